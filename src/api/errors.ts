@@ -1,0 +1,139 @@
+// Status errors: how the API says no. One class, one constructor function a reason.
+// https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/status/
+
+import type { Status } from './generated/types.ts';
+
+/** A failed API call, on either side of the wire: `status` is exactly what is, or was, sent. */
+export class ApiError extends Error {
+  override readonly name = 'ApiError';
+  readonly status: Status;
+  /** Response headers that go with it, such as Retry-After. */
+  readonly headers: Readonly<Record<string, string>>;
+
+  constructor(status: Status, headers: Readonly<Record<string, string>> = {}) {
+    super(status.message ?? status.reason ?? 'unknown error');
+    this.status = status;
+    this.headers = headers;
+  }
+
+  get code(): number {
+    return this.status.code ?? 500;
+  }
+
+  get reason(): string {
+    return this.status.reason ?? '';
+  }
+}
+
+export const isApiError = (error: unknown, reason?: string): error is ApiError =>
+  error instanceof ApiError && (reason === undefined || error.reason === reason);
+export const isNotFound = (error: unknown): boolean => isApiError(error, 'NotFound');
+export const isConflict = (error: unknown): boolean => isApiError(error, 'Conflict');
+export const isAlreadyExists = (error: unknown): boolean => isApiError(error, 'AlreadyExists');
+
+/** One fault of an object: what `causes` lists and what the message of an Invalid joins. */
+export interface FieldError {
+  /** The reason of the cause, as in FieldValueInvalid. */
+  readonly type: FieldErrorType;
+  /** Path of the field, such as spec.containers[0].name. */
+  readonly field: string;
+  /** Everything after "field: ", such as `Required value` or `Invalid value: "x": must be ...`. */
+  readonly message: string;
+}
+
+export type FieldErrorType =
+  | 'FieldValueNotFound'
+  | 'FieldValueRequired'
+  | 'FieldValueDuplicate'
+  | 'FieldValueInvalid'
+  | 'FieldValueNotSupported'
+  | 'FieldValueForbidden'
+  | 'FieldValueTooLong'
+  | 'FieldValueTooMany'
+  | 'FieldValueTypeInvalid'
+  | 'InternalError';
+
+interface Named {
+  readonly group: string;
+  /** The plural, as in "pods". */
+  readonly resource: string;
+}
+
+const qualified = (r: Named) => (r.group ? `${r.resource}.${r.group}` : r.resource);
+
+function failure(
+  code: number,
+  reason: string,
+  message: string,
+  details?: Status['details'],
+  headers?: Record<string, string>,
+) {
+  return new ApiError(
+    {
+      kind: 'Status',
+      apiVersion: 'v1',
+      metadata: {},
+      status: 'Failure',
+      message,
+      reason,
+      ...(details && { details }),
+      code,
+    } as Status,
+    headers,
+  );
+}
+
+const detailsOf = (r: Named, name: string) => ({
+  ...(name && { name }),
+  ...(r.group && { group: r.group }),
+  kind: r.resource,
+});
+
+export const notFound = (r: Named, name: string) =>
+  failure(404, 'NotFound', `${qualified(r)} "${name}" not found`, detailsOf(r, name));
+export const alreadyExists = (r: Named, name: string) =>
+  failure(409, 'AlreadyExists', `${qualified(r)} "${name}" already exists`, detailsOf(r, name));
+export const conflict = (r: Named, name: string, why: string) =>
+  failure(409, 'Conflict', `Operation cannot be fulfilled on ${qualified(r)} "${name}": ${why}`, detailsOf(r, name));
+export const forbidden = (r: Named, name: string, why: string) =>
+  failure(
+    403,
+    'Forbidden',
+    name ? `${qualified(r)} "${name}" is forbidden: ${why}` : `${qualified(r)} is forbidden: ${why}`,
+    detailsOf(r, name),
+  );
+export const badRequest = (message: string) => failure(400, 'BadRequest', message);
+export const unauthorized = () => failure(401, 'Unauthorized', 'Unauthorized');
+export const internalError = (message: string) =>
+  failure(500, 'InternalError', `Internal error occurred: ${message}`, { causes: [{ message }] } as Status['details']);
+export const gone = (message: string) => failure(410, 'Gone', message);
+export const expired = (message: string) => failure(410, 'Expired', message);
+export const tooLarge = (message: string) => failure(413, 'RequestEntityTooLarge', message);
+export const unsupportedMediaType = (message: string) => failure(415, 'UnsupportedMediaType', message);
+export const notAcceptable = (message: string) => failure(406, 'NotAcceptable', message);
+export const timeout = (message: string) => failure(504, 'Timeout', `Timeout: ${message}`);
+export const methodNotAllowed = (r: Named, action: string) =>
+  failure(
+    405,
+    'MethodNotAllowed',
+    `${action} is not supported on resources of kind "${qualified(r)}"`,
+    detailsOf(r, ''),
+  );
+export const tooManyRequests = (message: string, retryAfterSeconds: number) =>
+  failure(429, 'TooManyRequests', message, { retryAfterSeconds } as Status['details'], {
+    'Retry-After': String(retryAfterSeconds),
+  });
+export const serviceUnavailable = (message: string) => failure(503, 'ServiceUnavailable', message);
+
+/** 422 with a cause for each fault. */
+export function invalid(kind: { group: string; kind: string }, name: string, errors: readonly FieldError[]): ApiError {
+  const what = kind.group ? `${kind.kind}.${kind.group}` : kind.kind;
+  const texts = [...new Set(errors.map((e) => `${e.field}: ${e.message}`))];
+  const all = texts.length === 1 ? texts[0] : `[${texts.join(', ')}]`;
+  return failure(422, 'Invalid', `${what} "${name}" is invalid: ${all}`, {
+    ...(name && { name }),
+    ...(kind.group && { group: kind.group }),
+    kind: kind.kind,
+    causes: errors.map((e) => ({ reason: e.type, message: e.message, field: e.field })),
+  } as Status['details']);
+}

@@ -1,0 +1,101 @@
+// The one declaration of a kind. Routes, discovery, OpenAPI, tables, pruning, patch behaviour and admission of its
+// objects follow from this and from the schema. Names, scope, verbs, short names, subresources and column headings
+// come from facts/discovery.json and facts/columns.json; a file under kinds/ adds what only that kind does.
+
+import type { FieldError } from './errors.ts';
+import type { ObjectMeta } from './generated/types.ts';
+import type { Schema } from './schema.ts';
+
+/** Any object of the API. */
+export interface ApiObject {
+  apiVersion?: string;
+  kind?: string;
+  metadata: ObjectMeta;
+  [field: string]: any;
+}
+
+export type Verb = 'create' | 'delete' | 'deletecollection' | 'get' | 'list' | 'patch' | 'update' | 'watch';
+
+export interface SubresourceInfo {
+  readonly name: string;
+  readonly verbs: readonly string[];
+  readonly kind: { readonly group: string; readonly version: string; readonly kind: string };
+}
+
+/** One served version of a resource: what discovery says of it. */
+export interface ResourceInfo {
+  readonly group: string;
+  readonly version: string;
+  /** The plural, as in URLs. */
+  readonly resource: string;
+  readonly singular: string;
+  readonly kind: string;
+  readonly listKind: string;
+  readonly namespaced: boolean;
+  readonly verbs: readonly Verb[];
+  readonly shortNames: readonly string[];
+  readonly categories: readonly string[];
+  readonly subresources: readonly SubresourceInfo[];
+}
+
+export interface Column {
+  readonly name: string;
+  readonly type: string;
+  readonly format: string;
+  readonly description: string;
+  readonly priority: number;
+}
+
+/** What a strategy may know beside the objects. */
+export interface StrategyContext {
+  /** Milliseconds since the epoch. */
+  readonly now: number;
+  readonly user: { readonly name: string };
+}
+
+/** What only this kind does. Every function may be left out; objects handed in are the function's own to change. */
+export interface Strategy<T extends ApiObject = any> {
+  /** Fills in defaults, before validation and again when a stored object is read. Must be idempotent. */
+  setDefaults?(object: T): void;
+  /** Clears and sets what clients may not: status on create, generation. */
+  prepareForCreate?(object: T, context: StrategyContext): void;
+  prepareForUpdate?(next: T, old: T, context: StrategyContext): void;
+  validate?(object: T): readonly FieldError[];
+  /** Faults of `next` alone are found by `validate`; this adds what may not change. */
+  validateUpdate?(next: T, old: T): readonly FieldError[];
+  /** Warning headers for an accepted write. */
+  warnings?(object: T, old?: T): readonly string[];
+  /** Subresources with rules of their own (status, scale, ephemeralcontainers, ...). */
+  subresources?: {
+    readonly [name: string]: Pick<Strategy<T>, 'prepareForUpdate' | 'validate' | 'validateUpdate'>;
+  };
+  /** False: create through PUT is refused with 404 (the default). */
+  allowCreateOnUpdate?: boolean;
+  /** False: an update must name its resourceVersion. Default true. */
+  allowUnconditionalUpdate?: boolean;
+  /** Seconds of grace that a delete gives when the client names none; undefined: deleted at once. */
+  gracePeriodSeconds?(object: T, requested: number | undefined): number | undefined;
+  /** What a delete without a propagationPolicy does to dependents. Default 'background'. */
+  defaultPropagation?: 'orphan' | 'background';
+}
+
+export interface Kind<T extends ApiObject = any> extends ResourceInfo {
+  /** Schema of the object in this version. */
+  readonly schema: Schema;
+  readonly strategy: Strategy<T>;
+  readonly columns: readonly Column[];
+  /** Cells of one row, in the order of `columns`. `now` is in milliseconds. */
+  cells(object: T, now: number): readonly unknown[];
+  /** Values by which a fieldSelector may select, beside metadata.name and metadata.namespace. */
+  readonly selectableFields: Readonly<Record<string, (object: T) => string>>;
+  /** Whether generation counts changes of spec. */
+  readonly hasGeneration: boolean;
+  /** The version that is stored. Objects of other versions pass through `toStorage` and `fromStorage`. */
+  readonly storageVersion: string;
+  /** Where instances live in the store, after /registry/: "pods", "minions", "services/specs". */
+  readonly storagePrefix: string;
+  toStorage?(object: T): ApiObject;
+  fromStorage?(object: ApiObject): T;
+  /** True for kinds that are answered and not stored (SubjectAccessReview, TokenReview, Binding). */
+  readonly virtual: boolean;
+}

@@ -1,0 +1,222 @@
+// The room's front door: one CRI-shaped interface; `native`, `cri` and `simulated` implement it.
+// Names and meanings are those of the Container Runtime Interface v1 (k8s.io/cri-api).
+
+import type { Readable, Writable } from 'node:stream';
+
+export type SandboxState = 'ready' | 'notready';
+export type ContainerState = 'created' | 'running' | 'exited' | 'unknown';
+
+export interface SandboxConfig {
+  readonly name: string;
+  readonly namespace: string;
+  readonly uid: string;
+  readonly attempt: number;
+  readonly hostname?: string;
+  /** Directory of the pod's container logs; a container's logPath is relative to it. */
+  readonly logDirectory: string;
+  readonly dns?: {
+    readonly servers: readonly string[];
+    readonly searches: readonly string[];
+    readonly options: readonly string[];
+  };
+  readonly portMappings?: readonly {
+    protocol: 'TCP' | 'UDP' | 'SCTP';
+    containerPort: number;
+    hostPort: number;
+    hostIP?: string;
+  }[];
+  readonly labels: Readonly<Record<string, string>>;
+  readonly annotations: Readonly<Record<string, string>>;
+  /** Absolute below the cgroup root, such as /kubepods/burstable/pod<uid>. */
+  readonly cgroupParent: string;
+  readonly hostNetwork: boolean;
+  readonly hostPid: boolean;
+  readonly hostIpc: boolean;
+  readonly sysctls?: Readonly<Record<string, string>>;
+}
+
+export interface Sandbox {
+  readonly id: string;
+  readonly config: Pick<SandboxConfig, 'name' | 'namespace' | 'uid' | 'attempt' | 'labels' | 'annotations'>;
+  readonly state: SandboxState;
+  /** Milliseconds since the epoch. */
+  readonly createdAt: number;
+  /** Pod addresses, the primary first; empty with the host's network. */
+  readonly ips: readonly string[];
+}
+
+export interface Mount {
+  readonly hostPath: string;
+  readonly containerPath: string;
+  readonly readOnly: boolean;
+  readonly propagation?: 'private' | 'hostToContainer' | 'bidirectional';
+}
+
+export interface ContainerResources {
+  /** cgroup v1 cpu.shares; the implementation converts for v2. */
+  readonly cpuShares?: number;
+  /** Microseconds of CPU time a period; 0 or undefined: no limit. */
+  readonly cpuQuota?: number;
+  readonly cpuPeriod?: number;
+  readonly memoryLimitBytes?: number;
+  readonly oomScoreAdj?: number;
+}
+
+export interface ContainerSecurity {
+  readonly runAsUser?: number;
+  readonly runAsGroup?: number;
+  readonly supplementalGroups?: readonly number[];
+  readonly privileged: boolean;
+  readonly readOnlyRootFilesystem: boolean;
+  readonly noNewPrivileges: boolean;
+  /** Names without CAP_; 'ALL' is allowed. */
+  readonly addCapabilities: readonly string[];
+  readonly dropCapabilities: readonly string[];
+}
+
+export interface ContainerConfig {
+  readonly name: string;
+  readonly attempt: number;
+  /** Image id or reference as returned by pullImage or imageStatus. */
+  readonly image: string;
+  /** Entry point; empty: the image's. */
+  readonly command: readonly string[];
+  readonly args: readonly string[];
+  readonly workingDir?: string;
+  readonly env: readonly { readonly key: string; readonly value: string }[];
+  readonly mounts: readonly Mount[];
+  readonly labels: Readonly<Record<string, string>>;
+  readonly annotations: Readonly<Record<string, string>>;
+  /** Relative to the sandbox's logDirectory, such as web/0.log. */
+  readonly logPath: string;
+  readonly stdin: boolean;
+  readonly stdinOnce: boolean;
+  readonly tty: boolean;
+  readonly resources: ContainerResources;
+  readonly security: ContainerSecurity;
+}
+
+export interface ContainerStatus {
+  readonly id: string;
+  readonly sandboxId: string;
+  readonly name: string;
+  readonly attempt: number;
+  readonly state: ContainerState;
+  /** Milliseconds since the epoch; 0 while not there yet. */
+  readonly createdAt: number;
+  readonly startedAt: number;
+  readonly finishedAt: number;
+  readonly exitCode: number;
+  /** Completed, Error, OOMKilled, ContainerCannotRun or StartError once exited. */
+  readonly reason: string;
+  readonly message: string;
+  /** As asked for. */
+  readonly image: string;
+  /** Digest reference of what runs, such as coracle.local/hello@sha256:... */
+  readonly imageRef: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly annotations: Readonly<Record<string, string>>;
+  /** Absolute. */
+  readonly logPath: string;
+  readonly pid?: number;
+}
+
+export interface Image {
+  readonly id: string;
+  readonly repoTags: readonly string[];
+  readonly repoDigests: readonly string[];
+  readonly sizeBytes: number;
+  /** From the image's config. */
+  readonly user?: string;
+}
+
+export interface ContainerStats {
+  readonly id: string;
+  readonly name: string;
+  readonly sandboxId: string;
+  readonly cpuNanoseconds: number;
+  readonly memoryWorkingSetBytes: number;
+  readonly memoryRssBytes: number;
+}
+
+/** An interactive process in a container, or its main process (attach). */
+export interface ExecSession {
+  readonly stdin?: Writable;
+  readonly stdout: Readable;
+  /** Absent with a terminal. */
+  readonly stderr?: Readable;
+  resize(columns: number, rows: number): void;
+  /** Resolves with the exit code; rejects when the process could not be started. */
+  readonly exitCode: Promise<number>;
+  /** Hangs up: ends the session, and the process of an exec. */
+  close(): void;
+}
+
+export interface RuntimeEvent {
+  readonly type: 'created' | 'started' | 'stopped' | 'deleted';
+  readonly containerId: string;
+  readonly sandboxId: string;
+}
+
+/** Calls are idempotent where CRI's are: stopping what has stopped and removing what is gone succeed. */
+export interface ContainerRuntime {
+  /** Name and version as in node.status.nodeInfo.containerRuntimeVersion: `containerd://1.6.20`, `native://1.0`. */
+  readonly version: string;
+  /** Undefined when ready; otherwise what is wrong, per condition. */
+  status(): Promise<{ runtime?: string; network?: string }>;
+  /** Tells the node's pod ranges once they are known (node.spec.podCIDRs). */
+  updatePodCidrs(cidrs: readonly string[]): Promise<void>;
+
+  runPodSandbox(config: SandboxConfig): Promise<string>;
+  stopPodSandbox(id: string): Promise<void>;
+  removePodSandbox(id: string): Promise<void>;
+  listPodSandboxes(): Promise<readonly Sandbox[]>;
+
+  createContainer(sandboxId: string, config: ContainerConfig, sandbox: SandboxConfig): Promise<string>;
+  /** Rejects with RuntimeError('start') when the command cannot be run. */
+  startContainer(id: string): Promise<void>;
+  /** SIGTERM (or the image's stop signal), then SIGKILL after the grace period. Resolves when it has ended. */
+  stopContainer(id: string, gracePeriodSeconds: number): Promise<void>;
+  removeContainer(id: string): Promise<void>;
+  listContainers(): Promise<readonly ContainerStatus[]>;
+  containerStatus(id: string): Promise<ContainerStatus | undefined>;
+  updateContainerResources(id: string, resources: ContainerResources): Promise<void>;
+  /** Starts a new log file at logPath after the kubelet moved the old one away. */
+  reopenContainerLog(id: string): Promise<void>;
+  containerStats(): Promise<readonly ContainerStats[]>;
+
+  exec(
+    id: string,
+    command: readonly string[],
+    options: { stdin: boolean; tty: boolean; stdout: boolean; stderr: boolean },
+  ): Promise<ExecSession>;
+  /** Runs to its end; kills it and rejects with RuntimeError('timeout') after timeoutMs. */
+  execSync(
+    id: string,
+    command: readonly string[],
+    timeoutMs: number,
+  ): Promise<{ stdout: Buffer; stderr: Buffer; exitCode: number }>;
+  attach(id: string, options: { stdin: boolean; tty: boolean; stdout: boolean; stderr: boolean }): Promise<ExecSession>;
+  /** A byte stream to a TCP port on the pod's loopback. */
+  portForward(sandboxId: string, port: number): Promise<import('node:stream').Duplex>;
+
+  listImages(): Promise<readonly Image[]>;
+  imageStatus(reference: string): Promise<Image | undefined>;
+  /** Resolves with the image's id. Rejects with RuntimeError('image'), saying what could not be pulled and why. */
+  pullImage(reference: string, auth?: { username: string; password: string }): Promise<string>;
+  removeImage(id: string): Promise<void>;
+
+  /** Lifecycle events since the call, until `signal` aborts. A runtime without them yields nothing: the kubelet polls too. */
+  events(signal: AbortSignal): AsyncIterable<RuntimeEvent>;
+  /** Lets go of sockets and helpers. Containers keep running. */
+  close(): Promise<void>;
+}
+
+export class RuntimeError extends Error {
+  override readonly name = 'RuntimeError';
+  readonly kind: 'not-found' | 'image' | 'create' | 'start' | 'timeout' | 'sandbox' | 'unavailable';
+  constructor(kind: RuntimeError['kind'], message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.kind = kind;
+  }
+}
