@@ -3,7 +3,7 @@ export * from './errors.ts';
 export type * from './generated/types.ts';
 export { resources } from './generated/types.ts';
 export type * from './kind.ts';
-export type * from './schema.ts';
+export type * from '../machinery/schema.ts';
 
 import type { ObjectMeta } from './generated/types.ts';
 

@@ -4,7 +4,7 @@
 
 import type { FieldError } from './errors.ts';
 import type { ObjectMeta } from './generated/types.ts';
-import type { Schema } from './schema.ts';
+import type { Schema } from '../machinery/schema.ts';
 
 /** Any object of the API. */
 export interface ApiObject {
