@@ -1,6 +1,10 @@
 // The store's front door: one etcd-shaped interface. `memory`, `embedded` and `etcd` implement it, and each passes
 // store.contract.ts. Keys and values are Kubernetes' own (/registry/..., the storage version as JSON).
 
+import type { Clock } from '../machinery/clock.ts';
+
+export { createMemoryStore } from './memory.ts';
+
 /** etcd's revision: one counter for the whole store, raised by one for every committed transaction. Starts at 1. */
 export type Revision = number;
 
@@ -45,6 +49,30 @@ export type CommitResult =
 export type Change =
   | { readonly type: 'put'; readonly entry: Entry; readonly previous?: Entry }
   | { readonly type: 'delete'; readonly key: string; readonly revision: Revision; readonly previous?: Entry };
+
+/** Which backend, and what it needs. */
+export type StoreOptions = { readonly clock: Clock } & (
+  | { readonly kind: 'memory' }
+  | {
+      readonly kind: 'embedded';
+      /** Directory of the database; made when absent, and used by one process at a time. */
+      readonly directory: string;
+    }
+  | {
+      readonly kind: 'etcd';
+      /** Such as https://10.0.0.1:2379; all members of one cluster. */
+      readonly endpoints: readonly string[];
+      /** PEM texts. */
+      readonly tls?: { readonly ca: string; readonly cert?: string; readonly key?: string };
+    }
+);
+
+/** Opens a backend; what the others need is not even loaded. Throws StoreUnusable. */
+export async function openStore(options: StoreOptions): Promise<Store> {
+  if (options.kind === 'memory') return (await import('./memory.ts')).createMemoryStore(options);
+  if (options.kind === 'embedded') return (await import('./embedded.ts')).openEmbeddedStore(options);
+  return (await import('./etcd.ts')).openEtcdStore(options);
+}
 
 export interface Store {
   /** The newest committed (durable) revision. */

@@ -1,0 +1,162 @@
+// The tail of what happened, in memory: watches and reads of the past are served from it by every local backend.
+
+import { type Change, Compacted, type Entry, type KeyRange, type Revision } from './store.ts';
+
+interface Transaction {
+  readonly revision: Revision;
+  readonly changes: readonly Change[];
+}
+
+export interface ChangeBatch {
+  readonly changes: readonly Change[];
+  readonly revision: Revision;
+}
+
+const inRange = (keys: KeyRange, key: string) => key >= keys.start && key < keys.end;
+export const keyOf = (change: Change): string => (change.type === 'put' ? change.entry.key : change.key);
+
+export class ChangeLog {
+  /** Ascending by revision, all above #compacted. */
+  #transactions: Transaction[] = [];
+  #compacted: Revision;
+  #revision: Revision;
+  readonly #watchers = new Set<Watcher>();
+  #progressPlanned = false;
+
+  constructor(revision: Revision, compacted: Revision = revision, past: readonly Transaction[] = []) {
+    this.#revision = revision;
+    this.#compacted = compacted;
+    this.#transactions = [...past];
+  }
+
+  /** The oldest revision that can still be read. */
+  get compacted(): Revision {
+    return this.#compacted;
+  }
+
+  /** The newest revision that watches may see. */
+  get revision(): Revision {
+    return this.#revision;
+  }
+
+  append(transaction: Transaction): void {
+    this.#transactions.push(transaction);
+    this.#revision = transaction.revision;
+    let behind = false;
+    for (const watcher of this.#watchers) if (!watcher.offer(transaction)) behind = true;
+    if (behind) this.#planProgress();
+  }
+
+  compact(revision: Revision): void {
+    if (revision <= this.#compacted) return;
+    this.#compacted = revision;
+    this.#transactions = this.#transactions.slice(this.#indexAfter(revision));
+  }
+
+  /** How the keys of the range that changed since `at` stood then; undefined: absent. */
+  since(at: Revision, keys: KeyRange): Map<string, Entry | undefined> {
+    const then = new Map<string, Entry | undefined>();
+    for (let i = this.#transactions.length - 1; i >= 0 && this.#transactions[i].revision > at; i--)
+      for (const change of this.#transactions[i].changes)
+        if (inRange(keys, keyOf(change))) then.set(keyOf(change), change.previous);
+    return then;
+  }
+
+  async *watch(keys: KeyRange, after: Revision, signal: AbortSignal): AsyncIterable<ChangeBatch> {
+    if (after < this.#compacted) throw new Compacted(this.#compacted);
+    const watcher = new Watcher(keys, after);
+    for (let i = this.#indexAfter(after); i < this.#transactions.length; i++) watcher.offer(this.#transactions[i]);
+    this.#watchers.add(watcher);
+    const wake = () => watcher.wake();
+    signal.addEventListener('abort', wake, { once: true });
+    try {
+      if (watcher.toldRevision < this.#revision) this.#planProgress();
+      while (!signal.aborted && !watcher.ended) yield* watcher.take(signal);
+    } finally {
+      this.#watchers.delete(watcher);
+      signal.removeEventListener('abort', wake);
+    }
+  }
+
+  /** Ends every watch. */
+  close(): void {
+    for (const watcher of this.#watchers) watcher.end();
+  }
+
+  /** Watchers of quiet ranges learn of the newest revision, once a turn of the event loop however much was written. */
+  #planProgress(): void {
+    if (this.#progressPlanned) return;
+    this.#progressPlanned = true;
+    setImmediate(() => {
+      this.#progressPlanned = false;
+      for (const watcher of this.#watchers) watcher.progress(this.#revision);
+    });
+  }
+
+  #indexAfter(revision: Revision): number {
+    let low = 0;
+    let high = this.#transactions.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (this.#transactions[middle].revision <= revision) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+}
+
+class Watcher {
+  readonly #keys: KeyRange;
+  #changes: Change[] = [];
+  /** The revision up to which this watcher has been offered everything. */
+  #revision: Revision;
+  /** The revision of the last batch that was handed out. */
+  toldRevision: Revision;
+  ended = false;
+  #wake: (() => void) | undefined;
+
+  constructor(keys: KeyRange, after: Revision) {
+    this.#keys = keys;
+    this.#revision = after;
+    this.toldRevision = after;
+  }
+
+  /** False when nothing of the transaction was for this watcher. */
+  offer(transaction: Transaction): boolean {
+    let matched = false;
+    for (const change of transaction.changes)
+      if (inRange(this.#keys, keyOf(change))) {
+        this.#changes.push(change);
+        matched = true;
+      }
+    if (!matched) return false;
+    this.#revision = transaction.revision;
+    this.wake();
+    return true;
+  }
+
+  progress(revision: Revision): void {
+    if (revision <= this.#revision) return;
+    this.#revision = revision;
+    this.wake();
+  }
+
+  wake(): void {
+    this.#wake?.();
+    this.#wake = undefined;
+  }
+
+  end(): void {
+    this.ended = true;
+    this.wake();
+  }
+
+  async *take(signal: AbortSignal): AsyncIterable<ChangeBatch> {
+    if (this.#revision === this.toldRevision) await new Promise<void>((resolve) => (this.#wake = resolve));
+    if (signal.aborted || this.#revision === this.toldRevision) return;
+    const changes = this.#changes;
+    this.#changes = [];
+    this.toldRevision = this.#revision;
+    yield { changes, revision: this.toldRevision };
+  }
+}
