@@ -1,0 +1,354 @@
+// Who owns which field: metadata.managedFields for updates and for server-side apply.
+// https://kubernetes.io/docs/reference/using-api/server-side-apply/
+
+import { type Comparison, compareFields } from './compare-fields.ts';
+import { deepEqual } from './equal.ts';
+import {
+  difference,
+  differenceBelow,
+  emptySet,
+  type FieldSet,
+  fieldsOf,
+  fromFieldsV1,
+  intersection,
+  isEmptySet,
+  onlyThis,
+  paths,
+  pathText,
+  sameSet,
+  toFieldsV1,
+  union,
+  withNamedParents,
+} from './field-set.ts';
+import { mergeFields, removeFields } from './merge-fields.ts';
+import type { Schema } from './schema.ts';
+
+export interface ManagedFieldsEntry {
+  manager?: string;
+  operation?: string;
+  apiVersion?: string;
+  time?: string;
+  fieldsType?: string;
+  fieldsV1?: any;
+  subresource?: string;
+}
+
+export interface Write {
+  /** The object as stored; undefined when it is created. */
+  readonly live: any;
+  readonly manager: string;
+  readonly subresource?: string;
+  readonly apiVersion: string;
+  /** RFC 3339, whole seconds. */
+  readonly time: string;
+  readonly schema: Schema;
+  /** Fields that this endpoint does not write, such as [['status']]: nobody comes to own them through it. */
+  readonly resetFields?: readonly (readonly string[])[];
+}
+
+export interface ApplyConflict {
+  /** As Kubernetes words it: `"one"`, or `"golden" using v1` for an update. */
+  readonly manager: string;
+  readonly field: string;
+}
+
+/** Fields that others own would change. The message is Kubernetes' own. */
+export class ApplyConflicts extends Error {
+  override readonly name = 'ApplyConflicts';
+  readonly conflicts: readonly ApplyConflict[];
+  constructor(conflicts: readonly ApplyConflict[]) {
+    super(conflictText(conflicts));
+    this.conflicts = conflicts;
+  }
+}
+
+function conflictText(conflicts: readonly ApplyConflict[]): string {
+  if (conflicts.length === 1)
+    return `Apply failed with 1 conflict: conflict with ${conflicts[0].manager}: ${conflicts[0].field}`;
+  const managers = [...new Set(conflicts.map((c) => c.manager))].sort();
+  const parts = managers.map((manager) => {
+    const fields = conflicts.filter((c) => c.manager === manager).map((c) => `\n- ${c.field}`);
+    return `conflicts with ${manager}:${fields.join('')}`;
+  });
+  return `Apply failed with ${conflicts.length} conflicts: ${parts.join('\n')}`;
+}
+
+/** One owner: what an entry of managedFields says, with its fields as a set. */
+interface Owner {
+  entry: ManagedFieldsEntry;
+  fields: FieldSet;
+}
+
+/** managedFields after a create, update or patch that made `next` of `live`; undefined when nobody owns anything. */
+export function updateManagedFields(write: Write & { readonly next: any }): ManagedFieldsEntry[] | undefined {
+  const owners = decode(ownersToStartFrom(write));
+  const before = write.live === undefined ? zeroValue(write.schema) : tracked(write.live);
+  const change = compareFields(before, tracked(write.next), write.schema);
+  const taken = union(change.modified, change.added);
+  disown(owners, change, undefined);
+  const mine = withoutReset(taken, write.resetFields);
+  if (!isEmptySet(mine)) {
+    const owner = ownerOf(owners, write, 'Update');
+    owner.fields = union(owner.fields, mine);
+    owner.entry = { ...owner.entry, apiVersion: write.apiVersion, time: write.time };
+  }
+  return encode(capUpdates(owners));
+}
+
+/** A client may hand in managedFields: one empty entry, or an empty list in place of what there was, clears them. */
+function ownersToStartFrom(write: Write & { readonly next: any }): ManagedFieldsEntry[] {
+  const live: ManagedFieldsEntry[] = write.live?.metadata?.managedFields ?? [];
+  const given: ManagedFieldsEntry[] | undefined = write.next.metadata?.managedFields;
+  if (write.subresource || given === undefined || given === null) return live;
+  if (given.length === 0 || (given.length === 1 && Object.keys(given[0]).length === 0)) return [];
+  return given;
+}
+
+/**
+ * Server-side apply of `applied` onto `live`: the resulting object with its managedFields. `changed` is false when
+ * the object (but for managedFields) is as before. Throws ApplyConflicts unless `force`, and PatchError('schema').
+ */
+export function applyConfiguration(write: Write & { readonly applied: any; readonly force: boolean }): {
+  object: any;
+  changed: boolean;
+} {
+  const { live, schema } = write;
+  const owners = decode(live?.metadata?.managedFields ?? []);
+  const liveFields = live === undefined ? zeroValue(schema) : tracked(live);
+  if (live !== undefined && owners.length === 0) ownBeforeFirstApply(owners, write, liveFields);
+
+  const config = withoutPaths(tracked(write.applied), write.resetFields);
+  const merged = mergeFields(liveFields, config, schema);
+  const fields = withoutReset(fieldsOf(config, schema), write.resetFields);
+  const mine = ownerOf(owners, write, 'Apply');
+  const last = mine.fields;
+  mine.fields = fields;
+  const pruned = prune(merged, last, owners, schema);
+
+  const change = compareFields(liveFields, pruned, schema);
+  const conflicts = write.force ? [] : conflictsOf(owners, mine, change);
+  if (conflicts.length > 0) throw new ApplyConflicts(conflicts);
+  disown(owners, change, mine);
+  const changed = !deepEqual(liveFields, pruned);
+  mine.entry = {
+    ...mine.entry,
+    apiVersion: write.apiVersion,
+    ...(changed || live === undefined ? { time: write.time } : {}),
+  };
+  const object = assemble(live ?? write.applied, write.applied, pruned);
+  const managedFields = encode(owners);
+  if (managedFields) object.metadata.managedFields = managedFields;
+  else delete object.metadata.managedFields;
+  return { object, changed };
+}
+
+/** What was there before anybody applied belongs to a manager of its own, so that the first apply can conflict. */
+function ownBeforeFirstApply(owners: Owner[], write: Write, liveFields: any): void {
+  const change = compareFields(zeroValue(write.schema), liveFields, write.schema);
+  const fields = withoutReset(union(change.added, change.modified), write.resetFields);
+  if (isEmptySet(fields)) return;
+  const entry = { manager: 'before-first-apply', operation: 'Update', apiVersion: write.apiVersion, time: write.time };
+  owners.push({ entry: { ...entry, ...(write.subresource && { subresource: write.subresource }) }, fields });
+}
+
+/** Takes out what this manager applied last time and no longer does, unless somebody else owns it. */
+function prune(merged: any, last: FieldSet, owners: Owner[], schema: Schema): any {
+  if (isEmptySet(last)) return merged;
+  const owned = owners.reduce((all, owner) => union(all, owner.fields), emptySet);
+  const mergedSet = withNamedParents(fieldsOf(merged, schema), schema);
+  const without = (value: any, set: FieldSet) => removeFields(value, set, schema) ?? {};
+  const first = without(merged, withNamedParents(last, schema));
+  const kept = withNamedParents(fieldsOf(first, schema), schema);
+  const withOwned = without(merged, difference(mergedSet, union(kept, withNamedParents(owned, schema))));
+  // Only what the last apply named may go: fields without any owner stay.
+  const prunedSet = withNamedParents(fieldsOf(withOwned, schema), schema);
+  const gone = intersection(difference(mergedSet, prunedSet), withNamedParents(last, schema));
+  return without(merged, gone);
+}
+
+function conflictsOf(owners: Owner[], mine: Owner, change: Comparison): ApplyConflict[] {
+  const taken = union(change.modified, change.added);
+  return owners
+    .filter((owner) => owner !== mine)
+    .flatMap((owner) =>
+      [...paths(intersection(owner.fields, taken))].map((path) => ({
+        manager: managerText(owner.entry),
+        field: pathText(path),
+      })),
+    )
+    .sort((a, b) => (a.manager + a.field < b.manager + b.field ? -1 : 1));
+}
+
+function managerText(entry: ManagedFieldsEntry): string {
+  const name =
+    JSON.stringify(entry.manager ?? '') + (entry.subresource ? ` with subresource "${entry.subresource}"` : '');
+  return entry.operation === 'Update' ? `${name} using ${entry.apiVersion}` : name;
+}
+
+/** Everybody but `except` loses what was changed, added or removed. */
+function disown(owners: Owner[], change: Comparison, except: Owner | undefined): void {
+  const lost = union(union(change.modified, change.added), change.removed);
+  if (isEmptySet(lost)) return;
+  for (const owner of owners) {
+    if (owner === except) continue;
+    const left = difference(owner.fields, lost);
+    if (!sameSet(left, owner.fields)) owner.fields = left;
+  }
+}
+
+function ownerOf(owners: Owner[], write: Write, operation: 'Apply' | 'Update'): Owner {
+  const found = owners.find(
+    ({ entry }) =>
+      entry.manager === write.manager &&
+      entry.operation === operation &&
+      (entry.subresource ?? '') === (write.subresource ?? '') &&
+      (operation === 'Apply' || entry.apiVersion === write.apiVersion),
+  );
+  if (found) return found;
+  const entry: ManagedFieldsEntry = { manager: write.manager, operation, apiVersion: write.apiVersion };
+  if (write.subresource) entry.subresource = write.subresource;
+  const owner = { entry, fields: emptySet };
+  owners.push(owner);
+  return owner;
+}
+
+/** At most this many managers with operation Update are told apart; the oldest are merged into one. */
+const maxUpdateManagers = 10;
+
+function capUpdates(owners: Owner[]): Owner[] {
+  const updates = owners.filter((o) => o.entry.operation === 'Update' && !isEmptySet(o.fields));
+  if (updates.length <= maxUpdateManagers) return owners;
+  updates.sort((a, b) => ((a.entry.time ?? '') < (b.entry.time ?? '') ? -1 : 1));
+  const old = updates.slice(0, updates.length - maxUpdateManagers + 1);
+  const merged: Owner = {
+    entry: { ...old.at(-1)!.entry, manager: 'ancient-changes' },
+    fields: old.reduce((all, o) => union(all, o.fields), emptySet),
+  };
+  return [...owners.filter((o) => !old.includes(o)), merged];
+}
+
+/** Objects in caches are immutable and shared, so a list of entries is read and an unchanged set written only once. */
+const decoded = new WeakMap<object, FieldSet>();
+const encoded = new WeakMap<FieldSet, any>();
+
+function decode(entries: readonly ManagedFieldsEntry[]): Owner[] {
+  return entries.map((entry) => {
+    const json = entry.fieldsV1 ?? {};
+    let fields = decoded.get(json);
+    if (!fields) {
+      fields = fromFieldsV1(json);
+      decoded.set(json, fields);
+      encoded.set(fields, json);
+    }
+    return { entry, fields };
+  });
+}
+
+function encode(owners: readonly Owner[]): ManagedFieldsEntry[] | undefined {
+  const entries = owners
+    .filter((owner) => !isEmptySet(owner.fields))
+    .map(({ entry, fields }) => {
+      let json = encoded.get(fields);
+      if (!json) {
+        json = toFieldsV1(fields);
+        encoded.set(fields, json);
+        decoded.set(json, fields);
+      }
+      const { manager, operation, apiVersion, time, subresource } = entry;
+      return {
+        manager,
+        operation,
+        apiVersion,
+        ...(time && { time }),
+        fieldsType: 'FieldsV1',
+        fieldsV1: json,
+        ...(subresource && { subresource }),
+      };
+    });
+  // Applied first, then by time and name: the order in which Kubernetes writes them.
+  const key = (e: ManagedFieldsEntry) => `${e.operation}\0${e.time ?? ''}\0${e.manager}\0${e.subresource ?? ''}`;
+  entries.sort((a, b) => (key(a) < key(b) ? -1 : key(a) > key(b) ? 1 : 0));
+  return entries.length > 0 ? entries : undefined;
+}
+
+/** Fields of metadata that identify the object or that the server writes: nobody owns them. */
+const untracked = [
+  'name',
+  'namespace',
+  'creationTimestamp',
+  'selfLink',
+  'uid',
+  'clusterName',
+  'generation',
+  'managedFields',
+  'resourceVersion',
+];
+
+function tracked(object: any): any {
+  const { apiVersion: _apiVersion, kind: _kind, metadata, ...rest } = object;
+  const kept: Record<string, any> = {};
+  for (const key in metadata) if (!untracked.includes(key)) kept[key] = metadata[key];
+  return { ...rest, metadata: kept };
+}
+
+/** The fields of `pruned` with the identity that `tracked` left out. */
+function assemble(live: any, applied: any, pruned: any): any {
+  const { apiVersion, kind, metadata } = live;
+  const identity: Record<string, any> = {};
+  for (const key of untracked) {
+    const value = applied.metadata?.[key] ?? metadata?.[key];
+    if (value !== undefined) identity[key] = value;
+  }
+  return { apiVersion, kind, ...pruned, metadata: { ...identity, ...pruned.metadata } };
+}
+
+function withoutPaths(object: any, drop: Write['resetFields']): any {
+  let out = object;
+  for (const path of drop ?? []) {
+    const set = path.reduceRight<FieldSet>(
+      (inner, name) => ({ member: false, children: new Map([[`f:${name}`, inner]]) }),
+      onlyThis,
+    );
+    out = removeFields(out, set, undefined) ?? {};
+  }
+  return out;
+}
+
+function withoutReset(set: FieldSet, drop: Write['resetFields']): FieldSet {
+  let out = difference(set, metadataItself);
+  for (const path of drop ?? []) {
+    const gone = path.reduceRight<FieldSet>(
+      (inner, name) => ({ member: false, children: new Map([[`f:${name}`, inner]]) }),
+      onlyThis,
+    );
+    out = differenceBelow(out, gone);
+  }
+  return out;
+}
+
+const metadataItself: FieldSet = { member: false, children: new Map([['f:metadata', onlyThis]]) };
+
+const zeroValues = new WeakMap<Schema, any>();
+
+/** An object of the type with nothing set: the fields that are always written, empty. */
+function zeroValue(schema: Schema): any {
+  let zero = zeroValues.get(schema);
+  if (zero) return zero;
+  zero = { metadata: {} };
+  zeroValues.set(schema, zero);
+  for (const [name, property] of Object.entries(schema.properties ?? {})) {
+    if (name === 'apiVersion' || name === 'kind' || name === 'metadata') continue;
+    if (property.default !== undefined) fillZero(zero, name, property);
+  }
+  return zero;
+}
+
+function fillZero(into: any, name: string, schema: Schema): void {
+  const value = schema.default;
+  if (value === '' || value === 0 || value === false) into[name] = value;
+  else if (value !== null && typeof value === 'object' && !Array.isArray(value) && Object.keys(value).length === 0) {
+    into[name] = {};
+    for (const [key, property] of Object.entries(schema.properties ?? {}))
+      if (property.default !== undefined) fillZero(into[name], key, property);
+  }
+}

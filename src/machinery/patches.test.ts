@@ -1,0 +1,116 @@
+import { describe, expect, test } from 'vitest';
+import { applyJsonPatch } from './json-patch.ts';
+import { applyMergePatch } from './merge-patch.ts';
+import type { Schema } from './schema.ts';
+import { applyStrategicMergePatch } from './strategic-merge-patch.ts';
+
+const text: Schema = { type: 'string' };
+const podSpec: Schema = {
+  type: 'object',
+  properties: {
+    containers: {
+      type: 'array',
+      patchStrategy: 'merge',
+      patchMergeKey: 'name',
+      items: { type: 'object', properties: { name: text, image: text, args: { type: 'array', items: text } } },
+    },
+    finalizers: { type: 'array', patchStrategy: 'merge', items: text },
+    args: { type: 'array', items: text },
+    strategy: { type: 'object', properties: { type: text, rollingUpdate: { type: 'object' } } },
+  },
+};
+
+describe('merge patch (RFC 7396, appendix A)', () => {
+  test.each([
+    [{ a: 'b' }, { a: 'c' }, { a: 'c' }],
+    [{ a: 'b' }, { b: 'c' }, { a: 'b', b: 'c' }],
+    [{ a: 'b' }, { a: null }, {}],
+    [{ a: ['b'] }, { a: 'c' }, { a: 'c' }],
+    [{ a: { b: 'c' } }, { a: { b: 'd', c: null } }, { a: { b: 'd' } }],
+    [{ a: [{ b: 'c' }] }, { a: [1] }, { a: [1] }],
+    [{}, { a: { bb: { ccc: null } } }, { a: { bb: {} } }],
+    [{ e: null }, { a: 1 }, { e: null, a: 1 }],
+  ])('%j + %j', (target, patch, result) => expect(applyMergePatch(target, patch)).toEqual(result));
+});
+
+describe('JSON patch (RFC 6902)', () => {
+  test.each([
+    ['adds a member', { foo: 'bar' }, [{ op: 'add', path: '/baz', value: 'q' }], { foo: 'bar', baz: 'q' }],
+    [
+      'adds an array element',
+      { foo: ['a', 'c'] },
+      [{ op: 'add', path: '/foo/1', value: 'b' }],
+      { foo: ['a', 'b', 'c'] },
+    ],
+    ['appends', { foo: ['a'] }, [{ op: 'add', path: '/foo/-', value: 'b' }], { foo: ['a', 'b'] }],
+    ['moves', { a: 1, b: {} }, [{ op: 'move', from: '/a', path: '/b/c' }], { b: { c: 1 } }],
+    ['reads escapes', { 'a/b': 1 }, [{ op: 'replace', path: '/a~1b', value: 2 }], { 'a/b': 2 }],
+  ])('%s', (_name, document, patch, result) => expect(applyJsonPatch(document, patch)).toEqual(result));
+
+  test.each([
+    ['a failing test', { a: 1 }, [{ op: 'test', path: '/a', value: 2 }]],
+    ['removing what is missing', { a: 1 }, [{ op: 'remove', path: '/b' }]],
+    ['replacing what is missing', { a: 1 }, [{ op: 'replace', path: '/b', value: 1 }]],
+    ['a missing parent', {}, [{ op: 'add', path: '/a/b', value: 1 }]],
+    ['an index beyond the end', { a: [1] }, [{ op: 'add', path: '/a/7', value: 1 }]],
+    ['an unknown operation', {}, [{ op: 'bend', path: '/a' }]],
+    ['a path without slash', {}, [{ op: 'add', path: 'a', value: 1 }]],
+  ])('refuses %s', (_name, document, patch) => expect(() => applyJsonPatch(document, patch)).toThrow());
+});
+
+describe('strategic merge patch', () => {
+  const two = {
+    containers: [
+      { name: 'a', image: 'x' },
+      { name: 'b', image: 'y' },
+    ],
+    finalizers: ['one', 'two'],
+    args: ['1'],
+  };
+  test.each([
+    [
+      'merges a list by its key',
+      { containers: [{ name: 'b', image: 'z' }] },
+      { ...two, containers: [two.containers[0], { name: 'b', image: 'z' }] },
+    ],
+    [
+      'appends a new element',
+      { containers: [{ name: 'c' }] },
+      { ...two, containers: [...two.containers, { name: 'c' }] },
+    ],
+    [
+      'deletes an element',
+      { containers: [{ name: 'a', $patch: 'delete' }] },
+      { ...two, containers: [two.containers[1]] },
+    ],
+    [
+      'replaces a list',
+      { containers: [{ $patch: 'replace' }, { name: 'n' }] },
+      { ...two, containers: [{ name: 'n' }] },
+    ],
+    ['replaces an atomic list', { args: ['2'] }, { ...two, args: ['2'] }],
+    ['unites a list of values', { finalizers: ['two', 'three'] }, { ...two, finalizers: ['one', 'two', 'three'] }],
+    [
+      'deletes from a list of values',
+      { '$deleteFromPrimitiveList/finalizers': ['one'] },
+      { ...two, finalizers: ['two'] },
+    ],
+    [
+      'orders a list',
+      { '$setElementOrder/containers': [{ name: 'b' }, { name: 'a' }], containers: [{ name: 'a', image: 'q' }] },
+      { ...two, containers: [two.containers[1], { name: 'a', image: 'q' }] },
+    ],
+    ['removes a key', { args: null }, { containers: two.containers, finalizers: two.finalizers }],
+  ])('%s', (_name, patch, result) => expect(applyStrategicMergePatch(two, patch, podSpec)).toEqual(result));
+
+  test('$retainKeys drops the keys that it does not name', () => {
+    const target = { strategy: { type: 'RollingUpdate', rollingUpdate: {} } };
+    const patch = { strategy: { $retainKeys: ['type'], type: 'Recreate' } };
+    expect(applyStrategicMergePatch(target, patch, podSpec)).toEqual({ strategy: { type: 'Recreate' } });
+  });
+
+  test('an element without its merge key is refused as Kubernetes words it', () =>
+    expect(() => applyStrategicMergePatch(two, { containers: [{ image: 'x' }] }, podSpec)).toThrow(
+      'map: map[image:x] does not contain declared merge key: name',
+    ));
+});
