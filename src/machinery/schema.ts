@@ -2,9 +2,13 @@
 // made by the generator for built-in kinds and from the CRD for custom resources.
 
 export interface Schema {
+  /** Of named types: the OpenAPI name, such as io.k8s.api.core.v1.Pod. */
+  readonly name?: string;
   readonly type?: 'object' | 'array' | 'string' | 'integer' | 'number' | 'boolean';
+  /** int32, int64, double, byte, date-time, micro-time (microseconds), quantity, duration, or a CRD's own. */
   readonly format?: string;
   readonly description?: string;
+  /** In the order in which Kubernetes writes them. */
   readonly properties?: Readonly<Record<string, Schema>>;
   readonly required?: readonly string[];
   readonly items?: Schema;
@@ -20,4 +24,16 @@ export interface Schema {
   readonly mapType?: 'atomic' | 'granular';
   readonly patchStrategy?: string;
   readonly patchMergeKey?: string;
+  /**
+   * How a field that is empty is written, as Go's encoder does for the published types. `always`: its zero value (null
+   * for a list or map); `nonzero`: left out when zero or empty; `set`: left out only when null (a pointer with
+   * omitempty); `nullable`: null when not set. Undefined (custom resources): as it came.
+   */
+  readonly presence?: 'always' | 'nonzero' | 'set' | 'nullable';
+  /** Name of the field's Go type, which messages about wrong types show: "[]v1.Container". */
+  readonly goType?: string;
+  /** Path of protobuf field numbers: "2", or "2.1" where Go embeds the message that has the field. */
+  readonly protobuf?: string;
+  /** Only in a CRD's schema of schemas. */
+  readonly union?: 'schema-or-array' | 'schema-or-bool';
 }

@@ -1,0 +1,35 @@
+// Paths into objects: the ones of the downward API (`metadata.labels['a/b']`) and plain dotted ones.
+
+/** The parts of `spec.containers[0].name` or `metadata.annotations['a.b/c']`: names and indexes. */
+export function pathSegments(path: string): (string | number)[] {
+  const segments: (string | number)[] = [];
+  for (const match of path.matchAll(/([^.[\]]+)|\[(\d+)\]|\[(?:'([^']*)'|"([^"]*)")\]/g)) {
+    if (match[2] !== undefined) segments.push(Number(match[2]));
+    else segments.push(match[1] ?? match[3] ?? match[4]);
+  }
+  return segments;
+}
+
+/** The value at a path, undefined where something on the way is missing. */
+export function valueAt(object: any, path: string | readonly (string | number)[]): any {
+  let value = object;
+  for (const segment of typeof path === 'string' ? pathSegments(path) : path) {
+    if (value === null || value === undefined) return undefined;
+    value = value[segment];
+  }
+  return value;
+}
+
+/** Sets the value at a path, making objects on the way. */
+export function setAt(object: any, path: string | readonly (string | number)[], value: unknown): void {
+  const segments = typeof path === 'string' ? pathSegments(path) : path;
+  let target = object;
+  for (const segment of segments.slice(0, -1)) target = target[segment] ??= {};
+  target[segments[segments.length - 1]] = value;
+}
+
+/** `metadata.annotations['x']` -> { path: 'metadata.annotations', subscript: 'x' }; other paths have no subscript. */
+export function splitSubscript(path: string): { path: string; subscript?: string } {
+  const match = /^(.*)\['(.*)'\]$/.exec(path);
+  return match ? { path: match[1], subscript: match[2] } : { path };
+}
