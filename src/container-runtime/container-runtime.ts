@@ -3,6 +3,14 @@
 
 import type { Readable, Writable } from 'node:stream';
 
+export { RuntimeError } from './runtime-error.ts';
+export {
+  createSimulatedRuntime,
+  type SimulatedBehaviour,
+  type SimulatedOptions,
+  type SimulatedRuntime,
+} from './simulated/simulated.ts';
+
 export type SandboxState = 'ready' | 'notready';
 export type ContainerState = 'created' | 'running' | 'exited' | 'unknown';
 
@@ -158,6 +166,15 @@ export interface RuntimeEvent {
   readonly sandboxId: string;
 }
 
+/** What an HTTP, TCP or gRPC probe asks of a pod. */
+export interface NetworkProbe {
+  readonly kind: 'httpGet' | 'tcpSocket' | 'grpc';
+  readonly host: string;
+  readonly port: number;
+  /** With its query, for httpGet; the service's name for grpc. */
+  readonly path?: string;
+}
+
 /** Calls are idempotent where CRI's are: stopping what has stopped and removing what is gone succeed. */
 export interface ContainerRuntime {
   /** Name and version as in node.status.nodeInfo.containerRuntimeVersion: `containerd://1.6.20`, `native://1.0`. */
@@ -208,15 +225,13 @@ export interface ContainerRuntime {
 
   /** Lifecycle events since the call, until `signal` aborts. A runtime without them yields nothing: the kubelet polls too. */
   events(signal: AbortSignal): AsyncIterable<RuntimeEvent>;
+  /**
+   * Answers a network probe. Only runtimes whose pods have no network of their own (`simulated`) have it; where it is
+   * absent, the kubelet connects to the pod.
+   */
+  probe?(sandboxId: string, probe: NetworkProbe): Promise<{ success: boolean; message: string }>;
+  /** Ends and removes everything that this runtime made: containers, networks, mounts and cgroups. Images stay. */
+  destroyAll?(): Promise<void>;
   /** Lets go of sockets and helpers. Containers keep running. */
   close(): Promise<void>;
-}
-
-export class RuntimeError extends Error {
-  override readonly name = 'RuntimeError';
-  readonly kind: 'not-found' | 'image' | 'create' | 'start' | 'timeout' | 'sandbox' | 'unavailable';
-  constructor(kind: RuntimeError['kind'], message: string, options?: ErrorOptions) {
-    super(message, options);
-    this.kind = kind;
-  }
 }

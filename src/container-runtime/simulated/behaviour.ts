@@ -1,0 +1,55 @@
+import type { ContainerConfig, ContainerStatus, NetworkProbe, Sandbox, SandboxConfig } from '../container-runtime.ts';
+
+/** How one simulated container runs its life. All are optional: by default it starts at once and runs until stopped. */
+export interface ContainerScript {
+  /** Time from startContainer to running. */
+  readonly startMs?: number;
+  /** The start fails with this message. */
+  readonly startError?: string;
+  /** Ends by itself after this long; never, by default. */
+  readonly runMs?: number;
+  /** Of an end by itself; 0 by default. */
+  readonly exitCode?: number;
+  /** Reason of an end by itself, such as OOMKilled; by default Completed or Error, by the exit code. */
+  readonly reason?: string;
+  /** Time from SIGTERM to the end, 0 by default; Infinity: only SIGKILL ends it. */
+  readonly terminationMs?: number;
+  /** After SIGTERM; 0 by default. SIGKILL gives 137. */
+  readonly terminationExitCode?: number;
+  /** Written to the container's log when it starts. */
+  readonly output?: string;
+  readonly cpuMillicores?: number;
+  readonly memoryBytes?: number;
+}
+
+export interface ExecResult {
+  readonly exitCode: number;
+  readonly stdout?: string;
+  readonly stderr?: string;
+}
+
+/** What a test makes of the machine. An absent function, or undefined from one, is the ordinary success. */
+export interface SimulatedBehaviour {
+  container?(config: ContainerConfig, sandbox: SandboxConfig): ContainerScript | undefined;
+  sandbox?(config: SandboxConfig): { startMs?: number; error?: string } | undefined;
+  image?(reference: string): { pullMs?: number; error?: string; sizeBytes?: number } | undefined;
+  exec?(container: ContainerStatus, command: readonly string[]): ExecResult | undefined;
+  probe?(sandbox: Sandbox, probe: NetworkProbe): { success: boolean; message: string } | undefined;
+}
+
+const prefix = 'simulated.coracle.local/';
+
+/** Pods may carry their own script, so that Jobs end and probes fail under plain kubectl too. */
+export function scriptFromAnnotations(annotations: Readonly<Record<string, string>>): ContainerScript | undefined {
+  let script: Record<string, unknown> | undefined;
+  for (const key in annotations) {
+    if (!key.startsWith(prefix)) continue;
+    const field = key.slice(prefix.length).replace(/-(.)/g, (_, letter: string) => letter.toUpperCase());
+    const value = annotations[key];
+    script ??= {};
+    script[field] = textFields.has(field) ? value : Number(value);
+  }
+  return script;
+}
+
+const textFields = new Set(['startError', 'reason', 'output']);

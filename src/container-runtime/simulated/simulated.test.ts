@@ -1,0 +1,107 @@
+import { expect, test } from 'vitest';
+import { VirtualClock } from '../../machinery/clock.ts';
+import { seededRandom } from '../../machinery/random.ts';
+import { containerConfig, sandboxConfig } from '../runtime.contract.ts';
+import type { SimulatedBehaviour } from './behaviour.ts';
+import { createSimulatedRuntime } from './simulated.ts';
+
+async function start(behaviour?: SimulatedBehaviour, options: { startMs?: number; pullMs?: number } = {}) {
+  const clock = new VirtualClock();
+  const runtime = createSimulatedRuntime({
+    clock,
+    random: seededRandom(1),
+    behaviour,
+    podCidrs: ['10.244.0.0/24'],
+    ...options,
+  });
+  const pulled = runtime.pullImage('nginx');
+  await clock.advance(options.pullMs ?? 0);
+  await pulled;
+  const config = sandboxConfig('/tmp/none');
+  const sandbox = await runtime.runPodSandbox(config);
+  const id = await runtime.createContainer(sandbox, containerConfig({ image: 'nginx' }), config);
+  return { clock, runtime, sandbox, id };
+}
+
+test('a container without a script runs until it is stopped, and ends with 0', async () => {
+  const { runtime, id } = await start();
+  await runtime.startContainer(id);
+  expect((await runtime.containerStatus(id))?.state).toBe('running');
+  await runtime.stopContainer(id, 30);
+  expect(await runtime.containerStatus(id)).toMatchObject({ state: 'exited', exitCode: 0, reason: 'Completed' });
+});
+
+test('programmed times are kept to the millisecond', async () => {
+  const { runtime, clock, id } = await start({ container: () => ({ startMs: 500, runMs: 2000, exitCode: 3 }) });
+  const created = clock.now();
+  const started = runtime.startContainer(id);
+  await clock.advance(5000);
+  await started;
+  expect(await runtime.containerStatus(id)).toMatchObject({
+    startedAt: created + 500,
+    finishedAt: created + 2500,
+    exitCode: 3,
+    reason: 'Error',
+  });
+});
+
+test('SIGTERM that is not obeyed becomes SIGKILL after the grace period', async () => {
+  const { runtime, clock, id } = await start({ container: () => ({ terminationMs: Infinity }) });
+  await runtime.startContainer(id);
+  const stopped = runtime.stopContainer(id, 2);
+  await clock.advance(1999);
+  expect((await runtime.containerStatus(id))?.state).toBe('running');
+  await clock.advance(1);
+  await stopped;
+  expect((await runtime.containerStatus(id))?.exitCode).toBe(137);
+});
+
+test('a start that fails says why', async () => {
+  const { runtime, id } = await start({ container: () => ({ startError: 'no such file' }) });
+  await expect(runtime.startContainer(id)).rejects.toThrow('no such file');
+  expect(await runtime.containerStatus(id)).toMatchObject({ reason: 'StartError', exitCode: 128 });
+});
+
+test('annotations script a container', async () => {
+  const { runtime, clock, sandbox } = await start();
+  const config = {
+    ...sandboxConfig('/tmp/none'),
+    annotations: { 'simulated.coracle.local/run-ms': '100', 'simulated.coracle.local/exit-code': '7' },
+  };
+  const id = await runtime.createContainer(sandbox, containerConfig({ image: 'nginx' }), config);
+  await runtime.startContainer(id);
+  await clock.advance(100);
+  expect((await runtime.containerStatus(id))?.exitCode).toBe(7);
+});
+
+test('lists are the same array until something changes', async () => {
+  const { runtime, id } = await start();
+  const before = await runtime.listContainers();
+  expect(await runtime.listContainers()).toBe(before);
+  await runtime.startContainer(id);
+  expect(await runtime.listContainers()).not.toBe(before);
+});
+
+test('exec and probes answer as programmed', async () => {
+  const { runtime, id, sandbox } = await start({
+    exec: (_, command) => ({ exitCode: command.length, stdout: 'hi' }),
+    probe: (_, probe) => ({ success: probe.port === 80, message: 'programmed' }),
+  });
+  await runtime.startContainer(id);
+  expect(await runtime.execSync(id, ['a', 'b'], 1000)).toMatchObject({ exitCode: 2, stdout: Buffer.from('hi') });
+  const probe = { kind: 'httpGet', host: '', port: 81 } as const;
+  expect(await runtime.probe?.(sandbox, probe)).toEqual({ success: false, message: 'programmed' });
+});
+
+test('addresses run out with a clear error', async () => {
+  const runtime = createSimulatedRuntime({
+    clock: new VirtualClock(),
+    random: seededRandom(1),
+    podCidrs: ['10.0.0.0/30'],
+  });
+  const id = await runtime.runPodSandbox(sandboxConfig('/tmp/none'));
+  expect((await runtime.listPodSandboxes())[0].ips).toEqual(['10.0.0.2']);
+  await expect(runtime.runPodSandbox(sandboxConfig('/tmp/none'))).rejects.toThrow('no IP addresses available');
+  await runtime.removePodSandbox(id);
+  await runtime.runPodSandbox(sandboxConfig('/tmp/none'));
+});

@@ -1,0 +1,418 @@
+// A runtime without processes. One Node process holds thousands of these, so what is idle has no timer, a container is
+// one record and one status object, and a list that did not change is the same array as before.
+
+import { appendFile, mkdir } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { type Duplex, PassThrough } from 'node:stream';
+import type { Clock, Timer } from '../../machinery/clock.ts';
+import type { Random } from '../../machinery/random.ts';
+import type {
+  ContainerConfig,
+  ContainerResources,
+  ContainerRuntime,
+  ContainerStats,
+  ContainerStatus,
+  ExecSession,
+  Image,
+  NetworkProbe,
+  RuntimeEvent,
+  Sandbox,
+  SandboxConfig,
+} from '../container-runtime.ts';
+import { EventHub } from '../event-hub.ts';
+import { normalizeReference } from '../images/reference.ts';
+import { PodAddresses } from '../network/pod-addresses.ts';
+import { RuntimeError } from '../runtime-error.ts';
+import { type ContainerScript, type SimulatedBehaviour, scriptFromAnnotations } from './behaviour.ts';
+
+export type { SimulatedBehaviour } from './behaviour.ts';
+
+export interface SimulatedOptions {
+  readonly clock: Clock;
+  readonly random: Random;
+  /** Default time from startContainer to running; 0 by default, which sets no timer. */
+  readonly startMs?: number;
+  /** Default time to pull an image that is not there; 0 by default. */
+  readonly pullMs?: number;
+  readonly behaviour?: SimulatedBehaviour;
+  /** Pod ranges known from the start; without, the network is not ready until updatePodCidrs. */
+  readonly podCidrs?: readonly string[];
+}
+
+export interface SimulatedRuntime extends ContainerRuntime {
+  /** Ends a running container as if by itself. */
+  exitContainer(id: string, exitCode: number, reason?: string): void;
+  /** The machine fails: no container runs any more, no sandbox is ready. */
+  crash(): void;
+}
+
+interface Container {
+  status: ContainerStatus;
+  readonly script: ContainerScript;
+  /** The end by itself, or the end after SIGTERM. */
+  timer?: Timer;
+  /** Resolved at the end, for those who wait in stopContainer or attach. */
+  ended?: (() => void)[];
+}
+
+const noScript: ContainerScript = {};
+
+export function createSimulatedRuntime(options: SimulatedOptions): SimulatedRuntime {
+  return new Simulated(options);
+}
+
+class Simulated implements SimulatedRuntime {
+  readonly version = 'simulated://1.0';
+  readonly #options: SimulatedOptions;
+  readonly #hub = new EventHub();
+  readonly #sandboxes = new Map<string, Sandbox>();
+  readonly #containers = new Map<string, Container>();
+  readonly #images = new Map<string, Image>();
+  #addresses?: PodAddresses;
+  #sandboxList?: readonly Sandbox[];
+  #containerList?: readonly ContainerStatus[];
+
+  constructor(options: SimulatedOptions) {
+    this.#options = options;
+    if (options.podCidrs?.length) this.#addresses = new PodAddresses(options.podCidrs);
+  }
+
+  async status() {
+    return this.#addresses ? {} : { network: 'no pod CIDR has been assigned to the node yet' };
+  }
+
+  async updatePodCidrs(cidrs: readonly string[]): Promise<void> {
+    if (cidrs.length === 0) return;
+    this.#addresses = new PodAddresses(cidrs);
+    for (const sandbox of this.#sandboxes.values()) this.#addresses.reserve(sandbox.ips);
+  }
+
+  async runPodSandbox(config: SandboxConfig): Promise<string> {
+    const programmed = this.#options.behaviour?.sandbox?.(config);
+    if (programmed?.startMs) await this.#options.clock.sleep(programmed.startMs);
+    if (programmed?.error) throw new RuntimeError('sandbox', programmed.error);
+    if (!config.hostNetwork && !this.#addresses)
+      throw new RuntimeError('sandbox', 'network is not ready: no pod CIDR has been assigned to the node yet');
+    const id = this.#newId();
+    const { name, namespace, uid, attempt, labels, annotations } = config;
+    this.#sandboxes.set(id, {
+      id,
+      config: { name, namespace, uid, attempt, labels, annotations },
+      state: 'ready',
+      createdAt: this.#options.clock.now(),
+      ips: config.hostNetwork ? [] : this.#addresses!.allocate(),
+    });
+    this.#sandboxList = undefined;
+    this.#hub.publish('started', id, id);
+    return id;
+  }
+
+  async stopPodSandbox(id: string): Promise<void> {
+    const sandbox = this.#sandboxes.get(id);
+    if (sandbox?.state !== 'ready') return;
+    for (const record of this.#containers.values())
+      if (record.status.sandboxId === id && record.status.state === 'running') this.#end(record, 137, 'Error');
+    this.#addresses?.release(sandbox.ips);
+    this.#sandboxes.set(id, { ...sandbox, state: 'notready', ips: [] });
+    this.#sandboxList = undefined;
+    this.#hub.publish('stopped', id, id);
+  }
+
+  async removePodSandbox(id: string): Promise<void> {
+    await this.stopPodSandbox(id);
+    for (const record of this.#containers.values())
+      if (record.status.sandboxId === id) await this.removeContainer(record.status.id);
+    if (!this.#sandboxes.delete(id)) return;
+    this.#sandboxList = undefined;
+    this.#hub.publish('deleted', id, id);
+  }
+
+  /** The same array as before when nothing changed. */
+  async listPodSandboxes(): Promise<readonly Sandbox[]> {
+    return (this.#sandboxList ??= [...this.#sandboxes.values()]);
+  }
+
+  async createContainer(sandboxId: string, config: ContainerConfig, sandbox: SandboxConfig): Promise<string> {
+    if (!this.#sandboxes.has(sandboxId)) throw new RuntimeError('not-found', `sandbox ${sandboxId} not found`);
+    const image = this.#findImage(config.image);
+    if (!image) throw new RuntimeError('image', `image ${JSON.stringify(config.image)} not found`);
+    const script =
+      this.#options.behaviour?.container?.(config, sandbox) ?? scriptFromAnnotations(sandbox.annotations) ?? noScript;
+    const id = this.#newId();
+    const status: ContainerStatus = {
+      id,
+      sandboxId,
+      name: config.name,
+      attempt: config.attempt,
+      state: 'created',
+      createdAt: this.#options.clock.now(),
+      startedAt: 0,
+      finishedAt: 0,
+      exitCode: 0,
+      reason: '',
+      message: '',
+      image: config.image,
+      imageRef: image.repoDigests[0],
+      labels: config.labels,
+      annotations: config.annotations,
+      logPath: join(sandbox.logDirectory, config.logPath),
+    };
+    this.#containers.set(id, { status, script });
+    this.#containerList = undefined;
+    this.#hub.publish('created', id, sandboxId);
+    return id;
+  }
+
+  async startContainer(id: string): Promise<void> {
+    const record = this.#record(id);
+    const { script } = record;
+    const startMs = script.startMs ?? this.#options.startMs ?? 0;
+    if (startMs > 0) await this.#options.clock.sleep(startMs);
+    if (this.#containers.get(id) !== record || record.status.state !== 'created') return;
+    if (script.startError !== undefined) {
+      this.#end(record, 128, 'StartError', script.startError);
+      throw new RuntimeError('start', script.startError);
+    }
+    this.#update(record, { state: 'running', startedAt: this.#options.clock.now() });
+    if (script.output !== undefined) await this.#log(record.status.logPath, script.output);
+    this.#hub.publish('started', id, record.status.sandboxId);
+    if (script.runMs !== undefined)
+      record.timer = this.#options.clock.after(script.runMs, () =>
+        this.#end(record, script.exitCode ?? 0, script.reason),
+      );
+  }
+
+  async stopContainer(id: string, gracePeriodSeconds: number): Promise<void> {
+    const record = this.#containers.get(id);
+    if (record?.status.state === 'created') this.#end(record, 137, 'Error');
+    if (record?.status.state !== 'running') return;
+    const { terminationMs = 0, terminationExitCode = 0 } = record.script;
+    const graceMs = gracePeriodSeconds * 1000;
+    const obeys = terminationMs <= graceMs && graceMs > 0;
+    const exitCode = obeys ? terminationExitCode : 137;
+    const waitMs = obeys ? terminationMs : graceMs;
+    if (waitMs <= 0) return this.#end(record, exitCode);
+    const ended = new Promise<void>((resolve) => (record.ended ??= []).push(resolve));
+    const timer = this.#options.clock.after(waitMs, () => this.#end(record, exitCode));
+    await ended;
+    timer.cancel();
+  }
+
+  async removeContainer(id: string): Promise<void> {
+    const record = this.#containers.get(id);
+    if (!record) return;
+    if (record.status.state === 'running') this.#end(record, 137, 'Error');
+    this.#containers.delete(id);
+    this.#containerList = undefined;
+    this.#hub.publish('deleted', id, record.status.sandboxId);
+  }
+
+  /** The same array as before when nothing changed. */
+  async listContainers(): Promise<readonly ContainerStatus[]> {
+    return (this.#containerList ??= Array.from(this.#containers.values(), (record) => record.status));
+  }
+
+  async containerStatus(id: string): Promise<ContainerStatus | undefined> {
+    return this.#containers.get(id)?.status;
+  }
+
+  async updateContainerResources(id: string, _resources: ContainerResources): Promise<void> {
+    this.#record(id);
+  }
+
+  async reopenContainerLog(id: string): Promise<void> {
+    await this.#log(this.#running(id).status.logPath, '');
+  }
+
+  async containerStats(): Promise<readonly ContainerStats[]> {
+    const now = this.#options.clock.now();
+    const stats: ContainerStats[] = [];
+    for (const { status, script } of this.#containers.values()) {
+      if (status.state !== 'running') continue;
+      const memory = script.memoryBytes ?? 0;
+      stats.push({
+        id: status.id,
+        name: status.name,
+        sandboxId: status.sandboxId,
+        // One millicore is a million nanoseconds of CPU time each second.
+        cpuNanoseconds: (script.cpuMillicores ?? 0) * (now - status.startedAt) * 1000,
+        memoryWorkingSetBytes: memory,
+        memoryRssBytes: memory,
+      });
+    }
+    return stats;
+  }
+
+  async exec(id: string, command: readonly string[]): Promise<ExecSession> {
+    const result = this.#execResult(id, command);
+    const stdout = new PassThrough();
+    const stderr = new PassThrough();
+    stdout.end(result.stdout);
+    stderr.end(result.stderr);
+    const stdin = new PassThrough();
+    stdin.resume();
+    return { stdin, stdout, stderr, resize() {}, exitCode: Promise.resolve(result.exitCode), close() {} };
+  }
+
+  async execSync(id: string, command: readonly string[], _timeoutMs: number) {
+    const { exitCode, stdout = '', stderr = '' } = this.#execResult(id, command);
+    return { stdout: Buffer.from(stdout), stderr: Buffer.from(stderr), exitCode };
+  }
+
+  async attach(id: string): Promise<ExecSession> {
+    const record = this.#running(id);
+    const stdout = new PassThrough();
+    const stderr = new PassThrough();
+    const stdin = new PassThrough();
+    stdin.resume();
+    const close = () => {
+      stdout.end();
+      stderr.end();
+    };
+    const exitCode = new Promise<number>((resolve) =>
+      (record.ended ??= []).push(() => {
+        close();
+        resolve(record.status.exitCode);
+      }),
+    );
+    return { stdin, stdout, stderr, resize() {}, exitCode, close };
+  }
+
+  async portForward(sandboxId: string, port: number): Promise<Duplex> {
+    if (!this.#sandboxes.has(sandboxId)) throw new RuntimeError('not-found', `sandbox ${sandboxId} not found`);
+    throw new RuntimeError('unavailable', `a simulated pod does not listen on port ${port}`);
+  }
+
+  async listImages(): Promise<readonly Image[]> {
+    return [...this.#images.values()];
+  }
+
+  async imageStatus(reference: string): Promise<Image | undefined> {
+    return this.#findImage(reference);
+  }
+
+  async pullImage(reference: string): Promise<string> {
+    const name = normalizeReference(reference).canonical;
+    const programmed = this.#options.behaviour?.image?.(reference);
+    const pullMs = programmed?.pullMs ?? this.#options.pullMs ?? 0;
+    if (pullMs > 0) await this.#options.clock.sleep(pullMs);
+    if (programmed?.error !== undefined) throw new RuntimeError('image', programmed.error);
+    let image = this.#images.get(name);
+    if (!image) {
+      image = simulatedImage(name, programmed?.sizeBytes ?? 10_000_000);
+      this.#images.set(name, image);
+    }
+    return image.id;
+  }
+
+  async removeImage(id: string): Promise<void> {
+    for (const [name, image] of this.#images) if (name === id || image.id === id) this.#images.delete(name);
+  }
+
+  async probe(sandboxId: string, probe: NetworkProbe): Promise<{ success: boolean; message: string }> {
+    const sandbox = this.#sandboxes.get(sandboxId);
+    if (sandbox?.state !== 'ready') return { success: false, message: 'connection refused' };
+    return this.#options.behaviour?.probe?.(sandbox, probe) ?? { success: true, message: 'ok' };
+  }
+
+  events(signal: AbortSignal): AsyncIterable<RuntimeEvent> {
+    return this.#hub.events(signal);
+  }
+
+  exitContainer(id: string, exitCode: number, reason?: string): void {
+    this.#end(this.#running(id), exitCode, reason);
+  }
+
+  crash(): void {
+    for (const record of this.#containers.values())
+      if (record.status.state === 'running') this.#end(record, 255, 'Unknown');
+    for (const [id, sandbox] of this.#sandboxes) {
+      this.#addresses?.release(sandbox.ips);
+      this.#sandboxes.set(id, { ...sandbox, state: 'notready', ips: [] });
+    }
+    this.#sandboxList = undefined;
+  }
+
+  async destroyAll(): Promise<void> {
+    for (const id of [...this.#sandboxes.keys()]) await this.removePodSandbox(id);
+  }
+
+  async close(): Promise<void> {
+    for (const record of this.#containers.values()) record.timer?.cancel();
+  }
+
+  #end(record: Container, exitCode: number, reason?: string, message = ''): void {
+    if (record.status.state !== 'running' && record.status.state !== 'created') return;
+    record.timer?.cancel();
+    record.timer = undefined;
+    this.#update(record, {
+      state: 'exited',
+      finishedAt: this.#options.clock.now(),
+      exitCode,
+      reason: reason ?? (exitCode === 0 ? 'Completed' : 'Error'),
+      message,
+    });
+    for (const wake of record.ended?.splice(0) ?? []) wake();
+    this.#hub.publish('stopped', record.status.id, record.status.sandboxId);
+  }
+
+  #update(record: Container, change: Partial<ContainerStatus>): void {
+    record.status = { ...record.status, ...change };
+    this.#containerList = undefined;
+  }
+
+  #execResult(id: string, command: readonly string[]) {
+    const { status } = this.#running(id);
+    return this.#options.behaviour?.exec?.(status, command) ?? { exitCode: 0 };
+  }
+
+  #record(id: string): Container {
+    const record = this.#containers.get(id);
+    if (!record) throw new RuntimeError('not-found', `container ${id} not found`);
+    return record;
+  }
+
+  #running(id: string): Container {
+    const record = this.#record(id);
+    if (record.status.state !== 'running')
+      throw new RuntimeError('not-found', `container ${id} is in state ${record.status.state}, not running`);
+    return record;
+  }
+
+  #findImage(reference: string): Image | undefined {
+    const byName = this.#images.get(reference);
+    if (byName) return byName;
+    if (/^(sha256:)?[0-9a-f]{64}$/.test(reference))
+      return [...this.#images.values()].find((image) => image.id.endsWith(reference));
+    return this.#images.get(normalizeReference(reference).canonical);
+  }
+
+  async #log(path: string, output: string): Promise<void> {
+    await mkdir(dirname(path), { recursive: true });
+    const time = new Date(this.#options.clock.now()).toISOString().replace('Z', '000000Z');
+    const lines = output.split('\n');
+    if (lines.at(-1) === '') lines.pop();
+    await appendFile(path, lines.map((line) => `${time} stdout F ${line}\n`).join(''));
+  }
+
+  #newId(): string {
+    return Buffer.from(this.#options.random.bytes(32)).toString('hex');
+  }
+}
+
+/** Its digests follow from its name alone, so that the same image has the same digest on every simulated node. */
+function simulatedImage(name: string, sizeBytes: number): Image {
+  let hex = '';
+  for (let seed = 0x811c9dc5, i = 0; hex.length < 64; i++) {
+    for (const character of name) seed = Math.imul(seed ^ character.charCodeAt(0) ^ i, 0x01000193) >>> 0;
+    hex += seed.toString(16).padStart(8, '0');
+  }
+  const repository = name.replace(/(@sha256)?:[^:/]*$/, '');
+  const digest = name.includes('@') ? name.slice(name.indexOf('@') + 1) : `sha256:${hex}`;
+  return {
+    id: `sha256:${hex}`,
+    repoTags: name.includes('@') ? [] : [name],
+    repoDigests: [`${repository}@${digest}`],
+    sizeBytes,
+  };
+}
