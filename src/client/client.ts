@@ -144,3 +144,26 @@ export interface TransportResponse {
   readonly body?: any;
   readonly events?: AsyncIterable<WatchEvent<any>>;
 }
+
+export type { ComponentContext, RunningComponent, StartComponent } from './component.ts';
+export {
+  type Controller,
+  controllerOf,
+  controllerReference,
+  own,
+  ownedBy,
+  type RunningController,
+  runController,
+  slowStart,
+  TerminalError,
+  type Tools,
+  type Watch,
+} from './controller.ts';
+export { createEventRecorder, type EventRecorder, type EventSource, microTimestamp, timestamp } from './events.ts';
+export { type HttpsOptions, type HttpsTransport, httpsTransport } from './https.ts';
+export { type ChangeHandler, createInformer, type Informer, keyOf, type Lister, nameOf } from './informer.ts';
+export { InformerFactory } from './informer-factory.ts';
+export { inClusterConfig, type Kubeconfig, loadKubeconfig } from './kubeconfig.ts';
+export { type LeaderElection, type LeaderElectionOptions, runLeaderElection } from './leader-election.ts';
+export { createClient, pathOf } from './rest.ts';
+export { WorkQueue, type WorkQueueOptions } from './work-queue.ts';

@@ -1,0 +1,300 @@
+// What a controller is, and the one loop that runs them all.
+
+import type { ApiObject, OwnerReference } from '../api/api.ts';
+import { isConflict, resources } from '../api/api.ts';
+import type { Client, ObjectOf, ResourceName, ResourceRef } from './client.ts';
+import type { ComponentContext } from './component.ts';
+import { createEventRecorder, type EventRecorder } from './events.ts';
+import { type Informer, keyOf, type Lister } from './informer.ts';
+import type { InformerFactory } from './informer-factory.ts';
+import { refOf } from './rest.ts';
+import { WorkQueue } from './work-queue.ts';
+
+const defaultWorkers = 5;
+/** client-go's ExpectationsTimeout: how long to wait for the cache to show one's own writes. */
+const ownWritesTimeoutMs = 300_000;
+
+/** What a reconcile gets. Listers read the caches of what the controller watches and `reads`. */
+export interface Tools extends Pick<ComponentContext, 'clock' | 'random' | 'logger'> {
+  lister<R extends ResourceName>(resource: R): Lister<ObjectOf<R>>;
+  /** As the controller's identity. The key is not worked on again before the caches show what was written with it. */
+  readonly client: Client;
+  readonly events: EventRecorder;
+}
+
+/** One source of work: an event on an object of `resource` yields keys, nothing else. */
+export interface Watch {
+  readonly resource: ResourceName;
+  keys(object: any, tools: Tools): Iterable<string>;
+  /** False for updates that cannot matter. Default: all matter. */
+  matters?(next: any, old: any): boolean;
+}
+
+/**
+ * A controller brings what is into line with what is wanted, one key at a time. It is level-triggered: reconcile is
+ * told which object to look at, never what happened, may be called at any time and any number of times, and must be
+ * right after a crash at any line. It reads the caches, writes through the client, and returns
+ * - nothing: done until something changes,
+ * - `{ after }`: look again in that many milliseconds.
+ * A throw is retried after a back-off (5 ms, doubling, up to 1000 s); a TerminalError is logged and not retried.
+ */
+export interface Controller {
+  readonly name: string;
+  /** Source of its events; default: its name and "-controller". */
+  readonly component?: string;
+  readonly watches: readonly Watch[];
+  /** Resources that are read beside those watched. */
+  readonly reads?: readonly ResourceName[];
+  /** Custom indexes it needs. */
+  readonly indexes?: readonly {
+    readonly resource: ResourceName;
+    readonly name: string;
+    valuesOf(object: any): readonly string[];
+  }[];
+  /** Keys worked on at the same time. Default 5. */
+  readonly workers?: number;
+  /** Called once, when the caches are full, before the first reconcile. */
+  start?(tools: Tools, enqueue: (key: string, afterMs?: number) => void): void | (() => void);
+  reconcile(key: string, tools: Tools): Promise<{ readonly after: number } | void>;
+}
+
+/** Trying again cannot help. */
+export class TerminalError extends Error {
+  override readonly name = 'TerminalError';
+}
+
+/** Watches the objects themselves. */
+export const own = (resource: ResourceName, matters?: Watch['matters']): Watch => ({
+  resource,
+  keys: (object) => [keyOf(object)],
+  ...(matters && { matters }),
+});
+
+/** The owner reference that says who controls the object. */
+export const controllerOf = (object: ApiObject): OwnerReference | undefined =>
+  object.metadata.ownerReferences?.find((owner) => owner.controller);
+
+/** Watches objects that are controlled by an object of `kind`, and yields that one's key. */
+export const ownedBy = (resource: ResourceName, kind: string): Watch => ({
+  resource,
+  keys(object: ApiObject) {
+    const owner = controllerOf(object);
+    if (owner?.kind !== kind) return [];
+    return [object.metadata.namespace ? `${object.metadata.namespace}/${owner.name}` : owner.name];
+  },
+});
+
+export interface RunningController {
+  readonly name: string;
+  stop(): Promise<void>;
+}
+
+/** Runs a controller until stopped. The informers belong to the caller, who stops them afterwards. */
+export function runController(
+  context: ComponentContext,
+  informers: InformerFactory,
+  controller: Controller,
+): RunningController {
+  const runner = new Runner(context, informers, controller);
+  const running = runner.run();
+  return {
+    name: controller.name,
+    async stop() {
+      runner.stop();
+      await running;
+    },
+  };
+}
+
+class Runner {
+  readonly #context: ComponentContext;
+  readonly #informers: InformerFactory;
+  readonly #controller: Controller;
+  readonly #queue: WorkQueue;
+  readonly #events: EventRecorder;
+  readonly #stop = new AbortController();
+
+  constructor(context: ComponentContext, informers: InformerFactory, controller: Controller) {
+    this.#context = { ...context, logger: context.logger.child({ controller: controller.name }) };
+    this.#informers = informers;
+    this.#controller = controller;
+    this.#queue = new WorkQueue({ clock: context.clock });
+    const component = controller.component ?? `${controller.name}-controller`;
+    this.#events = createEventRecorder(this.#context, { component });
+  }
+
+  stop(): void {
+    this.#stop.abort();
+    this.#queue.close();
+  }
+
+  async run(): Promise<void> {
+    const { watches, indexes = [], reads = [], workers = defaultWorkers } = this.#controller;
+    for (const { resource, name, valuesOf } of indexes) this.#informers.for(resource).addIndex(name, valuesOf);
+    const sources = [...new Set([...watches.map((watch) => watch.resource), ...reads])];
+    const informers = sources.map((resource) => this.#informers.for(resource));
+    await Promise.race([Promise.all(informers.map((informer) => informer.synced())), this.#stopped()]);
+    if (this.#stop.signal.aborted) return;
+    const tools = this.#tools(this.#context.client);
+    const unwatch = watches.map((watch) => this.#watch(watch, tools));
+    const end = this.#controller.start?.(tools, (key, afterMs = 0) => this.#queue.addAfter(key, afterMs));
+    await Promise.all(Array.from({ length: workers }, () => this.#work()));
+    for (const stop of unwatch) stop();
+    end?.();
+    await this.#events.flush();
+  }
+
+  #stopped(): Promise<void> {
+    const { signal } = this.#stop;
+    return new Promise((resolve) => {
+      if (signal.aborted) resolve();
+      signal.addEventListener('abort', () => resolve(), { once: true });
+    });
+  }
+
+  #tools(client: Client): Tools {
+    const { clock, random, logger } = this.#context;
+    return { clock, random, logger, client, events: this.#events, lister: (resource) => this.#informers.for(resource) };
+  }
+
+  #watch(watch: Watch, tools: Tools): () => void {
+    return this.#informers.for(watch.resource).handle((next: any, old: any) => {
+      if (next && old && watch.matters && !watch.matters(next, old)) return;
+      const keys = new Set<string>(next ? watch.keys(next, tools) : []);
+      // What it belonged to before has lost something, and must look too.
+      if (old) for (const key of watch.keys(old, tools)) keys.add(key);
+      for (const key of keys) this.#queue.add(key);
+    });
+  }
+
+  async #work(): Promise<void> {
+    for (let key = await this.#queue.next(); key !== undefined; key = await this.#queue.next()) {
+      const writes = new OwnWrites(this.#informers, this.#context.client);
+      await this.#reconcile(key, this.#tools(writes.client));
+      await writes.shown(this.#context, this.#stop.signal);
+      this.#queue.done(key);
+    }
+  }
+
+  async #reconcile(key: string, tools: Tools): Promise<void> {
+    const { logger, metrics } = this.#context;
+    const startedMs = this.#context.clock.monotonic();
+    let result: 'success' | 'error' | 'requeue_after' | 'terminal' = 'success';
+    try {
+      const again = await this.#controller.reconcile(key, tools);
+      this.#queue.forget(key);
+      if (again) {
+        result = 'requeue_after';
+        this.#queue.addAfter(key, again.after);
+      }
+    } catch (error) {
+      if (this.#stop.signal.aborted) return;
+      result = error instanceof TerminalError ? 'terminal' : 'error';
+      if (result === 'terminal') this.#queue.forget(key);
+      else this.#queue.retry(key);
+      // A conflict only says that somebody was faster; the cache will soon show what.
+      const level = isConflict(error) ? 'debug' : 'warn';
+      logger[level]('reconcile failed', { key, error: String((error as Error)?.stack ?? error) });
+    }
+    const labels = { controller: this.#controller.name };
+    metrics.counter('controller_reconcile_total', 'Reconciliations by result.').add(1, { ...labels, result });
+    metrics
+      .histogram('controller_reconcile_time_seconds', 'Time of one reconciliation.', [0.001, 0.01, 0.1, 1, 10])
+      .observe((this.#context.clock.monotonic() - startedMs) / 1000, labels);
+  }
+}
+
+/**
+ * Remembers what one reconcile wrote, so that the next one does not read caches from before it and, for example,
+ * create the same pods again. Resources without an informer are not waited for.
+ */
+class OwnWrites {
+  readonly #informers: InformerFactory;
+  readonly #pending: ((signal: AbortSignal) => Promise<void>)[] = [];
+  readonly client: Client;
+
+  constructor(informers: InformerFactory, client: Client) {
+    this.#informers = informers;
+    const note = <T extends ApiObject>(resource: ResourceName | ResourceRef, object: T): T => {
+      this.#written(resource, object);
+      return object;
+    };
+    // Each verb that writes passes its answer on; all else is the client's own.
+    this.client = {
+      get: (...args) => client.get(...args),
+      list: (...args) => client.list(...args),
+      watch: (...args) => client.watch(...args),
+      raw: (...args) => client.raw(...args),
+      deleteCollection: (...args) => client.deleteCollection(...args),
+      createSubresource: (...args) => client.createSubresource(...args),
+      create: async (resource, ...args) => note<any>(resource, await client.create(resource, ...args)),
+      update: async (resource, ...args) => note<any>(resource, await client.update(resource, ...args)),
+      patch: async (resource, ...args) => note<any>(resource, await client.patch(resource, ...args)),
+      delete: async (resource, name, options) => {
+        const uid = options?.preconditions?.uid ?? this.#find(resource)?.get(joinKey(name))?.metadata.uid;
+        const answer = await client.delete(resource, name, options);
+        const informer = this.#find(resource);
+        if (informer && uid) this.#pending.push((signal) => informer.gone(joinKey(name), uid, signal));
+        return answer;
+      },
+    };
+  }
+
+  /** Resolves when the caches show everything, or after five minutes. */
+  async shown(context: Pick<ComponentContext, 'clock' | 'logger'>, stop: AbortSignal): Promise<void> {
+    if (this.#pending.length === 0) return;
+    const limit = new AbortController();
+    const timer = context.clock.after(ownWritesTimeoutMs, () => limit.abort(), { background: true });
+    const abort = () => limit.abort();
+    stop.addEventListener('abort', abort, { once: true });
+    if (stop.aborted) abort();
+    await Promise.all(this.#pending.map((pending) => pending(limit.signal)));
+    stop.removeEventListener('abort', abort);
+    timer.cancel();
+  }
+
+  #written(resource: ResourceName | ResourceRef, object: ApiObject): void {
+    const version = object.metadata?.resourceVersion;
+    const informer = this.#find(resource);
+    if (informer && version) this.#pending.push((signal) => informer.seen(version, signal));
+  }
+
+  #find(resource: ResourceName | ResourceRef): Informer<any> | undefined {
+    return this.#informers.find(resource);
+  }
+}
+
+const joinKey = (name: { name: string; namespace?: string }) =>
+  name.namespace ? `${name.namespace}/${name.name}` : name.name;
+
+/** The owner reference by which `owner` controls what it makes. */
+export function controllerReference(owner: ApiObject, resource: ResourceName): OwnerReference {
+  const { group, version } = refOf(resource);
+  return {
+    apiVersion: group ? `${group}/${version}` : version,
+    kind: resources[resource].kind,
+    name: owner.metadata.name,
+    uid: owner.metadata.uid,
+    controller: true,
+    blockOwnerDeletion: true,
+  };
+}
+
+/**
+ * Calls `act` `count` times, in batches of 1, 2, 4, ... and stops after the first batch that has a failure, so that
+ * what cannot work (a quota, a webhook) is not asked thousands of times. Returns how many succeeded, and the failure.
+ */
+export async function slowStart(
+  count: number,
+  act: (index: number) => Promise<unknown>,
+): Promise<{ succeeded: number; error?: unknown }> {
+  let succeeded = 0;
+  for (let done = 0, batch = 1; done < count; done += batch, batch *= 2) {
+    const size = Math.min(batch, count - done);
+    const results = await Promise.allSettled(Array.from({ length: size }, (_, i) => act(done + i)));
+    succeeded += results.filter((result) => result.status === 'fulfilled').length;
+    const failed = results.find((result) => result.status === 'rejected');
+    if (failed) return { succeeded, error: failed.reason };
+  }
+  return { succeeded };
+}

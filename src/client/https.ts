@@ -1,0 +1,112 @@
+// The client's way over the wire: JSON over HTTPS with kept-alive connections, watches as streams.
+
+import * as http from 'node:http';
+import * as https from 'node:https';
+import type { Transport, TransportRequest, TransportResponse, WatchEvent } from './client.ts';
+
+export interface HttpsOptions {
+  /** Base URL, such as https://127.0.0.1:6443. */
+  readonly server: string;
+  /** PEM of the authorities that the server's certificate must come from. Default: the system's. */
+  readonly ca?: string;
+  /** PEM of the client's certificate and key. */
+  readonly cert?: string;
+  readonly key?: string;
+  /** Bearer token, or where to get the current one. */
+  readonly token?: string | (() => string | Promise<string>);
+  readonly userAgent?: string;
+  /** Name that the server's certificate must have, where it is not the URL's. */
+  readonly serverName?: string;
+  /** Talks to whoever answers. Never for more than a test. */
+  readonly insecureSkipTlsVerify?: boolean;
+}
+
+export interface HttpsTransport extends Transport {
+  /** Ends all connections. */
+  close(): void;
+}
+
+export function httpsTransport(options: HttpsOptions): HttpsTransport {
+  const base = new URL(options.server);
+  const secure = base.protocol === 'https:';
+  const agentOptions = { keepAlive: true, maxSockets: Number.POSITIVE_INFINITY };
+  const agent = secure
+    ? new https.Agent({
+        ...agentOptions,
+        ca: options.ca,
+        cert: options.cert,
+        key: options.key,
+        servername: options.serverName,
+        rejectUnauthorized: !options.insecureSkipTlsVerify,
+      })
+    : new http.Agent(agentOptions);
+
+  const open = async (request: TransportRequest): Promise<http.IncomingMessage> => {
+    const token = typeof options.token === 'function' ? await options.token() : options.token;
+    const body = request.body === undefined ? undefined : Buffer.from(JSON.stringify(request.body));
+    const query = new URLSearchParams(request.query ?? {}).toString();
+    const prefix = base.pathname.replace(/\/$/, '');
+    return new Promise((resolve, reject) => {
+      const call = (secure ? https : http).request(
+        {
+          agent,
+          host: base.hostname.replace(/^\[|\]$/g, ''),
+          port: base.port || (secure ? 443 : 80),
+          method: request.method,
+          path: prefix + request.path + (query && `?${query}`),
+          headers: {
+            accept: 'application/json',
+            'user-agent': options.userAgent ?? 'coracle',
+            ...(token && { authorization: `Bearer ${token}` }),
+            ...(body && {
+              'content-type': request.contentType ?? 'application/json',
+              'content-length': body.length,
+            }),
+          },
+          signal: request.signal,
+        },
+        resolve,
+      );
+      call.on('error', reject);
+      call.end(body);
+    });
+  };
+
+  return {
+    async send(request): Promise<TransportResponse> {
+      const response = await open(request);
+      const code = response.statusCode ?? 500;
+      if (request.query?.watch && code < 400) return { code, events: events(response, request.signal) };
+      return { code, body: await bodyOf(response) };
+    },
+    close: () => agent.destroy(),
+  };
+}
+
+async function bodyOf(response: http.IncomingMessage): Promise<any> {
+  const pieces: Buffer[] = [];
+  for await (const piece of response) pieces.push(piece);
+  const text = Buffer.concat(pieces).toString('utf8');
+  return response.headers['content-type']?.includes('json') ? JSON.parse(text) : text;
+}
+
+/** One event a line. */
+async function* events(response: http.IncomingMessage, signal?: AbortSignal): AsyncIterable<WatchEvent<any>> {
+  let rest: Buffer[] = [];
+  try {
+    for await (const piece of response as AsyncIterable<Buffer>) {
+      let start = 0;
+      for (let end = piece.indexOf(10); end >= 0; end = piece.indexOf(10, start)) {
+        const line = Buffer.concat([...rest, piece.subarray(start, end)]);
+        rest = [];
+        start = end + 1;
+        if (line.length > 0) yield JSON.parse(line.toString('utf8'));
+      }
+      if (start < piece.length) rest.push(piece.subarray(start));
+    }
+  } catch (error) {
+    if (!signal?.aborted) throw error;
+  } finally {
+    response.destroy();
+  }
+}

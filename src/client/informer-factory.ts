@@ -1,0 +1,50 @@
+// One informer a resource for all who ask.
+
+import type { ObjectOf, ResourceName, ResourceRef } from './client.ts';
+import type { ComponentContext } from './component.ts';
+import { createInformer, type Informer } from './informer.ts';
+import { refOf } from './rest.ts';
+
+export class InformerFactory {
+  readonly #context: Pick<ComponentContext, 'client' | 'clock' | 'random' | 'logger'>;
+  readonly #informers = new Map<string, Informer<any>>();
+
+  constructor(context: Pick<ComponentContext, 'client' | 'clock' | 'random' | 'logger'>) {
+    this.#context = context;
+  }
+
+  /** The resource's informer, which starts when first asked for. */
+  for<R extends ResourceName | ResourceRef>(resource: R): Informer<ObjectOf<R>> {
+    const key = keyOfResource(resource);
+    let informer = this.#informers.get(key);
+    if (!informer) this.#informers.set(key, (informer = createInformer(this.#context, resource)));
+    return informer;
+  }
+
+  /** The resource's informer if it runs already. */
+  find<R extends ResourceName | ResourceRef>(resource: R): Informer<ObjectOf<R>> | undefined {
+    return this.#informers.get(keyOfResource(resource));
+  }
+
+  /** Stops one resource's informer: its kind is gone, such as a deleted CustomResourceDefinition's. */
+  async drop(resource: ResourceName | ResourceRef): Promise<void> {
+    const key = keyOfResource(resource);
+    const informer = this.#informers.get(key);
+    this.#informers.delete(key);
+    await informer?.stop();
+  }
+
+  /** Resolves when every informer asked for so far has its first list. */
+  async synced(): Promise<void> {
+    await Promise.all([...this.#informers.values()].map((informer) => informer.synced()));
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all([...this.#informers.values()].map((informer) => informer.stop()));
+  }
+}
+
+function keyOfResource(resource: ResourceName | ResourceRef): string {
+  const { group, version, resource: plural } = refOf(resource);
+  return `${group}/${version}/${plural}`;
+}

@@ -1,0 +1,112 @@
+// The queue under every controller: a key waits at most once, is worked on by one worker at a time, and comes back
+// later when its work failed. Same rules and times as client-go's workqueue.
+
+import type { Clock, Timer } from '../machinery/clock.ts';
+
+const firstBackoffMs = 5;
+const longestBackoffMs = 1_000_000;
+
+export interface WorkQueueOptions {
+  readonly clock: Clock;
+  readonly firstBackoffMs?: number;
+  readonly longestBackoffMs?: number;
+}
+
+export class WorkQueue {
+  readonly #clock: Clock;
+  readonly #firstBackoffMs: number;
+  readonly #longestBackoffMs: number;
+  /** Waiting, in order. */
+  readonly #waiting = new Set<string>();
+  readonly #processing = new Set<string>();
+  /** Added again while being processed. */
+  readonly #again = new Set<string>();
+  readonly #delayed = new Map<string, { at: number; timer: Timer }>();
+  readonly #failures = new Map<string, number>();
+  #idle: (() => void)[] = [];
+  #closed = false;
+
+  constructor(options: WorkQueueOptions) {
+    this.#clock = options.clock;
+    this.#firstBackoffMs = options.firstBackoffMs ?? firstBackoffMs;
+    this.#longestBackoffMs = options.longestBackoffMs ?? longestBackoffMs;
+  }
+
+  /** Keys that are waiting now. */
+  get length(): number {
+    return this.#waiting.size;
+  }
+
+  add(key: string): void {
+    if (this.#closed) return;
+    if (this.#processing.has(key)) {
+      this.#again.add(key);
+      return;
+    }
+    this.#waiting.add(key);
+    this.#idle.shift()?.();
+  }
+
+  /** Adds the key in `ms`; of several such wishes the earliest counts. */
+  addAfter(key: string, ms: number): void {
+    if (this.#closed) return;
+    if (ms <= 0) {
+      this.add(key);
+      return;
+    }
+    const at = this.#clock.monotonic() + ms;
+    const known = this.#delayed.get(key);
+    if (known && known.at <= at) return;
+    known?.timer.cancel();
+    const timer = this.#clock.after(ms, () => {
+      this.#delayed.delete(key);
+      this.add(key);
+    });
+    this.#delayed.set(key, { at, timer });
+  }
+
+  /** Adds the key after a time that doubles with every failure since the last `forget`. Returns that time in ms. */
+  retry(key: string): number {
+    const failures = this.#failures.get(key) ?? 0;
+    this.#failures.set(key, failures + 1);
+    const ms = Math.min(this.#firstBackoffMs * 2 ** failures, this.#longestBackoffMs);
+    this.addAfter(key, ms);
+    return ms;
+  }
+
+  /** How often `retry` was called since the last `forget`. */
+  failures(key: string): number {
+    return this.#failures.get(key) ?? 0;
+  }
+
+  forget(key: string): void {
+    this.#failures.delete(key);
+  }
+
+  /** The next key, or undefined once the queue is closed. Call `done` when its work has ended. */
+  async next(): Promise<string | undefined> {
+    while (!this.#closed) {
+      for (const key of this.#waiting) {
+        this.#waiting.delete(key);
+        this.#processing.add(key);
+        return key;
+      }
+      await new Promise<void>((resolve) => this.#idle.push(resolve));
+    }
+    return undefined;
+  }
+
+  done(key: string): void {
+    this.#processing.delete(key);
+    if (this.#again.delete(key)) this.add(key);
+  }
+
+  /** Wakes all who wait in `next`, and takes nothing more. */
+  close(): void {
+    this.#closed = true;
+    for (const { timer } of this.#delayed.values()) timer.cancel();
+    this.#delayed.clear();
+    for (const wake of this.#idle) wake();
+    this.#idle = [];
+  }
+}
