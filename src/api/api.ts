@@ -1,9 +1,16 @@
 // The room's front door: other rooms import from here only.
+
+export type * from '../machinery/schema.ts';
+export * from './body.ts';
 export * from './errors.ts';
 export type * from './generated/types.ts';
 export { resources } from './generated/types.ts';
+export { JsonSyntaxError, parseJson } from './json.ts';
 export type * from './kind.ts';
-export type * from '../machinery/schema.ts';
+export { canonical, DecodeError, decode, sortKeys, unknownFields } from './object.ts';
+export { age, builtinKinds, KindRegistry, makeKind, resourceKey } from './registry.ts';
+export { allSchemas, schemaKinds, schemaNamed, schemaOfKind } from './schemas.ts';
+export * from './time.ts';
 
 import type { ObjectMeta } from './generated/types.ts';
 

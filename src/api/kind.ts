@@ -2,9 +2,9 @@
 // objects follow from this and from the schema. Names, scope, verbs, short names, subresources and column headings
 // come from facts/discovery.json and facts/columns.json; a file under kinds/ adds what only that kind does.
 
+import type { Schema } from '../machinery/schema.ts';
 import type { FieldError } from './errors.ts';
 import type { ObjectMeta } from './generated/types.ts';
-import type { Schema } from '../machinery/schema.ts';
 
 /** Any object of the API. */
 export interface ApiObject {
@@ -98,4 +98,23 @@ export interface Kind<T extends ApiObject = any> extends ResourceInfo {
   fromStorage?(object: ApiObject): T;
   /** True for kinds that are answered and not stored (SubjectAccessReview, TokenReview, Binding). */
   readonly virtual: boolean;
+}
+
+/** What a file under kinds/ adds to a kind: only what discovery and schema do not say. */
+export interface KindBehaviour<T extends ApiObject = any>
+  extends Partial<
+    Pick<
+      Kind<T>,
+      | 'strategy'
+      | 'selectableFields'
+      | 'hasGeneration'
+      | 'storageVersion'
+      | 'storagePrefix'
+      | 'toStorage'
+      | 'fromStorage'
+      | 'virtual'
+    >
+  > {
+  /** Cells by the name of their column; `now` is in milliseconds. Name and Age need no function. */
+  readonly cells?: Readonly<Record<string, (object: T, now: number) => unknown>>;
 }

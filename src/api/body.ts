@@ -1,0 +1,180 @@
+// From the bytes of a request to an object: JSON or YAML, the kind that is wanted, types, unknown and duplicate fields.
+
+import { LineCounter, parseDocument, visit } from 'yaml';
+import { QuantityError } from '../machinery/quantity.ts';
+import type { Schema } from '../machinery/schema.ts';
+import { badRequest } from './errors.ts';
+import { JsonSyntaxError, parseJson } from './json.ts';
+import { DecodeError, decode } from './object.ts';
+import { schemaKinds } from './schemas.ts';
+
+/** What a body should hold. */
+export interface Wanted {
+  readonly group: string;
+  readonly version: string;
+  readonly kind: string;
+  readonly schema: Schema;
+}
+
+export type Encoding = 'json' | 'yaml';
+
+export interface DecodedBody {
+  /** In canonical form, with `kind` and `apiVersion`. */
+  readonly object: any;
+  /** What a strict reading refuses, as texts of warnings: unknown and duplicate fields. */
+  readonly strictFaults: readonly string[];
+  /** The same faults as one message, for fieldValidation=Strict; undefined when there are none. */
+  readonly strictError?: string;
+}
+
+/** Reads a request's body. Throws a BadRequest in Kubernetes' words. */
+export function decodeBody(text: string, encoding: Encoding, wanted: Wanted): DecodedBody {
+  const parsed = parse(text, encoding, wanted);
+  const { value } = parsed;
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    throw unrecognized(text, wanted, `couldn't get version/kind; json parse error: ${notAnObject(value)}`);
+  return decodeValue(value, wanted, parsed.faults, parsed.message);
+}
+
+/** The same for a value that was parsed already (in process, or the result of a patch). */
+export function decodeValue(value: any, wanted: Wanted, faults: readonly string[] = [], message?: string): DecodedBody {
+  const { kind, version, apiVersion } = checkKind(value, wanted);
+  const cannot = (why: string) =>
+    badRequest(`${kind} in version ${JSON.stringify(version)} cannot be handled as a ${wanted.kind}: ${why}`);
+  try {
+    const { object, unknownFields } = decode(wanted.schema, value);
+    const unknown = unknownFields.map((path) => `unknown field ${JSON.stringify(path)}`);
+    const all = [...faults, ...unknown];
+    const strict = [...(message ? [message] : faults), ...unknown];
+    return {
+      object: withType(object, wanted, apiVersion),
+      strictFaults: all,
+      ...(all.length && { strictError: cannot(`strict decoding error: ${strict.join(', ')}`).message }),
+    };
+  } catch (error) {
+    if (error instanceof DecodeError || error instanceof QuantityError) throw cannot(error.message);
+    throw error;
+  }
+}
+
+function withType(object: any, wanted: Wanted, apiVersion: string): any {
+  return 'kind' in (wanted.schema.properties ?? {})
+    ? { ...object, kind: wanted.kind, apiVersion, ...omit(object) }
+    : object;
+}
+
+/** `kind` and `apiVersion` come first even when the body did not have them. */
+const omit = ({ kind: _kind, apiVersion: _apiVersion, ...rest }: any) => rest;
+
+/** The body's own kind and version, or what the path asks for where it names none. */
+function checkKind(value: any, wanted: Wanted): { kind: string; version: string; apiVersion: string } {
+  const wantedVersion = wanted.group ? `${wanted.group}/${wanted.version}` : wanted.version;
+  for (const field of ['apiVersion', 'kind'] as const)
+    if (value[field] !== undefined && value[field] !== null && typeof value[field] !== 'string')
+      throw unrecognizedValue(wanted, value, field);
+  const apiVersion: string = value.apiVersion || wantedVersion;
+  const kind: string = value.kind || wanted.kind;
+  const version = apiVersion.slice(apiVersion.indexOf('/') + 1);
+  if (apiVersion === wantedVersion && kind === wanted.kind) return { kind, version, apiVersion };
+  const cannot = (why: string) =>
+    badRequest(`${kind} in version ${JSON.stringify(version)} cannot be handled as a ${wanted.kind}: ${why}`);
+  const group = apiVersion.includes('/') ? apiVersion.slice(0, apiVersion.indexOf('/')) : '';
+  if (!(`${group}/${version}/${kind}` in schemaKinds()))
+    throw cannot(
+      `no kind ${JSON.stringify(kind)} is registered for version ${JSON.stringify(apiVersion)} in scheme "pkg/api/legacyscheme/scheme.go:30"`,
+    );
+  const internal = (wanted.group || 'core').split('.')[0];
+  throw cannot(`converting (${version}.${kind}) to (${internal}.${wanted.kind}): unknown conversion`);
+}
+
+interface Parsed {
+  readonly value: any;
+  readonly faults: readonly string[];
+  /** The faults as a strict error shows them, where that differs. */
+  readonly message?: string;
+}
+
+function parse(text: string, encoding: Encoding, wanted: Wanted): Parsed {
+  if (encoding === 'yaml') return parseYaml(text, wanted);
+  try {
+    const { value, duplicates } = parseJson(text);
+    return { value, faults: duplicates.map((path) => `duplicate field ${JSON.stringify(path)}`) };
+  } catch (error) {
+    if (error instanceof JsonSyntaxError)
+      throw unrecognized(text, wanted, `couldn't get version/kind; json parse error: ${error.message}`);
+    throw error;
+  }
+}
+
+function parseYaml(text: string, wanted: Wanted): Parsed {
+  const lines = new LineCounter();
+  const document = parseDocument(text, { lineCounter: lines, uniqueKeys: false, version: '1.1', prettyErrors: false });
+  if (document.errors.length) {
+    const { line } = lines.linePos(document.errors[0].pos[0]);
+    const why = yamlFaults[document.errors[0].code] ?? document.errors[0].message;
+    throw unrecognized(text, wanted, `yaml: line ${Math.max(line, 1)}: ${why}`);
+  }
+  const faults: string[] = [];
+  visit(document, {
+    Map(_, map) {
+      const seen = new Set<string>();
+      for (const pair of map.items) {
+        const key = (pair.key as any)?.value ?? pair.key;
+        if (seen.has(key))
+          faults.push(
+            `line ${lines.linePos((pair.key as any).range[0]).line}: key ${JSON.stringify(key)} already set in map`,
+          );
+        seen.add(key);
+      }
+    },
+  });
+  const message = faults.length ? `yaml: unmarshal errors:\n  ${faults.join('\n  ')}` : undefined;
+  return { value: plain(document.toJS()), faults, message };
+}
+
+/** Go's parser says it so; what is not listed keeps this parser's own words. */
+const yamlFaults: Readonly<Record<string, string>> = {
+  BAD_INDENT: 'did not find expected node content',
+  UNEXPECTED_TOKEN: 'did not find expected node content',
+  MISSING_CHAR: "did not find expected ',' or ']'",
+  TAB_AS_INDENT: 'found character that cannot start any token',
+  BLOCK_AS_IMPLICIT_KEY: 'mapping values are not allowed in this context',
+};
+
+/** Dates and keys that are no strings become what JSON has. */
+function plain(value: any): any {
+  if (value instanceof Date) return value.toISOString();
+  if (Array.isArray(value)) return value.map(plain);
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, plain(inner)]));
+}
+
+const typeMeta =
+  'struct { APIVersion string "json:\\"apiVersion,omitempty\\""; Kind string "json:\\"kind,omitempty\\"" }';
+
+function notAnObject(value: unknown): string {
+  const type = Array.isArray(value) ? 'array' : typeof value === 'boolean' ? 'bool' : typeof value;
+  return `json: cannot unmarshal ${type} into Go value of type ${typeMeta}`;
+}
+
+function unrecognizedValue(wanted: Wanted, value: any, field: 'apiVersion' | 'kind') {
+  const type = Array.isArray(value[field]) ? 'array' : typeof value[field] === 'boolean' ? 'bool' : typeof value[field];
+  const name = field === 'kind' ? 'kind' : 'apiVersion';
+  return unrecognized(
+    JSON.stringify(value),
+    wanted,
+    `couldn't get version/kind; json parse error: json: cannot unmarshal ${type} into Go struct field .${name} of type string`,
+  );
+}
+
+function unrecognized(text: string, wanted: Wanted, why: string) {
+  return badRequest(`the object provided is unrecognized (must be of type ${wanted.kind}): ${why} (${summary(text)})`);
+}
+
+/** The first thirty bytes, in hex. */
+function summary(text: string): string {
+  const bytes = new TextEncoder().encode(text);
+  if (bytes.length === 0) return '<empty>';
+  const hex = [...bytes.slice(0, 30)].map((byte) => byte.toString(16).padStart(2, '0')).join('');
+  return bytes.length > 30 ? `${hex} ...` : hex;
+}

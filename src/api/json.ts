@@ -1,0 +1,172 @@
+// JSON text, read as Kubernetes reads it: duplicate fields are found, and what is broken is described in Go's words.
+
+/** The text is no JSON; `message` is Go's. */
+export class JsonSyntaxError extends Error {
+  override readonly name = 'JsonSyntaxError';
+}
+
+export interface ParsedJson {
+  readonly value: any;
+  /** Paths of fields that stood twice in one object, such as `spec.replicas`; the last value counts. */
+  readonly duplicates: readonly string[];
+}
+
+/** Throws JsonSyntaxError. */
+export function parseJson(text: string): ParsedJson {
+  let value: any;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    throw new JsonSyntaxError(new Scanner(text).fault());
+  }
+  // The parser drops duplicates silently: as many fields as colons means that there are none.
+  if (countFields(value) === countColons(text)) return { value, duplicates: [] };
+  const scanner = new Scanner(text);
+  scanner.fault();
+  return { value, duplicates: scanner.duplicates };
+}
+
+function countFields(value: any): number {
+  if (typeof value !== 'object' || value === null) return 0;
+  let count = 0;
+  if (Array.isArray(value)) for (const item of value) count += countFields(item);
+  else for (const key in value) count += 1 + countFields(value[key]);
+  return count;
+}
+
+function countColons(text: string): number {
+  let count = 0;
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i);
+    if (code === 58) count++;
+    else if (code === 34) {
+      for (i++; text.charCodeAt(i) !== 34; i++) if (text.charCodeAt(i) === 92) i++;
+    }
+  }
+  return count;
+}
+
+/** Walks the text once, only when something is wrong with it. */
+class Scanner {
+  readonly duplicates: string[] = [];
+  readonly #text: string;
+  #at = 0;
+
+  constructor(text: string) {
+    this.#text = text;
+  }
+
+  /** Go's description of the first fault, empty when there is none. */
+  fault(): string {
+    try {
+      this.#value('');
+      this.#space();
+      if (this.#at < this.#text.length) this.#fail('after top-level value');
+      return '';
+    } catch (error) {
+      if (error instanceof JsonSyntaxError) return error.message;
+      throw error;
+    }
+  }
+
+  #fail(where: string): never {
+    if (this.#at >= this.#text.length) throw new JsonSyntaxError('unexpected end of JSON input');
+    const character = String.fromCodePoint(this.#text.codePointAt(this.#at)!);
+    const quoted =
+      character === "'" ? `'\\''` : character === '"' ? `'"'` : `'${JSON.stringify(character).slice(1, -1)}'`;
+    throw new JsonSyntaxError(`invalid character ${quoted} ${where}`);
+  }
+
+  #space(): void {
+    while (' \t\r\n'.includes(this.#text[this.#at] ?? 'x')) this.#at++;
+  }
+
+  #value(path: string): void {
+    this.#space();
+    const character = this.#text[this.#at];
+    if (character === '{') this.#object(path);
+    else if (character === '[') this.#array(path);
+    else if (character === '"') this.#string();
+    else if (character !== undefined && /[-0-9]/.test(character)) this.#number();
+    else if (character === 't') this.#literal('true');
+    else if (character === 'f') this.#literal('false');
+    else if (character === 'n') this.#literal('null');
+    else this.#fail('looking for beginning of value');
+  }
+
+  #object(path: string): void {
+    const seen = new Set<string>();
+    this.#at++;
+    this.#space();
+    if (this.#text[this.#at] === '}') {
+      this.#at++;
+      return;
+    }
+    while (true) {
+      this.#space();
+      if (this.#text[this.#at] !== '"') this.#fail('looking for beginning of object key string');
+      const key = this.#string();
+      const inner = path ? `${path}.${key}` : key;
+      if (seen.has(key)) this.duplicates.push(inner);
+      seen.add(key);
+      this.#space();
+      if (this.#text[this.#at] !== ':') this.#fail('after object key');
+      this.#at++;
+      this.#value(inner);
+      this.#space();
+      const next = this.#text[this.#at];
+      if (next !== ',' && next !== '}') this.#fail('after object key:value pair');
+      this.#at++;
+      if (next === '}') return;
+    }
+  }
+
+  #array(path: string): void {
+    this.#at++;
+    this.#space();
+    if (this.#text[this.#at] === ']') {
+      this.#at++;
+      return;
+    }
+    for (let index = 0; ; index++) {
+      this.#value(`${path}[${index}]`);
+      this.#space();
+      const next = this.#text[this.#at];
+      if (next !== ',' && next !== ']') this.#fail('after array element');
+      this.#at++;
+      if (next === ']') return;
+    }
+  }
+
+  #string(): string {
+    const start = this.#at++;
+    while (this.#text[this.#at] !== '"') {
+      if (this.#at >= this.#text.length || this.#text.charCodeAt(this.#at) < 0x20) this.#fail('in string literal');
+      if (this.#text[this.#at] === '\\') {
+        this.#at++;
+        if (!/["\\/bfnrtu]/.test(this.#text[this.#at] ?? '')) this.#fail('in string escape code');
+      }
+      this.#at++;
+    }
+    this.#at++;
+    return JSON.parse(this.#text.slice(start, this.#at)) as string;
+  }
+
+  #number(): void {
+    const match = /-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?/y;
+    match.lastIndex = this.#at;
+    const found = match.exec(this.#text);
+    if (!found) {
+      this.#at++;
+      this.#fail('in numeric literal');
+    }
+    this.#at += found[0].length;
+  }
+
+  #literal(word: string): void {
+    for (const [index, letter] of [...word].entries()) {
+      if (this.#text[this.#at] !== letter) this.#fail(`in literal ${word} (expecting '${word[index]}')`);
+      this.#at++;
+    }
+  }
+}

@@ -1,0 +1,291 @@
+// The shape of objects. `decode` reads what a client sent: it checks types and drops what is not in the schema.
+// `canonical` gives an object the form in which Kubernetes writes it: fields in the order of the published types, keys of
+// maps sorted, empty fields dropped or written as Go's encoder would, quantities and times in their canonical form.
+
+import { canonicalQuantity } from '../machinery/quantity.ts';
+import type { Schema } from '../machinery/schema.ts';
+import { schemaNamed } from './schemas.ts';
+import { canonicalMicroTime, canonicalTime } from './time.ts';
+
+/** A value of the wrong type; `message` is what Go's decoder says. The caller says which kind it was. */
+export class DecodeError extends Error {
+  override readonly name = 'DecodeError';
+}
+
+export interface Decoded {
+  /** In canonical form; a new object. */
+  readonly object: any;
+  /** Paths of fields that the schema does not have, in the order of the text. */
+  readonly unknownFields: readonly string[];
+}
+
+/** Throws DecodeError, or QuantityError for what is no quantity. */
+export function decode(schema: Schema, value: unknown): Decoded {
+  const walk = new Walk(true);
+  const object = walk.value(schema, value);
+  return { object, unknownFields: walk.unknown ? unknownFields(schema, value) : [] };
+}
+
+/** The canonical form of an object whose types are right. Unknown fields are dropped. */
+export function canonical<T>(schema: Schema, value: T): T {
+  return new Walk(false).value(schema, value);
+}
+
+const jsonSchemaProps = 'io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaProps';
+const shortName = (schema: Schema) => schema.name?.slice(schema.name.lastIndexOf('.') + 1) ?? '';
+const isMap = (schema: Schema) => typeof schema.additionalProperties === 'object';
+
+class Walk {
+  /** Whether a field was met that the schema does not have. */
+  unknown = false;
+  readonly #checked: boolean;
+  /** Names of the fields on the way, without indexes; kept only for messages. */
+  readonly #path: string[] = [];
+  #struct = '';
+  #goType = '';
+
+  constructor(checked: boolean) {
+    this.#checked = checked;
+  }
+
+  value(schema: Schema, value: any): any {
+    if (schema.union) return this.#union(schema, value);
+    if (schema.preserveUnknownFields) return this.#any(schema, value);
+    if (schema.intOrString) return this.#intOrString(value);
+    switch (schema.type) {
+      case 'object':
+        if (schema.properties) return this.#struct_(schema, value);
+        return isMap(schema) ? this.#map(schema, value) : this.#any(schema, value);
+      case 'array':
+        return this.#array(schema, value);
+      case 'string':
+        return this.#string(schema, value);
+      case 'integer':
+        return this.#integer(schema, value);
+      case 'number':
+        if (typeof value !== 'number') this.#fail(value);
+        return value;
+      case 'boolean':
+        if (typeof value !== 'boolean') this.#fail(value);
+        return value;
+      default:
+        return sortKeys(value);
+    }
+  }
+
+  #struct_(schema: Schema, value: any): any {
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) this.#fail(value);
+    const outer = this.#struct;
+    const out: any = {};
+    let met = 0;
+    const properties = schema.properties!;
+    for (const key in properties) {
+      const field = properties[key];
+      const given = value[key];
+      if (given !== undefined) met++;
+      if (given === undefined || given === null) {
+        if (field.presence === 'always') out[key] = zero(field);
+        else if (field.presence === 'nullable') out[key] = null;
+        continue;
+      }
+      this.#struct = shortName(schema);
+      this.#goType = field.goType ?? '';
+      if (this.#checked) this.#path.push(key);
+      const walked = this.value(field, given);
+      if (this.#checked) this.#path.pop();
+      if (field.presence === 'nonzero' && isZero(walked, given)) continue;
+      out[key] = walked;
+    }
+    this.#struct = outer;
+    if (this.#checked && met !== Object.keys(value).length) this.unknown = true;
+    return out;
+  }
+
+  #map(schema: Schema, value: any): any {
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) this.#fail(value);
+    const items = schema.additionalProperties as Schema;
+    const out: any = {};
+    const goType = this.#goType.replace(/^map\[\w+\]/, '');
+    for (const key of Object.keys(value).sort()) {
+      this.#goType = goType;
+      out[key] = value[key] === null ? zero(items) : this.value(items, value[key]);
+    }
+    return out;
+  }
+
+  #array(schema: Schema, value: any): any {
+    if (!Array.isArray(value)) this.#fail(value);
+    const goType = this.#goType.replace(/^\[\]/, '');
+    return value.map((item) => {
+      this.#goType = goType;
+      return item === null ? zero(schema.items!) : this.value(schema.items!, item);
+    });
+  }
+
+  #string(schema: Schema, value: any): any {
+    if (schema.format === 'quantity') {
+      if (typeof value !== 'string' && typeof value !== 'number') return canonicalQuantity(JSON.stringify(value));
+      return value === '' ? '0' : canonicalQuantity(value);
+    }
+    if (schema.format === 'date-time' || schema.format === 'micro-time') return this.#time(schema.format, value);
+    if (typeof value !== 'string') this.#fail(value);
+    if (schema.format === 'byte' && this.#checked) return base64(value);
+    return value;
+  }
+
+  #time(format: string, value: any): string {
+    if (typeof value !== 'string')
+      throw new DecodeError(`json: cannot unmarshal ${goTypeOf(value)} into Go value of type string`);
+    const micro = format === 'micro-time';
+    const time = micro ? canonicalMicroTime(value) : canonicalTime(value);
+    if (time !== undefined) return time;
+    const layout = micro ? '2006-01-02T15:04:05.000000Z07:00' : '2006-01-02T15:04:05Z07:00';
+    throw new DecodeError(timeFault(value, layout));
+  }
+
+  #integer(schema: Schema, value: any): number {
+    if (typeof value !== 'number') this.#fail(value);
+    const limit = schema.format === 'int32' ? 2 ** 31 : 2 ** 63;
+    if (!Number.isInteger(value) || value >= limit || value < -limit) this.#fail(value, ` ${goNumber(value)}`);
+    return value;
+  }
+
+  #intOrString(value: any): number | string {
+    if (typeof value === 'string') return value;
+    if (typeof value === 'number' && Number.isInteger(value) && Math.abs(value) <= 2 ** 31) return value;
+    const number = typeof value === 'number' ? ` ${goNumber(value)}` : '';
+    throw new DecodeError(`json: cannot unmarshal ${goTypeOf(value)}${number} into Go value of type int32`);
+  }
+
+  /** Raw values: a JSON object kept as it is, with sorted keys. */
+  #any(schema: Schema, value: any): any {
+    if (
+      schema.type === 'object' &&
+      this.#checked &&
+      (typeof value !== 'object' || Array.isArray(value)) &&
+      !schema.name
+    )
+      this.#fail(value);
+    return sortKeys(value);
+  }
+
+  #union(schema: Schema, value: any): any {
+    const inner = schemaNamed(jsonSchemaProps);
+    if (typeof value === 'boolean' && schema.union === 'schema-or-bool') return value;
+    if (Array.isArray(value) && schema.union === 'schema-or-array')
+      return value.map((item) => (typeof item === 'string' ? item : this.value(inner, item)));
+    return this.value(inner, value);
+  }
+
+  #fail(value: unknown, detail = ''): never {
+    const target = this.#path.length
+      ? `Go struct field ${this.#struct}.${this.#path.join('.')} of type ${this.#goType}`
+      : 'Go value of type map[string]interface {}';
+    throw new DecodeError(`json: cannot unmarshal ${goTypeOf(value)}${detail} into ${target}`);
+  }
+}
+
+/** What Go's decoder calls the type of a JSON value. */
+const goTypeOf = (value: unknown): string =>
+  value === null ? 'null' : Array.isArray(value) ? 'array' : typeof value === 'boolean' ? 'bool' : typeof value;
+
+const goNumber = (value: number) =>
+  Math.abs(value) >= 1e21
+    ? String(value).replace('e+', 'e+')
+    : Number.isInteger(value)
+      ? BigInt(value).toString()
+      : String(value);
+
+function timeFault(value: string, layout: string): string {
+  const parts: [RegExp, string][] = [
+    [/^\d{4}/, '2006'],
+    [/^-/, '-'],
+    [/^(0[1-9]|1[0-2])/, '01'],
+    [/^-/, '-'],
+    [/^\d\d/, '02'],
+    [/^T/, 'T'],
+    [/^\d\d/, '15'],
+    [/^:/, ':'],
+    [/^\d\d/, '04'],
+    [/^:/, ':'],
+    [/^\d\d(\.\d+)?/, '05'],
+    [/^(Z|[-+]\d\d:\d\d)$/, 'Z07:00'],
+  ];
+  let rest = value;
+  for (const [pattern, name] of parts) {
+    const match = pattern.exec(rest);
+    if (!match)
+      return `parsing time ${JSON.stringify(value)} as "${layout}": cannot parse ${JSON.stringify(rest)} as "${name}"`;
+    rest = rest.slice(match[0].length);
+  }
+  return `parsing time ${JSON.stringify(value)}: out of range`;
+}
+
+/** The same bytes in the standard alphabet, or Go's error. */
+function base64(value: string): string {
+  const text = value.replace(/[\r\n]/g, '');
+  const bad = /[^A-Za-z0-9+/]/.exec(text.replace(/={0,2}$/, ''));
+  if (bad) throw new DecodeError(`illegal base64 data at input byte ${bad.index}`);
+  if (text.length % 4 !== 0)
+    throw new DecodeError(`illegal base64 data at input byte ${Math.floor(text.length / 4) * 4}`);
+  return text;
+}
+
+/** What Go writes for a field that was not given and is written always. */
+function zero(schema: Schema): any {
+  if (schema.intOrString) return 0;
+  if (schema.preserveUnknownFields || schema.union) return null;
+  switch (schema.type) {
+    case 'object':
+      return schema.properties ? canonical(schema, {}) : null;
+    case 'string':
+      if (schema.format === 'quantity') return '0';
+      return schema.format === 'date-time' || schema.format === 'micro-time' || schema.format === 'byte' ? null : '';
+    case 'integer':
+    case 'number':
+      return 0;
+    case 'boolean':
+      return false;
+    default:
+      return null;
+  }
+}
+
+function isZero(walked: any, given: any): boolean {
+  if (walked === '' || walked === 0 || walked === false || walked === null) return true;
+  if (typeof walked !== 'object') return false;
+  if (Array.isArray(walked)) return walked.length === 0;
+  // An empty map; a pointer to a struct is never `nonzero`.
+  for (const _ in given) return false;
+  return true;
+}
+
+/** A deep copy with sorted keys, as Go writes maps. */
+export function sortKeys(value: any): any {
+  if (typeof value !== 'object' || value === null) return value;
+  if (Array.isArray(value)) return value.map(sortKeys);
+  const out: any = {};
+  for (const key of Object.keys(value).sort()) out[key] = sortKeys(value[key]);
+  return out;
+}
+
+/** Paths of the fields that a schema does not have, in the order in which they stand. */
+export function unknownFields(schema: Schema, value: any, path = ''): string[] {
+  if (typeof value !== 'object' || value === null || schema.preserveUnknownFields) return [];
+  if (schema.union)
+    return Array.isArray(value)
+      ? value.flatMap((item, i) => unknownFields(schemaNamed(jsonSchemaProps), item, `${path}[${i}]`))
+      : unknownFields(schemaNamed(jsonSchemaProps), value, path);
+  if (Array.isArray(value))
+    return schema.items ? value.flatMap((item, i) => unknownFields(schema.items!, item, `${path}[${i}]`)) : [];
+  const found: string[] = [];
+  for (const key of Object.keys(value)) {
+    const inner = path ? `${path}.${key}` : key;
+    if (schema.properties) {
+      const field = schema.properties[key];
+      if (field) found.push(...unknownFields(field, value[key], inner));
+      else found.push(inner);
+    } else if (isMap(schema)) found.push(...unknownFields(schema.additionalProperties as Schema, value[key], inner));
+  }
+  return found;
+}

@@ -1,0 +1,35 @@
+// Times as the API writes them: RFC 3339 in UTC, in whole seconds (Time) or microseconds (MicroTime).
+
+const rfc3339 = /^(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:[.,](\d+))?(Z|[-+]\d\d:\d\d)$/;
+
+/** Milliseconds since the epoch, undefined when the text is no RFC 3339 time. */
+export function parseTime(text: string): number | undefined {
+  if (!rfc3339.test(text)) return undefined;
+  const ms = Date.parse(text.replace(',', '.'));
+  return Number.isNaN(ms) ? undefined : ms;
+}
+
+/** Whole seconds, as creationTimestamp has them. */
+export const formatTime = (ms: number): string => `${new Date(ms).toISOString().slice(0, 19)}Z`;
+
+/** Microseconds, as a Lease's renewTime has them. */
+export const formatMicroTime = (ms: number): string => {
+  const micros = Math.floor((ms - Math.floor(ms)) * 1000);
+  return `${new Date(Math.floor(ms)).toISOString().slice(0, 23)}${String(micros).padStart(3, '0')}Z`;
+};
+
+/** Undefined when the text is no time. */
+export function canonicalTime(text: string): string | undefined {
+  if (/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/.test(text) && !Number.isNaN(Date.parse(text))) return text;
+  const ms = parseTime(text);
+  return ms === undefined ? undefined : formatTime(ms);
+}
+
+/** Undefined when the text is no time. Keeps the microseconds that a Date cannot hold. */
+export function canonicalMicroTime(text: string): string | undefined {
+  const match = rfc3339.exec(text);
+  const ms = parseTime(text);
+  if (!match || ms === undefined) return undefined;
+  const fraction = (match[7] ?? '').padEnd(6, '0').slice(0, 6);
+  return `${new Date(ms).toISOString().slice(0, 19)}.${fraction}Z`;
+}
