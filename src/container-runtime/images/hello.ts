@@ -1,0 +1,113 @@
+// The image coracle.local/hello: made on first use from the programs of this machine, so that a first workload needs no
+// registry. Any tag of it is the same image.
+
+import { execFile } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import * as fs from 'node:fs';
+import { dirname, join } from 'node:path';
+import { promisify } from 'node:util';
+import { RuntimeError } from '../runtime-error.ts';
+import { files } from './hello-files.ts';
+import type { ImageConfig, ImageRecord, ImageStore } from './image-store.ts';
+import { architecture } from './platform.ts';
+import { normalizeReference } from './reference.ts';
+
+const repository = 'coracle.local/hello';
+const searchPath = ['/bin', '/usr/bin', '/sbin', '/usr/sbin'];
+
+/** What a user of `kubectl exec` reaches for; those that the machine does not have are left out. */
+const programs =
+  'sh bash cat ls env echo sleep date id hostname head tail grep sed printf pwd mkdir rm cp mv ln chmod touch true false stat wc tr seq uname df du sort uniq cut tee dd test stty tty ps kill nproc readlink mount ip'.split(
+    ' ',
+  );
+/** Loaded by name at run time, so no program lists them. */
+const loadedLibraries = ['libnss_dns.so.2', 'libnss_files.so.2', 'libresolv.so.2'];
+
+const config: ImageConfig = {
+  Entrypoint: ['node', '/hello/server.js'],
+  Env: ['PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'],
+  WorkingDir: '/hello',
+  StopSignal: 'SIGTERM',
+};
+
+export function isHello(reference: string): boolean {
+  return reference === repository || reference.startsWith(`${repository}:`);
+}
+
+/** The image, made if it is not there yet (about a second), under the tag that `reference` has. */
+export async function ensureHello(store: ImageStore, reference: string): Promise<ImageRecord> {
+  const { canonical } = normalizeReference(reference);
+  const known = store.find(canonical);
+  if (known && fs.existsSync(store.rootfs(known))) return known;
+  const identity = JSON.stringify({ architecture, os: 'linux', node: process.version, config, files });
+  const content = Buffer.from(identity);
+  const { digest } = await store.putBlob(content);
+  const snapshot = createHash('sha256').update(digest).digest('hex');
+  await store.snapshot(snapshot, makeTree);
+  return store.addRecord({
+    id: digest,
+    manifestDigest: digest,
+    snapshot,
+    config,
+    sizeBytes: fs.statSync(process.execPath).size,
+    repoTags: [canonical],
+    repoDigests: [`${repository}@${digest}`],
+    blobs: [digest],
+  });
+}
+
+async function makeTree(tree: string): Promise<void> {
+  for (const directory of [
+    'usr/bin',
+    'usr/local/bin',
+    'etc',
+    'proc',
+    'sys',
+    'dev',
+    'run',
+    'var',
+    'root',
+    'hello',
+    'home',
+  ])
+    fs.mkdirSync(join(tree, directory), { recursive: true, mode: 0o755 });
+  for (const link of ['bin', 'sbin']) fs.symlinkSync('usr/bin', join(tree, link));
+  fs.symlinkSync('../run', join(tree, 'var/run'));
+  for (const directory of ['tmp', 'var/tmp']) {
+    fs.mkdirSync(join(tree, directory));
+    fs.chmodSync(join(tree, directory), 0o1777);
+  }
+  for (const [path, { content, mode = 0o644 }] of Object.entries(files))
+    fs.writeFileSync(join(tree, path), content, { mode });
+  const sources = new Map<string, string>([[process.execPath, '/usr/local/bin/node']]);
+  for (const name of programs) {
+    const found = searchPath.map((directory) => join(directory, name)).find((path) => fs.existsSync(path));
+    if (found) sources.set(found, `/usr/bin/${name}`);
+  }
+  for (const [from, to] of sources) take(from, join(tree, to));
+  for (const library of await librariesOf([...sources.keys()])) take(library, join(tree, library));
+}
+
+/** The files that the dynamic linker loads for these programs, and the linker itself, by their own paths. */
+async function librariesOf(paths: readonly string[]): Promise<ReadonlySet<string>> {
+  const libraries = new Set<string>();
+  const ldd = await promisify(execFile)('ldd', paths as string[]).catch((error) => error as { stdout?: string });
+  for (const [, path] of (ldd.stdout ?? '').matchAll(/(\/\S+) \(0x/g)) libraries.add(path);
+  if (libraries.size === 0)
+    throw new RuntimeError('image', `cannot make ${repository}: ldd did not tell the libraries of ${paths[0]}`);
+  const directory = dirname([...libraries].find((path) => path.includes('libc.so')) ?? '/lib');
+  for (const name of loadedLibraries) if (fs.existsSync(join(directory, name))) libraries.add(join(directory, name));
+  return libraries;
+}
+
+/** A hard link where the file system allows, for the image is read-only; a copy (sharing blocks if it can) elsewhere. */
+function take(from: string, to: string): void {
+  if (fs.existsSync(to)) return;
+  fs.mkdirSync(dirname(to), { recursive: true, mode: 0o755 });
+  const source = fs.realpathSync(from);
+  try {
+    fs.linkSync(source, to);
+  } catch {
+    fs.copyFileSync(source, to, fs.constants.COPYFILE_FICLONE);
+  }
+}

@@ -1,0 +1,247 @@
+// Applies a layer to a file tree, as the OCI image-spec (layer.md) has it. A layer is not trusted: no name in it, and no
+// symbolic link that it or a layer below it made, leads outside of the tree.
+
+import { spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import * as fs from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import { PassThrough, type Readable, Transform, type Writable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { createGunzip, createZstdDecompress } from 'node:zlib';
+import { extract, type Header } from 'tar-stream';
+import { RuntimeError } from '../runtime-error.ts';
+
+const isRoot = process.getuid?.() === 0;
+
+/** Rejects with RuntimeError('image') when the uncompressed bytes do not have the digest `diffId`. */
+export async function applyLayer(blob: Readable, tree: string, diffId: string): Promise<void> {
+  const hash = createHash('sha256');
+  const hashing = new Transform({
+    transform(chunk, _encoding, done) {
+      hash.update(chunk);
+      done(null, chunk);
+    },
+  });
+  const layer = new LayerWriter(tree);
+  await readTar(blob, (header, body) => layer.write(header, body), hashing);
+  layer.finish();
+  const digest = `sha256:${hash.digest('hex')}`;
+  if (digest !== diffId)
+    throw new RuntimeError('image', `layer is damaged: its content has digest ${digest}, the image says ${diffId}`);
+}
+
+/** Reads a tar stream, gzip, zstd or plain; `visit` must consume each body. */
+export async function readTar(
+  input: Readable,
+  visit: (header: Header, body: Readable) => Promise<void>,
+  through: Transform | PassThrough = new PassThrough(),
+): Promise<void> {
+  const tar = extract();
+  const entries = (async () => {
+    for await (const entry of tar) {
+      await visit(entry.header, entry as unknown as Readable);
+      entry.resume();
+    }
+  })();
+  entries.catch((error) => tar.destroy(error));
+  try {
+    // Bytes after the archive's end belong to the digest as well, so the whole input is read.
+    await pipeline(await decompress(input), through, tar as unknown as Writable);
+    await entries;
+  } catch (error) {
+    await entries.catch(() => {});
+    if (error instanceof RuntimeError) throw error;
+    throw new RuntimeError('image', `archive is damaged: ${(error as Error).message}`, { cause: error });
+  }
+}
+
+async function decompress(input: Readable): Promise<Readable> {
+  const iterator = input[Symbol.asyncIterator]();
+  let head = Buffer.alloc(0);
+  while (head.length < 4) {
+    const { value, done } = await iterator.next();
+    if (done) break;
+    head = Buffer.concat([head, value]);
+  }
+  const { Readable } = await import('node:stream');
+  const whole = Readable.from(
+    (async function* () {
+      yield head;
+      for (let next = await iterator.next(); !next.done; next = await iterator.next()) yield next.value;
+    })(),
+    { objectMode: false },
+  );
+  const magic = head.subarray(0, 4).toString('hex');
+  const decoder = magic.startsWith('1f8b')
+    ? createGunzip()
+    : magic === '28b52ffd'
+      ? createZstdDecompress()
+      : new PassThrough();
+  pipeline(whole, decoder).catch((error) => decoder.destroy(error));
+  return decoder;
+}
+
+class LayerWriter {
+  readonly #tree: string;
+  /** What this layer itself brought: whiteouts concern only the layers below. */
+  readonly #added = new Set<string>();
+  readonly #directories = new Map<string, string>();
+  readonly #times: { path: string; mtime: Date }[] = [];
+
+  constructor(tree: string) {
+    this.#tree = tree;
+  }
+
+  async write(header: Header, body: Readable): Promise<void> {
+    const parts = cleanParts(header.name);
+    if (parts.length === 0) {
+      if (header.type === 'directory') this.#attributes(this.#tree, header);
+      return;
+    }
+    const name = parts.pop()!;
+    const parent = this.#parent(parts);
+    if (name === '.wh..wh..opq') return this.#emptyBelow(parent);
+    if (name.startsWith('.wh.')) return this.#whiteout(join(parent, name.slice(4)));
+    const path = join(parent, name);
+    await this.#create(path, header, body);
+    this.#added.add(path);
+  }
+
+  /** Directories get their times last, for each file made in one changes it. */
+  finish(): void {
+    for (const { path, mtime } of this.#times.reverse())
+      try {
+        fs.utimesSync(path, mtime, mtime);
+      } catch {} // a later entry took it away
+  }
+
+  async #create(path: string, header: Header, body: Readable): Promise<void> {
+    const existing = fs.lstatSync(path, { throwIfNoEntry: false });
+    if (header.type === 'directory') {
+      if (existing && !existing.isDirectory()) this.#remove(path);
+      if (!existing?.isDirectory()) fs.mkdirSync(path);
+      return this.#attributes(path, header);
+    }
+    if (existing) this.#remove(path); // never written through: the file may be shared with another image
+    switch (header.type) {
+      case 'file':
+      case 'contiguous-file':
+        await writeBody(path, body);
+        return this.#attributes(path, header);
+      case 'symlink':
+        fs.symlinkSync(header.linkname ?? '', path);
+        if (isRoot) fs.lchownSync(path, header.uid ?? 0, header.gid ?? 0);
+        if (header.mtime) fs.lutimesSync(path, header.mtime, header.mtime);
+        return;
+      case 'link': {
+        const parts = cleanParts(header.linkname ?? '');
+        const target = join(this.#parent(parts.slice(0, -1)), parts.at(-1) ?? '');
+        return fs.linkSync(target, path);
+      }
+      case 'character-device':
+      case 'block-device':
+      case 'fifo':
+        await makeNode(path, header);
+        return this.#attributes(path, header);
+      default:
+        throw new RuntimeError('image', `layer has an entry of unknown type ${header.type}: ${header.name}`);
+    }
+  }
+
+  #attributes(path: string, header: Header): void {
+    if (isRoot) fs.chownSync(path, header.uid ?? 0, header.gid ?? 0);
+    if (header.mode !== undefined) fs.chmodSync(path, header.mode & 0o7777);
+    if (!header.mtime) return;
+    if (header.type === 'directory') this.#times.push({ path, mtime: header.mtime });
+    else fs.utimesSync(path, header.mtime, header.mtime);
+  }
+
+  #emptyBelow(directory: string): void {
+    for (const name of fs.readdirSync(directory)) this.#whiteout(join(directory, name));
+  }
+
+  #whiteout(path: string): void {
+    const bringsBelow = () => [...this.#added].some((added) => added.startsWith(`${path}/`));
+    if (this.#added.has(path) || bringsBelow()) return;
+    this.#remove(path);
+  }
+
+  #remove(path: string): void {
+    fs.rmSync(path, { recursive: true, force: true });
+    this.#directories.clear();
+  }
+
+  /** The real directory of a path in the tree, made when absent. Links on the way count from the tree's root. */
+  #parent(parts: readonly string[]): string {
+    const key = parts.join('/');
+    const known = this.#directories.get(key);
+    if (known) return known;
+    const todo = [...parts];
+    let path = this.#tree;
+    for (let links = 0; todo.length > 0; ) {
+      const part = todo.shift()!;
+      if (part === '..') {
+        if (path !== this.#tree) path = dirname(path);
+        continue;
+      }
+      const next = join(path, part);
+      const stat = fs.lstatSync(next, { throwIfNoEntry: false });
+      if (stat?.isSymbolicLink()) {
+        if (++links > 40) throw new RuntimeError('image', `layer has too many symbolic links at ${key}`);
+        const target = fs.readlinkSync(next);
+        if (target.startsWith('/')) path = this.#tree;
+        todo.unshift(...target.split('/').filter((step) => step && step !== '.'));
+        continue;
+      }
+      if (stat && !stat.isDirectory()) throw new RuntimeError('image', `layer puts a file below a file: ${key}`);
+      if (!stat) fs.mkdirSync(next, { mode: 0o755 });
+      path = next;
+    }
+    this.#directories.set(key, path);
+    return path;
+  }
+}
+
+function cleanParts(name: string): string[] {
+  const parts = name.split('/').filter((part) => part && part !== '.');
+  if (parts.includes('..') || name.includes('\0'))
+    throw new RuntimeError('image', `archive has a path that leads outside of it: ${JSON.stringify(name)}`);
+  return parts;
+}
+
+async function writeBody(path: string, body: Readable): Promise<void> {
+  const file = fs.openSync(path, 'wx', 0o600);
+  try {
+    for await (const chunk of body) fs.writeSync(file, chunk);
+  } finally {
+    fs.closeSync(file);
+  }
+}
+
+function makeNode(path: string, { type, devmajor, devminor }: Header): Promise<void> {
+  if (type === 'fifo') return run('mknod', [path, 'p']);
+  const kind = type === 'block-device' ? 'b' : 'c';
+  return run('mknod', [path, kind, String(devmajor ?? 0), String(devminor ?? 0)]);
+}
+
+/** Fills the empty directory `to` with `from`'s files, as hard links. */
+export function cloneTree(from: string, to: string): Promise<void> {
+  return run('cp', ['-al', `${from}/.`, to]);
+}
+
+export async function removeTree(path: string): Promise<void> {
+  await fs.promises.rm(path, { recursive: true, force: true });
+}
+
+function run(command: string, args: readonly string[]): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(command, args, { stdio: ['ignore', 'ignore', 'pipe'] });
+    let stderr = '';
+    child.stderr.on('data', (chunk) => (stderr += chunk));
+    child.on('error', reject);
+    child.on('close', (code) => {
+      if (code === 0) return resolve();
+      reject(new RuntimeError('image', `${command} ${basename(args.at(-1) ?? '')}: ${stderr.trim()}`));
+    });
+  });
+}

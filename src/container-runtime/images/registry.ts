@@ -1,0 +1,215 @@
+// Pulls images as the OCI distribution-spec (v1.1) has it: manifest by tag or digest, then config and layers.
+
+import { createHash } from 'node:crypto';
+import { closeSync, openSync, writeSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Clock } from '../../machinery/clock.ts';
+import { RuntimeError } from '../runtime-error.ts';
+import type { Descriptor, ImageRecord, ImageStore, Manifest } from './image-store.ts';
+import { choosePlatform, isIndex } from './platform.ts';
+import { type ImageReference, normalizeReference } from './reference.ts';
+
+export interface RegistryAuth {
+  readonly username: string;
+  readonly password: string;
+}
+
+const accept = [
+  'application/vnd.oci.image.index.v1+json',
+  'application/vnd.docker.distribution.manifest.list.v2+json',
+  'application/vnd.oci.image.manifest.v1+json',
+  'application/vnd.docker.distribution.manifest.v2+json',
+].join(', ');
+
+/** A manifest larger than this is none (distribution-spec: registries should refuse them as well). */
+const largestManifest = 4 * 2 ** 20;
+/** A registry that sends nothing for so long is given up. */
+const silenceMs = 60_000;
+
+/** Rejects with RuntimeError('image'), worded as containerd words it; what was fetched so far is then removed. */
+export async function pullFromRegistry(
+  store: ImageStore,
+  clock: Clock,
+  name: string,
+  auth?: RegistryAuth,
+): Promise<ImageRecord> {
+  const reference = normalizeReference(name);
+  const fetched = new Set<string>();
+  try {
+    return await pull(store, new Registry(reference, clock, auth), reference, fetched);
+  } catch (error) {
+    await store.discard(fetched);
+    const why = error instanceof Error ? error.message : String(error);
+    throw new RuntimeError('image', `failed to pull and unpack image "${reference.canonical}": ${why}`, {
+      cause: error,
+    });
+  }
+}
+
+async function pull(store: ImageStore, registry: Registry, reference: ImageReference, fetched: Set<string>) {
+  let { digest, document } = await registry.manifest(reference.digest ?? reference.tag!);
+  const top = digest;
+  if (isIndex(document))
+    ({ digest, document } = await registry.manifest(choosePlatform(document.manifests, reference.canonical).digest));
+  const manifest = document as Manifest;
+  if (!manifest.config?.digest || !Array.isArray(manifest.layers))
+    throw new RuntimeError('image', `unsupported manifest media type ${JSON.stringify(manifest.mediaType ?? '')}`);
+  await store.putBlob(registry.lastManifest);
+  fetched.add(digest);
+  await store.ingest(async (directory) => {
+    const missing = [manifest.config, ...manifest.layers].filter(({ digest }) => !store.hasBlob(digest));
+    // Three at a time, as containerd does.
+    const worker = async () => {
+      for (let blob = missing.shift(); blob; blob = missing.shift()) {
+        const path = join(directory, blob.digest.replace(':', '-'));
+        await registry.blob(blob, path);
+        fetched.add(blob.digest);
+        await store.commitBlob(path, blob.digest);
+      }
+    };
+    await Promise.all([worker(), worker(), worker()]);
+  });
+  const image = await store.addImage(manifest, digest, reference.digest ? [] : [reference.canonical], [reference.name]);
+  // An index has a digest of its own; the image is known by that too, for it is what users write.
+  if (top === digest) return image;
+  return store.addRecord({ ...image, repoDigests: [`${reference.name}@${top}`, ...image.repoDigests] });
+}
+
+class Registry {
+  lastManifest = Buffer.alloc(0);
+  readonly #base: string;
+  readonly #reference: ImageReference;
+  readonly #clock: Clock;
+  readonly #auth?: RegistryAuth;
+  #authorization?: string;
+
+  constructor(reference: ImageReference, clock: Clock, auth?: RegistryAuth) {
+    const host = reference.registry === 'docker.io' ? 'registry-1.docker.io' : reference.registry;
+    const local = /^(localhost|127\.[\d.]+|\[::1\])(:\d+)?$/.test(host);
+    this.#base = `${local ? 'http' : 'https'}://${host}/v2/${reference.repository}`;
+    this.#reference = reference;
+    this.#clock = clock;
+    this.#auth = auth;
+  }
+
+  async manifest(tagOrDigest: string): Promise<{ digest: string; document: unknown }> {
+    const content = await this.#get(`${this.#base}/manifests/${tagOrDigest}`, async (response, alive) => {
+      const chunks: Uint8Array[] = [];
+      let size = 0;
+      for await (const chunk of response.body ?? []) {
+        alive();
+        chunks.push(chunk);
+        if ((size += chunk.length) > largestManifest) throw new RuntimeError('image', 'manifest is larger than 4 MiB');
+      }
+      return Buffer.concat(chunks);
+    });
+    const digest = `sha256:${createHash('sha256').update(content).digest('hex')}`;
+    if (tagOrDigest.includes(':') && tagOrDigest !== digest)
+      throw new RuntimeError('image', `manifest has digest ${digest}, ${tagOrDigest} was asked for`);
+    this.lastManifest = content;
+    return { digest, document: JSON.parse(content.toString()) };
+  }
+
+  async blob(descriptor: Descriptor, path: string): Promise<void> {
+    const hash = createHash('sha256');
+    let size = 0;
+    await this.#get(`${this.#base}/blobs/${descriptor.digest}`, async (response, alive) => {
+      const file = openSync(path, 'wx', 0o600);
+      try {
+        for await (const chunk of response.body ?? []) {
+          alive();
+          hash.update(chunk);
+          for (let done = 0; done < chunk.length; ) done += writeSync(file, chunk, done);
+          size += chunk.length;
+          if (descriptor.size !== undefined && size > descriptor.size) break;
+        }
+      } finally {
+        closeSync(file);
+      }
+    });
+    const digest = `sha256:${hash.digest('hex')}`;
+    if (digest !== descriptor.digest || (descriptor.size !== undefined && descriptor.size !== size))
+      throw new RuntimeError('image', `blob ${descriptor.digest} is damaged: got ${size} bytes with digest ${digest}`);
+  }
+
+  /** A GET with a token when the registry asks for one. `alive` is to be called at each sign of life. */
+  async #get<Result>(url: string, read: (response: Response, alive: () => void) => Promise<Result>): Promise<Result> {
+    const abort = new AbortController();
+    const watch = () =>
+      this.#clock.after(silenceMs, () => abort.abort(new Error(`no data for ${silenceMs / 1000} s`)), {
+        background: true,
+      });
+    let timer = watch();
+    try {
+      let response = await this.#request(url, abort.signal);
+      if (response.status === 401 && (await this.#authenticate(response, abort.signal)))
+        response = await this.#request(url, abort.signal);
+      if (!response.ok) throw await this.#refusal(url, response);
+      return await read(response, () => {
+        timer.cancel();
+        timer = watch();
+      });
+    } finally {
+      timer.cancel();
+    }
+  }
+
+  async #request(url: string, signal: AbortSignal): Promise<Response> {
+    const headers: Record<string, string> = { accept, 'user-agent': 'coracle' };
+    if (this.#authorization) headers['authorization'] = this.#authorization;
+    try {
+      return await fetch(url, { headers, signal });
+    } catch (error) {
+      const cause = (error as { cause?: { message?: string } }).cause?.message ?? (error as Error).message;
+      throw new RuntimeError(
+        'image',
+        `failed to resolve reference "${this.#reference.canonical}": failed to do request: Get "${url}": ${cause}`,
+      );
+    }
+  }
+
+  /** True when there is something new to try with. */
+  async #authenticate(response: Response, signal: AbortSignal): Promise<boolean> {
+    const challenge = response.headers.get('www-authenticate') ?? '';
+    const basic = this.#auth
+      ? `Basic ${Buffer.from(`${this.#auth.username}:${this.#auth.password}`).toString('base64')}`
+      : undefined;
+    if (/^basic/i.test(challenge)) {
+      if (!basic || this.#authorization === basic) return false;
+      this.#authorization = basic;
+      return true;
+    }
+    const parameters = Object.fromEntries(
+      [...challenge.matchAll(/(\w+)="([^"]*)"/g)].map(([, key, value]) => [key, value]),
+    );
+    if (!/^bearer/i.test(challenge) || !parameters['realm']) return false;
+    const url = new URL(parameters['realm']);
+    if (parameters['service']) url.searchParams.set('service', parameters['service']);
+    url.searchParams.set('scope', parameters['scope'] ?? `repository:${this.#reference.repository}:pull`);
+    const answer = await fetch(url, { headers: basic ? { authorization: basic } : {}, signal });
+    if (!answer.ok)
+      throw new RuntimeError(
+        'image',
+        `failed to resolve reference "${this.#reference.canonical}": failed to authorize: failed to fetch ${basic ? 'oauth' : 'anonymous'} token: unexpected status from GET request to ${url}: ${answer.status} ${answer.statusText}`,
+      );
+    const token = (await answer.json()) as { token?: string; access_token?: string };
+    this.#authorization = `Bearer ${token.token ?? token.access_token}`;
+    return true;
+  }
+
+  async #refusal(url: string, response: Response): Promise<RuntimeError> {
+    await response.body?.cancel();
+    const { canonical, name } = this.#reference;
+    const resolving = `failed to resolve reference "${canonical}"`;
+    if (response.status === 404) return new RuntimeError('image', `${resolving}: ${canonical}: not found`);
+    if (response.status === 401 || response.status === 403)
+      return new RuntimeError(
+        'image',
+        `${resolving}: pull access denied, repository does not exist or may require authorization: ${name}: ${response.status} ${response.statusText}`,
+      );
+    return new RuntimeError(
+      'image',
+      `${resolving}: unexpected status from GET request to ${url}: ${response.status} ${response.statusText}`,
+    );
+  }
+}
