@@ -55,6 +55,8 @@ export interface StrategyContext {
 
 /** What only this kind does. Every function may be left out; objects handed in are the function's own to change. */
 export interface Strategy<T extends ApiObject = any> {
+  /** The faults of a name, or of a generateName (`prefix`). Default: a DNS subdomain (RFC 1123). */
+  nameRule?(name: string, prefix: boolean): string[];
   /** Fills in defaults, before validation and again when a stored object is read. Must be idempotent. */
   setDefaults?(object: T): void;
   /** Clears and sets what clients may not: status on create, generation. */
@@ -96,6 +98,8 @@ export interface Kind<T extends ApiObject = any> extends ResourceInfo {
   readonly storagePrefix: string;
   toStorage?(object: T): ApiObject;
   fromStorage?(object: ApiObject): T;
+  /** True for kinds that a CustomResourceDefinition made. */
+  readonly custom?: boolean;
   /** True for kinds that are answered and not stored (SubjectAccessReview, TokenReview, Binding). */
   readonly virtual: boolean;
 }
