@@ -2,9 +2,10 @@
 
 import { humanDuration } from '../machinery/duration.ts';
 import { resourcesText } from './generated/resources.ts';
-import type { ApiObject, Column, Kind, KindBehaviour, ResourceInfo, Strategy } from './kind.ts';
+import type { ApiObject, Column, Kind, KindBehaviour, ResourceInfo } from './kind.ts';
 import { behaviours } from './kinds/kinds.ts';
 import { schemaOfKind } from './schemas.ts';
+import { completeStrategy } from './strategy.ts';
 import { parseTime } from './time.ts';
 
 /** Prefixes in the store that are not the plural, for historical reasons. */
@@ -17,8 +18,6 @@ const storagePrefixes: Readonly<Record<string, string>> = {
   'apiservices.apiregistration.k8s.io': 'apiregistration.k8s.io/apiservices',
   'customresourcedefinitions.apiextensions.k8s.io': 'apiextensions.k8s.io/customresourcedefinitions',
 };
-
-const noStrategy: Strategy = {};
 
 /** The columns that every table may have. */
 const commonCells: Readonly<Record<string, (object: ApiObject, now: number) => unknown>> = {
@@ -47,7 +46,6 @@ export function makeKind(info: ResourceInfo & { columns: readonly Column[] }, be
     get schema() {
       return schemaOfKind(info.group, info.version, info.kind) ?? {};
     },
-    strategy: noStrategy,
     cells: (object, now) => functions.map((cell) => cell(object, now)),
     selectableFields: {},
     hasGeneration: false,
@@ -55,6 +53,7 @@ export function makeKind(info: ResourceInfo & { columns: readonly Column[] }, be
     storagePrefix: storagePrefixes[key] ?? info.resource,
     virtual: !info.verbs.includes('get'),
     ...rest,
+    strategy: completeStrategy(info, behaviour),
   };
 }
 

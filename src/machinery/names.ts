@@ -9,8 +9,11 @@ const subdomain1123 = `${label1123}(\\.${label1123})*`;
 const qualifiedPart = '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]';
 
 const tooLong = (max: number) => `must be no more than ${max} bytes`;
+/** DNS names are ASCII, and counted in characters. */
+const tooManyCharacters = (max: number) => `must be no more than ${max} characters`;
+/** Kubernetes' own punctuation, two spaces included. */
 const regexFault = (message: string, pattern: string, ...examples: string[]) =>
-  `${message} (${examples.length ? `e.g. ${examples.map((e) => `'${e}'`).join(' or ')}, ` : ''}regex used for validation is '${pattern}')`;
+  `${message} (${examples.length ? 'e.g. ' : ''}${examples.map((e) => `'${e}', `).join(' or ')}regex used for validation is '${pattern}')`;
 
 const matcher = (pattern: string) => {
   const regex = new RegExp(`^(?:${pattern})$`);
@@ -23,7 +26,7 @@ const isLabel1123 = matcher(label1123);
 const isSubdomain1123 = matcher(subdomain1123);
 
 export const dns1123LabelFaults: Check = (value) => [
-  ...(value.length > 63 ? [tooLong(63)] : []),
+  ...(value.length > 63 ? [tooManyCharacters(63)] : []),
   ...(isLabel1123(value)
     ? []
     : isSubdomain1123(value)
@@ -39,7 +42,7 @@ export const dns1123LabelFaults: Check = (value) => [
 ];
 
 export const dns1123SubdomainFaults: Check = (value) => [
-  ...(value.length > 253 ? [tooLong(253)] : []),
+  ...(value.length > 253 ? [tooManyCharacters(253)] : []),
   ...(isSubdomain1123(value)
     ? []
     : [
@@ -54,7 +57,7 @@ export const dns1123SubdomainFaults: Check = (value) => [
 const label1035 = '[a-z]([-a-z0-9]*[a-z0-9])?';
 const isLabel1035 = matcher(label1035);
 export const dns1035LabelFaults: Check = (value) => [
-  ...(value.length > 63 ? [tooLong(63)] : []),
+  ...(value.length > 63 ? [tooManyCharacters(63)] : []),
   ...(isLabel1035(value)
     ? []
     : [
@@ -70,7 +73,7 @@ export const dns1035LabelFaults: Check = (value) => [
 const wildcardSubdomain = `\\*\\.${subdomain1123}`;
 const isWildcardSubdomain = matcher(wildcardSubdomain);
 export const wildcardDns1123SubdomainFaults: Check = (value) => [
-  ...(value.length > 253 ? [tooLong(253)] : []),
+  ...(value.length > 253 ? [tooManyCharacters(253)] : []),
   ...(isWildcardSubdomain(value)
     ? []
     : [

@@ -1,0 +1,127 @@
+// The defaults of a pod's spec, in pods and in the templates of workloads.
+// https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/pod-v1/
+
+import type {
+  Container,
+  EnvVar,
+  EphemeralContainer,
+  HTTPGetAction,
+  LifecycleHandler,
+  PersistentVolumeClaimSpec,
+  PodSpec,
+  PodTemplateSpec,
+  Probe,
+  Volume,
+} from '../generated/types.ts';
+
+const fileMode = 0o644;
+
+export function defaultPodTemplate(template: PodTemplateSpec | undefined): void {
+  if (template?.spec) defaultPodSpec(template.spec);
+}
+
+export function defaultPodSpec(spec: PodSpec): void {
+  spec.dnsPolicy ??= 'ClusterFirst';
+  spec.restartPolicy ??= 'Always';
+  spec.securityContext ??= {};
+  spec.terminationGracePeriodSeconds ??= 30;
+  spec.schedulerName ??= 'default-scheduler';
+  // The old field and the new one always say the same.
+  if (!spec.serviceAccountName && spec.serviceAccount) spec.serviceAccountName = spec.serviceAccount;
+  if (spec.serviceAccountName) spec.serviceAccount = spec.serviceAccountName;
+  else delete spec.serviceAccount;
+  for (const container of [...(spec.initContainers ?? []), ...(spec.containers ?? [])]) defaultContainer(container);
+  for (const container of spec.ephemeralContainers ?? []) defaultContainer(container);
+  for (const volume of spec.volumes ?? []) defaultVolume(volume);
+  if (spec.hostNetwork) for (const container of spec.containers ?? []) defaultHostPorts(container);
+  if (spec.hostNetwork) for (const container of spec.initContainers ?? []) defaultHostPorts(container);
+}
+
+function defaultHostPorts(container: Container): void {
+  for (const port of container.ports ?? []) if (!port.hostPort) port.hostPort = port.containerPort;
+}
+
+function defaultContainer(container: Container | EphemeralContainer): void {
+  container.terminationMessagePath ||= '/dev/termination-log';
+  container.terminationMessagePolicy ??= 'File';
+  container.imagePullPolicy ??= pullPolicyOf(container.image ?? '');
+  for (const port of container.ports ?? []) port.protocol ??= 'TCP';
+  for (const variable of container.env ?? []) defaultEnv(variable);
+  for (const probe of [container.livenessProbe, container.readinessProbe, container.startupProbe])
+    if (probe) defaultProbe(probe);
+  defaultHandler(container.lifecycle?.postStart);
+  defaultHandler(container.lifecycle?.preStop);
+}
+
+/** Images that are not pinned to a tag or digest are always looked up again. */
+export function pullPolicyOf(image: string): 'Always' | 'IfNotPresent' {
+  if (image.includes('@')) return 'IfNotPresent';
+  const last = image.slice(image.lastIndexOf('/') + 1);
+  const tag = last.includes(':') ? last.slice(last.indexOf(':') + 1) : 'latest';
+  return tag === 'latest' ? 'Always' : 'IfNotPresent';
+}
+
+function defaultEnv(variable: EnvVar): void {
+  if (variable.valueFrom?.fieldRef) variable.valueFrom.fieldRef.apiVersion ||= 'v1';
+  if (variable.valueFrom?.fileKeyRef) variable.valueFrom.fileKeyRef.optional ??= false;
+  if (variable.valueFrom?.resourceFieldRef) (variable.valueFrom.resourceFieldRef as any).divisor ??= '0';
+}
+
+function defaultProbe(probe: Probe): void {
+  if (probe.httpGet) defaultHttpGet(probe.httpGet);
+  if (probe.grpc) (probe.grpc as any).service ??= '';
+  probe.timeoutSeconds ||= 1;
+  probe.periodSeconds ||= 10;
+  probe.successThreshold ||= 1;
+  probe.failureThreshold ||= 3;
+}
+
+function defaultHttpGet(action: HTTPGetAction): void {
+  action.path ||= '/';
+  action.scheme ??= 'HTTP';
+}
+
+function defaultHandler(handler: LifecycleHandler | undefined): void {
+  if (handler?.httpGet) defaultHttpGet(handler.httpGet);
+}
+
+function defaultVolume(volume: Volume): void {
+  const sources = Object.keys(volume).filter((key) => key !== 'name');
+  if (sources.length === 0) volume.emptyDir = {};
+  for (const source of [volume.secret, volume.configMap, volume.downwardAPI, volume.projected])
+    if (source) source.defaultMode ??= fileMode;
+  for (const item of volume.downwardAPI?.items ?? []) if (item.fieldRef) item.fieldRef.apiVersion ||= 'v1';
+  for (const source of volume.projected?.sources ?? []) {
+    for (const item of source.downwardAPI?.items ?? []) if (item.fieldRef) item.fieldRef.apiVersion ||= 'v1';
+    if (source.serviceAccountToken) source.serviceAccountToken.expirationSeconds ??= 3600;
+    if (source.podCertificate) source.podCertificate.maxExpirationSeconds ??= 86400;
+  }
+  if (volume.hostPath) (volume.hostPath as any).type ??= '';
+  if (volume.image) volume.image.pullPolicy ??= pullPolicyOf(volume.image.reference ?? '');
+  if (volume.ephemeral?.volumeClaimTemplate) defaultClaimSpec(volume.ephemeral.volumeClaimTemplate.spec);
+  defaultBlockVolumes(volume);
+}
+
+export function defaultClaimSpec(spec: PersistentVolumeClaimSpec): void {
+  spec.volumeMode ??= 'Filesystem';
+}
+
+/** Sources whose in-tree drivers are gone but whose fields still have defaults; volumes and persistent volumes alike. */
+export function defaultBlockVolumes(source: Pick<Volume, 'iscsi' | 'rbd' | 'azureDisk' | 'scaleIO'>): void {
+  if (source.iscsi) source.iscsi.iscsiInterface ||= 'default';
+  if (source.rbd) {
+    source.rbd.pool ||= 'rbd';
+    source.rbd.user ||= 'admin';
+    source.rbd.keyring ||= '/etc/ceph/keyring';
+  }
+  if (source.azureDisk) {
+    source.azureDisk.cachingMode ??= 'ReadWrite';
+    source.azureDisk.kind ??= 'Shared';
+    source.azureDisk.fsType ??= 'ext4';
+    source.azureDisk.readOnly ??= false;
+  }
+  if (source.scaleIO) {
+    source.scaleIO.storageMode ||= 'ThinProvisioned';
+    source.scaleIO.fsType ||= 'xfs';
+  }
+}

@@ -1,0 +1,98 @@
+// Questions about pods that several components ask.
+
+import { addQuantities, compareQuantities } from '../machinery/quantity.ts';
+import type { Container, Pod, PodCondition, PodSpec } from './generated/types.ts';
+
+export const podCondition = (pod: Pod, type: string): PodCondition | undefined =>
+  pod.status?.conditions?.find((condition) => condition.type === type);
+
+export const isPodReady = (pod: Pod): boolean => podCondition(pod, 'Ready')?.status === 'True';
+
+/** Ready for at least `minReadySeconds` at `now` (milliseconds). */
+export function isPodAvailable(pod: Pod, minReadySeconds: number, now: number): boolean {
+  if (!isPodReady(pod)) return false;
+  if (minReadySeconds === 0) return true;
+  const since = podCondition(pod, 'Ready')?.lastTransitionTime;
+  return !!since && Date.parse(since) + minReadySeconds * 1000 <= now;
+}
+
+/** All its containers have ended and none will start again. */
+export const isPodTerminal = (pod: Pod): boolean => pod.status?.phase === 'Failed' || pod.status?.phase === 'Succeeded';
+
+/** Neither ended nor on its way out: it counts as a replica. */
+export const isPodActive = (pod: Pod): boolean => !isPodTerminal(pod) && !pod.metadata.deletionTimestamp;
+
+/** An init container that keeps running beside the main ones. */
+export const isSidecar = (container: Container): boolean => container.restartPolicy === 'Always';
+
+export type ResourceList = Record<string, string>;
+
+const add = (into: ResourceList, list: Readonly<ResourceList> | undefined) => {
+  for (const [name, quantity] of Object.entries(list ?? {}))
+    into[name] = name in into ? addQuantities(into[name], quantity) : quantity;
+};
+const atLeast = (into: ResourceList, list: Readonly<ResourceList>) => {
+  for (const [name, quantity] of Object.entries(list))
+    if (!(name in into) || compareQuantities(quantity, into[name]) > 0) into[name] = quantity;
+};
+
+/**
+ * What the scheduler must find room for: the main containers and sidecars together, or the largest init container with
+ * the sidecars before it, with pod-level resources in their place where given, and the overhead of the runtime class.
+ * https://kubernetes.io/docs/concepts/workloads/pods/sidecar-containers/#resource-sharing-within-containers
+ */
+export function podResources(spec: PodSpec, which: 'requests' | 'limits'): ResourceList {
+  const total: ResourceList = {};
+  for (const container of spec.containers ?? []) add(total, listOf(container, which));
+  const sidecars: ResourceList = {};
+  const initPeak: ResourceList = {};
+  for (const container of spec.initContainers ?? []) {
+    const own = listOf(container, which);
+    if (isSidecar(container)) {
+      add(total, own);
+      add(sidecars, own);
+      atLeast(initPeak, sidecars);
+    } else {
+      const together = { ...sidecars };
+      add(together, own);
+      atLeast(initPeak, together);
+    }
+  }
+  atLeast(total, initPeak);
+  const podLevel = (spec as { resources?: Record<string, ResourceList> }).resources?.[which];
+  if (podLevel) Object.assign(total, podLevel);
+  if (which === 'requests') add(total, spec.overhead as ResourceList | undefined);
+  return total;
+}
+
+export const podRequests = (pod: { spec?: PodSpec }): ResourceList => podResources(pod.spec as PodSpec, 'requests');
+export const podLimits = (pod: { spec?: PodSpec }): ResourceList => podResources(pod.spec as PodSpec, 'limits');
+
+const listOf = (container: Container, which: 'requests' | 'limits') =>
+  (container.resources as Record<string, ResourceList> | undefined)?.[which];
+
+export type QosClass = 'Guaranteed' | 'Burstable' | 'BestEffort';
+
+/** https://kubernetes.io/docs/concepts/workloads/pods/pod-qos/ */
+export function qosClass(spec: PodSpec): QosClass {
+  const podLevel = (spec as { resources?: { requests?: ResourceList; limits?: ResourceList } }).resources;
+  const holders: readonly { requests?: ResourceList; limits?: ResourceList }[] =
+    podLevel?.requests || podLevel?.limits
+      ? [podLevel]
+      : [...(spec.containers ?? []), ...(spec.initContainers ?? [])].map(
+          (container) => (container.resources ?? {}) as any,
+        );
+  const counted = (list: ResourceList | undefined) =>
+    ['cpu', 'memory'].filter((name) => list?.[name] && compareQuantities(list[name], 0) > 0);
+  if (holders.every(({ requests, limits }) => counted(requests).length + counted(limits).length === 0))
+    return 'BestEffort';
+  const guaranteed = holders.every(
+    ({ requests = {}, limits = {} }) =>
+      counted(limits).length === 2 &&
+      ['cpu', 'memory'].every((name) => !requests[name] || compareQuantities(requests[name], limits[name]) === 0),
+  );
+  return guaranteed ? 'Guaranteed' : 'Burstable';
+}
+
+/** Whether a pod tolerates that it is scheduled with gates still closed. */
+export const isSchedulingGated = (pod: Pod): boolean => (pod.spec?.schedulingGates?.length ?? 0) > 0;

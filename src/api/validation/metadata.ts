@@ -1,0 +1,112 @@
+// What holds for the metadata of every object.
+// https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/object-meta/
+
+import { byteLength, dns1123SubdomainFaults, labelValueFaults, qualifiedNameFaults } from '../../machinery/names.ts';
+import type { FieldError } from '../errors.ts';
+import { forbiddenField, immutableField, invalidValue, invalidValues, required, tooLong } from '../fields.ts';
+import type { ObjectMeta, OwnerReference } from '../generated/types.ts';
+
+/** The faults of a name; `prefix`: it is a generateName, to which characters will be added. */
+export type NameRule = (name: string, prefix: boolean) => string[];
+
+/** A rule for whole names made one for prefixes: a trailing dash will not be the last character. */
+export const nameRule =
+  (check: (name: string) => string[]): NameRule =>
+  (name, prefix) =>
+    check(prefix && name.length > 1 && name.endsWith('-') ? `${name.slice(0, -2)}a` : name);
+
+export const subdomainNames: NameRule = nameRule(dns1123SubdomainFaults);
+
+const maxAnnotationBytes = 256 * 1024;
+const standardFinalizers = ['kubernetes', 'orphan', 'foregroundDeletion'];
+
+export function validateObjectMeta(meta: ObjectMeta, rule: NameRule = subdomainNames, path = 'metadata'): FieldError[] {
+  const errors: FieldError[] = [];
+  if (meta.generateName)
+    errors.push(...invalidValues(`${path}.generateName`, meta.generateName, rule(meta.generateName, true)));
+  if (!meta.name) errors.push(required(`${path}.name`, 'name or generateName is required'));
+  else errors.push(...invalidValues(`${path}.name`, meta.name, rule(meta.name, false)));
+  return [...errors, ...validateMetaFields(meta, path)];
+}
+
+/** All but the names: for templates, whose objects are named later. */
+export function validateMetaFields(meta: ObjectMeta, path: string): FieldError[] {
+  return [
+    ...validateLabels(meta.labels, `${path}.labels`),
+    ...validateAnnotations(meta.annotations, `${path}.annotations`),
+    ...validateOwners(meta.ownerReferences ?? [], `${path}.ownerReferences`),
+    ...validateFinalizers(meta.finalizers ?? [], `${path}.finalizers`),
+  ];
+}
+
+export function validateLabels(labels: Readonly<Record<string, string>> | undefined, path: string): FieldError[] {
+  return Object.entries(labels ?? {}).flatMap(([key, value]) => [
+    ...invalidValues(path, key, qualifiedNameFaults(key)),
+    ...invalidValues(path, value, labelValueFaults(value)),
+  ]);
+}
+
+export function validateAnnotations(annotations: Record<string, string> | undefined, path: string): FieldError[] {
+  let size = 0;
+  const errors = Object.entries(annotations ?? {}).flatMap(([key, value]) => {
+    size += byteLength(key) + byteLength(value);
+    return invalidValues(path, key, qualifiedNameFaults(key.toLowerCase()));
+  });
+  return size > maxAnnotationBytes ? [...errors, tooLong(path, maxAnnotationBytes)] : errors;
+}
+
+function validateOwners(owners: readonly OwnerReference[], path: string): FieldError[] {
+  const errors: FieldError[] = [];
+  let controller: OwnerReference | undefined;
+  for (const owner of owners) {
+    const { apiVersion, kind, name, uid } = owner;
+    if (!apiVersion) errors.push(invalidValue(`${path}.apiVersion`, apiVersion, 'version must not be empty'));
+    for (const [field, value] of Object.entries({ kind, name, uid }))
+      if (!value) errors.push(invalidValue(`${path}.${field}`, value ?? '', 'must not be empty'));
+    if (apiVersion === 'v1' && kind === 'Event')
+      errors.push(invalidValue(path, owner, '/v1, Kind=Event is disallowed from being an owner'));
+    if (!owner.controller) continue;
+    if (controller)
+      errors.push(
+        invalidValue(
+          path,
+          owners,
+          `Only one reference can have Controller set to true. Found "true" in references for ${controller.kind}/${controller.name} and ${kind}/${name}`,
+        ),
+      );
+    controller = owner;
+  }
+  return errors;
+}
+
+export function finalizerFaults(name: string): string[] {
+  const faults = qualifiedNameFaults(name);
+  if (!name.includes('/') && !standardFinalizers.includes(name))
+    faults.push('name is neither a standard finalizer name nor is it fully qualified');
+  return faults;
+}
+
+function validateFinalizers(finalizers: readonly string[], path: string): FieldError[] {
+  const errors = finalizers.flatMap((name, index) => invalidValues(`${path}[${index}]`, name, finalizerFaults(name)));
+  if (finalizers.includes('orphan') && finalizers.includes('foregroundDeletion'))
+    errors.push(invalidValue(path, finalizers, 'finalizer orphan and foregroundDeletion cannot be both set'));
+  return errors;
+}
+
+/** What may not change in the metadata of an object that exists. */
+export function validateObjectMetaUpdate(next: ObjectMeta, old: ObjectMeta, path = 'metadata'): FieldError[] {
+  const errors: FieldError[] = [];
+  if (old.deletionTimestamp) {
+    const added = (next.finalizers ?? []).filter((name) => !old.finalizers?.includes(name));
+    if (added.length)
+      errors.push(
+        forbiddenField(
+          `${path}.finalizers`,
+          `no new finalizers can be added if the object is being deleted, found new finalizers []string{${added.map((name) => JSON.stringify(name)).join(', ')}}`,
+        ),
+      );
+  }
+  for (const field of ['name', 'namespace', 'uid', 'creationTimestamp', 'deletionTimestamp'] as const)
+    if ((next[field] ?? '') !== (old[field] ?? '')) errors.push(immutableField(`${path}.${field}`, next[field]));
+  return [...errors, ...validateMetaFields(next, path)];
+}
