@@ -1,0 +1,44 @@
+// Admission: what may still change or refuse a write after it was authorized. Plugins are one file each, in order.
+
+import type { ApiObject, Kind } from '../api/api.ts';
+import type { UserInfo } from './request.ts';
+import type { Server } from './server.ts';
+
+export interface AdmissionAttributes {
+  readonly server: Server;
+  readonly operation: 'CREATE' | 'UPDATE' | 'DELETE' | 'CONNECT';
+  readonly kind: Kind;
+  readonly resource: string;
+  readonly subresource: string;
+  readonly namespace: string;
+  readonly name: string;
+  /** The new object: `admit` may change it in place. Undefined for DELETE; the options for CONNECT. */
+  object: ApiObject | undefined;
+  /** Shared and immutable. */
+  readonly oldObject: ApiObject | undefined;
+  readonly options: Readonly<Record<string, unknown>>;
+  readonly dryRun: boolean;
+  readonly user: UserInfo;
+  warn(text: string): void;
+}
+
+/** Both throw an ApiError to refuse. `admit` runs before defaults are complete and validated, `validate` after. */
+export interface AdmissionPlugin {
+  readonly name: string;
+  admit?(attributes: AdmissionAttributes): Promise<void> | void;
+  validate?(attributes: AdmissionAttributes): Promise<void> | void;
+}
+
+export async function admit(attributes: AdmissionAttributes): Promise<void> {
+  for (const plugin of attributes.server.admission) {
+    const answer = plugin.admit?.(attributes);
+    if (answer) await answer;
+  }
+}
+
+export async function admitFinally(attributes: AdmissionAttributes): Promise<void> {
+  for (const plugin of attributes.server.admission) {
+    const answer = plugin.validate?.(attributes);
+    if (answer) await answer;
+  }
+}

@@ -1,0 +1,188 @@
+// Which groups, versions and resources are served. https://kubernetes.io/docs/concepts/overview/kubernetes-api/#discovery-api
+
+import type { Kind, KindRegistry } from '../../api/api.ts';
+import { notAcceptableAs, wantedAs } from '../http/media-type.ts';
+import { type ApiRequest, type Reply, textReply } from '../request.ts';
+import { openapiReply } from './openapi.ts';
+
+/** Answers /api, /apis, their groups and versions, and /openapi; undefined for what is not there. */
+export async function discoveryReply(request: ApiRequest, path: string): Promise<Reply | undefined> {
+  const { kinds } = request.server;
+  if (path.startsWith('/openapi')) return openapiReply(request, path);
+  if (path === '/api' || path === '/apis') {
+    const as = wantedAs(request.headers.accept);
+    if (as?.kind === 'APIGroupDiscoveryList') {
+      if (as.group !== 'apidiscovery.k8s.io' || (as.version !== 'v2' && as.version !== 'v2beta1'))
+        throw notAcceptableAs();
+      return aggregated(kinds, path === '/api', as.version);
+    }
+    return cached(kinds, path, () => (path === '/api' ? coreVersions() : groupList(kinds)));
+  }
+  const [, root, first, second, ...more] = path.split('/');
+  if (more.length) return undefined;
+  if (root === 'api') return second ? undefined : versionReply(kinds, path, '', first);
+  return second ? versionReply(kinds, path, first, second) : groupReply(kinds, path, first);
+}
+
+const coreVersions = () => ({
+  kind: 'APIVersions',
+  versions: ['v1'],
+  serverAddressByClientCIDRs: [{ clientCIDR: '0.0.0.0/0', serverAddress: '' }],
+});
+
+/** The versions of each group, in the order in which clients should prefer them. */
+function groupsOf(kinds: KindRegistry): Map<string, string[]> {
+  const groups = new Map<string, string[]>();
+  for (const { group, version } of kinds.all()) {
+    const versions = groups.get(group);
+    if (!versions) groups.set(group, [version]);
+    else if (!versions.includes(version)) versions.push(version);
+  }
+  for (const versions of groups.values()) versions.sort(byPriority);
+  return groups;
+}
+
+/** v2 before v1, v1 before v1beta2, that before v1alpha1, and what is no such version last. */
+export function byPriority(a: string, b: string): number {
+  const [x, y] = [priority(a), priority(b)];
+  for (const [i, value] of x.entries()) if (value !== y[i]) return y[i] - value;
+  return a < b ? -1 : 1;
+}
+
+function priority(version: string): [stability: number, major: number, minor: number] {
+  const match = /^v(\d+)(?:(alpha|beta)(\d+))?$/.exec(version);
+  if (!match) return [-1, 0, 0];
+  const stability = match[2] === 'alpha' ? 0 : match[2] === 'beta' ? 1 : 2;
+  return [stability, Number(match[1]), Number(match[3] ?? 0)];
+}
+
+function apiGroup(name: string, versions: readonly string[]) {
+  const list = versions.map((version) => ({ groupVersion: `${name}/${version}`, version }));
+  return { name, versions: list, preferredVersion: list[0] };
+}
+
+function groupList(kinds: KindRegistry) {
+  const groups = [...groupsOf(kinds)].filter(([name]) => name);
+  return {
+    kind: 'APIGroupList',
+    apiVersion: 'v1',
+    groups: groups.map(([name, versions]) => apiGroup(name, versions)),
+  };
+}
+
+function groupReply(kinds: KindRegistry, path: string, name: string): Reply | undefined {
+  const versions = groupsOf(kinds).get(name);
+  if (!name || !versions) return undefined;
+  return cached(kinds, path, () => ({ kind: 'APIGroup', apiVersion: 'v1', ...apiGroup(name, versions) }));
+}
+
+function versionReply(kinds: KindRegistry, path: string, group: string, version: string): Reply | undefined {
+  const of = kinds.all().filter((kind) => kind.group === group && kind.version === version);
+  if (!of.length) return undefined;
+  return cached(kinds, path, () => ({
+    kind: 'APIResourceList',
+    ...(group && { apiVersion: 'v1' }),
+    groupVersion: group ? `${group}/${version}` : version,
+    resources: of.flatMap(resourcesOf),
+  }));
+}
+
+function resourcesOf(kind: Kind) {
+  const { resource, singular, namespaced, verbs, shortNames, categories, subresources } = kind;
+  return [
+    {
+      name: resource,
+      singularName: singular,
+      namespaced,
+      kind: kind.kind,
+      verbs,
+      ...(shortNames.length && { shortNames }),
+      ...(categories.length && { categories }),
+      ...(kind.verbs.includes('list') && { storageVersionHash: hash(kind) }),
+    },
+    ...subresources.map((sub) => ({
+      name: `${resource}/${sub.name}`,
+      singularName: '',
+      namespaced,
+      ...(sub.kind.group && { group: sub.kind.group }),
+      ...(sub.kind.version && { version: sub.kind.version }),
+      kind: sub.kind.kind,
+      verbs: sub.verbs,
+    })),
+  ];
+}
+
+/** An opaque value that is the same for kinds that are stored in the same form. */
+function hash({ group, storageVersion, kind }: Kind): string {
+  let h = 0xcbf29ce484222325n;
+  for (const byte of Buffer.from(`${group}/${storageVersion}/${kind}`))
+    h = ((h ^ BigInt(byte)) * 0x100000001b3n) & 0xffffffffffffffffn;
+  const bytes = Buffer.alloc(8);
+  bytes.writeBigUInt64BE(h);
+  return bytes.toString('base64');
+}
+
+function aggregated(kinds: KindRegistry, core: boolean, version: string): Reply {
+  const contentType = `application/json;g=apidiscovery.k8s.io;v=${version};as=APIGroupDiscoveryList`;
+  return cached(
+    kinds,
+    `${core ? '/api' : '/apis'}:${version}`,
+    () => ({
+      kind: 'APIGroupDiscoveryList',
+      apiVersion: `apidiscovery.k8s.io/${version}`,
+      metadata: {},
+      items: [...groupsOf(kinds)]
+        .filter(([name]) => (name === '') === core)
+        .map(([name, versions]) => ({
+          metadata: name ? { name } : {},
+          versions: versions.map((v) => ({
+            version: v,
+            resources: kinds
+              .all()
+              .filter((kind) => kind.group === name && kind.version === v)
+              .map(discoveryOf),
+            freshness: 'Current',
+          })),
+        })),
+    }),
+    contentType,
+  );
+}
+
+function discoveryOf(kind: Kind) {
+  const own = kind.custom ? { group: kind.group, version: kind.version } : { group: '', version: '' };
+  return {
+    resource: kind.resource,
+    responseKind: { ...own, kind: kind.kind },
+    scope: kind.namespaced ? 'Namespaced' : 'Cluster',
+    singularResource: kind.singular,
+    verbs: kind.verbs,
+    ...(kind.shortNames.length && { shortNames: kind.shortNames }),
+    ...(kind.categories.length && { categories: kind.categories }),
+    ...(kind.subresources.length && {
+      subresources: kind.subresources.map((sub) => ({
+        subresource: sub.name,
+        responseKind: sub.kind,
+        verbs: sub.verbs,
+      })),
+    }),
+  };
+}
+
+interface Documents {
+  readonly texts: Map<string, string>;
+}
+
+const documents = new WeakMap<KindRegistry, Documents>();
+
+/** Discovery changes only when kinds come or go: each document is made once. */
+function cached(kinds: KindRegistry, key: string, make: () => object, contentType = 'application/json'): Reply {
+  let known = documents.get(kinds);
+  if (!known) {
+    documents.set(kinds, (known = { texts: new Map() }));
+    kinds.onChange(() => documents.get(kinds)?.texts.clear());
+  }
+  let text = known.texts.get(key);
+  if (text === undefined) known.texts.set(key, (text = JSON.stringify(make())));
+  return { ...textReply(200, text, contentType), negotiable: true } as Reply;
+}

@@ -1,0 +1,5 @@
+import type { ApiRequest, Reply } from '../request.ts';
+
+export async function openapiReply(_request: ApiRequest, _path: string): Promise<Reply | undefined> {
+  return undefined;
+}

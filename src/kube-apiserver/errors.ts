@@ -1,0 +1,30 @@
+import { ApiError, internalError } from '../api/api.ts';
+import { Compacted, FutureRevision, StoreUnusable } from '../store/store.ts';
+import type { Stage } from './request.ts';
+import { failure, futureVersion } from './status.ts';
+
+/** Makes a Status of everything that is thrown. What nobody foresaw is logged and becomes a 500. */
+export const answerErrors: Stage = async (request, next) => {
+  try {
+    return await next();
+  } catch (error) {
+    const known = asApiError(error);
+    if (known) return { type: 'object', code: known.code, object: known.status, headers: known.headers };
+    request.server.logger.error('a request failed in a way that nobody foresaw', {
+      method: request.method,
+      path: request.path,
+      error: error instanceof Error ? error.stack : String(error),
+    });
+    const { status } = internalError(error instanceof Error ? error.message : String(error));
+    return { type: 'object', code: 500, object: status };
+  }
+};
+
+function asApiError(error: unknown): ApiError | undefined {
+  if (error instanceof ApiError) return error;
+  if (error instanceof Compacted)
+    return failure(410, 'Expired', 'The resourceVersion for the provided list is too old.');
+  if (error instanceof FutureRevision) return futureVersion(0, error.current);
+  if (error instanceof StoreUnusable) return failure(500, undefined, `etcdserver: ${error.message}`);
+  return undefined;
+}

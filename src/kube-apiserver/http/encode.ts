@@ -1,0 +1,152 @@
+// From a reply to bytes, in the representation that the client accepts.
+
+import { stringify } from 'yaml';
+import type { ApiObject, Kind } from '../../api/api.ts';
+import { apiVersionOf, served, sharesBytes } from '../registry/codec.ts';
+import type { ApiRequest, ListReply, ObjectReply, RawReply } from '../request.ts';
+import type { Item } from '../watch-cache/item.ts';
+import { type Accepted, negotiate, notAcceptableAs } from './media-type.ts';
+import { includeObject, partial, table } from './table.ts';
+
+export interface Encoded {
+  readonly code: number;
+  readonly contentType: string;
+  readonly body: Buffer | string;
+}
+
+/** How this request's client wants its answers; throws 406. */
+export function acceptedBy(request: ApiRequest): Accepted {
+  const accepted = negotiate(request.headers.accept);
+  const pretty = request.query.get('pretty');
+  if (pretty !== null) return { ...accepted, pretty: pretty !== 'false' && pretty !== '0' };
+  if (accepted.pretty || !/^(curl|Wget|Mozilla)\b/.test(request.headers['user-agent'] ?? '')) return accepted;
+  // Whoever looks with curl or a browser reads it with their own eyes.
+  return { ...accepted, pretty: true };
+}
+
+export function encodeObject(request: ApiRequest, reply: ObjectReply, accepted: Accepted): Encoded {
+  const { code, object, kind, item } = reply;
+  const { as } = accepted;
+  // A Status is never anything but itself.
+  if (as && kind) {
+    const shown = as.kind === 'Table' ? asTable(request, kind, [object], rowMeta(object), accepted) : undefined;
+    if (!shown && as.kind !== 'PartialObjectMetadata') throw notAcceptableAs();
+    return text(code, shown ?? partial(object, `meta.k8s.io/${as.version}`), accepted);
+  }
+  if (item && accepted.format === 'json' && !accepted.pretty)
+    return { code, contentType: 'application/json', body: item.bytes() };
+  return text(code, object, accepted);
+}
+
+const rowMeta = ({ metadata }: ApiObject) => ({ resourceVersion: metadata?.resourceVersion });
+
+function asTable(
+  request: ApiRequest,
+  kind: Kind,
+  objects: readonly ApiObject[],
+  metadata: object,
+  { as }: Accepted,
+): object {
+  const include = includeObject(request.query);
+  const now = request.server.clock.now();
+  return table(kind, objects, metadata, { as: as as NonNullable<typeof as>, include, now, columns: true });
+}
+
+export function encodeList(request: ApiRequest, reply: ListReply, accepted: Accepted): Encoded {
+  const { code, kind, items, metadata } = reply;
+  const { as } = accepted;
+  if (as) {
+    const objects = items.map((item) => served(kind, item));
+    if (as.kind === 'Table') return text(code, asTable(request, kind, objects, metadata, accepted), accepted);
+    if (as.kind !== 'PartialObjectMetadataList') throw notAcceptableAs();
+    const apiVersion = `meta.k8s.io/${as.version}`;
+    return text(
+      code,
+      {
+        kind: 'PartialObjectMetadataList',
+        apiVersion,
+        metadata,
+        items: objects.map((object) => partial(object, apiVersion)),
+      },
+      accepted,
+    );
+  }
+  if (accepted.format === 'json' && !accepted.pretty && sharesBytes(kind))
+    return { code, contentType: 'application/json', body: concatenate(kind, items, metadata) };
+  return text(code, listObject(reply), accepted);
+}
+
+/** The list as an object, its items as the kind's clients get them. */
+export function listObject({ kind, items, metadata }: ListReply): object {
+  const objects = items.map((item) => withoutType(kind, served(kind, item)));
+  const apiVersion = apiVersionOf(kind);
+  // Custom resources are written with sorted fields, lists of them too, and always say where they go on.
+  if (kind.custom)
+    return {
+      apiVersion,
+      items: objects,
+      kind: kind.listKind,
+      metadata: {
+        continue: metadata.continue ?? '',
+        ...remaining(metadata),
+        resourceVersion: metadata.resourceVersion,
+      },
+    };
+  return { kind: kind.listKind, apiVersion, metadata, items: objects };
+}
+
+const remaining = ({ remainingItemCount }: ListReply['metadata']) =>
+  remainingItemCount === undefined ? {} : { remainingItemCount };
+
+/** The items of a list of built-in kinds do not repeat kind and apiVersion. */
+function withoutType(custom: Kind, object: ApiObject): object {
+  if (custom.custom) return object;
+  const { kind: _, apiVersion: __, ...rest } = object;
+  return rest;
+}
+
+/** A list is the concatenation of bytes that exist already. */
+function concatenate(kind: Kind, items: readonly Item[], metadata: ListReply['metadata']): Buffer {
+  const apiVersion = apiVersionOf(kind);
+  const { custom = false } = kind;
+  const head = Buffer.from(
+    custom
+      ? `{"apiVersion":"${apiVersion}","items":[`
+      : `{"kind":"${kind.listKind}","apiVersion":"${apiVersion}","metadata":${JSON.stringify(metadata)},"items":[`,
+  );
+  const tail = Buffer.from(
+    custom
+      ? `],"kind":"${kind.listKind}","metadata":${JSON.stringify({ continue: metadata.continue ?? '', ...remaining(metadata), resourceVersion: metadata.resourceVersion })}}`
+      : ']}',
+  );
+  let length = head.length + tail.length + Math.max(items.length - 1, 0);
+  for (const item of items) length += item.byteLength(custom);
+  const body = Buffer.allocUnsafe(length);
+  let offset = head.copy(body);
+  for (const [i, item] of items.entries()) {
+    if (i) body[offset++] = 0x2c; // ,
+    offset = item.write(body, offset, custom);
+  }
+  tail.copy(body, offset);
+  return body;
+}
+
+export function text(code: number, object: any, { format, pretty }: Accepted): Encoded {
+  if (format === 'yaml')
+    return {
+      code,
+      contentType: 'application/yaml',
+      body: stringify(object, { lineWidth: 0, aliasDuplicateObjects: false }),
+    };
+  const body = pretty ? `${JSON.stringify(object, undefined, 2)}` : `${JSON.stringify(object)}\n`;
+  return { code, contentType: 'application/json', body };
+}
+
+/** A document that was written before is sent as it is, unless the client wants it otherwise. */
+export function encodeRaw(reply: RawReply & { negotiable?: boolean }, accepted: () => Accepted): RawReply {
+  if (!reply.negotiable || typeof reply.body !== 'string') return reply;
+  const { format, pretty } = accepted();
+  if (format === 'json' && !pretty) return reply;
+  const { contentType, body } = text(reply.code, JSON.parse(reply.body), { format, ...(pretty && { pretty }) });
+  return { ...reply, contentType: format === 'json' ? reply.contentType : contentType, body };
+}

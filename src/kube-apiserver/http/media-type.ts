@@ -1,0 +1,94 @@
+// What a client accepts. https://kubernetes.io/docs/reference/using-api/api-concepts/#resource-representations
+
+import type { ApiError } from '../../api/api.ts';
+import { failure } from '../status.ts';
+
+/** A representation other than the object itself, as in `as=Table;v=v1;g=meta.k8s.io`. */
+export interface As {
+  readonly kind: string;
+  readonly group: string;
+  readonly version: string;
+}
+
+export interface Accepted {
+  readonly format: 'json' | 'yaml';
+  readonly as?: As;
+  readonly pretty?: boolean;
+}
+
+interface Clause {
+  readonly type: string;
+  readonly parameters: Readonly<Record<string, string>>;
+  readonly quality: number;
+}
+
+/** Clauses by falling quality; the order of the text breaks ties. */
+function clauses(accept: string): Clause[] {
+  return accept
+    .split(',')
+    .map((text) => {
+      const [type, ...rest] = text.split(';').map((part) => part.trim());
+      const parameters: Record<string, string> = {};
+      for (const parameter of rest) {
+        const [name, value = ''] = parameter.split('=');
+        parameters[name.trim()] = value.trim();
+      }
+      return { type, parameters, quality: parameters.q === undefined ? 1 : Number(parameters.q) };
+    })
+    .filter(({ type }) => type)
+    .sort((a, b) => b.quality - a.quality);
+}
+
+const formats: Readonly<Record<string, Accepted['format']>> = {
+  'application/json': 'json',
+  'application/yaml': 'yaml',
+  '*/*': 'json',
+};
+
+/** The representation that the first clause naming one asks for, in whatever media type. */
+export function wantedAs(accept: string | undefined): As | undefined {
+  for (const { type, parameters } of clauses(accept ?? ''))
+    if (parameters.as && type in formats)
+      return { kind: parameters.as, group: parameters.g ?? '', version: parameters.v ?? '' };
+    else if (type in formats) return undefined;
+  return undefined;
+}
+
+const representations = new Set(['Table', 'PartialObjectMetadata', 'PartialObjectMetadataList']);
+
+/** The first clause that can be served; throws 406 when there is none. `watch` also allows streams. */
+export function negotiate(accept: string | undefined): Accepted {
+  if (!accept || accept === 'application/json' || accept === '*/*') return json;
+  let known = false;
+  for (const { type, parameters } of clauses(accept)) {
+    const format = formats[type];
+    if (!format) {
+      known ||= type === 'application/vnd.kubernetes.protobuf';
+      continue;
+    }
+    known = true;
+    const pretty = parameters.pretty === '1' || parameters.pretty === 'true' ? { pretty: true } : {};
+    if (!parameters.as) return { format, ...pretty };
+    const as = { kind: parameters.as, group: parameters.g ?? '', version: parameters.v ?? '' };
+    if (representations.has(as.kind) && as.group === 'meta.k8s.io' && (as.version === 'v1' || as.version === 'v1beta1'))
+      return { format, as, ...pretty };
+  }
+  throw known ? notAcceptableAs() : notAcceptable();
+}
+
+const json: Accepted = { format: 'json' };
+
+export const notAcceptableAs = (): ApiError =>
+  failure(
+    406,
+    'NotAcceptable',
+    'only the following media types are accepted: application/json, application/yaml, application/vnd.kubernetes.protobuf',
+  );
+
+const notAcceptable = (): ApiError =>
+  failure(
+    406,
+    'NotAcceptable',
+    '406: Not Acceptable\n\nAvailable representations: application/json, application/yaml, application/vnd.kubernetes.protobuf, application/json;stream=watch, application/vnd.kubernetes.protobuf;stream=watch',
+    {},
+  );

@@ -1,0 +1,140 @@
+import type { ServerResponse } from 'node:http';
+import type { Http2ServerResponse } from 'node:http2';
+import { promisify } from 'node:util';
+import { gzip as gzipCallback } from 'node:zlib';
+import { ApiError } from '../../api/api.ts';
+import type { ApiRequest, ObjectReply, RawReply, Reply } from '../request.ts';
+import { acceptedBy, type Encoded, encodeList, encodeObject, encodeRaw } from './encode.ts';
+import type { Accepted } from './media-type.ts';
+import { streamWatch } from './watch-stream.ts';
+
+type Response = ServerResponse | Http2ServerResponse;
+
+const gzip = promisify(gzipCallback);
+/** Smaller answers are not worth compressing (Kubernetes: 128 KiB). */
+const gzipFromBytes = 128 << 10;
+
+const plainJson: Accepted = { format: 'json' };
+
+/** The two protocols type the same call differently. */
+const writeHead = (response: Response, code: number, headers: object) =>
+  (response as ServerResponse).writeHead(code, headers as Record<string, string>);
+
+/** HTTP/2 sends headers at once, HTTP/1.1 only with the first bytes unless it is told to. */
+function flush(response: Response): void {
+  (response as { flushHeaders?: () => void }).flushHeaders?.();
+}
+
+export async function respond(request: ApiRequest, response: Response, reply: Reply): Promise<void> {
+  if (reply.type === 'hijacked') return;
+  const base = headersOf(request, reply);
+  if (reply.type === 'watch') {
+    const accepted = acceptedOr(request, response, base);
+    if (!accepted) return;
+    writeHead(response, reply.code, { ...base, 'Content-Type': streamType(accepted) });
+    flush(response);
+    return streamWatch(request, response, reply, accepted);
+  }
+  if (reply.type === 'raw') return sendRaw(request, response, reply, base);
+  const encoded = encode(request, reply);
+  await send(request, response, encoded, base);
+}
+
+const streamType = ({ as }: Accepted): string =>
+  as ? `application/json;as=${as.kind};g=${as.group};v=${as.version}` : 'application/json';
+
+/** What cannot be encoded as asked becomes a Status, in plain JSON. */
+function encode(request: ApiRequest, reply: Exclude<Reply, { type: 'hijacked' | 'watch' | 'raw' }>): Encoded {
+  try {
+    const accepted =
+      reply.code >= 400 && reply.type === 'object' && !reply.kind ? acceptedOfError(request) : acceptedBy(request);
+    return reply.type === 'list' ? encodeList(request, reply, accepted) : encodeObject(request, reply, accepted);
+  } catch (error) {
+    if (!(error instanceof ApiError)) throw error;
+    return encodeObject(request, statusReply(error), plainJson);
+  }
+}
+
+function acceptedOfError(request: ApiRequest): Accepted {
+  try {
+    const { as: _, ...accepted } = acceptedBy(request);
+    return accepted;
+  } catch {
+    return plainJson;
+  }
+}
+
+const statusReply = (error: ApiError): ObjectReply => ({ type: 'object', code: error.code, object: error.status });
+
+function acceptedOr(
+  request: ApiRequest,
+  response: Response,
+  base: Record<string, string | string[]>,
+): Accepted | undefined {
+  try {
+    return acceptedBy(request);
+  } catch (error) {
+    if (!(error instanceof ApiError)) throw error;
+    void send(request, response, encodeObject(request, statusReply(error), plainJson), base);
+    return undefined;
+  }
+}
+
+function headersOf(request: ApiRequest, reply: Reply): Record<string, string | string[]> {
+  const headers: Record<string, string | string[]> = {
+    'Audit-Id': request.headers['audit-id'] ?? request.server.random.uuid(),
+    'Cache-Control': 'no-cache, private',
+    ...(reply.type !== 'hijacked' ? reply.headers : undefined),
+  };
+  const warnings = [...new Set(request.warnings)];
+  if (warnings.length) headers.Warning = warnings.map(warningHeader);
+  return headers;
+}
+
+/** RFC 7234, section 5.5, as Kubernetes writes it: `299 - "text"`. */
+const warningHeader = (text: string): string =>
+  `299 - "${text
+    .replaceAll('\\', '\\\\')
+    .replaceAll('"', '\\"')
+    .replace(/[^\t\x20-\x7e\x80-\xff]/g, ' ')}"`;
+
+async function send(
+  request: ApiRequest,
+  response: Response,
+  { code, contentType, body }: Encoded,
+  base: Record<string, string | string[]>,
+): Promise<void> {
+  let bytes = typeof body === 'string' ? Buffer.from(body) : body;
+  const headers: Record<string, string | string[] | number> = { ...base, 'Content-Type': contentType };
+  if (bytes.length > gzipFromBytes && /\bgzip\b/.test(request.headers['accept-encoding'] ?? '')) {
+    // Level 1: a list is compressed while its client waits.
+    bytes = await gzip(bytes, { level: 1 });
+    headers['Content-Encoding'] = 'gzip';
+    headers.Vary = 'Accept-Encoding';
+  }
+  headers['Content-Length'] = bytes.length;
+  writeHead(response, code, headers);
+  if (request.method === 'HEAD') response.end();
+  else (response.end as (body: Buffer) => void)(bytes);
+}
+
+async function sendRaw(
+  request: ApiRequest,
+  response: Response,
+  reply: RawReply,
+  base: Record<string, string | string[]>,
+): Promise<void> {
+  const { code, contentType, body } = encodeRaw(reply, () => acceptedBy(request));
+  if (typeof body === 'string') return send(request, response, { code, contentType, body }, base);
+  if (body instanceof Uint8Array) return send(request, response, { code, contentType, body: Buffer.from(body) }, base);
+  writeHead(response, code, { ...base, ...(contentType && { 'Content-Type': contentType }) });
+  flush(response);
+  for await (const chunk of body) {
+    if (response.destroyed) break;
+    if (!(response.write as (chunk: Uint8Array) => boolean)(chunk))
+      await new Promise<void>((resolve) => {
+        (response as ServerResponse).once('drain', resolve).once('close', resolve);
+      });
+  }
+  response.end();
+}

@@ -1,0 +1,48 @@
+// Objects as rows. https://kubernetes.io/docs/reference/using-api/api-concepts/#receiving-resources-as-tables
+
+import { type ApiObject, badRequest, type Kind } from '../../api/api.ts';
+import type { As } from './media-type.ts';
+
+/** What a row carries beside its cells. */
+export type IncludeObject = 'Metadata' | 'Object' | 'None';
+
+export function includeObject(query: URLSearchParams): IncludeObject {
+  const value = query.get('includeObject') || 'Metadata';
+  if (value === 'Metadata' || value === 'Object' || value === 'None') return value;
+  throw badRequest(
+    `Unable to convert to Table as requested: includeObject: Invalid value: ${JSON.stringify(value)}: must be 'Metadata', 'Object', 'None', or empty`,
+  );
+}
+
+export interface TableOptions {
+  readonly as: As;
+  readonly include: IncludeObject;
+  /** Milliseconds since the epoch, for ages. */
+  readonly now: number;
+  /** False: columnDefinitions are left out, as in all but the first event of a watch. */
+  readonly columns: boolean;
+}
+
+export function table(kind: Kind, objects: readonly ApiObject[], metadata: object, options: TableOptions): object {
+  return {
+    kind: 'Table',
+    apiVersion: `meta.k8s.io/${options.as.version}`,
+    metadata,
+    columnDefinitions: options.columns ? kind.columns : null,
+    rows: objects.map((object) => row(kind, object, options)),
+  };
+}
+
+function row(kind: Kind, object: ApiObject, { include, now, as }: TableOptions): object {
+  return {
+    cells: kind.cells(object, now),
+    object: include === 'None' ? null : include === 'Object' ? object : partial(object, `meta.k8s.io/${as.version}`),
+  };
+}
+
+/** https://kubernetes.io/docs/reference/using-api/api-concepts/#metadata-only-fetches */
+export const partial = ({ metadata }: ApiObject, apiVersion = 'meta.k8s.io/v1'): object => ({
+  kind: 'PartialObjectMetadata',
+  apiVersion,
+  metadata,
+});

@@ -1,0 +1,105 @@
+// The room's front door: the API server over a store.
+
+import { KindRegistry } from '../api/api.ts';
+import type { Transport } from '../client/client.ts';
+import type { Clock } from '../machinery/clock.ts';
+import type { Logger } from '../machinery/logger.ts';
+import { Metrics } from '../machinery/metrics.ts';
+import type { Random } from '../machinery/random.ts';
+import type { Store } from '../store/store.ts';
+import type { AdmissionPlugin } from './admission.ts';
+import { noAllocators } from './allocation/allocators.ts';
+import { type Authenticator, anonymous, clientCertificates } from './authentication.ts';
+import { type Authorizer, alwaysAllow } from './authorization.ts';
+import { HealthChecks } from './health.ts';
+import { type Listener, type ListenOptions, listen } from './http/http-server.ts';
+import type { UserInfo } from './request.ts';
+import type { Server, ServerConfig } from './server.ts';
+import type { TokenIssuer } from './tokens.ts';
+import { inProcess } from './transport.ts';
+import { WatchCache } from './watch-cache/watch-cache.ts';
+
+export type { AdmissionAttributes, AdmissionPlugin } from './admission.ts';
+export type { Authenticator } from './authentication.ts';
+export { anonymous, clientCertificates } from './authentication.ts';
+export type { Attributes, Authorizer, Decision } from './authorization.ts';
+export { alwaysAllow } from './authorization.ts';
+export type { HealthCheck } from './health.ts';
+export type { Listener, ListenOptions, TlsOptions } from './http/http-server.ts';
+export type { UserInfo } from './request.ts';
+export type { KubeletClient, Server, ServerConfig } from './server.ts';
+export type { TokenClaims, TokenIssuer } from './tokens.ts';
+export { kubernetesVersion } from './version.ts';
+
+export interface ApiServerOptions {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly metrics?: Metrics;
+  /** What is served; all built-in kinds when left out. */
+  readonly kinds?: KindRegistry;
+  /** Tried in this order; client certificates, then anonymous, when left out. */
+  readonly authenticators?: readonly Authenticator[];
+  /** Asked in this order; everything is allowed when left out. */
+  readonly authorizers?: readonly Authorizer[];
+  readonly admission?: readonly AdmissionPlugin[];
+  readonly tokens?: TokenIssuer;
+  readonly config?: Partial<ServerConfig>;
+}
+
+export interface ApiServer {
+  readonly server: Server;
+  /** The way in for a component of this process, under its own identity. */
+  transport(user: UserInfo): Transport;
+  listen(options: ListenOptions): Promise<Listener>;
+  /** Ends watches, closes sockets. The store stays open: it belongs to whoever opened it. */
+  stop(): Promise<void>;
+}
+
+const defaults: ServerConfig = {
+  serviceCidr: '10.96.0.0/12',
+  nodePortRange: { from: 30_000, to: 32_767 },
+  maxBodyBytes: 3 << 20,
+  minWatchSeconds: 1_800,
+};
+
+/** Reads nothing but the store's revision: a resource is loaded when it is first asked for. */
+export async function createApiServer(options: ApiServerOptions): Promise<ApiServer> {
+  const { store, clock, random, logger } = options;
+  const stopping = new AbortController();
+  const cache = new WatchCache(store, clock, logger);
+  const server: Server = {
+    kinds: options.kinds ?? new KindRegistry(),
+    store,
+    cache,
+    clock,
+    random,
+    logger,
+    metrics: options.metrics ?? new Metrics(),
+    config: { ...defaults, ...options.config },
+    authenticators: options.authenticators ?? [clientCertificates, anonymous],
+    authorizers: options.authorizers ?? [alwaysAllow],
+    admission: options.admission ?? [],
+    ...(options.tokens && { tokens: options.tokens }),
+    allocators: noAllocators,
+    health: new HealthChecks(),
+    stopping: stopping.signal,
+  };
+  await cache.start();
+  const listeners: Listener[] = [];
+  return {
+    server,
+    transport: (user) => inProcess(server, user),
+    async listen(where) {
+      const listener = await listen(server, where);
+      listeners.push(listener);
+      return listener;
+    },
+    async stop() {
+      stopping.abort();
+      await Promise.all(listeners.map((listener) => listener.close()));
+      await cache.stop();
+    },
+  };
+}

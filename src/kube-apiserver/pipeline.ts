@@ -1,0 +1,28 @@
+// Every request, in the order in which it happens, whether it came over a socket or from inside the process.
+
+import { identify } from './authentication.ts';
+import { authorize } from './authorization.ts';
+import { answerErrors } from './errors.ts';
+import { impersonate } from './impersonation.ts';
+import { limit } from './limit.ts';
+import { measure } from './measure.ts';
+import { plain } from './plain.ts';
+import type { ApiRequest, Reply, Stage } from './request.ts';
+import { resource } from './resources.ts';
+
+export const pipeline: readonly Stage[] = [
+  answerErrors, // whatever is thrown below becomes a Status
+  identify,
+  measure,
+  limit, // before authorize: a flood must not cost policy evaluation
+  impersonate,
+  authorize,
+  resource, // decode > managed fields > mutate > prepare > validate > store: registry/create.ts and its neighbours
+  plain, // what is no resource: health, version, discovery, OpenAPI, metrics
+];
+
+/** Runs a request through the stages. */
+export function run(request: ApiRequest, stages: readonly Stage[] = pipeline): Promise<Reply> {
+  const from = (index: number): Promise<Reply> => stages[index](request, () => from(index + 1));
+  return from(0);
+}

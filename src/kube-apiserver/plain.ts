@@ -1,0 +1,57 @@
+// What is served and is no resource.
+
+import { discoveryReply } from './discovery/discovery.ts';
+import { type ApiRequest, objectReply, type Reply, type Stage, textReply } from './request.ts';
+import { methodRefused } from './status.ts';
+import { kubernetesVersion } from './version.ts';
+
+type Answer = (request: ApiRequest) => Reply | Promise<Reply>;
+
+const exact: Readonly<Record<string, Answer>> = {
+  '/': ({ server }) =>
+    objectReply(200, {
+      paths: [
+        '/.well-known/openid-configuration',
+        '/api',
+        '/api/v1',
+        '/apis',
+        ...groupPaths(server.kinds.all()),
+        '/healthz',
+        ...server.health.names('healthz').map((name) => `/healthz/${name}`),
+        '/livez',
+        ...server.health.names('livez').map((name) => `/livez/${name}`),
+        '/metrics',
+        '/openapi/v2',
+        '/openapi/v3',
+        '/openid/v1/jwks',
+        '/readyz',
+        ...server.health.names('readyz').map((name) => `/readyz/${name}`),
+        '/version',
+      ],
+    }),
+  '/version': () => objectReply(200, kubernetesVersion),
+  '/metrics': ({ server }) => textReply(200, server.metrics.text(), 'text/plain; version=0.0.4; charset=utf-8'),
+  '/.well-known/openid-configuration': ({ server }) =>
+    server.tokens ? objectReply(200, server.tokens.openidConfiguration()) : notThere(),
+  '/openid/v1/jwks': ({ server }) =>
+    server.tokens ? textReply(200, JSON.stringify(server.tokens.jwks()), 'application/jwk-set+json') : notThere(),
+};
+
+const notThere = () => textReply(404, '404 page not found\n');
+
+function groupPaths(kinds: readonly { group: string; version: string }[]): string[] {
+  const paths = new Set<string>();
+  for (const { group, version } of kinds) if (group) paths.add(`/apis/${group}`).add(`/apis/${group}/${version}`);
+  return [...paths].sort();
+}
+
+export const plain: Stage = async (request) => {
+  const { path, method } = request;
+  const clean = path.length > 1 && path.endsWith('/') ? path.slice(0, -1) : path;
+  const root = clean.split('/')[1];
+  if (root === 'healthz' || root === 'livez' || root === 'readyz') return request.server.health.answer(request);
+  const answer = exact[clean];
+  if (!answer && root !== 'api' && root !== 'apis' && root !== 'openapi') return notThere();
+  if (method !== 'GET' && method !== 'HEAD') throw methodRefused();
+  return answer ? answer(request) : ((await discoveryReply(request, clean)) ?? notThere());
+};

@@ -1,0 +1,168 @@
+// From bodies to objects and from stored bytes to objects.
+
+import { isScalar, parseDocument, visit } from 'yaml';
+import {
+  ApiError,
+  type ApiObject,
+  badRequest,
+  canonical,
+  type DecodedBody,
+  decodeValue as decodeParsed,
+  decodeBody as decodeText,
+  type Kind,
+  parseJson,
+  unsupportedMediaType,
+} from '../../api/api.ts';
+import type { ApiRequest, Body } from '../request.ts';
+import type { Server } from '../server.ts';
+import type { Item } from '../watch-cache/item.ts';
+import type { WriteOptions } from './target.ts';
+
+const text = new TextDecoder();
+
+/** Stored objects get the defaults of today, as Kubernetes does on reading. */
+export function decodeStored(server: Server, value: Uint8Array): ApiObject {
+  const object = JSON.parse(text.decode(value)) as ApiObject;
+  const [group, version] = groupVersion(object.apiVersion ?? 'v1');
+  server.kinds.byKind(group, version, object.kind ?? '')?.strategy.setDefaults?.(object);
+  return ordered(object);
+}
+
+/** Gives resourceVersion its place in the order of fields, before it is known. */
+export function ordered(object: ApiObject): ApiObject {
+  const metadata: Record<string, unknown> = {};
+  const sorted = Object.keys(object)[0] !== 'kind';
+  for (const [field, value] of Object.entries(object.metadata)) {
+    if (field === 'resourceVersion') continue;
+    if (sorted && field === 'uid') metadata.resourceVersion = undefined;
+    metadata[field] = value;
+    if (!sorted && field === 'uid') metadata.resourceVersion = undefined;
+  }
+  object.metadata = metadata as unknown as ApiObject['metadata'];
+  return object;
+}
+
+/** A copy with its fields in the order in which Kubernetes writes them, and resourceVersion's place prepared. */
+export const inOrder = (kind: Kind, object: ApiObject): ApiObject => ordered(canonical(kind.schema, object));
+
+export function groupVersion(apiVersion: string): [group: string, version: string] {
+  const slash = apiVersion.indexOf('/');
+  return slash < 0 ? ['', apiVersion] : [apiVersion.slice(0, slash), apiVersion.slice(slash + 1)];
+}
+
+export const apiVersionOf = (kind: { group: string; version: string }): string =>
+  kind.group ? `${kind.group}/${kind.version}` : kind.version;
+
+const converted = new WeakMap<Item, Map<Kind, ApiObject>>();
+
+/** The cached object in the version that was asked for. */
+export function served(kind: Kind, item: Item): ApiObject {
+  if (!kind.fromStorage) return item.object;
+  let versions = converted.get(item);
+  if (!versions) converted.set(item, (versions = new Map()));
+  const known = versions.get(kind);
+  if (known) return known;
+  const object = kind.fromStorage(item.object) as ApiObject;
+  versions.set(kind, object);
+  return object;
+}
+
+/** True when the cached bytes are what this kind's clients get. */
+export const sharesBytes = (kind: Kind): boolean => !kind.fromStorage;
+
+/** Bodies that are no object of a kind, such as options: the data, without checks. */
+export async function looseBody(request: ApiRequest): Promise<any> {
+  const body = await request.body();
+  if (!body) return undefined;
+  if ('object' in body) return body.object;
+  const source = text.decode(body.bytes);
+  return source.trim() ? parseLoosely(source, encodingOf(body)).value : undefined;
+}
+
+export interface Loose {
+  readonly value: any;
+  /** Fields that stood twice, as texts of warnings. */
+  readonly duplicates: readonly string[];
+}
+
+/** Data whose kind is not known yet. Throws a BadRequest. */
+export function parseLoosely(source: string, encoding: 'json' | 'yaml'): Loose {
+  if (encoding === 'json') {
+    try {
+      return { value: parseJson(source).value, duplicates: [] };
+    } catch (error) {
+      throw badRequest(`couldn't get version/kind; json parse error: ${(error as Error).message}`);
+    }
+  }
+  const document = parseDocument(source, { uniqueKeys: false, version: '1.1', prettyErrors: false });
+  if (document.errors.length)
+    throw badRequest(`error decoding YAML: error converting YAML to JSON: yaml: ${document.errors[0].message}`);
+  const duplicates: string[] = [];
+  const lines = source.split('\n');
+  visit(document, {
+    Map(_, map) {
+      const seen = new Set<unknown>();
+      for (const { key } of map.items) {
+        const name = isScalar(key) ? key.value : key;
+        if (seen.has(name) && isScalar(key)) {
+          const line = source.slice(0, key.range?.[0] ?? 0).split('\n').length;
+          duplicates.push(`line ${Math.min(line, lines.length)}: key ${JSON.stringify(name)} already set in map`);
+        }
+        seen.add(name);
+      }
+    },
+  });
+  return { value: document.toJS(), duplicates };
+}
+
+export function encodingOf({ mediaType }: Extract<Body, { bytes: Buffer }>): 'json' | 'yaml' {
+  if (/^application\/(apply-patch\+)?yaml$/.test(mediaType)) return 'yaml';
+  if (!mediaType || mediaType === '*/*' || /^application\/([\w.-]+\+)?json$/.test(mediaType)) return 'json';
+  throw unsupportedMediaType(
+    'the body of the request was in an unknown format - accepted media types include: application/json, application/yaml, application/vnd.kubernetes.protobuf',
+  );
+}
+
+/** What a body should hold: a kind, or the type that a subresource takes. */
+export type Wanted = Pick<Kind, 'group' | 'version' | 'kind' | 'schema'>;
+
+/** The body as an object of `kind`: shape checked, unknown fields handled as asked. */
+export async function decodeShape(request: ApiRequest, kind: Wanted, options: WriteOptions): Promise<ApiObject> {
+  const body = await request.body();
+  if (!body) throw badRequest('EOF');
+  const decoded =
+    'object' in body ? decodeParsed(body.object, kind) : decodeText(text.decode(body.bytes), encodingOf(body), kind);
+  return accept(request, decoded, options) as ApiObject;
+}
+
+/** The same with the kind's defaults filled in. */
+export async function decodeBody(request: ApiRequest, kind: Kind, options: WriteOptions): Promise<ApiObject> {
+  return complete(kind, await decodeShape(request, kind, options));
+}
+
+export function decodeValue(
+  request: ApiRequest,
+  kind: Kind,
+  value: any,
+  options: Pick<WriteOptions, 'fieldValidation'>,
+): ApiObject {
+  return complete(kind, accept(request, decodeParsed(value, kind), options));
+}
+
+function complete(kind: Kind, object: ApiObject): ApiObject {
+  object.metadata ??= {} as ApiObject['metadata'];
+  kind.strategy.setDefaults?.(object);
+  return object;
+}
+
+function accept(
+  request: ApiRequest,
+  { object, strictFaults, strictError }: DecodedBody,
+  { fieldValidation }: Pick<WriteOptions, 'fieldValidation'>,
+): ApiObject {
+  if (strictError && fieldValidation === 'Strict') throw badRequest(strictError);
+  if (fieldValidation === 'Warn') request.warnings.push(...strictFaults);
+  return object;
+}
+
+export { ApiError };

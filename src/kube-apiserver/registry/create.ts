@@ -1,0 +1,122 @@
+import { type ApiObject, alreadyExists } from '../../api/api.ts';
+import { objectReply, type Reply } from '../request.ts';
+import { failure, plainError } from '../status.ts';
+import { decodeBody, inOrder, sharesBytes } from './codec.ts';
+import { keyOf, matchNamespace, type Target, type WriteOptions, writeOptions } from './target.ts';
+import {
+  admit,
+  admitFinally,
+  attributesOf,
+  dedupeOwners,
+  put,
+  strategyContext,
+  timestamp,
+  trackFields,
+  validateNew,
+  type Written,
+} from './write.ts';
+
+/** How often a generated name that is taken is drawn anew. */
+const generateAttempts = 8;
+
+export async function create(target: Target): Promise<Reply> {
+  const options = writeOptions(target.request, 'CreateOptions');
+  const object = await decodeBody(target.request, target.kind, options);
+  const { object: made, item } = await createObject(target, object, options);
+  return objectReply(201, made, target.kind, item && sharesBytes(target.kind) ? item : undefined);
+}
+
+/** Creates what was decoded. `track` is false when the managed fields are set already (apply). */
+export async function createObject(
+  target: Target,
+  object: ApiObject,
+  options: WriteOptions,
+  track = true,
+): Promise<Written> {
+  const { kind, server } = target;
+  matchNamespace(target, object);
+  dedupeOwners(target, object);
+  if (track) trackFields(target, object, undefined, options.fieldManager);
+  const named = { ...target, name: target.name || (object.metadata.name ?? '') };
+  const attributes = attributesOf(named, 'CREATE', object, undefined, options.dryRun);
+  await admit(attributes);
+  dedupeOwners(target, object);
+  if (object.metadata.resourceVersion) throw plainError('resourceVersion should not be set on objects to be created');
+  const { generateName } = object.metadata;
+  const generated = !object.metadata.name && !!generateName;
+  for (let attempt = 1; ; attempt++) {
+    const draft = attempt === 1 ? object : (structuredClone(object) as ApiObject);
+    if (generated) draft.metadata.name = generateNameFrom(generateName as string, server.random.suffix(5));
+    const made = await insert(named, draft, options, attributes);
+    if (made) return made;
+    if (!generated) throw alreadyExists(kind, draft.metadata.name ?? '');
+    if (attempt === generateAttempts) throw namesExhausted(kind, draft.metadata.name ?? '');
+  }
+}
+
+/** Undefined when the name is taken. */
+async function insert(
+  target: Target,
+  object: ApiObject,
+  { dryRun }: WriteOptions,
+  attributes: ReturnType<typeof attributesOf>,
+): Promise<Written | undefined> {
+  const { kind, server, request } = target;
+  fillMetadata(target, object);
+  kind.strategy.prepareForCreate?.(object, strategyContext(target));
+  const allocation = await server.allocators.allocate({ kind, next: object, dryRun });
+  try {
+    validateNew(target, object);
+    request.warnings.push(...(kind.strategy.warnings?.(object) ?? []));
+    await admitFinally({ ...attributes, object });
+    const final = inOrder(kind, object);
+    if (dryRun) return taken(target, final) ? undefined : { object: final, created: true };
+    const made = await put(target, final, 0);
+    if (made) allocation?.keep();
+    return made;
+  } finally {
+    allocation?.release();
+  }
+}
+
+const taken = ({ kind, cache }: Target, { metadata }: ApiObject): boolean =>
+  cache.get(keyOf(kind, metadata.namespace ?? '', metadata.name ?? '')) !== undefined;
+
+/** What only the server sets. */
+function fillMetadata({ kind, server }: Target, object: ApiObject): void {
+  const {
+    name,
+    generateName,
+    namespace,
+    deletionTimestamp: _,
+    deletionGracePeriodSeconds: __,
+    selfLink: ___,
+    uid: ____,
+    resourceVersion: _____,
+    generation: ______,
+    creationTimestamp: _______,
+    ...rest
+  } = object.metadata;
+  const system: Record<string, unknown> = {};
+  if (name) system.name = name;
+  if (generateName) system.generateName = generateName;
+  if (namespace) system.namespace = namespace;
+  system.uid = server.random.uuid();
+  system.resourceVersion = undefined;
+  if (kind.hasGeneration) system.generation = 1;
+  system.creationTimestamp = timestamp(server.clock.now());
+  object.metadata = { ...system, ...rest } as ApiObject['metadata'];
+}
+
+/** A name has at most 63 characters, so that it fits a label: the base is cut. */
+const generateNameFrom = (base: string, suffix: string): string => base.slice(0, 63 - suffix.length) + suffix;
+
+function namesExhausted(kind: Target['kind'], name: string) {
+  const { group, resource } = kind;
+  return failure(
+    409,
+    'AlreadyExists',
+    `${group ? `${resource}.${group}` : resource} "${name}" already exists, the server was not able to generate a unique name for the object`,
+    { name, ...(group && { group }), kind: resource, retryAfterSeconds: 1 },
+  );
+}

@@ -1,0 +1,68 @@
+// DeleteOptions come as a body, as query parameters, or not at all.
+// https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/delete-options/
+
+import { badRequest } from '../../api/api.ts';
+import type { ApiRequest } from '../request.ts';
+import { looseBody } from './codec.ts';
+import { invalidOptions } from './target.ts';
+
+export interface DeleteOptions {
+  readonly gracePeriodSeconds?: number;
+  readonly orphanDependents?: boolean;
+  readonly propagationPolicy?: 'Orphan' | 'Background' | 'Foreground';
+  readonly preconditions?: { readonly uid?: string; readonly resourceVersion?: string };
+  readonly dryRun: boolean;
+}
+
+export async function deleteOptions(request: ApiRequest): Promise<DeleteOptions> {
+  const body = (await looseBody(request)) ?? {};
+  const given = Object.keys(body).length ? body : fromQuery(request.query);
+  const kind = given.kind ?? 'DeleteOptions';
+  if (kind !== 'DeleteOptions')
+    throw badRequest(
+      `no kind "${kind}" is registered for version "${given.apiVersion ?? 'v1'}" in scheme "pkg/api/legacyscheme/scheme.go:30"`,
+    );
+  const faults = [...dryRunFaults(given.dryRun), ...policyFaults(given)];
+  if (faults.length) throw invalidOptions('DeleteOptions', faults);
+  // A negative time of grace counts as "the least", one second, for what is graceful at all.
+  const grace = given.gracePeriodSeconds;
+  return {
+    ...(typeof grace === 'number' && { gracePeriodSeconds: grace < 0 ? 1 : grace }),
+    ...(typeof given.orphanDependents === 'boolean' && { orphanDependents: given.orphanDependents }),
+    ...(given.propagationPolicy && { propagationPolicy: given.propagationPolicy }),
+    ...(given.preconditions && { preconditions: given.preconditions }),
+    dryRun: !!given.dryRun?.length,
+  };
+}
+
+function fromQuery(query: URLSearchParams): Record<string, any> {
+  const grace = query.get('gracePeriodSeconds');
+  const orphan = query.get('orphanDependents');
+  const policy = query.get('propagationPolicy');
+  const dryRun = query.getAll('dryRun').filter(Boolean);
+  return {
+    ...(grace && { gracePeriodSeconds: Number.parseInt(grace, 10) || 0 }),
+    ...(orphan !== null && { orphanDependents: orphan !== 'false' && orphan !== '0' }),
+    ...(policy && { propagationPolicy: policy }),
+    ...(dryRun.length && { dryRun }),
+  };
+}
+
+function dryRunFaults(dryRun: readonly string[] | undefined) {
+  const wrong = dryRun?.find((value) => value !== 'All');
+  if (wrong === undefined) return [];
+  const message = `Unsupported value: ${JSON.stringify(wrong)}: supported values: "All"`;
+  return [{ reason: 'FieldValueNotSupported', field: 'dryRun', message }];
+}
+
+function policyFaults({ propagationPolicy: policy, orphanDependents }: Record<string, any>) {
+  if (policy === undefined || policy === null) return [];
+  const field = 'propagationPolicy';
+  if (typeof orphanDependents === 'boolean') {
+    const message = `Invalid value: ${JSON.stringify(policy)}: orphanDependents and deletionPropagation cannot be both set`;
+    return [{ reason: 'FieldValueInvalid', field, message }];
+  }
+  if (['Orphan', 'Background', 'Foreground'].includes(policy)) return [];
+  const message = `Unsupported value: ${JSON.stringify(policy)}: supported values: "Background", "Foreground", "Orphan", "nil"`;
+  return [{ reason: 'FieldValueNotSupported', field, message }];
+}

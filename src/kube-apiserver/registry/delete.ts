@@ -1,0 +1,167 @@
+// DELETE of one object: preconditions, grace, finalizers, and in the end the removal.
+// https://kubernetes.io/docs/concepts/overview/working-with-objects/finalizers/
+// https://kubernetes.io/docs/concepts/architecture/garbage-collection/#cascading-deletion
+
+import { type ApiObject, conflict, type Kind, notFound } from '../../api/api.ts';
+import { admit, admitFinally } from '../admission.ts';
+import { objectReply, type Reply } from '../request.ts';
+import type { Item } from '../watch-cache/item.ts';
+import { inOrder, served } from './codec.ts';
+import { type DeleteOptions, deleteOptions } from './delete-options.ts';
+import { removeNow } from './removal.ts';
+import { keyOf, type Target } from './target.ts';
+import { attributesOf, isUnchanged, put, staleObject, timestamp } from './write.ts';
+
+/** Answers with the object while it is still there, and for these kinds also when it is gone. */
+const returnsObject = new Set([
+  'pods',
+  'services',
+  'serviceaccounts',
+  'persistentvolumes',
+  'persistentvolumeclaims',
+  'podtemplates',
+  'resourcequotas',
+  'storageclasses',
+  'csidrivers',
+  'csinodes',
+  'volumeattachments',
+]);
+
+export async function remove(target: Target): Promise<Reply> {
+  const options = await deleteOptions(target.request);
+  const { gone, object } = await deleteObject(target, options);
+  const { kind, name } = target;
+  if (!gone || (returnsObject.has(kind.resource) && !kind.custom)) return objectReply(200, object, kind);
+  return objectReply(200, {
+    kind: 'Status',
+    apiVersion: 'v1',
+    metadata: {},
+    status: 'Success',
+    details: { name, ...(kind.group && { group: kind.group }), kind: kind.resource, uid: object.metadata.uid },
+  });
+}
+
+interface Deleted {
+  readonly gone: boolean;
+  readonly object: ApiObject;
+}
+
+export async function deleteObject(target: Target, options: DeleteOptions): Promise<Deleted> {
+  const { kind, cache, namespace, name } = target;
+  for (let attempt = 1; ; attempt++) {
+    const item = cache.get(keyOf(kind, namespace, name));
+    if (!item) throw notFound(kind, name);
+    const live = served(kind, item);
+    checkPreconditions(kind, live, options);
+    const attributes = attributesOf(target, 'DELETE', undefined, live, options.dryRun);
+    await admit(attributes);
+    await admitFinally(attributes);
+    const result = await deleteOnce(target, item, live, options);
+    if (result) return result;
+    if (attempt > 64) throw staleObject(kind, name);
+  }
+}
+
+function checkPreconditions(kind: Kind, live: ApiObject, { preconditions }: DeleteOptions): void {
+  const { uid, resourceVersion } = preconditions ?? {};
+  const name = live.metadata.name ?? '';
+  const refuse = (why: string) => conflict({ group: kind.group, resource: kind.kind }, name, why);
+  if (uid && uid !== live.metadata.uid)
+    throw refuse(
+      `the UID in the precondition (${uid}) does not match the UID in record (${live.metadata.uid}). The object might have been deleted and then recreated`,
+    );
+  if (resourceVersion && resourceVersion !== live.metadata.resourceVersion)
+    throw refuse(
+      `the ResourceVersion in the precondition (${resourceVersion}) does not match the ResourceVersion in record (${live.metadata.resourceVersion}). The object might have been modified`,
+    );
+}
+
+/** Undefined when the live object changed meanwhile. */
+async function deleteOnce(
+  target: Target,
+  item: Item,
+  live: ApiObject,
+  options: DeleteOptions,
+): Promise<Deleted | undefined> {
+  const { kind } = target;
+  let next: ApiObject = { ...live, metadata: { ...live.metadata } };
+  const finalizers = finalizersFor(target, live, options);
+  const isNamespace = kind.resource === 'namespaces' && !kind.group;
+  const grace = begin(target, next, options, finalizers.length > 0);
+  if (finalizers.length) next.metadata.finalizers = finalizers;
+  else delete next.metadata.finalizers;
+  const namespaceHeld = isNamespace && !!live.spec?.finalizers?.length;
+  if (isNamespace) next.status = { ...live.status, phase: 'Terminating' };
+  const held = finalizers.length > 0 || namespaceHeld;
+  if (held && !next.metadata.deletionTimestamp) mark(target, next, 0);
+  next = inOrder(kind, next);
+
+  const gone = !held && (grace.seconds ?? 0) === 0 && !grace.pending;
+  if (options.dryRun) return { gone: gone && grace.seconds === undefined, object: grace.pending ? live : next };
+  const changed = !isUnchanged(kind, next, item);
+  let current = item;
+  let last = next;
+  // With a strategy of grace, watchers see the deletion being asked for, also when it follows at once.
+  if (changed && (!gone || grace.seconds !== undefined)) {
+    const result = await put(target, next, item.revision);
+    if (!result) return undefined;
+    if (!gone) return { gone: false, object: result.object };
+    last = result.object;
+    if (!result.item) return undefined;
+    current = result.item;
+  } else if (!gone) return { gone: false, object: live };
+  const removed = await removeNow(target, current, last);
+  return removed && { gone: true, object: current === item ? live : last };
+}
+
+interface Grace {
+  /** Undefined when the kind knows no grace or the object is past it. */
+  readonly seconds?: number;
+  /** A longer or equal time is already running: nothing changes. */
+  readonly pending?: boolean;
+}
+
+/** Sets deletionTimestamp and grace where the kind's strategy gives grace. */
+function begin(target: Target, next: ApiObject, { gracePeriodSeconds: asked }: DeleteOptions, held: boolean): Grace {
+  const strategy = target.kind.strategy.gracePeriodSeconds;
+  if (!strategy) return {};
+  const { deletionTimestamp, deletionGracePeriodSeconds: running } = next.metadata;
+  if (deletionTimestamp) {
+    if (running === undefined || running === null) return {};
+    if (asked === undefined || asked >= running) return running === 0 && !held ? { seconds: 0 } : { pending: true };
+    const end = Date.parse(deletionTimestamp as string) + (asked - running) * 1_000;
+    next.metadata.deletionTimestamp = timestamp(end) as never;
+    next.metadata.deletionGracePeriodSeconds = asked;
+    return { seconds: asked };
+  }
+  const seconds = strategy(next, asked);
+  if (seconds === undefined) return {};
+  mark(target, next, seconds);
+  return { seconds };
+}
+
+/** The deletion is a change of what is wanted, so it counts as a generation. */
+function mark({ server }: Target, next: ApiObject, seconds: number): void {
+  next.metadata.deletionTimestamp = timestamp(server.clock.now() + seconds * 1_000) as never;
+  next.metadata.deletionGracePeriodSeconds = seconds;
+  if (next.metadata.generation) next.metadata.generation++;
+}
+
+/** The finalizers after the policy was applied: the garbage collector's own come and go with it. */
+function finalizersFor({ kind }: Target, live: ApiObject, options: DeleteOptions): string[] {
+  const now = live.metadata.finalizers ?? [];
+  const { orphanDependents, propagationPolicy: policy } = options;
+  const has = (finalizer: string) => now.includes(finalizer);
+  let orphan: boolean;
+  let foreground: boolean;
+  if (orphanDependents !== undefined) [orphan, foreground] = [orphanDependents, false];
+  else if (policy) [orphan, foreground] = [policy === 'Orphan', policy === 'Foreground'];
+  else {
+    foreground = has('foregroundDeletion');
+    orphan = !foreground && (has('orphan') || kind.strategy.defaultPropagation === 'orphan');
+  }
+  const kept = now.filter((finalizer) => finalizer !== 'orphan' && finalizer !== 'foregroundDeletion');
+  if (orphan) kept.push('orphan');
+  if (foreground) kept.push('foregroundDeletion');
+  return kept.length === now.length && kept.every(has) ? [...now] : kept;
+}

@@ -1,0 +1,99 @@
+import { expired } from '../../api/api.ts';
+import type { ListReply } from '../request.ts';
+import { futureVersion } from '../status.ts';
+import type { Item } from '../watch-cache/item.ts';
+import type { OrderedTree } from '../watch-cache/ordered-tree.ts';
+import { reachVersion } from './get.ts';
+import {
+  continueExpired,
+  type ListOptions,
+  listOptions,
+  parseVersion,
+  readContinue,
+  writeContinue,
+} from './list-options.ts';
+import { type Selection, selectionOf } from './selection.ts';
+import { listPrefix, type Target } from './target.ts';
+
+/** What a list reads: a snapshot, the revision it shows, and where in it to begin. */
+interface Source {
+  readonly tree: OrderedTree<Item>;
+  readonly revision: number;
+  readonly start: string;
+}
+
+export async function list(target: Target): Promise<ListReply> {
+  const options = listOptions(target.request.query, false);
+  const selection = selectionOf(target);
+  const source = await sourceOf(target, options);
+  const prefix = listPrefix(target);
+  const end = `${prefix.slice(0, -1)}0`; // '0' follows '/'
+  const items: Item[] = [];
+  let last = '';
+  let more = false;
+  const take = (item: Item) => {
+    if (!selection.matches(item)) return true;
+    if (options.limit && items.length === options.limit) {
+      more = true;
+      return false;
+    }
+    items.push(item);
+    last = item.key;
+    return true;
+  };
+  if (selection.key && !options.limit) source.tree.forEach(selection.key, `${selection.key}\0`, take);
+  else source.tree.forEach(source.start, end, selection.everything ? everything(items, options.limit, take) : take);
+  return {
+    type: 'list',
+    code: 200,
+    kind: target.kind,
+    items,
+    metadata: {
+      resourceVersion: String(source.revision),
+      ...(more ? next(source, selection, last, prefix, end) : {}),
+    },
+  };
+}
+
+/** Without selector and limit nothing needs to be asked of an item. */
+function everything(items: Item[], limit: number, take: (item: Item) => boolean) {
+  return limit ? take : (item: Item) => void items.push(item);
+}
+
+function next(source: Source, selection: Selection, last: string, prefix: string, end: string) {
+  const start = `${last}\0`;
+  return {
+    continue: writeContinue({ revision: source.revision, start: start.slice(prefix.length) }),
+    // With a selector nobody knows how many are left without looking: Kubernetes leaves it out too.
+    ...(selection.everything && { remainingItemCount: source.tree.count(start, end) }),
+  };
+}
+
+async function sourceOf(target: Target, options: ListOptions): Promise<Source> {
+  const { server, cache } = target;
+  const prefix = listPrefix(target);
+  if (options.continue) {
+    const token = readContinue(options.continue);
+    const start = prefix + token.start;
+    if (token.revision < 0) return { tree: cache.tree, revision: server.cache.revision, start };
+    const tree = cache.treeAt(token.revision);
+    if (!tree) throw continueExpired(token.start);
+    return { tree, revision: token.revision, start };
+  }
+  if (!options.resourceVersion) {
+    await server.cache.catchUp();
+    return { tree: cache.tree, revision: server.cache.revision, start: prefix };
+  }
+  const asked = parseVersion(options.resourceVersion, 'list');
+  if (options.match === 'Exact') return exactly(target, asked);
+  await reachVersion(target, asked);
+  return { tree: cache.tree, revision: server.cache.revision, start: prefix };
+}
+
+function exactly(target: Target, revision: number): Source {
+  const { server, cache } = target;
+  if (revision > server.cache.revision) throw futureVersion(revision, server.cache.revision);
+  const tree = cache.treeAt(revision);
+  if (!tree) throw expired('The resourceVersion for the provided list is too old.');
+  return { tree, revision, start: listPrefix(target) };
+}

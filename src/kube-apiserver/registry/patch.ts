@@ -1,0 +1,228 @@
+// PATCH in its four forms. https://kubernetes.io/docs/reference/using-api/api-concepts/#patch-and-apply
+
+import { ApiError, type ApiObject, badRequest, conflict, notFound, unsupportedMediaType } from '../../api/api.ts';
+import { applyJsonPatch } from '../../machinery/json-patch.ts';
+import { ApplyConflicts, applyConfiguration } from '../../machinery/managed-fields.ts';
+import { applyMergePatch } from '../../machinery/merge-patch.ts';
+import { PatchError } from '../../machinery/patch-error.ts';
+import { applyStrategicMergePatch } from '../../machinery/strategic-merge-patch.ts';
+import type { Body, Reply } from '../request.ts';
+import { failure, plainError, unsupportedPatch } from '../status.ts';
+import { apiVersionOf, decodeValue, groupVersion, parseLoosely } from './codec.ts';
+import { createObject } from './create.ts';
+import { invalidOptions, type Target, type WriteOptions, writeOptions } from './target.ts';
+import { matchName, replaceObject, replyOf } from './update.ts';
+import { resetFields, timestamp } from './write.ts';
+
+const json = 'application/json-patch+json';
+const merge = 'application/merge-patch+json';
+const strategic = 'application/strategic-merge-patch+json';
+const apply = 'application/apply-patch+yaml';
+const known = [json, merge, strategic, apply, 'application/apply-patch+cbor'];
+
+export async function patch(target: Target): Promise<Reply> {
+  const { request, kind } = target;
+  const type = (request.headers['content-type'] ?? '').split(';')[0].trim();
+  if (!known.includes(type)) throw failure(415, 'UnsupportedMediaType', '415: Unsupported Media Type', {});
+  if (type === strategic && kind.custom) throw unsupportedPatch([json, merge, apply]);
+  if (type === 'application/apply-patch+cbor') throw unsupportedMediaType('415: Unsupported Media Type');
+  const options = writeOptions(request, 'PatchOptions');
+  checkOptions(target, type);
+  if (type === apply) return applyPatch(target, options);
+  const change = changeOf(target, type, await request.body());
+  const result = await replaceObject(target, options, {
+    make: (live) => decodePatched(target, options, change(live)),
+    patched: true,
+  });
+  return replyOf(target, result);
+}
+
+function checkOptions({ request }: Target, type: string): void {
+  const force = request.query.get('force');
+  if (type === apply) {
+    if (!request.query.get('fieldManager'))
+      throw invalidOptions('PatchOptions', [
+        { reason: 'FieldValueRequired', field: 'fieldManager', message: 'Required value: is required for apply patch' },
+      ]);
+  } else if (force !== null)
+    throw invalidOptions('PatchOptions', [
+      { reason: 'FieldValueForbidden', field: 'force', message: 'Forbidden: may not be specified for non-apply patch' },
+    ]);
+}
+
+const rejected = () => failure(422, 'Invalid', 'the server rejected our request due to an error in our request', {});
+
+/** A function that patches a live object, giving a new one. */
+function changeOf({ kind }: Target, type: string, body: Body | undefined): (live: ApiObject) => any {
+  const value = parsePatch(body);
+  if (type === json) {
+    if (!Array.isArray(value))
+      throw badRequest(
+        `error decoding patch: json: cannot unmarshal ${goType(value)} into Go value of type []handlers.jsonPatchOp`,
+      );
+    if (value.length > 10_000)
+      throw failure(
+        413,
+        'RequestEntityTooLarge',
+        `The allowed maximum operations in a JSON patch is 10000, got ${value.length}`,
+      );
+    return (live) => attempt(() => applyJsonPatch(live, value), rejected);
+  }
+  if (value === null || typeof value !== 'object' || Array.isArray(value))
+    throw badRequest(
+      `error decoding patch: json: cannot unmarshal ${goType(value)} into Go value of type map[string]interface {}`,
+    );
+  if (type === merge) return (live) => applyMergePatch(live, value);
+  return (live) =>
+    attempt(
+      () => applyStrategicMergePatch(live, value, kind.schema),
+      (error) => (error.kind === 'schema' ? plainError(error.message) : badRequest(error.message)),
+    );
+}
+
+function attempt<T>(change: () => T, refuse: (error: PatchError) => ApiError): T {
+  try {
+    return change();
+  } catch (error) {
+    if (error instanceof PatchError) throw refuse(error);
+    throw error;
+  }
+}
+
+function goType(value: unknown): string {
+  if (Array.isArray(value)) return 'array';
+  return value === null ? 'null' : typeof value === 'boolean' ? 'bool' : typeof value;
+}
+
+function parsePatch(body: Body | undefined): any {
+  if (!body) throw badRequest('error decoding patch: unexpected end of JSON input');
+  if ('object' in body) return body.object;
+  const text = body.bytes.toString();
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    const ended = /end of JSON|Unterminated|Expected.*\(line 1 column \d+\)$/i.test((error as Error).message);
+    const at = (error as Error).message.match(/position (\d+)/)?.[1];
+    if (!at || Number(at) >= text.trimEnd().length || !ended || text.length < 3)
+      throw badRequest('error decoding patch: unexpected end of JSON input');
+    throw badRequest(`error decoding patch: invalid character '${text[Number(at)]}' looking for beginning of value`);
+  }
+}
+
+/** The patched document as an object. That it does not fit its kind is then the patch's fault. */
+function decodePatched(target: Target, options: WriteOptions, document: any): ApiObject {
+  let object: ApiObject;
+  try {
+    object = decodeValue(target.request, target.kind, document, options);
+  } catch (error) {
+    if (error instanceof ApiError && error.code === 400) throw patchInvalid(document, error, target);
+    throw error;
+  }
+  matchName(target, object);
+  const { namespace } = object.metadata;
+  if (target.namespace && namespace && namespace !== target.namespace)
+    throw badRequest('the namespace of the provided object does not match the namespace sent on the request');
+  return object;
+}
+
+function patchInvalid(document: any, error: ApiError, { kind }: Target): ApiError {
+  const prefix = new RegExp(`^\\S+ in version "[^"]*" cannot be handled as an? ${kind.kind}: `);
+  const why = (error.status.message ?? '').replace(prefix, '');
+  const sorted = Object.fromEntries(Object.entries(document).sort(([a], [b]) => (a < b ? -1 : 1)));
+  const message = `Invalid value: ${JSON.stringify(JSON.stringify(sorted))}: ${why}`;
+  return failure(422, 'Invalid', ` "" is invalid: patch: ${message}`, {
+    causes: [{ reason: 'FieldValueInvalid', message, field: 'patch' }],
+  });
+}
+
+/** https://kubernetes.io/docs/reference/using-api/server-side-apply/ */
+async function applyPatch(target: Target, options: WriteOptions): Promise<Reply> {
+  const { request, kind, name } = target;
+  const { subresource } = request.info;
+  const applied = appliedObject(target, await request.body());
+  if (!kind.verbs.includes('patch')) throw notFound(kind, name);
+  const write = {
+    applied,
+    manager: options.fieldManager,
+    force: options.force,
+    ...(subresource && { subresource }),
+    apiVersion: apiVersionOf(kind),
+    time: timestamp(target.server.clock.now()),
+    schema: kind.schema,
+    resetFields: resetFields(kind, subresource, applied),
+  };
+  const result = await replaceObject(target, options, {
+    track: false,
+    patched: true,
+    make: (live) => {
+      const { uid } = applied.metadata;
+      if (uid && uid !== live.metadata.uid)
+        throw conflict(
+          kind,
+          name,
+          `uid mismatch: the provided object specified uid ${uid}, and no existing object was found`,
+        );
+      const { object } = merged({ ...write, live });
+      if (applied.metadata.resourceVersion) object.metadata.resourceVersion = applied.metadata.resourceVersion;
+      return decodePatched(target, options, object);
+    },
+    missing: async () => {
+      if (subresource) throw notFound(kind, name);
+      if (applied.metadata.uid)
+        throw conflict(
+          kind,
+          name,
+          `uid mismatch: the provided object specified uid ${applied.metadata.uid}, and no existing object was found`,
+        );
+      const { object } = merged({ ...write, live: undefined });
+      return createObject(target, decodePatched(target, options, object), options, false);
+    },
+  });
+  return replyOf(target, result);
+}
+
+function merged(write: Parameters<typeof applyConfiguration>[0]) {
+  try {
+    return applyConfiguration(write);
+  } catch (error) {
+    if (error instanceof PatchError) throw plainError(error.message);
+    if (!(error instanceof ApplyConflicts)) throw error;
+    throw failure(409, 'Conflict', error.message, {
+      causes: error.conflicts.map(({ manager, field }) => ({
+        reason: 'FieldManagerConflict',
+        message: `conflict with ${manager}`,
+        field,
+      })),
+    });
+  }
+}
+
+function looselyFrom(body: Body | undefined) {
+  if (!body) return { value: undefined, duplicates: [] };
+  return 'object' in body ? { value: body.object as any, duplicates: [] } : parseLoosely(body.bytes.toString(), 'yaml');
+}
+
+function appliedObject(target: Target, body: Body | undefined): ApiObject {
+  const { kind, request, name } = target;
+  const { value, duplicates } = looselyFrom(body);
+  if (value === null || typeof value !== 'object' || Array.isArray(value))
+    throw badRequest(
+      'error decoding YAML: error unmarshaling JSON: while decoding JSON: json: cannot unmarshal into Go value of type map[string]interface {}',
+    );
+  const [group, version] = groupVersion(value.apiVersion ?? '');
+  if (value.kind !== kind.kind || group !== kind.group || version !== kind.version)
+    throw badRequest(`invalid object type: ${group}/${version}, Kind=${value.kind ?? ''}`);
+  if (value.metadata?.managedFields?.length) throw badRequest('metadata.managedFields must be nil');
+  const validation = writeOptions(request, 'PatchOptions').fieldValidation;
+  const problems = duplicates.length ? `yaml: unmarshal errors:\n  ${duplicates.join('\n  ')}` : '';
+  if (problems && validation === 'Strict') throw badRequest(`error strict decoding YAML: ${problems}`);
+  if (problems && validation === 'Warn') request.warnings.push(...duplicates);
+  const metadata = { ...value.metadata };
+  metadata.name ??= name;
+  if (target.namespace) metadata.namespace ??= target.namespace;
+  const object = { ...value, metadata } as ApiObject;
+  matchName(target, object);
+  if (target.namespace && metadata.namespace !== target.namespace)
+    throw badRequest('the namespace of the provided object does not match the namespace sent on the request');
+  return object;
+}

@@ -1,0 +1,91 @@
+// labelSelector and fieldSelector of a list or a watch.
+
+import { type ApiObject, badRequest, type Kind } from '../../api/api.ts';
+import { type FieldSelector, parseFieldSelector } from '../../machinery/field-selector.ts';
+import {
+  type LabelSelector,
+  parseLabelSelector,
+  SelectorError,
+  selectEverything,
+} from '../../machinery/label-selector.ts';
+import type { Item } from '../watch-cache/item.ts';
+import type { Scope } from '../watch-cache/resource-cache.ts';
+import { served } from './codec.ts';
+import { keyOf, type Target } from './target.ts';
+
+export interface Selection {
+  /** True when every object of the namespace is selected. */
+  readonly everything: boolean;
+  matches(item: Item): boolean;
+  /** The narrowest set of changes that a watcher with this selection must see. */
+  readonly scope: Scope;
+  /** The only key that can match, when there is one. */
+  readonly key?: string;
+}
+
+export function selectionOf(target: Target): Selection {
+  const { request, kind, namespace, name } = target;
+  const labels = parse(request.query.get('labelSelector'), parseLabelSelector) ?? selectEverything;
+  const fields = parse(request.query.get('fieldSelector'), parseFieldSelector);
+  if (fields) checkFields(kind, fields);
+  const onlyName = name || fields?.exact('metadata.name');
+  const onlyNamespace = namespace || (kind.namespaced ? fields?.exact('metadata.namespace') : undefined);
+  const key = onlyName && (onlyNamespace || !kind.namespaced) ? keyOf(kind, onlyNamespace ?? '', onlyName) : undefined;
+  const hasFields = fields && !fields.everything;
+  return {
+    everything: labels.everything && !hasFields && !onlyName,
+    matches: (item) => matches(kind, item, labels, hasFields ? fields : undefined, name),
+    scope: scopeOf(key, namespace, fields),
+    ...(key && { key }),
+  };
+}
+
+function matches(
+  kind: Kind,
+  item: Item,
+  labels: LabelSelector,
+  fields: FieldSelector | undefined,
+  name: string,
+): boolean {
+  const { metadata } = item.object;
+  if (name && metadata.name !== name) return false;
+  if (!labels.everything && !labels.matches(metadata.labels ?? {})) return false;
+  return !fields || fields.matches((field) => fieldValue(kind, served(kind, item), field));
+}
+
+function scopeOf(key: string | undefined, namespace: string, fields: FieldSelector | undefined): Scope {
+  if (key) return { by: 'key', value: key };
+  const node = fields?.exact('spec.nodeName');
+  if (node !== undefined) return { by: 'node', value: node };
+  return namespace ? { by: 'namespace', value: namespace } : { by: 'all' };
+}
+
+const common = ['metadata.name', 'metadata.namespace'];
+
+function fieldValue(kind: Kind, object: ApiObject, field: string): string {
+  if (field === 'metadata.name') return object.metadata.name ?? '';
+  if (field === 'metadata.namespace') return object.metadata.namespace ?? '';
+  return kind.selectableFields[field]?.(object) ?? '';
+}
+
+/** Kinds with selectable fields of their own refuse others in other words than the rest. */
+function checkFields(kind: Kind, fields: FieldSelector): void {
+  const own = Object.keys(kind.selectableFields);
+  for (const { field } of fields.requirements) {
+    if (own.includes(field) || field === 'metadata.name') continue;
+    if (field === 'metadata.namespace' && (kind.namespaced || !own.length)) continue;
+    if (own.length && !kind.custom) throw badRequest(`field label not supported: ${field}`);
+    const known = [...common, ...own].map((name) => JSON.stringify(name)).join(', ');
+    throw badRequest(`"${field}" is not a known field selector: only ${known}`);
+  }
+}
+
+function parse<T>(text: string | null, parser: (text: string) => T): T | undefined {
+  if (!text) return undefined;
+  try {
+    return parser(text);
+  } catch (error) {
+    if (error instanceof SelectorError) throw badRequest(error.message);
+    throw error;
+  }
+}

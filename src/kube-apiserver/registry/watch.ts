@@ -1,0 +1,199 @@
+// Watches: what happened after a version, then everything that happens, as frames that all watchers share.
+
+import type { ApiObject, Kind } from '../../api/api.ts';
+import type { Timer } from '../../machinery/clock.ts';
+import type { WatchReply } from '../request.ts';
+import type { Server } from '../server.ts';
+import { failure, futureVersion } from '../status.ts';
+import { Item } from '../watch-cache/item.ts';
+import type { CacheEvent, EventType } from '../watch-cache/resource-cache.ts';
+import { withVersion } from '../watch-cache/watch-cache.ts';
+import { reachVersion } from './get.ts';
+import { type ListOptions, listOptions, parseVersion } from './list-options.ts';
+import { type Selection, selectionOf } from './selection.ts';
+import { listPrefix, type Target } from './target.ts';
+
+/** Who receives: HTTP writes frames, a client in the process takes objects. */
+export interface WatchSink {
+  send(type: EventType, item: Item): void;
+  bookmark(object: ApiObject): void;
+  error(status: object): void;
+  /** No more will come. */
+  end(): void;
+}
+
+export interface WatchSubscription {
+  /** Begins to send; call once. Sends what is due at once, synchronously. Returns a function that ends the watch. */
+  open(sink: WatchSink): () => void;
+}
+
+/** How often a watcher that asked for bookmarks gets one (Kubernetes: about once a minute). */
+const bookmarkMs = 60_000;
+
+export async function watch(target: Target): Promise<WatchReply> {
+  const options = listOptions(target.request.query, true);
+  const selection = selectionOf(target);
+  const { resourceVersion } = options;
+  const from = resourceVersion ? parseVersion(resourceVersion, 'other') : 0;
+  if (!resourceVersion || options.sendInitialEvents) await target.server.cache.catchUp();
+  if (options.sendInitialEvents) await reachVersion(target, from);
+  else if (from > target.server.cache.revision) await target.server.cache.reach(from);
+  return {
+    type: 'watch',
+    code: 200,
+    kind: target.kind,
+    subscription: { open: (sink) => new Watcher(target, options, selection, from, sink).open() },
+  };
+}
+
+class Watcher {
+  readonly #target: Target;
+  readonly #options: ListOptions;
+  readonly #selection: Selection;
+  readonly #from: number;
+  readonly #sink: WatchSink;
+  #timers: Timer[] = [];
+  #unwatch: (() => void) | undefined;
+  #closed = false;
+  readonly #stop = () => this.#end();
+
+  constructor(target: Target, options: ListOptions, selection: Selection, from: number, sink: WatchSink) {
+    this.#target = target;
+    this.#options = options;
+    this.#selection = selection;
+    this.#from = from;
+    this.#sink = sink;
+  }
+
+  open(): () => void {
+    const { server, cache } = this.#target;
+    if (server.stopping.aborted) this.#end();
+    else if (this.#sendBacklog()) {
+      server.stopping.addEventListener('abort', this.#stop);
+      this.#unwatch = cache.watch({
+        scope: this.#selection.scope,
+        event: (event) => this.#send(event),
+        end: this.#stop,
+      });
+      this.#startTimers(server);
+    }
+    return () => this.#close();
+  }
+
+  /** What is due before the live events. False when the watch ended with that. */
+  #sendBacklog(): boolean {
+    const { cache, server } = this.#target;
+    const state = this.#options.sendInitialEvents ?? this.#from === 0;
+    if (state) {
+      this.#sendState();
+      return true;
+    }
+    if (this.#options.sendInitialEvents === false && this.#from === 0) return true;
+    if (this.#from > server.cache.revision) {
+      this.#sink.error(futureVersion(this.#from, server.cache.revision).status);
+      this.#end();
+      return false;
+    }
+    const events = cache.eventsAfter(this.#from);
+    if (!events) {
+      this.#sink.error(
+        failure(410, 'Expired', `too old resource version: ${this.#from} (${cache.oldestRevision})`).status,
+      );
+      this.#end();
+      return false;
+    }
+    for (const event of events) if (this.#concerns(event)) this.#send(event);
+    return true;
+  }
+
+  #sendState(): void {
+    const { cache, server } = this.#target;
+    const prefix = listPrefix(this.#target);
+    const send = (item: Item) => {
+      if (this.#selection.matches(item)) this.#sink.send('ADDED', item);
+    };
+    const { key } = this.#selection;
+    if (key) cache.tree.forEach(key, `${key}\0`, send);
+    else cache.tree.forEach(prefix, `${prefix.slice(0, -1)}0`, send);
+    if (this.#options.sendInitialEvents && this.#options.bookmarks)
+      this.#bookmark(server.cache.revision, { 'k8s.io/initial-events-end': 'true' });
+  }
+
+  /** Live events are told apart by the cache; those of the past here. */
+  #concerns({ item }: CacheEvent): boolean {
+    const { scope } = this.#selection;
+    if (scope.by === 'namespace') return item.object.metadata.namespace === scope.value;
+    return scope.by === 'key' ? item.key === scope.value : true;
+  }
+
+  /** An object that enters the selection is ADDED, one that leaves it DELETED, whatever happened to it. */
+  #send(event: CacheEvent): void {
+    const { item, previous } = event;
+    const selection = this.#selection;
+    if (selection.everything) {
+      this.#sink.send(event.type, item);
+      return;
+    }
+    const before = previous !== undefined && selection.matches(previous);
+    if (event.type === 'DELETED') {
+      if (before) this.#sink.send('DELETED', item);
+      return;
+    }
+    const now = selection.matches(item);
+    if (now) this.#sink.send(before ? 'MODIFIED' : 'ADDED', item);
+    else if (before) this.#sink.send('DELETED', new Item(previous.key, event.revision, withVersion(previous.object)));
+  }
+
+  #startTimers(server: Server): void {
+    const { timeoutSeconds, bookmarks } = this.#options;
+    const least = server.config.minWatchSeconds * 1_000;
+    const timeoutMs = timeoutSeconds ? timeoutSeconds * 1_000 : least + server.random.next() * least;
+    this.#timers.push(server.clock.after(timeoutMs, () => this.#expire(), { background: true }));
+    if (bookmarks) this.#bookmarkLater(server);
+  }
+
+  #bookmarkLater(server: Server): void {
+    const timer = server.clock.after(
+      bookmarkMs,
+      () => {
+        this.#timers = this.#timers.filter((other) => other !== timer);
+        this.#bookmark(server.cache.revision);
+        this.#bookmarkLater(server);
+      },
+      { background: true },
+    );
+    this.#timers.push(timer);
+  }
+
+  #expire(): void {
+    // A last bookmark lets the client go on from here when it comes back.
+    if (this.#options.bookmarks) this.#bookmark(this.#target.server.cache.revision);
+    this.#end();
+  }
+
+  #bookmark(revision: number, annotations?: Record<string, string>): void {
+    this.#sink.bookmark(bookmarkOf(this.#target.kind, revision, annotations));
+  }
+
+  #end(): void {
+    if (this.#closed) return;
+    this.#close();
+    this.#sink.end();
+  }
+
+  #close(): void {
+    this.#closed = true;
+    this.#unwatch?.();
+    for (const timer of this.#timers) timer.cancel();
+    this.#timers = [];
+    this.#target.server.stopping.removeEventListener('abort', this.#stop);
+  }
+}
+
+function bookmarkOf(kind: Kind, revision: number, annotations?: Record<string, string>): ApiObject {
+  return {
+    kind: kind.kind,
+    apiVersion: kind.group ? `${kind.group}/${kind.version}` : kind.version,
+    metadata: { resourceVersion: String(revision), creationTimestamp: null, ...(annotations && { annotations }) },
+  } as unknown as ApiObject;
+}

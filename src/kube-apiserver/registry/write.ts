@@ -1,0 +1,151 @@
+// What every write does between decoding and the store: ownership, admission, strategy, validation, commit.
+
+import { type ApiObject, conflict, invalid, type Kind } from '../../api/api.ts';
+import { updateManagedFields } from '../../machinery/managed-fields.ts';
+import { type AdmissionAttributes, admit, admitFinally } from '../admission.ts';
+import { type Item, type Serialized, serialize } from '../watch-cache/item.ts';
+import { apiVersionOf, ordered, served } from './codec.ts';
+import { eventLease } from './event-lease.ts';
+import { keyOf, type Target, type WriteOptions } from './target.ts';
+
+/** The object as it was written, or as it would be, for the answer. */
+export interface Written {
+  readonly object: ApiObject;
+  readonly item?: Item;
+  readonly created: boolean;
+}
+
+export const staleObject = (kind: Kind, name: string) =>
+  conflict(kind, name, 'the object has been modified; please apply your changes to the latest version and try again');
+
+/** RFC 3339 with whole seconds, as metav1.Time is written. */
+export const timestamp = (ms: number): string => `${new Date(ms).toISOString().slice(0, 19)}Z`;
+
+export function attributesOf(
+  target: Target,
+  operation: AdmissionAttributes['operation'],
+  object: ApiObject | undefined,
+  oldObject: ApiObject | undefined,
+  dryRun: boolean,
+): AdmissionAttributes {
+  const { request, server, kind, namespace } = target;
+  return {
+    server,
+    operation,
+    kind,
+    resource: kind.resource,
+    subresource: request.info.subresource,
+    namespace: kind.resource === 'namespaces' && !kind.group ? request.info.namespace : namespace,
+    name: target.name || object?.metadata?.name || '',
+    object,
+    oldObject,
+    options: {},
+    dryRun,
+    user: request.user,
+    warn: (text) => request.warnings.push(text),
+  };
+}
+
+export const strategyContext = ({ server, request }: Target) => ({ now: server.clock.now(), user: request.user });
+
+/** Fields that an endpoint does not write: nobody comes to own them through it. */
+export function resetFields(kind: Kind, subresource: string, object: ApiObject): readonly (readonly string[])[] {
+  if (subresource === '') return kind.subresources.some(({ name }) => name === 'status') ? [['status']] : [];
+  if (subresource !== 'status') return [];
+  const others = Object.keys(object).filter((field) => !['apiVersion', 'kind', 'metadata', 'status'].includes(field));
+  return others.map((field) => [field]);
+}
+
+/** Sets metadata.managedFields of `next`; `live` is undefined for a create. */
+export function trackFields(target: Target, next: ApiObject, live: ApiObject | undefined, manager: string): void {
+  const { kind, server, request } = target;
+  const { subresource } = request.info;
+  const managedFields = updateManagedFields({
+    live,
+    next,
+    manager,
+    ...(subresource && { subresource }),
+    apiVersion: apiVersionOf(kind),
+    time: timestamp(server.clock.now()),
+    schema: kind.schema,
+    resetFields: resetFields(kind, subresource, next),
+  });
+  if (managedFields) next.metadata.managedFields = managedFields as ApiObject['metadata']['managedFields'];
+  else delete next.metadata.managedFields;
+}
+
+/** Throws 422 with everything that is wrong with a new object. */
+export function validateNew({ kind }: Target, object: ApiObject): void {
+  const errors = kind.strategy.validate?.(object) ?? [];
+  if (errors.length) throw invalid(kind, object.metadata.name ?? '', errors);
+}
+
+export function validateChange(target: Target, next: ApiObject, live: ApiObject): void {
+  const { kind, request } = target;
+  const strategy = rulesOf(kind, request.info.subresource);
+  const errors = [...(strategy.validate?.(next) ?? []), ...(strategy.validateUpdate?.(next, live) ?? [])];
+  if (errors.length) throw invalid(kind, next.metadata.name ?? '', errors);
+}
+
+/** Strategy functions for the object itself or for one of its subresources. */
+export const rulesOf = (kind: Kind, subresource: string) =>
+  subresource ? (kind.strategy.subresources?.[subresource] ?? {}) : kind.strategy;
+
+/**
+ * The duplicates among owner references go, with a warning.
+ * https://kubernetes.io/docs/concepts/overview/working-with-objects/owners-dependents/
+ */
+export function dedupeOwners(target: Target, object: ApiObject): void {
+  const owners = object.metadata.ownerReferences;
+  if (!owners || owners.length < 2) return;
+  const seen = new Set<string>();
+  const duplicates = new Set<string>();
+  const kept = owners.filter((owner) => {
+    const key = JSON.stringify(owner);
+    if (seen.has(key)) duplicates.add(owner.uid);
+    return seen.size < seen.add(key).size;
+  });
+  if (!duplicates.size) return;
+  object.metadata.ownerReferences = kept;
+  target.request.warnings.push(
+    `.metadata.ownerReferences contains duplicate entries; API server dedups owner references in 1.20+, and may reject such requests as early as 1.24; please fix your requests; duplicate UID(s) observed: ${[...duplicates].join(', ')}`,
+  );
+}
+
+/** The form that is stored, with its place for a resourceVersion prepared. */
+export function toStored(kind: Kind, object: ApiObject): { stored: ApiObject; serialized: Serialized } {
+  const stored = kind.toStorage ? ordered(kind.toStorage(object)) : object;
+  return { stored, serialized: serialize(stored) };
+}
+
+/** Writes one object. Undefined when `expected` is no longer what is stored. */
+export async function put(target: Target, object: ApiObject, expected: number): Promise<Written | undefined> {
+  const { kind, server } = target;
+  const { stored, serialized } = toStored(kind, object);
+  const key = keyOf(kind, object.metadata.namespace ?? '', object.metadata.name ?? '');
+  const lease = await eventLease(server, kind);
+  const result = await server.cache.commit([
+    { key, serialized, object: stored, expected, ...(lease !== undefined && { lease }) },
+  ]);
+  if (!result.ok) return undefined;
+  return written(target, key, result.revision, stored, expected === 0);
+}
+
+function written({ kind, cache }: Target, key: string, revision: number, stored: ApiObject, created: boolean): Written {
+  const item = cache.get(key);
+  if (item && item.revision === revision) return { object: served(kind, item), item, created };
+  // Somebody else was already faster with the next change.
+  const object = { ...stored, metadata: { ...stored.metadata, resourceVersion: String(revision) } } as ApiObject;
+  return { object: kind.fromStorage ? kind.fromStorage(object) : object, created };
+}
+
+/** True when storing `next` would change nothing. */
+export function isUnchanged(kind: Kind, next: ApiObject, item: Item): boolean {
+  const stored = kind.toStorage ? ordered(kind.toStorage(next)) : next;
+  const { resourceVersion } = item.object.metadata;
+  const compared = { ...stored, metadata: { ...stored.metadata, resourceVersion } };
+  return JSON.stringify(compared) === item.json();
+}
+
+export type { WriteOptions };
+export { admit, admitFinally };

@@ -1,0 +1,62 @@
+// Requests for resources: which verb of the registry, or which subresource, answers.
+
+import type { Kind } from '../api/api.ts';
+import { verbs } from './registry/registry.ts';
+import { targetOf } from './registry/target.ts';
+import { type Reply, type Stage, textReply } from './request.ts';
+import { methodRefused, noSuchResource } from './status.ts';
+import { reviews } from './subresources/reviews.ts';
+import { subresources } from './subresources/subresources.ts';
+import { whole } from './subresources/whole.ts';
+
+export const resource: Stage = async (request, next) => {
+  const { info, server } = request;
+  if (!info.isResource) return next();
+  const kind = server.kinds.byResource(info.group, info.version, info.resource);
+  if (!kind) return unknown(request);
+  if (info.subresource) return subresource(request, kind);
+  const review = kind.virtual ? reviews[kind.resource] : undefined;
+  if (!answers(kind, info.verb, info.name, info.namespace)) throw methodRefused();
+  const target = kind.virtual ? virtualTarget(request, kind) : await targetOf(request, kind);
+  if (review) return review(target);
+  return (whole[kind.resource]?.[info.verb] ?? verbs[info.verb])(target);
+};
+
+/** Virtual kinds have no cache; what they are handed must not ask for it. */
+const virtualTarget = (request: Parameters<Stage>[0], kind: Kind) => ({
+  request,
+  server: request.server,
+  kind,
+  cache: undefined as never,
+  namespace: kind.namespaced ? request.info.namespace : '',
+  name: request.info.name,
+});
+
+/** Whether this verb is allowed here: on a collection or on one object, in a namespace or not. */
+function answers(kind: Kind, verb: string, name: string, namespace: string): boolean {
+  if (!kind.verbs.includes(verb as Kind['verbs'][number])) return false;
+  if (verb === 'create' && name && !(kind.resource === 'namespaces')) return false;
+  if (['update', 'patch', 'delete', 'get'].includes(verb) && !name) return false;
+  if (kind.namespaced && !namespace && !['list', 'watch'].includes(verb) && !kind.virtual) return false;
+  if (kind.namespaced && !namespace && kind.virtual) return false;
+  return !(verb === 'create' && name);
+}
+
+function unknown({ info, server }: Parameters<Stage>[0]): Reply {
+  const groupIsServed = server.kinds.all().some((kind) => kind.group === info.group);
+  if (!groupIsServed) return textReply(404, '404 page not found\n');
+  throw noSuchResource();
+}
+
+async function subresource(request: Parameters<Stage>[0], kind: Kind): Promise<Reply> {
+  const { info } = request;
+  const declared = kind.subresources.find(({ name }) => name === info.subresource);
+  if (!declared) throw noSuchResource();
+  const special = subresources[`${kind.resource}/${info.subresource}`] ?? subresources[`*/${info.subresource}`];
+  if (!declared.verbs.includes(info.verb) && !special?.anyVerb) throw methodRefused();
+  const target = await targetOf(request, kind);
+  if (special) return special.answer(target);
+  const verb = verbs[info.verb];
+  if (!verb) throw methodRefused();
+  return verb(target);
+}

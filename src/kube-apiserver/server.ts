@@ -1,0 +1,53 @@
+// What the parts of the API server share: one value, made in kube-apiserver.ts and handed to every request.
+
+import type { KindRegistry } from '../api/api.ts';
+import type { Clock } from '../machinery/clock.ts';
+import type { Logger } from '../machinery/logger.ts';
+import type { Metrics } from '../machinery/metrics.ts';
+import type { Random } from '../machinery/random.ts';
+import type { Store } from '../store/store.ts';
+import type { AdmissionPlugin } from './admission.ts';
+import type { Allocators } from './allocation/allocators.ts';
+import type { Authenticator } from './authentication.ts';
+import type { Authorizer } from './authorization.ts';
+import type { HealthChecks } from './health.ts';
+import type { TokenIssuer } from './tokens.ts';
+import type { WatchCache } from './watch-cache/watch-cache.ts';
+
+export interface KubeletClient {
+  /** PEM: presented to kubelets. */
+  readonly cert: string;
+  readonly key: string;
+  /** PEM: the CA that kubelets' serving certificates must come from; undefined: not checked, as in Kubernetes. */
+  readonly ca?: string;
+}
+
+export interface ServerConfig {
+  /** CIDR of the cluster IPs, 10.96.0.0/12 by default. */
+  readonly serviceCidr: string;
+  readonly nodePortRange: { readonly from: number; readonly to: number };
+  readonly kubeletClient?: KubeletClient;
+  /** Bytes; Kubernetes takes 3 MB. */
+  readonly maxBodyBytes: number;
+  /** A watch without timeoutSeconds ends after this long, up to twice as long by chance. */
+  readonly minWatchSeconds: number;
+}
+
+export interface Server {
+  readonly kinds: KindRegistry;
+  readonly store: Store;
+  readonly cache: WatchCache;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+  readonly config: ServerConfig;
+  readonly authenticators: readonly Authenticator[];
+  readonly authorizers: readonly Authorizer[];
+  readonly admission: readonly AdmissionPlugin[];
+  readonly tokens?: TokenIssuer;
+  readonly allocators: Allocators;
+  readonly health: HealthChecks;
+  /** Aborts when the server stops: ends watches. */
+  readonly stopping: AbortSignal;
+}

@@ -1,0 +1,41 @@
+// Status errors of the API server itself, beside those of api/errors.ts.
+
+import { ApiError } from '../api/api.ts';
+
+/** A failure with exactly these fields; `details` is left out of the Status when undefined. */
+export function failure(code: number, reason: string | undefined, message: string, details?: object): ApiError {
+  return new ApiError({
+    kind: 'Status',
+    apiVersion: 'v1',
+    metadata: {},
+    status: 'Failure',
+    message,
+    ...(reason && { reason }),
+    ...(details && { details }),
+    code,
+  } as ApiError['status']);
+}
+
+/** What a wrong argument deep inside the server becomes in Kubernetes: a 500 without a reason. */
+export const plainError = (message: string): ApiError => failure(500, undefined, message);
+
+/** The path names a resource that is not served. */
+export const noSuchResource = (): ApiError =>
+  failure(404, 'NotFound', 'the server could not find the requested resource', {});
+
+export const methodRefused = (): ApiError =>
+  failure(405, 'MethodNotAllowed', 'the server does not allow this method on the requested resource', {});
+
+/** A read asked for a revision that does not exist yet. */
+export const futureVersion = (asked: number, current: number): ApiError =>
+  failure(504, 'Timeout', `Timeout: Too large resource version: ${asked}, current: ${current}`, {
+    causes: [{ reason: 'ResourceVersionTooLarge', message: 'Too large resource version' }],
+    retryAfterSeconds: 1,
+  });
+
+export const unsupportedPatch = (accepted: readonly string[]): ApiError =>
+  failure(
+    415,
+    'UnsupportedMediaType',
+    `the body of the request was in an unknown format - accepted media types include: ${accepted.join(', ')}`,
+  );

@@ -1,0 +1,13 @@
+// Subresources that do more than write a part of their object. The others (status) go through the registry's verbs.
+
+import type { Target } from '../registry/target.ts';
+import type { Reply } from '../request.ts';
+
+export interface Subresource {
+  /** True when the subresource looks at the verb itself. */
+  readonly anyVerb?: boolean;
+  answer(target: Target): Promise<Reply>;
+}
+
+/** By resource and name; `*` stands for every resource. */
+export const subresources: Readonly<Record<string, Subresource>> = {};

@@ -1,0 +1,23 @@
+// What the API server asks of whoever signs service account tokens.
+
+import type { ApiObject } from '../api/api.ts';
+
+export interface TokenClaims {
+  readonly namespace: string;
+  readonly serviceAccount: { readonly name: string; readonly uid: string };
+  readonly audiences: readonly string[];
+  readonly expirationSeconds: number;
+  readonly bound?: { readonly kind: string; readonly name: string; readonly uid: string };
+  readonly node?: { readonly name: string; readonly uid: string };
+}
+
+export interface TokenIssuer {
+  /** Audiences of a token that asks for none. */
+  readonly audiences: readonly string[];
+  issue(claims: TokenClaims): Promise<{ token: string; expirationTimestamp: string }>;
+  /** https://openid.net/specs/openid-connect-discovery-1_0.html */
+  openidConfiguration(): object;
+  jwks(): object;
+}
+
+export type { ApiObject };

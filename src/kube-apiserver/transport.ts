@@ -1,0 +1,111 @@
+// The way in for components of the same process: the same pipeline as a user of their own, without socket and bytes.
+
+import type { Transport, TransportRequest, TransportResponse, WatchEvent } from '../client/client.ts';
+import { listObject } from './http/encode.ts';
+import { run } from './pipeline.ts';
+import { served } from './registry/codec.ts';
+import type { ApiRequest, ListReply, Reply, UserInfo, WatchReply } from './request.ts';
+import { requestInfo } from './request-info.ts';
+import type { Server } from './server.ts';
+
+export function inProcess(server: Server, user: UserInfo): Transport {
+  return {
+    async send(asked: TransportRequest): Promise<TransportResponse> {
+      const signal = asked.signal ?? new AbortController().signal;
+      signal.throwIfAborted();
+      return responseOf(await run(requestOf(server, user, asked, signal)), signal);
+    },
+  };
+}
+
+function requestOf(server: Server, user: UserInfo, asked: TransportRequest, signal: AbortSignal): ApiRequest {
+  const query = new URLSearchParams(asked.query);
+  const body = asked.body && { object: asked.body };
+  return {
+    server,
+    method: asked.method,
+    path: asked.path,
+    query,
+    headers: {
+      'content-type': asked.contentType ?? 'application/json',
+      'user-agent': user.name.replace(/^system:(serviceaccount:[^:]*:)?/, ''),
+    },
+    info: requestInfo(asked.method, asked.path, query),
+    user,
+    body: async () => body,
+    signal,
+    warnings: [],
+  };
+}
+
+async function responseOf(reply: Reply, signal: AbortSignal): Promise<TransportResponse> {
+  switch (reply.type) {
+    case 'object':
+      return { code: reply.code, body: reply.object };
+    case 'list':
+      return { code: reply.code, body: sharedList(reply) };
+    case 'watch':
+      return { code: reply.code, events: eventsOf(reply, signal) };
+    case 'raw':
+      return { code: reply.code, body: await rawBody(reply) };
+    case 'hijacked':
+      throw new Error('a request from inside the process cannot take over a socket');
+  }
+}
+
+/** The items are the cache's own objects: shared, immutable, with kind and apiVersion. */
+function sharedList({ kind, items, metadata }: ListReply): object {
+  const { kind: listKind, apiVersion } = listObject({ type: 'list', code: 200, kind, items: [], metadata }) as {
+    kind: string;
+    apiVersion: string;
+  };
+  return { kind: listKind, apiVersion, metadata, items: items.map((item) => served(kind, item)) };
+}
+
+async function rawBody({ body, contentType }: Extract<Reply, { type: 'raw' }>): Promise<any> {
+  let text = '';
+  if (typeof body === 'string') text = body;
+  else if (body instanceof Uint8Array) text = new TextDecoder().decode(body);
+  else for await (const chunk of body) text += new TextDecoder().decode(chunk);
+  return contentType.startsWith('application/json') ? JSON.parse(text) : text;
+}
+
+async function* eventsOf({ kind, subscription }: WatchReply, signal: AbortSignal): AsyncGenerator<WatchEvent<any>> {
+  const queue: WatchEvent<any>[] = [];
+  let ended = false;
+  let wake: (() => void) | undefined;
+  const push = (event: WatchEvent<any>) => {
+    queue.push(event);
+    wake?.();
+  };
+  const finish = () => {
+    ended = true;
+    wake?.();
+  };
+  if (signal.aborted) return;
+  const close = subscription.open({
+    send: (type, item) => push({ type, object: served(kind, item) }),
+    bookmark: (object) => push({ type: 'BOOKMARK', object }),
+    error: (status) => push({ type: 'ERROR', object: status as never }),
+    end: finish,
+  });
+  signal.addEventListener('abort', finish, { once: true });
+  try {
+    while (!signal.aborted) {
+      const batch = queue.splice(0);
+      for (const event of batch) {
+        yield event;
+        if (signal.aborted) return;
+      }
+      if (queue.length) continue;
+      if (ended) return;
+      await new Promise<void>((resolve) => {
+        wake = resolve;
+      });
+      wake = undefined;
+    }
+  } finally {
+    signal.removeEventListener('abort', finish);
+    close();
+  }
+}

@@ -1,0 +1,243 @@
+// All caches, fed by one watch of the store. Reads come from here and never from the disk (DESIGN.md, idea 3).
+
+import { setImmediate } from 'node:timers/promises';
+import type { ApiObject } from '../../api/api.ts';
+import type { Clock } from '../../machinery/clock.ts';
+import type { Logger } from '../../machinery/logger.ts';
+import type { Change, CommitResult, Entry, Store, Write } from '../../store/store.ts';
+import { Compacted, prefixRange } from '../../store/store.ts';
+import { Item, type Serialized } from './item.ts';
+import { ResourceCache } from './resource-cache.ts';
+
+/** Makes the object of the cache from stored bytes: parsed, and with the defaults of today. */
+export type Decode = (value: Uint8Array) => ApiObject;
+
+/** A write of one object: what the store gets, and what the cache then shows. */
+export interface ObjectWrite {
+  readonly key: string;
+  /** Undefined deletes. For a delete, `object` is the last state that watchers see. */
+  readonly serialized?: Serialized;
+  readonly object?: ApiObject;
+  /** The revision that this replaces; 0: the key must be absent. */
+  readonly expected?: number;
+  readonly lease?: number;
+}
+
+interface Loading {
+  readonly cache: ResourceCache;
+  readonly decode: Decode;
+  /** Changes that arrived while the state was read; undefined once it is loaded. */
+  early: Change[] | undefined;
+  loaded: Promise<ResourceCache>;
+}
+
+/** Every key, also those outside /registry/, so that each revision of the store is seen to pass. */
+const everything = { start: '\u0001', end: '\u007f' };
+
+export class WatchCache {
+  readonly #store: Store;
+  readonly #clock: Clock;
+  readonly #logger: Logger;
+  readonly #caches = new Map<string, Loading>();
+  /** Objects of writes under way, so that the change that the store reports is not parsed again. */
+  readonly #written = new Map<string, { object: ApiObject; serialized?: Serialized }[]>();
+  #revision = 0;
+  #waiting: { revision: number; done: () => void }[] = [];
+  readonly #stopping = new AbortController();
+  #running: Promise<void> | undefined;
+
+  constructor(store: Store, clock: Clock, logger: Logger) {
+    this.#store = store;
+    this.#clock = clock;
+    this.#logger = logger;
+  }
+
+  async start(): Promise<void> {
+    this.#revision = await this.#store.revision();
+    this.#running = this.#follow();
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    await this.#running;
+  }
+
+  /** Everything up to this revision is in the caches. */
+  get revision(): number {
+    return this.#revision;
+  }
+
+  /** The cache of a resource; `prefix` is as in /registry/pods/. Read from the store on first use. */
+  cache(prefix: string, decode: Decode): ResourceCache | Promise<ResourceCache> {
+    const found = this.#caches.get(prefix);
+    if (found) return found.early ? found.loaded : found.cache;
+    const cache = new ResourceCache(prefix, this.#clock);
+    const loading: Loading = { cache, decode, early: [], loaded: Promise.resolve(cache) };
+    this.#caches.set(prefix, loading);
+    loading.loaded = this.#load(loading).catch((error) => {
+      this.#caches.delete(prefix);
+      throw error;
+    });
+    return loading.loaded;
+  }
+
+  /** For a resource that is no longer served. */
+  forget(prefix: string): void {
+    this.#caches.delete(prefix);
+  }
+
+  get all(): readonly ResourceCache[] {
+    return [...this.#caches.values()].map(({ cache }) => cache);
+  }
+
+  /** Resolves once the caches show `revision`; false when they do not within `timeoutMs`. */
+  async reach(revision: number, timeoutMs = 3_000): Promise<boolean> {
+    if (revision <= this.#revision) return true;
+    return new Promise((resolve) => {
+      const waiter = { revision, done: () => (timer.cancel(), resolve(true)) };
+      const timer = this.#clock.after(
+        timeoutMs,
+        () => {
+          this.#waiting = this.#waiting.filter((other) => other !== waiter);
+          resolve(false);
+        },
+        { background: true },
+      );
+      this.#waiting.push(waiter);
+    });
+  }
+
+  /** Resolves once all that was committed when it was called, by whomever, is in the caches. */
+  async catchUp(): Promise<void> {
+    const revision = await this.#store.revision();
+    if (revision > this.#revision) await this.reach(revision);
+  }
+
+  /** Writes to the store; resolves when that is durable and every later read shows it. */
+  async commit(writes: readonly ObjectWrite[]): Promise<CommitResult> {
+    const own: Write[] = [];
+    for (const { key, serialized, object, expected, lease } of writes) {
+      own.push({ key, value: serialized?.value, expected, ...(lease !== undefined && { lease }) });
+      if (!object) continue;
+      const list = this.#written.get(key);
+      if (list) list.push({ object, serialized });
+      else this.#written.set(key, [{ object, serialized }]);
+    }
+    try {
+      const result = await this.#store.commit(own);
+      if (result.ok) await this.reach(result.revision);
+      return result;
+    } finally {
+      for (const { key, object } of writes) this.#forgetWritten(key, object);
+    }
+  }
+
+  #forgetWritten(key: string, object: ApiObject | undefined): void {
+    const list = this.#written.get(key);
+    const at = list?.findIndex((written) => written.object === object) ?? -1;
+    if (!list || at < 0) return;
+    if (list.length === 1) this.#written.delete(key);
+    else list.splice(at, 1);
+  }
+
+  async #load(loading: Loading): Promise<ResourceCache> {
+    const { entries, revision } = await this.#store.range(prefixRange(loading.cache.prefix));
+    const items: Item[] = [];
+    for (const entry of entries) {
+      items.push(new Item(entry.key, entry.modRevision, loading.decode(entry.value)));
+      // Many objects take seconds to parse: others get their turn in between.
+      if (items.length % 2_000 === 0) await setImmediate();
+    }
+    const floor = Math.max(revision, this.#revision);
+    loading.cache.load(items, revision);
+    const early = loading.early ?? [];
+    loading.early = undefined;
+    for (const change of early) this.#apply(loading, change, revision);
+    if (floor > this.#revision) await this.reach(floor);
+    return loading.cache;
+  }
+
+  async #follow(): Promise<void> {
+    const { signal } = this.#stopping;
+    while (!signal.aborted) {
+      try {
+        for await (const batch of this.#store.watch(everything, this.#revision, signal)) {
+          for (const change of batch.changes) this.#take(change);
+          this.#arrived(batch.revision);
+        }
+      } catch (error) {
+        if (signal.aborted) return;
+        this.#logger.error('the watch of the store ended; it is begun again', { error: String(error) });
+        if (error instanceof Compacted) await this.#startOver();
+        else await this.#clock.sleep(500, signal).catch(() => {});
+      }
+    }
+  }
+
+  /** What happened in between cannot be known: everything is read anew, and watchers are told to list again. */
+  async #startOver(): Promise<void> {
+    const old = [...this.#caches.values()];
+    this.#caches.clear();
+    this.#revision = await this.#store.revision();
+    for (const { cache, decode } of old) {
+      cache.end();
+      await this.cache(cache.prefix, decode);
+    }
+  }
+
+  #arrived(revision: number): void {
+    if (revision <= this.#revision) return;
+    this.#revision = revision;
+    if (!this.#waiting.length) return;
+    const ready = this.#waiting.filter((waiter) => waiter.revision <= revision);
+    if (!ready.length) return;
+    this.#waiting = this.#waiting.filter((waiter) => waiter.revision > revision);
+    for (const waiter of ready) waiter.done();
+  }
+
+  #take(change: Change): void {
+    const key = change.type === 'put' ? change.entry.key : change.key;
+    const loading = this.#loadingOf(key);
+    if (!loading) return;
+    if (loading.early) loading.early.push(change);
+    else this.#apply(loading, change, 0);
+  }
+
+  /** Keys are /registry/<plural>/... or /registry/<group>/<plural>/... */
+  #loadingOf(key: string): Loading | undefined {
+    const second = key.indexOf('/', '/registry/'.length);
+    if (second < 0) return undefined;
+    const found = this.#caches.get(key.slice(0, second + 1));
+    if (found) return found;
+    const third = key.indexOf('/', second + 1);
+    return third < 0 ? undefined : this.#caches.get(key.slice(0, third + 1));
+  }
+
+  #apply(loading: Loading, change: Change, after: number): void {
+    const { cache, decode } = loading;
+    if (change.type === 'put') {
+      if (change.entry.modRevision <= after) return;
+      cache.put(this.#itemOf(change.entry, decode));
+    } else {
+      if (change.revision <= after) return;
+      const last = this.#written.get(change.key)?.find((written) => !written.serialized)?.object;
+      const previous = cache.get(change.key)?.object;
+      const object = last ?? (previous && withVersion(previous));
+      if (object) cache.remove(new Item(change.key, change.revision, object));
+    }
+  }
+
+  #itemOf(entry: Entry, decode: Decode): Item {
+    for (const { object, serialized } of this.#written.get(entry.key) ?? []) {
+      if (!serialized) continue;
+      const same = serialized.value === entry.value || Buffer.compare(serialized.value, entry.value) === 0;
+      if (same) return new Item(entry.key, entry.modRevision, object, { value: entry.value, cut: serialized.cut });
+    }
+    return new Item(entry.key, entry.modRevision, decode(entry.value));
+  }
+}
+
+/** A copy whose resourceVersion may be set. */
+export function withVersion(object: ApiObject, resourceVersion?: string): ApiObject {
+  return { ...object, metadata: { ...object.metadata, resourceVersion: resourceVersion as string } };
+}
