@@ -13,11 +13,13 @@ import {
   parseJson,
   unsupportedMediaType,
 } from '../../api/api.ts';
+import { readProtobuf } from '../http/protobuf.ts';
 import type { ApiRequest, Body } from '../request.ts';
 import type { Server } from '../server.ts';
 import type { Item } from '../watch-cache/item.ts';
 import type { WriteOptions } from './target.ts';
 
+const protobuf = 'application/vnd.kubernetes.protobuf';
 const text = new TextDecoder();
 
 /** Stored objects get the defaults of today, as Kubernetes does on reading. */
@@ -75,6 +77,7 @@ export async function looseBody(request: ApiRequest): Promise<any> {
   const body = await request.body();
   if (!body) return undefined;
   if ('object' in body) return body.object;
+  if (body.mediaType === protobuf) return readProtobuf(body.bytes);
   const source = text.decode(body.bytes);
   return source.trim() ? parseLoosely(source, encodingOf(body)).value : undefined;
 }
@@ -131,7 +134,11 @@ export async function decodeShape(request: ApiRequest, kind: Wanted, options: Wr
   const body = await request.body();
   if (!body) throw badRequest('EOF');
   const decoded =
-    'object' in body ? decodeParsed(body.object, kind) : decodeText(text.decode(body.bytes), encodingOf(body), kind);
+    'object' in body
+      ? decodeParsed(body.object, kind)
+      : body.mediaType === protobuf
+        ? decodeParsed(readProtobuf(body.bytes), kind)
+        : decodeText(text.decode(body.bytes), encodingOf(body), kind);
   return accept(request, decoded, options) as ApiObject;
 }
 

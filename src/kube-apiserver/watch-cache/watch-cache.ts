@@ -94,7 +94,13 @@ export class WatchCache {
   async reach(revision: number, timeoutMs = 3_000): Promise<boolean> {
     if (revision <= this.#revision) return true;
     return new Promise((resolve) => {
-      const waiter = { revision, done: () => (timer.cancel(), resolve(true)) };
+      const waiter = {
+        revision,
+        done: () => {
+          timer.cancel();
+          resolve(true);
+        },
+      };
       const timer = this.#clock.after(
         timeoutMs,
         () => {
