@@ -1,0 +1,247 @@
+// From a pod's spec to what the runtime is asked for.
+
+import { createHash } from 'node:crypto';
+import { chmod, mkdir, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import type { Container, Pod } from '../api/api.ts';
+import type {
+  ContainerConfig,
+  ContainerSecurity,
+  Image,
+  Mount,
+  SandboxConfig,
+} from '../container-runtime/container-runtime.ts';
+import { ConfigError, expand, type Variable } from './environment.ts';
+import { hashLabel } from './pod-actions.ts';
+import { containerNameLabel, podNameLabel, podNamespaceLabel, podUidLabel } from './pod-cache.ts';
+import { containerResources, podCgroup } from './resources.ts';
+import type { KubeletTools } from './tools.ts';
+
+/** Tells definitions of one container apart: what would need a restart to change. */
+export const hashOf = (container: Container): string =>
+  createHash('sha256')
+    .update(JSON.stringify([container.name, container.image]))
+    .digest('hex')
+    .slice(0, 16);
+
+export const podDirectory = (root: string, uid: string): string => path.join(root, 'pods', uid);
+
+export const logDirectory = (root: string, pod: Pod): string =>
+  path.join(root, `${pod.metadata.namespace}_${pod.metadata.name}_${pod.metadata.uid}`);
+
+const podLabels = (pod: Pod) => ({
+  [podNameLabel]: pod.metadata.name,
+  [podNamespaceLabel]: pod.metadata.namespace ?? '',
+  [podUidLabel]: pod.metadata.uid,
+});
+
+/** A name that Linux takes as a hostname: 63 characters at most. */
+export function hostnameOf(pod: Pod): string {
+  const name = pod.spec.hostname || pod.metadata.name;
+  return name.slice(0, 63).replace(/[-.]+$/, '');
+}
+
+/** The fully qualified name that a pod with hostname and subdomain has. */
+const domainOf = (pod: Pod, clusterDomain: string): string | undefined =>
+  pod.spec.subdomain
+    ? `${hostnameOf(pod)}.${pod.spec.subdomain}.${pod.metadata.namespace}.svc.${clusterDomain}`
+    : undefined;
+
+export function sandboxConfig(pod: Pod, attempt: number, tools: Pick<KubeletTools, 'config'>): SandboxConfig {
+  const { config } = tools;
+  const { name, namespace = '', uid, labels = {}, annotations = {} } = pod.metadata;
+  const fqdn = pod.spec.setHostnameAsFQDN ? domainOf(pod, config.clusterDomain) : undefined;
+  return {
+    name,
+    namespace,
+    uid,
+    attempt,
+    ...(!pod.spec.hostNetwork && { hostname: fqdn ?? hostnameOf(pod) }),
+    logDirectory: logDirectory(config.podLogsDirectory, pod),
+    dns: dnsOf(pod, config.clusterDNS, config.clusterDomain),
+    portMappings: pod.spec.containers.flatMap((c) =>
+      (c.ports ?? [])
+        .filter((p) => p.hostPort && !pod.spec.hostNetwork)
+        .map((p) => ({
+          protocol: p.protocol ?? 'TCP',
+          containerPort: p.containerPort,
+          hostPort: p.hostPort!,
+          ...(p.hostIP && { hostIP: p.hostIP }),
+        })),
+    ),
+    labels: { ...labels, ...podLabels(pod) },
+    annotations,
+    cgroupParent: podCgroup(pod),
+    hostNetwork: pod.spec.hostNetwork ?? false,
+    hostPid: pod.spec.hostPID ?? false,
+    hostIpc: pod.spec.hostIPC ?? false,
+    sysctls: Object.fromEntries((pod.spec.securityContext?.sysctls ?? []).map((s) => [s.name, s.value])),
+  };
+}
+
+/** https://kubernetes.io/docs/concepts/services-networking/dns-pod-service/#pod-s-dns-policy. Undefined: the host's. */
+function dnsOf(pod: Pod, clusterDNS: readonly string[], domain: string): SandboxConfig['dns'] {
+  const extra = pod.spec.dnsConfig;
+  const options = (extra?.options ?? []).map((o) => (o.value === undefined ? o.name! : `${o.name}:${o.value}`));
+  const policy = pod.spec.dnsPolicy ?? 'ClusterFirst';
+  const cluster =
+    clusterDNS.length > 0 &&
+    (policy === 'ClusterFirstWithHostNet' || (policy === 'ClusterFirst' && !pod.spec.hostNetwork));
+  if (!cluster && policy !== 'None')
+    return extra ? { servers: extra.nameservers ?? [], searches: extra.searches ?? [], options } : undefined;
+  const searches = cluster ? [`${pod.metadata.namespace}.svc.${domain}`, `svc.${domain}`, domain] : [];
+  return {
+    servers: [...new Set([...(cluster ? clusterDNS : []), ...(extra?.nameservers ?? [])])],
+    searches: [...new Set([...searches, ...(extra?.searches ?? [])])],
+    options: [...new Set([...(cluster ? ['ndots:5'] : []), ...options])],
+  };
+}
+
+export interface ContainerInputs {
+  readonly pod: Pod;
+  readonly container: Container;
+  readonly attempt: number;
+  readonly image: Image;
+  readonly environment: readonly Variable[];
+  /** Volume name to host path. */
+  readonly volumes: ReadonlyMap<string, string>;
+  readonly podIPs: readonly string[];
+}
+
+/** Throws ConfigError. Makes the files that are mounted: /etc/hosts and the termination log. */
+export async function containerConfig(
+  inputs: ContainerInputs,
+  tools: Pick<KubeletTools, 'config'>,
+): Promise<ContainerConfig> {
+  const { pod, container, attempt, environment } = inputs;
+  const variables = new Map(environment.map(({ key, value }) => [key, value]));
+  return {
+    name: container.name,
+    attempt,
+    image: inputs.image.id,
+    command: (container.command ?? []).map((text) => expand(text, variables)),
+    args: (container.args ?? []).map((text) => expand(text, variables)),
+    ...(container.workingDir && { workingDir: container.workingDir }),
+    env: environment,
+    mounts: await mountsOf(inputs, tools),
+    labels: { ...podLabels(pod), [containerNameLabel]: container.name, [hashLabel]: hashOf(container) },
+    annotations: {
+      'io.kubernetes.container.restartCount': String(attempt),
+      'io.kubernetes.container.terminationMessagePath': container.terminationMessagePath ?? '/dev/termination-log',
+    },
+    logPath: `${container.name}/${attempt}.log`,
+    stdin: container.stdin ?? false,
+    stdinOnce: container.stdinOnce ?? false,
+    tty: container.tty ?? false,
+    resources: containerResources(pod, container, tools.config.capacity.memoryBytes),
+    security: securityOf(pod, container, inputs.image),
+  };
+}
+
+/** https://kubernetes.io/docs/tasks/configure-pod-container/security-context/ */
+function securityOf(pod: Pod, container: Container, image: Image): ContainerSecurity {
+  const podLevel = pod.spec.securityContext ?? {};
+  const own = container.securityContext ?? {};
+  const runAsUser = own.runAsUser ?? podLevel.runAsUser;
+  const runAsGroup = own.runAsGroup ?? podLevel.runAsGroup;
+  if (own.runAsNonRoot ?? podLevel.runAsNonRoot) mustNotBeRoot(pod, container, runAsUser, image.user);
+  const privileged = own.privileged ?? false;
+  return {
+    ...(runAsUser !== undefined && { runAsUser }),
+    ...(runAsGroup !== undefined && { runAsGroup }),
+    supplementalGroups: [
+      ...new Set([
+        ...(podLevel.supplementalGroups ?? []),
+        ...(podLevel.fsGroup !== undefined ? [podLevel.fsGroup] : []),
+      ]),
+    ],
+    privileged,
+    readOnlyRootFilesystem: own.readOnlyRootFilesystem ?? false,
+    noNewPrivileges: own.allowPrivilegeEscalation === false,
+    addCapabilities: own.capabilities?.add ?? [],
+    dropCapabilities: own.capabilities?.drop ?? [],
+  };
+}
+
+function mustNotBeRoot(pod: Pod, container: Container, user: number | undefined, imageUser: string | undefined): void {
+  const where = `(pod: "${pod.metadata.name}_${pod.metadata.namespace}(${pod.metadata.uid})", container: ${container.name})`;
+  if (user === 0) throw new ConfigError(`container's runAsUser breaks non-root policy ${where}`);
+  if (user !== undefined) return;
+  const named = imageUser?.split(':')[0] ?? '';
+  if (named === '' || named === '0' || named === 'root')
+    throw new ConfigError(`container has runAsNonRoot and image will run as root ${where}`);
+  if (!/^\d+$/.test(named))
+    throw new ConfigError(
+      `container has runAsNonRoot and image has non-numeric user (${named}), cannot verify user is non-root ${where}`,
+    );
+}
+
+const propagation = { None: 'private', HostToContainer: 'hostToContainer', Bidirectional: 'bidirectional' } as const;
+
+async function mountsOf(inputs: ContainerInputs, { config }: Pick<KubeletTools, 'config'>): Promise<Mount[]> {
+  const { pod, container, volumes, environment } = inputs;
+  const variables = new Map(environment.map(({ key, value }) => [key, value]));
+  const mounts: Mount[] = [];
+  for (const mount of container.volumeMounts ?? []) {
+    const base = volumes.get(mount.name);
+    if (base === undefined)
+      throw new ConfigError(`cannot find volume "${mount.name}" to mount into container "${container.name}"`);
+    const subPath = mount.subPathExpr ? expand(mount.subPathExpr, variables) : mount.subPath;
+    mounts.push({
+      hostPath: subPath ? await subPathOf(base, subPath, config.usesFilesystem) : base,
+      containerPath: path.posix.isAbsolute(mount.mountPath) ? mount.mountPath : `/${mount.mountPath}`,
+      readOnly: mount.readOnly ?? false,
+      propagation: propagation[(mount.mountPropagation ?? 'None') as keyof typeof propagation],
+    });
+  }
+  if (!config.usesFilesystem) return mounts;
+  const directory = podDirectory(config.rootDirectory, pod.metadata.uid);
+  if (!mounts.some((m) => m.containerPath === '/etc/hosts'))
+    mounts.push(await hostsMount(inputs, directory, config.clusterDomain));
+  mounts.push(await terminationLogMount(inputs, directory));
+  return mounts;
+}
+
+async function subPathOf(base: string, subPath: string, usesFilesystem: boolean): Promise<string> {
+  const target = path.resolve(base, subPath);
+  if (path.isAbsolute(subPath) || !`${target}/`.startsWith(`${base}/`))
+    throw new ConfigError(`subPath ${subPath} must stay within its volume`);
+  // What exists (a file of a ConfigMap, say) is mounted as it is; what does not becomes a directory.
+  if (usesFilesystem) await mkdir(target, { recursive: true, mode: 0o750 }).catch(() => {});
+  return target;
+}
+
+/** https://kubernetes.io/docs/tasks/network/customize-hosts-file-for-pods/ */
+async function hostsMount({ pod, podIPs }: ContainerInputs, directory: string, clusterDomain: string): Promise<Mount> {
+  const hostPath = path.join(directory, 'etc-hosts');
+  if (pod.spec.hostNetwork && !pod.spec.hostAliases?.length)
+    return { hostPath: '/etc/hosts', containerPath: '/etc/hosts', readOnly: false };
+  const domain = domainOf(pod, clusterDomain);
+  const lines = [
+    '# Kubernetes-managed hosts file.',
+    '127.0.0.1\tlocalhost',
+    '::1\tlocalhost ip6-localhost ip6-loopback',
+    'fe00::0\tip6-localnet',
+    'fe00::0\tip6-mcastprefix',
+    'fe00::1\tip6-allnodes',
+    'fe00::2\tip6-allrouters',
+    ...podIPs.map((ip) => [ip, domain, hostnameOf(pod)].filter(Boolean).join('\t')),
+    ...(pod.spec.hostAliases?.length ? ['', '# Entries added by HostAliases.'] : []),
+    ...(pod.spec.hostAliases ?? []).map((alias) => [alias.ip, ...(alias.hostnames ?? [])].join('\t')),
+  ];
+  await mkdir(directory, { recursive: true });
+  await writeFile(hostPath, `${lines.join('\n')}\n`, { mode: 0o644 });
+  return { hostPath, containerPath: '/etc/hosts', readOnly: false };
+}
+
+/** Where a container leaves its last words; one file a run. */
+export const terminationLogPath = (podDirectory: string, name: string, attempt: number): string =>
+  path.join(podDirectory, 'containers', name, String(attempt));
+
+async function terminationLogMount({ container, attempt }: ContainerInputs, directory: string): Promise<Mount> {
+  const hostPath = terminationLogPath(directory, container.name, attempt);
+  await mkdir(path.dirname(hostPath), { recursive: true });
+  await writeFile(hostPath, '', { mode: 0o666 });
+  await chmod(hostPath, 0o666); // whoever the container runs as may write
+  return { hostPath, containerPath: container.terminationMessagePath ?? '/dev/termination-log', readOnly: false };
+}

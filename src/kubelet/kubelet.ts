@@ -1,0 +1,185 @@
+// The room's front door. The kubelet registers its node, runs the pods that are bound to it and watches both.
+
+import { isNotFound, type Pod } from '../api/api.ts';
+import { type ComponentContext, createEventRecorder, createInformer, type RunningComponent } from '../client/client.ts';
+import type { ContainerRuntime } from '../container-runtime/container-runtime.ts';
+import { refuse } from './admission.ts';
+import { type KubeletConfig, relistPeriodMs, relistPeriodWithEventsMs } from './config.ts';
+import { ImageManager } from './images.ts';
+import { NodeKeeper } from './node.ts';
+import { PodCache } from './pod-cache.ts';
+import { PodWorker } from './pod-worker.ts';
+import { ProbeManager } from './probes.ts';
+import { type KubeletServer, startServer } from './server.ts';
+import { StatusManager } from './status-manager.ts';
+import { TokenCache } from './tokens.ts';
+import type { KubeletTools } from './tools.ts';
+
+export type { KubeletConfig } from './config.ts';
+
+export interface KubeletDependencies {
+  readonly runtime: ContainerRuntime;
+  /** Certificates of the HTTPS server; undefined: no server (simulated nodes). */
+  readonly tls?: { readonly cert: string; readonly key: string; readonly clientCA: string };
+}
+
+export interface RunningKubelet extends RunningComponent {
+  readonly port: number;
+}
+
+/** Resolves when the node is registered and the pods that run here are known. */
+export async function startKubelet(
+  context: ComponentContext,
+  config: KubeletConfig,
+  { runtime, tls }: KubeletDependencies,
+): Promise<RunningKubelet> {
+  const { client, clock, logger } = context;
+  const stopped = new AbortController();
+  const workers = new Map<string, PodWorker>();
+  const wake = (uid: string) => workers.get(uid)?.wake();
+  const events = createEventRecorder(context, { component: 'kubelet', host: config.nodeName });
+  const services = createInformer(context, 'services');
+  const cache = new PodCache(runtime, wake);
+  const tokens = new TokenCache(client, clock);
+  const read = <T>(get: Promise<T>): Promise<T | undefined> =>
+    get.catch((error) => (isNotFound(error) ? undefined : Promise.reject(error)));
+  const tools: KubeletTools = {
+    config,
+    client,
+    clock,
+    logger,
+    runtime,
+    events,
+    cache,
+    services,
+    images: new ImageManager(runtime, clock),
+    probes: new ProbeManager(runtime, clock, events, wake),
+    statuses: new StatusManager(client, clock, logger),
+    configMap: (namespace, name) => read(client.get('configmaps', { namespace, name })),
+    secret: (namespace, name) => read(client.get('secrets', { namespace, name })),
+    token: (pod, audience, seconds) => tokens.get(pod, audience, seconds),
+    refuse: (pod) =>
+      refuse(
+        pod,
+        [...workers.values()].filter((w) => !w.isFinished).map((w) => w.pod),
+        config,
+      ),
+  };
+
+  const server: KubeletServer | undefined =
+    tls && (await startServer(tools, () => [...workers.values()].map((w) => w.pod), context.metrics, tls));
+  const keeper = new NodeKeeper(
+    config,
+    { client, clock, logger, runtime, events, plegError: () => cache.error },
+    server?.port ?? config.port,
+  );
+  await keeper.register();
+  await cache
+    .refresh()
+    .catch((error) => logger.error('the container runtime does not answer', { error: String(error) }));
+
+  const pods = createInformer(context, 'pods', { fieldSelector: `spec.nodeName=${config.nodeName}` });
+  const follow = (next: Pod | undefined, old: Pod | undefined) => {
+    const { uid } = (next ?? old)!.metadata;
+    let worker = workers.get(uid);
+    if (!worker) {
+      if (!next) return;
+      worker = new PodWorker(next, tools, () => {
+        workers.delete(uid);
+      });
+      workers.set(uid, worker);
+    }
+    worker.update(next);
+  };
+  await Promise.all([services.synced(), pods.synced()]);
+  const unfollow = pods.handle(follow);
+  const orphans = () => stopOrphans(tools, workers);
+  await orphans();
+
+  const loops = [
+    relist(tools, stopped.signal, orphans),
+    followRuntime(tools, stopped.signal),
+    watchOwnNode(context, config, keeper, stopped.signal),
+  ];
+  keeper.start();
+  logger.info('kubelet started', { node: config.nodeName, pods: workers.size });
+  return {
+    port: server?.port ?? config.port,
+    health: () => keeper.error ?? cache.error,
+    async stop() {
+      stopped.abort();
+      unfollow();
+      await Promise.all([keeper.stop(), pods.stop(), services.stop(), server?.stop()]);
+      tools.probes.stop();
+      await Promise.all([...workers.values()].map((w) => w.stop()));
+      await tools.statuses.stop();
+      await Promise.allSettled([...loops, events.flush()]);
+      await runtime.close();
+    },
+  };
+}
+
+/** The node's pod range comes a moment after its registration: do not wait for the next report. */
+async function watchOwnNode(
+  context: ComponentContext,
+  config: KubeletConfig,
+  keeper: NodeKeeper,
+  signal: AbortSignal,
+): Promise<void> {
+  const node = createInformer(context, 'nodes', { fieldSelector: `metadata.name=${config.nodeName}` });
+  let known = '';
+  const stop = node.handle((next) => {
+    const cidrs = next?.spec?.podCIDRs?.join() ?? '';
+    if (cidrs === known && next) return;
+    known = cidrs;
+    keeper.refresh().catch((error) => context.logger.warn('node status not reported', { error: String(error) }));
+  });
+  await new Promise<void>((done) => signal.addEventListener('abort', () => done(), { once: true }));
+  stop();
+  await node.stop();
+}
+
+/** Pods that run here and that the API does not know: what was deleted while this kubelet was away. */
+async function stopOrphans(tools: KubeletTools, workers: Map<string, PodWorker>): Promise<void> {
+  for (const uid of tools.cache.uids()) {
+    if (workers.has(uid)) continue;
+    const [sandbox] = tools.cache.get(uid).sandboxes;
+    const { name = 'unknown', namespace = 'unknown' } = sandbox?.config ?? {};
+    const pod = {
+      apiVersion: 'v1',
+      kind: 'Pod',
+      metadata: { name, namespace, uid },
+      spec: { containers: [] },
+      status: {},
+    } as unknown as Pod;
+    const worker = new PodWorker(pod, tools, () => workers.delete(uid));
+    workers.set(uid, worker);
+    worker.update(undefined);
+  }
+}
+
+/** Asks the runtime again and again; more often when it does not tell by itself. */
+async function relist(tools: KubeletTools, signal: AbortSignal, orphans: () => Promise<void>): Promise<void> {
+  const periodMs = tools.config.usesFilesystem ? relistPeriodMs : relistPeriodWithEventsMs;
+  while (!signal.aborted) {
+    await tools.clock.sleep(periodMs, signal).catch(() => {});
+    if (signal.aborted) return;
+    try {
+      await tools.cache.refresh();
+      await orphans();
+    } catch (error) {
+      tools.logger.warn('the container runtime does not answer', { error: String(error) });
+    }
+  }
+}
+
+async function followRuntime(tools: KubeletTools, signal: AbortSignal): Promise<void> {
+  try {
+    for await (const _event of tools.runtime.events(signal)) {
+      if (signal.aborted) return;
+      await tools.cache.refresh().catch(() => {}); // the relist loop reports it
+    }
+  } catch (error) {
+    if (!signal.aborted) tools.logger.warn('runtime events ended', { error: String(error) });
+  }
+}

@@ -1,0 +1,188 @@
+// What to do about a pod: compares what its spec asks for with what the runtime has, and decides. Pure.
+// https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/
+
+import type { Container, Pod } from '../api/api.ts';
+import type { ContainerStatus, Sandbox } from '../container-runtime/container-runtime.ts';
+
+/** What the runtime has of one pod: newest first. */
+export interface RuntimePod {
+  readonly sandboxes: readonly Sandbox[];
+  readonly containers: readonly ContainerStatus[];
+}
+
+export interface KillContainer {
+  readonly id: string;
+  readonly name: string;
+  /** For the event Killing. */
+  readonly message: string;
+  readonly reason: 'Unhealthy' | 'Changed' | 'StartupProbe';
+}
+
+export interface PodActions {
+  /** Stop everything that runs: the sandbox must be made anew, or nothing is left to run. */
+  readonly killPod: boolean;
+  readonly createSandbox: boolean;
+  /** The attempt number of the sandbox to create. */
+  readonly attempt: number;
+  readonly start: readonly { readonly container: Container; readonly isInit: boolean }[];
+  readonly kill: readonly KillContainer[];
+}
+
+/** What probes say of a running container, by its id. */
+export interface ProbeResults {
+  liveness(id: string): boolean | undefined;
+  startup(id: string): boolean | undefined;
+}
+
+/** The label that tells a container of an older definition. */
+export const hashLabel = 'io.kubernetes.container.hash';
+
+export const isSidecar = (container: Container): boolean => container.restartPolicy === 'Always';
+
+/** The newest container of a name. */
+export const newest = (containers: readonly ContainerStatus[], name: string): ContainerStatus | undefined =>
+  containers
+    .filter((c) => c.name === name)
+    .reduce<ContainerStatus | undefined>(
+      (best, c) =>
+        !best || c.attempt > best.attempt || (c.attempt === best.attempt && c.createdAt > best.createdAt) ? c : best,
+      undefined,
+    );
+
+export function podActions(
+  pod: Pod,
+  runtime: RuntimePod,
+  probes: ProbeResults,
+  hashOf: (container: Container) => string,
+): PodActions {
+  const ready = runtime.sandboxes.filter((s) => s.state === 'ready');
+  const [current] = runtime.sandboxes;
+  const usable = ready.length === 1 && current?.state === 'ready';
+  if (!usable) return withNewSandbox(pod, runtime, current);
+
+  const attempt = current.config.attempt;
+  const containers = runtime.containers.filter((c) => c.sandboxId === current.id);
+  const none: PodActions = { killPod: false, createSandbox: false, attempt, start: [], kill: [] };
+  const init = initActions(pod, containers, probes);
+  if (init.failed) return { ...none, killPod: true };
+  if (!init.done) return { ...none, start: init.start, kill: init.kill };
+
+  const start = [...init.start];
+  const kill = [...init.kill];
+  let keep = 0;
+  for (const container of pod.spec.containers) {
+    const status = newest(containers, container.name);
+    if (status?.state === 'running') {
+      const reason = whyRestart(container, status, probes, hashOf);
+      if (!reason) {
+        keep++;
+        continue;
+      }
+      kill.push({ id: status.id, name: container.name, ...reason });
+      if (reason.reason === 'Changed' || pod.spec.restartPolicy !== 'Never') start.push({ container, isInit: false });
+    } else if (status?.state === 'created') start.push({ container, isInit: false });
+    else if (shouldRun(pod, container, status ?? newest(runtime.containers, container.name)))
+      start.push({ container, isInit: false });
+  }
+  const startsMain = start.some((s) => !s.isInit);
+  if (keep === 0 && !startsMain) return { ...none, killPod: true };
+  return { ...none, start, kill };
+}
+
+/** Whether a container that does not run should: by its restart policy and how it ended. */
+function shouldRun(pod: Pod, container: Container, status: ContainerStatus | undefined): boolean {
+  if (status?.state !== 'exited') return true;
+  const rule = container.restartPolicy ?? pod.spec.restartPolicy ?? 'Always';
+  if (rule === 'Always') return true;
+  return rule === 'OnFailure' && status.exitCode !== 0;
+}
+
+function withNewSandbox(pod: Pod, runtime: RuntimePod, current: Sandbox | undefined): PodActions {
+  const attempt = current ? current.config.attempt + 1 : 0;
+  const start = pod.spec.containers.filter((container) => {
+    const status = newest(runtime.containers, container.name);
+    return shouldRun(pod, container, status);
+  });
+  // A pod that never restarts, or has nothing left to run, gets no second sandbox.
+  const over =
+    start.length === 0 ||
+    (pod.spec.restartPolicy === 'Never' && current !== undefined && runtime.containers.length > 0);
+  if (over) return { killPod: true, createSandbox: false, attempt, start: [], kill: [] };
+  const [firstInit] = pod.spec.initContainers ?? [];
+  return {
+    killPod: current !== undefined,
+    createSandbox: true,
+    attempt,
+    start: firstInit
+      ? [{ container: firstInit, isInit: true }]
+      : start.map((container) => ({ container, isInit: false })),
+    kill: [],
+  };
+}
+
+function whyRestart(
+  container: Container,
+  status: ContainerStatus,
+  probes: ProbeResults,
+  hashOf: (container: Container) => string,
+): Pick<KillContainer, 'message' | 'reason'> | undefined {
+  const hash = status.labels[hashLabel];
+  if (hash !== undefined && hash !== hashOf(container))
+    return { reason: 'Changed', message: `Container ${container.name} definition changed, will be restarted` };
+  if (probes.liveness(status.id) === false)
+    return { reason: 'Unhealthy', message: `Container ${container.name} failed liveness probe, will be restarted` };
+  if (probes.startup(status.id) === false)
+    return { reason: 'StartupProbe', message: `Container ${container.name} failed startup probe, will be restarted` };
+  return undefined;
+}
+
+interface InitState {
+  readonly done: boolean;
+  readonly failed: boolean;
+  readonly start: { container: Container; isInit: boolean }[];
+  readonly kill: KillContainer[];
+}
+
+/** Init containers run one after the other; sidecars (restartPolicy Always) go on running once they have started. */
+function initActions(pod: Pod, containers: readonly ContainerStatus[], probes: ProbeResults): InitState {
+  const start: InitState['start'] = [];
+  const kill: KillContainer[] = [];
+  const mainStarted = pod.spec.containers.some((c) => newest(containers, c.name));
+  for (const container of pod.spec.initContainers ?? []) {
+    const status = newest(containers, container.name);
+    if (isSidecar(container)) {
+      if (status?.state !== 'running') {
+        start.push({ container, isInit: true });
+        if (!mainStarted) return { done: false, failed: false, start, kill };
+        continue;
+      }
+      if (probes.liveness(status.id) === false || probes.startup(status.id) === false) {
+        const probe = probes.liveness(status.id) === false ? 'liveness' : 'startup';
+        kill.push({
+          id: status.id,
+          name: container.name,
+          reason: 'Unhealthy',
+          message: `Init container ${container.name} failed ${probe} probe, will be restarted`,
+        });
+        start.push({ container, isInit: true });
+      }
+      // The next container waits until a sidecar has started (its startup probe, if any, has succeeded).
+      if (!mainStarted && container.startupProbe && probes.startup(status.id) !== true)
+        return { done: false, failed: false, start, kill };
+      continue;
+    }
+    if (mainStarted) continue;
+    // A restarted node's or a collected container may be gone from this sandbox; success is never repeated within one.
+    if (!status || status.state === 'created') {
+      start.push({ container, isInit: true });
+      return { done: false, failed: false, start, kill };
+    }
+    if (status.state === 'running') return { done: false, failed: false, start, kill };
+    if (status.exitCode !== 0) {
+      if (pod.spec.restartPolicy === 'Never') return { done: false, failed: true, start, kill };
+      start.push({ container, isInit: true });
+      return { done: false, failed: false, start, kill };
+    }
+  }
+  return { done: true, failed: false, start, kill };
+}

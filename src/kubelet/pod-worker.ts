@@ -1,0 +1,435 @@
+// Looks after one pod, one sync at a time: brings what runs into line with the spec, ends it when it is to end.
+// What to do is decided in pod-actions.ts; how it looks from outside in pod-status.ts.
+
+import { readFile, rm } from 'node:fs/promises';
+import { isNotFound, type Pod, type Secret } from '../api/api.ts';
+import type { ContainerStatus, Sandbox } from '../container-runtime/container-runtime.ts';
+import type { Timer } from '../machinery/clock.ts';
+import { Backoff, goDuration } from './backoff.ts';
+import { syncFrequencyMs } from './config.ts';
+import { hashOf, logDirectory, podDirectory, sandboxConfig, terminationLogPath } from './container-config.ts';
+import { newest, type PodActions, podActions, type RuntimePod } from './pod-actions.ts';
+import { podStatus } from './pod-status.ts';
+import { allocatableOf, graceOf, StartError, startContainer } from './start-container.ts';
+import { stopContainer, stopPod } from './stop-containers.ts';
+import type { KubeletTools } from './tools.ts';
+import { setUpVolumes, tearDownVolumes } from './volumes/volumes.ts';
+
+/** Restarts: 10 s, doubling, up to 5 min. */
+const restartBackoff = [10_000, 300_000] as const;
+const retryMs = 1000;
+const maxTerminationMessageBytes = 4096;
+/** Volumes that cannot be set up are tried again after this long. */
+const volumeRetryMs = 2000;
+
+type State = 'syncing' | 'terminating' | 'finished';
+
+export class PodWorker {
+  readonly #tools: KubeletTools;
+  readonly #backoff = new Backoff(...restartBackoff);
+  readonly #waiting = new Map<string, { reason: string; message?: string }>();
+  readonly #messages = new Map<string, string>();
+  readonly #ended: () => void;
+  #pod: Pod;
+  #state: State = 'syncing';
+  #failure: { reason: string; message: string } | undefined;
+  #admitted = false;
+  #removedFromApi = false;
+  #stopped = false;
+  #dirty = false;
+  #running: Promise<void> | undefined;
+  #timer: Timer | undefined;
+  #graceStarted: { seconds: number; abort: () => void } | undefined;
+
+  /** `ended` is called when nothing of the pod is left on this node. */
+  constructor(pod: Pod, tools: KubeletTools, ended: () => void) {
+    this.#pod = pod;
+    this.#tools = tools;
+    this.#ended = ended;
+  }
+
+  get pod(): Pod {
+    return this.#pod;
+  }
+
+  get isFinished(): boolean {
+    return this.#state === 'finished';
+  }
+
+  /** The API's newest version of the pod; undefined once the API no longer has it. */
+  update(pod: Pod | undefined): void {
+    if (pod) this.#pod = pod;
+    else this.#removedFromApi = true;
+    if ((!pod || pod.metadata.deletionTimestamp) && this.#state === 'syncing') this.#state = 'terminating';
+    // A shorter grace while containers are being stopped: what runs is stopped again with it.
+    const grace = pod ? graceOf(pod) : 0;
+    if (this.#graceStarted && grace < this.#graceStarted.seconds) void this.#shortenGrace(grace);
+    this.wake();
+  }
+
+  async #shortenGrace(seconds: number): Promise<void> {
+    this.#graceStarted!.seconds = seconds;
+    const running = this.#tools.cache.get(this.#pod.metadata.uid).containers.filter((c) => c.state === 'running');
+    await Promise.allSettled(running.map((c) => this.#tools.runtime.stopContainer(c.id, seconds)));
+  }
+
+  /** Something changed: sync soon. Many wakes make one sync. */
+  wake(): void {
+    this.#dirty = true;
+    this.#running ??= this.#loop().finally(() => {
+      this.#running = undefined;
+    });
+  }
+
+  /** Ends the worker, not the pod. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#timer?.cancel();
+    await this.#running;
+  }
+
+  async #loop(): Promise<void> {
+    await Promise.resolve();
+    while (this.#dirty && !this.#stopped && this.#state !== 'finished') {
+      this.#dirty = false;
+      this.#timer?.cancel();
+      let afterMs: number;
+      try {
+        afterMs = this.#state === 'syncing' ? await this.#sync() : await this.#terminate();
+      } catch (error) {
+        this.#tools.logger.error('pod sync failed', {
+          pod: this.#pod.metadata.name,
+          error: String((error as Error).stack),
+        });
+        afterMs = retryMs;
+      }
+      if (!this.#stopped && !this.isFinished) this.#timer = this.#tools.clock.after(afterMs, () => this.wake());
+    }
+  }
+
+  get #isTerminal(): boolean {
+    const phase = this.#tools.statuses.get(this.#pod.metadata.uid)?.phase ?? this.#pod.status?.phase;
+    return phase === 'Succeeded' || phase === 'Failed';
+  }
+
+  /** One turn of a pod that is to run. Returns when to look again, in milliseconds. */
+  async #sync(): Promise<number> {
+    const { tools, runtime } = await this.#look();
+    if (!this.#admitted) this.#admit();
+    this.#checkDeadline();
+    if (this.#failure || this.#isTerminal) {
+      if (runtime.sandboxes.some((s) => s.state === 'ready')) await stopPod(this.#pod, graceOf(this.#pod), tools);
+      await this.#report();
+      return syncFrequencyMs;
+    }
+    const actions = podActions(this.#pod, runtime, tools.probes, hashOf);
+    const waitMs = await this.#act(actions, runtime);
+    await this.#report();
+    return waitMs;
+  }
+
+  async #look(): Promise<{ tools: KubeletTools; runtime: RuntimePod }> {
+    await this.#tools.cache.refresh();
+    return { tools: this.#tools, runtime: this.#tools.cache.get(this.#pod.metadata.uid) };
+  }
+
+  #admit(): void {
+    this.#admitted = true;
+    const known = this.#tools.cache.get(this.#pod.metadata.uid).sandboxes.length > 0;
+    const refusal = known ? undefined : this.#tools.refuse(this.#pod);
+    if (!refusal) return;
+    this.#failure = { reason: refusal.reason, message: `Pod was rejected: ${refusal.message}` };
+    this.#tools.events.event(this.#pod, 'Warning', refusal.reason, refusal.message);
+  }
+
+  #checkDeadline(): void {
+    const { activeDeadlineSeconds } = this.#pod.spec;
+    const startTime = this.#pod.status?.startTime;
+    if (!activeDeadlineSeconds || !startTime || this.#isTerminal) return;
+    if (this.#tools.clock.now() - Date.parse(startTime) < activeDeadlineSeconds * 1000) return;
+    const message = 'Pod was active on the node longer than the specified deadline';
+    if (!this.#failure) this.#tools.events.event(this.#pod, 'Normal', 'DeadlineExceeded', message);
+    this.#failure = { reason: 'DeadlineExceeded', message };
+  }
+
+  /** Does what was decided. Returns when to look again. */
+  async #act(actions: PodActions, runtime: RuntimePod): Promise<number> {
+    const { tools } = { tools: this.#tools };
+    if (actions.killPod) {
+      await stopPod(this.#pod, graceOf(this.#pod), tools);
+      if (!actions.createSandbox) return syncFrequencyMs;
+    }
+    for (const kill of actions.kill) {
+      const status = runtime.containers.find((c) => c.id === kill.id);
+      const probe = kill.reason === 'Unhealthy' ? 'livenessProbe' : 'startupProbe';
+      const spec = this.#pod.spec.containers.find((c) => c.name === kill.name);
+      const grace =
+        kill.reason === 'Changed'
+          ? graceOf(this.#pod)
+          : (spec?.[probe]?.terminationGracePeriodSeconds ?? graceOf(this.#pod));
+      if (status) await stopContainer(this.#pod, status, grace, kill.message, tools);
+    }
+    if (actions.start.length === 0 && !actions.createSandbox) return syncFrequencyMs;
+    return this.#run(actions);
+  }
+
+  async #run(actions: PodActions): Promise<number> {
+    const tools = this.#tools;
+    const volumes = await this.#volumes();
+    if (!volumes) return volumeRetryMs;
+    const config = sandboxConfig(this.#pod, actions.attempt, tools);
+    if (actions.createSandbox) {
+      try {
+        await tools.runtime.runPodSandbox(config);
+      } catch (error) {
+        const message = `Failed to create pod sandbox: ${(error as Error).message}`;
+        tools.events.event(this.#pod, 'Warning', 'FailedCreatePodSandBox', message);
+        return retryMs;
+      }
+    }
+    const { runtime } = await this.#look();
+    const sandbox = runtime.sandboxes.find((s) => s.state === 'ready');
+    if (!sandbox) return retryMs;
+    // A pod with its address in the API is useful before its images are there.
+    const waits: number[] = [];
+    const pullSecrets = await this.#pullSecrets();
+    for (const { container, isInit } of actions.start) {
+      if (this.#state !== 'syncing') break;
+      const last = newest(runtime.containers, container.name);
+      const waitMs = this.#restartWait(container.name, last);
+      if (waitMs > 0) {
+        waits.push(waitMs);
+        continue;
+      }
+      const attempt = await this.#nextAttempt(container.name, runtime, last);
+      try {
+        await startContainer(
+          { pod: this.#pod, container, isInit, attempt, sandbox, sandboxConfig: config, volumes, pullSecrets },
+          tools,
+        );
+        this.#waiting.delete(container.name);
+      } catch (error) {
+        if (!(error instanceof StartError)) throw error;
+        this.#waiting.set(container.name, { reason: error.reason, message: error.message });
+        waits.push(tools.images.retryAfterMs(this.#pod) || firstRetryMs(error.reason));
+      }
+    }
+    await tools.cache.refresh();
+    return waits.length > 0 ? Math.min(...waits) : syncFrequencyMs;
+  }
+
+  /** One more than any run that is known, here or in the API. A created container that never started is removed. */
+  async #nextAttempt(name: string, runtime: RuntimePod, last: ContainerStatus | undefined): Promise<number> {
+    if (last?.state === 'created') {
+      await this.#tools.runtime.removeContainer(last.id);
+      return last.attempt;
+    }
+    // Beside the last run of a container, which `logs --previous` shows, older ones are not kept.
+    for (const old of runtime.containers)
+      if (old.name === name && old !== last && old.state === 'exited')
+        await this.#tools.runtime.removeContainer(old.id);
+    const statuses = [
+      ...(this.#pod.status?.containerStatuses ?? []),
+      ...(this.#pod.status?.initContainerStatuses ?? []),
+    ];
+    const known = statuses.find((s) => s.name === name);
+    const ranBefore = known?.containerID !== undefined;
+    return last ? last.attempt + 1 : ranBefore ? (known?.restartCount ?? 0) + 1 : 0;
+  }
+
+  /** How long a container that ended still waits before it is started again. */
+  #restartWait(name: string, last: ContainerStatus | undefined): number {
+    if (last?.state !== 'exited') return 0;
+    const { clock, events } = this.#tools;
+    const waitMs = this.#backoff.remaining(name, last.finishedAt, clock.now());
+    if (waitMs === 0) {
+      this.#backoff.next(name, clock.now());
+      return 0;
+    }
+    const { metadata } = this.#pod;
+    const where = `${metadata.name}_${metadata.namespace}(${metadata.uid})`;
+    this.#waiting.set(name, {
+      reason: 'CrashLoopBackOff',
+      message: `back-off ${goDuration(this.#backoff.delayMs(name))} restarting failed container=${name} pod=${where}`,
+    });
+    events.event(
+      this.#pod,
+      'Warning',
+      'BackOff',
+      `Back-off restarting failed container ${name} in pod ${where}`,
+      `spec.containers{${name}}`,
+    );
+    return waitMs;
+  }
+
+  /** Undefined when a volume cannot be made yet. */
+  async #volumes(): Promise<ReadonlyMap<string, string> | undefined> {
+    const { config } = this.#tools;
+    const { metadata, spec } = this.#pod;
+    if (!config.usesFilesystem) return new Map((spec.volumes ?? []).map((v) => [v.name, `/simulated/${v.name}`]));
+    const namespace = metadata.namespace ?? '';
+    try {
+      return await setUpVolumes(this.#pod, podDirectory(config.rootDirectory, metadata.uid), {
+        configMap: (name) => this.#tools.configMap(namespace, name),
+        secret: (name) => this.#tools.secret(namespace, name),
+        serviceAccountToken: (audience, seconds) => this.#tools.token(this.#pod, audience, seconds),
+        fields: {
+          podIPs: this.#pod.status?.podIPs?.map((p) => p.ip!) ?? [],
+          hostIPs: config.nodeIPs,
+          nodeName: config.nodeName,
+          allocatable: allocatableOf(this.#tools),
+        },
+      });
+    } catch (error) {
+      this.#tools.events.event(this.#pod, 'Warning', 'FailedMount', (error as Error).message);
+      return undefined;
+    }
+  }
+
+  async #pullSecrets(): Promise<Secret[]> {
+    const secrets: Secret[] = [];
+    for (const { name } of this.#pod.spec.imagePullSecrets ?? []) {
+      const secret = name ? await this.#tools.secret(this.#pod.metadata.namespace ?? '', name) : undefined;
+      if (secret) secrets.push(secret);
+    }
+    return secrets;
+  }
+
+  /** Tells the API how the pod is, and begins or ends probes. */
+  async #report(): Promise<void> {
+    const { tools, runtime } = await this.#look();
+    const withMessages = await this.#withMessages(runtime);
+    this.#probe(runtime);
+    const containerOf = (id: string) => {
+      const name = runtime.containers.find((c) => c.id === id)?.name;
+      return [...this.#pod.spec.containers, ...(this.#pod.spec.initContainers ?? [])].find((c) => c.name === name);
+    };
+    const ask = (id: string, what: 'isReady' | 'isStarted') => {
+      const container = containerOf(id);
+      return container !== undefined && tools.probes[what](id, container);
+    };
+    const known = tools.statuses.get(this.#pod.metadata.uid);
+    const status = podStatus(
+      known ? { ...this.#pod, status: { ...known, conditions: conditionsOf(this.#pod, known) } } : this.#pod,
+      withMessages,
+      {
+        waiting: this.#waiting,
+        isReady: (id) => this.#state === 'syncing' && ask(id, 'isReady'),
+        isStarted: (id) => ask(id, 'isStarted'),
+        hostIPs: tools.config.nodeIPs,
+        runtimeName: tools.runtime.version.split(':')[0],
+        now: tools.clock.now(),
+        ...(this.#failure && { failure: this.#failure }),
+      },
+    );
+    tools.statuses.set(this.#pod, status);
+  }
+
+  #probe(runtime: RuntimePod): void {
+    const { probes } = this.#tools;
+    const alive = new Set<string>();
+    const sandbox = runtime.sandboxes.find((s) => s.state === 'ready');
+    if (this.#state === 'syncing' && sandbox)
+      for (const container of [...this.#pod.spec.containers, ...(this.#pod.spec.initContainers ?? [])]) {
+        if (!container.livenessProbe && !container.readinessProbe && !container.startupProbe) continue;
+        const status = newest(runtime.containers, container.name);
+        if (status?.state !== 'running') continue;
+        alive.add(status.id);
+        probes.add(this.#pod, container, targetOf(status, sandbox, this.#pod, this.#tools.config.nodeIPs));
+      }
+    probes.removePod(this.#pod.metadata.uid, alive);
+  }
+
+  /** Reads what ended containers left at their terminationMessagePath, or said last. */
+  async #withMessages(runtime: RuntimePod): Promise<RuntimePod> {
+    if (!this.#tools.config.usesFilesystem) return runtime;
+    const containers = await Promise.all(
+      runtime.containers.map(async (c) => (c.state === 'exited' ? { ...c, message: await this.#lastWords(c) } : c)),
+    );
+    return { ...runtime, containers };
+  }
+
+  async #lastWords(status: ContainerStatus): Promise<string> {
+    const known = this.#messages.get(status.id);
+    if (known !== undefined) return known;
+    const spec = [...this.#pod.spec.containers, ...(this.#pod.spec.initContainers ?? [])].find(
+      (c) => c.name === status.name,
+    );
+    const directory = podDirectory(this.#tools.config.rootDirectory, this.#pod.metadata.uid);
+    let message = await readFile(terminationLogPath(directory, status.name, status.attempt), 'utf8').catch(() => '');
+    if (!message && spec?.terminationMessagePolicy === 'FallbackToLogsOnError' && status.exitCode !== 0) {
+      const log = await readFile(status.logPath, 'utf8').catch(() => '');
+      message = log
+        .split('\n')
+        .slice(-81)
+        .map((line) => line.split(' ').slice(3).join(' '))
+        .join('\n')
+        .slice(-2048);
+    }
+    message = message.slice(0, maxTerminationMessageBytes) || status.message;
+    this.#messages.set(status.id, message);
+    return message;
+  }
+
+  /** Ends the pod, tells the API, and clears away what it left. */
+  async #terminate(): Promise<number> {
+    const { tools } = await this.#look();
+    const { uid, name, namespace } = this.#pod.metadata;
+    tools.probes.removePod(uid);
+    const grace = this.#removedFromApi ? Math.min(graceOf(this.#pod), 2) : graceOf(this.#pod);
+    this.#graceStarted = { seconds: grace, abort: () => {} };
+    if (!this.#removedFromApi) await this.#report();
+    await stopPod(this.#pod, grace, tools);
+    this.#graceStarted = undefined;
+    if (!this.#removedFromApi) {
+      await this.#report();
+      await tools.statuses.flushed(uid);
+      if (tools.config.usesFilesystem) await tearDownVolumes(podDirectory(tools.config.rootDirectory, uid));
+      try {
+        await tools.client.delete('pods', { name, namespace }, { gracePeriodSeconds: 0, preconditions: { uid } });
+      } catch (error) {
+        if (!isNotFound(error) && !/precondition/i.test((error as Error).message)) throw error;
+      }
+    }
+    await this.#clear();
+    return syncFrequencyMs;
+  }
+
+  async #clear(): Promise<void> {
+    const { tools, runtime } = await this.#look();
+    const { config } = tools;
+    for (const container of runtime.containers) await tools.runtime.removeContainer(container.id);
+    for (const sandbox of runtime.sandboxes) {
+      await tools.runtime.stopPodSandbox(sandbox.id);
+      await tools.runtime.removePodSandbox(sandbox.id);
+    }
+    if (config.usesFilesystem) {
+      await tearDownVolumes(podDirectory(config.rootDirectory, this.#pod.metadata.uid));
+      await rm(logDirectory(config.podLogsDirectory, this.#pod), { recursive: true, force: true });
+    }
+    tools.images.forget(this.#pod.metadata.uid);
+    tools.statuses.forget(this.#pod.metadata.uid);
+    this.#state = 'finished';
+    this.#ended();
+  }
+}
+
+const firstRetryMs = (reason: string) => (reason === 'CreateContainerConfigError' ? 5000 : 10_000);
+
+/** Ours as last computed, and those of other writers from the API. */
+function conditionsOf(pod: Pod, known: NonNullable<Pod['status']>): NonNullable<Pod['status']>['conditions'] {
+  const ours = known.conditions ?? [];
+  const theirs = (pod.status?.conditions ?? []).filter(
+    (c) => !ours.some((o) => o.type === c.type && ownConditions.includes(c.type)),
+  );
+  return [...ours.filter((c) => ownConditions.includes(c.type)), ...theirs];
+}
+
+const ownConditions = ['PodReadyToStartContainers', 'Initialized', 'Ready', 'ContainersReady', 'PodScheduled'];
+
+const targetOf = (status: ContainerStatus, sandbox: Sandbox, pod: Pod, nodeIPs: readonly string[]) => ({
+  containerId: status.id,
+  sandboxId: sandbox.id,
+  podIP: (pod.spec.hostNetwork ? nodeIPs[0] : sandbox.ips[0]) ?? '',
+  startedAt: status.startedAt,
+});

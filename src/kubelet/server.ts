@@ -1,0 +1,222 @@
+// The kubelet's HTTPS API, which the API server stands in front of: logs, exec, attach, port-forward, stats, health.
+
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { createServer } from 'node:https';
+import type { AddressInfo, Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import type { TLSSocket } from 'node:tls';
+import type { Pod } from '../api/api.ts';
+import type { ContainerStatus } from '../container-runtime/container-runtime.ts';
+import type { Metrics } from '../machinery/metrics.ts';
+import { type LogOptions, readLog } from './logs.ts';
+import { newest } from './pod-actions.ts';
+import { statsSummary } from './stats.ts';
+import { servePortForward } from './streaming/port-forward.ts';
+import { serveRemoteCommand } from './streaming/remote-command.ts';
+import { refuse } from './streaming/upgrade.ts';
+import type { KubeletTools } from './tools.ts';
+
+export interface KubeletServer {
+  readonly port: number;
+  stop(): Promise<void>;
+}
+
+class HttpError extends Error {
+  readonly code: number;
+  constructor(code: number, message: string) {
+    super(message);
+    this.code = code;
+  }
+}
+
+/** Only clients with a certificate of the cluster's CA are heard, but for /healthz. */
+export async function startServer(
+  tools: KubeletTools,
+  pods: () => readonly Pod[],
+  metrics: Metrics,
+  tls: { cert: string; key: string; clientCA: string },
+): Promise<KubeletServer> {
+  const sockets = new Set<Socket>();
+  const server = createServer(
+    { cert: tls.cert, key: tls.key, ca: tls.clientCA, requestCert: true, rejectUnauthorized: false },
+    (request, response) => {
+      handle(tools, pods, metrics, request, response).catch((error) => answerError(response, error));
+    },
+  );
+  server.on('upgrade', (request, socket, head) => {
+    socket.on('error', () => {});
+    upgrade(tools, pods, request, socket as Duplex, head).catch((error) =>
+      refuse(socket as Duplex, error instanceof HttpError ? error.code : 500, error.message),
+    );
+  });
+  server.on('connection', (socket) => {
+    sockets.add(socket);
+    socket.once('close', () => sockets.delete(socket));
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(tools.config.port, tools.config.nodeIPs[0], resolve);
+  });
+  return {
+    port: (server.address() as AddressInfo).port,
+    stop: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        for (const socket of sockets) socket.destroy();
+      }),
+  };
+}
+
+function answerError(response: ServerResponse, error: Error): void {
+  if (response.headersSent) return void response.destroy();
+  response
+    .writeHead(error instanceof HttpError ? error.code : 500, { 'Content-Type': 'text/plain; charset=utf-8' })
+    .end(`${error.message}\n`);
+}
+
+function mustBeAuthorized(request: IncomingMessage): void {
+  const { authorized } = request.socket as TLSSocket;
+  if (!authorized) throw new HttpError(401, 'Unauthorized');
+}
+
+async function handle(
+  tools: KubeletTools,
+  pods: () => readonly Pod[],
+  metrics: Metrics,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  const url = new URL(request.url ?? '/', 'https://kubelet');
+  const [, verb, ...rest] = url.pathname.split('/');
+  if (verb === 'healthz') return void response.end(tools.cache.error ? `[-]PLEG ${tools.cache.error}` : 'ok');
+  mustBeAuthorized(request);
+  switch (verb) {
+    case 'containerLogs':
+      return containerLogs(tools, findPod(pods(), rest), rest[2] ?? '', url.searchParams, response);
+    case 'pods':
+      return json(response, { kind: 'PodList', apiVersion: 'v1', metadata: {}, items: pods() });
+    case 'stats':
+      return json(response, await statsSummary(tools, pods()));
+    case 'metrics':
+      response.setHeader('Content-Type', 'text/plain; version=0.0.4; charset=utf-8');
+      return void response.end(metrics.text());
+    default:
+      throw new HttpError(404, '404 page not found');
+  }
+}
+
+const json = (response: ServerResponse, body: unknown): void =>
+  void response.setHeader('Content-Type', 'application/json').end(JSON.stringify(body));
+
+function findPod(pods: readonly Pod[], [namespace, name]: readonly string[]): Pod {
+  const pod = pods.find((p) => p.metadata.namespace === namespace && p.metadata.name === name);
+  if (!pod) throw new HttpError(404, `pod "${namespace}/${name}" not found`);
+  return pod;
+}
+
+async function findContainer(tools: KubeletTools, pod: Pod, name: string): Promise<ContainerStatus> {
+  const find = () => tools.cache.get(pod.metadata.uid).containers.find((c) => c.name === name && c.state === 'running');
+  let found = find();
+  if (!found) {
+    await tools.cache.refresh();
+    found = find();
+  }
+  if (!found) throw new HttpError(404, `container not found ("${name}")`);
+  return found;
+}
+
+const flag = (params: URLSearchParams, ...names: string[]) =>
+  names.some((name) => ['1', 'true'].includes(params.get(name) ?? ''));
+const whole = (params: URLSearchParams, name: string) => (params.has(name) ? Number(params.get(name)) : undefined);
+
+async function containerLogs(
+  tools: KubeletTools,
+  pod: Pod,
+  name: string,
+  params: URLSearchParams,
+  response: ServerResponse,
+): Promise<void> {
+  const known = [
+    ...pod.spec.containers,
+    ...(pod.spec.initContainers ?? []),
+    ...(pod.spec.ephemeralContainers ?? []),
+  ].some((c) => c.name === name);
+  if (!known) throw new HttpError(404, `container "${name}" not found in pod "${pod.metadata.name}"`);
+  const all = () =>
+    tools.cache.get(pod.metadata.uid).containers.filter((c) => c.name === name && c.state !== 'created');
+  if (all().length === 0) await tools.cache.refresh();
+  const current = newest(all(), name);
+  const previous = flag(params, 'previous');
+  const chosen = previous
+    ? newest(
+        all().filter((c) => c !== current),
+        name,
+      )
+    : current;
+  if (!chosen && previous)
+    throw new HttpError(400, `previous terminated container "${name}" in pod "${pod.metadata.name}" not found`);
+  if (!chosen)
+    throw new HttpError(
+      400,
+      `container "${name}" in pod "${pod.metadata.name}" is waiting to start: ${waitingReason(pod, name)}`,
+    );
+  const options: LogOptions = {
+    follow: flag(params, 'follow') && !previous,
+    timestamps: flag(params, 'timestamps'),
+    tailLines: whole(params, 'tailLines'),
+    sinceSeconds: whole(params, 'sinceSeconds'),
+    sinceTime: params.get('sinceTime') ?? undefined,
+    limitBytes: whole(params, 'limitBytes'),
+    stream: params.get('stream') ?? undefined,
+  };
+  const gone = new AbortController();
+  response.on('close', () => gone.abort());
+  response.writeHead(200, { 'Content-Type': 'text/plain' });
+  response.flushHeaders();
+  const isRunning = () =>
+    tools.cache.get(pod.metadata.uid).containers.some((c) => c.id === chosen.id && c.state === 'running');
+  for await (const text of readLog(chosen.logPath, options, tools.clock, isRunning, gone.signal)) {
+    if (!response.write(text))
+      await new Promise<void>((resolve) => response.once('drain', resolve).once('close', resolve));
+  }
+  response.end();
+}
+
+function waitingReason(pod: Pod, name: string): string {
+  const statuses = [...(pod.status?.containerStatuses ?? []), ...(pod.status?.initContainerStatuses ?? [])];
+  return statuses.find((s) => s.name === name)?.state?.waiting?.reason ?? 'ContainerCreating';
+}
+
+async function upgrade(
+  tools: KubeletTools,
+  pods: () => readonly Pod[],
+  request: IncomingMessage,
+  socket: Duplex,
+  head: Buffer,
+): Promise<void> {
+  mustBeAuthorized(request);
+  const { pathname, searchParams: params } = new URL(request.url ?? '/', 'https://kubelet');
+  const [, verb, ...rest] = pathname.split('/');
+  if (verb === 'portForward') {
+    const pod = findPod(pods(), rest);
+    const sandbox = tools.cache.get(pod.metadata.uid).sandboxes.find((s) => s.state === 'ready');
+    if (!sandbox) throw new HttpError(500, `pod ${pod.metadata.name} is not running`);
+    return servePortForward(request, socket, head, (port) => tools.runtime.portForward(sandbox.id, port));
+  }
+  if (verb !== 'exec' && verb !== 'attach') throw new HttpError(404, '404 page not found');
+  const container = await findContainer(tools, findPod(pods(), rest), rest[2] ?? '');
+  // kubectl speaks of stdin, the API server of input: the kubelet takes both.
+  const options = {
+    stdin: flag(params, 'input', 'stdin'),
+    stdout: flag(params, 'output', 'stdout'),
+    stderr: flag(params, 'error', 'stderr'),
+    tty: flag(params, 'tty'),
+  };
+  if (!options.stdin && !options.stdout && !options.stderr)
+    throw new HttpError(400, 'you must specify at least 1 of stdin, stdout, stderr');
+  const begin = () =>
+    verb === 'exec'
+      ? tools.runtime.exec(container.id, params.getAll('command'), options)
+      : tools.runtime.attach(container.id, options);
+  return serveRemoteCommand(request, socket, head, options, tools.clock, begin);
+}

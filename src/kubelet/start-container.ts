@@ -1,0 +1,106 @@
+// Starts one container of a pod whose sandbox is ready: image, configuration, create, start, postStart.
+
+import type { Container, Pod, Secret } from '../api/api.ts';
+import { RuntimeError, type Sandbox, type SandboxConfig } from '../container-runtime/container-runtime.ts';
+import { containerConfig } from './container-config.ts';
+import { ConfigError, type EnvironmentSources, makeEnvironment } from './environment.ts';
+import { ImageError } from './images.ts';
+import { runHook } from './probe-handlers.ts';
+import type { KubeletTools } from './tools.ts';
+
+/** Why the container does not run: what state.waiting says. */
+export class StartError extends Error {
+  override readonly name = 'StartError';
+  readonly reason: string;
+  constructor(reason: string, message: string) {
+    super(message);
+    this.reason = reason;
+  }
+}
+
+export interface StartInputs {
+  readonly pod: Pod;
+  readonly container: Container;
+  readonly isInit: boolean;
+  readonly attempt: number;
+  readonly sandbox: Sandbox;
+  readonly sandboxConfig: SandboxConfig;
+  readonly volumes: ReadonlyMap<string, string>;
+  readonly pullSecrets: readonly Secret[];
+}
+
+const longestHookMs = 600_000;
+
+/** Throws StartError. */
+export async function startContainer(inputs: StartInputs, tools: KubeletTools): Promise<void> {
+  const { pod, container, isInit } = inputs;
+  const fieldPath = `spec.${isInit ? 'initContainers' : 'containers'}{${container.name}}`;
+  const emit = (type: 'Normal' | 'Warning', reason: string, message: string) =>
+    tools.events.event(pod, type, reason, message, fieldPath);
+  const fail = (reason: string, error: unknown): never => {
+    const message = (error as Error).message;
+    if (!(error instanceof ImageError)) emit('Warning', 'Failed', `Error: ${message}`);
+    else if (error.reason === 'ImagePullBackOff') emit('Warning', 'Failed', 'Error: ImagePullBackOff');
+    throw new StartError(reason, message);
+  };
+
+  const imageId = await tools.images
+    .ensure(pod, container, inputs.pullSecrets, emit)
+    .catch((error) => fail(error.reason ?? 'ErrImagePull', error));
+  const image = await tools.runtime.imageStatus(imageId).catch((error) => fail('ImageInspectError', error));
+  if (!image) return fail('ImageInspectError', new Error(`image ${imageId} disappeared`));
+  const podIPs = pod.spec.hostNetwork ? tools.config.nodeIPs : inputs.sandbox.ips;
+  const environment = await makeEnvironment(pod, container, environmentSources(pod, podIPs, tools)).catch((error) =>
+    fail('CreateContainerConfigError', error),
+  );
+  const config = await containerConfig({ ...inputs, image, environment, podIPs }, tools).catch((error) =>
+    fail(error instanceof ConfigError ? 'CreateContainerConfigError' : 'CreateContainerError', error),
+  );
+  const id = await tools.runtime
+    .createContainer(inputs.sandbox.id, config, inputs.sandboxConfig)
+    .catch((error) => fail('CreateContainerError', error));
+  emit('Normal', 'Created', 'Container created');
+  await tools.runtime
+    .startContainer(id)
+    .catch((error) => fail(error instanceof RuntimeError || error ? 'RunContainerError' : '', error));
+  emit('Normal', 'Started', 'Container started');
+  const hook = container.lifecycle?.postStart;
+  if (!hook) return;
+  const target = {
+    containerId: id,
+    sandboxId: inputs.sandbox.id,
+    podIP: podIPs[0] ?? '',
+    startedAt: tools.clock.now(),
+  };
+  try {
+    await runHook(tools.runtime, tools.clock, hook, container, target, longestHookMs);
+  } catch (error) {
+    emit('Warning', 'FailedPostStartHook', `PostStartHook failed: ${(error as Error).message}`);
+    emit('Normal', 'Killing', 'FailedPostStartHook');
+    await tools.runtime.stopContainer(id, graceOf(pod));
+    throw new StartError('PostStartHookError', `PostStartHookError: ${(error as Error).message}`);
+  }
+}
+
+export const graceOf = (pod: Pod): number =>
+  pod.metadata.deletionGracePeriodSeconds ?? pod.spec.terminationGracePeriodSeconds ?? 30;
+
+export function environmentSources(pod: Pod, podIPs: readonly string[], tools: KubeletTools): EnvironmentSources {
+  const { config } = tools;
+  const namespace = pod.metadata.namespace ?? '';
+  return {
+    services: tools.services.list(),
+    podIPs,
+    hostIPs: config.nodeIPs,
+    nodeName: config.nodeName,
+    allocatable: allocatableOf(tools),
+    configMap: (name) => tools.configMap(namespace, name),
+    secret: (name) => tools.secret(namespace, name),
+  };
+}
+
+export const allocatableOf = ({ config }: Pick<KubeletTools, 'config'>) => ({
+  cpuMillis: config.capacity.cpuMillis - config.reserved.cpuMillis,
+  memoryBytes: config.capacity.memoryBytes - config.reserved.memoryBytes,
+  ephemeralStorageBytes: config.capacity.ephemeralStorageBytes,
+});

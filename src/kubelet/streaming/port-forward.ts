@@ -1,0 +1,58 @@
+// port-forward: pairs of SPDY streams (error and data) a connection, over an upgraded socket or inside a WebSocket.
+// https://github.com/kubernetes/enhancements/tree/master/keps/sig-api-machinery/4006-transition-spdy-to-websockets
+
+import type { IncomingMessage } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { finished } from 'node:stream/promises';
+import { SpdySession, type SpdyStream } from './spdy.ts';
+import { acceptSpdy, acceptWebSocket, bytesOf, isSpdy, portForwardProtocol, tunnelProtocol } from './upgrade.ts';
+
+/** Serves one upgrade request; `connect` opens a port of the pod. */
+export async function servePortForward(
+  request: IncomingMessage,
+  socket: Duplex,
+  head: Buffer,
+  connect: (port: number) => Promise<Duplex>,
+): Promise<void> {
+  let connection: Duplex = socket;
+  if (isSpdy(request)) {
+    if (!acceptSpdy(request, socket, [portForwardProtocol])) return;
+    if (head.length > 0) socket.unshift(head);
+  } else {
+    const accepted = await acceptWebSocket(request, socket, head, [tunnelProtocol]);
+    if (!accepted) return;
+    connection = bytesOf(accepted.webSocket);
+  }
+  const pairs = new Map<string, Partial<Record<'data' | 'error', SpdyStream>>>();
+  const session = new SpdySession(connection, (stream) => {
+    const id = stream.headers.get('requestid') ?? '';
+    const type = stream.headers.get('streamtype');
+    if (type !== 'data' && type !== 'error') return void stream.destroy(new Error(`invalid stream type "${type}"`));
+    const pair = pairs.get(id) ?? {};
+    pairs.set(id, pair);
+    pair[type] = stream;
+    if (!pair.data || !pair.error) return;
+    pairs.delete(id);
+    void forward(pair.data, pair.error, connect);
+  });
+  await session.closed;
+}
+
+async function forward(data: SpdyStream, error: SpdyStream, connect: (port: number) => Promise<Duplex>): Promise<void> {
+  const port = Number(data.headers.get('port'));
+  error.resume();
+  try {
+    if (!Number.isInteger(port) || port < 1 || port > 65535)
+      throw new Error(`unable to parse "${data.headers.get('port')}" as a port`);
+    const target = await connect(port);
+    target.on('error', () => {}); // finished() below reports it
+    data.pipe(target);
+    target.pipe(data);
+    data.once('close', () => target.destroy());
+    await finished(target);
+    error.end();
+  } catch (problem) {
+    error.end(`an error occurred forwarding ${port}: ${(problem as Error).message}`);
+    data.end();
+  }
+}

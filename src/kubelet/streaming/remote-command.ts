@@ -1,0 +1,184 @@
+// exec and attach: one session's streams over a WebSocket or over SPDY streams.
+// https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/pod-v1/ (exec), KEP-4006
+
+import type { IncomingMessage } from 'node:http';
+import type { Duplex, Readable, Writable } from 'node:stream';
+import { finished } from 'node:stream/promises';
+import type { RawData, WebSocket } from 'ws';
+import type { Status } from '../../api/api.ts';
+import type { ExecSession } from '../../container-runtime/container-runtime.ts';
+import type { Clock } from '../../machinery/clock.ts';
+import { SpdySession, type SpdyStream } from './spdy.ts';
+import { acceptSpdy, acceptWebSocket, isSpdy, remoteCommandProtocols, spdyRemoteCommandProtocols } from './upgrade.ts';
+
+export interface RemoteCommandOptions {
+  readonly stdin: boolean;
+  readonly stdout: boolean;
+  readonly stderr: boolean;
+  readonly tty: boolean;
+}
+
+/** How long a SPDY client has to open its streams. */
+const streamCreationTimeoutMs = 30_000;
+const channels = { stdin: 0, stdout: 1, stderr: 2, error: 3, resize: 4, close: 255 } as const;
+
+/** Serves one upgrade request; `begin` starts or joins the process. */
+export async function serveRemoteCommand(
+  request: IncomingMessage,
+  socket: Duplex,
+  head: Buffer,
+  options: RemoteCommandOptions,
+  clock: Clock,
+  begin: () => Promise<ExecSession>,
+): Promise<void> {
+  if (isSpdy(request)) return serveSpdy(request, socket, head, options, clock, begin);
+  const accepted = await acceptWebSocket(request, socket, head, remoteCommandProtocols);
+  if (accepted) await serveWebSocket(accepted.webSocket, options, begin);
+}
+
+/** What the error channel says at the end. */
+async function outcome(session: ExecSession): Promise<Status> {
+  try {
+    const code = await session.exitCode;
+    if (code === 0) return { metadata: {}, status: 'Success' } as Status;
+    return {
+      metadata: {},
+      status: 'Failure',
+      message: `command terminated with non-zero exit code: exit status ${code}`,
+      reason: 'NonZeroExitCode',
+      details: { causes: [{ reason: 'ExitCode', message: String(code) }] },
+    } as Status;
+  } catch (error) {
+    return failure(error);
+  }
+}
+
+const failure = (error: unknown): Status =>
+  ({
+    metadata: {},
+    status: 'Failure',
+    message: (error as Error).message,
+    reason: 'InternalError',
+    details: { causes: [{ message: (error as Error).message }] },
+    code: 500,
+  }) as Status;
+
+function resizeFrom(session: ExecSession, text: string): void {
+  try {
+    const { Width, Height } = JSON.parse(text);
+    if (Width > 0 && Height > 0) session.resize(Width, Height);
+  } catch {
+    // a size that is no JSON changes nothing
+  }
+}
+
+async function serveWebSocket(
+  webSocket: WebSocket,
+  options: RemoteCommandOptions,
+  begin: () => Promise<ExecSession>,
+): Promise<void> {
+  const send = (channel: number, bytes: Buffer) =>
+    new Promise<void>((resolve) => webSocket.send(Buffer.concat([Buffer.from([channel]), bytes]), () => resolve()));
+  // What the client sends before the process is there must not be lost.
+  const early: Buffer[] = [];
+  let take = (message: Buffer): void => void early.push(message);
+  webSocket.on('message', (data: RawData) =>
+    take(Buffer.isBuffer(data) ? data : Buffer.concat([data].flat() as Buffer[])),
+  );
+  webSocket.on('error', () => {}); // 'close' follows
+  let session: ExecSession;
+  try {
+    session = await begin();
+  } catch (error) {
+    await send(channels.error, Buffer.from(JSON.stringify(failure(error))));
+    return webSocket.close(1000);
+  }
+  take = (message) => fromClient(session, message, options);
+  for (const message of early) take(message);
+  webSocket.on('close', () => session.close());
+  const copy = async (channel: number, stream: Readable) => {
+    for await (const chunk of stream) await send(channel, chunk);
+  };
+  await Promise.allSettled([
+    options.stdout ? copy(channels.stdout, session.stdout) : drain(session.stdout),
+    session.stderr && (options.stderr ? copy(channels.stderr, session.stderr) : drain(session.stderr)),
+  ]);
+  await send(channels.error, Buffer.from(JSON.stringify(await outcome(session))));
+  webSocket.close(1000);
+}
+
+function fromClient(session: ExecSession, message: Buffer, options: RemoteCommandOptions): void {
+  const [channel] = message;
+  const bytes = message.subarray(1);
+  if (channel === channels.stdin && options.stdin && !session.stdin?.writableEnded) session.stdin?.write(bytes);
+  else if (channel === channels.resize) resizeFrom(session, bytes.toString());
+  else if (channel === channels.close && bytes[0] === channels.stdin) session.stdin?.end();
+}
+
+const drain = (stream: Readable) => finished(stream.resume());
+
+async function serveSpdy(
+  request: IncomingMessage,
+  socket: Duplex,
+  head: Buffer,
+  options: RemoteCommandOptions,
+  clock: Clock,
+  begin: () => Promise<ExecSession>,
+): Promise<void> {
+  if (!acceptSpdy(request, socket, spdyRemoteCommandProtocols)) return;
+  if (head.length > 0) socket.unshift(head);
+  const wanted = [
+    'error',
+    ...(['stdin', 'stdout', 'stderr'] as const).filter((name) => options[name] && !(name === 'stderr' && options.tty)),
+    ...(options.tty ? ['resize'] : []),
+  ];
+  const streams = new Map<string, SpdyStream>();
+  let complete = () => {};
+  const all = new Promise<void>((resolve) => {
+    complete = resolve;
+  });
+  const connection = new SpdySession(socket, (stream) => {
+    streams.set(stream.headers.get('streamtype') ?? '', stream);
+    if (wanted.every((name) => streams.has(name))) complete();
+  });
+  const patience = new AbortController();
+  const late = clock.sleep(streamCreationTimeoutMs, patience.signal).then(
+    () => 'late',
+    () => 'over',
+  );
+  const first = await Promise.race([all, late, connection.closed.then(() => 'closed')]);
+  patience.abort();
+  if (first === 'late' || first === 'closed') return connection.close();
+  await runOverSpdy(streams, connection, begin);
+}
+
+async function runOverSpdy(
+  streams: ReadonlyMap<string, SpdyStream>,
+  connection: SpdySession,
+  begin: () => Promise<ExecSession>,
+): Promise<void> {
+  const error = streams.get('error')!;
+  const end = async (status: Status) => {
+    error.end(JSON.stringify(status));
+    await finished(error, { readable: false }).catch(() => {});
+    connection.close();
+  };
+  let session: ExecSession;
+  try {
+    session = await begin();
+  } catch (problem) {
+    return end(failure(problem));
+  }
+  void connection.closed.then(() => session.close());
+  const stdin = streams.get('stdin');
+  if (stdin && session.stdin) stdin.pipe(session.stdin);
+  streams.get('resize')?.on('data', (bytes: Buffer) => resizeFrom(session, bytes.toString()));
+  const copy = async (from: Readable | undefined, to: Writable | undefined) => {
+    if (!from) return to?.end();
+    if (!to) return drain(from);
+    from.pipe(to);
+    await finished(to, { readable: false });
+  };
+  await Promise.allSettled([copy(session.stdout, streams.get('stdout')), copy(session.stderr, streams.get('stderr'))]);
+  await end(await outcome(session));
+}

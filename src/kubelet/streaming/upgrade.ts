@@ -1,0 +1,68 @@
+// Turns an HTTP upgrade into channels: WebSocket (v5 and v4.channel.k8s.io) or SPDY/3.1.
+
+import type { IncomingMessage } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { createWebSocketStream, type WebSocket, WebSocketServer } from 'ws';
+
+export const remoteCommandProtocols = ['v5.channel.k8s.io', 'v4.channel.k8s.io'] as const;
+export const spdyRemoteCommandProtocols = ['v4.channel.k8s.io'] as const;
+export const portForwardProtocol = 'portforward.k8s.io';
+export const tunnelProtocol = `SPDY/3.1+${portForwardProtocol}`;
+
+export const isSpdy = (request: IncomingMessage): boolean => request.headers.upgrade?.toLowerCase() === 'spdy/3.1';
+
+const list = (header: string | string[] | undefined): string[] =>
+  [header ?? []].flat().flatMap((text) => text.split(',').map((part) => part.trim()));
+
+/** Answers an upgrade that cannot be. */
+export function refuse(socket: Duplex, code: number, message: string): void {
+  const reason =
+    code === 400 ? 'Bad Request' : code === 403 ? 'Forbidden' : code === 404 ? 'Not Found' : 'Internal Server Error';
+  socket.end(
+    `HTTP/1.1 ${code} ${reason}\r\nConnection: close\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: ${Buffer.byteLength(message)}\r\n\r\n${message}`,
+  );
+}
+
+/** Completes a SPDY upgrade; undefined (and answered) when client and server share no protocol. */
+export function acceptSpdy(request: IncomingMessage, socket: Duplex, protocols: readonly string[]): string | undefined {
+  const offered = list(request.headers['x-stream-protocol-version']);
+  const protocol = protocols.find((p) => offered.includes(p));
+  if (!protocol) {
+    refuse(
+      socket,
+      403,
+      `unable to upgrade: unable to negotiate protocol: client supports [${offered.join(' ')}], server supports [${protocols.join(' ')}]`,
+    );
+    return undefined;
+  }
+  socket.write(
+    `HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: SPDY/3.1\r\nX-Stream-Protocol-Version: ${protocol}\r\n\r\n`,
+  );
+  return protocol;
+}
+
+/** Completes a WebSocket upgrade; undefined (and answered) when client and server share no protocol. */
+export function acceptWebSocket(
+  request: IncomingMessage,
+  socket: Duplex,
+  head: Buffer,
+  protocols: readonly string[],
+): Promise<{ webSocket: WebSocket; protocol: string } | undefined> {
+  const offered = list(request.headers['sec-websocket-protocol']);
+  const protocol = protocols.find((p) => offered.includes(p));
+  if (!protocol) {
+    refuse(
+      socket,
+      400,
+      `unable to upgrade: no supported WebSocket protocol: client supports [${offered.join(' ')}], server supports [${protocols.join(' ')}]`,
+    );
+    return Promise.resolve(undefined);
+  }
+  const server = new WebSocketServer({ noServer: true, handleProtocols: () => protocol, perMessageDeflate: false });
+  return new Promise((resolve) =>
+    server.handleUpgrade(request, socket, head, (webSocket) => resolve({ webSocket, protocol })),
+  );
+}
+
+/** The bytes of a WebSocket's binary messages as one stream: how port-forward tunnels SPDY. */
+export const bytesOf = (webSocket: WebSocket): Duplex => createWebSocketStream(webSocket);

@@ -1,0 +1,33 @@
+// What the parts of one kubelet share.
+
+import type { ConfigMap, Pod, Secret, Service } from '../api/api.ts';
+import type { Client, EventRecorder, Lister } from '../client/client.ts';
+import type { ContainerRuntime } from '../container-runtime/container-runtime.ts';
+import type { Clock } from '../machinery/clock.ts';
+import type { Logger } from '../machinery/logger.ts';
+import type { KubeletConfig } from './config.ts';
+import type { ImageManager } from './images.ts';
+import type { PodCache } from './pod-cache.ts';
+import type { ProbeManager } from './probes.ts';
+import type { StatusManager } from './status-manager.ts';
+
+export interface KubeletTools {
+  readonly config: KubeletConfig;
+  readonly client: Client;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly runtime: ContainerRuntime;
+  readonly events: EventRecorder;
+  readonly images: ImageManager;
+  readonly cache: PodCache;
+  readonly probes: ProbeManager;
+  readonly statuses: StatusManager;
+  readonly services: Pick<Lister<Service>, 'list'>;
+  /** Objects that a pod refers to; undefined when there is none. */
+  configMap(namespace: string, name: string): Promise<ConfigMap | undefined>;
+  secret(namespace: string, name: string): Promise<Secret | undefined>;
+  /** A token for the pod's service account, cached and renewed at 80 % of its life. */
+  token(pod: Pod, audience: string | undefined, expirationSeconds: number): Promise<string>;
+  /** What the node would have to give to this pod: undefined admits it. */
+  refuse(pod: Pod): { reason: string; message: string } | undefined;
+}

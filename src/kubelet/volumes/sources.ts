@@ -1,0 +1,113 @@
+// The contents of configMap, secret, downwardAPI and projected volumes.
+// https://kubernetes.io/docs/concepts/storage/projected-volumes/
+
+import type { DownwardAPIVolumeFile, KeyToPath, Volume } from '../../api/api.ts';
+import { ConfigError, fieldValue, resourceValue } from '../environment.ts';
+import { type File, writeAtomically } from './atomic-files.ts';
+import { type VolumeContext, VolumeError, type VolumePlugin } from './volume.ts';
+
+const defaultMode = 0o644;
+
+type Source = NonNullable<NonNullable<Volume['projected']>['sources']>[number];
+
+/** configMap, secret and downwardAPI volumes are a projected volume of one source. */
+export const configMap: VolumePlugin = {
+  source: 'configMap',
+  setUp: (volume, context) => project([{ configMap: volume.configMap! }], volume.configMap!.defaultMode, context),
+};
+
+export const secret: VolumePlugin = {
+  source: 'secret',
+  setUp(volume, context) {
+    const { secretName, items, optional, defaultMode } = volume.secret!;
+    return project([{ secret: { name: secretName, items, optional } as Source['secret'] }], defaultMode, context);
+  },
+};
+
+export const downwardAPI: VolumePlugin = {
+  source: 'downwardAPI',
+  setUp: (volume, context) => project([{ downwardAPI: volume.downwardAPI! }], volume.downwardAPI!.defaultMode, context),
+};
+
+export const projected: VolumePlugin = {
+  source: 'projected',
+  setUp: (volume, context) => project(volume.projected!.sources ?? [], volume.projected!.defaultMode, context),
+};
+
+async function project(sources: readonly Source[], mode: number | undefined, context: VolumeContext): Promise<string> {
+  const files = new Map<string, File>();
+  for (const source of sources)
+    for (const [name, file] of await filesOf(source, mode ?? defaultMode, context)) files.set(name, file);
+  await writeAtomically(context.directory, files, context.pod.spec.securityContext?.fsGroup);
+  return context.directory;
+}
+
+async function filesOf(source: Source, mode: number, context: VolumeContext): Promise<[string, File][]> {
+  if (source.configMap) {
+    const { name = '', items, optional } = source.configMap;
+    const found = await context.configMap(name);
+    if (!found && !optional) throw new VolumeError(`configmap "${name}" not found`);
+    const data = new Map<string, Buffer>();
+    for (const [key, value] of Object.entries(found?.data ?? {})) data.set(key, Buffer.from(value));
+    for (const [key, value] of Object.entries(found?.binaryData ?? {})) data.set(key, Buffer.from(value, 'base64'));
+    return pick(data, items, mode, optional, 'configmap');
+  }
+  if (source.secret) {
+    const { name = '', items, optional } = source.secret;
+    const found = await context.secret(name);
+    if (!found && !optional) throw new VolumeError(`secret "${name}" not found`);
+    const data = new Map(Object.entries(found?.data ?? {}).map(([key, value]) => [key, Buffer.from(value, 'base64')]));
+    return pick(data, items, mode, optional, 'secret');
+  }
+  if (source.downwardAPI)
+    return (source.downwardAPI.items ?? []).map((item) => [item.path, downward(item, mode, context)]);
+  if (source.serviceAccountToken) {
+    const { audience, expirationSeconds = 3600, path } = source.serviceAccountToken;
+    const token = await context.serviceAccountToken(audience, expirationSeconds);
+    // A token is its owner's alone, unless the pod runs as somebody who could not read it then.
+    const runsAsOther =
+      context.pod.spec.securityContext?.runAsUser !== undefined ||
+      context.pod.spec.containers.some((c) => c.securityContext?.runAsUser);
+    return [[path, { content: Buffer.from(token), mode: runsAsOther ? 0o644 : mode }]];
+  }
+  throw new VolumeError(`projected source ${Object.keys(source).join(', ')} is not supported`);
+}
+
+function pick(
+  data: Map<string, Buffer>,
+  items: readonly KeyToPath[] | undefined,
+  mode: number,
+  optional: boolean | undefined,
+  kind: string,
+): [string, File][] {
+  if (!items) return [...data].map(([key, content]) => [key, { content, mode }]);
+  return items.flatMap((item): [string, File][] => {
+    const content = data.get(item.key);
+    if (content) return [[item.path, { content, mode: item.mode ?? mode }]];
+    if (optional) return [];
+    throw new VolumeError(
+      `${kind} references non-existent ${kind === 'secret' ? 'secret' : 'config'} key: ${item.key}`,
+    );
+  });
+}
+
+function downward(item: DownwardAPIVolumeFile, mode: number, context: VolumeContext): File {
+  try {
+    const text = item.fieldRef
+      ? fieldValue(context.pod, item.fieldRef.fieldPath, context.fields)
+      : resource(item, context);
+    return { content: Buffer.from(text), mode: item.mode ?? mode };
+  } catch (error) {
+    if (error instanceof ConfigError) throw new VolumeError(error.message);
+    throw error;
+  }
+}
+
+function resource(item: DownwardAPIVolumeFile, context: VolumeContext): string {
+  const { containerName, resource: name, divisor } = item.resourceFieldRef!;
+  const container = [...context.pod.spec.containers, ...(context.pod.spec.initContainers ?? [])].find(
+    (c) => c.name === containerName,
+  );
+  if (!container) throw new VolumeError(`container ${containerName} not found`);
+  return resourceValue(container, name, divisor, context.fields);
+}

@@ -1,0 +1,30 @@
+// A volume plugin: one file each behind one function (DESIGN.md, idea 5).
+
+import type { ConfigMap, Pod, Secret, Volume } from '../../api/api.ts';
+import type { EnvironmentSources } from '../environment.ts';
+
+export interface VolumeContext {
+  readonly pod: Pod;
+  /** Where this volume of this pod lives. */
+  readonly directory: string;
+  configMap(name: string): Promise<ConfigMap | undefined>;
+  secret(name: string): Promise<Secret | undefined>;
+  /** A token for the pod's service account, renewed before it runs out. */
+  serviceAccountToken(audience: string | undefined, expirationSeconds: number): Promise<string>;
+  readonly fields: Pick<EnvironmentSources, 'podIPs' | 'hostIPs' | 'nodeName' | 'allocatable'>;
+}
+
+/** Makes the volume and keeps it current: called again while the pod runs. Returns the path to mount. */
+export type SetUp = (volume: Volume, context: VolumeContext) => Promise<string>;
+
+export interface VolumePlugin {
+  /** The field of a Volume that asks for this plugin. */
+  readonly source: keyof Volume;
+  readonly setUp: SetUp;
+  readonly tearDown?: (directory: string) => Promise<void>;
+}
+
+/** The volume cannot be made now: event FailedMount, and another try later. */
+export class VolumeError extends Error {
+  override readonly name = 'VolumeError';
+}
