@@ -1,0 +1,96 @@
+// Runs Kubernetes' controllers: each watches, compares what is with what is wanted, and corrects.
+// https://kubernetes.io/docs/concepts/architecture/controller/
+
+import {
+  type ComponentContext,
+  type Controller,
+  InformerFactory,
+  type LeaderElection,
+  type RunningComponent,
+  type RunningController,
+  runController,
+  runLeaderElection,
+} from '../client/client.ts';
+import { deployment } from './deployment.ts';
+import { endpoints } from './endpoints.ts';
+import { endpointslice } from './endpointslice.ts';
+import { namespace } from './namespace.ts';
+import { replicaset, replicationcontroller } from './replicaset.ts';
+import { rootCaCertificatePublisher } from './root-ca-certificate-publisher.ts';
+import { serviceaccount } from './serviceaccount.ts';
+
+export interface KubeControllerManagerConfig {
+  /** PEM of the cluster's CA, for the ConfigMap kube-root-ca.crt; left out: it is not published. */
+  readonly rootCa?: string;
+  /** Where pod address ranges of nodes come from, such as 10.244.0.0/16; left out: nodes get none. */
+  readonly clusterCidrs?: readonly string[];
+  /** Prefix length of a node's range. Default 24 (IPv4), 64 (IPv6). */
+  readonly nodeCidrMaskSize?: { readonly ipv4?: number; readonly ipv6?: number };
+  /** With it, only the holder of the Lease runs controllers; left out: this one runs them. */
+  readonly leaderElection?: { readonly identity: string };
+  /** Names of controllers not to run. */
+  readonly disabled?: readonly string[];
+}
+
+/** A controller, or for those that are more than one loop, how to start it. */
+export type Entry =
+  | Controller
+  | { readonly name: string; start(context: ComponentContext, informers: InformerFactory): RunningController };
+
+/** Every controller, anew for each start: some keep what they have seen. */
+const controllers = (config: KubeControllerManagerConfig): readonly Entry[] => [
+  namespace,
+  serviceaccount,
+  ...(config.rootCa ? [rootCaCertificatePublisher(config.rootCa)] : []),
+  deployment,
+  replicaset,
+  replicationcontroller,
+  endpointslice,
+  endpoints,
+];
+
+export async function startKubeControllerManager(
+  context: ComponentContext,
+  config: KubeControllerManagerConfig,
+): Promise<RunningComponent> {
+  if (!config.leaderElection) {
+    const running = runAll(context, config);
+    return { stop: () => running.stop() };
+  }
+  let running: RunningComponent | undefined;
+  const election: LeaderElection = runLeaderElection(context, {
+    name: 'kube-controller-manager',
+    identity: config.leaderElection.identity,
+    onStartedLeading() {
+      running = runAll(context, config);
+    },
+    onStoppedLeading() {
+      void running?.stop();
+      context.fatal(new Error('kube-controller-manager lost its lead'));
+    },
+  });
+  return {
+    async stop() {
+      // Controllers end before the Lease is handed over: two at once would do work twice.
+      await running?.stop();
+      await election.stop();
+    },
+  };
+}
+
+function runAll(context: ComponentContext, config: KubeControllerManagerConfig): RunningComponent {
+  const informers = new InformerFactory(context);
+  const running = controllers(config)
+    .filter(({ name }) => !config.disabled?.includes(name))
+    .map((entry) =>
+      'reconcile' in entry ? runController(context, informers, entry) : entry.start(context, informers),
+    );
+  return {
+    async stop() {
+      // Queues close first; informers' end wakes whoever waits for a cache.
+      const stopped = running.map((controller) => controller.stop());
+      await informers.stop();
+      await Promise.all(stopped);
+    },
+  };
+}

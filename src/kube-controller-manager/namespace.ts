@@ -1,0 +1,175 @@
+// Empties a namespace that is being deleted, then lets it go.
+// https://kubernetes.io/docs/concepts/overview/working-with-objects/namespaces/
+
+import { type ApiObject, isApiError, isNotFound, type Namespace, type NamespaceCondition } from '../api/api.ts';
+import { type Controller, own, type Tools, timestamp } from '../client/client.ts';
+import { deepEqual } from '../machinery/equal.ts';
+import { type DiscoveredResource, type Discovery, discover } from './discovery.ts';
+
+const finalizer = 'kubernetes';
+/** How long to wait for what cannot go at once, such as an object with finalizers. */
+const retryMs = 5_000;
+
+export const namespace: Controller = {
+  name: 'namespace',
+  watches: [
+    own('namespaces'),
+    {
+      // Pods take their grace to end: go on as soon as the last one is gone.
+      resource: 'pods',
+      matters: () => false,
+      *keys({ metadata: { namespace = '' } }: ApiObject, { lister }) {
+        if (!lister('namespaces').get(namespace)?.metadata.deletionTimestamp) return;
+        if (lister('pods').list(namespace).length === 0) yield namespace;
+      },
+    },
+  ],
+  workers: 10,
+  async reconcile(name, tools) {
+    const found = tools.lister('namespaces').get(name);
+    if (!found?.metadata.deletionTimestamp) return;
+    // The finalizer decides, and may be gone already: ask the server.
+    const live = await tools.client.get('namespaces', { name }).catch(ignoreNotFound);
+    if (!live?.metadata.deletionTimestamp || !live.spec?.finalizers?.includes(finalizer)) return;
+    const content = await empty(name, tools);
+    const current = await writeConditions(live, content, tools);
+    if (content.waitMs > 0 || content.failures.length > 0) return { after: content.waitMs || retryMs };
+    if (content.discovery.failures.size > 0) throw new Error('not every kind of the namespace could be looked for');
+    await finalize(current, tools);
+  },
+};
+
+interface Content {
+  readonly discovery: Discovery;
+  /** Resource and count of what is left. */
+  readonly remaining: Map<string, number>;
+  /** Finalizer and number of objects that have it. */
+  readonly finalizers: Map<string, number>;
+  readonly failures: string[];
+  /** 0 when nothing is left. */
+  waitMs: number;
+}
+
+async function empty(namespace: string, tools: Tools): Promise<Content> {
+  const discovery = await discover(tools.client);
+  const deletable = discovery.resources.filter(
+    ({ namespaced, verbs }) => namespaced && verbs.includes('delete') && verbs.includes('list'),
+  );
+  const content: Content = { discovery, remaining: new Map(), finalizers: new Map(), failures: [], waitMs: 0 };
+  // Pods first (KEP-5080): what protects them, such as a NetworkPolicy, must not go before them.
+  const isPods = ({ group, resource }: DiscoveredResource) => group === '' && resource === 'pods';
+  await Promise.all(deletable.filter(isPods).map((resource) => emptyOf(resource, namespace, content, tools)));
+  if (content.waitMs > 0 || content.failures.length > 0) return content;
+  const rest = deletable.filter((resource) => !isPods(resource));
+  await Promise.all(rest.map((resource) => emptyOf(resource, namespace, content, tools)));
+  return content;
+}
+
+async function emptyOf(resource: DiscoveredResource, namespace: string, content: Content, { client, clock }: Tools) {
+  try {
+    const before = (await client.list(resource, { namespace })).items;
+    if (before.length === 0) return;
+    const gentle = { propagationPolicy: 'Background' as const };
+    if (resource.verbs.includes('deletecollection')) await client.deleteCollection(resource, { namespace }, gentle);
+    else
+      for (const { metadata } of before)
+        await client.delete(resource, { namespace, name: metadata.name }, gentle).catch(ignoreNotFound);
+    const left = (await client.list(resource, { namespace })).items;
+    if (left.length > 0) note(resource, left, content, clock.now());
+  } catch (error) {
+    if (isApiError(error) && (error.code === 404 || error.code === 405)) return;
+    content.failures.push((error as Error).message);
+  }
+}
+
+function note(resource: DiscoveredResource, left: readonly ApiObject[], content: Content, nowMs: number): void {
+  content.remaining.set(`${resource.resource}.${resource.group}`, left.length);
+  let waitMs = retryMs;
+  for (const { metadata } of left) {
+    for (const name of metadata.finalizers ?? []) content.finalizers.set(name, (content.finalizers.get(name) ?? 0) + 1);
+    if (metadata.finalizers?.length || !metadata.deletionTimestamp) continue;
+    // Pods end by the end of their grace: no need to ask before half of it has passed.
+    const rest = Date.parse(metadata.deletionTimestamp) - nowMs;
+    if (rest > 0) waitMs = Math.max(waitMs, Math.min(rest / 2 + 1000, 15_000));
+  }
+  content.waitMs = content.waitMs === 0 ? waitMs : Math.min(content.waitMs, waitMs);
+}
+
+/** [type, ok, bad]: status, reason and message either way. */
+function conditionsOf({
+  discovery,
+  remaining,
+  finalizers,
+  failures,
+}: Content): Omit<NamespaceCondition, 'lastTransitionTime'>[] {
+  const condition = (type: string, text: string, ok: [string, string], badReason: string) =>
+    text
+      ? { type, status: 'True', reason: badReason, message: text }
+      : { type, status: 'False', reason: ok[0], message: ok[1] };
+  const undiscovered = [...discovery.failures]
+    .map(([version, error]) => `${version}: ${error}`)
+    .sort()
+    .join(', ');
+  const left = [...remaining].sort().map(([what, count]) => `${what} has ${count} resource instances`);
+  const held = [...finalizers].sort().map(([name, count]) => `${name} in ${count} resource instances`);
+  return [
+    condition(
+      'NamespaceDeletionDiscoveryFailure',
+      undiscovered &&
+        `Discovery failed for some groups, ${discovery.failures.size} failing: unable to retrieve the complete list of server APIs: ${undiscovered}`,
+      ['ResourcesDiscovered', 'All resources successfully discovered'],
+      'DiscoveryFailed',
+    ),
+    condition(
+      'NamespaceDeletionGroupVersionParsingFailure',
+      '',
+      ['ParsedGroupVersions', 'All legacy kube types successfully parsed'],
+      'GroupVersionParsingFailed',
+    ),
+    condition(
+      'NamespaceDeletionContentFailure',
+      failures.length > 0
+        ? `Failed to delete all resource types, ${failures.length} remaining: ${failures.sort().join(', ')}`
+        : '',
+      ['ContentDeleted', 'All content successfully deleted, may be waiting on finalization'],
+      'ContentDeletionFailed',
+    ),
+    condition(
+      'NamespaceContentRemaining',
+      left.length > 0 ? `Some resources are remaining: ${left.join(', ')}` : '',
+      ['ContentRemoved', 'All content successfully removed'],
+      'SomeResourcesRemain',
+    ),
+    condition(
+      'NamespaceFinalizersRemaining',
+      held.length > 0 ? `Some content in the namespace has finalizers remaining: ${held.join(', ')}` : '',
+      ['ContentHasNoFinalizers', 'All content-preserving finalizers finished'],
+      'SomeFinalizersRemain',
+    ),
+  ];
+}
+
+async function writeConditions(live: Namespace, content: Content, { client, clock }: Tools): Promise<Namespace> {
+  const known = live.status?.conditions ?? [];
+  const now = timestamp(clock.now());
+  const fresh = conditionsOf(content).map((next) => {
+    const old = known.find(({ type }) => type === next.type);
+    const same = old?.status === next.status && old.reason === next.reason && old.message === next.message;
+    return same ? old : { ...next, lastTransitionTime: old?.status === next.status ? old.lastTransitionTime : now };
+  });
+  const others = known.filter(({ type }) => fresh.every((condition) => condition.type !== type));
+  const conditions = [...others, ...fresh] as NamespaceCondition[];
+  if (deepEqual(conditions, known)) return live;
+  return client.update('namespaces', { ...live, status: { ...live.status, conditions } }, { subresource: 'status' });
+}
+
+async function finalize(live: Namespace, { client }: Tools): Promise<void> {
+  const finalizers = (live.spec?.finalizers ?? []).filter((name) => name !== finalizer);
+  const next = { ...live, spec: { ...live.spec, finalizers } };
+  await client.update('namespaces', next, { subresource: 'finalize' }).catch(ignoreNotFound);
+}
+
+function ignoreNotFound(error: unknown): undefined {
+  if (isNotFound(error)) return undefined;
+  throw error;
+}

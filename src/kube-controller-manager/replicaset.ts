@@ -1,0 +1,115 @@
+// Keeps as many pods as a ReplicaSet, or its predecessor the ReplicationController, asks for.
+// https://kubernetes.io/docs/concepts/workloads/controllers/replicaset/
+
+import type { Pod, ReplicaSet } from '../api/api.ts';
+import { type Controller, own, ownedBy, type Tools, timestamp } from '../client/client.ts';
+import { deepEqual } from '../machinery/equal.ts';
+import { mapSelector } from '../machinery/label-selector.ts';
+import { claim, orphanIndex, orphansOf } from './claim.ts';
+import { burstPods, createPods, deletePods } from './create-pods.ts';
+import { availableIn, byDeletion, isActive, isReady, isTerminating } from './pods.ts';
+
+type Resource = 'replicasets' | 'replicationcontrollers';
+
+export const replicaset: Controller = keepReplicas('replicaset', 'replicasets', 'ReplicaSet');
+export const replicationcontroller: Controller = {
+  ...keepReplicas('replicationcontroller', 'replicationcontrollers', 'ReplicationController'),
+  component: 'replication-controller',
+};
+
+function keepReplicas(name: string, resource: Resource, kind: string): Controller {
+  return {
+    name,
+    watches: [own(resource), ownedBy('pods', kind), orphansOf('pods', resource)],
+    indexes: [orphanIndex('pods')],
+    async reconcile(key, tools) {
+      const set = tools.lister(resource).get(key) as ReplicaSet | undefined;
+      if (!set) return; // deleted: the garbage collector takes the pods
+      const pods = await claim<Pod>(set, resource, 'pods', tools);
+      const failure = set.metadata.deletionTimestamp
+        ? undefined
+        : await scale(set, resource, pods.filter(isActive), tools);
+      // What was just made is not counted yet: the cache shows it by the next look, which its event brings.
+      const after = await updateStatus(set, resource, pods, failure, tools);
+      if (failure) throw failure.error;
+      return after;
+    },
+  };
+}
+
+interface Failure {
+  readonly reason: 'FailedCreate' | 'FailedDelete';
+  readonly error: unknown;
+}
+
+async function scale(
+  set: ReplicaSet,
+  resource: Resource,
+  active: readonly Pod[],
+  tools: Tools,
+): Promise<Failure | undefined> {
+  const missing = (set.spec.replicas ?? 1) - active.length;
+  if (missing > 0) {
+    const error = await createPods(set, resource, set.spec.template, Math.min(missing, burstPods), tools);
+    return error ? { reason: 'FailedCreate', error } : undefined;
+  }
+  if (missing === 0) return undefined;
+  const doomed = chooseDoomed(set, active, Math.min(-missing, burstPods), tools);
+  const error = await deletePods(set, doomed, tools);
+  return error ? { reason: 'FailedDelete', error } : undefined;
+}
+
+/** Pods of one Deployment (ReplicaSets with one controller) crowd a node together, whichever of the sets is theirs. */
+function chooseDoomed(set: ReplicaSet, active: readonly Pod[], count: number, { lister, clock }: Tools): Pod[] {
+  if (count >= active.length) return [...active];
+  const crowd = new Map<string, number>();
+  const deployment = set.metadata.ownerReferences?.find((owner) => owner.controller)?.uid;
+  const siblings = deployment ? lister('replicasets').ownedBy({ metadata: { uid: deployment } }) : [set];
+  for (const sibling of siblings)
+    for (const { spec } of lister('pods').ownedBy(sibling).filter(isActive))
+      if (spec.nodeName) crowd.set(spec.nodeName, (crowd.get(spec.nodeName) ?? 0) + 1);
+  const order = byDeletion((pod) => crowd.get(pod.spec.nodeName ?? '') ?? 0, clock.now());
+  return [...active].sort(order).slice(0, count);
+}
+
+async function updateStatus(
+  set: ReplicaSet,
+  resource: Resource,
+  pods: readonly Pod[],
+  failure: Failure | undefined,
+  { client, clock }: Tools,
+): Promise<{ after: number } | undefined> {
+  const active = pods.filter(isActive);
+  const waits = active.map((pod) => availableIn(pod, set.spec.minReadySeconds ?? 0, clock.now()));
+  const asTemplate = mapSelector(set.spec.template.metadata?.labels ?? {});
+  const conditions = conditionsOf(set, failure, clock.now());
+  const status = {
+    ...set.status,
+    replicas: active.length,
+    fullyLabeledReplicas: active.filter((pod) => asTemplate.matches(pod.metadata.labels ?? {})).length,
+    readyReplicas: active.filter(isReady).length,
+    availableReplicas: waits.filter((wait) => wait === 0).length,
+    ...(resource === 'replicasets' && { terminatingReplicas: pods.filter(isTerminating).length }),
+    observedGeneration: set.metadata.generation,
+    conditions: conditions.length > 0 ? conditions : undefined,
+  };
+  if (!deepEqual(withoutNothings(status), withoutNothings(set.status ?? {})))
+    await client.update(resource, { ...set, status } as any, { subresource: 'status' });
+  const soonest = Math.min(...waits.filter((wait) => wait !== undefined && wait > 0).map(Number));
+  return Number.isFinite(soonest) ? { after: soonest } : undefined;
+}
+
+/** Zero and absent are the same to a counter. */
+const withoutNothings = (status: object) =>
+  Object.fromEntries(Object.entries(status).filter(([, value]) => value !== 0 && value !== undefined));
+
+function conditionsOf(set: ReplicaSet, failure: Failure | undefined, nowMs: number) {
+  const conditions = set.status?.conditions ?? [];
+  const known = conditions.find((condition) => condition.type === 'ReplicaFailure');
+  if (failure && known?.reason === failure.reason) return conditions;
+  const others = conditions.filter((condition) => condition !== known);
+  if (!failure) return others;
+  const message = (failure.error as Error).message;
+  const lastTransitionTime = timestamp(nowMs);
+  return [...others, { type: 'ReplicaFailure', status: 'True', lastTransitionTime, reason: failure.reason, message }];
+}
