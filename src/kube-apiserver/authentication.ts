@@ -9,7 +9,9 @@ export interface Authenticator {
    * The user, or undefined when the request has no credentials of this kind. Credentials of this kind that are wrong
    * throw `unauthorized()`.
    */
-  authenticate(request: ApiRequest): Promise<UserInfo | undefined>;
+  authenticate(request: ApiRequest, audiences?: readonly string[]): Promise<UserInfo | undefined>;
+  /** True when a TokenReview asks this one too. It then checks for `audiences` instead of the server's own. */
+  readonly reviewsTokens?: boolean;
 }
 
 /** https://kubernetes.io/docs/reference/access-authn-authz/authentication/#x509-client-certificates */

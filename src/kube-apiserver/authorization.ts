@@ -16,9 +16,18 @@ export interface Decision {
   readonly reason?: string;
 }
 
+/** As in the status of a SelfSubjectRulesReview. */
+export interface Rules {
+  readonly resourceRules: readonly object[];
+  readonly nonResourceRules: readonly object[];
+  readonly incomplete?: boolean;
+}
+
 export interface Authorizer {
   readonly name: string;
   authorize(attributes: Attributes): Promise<Decision> | Decision;
+  /** What a SelfSubjectRulesReview shows; left out by authorizers that cannot list their rules. */
+  rulesFor?(user: UserInfo, namespace: string): Promise<Rules> | Rules;
 }
 
 export const alwaysAllow: Authorizer = { name: 'AlwaysAllow', authorize: () => ({ decision: 'allow' }) };

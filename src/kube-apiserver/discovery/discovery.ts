@@ -87,6 +87,10 @@ function versionReply(kinds: KindRegistry, path: string, group: string, version:
   }));
 }
 
+/** Whether a subresource's type comes from elsewhere, as the Scale of deployments does. */
+const foreign = (kind: Kind, { group, version }: { group: string; version: string }): boolean =>
+  !!version && (group !== kind.group || version !== kind.version);
+
 function resourcesOf(kind: Kind) {
   const { resource, singular, namespaced, verbs, shortNames, categories, subresources } = kind;
   return [
@@ -104,8 +108,7 @@ function resourcesOf(kind: Kind) {
       name: `${resource}/${sub.name}`,
       singularName: '',
       namespaced,
-      ...(sub.kind.group && { group: sub.kind.group }),
-      ...(sub.kind.version && { version: sub.kind.version }),
+      ...(foreign(kind, sub.kind) && { ...(sub.kind.group && { group: sub.kind.group }), version: sub.kind.version }),
       kind: sub.kind.kind,
       verbs: sub.verbs,
     })),
@@ -162,7 +165,8 @@ function discoveryOf(kind: Kind) {
     ...(kind.subresources.length && {
       subresources: kind.subresources.map((sub) => ({
         subresource: sub.name,
-        responseKind: sub.kind,
+        responseKind:
+          foreign(kind, sub.kind) || kind.custom ? sub.kind : { group: '', version: '', kind: sub.kind.kind },
         verbs: sub.verbs,
       })),
     }),

@@ -145,8 +145,16 @@ export function text(code: number, object: any, { format, pretty }: Accepted): E
 /** A document that was written before is sent as it is, unless the client wants it otherwise. */
 export function encodeRaw(reply: RawReply & { negotiable?: boolean }, accepted: () => Accepted): RawReply {
   if (!reply.negotiable || typeof reply.body !== 'string') return reply;
-  const { format, pretty } = accepted();
+  const { format, pretty } = formatOf(accepted);
   if (format === 'json' && !pretty) return reply;
   const { contentType, body } = text(reply.code, JSON.parse(reply.body), { format, ...(pretty && { pretty }) });
   return { ...reply, contentType: format === 'json' ? reply.contentType : contentType, body };
+}
+/** The document has a shape of its own, which was agreed on before: only the format is still open. */
+function formatOf(accepted: () => Accepted): Accepted {
+  try {
+    return accepted();
+  } catch {
+    return { format: 'json' };
+  }
 }

@@ -1,4 +1,4 @@
-import { type ApiObject, alreadyExists } from '../../api/api.ts';
+import { ApiError, type ApiObject, alreadyExists } from '../../api/api.ts';
 import { objectReply, type Reply } from '../request.ts';
 import { failure, plainError } from '../status.ts';
 import { decodeBody, inOrder, sharesBytes } from './codec.ts';
@@ -49,7 +49,7 @@ export async function createObject(
     if (generated) draft.metadata.name = generateNameFrom(generateName as string, server.random.suffix(5));
     const made = await insert(named, draft, options, attributes);
     if (made) return made;
-    if (!generated) throw alreadyExists(kind, draft.metadata.name ?? '');
+    if (!generated) throw taken409(named, draft);
     if (attempt === generateAttempts) throw namesExhausted(kind, draft.metadata.name ?? '');
   }
 }
@@ -110,6 +110,13 @@ function fillMetadata({ kind, server }: Target, object: ApiObject): void {
 
 /** A name has at most 63 characters, so that it fits a label: the base is cut. */
 const generateNameFrom = (base: string, suffix: string): string => base.slice(0, 63 - suffix.length) + suffix;
+
+function taken409({ kind, cache }: Target, { metadata }: ApiObject) {
+  const error = alreadyExists(kind, metadata.name ?? '');
+  const holder = cache.get(keyOf(kind, metadata.namespace ?? '', metadata.name ?? ''));
+  if (!holder?.object.metadata.deletionTimestamp) return error;
+  return new ApiError({ ...error.status, message: `object is being deleted: ${error.status.message}` });
+}
 
 function namesExhausted(kind: Target['kind'], name: string) {
   const { group, resource } = kind;

@@ -94,6 +94,8 @@ async function deleteOnce(
   if (isNamespace) next.status = { ...live.status, phase: 'Terminating' };
   const held = finalizers.length > 0 || namespaceHeld;
   if (held && !next.metadata.deletionTimestamp) mark(target, next, 0);
+  // A namespace has no time of grace: it goes when it is empty.
+  if (isNamespace) delete next.metadata.deletionGracePeriodSeconds;
   next = inOrder(kind, next);
 
   const gone = !held && (grace.seconds ?? 0) === 0 && !grace.pending;

@@ -1,6 +1,14 @@
 // PATCH in its four forms. https://kubernetes.io/docs/reference/using-api/api-concepts/#patch-and-apply
 
-import { ApiError, type ApiObject, badRequest, conflict, notFound, unsupportedMediaType } from '../../api/api.ts';
+import {
+  ApiError,
+  type ApiObject,
+  badRequest,
+  conflict,
+  type Kind,
+  notFound,
+  unsupportedMediaType,
+} from '../../api/api.ts';
 import { applyJsonPatch } from '../../machinery/json-patch.ts';
 import { ApplyConflicts, applyConfiguration } from '../../machinery/managed-fields.ts';
 import { applyMergePatch } from '../../machinery/merge-patch.ts';
@@ -12,6 +20,7 @@ import { apiVersionOf, decodeValue, groupVersion, parseLoosely } from './codec.t
 import { createObject } from './create.ts';
 import { invalidOptions, type Target, type WriteOptions, writeOptions } from './target.ts';
 import { matchName, replaceObject, replyOf } from './update.ts';
+import type { Written } from './write.ts';
 import { resetFields, timestamp } from './write.ts';
 
 const json = 'application/json-patch+json';
@@ -21,20 +30,32 @@ const apply = 'application/apply-patch+yaml';
 const known = [json, merge, strategic, apply, 'application/apply-patch+cbor'];
 
 export async function patch(target: Target): Promise<Reply> {
-  const { request, kind } = target;
-  const type = (request.headers['content-type'] ?? '').split(';')[0].trim();
-  if (!known.includes(type)) throw failure(415, 'UnsupportedMediaType', '415: Unsupported Media Type', {});
-  if (type === strategic && kind.custom) throw unsupportedPatch([json, merge, apply]);
-  if (type === 'application/apply-patch+cbor') throw unsupportedMediaType('415: Unsupported Media Type');
-  const options = writeOptions(request, 'PatchOptions');
+  const type = typeOf(target);
+  const options = writeOptions(target.request, 'PatchOptions');
   checkOptions(target, type);
   if (type === apply) return applyPatch(target, options);
-  const change = changeOf(target, type, await request.body());
+  const change = await patchOf(target);
   const result = await replaceObject(target, options, {
     make: (live) => decodePatched(target, options, change(live)),
     patched: true,
   });
   return replyOf(target, result);
+}
+
+/** The type of the patch; throws 415 for what is none, or cannot be applied to this kind. */
+function typeOf({ request, kind }: Target): string {
+  const type = (request.headers['content-type'] ?? '').split(';')[0].trim();
+  if (!known.includes(type)) throw failure(415, 'UnsupportedMediaType', '415: Unsupported Media Type', {});
+  if (type === strategic && kind.custom) throw unsupportedPatch([json, merge, apply]);
+  if (type === 'application/apply-patch+cbor') throw unsupportedMediaType('415: Unsupported Media Type');
+  return type;
+}
+
+/** The request's patch as a function that makes a new document of a live one. */
+export async function patchOf(target: Target): Promise<(live: ApiObject) => any> {
+  const type = typeOf(target);
+  checkOptions(target, type);
+  return changeOf(target, type, await target.request.body());
 }
 
 function checkOptions({ request }: Target, type: string): void {
@@ -137,10 +158,20 @@ function patchInvalid(document: any, error: ApiError, { kind }: Target): ApiErro
 
 /** https://kubernetes.io/docs/reference/using-api/server-side-apply/ */
 async function applyPatch(target: Target, options: WriteOptions): Promise<Reply> {
+  return replyOf(target, await applyTo(target, options));
+}
+
+/** Applies the body, which is of `bodyKind` (default: the target's own), after `translate` made it the target's. */
+export async function applyTo(
+  target: Target,
+  options: WriteOptions,
+  bodyKind: Kind = target.kind,
+  translate: (applied: ApiObject) => ApiObject = (applied) => applied,
+): Promise<Written> {
   const { request, kind, name } = target;
   const { subresource } = request.info;
-  const applied = appliedObject(target, await request.body());
-  if (!kind.verbs.includes('patch')) throw notFound(kind, name);
+  checkOptions(target, apply);
+  const applied = translate(appliedObject({ ...target, kind: bodyKind }, await request.body()));
   const write = {
     applied,
     manager: options.fieldManager,
@@ -151,7 +182,7 @@ async function applyPatch(target: Target, options: WriteOptions): Promise<Reply>
     schema: kind.schema,
     resetFields: resetFields(kind, subresource, applied),
   };
-  const result = await replaceObject(target, options, {
+  return replaceObject(target, options, {
     track: false,
     patched: true,
     make: (live) => {
@@ -178,7 +209,6 @@ async function applyPatch(target: Target, options: WriteOptions): Promise<Reply>
       return createObject(target, decodePatched(target, options, object), options, false);
     },
   });
-  return replyOf(target, result);
 }
 
 function merged(write: Parameters<typeof applyConfiguration>[0]) {

@@ -2,6 +2,7 @@ import { type ApiObject, badRequest, conflict, notFound } from '../../api/api.ts
 import { deepEqual } from '../../machinery/equal.ts';
 import { objectReply, type Reply } from '../request.ts';
 import { failure, plainError } from '../status.ts';
+import { prepareSubresource } from '../subresources/prepare.ts';
 import type { Item } from '../watch-cache/item.ts';
 import { decodeBody, inOrder, served, sharesBytes } from './codec.ts';
 import { createObject } from './create.ts';
@@ -179,14 +180,11 @@ function keepMetadata(next: ApiObject, live: ApiObject): void {
   delete metadata.selfLink;
 }
 
-/** Through /status nothing but the status (and labels and the like) changes, and through the object all but it. */
+/** Through a subresource only its own part changes, and through the object all but the status. */
 function prepareGenerically({ kind, request }: Target, next: ApiObject, live: ApiObject): void {
-  if (request.info.subresource === 'status') {
-    for (const field of Object.keys(next))
-      if (!['apiVersion', 'kind', 'metadata', 'status'].includes(field)) delete next[field];
-    for (const [field, value] of Object.entries(live))
-      if (field !== 'metadata' && field !== 'status') next[field] = value;
-  } else if (kind.subresources.some(({ name }) => name === 'status')) {
+  const prepare = prepareSubresource(request.info.subresource);
+  if (prepare) prepare(next, live);
+  else if (kind.subresources.some(({ name }) => name === 'status')) {
     if (live.status === undefined) delete next.status;
     else next.status = live.status;
   }

@@ -1,0 +1,24 @@
+// A change that the server itself makes to an object, past strategy, admission and field ownership: binding, eviction.
+
+import { type ApiObject, notFound } from '../../api/api.ts';
+import { inOrder, served } from './codec.ts';
+import { keyOf, type Target } from './target.ts';
+import { put, staleObject } from './write.ts';
+
+/** Calls `change` with a copy (top level, metadata, spec and status) of the live object until the write succeeds. */
+export async function modify(target: Target, change: (object: ApiObject) => void, dryRun = false): Promise<ApiObject> {
+  const { kind, cache, namespace, name } = target;
+  for (let attempt = 1; attempt <= 64; attempt++) {
+    const item = cache.get(keyOf(kind, namespace, name));
+    if (!item) throw notFound(kind, name);
+    const live = served(kind, item);
+    const next: ApiObject = { ...live, metadata: { ...live.metadata } };
+    if (live.spec) next.spec = { ...live.spec };
+    if (live.status) next.status = { ...live.status };
+    change(next);
+    if (dryRun) return next;
+    const result = await put(target, inOrder(kind, next), item.revision);
+    if (result) return result.object;
+  }
+  throw staleObject(kind, name);
+}

@@ -1,0 +1,75 @@
+// Binding: a pod gets its node. Through pods/NAME/binding and, as of old, through bindings.
+
+import { type ApiObject, conflict, type Kind, schemaOfKind } from '../../api/api.ts';
+import { decodeShape } from '../registry/codec.ts';
+import { modify } from '../registry/modify.ts';
+import { cacheOf, type Target, writeOptions } from '../registry/target.ts';
+import { matchName } from '../registry/update.ts';
+import { timestamp } from '../registry/write.ts';
+import { objectReply, type Reply } from '../request.ts';
+import { plainError } from '../status.ts';
+import type { Subresource } from './subresources.ts';
+
+const bindingKind = {
+  group: '',
+  version: 'v1',
+  kind: 'Binding',
+  get schema() {
+    return schemaOfKind('', 'v1', 'Binding') ?? {};
+  },
+};
+
+export const binding: Subresource = {
+  async answer(target): Promise<Reply> {
+    const options = writeOptions(target.request, 'CreateOptions');
+    const wanted = await decodeShape(target.request, bindingKind, options);
+    if (wanted.metadata?.name) matchName(target, wanted);
+    return bind(target, wanted, options.dryRun);
+  },
+};
+
+/** POST to the collection `bindings`: the pod is named in the body. */
+export async function bindByBody(target: Target): Promise<Reply> {
+  const { server, request } = target;
+  const options = writeOptions(request, 'CreateOptions');
+  const wanted = await decodeShape(request, bindingKind, options);
+  const kind = server.kinds.byResource('', 'v1', 'pods') as Kind;
+  const pod = { ...target, kind, cache: await cacheOf(server, kind), name: wanted.metadata?.name ?? '' };
+  return bind(pod, wanted, options.dryRun);
+}
+
+async function bind(target: Target, wanted: ApiObject, dryRun: boolean): Promise<Reply> {
+  const { name: node = '', kind = '' } = wanted.target ?? {};
+  if (!node) throw plainError('target.name: Required value');
+  if (kind && kind !== 'Node')
+    throw plainError(`target.kind: Unsupported value: ${JSON.stringify(kind)}: supported values: "Node", "<empty>"`);
+  const now = timestamp(target.server.clock.now());
+  await modify(target, (pod) => assign(pod, node, wanted, now), dryRun);
+  return objectReply(201, { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success', code: 201 });
+}
+
+function assign(pod: ApiObject, node: string, { metadata }: ApiObject, now: string): void {
+  const name = pod.metadata.name ?? '';
+  const refuse = (why: string) => conflict({ group: '', resource: 'pods/binding' }, name, why);
+  if (metadata?.uid && metadata.uid !== pod.metadata.uid)
+    throw refuse(`Precondition failed: UID in precondition: ${metadata.uid}, UID in object meta: ${pod.metadata.uid}`);
+  if (metadata?.resourceVersion && metadata.resourceVersion !== pod.metadata.resourceVersion)
+    throw refuse(
+      `Precondition failed: ResourceVersion in precondition: ${metadata.resourceVersion}, ResourceVersion in object meta: ${pod.metadata.resourceVersion}`,
+    );
+  if (pod.metadata.deletionTimestamp) throw refuse(`pod ${name} is being deleted, cannot be assigned to a host`);
+  if (pod.spec.nodeName) throw refuse(`pod ${name} is already assigned to node ${JSON.stringify(pod.spec.nodeName)}`);
+  if (pod.spec.schedulingGates?.length) throw refuse(`pod ${name} has non-empty .spec.schedulingGates`);
+  pod.spec.nodeName = node;
+  if (metadata?.annotations) pod.metadata.annotations = { ...pod.metadata.annotations, ...metadata.annotations };
+  if (metadata?.labels) pod.metadata.labels = { ...pod.metadata.labels, ...metadata.labels };
+  const conditions = (pod.status?.conditions ?? []).filter(({ type }: { type: string }) => type !== 'PodScheduled');
+  const scheduled = {
+    type: 'PodScheduled',
+    ...(pod.metadata.generation && { observedGeneration: pod.metadata.generation }),
+    status: 'True',
+    lastProbeTime: null,
+    lastTransitionTime: now,
+  };
+  pod.status = { ...pod.status, conditions: [...conditions, scheduled] };
+}

@@ -1,0 +1,131 @@
+// Eviction: deletes a pod if the disruption budgets allow it.
+// https://kubernetes.io/docs/concepts/scheduling-eviction/api-eviction/
+
+import { type ApiObject, type Kind, notFound, schemaOfKind } from '../../api/api.ts';
+import { labelSelector } from '../../machinery/label-selector.ts';
+import { decodeShape, served } from '../registry/codec.ts';
+import { deleteObject } from '../registry/delete.ts';
+import { itemOf } from '../registry/get.ts';
+import { modify } from '../registry/modify.ts';
+import { cacheOf, keyOf, type Target, writeOptions } from '../registry/target.ts';
+import { matchName } from '../registry/update.ts';
+import { timestamp } from '../registry/write.ts';
+import { objectReply, type Reply } from '../request.ts';
+import { failure, plainError } from '../status.ts';
+import type { Subresource } from './subresources.ts';
+
+const evictionKind = {
+  group: 'policy',
+  version: 'v1',
+  kind: 'Eviction',
+  get schema() {
+    return schemaOfKind('policy', 'v1', 'Eviction') ?? {};
+  },
+};
+
+export const eviction: Subresource = {
+  async answer(target): Promise<Reply> {
+    const { request } = target;
+    const options = writeOptions(request, 'CreateOptions');
+    const body = await request.body();
+    const wanted = await decodeShape({ ...request, body: async () => asV1(body) }, evictionKind, options);
+    if (wanted.metadata?.name) matchName(target, wanted);
+    const deletion = wanted.deleteOptions ?? {};
+    const dryRun = options.dryRun || !!deletion.dryRun?.length;
+    const pod = served(target.kind, itemOf(target));
+    if (!isFree(pod)) await spendBudget(target, pod, dryRun);
+    await deleteObject(target, { ...deletion, dryRun });
+    return objectReply(201, { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success', code: 201 });
+  },
+};
+
+/** policy/v1beta1 has the same shape and is still accepted here. */
+function asV1(body: Awaited<ReturnType<Target['request']['body']>>): typeof body {
+  if (!body || 'object' in body) return body;
+  const text = body.bytes.toString();
+  return text.includes('policy/v1beta1')
+    ? { ...body, bytes: Buffer.from(text.replace('policy/v1beta1', 'policy/v1')) }
+    : body;
+}
+
+/** Pods that are done, or have not begun, count for no budget. */
+const isFree = ({ status, metadata }: ApiObject): boolean =>
+  ['Succeeded', 'Failed', 'Pending'].includes(status?.phase) || !!metadata.deletionTimestamp;
+
+async function spendBudget(target: Target, pod: ApiObject, dryRun: boolean): Promise<void> {
+  const { server, namespace } = target;
+  const kind = server.kinds.byResource('policy', 'v1', 'poddisruptionbudgets') as Kind;
+  const cache = await cacheOf(server, kind);
+  const budgets: ApiObject[] = [];
+  cache.tree.forEach(keyOf(kind, namespace, ''), keyOf(kind, `${namespace}0`, ''), ({ object }) => {
+    if (object.metadata.namespace !== namespace || !object.spec?.selector) return;
+    if (labelSelector(object.spec.selector).matches(pod.metadata.labels ?? {})) budgets.push(object);
+  });
+  if (!budgets.length) return;
+  if (budgets.length > 1)
+    throw plainError(
+      'This pod has more than one PodDisruptionBudget, which the eviction subresource does not support.',
+    );
+  const [budget] = budgets;
+  if (ignoresBudget(budget, pod)) return;
+  const name = budget.metadata.name ?? '';
+  const ofBudget = { ...target, kind, cache, name };
+  await modify(ofBudget, (next) => decrement(next, pod, timestamp(server.clock.now())), dryRun).catch((error) => {
+    if (error.code === 404) throw notFound(kind, name);
+    throw error;
+  });
+}
+
+/** https://kubernetes.io/docs/tasks/run-application/configure-pdb/#unhealthy-pod-eviction-policy */
+function ignoresBudget({ spec, status }: ApiObject, pod: ApiObject): boolean {
+  const ready = pod.status?.conditions?.some((c: any) => c.type === 'Ready' && c.status === 'True');
+  if (ready) return false;
+  if (spec.unhealthyPodEvictionPolicy === 'AlwaysAllow') return true;
+  const { currentHealthy = 0, desiredHealthy = 0 } = status ?? {};
+  return currentHealthy >= desiredHealthy && desiredHealthy > 0;
+}
+
+const violation = "Cannot evict pod as it would violate the pod's disruption budget.";
+
+function decrement(budget: ApiObject, pod: ApiObject, now: string): void {
+  const { name = '', generation = 0 } = budget.metadata;
+  const status = { ...budget.status };
+  if ((status.observedGeneration ?? 0) < generation)
+    throw refusal(`The disruption budget ${name} is still being processed by the server.`, 10);
+  if (Object.keys(status.disruptedPods ?? {}).length > 2_000)
+    throw failure(
+      403,
+      'Forbidden',
+      `poddisruptionbudgets.policy "${name}" is forbidden: DisruptedPods map too big - too many evictions not confirmed by PDB controller`,
+    );
+  if (!(status.disruptionsAllowed > 0))
+    throw refusal(
+      `The disruption budget ${name} needs ${status.desiredHealthy ?? 0} healthy pods and has ${status.currentHealthy ?? 0} currently`,
+    );
+  status.disruptionsAllowed--;
+  if (status.disruptionsAllowed === 0) status.conditions = exhausted(status.conditions, generation, now);
+  status.disruptedPods = { ...status.disruptedPods, [pod.metadata.name ?? '']: now };
+  budget.status = status;
+}
+
+function exhausted(conditions: any[] = [], observedGeneration: number, now: string): any[] {
+  const type = 'DisruptionAllowed';
+  const old = conditions.find((condition) => condition.type === type);
+  const lastTransitionTime = old?.status === 'False' ? old.lastTransitionTime : now;
+  const next = {
+    type,
+    status: 'False',
+    observedGeneration,
+    lastTransitionTime,
+    reason: 'InsufficientPods',
+    message: '',
+  };
+  return [...conditions.filter((condition) => condition.type !== type), next];
+}
+
+function refusal(message: string, retryAfterSeconds?: number) {
+  return failure(429, 'TooManyRequests', violation, {
+    causes: [{ reason: 'DisruptionBudget', message }],
+    ...(retryAfterSeconds && { retryAfterSeconds }),
+  });
+}

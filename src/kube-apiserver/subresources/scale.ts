@@ -1,0 +1,114 @@
+// /scale: the number of replicas of whatever has replicas, as a Scale.
+// https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/deployment-v1/
+
+import { type ApiObject, badRequest, invalid, type Kind, methodNotAllowed, schemaOfKind } from '../../api/api.ts';
+import { labelSelector } from '../../machinery/label-selector.ts';
+import { decodeShape, decodeValue, served } from '../registry/codec.ts';
+import { itemOf } from '../registry/get.ts';
+import { applyTo, patchOf } from '../registry/patch.ts';
+import { type Target, type WriteOptions, writeOptions } from '../registry/target.ts';
+import { matchName, replaceObject } from '../registry/update.ts';
+import { objectReply, type Reply } from '../request.ts';
+import type { Subresource } from './subresources.ts';
+
+/** A Scale has no storage of its own: only its shape counts. */
+const scaleKind = {
+  group: 'autoscaling',
+  version: 'v1',
+  kind: 'Scale',
+  resource: 'scales',
+  strategy: {},
+  get schema() {
+    return schemaOfKind('autoscaling', 'v1', 'Scale') ?? {};
+  },
+} as unknown as Kind;
+
+export const scale: Subresource = {
+  async answer(target): Promise<Reply> {
+    const { verb } = target.request.info;
+    if (verb === 'get') return objectReply(200, scaleOf(served(target.kind, itemOf(target))));
+    if (verb === 'update') return put(target);
+    if (verb === 'patch') return patch(target);
+    throw methodNotAllowed(target.kind, verb);
+  },
+};
+
+function scaleOf(object: ApiObject): ApiObject {
+  const { name, namespace, uid, resourceVersion, creationTimestamp } = object.metadata;
+  const { selector, replicas } = object.spec ?? {};
+  const text = object.kind === 'ReplicationController' ? mapText(selector) : labelSelector(selector ?? {}).toString();
+  return {
+    kind: 'Scale',
+    apiVersion: 'autoscaling/v1',
+    metadata: { name, namespace, uid, resourceVersion, creationTimestamp },
+    spec: { ...(replicas && { replicas }) },
+    status: { replicas: object.status?.replicas ?? 0, ...(text && { selector: text }) },
+  } as ApiObject;
+}
+
+const mapText = (map: Record<string, string> | undefined): string =>
+  Object.entries(map ?? {})
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([key, value]) => `${key}=${value}`)
+    .join(',');
+
+async function put(target: Target): Promise<Reply> {
+  const options = writeOptions(target.request, 'UpdateOptions');
+  const wanted = await decodeShape(target.request, scaleKind, options);
+  check(target, wanted);
+  return write(target, options, () => wanted);
+}
+
+async function patch(target: Target): Promise<Reply> {
+  const options = writeOptions(target.request, 'PatchOptions');
+  if (/^application\/apply-patch/.test(target.request.headers['content-type'] ?? '')) {
+    const result = await applyTo(target, options, scaleKind, ({ apiVersion, kind, metadata, spec }) => ({
+      ...replicasOnly(target.kind, metadata, spec),
+      ...(apiVersion && kind && {}),
+    }));
+    return objectReply(200, scaleOf(result.object));
+  }
+  const change = await patchOf({ ...target, kind: scaleKind });
+  return write(target, options, (live) => {
+    const next = decodeValue(target.request, scaleKind, change(scaleOf(live)), options);
+    check(target, next);
+    return next;
+  });
+}
+
+const replicasOnly = ({ group, version, kind }: Kind, metadata: ApiObject['metadata'], spec: any): ApiObject => ({
+  apiVersion: group ? `${group}/${version}` : version,
+  kind,
+  metadata,
+  spec: { replicas: spec?.replicas },
+});
+
+function check(target: Target, wanted: ApiObject): void {
+  matchName(target, wanted);
+  const { namespace } = wanted.metadata;
+  if (namespace && namespace !== target.namespace)
+    throw badRequest('the namespace of the provided object does not match the namespace sent on the request');
+  const replicas = wanted.spec?.replicas ?? 0;
+  if (replicas >= 0) return;
+  const message = `Invalid value: ${replicas}: must be greater than or equal to 0`;
+  throw invalid({ group: 'autoscaling', kind: 'Scale' }, wanted.metadata.name ?? '', [
+    { type: 'FieldValueInvalid', field: 'spec.replicas', message },
+  ]);
+}
+
+async function write(target: Target, options: WriteOptions, wanted: (live: ApiObject) => ApiObject): Promise<Reply> {
+  const { object } = await replaceObject(target, options, {
+    make(live) {
+      const { metadata, spec } = wanted(live);
+      const next: ApiObject = {
+        ...live,
+        metadata: { ...live.metadata },
+        spec: { ...live.spec, replicas: spec?.replicas ?? 0 },
+      };
+      next.metadata.resourceVersion = metadata.resourceVersion;
+      if (metadata.uid) next.metadata.uid = metadata.uid;
+      return next;
+    },
+  });
+  return objectReply(200, scaleOf(object));
+}
