@@ -3,6 +3,8 @@
 
 import type { Readable, Writable } from 'node:stream';
 
+export { type Images, openImages } from './images/images.ts';
+export { createNativeRuntime, destroyNativeRuntime, type NativeOptions } from './native/native.ts';
 export { RuntimeError } from './runtime-error.ts';
 export {
   createSimulatedRuntime,

@@ -34,8 +34,18 @@ export function isHello(reference: string): boolean {
   return reference === repository || reference.startsWith(`${repository}:`);
 }
 
+/** Many pods ask at once; it is made once. */
+const making = new Map<string, Promise<ImageRecord>>();
+
 /** The image, made if it is not there yet (about a second), under the tag that `reference` has. */
-export async function ensureHello(store: ImageStore, reference: string): Promise<ImageRecord> {
+export function ensureHello(store: ImageStore, reference: string): Promise<ImageRecord> {
+  const key = `${store.directory} ${reference}`;
+  let image = making.get(key);
+  if (!image) making.set(key, (image = ensure(store, reference).finally(() => making.delete(key))));
+  return image;
+}
+
+async function ensure(store: ImageStore, reference: string): Promise<ImageRecord> {
   const { canonical } = normalizeReference(reference);
   const known = store.find(canonical);
   if (known && fs.existsSync(store.rootfs(known))) return known;

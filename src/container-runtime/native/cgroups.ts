@@ -1,0 +1,233 @@
+// Resource limits and usage through cgroup v1 and v2, which differ in names and units only.
+// https://docs.kernel.org/admin-guide/cgroup-v1/ and https://docs.kernel.org/admin-guide/cgroup-v2.html
+
+import * as fs from 'node:fs';
+import { dirname, join } from 'node:path';
+import type { ContainerResources } from '../container-runtime.ts';
+import { signal } from './process.ts';
+
+export interface Usage {
+  readonly cpuNanoseconds: number;
+  readonly memoryWorkingSetBytes: number;
+  readonly memoryRssBytes: number;
+}
+
+/** One container's or pod's cgroup is a path such as /kubepods/pod1/abc, the same in every hierarchy. */
+export interface Cgroups {
+  readonly version: 1 | 2;
+  create(path: string, resources: ContainerResources, privileged: boolean): void;
+  update(path: string, resources: ContainerResources): void;
+  /** Files that a process writes 0 into to join. */
+  joinFiles(path: string): readonly string[];
+  /** What to show below /sys/fs/cgroup: name there, directory here. */
+  views(path: string): readonly { name: string; directory: string }[];
+  processes(path: string): readonly number[];
+  usage(path: string): Usage | undefined;
+  outOfMemoryKills(path: string): number;
+  /** Kills what is left in it and removes it; parents too while they are empty, with `andParents`. */
+  remove(path: string, andParents?: boolean): void;
+}
+
+export function openCgroups(): Cgroups {
+  const mounts = fs
+    .readFileSync('/proc/self/mounts', 'utf8')
+    .split('\n')
+    .map((line) => line.split(' '));
+  const controllers = new Map<string, string>();
+  for (const [, path, type, options = ''] of mounts)
+    if (type === 'cgroup') for (const name of options.split(',')) controllers.set(name, path);
+  if (controllers.has('memory') || controllers.has('cpu')) return new CgroupsV1(controllers);
+  return new CgroupsV2(mounts.find(([, , type]) => type === 'cgroup2')?.[1] ?? '/sys/fs/cgroup');
+}
+
+abstract class Hierarchies {
+  abstract readonly version: 1 | 2;
+  abstract directories(path: string): readonly string[];
+
+  joinFiles(path: string): readonly string[] {
+    return this.directories(path).map((directory) => join(directory, 'cgroup.procs'));
+  }
+
+  processes(path: string): readonly number[] {
+    const directory = this.directories(path)[0];
+    return (read(directory, 'cgroup.procs') ?? '').split('\n').filter(Boolean).map(Number);
+  }
+
+  remove(path: string, andParents = false): void {
+    for (const pid of this.processes(path)) signal(pid, 'SIGKILL');
+    for (const root of this.directories('/')) {
+      const parent = join(root, dirname(path));
+      for (let at = join(root, path); at.length > root.length; at = dirname(at)) {
+        if (!removeCgroup(at) || (!andParents && dirname(at) === parent)) break;
+      }
+    }
+  }
+}
+
+/** A cgroup is removed by rmdir though it has files. Those killed just now may take a moment to leave it. */
+function removeCgroup(directory: string): boolean {
+  for (let tries = 0; tries < 50; tries++)
+    try {
+      fs.rmdirSync(directory);
+      return true;
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      if (code === 'ENOENT') return true;
+      if (code !== 'EBUSY' || !(read(directory, 'cgroup.procs') ?? '')) return false;
+      Atomics.wait(pause, 0, 0, 2);
+    }
+  return false;
+}
+const pause = new Int32Array(new SharedArrayBuffer(4));
+
+class CgroupsV1 extends Hierarchies implements Cgroups {
+  readonly version = 1;
+  readonly #controllers: ReadonlyMap<string, string>;
+
+  constructor(controllers: ReadonlyMap<string, string>) {
+    super();
+    this.#controllers = controllers;
+  }
+
+  directories(path: string): readonly string[] {
+    const used = ['memory', 'cpu', 'cpuacct', 'pids', 'devices', 'freezer'];
+    const roots = used.map((name) => this.#controllers.get(name)).filter((root) => root !== undefined);
+    return [...new Set(roots)].map((root) => join(root, path));
+  }
+
+  create(path: string, resources: ContainerResources, privileged: boolean): void {
+    for (const directory of this.directories(path)) fs.mkdirSync(directory, { recursive: true });
+    this.update(path, resources);
+    const devices = this.#controllers.get('devices');
+    if (privileged || !devices) return;
+    write(join(devices, path), 'devices.deny', 'a');
+    for (const rule of allowedDevices) write(join(devices, path), 'devices.allow', rule);
+  }
+
+  update(path: string, resources: ContainerResources): void {
+    const { cpuShares, cpuQuota, cpuPeriod, memoryLimitBytes } = resources;
+    const cpu = this.#controllers.get('cpu');
+    if (cpu) {
+      if (cpuShares) write(join(cpu, path), 'cpu.shares', String(cpuShares));
+      if (cpuPeriod) write(join(cpu, path), 'cpu.cfs_period_us', String(cpuPeriod));
+      if (cpuQuota !== undefined) write(join(cpu, path), 'cpu.cfs_quota_us', String(cpuQuota > 0 ? cpuQuota : -1));
+    }
+    const memory = this.#controllers.get('memory');
+    if (memory && memoryLimitBytes !== undefined)
+      write(join(memory, path), 'memory.limit_in_bytes', String(memoryLimitBytes > 0 ? memoryLimitBytes : -1));
+  }
+
+  views(path: string) {
+    return ['memory', 'cpu', 'cpuacct', 'pids']
+      .filter((name) => this.#controllers.has(name))
+      .map((name) => ({ name, directory: join(this.#controllers.get(name)!, path) }));
+  }
+
+  usage(path: string): Usage | undefined {
+    const cpu = read(join(this.#controllers.get('cpuacct') ?? '', path), 'cpuacct.usage');
+    const memory = join(this.#controllers.get('memory') ?? '', path);
+    const used = read(memory, 'memory.usage_in_bytes');
+    if (cpu === undefined || used === undefined) return undefined;
+    const stat = fields(read(memory, 'memory.stat'));
+    return {
+      cpuNanoseconds: Number(cpu),
+      memoryWorkingSetBytes: Math.max(0, Number(used) - (stat.get('total_inactive_file') ?? 0)),
+      memoryRssBytes: stat.get('total_rss') ?? 0,
+    };
+  }
+
+  outOfMemoryKills(path: string): number {
+    const memory = join(this.#controllers.get('memory') ?? '', path);
+    return fields(read(memory, 'memory.oom_control')).get('oom_kill') ?? 0;
+  }
+}
+
+class CgroupsV2 extends Hierarchies implements Cgroups {
+  readonly version = 2;
+  readonly #root: string;
+
+  constructor(root: string) {
+    super();
+    this.#root = root;
+  }
+
+  directories(path: string): readonly string[] {
+    return [join(this.#root, path)];
+  }
+
+  create(path: string, resources: ContainerResources): void {
+    const wanted = ['cpu', 'memory', 'pids'];
+    let at = this.#root;
+    for (const part of path.split('/').filter(Boolean)) {
+      // Each level hands its controllers to the next; the last one holds the processes and hands on nothing.
+      for (const name of wanted) write(at, 'cgroup.subtree_control', `+${name}`);
+      at = join(at, part);
+      fs.mkdirSync(at, { recursive: true });
+    }
+    this.update(path, resources);
+  }
+
+  update(path: string, resources: ContainerResources): void {
+    const { cpuShares, cpuQuota, cpuPeriod = 100_000, memoryLimitBytes } = resources;
+    const directory = join(this.#root, path);
+    // KEP-2254: shares 2..262144 become weight 1..10000.
+    if (cpuShares) {
+      const weight = 1 + Math.floor(((Math.min(Math.max(cpuShares, 2), 262144) - 2) * 9999) / 262142);
+      write(directory, 'cpu.weight', String(weight));
+    }
+    if (cpuQuota !== undefined) write(directory, 'cpu.max', `${cpuQuota > 0 ? cpuQuota : 'max'} ${cpuPeriod}`);
+    if (memoryLimitBytes !== undefined)
+      write(directory, 'memory.max', memoryLimitBytes > 0 ? String(memoryLimitBytes) : 'max');
+  }
+
+  views() {
+    return []; // a cgroup2 mount in a cgroup namespace shows it
+  }
+
+  usage(path: string): Usage | undefined {
+    const directory = join(this.#root, path);
+    const cpu = fields(read(directory, 'cpu.stat')).get('usage_usec');
+    const used = read(directory, 'memory.current');
+    if (cpu === undefined || used === undefined) return undefined;
+    const stat = fields(read(directory, 'memory.stat'));
+    return {
+      cpuNanoseconds: cpu * 1000,
+      memoryWorkingSetBytes: Math.max(0, Number(used) - (stat.get('inactive_file') ?? 0)),
+      memoryRssBytes: stat.get('anon') ?? 0,
+    };
+  }
+
+  outOfMemoryKills(path: string): number {
+    return fields(read(join(this.#root, path), 'memory.events')).get('oom_kill') ?? 0;
+  }
+}
+
+/** What every container may use (OCI runtime-spec, config-linux.md, default devices); making nodes is harmless alone. */
+const allowedDevices = [
+  'c *:* m',
+  'b *:* m',
+  ...['1:3', '1:5', '1:7', '1:8', '1:9', '5:0', '5:1', '5:2', '136:*'].map((number) => `c ${number} rwm`),
+];
+
+function read(directory: string, name: string): string | undefined {
+  try {
+    return fs.readFileSync(join(directory, name), 'utf8').trim();
+  } catch {
+    return undefined;
+  }
+}
+
+/** A controller that the machine lacks costs its limit, not the container. */
+function write(directory: string, name: string, value: string): void {
+  try {
+    fs.writeFileSync(join(directory, name), value);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code !== 'ENOENT' && code !== 'EACCES' && code !== 'EPERM' && code !== 'EBUSY' && code !== 'EOPNOTSUPP')
+      throw new Error(`cannot set ${join(directory, name)} to ${value}: ${(error as Error).message}`);
+  }
+}
+
+function fields(text = ''): ReadonlyMap<string, number> {
+  return new Map(text.split('\n').map((line) => [line.split(' ')[0], Number(line.split(' ')[1])]));
+}

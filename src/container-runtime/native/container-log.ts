@@ -1,0 +1,65 @@
+// A container's output in the CRI log format (kubernetes/design-proposals-archive, node/kubelet-cri-logging.md):
+// `2016-10-06T00:17:09.669794202Z stdout F line`; P marks a line that goes on in the next entry.
+
+import { closeSync, mkdirSync, openSync, writeSync } from 'node:fs';
+import { dirname } from 'node:path';
+
+/** A longer line is written in parts, as containerd does. */
+const longestLine = 16 * 1024;
+const newline = 0x0a;
+
+export class ContainerLog {
+  readonly #path: string;
+  readonly #now: () => string;
+  readonly #rest = { stdout: Buffer.alloc(0), stderr: Buffer.alloc(0) };
+  #file: number;
+
+  /** `now` gives the time in RFC 3339 with nanoseconds. */
+  constructor(path: string, now: () => string) {
+    this.#path = path;
+    this.#now = now;
+    mkdirSync(dirname(path), { recursive: true });
+    this.#file = openSync(path, 'a', 0o640);
+  }
+
+  write(stream: 'stdout' | 'stderr', chunk: Buffer): void {
+    const rest = this.#rest[stream];
+    const data = rest.length > 0 ? Buffer.concat([rest, chunk]) : chunk;
+    const time = this.#now();
+    const entries: Buffer[] = [];
+    let start = 0;
+    const entry = (end: number, tag: 'F' | 'P') =>
+      entries.push(Buffer.from(`${time} ${stream} ${tag} `), data.subarray(start, end), lineEnd);
+    for (let end = data.indexOf(newline); end >= 0; end = data.indexOf(newline, start)) {
+      for (; end - start > longestLine; start += longestLine) entry(start + longestLine, 'P');
+      entry(end, 'F');
+      start = end + 1;
+    }
+    for (; data.length - start > longestLine; start += longestLine) entry(start + longestLine, 'P');
+    this.#rest[stream] = Buffer.from(data.subarray(start));
+    if (entries.length > 0) this.#append(Buffer.concat(entries));
+  }
+
+  /** Continues in a new file at the same path, for the old one was moved away. */
+  reopen(): void {
+    closeSync(this.#file);
+    this.#file = openSync(this.#path, 'a', 0o640);
+  }
+
+  close(): void {
+    for (const stream of ['stdout', 'stderr'] as const)
+      if (this.#rest[stream].length > 0)
+        this.#append(Buffer.concat([Buffer.from(`${this.#now()} ${stream} P `), this.#rest[stream], lineEnd]));
+    closeSync(this.#file);
+  }
+
+  #append(data: Buffer): void {
+    try {
+      for (let done = 0; done < data.length; ) done += writeSync(this.#file, data, done);
+    } catch {
+      // A full disk costs log lines; it must not cost the container, which would block on its output.
+    }
+  }
+}
+
+const lineEnd = Buffer.from('\n');

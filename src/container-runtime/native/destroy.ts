@@ -1,0 +1,76 @@
+// Takes a native runtime off the machine. It trusts only what it finds: any part may be gone or half made.
+
+import * as fs from 'node:fs';
+import { join } from 'node:path';
+import type { Clock } from '../../machinery/clock.ts';
+import type { PodNetwork } from '../network/pod-network.ts';
+import type { Cgroups } from './cgroups.ts';
+import { run, signal, startTimeOf } from './process.ts';
+import type { ShimClient } from './shim-client.ts';
+import { StateDirectory } from './state.ts';
+
+export async function destroy(
+  root: string,
+  shim: ShimClient,
+  network: PodNetwork,
+  cgroups: Cgroups,
+  clock: Clock,
+): Promise<void> {
+  const state = new StateDirectory(root);
+  const containers = state.containers();
+  for (const { pid, startTime, supervisorPid, supervisorStartTime, cgroup } of containers) {
+    if (pid && startTimeOf(pid) === startTime) signal(pid, 'SIGKILL');
+    if (supervisorPid && startTimeOf(supervisorPid) === supervisorStartTime) signal(supervisorPid, 'SIGKILL');
+    for (const left of cgroups.processes(cgroup)) signal(left, 'SIGKILL');
+  }
+  await shim.stop();
+  // Supervisors of containers that never got as far as a pid in their state file.
+  for (const pid of processesBelow(join(root, 'containers'))) signal(pid, 'SIGKILL');
+  for (const { id } of state.sandboxes()) await network.detach(id, []);
+  await network.destroy();
+  for (let tries = 0; tries < 50 && containers.some(({ cgroup }) => cgroups.processes(cgroup).length > 0); tries++)
+    await clock.sleep(10);
+  for (const { cgroup } of containers) cgroups.remove(cgroup, true);
+  for (const parent of state.cgroupParents()) cgroups.remove(parent, true);
+  const mounts = mountsBelow(root);
+  if (mounts.length > 0) await run('umount', ['-n', '-l', '-q', ...mounts]);
+  for (const name of [
+    'containers',
+    'sandboxes',
+    'exits',
+    'tools',
+    'dev',
+    'cgroup-views',
+    'cgroup-parents',
+    'shim.sock',
+  ])
+    await fs.promises.rm(join(root, name), { recursive: true, force: true });
+  for (const lease of containers) fs.rmSync(join(root, 'images', 'leases', lease.id), { force: true });
+}
+
+/** The innermost first. */
+function mountsBelow(root: string): string[] {
+  const unescape_ = (path: string) =>
+    path.replace(/\\(\d{3})/g, (_, octal) => String.fromCharCode(Number.parseInt(octal, 8)));
+  return fs
+    .readFileSync('/proc/self/mountinfo', 'utf8')
+    .split('\n')
+    .map((line) => unescape_(line.split(' ')[4] ?? ''))
+    .filter((path) => path.startsWith(`${root}/`))
+    .reverse();
+}
+
+/** Processes whose working directory is there: a supervisor's is its container's. */
+function processesBelow(directory: string): number[] {
+  return fs
+    .readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .filter((pid) => {
+      try {
+        return fs.readlinkSync(`/proc/${pid}/cwd`).startsWith(`${directory}/`);
+      } catch {
+        return false;
+      }
+    })
+    .map(Number);
+}

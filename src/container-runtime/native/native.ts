@@ -1,0 +1,249 @@
+// Runs OCI images with what every Linux has: namespaces, overlay mounts, cgroups, and the programs of util-linux,
+// coreutils and iproute2. Everything it knows is below one directory; nothing that runs depends on this process.
+
+import { createHash } from 'node:crypto';
+import * as fs from 'node:fs';
+import { join } from 'node:path';
+import type { Duplex } from 'node:stream';
+import type { Clock } from '../../machinery/clock.ts';
+import type { Logger } from '../../machinery/logger.ts';
+import type { Random } from '../../machinery/random.ts';
+import type {
+  ContainerConfig,
+  ContainerResources,
+  ContainerRuntime,
+  ContainerStats,
+  ContainerStatus,
+  ExecSession,
+  Image,
+  RuntimeEvent,
+  SandboxConfig,
+} from '../container-runtime.ts';
+import { EventHub } from '../event-hub.ts';
+import { ImageStore } from '../images/image-store.ts';
+import { findImage, pullImage } from '../images/images.ts';
+import type { RegistryAuth } from '../images/registry.ts';
+import { PodNetwork } from '../network/pod-network.ts';
+import { RuntimeError } from '../runtime-error.ts';
+import { openCgroups } from './cgroups.ts';
+import { Containers } from './containers.ts';
+import { destroy } from './destroy.ts';
+import { attachSession, type ExecOptions, execToEnd, startExec } from './exec.ts';
+import { PortForwarder } from './port-forward.ts';
+import { Sandboxes } from './sandboxes.ts';
+import { ShimClient } from './shim-client.ts';
+import { StateDirectory } from './state.ts';
+import { missingPrograms, prepareTools, type Tools } from './tools.ts';
+
+export interface NativeOptions {
+  /** State, absolute. Nodes on one machine have different ones. */
+  readonly root: string;
+  /** Images, `root`/images by default; nodes may share it. */
+  readonly imageDirectory?: string;
+  /** The pods' bridge, at most 15 characters; by default made from `root`, so that it differs for each node. */
+  readonly bridge?: string;
+  /** File of the network namespace that has the bridge; that of this process by default. */
+  readonly networkNamespace?: string;
+  /** What pods reach with their own address, besides the node's pod ranges: the cluster's. */
+  readonly clusterCidrs?: readonly string[];
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+}
+
+/** Rejects with RuntimeError('unavailable') that says what is missing on this machine. */
+export async function createNativeRuntime(options: NativeOptions): Promise<ContainerRuntime> {
+  if (process.platform !== 'linux') throw new RuntimeError('unavailable', 'the native runtime needs Linux');
+  if (process.getuid?.() !== 0) throw new RuntimeError('unavailable', 'the native runtime needs root');
+  const missing = missingPrograms();
+  if (missing) throw new RuntimeError('unavailable', missing);
+  fs.mkdirSync(options.root, { recursive: true, mode: 0o711 });
+  const tools = await prepareTools(options.root);
+  const runtime = new Native(options, tools);
+  await runtime.adopt();
+  return runtime;
+}
+
+function networkOf(options: NativeOptions): PodNetwork {
+  const { root, networkNamespace: namespace, clusterCidrs, logger } = options;
+  const bridge = options.bridge ?? `cor${createHash('sha256').update(root).digest('hex').slice(0, 8)}`;
+  return new PodNetwork({ bridge, namespace, clusterCidrs, logger });
+}
+
+/** Removes everything that a native runtime with this root made, running or crashed, whole or half gone. Images stay. */
+export async function destroyNativeRuntime(
+  options: Pick<NativeOptions, 'root' | 'bridge' | 'networkNamespace' | 'clock' | 'logger'>,
+): Promise<void> {
+  if (!fs.existsSync(options.root)) return;
+  const shim = new ShimClient(options.root, options.clock);
+  await destroy(options.root, shim, networkOf(options as NativeOptions), openCgroups(), options.clock);
+}
+
+class Native implements ContainerRuntime {
+  readonly version = 'native://1.0';
+  readonly #options: NativeOptions;
+  readonly #tools: Tools;
+  readonly #images: ImageStore;
+  readonly #network: PodNetwork;
+  readonly #cgroups = openCgroups();
+  readonly #shim: ShimClient;
+  readonly #hub = new EventHub();
+  readonly #sandboxes: Sandboxes;
+  readonly #containers: Containers;
+  readonly #forwarder: PortForwarder;
+  readonly #state: StateDirectory;
+
+  constructor(options: NativeOptions, tools: Tools) {
+    const { root, clock, random, logger } = options;
+    this.#options = options;
+    this.#tools = tools;
+    this.#state = new StateDirectory(root);
+    this.#images = new ImageStore(options.imageDirectory ?? join(root, 'images'), random);
+    this.#network = networkOf(options);
+    this.#shim = new ShimClient(root, clock);
+    this.#sandboxes = new Sandboxes(this.#state, this.#network, clock, random);
+    this.#forwarder = new PortForwarder(clock);
+    const parts = { state: this.#state, images: this.#images, cgroups: this.#cgroups, hub: this.#hub };
+    this.#containers = new Containers({ ...parts, tools, shim: this.#shim, clock, random, logger });
+  }
+
+  adopt(): Promise<void> {
+    return this.#containers.adopt();
+  }
+
+  async status() {
+    return { network: this.#network.problem };
+  }
+
+  async updatePodCidrs(cidrs: readonly string[]): Promise<void> {
+    const inUse = this.#sandboxes.list().flatMap((sandbox) => sandbox.ips);
+    await this.#network.configure(cidrs, inUse);
+  }
+
+  async runPodSandbox(config: SandboxConfig): Promise<string> {
+    const id = await this.#sandboxes.run(config);
+    this.#hub.publish('started', id, id);
+    return id;
+  }
+
+  async stopPodSandbox(id: string): Promise<void> {
+    await Promise.all(this.#in(id).map((container) => this.#containers.stop(container, 0)));
+    await this.#sandboxes.stop(id);
+    this.#hub.publish('stopped', id, id);
+  }
+
+  async removePodSandbox(id: string): Promise<void> {
+    await Promise.all(this.#in(id).map((container) => this.#containers.remove(container)));
+    await this.#sandboxes.remove(id);
+    this.#hub.publish('deleted', id, id);
+  }
+
+  async listPodSandboxes() {
+    return this.#sandboxes.list();
+  }
+
+  async createContainer(sandboxId: string, config: ContainerConfig, sandbox: SandboxConfig): Promise<string> {
+    const { state } = this.#sandboxes.get(sandboxId);
+    if (state !== 'ready') throw new RuntimeError('create', `sandbox container ${sandboxId} is not running`);
+    const image = await findImage(this.#images, config.image);
+    if (!image) throw new RuntimeError('image', `failed to resolve image ${JSON.stringify(config.image)}: not found`);
+    return this.#containers.create(sandboxId, config, sandbox, image);
+  }
+
+  startContainer(id: string): Promise<void> {
+    return this.#containers.start(id);
+  }
+
+  stopContainer(id: string, gracePeriodSeconds: number): Promise<void> {
+    return this.#containers.stop(id, gracePeriodSeconds);
+  }
+
+  removeContainer(id: string): Promise<void> {
+    return this.#containers.remove(id);
+  }
+
+  async listContainers(): Promise<readonly ContainerStatus[]> {
+    return Array.from(this.#containers.records.values(), (record) => this.#containers.status(record));
+  }
+
+  async containerStatus(id: string): Promise<ContainerStatus | undefined> {
+    const record = this.#containers.records.get(id);
+    return record && this.#containers.status(record);
+  }
+
+  async updateContainerResources(id: string, resources: ContainerResources): Promise<void> {
+    this.#containers.updateResources(id, resources);
+  }
+
+  async reopenContainerLog(id: string): Promise<void> {
+    this.#containers.running(id);
+    await this.#shim.request('reopen', id);
+  }
+
+  async containerStats(): Promise<readonly ContainerStats[]> {
+    const stats: ContainerStats[] = [];
+    for (const { id, sandboxId, config, state, cgroup } of this.#containers.records.values()) {
+      const usage = state === 'running' ? this.#cgroups.usage(cgroup) : undefined;
+      if (usage) stats.push({ id, name: config.name, sandboxId, ...usage });
+    }
+    return stats;
+  }
+
+  async exec(id: string, command: readonly string[], options: ExecOptions): Promise<ExecSession> {
+    const record = this.#containers.running(id);
+    return startExec(record, command, options, this.#tools, this.#cgroups.joinFiles(record.cgroup));
+  }
+
+  async execSync(id: string, command: readonly string[], timeoutMs: number) {
+    const session = await this.exec(id, command, { stdin: false, tty: false });
+    return execToEnd(session, timeoutMs, this.#options.clock);
+  }
+
+  async attach(id: string, options: ExecOptions): Promise<ExecSession> {
+    const record = this.#containers.running(id);
+    return attachSession(await this.#shim.attach(id), record, options, this.#containers.end(id));
+  }
+
+  async portForward(sandboxId: string, port: number): Promise<Duplex> {
+    const { config, state } = this.#sandboxes.get(sandboxId);
+    if (state !== 'ready') throw new RuntimeError('not-found', `sandbox ${sandboxId} is not running`);
+    const file = config.hostNetwork ? undefined : this.#sandboxes.netFile(sandboxId);
+    return this.#forwarder.connect(port, file, join(this.#options.root, `pf-${sandboxId.slice(0, 12)}.sock`));
+  }
+
+  async listImages(): Promise<readonly Image[]> {
+    return this.#images.list();
+  }
+
+  imageStatus(reference: string): Promise<Image | undefined> {
+    return findImage(this.#images, reference);
+  }
+
+  async pullImage(reference: string, auth?: RegistryAuth): Promise<string> {
+    return (await pullImage(this.#images, this.#options.clock, reference, auth)).id;
+  }
+
+  removeImage(id: string): Promise<void> {
+    return this.#images.remove(id);
+  }
+
+  events(signal: AbortSignal): AsyncIterable<RuntimeEvent> {
+    return this.#hub.events(signal);
+  }
+
+  async destroyAll(): Promise<void> {
+    this.#containers.close();
+    await destroy(this.#options.root, this.#shim, this.#network, this.#cgroups, this.#options.clock);
+    this.#containers.records.clear();
+    this.#sandboxes.records.clear();
+  }
+
+  async close(): Promise<void> {
+    this.#containers.close();
+    this.#shim.close();
+  }
+
+  #in(sandboxId: string): string[] {
+    return [...this.#containers.records.values()].filter((c) => c.sandboxId === sandboxId).map((c) => c.id);
+  }
+}

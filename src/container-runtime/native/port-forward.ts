@@ -1,0 +1,120 @@
+// Connects to ports on a pod's loopback. Node cannot change its network namespace, so a helper lives in the pod's; unix
+// sockets are not bound to one, and carry the connections out. It is started by the first and ends a while after the last.
+
+import { spawn } from 'node:child_process';
+import { connect, type NetConnectOpts, type Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import type { Clock } from '../../machinery/clock.ts';
+import { RuntimeError } from '../runtime-error.ts';
+import { hostEnvironment } from './process.ts';
+
+/** Each connection begins with a line that names the port; the answer is a line, empty when connected. */
+const helper = `
+const { connect, createServer } = require('node:net');
+const [path] = process.argv.slice(1);
+let open = 0;
+const leave = () => setTimeout(() => open === 0 && process.exit(0), 30000);
+const server = createServer({ allowHalfOpen: true }, (peer) => {
+  open++;
+  peer.on('error', () => {});
+  peer.on('close', () => (open--, leave()));
+  let text = Buffer.alloc(0);
+  const read = (chunk) => {
+    text = Buffer.concat([text, chunk]);
+    const end = text.indexOf(10);
+    if (end < 0) return;
+    peer.off('data', read);
+    peer.pause();
+    const port = Number(text.subarray(0, end));
+    const rest = text.subarray(end + 1);
+    const start = (host) => {
+      const target = connect({ host, port, allowHalfOpen: true });
+      const failed = (error) => host === '127.0.0.1' ? start('::1') : peer.end(error.message + '\\n');
+      target.once('error', failed);
+      target.once('connect', () => {
+        target.off('error', failed);
+        target.on('error', () => peer.destroy());
+        peer.on('error', () => target.destroy());
+        peer.on('close', () => target.destroy());
+        peer.write('\\n');
+        if (rest.length) target.write(rest);
+        target.pipe(peer);
+        peer.pipe(target);
+      });
+    };
+    start('127.0.0.1');
+  };
+  peer.on('data', read);
+});
+require('node:fs').rmSync(path, { force: true });
+server.listen(path, leave);
+`;
+
+export class PortForwarder {
+  readonly #clock: Clock;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** `namespaceFile` undefined: the machine's own network. */
+  async connect(port: number, namespaceFile: string | undefined, socketPath: string): Promise<Duplex> {
+    if (!namespaceFile) {
+      const socket = await dial({ host: '127.0.0.1', port, allowHalfOpen: true });
+      if (socket) return socket;
+      throw refused(port, 'connect: connection refused');
+    }
+    const socket = await this.#helper(namespaceFile, socketPath);
+    socket.write(`${port}\n`);
+    return new Promise((resolve, reject) => {
+      let text = Buffer.alloc(0);
+      const read = (chunk: Buffer) => {
+        text = Buffer.concat([text, chunk]);
+        const end = text.indexOf(0x0a);
+        if (end < 0) return;
+        socket.off('data', read);
+        socket.pause();
+        if (end > 0) {
+          socket.destroy();
+          return reject(refused(port, text.subarray(0, end).toString()));
+        }
+        if (text.length > 1) socket.unshift(text.subarray(1));
+        resolve(socket);
+      };
+      socket.on('data', read);
+      socket.once('close', () => reject(refused(port, 'connection closed')));
+    });
+  }
+
+  async #helper(namespaceFile: string, path: string): Promise<Socket> {
+    for (let tries = 0; tries < 300; tries++) {
+      const socket = await dial({ path, allowHalfOpen: true });
+      if (socket) return socket;
+      if (tries === 0) {
+        const words = [`--net=${namespaceFile}`, process.execPath, '--max-old-space-size=64', '-e', helper, path];
+        const child = spawn('nsenter', words, { cwd: '/', env: hostEnvironment, stdio: 'ignore', detached: true });
+        child.on('error', () => {});
+        child.unref();
+      }
+      await this.#clock.sleep(10);
+    }
+    throw new RuntimeError('unavailable', 'the port-forward helper does not answer');
+  }
+}
+
+function refused(port: number, why: string): RuntimeError {
+  return new RuntimeError('unavailable', `failed to connect to localhost:${port} inside namespace: ${why}`);
+}
+
+function dial(options: NetConnectOpts): Promise<Socket | undefined> {
+  return new Promise((resolve) => {
+    const socket = connect(options);
+    const failed = () => resolve(undefined);
+    socket.once('error', failed);
+    socket.once('connect', () => {
+      socket.off('error', failed);
+      socket.on('error', () => {});
+      resolve(socket);
+    });
+  });
+}

@@ -1,0 +1,162 @@
+// Pod sandboxes: network, ipc and uts namespaces kept by files, without a process of their own (no pause container).
+
+import * as fs from 'node:fs';
+import { join } from 'node:path';
+import type { Clock } from '../../machinery/clock.ts';
+import type { Random } from '../../machinery/random.ts';
+import type { Sandbox, SandboxConfig } from '../container-runtime.ts';
+import { type PodNetwork, sysctlScript } from '../network/pod-network.ts';
+import { RuntimeError } from '../runtime-error.ts';
+import { bootId, quote, run } from './process.ts';
+import type { SandboxRecord, StateDirectory } from './state.ts';
+
+/** statfs type of the file system that namespace files are bound from (NSFS_MAGIC). */
+const namespaceFileSystem = 0x6e736673;
+
+export class Sandboxes {
+  readonly records = new Map<string, SandboxRecord>();
+  readonly #state: StateDirectory;
+  readonly #network: PodNetwork;
+  readonly #clock: Clock;
+  readonly #random: Random;
+
+  constructor(state: StateDirectory, network: PodNetwork, clock: Clock, random: Random) {
+    this.#state = state;
+    this.#network = network;
+    this.#clock = clock;
+    this.#random = random;
+    const boot = bootId();
+    for (const record of state.sandboxes()) {
+      const alive = record.bootId === boot && (record.config.hostNetwork || isNamespace(this.netFile(record.id)));
+      this.records.set(record.id, alive ? record : { ...record, state: 'notready', ips: [] });
+    }
+  }
+
+  netFile(id: string): string {
+    return join(this.#state.sandbox(id), 'net');
+  }
+
+  get(id: string): SandboxRecord {
+    const record = this.records.get(id);
+    if (!record) throw new RuntimeError('not-found', `sandbox ${id} not found`);
+    return record;
+  }
+
+  list(): readonly Sandbox[] {
+    return Array.from(this.records.values(), ({ id, config, state, createdAt, ips }) => {
+      const { name, namespace, uid, attempt, labels, annotations } = config;
+      return { id, config: { name, namespace, uid, attempt, labels, annotations }, state, createdAt, ips };
+    });
+  }
+
+  async run(config: SandboxConfig): Promise<string> {
+    const id = Buffer.from(this.#random.bytes(32)).toString('hex');
+    const directory = this.#state.sandbox(id);
+    fs.mkdirSync(join(directory, 'shm'), { recursive: true, mode: 0o700 });
+    let ips: readonly string[] = [];
+    try {
+      const { code, stderr } = await run('sh', ['-c', namespaceScript(directory, config)]);
+      if (code !== 0) throw new RuntimeError('sandbox', `failed to create sandbox namespaces: ${stderr.trim()}`);
+      if (!config.hostNetwork) ips = await this.#network.attach(id, this.netFile(id));
+      writeFiles(directory, config, ips);
+    } catch (error) {
+      await this.#clear(id, ips);
+      throw error;
+    }
+    const record: SandboxRecord = {
+      id,
+      config,
+      createdAt: this.#clock.now(),
+      ips,
+      state: 'ready',
+      bootId: bootId(),
+    };
+    this.#state.addCgroupParent(config.cgroupParent);
+    this.#state.save(directory, record);
+    this.records.set(id, record);
+    return id;
+  }
+
+  /** Takes its network and namespaces; containers in it have ended before. */
+  async stop(id: string): Promise<void> {
+    const record = this.records.get(id);
+    if (record?.state !== 'ready') return;
+    await this.#release(id, record.ips);
+    const stopped: SandboxRecord = { ...record, state: 'notready', ips: [] };
+    this.#state.save(this.#state.sandbox(id), stopped);
+    this.records.set(id, stopped);
+  }
+
+  async remove(id: string): Promise<void> {
+    const record = this.records.get(id);
+    if (!record) return;
+    await this.#clear(id, record.ips);
+    this.records.delete(id);
+  }
+
+  async #clear(id: string, ips: readonly string[]): Promise<void> {
+    await this.#release(id, ips);
+    fs.rmSync(this.#state.sandbox(id), { recursive: true, force: true });
+  }
+
+  async #release(id: string, ips: readonly string[]): Promise<void> {
+    await this.#network.detach(id, ips);
+    const directory = this.#state.sandbox(id);
+    const mounts = ['net', 'ipc', 'uts', 'shm'].map((name) => join(directory, name));
+    await run('umount', ['-n', '-l', '-q', ...mounts.filter((path) => fs.existsSync(path))]);
+  }
+}
+
+function isNamespace(path: string): boolean {
+  try {
+    return fs.statfsSync(path).type === namespaceFileSystem;
+  } catch {
+    return false;
+  }
+}
+
+function namespaceScript(directory: string, config: SandboxConfig): string {
+  const kinds = [...(config.hostNetwork ? [] : ['net', 'uts']), ...(config.hostIpc ? [] : ['ipc'])];
+  const files = kinds.map((kind) => quote(join(directory, kind)));
+  const inside = [
+    config.hostNetwork ? '' : `printf %s ${quote(hostnameOf(config))} >/proc/sys/kernel/hostname || exit 1`,
+    sysctlScript(config.sysctls ?? {}),
+  ].join('\n');
+  return [
+    config.hostIpc
+      ? ''
+      : `mount -n -t tmpfs -o nosuid,nodev,noexec,mode=1777,size=64m shm ${quote(join(directory, 'shm'))} || exit 1`,
+    kinds.length > 0 ? `: >${files.join(' && : >')}` : '',
+    kinds.length > 0
+      ? `exec unshare ${kinds.map((kind, i) => `--${kind}=${files[i]}`).join(' ')} sh -c ${quote(inside || ':')}`
+      : '',
+  ].join('\n');
+}
+
+export function hostnameOf(config: SandboxConfig): string {
+  if (!config.hostNetwork) return (config.hostname ?? config.name).slice(0, 63);
+  return fs.readFileSync('/proc/sys/kernel/hostname', 'utf8').trim();
+}
+
+/** What a container gets in /etc when the kubelet does not bring its own. */
+export const sandboxFiles = ['hostname', 'hosts', 'resolv.conf'] as const;
+
+function writeFiles(directory: string, config: SandboxConfig, ips: readonly string[]): void {
+  const hostname = hostnameOf(config);
+  fs.writeFileSync(join(directory, 'hostname'), `${hostname}\n`);
+  const hosts = [
+    '127.0.0.1\tlocalhost',
+    '::1\tlocalhost ip6-localhost ip6-loopback',
+    ...ips.map((ip) => `${ip}\t${hostname}`),
+  ];
+  fs.writeFileSync(join(directory, 'hosts'), `${hosts.join('\n')}\n`);
+  const { servers = [], searches = [], options = [] } = config.dns ?? {};
+  const lines = [
+    ...(searches.length > 0 ? [`search ${searches.join(' ')}`] : []),
+    ...servers.map((server) => `nameserver ${server}`),
+    ...(options.length > 0 ? [`options ${options.join(' ')}`] : []),
+  ];
+  const own = '/etc/resolv.conf';
+  const text = lines.length > 0 ? `${lines.join('\n')}\n` : fs.existsSync(own) ? fs.readFileSync(own, 'utf8') : '';
+  fs.writeFileSync(join(directory, 'resolv.conf'), text);
+}

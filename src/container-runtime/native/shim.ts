@@ -1,0 +1,187 @@
+// The log keeper of one node: a process of its own, so that containers write on while Coracle is away. It reads the
+// containers' output into their logs and hands it to whoever is attached. It keeps no state: the pipes are files, held
+// open by each container's supervisor as well, so a new one takes over where this one died without losing a byte.
+//
+// usage: node shim.ts ROOT    serves ROOT/shim.sock; one JSON line a request, one a reply:
+//   {"op":"adopt","id"}  starts to read a container's output      {"op":"reopen","id"}  continues in a new log file
+//   {"op":"drain","id"}  reads to the end and closes the log      {"op":"stop"}         ends the process
+//   {"op":"attach","id"} after the reply: frames of output (stream, length in 4 bytes, data) out, input in
+
+import { constants, existsSync, openSync, readdirSync, readFileSync, readSync, unlinkSync } from 'node:fs';
+import { connect, createServer, Socket } from 'node:net';
+import { join } from 'node:path';
+import { systemClock } from '../../machinery/clock.ts';
+import { ContainerLog } from './container-log.ts';
+import type { ContainerRecord } from './state.ts';
+
+interface Stream {
+  readonly file: number;
+  readonly socket: Socket;
+}
+
+interface Kept {
+  readonly log: ContainerLog;
+  readonly out: Stream;
+  readonly err: Stream;
+  input?: Socket;
+  readonly stdinOnce: boolean;
+  readonly attached: Set<Socket>;
+}
+
+const root = process.argv[2];
+const socketPath = process.argv[3] ?? join(root, 'shim.sock');
+const kept = new Map<string, Kept>();
+const connections = new Set<Socket>();
+/** Without containers and without Coracle there is nothing to stay for. */
+const idleMs = 10_000;
+
+function now(): string {
+  // The system's clock has milliseconds; the monotonic one orders what happens within one.
+  const fraction = Math.floor((systemClock.monotonic() % 1) * 1e6);
+  return `${new Date(systemClock.now()).toISOString().slice(0, -1)}${String(fraction).padStart(6, '0')}Z`;
+}
+
+function adopt(id: string): void {
+  if (kept.has(id)) return;
+  const directory = join(root, 'containers', id);
+  const record: ContainerRecord = JSON.parse(readFileSync(join(directory, 'state.json'), 'utf8'));
+  const log = new ContainerLog(record.logPath, now);
+  const open = (name: string) => openSync(join(directory, name), constants.O_RDWR | constants.O_NONBLOCK);
+  const read = (name: 'out' | 'err', stream: 'stdout' | 'stderr'): Stream => {
+    const file = open(name);
+    const socket = new Socket({ fd: file, readable: true, writable: false });
+    socket.on('data', (chunk) => output(id, stream, chunk));
+    socket.on('error', () => {});
+    return { file, socket };
+  };
+  const input = record.config.stdin
+    ? new Socket({ fd: open('in'), readable: false, writable: true }).on('error', () => {})
+    : undefined;
+  const out = read('out', 'stdout');
+  const err = read('err', 'stderr');
+  kept.set(id, { log, out, err, input, stdinOnce: record.config.stdinOnce, attached: new Set() });
+}
+
+function output(id: string, stream: 'stdout' | 'stderr', chunk: Buffer): void {
+  const container = kept.get(id);
+  if (!container || chunk.length === 0) return;
+  container.log.write(stream, chunk);
+  if (container.attached.size === 0) return;
+  const head = Buffer.alloc(5);
+  head[0] = stream === 'stdout' ? 1 : 2;
+  head.writeUInt32BE(chunk.length, 1);
+  for (const peer of container.attached) {
+    peer.write(head);
+    peer.write(chunk);
+  }
+}
+
+/** The container has ended, so all that it wrote is in the pipes. */
+function drain(id: string): void {
+  const container = kept.get(id);
+  if (!container) return;
+  const buffer = Buffer.alloc(65536);
+  for (const [name, { file }] of [
+    ['stdout', container.out],
+    ['stderr', container.err],
+  ] as const)
+    try {
+      for (let size = readSync(file, buffer); size > 0; size = readSync(file, buffer))
+        output(id, name, Buffer.from(buffer.subarray(0, size)));
+    } catch {} // EAGAIN: empty
+  container.log.close();
+  container.out.socket.destroy();
+  container.err.socket.destroy();
+  container.input?.destroy();
+  for (const peer of container.attached) peer.end();
+  kept.delete(id);
+}
+
+function attach(id: string, peer: Socket): void {
+  const container = kept.get(id);
+  if (!container) throw new Error(`container ${id} is not running`);
+  container.attached.add(peer);
+  peer.on('close', () => container.attached.delete(peer));
+  peer.on('data', (chunk) => {
+    if (container.input && !container.input.write(chunk)) {
+      peer.pause();
+      container.input.once('drain', () => peer.resume());
+    }
+  });
+  peer.on('end', () => {
+    if (!container.stdinOnce) return;
+    container.input?.end(() => container.input?.destroy());
+    container.input = undefined;
+  });
+}
+
+function serve(peer: Socket): void {
+  connections.add(peer);
+  let text = Buffer.alloc(0);
+  const read = (chunk: Buffer) => {
+    text = Buffer.concat([text, chunk]);
+    for (let end = text.indexOf(0x0a); end >= 0; end = text.indexOf(0x0a)) {
+      const request = JSON.parse(text.subarray(0, end).toString());
+      text = text.subarray(end + 1);
+      if (answer(request, peer)) continue;
+      peer.off('data', read);
+      if (text.length > 0) peer.emit('data', text);
+      return;
+    }
+  };
+  peer.on('data', read);
+  peer.on('error', () => {});
+  peer.on('close', () => {
+    connections.delete(peer);
+    leaveWhenIdle();
+  });
+}
+
+/** False when the connection is no longer one of requests. */
+function answer({ op, id }: { op: string; id: string }, peer: Socket): boolean {
+  try {
+    if (op === 'adopt') adopt(id);
+    else if (op === 'drain') drain(id);
+    else if (op === 'reopen') kept.get(id)?.log.reopen();
+    else if (op === 'attach') attach(id, peer);
+    else if (op === 'stop') systemClock.after(10, () => process.exit(0));
+    peer.write('{}\n');
+    return op !== 'attach';
+  } catch (error) {
+    peer.write(`${JSON.stringify({ error: (error as Error).message })}\n`);
+    return true;
+  }
+}
+
+function leaveWhenIdle(): void {
+  systemClock.after(
+    idleMs,
+    () => {
+      if (kept.size === 0 && connections.size === 0) process.exit(0);
+    },
+    { background: true },
+  );
+}
+
+function adoptAll(): void {
+  for (const id of readdirSync(join(root, 'containers')))
+    try {
+      const state = readFileSync(join(root, 'containers', id, 'state.json'), 'utf8');
+      if ((JSON.parse(state) as ContainerRecord).state === 'running') adopt(id);
+    } catch {} // half made or half gone: not ours to judge
+}
+
+const server = createServer({ allowHalfOpen: true }, serve);
+server.on('error', () => process.exit(1));
+// Only a socket that nobody serves is stale.
+const other = connect(socketPath);
+other.on('connect', () => process.exit(0));
+other.on('error', () => {
+  if (existsSync(socketPath)) unlinkSync(socketPath);
+  server.listen(socketPath, () => {
+    adoptAll();
+    leaveWhenIdle();
+  });
+});
+process.on('SIGTERM', () => process.exit(0));
+process.on('uncaughtException', () => {}); // one container's trouble is not the others'

@@ -1,0 +1,122 @@
+// What the native runtime knows, on disk: whoever comes after a crash reads it and goes on.
+
+import {
+  appendFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import type { ContainerConfig, SandboxConfig, SandboxState } from '../container-runtime.ts';
+
+export interface SandboxRecord {
+  readonly id: string;
+  readonly config: SandboxConfig;
+  readonly createdAt: number;
+  readonly ips: readonly string[];
+  readonly state: SandboxState;
+  /** Namespaces end with the machine's run. */
+  readonly bootId: string;
+}
+
+export interface ContainerRecord {
+  readonly id: string;
+  readonly sandboxId: string;
+  readonly config: ContainerConfig;
+  readonly logPath: string;
+  readonly imageId: string;
+  readonly imageRef: string;
+  readonly stopSignal: string;
+  readonly cgroup: string;
+  readonly createdAt: number;
+  readonly startedAt: number;
+  readonly finishedAt: number;
+  readonly exitCode: number;
+  readonly reason: string;
+  readonly message: string;
+  readonly state: 'created' | 'running' | 'exited';
+  /** Of the container's first process, in this machine's numbers. */
+  readonly pid?: number;
+  readonly startTime?: string;
+  readonly supervisorPid?: number;
+  readonly supervisorStartTime?: string;
+  readonly bootId: string;
+  /** The pseudo-terminal of this machine, such as /dev/pts/3. */
+  readonly terminal?: string;
+  /** How processes of the container come to be: for exec. */
+  readonly process?: ProcessSpec;
+}
+
+export interface ProcessSpec {
+  readonly uid: number;
+  readonly gid: number;
+  readonly groups: readonly number[];
+  /** NAME=value */
+  readonly env: readonly string[];
+  readonly cwd: string;
+  /** Undefined: all that this machine has. */
+  readonly capabilities?: readonly string[];
+  readonly noNewPrivileges: boolean;
+}
+
+export class StateDirectory {
+  readonly root: string;
+
+  constructor(root: string) {
+    this.root = root;
+    for (const name of ['sandboxes', 'containers', 'exits'])
+      mkdirSync(join(root, name), { recursive: true, mode: 0o700 });
+  }
+
+  sandbox(id: string): string {
+    return join(this.root, 'sandboxes', id);
+  }
+
+  container(id: string): string {
+    return join(this.root, 'containers', id);
+  }
+
+  /** Written by the supervisor when its container has ended: the exit code. */
+  exit(id: string): string {
+    return join(this.root, 'exits', id);
+  }
+
+  sandboxes(): SandboxRecord[] {
+    return this.#read<SandboxRecord>('sandboxes');
+  }
+
+  containers(): ContainerRecord[] {
+    return this.#read<ContainerRecord>('containers');
+  }
+
+  /** Cgroups that pods were put into: they go when the node goes. */
+  addCgroupParent(path: string): void {
+    if (!this.cgroupParents().includes(path)) appendFileSync(join(this.root, 'cgroup-parents'), `${path}\n`);
+  }
+
+  cgroupParents(): readonly string[] {
+    const path = join(this.root, 'cgroup-parents');
+    return existsSync(path) ? readFileSync(path, 'utf8').split('\n').filter(Boolean) : [];
+  }
+
+  save(directory: string, record: SandboxRecord | ContainerRecord): void {
+    const path = join(directory, 'state.json');
+    writeFileSync(`${path}.new`, JSON.stringify(record));
+    renameSync(`${path}.new`, path);
+  }
+
+  /** What was half made when a process died has no state file: it goes. */
+  #read<Record>(kind: 'sandboxes' | 'containers'): Record[] {
+    const records: Record[] = [];
+    for (const id of readdirSync(join(this.root, kind))) {
+      const path = join(this.root, kind, id, 'state.json');
+      if (existsSync(path)) records.push(JSON.parse(readFileSync(path, 'utf8')));
+      else if (kind === 'containers') rmSync(join(this.root, kind, id), { recursive: true, force: true });
+    }
+    return records;
+  }
+}

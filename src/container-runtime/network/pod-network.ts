@@ -1,0 +1,162 @@
+// The pods' network of one node: a bridge that has the first address of the pod range, and a veth pair for each pod.
+
+import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import type { Logger } from '../../machinery/logger.ts';
+import { mustRun, run } from '../native/process.ts';
+import { RuntimeError } from '../runtime-error.ts';
+import { PodAddresses } from './pod-addresses.ts';
+
+export interface PodNetworkOptions {
+  /** At most 15 characters, different for each node on a machine. */
+  readonly bridge: string;
+  /** Network namespace that holds the bridge, as a file; the process's own when absent. */
+  readonly namespace?: string;
+  /** Addresses that pods reach as themselves; towards others they have the node's. The pod ranges always belong to it. */
+  readonly clusterCidrs?: readonly string[];
+  readonly logger: Logger;
+}
+
+export class PodNetwork {
+  readonly #options: PodNetworkOptions;
+  readonly #namespace: string;
+  #addresses?: PodAddresses;
+  #cidrs: readonly string[] = [];
+
+  constructor(options: PodNetworkOptions) {
+    this.#options = options;
+    this.#namespace = options.namespace ?? `/proc/${process.pid}/ns/net`;
+  }
+
+  get problem(): string | undefined {
+    return this.#addresses ? undefined : 'no pod CIDR has been assigned to the node yet';
+  }
+
+  /** Makes the bridge, or finds it. `inUse` are the addresses of pods that are there already. */
+  async configure(cidrs: readonly string[], inUse: readonly string[]): Promise<void> {
+    if (cidrs.length === 0 || cidrs.join() === this.#cidrs.join()) return;
+    const { bridge } = this.#options;
+    const addresses = new PodAddresses(cidrs);
+    addresses.reserve(inUse);
+    const hash = createHash('sha256').update(bridge).digest('hex');
+    // An address of its own: otherwise the bridge has that of one of its ports, and changes it as pods come and go.
+    const mac = `02:${hash.slice(0, 10).match(/../g)!.join(':')}`;
+    if ((await this.#host('ip', ['link', 'show', 'dev', bridge])).code !== 0)
+      await this.#mustHost('ip', ['link', 'add', 'name', bridge, 'address', mac, 'type', 'bridge']);
+    await this.#mustHost('ip', ['link', 'set', 'dev', bridge, 'up']);
+    for (const { family, address, prefix } of addresses.gateways) {
+      const nodad = family === 6 ? ['nodad'] : [];
+      await this.#mustHost('ip', ['addr', 'replace', `${address}/${prefix}`, 'dev', bridge, ...nodad]);
+    }
+    const six = addresses.gateways.some(({ family }) => family === 6);
+    await this.#host('sh', ['-c', forwarding(six)]);
+    this.#addresses = addresses;
+    this.#cidrs = cidrs;
+    await this.#masquerade(cidrs);
+  }
+
+  /** Connects a pod's network namespace, and returns the pod's addresses. */
+  async attach(id: string, namespaceFile: string): Promise<readonly string[]> {
+    if (!this.#addresses) throw new RuntimeError('sandbox', `network is not ready: ${this.problem}`);
+    const ips = this.#addresses.allocate();
+    const veth = vethOf(id);
+    const inside = [
+      `link add eth0 type veth peer name ${veth} netns ${this.#namespace}`,
+      'link set eth0 up',
+      'link set lo up',
+    ];
+    for (const [i, { family, address, prefix }] of this.#addresses.gateways.entries()) {
+      inside.push(`addr add ${ips[i]}/${prefix} dev eth0${family === 6 ? ' nodad' : ''}`);
+      inside.push(`${family === 6 ? '-6 ' : ''}route add default via ${address} dev eth0`);
+    }
+    try {
+      await mustRun('nsenter', [`--net=${namespaceFile}`, 'ip', '-batch', '-'], batch(inside));
+      // Hairpin: a pod that reaches itself through its service comes back on the port it came from.
+      const outside = [
+        `link set ${veth} master ${this.#options.bridge} up`,
+        `link set ${veth} type bridge_slave hairpin on`,
+      ];
+      await this.#mustHost('ip', ['-batch', '-'], batch(outside));
+    } catch (error) {
+      this.#addresses.release(ips);
+      await this.detach(id, []);
+      throw new RuntimeError('sandbox', `failed to setup network for sandbox ${id}: ${(error as Error).message}`);
+    }
+    return ips;
+  }
+
+  async detach(id: string, ips: readonly string[]): Promise<void> {
+    await this.#host('ip', ['link', 'del', 'dev', vethOf(id)]);
+    this.#addresses?.release(ips);
+  }
+
+  /** Removes bridge and rules. */
+  async destroy(): Promise<void> {
+    await this.#host('ip', ['link', 'del', 'dev', this.#options.bridge]);
+    if (existsSync('/usr/sbin/nft')) await this.#host('nft', ['delete', 'table', 'inet', this.#table]);
+  }
+
+  get #table(): string {
+    return `coracle-${this.#options.bridge}`;
+  }
+
+  async #masquerade(cidrs: readonly string[]): Promise<void> {
+    if (!existsSync('/usr/sbin/nft')) {
+      this.#options.logger.info('nft is not installed: pods reach only this machine and each other');
+      return;
+    }
+    const rules = [4, 6].flatMap((family) => {
+      const mine = cidrs.filter((cidr) => cidr.includes(':') === (family === 6));
+      if (mine.length === 0) return [];
+      const inside = [...mine, ...(this.#options.clusterCidrs ?? [])].filter(
+        (cidr) => cidr.includes(':') === (family === 6),
+      );
+      const address = family === 6 ? 'ip6' : 'ip';
+      return [
+        `${address} saddr { ${mine} } ${address} daddr != { ${[...new Set(inside)]} } oifname != "${this.#options.bridge}" masquerade`,
+      ];
+    });
+    const table = `inet ${this.#table}`;
+    const script = `add table ${table}
+delete table ${table}
+table ${table} {
+  chain postrouting {
+    type nat hook postrouting priority srcnat; policy accept;
+    ${rules.join('\n    ')}
+  }
+}
+`;
+    const { code, stderr } = await this.#host('nft', ['-f', '-'], script);
+    if (code !== 0) this.#options.logger.warn('cannot masquerade what pods send out', { reason: stderr.trim() });
+  }
+
+  #host(command: string, args: readonly string[], input?: string) {
+    if (!this.#options.namespace) return run(command, args, input);
+    return run('nsenter', [`--net=${this.#namespace}`, command, ...args], input);
+  }
+
+  async #mustHost(command: string, args: readonly string[], input?: string): Promise<void> {
+    const { code, stderr } = await this.#host(command, args, input);
+    if (code !== 0) throw new RuntimeError('sandbox', `${command} ${args.join(' ')}: ${stderr.trim()}`);
+  }
+}
+
+/** Interface names have at most 15 characters. */
+const vethOf = (id: string) => `veth${id.slice(0, 10)}`;
+
+const batch = (lines: readonly string[]) => `${lines.join('\n')}\n`;
+
+function forwarding(six: boolean): string {
+  const keys = ['ipv4/ip_forward', ...(six ? ['ipv6/conf/all/forwarding'] : [])];
+  return keys.map((key) => `echo 1 >/proc/sys/net/${key}`).join('; ');
+}
+
+/** Values of the namespace that the script runs in. */
+export function sysctlScript(sysctls: Readonly<Record<string, string>>): string {
+  return Object.entries(sysctls)
+    .map(
+      ([name, value]) =>
+        `printf %s '${value.replaceAll("'", "'\\''")}' >'/proc/sys/${name.replaceAll('.', '/')}' || exit 1`,
+    )
+    .join('\n');
+}
