@@ -58,7 +58,7 @@ export class FakeServer implements Transport {
       const { resourceVersion } = next.metadata;
       if (resourceVersion && resourceVersion !== object.metadata.resourceVersion)
         throw conflict(target, target.name, 'the object has been modified; please apply your changes to the latest');
-      return this.#store(target, target.subresource === 'status' ? { ...object, status: next.status } : next, object);
+      return this.#store(target, target.subresource === 'status' ? { ...next, spec: object.spec } : next, object);
     }
     if (method === 'PATCH') return this.#store(target, merge(object, request.body), object);
     return this.#delete(target, object);

@@ -11,10 +11,14 @@ import {
   runController,
   runLeaderElection,
 } from '../client/client.ts';
+import { clusterroleAggregation } from './clusterrole-aggregation.ts';
 import { deployment } from './deployment.ts';
 import { endpoints } from './endpoints.ts';
 import { endpointslice } from './endpointslice.ts';
+import { garbagecollector } from './garbagecollector.ts';
 import { namespace } from './namespace.ts';
+import { nodeipam } from './nodeipam.ts';
+import { podgc } from './podgc.ts';
 import { replicaset, replicationcontroller } from './replicaset.ts';
 import { rootCaCertificatePublisher } from './root-ca-certificate-publisher.ts';
 import { serviceaccount } from './serviceaccount.ts';
@@ -47,6 +51,10 @@ const controllers = (config: KubeControllerManagerConfig): readonly Entry[] => [
   replicationcontroller,
   endpointslice,
   endpoints,
+  garbagecollector,
+  podgc(),
+  ...(config.clusterCidrs?.length ? [nodeipam({ ...config, clusterCidrs: config.clusterCidrs })] : []),
+  clusterroleAggregation,
 ];
 
 export async function startKubeControllerManager(

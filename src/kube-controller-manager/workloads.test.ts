@@ -155,9 +155,11 @@ test('recreate lets the old pods end first', async () => {
 });
 
 test('scaling in the middle of an update keeps the proportion; paused deployments only scale', async () => {
-  await client.create('deployments', web('one', { replicas: 10 }));
+  // The example of the page on Deployments, under Proportional scaling.
+  const strategy = { type: 'RollingUpdate', rollingUpdate: { maxSurge: 3, maxUnavailable: 2 } };
+  await client.create('deployments', web('one', { replicas: 10, strategy }));
   await settle();
-  await client.update('deployments', { ...(await deployment()), spec: web('broken', { replicas: 10 }).spec });
+  await client.update('deployments', { ...(await deployment()), spec: web('broken', { replicas: 10, strategy }).spec });
   await settle();
   const sizes = async () =>
     Object.fromEntries(
@@ -167,15 +169,15 @@ test('scaling in the middle of an update keeps the proportion; paused deployment
       ]),
     );
   expect(await sizes()).toEqual({ one: 8, broken: 5 });
-  await client.update('deployments', { ...(await deployment()), spec: web('broken', { replicas: 15 }).spec });
+  await client.update('deployments', { ...(await deployment()), spec: web('broken', { replicas: 15, strategy }).spec });
   await settle();
-  expect(await sizes()).toEqual({ one: 11, broken: 8 });
+  expect(await sizes()).toEqual({ one: 11, broken: 7 });
   await client.update('deployments', {
     ...(await deployment()),
-    spec: web('two', { replicas: 15, paused: true }).spec,
+    spec: web('two', { replicas: 15, strategy, paused: true }).spec,
   });
   await settle();
-  expect(await sizes()).toEqual({ one: 11, broken: 8 });
+  expect(await sizes()).toEqual({ one: 11, broken: 7 });
   expect((await deployment()).status.conditions).toContainEqual(
     expect.objectContaining({ type: 'Progressing', status: 'Unknown', reason: 'DeploymentPaused' }),
   );
@@ -199,8 +201,9 @@ test('a replica set replaces lost pods, adopts orphans, lets go of strangers, an
   const { template, selector } = web('one').spec;
   await client.create('pods', {
     metadata: { name: 'orphan', namespace: 'default', labels: { app: 'web' } },
-    ...template,
+    spec: template.spec,
   } as any);
+  await clock.settle();
   const spec = { replicas: 3, selector, template };
   const set = await client.create('replicasets', { metadata: { name: 'set', namespace: 'default' }, spec });
   await clock.settle();

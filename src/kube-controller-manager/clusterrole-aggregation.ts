@@ -1,0 +1,41 @@
+// Fills ClusterRoles that are declared as the sum of others.
+// https://kubernetes.io/docs/reference/access-authn-authz/rbac/#aggregated-clusterroles
+
+import type { ClusterRole, PolicyRule } from '../api/api.ts';
+import type { Controller } from '../client/client.ts';
+import { deepEqual } from '../machinery/equal.ts';
+import { labelSelector } from '../machinery/label-selector.ts';
+
+export const clusterroleAggregation: Controller = {
+  name: 'clusterrole-aggregation',
+  component: 'clusterrole-aggregation-controller',
+  watches: [
+    {
+      resource: 'clusterroles',
+      // Any role may be part of any sum: all sums look again.
+      *keys(_, { lister }) {
+        for (const role of lister('clusterroles').list()) if (role.aggregationRule) yield role.metadata.name;
+      },
+    },
+  ],
+  async reconcile(name, { lister, client }) {
+    const role = lister('clusterroles').get(name);
+    if (!role?.aggregationRule) return;
+    const rules = sumOf(role, lister('clusterroles').list());
+    if (deepEqual(rules, role.rules ?? [])) return;
+    const body = { apiVersion: 'rbac.authorization.k8s.io/v1', kind: 'ClusterRole', metadata: { name }, rules };
+    const options = { fieldManager: 'clusterrole-aggregation-controller' };
+    await client.patch('clusterroles', { name }, { type: 'apply', body, force: true }, options);
+  },
+};
+
+function sumOf(role: ClusterRole, all: readonly ClusterRole[]): PolicyRule[] {
+  const rules: PolicyRule[] = [];
+  const byName = [...all].sort((a, b) => (a.metadata.name < b.metadata.name ? -1 : 1));
+  for (const selector of (role.aggregationRule?.clusterRoleSelectors ?? []).map(labelSelector))
+    for (const other of byName) {
+      if (other.metadata.name === role.metadata.name || !selector.matches(other.metadata.labels ?? {})) continue;
+      for (const rule of other.rules ?? []) if (!rules.some((known) => deepEqual(known, rule))) rules.push(rule);
+    }
+  return rules;
+}
