@@ -1,14 +1,17 @@
 // The room's front door: other rooms import from here only.
 
 export type * from '../machinery/schema.ts';
+export { age } from './age.ts';
 export * from './body.ts';
 export * from './errors.ts';
+export * from './fields.ts';
 export type * from './generated/types.ts';
 export { resources } from './generated/types.ts';
 export { JsonSyntaxError, parseJson } from './json.ts';
 export type * from './kind.ts';
 export { canonical, DecodeError, decode, sortKeys, unknownFields } from './object.ts';
-export { age, builtinKinds, KindRegistry, makeKind, resourceKey } from './registry.ts';
+export * from './pod.ts';
+export { builtinKinds, KindRegistry, makeKind, resourceKey } from './registry.ts';
 export { allSchemas, schemaKinds, schemaNamed, schemaOfKind } from './schemas.ts';
 export * from './time.ts';
 

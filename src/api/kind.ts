@@ -63,6 +63,8 @@ export interface Strategy<T extends ApiObject = any> {
   prepareForCreate?(object: T, context: StrategyContext): void;
   prepareForUpdate?(next: T, old: T, context: StrategyContext): void;
   validate?(object: T): readonly FieldError[];
+  /** Faults that only a new object can have; `validate` of a complete kind includes them when there is no old object. */
+  validateCreate?(object: T): readonly FieldError[];
   /** Faults of `next` alone are found by `validate`; this adds what may not change. */
   validateUpdate?(next: T, old: T): readonly FieldError[];
   /** Warning headers for an accepted write. */

@@ -1,12 +1,11 @@
 // The kinds that are served: what discovery says of each, joined with its schema and its behaviour.
 
-import { humanDuration } from '../machinery/duration.ts';
+import { age } from './age.ts';
 import { resourcesText } from './generated/resources.ts';
 import type { ApiObject, Column, Kind, KindBehaviour, ResourceInfo } from './kind.ts';
 import { behaviours } from './kinds/kinds.ts';
 import { schemaOfKind } from './schemas.ts';
 import { completeStrategy } from './strategy.ts';
-import { parseTime } from './time.ts';
 
 /** Prefixes in the store that are not the plural, for historical reasons. */
 const storagePrefixes: Readonly<Record<string, string>> = {
@@ -25,12 +24,6 @@ const commonCells: Readonly<Record<string, (object: ApiObject, now: number) => u
   Age: (object, now) => age(object.metadata.creationTimestamp, now),
   'Created At': (object) => object.metadata.creationTimestamp ?? null,
 };
-
-/** "5m" since a time, `<unknown>` when there is none. `now` is in milliseconds. */
-export function age(time: string | null | undefined, now: number): string {
-  const ms = time ? parseTime(time) : undefined;
-  return ms === undefined ? '<unknown>' : humanDuration(now - ms);
-}
 
 export const resourceKey = (resource: string, group: string): string => (group ? `${resource}.${group}` : resource);
 

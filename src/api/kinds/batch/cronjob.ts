@@ -1,0 +1,30 @@
+import { defaultPodTemplate } from '../../defaults/pod-spec.ts';
+import type { CronJob } from '../../generated/types.ts';
+import type { KindBehaviour } from '../../kind.ts';
+import { validateCronJob } from '../../validation/job.ts';
+import { age, containerImages, containerNames, none, selectorText } from '../cells.ts';
+
+export const cronJob: KindBehaviour<CronJob> = {
+  hasGeneration: true,
+  cells: {
+    Schedule: (c) => c.spec?.schedule ?? '',
+    Timezone: (c) => c.spec?.timeZone ?? none,
+    Suspend: (c) => (c.spec?.suspend ? 'True' : 'False'),
+    Active: (c) => c.status?.active?.length ?? 0,
+    'Last Schedule': (c, now) => (c.status?.lastScheduleTime ? age(c.status.lastScheduleTime, now) : none),
+    Containers: (c) => containerNames(c.spec?.jobTemplate?.spec?.template?.spec),
+    Images: (c) => containerImages(c.spec?.jobTemplate?.spec?.template?.spec),
+    Selector: (c) => selectorText(c.spec?.jobTemplate?.spec?.selector),
+  },
+  strategy: {
+    setDefaults(c) {
+      const spec = (c.spec ??= {} as NonNullable<CronJob['spec']>);
+      spec.concurrencyPolicy ??= 'Allow';
+      spec.suspend ??= false;
+      spec.successfulJobsHistoryLimit ??= 3;
+      spec.failedJobsHistoryLimit ??= 1;
+      defaultPodTemplate(spec.jobTemplate?.spec?.template);
+    },
+    validate: validateCronJob,
+  },
+};

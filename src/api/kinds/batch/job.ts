@@ -1,0 +1,81 @@
+import { humanDuration } from '../../../machinery/duration.ts';
+import { defaultPodTemplate } from '../../defaults/pod-spec.ts';
+import type { Job, JobSpec } from '../../generated/types.ts';
+import type { KindBehaviour } from '../../kind.ts';
+import { parseTime } from '../../time.ts';
+import { validateJob, validateJobUpdate } from '../../validation/job.ts';
+import { templateCells } from '../cells.ts';
+
+const condition = (job: Job, type: string) =>
+  job.status?.conditions?.some((c) => c.type === type && c.status === 'True') ?? false;
+
+export const job: KindBehaviour<Job> = {
+  hasGeneration: true,
+  cells: {
+    Status: (j) => {
+      if (condition(j, 'Complete')) return 'Complete';
+      if (condition(j, 'Failed')) return 'Failed';
+      if (j.metadata.deletionTimestamp) return 'Terminating';
+      if (condition(j, 'Suspended')) return 'Suspended';
+      if (condition(j, 'FailureTarget')) return 'FailureTarget';
+      if (condition(j, 'SuccessCriteriaMet')) return 'SuccessCriteriaMet';
+      return 'Running';
+    },
+    Completions: (j) => {
+      const done = j.status?.succeeded ?? 0;
+      if (j.spec?.completions !== undefined) return `${done}/${j.spec.completions}`;
+      const parallelism = j.spec?.parallelism ?? 0;
+      return parallelism > 1 ? `${done}/1 of ${parallelism}` : `${done}/1`;
+    },
+    Duration: (j, now) => {
+      const start = j.status?.startTime ? parseTime(j.status.startTime) : undefined;
+      if (start === undefined) return '';
+      const end = j.status?.completionTime ? parseTime(j.status.completionTime) : undefined;
+      return humanDuration((end ?? now) - start);
+    },
+    ...templateCells,
+  },
+  selectableFields: { 'status.successful': (j) => String(j.status?.succeeded ?? 0) },
+  strategy: {
+    defaultPropagation: 'orphan',
+    setDefaults(j) {
+      defaultJobSpec((j.spec ??= {} as JobSpec));
+      if (j.spec.template?.metadata?.labels && !Object.keys(j.metadata.labels ?? {}).length)
+        j.metadata.labels = { ...j.spec.template.metadata.labels };
+    },
+    prepareForCreate: generateSelector,
+    validate: validateJob,
+    validateUpdate: validateJobUpdate,
+  },
+};
+
+export function defaultJobSpec(spec: JobSpec): void {
+  if (spec.completions === undefined && spec.parallelism === undefined) {
+    spec.completions = 1;
+    spec.parallelism = 1;
+  }
+  spec.parallelism ??= 1;
+  if (spec.backoffLimit === undefined) spec.backoffLimit = spec.backoffLimitPerIndex === undefined ? 6 : 2 ** 31 - 1;
+  spec.completionMode ??= 'NonIndexed';
+  spec.suspend ??= false;
+  spec.podReplacementPolicy ??= spec.podFailurePolicy ? 'Failed' : 'TerminatingOrFailed';
+  spec.manualSelector ??= false;
+  for (const rule of spec.podFailurePolicy?.rules ?? [])
+    for (const pattern of rule.onPodConditions ?? []) pattern.status ||= 'True';
+  defaultPodTemplate(spec.template);
+}
+
+/** Pods are found by the job's uid, unless the client says that it knows better. */
+function generateSelector(j: Job): void {
+  const spec = j.spec!;
+  if (spec.manualSelector) return;
+  const template = (spec.template ??= {} as any);
+  const metadata = (template.metadata ??= {} as any);
+  const labels = (metadata.labels ??= {});
+  labels['batch.kubernetes.io/controller-uid'] = j.metadata.uid;
+  labels['batch.kubernetes.io/job-name'] = j.metadata.name;
+  labels['controller-uid'] = j.metadata.uid;
+  labels['job-name'] = j.metadata.name;
+  const selector = (spec.selector ??= {});
+  (selector.matchLabels ??= {})['batch.kubernetes.io/controller-uid'] ??= j.metadata.uid;
+}

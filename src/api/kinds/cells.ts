@@ -1,0 +1,54 @@
+// What the cells of several kinds' tables have in common.
+
+import { labelSelector } from '../../machinery/label-selector.ts';
+import { age } from '../age.ts';
+import type { LabelSelector, PodSpec, PodTemplateSpec } from '../generated/types.ts';
+
+export { age };
+
+export const none = '<none>';
+export const unset = '<unset>';
+
+export const listOr = (items: readonly string[] | undefined, otherwise = none): string =>
+  items?.length ? items.join(',') : otherwise;
+
+/** `a=b,c=d`, `<none>` when there are none. */
+export const labelsText = (labels: Readonly<Record<string, string>> | undefined): string =>
+  listOr(
+    Object.entries(labels ?? {})
+      .map(([key, value]) => `${key}=${value}`)
+      .sort(),
+  );
+
+export const selectorText = (selector: LabelSelector | undefined): string => {
+  if (!selector) return none;
+  const text = labelSelector(selector).toString();
+  return text === '' ? none : text;
+};
+
+export const containerNames = (spec: PodSpec | undefined): string =>
+  (spec?.containers ?? []).map(({ name }) => name).join(',');
+export const containerImages = (spec: PodSpec | undefined): string =>
+  (spec?.containers ?? []).map(({ image }) => image).join(',');
+
+/** The wide columns of everything that has a pod template. */
+export const templateCells = {
+  Containers: (object: any) => containerNames((object.spec?.template as PodTemplateSpec | undefined)?.spec),
+  Images: (object: any) => containerImages((object.spec?.template as PodTemplateSpec | undefined)?.spec),
+  Selector: (object: any) => selectorText(object.spec?.selector),
+};
+
+const modes: Readonly<Record<string, string>> = {
+  ReadWriteOnce: 'RWO',
+  ReadOnlyMany: 'ROX',
+  ReadWriteMany: 'RWX',
+  ReadWriteOncePod: 'RWOP',
+};
+export const accessModesText = (list: readonly string[] | undefined): string =>
+  ['ReadWriteOnce', 'ReadOnlyMany', 'ReadWriteMany', 'ReadWriteOncePod']
+    .filter((mode) => list?.includes(mode))
+    .map((mode) => modes[mode])
+    .join(',');
+
+/** Go's way of writing an optional boolean. */
+export const boolText = (value: boolean | undefined): string => (value === undefined ? unset : String(value));

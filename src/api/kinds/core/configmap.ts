@@ -1,0 +1,40 @@
+import { byteLength, configMapKeyFaults } from '../../../machinery/names.ts';
+import type { FieldError } from '../../errors.ts';
+import { forbiddenField, invalidValue, invalidValues, sameValue, tooLong } from '../../fields.ts';
+import type { ConfigMap } from '../../generated/types.ts';
+import type { KindBehaviour } from '../../kind.ts';
+
+const maxBytes = 1024 * 1024;
+
+export const configMap: KindBehaviour<ConfigMap> = {
+  cells: { Data: (map) => Object.keys(map.data ?? {}).length + Object.keys(map.binaryData ?? {}).length },
+  strategy: { allowCreateOnUpdate: false, validate, validateUpdate },
+};
+
+function validate(map: ConfigMap): FieldError[] {
+  const errors: FieldError[] = [];
+  let size = 0;
+  for (const [key, value] of Object.entries(map.data ?? {})) {
+    errors.push(...invalidValues(`data[${key}]`, key, configMapKeyFaults(key)));
+    if (key in (map.binaryData ?? {}))
+      errors.push(invalidValue(`data[${key}]`, key, 'duplicate of key present in binaryData'));
+    size += byteLength(value);
+  }
+  for (const [key, value] of Object.entries(map.binaryData ?? {})) {
+    errors.push(...invalidValues(`binaryData[${key}]`, key, configMapKeyFaults(key)));
+    size += Math.floor((value.length * 3) / 4);
+  }
+  // Kubernetes names no field here.
+  if (size > maxBytes) errors.push(tooLong('', maxBytes));
+  return errors;
+}
+
+function validateUpdate(next: ConfigMap, old: ConfigMap): FieldError[] {
+  if (!old.immutable) return [];
+  const errors: FieldError[] = [];
+  const message = 'field is immutable when `immutable` is set';
+  if (!next.immutable) errors.push(forbiddenField('immutable', message));
+  if (!sameValue(next.data ?? {}, old.data ?? {})) errors.push(forbiddenField('data', message));
+  if (!sameValue(next.binaryData ?? {}, old.binaryData ?? {})) errors.push(forbiddenField('binaryData', message));
+  return errors;
+}

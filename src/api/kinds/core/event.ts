@@ -1,0 +1,64 @@
+// Events of both groups are one resource, stored in the core group's form.
+
+import type { FieldError } from '../../errors.ts';
+import { invalidValue, required } from '../../fields.ts';
+import type { Event } from '../../generated/types.ts';
+import type { KindBehaviour } from '../../kind.ts';
+import { age } from '../cells.ts';
+
+const since = (event: Event, now: number) => age(event.firstTimestamp ?? event.eventTime, now);
+
+const source = (event: Event) => {
+  const component = event.source?.component || event.reportingComponent || '';
+  const host = event.source?.host || event.reportingInstance || '';
+  return host ? `${component}, ${host}` : component;
+};
+
+export const eventCells: NonNullable<KindBehaviour<Event>['cells']> = {
+  'Last Seen': (event, now) => {
+    const last = event.series ? event.series.lastObservedTime : (event.lastTimestamp ?? undefined);
+    return last ? age(last, now) : since(event, now);
+  },
+  Type: (event) => event.type ?? '',
+  Reason: (event) => event.reason ?? '',
+  Object: (event) => {
+    const { kind = '', name = '' } = event.involvedObject ?? {};
+    return name ? `${kind.toLowerCase()}/${name}` : kind.toLowerCase();
+  },
+  Subobject: (event) => event.involvedObject?.fieldPath ?? '',
+  Source: source,
+  Message: (event) => (event.message ?? '').trim(),
+  'First Seen': since,
+  Count: (event) => event.series?.count ?? (event.count || 1),
+};
+
+const object = (event: Event) => event.involvedObject ?? {};
+
+export const eventSelectors: NonNullable<KindBehaviour<Event>['selectableFields']> = {
+  'involvedObject.kind': (event) => object(event).kind ?? '',
+  'involvedObject.namespace': (event) => object(event).namespace ?? '',
+  'involvedObject.name': (event) => object(event).name ?? '',
+  'involvedObject.uid': (event) => object(event).uid ?? '',
+  'involvedObject.apiVersion': (event) => object(event).apiVersion ?? '',
+  'involvedObject.resourceVersion': (event) => object(event).resourceVersion ?? '',
+  'involvedObject.fieldPath': (event) => object(event).fieldPath ?? '',
+  reason: (event) => event.reason ?? '',
+  reportingComponent: (event) => event.reportingComponent ?? '',
+  source: (event) => event.source?.component || event.reportingComponent || '',
+  type: (event) => event.type ?? '',
+};
+
+export const event: KindBehaviour<Event> = {
+  cells: eventCells,
+  selectableFields: eventSelectors,
+  strategy: { allowCreateOnUpdate: true, validate },
+};
+
+/** Objects without a namespace have their events in `default` or `kube-system`. */
+function validate(e: Event): FieldError[] {
+  const of = e.involvedObject?.namespace ?? '';
+  const own = e.metadata.namespace ?? '';
+  if (!e.involvedObject) return [required('involvedObject')];
+  const matches = of === '' ? own === 'default' || own === 'kube-system' : of === own;
+  return matches ? [] : [invalidValue('involvedObject.namespace', of, 'does not match event.namespace')];
+}

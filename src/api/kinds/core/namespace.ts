@@ -1,0 +1,44 @@
+import { dns1123LabelFaults } from '../../../machinery/names.ts';
+import { invalidValues } from '../../fields.ts';
+import type { Namespace } from '../../generated/types.ts';
+import type { KindBehaviour } from '../../kind.ts';
+import { finalizerFaults, nameRule } from '../../validation/metadata.ts';
+
+/** Set on every namespace, so that selectors can name one. */
+const nameLabel = 'kubernetes.io/metadata.name';
+
+export const namespace: KindBehaviour<Namespace> = {
+  cells: { Status: (ns) => ns.status?.phase ?? '' },
+  selectableFields: {
+    'status.phase': (ns) => ns.status?.phase ?? '',
+    name: (ns) => ns.metadata.name,
+  },
+  strategy: {
+    nameRule: nameRule(dns1123LabelFaults),
+    setDefaults(ns) {
+      if (ns.metadata.name) ns.metadata.labels = { ...ns.metadata.labels, [nameLabel]: ns.metadata.name };
+    },
+    prepareForCreate(ns) {
+      // Generated names are known only now.
+      ns.metadata.labels = { ...ns.metadata.labels, [nameLabel]: ns.metadata.name };
+      ns.spec ??= {};
+      const finalizers = (ns.spec.finalizers ??= []);
+      if (!finalizers.includes('kubernetes')) finalizers.push('kubernetes');
+      ns.status = { phase: 'Active' };
+    },
+    prepareForUpdate(next, old) {
+      next.spec = { ...next.spec, finalizers: old.spec?.finalizers };
+    },
+    validate: (ns) =>
+      (ns.spec?.finalizers ?? []).flatMap((name) => invalidValues('spec.finalizers', name, finalizerFaults(name))),
+    subresources: {
+      finalize: {
+        prepareForUpdate(next, old) {
+          if (old.status) next.status = old.status;
+        },
+        validate: (ns: Namespace) =>
+          (ns.spec?.finalizers ?? []).flatMap((name) => invalidValues('spec.finalizers', name, finalizerFaults(name))),
+      },
+    },
+  },
+};

@@ -1,0 +1,127 @@
+import { canonicalQuantity } from '../../../machinery/quantity.ts';
+import { defaultPodSpec } from '../../defaults/pod-spec.ts';
+import { forbiddenField } from '../../fields.ts';
+import type { Pod } from '../../generated/types.ts';
+import type { KindBehaviour } from '../../kind.ts';
+import { isSchedulingGated, qosClass, type ResourceList } from '../../pod.ts';
+import { validatePodSpec } from '../../validation/pod/spec.ts';
+import { validatePodUpdate } from '../../validation/pod/update.ts';
+import { podWarnings } from '../../validation/pod/warnings.ts';
+import { podCells } from './pod-cells.ts';
+
+export const pod: KindBehaviour<Pod> = {
+  hasGeneration: true,
+  cells: podCells,
+  selectableFields: {
+    'metadata.name': (p) => p.metadata.name,
+    'metadata.namespace': (p) => p.metadata.namespace ?? '',
+    'spec.nodeName': (p) => p.spec?.nodeName ?? '',
+    'spec.restartPolicy': (p) => p.spec?.restartPolicy ?? '',
+    'spec.schedulerName': (p) => p.spec?.schedulerName ?? '',
+    'spec.serviceAccountName': (p) => p.spec?.serviceAccountName ?? '',
+    'spec.hostNetwork': (p) => String(p.spec?.hostNetwork ?? false),
+    'status.phase': (p) => p.status?.phase ?? '',
+    'status.podIP': (p) => p.status?.podIPs?.[0]?.ip ?? p.status?.podIP ?? '',
+    'status.nominatedNodeName': (p) => p.status?.nominatedNodeName ?? '',
+  },
+  strategy: {
+    setDefaults(p) {
+      p.spec ??= { containers: null as any };
+      p.spec.enableServiceLinks ??= true;
+      defaultPodSpec(p.spec);
+      defaultRequests(p);
+    },
+    prepareForCreate(p) {
+      p.status = { phase: 'Pending', qosClass: qosClass(p.spec!) };
+      if (isSchedulingGated(p))
+        p.status.conditions = [
+          {
+            type: 'PodScheduled',
+            status: 'False',
+            lastProbeTime: null as any,
+            lastTransitionTime: null as any,
+            reason: 'SchedulingGated',
+            message: 'Scheduling is blocked due to non-empty scheduling gates',
+          },
+        ];
+      mergeLabelKeys(p);
+    },
+    validate: (p) => validatePodSpec(p.spec!, 'spec', p.metadata),
+    validateCreate: (p) =>
+      p.spec!.ephemeralContainers?.length
+        ? [forbiddenField('spec.ephemeralContainers', 'cannot be set on create')]
+        : [],
+    validateUpdate: validatePodUpdate,
+    warnings: (p) => podWarnings(p.spec),
+    subresources: {
+      status: {
+        prepareForUpdate(next, old) {
+          // Only the system says where a pod came from and whether it goes.
+          next.metadata.ownerReferences = old.metadata.ownerReferences;
+          if (next.status) next.status.qosClass = old.status?.qosClass ?? next.status.qosClass;
+        },
+      },
+      ephemeralcontainers: {
+        prepareForUpdate(next, old) {
+          const added = next.spec?.ephemeralContainers;
+          next.spec = { ...old.spec!, ...(added && { ephemeralContainers: added }) };
+          if (old.status) next.status = old.status;
+        },
+        validate: (p: Pod) => validatePodSpec(p.spec!, 'spec', p.metadata),
+      },
+      resize: {
+        prepareForUpdate(next, old) {
+          const resized = next.spec?.containers ?? [];
+          next.spec = {
+            ...old.spec!,
+            containers: old.spec!.containers.map((container) => {
+              const wanted = resized.find(({ name }) => name === container.name);
+              return wanted
+                ? { ...container, resources: wanted.resources, resizePolicy: wanted.resizePolicy }
+                : container;
+            }),
+          };
+          if (old.status) next.status = old.status;
+        },
+        validate: (p: Pod) => validatePodSpec(p.spec!, 'spec', p.metadata),
+      },
+    },
+    gracePeriodSeconds(p, requested) {
+      // A pod that never ran, or has ended, has nothing to be kind to.
+      if (!p.spec?.nodeName || p.status?.phase === 'Failed' || p.status?.phase === 'Succeeded') return 0;
+      const seconds = requested ?? p.spec.terminationGracePeriodSeconds ?? 30;
+      return seconds < 0 ? 1 : seconds;
+    },
+  },
+};
+
+/** What is limited and not requested is requested as limited. */
+function defaultRequests(p: Pod): void {
+  for (const container of [...(p.spec!.containers ?? []), ...(p.spec!.initContainers ?? [])]) {
+    const resources = container.resources as { limits?: ResourceList; requests?: ResourceList } | undefined;
+    for (const [name, quantity] of Object.entries(resources?.limits ?? {})) {
+      resources!.requests ??= {};
+      resources!.requests[name] ??= canonicalQuantity(quantity);
+    }
+  }
+}
+
+/** matchLabelKeys become part of the selectors, with this pod's own values. */
+function mergeLabelKeys(p: Pod): void {
+  const labels = p.metadata.labels ?? {};
+  const merge = (selector: any, keys: readonly string[] | undefined, operator: 'In' | 'NotIn') => {
+    for (const key of keys ?? [])
+      if (key in labels) (selector.matchExpressions ??= []).push({ key, operator, values: [labels[key]] });
+  };
+  for (const constraint of p.spec!.topologySpreadConstraints ?? [])
+    if (constraint.labelSelector) merge(constraint.labelSelector, constraint.matchLabelKeys, 'In');
+  for (const affinity of [p.spec!.affinity?.podAffinity, p.spec!.affinity?.podAntiAffinity])
+    for (const term of [
+      ...(affinity?.requiredDuringSchedulingIgnoredDuringExecution ?? []),
+      ...(affinity?.preferredDuringSchedulingIgnoredDuringExecution ?? []).map((weighted) => weighted.podAffinityTerm),
+    ]) {
+      if (!term.labelSelector) continue;
+      merge(term.labelSelector, term.matchLabelKeys, 'In');
+      merge(term.labelSelector, term.mismatchLabelKeys, 'NotIn');
+    }
+}

@@ -1,0 +1,88 @@
+import { configMapKeyFaults } from '../../../machinery/names.ts';
+import type { FieldError } from '../../errors.ts';
+import {
+  forbiddenField,
+  immutableField,
+  invalidValue,
+  invalidValues,
+  required,
+  sameValue,
+  tooLong,
+} from '../../fields.ts';
+import type { Secret } from '../../generated/types.ts';
+import type { KindBehaviour } from '../../kind.ts';
+
+const maxBytes = 1024 * 1024;
+
+/** Keys that a secret of a type must have. https://kubernetes.io/docs/concepts/configuration/secret/#secret-types */
+const requiredKeys: Readonly<Record<string, readonly string[]>> = {
+  'kubernetes.io/dockercfg': ['.dockercfg'],
+  'kubernetes.io/dockerconfigjson': ['.dockerconfigjson'],
+  'kubernetes.io/ssh-auth': ['ssh-privatekey'],
+  'kubernetes.io/tls': ['tls.crt', 'tls.key'],
+};
+
+export const secret: KindBehaviour<Secret> = {
+  cells: { Type: (s) => s.type ?? '', Data: (s) => Object.keys(s.data ?? {}).length },
+  selectableFields: { type: (s) => s.type ?? '' },
+  strategy: {
+    setDefaults(s) {
+      s.type ||= 'Opaque';
+      // Write-only: it is merged into data and never read back.
+      for (const [key, text] of Object.entries(s.stringData ?? {})) (s.data ??= {})[key] = encode(text);
+      delete s.stringData;
+    },
+    prepareForUpdate(next, old) {
+      next.type ||= old.type;
+    },
+    validate,
+    validateUpdate,
+  },
+};
+
+function encode(text: string): string {
+  let binary = '';
+  for (const byte of new TextEncoder().encode(text)) binary += String.fromCharCode(byte);
+  return btoa(binary);
+}
+
+function validate(s: Secret): FieldError[] {
+  const errors: FieldError[] = [];
+  const data = s.data ?? {};
+  let size = 0;
+  for (const [key, value] of Object.entries(data)) {
+    errors.push(...invalidValues(`data[${key}]`, key, configMapKeyFaults(key)));
+    size += Math.floor((value.length * 3) / 4);
+  }
+  if (size > maxBytes) errors.push(tooLong('data', maxBytes));
+  for (const key of requiredKeys[s.type ?? ''] ?? []) {
+    if (!(key in data)) errors.push(required(`data[${key}]`));
+    else if (key.startsWith('.docker') && !isJson(atob(data[key])))
+      errors.push(invalidValue(`data[${key}]`, '<secret contents redacted>', 'invalid JSON'));
+  }
+  if (s.type === 'kubernetes.io/basic-auth' && !('username' in data) && !('password' in data))
+    errors.push(required('data[username]'), required('data[password]'));
+  const account = 'kubernetes.io/service-account.name';
+  if (s.type === 'kubernetes.io/service-account-token' && !s.metadata.annotations?.[account])
+    errors.push(required(`metadata.annotations[${account}]`));
+  return errors;
+}
+
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function validateUpdate(next: Secret, old: Secret): FieldError[] {
+  const errors: FieldError[] = [];
+  if (next.type !== old.type) errors.push(immutableField('type', next.type));
+  if (!old.immutable) return errors;
+  const message = 'field is immutable when `immutable` is set';
+  if (!next.immutable) errors.push(forbiddenField('immutable', message));
+  if (!sameValue(next.data ?? {}, old.data ?? {})) errors.push(forbiddenField('data', message));
+  return errors;
+}

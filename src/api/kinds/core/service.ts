@@ -1,0 +1,141 @@
+import type { Service } from '../../generated/types.ts';
+import type { KindBehaviour } from '../../kind.ts';
+import { validateService, validateServiceUpdate } from '../../validation/service.ts';
+import { labelsText, none } from '../cells.ts';
+
+const stickySeconds = 3 * 60 * 60;
+
+export const service: KindBehaviour<Service> = {
+  cells: {
+    Type: (s) => s.spec?.type ?? '',
+    'Cluster-IP': (s) => s.spec?.clusterIPs?.[0] ?? (s.spec?.clusterIP || none),
+    'External-IP': externalAddress,
+    'Port(s)': (s) =>
+      (s.spec?.ports ?? [])
+        .map(({ port, nodePort, protocol }) => `${port}${nodePort ? `:${nodePort}` : ''}/${protocol}`)
+        .join(',') || none,
+    Selector: (s) => labelsText(s.spec?.selector),
+  },
+  selectableFields: {
+    'spec.clusterIP': (s) => s.spec?.clusterIP ?? '',
+    'spec.type': (s) => s.spec?.type ?? '',
+  },
+  strategy: {
+    allowCreateOnUpdate: false,
+    setDefaults,
+    prepareForCreate: dropUnused,
+    prepareForUpdate(next, old) {
+      keepAddresses(next, old);
+      dropUnused(next);
+    },
+    validate: validateService,
+    validateUpdate: validateServiceUpdate,
+  },
+};
+
+function externalAddress(s: Service): string {
+  const external = s.spec?.externalIPs ?? [];
+  const balanced = (s.status?.loadBalancer?.ingress ?? []).map(({ ip, hostname }) => ip || hostname || '');
+  switch (s.spec?.type) {
+    case 'LoadBalancer':
+      return [...balanced, ...external].join(',') || '<pending>';
+    case 'ExternalName':
+      return s.spec.externalName ?? '';
+    default:
+      return external.join(',') || none;
+  }
+}
+
+const isExposed = (type: string | undefined) => type === 'NodePort' || type === 'LoadBalancer';
+
+function setDefaults(s: Service): void {
+  s.spec ??= {};
+  const { spec } = s;
+  spec.sessionAffinity ??= 'None';
+  if (spec.sessionAffinity === 'None') delete spec.sessionAffinityConfig;
+  if (spec.sessionAffinity === 'ClientIP') {
+    spec.sessionAffinityConfig ??= {};
+    (spec.sessionAffinityConfig.clientIP ??= {}).timeoutSeconds ??= stickySeconds;
+  }
+  spec.type ??= 'ClusterIP';
+  for (const port of spec.ports ?? []) {
+    port.protocol ??= 'TCP';
+    if (port.targetPort === undefined || port.targetPort === 0 || port.targetPort === '') port.targetPort = port.port;
+  }
+  if (isExposed(spec.type) || (spec.type === 'ClusterIP' && spec.externalIPs?.length))
+    spec.externalTrafficPolicy ??= 'Cluster';
+  if (spec.type !== 'ExternalName') spec.internalTrafficPolicy ??= 'Cluster';
+  if (spec.type === 'LoadBalancer') spec.allocateLoadBalancerNodePorts ??= true;
+  for (const ingress of s.status?.loadBalancer?.ingress ?? []) if (ingress.ip) ingress.ipMode ??= 'VIP';
+}
+
+/** `clusterIP` and the first of `clusterIPs` always say the same; types that have no use for a field lose it. */
+function dropUnused(s: Service): void {
+  const { spec } = s;
+  if (!spec) return;
+  if (spec.clusterIP && !spec.clusterIPs?.length) spec.clusterIPs = [spec.clusterIP];
+  if (spec.type !== 'ExternalName' && !spec.clusterIP && spec.clusterIPs?.length) spec.clusterIP = spec.clusterIPs[0];
+}
+
+/** A client that leaves out what was allocated keeps it; a change of type lets go of what it cannot keep. */
+function keepAddresses(next: Service, old: Service): void {
+  const [spec, before] = [next.spec!, old.spec ?? {}];
+  if (spec.type !== 'ExternalName' && before.type !== 'ExternalName') {
+    if (!spec.clusterIP && !spec.clusterIPs?.length) {
+      spec.clusterIP = before.clusterIP;
+      spec.clusterIPs = before.clusterIPs && [...before.clusterIPs];
+    }
+    if (!spec.ipFamilyPolicy) spec.ipFamilyPolicy = before.ipFamilyPolicy;
+    if (!spec.ipFamilies?.length) spec.ipFamilies = before.ipFamilies && [...before.ipFamilies];
+  }
+  if (isExposed(spec.type) && isExposed(before.type)) keepNodePorts(spec, before);
+  if (!spec.healthCheckNodePort && needsHealthCheck(spec) && needsHealthCheck(before))
+    spec.healthCheckNodePort = before.healthCheckNodePort;
+  if (isExposed(before.type) && !isExposed(spec.type)) clearNodePorts(spec, before);
+  if (needsHealthCheck(before) && !needsHealthCheck(spec) && spec.healthCheckNodePort === before.healthCheckNodePort)
+    delete spec.healthCheckNodePort;
+  dropByType(spec, before);
+}
+
+type Spec = NonNullable<Service['spec']>;
+
+const needsHealthCheck = (spec: Spec) => spec.type === 'LoadBalancer' && spec.externalTrafficPolicy === 'Local';
+
+function keepNodePorts(spec: Spec, before: Spec): void {
+  const taken = new Set((spec.ports ?? []).map((port) => port.nodePort).filter(Boolean));
+  for (const port of spec.ports ?? []) {
+    if (port.nodePort) continue;
+    const same = before.ports?.find((p) => p.port === port.port && p.protocol === port.protocol && p.nodePort);
+    if (!same?.nodePort || taken.has(same.nodePort)) continue;
+    port.nodePort = same.nodePort;
+    taken.add(same.nodePort);
+  }
+}
+
+function clearNodePorts(spec: Spec, before: Spec): void {
+  const old = (before.ports ?? []).map((port) => port.nodePort ?? 0);
+  const now = (spec.ports ?? []).map((port) => port.nodePort ?? 0);
+  // Ports that were named anew are the client's wish, and validation will answer it.
+  if (now.some((port) => port && !old.includes(port))) return;
+  for (const port of spec.ports ?? []) delete port.nodePort;
+}
+
+function dropByType(spec: Spec, before: Spec): void {
+  const same = (field: keyof Spec) => JSON.stringify(spec[field]) === JSON.stringify(before[field]);
+  if (before.type !== spec.type) {
+    if (spec.type === 'ExternalName') {
+      if (same('clusterIP') || same('clusterIPs')) {
+        delete spec.clusterIP;
+        delete spec.clusterIPs;
+      }
+      for (const field of ['ipFamilies', 'ipFamilyPolicy', 'internalTrafficPolicy'] as const)
+        if (same(field)) delete spec[field];
+    }
+    if (before.type === 'ExternalName' && same('externalName')) delete spec.externalName;
+    if (before.type === 'LoadBalancer')
+      for (const field of ['allocateLoadBalancerNodePorts', 'loadBalancerClass'] as const)
+        if (same(field)) delete spec[field];
+  }
+  const accessible = isExposed(spec.type) || (spec.externalIPs?.length ?? 0) > 0;
+  if (!accessible && same('externalTrafficPolicy')) delete spec.externalTrafficPolicy;
+}

@@ -1,0 +1,91 @@
+// What may change in a pod that exists: images, a little of the rest, nothing else.
+
+import type { FieldError } from '../../errors.ts';
+import { forbiddenField, invalidValue, sameValue } from '../../fields.ts';
+import type { Pod, PodSpec } from '../../generated/types.ts';
+
+const mutable =
+  'pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)';
+
+export function validatePodUpdate(next: Pod, old: Pod): FieldError[] {
+  const [spec, before] = [next.spec!, old.spec!];
+  for (const field of ['containers', 'initContainers'] as const)
+    if ((spec[field]?.length ?? 0) !== (before[field]?.length ?? 0))
+      return [forbiddenField(`spec.${field}`, 'pod updates may not add or remove containers')];
+  const errors: FieldError[] = [];
+  errors.push(...validateDeadline(spec, before), ...validateTolerations(spec, before), ...validateGates(spec, before));
+  const leveled = withMutableOf(spec, before);
+  if (!sameValue(leveled, before)) errors.push(forbiddenField('spec', `${mutable}${difference(leveled, before)}`));
+  return errors;
+}
+
+function validateDeadline(spec: PodSpec, before: PodSpec): FieldError[] {
+  const path = 'spec.activeDeadlineSeconds';
+  const [now, was] = [spec.activeDeadlineSeconds, before.activeDeadlineSeconds];
+  if (now !== undefined) {
+    if (was !== undefined && was < now)
+      return [invalidValue(path, now, 'must be less than or equal to previous value')];
+    return [];
+  }
+  return was !== undefined ? [invalidValue(path, null, 'must not update from a positive integer to nil value')] : [];
+}
+
+/** Tolerations may be added, and the seconds of one may change; none may go. */
+function validateTolerations(spec: PodSpec, before: PodSpec): FieldError[] {
+  const plain = ({ tolerationSeconds: _, ...rest }: any) => rest;
+  const now = (spec.tolerations ?? []).map(plain);
+  const kept = (before.tolerations ?? []).every((old) => now.some((toleration) => sameValue(toleration, plain(old))));
+  return kept
+    ? []
+    : [forbiddenField('spec.tolerations', 'existing toleration can not be modified except its tolerationSeconds')];
+}
+
+function validateGates(spec: PodSpec, before: PodSpec): FieldError[] {
+  const was = new Set((before.schedulingGates ?? []).map(({ name }) => name));
+  return (spec.schedulingGates ?? [])
+    .filter(({ name }) => !was.has(name))
+    .map(({ name }) =>
+      forbiddenField('spec.schedulingGates', `only deletion is allowed, but found new scheduling gate '${name}'`),
+    );
+}
+
+/** `spec` with everything that may change put back as it was. */
+function withMutableOf(spec: PodSpec, before: PodSpec): PodSpec {
+  const leveled: PodSpec = { ...spec };
+  for (const field of ['containers', 'initContainers'] as const)
+    if (spec[field]) leveled[field] = spec[field].map((c, i) => ({ ...c, image: before[field]![i].image }));
+  for (const field of ['activeDeadlineSeconds', 'tolerations', 'schedulingGates'] as const)
+    if (before[field] === undefined) delete leveled[field];
+    else (leveled as any)[field] = before[field];
+  if ((before.terminationGracePeriodSeconds ?? 0) < 0 && spec.terminationGracePeriodSeconds === 1)
+    leveled.terminationGracePeriodSeconds = before.terminationGracePeriodSeconds;
+  // While gates hold it back, a pod may be narrowed to fewer nodes.
+  if (before.schedulingGates?.length) {
+    if (containsAll(spec.nodeSelector, before.nodeSelector)) keepField(leveled, before, 'nodeSelector');
+    if (!before.affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution)
+      keepField(leveled, before, 'affinity');
+  }
+  return leveled;
+}
+
+const containsAll = (map: Record<string, string> | undefined, part: Record<string, string> | undefined) =>
+  Object.entries(part ?? {}).every(([key, value]) => map?.[key] === value);
+
+function keepField(leveled: PodSpec, before: PodSpec, field: 'nodeSelector' | 'affinity'): void {
+  if (before[field] === undefined) delete leveled[field];
+  else (leveled as any)[field] = before[field];
+}
+
+/** Which fields differ, a line each. */
+function difference(next: any, old: any, path = ''): string {
+  if (sameValue(next, old)) return '';
+  const isObject = (value: unknown) => typeof value === 'object' && value !== null;
+  if (!isObject(next) || !isObject(old) || Array.isArray(next) !== Array.isArray(old))
+    return `\n- ${path}: ${JSON.stringify(old) ?? 'null'}\n+ ${path}: ${JSON.stringify(next) ?? 'null'}`;
+  const keys = [...new Set([...Object.keys(old), ...Object.keys(next)])];
+  return keys
+    .map((key) =>
+      difference(next[key], old[key], Array.isArray(old) ? `${path}[${key}]` : path ? `${path}.${key}` : key),
+    )
+    .join('');
+}
