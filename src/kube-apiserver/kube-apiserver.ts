@@ -8,11 +8,12 @@ import { Metrics } from '../machinery/metrics.ts';
 import type { Random } from '../machinery/random.ts';
 import type { Store } from '../store/store.ts';
 import type { AdmissionPlugin } from './admission.ts';
-import { noAllocators } from './allocation/allocators.ts';
+import { ServiceAllocator } from './allocation/service-allocator.ts';
 import { type Authenticator, anonymous, clientCertificates } from './authentication.ts';
 import { type Authorizer, alwaysAllow } from './authorization.ts';
 import { HealthChecks } from './health.ts';
 import { type Listener, type ListenOptions, listen } from './http/http-server.ts';
+import { cacheOfResource } from './registry/target.ts';
 import type { UserInfo } from './request.ts';
 import type { Server, ServerConfig } from './server.ts';
 import type { TokenIssuer } from './tokens.ts';
@@ -69,20 +70,27 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
   const { store, clock, random, logger } = options;
   const stopping = new AbortController();
   const cache = new WatchCache(store, clock, logger);
+  const config = { ...defaults, ...options.config };
+  const kinds = options.kinds ?? new KindRegistry();
   const server: Server = {
-    kinds: options.kinds ?? new KindRegistry(),
+    kinds,
     store,
     cache,
     clock,
     random,
     logger,
     metrics: options.metrics ?? new Metrics(),
-    config: { ...defaults, ...options.config },
+    config,
     authenticators: options.authenticators ?? [clientCertificates, anonymous],
     authorizers: options.authorizers ?? [alwaysAllow],
     admission: options.admission ?? [],
     ...(options.tokens && { tokens: options.tokens }),
-    allocators: noAllocators,
+    allocators: new ServiceAllocator({
+      ...config,
+      random,
+      now: () => clock.now(),
+      services: () => cacheOfResource(server, '', 'services'),
+    }),
     health: new HealthChecks(),
     stopping: stopping.signal,
   };

@@ -1,6 +1,7 @@
 // What the server hands out itself when an object is written: cluster IPs and node ports of services.
 
 import type { ApiObject, Kind } from '../../api/api.ts';
+import type { ObjectWrite } from '../watch-cache/watch-cache.ts';
 
 export interface AllocationRequest {
   readonly kind: Kind;
@@ -11,16 +12,16 @@ export interface AllocationRequest {
   readonly dryRun: boolean;
 }
 
-/** What was handed out for one write: given back by `release` unless `keep` was called before. */
+/** What was handed out for one write: reserved until `release`, and from then on held by the object, if it was written. */
 export interface Allocation {
-  keep(): void;
+  /** Go to the store in the same transaction as the object. */
+  readonly writes: readonly ObjectWrite[];
   release(): void;
 }
 
 export interface Allocators {
+  /** Throws an ApiError (422) when what is asked for cannot be had. Undefined when there is nothing to hand out. */
   allocate(request: AllocationRequest): Promise<Allocation | undefined>;
-  /** The object is gone; what it held is free. */
-  forget(kind: Kind, object: ApiObject): void;
+  /** What goes together with an object that is removed. */
+  removal(kind: Kind, object: ApiObject): readonly ObjectWrite[];
 }
-
-export const noAllocators: Allocators = { allocate: async () => undefined, forget() {} };

@@ -71,9 +71,7 @@ async function insert(
     await admitFinally({ ...attributes, object });
     const final = inOrder(kind, object);
     if (dryRun) return taken(target, final) ? undefined : { object: final, created: true };
-    const made = await put(target, final, 0);
-    if (made) allocation?.keep();
-    return made;
+    return await put(target, final, 0, allocation?.writes);
   } finally {
     allocation?.release();
   }

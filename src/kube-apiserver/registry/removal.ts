@@ -23,9 +23,11 @@ export async function removeNow(target: Target, item: Item, last: ApiObject): Pr
   const { server, kind } = target;
   const key = keyOf(kind, last.metadata.namespace ?? '', last.metadata.name ?? '');
   const shown = kind.toStorage ? kind.toStorage(last) : withVersion(last);
-  const result = await server.cache.commit([{ key, object: shown, expected: item.revision }]);
+  const result = await server.cache.commit([
+    { key, object: shown, expected: item.revision },
+    ...server.allocators.removal(kind, last),
+  ]);
   if (!result.ok) return undefined;
-  server.allocators.forget(kind, last);
   const object = kind.fromStorage ? kind.fromStorage(shown) : shown;
   return { object, created: false };
 }

@@ -158,8 +158,9 @@ async function replaceOnce(
       final.metadata.resourceVersion = live.metadata.resourceVersion;
       return { object: final, created: false };
     }
-    const result = isGone(final, live) ? await removeNow(target, item, final) : await put(target, final, item.revision);
-    if (result) allocation?.keep();
+    const result = isGone(final, live)
+      ? await removeNow(target, item, final)
+      : await put(target, final, item.revision, allocation?.writes);
     return result;
   } finally {
     allocation?.release();

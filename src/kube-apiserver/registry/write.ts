@@ -3,12 +3,16 @@
 import { type ApiObject, conflict, invalid, type Kind } from '../../api/api.ts';
 import { updateManagedFields } from '../../machinery/managed-fields.ts';
 import { type AdmissionAttributes, admit, admitFinally } from '../admission.ts';
+import { timestamp } from '../timestamp.ts';
 import { type Item, type Serialized, serialize } from '../watch-cache/item.ts';
+import type { ObjectWrite } from '../watch-cache/watch-cache.ts';
 import { apiVersionOf, ordered, served } from './codec.ts';
 import { eventLease } from './event-lease.ts';
 import { keyOf, type Target, type WriteOptions } from './target.ts';
 
 /** The object as it was written, or as it would be, for the answer. */
+export { timestamp };
+
 export interface Written {
   readonly object: ApiObject;
   readonly item?: Item;
@@ -17,9 +21,6 @@ export interface Written {
 
 export const staleObject = (kind: Kind, name: string) =>
   conflict(kind, name, 'the object has been modified; please apply your changes to the latest version and try again');
-
-/** RFC 3339 with whole seconds, as metav1.Time is written. */
-export const timestamp = (ms: number): string => `${new Date(ms).toISOString().slice(0, 19)}Z`;
 
 export function attributesOf(
   target: Target,
@@ -118,14 +119,20 @@ export function toStored(kind: Kind, object: ApiObject): { stored: ApiObject; se
   return { stored, serialized: serialize(stored) };
 }
 
-/** Writes one object. Undefined when `expected` is no longer what is stored. */
-export async function put(target: Target, object: ApiObject, expected: number): Promise<Written | undefined> {
+/** Writes one object, and `also` in the same transaction. Undefined when `expected` is no longer what is stored. */
+export async function put(
+  target: Target,
+  object: ApiObject,
+  expected: number,
+  also: readonly ObjectWrite[] = [],
+): Promise<Written | undefined> {
   const { kind, server } = target;
   const { stored, serialized } = toStored(kind, object);
   const key = keyOf(kind, object.metadata.namespace ?? '', object.metadata.name ?? '');
   const lease = await eventLease(server, kind);
   const result = await server.cache.commit([
     { key, serialized, object: stored, expected, ...(lease !== undefined && { lease }) },
+    ...also,
   ]);
   if (!result.ok) return undefined;
   return written(target, key, result.revision, stored, expected === 0);

@@ -1,2 +1,138 @@
+// Subresources that lead to a running pod: log, exec, attach, portforward and proxy.
+// https://kubernetes.io/docs/concepts/architecture/control-plane-node-communication/
+
+import { type ApiObject, badRequest, invalid } from '../../api/api.ts';
+import { admit, admitFinally } from '../admission.ts';
+import { served } from '../registry/codec.ts';
+import { itemOf } from '../registry/get.ts';
+import type { Target } from '../registry/target.ts';
+import { attributesOf } from '../registry/write.ts';
+import type { Reply } from '../request.ts';
+import { forwardHttp, forwardUpgrade } from './forward.ts';
+import { kubeletOf } from './kubelet-address.ts';
+import { nodeProxy, podProxy, serviceProxy } from './proxy.ts';
 import type { Subresource } from './subresources.ts';
-export const connects: Readonly<Record<string, Subresource>> = {};
+
+async function podOf(target: Target): Promise<ApiObject> {
+  await target.server.cache.catchUp();
+  return served(target.kind, itemOf(target));
+}
+
+const namesOf = (containers: readonly { name: string }[] | undefined): string[] =>
+  (containers ?? []).map(({ name }) => name);
+
+/** The container that was asked for, or the only one. Throws 400 in Kubernetes' words. */
+function containerOf({ spec, metadata }: ApiObject, asked: string): string {
+  const { name } = metadata;
+  const own = namesOf(spec.containers);
+  const init = namesOf(spec.initContainers);
+  const ephemeral = namesOf(spec.ephemeralContainers);
+  if (asked) {
+    if ([...own, ...init, ...ephemeral].includes(asked)) return asked;
+    throw badRequest(`container ${asked} is not valid for pod ${name}`);
+  }
+  if (own.length === 1) return own[0];
+  const others = init.length ? ` or one of the init containers: [${init.join(' ')}]` : '';
+  throw badRequest(`a container name must be specified for pod ${name}, choose one of: [${own.join(' ')}]${others}`);
+}
+
+/** Numbers of PodLogOptions and the least that each may be. */
+const logNumbers: Readonly<Record<string, { least: number; says: string }>> = {
+  sinceSeconds: { least: 1, says: 'must be greater than 0' },
+  tailLines: { least: 0, says: 'must be greater than or equal to 0' },
+  limitBytes: { least: 1, says: 'must be greater than 0' },
+};
+
+function checkLogOptions(query: URLSearchParams, name: string): void {
+  const faults = Object.entries(logNumbers).flatMap(([field, { least, says }]) => {
+    const value = query.get(field);
+    if (value === null) return [];
+    if (Number.isNaN(Number(value)))
+      throw badRequest(
+        `unable to decode the request's query parameters: strconv.ParseInt: parsing ${JSON.stringify(value)}: invalid syntax`,
+      );
+    return Number(value) >= least
+      ? []
+      : [{ type: 'FieldValueInvalid' as const, field, message: `Invalid value: ${value}: ${says}` }];
+  });
+  if (query.has('sinceSeconds') && query.has('sinceTime'))
+    faults.push({
+      type: 'FieldValueForbidden' as never,
+      field: '',
+      message: 'Forbidden: at most one of `sinceTime` or `sinceSeconds` may be specified',
+    });
+  if (faults.length) throw invalid({ group: '', kind: 'PodLogOptions' }, name, faults);
+}
+
+/** Query parameters that are the API server's own business. */
+const notForKubelet = new Set(['container', 'insecureSkipTLSVerifyBackend', 'pretty']);
+
+function forKubelet(query: URLSearchParams): string {
+  const kept = new URLSearchParams([...query].filter(([name]) => !notForKubelet.has(name)));
+  return kept.size ? `?${kept}` : '';
+}
+
+const log: Subresource = {
+  async answer(target): Promise<Reply> {
+    const { request, server, namespace, name } = target;
+    checkLogOptions(request.query, name);
+    const pod = await podOf(target);
+    const container = containerOf(pod, request.query.get('container') ?? '');
+    // A pod without a node has not said anything yet.
+    if (!pod.spec.nodeName) return { type: 'raw', code: 204, contentType: '', body: '' };
+    const kubelet = await kubeletOf(server, pod.spec.nodeName);
+    const path = `/containerLogs/${namespace}/${name}/${container}${forKubelet(request.query)}`;
+    const reply = await forwardHttp(request, kubelet, path, 'log');
+    return reply.code < 400 ? { ...reply, contentType: reply.contentType || 'text/plain' } : refusal(reply, pod);
+  },
+};
+
+/** What the kubelet says in plain text becomes a Status. */
+async function refusal({ code, body }: Awaited<ReturnType<typeof forwardHttp>>, _pod: ApiObject): Promise<never> {
+  let text = '';
+  for await (const chunk of body as AsyncIterable<Uint8Array>) text += new TextDecoder().decode(chunk);
+  if (code === 400 || code === 404) throw badRequest(text.trim());
+  throw badRequest(text.trim() || `the kubelet answered ${code}`);
+}
+
+const remote = (verb: 'exec' | 'attach' | 'portForward'): Subresource => ({
+  async answer(target): Promise<Reply> {
+    const { request, server, namespace, name } = target;
+    const pod = await podOf(target);
+    const { query } = request;
+    const container = verb === 'portForward' ? '' : `/${containerOf(pod, query.get('container') ?? '')}`;
+    if (!pod.spec.nodeName) throw badRequest(`pod ${name} does not have a host assigned`);
+    if (verb !== 'portForward' && ['Succeeded', 'Failed'].includes(pod.status?.phase))
+      throw badRequest(`cannot exec or attach to a container in a completed pod; current phase is ${pod.status.phase}`);
+    const attributes = attributesOf(target, 'CONNECT', undefined, undefined, false);
+    await admit(attributes);
+    await admitFinally(attributes);
+    const kubelet = await kubeletOf(server, pod.spec.nodeName);
+    if (!request.connection?.upgrade) throw badRequest('Upgrade request required');
+    const path = `/${verb}/${namespace}/${name}${container}${translated(query)}`;
+    return forwardUpgrade(request, kubelet, path);
+  },
+});
+
+/** Clients speak of stdin, stdout and stderr, the kubelet's own interface of input, output and error. */
+function translated(query: URLSearchParams): string {
+  const names: Readonly<Record<string, string>> = { stdin: 'input', stdout: 'output', stderr: 'error' };
+  const parameters = new URLSearchParams();
+  for (const [name, value] of query) {
+    if (notForKubelet.has(name)) continue;
+    if (name in names || name === 'tty') {
+      if (value !== 'false' && value !== '0') parameters.append(names[name] ?? name, '1');
+    } else parameters.append(name, value);
+  }
+  return parameters.size ? `?${parameters}` : '';
+}
+
+export const connects: Readonly<Record<string, Subresource>> = {
+  'pods/log': log,
+  'pods/exec': remote('exec'),
+  'pods/attach': remote('attach'),
+  'pods/portforward': remote('portForward'),
+  'pods/proxy': podProxy,
+  'services/proxy': serviceProxy,
+  'nodes/proxy': nodeProxy,
+};

@@ -1,0 +1,37 @@
+// The IPAddress objects that show which service holds which cluster IP.
+// https://kubernetes.io/docs/reference/kubernetes-api/cluster-resources/ip-address-v1/
+
+import type { ApiObject } from '../../api/api.ts';
+import type { Random } from '../../machinery/random.ts';
+import { timestamp } from '../timestamp.ts';
+import { serialize } from '../watch-cache/item.ts';
+import type { ObjectWrite } from '../watch-cache/watch-cache.ts';
+
+const keyOf = (address: string): string => `/registry/ipaddresses/${address}`;
+
+export function addressObject(
+  address: string,
+  service: ApiObject,
+  family: 4 | 6,
+  { random, now }: { random: Random; now(): number },
+): ObjectWrite {
+  const { namespace, name } = service.metadata;
+  const object = {
+    kind: 'IPAddress',
+    apiVersion: 'networking.k8s.io/v1',
+    metadata: {
+      name: address,
+      uid: random.uuid(),
+      resourceVersion: undefined,
+      creationTimestamp: timestamp(now()),
+      labels: {
+        'ipaddress.kubernetes.io/ip-family': `IPv${family}`,
+        'ipaddress.kubernetes.io/managed-by': 'ipallocator.k8s.io',
+      },
+    },
+    spec: { parentRef: { resource: 'services', namespace, name } },
+  } as unknown as ApiObject;
+  return { key: keyOf(address), object, serialized: serialize(object) };
+}
+
+export const removalOf = (address: string): ObjectWrite => ({ key: keyOf(address) });

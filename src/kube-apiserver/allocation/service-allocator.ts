@@ -1,0 +1,237 @@
+// Cluster IPs and node ports. https://kubernetes.io/docs/concepts/services-networking/cluster-ip-allocation/
+
+import { type ApiObject, type FieldError, invalid, type Kind } from '../../api/api.ts';
+import { type Cidr, cidrContains, cidrSize, nthAddress, parseCidr, parseIp } from '../../machinery/ip.ts';
+import type { Random } from '../../machinery/random.ts';
+import type { CacheWatcher, ResourceCache } from '../watch-cache/resource-cache.ts';
+import type { ObjectWrite } from '../watch-cache/watch-cache.ts';
+import type { Allocation, AllocationRequest, Allocators } from './allocators.ts';
+import { addressObject, removalOf } from './ip-address.ts';
+import { Pool } from './pool.ts';
+
+export interface ServiceAllocatorOptions {
+  readonly serviceCidr: string;
+  readonly nodePortRange: { readonly from: number; readonly to: number };
+  readonly random: Random;
+  now(): number;
+  /** The cache of services. */
+  services(): Promise<ResourceCache>;
+}
+
+/** Of each range, this much at its beginning is left to those who choose a number themselves. */
+const reservedOf = (size: number, divisor: number, most: number) =>
+  Math.min(Math.max(16, Math.floor(size / divisor)), most);
+
+const isService = ({ group, resource }: Kind): boolean => group === '' && resource === 'services';
+
+const hasAddress = ({ spec }: ApiObject): boolean => spec.type !== 'ExternalName' && spec.clusterIP !== 'None';
+const isExposed = ({ spec }: ApiObject): boolean =>
+  spec.type === 'NodePort' || (spec.type === 'LoadBalancer' && spec.allocateLoadBalancerNodePorts !== false);
+const needsHealthPort = ({ spec }: ApiObject): boolean =>
+  spec.type === 'LoadBalancer' && spec.externalTrafficPolicy === 'Local';
+
+const portKey = ({ protocol = 'TCP', nodePort }: { protocol?: string; nodePort: number }) => `${protocol}/${nodePort}`;
+
+export class ServiceAllocator implements Allocators {
+  readonly #options: ServiceAllocatorOptions;
+  readonly #cidr: Cidr;
+  readonly #addresses: Pool;
+  readonly #ports: Pool;
+  #ready: Promise<void> | undefined;
+
+  constructor(options: ServiceAllocatorOptions) {
+    this.#options = options;
+    const cidr = parseCidr(options.serviceCidr);
+    if (!cidr) throw new Error(`the service range ${options.serviceCidr} is no CIDR`);
+    this.#cidr = cidr;
+    // Larger ranges than this are used in their first part only, as in Kubernetes (IPv6).
+    const size = Number(cidrSize(cidr) > 1n << 24n ? 1n << 24n : cidrSize(cidr));
+    this.#addresses = new Pool(size, reservedOf(size, 16, 256), options.random);
+    this.#addresses.take(0);
+    if (cidr.family === 4) this.#addresses.take(size - 1);
+    const { from, to } = options.nodePortRange;
+    this.#ports = new Pool(to - from + 1, reservedOf(to - from + 1, 32, 128), options.random);
+  }
+
+  async allocate({ kind, next, live }: AllocationRequest): Promise<Allocation | undefined> {
+    if (!isService(kind)) return undefined;
+    await (this.#ready ??= this.#follow());
+    const undo: (() => void)[] = [];
+    const release = () => {
+      for (const step of undo.splice(0)) step();
+    };
+    try {
+      const writes = [...this.#giveAddress(next, live, undo)];
+      this.#givePorts(next, live, undo);
+      return { writes, release };
+    } catch (error) {
+      release();
+      throw error;
+    }
+  }
+
+  removal(kind: Kind, object: ApiObject): readonly ObjectWrite[] {
+    return isService(kind) && hasAddress(object) ? (object.spec.clusterIPs ?? []).map(removalOf) : [];
+  }
+
+  /** What services hold is learnt from their events; the reservation of a write bridges the time until its event. */
+  async #follow(): Promise<void> {
+    const cache = await this.#options.services();
+    const watcher: CacheWatcher = {
+      scope: { by: 'all' },
+      event: ({ type, item, previous }) => {
+        if (type !== 'DELETED') this.#hold(item.object, 'take');
+        if (previous) this.#hold(previous.object, 'give');
+      },
+      end: () => {
+        this.#ready = undefined;
+      },
+    };
+    cache.tree.forEach(cache.prefix, `${cache.prefix.slice(0, -1)}0`, ({ object }) => this.#hold(object, 'take'));
+    cache.watch(watcher);
+  }
+
+  #hold(service: ApiObject, step: 'take' | 'give'): void {
+    if (hasAddress(service))
+      for (const address of service.spec.clusterIPs ?? []) {
+        const index = this.#indexOf(address);
+        if (index !== undefined) this.#addresses[step](index);
+      }
+    for (const port of portsOf(service))
+      if (this.#inPortRange(port)) this.#ports[step](port - this.#options.nodePortRange.from);
+  }
+
+  #indexOf(address: string): number | undefined {
+    const ip = parseIp(address);
+    return ip && cidrContains(this.#cidr, ip) ? Number(ip.value - this.#cidr.base) : undefined;
+  }
+
+  #inPortRange(port: number): boolean {
+    const { from, to } = this.#options.nodePortRange;
+    return port >= from && port <= to;
+  }
+
+  #giveAddress(next: ApiObject, live: ApiObject | undefined, undo: (() => void)[]): ObjectWrite[] {
+    const { spec } = next;
+    if (spec.type === 'ExternalName')
+      return live ? [...this.removal({ group: '', resource: 'services' } as Kind, live)] : [];
+    this.#setFamilies(next);
+    if (!hasAddress(next)) return [];
+    const asked: string = spec.clusterIP ?? '';
+    if (live && hasAddress(live) && asked && asked === live.spec.clusterIP) return [];
+    const index = asked ? this.#claim(next, asked) : this.#addresses.draw();
+    if (index === undefined)
+      throw refuse(
+        next,
+        'spec.clusterIPs',
+        `${JSON.stringify(spec.clusterIPs ?? null)}: failed to allocate IP: range is full`,
+      );
+    undo.push(() => this.#addresses.give(index));
+    const address = asked || nthAddress(this.#cidr, index);
+    spec.clusterIP = address;
+    spec.clusterIPs = [address];
+    return [addressObject(address, next, this.#cidr.family, this.#options)];
+  }
+
+  /** https://kubernetes.io/docs/concepts/services-networking/dual-stack/ */
+  #setFamilies({ spec, metadata }: ApiObject): void {
+    const own = this.#cidr.family === 4 ? 'IPv4' : 'IPv6';
+    const errors: FieldError[] = [];
+    if (spec.ipFamilyPolicy === 'RequireDualStack')
+      errors.push({
+        type: 'FieldValueInvalid',
+        field: 'spec.ipFamilyPolicy',
+        message: 'Invalid value: "RequireDualStack": this cluster is not configured for dual-stack services',
+      });
+    for (const [i, family] of (spec.ipFamilies ?? []).entries())
+      if (family !== own && (spec.clusterIP !== 'None' || spec.selector))
+        errors.push({
+          type: 'FieldValueInvalid',
+          field: `spec.ipFamilies[${i}]`,
+          message: `Invalid value: ${JSON.stringify(family)}: not configured on this cluster`,
+        });
+    if (errors.length) throw invalid({ group: '', kind: 'Service' }, metadata.name ?? '', errors);
+    spec.ipFamilyPolicy ??= 'SingleStack';
+    if (!spec.ipFamilies?.length) spec.ipFamilies = [own];
+  }
+
+  #claim(next: ApiObject, address: string): number {
+    const index = this.#indexOf(address);
+    const value = JSON.stringify([address]);
+    if (index === undefined)
+      throw refuse(
+        next,
+        'spec.clusterIPs',
+        `${value}: failed to allocate IP ${address}: the provided IP (${address}) is not in the valid range. The range of valid IPs is ${this.#options.serviceCidr}`,
+      );
+    if (this.#addresses.has(index))
+      throw refuse(
+        next,
+        'spec.clusterIPs',
+        `${value}: failed to allocate IP ${address}: provided IP is already allocated`,
+      );
+    this.#addresses.take(index);
+    return index;
+  }
+
+  #givePorts(next: ApiObject, live: ApiObject | undefined, undo: (() => void)[]): void {
+    const held = new Set(live ? portsOf(live) : []);
+    const taken = new Set<number>();
+    if (isExposed(next)) {
+      const ports: any[] = next.spec.ports ?? [];
+      // Ports that were chosen come first, so that none of them is drawn for another.
+      for (const [i, port] of ports.entries()) {
+        if (!port.nodePort) continue;
+        if (!held.has(port.nodePort) && !taken.has(port.nodePort))
+          this.#claimPort(next, `spec.ports[${i}].nodePort`, port.nodePort, undo);
+        taken.add(port.nodePort);
+      }
+      for (const port of ports) {
+        if (port.nodePort) continue;
+        // One number serves a port in both protocols, as with DNS.
+        const twin = ports.find((p) => p.port === port.port && p.nodePort && p.protocol !== port.protocol);
+        const used = new Set(ports.filter((p) => p.nodePort).map(portKey));
+        if (twin && !used.has(portKey({ ...port, nodePort: twin.nodePort }))) port.nodePort = twin.nodePort;
+        else port.nodePort = this.#drawPort(next, undo);
+        taken.add(port.nodePort);
+      }
+    }
+    if (!needsHealthPort(next)) return;
+    const { healthCheckNodePort } = next.spec;
+    if (!healthCheckNodePort) next.spec.healthCheckNodePort = this.#drawPort(next, undo);
+    else if (!held.has(healthCheckNodePort))
+      this.#claimPort(next, 'spec.healthCheckNodePort', healthCheckNodePort, undo);
+  }
+
+  #drawPort(next: ApiObject, undo: (() => void)[]): number {
+    const index = this.#ports.draw();
+    if (index === undefined) throw refuse(next, 'spec.ports', 'null: failed to allocate a nodePort: range is full');
+    undo.push(() => this.#ports.give(index));
+    return this.#options.nodePortRange.from + index;
+  }
+
+  #claimPort(next: ApiObject, field: string, port: number, undo: (() => void)[]): void {
+    const { from, to } = this.#options.nodePortRange;
+    if (!this.#inPortRange(port))
+      throw refuse(
+        next,
+        field,
+        `${port}: provided port is not in the valid range. The range of valid ports is ${from}-${to}`,
+      );
+    if (this.#ports.has(port - from)) throw refuse(next, field, `${port}: provided port is already allocated`);
+    this.#ports.take(port - from);
+    undo.push(() => this.#ports.give(port - from));
+  }
+}
+
+/** Each number once: a service may use one in two protocols. */
+function portsOf({ spec }: ApiObject): readonly number[] {
+  const ports = (spec.ports ?? []).map((port: any) => port.nodePort).concat(spec.healthCheckNodePort);
+  return [...new Set<number>(ports.filter(Boolean))];
+}
+
+function refuse({ metadata }: ApiObject, field: string, message: string) {
+  return invalid({ group: '', kind: 'Service' }, metadata.name ?? '', [
+    { type: 'FieldValueInvalid', field, message: `Invalid value: ${message}` },
+  ]);
+}

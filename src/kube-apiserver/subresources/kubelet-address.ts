@@ -1,0 +1,47 @@
+// Where a node's kubelet listens, and with what the API server shows itself there.
+
+import { badRequest, type Kind, notFound } from '../../api/api.ts';
+import { cacheOf, keyOf } from '../registry/target.ts';
+import type { Server } from '../server.ts';
+import { failure } from '../status.ts';
+
+export interface Upstream {
+  readonly protocol: 'http' | 'https';
+  readonly host: string;
+  readonly port: number;
+  /** Options of a TLS connection. */
+  readonly tls?: {
+    cert?: string;
+    key?: string;
+    ca?: string;
+    rejectUnauthorized: boolean;
+    checkServerIdentity: () => undefined;
+  };
+}
+
+/** The order of --kubelet-preferred-address-types that kubeadm sets. */
+const preferred = ['InternalIP', 'ExternalIP', 'Hostname'];
+
+export async function kubeletOf(server: Server, node: string): Promise<Upstream> {
+  const kind = server.kinds.byResource('', 'v1', 'nodes') as Kind;
+  const found = (await cacheOf(server, kind)).get(keyOf(kind, '', node))?.object;
+  if (!found) throw notFound(kind, node);
+  const addresses: { type: string; address: string }[] = found.status?.addresses ?? [];
+  const host = preferred.map((type) => addresses.find((a) => a.type === type)?.address).find(Boolean);
+  if (!host) throw failure(500, 'InternalError', `no preferred addresses found; known addresses: []`);
+  const { kubeletClient } = server.config;
+  return {
+    protocol: 'https',
+    host,
+    port: found.status?.daemonEndpoints?.kubeletEndpoint?.Port || 10_250,
+    tls: {
+      ...(kubeletClient && { cert: kubeletClient.cert, key: kubeletClient.key }),
+      ...(kubeletClient?.ca && { ca: kubeletClient.ca }),
+      // A kubelet's certificate names the node, not always the address at which it is reached.
+      rejectUnauthorized: !!kubeletClient?.ca,
+      checkServerIdentity: () => undefined,
+    },
+  };
+}
+
+export { badRequest };
