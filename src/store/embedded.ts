@@ -1,5 +1,373 @@
-import { type Store, StoreUnusable } from './store.ts';
+// The store of one machine: LMDB in the API server's process. Writers that come while a flush is under way share the
+// next one (group commit), and nobody is answered, or shown anything, before it is on the disk.
 
-export async function openEmbeddedStore(_options: { directory: string }): Promise<Store> {
-  throw new StoreUnusable('unreachable', 'the embedded store is not built in yet');
+import { join } from 'node:path';
+import { type Database, open, type RootDatabase } from 'lmdb';
+import type { Clock } from '../machinery/clock.ts';
+import { ChangeLog } from './change-log.ts';
+import { checkDatabase, damaged, databaseFile, lockDirectory } from './embedded-files.ts';
+import { decodeEntry, decodeUndo, encodeEntry, encodeUndo, redo, undoOf } from './embedded-records.ts';
+import { Leases } from './leases.ts';
+import { readSnapshot, writeSnapshot } from './snapshot.ts';
+import {
+  type Change,
+  type CommitResult,
+  Compacted,
+  type Entry,
+  FutureRevision,
+  type KeyRange,
+  LeaseNotFound,
+  type Page,
+  type Revision,
+  type Store,
+  StoreUnusable,
+  type Write,
+} from './store.ts';
+
+const formatVersion = '1';
+/** Past transactions that are taken into memory at the start; watches from before them must begin anew. */
+const rememberedTransactions = 10_000;
+/** Transactions of one flush; what comes later waits for the next, so that the first need not wait for too many. */
+const largestBatch = 2_000;
+
+export interface EmbeddedOptions {
+  readonly directory: string;
+  readonly clock: Clock;
+}
+
+/** Throws StoreUnusable: in use, damaged, of another format version, or without space. */
+export async function openEmbeddedStore(options: EmbeddedOptions): Promise<Store> {
+  const unlock = lockDirectory(options.directory);
+  try {
+    checkDatabase(options.directory);
+    return new EmbeddedStore(openDatabase(options.directory), options.clock, unlock);
+  } catch (error) {
+    unlock();
+    throw unusable(error, options.directory);
+  }
+}
+
+/** Makes a store in an empty directory from a snapshot. Throws StoreUnusable when either is not as it must be. */
+export async function restoreEmbeddedStore(
+  options: EmbeddedOptions,
+  snapshot: AsyncIterable<Uint8Array>,
+): Promise<void> {
+  const { revision, entries } = await readSnapshot(snapshot);
+  const unlock = lockDirectory(options.directory);
+  try {
+    const database = openDatabase(options.directory);
+    if (database.meta.get('revision') !== undefined)
+      throw new StoreUnusable('in-use', `${options.directory} holds a store already; restore into an empty directory`);
+    void database.env.batch(() => {
+      // A lease counts from its last keep-alive, and who kept it alive is gone.
+      for (const entry of entries) void database.entries.put(entry.key, encodeEntry({ ...entry, lease: 0 }));
+      void database.meta.put('revision', String(revision));
+      void database.meta.put('compacted', String(revision));
+    });
+    await database.env.flushed;
+    await database.env.close();
+  } finally {
+    unlock();
+  }
+}
+
+interface Tables {
+  readonly env: RootDatabase<Buffer, string>;
+  readonly entries: Database<Buffer, string>;
+  /** What each revision replaced. */
+  readonly history: Database<Buffer, Revision>;
+  readonly meta: Database<string, string>;
+  /** Seconds to live by lease. */
+  readonly leases: Database<string, number>;
+}
+
+function openDatabase(directory: string): Tables {
+  const env = open<Buffer, string>({
+    path: join(directory, databaseFile),
+    noSubdir: true,
+    maxDbs: 8,
+    encoding: 'binary',
+  });
+  const tables: Tables = {
+    env,
+    entries: env.openDB('entries', { encoding: 'binary' }),
+    history: env.openDB('history', { encoding: 'binary' }),
+    meta: env.openDB('meta', { encoding: 'string' }),
+    leases: env.openDB('leases', { encoding: 'string' }),
+  };
+  const version = tables.meta.get('format');
+  if (version !== undefined && version !== formatVersion) {
+    void env.close();
+    throw new StoreUnusable(
+      'version',
+      `the store in ${directory} has format ${version}, this program reads format ${formatVersion}: use the version of Coracle that made it, or restore a backup`,
+    );
+  }
+  if (version === undefined) tables.meta.putSync('format', formatVersion);
+  return tables;
+}
+
+interface Waiting {
+  readonly writes: readonly Write[];
+  resolve(result: CommitResult): void;
+  reject(error: unknown): void;
+}
+
+class EmbeddedStore implements Store {
+  readonly #tables: Tables;
+  readonly #log: ChangeLog;
+  readonly #leases: Leases;
+  readonly #leased = new Map<number, Set<string>>();
+  readonly #unlock: () => void;
+  #queue: Waiting[] = [];
+  #flushing: Promise<void> | undefined;
+  /** Keys of the batch that is being flushed, as they still are for everybody. */
+  readonly #before = new Map<string, Entry | undefined>();
+  #closed = false;
+
+  constructor(tables: Tables, clock: Clock, unlock: () => void) {
+    this.#tables = tables;
+    this.#unlock = unlock;
+    const revision = Number(tables.meta.get('revision') ?? 1);
+    const compacted = Number(tables.meta.get('compacted') ?? 1);
+    const records = [...tables.history.getRange({ reverse: true, limit: rememberedTransactions })];
+    const past = redo(
+      records.map(({ key, value }) => ({ revision: key, undo: decodeUndo(value) })),
+      (key) => this.#read(key),
+    );
+    const known = records.length < rememberedTransactions ? compacted : Math.max(compacted, past[0].revision - 1);
+    this.#log = new ChangeLog(revision, known, past);
+    this.#leases = new Leases(clock, (lease) => void this.#endLease(lease).catch(() => {}));
+    this.#restoreLeases();
+  }
+
+  async revision(): Promise<Revision> {
+    return this.#log.revision;
+  }
+
+  async get(key: string, at?: Revision): Promise<Entry | undefined> {
+    if (!this.#isNow(at)) {
+      const then = this.#log.since(at as Revision, { start: key, end: `${key}\0` });
+      if (then.has(key)) return then.get(key);
+    }
+    return this.#before.has(key) ? this.#before.get(key) : this.#read(key);
+  }
+
+  async range(keys: KeyRange, page: { at?: Revision; limit?: number } = {}): Promise<Page> {
+    const { at, limit = Number.POSITIVE_INFINITY } = page;
+    const revision = this.#isNow(at) ? this.#log.revision : (at as Revision);
+    const overrides = this.#isNow(at) ? new Map<string, Entry | undefined>() : this.#log.since(revision, keys);
+    for (const [key, entry] of this.#before)
+      if (key >= keys.start && key < keys.end && !overrides.has(key)) overrides.set(key, entry);
+    if (overrides.size === 0) {
+      const entries = this.#scan(keys, limit);
+      const rest = entries.length < limit ? undefined : entries.at(-1);
+      const remaining = rest ? this.#tables.entries.getKeysCount({ start: `${rest.key}\0`, end: keys.end }) : 0;
+      return { entries, revision, remaining };
+    }
+    const all = [
+      ...this.#scan(keys).filter((entry) => !overrides.has(entry.key)),
+      ...[...overrides.values()].filter((entry) => entry !== undefined),
+    ].sort((a, b) => (a.key < b.key ? -1 : 1));
+    const entries = all.slice(0, limit);
+    return { entries, revision, remaining: all.length - entries.length };
+  }
+
+  commit(writes: readonly Write[]): Promise<CommitResult> {
+    if (this.#closed) return Promise.reject(new StoreUnusable('unreachable', 'the store is closed'));
+    if (writes.length > 1 && new Set(writes.map((write) => write.key)).size < writes.length)
+      return Promise.reject(new Error('one transaction may write a key only once'));
+    return new Promise((resolve, reject) => {
+      this.#queue.push({ writes, resolve, reject });
+      this.#flushing ??= this.#flushAll();
+    });
+  }
+
+  watch(keys: KeyRange, after: Revision, signal: AbortSignal) {
+    return this.#log.watch(keys, after, signal);
+  }
+
+  async compact(revision: Revision): Promise<void> {
+    if (revision > this.#log.revision) throw new FutureRevision(this.#log.revision);
+    if (revision < this.#log.compacted) throw new Compacted(this.#log.compacted);
+    this.#log.compact(revision);
+    const { env, history, meta } = this.#tables;
+    await env.batch(() => {
+      void meta.put('compacted', String(revision));
+      for (const key of history.getKeys({ end: revision + 1 })) void history.remove(key);
+    });
+  }
+
+  async grantLease(ttlSeconds: number): Promise<number> {
+    const lease = this.#leases.grant(ttlSeconds);
+    await this.#tables.leases.put(lease, String(ttlSeconds));
+    return lease;
+  }
+
+  async keepAlive(lease: number): Promise<void> {
+    this.#leases.keepAlive(lease);
+  }
+
+  async revokeLease(lease: number): Promise<void> {
+    this.#leases.revoke(lease);
+    await this.#endLease(lease);
+  }
+
+  async size(): Promise<number> {
+    const { mapSize, pageSize, lastPageNumber } = this.#tables.env.getStats() as Record<string, number>;
+    return lastPageNumber ? (lastPageNumber + 1) * (pageSize || 4096) : mapSize;
+  }
+
+  async *snapshot(): AsyncIterable<Uint8Array> {
+    const { entries, revision } = await this.range({ start: '', end: '\uffff' });
+    yield* writeSnapshot(revision, entries);
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#leases.close();
+    await this.#flushing;
+    this.#log.close();
+    await this.#tables.env.close();
+    this.#unlock();
+  }
+
+  /** Whether a read `at` a revision is a read of what is there now. */
+  #isNow(at: Revision | undefined): boolean {
+    if (at === undefined || at === this.#log.revision) return true;
+    if (at > this.#log.revision) throw new FutureRevision(this.#log.revision);
+    if (at < this.#log.compacted) throw new Compacted(this.#log.compacted);
+    return false;
+  }
+
+  #read(key: string): Entry | undefined {
+    const bytes = this.#tables.entries.get(key);
+    return bytes && decodeEntry(key, bytes);
+  }
+
+  #scan({ start, end }: KeyRange, limit = Number.POSITIVE_INFINITY): Entry[] {
+    const options = { start, end, ...(Number.isFinite(limit) && { limit }) };
+    return [...this.#tables.entries.getRange(options)].map(({ key, value }) => decodeEntry(key, value));
+  }
+
+  async #flushAll(): Promise<void> {
+    // Let the rest of this turn's writers in, so that they share the first flush.
+    await Promise.resolve();
+    while (this.#queue.length > 0) await this.#flush(this.#queue.splice(0, largestBatch));
+    this.#flushing = undefined;
+  }
+
+  async #flush(batch: readonly Waiting[]): Promise<void> {
+    const written: { revision: Revision; changes: Change[] }[] = [];
+    const answers: (() => void)[] = [];
+    const fresh = new Map<string, Entry | undefined>();
+    for (const waiting of batch)
+      try {
+        const result = this.#decide(waiting.writes, fresh, this.#log.revision + written.length + 1);
+        if (result.changes?.length) written.push({ revision: result.revision, changes: result.changes });
+        const revision = this.#log.revision + written.length;
+        answers.push(() =>
+          waiting.resolve(result.current ? { ok: false, current: result.current } : { ok: true, revision }),
+        );
+      } catch (error) {
+        waiting.reject(error);
+      }
+    try {
+      if (written.length > 0) await this.#persist(written);
+    } catch (error) {
+      this.#before.clear();
+      const reason = unusable(error);
+      for (const waiting of batch) waiting.reject(reason);
+      return;
+    }
+    this.#before.clear();
+    for (const { changes } of written) this.#noteLeases(changes);
+    for (const transaction of written) this.#log.append(transaction);
+    for (const answer of answers) answer();
+  }
+
+  /** What a transaction changes, given those before it in the batch; or what stands against it. */
+  #decide(
+    writes: readonly Write[],
+    fresh: Map<string, Entry | undefined>,
+    revision: Revision,
+  ): { revision: Revision; changes?: Change[]; current?: Entry[] } {
+    const now = (key: string) => (fresh.has(key) ? fresh.get(key) : this.#read(key));
+    for (const { key, expected } of writes)
+      if (expected !== undefined && (now(key)?.modRevision ?? 0) !== expected)
+        return { revision, current: writes.flatMap((write) => now(write.key) ?? []) };
+    for (const { lease } of writes)
+      if (lease && !this.#leases.has(lease)) throw new LeaseNotFound(`lease ${lease} has expired or was revoked`);
+    const changes = writes.flatMap(({ key, value, lease = 0 }): Change[] => {
+      const previous = now(key);
+      if (value === undefined && !previous) return [];
+      if (!this.#before.has(key)) this.#before.set(key, previous);
+      if (value === undefined) {
+        fresh.set(key, undefined);
+        return [{ type: 'delete', key, revision, previous }];
+      }
+      const createRevision = previous?.createRevision ?? revision;
+      const entry = { key, value, createRevision, modRevision: revision, lease };
+      fresh.set(key, entry);
+      return [{ type: 'put', entry, ...(previous && { previous }) }];
+    });
+    return { revision, changes };
+  }
+
+  async #persist(transactions: readonly { revision: Revision; changes: readonly Change[] }[]): Promise<void> {
+    const { env, entries, history, meta } = this.#tables;
+    const committed = env.batch(() => {
+      for (const { revision, changes } of transactions) {
+        for (const change of changes)
+          if (change.type === 'put') void entries.put(change.entry.key, encodeEntry(change.entry));
+          else void entries.remove(change.key);
+        void history.put(revision, encodeUndo(undoOf(changes)));
+      }
+      void meta.put('revision', String(transactions.at(-1)?.revision));
+    });
+    // The batch resolves when LMDB has committed; only `flushed` says that the disk has it.
+    await Promise.all([committed, env.flushed]);
+  }
+
+  #noteLeases(changes: readonly Change[]): void {
+    for (const change of changes) {
+      if (change.previous?.lease) this.#leased.get(change.previous.lease)?.delete(change.previous.key);
+      if (change.type !== 'put' || !change.entry.lease) continue;
+      const keys = this.#leased.get(change.entry.lease);
+      if (keys) keys.add(change.entry.key);
+      else this.#leased.set(change.entry.lease, new Set([change.entry.key]));
+    }
+  }
+
+  #restoreLeases(): void {
+    const { leases, entries } = this.#tables;
+    for (const { key: lease, value } of leases.getRange({})) {
+      this.#leases.restore(lease, Number(value));
+      this.#leased.set(lease, new Set());
+    }
+    if (this.#leased.size === 0) return;
+    for (const { key, value } of entries.getRange({})) {
+      const { lease } = decodeEntry(key, value);
+      if (lease) this.#leased.get(lease)?.add(key);
+    }
+  }
+
+  async #endLease(lease: number): Promise<void> {
+    const keys = [...(this.#leased.get(lease) ?? [])];
+    this.#leased.delete(lease);
+    if (keys.length > 0) await this.commit(keys.map((key) => ({ key })));
+    await this.#tables.leases.remove(lease);
+  }
+}
+
+/** LMDB's and the system's errors in the store's words. */
+function unusable(error: unknown, directory = 'the store'): unknown {
+  if (error instanceof StoreUnusable) return error;
+  const text = String((error as Error)?.message ?? error);
+  if (/MAP_FULL|ENOSPC|No space|disk full/i.test(text))
+    return new StoreUnusable('disk-full', `the disk is full, nothing was written: ${text}`, { cause: error });
+  if (/CORRUPTED|INVALID|PAGE_NOTFOUND|not an LMDB|ENOEXEC/i.test(text)) return damaged(directory, text);
+  if (/VERSION_MISMATCH/i.test(text)) return new StoreUnusable('version', text, { cause: error });
+  return error;
 }

@@ -1,0 +1,187 @@
+import { execFileSync, spawn } from 'node:child_process';
+import { mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, expect, test } from 'vitest';
+import { systemClock, VirtualClock } from '../machinery/clock.ts';
+import { openEmbeddedStore, restoreEmbeddedStore } from './embedded.ts';
+import { databaseFile } from './embedded-files.ts';
+import { storeContract } from './store.contract.ts';
+import { prefixRange } from './store.ts';
+
+const directories: string[] = [];
+function directory(): string {
+  const path = mkdtempSync(join(tmpdir(), 'coracle-store-'));
+  directories.push(path);
+  return path;
+}
+afterAll(() => {
+  for (const path of directories) rmSync(path, { recursive: true, force: true });
+});
+
+const bytes = (text: string) => new TextEncoder().encode(text);
+let clock = new VirtualClock();
+storeContract('embedded', {
+  open: () => openEmbeddedStore({ directory: directory(), clock: (clock = new VirtualClock()) }),
+  async pass(ms) {
+    await clock.advance(ms);
+    // The disk has its own time.
+    await new Promise((resolve) => setTimeout(resolve, 30));
+  },
+});
+
+test('what was written is there after a restart, and so is the recent past', async () => {
+  const path = directory();
+  let store = await openEmbeddedStore({ directory: path, clock });
+  await store.commit([{ key: '/registry/a', value: bytes('one') }]);
+  await store.commit([{ key: '/registry/a', value: bytes('two') }]);
+  await store.commit([{ key: '/registry/b', value: bytes('b') }]);
+  await store.commit([{ key: '/registry/a' }]);
+  await store.close();
+  store = await openEmbeddedStore({ directory: path, clock });
+  expect(await store.revision()).toBe(5);
+  expect((await store.range(prefixRange('/registry/'))).entries.map((entry) => entry.key)).toEqual(['/registry/b']);
+  expect(Buffer.from((await store.get('/registry/a', 3))!.value).toString()).toBe('two');
+  const stop = new AbortController();
+  const seen: string[] = [];
+  for await (const { changes } of store.watch(prefixRange('/registry/'), 2, stop.signal)) {
+    for (const change of changes) seen.push(`${change.type} ${change.type === 'put' ? change.entry.key : change.key}`);
+    if (seen.length === 3) stop.abort();
+  }
+  expect(seen).toEqual(['put /registry/a', 'put /registry/b', 'delete /registry/a']);
+  await store.compact(4);
+  await store.close();
+  store = await openEmbeddedStore({ directory: path, clock });
+  await expect(store.get('/registry/a', 3)).rejects.toThrow(/compacted/);
+  await store.close();
+});
+
+test('a directory in use is refused, and free again once the other is gone', async () => {
+  const path = directory();
+  const store = await openEmbeddedStore({ directory: path, clock });
+  await expect(openEmbeddedStore({ directory: path, clock })).rejects.toMatchObject({ reason: 'in-use' });
+  await store.close();
+  await (await openEmbeddedStore({ directory: path, clock })).close();
+});
+
+test('kill -9 loses nothing that was acknowledged, and leaves the directory usable', async () => {
+  const path = directory();
+  const program = `
+    import { openEmbeddedStore } from ${JSON.stringify(join(import.meta.dirname, 'embedded.ts'))};
+    import { systemClock } from ${JSON.stringify(join(import.meta.dirname, '../machinery/clock.ts'))};
+    const store = await openEmbeddedStore({ directory: ${JSON.stringify(path)}, clock: systemClock });
+    for (let i = 0; ; i++) {
+      await store.commit([{ key: '/registry/' + String(i).padStart(6, '0'), value: new Uint8Array(100) }]);
+      console.log(i);
+    }`;
+  const child = spawn(process.execPath, ['--input-type=module-typescript', '-e', program], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  let output = '';
+  for await (const piece of child.stdout) {
+    output += piece;
+    if (output.length > 200) {
+      // While it lives, it holds the directory.
+      if (child.signalCode === null && !child.killed) {
+        await expect(openEmbeddedStore({ directory: path, clock })).rejects.toMatchObject({ reason: 'in-use' });
+        child.kill('SIGKILL');
+      }
+    }
+  }
+  const last = Number(output.trimEnd().split('\n').at(-1));
+  const store = await openEmbeddedStore({ directory: path, clock });
+  expect((await store.range(prefixRange('/registry/'))).entries.length).toBeGreaterThanOrEqual(last + 1);
+  await store.close();
+}, 20_000);
+
+test.each([
+  { case: 'no database at all', break: (file: string) => writeFileSync(file, 'this is not a database'.repeat(1000)) },
+  { case: 'cut off', break: (file: string) => truncateSync(file, 8192) },
+])('a damaged file is refused: $case', async ({ break: damage }) => {
+  const path = directory();
+  const store = await openEmbeddedStore({ directory: path, clock });
+  for (let i = 0; i < 200; i++) await store.commit([{ key: `/registry/${i}`, value: new Uint8Array(2000) }]);
+  await store.close();
+  damage(join(path, databaseFile));
+  await expect(openEmbeddedStore({ directory: path, clock })).rejects.toMatchObject({ reason: 'damaged' });
+});
+
+test('another format version is refused', async () => {
+  const path = directory();
+  await (await openEmbeddedStore({ directory: path, clock })).close();
+  const { open } = await import('lmdb');
+  const env = open({ path: join(path, databaseFile), noSubdir: true, maxDbs: 8 });
+  await env.openDB('meta', { encoding: 'string' }).put('format', '9');
+  await env.close();
+  await expect(openEmbeddedStore({ directory: path, clock })).rejects.toMatchObject({ reason: 'version' });
+});
+
+test('a snapshot restores into an empty directory only', async () => {
+  const from = await openEmbeddedStore({ directory: directory(), clock });
+  await from.commit([{ key: '/registry/a', value: bytes('one') }]);
+  const pieces: Uint8Array[] = [];
+  for await (const piece of from.snapshot()) pieces.push(piece);
+  await from.close();
+  const stream = async function* () {
+    yield* pieces;
+  };
+  const path = directory();
+  await restoreEmbeddedStore({ directory: path, clock }, stream());
+  const store = await openEmbeddedStore({ directory: path, clock });
+  expect(await store.get('/registry/a')).toMatchObject({ modRevision: 2 });
+  await store.close();
+  await expect(restoreEmbeddedStore({ directory: path, clock }, stream())).rejects.toThrow(/empty directory/);
+});
+
+const canMount = (() => {
+  try {
+    const path = directory();
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=3m', 'tmpfs', path], { stdio: 'ignore' });
+    execFileSync('umount', [path], { stdio: 'ignore' });
+    return true;
+  } catch {
+    return false;
+  }
+})();
+
+test.skipIf(!canMount)(
+  'a full disk refuses writes by name, keeps what there is, and recovers',
+  async () => {
+    const path = directory();
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=3m', 'tmpfs', path]);
+    try {
+      const store = await openEmbeddedStore({ directory: join(path, 'store'), clock: systemClock });
+      let written = 0;
+      let failure: unknown;
+      for (; written < 100 && !failure; written++)
+        await store
+          .commit([{ key: `/registry/${written}`, value: new Uint8Array(100_000).fill(1) }])
+          .catch((error) => (failure = error));
+      expect(failure).toMatchObject({ reason: 'disk-full' });
+      expect((await store.range(prefixRange('/registry/'))).entries).toHaveLength(written - 1);
+      execFileSync('mount', ['-o', 'remount,size=30m', path]);
+      await store.commit([{ key: '/registry/after', value: bytes('x') }]);
+      expect(await store.get('/registry/after')).toBeDefined();
+      await store.close();
+    } finally {
+      execFileSync('umount', ['-l', path]);
+    }
+  },
+  20_000,
+);
+
+test('64 writers at once share flushes', async () => {
+  const store = await openEmbeddedStore({ directory: directory(), clock });
+  const started = performance.now();
+  const each = 100;
+  await Promise.all(
+    Array.from({ length: 64 }, async (_, writer) => {
+      for (let i = 0; i < each; i++)
+        await store.commit([{ key: `/registry/${writer}/${i}`, value: new Uint8Array(1000), expected: 0 }]);
+    }),
+  );
+  const rate = (64 * each) / ((performance.now() - started) / 1000);
+  // Far below what it does on an idle machine (see bench/), far above one flush a write.
+  expect(rate).toBeGreaterThan(2_000);
+  await store.close();
+});
