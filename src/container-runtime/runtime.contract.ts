@@ -1,6 +1,150 @@
-// What every runtime must do; each implementation's test runs it. No test code of a runtime's own belongs here.
+// What every runtime must do; each implementation's test runs it.
 
-import type { ContainerConfig, SandboxConfig } from './container-runtime.ts';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { ContainerConfig, ContainerRuntime, RuntimeEvent, SandboxConfig } from './container-runtime.ts';
+
+export interface RuntimeUnderTest {
+  readonly runtime: ContainerRuntime;
+  /** An image whose own command runs until SIGTERM and then ends with 0. */
+  readonly image: string;
+  readonly logDirectory: string;
+  end(): Promise<void>;
+}
+
+export function runtimeContract(name: string, start: () => Promise<RuntimeUnderTest>): void {
+  describe(`${name}: the runtime's contract`, () => {
+    let subject: RuntimeUnderTest;
+    let runtime: ContainerRuntime;
+    beforeAll(async () => {
+      subject = await start();
+      runtime = subject.runtime;
+    }, 60_000);
+    afterAll(() => subject?.end(), 60_000);
+
+    async function pod(change: Partial<SandboxConfig> = {}, container: Partial<ContainerConfig> = {}) {
+      const config = sandboxConfig(subject.logDirectory, change);
+      const sandbox = await runtime.runPodSandbox(config);
+      const logPath = `${config.uid}/0.log`;
+      const id = await runtime.createContainer(
+        sandbox,
+        containerConfig({ image: subject.image, logPath, ...container }),
+        config,
+      );
+      return { sandbox, id, config };
+    }
+
+    test('is ready once it knows its pod ranges', async () => {
+      expect(await runtime.status()).toEqual({});
+    });
+
+    test('names itself with a version', () => {
+      expect(runtime.version).toMatch(/^[a-z]+:\/\/\d/);
+    });
+
+    test('a container goes from created over running to exited, with its times', async () => {
+      const { id, sandbox } = await pod();
+      expect(await runtime.containerStatus(id)).toMatchObject({ state: 'created', startedAt: 0, sandboxId: sandbox });
+      await runtime.startContainer(id);
+      const running = await runtime.containerStatus(id);
+      expect(running).toMatchObject({ state: 'running', name: 'main', finishedAt: 0, image: subject.image });
+      expect(running!.startedAt).toBeGreaterThanOrEqual(running!.createdAt);
+      expect(running!.imageRef).toContain('sha256:');
+      await runtime.stopContainer(id, 20);
+      const exited = await runtime.containerStatus(id);
+      expect(exited).toMatchObject({ state: 'exited', exitCode: 0, reason: 'Completed' });
+      expect(exited!.finishedAt).toBeGreaterThanOrEqual(exited!.startedAt);
+      await runtime.removePodSandbox(sandbox);
+    });
+
+    test('each pod has an address of its own, gone when it is stopped', async () => {
+      const pods = await Promise.all([pod(), pod(), pod()]);
+      const ips = async () =>
+        (await runtime.listPodSandboxes())
+          .filter((s) => pods.some(({ sandbox }) => sandbox === s.id))
+          .flatMap((s) => s.ips.slice(0, 1));
+      expect(new Set(await ips()).size).toBe(3);
+      await Promise.all(pods.map(({ sandbox }) => runtime.stopPodSandbox(sandbox)));
+      expect(await ips()).toEqual([]);
+      for (const { sandbox } of pods) await runtime.removePodSandbox(sandbox);
+    });
+
+    test('lists carry what a restarted kubelet needs: names, uid, labels and annotations', async () => {
+      const { sandbox, id, config } = await pod(
+        { labels: { a: '1' }, annotations: { b: '2' } },
+        { labels: { c: '3' }, annotations: { d: '4' } },
+      );
+      const listed = (await runtime.listPodSandboxes()).find((s) => s.id === sandbox);
+      expect(listed?.config).toEqual({
+        name: config.name,
+        namespace: 'default',
+        uid: config.uid,
+        attempt: 0,
+        labels: { a: '1' },
+        annotations: { b: '2' },
+      });
+      const container = (await runtime.listContainers()).find((c) => c.id === id);
+      expect(container).toMatchObject({ labels: { c: '3' }, annotations: { d: '4' } });
+      await runtime.removePodSandbox(sandbox);
+    });
+
+    test('removing a sandbox ends and removes its containers', async () => {
+      const { sandbox, id } = await pod();
+      await runtime.startContainer(id);
+      await runtime.removePodSandbox(sandbox);
+      expect(await runtime.containerStatus(id)).toBeUndefined();
+      expect((await runtime.listPodSandboxes()).some((s) => s.id === sandbox)).toBe(false);
+    });
+
+    test('stopping what has stopped and removing what is gone succeed', async () => {
+      const { sandbox, id } = await pod();
+      await runtime.startContainer(id);
+      for (let i = 0; i < 2; i++) await runtime.stopContainer(id, 1);
+      for (let i = 0; i < 2; i++) await runtime.removeContainer(id);
+      for (let i = 0; i < 2; i++) await runtime.stopPodSandbox(sandbox);
+      for (let i = 0; i < 2; i++) await runtime.removePodSandbox(sandbox);
+    });
+
+    test('what is not there is refused by name', async () => {
+      await expect(runtime.startContainer('nosuch')).rejects.toThrow(/nosuch/);
+      await expect(runtime.execSync('nosuch', ['true'], 1000)).rejects.toThrow(/nosuch/);
+      expect(await runtime.containerStatus('nosuch')).toBeUndefined();
+      expect(await runtime.imageStatus('example.invalid/nosuch:1')).toBeUndefined();
+    });
+
+    test('an image is there under its name, and known by its id', async () => {
+      const id = await runtime.pullImage(subject.image);
+      const image = await runtime.imageStatus(subject.image);
+      expect(image?.id).toBe(id);
+      expect(image?.sizeBytes).toBeGreaterThan(0);
+      expect((await runtime.imageStatus(id))?.id).toBe(id);
+      expect((await runtime.listImages()).map((i) => i.id)).toContain(id);
+    });
+
+    test('exec answers with the exit code', async () => {
+      const { sandbox, id } = await pod();
+      await runtime.startContainer(id);
+      expect((await runtime.execSync(id, ['sh', '-c', 'exit 0'], 5000)).exitCode).toBe(0);
+      await runtime.removePodSandbox(sandbox);
+    });
+
+    test('events tell of each step, unless the runtime has none', async () => {
+      const abort = new AbortController();
+      const seen: RuntimeEvent[] = [];
+      const reading = (async () => {
+        for await (const event of runtime.events(abort.signal)) seen.push(event);
+      })();
+      const { sandbox, id } = await pod();
+      await runtime.startContainer(id);
+      await runtime.stopContainer(id, 1);
+      await runtime.removePodSandbox(sandbox);
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      abort.abort();
+      await reading;
+      const types = seen.filter((event) => event.containerId === id).map((event) => event.type);
+      if (seen.length > 0) expect(types).toEqual(['created', 'started', 'stopped', 'deleted']);
+    });
+  });
+}
 
 let pods = 0;
 

@@ -21,6 +21,7 @@ export interface Cgroups {
   joinFiles(path: string): readonly string[];
   /** What to show below /sys/fs/cgroup: name there, directory here. */
   views(path: string): readonly { name: string; directory: string }[];
+  exists(path: string): boolean;
   processes(path: string): readonly number[];
   usage(path: string): Usage | undefined;
   outOfMemoryKills(path: string): number;
@@ -46,6 +47,10 @@ abstract class Hierarchies {
 
   joinFiles(path: string): readonly string[] {
     return this.directories(path).map((directory) => join(directory, 'cgroup.procs'));
+  }
+
+  exists(path: string): boolean {
+    return this.directories(path).some((directory) => fs.existsSync(directory));
   }
 
   processes(path: string): readonly number[] {

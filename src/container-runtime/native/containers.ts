@@ -148,7 +148,7 @@ export class Containers {
     child.unref();
     const told = await readStatus(child.stdio[3] as Readable);
     await adopted;
-    if (!told.ok) throw await this.#startFailed(record, told.message || 'the container ended before its command ran');
+    if (!told.ok) throw await this.#startFailed(record, told.message || this.#launchErrors(id));
     this.#update(record, {
       state: 'running',
       startedAt: clock.now(),
@@ -270,6 +270,12 @@ export class Containers {
       fs.writeSync(file, '\n');
       fs.closeSync(file);
     } catch {} // removed already
+  }
+
+  #launchErrors(id: string): string {
+    const path = join(this.#parts.state.container(id), 'errors');
+    const errors = fs.existsSync(path) ? fs.readFileSync(path, 'utf8').trim() : '';
+    return errors || 'the container ended before its command ran';
   }
 
   async #startFailed(record: ContainerRecord, why: string): Promise<RuntimeError> {

@@ -100,6 +100,7 @@ export function attachSession(
   };
   socket.on('end', end);
   socket.on('close', end);
+  socket.resume();
   return {
     stdin: options.stdin && record.config.stdin ? socket : undefined,
     stdout,

@@ -53,6 +53,8 @@ function superviseScript({ record, directory, exitFile }: Launch): string {
 exec 4<>out 5<>err 7<>ack ${stdin && !stdinOnce ? '6<>in' : ''}
 ( ${enter} ) ${input} >&4 2>&${tty ? 4 : 5} 4>&- 5>&- 6>&- 7>&-
 code=$?
+# unshare of util-linux 2.38 fails to pass SIGKILL on, and says so; a start's errors have been told by now
+[ -s errors ] && [ $code -eq 1 ] && code=137
 exec 3>&-
 echo $code >exit && mv exit ${quote(exitFile)}
 read -r ack <&7
@@ -78,7 +80,7 @@ ${join_}
 ${score === undefined ? '' : `echo ${score} 2>/dev/null >/proc/self/oom_score_adj`}
 exec 2>&8 8>&-
 ${record.config.tty ? 'terminal=$(tty) && echo "terminal $terminal" >&3' : ''}
-exec ${nsenter}unshare --mount --propagation slave ${pid}--cgroup ${session}sh ${quote(join(directory, 'init'))}
+exec ${nsenter}unshare --mount --propagation slave ${pid}--cgroup ${session}sh ${quote(join(directory, 'init'))} 9>&2 2>${quote(join(directory, 'errors'))}
 `;
 }
 
@@ -87,7 +89,8 @@ function initScript(launch: Launch, inDev: readonly string[]): string {
   const root = join(directory, 'rootfs');
   const mount = (table: string) => `mount -n -a -T ${quote(join(directory, table))} 2>&3 || exit 128`;
   const words = [...processWords(tools, spec), ...command].map(quote).join(' ');
-  return `read -r pid rest </proc/self/stat
+  return `exec 2>&9 9>&-
+read -r pid rest </proc/self/stat
 echo "pid $pid" >&3
 ${mount('mounts.root')}
 cp -a ${quote(`${tools.devices}/.`)} ${quote(join(root, 'dev/'))} 2>&3 || exit 128

@@ -108,6 +108,7 @@ class Native implements ContainerRuntime {
   }
 
   adopt(): Promise<void> {
+    this.#state.keepCgroupParents((path) => this.#cgroups.exists(path));
     return this.#containers.adopt();
   }
 

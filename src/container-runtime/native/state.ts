@@ -65,6 +65,7 @@ export interface ProcessSpec {
 
 export class StateDirectory {
   readonly root: string;
+  #cgroupParents?: Set<string>;
 
   constructor(root: string) {
     this.root = root;
@@ -95,12 +96,22 @@ export class StateDirectory {
 
   /** Cgroups that pods were put into: they go when the node goes. */
   addCgroupParent(path: string): void {
-    if (!this.cgroupParents().includes(path)) appendFileSync(join(this.root, 'cgroup-parents'), `${path}\n`);
+    this.#cgroupParents ??= new Set(this.cgroupParents());
+    if (this.#cgroupParents.has(path)) return;
+    this.#cgroupParents.add(path);
+    appendFileSync(join(this.root, 'cgroup-parents'), `${path}\n`);
   }
 
   cgroupParents(): readonly string[] {
     const path = join(this.root, 'cgroup-parents');
     return existsSync(path) ? readFileSync(path, 'utf8').split('\n').filter(Boolean) : [];
+  }
+
+  /** Forgets those that are gone. */
+  keepCgroupParents(exists: (path: string) => boolean): void {
+    const kept = this.cgroupParents().filter(exists);
+    writeFileSync(join(this.root, 'cgroup-parents'), kept.map((path) => `${path}\n`).join(''));
+    this.#cgroupParents = new Set(kept);
   }
 
   save(directory: string, record: SandboxRecord | ContainerRecord): void {

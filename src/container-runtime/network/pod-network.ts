@@ -67,7 +67,7 @@ export class PodNetwork {
     ];
     for (const [i, { family, address, prefix }] of this.#addresses.gateways.entries()) {
       inside.push(`addr add ${ips[i]}/${prefix} dev eth0${family === 6 ? ' nodad' : ''}`);
-      inside.push(`${family === 6 ? '-6 ' : ''}route add default via ${address} dev eth0`);
+      inside.push(`route add default via ${address} dev eth0`);
     }
     try {
       await mustRun('nsenter', [`--net=${namespaceFile}`, 'ip', '-batch', '-'], batch(inside));

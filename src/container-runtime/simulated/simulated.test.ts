@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { VirtualClock } from '../../machinery/clock.ts';
 import { seededRandom } from '../../machinery/random.ts';
-import { containerConfig, sandboxConfig } from '../runtime.contract.ts';
+import { containerConfig, runtimeContract, sandboxConfig } from '../runtime.contract.ts';
 import type { SimulatedBehaviour } from './behaviour.ts';
 import { createSimulatedRuntime } from './simulated.ts';
 
@@ -22,6 +22,16 @@ async function start(behaviour?: SimulatedBehaviour, options: { startMs?: number
   const id = await runtime.createContainer(sandbox, containerConfig({ image: 'nginx' }), config);
   return { clock, runtime, sandbox, id };
 }
+
+runtimeContract('simulated', async () => {
+  const runtime = createSimulatedRuntime({
+    clock: new VirtualClock(),
+    random: seededRandom(1),
+    podCidrs: ['10.244.0.0/24'],
+  });
+  await runtime.pullImage('nginx');
+  return { runtime, image: 'nginx', logDirectory: '/tmp/none', end: () => runtime.close() };
+});
 
 test('a container without a script runs until it is stopped, and ends with 0', async () => {
   const { runtime, id } = await start();
