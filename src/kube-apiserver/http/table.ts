@@ -44,5 +44,13 @@ function row(kind: Kind, object: ApiObject, { include, now, as }: TableOptions):
 export const partial = ({ metadata }: ApiObject, apiVersion = 'meta.k8s.io/v1'): object => ({
   kind: 'PartialObjectMetadata',
   apiVersion,
-  metadata,
+  metadata: shown(metadata),
 });
+/** Kubernetes keeps this annotation of daemon sets out of everything but the object itself. */
+const hidden = 'deprecated.daemonset.template.generation';
+
+function shown(metadata: ApiObject['metadata']): object {
+  if (metadata.annotations?.[hidden] === undefined) return metadata;
+  const { [hidden]: _, ...annotations } = metadata.annotations;
+  return { ...metadata, annotations: Object.keys(annotations).length ? annotations : undefined };
+}

@@ -6,6 +6,7 @@ import { type ApiObject, conflict, type Kind, notFound } from '../../api/api.ts'
 import { admit, admitFinally } from '../admission.ts';
 import { objectReply, type Reply } from '../request.ts';
 import type { Item } from '../watch-cache/item.ts';
+import { withVersion } from '../watch-cache/watch-cache.ts';
 import { inOrder, served } from './codec.ts';
 import { type DeleteOptions, deleteOptions } from './delete-options.ts';
 import { removeNow } from './removal.ts';
@@ -99,7 +100,11 @@ async function deleteOnce(
   next = inOrder(kind, next);
 
   const gone = !held && (grace.seconds ?? 0) === 0 && !grace.pending;
-  if (options.dryRun) return { gone: gone && grace.seconds === undefined, object: grace.pending ? live : next };
+  if (options.dryRun)
+    return {
+      gone: gone && grace.seconds === undefined,
+      object: grace.pending ? live : withVersion(next, live.metadata.resourceVersion),
+    };
   const changed = !isUnchanged(kind, next, item);
   let current = item;
   let last = next;

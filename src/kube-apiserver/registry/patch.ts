@@ -7,8 +7,10 @@ import {
   conflict,
   type Kind,
   notFound,
+  parseJson,
   unsupportedMediaType,
 } from '../../api/api.ts';
+import { goFormat } from '../../machinery/go-format.ts';
 import { applyJsonPatch } from '../../machinery/json-patch.ts';
 import { ApplyConflicts, applyConfiguration } from '../../machinery/managed-fields.ts';
 import { applyMergePatch } from '../../machinery/merge-patch.ts';
@@ -36,7 +38,7 @@ export async function patch(target: Target): Promise<Reply> {
   if (type === apply) return applyPatch(target, options);
   const change = await patchOf(target);
   const result = await replaceObject(target, options, {
-    make: (live) => decodePatched(target, options, change(live)),
+    make: (live) => decodePatched(target, options, change(live), change.shown),
     patched: true,
   });
   return replyOf(target, result);
@@ -51,8 +53,15 @@ function typeOf({ request, kind }: Target): string {
   return type;
 }
 
+/** A function that makes a new document of a live object. */
+interface Change {
+  (live: ApiObject): any;
+  /** How an error shows the patch; undefined: errors show the patched document. */
+  readonly shown?: string;
+}
+
 /** The request's patch as a function that makes a new document of a live one. */
-export async function patchOf(target: Target): Promise<(live: ApiObject) => any> {
+export async function patchOf(target: Target): Promise<Change> {
   const type = typeOf(target);
   checkOptions(target, type);
   return changeOf(target, type, await target.request.body());
@@ -74,8 +83,8 @@ function checkOptions({ request }: Target, type: string): void {
 const rejected = () => failure(422, 'Invalid', 'the server rejected our request due to an error in our request', {});
 
 /** A function that patches a live object, giving a new one. */
-function changeOf({ kind }: Target, type: string, body: Body | undefined): (live: ApiObject) => any {
-  const value = parsePatch(body);
+function changeOf({ kind }: Target, type: string, body: Body | undefined): Change {
+  const value = parsePatch(body, type);
   if (type === json) {
     if (!Array.isArray(value))
       throw badRequest(
@@ -94,11 +103,12 @@ function changeOf({ kind }: Target, type: string, body: Body | undefined): (live
       `error decoding patch: json: cannot unmarshal ${goType(value)} into Go value of type map[string]interface {}`,
     );
   if (type === merge) return (live) => applyMergePatch(live, value);
-  return (live) =>
+  const change: Change = (live) =>
     attempt(
       () => applyStrategicMergePatch(live, value, kind.schema),
       (error) => (error.kind === 'schema' ? plainError(error.message) : badRequest(error.message)),
     );
+  return Object.assign(change, { shown: goFormat(value) });
 }
 
 function attempt<T>(change: () => T, refuse: (error: PatchError) => ApiError): T {
@@ -115,28 +125,25 @@ function goType(value: unknown): string {
   return value === null ? 'null' : typeof value === 'boolean' ? 'bool' : typeof value;
 }
 
-function parsePatch(body: Body | undefined): any {
-  if (!body) throw badRequest('error decoding patch: unexpected end of JSON input');
-  if ('object' in body) return body.object;
-  const text = body.bytes.toString();
+function parsePatch(body: Body | undefined, type: string): any {
+  if (body && 'object' in body) return body.object;
   try {
-    return JSON.parse(text);
+    return parseJson(body?.bytes.toString() ?? '').value;
   } catch (error) {
-    const ended = /end of JSON|Unterminated|Expected.*\(line 1 column \d+\)$/i.test((error as Error).message);
-    const at = (error as Error).message.match(/position (\d+)/)?.[1];
-    if (!at || Number(at) >= text.trimEnd().length || !ended || text.length < 3)
-      throw badRequest('error decoding patch: unexpected end of JSON input');
-    throw badRequest(`error decoding patch: invalid character '${text[Number(at)]}' looking for beginning of value`);
+    const { message } = error as Error;
+    throw badRequest(type === strategic ? message : `error decoding patch: ${message}`);
   }
 }
 
 /** The patched document as an object. That it does not fit its kind is then the patch's fault. */
-function decodePatched(target: Target, options: WriteOptions, document: any): ApiObject {
+function decodePatched(target: Target, options: WriteOptions, document: any, shown?: string): ApiObject {
   let object: ApiObject;
   try {
     object = decodeValue(target.request, target.kind, document, options);
+    // An empty list asks for the owners to be forgotten, and is not the same as none.
+    if (document.metadata?.managedFields?.length === 0) object.metadata.managedFields = [];
   } catch (error) {
-    if (error instanceof ApiError && error.code === 400) throw patchInvalid(document, error, target);
+    if (error instanceof ApiError && error.code === 400) throw patchInvalid(document, error, target, shown);
     throw error;
   }
   matchName(target, object);
@@ -146,11 +153,13 @@ function decodePatched(target: Target, options: WriteOptions, document: any): Ap
   return object;
 }
 
-function patchInvalid(document: any, error: ApiError, { kind }: Target): ApiError {
+function patchInvalid(document: any, error: ApiError, { kind }: Target, shown?: string): ApiError {
   const prefix = new RegExp(`^\\S+ in version "[^"]*" cannot be handled as an? ${kind.kind}: `);
-  const why = (error.status.message ?? '').replace(prefix, '');
+  const reason = (error.status.message ?? '').replace(prefix, '');
+  // A strategic merge patch is decoded by another decoder, which says less.
+  const why = shown ? reason.replace(/^json: cannot unmarshal .* of type (\S+)$/, 'unrecognized type: $1') : reason;
   const sorted = Object.fromEntries(Object.entries(document).sort(([a], [b]) => (a < b ? -1 : 1)));
-  const message = `Invalid value: ${JSON.stringify(JSON.stringify(sorted))}: ${why}`;
+  const message = `Invalid value: ${JSON.stringify(shown ?? JSON.stringify(sorted))}: ${why}`;
   return failure(422, 'Invalid', ` "" is invalid: patch: ${message}`, {
     causes: [{ reason: 'FieldValueInvalid', message, field: 'patch' }],
   });
@@ -181,6 +190,7 @@ export async function applyTo(
     time: timestamp(target.server.clock.now()),
     schema: kind.schema,
     resetFields: resetFields(kind, subresource, applied),
+    what: `${applied.metadata.namespace ?? ''}/${name}; ${kind.group}/${kind.version}, Kind=${kind.kind}`,
   };
   return replaceObject(target, options, {
     track: false,
@@ -211,11 +221,12 @@ export async function applyTo(
   });
 }
 
-function merged(write: Parameters<typeof applyConfiguration>[0]) {
+function merged(write: Parameters<typeof applyConfiguration>[0] & { readonly what: string }) {
   try {
     return applyConfiguration(write);
   } catch (error) {
-    if (error instanceof PatchError) throw plainError(error.message);
+    if (error instanceof PatchError)
+      throw plainError(`failed to create typed patch object (${write.what}): ${error.message}`);
     if (!(error instanceof ApplyConflicts)) throw error;
     throw failure(409, 'Conflict', error.message, {
       causes: error.conflicts.map(({ manager, field }) => ({
@@ -242,17 +253,17 @@ function appliedObject(target: Target, body: Body | undefined): ApiObject {
   const [group, version] = groupVersion(value.apiVersion ?? '');
   if (value.kind !== kind.kind || group !== kind.group || version !== kind.version)
     throw badRequest(`invalid object type: ${group}/${version}, Kind=${value.kind ?? ''}`);
-  if (value.metadata?.managedFields?.length) throw badRequest('metadata.managedFields must be nil');
+  if (value.metadata?.managedFields !== undefined && value.metadata.managedFields !== null)
+    throw badRequest('metadata.managedFields must be nil');
   const validation = writeOptions(request, 'PatchOptions').fieldValidation;
   const problems = duplicates.length ? `yaml: unmarshal errors:\n  ${duplicates.join('\n  ')}` : '';
   if (problems && validation === 'Strict') throw badRequest(`error strict decoding YAML: ${problems}`);
   if (problems && validation === 'Warn') request.warnings.push(...duplicates);
   const metadata = { ...value.metadata };
   metadata.name ??= name;
-  if (target.namespace) metadata.namespace ??= target.namespace;
   const object = { ...value, metadata } as ApiObject;
   matchName(target, object);
-  if (target.namespace && metadata.namespace !== target.namespace)
+  if (target.namespace && metadata.namespace && metadata.namespace !== target.namespace)
     throw badRequest('the namespace of the provided object does not match the namespace sent on the request');
   return object;
 }

@@ -145,11 +145,10 @@ async function replaceOnce(
   prepareGenerically(target, next, live);
   rules.prepareForUpdate?.(next, live, strategyContext(target));
   countGeneration(target, next, live);
-  const allocation = subresource
-    ? undefined
-    : await server.allocators.allocate({ kind, next, live, dryRun: options.dryRun });
+  validateChange(target, next, live);
+  const { dryRun } = options;
+  const allocation = subresource ? undefined : await server.allocators.allocate({ kind, next, live, dryRun });
   try {
-    validateChange(target, next, live);
     request.warnings.push(...(kind.strategy.warnings?.(next, live) ?? []));
     await admitFinally({ ...attributes, object: next });
     const final = inOrder(kind, next);

@@ -66,7 +66,6 @@ function assign(pod: ApiObject, node: string, { metadata }: ApiObject, now: stri
   const conditions = (pod.status?.conditions ?? []).filter(({ type }: { type: string }) => type !== 'PodScheduled');
   const scheduled = {
     type: 'PodScheduled',
-    ...(pod.metadata.generation && { observedGeneration: pod.metadata.generation }),
     status: 'True',
     lastProbeTime: null,
     lastTransitionTime: now,
