@@ -10,6 +10,7 @@ import {
   readSync,
   realpathSync,
   rmSync,
+  statfsSync,
   statSync,
   writeFileSync,
 } from 'node:fs';
@@ -77,6 +78,12 @@ function startOf(pid: number): string {
   } catch {
     return '';
   }
+}
+
+/** Bytes that may still be written where the directory is. */
+export function freeBytes(directory: string): number {
+  const { bavail, bsize } = statfsSync(directory);
+  return bavail * bsize;
 }
 
 /** Throws StoreUnusable (`damaged`) when the file is no database or has lost its end. */

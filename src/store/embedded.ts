@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { type Database, open, type RootDatabase } from 'lmdb';
 import type { Clock } from '../machinery/clock.ts';
 import { ChangeLog } from './change-log.ts';
-import { checkDatabase, damaged, databaseFile, lockDirectory } from './embedded-files.ts';
+import { checkDatabase, damaged, databaseFile, freeBytes, lockDirectory } from './embedded-files.ts';
 import { decodeEntry, decodeUndo, encodeEntry, encodeUndo, redo, undoOf } from './embedded-records.ts';
 import { Leases } from './leases.ts';
 import { readSnapshot, writeSnapshot } from './snapshot.ts';
@@ -29,6 +29,8 @@ const formatVersion = '1';
 const rememberedTransactions = 10_000;
 /** Transactions of one flush; what comes later waits for the next, so that the first need not wait for too many. */
 const largestBatch = 2_000;
+/** With less than this free, a failed write is put down to the disk being full. */
+const fullBelowBytes = 16 << 20;
 
 export interface EmbeddedOptions {
   readonly directory: string;
@@ -40,7 +42,7 @@ export async function openEmbeddedStore(options: EmbeddedOptions): Promise<Store
   const unlock = lockDirectory(options.directory);
   try {
     checkDatabase(options.directory);
-    return new EmbeddedStore(openDatabase(options.directory), options.clock, unlock);
+    return new EmbeddedStore(openDatabase(options.directory), options.clock, options.directory, unlock);
   } catch (error) {
     unlock();
     throw unusable(error, options.directory);
@@ -87,6 +89,8 @@ function openDatabase(directory: string): Tables {
     noSubdir: true,
     maxDbs: 8,
     encoding: 'binary',
+    // Every write is in a batch of its own making; LMDB's would have a promise that nobody can catch.
+    eventTurnBatching: false,
   });
   const tables: Tables = {
     env,
@@ -118,14 +122,18 @@ class EmbeddedStore implements Store {
   readonly #log: ChangeLog;
   readonly #leases: Leases;
   readonly #leased = new Map<number, Set<string>>();
+  readonly #directory: string;
   readonly #unlock: () => void;
   #queue: Waiting[] = [];
   #flushing: Promise<void> | undefined;
   /** Keys of the batch that is being flushed, as they still are for everybody. */
   readonly #before = new Map<string, Entry | undefined>();
   #closed = false;
+  /** Whether the last flush failed. */
+  #failed = false;
 
-  constructor(tables: Tables, clock: Clock, unlock: () => void) {
+  constructor(tables: Tables, clock: Clock, directory: string, unlock: () => void) {
+    this.#directory = directory;
     this.#tables = tables;
     this.#unlock = unlock;
     const revision = Number(tables.meta.get('revision') ?? 1);
@@ -229,7 +237,9 @@ class EmbeddedStore implements Store {
     this.#leases.close();
     await this.#flushing;
     this.#log.close();
-    await this.#tables.env.close();
+    const closed = this.#tables.env.close();
+    // After a failed flush LMDB waits for one that never comes.
+    if (!this.#failed) await closed;
     this.#unlock();
   }
 
@@ -275,9 +285,11 @@ class EmbeddedStore implements Store {
       }
     try {
       if (written.length > 0) await this.#persist(written);
+      this.#failed = false;
     } catch (error) {
+      this.#failed = true;
+      const reason = unusable(await causeOf(error), this.#directory);
       this.#before.clear();
-      const reason = unusable(error);
       for (const waiting of batch) waiting.reject(reason);
       return;
     }
@@ -320,11 +332,11 @@ class EmbeddedStore implements Store {
     const committed = env.batch(() => {
       for (const { revision, changes } of transactions) {
         for (const change of changes)
-          if (change.type === 'put') void entries.put(change.entry.key, encodeEntry(change.entry));
-          else void entries.remove(change.key);
-        void history.put(revision, encodeUndo(undoOf(changes)));
+          if (change.type === 'put') entries.put(change.entry.key, encodeEntry(change.entry)).catch(told);
+          else entries.remove(change.key).catch(told);
+        history.put(revision, encodeUndo(undoOf(changes))).catch(told);
       }
-      void meta.put('revision', String(transactions.at(-1)?.revision));
+      meta.put('revision', String(transactions.at(-1)?.revision)).catch(told);
     });
     // The batch resolves when LMDB has committed; only `flushed` says that the disk has it.
     await Promise.all([committed, env.flushed]);
@@ -361,12 +373,28 @@ class EmbeddedStore implements Store {
   }
 }
 
+/** The batch as a whole tells of the failure of each of its writes. */
+const told = () => {};
+
+/** LMDB says why a commit failed in a promise of its own. */
+const causeOf = (error: unknown): Promise<unknown> =>
+  Promise.resolve((error as { commitError?: Promise<never> })?.commitError).then(
+    () => error,
+    (cause) => cause,
+  );
+
 /** LMDB's and the system's errors in the store's words. */
-function unusable(error: unknown, directory = 'the store'): unknown {
+function unusable(error: unknown, directory: string): unknown {
   if (error instanceof StoreUnusable) return error;
   const text = String((error as Error)?.message ?? error);
-  if (/MAP_FULL|ENOSPC|No space|disk full/i.test(text))
-    return new StoreUnusable('disk-full', `the disk is full, nothing was written: ${text}`, { cause: error });
+  // A write that was cut short for want of space is an I/O error to LMDB.
+  if (
+    /MAP_FULL|ENOSPC|No space/i.test(text) ||
+    (/Input\/output error/i.test(text) && freeBytes(directory) < fullBelowBytes)
+  )
+    return new StoreUnusable('disk-full', `the disk of ${directory} is full, nothing was written: ${text}`, {
+      cause: error,
+    });
   if (/CORRUPTED|INVALID|PAGE_NOTFOUND|not an LMDB|ENOEXEC/i.test(text)) return damaged(directory, text);
   if (/VERSION_MISMATCH/i.test(text)) return new StoreUnusable('version', text, { cause: error });
   return error;
