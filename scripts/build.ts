@@ -6,10 +6,14 @@ const root = new URL('..', import.meta.url).pathname;
 await generate(root);
 await build({
   entryPoints: [`${root}src/cli/main.ts`],
-  outfile: `${root}dist/coracle.js`,
+  entryNames: 'coracle',
+  outdir: `${root}dist`,
+  // Commands are loaded when they are used: `status` need not wait for a container runtime.
+  splitting: true,
   bundle: true,
   platform: 'node',
   format: 'esm',
+  mainFields: ['module', 'main'],
   target: 'node24',
   sourcemap: 'linked',
   sourcesContent: false,

@@ -1,1 +1,31 @@
-console.log('coracle');
+// The command line. One file a command; each is loaded when it is used.
+
+import { Command, CommanderError } from 'commander';
+import { version } from '../cluster/version.ts';
+import { addCommands } from './commands.ts';
+import { CliError, red } from './options.ts';
+
+const program = new Command('coracle')
+  .description('All of Kubernetes 1.36 in one program.')
+  .version(version, '-v, --version', 'print the version')
+  .showHelpAfterError('(add --help for what there is)')
+  .enablePositionalOptions()
+  .exitOverride();
+addCommands(program);
+
+/** Exit codes: 0 done, 1 it went wrong, 2 wrongly called, 3 the cluster does not run. */
+try {
+  await program.parseAsync();
+} catch (error) {
+  process.exitCode = exitCodeOf(error as Error);
+}
+
+function exitCodeOf(error: Error): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2; // commander has printed it
+  if (error instanceof CliError) {
+    if (error.message) process.stderr.write(`${red('error:')} ${error.message}\n`);
+    return error.exitCode;
+  }
+  process.stderr.write(`${red('error:')} ${process.env['CORACLE_DEBUG'] ? error.stack : error.message}\n`);
+  return 1;
+}

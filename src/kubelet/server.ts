@@ -2,7 +2,7 @@
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer } from 'node:https';
-import type { AddressInfo, Socket } from 'node:net';
+import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
 import type { Pod } from '../api/api.ts';
@@ -36,17 +36,17 @@ export async function startServer(
   metrics: Metrics,
   tls: { cert: string; key: string; clientCA: string },
 ): Promise<KubeletServer> {
-  const sockets = new Set<Socket>();
+  const sockets = new Set<Duplex>();
   const server = createServer(
     { cert: tls.cert, key: tls.key, ca: tls.clientCA, requestCert: true, rejectUnauthorized: false },
     (request, response) => {
       handle(tools, pods, metrics, request, response).catch((error) => answerError(response, error));
     },
   );
-  server.on('upgrade', (request, socket, head) => {
+  server.on('upgrade', (request, socket: Duplex, head) => {
     socket.on('error', () => {});
-    upgrade(tools, pods, request, socket as Duplex, head).catch((error) =>
-      refuse(socket as Duplex, error instanceof HttpError ? error.code : 500, error.message),
+    upgrade(tools, pods, request, socket, head).catch((error) =>
+      refuse(socket, error instanceof HttpError ? error.code : 500, error.message),
     );
   });
   server.on('connection', (socket) => {

@@ -1,0 +1,48 @@
+import { readdir, rm, stat } from 'node:fs/promises';
+import path from 'node:path';
+import { clearRuntime, type DataDirectory, type RunInfo, runningProcess } from '../cluster/cluster.ts';
+import { systemClock } from '../machinery/clock.ts';
+import { silentLogger } from '../machinery/logger.ts';
+import { CliError, type ClusterOptions, directoryOf, print } from './options.ts';
+
+const stopTimeoutMs = 40_000;
+const pollMs = 50;
+
+export async function down(options: ClusterOptions & { delete?: boolean }): Promise<void> {
+  const directory = directoryOf(options);
+  const known = await stat(path.join(directory.root, 'coracle.json')).catch(() => undefined);
+  if (!known) {
+    print(`There is no cluster in ${directory.root}: nothing to stop.`);
+    return;
+  }
+  const running = await runningProcess(directory);
+  if (running) await stopProcess(running);
+  await clearNodes(directory);
+  await rm(directory.runFile, { force: true });
+  if (options.delete) await rm(directory.root, { recursive: true, force: true });
+  const what = running ? `Cluster "${running.name}" stopped` : `The cluster in ${directory.root} did not run`;
+  print(`${what}; ${options.delete ? 'its data was removed' : `its data stays in ${directory.root}`}.`);
+}
+
+async function stopProcess({ pid }: RunInfo): Promise<void> {
+  const isAlive = () => {
+    try {
+      process.kill(pid, 0);
+      return true;
+    } catch {
+      return false;
+    }
+  };
+  process.kill(pid, 'SIGTERM');
+  for (let waitedMs = 0; isAlive(); waitedMs += pollMs) {
+    if (waitedMs > stopTimeoutMs)
+      throw new CliError(`the process ${pid} does not end: look at its log, and end it with "kill -9 ${pid}"`);
+    await systemClock.sleep(pollMs);
+  }
+}
+
+/** Stops the containers of every node that ran here, also after a crash. */
+async function clearNodes(directory: DataDirectory): Promise<void> {
+  const nodes = await readdir(path.join(directory.root, 'nodes')).catch(() => []);
+  for (const name of nodes) await clearRuntime(directory.node(name), { clock: systemClock, logger: silentLogger });
+}

@@ -1,0 +1,37 @@
+import { spawn } from 'node:child_process';
+import { accessSync, constants } from 'node:fs';
+import path from 'node:path';
+import { CliError, type ClusterOptions, directoryOf } from './options.ts';
+import { toolsDirectory } from './tools.ts';
+
+/** Hands everything to kubectl, with this cluster's kubeconfig; ends with its exit code. */
+export async function kubectl(args: readonly string[], options: ClusterOptions): Promise<void> {
+  const program = findKubectl();
+  if (!program)
+    throw new CliError(
+      'found no kubectl on PATH: install it (https://kubernetes.io/docs/tasks/tools/), or run "./coracle test", which brings one',
+    );
+  const child = spawn(program, args, {
+    stdio: 'inherit',
+    env: { ...process.env, KUBECONFIG: directoryOf(options).kubeconfig },
+  });
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => child.kill(signal));
+  process.exitCode = await new Promise<number>((resolve, reject) => {
+    child.on('error', reject);
+    child.on('exit', (code, signal) => resolve(signal ? 1 : (code ?? 1)));
+  });
+}
+
+function findKubectl(): string | undefined {
+  const directories = [...(process.env['PATH'] ?? '').split(path.delimiter), toolsDirectory];
+  return directories.map((directory) => path.join(directory, 'kubectl')).find(isExecutable);
+}
+
+function isExecutable(file: string): boolean {
+  try {
+    accessSync(file, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}

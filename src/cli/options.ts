@@ -1,0 +1,58 @@
+// Options that several commands share, and how they print.
+
+import path from 'node:path';
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import { type DataDirectory, dataDirectory, defaultDataDirectory } from '../cluster/data-directory.ts';
+
+export interface ClusterOptions {
+  readonly name: string;
+  readonly dataDir?: string;
+}
+
+/** --name and --data-dir: which cluster is meant. */
+export function withCluster(command: Command): Command {
+  return command
+    .addOption(new Option('--name <name>', 'name of the cluster').default('coracle').argParser(clusterName))
+    .addOption(new Option('--data-dir <dir>', 'its data directory').env('CORACLE_DATA_DIR'));
+}
+
+export const withOutput = (command: Command): Command =>
+  command.addOption(new Option('-o, --output <format>', 'how to print').choices(['text', 'json']).default('text'));
+
+function clusterName(text: string): string {
+  if (/^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$/.test(text)) return text;
+  throw new InvalidArgumentError(
+    'Use up to 32 lower-case letters, digits and dashes, starting and ending with a letter or digit.',
+  );
+}
+
+export const directoryOf = ({ name, dataDir }: ClusterOptions): DataDirectory =>
+  dataDirectory(path.resolve(dataDir ?? defaultDataDirectory(name)));
+
+export function wholeNumber(least: number, most: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (Number.isInteger(value) && value >= least && value <= most) return value;
+    throw new InvalidArgumentError(`Give a whole number from ${least} to ${most}.`);
+  };
+}
+
+/** Ends the command: the message says what is wrong, where, and what to do. */
+export class CliError extends Error {
+  override readonly name = 'CliError';
+  readonly exitCode: number;
+  constructor(message: string, exitCode = 1) {
+    super(message);
+    this.exitCode = exitCode;
+  }
+}
+
+const isTerminal = process.stdout.isTTY === true && !process.env['NO_COLOR'];
+const paint = (code: number) => (text: string) => (isTerminal ? `\u001b[${code}m${text}\u001b[0m` : text);
+export const bold = paint(1);
+export const dim = paint(2);
+export const red = paint(31);
+export const green = paint(32);
+
+export const seconds = (ms: number): string => (ms < 1000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(1)} s`);
+export const print = (text: string): void => void process.stdout.write(`${text}\n`);

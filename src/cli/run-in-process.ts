@@ -1,0 +1,85 @@
+// Runs the cluster in this process: behind `up` with the terminal as its log, or on its own with a file.
+
+import { pino } from 'pino';
+import { type ClusterConfig, runCluster } from '../cluster/cluster.ts';
+import { systemClock } from '../machinery/clock.ts';
+import type { Logger } from '../machinery/logger.ts';
+import { Metrics } from '../machinery/metrics.ts';
+import { systemRandom } from '../machinery/random.ts';
+import { CliError } from './options.ts';
+
+/** What the process in the background tells the command that started it. */
+export type StepMessage =
+  | { readonly type: 'step'; readonly name: string; readonly ms: number }
+  | { readonly type: 'ready' }
+  | { readonly type: 'error'; readonly message: string };
+
+/** Stopping may wait for what is under way; after this long it ends all the same. */
+const stopTimeoutMs = 30_000;
+
+export async function runInProcess(config: ClusterConfig, reportToParent: boolean): Promise<void> {
+  const tell = (message: StepMessage) => {
+    if (reportToParent && process.connected) process.send!(message);
+  };
+  const logger = createLogger();
+  let running: Awaited<ReturnType<typeof runCluster>> | undefined;
+  let ending = false;
+  const end = async (code: number) => {
+    if (ending) return;
+    ending = true;
+    systemClock.after(stopTimeoutMs, () => process.exit(1), { background: true });
+    await running?.stop();
+    logger.info('stopped');
+    process.exit(code);
+  };
+  process.on('SIGTERM', () => void end(0));
+  process.on('SIGINT', () => void end(0));
+  process.on('uncaughtException', (error) => {
+    logger.error('unexpected error', { error: String(error.stack) });
+    void end(1);
+  });
+  process.on('unhandledRejection', (error) =>
+    logger.error('unhandled rejection', { error: String((error as Error)?.stack ?? error) }),
+  );
+  const environment = { clock: systemClock, random: systemRandom, logger, metrics: new Metrics() };
+  try {
+    running = await runCluster(config, environment, {
+      onStep: (name, ms) => tell({ type: 'step', name, ms }),
+      onStopRequest: () => void end(0),
+      onFatal: () => void end(1),
+    });
+  } catch (error) {
+    const message = explain(error as NodeJS.ErrnoException, config);
+    logger.error('the cluster did not start', { error: String((error as Error).stack) });
+    tell({ type: 'error', message });
+    if (!reportToParent) throw new CliError(message);
+    process.exit(1);
+  }
+  tell({ type: 'ready' });
+  if (ending) await running.stop();
+}
+
+/** What a user can do about it. */
+function explain(error: NodeJS.ErrnoException & { port?: number }, config: ClusterConfig): string {
+  if (error.code === 'EADDRINUSE')
+    return `port ${error.port ?? config.port} is taken by another process: choose another with --port, or --port 0 for any free one`;
+  if (error.code === 'ENOSPC')
+    return `the disk that holds ${config.dataDirectory} is full: free some space, or choose another place with --data-dir`;
+  return error.message;
+}
+
+function createLogger(): Logger {
+  const level = process.env['CORACLE_LOG_LEVEL'] ?? 'info';
+  const root = pino(
+    { level, base: undefined, timestamp: pino.stdTimeFunctions.isoTime },
+    pino.destination({ dest: 1, sync: true }),
+  );
+  const wrap = (logger: typeof root): Logger => ({
+    debug: (message, fields) => logger.debug(fields ?? {}, message),
+    info: (message, fields) => logger.info(fields ?? {}, message),
+    warn: (message, fields) => logger.warn(fields ?? {}, message),
+    error: (message, fields) => logger.error(fields ?? {}, message),
+    child: (fields) => wrap(logger.child(fields)),
+  });
+  return wrap(root);
+}

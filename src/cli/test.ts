@@ -1,0 +1,53 @@
+// Sets up what the tests need, then runs every check and every test.
+
+import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import { bold, CliError, print, seconds } from './options.ts';
+import { setUpTestTools } from './test-tools.ts';
+import { checkout, toolsDirectory } from './tools.ts';
+
+interface Step {
+  readonly name: string;
+  readonly command: readonly string[];
+}
+
+const checks: readonly Step[] = [
+  { name: 'type check', command: ['tsc', '-p', 'tsconfig.json'] },
+  { name: 'type check of pure rooms', command: ['tsc', '-p', 'tsconfig.pure.json'] },
+  { name: 'lint and format', command: ['biome', 'ci', '--error-on-warnings', '.'] },
+];
+
+/** With arguments, only the test files that they name run. Exit code 1 when anything failed. */
+export async function test(args: readonly string[]): Promise<void> {
+  await setUpTestTools();
+  const failed = args.length > 0 ? [] : checks.filter((step) => !run(step)).map((step) => step.name);
+  const report = path.join(checkout, '.cache', 'test-report.json');
+  const tests = {
+    name: 'tests',
+    command: ['vitest', 'run', '--reporter=default', '--reporter=json', `--outputFile.json=${report}`, ...args],
+  };
+  if (!run(tests)) failed.push('tests');
+  printTotals(report);
+  if (failed.length > 0) throw new CliError(`failed: ${failed.join(', ')}`);
+}
+
+function run({ name, command: [program, ...args] }: Step): boolean {
+  const beginMs = performance.now();
+  print(`\n${bold(name)}`);
+  const bin = path.join(checkout, 'node_modules', '.bin');
+  const search = [bin, toolsDirectory, process.env['PATH'], '/usr/sbin', '/sbin'].join(path.delimiter);
+  const { status, error } = spawnSync(path.join(bin, program), args, {
+    cwd: checkout,
+    stdio: 'inherit',
+    env: { ...process.env, PATH: search },
+  });
+  if (error) throw new CliError(`cannot run ${program}: ${error.message}`);
+  print(`${name}: ${status === 0 ? 'ok' : 'FAILED'} (${seconds(performance.now() - beginMs)})`);
+  return status === 0;
+}
+
+function printTotals(report: string): void {
+  const { numPassedTests, numFailedTests, numPendingTests } = JSON.parse(readFileSync(report, 'utf8'));
+  print(`\n${numPassedTests} passed, ${numFailedTests} failed, ${numPendingTests} skipped`);
+}

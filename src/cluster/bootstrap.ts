@@ -1,0 +1,131 @@
+// The objects that every control plane has from its start: namespaces, default roles and bindings, priority classes,
+// flow schemas, the service of the API server. Recorded from Kubernetes 1.36 (facts/bootstrap.json).
+
+import bootstrap from '../../facts/bootstrap.json' with { type: 'json' };
+import { isAlreadyExists, isNotFound } from '../api/api.ts';
+import type { Client } from '../client/client.ts';
+import { deepEqual } from '../machinery/equal.ts';
+import { extraObjects } from './extra-objects.ts';
+
+export interface BootstrapInputs {
+  readonly serviceCidr: string;
+  /** First address of the service range: the API server's own service. */
+  readonly apiServiceIP: string;
+  /** Where the API server answers, for pods. */
+  readonly endpoint: { readonly ip: string; readonly port: number };
+  /** PEM. */
+  readonly clientCA: string;
+  readonly dnsServiceIP: string;
+  /** RFC 3339 date of today. */
+  readonly today: string;
+}
+
+type Objects = Record<string, any>;
+
+/** Collections in the order in which they depend on one another. */
+const order = [
+  '/api/v1/namespaces',
+  '/apis/networking.k8s.io/v1/servicecidrs',
+  '/apis/scheduling.k8s.io/v1/priorityclasses',
+];
+
+/** Brings what is missing, and what rules default roles have lost (annotation autoupdate). Nothing else is touched. */
+export async function ensureBootstrapObjects(client: Client, inputs: BootstrapInputs): Promise<void> {
+  const collections = Object.entries(bootstrap.objects as unknown as Record<string, Objects[]>).filter(
+    ([path]) => !path.endsWith('/ipaddresses') && !path.endsWith('/configmaps'),
+  );
+  const rank = (path: string) => (order.includes(path) ? order.indexOf(path) : order.length);
+  for (const level of [...order.keys(), order.length])
+    await Promise.all(
+      collections
+        .filter(([path]) => rank(path) === level)
+        .flatMap(([path, objects]) => objects.map((object) => ensure(client, path, adapt(path, object, inputs)))),
+    );
+  await Promise.all([...extraObjects(inputs)].map(([path, object]) => ensure(client, path, object)));
+  await ensureEndpoints(client, inputs);
+}
+
+/** The recorded objects carry the addresses of where they were recorded. */
+function adapt(path: string, recorded: Objects, inputs: BootstrapInputs): Objects {
+  const { status: _status, ...object } = recorded;
+  const kind = { apiVersion: path.startsWith('/api/') ? 'v1' : path.split('/').slice(2, 4).join('/') };
+  if (path.endsWith('/services')) {
+    const [port] = object.spec.ports;
+    const spec = {
+      ...object.spec,
+      ports: [{ ...port, targetPort: inputs.endpoint.port }],
+      clusterIP: inputs.apiServiceIP,
+      clusterIPs: [inputs.apiServiceIP],
+    };
+    return { ...kind, ...object, spec };
+  }
+  if (path.endsWith('/servicecidrs')) return { ...kind, ...object, spec: { cidrs: [inputs.serviceCidr] } };
+  return { ...kind, ...object };
+}
+
+function pathOf(collection: string, object: Objects): string {
+  const { namespace } = object['metadata'];
+  if (!namespace) return collection;
+  const parts = collection.split('/');
+  return [...parts.slice(0, -1), 'namespaces', namespace, parts.at(-1)].join('/');
+}
+
+async function ensure(client: Client, collection: string, object: Objects): Promise<void> {
+  const path = pathOf(collection, object);
+  try {
+    await client.raw('POST', path, object);
+  } catch (error) {
+    if (!isAlreadyExists(error)) throw error;
+    if (collection.includes('/rbac.authorization.k8s.io/'))
+      await reconcile(client, `${path}/${object['metadata'].name}`, object);
+  }
+}
+
+/** Default roles get back what they lack after an upgrade, unless their owner said no. */
+async function reconcile(client: Client, path: string, wanted: Objects): Promise<void> {
+  const current = await client.raw('GET', path);
+  if (current.metadata.annotations?.['rbac.authorization.kubernetes.io/autoupdate'] === 'false') return;
+  const missing = <T>(have: T[] | null = [], want: T[] | null = []) =>
+    (want ?? []).filter((w) => !(have ?? []).some((h) => deepEqual(h, w)));
+  const rules = wanted['aggregationRule'] ? [] : missing(current.rules, wanted['rules']);
+  const subjects = missing(current.subjects, wanted['subjects']);
+  if (rules.length === 0 && subjects.length === 0) return;
+  const next = {
+    ...current,
+    ...(rules.length > 0 && { rules: [...(current.rules ?? []), ...rules] }),
+    ...(subjects.length > 0 && { subjects: [...(current.subjects ?? []), ...subjects] }),
+  };
+  await client.raw('PUT', path, next);
+}
+
+/** Endpoints of the service "kubernetes": the API server itself keeps them, no controller does. */
+async function ensureEndpoints(client: Client, { endpoint }: BootstrapInputs): Promise<void> {
+  const metadata = { name: 'kubernetes', namespace: 'default' };
+  const ports = [{ name: 'https', port: endpoint.port, protocol: 'TCP' }];
+  const slice = {
+    apiVersion: 'discovery.k8s.io/v1',
+    kind: 'EndpointSlice',
+    metadata: { ...metadata, labels: { 'kubernetes.io/service-name': 'kubernetes' } },
+    addressType: 'IPv4',
+    endpoints: [{ addresses: [endpoint.ip], conditions: { ready: true } }],
+    ports,
+  };
+  const endpoints = {
+    apiVersion: 'v1',
+    kind: 'Endpoints',
+    metadata: { ...metadata, labels: { 'endpointslice.kubernetes.io/skip-mirror': 'true' } },
+    subsets: [{ addresses: [{ ip: endpoint.ip }], ports }],
+  };
+  await replace(client, '/apis/discovery.k8s.io/v1/namespaces/default/endpointslices', slice);
+  await replace(client, '/api/v1/namespaces/default/endpoints', endpoints);
+}
+
+async function replace(client: Client, collection: string, object: Objects): Promise<void> {
+  const path = `${collection}/${object['metadata'].name}`;
+  const current = await client
+    .raw('GET', path)
+    .catch((error) => (isNotFound(error) ? undefined : Promise.reject(error)));
+  if (!current) await client.raw('POST', collection, object);
+  else
+    await client.raw('PUT', path, { ...current, ...object, metadata: { ...current.metadata, ...object['metadata'] } });
+}

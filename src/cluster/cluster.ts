@@ -1,0 +1,99 @@
+// The room's front door: puts the parts of a cluster together, starts and stops them.
+
+import { type Client, createClient, type RunningComponent } from '../client/client.ts';
+import { type Assembly, type Environment, identities } from './assembly.ts';
+import type { ClusterConfig } from './config.ts';
+import { claim, type DataDirectory, dataDirectory, openDataDirectory } from './data-directory.ts';
+import { parts } from './parts.ts';
+import { version } from './version.ts';
+
+export type { Environment } from './assembly.ts';
+export * from './config.ts';
+export { askControl } from './control.ts';
+export * from './data-directory.ts';
+export { mergeKubeconfig } from './kubeconfig.ts';
+export { type ClusterStatus, type RunningCluster, runCluster } from './run.ts';
+export { clearRuntime, imageDirectory } from './runtime.ts';
+export { version } from './version.ts';
+
+export interface PartStatus {
+  readonly name: string;
+  /** Milliseconds that its start took. */
+  readonly startMs: number;
+  /** Why it is not healthy, undefined while it is. */
+  readonly problem?: string;
+}
+
+export interface Cluster {
+  readonly config: ClusterConfig;
+  readonly directory: DataDirectory;
+  /** URL of the API server. */
+  readonly server: string;
+  /** A client of this process that may do everything. */
+  readonly client: Client;
+  status(): readonly PartStatus[];
+  /** Stops the parts from the bottom of the list to its top. Containers keep running. */
+  stop(): Promise<void>;
+}
+
+interface Started {
+  readonly name: string;
+  readonly startMs: number;
+  readonly running: RunningComponent;
+}
+
+/** Resolves when every part runs. `onStep` hears of each part that has started. Stops what it started when one fails. */
+export async function startCluster(
+  config: ClusterConfig,
+  environment: Environment,
+  hooks: { onStep?(name: string, ms: number): void; onFatal?(error: Error): void } = {},
+): Promise<Cluster> {
+  const directory = dataDirectory(config.dataDirectory);
+  await openDataDirectory(directory);
+  const { clock, logger } = environment;
+  const startedAt = clock.now();
+  const info = (address: string) => ({ pid: process.pid, name: config.name, address, startedAt, version });
+  await claim(directory, info(''));
+  const assembly: Assembly = {
+    ...environment,
+    config,
+    directory,
+    fatal: (error) => {
+      logger.error('a component gave up', { error: String(error.stack) });
+      hooks.onFatal?.(error);
+    },
+  };
+  const started: Started[] = [];
+  const stop = async () => {
+    for (const part of started.splice(0).reverse())
+      await part.running
+        .stop()
+        .catch((error) => logger.error('a part did not stop cleanly', { part: part.name, error: String(error) }));
+  };
+  try {
+    for (const part of parts) {
+      if (part.name !== 'store' && !config.components.includes(part.name)) continue;
+      const missing = part.after.find((name) => !started.some((s) => s.name === name));
+      if (missing) throw new Error(`${part.name} needs ${missing}: add it to --components`);
+      const beginMs = clock.monotonic();
+      const running = await part.start(assembly);
+      const startMs = clock.monotonic() - beginMs;
+      started.push({ name: part.name, startMs, running });
+      logger.info('part started', { part: part.name, ms: Math.round(startMs) });
+      hooks.onStep?.(part.name, startMs);
+    }
+    const server = `https://${config.nodeIP}:${assembly.port}`;
+    await claim(directory, info(server));
+    return {
+      config,
+      directory,
+      server,
+      client: createClient(assembly.apiServer!.transport(identities.admin)),
+      status: () => started.map(({ name, startMs, running }) => ({ name, startMs, problem: running.health?.() })),
+      stop,
+    };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}

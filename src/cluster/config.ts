@@ -1,0 +1,81 @@
+// The configuration of a whole cluster: what `coracle up` was asked for, completed with defaults in one place.
+
+import os from 'node:os';
+
+export const componentNames = [
+  'kube-apiserver',
+  'kube-controller-manager',
+  'kube-scheduler',
+  'kubelet',
+  'kube-proxy',
+  'cluster-dns',
+] as const;
+export type ComponentName = (typeof componentNames)[number];
+
+export type RuntimeKind = 'native' | 'cri' | 'simulated';
+export type StoreKind = 'embedded' | 'etcd' | 'memory';
+
+export interface ClusterConfig {
+  readonly name: string;
+  /** Absolute. */
+  readonly dataDirectory: string;
+  /** Port of the API server; 0 takes a free one. */
+  readonly port: number;
+  readonly runtime: RuntimeKind;
+  /** Socket of the container runtime, for `cri`. */
+  readonly criEndpoint: string;
+  readonly nodes: number;
+  readonly components: readonly ComponentName[];
+  readonly store: StoreKind;
+  readonly etcdEndpoints: readonly string[];
+  /** Address under which this machine is known to its pods and to clients. */
+  readonly nodeIP: string;
+  readonly serviceCidr: string;
+  readonly clusterCidr: string;
+  readonly clusterDomain: string;
+}
+
+export const defaultPort = 6443;
+export const defaultServiceCidr = '10.96.0.0/12';
+export const defaultClusterCidr = '10.244.0.0/16';
+export const defaultCriEndpoint = '/run/containerd/containerd.sock';
+
+export function completeConfig(
+  given: Partial<ClusterConfig> & Pick<ClusterConfig, 'name' | 'dataDirectory'>,
+): ClusterConfig {
+  return {
+    port: defaultPort,
+    runtime: 'native',
+    criEndpoint: defaultCriEndpoint,
+    nodes: 1,
+    components: componentNames,
+    store: 'embedded',
+    etcdEndpoints: [],
+    nodeIP: primaryAddress(),
+    serviceCidr: defaultServiceCidr,
+    clusterCidr: defaultClusterCidr,
+    clusterDomain: 'cluster.local',
+    ...given,
+  };
+}
+
+/** The machine's first IPv4 address that others can reach; the loopback address where there is none. */
+export function primaryAddress(): string {
+  const all = Object.entries(os.networkInterfaces())
+    // Bridges and pod ends of our own and of other container tools are no address of the machine.
+    .filter(([name]) => !/^(lo|docker|br-|veth|cni|cor-|virbr)/.test(name))
+    .flatMap(([, addresses]) => addresses ?? []);
+  return all.find((a) => a.family === 'IPv4' && !a.internal)?.address ?? '127.0.0.1';
+}
+
+/** Names of the cluster's nodes: the machine's own for one, numbered ones for more. */
+export function nodeNames(config: ClusterConfig): readonly string[] {
+  const hostname =
+    os
+      .hostname()
+      .toLowerCase()
+      .replace(/[^a-z0-9.-]/g, '-')
+      .replace(/^[.-]+|[.-]+$/g, '') || 'node';
+  const base = config.name === 'coracle' ? hostname : `${hostname}-${config.name}`;
+  return config.nodes === 1 ? [base] : Array.from({ length: config.nodes }, (_, i) => `${base}-${i + 1}`);
+}

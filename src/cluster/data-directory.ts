@@ -1,0 +1,133 @@
+// What lies where in a cluster's data directory, and who may use it.
+
+import { mkdir, open, readFile, rm, writeFile } from 'node:fs/promises';
+import os from 'node:os';
+import path from 'node:path';
+
+/** Raised when what is in a data directory changes its meaning. */
+const formatVersion = 1;
+
+export interface DataDirectory {
+  readonly root: string;
+  readonly pki: string;
+  readonly store: string;
+  readonly kubeconfig: string;
+  readonly log: string;
+  readonly runFile: string;
+  readonly controlSocket: string;
+  /** One node's own directory: kubelet, container runtime, container logs. */
+  node(name: string): string;
+}
+
+/** The data directory that --data-dir and --name mean. */
+export function defaultDataDirectory(name: string): string {
+  const base = process.getuid?.() === 0 ? '/var/lib/coracle' : path.join(os.homedir(), '.coracle');
+  return path.join(base, name);
+}
+
+export function dataDirectory(root: string): DataDirectory {
+  return {
+    root,
+    pki: path.join(root, 'pki'),
+    store: path.join(root, 'store'),
+    kubeconfig: path.join(root, 'kubeconfig'),
+    log: path.join(root, 'coracle.log'),
+    runFile: path.join(root, 'run.json'),
+    controlSocket: path.join(root, 'control.sock'),
+    node: (name) => path.join(root, 'nodes', name),
+  };
+}
+
+/** The directory cannot be used as it is. The message says what, where and what to do. */
+export class DataDirectoryError extends Error {
+  override readonly name = 'DataDirectoryError';
+}
+
+/** Makes the directory, or checks that it is one of ours and of a version that we read. */
+export async function openDataDirectory(directory: DataDirectory): Promise<void> {
+  const stamp = path.join(directory.root, 'coracle.json');
+  try {
+    await mkdir(directory.root, { recursive: true, mode: 0o755 });
+    const text = await readFile(stamp, 'utf8').catch((error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT') return undefined;
+      throw error;
+    });
+    if (text === undefined) await writeFile(stamp, `${JSON.stringify({ format: formatVersion })}\n`);
+    else checkStamp(text, stamp, directory.root);
+  } catch (error) {
+    if (error instanceof DataDirectoryError) throw error;
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (code === 'ENOSPC')
+      throw new DataDirectoryError(
+        `the disk that holds ${directory.root} is full: free some space, or choose another place with --data-dir`,
+      );
+    if (code === 'EACCES' || code === 'EROFS' || code === 'EPERM')
+      throw new DataDirectoryError(
+        `cannot write to ${directory.root} (${code}): run as a user who may, or choose another place with --data-dir`,
+      );
+    throw new DataDirectoryError(`cannot use ${directory.root} as a data directory: ${message}`);
+  }
+}
+
+function checkStamp(text: string, stamp: string, root: string): void {
+  let format: unknown;
+  try {
+    format = JSON.parse(text).format;
+  } catch {
+    throw new DataDirectoryError(
+      `${stamp} is damaged: restore ${root} from a backup, or start anew with another --data-dir`,
+    );
+  }
+  if (format !== formatVersion)
+    throw new DataDirectoryError(
+      `${root} was written by another version of Coracle (format ${String(format)}, this one reads ${formatVersion}): use that version, or another --data-dir`,
+    );
+}
+
+/** What a running cluster leaves for the other commands to find it. */
+export interface RunInfo {
+  readonly pid: number;
+  readonly name: string;
+  readonly address: string;
+  /** Milliseconds since the epoch. */
+  readonly startedAt: number;
+  readonly version: string;
+}
+
+export async function readRunInfo(directory: DataDirectory): Promise<RunInfo | undefined> {
+  const text = await readFile(directory.runFile, 'utf8').catch(() => undefined);
+  if (!text) return undefined;
+  try {
+    return JSON.parse(text) as RunInfo;
+  } catch {
+    return undefined; // written half when the machine went down: nobody runs
+  }
+}
+
+/** The cluster's process, undefined when it does not run (any more). */
+export async function runningProcess(directory: DataDirectory): Promise<RunInfo | undefined> {
+  const info = await readRunInfo(directory);
+  if (!info) return undefined;
+  // A pid may have been given to somebody else since: ours has the data directory on its command line.
+  const command = await readFile(`/proc/${info.pid}/cmdline`, 'utf8').catch(() => undefined);
+  if (command !== undefined) return command.includes(directory.root) ? info : undefined;
+  try {
+    process.kill(info.pid, 0);
+    return process.platform === 'linux' ? undefined : info;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Claims the directory for this process. Throws when another one has it. */
+export async function claim(directory: DataDirectory, info: RunInfo): Promise<void> {
+  const other = await runningProcess(directory);
+  if (other && other.pid !== process.pid)
+    throw new DataDirectoryError(
+      `${directory.root} is in use by the process ${other.pid}: stop it with "coracle down --data-dir ${directory.root}", or choose another --data-dir`,
+    );
+  await rm(directory.runFile, { force: true });
+  const file = await open(directory.runFile, 'wx', 0o644);
+  await file.writeFile(`${JSON.stringify(info)}\n`);
+  await file.close();
+}

@@ -1,0 +1,74 @@
+// What a cluster has beside the control plane's own objects: the service account, role and service of cluster DNS,
+// the CA for everybody, and the configuration that extension API servers read.
+
+import type { BootstrapInputs } from './bootstrap.ts';
+
+const dnsLabels = { 'k8s-app': 'kube-dns', 'kubernetes.io/cluster-service': 'true', 'kubernetes.io/name': 'CoreDNS' };
+
+/** Collection path and object. */
+export function* extraObjects({
+  clientCA,
+  dnsServiceIP,
+  today,
+}: BootstrapInputs): Generator<[string, Record<string, any>]> {
+  const rbac = { apiVersion: 'rbac.authorization.k8s.io/v1' };
+  yield [
+    '/api/v1/configmaps',
+    {
+      apiVersion: 'v1',
+      kind: 'ConfigMap',
+      metadata: { name: 'extension-apiserver-authentication', namespace: 'kube-system' },
+      data: { 'client-ca-file': clientCA },
+    },
+  ];
+  yield [
+    '/api/v1/configmaps',
+    {
+      apiVersion: 'v1',
+      kind: 'ConfigMap',
+      metadata: { name: 'kube-apiserver-legacy-service-account-token-tracking', namespace: 'kube-system' },
+      data: { since: today },
+    },
+  ];
+  yield [
+    '/api/v1/serviceaccounts',
+    { apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name: 'coredns', namespace: 'kube-system' } },
+  ];
+  yield [
+    '/apis/rbac.authorization.k8s.io/v1/clusterroles',
+    {
+      ...rbac,
+      kind: 'ClusterRole',
+      metadata: { name: 'system:coredns' },
+      rules: [
+        { apiGroups: [''], resources: ['endpoints', 'services', 'pods', 'namespaces'], verbs: ['list', 'watch'] },
+        { apiGroups: ['discovery.k8s.io'], resources: ['endpointslices'], verbs: ['list', 'watch'] },
+      ],
+    },
+  ];
+  yield [
+    '/apis/rbac.authorization.k8s.io/v1/clusterrolebindings',
+    {
+      ...rbac,
+      kind: 'ClusterRoleBinding',
+      metadata: { name: 'system:coredns' },
+      roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: 'system:coredns' },
+      subjects: [{ kind: 'ServiceAccount', name: 'coredns', namespace: 'kube-system' }],
+    },
+  ];
+  yield [
+    '/api/v1/services',
+    {
+      apiVersion: 'v1',
+      kind: 'Service',
+      metadata: { name: 'kube-dns', namespace: 'kube-system', labels: dnsLabels },
+      spec: {
+        clusterIP: dnsServiceIP,
+        ports: [
+          { name: 'dns', port: 53, protocol: 'UDP', targetPort: 53 },
+          { name: 'dns-tcp', port: 53, protocol: 'TCP', targetPort: 53 },
+        ],
+      },
+    },
+  ];
+}

@@ -1,0 +1,31 @@
+// Every part of a cluster, in the order in which they start: started from the top, stopped from the bottom.
+
+import type { RunningComponent } from '../client/client.ts';
+import { startKubeControllerManager } from '../kube-controller-manager/kube-controller-manager.ts';
+import { type Assembly, contextFor, identities } from './assembly.ts';
+import type { ComponentName } from './config.ts';
+import { startApiServerPart } from './parts/api-server.ts';
+import { startNodes } from './parts/nodes.ts';
+import { startStorePart } from './parts/store.ts';
+
+export interface Part {
+  readonly name: 'store' | ComponentName;
+  /** Parts that must run before; all of them stand above in the list. */
+  readonly after: readonly Part['name'][];
+  start(assembly: Assembly): Promise<RunningComponent>;
+}
+
+export const parts: readonly Part[] = [
+  { name: 'store', after: [], start: startStorePart },
+  { name: 'kube-apiserver', after: ['store'], start: startApiServerPart },
+  {
+    name: 'kube-controller-manager',
+    after: ['kube-apiserver'],
+    start: (assembly) =>
+      startKubeControllerManager(contextFor(assembly, 'kube-controller-manager', identities.controllerManager), {
+        rootCa: assembly.ca!.cert,
+        clusterCidrs: [assembly.config.clusterCidr],
+      }),
+  },
+  { name: 'kubelet', after: ['kube-apiserver'], start: startNodes },
+];

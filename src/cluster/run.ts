@@ -1,0 +1,129 @@
+// Runs a cluster in this process until it is told to end: what `up` starts in the background, and `up --foreground`.
+
+import type { Node } from '../api/api.ts';
+import { createInformer, type Informer } from '../client/client.ts';
+import { kubernetesVersion } from '../kube-apiserver/kube-apiserver.ts';
+import type { Environment } from './assembly.ts';
+import { type Cluster, type PartStatus, startCluster } from './cluster.ts';
+import { type ClusterConfig, nodeNames } from './config.ts';
+import { serveControl } from './control.ts';
+import { version } from './version.ts';
+
+export interface ClusterStatus {
+  readonly name: string;
+  readonly pid: number;
+  readonly version: string;
+  readonly kubernetesVersion: string;
+  readonly address: string;
+  readonly kubeconfig: string;
+  readonly uptimeSeconds: number;
+  /** Resident memory of the main process. */
+  readonly memoryBytes: number;
+  readonly components: readonly PartStatus[];
+  readonly nodes: readonly {
+    readonly name: string;
+    readonly ready: boolean;
+    readonly address?: string;
+    readonly runtime?: string;
+    readonly problem?: string;
+  }[];
+  /** What is wrong, in sentences; empty when all is well. */
+  readonly problems: readonly string[];
+}
+
+export interface RunningCluster {
+  readonly cluster: Cluster;
+  status(): ClusterStatus;
+  stop(): Promise<void>;
+}
+
+const readyTimeoutMs = 120_000;
+
+/** Resolves when the cluster is usable: every node Ready, or where no node was asked for, the API server. */
+export async function runCluster(
+  config: ClusterConfig,
+  environment: Environment,
+  hooks: { onStep(name: string, ms: number): void; onStopRequest(): void; onFatal(error: Error): void },
+): Promise<RunningCluster> {
+  const { clock, logger } = environment;
+  const startedAt = clock.now();
+  const cluster = await startCluster(config, environment, hooks);
+  const nodes = createInformer({ ...environment, client: cluster.client }, 'nodes');
+  const status = () => statusOf(cluster, nodes, clock.now() - startedAt);
+  const control = await serveControl(cluster.directory.controlSocket, {
+    status: async () => status(),
+    stop: async () => hooks.onStopRequest(),
+  });
+  const stop = async () => {
+    await control.stop();
+    await nodes.stop();
+    await cluster.stop();
+  };
+  try {
+    await nodes.synced();
+    if (config.components.includes('kubelet')) {
+      const beginMs = clock.monotonic();
+      await allReady(config, nodes, environment);
+      hooks.onStep(config.nodes === 1 ? 'node Ready' : `${config.nodes} nodes Ready`, clock.monotonic() - beginMs);
+    }
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  logger.info('cluster ready', { address: cluster.server, ms: Math.round(clock.now() - startedAt) });
+  return { cluster, status, stop };
+}
+
+const readyCondition = (node: Node) => node.status?.conditions?.find((c) => c.type === 'Ready');
+
+async function allReady(config: ClusterConfig, nodes: Informer<Node>, { clock }: Environment): Promise<void> {
+  const wanted = nodeNames(config);
+  const missing = () => wanted.filter((name) => readyCondition(nodes.get(name) ?? ({} as Node))?.status !== 'True');
+  const tooLate = new AbortController();
+  await new Promise<void>((resolve, reject) => {
+    const stop = nodes.handle(() => {
+      if (missing().length === 0) resolve();
+    });
+    const done = () => {
+      stop();
+      const why = missing().map(
+        (name) => `${name}: ${readyCondition(nodes.get(name) ?? ({} as Node))?.message ?? 'not registered'}`,
+      );
+      if (why.length === 0) resolve();
+      else reject(new Error(`not Ready after ${readyTimeoutMs / 1000} s: ${why.join('; ')}`));
+    };
+    clock.sleep(readyTimeoutMs, tooLate.signal).then(done, () => stop());
+  }).finally(() => tooLate.abort());
+}
+
+function statusOf(cluster: Cluster, informer: Informer<Node>, uptimeMs: number): ClusterStatus {
+  const components = cluster.status();
+  const nodes = [...informer.list()]
+    .sort((a, b) => (a.metadata.name < b.metadata.name ? -1 : 1))
+    .map((node) => {
+      const ready = readyCondition(node);
+      return {
+        name: node.metadata.name,
+        ready: ready?.status === 'True',
+        address: node.status?.addresses?.find((a) => a.type === 'InternalIP')?.address,
+        runtime: node.status?.nodeInfo?.containerRuntimeVersion,
+        ...(ready?.status !== 'True' && { problem: ready?.message ?? 'has not reported yet' }),
+      };
+    });
+  return {
+    name: cluster.config.name,
+    pid: process.pid,
+    version,
+    kubernetesVersion: kubernetesVersion.gitVersion,
+    address: cluster.server,
+    kubeconfig: cluster.directory.kubeconfig,
+    uptimeSeconds: Math.round(uptimeMs / 1000),
+    memoryBytes: process.memoryUsage.rss(),
+    components,
+    nodes,
+    problems: [
+      ...components.filter((c) => c.problem).map((c) => `${c.name}: ${c.problem}`),
+      ...nodes.filter((n) => n.problem).map((n) => `node ${n.name} is not Ready: ${n.problem}`),
+    ],
+  };
+}
