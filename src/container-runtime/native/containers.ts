@@ -13,7 +13,7 @@ import type { ImageRecord, ImageStore } from '../images/image-store.ts';
 import { RuntimeError } from '../runtime-error.ts';
 import type { Cgroups } from './cgroups.ts';
 import { environmentOf, writeLaunch } from './launch.ts';
-import { bootId, hostEnvironment, mustRun, signal, startTimeOf } from './process.ts';
+import { bootId, hostEnvironment, signal, startTimeOf } from './process.ts';
 import { RootfsView } from './rootfs-view.ts';
 import { hostnameOf, sandboxFiles } from './sandboxes.ts';
 import type { ShimClient } from './shim-client.ts';
@@ -112,7 +112,6 @@ export class Containers {
       const problem = view.whyNotExecutable(command[0], searchPath, process_.cwd);
       if (problem) this.#problems.set(id, problem);
       await images.lease(id, image);
-      await mustRun('mkfifo', ['-m', '600', ...['in', 'out', 'err', 'ack'].map((name) => join(directory, name))]);
       state.save(directory, record);
       this.records.set(id, record);
     } catch (error) {
@@ -137,7 +136,6 @@ export class Containers {
     } catch (error) {
       throw await this.#startFailed(record, (error as Error).message);
     }
-    const adopted = shim.request('adopt', id);
     const child = spawn('sh', ['supervise'], {
       cwd: state.container(id),
       detached: true, // it lives on when Coracle ends
@@ -146,7 +144,8 @@ export class Containers {
     });
     child.on('error', () => {});
     child.unref();
-    const told = await readStatus(child.stdio[3] as Readable);
+    let adopted: Promise<void> | undefined;
+    const told = await readStatus(child.stdio[3] as Readable, () => (adopted = shim.request('adopt', id)));
     await adopted;
     if (!told.ok) throw await this.#startFailed(record, told.message || this.#launchErrors(id));
     this.#update(record, {
@@ -385,19 +384,20 @@ interface Told {
   readonly message: string;
 }
 
-/** The launch scripts' status lines, up to `ok` or their end. */
-function readStatus(stream: Readable): Promise<Told> {
+/** The launch scripts' status lines, up to `ok` or their end; `piped` is called once the container's pipes are there. */
+function readStatus(stream: Readable, piped: () => void): Promise<Told> {
   return new Promise((resolve) => {
     let text = '';
     const finish = (ok: boolean) => {
       const lines = text.split('\n');
       const pid = Number(lines.find((line) => line.startsWith('pid '))?.slice(4) ?? 0);
       const terminal = lines.find((line) => line.startsWith('terminal '))?.slice(9);
-      const message = lines.filter((line) => !/^(pid |terminal |ok$)/.test(line)).join(' ');
+      const message = lines.filter((line) => !/^(pipes$|pid |terminal |ok$)/.test(line)).join(' ');
       stream.destroy();
       resolve({ ok, pid, terminal, message });
     };
     stream.on('data', (chunk) => {
+      if (text === '') piped();
       text += chunk;
       if (/^ok$/m.test(text)) finish(true);
     });

@@ -33,7 +33,7 @@ export interface Launch {
   readonly tools: Tools;
 }
 
-/** Writes the scripts and tables that `sh supervise` needs. Status lines go to its descriptor 3: `pid N`, `ok`. */
+/** Writes the scripts and tables that `sh supervise` needs. Status lines go to its descriptor 3: `pipes`, `pid N`, `ok`. */
 export function writeLaunch(launch: Launch): void {
   const { directory } = launch;
   const tables = mountTables(launch);
@@ -50,6 +50,7 @@ function superviseScript({ record, directory, exitFile }: Launch): string {
   const input = stdin ? (stdinOnce ? '<in' : '<&6') : '</dev/null';
   const enter = tty ? `script -q -e -f -c 'exec sh enter' /dev/null` : 'exec sh enter';
   return `cd ${quote(directory)} || exit 1
+mkfifo -m 600 in out err ack 2>&3 && echo pipes >&3 || exit 1
 exec 4<>out 5<>err 7<>ack ${stdin && !stdinOnce ? '6<>in' : ''}
 ( ${enter} ) ${input} >&4 2>&${tty ? 4 : 5} 4>&- 5>&- 6>&- 7>&-
 code=$?

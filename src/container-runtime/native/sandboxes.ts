@@ -55,9 +55,10 @@ export class Sandboxes {
     fs.mkdirSync(join(directory, 'shm'), { recursive: true, mode: 0o700 });
     let ips: readonly string[] = [];
     try {
-      const { code, stderr } = await run('sh', ['-c', namespaceScript(directory, config)]);
-      if (code !== 0) throw new RuntimeError('sandbox', `failed to create sandbox namespaces: ${stderr.trim()}`);
-      if (!config.hostNetwork) ips = await this.#network.attach(id, this.netFile(id));
+      const network = config.hostNetwork ? undefined : this.#network.plan(id);
+      ips = network?.ips ?? [];
+      const { code, stderr } = await run('sh', ['-c', sandboxScript(directory, config, network)]);
+      if (code !== 0) throw new RuntimeError('sandbox', `failed to setup sandbox ${id}: ${stderr.trim()}`);
       writeFiles(directory, config, ips);
     } catch (error) {
       await this.#clear(id, ips);
@@ -115,22 +116,30 @@ function isNamespace(path: string): boolean {
   }
 }
 
-function namespaceScript(directory: string, config: SandboxConfig): string {
+function sandboxScript(
+  directory: string,
+  config: SandboxConfig,
+  network?: { inside: string; outside: string },
+): string {
   const kinds = [...(config.hostNetwork ? [] : ['net', 'uts']), ...(config.hostIpc ? [] : ['ipc'])];
   const files = kinds.map((kind) => quote(join(directory, kind)));
   const inside = [
     config.hostNetwork ? '' : `printf %s ${quote(hostnameOf(config))} >/proc/sys/kernel/hostname || exit 1`,
     sysctlScript(config.sysctls ?? {}),
+    network ? `exec ip -batch - <<'END'\n${network.inside}END\n` : '',
   ].join('\n');
-  return [
-    config.hostIpc
-      ? ''
-      : `mount -n -t tmpfs -o nosuid,nodev,noexec,mode=1777,size=64m shm ${quote(join(directory, 'shm'))} || exit 1`,
-    kinds.length > 0 ? `: >${files.join(' && : >')}` : '',
-    kinds.length > 0
-      ? `exec unshare ${kinds.map((kind, i) => `--${kind}=${files[i]}`).join(' ')} sh -c ${quote(inside || ':')}`
-      : '',
-  ].join('\n');
+  const script: string[] = [];
+  if (!config.hostIpc) {
+    const options = 'nosuid,nodev,noexec,mode=1777,size=64m';
+    script.push(`mount -n -t tmpfs -o ${options} shm ${quote(join(directory, 'shm'))} || exit 1`);
+  }
+  if (kinds.length > 0) {
+    script.push(`: >${files.join(' && : >')}`);
+    const namespaces = kinds.map((kind, i) => `--${kind}=${files[i]}`).join(' ');
+    script.push(`unshare ${namespaces} sh -c ${quote(inside)} || exit 1`);
+  }
+  if (network) script.push(network.outside);
+  return script.join('\n');
 }
 
 export function hostnameOf(config: SandboxConfig): string {

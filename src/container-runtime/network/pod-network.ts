@@ -3,7 +3,7 @@
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import type { Logger } from '../../machinery/logger.ts';
-import { mustRun, run } from '../native/process.ts';
+import { quote, run } from '../native/process.ts';
 import { RuntimeError } from '../runtime-error.ts';
 import { PodAddresses } from './pod-addresses.ts';
 
@@ -55,8 +55,11 @@ export class PodNetwork {
     await this.#masquerade(cidrs);
   }
 
-  /** Connects a pod's network namespace, and returns the pod's addresses. */
-  async attach(id: string, namespaceFile: string): Promise<readonly string[]> {
+  /**
+   * Gives a pod its addresses, and what connects it: commands for `ip` inside its namespace, and a shell script outside.
+   * Neither runs here, because a pod's set-up is one process and not five.
+   */
+  plan(id: string): { ips: readonly string[]; inside: string; outside: string } {
     if (!this.#addresses) throw new RuntimeError('sandbox', `network is not ready: ${this.problem}`);
     const ips = this.#addresses.allocate();
     const veth = vethOf(id);
@@ -69,20 +72,13 @@ export class PodNetwork {
       inside.push(`addr add ${ips[i]}/${prefix} dev eth0${family === 6 ? ' nodad' : ''}`);
       inside.push(`route add default via ${address} dev eth0`);
     }
-    try {
-      await mustRun('nsenter', [`--net=${namespaceFile}`, 'ip', '-batch', '-'], batch(inside));
-      // Hairpin: a pod that reaches itself through its service comes back on the port it came from.
-      const outside = [
-        `link set ${veth} master ${this.#options.bridge} up`,
-        `link set ${veth} type bridge_slave hairpin on`,
-      ];
-      await this.#mustHost('ip', ['-batch', '-'], batch(outside));
-    } catch (error) {
-      this.#addresses.release(ips);
-      await this.detach(id, []);
-      throw new RuntimeError('sandbox', `failed to setup network for sandbox ${id}: ${(error as Error).message}`);
-    }
-    return ips;
+    // Hairpin: a pod that reaches itself through its service comes back on the port it came from.
+    const outside = [
+      `link set ${veth} master ${this.#options.bridge} up`,
+      `link set ${veth} type bridge_slave hairpin on`,
+    ];
+    const enter = this.#options.namespace ? `nsenter --net=${quote(this.#namespace)} ` : '';
+    return { ips, inside: batch(inside), outside: `${enter}ip -batch - <<'END'\n${batch(outside)}END\n` };
   }
 
   async detach(id: string, ips: readonly string[]): Promise<void> {
