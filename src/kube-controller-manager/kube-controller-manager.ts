@@ -18,10 +18,12 @@ import { endpointslice } from './endpointslice.ts';
 import { garbagecollector } from './garbagecollector.ts';
 import { namespace } from './namespace.ts';
 import { nodeipam } from './nodeipam.ts';
+import { type NodeLifecycleConfig, nodelifecycle } from './nodelifecycle.ts';
 import { podgc } from './podgc.ts';
 import { replicaset, replicationcontroller } from './replicaset.ts';
 import { rootCaCertificatePublisher } from './root-ca-certificate-publisher.ts';
 import { serviceaccount } from './serviceaccount.ts';
+import { taintEviction } from './taint-eviction.ts';
 
 export interface KubeControllerManagerConfig {
   /** PEM of the cluster's CA, for the ConfigMap kube-root-ca.crt; left out: it is not published. */
@@ -30,6 +32,7 @@ export interface KubeControllerManagerConfig {
   readonly clusterCidrs?: readonly string[];
   /** Prefix length of a node's range. Default 24 (IPv4), 64 (IPv6). */
   readonly nodeCidrMaskSize?: { readonly ipv4?: number; readonly ipv6?: number };
+  readonly nodeLifecycle?: NodeLifecycleConfig;
   /** With it, only the holder of the Lease runs controllers; left out: this one runs them. */
   readonly leaderElection?: { readonly identity: string };
   /** Names of controllers not to run. */
@@ -53,6 +56,8 @@ const controllers = (config: KubeControllerManagerConfig): readonly Entry[] => [
   endpoints,
   garbagecollector,
   podgc(),
+  nodelifecycle(config.nodeLifecycle),
+  taintEviction(),
   ...(config.clusterCidrs?.length ? [nodeipam({ ...config, clusterCidrs: config.clusterCidrs })] : []),
   clusterroleAggregation,
 ];

@@ -1,0 +1,284 @@
+// Controllers with the real API server in process, in virtual time: what needs its finalizers, grace and discovery.
+
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import type { Pod } from '../api/api.ts';
+import { type Client, createClient, microTimestamp, type RunningComponent, timestamp } from '../client/client.ts';
+import { type ApiServer, createApiServer } from '../kube-apiserver/kube-apiserver.ts';
+import { VirtualClock } from '../machinery/clock.ts';
+import { silentLogger } from '../machinery/logger.ts';
+import { Metrics } from '../machinery/metrics.ts';
+import { seededRandom } from '../machinery/random.ts';
+import { createMemoryStore } from '../store/store.ts';
+import { startKubeControllerManager } from './kube-controller-manager.ts';
+
+let clock: VirtualClock;
+let api: ApiServer;
+let client: Client;
+let manager: RunningComponent;
+
+beforeEach(async () => {
+  clock = new VirtualClock();
+  const random = seededRandom(7);
+  const logger = silentLogger;
+  api = await createApiServer({ store: createMemoryStore({ clock }), clock, random, logger });
+  client = createClient(api.transport({ name: 'admin', groups: ['system:masters'], uid: '', extra: {} } as any));
+  const fatal = (error: Error) => {
+    throw error;
+  };
+  const context = { client, clock, random, logger, metrics: new Metrics(), fatal };
+  manager = await startKubeControllerManager(context, { rootCa: 'PEM', clusterCidrs: ['10.244.0.0/22'] });
+  await clock.settle();
+  for (const name of ['default', 'kube-node-lease']) await client.create('namespaces', { metadata: { name } });
+  await clock.settle();
+});
+afterEach(async () => {
+  await manager.stop();
+  await api.stop();
+});
+
+const names = async (resource: 'configmaps' | 'pods' | 'secrets' | 'namespaces', namespace?: string) =>
+  (await client.list(resource, { namespace })).items
+    .filter((object) => object.metadata.name !== 'kube-root-ca.crt')
+    .map((object) => object.metadata.name);
+
+async function ownedSecret(name: string, owners: { metadata: { name: string; uid: string } }[], blocks = false) {
+  return client.create('secrets', {
+    metadata: {
+      name,
+      namespace: 'default',
+      ownerReferences: owners.map(({ metadata: { name, uid } }) => ({
+        apiVersion: 'v1',
+        kind: 'ConfigMap',
+        name,
+        uid,
+        blockOwnerDeletion: blocks,
+      })),
+    },
+  });
+}
+const configMap = (name: string) => client.create('configmaps', { metadata: { name, namespace: 'default' } });
+const at = (name: string) => ({ namespace: 'default', name });
+
+test('background: dependents go after their owner, and only those that have lost every owner', async () => {
+  const [a, b] = [await configMap('a'), await configMap('b')];
+  await ownedSecret('of-a', [a]);
+  await ownedSecret('of-both', [a, b]);
+  await clock.settle();
+  await client.delete('configmaps', at('a'), { propagationPolicy: 'Background' });
+  await clock.advance(100);
+  expect(await names('secrets', 'default')).toEqual(['of-both']);
+  const { ownerReferences } = (await client.get('secrets', at('of-both'))).metadata;
+  expect(ownerReferences?.map((owner) => owner.name)).toEqual(['b']);
+});
+
+test('foreground: the owner stays until what blocks it is gone', async () => {
+  const a = await configMap('a');
+  const held = await ownedSecret('held', [a], true);
+  await client.update('secrets', { ...held, metadata: { ...held.metadata, finalizers: ['test.io/hold'] } });
+  await clock.settle();
+  await client.delete('configmaps', at('a'), { propagationPolicy: 'Foreground' });
+  await clock.advance(100);
+  expect((await client.get('configmaps', at('a'))).metadata.finalizers).toEqual(['foregroundDeletion']);
+  expect((await client.get('secrets', at('held'))).metadata.deletionTimestamp).toBeDefined();
+  await client.patch('secrets', at('held'), { type: 'merge', body: { metadata: { finalizers: null } } });
+  await clock.advance(100);
+  expect(await names('configmaps', 'default')).toEqual([]);
+});
+
+test('orphan: dependents stay, without the owner', async () => {
+  const a = await configMap('a');
+  await ownedSecret('orphan', [a]);
+  await clock.settle();
+  await client.delete('configmaps', at('a'), { propagationPolicy: 'Orphan' });
+  await clock.advance(100);
+  expect(await names('configmaps', 'default')).toEqual([]);
+  expect((await client.get('secrets', at('orphan'))).metadata.ownerReferences ?? []).toEqual([]);
+});
+
+test('what is made for an owner that is gone already, goes', async () => {
+  await ownedSecret('late', [{ metadata: { name: 'never', uid: '11111111-1111-4111-8111-111111111111' } }]);
+  await clock.advance(100);
+  expect(await names('secrets', 'default')).toEqual([]);
+});
+
+test('a namespace is emptied, says what holds it up, and goes', async () => {
+  await client.create('namespaces', { metadata: { name: 'team' } });
+  await clock.settle();
+  await client.create('configmaps', { metadata: { name: 'x', namespace: 'team', finalizers: ['test.io/hold'] } });
+  await client.create('secrets', { metadata: { name: 's', namespace: 'team' } });
+  await client.delete('namespaces', { name: 'team' });
+  await clock.advance(1000);
+  expect(await names('secrets', 'team')).toEqual([]);
+  const { conditions, phase } = (await client.get('namespaces', { name: 'team' })).status;
+  expect(phase).toBe('Terminating');
+  expect(conditions?.filter((condition) => condition.status === 'True').map((condition) => condition.message)).toEqual([
+    'Some resources are remaining: configmaps. has 1 resource instances',
+    'Some content in the namespace has finalizers remaining: test.io/hold in 1 resource instances',
+  ]);
+  const patch = { type: 'merge', body: { metadata: { finalizers: null } } } as const;
+  await client.patch('configmaps', { namespace: 'team', name: 'x' }, patch);
+  await clock.advance(6000);
+  expect(await names('namespaces')).toEqual(['default', 'kube-node-lease']);
+});
+
+const silent = new Set<string>();
+
+/** Nodes that renew their leases every 10 s unless silenced, with a pod each. */
+async function nodes(count: number): Promise<void> {
+  silent.clear();
+  for (let i = 0; i < count; i++) {
+    const name = `n${i}`;
+    await client.create('nodes', { metadata: { name } });
+    await client.create('leases', { metadata: { name, namespace: 'kube-node-lease' }, spec: { holderIdentity: name } });
+    const now = timestamp(clock.now());
+    const ready = {
+      type: 'Ready',
+      status: 'True',
+      lastHeartbeatTime: now,
+      lastTransitionTime: now,
+      reason: 'KubeletReady',
+    };
+    await client.patch(
+      'nodes',
+      { name },
+      { type: 'merge', body: { status: { conditions: [ready] } } },
+      { subresource: 'status' },
+    );
+    await client.create('pods', {
+      metadata: { name: `p${i}`, namespace: 'default' },
+      spec: {
+        nodeName: name,
+        containers: [{ name: 'c', image: 'i' }],
+        tolerations: ['not-ready', 'unreachable'].map((what) => ({
+          key: `node.kubernetes.io/${what}`,
+          operator: 'Exists',
+          effect: 'NoExecute',
+          tolerationSeconds: 300,
+        })),
+      },
+    } as Partial<Pod> as Pod);
+    const conditions = [{ type: 'Ready', status: 'True', lastTransitionTime: now }];
+    const body = { status: { phase: 'Running', startTime: now, conditions } };
+    await client.patch('pods', at(`p${i}`), { type: 'merge', body }, { subresource: 'status' });
+  }
+}
+
+async function pass(seconds: number): Promise<void> {
+  const { items } = await client.list('nodes');
+  for (let passed = 0; passed < seconds; passed += 10) {
+    for (const {
+      metadata: { name },
+    } of items)
+      if (!silent.has(name)) {
+        const body = { spec: { renewTime: microTimestamp(clock.now()) } };
+        await client.patch('leases', { namespace: 'kube-node-lease', name }, { type: 'merge', body });
+      }
+    await clock.advance(Math.min(10, seconds - passed) * 1000);
+  }
+}
+
+const node = (name: string) => client.get('nodes', { name });
+const taintsOf = async (name: string) =>
+  (await node(name)).spec.taints?.map((taint) => `${taint.key}:${taint.effect}`) ?? [];
+
+test('a silent node becomes Unknown after 40 s, and its pods go after 5 min more', async () => {
+  await nodes(3);
+  await pass(60);
+  expect(await taintsOf('n0')).toEqual([]);
+  silent.add('n0');
+  await pass(30);
+  expect((await node('n0')).status.conditions?.[0].status).toBe('True');
+  await pass(30);
+  expect((await node('n0')).status.conditions).toContainEqual(
+    expect.objectContaining({
+      type: 'Ready',
+      status: 'Unknown',
+      reason: 'NodeStatusUnknown',
+      message: 'Kubelet stopped posting node status.',
+    }),
+  );
+  expect((await taintsOf('n0')).sort()).toEqual([
+    'node.kubernetes.io/unreachable:NoExecute',
+    'node.kubernetes.io/unreachable:NoSchedule',
+  ]);
+  const ready = (pod: Pod) => pod.status.conditions?.find((condition) => condition.type === 'Ready')?.status;
+  expect(ready(await client.get('pods', at('p0')))).toBe('False');
+  expect(ready(await client.get('pods', at('p1')))).toBe('True');
+  await pass(260);
+  expect((await client.get('pods', at('p0'))).metadata.deletionTimestamp).toBeUndefined();
+  await pass(60);
+  const doomed = await client.get('pods', at('p0'));
+  expect(doomed.metadata.deletionTimestamp).toBeDefined();
+  expect(doomed.status.conditions).toContainEqual(
+    expect.objectContaining({ type: 'DisruptionTarget', reason: 'DeletionByTaintManager' }),
+  );
+  expect((await client.get('pods', at('p1'))).metadata.deletionTimestamp).toBeUndefined();
+  const events = (await client.list('events')).items.map((event) => `${event.reason}: ${event.message}`);
+  expect(events).toEqual(
+    expect.arrayContaining([
+      'RegisteredNode: Node n0 event: Registered Node n0 in Controller',
+      'NodeNotReady: Node n0 status is now: NodeNotReady',
+      'NodeNotReady: Node is not ready',
+      'TaintManagerEviction: Marking for deletion Pod default/p0',
+    ]),
+  );
+});
+
+test('a node that comes back keeps its pods', async () => {
+  await nodes(3);
+  await pass(20);
+  silent.add('n0');
+  await pass(120);
+  expect(await taintsOf('n0')).toHaveLength(2);
+  silent.delete('n0');
+  const now = timestamp(clock.now());
+  const ready = { type: 'Ready', status: 'True', lastHeartbeatTime: now, lastTransitionTime: now };
+  await client.patch(
+    'nodes',
+    { name: 'n0' },
+    { type: 'strategic', body: { status: { conditions: [ready] } } },
+    { subresource: 'status' },
+  );
+  await pass(400);
+  expect(await taintsOf('n0')).toEqual([]);
+  expect(await names('pods', 'default')).toEqual(['p0', 'p1', 'p2']);
+});
+
+test('when every node falls silent, nothing is evicted', async () => {
+  await nodes(2);
+  await pass(20);
+  silent.add('n0').add('n1');
+  await pass(600);
+  expect((await node('n0')).status.conditions?.[0].status).toBe('Unknown');
+  expect((await client.list('pods')).items.every((pod) => pod.metadata.deletionTimestamp === undefined)).toBe(true);
+});
+
+test('nodes get ranges of addresses, and those of deleted nodes are given out again', async () => {
+  await nodes(4);
+  await clock.settle();
+  const ranges = async () => (await client.list('nodes')).items.map((node) => node.spec.podCIDR);
+  expect(await ranges()).toEqual(['10.244.0.0/24', '10.244.1.0/24', '10.244.2.0/24', '10.244.3.0/24']);
+  await client.delete('nodes', { name: 'n1' });
+  await clock.settle();
+  await client.create('nodes', { metadata: { name: 'new' } });
+  await clock.settle();
+  expect((await node('new')).spec.podCIDRs).toEqual(['10.244.1.0/24']);
+});
+
+test('pods of a node that is gone are removed', async () => {
+  await nodes(2);
+  await pass(20);
+  await client.delete('nodes', { name: 'n0' });
+  await clock.advance(100_000);
+  expect(await names('pods', 'default')).toEqual(['p1']);
+});
+
+test('an aggregated role is the sum of the roles it selects', async () => {
+  const rule = (resource: string) => ({ apiGroups: [''], resources: [resource], verbs: ['get'] });
+  const selector = { clusterRoleSelectors: [{ matchLabels: { sum: 'yes' } }] };
+  await client.create('clusterroles', { metadata: { name: 'sum' }, aggregationRule: selector, rules: [] });
+  await client.create('clusterroles', { metadata: { name: 'part1', labels: { sum: 'yes' } }, rules: [rule('pods')] });
+  await client.create('clusterroles', { metadata: { name: 'part2', labels: { sum: 'yes' } }, rules: [rule('nodes')] });
+  await clock.advance(100);
+  expect((await client.get('clusterroles', { name: 'sum' })).rules).toEqual([rule('pods'), rule('nodes')]);
+});
