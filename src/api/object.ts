@@ -94,7 +94,8 @@ class Walk {
       const walked = this.value(field, given);
       if (this.#checked) this.#path.pop();
       if (field.presence === 'nonzero' && isZero(walked, given)) continue;
-      out[key] = walked;
+      // What passed through the store has no empty lists: protobuf does not tell them from missing ones.
+      out[key] = field.presence === 'always' && Array.isArray(walked) && walked.length === 0 ? null : walked;
     }
     this.#struct = outer;
     if (this.#checked && met !== Object.keys(value).length) this.unknown = true;

@@ -76,6 +76,9 @@ function generateSelector(j: Job): void {
   labels['batch.kubernetes.io/job-name'] = j.metadata.name;
   labels['controller-uid'] = j.metadata.uid;
   labels['job-name'] = j.metadata.name;
+  // Labels of the job default to those of its pods, which are complete only now.
+  const own = { ...j.metadata.labels };
+  if (Object.keys(own).every((key) => labels[key] === own[key])) j.metadata.labels = { ...labels };
   const selector = (spec.selector ??= {});
   (selector.matchLabels ??= {})['batch.kubernetes.io/controller-uid'] ??= j.metadata.uid;
 }

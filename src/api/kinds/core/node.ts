@@ -42,6 +42,12 @@ export const node: KindBehaviour<Node> = {
       if (n.spec?.podCIDRs?.length) n.spec.podCIDR = n.spec.podCIDRs[0];
       if (n.status?.capacity) n.status.allocatable ??= { ...n.status.capacity };
     },
+    prepareForCreate(n) {
+      // A new node takes no pods before its kubelet has said that it is ready.
+      const taint = { key: 'node.kubernetes.io/not-ready', effect: 'NoSchedule' } as const;
+      const taints = ((n.spec ??= {}).taints ??= []);
+      if (!taints.some(({ key, effect }) => key === taint.key && effect === taint.effect)) taints.push(taint);
+    },
     validate: (n) => [...validateTaints(n), ...validateCidrs(n)],
     validateUpdate: (next, old) => immutableFields(next, old),
   },

@@ -3,7 +3,8 @@ import { defaultPodSpec } from '../../defaults/pod-spec.ts';
 import { forbiddenField } from '../../fields.ts';
 import type { Pod } from '../../generated/types.ts';
 import type { KindBehaviour } from '../../kind.ts';
-import { isSchedulingGated, qosClass, type ResourceList } from '../../pod.ts';
+import { isSchedulingGated, podRequests, qosClass, type ResourceList } from '../../pod.ts';
+import { formatTime } from '../../time.ts';
 import { validatePodSpec } from '../../validation/pod/spec.ts';
 import { validatePodUpdate } from '../../validation/pod/update.ts';
 import { podWarnings } from '../../validation/pod/warnings.ts';
@@ -31,7 +32,7 @@ export const pod: KindBehaviour<Pod> = {
       defaultPodSpec(p.spec);
       defaultRequests(p);
     },
-    prepareForCreate(p) {
+    prepareForCreate(p, { now }) {
       p.status = { phase: 'Pending', qosClass: qosClass(p.spec!) };
       if (isSchedulingGated(p))
         p.status.conditions = [
@@ -39,7 +40,7 @@ export const pod: KindBehaviour<Pod> = {
             type: 'PodScheduled',
             status: 'False',
             lastProbeTime: null as any,
-            lastTransitionTime: null as any,
+            lastTransitionTime: formatTime(now),
             reason: 'SchedulingGated',
             message: 'Scheduling is blocked due to non-empty scheduling gates',
           },
@@ -97,12 +98,25 @@ export const pod: KindBehaviour<Pod> = {
 
 /** What is limited and not requested is requested as limited. */
 function defaultRequests(p: Pod): void {
+  defaultPodLevelRequests(p);
   for (const container of [...(p.spec!.containers ?? []), ...(p.spec!.initContainers ?? [])]) {
     const resources = container.resources as { limits?: ResourceList; requests?: ResourceList } | undefined;
     for (const [name, quantity] of Object.entries(resources?.limits ?? {})) {
       resources!.requests ??= {};
       resources!.requests[name] ??= canonicalQuantity(quantity);
     }
+  }
+}
+
+/** A pod-level limit is also the request, unless the containers ask for something themselves. */
+function defaultPodLevelRequests(p: Pod): void {
+  const resources = (p.spec as { resources?: { limits?: ResourceList; requests?: ResourceList } }).resources;
+  if (!resources?.limits) return;
+  const asked = podRequests({ spec: { ...p.spec!, resources: undefined, overhead: undefined } as any });
+  for (const [name, quantity] of Object.entries(resources.limits)) {
+    if (resources.requests?.[name] !== undefined) continue;
+    resources.requests ??= {};
+    resources.requests[name] = asked[name] ?? canonicalQuantity(quantity);
   }
 }
 

@@ -29,6 +29,7 @@ export const service: KindBehaviour<Service> = {
       dropUnused(next);
     },
     validate: validateService,
+    warnings: serviceWarnings,
     validateUpdate: validateServiceUpdate,
   },
 };
@@ -138,4 +139,13 @@ function dropByType(spec: Spec, before: Spec): void {
   }
   const accessible = isExposed(spec.type) || (spec.externalIPs?.length ?? 0) > 0;
   if (!accessible && same('externalTrafficPolicy')) delete spec.externalTrafficPolicy;
+}
+
+function serviceWarnings(s: Service): string[] {
+  const warnings: string[] = [];
+  if (s.spec?.externalIPs?.length)
+    warnings.push('spec.externalIPs is deprecated and may no longer be implemented in some clusters');
+  if (s.spec?.trafficDistribution === 'PreferClose')
+    warnings.push('spec.trafficDistribution: "PreferClose" is deprecated; use "PreferSameZone"');
+  return warnings;
 }

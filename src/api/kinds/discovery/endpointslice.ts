@@ -41,6 +41,7 @@ export const endpointSlice: KindBehaviour<EndpointSlice> = {
       }
     },
     validate,
+    warnings: (s) => (s.addressType === 'FQDN' ? ['spec.addressType: FQDN endpoints are deprecated'] : []),
     validateUpdate: (next, old) =>
       next.addressType === old.addressType ? [] : [immutableField('addressType', next.addressType)],
   },

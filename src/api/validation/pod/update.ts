@@ -79,7 +79,7 @@ function keepField(leveled: PodSpec, before: PodSpec, field: 'nodeSelector' | 'a
 /** Which fields differ, a line each. */
 function difference(next: any, old: any, path = ''): string {
   if (sameValue(next, old)) return '';
-  const isObject = (value: unknown) => typeof value === 'object' && value !== null;
+  const isObject = (value: unknown): value is any => typeof value === 'object' && value !== null;
   if (!isObject(next) || !isObject(old) || Array.isArray(next) !== Array.isArray(old))
     return `\n- ${path}: ${JSON.stringify(old) ?? 'null'}\n+ ${path}: ${JSON.stringify(next) ?? 'null'}`;
   const keys = [...new Set([...Object.keys(old), ...Object.keys(next)])];

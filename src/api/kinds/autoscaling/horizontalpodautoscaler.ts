@@ -1,0 +1,142 @@
+import { pathSegmentFaults } from '../../../machinery/names.ts';
+import type { FieldError } from '../../errors.ts';
+import { invalidValue, invalidValues, notSupported, required } from '../../fields.ts';
+import type { HorizontalPodAutoscaler } from '../../generated/types.ts';
+import type { ApiObject, KindBehaviour } from '../../kind.ts';
+import { fromV2, toV2 } from './v1.ts';
+
+type Metric = any;
+const unknown = '<unknown>';
+const shownMetrics = 2;
+const metricTypes = ['ContainerResource', 'External', 'Object', 'Pods', 'Resource'];
+
+const cells: KindBehaviour<HorizontalPodAutoscaler>['cells'] = {
+  Reference: (h) => `${h.spec?.scaleTargetRef?.kind}/${h.spec?.scaleTargetRef?.name}`,
+  Targets: (h) => {
+    const metrics: Metric[] = h.spec?.metrics ?? [];
+    if (!metrics.length) return '<none>';
+    const texts = metrics.slice(0, shownMetrics).map((metric, i) => metricText(metric, h.status?.currentMetrics?.[i]));
+    const more = metrics.length - shownMetrics;
+    return `${texts.join(', ')}${more > 0 ? ` + ${more} more...` : ''}`;
+  },
+  MinPods: (h) => (h.spec?.minReplicas === undefined ? '<unset>' : String(h.spec.minReplicas)),
+  MaxPods: (h) => h.spec?.maxReplicas ?? 0,
+  Replicas: (h) => h.status?.currentReplicas ?? 0,
+};
+
+function metricText(metric: Metric, current: Metric): string {
+  const key = metric.type[0].toLowerCase() + metric.type.slice(1);
+  const { target = {}, name } = metric[key] ?? {};
+  const now = current?.[key]?.current ?? {};
+  if (target.averageUtilization !== undefined) {
+    const value = now.averageUtilization === undefined ? unknown : `${now.averageUtilization}%`;
+    return `${name}: ${value}/${target.averageUtilization}%`;
+  }
+  const prefix = metric.type === 'Resource' || metric.type === 'ContainerResource' ? `${name}: ` : '';
+  if (target.averageValue !== undefined)
+    return `${prefix}${now.averageValue ?? unknown}/${target.averageValue}${metric.type === 'Object' || metric.type === 'External' ? ' (avg)' : ''}`;
+  return `${prefix}${now.value ?? unknown}/${target.value}`;
+}
+
+function setDefaults(h: HorizontalPodAutoscaler): void {
+  const spec: any = (h.spec ??= {} as any);
+  spec.minReplicas ??= 1;
+  if (!spec.metrics?.length)
+    spec.metrics = [
+      { type: 'Resource', resource: { name: 'cpu', target: { type: 'Utilization', averageUtilization: 80 } } },
+    ];
+  const { behavior } = spec;
+  if (!behavior) return;
+  // https://kubernetes.io/docs/tasks/run-application/horizontal-pod-autoscale/#default-behavior
+  behavior.scaleUp = {
+    stabilizationWindowSeconds: 0,
+    selectPolicy: 'Max',
+    policies: [
+      { type: 'Pods', value: 4, periodSeconds: 15 },
+      { type: 'Percent', value: 100, periodSeconds: 15 },
+    ],
+    ...behavior.scaleUp,
+  };
+  behavior.scaleDown = {
+    selectPolicy: 'Max',
+    policies: [{ type: 'Percent', value: 100, periodSeconds: 15 }],
+    ...behavior.scaleDown,
+  };
+}
+
+function validate(h: HorizontalPodAutoscaler): FieldError[] {
+  const spec: any = h.spec;
+  const errors: FieldError[] = [];
+  if (spec.minReplicas !== undefined && spec.minReplicas < 1)
+    errors.push(invalidValue('spec.minReplicas', spec.minReplicas, 'must be greater than or equal to 1'));
+  if (!spec.maxReplicas) errors.push(required('spec.maxReplicas', 'must be set and greater than 0'));
+  else if (spec.maxReplicas < 1)
+    errors.push(invalidValue('spec.maxReplicas', spec.maxReplicas, 'must be greater than 0'));
+  if (spec.minReplicas !== undefined && (spec.maxReplicas ?? 0) < spec.minReplicas)
+    errors.push(
+      invalidValue('spec.maxReplicas', spec.maxReplicas ?? 0, 'must be greater than or equal to `minReplicas`'),
+    );
+  for (const field of ['kind', 'name']) {
+    const value = spec.scaleTargetRef?.[field];
+    const path = `spec.scaleTargetRef.${field}`;
+    errors.push(...(value ? invalidValues(path, value, pathSegmentFaults(value)) : [required(path)]));
+  }
+  for (const [index, metric] of (spec.metrics ?? []).entries())
+    errors.push(...validateMetric(metric, `spec.metrics[${index}]`));
+  for (const field of ['scaleUp', 'scaleDown']) {
+    const rules = spec.behavior?.[field];
+    if (rules && !rules.policies?.length)
+      errors.push(required(`spec.behavior.${field}.policies`, 'must specify at least one Policy'));
+  }
+  return errors;
+}
+
+function validateMetric(metric: Metric, path: string): FieldError[] {
+  if (!metric.type) return [required(`${path}.type`, 'must specify a metric source type')];
+  if (!metricTypes.includes(metric.type)) {
+    // Kubernetes says it twice.
+    const error = notSupported(`${path}.type`, metric.type, metricTypes);
+    return [error, error];
+  }
+  const key = metric.type[0].toLowerCase() + metric.type.slice(1);
+  const source = metric[key];
+  if (!source) return [required(`${path}.${key}`, `must populate information for the given metric source`)];
+  if (metric.type !== 'Resource' && metric.type !== 'ContainerResource') return [];
+  const { averageUtilization, averageValue } = source.target ?? {};
+  const errors: FieldError[] = [];
+  if (!source.name) errors.push(required(`${path}.${key}.name`, 'must specify a resource name'));
+  if (averageUtilization === undefined && averageValue === undefined)
+    errors.push(
+      required(
+        `${path}.${key}.target.averageUtilization`,
+        'must set either a target raw value or a target utilization',
+      ),
+    );
+  return errors;
+}
+
+export const horizontalPodAutoscaler: KindBehaviour<HorizontalPodAutoscaler> = {
+  cells,
+  strategy: { setDefaults, validate },
+};
+
+const asV2 = (object: any) => toV2(object) as unknown as HorizontalPodAutoscaler;
+const through =
+  (change: (h: HorizontalPodAutoscaler) => void) =>
+  (object: ApiObject): void => {
+    const v2 = asV2(object);
+    change(v2);
+    const v1 = fromV2(v2 as unknown as ApiObject);
+    for (const field of ['metadata', 'spec', 'status']) object[field] = v1[field];
+  };
+
+/** The older version: one CPU target, everything else in annotations. Stored as autoscaling/v2. */
+export const horizontalPodAutoscalerV1: KindBehaviour = {
+  storageVersion: 'v2',
+  toStorage: toV2,
+  fromStorage: fromV2,
+  cells: Object.fromEntries(
+    Object.entries(cells).map(([name, cell]) => [name, (object: any, now: number) => cell(asV2(object), now)]),
+  ),
+  strategy: { setDefaults: through(setDefaults), validate: (object) => validate(asV2(object)) },
+};
