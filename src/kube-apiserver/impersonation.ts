@@ -8,9 +8,11 @@ import type { ApiRequest, Stage, UserInfo } from './request.ts';
 export const impersonate: Stage = async (request, next) => {
   const { headers } = request;
   const name = headers['impersonate-user'];
-  const others = Object.keys(headers).filter((header) => /^impersonate-(group|uid|extra-)/.test(header));
-  if (!name && !others.length) return next();
-  if (!name) throw internalError(`requested [${others.join(' ')}] without impersonating a user`);
+  let others: string[] | undefined;
+  for (const header in headers)
+    if (header.startsWith('impersonate-') && header !== 'impersonate-user') (others ??= []).push(header);
+  if (!name && !others) return next();
+  if (!name) throw internalError(`requested [${others?.join(' ')}] without impersonating a user`);
   const wanted = wantedUser(name, request);
   await mayImpersonate(request, wanted);
   request.user = wanted;

@@ -1,28 +1,50 @@
-import type { Stage } from './request.ts';
+import type { ApiRequest, Stage } from './request.ts';
+import type { Server } from './server.ts';
 
 const seconds = [0.005, 0.025, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1, 1.25, 1.5, 2, 3, 4, 5, 6, 8, 10, 15, 20, 30, 45, 60];
+
+/** Label sets are made once and then handed in again, so that a metric knows its series by the object alone. */
+const known = new WeakMap<Server, Map<string, Readonly<Record<string, string>>>>();
+
+function labelsOf({ server, info, method, query }: ApiRequest, code: number): Readonly<Record<string, string>> {
+  let sets = known.get(server);
+  if (!sets) known.set(server, (sets = new Map()));
+  const scope = !info.isResource ? '' : info.name ? 'resource' : info.namespace ? 'namespace' : 'cluster';
+  const dryRun = query.get('dryRun') ?? '';
+  // Names that nobody serves must not make new series.
+  const resource = code === 404 || !info.isResource ? '' : info.resource;
+  const verb = info.isResource ? info.verb.toUpperCase() : method;
+  const key = `${verb} ${info.group} ${info.version} ${resource} ${info.subresource} ${scope} ${code} ${dryRun}`;
+  let labels = sets.get(key);
+  if (!labels)
+    sets.set(
+      key,
+      (labels = {
+        code: code ? String(code) : '',
+        component: 'apiserver',
+        dry_run: dryRun,
+        group: resource && info.group,
+        resource,
+        scope,
+        subresource: resource && info.subresource,
+        verb,
+        version: resource && info.version,
+      }),
+    );
+  return labels;
+}
 
 /** Counts requests and their times under Kubernetes' own metric names. */
 export const measure: Stage = async (request, next) => {
   const { metrics, clock } = request.server;
-  const { info } = request;
   const begin = clock.monotonic();
   const reply = await next();
-  const labels = {
-    verb: info.isResource ? info.verb.toUpperCase() : request.method,
-    group: info.group,
-    version: info.version,
-    resource: info.resource,
-    subresource: info.subresource,
-    scope: !info.isResource ? '' : info.name ? 'resource' : info.namespace ? 'namespace' : 'cluster',
-  };
-  const code = String(reply.code);
   metrics
     .counter('apiserver_request_total', 'Counter of apiserver requests by verb, resource and code.')
-    .add(1, { ...labels, code, component: 'apiserver', dry_run: request.query.get('dryRun') ?? '' });
-  if (info.verb !== 'watch')
+    .add(1, labelsOf(request, reply.code));
+  if (request.info.verb !== 'watch')
     metrics
       .histogram('apiserver_request_duration_seconds', 'Response latency distribution in seconds.', seconds)
-      .observe((clock.monotonic() - begin) / 1_000, { ...labels, component: 'apiserver', dry_run: '' });
+      .observe((clock.monotonic() - begin) / 1_000, labelsOf(request, 0));
   return reply;
 };

@@ -58,8 +58,12 @@ interface Sample {
   count: number;
 }
 
+const noLabels: Labels = {};
+
 class Family {
   readonly #samples = new Map<string, Sample>();
+  /** Callers that hand in the same object each time are spared the spelling out of its labels. */
+  readonly #byObject = new WeakMap<Labels, Sample>();
   readonly name: string;
   readonly help: string;
   readonly type: 'counter' | 'gauge' | 'histogram';
@@ -111,7 +115,13 @@ class Family {
     ];
   }
 
-  #sample(labels: Labels = {}): Sample {
+  #sample(labels: Labels = noLabels): Sample {
+    let sample = this.#byObject.get(labels);
+    if (!sample) this.#byObject.set(labels, (sample = this.#find(labels)));
+    return sample;
+  }
+
+  #find(labels: Labels): Sample {
     const key = Object.entries(labels)
       .map(
         ([name, value]) => `${name}="${value.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n')}"`,

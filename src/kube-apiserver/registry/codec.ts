@@ -47,6 +47,13 @@ export function ordered(object: ApiObject): ApiObject {
 /** A copy with its fields in the order in which Kubernetes writes them, and resourceVersion's place prepared. */
 export const inOrder = (kind: Kind, object: ApiObject): ApiObject => ordered(canonical(kind.schema, object));
 
+/**
+ * The last step before storing. Strategies of built-in kinds have put the fields in order already, unless something was
+ * added since.
+ */
+export const finished = (kind: Kind, object: ApiObject, touched: boolean): ApiObject =>
+  touched || kind.custom ? inOrder(kind, object) : ordered(object);
+
 export function groupVersion(apiVersion: string): [group: string, version: string] {
   const slash = apiVersion.indexOf('/');
   return slash < 0 ? ['', apiVersion] : [apiVersion.slice(0, slash), apiVersion.slice(slash + 1)];

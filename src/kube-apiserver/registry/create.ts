@@ -1,16 +1,16 @@
 import { ApiError, type ApiObject, alreadyExists } from '../../api/api.ts';
+import { admit, admitFinally } from '../admission.ts';
 import { objectReply, type Reply } from '../request.ts';
 import { failure, plainError } from '../status.ts';
-import { decodeBody, inOrder, sharesBytes } from './codec.ts';
+import { decodeBody, finished, sharesBytes } from './codec.ts';
 import { keyOf, matchNamespace, type Target, type WriteOptions, writeOptions } from './target.ts';
 import {
-  admit,
-  admitFinally,
   attributesOf,
   dedupeOwners,
   put,
   strategyContext,
   timestamp,
+  toStored,
   trackFields,
   validateNew,
   type Written,
@@ -69,9 +69,9 @@ async function insert(
     validateNew(target, object);
     request.warnings.push(...(kind.strategy.warnings?.(object) ?? []));
     await admitFinally({ ...attributes, object });
-    const final = inOrder(kind, object);
+    const final = finished(kind, object, !!allocation);
     if (dryRun) return taken(target, final) ? undefined : { object: final, created: true };
-    return await put(target, final, 0, allocation?.writes);
+    return await put(target, toStored(kind, final), 0, allocation?.writes);
   } finally {
     allocation?.release();
   }

@@ -11,7 +11,7 @@ import { inOrder, served } from './codec.ts';
 import { type DeleteOptions, deleteOptions } from './delete-options.ts';
 import { removeNow } from './removal.ts';
 import { keyOf, type Target } from './target.ts';
-import { attributesOf, isUnchanged, put, staleObject, timestamp } from './write.ts';
+import { attributesOf, put, staleObject, timestamp, toStored } from './write.ts';
 
 /** Answers with the object while it is still there, and for these kinds also when it is gone. */
 const returnsObject = new Set([
@@ -105,12 +105,13 @@ async function deleteOnce(
       gone: gone && grace.seconds === undefined,
       object: grace.pending ? live : withVersion(next, live.metadata.resourceVersion),
     };
-  const changed = !isUnchanged(kind, next, item);
+  const stored = toStored(kind, next);
+  const changed = !item.holds(stored.serialized, stored.object);
   let current = item;
   let last = next;
   // With a strategy of grace, watchers see the deletion being asked for, also when it follows at once.
   if (changed && (!gone || grace.seconds !== undefined)) {
-    const result = await put(target, next, item.revision);
+    const result = await put(target, stored, item.revision);
     if (!result) return undefined;
     if (!gone) return { gone: false, object: result.object };
     last = result.object;

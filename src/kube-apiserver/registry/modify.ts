@@ -3,7 +3,7 @@
 import { type ApiObject, notFound } from '../../api/api.ts';
 import { inOrder, served } from './codec.ts';
 import { keyOf, type Target } from './target.ts';
-import { put, staleObject } from './write.ts';
+import { put, staleObject, toStored } from './write.ts';
 
 /** Calls `change` with a copy (top level, metadata, spec and status) of the live object until the write succeeds. */
 export async function modify(target: Target, change: (object: ApiObject) => void, dryRun = false): Promise<ApiObject> {
@@ -17,7 +17,7 @@ export async function modify(target: Target, change: (object: ApiObject) => void
     if (live.status) next.status = { ...live.status };
     change(next);
     if (dryRun) return next;
-    const result = await put(target, inOrder(kind, next), item.revision);
+    const result = await put(target, toStored(kind, inOrder(kind, next)), item.revision);
     if (result) return result.object;
   }
   throw staleObject(kind, name);

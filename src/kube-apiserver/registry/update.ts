@@ -1,23 +1,22 @@
 import { type ApiObject, badRequest, conflict, notFound } from '../../api/api.ts';
 import { deepEqual } from '../../machinery/equal.ts';
+import { admit, admitFinally } from '../admission.ts';
 import { objectReply, type Reply } from '../request.ts';
 import { failure, plainError } from '../status.ts';
 import { prepareSubresource } from '../subresources/prepare.ts';
 import type { Item } from '../watch-cache/item.ts';
-import { decodeBody, inOrder, served, sharesBytes } from './codec.ts';
+import { decodeBody, finished, served, sharesBytes } from './codec.ts';
 import { createObject } from './create.ts';
 import { isGone, removeNow } from './removal.ts';
 import { keyOf, matchNamespace, type Target, type WriteOptions, writeOptions } from './target.ts';
 import {
-  admit,
-  admitFinally,
   attributesOf,
   dedupeOwners,
-  isUnchanged,
   put,
   rulesOf,
   staleObject,
   strategyContext,
+  toStored,
   trackFields,
   validateChange,
   type Written,
@@ -151,15 +150,16 @@ async function replaceOnce(
   try {
     request.warnings.push(...(kind.strategy.warnings?.(next, live) ?? []));
     await admitFinally({ ...attributes, object: next });
-    const final = inOrder(kind, next);
-    if (isUnchanged(kind, final, item)) return { object: live, item, created: false };
+    const final = finished(kind, next, !!allocation || (subresource !== '' && subresource !== 'status'));
+    const stored = toStored(kind, final);
+    if (item.holds(stored.serialized, stored.object)) return { object: live, item, created: false };
     if (options.dryRun) {
       final.metadata.resourceVersion = live.metadata.resourceVersion;
       return { object: final, created: false };
     }
     const result = isGone(final, live)
       ? await removeNow(target, item, final)
-      : await put(target, final, item.revision, allocation?.writes);
+      : await put(target, stored, item.revision, allocation?.writes);
     return result;
   } finally {
     allocation?.release();

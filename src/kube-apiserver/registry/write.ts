@@ -2,13 +2,13 @@
 
 import { type ApiObject, conflict, invalid, type Kind } from '../../api/api.ts';
 import { updateManagedFields } from '../../machinery/managed-fields.ts';
-import { type AdmissionAttributes, admit, admitFinally } from '../admission.ts';
+import type { AdmissionAttributes } from '../admission.ts';
 import { timestamp } from '../timestamp.ts';
 import { type Item, type Serialized, serialize } from '../watch-cache/item.ts';
 import type { ObjectWrite } from '../watch-cache/watch-cache.ts';
 import { apiVersionOf, ordered, served } from './codec.ts';
 import { eventLease } from './event-lease.ts';
-import { keyOf, type Target, type WriteOptions } from './target.ts';
+import { keyOf, type Target } from './target.ts';
 
 /** The object as it was written, or as it would be, for the answer. */
 export { timestamp };
@@ -113,29 +113,32 @@ export function dedupeOwners(target: Target, object: ApiObject): void {
   );
 }
 
-/** The form that is stored, with its place for a resourceVersion prepared. */
-export function toStored(kind: Kind, object: ApiObject): { stored: ApiObject; serialized: Serialized } {
+/** An object on its way to the store: in the storage version, as an object and as bytes. */
+export interface Stored {
+  readonly object: ApiObject;
+  readonly serialized: Serialized;
+}
+
+export function toStored(kind: Kind, object: ApiObject): Stored {
   const stored = kind.toStorage ? ordered(kind.toStorage(object)) : object;
-  return { stored, serialized: serialize(stored) };
+  return { object: stored, serialized: serialize(stored) };
 }
 
 /** Writes one object, and `also` in the same transaction. Undefined when `expected` is no longer what is stored. */
 export async function put(
   target: Target,
-  object: ApiObject,
+  { object, serialized }: Stored,
   expected: number,
   also: readonly ObjectWrite[] = [],
 ): Promise<Written | undefined> {
   const { kind, server } = target;
-  const { stored, serialized } = toStored(kind, object);
-  const key = keyOf(kind, object.metadata.namespace ?? '', object.metadata.name ?? '');
+  const { namespace = '', name = '' } = object.metadata;
+  const key = keyOf(kind, namespace, name);
   const lease = await eventLease(server, kind);
-  const result = await server.cache.commit([
-    { key, serialized, object: stored, expected, ...(lease !== undefined && { lease }) },
-    ...also,
-  ]);
+  const own = { key, serialized, object, expected, ...(lease !== undefined && { lease }) };
+  const result = await server.cache.commit(also.length ? [own, ...also] : [own]);
   if (!result.ok) return undefined;
-  return written(target, key, result.revision, stored, expected === 0);
+  return written(target, key, result.revision, object, expected === 0);
 }
 
 function written({ kind, cache }: Target, key: string, revision: number, stored: ApiObject, created: boolean): Written {
@@ -145,14 +148,3 @@ function written({ kind, cache }: Target, key: string, revision: number, stored:
   const object = { ...stored, metadata: { ...stored.metadata, resourceVersion: String(revision) } } as ApiObject;
   return { object: kind.fromStorage ? kind.fromStorage(object) : object, created };
 }
-
-/** True when storing `next` would change nothing. */
-export function isUnchanged(kind: Kind, next: ApiObject, item: Item): boolean {
-  const stored = kind.toStorage ? ordered(kind.toStorage(next)) : next;
-  const { resourceVersion } = item.object.metadata;
-  const compared = { ...stored, metadata: { ...stored.metadata, resourceVersion } };
-  return JSON.stringify(compared) === item.json();
-}
-
-export type { WriteOptions };
-export { admit, admitFinally };

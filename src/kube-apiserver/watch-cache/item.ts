@@ -72,9 +72,12 @@ export class Item {
     return offset + bytes.length - this.#cut;
   }
 
-  /** The whole object as JSON, to compare with. */
-  json(): string {
-    return JSON.stringify(this.object);
+  /** True when storing this would change nothing. */
+  holds({ value, cut }: Serialized, object: ApiObject): boolean {
+    if (cut && this.#cut) return this.#value !== undefined && Buffer.compare(value, this.#value) === 0;
+    const { resourceVersion } = this.object.metadata;
+    const compared = { ...object, metadata: { ...object.metadata, resourceVersion } };
+    return JSON.stringify(compared) === JSON.stringify(this.object);
   }
 
   bytes(): Buffer {
