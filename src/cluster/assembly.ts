@@ -2,6 +2,7 @@
 
 import type { Client, ComponentContext } from '../client/client.ts';
 import type { ApiServer, UserInfo } from '../kube-apiserver/kube-apiserver.ts';
+import type { Decision } from '../kube-scheduler/kube-scheduler.ts';
 import type { Clock } from '../machinery/clock.ts';
 import type { Logger } from '../machinery/logger.ts';
 import type { Metrics } from '../machinery/metrics.ts';
@@ -31,6 +32,8 @@ export interface Assembly extends Environment {
   certificates?: ReadonlyMap<string, KeyPair>;
   /** A client of this process under an identity. */
   clientFor?(user: UserInfo): Client;
+  /** Why the scheduler put a pod (namespace/name) where it is. */
+  explainPod?(pod: string): Decision | undefined;
 }
 
 /** The context of a component that runs in this process under an identity of its own. */

@@ -1,12 +1,14 @@
 // The room's front door: puts the parts of a cluster together, starts and stops them.
 
 import { type Client, createClient, type RunningComponent } from '../client/client.ts';
+import type { Decision } from '../kube-scheduler/kube-scheduler.ts';
 import { type Assembly, type Environment, identities } from './assembly.ts';
 import type { ClusterConfig } from './config.ts';
 import { claim, type DataDirectory, dataDirectory, openDataDirectory } from './data-directory.ts';
 import { parts } from './parts.ts';
 import { version } from './version.ts';
 
+export type { Decision } from '../kube-scheduler/kube-scheduler.ts';
 export type { Environment } from './assembly.ts';
 export * from './config.ts';
 export { askControl } from './control.ts';
@@ -32,6 +34,8 @@ export interface Cluster {
   /** A client of this process that may do everything. */
   readonly client: Client;
   status(): readonly PartStatus[];
+  /** Why the scheduler put a pod (namespace/name) where it is; undefined when that is not known (any more). */
+  explainPod(pod: string): Decision | undefined;
   /** Stops the parts from the bottom of the list to its top. Containers keep running. */
   stop(): Promise<void>;
 }
@@ -90,6 +94,7 @@ export async function startCluster(
       server,
       client: createClient(assembly.apiServer!.transport(identities.admin)),
       status: () => started.map(({ name, startMs, running }) => ({ name, startMs, problem: running.health?.() })),
+      explainPod: (pod) => assembly.explainPod?.(pod),
       stop,
     };
   } catch (error) {

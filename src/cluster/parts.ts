@@ -2,6 +2,7 @@
 
 import type { RunningComponent } from '../client/client.ts';
 import { startKubeControllerManager } from '../kube-controller-manager/kube-controller-manager.ts';
+import { startKubeScheduler } from '../kube-scheduler/kube-scheduler.ts';
 import { type Assembly, contextFor, identities } from './assembly.ts';
 import type { ComponentName } from './config.ts';
 import { startApiServerPart } from './parts/api-server.ts';
@@ -26,6 +27,15 @@ export const parts: readonly Part[] = [
         rootCa: assembly.ca!.cert,
         clusterCidrs: [assembly.config.clusterCidr],
       }),
+  },
+  {
+    name: 'kube-scheduler',
+    after: ['kube-apiserver'],
+    async start(assembly) {
+      const scheduler = await startKubeScheduler(contextFor(assembly, 'kube-scheduler', identities.scheduler), {});
+      assembly.explainPod = (pod) => scheduler.explain(pod);
+      return scheduler;
+    },
   },
   { name: 'kubelet', after: ['kube-apiserver'], start: startNodes },
 ];

@@ -52,6 +52,7 @@ export async function runCluster(
   const status = () => statusOf(cluster, nodes, clock.now() - startedAt);
   const control = await serveControl(cluster.directory.controlSocket, {
     status: async () => status(),
+    explain: async ({ pod }: { pod: string }) => cluster.explainPod(pod),
     stop: async () => hooks.onStopRequest(),
   });
   const stop = async () => {

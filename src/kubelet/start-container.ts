@@ -75,7 +75,8 @@ export async function startContainer(inputs: StartInputs, tools: KubeletTools): 
   try {
     await runHook(tools.runtime, tools.clock, hook, container, target, longestHookMs);
   } catch (error) {
-    emit('Warning', 'FailedPostStartHook', `PostStartHook failed: ${(error as Error).message}`);
+    // What a hook printed may be secret: the event does not repeat it.
+    emit('Warning', 'FailedPostStartHook', 'PostStartHook failed');
     emit('Normal', 'Killing', 'FailedPostStartHook');
     await tools.runtime.stopContainer(id, graceOf(pod));
     throw new StartError('PostStartHookError', `PostStartHookError: ${(error as Error).message}`);

@@ -1,0 +1,68 @@
+// All nodes with their pods, and the pods that were given a node and are not yet bound in the API ("assumed").
+
+import type { Node } from '../api/api.ts';
+import type { Snapshot } from './framework.ts';
+import { NodeInfo } from './node-info.ts';
+import type { PodInfo } from './pod-info.ts';
+
+export class SchedulerCache implements Snapshot {
+  readonly #nodes = new Map<string, NodeInfo>();
+  /** Pods whose node is not known (yet, or any more). */
+  readonly #homeless = new Map<string, Map<string, PodInfo>>();
+  /** Node by pod uid, of assigned and assumed pods. */
+  readonly #placed = new Map<string, string>();
+  #list: NodeInfo[] | undefined;
+
+  get nodes(): readonly NodeInfo[] {
+    this.#list ??= [...this.#nodes.values()];
+    return this.#list;
+  }
+
+  node(name: string): NodeInfo | undefined {
+    return this.#nodes.get(name);
+  }
+
+  setNode(node: Node): void {
+    const { name } = node.metadata;
+    const known = this.#nodes.get(name);
+    if (known) return known.setNode(node);
+    const info = new NodeInfo(node);
+    for (const pod of this.#homeless.get(name)?.values() ?? []) info.add(pod);
+    this.#homeless.delete(name);
+    this.#nodes.set(name, info);
+    this.#list = undefined;
+  }
+
+  removeNode(name: string): void {
+    const info = this.#nodes.get(name);
+    if (!info) return;
+    this.#nodes.delete(name);
+    this.#list = undefined;
+    if (info.pods.size > 0) this.#homeless.set(name, new Map(info.pods));
+  }
+
+  /** The pod has this node: as the API says, or as was just decided. */
+  place(info: PodInfo, nodeName: string): void {
+    const { uid } = info.pod.metadata;
+    const before = this.#placed.get(uid);
+    if (before !== undefined && before !== nodeName) this.remove(uid);
+    this.#placed.set(uid, nodeName);
+    const node = this.#nodes.get(nodeName);
+    if (node) return node.add(info);
+    let waiting = this.#homeless.get(nodeName);
+    if (!waiting) this.#homeless.set(nodeName, (waiting = new Map()));
+    waiting.set(uid, info);
+  }
+
+  isPlaced(uid: string): boolean {
+    return this.#placed.has(uid);
+  }
+
+  remove(uid: string): void {
+    const nodeName = this.#placed.get(uid);
+    if (nodeName === undefined) return;
+    this.#placed.delete(uid);
+    this.#nodes.get(nodeName)?.remove(uid);
+    this.#homeless.get(nodeName)?.delete(uid);
+  }
+}

@@ -1,0 +1,16 @@
+// What happens in the cluster that could make a waiting pod fit.
+
+import type { Node, Pod } from '../api/api.ts';
+
+export type ClusterEvent =
+  | { readonly type: 'node-added'; readonly node: Node }
+  | { readonly type: 'node-changed'; readonly node: Node; readonly old: Node; readonly what: readonly NodeAspect[] }
+  /** A pod that had a node: it takes room, ports, a place in a topology. */
+  | { readonly type: 'pod-assigned'; readonly pod: Pod }
+  /** A pod with a node is gone, or ended: what it held is free. */
+  | { readonly type: 'pod-gone'; readonly pod: Pod }
+  | { readonly type: 'pod-relabelled'; readonly pod: Pod }
+  /** The waiting pod itself was changed. */
+  | { readonly type: 'pod-updated'; readonly pod: Pod; readonly old: Pod };
+
+export type NodeAspect = 'allocatable' | 'labels' | 'taints' | 'conditions';

@@ -1,0 +1,190 @@
+// One scheduling cycle: filter the nodes, rank what is left, choose. Pure: it reads the snapshot and changes nothing.
+
+import type { Random } from '../machinery/random.ts';
+import type { FilterCycle, Plugin, Rejection, Snapshot } from './framework.ts';
+import type { NodeInfo } from './node-info.ts';
+import type { PodInfo } from './pod-info.ts';
+
+/** Why one node was filtered out. */
+export interface FilteredNode {
+  readonly node: string;
+  readonly plugin: string;
+  readonly reasons: readonly string[];
+  readonly resolvable: boolean;
+}
+
+/** One node that was left, with the score of each plugin (already times its weight). */
+export interface RankedNode {
+  readonly node: string;
+  readonly total: number;
+  readonly scores: Readonly<Record<string, number>>;
+}
+
+export type CycleResult =
+  | {
+      readonly ok: true;
+      readonly node: string;
+      readonly filtered: readonly FilteredNode[];
+      ranked(): readonly RankedNode[];
+      readonly evaluated: number;
+    }
+  | {
+      readonly ok: false;
+      /** Plugins whose change of mind could help. */
+      readonly plugins: ReadonlySet<string>;
+      readonly filtered: readonly FilteredNode[];
+      /** A reason that holds for all nodes. */
+      readonly everywhere?: string;
+      readonly evaluated: number;
+    };
+
+/** All nodes are looked at up to this many; of more, a share that shrinks with their number. */
+const minFeasibleNodes = 100;
+const minPercentage = 5;
+
+/** How many feasible nodes are enough: https://kubernetes.io/docs/concepts/scheduling-eviction/scheduler-perf-tuning/ */
+export function enoughNodes(total: number): number {
+  if (total < minFeasibleNodes) return total;
+  const percentage = Math.max(minPercentage, 50 - Math.floor(total / 125));
+  return Math.max(minFeasibleNodes, Math.floor((total * percentage) / 100));
+}
+
+interface Filter {
+  readonly plugin: Plugin;
+  readonly cycle: FilterCycle;
+}
+
+export class SchedulingCycle {
+  readonly #plugins: readonly Plugin[];
+  readonly #random: Random;
+  /** Where the next pod begins to look, so that all nodes are treated alike. */
+  #startIndex = 0;
+
+  constructor(plugins: readonly Plugin[], random: Random) {
+    this.#plugins = plugins;
+    this.#random = random;
+  }
+
+  run(pod: PodInfo, snapshot: Snapshot): CycleResult {
+    const filters: Filter[] = [];
+    for (const plugin of this.#plugins) {
+      const cycle = plugin.prepareFilter?.(pod, snapshot) ?? 'skip';
+      if (cycle === 'skip') continue;
+      if ('reason' in cycle)
+        return { ok: false, plugins: new Set([plugin.name]), filtered: [], everywhere: cycle.reason, evaluated: 0 };
+      filters.push({ plugin, cycle });
+    }
+    const { feasible, filtered, evaluated } = this.#filter(filters, snapshot);
+    if (feasible.length === 0)
+      return { ok: false, plugins: new Set(filtered.map((f) => f.plugin)), filtered, evaluated };
+    if (feasible.length === 1) {
+      const [{ name: node }] = feasible;
+      return { ok: true, node, filtered, ranked: () => [{ node, total: 0, scores: {} }], evaluated };
+    }
+    return { ok: true, filtered, evaluated, ...this.#rank(pod, feasible, snapshot) };
+  }
+
+  #filter(
+    filters: readonly Filter[],
+    { nodes }: Snapshot,
+  ): { feasible: NodeInfo[]; filtered: FilteredNode[]; evaluated: number } {
+    const feasible: NodeInfo[] = [];
+    const filtered: FilteredNode[] = [];
+    const enough = enoughNodes(nodes.length);
+    let evaluated = 0;
+    for (; evaluated < nodes.length && feasible.length < enough; evaluated++) {
+      const node = nodes[(this.#startIndex + evaluated) % nodes.length];
+      const refusal = refusalOf(filters, node);
+      if (refusal) filtered.push(refusal);
+      else feasible.push(node);
+    }
+    this.#startIndex = nodes.length > 0 ? (this.#startIndex + evaluated) % nodes.length : 0;
+    return { feasible, filtered, evaluated };
+  }
+
+  #rank(
+    pod: PodInfo,
+    feasible: readonly NodeInfo[],
+    snapshot: Snapshot,
+  ): { node: string; ranked(): readonly RankedNode[] } {
+    const totals = new Float64Array(feasible.length);
+    const columns: { name: string; scores: Float64Array }[] = [];
+    for (const plugin of this.#plugins) {
+      const cycle = plugin.prepareScore?.(pod, feasible, snapshot) ?? 'skip';
+      if (cycle === 'skip') continue;
+      const scores = new Float64Array(feasible.length);
+      for (let i = 0; i < feasible.length; i++) scores[i] = cycle.score(feasible[i]);
+      cycle.normalize?.(scores);
+      const weight = plugin.weight ?? 1;
+      for (let i = 0; i < scores.length; i++) totals[i] += scores[i] *= weight;
+      columns.push({ name: plugin.name, scores });
+    }
+    const best = this.#best(totals);
+    const ranked = () =>
+      feasible
+        .map((node, i) => ({
+          node: node.name,
+          total: totals[i],
+          scores: Object.fromEntries(columns.map(({ name, scores }) => [name, scores[i]])),
+        }))
+        .sort((a, b) => b.total - a.total);
+    return { node: feasible[best].name, ranked };
+  }
+
+  /** Among equals chance decides, each with the same probability. */
+  #best(totals: Float64Array): number {
+    let best = 0;
+    let equals = 1;
+    for (let i = 1; i < totals.length; i++) {
+      if (totals[i] > totals[best]) {
+        best = i;
+        equals = 1;
+      } else if (totals[i] === totals[best] && this.#random.int(++equals) === 0) best = i;
+    }
+    return best;
+  }
+}
+
+function refusalOf(filters: readonly Filter[], node: NodeInfo): FilteredNode | undefined {
+  for (const { plugin, cycle } of filters) {
+    const answer = cycle.filter(node);
+    if (!answer) continue;
+    const rejections: readonly Rejection[] = Array.isArray(answer) ? answer : [answer as Rejection];
+    return {
+      node: node.name,
+      plugin: plugin.name,
+      reasons: rejections.map((r) => r.reason),
+      resolvable: rejections.every((r) => r.resolvable),
+    };
+  }
+  return undefined;
+}
+
+/** Whether all filters pass for one node: what preemption asks of a node with fewer pods. */
+export function fits(plugins: readonly Plugin[], pod: PodInfo, node: NodeInfo, snapshot: Snapshot): boolean {
+  for (const plugin of plugins) {
+    const cycle = plugin.prepareFilter?.(pod, snapshot) ?? 'skip';
+    if (cycle === 'skip') continue;
+    if ('reason' in cycle || cycle.filter(node)) return false;
+  }
+  return true;
+}
+
+/** `0/3 nodes are available: 1 Insufficient cpu, 2 node(s) were unschedulable.` */
+export function unschedulableMessage(
+  total: number,
+  result: Extract<CycleResult, { ok: false }>,
+  preemption?: string,
+): string {
+  const counts = new Map<string, number>();
+  for (const { reasons } of result.filtered)
+    for (const reason of reasons) counts.set(reason, (counts.get(reason) ?? 0) + 1);
+  const texts = result.everywhere
+    ? [result.everywhere]
+    : [...counts].map(([reason, count]) => `${count} ${reason}`).sort();
+  const because =
+    total === 0
+      ? 'no nodes available to schedule pods'
+      : `0/${total} nodes are available${texts.length > 0 ? `: ${texts.join(', ')}.` : ''}`;
+  return preemption ? `${because} ${preemption}` : because;
+}

@@ -1,0 +1,47 @@
+// Why pods went where they went: the last decisions, kept for `coracle explain pod`.
+
+import type { FilteredNode, RankedNode } from './cycle.ts';
+
+export interface Decision {
+  /** namespace/name */
+  readonly pod: string;
+  /** RFC 3339 */
+  readonly time: string;
+  /** Undefined: no node took it. */
+  readonly node?: string;
+  readonly message: string;
+  readonly filtered: readonly FilteredNode[];
+  /** The best first; at most 50 of them. */
+  readonly ranked: readonly RankedNode[];
+  /** How many nodes were looked at, and how many there were. */
+  readonly evaluated: number;
+  readonly total: number;
+}
+
+const keptDecisions = 500;
+/** Of a large cluster's nodes, this many are told of each list. */
+const toldNodes = 50;
+
+/** A decision whose ranking is put into words only when somebody asks. */
+export type RecordedDecision = Omit<Decision, 'ranked'> & { readonly ranked?: () => readonly RankedNode[] };
+
+export class Decisions {
+  readonly #byPod = new Map<string, RecordedDecision>();
+
+  record(decision: RecordedDecision): void {
+    this.#byPod.delete(decision.pod);
+    this.#byPod.set(decision.pod, decision);
+    if (this.#byPod.size > keptDecisions) this.#byPod.delete(this.#byPod.keys().next().value!);
+  }
+
+  get(pod: string): Decision | undefined {
+    const recorded = this.#byPod.get(pod);
+    if (!recorded) return undefined;
+    const { ranked, filtered } = recorded;
+    return { ...recorded, filtered: filtered.slice(0, toldNodes), ranked: ranked?.().slice(0, toldNodes) ?? [] };
+  }
+
+  forget(pod: string): void {
+    this.#byPod.delete(pod);
+  }
+}

@@ -1,0 +1,58 @@
+// What a scheduler plugin is. https://kubernetes.io/docs/concepts/scheduling-eviction/scheduling-framework/
+// Plugins get all they need as arguments. A plugin that has nothing to say about a pod says so once, in `prepare`, and
+// is not asked again for each node.
+
+import type { Pod } from '../api/api.ts';
+import type { ClusterEvent } from './cluster-events.ts';
+import type { NodeInfo } from './node-info.ts';
+import type { PodInfo } from './pod-info.ts';
+
+/** Why a node does not take a pod. `resolvable`: removing other pods from it could help. */
+export interface Rejection {
+  readonly reason: string;
+  readonly resolvable: boolean;
+}
+
+/** Answers for one pod, made once a scheduling cycle. */
+export interface FilterCycle {
+  /** Undefined when the node fits. All reasons count in the message of FailedScheduling. */
+  filter(node: NodeInfo): Rejection | readonly Rejection[] | undefined;
+}
+
+export interface ScoreCycle {
+  /** Any scale; see `normalize`. */
+  score(node: NodeInfo): number;
+  /** Brings all nodes' scores to 0..100, in place. Default: they are so already. */
+  normalize?(scores: Float64Array): void;
+}
+
+export interface Snapshot {
+  readonly nodes: readonly NodeInfo[];
+  node(name: string): NodeInfo | undefined;
+}
+
+export interface Plugin {
+  readonly name: string;
+  /** Keeps a pod out of the queue until it says undefined: https://kep.k8s.io/3521. */
+  preEnqueue?(pod: Pod): string | undefined;
+  /** 'skip': no node is filtered for this pod. A rejection: no node at all can take it. */
+  prepareFilter?(pod: PodInfo, snapshot: Snapshot): FilterCycle | 'skip' | Rejection;
+  /** 'skip': all nodes are the same to this pod. `nodes` passed the filters. */
+  prepareScore?(pod: PodInfo, nodes: readonly NodeInfo[], snapshot: Snapshot): ScoreCycle | 'skip';
+  /** Of the score in the sum. Default 1. */
+  readonly weight?: number;
+  /** Whether an event could make a pod fit that this plugin refused. */
+  wakes?(event: ClusterEvent, pod: PodInfo): boolean;
+}
+
+export const maxScore = 100;
+
+/** Scales so that the highest becomes 100; `reverse` makes the lowest the best. */
+export function scaleToMax(scores: Float64Array, reverse = false): void {
+  let max = 0;
+  for (const score of scores) if (score > max) max = score;
+  for (let i = 0; i < scores.length; i++) {
+    const scaled = max === 0 ? 0 : Math.floor((scores[i] * maxScore) / max);
+    scores[i] = reverse ? maxScore - scaled : scaled;
+  }
+}

@@ -1,0 +1,347 @@
+// The room's front door. The scheduler finds pods without a node and gives them one.
+// https://kubernetes.io/docs/concepts/scheduling-eviction/kube-scheduler/
+
+import { formatTime, isConflict, isNotFound, type Node, type Pod, type PodCondition } from '../api/api.ts';
+import {
+  type ComponentContext,
+  createEventRecorder,
+  createInformer,
+  type EventRecorder,
+  type RunningComponent,
+  runLeaderElection,
+} from '../client/client.ts';
+import { deepEqual } from '../machinery/equal.ts';
+import { SchedulerCache } from './cache.ts';
+import type { NodeAspect } from './cluster-events.ts';
+import { type CycleResult, SchedulingCycle, unschedulableMessage } from './cycle.ts';
+import { type Decision, Decisions, type RecordedDecision } from './decisions.ts';
+import type { Plugin } from './framework.ts';
+import { defaultPlugins } from './plugins/plugins.ts';
+import { type PodInfo, podInfo } from './pod-info.ts';
+import { findPreemption, type Preemption } from './preemption.ts';
+import { type QueuedPod, SchedulingQueue } from './queue.ts';
+
+export type { FilteredNode, RankedNode } from './cycle.ts';
+export type { Decision } from './decisions.ts';
+
+export interface KubeSchedulerConfig {
+  /** Pods of this schedulerName are ours. Default: default-scheduler. */
+  readonly schedulerName?: string;
+  readonly plugins?: readonly Plugin[];
+  /** With it, only the holder of the Lease schedules. */
+  readonly leaderElection?: { readonly identity: string };
+}
+
+export interface RunningScheduler extends RunningComponent {
+  /** Why the pod (namespace/name) went where it went; undefined when that is no longer known. */
+  explain(pod: string): Decision | undefined;
+}
+
+/** Bindings that may be under way at one time. */
+const maxBindings = 256;
+/** Pods scheduled before other work of the process gets its turn. */
+const turnPods = 32;
+
+export async function startKubeScheduler(
+  context: ComponentContext,
+  config: KubeSchedulerConfig,
+): Promise<RunningScheduler> {
+  if (!config.leaderElection) return startLeading(context, config);
+  let running: Promise<RunningScheduler> | undefined;
+  let current: RunningScheduler | undefined;
+  const election = runLeaderElection(context, {
+    name: 'kube-scheduler',
+    identity: config.leaderElection.identity,
+    onStartedLeading() {
+      running = startLeading(context, config);
+      void running.then((scheduler) => {
+        current = scheduler;
+      });
+    },
+    onStoppedLeading: () => context.fatal(new Error('kube-scheduler lost its lead')),
+  });
+  return {
+    explain: (pod) => current?.explain(pod),
+    async stop() {
+      await (await running)?.stop();
+      await election.stop();
+    },
+  };
+}
+
+async function startLeading(context: ComponentContext, config: KubeSchedulerConfig): Promise<RunningScheduler> {
+  const scheduler = new Scheduler(context, config);
+  await scheduler.start();
+  return scheduler;
+}
+
+class Scheduler implements RunningScheduler {
+  readonly #context: ComponentContext;
+  readonly #name: string;
+  readonly #plugins: readonly Plugin[];
+  readonly #cache = new SchedulerCache();
+  readonly #queue: SchedulingQueue;
+  readonly #cycle: SchedulingCycle;
+  readonly #events: EventRecorder;
+  readonly #decisions = new Decisions();
+  readonly #writes = new Set<Promise<void>>();
+  readonly #attempts;
+  #informers: { stop(): Promise<void> }[] = [];
+  #bindings = 0;
+  #turnPlanned = false;
+  #stopped = false;
+
+  constructor(context: ComponentContext, config: KubeSchedulerConfig) {
+    this.#context = context;
+    this.#name = config.schedulerName ?? 'default-scheduler';
+    this.#plugins = config.plugins ?? defaultPlugins;
+    this.#queue = new SchedulingQueue(this.#plugins, context.clock, () => this.#planTurn());
+    this.#cycle = new SchedulingCycle(this.#plugins, context.random);
+    this.#events = createEventRecorder(context, { component: this.#name });
+    this.#attempts = context.metrics.counter(
+      'scheduler_schedule_attempts_total',
+      'Number of attempts to schedule pods, by the result.',
+    );
+    const pending = context.metrics.gauge('scheduler_pending_pods', 'Number of pending pods, by the queue type.');
+    context.metrics.onCollect(() => {
+      for (const [queue, count] of Object.entries(this.#queue.counts)) pending.set(count, { queue });
+    });
+  }
+
+  async start(): Promise<void> {
+    const nodes = createInformer(this.#context, 'nodes');
+    const pods = createInformer(this.#context, 'pods', {
+      fieldSelector: 'status.phase!=Succeeded,status.phase!=Failed',
+    });
+    this.#informers = [nodes, pods];
+    await Promise.all([nodes.synced(), pods.synced()]);
+    nodes.handle((next, old) => this.#nodeChanged(next, old));
+    pods.handle((next, old) => this.#podChanged(next, old));
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#queue.stop();
+    await Promise.all(this.#informers.map((informer) => informer.stop()));
+    await Promise.allSettled(this.#writes);
+    await this.#events.flush();
+  }
+
+  explain(pod: string): Decision | undefined {
+    return this.#decisions.get(pod);
+  }
+
+  #nodeChanged(next: Node | undefined, old: Node | undefined): void {
+    if (!next) return this.#cache.removeNode(old!.metadata.name);
+    this.#cache.setNode(next);
+    if (!old) return this.#queue.wake({ type: 'node-added', node: next });
+    const what = aspectsChanged(next, old);
+    if (what.length > 0) this.#queue.wake({ type: 'node-changed', node: next, old, what });
+  }
+
+  #podChanged(next: Pod | undefined, old: Pod | undefined): void {
+    const { uid } = (next ?? old)!.metadata;
+    if (!next) {
+      this.#queue.remove(uid);
+      this.#decisions.forget(`${old!.metadata.namespace}/${old!.metadata.name}`);
+      if (!this.#cache.isPlaced(uid)) return;
+      this.#cache.remove(uid);
+      return this.#queue.wake({ type: 'pod-gone', pod: old! });
+    }
+    if (next.spec.nodeName) return this.#podPlaced(next, old);
+    if (next.metadata.deletionTimestamp) return this.#queue.remove(uid);
+    if ((next.spec.schedulerName ?? 'default-scheduler') !== this.#name || this.#cache.isPlaced(uid)) return;
+    const info = podInfo(next);
+    const onlyStatus = old && deepEqual(next.spec, old.spec) && deepEqual(next.metadata.labels, old.metadata.labels);
+    const gate =
+      old && !onlyStatus ? this.#queue.update(info, { type: 'pod-updated', pod: next, old }) : this.#queue.add(info);
+    if (gate) this.#decisions.record({ ...this.#blank(info), message: gate });
+  }
+
+  #podPlaced(pod: Pod, old: Pod | undefined): void {
+    const known = this.#cache.isPlaced(pod.metadata.uid);
+    // A status change does not change what the pod takes.
+    if (known && old?.spec.nodeName && old.spec === pod.spec && old.metadata.labels === pod.metadata.labels) return;
+    this.#queue.remove(pod.metadata.uid);
+    this.#cache.place(podInfo(pod), pod.spec.nodeName!);
+    if (!old?.spec.nodeName) this.#queue.wake({ type: 'pod-assigned', pod });
+    else if (!deepEqual(old.metadata.labels, pod.metadata.labels)) this.#queue.wake({ type: 'pod-relabelled', pod });
+  }
+
+  #planTurn(): void {
+    if (this.#turnPlanned || this.#stopped) return;
+    this.#turnPlanned = true;
+    setImmediate(() => {
+      this.#turnPlanned = false;
+      this.#turn();
+    });
+  }
+
+  #turn(): void {
+    for (let count = 0; count < turnPods && this.#bindings < maxBindings && !this.#stopped; count++) {
+      const queued = this.#queue.pop();
+      if (!queued) return;
+      this.#schedule(queued);
+    }
+    if (this.#bindings < maxBindings) this.#planTurn();
+  }
+
+  #schedule(queued: QueuedPod): void {
+    const { info } = queued;
+    let result: CycleResult;
+    try {
+      result = this.#cycle.run(info, this.#cache);
+    } catch (error) {
+      this.#context.logger.error('a scheduling cycle failed', { pod: info.key, error: String((error as Error).stack) });
+      this.#attempts.add(1, { profile: this.#name, result: 'error' });
+      return this.#queue.failed(queued);
+    }
+    if (result.ok) {
+      this.#cache.place(info, result.node);
+      this.#record(info, result, `assigned to ${result.node}`);
+      this.#bindings++;
+      this.#track(this.#bind(queued, result.node));
+    } else this.#refused(queued, result);
+  }
+
+  async #bind(queued: QueuedPod, node: string): Promise<void> {
+    const { info } = queued;
+    const { name, namespace, uid } = info.pod.metadata;
+    const binding = {
+      apiVersion: 'v1',
+      kind: 'Binding',
+      metadata: { name, namespace, uid },
+      target: { kind: 'Node', name: node },
+    };
+    try {
+      await this.#context.client.createSubresource('pods', { name, namespace }, 'binding', binding);
+      this.#queue.done(uid);
+      this.#attempts.add(1, { profile: this.#name, result: 'scheduled' });
+      this.#events.event(info.pod, 'Normal', 'Scheduled', `Successfully assigned ${info.key} to ${node}`);
+    } catch (error) {
+      this.#cache.remove(uid);
+      if (isNotFound(error)) this.#queue.remove(uid);
+      else {
+        // Somebody else bound it, or the API server could not: the informer or the next try finds out.
+        if (!isConflict(error))
+          this.#context.logger.warn('binding failed', { pod: info.key, node, error: String(error) });
+        this.#attempts.add(1, { profile: this.#name, result: 'error' });
+        this.#queue.failed(queued);
+      }
+    } finally {
+      this.#bindings--;
+      this.#planTurn();
+    }
+  }
+
+  #refused(queued: QueuedPod, result: Extract<CycleResult, { ok: false }>): void {
+    const { info } = queued;
+    const total = this.#cache.nodes.length;
+    const found =
+      total > 0 && !result.everywhere ? findPreemption(this.#plugins, info, result, this.#cache) : undefined;
+    const message = unschedulableMessage(total, result, typeof found === 'string' ? found : undefined);
+    this.#attempts.add(1, { profile: this.#name, result: 'unschedulable' });
+    this.#record(info, result, message);
+    this.#queue.refused(queued, result.plugins);
+    this.#events.event(info.pod, 'Warning', 'FailedScheduling', message);
+    this.#track(this.#report(info.pod, message, typeof found === 'object' ? found : undefined));
+  }
+
+  /** Tells the pod's status why it waits, and removes the pods that make room for it. */
+  async #report(pod: Pod, message: string, preemption: Preemption | undefined): Promise<void> {
+    const { name, namespace, uid } = pod.metadata;
+    const { client, clock, logger } = this.#context;
+    const old = pod.status?.conditions?.find((c) => c.type === 'PodScheduled');
+    const condition = {
+      type: 'PodScheduled',
+      status: 'False',
+      reason: 'Unschedulable',
+      message,
+      observedGeneration: pod.metadata.generation,
+      lastTransitionTime: old?.status === 'False' ? old.lastTransitionTime : formatTime(clock.now()),
+      lastProbeTime: null,
+    } as unknown as PodCondition;
+    const isNew = old?.status !== 'False' || old.message !== message || old.reason !== 'Unschedulable';
+    try {
+      if (isNew || preemption) {
+        const status = { conditions: [condition], ...(preemption && { nominatedNodeName: preemption.node }) };
+        await client.patch(
+          'pods',
+          { name, namespace },
+          { type: 'strategic', body: { metadata: { uid }, status } },
+          { subresource: 'status' },
+        );
+      }
+      for (const victim of preemption?.victims ?? []) await this.#preempt(victim, pod);
+    } catch (error) {
+      if (!isNotFound(error))
+        logger.warn('cannot report why a pod waits', { pod: `${namespace}/${name}`, error: String(error) });
+    }
+  }
+
+  async #preempt(victim: Pod, preemptor: Pod): Promise<void> {
+    if (victim.metadata.deletionTimestamp) return;
+    const { name, namespace, uid } = victim.metadata;
+    const { client, clock } = this.#context;
+    const condition = {
+      type: 'DisruptionTarget',
+      status: 'True',
+      reason: 'PreemptionByScheduler',
+      message: `${this.#name}: preempting to accommodate a higher priority pod`,
+      lastTransitionTime: formatTime(clock.now()),
+      lastProbeTime: null,
+    } as unknown as PodCondition;
+    await client.patch(
+      'pods',
+      { name, namespace },
+      { type: 'strategic', body: { metadata: { uid }, status: { conditions: [condition] } } },
+      { subresource: 'status' },
+    );
+    await client.delete('pods', { name, namespace }, { preconditions: { uid } });
+    this.#events.event(
+      victim,
+      'Normal',
+      'Preempted',
+      `Preempted by pod ${preemptor.metadata.uid} on node ${victim.spec.nodeName}`,
+    );
+  }
+
+  #blank(info: PodInfo): RecordedDecision {
+    const time = formatTime(this.#context.clock.now());
+    return {
+      pod: info.key,
+      time,
+      message: '',
+      filtered: [],
+
+      evaluated: 0,
+      total: this.#cache.nodes.length,
+    };
+  }
+
+  #record(info: PodInfo, result: CycleResult, message: string): void {
+    this.#decisions.record({
+      ...this.#blank(info),
+      message,
+      filtered: result.filtered,
+      evaluated: result.evaluated,
+      ...(result.ok && { node: result.node, ranked: result.ranked }),
+    });
+  }
+
+  #track(write: Promise<void>): void {
+    this.#writes.add(write);
+    void write.finally(() => this.#writes.delete(write));
+  }
+}
+
+function aspectsChanged(next: Node, old: Node): NodeAspect[] {
+  const what: NodeAspect[] = [];
+  if (!deepEqual(next.status?.allocatable, old.status?.allocatable)) what.push('allocatable');
+  if (!deepEqual(next.metadata.labels, old.metadata.labels)) what.push('labels');
+  if (!deepEqual(next.spec?.taints, old.spec?.taints) || next.spec?.unschedulable !== old.spec?.unschedulable)
+    what.push('taints');
+  const conditions = (node: Node) => node.status?.conditions?.map((c) => [c.type, c.status]);
+  if (!deepEqual(conditions(next), conditions(old))) what.push('conditions');
+  return what;
+}

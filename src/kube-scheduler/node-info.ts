@@ -1,0 +1,91 @@
+// A node as the scheduler sees it: what it has, and what its pods take, kept up to date pod by pod.
+
+import type { Node } from '../api/api.ts';
+import { milliValue, wholeValue } from '../machinery/quantity.ts';
+import type { PodInfo } from './pod-info.ts';
+
+export class NodeInfo {
+  readonly name: string;
+  node!: Node;
+  /** Raised with every change: what was computed from an older one is stale. */
+  generation = 0;
+  readonly pods = new Map<string, PodInfo>();
+  readonly allocatable = {
+    cpuMillis: 0,
+    memoryBytes: 0,
+    ephemeralStorageBytes: 0,
+    pods: 0,
+    scalars: new Map<string, number>(),
+  };
+  readonly requested = { cpuMillis: 0, memoryBytes: 0, ephemeralStorageBytes: 0, scalars: new Map<string, number>() };
+  readonly scored = { cpuMillis: 0, memoryBytes: 0 };
+  /** Number of pods by protocol, address and port. */
+  readonly usedPorts = new Map<string, number>();
+  /** Size in bytes by every name of an image that the node has. */
+  images: ReadonlyMap<string, number> = new Map();
+  #imagesOf: unknown;
+
+  constructor(node: Node) {
+    this.name = node.metadata.name;
+    this.setNode(node);
+  }
+
+  setNode(node: Node): void {
+    this.node = node;
+    this.generation++;
+    const list = node.status?.allocatable ?? {};
+    this.allocatable.cpuMillis = list['cpu'] ? milliValue(list['cpu']) : 0;
+    this.allocatable.memoryBytes = list['memory'] ? wholeValue(list['memory']) : 0;
+    this.allocatable.ephemeralStorageBytes = list['ephemeral-storage'] ? wholeValue(list['ephemeral-storage']) : 0;
+    this.allocatable.pods = list['pods'] ? wholeValue(list['pods']) : 0;
+    this.allocatable.scalars.clear();
+    for (const name in list)
+      if (name !== 'cpu' && name !== 'memory' && name !== 'ephemeral-storage' && name !== 'pods')
+        this.allocatable.scalars.set(name, wholeValue(list[name]));
+    if (this.#imagesOf === node.status?.images) return;
+    this.#imagesOf = node.status?.images;
+    this.images = new Map(
+      (node.status?.images ?? []).flatMap((image) =>
+        (image.names ?? []).map((name) => [name, image.sizeBytes ?? 0] as const),
+      ),
+    );
+  }
+
+  add(info: PodInfo): void {
+    const known = this.pods.get(info.pod.metadata.uid);
+    if (known) this.#count(known, -1);
+    this.pods.set(info.pod.metadata.uid, info);
+    this.#count(info, 1);
+  }
+
+  remove(uid: string): void {
+    const info = this.pods.get(uid);
+    if (!info) return;
+    this.pods.delete(uid);
+    this.#count(info, -1);
+  }
+
+  /** A copy that pods can be taken out of, to see what would fit then. */
+  copy(): NodeInfo {
+    const copy = new NodeInfo(this.node);
+    for (const info of this.pods.values()) copy.add(info);
+    return copy;
+  }
+
+  #count({ requests, scoredRequests, hostPorts }: PodInfo, sign: 1 | -1): void {
+    this.generation++;
+    this.requested.cpuMillis += sign * requests.cpuMillis;
+    this.requested.memoryBytes += sign * requests.memoryBytes;
+    this.requested.ephemeralStorageBytes += sign * requests.ephemeralStorageBytes;
+    for (const [name, amount] of requests.scalars)
+      this.requested.scalars.set(name, (this.requested.scalars.get(name) ?? 0) + sign * amount);
+    this.scored.cpuMillis += sign * scoredRequests.cpuMillis;
+    this.scored.memoryBytes += sign * scoredRequests.memoryBytes;
+    for (const { protocol, ip, port } of hostPorts) {
+      const key = `${protocol} ${ip} ${port}`;
+      const count = (this.usedPorts.get(key) ?? 0) + sign;
+      if (count > 0) this.usedPorts.set(key, count);
+      else this.usedPorts.delete(key);
+    }
+  }
+}

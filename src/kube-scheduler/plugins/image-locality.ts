@@ -1,0 +1,32 @@
+import { maxScore, type Plugin } from '../framework.ts';
+
+const megabyte = 1024 * 1024;
+/** Smaller images are quick to pull; beyond the upper bound a container more does not count. */
+const minBytes = 23 * megabyte;
+const maxBytesEachContainer = 1000 * megabyte;
+
+/** Prefers nodes that have the pod's images already, the more the larger they are and the more nodes have them. */
+export const imageLocality: Plugin = {
+  name: 'ImageLocality',
+  prepareScore({ pod }, nodes, { nodes: all }) {
+    const names = [...pod.spec.containers, ...(pod.spec.initContainers ?? [])].map((c) => normalized(c.image ?? ''));
+    if (!nodes.some((node) => names.some((name) => node.images.has(name)))) return 'skip';
+    const spread = new Map(
+      names.map((name) => [name, all.filter((node) => node.images.has(name)).length / all.length]),
+    );
+    const max = maxBytesEachContainer * names.length;
+    return {
+      score({ images }) {
+        const sum = names.reduce(
+          (total, name) => total + Math.floor((images.get(name) ?? 0) * (spread.get(name) ?? 0)),
+          0,
+        );
+        return Math.floor((maxScore * (Math.min(Math.max(sum, minBytes), max) - minBytes)) / (max - minBytes));
+      },
+    };
+  },
+};
+
+/** Names without a tag mean latest. */
+const normalized = (name: string) =>
+  name.lastIndexOf(':') <= name.lastIndexOf('/') && !name.includes('@') ? `${name}:latest` : name;

@@ -1,0 +1,73 @@
+// Requests against what a node has: whether it fits, and which node is the better one.
+// https://kubernetes.io/docs/concepts/scheduling-eviction/resource-bin-packing/
+
+import { maxScore, type Plugin, type Rejection } from '../framework.ts';
+import type { NodeInfo } from '../node-info.ts';
+import type { PodInfo, Requests } from '../pod-info.ts';
+
+const insufficient = (resource: string): Rejection => ({ reason: `Insufficient ${resource}`, resolvable: true });
+const tooManyPods: Rejection = { reason: 'Too many pods', resolvable: true };
+const cpu = insufficient('cpu');
+const memory = insufficient('memory');
+const storage = insufficient('ephemeral-storage');
+
+/** More than the node could ever have: no removal of other pods helps. */
+const hopeless = (rejection: Rejection): Rejection => ({ ...rejection, resolvable: false });
+
+function misfits(requests: Requests, { allocatable, requested, pods }: NodeInfo): readonly Rejection[] | undefined {
+  let found: Rejection[] | undefined;
+  const check = (rejection: Rejection, wants: number, has: number, used: number) => {
+    if (wants > 0 && wants > has - used) (found ??= []).push(wants > has ? hopeless(rejection) : rejection);
+  };
+  if (pods.size + 1 > allocatable.pods) (found ??= []).push(tooManyPods);
+  check(cpu, requests.cpuMillis, allocatable.cpuMillis, requested.cpuMillis);
+  check(memory, requests.memoryBytes, allocatable.memoryBytes, requested.memoryBytes);
+  check(storage, requests.ephemeralStorageBytes, allocatable.ephemeralStorageBytes, requested.ephemeralStorageBytes);
+  for (const [name, amount] of requests.scalars)
+    check(insufficient(name), amount, allocatable.scalars.get(name) ?? 0, requested.scalars.get(name) ?? 0);
+  return found;
+}
+
+/** Share of the node that stays free: 100 for an empty one. */
+const leastAllocated = (capacity: number, used: number) =>
+  capacity === 0 || used > capacity ? 0 : Math.floor(((capacity - used) * maxScore) / capacity);
+
+export const nodeResourcesFit: Plugin = {
+  name: 'NodeResourcesFit',
+  prepareFilter: ({ requests }) => ({ filter: (node) => misfits(requests, node) }),
+  prepareScore({ scoredRequests }) {
+    return {
+      score({ allocatable, scored }) {
+        const freeCpu = leastAllocated(allocatable.cpuMillis, scored.cpuMillis + scoredRequests.cpuMillis);
+        const freeMemory = leastAllocated(allocatable.memoryBytes, scored.memoryBytes + scoredRequests.memoryBytes);
+        return Math.floor((freeCpu + freeMemory) / 2);
+      },
+    };
+  },
+  wakes(event, pod) {
+    if (event.type === 'pod-gone' || event.type === 'pod-updated') return true;
+    if (event.type === 'node-added') return couldFit(pod, event.node.status?.allocatable);
+    return event.type === 'node-changed' && event.what.includes('allocatable');
+  },
+};
+
+const couldFit = ({ requests }: PodInfo, allocatable: Record<string, string> | undefined) =>
+  allocatable !== undefined && [...requests.scalars.keys()].every((name) => name in allocatable);
+
+const share = (used: number, capacity: number) => (capacity === 0 ? 1 : Math.min(1, used / capacity));
+
+/** Prefers nodes whose CPU and memory would be used to the same share. */
+export const nodeResourcesBalancedAllocation: Plugin = {
+  name: 'NodeResourcesBalancedAllocation',
+  prepareScore({ requests }) {
+    // A pod that asks for nothing would make every node look the same as before.
+    if (requests.cpuMillis === 0 && requests.memoryBytes === 0 && requests.scalars.size === 0) return 'skip';
+    return {
+      score({ allocatable, requested }) {
+        const cpuShare = share(requested.cpuMillis + requests.cpuMillis, allocatable.cpuMillis);
+        const memoryShare = share(requested.memoryBytes + requests.memoryBytes, allocatable.memoryBytes);
+        return Math.floor((1 - Math.abs(cpuShare - memoryShare) / 2) * maxScore);
+      },
+    };
+  },
+};

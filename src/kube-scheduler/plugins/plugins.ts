@@ -1,0 +1,25 @@
+// The plugins, in the order in which they are asked: the first that refuses a node decides, so cheap ones come first.
+
+import type { Plugin } from '../framework.ts';
+import { imageLocality } from './image-locality.ts';
+import { nodeAffinity } from './node-affinity.ts';
+import { nodeName } from './node-name.ts';
+import { nodePorts } from './node-ports.ts';
+import { nodeResourcesBalancedAllocation, nodeResourcesFit } from './node-resources.ts';
+import { nodeUnschedulable } from './node-unschedulable.ts';
+import { podTopologySpread } from './pod-topology-spread.ts';
+import { schedulingGates } from './scheduling-gates.ts';
+import { taintToleration } from './taint-toleration.ts';
+
+export const defaultPlugins: readonly Plugin[] = [
+  schedulingGates,
+  nodeUnschedulable,
+  nodeName,
+  taintToleration,
+  nodeAffinity,
+  nodePorts,
+  nodeResourcesFit,
+  podTopologySpread,
+  nodeResourcesBalancedAllocation,
+  imageLocality,
+];

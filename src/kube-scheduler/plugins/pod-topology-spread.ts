@@ -1,0 +1,139 @@
+// https://kubernetes.io/docs/concepts/scheduling-eviction/topology-spread-constraints/
+
+import type { Pod, TopologySpreadConstraint } from '../../api/api.ts';
+import { type LabelSelector, labelSelector } from '../../machinery/label-selector.ts';
+import { type FilterCycle, maxScore, type Plugin, type Rejection, type Snapshot } from '../framework.ts';
+import type { NodeInfo } from '../node-info.ts';
+import { tolerates } from '../tolerations.ts';
+import { matchesPod } from './node-affinity.ts';
+
+const skewed: Rejection = { reason: "node(s) didn't match pod topology spread constraints", resolvable: true };
+const noLabel: Rejection = {
+  reason: "node(s) didn't match pod topology spread constraints (missing required label)",
+  resolvable: false,
+};
+
+interface Constraint {
+  readonly key: string;
+  readonly maxSkew: number;
+  readonly minDomains: number;
+  readonly selector: LabelSelector;
+  /** Whether the pod itself counts once it is placed. */
+  readonly countsItself: boolean;
+  readonly source: TopologySpreadConstraint;
+  /** Matching pods by value of the key. */
+  readonly counts: Map<string, number>;
+}
+
+function constraintsOf(
+  pod: Pod,
+  when: TopologySpreadConstraint['whenUnsatisfiable'],
+  snapshot: Snapshot,
+): Constraint[] {
+  const wanted = (pod.spec.topologySpreadConstraints ?? []).filter((c) => c.whenUnsatisfiable === when);
+  return wanted.map((source) => {
+    const own = Object.fromEntries(
+      (source.matchLabelKeys ?? []).flatMap((key) =>
+        pod.metadata.labels?.[key] === undefined ? [] : [[key, pod.metadata.labels[key]]],
+      ),
+    );
+    const spec = source.labelSelector && {
+      ...source.labelSelector,
+      matchLabels: { ...source.labelSelector.matchLabels, ...own },
+    };
+    const selector = labelSelector(spec);
+    const constraint: Constraint = {
+      key: source.topologyKey,
+      maxSkew: source.maxSkew,
+      minDomains: source.minDomains ?? 1,
+      selector,
+      countsItself: selector.matches(pod.metadata.labels ?? {}),
+      source,
+      counts: new Map(),
+    };
+    for (const node of snapshot.nodes) countNode(pod, constraint, node);
+    return constraint;
+  });
+}
+
+function countNode(pod: Pod, { key, selector, counts, source }: Constraint, { node, pods }: NodeInfo): void {
+  const value = node.metadata.labels?.[key];
+  if (value === undefined || !isEligible(pod, source, node)) return;
+  let count = counts.get(value) ?? 0;
+  for (const { pod: other } of pods.values())
+    if (
+      other.metadata.namespace === pod.metadata.namespace &&
+      !other.metadata.deletionTimestamp &&
+      selector.matches(other.metadata.labels ?? {})
+    )
+      count++;
+  counts.set(value, count);
+}
+
+/** Nodes that the pod could not go to anyway do not make a domain, unless the constraint says so. */
+function isEligible(pod: Pod, source: TopologySpreadConstraint, node: NodeInfo['node']): boolean {
+  if ((source.nodeAffinityPolicy ?? 'Honor') === 'Honor' && !matchesPod(pod, node)) return false;
+  if ((source.nodeTaintsPolicy ?? 'Ignore') === 'Ignore') return true;
+  return !node.spec?.taints?.some((t) => t.effect !== 'PreferNoSchedule' && !tolerates(pod.spec.tolerations, t));
+}
+
+function filterBy(constraints: readonly Constraint[]): FilterCycle {
+  const least = constraints.map(({ counts, minDomains }) =>
+    counts.size < minDomains ? 0 : Math.min(...counts.values()),
+  );
+  return {
+    filter({ node }) {
+      for (const [index, { key, maxSkew, countsItself, counts }] of constraints.entries()) {
+        const value = node.metadata.labels?.[key];
+        if (value === undefined) return noLabel;
+        if ((counts.get(value) ?? 0) + (countsItself ? 1 : 0) - least[index] > maxSkew) return skewed;
+      }
+      return undefined;
+    },
+  };
+}
+
+export const podTopologySpread: Plugin = {
+  name: 'PodTopologySpread',
+  weight: 2,
+  prepareFilter({ pod }, snapshot) {
+    const constraints = constraintsOf(pod, 'DoNotSchedule', snapshot);
+    return constraints.length === 0 ? 'skip' : filterBy(constraints);
+  },
+  prepareScore({ pod }, nodes, snapshot) {
+    const constraints = constraintsOf(pod, 'ScheduleAnyway', snapshot);
+    if (constraints.length === 0) return 'skip';
+    // Domains of a finer key hold fewer pods each: without the weight, the coarser key would always decide.
+    const weights = constraints.map(({ key, counts }) =>
+      Math.log((key === 'kubernetes.io/hostname' ? nodes.length : counts.size) + 2),
+    );
+    const lacksLabel = (node: NodeInfo) =>
+      constraints.some(({ key }) => node.node.metadata.labels?.[key] === undefined);
+    return {
+      score(node) {
+        if (lacksLabel(node)) return Number.NaN;
+        return Math.round(
+          constraints.reduce(
+            (sum, { key, counts, maxSkew }, i) =>
+              sum + (counts.get(node.node.metadata.labels![key]) ?? 0) * weights[i] + (maxSkew - 1),
+            0,
+          ),
+        );
+      },
+      normalize(scores: Float64Array) {
+        const known = scores.filter((score) => !Number.isNaN(score));
+        const max = Math.max(0, ...known);
+        const min = known.length > 0 ? Math.min(...known) : 0;
+        for (let i = 0; i < scores.length; i++) {
+          if (Number.isNaN(scores[i])) scores[i] = 0;
+          else scores[i] = max === 0 ? maxScore : Math.floor((maxScore * (max + min - scores[i])) / max);
+        }
+      },
+    };
+  },
+  wakes: (event, { pod }) =>
+    event.type === 'node-added' ||
+    (event.type === 'node-changed' && event.what.includes('labels')) ||
+    ((event.type === 'pod-gone' || event.type === 'pod-assigned' || event.type === 'pod-relabelled') &&
+      event.pod.metadata.namespace === pod.metadata.namespace),
+};

@@ -1,0 +1,266 @@
+// Pods that wait for a node: ready to be tried, backing off, or waiting for something to change.
+// https://kubernetes.io/docs/concepts/scheduling-eviction/scheduling-framework/#scheduling-queue
+
+import type { Clock, Timer } from '../machinery/clock.ts';
+import type { ClusterEvent } from './cluster-events.ts';
+import type { Plugin } from './framework.ts';
+import type { PodInfo } from './pod-info.ts';
+
+const firstBackoffMs = 1_000;
+const longestBackoffMs = 10_000;
+/** Whatever the events say, after this long a pod is tried again. */
+const longestWaitMs = 5 * 60_000;
+
+export interface QueuedPod {
+  info: PodInfo;
+  /** Times that it was tried. */
+  attempts: number;
+  /** When it was first queued. */
+  readonly sinceMs: number;
+  /** Plugins that refused it last. */
+  refusedBy: ReadonlySet<string>;
+  order: number;
+}
+
+interface Waiting {
+  readonly queued: QueuedPod;
+  readonly untilMs: number;
+}
+
+export class SchedulingQueue {
+  readonly #plugins: ReadonlyMap<string, Plugin>;
+  readonly #clock: Clock;
+  readonly #ready: () => void;
+  readonly #active = new Heap();
+  readonly #known = new Map<string, QueuedPod>();
+  readonly #backingOff = new Map<string, Waiting>();
+  readonly #waiting = new Map<string, Waiting>();
+  /** What happened while a pod was being tried: it may have been refused for what is no longer so. */
+  readonly #inFlight = new Map<string, ClusterEvent[]>();
+  #order = 0;
+  #timer: Timer | undefined;
+  #timerAtMs = Number.POSITIVE_INFINITY;
+
+  /** `ready` is called when there is a pod to try. */
+  constructor(plugins: readonly Plugin[], clock: Clock, ready: () => void) {
+    this.#plugins = new Map(plugins.map((plugin) => [plugin.name, plugin]));
+    this.#clock = clock;
+    this.#ready = ready;
+  }
+
+  get counts(): { active: number; backoff: number; unschedulable: number } {
+    return { active: this.#active.size, backoff: this.#backingOff.size, unschedulable: this.#waiting.size };
+  }
+
+  /** A pod without a node: new, or seen again. Why it may not even be tried yet, undefined when it may. */
+  add(info: PodInfo): string | undefined {
+    const { uid } = info.pod.metadata;
+    const gate = this.#gateOf(info);
+    const known = this.#known.get(uid);
+    const queued = known ?? {
+      info,
+      attempts: 0,
+      sinceMs: this.#clock.now(),
+      refusedBy: new Set<string>(),
+      order: this.#order++,
+    };
+    queued.info = info;
+    this.#known.set(uid, queued);
+    if (gate) {
+      queued.refusedBy = new Set([gate.plugin]);
+      this.#waiting.set(uid, { queued, untilMs: Number.POSITIVE_INFINITY });
+      return gate.reason;
+    }
+    if (!known) this.#activate(queued);
+    return undefined;
+  }
+
+  #gateOf({ pod }: PodInfo): { plugin: string; reason: string } | undefined {
+    for (const plugin of this.#plugins.values()) {
+      const reason = plugin.preEnqueue?.(pod);
+      if (reason) return { plugin: plugin.name, reason };
+    }
+    return undefined;
+  }
+
+  /** The waiting pod was changed: it is tried again when that could matter. */
+  update(info: PodInfo, event: ClusterEvent): string | undefined {
+    const queued = this.#known.get(info.pod.metadata.uid);
+    if (!queued) return this.add(info);
+    queued.info = info;
+    if (this.#waiting.has(info.pod.metadata.uid)) {
+      const gate = this.#gateOf(info);
+      if (gate) return gate.reason;
+    }
+    this.#wakeOne(info.pod.metadata.uid, event);
+    return undefined;
+  }
+
+  remove(uid: string): void {
+    const queued = this.#known.get(uid);
+    if (!queued) return;
+    this.#known.delete(uid);
+    this.#active.remove(queued);
+    this.#backingOff.delete(uid);
+    this.#waiting.delete(uid);
+    this.#inFlight.delete(uid);
+  }
+
+  /** The next pod to try: the highest priority, then the longest in the queue. */
+  pop(): QueuedPod | undefined {
+    const queued = this.#active.pop();
+    if (!queued) return undefined;
+    queued.attempts++;
+    this.#inFlight.set(queued.info.pod.metadata.uid, []);
+    return queued;
+  }
+
+  /** The try came to its end: the pod has its node. */
+  done(uid: string): void {
+    this.#inFlight.delete(uid);
+    this.#known.delete(uid);
+  }
+
+  /** Refused: it waits until one of those who refused it may change their mind. */
+  refused(queued: QueuedPod, plugins: ReadonlySet<string>): void {
+    const { uid } = queued.info.pod.metadata;
+    const missed = this.#inFlight.get(uid) ?? [];
+    this.#inFlight.delete(uid);
+    if (this.#known.get(uid) !== queued) return; // deleted meanwhile
+    queued.refusedBy = plugins;
+    if (missed.some((event) => this.#matters(queued, event))) return this.#backOff(queued);
+    this.#waiting.set(uid, { queued, untilMs: this.#clock.now() + longestWaitMs });
+    this.#schedule(this.#clock.now() + longestWaitMs);
+  }
+
+  /** Something went wrong that has nothing to do with the cluster's state: again after the back-off. */
+  failed(queued: QueuedPod): void {
+    const { uid } = queued.info.pod.metadata;
+    this.#inFlight.delete(uid);
+    if (this.#known.get(uid) === queued) this.#backOff(queued);
+  }
+
+  /** Wakes the pods that the event may help. */
+  wake(event: ClusterEvent): void {
+    for (const events of this.#inFlight.values()) events.push(event);
+    for (const uid of [...this.#waiting.keys()]) this.#wakeOne(uid, event);
+  }
+
+  #wakeOne(uid: string, event: ClusterEvent): void {
+    const waiting = this.#waiting.get(uid);
+    if (!waiting || !this.#matters(waiting.queued, event)) return;
+    this.#waiting.delete(uid);
+    this.#backOff(waiting.queued);
+  }
+
+  #matters({ refusedBy, info }: QueuedPod, event: ClusterEvent): boolean {
+    if (refusedBy.size === 0) return true;
+    for (const name of refusedBy) {
+      const plugin = this.#plugins.get(name);
+      if (!plugin?.wakes || plugin.wakes(event, info)) return true;
+    }
+    return false;
+  }
+
+  #backOff(queued: QueuedPod): void {
+    if (queued.attempts === 0) return this.#activate(queued);
+    const delayMs = Math.min(firstBackoffMs * 2 ** (queued.attempts - 1), longestBackoffMs);
+    const untilMs = this.#clock.now() + delayMs;
+    this.#backingOff.set(queued.info.pod.metadata.uid, { queued, untilMs });
+    this.#schedule(untilMs);
+  }
+
+  #activate(queued: QueuedPod): void {
+    this.#active.push(queued);
+    this.#ready();
+  }
+
+  #schedule(atMs: number): void {
+    if (atMs >= this.#timerAtMs) return;
+    this.#timer?.cancel();
+    this.#timerAtMs = atMs;
+    this.#timer = this.#clock.after(atMs - this.#clock.now(), () => this.#flush(), { background: true });
+  }
+
+  /** Moves on those whose time has come. */
+  #flush(): void {
+    this.#timerAtMs = Number.POSITIVE_INFINITY;
+    const now = this.#clock.now();
+    let next = Number.POSITIVE_INFINITY;
+    for (const set of [this.#backingOff, this.#waiting])
+      for (const [uid, { queued, untilMs }] of set) {
+        if (untilMs > now) next = Math.min(next, untilMs);
+        else {
+          set.delete(uid);
+          this.#activate(queued);
+        }
+      }
+    if (next < Number.POSITIVE_INFINITY) this.#schedule(next);
+  }
+
+  stop(): void {
+    this.#timer?.cancel();
+  }
+}
+
+/** Ordered by priority, then by order of arrival (plugin PrioritySort). */
+class Heap {
+  readonly #items: QueuedPod[] = [];
+  readonly #members = new Set<QueuedPod>();
+
+  get size(): number {
+    return this.#members.size;
+  }
+
+  push(item: QueuedPod): void {
+    if (this.#members.has(item)) return;
+    this.#members.add(item);
+    this.#items.push(item);
+    this.#up(this.#items.length - 1);
+  }
+
+  pop(): QueuedPod | undefined {
+    for (;;) {
+      const top = this.#items[0];
+      if (!top) return undefined;
+      const last = this.#items.pop()!;
+      if (this.#items.length > 0) {
+        this.#items[0] = last;
+        this.#down(0);
+      }
+      if (this.#members.delete(top)) return top; // else it was removed meanwhile
+    }
+  }
+
+  remove(item: QueuedPod): void {
+    this.#members.delete(item);
+  }
+
+  #before(a: QueuedPod, b: QueuedPod): boolean {
+    return a.info.priority !== b.info.priority ? a.info.priority > b.info.priority : a.order < b.order;
+  }
+
+  #up(start: number): void {
+    for (let i = start; i > 0; ) {
+      const parent = (i - 1) >> 1;
+      if (!this.#before(this.#items[i], this.#items[parent])) return;
+      this.#swap(i, parent);
+      i = parent;
+    }
+  }
+
+  #down(start: number): void {
+    for (let i = start; ; ) {
+      let least = i;
+      for (const child of [2 * i + 1, 2 * i + 2])
+        if (child < this.#items.length && this.#before(this.#items[child], this.#items[least])) least = child;
+      if (least === i) return;
+      this.#swap(i, least);
+      i = least;
+    }
+  }
+
+  #swap(a: number, b: number): void {
+    [this.#items[a], this.#items[b]] = [this.#items[b], this.#items[a]];
+  }
+}

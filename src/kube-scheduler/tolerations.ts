@@ -1,0 +1,28 @@
+// https://kubernetes.io/docs/concepts/scheduling-eviction/taint-and-toleration/
+
+import type { Taint, Toleration } from '../api/api.ts';
+
+/** Whether any of the tolerations takes the taint. An empty key with Exists takes all, an empty effect any effect. */
+export const tolerates = (tolerations: readonly Toleration[] | undefined, taint: Taint): boolean =>
+  tolerations?.some((t) => takes(t, taint)) ?? false;
+
+function takes(toleration: Toleration, taint: Taint): boolean {
+  if (toleration.effect && toleration.effect !== taint.effect) return false;
+  if (toleration.key && toleration.key !== taint.key) return false;
+  switch (toleration.operator) {
+    case 'Exists':
+      return true;
+    case 'Gt':
+    case 'Lt':
+      return compares(toleration.operator, toleration.value, taint.value);
+    default:
+      return Boolean(toleration.key) && (toleration.value ?? '') === (taint.value ?? '');
+  }
+}
+
+/** KEP-5471: the taint's value must be greater (less) than the toleration's; both whole numbers. */
+function compares(operator: 'Gt' | 'Lt', wanted: string | undefined, value: string | undefined): boolean {
+  const whole = /^-?\d+$/;
+  if (!whole.test(wanted ?? '') || !whole.test(value ?? '')) return false;
+  return operator === 'Gt' ? BigInt(value!) > BigInt(wanted!) : BigInt(value!) < BigInt(wanted!);
+}
