@@ -2,7 +2,9 @@
 // Names and meanings are those of the Container Runtime Interface v1 (k8s.io/cri-api).
 
 import type { Readable, Writable } from 'node:stream';
+import type { CriOptions } from './cri/cri.ts';
 
+export type { CriOptions } from './cri/cri.ts';
 export { type Images, openImages } from './images/images.ts';
 export { createNativeRuntime, destroyNativeRuntime, type NativeOptions } from './native/native.ts';
 export { RuntimeError } from './runtime-error.ts';
@@ -236,4 +238,9 @@ export interface ContainerRuntime {
   destroyAll?(): Promise<void>;
   /** Lets go of sockets and helpers. Containers keep running. */
   close(): Promise<void>;
+}
+
+/** Rejects with RuntimeError('unavailable') when nobody answers at the endpoint. Loaded when asked for: gRPC is large. */
+export async function createCriRuntime(options: CriOptions): Promise<ContainerRuntime> {
+  return (await import('./cri/cri.ts')).createCriRuntime(options);
 }

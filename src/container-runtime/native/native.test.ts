@@ -46,7 +46,13 @@ describe.skipIf(!isRoot)('native (needs root)', () => {
   runtimeContract('native', async () => {
     const own = machine();
     const runtime = await own.open();
-    return { runtime, image, logDirectory: own.logDirectory, end: () => own.end(runtime) };
+    return {
+      runtime,
+      image,
+      startLine: 'listens on port',
+      logDirectory: own.logDirectory,
+      end: () => own.end(runtime),
+    };
   });
 
   const own = isRoot ? machine() : undefined!;

@@ -1,0 +1,85 @@
+import * as grpc from '@grpc/grpc-js';
+import protobuf from 'protobufjs';
+import type { Clock } from '../../machinery/clock.ts';
+import { RuntimeError } from '../runtime-error.ts';
+import { criProto } from './cri-proto.ts';
+
+/** Messages as plain objects, of the shapes in cri-proto.ts: fields in camelCase, enums by name, 64-bit numbers as numbers. */
+export type Message = Record<string, any>;
+
+/** Lists of a full node are larger than gRPC's 4 MB; the kubelet allows 16 MB. */
+const largestMessage = 16 * 2 ** 20;
+/** The kubelet's runtime-request-timeout. */
+const requestTimeoutMs = 120_000;
+
+const plain: protobuf.IConversionOptions = { longs: Number, enums: String, defaults: true };
+
+/** One connection to a CRI v1 runtime. Calls reject with RuntimeError. */
+export class CriClient {
+  readonly #client: grpc.Client;
+  readonly #clock: Clock;
+  readonly #methods = new Map<
+    string,
+    { path: string; encode: (m: Message) => Buffer; decode: (b: Buffer) => Message }
+  >();
+
+  /** `endpoint`: unix:///run/containerd/containerd.sock, or a path. */
+  constructor(endpoint: string, clock: Clock) {
+    this.#clock = clock;
+    const { root } = protobuf.parse(criProto);
+    for (const name of ['RuntimeService', 'ImageService']) {
+      const service = root.lookupService(`runtime.v1.${name}`);
+      for (const method of service.methodsArray) {
+        const request = root.lookupType(`runtime.v1.${method.requestType}`);
+        const response = root.lookupType(`runtime.v1.${method.responseType}`);
+        this.#methods.set(method.name, {
+          path: `/runtime.v1.${name}/${method.name}`,
+          encode: (message) => Buffer.from(request.encode(request.fromObject(message)).finish()),
+          decode: (bytes) => response.toObject(response.decode(bytes), plain),
+        });
+      }
+    }
+    this.#client = new grpc.Client(target(endpoint), grpc.credentials.createInsecure(), {
+      'grpc.default_authority': 'localhost',
+      'grpc.max_receive_message_length': largestMessage,
+      'grpc.max_send_message_length': largestMessage,
+    });
+  }
+
+  call(
+    name: string,
+    message: Message = {},
+    kind: RuntimeError['kind'] = 'unavailable',
+    timeoutMs = requestTimeoutMs,
+  ): Promise<Message> {
+    const { path, encode, decode } = this.#methods.get(name)!;
+    const deadline = timeoutMs > 0 ? this.#clock.now() + timeoutMs : undefined;
+    return new Promise((resolve, reject) => {
+      this.#client.makeUnaryRequest(path, encode, decode, message, { deadline }, (error, response) => {
+        if (error) reject(runtimeError(error, kind));
+        else resolve(response!);
+      });
+    });
+  }
+
+  stream(name: string, message: Message = {}): grpc.ClientReadableStream<Message> {
+    const { path, encode, decode } = this.#methods.get(name)!;
+    return this.#client.makeServerStreamRequest(path, encode, decode, message);
+  }
+
+  close(): void {
+    this.#client.close();
+  }
+}
+
+function target(endpoint: string): string {
+  return endpoint.startsWith('/') ? `unix://${endpoint}` : endpoint;
+}
+
+function runtimeError(error: grpc.ServiceError, kind: RuntimeError['kind']): RuntimeError {
+  const text = error.details || error.message;
+  if (error.code === grpc.status.NOT_FOUND) return new RuntimeError('not-found', text, { cause: error });
+  if (error.code === grpc.status.UNAVAILABLE) return new RuntimeError('unavailable', text, { cause: error });
+  const timedOut = error.code === grpc.status.DEADLINE_EXCEEDED || /timeout .* exceeded/.test(text);
+  return new RuntimeError(timedOut ? 'timeout' : kind, text, { cause: error });
+}

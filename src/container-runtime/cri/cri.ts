@@ -1,0 +1,301 @@
+// Any runtime that serves CRI v1, such as containerd or CRI-O, over its socket.
+
+import type { Duplex } from 'node:stream';
+import type { Clock } from '../../machinery/clock.ts';
+import type { Random } from '../../machinery/random.ts';
+import type {
+  ContainerConfig,
+  ContainerResources,
+  ContainerRuntime,
+  ContainerStats,
+  ContainerStatus,
+  ExecSession,
+  Image,
+  RuntimeEvent,
+  Sandbox,
+  SandboxConfig,
+} from '../container-runtime.ts';
+import { isHello } from '../images/hello.ts';
+import { ImageStore } from '../images/image-store.ts';
+import type { RegistryAuth } from '../images/registry.ts';
+import { RuntimeError } from '../runtime-error.ts';
+import {
+  containerMessage,
+  imageOf,
+  resourcesMessage,
+  sandboxMessage,
+  sandboxOf,
+  stateOf,
+  statusOf,
+} from './convert.ts';
+import { CriClient, type Message } from './cri-client.ts';
+import { importHello, pauseImage } from './hello-import.ts';
+import { type StreamOptions, streamPort, streamSession } from './streaming.ts';
+
+export interface CriOptions {
+  /** unix:///run/containerd/containerd.sock */
+  readonly endpoint: string;
+  /** Where the built-in image is made before it goes to the runtime. */
+  readonly imageDirectory: string;
+  readonly clock: Clock;
+  readonly random: Random;
+}
+
+/** Rejects with RuntimeError('unavailable') when nobody answers at the endpoint. */
+export async function createCriRuntime(options: CriOptions): Promise<ContainerRuntime> {
+  const client = new CriClient(options.endpoint, options.clock);
+  const version = await client.call('Version', { version: 'v1' }, 'unavailable', 10_000).catch((error) => {
+    client.close();
+    throw new RuntimeError('unavailable', `no container runtime at ${options.endpoint}: ${error.message}`);
+  });
+  return new Cri(client, options, `${version['runtimeName']}://${version['runtimeVersion']}`);
+}
+
+/** Above the time that the runtime itself was given: it must have the chance to answer. */
+const slackMs = 10_000;
+
+class Cri implements ContainerRuntime {
+  readonly version: string;
+  readonly #client: CriClient;
+  readonly #options: CriOptions;
+  /** Statuses that cannot change any more before the state does. */
+  readonly #statuses = new Map<string, ContainerStatus>();
+  readonly #ips = new Map<string, readonly string[]>();
+
+  constructor(client: CriClient, options: CriOptions, version: string) {
+    this.#client = client;
+    this.#options = options;
+    this.version = version;
+  }
+
+  async status() {
+    const { status } = await this.#client.call('Status');
+    const problem = (type: string): string | undefined => {
+      const condition = status?.conditions.find((entry: Message) => entry['type'] === type);
+      if (condition?.status) return undefined;
+      return condition ? `${condition.reason}: ${condition.message}` : `the runtime does not report ${type}`;
+    };
+    const runtime = problem('RuntimeReady');
+    const network = problem('NetworkReady');
+    return { ...(runtime && { runtime }), ...(network && { network }) };
+  }
+
+  async updatePodCidrs(cidrs: readonly string[]): Promise<void> {
+    await this.#client.call('UpdateRuntimeConfig', { runtimeConfig: { networkConfig: { podCidr: cidrs.join(',') } } });
+  }
+
+  async runPodSandbox(config: SandboxConfig): Promise<string> {
+    const request = { config: sandboxMessage(config), runtimeHandler: '' };
+    const run = () => this.#client.call('RunPodSandbox', request, 'sandbox', 2 * 120_000);
+    const { podSandboxId } = await run().catch(async (error) => {
+      // A runtime told to use our pause image (see hello-import.ts) gets it when it first needs it.
+      if (!error.message.includes(pauseImage)) throw error;
+      await this.#importHello('coracle.local/hello:latest');
+      return run();
+    });
+    return podSandboxId;
+  }
+
+  async stopPodSandbox(id: string): Promise<void> {
+    await orGone(this.#client.call('StopPodSandbox', { podSandboxId: id }, 'sandbox'));
+  }
+
+  async removePodSandbox(id: string): Promise<void> {
+    await orGone(this.#client.call('RemovePodSandbox', { podSandboxId: id }, 'sandbox'));
+    this.#ips.delete(id);
+  }
+
+  async listPodSandboxes(): Promise<readonly Sandbox[]> {
+    const { items } = await this.#client.call('ListPodSandbox');
+    return Promise.all(items.map(async (item: Message) => sandboxOf(item, await this.#addresses(item))));
+  }
+
+  async createContainer(sandboxId: string, config: ContainerConfig, sandbox: SandboxConfig): Promise<string> {
+    const request = {
+      podSandboxId: sandboxId,
+      config: containerMessage(config, sandbox),
+      sandboxConfig: sandboxMessage(sandbox),
+    };
+    const { containerId } = await this.#client.call('CreateContainer', request, 'create');
+    return containerId;
+  }
+
+  async startContainer(id: string): Promise<void> {
+    await this.#client.call('StartContainer', { containerId: id }, 'start');
+  }
+
+  async stopContainer(id: string, gracePeriodSeconds: number): Promise<void> {
+    const timeoutMs = gracePeriodSeconds * 1000 + 120_000;
+    const request = { containerId: id, timeout: gracePeriodSeconds };
+    await orGone(this.#client.call('StopContainer', request, 'unavailable', timeoutMs));
+  }
+
+  async removeContainer(id: string): Promise<void> {
+    await orGone(this.#client.call('RemoveContainer', { containerId: id }));
+    this.#statuses.delete(id);
+  }
+
+  async listContainers(): Promise<readonly ContainerStatus[]> {
+    const { containers } = await this.#client.call('ListContainers');
+    const statuses = await Promise.all(
+      containers.map(async (container: Message) => {
+        const known = this.#statuses.get(container['id']);
+        return known?.state === stateOf(container) ? known : this.#fetch(container['id'], container['podSandboxId']);
+      }),
+    );
+    const present = statuses.filter((status) => status !== undefined);
+    const ids = new Set(present.map((status) => status.id));
+    for (const id of this.#statuses.keys()) if (!ids.has(id)) this.#statuses.delete(id);
+    return present;
+  }
+
+  async containerStatus(id: string): Promise<ContainerStatus | undefined> {
+    return this.#fetch(id, this.#statuses.get(id)?.sandboxId);
+  }
+
+  async updateContainerResources(id: string, resources: ContainerResources): Promise<void> {
+    await this.#client.call('UpdateContainerResources', { containerId: id, linux: resourcesMessage(resources) });
+  }
+
+  async reopenContainerLog(id: string): Promise<void> {
+    await this.#client.call('ReopenContainerLog', { containerId: id });
+  }
+
+  async containerStats(): Promise<readonly ContainerStats[]> {
+    const { stats } = await this.#client.call('ListContainerStats');
+    return stats.map(({ attributes, cpu, memory }: Message) => ({
+      id: attributes.id,
+      name: attributes.metadata.name,
+      sandboxId: this.#statuses.get(attributes.id)?.sandboxId ?? '',
+      cpuNanoseconds: cpu?.usageCoreNanoSeconds?.value ?? 0,
+      memoryWorkingSetBytes: memory?.workingSetBytes?.value ?? 0,
+      memoryRssBytes: memory?.rssBytes?.value ?? 0,
+    }));
+  }
+
+  async exec(id: string, command: readonly string[], options: StreamOptions): Promise<ExecSession> {
+    const streams = { ...options, stdout: true, stderr: !options.tty };
+    const { url } = await this.#client.call('Exec', { containerId: id, cmd: command, ...streams });
+    return streamSession(url, streams);
+  }
+
+  async execSync(id: string, command: readonly string[], timeoutMs: number) {
+    const timeout = Math.ceil(timeoutMs / 1000);
+    const request = { containerId: id, cmd: command, timeout };
+    const deadlineMs = timeoutMs > 0 ? timeoutMs + slackMs : 0;
+    const { stdout, stderr, exitCode } = await this.#client.call('ExecSync', request, 'unavailable', deadlineMs);
+    return { stdout: Buffer.from(stdout), stderr: Buffer.from(stderr), exitCode: exitCode as number };
+  }
+
+  async attach(id: string, options: StreamOptions): Promise<ExecSession> {
+    const streams = { ...options, stdout: true, stderr: !options.tty };
+    const { url } = await this.#client.call('Attach', { containerId: id, ...streams });
+    return streamSession(url, streams);
+  }
+
+  async portForward(sandboxId: string, port: number): Promise<Duplex> {
+    const { url } = await this.#client.call('PortForward', { podSandboxId: sandboxId, port: [port] });
+    return streamPort(url, port);
+  }
+
+  async listImages(): Promise<readonly Image[]> {
+    const { images } = await this.#client.call('ListImages');
+    return images.map(imageOf);
+  }
+
+  async imageStatus(reference: string): Promise<Image | undefined> {
+    const found = await this.#image(reference);
+    if (found || !isHello(reference)) return found;
+    await this.#importHello(reference);
+    return this.#image(reference);
+  }
+
+  async pullImage(reference: string, auth?: RegistryAuth): Promise<string> {
+    if (isHello(reference)) return (await this.imageStatus(reference))!.id;
+    // An hour: what ends a pull that makes no progress is the runtime.
+    const request = { image: { image: reference }, auth };
+    const { imageRef } = await this.#client.call('PullImage', request, 'image', 3_600_000).catch((error) => {
+      throw new RuntimeError('image', error.message, { cause: error });
+    });
+    return imageRef;
+  }
+
+  async removeImage(id: string): Promise<void> {
+    await orGone(this.#client.call('RemoveImage', { image: { image: id } }));
+  }
+
+  /** Ends at once with runtimes that have no events (containerd before 1.7). */
+  async *events(signal: AbortSignal): AsyncIterable<RuntimeEvent> {
+    const stream = this.#client.stream('GetContainerEvents');
+    const cancel = () => stream.cancel();
+    signal.addEventListener('abort', cancel, { once: true });
+    try {
+      for await (const event of stream) {
+        const type = eventTypes[event['containerEventType']];
+        if (type) yield { type, containerId: event['containerId'], sandboxId: event['podSandboxStatus']?.id ?? '' };
+      }
+    } catch {
+      // Unimplemented, cancelled or cut off: the kubelet polls as well.
+    } finally {
+      signal.removeEventListener('abort', cancel);
+    }
+  }
+
+  async destroyAll(): Promise<void> {
+    for (const { id } of await this.listPodSandboxes()) {
+      await this.stopPodSandbox(id);
+      await this.removePodSandbox(id);
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#client.close();
+  }
+
+  async #fetch(id: string, sandboxId?: string): Promise<ContainerStatus | undefined> {
+    const response = await orGone(this.#client.call('ContainerStatus', { containerId: id, verbose: true }));
+    if (!response?.['status']) return undefined;
+    const sandbox = sandboxId ?? JSON.parse(response['info']?.info ?? '{}').sandboxID ?? '';
+    const status = statusOf(sandbox, response['status'], response['info']);
+    this.#statuses.set(id, status);
+    return status;
+  }
+
+  async #addresses(item: Message): Promise<readonly string[]> {
+    if (item['state'] !== 'SANDBOX_READY') return [];
+    const known = this.#ips.get(item['id']);
+    if (known) return known;
+    const response = await orGone(this.#client.call('PodSandboxStatus', { podSandboxId: item['id'] }));
+    const network = response?.['status']?.network;
+    const ips = network?.ip ? [network.ip, ...network.additionalIps.map((entry: Message) => entry['ip'])] : [];
+    this.#ips.set(item['id'], ips);
+    return ips;
+  }
+
+  async #image(reference: string): Promise<Image | undefined> {
+    const { image } = await this.#client.call('ImageStatus', { image: { image: reference } });
+    return image?.id ? imageOf(image) : undefined;
+  }
+
+  async #importHello(reference: string): Promise<void> {
+    const { endpoint, imageDirectory, random } = this.#options;
+    await importHello(new ImageStore(imageDirectory, random), reference, endpoint.replace(/^unix:(\/\/)?/, ''));
+  }
+}
+
+const eventTypes: Readonly<Record<string, RuntimeEvent['type']>> = {
+  CONTAINER_CREATED_EVENT: 'created',
+  CONTAINER_STARTED_EVENT: 'started',
+  CONTAINER_STOPPED_EVENT: 'stopped',
+  CONTAINER_DELETED_EVENT: 'deleted',
+};
+
+/** What is gone already needs no stopping or removing. */
+async function orGone(call: Promise<Message>): Promise<Message | undefined> {
+  try {
+    return await call;
+  } catch (error) {
+    if (error instanceof RuntimeError && error.kind === 'not-found') return undefined;
+    throw error;
+  }
+}

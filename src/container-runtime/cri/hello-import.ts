@@ -1,0 +1,77 @@
+// CRI can pull images but not take one in, so the built-in image reaches containerd through its own client, `ctr`.
+
+import { execFile, spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { createReadStream, mkdirSync, renameSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { ensureHello } from '../images/hello.ts';
+import type { ImageStore } from '../images/image-store.ts';
+import { architecture } from '../images/platform.ts';
+import { normalizeReference } from '../images/reference.ts';
+import { RuntimeError } from '../runtime-error.ts';
+
+/**
+ * Comes along, for runtimes whose configuration names it as sandbox_image: without a registry they could not have their
+ * own. It has the same layer, and so costs nothing.
+ */
+export const pauseImage = 'coracle.local/pause:1';
+
+/** Rejects with RuntimeError('image') when there is no `ctr`, or the runtime is not containerd. */
+export async function importHello(store: ImageStore, reference: string, socket: string): Promise<void> {
+  const image = await ensureHello(store, reference);
+  await store.ingest(async (directory) => {
+    await writeLayout(directory, store.rootfs(image), image.config, normalizeReference(reference).canonical);
+    const tar = spawn('tar', ['-C', directory, '-cf', '-', 'oci-layout', 'index.json', 'blobs'], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    const ctr = spawn('ctr', ['--address', socket, '--namespace', 'k8s.io', 'images', 'import', '-'], {
+      stdio: [tar.stdout, 'ignore', 'pipe'],
+    });
+    let stderr = '';
+    ctr.stderr!.on('data', (chunk) => (stderr += chunk));
+    const code = await new Promise((resolve) => {
+      ctr.on('error', (error) => resolve(error.message));
+      ctr.on('close', resolve);
+    });
+    if (code !== 0)
+      throw new RuntimeError(
+        'image',
+        `cannot bring ${reference} into the runtime at ${socket} with ctr: ${stderr || code}`,
+      );
+  });
+}
+
+/** An OCI image layout (image-spec, image-layout.md) of two images with one layer. */
+async function writeLayout(directory: string, tree: string, config: unknown, name: string): Promise<void> {
+  const blobs = join(directory, 'blobs/sha256');
+  mkdirSync(blobs, { recursive: true });
+  const layerPath = join(directory, 'layer');
+  await promisify(execFile)('tar', ['-C', tree, '--sort=name', '-cf', layerPath, '.']);
+  const hash = createHash('sha256');
+  for await (const chunk of createReadStream(layerPath)) hash.update(chunk);
+  const hex = hash.digest('hex');
+  const layer = {
+    mediaType: 'application/vnd.oci.image.layer.v1.tar',
+    digest: `sha256:${hex}`,
+    size: statSync(layerPath).size,
+  };
+  renameSync(layerPath, join(blobs, hex));
+  const put = (mediaType: string, document: unknown) => {
+    const content = JSON.stringify(document);
+    const digest = createHash('sha256').update(content).digest('hex');
+    writeFileSync(join(blobs, digest), content);
+    return { mediaType, digest: `sha256:${digest}`, size: Buffer.byteLength(content) };
+  };
+  const image = (config: unknown, name: string) => {
+    const rootfs = { type: 'layers', diff_ids: [layer.digest] };
+    const document = { architecture, os: 'linux', config, rootfs };
+    const configBlob = put('application/vnd.oci.image.config.v1+json', document);
+    const mediaType = 'application/vnd.oci.image.manifest.v1+json';
+    const manifest = put(mediaType, { schemaVersion: 2, mediaType, config: configBlob, layers: [layer] });
+    return { ...manifest, annotations: { 'io.containerd.image.name': name } };
+  };
+  const manifests = [image(config, name), image({ Entrypoint: ['/usr/bin/sleep', 'infinity'] }, pauseImage)];
+  writeFileSync(join(directory, 'oci-layout'), '{"imageLayoutVersion":"1.0.0"}');
+  writeFileSync(join(directory, 'index.json'), JSON.stringify({ schemaVersion: 2, manifests }));
+}
