@@ -56,7 +56,8 @@ function named(schema: OpenApi, rows: Field[] = []): object {
   const { properties = {}, ...rest } = schema;
   if (!schema.properties) return convert(schema);
   const order = new Map(rows.map((row, index) => [row[0], index]));
-  const rank = (key: string) => (key === 'kind' ? -2 : key === 'apiVersion' ? -1 : (order.get(key) ?? rows.length));
+  // A type of the top level embeds kind and apiVersion, and they come first.
+  const rank = (key: string) => order.get(key) ?? (key === 'kind' ? -2 : key === 'apiVersion' ? -1 : rows.length);
   const sorted = Object.keys(properties).sort((a, b) => rank(a) - rank(b));
   return {
     ...convert(rest),

@@ -93,7 +93,11 @@ class Walk {
       if (this.#checked) this.#path.push(key);
       const walked = this.value(field, given);
       if (this.#checked) this.#path.pop();
-      if (field.presence === 'nonzero' && isZero(walked, given)) continue;
+      if (field.presence === 'nonzero' && isZero(walked, given)) {
+        // Defaulting and validation tell an empty list from a missing one; what is written does not.
+        if (this.#checked && Array.isArray(given)) out[key] = walked;
+        continue;
+      }
       // What passed through the store has no empty lists: protobuf does not tell them from missing ones.
       out[key] = field.presence === 'always' && Array.isArray(walked) && walked.length === 0 ? null : walked;
     }

@@ -1,7 +1,7 @@
 // https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/job-v1/
 
 import { labelSelector } from '../../machinery/label-selector.ts';
-import { domainPrefixedPathFaults, labelValueFaults } from '../../machinery/names.ts';
+import { domainPrefixedPathFaults } from '../../machinery/names.ts';
 import type { FieldError } from '../errors.ts';
 import {
   immutableField,
@@ -22,16 +22,7 @@ const uidLabel = 'batch.kubernetes.io/controller-uid';
 
 export function validateJob(job: Job): FieldError[] {
   const spec = job.spec!;
-  return [...validateGenerated(job), ...validateJobSpec(spec, 'spec'), ...validateSelector(job)];
-}
-
-/** The name becomes the value of labels that are added to each pod. */
-function validateGenerated(job: Job): FieldError[] {
-  if (job.spec!.manualSelector) return [];
-  const labels = job.spec!.template?.metadata?.labels ?? {};
-  return ['batch.kubernetes.io/job-name', 'job-name'].flatMap((label) =>
-    invalidValues('spec.template.labels', labels[label] ?? '', labelValueFaults(labels[label] ?? '')),
-  );
+  return [...validateJobSpec(spec, 'spec'), ...validateSelector(job)];
 }
 
 function validateSelector(job: Job): FieldError[] {

@@ -78,7 +78,8 @@ function generateSelector(j: Job): void {
   labels['job-name'] = j.metadata.name;
   // Labels of the job default to those of its pods, which are complete only now.
   const own = { ...j.metadata.labels };
-  if (Object.keys(own).every((key) => labels[key] === own[key])) j.metadata.labels = { ...labels };
+  if (j.metadata.name.length <= 63 && Object.keys(own).every((key) => labels[key] === own[key]))
+    j.metadata.labels = { ...labels };
   const selector = (spec.selector ??= {});
   (selector.matchLabels ??= {})['batch.kubernetes.io/controller-uid'] ??= j.metadata.uid;
 }

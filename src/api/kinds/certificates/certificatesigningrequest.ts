@@ -58,6 +58,7 @@ function validateRequest(r: CertificateSigningRequest): FieldError[] {
   const text = request ? atob(request) : '';
   if (!/-----BEGIN CERTIFICATE REQUEST-----[\s\S]+-----END CERTIFICATE REQUEST-----/.test(text))
     errors.push(invalidValue('spec.request', request || null, 'PEM block type must be CERTIFICATE REQUEST'));
+  else if (isTruncated(text)) errors.push(invalidValue('spec.request', request, 'asn1: syntax error: data truncated'));
   if (!usages?.length) errors.push(required('spec.usages'));
   if (expirationSeconds !== undefined && expirationSeconds < 600)
     errors.push(
@@ -68,6 +69,16 @@ function validateRequest(r: CertificateSigningRequest): FieldError[] {
       ),
     );
   return errors;
+}
+
+/** Whether the outer sequence promises more bytes than there are. */
+function isTruncated(pem: string): boolean {
+  const der = atob(pem.replace(/-----[^-]+-----/g, '').replace(/\s/g, ''));
+  const first = der.charCodeAt(1);
+  const size = first < 0x80 ? 0 : first & 0x7f;
+  let length = size ? 0 : first;
+  for (let i = 0; i < size; i++) length = length * 256 + der.charCodeAt(2 + i);
+  return der.length < 2 + size + length;
 }
 
 function validateSigner(name: string): FieldError[] {

@@ -33,6 +33,8 @@ export const pod: KindBehaviour<Pod> = {
       defaultRequests(p);
     },
     prepareForCreate(p, { now }) {
+      // Negative periods were once accepted and mean the shortest one.
+      if ((p.spec!.terminationGracePeriodSeconds ?? 0) < 0) p.spec!.terminationGracePeriodSeconds = 1;
       p.status = { phase: 'Pending', qosClass: qosClass(p.spec!) };
       if (isSchedulingGated(p))
         p.status.conditions = [

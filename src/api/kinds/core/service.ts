@@ -1,5 +1,7 @@
+import { dns1123LabelFaults } from '../../../machinery/names.ts';
 import type { Service } from '../../generated/types.ts';
 import type { KindBehaviour } from '../../kind.ts';
+import { nameRule } from '../../validation/metadata.ts';
 import { validateService, validateServiceUpdate } from '../../validation/service.ts';
 import { labelsText, none } from '../cells.ts';
 
@@ -21,6 +23,7 @@ export const service: KindBehaviour<Service> = {
     'spec.type': (s) => s.spec?.type ?? '',
   },
   strategy: {
+    nameRule: nameRule(dns1123LabelFaults),
     allowCreateOnUpdate: false,
     setDefaults,
     prepareForCreate: dropUnused,

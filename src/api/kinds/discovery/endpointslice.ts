@@ -71,6 +71,7 @@ function validate(s: EndpointSlice): FieldError[] {
 }
 
 function validateAddress(address: string, path: string, type: string): FieldError[] {
+  if (!addressTypes.includes(type)) return [];
   if (type === 'FQDN') return invalidValues(path, address, dns1123SubdomainFaults(address));
   const ip = parseIp(address);
   if (!ip) return [invalidValue(path, address, ipMessage)];

@@ -50,7 +50,7 @@ function validatePort({ protocol, port, endPort }: NetworkPolicyPort, path: stri
   else if (typeof port === 'string')
     errors.push(invalidValue(at, endPort, 'may not be specified when `port` is non-numeric'));
   else {
-    if (endPort < port) errors.push(invalidValue(at, endPort, 'must be greater than or equal to `port`'));
+    if (endPort < port) errors.push(invalidValue(at, port, 'must be greater than or equal to `port`'));
     if (endPort < 1 || endPort > 65535)
       errors.push(invalidValue(at, endPort, 'must be between 1 and 65535, inclusive'));
   }

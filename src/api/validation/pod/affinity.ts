@@ -110,7 +110,7 @@ function validatePodTerm(term: PodAffinityTerm, path: string): FieldError[] {
 
 export function validateSpread(constraints: readonly TopologySpreadConstraint[], path: string): FieldError[] {
   const errors: FieldError[] = [];
-  const seen = new Set<string>();
+  const seen = new Map<string, number>();
   for (const [index, c] of constraints.entries()) {
     const at = `${path}[${index}]`;
     if (c.maxSkew <= 0) errors.push(invalidValue(`${at}.maxSkew`, c.maxSkew, 'must be greater than zero'));
@@ -120,8 +120,8 @@ export function validateSpread(constraints: readonly TopologySpreadConstraint[],
     if (!actions.includes(c.whenUnsatisfiable))
       errors.push(notSupported(`${at}.whenUnsatisfiable`, c.whenUnsatisfiable, actions));
     const key = `{${c.topologyKey}, ${c.whenUnsatisfiable}}`;
-    if (seen.has(key)) errors.push(duplicate(`${at}.{topologyKey, whenUnsatisfiable}`, key));
-    seen.add(key);
+    if (seen.has(key)) errors.push(duplicate(`${path}[${seen.get(key)}].{topologyKey, whenUnsatisfiable}`, key));
+    else seen.set(key, index);
     errors.push(...validateMinDomains(c, `${at}.minDomains`));
     errors.push(...oneOf(`${at}.nodeAffinityPolicy`, c.nodeAffinityPolicy, ['Honor', 'Ignore']));
     errors.push(...oneOf(`${at}.nodeTaintsPolicy`, c.nodeTaintsPolicy, ['Honor', 'Ignore']));

@@ -9,7 +9,8 @@ import { validatePodSpec } from './spec.ts';
 export function validatePodTemplate(template: PodTemplateSpec | undefined, path: string): FieldError[] {
   const metadata = (template?.metadata ?? {}) as any;
   return [
-    ...validateMetaFields(metadata, `${path}.metadata`),
+    // Kubernetes names the labels of a template without its metadata.
+    ...validateMetaFields(metadata, path),
     ...validatePodSpec(template?.spec ?? { containers: [] }, `${path}.spec`, metadata, { template: true }),
   ];
 }
