@@ -12,8 +12,8 @@ export interface FieldRequirement {
 export interface FieldSelector {
   readonly requirements: readonly FieldRequirement[];
   readonly everything: boolean;
-  /** `valueOf` gives the value of a selectable field. */
-  matches(valueOf: (field: string) => string): boolean;
+  /** `value` gives the value of a selectable field. */
+  matches(value: (field: string) => string): boolean;
   /** The value that `field` must be equal to, when the selector asks for one. */
   exact(field: string): string | undefined;
   toString(): string;
@@ -32,7 +32,7 @@ export function parseFieldSelector(text: string): FieldSelector {
   return {
     requirements,
     everything: requirements.length === 0,
-    matches: (valueOf) => requirements.every((r) => (valueOf(r.field) === r.value) === (r.operator === '=')),
+    matches: (value) => requirements.every((r) => (value(r.field) === r.value) === (r.operator === '=')),
     exact: (field) => requirements.find((r) => r.field === field && r.operator === '=')?.value,
     toString: () => requirements.map((r) => `${r.field}${r.operator}${escapeValue(r.value)}`).join(','),
   };

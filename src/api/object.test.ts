@@ -1,0 +1,138 @@
+import { describe, expect, test } from 'vitest';
+import { decodeBody } from './body.ts';
+import { ApiError } from './errors.ts';
+import { parseJson } from './json.ts';
+import { canonical, decode } from './object.ts';
+import { schemaOfKind } from './schemas.ts';
+
+const wanted = (group: string, version: string, kind: string) => ({
+  group,
+  version,
+  kind,
+  schema: schemaOfKind(group, version, kind)!,
+});
+const pod = wanted('', 'v1', 'Pod');
+const configMap = wanted('', 'v1', 'ConfigMap');
+
+describe('canonical form', () => {
+  test('fields come in the order of the published types, keys of maps sorted', () =>
+    expect(
+      JSON.stringify(
+        decode(pod.schema, {
+          spec: { containers: [{ image: 'i', name: 'n' }] },
+          metadata: { labels: { b: '', a: '' }, name: 'p' },
+        }).object,
+      ),
+    ).toBe(
+      '{"metadata":{"name":"p","labels":{"a":"","b":""}},"spec":{"containers":[{"name":"n","image":"i","resources":{}}]},"status":{}}',
+    ));
+
+  test.each([
+    { case: 'empty strings, zero and false go', spec: { nodeName: '', hostNetwork: false }, left: {} },
+    {
+      case: 'pointers keep them',
+      spec: { priority: 0, automountServiceAccountToken: false },
+      left: { automountServiceAccountToken: false, priority: 0 },
+    },
+    { case: 'null is nothing', spec: { nodeName: null, securityContext: null }, left: {} },
+    { case: 'an empty struct behind a pointer stays', spec: { securityContext: {} }, left: { securityContext: {} } },
+    { case: 'empty lists and maps go', spec: { volumes: [], nodeSelector: {} }, left: {} },
+  ])('$case', ({ spec, left }) =>
+    expect(canonical(pod.schema, { spec: { containers: [], ...spec } } as any).spec).toEqual({
+      containers: null,
+      ...left,
+    }),
+  );
+
+  test('quantities and times', () => {
+    const limits = { cpu: 0.5, memory: '1024Mi' };
+    const { object } = decode(pod.schema, {
+      metadata: { creationTimestamp: '2026-01-02T03:04:05.6+01:00' },
+      spec: { containers: [{ name: 'a', resources: { limits } }] },
+    });
+    expect(object.spec.containers[0].resources.limits).toEqual({ cpu: '500m', memory: '1Gi' });
+    expect(object.metadata.creationTimestamp).toBe('2026-01-02T02:04:05Z');
+    const lease = decode(schemaOfKind('coordination.k8s.io', 'v1', 'Lease')!, {
+      spec: { renewTime: '2026-01-02T03:04:05.1234567Z' },
+    });
+    expect(lease.object.spec.renewTime).toBe('2026-01-02T03:04:05.123456Z');
+  });
+});
+
+describe('refusals', () => {
+  const cannot = 'Pod in version "v1" cannot be handled as a Pod: ';
+  test.each([
+    [
+      '{"spec":{"containers":{"a":1}}}',
+      `${cannot}json: cannot unmarshal object into Go struct field PodSpec.spec.containers of type []v1.Container`,
+    ],
+    [
+      '{"spec":{"containers":[{"image":5}]}}',
+      `${cannot}json: cannot unmarshal number into Go struct field Container.spec.containers.image of type string`,
+    ],
+    [
+      '{"spec":{"priority":9999999999}}',
+      `${cannot}json: cannot unmarshal number 9999999999 into Go struct field PodSpec.spec.priority of type int32`,
+    ],
+    [
+      '{"spec":{"priority":1.5}}',
+      `${cannot}json: cannot unmarshal number 1.5 into Go struct field PodSpec.spec.priority of type int32`,
+    ],
+    [
+      '{"metadata":"x"}',
+      `${cannot}json: cannot unmarshal string into Go struct field Pod.metadata of type v1.ObjectMeta`,
+    ],
+    [
+      '{"kind":"Nothing","apiVersion":"v1"}',
+      'Nothing in version "v1" cannot be handled as a Pod: no kind "Nothing" is registered for version "v1" in scheme "pkg/api/legacyscheme/scheme.go:30"',
+    ],
+    [
+      '',
+      "the object provided is unrecognized (must be of type Pod): couldn't get version/kind; json parse error: unexpected end of JSON input (<empty>)",
+    ],
+    [
+      '{"a":',
+      "the object provided is unrecognized (must be of type Pod): couldn't get version/kind; json parse error: unexpected end of JSON input (7b2261223a)",
+    ],
+  ])('%s', (text, message) => {
+    try {
+      decodeBody(text, 'json', pod);
+      expect.unreachable();
+    } catch (error) {
+      expect(error).toBeInstanceOf(ApiError);
+      expect((error as ApiError).code).toBe(400);
+      expect((error as ApiError).message).toBe(message);
+    }
+  });
+});
+
+describe('unknown and duplicate fields', () => {
+  test('in JSON, in the order of the text', () => {
+    const body = decodeBody('{"data":{"a":"1","a":"2"},"extra":1,"metadata":{"colour":"red"}}', 'json', configMap);
+    expect(body.object).toEqual({ kind: 'ConfigMap', apiVersion: 'v1', metadata: {}, data: { a: '2' } });
+    expect(body.strictFaults).toEqual([
+      'duplicate field "data.a"',
+      'unknown field "extra"',
+      'unknown field "metadata.colour"',
+    ]);
+  });
+
+  test('in YAML, with their lines', () => {
+    const body = decodeBody('metadata:\n  colour: red\ndata:\n  a: "1"\n  a: "2"\n', 'yaml', configMap);
+    expect(body.object.data).toEqual({ a: '2' });
+    expect(body.strictError).toBe(
+      'ConfigMap in version "v1" cannot be handled as a ConfigMap: strict decoding error: yaml: unmarshal errors:\n  line 5: key "a" already set in map, unknown field "metadata.colour"',
+    );
+  });
+
+  test('fields that differ in case are unknown', () =>
+    expect(decodeBody('{"Data":{}}', 'json', configMap).strictFaults).toEqual(['unknown field "Data"']));
+});
+
+test.each([
+  ['{"a":1,}', "invalid character '}' looking for beginning of object key string"],
+  ['[1 2]', "invalid character '2' after array element"],
+  ['{"a" 1}', "invalid character '1' after object key"],
+  ['tru', 'unexpected end of JSON input'],
+  ['{} x', "invalid character 'x' after top-level value"],
+])('broken JSON %s', (text, message) => expect(() => parseJson(text)).toThrow(message));

@@ -1,0 +1,72 @@
+import { describe, expect, test } from 'vitest';
+import { parseFieldSelector } from './field-selector.ts';
+import { labelSelector, mapSelector, parseLabelSelector } from './label-selector.ts';
+
+const labels = { app: 'web', tier: 'x', empty: '', 'a.b/c': '1', size: '5' };
+
+describe('text form', () => {
+  test.each([
+    ['', true],
+    ['app=web', true],
+    ['app==web', true],
+    ['app!=web', false],
+    ['missing!=web', true],
+    ['app in (web,db)', true],
+    ['app in (db)', false],
+    ['app notin (db)', true],
+    ['missing notin (db)', true],
+    ['app', true],
+    ['!app', false],
+    ['!missing', true],
+    ['empty=', true],
+    ['a.b/c=1,app=web', true],
+    ['size>4', true],
+    ['size<5', false],
+    ['app=web,tier!=x', false],
+    [' app = web , tier in ( x , y ) ', true],
+  ])('%j selects: %j', (text, selected) => expect(parseLabelSelector(text).matches(labels)).toBe(selected));
+
+  test.each(['app=', 'a b', 'in (x)=', ',', 'a=b,', 'a in b', 'a in (b', '=b', 'a=sp@ce', 'a>x', '-a=b'])(
+    '%j is refused or harmless',
+    (text) => {
+      if (text === 'app=') expect(parseLabelSelector(text).matches({ app: '' })).toBe(true);
+      else expect(() => parseLabelSelector(text)).toThrow(/unable to parse requirement/);
+    },
+  );
+
+  test('the canonical text has sorted keys and values', () =>
+    expect(String(parseLabelSelector('b notin (y,x),a,!c,d=1'))).toBe('a,b notin (x,y),!c,d=1'));
+});
+
+describe('object form', () => {
+  test.each([
+    { case: 'nothing given selects nothing', spec: undefined, selected: false },
+    { case: 'an empty one selects everything', spec: {}, selected: true },
+    { case: 'labels that are there', spec: { matchLabels: { app: 'web' } }, selected: true },
+    { case: 'an expression', spec: { matchExpressions: [{ key: 'app', operator: 'Exists' }] }, selected: true },
+    {
+      case: 'both must hold',
+      spec: { matchLabels: { app: 'web' }, matchExpressions: [{ key: 'tier', operator: 'NotIn', values: ['x'] }] },
+      selected: false,
+    },
+  ])('$case', ({ spec, selected }) => expect(labelSelector(spec).matches(labels)).toBe(selected));
+
+  test('an empty map selects nothing', () => expect(mapSelector({}).matches(labels)).toBe(false));
+});
+
+describe('field selectors', () => {
+  const fields: Record<string, string> = { 'metadata.name': 'a', 'status.phase': 'Running', odd: 'x,y=z' };
+  test.each([
+    ['', true],
+    ['metadata.name=a', true],
+    ['metadata.name==a,status.phase!=Pending', true],
+    ['metadata.name!=a', false],
+    ['odd=x\\,y\\=z', true],
+  ])('%j selects: %j', (text, selected) =>
+    expect(parseFieldSelector(text).matches((field) => fields[field] ?? '')).toBe(selected),
+  );
+
+  test.each(['metadata.name', 'a=b=c', 'a=\\x'])('%j is refused', (text) =>
+    expect(() => parseFieldSelector(text)).toThrow(),
+  );
+});
