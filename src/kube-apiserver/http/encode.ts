@@ -4,14 +4,14 @@ import { stringify } from 'yaml';
 import type { ApiObject, Kind } from '../../api/api.ts';
 import { apiVersionOf, served, sharesBytes } from '../registry/codec.ts';
 import type { ApiRequest, ListReply, ObjectReply, RawReply } from '../request.ts';
-import type { Item } from '../watch-cache/item.ts';
+import { ListBody, remaining } from './list-body.ts';
 import { type Accepted, negotiate, notAcceptableAs } from './media-type.ts';
 import { includeObject, partial, table } from './table.ts';
 
 export interface Encoded {
   readonly code: number;
   readonly contentType: string;
-  readonly body: Buffer | string;
+  readonly body: Uint8Array | string | ListBody;
 }
 
 /** How this request's client wants its answers; throws 406. */
@@ -72,7 +72,7 @@ export function encodeList(request: ApiRequest, reply: ListReply, accepted: Acce
     );
   }
   if (accepted.format === 'json' && !accepted.pretty && sharesBytes(kind))
-    return { code, contentType: 'application/json', body: concatenate(kind, items, metadata) };
+    return { code, contentType: 'application/json', body: new ListBody(kind, items, metadata) };
   return text(code, listObject(reply), accepted);
 }
 
@@ -95,40 +95,11 @@ export function listObject({ kind, items, metadata }: ListReply): object {
   return { kind: kind.listKind, apiVersion, metadata, items: objects };
 }
 
-const remaining = ({ remainingItemCount }: ListReply['metadata']) =>
-  remainingItemCount === undefined ? {} : { remainingItemCount };
-
 /** The items of a list of built-in kinds do not repeat kind and apiVersion. */
 function withoutType(custom: Kind, object: ApiObject): object {
   if (custom.custom) return object;
   const { kind: _, apiVersion: __, ...rest } = object;
   return rest;
-}
-
-/** A list is the concatenation of bytes that exist already. */
-function concatenate(kind: Kind, items: readonly Item[], metadata: ListReply['metadata']): Buffer {
-  const apiVersion = apiVersionOf(kind);
-  const { custom = false } = kind;
-  const head = Buffer.from(
-    custom
-      ? `{"apiVersion":"${apiVersion}","items":[`
-      : `{"kind":"${kind.listKind}","apiVersion":"${apiVersion}","metadata":${JSON.stringify(metadata)},"items":[`,
-  );
-  const tail = Buffer.from(
-    custom
-      ? `],"kind":"${kind.listKind}","metadata":${JSON.stringify({ continue: metadata.continue ?? '', ...remaining(metadata), resourceVersion: metadata.resourceVersion })}}`
-      : ']}',
-  );
-  let length = head.length + tail.length + Math.max(items.length - 1, 0);
-  for (const item of items) length += item.byteLength(custom);
-  const body = Buffer.allocUnsafe(length);
-  let offset = head.copy(body);
-  for (const [i, item] of items.entries()) {
-    if (i) body[offset++] = 0x2c; // ,
-    offset = item.write(body, offset, custom);
-  }
-  tail.copy(body, offset);
-  return body;
 }
 
 export function text(code: number, object: any, { format, pretty }: Accepted): Encoded {
@@ -148,7 +119,7 @@ export function encodeRaw(reply: RawReply & { negotiable?: boolean }, accepted: 
   const { format, pretty } = formatOf(accepted);
   if (format === 'json' && !pretty) return reply;
   const { contentType, body } = text(reply.code, JSON.parse(reply.body), { format, ...(pretty && { pretty }) });
-  return { ...reply, contentType: format === 'json' ? reply.contentType : contentType, body };
+  return { ...reply, contentType: format === 'json' ? reply.contentType : contentType, body: body as string };
 }
 /** The document has a shape of its own, which was agreed on before: only the format is still open. */
 function formatOf(accepted: () => Accepted): Accepted {

@@ -5,6 +5,7 @@ import { gzip as gzipCallback } from 'node:zlib';
 import { ApiError } from '../../api/api.ts';
 import type { ApiRequest, ObjectReply, RawReply, Reply } from '../request.ts';
 import { acceptedBy, type Encoded, encodeList, encodeObject, encodeRaw } from './encode.ts';
+import { ListBody } from './list-body.ts';
 import type { Accepted } from './media-type.ts';
 import { streamWatch } from './watch-stream.ts';
 
@@ -13,6 +14,8 @@ type Response = ServerResponse | Http2ServerResponse;
 const gzip = promisify(gzipCallback);
 /** Smaller answers are not worth compressing (Kubernetes: 128 KiB). */
 const gzipFromBytes = 128 << 10;
+/** Lists beyond this are sent in pieces of it. */
+const pieceBytes = 256 << 10;
 
 const plainJson: Accepted = { format: 'json' };
 
@@ -104,9 +107,18 @@ async function send(
   { code, contentType, body }: Encoded,
   base: Record<string, string | string[]>,
 ): Promise<void> {
-  let bytes = typeof body === 'string' ? Buffer.from(body) : body;
+  if (
+    body instanceof ListBody &&
+    request.method !== 'HEAD' &&
+    body.length > pieceBytes &&
+    !compresses(request, body.length)
+  ) {
+    writeHead(response, code, { ...base, 'Content-Type': contentType, 'Content-Length': body.length });
+    return sendPieces(response, body);
+  }
+  let bytes: Uint8Array = typeof body === 'string' ? Buffer.from(body) : body instanceof ListBody ? body.whole() : body;
   const headers: Record<string, string | string[] | number> = { ...base, 'Content-Type': contentType };
-  if (bytes.length > gzipFromBytes && /\bgzip\b/.test(request.headers['accept-encoding'] ?? '')) {
+  if (compresses(request, bytes.length)) {
     // Level 1: a list is compressed while its client waits.
     bytes = await gzip(bytes, { level: 1 });
     headers['Content-Encoding'] = 'gzip';
@@ -115,7 +127,31 @@ async function send(
   headers['Content-Length'] = bytes.length;
   writeHead(response, code, headers);
   if (request.method === 'HEAD') response.end();
-  else (response.end as (body: Buffer) => void)(bytes);
+  else (response.end as (body: Uint8Array) => void)(bytes);
+}
+
+/** Over the machine's own interface, compressing costs more time than it saves. */
+function compresses({ headers, connection }: ApiRequest, length: number): boolean {
+  if (length <= gzipFromBytes || !/\bgzip\b/.test(headers['accept-encoding'] ?? '')) return false;
+  return !/^(::ffff:)?127\.|^::1$/.test(connection?.remoteAddress ?? '');
+}
+
+/** Two buffers take turns: one is filled while the other is on its way. */
+async function sendPieces(response: Response, list: ListBody): Promise<void> {
+  const size = Math.max(pieceBytes, list.widest);
+  const buffers = [Buffer.allocUnsafeSlow(size), Buffer.allocUnsafeSlow(size)];
+  const closed = new Promise<void>((resolve) => (response as ServerResponse).once('close', resolve));
+  const write = response.write as (chunk: Uint8Array, done: () => void) => boolean;
+  let previous: Promise<void> | undefined;
+  for (let turn = 0; !response.destroyed; turn ^= 1) {
+    const length = list.fill(buffers[turn]);
+    if (!length) break;
+    const sent = new Promise<void>((resolve) => write.call(response, buffers[turn].subarray(0, length), resolve));
+    if (previous) await Promise.race([previous, closed]);
+    previous = sent;
+  }
+  if (previous) await Promise.race([previous, closed]);
+  response.end();
 }
 
 async function sendRaw(

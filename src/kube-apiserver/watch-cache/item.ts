@@ -29,11 +29,14 @@ export class Item {
   readonly revision: number;
   /** Shared by all readers: never changed. */
   readonly object: ApiObject;
+  /** What was stored, until the bytes are asked for; then with its resourceVersion, and what was stored is let go. */
   #value: Uint8Array | undefined;
+  /** Where the resourceVersion belongs, or begins; 0 when the bytes were not made by a cut. */
   #cut: number;
-  #version: Buffer | undefined;
-  /** Bytes of `{"kind":"Pod","apiVersion":"v1",`, which the items of a list go without; 0 while unknown. */
-  #head = -1;
+  /** Length of the resourceVersion in #value; 0 while it is not in it. */
+  #inserted = 0;
+  /** The bytes without `{"kind":"Pod","apiVersion":"v1",`, as the items of a list are written after a brace. */
+  #listed: Uint8Array | undefined;
   #frames: { added?: Buffer; modified?: Buffer; deleted?: Buffer } | undefined;
 
   constructor(key: string, revision: number, object: ApiObject, serialized?: Serialized) {
@@ -47,43 +50,49 @@ export class Item {
 
   /** Length of what `write` writes. */
   byteLength(head: boolean): number {
-    const skipped = head ? 0 : this.#headLength() - 1;
-    return this.#bytes().length + (this.#cut ? this.#versionBytes().length : 0) - skipped;
+    return head ? this.bytes().length : this.#tail().length + 1;
   }
 
   /** Copies the JSON of the object to `target`; without `head`, kind and apiVersion are left out. Returns the end. */
   write(target: Buffer, offset: number, head: boolean): number {
-    const bytes = this.#bytes();
-    let from = 0;
-    if (!head) {
-      target[offset++] = 0x7b; // {
-      from = this.#headLength();
+    if (head) {
+      target.set(this.bytes(), offset);
+      return offset + this.bytes().length;
     }
-    if (!this.#cut) {
-      target.set(from ? bytes.subarray(from) : bytes, offset);
-      return offset + bytes.length - from;
-    }
-    target.set(bytes.subarray(from, this.#cut), offset);
-    offset += this.#cut - from;
-    const version = this.#versionBytes();
-    target.set(version, offset);
-    offset += version.length;
-    target.set(bytes.subarray(this.#cut), offset);
-    return offset + bytes.length - this.#cut;
+    const tail = this.#tail();
+    target[offset] = 0x7b; // {
+    target.set(tail, offset + 1);
+    return offset + 1 + tail.length;
   }
 
   /** True when storing this would change nothing. */
   holds({ value, cut }: Serialized, object: ApiObject): boolean {
-    if (cut && this.#cut) return this.#value !== undefined && Buffer.compare(value, this.#value) === 0;
+    if (cut && cut === this.#cut && this.#value) {
+      const behind = cut + this.#inserted;
+      return (
+        value.length === this.#value.length - this.#inserted &&
+        Buffer.compare(value.subarray(0, cut), this.#value.subarray(0, cut)) === 0 &&
+        Buffer.compare(value.subarray(cut), this.#value.subarray(behind)) === 0
+      );
+    }
+    if (cut && this.#cut) return false;
     const { resourceVersion } = this.object.metadata;
     const compared = { ...object, metadata: { ...object.metadata, resourceVersion } };
     return JSON.stringify(compared) === JSON.stringify(this.object);
   }
 
-  bytes(): Buffer {
-    const target = Buffer.allocUnsafe(this.byteLength(true));
-    this.write(target, 0, true);
-    return target;
+  /** The whole object as JSON; shared. */
+  bytes(): Uint8Array {
+    if (this.#value && (this.#inserted || !this.#cut)) return this.#value;
+    if (!this.#value) return (this.#value = Buffer.from(JSON.stringify(this.object)));
+    const version = `,"resourceVersion":"${this.revision}"`;
+    const stored = this.#value;
+    const full = Buffer.allocUnsafe(stored.length + version.length);
+    full.set(stored.subarray(0, this.#cut));
+    full.write(version, this.#cut, 'latin1');
+    full.set(stored.subarray(this.#cut), this.#cut + version.length);
+    this.#inserted = version.length;
+    return (this.#value = full);
   }
 
   /** The line of a watch stream, shared by all watchers. */
@@ -98,20 +107,11 @@ export class Item {
     this.#frames = undefined;
   }
 
-  #bytes(): Uint8Array {
-    return (this.#value ??= Buffer.from(JSON.stringify(this.object)));
-  }
-
-  #versionBytes(): Buffer {
-    return (this.#version ??= Buffer.from(`,"resourceVersion":"${this.revision}"`));
-  }
-
-  #headLength(): number {
-    if (this.#head < 0) {
-      const { kind, apiVersion } = this.object;
-      this.#head = kind && apiVersion ? `{"kind":"${kind}","apiVersion":"${apiVersion}",`.length : 1;
-    }
-    return this.#head;
+  #tail(): Uint8Array {
+    if (this.#listed) return this.#listed;
+    const { kind, apiVersion } = this.object;
+    const head = kind && apiVersion ? `{"kind":"${kind}","apiVersion":"${apiVersion}",`.length : 1;
+    return (this.#listed = this.bytes().subarray(head));
   }
 }
 
