@@ -2,6 +2,7 @@
 // https://kubernetes.io/docs/concepts/architecture/controller/
 
 import {
+  type Client,
   type ComponentContext,
   type Controller,
   InformerFactory,
@@ -26,6 +27,12 @@ import { serviceaccount } from './serviceaccount.ts';
 import { taintEviction } from './taint-eviction.ts';
 
 export interface KubeControllerManagerConfig {
+  /**
+   * A client that speaks as a ServiceAccount of kube-system, such as deployment-controller: Kubernetes' default roles
+   * let each controller do no more than its own work, and the manager itself only list and watch. Left out: all act as
+   * the manager, which then needs every right.
+   */
+  readonly clientFor?: (serviceAccount: string) => Client;
   /** PEM of the cluster's CA, for the ConfigMap kube-root-ca.crt; left out: it is not published. */
   readonly rootCa?: string;
   /** Where pod address ranges of nodes come from, such as 10.244.0.0/16; left out: nodes get none. */
@@ -44,22 +51,24 @@ export type Entry =
   | Controller
   | { readonly name: string; start(context: ComponentContext, informers: InformerFactory): RunningController };
 
-/** Every controller, anew for each start: some keep what they have seen. */
-const controllers = (config: KubeControllerManagerConfig): readonly Entry[] => [
-  namespace,
-  serviceaccount,
-  ...(config.rootCa ? [rootCaCertificatePublisher(config.rootCa)] : []),
-  deployment,
-  replicaset,
-  replicationcontroller,
-  endpointslice,
-  endpoints,
-  garbagecollector,
-  podgc(),
-  nodelifecycle(config.nodeLifecycle),
-  taintEviction(),
-  ...(config.clusterCidrs?.length ? [nodeipam({ ...config, clusterCidrs: config.clusterCidrs })] : []),
-  clusterroleAggregation,
+/** Every controller with the ServiceAccount that it acts as, anew for each start: some keep what they have seen. */
+const controllers = (config: KubeControllerManagerConfig): readonly (readonly [account: string, entry: Entry])[] => [
+  ['namespace-controller', namespace],
+  ['service-account-controller', serviceaccount],
+  ...(config.rootCa ? [['root-ca-cert-publisher', rootCaCertificatePublisher(config.rootCa)] as const] : []),
+  ['deployment-controller', deployment],
+  ['replicaset-controller', replicaset],
+  ['replication-controller', replicationcontroller],
+  ['endpointslice-controller', endpointslice],
+  ['endpoint-controller', endpoints],
+  ['generic-garbage-collector', garbagecollector],
+  ['pod-garbage-collector', podgc()],
+  ['node-controller', nodelifecycle(config.nodeLifecycle)],
+  ['node-controller', taintEviction()],
+  ...(config.clusterCidrs?.length
+    ? [['node-controller', nodeipam({ ...config, clusterCidrs: config.clusterCidrs })] as const]
+    : []),
+  ['clusterrole-aggregation-controller', clusterroleAggregation],
 ];
 
 export async function startKubeControllerManager(
@@ -94,10 +103,11 @@ export async function startKubeControllerManager(
 function runAll(context: ComponentContext, config: KubeControllerManagerConfig): RunningComponent {
   const informers = new InformerFactory(context);
   const running = controllers(config)
-    .filter(({ name }) => !config.disabled?.includes(name))
-    .map((entry) =>
-      'reconcile' in entry ? runController(context, informers, entry) : entry.start(context, informers),
-    );
+    .filter(([, { name }]) => !config.disabled?.includes(name))
+    .map(([account, entry]) => {
+      const own = { ...context, client: config.clientFor?.(account) ?? context.client };
+      return 'reconcile' in entry ? runController(own, informers, entry) : entry.start(own, informers);
+    });
   return {
     async stop() {
       // Queues close first; informers' end wakes whoever waits for a cache.
