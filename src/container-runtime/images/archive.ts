@@ -123,7 +123,7 @@ async function addSaved(store: ImageStore, archive: Archive, saved: SavedImage):
     manifest,
     digest,
     tags.map((tag) => tag.canonical),
-    [...new Set(tags.map((tag) => tag.name))],
+    [...new Set(tags.map((tag) => `${tag.name}@${digest}`))],
   );
 }
 
@@ -140,7 +140,12 @@ async function addFromLayout(store: ImageStore, archive: Archive, entry: Descrip
   for (const blob of [descriptor, manifest.config, ...manifest.layers])
     await keepFile(store, archive, archive.blob(blob));
   const tag = named ? normalizeReference(named) : undefined;
-  return store.addImage(manifest, descriptor.digest, tag ? [tag.canonical] : [], tag ? [tag.name] : []);
+  return store.addImage(
+    manifest,
+    descriptor.digest,
+    tag ? [tag.canonical] : [],
+    tag ? [`${tag.name}@${descriptor.digest}`] : [],
+  );
 }
 
 async function keepFile(

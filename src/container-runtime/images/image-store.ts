@@ -159,7 +159,7 @@ export class ImageStore {
    * Makes an image of blobs that are all here: unpacks its layers, checking each against the config's diff ids, and
    * gives it its names. Names that another image had move over.
    */
-  async addImage(manifest: Manifest, manifestDigest: string, tags: readonly string[], names: readonly string[]) {
+  async addImage(manifest: Manifest, manifestDigest: string, tags: readonly string[], repoDigests: readonly string[]) {
     const config = JSON.parse(await readFile(this.blobPath(manifest.config.digest), 'utf8'));
     const diffIds: string[] = config.rootfs?.diff_ids ?? [];
     if (diffIds.length !== manifest.layers.length)
@@ -176,7 +176,7 @@ export class ImageStore {
       user: config.config?.User || undefined,
       sizeBytes: [manifest.config, ...manifest.layers].reduce((sum, blob) => sum + (blob.size ?? 0), 0),
       repoTags: tags,
-      repoDigests: names.map((name) => `${name}@${manifestDigest}`),
+      repoDigests,
       blobs: [manifestDigest, manifest.config.digest, ...manifest.layers.map((layer) => layer.digest)],
     });
   }

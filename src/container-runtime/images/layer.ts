@@ -48,10 +48,15 @@ export async function readTar(
     // Bytes after the archive's end belong to the digest as well, so the whole input is read.
     await pipeline(await decompress(input), through, tar as unknown as Writable);
     await entries;
-  } catch (error) {
-    await entries.catch(() => {});
+  } catch (failure) {
+    // What went wrong with an entry ends the pipeline as well, and says more than that.
+    const error = (await entries.then(
+      () => failure,
+      (reason) => reason,
+    )) as NodeJS.ErrnoException;
     if (error instanceof RuntimeError) throw error;
-    throw new RuntimeError('image', `archive is damaged: ${(error as Error).message}`, { cause: error });
+    const what = error.syscall ? 'cannot unpack' : 'archive is damaged';
+    throw new RuntimeError('image', `${what}: ${error.message}`, { cause: error });
   }
 }
 

@@ -23,7 +23,7 @@ export function normalizeReference(reference: string): ImageReference {
   const first = slash > 0 ? reference.slice(0, slash) : '';
   const hasRegistry = first !== '' && (/[.:]/.test(first) || first === 'localhost');
   const match = grammar.exec(hasRegistry ? reference.slice(slash + 1) : reference);
-  if (!match || (hasRegistry && !/^[\w.-]+(:\d+)?$|^\[[0-9a-fA-F:]+\](:\d+)?$/.test(first)))
+  if (!match || (hasRegistry && !/^[a-zA-Z0-9][\w.-]*(:\d+)?$|^\[[0-9a-fA-F:]+\](:\d+)?$/.test(first)))
     throw new RuntimeError('image', `couldn't parse image name ${JSON.stringify(reference)}: invalid reference format`);
   const registry = hasRegistry && first !== 'index.docker.io' ? first : 'docker.io';
   const path = match[1];

@@ -69,10 +69,14 @@ async function pull(store: ImageStore, registry: Registry, reference: ImageRefer
     };
     await Promise.all([worker(), worker(), worker()]);
   });
-  const image = await store.addImage(manifest, digest, reference.digest ? [] : [reference.canonical], [reference.name]);
-  // An index has a digest of its own; the image is known by that too, for it is what users write.
-  if (top === digest) return image;
-  return store.addRecord({ ...image, repoDigests: [`${reference.name}@${top}`, ...image.repoDigests] });
+  const tags = reference.digest ? [] : [reference.canonical];
+  // An index has a digest of its own, and that is the one which users see and write.
+  return store.addImage(
+    manifest,
+    digest,
+    tags,
+    [...new Set([top, digest])].map((known) => `${reference.name}@${known}`),
+  );
 }
 
 class Registry {

@@ -7,48 +7,7 @@ import type { Duplex } from 'node:stream';
 import type { Clock } from '../../machinery/clock.ts';
 import { RuntimeError } from '../runtime-error.ts';
 import { hostEnvironment } from './process.ts';
-
-/** Each connection begins with a line that names the port; the answer is a line, empty when connected. */
-const helper = `
-const { connect, createServer } = require('node:net');
-const [path] = process.argv.slice(1);
-let open = 0;
-const leave = () => setTimeout(() => open === 0 && process.exit(0), 30000);
-const server = createServer({ allowHalfOpen: true }, (peer) => {
-  open++;
-  peer.on('error', () => {});
-  peer.on('close', () => (open--, leave()));
-  let text = Buffer.alloc(0);
-  const read = (chunk) => {
-    text = Buffer.concat([text, chunk]);
-    const end = text.indexOf(10);
-    if (end < 0) return;
-    peer.off('data', read);
-    peer.pause();
-    const port = Number(text.subarray(0, end));
-    const rest = text.subarray(end + 1);
-    const start = (host) => {
-      const target = connect({ host, port, allowHalfOpen: true });
-      const failed = (error) => host === '127.0.0.1' ? start('::1') : peer.end(error.message + '\\n');
-      target.once('error', failed);
-      target.once('connect', () => {
-        target.off('error', failed);
-        target.on('error', () => peer.destroy());
-        peer.on('error', () => target.destroy());
-        peer.on('close', () => target.destroy());
-        peer.write('\\n');
-        if (rest.length) target.write(rest);
-        target.pipe(peer);
-        peer.pipe(target);
-      });
-    };
-    start('127.0.0.1');
-  };
-  peer.on('data', read);
-});
-require('node:fs').rmSync(path, { force: true });
-server.listen(path, leave);
-`;
+import { shimWords } from './shim-client.ts';
 
 export class PortForwarder {
   readonly #clock: Clock;
@@ -91,7 +50,7 @@ export class PortForwarder {
       const socket = await dial({ path, allowHalfOpen: true });
       if (socket) return socket;
       if (tries === 0) {
-        const words = [`--net=${namespaceFile}`, process.execPath, '--max-old-space-size=64', '-e', helper, path];
+        const words = [`--net=${namespaceFile}`, process.execPath, ...shimWords, 'port-forward', path];
         const child = spawn('nsenter', words, { cwd: '/', env: hostEnvironment, stdio: 'ignore', detached: true });
         child.on('error', () => {});
         child.unref();

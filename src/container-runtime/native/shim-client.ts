@@ -109,9 +109,7 @@ export class ShimClient {
 
   #start(): void {
     mkdirSync(this.#root, { recursive: true, mode: 0o700 });
-    // A small heap: it holds no data, and there is one on every node.
-    const flags = ['--max-semi-space-size=1', '--max-old-space-size=64', '--no-warnings'];
-    const child = spawn(process.execPath, [...flags, shimProgram(), this.#root, this.#socketPath], {
+    const child = spawn(process.execPath, [...shimWords, 'logs', this.#root, this.#socketPath], {
       cwd: '/',
       detached: true,
       env: hostEnvironment,
@@ -128,6 +126,14 @@ function shimProgram(): string {
   const paths = candidates.map((path) => fileURLToPath(new URL(path, import.meta.url)));
   return paths.find((path) => existsSync(path)) ?? paths[1];
 }
+
+/** For Node; with a small heap, for it holds no data and there is one on every node. */
+export const shimWords: readonly string[] = [
+  '--max-semi-space-size=1',
+  '--max-old-space-size=64',
+  '--no-warnings',
+  shimProgram(),
+];
 
 /** A socket's path has at most 107 bytes (unix(7)). */
 function socketPathOf(root: string): string {

@@ -2,7 +2,7 @@
 // containers' output into their logs and hands it to whoever is attached. It keeps no state: the pipes are files, held
 // open by each container's supervisor as well, so a new one takes over where this one died without losing a byte.
 //
-// usage: node shim.ts ROOT    serves ROOT/shim.sock; one JSON line a request, one a reply:
+// usage: node shim.ts logs ROOT SOCKET; one JSON line a request, one a reply:
 //   {"op":"adopt","id"}  starts to read a container's output      {"op":"reopen","id"}  continues in a new log file
 //   {"op":"drain","id"}  reads to the end and closes the log      {"op":"stop"}         ends the process
 //   {"op":"attach","id"} after the reply: frames of output (stream, length in 4 bytes, data) out, input in
@@ -12,6 +12,7 @@ import { connect, createServer, Socket } from 'node:net';
 import { join } from 'node:path';
 import { systemClock } from '../../machinery/clock.ts';
 import { ContainerLog } from './container-log.ts';
+import { servePortForward } from './port-forward-helper.ts';
 import type { ContainerRecord } from './state.ts';
 
 interface Stream {
@@ -28,8 +29,7 @@ interface Kept {
   readonly attached: Set<Socket>;
 }
 
-const root = process.argv[2];
-const socketPath = process.argv[3] ?? join(root, 'shim.sock');
+const [mode, root, socketPath] = process.argv.slice(2);
 const kept = new Map<string, Kept>();
 const connections = new Set<Socket>();
 /** Without containers and without Coracle there is nothing to stay for. */
@@ -171,17 +171,23 @@ function adoptAll(): void {
     } catch {} // half made or half gone: not ours to judge
 }
 
-const server = createServer({ allowHalfOpen: true }, serve);
-server.on('error', () => process.exit(1));
-// Only a socket that nobody serves is stale.
-const other = connect(socketPath);
-other.on('connect', () => process.exit(0));
-other.on('error', () => {
-  if (existsSync(socketPath)) unlinkSync(socketPath);
-  server.listen(socketPath, () => {
-    adoptAll();
-    leaveWhenIdle();
+function serveLogs(): void {
+  const server = createServer({ allowHalfOpen: true }, serve);
+  server.on('error', () => process.exit(1));
+  // Only a socket that nobody serves is stale.
+  const other = connect(socketPath);
+  other.on('connect', () => process.exit(0));
+  other.on('error', () => {
+    if (existsSync(socketPath)) unlinkSync(socketPath);
+    server.listen(socketPath, () => {
+      adoptAll();
+      leaveWhenIdle();
+    });
   });
-});
-process.on('SIGTERM', () => process.exit(0));
-process.on('uncaughtException', () => {}); // one container's trouble is not the others'
+  process.on('SIGTERM', () => process.exit(0));
+  process.on('uncaughtException', () => {}); // one container's trouble is not the others'
+}
+
+// The same program is the helper of port-forward.ts: `node shim.ts port-forward SOCKET`.
+if (mode === 'port-forward') servePortForward(root);
+else serveLogs();

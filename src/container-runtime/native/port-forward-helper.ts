@@ -1,0 +1,56 @@
+// Runs in a pod's network namespace and connects what comes in on a unix socket to ports of the pod's loopback. Each
+// connection begins with a line that names the port; the answer is a line: empty when connected, else what went wrong.
+
+import { rmSync } from 'node:fs';
+import { connect, createServer, type Socket } from 'node:net';
+import { systemClock } from '../../machinery/clock.ts';
+
+const idleMs = 30_000;
+
+export function servePortForward(path: string): void {
+  let open = 0;
+  const leaveWhenIdle = () => {
+    systemClock.after(idleMs, () => {
+      if (open === 0) process.exit(0);
+    });
+  };
+  const server = createServer({ allowHalfOpen: true }, (peer) => {
+    open++;
+    peer.on('error', () => {});
+    peer.on('close', () => {
+      open--;
+      leaveWhenIdle();
+    });
+    let text = Buffer.alloc(0);
+    const read = (chunk: Buffer) => {
+      text = Buffer.concat([text, chunk]);
+      const end = text.indexOf(0x0a);
+      if (end < 0) return;
+      peer.off('data', read);
+      peer.pause();
+      forward(peer, Number(text.subarray(0, end)), text.subarray(end + 1), ['127.0.0.1', '::1']);
+    };
+    peer.on('data', read);
+  });
+  rmSync(path, { force: true });
+  server.listen(path, leaveWhenIdle);
+}
+
+/** Tries one address after the other. */
+function forward(peer: Socket, port: number, first: Buffer, hosts: readonly string[]): void {
+  const target = connect({ host: hosts[0], port, allowHalfOpen: true });
+  const failed = (error: Error) => {
+    if (hosts.length > 1) forward(peer, port, first, hosts.slice(1));
+    else peer.end(`${error.message}\n`);
+  };
+  target.once('error', failed);
+  target.once('connect', () => {
+    target.off('error', failed);
+    target.on('error', () => peer.destroy());
+    peer.on('close', () => target.destroy());
+    peer.write('\n');
+    if (first.length > 0) target.write(first);
+    target.pipe(peer);
+    peer.pipe(target);
+  });
+}
