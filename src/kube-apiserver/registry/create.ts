@@ -62,8 +62,10 @@ async function insert(
   attributes: ReturnType<typeof attributesOf>,
 ): Promise<Written | undefined> {
   const { kind, server, request } = target;
+  const { managedFields } = object.metadata;
   fillMetadata(target, object);
   kind.strategy.prepareForCreate?.(object, strategyContext(target));
+  if (managedFields) object.metadata.managedFields = managedFields;
   const allocation = await server.allocators.allocate({ kind, next: object, dryRun });
   try {
     validateNew(target, object);
@@ -80,7 +82,10 @@ async function insert(
 const taken = ({ kind, cache }: Target, { metadata }: ApiObject): boolean =>
   cache.get(keyOf(kind, metadata.namespace ?? '', metadata.name ?? '')) !== undefined;
 
-/** What only the server sets. */
+/**
+ * What only the server sets. The managed fields, which are large and in order already, are left out: they come back
+ * when the strategy has walked through the object.
+ */
 function fillMetadata({ kind, server }: Target, object: ApiObject): void {
   const {
     name,
@@ -89,6 +94,7 @@ function fillMetadata({ kind, server }: Target, object: ApiObject): void {
     deletionTimestamp: _,
     deletionGracePeriodSeconds: __,
     selfLink: ___,
+    managedFields: ________,
     uid: ____,
     resourceVersion: _____,
     generation: ______,

@@ -140,9 +140,12 @@ async function replaceOnce(
   if (track) trackFields(target, next, live, options.fieldManager);
   const attributes = attributesOf(target, 'UPDATE', next, live, options.dryRun);
   await admit(attributes);
-  const rules = rulesOf(kind, subresource);
+  const { managedFields } = next.metadata;
+  next.metadata.managedFields = undefined;
   prepareGenerically(target, next, live);
-  rules.prepareForUpdate?.(next, live, strategyContext(target));
+  rulesOf(kind, subresource).prepareForUpdate?.(next, live, strategyContext(target));
+  if (managedFields) next.metadata.managedFields = managedFields;
+  else delete next.metadata.managedFields;
   countGeneration(target, next, live);
   validateChange(target, next, live);
   const { dryRun } = options;
