@@ -107,9 +107,10 @@ class Native implements ContainerRuntime {
     this.#containers = new Containers({ ...parts, tools, shim: this.#shim, clock, random, logger });
   }
 
-  adopt(): Promise<void> {
+  async adopt(): Promise<void> {
+    await this.#sandboxes.adopt(this.#options.logger);
     this.#state.keepCgroupParents((path) => this.#cgroups.exists(path));
-    return this.#containers.adopt();
+    await this.#containers.adopt();
   }
 
   async status() {
@@ -234,6 +235,7 @@ class Native implements ContainerRuntime {
 
   async destroyAll(): Promise<void> {
     this.#containers.close();
+    this.#sandboxes.close();
     await destroy(this.#options.root, this.#shim, this.#network, this.#cgroups, this.#options.clock);
     this.#containers.records.clear();
     this.#sandboxes.records.clear();
@@ -241,6 +243,7 @@ class Native implements ContainerRuntime {
 
   async close(): Promise<void> {
     this.#containers.close();
+    this.#sandboxes.close();
     this.#shim.close();
   }
 

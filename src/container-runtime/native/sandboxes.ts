@@ -3,8 +3,10 @@
 import * as fs from 'node:fs';
 import { join } from 'node:path';
 import type { Clock } from '../../machinery/clock.ts';
+import type { Logger } from '../../machinery/logger.ts';
 import type { Random } from '../../machinery/random.ts';
 import type { Sandbox, SandboxConfig } from '../container-runtime.ts';
+import { HostPorts } from '../network/host-ports.ts';
 import { type PodNetwork, sysctlScript } from '../network/pod-network.ts';
 import { RuntimeError } from '../runtime-error.ts';
 import { bootId, quote, run } from './process.ts';
@@ -19,17 +21,32 @@ export class Sandboxes {
   readonly #network: PodNetwork;
   readonly #clock: Clock;
   readonly #random: Random;
+  readonly #hostPorts: HostPorts;
 
   constructor(state: StateDirectory, network: PodNetwork, clock: Clock, random: Random) {
     this.#state = state;
     this.#network = network;
     this.#clock = clock;
     this.#random = random;
+    this.#hostPorts = new HostPorts(clock);
     const boot = bootId();
     for (const record of state.sandboxes()) {
       const alive = record.bootId === boot && (record.config.hostNetwork || isNamespace(this.netFile(record.id)));
       this.records.set(record.id, alive ? record : { ...record, state: 'notready', ips: [] });
     }
+  }
+
+  /** The relays of hostPorts ended with the process before; what cannot be opened again is told. */
+  async adopt(logger: Logger): Promise<void> {
+    for (const { id, config, ips } of this.records.values())
+      if (ips.length > 0)
+        await this.#hostPorts
+          .open(id, config.portMappings ?? [], ips[0])
+          .catch((error) => logger.error('cannot open the host ports of a pod again', { pod: config.name, error }));
+  }
+
+  close(): void {
+    this.#hostPorts.closeAll();
   }
 
   netFile(id: string): string {
@@ -60,6 +77,7 @@ export class Sandboxes {
       const { code, stderr } = await run('sh', ['-c', sandboxScript(directory, config, network)]);
       if (code !== 0) throw new RuntimeError('sandbox', `failed to setup sandbox ${id}: ${stderr.trim()}`);
       writeFiles(directory, config, ips);
+      if (ips.length > 0) await this.#hostPorts.open(id, config.portMappings ?? [], ips[0]);
     } catch (error) {
       await this.#clear(id, ips);
       throw error;
@@ -101,6 +119,7 @@ export class Sandboxes {
   }
 
   async #release(id: string, ips: readonly string[]): Promise<void> {
+    this.#hostPorts.close(id);
     await this.#network.detach(id, ips);
     const directory = this.#state.sandbox(id);
     const mounts = ['net', 'ipc', 'uts', 'shm'].map((name) => join(directory, name));

@@ -1,0 +1,119 @@
+// hostPort: connections to a port of this machine reach the pod. The relay is in user space: it works without nftables,
+// and from the machine itself as well, where rules alone would need more (route_localnet).
+
+import { createSocket, type Socket as UdpSocket } from 'node:dgram';
+import { connect, createServer, isIPv6, type Server } from 'node:net';
+import type { Clock, Timer } from '../../machinery/clock.ts';
+import type { SandboxConfig } from '../container-runtime.ts';
+import { RuntimeError } from '../runtime-error.ts';
+
+type Mapping = NonNullable<SandboxConfig['portMappings']>[number];
+
+/** A UDP client that says nothing for so long is forgotten; conntrack's own value for streams is 120 s. */
+const udpIdleMs = 120_000;
+
+export class HostPorts {
+  readonly #clock: Clock;
+  readonly #relays = new Map<string, (() => void)[]>();
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** Rejects with RuntimeError('sandbox') when a port is taken; then none is open. */
+  async open(id: string, mappings: readonly Mapping[], podIp: string): Promise<void> {
+    const opened: (() => void)[] = [];
+    this.#relays.set(id, opened);
+    for (const mapping of mappings) {
+      if (!mapping.hostPort) continue;
+      try {
+        opened.push(await this.#listen(mapping, podIp));
+      } catch (error) {
+        this.close(id);
+        const { hostPort, protocol } = mapping;
+        throw new RuntimeError('sandbox', `cannot open hostPort ${hostPort}/${protocol}: ${(error as Error).message}`);
+      }
+    }
+  }
+
+  close(id: string): void {
+    for (const close of this.#relays.get(id) ?? []) close();
+    this.#relays.delete(id);
+  }
+
+  closeAll(): void {
+    for (const id of [...this.#relays.keys()]) this.close(id);
+  }
+
+  #listen(mapping: Mapping, podIp: string): Promise<() => void> {
+    if (mapping.protocol === 'TCP') return relayTcp(mapping, podIp);
+    if (mapping.protocol === 'UDP') return relayUdp(mapping, podIp, this.#clock);
+    return Promise.reject(new Error('SCTP is not supported by the native runtime'));
+  }
+}
+
+function relayTcp({ hostPort, containerPort, hostIP }: Mapping, podIp: string): Promise<() => void> {
+  const open = new Set<{ destroy(): void }>();
+  const server: Server = createServer({ allowHalfOpen: true, pauseOnConnect: true }, (client) => {
+    const pod = connect({ host: podIp, port: containerPort, allowHalfOpen: true });
+    for (const [socket, other] of [
+      [client, pod],
+      [pod, client],
+    ]) {
+      open.add(socket);
+      socket.on('error', () => other.destroy());
+      socket.on('close', () => {
+        open.delete(socket);
+        other.destroy();
+      });
+    }
+    client.pipe(pod);
+    pod.pipe(client);
+  });
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen({ host: hostIP || undefined, port: hostPort }, () =>
+      resolve(() => {
+        server.close();
+        for (const socket of open) socket.destroy();
+      }),
+    );
+  });
+}
+
+function relayUdp({ hostPort, containerPort, hostIP }: Mapping, podIp: string, clock: Clock): Promise<() => void> {
+  const type = isIPv6(hostIP ?? '') ? 'udp6' : 'udp4';
+  const server = createSocket(type);
+  const clients = new Map<string, { socket: UdpSocket; timer: Timer }>();
+  const forget = (key: string) => {
+    clients.get(key)?.socket.close();
+    clients.delete(key);
+  };
+  const watch = (key: string) => clock.after(udpIdleMs, () => forget(key), { background: true });
+  server.on('message', (data, { address, port }) => {
+    const key = `${address} ${port}`;
+    let client = clients.get(key);
+    if (!client) {
+      const socket = createSocket(isIPv6(podIp) ? 'udp6' : 'udp4');
+      socket.on('message', (answer) => server.send(answer, port, address));
+      socket.on('error', () => forget(key));
+      client = { socket, timer: watch(key) };
+      clients.set(key, client);
+    }
+    client.timer.cancel();
+    client.timer = watch(key);
+    client.socket.send(data, containerPort, podIp);
+  });
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.bind({ port: hostPort, address: hostIP || undefined }, () =>
+      resolve(() => {
+        server.close();
+        for (const [key, { timer }] of clients) {
+          timer.cancel();
+          forget(key);
+        }
+      }),
+    );
+  });
+}
