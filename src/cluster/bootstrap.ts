@@ -31,17 +31,24 @@ const order = [
 
 /** Brings what is missing, and what rules default roles have lost (annotation autoupdate). Nothing else is touched. */
 export async function ensureBootstrapObjects(client: Client, inputs: BootstrapInputs): Promise<void> {
-  const collections = Object.entries(bootstrap.objects as unknown as Record<string, Objects[]>).filter(
-    ([path]) => !path.endsWith('/ipaddresses') && !path.endsWith('/configmaps'),
-  );
+  const recorded = Object.entries(bootstrap.objects as unknown as Record<string, Objects[]>)
+    .filter(([path]) => !path.endsWith('/ipaddresses') && !path.endsWith('/configmaps'))
+    .map(([path, objects]) => [path, objects.map((object) => adapt(path, object, inputs))] as const);
   const rank = (path: string) => (order.includes(path) ? order.indexOf(path) : order.length);
   for (const level of [...order.keys(), order.length])
     await Promise.all(
-      collections
-        .filter(([path]) => rank(path) === level)
-        .flatMap(([path, objects]) => objects.map((object) => ensure(client, path, adapt(path, object, inputs)))),
+      recorded.filter(([path]) => rank(path) === level).map(([path, objects]) => ensureAll(client, path, objects)),
     );
-  await Promise.all([...extraObjects(inputs)].map(([path, object]) => ensure(client, path, object)));
+  const extra = Map.groupBy(extraObjects(inputs), ([path]) => path);
+  await Promise.all(
+    [...extra].map(([path, entries]) =>
+      ensureAll(
+        client,
+        path,
+        entries.map(([, object]) => object),
+      ),
+    ),
+  );
   await ensureEndpoints(client, inputs);
 }
 
@@ -70,30 +77,42 @@ function pathOf(collection: string, object: Objects): string {
   return [...parts.slice(0, -1), 'namespaces', namespace, parts.at(-1)].join('/');
 }
 
-async function ensure(client: Client, collection: string, object: Objects): Promise<void> {
+const nameOf = ({ metadata }: Objects) => `${metadata.namespace ?? ''}/${metadata.name}`;
+
+/** One list tells what is there, so that a later start writes nothing. */
+async function ensureAll(client: Client, collection: string, objects: readonly Objects[]): Promise<void> {
+  const list = await client.raw('GET', collection);
+  const existing = new Map<string, Objects>(list.items.map((item: Objects) => [nameOf(item), item]));
+  await Promise.all(objects.map((object) => ensure(client, collection, object, existing.get(nameOf(object)))));
+}
+
+async function ensure(
+  client: Client,
+  collection: string,
+  object: Objects,
+  current: Objects | undefined,
+): Promise<void> {
   const path = pathOf(collection, object);
-  try {
-    await client.raw('POST', path, object);
-  } catch (error) {
-    if (!isAlreadyExists(error)) throw error;
-    if (collection.includes('/rbac.authorization.k8s.io/'))
-      await reconcile(client, `${path}/${object['metadata'].name}`, object);
-  }
+  if (current && collection.includes('/rbac.authorization.k8s.io/'))
+    return reconcile(client, `${path}/${object['metadata'].name}`, object, current);
+  if (current) return;
+  await client.raw('POST', path, object).catch((error) => {
+    if (!isAlreadyExists(error)) throw error; // another control plane of the cluster was faster
+  });
 }
 
 /** Default roles get back what they lack after an upgrade, unless their owner said no. */
-async function reconcile(client: Client, path: string, wanted: Objects): Promise<void> {
-  const current = await client.raw('GET', path);
-  if (current.metadata.annotations?.['rbac.authorization.kubernetes.io/autoupdate'] === 'false') return;
+async function reconcile(client: Client, path: string, wanted: Objects, current: Objects): Promise<void> {
+  if (current['metadata'].annotations?.['rbac.authorization.kubernetes.io/autoupdate'] === 'false') return;
   const missing = <T>(have: T[] | null = [], want: T[] | null = []) =>
     (want ?? []).filter((w) => !(have ?? []).some((h) => deepEqual(h, w)));
-  const rules = wanted['aggregationRule'] ? [] : missing(current.rules, wanted['rules']);
-  const subjects = missing(current.subjects, wanted['subjects']);
+  const rules = wanted['aggregationRule'] ? [] : missing(current['rules'], wanted['rules']);
+  const subjects = missing(current['subjects'], wanted['subjects']);
   if (rules.length === 0 && subjects.length === 0) return;
   const next = {
     ...current,
-    ...(rules.length > 0 && { rules: [...(current.rules ?? []), ...rules] }),
-    ...(subjects.length > 0 && { subjects: [...(current.subjects ?? []), ...subjects] }),
+    ...(rules.length > 0 && { rules: [...(current['rules'] ?? []), ...rules] }),
+    ...(subjects.length > 0 && { subjects: [...(current['subjects'] ?? []), ...subjects] }),
   };
   await client.raw('PUT', path, next);
 }

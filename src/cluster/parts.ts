@@ -1,10 +1,12 @@
 // Every part of a cluster, in the order in which they start: started from the top, stopped from the bottom.
 
 import type { RunningComponent } from '../client/client.ts';
+import { startClusterDns } from '../cluster-dns/cluster-dns.ts';
 import { startKubeControllerManager } from '../kube-controller-manager/kube-controller-manager.ts';
+import { startKubeProxy } from '../kube-proxy/kube-proxy.ts';
 import { startKubeScheduler } from '../kube-scheduler/kube-scheduler.ts';
 import { type Assembly, contextFor, identities } from './assembly.ts';
-import type { ComponentName } from './config.ts';
+import { type ComponentName, nodeNames } from './config.ts';
 import { startApiServerPart } from './parts/api-server.ts';
 import { startNodes } from './parts/nodes.ts';
 import { startStorePart } from './parts/store.ts';
@@ -38,4 +40,32 @@ export const parts: readonly Part[] = [
     },
   },
   { name: 'kubelet', after: ['kube-apiserver'], start: startNodes },
+  {
+    name: 'cluster-dns',
+    after: ['kube-apiserver'],
+    start: (assembly) =>
+      startClusterDns(contextFor(assembly, 'cluster-dns', identities.serviceAccount('kube-system', 'coredns')), {
+        address: assembly.config.nodeIP,
+        port: 0,
+        clusterDomain: assembly.config.clusterDomain,
+        resolvConf: '/etc/resolv.conf',
+      }),
+  },
+  {
+    name: 'kube-proxy',
+    after: ['kube-apiserver'],
+    async start(assembly) {
+      const { config } = assembly;
+      // Simulated pods have no network that traffic could be brought to.
+      if (config.runtime === 'simulated') return { stop: async () => {} };
+      return startKubeProxy(contextFor(assembly, 'kube-proxy', identities.proxy), {
+        nodeName: nodeNames(config)[0],
+        nodeIPs: [config.nodeIP],
+        mode: 'auto',
+        clusterCidr: config.clusterCidr,
+        serviceCidr: config.serviceCidr,
+        clusterName: config.name,
+      });
+    },
+  },
 ];

@@ -1,0 +1,226 @@
+// The room's front door. Cluster DNS answers for the names of services and pods, and asks others for the rest.
+// https://kubernetes.io/docs/concepts/services-networking/dns-pod-service/
+
+import dgram from 'node:dgram';
+import net, { type AddressInfo } from 'node:net';
+import * as packet from 'dns-packet';
+import { type EndpointSlice, isNotFound, type Service } from '../api/api.ts';
+import { type ComponentContext, createInformer, type Informer, type RunningComponent } from '../client/client.ts';
+import { type ClusterView, type DnsRecord, lookup, reverse, serviceOf } from './records.ts';
+import { ask, resolversOf } from './upstream.ts';
+
+export interface ClusterDnsConfig {
+  /** Address that the server listens on, UDP and TCP. */
+  readonly address: string;
+  /** 0 takes a free one. */
+  readonly port: number;
+  readonly clusterDomain: string;
+  /** File with the resolvers for all other names. */
+  readonly resolvConf: string;
+}
+
+/** Seconds that answers may be kept: CoreDNS' default for cluster names. */
+const ttlSeconds = 5;
+const udpBytes = 512;
+const authoritative = packet.AUTHORITATIVE_ANSWER;
+const recursive = packet.RECURSION_AVAILABLE;
+const nameError = 3;
+const serverFailure = 2;
+const notImplemented = 4;
+
+/** Resolves when the server listens and the service kube-dns leads to it. */
+export async function startClusterDns(context: ComponentContext, config: ClusterDnsConfig): Promise<RunningComponent> {
+  const services = createInformer(context, 'services');
+  const slices = createInformer(context, 'endpointslices');
+  const namespaces = createInformer(context, 'namespaces');
+  const view = viewOf(services, slices, (name) => namespaces.get(name) !== undefined);
+  await Promise.all([services.synced(), slices.synced(), namespaces.synced()]);
+  const requests = context.metrics.counter('coredns_dns_requests_total', 'Counter of DNS requests made per protocol.');
+  const answerTo = (query: Buffer, overTcp: boolean) => {
+    requests.add(1, { proto: overTcp ? 'tcp' : 'udp' });
+    return answer(query, overTcp, config, view, context);
+  };
+  const udp = dgram.createSocket('udp4');
+  udp.on(
+    'message',
+    (query, { address, port }) => void answerTo(query, false).then((reply) => reply && udp.send(reply, port, address)),
+  );
+  udp.on('error', (error) => context.logger.error('DNS over UDP failed', { error: String(error) }));
+  const tcp = net.createServer((socket) => serveTcp(socket, (query) => answerTo(query, true)));
+  const port = await listenBoth(udp, tcp, config);
+  await publish(context, config.address, port);
+  return {
+    async stop() {
+      udp.close();
+      await new Promise<void>((resolve) => tcp.close(() => resolve()));
+      await Promise.all([services.stop(), slices.stop(), namespaces.stop()]);
+    },
+  };
+}
+
+/** The same port for both protocols: a free one for UDP is tried for TCP, a few times. */
+async function listenBoth(udp: dgram.Socket, tcp: net.Server, { address, port }: ClusterDnsConfig): Promise<number> {
+  await new Promise<void>((resolve, reject) => {
+    tcp.once('error', reject);
+    tcp.listen(port, address, resolve);
+  });
+  const chosen = (tcp.address() as AddressInfo).port;
+  await new Promise<void>((resolve, reject) => {
+    udp.once('error', reject);
+    udp.bind(chosen, address, resolve);
+  });
+  return chosen;
+}
+
+/** The endpoints of the service kube-dns: the server is no pod, so no controller finds it. */
+async function publish({ client }: ComponentContext, address: string, port: number): Promise<void> {
+  const metadata = {
+    name: 'kube-dns',
+    namespace: 'kube-system',
+    labels: {
+      'kubernetes.io/service-name': 'kube-dns',
+      'endpointslice.kubernetes.io/managed-by': 'cluster-dns.coracle.local',
+    },
+  };
+  const slice = {
+    metadata,
+    addressType: 'IPv4',
+    endpoints: [{ addresses: [address], conditions: { ready: true, serving: true, terminating: false } }],
+    ports: [
+      { name: 'dns', port, protocol: 'UDP' },
+      { name: 'dns-tcp', port, protocol: 'TCP' },
+    ],
+  } as unknown as EndpointSlice;
+  const current = await client
+    .get('endpointslices', metadata)
+    .catch((error) => (isNotFound(error) ? undefined : Promise.reject(error)));
+  if (!current) await client.create('endpointslices', slice);
+  else await client.update('endpointslices', { ...current, endpoints: slice.endpoints, ports: slice.ports });
+}
+
+function viewOf(
+  services: Informer<Service>,
+  slices: Informer<EndpointSlice>,
+  hasNamespace: (name: string) => boolean,
+): ClusterView {
+  services.addIndex('cluster IP', (s) => s.spec.clusterIPs ?? []);
+  slices.addIndex('service', (s) => [`${s.metadata.namespace}/${serviceOf(s) ?? ''}`]);
+  slices.addIndex('address', (s) => (s.endpoints ?? []).flatMap((e) => e.addresses));
+  return {
+    hasNamespace,
+    service: (namespace, name) => services.get(`${namespace}/${name}`),
+    slices: (namespace, name) => slices.by('service', `${namespace}/${name}`),
+    byClusterIP: (ip) => services.by('cluster IP', ip)[0],
+    byEndpointIP(ip) {
+      const slice = slices
+        .by('address', ip)
+        .find((s) => services.get(`${s.metadata.namespace}/${serviceOf(s)}`)?.spec.clusterIP === 'None');
+      return slice && { slice, hostname: slice.endpoints?.find((e) => e.addresses.includes(ip))?.hostname ?? '' };
+    },
+  };
+}
+
+/** The reply, undefined when the bytes are no query. */
+async function answer(
+  bytes: Buffer,
+  overTcp: boolean,
+  config: ClusterDnsConfig,
+  view: ClusterView,
+  context: ComponentContext,
+): Promise<Buffer | undefined> {
+  let query: packet.DecodedPacket;
+  try {
+    query = packet.decode(bytes);
+  } catch {
+    return undefined;
+  }
+  if (query.type !== 'query') return undefined;
+  const [question] = query.questions ?? [];
+  const opcode = ((query.flags ?? 0) >> 11) & 0xf;
+  if (!question || opcode !== 0) return reply(query, notImplemented, [], [], overTcp);
+  const name = question.name.toLowerCase().replace(/\.$/, '');
+  const domain = config.clusterDomain;
+  if (name === domain || name.endsWith(`.${domain}`)) return inZone(query, name, question.type, domain, view, overTcp);
+  const pointer = question.type === 'PTR' ? reverse(name, domain, view) : undefined;
+  if (pointer) return reply(query, 0, [pointer], [], overTcp);
+  try {
+    const resolvers = (await resolversOf(config.resolvConf)).filter((resolver) => resolver !== config.address);
+    return await ask(resolvers, bytes, overTcp, context.clock);
+  } catch {
+    return reply(query, serverFailure, [], [], overTcp);
+  }
+}
+
+function inZone(
+  query: packet.DecodedPacket,
+  name: string,
+  type: string,
+  domain: string,
+  view: ClusterView,
+  overTcp: boolean,
+): Buffer {
+  const { exists, answers, additional } = lookup(name, domain, view);
+  if (!exists) return reply(query, nameError, [], [], overTcp, domain);
+  const wanted = answers.filter((record) => type === 'ANY' || record.type === type || record.type === 'CNAME');
+  if (wanted.length === 0) return reply(query, 0, [], [], overTcp, domain);
+  return reply(query, 0, wanted, type === 'SRV' ? additional : [], overTcp);
+}
+
+/** `zone`: says by its SOA record that there is nothing. Answers too large for UDP are cut, and TCP is asked for. */
+function reply(
+  query: packet.DecodedPacket,
+  code: number,
+  answers: readonly DnsRecord[],
+  additional: readonly DnsRecord[],
+  overTcp: boolean,
+  zone?: string,
+): Buffer {
+  const full = (list: readonly DnsRecord[]) =>
+    list.map((record) => ({ ...record, ttl: ttlSeconds, class: 'IN' }) as packet.Answer);
+  const soa = {
+    mname: `ns.dns.${zone}`,
+    rname: `hostmaster.${zone}`,
+    serial: 1,
+    refresh: 7200,
+    retry: 1800,
+    expire: 86400,
+    minimum: ttlSeconds,
+  };
+  const edns = query.additionals?.find((record) => record.type === 'OPT') as { udpPayloadSize?: number } | undefined;
+  const base: packet.Packet = {
+    id: query.id,
+    type: 'response',
+    flags: authoritative | recursive | ((query.flags ?? 0) & packet.RECURSION_DESIRED) | code,
+    questions: query.questions,
+    answers: full(answers),
+    authorities: zone ? [{ type: 'SOA', name: zone, ttl: ttlSeconds, class: 'IN', data: soa } as packet.Answer] : [],
+    additionals: [
+      ...full(additional),
+      ...(edns
+        ? [{ type: 'OPT', name: '.', udpPayloadSize: 1232, flags: 0, options: [] } as unknown as packet.Answer]
+        : []),
+    ],
+  };
+  const bytes = packet.encode(base);
+  if (overTcp || bytes.length <= Math.max(udpBytes, edns?.udpPayloadSize ?? 0)) return bytes;
+  return packet.encode({ ...base, flags: (base.flags ?? 0) | packet.TRUNCATED_RESPONSE, answers: [], additionals: [] });
+}
+
+function serveTcp(socket: net.Socket, answerTo: (query: Buffer) => Promise<Buffer | undefined>): void {
+  let received: Buffer = Buffer.alloc(0);
+  socket.on('error', () => socket.destroy());
+  socket.on('data', (chunk) => {
+    received = Buffer.concat([received, chunk]);
+    while (received.length >= 2 && received.length >= 2 + received.readUInt16BE(0)) {
+      const length = received.readUInt16BE(0);
+      const query = received.subarray(2, 2 + length);
+      received = received.subarray(2 + length);
+      void answerTo(query).then((bytes) => {
+        if (!bytes) return void socket.destroy();
+        const head = Buffer.alloc(2);
+        head.writeUInt16BE(bytes.length);
+        socket.write(Buffer.concat([head, bytes]));
+      });
+    }
+  });
+}

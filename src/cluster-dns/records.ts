@@ -1,0 +1,186 @@
+// What the names of a cluster mean: https://github.com/kubernetes/dns/blob/master/docs/specification.md (1.1.0). Pure.
+
+import type { EndpointSlice, Service } from '../api/api.ts';
+
+export interface DnsRecord {
+  readonly name: string;
+  readonly type: 'A' | 'AAAA' | 'CNAME' | 'SRV' | 'TXT' | 'PTR';
+  readonly data: any;
+}
+
+/** `exists`: the name is there though it may have no record of the type asked for (NODATA, not NXDOMAIN). */
+export interface Lookup {
+  readonly exists: boolean;
+  readonly answers: readonly DnsRecord[];
+  readonly additional: readonly DnsRecord[];
+}
+
+const nothing: Lookup = { exists: false, answers: [], additional: [] };
+const serviceNameLabel = 'kubernetes.io/service-name';
+
+export interface ClusterView {
+  service(namespace: string, name: string): Service | undefined;
+  hasNamespace(name: string): boolean;
+  slices(namespace: string, service: string): readonly EndpointSlice[];
+  /** Service and its namespace by cluster IP. */
+  byClusterIP(ip: string): Service | undefined;
+  byEndpointIP(ip: string): { slice: EndpointSlice; hostname: string } | undefined;
+}
+
+/** The service whose endpoints a slice has. */
+export const serviceOf = (slice: EndpointSlice): string | undefined => slice.metadata.labels?.[serviceNameLabel];
+
+const typeOf = (ip: string) => (ip.includes(':') ? 'AAAA' : 'A');
+const addresses = (name: string, ips: readonly string[]): DnsRecord[] =>
+  ips.map((ip) => ({ name, type: typeOf(ip), data: ip }));
+
+/** The label of an endpoint: its hostname, or its address with dashes. */
+export const endpointLabel = (hostname: string | undefined, ip: string): string =>
+  hostname || ip.replaceAll('.', '-').replaceAll(':', '-');
+
+/** All records of a name below the cluster's domain. `name` is in lower case and ends with the domain. */
+export function lookup(name: string, domain: string, view: ClusterView): Lookup {
+  if (name === domain) return { exists: true, answers: [], additional: [] };
+  const labels = name
+    .slice(0, -(domain.length + 1))
+    .split('.')
+    .reverse();
+  const [kind, namespace, first, ...rest] = labels;
+  if (kind === 'dns-version' && labels.length === 1)
+    return { exists: true, answers: [{ name, type: 'TXT', data: '1.1.0' }], additional: [] };
+  if (kind !== 'svc' && kind !== 'pod') return nothing;
+  if (namespace === undefined) return { exists: true, answers: [], additional: [] };
+  if (!view.hasNamespace(namespace)) return nothing;
+  if (first === undefined) return { exists: true, answers: [], additional: [] };
+  return kind === 'pod' ? podRecords(name, first, rest) : serviceRecords(name, namespace, first, rest, domain, view);
+}
+
+/** 10-244-0-5.default.pod.cluster.local is 10.244.0.5, whether there is such a pod or not. */
+function podRecords(name: string, label: string, rest: readonly string[]): Lookup {
+  if (rest.length > 0) return nothing;
+  const v4 = label.replaceAll('-', '.');
+  if (/^(\d{1,3}\.){3}\d{1,3}$/.test(v4) && v4.split('.').every((part) => Number(part) < 256))
+    return { exists: true, answers: addresses(name, [v4]), additional: [] };
+  if (/^[0-9a-f]*(-[0-9a-f]*){2,7}$/.test(label))
+    return { exists: true, answers: addresses(name, [label.replaceAll('-', ':')]), additional: [] };
+  return nothing;
+}
+
+function serviceRecords(
+  name: string,
+  namespace: string,
+  serviceName: string,
+  rest: readonly string[],
+  domain: string,
+  view: ClusterView,
+): Lookup {
+  const service = view.service(namespace, serviceName);
+  if (!service) return nothing;
+  const { spec } = service;
+  if (spec.type === 'ExternalName')
+    return rest.length === 0
+      ? { exists: true, answers: [{ name, type: 'CNAME', data: spec.externalName }], additional: [] }
+      : nothing;
+  const host = `${serviceName}.${namespace}.svc.${domain}`;
+  const isHeadless = spec.clusterIP === 'None';
+  const endpoints = isHeadless ? endpointsOf(service, view) : [];
+  if (rest.length === 0) {
+    const ips = isHeadless ? endpoints.map((e) => e.ip) : (spec.clusterIPs ?? [spec.clusterIP!]);
+    const srv = isHeadless ? [] : portRecords(name, service, host);
+    return {
+      exists: !isHeadless || endpoints.length > 0,
+      answers: [...addresses(name, [...new Set(ips)]), ...srv],
+      additional: addresses(host, isHeadless ? [] : ips),
+    };
+  }
+  // _port._protocol.service: SRV of one port.
+  const [last, port] = rest;
+  if (rest.length === 2 && last.startsWith('_') && port.startsWith('_'))
+    return isHeadless
+      ? headlessPort(name, host, port.slice(1), last.slice(1), endpoints)
+      : namedPort(name, service, host, port.slice(1), last.slice(1));
+  if (rest.length !== 1 || !isHeadless) return nothing;
+  const own = endpoints.filter((e) => e.label === last);
+  return {
+    exists: own.length > 0,
+    answers: addresses(
+      name,
+      own.map((e) => e.ip),
+    ),
+    additional: [],
+  };
+}
+
+const srvOf = (name: string, target: string, port: number): DnsRecord => ({
+  name,
+  type: 'SRV',
+  data: { priority: 0, weight: 100, port, target },
+});
+
+const portRecords = (name: string, { spec }: Service, host: string): DnsRecord[] =>
+  (spec.ports ?? []).map((p) => srvOf(name, host, p.port));
+
+function namedPort(name: string, { spec }: Service, host: string, portName: string, protocol: string): Lookup {
+  const ports = (spec.ports ?? []).filter(
+    (p) => p.name === portName && (p.protocol ?? 'TCP').toLowerCase() === protocol,
+  );
+  return {
+    exists: ports.length > 0,
+    answers: ports.map((p) => srvOf(name, host, p.port)),
+    additional: addresses(host, spec.clusterIPs ?? [spec.clusterIP!]),
+  };
+}
+
+interface Known {
+  readonly ip: string;
+  readonly label: string;
+  readonly ports: readonly { readonly name: string; readonly protocol: string; readonly port: number }[];
+}
+
+/** Of headless services: the ready ones, or all with publishNotReadyAddresses. */
+function endpointsOf({ metadata, spec }: Service, view: ClusterView): Known[] {
+  return view.slices(metadata.namespace ?? '', metadata.name).flatMap((slice) => {
+    const ports = (slice.ports ?? []).flatMap((p) =>
+      p.port ? [{ name: p.name ?? '', protocol: (p.protocol ?? 'TCP').toLowerCase(), port: p.port }] : [],
+    );
+    return (slice.endpoints ?? [])
+      .filter((e) => e.conditions?.ready !== false || spec.publishNotReadyAddresses)
+      .flatMap((e) => e.addresses.map((ip) => ({ ip, label: endpointLabel(e.hostname, ip), ports })));
+  });
+}
+
+function headlessPort(
+  name: string,
+  host: string,
+  portName: string,
+  protocol: string,
+  endpoints: readonly Known[],
+): Lookup {
+  const answers: DnsRecord[] = [];
+  const additional: DnsRecord[] = [];
+  for (const { ip, label, ports } of endpoints)
+    for (const port of ports)
+      if (port.name === portName && port.protocol === protocol) {
+        answers.push(srvOf(name, `${label}.${host}`, port.port));
+        additional.push(...addresses(`${label}.${host}`, [ip]));
+      }
+  return { exists: answers.length > 0, answers, additional };
+}
+
+/** PTR of 4.3.2.1.in-addr.arpa; undefined when the name is none or the address is not the cluster's. */
+export function reverse(name: string, domain: string, view: ClusterView): DnsRecord | undefined {
+  const v4 = /^(\d+)\.(\d+)\.(\d+)\.(\d+)\.in-addr\.arpa$/.exec(name);
+  if (!v4) return undefined;
+  const ip = v4.slice(1).reverse().join('.');
+  const service = view.byClusterIP(ip);
+  if (service)
+    return { name, type: 'PTR', data: `${service.metadata.name}.${service.metadata.namespace}.svc.${domain}` };
+  const endpoint = view.byEndpointIP(ip);
+  if (!endpoint) return undefined;
+  const { slice, hostname } = endpoint;
+  return {
+    name,
+    type: 'PTR',
+    data: `${endpointLabel(hostname, ip)}.${serviceOf(slice)}.${slice.metadata.namespace}.svc.${domain}`,
+  };
+}

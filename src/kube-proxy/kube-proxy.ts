@@ -1,0 +1,109 @@
+// The room's front door. kube-proxy turns Services into network rules of this machine.
+// https://kubernetes.io/docs/reference/networking/virtual-ips/
+
+import { type ComponentContext, createInformer, type RunningComponent } from '../client/client.ts';
+import type { ProxyBackend } from './backend.ts';
+import { createNftablesBackend } from './nftables.ts';
+import { run } from './run.ts';
+import { servicePorts } from './service-ports.ts';
+import { createUserspaceBackend } from './userspace.ts';
+
+export interface KubeProxyConfig {
+  readonly nodeName: string;
+  readonly nodeIPs: readonly string[];
+  /** auto: nftables where it works, user space elsewhere. */
+  readonly mode: 'auto' | 'nftables' | 'userspace';
+  readonly clusterCidr: string;
+  readonly serviceCidr: string;
+  /** Tells the rules of several clusters on one machine apart. */
+  readonly clusterName: string;
+}
+
+export interface RunningKubeProxy extends RunningComponent {
+  readonly mode: ProxyBackend['name'];
+}
+
+const retryMs = 1_000;
+
+/** Resolves when the rules for what is there now are in place. Stopping leaves rules of the kernel in place. */
+export async function startKubeProxy(context: ComponentContext, config: KubeProxyConfig): Promise<RunningKubeProxy> {
+  const { clock, logger } = context;
+  const backend = await chooseBackend(context, config);
+  const services = createInformer(context, 'services');
+  const slices = createInformer(context, 'endpointslices');
+  const duration = context.metrics.histogram(
+    'kubeproxy_sync_proxy_rules_duration_seconds',
+    'SyncProxyRules latency in seconds.',
+    [0.001, 0.01, 0.1, 1, 10],
+  );
+  let problem: string | undefined;
+  let dirty = false;
+  let syncing: Promise<void> | undefined;
+  let stopped = false;
+
+  async function syncAll(): Promise<void> {
+    await Promise.resolve(); // changes that come together are one sync
+    while (dirty && !stopped) {
+      dirty = false;
+      const beginMs = clock.monotonic();
+      try {
+        await backend.sync(servicePorts(services.list(), slices.list(), config.nodeName));
+        problem = undefined;
+      } catch (error) {
+        problem = (error as Error).message;
+        logger.error('cannot program services, trying again', { error: problem });
+        dirty = true;
+        await clock.sleep(retryMs);
+      }
+      duration.observe((clock.monotonic() - beginMs) / 1000);
+    }
+  }
+
+  function changed(): void {
+    dirty = true;
+    syncing ??= syncAll().finally(() => {
+      syncing = undefined;
+    });
+  }
+
+  await Promise.all([services.synced(), slices.synced()]);
+  services.handle(changed);
+  slices.handle(changed);
+  changed();
+  await syncing;
+  logger.info('kube-proxy started', { mode: backend.name });
+  return {
+    mode: backend.name,
+    health: () => problem,
+    async stop() {
+      stopped = true;
+      await Promise.all([services.stop(), slices.stop()]);
+      await syncing;
+      // What runs in this process ends with it; rules of the kernel go on serving until the next start.
+      if (backend.name === 'userspace') await backend.remove();
+    },
+  };
+}
+
+/** Name of the nftables table of a cluster. */
+export const tableOf = (clusterName: string): string => `coracle-${clusterName}`;
+
+/** Removes the rules that a proxy of this cluster left in the kernel; does nothing where there are none. */
+export async function removeRules(clusterName: string): Promise<void> {
+  await run('nft', ['delete', 'table', 'ip', tableOf(clusterName)]).catch(() => {});
+}
+
+async function chooseBackend(
+  { clock, random, logger }: ComponentContext,
+  config: KubeProxyConfig,
+): Promise<ProxyBackend> {
+  if (config.mode !== 'userspace') {
+    try {
+      return await createNftablesBackend({ table: tableOf(config.clusterName), ...config, logger });
+    } catch (error) {
+      if (config.mode === 'nftables') throw error;
+      logger.info('nftables cannot be used here: services go through user space', { reason: (error as Error).message });
+    }
+  }
+  return createUserspaceBackend({ clock, random, logger });
+}

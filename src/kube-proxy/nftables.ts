@@ -1,0 +1,249 @@
+// Service traffic through the kernel's nftables: a lookup in a map, then a random endpoint, in one atomic transaction
+// a change and touching only what changed. https://kubernetes.io/docs/reference/networking/virtual-ips/#proxy-mode-nftables
+
+import { createHash } from 'node:crypto';
+import { readFile, writeFile } from 'node:fs/promises';
+import type { Logger } from '../machinery/logger.ts';
+import type { ProxyBackend } from './backend.ts';
+import { run } from './run.ts';
+import type { Endpoint, ServicePort } from './service-ports.ts';
+
+export interface NftablesOptions {
+  /** Name of the table, one for each cluster on the machine. */
+  readonly table: string;
+  /** Pod addresses: what comes from elsewhere to a cluster IP is masqueraded. */
+  readonly clusterCidr: string;
+  readonly serviceCidr: string;
+  readonly nodeIPs: readonly string[];
+  readonly logger: Logger;
+}
+
+/** Set on packets that must leave with the node's address. The kubelet of Kubernetes uses the same bit. */
+const masqueradeMark = '0x4000';
+
+/** The desired contents: chains with their rules, map elements with their verdicts. */
+interface Ruleset {
+  readonly chains: ReadonlyMap<string, readonly string[]>;
+  readonly elements: ReadonlyMap<string, ReadonlyMap<string, string>>;
+  /** Affinity sets by name, with their timeout in seconds. */
+  readonly affinity: ReadonlyMap<string, number>;
+}
+
+const empty: Ruleset = { chains: new Map(), elements: new Map(), affinity: new Map() };
+
+export async function createNftablesBackend(options: NftablesOptions): Promise<ProxyBackend> {
+  const table = `ip ${options.table}`;
+  await run('nft', ['-f', '-'], frame(table, options, await bridgedPacketsAreSeen()));
+  await ensureRoute(options);
+  let applied = empty;
+  return {
+    name: 'nftables',
+    async sync(ports) {
+      const wanted = ruleset(ports);
+      const script = transaction(table, applied, wanted);
+      if (script === '') return;
+      const gone = vanishedUdp(applied, wanted);
+      await run('nft', ['-f', '-'], script);
+      applied = wanted;
+      // A UDP flow would go on to an endpoint that is no more, or to none though there is one now.
+      await Promise.all(gone.map((ip) => run('conntrack', ['-D', '-p', 'udp', '--orig-dst', ip]).catch(() => {})));
+    },
+    remove: () =>
+      run('nft', ['delete', 'table', ...table.split(' ')]).then(
+        () => {},
+        () => {},
+      ),
+  };
+}
+
+/**
+ * Whether packets between two ports of a bridge pass netfilter. Where they do not, the answer of a pod on the same
+ * bridge would not be translated back, so everything is masqueraded instead.
+ */
+async function bridgedPacketsAreSeen(): Promise<boolean> {
+  const file = '/proc/sys/net/bridge/bridge-nf-call-iptables';
+  await writeFile(file, '1').catch(() => {});
+  return (await readFile(file, 'utf8').catch(() => '0')).trim() === '1';
+}
+
+/** A host without a default route has no way to a cluster IP, so its packets would not even reach our rules. */
+async function ensureRoute({ serviceCidr, logger }: NftablesOptions): Promise<void> {
+  const routes = await readFile('/proc/net/route', 'utf8').catch(() => '');
+  if (/^\S+\t00000000\t/m.test(routes)) return;
+  await run('ip', ['route', 'replace', serviceCidr, 'dev', 'lo']).catch((error) =>
+    logger.warn('no route to services', { error: String(error) }),
+  );
+}
+
+/** Hooks and the maps that they look into: the same for every cluster, whatever its services. */
+function frame(table: string, { clusterCidr, nodeIPs }: NftablesOptions, bridgesAreSeen: boolean): string {
+  const outside = bridgesAreSeen ? `ip saddr != ${clusterCidr} ` : '';
+  return `
+add table ${table}
+delete table ${table}
+table ${table} {
+  map service-ips { type ipv4_addr . inet_proto . inet_service : verdict; }
+  map service-nodeports { type inet_proto . inet_service : verdict; }
+  map no-endpoints { type ipv4_addr . inet_proto . inet_service : verdict; }
+  map no-endpoint-nodeports { type inet_proto . inet_service : verdict; }
+  set cluster-ips { type ipv4_addr; }
+  set nodeport-ips { type ipv4_addr; elements = { ${[...new Set([...nodeIPs, '127.0.0.1'])].join(', ')} } }
+  chain mark-for-masquerade { meta mark set meta mark or ${masqueradeMark}; }
+  chain refuse { reject; }
+  chain services {
+    ip daddr @cluster-ips ${outside}jump mark-for-masquerade
+    ip daddr . meta l4proto . th dport vmap @service-ips
+    ip daddr @nodeport-ips meta l4proto . th dport vmap @service-nodeports
+  }
+  chain without-endpoints {
+    ip daddr . meta l4proto . th dport vmap @no-endpoints
+    ip daddr @nodeport-ips meta l4proto . th dport vmap @no-endpoint-nodeports
+  }
+  chain nat-prerouting { type nat hook prerouting priority dstnat; policy accept; jump services; }
+  chain nat-output { type nat hook output priority -100; policy accept; jump services; }
+  chain nat-postrouting {
+    type nat hook postrouting priority srcnat; policy accept;
+    meta mark and ${masqueradeMark} == 0 return
+    meta mark set meta mark xor ${masqueradeMark}
+    masquerade fully-random
+  }
+  chain filter-prerouting { type filter hook prerouting priority dstnat - 10; policy accept; ct state new jump without-endpoints; }
+  chain filter-output { type filter hook output priority -90; policy accept; ct state new jump without-endpoints; }
+}
+`;
+}
+
+const shortHash = (text: string) => createHash('sha256').update(text).digest('hex').slice(0, 10);
+const nameOf = (prefix: string, key: string) =>
+  `${prefix}-${shortHash(key)}-${key.replace(/[^a-z0-9-]/g, '-').slice(0, 60)}`;
+
+/** What the services want, as chains and elements. */
+export function ruleset(ports: readonly ServicePort[]): Ruleset {
+  const chains = new Map<string, readonly string[]>();
+  const elements = new Map<string, Map<string, string>>(
+    ['service-ips', 'service-nodeports', 'no-endpoints', 'no-endpoint-nodeports', 'cluster-ips'].map((name) => [
+      name,
+      new Map(),
+    ]),
+  );
+  const affinity = new Map<string, number>();
+  const put = (map: string, key: string, verdict: string) => void elements.get(map)!.set(key, verdict);
+  for (const port of ports) {
+    const at = (ip: string) => `${ip} . ${port.protocol} . ${port.port}`;
+    for (const ip of port.clusterIPs) put('cluster-ips', ip, '');
+    const inside = balance(port, port.endpoints, 'service', chains, affinity);
+    for (const ip of port.clusterIPs)
+      put(inside ? 'service-ips' : 'no-endpoints', at(ip), inside ? `goto ${inside}` : 'goto refuse');
+    if (port.nodePort === 0 && port.externalIPs.length === 0) continue;
+    const outside = external(port, chains, affinity);
+    const noEndpoint = port.hasAnyEndpoints ? 'drop' : 'goto refuse';
+    for (const ip of port.externalIPs)
+      put(outside ? 'service-ips' : 'no-endpoints', at(ip), outside ? `goto ${outside}` : noEndpoint);
+    if (port.nodePort > 0)
+      put(
+        outside ? 'service-nodeports' : 'no-endpoint-nodeports',
+        `${port.protocol} . ${port.nodePort}`,
+        outside ? `goto ${outside}` : noEndpoint,
+      );
+  }
+  return { chains, elements, affinity };
+}
+
+/** Traffic from outside: masqueraded, unless the service keeps the client's address. */
+function external(
+  port: ServicePort,
+  chains: Map<string, readonly string[]>,
+  affinity: Map<string, number>,
+): string | undefined {
+  const sameEndpoints = !port.keepsClientAddress && port.endpoints.length === port.externalEndpoints.length;
+  const target = sameEndpoints
+    ? nameOf('service', port.key)
+    : balance(port, port.externalEndpoints, 'local', chains, affinity);
+  if (!target || port.externalEndpoints.length === 0) return undefined;
+  const name = nameOf('external', port.key);
+  chains.set(name, [...(port.keepsClientAddress ? [] : ['jump mark-for-masquerade']), `goto ${target}`]);
+  return name;
+}
+
+/** A chain that picks an endpoint; undefined when there is none. */
+function balance(
+  port: ServicePort,
+  endpoints: readonly Endpoint[],
+  prefix: string,
+  chains: Map<string, readonly string[]>,
+  affinity: Map<string, number>,
+): string | undefined {
+  if (endpoints.length === 0) return undefined;
+  const name = nameOf(prefix, port.key);
+  const targets = endpoints.map((endpoint) => endpointChain(port, endpoint, chains, affinity));
+  const sticky =
+    port.affinitySeconds > 0
+      ? targets.map((target) => `ip saddr @${target.replace('endpoint-', 'affinity-')} goto ${target}`)
+      : [];
+  const pick =
+    targets.length === 1
+      ? `goto ${targets[0]}`
+      : `numgen random mod ${targets.length} vmap { ${targets.map((target, i) => `${i} : goto ${target}`).join(', ')} }`;
+  chains.set(name, [...sticky, pick]);
+  return name;
+}
+
+function endpointChain(
+  port: ServicePort,
+  { ip, port: target }: Endpoint,
+  chains: Map<string, readonly string[]>,
+  affinity: Map<string, number>,
+): string {
+  const key = `${port.key} ${ip} ${target}`;
+  const name = `endpoint-${shortHash(key)}-${ip.replaceAll('.', '-')}-${target}`;
+  const rules = [`ip saddr ${ip} jump mark-for-masquerade`]; // a pod that reaches itself must get answers through the node
+  if (port.affinitySeconds > 0) {
+    const set = name.replace('endpoint-', 'affinity-');
+    affinity.set(set, port.affinitySeconds);
+    rules.push(`update @${set} { ip saddr }`);
+  }
+  rules.push(`meta l4proto ${port.protocol} dnat to ${ip}:${target}`);
+  chains.set(name, rules);
+  return name;
+}
+
+/** One script for all that differs: additions before what refers to them, removals after. */
+export function transaction(table: string, from: Ruleset, to: Ruleset): string {
+  const lines: string[] = [];
+  for (const [name, seconds] of to.affinity)
+    if (!from.affinity.has(name))
+      lines.push(`add set ${table} ${name} { type ipv4_addr; flags dynamic,timeout; timeout ${seconds}s; }`);
+  const changed = [...to.chains].filter(([name, rules]) => from.chains.get(name)?.join('\n') !== rules.join('\n'));
+  for (const [name] of changed) lines.push(`add chain ${table} ${name}`);
+  for (const [name] of changed) if (from.chains.has(name)) lines.push(`flush chain ${table} ${name}`);
+  for (const [name, rules] of changed) for (const rule of rules) lines.push(`add rule ${table} ${name} ${rule}`);
+  const removed: string[] = [];
+  const added: string[] = [];
+  for (const [map, wanted] of to.elements) {
+    const had = from.elements.get(map) ?? new Map<string, string>();
+    const write = (key: string, verdict: string) => (verdict ? `${key} : ${verdict}` : key);
+    for (const [key, verdict] of had)
+      if (wanted.get(key) !== verdict) removed.push(`delete element ${table} ${map} { ${write(key, verdict)} }`);
+    for (const [key, verdict] of wanted)
+      if (had.get(key) !== verdict) added.push(`add element ${table} ${map} { ${write(key, verdict)} }`);
+  }
+  lines.push(...removed, ...added);
+  const gone = [...from.chains.keys()].filter((name) => !to.chains.has(name));
+  for (const name of gone) lines.push(`flush chain ${table} ${name}`);
+  for (const name of gone) lines.push(`delete chain ${table} ${name}`);
+  for (const name of from.affinity.keys()) if (!to.affinity.has(name)) lines.push(`delete set ${table} ${name}`);
+  return lines.length > 0 ? `${lines.join('\n')}\n` : '';
+}
+
+/** Cluster IPs of UDP services whose way changed. */
+function vanishedUdp(from: Ruleset, to: Ruleset): string[] {
+  const gone = new Set<string>();
+  for (const map of ['service-ips', 'no-endpoints'])
+    for (const [key, verdict] of from.elements.get(map) ?? []) {
+      if (!key.includes(' . udp . ')) continue;
+      const chain = verdict.replace('goto ', '');
+      if (to.elements.get(map)?.get(key) !== verdict || from.chains.get(chain)?.join() !== to.chains.get(chain)?.join())
+        gone.add(key.split(' ')[0]);
+    }
+  return [...gone];
+}

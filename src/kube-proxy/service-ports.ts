@@ -1,0 +1,121 @@
+// From Services and EndpointSlices to what is to be programmed. Pure.
+// https://kubernetes.io/docs/reference/networking/virtual-ips/
+
+import type { EndpointSlice, Service } from '../api/api.ts';
+
+export interface Endpoint {
+  readonly ip: string;
+  readonly port: number;
+  readonly isLocal: boolean;
+}
+
+/** One port of one service: everything that traffic to it needs. */
+export interface ServicePort {
+  /** namespace/name:port name */
+  readonly key: string;
+  readonly protocol: 'tcp' | 'udp' | 'sctp';
+  readonly port: number;
+  /** Addresses that mean this service on every node: cluster IPs. */
+  readonly clusterIPs: readonly string[];
+  /** External and load balancer addresses. */
+  readonly externalIPs: readonly string[];
+  /** 0: none. */
+  readonly nodePort: number;
+  /** Seconds that a client keeps its endpoint; 0: every connection is for itself. */
+  readonly affinitySeconds: number;
+  /** For traffic to a cluster IP. */
+  readonly endpoints: readonly Endpoint[];
+  /** For traffic from outside: those of this node alone with externalTrafficPolicy Local. */
+  readonly externalEndpoints: readonly Endpoint[];
+  /** externalTrafficPolicy Local: the client's address is kept. */
+  readonly keepsClientAddress: boolean;
+  /** Whether the service has endpoints on any node: with none, connections are refused, else they are dropped. */
+  readonly hasAnyEndpoints: boolean;
+}
+
+const serviceNameLabel = 'kubernetes.io/service-name';
+
+/** Every IPv4 service port, in a stable order. */
+export function servicePorts(
+  services: readonly Service[],
+  slices: readonly EndpointSlice[],
+  nodeName: string,
+): ServicePort[] {
+  const byService = new Map<string, EndpointSlice[]>();
+  for (const slice of slices) {
+    const name = slice.metadata.labels?.[serviceNameLabel];
+    if (!name || slice.addressType !== 'IPv4') continue;
+    const key = `${slice.metadata.namespace}/${name}`;
+    const list = byService.get(key);
+    if (list) list.push(slice);
+    else byService.set(key, [slice]);
+  }
+  return services
+    .filter(isProxied)
+    .flatMap((service) =>
+      portsOf(service, byService.get(`${service.metadata.namespace}/${service.metadata.name}`) ?? [], nodeName),
+    )
+    .sort((a, b) => (a.key < b.key ? -1 : 1));
+}
+
+function isProxied({ metadata, spec }: Service): boolean {
+  if (metadata.labels?.['service.kubernetes.io/service-proxy-name']) return false; // somebody else's to proxy
+  return spec.type !== 'ExternalName' && Boolean(spec.clusterIP) && spec.clusterIP !== 'None';
+}
+
+function portsOf(service: Service, slices: readonly EndpointSlice[], nodeName: string): ServicePort[] {
+  const { metadata, spec, status } = service;
+  const v4 = (addresses: readonly (string | undefined)[] = []) =>
+    addresses.filter((ip): ip is string => ip !== undefined && ip !== '' && !ip.includes(':'));
+  const balancers = (status?.loadBalancer?.ingress ?? []).filter((i) => i.ipMode !== 'Proxy').map((i) => i.ip);
+  return (spec.ports ?? []).map((port) => {
+    const all = endpointsOf(slices, port.name ?? '', nodeName);
+    const local = (only: boolean) =>
+      usable(only ? all.filter((e) => e.isLocal) : all).map(({ ip, port: target, isLocal }) => ({
+        ip,
+        port: target,
+        isLocal,
+      }));
+    const keepsClientAddress = spec.externalTrafficPolicy === 'Local';
+    const affinity =
+      spec.sessionAffinity === 'ClientIP' ? (spec.sessionAffinityConfig?.clientIP?.timeoutSeconds ?? 10800) : 0;
+    return {
+      key: `${metadata.namespace}/${metadata.name}:${port.name ?? ''}`,
+      protocol: (port.protocol ?? 'TCP').toLowerCase() as ServicePort['protocol'],
+      port: port.port,
+      clusterIPs: v4(spec.clusterIPs ?? [spec.clusterIP]),
+      externalIPs: [...new Set([...v4(spec.externalIPs), ...v4(balancers)])],
+      nodePort: port.nodePort ?? 0,
+      affinitySeconds: affinity,
+      endpoints: local(spec.internalTrafficPolicy === 'Local'),
+      externalEndpoints: local(keepsClientAddress),
+      keepsClientAddress,
+      hasAnyEndpoints: usable(all).length > 0,
+    };
+  });
+}
+
+interface Candidate extends Endpoint {
+  readonly ready: boolean;
+  readonly serving: boolean;
+}
+
+function endpointsOf(slices: readonly EndpointSlice[], portName: string, nodeName: string): Candidate[] {
+  const found = new Map<string, Candidate>();
+  for (const slice of slices) {
+    const port = slice.ports?.find((p) => (p.name ?? '') === portName)?.port;
+    if (!port) continue;
+    for (const { addresses, conditions, nodeName: on } of slice.endpoints ?? []) {
+      const ready = conditions?.ready !== false;
+      const serving = conditions?.serving ?? ready;
+      found.set(`${addresses[0]}:${port}`, { ip: addresses[0], port, isLocal: on === nodeName, ready, serving });
+    }
+  }
+  return [...found.values()].sort((a, b) => (a.ip === b.ip ? a.port - b.port : a.ip < b.ip ? -1 : 1));
+}
+
+/** The ready ones; while there are none, those that still serve though they are ending (KEP-1669). */
+function usable(all: readonly Candidate[]): readonly Candidate[] {
+  const ready = all.filter((e) => e.ready);
+  return ready.length > 0 ? ready : all.filter((e) => e.serving);
+}
