@@ -11,7 +11,7 @@ export class Pool {
 
   constructor(size: number, reserved: number, random: Random) {
     this.size = size;
-    this.#reserved = reserved;
+    this.#reserved = reserved < size ? reserved : 0;
     this.#random = random;
   }
 

@@ -1,0 +1,123 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { VirtualClock } from '../../machinery/clock.ts';
+import { configMap, pod, startTestServer, type TestServer } from '../test-server.ts';
+
+let server: TestServer;
+const maps = '/api/v1/namespaces/default/configmaps';
+const names = (body: any) => body.items.map((item: any) => item.metadata.name);
+
+beforeAll(async () => {
+  server = await startTestServer();
+  for (const name of ['a', 'b', 'c', 'd', 'e'])
+    await server.call('POST', maps, configMap(name, { labels: { half: name < 'c' ? 'first' : 'second' } }));
+});
+afterAll(() => server.stop());
+
+describe('list', () => {
+  test.each([
+    { query: 'labelSelector=half%3Dfirst', shows: ['a', 'b'] },
+    { query: 'labelSelector=half!%3Dfirst', shows: ['c', 'd', 'e'] },
+    { query: 'fieldSelector=metadata.name%3Dd', shows: ['d'] },
+    { query: 'fieldSelector=metadata.name!%3Dd&labelSelector=half%3Dsecond', shows: ['c', 'e'] },
+    { query: 'limit=2', shows: ['a', 'b'] },
+    { query: 'resourceVersion=0', shows: ['a', 'b', 'c', 'd', 'e'] },
+  ])('$query', async ({ query, shows }) => {
+    expect(names((await server.call('GET', `${maps}?${query}`)).body)).toEqual(shows);
+  });
+
+  test('pages show one state, whatever is written in between', async () => {
+    const { body: first } = await server.call('GET', `${maps}?limit=2`);
+    expect(first.metadata.remainingItemCount).toBe(3);
+    await server.call('POST', maps, configMap('bb'));
+    await server.call('DELETE', `${maps}/d`);
+    const { body: second } = await server.call('GET', maps, undefined, {
+      query: { limit: '10', continue: first.metadata.continue },
+    });
+    expect(names(second)).toEqual(['c', 'd', 'e']);
+    expect(second.metadata.resourceVersion).toBe(first.metadata.resourceVersion);
+    const { body: exact } = await server.call('GET', maps, undefined, {
+      query: { resourceVersion: first.metadata.resourceVersion, resourceVersionMatch: 'Exact' },
+    });
+    expect(names(exact)).toEqual(['a', 'b', 'c', 'd', 'e']);
+    await server.call('DELETE', `${maps}/bb`);
+    await server.call('POST', maps, configMap('d', { labels: { half: 'second' } }));
+  });
+
+  test.each([
+    { query: 'labelSelector=a%3D%3D%3Db', code: 400 },
+    { query: 'fieldSelector=data%3Dx', code: 400 },
+    { query: 'resourceVersion=abc', code: 400 },
+    { query: 'resourceVersionMatch=Exact', code: 422 },
+    { query: 'continue=zzz', code: 400 },
+    { query: 'sendInitialEvents=true', code: 422 },
+  ])('$query is refused with $code', async ({ query, code }) => {
+    expect((await server.call('GET', `${maps}?${query}`)).code).toBe(code);
+  });
+});
+
+describe('watch', () => {
+  test('goes on from a list', async () => {
+    const { body } = await server.call('GET', maps);
+    await server.call('POST', maps, configMap('w'));
+    await server.call('PATCH', `${maps}/w`, { data: { a: '2' } }, { contentType: 'application/merge-patch+json' });
+    await server.call('PATCH', `${maps}/w`, { data: { a: '2' } }, { contentType: 'application/merge-patch+json' });
+    await server.call('DELETE', `${maps}/w`);
+    expect(await server.watched(`${maps}?resourceVersion=${body.metadata.resourceVersion}`, 3)).toEqual([
+      'ADDED w',
+      'MODIFIED w',
+      'DELETED w',
+    ]);
+  });
+
+  test('an object that enters the selection is added, one that leaves it is deleted', async () => {
+    const { body } = await server.call('GET', maps);
+    const label = (of: string | null) =>
+      server.call(
+        'PATCH',
+        `${maps}/s`,
+        { metadata: { labels: { of } } },
+        { contentType: 'application/merge-patch+json' },
+      );
+    await server.call('POST', maps, configMap('s'));
+    await label('x');
+    await label('y');
+    const path = `${maps}?labelSelector=of%3Dx&resourceVersion=${body.metadata.resourceVersion}`;
+    expect(await server.watched(path, 2)).toEqual(['ADDED s', 'DELETED s']);
+    await server.call('DELETE', `${maps}/s`);
+  });
+
+  test('a streaming list ends with its bookmark', async () => {
+    const path = `${maps}?sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true&labelSelector=half%3Dfirst`;
+    expect(await server.watched(path, 3)).toEqual(['ADDED a', 'ADDED b', 'BOOKMARK']);
+  });
+
+  test('a node watches its own pods', async () => {
+    const pods = '/api/v1/namespaces/default/pods';
+    const { body } = await server.call('GET', pods);
+    await server.call('POST', pods, pod('here'));
+    await server.call('POST', pods, pod('there', { nodeName: 'n2' }));
+    await server.call('POST', `${pods}/here/binding`, {
+      metadata: { name: 'here' },
+      target: { kind: 'Node', name: 'n1' },
+    });
+    const path = `/api/v1/pods?fieldSelector=spec.nodeName%3Dn1&resourceVersion=${body.metadata.resourceVersion}`;
+    expect(await server.watched(path, 1)).toEqual(['ADDED here']);
+    const live = server.watched(
+      `/api/v1/pods?fieldSelector=spec.nodeName%3Dn3&resourceVersion=${body.metadata.resourceVersion}`,
+      1,
+    );
+    await server.call('POST', pods, pod('third', { nodeName: 'n3' }));
+    expect(await live).toEqual(['ADDED third']);
+  });
+
+  test('from a version that is forgotten asks for a new list', async () => {
+    const clock = new VirtualClock();
+    const own = await startTestServer({ clock });
+    const { body } = await own.call('GET', maps);
+    for (let i = 0; i < 700; i++) await own.call('POST', maps, configMap(`m${i}`));
+    await clock.advance(120_000);
+    await own.call('POST', maps, configMap('last'));
+    expect(await own.watched(`${maps}?resourceVersion=${body.metadata.resourceVersion}`, 1)).toEqual(['ERROR Expired']);
+    await own.stop();
+  });
+});

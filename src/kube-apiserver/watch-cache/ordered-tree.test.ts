@@ -1,0 +1,43 @@
+import { describe, expect, test } from 'vitest';
+import { seededRandom } from '../../machinery/random.ts';
+import { OrderedTree } from './ordered-tree.ts';
+
+const keysOf = (tree: OrderedTree<number>, start = '', end = '\uffff') => {
+  const keys: string[] = [];
+  tree.forEach(start, end, (_, key) => void keys.push(key));
+  return keys;
+};
+
+describe('OrderedTree', () => {
+  test.each([1, 2, 3])('is what a sorted map would be, and old snapshots stay as they were (seed %i)', (seed) => {
+    const random = seededRandom(seed);
+    const model = new Map<string, number>();
+    let tree = new OrderedTree<number>();
+    const snapshots: { tree: OrderedTree<number>; keys: string[] }[] = [];
+    for (let step = 0; step < 5_000; step++) {
+      const key = `k${random.int(1_500)}`;
+      if (random.int(3) === 0) {
+        model.delete(key);
+        tree = tree.remove(key);
+      } else {
+        model.set(key, step);
+        tree = tree.set(key, step);
+      }
+      if (step % 500 === 0) snapshots.push({ tree, keys: [...model.keys()].sort() });
+    }
+    const sorted = [...model.keys()].sort();
+    expect(keysOf(tree)).toEqual(sorted);
+    expect(tree.size).toBe(sorted.length);
+    expect(keysOf(tree, 'k3', 'k7')).toEqual(sorted.filter((key) => key >= 'k3' && key < 'k7'));
+    expect(tree.count('k3', 'k7')).toBe(sorted.filter((key) => key >= 'k3' && key < 'k7').length);
+    for (const snapshot of snapshots) expect(keysOf(snapshot.tree)).toEqual(snapshot.keys);
+  });
+
+  test('stops where the visitor says so', () => {
+    let tree = new OrderedTree<number>();
+    for (let i = 0; i < 200; i++) tree = tree.set(String(i).padStart(3, '0'), i);
+    const seen: number[] = [];
+    tree.forEach('050', '150', (value) => seen.push(value) < 3);
+    expect(seen).toEqual([50, 51, 52]);
+  });
+});
