@@ -282,3 +282,83 @@ test('an aggregated role is the sum of the roles it selects', async () => {
   await clock.advance(100);
   expect((await client.get('clusterroles', { name: 'sum' })).rules).toEqual([rule('pods'), rule('nodes')]);
 });
+
+/** Ends the pods of a Job as told, in the order of their names. */
+async function endPods(phase: 'Succeeded' | 'Failed', count = 100): Promise<number> {
+  const open = (await client.list('pods')).items.filter(
+    (pod) => !['Succeeded', 'Failed'].includes(pod.status?.phase ?? '') && !pod.metadata.deletionTimestamp,
+  );
+  for (const { metadata } of open.slice(0, count)) {
+    const finishedAt = timestamp(clock.now());
+    const state = { terminated: { exitCode: phase === 'Failed' ? 1 : 0, finishedAt } };
+    const containerStatuses = [{ name: 'c', image: 'i', imageID: '', ready: false, restartCount: 0, state }];
+    const body = { status: { phase, containerStatuses } };
+    await client.patch('pods', at(metadata.name), { type: 'merge', body }, { subresource: 'status' });
+  }
+  await clock.settle();
+  return open.length;
+}
+const job = () => client.get('jobs', at('work'));
+const createJob = (spec: object) =>
+  client.create('jobs', {
+    metadata: { name: 'work', namespace: 'default' },
+    spec: { template: { spec: { restartPolicy: 'Never', containers: [{ name: 'c', image: 'i' }] } }, ...spec },
+  } as any);
+const conditionsOf = async () => (await job()).status.conditions?.map(({ type, reason }) => `${type}: ${reason}`);
+
+test('a job runs its pods in parallel until enough have succeeded, and is removed after its time', async () => {
+  await createJob({ completions: 5, parallelism: 2, ttlSecondsAfterFinished: 60 });
+  await clock.settle();
+  expect((await job()).status).toMatchObject({ active: 2, ready: 0 });
+  expect(await endPods('Succeeded', 1)).toBe(2);
+  expect((await job()).status).toMatchObject({ active: 2, succeeded: 1 });
+  await endPods('Succeeded');
+  await endPods('Succeeded');
+  expect((await job()).status).toMatchObject({ succeeded: 5, completionTime: expect.any(String) });
+  expect(await conditionsOf()).toEqual(['SuccessCriteriaMet: CompletionsReached', 'Complete: CompletionsReached']);
+  expect((await client.list('pods')).items.flatMap((pod) => pod.metadata.finalizers ?? [])).toEqual([]);
+  await clock.advance(70_000);
+  expect((await client.list('jobs')).items).toHaveLength(0);
+  expect(await names('pods', 'default')).toEqual([]);
+});
+
+test('a job waits longer after each failure, and gives up at its limit', async () => {
+  await createJob({ backoffLimit: 2 });
+  await clock.settle();
+  await endPods('Failed');
+  expect(await endPods('Failed')).toBe(0);
+  await clock.advance(10_000);
+  expect(await endPods('Failed')).toBe(1);
+  await clock.advance(10_000);
+  expect(await endPods('Failed')).toBe(0);
+  await clock.advance(10_000);
+  expect(await endPods('Failed')).toBe(1);
+  expect((await job()).status.failed).toBe(3);
+  expect(await conditionsOf()).toEqual(['FailureTarget: BackoffLimitExceeded', 'Failed: BackoffLimitExceeded']);
+});
+
+test('an indexed job runs each index once', async () => {
+  await createJob({ completions: 3, parallelism: 3, completionMode: 'Indexed' });
+  await clock.settle();
+  const { items } = await client.list('pods');
+  expect(items.map((pod) => pod.metadata.annotations?.['batch.kubernetes.io/job-completion-index']).sort()).toEqual([
+    '0',
+    '1',
+    '2',
+  ]);
+  expect(items[0].spec.containers[0].env?.[0].name).toBe('JOB_COMPLETION_INDEX');
+  await endPods('Succeeded', 2);
+  expect((await job()).status).toMatchObject({ succeeded: 2, active: 1 });
+  await endPods('Succeeded');
+  expect((await job()).status.completedIndexes).toBe('0-2');
+});
+
+test('a job that takes too long, or is suspended, loses its pods', async () => {
+  await createJob({ activeDeadlineSeconds: 30 });
+  await clock.settle();
+  await clock.advance(31_000);
+  for (const { metadata } of (await client.list('pods')).items)
+    await client.delete('pods', at(metadata.name), { gracePeriodSeconds: 0 });
+  await clock.advance(1000);
+  expect(await conditionsOf()).toEqual(['FailureTarget: DeadlineExceeded', 'Failed: DeadlineExceeded']);
+});

@@ -17,6 +17,7 @@ import { deployment } from './deployment.ts';
 import { endpoints } from './endpoints.ts';
 import { endpointslice } from './endpointslice.ts';
 import { garbagecollector } from './garbagecollector.ts';
+import { job } from './job.ts';
 import { namespace } from './namespace.ts';
 import { nodeipam } from './nodeipam.ts';
 import { type NodeLifecycleConfig, nodelifecycle } from './nodelifecycle.ts';
@@ -25,6 +26,7 @@ import { replicaset, replicationcontroller } from './replicaset.ts';
 import { rootCaCertificatePublisher } from './root-ca-certificate-publisher.ts';
 import { serviceaccount } from './serviceaccount.ts';
 import { taintEviction } from './taint-eviction.ts';
+import { ttlAfterFinished } from './ttl-after-finished.ts';
 
 export interface KubeControllerManagerConfig {
   /**
@@ -59,6 +61,8 @@ const controllers = (config: KubeControllerManagerConfig): readonly (readonly [a
   ['deployment-controller', deployment],
   ['replicaset-controller', replicaset],
   ['replication-controller', replicationcontroller],
+  ['job-controller', job],
+  ['ttl-after-finished-controller', ttlAfterFinished],
   ['endpointslice-controller', endpointslice],
   ['endpoint-controller', endpoints],
   ['generic-garbage-collector', garbagecollector],
