@@ -35,6 +35,7 @@ export interface ContainerParts {
 
 /** After SIGKILL the kernel ends a process at once, unless it hangs in a device or file system. */
 const killedMs = 10_000;
+const sweepMs = 5_000;
 
 export class Containers {
   readonly records = new Map<string, ContainerRecord>();
@@ -44,6 +45,7 @@ export class Containers {
   readonly #ends = new Map<string, Set<() => void>>();
   readonly #finishing = new Map<string, Promise<void>>();
   readonly #watcher: fs.FSWatcher;
+  #sweptMs = 0;
 
   constructor(parts: ContainerParts) {
     this.#parts = parts;
@@ -63,6 +65,16 @@ export class Containers {
         await this.#finish(record.id);
       else await this.#parts.shim.request('adopt', record.id);
     }
+  }
+
+  /** Notices containers that ended without a word: their supervisor was killed. Cheap, but not for every list. */
+  sweep(): void {
+    const now = this.#parts.clock.monotonic();
+    if (now - this.#sweptMs < sweepMs) return;
+    this.#sweptMs = now;
+    for (const record of this.records.values())
+      if (record.state === 'running' && !this.#supervised(record) && startTimeOf(record.pid!) !== record.startTime)
+        void this.#finish(record.id);
   }
 
   async create(

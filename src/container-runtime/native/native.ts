@@ -165,6 +165,7 @@ class Native implements ContainerRuntime {
   }
 
   async listContainers(): Promise<readonly ContainerStatus[]> {
+    this.#containers.sweep();
     return Array.from(this.#containers.records.values(), (record) => this.#containers.status(record));
   }
 
