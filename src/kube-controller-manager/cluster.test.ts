@@ -362,3 +362,106 @@ test('a job that takes too long, or is suspended, loses its pods', async () => {
   await clock.advance(1000);
   expect(await conditionsOf()).toEqual(['FailureTarget: DeadlineExceeded', 'Failed: DeadlineExceeded']);
 });
+
+/** What a kubelet would: pods that are being deleted go, others on a node (or of a StatefulSet) become ready. */
+async function runPods(broken: string = ''): Promise<void> {
+  for (let round = 0; round < 25; round++) {
+    await clock.advance(50);
+    for (const pod of (await client.list('pods')).items) {
+      const { name, deletionTimestamp } = pod.metadata;
+      if (deletionTimestamp) await client.delete('pods', at(name), { gracePeriodSeconds: 0 });
+      else if (pod.status?.phase !== 'Running' && pod.spec.containers[0].image !== broken) {
+        const conditions = [{ type: 'Ready', status: 'True', lastTransitionTime: timestamp(clock.now()) }];
+        const body = { status: { phase: 'Running', startTime: timestamp(clock.now()), conditions } };
+        await client.patch('pods', at(name), { type: 'merge', body }, { subresource: 'status' });
+      }
+    }
+  }
+}
+const template = (image: string) => ({
+  metadata: { labels: { app: 'x' } },
+  spec: { terminationGracePeriodSeconds: 1, containers: [{ name: 'c', image }] },
+});
+const selector = { matchLabels: { app: 'x' } };
+const images = async () =>
+  (await client.list('pods')).items.map(
+    (pod) => `${pod.metadata.name.replace(/^d-.*/, 'd')} ${pod.spec.containers[0].image}`,
+  );
+
+test('a daemon set has a pod on each node that it asks for, also on broken ones, and rolls one by one', async () => {
+  for (const name of ['a', 'b', 'c'])
+    await client.create('nodes', { metadata: { name, labels: { disk: name === 'c' ? 'no' : 'yes' } } });
+  await clock.settle();
+  const spec = (image: string) => {
+    const { metadata, spec } = template(image);
+    return { selector, template: { metadata, spec: { ...spec, nodeSelector: { disk: 'yes' } } } };
+  };
+  const set: any = await client.create('daemonsets', {
+    metadata: { name: 'd', namespace: 'default' },
+    spec: spec('one'),
+  } as any);
+  await runPods();
+  expect(await images()).toEqual(['d one', 'd one']);
+  const read = () => client.get('daemonsets', at('d'));
+  expect((await read()).status).toMatchObject({
+    desiredNumberScheduled: 2,
+    currentNumberScheduled: 2,
+    numberReady: 2,
+    numberAvailable: 2,
+    updatedNumberScheduled: 2,
+  });
+  await client.patch('daemonsets', at('d'), { type: 'merge', body: { spec: { template: template('broken') } } });
+  await runPods('broken');
+  expect((await images()).sort()).toEqual(['d broken', 'd one']);
+  await client.patch('daemonsets', at('d'), { type: 'merge', body: { spec: { template: template('two') } } });
+  await runPods();
+  expect(await images()).toEqual(['d two', 'd two']);
+  expect((await client.list('controllerrevisions')).items.map(({ revision }) => revision).sort()).toEqual([1, 2, 3]);
+  await client.patch('nodes', { name: 'c' }, { type: 'merge', body: { metadata: { labels: { disk: 'yes' } } } });
+  await runPods();
+  expect(await images()).toHaveLength(3);
+  expect(set.metadata.generation).toBe(1);
+});
+
+test('a stateful set makes its pods in order, with storage, rolls from the top, and shrinks from the top', async () => {
+  const claim = {
+    metadata: { name: 'data' },
+    spec: { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Gi' } } },
+  };
+  const spec = { replicas: 3, serviceName: 's', selector, template: template('one'), volumeClaimTemplates: [claim] };
+  await client.create('statefulsets', { metadata: { name: 's', namespace: 'default' }, spec } as any);
+  await clock.settle();
+  expect(await images()).toEqual(['s-0 one']);
+  await runPods();
+  expect(await images()).toEqual(['s-0 one', 's-1 one', 's-2 one']);
+  const pod = await client.get('pods', at('s-1'));
+  expect(pod.spec).toMatchObject({ hostname: 's-1', subdomain: 's' });
+  expect(pod.metadata.labels).toMatchObject({
+    'apps.kubernetes.io/pod-index': '1',
+    'statefulset.kubernetes.io/pod-name': 's-1',
+  });
+  expect(pod.spec.volumes).toContainEqual({ name: 'data', persistentVolumeClaim: { claimName: 'data-s-1' } });
+  expect((await client.list('persistentvolumeclaims')).items.map(({ metadata }) => metadata.name)).toEqual([
+    'data-s-0',
+    'data-s-1',
+    'data-s-2',
+  ]);
+  await client.patch('statefulsets', at('s'), {
+    type: 'merge',
+    body: { spec: { template: template('two'), updateStrategy: { rollingUpdate: { partition: 1 } } } },
+  });
+  await runPods();
+  expect(await images()).toEqual(['s-0 one', 's-1 two', 's-2 two']);
+  await client.patch('statefulsets', at('s'), {
+    type: 'merge',
+    body: { spec: { updateStrategy: { rollingUpdate: { partition: 0 } } } },
+  });
+  await runPods();
+  expect(await images()).toEqual(['s-0 two', 's-1 two', 's-2 two']);
+  const { status } = await client.get('statefulsets', at('s'));
+  expect(status).toMatchObject({ replicas: 3, readyReplicas: 3, updatedReplicas: 3, currentReplicas: 3 });
+  expect(status.currentRevision).toBe(status.updateRevision);
+  await client.patch('statefulsets', at('s'), { type: 'merge', body: { spec: { replicas: 1 } } });
+  await runPods();
+  expect(await images()).toEqual(['s-0 two']);
+});

@@ -13,6 +13,7 @@ import {
   runLeaderElection,
 } from '../client/client.ts';
 import { clusterroleAggregation } from './clusterrole-aggregation.ts';
+import { daemonset } from './daemonset.ts';
 import { deployment } from './deployment.ts';
 import { endpoints } from './endpoints.ts';
 import { endpointslice } from './endpointslice.ts';
@@ -25,6 +26,7 @@ import { podgc } from './podgc.ts';
 import { replicaset, replicationcontroller } from './replicaset.ts';
 import { rootCaCertificatePublisher } from './root-ca-certificate-publisher.ts';
 import { serviceaccount } from './serviceaccount.ts';
+import { statefulset } from './statefulset.ts';
 import { taintEviction } from './taint-eviction.ts';
 import { ttlAfterFinished } from './ttl-after-finished.ts';
 
@@ -61,6 +63,8 @@ const controllers = (config: KubeControllerManagerConfig): readonly (readonly [a
   ['deployment-controller', deployment],
   ['replicaset-controller', replicaset],
   ['replication-controller', replicationcontroller],
+  ['daemon-set-controller', daemonset],
+  ['statefulset-controller', statefulset],
   ['job-controller', job],
   ['ttl-after-finished-controller', ttlAfterFinished],
   ['endpointslice-controller', endpointslice],

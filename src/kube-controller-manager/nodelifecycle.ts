@@ -84,7 +84,9 @@ class NodeHealth {
       // Nobody reports: it is us who cannot see. Nothing is moved, and afterwards every node gets its full grace.
       this.#blind = true;
       await Promise.all(
-        looked.map((node) => writeTaints(node, withNoExecute(node, undefined, tools.clock.now()), tools)),
+        looked.map((node) =>
+          writeTaints(node, withNoExecute(node, undefined, tools.clock.now()), tools).catch(leaveToNextLook),
+        ),
       );
       return;
     }
@@ -166,8 +168,12 @@ class NodeHealth {
     );
     // Lifting a taint, and changing its reason, cost nothing; a first one moves pods, and is rationed.
     if (key && !isTainted && !this.#zones.mayEvict(zoneOf(node), tools.clock.monotonic())) return;
-    await writeTaints(node, taints, tools);
+    await writeTaints(node, taints, tools).catch(leaveToNextLook);
   }
+}
+
+function leaveToNextLook(error: unknown): void {
+  if (!isConflict(error)) throw error;
 }
 
 const isNodeReady = (node: Node): boolean => conditionOf(node, 'Ready')?.status === 'True';
@@ -209,12 +215,12 @@ async function markPodsNotReady(node: Node, { lister, client, clock, events }: T
   }
 }
 
-/** Taints have no merge key: a write of theirs must not overwrite another's. A conflict is settled by the next look. */
+/** Taints have no merge key: a write of theirs must not overwrite another's. Throws a Conflict if it would. */
 async function writeTaints(node: Node, taints: readonly Taint[], { client }: Tools): Promise<void> {
   if (taints === node.spec.taints || (taints.length === 0 && !node.spec.taints?.length)) return;
   const { name, resourceVersion } = node.metadata;
   const body = { metadata: { resourceVersion }, spec: { taints: taints.length > 0 ? taints : null } };
   await client.patch('nodes', { name }, { type: 'merge', body }).catch((error) => {
-    if (!isNotFound(error) && !isConflict(error)) throw error;
+    if (!isNotFound(error)) throw error;
   });
 }

@@ -1,0 +1,248 @@
+// Keeps one pod on every node that a DaemonSet asks for.
+// https://kubernetes.io/docs/concepts/workloads/controllers/daemonset/
+
+import type { DaemonSet, DaemonSetStatus, Node, Pod, Taint, Toleration } from '../api/api.ts';
+import { type Controller, keyOf, own, ownedBy, slowStart, type Tools } from '../client/client.ts';
+import { deepEqual } from '../machinery/equal.ts';
+import { claim, orphanIndex, orphansOf } from './claim.ts';
+import { burstPods, createPod, deletePods, isNamespaceTerminating } from './create-pods.ts';
+import { resolveIntOrPercent } from './deployment-scale.ts';
+import { asksFor } from './node-affinity.ts';
+import { isAvailable, isReady } from './pods.ts';
+import { type History, hashOf, revisionHashLabel, syncHistory, trimHistory } from './revisions.ts';
+import { toleratedSeconds } from './taints.ts';
+
+const generationAnnotation = 'deprecated.daemonset.template.generation';
+const generationLabel = 'pod-template-generation';
+
+const everySet = function* (_: unknown, { lister }: Tools) {
+  for (const set of lister('daemonsets').list()) yield keyOf(set);
+};
+
+export const daemonset: Controller = {
+  name: 'daemonset',
+  component: 'daemonset-controller',
+  watches: [
+    own('daemonsets'),
+    ownedBy('pods', 'DaemonSet'),
+    orphansOf('pods', 'daemonsets'),
+    { resource: 'nodes', keys: everySet, matters: concernsPlacement },
+  ],
+  reads: ['controllerrevisions'],
+  indexes: [orphanIndex('pods'), orphanIndex('controllerrevisions')],
+  async reconcile(key, tools) {
+    const set = tools.lister('daemonsets').get(key);
+    if (!set || set.metadata.deletionTimestamp) return;
+    const history = await syncHistory(set, 'daemonsets', tools);
+    const pods = await claim<Pod>(set, 'daemonsets', 'pods', tools);
+    const failure = await manage(set, pods, hashOf(history.update), tools);
+    await updateStatus(set, pods, history, tools);
+    const inUse = new Set(pods.map((pod) => pod.metadata.labels?.[revisionHashLabel]));
+    await trimHistory(history, set.spec.revisionHistoryLimit, (revision) => inUse.has(hashOf(revision)), tools);
+    if (failure && !isNamespaceTerminating(failure)) throw failure;
+    if (
+      set.spec.minReadySeconds &&
+      pods.some((pod) => isReady(pod) && !isAvailable(pod, set.spec.minReadySeconds ?? 0, tools.clock.now()))
+    )
+      return { after: set.spec.minReadySeconds * 1000 };
+  },
+};
+
+function concernsPlacement(next: Node, old: Node): boolean {
+  return (
+    !deepEqual(next.metadata.labels, old.metadata.labels) ||
+    !deepEqual(next.spec.taints ?? [], old.spec.taints ?? []) ||
+    next.spec.unschedulable !== old.spec.unschedulable
+  );
+}
+
+const tolerate = (name: string, effect: 'NoExecute' | 'NoSchedule'): Toleration => ({
+  key: `node.kubernetes.io/${name}`,
+  operator: 'Exists',
+  effect,
+});
+
+/** A daemon stays on its node whatever is wrong with it: often it is there to mend it. */
+function tolerationsOf(set: DaemonSet): Toleration[] {
+  const always = [
+    tolerate('not-ready', 'NoExecute'),
+    tolerate('unreachable', 'NoExecute'),
+    tolerate('disk-pressure', 'NoSchedule'),
+    tolerate('memory-pressure', 'NoSchedule'),
+    tolerate('pid-pressure', 'NoSchedule'),
+    tolerate('unschedulable', 'NoSchedule'),
+    ...(set.spec.template.spec?.hostNetwork ? [tolerate('network-unavailable', 'NoSchedule')] : []),
+  ];
+  const asked = set.spec.template.spec?.tolerations ?? [];
+  return [...asked, ...always.filter((one) => !asked.some((other) => deepEqual(one, other)))];
+}
+
+/** Whether a pod belongs on the node, and whether one that is there may stay. */
+function placementOn(set: DaemonSet, node: Node): { shouldRun: boolean; mayStay: boolean } {
+  const spec = set.spec.template.spec!;
+  if ((spec.nodeName && spec.nodeName !== node.metadata.name) || !asksFor(spec, node))
+    return { shouldRun: false, mayStay: false };
+  const tolerant = { spec: { tolerations: tolerationsOf(set) } } as Pod;
+  const tolerates = (effects: readonly Taint['effect'][]) =>
+    toleratedSeconds(
+      tolerant,
+      (node.spec.taints ?? []).filter((taint) => effects.includes(taint.effect)),
+    ) > 0;
+  return { shouldRun: tolerates(['NoSchedule', 'NoExecute']), mayStay: tolerates(['NoExecute']) };
+}
+
+/** The node that a pod is on, or, before it is scheduled, is meant for. */
+function nodeOf(pod: Pod): string {
+  if (pod.spec.nodeName) return pod.spec.nodeName;
+  const terms =
+    pod.spec.affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution?.nodeSelectorTerms ?? [];
+  for (const { matchFields = [] } of terms)
+    for (const { key, values } of matchFields) if (key === 'metadata.name' && values?.[0]) return values[0];
+  return '';
+}
+
+function byNode(pods: readonly Pod[]): Map<string, Pod[]> {
+  const groups = new Map<string, Pod[]>();
+  for (const pod of pods) groups.set(nodeOf(pod), [...(groups.get(nodeOf(pod)) ?? []), pod]);
+  return groups;
+}
+
+async function manage(set: DaemonSet, pods: readonly Pod[], hash: string, tools: Tools): Promise<unknown> {
+  const { lister, events, clock } = tools;
+  const groups = byNode(pods);
+  const missing: string[] = [];
+  const doomed: Pod[] = [];
+  for (const node of lister('nodes').list()) {
+    const here = groups.get(node.metadata.name) ?? [];
+    groups.delete(node.metadata.name);
+    const { shouldRun, mayStay } = placementOn(set, node);
+    if (!mayStay) {
+      doomed.push(...here.filter((pod) => !pod.metadata.deletionTimestamp));
+      continue;
+    }
+    const live = here.filter((pod) => {
+      if (pod.metadata.deletionTimestamp) return true;
+      if (pod.status?.phase !== 'Failed' && pod.status?.phase !== 'Succeeded') return true;
+      const failed = pod.status.phase === 'Failed';
+      const text = `Found ${failed ? 'failed' : 'succeeded'} daemon pod ${keyOf(pod)} on node ${node.metadata.name}, will try to ${failed ? 'kill' : 'delete'} it`;
+      events.event(set, failed ? 'Warning' : 'Normal', failed ? 'FailedDaemonPod' : 'SucceededDaemonPod', text);
+      doomed.push(pod);
+      return true;
+    });
+    if (shouldRun && live.length === 0) missing.push(node.metadata.name);
+    const active = live.filter((pod) => !pod.metadata.deletionTimestamp && !doomed.includes(pod));
+    if (active.length > 1) doomed.push(...surplusOf(set, active, hash, clock.now()));
+  }
+  // Pods of nodes that are gone: the pod garbage collector would take them, but later.
+  for (const orphaned of groups.values())
+    doomed.push(...orphaned.filter((pod) => !pod.metadata.deletionTimestamp && pod.spec.nodeName === undefined));
+  const rolled = planUpdate(set, pods, hash, doomed, tools);
+  const { error } = await slowStart(Math.min(missing.length + rolled.surge.length, burstPods), (i) =>
+    createOn(set, [...missing, ...rolled.surge][i], hash, tools),
+  );
+  return error ?? (await deletePods(set, [...doomed, ...rolled.remove], tools));
+}
+
+/** Two on one node: while surging, old and new side by side are meant, until the new one is available. */
+function surplusOf(set: DaemonSet, active: readonly Pod[], hash: string, nowMs: number): Pod[] {
+  const fresh = active.filter((pod) => pod.metadata.labels?.[revisionHashLabel] === hash);
+  const old = active.filter((pod) => !fresh.includes(pod));
+  const ageOrder = (a: Pod, b: Pod) => (a.metadata.creationTimestamp < b.metadata.creationTimestamp ? -1 : 1);
+  if (fresh.length > 0 && old.length > 0) {
+    const ready = fresh.some((pod) => isAvailable(pod, set.spec.minReadySeconds ?? 0, nowMs));
+    return ready ? old : [...old].sort(ageOrder).slice(1);
+  }
+  return [...active].sort(ageOrder).slice(1);
+}
+
+/** Which old pods may go now, and where a new one may come beside the old. */
+function planUpdate(
+  set: DaemonSet,
+  pods: readonly Pod[],
+  hash: string,
+  doomed: readonly Pod[],
+  { lister, clock }: Tools,
+) {
+  const none = { remove: [] as Pod[], surge: [] as string[] };
+  if (set.spec.updateStrategy?.type === 'OnDelete') return none;
+  const nodes = lister('nodes')
+    .list()
+    .filter((node) => placementOn(set, node).shouldRun);
+  const { maxUnavailable = 1, maxSurge = 0 } = set.spec.updateStrategy?.rollingUpdate ?? {};
+  const surge = resolveIntOrPercent(maxSurge, nodes.length, 'up');
+  const groups = byNode(pods.filter((pod) => !doomed.includes(pod)));
+  const available = (pod: Pod) =>
+    !pod.metadata.deletionTimestamp && isAvailable(pod, set.spec.minReadySeconds ?? 0, clock.now());
+  let budget = surge > 0 ? surge : Math.max(1, resolveIntOrPercent(maxUnavailable, nodes.length, 'up'));
+  const old: { node: string; pod: Pod }[] = [];
+  for (const {
+    metadata: { name },
+  } of nodes) {
+    const here = (groups.get(name) ?? []).filter((pod) => !pod.metadata.deletionTimestamp);
+    const stale = here.filter((pod) => pod.metadata.labels?.[revisionHashLabel] !== hash);
+    if (stale.length === 1 && here.length === 1) old.push({ node: name, pod: stale[0] });
+    if (surge > 0 ? here.length > 1 : !here.some(available)) budget--;
+  }
+  if (surge > 0) return { remove: [], surge: old.slice(0, Math.max(0, budget)).map(({ node }) => node) };
+  // What does not work can be replaced without harm, and was counted against the budget already.
+  const broken = old.filter(({ pod }) => !available(pod));
+  const working = old.filter(({ pod }) => available(pod)).slice(0, Math.max(0, budget));
+  return { remove: [...broken, ...working].map(({ pod }) => pod), surge: [] };
+}
+
+async function createOn(set: DaemonSet, node: string, hash: string, tools: Tools): Promise<void> {
+  const generation = set.metadata.annotations?.[generationAnnotation];
+  await createPod(set, 'daemonsets', set.spec.template, tools, {
+    change(pod) {
+      pod.metadata.labels = {
+        ...pod.metadata.labels,
+        [revisionHashLabel]: hash,
+        ...(generation && { [generationLabel]: generation }),
+      };
+      pod.spec.tolerations = tolerationsOf(set);
+      const affinity = (pod.spec.affinity ??= {});
+      const nodeAffinity = (affinity.nodeAffinity ??= {});
+      const matchFields = [{ key: 'metadata.name', operator: 'In', values: [node] }];
+      const asked = nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution?.nodeSelectorTerms ?? [{}];
+      nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution = {
+        nodeSelectorTerms: asked.map(() => ({ matchFields })),
+      };
+    },
+  });
+}
+
+async function updateStatus(set: DaemonSet, pods: readonly Pod[], history: History, { lister, client, clock }: Tools) {
+  const hash = hashOf(history.update);
+  const groups = byNode(pods);
+  const status: DaemonSetStatus = {
+    ...set.status,
+    currentNumberScheduled: 0,
+    numberMisscheduled: 0,
+    desiredNumberScheduled: 0,
+    numberReady: 0,
+    updatedNumberScheduled: 0,
+    numberAvailable: 0,
+    observedGeneration: set.metadata.generation,
+    ...(history.collisionCount !== undefined && { collisionCount: history.collisionCount }),
+  };
+  for (const node of lister('nodes').list()) {
+    const [pod] = (groups.get(node.metadata.name) ?? []).sort((a, b) =>
+      a.metadata.creationTimestamp < b.metadata.creationTimestamp ? 1 : -1,
+    );
+    if (!placementOn(set, node).shouldRun) {
+      if (pod) status.numberMisscheduled++;
+      continue;
+    }
+    status.desiredNumberScheduled++;
+    if (!pod) continue;
+    status.currentNumberScheduled++;
+    if (isReady(pod)) status.numberReady++;
+    if (isAvailable(pod, set.spec.minReadySeconds ?? 0, clock.now())) status.numberAvailable!++;
+    if (pod.metadata.labels?.[revisionHashLabel] === hash) status.updatedNumberScheduled!++;
+  }
+  status.numberUnavailable = status.desiredNumberScheduled - status.numberAvailable!;
+  const plain = (value: object) =>
+    Object.fromEntries(Object.entries(value).filter(([, count]) => count !== 0 && count !== undefined));
+  if (deepEqual(plain(status), plain(set.status ?? {}))) return;
+  await client.update('daemonsets', { ...set, status }, { subresource: 'status' });
+}
