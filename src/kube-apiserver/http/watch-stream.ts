@@ -15,14 +15,21 @@ type Response = ServerResponse | Http2ServerResponse;
 const mostPendingBytes = 64 << 20;
 
 export function streamWatch(request: ApiRequest, response: Response, reply: WatchReply, accepted: Accepted): void {
-  const write = (chunk: Buffer | string) => {
-    if (response.writableLength > mostPendingBytes) response.destroy();
-    else (response.write as (chunk: Buffer | string) => boolean)(chunk);
+  // Past its headers an HTTP/1.1 response is chunks, which are shared ready-made; HTTP/2 frames them itself.
+  const socket = 'flushHeaders' in response && response.chunkedEncoding ? response.socket : null;
+  const target = socket ?? (response as ServerResponse);
+  const write = (bytes: Buffer) => {
+    if (target.writableLength > mostPendingBytes) response.destroy();
+    else if (!response.destroyed) target.write(bytes);
   };
-  const line = (type: string, object: object) => write(`${JSON.stringify({ type, object })}\n`);
+  const line = (type: string, object: object) => {
+    const text = Buffer.from(`${JSON.stringify({ type, object })}\n`);
+    write(socket ? Buffer.concat([Buffer.from(`${text.length.toString(16)}\r\n`), text, Buffer.from('\r\n')]) : text);
+  };
   const shape = shaper(request, reply, accepted);
   const sink: WatchSink = {
-    send: (type, item) => (shape ? line(type, shape(served(reply.kind, item))) : write(item.frame(type))),
+    send: (type, item) =>
+      shape ? line(type, shape(served(reply.kind, item))) : write(item.frame(type, socket !== null)),
     bookmark: (object) => line('BOOKMARK', shape && accepted.as ? shape(object) : object),
     error: (status) => line('ERROR', status),
     end: () => response.end(),

@@ -37,7 +37,7 @@ export class Item {
   #inserted = 0;
   /** The bytes without `{"kind":"Pod","apiVersion":"v1",`, as the items of a list are written after a brace. */
   #listed: Uint8Array | undefined;
-  #frames: { added?: Buffer; modified?: Buffer; deleted?: Buffer } | undefined;
+  #frames: Map<string, Buffer> | undefined;
 
   constructor(key: string, revision: number, object: ApiObject, serialized?: Serialized) {
     this.key = key;
@@ -95,11 +95,20 @@ export class Item {
     return (this.#value = full);
   }
 
-  /** The line of a watch stream, shared by all watchers. */
-  frame(type: 'ADDED' | 'MODIFIED' | 'DELETED'): Buffer {
-    const frames = (this.#frames ??= {});
-    const slot = type === 'ADDED' ? 'added' : type === 'MODIFIED' ? 'modified' : 'deleted';
-    return (frames[slot] ??= Buffer.concat([Buffer.from(`{"type":"${type}","object":`), this.bytes(), newline]));
+  /** The line of a watch stream, shared by all watchers; `chunked` as HTTP/1.1 frames it (RFC 9112, section 7.1). */
+  frame(type: 'ADDED' | 'MODIFIED' | 'DELETED', chunked = false): Buffer {
+    const frames = (this.#frames ??= new Map());
+    const key = chunked ? `${type} chunked` : type;
+    let frame = frames.get(key);
+    if (!frame) {
+      const bytes = this.bytes();
+      const opening = `{"type":"${type}","object":`;
+      const length = opening.length + bytes.length + newline.length;
+      const before = chunked ? `${length.toString(16)}\r\n${opening}` : opening;
+      frame = Buffer.concat([Buffer.from(before), bytes, chunked ? newlineAndChunkEnd : newline]);
+      frames.set(key, frame);
+    }
+    return frame;
   }
 
   /** Frames are only worth their memory while watchers are being told of this very object. */
@@ -116,3 +125,4 @@ export class Item {
 }
 
 const newline = Buffer.from('}\n');
+const newlineAndChunkEnd = Buffer.from('}\n\r\n');
