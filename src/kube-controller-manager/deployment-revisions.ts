@@ -5,12 +5,11 @@ import { controllerOf, controllerReference } from '../client/client.ts';
 import { deepEqual } from '../machinery/equal.ts';
 import { isNamespaceTerminating } from './create-pods.ts';
 import type { Rollout } from './deployment.ts';
-import { desiredAnnotation, maxAnnotation, newSetSize, replicasOf, sizeAnnotations } from './deployment-scale.ts';
+import { desiredAnnotation, historyAnnotation, maxAnnotation, revisionAnnotation } from './deployment-annotations.ts';
+import { newSetSize, replicasOf, sizeAnnotations } from './deployment-scale.ts';
 import { conditionOf, hasDeadline, withCondition } from './deployment-status.ts';
 import { podTemplateHash } from './hash.ts';
 
-export const revisionAnnotation = 'deployment.kubernetes.io/revision';
-const historyAnnotation = 'deployment.kubernetes.io/revision-history';
 const hashLabel = 'pod-template-hash';
 /** The history annotation is cut from its old end beyond this. */
 const longestHistory = 2000;

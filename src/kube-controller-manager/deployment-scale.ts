@@ -3,10 +3,8 @@
 
 import type { Deployment, IntOrString, ReplicaSet } from '../api/api.ts';
 import type { Rollout } from './deployment.ts';
+import { desiredAnnotation, maxAnnotation } from './deployment-annotations.ts';
 import { newSetOf } from './deployment-revisions.ts';
-
-export const desiredAnnotation = 'deployment.kubernetes.io/desired-replicas';
-export const maxAnnotation = 'deployment.kubernetes.io/max-replicas';
 
 export const replicasOf = (object: Deployment | ReplicaSet): number => object.spec.replicas ?? 1;
 export const sumOf = (sets: readonly ReplicaSet[], value: (set: ReplicaSet) => number | undefined): number =>

@@ -4,8 +4,9 @@
 import type { Deployment, Pod, ReplicaSet } from '../api/api.ts';
 import { type Controller, controllerOf, own, ownedBy, type Tools } from '../client/client.ts';
 import { claim, orphanIndex, orphansOf } from './claim.ts';
+import { desiredAnnotation } from './deployment-annotations.ts';
 import { cleanUpOldSets, newSetOf, setNewRevision } from './deployment-revisions.ts';
-import { desiredAnnotation, replicasOf, rollOver, scaleAll, scaleProportionally } from './deployment-scale.ts';
+import { replicasOf, rollOver, scaleAll, scaleProportionally } from './deployment-scale.ts';
 import { isComplete, syncPausedCondition, syncRolloutStatus, syncStatus } from './deployment-status.ts';
 import { isFinished } from './pods.ts';
 

@@ -1,0 +1,6 @@
+// The annotations by which Deployments and their ReplicaSets remember sizes and revisions.
+
+export const desiredAnnotation = 'deployment.kubernetes.io/desired-replicas';
+export const maxAnnotation = 'deployment.kubernetes.io/max-replicas';
+export const revisionAnnotation = 'deployment.kubernetes.io/revision';
+export const historyAnnotation = 'deployment.kubernetes.io/revision-history';
