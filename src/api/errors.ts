@@ -127,12 +127,14 @@ export const serviceUnavailable = (message: string) => failure(503, 'ServiceUnav
 
 /** 422 with a cause for each fault. */
 export function invalid(kind: { group: string; kind: string }, name: string, errors: readonly FieldError[]): ApiError {
-  const what = kind.group ? `${kind.kind}.${kind.group}` : kind.kind;
+  // Events of both groups are one kind, whose faults are told in the name of the older group.
+  const group = kind.group === 'events.k8s.io' ? '' : kind.group;
+  const what = group ? `${kind.kind}.${group}` : kind.kind;
   const texts = [...new Set(errors.map((e) => `${e.field}: ${e.message}`))];
   const all = texts.length === 1 ? texts[0] : `[${texts.join(', ')}]`;
   return failure(422, 'Invalid', `${what} "${name}" is invalid: ${all}`, {
     ...(name && { name }),
-    ...(kind.group && { group: kind.group }),
+    ...(group && { group }),
     kind: kind.kind,
     causes: errors.map((e) => ({ reason: e.type, message: e.message, field: e.field })),
   } as Status['details']);

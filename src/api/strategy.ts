@@ -3,7 +3,12 @@
 import type { ApiObject, KindBehaviour, ResourceInfo, Strategy } from './kind.ts';
 import { canonical } from './object.ts';
 import { schemaOfKind } from './schemas.ts';
-import { subdomainNames, validateObjectMeta, validateObjectMetaUpdate } from './validation/metadata.ts';
+import {
+  subdomainNames,
+  validateMetaFields,
+  validateObjectMeta,
+  validateObjectMetaUpdate,
+} from './validation/metadata.ts';
 
 /**
  * The kind's own strategy with the rules of metadata, with the status kept out of clients' hands, and with the object
@@ -15,19 +20,27 @@ export function completeStrategy(info: ResourceInfo, behaviour: KindBehaviour): 
   const rule = own.nameRule ?? subdomainNames;
   const hasStatus = info.subresources.some(({ name }) => name === 'status');
   const tidy = (object: ApiObject) => canonicalInPlace(info, object);
+  /** What was prepared for its creation is also held to the rules for new objects. */
+  const fresh = new WeakSet<object>();
   return {
     ...own,
+    validateCreate: undefined,
     prepareForCreate(object, context) {
       if (hasStatus) delete object.status;
       own.prepareForCreate?.(object, context);
       tidy(object);
+      fresh.add(object);
     },
     prepareForUpdate(next, old, context) {
       if (hasStatus) keep(next, 'status', old);
       own.prepareForUpdate?.(next, old, context);
       tidy(next);
     },
-    validate: (object) => [...validateObjectMeta(object.metadata, rule), ...(own.validate?.(object) ?? [])],
+    validate: (object) => [
+      ...validateObjectMeta(object.metadata, rule),
+      ...(own.validate?.(object) ?? []),
+      ...((fresh.has(object) && own.validateCreate?.(object)) || []),
+    ],
     validateUpdate: (next, old) => [...metadataUpdate(next, old), ...(own.validateUpdate?.(next, old) ?? [])],
     subresources: {
       ...own.subresources,
@@ -53,10 +66,13 @@ function statusStrategy(
   };
 }
 
-/** Kubernetes checks the metadata of an update twice, generically and in each kind, and lists the faults twice. */
+/**
+ * Kubernetes checks the metadata of an update twice, generically and in each kind, and lists the faults twice; the
+ * fields that need no old object once more.
+ */
 function metadataUpdate(next: ApiObject, old: ApiObject) {
   const errors = validateObjectMetaUpdate(next.metadata, old.metadata);
-  return [...errors, ...errors];
+  return [...errors, ...errors, ...validateMetaFields(next.metadata, 'metadata')];
 }
 
 function keep(next: ApiObject, field: string, old: ApiObject): void {

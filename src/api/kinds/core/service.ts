@@ -84,6 +84,7 @@ function dropUnused(s: Service): void {
 /** A client that leaves out what was allocated keeps it; a change of type lets go of what it cannot keep. */
 function keepAddresses(next: Service, old: Service): void {
   const [spec, before] = [next.spec!, old.spec ?? {}];
+  followChanged(spec, before);
   if (spec.type !== 'ExternalName' && before.type !== 'ExternalName') {
     if (!spec.clusterIP && !spec.clusterIPs?.length) {
       spec.clusterIP = before.clusterIP;
@@ -102,6 +103,19 @@ function keepAddresses(next: Service, old: Service): void {
 }
 
 type Spec = NonNullable<Service['spec']>;
+
+/** A client that changes one of `clusterIP` and `clusterIPs`, and knows nothing of the other, means both. */
+function followChanged(spec: Spec, before: Spec): void {
+  const sameOne = (spec.clusterIP ?? '') === (before.clusterIP ?? '');
+  const sameList = JSON.stringify(spec.clusterIPs ?? []) === JSON.stringify(before.clusterIPs ?? []);
+  if (!sameOne && sameList) {
+    if (spec.clusterIP) spec.clusterIPs = [spec.clusterIP];
+    else delete spec.clusterIPs;
+  } else if (sameOne && !sameList) {
+    if (spec.clusterIPs?.length) spec.clusterIP = spec.clusterIPs[0];
+    else delete spec.clusterIP;
+  }
+}
 
 const needsHealthCheck = (spec: Spec) => spec.type === 'LoadBalancer' && spec.externalTrafficPolicy === 'Local';
 

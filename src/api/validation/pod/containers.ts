@@ -17,6 +17,7 @@ import { validateEnv } from './env.ts';
 import { validateLifecycle, validateProbes } from './probes.ts';
 import { validateContainerResources } from './resources.ts';
 import { validateContainerSecurity } from './security.ts';
+import { isValidVolume } from './volumes.ts';
 
 type Role = 'main' | 'init' | 'sidecar' | 'ephemeral';
 
@@ -142,7 +143,9 @@ const propagations = ['Bidirectional', 'HostToContainer', 'None'];
 
 function validateMounts(container: Container, path: string, spec: PodSpec): FieldError[] {
   const errors: FieldError[] = [];
-  const volumes = new Map<string, Volume>((spec.volumes ?? []).map((volume) => [volume.name, volume]));
+  const volumes = new Map<string, Volume>(
+    (spec.volumes ?? []).filter(isValidVolume).map((volume) => [volume.name, volume]),
+  );
   const paths = new Set<string>();
   for (const [index, mount] of (container.volumeMounts ?? []).entries()) {
     const at = `${path}.volumeMounts[${index}]`;

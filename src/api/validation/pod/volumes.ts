@@ -33,6 +33,9 @@ export function validateVolumes(volumes: readonly Volume[], path: string): Field
   return errors;
 }
 
+/** Only a volume without faults can be mounted: to the check of mounts others are not there. */
+export const isValidVolume = (volume: Volume): boolean => validateSource(volume, '').length === 0;
+
 /** The order in which Kubernetes looks at sources: the second that is set is the one too many. */
 const sources = [
   'emptyDir',
