@@ -12,14 +12,13 @@ import type { EventHub } from '../event-hub.ts';
 import type { ImageRecord, ImageStore } from '../images/image-store.ts';
 import { RuntimeError } from '../runtime-error.ts';
 import type { Cgroups } from './cgroups.ts';
-import { environmentOf, writeLaunch } from './launch.ts';
+import { commandOf, processSpec, searchPathOf, withSandboxFiles } from './container-spec.ts';
+import { writeLaunch } from './launch.ts';
 import { bootId, hostEnvironment, signal, startTimeOf } from './process.ts';
 import { RootfsView } from './rootfs-view.ts';
-import { hostnameOf, sandboxFiles } from './sandboxes.ts';
 import type { ShimClient } from './shim-client.ts';
-import type { ContainerRecord, ProcessSpec, StateDirectory } from './state.ts';
+import type { ContainerRecord, StateDirectory } from './state.ts';
 import type { Tools } from './tools.ts';
-import { capabilitiesOf, resolveUser } from './user.ts';
 
 export interface ContainerParts {
   readonly state: StateDirectory;
@@ -120,8 +119,7 @@ export class Containers {
         process: process_,
       });
       view.makeDirectory(process_.cwd);
-      const searchPath = process_.env.find((entry) => entry.startsWith('PATH='))!.slice(5);
-      const problem = view.whyNotExecutable(command[0], searchPath, process_.cwd);
+      const problem = view.whyNotExecutable(command[0], searchPathOf(process_), process_.cwd);
       if (problem) this.#problems.set(id, problem);
       await images.lease(id, image);
       state.save(directory, record);
@@ -211,6 +209,23 @@ export class Containers {
     if (record.state !== 'running' || !record.pid)
       throw new RuntimeError('not-found', `container ${id} is in state ${record.state}, not running`);
     return record;
+  }
+
+  /** Throws RuntimeError('start') for a command that is not in the container, in runc's words. */
+  checkCommand(record: ContainerRecord, command: string): void {
+    const { images, state } = this.#parts;
+    const image = images.find(record.imageId);
+    // A privileged one may have mounted what cannot be seen from here.
+    if (!image || !record.process || record.config.security.privileged) return;
+    const view = new RootfsView(join(state.container(record.id), 'upper'), images.rootfs(image));
+    for (const { containerPath, hostPath } of record.config.mounts)
+      view.addMount(view.locate(containerPath).path, hostPath);
+    const problem = view.whyNotExecutable(command, searchPathOf(record.process), record.process.cwd);
+    if (!problem) return;
+    throw new RuntimeError(
+      'start',
+      `failed to exec in container: failed to start exec: OCI runtime exec failed: exec failed: unable to start container process: ${problem}: unknown`,
+    );
   }
 
   status(record: ContainerRecord): ContainerStatus {
@@ -342,44 +357,6 @@ export class Containers {
 function ended(finishedAt: number, exitCode: number, reason?: string) {
   const why = reason ?? (exitCode === 0 ? 'Completed' : 'Error');
   return { state: 'exited', finishedAt, exitCode, reason: why } as const;
-}
-
-function commandOf(config: ContainerConfig, image: ImageRecord): readonly string[] {
-  const { Entrypoint, Cmd } = image.config;
-  // A command of the pod's takes the place of both of the image's; arguments alone that of its Cmd.
-  const command =
-    config.command.length > 0
-      ? [...config.command, ...config.args]
-      : [...(Entrypoint ?? []), ...(config.args.length > 0 ? config.args : (Cmd ?? []))];
-  if (command.length === 0) throw new RuntimeError('create', 'failed to generate container spec: no command specified');
-  return command;
-}
-
-function processSpec(
-  config: ContainerConfig,
-  sandbox: SandboxConfig,
-  image: ImageRecord,
-  view: RootfsView,
-  mayMakeDevices: boolean,
-): ProcessSpec {
-  const user = resolveUser(view, image.config.User ?? '', config.security);
-  return {
-    uid: user.uid,
-    gid: user.gid,
-    groups: user.groups,
-    env: environmentOf(image.config.Env ?? [], config, user.home, hostnameOf(sandbox)),
-    cwd: config.workingDir || image.config.WorkingDir || '/',
-    capabilities: capabilitiesOf(config.security, mayMakeDevices),
-    noNewPrivileges: config.security.noNewPrivileges,
-  };
-}
-
-function withSandboxFiles(config: ContainerConfig, sandboxDirectory: string): ContainerConfig {
-  const given = new Set(config.mounts.map((mount) => mount.containerPath));
-  const added = sandboxFiles
-    .map((name) => ({ hostPath: join(sandboxDirectory, name), containerPath: `/etc/${name}`, readOnly: false }))
-    .filter((mount) => !given.has(mount.containerPath));
-  return { ...config, mounts: [...config.mounts, ...added] };
 }
 
 function signalName(name: string): NodeJS.Signals {

@@ -233,6 +233,9 @@ describe.skipIf(!isRoot)('native (needs root)', () => {
     });
     session.stdin!.end('through');
     expect(await text(session)).toEqual({ stdout: 'through', stderr: 'err\n', exitCode: 3 });
+    await expect(runtime.execSync(id, ['nosuch'], 1000)).rejects.toThrow(
+      'exec: "nosuch": executable file not found in $PATH',
+    );
     await expect(runtime.execSync(id, ['sleep', '30'], 200)).rejects.toMatchObject({ kind: 'timeout' });
     const { stdout } = await runtime.execSync(id, ['ps', 'ax'], 5000);
     expect(stdout.toString()).not.toContain('sleep 30');

@@ -194,6 +194,7 @@ class Native implements ContainerRuntime {
 
   async exec(id: string, command: readonly string[], options: ExecOptions): Promise<ExecSession> {
     const record = this.#containers.running(id);
+    this.#containers.checkCommand(record, command[0] ?? '');
     return startExec(record, command, options, this.#tools, this.#cgroups.joinFiles(record.cgroup));
   }
 

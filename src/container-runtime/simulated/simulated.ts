@@ -24,6 +24,7 @@ import { normalizeReference } from '../images/reference.ts';
 import { PodAddresses } from '../network/pod-addresses.ts';
 import { RuntimeError } from '../runtime-error.ts';
 import { type ContainerScript, type SimulatedBehaviour, scriptFromAnnotations } from './behaviour.ts';
+import { simulatedImage } from './simulated-image.ts';
 
 export type { SimulatedBehaviour } from './behaviour.ts';
 
@@ -398,21 +399,4 @@ class Simulated implements SimulatedRuntime {
   #newId(): string {
     return Buffer.from(this.#options.random.bytes(32)).toString('hex');
   }
-}
-
-/** Its digests follow from its name alone, so that the same image has the same digest on every simulated node. */
-function simulatedImage(name: string, sizeBytes: number): Image {
-  let hex = '';
-  for (let seed = 0x811c9dc5, i = 0; hex.length < 64; i++) {
-    for (const character of name) seed = Math.imul(seed ^ character.charCodeAt(0) ^ i, 0x01000193) >>> 0;
-    hex += seed.toString(16).padStart(8, '0');
-  }
-  const repository = name.replace(/(@sha256)?:[^:/]*$/, '');
-  const digest = name.includes('@') ? name.slice(name.indexOf('@') + 1) : `sha256:${hex}`;
-  return {
-    id: `sha256:${hex}`,
-    repoTags: name.includes('@') ? [] : [name],
-    repoDigests: [`${repository}@${digest}`],
-    sizeBytes,
-  };
 }
