@@ -1,5 +1,15 @@
+import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, lstatSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -210,6 +220,20 @@ describe('bad archives are refused and leave nothing', () => {
     expectEmpty();
     expect(existsSync(join(directory, 'escape'))).toBe(false);
   });
+});
+
+test.skipIf(process.getuid?.() !== 0)('a full disk is told, and leaves nothing (needs root)', async () => {
+  const path = join(directory, 'small');
+  mkdirSync(path);
+  execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=400k', 'small', path]);
+  try {
+    store = new ImageStore(join(path, 'store'), systemRandom);
+    const archive = await layout(await make([[{ name: 'a', body: Buffer.alloc(300_000, 'x') }]]));
+    await expect(loadArchive(store, archive)).rejects.toThrow(/no space left on device/);
+    expectEmpty();
+  } finally {
+    execFileSync('umount', ['-l', path]);
+  }
 });
 
 describe('docker-save', () => {
