@@ -8,6 +8,7 @@ import type { Change, CommitResult, Entry, Store, Write } from '../../store/stor
 import { Compacted, prefixRange } from '../../store/store.ts';
 import { Item, type Serialized } from './item.ts';
 import { ResourceCache } from './resource-cache.ts';
+import { shareFields } from './shared-fields.ts';
 
 /** Makes the object of the cache from stored bytes: parsed, and with the defaults of today. */
 export type Decode = (value: Uint8Array) => ApiObject;
@@ -150,7 +151,7 @@ export class WatchCache {
     const { entries, revision } = await this.#store.range(prefixRange(loading.cache.prefix));
     const items: Item[] = [];
     for (const entry of entries) {
-      items.push(new Item(entry.key, entry.modRevision, loading.decode(entry.value)));
+      items.push(loadedItem(entry, loading.decode));
       // Many objects take seconds to parse: others get their turn in between.
       if (items.length % 2_000 === 0) await setImmediate();
     }
@@ -237,10 +238,18 @@ export class WatchCache {
     for (const { object, serialized } of this.#written.get(entry.key) ?? []) {
       if (!serialized) continue;
       const same = serialized.value === entry.value || Buffer.compare(serialized.value, entry.value) === 0;
-      if (same) return new Item(entry.key, entry.modRevision, object, { value: entry.value, cut: serialized.cut });
+      if (!same) continue;
+      shareFields(object);
+      return new Item(entry.key, entry.modRevision, object, { value: entry.value, cut: serialized.cut });
     }
-    return new Item(entry.key, entry.modRevision, decode(entry.value));
+    return loadedItem(entry, decode);
   }
+}
+
+function loadedItem({ key, value, modRevision }: Entry, decode: Decode): Item {
+  const object = decode(value);
+  shareFields(object);
+  return new Item(key, modRevision, object);
 }
 
 /** A copy whose resourceVersion may be set. */
