@@ -122,15 +122,15 @@ export function parseLabelSelector(text: string): LabelSelector {
   while (true) {
     const { text: word, kind } = peek();
     if (kind !== 'word' && word !== '!')
-      throw parseError(`found '${word}', expected: !, identifier, or 'end of string'`);
+      throw new SelectorError(`found '${word}', expected: !, identifier, or 'end of string'`);
     requirements.push(requirement(parser));
     const after = peek();
     if (after.kind === 'end') break;
-    if (after.text !== ',') throw parseError(`found '${after.text}', expected: ',' or 'end of string'`);
+    if (after.text !== ',') throw new SelectorError(`found '${after.text}', expected: ',' or 'end of string'`);
     parser.at++;
     const next = peek();
     if (next.kind !== 'word' && next.text !== '!')
-      throw parseError(`found '${next.text}', expected: identifier after ','`);
+      throw new SelectorError(`found '${next.text}', expected: identifier after ','`);
   }
   return compile(requirements.sort((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0)));
 }
@@ -195,13 +195,13 @@ function valueList(parser: { tokens: Token[]; at: number }): string[] {
     } else if (token.kind === 'word' && last === ',') {
       values.push(token.text);
       last = 'word';
-    } else throw parseError(`found '${token.text}', expected: ',', or ')'`);
+    } else throw parseError(`found '${token.text}', expected: ',' or ')'`);
   }
 }
 
 function checkKey(key: string): void {
   const faults = qualifiedNameFaults(key);
-  if (faults.length) throw parseError(`key: Invalid value: ${JSON.stringify(key)}: ${faults.join('; ')}`);
+  if (faults.length) throw parseError(`<nil>: Invalid value: ${JSON.stringify(key)}: ${faults.join('; ')}`);
 }
 
 function checked(key: string, operator: Operator, values: string[]): Requirement {

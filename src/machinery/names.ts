@@ -95,7 +95,7 @@ export const qualifiedNameFaults: Check = (value) => {
   const faults: string[] = [];
   if (parts.length > 2)
     return [
-      `a qualified name ${regexFault(qualifiedFault, qualifiedPart, 'MyName', 'my.name', '123-abc')} with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')`,
+      `a valid label key ${regexFault(qualifiedFault, qualifiedPart, 'MyName', 'my.name', '123-abc')} with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')`,
     ];
   const name = parts[parts.length - 1];
   if (parts.length === 2) {

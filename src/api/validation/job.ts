@@ -132,6 +132,38 @@ export function validateJobUpdate(next: Job, old: Job): FieldError[] {
   return errors;
 }
 
+/** What a status may say together. */
+export function validateJobStatus(next: Job, old: Job): FieldError[] {
+  const errors: FieldError[] = [];
+  const is = (job: Job, type: string) =>
+    job.status?.conditions?.some((c) => c.type === type && c.status === 'True') ?? false;
+  const { active = 0, completionTime } = next.status ?? {};
+  const [complete, failed] = [is(next, 'Complete'), is(next, 'Failed')];
+  if ((complete || failed) && active > 0)
+    errors.push(invalidValue('status.active', active, 'active>0 is invalid for finished job'));
+  if (complete && !completionTime)
+    errors.push(required('status.completionTime', 'completionTime is required for Complete jobs'));
+  if (completionTime && !complete)
+    errors.push(
+      invalidValue(
+        'status.completionTime',
+        completionTime,
+        'completionTime cannot be set when there is no Complete=True condition',
+      ),
+    );
+  const plain = (message: string): FieldError => ({
+    type: 'FieldValueInvalid',
+    field: 'status.conditions',
+    message: `Invalid value: ${message}`,
+  });
+  if (complete && !is(old, 'Complete') && !is(next, 'SuccessCriteriaMet'))
+    errors.push(plain('cannot set Complete=True condition without the SuccessCriteriaMet=true condition'));
+  if (failed && !is(old, 'Failed') && !is(next, 'FailureTarget'))
+    errors.push(plain('cannot set Failed=True condition without the FailureTarget=true condition'));
+  if (complete && failed) errors.push(plain('cannot set Complete=True and Failed=true conditions'));
+  return errors;
+}
+
 /** While a job is suspended and never started, where its pods may run can still change. */
 function templateOf(spec: JobSpec, old: Job): any {
   if (!old.spec?.suspend || old.status?.startTime) return spec.template;

@@ -239,5 +239,21 @@ export function validateServiceUpdate(next: Service, old: Service): FieldError[]
   return errors;
 }
 
+/** Addresses of load balancers. */
+export function validateServiceStatus(service: Service): FieldError[] {
+  return (service.status?.loadBalancer?.ingress ?? []).flatMap(({ ip, hostname, ipMode }, index) => {
+    const path = `status.loadBalancer.ingress[${index}]`;
+    const errors: FieldError[] = [];
+    if (ip && !parseIp(ip)) errors.push(invalidValue(`${path}.ip`, ip, ipMessage));
+    if (ip && !ipMode) errors.push(required(`${path}.ipMode`, 'must be specified when `ip` is set'));
+    if (hostname) {
+      errors.push(...invalidValues(`${path}.hostname`, hostname, dns1123SubdomainFaults(hostname)));
+      if (parseIp(hostname))
+        errors.push(invalidValue(`${path}.hostname`, hostname, 'must be a DNS name, not an IP address'));
+    }
+    return [...errors, ...oneOf(`${path}.ipMode`, ipMode, ['Proxy', 'VIP'])];
+  });
+}
+
 const immutableClass = (value: string | undefined): FieldError =>
   invalidValue('spec.loadBalancerClass', value, 'may not change once set');

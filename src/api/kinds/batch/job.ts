@@ -3,7 +3,7 @@ import { defaultPodTemplate } from '../../defaults/pod-spec.ts';
 import type { Job, JobSpec } from '../../generated/types.ts';
 import type { KindBehaviour } from '../../kind.ts';
 import { parseTime } from '../../time.ts';
-import { validateJob, validateJobUpdate } from '../../validation/job.ts';
+import { validateJob, validateJobStatus, validateJobUpdate } from '../../validation/job.ts';
 import { templateCells } from '../cells.ts';
 
 const condition = (job: Job, type: string) =>
@@ -46,6 +46,7 @@ export const job: KindBehaviour<Job> = {
     prepareForCreate: generateSelector,
     validate: validateJob,
     validateUpdate: validateJobUpdate,
+    subresources: { status: { validateUpdate: validateJobStatus } },
   },
 };
 

@@ -1,5 +1,5 @@
 import { dns1123LabelFaults } from '../../../machinery/names.ts';
-import { invalidValues } from '../../fields.ts';
+import { invalidValue, invalidValues } from '../../fields.ts';
 import type { Namespace } from '../../generated/types.ts';
 import type { KindBehaviour } from '../../kind.ts';
 import { finalizerFaults, nameRule } from '../../validation/metadata.ts';
@@ -11,7 +11,6 @@ export const namespace: KindBehaviour<Namespace> = {
   cells: { Status: (ns) => ns.status?.phase ?? '' },
   selectableFields: {
     'status.phase': (ns) => ns.status?.phase ?? '',
-    name: (ns) => ns.metadata.name,
   },
   strategy: {
     nameRule: nameRule(dns1123LabelFaults),
@@ -32,6 +31,19 @@ export const namespace: KindBehaviour<Namespace> = {
     validate: (ns) =>
       (ns.spec?.finalizers ?? []).flatMap((name) => invalidValues('spec.finalizers', name, finalizerFaults(name))),
     subresources: {
+      status: {
+        validateUpdate(next, old) {
+          const phase = next.status?.phase;
+          const going = Boolean(old.metadata.deletionTimestamp);
+          if (!going && phase !== 'Active')
+            return [invalidValue('status.Phase', phase, "may only be 'Active' if `deletionTimestamp` is empty")];
+          if (going && phase !== 'Terminating')
+            return [
+              invalidValue('status.Phase', phase, "may only be 'Terminating' if `deletionTimestamp` is not empty"),
+            ];
+          return [];
+        },
+      },
       finalize: {
         prepareForUpdate(next, old) {
           if (old.status) next.status = old.status;

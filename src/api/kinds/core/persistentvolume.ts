@@ -23,7 +23,6 @@ export const persistentVolume: KindBehaviour<PersistentVolume> = {
     Reason: (v) => v.status?.reason ?? '',
     VolumeMode: (v) => v.spec?.volumeMode ?? unset,
   },
-  selectableFields: { name: (v) => v.metadata.name },
   strategy: {
     setDefaults(v) {
       const spec = (v.spec ??= {});

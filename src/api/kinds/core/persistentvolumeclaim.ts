@@ -22,7 +22,6 @@ export const persistentVolumeClaim: KindBehaviour<PersistentVolumeClaim> = {
     VolumeAttributesClass: (c) => c.spec?.volumeAttributesClassName || unset,
     VolumeMode: (c) => c.spec?.volumeMode ?? unset,
   },
-  selectableFields: { name: (c) => c.metadata.name },
   strategy: {
     setDefaults: (c) => defaultClaimSpec((c.spec ??= {} as Spec)),
     prepareForCreate(c) {

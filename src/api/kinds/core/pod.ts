@@ -6,7 +6,7 @@ import type { KindBehaviour } from '../../kind.ts';
 import { isSchedulingGated, podRequests, qosClass, type ResourceList } from '../../pod.ts';
 import { formatTime } from '../../time.ts';
 import { validatePodSpec } from '../../validation/pod/spec.ts';
-import { validatePodUpdate } from '../../validation/pod/update.ts';
+import { validatePodResize, validatePodStatusUpdate, validatePodUpdate } from '../../validation/pod/update.ts';
 import { podWarnings } from '../../validation/pod/warnings.ts';
 import { podCells } from './pod-cells.ts';
 
@@ -58,6 +58,7 @@ export const pod: KindBehaviour<Pod> = {
     warnings: (p) => podWarnings(p.spec),
     subresources: {
       status: {
+        validateUpdate: validatePodStatusUpdate,
         prepareForUpdate(next, old) {
           // Only the system says where a pod came from and whether it goes.
           next.metadata.ownerReferences = old.metadata.ownerReferences;
@@ -86,6 +87,7 @@ export const pod: KindBehaviour<Pod> = {
           };
           if (old.status) next.status = old.status;
         },
+        validateUpdate: validatePodResize,
         validate: (p: Pod) => validatePodSpec(p.spec!, 'spec', p.metadata),
       },
     },

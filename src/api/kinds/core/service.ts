@@ -2,7 +2,7 @@ import { dns1123LabelFaults } from '../../../machinery/names.ts';
 import type { Service } from '../../generated/types.ts';
 import type { KindBehaviour } from '../../kind.ts';
 import { nameRule } from '../../validation/metadata.ts';
-import { validateService, validateServiceUpdate } from '../../validation/service.ts';
+import { validateService, validateServiceStatus, validateServiceUpdate } from '../../validation/service.ts';
 import { labelsText, none } from '../cells.ts';
 
 const stickySeconds = 3 * 60 * 60;
@@ -34,6 +34,7 @@ export const service: KindBehaviour<Service> = {
     validate: validateService,
     warnings: serviceWarnings,
     validateUpdate: validateServiceUpdate,
+    subresources: { status: { validate: validateServiceStatus } },
   },
 };
 

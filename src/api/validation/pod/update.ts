@@ -3,6 +3,7 @@
 import type { FieldError } from '../../errors.ts';
 import { forbiddenField, invalidValue, sameValue } from '../../fields.ts';
 import type { Pod, PodSpec } from '../../generated/types.ts';
+import { qosClass } from '../../pod.ts';
 
 const mutable =
   'pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)';
@@ -42,11 +43,16 @@ function validateTolerations(spec: PodSpec, before: PodSpec): FieldError[] {
 
 function validateGates(spec: PodSpec, before: PodSpec): FieldError[] {
   const was = new Set((before.schedulingGates ?? []).map(({ name }) => name));
-  return (spec.schedulingGates ?? [])
-    .filter(({ name }) => !was.has(name))
-    .map(({ name }) =>
-      forbiddenField('spec.schedulingGates', `only deletion is allowed, but found new scheduling gate '${name}'`),
-    );
+  return (spec.schedulingGates ?? []).flatMap(({ name }, index) =>
+    was.has(name)
+      ? []
+      : [
+          forbiddenField(
+            `spec.schedulingGates[${index}].name`,
+            `only deletion is allowed, but found new scheduling gate '${name}'`,
+          ),
+        ],
+  );
 }
 
 /** `spec` with everything that may change put back as it was. */
@@ -88,4 +94,35 @@ function difference(next: any, old: any, path = ''): string {
       difference(next[key], old[key], Array.isArray(old) ? `${path}[${key}]` : path ? `${path}.${key}` : key),
     )
     .join('');
+}
+
+/** What a container that has ended, and will not be started again, may not do. */
+export function validatePodStatusUpdate(next: Pod, old: Pod): FieldError[] {
+  const policy = old.spec?.restartPolicy;
+  const errors: FieldError[] = [];
+  if (policy === 'Always') return errors;
+  for (const [index, status] of (next.status?.containerStatuses ?? []).entries()) {
+    const before = old.status?.containerStatuses?.find(({ name }) => name === status.name)?.state?.terminated;
+    if (!before || (before.exitCode !== 0 && policy === 'OnFailure') || status.state?.terminated) continue;
+    errors.push(
+      forbiddenField(`status.containerStatuses[${index}].state`, 'may not be transitioned to non-terminated state'),
+    );
+  }
+  return errors;
+}
+
+/** Through /resize only CPU and memory change, and never so that the pod's class of service does. */
+export function validatePodResize(next: Pod, old: Pod): FieldError[] {
+  const errors: FieldError[] = [];
+  if (qosClass(next.spec!) !== qosClass(old.spec!))
+    errors.push(invalidValue('spec', qosClass(old.spec!), 'Pod QOS Class may not change as a result of resizing'));
+  const others = (spec: PodSpec) =>
+    spec.containers.map(({ resources }) =>
+      (['limits', 'requests'] as const).map((which) =>
+        Object.entries((resources as any)?.[which] ?? {}).filter(([name]) => name !== 'cpu' && name !== 'memory'),
+      ),
+    );
+  if (!sameValue(others(next.spec!), others(old.spec!)))
+    errors.push(forbiddenField('spec', 'only cpu and memory resources are mutable'));
+  return errors;
 }
