@@ -101,27 +101,7 @@ export class PodNetwork {
       this.#options.logger.info('nft is not installed: pods reach only this machine and each other');
       return;
     }
-    const rules = [4, 6].flatMap((family) => {
-      const mine = cidrs.filter((cidr) => cidr.includes(':') === (family === 6));
-      if (mine.length === 0) return [];
-      const inside = [...mine, ...(this.#options.clusterCidrs ?? [])].filter(
-        (cidr) => cidr.includes(':') === (family === 6),
-      );
-      const address = family === 6 ? 'ip6' : 'ip';
-      return [
-        `${address} saddr { ${mine} } ${address} daddr != { ${[...new Set(inside)]} } oifname != "${this.#options.bridge}" masquerade`,
-      ];
-    });
-    const table = `inet ${this.#table}`;
-    const script = `add table ${table}
-delete table ${table}
-table ${table} {
-  chain postrouting {
-    type nat hook postrouting priority srcnat; policy accept;
-    ${rules.join('\n    ')}
-  }
-}
-`;
+    const script = masqueradeRules(this.#table, this.#options.bridge, cidrs, this.#options.clusterCidrs ?? []);
     const { code, stderr } = await this.#host('nft', ['-f', '-'], script);
     if (code !== 0) this.#options.logger.warn('cannot masquerade what pods send out', { reason: stderr.trim() });
   }
@@ -135,6 +115,31 @@ table ${table} {
     const { code, stderr } = await this.#host(command, args, input);
     if (code !== 0) throw new RuntimeError('sandbox', `${command} ${args.join(' ')}: ${stderr.trim()}`);
   }
+}
+
+/** In one transaction: what pods send to others than the cluster's addresses leaves with the node's address. */
+function masqueradeRules(table: string, bridge: string, pods: readonly string[], cluster: readonly string[]): string {
+  const rules = [4, 6].flatMap((family) => {
+    const ofFamily = (cidr: string) => cidr.includes(':') === (family === 6);
+    const [ip, multicast] = family === 6 ? ['ip6', 'ff00::/8'] : ['ip', '224.0.0.0/4'];
+    // One rule for each: an interval set must not overlap, and a cluster's range holds those of its nodes.
+    const inside = [...new Set([...pods, ...cluster].filter(ofFamily)), multicast];
+    return pods
+      .filter(ofFamily)
+      .flatMap((cidr) => [
+        ...inside.map((destination) => `${ip} saddr ${cidr} ${ip} daddr ${destination} return`),
+        `${ip} saddr ${cidr} oifname != "${bridge}" masquerade`,
+      ]);
+  });
+  return `add table inet ${table}
+delete table inet ${table}
+table inet ${table} {
+  chain postrouting {
+    type nat hook postrouting priority srcnat; policy accept;
+    ${rules.join('\n    ')}
+  }
+}
+`;
 }
 
 /** Interface names have at most 15 characters. */
