@@ -43,6 +43,8 @@ export interface SandboxConfig {
   readonly cgroupParent: string;
   readonly hostNetwork: boolean;
   readonly hostPid: boolean;
+  /** One process namespace for the pod's containers (spec.shareProcessNamespace). */
+  readonly sharePid?: boolean;
   readonly hostIpc: boolean;
   readonly sysctls?: Readonly<Record<string, string>>;
 }

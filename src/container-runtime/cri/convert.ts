@@ -23,7 +23,7 @@ const readOnlyPaths = ['bus', 'fs', 'irq', 'sys', 'sysrq-trigger'].map((name) =>
 function namespaces(config: SandboxConfig): Message {
   return {
     network: config.hostNetwork ? 'NODE' : 'POD',
-    pid: config.hostPid ? 'NODE' : 'CONTAINER',
+    pid: config.hostPid ? 'NODE' : config.sharePid ? 'POD' : 'CONTAINER',
     ipc: config.hostIpc ? 'NODE' : 'POD',
   };
 }

@@ -272,8 +272,8 @@ export class Containers {
     const known = fs.existsSync(exitFile);
     const exitCode = known ? Number(fs.readFileSync(exitFile, 'utf8')) : 255;
     const finishedAt = known ? Math.floor(fs.statSync(exitFile).mtimeMs) : clock.now();
-    const leftOver = record.config.security.privileged || !record.pid ? [] : cgroups.processes(record.cgroup);
-    for (const pid of leftOver) signal(pid, 'SIGKILL');
+    // With a process namespace that is not its own, what it started may still be there.
+    for (const pid of cgroups.processes(record.cgroup)) signal(pid, 'SIGKILL');
     // All of its output is in the log before it counts as ended.
     await shim.request('drain', id).catch((error) => logger.warn('cannot read a log to its end', { id, error }));
     const outOfMemory = exitCode === 137 && cgroups.outOfMemoryKills(record.cgroup) > 0;

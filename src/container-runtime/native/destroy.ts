@@ -24,8 +24,9 @@ export async function destroy(
     for (const left of cgroups.processes(cgroup)) signal(left, 'SIGKILL');
   }
   await shim.stop();
-  // Supervisors of containers that never got as far as a pid in their state file.
-  for (const pid of processesBelow(join(root, 'containers'))) signal(pid, 'SIGKILL');
+  // Supervisors of containers that never got as far as a pid in their state file, and holders of process namespaces.
+  for (const kind of ['containers', 'sandboxes'])
+    for (const pid of ownProcessesBelow(join(root, kind))) signal(pid, 'SIGKILL');
   for (const { id } of state.sandboxes()) await network.detach(id, []);
   await network.destroy();
   for (let tries = 0; tries < 50 && containers.some(({ cgroup }) => cgroups.processes(cgroup).length > 0); tries++)
@@ -60,14 +61,16 @@ function mountsBelow(root: string): string[] {
     .reverse();
 }
 
-/** Processes whose working directory is there: a supervisor's is its container's. */
-function processesBelow(directory: string): number[] {
+/** Of our own making and with their working directory there: a supervisor's is its container's, a holder's its sandbox's. */
+function ownProcessesBelow(directory: string): number[] {
+  const ours = new Set(['sh', 'dash', 'unshare', 'nsenter', 'script']);
   return fs
     .readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name))
     .filter((pid) => {
       try {
-        return fs.readlinkSync(`/proc/${pid}/cwd`).startsWith(`${directory}/`);
+        const name = fs.readFileSync(`/proc/${pid}/comm`, 'utf8').trim();
+        return ours.has(name) && fs.readlinkSync(`/proc/${pid}/cwd`).startsWith(`${directory}/`);
       } catch {
         return false;
       }

@@ -70,9 +70,10 @@ function enterScript({ record, sandbox, sandboxDirectory, cgroups, directory }: 
   const namespaces = [
     ...(sandbox.hostNetwork ? [] : [`--net=${sandboxDirectory}/net`, `--uts=${sandboxDirectory}/uts`]),
     ...(sandbox.hostIpc ? [] : [`--ipc=${sandboxDirectory}/ipc`]),
+    ...(sandbox.sharePid && !sandbox.hostPid ? [`--pid=${sandboxDirectory}/pid`] : []),
   ];
   const nsenter = namespaces.length > 0 ? `nsenter ${namespaces.map(quote).join(' ')} ` : '';
-  const pid = sandbox.hostPid ? '' : '--pid --fork --kill-child ';
+  const pid = sandbox.hostPid || sandbox.sharePid ? '' : '--pid --fork --kill-child ';
   // A session of its own, with the terminal as its controlling one, is what a shell's job control needs.
   const session = record.config.tty ? 'setsid -c ' : '';
   const score = record.config.resources.oomScoreAdj;

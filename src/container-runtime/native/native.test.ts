@@ -203,6 +203,24 @@ describe.skipIf(!isRoot)('native (needs root)', () => {
     expect(existsSync(join(volume, 'new'))).toBe(true);
   });
 
+  test('containers of a pod that shares its processes see each other, and end one by one', async () => {
+    const shared = await run(sh('sleep 111 & sleep 222'), { sharePid: true });
+    const other = await runtime.createContainer(
+      shared.sandbox,
+      containerConfig({ image, name: 'other', logPath: 'other.log', command: ['sleep', '333'] }),
+      shared.config,
+    );
+    await runtime.startContainer(other);
+    const processes = async (id: string) => (await runtime.execSync(id, ['ps', 'ax'], 5000)).stdout.toString();
+    expect(await processes(other)).toContain('sleep 222');
+    await runtime.stopContainer(shared.id, 5);
+    expect(await runtime.containerStatus(shared.id)).toMatchObject({ exitCode: 143 });
+    const left = await processes(other);
+    expect(left).not.toContain('sleep 111');
+    expect(left).toContain('sleep 333');
+    await runtime.removePodSandbox(shared.sandbox);
+  });
+
   test('a command that is not in the image fails the start by name', async () => {
     const { id } = await create({ command: ['nosuch'] });
     await expect(runtime.startContainer(id)).rejects.toThrow('exec: "nosuch": executable file not found in $PATH');

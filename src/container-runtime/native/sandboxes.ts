@@ -9,7 +9,7 @@ import type { Sandbox, SandboxConfig } from '../container-runtime.ts';
 import { HostPorts } from '../network/host-ports.ts';
 import { type PodNetwork, sysctlScript } from '../network/pod-network.ts';
 import { RuntimeError } from '../runtime-error.ts';
-import { bootId, quote, run } from './process.ts';
+import { bootId, quote, run, signal } from './process.ts';
 import type { SandboxRecord, StateDirectory } from './state.ts';
 
 /** statfs type of the file system that namespace files are bound from (NSFS_MAGIC). */
@@ -122,9 +122,19 @@ export class Sandboxes {
     this.#hostPorts.close(id);
     await this.#network.detach(id, ips);
     const directory = this.#state.sandbox(id);
-    const mounts = ['net', 'ipc', 'uts', 'shm'].map((name) => join(directory, name));
+    endHolder(directory);
+    const mounts = ['net', 'ipc', 'uts', 'pid', 'shm'].map((name) => join(directory, name));
     await run('umount', ['-n', '-l', '-q', ...mounts.filter((path) => fs.existsSync(path))]);
   }
+}
+
+function endHolder(directory: string): void {
+  const path = join(directory, 'holder');
+  if (!fs.existsSync(path)) return;
+  const pid = Number(fs.readFileSync(path, 'utf8'));
+  try {
+    if (fs.readlinkSync(`/proc/${pid}/cwd`) === directory) signal(pid, 'SIGKILL');
+  } catch {} // it has ended
 }
 
 function isNamespace(path: string): boolean {
@@ -158,7 +168,23 @@ function sandboxScript(
     script.push(`unshare ${namespaces} sh -c ${quote(inside)} || exit 1`);
   }
   if (network) script.push(network.outside);
+  if (config.sharePid && !config.hostPid) script.push(pidHolder(directory));
   return script.join('\n');
+}
+
+/**
+ * A process namespace lives as long as its first process, so a pod that shares one has a shell that waits, and takes in
+ * whom others leave behind. It keeps all capabilities: that is what keeps containers from looking into it.
+ */
+function pidHolder(directory: string): string {
+  const file = quote(join(directory, 'pid'));
+  return `cd ${quote(directory)} && : >pid
+setsid unshare --pid=${file} --fork --kill-child sh -c 'while :; do sleep 1000000 & wait; done' </dev/null >/dev/null 2>&1 &
+echo $! >holder
+tries=0
+until nsenter --pid=${file} true 2>/dev/null; do
+  tries=$((tries+1)); [ $tries -lt 500 ] || exit 1; sleep 0.01
+done`;
 }
 
 export function hostnameOf(config: SandboxConfig): string {
