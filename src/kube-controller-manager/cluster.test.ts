@@ -9,6 +9,7 @@ import { silentLogger } from '../machinery/logger.ts';
 import { Metrics } from '../machinery/metrics.ts';
 import { seededRandom } from '../machinery/random.ts';
 import { createMemoryStore } from '../store/store.ts';
+import { parseSchedule } from './cron-schedule.ts';
 import { startKubeControllerManager } from './kube-controller-manager.ts';
 
 let clock: VirtualClock;
@@ -464,4 +465,65 @@ test('a stateful set makes its pods in order, with storage, rolls from the top, 
   await client.patch('statefulsets', at('s'), { type: 'merge', body: { spec: { replicas: 1 } } });
   await runPods();
   expect(await images()).toEqual(['s-0 two']);
+});
+
+test.each([
+  { schedule: '*/15 * * * *', from: '2026-01-01T00:00:00Z', next: '2026-01-01T00:15:00Z' },
+  { schedule: '30 4 1,15 * 5', from: '2026-01-01T05:00:00Z', next: '2026-01-02T04:30:00Z' }, // either day field
+  { schedule: '0 0 29 feb *', from: '2026-01-01T00:00:00Z', next: '2028-02-29T00:00:00Z' },
+  { schedule: '0 0 30 2 *', from: '2026-01-01T00:00:00Z', next: undefined },
+  { schedule: '@hourly', from: '2026-01-01T00:30:00Z', next: '2026-01-01T01:00:00Z' },
+  { schedule: '0 9 * * mon-fri', from: '2026-01-02T10:00:00Z', next: '2026-01-05T09:00:00Z' },
+  { schedule: '0 12 * * *', from: '2026-07-01T00:00:00Z', timeZone: 'Europe/Berlin', next: '2026-07-01T10:00:00Z' },
+  { schedule: '30 2 * * *', from: '2026-03-29T00:00:00Z', timeZone: 'Europe/Berlin', next: '2026-03-30T00:30:00Z' }, // skipped hour
+])('schedule $schedule after $from: $next', ({ schedule, from, timeZone, next }) => {
+  const time = parseSchedule(schedule, timeZone).next(Date.parse(from));
+  expect(time && timestamp(time)).toBe(next);
+});
+
+test.each(['* * *', '61 * * * *', 'a * * * *', '5-1 * * * *', '*/0 * * * *'])('schedule %s is refused', (text) => {
+  expect(() => parseSchedule(text)).toThrow();
+});
+
+test('a cron job makes jobs by the clock, not two at a time if it must not, and keeps a few', async () => {
+  const jobTemplate = {
+    spec: { template: { spec: { restartPolicy: 'Never', containers: [{ name: 'c', image: 'i' }] } } },
+  };
+  const spec = { schedule: '*/10 * * * *', concurrencyPolicy: 'Forbid', jobTemplate };
+  await client.create('cronjobs', { metadata: { name: 'tick', namespace: 'default' }, spec } as any);
+  await clock.advance(601_000);
+  expect((await client.list('jobs')).items).toHaveLength(1);
+  const cron = await client.get('cronjobs', at('tick'));
+  expect(cron.status).toMatchObject({ active: [{ kind: 'Job' }], lastScheduleTime: '2026-01-01T00:10:00Z' });
+  await clock.advance(600_000);
+  expect((await client.list('jobs')).items).toHaveLength(1);
+  for (let i = 0; i < 6; i++) {
+    await endPods('Succeeded');
+    await clock.advance(600_000);
+  }
+  await endPods('Succeeded');
+  await clock.advance(1000);
+  const finished = (await client.list('jobs')).items.filter((job) => job.status.completionTime);
+  expect(finished).toHaveLength(3);
+  const reasons = (await client.list('events')).items.map(({ reason }) => reason);
+  expect(reasons).toEqual(
+    expect.arrayContaining(['SuccessfulCreate', 'JobAlreadyActive', 'SawCompletedJob', 'SuccessfulDelete']),
+  );
+});
+
+test('a disruption budget follows its pods', async () => {
+  const spec = { replicas: 4, selector, template: template('one') };
+  await client.create('replicasets', { metadata: { name: 'r', namespace: 'default' }, spec } as any);
+  const budget = { maxUnavailable: '50%', selector };
+  await client.create('poddisruptionbudgets', { metadata: { name: 'b', namespace: 'default' }, spec: budget } as any);
+  await clock.settle();
+  const read = async () => (await client.get('poddisruptionbudgets', at('b'))).status;
+  expect(await read()).toMatchObject({ expectedPods: 4, desiredHealthy: 2, currentHealthy: 0, disruptionsAllowed: 0 });
+  await runPods();
+  expect(await read()).toMatchObject({
+    expectedPods: 4,
+    currentHealthy: 4,
+    disruptionsAllowed: 2,
+    conditions: [{ type: 'DisruptionAllowed', status: 'True', reason: 'SufficientPods' }],
+  });
 });

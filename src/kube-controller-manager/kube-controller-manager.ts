@@ -13,8 +13,10 @@ import {
   runLeaderElection,
 } from '../client/client.ts';
 import { clusterroleAggregation } from './clusterrole-aggregation.ts';
+import { cronjob } from './cronjob.ts';
 import { daemonset } from './daemonset.ts';
 import { deployment } from './deployment.ts';
+import { disruption } from './disruption.ts';
 import { endpoints } from './endpoints.ts';
 import { endpointslice } from './endpointslice.ts';
 import { garbagecollector } from './garbagecollector.ts';
@@ -66,6 +68,8 @@ const controllers = (config: KubeControllerManagerConfig): readonly (readonly [a
   ['daemon-set-controller', daemonset],
   ['statefulset-controller', statefulset],
   ['job-controller', job],
+  ['cronjob-controller', cronjob],
+  ['disruption-controller', disruption],
   ['ttl-after-finished-controller', ttlAfterFinished],
   ['endpointslice-controller', endpointslice],
   ['endpoint-controller', endpoints],

@@ -26,7 +26,7 @@ import {
 
 const formatVersion = '1';
 /** Past transactions that are taken into memory at the start; watches from before them must begin anew. */
-const rememberedTransactions = 10_000;
+const rememberedTransactions = 1_000;
 /** Transactions of one flush; what comes later waits for the next, so that the first need not wait for too many. */
 const largestBatch = 2_000;
 /** With less than this free, a failed write is put down to the disk being full. */
