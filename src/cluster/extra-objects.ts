@@ -56,6 +56,26 @@ export function* extraObjects({
       subjects: [{ kind: 'ServiceAccount', name: 'coredns', namespace: 'kube-system' }],
     },
   ];
+  // The server is no pod that a controller would find: it keeps its own endpoints.
+  yield [
+    '/apis/rbac.authorization.k8s.io/v1/roles',
+    {
+      ...rbac,
+      kind: 'Role',
+      metadata: { name: 'system:coredns', namespace: 'kube-system' },
+      rules: [{ apiGroups: ['discovery.k8s.io'], resources: ['endpointslices'], verbs: ['get', 'create', 'update'] }],
+    },
+  ];
+  yield [
+    '/apis/rbac.authorization.k8s.io/v1/rolebindings',
+    {
+      ...rbac,
+      kind: 'RoleBinding',
+      metadata: { name: 'system:coredns', namespace: 'kube-system' },
+      roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'Role', name: 'system:coredns' },
+      subjects: [{ kind: 'ServiceAccount', name: 'coredns', namespace: 'kube-system' }],
+    },
+  ];
   yield [
     '/api/v1/services',
     {

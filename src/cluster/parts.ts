@@ -28,6 +28,7 @@ export const parts: readonly Part[] = [
       startKubeControllerManager(contextFor(assembly, 'kube-controller-manager', identities.controllerManager), {
         rootCa: assembly.ca!.cert,
         clusterCidrs: [assembly.config.clusterCidr],
+        clientFor: (account) => assembly.clientFor!(identities.serviceAccount('kube-system', account)),
       }),
   },
   {

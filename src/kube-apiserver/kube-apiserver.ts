@@ -20,6 +20,7 @@ import type { TokenIssuer } from './tokens.ts';
 import { inProcess } from './transport.ts';
 import { WatchCache } from './watch-cache/watch-cache.ts';
 
+export { type Access, createAccess } from './access/access.ts';
 export type { AdmissionAttributes, AdmissionPlugin } from './admission.ts';
 export type { Authenticator } from './authentication.ts';
 export { anonymous, clientCertificates } from './authentication.ts';

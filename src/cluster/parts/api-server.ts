@@ -3,11 +3,11 @@
 import os from 'node:os';
 import { formatTime } from '../../api/api.ts';
 import { createClient, type RunningComponent } from '../../client/client.ts';
-import { createApiServer } from '../../kube-apiserver/kube-apiserver.ts';
+import { createAccess, createApiServer } from '../../kube-apiserver/kube-apiserver.ts';
 import { firstAddresses } from '../addresses.ts';
 import { type Assembly, identities } from '../assembly.ts';
 import { ensureBootstrapObjects } from '../bootstrap.ts';
-import { type CertificateRequest, ensureCertificates } from '../certificates.ts';
+import { type CertificateRequest, ensureCertificates, ensureSigningKey } from '../certificates.ts';
 import { type ClusterConfig, nodeNames } from '../config.ts';
 import { writeKubeconfig } from '../kubeconfig.ts';
 
@@ -17,14 +17,27 @@ export async function startApiServerPart(assembly: Assembly): Promise<RunningCom
   const { apiServiceIP, dnsServiceIP } = firstAddresses(config.serviceCidr);
   const { ca, certificates } = await ensureCertificates(directory.pki, requests(config, apiServiceIP), clock.now());
   const serving = certificates.get('apiserver')!;
+  const access = createAccess({
+    clock,
+    random,
+    signingKey: await ensureSigningKey(directory.pki),
+    issuer: `https://kubernetes.default.svc.${config.clusterDomain}`,
+  });
   const apiServer = await createApiServer({
     store: store!,
     clock,
     random,
     logger: logger.child({ component: 'kube-apiserver' }),
     metrics,
+    authenticators: access.authenticators,
+    authorizers: access.authorizers,
+    admission: access.admission,
+    tokens: access.tokens,
     config: { serviceCidr: config.serviceCidr, kubeletClient: certificates.get('apiserver-kubelet-client')! },
   });
+  const self = createClient(apiServer.transport(identities.apiServer));
+  // Before it listens: nobody is to be judged by half of the roles.
+  await access.start({ client: self, clock, random, logger });
   const listener = await apiServer.listen({
     port: config.port,
     host: '0.0.0.0',
@@ -47,7 +60,7 @@ export async function startApiServerPart(assembly: Assembly): Promise<RunningCom
     user: admin,
     userName: 'kubernetes-admin',
   });
-  await ensureBootstrapObjects(assembly.clientFor!(identities.apiServer), {
+  await ensureBootstrapObjects(self, {
     serviceCidr: config.serviceCidr,
     apiServiceIP,
     dnsServiceIP,
@@ -55,7 +68,12 @@ export async function startApiServerPart(assembly: Assembly): Promise<RunningCom
     clientCA: ca.cert,
     today: formatTime(clock.now()).slice(0, 10),
   });
-  return { stop: () => apiServer.stop() };
+  return {
+    async stop() {
+      await access.stop();
+      await apiServer.stop();
+    },
+  };
 }
 
 /** https://kubernetes.io/docs/setup/best-practices/certificates/#all-certificates */

@@ -1,0 +1,174 @@
+// Tokens of service accounts: signed here, checked here, and good only while the account and what they are bound to
+// live. https://kubernetes.io/docs/reference/access-authn-authz/service-accounts-admin/
+
+import { createHash, createPrivateKey, createPublicKey, type KeyObject } from 'node:crypto';
+import { isNotFound, unauthorized } from '../../api/api.ts';
+import type { Client } from '../../client/client.ts';
+import type { Clock } from '../../machinery/clock.ts';
+import type { Random } from '../../machinery/random.ts';
+import type { Authenticator } from '../authentication.ts';
+import type { UserInfo } from '../request.ts';
+import type { TokenClaims, TokenIssuer } from '../tokens.ts';
+
+export interface ServiceAccountTokens {
+  readonly issuer: TokenIssuer;
+  readonly authenticator: Authenticator;
+}
+
+export interface ServiceAccountTokenOptions {
+  /** PEM of an RSA key. */
+  readonly signingKey: string;
+  /** URL that tokens name as their issuer. */
+  readonly issuer: string;
+  readonly clock: Clock;
+  readonly random: Random;
+  /** Reads accounts and what tokens are bound to. */
+  readonly client: () => Client;
+}
+
+const algorithm = 'RS256';
+/** Verified signatures that are remembered: a pod sends the same token with every request. */
+const rememberedTokens = 4_096;
+
+interface Payload {
+  readonly sub?: string;
+  readonly aud?: string | string[];
+  readonly exp?: number;
+  readonly jti?: string;
+  readonly 'kubernetes.io'?: {
+    readonly namespace: string;
+    readonly serviceaccount: { readonly name: string; readonly uid: string };
+    readonly pod?: { readonly name: string; readonly uid: string };
+    readonly secret?: { readonly name: string; readonly uid: string };
+    readonly node?: { readonly name: string; readonly uid: string };
+  };
+}
+
+export function serviceAccountTokens(options: ServiceAccountTokenOptions): ServiceAccountTokens {
+  const privateKey = createPrivateKey(options.signingKey);
+  const publicKey = createPublicKey(privateKey);
+  const keyId = createHash('sha256')
+    .update(publicKey.export({ type: 'spki', format: 'der' }))
+    .digest('base64url');
+  const audiences = [options.issuer];
+  const verified = new Map<string, Payload>();
+
+  async function payloadOf(token: string): Promise<Payload> {
+    const known = verified.get(token);
+    const payload = known ?? (await verify(token, publicKey, options));
+    if (!known) {
+      if (verified.size >= rememberedTokens) verified.delete(verified.keys().next().value!);
+      verified.set(token, payload);
+    }
+    if ((payload.exp ?? 0) * 1000 <= options.clock.now()) throw refused('token has expired');
+    return payload;
+  }
+
+  return {
+    issuer: {
+      audiences,
+      issue: (claims) => issue(claims, privateKey, keyId, options),
+      openidConfiguration: () => ({
+        issuer: options.issuer,
+        jwks_uri: `${options.issuer}/openid/v1/jwks`,
+        response_types_supported: ['id_token'],
+        subject_types_supported: ['public'],
+        id_token_signing_alg_values_supported: [algorithm],
+      }),
+      jwks: () => ({ keys: [{ use: 'sig', ...publicKey.export({ format: 'jwk' }), kid: keyId, alg: algorithm }] }),
+    },
+    authenticator: {
+      name: 'serviceaccount',
+      reviewsTokens: true,
+      async authenticate({ headers }, wanted = audiences) {
+        const bearer = /^Bearer\s+(\S+)$/i.exec(String(headers['authorization'] ?? ''))?.[1];
+        if (!bearer) return undefined;
+        const payload = await payloadOf(bearer);
+        const given = [payload.aud ?? []].flat();
+        const asked = wanted.length > 0 ? wanted : audiences;
+        if (!asked.some((audience) => given.includes(audience)))
+          throw refused(
+            `token audiences ${JSON.stringify(given)} is invalid for the target audiences ${JSON.stringify(asked)}`,
+          );
+        return userOf(payload, options.client());
+      },
+    },
+  };
+}
+
+/** A 401 that keeps its reason for TokenReview; clients are told no more than Unauthorized. */
+const refused = (why: string) => Object.assign(unauthorized(), { why });
+
+async function issue(
+  claims: TokenClaims,
+  key: KeyObject,
+  keyId: string,
+  { issuer, clock, random }: ServiceAccountTokenOptions,
+) {
+  const { SignJWT } = await import('jose');
+  const now = Math.floor(clock.now() / 1000);
+  const exp = now + claims.expirationSeconds;
+  const { namespace, serviceAccount, bound, node } = claims;
+  const reference = bound && { [bound.kind.toLowerCase()]: { name: bound.name, uid: bound.uid } };
+  const token = await new SignJWT({
+    'kubernetes.io': { namespace, ...(node && { node }), ...reference, serviceaccount: serviceAccount },
+  })
+    .setProtectedHeader({ alg: algorithm, kid: keyId })
+    .setIssuer(issuer)
+    .setSubject(`system:serviceaccount:${namespace}:${serviceAccount.name}`)
+    .setAudience([...claims.audiences])
+    .setIssuedAt(now)
+    .setNotBefore(now)
+    .setExpirationTime(exp)
+    .setJti(random.uuid())
+    .sign(key);
+  return { token, expirationTimestamp: `${new Date(exp * 1000).toISOString().slice(0, 19)}Z` };
+}
+
+async function verify(token: string, key: KeyObject, { issuer, clock }: ServiceAccountTokenOptions): Promise<Payload> {
+  const { jwtVerify } = await import('jose');
+  try {
+    const { payload } = await jwtVerify(token, key, {
+      issuer,
+      algorithms: [algorithm],
+      currentDate: new Date(clock.now()),
+    });
+    return payload as Payload;
+  } catch (error) {
+    throw refused((error as Error).message);
+  }
+}
+
+/** The account and what the token is bound to must still be the ones it was made for. */
+async function userOf(payload: Payload, client: Client): Promise<UserInfo> {
+  const own = payload['kubernetes.io'];
+  if (!own) throw refused('token is not one of a service account');
+  const { namespace, serviceaccount, pod, secret, node } = own;
+  await mustBe(client, 'serviceaccounts', namespace, serviceaccount);
+  if (pod) await mustBe(client, 'pods', namespace, pod);
+  if (secret) await mustBe(client, 'secrets', namespace, secret);
+  const prefix = 'authentication.kubernetes.io/';
+  return {
+    name: `system:serviceaccount:${namespace}:${serviceaccount.name}`,
+    uid: serviceaccount.uid,
+    groups: ['system:serviceaccounts', `system:serviceaccounts:${namespace}`, 'system:authenticated'],
+    extra: {
+      ...(payload.jti && { [`${prefix}credential-id`]: [`JTI=${payload.jti}`] }),
+      ...(node && { [`${prefix}node-name`]: [node.name], [`${prefix}node-uid`]: [node.uid] }),
+      ...(pod && { [`${prefix}pod-name`]: [pod.name], [`${prefix}pod-uid`]: [pod.uid] }),
+    },
+  };
+}
+
+async function mustBe(
+  client: Client,
+  resource: 'serviceaccounts' | 'pods' | 'secrets',
+  namespace: string,
+  { name, uid }: { name: string; uid: string },
+): Promise<void> {
+  const found = await client
+    .get(resource, { namespace, name })
+    .catch((error) => (isNotFound(error) ? undefined : Promise.reject(error)));
+  if (found?.metadata.uid !== uid)
+    throw refused(`the ${resource.slice(0, -1)} ${namespace}/${name} that the token was made for is gone`);
+}

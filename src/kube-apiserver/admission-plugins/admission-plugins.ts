@@ -1,0 +1,21 @@
+// The admission plugins, in the order in which they are asked.
+// https://kubernetes.io/docs/reference/access-authn-authz/admission-controllers/
+
+import type { Client } from '../../client/client.ts';
+import type { AdmissionPlugin } from '../admission.ts';
+import { defaultTolerationSeconds } from './default-toleration-seconds.ts';
+import { limitRanger } from './limit-ranger.ts';
+import { namespaceLifecycle } from './namespace-lifecycle.ts';
+import { nodeRestriction } from './node-restriction.ts';
+import { priority } from './priority.ts';
+import { serviceAccount } from './service-account.ts';
+
+/** `client` reads what a decision needs: the API server's own caches, as itself. */
+export const admissionPlugins = (client: () => Client): readonly AdmissionPlugin[] => [
+  namespaceLifecycle(client), // first: nothing else need look at what goes into a namespace that is ending
+  serviceAccount(client),
+  nodeRestriction(client),
+  limitRanger(client), // before priority and tolerations only because Kubernetes has it there
+  priority(client),
+  defaultTolerationSeconds,
+];
