@@ -1,0 +1,131 @@
+// The rules of the house that a program can check. DESIGN: rooms, time and chance; STYLE: the length of files.
+
+import { globSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import { describe, expect, test } from 'vitest';
+
+/** From the top of the house to its bottom: a room may use those that are named, and all of them lie below it. */
+const pure = ['machinery'];
+const clients = ['client', 'api', ...pure];
+const mayUse: Record<string, readonly string[]> = {
+  machinery: [],
+  api: pure,
+  store: pure,
+  client: ['api', ...pure],
+  'kube-apiserver': ['store', ...clients],
+  'container-runtime': pure,
+  kubelet: ['container-runtime', ...clients],
+  'kube-proxy': clients,
+  'cluster-dns': clients,
+  'kube-scheduler': clients,
+  'kube-controller-manager': clients,
+  'cloud-controller-manager': clients,
+  dashboard: clients,
+};
+const components = Object.keys(mayUse);
+mayUse['cluster'] = components;
+mayUse['testing'] = ['cluster', ...components];
+mayUse['cli'] = ['testing', 'cluster', ...components];
+
+/** What other rooms may import of a room: its front door. `machinery` is a shelf of tools, each with a door of its own. */
+const isDoor = (room: string, file: string) =>
+  room === 'machinery' || file === `${room}/${room}.ts` || (room === 'cluster' && lightDoors.includes(file));
+/** Commands that only look at a cluster load these and not the whole of it. */
+const lightDoors = ['config', 'control', 'data-directory', 'version'].map((name) => `cluster/${name}.ts`);
+
+const source = path.resolve(import.meta.dirname);
+const isTest = (file: string) => /\.(test|contract)\.ts$/.test(file) || /(^|\/)(fake|test)-[a-z-]+\.ts$/.test(file);
+const files = globSync('**/*.ts', { cwd: source }).filter((file) => !file.includes('generated/'));
+const read = (file: string) => readFileSync(path.join(source, file), 'utf8');
+const roomOf = (file: string) => file.split('/')[0];
+
+interface Import {
+  readonly file: string;
+  readonly line: number;
+  readonly target: string;
+}
+
+function importsBetweenRooms(): Import[] {
+  return files
+    .filter((file) => file.includes('/'))
+    .flatMap((file) =>
+      read(file)
+        .split('\n')
+        .flatMap((text, index) => {
+          const found = /(?:from|import\()\s*'(\.[^']+\.ts)'/.exec(text)?.[1];
+          const target = found && path.normalize(path.join(path.dirname(file), found));
+          return target && !target.startsWith('..') && roomOf(target) !== roomOf(file)
+            ? [{ file, line: index + 1, target }]
+            : [];
+        }),
+    );
+}
+
+describe('rooms', () => {
+  test('every room is in the table', () =>
+    expect([...new Set(files.filter((f) => f.includes('/')).map(roomOf))].filter((room) => !(room in mayUse))).toEqual(
+      [],
+    ));
+
+  test('arrows go down only', () => {
+    const wrong = importsBetweenRooms().filter(
+      ({ file, target }) => !isTest(file) && !mayUse[roomOf(file)]?.includes(roomOf(target)),
+    );
+    expect(
+      wrong.map(
+        ({ file, line, target }) =>
+          `${file}:${line}: ${roomOf(file)} may not import ${roomOf(target)}: move what both need down, or hand it in (DESIGN.md, The rooms)`,
+      ),
+    ).toEqual([]);
+  });
+
+  test('through the front door', () => {
+    const wrong = importsBetweenRooms().filter(({ file, target }) => !isTest(file) && !isDoor(roomOf(target), target));
+    expect(
+      wrong.map(
+        ({ file, line, target }) =>
+          `${file}:${line}: import ${roomOf(target)}/${roomOf(target)}.ts instead of ${target}`,
+      ),
+    ).toEqual([]);
+  });
+});
+
+/** What reads the system's clock, sets its timers or asks for its randomness. */
+const forbidden: readonly [RegExp, string][] = [
+  [/\bDate\.now\(|\bnew Date\(\)|\bperformance\.now\(/, 'ask the Clock that was handed in'],
+  [/(?<![.\w])set(Timeout|Interval)\(/, 'use clock.after or clock.sleep'],
+  [/\bMath\.random\(|\brandomUUID\(|\brandomBytes\(/, 'ask the Random that was handed in'],
+];
+/** Whoever chooses the system's clock and chance, and keys, which must not be guessable whatever the seed. */
+const mayTouchSystem = (file: string) =>
+  ['machinery', 'cli'].includes(roomOf(file)) || file === 'cluster/certificates.ts' || isTest(file);
+
+test('time and chance are handed in', () => {
+  const wrong = files
+    .filter((file) => !mayTouchSystem(file))
+    .flatMap((file) =>
+      read(file)
+        .split('\n')
+        .flatMap((text, index) => {
+          const code = text.replace(/\/\/.*$/, '');
+          const rule = forbidden.find(([pattern]) => pattern.test(code));
+          return rule ? [`${file}:${index + 1}: ${rule[1]} (DESIGN.md, idea 6)`] : [];
+        }),
+    );
+  expect(wrong).toEqual([]);
+});
+
+const mostLines = 400;
+
+test(`files stay within ${mostLines} lines, or say in their first lines why not`, () => {
+  const long = files
+    .filter((file) => !isTest(file))
+    .flatMap((file) => {
+      const lines = read(file).split('\n');
+      return lines.length > mostLines &&
+        !lines.slice(0, 8).some((line) => /longer than|one piece|long because/i.test(line))
+        ? [`${file}: ${lines.length} lines`]
+        : [];
+    });
+  expect(long).toEqual([]);
+});
