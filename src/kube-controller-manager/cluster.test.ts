@@ -1,8 +1,16 @@
 // Controllers with the real API server in process, in virtual time: what needs its finalizers, grace and discovery.
 
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import bootstrap from '../../facts/bootstrap.json' with { type: 'json' };
 import type { Pod } from '../api/api.ts';
-import { type Client, createClient, microTimestamp, type RunningComponent, timestamp } from '../client/client.ts';
+import {
+  type Client,
+  createClient,
+  microTimestamp,
+  type RunningComponent,
+  type Transport,
+  timestamp,
+} from '../client/client.ts';
 import { type ApiServer, createApiServer } from '../kube-apiserver/kube-apiserver.ts';
 import { VirtualClock } from '../machinery/clock.ts';
 import { silentLogger } from '../machinery/logger.ts';
@@ -17,17 +25,65 @@ let api: ApiServer;
 let client: Client;
 let manager: RunningComponent;
 
+const admin = { name: 'admin', groups: ['system:masters', 'system:authenticated'] };
+
+/** What controllers asked for beyond the roles that Kubernetes 1.36 gives their service accounts. */
+const overreach = new Set<string>();
+const roles: any[] = (bootstrap as any).objects['/apis/rbac.authorization.k8s.io/v1/clusterroles'];
+
+function asked(method: string, path: string) {
+  const parts = path.split('/').slice(1);
+  const group = parts[0] === 'apis' ? parts[1] : '';
+  let rest = parts.slice(parts[0] === 'apis' ? 3 : 2);
+  if (rest[0] === 'namespaces' && rest.length > 2 && rest[2] !== 'finalize' && rest[2] !== 'status')
+    rest = rest.slice(2);
+  const [resource = '', name, subresource] = rest;
+  const verbs: Record<string, string> = {
+    POST: 'create',
+    PUT: 'update',
+    PATCH: 'patch',
+    DELETE: name ? 'delete' : 'deletecollection',
+  };
+  return { verb: verbs[method] ?? (name ? 'get' : 'list'), group, resource, subresource };
+}
+
+function within(account: string, transport: Transport): Transport {
+  const rules = roles
+    .filter(({ metadata: { name } }) => [`system:controller:${account}`, 'system:discovery'].includes(name))
+    .flatMap((role) => role.rules);
+  const has = (list: string[] | undefined, value: string) => list?.includes('*') || list?.includes(value);
+  return {
+    send(request) {
+      const { verb, group, resource, subresource } = asked(request.method, request.path);
+      const what = subresource ? `${resource}/${subresource}` : resource;
+      const allowed = rules.some((rule) =>
+        resource
+          ? has(rule.verbs, verb) && has(rule.apiGroups, group) && has(rule.resources, what)
+          : rule.nonResourceURLs?.some(
+              (url: string) => url === request.path || (url.endsWith('*') && request.path.startsWith(url.slice(0, -1))),
+            ),
+      );
+      if (!allowed) overreach.add(`${account}: ${verb} ${what || request.path} ${group}`);
+      return transport.send(request);
+    },
+  };
+}
+
 beforeEach(async () => {
   clock = new VirtualClock();
   const random = seededRandom(7);
   const logger = silentLogger;
   api = await createApiServer({ store: createMemoryStore({ clock }), clock, random, logger });
-  client = createClient(api.transport({ name: 'admin', groups: ['system:masters'], uid: '', extra: {} } as any));
+  client = createClient(api.transport(admin));
   const fatal = (error: Error) => {
     throw error;
   };
   const context = { client, clock, random, logger, metrics: new Metrics(), fatal };
-  manager = await startKubeControllerManager(context, { rootCa: 'PEM', clusterCidrs: ['10.244.0.0/22'] });
+  manager = await startKubeControllerManager(context, {
+    rootCa: 'PEM',
+    clusterCidrs: ['10.244.0.0/22'],
+    clientFor: (account) => createClient(within(account, api.transport(admin))),
+  });
   await clock.settle();
   for (const name of ['default', 'kube-node-lease']) await client.create('namespaces', { metadata: { name } });
   await clock.settle();
@@ -526,4 +582,8 @@ test('a disruption budget follows its pods', async () => {
     disruptionsAllowed: 2,
     conditions: [{ type: 'DisruptionAllowed', status: 'True', reason: 'SufficientPods' }],
   });
+});
+
+test('no controller in any test above asked for more than its role allows', () => {
+  expect([...overreach].sort()).toEqual([]);
 });
