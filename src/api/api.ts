@@ -3,6 +3,7 @@
 export type * from '../machinery/schema.ts';
 export { age } from './age.ts';
 export * from './body.ts';
+export { acceptedStatus, customKinds } from './custom/custom-kind.ts';
 export { type Documentation, documentation } from './documentation.ts';
 export * from './errors.ts';
 export * from './fields.ts';

@@ -14,6 +14,8 @@ export interface Wanted {
   readonly version: string;
   readonly kind: string;
   readonly schema: Schema;
+  /** Made by a CustomResourceDefinition: the body must name its kind. */
+  readonly custom?: boolean;
 }
 
 export type Encoding = 'json' | 'yaml';
@@ -45,9 +47,10 @@ export function decodeValue(value: any, wanted: Wanted, faults: readonly string[
     const { object, unknownFields } = decode(wanted.schema, value);
     const unknown = unknownFields.map((path) => `unknown field ${JSON.stringify(path)}`);
     const all = [...faults, ...unknown];
+    const typed = wanted.custom ? object : withType(object, wanted, apiVersion);
     const strict = [...(message ? [message] : faults), ...unknown];
     return {
-      object: withType(object, wanted, apiVersion),
+      object: typed,
       strictFaults: all,
       ...(all.length && { strictError: cannot(`strict decoding error: ${strict.join(', ')}`).message }),
     };
@@ -72,6 +75,7 @@ function checkKind(value: any, wanted: Wanted): { kind: string; version: string;
   for (const field of ['apiVersion', 'kind'] as const)
     if (value[field] !== undefined && value[field] !== null && typeof value[field] !== 'string')
       throw unrecognizedValue(wanted, value, field);
+  if (wanted.custom) return checkCustomKind(value, wanted, wantedVersion);
   const apiVersion: string = value.apiVersion || wantedVersion;
   const kind: string = value.kind || wanted.kind;
   const version = apiVersion.slice(apiVersion.indexOf('/') + 1);
@@ -85,6 +89,20 @@ function checkKind(value: any, wanted: Wanted): { kind: string; version: string;
     );
   const internal = (wanted.group || 'core').split('.')[0];
   throw cannot(`converting (${version}.${kind}) to (${internal}.${wanted.kind}): unknown conversion`);
+}
+
+/** Custom resources are not defaulted here; a kind that differs is a fault of the object, which validation tells. */
+function checkCustomKind(value: any, wanted: Wanted, wantedVersion: string) {
+  const text = JSON.stringify(value);
+  if (!value.kind)
+    throw badRequest(
+      `the object provided is unrecognized (must be of type ${wanted.kind}): Object 'Kind' is missing in '${text}' (${text})`,
+    );
+  if (value.apiVersion !== wantedVersion)
+    throw badRequest(
+      `the API version in the data (${value.apiVersion ?? ''}) does not match the expected API version (${wantedVersion})`,
+    );
+  return { kind: value.kind as string, version: wanted.version, apiVersion: wantedVersion };
 }
 
 interface Parsed {

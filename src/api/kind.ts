@@ -100,6 +100,12 @@ export interface Kind<T extends ApiObject = any> extends ResourceInfo {
   readonly storagePrefix: string;
   toStorage?(object: T): ApiObject;
   fromStorage?(object: ApiObject): T;
+  /** Where a custom resource keeps what /scale shows, as JSON paths such as `.spec.replicas`. */
+  readonly scalePaths?: {
+    readonly specReplicasPath: string;
+    readonly statusReplicasPath: string;
+    readonly labelSelectorPath?: string;
+  };
   /** True for kinds that a CustomResourceDefinition made. */
   readonly custom?: boolean;
   /** True for kinds that are answered and not stored (SubjectAccessReview, TokenReview, Binding). */

@@ -4,13 +4,17 @@
 
 import { canonicalQuantity } from '../machinery/quantity.ts';
 import type { Schema } from '../machinery/schema.ts';
+import { pruneCustom } from './custom/prune.ts';
 import { schemaNamed } from './schemas.ts';
+import { sortKeys } from './sort.ts';
 import { canonicalMicroTime, canonicalTime } from './time.ts';
 
 /** A value of the wrong type; `message` is what Go's decoder says. The caller says which kind it was. */
 export class DecodeError extends Error {
   override readonly name = 'DecodeError';
 }
+
+export { sortKeys };
 
 export interface Decoded {
   /** In canonical form; a new object. */
@@ -21,6 +25,7 @@ export interface Decoded {
 
 /** Throws DecodeError, or QuantityError for what is no quantity. */
 export function decode(schema: Schema, value: unknown): Decoded {
+  if (schema.custom) return pruneCustom(schema, value);
   const walk = new Walk(true);
   const object = walk.value(schema, value);
   return { object, unknownFields: walk.unknown ? unknownFields(schema, value) : [] };
@@ -28,6 +33,7 @@ export function decode(schema: Schema, value: unknown): Decoded {
 
 /** The canonical form of an object whose types are right. Unknown fields are dropped. */
 export function canonical<T>(schema: Schema, value: T): T {
+  if (schema.custom) return pruneCustom(schema, value).object;
   return new Walk(false).value(schema, value);
 }
 
@@ -263,15 +269,6 @@ function isZero(walked: any, given: any): boolean {
   // An empty map; a pointer to a struct is never `nonzero`.
   for (const _ in given) return false;
   return true;
-}
-
-/** A deep copy with sorted keys, as Go writes maps. */
-export function sortKeys(value: any): any {
-  if (typeof value !== 'object' || value === null) return value;
-  if (Array.isArray(value)) return value.map(sortKeys);
-  const out: any = {};
-  for (const key of Object.keys(value).sort()) out[key] = sortKeys(value[key]);
-  return out;
 }
 
 /** Paths of the fields that a schema does not have, in the order in which they stand. */

@@ -34,6 +34,29 @@ export interface Schema {
   readonly goType?: string;
   /** Path of protobuf field numbers: "2", or "2.1" where Go embeds the message that has the field. */
   readonly protobuf?: string;
+  /** The root of a custom resource: read leniently, because what is wrong is told by validation. */
+  readonly custom?: boolean;
+  /** What values must be beside their type (JSON Schema's keywords), for custom resources. */
+  readonly constraints?: Constraints;
   /** Only in a CRD's schema of schemas. */
   readonly union?: 'schema-or-array' | 'schema-or-bool';
+}
+
+export interface Constraints {
+  readonly minimum?: number;
+  readonly exclusiveMinimum?: boolean;
+  readonly maximum?: number;
+  readonly exclusiveMaximum?: boolean;
+  readonly multipleOf?: number;
+  readonly minLength?: number;
+  readonly maxLength?: number;
+  readonly pattern?: string;
+  readonly minItems?: number;
+  readonly maxItems?: number;
+  readonly minProperties?: number;
+  readonly maxProperties?: number;
+  readonly allOf?: readonly Schema[];
+  readonly anyOf?: readonly Schema[];
+  readonly oneOf?: readonly Schema[];
+  readonly not?: Schema;
 }
