@@ -57,14 +57,13 @@ export async function ensureSigningKey(directory: string): Promise<string> {
   const file = path.join(directory, 'sa.key');
   const existing = await readFile(file, 'utf8').catch(() => undefined);
   if (existing) return existing;
-  const { privateKey } = generateKeyPairSync('rsa', {
-    modulusLength: 2048,
-    privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
-    publicKeyEncoding: { type: 'spki', format: 'pem' },
-  });
-  await writeFile(file, privateKey, { mode: 0o600 });
-  return privateKey;
+  const key = makeSigningKey();
+  await writeFile(file, key, { mode: 0o600 });
+  return key;
 }
+
+export const makeSigningKey = (): string =>
+  generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export({ type: 'pkcs8', format: 'pem' }) as string;
 
 async function readPair(directory: string, name: string): Promise<KeyPair | undefined> {
   const read = (ending: string) => readFile(path.join(directory, `${name}.${ending}`), 'utf8').catch(() => undefined);

@@ -278,3 +278,14 @@ function condition(
     ...(why.message && { message: why.message }),
   } as unknown as PodCondition;
 }
+
+const ownConditions = ['PodReadyToStartContainers', 'Initialized', 'Ready', 'ContainersReady', 'PodScheduled'];
+
+/** The pod with the status that this kubelet computed last, and with the conditions that others wrote to the API since. */
+export function withKnownStatus(pod: Pod, known: PodStatus | undefined): Pod {
+  if (!known) return pod;
+  const isOurs = ({ type }: PodCondition) => ownConditions.includes(type);
+  const ours = (known.conditions ?? []).filter(isOurs);
+  const theirs = (pod.status?.conditions ?? []).filter((c) => !(isOurs(c) && ours.some((o) => o.type === c.type)));
+  return { ...pod, status: { ...known, conditions: [...ours, ...theirs] } };
+}

@@ -1,15 +1,16 @@
 // Looks after one pod, one sync at a time: brings what runs into line with the spec, ends it when it is to end.
 // What to do is decided in pod-actions.ts; how it looks from outside in pod-status.ts.
 
-import { readFile, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { isNotFound, type Pod, type Secret } from '../api/api.ts';
 import type { ContainerStatus, Sandbox } from '../container-runtime/container-runtime.ts';
 import type { Timer } from '../machinery/clock.ts';
 import { Backoff, goDuration } from './backoff.ts';
 import { syncFrequencyMs } from './config.ts';
-import { hashOf, logDirectory, podDirectory, sandboxConfig, terminationLogPath } from './container-config.ts';
+import { hashOf, logDirectory, podDirectory, sandboxConfig } from './container-config.ts';
+import { LastWords } from './last-words.ts';
 import { newest, type PodActions, podActions, type RuntimePod } from './pod-actions.ts';
-import { podStatus } from './pod-status.ts';
+import { podStatus, withKnownStatus } from './pod-status.ts';
 import { allocatableOf, graceOf, StartError, startContainer } from './start-container.ts';
 import { stopContainer, stopPod } from './stop-containers.ts';
 import type { KubeletTools } from './tools.ts';
@@ -18,7 +19,6 @@ import { setUpVolumes, tearDownVolumes } from './volumes/volumes.ts';
 /** Restarts: 10 s, doubling, up to 5 min. */
 const restartBackoff = [10_000, 300_000] as const;
 const retryMs = 1000;
-const maxTerminationMessageBytes = 4096;
 /** Volumes that cannot be set up are tried again after this long. */
 const volumeRetryMs = 2000;
 
@@ -28,7 +28,7 @@ export class PodWorker {
   readonly #tools: KubeletTools;
   readonly #backoff = new Backoff(...restartBackoff);
   readonly #waiting = new Map<string, { reason: string; message?: string }>();
-  readonly #messages = new Map<string, string>();
+  readonly #lastWords: LastWords;
   readonly #ended: () => void;
   #pod: Pod;
   #state: State = 'syncing';
@@ -45,6 +45,7 @@ export class PodWorker {
   constructor(pod: Pod, tools: KubeletTools, ended: () => void) {
     this.#pod = pod;
     this.#tools = tools;
+    this.#lastWords = new LastWords(tools.config.rootDirectory);
     this.#ended = ended;
   }
 
@@ -154,7 +155,7 @@ export class PodWorker {
 
   /** Does what was decided. Returns when to look again. */
   async #act(actions: PodActions, runtime: RuntimePod): Promise<number> {
-    const { tools } = { tools: this.#tools };
+    const tools = this.#tools;
     if (actions.killPod) {
       await stopPod(this.#pod, graceOf(this.#pod), tools);
       if (!actions.createSandbox) return syncFrequencyMs;
@@ -298,7 +299,9 @@ export class PodWorker {
   /** Tells the API how the pod is, and begins or ends probes. */
   async #report(): Promise<void> {
     const { tools, runtime } = await this.#look();
-    const withMessages = await this.#withMessages(runtime);
+    const containers = tools.config.usesFilesystem
+      ? await this.#lastWords.of(this.#pod, runtime.containers)
+      : runtime.containers;
     this.#probe(runtime);
     const containerOf = (id: string) => {
       const name = runtime.containers.find((c) => c.id === id)?.name;
@@ -308,10 +311,9 @@ export class PodWorker {
       const container = containerOf(id);
       return container !== undefined && tools.probes[what](id, container);
     };
-    const known = tools.statuses.get(this.#pod.metadata.uid);
     const status = podStatus(
-      known ? { ...this.#pod, status: { ...known, conditions: conditionsOf(this.#pod, known) } } : this.#pod,
-      withMessages,
+      withKnownStatus(this.#pod, tools.statuses.get(this.#pod.metadata.uid)),
+      { ...runtime, containers },
       {
         waiting: this.#waiting,
         isReady: (id) => this.#state === 'syncing' && ask(id, 'isReady'),
@@ -338,37 +340,6 @@ export class PodWorker {
         probes.add(this.#pod, container, targetOf(status, sandbox, this.#pod, this.#tools.config.nodeIPs));
       }
     probes.removePod(this.#pod.metadata.uid, alive);
-  }
-
-  /** Reads what ended containers left at their terminationMessagePath, or said last. */
-  async #withMessages(runtime: RuntimePod): Promise<RuntimePod> {
-    if (!this.#tools.config.usesFilesystem) return runtime;
-    const containers = await Promise.all(
-      runtime.containers.map(async (c) => (c.state === 'exited' ? { ...c, message: await this.#lastWords(c) } : c)),
-    );
-    return { ...runtime, containers };
-  }
-
-  async #lastWords(status: ContainerStatus): Promise<string> {
-    const known = this.#messages.get(status.id);
-    if (known !== undefined) return known;
-    const spec = [...this.#pod.spec.containers, ...(this.#pod.spec.initContainers ?? [])].find(
-      (c) => c.name === status.name,
-    );
-    const directory = podDirectory(this.#tools.config.rootDirectory, this.#pod.metadata.uid);
-    let message = await readFile(terminationLogPath(directory, status.name, status.attempt), 'utf8').catch(() => '');
-    if (!message && spec?.terminationMessagePolicy === 'FallbackToLogsOnError' && status.exitCode !== 0) {
-      const log = await readFile(status.logPath, 'utf8').catch(() => '');
-      message = log
-        .split('\n')
-        .slice(-81)
-        .map((line) => line.split(' ').slice(3).join(' '))
-        .join('\n')
-        .slice(-2048);
-    }
-    message = message.slice(0, maxTerminationMessageBytes) || status.message;
-    this.#messages.set(status.id, message);
-    return message;
   }
 
   /** Ends the pod, tells the API, and clears away what it left. */
@@ -415,17 +386,6 @@ export class PodWorker {
 }
 
 const firstRetryMs = (reason: string) => (reason === 'CreateContainerConfigError' ? 5000 : 10_000);
-
-/** Ours as last computed, and those of other writers from the API. */
-function conditionsOf(pod: Pod, known: NonNullable<Pod['status']>): NonNullable<Pod['status']>['conditions'] {
-  const ours = known.conditions ?? [];
-  const theirs = (pod.status?.conditions ?? []).filter(
-    (c) => !ours.some((o) => o.type === c.type && ownConditions.includes(c.type)),
-  );
-  return [...ours.filter((c) => ownConditions.includes(c.type)), ...theirs];
-}
-
-const ownConditions = ['PodReadyToStartContainers', 'Initialized', 'Ready', 'ContainersReady', 'PodScheduled'];
 
 const targetOf = (status: ContainerStatus, sandbox: Sandbox, pod: Pod, nodeIPs: readonly string[]) => ({
   containerId: status.id,

@@ -21,7 +21,7 @@ export interface Access {
 }
 
 export interface AccessOptions extends Pick<ComponentContext, 'clock' | 'random'> {
-  /** PEM of the RSA key that signs service account tokens. */
+  /** PEM of the key (RSA or P-256) that signs service account tokens. */
   readonly signingKey: string;
   /** Issuer of those tokens, such as https://kubernetes.default.svc.cluster.local. */
   readonly issuer: string;

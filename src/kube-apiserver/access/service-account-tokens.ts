@@ -16,7 +16,7 @@ export interface ServiceAccountTokens {
 }
 
 export interface ServiceAccountTokenOptions {
-  /** PEM of an RSA key. */
+  /** PEM of an RSA or a P-256 key. */
   readonly signingKey: string;
   /** URL that tokens name as their issuer. */
   readonly issuer: string;
@@ -26,7 +26,8 @@ export interface ServiceAccountTokenOptions {
   readonly client: () => Client;
 }
 
-const algorithm = 'RS256';
+/** Signature algorithm of a key: RFC 7518, section 3.1. */
+const algorithmOf = (key: KeyObject) => (key.asymmetricKeyType === 'ec' ? 'ES256' : 'RS256');
 /** Verified signatures that are remembered: a pod sends the same token with every request. */
 const rememberedTokens = 4_096;
 
@@ -73,9 +74,11 @@ export function serviceAccountTokens(options: ServiceAccountTokenOptions): Servi
         jwks_uri: `${options.issuer}/openid/v1/jwks`,
         response_types_supported: ['id_token'],
         subject_types_supported: ['public'],
-        id_token_signing_alg_values_supported: [algorithm],
+        id_token_signing_alg_values_supported: [algorithmOf(publicKey)],
       }),
-      jwks: () => ({ keys: [{ use: 'sig', ...publicKey.export({ format: 'jwk' }), kid: keyId, alg: algorithm }] }),
+      jwks: () => ({
+        keys: [{ use: 'sig', ...publicKey.export({ format: 'jwk' }), kid: keyId, alg: algorithmOf(publicKey) }],
+      }),
     },
     authenticator: {
       name: 'serviceaccount',
@@ -113,7 +116,7 @@ async function issue(
   const token = await new SignJWT({
     'kubernetes.io': { namespace, ...(node && { node }), ...reference, serviceaccount: serviceAccount },
   })
-    .setProtectedHeader({ alg: algorithm, kid: keyId })
+    .setProtectedHeader({ alg: algorithmOf(key), kid: keyId })
     .setIssuer(issuer)
     .setSubject(`system:serviceaccount:${namespace}:${serviceAccount.name}`)
     .setAudience([...claims.audiences])
@@ -130,7 +133,7 @@ async function verify(token: string, key: KeyObject, { issuer, clock }: ServiceA
   try {
     const { payload } = await jwtVerify(token, key, {
       issuer,
-      algorithms: [algorithm],
+      algorithms: [algorithmOf(key)],
       currentDate: new Date(clock.now()),
     });
     return payload as Payload;
