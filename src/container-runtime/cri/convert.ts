@@ -28,7 +28,18 @@ function namespaces(config: SandboxConfig): Message {
   };
 }
 
-export function sandboxMessage(config: SandboxConfig): Message {
+/** Says which node a sandbox or container belongs to, for one runtime may serve several. Nobody above sees it. */
+const ownerLabel = 'coracle.local/owner';
+
+export const isOwn = (item: Message, owner: string): boolean => item['labels'][ownerLabel] === owner;
+
+const withOwner = (labels: Readonly<Record<string, string>>, owner: string) => ({ ...labels, [ownerLabel]: owner });
+
+function withoutOwner({ [ownerLabel]: _owner, ...labels }: Record<string, string>): Record<string, string> {
+  return labels;
+}
+
+export function sandboxMessage(config: SandboxConfig, owner: string): Message {
   const { name, namespace, uid, attempt } = config;
   return {
     metadata: { name, namespace, uid, attempt },
@@ -36,7 +47,7 @@ export function sandboxMessage(config: SandboxConfig): Message {
     logDirectory: config.logDirectory,
     dnsConfig: config.dns && { ...config.dns },
     portMappings: (config.portMappings ?? []).map(({ hostIP, ...mapping }) => ({ ...mapping, hostIp: hostIP ?? '' })),
-    labels: config.labels,
+    labels: withOwner(config.labels, owner),
     annotations: config.annotations,
     linux: {
       cgroupParent: config.cgroupParent,
@@ -51,7 +62,7 @@ export function sandboxMessage(config: SandboxConfig): Message {
   };
 }
 
-export function containerMessage(config: ContainerConfig, sandbox: SandboxConfig): Message {
+export function containerMessage(config: ContainerConfig, sandbox: SandboxConfig, owner: string): Message {
   const { security } = config;
   const number = (value?: number) => (value === undefined ? undefined : { value });
   return {
@@ -67,7 +78,7 @@ export function containerMessage(config: ContainerConfig, sandbox: SandboxConfig
       readonly: readOnly,
       propagation: propagations[propagation],
     })),
-    labels: config.labels,
+    labels: withOwner(config.labels, owner),
     annotations: config.annotations,
     logPath: config.logPath,
     stdin: config.stdin,
@@ -135,7 +146,7 @@ export function statusOf(sandboxId: string, status: Message, info: Message = {})
     message,
     image: image?.image ?? '',
     imageRef,
-    labels,
+    labels: withoutOwner(labels),
     annotations,
     logPath,
     pid: state === 'running' ? pidOf(info['info']) : undefined,
@@ -144,7 +155,8 @@ export function statusOf(sandboxId: string, status: Message, info: Message = {})
 
 export function sandboxOf(item: Message, ips: readonly string[]): Sandbox {
   const { name, namespace, uid, attempt } = item['metadata'];
-  const { id, labels, annotations } = item;
+  const { id, annotations } = item;
+  const labels = withoutOwner(item['labels']);
   const state = item['state'] === 'SANDBOX_READY' ? 'ready' : 'notready';
   const createdAt = milliseconds(item['createdAt']);
   return { id, config: { name, namespace, uid, attempt, labels, annotations }, state, createdAt, ips };

@@ -145,7 +145,7 @@ message ContainerConfig {
 message CreateContainerRequest { string pod_sandbox_id = 1; ContainerConfig config = 2; PodSandboxConfig sandbox_config = 3; }
 message StopContainerRequest { string container_id = 1; int64 timeout = 2; }
 enum ContainerState { CONTAINER_CREATED = 0; CONTAINER_RUNNING = 1; CONTAINER_EXITED = 2; CONTAINER_UNKNOWN = 3; }
-message Container { string id = 1; string pod_sandbox_id = 2; ContainerState state = 6; }
+message Container { string id = 1; string pod_sandbox_id = 2; ContainerState state = 6; map<string, string> labels = 8; }
 message ListContainersResponse { repeated Container containers = 1; }
 message ContainerStatusRequest { string container_id = 1; bool verbose = 2; }
 message ContainerStatus {

@@ -62,6 +62,7 @@ async function startContainerd() {
   });
   const options = {
     endpoint: `unix://${directory}/c.sock`,
+    owner: 'test',
     imageDirectory: join(directory, 'images'),
     clock: systemClock,
     random: systemRandom,
@@ -75,6 +76,7 @@ async function startContainerd() {
   const started = runtime;
   return {
     runtime,
+    options,
     image: 'coracle.local/hello',
     startLine: 'listens on port',
     logDirectory: join(directory, 'logs'),
@@ -166,8 +168,18 @@ describe.runIf(inside)('cri, inside', () => {
     expect(stats!.memoryWorkingSetBytes).toBeGreaterThan(1e6);
   });
 
+  test('another node at the same runtime sees nothing of this one', async () => {
+    const other = await createCriRuntime({ ...subject.options, owner: 'other' });
+    expect(await other.listPodSandboxes()).toEqual([]);
+    expect(await other.listContainers()).toEqual([]);
+    expect(await other.containerStats()).toEqual([]);
+    await other.destroyAll?.();
+    expect((await subject.runtime.containerStatus(id))?.state).toBe('running');
+    await other.close();
+  });
+
   test('nobody at the endpoint', async () => {
-    const options = { imageDirectory: '/nosuch', clock: systemClock, random: systemRandom };
+    const options = { owner: 'test', imageDirectory: '/nosuch', clock: systemClock, random: systemRandom };
     const reaching = createCriRuntime({ endpoint: 'unix:///nosuch.sock', ...options });
     await expect(reaching).rejects.toMatchObject({ kind: 'unavailable' });
   }, 20_000);

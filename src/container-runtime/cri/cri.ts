@@ -22,6 +22,7 @@ import { RuntimeError } from '../runtime-error.ts';
 import {
   containerMessage,
   imageOf,
+  isOwn,
   resourcesMessage,
   sandboxMessage,
   sandboxOf,
@@ -35,6 +36,8 @@ import { type StreamOptions, streamPort, streamSession } from './streaming.ts';
 export interface CriOptions {
   /** unix:///run/containerd/containerd.sock */
   readonly endpoint: string;
+  /** The node's name in the cluster's: only sandboxes made under the same are seen, and removed by destroyAll. */
+  readonly owner: string;
   /** Where the built-in image is made before it goes to the runtime. */
   readonly imageDirectory: string;
   readonly clock: Clock;
@@ -85,7 +88,7 @@ class Cri implements ContainerRuntime {
   }
 
   async runPodSandbox(config: SandboxConfig): Promise<string> {
-    const request = { config: sandboxMessage(config), runtimeHandler: '' };
+    const request = { config: sandboxMessage(config, this.#options.owner), runtimeHandler: '' };
     const run = () => this.#client.call('RunPodSandbox', request, 'sandbox', 2 * 120_000);
     const { podSandboxId } = await run().catch(async (error) => {
       // A runtime told to use our pause image (see hello-import.ts) gets it when it first needs it.
@@ -107,14 +110,15 @@ class Cri implements ContainerRuntime {
 
   async listPodSandboxes(): Promise<readonly Sandbox[]> {
     const { items } = await this.#client.call('ListPodSandbox');
-    return Promise.all(items.map(async (item: Message) => sandboxOf(item, await this.#addresses(item))));
+    const own = items.filter((item: Message) => isOwn(item, this.#options.owner));
+    return Promise.all(own.map(async (item: Message) => sandboxOf(item, await this.#addresses(item))));
   }
 
   async createContainer(sandboxId: string, config: ContainerConfig, sandbox: SandboxConfig): Promise<string> {
     const request = {
       podSandboxId: sandboxId,
-      config: containerMessage(config, sandbox),
-      sandboxConfig: sandboxMessage(sandbox),
+      config: containerMessage(config, sandbox, this.#options.owner),
+      sandboxConfig: sandboxMessage(sandbox, this.#options.owner),
     };
     const { containerId } = await this.#client.call('CreateContainer', request, 'create');
     return containerId;
@@ -138,10 +142,12 @@ class Cri implements ContainerRuntime {
   async listContainers(): Promise<readonly ContainerStatus[]> {
     const { containers } = await this.#client.call('ListContainers');
     const statuses = await Promise.all(
-      containers.map(async (container: Message) => {
-        const known = this.#statuses.get(container['id']);
-        return known?.state === stateOf(container) ? known : this.#fetch(container['id'], container['podSandboxId']);
-      }),
+      containers
+        .filter((container: Message) => isOwn(container, this.#options.owner))
+        .map(async (container: Message) => {
+          const known = this.#statuses.get(container['id']);
+          return known?.state === stateOf(container) ? known : this.#fetch(container['id'], container['podSandboxId']);
+        }),
     );
     const present = statuses.filter((status) => status !== undefined);
     const ids = new Set(present.map((status) => status.id));
@@ -163,7 +169,8 @@ class Cri implements ContainerRuntime {
 
   async containerStats(): Promise<readonly ContainerStats[]> {
     const { stats } = await this.#client.call('ListContainerStats');
-    return stats.map(({ attributes, cpu, memory }: Message) => ({
+    const own = stats.filter((entry: Message) => isOwn(entry['attributes'], this.#options.owner));
+    return own.map(({ attributes, cpu, memory }: Message) => ({
       id: attributes.id,
       name: attributes.metadata.name,
       sandboxId: this.#statuses.get(attributes.id)?.sandboxId ?? '',

@@ -119,6 +119,9 @@ export class Containers {
         process: process_,
       });
       view.makeDirectory(process_.cwd);
+      // Mounting through an image's link would end up on the machine's own directories.
+      for (const path of ['/dev', '/proc', '/sys'])
+        if (view.makeDirectory(path) !== path) throw new RuntimeError('create', `image has a link at ${path}`);
       const problem = view.whyNotExecutable(command[0], searchPathOf(process_), process_.cwd);
       if (problem) this.#problems.set(id, problem);
       await images.lease(id, image);

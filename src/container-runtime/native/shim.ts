@@ -34,6 +34,7 @@ const kept = new Map<string, Kept>();
 const connections = new Set<Socket>();
 /** Without containers and without Coracle there is nothing to stay for. */
 const idleMs = 10_000;
+const mostBehind = 16 * 2 ** 20;
 
 function now(): string {
   // The system's clock has milliseconds; the monotonic one orders what happens within one.
@@ -71,6 +72,8 @@ function output(id: string, stream: 'stdout' | 'stderr', chunk: Buffer): void {
   head[0] = stream === 'stdout' ? 1 : 2;
   head.writeUInt32BE(chunk.length, 1);
   for (const peer of container.attached) {
+    // Who does not keep up is let go: the container must not wait, and this process must not grow.
+    if (peer.writableLength > mostBehind) peer.destroy();
     peer.write(head);
     peer.write(chunk);
   }
