@@ -108,7 +108,7 @@ const symbols = new Set(['(', ')', ',', '!', '=', '==', '!=', '<', '>']);
 
 function tokens(text: string): Token[] {
   const found: Token[] = [];
-  for (const [word] of text.matchAll(/[=!<>]+|[(),]|[^\s=!<>(),]+/g))
+  for (const [word] of text.matchAll(/==|!=|[=!<>(),]|[^\s=!<>(),]+/g))
     found.push({ text: word, kind: /^[=!<>(),]/.test(word) ? 'symbol' : 'word' });
   return [...found, { text: '', kind: 'end' }];
 }

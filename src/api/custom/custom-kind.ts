@@ -45,8 +45,8 @@ function customKind({ spec }: CustomResourceDefinition, version: CustomResourceD
     cells,
     selectableFields: Object.fromEntries(
       (version.selectableFields ?? []).map(({ jsonPath }) => {
-        const steps = parseJsonPath(jsonPath);
-        return [jsonPath.replace(/^\./, ''), (object: ApiObject) => String(evaluate(steps, object)[0] ?? '')];
+        const read = reader(jsonPath);
+        return [jsonPath.replace(/^\./, ''), (object: ApiObject) => String(read(object)[0] ?? '')];
       }),
     ),
     hasGeneration: true,
@@ -122,10 +122,20 @@ function columnsOf(version: CustomResourceDefinitionVersion): Pick<Kind, 'column
     })),
   ];
   const readers = own.map(({ jsonPath, type }) => {
-    const steps = parseJsonPath(jsonPath);
-    return (object: ApiObject, now: number) => cellOf(type, evaluate(steps, object), now);
+    const read = reader(jsonPath);
+    return (object: ApiObject, now: number) => cellOf(type, read(object), now);
   });
   return { columns, cells: (object, now) => [object.metadata.name, ...readers.map((read) => read(object, now))] };
+}
+
+/** A path that cannot be read finds nothing: the definition has been stored, and its kinds must be served. */
+function reader(jsonPath: string): (object: ApiObject) => unknown[] {
+  try {
+    const steps = parseJsonPath(jsonPath);
+    return (object) => evaluate(steps, object);
+  } catch {
+    return () => [];
+  }
 }
 
 function cellOf(type: string, values: readonly unknown[], now: number): unknown {

@@ -7,13 +7,13 @@ type Step = { name: string } | { index: number } | 'all' | { filter: readonly st
 export function parseJsonPath(path: string): readonly Step[] {
   const steps: Step[] = [];
   const pattern =
-    /\.([\w-]+|\\.)+|\.\*|\[(-?\d+)\]|\[\*\]|\[(?:'([^']*)'|"([^"]*)")\]|\[\?\(@((?:\.[\w-]+)+)\s*==\s*(?:'([^']*)'|"([^"]*)"|(\w+))\)\]/gy;
+    /\.\*|\.(?:[^.[\]\\*]|\\.)+|\[(-?\d+)\]|\[\*\]|\[(?:'([^']*)'|"([^"]*)")\]|\[\?\(@((?:\.[\w-]+)+)\s*==\s*(?:'([^']*)'|"([^"]*)"|(\w+))\)\]/gy;
   let at = 0;
   while (at < path.length) {
     pattern.lastIndex = at;
     const match = pattern.exec(path);
     if (!match) throw new Error(`unrecognized JSON path ${path} at ${path.slice(at)}`);
-    const [text, , index, single, double, filter, a, b, bare] = match;
+    const [text, index, single, double, filter, a, b, bare] = match;
     if (text === '.*' || text === '[*]') steps.push('all');
     else if (index !== undefined) steps.push({ index: Number(index) });
     else if (filter !== undefined)

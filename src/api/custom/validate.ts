@@ -57,6 +57,23 @@ function validate(schema: Schema, value: any, path: string): FieldError[] {
   return [...errors, ...validateJunctions(limits, value, path)];
 }
 
+const matchers = new Map<string, RegExp>();
+
+/** Patterns are RE2's; what JavaScript reads differently, or not at all, lets every value pass. */
+function matcher(pattern: string): RegExp {
+  let found = matchers.get(pattern);
+  if (!found) matchers.set(pattern, (found = compile(pattern)));
+  return found;
+}
+
+function compile(pattern: string): RegExp {
+  for (const flags of ['u', ''])
+    try {
+      return new RegExp(pattern, flags);
+    } catch {}
+  return /(?:)/;
+}
+
 /** Formats that are checked; others say nothing. */
 const formats: Readonly<Record<string, (text: string) => boolean>> = {
   'date-time': (text) => parseTime(text) !== undefined,
@@ -79,7 +96,7 @@ function validateString({ format }: Schema, limits: Constraints, value: string, 
   if (limits.minLength !== undefined && length < limits.minLength)
     errors.push(invalidValue(path, value, `${path} in body should be at least ${limits.minLength} chars long`));
   if (limits.maxLength !== undefined && length > limits.maxLength) errors.push(tooLong(path, limits.maxLength));
-  if (limits.pattern !== undefined && !new RegExp(limits.pattern, 'u').test(value))
+  if (limits.pattern !== undefined && !matcher(limits.pattern).test(value))
     errors.push(invalidValue(path, value, `${path} in body should match '${limits.pattern}'`));
   if (format && formats[format] && !formats[format](value))
     errors.push(invalidValue(path, value, `${path} in body must be of type ${format}: ${JSON.stringify(value)}`));
