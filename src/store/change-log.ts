@@ -7,6 +7,12 @@ interface Transaction {
   readonly changes: readonly Change[];
 }
 
+/**
+ * The past is kept in memory, so it is bounded by what a writer can do in a while, beside the regular compaction. The
+ * API server has caches of its own for what its clients ask for.
+ */
+const keptTransactions = 10_000;
+
 export interface ChangeBatch {
   readonly changes: readonly Change[];
   readonly revision: Revision;
@@ -45,6 +51,12 @@ export class ChangeLog {
     let behind = false;
     for (const watcher of this.#watchers) if (!watcher.offer(transaction)) behind = true;
     if (behind) this.#planProgress();
+  }
+
+  /** Where to compact to when more transactions are kept in memory than anybody will ask for. */
+  get surplus(): Revision | undefined {
+    const count = this.#transactions.length;
+    return count > 2 * keptTransactions ? this.#transactions[count - keptTransactions].revision - 1 : undefined;
   }
 
   compact(revision: Revision): void {

@@ -297,6 +297,7 @@ class EmbeddedStore implements Store {
     for (const { changes } of written) this.#noteLeases(changes);
     for (const transaction of written) this.#log.append(transaction);
     for (const answer of answers) answer();
+    if (this.#log.surplus) await this.compact(this.#log.surplus).catch(told);
   }
 
   /** What a transaction changes, given those before it in the batch; or what stands against it. */

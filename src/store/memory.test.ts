@@ -1,8 +1,10 @@
 import { expect, test } from 'vitest';
 import { VirtualClock } from '../machinery/clock.ts';
+import { silentLogger } from '../machinery/logger.ts';
 import { createMemoryStore, restoreMemoryStore } from './memory.ts';
 import { SortedMap } from './sorted-map.ts';
 import { storeContract } from './store.contract.ts';
+import { Compacted, runCompaction } from './store.ts';
 
 let clock = new VirtualClock();
 storeContract('memory', {
@@ -45,4 +47,24 @@ test('a sorted map agrees with a sorted array', () => {
   expect(map.range('2', '37')).toEqual(between.map((key) => model.get(key)));
   expect(map.count('2', '37')).toBe(between.length);
   expect(map.count('9999', '2')).toBe(0);
+});
+
+test('the past is bounded, and forgotten at intervals', async () => {
+  const clock = new VirtualClock();
+  const store = createMemoryStore({ clock });
+  const write = () => store.commit([{ key: '/registry/a', value: new Uint8Array(1) }]);
+  const first = await write();
+  await write();
+  if (!first.ok) throw new Error('conflict');
+  const compaction = runCompaction(store, clock, silentLogger, 1000);
+  await clock.advance(1500);
+  await write();
+  expect(await store.get('/registry/a', first.revision)).toBeDefined();
+  await clock.advance(1000);
+  await expect(store.get('/registry/a', first.revision)).rejects.toThrow(Compacted);
+  compaction.stop();
+  const before = await store.revision();
+  for (let i = 0; i < 21_000; i++) await write();
+  await expect(store.get('/registry/a', before)).rejects.toThrow(Compacted);
+  expect(await store.get('/registry/a', before + 12_000)).toBeDefined();
 });

@@ -82,6 +82,7 @@ class MemoryStore implements Store {
     // Deleting what is not there changes nothing, so no revision is spent on it.
     if (changes.length === 0) return { ok: true, revision: this.#log.revision };
     this.#log.append({ revision, changes });
+    if (this.#log.surplus) this.#log.compact(this.#log.surplus);
     return { ok: true, revision };
   }
 

@@ -3,6 +3,7 @@
 
 import type { Clock } from '../machinery/clock.ts';
 
+export { runCompaction } from './compaction.ts';
 export { createMemoryStore } from './memory.ts';
 
 /** etcd's revision: one counter for the whole store, raised by one for every committed transaction. Starts at 1. */
@@ -93,7 +94,10 @@ export interface Store {
     after: Revision,
     signal: AbortSignal,
   ): AsyncIterable<{ changes: readonly Change[]; revision: Revision }>;
-  /** Forgets what was overwritten or deleted before `revision`. */
+  /**
+   * Forgets what was overwritten or deleted before `revision`. Local backends do so by themselves too, down to some
+   * 10,000 transactions, for they keep the past in memory.
+   */
   compact(revision: Revision): Promise<void>;
   /** Grants a lease: entries written with its id go when it runs out. Renewed by `keepAlive`. */
   grantLease(ttlSeconds: number): Promise<number>;

@@ -1,0 +1,36 @@
+// Forgets the past at intervals, as kube-apiserver does with its etcd: what is older than one interval goes.
+
+import type { Clock } from '../machinery/clock.ts';
+import type { Logger } from '../machinery/logger.ts';
+import { Compacted, type Revision, type Store } from './store.ts';
+
+const everyMs = 300_000;
+
+/** Compacts until stopped. Several API servers may do so over one etcd: who comes late finds it done. */
+export function runCompaction(
+  store: Store,
+  clock: Clock,
+  logger: Logger,
+  intervalMs: number = everyMs,
+): { stop(): void } {
+  let seen: Revision | undefined;
+  const compact = async () => {
+    try {
+      const revision = await store.revision();
+      if (seen !== undefined && seen > 1) await store.compact(seen);
+      seen = revision;
+    } catch (error) {
+      if (error instanceof Compacted) seen = undefined;
+      else logger.warn('the store was not compacted', { error: String(error) });
+    }
+    if (!stopped) timer = clock.after(intervalMs, compact, { background: true });
+  };
+  let stopped = false;
+  let timer = clock.after(intervalMs, compact, { background: true });
+  return {
+    stop() {
+      stopped = true;
+      timer.cancel();
+    },
+  };
+}
