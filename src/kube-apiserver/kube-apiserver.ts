@@ -96,6 +96,12 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
     stopping: stopping.signal,
   };
   await cache.start();
+  server.health.add({ name: 'etcd', check: () => cache.fault });
+  server.health.add({
+    name: 'shutdown',
+    endpoints: ['readyz'],
+    check: () => (stopping.signal.aborted ? 'process is shutting down' : undefined),
+  });
   const listeners: Listener[] = [];
   return {
     server,

@@ -9,11 +9,19 @@ import { reviews } from './subresources/reviews.ts';
 import { subresources } from './subresources/subresources.ts';
 import { whole } from './subresources/whole.ts';
 
+/** What every request for these is warned of. https://kubernetes.io/docs/reference/using-api/deprecation-policy/ */
+const deprecated: Readonly<Record<string, string>> = {
+  '/v1 componentstatuses': 'v1 ComponentStatus is deprecated in v1.19+',
+  '/v1 endpoints': 'v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice',
+};
+
 export const resource: Stage = async (request, next) => {
   const { info, server } = request;
   if (!info.isResource) return next();
   const kind = server.kinds.byResource(info.group, info.version, info.resource);
   if (!kind) return unknown(request);
+  const old = deprecated[`${kind.group}/${kind.version} ${kind.resource}`];
+  if (old) request.warnings.push(old);
   if (info.subresource) return subresource(request, kind);
   const review = kind.virtual ? reviews[kind.resource] : undefined;
   if (!answers(kind, info.verb, info.name, info.namespace)) throw methodRefused();

@@ -1,3 +1,5 @@
+import { formatTime } from '../api/api.ts';
+
 let second = Number.NaN;
 let text = '';
 
@@ -7,7 +9,7 @@ export function timestamp(ms: number): string {
   // Many objects are written in one second, and formatting a date is slow.
   if (asked !== second) {
     second = asked;
-    text = `${new Date(asked * 1_000).toISOString().slice(0, 19)}Z`;
+    text = formatTime(asked * 1_000);
   }
   return text;
 }

@@ -53,7 +53,7 @@ export class ServiceAllocator implements Allocators {
     this.#ports = new Pool(to - from + 1, reservedOf(to - from + 1, 32, 128), options.random);
   }
 
-  async allocate({ kind, next, live }: AllocationRequest): Promise<Allocation | undefined> {
+  async allocate({ kind, next, live, dryRun }: AllocationRequest): Promise<Allocation | undefined> {
     if (!isService(kind)) return undefined;
     await (this.#ready ??= this.#follow());
     const undo: (() => void)[] = [];
@@ -62,7 +62,7 @@ export class ServiceAllocator implements Allocators {
     };
     try {
       const writes = [...this.#giveAddress(next, live, undo)];
-      this.#givePorts(next, live, undo);
+      this.#givePorts(next, live, undo, dryRun);
       return { writes, release };
     } catch (error) {
       release();
@@ -174,7 +174,7 @@ export class ServiceAllocator implements Allocators {
     return index;
   }
 
-  #givePorts(next: ApiObject, live: ApiObject | undefined, undo: (() => void)[]): void {
+  #givePorts(next: ApiObject, live: ApiObject | undefined, undo: (() => void)[], dryRun: boolean): void {
     const held = new Set(live ? portsOf(live) : []);
     const taken = new Set<number>();
     if (isExposed(next)) {
@@ -182,7 +182,8 @@ export class ServiceAllocator implements Allocators {
       // Ports that were chosen come first, so that none of them is drawn for another.
       for (const [i, port] of ports.entries()) {
         if (!port.nodePort) continue;
-        if (!held.has(port.nodePort) && !taken.has(port.nodePort))
+        // A dry run does not look at the range, as in Kubernetes.
+        if (!held.has(port.nodePort) && !taken.has(port.nodePort) && !dryRun)
           this.#claimPort(next, `spec.ports[${i}].nodePort`, port.nodePort, undo);
         taken.add(port.nodePort);
       }

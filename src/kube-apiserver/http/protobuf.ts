@@ -2,7 +2,7 @@
 // https://kubernetes.io/docs/reference/using-api/api-concepts/#protobuf-encoding
 // Field numbers are in the schema; answers are JSON, which these clients accept too.
 
-import { badRequest, type Schema, schemaNamed, schemaOfKind } from '../../api/api.ts';
+import { badRequest, formatTime, type Schema, schemaNamed, schemaOfKind } from '../../api/api.ts';
 
 const magic = Buffer.from('k8s\0');
 const text = new TextDecoder();
@@ -199,9 +199,9 @@ function intOrString(bytes: Uint8Array): number | string {
 function time(bytes: Uint8Array, fractionDigits: number): string | null {
   if (!bytes.length) return null;
   const fields = fieldsOf(bytes);
-  const whole = new Date(numberAt(fields, 1) * 1_000).toISOString().slice(0, 19);
-  if (!fractionDigits) return `${whole}Z`;
-  return `${whole}.${String(Math.floor(numberAt(fields, 2) / 1_000)).padStart(fractionDigits, '0')}Z`;
+  const whole = formatTime(numberAt(fields, 1) * 1_000);
+  if (!fractionDigits) return whole;
+  return `${whole.slice(0, -1)}.${String(Math.floor(numberAt(fields, 2) / 1_000)).padStart(fractionDigits, '0')}Z`;
 }
 
 /** Go's text form of nanoseconds, in seconds, which its parser takes as well. */

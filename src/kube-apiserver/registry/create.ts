@@ -66,9 +66,9 @@ async function insert(
   fillMetadata(target, object);
   kind.strategy.prepareForCreate?.(object, strategyContext(target));
   if (managedFields) object.metadata.managedFields = managedFields;
+  validateNew(target, object);
   const allocation = await server.allocators.allocate({ kind, next: object, dryRun });
   try {
-    validateNew(target, object);
     request.warnings.push(...(kind.strategy.warnings?.(object) ?? []));
     await admitFinally({ ...attributes, object });
     const final = finished(kind, object, !!allocation);

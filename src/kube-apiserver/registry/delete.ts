@@ -2,7 +2,7 @@
 // https://kubernetes.io/docs/concepts/overview/working-with-objects/finalizers/
 // https://kubernetes.io/docs/concepts/architecture/garbage-collection/#cascading-deletion
 
-import { type ApiObject, conflict, type Kind, notFound } from '../../api/api.ts';
+import { type ApiObject, conflict, type Kind, notFound, parseTime } from '../../api/api.ts';
 import { admit, admitFinally } from '../admission.ts';
 import { objectReply, type Reply } from '../request.ts';
 import type { Item } from '../watch-cache/item.ts';
@@ -30,6 +30,7 @@ const returnsObject = new Set([
 
 export async function remove(target: Target): Promise<Reply> {
   const options = await deleteOptions(target.request);
+  warnOfOrphans(target, options);
   const { gone, object } = await deleteObject(target, options);
   const { kind, name } = target;
   if (!gone || (returnsObject.has(kind.resource) && !kind.custom)) return objectReply(200, object, kind);
@@ -40,6 +41,13 @@ export async function remove(target: Target): Promise<Reply> {
     status: 'Success',
     details: { name, ...(kind.group && { group: kind.group }), kind: kind.resource, uid: object.metadata.uid },
   });
+}
+
+function warnOfOrphans({ kind, request }: Target, { propagationPolicy, orphanDependents }: DeleteOptions): void {
+  if (kind.group !== 'batch' || kind.resource !== 'jobs' || propagationPolicy || orphanDependents !== undefined) return;
+  request.warnings.push(
+    'child pods are preserved by default when jobs are deleted; set propagationPolicy=Background to remove them or set propagationPolicy=Orphan to suppress this warning',
+  );
 }
 
 interface Deleted {
@@ -137,7 +145,7 @@ function begin(target: Target, next: ApiObject, { gracePeriodSeconds: asked }: D
   if (deletionTimestamp) {
     if (running === undefined || running === null) return {};
     if (asked === undefined || asked >= running) return running === 0 && !held ? { seconds: 0 } : { pending: true };
-    const end = Date.parse(deletionTimestamp as string) + (asked - running) * 1_000;
+    const end = (parseTime(deletionTimestamp as string) ?? 0) + (asked - running) * 1_000;
     next.metadata.deletionTimestamp = timestamp(end) as never;
     next.metadata.deletionGracePeriodSeconds = asked;
     return { seconds: asked };

@@ -34,10 +34,27 @@ export const eviction: Subresource = {
     const dryRun = options.dryRun || !!deletion.dryRun?.length;
     const pod = served(target.kind, itemOf(target));
     if (!isFree(pod)) await spendBudget(target, pod, dryRun);
+    if (!dryRun && !pod.metadata.deletionTimestamp) await markDisrupted(target);
     await deleteObject(target, { ...deletion, dryRun });
     return objectReply(201, { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success', code: 201 });
   },
 };
+
+/** https://kubernetes.io/docs/concepts/workloads/pods/disruptions/#pod-disruption-conditions */
+async function markDisrupted(target: Target): Promise<void> {
+  const condition = {
+    type: 'DisruptionTarget',
+    status: 'True',
+    lastProbeTime: null,
+    lastTransitionTime: timestamp(target.server.clock.now()),
+    reason: 'EvictionByEvictionAPI',
+    message: 'Eviction API: evicting',
+  };
+  await modify(target, (pod) => {
+    const others = (pod.status?.conditions ?? []).filter(({ type }: { type: string }) => type !== condition.type);
+    pod.status = { ...pod.status, conditions: [...others, condition] };
+  });
+}
 
 /** policy/v1beta1 has the same shape and is still accepted here. */
 function asV1(body: Awaited<ReturnType<Target['request']['body']>>): typeof body {

@@ -43,6 +43,7 @@ export class WatchCache {
   /** Objects of writes under way, so that the change that the store reports is not parsed again. */
   readonly #written = new Map<string, { object: ApiObject; serialized?: Serialized }[]>();
   #revision = 0;
+  #fault: string | undefined;
   #waiting: { revision: number; done: () => void }[] = [];
   readonly #stopping = new AbortController();
   #running: Promise<void> | undefined;
@@ -61,6 +62,11 @@ export class WatchCache {
   async stop(): Promise<void> {
     this.#stopping.abort();
     await this.#running;
+  }
+
+  /** Why the store cannot be followed, undefined while it is. */
+  get fault(): string | undefined {
+    return this.#fault;
   }
 
   /** Everything up to this revision is in the caches. */
@@ -169,11 +175,13 @@ export class WatchCache {
     while (!signal.aborted) {
       try {
         for await (const batch of this.#store.watch(everything, this.#revision, signal)) {
+          this.#fault = undefined;
           for (const change of batch.changes) this.#take(change);
           this.#arrived(batch.revision);
         }
       } catch (error) {
         if (signal.aborted) return;
+        this.#fault = String(error);
         this.#logger.error('the watch of the store ended; it is begun again', { error: String(error) });
         if (error instanceof Compacted) await this.#startOver();
         else await this.#clock.sleep(500, signal).catch(() => {});
