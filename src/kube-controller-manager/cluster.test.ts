@@ -584,6 +584,39 @@ test('a disruption budget follows its pods', async () => {
   });
 });
 
+test('a quota says what its namespace uses', async () => {
+  const hard = {
+    pods: '10',
+    'requests.cpu': '2',
+    'limits.memory': '1Gi',
+    configmaps: '5',
+    'count/replicasets.apps': '3',
+    'services.nodeports': '2',
+  };
+  await client.create('resourcequotas', { metadata: { name: 'q', namespace: 'default' }, spec: { hard } } as any);
+  const { metadata, spec } = template('one');
+  const resources = { requests: { cpu: '250m' }, limits: { memory: '100Mi', cpu: '1' } };
+  const sized = { metadata, spec: { ...spec, containers: [{ ...spec.containers[0], resources }] } };
+  const set = { replicas: 2, selector, template: sized };
+  await client.create('replicasets', { metadata: { name: 'r', namespace: 'default' }, spec: set } as any);
+  await client.create('services', {
+    metadata: { name: 's', namespace: 'default' },
+    spec: { type: 'NodePort', ports: [{ port: 80 }] },
+  } as any);
+  await clock.advance(1000);
+  expect((await client.get('resourcequotas', at('q'))).status).toEqual({
+    hard,
+    used: {
+      pods: '2',
+      'requests.cpu': '500m',
+      'limits.memory': '200Mi',
+      configmaps: '1',
+      'count/replicasets.apps': '1',
+      'services.nodeports': '1',
+    },
+  });
+});
+
 test('no controller in any test above asked for more than its role allows', () => {
   expect([...overreach].sort()).toEqual([]);
 });

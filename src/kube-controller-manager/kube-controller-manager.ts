@@ -26,6 +26,7 @@ import { nodeipam } from './nodeipam.ts';
 import { type NodeLifecycleConfig, nodelifecycle } from './nodelifecycle.ts';
 import { podgc } from './podgc.ts';
 import { replicaset, replicationcontroller } from './replicaset.ts';
+import { resourcequota } from './resourcequota.ts';
 import { rootCaCertificatePublisher } from './root-ca-certificate-publisher.ts';
 import { serviceaccount } from './serviceaccount.ts';
 import { statefulset } from './statefulset.ts';
@@ -70,6 +71,7 @@ const controllers = (config: KubeControllerManagerConfig): readonly (readonly [a
   ['job-controller', job],
   ['cronjob-controller', cronjob],
   ['disruption-controller', disruption],
+  ['resourcequota-controller', resourcequota],
   ['ttl-after-finished-controller', ttlAfterFinished],
   ['endpointslice-controller', endpointslice],
   ['endpoint-controller', endpoints],
