@@ -32,8 +32,25 @@ const decimalExponents = new Map(decimalSuffixes);
 const binarySuffixes = ['', 'Ki', 'Mi', 'Gi', 'Ti', 'Pi', 'Ei'];
 const billion = 1_000_000_000n;
 
+/** A cluster writes the same few quantities again and again, and exact arithmetic is slow. */
+const cacheLimit = 4096;
+const parsed = new Map<string, Quantity>();
+const canonicals = new Map<string, string>();
+
+function cached<T>(cache: Map<string, T>, text: string, make: (text: string) => T): T {
+  let found = cache.get(text);
+  if (found === undefined) {
+    found = make(text);
+    if (cache.size >= cacheLimit) cache.clear();
+    cache.set(text, found);
+  }
+  return found;
+}
+
 /** Throws QuantityError. Digits beyond the ninth after the point are rounded up (away from zero). */
-export function parseQuantity(text: string): Quantity {
+export const parseQuantity = (text: string): Quantity => cached(parsed, text, parse);
+
+function parse(text: string): Quantity {
   const match = /^([+-]?)([0-9]*)(?:\.([0-9]*))?([eEinumkKMGTP]*)([-+]?[0-9]*)$/.exec(text);
   if (!match || (match[2] === '' && !match[3])) throw new QuantityError(formatWrong);
   const [, sign, whole, fraction = '', letters, exponentDigits] = match;
@@ -90,7 +107,7 @@ export function formatQuantity({ nanos, format }: Quantity): string {
 export function canonicalQuantity(value: string | number): string {
   const text = String(value);
   if (/^(0|[1-9][0-9]{0,2})$/.test(text)) return text;
-  return formatQuantity(parseQuantity(text));
+  return cached(canonicals, text, (given) => formatQuantity(parseQuantity(given)));
 }
 
 /** The value in thousandths, rounded up: what the scheduler counts CPU in. Throws QuantityError. */
