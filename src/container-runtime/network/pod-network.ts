@@ -1,7 +1,7 @@
 // The pods' network of one node: a bridge that has the first address of the pod range, and a veth pair for each pod.
 
 import { createHash } from 'node:crypto';
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import type { Logger } from '../../machinery/logger.ts';
 import { quote, run } from '../native/process.ts';
 import { RuntimeError } from '../runtime-error.ts';
@@ -20,6 +20,8 @@ export interface PodNetworkOptions {
 export class PodNetwork {
   readonly #options: PodNetworkOptions;
   readonly #namespace: string;
+  /** Packets that leave the machine must fit its own network. */
+  readonly #mtu = mtuOfDefaultRoute();
   #addresses?: PodAddresses;
   #cidrs: readonly string[] = [];
 
@@ -64,7 +66,7 @@ export class PodNetwork {
     const ips = this.#addresses.allocate();
     const veth = vethOf(id);
     const inside = [
-      `link add eth0 type veth peer name ${veth} netns ${this.#namespace}`,
+      `link add eth0 mtu ${this.#mtu} type veth peer name ${veth} mtu ${this.#mtu} netns ${this.#namespace}`,
       'link set eth0 up',
       'link set lo up',
     ];
@@ -140,6 +142,18 @@ table inet ${table} {
   }
 }
 `;
+}
+
+function mtuOfDefaultRoute(): number {
+  try {
+    const routes = readFileSync('/proc/net/route', 'utf8')
+      .split('\n')
+      .map((line) => line.split('\t'));
+    const [name] = routes.find(([, destination, , , , , , mask]) => destination === '00000000' && mask === '00000000')!;
+    return Number(readFileSync(`/sys/class/net/${name}/mtu`, 'utf8'));
+  } catch {
+    return 1500; // no route to anywhere
+  }
 }
 
 /** Interface names have at most 15 characters. */
