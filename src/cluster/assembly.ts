@@ -1,6 +1,7 @@
 // What the parts of a cluster share while they are put together.
 
 import type { Client, ComponentContext } from '../client/client.ts';
+import type { SimulatedBehaviour } from '../container-runtime/container-runtime.ts';
 import type { ApiServer, UserInfo } from '../kube-apiserver/kube-apiserver.ts';
 import type { Decision } from '../kube-scheduler/kube-scheduler.ts';
 import type { Clock } from '../machinery/clock.ts';
@@ -19,6 +20,16 @@ export interface Environment {
   readonly metrics: Metrics;
 }
 
+/** One node of this machine, which can be stopped and started again on its own. */
+export interface NodeHandle {
+  readonly name: string;
+  /** Why it is not healthy, undefined while it is, or while it is stopped. */
+  health(): string | undefined;
+  start(): Promise<void>;
+  /** The kubelet ends, as by a crash: it says nothing to anybody. Containers of a real runtime keep running. */
+  stop(): Promise<void>;
+}
+
 /** Filled from the top of the list of parts to its bottom. */
 export interface Assembly extends Environment {
   readonly config: ClusterConfig;
@@ -32,6 +43,9 @@ export interface Assembly extends Environment {
   certificates?: ReadonlyMap<string, KeyPair>;
   /** A client of this process under an identity. */
   clientFor?(user: UserInfo): Client;
+  nodes?: ReadonlyMap<string, NodeHandle>;
+  /** What simulated containers do, for tests. */
+  readonly behaviour?: SimulatedBehaviour;
   /** Why the scheduler put a pod (namespace/name) where it is. */
   explainPod?(pod: string): Decision | undefined;
 }

@@ -119,6 +119,7 @@ async function reconcile(client: Client, path: string, wanted: Objects, current:
 
 /** Endpoints of the service "kubernetes": the API server itself keeps them, no controller does. */
 async function ensureEndpoints(client: Client, { endpoint }: BootstrapInputs): Promise<void> {
+  if (endpoint.ip.startsWith('127.')) return; // no pod could reach it, and the API refuses such an endpoint
   const metadata = { name: 'kubernetes', namespace: 'default' };
   const ports = [{ name: 'https', port: endpoint.port, protocol: 'TCP' }];
   const slice = {

@@ -1,15 +1,16 @@
 // The room's front door: puts the parts of a cluster together, starts and stops them.
 
 import { type Client, createClient, type RunningComponent } from '../client/client.ts';
+import type { UserInfo } from '../kube-apiserver/kube-apiserver.ts';
 import type { Decision } from '../kube-scheduler/kube-scheduler.ts';
-import { type Assembly, type Environment, identities } from './assembly.ts';
+import { type Assembly, type Environment, identities, type NodeHandle } from './assembly.ts';
 import type { ClusterConfig } from './config.ts';
 import { claim, type DataDirectory, dataDirectory, openDataDirectory } from './data-directory.ts';
 import { parts } from './parts.ts';
 import { version } from './version.ts';
 
 export type { Decision } from '../kube-scheduler/kube-scheduler.ts';
-export type { Environment } from './assembly.ts';
+export type { Environment, NodeHandle } from './assembly.ts';
 export * from './config.ts';
 export { askControl } from './control.ts';
 export * from './data-directory.ts';
@@ -33,6 +34,10 @@ export interface Cluster {
   readonly server: string;
   /** A client of this process that may do everything. */
   readonly client: Client;
+  /** A client of this process under another identity. */
+  clientFor(user: UserInfo): Client;
+  /** The nodes of this machine by their names. */
+  readonly nodes: ReadonlyMap<string, NodeHandle>;
   status(): readonly PartStatus[];
   /** Why the scheduler put a pod (namespace/name) where it is; undefined when that is not known (any more). */
   explainPod(pod: string): Decision | undefined;
@@ -46,18 +51,36 @@ interface Started {
   readonly running: RunningComponent;
 }
 
-/** Resolves when every part runs. `onStep` hears of each part that has started. Stops what it started when one fails. */
+export interface StartHooks {
+  /** Hears of each part that has started. */
+  onStep?(name: string, ms: number): void;
+  onFatal?(error: Error): void;
+}
+
+/** Starts the cluster that lives in a data directory, for this process alone. Resolves when every part runs. */
 export async function startCluster(
   config: ClusterConfig,
   environment: Environment,
-  hooks: { onStep?(name: string, ms: number): void; onFatal?(error: Error): void } = {},
+  hooks: StartHooks = {},
 ): Promise<Cluster> {
   const directory = dataDirectory(config.dataDirectory);
   await openDataDirectory(directory);
-  const { clock, logger } = environment;
-  const startedAt = clock.now();
+  const startedAt = environment.clock.now();
   const info = (address: string) => ({ pid: process.pid, name: config.name, address, startedAt, version });
   await claim(directory, info(''));
+  const cluster = await startParts(config, environment, hooks);
+  await claim(directory, info(cluster.server));
+  return cluster;
+}
+
+/** Starts the parts in their order; stops what it started when one fails. */
+export async function startParts(
+  config: ClusterConfig,
+  environment: Environment & Pick<Assembly, 'behaviour'>,
+  hooks: StartHooks = {},
+): Promise<Cluster> {
+  const directory = dataDirectory(config.dataDirectory);
+  const { clock, logger } = environment;
   const assembly: Assembly = {
     ...environment,
     config,
@@ -86,19 +109,19 @@ export async function startCluster(
       logger.info('part started', { part: part.name, ms: Math.round(startMs) });
       hooks.onStep?.(part.name, startMs);
     }
-    const server = `https://${config.nodeIP}:${assembly.port}`;
-    await claim(directory, info(server));
-    return {
-      config,
-      directory,
-      server,
-      client: createClient(assembly.apiServer!.transport(identities.admin)),
-      status: () => started.map(({ name, startMs, running }) => ({ name, startMs, problem: running.health?.() })),
-      explainPod: (pod) => assembly.explainPod?.(pod),
-      stop,
-    };
   } catch (error) {
     await stop();
     throw error;
   }
+  return {
+    config,
+    directory,
+    server: `https://${config.nodeIP}:${assembly.port}`,
+    client: createClient(assembly.apiServer!.transport(identities.admin)),
+    clientFor: assembly.clientFor!,
+    nodes: assembly.nodes ?? new Map(),
+    status: () => started.map(({ name, startMs, running }) => ({ name, startMs, problem: running.health?.() })),
+    explainPod: (pod) => assembly.explainPod?.(pod),
+    stop,
+  };
 }

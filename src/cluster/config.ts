@@ -19,12 +19,12 @@ export interface ClusterConfig {
   readonly name: string;
   /** Absolute. */
   readonly dataDirectory: string;
-  /** Port of the API server; 0 takes a free one. */
-  readonly port: number;
+  /** Port of the API server; 0 takes a free one. Undefined: it is reached in this process alone. */
+  readonly port: number | undefined;
   readonly runtime: RuntimeKind;
   /** Socket of the container runtime, for `cri`. */
   readonly criEndpoint: string;
-  readonly nodes: number;
+  readonly nodeNames: readonly string[];
   readonly components: readonly ComponentName[];
   readonly store: StoreKind;
   readonly etcdEndpoints: readonly string[];
@@ -40,14 +40,16 @@ export const defaultServiceCidr = '10.96.0.0/12';
 export const defaultClusterCidr = '10.244.0.0/16';
 export const defaultCriEndpoint = '/run/containerd/containerd.sock';
 
-export function completeConfig(
-  given: Partial<ClusterConfig> & Pick<ClusterConfig, 'name' | 'dataDirectory'>,
-): ClusterConfig {
+/** What a cluster is asked for; everything else has a default. */
+export type ClusterRequest = Pick<ClusterConfig, 'name' | 'dataDirectory'> &
+  Partial<ClusterConfig> & { readonly nodes?: number };
+
+export function completeConfig({ nodes = 1, ...given }: ClusterRequest): ClusterConfig {
   return {
     port: defaultPort,
     runtime: 'native',
     criEndpoint: defaultCriEndpoint,
-    nodes: 1,
+    nodeNames: nodeNames(given.name, nodes),
     components: componentNames,
     store: 'embedded',
     etcdEndpoints: [],
@@ -68,14 +70,14 @@ export function primaryAddress(): string {
   return all.find((a) => a.family === 'IPv4' && !a.internal)?.address ?? '127.0.0.1';
 }
 
-/** Names of the cluster's nodes: the machine's own for one, numbered ones for more. */
-export function nodeNames(config: ClusterConfig): readonly string[] {
+/** One node has the machine's own name, more are numbered; those of a named cluster carry its name too. */
+function nodeNames(cluster: string, nodes: number): readonly string[] {
   const hostname =
     os
       .hostname()
       .toLowerCase()
       .replace(/[^a-z0-9.-]/g, '-')
       .replace(/^[.-]+|[.-]+$/g, '') || 'node';
-  const base = config.name === 'coracle' ? hostname : `${hostname}-${config.name}`;
-  return config.nodes === 1 ? [base] : Array.from({ length: config.nodes }, (_, i) => `${base}-${i + 1}`);
+  const base = cluster === 'coracle' ? hostname : `${hostname}-${cluster}`;
+  return nodes === 1 ? [base] : Array.from({ length: nodes }, (_, i) => `${base}-${i + 1}`);
 }

@@ -6,7 +6,7 @@ import { startKubeControllerManager } from '../kube-controller-manager/kube-cont
 import { startKubeProxy } from '../kube-proxy/kube-proxy.ts';
 import { startKubeScheduler } from '../kube-scheduler/kube-scheduler.ts';
 import { type Assembly, contextFor, identities } from './assembly.ts';
-import { type ComponentName, nodeNames } from './config.ts';
+import type { ComponentName } from './config.ts';
 import { startApiServerPart } from './parts/api-server.ts';
 import { startNodes } from './parts/nodes.ts';
 import { startStorePart } from './parts/store.ts';
@@ -26,7 +26,7 @@ export const parts: readonly Part[] = [
     after: ['kube-apiserver'],
     start: (assembly) =>
       startKubeControllerManager(contextFor(assembly, 'kube-controller-manager', identities.controllerManager), {
-        rootCa: assembly.ca!.cert,
+        ...(assembly.ca && { rootCa: assembly.ca.cert }),
         clusterCidrs: [assembly.config.clusterCidr],
         clientFor: (account) => assembly.clientFor!(identities.serviceAccount('kube-system', account)),
       }),
@@ -60,7 +60,7 @@ export const parts: readonly Part[] = [
       // Simulated pods have no network that traffic could be brought to.
       if (config.runtime === 'simulated') return { stop: async () => {} };
       return startKubeProxy(contextFor(assembly, 'kube-proxy', identities.proxy), {
-        nodeName: nodeNames(config)[0],
+        nodeName: config.nodeNames[0],
         nodeIPs: [config.nodeIP],
         mode: 'auto',
         clusterCidr: config.clusterCidr,

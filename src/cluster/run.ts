@@ -5,7 +5,7 @@ import { createInformer, type Informer } from '../client/client.ts';
 import { kubernetesVersion } from '../kube-apiserver/kube-apiserver.ts';
 import type { Environment } from './assembly.ts';
 import { type Cluster, type PartStatus, startCluster } from './cluster.ts';
-import { type ClusterConfig, nodeNames } from './config.ts';
+import type { ClusterConfig } from './config.ts';
 import { serveControl } from './control.ts';
 import { version } from './version.ts';
 
@@ -65,7 +65,10 @@ export async function runCluster(
     if (config.components.includes('kubelet')) {
       const beginMs = clock.monotonic();
       await allReady(config, nodes, environment);
-      hooks.onStep(config.nodes === 1 ? 'node Ready' : `${config.nodes} nodes Ready`, clock.monotonic() - beginMs);
+      hooks.onStep(
+        config.nodeNames.length === 1 ? 'node Ready' : `${config.nodeNames.length} nodes Ready`,
+        clock.monotonic() - beginMs,
+      );
     }
   } catch (error) {
     await stop();
@@ -78,7 +81,7 @@ export async function runCluster(
 const readyCondition = (node: Node) => node.status?.conditions?.find((c) => c.type === 'Ready');
 
 async function allReady(config: ClusterConfig, nodes: Informer<Node>, { clock }: Environment): Promise<void> {
-  const wanted = nodeNames(config);
+  const wanted = config.nodeNames;
   const missing = () => wanted.filter((name) => readyCondition(nodes.get(name) ?? ({} as Node))?.status !== 'True');
   const tooLate = new AbortController();
   await new Promise<void>((resolve, reject) => {

@@ -7,7 +7,7 @@ import {
   createSimulatedRuntime,
   destroyNativeRuntime,
 } from '../container-runtime/container-runtime.ts';
-import type { Environment } from './assembly.ts';
+import type { Assembly, Environment } from './assembly.ts';
 import type { ClusterConfig } from './config.ts';
 
 /** State of the native runtime: its sockets need a short path. */
@@ -20,11 +20,11 @@ export const imageDirectory = (config: Pick<ClusterConfig, 'dataDirectory'>): st
 export async function openRuntime(
   config: ClusterConfig,
   nodeDirectory: string,
-  { clock, random, logger }: Environment,
+  { clock, random, logger, behaviour }: Pick<Assembly, keyof Environment | 'behaviour'>,
 ): Promise<ContainerRuntime> {
   switch (config.runtime) {
     case 'simulated':
-      return createSimulatedRuntime({ clock, random });
+      return createSimulatedRuntime({ clock, random, ...(behaviour && { behaviour }) });
     case 'native':
       return createNativeRuntime({
         root: runtimeRoot(nodeDirectory),

@@ -3,26 +3,30 @@
 import os from 'node:os';
 import { formatTime } from '../../api/api.ts';
 import { createClient, type RunningComponent } from '../../client/client.ts';
-import { createAccess, createApiServer } from '../../kube-apiserver/kube-apiserver.ts';
+import { type ApiServer, createAccess, createApiServer } from '../../kube-apiserver/kube-apiserver.ts';
 import { firstAddresses } from '../addresses.ts';
 import { type Assembly, identities } from '../assembly.ts';
 import { ensureBootstrapObjects } from '../bootstrap.ts';
-import { type CertificateRequest, ensureCertificates, ensureSigningKey } from '../certificates.ts';
-import { type ClusterConfig, nodeNames } from '../config.ts';
+import { type CertificateRequest, ensureCertificates, ensureSigningKey, makeSigningKey } from '../certificates.ts';
+import { type ClusterConfig, defaultPort } from '../config.ts';
 import { writeKubeconfig } from '../kubeconfig.ts';
 
-/** Resolves when the API server listens and the bootstrap objects are there. */
+/** Resolves when the API server can be used, in this process or over HTTPS, and the bootstrap objects are there. */
 export async function startApiServerPart(assembly: Assembly): Promise<RunningComponent> {
   const { config, directory, clock, random, logger, metrics, store } = assembly;
   const { apiServiceIP, dnsServiceIP } = firstAddresses(config.serviceCidr);
-  const { ca, certificates } = await ensureCertificates(directory.pki, requests(config, apiServiceIP), clock.now());
-  const serving = certificates.get('apiserver')!;
+  const inProcessOnly = config.port === undefined;
+  const pki = inProcessOnly
+    ? undefined
+    : await ensureCertificates(directory.pki, requests(config, apiServiceIP), clock.now());
+  const signingKey = inProcessOnly ? makeSigningKey() : await ensureSigningKey(directory.pki);
   const access = createAccess({
     clock,
     random,
-    signingKey: await ensureSigningKey(directory.pki),
+    signingKey,
     issuer: `https://kubernetes.default.svc.${config.clusterDomain}`,
   });
+  const kubeletClient = pki?.certificates.get('apiserver-kubelet-client');
   const apiServer = await createApiServer({
     store: store!,
     clock,
@@ -33,39 +37,23 @@ export async function startApiServerPart(assembly: Assembly): Promise<RunningCom
     authorizers: access.authorizers,
     admission: access.admission,
     tokens: access.tokens,
-    config: { serviceCidr: config.serviceCidr, kubeletClient: certificates.get('apiserver-kubelet-client')! },
+    config: { serviceCidr: config.serviceCidr, ...(kubeletClient && { kubeletClient }) },
   });
   const self = createClient(apiServer.transport(identities.apiServer));
   // Before it listens: nobody is to be judged by half of the roles.
   await access.start({ client: self, clock, random, logger });
-  const listener = await apiServer.listen({
-    port: config.port,
-    host: '0.0.0.0',
-    tls: { ...serving, clientCa: ca.cert },
-  });
   Object.assign(assembly, {
     apiServer,
-    port: listener.port,
-    ca,
-    certificates,
+    ...pki,
     clientFor: (user) => createClient(apiServer.transport(user)),
   } satisfies Partial<Assembly>);
-
-  const admin = certificates.get('admin')!;
-  const server = `https://${config.nodeIP}:${listener.port}`;
-  await writeKubeconfig(directory.kubeconfig, {
-    name: config.name,
-    server,
-    ca: ca.cert,
-    user: admin,
-    userName: 'kubernetes-admin',
-  });
+  if (pki) assembly.port = await listen(assembly, apiServer);
   await ensureBootstrapObjects(self, {
     serviceCidr: config.serviceCidr,
     apiServiceIP,
     dnsServiceIP,
-    endpoint: { ip: config.nodeIP, port: listener.port },
-    clientCA: ca.cert,
+    endpoint: { ip: config.nodeIP, port: assembly.port ?? defaultPort },
+    clientCA: pki?.ca.cert ?? '',
     today: formatTime(clock.now()).slice(0, 10),
   });
   return {
@@ -76,22 +64,51 @@ export async function startApiServerPart(assembly: Assembly): Promise<RunningCom
   };
 }
 
+/** Opens the port and writes the administrator's kubeconfig for it. */
+async function listen({ config, directory, ca, certificates }: Assembly, apiServer: ApiServer): Promise<number> {
+  const tls = { ...certificates!.get('apiserver')!, clientCa: ca!.cert };
+  const { port } = await apiServer.listen({ port: config.port!, host: '0.0.0.0', tls });
+  const user = certificates!.get('admin')!;
+  const server = `https://${config.nodeIP}:${port}`;
+  await writeKubeconfig(directory.kubeconfig, {
+    name: config.name,
+    server,
+    ca: ca!.cert,
+    user,
+    userName: 'kubernetes-admin',
+  });
+  return port;
+}
+
 /** https://kubernetes.io/docs/setup/best-practices/certificates/#all-certificates */
-function requests(config: ClusterConfig, apiServiceIP: string): CertificateRequest[] {
-  const domain = config.clusterDomain;
-  const hosts = [
+function requests(
+  { clusterDomain, nodeIP, nodeNames, runtime }: ClusterConfig,
+  apiServiceIP: string,
+): CertificateRequest[] {
+  const names = [
     'kubernetes',
     'kubernetes.default',
     'kubernetes.default.svc',
-    `kubernetes.default.svc.${domain}`,
+    `kubernetes.default.svc.${clusterDomain}`,
     'localhost',
     os.hostname(),
-    '127.0.0.1',
-    apiServiceIP,
-    config.nodeIP,
   ];
+  const nodes = nodeNames.map(
+    (name): CertificateRequest => ({
+      name: `kubelet-${name}`,
+      commonName: `system:node:${name}`,
+      organizations: ['system:nodes'],
+      usage: 'both',
+      hosts: [name, nodeIP, '127.0.0.1'],
+    }),
+  );
   return [
-    { name: 'apiserver', commonName: 'kube-apiserver', usage: 'server', hosts: [...new Set(hosts)] },
+    {
+      name: 'apiserver',
+      commonName: 'kube-apiserver',
+      usage: 'server',
+      hosts: [...new Set([...names, '127.0.0.1', apiServiceIP, nodeIP])],
+    },
     { name: 'admin', commonName: 'kubernetes-admin', organizations: ['system:masters'], usage: 'client' },
     {
       name: 'apiserver-kubelet-client',
@@ -99,14 +116,6 @@ function requests(config: ClusterConfig, apiServiceIP: string): CertificateReque
       organizations: ['system:masters'],
       usage: 'client',
     },
-    ...nodeNames(config).map(
-      (name): CertificateRequest => ({
-        name: `kubelet-${name}`,
-        commonName: `system:node:${name}`,
-        organizations: ['system:nodes'],
-        usage: 'both',
-        hosts: [name, config.nodeIP, '127.0.0.1'],
-      }),
-    ),
+    ...(runtime === 'simulated' && nodeNames.length > 1 ? [] : nodes), // a crowd of simulated nodes has no servers
   ];
 }

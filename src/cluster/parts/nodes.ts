@@ -1,35 +1,57 @@
 // The nodes of this machine: a container runtime and a kubelet each.
 
-import { readFile } from 'node:fs/promises';
+import { readFile, statfs } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import type { RunningComponent } from '../../client/client.ts';
 import { kubernetesVersion } from '../../kube-apiserver/kube-apiserver.ts';
-import { type KubeletConfig, startKubelet } from '../../kubelet/kubelet.ts';
+import { type KubeletConfig, type RunningKubelet, startKubelet } from '../../kubelet/kubelet.ts';
 import { firstAddresses } from '../addresses.ts';
-import { type Assembly, contextFor, identities } from '../assembly.ts';
-import { nodeNames } from '../config.ts';
+import { type Assembly, contextFor, identities, type NodeHandle } from '../assembly.ts';
 import { openRuntime } from '../runtime.ts';
 
 /** The port that Kubernetes gives the kubelet; the second node of a machine takes a free one. */
 const kubeletPort = 10250;
+/** Nodes that start at one time. */
+const startsAtOnce = 100;
 
 export async function startNodes(assembly: Assembly): Promise<RunningComponent> {
-  const running = await Promise.all(nodeNames(assembly.config).map((name, index) => startNode(assembly, name, index)));
+  const nodes = assembly.config.nodeNames.map((name, index) => makeNode(assembly, name, index));
+  assembly.nodes = new Map(nodes.map((node) => [node.name, node]));
+  for (let i = 0; i < nodes.length; i += startsAtOnce)
+    await Promise.all(nodes.slice(i, i + startsAtOnce).map((node) => node.start()));
   return {
-    health: () => running.map((node) => node.health?.()).find((problem) => problem !== undefined),
-    stop: async () => void (await Promise.all(running.map((node) => node.stop()))),
+    health: () => nodes.map((node) => node.health()).find((problem) => problem !== undefined),
+    stop: async () => void (await Promise.all(nodes.map((node) => node.stop()))),
   };
 }
 
-async function startNode(assembly: Assembly, name: string, index: number): Promise<RunningComponent> {
-  const { config, directory } = assembly;
+function makeNode(assembly: Assembly, name: string, index: number): NodeHandle {
+  let kubelet: RunningKubelet | undefined;
+  return {
+    name,
+    health: () => kubelet?.health?.(),
+    async start() {
+      kubelet ??= await startNode(assembly, name, index);
+    },
+    async stop() {
+      await kubelet?.stop();
+      kubelet = undefined;
+    },
+  };
+}
+
+async function startNode(assembly: Assembly, name: string, index: number): Promise<RunningKubelet> {
+  const { config, directory, certificates, ca } = assembly;
   const runtime = await openRuntime(config, directory.node(name), assembly);
   const context = contextFor(assembly, 'kubelet', identities.kubelet(name));
   // Another cluster on this machine may have the usual port: then any free one does.
-  const first = index === 0 && config.name === 'coracle';
-  const kubelet = { ...(await kubeletConfig(assembly, name)), port: first ? kubeletPort : 0 };
-  const tls = { ...assembly.certificates!.get(`kubelet-${name}`)!, clientCA: assembly.ca!.cert };
+  const kubelet = {
+    ...(await kubeletConfig(assembly, name)),
+    port: index === 0 && config.name === 'coracle' ? kubeletPort : 0,
+  };
+  const certificate = certificates?.get(`kubelet-${name}`);
+  const tls = certificate && { ...certificate, clientCA: ca!.cert };
   return startKubelet(context, kubelet, { runtime, tls }).catch((error: NodeJS.ErrnoException) => {
     if (error.code !== 'EADDRINUSE') throw error;
     return startKubelet(context, { ...kubelet, port: 0 }, { runtime, tls });
@@ -38,11 +60,6 @@ async function startNode(assembly: Assembly, name: string, index: number): Promi
 
 async function kubeletConfig({ config, directory }: Assembly, name: string): Promise<KubeletConfig> {
   const root = directory.node(name);
-  const read = (file: string) =>
-    readFile(file, 'utf8').then(
-      (text) => text.trim(),
-      () => '',
-    );
   const simulated = config.runtime === 'simulated';
   return {
     nodeName: name,
@@ -56,32 +73,59 @@ async function kubeletConfig({ config, directory }: Assembly, name: string): Pro
     labels: {},
     taints: [],
     maxPods: 110,
-    capacity: simulated
-      ? { cpuMillis: 32_000, memoryBytes: 256 * 2 ** 30, ephemeralStorageBytes: 2 ** 40 }
-      : {
-          cpuMillis: os.availableParallelism() * 1000,
-          memoryBytes: os.totalmem(),
-          ephemeralStorageBytes: await diskSize(directory.root),
-        },
+    capacity: simulated ? simulatedCapacity : await machineCapacity(directory.root),
     reserved: { cpuMillis: 0, memoryBytes: 100 * 2 ** 20 },
-    nodeInfo: {
-      machineID: await read('/etc/machine-id'),
-      systemUUID: (await read('/sys/class/dmi/id/product_uuid')) || (await read('/etc/machine-id')),
-      bootID: await read('/proc/sys/kernel/random/boot_id'),
-      kernelVersion: os.release(),
-      osImage: /PRETTY_NAME="?([^"\n]*)/.exec(await read('/etc/os-release'))?.[1] ?? os.type(),
-      architecture: os.arch() === 'x64' ? 'amd64' : os.arch(),
-      operatingSystem: 'linux',
-      kubeletVersion: kubernetesVersion.gitVersion,
-    },
+    nodeInfo: simulated ? simulatedInfo : await machineInfo(),
     containerLogMaxSize: 10 * 2 ** 20,
     containerLogMaxFiles: 5,
     usesFilesystem: !simulated,
   };
 }
 
-async function diskSize(directory: string): Promise<number> {
-  const { statfs } = await import('node:fs/promises');
+const simulatedCapacity = { cpuMillis: 32_000, memoryBytes: 256 * 2 ** 30, ephemeralStorageBytes: 2 ** 40 };
+const architecture = os.arch() === 'x64' ? 'amd64' : os.arch();
+const kubeletVersion = kubernetesVersion.gitVersion;
+/** The same on every machine, so that a simulation is too. */
+const simulatedInfo: KubeletConfig['nodeInfo'] = {
+  machineID: '',
+  systemUUID: '',
+  bootID: '',
+  kernelVersion: 'simulated',
+  osImage: 'simulated',
+  architecture,
+  operatingSystem: 'linux',
+  kubeletVersion,
+};
+
+async function machineInfo(): Promise<KubeletConfig['nodeInfo']> {
+  const read = (file: string) =>
+    readFile(file, 'utf8').then(
+      (text) => text.trim(),
+      () => '',
+    );
+  const [machineID, productUUID, bootID, release] = await Promise.all(
+    ['/etc/machine-id', '/sys/class/dmi/id/product_uuid', '/proc/sys/kernel/random/boot_id', '/etc/os-release'].map(
+      read,
+    ),
+  );
+  const osImage = /PRETTY_NAME="?([^"\n]*)/.exec(release)?.[1] ?? os.type();
+  return {
+    machineID,
+    systemUUID: productUUID || machineID,
+    bootID,
+    kernelVersion: os.release(),
+    osImage,
+    architecture,
+    operatingSystem: 'linux',
+    kubeletVersion,
+  };
+}
+
+async function machineCapacity(directory: string): Promise<KubeletConfig['capacity']> {
   const { blocks, bsize } = await statfs(directory);
-  return blocks * bsize;
+  return {
+    cpuMillis: os.availableParallelism() * 1000,
+    memoryBytes: os.totalmem(),
+    ephemeralStorageBytes: blocks * bsize,
+  };
 }
