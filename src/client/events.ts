@@ -1,7 +1,7 @@
 // Events as client-go records them: repeats raise a count, floods of similar ones are combined, spammers are cut off.
 // https://kubernetes.io/docs/reference/kubernetes-api/cluster-resources/event-v1/
 
-import { type ApiObject, isNotFound } from '../api/api.ts';
+import { type ApiObject, isApiError, isNotFound } from '../api/api.ts';
 import type { ComponentContext } from './component.ts';
 
 // client-go's EventCorrelator.
@@ -118,6 +118,7 @@ class Recorder implements EventRecorder {
       if (known && (await this.#repeat(known, event.message))) return;
       await this.#create(key, event);
     } catch (error) {
+      if (isNamespaceTerminating(error)) return;
       this.#context.logger.warn('an event was not recorded', { reason: event.reason, error: String(error) });
     }
   }
@@ -159,6 +160,10 @@ class Recorder implements EventRecorder {
     remember(this.#known, key, { name, namespace, count: 1, firstTimestamp });
   }
 }
+
+/** Then its last events go with it, unheard. */
+const isNamespaceTerminating = (error: unknown): boolean =>
+  isApiError(error) && (error.status.details?.causes ?? []).some((cause) => cause.reason === 'NamespaceTerminating');
 
 /** Keeps the most recently used. */
 function remember<V>(cache: Map<string, V>, key: string, value: V): void {

@@ -2,7 +2,11 @@
 
 import * as http from 'node:http';
 import * as https from 'node:https';
+import type { Clock } from '../machinery/clock.ts';
 import type { Transport, TransportRequest, TransportResponse, WatchEvent } from './client.ts';
+
+/** client-go's limit of repeats after a 429. */
+const mostRepeats = 10;
 
 export interface HttpsOptions {
   /** Base URL, such as https://127.0.0.1:6443. */
@@ -15,6 +19,8 @@ export interface HttpsOptions {
   /** Bearer token, or where to get the current one. */
   readonly token?: string | (() => string | Promise<string>);
   readonly userAgent?: string;
+  /** With it, requests that the server puts off (429, Retry-After) are repeated, up to ten times. */
+  readonly clock?: Clock;
   /** Name that the server's certificate must have, where it is not the URL's. */
   readonly serverName?: string;
   /** Talks to whoever answers. Never for more than a test. */
@@ -41,7 +47,17 @@ export function httpsTransport(options: HttpsOptions): HttpsTransport {
       })
     : new http.Agent(agentOptions);
 
+  /** A kept-alive connection may have been closed by the server just now: what only reads is asked once more. */
   const open = async (request: TransportRequest): Promise<http.IncomingMessage> => {
+    try {
+      return await openOnce(request);
+    } catch (error) {
+      const lost = (error as NodeJS.ErrnoException).code === 'ECONNRESET' && request.method === 'GET';
+      if (!lost || request.signal?.aborted) throw error;
+      return openOnce(request);
+    }
+  };
+  const openOnce = async (request: TransportRequest): Promise<http.IncomingMessage> => {
     const token = typeof options.token === 'function' ? await options.token() : options.token;
     const body = request.body === undefined ? undefined : Buffer.from(JSON.stringify(request.body));
     const query = new URLSearchParams(request.query ?? {}).toString();
@@ -74,13 +90,27 @@ export function httpsTransport(options: HttpsOptions): HttpsTransport {
 
   return {
     async send(request): Promise<TransportResponse> {
-      const response = await open(request);
+      const response = await patiently(() => open(request), options.clock, request.signal);
       const code = response.statusCode ?? 500;
       if (request.query?.watch && code < 400) return { code, events: events(response, request.signal) };
       return { code, body: await bodyOf(response) };
     },
     close: () => agent.destroy(),
   };
+}
+
+async function patiently(
+  open: () => Promise<http.IncomingMessage>,
+  clock: Clock | undefined,
+  signal: AbortSignal | undefined,
+): Promise<http.IncomingMessage> {
+  for (let attempt = 0; ; attempt++) {
+    const response = await open();
+    const seconds = Number(response.headers['retry-after']);
+    if (!clock || response.statusCode !== 429 || !(seconds >= 0) || attempt >= mostRepeats) return response;
+    response.resume();
+    await clock.sleep(seconds * 1000, signal);
+  }
 }
 
 async function bodyOf(response: http.IncomingMessage): Promise<any> {
