@@ -617,6 +617,29 @@ test('a quota says what its namespace uses', async () => {
   });
 });
 
+test('of two managers one works, and the other takes over at once when that one stops', async () => {
+  await manager.stop();
+  const fatal = (error: Error) => {
+    throw error;
+  };
+  const context = { client, clock, random: seededRandom(3), logger: silentLogger, metrics: new Metrics(), fatal };
+  await client.create('namespaces', { metadata: { name: 'kube-system' } });
+  const one = await startKubeControllerManager(context, { leaderElection: { identity: 'one' } });
+  await clock.advance(100);
+  manager = await startKubeControllerManager(context, { leaderElection: { identity: 'two' } });
+  await clock.advance(30_000);
+  const lease = async () =>
+    (await client.get('leases', { namespace: 'kube-system', name: 'kube-controller-manager' })).spec;
+  expect((await lease()).holderIdentity).toBe('one');
+  await one.stop();
+  expect((await lease()).holderIdentity).toBe('');
+  await clock.advance(5_000);
+  expect(await lease()).toMatchObject({ holderIdentity: 'two', leaseTransitions: 1 });
+  await client.create('namespaces', { metadata: { name: 'fresh' } });
+  await clock.advance(100);
+  await client.get('serviceaccounts', { namespace: 'fresh', name: 'default' });
+});
+
 test('no controller in any test above asked for more than its role allows', () => {
   expect([...overreach].sort()).toEqual([]);
 });

@@ -3,7 +3,7 @@
 import type { Pod, Service } from '../api/api.ts';
 import type { Tools } from '../client/client.ts';
 import { keyOf, type Watch } from '../client/client.ts';
-import { mapSelector } from '../machinery/label-selector.ts';
+import { selectorOf } from './claim.ts';
 import { isFinished, isReady } from './pods.ts';
 
 export type Family = 'IPv4' | 'IPv6';
@@ -38,7 +38,7 @@ function concernsServices(next: Pod, old: Pod): boolean {
 }
 
 export const selects = (service: Service, pod: Pod): boolean =>
-  hasSelector(service) && mapSelector(service.spec.selector!).matches(pod.metadata.labels ?? {});
+  hasSelector(service) && selectorOf(service).matches(pod.metadata.labels ?? {});
 
 const hasSelector = ({ spec }: Service) => spec.selector !== undefined && Object.keys(spec.selector).length > 0;
 
@@ -57,7 +57,7 @@ export const addressOf = (pod: Pod, family: Family): string | undefined =>
 
 /** The pods behind a Service that have an address and have not finished. */
 export function podsOf(service: Service, { lister }: Tools): readonly Pod[] {
-  const selector = mapSelector(service.spec.selector ?? {});
+  const selector = selectorOf(service);
   return lister('pods')
     .list(service.metadata.namespace)
     .filter((pod) => selector.matches(pod.metadata.labels ?? {}) && !isFinished(pod) && addressesOf(pod).length > 0);
