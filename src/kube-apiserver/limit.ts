@@ -3,29 +3,39 @@
 import { tooManyRequests } from '../api/api.ts';
 import type { ApiRequest, Stage } from './request.ts';
 
-/** Kubernetes' own defaults: --max-requests-inflight and --max-mutating-requests-inflight. */
-const most = { reading: 400, writing: 200 };
+/** Requests of one sort: how many are under way, and who waits for a turn. */
+interface Lane {
+  readonly most: number;
+  underWay: number;
+  readonly waiting: (() => void)[];
+}
 
-const underWay = new WeakMap<object, { reading: number; writing: number; waiting: (() => void)[] }>();
-/** Requests beyond the bounds wait for their turn; only these many do. */
+/** Kubernetes' own defaults: --max-requests-inflight and --max-mutating-requests-inflight. */
+const lanesOf = (): Readonly<Record<'reading' | 'writing', Lane>> => ({
+  reading: { most: 400, underWay: 0, waiting: [] },
+  writing: { most: 200, underWay: 0, waiting: [] },
+});
+
+const lanes = new WeakMap<object, ReturnType<typeof lanesOf>>();
+/** Requests beyond the bound wait for their turn; those beyond this are told to come back. */
 const longestQueue = 2_000;
 
 export const limit: Stage = async (request, next) => {
   // Components of this process are bounded by their own queues, and whoever administers must always get through.
   if (!request.connection || isLong(request) || request.user.groups.includes('system:masters')) return next();
-  let counts = underWay.get(request.server);
-  if (!counts) underWay.set(request.server, (counts = { reading: 0, writing: 0, waiting: [] }));
-  const kind = ['get', 'list', 'watch'].includes(request.info.verb) ? 'reading' : 'writing';
-  while (counts[kind] >= most[kind]) {
-    if (counts.waiting.length >= longestQueue) throw tooManyRequests('too many requests, please try again later.', 1);
-    await new Promise<void>((turn) => counts.waiting.push(turn));
-  }
-  counts[kind]++;
+  let both = lanes.get(request.server);
+  if (!both) lanes.set(request.server, (both = lanesOf()));
+  const lane = both[['get', 'list', 'watch'].includes(request.info.verb) ? 'reading' : 'writing'];
+  if (lane.underWay < lane.most) lane.underWay++;
+  else if (lane.waiting.length < longestQueue) await new Promise<void>((turn) => lane.waiting.push(turn));
+  else throw tooManyRequests('too many requests, please try again later.', 1);
   try {
     return await next();
   } finally {
-    counts[kind]--;
-    counts.waiting.shift()?.();
+    // Whoever waits takes over this one's place.
+    const turn = lane.waiting.shift();
+    if (turn) turn();
+    else lane.underWay--;
   }
 };
 

@@ -5,7 +5,7 @@ import { createSecureServer, type Http2ServerRequest, type Http2ServerResponse }
 import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
-import { tooLarge } from '../../api/api.ts';
+import { ApiError, badRequest, tooLarge } from '../../api/api.ts';
 import { run } from '../pipeline.ts';
 import type { ApiRequest, ClientCertificate, Connection } from '../request.ts';
 import { requestInfo } from '../request-info.ts';
@@ -57,6 +57,8 @@ export async function listen(server: Server, { port, host = '127.0.0.1', tls }: 
         )
       : createServer(handle)
   ) as HttpServer;
+  // Go clients keep idle connections for 90 s: whoever lets go first must not be the server.
+  http.keepAliveTimeout = 120_000;
   const sockets = new Set<Socket>();
   http.on(tls ? 'secureConnection' : 'connection', (socket: Socket) => {
     socket.setNoDelay(true);
@@ -179,10 +181,15 @@ async function readBody(incoming: Incoming, most: number): ReturnType<ApiRequest
   if (Number(incoming.headers['content-length'] ?? 0) > most) throw tooMuch();
   const chunks: Buffer[] = [];
   let length = 0;
-  for await (const chunk of incoming as AsyncIterable<Buffer>) {
-    length += chunk.length;
-    if (length > most) throw tooMuch();
-    chunks.push(chunk);
+  try {
+    for await (const chunk of incoming as AsyncIterable<Buffer>) {
+      length += chunk.length;
+      if (length > most) throw tooMuch();
+      chunks.push(chunk);
+    }
+  } catch (error) {
+    if (error instanceof ApiError) throw error;
+    throw badRequest(`the body of the request ended early: ${(error as Error).message}`);
   }
   if (!length) return undefined;
   const mediaType = (incoming.headers['content-type'] ?? '').split(';')[0].trim();
