@@ -1,11 +1,10 @@
 // The store of one machine: LMDB in the API server's process. Writers that come while a flush is under way share the
 // next one (group commit), and nobody is answered, or shown anything, before it is on the disk.
 
-import { join } from 'node:path';
-import { type Database, open, type RootDatabase } from 'lmdb';
 import type { Clock } from '../machinery/clock.ts';
 import { ChangeLog } from './change-log.ts';
-import { checkDatabase, damaged, databaseFile, freeBytes, lockDirectory } from './embedded-files.ts';
+import { causeOf, openDatabase, type Tables, told, unusable } from './embedded-database.ts';
+import { checkDatabase, lockDirectory } from './embedded-files.ts';
 import { decodeEntry, decodeUndo, encodeEntry, encodeUndo, redo, undoOf } from './embedded-records.ts';
 import { Leases } from './leases.ts';
 import { readSnapshot, writeSnapshot } from './snapshot.ts';
@@ -24,13 +23,10 @@ import {
   type Write,
 } from './store.ts';
 
-const formatVersion = '1';
 /** Past transactions that are taken into memory at the start; watches from before them must begin anew. */
 const rememberedTransactions = 1_000;
 /** Transactions of one flush; what comes later waits for the next, so that the first need not wait for too many. */
 const largestBatch = 2_000;
-/** With less than this free, a failed write is put down to the disk being full. */
-const fullBelowBytes = 16 << 20;
 
 export interface EmbeddedOptions {
   readonly directory: string;
@@ -71,44 +67,6 @@ export async function restoreEmbeddedStore(
   } finally {
     unlock();
   }
-}
-
-interface Tables {
-  readonly env: RootDatabase<Buffer, string>;
-  readonly entries: Database<Buffer, string>;
-  /** What each revision replaced. */
-  readonly history: Database<Buffer, Revision>;
-  readonly meta: Database<string, string>;
-  /** Seconds to live by lease. */
-  readonly leases: Database<string, number>;
-}
-
-function openDatabase(directory: string): Tables {
-  const env = open<Buffer, string>({
-    path: join(directory, databaseFile),
-    noSubdir: true,
-    maxDbs: 8,
-    encoding: 'binary',
-    // Every write is in a batch of its own making; LMDB's would have a promise that nobody can catch.
-    eventTurnBatching: false,
-  });
-  const tables: Tables = {
-    env,
-    entries: env.openDB('entries', { encoding: 'binary' }),
-    history: env.openDB('history', { encoding: 'binary' }),
-    meta: env.openDB('meta', { encoding: 'string' }),
-    leases: env.openDB('leases', { encoding: 'string' }),
-  };
-  const version = tables.meta.get('format');
-  if (version !== undefined && version !== formatVersion) {
-    void env.close();
-    throw new StoreUnusable(
-      'version',
-      `the store in ${directory} has format ${version}, this program reads format ${formatVersion}: use the version of Coracle that made it, or restore a backup`,
-    );
-  }
-  if (version === undefined) tables.meta.putSync('format', formatVersion);
-  return tables;
 }
 
 interface Waiting {
@@ -372,31 +330,4 @@ class EmbeddedStore implements Store {
     if (keys.length > 0) await this.commit(keys.map((key) => ({ key })));
     await this.#tables.leases.remove(lease);
   }
-}
-
-/** The batch as a whole tells of the failure of each of its writes. */
-const told = () => {};
-
-/** LMDB says why a commit failed in a promise of its own. */
-const causeOf = (error: unknown): Promise<unknown> =>
-  Promise.resolve((error as { commitError?: Promise<never> })?.commitError).then(
-    () => error,
-    (cause) => cause,
-  );
-
-/** LMDB's and the system's errors in the store's words. */
-function unusable(error: unknown, directory: string): unknown {
-  if (error instanceof StoreUnusable) return error;
-  const text = String((error as Error)?.message ?? error);
-  // A write that was cut short for want of space is an I/O error to LMDB.
-  if (
-    /MAP_FULL|ENOSPC|No space/i.test(text) ||
-    (/Input\/output error/i.test(text) && freeBytes(directory) < fullBelowBytes)
-  )
-    return new StoreUnusable('disk-full', `the disk of ${directory} is full, nothing was written: ${text}`, {
-      cause: error,
-    });
-  if (/CORRUPTED|INVALID|PAGE_NOTFOUND|not an LMDB|ENOEXEC/i.test(text)) return damaged(directory, text);
-  if (/VERSION_MISMATCH/i.test(text)) return new StoreUnusable('version', text, { cause: error });
-  return error;
 }
