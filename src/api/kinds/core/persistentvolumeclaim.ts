@@ -1,9 +1,12 @@
 import { compareQuantities } from '../../../machinery/quantity.ts';
+import { unifiedDiff } from '../../../machinery/unified-diff.ts';
 import { defaultClaimSpec } from '../../defaults/pod-spec.ts';
 import type { FieldError } from '../../errors.ts';
 import { forbiddenField, notSupported, oneOf, required, sameValue } from '../../fields.ts';
 import type { PersistentVolumeClaim } from '../../generated/types.ts';
 import type { KindBehaviour } from '../../kind.ts';
+import { schemaNamed } from '../../schemas.ts';
+import { render } from '../../validation/pod/internal.ts';
 import { validateLabelSelector } from '../../validation/selector.ts';
 import { accessModesText, unset } from '../cells.ts';
 import { accessModes } from './persistentvolume.ts';
@@ -73,6 +76,9 @@ export function validateClaimSpec(spec: Spec, path: string): FieldError[] {
   return errors;
 }
 
+const pretty = (spec: Spec) =>
+  JSON.stringify(render(schemaNamed('io.k8s.api.core.v1.PersistentVolumeClaimSpec'), spec), null, 1);
+
 function validateUpdate(next: PersistentVolumeClaim, old: PersistentVolumeClaim): FieldError[] {
   const [spec, before] = [structuredClone(next.spec!), structuredClone(old.spec!)];
   const isBound = old.status?.phase === 'Bound';
@@ -91,7 +97,7 @@ function validateUpdate(next: PersistentVolumeClaim, old: PersistentVolumeClaim)
     : [
         forbiddenField(
           'spec',
-          'spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims',
+          `spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims\n${unifiedDiff(pretty(before), pretty(spec))}`,
         ),
       ];
 }

@@ -27,7 +27,9 @@ export const pod: KindBehaviour<Pod> = {
   },
   strategy: {
     setDefaults(p) {
-      p.spec ??= { containers: null as any };
+      p.spec ??= { containers: [] };
+      // Admission looks at the containers before validation has asked for one.
+      p.spec.containers ??= [];
       p.spec.enableServiceLinks ??= true;
       defaultPodSpec(p.spec);
       defaultRequests(p);

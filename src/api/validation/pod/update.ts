@@ -1,9 +1,11 @@
 // What may change in a pod that exists: images, a little of the rest, nothing else.
 
+import { unifiedDiff } from '../../../machinery/unified-diff.ts';
 import type { FieldError } from '../../errors.ts';
 import { forbiddenField, invalidValue, sameValue } from '../../fields.ts';
 import type { Pod, PodSpec } from '../../generated/types.ts';
 import { qosClass } from '../../pod.ts';
+import { internalSpec } from './internal.ts';
 
 const mutable =
   'pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)';
@@ -82,19 +84,10 @@ function keepField(leveled: PodSpec, before: PodSpec, field: 'nodeSelector' | 'a
   else (leveled as any)[field] = before[field];
 }
 
-/** Which fields differ, a line each. */
-function difference(next: any, old: any, path = ''): string {
-  if (sameValue(next, old)) return '';
-  const isObject = (value: unknown): value is any => typeof value === 'object' && value !== null;
-  if (!isObject(next) || !isObject(old) || Array.isArray(next) !== Array.isArray(old))
-    return `\n- ${path}: ${JSON.stringify(old) ?? 'null'}\n+ ${path}: ${JSON.stringify(next) ?? 'null'}`;
-  const keys = [...new Set([...Object.keys(old), ...Object.keys(next)])];
-  return keys
-    .map((key) =>
-      difference(next[key], old[key], Array.isArray(old) ? `${path}[${key}]` : path ? `${path}.${key}` : key),
-    )
-    .join('');
-}
+const pretty = (spec: PodSpec) => JSON.stringify(internalSpec(spec), null, 1);
+
+/** What changed, as lines of the spec. */
+const difference = (next: PodSpec, old: PodSpec): string => `\n${unifiedDiff(pretty(old), pretty(next))}`;
 
 /** What a container that has ended, and will not be started again, may not do. */
 export function validatePodStatusUpdate(next: Pod, old: Pod): FieldError[] {

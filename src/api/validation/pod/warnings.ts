@@ -1,7 +1,7 @@
 // What is accepted and still worth a word: warning headers for pods and templates.
 
 import { parseQuantity } from '../../../machinery/quantity.ts';
-import type { PodSpec } from '../../generated/types.ts';
+import type { PodSpec, Volume } from '../../generated/types.ts';
 import type { ResourceList } from '../../pod.ts';
 
 export function podWarnings(spec: PodSpec | undefined, path = 'spec'): string[] {
@@ -11,6 +11,7 @@ export function podWarnings(spec: PodSpec | undefined, path = 'spec'): string[] 
     if (!secret.name) warnings.push(`${path}.imagePullSecrets[${index}].name: invalid empty name ""`);
   for (const [index, volume] of (spec.volumes ?? []).entries())
     if (volume.gitRepo) warnings.push(`${path}.volumes[${index}].gitRepo: deprecated in v1.11`);
+  for (const volume of spec.volumes ?? []) if (volume.projected) warnings.push(...overlaps(volume));
   for (const field of ['initContainers', 'containers'] as const)
     for (const [index, container] of (spec[field] ?? []).entries()) {
       const at = `${path}.${field}[${index}]`;
@@ -27,6 +28,27 @@ export function podWarnings(spec: PodSpec | undefined, path = 'spec'): string[] 
     warnings.push(
       `${path}.terminationGracePeriodSeconds: must be >= 0; negative values are invalid and will be treated as 1`,
     );
+  return warnings;
+}
+
+/** Files of a projected volume that hide each other. */
+function overlaps(volume: Volume): string[] {
+  const files: { path: string; from: string }[] = [];
+  const warnings: string[] = [];
+  const add = (path: string, from: string) => {
+    for (const other of files)
+      if (other.path === path || other.path.startsWith(`${path}/`) || path.startsWith(`${other.path}/`))
+        warnings.push(
+          `volume ${JSON.stringify(volume.name)} (Projected): overlapping paths: ${JSON.stringify(path)} (${from}) with ${JSON.stringify(other.path)} (${other.from})`,
+        );
+    files.push({ path, from });
+  };
+  for (const { secret, configMap, downwardAPI, serviceAccountToken } of volume.projected?.sources ?? []) {
+    for (const item of secret?.items ?? []) add(item.path, `Secret ${JSON.stringify(secret?.name)}`);
+    for (const item of configMap?.items ?? []) add(item.path, `ConfigMap ${JSON.stringify(configMap?.name)}`);
+    for (const item of downwardAPI?.items ?? []) add(item.path, 'DownwardAPI');
+    if (serviceAccountToken) add(serviceAccountToken.path, 'ServiceAccountToken');
+  }
   return warnings;
 }
 

@@ -1,0 +1,16 @@
+import { expect, test } from 'vitest';
+import { unifiedDiff } from './unified-diff.ts';
+
+const lines = (text: string) => text.split('').join('\n');
+
+test.each([
+  { case: 'equal texts', before: 'abc', after: 'abc', diff: '' },
+  { case: 'a line changed', before: 'abc', after: 'axc', diff: '@@ -1,3 +1,3 @@\n a\n-b\n+x\n c\n' },
+  { case: 'a line added at the end', before: 'ab', after: 'abc', diff: '@@ -1,2 +1,3 @@\n a\n b\n+c\n' },
+  {
+    case: 'changes far apart stand in hunks of their own',
+    before: '1abcdefgh2',
+    after: 'xabcdefghy',
+    diff: '@@ -1,4 +1,4 @@\n-1\n+x\n a\n b\n c\n@@ -7,4 +7,4 @@\n f\n g\n h\n-2\n+y\n',
+  },
+])('$case', ({ before, after, diff }) => expect(unifiedDiff(lines(before), lines(after))).toBe(diff));
