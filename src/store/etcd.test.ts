@@ -1,5 +1,5 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -26,6 +26,42 @@ async function freePort(): Promise<number> {
   return port;
 }
 
+/** Starts an etcd of one member; `extra` are further options. Resolves with how to end it, by its own process. */
+function startEtcd(
+  directory: string,
+  endpoint: string,
+  peer: string,
+  extra: Record<string, string> = {},
+): ChildProcess {
+  const options = {
+    'data-dir': directory,
+    'listen-client-urls': endpoint,
+    'advertise-client-urls': endpoint,
+    'listen-peer-urls': peer,
+    'initial-advertise-peer-urls': peer,
+    'initial-cluster': `default=${peer}`,
+    ...extra,
+  };
+  const all = Object.entries(options).map(([name, value]) => `--${name}=${value}`);
+  return spawn('etcd', all, { stdio: 'ignore' });
+}
+
+async function stopEtcd(etcd: ChildProcess): Promise<void> {
+  const gone = new Promise((resolve) => etcd.on('exit', resolve));
+  etcd.kill('SIGKILL');
+  await gone;
+}
+
+async function eventually<T>(attempt: () => Promise<T>): Promise<T> {
+  for (let tries = 0; ; tries++)
+    try {
+      return await attempt();
+    } catch (error) {
+      if (tries > 20) throw error;
+      await systemClock.sleep(200);
+    }
+}
+
 describe.skipIf(!isInstalled)('with a real etcd (skipped where the command etcd is not installed)', () => {
   let etcd: ChildProcess;
   let endpoint: string;
@@ -34,32 +70,11 @@ describe.skipIf(!isInstalled)('with a real etcd (skipped where the command etcd 
   beforeAll(async () => {
     endpoint = `http://127.0.0.1:${await freePort()}`;
     const peer = `http://127.0.0.1:${await freePort()}`;
-    const options = {
-      'data-dir': directory,
-      'listen-client-urls': endpoint,
-      'advertise-client-urls': endpoint,
-      'listen-peer-urls': peer,
-      'initial-advertise-peer-urls': peer,
-      'initial-cluster': `default=${peer}`,
-    };
-    etcd = spawn(
-      'etcd',
-      Object.entries(options).map(([name, value]) => `--${name}=${value}`),
-      { stdio: 'ignore' },
-    );
-    for (let attempt = 0; ; attempt++)
-      try {
-        await (await open()).close();
-        break;
-      } catch (error) {
-        if (attempt > 20) throw error;
-        await systemClock.sleep(200);
-      }
+    etcd = startEtcd(directory, endpoint, peer);
+    await eventually(async () => (await open()).close());
   }, 30_000);
   afterAll(async () => {
-    const gone = new Promise((resolve) => etcd.on('exit', resolve));
-    etcd.kill('SIGKILL');
-    await gone;
+    await stopEtcd(etcd);
     rmSync(directory, { recursive: true, force: true });
   });
 
@@ -92,4 +107,45 @@ describe.skipIf(!isInstalled)('with a real etcd (skipped where the command etcd 
     expect((await store.range(prefixRange('/registry/big/'))).entries).toHaveLength(10);
     await store.close();
   }, 20_000);
+
+  test('TLS with client certificates; a watch goes on after its member was killed', async () => {
+    const home = mkdtempSync(join(tmpdir(), 'coracle-etcd-tls-'));
+    const [certFile, keyFile] = [join(home, 'cert.pem'), join(home, 'key.pem')];
+    const request = ['-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2'];
+    const subject = ['-subj', '/CN=etcd', '-addext', 'subjectAltName=IP:127.0.0.1'];
+    execFileSync('openssl', ['req', ...request, '-keyout', keyFile, '-out', certFile, ...subject], { stdio: 'ignore' });
+    const address = `https://127.0.0.1:${await freePort()}`;
+    const peer = `http://127.0.0.1:${await freePort()}`;
+    const extra = {
+      'cert-file': certFile,
+      'key-file': keyFile,
+      'trusted-ca-file': certFile,
+      'client-cert-auth': 'true',
+    };
+    let member = startEtcd(join(home, 'data'), address, peer, extra);
+    const [cert, key] = [readFileSync(certFile, 'utf8'), readFileSync(keyFile, 'utf8')];
+    const options = { endpoints: [address], clock: systemClock };
+    const store = await eventually(() => openEtcdStore({ ...options, tls: { ca: cert, cert, key } }));
+    await expect(openEtcdStore({ ...options, tls: { ca: cert } })).rejects.toMatchObject({ reason: 'unreachable' });
+    const stop = new AbortController();
+    const seen: string[] = [];
+    const watching = (async () => {
+      for await (const { changes } of store.watch(prefixRange('/registry/'), await store.revision(), stop.signal))
+        for (const change of changes) if (change.type === 'put') seen.push(change.entry.key);
+    })();
+    const value = new Uint8Array(1);
+    await systemClock.sleep(300);
+    await store.commit([{ key: '/registry/before', value }]);
+    await stopEtcd(member);
+    await expect(store.commit([{ key: '/registry/while', value }])).rejects.toMatchObject({ reason: 'unreachable' });
+    member = startEtcd(join(home, 'data'), address, peer, extra);
+    await eventually(() => store.commit([{ key: '/registry/after', value }]));
+    await eventually(async () => expect(seen).toContain('/registry/after'));
+    expect(seen.filter((key) => key === '/registry/before')).toHaveLength(1);
+    stop.abort();
+    await watching;
+    await store.close();
+    await stopEtcd(member);
+    rmSync(home, { recursive: true, force: true });
+  }, 40_000);
 });

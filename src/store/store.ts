@@ -75,6 +75,14 @@ export async function openStore(options: StoreOptions): Promise<Store> {
   return (await import('./etcd.ts')).openEtcdStore(options);
 }
 
+/** Fills an empty embedded store from what `snapshot` gave. Throws StoreUnusable when either is not as it must be. */
+export async function restoreStore(
+  options: { readonly clock: Clock; readonly kind: 'embedded'; readonly directory: string },
+  snapshot: AsyncIterable<Uint8Array>,
+): Promise<void> {
+  await (await import('./embedded.ts')).restoreEmbeddedStore(options, snapshot);
+}
+
 export interface Store {
   /** The newest committed (durable) revision. */
   revision(): Promise<Revision>;
