@@ -51,6 +51,11 @@ export const pod: KindBehaviour<Pod> = {
         ];
       mergeLabelKeys(p);
     },
+    prepareForUpdate(next, old) {
+      // What admission computed once is not asked for again.
+      next.spec!.priority ??= old.spec?.priority;
+      next.spec!.preemptionPolicy ??= old.spec?.preemptionPolicy;
+    },
     validate: (p) => validatePodSpec(p.spec!, 'spec', p.metadata),
     validateCreate: (p) =>
       p.spec!.ephemeralContainers?.length
