@@ -152,6 +152,32 @@ test('orphan: dependents stay, without the owner', async () => {
   expect((await client.get('secrets', at('orphan'))).metadata.ownerReferences ?? []).toEqual([]);
 });
 
+test('a ring of owners does not hold itself up', async () => {
+  const maps = [await configMap('r0'), await configMap('r1'), await configMap('r2')];
+  for (const [i, map] of maps.entries()) {
+    const { name, uid } = maps[(i + 2) % 3].metadata;
+    const ownerReferences = [
+      { apiVersion: 'v1', kind: 'ConfigMap', name, uid, controller: true, blockOwnerDeletion: true },
+    ];
+    await client.update('configmaps', { ...map, metadata: { ...map.metadata, ownerReferences } });
+  }
+  await clock.settle();
+  await client.delete('configmaps', at('r0'), { propagationPolicy: 'Foreground' });
+  await clock.advance(10_000);
+  expect(await names('configmaps', 'default')).toEqual([]);
+});
+
+test('a dependent with an owner that stays, stays, though another owner waits for it', async () => {
+  const [a, b] = [await configMap('a'), await configMap('b')];
+  await ownedSecret('of-both', [a, b], true);
+  await clock.settle();
+  await client.delete('configmaps', at('a'), { propagationPolicy: 'Foreground' });
+  await clock.advance(1000);
+  expect(await names('configmaps', 'default')).toEqual(['b']);
+  const { ownerReferences } = (await client.get('secrets', at('of-both'))).metadata;
+  expect(ownerReferences?.map((owner) => owner.name)).toEqual(['b']);
+});
+
 test('what is made for an owner that is gone already, goes', async () => {
   await ownedSecret('late', [{ metadata: { name: 'never', uid: '11111111-1111-4111-8111-111111111111' } }]);
   await clock.advance(100);

@@ -205,7 +205,7 @@ class GarbageCollector {
     for (const reference of live.metadata.ownerReferences ?? []) {
       const owner = await this.#ownerOf(live, reference);
       if (!owner) dangling.push(reference);
-      else if (isGoing(owner, foregroundFinalizer) && reference.blockOwnerDeletion) waiting.push(reference);
+      else if (isGoing(owner, foregroundFinalizer)) waiting.push(reference);
       else solid.push(reference);
     }
     if (solid.length > 0) {
@@ -215,13 +215,14 @@ class GarbageCollector {
     if (dangling.length + waiting.length === 0) return;
     const dependents = this.#graph.dependentsOf(node.uid);
     if (waiting.length > 0 && dependents.length > 0) {
-      // Owners in a ring would wait for one another for ever: the one whose own dependents go already stops blocking.
-      if (dependents.some(({ object }) => isGoing(object, foregroundFinalizer)))
-        await this.#keepOwners(
-          node,
-          live,
-          (live.metadata.ownerReferences ?? []).map((owner) => ({ ...owner, blockOwnerDeletion: false })),
-        );
+      // Owners in a ring would wait for one another for ever: where the ring closes, nothing blocks any more.
+      const closes = dependents.some(({ object }) => isGoing(object, foregroundFinalizer));
+      const owners = live.metadata.ownerReferences ?? [];
+      if (closes && owners.some((owner) => owner.blockOwnerDeletion)) {
+        const loosened = owners.map((owner) => ({ ...owner, blockOwnerDeletion: false }));
+        const patched = await this.#keepOwners(node, live, loosened);
+        return patched && this.#delete(node, patched, 'Foreground');
+      }
       return this.#delete(node, live, 'Foreground');
     }
     const { finalizers = [] } = live.metadata;
@@ -257,10 +258,14 @@ class GarbageCollector {
       .catch(ignoreNotFound);
   }
 
-  async #keepOwners(node: GraphNode, live: ApiObject, ownerReferences: readonly OwnerReference[]): Promise<void> {
+  async #keepOwners(
+    node: GraphNode,
+    live: ApiObject,
+    ownerReferences: readonly OwnerReference[],
+  ): Promise<ApiObject | undefined> {
     const { uid, resourceVersion } = live.metadata;
     const body = { metadata: { uid, resourceVersion, ownerReferences } };
-    await this.#context.client.patch(node.resource, nameOf(live), { type: 'merge', body }).catch(ignoreNotFound);
+    return this.#context.client.patch(node.resource, nameOf(live), { type: 'merge', body }).catch(ignoreNotFound);
   }
 
   /** Foreground: dependents that block go first, then the finalizer, and with it the owner. */
