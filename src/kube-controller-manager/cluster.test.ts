@@ -436,6 +436,52 @@ test('an indexed job runs each index once', async () => {
   expect((await job()).status.completedIndexes).toBe('0-2');
 });
 
+const podOfIndex = async (index: number) =>
+  (await client.list('pods')).items.find(
+    ({ metadata, status }) =>
+      metadata.annotations?.['batch.kubernetes.io/job-completion-index'] === String(index) &&
+      status?.phase === 'Pending',
+  );
+async function endIndex(index: number, phase: 'Succeeded' | 'Failed'): Promise<void> {
+  const name = (await podOfIndex(index))?.metadata.name ?? 'none';
+  await client.patch('pods', at(name), { type: 'merge', body: { status: { phase } } }, { subresource: 'status' });
+  await clock.settle();
+}
+
+test('with a limit for each index, one that fails for good does not stop the others', async () => {
+  await createJob({ completions: 3, parallelism: 3, completionMode: 'Indexed', backoffLimitPerIndex: 1 });
+  await clock.settle();
+  await endIndex(0, 'Failed');
+  expect(await podOfIndex(0)).toBeUndefined();
+  await clock.advance(11_000);
+  expect((await podOfIndex(0))?.metadata.annotations?.['batch.kubernetes.io/job-index-failure-count']).toBe('1');
+  await endIndex(0, 'Failed');
+  await clock.advance(60_000);
+  expect(await podOfIndex(0)).toBeUndefined();
+  await endIndex(1, 'Succeeded');
+  expect((await job()).status).toMatchObject({ failedIndexes: '0', completedIndexes: '1', failed: 2, succeeded: 1 });
+  await endIndex(2, 'Succeeded');
+  expect(await conditionsOf()).toEqual(['FailureTarget: FailedIndexes', 'Failed: FailedIndexes']);
+});
+
+test('too many failed indexes end a job; a success policy ends it early', async () => {
+  const indexed = { completions: 3, parallelism: 3, completionMode: 'Indexed' };
+  await createJob({ ...indexed, backoffLimitPerIndex: 0, maxFailedIndexes: 1 });
+  await clock.settle();
+  await endIndex(0, 'Failed');
+  await endIndex(2, 'Failed');
+  expect(await conditionsOf()).toEqual(['FailureTarget: MaxFailedIndexesExceeded', 'Failed: MaxFailedIndexesExceeded']);
+  await client.delete('jobs', at('work'), { propagationPolicy: 'Background' });
+  await runPods();
+  await createJob({ ...indexed, successPolicy: { rules: [{ succeededIndexes: '1-2', succeededCount: 1 }] } });
+  await clock.settle();
+  await endIndex(1, 'Succeeded');
+  expect((await job()).status.conditions?.map(({ reason, message }) => `${reason}: ${message}`)).toEqual([
+    'SuccessPolicy: Matched rules at index 0',
+    'SuccessPolicy: Matched rules at index 0',
+  ]);
+});
+
 test('a job that takes too long, or is suspended, loses its pods', async () => {
   await createJob({ activeDeadlineSeconds: 30 });
   await clock.settle();

@@ -9,11 +9,18 @@ import { claim, orphanIndex, orphansOf } from './claim.ts';
 import { createPod, deletePods, isNamespaceTerminating } from './create-pods.ts';
 import { judgeFailure } from './job-failure-policy.ts';
 import { formatIndexes, indexAnnotation, indexOf, parseIndexes } from './job-indexes.ts';
+import {
+  backoffMs,
+  endOf,
+  failedIndexes,
+  failureCountAnnotation,
+  failuresOf,
+  indexWaitMs,
+  matchedSuccessRule,
+} from './job-policies.ts';
 import { byDeletion, isFinished, isReady } from './pods.ts';
 
 const trackingFinalizer = 'batch.kubernetes.io/job-tracking';
-const firstBackoffMs = 10_000;
-const longestBackoffMs = 600_000;
 const mostPodsAtOnce = 500;
 
 export const job: Controller = {
@@ -59,6 +66,8 @@ class Sync {
   readonly #pods: readonly Pod[];
   readonly #tools: Tools;
   readonly #indexed: boolean;
+  /** Whether each index has a limit of failures of its own. */
+  readonly #perIndex: boolean;
   #status: JobStatus;
 
   constructor(job: Job, pods: readonly Pod[], tools: Tools) {
@@ -66,6 +75,7 @@ class Sync {
     this.#pods = pods;
     this.#tools = tools;
     this.#indexed = job.spec.completionMode === 'Indexed';
+    this.#perIndex = this.#indexed && job.spec.backoffLimitPerIndex !== undefined;
     this.#status = structuredClone(job.status ?? {});
   }
 
@@ -138,10 +148,12 @@ class Sync {
       this.#status.completedIndexes = completed.size > 0 ? formatIndexes(completed) : undefined;
       this.#status.succeeded = completed.size;
     }
+    const failedForGood = this.#failedIndexes();
+    if (failedForGood.size > 0) this.#status.failedIndexes = formatIndexes(failedForGood);
     if (succeeded.length + failed.length > known.size) {
       this.#status.uncountedTerminatedPods = { succeeded, failed };
       await this.#write();
-    } else if (this.#indexed && ended.some(isSucceeded)) await this.#write();
+    } else if (this.#indexed && ended.length > 0) await this.#write();
     await releasePods(ended, this.#tools);
     const isReleased = (uid: string) => {
       const pod = present.get(uid);
@@ -182,9 +194,29 @@ class Sync {
         reason: 'DeadlineExceeded',
         message: 'Job was active longer than specified deadline',
       };
-    return this.#isComplete()
-      ? { type: 'Complete', reason: 'CompletionsReached', message: 'Reached expected number of succeeded pods' }
-      : undefined;
+    const rule = matchedSuccessRule(this.#job, parseIndexes(this.#status.completedIndexes));
+    if (rule !== undefined)
+      return { type: 'Complete', reason: 'SuccessPolicy', message: `Matched rules at index ${rule}` };
+    if (this.#isComplete())
+      return { type: 'Complete', reason: 'CompletionsReached', message: 'Reached expected number of succeeded pods' };
+    return this.#verdictOfIndexes();
+  }
+
+  #verdictOfIndexes(): Verdict | undefined {
+    const { completions = 0, maxFailedIndexes } = this.#job.spec;
+    const failed = this.#failedIndexes().size;
+    if (failed === 0) return undefined;
+    const message = 'Job has exceeded the specified maximal number of failed indexes';
+    if (maxFailedIndexes !== undefined && failed > maxFailedIndexes)
+      return { type: 'Failed', reason: 'MaxFailedIndexesExceeded', message };
+    if (failed + (this.#status.succeeded ?? 0) < completions) return undefined;
+    return { type: 'Failed', reason: 'FailedIndexes', message: 'Job has failed indexes' };
+  }
+
+  /** Those of a Job with a limit for each index; none otherwise. */
+  #failedIndexes(): Set<number> {
+    const known = parseIndexes(this.#status.failedIndexes);
+    return this.#perIndex ? failedIndexes(this.#job, this.#pods, known) : known;
   }
 
   /** With restartPolicy OnFailure, restarts in place count against the limit. */
@@ -223,7 +255,7 @@ class Sync {
         ? succeeded > 0
           ? active.length
           : parallelism
-        : Math.min(parallelism, spec.completions - succeeded);
+        : Math.min(parallelism, spec.completions - succeeded - this.#failedIndexes().size);
     if (active.length > wanted) {
       const order = byDeletion(() => 0, this.#tools.clock.now());
       const doomed = [...active].sort(order).slice(0, active.length - wanted);
@@ -236,31 +268,43 @@ class Sync {
         : 0;
     const missing = Math.min(wanted - active.length - terminating, mostPodsAtOnce);
     if (missing <= 0) return { running: active.length };
-    const waitMs = this.#backoffMs();
+    const waitMs = this.#perIndex ? 0 : this.#backoffMs();
     if (waitMs > 0) return { running: active.length, after: waitMs };
-    const indexes = this.#indexed ? this.#freeIndexes(active, missing) : [];
+    const { indexes, after } = this.#indexed ? this.#freeIndexes(active, missing) : { indexes: [], after: undefined };
     const count = this.#indexed ? indexes.length : missing;
     const { succeeded: made, error } = await slowStart(count, (i) => this.#create(indexes[i]));
-    return { running: active.length + made, failure: error };
+    return { running: active.length + made, after, failure: error };
   }
 
-  #freeIndexes(active: readonly Pod[], count: number): number[] {
+  /** The lowest indexes that may be tried now, and when the next may that has to wait. */
+  #freeIndexes(active: readonly Pod[], count: number): { indexes: number[]; after?: number } {
     const taken = parseIndexes(this.#status.completedIndexes);
+    for (const index of this.#failedIndexes()) taken.add(index);
     for (const pod of active) taken.add(indexOf(pod) ?? -1);
-    const free: number[] = [];
-    for (let index = 0; index < (this.#job.spec.completions ?? 0) && free.length < count; index++)
-      if (!taken.has(index)) free.push(index);
-    return free;
+    const indexes: number[] = [];
+    let after: number | undefined;
+    for (let index = 0; index < (this.#job.spec.completions ?? 0) && indexes.length < count; index++) {
+      if (taken.has(index)) continue;
+      const waitMs = this.#perIndex ? indexWaitMs(this.#job, this.#pods, index, this.#tools.clock.now()) : 0;
+      if (waitMs > 0) after = Math.min(after ?? waitMs, waitMs);
+      else indexes.push(index);
+    }
+    return { indexes, ...(after !== undefined && { after }) };
   }
 
   async #create(index: number | undefined): Promise<void> {
     const { name } = this.#job.metadata;
+    const failures = this.#perIndex && index !== undefined ? failuresOf(this.#job, this.#pods, index) : undefined;
     await createPod(this.#job, 'jobs', this.#job.spec.template, this.#tools, {
       change(pod) {
         pod.metadata.finalizers = [...(pod.metadata.finalizers ?? []), trackingFinalizer];
         if (index === undefined) return;
         pod.metadata.generateName = `${name}-${index}-`;
-        pod.metadata.annotations = { ...pod.metadata.annotations, [indexAnnotation]: String(index) };
+        pod.metadata.annotations = {
+          ...pod.metadata.annotations,
+          [indexAnnotation]: String(index),
+          ...(failures !== undefined && { [failureCountAnnotation]: String(failures) }),
+        };
         pod.metadata.labels = { ...pod.metadata.labels, [indexAnnotation]: String(index) };
         pod.spec.hostname ??= `${name}-${index}`;
         const fieldPath = `metadata.labels['${indexAnnotation}']`;
@@ -274,21 +318,13 @@ class Sync {
 
   /** 10 s after a failure, twice that after each further one in a row, at most 10 minutes. */
   #backoffMs(): number {
-    const endOf = (pod: Pod): number =>
-      Math.max(
-        0,
-        ...(pod.status?.containerStatuses ?? []).map(
-          ({ state }) => Date.parse(state?.terminated?.finishedAt ?? '') || 0,
-        ),
-      ) || Date.parse(pod.metadata.deletionTimestamp ?? pod.metadata.creationTimestamp);
     const lastSuccess = Math.max(0, ...this.#pods.filter(isSucceeded).map(endOf));
     const failures = this.#pods
       .filter((pod) => pod.status?.phase === 'Failed')
       .map(endOf)
       .filter((end) => end > lastSuccess);
     if (failures.length === 0) return 0;
-    const waitMs = Math.min(firstBackoffMs * 2 ** (failures.length - 1), longestBackoffMs);
-    return Math.max(...failures) + waitMs - this.#tools.clock.now();
+    return Math.max(...failures) + backoffMs(failures.length) - this.#tools.clock.now();
   }
 
   #noteCounts(active: readonly Pod[], running: number): void {
