@@ -1,7 +1,7 @@
 // Events as client-go records them: repeats raise a count, floods of similar ones are combined, spammers are cut off.
 // https://kubernetes.io/docs/reference/kubernetes-api/cluster-resources/event-v1/
 
-import { type ApiObject, isApiError, isNotFound } from '../api/api.ts';
+import { type ApiObject, isAlreadyExists, isApiError, isNotFound } from '../api/api.ts';
 import type { ComponentContext } from './component.ts';
 
 // client-go's EventCorrelator.
@@ -52,6 +52,9 @@ export function createEventRecorder(
   return new Recorder(context, source);
 }
 
+/** Stands for the nanoseconds that the clock does not have: no two events of a process share a name. */
+let serial = 0;
+
 class Recorder implements EventRecorder {
   readonly #context: Pick<ComponentContext, 'client' | 'clock' | 'logger'>;
   readonly #source: EventSource;
@@ -59,7 +62,6 @@ class Recorder implements EventRecorder {
   readonly #similar = new Map<string, Similar>();
   readonly #buckets = new Map<string, { tokens: number; atMs: number }>();
   #sending: Promise<void> = Promise.resolve();
-  #serial = 0;
 
   constructor(context: Pick<ComponentContext, 'client' | 'clock' | 'logger'>, source: EventSource) {
     this.#context = context;
@@ -116,7 +118,10 @@ class Recorder implements EventRecorder {
     try {
       const known = this.#known.get(key);
       if (known && (await this.#repeat(known, event.message))) return;
-      await this.#create(key, event);
+      await this.#create(key, event).catch((error) => {
+        if (!isAlreadyExists(error)) throw error;
+        return this.#create(key, event); // another process chose the same name in the same millisecond
+      });
     } catch (error) {
       if (isNamespaceTerminating(error)) return;
       this.#context.logger.warn('an event was not recorded', { reason: event.reason, error: String(error) });
@@ -141,7 +146,7 @@ class Recorder implements EventRecorder {
     const now = clock.now();
     const namespace = regarding.namespace ?? 'default';
     // As client-go: the object's name and the time in nanoseconds, in hexadecimal.
-    const nanoseconds = BigInt(Math.floor(now)) * 1_000_000n + BigInt(this.#serial++ % 1_000_000);
+    const nanoseconds = BigInt(Math.floor(now)) * 1_000_000n + BigInt(serial++ % 1_000_000);
     const name = `${regarding.name}.${nanoseconds.toString(16)}`;
     const firstTimestamp = timestamp(now);
     await client.create('events', {
