@@ -65,6 +65,11 @@ function addUp(program: Command): void {
     .addOption(
       new Option('--node-ip <address>', "the machine's address for pods and clients; its first one by default"),
     )
+    .addOption(
+      new Option('--proxy-mode <mode>', 'what brings services to their pods; auto: nftables where it works')
+        .choices(['auto', 'nftables', 'userspace'])
+        .default('auto'),
+    )
     .option('--merge-kubeconfig', "add the cluster to the user's own kubeconfig and make it current")
     .option('--foreground', 'stay, log to the terminal, and end on SIGTERM')
     .addOption(new Option('--report-to-parent').hideHelp())

@@ -1,8 +1,16 @@
 import { readdir, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
-import { clearRuntime, type DataDirectory, type RunInfo, runningProcess } from '../cluster/cluster.ts';
+import {
+  clearRuntime,
+  clearServices,
+  type DataDirectory,
+  type RunInfo,
+  readRunInfo,
+  runningProcess,
+} from '../cluster/cluster.ts';
 import { systemClock } from '../machinery/clock.ts';
 import { silentLogger } from '../machinery/logger.ts';
+import { systemRandom } from '../machinery/random.ts';
 import { CliError, type ClusterOptions, directoryOf, print } from './options.ts';
 
 const stopTimeoutMs = 40_000;
@@ -18,6 +26,8 @@ export async function down(options: ClusterOptions & { delete?: boolean }): Prom
   const running = await runningProcess(directory);
   if (running) await stopProcess(running);
   await clearNodes(directory);
+  const name = running?.name ?? (await readRunInfo(directory))?.name ?? options.name;
+  await clearServices({ name, dataDirectory: directory.root });
   await rm(directory.runFile, { force: true });
   if (options.delete) await rm(directory.root, { recursive: true, force: true });
   const what = running ? `Cluster "${running.name}" stopped` : `The cluster in ${directory.root} did not run`;
@@ -44,5 +54,6 @@ async function stopProcess({ pid }: RunInfo): Promise<void> {
 /** Stops the containers of every node that ran here, also after a crash. */
 async function clearNodes(directory: DataDirectory): Promise<void> {
   const nodes = await readdir(path.join(directory.root, 'nodes')).catch(() => []);
-  for (const name of nodes) await clearRuntime(directory.node(name), { clock: systemClock, logger: silentLogger });
+  for (const name of nodes)
+    await clearRuntime(directory.node(name), { clock: systemClock, random: systemRandom, logger: silentLogger });
 }

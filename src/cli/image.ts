@@ -1,21 +1,32 @@
-import { imageDirectory } from '../cluster/cluster.ts';
-import { openImages } from '../container-runtime/container-runtime.ts';
+import { readdir } from 'node:fs/promises';
+import path from 'node:path';
+import { imageDirectory, type RuntimeRecord, readRuntimeRecord } from '../cluster/cluster.ts';
+import {
+  type ContainerRuntime,
+  createCriRuntime,
+  type Image,
+  loadIntoCri,
+  openImages,
+} from '../container-runtime/container-runtime.ts';
 import { systemClock } from '../machinery/clock.ts';
 import { systemRandom } from '../machinery/random.ts';
-import { type ClusterOptions, directoryOf, print } from './options.ts';
+import { CliError, type ClusterOptions, directoryOf, print } from './options.ts';
 
+const environment = { clock: systemClock, random: systemRandom };
 const imagesOf = (options: ClusterOptions) =>
-  openImages(imageDirectory({ dataDirectory: directoryOf(options).root }), {
-    clock: systemClock,
-    random: systemRandom,
-  });
+  openImages(imageDirectory({ dataDirectory: directoryOf(options).root }), environment);
 
 export async function load(file: string, options: ClusterOptions): Promise<void> {
-  for (const image of await imagesOf(options).load(file)) print(`loaded ${image.repoTags.join(', ') || image.id}`);
+  const cri = await criOf(options);
+  const names = cri
+    ? await loadIntoCri(cri.endpoint!, file)
+    : (await imagesOf(options).load(file)).map((image) => image.repoTags.join(', ') || image.id);
+  for (const name of names) print(`loaded ${name}`);
 }
 
 export async function list(options: ClusterOptions & { output: 'text' | 'json' }): Promise<void> {
-  const images = imagesOf(options).list();
+  const cri = await criOf(options);
+  const images = cri ? await withRuntime(cri, options, (runtime) => runtime.listImages()) : imagesOf(options).list();
   if (options.output === 'json') return print(JSON.stringify(images, null, 2));
   print(`${'NAME'.padEnd(50)} ${'ID'.padEnd(14)} SIZE`);
   for (const image of images)
@@ -26,6 +37,43 @@ export async function list(options: ClusterOptions & { output: 'text' | 'json' }
 }
 
 export async function remove(reference: string, options: ClusterOptions): Promise<void> {
-  await imagesOf(options).remove(reference);
+  const cri = await criOf(options);
+  if (cri) await withRuntime(cri, options, (runtime) => removeFromCri(runtime, reference));
+  else await imagesOf(options).remove(reference);
   print(`removed ${reference}`);
+}
+
+/** The CRI runtime that the cluster's nodes use; undefined when they have the cluster's own images. */
+async function criOf(options: ClusterOptions): Promise<RuntimeRecord | undefined> {
+  const directory = directoryOf(options);
+  const nodes = await readdir(path.join(directory.root, 'nodes')).catch(() => []);
+  for (const name of nodes) {
+    const record = await readRuntimeRecord(directory.node(name));
+    if (record?.runtime === 'cri') return record;
+  }
+  return undefined;
+}
+
+async function withRuntime<T>(
+  { endpoint, owner }: RuntimeRecord,
+  options: ClusterOptions,
+  use: (runtime: ContainerRuntime) => Promise<T>,
+): Promise<T> {
+  const directory = imageDirectory({ dataDirectory: directoryOf(options).root });
+  const runtime = await createCriRuntime({
+    endpoint: endpoint!,
+    owner: owner!,
+    imageDirectory: directory,
+    ...environment,
+  });
+  return use(runtime).finally(() => runtime.close());
+}
+
+async function removeFromCri(runtime: ContainerRuntime, reference: string): Promise<void> {
+  const names = (image: Image) => [image.id, ...image.repoTags, ...image.repoDigests];
+  const found = (await runtime.listImages()).some((image) =>
+    names(image).some((name) => name === reference || name.replace(/:latest$/, '') === reference),
+  );
+  if (!found) throw new CliError(`no such image: ${reference}`);
+  await runtime.removeImage(reference);
 }

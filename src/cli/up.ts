@@ -8,6 +8,7 @@ import {
   type ComponentName,
   completeConfig,
   componentNames,
+  type ProxyMode,
   type RuntimeKind,
   type StoreKind,
 } from '../cluster/config.ts';
@@ -30,6 +31,7 @@ export interface UpOptions extends ClusterOptions {
   readonly store: StoreKind;
   readonly etcdEndpoints?: string;
   readonly nodeIp?: string;
+  readonly proxyMode: ProxyMode;
   readonly mergeKubeconfig?: boolean;
   readonly foreground?: boolean;
   readonly reportToParent?: boolean;
@@ -58,6 +60,7 @@ function configOf(options: UpOptions, directory: DataDirectory): ClusterConfig {
     criEndpoint: options.criEndpoint,
     nodes: options.nodes,
     store: options.store,
+    proxyMode: options.proxyMode,
     etcdEndpoints: options.etcdEndpoints?.split(',') ?? [],
     ...(options.components && { components: componentsOf(options.components) }),
     ...(options.nodeIp && { nodeIP: options.nodeIp }),
@@ -144,6 +147,8 @@ function argumentsOf(options: UpOptions, directory: DataDirectory): string[] {
     String(options.nodes),
     '--store',
     options.store,
+    '--proxy-mode',
+    options.proxyMode,
   );
   if (options.components) list.push('--components', options.components);
   if (options.etcdEndpoints) list.push('--etcd-endpoints', options.etcdEndpoints);

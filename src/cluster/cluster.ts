@@ -6,6 +6,7 @@ import type { Decision } from '../kube-scheduler/kube-scheduler.ts';
 import { type Assembly, type Environment, identities, type NodeHandle } from './assembly.ts';
 import type { ClusterConfig } from './config.ts';
 import { claim, type DataDirectory, dataDirectory, openDataDirectory } from './data-directory.ts';
+import { withOwnRanges } from './network-ranges.ts';
 import { parts } from './parts.ts';
 import { version } from './version.ts';
 
@@ -16,7 +17,7 @@ export { askControl } from './control.ts';
 export * from './data-directory.ts';
 export { mergeKubeconfig } from './kubeconfig.ts';
 export { type ClusterStatus, type RunningCluster, runCluster } from './run.ts';
-export { clearRuntime, imageDirectory } from './runtime.ts';
+export { clearRuntime, clearServices, imageDirectory, type RuntimeRecord, readRuntimeRecord } from './runtime.ts';
 export { version } from './version.ts';
 
 export interface PartStatus {
@@ -68,7 +69,7 @@ export async function startCluster(
   const startedAt = environment.clock.now();
   const info = (address: string) => ({ pid: process.pid, name: config.name, address, startedAt, version });
   await claim(directory, info(''));
-  const cluster = await startParts(config, environment, hooks);
+  const cluster = await startParts(await withOwnRanges(config, directory), environment, hooks);
   await claim(directory, info(cluster.server));
   return cluster;
 }

@@ -1,5 +1,6 @@
 // The configuration of a whole cluster: what `coracle up` was asked for, completed with defaults in one place.
 
+import { createHash } from 'node:crypto';
 import os from 'node:os';
 
 export const componentNames = [
@@ -13,6 +14,7 @@ export const componentNames = [
 export type ComponentName = (typeof componentNames)[number];
 
 export type RuntimeKind = 'native' | 'cri' | 'simulated';
+export type ProxyMode = 'auto' | 'nftables' | 'userspace';
 export type StoreKind = 'embedded' | 'etcd' | 'memory';
 
 export interface ClusterConfig {
@@ -33,6 +35,8 @@ export interface ClusterConfig {
   readonly serviceCidr: string;
   readonly clusterCidr: string;
   readonly clusterDomain: string;
+  /** auto: nftables where it works, user space elsewhere. */
+  readonly proxyMode: ProxyMode;
 }
 
 export const defaultPort = 6443;
@@ -57,6 +61,7 @@ export function completeConfig({ nodes = 1, ...given }: ClusterRequest): Cluster
     serviceCidr: defaultServiceCidr,
     clusterCidr: defaultClusterCidr,
     clusterDomain: 'cluster.local',
+    proxyMode: 'auto',
     ...given,
   };
 }
@@ -69,6 +74,10 @@ export function primaryAddress(): string {
     .flatMap(([, addresses]) => addresses ?? []);
   return all.find((a) => a.family === 'IPv4' && !a.internal)?.address ?? '127.0.0.1';
 }
+
+/** Tells the rules of clusters on one machine apart, also of those that have the same name. */
+export const machineName = ({ name, dataDirectory }: Pick<ClusterConfig, 'name' | 'dataDirectory'>): string =>
+  `${name}-${createHash('sha256').update(dataDirectory).digest('hex').slice(0, 8)}`;
 
 /** One node has the machine's own name, more are numbered; those of a named cluster carry its name too. */
 function nodeNames(cluster: string, nodes: number): readonly string[] {

@@ -6,7 +6,7 @@ import { startKubeControllerManager } from '../kube-controller-manager/kube-cont
 import { startKubeProxy } from '../kube-proxy/kube-proxy.ts';
 import { startKubeScheduler } from '../kube-scheduler/kube-scheduler.ts';
 import { type Assembly, contextFor, identities } from './assembly.ts';
-import type { ComponentName } from './config.ts';
+import { type ComponentName, machineName } from './config.ts';
 import { startApiServerPart } from './parts/api-server.ts';
 import { startNodes } from './parts/nodes.ts';
 import { startStorePart } from './parts/store.ts';
@@ -62,10 +62,10 @@ export const parts: readonly Part[] = [
       return startKubeProxy(contextFor(assembly, 'kube-proxy', identities.proxy), {
         nodeName: config.nodeNames[0],
         nodeIPs: [config.nodeIP],
-        mode: 'auto',
+        mode: config.proxyMode,
         clusterCidr: config.clusterCidr,
         serviceCidr: config.serviceCidr,
-        clusterName: config.name,
+        clusterName: machineName(config),
       });
     },
   },

@@ -1,14 +1,18 @@
 // Opens the container runtime that a node of this machine uses, and clears away what one left.
 
+import { createHash } from 'node:crypto';
+import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import {
   type ContainerRuntime,
+  createCriRuntime,
   createNativeRuntime,
   createSimulatedRuntime,
   destroyNativeRuntime,
 } from '../container-runtime/container-runtime.ts';
+import { removeServices } from '../kube-proxy/kube-proxy.ts';
 import type { Assembly, Environment } from './assembly.ts';
-import type { ClusterConfig } from './config.ts';
+import { type ClusterConfig, machineName, type RuntimeKind } from './config.ts';
 
 /** State of the native runtime: its sockets need a short path. */
 const runtimeRoot = (nodeDirectory: string) => path.join(nodeDirectory, 'rt');
@@ -17,32 +21,83 @@ const runtimeRoot = (nodeDirectory: string) => path.join(nodeDirectory, 'rt');
 export const imageDirectory = (config: Pick<ClusterConfig, 'dataDirectory'>): string =>
   path.join(config.dataDirectory, 'images');
 
+/** What ran a node's containers last: kept in its directory, so that `down` also knows after a crash. */
+export interface RuntimeRecord {
+  readonly runtime: RuntimeKind;
+  /** Socket of the runtime, with `cri`. */
+  readonly endpoint?: string;
+  /** Under which this node's sandboxes are found among those of others, with `cri`. */
+  readonly owner?: string;
+}
+
+const recordFile = (nodeDirectory: string) => path.join(nodeDirectory, 'runtime.json');
+
+/** Undefined when no runtime was ever opened here. */
+export async function readRuntimeRecord(nodeDirectory: string): Promise<RuntimeRecord | undefined> {
+  const text = await readFile(recordFile(nodeDirectory), 'utf8').catch(() => undefined);
+  return text === undefined ? undefined : (JSON.parse(text) as RuntimeRecord);
+}
+
 export async function openRuntime(
   config: ClusterConfig,
   nodeDirectory: string,
-  { clock, random, logger, behaviour }: Pick<Assembly, keyof Environment | 'behaviour'>,
+  environment: Pick<Assembly, keyof Environment | 'behaviour'>,
 ): Promise<ContainerRuntime> {
-  switch (config.runtime) {
-    case 'simulated':
-      return createSimulatedRuntime({ clock, random, ...(behaviour && { behaviour }) });
-    case 'native':
-      return createNativeRuntime({
-        root: runtimeRoot(nodeDirectory),
-        imageDirectory: imageDirectory(config),
-        clusterCidrs: [config.clusterCidr],
-        clock,
-        random,
-        logger,
-      });
-    case 'cri':
-      throw new Error(`the cri runtime (${config.criEndpoint}) is not there yet: use --runtime native`);
-  }
+  const { clock, random, logger, behaviour } = environment;
+  if (config.runtime === 'simulated') return createSimulatedRuntime({ clock, random, ...(behaviour && { behaviour }) });
+  const record = recordOf(config, nodeDirectory);
+  const before = await readRuntimeRecord(nodeDirectory);
+  // Nobody would look after what another runtime still runs for this node.
+  if (before && JSON.stringify(before) !== JSON.stringify(record)) await clearRuntime(nodeDirectory, environment);
+  await writeRecord(nodeDirectory, record);
+  if (config.runtime === 'cri') return createCriRuntime(criOptions(record, config, environment));
+  return createNativeRuntime({
+    root: runtimeRoot(nodeDirectory),
+    imageDirectory: imageDirectory(config),
+    clusterCidrs: [config.clusterCidr],
+    clock,
+    random,
+    logger,
+  });
 }
 
-/** Stops and removes every container that the node's runtime made, running or crashed. Images and volumes stay. */
+function recordOf({ runtime, criEndpoint }: ClusterConfig, nodeDirectory: string): RuntimeRecord {
+  if (runtime !== 'cri') return { runtime };
+  // Several clusters may share one containerd, and each may have a node of the same name.
+  const owner = `${path.basename(nodeDirectory)}-${createHash('sha256').update(nodeDirectory).digest('hex').slice(0, 8)}`;
+  return { runtime, endpoint: criEndpoint.includes('://') ? criEndpoint : `unix://${criEndpoint}`, owner };
+}
+
+async function writeRecord(nodeDirectory: string, record: RuntimeRecord): Promise<void> {
+  await mkdir(nodeDirectory, { recursive: true });
+  const file = recordFile(nodeDirectory);
+  await writeFile(`${file}.new`, `${JSON.stringify(record)}\n`);
+  await rename(`${file}.new`, file);
+}
+
+const criOptions = (
+  { endpoint, owner }: RuntimeRecord,
+  config: Pick<ClusterConfig, 'dataDirectory'>,
+  { clock, random }: Pick<Environment, 'clock' | 'random'>,
+) => ({ endpoint: endpoint!, owner: owner!, imageDirectory: imageDirectory(config), clock, random });
+
+/**
+ * Stops and removes every container that the node's runtime made, running or crashed. Images and volumes stay.
+ * Rejects when a CRI runtime does not answer: its containers may still run.
+ */
 export async function clearRuntime(
   nodeDirectory: string,
-  { clock, logger }: Pick<Environment, 'clock' | 'logger'>,
+  environment: Pick<Environment, 'clock' | 'random' | 'logger'>,
 ): Promise<void> {
-  await destroyNativeRuntime({ root: runtimeRoot(nodeDirectory), clock, logger });
+  const record = await readRuntimeRecord(nodeDirectory);
+  if (record?.runtime === 'cri') {
+    const dataDirectory = path.dirname(path.dirname(nodeDirectory));
+    const runtime = await createCriRuntime(criOptions(record, { dataDirectory }, environment));
+    await runtime.destroyAll?.().finally(() => runtime.close());
+  }
+  await destroyNativeRuntime({ root: runtimeRoot(nodeDirectory), ...environment });
 }
+
+/** Removes what brought services to pods on this machine. */
+export const clearServices = (cluster: Pick<ClusterConfig, 'name' | 'dataDirectory'>): Promise<void> =>
+  removeServices(machineName(cluster));

@@ -1,6 +1,7 @@
 // The room's front door: one CRI-shaped interface; `native`, `cri` and `simulated` implement it.
 // Names and meanings are those of the Container Runtime Interface v1 (k8s.io/cri-api).
 
+import { createReadStream } from 'node:fs';
 import type { Readable, Writable } from 'node:stream';
 import type { CriOptions } from './cri/cri.ts';
 
@@ -240,6 +241,12 @@ export interface ContainerRuntime {
   destroyAll?(): Promise<void>;
   /** Lets go of sockets and helpers. Containers keep running. */
   close(): Promise<void>;
+}
+
+/** Brings a docker-save or OCI archive into containerd. Resolves with the images' names; rejects with RuntimeError('image'). */
+export async function loadIntoCri(endpoint: string, file: string): Promise<readonly string[]> {
+  const { importArchive, socketOf } = await import('./cri/import-archive.ts');
+  return importArchive(socketOf(endpoint), createReadStream(file), file);
 }
 
 /** Rejects with RuntimeError('unavailable') when nobody answers at the endpoint. Loaded when asked for: gRPC is large. */

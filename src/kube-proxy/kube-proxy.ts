@@ -6,7 +6,7 @@ import type { ProxyBackend } from './backend.ts';
 import { createNftablesBackend } from './nftables.ts';
 import { run } from './run.ts';
 import { servicePorts } from './service-ports.ts';
-import { createUserspaceBackend } from './userspace.ts';
+import { addressLabel, createUserspaceBackend } from './userspace.ts';
 
 export interface KubeProxyConfig {
   readonly nodeName: string;
@@ -86,12 +86,17 @@ export async function startKubeProxy(context: ComponentContext, config: KubeProx
 }
 
 /** Name of the nftables table of a cluster. */
-export const tableOf = (clusterName: string): string => `coracle-${clusterName}`;
+const tableOf = (clusterName: string): string => `coracle-${clusterName}`;
 
-/** Removes the rules that a proxy of this cluster left in the kernel; does nothing where there are none. */
-export async function removeRules(clusterName: string): Promise<void> {
-  await run('nft', ['delete', 'table', 'ip', tableOf(clusterName)]).catch(() => {});
+/** Removes what a proxy of this cluster left on the machine, running or crashed; does nothing where there is nothing. */
+export async function removeServices(clusterName: string): Promise<void> {
+  await Promise.all([removeRules(clusterName), removeAddresses(clusterName)]);
 }
+
+const removeRules = (clusterName: string) =>
+  run('nft', ['delete', 'table', 'ip', tableOf(clusterName)]).catch(() => {});
+const removeAddresses = (clusterName: string) =>
+  run('ip', ['addr', 'flush', 'dev', 'lo', 'label', addressLabel(clusterName)]).catch(() => {});
 
 async function chooseBackend(
   { clock, random, logger }: ComponentContext,
@@ -99,11 +104,14 @@ async function chooseBackend(
 ): Promise<ProxyBackend> {
   if (config.mode !== 'userspace') {
     try {
-      return await createNftablesBackend({ table: tableOf(config.clusterName), ...config, logger });
+      const backend = await createNftablesBackend({ table: tableOf(config.clusterName), ...config, logger });
+      await removeAddresses(config.clusterName); // of an earlier run in user space
+      return backend;
     } catch (error) {
       if (config.mode === 'nftables') throw error;
       logger.info('nftables cannot be used here: services go through user space', { reason: (error as Error).message });
     }
   }
-  return createUserspaceBackend({ clock, random, logger });
+  await removeRules(config.clusterName); // of an earlier run with nftables
+  return createUserspaceBackend({ label: addressLabel(config.clusterName), clock, random, logger });
 }

@@ -2,6 +2,7 @@
 // are bound to the loopback interface, and every connection is passed on to an endpoint. Clients are seen with the
 // node's address.
 
+import { createHash } from 'node:crypto';
 import dgram from 'node:dgram';
 import net from 'node:net';
 import type { Clock, Timer } from '../machinery/clock.ts';
@@ -12,6 +13,8 @@ import { run } from './run.ts';
 import type { Endpoint, ServicePort } from './service-ports.ts';
 
 export interface UserspaceOptions {
+  /** Of the addresses on the loopback interface: tells ours from others'. */
+  readonly label: string;
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
@@ -34,13 +37,20 @@ interface Wanted {
   readonly affinitySeconds: number;
 }
 
+/** A label begins with its interface's name and has at most 15 characters. */
+export const addressLabel = (clusterName: string): string =>
+  `lo:${createHash('sha256').update(clusterName).digest('hex').slice(0, 10)}`;
+
 export function createUserspaceBackend(options: UserspaceOptions): ProxyBackend {
+  const { label } = options;
   const listeners = new Map<string, Listener>();
   const addresses = new Set<string>();
+  let known: Promise<void> | undefined;
 
   async function sync(ports: readonly ServicePort[]): Promise<void> {
     const wanted = new Map([...wantedListeners(ports)].map((w) => [`${w.protocol} ${w.ip} ${w.port}`, w]));
     const ips = new Set(ports.flatMap((p) => [...p.clusterIPs, ...p.externalIPs]));
+    await (known ??= adopt());
     for (const ip of ips) if (!addresses.has(ip)) await bind(ip);
     for (const [key, listener] of listeners)
       if (!wanted.has(key)) {
@@ -64,8 +74,14 @@ export function createUserspaceBackend(options: UserspaceOptions): ProxyBackend 
     }
   }
 
+  /** Addresses that were left by a proxy that was killed: they are kept or removed like those of this one. */
+  async function adopt(): Promise<void> {
+    const listed = await run('ip', ['-o', '-4', 'addr', 'show', 'dev', 'lo', 'label', label]).catch(() => '');
+    for (const [, ip] of listed.matchAll(/ inet ([\d.]+)\//g)) addresses.add(ip);
+  }
+
   async function bind(ip: string): Promise<void> {
-    await run('ip', ['addr', 'replace', `${ip}/32`, 'dev', 'lo']);
+    await run('ip', ['addr', 'replace', `${ip}/32`, 'dev', 'lo', 'label', label]);
     addresses.add(ip);
   }
 

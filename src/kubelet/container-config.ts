@@ -74,6 +74,7 @@ export function sandboxConfig(pod: Pod, attempt: number, tools: Pick<KubeletTool
     cgroupParent: podCgroup(pod),
     hostNetwork: pod.spec.hostNetwork ?? false,
     hostPid: pod.spec.hostPID ?? false,
+    sharePid: pod.spec.shareProcessNamespace ?? false,
     hostIpc: pod.spec.hostIPC ?? false,
     sysctls: Object.fromEntries((pod.spec.securityContext?.sysctls ?? []).map((s) => [s.name, s.value])),
   };

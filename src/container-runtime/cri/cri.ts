@@ -31,6 +31,7 @@ import {
 } from './convert.ts';
 import { CriClient, type Message } from './cri-client.ts';
 import { importHello, pauseImage } from './hello-import.ts';
+import { socketOf } from './import-archive.ts';
 import { type StreamOptions, streamPort, streamSession } from './streaming.ts';
 
 export interface CriOptions {
@@ -286,7 +287,7 @@ class Cri implements ContainerRuntime {
 
   async #importHello(reference: string): Promise<void> {
     const { endpoint, imageDirectory, random } = this.#options;
-    await importHello(new ImageStore(imageDirectory, random), reference, endpoint.replace(/^unix:(\/\/)?/, ''));
+    await importHello(new ImageStore(imageDirectory, random), reference, socketOf(endpoint));
   }
 }
 

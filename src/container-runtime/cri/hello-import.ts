@@ -1,4 +1,4 @@
-// CRI can pull images but not take one in, so the built-in image reaches containerd through its own client, `ctr`.
+// The built-in image for runtimes that have their own store of images.
 
 import { execFile, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -9,7 +9,7 @@ import { ensureHello } from '../images/hello.ts';
 import type { ImageStore } from '../images/image-store.ts';
 import { architecture } from '../images/platform.ts';
 import { normalizeReference } from '../images/reference.ts';
-import { RuntimeError } from '../runtime-error.ts';
+import { importArchive } from './import-archive.ts';
 
 /**
  * Comes along, for runtimes whose configuration names it as sandbox_image: without a registry they could not have their
@@ -25,20 +25,7 @@ export async function importHello(store: ImageStore, reference: string, socket: 
     const tar = spawn('tar', ['-C', directory, '-cf', '-', 'oci-layout', 'index.json', 'blobs'], {
       stdio: ['ignore', 'pipe', 'inherit'],
     });
-    const ctr = spawn('ctr', ['--address', socket, '--namespace', 'k8s.io', 'images', 'import', '-'], {
-      stdio: [tar.stdout, 'ignore', 'pipe'],
-    });
-    let stderr = '';
-    ctr.stderr!.on('data', (chunk) => (stderr += chunk));
-    const code = await new Promise((resolve) => {
-      ctr.on('error', (error) => resolve(error.message));
-      ctr.on('close', resolve);
-    });
-    if (code !== 0)
-      throw new RuntimeError(
-        'image',
-        `cannot bring ${reference} into the runtime at ${socket} with ctr: ${stderr || code}`,
-      );
+    await importArchive(socket, tar.stdout, reference);
   });
 }
 
