@@ -11,6 +11,7 @@ import type { AdmissionPlugin } from './admission.ts';
 import { ServiceAllocator } from './allocation/service-allocator.ts';
 import { type Authenticator, anonymous, clientCertificates } from './authentication.ts';
 import { type Authorizer, alwaysAllow } from './authorization.ts';
+import { startCustomResources } from './crd/custom-resources.ts';
 import { HealthChecks } from './health.ts';
 import { type Listener, type ListenOptions, listen } from './http/http-server.ts';
 import { cacheOfResource } from './registry/target.ts';
@@ -102,6 +103,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
     endpoints: ['readyz'],
     check: () => (stopping.signal.aborted ? 'process is shutting down' : undefined),
   });
+  await startCustomResources(server);
   const listeners: Listener[] = [];
   return {
     server,

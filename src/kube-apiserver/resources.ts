@@ -1,6 +1,6 @@
 // Requests for resources: which verb of the registry, or which subresource, answers.
 
-import type { Kind } from '../api/api.ts';
+import { type Kind, notFound } from '../api/api.ts';
 import { verbs } from './registry/registry.ts';
 import { targetOf } from './registry/target.ts';
 import { type Reply, type Stage, textReply } from './request.ts';
@@ -22,6 +22,9 @@ export const resource: Stage = async (request, next) => {
   if (!kind) return unknown(request);
   const old = deprecated[`${kind.group}/${kind.version} ${kind.resource}`];
   if (old) request.warnings.push(old);
+  // A deprecated version of a custom resource says so whatever is asked of it.
+  if (kind.custom) request.warnings.push(...(kind.strategy.warnings?.(nothing) ?? []));
+  if (!kind.namespaced && info.namespace && !isNamespace(kind)) return notServed(kind.custom);
   if (info.subresource) return subresource(request, kind);
   const review = kind.virtual ? reviews[kind.resource] : undefined;
   if (!answers(kind, info.verb, info.name, info.namespace)) throw methodRefused();
@@ -51,15 +54,23 @@ function answers(kind: Kind, verb: string, name: string, namespace: string): boo
 }
 
 function unknown({ info, server }: Parameters<Stage>[0]): Reply {
-  const groupIsServed = server.kinds.all().some((kind) => kind.group === info.group);
-  if (!groupIsServed) return textReply(404, '404 page not found\n');
+  const group = server.kinds.all().filter((kind) => kind.group === info.group);
+  return notServed(group.every((kind) => kind.custom));
+}
+
+/** Groups that only custom resources make are unknown to Kubernetes' router where nothing of them is served. */
+function notServed(custom: boolean | undefined): Reply {
+  if (custom) return textReply(404, '404 page not found\n');
   throw noSuchResource();
 }
+
+const nothing = { metadata: {} } as never;
+const isNamespace = ({ group, resource }: Kind): boolean => group === '' && resource === 'namespaces';
 
 async function subresource(request: Parameters<Stage>[0], kind: Kind): Promise<Reply> {
   const { info } = request;
   const declared = kind.subresources.find(({ name }) => name === info.subresource);
-  if (!declared) throw noSuchResource();
+  if (!declared) throw kind.custom ? notFound(kind, info.name) : noSuchResource();
   const special = subresources[`${kind.resource}/${info.subresource}`] ?? subresources[`*/${info.subresource}`];
   if (!declared.verbs.includes(info.verb) && !special?.anyVerb) throw methodRefused();
   const target = await targetOf(request, kind);

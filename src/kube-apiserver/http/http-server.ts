@@ -100,6 +100,8 @@ async function answer(server: Server, incoming: Incoming, outgoing: Outgoing): P
   outgoing.on('close', () => {
     if (!outgoing.writableFinished) gone.abort();
   });
+  // A stream that its client gave up while much was still to be sent does not close by itself.
+  incoming.on('aborted', () => gone.abort());
   outgoing.on('error', () => {});
   const request = requestOf(server, incoming, gone.signal);
   try {

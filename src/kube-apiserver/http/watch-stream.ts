@@ -36,6 +36,10 @@ export function streamWatch(request: ApiRequest, response: Response, reply: Watc
   };
   const close = reply.subscription.open(sink);
   response.on('close', close);
+  request.signal.addEventListener('abort', () => {
+    close();
+    response.destroy();
+  });
 }
 
 /** How an object is shown; undefined when the shared frames are right as they are. */

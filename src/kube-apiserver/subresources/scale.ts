@@ -1,7 +1,15 @@
 // /scale: the number of replicas of whatever has replicas, as a Scale.
 // https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/deployment-v1/
 
-import { type ApiObject, badRequest, invalid, type Kind, methodNotAllowed, schemaOfKind } from '../../api/api.ts';
+import {
+  type ApiObject,
+  badRequest,
+  internalError,
+  invalid,
+  type Kind,
+  methodNotAllowed,
+  schemaOfKind,
+} from '../../api/api.ts';
 import { labelSelector } from '../../machinery/label-selector.ts';
 import { decodeShape, decodeValue, served } from '../registry/codec.ts';
 import { itemOf } from '../registry/get.ts';
@@ -26,23 +34,42 @@ const scaleKind = {
 export const scale: Subresource = {
   async answer(target): Promise<Reply> {
     const { verb } = target.request.info;
-    if (verb === 'get') return objectReply(200, scaleOf(served(target.kind, itemOf(target))));
+    if (verb === 'get') return objectReply(200, scaleOf(target.kind, served(target.kind, itemOf(target))));
     if (verb === 'update') return put(target);
     if (verb === 'patch') return patch(target);
     throw methodNotAllowed(target.kind, verb);
   },
 };
 
-function scaleOf(object: ApiObject): ApiObject {
+/** Where the numbers are; built-in kinds have them all in the same places. */
+const builtin = { specReplicasPath: '.spec.replicas', statusReplicasPath: '.status.replicas' } as const;
+
+const steps = (path: string): string[] => path.split('.').slice(1);
+const read = (object: any, path: string): any => steps(path).reduce((value, step) => value?.[step], object);
+
+/** A copy of the object along the path, with the value at its end. */
+function withValue(object: any, [step, ...rest]: readonly string[], value: unknown): any {
+  return { ...object, [step]: rest.length ? withValue(object?.[step], rest, value) : value };
+}
+
+function selectorText(kind: Kind, { kind: type, spec, ...object }: ApiObject): string {
+  if (kind.custom) return read({ ...object, spec }, kind.scalePaths?.labelSelectorPath ?? '.none') ?? '';
+  return type === 'ReplicationController' ? mapText(spec?.selector) : labelSelector(spec?.selector ?? {}).toString();
+}
+
+function scaleOf(kind: Kind, object: ApiObject): ApiObject {
   const { name, namespace, uid, resourceVersion, creationTimestamp } = object.metadata;
-  const { selector, replicas } = object.spec ?? {};
-  const text = object.kind === 'ReplicationController' ? mapText(selector) : labelSelector(selector ?? {}).toString();
+  const { specReplicasPath, statusReplicasPath } = kind.scalePaths ?? builtin;
+  const replicas = read(object, specReplicasPath);
+  if (replicas === undefined && kind.custom)
+    throw internalError(`the spec replicas field ${JSON.stringify(specReplicasPath)} does not exist`);
+  const text = selectorText(kind, object);
   return {
     kind: 'Scale',
     apiVersion: 'autoscaling/v1',
     metadata: { name, namespace, uid, resourceVersion, creationTimestamp },
     spec: { ...(replicas && { replicas }) },
-    status: { replicas: object.status?.replicas ?? 0, ...(text && { selector: text }) },
+    status: { replicas: read(object, statusReplicasPath) ?? 0, ...(text && { selector: text }) },
   } as ApiObject;
 }
 
@@ -66,11 +93,11 @@ async function patch(target: Target): Promise<Reply> {
       ...replicasOnly(target.kind, metadata, spec),
       ...(apiVersion && kind && {}),
     }));
-    return objectReply(200, scaleOf(result.object));
+    return objectReply(200, scaleOf(target.kind, result.object));
   }
   const change = await patchOf({ ...target, kind: scaleKind });
   return write(target, options, (live) => {
-    const next = decodeValue(target.request, scaleKind, change(scaleOf(live)), options);
+    const next = decodeValue(target.request, scaleKind, change(scaleOf(target.kind, live)), options);
     check(target, next);
     return next;
   });
@@ -100,15 +127,13 @@ async function write(target: Target, options: WriteOptions, wanted: (live: ApiOb
   const { object } = await replaceObject(target, options, {
     make(live) {
       const { metadata, spec } = wanted(live);
-      const next: ApiObject = {
-        ...live,
-        metadata: { ...live.metadata },
-        spec: { ...live.spec, replicas: spec?.replicas ?? 0 },
-      };
+      const { specReplicasPath } = target.kind.scalePaths ?? builtin;
+      const next: ApiObject = withValue(live, steps(specReplicasPath), spec?.replicas ?? 0);
+      next.metadata = { ...live.metadata };
       next.metadata.resourceVersion = metadata.resourceVersion;
       if (metadata.uid) next.metadata.uid = metadata.uid;
       return next;
     },
   });
-  return objectReply(200, scaleOf(object));
+  return objectReply(200, scaleOf(target.kind, object));
 }

@@ -1,0 +1,107 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { startTestServer, type TestServer } from '../test-server.ts';
+
+let server: TestServer;
+const definitions = '/apis/apiextensions.k8s.io/v1/customresourcedefinitions';
+const widgets = '/apis/test.example/v1/namespaces/default/widgets';
+const merge = { contentType: 'application/merge-patch+json' };
+
+const definition = (kind = 'Widget', plural = 'widgets') => ({
+  apiVersion: 'apiextensions.k8s.io/v1',
+  kind: 'CustomResourceDefinition',
+  metadata: { name: `${plural}.test.example` },
+  spec: {
+    group: 'test.example',
+    scope: 'Namespaced',
+    names: { plural, kind },
+    versions: [
+      {
+        name: 'v1',
+        served: true,
+        storage: true,
+        schema: {
+          openAPIV3Schema: {
+            type: 'object',
+            properties: {
+              spec: {
+                type: 'object',
+                properties: { size: { type: 'integer', default: 3, minimum: 0 }, replicas: { type: 'integer' } },
+              },
+              status: { type: 'object', properties: { replicas: { type: 'integer' } } },
+            },
+          },
+        },
+        subresources: {
+          status: {},
+          scale: { specReplicasPath: '.spec.replicas', statusReplicasPath: '.status.replicas' },
+        },
+      },
+    ],
+  },
+});
+
+beforeAll(async () => {
+  server = await startTestServer();
+  await server.call('POST', definitions, definition());
+});
+afterAll(() => server.stop());
+
+describe('a custom resource', () => {
+  test('has defaults, validation, status, scale and a place in discovery', async () => {
+    await expect.poll(async () => (await server.call('GET', widgets)).code).toBe(200);
+    const { body } = await server.call('POST', widgets, {
+      apiVersion: 'test.example/v1',
+      kind: 'Widget',
+      metadata: { name: 'w' },
+      spec: { replicas: 1, colour: 'pruned' },
+    });
+    expect(body).toMatchObject({ metadata: { generation: 1 }, spec: { replicas: 1, size: 3 } });
+    expect(body.spec).not.toHaveProperty('colour');
+    const { code } = await server.call('PATCH', `${widgets}/w`, { spec: { size: -1 } }, merge);
+    expect(code).toBe(422);
+    await server.call('PATCH', `${widgets}/w/status`, { status: { replicas: 1 }, spec: { size: 9 } }, merge);
+    await server.call('PATCH', `${widgets}/w/scale`, { spec: { replicas: 5 } }, merge);
+    const { body: now } = await server.call('GET', `${widgets}/w`);
+    expect(now).toMatchObject({ metadata: { generation: 2 }, spec: { size: 3, replicas: 5 }, status: { replicas: 1 } });
+    const { body: resources } = await server.call('GET', '/apis/test.example/v1');
+    expect(resources.resources.map(({ name }: { name: string }) => name)).toEqual([
+      'widgets',
+      'widgets/status',
+      'widgets/scale',
+    ]);
+  });
+
+  test('whose names are taken is not served', async () => {
+    await server.call('POST', definitions, definition('Widget', 'gadgets'));
+    const conditions = async () =>
+      (await server.call('GET', `${definitions}/gadgets.test.example`)).body.status.conditions;
+    await expect.poll(conditions).toMatchObject([
+      { type: 'NamesAccepted', status: 'False', reason: 'ListKindConflict', message: '"WidgetList" is already in use' },
+      { type: 'Established', status: 'False' },
+    ]);
+    expect((await server.call('GET', '/apis/test.example/v1/gadgets')).code).toBe(404);
+  });
+
+  test('goes with its definition, which waits for it', async () => {
+    await server.call('PATCH', `${widgets}/w`, { metadata: { finalizers: ['test.example/hold'] } }, merge);
+    const { body } = await server.call('DELETE', `${definitions}/widgets.test.example`);
+    expect(body.metadata.finalizers).toEqual(['customresourcecleanup.apiextensions.k8s.io']);
+    await expect
+      .poll(async () => (await server.call('GET', `${widgets}/w`)).body.metadata.deletionTimestamp)
+      .toBeTruthy();
+    expect((await server.call('GET', `${definitions}/widgets.test.example`)).code).toBe(200);
+    await server.call('PATCH', `${widgets}/w`, { metadata: { finalizers: null } }, merge);
+    await expect.poll(async () => (await server.call('GET', `${definitions}/widgets.test.example`)).code).toBe(404);
+    expect((await server.call('GET', widgets)).code).toBe(404);
+  });
+});
+
+test('what was defined is served again after a restart', async () => {
+  const first = await startTestServer();
+  await first.call('POST', definitions, definition());
+  await expect.poll(async () => (await first.call('GET', widgets)).code).toBe(200);
+  await first.stop();
+  const second = await startTestServer({ store: first.store });
+  expect((await second.call('GET', widgets)).code).toBe(200);
+  await second.stop();
+});

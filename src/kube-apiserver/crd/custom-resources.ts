@@ -1,0 +1,182 @@
+// CustomResourceDefinitions go live: their kinds join the registry, without restart, and leave it again.
+// https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definitions/
+
+import {
+  type ApiObject,
+  acceptedStatus,
+  type CustomResourceDefinition,
+  customKinds,
+  isNotFound,
+  type Kind,
+} from '../../api/api.ts';
+import { deleteObject } from '../registry/delete.ts';
+import { modify } from '../registry/modify.ts';
+import { removeNow } from '../registry/removal.ts';
+import { cacheOf, keyOf, type Target } from '../registry/target.ts';
+import type { ApiRequest } from '../request.ts';
+import type { Server } from '../server.ts';
+import type { ResourceCache } from '../watch-cache/resource-cache.ts';
+import { namesFault } from './names.ts';
+
+export const cleanupFinalizer = 'customresourcecleanup.apiextensions.k8s.io';
+
+const self = { name: 'system:apiserver', groups: ['system:masters', 'system:authenticated'] };
+
+/** Serves what is defined now before it resolves, and follows what comes. Ends with the server. */
+export async function startCustomResources(server: Server): Promise<void> {
+  const kind = server.kinds.byResource('apiextensions.k8s.io', 'v1', 'customresourcedefinitions');
+  if (kind) await new CustomResources(server, kind, await cacheOf(server, kind)).start();
+}
+
+class CustomResources {
+  readonly #server: Server;
+  readonly #kind: Kind;
+  readonly #cache: ResourceCache;
+  /** Name of a definition -> the spec whose kinds are served. */
+  readonly #served = new Map<string, string>();
+  /** Definitions are handled one after the other, each in its newest state. */
+  readonly #due = new Set<string>();
+  #working = false;
+
+  constructor(server: Server, kind: Kind, cache: ResourceCache) {
+    this.#server = server;
+    this.#kind = kind;
+    this.#cache = cache;
+  }
+
+  async start(): Promise<void> {
+    const { prefix } = this.#cache;
+    this.#cache.tree.forEach(prefix, `${prefix.slice(0, -1)}0`, ({ object }) => {
+      const crd = object as CustomResourceDefinition & ApiObject;
+      if (established(crd)) this.#serve(crd);
+      this.#enqueue(crd.metadata.name ?? '');
+    });
+    this.#cache.watch({
+      scope: { by: 'all' },
+      event: ({ item, type }) => {
+        const name = item.object.metadata.name ?? '';
+        if (type === 'DELETED') this.#withdraw(item.object as CustomResourceDefinition & ApiObject);
+        else this.#enqueue(name);
+      },
+    });
+  }
+
+  #enqueue(name: string): void {
+    this.#due.add(name);
+    if (!this.#working) void this.#work();
+  }
+
+  async #work(): Promise<void> {
+    this.#working = true;
+    for (const name of this.#due) {
+      this.#due.delete(name);
+      if (this.#server.stopping.aborted) break;
+      const crd = this.#cache.get(keyOf(this.#kind, '', name))?.object as CustomResourceDefinition & ApiObject;
+      if (!crd) continue;
+      try {
+        await (crd.metadata.deletionTimestamp ? this.#cleanUp(crd) : this.#accept(crd));
+      } catch (error) {
+        if (isNotFound(error)) continue;
+        this.#server.logger.error('a custom resource definition could not be handled', { name, error: String(error) });
+        this.#server.clock.after(1_000, () => this.#enqueue(name), { background: true });
+      }
+    }
+    this.#working = false;
+  }
+
+  async #accept(crd: CustomResourceDefinition & ApiObject): Promise<void> {
+    const { kinds, clock } = this.#server;
+    const fault = namesFault(kinds.all(), crd, clock.now());
+    const status = fault ?? acceptedStatus(crd, clock.now());
+    // Whoever reads that it is established may use it the next moment: it is served first.
+    if (!fault) this.#serve(crd);
+    if (JSON.stringify(status) === JSON.stringify(crd.status)) return;
+    await modify(this.#target(this.#kind, this.#cache, crd), (next) => {
+      next.status = { ...status, storedVersions: next.status?.storedVersions ?? status.storedVersions };
+    });
+  }
+
+  #serve(crd: CustomResourceDefinition & ApiObject): void {
+    const name = crd.metadata.name ?? '';
+    const spec = JSON.stringify(crd.spec);
+    if (this.#served.get(name) === spec) return;
+    const { kinds } = this.#server;
+    if (this.#served.has(name)) kinds.remove(crd.spec.group, crd.spec.names.plural);
+    this.#served.set(name, spec);
+    kinds.add(...customKinds(crd));
+  }
+
+  #withdraw(crd: CustomResourceDefinition & ApiObject): void {
+    const { group, names } = crd.spec;
+    this.#served.delete(crd.metadata.name ?? '');
+    this.#server.kinds.remove(group, names.plural);
+    this.#server.cache.forget(`/registry/${group}/${names.plural}/`);
+  }
+
+  /** A definition goes when the last of its objects is gone. */
+  async #cleanUp(crd: CustomResourceDefinition & ApiObject): Promise<void> {
+    if (!crd.metadata.finalizers?.includes(cleanupFinalizer)) return;
+    const [kind] = customKinds(crd);
+    if (kind && !(await this.#deleteAll(kind, crd))) return;
+    const target = this.#target(this.#kind, this.#cache, crd);
+    const item = this.#cache.get(keyOf(this.#kind, '', target.name));
+    if (!item) return;
+    const finalizers = (item.object.metadata.finalizers ?? []).filter((finalizer) => finalizer !== cleanupFinalizer);
+    if (finalizers.length) await modify(target, (next) => void (next.metadata.finalizers = finalizers));
+    else if (!(await removeNow(target, item, item.object))) this.#enqueue(target.name);
+  }
+
+  /** False while finalizers hold some of them; then the end of the last one asks again. */
+  async #deleteAll(kind: Kind, crd: ApiObject): Promise<boolean> {
+    const cache = await cacheOf(this.#server, kind);
+    const objects: ApiObject[] = [];
+    cache.tree.forEach(cache.prefix, `${cache.prefix.slice(0, -1)}0`, ({ object }) => void objects.push(object));
+    for (const object of objects)
+      await deleteObject(this.#target(kind, cache, object), { dryRun: false }).catch((error) => {
+        if (!isNotFound(error)) throw error;
+      });
+    if (!cache.size) return true;
+    const unwatch = cache.watch({
+      scope: { by: 'all' },
+      event: () => {
+        if (cache.size) return;
+        unwatch();
+        this.#enqueue(crd.metadata.name ?? '');
+      },
+    });
+    return false;
+  }
+
+  #target(kind: Kind, cache: ResourceCache, { metadata }: ApiObject): Target {
+    const { name = '', namespace = '' } = metadata;
+    const { group, version, resource } = kind;
+    const info = {
+      isResource: true,
+      path: '',
+      verb: 'update',
+      group,
+      version,
+      resource,
+      subresource: '',
+      namespace,
+      name,
+      rest: '',
+    };
+    const request: ApiRequest = {
+      server: this.#server,
+      method: 'PUT',
+      path: '',
+      query: new URLSearchParams(),
+      headers: {},
+      info,
+      user: self,
+      body: async () => undefined,
+      signal: this.#server.stopping,
+      warnings: [],
+    };
+    return { request, server: this.#server, kind, cache, namespace, name };
+  }
+}
+
+const established = ({ status }: CustomResourceDefinition): boolean =>
+  status?.conditions?.some((c) => c.type === 'Established' && c.status === 'True') ?? false;
