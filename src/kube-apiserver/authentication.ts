@@ -29,11 +29,11 @@ export const clientCertificates: Authenticator = {
   },
 };
 
-/** Whoever shows no credentials at all. Wrong ones are refused and never become anonymous. */
+/** Whoever shows no credentials that anyone here reads. A wrong token or certificate is refused, never anonymous. */
 export const anonymous: Authenticator = {
   name: 'anonymous',
-  async authenticate({ headers }) {
-    if (headers.authorization) throw unauthorized();
+  async authenticate({ headers, connection }) {
+    if (/^bearer\b/i.test(headers.authorization ?? '') || connection?.certificateFault) throw unauthorized();
     return { name: 'system:anonymous', groups: ['system:unauthenticated'] };
   },
 };

@@ -67,6 +67,8 @@ export interface Connection {
   readonly remoteAddress: string;
   /** The subject of the client's certificate, when it showed one that a trusted CA signed. */
   readonly certificate?: ClientCertificate;
+  /** It showed a certificate that no trusted CA signed, or that is not valid now: why. */
+  readonly certificateFault?: string;
   /** For requests that ask to leave HTTP (exec, attach, port-forward): takes the socket over. */
   readonly upgrade?: { readonly socket: Duplex; readonly head: Buffer; readonly rawHeaders: readonly string[] };
 }

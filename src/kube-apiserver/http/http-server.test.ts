@@ -109,9 +109,13 @@ describe('who asks', () => {
     expect(userInfo).toMatchObject({ username: 'jane', groups: ['crew', 'system:authenticated'] });
   });
 
-  test('is nobody with a certificate of another authority', async () => {
-    const { userInfo } = (await ask({ ...review, as: made.foreign })).json().status;
-    expect(userInfo.username).toBe('system:anonymous');
+  test('is refused with a certificate of another authority', async () => {
+    expect((await ask({ ...review, as: made.foreign })).json()).toMatchObject({ code: 401, reason: 'Unauthorized' });
+  });
+
+  test('is anonymous without any credentials', async () => {
+    const { userInfo } = (await ask({ ...review, as: {} as Pair })).json().status;
+    expect(userInfo).toEqual({ username: 'system:anonymous', groups: ['system:unauthenticated'] });
   });
 
   test('is refused with credentials that nobody knows', async () => {

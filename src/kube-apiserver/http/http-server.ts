@@ -125,7 +125,7 @@ function requestOf(
   const query = mark < 0 ? noQuery : new URLSearchParams(url.slice(mark + 1));
   const method = incoming.method ?? 'GET';
   const socket = incoming.socket as TLSSocket;
-  const certificate = certificateOf(socket);
+  const peer = peerOf(socket);
   return {
     server,
     method,
@@ -139,7 +139,7 @@ function requestOf(
     warnings: [],
     connection: {
       remoteAddress: socket.remoteAddress ?? '',
-      ...(certificate && { certificate }),
+      ...peer,
       ...(upgrade && { upgrade }),
     },
   };
@@ -148,19 +148,23 @@ function requestOf(
 const noQuery = new URLSearchParams();
 const nobody = { name: '', groups: [] };
 
-const certificates = new WeakMap<object, ClientCertificate | null>();
+type Peer = Pick<Connection, 'certificate' | 'certificateFault'>;
+
+const peers = new WeakMap<object, Peer>();
 
 /** Reading a certificate is slow: once a connection. */
-function certificateOf(socket: TLSSocket): ClientCertificate | undefined {
-  if (!socket.authorized) return undefined;
-  const session = socket;
-  let known = certificates.get(session);
-  if (known === undefined) {
-    const peer = socket.getPeerCertificate();
-    known = peer?.subject ? fromPeer(peer) : null;
-    certificates.set(session, known);
-  }
-  return known ?? undefined;
+function peerOf(socket: TLSSocket): Peer {
+  let known = peers.get(socket);
+  if (!known) peers.set(socket, (known = readPeer(socket)));
+  return known;
+}
+
+function readPeer(socket: TLSSocket): Peer {
+  const peer = socket.getPeerCertificate?.();
+  if (!peer?.subject) return {};
+  return socket.authorized
+    ? { certificate: fromPeer(peer) }
+    : { certificateFault: String(socket.authorizationError ?? 'the certificate was not accepted') };
 }
 
 function fromPeer({ subject, fingerprint256 }: ReturnType<TLSSocket['getPeerCertificate']>): ClientCertificate {
