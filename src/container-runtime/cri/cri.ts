@@ -30,7 +30,7 @@ import {
   statusOf,
 } from './convert.ts';
 import { CriClient, type Message } from './cri-client.ts';
-import { importHello, pauseImage } from './hello-import.ts';
+import { helloImage, importHello, pauseImage, tagHello } from './hello-import.ts';
 import { socketOf } from './import-archive.ts';
 import { type StreamOptions, streamPort, streamSession } from './streaming.ts';
 
@@ -65,6 +65,7 @@ class Cri implements ContainerRuntime {
   /** Statuses that cannot change any more before the state does. */
   readonly #statuses = new Map<string, ContainerStatus>();
   readonly #ips = new Map<string, readonly string[]>();
+  #importing: Promise<void> | undefined;
 
   constructor(client: CriClient, options: CriOptions, version: string) {
     this.#client = client;
@@ -94,7 +95,7 @@ class Cri implements ContainerRuntime {
     const { podSandboxId } = await run().catch(async (error) => {
       // A runtime told to use our pause image (see hello-import.ts) gets it when it first needs it.
       if (!error.message.includes(pauseImage)) throw error;
-      await this.#importHello('coracle.local/hello:latest');
+      await this.#importHello(helloImage);
       return run();
     });
     return podSandboxId;
@@ -215,7 +216,13 @@ class Cri implements ContainerRuntime {
     const found = await this.#image(reference);
     if (found || !isHello(reference)) return found;
     await this.#importHello(reference);
-    return this.#image(reference);
+    // containerd's CRI part hears of it by an event, a moment later.
+    for (let tries = 0; tries < 40; tries++) {
+      const image = await this.#image(reference);
+      if (image) return image;
+      await this.#options.clock.sleep(50);
+    }
+    throw new RuntimeError('image', `${reference} was brought into the runtime, which does not show it`);
   }
 
   async pullImage(reference: string, auth?: RegistryAuth): Promise<string> {
@@ -285,9 +292,13 @@ class Cri implements ContainerRuntime {
     return image?.id ? imageOf(image) : undefined;
   }
 
+  /** Pods that start at one time wait for the same import; any further tag is a name for what is there. */
   async #importHello(reference: string): Promise<void> {
     const { endpoint, imageDirectory, random } = this.#options;
-    await importHello(new ImageStore(imageDirectory, random), reference, socketOf(endpoint));
+    await (this.#importing ??= importHello(new ImageStore(imageDirectory, random), socketOf(endpoint)).finally(() => {
+      this.#importing = undefined;
+    }));
+    await tagHello(socketOf(endpoint), reference);
   }
 }
 

@@ -17,17 +17,35 @@ import { importArchive } from './import-archive.ts';
  */
 export const pauseImage = 'coracle.local/pause:1';
 
+export const helloImage = 'coracle.local/hello:latest';
+
 /** Rejects with RuntimeError('image') when there is no `ctr`, or the runtime is not containerd. */
-export async function importHello(store: ImageStore, reference: string, socket: string): Promise<void> {
-  const image = await ensureHello(store, reference);
+export async function importHello(store: ImageStore, socket: string): Promise<void> {
+  if (await isThere(socket)) return;
+  const image = await ensureHello(store, helloImage);
   await store.ingest(async (directory) => {
-    await writeLayout(directory, store.rootfs(image), image.config, normalizeReference(reference).canonical);
+    await writeLayout(directory, store.rootfs(image), image.config, helloImage);
     const tar = spawn('tar', ['-C', directory, '-cf', '-', 'oci-layout', 'index.json', 'blobs'], {
       stdio: ['ignore', 'pipe', 'inherit'],
     });
-    await importArchive(socket, tar.stdout, reference);
+    await importArchive(socket, tar.stdout, helloImage);
   });
 }
+
+async function isThere(socket: string): Promise<boolean> {
+  const { stdout } = await ctr(socket, 'images', 'ls', '-q').catch(() => ({ stdout: '' }));
+  const names = stdout.split('\n');
+  return names.includes(helloImage) && names.includes(pauseImage);
+}
+
+/** Any tag of the built-in image is the same image. */
+export async function tagHello(socket: string, reference: string): Promise<void> {
+  const { canonical } = normalizeReference(reference);
+  if (canonical !== helloImage) await ctr(socket, 'images', 'tag', '--force', helloImage, canonical);
+}
+
+const ctr = (socket: string, ...args: string[]) =>
+  promisify(execFile)('ctr', ['--address', socket, '--namespace', 'k8s.io', ...args]);
 
 /** An OCI image layout (image-spec, image-layout.md) of two images with one layer. */
 async function writeLayout(directory: string, tree: string, config: unknown, name: string): Promise<void> {
