@@ -6,7 +6,7 @@ import type { Schema } from '../machinery/schema.ts';
 import { badRequest } from './errors.ts';
 import { JsonSyntaxError, parseJson } from './json.ts';
 import { DecodeError, decode } from './object.ts';
-import { schemaKinds } from './schemas.ts';
+import { schemaKinds, schemaOfKind } from './schemas.ts';
 
 /** What a body should hold. */
 export interface Wanted {
@@ -87,8 +87,20 @@ function checkKind(value: any, wanted: Wanted): { kind: string; version: string;
     throw cannot(
       `no kind ${JSON.stringify(kind)} is registered for version ${JSON.stringify(apiVersion)} in scheme "pkg/api/legacyscheme/scheme.go:30"`,
     );
+  const other = schemaOfKind(group, version, kind);
+  // The body is read as what it says it is, before that turns out to be the wrong kind.
+  if (other) tryDecode(other, value, cannot);
   const internal = (wanted.group || 'core').split('.')[0];
   throw cannot(`converting (${version}.${kind}) to (${internal}.${wanted.kind}): unknown conversion`);
+}
+
+function tryDecode(schema: Schema, value: any, cannot: (why: string) => Error): void {
+  try {
+    decode(schema, value);
+  } catch (error) {
+    if (error instanceof DecodeError || error instanceof QuantityError) throw cannot(error.message);
+    throw error;
+  }
 }
 
 /** Custom resources are not defaulted here; a kind that differs is a fault of the object, which validation tells. */

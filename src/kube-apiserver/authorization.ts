@@ -49,6 +49,7 @@ export const authorize: Stage = async (request, next) => {
   const fieldSelector = query.get('fieldSelector');
   const attributes = {
     ...info,
+    name: info.name || nameSelected(info.verb, fieldSelector),
     user,
     ...(labelSelector && { labelSelector }),
     ...(fieldSelector && { fieldSelector }),
@@ -57,6 +58,12 @@ export const authorize: Stage = async (request, next) => {
   if (decision === 'allow') return next();
   throw refusal(attributes, reason);
 };
+
+/** A list or watch of one name alone is judged as one of that name: rules with resourceNames may allow it. */
+function nameSelected(verb: string, fieldSelector: string | null): string {
+  if (!fieldSelector || !['list', 'watch', 'deletecollection'].includes(verb)) return '';
+  return /(?:^|,)metadata\.name==?([^,=!]+)/.exec(fieldSelector)?.[1] ?? '';
+}
 
 /** The 403 as Kubernetes words it. */
 function refusal(attributes: Attributes, reason: string | undefined) {

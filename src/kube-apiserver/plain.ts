@@ -2,7 +2,7 @@
 
 import { discoveryReply } from './discovery/discovery.ts';
 import { type ApiRequest, objectReply, type Reply, type Stage, textReply } from './request.ts';
-import { methodRefused } from './status.ts';
+import { methodRefused, noSuchResource } from './status.ts';
 import { kubernetesVersion } from './version.ts';
 
 type Answer = (request: ApiRequest) => Reply | Promise<Reply>;
@@ -37,6 +37,11 @@ const exact: Readonly<Record<string, Answer>> = {
     server.tokens ? textReply(200, JSON.stringify(server.tokens.jwks()), 'application/jwk-set+json') : notThere(),
 };
 
+function notServed(root: string): Reply {
+  if (root === 'api') throw noSuchResource();
+  return notThere();
+}
+
 const notThere = () => textReply(404, '404 page not found\n');
 
 function groupPaths(kinds: readonly { group: string; version: string }[]): string[] {
@@ -53,5 +58,5 @@ export const plain: Stage = async (request) => {
   const answer = exact[clean];
   if (!answer && root !== 'api' && root !== 'apis' && root !== 'openapi') return notThere();
   if (method !== 'GET' && method !== 'HEAD') throw methodRefused();
-  return answer ? answer(request) : ((await discoveryReply(request, clean)) ?? notThere());
+  return answer ? answer(request) : ((await discoveryReply(request, clean)) ?? notServed(root));
 };

@@ -350,5 +350,6 @@ function fillZero(into: any, name: string, schema: Schema): void {
     into[name] = {};
     for (const [key, property] of Object.entries(schema.properties ?? {}))
       if (property.default !== undefined) fillZero(into[name], key, property);
+      else if (property.presence === 'always' && property.type === 'array') into[name][key] = [];
   }
 }

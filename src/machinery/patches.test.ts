@@ -74,9 +74,9 @@ describe('strategic merge patch', () => {
       { ...two, containers: [two.containers[0], { name: 'b', image: 'z' }] },
     ],
     [
-      'appends a new element',
+      'puts a new element first: the order of the patch comes before that of the server',
       { containers: [{ name: 'c' }] },
-      { ...two, containers: [...two.containers, { name: 'c' }] },
+      { ...two, containers: [{ name: 'c' }, ...two.containers] },
     ],
     [
       'deletes an element',

@@ -86,7 +86,9 @@ function mergeNamedList(
   if (items === null) list = undefined;
   else if (Array.isArray(items)) {
     if (!merges) return items;
-    list = schema?.patchMergeKey ? mergeKeyedList(list ?? [], items, schema) : mergeValues(list ?? [], items);
+    const before = list ?? [];
+    list = schema?.patchMergeKey ? mergeKeyedList(before, items, schema) : mergeValues(before, items);
+    list = inOrder(list, items, schema, target);
   }
   if (Array.isArray(removed) && list) list = list.filter((value) => !removed.some((gone) => deepEqual(gone, value)));
   if (Array.isArray(order) && list) list = inOrder(list, order, schema, target);
@@ -121,8 +123,8 @@ function mergeKeyOf(item: any, key: string): unknown {
 }
 
 /**
- * `$setElementOrder` gives the relative order of the items that it names; the others, which only the server has,
- * keep their place relative to the server's list.
+ * `order`, the patch's own list or `$setElementOrder`, gives the order of the items that it names. The others, which
+ * only the server has, keep their place before the items that they stood before.
  */
 function inOrder(list: any[], order: readonly any[], schema: Schema | undefined, target: any): any[] {
   const key = schema?.patchMergeKey;
@@ -136,8 +138,8 @@ function inOrder(list: any[], order: readonly any[], schema: Schema | undefined,
   const out: any[] = [];
   for (const item of named) {
     const at = place.get(identity(item));
-    while (at !== undefined && others.length > 0 && (place.get(identity(others[0])) ?? 0) < at)
-      out.push(others.shift());
+    if (at !== undefined)
+      while (others.length > 0 && (place.get(identity(others[0])) ?? at) < at) out.push(others.shift());
     out.push(item);
   }
   return [...out, ...others];

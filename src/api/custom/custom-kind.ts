@@ -151,7 +151,7 @@ function cellOf(type: string, values: readonly unknown[], now: number): unknown 
     case 'date':
       return typeof value === 'string' ? age(value, now) : '<invalid>';
     default:
-      return values.map((part) => (typeof part === 'object' ? JSON.stringify(part) : String(part))).join(',');
+      return typeof value === 'object' ? JSON.stringify(value) : String(value);
   }
 }
 

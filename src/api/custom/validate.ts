@@ -93,13 +93,14 @@ const formats: Readonly<Record<string, (text: string) => boolean>> = {
 function validateString({ format }: Schema, limits: Constraints, value: string, path: string): FieldError[] {
   const errors: FieldError[] = [];
   const length = [...value].length;
+  // Only the first of these three is told.
   if (limits.minLength !== undefined && length < limits.minLength)
     errors.push(invalidValue(path, value, `${path} in body should be at least ${limits.minLength} chars long`));
-  if (limits.maxLength !== undefined && length > limits.maxLength) errors.push(tooLong(path, limits.maxLength));
-  if (limits.pattern !== undefined && !matcher(limits.pattern).test(value))
+  else if (limits.maxLength !== undefined && length > limits.maxLength) errors.push(tooLong(path, limits.maxLength));
+  else if (limits.pattern !== undefined && !matcher(limits.pattern).test(value))
     errors.push(invalidValue(path, value, `${path} in body should match '${limits.pattern}'`));
   if (format && formats[format] && !formats[format](value))
-    errors.push(invalidValue(path, value, `${path} in body must be of type ${format}: ${JSON.stringify(value)}`));
+    errors.push(typeInvalid(path, value, `${path} in body must be of type ${format}: ${JSON.stringify(value)}`));
   return errors;
 }
 

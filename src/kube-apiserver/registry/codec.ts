@@ -139,9 +139,9 @@ export type Wanted = Pick<Kind, 'group' | 'version' | 'kind' | 'schema'>;
 /** The body as an object of `kind`: shape checked, unknown fields handled as asked. */
 export async function decodeShape(request: ApiRequest, kind: Wanted, options: WriteOptions): Promise<ApiObject> {
   const body = await request.body();
-  if (!body) throw badRequest('EOF');
-  const decoded =
-    'object' in body
+  const decoded = !body
+    ? decodeText('', 'json', kind)
+    : 'object' in body
       ? decodeParsed(body.object, kind)
       : body.mediaType === protobuf
         ? decodeParsed(readProtobuf(body.bytes), kind)

@@ -65,7 +65,7 @@ export function writeOptions(request: ApiRequest, optionsKind: string): WriteOpt
     errors.push({
       reason: 'FieldValueNotSupported',
       field: 'dryRun',
-      message: `Unsupported value: ${JSON.stringify(dryRun.find((v) => v !== 'All'))}: supported values: "All"`,
+      message: `Unsupported value: ${JSON.stringify(dryRun)}: supported values: "All"`,
     });
   const given = query.get('fieldManager') ?? '';
   if (Buffer.byteLength(given) > 128)
@@ -86,7 +86,7 @@ export function writeOptions(request: ApiRequest, optionsKind: string): WriteOpt
     errors.push({
       reason: 'FieldValueNotSupported',
       field: 'fieldValidation',
-      message: `Unsupported value: ${JSON.stringify(validation)}: supported values: "Ignore", "Strict", "Warn"`,
+      message: `Unsupported value: ${JSON.stringify(validation)}: supported values: "", "Ignore", "Strict", "Warn"`,
     });
   if (errors.length) throw invalidOptions(optionsKind, errors);
   return {

@@ -78,14 +78,17 @@ export function trackFields(target: Target, next: ApiObject, live: ApiObject | u
 /** Throws 422 with everything that is wrong with a new object. */
 export function validateNew({ kind }: Target, object: ApiObject): void {
   const errors = kind.strategy.validate?.(object) ?? [];
-  if (errors.length) throw invalid(kind, object.metadata.name ?? '', errors);
+  if (errors.length) throw invalid(named(kind, object), object.metadata.name ?? '', errors);
 }
+
+/** A custom resource is told of under the kind that it claims to be, even when that is what is wrong. */
+const named = (kind: Kind, object: ApiObject) => (kind.custom ? { ...kind, kind: object.kind ?? kind.kind } : kind);
 
 export function validateChange(target: Target, next: ApiObject, live: ApiObject): void {
   const { kind, request } = target;
   const strategy = rulesOf(kind, request.info.subresource);
   const errors = [...(strategy.validate?.(next) ?? []), ...(strategy.validateUpdate?.(next, live) ?? [])];
-  if (errors.length) throw invalid(kind, next.metadata.name ?? '', errors);
+  if (errors.length) throw invalid(named(kind, next), next.metadata.name ?? '', errors);
 }
 
 /** Strategy functions for the object itself or for one of its subresources. */

@@ -158,8 +158,9 @@ const tokenReview: Review = async (target) => {
       const of = audiences.length ? audiences : (target.server.tokens?.audiences ?? []);
       return answer(review, { authenticated: true, user: infoOf(user), ...(of.length && { audiences: of }) });
     } catch (error) {
-      const why = (error as { why?: string }).why ?? 'invalid bearer token';
-      return answer(review, { user: {}, error: why });
+      const { why } = error as { why?: string };
+      const other = 'invalid bearer token'; // what the reader of older tokens always says
+      return answer(review, { user: {}, error: why && why !== other ? `[${other}, ${why}]` : other });
     }
   }
   return answer(review, { user: {} });

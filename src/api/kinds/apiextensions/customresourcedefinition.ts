@@ -1,3 +1,4 @@
+import { invalidValue } from '../../fields.ts';
 import type { CustomResourceDefinition } from '../../generated/types.ts';
 import type { KindBehaviour } from '../../kind.ts';
 import { validateDefinition } from '../../validation/crd/definition.ts';
@@ -30,6 +31,10 @@ export const customResourceDefinition: KindBehaviour<CustomResourceDefinition> =
         next.status = { ...next.status, storedVersions: [...stored, storage] };
     },
     validate: validateDefinition,
+    validateCreate: ({ metadata: { name }, spec }) =>
+      name === `${spec.names.plural}.${spec.group}`
+        ? []
+        : [invalidValue('metadata.name', name, 'must be spec.names.plural+"."+spec.group')],
     validateUpdate(next, old) {
       const established = old.status?.conditions?.some(
         ({ type, status }) => type === 'Established' && status === 'True',

@@ -12,10 +12,8 @@ type Names = CustomResourceDefinition['spec']['names'];
 const columnTypes = ['boolean', 'date', 'integer', 'number', 'string'];
 
 export function validateDefinition(crd: CustomResourceDefinition): FieldError[] {
-  const { spec, status, metadata } = crd;
+  const { spec, status } = crd;
   const errors: FieldError[] = [];
-  if (metadata.name !== `${spec.names.plural}.${spec.group}`)
-    errors.push(invalidValue('metadata.name', metadata.name, 'must be spec.names.plural+"."+spec.group'));
   if (!spec.group) errors.push(required('spec.group'));
   else {
     errors.push(...invalidValues('spec.group', spec.group, dns1123SubdomainFaults(spec.group)));
@@ -44,6 +42,12 @@ export function validateDefinition(crd: CustomResourceDefinition): FieldError[] 
     );
   if (!status?.storedVersions?.length)
     errors.push(invalidValue('status.storedVersions', status?.storedVersions, 'must have at least one stored version'));
+  // Of several storage versions Kubernetes remembers the last.
+  const wanted = storage.at(-1)?.name;
+  if (wanted && status?.storedVersions?.length && !status.storedVersions.includes(wanted))
+    errors.push(
+      invalidValue('status.storedVersions', status.storedVersions, `must have the storage version ${wanted}`),
+    );
   for (const [index, version] of (spec.versions ?? []).entries())
     errors.push(...validateVersion(version, index, (spec.versions ?? []).length > 1));
   return [...errors, ...validateNames(spec.names), ...validateConversion(crd)];
