@@ -1,0 +1,218 @@
+// A network of its own inside this machine, in which the tests run Coracle, kubectl and containerd: nothing that they
+// do to addresses, routes and rules reaches the machine itself.
+
+import { type ChildProcess, type SpawnOptions, spawn, spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { expect } from 'vitest';
+
+export const checkout = path.resolve(import.meta.dirname, '../..');
+const kubectlProgram = path.join(checkout, '.cache/tools/kubectl');
+
+/** Why these tests cannot run here; undefined when they can. */
+export function whyNot(...programs: readonly string[]): string | undefined {
+  if (process.platform !== 'linux') return 'needs Linux';
+  if (process.getuid?.() !== 0) return 'needs root';
+  const missing = ['/usr/sbin/ip', '/usr/bin/curl', kubectlProgram, ...programs].filter((file) => !existsSync(file));
+  return missing.length > 0 ? `not installed: ${missing.join(', ')} ("./coracle test" brings them)` : undefined;
+}
+
+export interface Result {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface Background {
+  readonly child: ChildProcess;
+  /** All that it has written so far. */
+  text(): string;
+  /** Resolves when its output matches. */
+  shows(pattern: RegExp, timeoutMs?: number): Promise<RegExpExecArray>;
+  end(signal?: NodeJS.Signals): Promise<void>;
+}
+
+export class Machine {
+  readonly address = '192.0.2.10';
+  readonly directory = mkdtempSync(path.join(tmpdir(), 'ce2e-'));
+  readonly #name = path.basename(this.directory);
+  readonly #children = new Set<ChildProcess>();
+  kubeconfig = '';
+
+  constructor() {
+    mustRun('ip', 'netns', 'add', this.#name);
+    for (const command of [
+      'link set lo up',
+      'link add eth0 type veth peer name eth0-peer',
+      `addr add ${this.address}/24 dev eth0`,
+      'link set eth0 up',
+      'link set eth0-peer up',
+      'route add default via 192.0.2.1',
+    ])
+      mustRun('ip', '-n', this.#name, ...command.split(' '));
+  }
+
+  /** Runs to its end inside the network. */
+  run(program: string, args: readonly string[], options: SpawnOptions & { input?: string } = {}): Promise<Result> {
+    const child = this.spawn(program, args, options);
+    let stdout = '';
+    let stderr = '';
+    child.stdout!.on('data', (chunk) => (stdout += chunk));
+    child.stderr!.on('data', (chunk) => (stderr += chunk));
+    child.stdin!.on('error', () => {}); // it may end before it has read all
+    child.stdin!.end(options.input ?? '');
+    return new Promise((resolve, reject) => {
+      child.on('error', reject);
+      // What stays in the background may hold the pipes: the exit counts, and what was written until then.
+      child.on('exit', (code) => setImmediate(() => resolve({ code: code ?? -1, stdout, stderr })));
+    });
+  }
+
+  spawn(program: string, args: readonly string[], options: SpawnOptions = {}): ChildProcess {
+    const env = {
+      ...process.env,
+      PATH: `${process.env['PATH']}:/usr/sbin:/sbin`,
+      HOME: this.directory,
+      KUBECONFIG: this.kubeconfig,
+      NO_COLOR: '1',
+      ...options.env,
+    };
+    const child = spawn('nsenter', [`--net=/run/netns/${this.#name}`, program, ...args], { ...options, env });
+    this.#children.add(child);
+    child.on('exit', () => this.#children.delete(child));
+    return child;
+  }
+
+  background(program: string, args: readonly string[], options: SpawnOptions = {}): Background {
+    const child = this.spawn(program, args, options);
+    let text = '';
+    child.stdout!.on('data', (chunk) => (text += chunk));
+    child.stderr!.on('data', (chunk) => (text += chunk));
+    return {
+      child,
+      text: () => text,
+      shows: (pattern, timeoutMs = 20_000) =>
+        eventually(() => {
+          const match = pattern.exec(text);
+          if (!match) throw new Error(`${program} ${args.join(' ')} does not show ${pattern}, but:\n${text}`);
+          return match;
+        }, timeoutMs),
+      async end(signal = 'SIGTERM') {
+        if (child.exitCode !== null || child.signalCode !== null) return;
+        const ended = new Promise((resolve) => child.once('exit', resolve));
+        child.kill(signal);
+        await ended;
+      },
+    };
+  }
+
+  coracle(...args: readonly string[]): Promise<Result> {
+    return this.run(path.join(checkout, 'coracle'), args);
+  }
+
+  /** The output of a kubectl that must succeed. */
+  async kubectl(...args: readonly string[]): Promise<string> {
+    const { code, stdout, stderr } = await this.tryKubectl(args);
+    expect(code, `kubectl ${args.join(' ')}\n${stdout}${stderr}`).toBe(0);
+    return stdout;
+  }
+
+  tryKubectl(args: readonly string[], input?: string): Promise<Result> {
+    return this.run(kubectlProgram, args, { input } as SpawnOptions);
+  }
+
+  kubectlInBackground(...args: readonly string[]): Background {
+    return this.background(kubectlProgram, args);
+  }
+
+  /** `script` gives kubectl a terminal. */
+  kubectlInTerminal(args: string, environment: NodeJS.ProcessEnv = {}): Background {
+    return this.background('script', ['-qefc', `${kubectlProgram} ${args}`, '/dev/null'], { env: environment });
+  }
+
+  async apply(...objects: readonly object[]): Promise<void> {
+    const input = objects.map((object) => JSON.stringify(object)).join('\n---\n');
+    const { code, stderr } = await this.tryKubectl(['apply', '-f', '-'], input);
+    expect(code, stderr).toBe(0);
+  }
+
+  async curl(url: string, ...args: readonly string[]): Promise<Result> {
+    return this.run('curl', ['-sS', '--max-time', '5', ...args, url]);
+  }
+
+  /** Ends what runs inside, by its pid, and removes network, mounts and files. */
+  dispose(): void {
+    for (const child of this.#children) child.kill('SIGKILL');
+    for (const pid of this.processes()) kill(pid);
+    unmountBelow(this.directory);
+    spawnSync('ip', ['netns', 'del', this.#name]);
+    rmSync(this.directory, { recursive: true, force: true });
+  }
+
+  /** Processes that have a directory on their command line, the test's by default. */
+  processes(directory = this.directory): number[] {
+    return allProcesses().filter((pid) => pid !== process.pid && commandOf(pid).includes(directory));
+  }
+
+  /** The first process of the container whose command line holds a text; throws when there is none. */
+  containerProcess(text: string): number {
+    const isFirst = (pid: number) => /^NSpid:\s+\d+.*\s1$/m.test(read(`/proc/${pid}/status`));
+    const found = allProcesses().find((pid) => commandOf(pid).includes(text) && isFirst(pid));
+    if (found === undefined) throw new Error(`no container runs ${text}`);
+    return found;
+  }
+
+  mounts(): string[] {
+    return mountsBelow(this.directory);
+  }
+}
+
+const read = (file: string) => {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch {
+    return ''; // the process has just ended
+  }
+};
+const commandOf = (pid: number) => read(`/proc/${pid}/cmdline`).replaceAll('\0', ' ');
+const allProcesses = () =>
+  readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number);
+
+function mustRun(program: string, ...args: readonly string[]): void {
+  const { status, stderr, error } = spawnSync(program, args, { encoding: 'utf8' });
+  if (status !== 0) throw new Error(`${program} ${args.join(' ')}: ${error?.message ?? stderr}`);
+}
+
+function kill(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch {} // it has ended
+}
+
+function mountsBelow(directory: string): string[] {
+  return readFileSync('/proc/self/mounts', 'utf8')
+    .split('\n')
+    .map((line) => line.split(' ')[1] ?? '')
+    .filter((mount) => mount.startsWith(`${directory}/`))
+    .reverse();
+}
+
+function unmountBelow(directory: string): void {
+  for (const mount of mountsBelow(directory)) spawnSync('umount', ['-l', mount]);
+}
+
+/** Tries until it does not throw; throws the last error when it never does. */
+export async function eventually<T>(attempt: () => T | Promise<T>, timeoutMs = 20_000): Promise<T> {
+  const endMs = performance.now() + timeoutMs;
+  for (;;) {
+    try {
+      return await attempt();
+    } catch (error) {
+      if (performance.now() > endMs) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+  }
+}

@@ -1,0 +1,329 @@
+// The main job, as a user does it with real kubectl: the same for every runtime and every way of proxying.
+
+import path from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { eventually, Machine } from './machine.ts';
+
+export interface Setting {
+  readonly runtime: 'native' | 'cri';
+  readonly proxyMode: 'nftables' | 'userspace';
+  /** Starts what the runtime needs; resolves with further arguments of `up`. */
+  prepare?(machine: Machine): Promise<readonly string[]>;
+}
+
+const image = 'coracle.local/hello';
+const shell = (name: string, script: string, more: object = {}) => ({
+  apiVersion: 'v1',
+  kind: 'Pod',
+  metadata: { name },
+  spec: {
+    terminationGracePeriodSeconds: 1,
+    restartPolicy: 'Never',
+    containers: [{ name: 'main', image, command: ['sh', '-c', script] }],
+    ...more,
+  },
+});
+
+export function mainJob(setting: Setting): void {
+  const { runtime, proxyMode } = setting;
+  describe(`the main job on ${runtime}, services through ${proxyMode}`, () => {
+    let machine: Machine;
+    let up: readonly string[];
+    let data: string;
+
+    beforeAll(async () => {
+      machine = new Machine();
+      data = path.join(machine.directory, 'data');
+      machine.kubeconfig = path.join(data, 'kubeconfig');
+      const more = (await setting.prepare?.(machine)) ?? [];
+      up = ['up', '--data-dir', data, '--port', '0', '--runtime', runtime, '--proxy-mode', proxyMode, ...more];
+    });
+    afterAll(() => machine?.dispose());
+
+    const cluster = (command: string, ...args: string[]) => machine.coracle(command, ...args, '--data-dir', data);
+    const pid = async () => JSON.parse((await cluster('status', '--output', 'json')).stdout).pid as number;
+    const kubectl = (...args: string[]) => machine.kubectl(...args);
+    const get = (what: string, path: string) => kubectl('get', ...what.split(' '), '-o', `jsonpath={${path}}`);
+    const firstPod = () => get('pods -l app=web --field-selector=status.phase=Running', '.items[0].metadata.name');
+    const podsThatAnswer = async (url: string, count: number) => {
+      const names = new Set<string>();
+      for (let tries = 0; names.size < count && tries < 60; tries++) {
+        const { stdout, stderr } = await machine.curl(url);
+        expect(stdout, stderr).toMatch(/^Hello from pod web-/);
+        names.add(stdout.split('\n')[0]);
+      }
+      return names.size;
+    };
+    const crash = async () => {
+      const main = await pid();
+      process.kill(main, 'SIGKILL');
+      await eventually(() => expect(machine.processes()).not.toContain(main));
+    };
+    const upAgain = async () => {
+      const { code, stderr, stdout } = await machine.coracle(...up);
+      expect(code, `${stdout}${stderr}`).toBe(0);
+    };
+
+    test('up prints each step and the kubeconfig, and returns when the node is Ready', async () => {
+      const { code, stdout, stderr } = await machine.coracle(...up);
+      expect(code, `${stdout}${stderr}`).toBe(0);
+      expect(stdout).toMatch(/^ {2}kube-apiserver +\d/m);
+      expect(stdout).toMatch(/^ {2}node Ready +\d/m);
+      expect(stdout).toContain(`export KUBECONFIG=${machine.kubeconfig}`);
+      expect(await kubectl('get', 'nodes', '-o', 'wide')).toMatch(
+        new RegExp(` Ready .* v1\\.36\\.\\S+ +${machine.address} .*${runtime === 'cri' ? 'containerd' : 'native'}://`),
+      );
+    });
+
+    test('up of a cluster that runs says so', async () => {
+      const { code, stdout } = await machine.coracle(...up, '--output', 'json');
+      expect({ code, ...JSON.parse(stdout) }).toMatchObject({ code: 0, started: false, pid: await pid() });
+    });
+
+    test('a deployment rolls out and is exposed', async () => {
+      await kubectl('create', 'deployment', 'web', `--image=${image}`, '--replicas=3');
+      await kubectl('expose', 'deployment', 'web', '--port=80', '--target-port=8080', '--type=NodePort');
+      const said = await kubectl('rollout', 'status', 'deployment/web', '--timeout=60s');
+      expect(said).toContain('deployment "web" successfully rolled out');
+    });
+
+    test('curl of the cluster IP and of the node port reaches all three pods', async () => {
+      const ip = await get('service web', '.spec.clusterIP');
+      const port = await get('service web', '.spec.ports[0].nodePort');
+      await eventually(async () => expect((await machine.curl(`http://${ip}`)).code).toBe(0));
+      expect(await podsThatAnswer(`http://${ip}`, 3)).toBe(3);
+      expect(await podsThatAnswer(`http://${machine.address}:${port}`, 3)).toBe(3);
+    });
+
+    test('logs, and logs -f as they come', async () => {
+      const pod = await firstPod();
+      const ip = await get(`pod ${pod}`, '.status.podIP');
+      expect(await kubectl('logs', pod)).toContain(`hello: ${pod} listens on port 8080`);
+      expect(await kubectl('logs', pod, '--tail=1', '--timestamps')).toMatch(/^\d{4}-\d\d-\d\dT\S+Z .*\n$/);
+      const following = machine.kubectlInBackground('logs', '-f', pod);
+      await following.shows(/listens on port/);
+      await machine.curl(`http://${ip}:8080/followed`);
+      await following.shows(/GET \/followed/);
+      await following.end();
+    });
+
+    test('exec gives output, input and the exit code', async () => {
+      const pod = await firstPod();
+      expect(await kubectl('exec', pod, '--', 'hostname')).toBe(`${pod}\n`);
+      const failed = await machine.tryKubectl(['exec', pod, '--', 'sh', '-c', 'echo oh >&2; exit 3']);
+      expect(failed).toMatchObject({ code: 3, stderr: expect.stringContaining('oh\n') });
+      const piped = await machine.tryKubectl(['exec', '-i', pod, '--', 'wc', '-c'], 'twelve bytes');
+      expect(piped).toMatchObject({ code: 0, stdout: '12\n' });
+      const missing = await machine.tryKubectl(['exec', pod, '--', 'nothing-here']);
+      expect(missing.code).not.toBe(0);
+      expect(missing.stderr).toMatch(/exec: "nothing-here": executable file not found in \$PATH/);
+    });
+
+    test.each([
+      ['WebSocket', {}],
+      ['SPDY', { KUBECTL_REMOTE_COMMAND_WEBSOCKETS: 'false' }],
+    ])('exec -it over %s has a terminal of the right size', async (_, environment) => {
+      const terminal = machine.kubectlInTerminal(`exec -it ${await firstPod()} -- sh`, environment);
+      const type = (text: string) => terminal.child.stdin!.write(text);
+      await terminal.shows(/[#$] $/);
+      type('test -t 0 && test -t 1 && echo "is a terminal"; echo $((6 * 7))\n');
+      await terminal.shows(/\nis a terminal\r?\n42\r?\n/);
+      type('node -p "process.stdout.isTTY"\n');
+      await terminal.shows(/true/);
+      type('exit 5\n');
+      await eventually(() => expect(terminal.child.exitCode).toBe(5));
+    });
+
+    test('a terminal takes over the size that the user has', async () => {
+      const pod = await firstPod();
+      const sized = `stty cols 123 rows 45; exec ${path.join(import.meta.dirname, '../../.cache/tools/kubectl')}`;
+      const script = `${sized} exec -it ${pod} -- sh -c 'sleep 0.5; stty size'`;
+      const terminal = machine.background('script', ['-qefc', script, '/dev/null']);
+      await terminal.shows(/45 123/);
+      await terminal.end();
+    });
+
+    test('port-forward', async () => {
+      const forward = machine.kubectlInBackground('port-forward', 'service/web', ':80');
+      const [, port] = await forward.shows(/Forwarding from 127\.0\.0\.1:(\d+) -> 8080/);
+      for (let i = 0; i < 3; i++)
+        expect((await machine.curl(`http://127.0.0.1:${port}/forwarded`)).stdout).toContain('GET /forwarded');
+      await forward.end();
+    });
+
+    test('describe, get events and explain', async () => {
+      const pod = await firstPod();
+      const described = await kubectl('describe', 'pod', pod);
+      expect(described).toMatch(/Status: +Running/);
+      expect(described).toMatch(/Scheduled .*Successfully assigned default\/web-/);
+      expect(described).toMatch(/Normal +Started .*Container started/);
+      expect(await kubectl('get', 'events')).toMatch(/ScalingReplicaSet +deployment\/web/);
+      expect(await kubectl('describe', 'node')).toMatch(/Ready +True .*KubeletReady/);
+      expect(await kubectl('explain', 'deployment.spec.replicas')).toContain('Number of desired pods');
+      expect((await cluster('explain', 'pod', pod)).stdout).toMatch(/went to /);
+      const asJson = JSON.parse((await cluster('explain', 'pod', pod, '--output', 'json')).stdout);
+      expect(asJson).toMatchObject({ pod: `default/${pod}`, evaluated: 1 });
+    });
+
+    test('pods find services by name, and a pod itself through its own service', async () => {
+      await machine.apply(
+        {
+          ...shell('alone', ''),
+          metadata: { name: 'alone', labels: { app: 'alone' } },
+          spec: { terminationGracePeriodSeconds: 1, containers: [{ name: 'main', image }] },
+        },
+        {
+          apiVersion: 'v1',
+          kind: 'Service',
+          metadata: { name: 'own' },
+          spec: { selector: { app: 'alone' }, ports: [{ port: 80, targetPort: 8080 }] },
+        },
+        {
+          apiVersion: 'v1',
+          kind: 'Service',
+          metadata: { name: 'headless' },
+          spec: { clusterIP: 'None', selector: { app: 'alone' }, ports: [{ port: 8080 }] },
+        },
+      );
+      await kubectl('wait', '--for=condition=Ready', 'pod/alone', '--timeout=30s');
+      const fetchFrom = (url: string) =>
+        machine.tryKubectl(['exec', 'alone', '--', 'wget', '-q', '-T', '3', '-O', '-', url]);
+      const reaches = (url: string, text: string) =>
+        eventually(async () => expect((await fetchFrom(url)).stdout).toContain(text));
+      await reaches('http://web', 'Hello from pod web-');
+      await reaches('http://web.default.svc.cluster.local', 'Hello from pod web-');
+      await reaches('http://own', 'Hello from pod alone');
+      await reaches('http://headless:8080', 'Hello from pod alone');
+      const api =
+        "fetch('https://kubernetes.default/version').then(() => {}, (error) => console.log(error.cause.code))";
+      expect(await kubectl('exec', 'alone', '--', 'node', '-e', api)).toMatch(/CERT|SELF_SIGNED|UNABLE_TO_VERIFY/);
+    });
+
+    test('a service account token from inside a pod is heard', async () => {
+      const ask = `
+        const { readFileSync } = require('node:fs'), https = require('node:https');
+        const at = '/var/run/secrets/kubernetes.io/serviceaccount/';
+        https.get('https://kubernetes.default/api/v1/namespaces/default/pods', { ca: readFileSync(at + 'ca.crt'),
+          headers: { authorization: 'Bearer ' + readFileSync(at + 'token') } },
+          (response) => { let text = ''; response.on('data', (d) => (text += d)); response.on('end', () => console.log(text)); });`;
+      expect(JSON.parse(await kubectl('exec', 'alone', '--', 'node', '-e', ask))).toMatchObject({
+        code: 403,
+        message: expect.stringContaining('User "system:serviceaccount:default:default" cannot list resource "pods"'),
+      });
+    });
+
+    test('a command that is not in the image', async () => {
+      await machine.apply(shell('wrong', '', { containers: [{ name: 'main', image, command: ['/no/such/command'] }] }));
+      await eventually(async () => {
+        const state = JSON.parse(await get('pod wrong', '.status.containerStatuses[0].state'));
+        const { reason, message } = state.terminated ?? state.waiting;
+        expect(reason).toMatch(/^(StartError|RunContainerError|ContainerCannotRun)$/);
+        expect(message).toMatch(/no such file or directory/);
+      });
+      expect(await kubectl('get', 'events', '--field-selector=involvedObject.name=wrong')).toMatch(
+        /Warning +Failed .*\/no\/such\/command.*no such file or directory/,
+      );
+      await kubectl('delete', 'pod', 'wrong');
+    });
+
+    test('an image that does not exist', async () => {
+      const reference = '127.0.0.1:1/none:1';
+      await machine.apply(shell('missing', '', { containers: [{ name: 'main', image: reference }] }));
+      await eventually(async () => {
+        const state = JSON.parse(await get('pod missing', '.status.containerStatuses[0].state'));
+        expect(state.waiting.reason).toMatch(/^(ErrImagePull|ImagePullBackOff)$/);
+        expect(state.waiting.message).toContain(reference);
+      });
+      const events = await kubectl('get', 'events', '--field-selector=involvedObject.name=missing');
+      expect(events).toContain(`Pulling image "${reference}"`);
+      expect(events).toContain(`Failed to pull image "${reference}"`);
+      expect(events).toContain('Error: ErrImagePull');
+      await kubectl('delete', 'pod', 'missing');
+    });
+
+    test('scale, set image and rollout undo', async () => {
+      await kubectl('scale', 'deployment', 'web', '--replicas=2');
+      await eventually(async () => expect(await get('deployment web', '.status.readyReplicas')).toBe('2'));
+      await kubectl('set', 'image', 'deployment/web', `hello=${image}:v2`);
+      await kubectl('rollout', 'status', 'deployment/web', '--timeout=60s');
+      expect(await get('pods -l app=web', '.items[*].spec.containers[0].image')).toContain(':v2');
+      await kubectl('rollout', 'undo', 'deployment/web');
+      await kubectl('rollout', 'status', 'deployment/web', '--timeout=60s');
+      expect(await kubectl('rollout', 'history', 'deployment/web')).toMatch(/\n2 .*\n3 /);
+      await eventually(async () =>
+        expect(
+          await get('pods -l app=web --field-selector=status.phase=Running', '.items[*].spec.containers[0].image'),
+        ).toBe(`${image} ${image}`),
+      );
+    });
+
+    test('kill -9, then up: no container stopped, no log line and no exit code is lost', async () => {
+      await machine.apply(
+        shell('counter', 'i=0; while :; do echo "line $i"; i=$((i+1)); sleep 0.05; done'),
+        shell('ending', 'trap "exit 7" TERM; while :; do sleep 0.1; done'),
+      );
+      await kubectl('wait', '--for=condition=Ready', 'pod/counter', 'pod/ending', '--timeout=30s');
+      const state = () => get('pod counter', '.status.containerStatuses[0].containerID');
+      const before = await state();
+      await eventually(async () => expect(await kubectl('logs', 'counter')).toContain('line 10\n'));
+      const ending = machine.containerProcess('exit 7');
+      await crash();
+      process.kill(ending, 'SIGTERM');
+      await eventually(() => expect(() => process.kill(ending, 0)).toThrow());
+      const deadSince = Date.now();
+      await upAgain();
+      await eventually(async () => {
+        const { phase, containerStatuses } = JSON.parse(await get('pod ending', '.status'));
+        const { exitCode, finishedAt } = containerStatuses[0].state.terminated;
+        expect({ phase, exitCode }).toEqual({ phase: 'Failed', exitCode: 7 });
+        expect(Date.parse(finishedAt)).toBeLessThanOrEqual(deadSince + 1000);
+      });
+      expect(await state()).toBe(before);
+      expect(await get('pod counter', '.status.containerStatuses[0].restartCount')).toBe('0');
+      const lines = (await kubectl('logs', 'counter')).trim().split('\n');
+      expect(lines).toEqual(lines.map((_, i) => `line ${i}`));
+      expect(await podsThatAnswer(`http://${await get('service web', '.spec.clusterIP')}`, 2)).toBe(2);
+      await kubectl('delete', 'pod', 'counter', 'ending', '--wait=false');
+    });
+
+    test('status', async () => {
+      const text = await cluster('status');
+      expect(text).toMatchObject({ code: 0, stderr: '' });
+      expect(text.stdout).toMatch(/ok kube-apiserver +started in/);
+      const status = JSON.parse((await cluster('status', '--output', 'json')).stdout);
+      expect(status).toMatchObject({ running: true, name: 'coracle', problems: [], nodes: [{ ready: true }] });
+    });
+
+    test('what is deleted is gone', async () => {
+      const ip = await get('service web', '.spec.clusterIP');
+      await kubectl('delete', 'deployment,service', 'web');
+      await kubectl('delete', 'pod,service', '--all');
+      await eventually(async () => expect(await kubectl('get', 'pods', '-o', 'name')).toBe(''));
+      await eventually(async () => expect((await machine.curl(`http://${ip}`)).code).not.toBe(0));
+    });
+
+    test('down stops the pods, and the next up is quick and finds the data', async () => {
+      await machine.apply({ ...shell('stays', 'sleep 98765'), metadata: { name: 'stays' } });
+      await kubectl('wait', '--for=condition=Ready', 'pod/stays', '--timeout=30s');
+      expect((await cluster('down')).code).toBe(0);
+      expect((await cluster('status')).code).toBe(3);
+      expect(() => machine.containerProcess('98765')).toThrow('no container');
+      const beginMs = performance.now();
+      await upAgain();
+      expect(performance.now() - beginMs).toBeLessThan(6_000);
+      await eventually(async () => expect(await get('pod stays', '.metadata.name')).toBe('stays'));
+    });
+
+    test('down --delete leaves nothing', async () => {
+      expect((await cluster('down', '--delete')).code).toBe(0);
+      expect((await cluster('down')).stdout).toContain('nothing to stop');
+      await eventually(() => expect(machine.processes(data)).toEqual([]));
+      expect(machine.mounts().filter((mount) => mount.startsWith(data))).toEqual([]);
+      expect(
+        (await machine.run('ip', ['-o', '-4', 'addr', 'show', 'dev', 'lo'])).stdout.trim().split('\n'),
+      ).toHaveLength(1);
+      if (runtime === 'native') expect((await machine.run('ip', ['-o', 'link'])).stdout).not.toMatch(/: (cor|veth)/);
+      if (proxyMode === 'nftables') expect((await machine.run('nft', ['list', 'tables'])).stdout).toBe('');
+    });
+  });
+}
