@@ -3,11 +3,14 @@
 
 import type { Client } from '../../client/client.ts';
 import type { AdmissionPlugin } from '../admission.ts';
+import { defaultIngressClass, defaultStorageClass } from './default-class.ts';
 import { defaultTolerationSeconds } from './default-toleration-seconds.ts';
 import { limitRanger } from './limit-ranger.ts';
 import { namespaceLifecycle } from './namespace-lifecycle.ts';
 import { nodeRestriction } from './node-restriction.ts';
+import { podSecurity } from './pod-security.ts';
 import { priority } from './priority.ts';
+import { runtimeClass } from './runtime-class.ts';
 import { serviceAccount } from './service-account.ts';
 
 /** `client` reads what a decision needs: the API server's own caches, as itself. */
@@ -16,6 +19,10 @@ export const admissionPlugins = (client: () => Client): readonly AdmissionPlugin
   serviceAccount(client),
   nodeRestriction(client),
   limitRanger(client), // before priority and tolerations only because Kubernetes has it there
+  podSecurity(client),
   priority(client),
   defaultTolerationSeconds,
+  defaultStorageClass(client),
+  runtimeClass(client), // after the default tolerations: its own come behind them
+  defaultIngressClass(client),
 ];

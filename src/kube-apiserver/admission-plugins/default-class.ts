@@ -1,0 +1,42 @@
+import { type ApiObject, forbidden, type Ingress, type PersistentVolumeClaim } from '../../api/api.ts';
+import type { Client } from '../../client/client.ts';
+import type { AdmissionPlugin } from '../admission.ts';
+
+const newestFirst = (a: ApiObject, b: ApiObject): number => {
+  const [then, now] = [a.metadata.creationTimestamp ?? '', b.metadata.creationTimestamp ?? ''];
+  return then === now ? ((a.metadata.name ?? '') < (b.metadata.name ?? '') ? -1 : 1) : then < now ? 1 : -1;
+};
+
+const isDefault = (annotations: readonly string[]) => (object: ApiObject) =>
+  annotations.some((annotation) => object.metadata.annotations?.[annotation] === 'true');
+
+/** A claim that names no class gets the default one, the newest of several. https://kubernetes.io/docs/concepts/storage/storage-classes/#default-storageclass */
+export const defaultStorageClass = (client: () => Client): AdmissionPlugin => ({
+  name: 'DefaultStorageClass',
+  async admit({ kind, operation, subresource, object }) {
+    if (kind.group !== '' || kind.kind !== 'PersistentVolumeClaim' || subresource || operation !== 'CREATE') return;
+    const { metadata, spec } = object as PersistentVolumeClaim;
+    const named = metadata.annotations?.['volume.beta.kubernetes.io/storage-class'] !== undefined;
+    if (named || spec?.storageClassName !== undefined) return;
+    const { items } = await client().list('storageclasses');
+    const marks = ['storageclass.kubernetes.io/is-default-class', 'storageclass.beta.kubernetes.io/is-default-class'];
+    const [found] = items.filter(isDefault(marks)).sort(newestFirst);
+    if (found) spec.storageClassName = found.metadata.name;
+  },
+});
+
+/** The same for ingresses; several defaults of which none is newest are refused. https://kubernetes.io/docs/concepts/services-networking/ingress/#default-ingress-class */
+export const defaultIngressClass = (client: () => Client): AdmissionPlugin => ({
+  name: 'DefaultIngressClass',
+  async admit({ kind, operation, subresource, name, object }) {
+    if (kind.group !== 'networking.k8s.io' || kind.kind !== 'Ingress' || subresource || operation !== 'CREATE') return;
+    const { metadata, spec } = object as Ingress;
+    if (spec?.ingressClassName !== undefined || metadata.annotations?.['kubernetes.io/ingress.class'] !== undefined)
+      return;
+    const { items } = await client().list('ingressclasses');
+    const [found] = items.filter(isDefault(['ingressclass.kubernetes.io/is-default-class'])).sort(newestFirst);
+    if (!found) return;
+    if (!spec) throw forbidden(kind, name, 'ingress has no spec');
+    spec.ingressClassName = found.metadata.name;
+  },
+});

@@ -1,0 +1,154 @@
+import { type ApiObject, forbidden, type Namespace, type Pod, type PodSpec } from '../../api/api.ts';
+import type { Client } from '../../client/client.ts';
+import { deepEqual } from '../../machinery/equal.ts';
+import type { AdmissionAttributes, AdmissionPlugin } from '../admission.ts';
+import { failure } from '../status.ts';
+import { kubernetesVersion } from '../version.ts';
+import { type Level, type Violation, violations } from './pod-security-checks.ts';
+
+/** Holds pods to the standard that their namespace's labels ask for. https://kubernetes.io/docs/concepts/security/pod-security-admission/ */
+export const podSecurity = (client: () => Client): AdmissionPlugin => ({
+  name: 'PodSecurity',
+  async validate(attributes) {
+    const { kind, operation, object, subresource } = attributes;
+    if ((operation !== 'CREATE' && operation !== 'UPDATE') || !object) return;
+    if (kind.group === '' && kind.resource === 'namespaces')
+      return void (await validateNamespace(attributes, client()));
+    const isPod = kind.group === '' && kind.resource === 'pods';
+    if (isPod ? ignoredSubresources.has(subresource) : subresource || !(kind.resource in templates)) return;
+    const template = isPod ? (object as Pod) : templates[kind.resource](object);
+    if (!template?.spec) return;
+    if (isPod && operation === 'UPDATE' && !isSignificant(object as Pod, attributes.oldObject as Pod)) return;
+    const namespace = await client().get('namespaces', { name: attributes.namespace });
+    const { policy } = policyOf(namespace);
+    const found = (mode: Mode) => violations(policy[mode].level, podLike(template, policy[mode]));
+    if (isPod) {
+      const faults = found('enforce');
+      if (faults.length)
+        throw forbidden(kind, attributes.name, `violates PodSecurity "${text(policy.enforce)}": ${details(faults)}`);
+    }
+    const warned = found('warn');
+    if (warned.length) attributes.warn(`would violate PodSecurity "${text(policy.warn)}": ${details(warned)}`);
+  },
+});
+
+const ignoredSubresources = new Set(['exec', 'attach', 'binding', 'eviction', 'log', 'portforward', 'proxy', 'status']);
+
+type Template = { metadata?: { annotations?: Record<string, string> }; spec?: PodSpec };
+const ofSpec = (object: ApiObject): Template | undefined => object.spec?.template;
+
+/** Where objects that make pods keep what they make. */
+const templates: Readonly<Record<string, (object: ApiObject) => Template | undefined>> = {
+  replicationcontrollers: ofSpec,
+  podtemplates: (object) => object.template,
+  replicasets: ofSpec,
+  deployments: ofSpec,
+  statefulsets: ofSpec,
+  daemonsets: ofSpec,
+  jobs: ofSpec,
+  cronjobs: (object) => object.spec?.jobTemplate?.spec?.template,
+};
+
+type Mode = 'enforce' | 'audit' | 'warn';
+interface Standard {
+  readonly level: Level;
+  /** "latest" or "v1.N". */
+  readonly version: string;
+}
+
+const levels: readonly Level[] = ['privileged', 'baseline', 'restricted'];
+const text = ({ level, version }: Standard) => `${level}:${version}`;
+const details = (faults: readonly Violation[]) =>
+  faults.map(({ reason, detail }) => `${reason} (${detail})`).join(', ');
+
+const podLike = ({ metadata, spec }: Template, { version }: Standard) => ({
+  annotations: metadata?.annotations ?? {},
+  spec: spec as PodSpec,
+  minor: version === 'latest' ? Number(kubernetesVersion.minor) : Number(version.slice('v1.'.length)),
+});
+
+/** What the labels ask for. A level that nobody knows counts as restricted, a version as the latest. */
+function policyOf({ metadata }: Namespace): { policy: Record<Mode, Standard>; faults: string[] } {
+  const faults: string[] = [];
+  const one = (mode: Mode): Standard => {
+    const label = `pod-security.kubernetes.io/${mode}`;
+    const level = metadata.labels?.[label] ?? 'privileged';
+    const version = metadata.labels?.[`${label}-version`] ?? 'latest';
+    const known = levels.includes(level as Level);
+    const wellFormed = version === 'latest' || /^v1\.(0|[1-9]\d*)$/.test(version);
+    if (!known)
+      faults.push(
+        `metadata.labels[${label}]: Invalid value: ${JSON.stringify(level)}: must be one of ${levels.join(', ')}`,
+      );
+    if (!wellFormed)
+      faults.push(
+        `metadata.labels[${label}-version]: Invalid value: ${JSON.stringify(version)}: must be "latest" or "v1.x"`,
+      );
+    return { level: known ? (level as Level) : 'restricted', version: wellFormed ? version : 'latest' };
+  };
+  return { policy: { enforce: one('enforce'), audit: one('audit'), warn: one('warn') }, faults };
+}
+
+const joined = (faults: readonly string[]) => (faults.length === 1 ? faults[0] : `[${faults.join(', ')}]`);
+
+async function validateNamespace(attributes: AdmissionAttributes, client: Client): Promise<void> {
+  if (attributes.subresource) return;
+  const next = attributes.object as Namespace;
+  const old = attributes.oldObject as Namespace | undefined;
+  const { policy, faults } = policyOf(next);
+  const before = old && policyOf(old);
+  if (faults.length && (!before || joined(faults) !== joined(before.faults))) throw badLabels(next, joined(faults));
+  if (!before) return;
+  const { enforce } = policy;
+  const was = before.policy.enforce;
+  if (enforce.level === 'privileged' || text(enforce) === text(was)) return;
+  if (enforce.version === was.version && levels.indexOf(enforce.level) <= levels.indexOf(was.level)) return;
+  await warnOfPods(attributes, client, enforce);
+}
+
+const badLabels = ({ metadata: { name } }: Namespace, why: string) =>
+  failure(422, 'Invalid', `namespaces ${JSON.stringify(name)} is forbidden: ${why}`, {
+    name,
+    kind: 'namespaces',
+    causes: [{ message: why }],
+  });
+
+/** Pods of a namespace that are looked at when its level rises; more would make the request slow. */
+const mostPods = 3_000;
+
+async function warnOfPods({ warn, name }: AdmissionAttributes, client: Client, standard: Standard): Promise<void> {
+  const { items } = await client.list('pods', { namespace: name });
+  const byFault = new Map<string, string[]>();
+  for (const pod of items.slice(0, mostPods)) {
+    const found = violations(standard.level, podLike(pod, standard));
+    if (!found.length) continue;
+    const reasons = found.map(({ reason }) => reason).join(', ');
+    byFault.set(reasons, [...(byFault.get(reasons) ?? []), pod.metadata.name ?? '']);
+  }
+  if (!byFault.size) return;
+  if (items.length > mostPods)
+    warn(`new PodSecurity enforce level only checked against the first ${mostPods} of ${items.length} existing pods`);
+  warn(`existing pods in namespace "${name}" violate the new PodSecurity enforce level "${text(standard)}"`);
+  const lines = [...byFault].map(([reasons, pods]) => {
+    const [first, ...others] = pods.sort();
+    const more = others.length === 1 ? ' (and 1 other pod)' : others.length ? ` (and ${others.length} other pods)` : '';
+    return `${first}${more}: ${reasons}`;
+  });
+  for (const line of lines.sort()) warn(line);
+}
+
+/** Only images, tolerations and deadlines of a running pod change, and ephemeral containers are added. */
+function isSignificant({ metadata, spec }: Pod, old: Pod): boolean {
+  const shape = (pod: Pod['spec']) => ({
+    ...pod,
+    tolerations: undefined,
+    activeDeadlineSeconds: undefined,
+    containers: pod.containers.map((c) => ({ ...c, image: undefined })),
+    initContainers: pod.initContainers?.map((c) => ({ ...c, image: undefined })),
+  });
+  const armor = (annotations: Readonly<Record<string, string>> = {}) =>
+    Object.entries(annotations).filter(([key]) => /^(container\.apparmor|seccomp)\./.test(key));
+  return (
+    !deepEqual(shape(spec), shape(old.spec)) || !deepEqual(armor(metadata.annotations), armor(old.metadata.annotations))
+  );
+}
