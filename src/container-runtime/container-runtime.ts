@@ -1,9 +1,10 @@
 // The room's front door: one CRI-shaped interface; `native`, `cri` and `simulated` implement it.
 // Names and meanings are those of the Container Runtime Interface v1 (k8s.io/cri-api).
 
-import { createReadStream } from 'node:fs';
+import { open } from 'node:fs/promises';
 import type { Readable, Writable } from 'node:stream';
 import type { CriOptions } from './cri/cri.ts';
+import { RuntimeError } from './runtime-error.ts';
 
 export type { CriOptions } from './cri/cri.ts';
 export { type Images, openImages } from './images/images.ts';
@@ -246,7 +247,10 @@ export interface ContainerRuntime {
 /** Brings a docker-save or OCI archive into containerd. Resolves with the images' names; rejects with RuntimeError('image'). */
 export async function loadIntoCri(endpoint: string, file: string): Promise<readonly string[]> {
   const { importArchive, socketOf } = await import('./cri/import-archive.ts');
-  return importArchive(socketOf(endpoint), createReadStream(file), file);
+  const handle = await open(file).catch((error) => {
+    throw new RuntimeError('image', `cannot read ${file}: ${error.message}`, { cause: error });
+  });
+  return importArchive(socketOf(endpoint), handle.createReadStream(), file);
 }
 
 /** Rejects with RuntimeError('unavailable') when nobody answers at the endpoint. Loaded when asked for: gRPC is large. */

@@ -2,7 +2,7 @@
 // do to addresses, routes and rules reaches the machine itself.
 
 import { type ChildProcess, type SpawnOptions, spawn, spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { expect } from 'vitest';
@@ -41,6 +41,7 @@ export class Machine {
   kubeconfig = '';
 
   constructor() {
+    chmodSync(this.directory, 0o755); // for what runs as another user
     mustRun('ip', 'netns', 'add', this.#name);
     for (const command of [
       'link set lo up',

@@ -1,7 +1,8 @@
 // Image archives: what `docker save`, `podman save`, `ctr image export` and buildkit write.
 
 import { createHash } from 'node:crypto';
-import { closeSync, createReadStream, openSync, readFileSync, writeSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, writeSync } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { join, posix } from 'node:path';
 import { RuntimeError } from '../runtime-error.ts';
 import type { Descriptor, ImageRecord, ImageStore, Manifest } from './image-store.ts';
@@ -78,7 +79,11 @@ class Archive {
 
 async function readArchive(file: string, directory: string): Promise<Archive> {
   const archive = new Archive();
-  await readTar(createReadStream(file), async (header, body) => {
+  const handle = await open(file).catch((error: NodeJS.ErrnoException) => {
+    const why = error.code === 'ENOENT' ? 'there is no such file' : error.message;
+    throw new RuntimeError('image', `cannot read ${file}: ${why}`, { cause: error });
+  });
+  await readTar(handle.createReadStream(), async (header, body) => {
     const name = posix.normalize(header.name);
     if (header.type === 'symlink' || header.type === 'link') {
       // Old docker-save links a layer that two images share.
@@ -118,6 +123,7 @@ async function addSaved(store: ImageStore, archive: Archive, saved: SavedImage):
   // docker-save has no manifest, and so no digest to know the image by: the one that a push would make.
   const manifest: Manifest = { mediaType: 'application/vnd.oci.image.manifest.v1+json', config, layers };
   const { digest } = await store.putBlob(Buffer.from(JSON.stringify({ schemaVersion: 2, ...manifest })));
+  archive.kept.add(digest);
   const tags = (saved.RepoTags ?? []).map((tag) => normalizeReference(tag));
   return store.addImage(
     manifest,

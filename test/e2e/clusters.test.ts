@@ -1,0 +1,179 @@
+// Two real clusters on one machine, and images that come as files.
+
+import { spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
+import path from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { checkout, eventually, Machine, whyNot } from './machine.ts';
+
+const reason = whyNot('/usr/sbin/nft', '/bin/busybox');
+
+describe.skipIf(reason)(`clusters on one machine${reason ? `: ${reason}` : ''}`, () => {
+  let machine: Machine;
+  const place = (name: string) => path.join(machine.directory, name);
+  const kubectl = async (cluster: string, ...args: string[]) => {
+    const result = await machine.run(path.join(checkout, '.cache/tools/kubectl'), args, {
+      env: { KUBECONFIG: place(`${cluster}/kubeconfig`) },
+    });
+    expect(result.code, `kubectl ${args.join(' ')}\n${result.stderr}`).toBe(0);
+    return result.stdout;
+  };
+  const up = async (name: string) => {
+    const result = await machine.coracle('up', '--data-dir', place(name), '--port', '0', '--proxy-mode', 'nftables');
+    expect(result.code, `${result.stdout}${result.stderr}`).toBe(0);
+  };
+  const ranges = (name: string) => JSON.parse(readFileSync(place(`${name}/network.json`), 'utf8'));
+  const clusterIP = (name: string) => kubectl(name, 'get', 'service', 'web', '-o', 'jsonpath={.spec.clusterIP}');
+
+  beforeAll(async () => {
+    machine = new Machine();
+    await Promise.all([up('a'), up('b')]);
+  });
+  afterAll(() => machine?.dispose());
+
+  test('they have different ranges, bridges, rules and kubelet ports', async () => {
+    expect(ranges('a').clusterCidr).not.toBe(ranges('b').clusterCidr);
+    expect(ranges('a').serviceCidr).not.toBe(ranges('b').serviceCidr);
+    const { stdout } = await machine.run('nft', ['list', 'tables']);
+    expect(stdout.match(/^table ip coracle-/gm)).toHaveLength(2);
+    const port = (name: string) =>
+      kubectl(name, 'get', 'nodes', '-o', 'jsonpath={.items[0].status.daemonEndpoints.kubeletEndpoint.Port}');
+    expect(await port('a')).not.toBe(await port('b'));
+  });
+
+  test('each serves its own pods', async () => {
+    for (const name of ['a', 'b']) {
+      await kubectl(name, 'create', 'deployment', 'web', '--image=coracle.local/hello');
+      await kubectl(name, 'set', 'env', 'deployment/web', `NODE_NAME=cluster-${name}`);
+      await kubectl(name, 'expose', 'deployment', 'web', '--port=80', '--target-port=8080');
+      await kubectl(name, 'rollout', 'status', 'deployment/web', '--timeout=60s');
+    }
+    for (const name of ['a', 'b']) {
+      const ip = await clusterIP(name);
+      await eventually(async () =>
+        expect((await machine.curl(`http://${ip}`)).stdout).toContain(`Node: cluster-${name}`),
+      );
+      const inside = await kubectl(name, 'exec', 'deploy/web', '--', 'wget', '-q', '-T', '3', '-O', '-', 'http://web');
+      expect(inside).toContain(`Node: cluster-${name}`);
+    }
+  });
+
+  test('one that goes away does not touch the other, which keeps its ranges over a restart', async () => {
+    const kept = ranges('b');
+    expect((await machine.coracle('down', '--delete', '--data-dir', place('a'))).code).toBe(0);
+    const ip = await clusterIP('b');
+    expect((await machine.curl(`http://${ip}`)).stdout).toContain('Node: cluster-b');
+    expect((await machine.coracle('down', '--data-dir', place('b'))).code).toBe(0);
+    await up('b');
+    expect(ranges('b')).toEqual(kept);
+    expect(await clusterIP('b')).toBe(ip);
+    await eventually(async () => expect((await machine.curl(`http://${ip}`)).stdout).toContain('Node: cluster-b'));
+  });
+
+  describe('images', () => {
+    const image = (...args: string[]) => machine.coracle('image', ...args, '--data-dir', place('b'));
+    const names = async () =>
+      (JSON.parse((await image('ls', '--output', 'json')).stdout) as { repoTags: string[] }[]).flatMap(
+        (i) => i.repoTags,
+      );
+
+    test('an archive is loaded, listed, run and removed', async () => {
+      const loaded = await image('load', archive('example.test/busybox:1'));
+      expect(loaded).toMatchObject({ code: 0, stdout: 'loaded example.test/busybox:1\n' });
+      expect(await names()).toContain('example.test/busybox:1');
+      expect((await image('ls')).stdout).toMatch(/^example\.test\/busybox:1 +[0-9a-f]{12} +\d+ MB$/m);
+      await kubectl(
+        'b',
+        'run',
+        'box',
+        '--image=example.test/busybox:1',
+        '--restart=Never',
+        '--',
+        'sh',
+        '-c',
+        'echo from the box; sleep 600',
+      );
+      await eventually(async () => expect(await kubectl('b', 'logs', 'box')).toBe('from the box\n'));
+      const refused = await image('rm', 'example.test/busybox:1');
+      expect(refused).toMatchObject({ code: 1, stderr: expect.stringMatching(/is in use by container/) });
+      await kubectl('b', 'delete', 'pod', 'box', '--now');
+      expect(await image('rm', 'example.test/busybox:1')).toMatchObject({ code: 0 });
+      expect(await names()).not.toContain('example.test/busybox:1');
+      expect(await image('rm', 'example.test/busybox:1')).toMatchObject({
+        code: 1,
+        stderr: expect.stringContaining('no such image'),
+      });
+    });
+
+    test.each([
+      [
+        'is cut off',
+        (file: string) => truncateSync(file, Math.floor(statSync(file).size / 2)),
+        /damaged|unexpected end/i,
+      ],
+      ['has other contents than its digests say', (file: string) => patch(file), /is damaged: .*digest/],
+      ['is none', (file: string) => writeFileSync(file, 'no archive at all'), /no image archive|damaged/],
+    ])('an archive that %s is refused and leaves nothing', async (_, damage, says) => {
+      const before = files(place('b/images'));
+      const file = archive('example.test/damaged:1');
+      damage(file);
+      const result = await image('load', file);
+      expect(result).toMatchObject({ code: 1, stderr: expect.stringMatching(says) });
+      expect(result.stderr).not.toContain('at ');
+      expect(await names()).not.toContain('example.test/damaged:1');
+      expect(files(place('b/images'))).toEqual(before);
+    });
+
+    test('an archive that is not there', async () => {
+      const result = await image('load', place('none.tar'));
+      expect(result).toMatchObject({ code: 1, stderr: expect.stringContaining(place('none.tar')) });
+    });
+  });
+
+  /** A docker-save archive of busybox. */
+  function archive(name: string): string {
+    const root = place(`archive-${name.replace(/\W/g, '-')}`);
+    mkdirSync(path.join(root, 'layer/bin'), { recursive: true });
+    spawnSync('cp', ['/bin/busybox', path.join(root, 'layer/bin/busybox')]);
+    for (const tool of ['sh', 'sleep', 'echo'])
+      if (!existsSync(path.join(root, 'layer/bin', tool))) symlinkSync('busybox', path.join(root, 'layer/bin', tool));
+    spawnSync('tar', ['-C', path.join(root, 'layer'), '-cf', path.join(root, 'layer.tar'), '.']);
+    const digest = createHash('sha256')
+      .update(readFileSync(path.join(root, 'layer.tar')))
+      .digest('hex');
+    const config = {
+      architecture: process.arch === 'arm64' ? 'arm64' : 'amd64',
+      os: 'linux',
+      config: { Env: ['PATH=/bin'], Cmd: ['sh'] },
+      rootfs: { type: 'layers', diff_ids: [`sha256:${digest}`] },
+    };
+    writeFileSync(path.join(root, 'config.json'), JSON.stringify(config));
+    writeFileSync(
+      path.join(root, 'manifest.json'),
+      JSON.stringify([{ Config: 'config.json', RepoTags: [name], Layers: ['layer.tar'] }]),
+    );
+    const file = `${root}.tar`;
+    spawnSync('tar', ['-C', root, '-cf', file, 'manifest.json', 'config.json', 'layer.tar']);
+    return file;
+  }
+
+  /** Changes a byte in the middle, which is in the layer. */
+  function patch(file: string): void {
+    const bytes = readFileSync(file);
+    bytes[Math.floor(bytes.length / 2)] ^= 0xff;
+    writeFileSync(file, bytes);
+  }
+
+  const files = (directory: string): string[] =>
+    (readdirSync(directory, { recursive: true }) as string[]).filter((name) => !name.startsWith('snapshots')).sort();
+});
