@@ -73,6 +73,8 @@ export interface Strategy<T extends ApiObject = any> {
   subresources?: {
     readonly [name: string]: Pick<Strategy<T>, 'prepareForUpdate' | 'validate' | 'validateUpdate'>;
   };
+  /** A client may create the object with its status, as kubelets do with their Node. */
+  keepsStatusOnCreate?: boolean;
   /** False: create through PUT is refused with 404 (the default). */
   allowCreateOnUpdate?: boolean;
   /** False: an update must name its resourceVersion. Default true. */

@@ -26,7 +26,7 @@ export function completeStrategy(info: ResourceInfo, behaviour: KindBehaviour): 
     ...own,
     validateCreate: undefined,
     prepareForCreate(object, context) {
-      if (hasStatus) delete object.status;
+      if (hasStatus && !own.keepsStatusOnCreate) delete object.status;
       own.prepareForCreate?.(object, context);
       tidy(object);
       fresh.add(object);

@@ -37,6 +37,7 @@ export const node: KindBehaviour<Node> = {
   },
   strategy: {
     allowCreateOnUpdate: false,
+    keepsStatusOnCreate: true,
     setDefaults(n) {
       if (n.spec?.podCIDR && !n.spec.podCIDRs?.length) n.spec.podCIDRs = [n.spec.podCIDR];
       if (n.spec?.podCIDRs?.length) n.spec.podCIDR = n.spec.podCIDRs[0];

@@ -1,0 +1,82 @@
+// Measures a Kubernetes, or two in turn in the same run, by the same client on the same machine.
+//   node bench/bench.ts --kubeconfig A [--pids 1,2] [--kubeconfig B --pids 3] [--only create,get] [--runs 5] [--scale 0.1]
+//   node bench/bench.ts --start native|simulated
+
+import os from 'node:os';
+import { parseArgs } from 'node:util';
+import { type Figure, median, type Scenario } from './scenario.ts';
+import { create, createOne, get, list, patch } from './scenarios/api.ts';
+import { podStart } from './scenarios/pod-start.ts';
+import { schedule } from './scenarios/schedule.ts';
+import { measureStart } from './scenarios/start.ts';
+import { watch } from './scenarios/watch.ts';
+import { openTarget, type Target } from './target.ts';
+
+const scenarios: readonly Scenario[] = [create, createOne, get, patch, list, watch, schedule, podStart];
+/** These need a control plane, or nodes, of a kind of their own: run when they are named. */
+const onlyWhenNamed = ['schedule', 'pod-start'];
+
+const { values } = parseArgs({
+  options: {
+    kubeconfig: { type: 'string', multiple: true, default: [] },
+    pids: { type: 'string', multiple: true, default: [] },
+    only: { type: 'string' },
+    runs: { type: 'string', default: '5' },
+    scale: { type: 'string', default: '1' },
+    start: { type: 'string' },
+  },
+});
+
+/** Median and spread of each figure, a column a target, and the ratio where there are two. */
+function report(
+  targets: readonly Target[],
+  results: readonly Map<string, { figure: Figure; values: number[] }>[],
+): void {
+  const show = (value: number) => (value >= 100 ? value.toFixed(0) : value.toFixed(1));
+  for (const [name, { figure }] of results[0]) {
+    const columns = results.map((result) => result.get(name)!.values);
+    const texts = columns.map(
+      (c) => `${show(median(c))} ${figure.unit} (${show(Math.min(...c))}-${show(Math.max(...c))})`,
+    );
+    const [a, b] = columns.map(median);
+    const ratio = columns.length === 2 ? `  ${(figure.better === 'more' ? b / a : a / b).toFixed(1)}x` : '';
+    console.log(
+      `  ${name.padEnd(36)} ${texts.map((text, i) => `${targets.length > 1 ? `${targets[i].name}: ` : ''}${text.padEnd(30)}`).join(' ')}${ratio}`,
+    );
+  }
+}
+
+async function main(): Promise<void> {
+  console.log(
+    `${os.cpus()[0]?.model} x${os.availableParallelism()}, ${Math.round(os.totalmem() / 2 ** 30)} GiB, Linux ${os.release()}, Node ${process.version}`,
+  );
+  if (values.start) {
+    for (const { name, value, unit } of await measureStart(values.start as 'native'))
+      console.log(`  ${name.padEnd(36)} ${value.toFixed(0)} ${unit}`);
+    return;
+  }
+  const pids = (index: number) => (values.pids[index] ?? '').split(',').filter(Boolean).map(Number);
+  const targets = await Promise.all(values.kubeconfig.map((file, i) => openTarget(`${'AB'[i]}`, file, pids(i))));
+  if (targets.length === 0 || targets.length > 2) throw new Error('name one or two clusters with --kubeconfig');
+  const wanted = values.only?.split(',');
+  for (const scenario of scenarios.filter((s) =>
+    wanted ? wanted.includes(s.name) : !onlyWhenNamed.includes(s.name),
+  )) {
+    console.log(`${scenario.name}: ${scenario.about}`);
+    const results = targets.map(() => new Map<string, { figure: Figure; values: number[] }>());
+    for (const target of targets) await scenario.prepare?.(target, Number(values.scale));
+    // In turn, so that what else happens on the machine falls on both.
+    for (let run = 0; run < Number(values.runs); run++)
+      for (const [i, target] of targets.entries())
+        for (const figure of await scenario.run(target, Number(values.scale))) {
+          const known = results[i].get(figure.name) ?? { figure, values: [] };
+          known.values.push(figure.value);
+          results[i].set(figure.name, known);
+        }
+    for (const target of targets) await scenario.cleanUp?.(target);
+    report(targets, results);
+  }
+  for (const target of targets) target.close();
+}
+
+await main();

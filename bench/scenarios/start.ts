@@ -1,0 +1,57 @@
+// How long Coracle itself takes to start, and what it weighs when nothing happens. Starts clusters of its own.
+
+import { execFileSync, spawn } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import type { Figure } from '../scenario.ts';
+
+const root = path.resolve(import.meta.dirname, '../..');
+const program = path.join(root, 'dist', 'coracle.js');
+
+/** Runs `coracle up` on an empty data directory (and once more on the full one), with the runtime that is asked for. */
+export async function measureStart(runtime: 'native' | 'simulated'): Promise<readonly Figure[]> {
+  const directory = mkdtempSync(path.join(os.tmpdir(), 'coracle-bench-'));
+  const call = (...args: string[]) =>
+    execFileSync(process.execPath, [program, ...args, '--data-dir', directory], { encoding: 'utf8', cwd: root });
+  try {
+    const first = await timeUp(directory, runtime);
+    await new Promise((done) => setTimeout(done, 5000));
+    const { pid } = JSON.parse(call('status', '--output', 'json'));
+    const memory = Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1000;
+    call('down');
+    const again = await timeUp(directory, runtime);
+    return [
+      { name: 'start to usable, empty', value: first.readyMs, unit: 'ms', better: 'less' },
+      { name: 'start to readyz, empty', value: first.readyzMs, unit: 'ms', better: 'less' },
+      { name: 'start to usable, again', value: again.readyMs, unit: 'ms', better: 'less' },
+      { name: 'start to readyz, again', value: again.readyzMs, unit: 'ms', better: 'less' },
+      { name: 'memory when idle', value: memory, unit: 'MB', better: 'less' },
+    ];
+  } finally {
+    call('down', '--delete');
+    rmSync(directory, { recursive: true, force: true });
+  }
+}
+
+/** The steps that `up` prints add up to readyz (once kube-apiserver has started) and to Ready (when it returns). */
+function timeUp(directory: string, runtime: string): Promise<{ readyMs: number; readyzMs: number }> {
+  return new Promise((resolve, reject) => {
+    const beginMs = performance.now();
+    let readyzMs = 0;
+    const child = spawn(
+      process.execPath,
+      [program, 'up', '--data-dir', directory, '--runtime', runtime, '--port', '0'],
+      { cwd: root, stdio: ['ignore', 'pipe', 'inherit'] },
+    );
+    child.stdout.on('data', (text) => {
+      if (readyzMs === 0 && String(text).includes('kube-apiserver')) readyzMs = performance.now() - beginMs;
+    });
+    child.on('error', reject);
+    child.on('exit', (code) =>
+      code === 0
+        ? resolve({ readyMs: performance.now() - beginMs, readyzMs })
+        : reject(new Error(`coracle up ended with ${code}`)),
+    );
+  });
+}
