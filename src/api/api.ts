@@ -14,6 +14,15 @@ export type * from './kind.ts';
 export { canonical, DecodeError, decode, sortKeys, unknownFields } from './object.ts';
 export * from './pod.ts';
 export { builtinKinds, KindRegistry, makeKind, resourceKey } from './registry.ts';
+export {
+  claimUsage,
+  isInScope,
+  podUsage,
+  serviceUsage,
+  sumUsage,
+  type Usage,
+  usageOfObject,
+} from './resource-usage.ts';
 export { allSchemas, schemaKinds, schemaNamed, schemaOfKind } from './schemas.ts';
 export * from './time.ts';
 

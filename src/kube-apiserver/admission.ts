@@ -3,6 +3,7 @@
 import type { ApiObject, Kind } from '../api/api.ts';
 import type { UserInfo } from './request.ts';
 import type { Server } from './server.ts';
+import type { ObjectWrite } from './watch-cache/watch-cache.ts';
 
 export interface AdmissionAttributes {
   readonly server: Server;
@@ -22,11 +23,20 @@ export interface AdmissionAttributes {
   warn(text: string): void;
 }
 
-/** Both throw an ApiError to refuse. `admit` runs before defaults are complete and validated, `validate` after. */
+/** What a write is charged: goes to the store together with the object, or not at all. */
+export interface Charge {
+  readonly writes: readonly ObjectWrite[];
+  /** The write is over, whether it succeeded or not. */
+  release(): void;
+}
+
+/** All throw an ApiError to refuse. `admit` runs before defaults are complete and validated, `validate` after. */
 export interface AdmissionPlugin {
   readonly name: string;
   admit?(attributes: AdmissionAttributes): Promise<void> | void;
   validate?(attributes: AdmissionAttributes): Promise<void> | void;
+  /** Last of all: undefined when the write costs nothing. */
+  charge?(attributes: AdmissionAttributes): Promise<Charge | undefined>;
 }
 
 export async function admit(attributes: AdmissionAttributes): Promise<void> {
@@ -41,4 +51,10 @@ export async function admitFinally(attributes: AdmissionAttributes): Promise<voi
     const answer = plugin.validate?.(attributes);
     if (answer) await answer;
   }
+}
+
+/** At most one plugin charges: ResourceQuota. */
+export async function charge(attributes: AdmissionAttributes): Promise<Charge | undefined> {
+  for (const plugin of attributes.server.admission) if (plugin.charge) return plugin.charge(attributes);
+  return undefined;
 }

@@ -2,12 +2,11 @@
 // https://kubernetes.io/docs/concepts/policy/resource-quotas/
 
 import type { ApiObject, ResourceQuota } from '../api/api.ts';
-import { isNotFound } from '../api/api.ts';
+import { claimUsage, isInScope, isNotFound, podUsage, serviceUsage, sumUsage, type Usage } from '../api/api.ts';
 import { type Controller, keyOf, own, type ResourceName, type Tools, type Watch } from '../client/client.ts';
 import { deepEqual } from '../machinery/equal.ts';
 import { canonicalQuantity, compareQuantities } from '../machinery/quantity.ts';
 import { discover } from './discovery.ts';
-import { claimUsage, isInScope, podUsage, serviceUsage, sumUsage, type Usage } from './resource-usage.ts';
 
 /** Counts of kinds that are not watched here are taken anew this often. */
 const resyncMs = 300_000;
@@ -26,7 +25,8 @@ const isNews = (next: ApiObject, old: ApiObject): boolean =>
 export const resourcequota: Controller = {
   name: 'resourcequota',
   watches: [
-    own('resourcequotas'),
+    // What admission charges is right already, and ahead of what this controller has seen.
+    own('resourcequotas', (next, old) => !deepEqual(next.spec, old.spec)),
     quotasOf('pods', isNews),
     quotasOf('services', isNews),
     quotasOf('persistentvolumeclaims', isNews),

@@ -10,6 +10,7 @@ import { namespaceLifecycle } from './namespace-lifecycle.ts';
 import { nodeRestriction } from './node-restriction.ts';
 import { podSecurity } from './pod-security.ts';
 import { priority } from './priority.ts';
+import { resourceQuota } from './resource-quota.ts';
 import { runtimeClass } from './runtime-class.ts';
 import { serviceAccount } from './service-account.ts';
 
@@ -25,4 +26,5 @@ export const admissionPlugins = (client: () => Client): readonly AdmissionPlugin
   defaultStorageClass(client),
   runtimeClass(client), // after the default tolerations: its own come behind them
   defaultIngressClass(client),
+  resourceQuota(), // last: what is refused for another reason is not charged
 ];

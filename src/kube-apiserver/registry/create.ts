@@ -7,7 +7,7 @@ import { keyOf, matchNamespace, type Target, type WriteOptions, writeOptions } f
 import {
   attributesOf,
   dedupeOwners,
-  put,
+  putCharged,
   strategyContext,
   timestamp,
   toStored,
@@ -72,8 +72,9 @@ async function insert(
     request.warnings.push(...(kind.strategy.warnings?.(object) ?? []));
     await admitFinally({ ...attributes, object });
     const final = finished(kind, object, !!allocation);
+    const result = await putCharged(target, toStored(kind, final), 0, { ...attributes, object }, allocation?.writes);
     if (dryRun) return taken(target, final) ? undefined : { object: final, created: true };
-    return await put(target, toStored(kind, final), 0, allocation?.writes);
+    return result;
   } finally {
     allocation?.release();
   }

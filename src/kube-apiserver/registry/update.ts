@@ -12,7 +12,7 @@ import { keyOf, matchNamespace, type Target, type WriteOptions, writeOptions } f
 import {
   attributesOf,
   dedupeOwners,
-  put,
+  putCharged,
   rulesOf,
   staleObject,
   strategyContext,
@@ -157,12 +157,13 @@ async function replaceOnce(
     const stored = toStored(kind, final);
     if (item.holds(stored.serialized, stored.object)) return { object: live, item, created: false };
     if (options.dryRun) {
+      await putCharged(target, stored, item.revision, { ...attributes, object: next });
       final.metadata.resourceVersion = live.metadata.resourceVersion;
       return { object: final, created: false };
     }
     const result = isGone(final, live)
       ? await removeNow(target, item, final)
-      : await put(target, stored, item.revision, allocation?.writes);
+      : await putCharged(target, stored, item.revision, { ...attributes, object: next }, allocation?.writes);
     return result;
   } finally {
     allocation?.release();

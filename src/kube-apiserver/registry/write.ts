@@ -2,7 +2,7 @@
 
 import { type ApiObject, conflict, invalid, type Kind } from '../../api/api.ts';
 import { updateManagedFields } from '../../machinery/managed-fields.ts';
-import type { AdmissionAttributes } from '../admission.ts';
+import { type AdmissionAttributes, charge } from '../admission.ts';
 import { timestamp } from '../timestamp.ts';
 import { type Item, type Serialized, serialize } from '../watch-cache/item.ts';
 import type { ObjectWrite } from '../watch-cache/watch-cache.ts';
@@ -142,6 +142,32 @@ export async function put(
   const result = await server.cache.commit(also.length ? [own, ...also] : [own]);
   if (!result.ok) return undefined;
   return written(target, key, result.revision, object, expected === 0);
+}
+
+/** How often a write is tried whose charge somebody else was faster to change. */
+const chargeAttempts = 16;
+
+/** `put` with what admission charges for it, in one transaction. Nothing is written for a dry run. */
+export async function putCharged(
+  target: Target,
+  stored: Stored,
+  expected: number,
+  attributes: AdmissionAttributes,
+  also: readonly ObjectWrite[] = [],
+): Promise<Written | undefined> {
+  const { namespace = '', name = '' } = stored.object.metadata;
+  const key = keyOf(target.kind, namespace, name);
+  for (let attempt = 1; ; attempt++) {
+    const charged = await charge(attributes);
+    try {
+      if (attributes.dryRun) return undefined;
+      const result = await put(target, stored, expected, charged ? [...also, ...charged.writes] : also);
+      const isOwnFault = (target.cache.get(key)?.revision ?? 0) !== expected;
+      if (result || !charged || isOwnFault || attempt === chargeAttempts) return result;
+    } finally {
+      charged?.release();
+    }
+  }
 }
 
 function written({ kind, cache }: Target, key: string, revision: number, stored: ApiObject, created: boolean): Written {

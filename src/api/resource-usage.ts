@@ -1,9 +1,10 @@
 // What the objects of a namespace use, in the terms of ResourceQuota.
 // https://kubernetes.io/docs/concepts/policy/resource-quotas/
 
-import type { Container, PersistentVolumeClaim, Pod, ResourceQuota, Service } from '../api/api.ts';
 import { addQuantities, compareQuantities } from '../machinery/quantity.ts';
-import { isFinished } from './pods.ts';
+import type { Container, PersistentVolumeClaim, Pod, ResourceQuota, Service } from './generated/types.ts';
+import type { ApiObject } from './kind.ts';
+import { isPodTerminal } from './pod.ts';
 
 export type Usage = Record<string, string>;
 type Amounts = Readonly<Record<string, string | number>>;
@@ -37,7 +38,7 @@ function amountsOf({ spec }: Pod, kind: 'requests' | 'limits'): Usage {
 const plainRequests = new Set(['cpu', 'memory', 'ephemeral-storage']);
 
 export function podUsage(pod: Pod): Usage {
-  if (isFinished(pod)) return {};
+  if (isPodTerminal(pod)) return {};
   const usage: Usage = { pods: '1', 'count/pods': '1' };
   for (const [name, value] of Object.entries(amountsOf(pod, 'requests'))) {
     usage[`requests.${name}`] = value;
@@ -67,6 +68,18 @@ export function claimUsage({ spec, metadata }: PersistentVolumeClaim): Usage {
   usage[`${prefix}/persistentvolumeclaims`] = '1';
   if (storage !== undefined) usage[`${prefix}/requests.storage`] = String(storage);
   return usage;
+}
+
+/** Kinds of the core group whose plain name counts too. */
+const countedByName = new Set(['configmaps', 'secrets', 'resourcequotas', 'replicationcontrollers']);
+
+/** What one object of any namespaced kind uses. */
+export function usageOfObject({ group, resource }: { group: string; resource: string }, object: ApiObject): Usage {
+  if (group === '' && resource === 'pods') return podUsage(object as Pod);
+  if (group === '' && resource === 'services') return serviceUsage(object as Service);
+  if (group === '' && resource === 'persistentvolumeclaims') return claimUsage(object as PersistentVolumeClaim);
+  const counted: Usage = { [`count/${group ? `${resource}.${group}` : resource}`]: '1' };
+  return group === '' && countedByName.has(resource) ? { ...counted, [resource]: '1' } : counted;
 }
 
 export const sumUsage = (usages: readonly Usage[]): Usage => usages.reduce<Usage>((sum, usage) => plus(sum, usage), {});

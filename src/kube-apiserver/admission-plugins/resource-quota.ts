@@ -1,0 +1,163 @@
+import {
+  type ApiObject,
+  type Container,
+  forbidden,
+  isInScope,
+  type Kind,
+  type Pod,
+  type ResourceQuota,
+  type Usage,
+  usageOfObject,
+} from '../../api/api.ts';
+import { addQuantities, compareQuantities, subtractQuantities } from '../../machinery/quantity.ts';
+import type { AdmissionAttributes, AdmissionPlugin, Charge } from '../admission.ts';
+import { inOrder } from '../registry/codec.ts';
+import { cacheOf } from '../registry/target.ts';
+import { toStored } from '../registry/write.ts';
+import type { Item } from '../watch-cache/item.ts';
+
+/**
+ * Charges quotas for what is written, and refuses what would exceed them. The charge is committed together with the
+ * object, so nothing is ever charged that is not there. https://kubernetes.io/docs/concepts/policy/resource-quotas/
+ */
+export function resourceQuota(): AdmissionPlugin {
+  // One write after the other in each namespace with quotas: two must not both take the last place.
+  const turns = new Map<string, Promise<void>>();
+  return {
+    name: 'ResourceQuota',
+    async charge(attributes) {
+      if (!isCharged(attributes)) return undefined;
+      const { server, namespace } = attributes;
+      const quotaKind = server.kinds.byResource('', 'v1', 'resourcequotas');
+      if (!quotaKind) return undefined;
+      const cache = await cacheOf(server, quotaKind);
+      const prefix = `${cache.prefix}${namespace}/`;
+      const quotas = () => {
+        const items: Item[] = [];
+        if (cache.size) cache.tree.forEach(prefix, `${prefix.slice(0, -1)}0`, (item) => void items.push(item));
+        return items;
+      };
+      if (!quotas().length) return undefined;
+      const before = turns.get(namespace);
+      const turn = Promise.withResolvers<void>();
+      const mine = (before ?? Promise.resolve()).then(() => turn.promise);
+      turns.set(namespace, mine);
+      const release = () => {
+        turn.resolve();
+        if (turns.get(namespace) === mine) turns.delete(namespace);
+      };
+      try {
+        await before;
+        return { writes: writesFor(attributes, quotaKind, quotas()), release };
+      } catch (error) {
+        release();
+        throw error;
+      }
+    },
+  };
+}
+
+const updatesCount = ['services', 'persistentvolumeclaims'];
+
+function isCharged({ kind, operation, subresource, namespace, object }: AdmissionAttributes): boolean {
+  if (!namespace || !kind.namespaced || !object) return false;
+  if (operation === 'CREATE') return !subresource;
+  if (operation !== 'UPDATE' || kind.group !== '') return false;
+  return subresource ? kind.resource === 'pods' && subresource === 'resize' : updatesCount.includes(kind.resource);
+}
+
+function writesFor(attributes: AdmissionAttributes, quotaKind: Kind, items: readonly Item[]): Charge['writes'] {
+  const { kind, object, oldObject } = attributes;
+  const delta = increase(usageOfObject(kind, object!), oldObject ? usageOfObject(kind, oldObject) : {});
+  return items.flatMap((item) => {
+    const used = chargeOne(attributes, item.object as ResourceQuota & ApiObject, delta);
+    if (!used) return [];
+    const quota = { ...item.object, status: { ...item.object.status, used: { ...item.object.status.used, ...used } } };
+    return [{ key: item.key, ...toStored(quotaKind, inOrder(quotaKind, quota)), expected: item.revision }];
+  });
+}
+
+/** What is used more than before; less is counted by the controller, once it is true. */
+function increase(next: Usage, old: Usage): Usage {
+  const delta: Usage = {};
+  for (const [name, value] of Object.entries(next)) {
+    const more = subtractQuantities(value, old[name] ?? '0');
+    if (compareQuantities(more, '0') > 0) delta[name] = more;
+  }
+  return delta;
+}
+
+/** The new amounts of what the quota counts; undefined when it counts nothing of this. Throws 403. */
+function chargeOne(attributes: AdmissionAttributes, quota: ResourceQuota & ApiObject, delta: Usage): Usage | undefined {
+  const { kind, object, operation, name } = attributes;
+  const refuse = (why: string) => forbidden(kind, name, why);
+  const quotaName = quota.metadata.name ?? '';
+  if (!concerns(kind, quota, object!)) return undefined;
+  const hard = (quota.status?.hard ?? {}) as Usage;
+  const restricted = Object.keys(hard)
+    .filter((resource) => counts(kind, resource))
+    .sort();
+  if (!restricted.length) return undefined;
+  if (operation === 'CREATE' && kind.resource === 'pods') {
+    const missing = unspecified(object as Pod, restricted);
+    if (missing) throw refuse(`failed quota: ${quotaName}: must specify ${missing}`);
+  }
+  const used = (quota.status?.used ?? {}) as Usage;
+  if (restricted.some((resource) => used[resource] === undefined))
+    throw refuse(`status unknown for quota: ${quotaName}, resources: ${restricted.join(',')}`);
+  const charged = restricted.filter((resource) => delta[resource] !== undefined);
+  if (!charged.length) return undefined;
+  const next = Object.fromEntries(charged.map((one) => [one, addQuantities(used[one], delta[one])]));
+  const exceeded = charged.filter((resource) => compareQuantities(next[resource], hard[resource]) > 0);
+  if (!exceeded.length) return next;
+  const list = (amounts: Usage) => exceeded.map((resource) => `${resource}=${amounts[resource]}`).join(',');
+  throw refuse(`exceeded quota: ${quotaName}, requested: ${list(delta)}, used: ${list(used)}, limited: ${list(hard)}`);
+}
+
+/** Quotas with scopes count pods alone. */
+function concerns({ group, resource }: Kind, quota: ResourceQuota, object: ApiObject): boolean {
+  if (group === '' && resource === 'pods') return isInScope(quota, object as Pod);
+  return !quota.spec.scopes?.length && !quota.spec.scopeSelector;
+}
+
+const computeResources = new Set(
+  ['cpu', 'memory', 'ephemeral-storage'].flatMap((name) => [name, `requests.${name}`, `limits.${name}`]),
+);
+
+/** Whether objects of a kind can use this resource of a quota. */
+function counts({ group, resource: plural }: Kind, resource: string): boolean {
+  if (resource === `count/${group ? `${plural}.${group}` : plural}`) return true;
+  if (group !== '') return false;
+  if (plural === 'pods')
+    return (
+      resource === 'pods' ||
+      computeResources.has(resource) ||
+      /^(requests\.)?hugepages-/.test(resource) ||
+      /^requests\.[^/]+\//.test(resource)
+    );
+  if (plural === 'persistentvolumeclaims')
+    return (
+      resource === 'persistentvolumeclaims' || resource === 'requests.storage' || resource.includes('.storageclass.')
+    );
+  if (plural === 'services') return resource === 'services' || resource.startsWith('services.');
+  return resource === plural;
+}
+
+/** Where cpu or memory is limited, each container must say what it asks for. "" when all do. */
+function unspecified({ spec }: Pod, restricted: readonly string[]): string {
+  const containers: Container[] = [...spec.containers, ...(spec.initContainers ?? [])];
+  const podLevel = spec.resources;
+  const says = (resources: Container['resources'] | undefined, resource: string) => {
+    const [, which = 'requests', name] = /^(?:(requests|limits)\.)?(.+)$/.exec(resource)!;
+    return resources?.[which as 'requests' | 'limits']?.[name] !== undefined;
+  };
+  return restricted
+    .filter((resource) => /^((requests|limits)\.)?(cpu|memory)$/.test(resource) && !says(podLevel, resource))
+    .map((resource) => ({
+      resource,
+      names: containers.filter(({ resources }) => !says(resources, resource)).map(({ name }) => name),
+    }))
+    .filter(({ names }) => names.length)
+    .map(({ resource, names }) => `${resource} for: ${names.sort().join(',')}`)
+    .join('; ');
+}
