@@ -5,6 +5,7 @@ import { spawnSync } from 'node:child_process';
 import { chmodSync, createWriteStream, existsSync, mkdirSync, renameSync } from 'node:fs';
 import path from 'node:path';
 import { pipeline } from 'node:stream/promises';
+import { openPromise } from 'yauzl';
 import { print } from './options.ts';
 import { checkout, toolsDirectory } from './tools.ts';
 
@@ -36,8 +37,7 @@ async function unpackPrograms(): Promise<void> {
   const wanted = programs.filter((program) => !existsSync(path.join(toolsDirectory, path.basename(program))));
   if (wanted.length === 0) return;
   mkdirSync(toolsDirectory, { recursive: true });
-  const yauzl = await import('yauzl');
-  const zip = await yauzl.openPromise(layer);
+  const zip = await openPromise(layer);
   try {
     for await (const entry of zip.eachEntry()) {
       if (!wanted.includes(entry.fileName)) continue;
