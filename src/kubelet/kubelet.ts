@@ -6,6 +6,7 @@ import type { ContainerRuntime } from '../container-runtime/container-runtime.ts
 import { refuse } from './admission.ts';
 import { type KubeletConfig, relistPeriodMs, relistPeriodWithEventsMs } from './config.ts';
 import { ImageManager } from './images.ts';
+import { rotateLogs } from './log-rotation.ts';
 import { NodeKeeper } from './node.ts';
 import { PodCache } from './pod-cache.ts';
 import { PodWorker } from './pod-worker.ts';
@@ -100,6 +101,7 @@ export async function startKubelet(
     relist(tools, stopped.signal, orphans),
     followRuntime(tools, stopped.signal),
     watchOwnNode(context, config, keeper, stopped.signal),
+    ...(config.usesFilesystem ? [rotateLogs(tools, stopped.signal)] : []),
   ];
   keeper.start();
   logger.info('kubelet started', { node: config.nodeName, pods: workers.size });

@@ -2,10 +2,10 @@
 // https://github.com/kubernetes/design-proposals-archive/blob/main/node/kubelet-cri-logging.md
 
 import { createReadStream } from 'node:fs';
-import { open, readdir, stat } from 'node:fs/promises';
-import path from 'node:path';
+import { open, stat } from 'node:fs/promises';
 import { createGunzip } from 'node:zlib';
 import type { Clock } from '../machinery/clock.ts';
+import { rotatedFiles } from './log-rotation.ts';
 
 export interface LogOptions {
   readonly follow: boolean;
@@ -73,16 +73,6 @@ export async function* readLog(
   } finally {
     await reader.close();
   }
-}
-
-/** Older files of a rotated log, oldest first: 0.log.20260101-000000(.gz). */
-async function rotatedFiles(file: string): Promise<string[]> {
-  const directory = path.dirname(file);
-  const names = await readdir(directory).catch(() => [] as string[]);
-  return names
-    .filter((name) => name.startsWith(`${path.basename(file)}.`))
-    .sort()
-    .map((name) => path.join(directory, name));
 }
 
 async function* pastLines(rotated: readonly string[], reader: Follower): AsyncGenerator<Line> {

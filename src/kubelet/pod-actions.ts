@@ -186,3 +186,9 @@ function initActions(pod: Pod, containers: readonly ContainerStatus[], probes: P
   }
   return { done: true, failed: false, start, kill };
 }
+
+/** Of activeDeadlineSeconds, which counts from the start that the status tells. */
+export function deadlineLeftMs({ spec, status }: Pod, now: number): number {
+  if (!spec.activeDeadlineSeconds || !status?.startTime) return Number.POSITIVE_INFINITY;
+  return Date.parse(status.startTime) + spec.activeDeadlineSeconds * 1000 - now;
+}

@@ -9,10 +9,11 @@ import { Backoff, goDuration } from './backoff.ts';
 import { syncFrequencyMs } from './config.ts';
 import { hashOf, logDirectory, podDirectory, sandboxConfig } from './container-config.ts';
 import { LastWords } from './last-words.ts';
-import { newest, type PodActions, podActions, type RuntimePod } from './pod-actions.ts';
+import { removeLog } from './log-rotation.ts';
+import { deadlineLeftMs, newest, type PodActions, podActions, type RuntimePod } from './pod-actions.ts';
 import { podStatus, withKnownStatus } from './pod-status.ts';
 import { allocatableOf, graceOf, StartError, startContainer } from './start-container.ts';
-import { stopContainer, stopPod } from './stop-containers.ts';
+import { killGrace, stopContainer, stopPod } from './stop-containers.ts';
 import type { KubeletTools } from './tools.ts';
 import { setUpVolumes, tearDownVolumes } from './volumes/volumes.ts';
 
@@ -21,6 +22,8 @@ const restartBackoff = [10_000, 300_000] as const;
 const retryMs = 1000;
 /** Volumes that cannot be set up are tried again after this long. */
 const volumeRetryMs = 2000;
+/** Contents of volumes are read again after this long. */
+const volumeRefreshMs = syncFrequencyMs - 5000;
 
 type State = 'syncing' | 'terminating' | 'finished';
 
@@ -33,6 +36,7 @@ export class PodWorker {
   #pod: Pod;
   #state: State = 'syncing';
   #failure: { reason: string; message: string } | undefined;
+  #volumesMs = 0;
   #admitted = false;
   #removedFromApi = false;
   #stopped = false;
@@ -126,7 +130,7 @@ export class PodWorker {
     const actions = podActions(this.#pod, runtime, tools.probes, hashOf);
     const waitMs = await this.#act(actions, runtime);
     await this.#report();
-    return waitMs;
+    return Math.min(waitMs, Math.max(1, deadlineLeftMs(this.#pod, this.#tools.clock.now())));
   }
 
   async #look(): Promise<{ tools: KubeletTools; runtime: RuntimePod }> {
@@ -144,10 +148,7 @@ export class PodWorker {
   }
 
   #checkDeadline(): void {
-    const { activeDeadlineSeconds } = this.#pod.spec;
-    const startTime = this.#pod.status?.startTime;
-    if (!activeDeadlineSeconds || !startTime || this.#isTerminal) return;
-    if (this.#tools.clock.now() - Date.parse(startTime) < activeDeadlineSeconds * 1000) return;
+    if (this.#isTerminal || deadlineLeftMs(this.#pod, this.#tools.clock.now()) > 0) return;
     const message = 'Pod was active on the node longer than the specified deadline';
     if (!this.#failure) this.#tools.events.event(this.#pod, 'Normal', 'DeadlineExceeded', message);
     this.#failure = { reason: 'DeadlineExceeded', message };
@@ -162,16 +163,13 @@ export class PodWorker {
     }
     for (const kill of actions.kill) {
       const status = runtime.containers.find((c) => c.id === kill.id);
-      const probe = kill.reason === 'Unhealthy' ? 'livenessProbe' : 'startupProbe';
-      const spec = this.#pod.spec.containers.find((c) => c.name === kill.name);
-      const grace =
-        kill.reason === 'Changed'
-          ? graceOf(this.#pod)
-          : (spec?.[probe]?.terminationGracePeriodSeconds ?? graceOf(this.#pod));
-      if (status) await stopContainer(this.#pod, status, grace, kill.message, tools);
+      if (status) await stopContainer(this.#pod, status, killGrace(this.#pod, kill), kill.message, tools);
     }
-    if (actions.start.length === 0 && !actions.createSandbox) return syncFrequencyMs;
-    return this.#run(actions);
+    if (actions.start.length > 0 || actions.createSandbox) return this.#run(actions);
+    // ConfigMaps, Secrets and tokens in volumes are kept current while the pod runs.
+    const staleMs = tools.clock.monotonic() - this.#volumesMs;
+    if (staleMs < volumeRefreshMs) return Math.max(volumeRetryMs, volumeRefreshMs - staleMs);
+    return (await this.#volumes()) ? syncFrequencyMs : volumeRetryMs;
   }
 
   async #run(actions: PodActions): Promise<number> {
@@ -227,8 +225,10 @@ export class PodWorker {
     }
     // Beside the last run of a container, which `logs --previous` shows, older ones are not kept.
     for (const old of runtime.containers)
-      if (old.name === name && old !== last && old.state === 'exited')
+      if (old.name === name && old !== last && old.state === 'exited') {
         await this.#tools.runtime.removeContainer(old.id);
+        if (this.#tools.config.usesFilesystem) await removeLog(old.logPath);
+      }
     const statuses = [
       ...(this.#pod.status?.containerStatuses ?? []),
       ...(this.#pod.status?.initContainerStatuses ?? []),
@@ -267,6 +267,7 @@ export class PodWorker {
   async #volumes(): Promise<ReadonlyMap<string, string> | undefined> {
     const { config } = this.#tools;
     const { metadata, spec } = this.#pod;
+    this.#volumesMs = this.#tools.clock.monotonic();
     if (!config.usesFilesystem) return new Map((spec.volumes ?? []).map((v) => [v.name, `/simulated/${v.name}`]));
     const namespace = metadata.namespace ?? '';
     try {

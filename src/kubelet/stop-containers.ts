@@ -3,8 +3,9 @@
 
 import type { Container, Pod } from '../api/api.ts';
 import type { ContainerStatus } from '../container-runtime/container-runtime.ts';
-import { isSidecar } from './pod-actions.ts';
+import { isSidecar, type KillContainer } from './pod-actions.ts';
 import { runHook } from './probe-handlers.ts';
+import { graceOf } from './start-container.ts';
 import type { KubeletTools } from './tools.ts';
 
 /** Time left after a preStop hook that took all of the grace. */
@@ -77,4 +78,11 @@ export async function stopPod(pod: Pod, graceSeconds: number, tools: KubeletTool
   await Promise.all(
     tools.cache.get(uid).sandboxes.map((s) => (s.state === 'ready' ? tools.runtime.stopPodSandbox(s.id) : undefined)),
   );
+}
+
+/** Grace of a container that is to be restarted: a probe may have its own. */
+export function killGrace(pod: Pod, { name, reason }: KillContainer): number {
+  if (reason === 'Changed') return graceOf(pod);
+  const probe = reason === 'Unhealthy' ? 'livenessProbe' : 'startupProbe';
+  return specOf(pod, name)?.[probe]?.terminationGracePeriodSeconds ?? graceOf(pod);
 }

@@ -17,6 +17,8 @@ import {
 } from 'node:fs/promises';
 import path from 'node:path';
 
+const dataPrefix = '..data_';
+
 export interface File {
   readonly content: Buffer;
   /** Permission bits. */
@@ -34,7 +36,7 @@ export async function writeAtomically(
   const current = await readlink(link).catch(() => undefined);
   if (current !== undefined && (await holds(path.join(directory, current), files))) return;
 
-  const fresh = await mkdtemp(path.join(directory, '..'.concat('data_')));
+  const fresh = await mkdtemp(path.join(directory, dataPrefix));
   await chmod(fresh, 0o755);
   for (const [name, file] of files) {
     const target = path.join(fresh, name);
@@ -43,10 +45,13 @@ export async function writeAtomically(
     await chmod(target, file.mode); // the umask must not narrow what was asked for
     if (group !== undefined) await chown(target, -1, group);
   }
+  await rm(`${link}_tmp`, { force: true }); // of a crash between the next two lines
   await symlink(path.basename(fresh), `${link}_tmp`);
   await rename(`${link}_tmp`, link);
   await linkEntries(directory, files);
-  if (current !== undefined) await rm(path.join(directory, current), { recursive: true, force: true });
+  for (const name of await readdir(directory))
+    if (name.startsWith(dataPrefix) && name !== path.basename(fresh))
+      await rm(path.join(directory, name), { recursive: true, force: true });
 }
 
 async function holds(directory: string, files: ReadonlyMap<string, File>): Promise<boolean> {
