@@ -1,3 +1,5 @@
+import type { Clock } from '../../machinery/clock.ts';
+import type { Random } from '../../machinery/random.ts';
 import type { ContainerConfig, ContainerStatus, NetworkProbe, Sandbox, SandboxConfig } from '../container-runtime.ts';
 
 /** How one simulated container runs its life. All are optional: by default it starts at once and runs until stopped. */
@@ -35,6 +37,18 @@ export interface SimulatedBehaviour {
   image?(reference: string): { pullMs?: number; error?: string; sizeBytes?: number } | undefined;
   exec?(container: ContainerStatus, command: readonly string[]): ExecResult | undefined;
   probe?(sandbox: Sandbox, probe: NetworkProbe): { success: boolean; message: string } | undefined;
+}
+
+export interface SimulatedOptions {
+  readonly clock: Clock;
+  readonly random: Random;
+  /** Default time from startContainer to running; 0 by default, which sets no timer. */
+  readonly startMs?: number;
+  /** Default time to pull an image that is not there; 0 by default. */
+  readonly pullMs?: number;
+  readonly behaviour?: SimulatedBehaviour;
+  /** Pod ranges known from the start; without, the network is not ready until updatePodCidrs. */
+  readonly podCidrs?: readonly string[];
 }
 
 const prefix = 'simulated.coracle.local/';

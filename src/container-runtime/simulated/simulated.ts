@@ -5,7 +5,6 @@ import { appendFile, mkdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { type Duplex, PassThrough } from 'node:stream';
 import type { Clock, Timer } from '../../machinery/clock.ts';
-import type { Random } from '../../machinery/random.ts';
 import type {
   ContainerConfig,
   ContainerResources,
@@ -23,22 +22,10 @@ import { EventHub } from '../event-hub.ts';
 import { normalizeReference } from '../images/reference.ts';
 import { PodAddresses } from '../network/pod-addresses.ts';
 import { RuntimeError } from '../runtime-error.ts';
-import { type ContainerScript, type SimulatedBehaviour, scriptFromAnnotations } from './behaviour.ts';
+import { type ContainerScript, type SimulatedOptions, scriptFromAnnotations } from './behaviour.ts';
 import { simulatedImage } from './simulated-image.ts';
 
-export type { SimulatedBehaviour } from './behaviour.ts';
-
-export interface SimulatedOptions {
-  readonly clock: Clock;
-  readonly random: Random;
-  /** Default time from startContainer to running; 0 by default, which sets no timer. */
-  readonly startMs?: number;
-  /** Default time to pull an image that is not there; 0 by default. */
-  readonly pullMs?: number;
-  readonly behaviour?: SimulatedBehaviour;
-  /** Pod ranges known from the start; without, the network is not ready until updatePodCidrs. */
-  readonly podCidrs?: readonly string[];
-}
+export type { SimulatedBehaviour, SimulatedOptions } from './behaviour.ts';
 
 export interface SimulatedRuntime extends ContainerRuntime {
   /** Ends a running container as if by itself. */
