@@ -4,7 +4,7 @@
 import { appendFile, mkdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { type Duplex, PassThrough } from 'node:stream';
-import type { Clock, Timer } from '../../machinery/clock.ts';
+import type { Timer } from '../../machinery/clock.ts';
 import type {
   ContainerConfig,
   ContainerResources,
