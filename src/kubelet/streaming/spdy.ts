@@ -218,6 +218,7 @@ export class SpdySession {
   }
 
   forget(id: number, failed: boolean): void {
+    this.resume(); // nobody reads it any more: the others must not wait for that
     if (!this.#streams.delete(id) || !failed) return;
     const internalError = 6;
     this.#send(controlFrame(frames.rstStream, 0, Buffer.concat([uint32(id), uint32(internalError)])));

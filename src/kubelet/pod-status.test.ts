@@ -1,0 +1,225 @@
+import { describe, expect, test } from 'vitest';
+import type { Container, Pod, PodStatus } from '../api/api.ts';
+import type { ContainerStatus, Sandbox } from '../container-runtime/container-runtime.ts';
+import { podStatus, type StatusInputs, withKnownStatus } from './pod-status.ts';
+
+const pod = (spec: Partial<Pod['spec']> = {}, status: Partial<PodStatus> = {}) =>
+  ({
+    metadata: { name: 'p', uid: 'u', generation: 3 },
+    spec: { restartPolicy: 'Always', containers: [{ name: 'a', image: 'img' }], ...spec },
+    status,
+  }) as unknown as Pod;
+const sandbox = { id: 's', state: 'ready', ips: ['10.0.0.5'], config: { attempt: 0 } } as unknown as Sandbox;
+const made = (name: string, state: ContainerStatus['state'], more: Partial<ContainerStatus> = {}) =>
+  ({
+    id: `${name}-id`,
+    sandboxId: 's',
+    name,
+    state,
+    attempt: 0,
+    exitCode: 0,
+    reason: '',
+    message: '',
+    image: 'img',
+    imageRef: 'img@sha256:1',
+    createdAt: 1000,
+    startedAt: 2000,
+    finishedAt: 3000,
+    labels: {},
+    annotations: {},
+    logPath: '',
+    ...more,
+  }) as ContainerStatus;
+const inputs = (more: Partial<StatusInputs> = {}): StatusInputs => ({
+  waiting: new Map(),
+  isReady: () => true,
+  isStarted: () => true,
+  hostIPs: ['192.0.2.1'],
+  runtimeName: 'native',
+  now: 60_000,
+  ...more,
+});
+const statusOf = (
+  spec: Partial<Pod['spec']>,
+  containers: ContainerStatus[],
+  more: Partial<StatusInputs> = {},
+  known: Partial<PodStatus> = {},
+) => podStatus(pod(spec, known), { sandboxes: [sandbox], containers }, inputs(more));
+const condition = (status: PodStatus, type: string) => status.conditions?.find((c) => c.type === type);
+
+const two = [{ name: 'a' }, { name: 'b' }] as Container[];
+const init = { initContainers: [{ name: 'init' }] as Container[] };
+const never = { restartPolicy: 'Never' } as const;
+
+describe('phase', () => {
+  test.each<[string, Partial<Pod['spec']>, ContainerStatus[], string]>([
+    ['nothing there yet', {}, [], 'Pending'],
+    ['created, not started', {}, [made('a', 'created')], 'Pending'],
+    ['runs', {}, [made('a', 'running')], 'Running'],
+    ['one runs, one was never there', { containers: two }, [made('a', 'running')], 'Pending'],
+    [
+      'one runs, one has ended',
+      { containers: two, ...never },
+      [made('a', 'running'), made('b', 'exited', { exitCode: 1 })],
+      'Running',
+    ],
+    ['ended well, and comes back', {}, [made('a', 'exited')], 'Running'],
+    ['ended well for good', never, [made('a', 'exited')], 'Succeeded'],
+    ['ended badly for good', never, [made('a', 'exited', { exitCode: 2 })], 'Failed'],
+    [
+      'ended badly, and is tried again',
+      { restartPolicy: 'OnFailure' },
+      [made('a', 'exited', { exitCode: 2 })],
+      'Running',
+    ],
+    ['ended well, not to be repeated', { restartPolicy: 'OnFailure' }, [made('a', 'exited')], 'Succeeded'],
+    ['initializes', init, [made('init', 'running')], 'Pending'],
+    ['initialization failed, and is tried again', init, [made('init', 'exited', { exitCode: 1 })], 'Pending'],
+    ['initialization failed for good', { ...init, ...never }, [made('init', 'exited', { exitCode: 1 })], 'Failed'],
+    ['initialized and running', init, [made('init', 'exited'), made('a', 'running')], 'Running'],
+  ])('%s', (_, spec, containers, phase) => expect(statusOf(spec, containers).phase).toBe(phase));
+
+  test.each(['Succeeded', 'Failed'] as const)('%s is never left again', (phase) =>
+    expect(statusOf({}, [made('a', 'running')], {}, { phase }).phase).toBe(phase),
+  );
+
+  test('a pod that the node refused', () => {
+    const status = statusOf({}, [], { failure: { reason: 'OutOfcpu', message: 'Pod was rejected' } });
+    expect(status).toMatchObject({ phase: 'Failed', reason: 'OutOfcpu', message: 'Pod was rejected' });
+  });
+});
+
+test('a running pod in full', () => {
+  expect(statusOf({}, [made('a', 'running')])).toEqual({
+    observedGeneration: 3,
+    phase: 'Running',
+    conditions: ['PodReadyToStartContainers', 'Initialized', 'Ready', 'ContainersReady', 'PodScheduled'].map(
+      (type) => ({
+        type,
+        status: 'True',
+        observedGeneration: 3,
+        lastProbeTime: null,
+        lastTransitionTime: '1970-01-01T00:01:00Z',
+      }),
+    ),
+    hostIP: '192.0.2.1',
+    hostIPs: [{ ip: '192.0.2.1' }],
+    podIP: '10.0.0.5',
+    podIPs: [{ ip: '10.0.0.5' }],
+    startTime: '1970-01-01T00:01:00Z',
+    containerStatuses: [
+      {
+        name: 'a',
+        image: 'img',
+        imageID: 'img@sha256:1',
+        state: { running: { startedAt: '1970-01-01T00:00:02Z' } },
+        lastState: {},
+        ready: true,
+        restartCount: 0,
+        containerID: 'native://a-id',
+        started: true,
+        resources: {},
+      },
+    ],
+    qosClass: 'BestEffort',
+  });
+});
+
+describe('container states', () => {
+  const first = (status: PodStatus) => status.containerStatuses![0];
+  test('waits with what the worker ran into', () => {
+    const waiting = new Map([['a', { reason: 'ErrImagePull', message: 'no' }]]);
+    expect(first(statusOf({}, [], { waiting }))).toMatchObject({
+      state: { waiting: { reason: 'ErrImagePull', message: 'no' } },
+      restartCount: 0,
+    });
+  });
+  test('waits for initialization', () =>
+    expect(first(statusOf(init, [made('init', 'running')])).state).toEqual({ waiting: { reason: 'PodInitializing' } }));
+  test('between two runs it waits, and lastState tells how the last one ended', () => {
+    const waiting = new Map([['a', { reason: 'CrashLoopBackOff' }]]);
+    expect(first(statusOf({}, [made('a', 'exited', { exitCode: 7, attempt: 2 })], { waiting }))).toMatchObject({
+      state: { waiting: { reason: 'CrashLoopBackOff' } },
+      lastState: { terminated: { exitCode: 7, reason: 'Error', containerID: 'native://a-id' } },
+      restartCount: 2,
+    });
+  });
+  test('runs again: the run before is lastState', () => {
+    const containers = [
+      made('a', 'running', { id: 'new', attempt: 1 }),
+      made('a', 'exited', { id: 'old', exitCode: 1 }),
+    ];
+    expect(first(statusOf({}, containers))).toMatchObject({
+      containerID: 'native://new',
+      restartCount: 1,
+      lastState: { terminated: { containerID: 'native://old' } },
+    });
+  });
+  test('restarts are never counted back', () => {
+    const known = { containerStatuses: [{ name: 'a', restartCount: 5 }] } as Partial<PodStatus>;
+    expect(first(statusOf({}, [made('a', 'running', { attempt: 1 })], {}, known)).restartCount).toBe(5);
+  });
+  test('reasons of the runtime are kept', () =>
+    expect(
+      first(statusOf(never, [made('a', 'exited', { exitCode: 137, reason: 'OOMKilled' })])).state?.terminated,
+    ).toMatchObject({ reason: 'OOMKilled', exitCode: 137 }));
+});
+
+describe('conditions', () => {
+  test('not ready', () => {
+    const status = statusOf({}, [made('a', 'running')], { isReady: () => false });
+    for (const type of ['Ready', 'ContainersReady'])
+      expect(condition(status, type)).toMatchObject({
+        status: 'False',
+        reason: 'ContainersNotReady',
+        message: 'containers with unready status: [a]',
+      });
+  });
+  test('not initialized', () =>
+    expect(condition(statusOf(init, []), 'Initialized')).toMatchObject({
+      status: 'False',
+      reason: 'ContainersNotInitialized',
+      message: 'containers with incomplete status: [init]',
+    }));
+  test('completed', () => {
+    const status = statusOf(never, [made('a', 'exited')]);
+    expect(condition(status, 'Initialized')).toMatchObject({ status: 'True', reason: 'PodCompleted' });
+    expect(condition(status, 'Ready')).toMatchObject({ status: 'False', reason: 'PodCompleted' });
+  });
+  test('a readiness gate that nobody has opened', () => {
+    const gated = { readinessGates: [{ conditionType: 'example.com/lb' }] };
+    expect(condition(statusOf(gated, [made('a', 'running')]), 'Ready')).toMatchObject({
+      status: 'False',
+      reason: 'ReadinessGatesNotReady',
+      message: 'corresponding condition of pod readiness gate "example.com/lb" does not exist.',
+    });
+    const opened = { conditions: [{ type: 'example.com/lb', status: 'True' }] } as Partial<PodStatus>;
+    expect(condition(statusOf(gated, [made('a', 'running')], {}, opened), 'Ready')).toMatchObject({ status: 'True' });
+  });
+  test('times move only with the status', () => {
+    const before = statusOf({}, [made('a', 'running')]);
+    const later = statusOf({}, [made('a', 'running')], { now: 120_000 }, before);
+    expect(condition(later, 'Ready')?.lastTransitionTime).toBe('1970-01-01T00:01:00Z');
+    const unready = statusOf({}, [made('a', 'running')], { now: 120_000, isReady: () => false }, before);
+    expect(condition(unready, 'Ready')?.lastTransitionTime).toBe('1970-01-01T00:02:00Z');
+  });
+  test("others' conditions of the API are kept beside the kubelet's own", () => {
+    const api = pod(
+      {},
+      {
+        conditions: [
+          { type: 'Ready', status: 'True' },
+          { type: 'example.com/x', status: 'True' },
+        ] as PodStatus['conditions'],
+      },
+    );
+    const known = { phase: 'Running', conditions: [{ type: 'Ready', status: 'False' }] } as PodStatus;
+    expect(withKnownStatus(api, known).status).toEqual({
+      phase: 'Running',
+      conditions: [
+        { type: 'Ready', status: 'False' },
+        { type: 'example.com/x', status: 'True' },
+      ],
+    });
+  });
+});
