@@ -12,6 +12,9 @@ interface Transaction {
  * API server has caches of its own for what its clients ask for.
  */
 const keptTransactions = 10_000;
+/** Bytes of values, new and replaced; the newest hundred transactions are kept however large they are. */
+const keptBytes = 8 << 20;
+const fewestTransactions = 100;
 
 export interface ChangeBatch {
   readonly changes: readonly Change[];
@@ -24,6 +27,7 @@ export const keyOf = (change: Change): string => (change.type === 'put' ? change
 export class ChangeLog {
   /** Ascending by revision, all above #compacted. */
   #transactions: Transaction[] = [];
+  #bytes = 0;
   #compacted: Revision;
   #revision: Revision;
   readonly #watchers = new Set<Watcher>();
@@ -33,6 +37,7 @@ export class ChangeLog {
     this.#revision = revision;
     this.#compacted = compacted;
     this.#transactions = [...past];
+    for (const transaction of past) this.#bytes += bytesOf(transaction);
   }
 
   /** The oldest revision that can still be read. */
@@ -47,6 +52,7 @@ export class ChangeLog {
 
   append(transaction: Transaction): void {
     this.#transactions.push(transaction);
+    this.#bytes += bytesOf(transaction);
     this.#revision = transaction.revision;
     let behind = false;
     for (const watcher of this.#watchers) if (!watcher.offer(transaction)) behind = true;
@@ -56,13 +62,21 @@ export class ChangeLog {
   /** Where to compact to when more transactions are kept in memory than anybody will ask for. */
   get surplus(): Revision | undefined {
     const count = this.#transactions.length;
-    return count > 2 * keptTransactions ? this.#transactions[count - keptTransactions].revision - 1 : undefined;
+    if (count <= fewestTransactions || (count <= 2 * keptTransactions && this.#bytes <= 2 * keptBytes))
+      return undefined;
+    let bytes = 0;
+    let first = count;
+    while (first > 0 && count - first < keptTransactions && (bytes < keptBytes || count - first < fewestTransactions))
+      bytes += bytesOf(this.#transactions[--first]);
+    return first > 0 ? this.#transactions[first].revision - 1 : undefined;
   }
 
   compact(revision: Revision): void {
     if (revision <= this.#compacted) return;
     this.#compacted = revision;
-    this.#transactions = this.#transactions.slice(this.#indexAfter(revision));
+    const forgotten = this.#indexAfter(revision);
+    for (let i = 0; i < forgotten; i++) this.#bytes -= bytesOf(this.#transactions[i]);
+    this.#transactions = this.#transactions.slice(forgotten);
   }
 
   /** How the keys of the range that changed since `at` stood then; undefined: absent. */
@@ -115,6 +129,13 @@ export class ChangeLog {
     }
     return low;
   }
+}
+
+function bytesOf({ changes }: Transaction): number {
+  let bytes = 0;
+  for (const change of changes)
+    bytes += (change.type === 'put' ? change.entry.value.length : 0) + (change.previous?.value.length ?? 0);
+  return bytes;
 }
 
 class Watcher {

@@ -5,7 +5,7 @@ import { createSecureServer, type Http2ServerRequest, type Http2ServerResponse }
 import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
-import { ApiError, badRequest, tooLarge } from '../../api/api.ts';
+import { badRequest, tooLarge } from '../../api/api.ts';
 import { run } from '../pipeline.ts';
 import type { ApiRequest, ClientCertificate, Connection } from '../request.ts';
 import { requestInfo } from '../request-info.ts';
@@ -68,7 +68,7 @@ export async function listen(server: Server, { port, host = '127.0.0.1', tls }: 
   });
   http.on('upgrade', (incoming: IncomingMessage, socket: Duplex, head: Buffer) => {
     socket.on('error', () => {});
-    const request = requestOf(server, incoming, new AbortController().signal, {
+    const request = requestOf(server, incoming, () => new AbortController().signal, {
       socket,
       head,
       rawHeaders: incoming.rawHeaders,
@@ -96,14 +96,16 @@ export async function listen(server: Server, { port, host = '127.0.0.1', tls }: 
 }
 
 async function answer(server: Server, incoming: Incoming, outgoing: Outgoing): Promise<void> {
-  const gone = new AbortController();
+  // Few requests ever look at their signal.
+  let gone: AbortController | undefined;
+  const gaveUp = () => (gone ??= new AbortController()).abort();
   outgoing.on('close', () => {
-    if (!outgoing.writableFinished) gone.abort();
+    if (!outgoing.writableFinished) gaveUp();
   });
   // A stream that its client gave up while much was still to be sent does not close by itself.
-  incoming.on('aborted', () => gone.abort());
+  incoming.on('aborted', gaveUp);
   outgoing.on('error', () => {});
-  const request = requestOf(server, incoming, gone.signal);
+  const request = requestOf(server, incoming, () => (gone ??= new AbortController()).signal);
   try {
     const reply = await run(request);
     await respond(request, outgoing, reply);
@@ -116,7 +118,7 @@ async function answer(server: Server, incoming: Incoming, outgoing: Outgoing): P
 function requestOf(
   server: Server,
   incoming: Incoming,
-  signal: AbortSignal,
+  signal: () => AbortSignal,
   upgrade?: Connection['upgrade'],
 ): ApiRequest {
   const url = incoming.url ?? '/';
@@ -124,8 +126,7 @@ function requestOf(
   const path = mark < 0 ? url : url.slice(0, mark);
   const query = mark < 0 ? noQuery : new URLSearchParams(url.slice(mark + 1));
   const method = incoming.method ?? 'GET';
-  const socket = incoming.socket as TLSSocket;
-  const peer = peerOf(socket);
+  const peer = peerOf(incoming);
   return {
     server,
     method,
@@ -135,36 +136,37 @@ function requestOf(
     info: requestInfo(method, path, query),
     user: nobody,
     body: bodyReader(incoming, server.config.maxBodyBytes),
-    signal,
-    warnings: [],
-    connection: {
-      remoteAddress: socket.remoteAddress ?? '',
-      ...peer,
-      ...(upgrade && { upgrade }),
+    get signal() {
+      return signal();
     },
+    warnings: [],
+    connection: upgrade ? { ...peer, upgrade } : peer,
   };
 }
 
 const noQuery = new URLSearchParams();
 const nobody = { name: '', groups: [] };
 
-type Peer = Pick<Connection, 'certificate' | 'certificateFault'>;
+const peers = new WeakMap<object, Connection>();
 
-const peers = new WeakMap<object, Peer>();
-
-/** Reading a certificate is slow: once a connection. */
-function peerOf(socket: TLSSocket): Peer {
-  let known = peers.get(socket);
-  if (!known) peers.set(socket, (known = readPeer(socket)));
+/**
+ * Reading a certificate is slow: once a connection. Each HTTP/2 stream has a proxy of its own for the socket, so there
+ * the session stands for the connection.
+ */
+function peerOf(incoming: Incoming): Connection {
+  const connection = ('stream' in incoming && incoming.stream?.session) || incoming.socket;
+  let known = peers.get(connection);
+  if (!known) peers.set(connection, (known = readPeer(incoming.socket as TLSSocket)));
   return known;
 }
 
-function readPeer(socket: TLSSocket): Peer {
+function readPeer(socket: TLSSocket): Connection {
+  const remoteAddress = socket.remoteAddress ?? '';
   const peer = socket.getPeerCertificate?.();
-  if (!peer?.subject) return {};
+  if (!peer?.subject) return { remoteAddress };
   return socket.authorized
-    ? { certificate: fromPeer(peer) }
-    : { certificateFault: String(socket.authorizationError ?? 'the certificate was not accepted') };
+    ? { remoteAddress, certificate: fromPeer(peer) }
+    : { remoteAddress, certificateFault: String(socket.authorizationError ?? 'the certificate was not accepted') };
 }
 
 function fromPeer({ subject, fingerprint256 }: ReturnType<TLSSocket['getPeerCertificate']>): ClientCertificate {
@@ -183,21 +185,28 @@ function bodyReader(incoming: Incoming, most: number): ApiRequest['body'] {
 }
 
 async function readBody(incoming: Incoming, most: number): ReturnType<ApiRequest['body']> {
-  const tooMuch = () => tooLarge(`Request entity too large: limit is ${most}`);
-  if (Number(incoming.headers['content-length'] ?? 0) > most) throw tooMuch();
-  const chunks: Buffer[] = [];
-  let length = 0;
-  try {
-    for await (const chunk of incoming as AsyncIterable<Buffer>) {
+  const { headers } = incoming;
+  if (Number(headers['content-length'] ?? 0) > most) throw tooMuch(most);
+  const bytes = await collect(incoming, most);
+  if (!bytes.length) return undefined;
+  return { bytes, mediaType: (headers['content-type'] ?? '').split(';')[0].trim() };
+}
+
+const tooMuch = (most: number) => tooLarge(`Request entity too large: limit is ${most}`);
+
+function collect(incoming: Incoming, most: number): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    let length = 0;
+    const early = (error?: Error) =>
+      reject(badRequest(`the body of the request ended early: ${error?.message ?? 'aborted'}`));
+    incoming.on('data', (chunk: Buffer) => {
       length += chunk.length;
-      if (length > most) throw tooMuch();
-      chunks.push(chunk);
-    }
-  } catch (error) {
-    if (error instanceof ApiError) throw error;
-    throw badRequest(`the body of the request ended early: ${(error as Error).message}`);
-  }
-  if (!length) return undefined;
-  const mediaType = (incoming.headers['content-type'] ?? '').split(';')[0].trim();
-  return { bytes: chunks.length === 1 ? chunks[0] : Buffer.concat(chunks), mediaType };
+      if (length > most) reject(tooMuch(most));
+      else chunks.push(chunk);
+    });
+    incoming.on('end', () => resolve(chunks.length === 1 ? chunks[0] : Buffer.concat(chunks)));
+    incoming.on('error', early);
+    incoming.on('aborted', () => early());
+  });
 }

@@ -15,7 +15,7 @@ export interface Serialized {
  */
 export function serialize(object: ApiObject): Serialized {
   const text = JSON.stringify(object);
-  const value = Buffer.from(text);
+  const value = ownBytes(text);
   if (!text.startsWith('{"kind":')) return { value, cut: 0 };
   const uid = `"uid":"${object.metadata.uid}"`;
   const at = text.indexOf(uid);
@@ -24,19 +24,22 @@ export function serialize(object: ApiObject): Serialized {
   return { value, cut: at + uid.length };
 }
 
+/** Memory of its own: a piece of Node's shared pool would keep 64 KiB of passing buffers alive for as long as it is kept. */
+function ownBytes(text: string): Buffer {
+  const bytes = Buffer.allocUnsafeSlow(Buffer.byteLength(text));
+  bytes.write(text);
+  return bytes;
+}
+
 export class Item {
   readonly key: string;
   readonly revision: number;
   /** Shared by all readers: never changed. */
   readonly object: ApiObject;
-  /** What was stored, until the bytes are asked for; then with its resourceVersion, and what was stored is let go. */
+  /** The JSON without its resourceVersion, as it was stored; or with it, when there is no cut. */
   #value: Uint8Array | undefined;
-  /** Where the resourceVersion belongs, or begins; 0 when the bytes were not made by a cut. */
-  #cut: number;
-  /** Length of the resourceVersion in #value; 0 while it is not in it. */
-  #inserted = 0;
-  /** The bytes without `{"kind":"Pod","apiVersion":"v1",`, as the items of a list are written after a brace. */
-  #listed: Uint8Array | undefined;
+  /** Where the resourceVersion belongs; 0 when it is in #value already. */
+  readonly #cut: number;
   #frames: Map<string, Buffer> | undefined;
 
   constructor(key: string, revision: number, object: ApiObject, serialized?: Serialized) {
@@ -50,49 +53,44 @@ export class Item {
 
   /** Length of what `write` writes. */
   byteLength(head: boolean): number {
-    return head ? this.bytes().length : this.#tail().length + 1;
+    const whole = this.#stored().length + this.#version().length;
+    return head ? whole : whole - headLength(this.object) + 1;
   }
 
   /** Copies the JSON of the object to `target`; without `head`, kind and apiVersion are left out. Returns the end. */
   write(target: Buffer, offset: number, head: boolean): number {
-    if (head) {
-      target.set(this.bytes(), offset);
-      return offset + this.bytes().length;
+    const stored = this.#stored();
+    let from = 0;
+    let at = offset;
+    if (!head) {
+      target[at++] = 0x7b; // {
+      from = headLength(this.object);
     }
-    const tail = this.#tail();
-    target[offset] = 0x7b; // {
-    target.set(tail, offset + 1);
-    return offset + 1 + tail.length;
+    if (this.#cut) {
+      target.set(stored.subarray(from, this.#cut), at);
+      at += this.#cut - from;
+      at += target.write(this.#version(), at, 'latin1');
+      from = this.#cut;
+    }
+    target.set(from ? stored.subarray(from) : stored, at);
+    return at + stored.length - from;
   }
 
   /** True when storing this would change nothing. */
   holds({ value, cut }: Serialized, object: ApiObject): boolean {
-    if (cut && cut === this.#cut && this.#value) {
-      const behind = cut + this.#inserted;
-      return (
-        value.length === this.#value.length - this.#inserted &&
-        Buffer.compare(value.subarray(0, cut), this.#value.subarray(0, cut)) === 0 &&
-        Buffer.compare(value.subarray(cut), this.#value.subarray(behind)) === 0
-      );
-    }
+    if (cut && cut === this.#cut && this.#value) return Buffer.compare(value, this.#value) === 0;
     if (cut && this.#cut) return false;
     const { resourceVersion } = this.object.metadata;
     const compared = { ...object, metadata: { ...object.metadata, resourceVersion } };
     return JSON.stringify(compared) === JSON.stringify(this.object);
   }
 
-  /** The whole object as JSON; shared. */
+  /** The whole object as JSON, for one who sends it; only the stored bytes are kept. */
   bytes(): Uint8Array {
-    if (this.#value && (this.#inserted || !this.#cut)) return this.#value;
-    if (!this.#value) return (this.#value = Buffer.from(JSON.stringify(this.object)));
-    const version = `,"resourceVersion":"${this.revision}"`;
-    const stored = this.#value;
-    const full = Buffer.allocUnsafe(stored.length + version.length);
-    full.set(stored.subarray(0, this.#cut));
-    full.write(version, this.#cut, 'latin1');
-    full.set(stored.subarray(this.#cut), this.#cut + version.length);
-    this.#inserted = version.length;
-    return (this.#value = full);
+    if (!this.#cut) return this.#stored();
+    const bytes = Buffer.allocUnsafe(this.byteLength(true));
+    this.write(bytes, 0, true);
+    return bytes;
   }
 
   /** The line of a watch stream, shared by all watchers; `chunked` as HTTP/1.1 frames it (RFC 9112, section 7.1). */
@@ -101,11 +99,12 @@ export class Item {
     const key = chunked ? `${type} chunked` : type;
     let frame = frames.get(key);
     if (!frame) {
-      const bytes = this.bytes();
       const opening = `{"type":"${type}","object":`;
-      const length = opening.length + bytes.length + newline.length;
+      const length = opening.length + this.byteLength(true) + newline.length;
       const before = chunked ? `${length.toString(16)}\r\n${opening}` : opening;
-      frame = Buffer.concat([Buffer.from(before), bytes, chunked ? newlineAndChunkEnd : newline]);
+      const after = chunked ? newlineAndChunkEnd : newline;
+      frame = Buffer.allocUnsafe(before.length + this.byteLength(true) + after.length);
+      frame.set(after, this.write(frame, frame.write(before, 'latin1'), true));
       frames.set(key, frame);
     }
     return frame;
@@ -116,13 +115,18 @@ export class Item {
     this.#frames = undefined;
   }
 
-  #tail(): Uint8Array {
-    if (this.#listed) return this.#listed;
-    const { kind, apiVersion } = this.object;
-    const head = kind && apiVersion ? `{"kind":"${kind}","apiVersion":"${apiVersion}",`.length : 1;
-    return (this.#listed = this.bytes().subarray(head));
+  #stored(): Uint8Array {
+    return (this.#value ??= ownBytes(JSON.stringify(this.object)));
+  }
+
+  #version(): string {
+    return this.#cut ? `,"resourceVersion":"${this.revision}"` : '';
   }
 }
+
+/** Length of `{"kind":"Pod","apiVersion":"v1",` or, where these are missing, of the brace. */
+const headLength = ({ kind, apiVersion }: ApiObject): number =>
+  kind && apiVersion ? kind.length + apiVersion.length + '{"kind":"","apiVersion":"",'.length : 1;
 
 const newline = Buffer.from('}\n');
 const newlineAndChunkEnd = Buffer.from('}\n\r\n');

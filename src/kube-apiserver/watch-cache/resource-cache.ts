@@ -34,8 +34,11 @@ export interface CacheWatcher {
   end?(): void;
 }
 
-/** How long, and how many at least and at most, events are kept for watches and lists of the past. */
-const history = { keptMs: 60_000, fewest: 512, most: 32_768 };
+/**
+ * How long, and how many at least and at most, events are kept for watches and lists of the past; and how many bytes of
+ * objects that only the past still has.
+ */
+const history = { keptMs: 60_000, fewest: 512, most: 32_768, mostBytes: 32 << 20 };
 
 const nodeNameOf = (object: ApiObject): string => object.spec?.nodeName ?? '';
 
@@ -47,6 +50,7 @@ export class ResourceCache {
   #tree = new OrderedTree<Item>();
   #events: CacheEvent[] = [];
   #firstEvent = 0;
+  #pastBytes = 0;
   /** Watches and lists can start from here. */
   #oldest = 0;
   #oldestTree = new OrderedTree<Item>();
@@ -163,7 +167,8 @@ export class ResourceCache {
     const event: CacheEvent = { ...change, atMs: this.#clock.monotonic(), tree: this.#tree };
     this.#changedAt = event.revision;
     this.#events.push(event);
-    this.#forgetOld(event.atMs);
+    this.#pastBytes += pastBytesOf(event);
+    this.forgetOld(event.atMs);
     if (!this.#watchers.size) return;
     this.#tell('all', event);
     const { key, object } = event.item;
@@ -181,11 +186,14 @@ export class ResourceCache {
     if (set) for (const watcher of set) watcher.event(event);
   }
 
-  #forgetOld(nowMs: number): void {
-    const { keptMs, fewest, most } = history;
+  /** Lets go of what is too old or too much; also to be called now and then when nothing happens. */
+  forgetOld(nowMs: number): void {
+    const { keptMs, fewest, most, mostBytes } = history;
     const kept = () => this.#events.length - this.#firstEvent;
-    while (kept() > fewest && (kept() > most || this.#events[this.#firstEvent].atMs < nowMs - keptMs)) {
+    const tooMuch = () => kept() > most || this.#pastBytes > mostBytes;
+    while (kept() > fewest && (tooMuch() || this.#events[this.#firstEvent].atMs < nowMs - keptMs)) {
       const event = this.#events[this.#firstEvent++];
+      this.#pastBytes -= pastBytesOf(event);
       this.#oldest = event.revision;
       this.#oldestTree = event.tree;
     }
@@ -195,6 +203,9 @@ export class ResourceCache {
     }
   }
 }
+
+const pastBytesOf = ({ type, previous }: CacheEvent): number =>
+  (previous?.byteLength(true) ?? 0) * (type === 'DELETED' ? 2 : 1);
 
 function bucketOf(scope: Scope): string {
   return scope.by === 'all' ? 'all' : `${scope.by}:${scope.value}`;

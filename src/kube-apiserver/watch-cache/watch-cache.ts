@@ -35,6 +35,9 @@ interface Loading {
 /** Every key, also those outside /registry/, so that each revision of the store is seen to pass. */
 const everything = { start: '\u0001', end: '\u007f' };
 
+/** How often resources in which nothing happens are asked to forget their past. */
+const tidyMs = 15_000;
+
 export class WatchCache {
   readonly #store: Store;
   readonly #clock: Clock;
@@ -44,6 +47,7 @@ export class WatchCache {
   readonly #written = new Map<string, { object: ApiObject; serialized?: Serialized }[]>();
   #revision = 0;
   #fault: string | undefined;
+  #tidiedAtMs = 0;
   #waiting: { revision: number; done: () => void }[] = [];
   readonly #stopping = new AbortController();
   #running: Promise<void> | undefined;
@@ -202,6 +206,11 @@ export class WatchCache {
 
   #arrived(revision: number): void {
     if (revision <= this.#revision) return;
+    const nowMs = this.#clock.monotonic();
+    if (nowMs - this.#tidiedAtMs > tidyMs) {
+      this.#tidiedAtMs = nowMs;
+      for (const { cache } of this.#caches.values()) cache.forgetOld(nowMs);
+    }
     this.#revision = revision;
     if (!this.#waiting.length) return;
     const ready = this.#waiting.filter((waiter) => waiter.revision <= revision);
