@@ -12,6 +12,10 @@ export class SchedulerCache implements Snapshot {
   /** Node by pod uid, of assigned and assumed pods. */
   readonly #placed = new Map<string, string>();
   #list: NodeInfo[] | undefined;
+  /** Number of pods with rules about other pods, by node. */
+  readonly #affinity = new Map<string, number>();
+  readonly nodesWithPodAffinity: ReadonlySet<string> = new Set();
+  readonly #namespaces = new Map<string, Readonly<Record<string, string>>>();
 
   get nodes(): readonly NodeInfo[] {
     this.#list ??= [...this.#nodes.values()];
@@ -33,6 +37,15 @@ export class SchedulerCache implements Snapshot {
     this.#list = undefined;
   }
 
+  setNamespace(name: string, labels: Readonly<Record<string, string>> | undefined): void {
+    if (labels) this.#namespaces.set(name, labels);
+    else this.#namespaces.delete(name);
+  }
+
+  namespaceLabels(name: string): Readonly<Record<string, string>> | undefined {
+    return this.#namespaces.get(name);
+  }
+
   removeNode(name: string): void {
     const info = this.#nodes.get(name);
     if (!info) return;
@@ -46,6 +59,7 @@ export class SchedulerCache implements Snapshot {
     const { uid } = info.pod.metadata;
     const before = this.#placed.get(uid);
     if (before !== undefined && before !== nodeName) this.remove(uid);
+    if (!this.#placed.has(uid)) this.#countAffinity(info, nodeName, 1);
     this.#placed.set(uid, nodeName);
     const node = this.#nodes.get(nodeName);
     if (node) return node.add(info);
@@ -62,7 +76,22 @@ export class SchedulerCache implements Snapshot {
     const nodeName = this.#placed.get(uid);
     if (nodeName === undefined) return;
     this.#placed.delete(uid);
+    const info = this.#nodes.get(nodeName)?.pods.get(uid) ?? this.#homeless.get(nodeName)?.get(uid);
+    if (info) this.#countAffinity(info, nodeName, -1);
     this.#nodes.get(nodeName)?.remove(uid);
     this.#homeless.get(nodeName)?.delete(uid);
+  }
+
+  #countAffinity({ pod }: PodInfo, nodeName: string, by: 1 | -1): void {
+    if (!pod.spec.affinity?.podAffinity && !pod.spec.affinity?.podAntiAffinity) return;
+    const count = (this.#affinity.get(nodeName) ?? 0) + by;
+    const nodes = this.nodesWithPodAffinity as Set<string>;
+    if (count > 0) {
+      this.#affinity.set(nodeName, count);
+      nodes.add(nodeName);
+    } else {
+      this.#affinity.delete(nodeName);
+      nodes.delete(nodeName);
+    }
   }
 }

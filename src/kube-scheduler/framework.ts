@@ -29,6 +29,10 @@ export interface ScoreCycle {
 export interface Snapshot {
   readonly nodes: readonly NodeInfo[];
   node(name: string): NodeInfo | undefined;
+  /** Nodes that have a pod with rules about other pods: most clusters have few of them, or none. */
+  readonly nodesWithPodAffinity: ReadonlySet<string>;
+  /** Labels of a namespace, undefined when there is no such namespace. */
+  namespaceLabels(name: string): Readonly<Record<string, string>> | undefined;
 }
 
 export interface Plugin {

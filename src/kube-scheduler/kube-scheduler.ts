@@ -113,8 +113,12 @@ class Scheduler implements RunningScheduler {
     const pods = createInformer(this.#context, 'pods', {
       fieldSelector: 'status.phase!=Succeeded,status.phase!=Failed',
     });
-    this.#informers = [nodes, pods];
-    await Promise.all([nodes.synced(), pods.synced()]);
+    const namespaces = createInformer(this.#context, 'namespaces');
+    this.#informers = [nodes, pods, namespaces];
+    await Promise.all([nodes.synced(), pods.synced(), namespaces.synced()]);
+    namespaces.handle((next, old) =>
+      this.#cache.setNamespace((next ?? old)!.metadata.name, next && (next.metadata.labels ?? {})),
+    );
     nodes.handle((next, old) => this.#nodeChanged(next, old));
     pods.handle((next, old) => this.#podChanged(next, old));
   }

@@ -62,6 +62,8 @@ function victimsOn(
   const changed: Snapshot = {
     nodes: snapshot.nodes.map((n) => (n.name === node.name ? tried : n)),
     node: (name) => (name === node.name ? tried : snapshot.node(name)),
+    nodesWithPodAffinity: snapshot.nodesWithPodAffinity,
+    namespaceLabels: (name) => snapshot.namespaceLabels(name),
   };
   if (!fits(plugins, pod, tried, changed)) return undefined;
   // The more important ones get their place back first.

@@ -1,0 +1,147 @@
+import { expect, test } from 'vitest';
+import type { Node, Pod } from '../../api/api.ts';
+import { seededRandom } from '../../machinery/random.ts';
+import { SchedulerCache } from '../cache.ts';
+import { SchedulingCycle } from '../cycle.ts';
+import { podInfo } from '../pod-info.ts';
+import { interPodAffinity } from './inter-pod-affinity.ts';
+
+let serial = 0;
+const node = (name: string, zone: string) =>
+  ({
+    metadata: { name, labels: { 'kubernetes.io/hostname': name, zone } },
+    spec: {},
+    status: { allocatable: { cpu: '8', memory: '8Gi', pods: '110' } },
+  }) as unknown as Node;
+const pod = (app: string, affinity?: object, namespace = 'default') =>
+  ({
+    metadata: { name: `p${serial}`, namespace, uid: `u${serial++}`, labels: { app } },
+    spec: { containers: [], ...(affinity && { affinity }) },
+  }) as unknown as Pod;
+const term = (app: string, topologyKey: string, more: object = {}) => ({
+  labelSelector: { matchLabels: { app } },
+  topologyKey,
+  ...more,
+});
+const must = (kind: 'podAffinity' | 'podAntiAffinity', t: object) => ({
+  [kind]: { requiredDuringSchedulingIgnoredDuringExecution: [t] },
+});
+const rather = (kind: 'podAffinity' | 'podAntiAffinity', t: object) => ({
+  [kind]: { preferredDuringSchedulingIgnoredDuringExecution: [{ weight: 100, podAffinityTerm: t }] },
+});
+
+/** Three nodes, a and b in zone one, c in zone two; `there` are on them already. Where may the pod go? */
+function place(there: readonly (readonly [string, Pod])[], coming: Pod): { node?: string; reasons: string[] } {
+  const cache = new SchedulerCache();
+  for (const [name, zone] of [
+    ['a', 'one'],
+    ['b', 'one'],
+    ['c', 'two'],
+  ])
+    cache.setNode(node(name, zone));
+  cache.setNamespace('default', { team: 'x' });
+  cache.setNamespace('other', { team: 'y' });
+  for (const [name, one] of there) cache.place(podInfo(one), name);
+  const result = new SchedulingCycle([interPodAffinity], seededRandom(1)).run(podInfo(coming), cache);
+  return { ...(result.ok && { node: result.node }), reasons: [...new Set(result.filtered.flatMap((f) => f.reasons))] };
+}
+
+test.each([
+  {
+    case: 'affinity by zone',
+    there: [['c', pod('db')]],
+    coming: pod('web', must('podAffinity', term('db', 'zone'))),
+    goes: ['c'],
+  },
+  {
+    case: 'affinity by host',
+    there: [['b', pod('db')]],
+    coming: pod('web', must('podAffinity', term('db', 'kubernetes.io/hostname'))),
+    goes: ['b'],
+  },
+  { case: 'affinity to nobody', there: [], coming: pod('web', must('podAffinity', term('db', 'zone'))), goes: [] },
+  {
+    case: 'the first of its own group',
+    there: [],
+    coming: pod('web', must('podAffinity', term('web', 'zone'))),
+    goes: ['a', 'b', 'c'],
+  },
+  {
+    case: 'anti-affinity by zone',
+    there: [['a', pod('web')]],
+    coming: pod('web', must('podAntiAffinity', term('web', 'zone'))),
+    goes: ['c'],
+  },
+  {
+    case: 'anti-affinity of a pod that is there',
+    there: [['a', pod('db', must('podAntiAffinity', term('web', 'zone')))]],
+    coming: pod('web'),
+    goes: ['c'],
+  },
+  {
+    case: 'another namespace is not meant',
+    there: [['c', pod('db', undefined, 'other')]],
+    coming: pod('web', must('podAffinity', term('db', 'zone'))),
+    goes: [],
+  },
+  {
+    case: 'a namespace that is named',
+    there: [['c', pod('db', undefined, 'other')]],
+    coming: pod('web', must('podAffinity', term('db', 'zone', { namespaces: ['other'] }))),
+    goes: ['c'],
+  },
+  {
+    case: 'a namespace that is selected',
+    there: [['c', pod('db', undefined, 'other')]],
+    coming: pod('web', must('podAffinity', term('db', 'zone', { namespaceSelector: { matchLabels: { team: 'y' } } }))),
+    goes: ['c'],
+  },
+  {
+    case: 'a preference for company',
+    there: [['c', pod('db')]],
+    coming: pod('web', rather('podAffinity', term('db', 'zone'))),
+    goes: ['c'],
+  },
+  {
+    case: 'a preference for distance',
+    there: [
+      ['a', pod('web')],
+      ['b', pod('web')],
+    ],
+    coming: pod('web', rather('podAntiAffinity', term('web', 'kubernetes.io/hostname'))),
+    goes: ['c'],
+  },
+] as { case: string; there: [string, Pod][]; coming: Pod; goes: string[] }[])(
+  'InterPodAffinity: $case',
+  ({ there, coming, goes }) => {
+    const { node: chosen } = place(there, coming);
+    if (goes.length === 0) expect(chosen).toBeUndefined();
+    else expect(goes).toContain(chosen);
+  },
+);
+
+test.each([
+  [
+    [['a', pod('db')]],
+    pod('web', must('podAffinity', term('none', 'zone'))),
+    "node(s) didn't match pod affinity rules",
+  ],
+  [
+    [
+      ['a', pod('web')],
+      ['c', pod('web')],
+    ],
+    pod('web', must('podAntiAffinity', term('web', 'zone'))),
+    "node(s) didn't match pod anti-affinity rules",
+  ],
+  [
+    [
+      ['a', pod('db', must('podAntiAffinity', term('web', 'zone')))],
+      ['c', pod('db', must('podAntiAffinity', term('web', 'zone')))],
+    ],
+    pod('web'),
+    "node(s) didn't satisfy existing pods anti-affinity rules",
+  ],
+] as [[string, Pod][], Pod, string][])('says why in the words of Kubernetes', (there, coming, reason) =>
+  expect(place(there, coming).reasons).toEqual([reason]),
+);
