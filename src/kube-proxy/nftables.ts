@@ -33,17 +33,21 @@ const empty: Ruleset = { chains: new Map(), elements: new Map(), affinity: new M
 
 export async function createNftablesBackend(options: NftablesOptions): Promise<ProxyBackend> {
   const table = `ip ${options.table}`;
-  await run('nft', ['-f', '-'], frame(table, options, await bridgedPacketsAreSeen()));
+  // Only tried here: it comes into force with the first services, in one transaction, so that the rules of the run
+  // before serve until then.
+  let first = frame(table, options, await bridgedPacketsAreSeen());
+  await run('nft', ['--check', '-f', '-'], first);
   await ensureRoute(options);
   let applied = empty;
   return {
     name: 'nftables',
     async sync(ports) {
       const wanted = ruleset(ports);
-      const script = transaction(table, applied, wanted);
+      const script = first + transaction(table, applied, wanted);
       if (script === '') return;
       const gone = vanishedUdp(applied, wanted);
       await run('nft', ['-f', '-'], script);
+      first = '';
       applied = wanted;
       // A UDP flow would go on to an endpoint that is no more, or to none though there is one now.
       await Promise.all(gone.map((ip) => run('conntrack', ['-D', '-p', 'udp', '--orig-dst', ip]).catch(() => {})));

@@ -1,0 +1,188 @@
+// One contract, two back-ends, real packets: a node, its pods and somebody outside, each a network namespace.
+
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import path from 'node:path';
+import { createInterface } from 'node:readline';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { ServicePort } from './service-ports.ts';
+
+type Place = (typeof places)[number];
+const places = ['node', 'pods', 'client', 'outside'] as const; // client: one more pod
+const prefix = `cp${process.pid}`;
+const netns = (place: Place) => `${prefix}-${place}`;
+const nodeIP = '192.0.2.10';
+const pods = ['10.244.0.2', '10.244.0.3', '10.244.0.4'];
+
+const reason = (mode: string) => {
+  if (process.platform !== 'linux' || process.getuid?.() !== 0) return 'needs Linux and root';
+  const missing = ['/usr/sbin/ip', '/usr/bin/curl', ...(mode === 'nftables' ? ['/usr/sbin/nft'] : [])].filter(
+    (file) => !existsSync(file),
+  );
+  return missing.length > 0 ? `not installed: ${missing.join(', ')}` : undefined;
+};
+
+/** Answers every TCP and UDP client with the address that it came to and the one that it came from. */
+const server = `
+const v4 = (ip) => ip.replace('::ffff:', '');
+require('node:http').createServer((q, r) => r.end(v4(q.socket.localAddress) + ' ' + v4(q.socket.remoteAddress))).listen(8080, '0.0.0.0', () => console.log('up'));
+for (const ip of ${JSON.stringify(pods)}) { const u = require('node:dgram').createSocket('udp4'); u.on('message', (m, from) => u.send(ip, from.port, from.address)); u.bind(8080, ip); }
+`;
+const udpClient = (ip: string, port: number) => `
+const u = require('node:dgram').createSocket('udp4');
+u.on('message', (m) => { console.log(String(m)); process.exit(0); });
+u.send('hi', ${port}, '${ip}'); setTimeout(() => process.exit(1), 2000);
+`;
+
+describe.each(['nftables', 'userspace'] as const)('%s', (mode) => {
+  const why = reason(mode);
+  const children: ChildProcess[] = [];
+  let ask: (line: string) => Promise<string>;
+
+  const start = async (place: Place, args: readonly string[]) => {
+    const child = spawn('nsenter', [`--net=/run/netns/${netns(place)}`, process.execPath, ...args], {
+      stdio: ['pipe', 'pipe', 'inherit'],
+    });
+    children.push(child);
+    const lines = createInterface({ input: child.stdout! })[Symbol.asyncIterator]();
+    const next = async () => (await lines.next()).value as string;
+    await next();
+    return { child, next };
+  };
+
+  beforeAll(async () => {
+    if (why) return;
+    build();
+    await start('pods', ['-e', server]);
+    const proxy = await start('node', [path.join(import.meta.dirname, 'test-proxy.ts'), mode]);
+    ask = (line) => {
+      proxy.child.stdin!.write(`${line}\n`);
+      return proxy.next();
+    };
+  });
+  afterAll(() => {
+    for (const child of children) child.kill('SIGKILL');
+    if (!why) for (const place of places) spawnSync('ip', ['netns', 'del', netns(place)]);
+  });
+
+  const run = (place: Place, program: string, ...args: string[]) =>
+    spawnSync('nsenter', [`--net=/run/netns/${netns(place)}`, program, ...args], { encoding: 'utf8' });
+  /** The endpoint that answered and the client's address as it saw it. */
+  const curl = (place: Place, url: string) => {
+    const { status, stdout } = run(place, 'curl', '-sS', '--max-time', '3', url);
+    const [endpoint, client] = stdout.split(' ');
+    return { status, endpoint, client };
+  };
+  const endpointsSeen = (place: Place, url: string, tries = 24) =>
+    [...new Set(Array.from({ length: tries }, () => curl(place, url).endpoint))].sort();
+  const service = (endpoints: string[], more: Partial<ServicePort> = {}): ServicePort => {
+    const list = endpoints.map((ip) => ({ ip, port: 8080, isLocal: true }));
+    return {
+      key: 'ns/web:',
+      protocol: 'tcp',
+      port: 80,
+      clusterIPs: ['10.96.0.5'],
+      externalIPs: [],
+      nodePort: 30080,
+      affinitySeconds: 0,
+      endpoints: list,
+      externalEndpoints: list,
+      keepsClientAddress: false,
+      hasAnyEndpoints: list.length > 0,
+      ...more,
+    };
+  };
+  const sync = async (...ports: ServicePort[]) => expect(await ask(JSON.stringify(ports))).toBe('ok');
+  const check = (name: string, body: () => Promise<void>) => test.skipIf(why)(why ? `${name}: ${why}` : name, body);
+
+  check('the cluster IP leads the node and pods to every endpoint', async () => {
+    await sync(service(pods));
+    expect(endpointsSeen('node', 'http://10.96.0.5')).toEqual(pods);
+    expect(endpointsSeen('client', 'http://10.96.0.5')).toEqual(pods);
+  });
+  check('the node port leads those outside to every endpoint, with an address of the node', async () => {
+    expect(endpointsSeen('outside', `http://${nodeIP}:30080`)).toEqual(pods);
+    expect(curl('outside', `http://${nodeIP}:30080`).client).toBe('10.244.0.1');
+    expect(curl('node', `http://${nodeIP}:30080`).status).toBe(0);
+  });
+  check('a client with affinity keeps its endpoint', async () => {
+    await sync(service(pods, { affinitySeconds: 60 }));
+    expect(endpointsSeen('node', 'http://10.96.0.5', 10)).toHaveLength(1);
+    expect(endpointsSeen('outside', `http://${nodeIP}:30080`, 10)).toHaveLength(1);
+  });
+  check('a pod reaches itself', async () => {
+    await sync(service([pods[0]]));
+    expect(curl('pods', 'http://10.96.0.5')).toEqual({ status: 0, endpoint: pods[0], client: '10.244.0.1' });
+  });
+  check('other endpoints take over at once', async () => {
+    await sync(service([pods[0]]));
+    expect(endpointsSeen('node', 'http://10.96.0.5', 5)).toEqual([pods[0]]);
+    await sync(service([pods[1], pods[2]]));
+    expect(endpointsSeen('node', 'http://10.96.0.5')).toEqual([pods[1], pods[2]]);
+  });
+  check('without endpoints connections are refused', async () => {
+    await sync(service([]));
+    for (const [place, url] of [
+      ['node', 'http://10.96.0.5'],
+      ['client', 'http://10.96.0.5'],
+      ['outside', `http://${nodeIP}:30080`],
+    ] as const)
+      expect(curl(place, url).status, `${place} ${url}`).toBe(7);
+  });
+  check('and when endpoints come, they are served', async () => {
+    await sync(service(pods));
+    expect(curl('node', 'http://10.96.0.5').status).toBe(0);
+  });
+  check('UDP', async () => {
+    await sync(
+      service(pods),
+      service([pods[1]], { key: 'ns/dns:', protocol: 'udp', port: 53, clusterIPs: ['10.96.0.10'], nodePort: 0 }),
+    );
+    const { stdout } = run('client', process.execPath, '-e', udpClient('10.96.0.10', 53));
+    expect(stdout.trim()).toBe(pods[1]);
+    expect(run('node', process.execPath, '-e', udpClient('10.96.0.10', 53)).stdout.trim()).toBe(pods[1]);
+  });
+  if (mode === 'nftables')
+    check('externalTrafficPolicy Local keeps the client address', async () => {
+      await sync(
+        service(pods, { keepsClientAddress: true, externalEndpoints: [{ ip: pods[2], port: 8080, isLocal: true }] }),
+      );
+      expect(curl('outside', `http://${nodeIP}:30080`)).toEqual({ status: 0, endpoint: pods[2], client: '192.0.2.1' });
+    });
+  check('what is removed is gone', async () => {
+    await sync();
+    expect(curl('node', 'http://10.96.0.5').status).not.toBe(0);
+    expect(curl('outside', `http://${nodeIP}:30080`).status).toBe(7);
+    await sync(service(pods));
+    expect(await ask('remove')).toBe('ok');
+    expect(run('node', 'ip', '-o', '-4', 'addr', 'show', 'dev', 'lo').stdout.trim().split('\n')).toHaveLength(1);
+    if (mode === 'nftables') expect(run('node', 'nft', 'list', 'tables').stdout).toBe('');
+  });
+
+  function build(): void {
+    const ip = (place: Place, command: string) => {
+      const { status, stderr } = spawnSync('ip', ['-n', netns(place), ...command.split(' ')], { encoding: 'utf8' });
+      if (status !== 0) throw new Error(`ip ${command}: ${stderr}`);
+    };
+    for (const place of places) {
+      spawnSync('ip', ['netns', 'add', netns(place)]);
+      ip(place, 'link set lo up');
+    }
+    ip('node', `link add pods0 type veth peer name eth0 netns ${netns('pods')}`);
+    ip('node', `link add eth0 type veth peer name eth0 netns ${netns('outside')}`);
+    ip('node', `link add client0 type veth peer name eth0 netns ${netns('client')}`);
+    ip('node', 'addr add 10.244.1.1/24 dev client0');
+    ip('client', 'addr add 10.244.1.9/24 dev eth0');
+    ip('node', 'addr add 10.244.0.1/24 dev pods0');
+    ip('node', `addr add ${nodeIP}/24 dev eth0`);
+    for (const address of pods) ip('pods', `addr add ${address}/24 dev eth0`);
+    ip('outside', 'addr add 192.0.2.1/24 dev eth0');
+    for (const device of ['pods0', 'client0', 'eth0']) ip('node', `link set ${device} up`);
+    for (const place of ['pods', 'client', 'outside'] as const) ip(place, 'link set eth0 up');
+    ip('pods', 'route add default via 10.244.0.1');
+    ip('client', 'route add default via 10.244.1.1');
+    ip('node', 'route add default via 192.0.2.1');
+    ip('outside', `route add default via ${nodeIP}`);
+    run('node', 'sh', '-c', 'echo 1 >/proc/sys/net/ipv4/ip_forward');
+  }
+});

@@ -1,0 +1,66 @@
+// The transactions that bring one state of services into the next, as a transcript: reviewed as a diff
+// (vitest run -u rewrites it).
+
+import { expect, test } from 'vitest';
+import { ruleset, transaction } from './nftables.ts';
+import type { Endpoint, ServicePort } from './service-ports.ts';
+
+const endpoint = (ip: string): Endpoint => ({ ip, port: 8080, isLocal: true });
+const web = (endpoints: string[], more: Partial<ServicePort> = {}): ServicePort => ({
+  key: 'ns/web:http',
+  protocol: 'tcp',
+  port: 80,
+  clusterIPs: ['10.96.0.5'],
+  externalIPs: [],
+  nodePort: 0,
+  affinitySeconds: 0,
+  endpoints: endpoints.map(endpoint),
+  externalEndpoints: endpoints.map(endpoint),
+  keepsClientAddress: false,
+  hasAnyEndpoints: endpoints.length > 0,
+  ...more,
+});
+const dns = {
+  ...web(['10.244.0.9']),
+  key: 'kube-system/kube-dns:dns',
+  protocol: 'udp',
+  port: 53,
+  clusterIPs: ['10.96.0.10'],
+} as const;
+
+const steps: [string, ServicePort[]][] = [
+  ['a service without endpoints is refused', [web([])]],
+  ['its first endpoint', [web(['10.244.0.2'])]],
+  ['a second one, and another service: what was there is not touched', [web(['10.244.0.2', '10.244.0.3']), dns]],
+  ['nothing changed: nothing to do', [web(['10.244.0.2', '10.244.0.3']), dns]],
+  ['a node port', [web(['10.244.0.2', '10.244.0.3'], { nodePort: 30080 }), dns]],
+  ['affinity', [web(['10.244.0.2', '10.244.0.3'], { nodePort: 30080, affinitySeconds: 60 }), dns]],
+  [
+    'the client address is kept: endpoints of this node alone, and none of them here',
+    [web(['10.244.0.3'], { nodePort: 30080, keepsClientAddress: true, externalEndpoints: [] }), dns],
+  ],
+  ['an external address', [web(['10.244.0.3'], { externalIPs: ['203.0.113.7'] }), dns]],
+  ['all gone', []],
+];
+
+test('transactions', async () => {
+  let before = ruleset([]);
+  const transcript: string[] = [];
+  for (const [intent, ports] of steps) {
+    const after = ruleset(ports);
+    transcript.push(`# ${intent}\n${transaction('ip t', before, after)}`);
+    before = after;
+  }
+  await expect(transcript.join('\n')).toMatchFileSnapshot('nftables.transcript.txt');
+});
+
+test('a thousand services: one more costs its own lines only', () => {
+  const many = Array.from({ length: 1000 }, (_, i) => ({
+    ...web([`10.244.1.${i % 250}`]),
+    key: `ns/s${i}:`,
+    clusterIPs: [`10.97.${i >> 8}.${i & 255}`],
+  }));
+  expect(transaction('ip t', ruleset(many), ruleset([...many, web(['10.244.0.2'])])).split('\n').length).toBeLessThan(
+    10,
+  );
+});

@@ -1,0 +1,41 @@
+// A back-end in a process of its own, which a test starts inside a network of its own.
+// usage: node test-proxy.ts nftables|userspace; a line is the service ports as JSON, or "remove"; an answer is "ok" or why not.
+
+import { createInterface } from 'node:readline';
+import { systemClock } from '../machinery/clock.ts';
+import { silentLogger } from '../machinery/logger.ts';
+import { systemRandom } from '../machinery/random.ts';
+import type { ProxyBackend } from './backend.ts';
+import { createNftablesBackend } from './nftables.ts';
+import { addressLabel, createUserspaceBackend } from './userspace.ts';
+
+const create: Record<string, () => Promise<ProxyBackend> | ProxyBackend> = {
+  nftables: () =>
+    createNftablesBackend({
+      table: 'coracle-test',
+      clusterCidr: '10.244.0.0/16',
+      serviceCidr: '10.96.0.0/12',
+      nodeIPs: ['192.0.2.10'],
+      logger: silentLogger,
+    }),
+  userspace: () =>
+    createUserspaceBackend({
+      label: addressLabel('test'),
+      clock: systemClock,
+      random: systemRandom,
+      logger: silentLogger,
+    }),
+};
+
+const backend = await create[process.argv[2]]();
+process.stdout.write('ok\n');
+for await (const line of createInterface({ input: process.stdin })) {
+  const done = line === 'remove' ? backend.remove() : backend.sync(JSON.parse(line));
+  process.stdout.write(
+    `${await done.then(
+      () => 'ok',
+      (error) => String(error),
+    )}\n`,
+  );
+}
+process.exit(0);
