@@ -44,6 +44,9 @@ const isMap = (schema: Schema) => typeof schema.additionalProperties === 'object
 interface Plan {
   readonly keys: readonly string[];
   readonly fields: readonly Schema[];
+  readonly indexes: ReadonlyMap<string, number>;
+  /** Indexes of the fields that are written even when they are not given. */
+  readonly unconditional: readonly number[];
 }
 
 const plans = new WeakMap<object, Plan>();
@@ -52,10 +55,37 @@ const plans = new WeakMap<object, Plan>();
 function planOf({ properties = {} }: Schema): Plan {
   let plan = plans.get(properties);
   if (!plan) {
-    plan = { keys: Object.keys(properties), fields: Object.values(properties) };
+    const keys = Object.keys(properties);
+    const fields = Object.values(properties);
+    plan = {
+      keys,
+      fields,
+      indexes: new Map(keys.map((key, index) => [key, index])),
+      unconditional: [...keys.keys()].filter(
+        (i) => fields[i].presence === 'always' || fields[i].presence === 'nullable',
+      ),
+    };
     plans.set(properties, plan);
   }
   return plan;
+}
+
+/** Indexes of the fields that are given or written anyway, in order. Most objects give few of the fields they might. */
+function indexesOf(plan: Plan, value: any, given: readonly string[]): number[] {
+  const found: number[] = [];
+  let last = -1;
+  let sorted = true;
+  const add = (index: number) => {
+    if (index < last) sorted = false;
+    last = index;
+    found.push(index);
+  };
+  for (const key of given) {
+    const index = value[key] === undefined ? undefined : plan.indexes.get(key);
+    if (index !== undefined) add(index);
+  }
+  for (const index of plan.unconditional) if (value[plan.keys[index]] === undefined) add(index);
+  return sorted ? found : found.sort((a, b) => a - b);
 }
 
 class Walk {
@@ -105,8 +135,10 @@ class Walk {
     const outerDepth = this.#depth;
     const out: any = {};
     let met = 0;
-    const { keys, fields } = planOf(schema);
-    for (let i = 0; i < keys.length; i++) {
+    const plan = planOf(schema);
+    const { keys, fields } = plan;
+    const names = Object.keys(value);
+    for (const i of indexesOf(plan, value, names)) {
       const key = keys[i];
       const field = fields[i];
       const given = value[key];
@@ -133,7 +165,7 @@ class Walk {
     this.#holder = holder;
     this.#field = outerField;
     this.#depth = outerDepth;
-    if (this.#checked && met !== Object.keys(value).length) this.unknown = true;
+    if (this.#checked && met !== names.length) this.unknown = true;
     return out;
   }
 

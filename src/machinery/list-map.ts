@@ -9,8 +9,13 @@ import type { Schema } from './schema.ts';
  */
 export function listElementKey(item: any, schema: Schema): string {
   if (schema.listType === 'set') return `v:${JSON.stringify(item)}`;
+  const names = schema.listMapKeys ?? [];
+  if (names.length === 1) {
+    const value = item?.[names[0]];
+    if (typeof value === 'string') return `k:{"${names[0]}":${JSON.stringify(value)}}`;
+  }
   const key: Record<string, unknown> = {};
-  for (const name of [...(schema.listMapKeys ?? [])].sort()) {
+  for (const name of [...names].sort()) {
     const value = item?.[name] ?? schema.items?.properties?.[name]?.default;
     if (value === undefined) continue;
     key[name] = value;

@@ -2,6 +2,7 @@
 // https://kubernetes.io/docs/reference/using-api/server-side-apply/
 
 import { type Comparison, compareFields } from './compare-fields.ts';
+import { createdFields } from './created-fields.ts';
 import { deepEqual } from './equal.ts';
 import {
   difference,
@@ -82,6 +83,12 @@ interface Owner {
 /** managedFields after a create, update or patch that made `next` of `live`; undefined when nobody owns anything. */
 export function updateManagedFields(write: Write & { readonly next: any }): ManagedFieldsEntry[] | undefined {
   const owners = decode(ownersToStartFrom(write));
+  if (
+    write.live === undefined &&
+    owners.length === 0 &&
+    write.resetFields?.every((path) => path.length === 1) !== false
+  )
+    return ofCreator(write);
   const before = write.live === undefined ? zeroValue(write.schema) : tracked(write.live);
   const change = compareFields(before, tracked(write.next), write.schema);
   const taken = union(change.modified, change.added);
@@ -93,6 +100,16 @@ export function updateManagedFields(write: Write & { readonly next: any }): Mana
     owner.entry = { ...owner.entry, apiVersion: write.apiVersion, time: write.time };
   }
   return encode(capUpdates(owners));
+}
+
+/** The same as below in one walk: most objects are created by somebody who owns all of it. */
+function ofCreator(write: Write & { readonly next: any }): ManagedFieldsEntry[] | undefined {
+  const { manager, apiVersion, time, subresource } = write;
+  const fields = createdFields(zeroValue(write.schema), tracked(write.next), write.schema) ?? {};
+  for (const [name] of write.resetFields ?? []) delete fields[`f:${name}`];
+  if (Object.keys(fields).length === 0) return undefined;
+  const entry = { manager, operation: 'Update', apiVersion, time, fieldsType: 'FieldsV1', fieldsV1: fields };
+  return [subresource ? { ...entry, subresource } : entry];
 }
 
 /** A client may hand in managedFields: one empty entry, or an empty list in place of what there was, clears them. */

@@ -52,7 +52,7 @@ export const inOrder = (kind: Kind, object: ApiObject): ApiObject => ordered(can
  * added since.
  */
 export const finished = (kind: Kind, object: ApiObject, touched: boolean): ApiObject =>
-  touched || kind.custom ? inOrder(kind, object) : ordered(object);
+  touched || kind.custom ? inOrder(kind, object) : ordered({ ...object });
 
 export function groupVersion(apiVersion: string): [group: string, version: string] {
   const slash = apiVersion.indexOf('/');

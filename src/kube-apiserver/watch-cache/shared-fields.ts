@@ -4,6 +4,8 @@
 import type { ApiObject } from '../../api/api.ts';
 
 const known = new Map<string, object>();
+/** The values of `known`: what is shared need not be looked up again. */
+let shared = new WeakSet<object>();
 const most = 4_096;
 /** Longer ones are seldom alike. */
 const longest = 8_192;
@@ -11,14 +13,18 @@ const longest = 8_192;
 /** Puts shared values in the place of equal ones; the object must not be in anybody else's hands yet. */
 export function shareFields({ metadata }: ApiObject): void {
   for (const entry of metadata.managedFields ?? []) {
-    if (!entry.fieldsV1) continue;
+    if (!entry.fieldsV1 || shared.has(entry.fieldsV1 as object)) continue;
     const text = JSON.stringify(entry.fieldsV1);
     if (text.length > longest) continue;
     const same = known.get(text);
     if (same) entry.fieldsV1 = same;
     else {
-      if (known.size === most) known.clear();
+      if (known.size === most) {
+        known.clear();
+        shared = new WeakSet();
+      }
       known.set(text, entry.fieldsV1 as object);
+      shared.add(entry.fieldsV1 as object);
     }
   }
 }
