@@ -5,6 +5,7 @@ import { readFile } from 'node:fs/promises';
 import type { Pod } from '../api/api.ts';
 import type { ContainerStatus } from '../container-runtime/container-runtime.ts';
 import { podDirectory, terminationLogPath } from './container-config.ts';
+import { allContainers } from './pod-actions.ts';
 
 const maxMessageBytes = 4096;
 const maxFallbackBytes = 2048;
@@ -30,7 +31,7 @@ export class LastWords {
   async #messageOf(pod: Pod, status: ContainerStatus): Promise<string> {
     const known = this.#known.get(status.id);
     if (known !== undefined) return known;
-    const spec = [...pod.spec.containers, ...(pod.spec.initContainers ?? [])].find((c) => c.name === status.name);
+    const spec = allContainers(pod).find((c) => c.name === status.name);
     const file = terminationLogPath(podDirectory(this.#root, pod.metadata.uid), status.name, status.attempt);
     const written = await readFile(file, 'utf8').catch(() => '');
     const fallback = !written && spec?.terminationMessagePolicy === 'FallbackToLogsOnError' && status.exitCode !== 0;

@@ -38,6 +38,18 @@ interface Case {
 
 const cases: Case[] = [
   { case: 'a new pod gets a sandbox and its containers', sandboxes: [], does: { sandbox: 0, start: ['a'] } },
+  {
+    case: 'an ephemeral container is started beside what runs',
+    spec: { ephemeralContainers: [{ name: 'look' }] as never },
+    containers: [made('a', 'running')],
+    does: { start: ['look'] },
+  },
+  {
+    case: 'and never again',
+    spec: { ephemeralContainers: [{ name: 'look' }] as never },
+    containers: [made('a', 'running'), made('look', 'exited')],
+    does: {},
+  },
   { case: 'what runs is left alone', containers: [made('a', 'running')], does: {} },
   { case: 'a container that was created only is started', containers: [made('a', 'created')], does: { start: ['a'] } },
   { case: 'Always restarts after success', containers: [made('a', 'exited')], does: { start: ['a'] } },

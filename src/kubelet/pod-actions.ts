@@ -37,6 +37,13 @@ export interface ProbeResults {
 /** The label that tells a container of an older definition. */
 export const hashLabel = 'io.kubernetes.container.hash';
 
+/** Containers of all three lists. Ephemeral ones are added to a running pod (`kubectl debug`) and never restarted. */
+export const allContainers = ({ spec }: Pod): readonly Container[] => [
+  ...spec.containers,
+  ...(spec.initContainers ?? []),
+  ...((spec.ephemeralContainers ?? []) as Container[]),
+];
+
 export const isSidecar = (container: Container): boolean => container.restartPolicy === 'Always';
 
 /** The newest container of a name. */
@@ -86,7 +93,10 @@ export function podActions(
   }
   const startsMain = start.some((s) => !s.isInit);
   if (keep === 0 && !startsMain) return { ...none, killPod: true };
-  return { ...none, start, kill };
+  const added = ((pod.spec.ephemeralContainers ?? []) as Container[]).filter(
+    (c) => !newest(runtime.containers, c.name),
+  );
+  return { ...none, start: [...start, ...added.map((container) => ({ container, isInit: false }))], kill };
 }
 
 /** Whether a container that does not run should: by its restart policy and how it ended. */

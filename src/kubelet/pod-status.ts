@@ -39,6 +39,11 @@ export function podStatus(pod: Pod, runtime: RuntimePod, inputs: StatusInputs): 
   const statusOf = (container: Container, isInit: boolean) => containerStatus(pod, container, isInit, runtime, inputs);
   const initStatuses = (pod.spec.initContainers ?? []).map((c) => statusOf(c, true));
   const statuses = pod.spec.containers.map((c) => statusOf(c, false));
+  // Added for a look inside: they never make a pod ready, nor keep it from being so.
+  const ephemeral = ((pod.spec.ephemeralContainers ?? []) as Container[]).map((c) => ({
+    ...statusOf(c, false),
+    ready: false,
+  }));
   const phase = phaseOf(pod, initStatuses, statuses);
   const current = runtime.sandboxes.find((s) => s.state === 'ready');
   const podIPs = pod.spec.hostNetwork
@@ -58,6 +63,7 @@ export function podStatus(pod: Pod, runtime: RuntimePod, inputs: StatusInputs): 
     startTime: previous.startTime ?? formatTime(inputs.now),
     ...(initStatuses.length > 0 && { initContainerStatuses: initStatuses }),
     containerStatuses: statuses,
+    ...(ephemeral.length > 0 && { ephemeralContainerStatuses: ephemeral }),
     qosClass: qosOf(pod),
   };
 }

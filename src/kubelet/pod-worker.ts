@@ -10,7 +10,7 @@ import { syncFrequencyMs } from './config.ts';
 import { hashOf, logDirectory, podDirectory, sandboxConfig } from './container-config.ts';
 import { LastWords } from './last-words.ts';
 import { removeLog } from './log-rotation.ts';
-import { deadlineLeftMs, newest, type PodActions, podActions, type RuntimePod } from './pod-actions.ts';
+import { allContainers, deadlineLeftMs, newest, type PodActions, podActions, type RuntimePod } from './pod-actions.ts';
 import { podStatus, withKnownStatus } from './pod-status.ts';
 import { allocatableOf, graceOf, StartError, startContainer } from './start-container.ts';
 import { killGrace, stopContainer, stopPod } from './stop-containers.ts';
@@ -192,7 +192,7 @@ export class PodWorker {
     // A pod with its address in the API is useful before its images are there.
     const waits: number[] = [];
     const pullSecrets = await this.#pullSecrets();
-    for (const { container, isInit } of actions.start) {
+    for (const { container } of actions.start) {
       if (this.#state !== 'syncing') break;
       const last = newest(runtime.containers, container.name);
       const waitMs = this.#restartWait(container.name, last);
@@ -203,7 +203,7 @@ export class PodWorker {
       const attempt = await this.#nextAttempt(container.name, runtime, last);
       try {
         await startContainer(
-          { pod: this.#pod, container, isInit, attempt, sandbox, sandboxConfig: config, volumes, pullSecrets },
+          { pod: this.#pod, container, attempt, sandbox, sandboxConfig: config, volumes, pullSecrets },
           tools,
         );
         this.#waiting.delete(container.name);
@@ -306,7 +306,7 @@ export class PodWorker {
     this.#probe(runtime);
     const containerOf = (id: string) => {
       const name = runtime.containers.find((c) => c.id === id)?.name;
-      return [...this.#pod.spec.containers, ...(this.#pod.spec.initContainers ?? [])].find((c) => c.name === name);
+      return allContainers(this.#pod).find((c) => c.name === name);
     };
     const ask = (id: string, what: 'isReady' | 'isStarted') => {
       const container = containerOf(id);

@@ -21,7 +21,6 @@ export class StartError extends Error {
 export interface StartInputs {
   readonly pod: Pod;
   readonly container: Container;
-  readonly isInit: boolean;
   readonly attempt: number;
   readonly sandbox: Sandbox;
   readonly sandboxConfig: SandboxConfig;
@@ -33,8 +32,8 @@ const longestHookMs = 600_000;
 
 /** Throws StartError. */
 export async function startContainer(inputs: StartInputs, tools: KubeletTools): Promise<void> {
-  const { pod, container, isInit } = inputs;
-  const fieldPath = `spec.${isInit ? 'initContainers' : 'containers'}{${container.name}}`;
+  const { pod, container } = inputs;
+  const fieldPath = `spec.${listOf(pod, container.name)}{${container.name}}`;
   const emit = (type: 'Normal' | 'Warning', reason: string, message: string) =>
     tools.events.event(pod, type, reason, message, fieldPath);
   const fail = (reason: string, error: unknown): never => {
@@ -81,6 +80,12 @@ export async function startContainer(inputs: StartInputs, tools: KubeletTools): 
     await tools.runtime.stopContainer(id, graceOf(pod));
     throw new StartError('PostStartHookError', `PostStartHookError: ${(error as Error).message}`);
   }
+}
+
+/** The list of the pod's spec that has the container. */
+function listOf({ spec }: Pod, name: string): 'containers' | 'initContainers' | 'ephemeralContainers' {
+  if (spec.containers.some((c) => c.name === name)) return 'containers';
+  return spec.initContainers?.some((c) => c.name === name) ? 'initContainers' : 'ephemeralContainers';
 }
 
 export const graceOf = (pod: Pod): number =>

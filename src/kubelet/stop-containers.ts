@@ -3,7 +3,7 @@
 
 import type { Container, Pod } from '../api/api.ts';
 import type { ContainerStatus } from '../container-runtime/container-runtime.ts';
-import { isSidecar, type KillContainer } from './pod-actions.ts';
+import { allContainers, isSidecar, type KillContainer } from './pod-actions.ts';
 import { runHook } from './probe-handlers.ts';
 import { graceOf } from './start-container.ts';
 import type { KubeletTools } from './tools.ts';
@@ -11,8 +11,7 @@ import type { KubeletTools } from './tools.ts';
 /** Time left after a preStop hook that took all of the grace. */
 const shortestGraceSeconds = 2;
 
-const specOf = (pod: Pod, name: string): Container | undefined =>
-  pod.spec.containers.find((c) => c.name === name) ?? pod.spec.initContainers?.find((c) => c.name === name);
+const specOf = (pod: Pod, name: string): Container | undefined => allContainers(pod).find((c) => c.name === name);
 
 /** Resolves when the container has ended. `graceSeconds` 0 kills at once. */
 export async function stopContainer(
