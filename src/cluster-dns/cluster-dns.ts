@@ -140,30 +140,62 @@ async function answer(
   if (!question || opcode !== 0) return reply(query, notImplemented, [], [], overTcp);
   const name = question.name.toLowerCase().replace(/\.$/, '');
   const domain = config.clusterDomain;
-  if (name === domain || name.endsWith(`.${domain}`)) return inZone(query, name, question.type, domain, view, overTcp);
+  const upstream = async (bytes: Buffer) => {
+    const resolvers = (await resolversOf(config.resolvConf)).filter((resolver) => resolver !== config.address);
+    return ask(resolvers, bytes, overTcp, context.clock);
+  };
+  if (name === domain || name.endsWith(`.${domain}`)) return inZone(query, name, domain, view, overTcp, upstream);
   const pointer = question.type === 'PTR' ? reverse(name, domain, view) : undefined;
   if (pointer) return reply(query, 0, [pointer], [], overTcp);
   try {
-    const resolvers = (await resolversOf(config.resolvConf)).filter((resolver) => resolver !== config.address);
-    return await ask(resolvers, bytes, overTcp, context.clock);
+    return await upstream(bytes);
   } catch {
     return reply(query, serverFailure, [], [], overTcp);
   }
 }
 
-function inZone(
+type Upstream = (query: Buffer) => Promise<Buffer>;
+
+async function inZone(
   query: packet.DecodedPacket,
   name: string,
-  type: string,
   domain: string,
   view: ClusterView,
   overTcp: boolean,
-): Buffer {
+  upstream: Upstream,
+): Promise<Buffer> {
+  const type: string = query.questions![0].type;
   const { exists, answers, additional } = lookup(name, domain, view);
   if (!exists) return reply(query, nameError, [], [], overTcp, domain);
   const wanted = answers.filter((record) => type === 'ANY' || record.type === type || record.type === 'CNAME');
   if (wanted.length === 0) return reply(query, 0, [], [], overTcp, domain);
-  return reply(query, 0, wanted, type === 'SRV' ? additional : [], overTcp);
+  const alias = type !== 'CNAME' && wanted.find((record) => record.type === 'CNAME');
+  const behind = alias ? await follow(query, alias.data, domain, view, upstream) : [];
+  return reply(query, 0, [...wanted, ...behind], type === 'SRV' ? additional : [], overTcp);
+}
+
+/** What an ExternalName stands for: the resolvers in containers do not ask on by themselves. */
+async function follow(
+  query: packet.DecodedPacket,
+  alias: string,
+  domain: string,
+  view: ClusterView,
+  upstream: Upstream,
+): Promise<readonly DnsRecord[]> {
+  const { type } = query.questions![0];
+  const name = alias.toLowerCase().replace(/\.$/, '');
+  if (name.endsWith(`.${domain}`)) return lookup(name, domain, view).answers.filter((record) => record.type === type);
+  const question = {
+    type: 'query',
+    id: query.id,
+    flags: packet.RECURSION_DESIRED,
+    questions: [{ type, name }],
+  } as const;
+  try {
+    return (packet.decode(await upstream(packet.encode(question))).answers ?? []) as DnsRecord[];
+  } catch {
+    return []; // the alias is all that is known
+  }
 }
 
 /** `zone`: says by its SOA record that there is nothing. Answers too large for UDP are cut, and TCP is asked for. */

@@ -1,5 +1,6 @@
 // What the names of a cluster mean: https://github.com/kubernetes/dns/blob/master/docs/specification.md (1.1.0). Pure.
 
+import { isIPv4, isIPv6 } from 'node:net';
 import type { EndpointSlice, Service } from '../api/api.ts';
 
 export interface DnsRecord {
@@ -59,10 +60,9 @@ export function lookup(name: string, domain: string, view: ClusterView): Lookup 
 function podRecords(name: string, label: string, rest: readonly string[]): Lookup {
   if (rest.length > 0) return nothing;
   const v4 = label.replaceAll('-', '.');
-  if (/^(\d{1,3}\.){3}\d{1,3}$/.test(v4) && v4.split('.').every((part) => Number(part) < 256))
-    return { exists: true, answers: addresses(name, [v4]), additional: [] };
-  if (/^[0-9a-f]*(-[0-9a-f]*){2,7}$/.test(label))
-    return { exists: true, answers: addresses(name, [label.replaceAll('-', ':')]), additional: [] };
+  if (isIPv4(v4)) return { exists: true, answers: addresses(name, [v4]), additional: [] };
+  const v6 = label.replaceAll('-', ':');
+  if (isIPv6(v6)) return { exists: true, answers: addresses(name, [v6]), additional: [] };
   return nothing;
 }
 

@@ -19,11 +19,12 @@ export async function ask(
   query: Buffer,
   overTcp: boolean,
   clock: Clock,
+  port = 53,
 ): Promise<Buffer> {
   let last: unknown = new Error('there is no upstream resolver');
   for (const resolver of resolvers) {
     try {
-      return overTcp ? await askTcp(resolver, query, clock) : await askUdp(resolver, query, clock);
+      return overTcp ? await askTcp(resolver, port, query, clock) : await askUdp(resolver, port, query, clock);
     } catch (error) {
       last = error;
     }
@@ -31,7 +32,7 @@ export async function ask(
   throw last;
 }
 
-function askUdp(resolver: string, query: Buffer, clock: Clock): Promise<Buffer> {
+function askUdp(resolver: string, port: number, query: Buffer, clock: Clock): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     const socket = dgram.createSocket(resolver.includes(':') ? 'udp6' : 'udp4');
     const end = (finish: () => void) => {
@@ -44,17 +45,20 @@ function askUdp(resolver: string, query: Buffer, clock: Clock): Promise<Buffer> 
     socket.on('message', (answer) => {
       if (answer.readUInt16BE(0) === query.readUInt16BE(0)) end(() => resolve(answer));
     });
-    socket.send(query, 53, resolver);
+    socket.send(query, port, resolver);
   });
 }
 
-function askTcp(resolver: string, query: Buffer, clock: Clock): Promise<Buffer> {
+function askTcp(resolver: string, port: number, query: Buffer, clock: Clock): Promise<Buffer> {
   return new Promise((resolve, reject) => {
-    const socket = net.connect(53, resolver);
+    const socket = net.connect(port, resolver);
     const timer = clock.after(timeoutMs, () => socket.destroy(new Error(`${resolver} does not answer`)));
     let received = Buffer.alloc(0);
     socket.once('error', reject);
-    socket.once('close', () => timer.cancel());
+    socket.once('close', () => {
+      timer.cancel();
+      reject(new Error(`${resolver} closed the connection`)); // without effect after an answer
+    });
     socket.on('data', (chunk: Buffer) => {
       received = Buffer.concat([received, chunk]);
       if (received.length < 2 || received.length < 2 + received.readUInt16BE(0)) return;

@@ -1,0 +1,208 @@
+// The server over UDP and TCP, and its questions to others.
+
+import dgram from 'node:dgram';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import net, { type AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import * as packet from 'dns-packet';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type ComponentContext, createClient, type RunningComponent } from '../client/client.ts';
+import { FakeServer } from '../client/fake-server.ts';
+import { systemClock } from '../machinery/clock.ts';
+import { silentLogger } from '../machinery/logger.ts';
+import { Metrics } from '../machinery/metrics.ts';
+import { seededRandom } from '../machinery/random.ts';
+import { startClusterDns } from './cluster-dns.ts';
+import { ask, resolversOf } from './upstream.ts';
+
+const directory = mkdtempSync(path.join(tmpdir(), 'coracle-dns-'));
+const resolvConf = path.join(directory, 'resolv.conf');
+const client = createClient(new FakeServer());
+const context = {
+  client,
+  clock: systemClock,
+  random: seededRandom(1),
+  logger: silentLogger,
+  metrics: new Metrics(),
+  fatal: (error: Error) => {
+    throw error;
+  },
+} as ComponentContext;
+let dns: RunningComponent;
+let port: number;
+
+const many = Array.from({ length: 60 }, (_, i) => ({ addresses: [`10.244.1.${i}`], conditions: { ready: true } }));
+
+beforeAll(async () => {
+  writeFileSync(resolvConf, '# nobody\n');
+  await client.create('namespaces', { metadata: { name: 'shop' } });
+  const service = (name: string, spec: object) =>
+    client.create('services', { metadata: { namespace: 'shop', name }, spec } as never);
+  await service('web', {
+    clusterIP: '10.96.0.5',
+    clusterIPs: ['10.96.0.5'],
+    ports: [{ name: 'http', port: 80, protocol: 'TCP' }],
+  });
+  await service('many', { clusterIP: 'None', clusterIPs: ['None'] });
+  await service('alias', { type: 'ExternalName', externalName: 'web.shop.svc.cluster.local' });
+  await service('far', { type: 'ExternalName', externalName: 'example.com' });
+  await client.create('endpointslices', {
+    metadata: { namespace: 'shop', name: 'many-1', labels: { 'kubernetes.io/service-name': 'many' } },
+    addressType: 'IPv4',
+    endpoints: many,
+    ports: [],
+  } as never);
+  dns = await startClusterDns(context, { address: '127.0.0.1', port: 0, clusterDomain: 'cluster.local', resolvConf });
+  const slice = await client.get('endpointslices', { namespace: 'kube-system', name: 'kube-dns' });
+  port = slice.ports![0].port!;
+});
+afterAll(async () => {
+  await dns.stop();
+  rmSync(directory, { recursive: true });
+});
+
+const query = (name: string, type: string, more: object = {}) =>
+  packet.encode({
+    type: 'query',
+    id: 7,
+    flags: packet.RECURSION_DESIRED,
+    questions: [{ type: type as 'A', name }],
+    ...more,
+  });
+const overUdp = (bytes: Buffer, at = port) =>
+  ask(['127.0.0.1'], bytes, false, systemClock, at).then((answer) => packet.decode(answer));
+const overTcp = (bytes: Buffer) =>
+  ask(['127.0.0.1'], bytes, true, systemClock, port).then((answer) => packet.decode(answer));
+const code = (answer: packet.DecodedPacket) => ((answer as { flags?: number }).flags ?? 0) & 0xf;
+const data = (answer: packet.DecodedPacket) =>
+  (answer.answers ?? []).map((record) => (record as { data: unknown }).data);
+
+describe.each([
+  ['UDP', overUdp],
+  ['TCP', overTcp],
+] as const)('over %s', (_, send) => {
+  test('a name of the cluster', async () => {
+    const answer = await send(query('Web.shop.svc.cluster.local', 'A'));
+    expect(answer).toMatchObject({
+      id: 7,
+      type: 'response',
+      flag_aa: true,
+      flag_ra: true,
+      flag_rd: true,
+      flag_tc: false,
+    });
+    expect(answer.answers).toMatchObject([{ type: 'A', ttl: 5, data: '10.96.0.5' }]);
+  });
+  test('a name that is there without such a record: no error, and the SOA', async () => {
+    const answer = await send(query('web.shop.svc.cluster.local', 'AAAA'));
+    expect(code(answer)).toBe(0);
+    expect(answer.answers).toEqual([]);
+    expect(answer.authorities).toMatchObject([{ type: 'SOA', name: 'cluster.local' }]);
+  });
+  test('a name that is not there', async () => {
+    const answer = await send(query('none.shop.svc.cluster.local', 'A'));
+    expect(code(answer)).toBe(3);
+    expect(answer.authorities).toMatchObject([{ type: 'SOA' }]);
+  });
+  test('a reverse name', async () =>
+    expect(data(await send(query('5.0.96.10.in-addr.arpa', 'PTR')))).toEqual(['web.shop.svc.cluster.local']));
+  test('an alias within the cluster brings its address along', async () =>
+    expect(data(await send(query('alias.shop.svc.cluster.local', 'A')))).toEqual([
+      'web.shop.svc.cluster.local',
+      '10.96.0.5',
+    ]));
+  test('one outside, that nobody can resolve, is all that is known', async () =>
+    expect(data(await send(query('far.shop.svc.cluster.local', 'A')))).toEqual(['example.com']));
+  test('a name of others, with no resolver to ask', async () =>
+    expect(code(await send(query('example.com', 'A')))).toBe(2));
+});
+
+describe('what is too large for UDP', () => {
+  const name = 'many.shop.svc.cluster.local';
+  test('is cut, and TCP is asked for', async () =>
+    expect(await overUdp(query(name, 'A'))).toMatchObject({ flag_tc: true, answers: [] }));
+  test('comes whole where the client takes more (EDNS0)', async () => {
+    const opt = { type: 'OPT', name: '.', udpPayloadSize: 4096, flags: 0, options: [] };
+    const answer = await overUdp(query(name, 'A', { additionals: [opt] }));
+    expect(answer.answers).toHaveLength(60);
+    expect(answer.additionals).toMatchObject([{ type: 'OPT' }]);
+  });
+  test('comes whole over TCP', async () => expect((await overTcp(query(name, 'A'))).answers).toHaveLength(60));
+});
+
+test('bytes that are no query are passed over', async () => {
+  const socket = dgram.createSocket('udp4');
+  socket.send(Buffer.from('nonsense'), port, '127.0.0.1');
+  expect(code(await overUdp(query('web.shop.svc.cluster.local', 'A')))).toBe(0);
+  socket.close();
+});
+
+test('two questions on one TCP connection', async () => {
+  const framed = (bytes: Buffer) => Buffer.concat([Buffer.from([bytes.length >> 8, bytes.length & 255]), bytes]);
+  const socket = net.connect(port, '127.0.0.1');
+  const both = Buffer.concat([
+    framed(query('web.shop.svc.cluster.local', 'A')),
+    framed(query('none.shop.svc.cluster.local', 'A')),
+  ]);
+  socket.write(both.subarray(0, 20)); // in pieces, as a network may
+  await systemClock.sleep(10);
+  socket.write(both.subarray(20));
+  let received = Buffer.alloc(0);
+  const codes: number[] = [];
+  for await (const chunk of socket) {
+    received = Buffer.concat([received, chunk]);
+    while (received.length >= 2 && received.length >= 2 + received.readUInt16BE(0)) {
+      codes.push(code(packet.decode(received.subarray(2))));
+      received = received.subarray(2 + received.readUInt16BE(0));
+    }
+    if (codes.length === 2) socket.destroy();
+  }
+  expect(codes.sort()).toEqual([0, 3]);
+});
+
+describe('asking others', () => {
+  const bytes = query('example.com', 'A');
+  const upstream = async (answer: (query: Buffer) => Buffer) => {
+    const socket = dgram.createSocket('udp4');
+    socket.on('message', (message, from) => socket.send(answer(message), from.port, from.address));
+    await new Promise<void>((resolve) => socket.bind(0, '127.0.0.1', resolve));
+    return { socket, port: (socket.address() as AddressInfo).port };
+  };
+  const echo = (message: Buffer) =>
+    packet.encode({
+      type: 'response',
+      id: packet.decode(message).id,
+      answers: [{ type: 'A', name: 'example.com', data: '192.0.2.7' }],
+    });
+
+  test('the nameservers of resolv.conf', async () => {
+    const file = path.join(directory, 'some.conf');
+    writeFileSync(file, '# nameserver 1.1.1.1\nsearch x\nnameserver 192.0.2.53\n  nameserver fd00::53\n');
+    expect(await resolversOf(file)).toEqual(['192.0.2.53', 'fd00::53']);
+    expect(await resolversOf(path.join(directory, 'none'))).toEqual([]);
+  });
+  test('the answer comes back', async () => {
+    const { socket, port } = await upstream(echo);
+    expect(data(await overUdp(bytes, port))).toEqual(['192.0.2.7']);
+    socket.close();
+  });
+  test('an answer to another question is none', async () => {
+    const { socket, port } = await upstream((message) => {
+      const wrong = echo(message);
+      wrong.writeUInt16BE(99);
+      return wrong;
+    });
+    await expect(ask(['127.0.0.1'], bytes, false, systemClock, port)).rejects.toThrow('does not answer');
+    socket.close();
+  });
+  test('a resolver that hangs up over TCP is passed over', async () => {
+    const server = net.createServer((socket) => socket.destroy());
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    await expect(
+      ask(['127.0.0.1'], bytes, true, systemClock, (server.address() as AddressInfo).port),
+    ).rejects.toThrow();
+    server.close();
+  });
+  test('no resolver', async () => expect(ask([], bytes, false, systemClock)).rejects.toThrow('no upstream resolver'));
+});
