@@ -1,6 +1,6 @@
 // Requests for resources: which verb of the registry, or which subresource, answers.
 
-import { type Kind, notFound } from '../api/api.ts';
+import { type Kind, methodNotAllowed, notFound } from '../api/api.ts';
 import { verbs } from './registry/registry.ts';
 import { targetOf } from './registry/target.ts';
 import { type Reply, type Stage, textReply } from './request.ts';
@@ -27,11 +27,15 @@ export const resource: Stage = async (request, next) => {
   if (!kind.namespaced && info.namespace && !isNamespace(kind)) return notServed(kind.custom);
   if (info.subresource) return subresource(request, kind);
   const review = kind.virtual ? reviews[kind.resource] : undefined;
-  if (!answers(kind, info.verb, info.name, info.namespace)) throw methodRefused();
+  if (!answers(kind, info.verb, info.name, info.namespace))
+    throw isClosed(kind, info.verb) ? methodNotAllowed(kind, info.verb) : methodRefused();
   const target = kind.virtual ? virtualTarget(request, kind) : await targetOf(request, kind);
   if (review) return review(target);
   return (whole[kind.resource]?.[info.verb] ?? verbs[info.verb])(target);
 };
+
+/** A custom resource whose definition is going takes no new objects. */
+const isClosed = (kind: Kind, verb: string) => kind.custom && verb === 'create' && !kind.verbs.includes('create');
 
 /** Virtual kinds have no cache; what they are handed must not ask for it. */
 const virtualTarget = (request: Parameters<Stage>[0], kind: Kind) => ({

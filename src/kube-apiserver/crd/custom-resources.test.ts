@@ -90,6 +90,8 @@ describe('a custom resource', () => {
       .poll(async () => (await server.call('GET', `${widgets}/w`)).body.metadata.deletionTimestamp)
       .toBeTruthy();
     expect((await server.call('GET', `${definitions}/widgets.test.example`)).code).toBe(200);
+    const late = { apiVersion: 'test.example/v1', kind: 'Widget', metadata: { name: 'late' } };
+    expect((await server.call('POST', widgets, late)).code).toBe(405);
     await server.call('PATCH', `${widgets}/w`, { metadata: { finalizers: null } }, merge);
     await expect.poll(async () => (await server.call('GET', `${definitions}/widgets.test.example`)).code).toBe(404);
     expect((await server.call('GET', widgets)).code).toBe(404);

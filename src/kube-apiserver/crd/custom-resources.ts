@@ -117,6 +117,7 @@ class CustomResources {
   async #cleanUp(crd: CustomResourceDefinition & ApiObject): Promise<void> {
     if (!crd.metadata.finalizers?.includes(cleanupFinalizer)) return;
     const [kind] = customKinds(crd);
+    this.#closeToNew(crd);
     if (kind && !(await this.#deleteAll(kind, crd))) return;
     const target = this.#target(this.#kind, this.#cache, crd);
     const item = this.#cache.get(keyOf(this.#kind, '', target.name));
@@ -124,6 +125,16 @@ class CustomResources {
     const finalizers = (item.object.metadata.finalizers ?? []).filter((finalizer) => finalizer !== cleanupFinalizer);
     if (finalizers.length) await modify(target, (next) => void (next.metadata.finalizers = finalizers));
     else if (!(await removeNow(target, item, item.object))) this.#enqueue(target.name);
+  }
+
+  /** Objects of a definition that is going can be changed, to let them go, but not created. */
+  #closeToNew(crd: CustomResourceDefinition & ApiObject): void {
+    const closing = customKinds(crd).map((kind) => ({
+      ...kind,
+      verbs: kind.verbs.filter((verb) => verb !== 'create'),
+    }));
+    this.#served.set(crd.metadata.name ?? '', JSON.stringify(crd.spec));
+    this.#server.kinds.add(...closing);
   }
 
   /** False while finalizers hold some of them; then the end of the last one asks again. */
