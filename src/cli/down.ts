@@ -55,5 +55,11 @@ async function stopProcess({ pid }: RunInfo): Promise<void> {
 async function clearNodes(directory: DataDirectory): Promise<void> {
   const nodes = await readdir(path.join(directory.root, 'nodes')).catch(() => []);
   for (const name of nodes)
-    await clearRuntime(directory.node(name), { clock: systemClock, random: systemRandom, logger: silentLogger });
+    await clearRuntime(directory.node(name), { clock: systemClock, random: systemRandom, logger: silentLogger }).catch(
+      (error) => {
+        throw new CliError(
+          `the containers of the node ${name} may still run: ${error.message}. Start the container runtime, and run "down" again`,
+        );
+      },
+    );
 }

@@ -46,13 +46,20 @@ export async function startClusterDns(context: ComponentContext, config: Cluster
     (query, { address, port }) => void answerTo(query, false).then((reply) => reply && udp.send(reply, port, address)),
   );
   udp.on('error', (error) => context.logger.error('DNS over UDP failed', { error: String(error) }));
-  const tcp = net.createServer((socket) => serveTcp(socket, (query) => answerTo(query, true)));
+  const connections = new Set<net.Socket>();
+  const tcp = net.createServer((socket) => {
+    connections.add(socket);
+    socket.once('close', () => connections.delete(socket));
+    serveTcp(socket, (query) => answerTo(query, true));
+  });
   const port = await listenBoth(udp, tcp, config);
   await publish(context, config.address, port);
   return {
     async stop() {
       udp.close();
-      await new Promise<void>((resolve) => tcp.close(() => resolve()));
+      const closed = new Promise<void>((resolve) => tcp.close(() => resolve()));
+      for (const socket of connections) socket.destroy();
+      await closed;
       await Promise.all([services.stop(), slices.stop(), namespaces.stop()]);
     },
   };
@@ -185,12 +192,12 @@ async function follow(
   const { type } = query.questions![0];
   const name = alias.toLowerCase().replace(/\.$/, '');
   if (name.endsWith(`.${domain}`)) return lookup(name, domain, view).answers.filter((record) => record.type === type);
-  const question = {
+  const question: packet.Packet = {
     type: 'query',
     id: query.id,
     flags: packet.RECURSION_DESIRED,
     questions: [{ type, name }],
-  } as const;
+  };
   try {
     return (packet.decode(await upstream(packet.encode(question))).answers ?? []) as DnsRecord[];
   } catch {

@@ -1,7 +1,9 @@
 // Addresses for pods and services. Clusters of one machine must not have the same ones: each takes the first ranges
 // that no other cluster and no network of the machine has, and keeps them in its data directory.
 
-import { mkdir, open, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { link, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { type ClusterConfig, defaultClusterCidr, defaultServiceCidr } from './config.ts';
@@ -72,14 +74,18 @@ async function claimSlot(file: string, dataDirectory: string): Promise<boolean> 
     if (await isTaken(text, dataDirectory)) return false;
     await rm(file, { force: true });
   }
-  const handle = await open(file, 'wx').catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'EEXIST') return undefined; // another cluster was faster
-    throw error;
-  });
-  if (!handle) return false;
-  await handle.writeFile(JSON.stringify({ dataDirectory, pid: process.pid }));
-  await handle.close();
-  return true;
+  // A link appears with its contents or not at all.
+  const making = `${file}.${createHash('sha256').update(dataDirectory).digest('hex').slice(0, 16)}`;
+  await writeFile(making, JSON.stringify({ dataDirectory, pid: process.pid }));
+  try {
+    await link(making, file);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    return false; // another cluster was faster
+  } finally {
+    await rm(making, { force: true });
+  }
 }
 
 async function isTaken(text: string, dataDirectory: string): Promise<boolean> {
@@ -90,11 +96,10 @@ async function isTaken(text: string, dataDirectory: string): Promise<boolean> {
     return false; // written half when the machine went down
   }
   if (owner.dataDirectory === dataDirectory) return false;
-  if ((await readFile(path.join(owner.dataDirectory, 'network.json')).catch(() => undefined)) !== undefined)
-    return true;
+  if (existsSync(path.join(owner.dataDirectory, 'network.json'))) return true;
   try {
     process.kill(owner.pid, 0); // it may be about to write its ranges down
-    return owner.pid !== process.pid;
+    return existsSync(owner.dataDirectory);
   } catch {
     return false;
   }

@@ -80,6 +80,27 @@ describe.skipIf(reason)(`clusters on one machine${reason ? `: ${reason}` : ''}`,
     await eventually(async () => expect((await machine.curl(`http://${ip}`)).stdout).toContain('Node: cluster-b'));
   });
 
+  test('two nodes on one machine reach each other', async () => {
+    const result = await machine.coracle('up', '--data-dir', place('c'), '--port', '0', '--nodes', '2');
+    expect(result.code, `${result.stdout}${result.stderr}`).toBe(0);
+    await kubectl('c', 'create', 'deployment', 'web', '--image=coracle.local/hello', '--replicas=4');
+    await kubectl('c', 'rollout', 'status', 'deployment/web', '--timeout=60s');
+    await kubectl('c', 'expose', 'deployment', 'web', '--port=80', '--target-port=8080');
+    const pods = JSON.parse(await kubectl('c', 'get', 'pods', '-o', 'json')).items as {
+      metadata: { name: string };
+      spec: { nodeName: string };
+      status: { podIP: string };
+    }[];
+    expect(new Set(pods.map((pod) => pod.spec.nodeName)).size).toBe(2);
+    const other = pods.find((pod) => pod.spec.nodeName !== pods[0].spec.nodeName)!;
+    const from = (url: string) =>
+      kubectl('c', 'exec', pods[0].metadata.name, '--', 'wget', '-q', '-T', '3', '-O', '-', url);
+    expect(await from(`http://${other.status.podIP}:8080`)).toContain(`Hello from pod ${other.metadata.name}`);
+    await eventually(async () => expect(await from('http://web')).toContain(`Hello from pod ${other.metadata.name}`));
+    expect(await kubectl('c', 'logs', other.metadata.name)).toContain('listens on port');
+    expect((await machine.coracle('down', '--delete', '--data-dir', place('c'))).code).toBe(0);
+  });
+
   describe('images', () => {
     const image = (...args: string[]) => machine.coracle('image', ...args, '--data-dir', place('b'));
     const names = async () =>
