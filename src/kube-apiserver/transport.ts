@@ -2,6 +2,7 @@
 
 import type { Transport, TransportRequest, TransportResponse, WatchEvent } from '../client/client.ts';
 import { listObject } from './http/encode.ts';
+import { ownRead } from './own-reads.ts';
 import { run } from './pipeline.ts';
 import { served } from './registry/codec.ts';
 import type { ApiRequest, ListReply, Reply, UserInfo, WatchReply } from './request.ts';
@@ -11,6 +12,8 @@ import type { Server } from './server.ts';
 export function inProcess(server: Server, user: UserInfo): Transport {
   return {
     async send(asked: TransportRequest): Promise<TransportResponse> {
+      const known = ownRead(server, user, asked);
+      if (known) return known;
       const signal = asked.signal ?? new AbortController().signal;
       signal.throwIfAborted();
       return responseOf(await run(requestOf(server, user, asked, signal)), signal);
