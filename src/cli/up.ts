@@ -86,6 +86,9 @@ function checkMachine({ runtime, components, store, etcdEndpoints }: ClusterConf
   if (process.getuid?.() !== 0) throw new CliError(`real containers need root: run "sudo ./coracle up". ${instead}`);
 }
 
+/** Most of what a request makes is garbage when it is answered: with more room, a fifth less CPU goes to collecting it. */
+const youngMemory = ['--max-semi-space-size=32'];
+
 /** Starts this program again, on its own, and follows it until it is ready. */
 async function startInBackground(
   _config: ClusterConfig,
@@ -96,7 +99,11 @@ async function startInBackground(
     throw error instanceof DataDirectoryError ? new CliError(error.message) : error;
   });
   const log = openSync(directory.log, 'a');
-  const child = spawn(process.execPath, [...process.execArgv, process.argv[1], ...argumentsOf(options, directory)], {
+  const node = [
+    ...process.execArgv,
+    ...youngMemory.filter(() => !process.execArgv.some((a) => a.includes('semi-space'))),
+  ];
+  const child = spawn(process.execPath, [...node, process.argv[1], ...argumentsOf(options, directory)], {
     detached: true,
     stdio: ['ignore', log, log, 'ipc'],
     cwd: '/',
