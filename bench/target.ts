@@ -113,3 +113,12 @@ export function expectCode(answer: Answer, ...codes: number[]): Answer {
     throw new Error(`the server answered ${answer.code}: ${answer.body.toString().slice(0, 300)}`);
   return answer;
 }
+
+/** A run that does not come to its end fails, and says how far it came. */
+export async function within(timeoutMs: number, work: Promise<void>, state: () => string): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const tooLate = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`not done after ${timeoutMs / 1000} s: ${state()}`)), timeoutMs);
+  });
+  await Promise.race([work, tooLate]).finally(() => clearTimeout(timer));
+}

@@ -1,6 +1,6 @@
 import { namespace, node, pod } from '../objects.ts';
 import type { Scenario } from '../scenario.ts';
-import { expectCode, inFlight } from '../target.ts';
+import { expectCode, inFlight, within } from '../target.ts';
 import { prepareNamespace } from './api.ts';
 
 const nodes = 5000;
@@ -46,17 +46,26 @@ export const schedule: Scenario = {
       const found = /"name":"(s-\d+)".*"nodeName":"/.exec(line)?.[1];
       if (found && bound.add(found).size === wanted) done();
     });
+    const cpu = target.serverCpuMicros();
     const beginMs = performance.now();
     await inFlight(wanted, width, async (i) => {
       const object = pod(`s-${i}`) as { spec: { schedulerName: string } };
       object.spec.schedulerName = 'default-scheduler';
       expectCode(await target.request('POST', path, object), 201);
     });
-    await all;
+    const created = (performance.now() - beginMs) / 1000;
+    await within(60_000 + 20 * wanted, all, () => `${bound.size} of ${wanted} pods were bound`);
     const seconds = (performance.now() - beginMs) / 1000;
     stop();
     await target.request('DELETE', `${path}?gracePeriodSeconds=0`);
-    return [{ name: 'pods scheduled (and created)', value: wanted / seconds, unit: '/s', better: 'more' }];
+    const used = cpu === undefined ? undefined : target.serverCpuMicros()! - cpu;
+    return [
+      { name: 'pods scheduled (and created)', value: wanted / seconds, unit: '/s', better: 'more' },
+      { name: 'bound after the last was created', value: (seconds - created) * 1000, unit: 'ms', better: 'less' },
+      ...(used === undefined
+        ? []
+        : [{ name: 'a pod: server CPU', value: used / wanted, unit: 'us', better: 'less' as const }]),
+    ];
   },
   async cleanUp(target) {
     await target.request('DELETE', `${path}?gracePeriodSeconds=0`);
