@@ -37,6 +37,12 @@ export function canonical<T>(schema: Schema, value: T): T {
   return new Walk(false).value(schema, value);
 }
 
+/** The same for a changed copy of an object in canonical form: what the two share is not looked at again. */
+export function canonicalChange<T>(schema: Schema, next: T, live: T): T {
+  if (schema.custom) return pruneCustom(schema, next).object;
+  return new Walk(false).changed(schema, next, live);
+}
+
 const jsonSchemaProps = 'io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaProps';
 const shortName = (schema: Schema) => schema.name?.slice(schema.name.lastIndexOf('.') + 1) ?? '';
 const isMap = (schema: Schema) => typeof schema.additionalProperties === 'object';
@@ -128,7 +134,15 @@ class Walk {
     }
   }
 
-  #struct_(schema: Schema, value: any): any {
+  changed(schema: Schema, value: any, live: any): any {
+    if (value === live) return value;
+    const both = typeof live === 'object' && live !== null && !Array.isArray(live) && !schema.union;
+    return both && schema.type === 'object' && schema.properties && !schema.preserveUnknownFields
+      ? this.#struct_(schema, value, live)
+      : this.value(schema, value);
+  }
+
+  #struct_(schema: Schema, value: any, live?: any): any {
     if (typeof value !== 'object' || value === null || Array.isArray(value)) this.#fail(value);
     const holder = this.#holder;
     const outerField = this.#field;
@@ -152,7 +166,7 @@ class Walk {
       this.#field = field;
       this.#depth = 0;
       if (this.#checked) this.#path.push(key);
-      const walked = this.value(field, given);
+      const walked = live === undefined ? this.value(field, given) : this.changed(field, given, live[key]);
       if (this.#checked) this.#path.pop();
       if (field.presence === 'nonzero' && isZero(walked, given)) {
         // Defaulting and validation tell an empty list from a missing one; what is written does not.

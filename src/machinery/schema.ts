@@ -38,8 +38,20 @@ export interface Schema {
   readonly custom?: boolean;
   /** What values must be beside their type (JSON Schema's keywords), for custom resources. */
   readonly constraints?: Constraints;
+  /** x-kubernetes-validations. */
+  readonly rules?: readonly CelRule[];
   /** Only in a CRD's schema of schemas. */
   readonly union?: 'schema-or-array' | 'schema-or-bool';
+}
+
+/** A rule in CEL that values keep. */
+export interface CelRule {
+  readonly rule: string;
+  readonly message?: string;
+  readonly messageExpression?: string;
+  readonly reason?: string;
+  readonly fieldPath?: string;
+  readonly optionalOldSelf?: boolean;
 }
 
 export interface Constraints {

@@ -10,6 +10,7 @@ import { formatTime } from '../time.ts';
 import { validateObjectMeta, validateObjectMetaUpdate } from '../validation/metadata.ts';
 import { evaluate, parseJsonPath } from './json-path.ts';
 import { applyDefaults } from './prune.ts';
+import { validateRules } from './rules.ts';
 import { rootSchema } from './schema.ts';
 import { validateCustom } from './validate.ts';
 
@@ -83,16 +84,29 @@ function strategyOf(
   version: CustomResourceDefinitionVersion,
   schema: ReturnType<typeof rootSchema>,
 ): Strategy {
-  const validate = (object: ApiObject): FieldError[] => [
-    ...validateObjectMeta(object.metadata),
-    ...(object.kind === kind ? [] : [invalidValue('kind', object.kind, `must be ${kind}`)]),
-    ...validateCustom(schema, object),
+  // New objects, until they are validated: only then nothing is older.
+  const fresh = new WeakSet<ApiObject>();
+  /** Rules are not asked about values whose shape is wrong. */
+  const sound = new WeakSet<ApiObject>();
+  const validate = (object: ApiObject): FieldError[] => {
+    const faults = validateCustom(schema, object);
+    if (!faults.length) sound.add(object);
+    return [
+      ...validateObjectMeta(object.metadata),
+      ...(object.kind === kind ? [] : [invalidValue('kind', object.kind, `must be ${kind}`)]),
+      ...faults,
+      ...(sound.has(object) && fresh.has(object) ? validateRules(schema, object, undefined) : []),
+    ];
+  };
+  const validateUpdate = (next: ApiObject, old: ApiObject) => [
+    ...validateObjectMetaUpdate(next.metadata, old.metadata),
+    ...(sound.has(next) ? validateRules(schema, next, old) : []),
   ];
-  const validateUpdate = (next: ApiObject, old: ApiObject) => validateObjectMetaUpdate(next.metadata, old.metadata);
   return {
     allowUnconditionalUpdate: false,
     setDefaults: (object) => applyDefaults(schema, object),
     prepareForCreate(object) {
+      fresh.add(object);
       if (version.subresources?.status) delete object.status;
     },
     validate,

@@ -75,6 +75,7 @@ function convert(source: any): Schema {
     listType: x('list-type'),
     listMapKeys: x('list-map-keys'),
     mapType: x('map-type'),
+    rules: x('validations'),
     constraints: Object.keys(constraints).length ? constraints : undefined,
   }) as Schema;
 }

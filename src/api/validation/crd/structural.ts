@@ -4,6 +4,8 @@
 import type { FieldError } from '../../errors.ts';
 import { forbiddenField, invalidValue, notSupported, required, typeInvalid } from '../../fields.ts';
 
+import { validateCelRule } from './cel-rules.ts';
+
 const types = ['array', 'boolean', 'integer', 'number', 'object', 'string'];
 const reasons = ['FieldValueDuplicate', 'FieldValueForbidden', 'FieldValueInvalid', 'FieldValueRequired'];
 
@@ -20,7 +22,8 @@ const placeText: Readonly<Record<Place, string>> = {
   value: 'for specified object fields',
 };
 
-function validate(schema: any, path: string, place: Place): FieldError[] {
+/** `uncorrelatable` is the list, if any, above this schema whose elements cannot be matched with older ones. */
+function validate(schema: any, path: string, place: Place, uncorrelatable?: string): FieldError[] {
   if (typeof schema !== 'object' || schema === null) return [];
   const errors: FieldError[] = [];
   if (schema.$ref !== undefined) return [forbiddenField(`${path}.$ref`, '$ref is not supported')];
@@ -28,17 +31,23 @@ function validate(schema: any, path: string, place: Place): FieldError[] {
   errors.push(...validateExtensions(schema, path));
   errors.push(...validateForbidden(schema, path));
   for (const [name, property] of Object.entries(schema.properties ?? {}))
-    errors.push(...validate(property, `${path}.properties[${name}]`, 'field'));
-  if (schema.items && !Array.isArray(schema.items)) errors.push(...validate(schema.items, `${path}.items`, 'item'));
+    errors.push(...validate(property, `${path}.properties[${name}]`, 'field', uncorrelatable));
+  if (schema.items && !Array.isArray(schema.items)) {
+    const own = schema['x-kubernetes-list-type'] === 'map' ? undefined : path;
+    errors.push(...validate(schema.items, `${path}.items`, 'item', uncorrelatable ?? own));
+  }
   if (typeof schema.additionalProperties === 'object')
-    errors.push(...validate(schema.additionalProperties, `${path}.additionalProperties`, 'value'));
+    errors.push(...validate(schema.additionalProperties, `${path}.additionalProperties`, 'value', uncorrelatable));
   for (const junction of ['allOf', 'anyOf', 'oneOf'])
     for (const [index, part] of (schema[junction] ?? []).entries())
       errors.push(...validatePart(part, `${path}.${junction}[${index}]`));
   if (schema.not) errors.push(...validatePart(schema.not, `${path}.not`));
   if (schema.default !== undefined) errors.push(...validateDefault(schema.default, schema, `${path}.default`));
   for (const [index, rule] of (schema['x-kubernetes-validations'] ?? []).entries())
-    errors.push(...validateRule(rule, `${path}.x-kubernetes-validations[${index}]`));
+    errors.push(
+      ...validateRule(rule, `${path}.x-kubernetes-validations[${index}]`),
+      ...validateCelRule(rule, schema, `${path}.x-kubernetes-validations[${index}]`, uncorrelatable),
+    );
   return errors;
 }
 

@@ -1,0 +1,132 @@
+import { describe, expect, test } from 'vitest';
+import type { CustomResourceDefinition } from '../generated/types.ts';
+import { validateDefinition } from '../validation/crd/definition.ts';
+import { validateRules } from './rules.ts';
+import { rootSchema } from './schema.ts';
+
+const schemaWith = (rules: object[], properties: object = {}) =>
+  rootSchema({
+    type: 'object',
+    properties: {
+      spec: {
+        type: 'object',
+        properties: {
+          min: { type: 'integer' },
+          max: { type: 'integer' },
+          name: { type: 'string' },
+          when: { type: 'string', format: 'date-time' },
+          wait: { type: 'string', format: 'duration' },
+          size: { 'x-kubernetes-int-or-string': true },
+          'a-b': { type: 'string' },
+          items: { type: 'array', items: { type: 'string' } },
+          labels: { type: 'object', additionalProperties: { type: 'string' } },
+          ...properties,
+        },
+        'x-kubernetes-validations': rules,
+      },
+    },
+  });
+const faults = (rule: object, spec: object, old?: object) =>
+  validateRules(schemaWith([rule]), { spec }, old && { spec: old }).map(({ field, message }) => `${field}: ${message}`);
+
+describe('rules', () => {
+  test.each<[string, object]>([
+    ['self.min <= self.max', { min: 1, max: 2 }],
+    ["self.name.startsWith('a') && self.name.size() == 2", { name: 'ab' }],
+    ["self.when > timestamp('2020-01-01T00:00:00Z')", { when: '2021-01-01T00:00:00Z' }],
+    ["self.wait < duration('1h')", { wait: '30m' }],
+    ['self.a__dash__b == "x"', { 'a-b': 'x' }],
+    ["self.items.all(i, i.matches('^x-'))", { items: ['x-a', 'x-b'] }],
+    ["'k' in self.labels && self.labels.k == 'v'", { labels: { k: 'v' } }],
+    ['!has(self.name)', {}],
+    ['type(self.size) == int ? self.size > 1 : self.size == "10%"', { size: '10%' }],
+    ["quantity('1Gi').isGreaterThan(quantity('500Mi'))", {}],
+    ["cidr('10.0.0.0/8').containsIP(ip('10.1.2.3')) && isIP('::1')", {}],
+    ["self.items.isSorted() && sets.contains(self.items, ['a'])", { items: ['a', 'b'] }],
+    ['[1, 2].sum() == 3 && [3, 1].min() == 1', {}],
+    ["'a-b'.replace('-', '_') == 'a_b' && 'x1y'.find('[0-9]') == '1'", {}],
+  ])('%s holds', (rule, spec) => expect(faults({ rule }, spec)).toEqual([]));
+
+  test.each<[string, object, object, string[]]>([
+    ['a message', { rule: 'self.min < 1', message: 'too big' }, { min: 5 }, ['spec: Invalid value: too big']],
+    ['no message', { rule: 'self.min < 1' }, { min: 5 }, ['spec: Invalid value: failed rule: self.min < 1']],
+    [
+      'a message that is made',
+      {
+        rule: 'self.min < 1',
+        messageExpression: "'is ' + string(self.min)",
+        reason: 'FieldValueForbidden',
+        fieldPath: '.min',
+      },
+      { min: 5 },
+      ['spec.min: Forbidden: is 5'],
+    ],
+    [
+      'a field that is not there',
+      { rule: 'self.min < self.max' },
+      { min: 5 },
+      ['spec: Invalid value: "object": no such key: max evaluating rule: self.min < self.max'],
+    ],
+  ])('a rule that fails, with %s', (_, rule, spec, wanted) => expect(faults(rule, spec)).toEqual(wanted));
+
+  test('transition rules wait for an old value', () => {
+    const rule = { rule: 'self.min >= oldSelf.min', message: 'shrinks' };
+    expect(faults(rule, { min: 1 })).toEqual([]);
+    expect(faults(rule, { min: 1 }, { min: 2 })).toEqual(['spec: Invalid value: shrinks']);
+  });
+
+  test('an optional old value is none for a new object', () => {
+    const rule = { rule: 'oldSelf.hasValue() || self.name == "first"', optionalOldSelf: true, message: 'no' };
+    expect(faults(rule, { name: 'x' })).toEqual(['spec: Invalid value: no']);
+    expect(faults(rule, { name: 'x' }, { name: 'y' })).toEqual([]);
+  });
+
+  test('what does not change is not judged anew', () =>
+    expect(faults({ rule: 'self.min < 1' }, { min: 5 }, { min: 5 })).toEqual([]));
+});
+
+describe('the rules of a definition', () => {
+  const define = (rule: object, properties: object = { a: { type: 'integer' } }) =>
+    validateDefinition({
+      metadata: { name: 'ws.x.test' },
+      spec: {
+        group: 'x.test',
+        scope: 'Cluster',
+        names: { plural: 'ws', singular: 'w', kind: 'W', listKind: 'WList' },
+        conversion: { strategy: 'None' },
+        versions: [
+          {
+            name: 'v1',
+            served: true,
+            storage: true,
+            schema: {
+              openAPIV3Schema: {
+                type: 'object',
+                properties: { spec: { type: 'object', properties, 'x-kubernetes-validations': [rule] } },
+              },
+            },
+          },
+        ],
+      },
+      status: { storedVersions: ['v1'] },
+    } as unknown as CustomResourceDefinition).map(({ message }) => message);
+
+  test.each<[string, string | undefined]>([
+    ['self.a > 1', undefined],
+    ['self.b > 1', "ERROR: <input>:1:5: undefined field 'b'\n | self.b > 1\n | ....^"],
+    ['self >', "ERROR: <input>:1:7: Syntax error: mismatched input '<EOF>'"],
+    ['other.a', "undeclared reference to 'other' (in container '')"],
+    ['size("x")', 'cel expression must evaluate to a bool'],
+  ])('%s', (rule, why) => {
+    const found = define({ rule });
+    if (why) expect(found[0]).toContain(why);
+    else expect(found).toEqual([]);
+  });
+
+  test('an element of a plain list has no old value', () => {
+    const items = { type: 'integer', 'x-kubernetes-validations': [{ rule: 'self >= oldSelf' }] };
+    expect(define({ rule: 'true' }, { a: { type: 'array', items } })[0]).toContain(
+      'oldSelf cannot be used on the uncorrelatable portion of the schema',
+    );
+  });
+});
