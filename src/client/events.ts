@@ -10,6 +10,8 @@ const similarLimit = 10;
 const burst = 25;
 const refillMs = 300_000;
 const cacheLimit = 4096;
+/** Events that wait to be sent, one after the other; more are dropped, as client-go's broadcaster does. */
+const queueLimit = 1000;
 const combinedPrefix = '(combined from similar events): ';
 
 export interface EventSource {
@@ -62,6 +64,7 @@ class Recorder implements EventRecorder {
   readonly #similar = new Map<string, Similar>();
   readonly #buckets = new Map<string, { tokens: number; atMs: number }>();
   #sending: Promise<void> = Promise.resolve();
+  #queued = 0;
 
   constructor(context: Pick<ComponentContext, 'client' | 'clock' | 'logger'>, source: EventSource) {
     this.#context = context;
@@ -69,6 +72,7 @@ class Recorder implements EventRecorder {
   }
 
   event(object: ApiObject, type: 'Normal' | 'Warning', reason: string, message: string, fieldPath?: string): void {
+    if (this.#queued >= queueLimit) return;
     const regarding = {
       kind: object.kind,
       ...(object.metadata.namespace && { namespace: object.metadata.namespace }),
@@ -82,7 +86,10 @@ class Recorder implements EventRecorder {
     const who = JSON.stringify(identity);
     if (!this.#allowed(who)) return;
     const { message: text, key } = this.#combine(`${who}|${type}|${reason}`, `${part ?? ''}|`, message);
-    this.#sending = this.#sending.then(() => this.#send(key, { regarding, type, reason, message: text }));
+    this.#queued++;
+    this.#sending = this.#sending
+      .then(() => this.#send(key, { regarding, type, reason, message: text }))
+      .finally(() => this.#queued--);
   }
 
   async flush(): Promise<void> {

@@ -27,6 +27,10 @@ import {
 const rememberedTransactions = 1_000;
 /** Transactions of one flush; what comes later waits for the next, so that the first need not wait for too many. */
 const largestBatch = 2_000;
+/** Entries that are kept after they were written: what was written is often written again, and then its old value is asked for. */
+const recentEntries = 4_096;
+/** Larger ones are read from the disk again. */
+const recentBytes = 8_192;
 
 export interface EmbeddedOptions {
   readonly directory: string;
@@ -86,6 +90,7 @@ class EmbeddedStore implements Store {
   #flushing: Promise<void> | undefined;
   /** Keys of the batch that is being flushed, as they still are for everybody. */
   readonly #before = new Map<string, Entry | undefined>();
+  readonly #recent = new Map<string, Entry>();
   #closed = false;
   /** Whether the last flush failed. */
   #failed = false;
@@ -253,7 +258,10 @@ class EmbeddedStore implements Store {
     }
     this.#before.clear();
     for (const { changes } of written) this.#noteLeases(changes);
-    for (const transaction of written) this.#log.append(transaction);
+    for (const transaction of written) {
+      this.#remember(transaction.changes);
+      this.#log.append(transaction);
+    }
     for (const answer of answers) answer();
     if (this.#log.surplus) await this.compact(this.#log.surplus).catch(told);
   }
@@ -264,7 +272,7 @@ class EmbeddedStore implements Store {
     fresh: Map<string, Entry | undefined>,
     revision: Revision,
   ): { revision: Revision; changes?: Change[]; current?: Entry[] } {
-    const now = (key: string) => (fresh.has(key) ? fresh.get(key) : this.#read(key));
+    const now = (key: string) => (fresh.has(key) ? fresh.get(key) : (this.#recent.get(key) ?? this.#read(key)));
     for (const { key, expected } of writes)
       if (expected !== undefined && (now(key)?.modRevision ?? 0) !== expected)
         return { revision, current: writes.flatMap((write) => now(write.key) ?? []) };
@@ -299,6 +307,16 @@ class EmbeddedStore implements Store {
     });
     // The batch resolves when LMDB has committed; only `flushed` says that the disk has it.
     await Promise.all([committed, env.flushed]);
+  }
+
+  #remember(changes: readonly Change[]): void {
+    for (const change of changes)
+      if (change.type === 'delete') this.#recent.delete(change.key);
+      else {
+        this.#recent.delete(change.entry.key);
+        if (change.entry.value.length <= recentBytes) this.#recent.set(change.entry.key, change.entry);
+      }
+    while (this.#recent.size > recentEntries) this.#recent.delete(this.#recent.keys().next().value as string);
   }
 
   #noteLeases(changes: readonly Change[]): void {

@@ -1,7 +1,7 @@
 // A change that the server itself makes to an object, past strategy, admission and field ownership: binding, eviction.
 
-import { type ApiObject, notFound } from '../../api/api.ts';
-import { inOrder, served } from './codec.ts';
+import { type ApiObject, canonicalChange, notFound } from '../../api/api.ts';
+import { ordered, served } from './codec.ts';
 import { keyOf, type Target } from './target.ts';
 import { put, staleObject, toStored } from './write.ts';
 
@@ -17,7 +17,7 @@ export async function modify(target: Target, change: (object: ApiObject) => void
     if (live.status) next.status = { ...live.status };
     change(next);
     if (dryRun) return next;
-    const result = await put(target, toStored(kind, inOrder(kind, next)), item.revision);
+    const result = await put(target, toStored(kind, ordered(canonicalChange(kind.schema, next, live))), item.revision);
     if (result) return result.object;
   }
   throw staleObject(kind, name);

@@ -14,18 +14,31 @@ const storage = insufficient('ephemeral-storage');
 /** More than the node could ever have: no removal of other pods helps. */
 const hopeless = (rejection: Rejection): Rejection => ({ ...rejection, resolvable: false });
 
-function misfits(requests: Requests, { allocatable, requested, pods }: NodeInfo): readonly Rejection[] | undefined {
-  let found: Rejection[] | undefined;
+/** Asked of each node for each pod: most nodes fit, and that is found out without making anything. */
+function misfits(requests: Requests, node: NodeInfo): readonly Rejection[] | undefined {
+  const { allocatable, requested, pods } = node;
+  const { cpuMillis, memoryBytes, ephemeralStorageBytes, scalars } = requests;
+  const fits =
+    pods.size < allocatable.pods &&
+    (cpuMillis === 0 || cpuMillis <= allocatable.cpuMillis - requested.cpuMillis) &&
+    (memoryBytes === 0 || memoryBytes <= allocatable.memoryBytes - requested.memoryBytes) &&
+    (ephemeralStorageBytes === 0 ||
+      ephemeralStorageBytes <= allocatable.ephemeralStorageBytes - requested.ephemeralStorageBytes);
+  return fits && scalars.size === 0 ? undefined : reasons(requests, node);
+}
+
+function reasons(requests: Requests, { allocatable, requested, pods }: NodeInfo): readonly Rejection[] | undefined {
+  const found: Rejection[] = [];
   const check = (rejection: Rejection, wants: number, has: number, used: number) => {
-    if (wants > 0 && wants > has - used) (found ??= []).push(wants > has ? hopeless(rejection) : rejection);
+    if (wants > 0 && wants > has - used) found.push(wants > has ? hopeless(rejection) : rejection);
   };
-  if (pods.size + 1 > allocatable.pods) (found ??= []).push(tooManyPods);
+  if (pods.size + 1 > allocatable.pods) found.push(tooManyPods);
   check(cpu, requests.cpuMillis, allocatable.cpuMillis, requested.cpuMillis);
   check(memory, requests.memoryBytes, allocatable.memoryBytes, requested.memoryBytes);
   check(storage, requests.ephemeralStorageBytes, allocatable.ephemeralStorageBytes, requested.ephemeralStorageBytes);
   for (const [name, amount] of requests.scalars)
     check(insufficient(name), amount, allocatable.scalars.get(name) ?? 0, requested.scalars.get(name) ?? 0);
-  return found;
+  return found.length ? found : undefined;
 }
 
 /** Share of the node that stays free: 100 for an empty one. */
