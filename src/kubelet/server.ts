@@ -4,10 +4,10 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
-import type { TLSSocket } from 'node:tls';
 import type { Pod } from '../api/api.ts';
 import type { ContainerStatus } from '../container-runtime/container-runtime.ts';
 import type { Metrics } from '../machinery/metrics.ts';
+import { AccessError, KubeletAccess } from './access.ts';
 import { type LogOptions, readLog } from './logs.ts';
 import { newest } from './pod-actions.ts';
 import { statsSummary } from './stats.ts';
@@ -29,7 +29,7 @@ class HttpError extends Error {
   }
 }
 
-/** Only clients with a certificate of the cluster's CA are heard, but for /healthz. */
+/** Everything but /healthz needs the API server's consent to who asks. */
 export async function startServer(
   tools: KubeletTools,
   pods: () => readonly Pod[],
@@ -37,17 +37,16 @@ export async function startServer(
   tls: { cert: string; key: string; clientCA: string },
 ): Promise<KubeletServer> {
   const sockets = new Set<Duplex>();
+  const access = new KubeletAccess(tools.client, tools.clock, tools.config.nodeName);
   const server = createServer(
     { cert: tls.cert, key: tls.key, ca: tls.clientCA, requestCert: true, rejectUnauthorized: false },
     (request, response) => {
-      handle(tools, pods, metrics, request, response).catch((error) => answerError(response, error));
+      handle(tools, access, pods, metrics, request, response).catch((error) => answerError(response, error));
     },
   );
   server.on('upgrade', (request, socket: Duplex, head) => {
     socket.on('error', () => {});
-    upgrade(tools, pods, request, socket, head).catch((error) =>
-      refuse(socket, error instanceof HttpError ? error.code : 500, error.message),
-    );
+    upgrade(tools, access, pods, request, socket, head).catch((error) => refuse(socket, codeOf(error), error.message));
   });
   server.on('connection', (socket) => {
     sockets.add(socket);
@@ -67,20 +66,16 @@ export async function startServer(
   };
 }
 
+const codeOf = (error: Error) => (error instanceof HttpError || error instanceof AccessError ? error.code : 500);
+
 function answerError(response: ServerResponse, error: Error): void {
   if (response.headersSent) return void response.destroy();
-  response
-    .writeHead(error instanceof HttpError ? error.code : 500, { 'Content-Type': 'text/plain; charset=utf-8' })
-    .end(`${error.message}\n`);
-}
-
-function mustBeAuthorized(request: IncomingMessage): void {
-  const { authorized } = request.socket as TLSSocket;
-  if (!authorized) throw new HttpError(401, 'Unauthorized');
+  response.writeHead(codeOf(error), { 'Content-Type': 'text/plain; charset=utf-8' }).end(`${error.message}\n`);
 }
 
 async function handle(
   tools: KubeletTools,
+  access: KubeletAccess,
   pods: () => readonly Pod[],
   metrics: Metrics,
   request: IncomingMessage,
@@ -89,7 +84,7 @@ async function handle(
   const url = new URL(request.url ?? '/', 'https://kubelet');
   const [, verb, ...rest] = url.pathname.split('/');
   if (verb === 'healthz') return void response.end(tools.cache.error ? `[-]PLEG ${tools.cache.error}` : 'ok');
-  mustBeAuthorized(request);
+  await access.check(request, verb);
   switch (verb) {
     case 'containerLogs':
       return containerLogs(tools, findPod(pods(), rest), rest[2] ?? '', url.searchParams, response);
@@ -189,14 +184,15 @@ function waitingReason(pod: Pod, name: string): string {
 
 async function upgrade(
   tools: KubeletTools,
+  access: KubeletAccess,
   pods: () => readonly Pod[],
   request: IncomingMessage,
   socket: Duplex,
   head: Buffer,
 ): Promise<void> {
-  mustBeAuthorized(request);
   const { pathname, searchParams: params } = new URL(request.url ?? '/', 'https://kubelet');
   const [, verb, ...rest] = pathname.split('/');
+  await access.check(request, verb);
   if (verb === 'portForward') {
     const pod = findPod(pods(), rest);
     const sandbox = tools.cache.get(pod.metadata.uid).sandboxes.find((s) => s.state === 'ready');

@@ -1,6 +1,6 @@
 // Turns an HTTP upgrade into channels: WebSocket (v5 and v4.channel.k8s.io) or SPDY/3.1.
 
-import type { IncomingMessage } from 'node:http';
+import { type IncomingMessage, STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { createWebSocketStream, type WebSocket, WebSocketServer } from 'ws';
 
@@ -16,8 +16,7 @@ const list = (header: string | string[] | undefined): string[] =>
 
 /** Answers an upgrade that cannot be. */
 export function refuse(socket: Duplex, code: number, message: string): void {
-  const reason =
-    code === 400 ? 'Bad Request' : code === 403 ? 'Forbidden' : code === 404 ? 'Not Found' : 'Internal Server Error';
+  const reason = STATUS_CODES[code] ?? 'Internal Server Error';
   socket.end(
     `HTTP/1.1 ${code} ${reason}\r\nConnection: close\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: ${Buffer.byteLength(message)}\r\n\r\n${message}`,
   );
