@@ -9,6 +9,8 @@ import { limitRanger } from './limit-ranger.ts';
 import { namespaceLifecycle } from './namespace-lifecycle.ts';
 import { nodeRestriction } from './node-restriction.ts';
 import { podSecurity } from './pod-security.ts';
+import { mutatingAdmissionPolicy } from './policies/mutating-admission-policy.ts';
+import { validatingAdmissionPolicy } from './policies/validating-admission-policy.ts';
 import { priority } from './priority.ts';
 import { resourceQuota } from './resource-quota.ts';
 import { runtimeClass } from './runtime-class.ts';
@@ -26,5 +28,7 @@ export const admissionPlugins = (client: () => Client): readonly AdmissionPlugin
   defaultStorageClass(client),
   runtimeClass(client), // after the default tolerations: its own come behind them
   defaultIngressClass(client),
+  mutatingAdmissionPolicy(client), // after all that Kubernetes itself adds
+  validatingAdmissionPolicy(client),
   resourceQuota(), // last: what is refused for another reason is not charged
 ];

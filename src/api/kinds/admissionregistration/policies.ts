@@ -1,8 +1,9 @@
-// Admission policies written in CEL, and their bindings. Expressions are not compiled here.
+// Admission policies written in CEL, and their bindings. Expressions are compiled, so that a wrong one is refused at once.
 // https://kubernetes.io/docs/reference/access-authn-authz/validating-admission-policy/
 
+import { CelError, compileCel } from '../../cel/cel.ts';
 import type { FieldError } from '../../errors.ts';
-import { notSupported, oneOf, required } from '../../fields.ts';
+import { invalidValue, notSupported, oneOf, required } from '../../fields.ts';
 import type { KindBehaviour } from '../../kind.ts';
 import { unset } from '../cells.ts';
 import { validateRules } from './rules.ts';
@@ -13,6 +14,22 @@ function defaultMatch(match: any): void {
   match.namespaceSelector ??= {};
   match.objectSelector ??= {};
   for (const rule of [...(match.resourceRules ?? []), ...(match.excludeResourceRules ?? [])]) rule.scope ??= '*';
+}
+
+/** What expressions may read; variables of the policy's own only where it has some. */
+const readable = ['object', 'oldObject', 'request', 'params', 'namespaceObject'];
+
+function expressionFaults(expression: string, path: string, variables: readonly string[], type?: string): FieldError[] {
+  if (!expression.trim()) return [];
+  try {
+    const program = compileCel(expression, variables);
+    return !type || program.type === type || program.type === 'dyn'
+      ? []
+      : [invalidValue(path, expression, `must evaluate to ${type} but got ${program.type}`)];
+  } catch (error) {
+    if (error instanceof CelError) return [invalidValue(path, expression, error.message)];
+    throw error;
+  }
 }
 
 function validatePolicy(policy: any, parts: 'validations' | 'mutations'): FieldError[] {
@@ -30,10 +47,22 @@ function validatePolicy(policy: any, parts: 'validations' | 'mutations'): FieldE
     const message = 'validations or auditAnnotations must contain at least one item';
     errors.push(required('spec.validations', message), required('spec.auditAnnotations', message));
   }
+  const variables = [...readable, ...(spec.variables?.length ? ['variables'] : [])];
+  for (const [index, { expression }] of (spec.matchConditions ?? []).entries())
+    errors.push(...expressionFaults(expression ?? '', `spec.matchConditions[${index}].expression`, readable, 'bool'));
+  for (const [index, { expression }] of (spec.variables ?? []).entries())
+    errors.push(...expressionFaults(expression ?? '', `spec.variables[${index}].expression`, variables));
+  for (const [index, { applyConfiguration, jsonPatch }] of (spec.mutations ?? []).entries())
+    for (const [field, part] of Object.entries({ applyConfiguration, jsonPatch }))
+      if (part)
+        errors.push(
+          ...expressionFaults(part.expression ?? '', `spec.mutations[${index}].${field}.expression`, variables),
+        );
   const reasons = ['Forbidden', 'Invalid', 'RequestEntityTooLarge', 'Unauthorized'];
   for (const [index, { expression, reason }] of (spec.validations ?? []).entries()) {
     const path = `spec.validations[${index}]`;
     if (!expression?.trim()) errors.push(required(`${path}.expression`, 'expression is not specified'));
+    else errors.push(...expressionFaults(expression, `${path}.expression`, variables, 'bool'));
     if (reason !== undefined && !reasons.includes(reason))
       errors.push(notSupported(`${path}.reason`, reason, reasons.slice(0, 3)));
   }
