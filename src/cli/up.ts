@@ -98,7 +98,7 @@ async function startInBackground(
   await openDataDirectory(directory).catch((error) => {
     throw error instanceof DataDirectoryError ? new CliError(error.message) : error;
   });
-  const log = openSync(directory.log, 'a');
+  const log = openSync(directory.log, 'a', 0o600);
   const node = [
     ...process.execArgv,
     ...youngMemory.filter(() => !process.execArgv.some((a) => a.includes('semi-space'))),
