@@ -42,6 +42,8 @@ export interface ClusterConfig {
 export const defaultPort = 6443;
 export const defaultServiceCidr = '10.96.0.0/12';
 export const defaultClusterCidr = '10.244.0.0/16';
+/** A crowd of simulated nodes needs more than the 256 ranges of the default one. */
+const crowdClusterCidr = '10.128.0.0/9';
 export const defaultCriEndpoint = '/run/containerd/containerd.sock';
 
 /** What a cluster is asked for; everything else has a default. */
@@ -59,7 +61,7 @@ export function completeConfig({ nodes = 1, ...given }: ClusterRequest): Cluster
     etcdEndpoints: [],
     nodeIP: primaryAddress(),
     serviceCidr: defaultServiceCidr,
-    clusterCidr: defaultClusterCidr,
+    clusterCidr: given.runtime === 'simulated' && nodes > 256 ? crowdClusterCidr : defaultClusterCidr,
     clusterDomain: 'cluster.local',
     proxyMode: 'auto',
     ...given,

@@ -94,11 +94,14 @@ async function allReady(config: ClusterConfig, nodes: Informer<Node>, { clock }:
         (name) => `${name}: ${readyCondition(nodes.get(name) ?? ({} as Node))?.message ?? 'not registered'}`,
       );
       if (why.length === 0) resolve();
-      else reject(new Error(`not Ready after ${readyTimeoutMs / 1000} s: ${why.join('; ')}`));
+      else reject(new Error(`not Ready after ${readyTimeoutMs / 1000} s: ${firstFew(why)}`));
     };
     clock.sleep(readyTimeoutMs, tooLate.signal).then(done, () => stop());
   }).finally(() => tooLate.abort());
 }
+
+const firstFew = (texts: readonly string[]): string =>
+  texts.length > 5 ? `${texts.slice(0, 5).join('; ')}; and ${texts.length - 5} more` : texts.join('; ');
 
 function statusOf(cluster: Cluster, informer: Informer<Node>, uptimeMs: number): ClusterStatus {
   const components = cluster.status();
