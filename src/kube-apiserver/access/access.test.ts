@@ -203,6 +203,14 @@ describe('Node', () => {
     ],
     ['the status of a pod', node, here('pods', 'on-n1', { subresource: 'status', verb: 'patch' }), true],
     ['exec', node, here('pods', 'on-n1', { subresource: 'exec', verb: 'create' }), false],
+    ['its own pod', node, here('pods', 'on-n1'), true],
+    ['another pod', node, here('pods', 'else'), false],
+    ['the pods of its node', node, here('pods', '', { verb: 'list', fieldSelector: 'spec.nodeName=n1' }), true],
+    ['the pods of another node', node, here('pods', '', { verb: 'watch', fieldSelector: 'spec.nodeName=n2' }), false],
+    ['all pods', node, here('pods', '', { verb: 'list' }), false],
+    ['its own node', node, { resource: 'nodes', name: 'n1', verb: 'watch' }, true],
+    ['another node', node, { resource: 'nodes', name: 'n2' }, false],
+    ['all nodes', node, { resource: 'nodes', verb: 'list' }, false],
     ['a name without the group', impostor, here('secrets', 'volume'), false],
   ])('%s', async (_, user, over, wanted) => expect(await may(user, over)).toBe(wanted));
 });

@@ -25,10 +25,10 @@ const rules: readonly PolicyRule[] = [
   rule('authentication.k8s.io', ['tokenreviews'], ['create']),
   rule('authorization.k8s.io', ['subjectaccessreviews', 'localsubjectaccessreviews'], ['create']),
   rule('', ['services'], ['get', 'list', 'watch']),
-  rule('', ['nodes'], ['create', 'get', 'list', 'watch', 'update', 'patch']),
+  rule('', ['nodes'], ['create', 'update', 'patch']), // which one it may change: NodeRestriction
   rule('', ['nodes/status'], ['update', 'patch']),
   rule('', ['events'], ['create', 'update', 'patch']),
-  rule('', ['pods'], ['get', 'list', 'watch', 'create', 'delete']),
+  rule('', ['pods'], ['create', 'delete']),
   rule('', ['pods/status'], ['update', 'patch']),
   rule('', ['pods/eviction'], ['create']),
   rule('certificates.k8s.io', ['certificatesigningrequests'], ['create', 'get', 'list', 'watch']),
@@ -55,6 +55,15 @@ export function nodeAuthorizer(pods: Informer<Pod>): Authorizer {
     return related(node, attributes, (pod) => refers(pod, name));
   }
 
+  /** Since 1.34 a node sees its own pods alone (KEP-4601). */
+  function readPods(node: string, attributes: Attributes): Decision {
+    const { verb, name, fieldSelector = '' } = attributes;
+    if (verb === 'get') return related(node, attributes, (pod) => pod.metadata.name === name);
+    return fieldSelector.split(',').some((part) => /^spec\.nodeName==?(.+)$/.exec(part)?.[1] === node)
+      ? yes
+      : no(`can only list/watch pods with spec.nodeName field selector`);
+  }
+
   return {
     name: 'Node',
     authorize(attributes): Decision {
@@ -64,6 +73,8 @@ export function nodeAuthorizer(pods: Informer<Pod>): Authorizer {
       if (group === '' && subresource === '') {
         if (resource === 'secrets') return readObject(node, attributes, refersToSecret);
         if (resource === 'configmaps') return readObject(node, attributes, refersToConfigMap);
+        if (resource === 'pods' && reads.includes(verb)) return readPods(node, attributes);
+        if (resource === 'nodes' && reads.includes(verb)) return readNode(node, name);
         if (resource === 'persistentvolumeclaims') return readObject(node, attributes, refersToClaim);
         if (resource === 'serviceaccounts')
           return readObject(node, attributes, (pod, account) => pod.spec.serviceAccountName === account);
@@ -78,6 +89,13 @@ export function nodeAuthorizer(pods: Informer<Pod>): Authorizer {
       return rules.some((r) => allows(r, attributes)) ? yes : no();
     },
   };
+}
+
+const reads = ['get', 'list', 'watch'];
+
+function readNode(node: string, name: string): Decision {
+  if (name === node) return yes;
+  return no(`node '${node}' cannot read ${name ? `'${name}'` : 'all nodes'}, only its own Node object`);
 }
 
 const leaseVerbs = ['get', 'create', 'update', 'patch', 'delete'];

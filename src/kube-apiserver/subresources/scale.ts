@@ -14,9 +14,10 @@ import { labelSelector } from '../../machinery/label-selector.ts';
 import { decodeShape, decodeValue, served } from '../registry/codec.ts';
 import { itemOf } from '../registry/get.ts';
 import { applyTo, patchOf } from '../registry/patch.ts';
-import { type Target, type WriteOptions, writeOptions } from '../registry/target.ts';
+import { keyOf, type Target, type WriteOptions, writeOptions } from '../registry/target.ts';
 import { matchName, replaceObject } from '../registry/update.ts';
 import { objectReply, type Reply } from '../request.ts';
+import { failure } from '../status.ts';
 import type { Subresource } from './subresources.ts';
 
 /** A Scale has no storage of its own: only its shape counts. */
@@ -89,10 +90,10 @@ async function put(target: Target): Promise<Reply> {
 async function patch(target: Target): Promise<Reply> {
   const options = writeOptions(target.request, 'PatchOptions');
   if (/^application\/apply-patch/.test(target.request.headers['content-type'] ?? '')) {
-    const result = await applyTo(target, options, scaleKind, ({ apiVersion, kind, metadata, spec }) => ({
-      ...replicasOnly(target.kind, metadata, spec),
-      ...(apiVersion && kind && {}),
-    }));
+    const result = await applyTo(target, options, scaleKind, ({ metadata, spec }) => {
+      if (!options.force) conflictWithNobody(target, spec?.replicas);
+      return replicasOnly(target.kind, metadata, spec);
+    });
     return objectReply(200, scaleOf(target.kind, result.object));
   }
   const change = await patchOf({ ...target, kind: scaleKind });
@@ -103,12 +104,31 @@ async function patch(target: Target): Promise<Reply> {
   });
 }
 
-const replicasOnly = ({ group, version, kind }: Kind, metadata: ApiObject['metadata'], spec: any): ApiObject => ({
-  apiVersion: group ? `${group}/${version}` : version,
-  kind,
-  metadata,
-  spec: { replicas: spec?.replicas },
-});
+/**
+ * A number that no manager owns counts as written by one of its own, so that the first apply conflicts with it.
+ * https://kubernetes.io/docs/reference/using-api/server-side-apply/#upgrading-from-client-side-apply-to-server-side-apply
+ */
+function conflictWithNobody(target: Target, replicas: number | undefined): void {
+  const live = target.cache.get(keyOf(target.kind, target.namespace, target.name))?.object;
+  if (!live) return;
+  const path = steps((target.kind.scalePaths ?? builtin).specReplicasPath);
+  const now = read(live, `.${path.join('.')}`);
+  const owned = (live.metadata.managedFields ?? []).some(({ fieldsV1 }) =>
+    path.reduce((fields: any, step) => fields?.[`f:${step}`], fieldsV1),
+  );
+  if (owned || now === undefined || replicas === undefined || replicas === now) return;
+  const manager = 'conflict with "before-first-apply" with subresource "scale" using autoscaling/v1';
+  const field = `.${path.join('.')}`;
+  throw failure(409, 'Conflict', `Apply failed with 1 conflict: ${manager}: ${field}`, {
+    causes: [{ reason: 'FieldManagerConflict', message: manager, field }],
+  });
+}
+
+function replicasOnly(target: Kind, metadata: ApiObject['metadata'], spec: any): ApiObject {
+  const { group, version, kind, scalePaths = builtin } = target;
+  const object = { apiVersion: group ? `${group}/${version}` : version, kind, metadata };
+  return withValue(object, steps(scalePaths.specReplicasPath), spec?.replicas);
+}
 
 function check(target: Target, wanted: ApiObject): void {
   matchName(target, wanted);

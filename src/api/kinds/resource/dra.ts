@@ -2,8 +2,9 @@
 // https://kubernetes.io/docs/concepts/scheduling-eviction/dynamic-resource-allocation/
 
 import { dns1123LabelFaults, dns1123SubdomainFaults } from '../../../machinery/names.ts';
+import { CelError, compileCel } from '../../cel/cel.ts';
 import type { FieldError } from '../../errors.ts';
-import { duplicate, invalidValues, oneOf, required, unchanged } from '../../fields.ts';
+import { duplicate, invalidValue, invalidValues, oneOf, required, unchanged } from '../../fields.ts';
 import type {
   DeviceClass,
   ResourceClaimTemplate,
@@ -45,12 +46,26 @@ function validateClaim(spec: any, path: string): FieldError[] {
   return errors;
 }
 
+function selectorFaults(selectors: readonly any[] = [], path: string): FieldError[] {
+  return selectors.flatMap(({ cel }, index) => {
+    if (!cel?.expression) return [];
+    try {
+      compileCel(cel.expression, ['device']);
+      return [];
+    } catch (error) {
+      if (!(error instanceof CelError)) throw error;
+      return [invalidValue(`${path}[${index}].cel.expression`, cel.expression, error.message)];
+    }
+  });
+}
+
 function validateRequest(request: any, path: string): FieldError[] {
   const name = request.deviceClassName;
   return [
     ...(name
       ? invalidValues(`${path}.deviceClassName`, name, dns1123SubdomainFaults(name))
       : [required(`${path}.deviceClassName`)]),
+    ...selectorFaults(request.selectors, `${path}.selectors`),
     ...oneOf(`${path}.allocationMode`, request.allocationMode, ['All', 'ExactCount']),
   ];
 }
