@@ -164,6 +164,13 @@ export class Machine {
     return found;
   }
 
+  /** Pods' cgroups, of every cluster on the machine and in every hierarchy. */
+  cgroups(): string[] {
+    return spawnSync('find', ['/sys/fs/cgroup', '-type', 'd', '-name', 'pod*'], { encoding: 'utf8' }).stdout.split(
+      '\n',
+    );
+  }
+
   mounts(): string[] {
     return mountsBelow(this.directory);
   }

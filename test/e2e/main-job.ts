@@ -1,7 +1,7 @@
 // The main job, as a user does it with real kubectl: the same for every runtime and every way of proxying.
 
 import path from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { eventually, Machine } from './machine.ts';
 
 export interface Setting {
@@ -63,6 +63,19 @@ export function mainJob(setting: Setting): void {
       const { code, stderr, stdout } = await machine.coracle(...up);
       expect(code, `${stdout}${stderr}`).toBe(0);
     };
+
+    /** Every pod that was there after some test. */
+    const seen = new Set<string>();
+    afterEach(async () => {
+      const { code, stdout } = await machine.tryKubectl([
+        'get',
+        'pods',
+        '-A',
+        '-o',
+        'jsonpath={.items[*].metadata.uid}',
+      ]);
+      if (code === 0) for (const uid of stdout.split(' ')) if (uid) seen.add(uid);
+    });
 
     test('up prints each step and the kubeconfig, and returns when the node is Ready', async () => {
       const { code, stdout, stderr } = await machine.coracle(...up);
@@ -315,9 +328,11 @@ export function mainJob(setting: Setting): void {
     });
 
     test('down --delete leaves nothing', async () => {
+      expect(seen.size).toBeGreaterThan(5);
       expect((await cluster('down', '--delete')).code).toBe(0);
       expect((await cluster('down')).stdout).toContain('nothing to stop');
       await eventually(() => expect(machine.processes(data)).toEqual([]));
+      expect(machine.cgroups().filter((name) => [...seen].some((uid) => name.includes(uid)))).toEqual([]);
       expect(machine.mounts().filter((mount) => mount.startsWith(data))).toEqual([]);
       expect(
         (await machine.run('ip', ['-o', '-4', 'addr', 'show', 'dev', 'lo'])).stdout.trim().split('\n'),

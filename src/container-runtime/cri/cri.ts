@@ -32,6 +32,7 @@ import {
 import { CriClient, type Message } from './cri-client.ts';
 import { helloImage, importHello, pauseImage, tagHello } from './hello-import.ts';
 import { socketOf } from './import-archive.ts';
+import { removePodCgroups } from './pod-cgroups.ts';
 import { type StreamOptions, streamPort, streamSession } from './streaming.ts';
 
 export interface CriOptions {
@@ -65,6 +66,8 @@ class Cri implements ContainerRuntime {
   /** Statuses that cannot change any more before the state does. */
   readonly #statuses = new Map<string, ContainerStatus>();
   readonly #ips = new Map<string, readonly string[]>();
+  /** Pods of sandboxes. */
+  readonly #uids = new Map<string, string>();
   #importing: Promise<void> | undefined;
 
   constructor(client: CriClient, options: CriOptions, version: string) {
@@ -108,11 +111,15 @@ class Cri implements ContainerRuntime {
   async removePodSandbox(id: string): Promise<void> {
     await orGone(this.#client.call('RemovePodSandbox', { podSandboxId: id }, 'sandbox'));
     this.#ips.delete(id);
+    const uid = this.#uids.get(id);
+    if (uid) removePodCgroups(uid);
+    this.#uids.delete(id);
   }
 
   async listPodSandboxes(): Promise<readonly Sandbox[]> {
     const { items } = await this.#client.call('ListPodSandbox');
     const own = items.filter((item: Message) => isOwn(item, this.#options.owner));
+    for (const { id, metadata } of own) this.#uids.set(id, metadata.uid);
     return Promise.all(own.map(async (item: Message) => sandboxOf(item, await this.#addresses(item))));
   }
 

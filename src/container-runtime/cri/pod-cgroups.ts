@@ -1,0 +1,29 @@
+// A CRI runtime removes the cgroups of sandboxes and containers, but leaves the pod's, which is their parent: that one
+// is the kubelet's to remove.
+
+import { readdirSync, readFileSync, rmdirSync } from 'node:fs';
+import { join } from 'node:path';
+
+/** By quality of service: https://kubernetes.io/docs/concepts/workloads/pods/pod-qos/ */
+const parents = ['kubepods', 'kubepods/burstable', 'kubepods/besteffort'];
+
+/** Removes a pod's cgroups, in every hierarchy and depth first. Those that still have processes stay. */
+export function removePodCgroups(uid: string): void {
+  for (const root of hierarchies()) for (const parent of parents) removeTree(join(root, parent, `pod${uid}`));
+}
+
+function hierarchies(): string[] {
+  return readFileSync('/proc/self/mounts', 'utf8')
+    .split('\n')
+    .map((line) => line.split(' '))
+    .filter(([, , type]) => type === 'cgroup' || type === 'cgroup2')
+    .map(([, path]) => path);
+}
+
+function removeTree(directory: string): void {
+  try {
+    for (const entry of readdirSync(directory, { withFileTypes: true }))
+      if (entry.isDirectory()) removeTree(join(directory, entry.name));
+    rmdirSync(directory);
+  } catch {} // not there in this hierarchy, or in use
+}
