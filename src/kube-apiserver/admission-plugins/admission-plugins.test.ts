@@ -80,6 +80,16 @@ describe('ResourceQuota', () => {
     );
   });
 
+  test('messages show the name that was generated', async () => {
+    await quota({ pods: '0' }, { pods: '0' });
+    const body = { metadata: { generateName: 'web-' }, spec: { containers: [box()] } };
+    const answer = await server.call('POST', `${ns}/pods`, body);
+    expect(answer.body.message).toMatch(/^pods "web-\w{5}" is forbidden: exceeded quota/);
+    const stranger = { ...body, spec: { ...body.spec, serviceAccountName: 'ghost' } };
+    const early = await server.call('POST', `${ns}/pods`, stranger);
+    expect(early.body.message).toMatch(/^pods "web-" is forbidden: error looking up service account/);
+  });
+
   test('objects of any kind are counted', async () => {
     await quota({ 'count/deployments.apps': '0', configmaps: '0' }, { 'count/deployments.apps': '0', configmaps: '0' });
     const map = await server.call('POST', `${ns}/configmaps`, { metadata: { name: 'c' } });

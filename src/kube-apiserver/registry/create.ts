@@ -70,9 +70,10 @@ async function insert(
   const allocation = await server.allocators.allocate({ kind, next: object, dryRun });
   try {
     request.warnings.push(...(kind.strategy.warnings?.(object) ?? []));
-    await admitFinally({ ...attributes, object });
+    const named = { ...attributes, object, name: object.metadata.name ?? '' };
+    await admitFinally(named);
     const final = finished(kind, object, !!allocation);
-    const result = await putCharged(target, toStored(kind, final), 0, { ...attributes, object }, allocation?.writes);
+    const result = await putCharged(target, toStored(kind, final), 0, named, allocation?.writes);
     if (dryRun) return taken(target, final) ? undefined : { object: final, created: true };
     return result;
   } finally {

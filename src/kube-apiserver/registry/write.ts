@@ -37,7 +37,8 @@ export function attributesOf(
     resource: kind.resource,
     subresource: request.info.subresource,
     namespace: kind.resource === 'namespaces' && !kind.group ? request.info.namespace : namespace,
-    name: target.name || object?.metadata?.name || '',
+    // Before a name is generated, messages show what it will begin with.
+    name: target.name || object?.metadata?.name || object?.metadata?.generateName || '',
     object,
     oldObject,
     options: {},
