@@ -159,6 +159,16 @@ describe('container states', () => {
     const known = { containerStatuses: [{ name: 'a', restartCount: 5 }] } as Partial<PodStatus>;
     expect(first(statusOf({}, [made('a', 'running', { attempt: 1 })], {}, known)).restartCount).toBe(5);
   });
+  test.each([
+    ['its name', 'img', 'registry.test/img:1', 'registry.test/img:1'],
+    ['the name that was asked for', 'registry.test:5000/img:2', 'sha256:1', 'registry.test:5000/img:2'],
+    ['and its tag', 'registry.test:5000/img', 'sha256:1', 'registry.test:5000/img:latest'],
+    ['or digest', 'img@sha256:2', 'sha256:1', 'img@sha256:2'],
+  ])('the image that runs, as %s', (_, image, running, shown) =>
+    expect(
+      first(statusOf({ containers: [{ name: 'a', image }] }, [made('a', 'running', { image: running })])).image,
+    ).toBe(shown),
+  );
   test('reasons of the runtime are kept', () =>
     expect(
       first(statusOf(never, [made('a', 'exited', { exitCode: 137, reason: 'OOMKilled' })])).state?.terminated,

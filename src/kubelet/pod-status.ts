@@ -97,7 +97,7 @@ function containerStatus(
   const waiting = inputs.waiting.get(container.name);
   const base = {
     name: container.name,
-    image: current?.image ?? container.image ?? '',
+    image: imageName(container, current?.image),
     imageID: current?.imageRef ?? '',
   };
   if (!current && known?.state?.terminated && isInit) return known; // collected since, but it did run
@@ -136,6 +136,13 @@ function containerStatus(
     ...allocatedOf(container),
     ...mountsOf(container),
   };
+}
+
+/** What runs, by name: a runtime that was asked for an image's id says that, which tells people nothing. */
+function imageName({ image = '' }: Container, running: string | undefined): string {
+  if (running && !running.startsWith('sha256:')) return running;
+  const hasTag = /[:@][^/]*$/.test(image);
+  return running && image && !hasTag ? `${image}:latest` : image;
 }
 
 function allocatedOf(container: Container): Partial<ApiContainerStatus> {
