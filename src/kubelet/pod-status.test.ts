@@ -166,7 +166,8 @@ describe('container states', () => {
     ['or digest', 'img@sha256:2', 'sha256:1', 'img@sha256:2'],
   ])('the image that runs, as %s', (_, image, running, shown) =>
     expect(
-      first(statusOf({ containers: [{ name: 'a', image }] }, [made('a', 'running', { image: running })])).image,
+      first(statusOf({ containers: [{ name: 'a', image }] as Container[] }, [made('a', 'running', { image: running })]))
+        .image,
     ).toBe(shown),
   );
   test('reasons of the runtime are kept', () =>

@@ -65,8 +65,7 @@ export class Machine {
     child.stdin!.end(options.input ?? '');
     return new Promise((resolve, reject) => {
       child.on('error', reject);
-      // What stays in the background may hold the pipes: the exit counts, and what was written until then.
-      child.on('exit', (code) => setImmediate(() => resolve({ code: code ?? -1, stdout, stderr })));
+      child.on('close', (code) => resolve({ code: code ?? -1, stdout, stderr }));
     });
   }
 

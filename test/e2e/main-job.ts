@@ -1,5 +1,6 @@
 // The main job, as a user does it with real kubectl: the same for every runtime and every way of proxying.
 
+import { readdirSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { eventually, Machine } from './machine.ts';
@@ -100,6 +101,12 @@ export function mainJob(setting: Setting): void {
       expect(said).toContain('deployment "web" successfully rolled out');
     });
 
+    test('a pod begins to write much: its log is looked at below', async () => {
+      const lines =
+        'i=0; while [ $i -lt 130000 ]; do echo "line $i of a log that is long enough to be rotated"; i=$((i+1)); done';
+      await machine.apply(shell('loud', `${lines}; echo written; sleep 1000`));
+    });
+
     test('curl of the cluster IP and of the node port reaches all three pods', async () => {
       const ip = await get('service web', '.spec.clusterIP');
       const port = await get('service web', '.spec.ports[0].nodePort');
@@ -176,6 +183,28 @@ export function mainJob(setting: Setting): void {
       expect((await cluster('explain', 'pod', pod)).stdout).toMatch(/went to /);
       const asJson = JSON.parse((await cluster('explain', 'pod', pod, '--output', 'json')).stdout);
       expect(asJson).toMatchObject({ pod: `default/${pod}`, evaluated: 1 });
+    });
+
+    test('run gives the exit code, attach joins, debug looks in from beside', async () => {
+      const once = await machine.tryKubectl(
+        [
+          ...['run', 'once', '-i', '--rm', '--restart=Never', `--image=${image}`, '--command', '--'],
+          ...['sh', '-c', 'read line; echo "got $line"; exit 3'],
+        ],
+        'a line\n',
+      );
+      expect(once).toMatchObject({ code: 3, stdout: expect.stringContaining('got a line') });
+      const pod = await firstPod();
+      const attached = machine.kubectlInBackground('attach', pod);
+      await attached.shows(/If you don't see a command prompt/);
+      await eventually(async () => {
+        await machine.curl(`http://${await get(`pod ${pod}`, '.status.podIP')}:8080/attached`);
+        expect(attached.text()).toContain('GET /attached');
+      });
+      await attached.end();
+      const script = 'wget -q -T 3 -O - http://127.0.0.1:8080';
+      await kubectl('debug', pod, `--image=${image}`, '--container=look', '--', 'sh', '-c', script);
+      await eventually(async () => expect(await kubectl('logs', pod, '-c', 'look')).toContain(`Hello from pod ${pod}`));
     });
 
     test('pods find services by name, and a pod itself through its own service', async () => {
@@ -298,6 +327,17 @@ export function mainJob(setting: Setting): void {
       expect(await podsThatAnswer(`http://${await get('service web', '.spec.clusterIP')}`, 2)).toBe(2);
       await kubectl('delete', 'pod', 'counter', 'ending', '--wait=false');
     });
+
+    test('a log that grew too large was rotated, and no line is lost', async () => {
+      const uid = await get('pod loud', '.metadata.uid');
+      const nodes = path.join(data, 'nodes');
+      const logs = path.join(nodes, readdirSync(nodes)[0], 'logs', `default_loud_${uid}`, 'main');
+      await eventually(() => expect(readdirSync(logs).length).toBeGreaterThan(1), 40_000);
+      await eventually(async () => expect(await kubectl('logs', 'loud', '--tail=1')).toBe('written\n'), 40_000);
+      const lines = (await kubectl('logs', 'loud')).split('\n');
+      expect(lines).toHaveLength(130_002);
+      expect(lines.slice(0, -2).findIndex((line, i) => !line.startsWith(`line ${i} `))).toBe(-1);
+    }, 90_000);
 
     test('status', async () => {
       const text = await cluster('status');
