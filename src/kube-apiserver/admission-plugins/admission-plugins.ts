@@ -15,6 +15,7 @@ import { priority } from './priority.ts';
 import { resourceQuota } from './resource-quota.ts';
 import { runtimeClass } from './runtime-class.ts';
 import { serviceAccount } from './service-account.ts';
+import { mutatingWebhook, validatingWebhook } from './webhooks/webhooks.ts';
 
 /** `client` reads what a decision needs: the API server's own caches, as itself. */
 export const admissionPlugins = (client: () => Client): readonly AdmissionPlugin[] => [
@@ -29,6 +30,8 @@ export const admissionPlugins = (client: () => Client): readonly AdmissionPlugin
   runtimeClass(client), // after the default tolerations: its own come behind them
   defaultIngressClass(client),
   mutatingAdmissionPolicy(client), // after all that Kubernetes itself adds
+  mutatingWebhook(client),
   validatingAdmissionPolicy(client),
+  validatingWebhook(client),
   resourceQuota(), // last: what is refused for another reason is not charged
 ];

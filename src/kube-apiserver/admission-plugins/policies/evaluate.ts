@@ -59,7 +59,7 @@ export interface Case<P extends Policy, B extends Binding> {
 }
 
 /** Objects of a resource of admissionregistration.k8s.io, as cached. */
-async function cached(attributes: AdmissionAttributes, resource: string): Promise<ApiObject[]> {
+export async function cached(attributes: AdmissionAttributes, resource: string): Promise<ApiObject[]> {
   const { server } = attributes;
   const kind = server.kinds.byResource('admissionregistration.k8s.io', 'v1', resource);
   if (!kind) return [];
@@ -137,17 +137,7 @@ function caseOf<P extends Policy, B extends Binding>(
   namespace: ApiObject | undefined,
   params: unknown,
 ): Case<P, B> | undefined {
-  const { kind, object, oldObject } = attributes;
-  const { namespaces } = namespaceKind(attributes);
-  const values: Record<string, unknown> = {
-    object: toCel(kind.schema, object ?? null),
-    oldObject: toCel(kind.schema, oldObject ?? null),
-    request: requestOf(attributes),
-    params,
-    namespaceObject: namespace ? toCel(namespaces?.schema, namespace) : null,
-  };
-  const run = (expression: string) => compileCel(expression, policyVariables).run(values);
-  values.variables = lazily(policy.spec.variables ?? [], run);
+  const { run } = variablesOf(attributes, namespace, params, policy.spec.variables);
   let fault: string | undefined;
   for (const { expression } of policy.spec.matchConditions ?? [])
     try {
@@ -158,9 +148,25 @@ function caseOf<P extends Policy, B extends Binding>(
   return { policy, binding, run, ...(fault && { fault }) };
 }
 
-const namespaceKind = ({ server }: AdmissionAttributes) => ({
-  namespaces: server.kinds.byResource('', 'v1', 'namespaces'),
-});
+/** What an expression about this request reads. */
+export function variablesOf(
+  attributes: AdmissionAttributes,
+  namespace: ApiObject | undefined,
+  params: unknown = null,
+  variables: readonly Variable[] = [],
+) {
+  const { kind, object, oldObject, server } = attributes;
+  const values: Record<string, unknown> = {
+    object: toCel(kind.schema, object ?? null),
+    oldObject: toCel(kind.schema, oldObject ?? null),
+    request: requestOf(attributes),
+    params,
+    namespaceObject: namespace ? toCel(server.kinds.byResource('', 'v1', 'namespaces')?.schema, namespace) : null,
+  };
+  const run = (expression: string) => compileCel(expression, policyVariables).run(values);
+  values.variables = lazily(variables, run);
+  return { run };
+}
 
 /** Variables are evaluated when they are first read. */
 function lazily(variables: readonly Variable[], run: (expression: string) => unknown): object {
@@ -178,7 +184,15 @@ export const messageOf = (error: unknown): string => {
 };
 
 /** The AdmissionRequest, as far as it is known here. */
-function requestOf({ kind, operation, subresource, namespace, name, user, dryRun }: AdmissionAttributes): object {
+export function requestOf({
+  kind,
+  operation,
+  subresource,
+  namespace,
+  name,
+  user,
+  dryRun,
+}: AdmissionAttributes): object {
   const { group, version, resource } = kind;
   const kindOf = { group, version, kind: kind.kind };
   const resourceOf = { group, version, resource };

@@ -4,8 +4,8 @@ import { applyJsonPatch } from '../../../machinery/json-patch.ts';
 import { mergeFields } from '../../../machinery/merge-fields.ts';
 import { PatchError } from '../../../machinery/patch-error.ts';
 import type { AdmissionAttributes, AdmissionPlugin } from '../../admission.ts';
-import { inOrder } from '../../registry/codec.ts';
 import { failure } from '../../status.ts';
+import { adopt } from '../adopt.ts';
 import { type Binding, casesOf, messageOf, type Policy } from './evaluate.ts';
 
 type MutatingPolicy = Policy & MutatingAdmissionPolicy;
@@ -54,22 +54,10 @@ function mutate(attributes: AdmissionAttributes, mutation: Mutation, run: (expre
   } catch (error) {
     throw new Fault(`expression '${expression}' resulted in error: ${messageOf(error)}`);
   }
-  const { managedFields } = object.metadata;
   const changed =
     mutation.patchType === 'JSONPatch' ? patched(object, result) : mergeFields(object, result, kind.schema);
-  const next = inOrder(kind, { ...changed, metadata: { ...changed.metadata, ...identity(object) } });
-  kind.strategy.setDefaults?.(next);
-  for (const field of Object.keys(object)) delete object[field];
-  Object.assign(object, next);
-  if (managedFields) object.metadata.managedFields = managedFields;
+  adopt(kind, object, changed);
 }
-
-/** What no policy changes. */
-const identity = ({ metadata: { name, namespace, uid } }: ApiObject) => ({
-  ...(name && { name }),
-  ...(namespace && { namespace }),
-  ...(uid && { uid }),
-});
 
 function patched(object: ApiObject, operations: any): any {
   if (!Array.isArray(operations)) throw new Fault('the expression must evaluate to a list of JSONPatch');

@@ -1,0 +1,132 @@
+// One AdmissionReview, sent and answered. https://kubernetes.io/docs/reference/access-authn-authz/extensible-admission-controllers/
+
+import { Agent, request as httpsRequest } from 'node:https';
+import { isIP } from 'node:net';
+import type { WebhookClientConfig } from '../../../api/api.ts';
+import type { Client } from '../../../client/client.ts';
+import type { Clock } from '../../../machinery/clock.ts';
+
+export interface AdmissionResponse {
+  readonly uid?: string;
+  readonly allowed?: boolean;
+  readonly status?: { readonly code?: number; readonly reason?: string; readonly message?: string };
+  /** Base64 of a JSON patch. */
+  readonly patch?: string;
+  readonly patchType?: string;
+  readonly warnings?: readonly string[];
+}
+
+export interface WebhookCall {
+  readonly clientConfig: WebhookClientConfig;
+  readonly review: { readonly request: { readonly uid: string } };
+  readonly timeoutSeconds: number;
+  readonly client: Client;
+  readonly clock: Clock;
+}
+
+/** Idle connections do not keep the process alive. */
+const agent = new Agent({ keepAlive: true });
+/** An answer that is longer is none. */
+const mostBytes = 3 << 20;
+
+/** Rejects with an Error that says why there is no answer. */
+export async function callWebhook(call: WebhookCall): Promise<AdmissionResponse> {
+  const { clientConfig, review, timeoutSeconds } = call;
+  const { shown, host, port, path, servername } = await placeOf(call);
+  const query = `${path.includes('?') ? '&' : '?'}timeout=${timeoutSeconds}s`;
+  const body = Buffer.from(JSON.stringify(review));
+  const tls = {
+    ...(!isIP(servername) && { servername }),
+    ...(clientConfig.caBundle && { ca: Buffer.from(clientConfig.caBundle as string, 'base64') }),
+  };
+  const fail = (why: string) => new Error(`failed to call webhook: Post "${shown}${query}": ${why}`);
+  const { code, text } = await post({ host, port, path: `${path}${query}`, tls, body, call }).catch((error: Error) => {
+    throw fail(error.message);
+  });
+  if (code < 200 || code > 299)
+    throw new Error(`failed to call webhook: the server responded with status ${code}: ${text}`);
+  let response: AdmissionResponse | undefined;
+  try {
+    response = JSON.parse(text).response;
+  } catch (error) {
+    throw new Error(`failed to call webhook: ${(error as Error).message}`);
+  }
+  if (!response) throw new Error('webhook response was absent');
+  if (response.uid !== review.request.uid)
+    throw new Error(
+      `expected response.uid=${JSON.stringify(review.request.uid)}, got ${JSON.stringify(response.uid ?? '')}`,
+    );
+  return response;
+}
+
+interface Post {
+  readonly host: string;
+  readonly port: number;
+  readonly path: string;
+  readonly tls: object;
+  readonly body: Buffer;
+  readonly call: WebhookCall;
+}
+
+function post({ host, port, path, tls, body, call }: Post): Promise<{ code: number; text: string }> {
+  const { promise, resolve, reject } = Promise.withResolvers<{ code: number; text: string }>();
+  const headers = { 'content-type': 'application/json', 'content-length': body.length };
+  const request = httpsRequest({ host, port, path, method: 'POST', headers, agent, ...tls }, (answer) => {
+    const parts: Buffer[] = [];
+    let size = 0;
+    answer.on('data', (part: Buffer) => {
+      size += part.length;
+      if (size > mostBytes) request.destroy(new Error('the answer is too long'));
+      else parts.push(part);
+    });
+    answer.once('error', reject);
+    answer.once('end', () => resolve({ code: answer.statusCode ?? 0, text: Buffer.concat(parts).toString() }));
+  });
+  request.once('error', (error: NodeJS.ErrnoException) =>
+    reject(error.code === 'ECONNREFUSED' ? new Error(`dial tcp ${host}:${port}: connect: connection refused`) : error),
+  );
+  const timer = call.clock.after(
+    call.timeoutSeconds * 1_000,
+    () => request.destroy(new Error('context deadline exceeded')),
+    { background: true },
+  );
+  request.end(body);
+  return promise.finally(() => timer.cancel());
+}
+
+interface Place {
+  /** URL as messages show it. */
+  readonly shown: string;
+  readonly host: string;
+  readonly port: number;
+  readonly path: string;
+  readonly servername: string;
+}
+
+/** A service is reached at one of its endpoints, as the API server need not be part of the service network. */
+async function placeOf({ clientConfig: { url, service }, client }: WebhookCall): Promise<Place> {
+  if (url) {
+    const { hostname, port, pathname } = new URL(url);
+    const host = hostname.replace(/^\[|\]$/g, '');
+    return { shown: url, host, port: Number(port || 443), path: pathname, servername: host };
+  }
+  const { name = '', namespace = '', path = '/', port = 443 } = service ?? {};
+  const servername = `${name}.${namespace}.svc`;
+  const shown = `https://${servername}:${port}${path}`;
+  const found = await client.get('services', { name, namespace }).catch(() => {
+    throw new Error(`failed to call webhook: Post "${shown}": service ${JSON.stringify(name)} not found`);
+  });
+  const servicePort = found.spec.ports?.find((one) => one.port === port);
+  const { items } = await client.list('endpointslices', {
+    namespace,
+    labelSelector: `kubernetes.io/service-name=${name}`,
+  });
+  for (const { endpoints, ports } of items) {
+    const number = ports?.find((one) => (one.name ?? '') === (servicePort?.name ?? ''))?.port;
+    const ready = endpoints?.find(({ conditions }) => conditions?.ready !== false);
+    if (number && ready) return { shown, host: ready.addresses[0], port: number, path, servername };
+  }
+  throw new Error(
+    `failed to call webhook: Post "${shown}": no endpoints available for service ${JSON.stringify(name)}`,
+  );
+}

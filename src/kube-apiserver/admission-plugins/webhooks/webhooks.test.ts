@@ -1,0 +1,200 @@
+import 'reflect-metadata';
+import { createServer, type Server } from 'node:https';
+import type { AddressInfo } from 'node:net';
+import { networkInterfaces } from 'node:os';
+import { cryptoProvider, SubjectAlternativeNameExtension, X509CertificateGenerator } from '@peculiar/x509';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { type Client, createClient } from '../../../client/client.ts';
+import { startTestServer, type TestServer } from '../../test-server.ts';
+import { admissionPlugins } from '../admission-plugins.ts';
+
+const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
+const maps = '/api/v1/namespaces/default/configmaps';
+const group = '/apis/admissionregistration.k8s.io/v1';
+
+const ownAddress = Object.values(networkInterfaces())
+  .flat()
+  .find((one) => one?.family === 'IPv4' && !one.internal)?.address;
+
+let caBundle: string;
+let hook: Server;
+let port: number;
+/** What the webhook says to a request; it never answers when undefined. */
+let answer: (request: any) => object | undefined;
+let asked: any[];
+let server: TestServer;
+
+beforeAll(async () => {
+  cryptoProvider.set(crypto);
+  const keys: any = await crypto.subtle.generateKey(algorithm, true, ['sign', 'verify']);
+  const cert = await X509CertificateGenerator.createSelfSigned({
+    name: 'CN=hook',
+    keys,
+    signingAlgorithm: algorithm,
+    extensions: [
+      new SubjectAlternativeNameExtension([
+        { type: 'ip', value: '127.0.0.1' },
+        { type: 'dns', value: 'hook.default.svc' },
+      ]),
+    ],
+  });
+  const key = `-----BEGIN PRIVATE KEY-----\n${Buffer.from(await crypto.subtle.exportKey('pkcs8', keys.privateKey)).toString('base64')}\n-----END PRIVATE KEY-----\n`;
+  caBundle = Buffer.from(cert.toString('pem')).toString('base64');
+  hook = createServer({ key, cert: cert.toString('pem') }, async (request, response) => {
+    const parts: Buffer[] = [];
+    for await (const part of request) parts.push(part);
+    const review = JSON.parse(Buffer.concat(parts).toString());
+    asked.push({ path: request.url, ...review.request });
+    const said = answer(review.request);
+    if (said) response.end(JSON.stringify({ response: { uid: review.request.uid, ...said } }));
+  });
+  await new Promise<void>((resolve) => hook.listen(0, '0.0.0.0', resolve));
+  port = (hook.address() as AddressInfo).port;
+});
+afterAll(() => {
+  hook.closeAllConnections();
+  hook.close();
+});
+
+beforeEach(async () => {
+  asked = [];
+  answer = () => ({ allowed: true });
+  let client: Client | undefined;
+  server = await startTestServer({ admission: admissionPlugins(() => client as Client), namespaces: [] });
+  client = createClient(server.transport({ name: 'system:apiserver', groups: ['system:masters'] }));
+  await server.call('POST', '/api/v1/namespaces', { metadata: { name: 'default', labels: { team: 'a' } } });
+});
+afterEach(() => server.stop());
+
+const configure = async (kind: 'mutating' | 'validating', over: object = {}) => {
+  const webhook = {
+    name: 'hook.x.test',
+    admissionReviewVersions: ['v1'],
+    sideEffects: 'None',
+    clientConfig: { url: `https://127.0.0.1:${port}/judge`, caBundle },
+    rules: [
+      { apiGroups: [''], apiVersions: ['v1'], operations: ['CREATE', 'UPDATE', 'DELETE'], resources: ['configmaps'] },
+    ],
+    ...over,
+  };
+  const path = `${group}/${kind}webhookconfigurations`;
+  const { code, body } = await server.call('POST', path, { metadata: { name: 'c' }, webhooks: [webhook] });
+  expect(code, body.message).toBe(201);
+};
+const map = (name = 'm', data: object = { a: '1' }) => server.call('POST', maps, { metadata: { name }, data });
+
+describe('a validating webhook', () => {
+  test('sees the request and lets it pass', async () => {
+    await configure('validating');
+    expect((await map()).code).toBe(201);
+    expect(asked).toMatchObject([
+      {
+        path: '/judge?timeout=10s',
+        operation: 'CREATE',
+        namespace: 'default',
+        name: 'm',
+        kind: { group: '', version: 'v1', kind: 'ConfigMap' },
+        resource: { group: '', version: 'v1', resource: 'configmaps' },
+        userInfo: { username: 'system:admin' },
+        object: { metadata: { name: 'm', uid: expect.any(String) }, data: { a: '1' } },
+        oldObject: null,
+        dryRun: false,
+      },
+    ]);
+    await server.call('DELETE', `${maps}/m`);
+    expect(asked[1]).toMatchObject({ operation: 'DELETE', object: null, oldObject: { data: { a: '1' } } });
+  });
+
+  test.each<[string, object, number, string]>([
+    ['a message', { status: { message: 'no', code: 403, reason: 'Forbidden' } }, 403, ': no'],
+    ['a reason', { status: { reason: 'Bad' } }, 400, ': Bad'],
+    ['nothing', {}, 400, ' without explanation'],
+  ])('refuses with %s', async (_, said, code, why) => {
+    await configure('validating');
+    answer = () => ({ allowed: false, ...said });
+    const refused = await map();
+    expect(refused.code).toBe(code);
+    expect(refused.body.message).toBe(`admission webhook "hook.x.test" denied the request${why}`);
+  });
+
+  test.each<[string, object]>([
+    ['its namespace selector', { namespaceSelector: { matchLabels: { team: 'b' } } }],
+    ['its object selector', { objectSelector: { matchLabels: { judged: 'yes' } } }],
+    ['its conditions', { matchConditions: [{ name: 'c', expression: "object.data.a != '1'" }] }],
+  ])('is not asked when %s does not fit', async (_, over) => {
+    await configure('validating', over);
+    expect((await map()).code).toBe(201);
+    expect(asked).toEqual([]);
+  });
+
+  test('that cannot be reached refuses, or is ignored', async () => {
+    const clientConfig = { url: 'https://127.0.0.1:1/judge', caBundle };
+    await configure('validating', { clientConfig });
+    const { code, body } = await map();
+    expect(code).toBe(500);
+    expect(body.message).toBe(
+      'Internal error occurred: failed calling webhook "hook.x.test": failed to call webhook: Post "https://127.0.0.1:1/judge?timeout=10s": dial tcp 127.0.0.1:1: connect: connection refused',
+    );
+    await server.call('DELETE', `${group}/validatingwebhookconfigurations/c`);
+    await configure('validating', { clientConfig, failurePolicy: 'Ignore' });
+    expect((await map()).code).toBe(201);
+  });
+
+  test('that does not answer in time has failed', async () => {
+    await configure('validating', { timeoutSeconds: 1 });
+    answer = () => undefined;
+    expect((await map()).body.message).toContain('context deadline exceeded');
+  });
+
+  test('whose certificate nobody signed has failed', async () => {
+    await configure('validating', { clientConfig: { url: `https://127.0.0.1:${port}/judge` } });
+    expect((await map()).body.message).toContain('failed calling webhook');
+    expect(asked).toEqual([]);
+  });
+
+  // Endpoints may not be loopback addresses: without another one there is nothing to try it with.
+  test.skipIf(!ownAddress)('behind a service is reached at its endpoints, under the name of the service', async () => {
+    await server.call('POST', '/api/v1/namespaces/default/services', {
+      metadata: { name: 'hook' },
+      spec: { ports: [{ port: 443, targetPort: port }] },
+    });
+    await server.call('POST', '/apis/discovery.k8s.io/v1/namespaces/default/endpointslices', {
+      metadata: { name: 'hook-1', labels: { 'kubernetes.io/service-name': 'hook' } },
+      addressType: 'IPv4',
+      endpoints: [{ addresses: [ownAddress], conditions: { ready: true } }],
+      ports: [{ name: '', port, protocol: 'TCP' }],
+    });
+    const service = { name: 'hook', namespace: 'default', path: '/x' };
+    await configure('validating', { clientConfig: { service, caBundle } });
+    const { code, body } = await map();
+    expect(body.message).toBeUndefined();
+    expect(code).toBe(201);
+    expect(asked[0].path).toBe('/x?timeout=10s');
+  });
+});
+
+describe('a mutating webhook', () => {
+  const patch = (operations: object[]) => ({
+    allowed: true,
+    patchType: 'JSONPatch',
+    patch: Buffer.from(JSON.stringify(operations)).toString('base64'),
+  });
+
+  test('changes the object, with warnings', async () => {
+    await configure('mutating');
+    answer = () => ({ ...patch([{ op: 'add', path: '/data/b', value: '2' }]), warnings: ['careful'] });
+    expect((await map()).body.data).toEqual({ a: '1', b: '2' });
+  });
+
+  test('whose change is no valid object is told so', async () => {
+    await configure('mutating');
+    answer = () => patch([{ op: 'add', path: '/data/a~1b', value: '2' }]);
+    expect((await map()).code).toBe(422);
+  });
+
+  test('whose patch does not fit has failed', async () => {
+    await configure('mutating');
+    answer = () => patch([{ op: 'remove', path: '/data/none' }]);
+    expect((await map()).code).toBe(500);
+  });
+});

@@ -1,0 +1,111 @@
+import { type ApiObject, internalError, type MutatingWebhook, type ValidatingWebhook } from '../../../api/api.ts';
+import type { Client } from '../../../client/client.ts';
+import { applyJsonPatch } from '../../../machinery/json-patch.ts';
+import type { AdmissionAttributes, AdmissionPlugin } from '../../admission.ts';
+import { failure } from '../../status.ts';
+import { adopt } from '../adopt.ts';
+import { cached, requestOf, variablesOf } from '../policies/evaluate.ts';
+import { matches, namespaceOf } from '../policies/match.ts';
+import { type AdmissionResponse, callWebhook } from './call.ts';
+import { conditionsHold } from './conditions.ts';
+
+type Webhook = ValidatingWebhook & Pick<MutatingWebhook, 'reinvocationPolicy'>;
+
+/** Asks programs outside whether an object may pass. https://kubernetes.io/docs/reference/access-authn-authz/extensible-admission-controllers/ */
+export const validatingWebhook = (client: () => Client): AdmissionPlugin => ({
+  name: 'ValidatingAdmissionWebhook',
+  async validate(attributes) {
+    const asked = await webhooksFor(attributes, client, 'validatingwebhookconfigurations');
+    // All at once; of several refusals the first in the order of names is told.
+    await Promise.all(asked.map((webhook) => ask(webhook, attributes, client())));
+  },
+});
+
+/** Lets programs outside change an object, one after the other. */
+export const mutatingWebhook = (client: () => Client): AdmissionPlugin => ({
+  name: 'MutatingAdmissionWebhook',
+  async admit(attributes) {
+    const asked = await webhooksFor(attributes, client, 'mutatingwebhookconfigurations');
+    let lastChange = -1;
+    for (const [index, webhook] of asked.entries()) if (await mutate(webhook, attributes, client())) lastChange = index;
+    // Who was asked before the last change may want to see it.
+    for (const webhook of asked.slice(0, Math.max(lastChange, 0)))
+      if (webhook.reinvocationPolicy === 'IfNeeded') await mutate(webhook, attributes, client());
+  },
+});
+
+/** Those whose rules, selectors and conditions fit, by the names of their configurations. */
+async function webhooksFor(
+  attributes: AdmissionAttributes,
+  client: () => Client,
+  resource: string,
+): Promise<readonly Webhook[]> {
+  if (attributes.kind.group === 'admissionregistration.k8s.io') return [];
+  const configurations = await cached(attributes, resource);
+  if (!configurations.length) return [];
+  const namespace = await namespaceOf(attributes, client());
+  return configurations
+    .flatMap((configuration): Webhook[] => configuration.webhooks ?? [])
+    .filter(({ rules: resourceRules = [], namespaceSelector, objectSelector }) =>
+      matches({ resourceRules: [...resourceRules], namespaceSelector, objectSelector }, attributes, namespace),
+    )
+    .filter((webhook) =>
+      conditionsHold(
+        webhook,
+        (expression) => variablesOf(attributes, namespace).run(expression),
+        (why) => failure(403, 'Forbidden', why, {}),
+      ),
+    );
+}
+
+/** Undefined when the webhook failed and may. Throws what it refuses. */
+async function ask(
+  { name, clientConfig, failurePolicy, timeoutSeconds = 10 }: Webhook,
+  attributes: AdmissionAttributes,
+  client: Client,
+): Promise<AdmissionResponse | undefined> {
+  const { server, object, oldObject } = attributes;
+  const uid = server.random.uuid();
+  const review = {
+    kind: 'AdmissionReview',
+    apiVersion: 'admission.k8s.io/v1',
+    request: { uid, ...requestOf(attributes), object: object ?? null, oldObject: oldObject ?? null },
+  };
+  let response: AdmissionResponse;
+  try {
+    response = await callWebhook({ clientConfig, review, timeoutSeconds, client, clock: server.clock });
+  } catch (error) {
+    const why = `failed calling webhook ${JSON.stringify(name)}: ${(error as Error).message}`;
+    if (failurePolicy !== 'Ignore') throw internalError(why);
+    server.logger.warn('a webhook failed, and is ignored as its configuration says', { webhook: name, error: why });
+    return undefined;
+  }
+  for (const warning of response.warnings ?? []) attributes.warn(warning);
+  if (!response.allowed) throw denial(name, response);
+  return response;
+}
+
+function denial(name: string, { status = {} }: AdmissionResponse) {
+  const by = `admission webhook ${JSON.stringify(name)} denied the request`;
+  const why = status.message || status.reason;
+  const code = status.code && status.code >= 400 ? status.code : 400;
+  return failure(code, status.reason, why ? `${by}: ${why}` : `${by} without explanation`);
+}
+
+/** Whether the webhook changed the object. */
+async function mutate(webhook: Webhook, attributes: AdmissionAttributes, client: Client): Promise<boolean> {
+  const response = await ask(webhook, attributes, client);
+  if (!response?.patch || !attributes.object) return false;
+  const object = attributes.object as ApiObject;
+  try {
+    if (response.patchType !== 'JSONPatch')
+      throw new Error('webhook response has a patch but patchType is not JSONPatch');
+    const operations = JSON.parse(Buffer.from(response.patch, 'base64').toString());
+    adopt(attributes.kind, object, applyJsonPatch(object, operations));
+    return operations.length > 0;
+  } catch (error) {
+    const why = `failed calling webhook ${JSON.stringify(webhook.name)}: ${(error as Error).message}`;
+    if (webhook.failurePolicy !== 'Ignore') throw internalError(why);
+    return false;
+  }
+}
