@@ -7,27 +7,58 @@ import type { ApiRequest, Stage } from './request.ts';
 interface Lane {
   readonly most: number;
   underWay: number;
-  readonly waiting: (() => void)[];
+  readonly waiting: Queue;
 }
 
-/** Kubernetes' own defaults: --max-requests-inflight and --max-mutating-requests-inflight. */
-const lanesOf = (): Readonly<Record<'reading' | 'writing', Lane>> => ({
-  reading: { most: 400, underWay: 0, waiting: [] },
-  writing: { most: 200, underWay: 0, waiting: [] },
+/**
+ * Kubernetes' own defaults: --max-requests-inflight and --max-mutating-requests-inflight. Writes of this process's own
+ * components are fewer at a time: what they all do in one turn of the event loop, everybody else waits for.
+ */
+const lanesOf = (): Readonly<Record<'reading' | 'writing' | 'own', Lane>> => ({
+  reading: { most: 400, underWay: 0, waiting: new Queue() },
+  writing: { most: 200, underWay: 0, waiting: new Queue() },
+  own: { most: 64, underWay: 0, waiting: new Queue() },
 });
+
+/** First in, first out, also when a hundred thousand wait. */
+class Queue {
+  #items: (() => void)[] = [];
+  #head = 0;
+
+  get length(): number {
+    return this.#items.length - this.#head;
+  }
+
+  push(item: () => void): void {
+    this.#items.push(item);
+  }
+
+  shift(): (() => void) | undefined {
+    const item = this.#items[this.#head++];
+    if (this.#head >= this.#items.length) {
+      this.#items = [];
+      this.#head = 0;
+    } else if (this.#head > 1_024 && this.#head > this.#items.length / 2) {
+      this.#items = this.#items.slice(this.#head);
+      this.#head = 0;
+    }
+    return item;
+  }
+}
 
 const lanes = new WeakMap<object, ReturnType<typeof lanesOf>>();
 /** Requests beyond the bound wait for their turn; those beyond this are told to come back. */
 const longestQueue = 2_000;
 
 export const limit: Stage = async (request, next) => {
-  // Components of this process are bounded by their own queues, and whoever administers must always get through.
-  if (!request.connection || isLong(request) || request.user.groups.includes('system:masters')) return next();
-  let both = lanes.get(request.server);
-  if (!both) lanes.set(request.server, (both = lanesOf()));
-  const lane = both[['get', 'list', 'watch'].includes(request.info.verb) ? 'reading' : 'writing'];
+  const name = laneOf(request);
+  if (!name) return next();
+  let all = lanes.get(request.server);
+  if (!all) lanes.set(request.server, (all = lanesOf()));
+  const lane = all[name];
   if (lane.underWay < lane.most) lane.underWay++;
-  else if (lane.waiting.length < longestQueue) await new Promise<void>((turn) => lane.waiting.push(turn));
+  else if (lane.waiting.length < longestQueue || name === 'own')
+    await new Promise<void>((turn) => lane.waiting.push(turn));
   else throw tooManyRequests('too many requests, please try again later.', 1);
   try {
     return await next();
@@ -38,6 +69,16 @@ export const limit: Stage = async (request, next) => {
     else lane.underWay--;
   }
 };
+
+const reads = new Set(['get', 'list', 'watch']);
+
+/** Undefined: not bounded. Whoever administers must always get through, and so must the server where it asks itself. */
+function laneOf(request: ApiRequest): 'reading' | 'writing' | 'own' | undefined {
+  if (isLong(request) || request.user.groups.includes('system:masters')) return undefined;
+  const isRead = reads.has(request.info.verb);
+  if (request.connection) return isRead ? 'reading' : 'writing';
+  return isRead ? undefined : 'own';
+}
 
 const long = new Set(['exec', 'attach', 'portforward', 'proxy', 'log']);
 

@@ -5,7 +5,7 @@ import type { Clock } from '../machinery/clock.ts';
 import { ChangeLog } from './change-log.ts';
 import { causeOf, openDatabase, type Tables, told, unusable } from './embedded-database.ts';
 import { checkDatabase, lockDirectory } from './embedded-files.ts';
-import { decodeEntry, decodeUndo, encodeEntry, encodeUndo, redo, undoOf } from './embedded-records.ts';
+import { copyEntry, decodeEntry, decodeUndo, encodeEntry, encodeUndo, redo, undoOf } from './embedded-records.ts';
 import { Leases } from './leases.ts';
 import { readSnapshot, writeSnapshot } from './snapshot.ts';
 import {
@@ -215,8 +215,7 @@ class EmbeddedStore implements Store {
   }
 
   #read(key: string): Entry | undefined {
-    const bytes = this.#tables.entries.get(key);
-    return bytes && decodeEntry(key, bytes);
+    return copyEntry(key, this.#tables.entries);
   }
 
   #scan({ start, end }: KeyRange, limit = Number.POSITIVE_INFINITY): Entry[] {
