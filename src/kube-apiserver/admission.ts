@@ -36,7 +36,7 @@ export interface AdmissionPlugin {
   admit?(attributes: AdmissionAttributes): Promise<void> | void;
   validate?(attributes: AdmissionAttributes): Promise<void> | void;
   /** Last of all: undefined when the write costs nothing. */
-  charge?(attributes: AdmissionAttributes): Promise<Charge | undefined>;
+  charge?(attributes: AdmissionAttributes): Promise<Charge | undefined> | undefined;
 }
 
 export async function admit(attributes: AdmissionAttributes): Promise<void> {
@@ -54,7 +54,7 @@ export async function admitFinally(attributes: AdmissionAttributes): Promise<voi
 }
 
 /** At most one plugin charges: ResourceQuota. */
-export async function charge(attributes: AdmissionAttributes): Promise<Charge | undefined> {
+export function charge(attributes: AdmissionAttributes): Promise<Charge | undefined> | undefined {
   for (const plugin of attributes.server.admission) if (plugin.charge) return plugin.charge(attributes);
   return undefined;
 }

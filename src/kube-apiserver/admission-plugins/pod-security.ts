@@ -9,28 +9,33 @@ import { type Level, type Violation, violations } from './pod-security-checks.ts
 /** Holds pods to the standard that their namespace's labels ask for. https://kubernetes.io/docs/concepts/security/pod-security-admission/ */
 export const podSecurity = (client: () => Client): AdmissionPlugin => ({
   name: 'PodSecurity',
-  async validate(attributes) {
-    const { kind, operation, object, subresource } = attributes;
-    if ((operation !== 'CREATE' && operation !== 'UPDATE') || !object) return;
-    if (kind.group === '' && kind.resource === 'namespaces')
-      return void (await validateNamespace(attributes, client()));
-    const isPod = kind.group === '' && kind.resource === 'pods';
-    if (isPod ? ignoredSubresources.has(subresource) : subresource || !(kind.resource in templates)) return;
-    const template = isPod ? (object as Pod) : templates[kind.resource](object);
-    if (!template?.spec) return;
-    if (isPod && operation === 'UPDATE' && !isSignificant(object as Pod, attributes.oldObject as Pod)) return;
-    const namespace = await client().get('namespaces', { name: attributes.namespace });
-    const { policy } = policyOf(namespace);
-    const found = (mode: Mode) => violations(policy[mode].level, podLike(template, policy[mode]));
-    if (isPod) {
-      const faults = found('enforce');
-      if (faults.length)
-        throw forbidden(kind, attributes.name, `violates PodSecurity "${text(policy.enforce)}": ${details(faults)}`);
-    }
-    const warned = found('warn');
-    if (warned.length) attributes.warn(`would violate PodSecurity "${text(policy.warn)}": ${details(warned)}`);
+  validate(attributes) {
+    const { kind, operation, object } = attributes;
+    if ((operation !== 'CREATE' && operation !== 'UPDATE') || !object) return undefined;
+    const isConcerned = kind.group === '' && (kind.resource === 'namespaces' || kind.resource === 'pods');
+    return isConcerned || kind.resource in templates ? judge(attributes, object, client) : undefined;
   },
 });
+
+async function judge(attributes: AdmissionAttributes, object: ApiObject, client: () => Client): Promise<void> {
+  const { kind, operation, subresource } = attributes;
+  if (kind.group === '' && kind.resource === 'namespaces') return void (await validateNamespace(attributes, client()));
+  const isPod = kind.group === '' && kind.resource === 'pods';
+  if (isPod ? ignoredSubresources.has(subresource) : subresource || !(kind.resource in templates)) return;
+  const template = isPod ? (object as Pod) : templates[kind.resource](object);
+  if (!template?.spec) return;
+  if (isPod && operation === 'UPDATE' && !isSignificant(object as Pod, attributes.oldObject as Pod)) return;
+  const namespace = await client().get('namespaces', { name: attributes.namespace });
+  const { policy } = policyOf(namespace);
+  const found = (mode: Mode) => violations(policy[mode].level, podLike(template, policy[mode]));
+  if (isPod) {
+    const faults = found('enforce');
+    if (faults.length)
+      throw forbidden(kind, attributes.name, `violates PodSecurity "${text(policy.enforce)}": ${details(faults)}`);
+  }
+  const warned = found('warn');
+  if (warned.length) attributes.warn(`would violate PodSecurity "${text(policy.warn)}": ${details(warned)}`);
+}
 
 const ignoredSubresources = new Set(['exec', 'attach', 'binding', 'eviction', 'log', 'portforward', 'proxy', 'status']);
 

@@ -25,36 +25,47 @@ export function resourceQuota(): AdmissionPlugin {
   const turns = new Map<string, Promise<void>>();
   return {
     name: 'ResourceQuota',
-    async charge(attributes) {
+    charge(attributes) {
       if (!isCharged(attributes)) return undefined;
-      const { server, namespace } = attributes;
+      const { server } = attributes;
       const quotaKind = server.kinds.byResource('', 'v1', 'resourcequotas');
       if (!quotaKind) return undefined;
-      const cache = await cacheOf(server, quotaKind);
-      const prefix = `${cache.prefix}${namespace}/`;
-      const quotas = () => {
-        const items: Item[] = [];
-        if (cache.size) cache.tree.forEach(prefix, `${prefix.slice(0, -1)}0`, (item) => void items.push(item));
-        return items;
-      };
-      if (!quotas().length) return undefined;
-      const before = turns.get(namespace);
-      const turn = Promise.withResolvers<void>();
-      const mine = (before ?? Promise.resolve()).then(() => turn.promise);
-      turns.set(namespace, mine);
-      const release = () => {
-        turn.resolve();
-        if (turns.get(namespace) === mine) turns.delete(namespace);
-      };
-      try {
-        await before;
-        return { writes: writesFor(attributes, quotaKind, quotas()), release };
-      } catch (error) {
-        release();
-        throw error;
-      }
+      const cache = cacheOf(server, quotaKind);
+      if (!(cache instanceof Promise) && !cache.size) return undefined;
+      return chargeInTurn(turns, attributes, quotaKind);
     },
   };
+}
+
+async function chargeInTurn(
+  turns: Map<string, Promise<void>>,
+  attributes: AdmissionAttributes,
+  quotaKind: Kind,
+): Promise<Charge | undefined> {
+  const { server, namespace } = attributes;
+  const cache = await cacheOf(server, quotaKind);
+  const prefix = `${cache.prefix}${namespace}/`;
+  const quotas = () => {
+    const items: Item[] = [];
+    cache.tree.forEach(prefix, `${prefix.slice(0, -1)}0`, (item) => void items.push(item));
+    return items;
+  };
+  if (!quotas().length) return undefined;
+  const before = turns.get(namespace);
+  const turn = Promise.withResolvers<void>();
+  const mine = (before ?? Promise.resolve()).then(() => turn.promise);
+  turns.set(namespace, mine);
+  const release = () => {
+    turn.resolve();
+    if (turns.get(namespace) === mine) turns.delete(namespace);
+  };
+  try {
+    await before;
+    return { writes: writesFor(attributes, quotaKind, quotas()), release };
+  } catch (error) {
+    release();
+    throw error;
+  }
 }
 
 const updatesCount = ['services', 'persistentvolumeclaims'];

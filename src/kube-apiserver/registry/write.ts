@@ -159,7 +159,8 @@ export async function putCharged(
   const { namespace = '', name = '' } = stored.object.metadata;
   const key = keyOf(target.kind, namespace, name);
   for (let attempt = 1; ; attempt++) {
-    const charged = await charge(attributes);
+    const charging = charge(attributes);
+    const charged = charging && (await charging);
     try {
       if (attributes.dryRun) return undefined;
       const result = await put(target, stored, expected, charged ? [...also, ...charged.writes] : also);

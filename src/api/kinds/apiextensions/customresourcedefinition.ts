@@ -31,6 +31,10 @@ export const customResourceDefinition: KindBehaviour<CustomResourceDefinition> =
         next.status = { ...next.status, storedVersions: [...stored, storage] };
     },
     validate: validateDefinition,
+    warnings: ({ spec }) =>
+      spec.conversion?.strategy === 'Webhook' && (spec.versions ?? []).length > 1
+        ? ['spec.conversion.strategy: conversion webhooks are not called: objects keep their fields in every version']
+        : [],
     validateCreate: ({ metadata: { name }, spec }) =>
       name === `${spec.names.plural}.${spec.group}`
         ? []

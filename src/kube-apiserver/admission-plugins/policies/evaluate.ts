@@ -71,6 +71,14 @@ export async function cached(attributes: AdmissionAttributes, resource: string):
   return objects;
 }
 
+/** True when there is nothing of a resource, which most clusters and most writes find. */
+export function hasNone({ server }: AdmissionAttributes, resource: string): boolean {
+  const kind = server.kinds.byResource('admissionregistration.k8s.io', 'v1', resource);
+  if (!kind) return true;
+  const cache = cacheOf(server, kind);
+  return !(cache instanceof Promise) && cache.size === 0;
+}
+
 /** The cases that a request is about, in the order of their names. Policies do not judge policies. */
 export async function casesOf<P extends Policy, B extends Binding>(
   attributes: AdmissionAttributes,
@@ -190,6 +198,7 @@ export function requestOf({
   subresource,
   namespace,
   name,
+  object,
   user,
   dryRun,
 }: AdmissionAttributes): object {
@@ -203,7 +212,8 @@ export function requestOf({
     requestResource: resourceOf,
     subResource: subresource,
     requestSubResource: subresource,
-    name,
+    // A name that is still to be generated is not known to anybody.
+    name: operation === 'CREATE' && object ? (object.metadata?.name ?? '') : name,
     namespace,
     operation,
     userInfo: { username: user.name, uid: user.uid ?? '', groups: user.groups, extra: user.extra ?? {} },

@@ -6,7 +6,7 @@ import { PatchError } from '../../../machinery/patch-error.ts';
 import type { AdmissionAttributes, AdmissionPlugin } from '../../admission.ts';
 import { failure } from '../../status.ts';
 import { adopt } from '../adopt.ts';
-import { type Binding, casesOf, messageOf, type Policy } from './evaluate.ts';
+import { type Binding, casesOf, hasNone, messageOf, type Policy } from './evaluate.ts';
 
 type MutatingPolicy = Policy & MutatingAdmissionPolicy;
 
@@ -15,29 +15,34 @@ const resources = { policies: 'mutatingadmissionpolicies', bindings: 'mutatingad
 /** Changes objects as the cluster's own rules say. https://kubernetes.io/docs/reference/access-authn-authz/mutating-admission-policy/ */
 export const mutatingAdmissionPolicy = (client: () => Client): AdmissionPlugin => ({
   name: 'MutatingAdmissionPolicy',
-  async admit(attributes) {
-    if (!attributes.object || (attributes.operation !== 'CREATE' && attributes.operation !== 'UPDATE')) return;
-    const asked = new Set<string>();
-    // Each policy sees what the one before it made.
-    for (;;) {
-      const cases = await casesOf<MutatingPolicy, Binding>(attributes, client, resources);
-      const next = cases.find((one) => !asked.has(keyOf(one)));
-      if (!next) return;
-      asked.add(keyOf(next));
-      const fails = next.policy.spec.failurePolicy !== 'Ignore';
-      if (next.fault) {
-        if (fails) throw refusal(attributes, next, next.fault);
-        continue;
-      }
-      try {
-        for (const mutation of next.policy.spec.mutations ?? []) mutate(attributes, mutation, next.run);
-      } catch (error) {
-        const why = error instanceof Fault ? error.message : messageOf(error);
-        if (fails) throw refusal(attributes, next, why);
-      }
-    }
+  admit(attributes) {
+    const { object, operation } = attributes;
+    if (!object || (operation !== 'CREATE' && operation !== 'UPDATE')) return undefined;
+    return hasNone(attributes, resources.policies) ? undefined : change(attributes, client);
   },
 });
+
+async function change(attributes: AdmissionAttributes, client: () => Client): Promise<void> {
+  const asked = new Set<string>();
+  // Each policy sees what the one before it made.
+  for (;;) {
+    const cases = await casesOf<MutatingPolicy, Binding>(attributes, client, resources);
+    const next = cases.find((one) => !asked.has(keyOf(one)));
+    if (!next) return;
+    asked.add(keyOf(next));
+    const fails = next.policy.spec.failurePolicy !== 'Ignore';
+    if (next.fault) {
+      if (fails) throw refusal(attributes, next, next.fault);
+      continue;
+    }
+    try {
+      for (const mutation of next.policy.spec.mutations ?? []) mutate(attributes, mutation, next.run);
+    } catch (error) {
+      const why = error instanceof Fault ? error.message : messageOf(error);
+      if (fails) throw refusal(attributes, next, why);
+    }
+  }
+}
 
 const keyOf = ({ policy, binding }: { policy: ApiObject; binding: ApiObject }) =>
   `${policy.metadata.name}/${binding.metadata.name}`;

@@ -2,7 +2,7 @@ import type { ValidatingAdmissionPolicy, Validation } from '../../../api/api.ts'
 import type { Client } from '../../../client/client.ts';
 import type { AdmissionAttributes, AdmissionPlugin } from '../../admission.ts';
 import { failure } from '../../status.ts';
-import { type Binding, type Case, casesOf, messageOf, type Policy } from './evaluate.ts';
+import { type Binding, type Case, casesOf, hasNone, messageOf, type Policy } from './evaluate.ts';
 
 type ValidatingPolicy = Policy & ValidatingAdmissionPolicy;
 type ValidatingBinding = Binding & { readonly spec: { readonly validationActions: readonly string[] } };
@@ -17,23 +17,25 @@ interface Denial {
 /** Asks the cluster's own rules. https://kubernetes.io/docs/reference/access-authn-authz/validating-admission-policy/ */
 export const validatingAdmissionPolicy = (client: () => Client): AdmissionPlugin => ({
   name: 'ValidatingAdmissionPolicy',
-  async validate(attributes) {
-    const denied: (Denial & { policy: string; binding: string })[] = [];
-    for (const one of await casesOf<ValidatingPolicy, ValidatingBinding>(attributes, client, resources)) {
-      const names = { policy: one.policy.metadata.name ?? '', binding: one.binding.metadata.name ?? '' };
-      for (const denial of denials(one)) {
-        for (const action of one.binding.spec.validationActions) {
-          if (action === 'Deny') denied.push({ ...denial, ...names });
-          if (action === 'Warn')
-            attributes.warn(
-              `Validation failed for ValidatingAdmissionPolicy '${names.policy}' with binding '${names.binding}': ${denial.message}`,
-            );
-        }
+  validate: (attributes) => (hasNone(attributes, resources.policies) ? undefined : judge(attributes, client)),
+});
+
+async function judge(attributes: AdmissionAttributes, client: () => Client): Promise<void> {
+  const denied: (Denial & { policy: string; binding: string })[] = [];
+  for (const one of await casesOf<ValidatingPolicy, ValidatingBinding>(attributes, client, resources)) {
+    const names = { policy: one.policy.metadata.name ?? '', binding: one.binding.metadata.name ?? '' };
+    for (const denial of denials(one)) {
+      for (const action of one.binding.spec.validationActions) {
+        if (action === 'Deny') denied.push({ ...denial, ...names });
+        if (action === 'Warn')
+          attributes.warn(
+            `Validation failed for ValidatingAdmissionPolicy '${names.policy}' with binding '${names.binding}': ${denial.message}`,
+          );
       }
     }
-    if (denied.length) throw refusal(attributes, denied);
-  },
-});
+  }
+  if (denied.length) throw refusal(attributes, denied);
+}
 
 /** Several faults of one policy are told one after the other; the first says which status it is. */
 function* denials({ policy, fault, run }: Case<ValidatingPolicy, ValidatingBinding>): Generator<Denial> {

@@ -4,35 +4,42 @@ import { applyJsonPatch } from '../../../machinery/json-patch.ts';
 import type { AdmissionAttributes, AdmissionPlugin } from '../../admission.ts';
 import { failure } from '../../status.ts';
 import { adopt } from '../adopt.ts';
-import { cached, requestOf, variablesOf } from '../policies/evaluate.ts';
+import { cached, hasNone, requestOf, variablesOf } from '../policies/evaluate.ts';
 import { matches, namespaceOf } from '../policies/match.ts';
 import { type AdmissionResponse, callWebhook } from './call.ts';
 import { conditionsHold } from './conditions.ts';
+
+const validating = 'validatingwebhookconfigurations';
+const mutating = 'mutatingwebhookconfigurations';
 
 type Webhook = ValidatingWebhook & Pick<MutatingWebhook, 'reinvocationPolicy'>;
 
 /** Asks programs outside whether an object may pass. https://kubernetes.io/docs/reference/access-authn-authz/extensible-admission-controllers/ */
 export const validatingWebhook = (client: () => Client): AdmissionPlugin => ({
   name: 'ValidatingAdmissionWebhook',
-  async validate(attributes) {
-    const asked = await webhooksFor(attributes, client, 'validatingwebhookconfigurations');
-    // All at once; of several refusals the first in the order of names is told.
-    await Promise.all(asked.map((webhook) => ask(webhook, attributes, client())));
-  },
+  validate: (attributes) => (hasNone(attributes, validating) ? undefined : askAll(attributes, client)),
 });
+
+/** All at once; the first refusal is told. */
+async function askAll(attributes: AdmissionAttributes, client: () => Client): Promise<void> {
+  const asked = await webhooksFor(attributes, client, validating);
+  await Promise.all(asked.map((webhook) => ask(webhook, attributes, client())));
+}
 
 /** Lets programs outside change an object, one after the other. */
 export const mutatingWebhook = (client: () => Client): AdmissionPlugin => ({
   name: 'MutatingAdmissionWebhook',
-  async admit(attributes) {
-    const asked = await webhooksFor(attributes, client, 'mutatingwebhookconfigurations');
-    let lastChange = -1;
-    for (const [index, webhook] of asked.entries()) if (await mutate(webhook, attributes, client())) lastChange = index;
-    // Who was asked before the last change may want to see it.
-    for (const webhook of asked.slice(0, Math.max(lastChange, 0)))
-      if (webhook.reinvocationPolicy === 'IfNeeded') await mutate(webhook, attributes, client());
-  },
+  admit: (attributes) => (hasNone(attributes, mutating) ? undefined : mutateInTurn(attributes, client)),
 });
+
+async function mutateInTurn(attributes: AdmissionAttributes, client: () => Client): Promise<void> {
+  const asked = await webhooksFor(attributes, client, mutating);
+  let lastChange = -1;
+  for (const [index, webhook] of asked.entries()) if (await mutate(webhook, attributes, client())) lastChange = index;
+  // Who was asked before the last change may want to see it.
+  for (const webhook of asked.slice(0, Math.max(lastChange, 0)))
+    if (webhook.reinvocationPolicy === 'IfNeeded') await mutate(webhook, attributes, client());
+}
 
 /** Those whose rules, selectors and conditions fit, by the names of their configurations. */
 async function webhooksFor(
