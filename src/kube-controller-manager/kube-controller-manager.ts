@@ -30,6 +30,7 @@ import { resourcequota } from './resourcequota.ts';
 import { rootCaCertificatePublisher } from './root-ca-certificate-publisher.ts';
 import { serviceaccount } from './serviceaccount.ts';
 import { statefulset } from './statefulset.ts';
+import { pvcProtection, pvProtection } from './storage-protection.ts';
 import { taintEviction } from './taint-eviction.ts';
 import { ttlAfterFinished } from './ttl-after-finished.ts';
 
@@ -73,6 +74,8 @@ const controllers = (config: KubeControllerManagerConfig): readonly (readonly [a
   ['disruption-controller', disruption],
   ['resourcequota-controller', resourcequota],
   ['ttl-after-finished-controller', ttlAfterFinished],
+  ['pvc-protection-controller', pvcProtection],
+  ['pv-protection-controller', pvProtection],
   ['endpointslice-controller', endpointslice],
   ['endpoint-controller', endpoints],
   ['generic-garbage-collector', garbagecollector],

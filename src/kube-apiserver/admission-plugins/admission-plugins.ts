@@ -15,6 +15,7 @@ import { priority } from './priority.ts';
 import { resourceQuota } from './resource-quota.ts';
 import { runtimeClass } from './runtime-class.ts';
 import { serviceAccount } from './service-account.ts';
+import { storageObjectInUseProtection } from './storage-object-in-use-protection.ts';
 import { mutatingWebhook, validatingWebhook } from './webhooks/webhooks.ts';
 
 /** `client` reads what a decision needs: the API server's own caches, as itself. */
@@ -27,6 +28,7 @@ export const admissionPlugins = (client: () => Client): readonly AdmissionPlugin
   priority(client),
   defaultTolerationSeconds,
   defaultStorageClass(client),
+  storageObjectInUseProtection,
   runtimeClass(client), // after the default tolerations: its own come behind them
   defaultIngressClass(client),
   mutatingAdmissionPolicy(client), // after all that Kubernetes itself adds
