@@ -30,7 +30,11 @@ export function validateRules(schema: Schema, value: any, old: any, path = ''): 
   if (value === undefined || value === null || !hasRules(schema)) return [];
   // What was stored and does not change is not judged anew (KEP-4008).
   if (old !== undefined && sameValue(value, old)) return [];
-  const errors = (schema.rules ?? []).flatMap((rule) => judge(rule, schema, value, old, path) ?? []);
+  const errors: FieldError[] = [];
+  if (schema.rules?.length) {
+    const seen = { value, self: toCel(schema, value), before: old === undefined ? undefined : toCel(schema, old) };
+    for (const rule of schema.rules) errors.push(...(judge(rule, seen, path) ?? []));
+  }
   if (Array.isArray(value)) {
     const before = correlated(schema, old);
     for (const [index, item] of value.entries())
@@ -53,21 +57,22 @@ function correlated(schema: Schema, old: any): (item: any) => any {
   return (item) => old.find((other) => keys.every((key) => sameValue(other?.[key], item?.[key])));
 }
 
-function judge(rule: CelRule, schema: Schema, value: any, old: any, path: string): FieldError | undefined {
-  const fail = (type: FieldErrorType, text: string, field = path): FieldError => ({
-    type,
-    field: field || '<nil>',
-    message: `${words[type] ?? 'Invalid value'}: ${text}`,
-  });
+/** A value with what rules see of it and of the one before it, which is undefined where there is none. */
+interface Seen {
+  readonly value: any;
+  readonly self: unknown;
+  readonly before: unknown;
+}
+
+function judge(rule: CelRule, { value, self, before }: Seen, path: string): FieldError[] | undefined {
+  const fail = (type: FieldErrorType, text: string, field = path): FieldError[] => [
+    { type, field: field || '<nil>', message: `${words[type] ?? 'Invalid value'}: ${text}` },
+  ];
   const shown = `"${Array.isArray(value) ? 'array' : typeof value}"`;
   try {
     const program = compileCel(rule.rule, ruleVariables);
-    if (program.uses('oldSelf') && old === undefined && !rule.optionalOldSelf) return undefined;
-    const before = old === undefined ? undefined : toCel(schema, old);
-    const variables = {
-      self: toCel(schema, value),
-      oldSelf: rule.optionalOldSelf ? celOptional(before) : before,
-    };
+    if (program.uses('oldSelf') && before === undefined && !rule.optionalOldSelf) return undefined;
+    const variables = { self, oldSelf: rule.optionalOldSelf ? celOptional(before) : before };
     if (program.run(variables) === true) return undefined;
     const field = rule.fieldPath ? `${path}${path ? rule.fieldPath : rule.fieldPath.replace(/^\./, '')}` : path;
     return fail((rule.reason ?? 'FieldValueInvalid') as FieldErrorType, messageOf(rule, variables), field);
