@@ -15,6 +15,8 @@ export class SchedulerCache implements Snapshot {
   /** Number of pods with rules about other pods, by node. */
   readonly #affinity = new Map<string, number>();
   readonly nodesWithPodAffinity: ReadonlySet<string> = new Set();
+  /** Number of placed pods by priority: few keys, however many pods. */
+  readonly #priorities = new Map<number, number>();
   readonly #namespaces = new Map<string, Readonly<Record<string, string>>>();
 
   get nodes(): readonly NodeInfo[] {
@@ -59,7 +61,7 @@ export class SchedulerCache implements Snapshot {
     const { uid } = info.pod.metadata;
     const before = this.#placed.get(uid);
     if (before !== undefined && before !== nodeName) this.remove(uid);
-    if (!this.#placed.has(uid)) this.#countAffinity(info, nodeName, 1);
+    if (!this.#placed.has(uid)) this.#count(info, nodeName, 1);
     this.#placed.set(uid, nodeName);
     const node = this.#nodes.get(nodeName);
     if (node) return node.add(info);
@@ -77,9 +79,20 @@ export class SchedulerCache implements Snapshot {
     if (nodeName === undefined) return;
     this.#placed.delete(uid);
     const info = this.#nodes.get(nodeName)?.pods.get(uid) ?? this.#homeless.get(nodeName)?.get(uid);
-    if (info) this.#countAffinity(info, nodeName, -1);
+    if (info) this.#count(info, nodeName, -1);
     this.#nodes.get(nodeName)?.remove(uid);
     this.#homeless.get(nodeName)?.delete(uid);
+  }
+
+  lowestPriority(): number {
+    return Math.min(...this.#priorities.keys());
+  }
+
+  #count(info: PodInfo, nodeName: string, by: 1 | -1): void {
+    const count = (this.#priorities.get(info.priority) ?? 0) + by;
+    if (count > 0) this.#priorities.set(info.priority, count);
+    else this.#priorities.delete(info.priority);
+    this.#countAffinity(info, nodeName, by);
   }
 
   #countAffinity({ pod }: PodInfo, nodeName: string, by: 1 | -1): void {

@@ -31,6 +31,8 @@ export interface Snapshot {
   node(name: string): NodeInfo | undefined;
   /** Nodes that have a pod with rules about other pods: most clusters have few of them, or none. */
   readonly nodesWithPodAffinity: ReadonlySet<string>;
+  /** The lowest priority among the pods that have a node; Infinity when there are none. */
+  lowestPriority(): number;
   /** Labels of a namespace, undefined when there is no such namespace. */
   namespaceLabels(name: string): Readonly<Record<string, string>> | undefined;
 }

@@ -29,7 +29,9 @@ export function findPreemption(
   if (pod.pod.spec.preemptionPolicy === 'Never') return `preemption: not eligible due to preemptionPolicy=Never.`;
   const resolvable = failure.filtered.filter((f) => f.resolvable).map((f) => snapshot.node(f.node)!);
   const candidates: { node: NodeInfo; victims: PodInfo[] }[] = [];
-  for (const node of resolvable) {
+  // Most clusters have one priority only: then there are no victims anywhere, and no node need be looked at.
+  const isHopeless = snapshot.lowestPriority() >= pod.priority;
+  for (const node of isHopeless ? [] : resolvable) {
     if (candidates.length >= candidateLimit) break;
     const victims = victimsOn(plugins, pod, node, snapshot);
     if (victims) candidates.push({ node, victims });
@@ -60,9 +62,13 @@ function victimsOn(
   const tried = node.copy();
   for (const victim of lower) tried.remove(victim.pod.metadata.uid);
   const changed: Snapshot = {
-    nodes: snapshot.nodes.map((n) => (n.name === node.name ? tried : n)),
+    // Few plugins look at all nodes, and there may be thousands.
+    get nodes() {
+      return snapshot.nodes.map((n) => (n.name === node.name ? tried : n));
+    },
     node: (name) => (name === node.name ? tried : snapshot.node(name)),
     nodesWithPodAffinity: snapshot.nodesWithPodAffinity,
+    lowestPriority: () => snapshot.lowestPriority(),
     namespaceLabels: (name) => snapshot.namespaceLabels(name),
   };
   if (!fits(plugins, pod, tried, changed)) return undefined;
