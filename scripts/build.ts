@@ -1,8 +1,18 @@
 // Makes dist/coracle.js: generates what comes from facts/ and bundles the sources, so that the program starts fast.
-import { type BuildOptions, build } from 'esbuild';
+// Several may be asked for at one time, and clusters that run load parts of an older one: one builds after the other, and
+// a file is there as a whole or not at all, coracle.js last.
+import { linkSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type BuildOptions, build, type OutputFile } from 'esbuild';
 import { generate } from './generate.ts';
 
 const root = new URL('..', import.meta.url).pathname;
+const lock = `${root}dist/.building`;
+mkdirSync(`${root}dist`, { recursive: true });
+writeFileSync(`${lock}.${process.pid}`, String(process.pid));
+while (!takeLock()) await sleep(50);
+process.on('exit', () => rmSync(lock, { force: true }));
 await generate(root);
 const shared = {
   bundle: true,
@@ -16,8 +26,9 @@ const shared = {
   external: ['lmdb'],
   banner: { js: "import { createRequire as __cr } from 'node:module'; const require = __cr(import.meta.url);" },
   logLevel: 'warning',
+  write: false,
 } satisfies BuildOptions;
-await build({
+const program = await build({
   ...shared,
   entryPoints: [`${root}src/cli/main.ts`],
   entryNames: 'coracle',
@@ -26,8 +37,32 @@ await build({
   splitting: true,
 });
 // The log keeper of native containers is a process of its own, one for each node: alone it needs half the memory.
-await build({
+const shim = await build({
   ...shared,
   entryPoints: [`${root}src/container-runtime/native/shim.ts`],
   outfile: `${root}dist/container-shim.js`,
 });
+
+const isEntry = ({ path: file }: OutputFile) => path.basename(file) === 'coracle.js';
+const files = [...shim.outputFiles, ...program.outputFiles];
+for (const file of files.sort((a, b) => Number(isEntry(a)) - Number(isEntry(b)))) {
+  writeFileSync(`${file.path}.${process.pid}`, file.contents);
+  renameSync(`${file.path}.${process.pid}`, file.path);
+}
+
+/** A link appears with its contents or not at all; that of a build which was killed is taken away. */
+function takeLock(): boolean {
+  try {
+    linkSync(`${lock}.${process.pid}`, lock);
+    rmSync(`${lock}.${process.pid}`);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+  }
+  try {
+    process.kill(Number(readFileSync(lock, 'utf8')), 0);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ESRCH') rmSync(lock, { force: true });
+  }
+  return false;
+}

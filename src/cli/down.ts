@@ -6,6 +6,7 @@ import {
   type DataDirectory,
   type RunInfo,
   readRunInfo,
+  releaseRanges,
   runningProcess,
 } from '../cluster/cluster.ts';
 import { systemClock } from '../machinery/clock.ts';
@@ -29,7 +30,10 @@ export async function down(options: ClusterOptions & { delete?: boolean }): Prom
   const name = running?.name ?? (await readRunInfo(directory))?.name ?? options.name;
   await clearServices({ name, dataDirectory: directory.root });
   await rm(directory.runFile, { force: true });
-  if (options.delete) await rm(directory.root, { recursive: true, force: true });
+  if (options.delete) {
+    await rm(directory.root, { recursive: true, force: true });
+    await releaseRanges(directory.root);
+  }
   const what = running ? `Cluster "${running.name}" stopped` : `The cluster in ${directory.root} did not run`;
   print(`${what}; ${options.delete ? 'its data was removed' : `its data stays in ${directory.root}`}.`);
 }

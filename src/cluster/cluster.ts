@@ -16,6 +16,7 @@ export * from './config.ts';
 export { askControl } from './control.ts';
 export * from './data-directory.ts';
 export { mergeKubeconfig } from './kubeconfig.ts';
+export { releaseRanges } from './network-ranges.ts';
 export { type ClusterStatus, type RunningCluster, runCluster } from './run.ts';
 export { clearRuntime, clearServices, imageDirectory, type RuntimeRecord, readRuntimeRecord } from './runtime.ts';
 export { version } from './version.ts';

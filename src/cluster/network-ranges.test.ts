@@ -4,7 +4,7 @@ import path from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { type ClusterConfig, completeConfig } from './config.ts';
 import { dataDirectory } from './data-directory.ts';
-import { withOwnRanges } from './network-ranges.ts';
+import { releaseRanges, withOwnRanges } from './network-ranges.ts';
 
 let root: string;
 beforeEach(() => {
@@ -41,6 +41,13 @@ test('ranges of a cluster that was removed are free again', async () => {
   await place('a');
   rmSync(path.join(root, 'a'), { recursive: true });
   expect(await place('b')).toBe(first);
+});
+
+test('and when it says so itself, nothing is left of it', async () => {
+  await place('a');
+  await place('b');
+  await releaseRanges(path.join(root, 'a'), path.join(root, 'registry'));
+  expect(readdirSync(path.join(root, 'registry'))).toEqual(['10.245.0.0_16']);
 });
 
 test("the machine's own networks are left alone", async () => {

@@ -3,7 +3,7 @@
 
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { link, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { link, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { type ClusterConfig, defaultClusterCidr, defaultServiceCidr } from './config.ts';
@@ -38,6 +38,15 @@ export async function withOwnRanges(
   await writeFile(`${file}.new`, `${JSON.stringify(ranges)}\n`);
   await rename(`${file}.new`, file);
   return { ...config, ...ranges };
+}
+
+/** Gives back what a cluster had whose data is removed. */
+export async function releaseRanges(dataDirectory: string, from: string = registry): Promise<void> {
+  for (const name of await readdir(from).catch(() => [])) {
+    const file = path.join(from, name);
+    const text = await readFile(file, 'utf8').catch(() => '');
+    if (text.includes(JSON.stringify(dataDirectory))) await rm(file, { force: true });
+  }
 }
 
 async function readRanges(file: string): Promise<Ranges | undefined> {

@@ -1,6 +1,6 @@
 // The main job, as a user does it with real kubectl: the same for every runtime and every way of proxying.
 
-import { readdirSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { eventually, Machine } from './machine.ts';
@@ -369,9 +369,12 @@ export function mainJob(setting: Setting): void {
 
     test('down --delete leaves nothing', async () => {
       expect(seen.size).toBeGreaterThan(5);
+      const registry = '/var/lib/coracle/.networks';
+      const ranges = () => readdirSync(registry).map((name) => readFileSync(path.join(registry, name), 'utf8'));
       expect((await cluster('down', '--delete')).code).toBe(0);
       expect((await cluster('down')).stdout).toContain('nothing to stop');
       await eventually(() => expect(machine.processes(data)).toEqual([]));
+      expect(ranges().filter((text) => text.includes(data))).toEqual([]);
       expect(machine.cgroups().filter((name) => [...seen].some((uid) => name.includes(uid)))).toEqual([]);
       expect(machine.mounts().filter((mount) => mount.startsWith(data))).toEqual([]);
       expect(
