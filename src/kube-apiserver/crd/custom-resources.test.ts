@@ -98,6 +98,20 @@ describe('a custom resource', () => {
   });
 });
 
+test('a watch ends with the definition of what it watches', async () => {
+  const own = await startTestServer();
+  await own.call('POST', definitions, definition());
+  await expect.poll(async () => (await own.call('GET', widgets)).code).toBe(200);
+  const watching = own.watched('/apis/test.example/v1/widgets', 5, 5_000);
+  const widget = { apiVersion: 'test.example/v1', kind: 'Widget', metadata: { name: 'w' } };
+  await own.call('POST', widgets, widget);
+  await own.call('DELETE', `${definitions}/widgets.test.example`);
+  const started = Date.now();
+  expect((await watching).slice(0, 2)).toEqual(['ADDED w', 'DELETED w']);
+  expect(Date.now() - started).toBeLessThan(4_000);
+  await own.stop();
+});
+
 test('what was defined is served again after a restart', async () => {
   const first = await startTestServer();
   await first.call('POST', definitions, definition());

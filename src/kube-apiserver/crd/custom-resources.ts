@@ -110,7 +110,11 @@ class CustomResources {
     const { group, names } = crd.spec;
     this.#served.delete(crd.metadata.name ?? '');
     this.#server.kinds.remove(group, names.plural);
-    this.#server.cache.forget(`/registry/${group}/${names.plural}/`);
+    const prefix = `/registry/${group}/${names.plural}/`;
+    const cache = this.#server.cache.all.find((one) => one.prefix === prefix);
+    this.#server.cache.forget(prefix);
+    // Whoever still watches would never hear of objects of a later definition.
+    cache?.end();
   }
 
   /** A definition goes when the last of its objects is gone. */
