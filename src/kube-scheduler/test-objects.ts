@@ -1,0 +1,40 @@
+// Nodes and pods for this room's tests, with as little as a test has to say.
+
+import type { Node, Pod } from '../api/api.ts';
+import { SchedulerCache } from './cache.ts';
+import { podInfo } from './pod-info.ts';
+
+let serial = 0;
+
+/** A node of 4 cores, 8 GiB and 10 pods unless `allocatable` says otherwise. */
+export const node = (
+  name: string,
+  { labels = {}, allocatable = {}, ...spec }: { labels?: object; allocatable?: object; [field: string]: unknown } = {},
+): Node =>
+  ({
+    metadata: { name, labels: { 'kubernetes.io/hostname': name, ...labels } },
+    spec,
+    status: { allocatable: { cpu: '4', memory: '8Gi', 'ephemeral-storage': '10Gi', pods: '10', ...allocatable } },
+  }) as unknown as Node;
+
+/** A pod of one container with these requests; `more` goes to its spec. */
+export const pod = (
+  requests: Readonly<Record<string, string>> = {},
+  { labels = {}, ports = [], ...more }: { labels?: object; ports?: object[]; [field: string]: unknown } = {},
+): Pod => {
+  const id = serial++;
+  const container = { name: 'main', image: 'x', resources: { requests }, ports };
+  return {
+    metadata: { name: `pod-${id}`, namespace: 'default', uid: `uid-${id}`, labels },
+    spec: { containers: [container], ...more },
+  } as unknown as Pod;
+};
+
+/** The nodes with the pods that are on them. */
+export function cacheOf(nodes: readonly Node[], there: readonly (readonly [string, Pod])[] = []): SchedulerCache {
+  const cache = new SchedulerCache();
+  cache.setNamespace('default', {});
+  for (const one of nodes) cache.setNode(one);
+  for (const [name, placed] of there) cache.place(podInfo(placed), name);
+  return cache;
+}
