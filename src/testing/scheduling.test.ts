@@ -1,0 +1,87 @@
+import { afterEach, expect, test } from 'vitest';
+import type { Pod } from '../api/api.ts';
+import { startCluster, type TestCluster } from './testing.ts';
+
+let cluster: TestCluster;
+afterEach(() => cluster.stop());
+
+/** A control plane without kubelets: nodes are what the test says they are. */
+async function start(): Promise<void> {
+  cluster = await startCluster({ components: ['kube-apiserver', 'kube-scheduler'] });
+  await cluster.client.create('serviceaccounts', { metadata: { name: 'default', namespace: 'default' } });
+}
+
+/** A node comes with the taint not-ready, which the node lifecycle controller takes away: here the test does. */
+const addNode = async (name: string, spec: object = {}) => {
+  const allocatable = { cpu: '2', memory: '4Gi', pods: '110' };
+  const metadata = { name, labels: { 'kubernetes.io/hostname': name } };
+  await cluster.client.create('nodes', { metadata, spec, status: { allocatable, capacity: allocatable } } as any);
+  await cluster.client.patch('nodes', { name }, { type: 'merge', body: { spec: { taints: null } } });
+};
+const addPod = (name: string, cpu: string, spec: object = {}) =>
+  cluster.client.create('pods', {
+    metadata: { name, namespace: 'default' },
+    spec: { containers: [{ name: 'main', image: 'x', resources: { requests: { cpu } } }], ...spec },
+  } as any);
+const get = (name: string): Promise<Pod> => cluster.client.get('pods', { namespace: 'default', name });
+const scheduled = (pod: Pod) => pod.status?.conditions?.find((c) => c.type === 'PodScheduled');
+const isOn = async (pod: string, node: string) => (await get(pod)).spec.nodeName === node;
+const messages = async (pod: string, reason: string) =>
+  (await cluster.client.list('events', { namespace: 'default' })).items
+    .filter((e) => e.involvedObject.name === pod && e.reason === reason)
+    .map((e) => e.message);
+
+test('a pod waits, says why, and goes to the node that comes', async () => {
+  await start();
+  await addPod('web', '1');
+  await cluster.until(async () => scheduled(await get('web'))?.status === 'False');
+  expect(scheduled(await get('web'))).toMatchObject({
+    reason: 'Unschedulable',
+    message: 'no nodes available to schedule pods',
+  });
+  await addNode('small', { unschedulable: true });
+  const why =
+    '0/1 nodes are available: 1 node(s) were unschedulable. preemption: 0/1 nodes are available: 1 Preemption is not helpful for scheduling.';
+  await cluster.until(async () => scheduled(await get('web'))?.message === why);
+  const { resourceVersion } = (await get('web')).metadata;
+  await cluster.advance(400_000);
+  // It was tried again after five minutes, and as nothing had changed nothing was written.
+  expect((await get('web')).metadata.resourceVersion).toBe(resourceVersion);
+  await cluster.client.patch('nodes', { name: 'small' }, { type: 'merge', body: { spec: { unschedulable: null } } });
+  const waitedMs = await cluster.until(() => isOn('web', 'small'));
+  expect(waitedMs).toBeLessThanOrEqual(10_000);
+  expect(scheduled(await get('web'))?.status).toBe('True');
+  await cluster.until(async () => (await messages('web', 'Scheduled')).length === 1);
+  expect(await messages('web', 'Scheduled')).toEqual(['Successfully assigned default/web to small']);
+  expect(await messages('web', 'FailedScheduling')).toContain(why);
+});
+
+test('what ends makes room', async () => {
+  await start();
+  await addNode('one');
+  await addPod('first', '2');
+  await cluster.until(() => isOn('first', 'one'));
+  await addPod('second', '2');
+  await cluster.until(async () => scheduled(await get('second'))?.status === 'False');
+  await cluster.client.delete('pods', { namespace: 'default', name: 'first' }, { gracePeriodSeconds: 0 });
+  await cluster.until(() => isOn('second', 'one'), 20_000);
+});
+
+test('an important pod takes the place of a lesser one', async () => {
+  await start();
+  await cluster.client.create('priorityclasses', { metadata: { name: 'high' }, value: 1000 } as any);
+  await addNode('one');
+  await addPod('lesser', '2');
+  await cluster.until(() => isOn('lesser', 'one'));
+  await addPod('urgent', '1', { priorityClassName: 'high' });
+  await cluster.until(async () => (await get('urgent')).status?.nominatedNodeName === 'one');
+  const going = await get('lesser').catch(() => undefined);
+  if (going) {
+    expect(going.status?.conditions?.find((c) => c.type === 'DisruptionTarget')).toMatchObject({
+      reason: 'PreemptionByScheduler',
+      message: 'default-scheduler: preempting to accommodate a higher priority pod',
+    });
+    await cluster.client.delete('pods', { namespace: 'default', name: 'lesser' }, { gracePeriodSeconds: 0 });
+  }
+  await cluster.until(() => isOn('urgent', 'one'), 20_000);
+});
