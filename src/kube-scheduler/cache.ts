@@ -3,7 +3,9 @@
 import type { Node } from '../api/api.ts';
 import type { Snapshot } from './framework.ts';
 import { NodeInfo } from './node-info.ts';
-import type { PodInfo } from './pod-info.ts';
+import { controllerUid, type PodInfo } from './pod-info.ts';
+
+const nobody: ReadonlyMap<string, number> = new Map();
 
 export class SchedulerCache implements Snapshot {
   readonly #nodes = new Map<string, NodeInfo>();
@@ -17,6 +19,8 @@ export class SchedulerCache implements Snapshot {
   readonly nodesWithPodAffinity: ReadonlySet<string> = new Set();
   /** Number of placed pods by priority: few keys, however many pods. */
   readonly #priorities = new Map<number, number>();
+  /** Number of placed pods by their controller's uid and by node. */
+  readonly #siblings = new Map<string, Map<string, number>>();
   readonly #namespaces = new Map<string, Readonly<Record<string, string>>>();
 
   get nodes(): readonly NodeInfo[] {
@@ -84,6 +88,10 @@ export class SchedulerCache implements Snapshot {
     this.#homeless.get(nodeName)?.delete(uid);
   }
 
+  siblings(controllerUid: string): ReadonlyMap<string, number> {
+    return this.#siblings.get(controllerUid) ?? nobody;
+  }
+
   lowestPriority(): number {
     return Math.min(...this.#priorities.keys());
   }
@@ -93,6 +101,18 @@ export class SchedulerCache implements Snapshot {
     if (count > 0) this.#priorities.set(info.priority, count);
     else this.#priorities.delete(info.priority);
     this.#countAffinity(info, nodeName, by);
+    this.#countSibling(info, nodeName, by);
+  }
+
+  #countSibling({ pod }: PodInfo, nodeName: string, by: 1 | -1): void {
+    const uid = controllerUid(pod);
+    if (!uid) return;
+    let nodes = this.#siblings.get(uid);
+    if (!nodes) this.#siblings.set(uid, (nodes = new Map()));
+    const count = (nodes.get(nodeName) ?? 0) + by;
+    if (count > 0) nodes.set(nodeName, count);
+    else nodes.delete(nodeName);
+    if (nodes.size === 0) this.#siblings.delete(uid);
   }
 
   #countAffinity({ pod }: PodInfo, nodeName: string, by: 1 | -1): void {

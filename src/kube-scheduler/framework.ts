@@ -33,6 +33,8 @@ export interface Snapshot {
   readonly nodesWithPodAffinity: ReadonlySet<string>;
   /** The lowest priority among the pods that have a node; Infinity when there are none. */
   lowestPriority(): number;
+  /** Placed pods of one controller (its uid), counted by the name of their node. */
+  siblings(controllerUid: string): ReadonlyMap<string, number>;
   /** Labels of a namespace, undefined when there is no such namespace. */
   namespaceLabels(name: string): Readonly<Record<string, string>> | undefined;
 }

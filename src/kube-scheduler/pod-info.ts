@@ -76,3 +76,7 @@ function hostPortsOf(pod: Pod): readonly HostPort[] {
         (ports ??= []).push({ protocol: port.protocol ?? 'TCP', ip: port.hostIP || '0.0.0.0', port: port.hostPort });
   return ports ?? noPorts;
 }
+
+/** The uid of what made the pod, undefined for a pod on its own. */
+export const controllerUid = (pod: Pod): string | undefined =>
+  pod.metadata.ownerReferences?.find((owner) => owner.controller)?.uid;

@@ -68,6 +68,7 @@ function victimsOn(
     },
     node: (name) => (name === node.name ? tried : snapshot.node(name)),
     nodesWithPodAffinity: snapshot.nodesWithPodAffinity,
+    siblings: (uid) => snapshot.siblings(uid),
     lowestPriority: () => snapshot.lowestPriority(),
     namespaceLabels: (name) => snapshot.namespaceLabels(name),
   };

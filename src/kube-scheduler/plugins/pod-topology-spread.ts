@@ -2,8 +2,16 @@
 
 import type { Pod, TopologySpreadConstraint } from '../../api/api.ts';
 import { type LabelSelector, labelSelector } from '../../machinery/label-selector.ts';
-import { type FilterCycle, maxScore, type Plugin, type Rejection, type Snapshot } from '../framework.ts';
+import {
+  type FilterCycle,
+  maxScore,
+  type Plugin,
+  type Rejection,
+  type ScoreCycle,
+  type Snapshot,
+} from '../framework.ts';
 import type { NodeInfo } from '../node-info.ts';
+import { controllerUid } from '../pod-info.ts';
 import { tolerates } from '../tolerations.ts';
 import { matchesPod } from './node-affinity.ts';
 
@@ -101,6 +109,7 @@ export const podTopologySpread: Plugin = {
     return constraints.length === 0 ? 'skip' : filterBy(constraints);
   },
   prepareScore({ pod }, nodes, snapshot) {
+    if (!pod.spec.topologySpreadConstraints?.length) return defaultSpread(pod, nodes, snapshot);
     const constraints = constraintsOf(pod, 'ScheduleAnyway', snapshot);
     if (constraints.length === 0) return 'skip';
     // Domains of a finer key hold fewer pods each: without the weight, the coarser key would always decide.
@@ -120,15 +129,7 @@ export const podTopologySpread: Plugin = {
           ),
         );
       },
-      normalize(scores: Float64Array) {
-        const known = scores.filter((score) => !Number.isNaN(score));
-        const max = Math.max(0, ...known);
-        const min = known.length > 0 ? Math.min(...known) : 0;
-        for (let i = 0; i < scores.length; i++) {
-          if (Number.isNaN(scores[i])) scores[i] = 0;
-          else scores[i] = max === 0 ? maxScore : Math.floor((maxScore * (max + min - scores[i])) / max);
-        }
-      },
+      normalize: fewestFirst,
     };
   },
   wakes: (event, { pod }) =>
@@ -137,3 +138,43 @@ export const podTopologySpread: Plugin = {
     ((event.type === 'pod-gone' || event.type === 'pod-assigned' || event.type === 'pod-relabelled') &&
       event.pod.metadata.namespace === pod.metadata.namespace),
 };
+
+/** The lower the count, the better; nodes that do not count at all (NaN) come last. */
+function fewestFirst(scores: Float64Array): void {
+  const known = scores.filter((score) => !Number.isNaN(score));
+  const max = Math.max(0, ...known);
+  const min = known.length > 0 ? Math.min(...known) : 0;
+  for (let i = 0; i < scores.length; i++) {
+    if (Number.isNaN(scores[i])) scores[i] = 0;
+    else scores[i] = max === 0 ? maxScore : Math.floor((maxScore * (max + min - scores[i])) / max);
+  }
+}
+
+const zoneKey = 'topology.kubernetes.io/zone';
+/** Kubernetes' default constraints: https://kubernetes.io/docs/concepts/scheduling-eviction/topology-spread-constraints/#internal-default-constraints */
+const defaultHostSkew = 3;
+const defaultZoneSkew = 5;
+
+/** Pods without constraints of their own spread over hosts and zones, away from others of the same controller. */
+function defaultSpread(pod: Pod, nodes: readonly NodeInfo[], snapshot: Snapshot): ScoreCycle | 'skip' {
+  const uid = controllerUid(pod);
+  const onHosts = uid === undefined ? undefined : snapshot.siblings(uid);
+  if (!onHosts?.size) return 'skip';
+  const inZones = new Map<string, number>();
+  for (const [name, count] of onHosts) {
+    const zone = snapshot.node(name)?.node.metadata.labels?.[zoneKey];
+    if (zone !== undefined) inZones.set(zone, (inZones.get(zone) ?? 0) + count);
+  }
+  const hostWeight = Math.log(nodes.length + 2);
+  const zoneWeight = Math.log(inZones.size + 2);
+  return {
+    score({ name, node }) {
+      const zone = node.metadata.labels?.[zoneKey];
+      const byHost = (onHosts.get(name) ?? 0) * hostWeight + defaultHostSkew - 1;
+      return Math.round(
+        byHost + (zone === undefined ? 0 : (inZones.get(zone) ?? 0) * zoneWeight + defaultZoneSkew - 1),
+      );
+    },
+    normalize: fewestFirst,
+  };
+}
