@@ -5,20 +5,7 @@ import bootstrap from '../../facts/bootstrap.json' with { type: 'json' };
 import { isAlreadyExists, isNotFound } from '../api/api.ts';
 import type { Client } from '../client/client.ts';
 import { deepEqual } from '../machinery/equal.ts';
-import { extraObjects } from './extra-objects.ts';
-
-export interface BootstrapInputs {
-  readonly serviceCidr: string;
-  /** First address of the service range: the API server's own service. */
-  readonly apiServiceIP: string;
-  /** Where the API server answers, for pods. */
-  readonly endpoint: { readonly ip: string; readonly port: number };
-  /** PEM. */
-  readonly clientCA: string;
-  readonly dnsServiceIP: string;
-  /** RFC 3339 date of today. */
-  readonly today: string;
-}
+import { type BootstrapInputs, extraObjects } from './extra-objects.ts';
 
 type Objects = Record<string, any>;
 

@@ -1,7 +1,18 @@
 // What a cluster has beside the control plane's own objects: the service account, role and service of cluster DNS,
 // the CA for everybody, and the configuration that extension API servers read.
 
-import type { BootstrapInputs } from './bootstrap.ts';
+export interface BootstrapInputs {
+  readonly serviceCidr: string;
+  /** First address of the service range: the API server's own service. */
+  readonly apiServiceIP: string;
+  /** Where the API server answers, for pods. */
+  readonly endpoint: { readonly ip: string; readonly port: number };
+  /** PEM. */
+  readonly clientCA: string;
+  readonly dnsServiceIP: string;
+  /** RFC 3339 date of today. */
+  readonly today: string;
+}
 
 const dnsLabels = { 'k8s-app': 'kube-dns', 'kubernetes.io/cluster-service': 'true', 'kubernetes.io/name': 'CoreDNS' };
 

@@ -4,9 +4,9 @@ import type { Node } from '../api/api.ts';
 import { createInformer, type Informer } from '../client/client.ts';
 import { kubernetesVersion } from '../kube-apiserver/kube-apiserver.ts';
 import type { Environment } from './assembly.ts';
-import { type Cluster, type PartStatus, startCluster } from './cluster.ts';
 import type { ClusterConfig } from './config.ts';
 import { serveControl } from './control.ts';
+import { type Cluster, type PartStatus, startCluster } from './start.ts';
 import { version } from './version.ts';
 
 export interface ClusterStatus {
