@@ -13,6 +13,7 @@ export type * from './generated/types.ts';
 export { resources } from './generated/types.ts';
 export { JsonSyntaxError, parseJson } from './json.ts';
 export type * from './kind.ts';
+export { matchesNode, matchesNodeSelector, matchesTerm } from './node-selector.ts';
 export { canonical, canonicalChange, DecodeError, decode, sortKeys, unknownFields } from './object.ts';
 export * from './pod.ts';
 export { builtinKinds, KindRegistry, makeKind, resourceKey } from './registry.ts';

@@ -1,13 +1,20 @@
 // Keeps one pod on every node that a DaemonSet asks for.
 // https://kubernetes.io/docs/concepts/workloads/controllers/daemonset/
 
-import type { DaemonSet, DaemonSetStatus, Node, Pod, Taint, Toleration } from '../api/api.ts';
+import {
+  type DaemonSet,
+  type DaemonSetStatus,
+  matchesNode,
+  type Node,
+  type Pod,
+  type Taint,
+  type Toleration,
+} from '../api/api.ts';
 import { type Controller, keyOf, own, ownedBy, slowStart, type Tools } from '../client/client.ts';
 import { deepEqual } from '../machinery/equal.ts';
 import { claim, orphanIndex, orphansOf } from './claim.ts';
 import { burstPods, createPod, deletePods, isNamespaceTerminating } from './create-pods.ts';
 import { resolveIntOrPercent } from './deployment-scale.ts';
-import { asksFor } from './node-affinity.ts';
 import { isAvailable, isReady } from './pods.ts';
 import { type History, hashOf, revisionHashLabel, syncHistory, trimHistory } from './revisions.ts';
 import { toleratedSeconds } from './taints.ts';
@@ -80,7 +87,7 @@ function tolerationsOf(set: DaemonSet): Toleration[] {
 /** Whether a pod belongs on the node, and whether one that is there may stay. */
 function placementOn(set: DaemonSet, node: Node): { shouldRun: boolean; mayStay: boolean } {
   const spec = set.spec.template.spec!;
-  if ((spec.nodeName && spec.nodeName !== node.metadata.name) || !asksFor(spec, node))
+  if ((spec.nodeName && spec.nodeName !== node.metadata.name) || !matchesNode(spec, node))
     return { shouldRun: false, mayStay: false };
   const tolerant = { spec: { tolerations: tolerationsOf(set) } } as Pod;
   const tolerates = (effects: readonly Taint['effect'][]) =>

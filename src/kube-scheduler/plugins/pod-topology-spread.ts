@@ -1,6 +1,6 @@
 // https://kubernetes.io/docs/concepts/scheduling-eviction/topology-spread-constraints/
 
-import type { Pod, TopologySpreadConstraint } from '../../api/api.ts';
+import { matchesNode, type Pod, type TopologySpreadConstraint } from '../../api/api.ts';
 import { type LabelSelector, labelSelector } from '../../machinery/label-selector.ts';
 import {
   type FilterCycle,
@@ -13,7 +13,6 @@ import {
 import type { NodeInfo } from '../node-info.ts';
 import { controllerUid } from '../pod-info.ts';
 import { tolerates } from '../tolerations.ts';
-import { matchesPod } from './node-affinity.ts';
 
 const skewed: Rejection = { reason: "node(s) didn't match pod topology spread constraints", resolvable: true };
 const noLabel: Rejection = {
@@ -80,7 +79,7 @@ function countNode(pod: Pod, { key, selector, counts, source }: Constraint, { no
 
 /** Nodes that the pod could not go to anyway do not make a domain, unless the constraint says so. */
 function isEligible(pod: Pod, source: TopologySpreadConstraint, node: NodeInfo['node']): boolean {
-  if ((source.nodeAffinityPolicy ?? 'Honor') === 'Honor' && !matchesPod(pod, node)) return false;
+  if ((source.nodeAffinityPolicy ?? 'Honor') === 'Honor' && !matchesNode(pod.spec, node)) return false;
   if ((source.nodeTaintsPolicy ?? 'Ignore') === 'Ignore') return true;
   return !node.spec?.taints?.some((t) => t.effect !== 'PreferNoSchedule' && !tolerates(pod.spec.tolerations, t));
 }

@@ -1,7 +1,14 @@
 // NodeSelector terms over a node's labels and fields.
 // https://kubernetes.io/docs/concepts/scheduling-eviction/assign-pod-node/#node-affinity
 
-import type { Node, NodeSelector, NodeSelectorRequirement, NodeSelectorTerm } from '../api/api.ts';
+import type { Node, NodeSelector, NodeSelectorRequirement, NodeSelectorTerm, PodSpec } from './generated/types.ts';
+
+/** Whether a pod's nodeSelector and its required node affinity, both, take the node. */
+export function matchesNode(spec: PodSpec, node: Node): boolean {
+  for (const key in spec.nodeSelector) if (node.metadata.labels?.[key] !== spec.nodeSelector[key]) return false;
+  const selector = spec.affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution;
+  return !selector || matchesNodeSelector(selector, node);
+}
 
 /** Terms are alternatives, the requirements of a term must all hold; an empty term matches nothing. */
 export function matchesNodeSelector(selector: NodeSelector, node: Node): boolean {
