@@ -18,6 +18,7 @@ import type { ContainerRuntime } from '../container-runtime/container-runtime.ts
 import type { Clock } from '../machinery/clock.ts';
 import { deepEqual } from '../machinery/equal.ts';
 import type { Logger } from '../machinery/logger.ts';
+import { canonicalQuantity } from '../machinery/quantity.ts';
 import {
   type KubeletConfig,
   nodeLeaseDurationSeconds,
@@ -325,14 +326,17 @@ export class NodeKeeper {
 function withoutHeartbeats(status: NodeStatus | undefined): unknown {
   const { capacity, allocatable, conditions, addresses, daemonEndpoints, nodeInfo, images } = status ?? {};
   const known = (conditions ?? []).map(({ type, status, reason, message }) => ({ type, status, reason, message }));
+  // As the API server writes them: amounts in their shortest form, and nothing that is empty.
+  const amounts = (list: Readonly<Record<string, string>> = {}) =>
+    Object.fromEntries(Object.entries(list).map(([name, amount]) => [name, canonicalQuantity(amount)]));
   return JSON.parse(
     JSON.stringify({
-      capacity,
-      allocatable,
+      capacity: amounts(capacity),
+      allocatable: amounts(allocatable),
       addresses,
       daemonEndpoints,
       nodeInfo,
-      images,
+      images: (images ?? []).map(({ names, sizeBytes }) => ({ names, sizeBytes: sizeBytes || undefined })),
       conditions: known.sort((a, b) => (a.type < b.type ? -1 : 1)),
     }),
   );
