@@ -18,6 +18,7 @@ import type {
 import { isHello } from '../images/hello.ts';
 import { ImageStore } from '../images/image-store.ts';
 import type { RegistryAuth } from '../images/registry.ts';
+import { removeEmptyParents, removePodCgroups } from '../pod-cgroups.ts';
 import { RuntimeError } from '../runtime-error.ts';
 import {
   containerMessage,
@@ -32,7 +33,6 @@ import {
 import { CriClient, type Message } from './cri-client.ts';
 import { helloImage, importHello, pauseImage, tagHello } from './hello-import.ts';
 import { socketOf } from './import-archive.ts';
-import { removePodCgroups } from './pod-cgroups.ts';
 import { type StreamOptions, streamPort, streamSession } from './streaming.ts';
 
 export interface CriOptions {
@@ -268,6 +268,7 @@ class Cri implements ContainerRuntime {
       await this.stopPodSandbox(id);
       await this.removePodSandbox(id);
     }
+    removeEmptyParents();
   }
 
   async close(): Promise<void> {

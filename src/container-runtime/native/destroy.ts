@@ -4,6 +4,7 @@ import * as fs from 'node:fs';
 import { join } from 'node:path';
 import type { Clock } from '../../machinery/clock.ts';
 import type { PodNetwork } from '../network/pod-network.ts';
+import { removeEmptyParents } from '../pod-cgroups.ts';
 import type { Cgroups } from './cgroups.ts';
 import { run, signal, startTimeOf } from './process.ts';
 import type { ShimClient } from './shim-client.ts';
@@ -33,6 +34,7 @@ export async function destroy(
     await clock.sleep(10);
   for (const { cgroup } of containers) cgroups.remove(cgroup, true);
   for (const parent of state.cgroupParents()) cgroups.remove(parent, true);
+  removeEmptyParents();
   const mounts = mountsBelow(root);
   if (mounts.length > 0) await run('umount', ['-n', '-l', '-q', ...mounts]);
   for (const name of [

@@ -1,5 +1,5 @@
-// A CRI runtime removes the cgroups of sandboxes and containers, but leaves the pod's, which is their parent: that one
-// is the kubelet's to remove.
+// The cgroups above those of containers: a pod's own, and those of all pods by quality of service.
+// A CRI runtime leaves a pod's cgroup, which is the parent of its sandbox's, to the kubelet.
 
 import { readdirSync, readFileSync, rmdirSync } from 'node:fs';
 import { join } from 'node:path';
@@ -10,6 +10,15 @@ const parents = ['kubepods', 'kubepods/burstable', 'kubepods/besteffort'];
 /** Removes a pod's cgroups, in every hierarchy and depth first. Those that still have processes stay. */
 export function removePodCgroups(uid: string): void {
   for (const root of hierarchies()) for (const parent of parents) removeTree(join(root, parent, `pod${uid}`));
+}
+
+/** Removes the cgroups that all pods of a machine share, where no pod is left, of this cluster or another. */
+export function removeEmptyParents(): void {
+  for (const root of hierarchies())
+    for (const parent of [...parents].reverse())
+      try {
+        rmdirSync(join(root, parent));
+      } catch {} // not there in this hierarchy, or pods are in it
 }
 
 function hierarchies(): string[] {
