@@ -1,14 +1,13 @@
 // What the creator of an object owns, written as FieldsV1 at once: a comparison with nothing needs no sets.
 
 import { deepEqual } from './equal.ts';
-import { isAssociative } from './field-set.ts';
+import { fieldsV1Leaf, isAssociative } from './field-set.ts';
 import { listElementKey } from './list-map.ts';
 import type { Schema } from './schema.ts';
 
 type FieldsV1 = { [key: string]: FieldsV1 };
 
-/** Shared by all: what is in caches never changes. */
-const leaf: FieldsV1 = {};
+const leaf: FieldsV1 = fieldsV1Leaf;
 
 /**
  * The fields of `value` that are not as in `zero`, which is an object of the type with nothing set; undefined when there

@@ -116,13 +116,17 @@ export function fromFieldsV1(json: any): FieldSet {
   return { member, children };
 }
 
+/** A field with nothing below it. One for all: what is in caches never changes, and most of FieldsV1 is these. */
+export const fieldsV1Leaf: Record<string, never> = Object.freeze({});
+
 /** Keys in sorted order, so that equal sets are written alike. */
 export function toFieldsV1(set: FieldSet): Record<string, any> {
+  if (set.children.size === 0) return fieldsV1Leaf;
   const out: Record<string, any> = {};
   for (const key of [...set.children.keys()].sort()) {
     const child = set.children.get(key)!;
     const inner = toFieldsV1(child);
-    out[key] = child.member && child.children.size > 0 ? { '.': {}, ...inner } : inner;
+    out[key] = child.member && child.children.size > 0 ? { '.': fieldsV1Leaf, ...inner } : inner;
   }
   return out;
 }

@@ -118,7 +118,8 @@ function ownersToStartFrom(write: Write & { readonly next: any }): ManagedFields
   const given: ManagedFieldsEntry[] | undefined = write.next.metadata?.managedFields;
   if (write.subresource || given === undefined || given === null) return live;
   if (given.length === 0 || (given.length === 1 && Object.keys(given[0]).length === 0)) return [];
-  return given;
+  // A patched document brings a copy of what was there, of which nothing is known yet.
+  return deepEqual(given, live) ? live : given;
 }
 
 /**
@@ -244,9 +245,18 @@ function capUpdates(owners: Owner[]): Owner[] {
   return [...owners.filter((o) => !old.includes(o)), merged];
 }
 
-/** Objects in caches are immutable and shared, so a list of entries is read and an unchanged set written only once. */
-const decoded = new WeakMap<object, FieldSet>();
+/**
+ * Objects in caches are immutable and shared, so a list of entries is read and an unchanged set written only once. Read
+ * sets are several times as large as what they were read from: only the last ones are kept.
+ */
+const decoded = new Map<object, FieldSet>();
+const mostDecoded = 1_024;
 const encoded = new WeakMap<FieldSet, any>();
+
+function keepDecoded(json: object, fields: FieldSet): void {
+  if (decoded.size >= mostDecoded) decoded.delete(decoded.keys().next().value as object);
+  decoded.set(json, fields);
+}
 
 function decode(entries: readonly ManagedFieldsEntry[]): Owner[] {
   return entries.map((entry) => {
@@ -254,7 +264,7 @@ function decode(entries: readonly ManagedFieldsEntry[]): Owner[] {
     let fields = decoded.get(json);
     if (!fields) {
       fields = fromFieldsV1(json);
-      decoded.set(json, fields);
+      keepDecoded(json, fields);
       encoded.set(fields, json);
     }
     return { entry, fields };
@@ -269,7 +279,7 @@ function encode(owners: readonly Owner[]): ManagedFieldsEntry[] | undefined {
       if (!json) {
         json = toFieldsV1(fields);
         encoded.set(fields, json);
-        decoded.set(json, fields);
+        keepDecoded(json, fields);
       }
       const { manager, operation, apiVersion, time, subresource } = entry;
       return {

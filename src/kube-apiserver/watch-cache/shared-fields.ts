@@ -2,6 +2,7 @@
 // the same owners: equal values are kept once.
 
 import type { ApiObject } from '../../api/api.ts';
+import { fieldsV1Leaf } from '../../machinery/field-set.ts';
 
 const known = new Map<string, object>();
 /** The values of `known`: what is shared need not be looked up again. */
@@ -23,8 +24,26 @@ export function shareFields({ metadata }: ApiObject): void {
         known.clear();
         shared = new WeakSet();
       }
+      shareLeaves(entry.fieldsV1 as Tree);
       known.set(text, entry.fieldsV1 as object);
       shared.add(entry.fieldsV1 as object);
     }
+  }
+}
+
+type Tree = { [key: string]: Tree };
+
+/** Most of a tree of fields are empty objects: one does for all. */
+function shareLeaves(tree: Tree): void {
+  for (const key in tree) {
+    const inner = tree[key];
+    if (inner === fieldsV1Leaf) continue;
+    let isEmpty = true;
+    for (const _ in inner) {
+      isEmpty = false;
+      break;
+    }
+    if (isEmpty) tree[key] = fieldsV1Leaf as Tree;
+    else shareLeaves(inner);
   }
 }
