@@ -65,6 +65,9 @@ async function main(): Promise<void> {
     console.log(`${scenario.name}: ${scenario.about}`);
     const results = targets.map(() => new Map<string, { figure: Figure; values: number[] }>());
     for (const target of targets) await scenario.prepare?.(target, Number(values.scale));
+    // The first run is not counted: it is about compilers and caches.
+    if (!onlyWhenNamed.includes(scenario.name))
+      for (const target of targets) await scenario.run(target, Number(values.scale));
     // In turn, so that what else happens on the machine falls on both.
     for (let run = 0; run < Number(values.runs); run++)
       for (const [i, target] of targets.entries())

@@ -1,7 +1,9 @@
 // Makes dist/coracle.js: generates what comes from facts/ and bundles the sources, so that the program starts fast.
 // Several may be asked for at one time, and clusters that run load parts of an older one: one builds after the other, and
 // a file is there as a whole or not at all, coracle.js last.
+
 import { linkSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { readdir, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type BuildOptions, build, type OutputFile } from 'esbuild';
@@ -65,4 +67,12 @@ function takeLock(): boolean {
     if ((error as NodeJS.ErrnoException).code === 'ESRCH') rmSync(lock, { force: true });
   }
   return false;
+}
+
+/** Chunks of former builds: clusters that still run may load them, those of a day ago hardly. */
+const staleMs = 24 * 3_600_000;
+for (const name of await readdir(`${root}dist`)) {
+  const file = `${root}dist/${name}`;
+  const { mtimeMs } = await stat(file);
+  if (Date.now() - mtimeMs > staleMs) await rm(file, { force: true });
 }
