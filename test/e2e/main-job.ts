@@ -111,6 +111,11 @@ export function mainJob(setting: Setting): void {
       const ip = await get('service web', '.spec.clusterIP');
       const port = await get('service web', '.spec.ports[0].nodePort');
       await eventually(async () => expect((await machine.curl(`http://${ip}`)).code).toBe(0));
+      // Without a readiness probe a pod is Ready before its program listens.
+      await eventually(async () => {
+        const logs = await kubectl('logs', '-l', 'app=web', '--prefix');
+        expect(logs.match(/listens on port/g)).toHaveLength(3);
+      });
       expect(await podsThatAnswer(`http://${ip}`, 3)).toBe(3);
       expect(await podsThatAnswer(`http://${machine.address}:${port}`, 3)).toBe(3);
     });
