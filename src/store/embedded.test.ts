@@ -1,4 +1,5 @@
 import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -88,6 +89,8 @@ test('kill -9 loses nothing that was acknowledged, and leaves the directory usab
       }
     }
   }
+  // Its output ends before it does, and until then it holds the directory.
+  if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
   const last = Number(output.trimEnd().split('\n').at(-1));
   const store = await openEmbeddedStore({ directory: path, clock });
   expect((await store.range(prefixRange('/registry/'))).entries.length).toBeGreaterThanOrEqual(last + 1);
