@@ -36,6 +36,7 @@ export async function openTarget(name: string, kubeconfig: string, pids: readonl
   const pool = Array.from({ length: sessions }, connect);
   const extra: http2.ClientHttp2Session[] = [];
   let next = 0;
+  let watches = 0;
   const headers = {
     ...(token && { authorization: `Bearer ${token}` }),
     'user-agent': 'bench',
@@ -85,8 +86,6 @@ export async function openTarget(name: string, kubeconfig: string, pids: readonl
     },
   };
 }
-
-let watches = 0;
 
 function cpuMicros(pid: number): number {
   const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1].split(' ');
