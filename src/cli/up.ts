@@ -46,7 +46,7 @@ export async function up(options: UpOptions): Promise<void> {
     return (await import('./run-in-process.ts')).runInProcess(config, options.reportToParent ?? false);
   const running = await runningProcess(directory);
   const beginMs = performance.now();
-  const info = running?.address ? running : await startInBackground(config, directory, options);
+  const info = running?.address ? running : await startInBackground(directory, options);
   if (options.mergeKubeconfig) await mergeInto(directory);
   report(info, directory, options, running !== undefined, performance.now() - beginMs);
 }
@@ -90,11 +90,7 @@ function checkMachine({ runtime, components, store, etcdEndpoints }: ClusterConf
 const youngMemory = ['--max-semi-space-size=32'];
 
 /** Starts this program again, on its own, and follows it until it is ready. */
-async function startInBackground(
-  _config: ClusterConfig,
-  directory: DataDirectory,
-  options: UpOptions,
-): Promise<RunInfo> {
+async function startInBackground(directory: DataDirectory, options: UpOptions): Promise<RunInfo> {
   await openDataDirectory(directory).catch((error) => {
     throw error instanceof DataDirectoryError ? new CliError(error.message) : error;
   });
@@ -107,6 +103,8 @@ async function startInBackground(
     detached: true,
     stdio: ['ignore', log, log, 'ipc'],
     cwd: '/',
+    // glibc keeps an arena for each thread, and hardly gives back what it had: two are enough, and weigh less.
+    env: { MALLOC_ARENA_MAX: '2', ...process.env },
   });
   closeSync(log);
   const quiet = options.output === 'json';
