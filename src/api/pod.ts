@@ -8,19 +8,8 @@ export const podCondition = (pod: Pod, type: string): PodCondition | undefined =
 
 export const isPodReady = (pod: Pod): boolean => podCondition(pod, 'Ready')?.status === 'True';
 
-/** Ready for at least `minReadySeconds` at `now` (milliseconds). */
-export function isPodAvailable(pod: Pod, minReadySeconds: number, now: number): boolean {
-  if (!isPodReady(pod)) return false;
-  if (minReadySeconds === 0) return true;
-  const since = podCondition(pod, 'Ready')?.lastTransitionTime;
-  return !!since && Date.parse(since) + minReadySeconds * 1000 <= now;
-}
-
 /** All its containers have ended and none will start again. */
 export const isPodTerminal = (pod: Pod): boolean => pod.status?.phase === 'Failed' || pod.status?.phase === 'Succeeded';
-
-/** Neither ended nor on its way out: it counts as a replica. */
-export const isPodActive = (pod: Pod): boolean => !isPodTerminal(pod) && !pod.metadata.deletionTimestamp;
 
 /** An init container that keeps running beside the main ones. */
 export const isSidecar = (container: Container): boolean => container.restartPolicy === 'Always';

@@ -1,4 +1,5 @@
 // Controllers with the real API server in process, in virtual time: what needs its finalizers, grace and discovery.
+// One long file, because its last test judges what the controllers asked for in all the others.
 
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import bootstrap from '../../facts/bootstrap.json' with { type: 'json' };

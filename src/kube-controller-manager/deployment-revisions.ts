@@ -155,6 +155,7 @@ async function noteCreateFailure(rollout: Rollout, name: string, error: unknown)
   if (hasDeadline(deployment)) {
     const reason = 'ReplicaSetCreateError';
     const next = withCondition(deployment, 'Progressing', 'False', reason, message, tools.clock.now());
+    // The failed creation is what the caller must hear of, and its retry writes this condition again.
     await tools.client.update('deployments', next, { subresource: 'status' }).catch(() => {});
   }
   tools.events.event(deployment, 'Warning', 'ReplicaSetCreateError', message);

@@ -43,7 +43,7 @@ export class PodWorker {
   #dirty = false;
   #running: Promise<void> | undefined;
   #timer: Timer | undefined;
-  #graceStarted: { seconds: number; abort: () => void } | undefined;
+  #graceStarted: { seconds: number } | undefined;
 
   /** `ended` is called when nothing of the pod is left on this node. */
   constructor(pod: Pod, tools: KubeletTools, ended: () => void) {
@@ -349,7 +349,7 @@ export class PodWorker {
     const { uid, name, namespace } = this.#pod.metadata;
     tools.probes.removePod(uid);
     const grace = this.#removedFromApi ? Math.min(graceOf(this.#pod), 2) : graceOf(this.#pod);
-    this.#graceStarted = { seconds: grace, abort: () => {} };
+    this.#graceStarted = { seconds: grace };
     if (!this.#removedFromApi) await this.#report();
     await stopPod(this.#pod, grace, tools);
     this.#graceStarted = undefined;

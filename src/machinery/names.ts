@@ -175,21 +175,6 @@ export const pathSegmentFaults: Check = (value) => {
   return ['/', '%'].filter((part) => value.includes(part)).map((part) => `may not contain '${part}'`);
 };
 
-const cIdentifier = '[A-Za-z_][A-Za-z0-9_]*';
-const isCIdentifier = matcher(cIdentifier);
-export const cIdentifierFaults: Check = (value) =>
-  isCIdentifier(value)
-    ? []
-    : [
-        regexFault(
-          "a valid C identifier must start with alphabetic character or '_', followed by a string of alphanumeric characters or '_'",
-          cIdentifier,
-          'my_name',
-          'MY_NAME',
-          'MyName',
-        ),
-      ];
-
 const httpPath = "[A-Za-z0-9/\\-._~%!$&'()*+,;=:]+";
 const isHttpPath = matcher(httpPath);
 /** `example.com/path`, as in appProtocol's neighbours: trackers, managers, finalizers of quota. */

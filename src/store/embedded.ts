@@ -108,6 +108,7 @@ class EmbeddedStore implements Store {
     );
     const known = records.length < rememberedTransactions ? compacted : Math.max(compacted, past[0].revision - 1);
     this.#log = new ChangeLog(revision, known, past);
+    // What could not be removed now keeps its lease on disk: the next start ends it again.
     this.#leases = new Leases(clock, (lease) => void this.#endLease(lease).catch(() => {}));
     this.#restoreLeases();
   }

@@ -49,6 +49,3 @@ export const accessModesText = (list: readonly string[] | undefined): string =>
     .filter((mode) => list?.includes(mode))
     .map((mode) => modes[mode])
     .join(',');
-
-/** Go's way of writing an optional boolean. */
-export const boolText = (value: boolean | undefined): string => (value === undefined ? unset : String(value));

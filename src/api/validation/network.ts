@@ -15,8 +15,6 @@ import { invalidValue, invalidValues } from '../fields.ts';
 export const ipMessage = 'must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)';
 export const cidrMessage = 'must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)';
 
-export const validateIp = (path: string, text: string): FieldError[] =>
-  parseIp(text) ? [] : [invalidValue(path, text, ipMessage)];
 export const validateCidr = (path: string, text: string): FieldError[] =>
   parseCidr(text) ? [] : [invalidValue(path, text, cidrMessage)];
 
