@@ -1,7 +1,8 @@
 // NodeSelector terms over a node's labels and fields.
 // https://kubernetes.io/docs/concepts/scheduling-eviction/assign-pod-node/#node-affinity
 
-import type { Node, NodeSelector, NodeSelectorRequirement, NodeSelectorTerm, PodSpec } from './generated/types.ts';
+import { meetsRequirement } from '../machinery/label-selector.ts';
+import type { Node, NodeSelector, NodeSelectorTerm, PodSpec } from './generated/types.ts';
 
 /** Whether a pod's nodeSelector and its required node affinity, both, take the node. */
 export function matchesNode(spec: PodSpec, node: Node): boolean {
@@ -19,27 +20,7 @@ export function matchesTerm(term: NodeSelectorTerm, node: Node): boolean {
   const { matchExpressions = [], matchFields = [] } = term;
   if (matchExpressions.length + matchFields.length === 0) return false;
   return (
-    matchExpressions.every((r) => matchesRequirement(r, node.metadata.labels?.[r.key])) &&
-    matchFields.every((r) => r.key === 'metadata.name' && matchesRequirement(r, node.metadata.name))
+    matchExpressions.every((r) => meetsRequirement(r, node.metadata.labels?.[r.key])) &&
+    matchFields.every((r) => r.key === 'metadata.name' && meetsRequirement(r, node.metadata.name))
   );
-}
-
-function matchesRequirement({ operator, values = [] }: NodeSelectorRequirement, value: string | undefined): boolean {
-  switch (operator) {
-    case 'In':
-      return value !== undefined && values.includes(value);
-    case 'NotIn':
-      return value === undefined || !values.includes(value);
-    case 'Exists':
-      return value !== undefined;
-    case 'DoesNotExist':
-      return value === undefined;
-    case 'Gt':
-    case 'Lt': {
-      if (value === undefined || !/^-?\d+$/.test(value) || !/^-?\d+$/.test(values[0] ?? '')) return false;
-      return operator === 'Gt' ? BigInt(value) > BigInt(values[0]) : BigInt(value) < BigInt(values[0]);
-    }
-    default:
-      return false;
-  }
 }

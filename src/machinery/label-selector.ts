@@ -42,7 +42,7 @@ function compile(requirements: readonly Requirement[]): LabelSelector {
   return {
     requirements,
     everything: requirements.length === 0,
-    matches: (labels) => requirements.every((requirement) => holds(requirement, labels)),
+    matches: (labels) => requirements.every((requirement) => meetsRequirement(requirement, labels?.[requirement.key])),
     toString: () => requirements.map(textOf).join(','),
   };
 }
@@ -50,8 +50,11 @@ function compile(requirements: readonly Requirement[]): LabelSelector {
 export const selectEverything: LabelSelector = compile([]);
 export const selectNothing: LabelSelector = { ...compile([]), everything: false, matches: () => false };
 
-function holds({ key, operator, values }: Requirement, labels: Labels): boolean {
-  const value = labels?.[key];
+/** Whether a value (undefined: there is none) meets a requirement; node affinity asks in the same operators. */
+export function meetsRequirement(
+  { operator, values = [] }: { readonly operator: string; readonly values?: readonly string[] },
+  value: string | undefined,
+): boolean {
   switch (operator) {
     case 'In':
       return value !== undefined && values.includes(value);
@@ -61,10 +64,13 @@ function holds({ key, operator, values }: Requirement, labels: Labels): boolean 
       return value !== undefined;
     case 'DoesNotExist':
       return value === undefined;
-    default: {
+    case 'Gt':
+    case 'Lt': {
       if (value === undefined || !/^[+-]?\d+$/.test(value) || !/^[+-]?\d+$/.test(values[0] ?? '')) return false;
       return operator === 'Gt' ? BigInt(value) > BigInt(values[0]) : BigInt(value) < BigInt(values[0]);
     }
+    default:
+      return false;
   }
 }
 
