@@ -1,6 +1,7 @@
 // How entries and the undo history lie in the embedded store's database.
 
 import type { Change, Entry, Revision } from './store.ts';
+import { writeValue } from './value.ts';
 
 const headerBytes = 24;
 
@@ -10,7 +11,7 @@ export function encodeEntry(entry: Entry): Buffer {
   bytes.writeDoubleLE(entry.createRevision, 0);
   bytes.writeDoubleLE(entry.modRevision, 8);
   bytes.writeDoubleLE(entry.lease, 16);
-  bytes.set(entry.value, headerBytes);
+  writeValue(entry.value, bytes, headerBytes);
   return bytes;
 }
 

@@ -18,6 +18,7 @@ import {
   StoreUnusable,
   type Write,
 } from './store.ts';
+import { bytesOf } from './value.ts';
 
 const callTimeoutMs = 10_000;
 /** How long an endpoint may take to connect, or to tell its status where there are others. */
@@ -94,7 +95,9 @@ class EtcdStore implements Store {
       expected === undefined ? [] : [{ result: 'EQUAL', target: 'MOD', key: bytes(key), modRevision: expected }],
     );
     const success = writes.map(({ key, value, lease = 0 }) =>
-      value ? { requestPut: { key: bytes(key), value, lease } } : { requestDeleteRange: { key: bytes(key) } },
+      value
+        ? { requestPut: { key: bytes(key), value: bytesOf(value), lease } }
+        : { requestDeleteRange: { key: bytes(key) } },
     );
     const failure = compare.length > 0 ? writes.map(({ key }) => ({ requestRange: { key: bytes(key) } })) : [];
     const { succeeded, header, responses } = await this.#write(methods.txn, { compare, success, failure });

@@ -2,6 +2,7 @@
 
 import { createHash } from 'node:crypto';
 import { type Entry, type Revision, StoreUnusable } from './store.ts';
+import { writeValue } from './value.ts';
 
 const magic = 'coracle-snapshot/1';
 const recordHeaderBytes = 4 + 4 + 8 + 8 + 8;
@@ -57,7 +58,7 @@ function encode(entry: Entry): Uint8Array {
   bytes.writeDoubleLE(entry.modRevision, 16);
   bytes.writeDoubleLE(entry.lease, 24);
   key.copy(bytes, recordHeaderBytes);
-  bytes.set(entry.value, recordHeaderBytes + key.length);
+  writeValue(entry.value, bytes, recordHeaderBytes + key.length);
   return bytes;
 }
 

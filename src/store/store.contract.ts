@@ -1,10 +1,21 @@
 // What every backend must do; each one's test file runs this suite against itself.
 
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { Compacted, FutureRevision, LeaseNotFound, prefixRange, type Revision, type Store } from './store.ts';
+import {
+  Compacted,
+  FutureRevision,
+  LeaseNotFound,
+  prefixRange,
+  type Revision,
+  type Store,
+  sameValue,
+  textOf,
+  type Value,
+  valueOf,
+} from './store.ts';
 
 const bytes = (text: string) => new TextEncoder().encode(text);
-const text = (value?: Uint8Array) => value && new TextDecoder().decode(value);
+const text = (value?: Value) => value && textOf(value);
 const everything = prefixRange('/registry/');
 
 export interface Bench {
@@ -182,6 +193,16 @@ export function storeContract(name: string, bench: Bench): void {
       const value = new Uint8Array(1_400_000).fill(7);
       await store.commit([{ key: '/registry/big', value }]);
       expect((await store.get('/registry/big'))?.value).toHaveLength(value.length);
+    });
+
+    test.each(['plain', 'naïve, 漢字 and 🛶'])('a text goes in and out: %s', async (content) => {
+      const value = valueOf(content);
+      await store.commit([{ key: '/registry/text', value }]);
+      const entry = await store.get('/registry/text');
+      expect(textOf(entry!.value)).toBe(content);
+      expect(sameValue(entry!.value, value)).toBe(true);
+      const after = await put('/registry/text', 'after');
+      expect(text((await store.get('/registry/text', after - 1))?.value)).toBe(content);
     });
 
     test('a snapshot has bytes, and the store a size', async () => {

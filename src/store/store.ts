@@ -2,16 +2,18 @@
 // store.contract.ts. Keys and values are Kubernetes' own (/registry/..., the storage version as JSON).
 
 import type { Clock } from '../machinery/clock.ts';
+import type { Value } from './value.ts';
 
 export { runCompaction } from './compaction.ts';
 export { createMemoryStore } from './memory.ts';
+export { sameValue, textOf, type Value, valueOf, writeValue } from './value.ts';
 
 /** etcd's revision: one counter for the whole store, raised by one for every committed transaction. Starts at 1. */
 export type Revision = number;
 
 export interface Entry {
   readonly key: string;
-  readonly value: Uint8Array;
+  readonly value: Value;
   readonly createRevision: Revision;
   readonly modRevision: Revision;
   /** Id of the lease that will remove the entry, 0 when it has none. */
@@ -35,7 +37,7 @@ export interface Page {
 /** A put, or a delete where `value` is undefined. */
 export interface Write {
   readonly key: string;
-  readonly value?: Uint8Array;
+  readonly value?: Value;
   /** The modRevision that this write replaces; 0: the key must be absent. Undefined: whatever there is. */
   readonly expected?: Revision;
   readonly lease?: number;

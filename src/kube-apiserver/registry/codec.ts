@@ -13,6 +13,7 @@ import {
   parseJson,
   unsupportedMediaType,
 } from '../../api/api.ts';
+import { textOf, type Value } from '../../store/store.ts';
 import { readProtobuf } from '../http/protobuf.ts';
 import type { ApiRequest, Body } from '../request.ts';
 import type { Server } from '../server.ts';
@@ -23,8 +24,8 @@ const protobuf = 'application/vnd.kubernetes.protobuf';
 const text = new TextDecoder();
 
 /** Stored objects get the defaults of today, as Kubernetes does on reading. */
-export function decodeStored(server: Server, value: Uint8Array): ApiObject {
-  const object = JSON.parse(text.decode(value)) as ApiObject;
+export function decodeStored(server: Server, value: Value): ApiObject {
+  const object = JSON.parse(textOf(value)) as ApiObject;
   const [group, version] = groupVersion(object.apiVersion ?? 'v1');
   server.kinds.byKind(group, version, object.kind ?? '')?.strategy.setDefaults?.(object);
   return ordered(object);

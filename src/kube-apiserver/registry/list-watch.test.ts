@@ -114,7 +114,7 @@ describe('watch', () => {
     const clock = new VirtualClock();
     const own = await startTestServer({ clock });
     const { body } = await own.call('GET', maps);
-    for (let i = 0; i < 700; i++) await own.call('POST', maps, configMap(`m${i}`));
+    for (let i = 0; i < 1_000; i++) await own.call('POST', maps, configMap(`m${i}`));
     await clock.advance(120_000);
     await own.call('POST', maps, configMap('last'));
     expect(await own.watched(`${maps}?resourceVersion=${body.metadata.resourceVersion}`, 1)).toEqual(['ERROR Expired']);

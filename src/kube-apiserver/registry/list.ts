@@ -2,7 +2,7 @@ import { expired } from '../../api/api.ts';
 import type { ListReply } from '../request.ts';
 import { futureVersion } from '../status.ts';
 import type { Item } from '../watch-cache/item.ts';
-import type { OrderedTree } from '../watch-cache/ordered-tree.ts';
+import type { OrderedView } from '../watch-cache/ordered-tree.ts';
 import { reachVersion } from './get.ts';
 import {
   continueExpired,
@@ -17,7 +17,7 @@ import { listPrefix, type Target } from './target.ts';
 
 /** What a list reads: a snapshot, the revision it shows, and where in it to begin. */
 interface Source {
-  readonly tree: OrderedTree<Item>;
+  readonly tree: OrderedView<Item>;
   readonly revision: number;
   readonly start: string;
 }
@@ -75,19 +75,19 @@ async function sourceOf(target: Target, options: ListOptions): Promise<Source> {
   if (options.continue) {
     const token = readContinue(options.continue);
     const start = prefix + token.start;
-    if (token.revision < 0) return { tree: cache.tree, revision: server.cache.revision, start };
+    if (token.revision < 0) return { tree: cache.snapshot(), revision: server.cache.revision, start };
     const tree = cache.treeAt(token.revision);
     if (!tree) throw continueExpired(token.start);
     return { tree, revision: token.revision, start };
   }
   if (!options.resourceVersion) {
     await server.cache.catchUp();
-    return { tree: cache.tree, revision: server.cache.revision, start: prefix };
+    return { tree: cache.snapshot(), revision: server.cache.revision, start: prefix };
   }
   const asked = parseVersion(options.resourceVersion, 'list');
   if (options.match === 'Exact') return exactly(target, asked);
   await reachVersion(target, asked);
-  return { tree: cache.tree, revision: server.cache.revision, start: prefix };
+  return { tree: cache.snapshot(), revision: server.cache.revision, start: prefix };
 }
 
 function exactly(target: Target, revision: number): Source {

@@ -1,10 +1,11 @@
 // One object of the watch cache: immutable, and turned into bytes once (DESIGN.md, idea 2).
 
 import type { ApiObject } from '../../api/api.ts';
+import { sameValue, type Value, valueOf, writeValue } from '../../store/store.ts';
 
 /** What a write gives to the store, and keeps for the cache: the object without its resourceVersion, as JSON. */
 export interface Serialized {
-  readonly value: Uint8Array;
+  readonly value: Value;
   /** Where in `value` the resourceVersion belongs; 0 when the object must be written anew to have one. */
   readonly cut: number;
 }
@@ -15,20 +16,14 @@ export interface Serialized {
  */
 export function serialize(object: ApiObject): Serialized {
   const text = JSON.stringify(object);
-  const value = ownBytes(text);
+  const value = valueOf(text);
   if (!text.startsWith('{"kind":')) return { value, cut: 0 };
   const uid = `"uid":"${object.metadata.uid}"`;
   const at = text.indexOf(uid);
   const labels = text.indexOf('"labels":');
   if (at < 0 || (labels >= 0 && labels < at)) return { value, cut: 0 };
-  return { value, cut: at + uid.length };
-}
-
-/** Memory of its own: a piece of Node's shared pool would keep 64 KiB of passing buffers alive for as long as it is kept. */
-function ownBytes(text: string): Buffer {
-  const bytes = Buffer.allocUnsafeSlow(Buffer.byteLength(text));
-  bytes.write(text);
-  return bytes;
+  const cut = at + uid.length;
+  return { value, cut: typeof value === 'string' ? cut : Buffer.byteLength(text.slice(0, cut)) };
 }
 
 export class Item {
@@ -37,7 +32,7 @@ export class Item {
   /** Shared by all readers: never changed. */
   readonly object: ApiObject;
   /** The JSON without its resourceVersion, as it was stored; or with it, when there is no cut. */
-  #value: Uint8Array | undefined;
+  #value: Value | undefined;
   /** Where the resourceVersion belongs; 0 when it is in #value already. */
   readonly #cut: number;
   #frames: Map<string, Buffer> | undefined;
@@ -67,18 +62,16 @@ export class Item {
       from = headLength(this.object);
     }
     if (this.#cut) {
-      target.set(stored.subarray(from, this.#cut), at);
-      at += this.#cut - from;
-      at += target.write(this.#version(), at, 'latin1');
+      at = writeValue(stored, target, at, from, this.#cut);
+      at = writeValue(this.#version(), target, at);
       from = this.#cut;
     }
-    target.set(from ? stored.subarray(from) : stored, at);
-    return at + stored.length - from;
+    return writeValue(stored, target, at, from);
   }
 
   /** True when storing this would change nothing. */
   holds({ value, cut }: Serialized, object: ApiObject): boolean {
-    if (cut && cut === this.#cut && this.#value) return Buffer.compare(value, this.#value) === 0;
+    if (cut && cut === this.#cut && this.#value) return sameValue(value, this.#value);
     if (cut && this.#cut) return false;
     const { resourceVersion } = this.object.metadata;
     const compared = { ...object, metadata: { ...object.metadata, resourceVersion } };
@@ -87,7 +80,6 @@ export class Item {
 
   /** The whole object as JSON, for one who sends it; only the stored bytes are kept. */
   bytes(): Uint8Array {
-    if (!this.#cut) return this.#stored();
     const bytes = Buffer.allocUnsafe(this.byteLength(true));
     this.write(bytes, 0, true);
     return bytes;
@@ -115,8 +107,8 @@ export class Item {
     this.#frames = undefined;
   }
 
-  #stored(): Uint8Array {
-    return (this.#value ??= ownBytes(JSON.stringify(this.object)));
+  #stored(): Value {
+    return (this.#value ??= valueOf(JSON.stringify(this.object)));
   }
 
   #version(): string {

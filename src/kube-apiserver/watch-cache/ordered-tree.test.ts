@@ -12,18 +12,18 @@ describe('OrderedTree', () => {
   test.each([1, 2, 3])('is what a sorted map would be, and old snapshots stay as they were (seed %i)', (seed) => {
     const random = seededRandom(seed);
     const model = new Map<string, number>();
-    let tree = new OrderedTree<number>();
+    const tree = new OrderedTree<number>();
     const snapshots: { tree: OrderedTree<number>; keys: string[] }[] = [];
     for (let step = 0; step < 5_000; step++) {
       const key = `k${random.int(1_500)}`;
       if (random.int(3) === 0) {
         model.delete(key);
-        tree = tree.remove(key);
+        tree.remove(key);
       } else {
         model.set(key, step);
-        tree = tree.set(key, step);
+        tree.set(key, step);
       }
-      if (step % 500 === 0) snapshots.push({ tree, keys: [...model.keys()].sort() });
+      if (step % 500 === 0) snapshots.push({ tree: tree.snapshot(), keys: [...model.keys()].sort() });
     }
     const sorted = [...model.keys()].sort();
     expect(keysOf(tree)).toEqual(sorted);
@@ -33,9 +33,29 @@ describe('OrderedTree', () => {
     for (const snapshot of snapshots) expect(keysOf(snapshot.tree)).toEqual(snapshot.keys);
   });
 
+  test('a snapshot may go its own way', () => {
+    const tree = new OrderedTree<number>();
+    for (let i = 0; i < 500; i++) tree.set(String(i).padStart(3, '0'), i);
+    const copy = tree.snapshot();
+    copy.remove('007');
+    tree.remove('008');
+    expect([tree.size, copy.size]).toEqual([499, 499]);
+    expect(keysOf(tree, '007', '009')).toEqual(['007']);
+    expect(keysOf(copy, '007', '009')).toEqual(['008']);
+  });
+
+  test('is empty again when all is gone, and can be filled anew', () => {
+    const tree = new OrderedTree<number>();
+    for (let i = 0; i < 5_000; i++) tree.set(String(i), i);
+    for (let i = 0; i < 5_000; i++) tree.remove(String(i));
+    expect(tree.size).toBe(0);
+    tree.set('a', 1);
+    expect(keysOf(tree)).toEqual(['a']);
+  });
+
   test('stops where the visitor says so', () => {
-    let tree = new OrderedTree<number>();
-    for (let i = 0; i < 200; i++) tree = tree.set(String(i).padStart(3, '0'), i);
+    const tree = new OrderedTree<number>();
+    for (let i = 0; i < 200; i++) tree.set(String(i).padStart(3, '0'), i);
     const seen: number[] = [];
     tree.forEach('050', '150', (value) => seen.push(value) < 3);
     expect(seen).toEqual([50, 51, 52]);

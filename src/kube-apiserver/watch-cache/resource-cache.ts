@@ -3,7 +3,7 @@
 import type { ApiObject } from '../../api/api.ts';
 import type { Clock } from '../../machinery/clock.ts';
 import type { Item } from './item.ts';
-import { OrderedTree } from './ordered-tree.ts';
+import { OrderedTree, type OrderedView } from './ordered-tree.ts';
 
 export type EventType = 'ADDED' | 'MODIFIED' | 'DELETED';
 
@@ -13,9 +13,16 @@ export interface CacheEvent {
   readonly item: Item;
   readonly previous?: Item;
   readonly revision: number;
-  readonly atMs: number;
-  /** The resource after this change. */
-  readonly tree: OrderedTree<Item>;
+}
+
+/** A stretch of history: what there was before it, and what happened then. */
+interface Segment {
+  readonly before: OrderedTree<Item>;
+  /** Revision of `before`: lists of it, and watches from it, can be served. */
+  readonly from: number;
+  readonly events: CacheEvent[];
+  lastMs: number;
+  pastBytes: number;
 }
 
 /** What a watcher asks to be told of: everything, one namespace, one object, or a value of an indexed field. */
@@ -39,6 +46,8 @@ export interface CacheWatcher {
  * objects that only the past still has.
  */
 const history = { keptMs: 60_000, fewest: 512, most: 32_768, mostBytes: 32 << 20 };
+/** Events of a segment. A snapshot costs a path of nodes, so there is one for many events; in between they are replayed. */
+const segmentLength = 256;
 
 const nodeNameOf = (object: ApiObject): string => object.spec?.nodeName ?? '';
 
@@ -47,13 +56,11 @@ export class ResourceCache {
   readonly prefix: string;
   readonly #clock: Clock;
   readonly #items = new Map<string, Item>();
-  #tree = new OrderedTree<Item>();
-  #events: CacheEvent[] = [];
-  #firstEvent = 0;
+  readonly #tree = new OrderedTree<Item>();
+  /** Never empty; the oldest first. */
+  #segments: Segment[] = [];
+  #eventCount = 0;
   #pastBytes = 0;
-  /** Watches and lists can start from here. */
-  #oldest = 0;
-  #oldestTree = new OrderedTree<Item>();
   readonly #watchers = new Map<string, Set<CacheWatcher>>();
   /** Revision of the last change of this resource. */
   #changedAt = 0;
@@ -61,6 +68,7 @@ export class ResourceCache {
   constructor(prefix: string, clock: Clock) {
     this.prefix = prefix;
     this.#clock = clock;
+    this.#begin(0);
   }
 
   get(key: string): Item | undefined {
@@ -71,8 +79,14 @@ export class ResourceCache {
     return this.#items.size;
   }
 
-  get tree(): OrderedTree<Item> {
+  /** What there is now: to be looked at at once, for it goes on changing. */
+  get tree(): OrderedView<Item> {
     return this.#tree;
+  }
+
+  /** What there is now, for later. */
+  snapshot(): OrderedView<Item> {
+    return this.#tree.snapshot();
   }
 
   get changedAt(): number {
@@ -81,24 +95,23 @@ export class ResourceCache {
 
   /** Revisions before this one can be neither listed nor watched. */
   get oldestRevision(): number {
-    return this.#oldest;
+    return this.#segments[0].from;
   }
 
   /** Fills the empty cache with the state at `revision`. */
   load(items: Iterable<Item>, revision: number): void {
     for (const item of items) {
       this.#items.set(item.key, item);
-      this.#tree = this.#tree.set(item.key, item);
+      this.#tree.set(item.key, item);
     }
-    this.#oldest = revision;
-    this.#oldestTree = this.#tree;
+    this.#segments = [];
+    this.#begin(revision);
     this.#changedAt = revision;
   }
 
   put(item: Item): void {
     const previous = this.#items.get(item.key);
     this.#items.set(item.key, item);
-    this.#tree = this.#tree.set(item.key, item);
     this.#publish({ type: previous ? 'MODIFIED' : 'ADDED', item, previous, revision: item.revision });
   }
 
@@ -107,21 +120,28 @@ export class ResourceCache {
     const previous = this.#items.get(item.key);
     if (!previous) return;
     this.#items.delete(item.key);
-    this.#tree = this.#tree.remove(item.key);
     this.#publish({ type: 'DELETED', item, previous, revision: item.revision });
   }
 
   /** The resource as it was at `revision`; undefined when that is no longer kept. */
-  treeAt(revision: number): OrderedTree<Item> | undefined {
-    if (revision >= this.#changedAt) return this.#tree;
-    if (revision < this.#oldest) return undefined;
-    const at = this.#after(revision) - 1;
-    return at < this.#firstEvent ? this.#oldestTree : this.#events[at].tree;
+  treeAt(revision: number): OrderedView<Item> | undefined {
+    if (revision >= this.#changedAt) return this.snapshot();
+    const segment = this.#segments.findLast(({ from }) => from <= revision);
+    if (!segment) return undefined;
+    const tree = segment.before.snapshot();
+    for (const event of segment.events) {
+      if (event.revision > revision) break;
+      replay(event, tree);
+    }
+    return tree;
   }
 
   /** The events after `revision`; undefined when they are no longer kept. */
   eventsAfter(revision: number): readonly CacheEvent[] | undefined {
-    return revision < this.#oldest ? undefined : this.#events.slice(this.#after(revision));
+    if (revision < this.oldestRevision) return undefined;
+    const first = this.#segments.findLastIndex(({ from }) => from <= revision);
+    const events = this.#segments.slice(first).flatMap((segment) => segment.events);
+    return events.slice(firstAfter(events, revision));
   }
 
   watch(watcher: CacheWatcher): () => void {
@@ -151,24 +171,25 @@ export class ResourceCache {
     this.#watchers.clear();
   }
 
-  /** Index of the first event after `revision`. */
-  #after(revision: number): number {
-    let low = this.#firstEvent;
-    let high = this.#events.length;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if (this.#events[middle].revision <= revision) low = middle + 1;
-      else high = middle;
-    }
-    return low;
+  /** The next event opens a segment of its own. */
+  #begin(from: number): Segment {
+    const segment = { before: this.#tree.snapshot(), from, events: [], lastMs: 0, pastBytes: 0 };
+    this.#segments.push(segment);
+    return segment;
   }
 
-  #publish(change: Omit<CacheEvent, 'atMs' | 'tree'>): void {
-    const event: CacheEvent = { ...change, atMs: this.#clock.monotonic(), tree: this.#tree };
+  #publish(event: CacheEvent): void {
+    let segment = this.#segments[this.#segments.length - 1];
+    if (segment.events.length >= segmentLength) segment = this.#begin(this.#changedAt);
+    replay(event, this.#tree);
     this.#changedAt = event.revision;
-    this.#events.push(event);
-    this.#pastBytes += pastBytesOf(event);
-    this.forgetOld(event.atMs);
+    segment.events.push(event);
+    segment.lastMs = this.#clock.monotonic();
+    const bytes = pastBytesOf(event);
+    segment.pastBytes += bytes;
+    this.#pastBytes += bytes;
+    this.#eventCount++;
+    this.forgetOld(segment.lastMs);
     if (!this.#watchers.size) return;
     this.#tell('all', event);
     const { key, object } = event.item;
@@ -189,19 +210,33 @@ export class ResourceCache {
   /** Lets go of what is too old or too much; also to be called now and then when nothing happens. */
   forgetOld(nowMs: number): void {
     const { keptMs, fewest, most, mostBytes } = history;
-    const kept = () => this.#events.length - this.#firstEvent;
-    const tooMuch = () => kept() > most || this.#pastBytes > mostBytes;
-    while (kept() > fewest && (tooMuch() || this.#events[this.#firstEvent].atMs < nowMs - keptMs)) {
-      const event = this.#events[this.#firstEvent++];
-      this.#pastBytes -= pastBytesOf(event);
-      this.#oldest = event.revision;
-      this.#oldestTree = event.tree;
-    }
-    if (this.#firstEvent > 1024 && this.#firstEvent > this.#events.length / 2) {
-      this.#events = this.#events.slice(this.#firstEvent);
-      this.#firstEvent = 0;
+    while (this.#segments.length > 1) {
+      const { events, lastMs, pastBytes } = this.#segments[0];
+      const left = this.#eventCount - events.length;
+      const tooMuch = this.#eventCount > most || this.#pastBytes > mostBytes;
+      if (left < fewest || !(tooMuch || lastMs < nowMs - keptMs)) return;
+      this.#segments.shift();
+      this.#eventCount = left;
+      this.#pastBytes -= pastBytes;
     }
   }
+}
+
+function replay({ type, item }: CacheEvent, tree: OrderedTree<Item>): void {
+  if (type === 'DELETED') tree.remove(item.key);
+  else tree.set(item.key, item);
+}
+
+/** Index of the first event after `revision`. */
+function firstAfter(events: readonly CacheEvent[], revision: number): number {
+  let low = 0;
+  let high = events.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (events[middle].revision <= revision) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }
 
 const pastBytesOf = ({ type, previous }: CacheEvent): number =>

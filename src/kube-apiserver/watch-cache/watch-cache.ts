@@ -4,14 +4,14 @@ import { setImmediate } from 'node:timers/promises';
 import type { ApiObject } from '../../api/api.ts';
 import type { Clock } from '../../machinery/clock.ts';
 import type { Logger } from '../../machinery/logger.ts';
-import type { Change, CommitResult, Entry, Store, Write } from '../../store/store.ts';
-import { Compacted, prefixRange } from '../../store/store.ts';
+import type { Change, CommitResult, Entry, Store, Value, Write } from '../../store/store.ts';
+import { Compacted, prefixRange, sameValue } from '../../store/store.ts';
 import { Item, type Serialized } from './item.ts';
 import { ResourceCache } from './resource-cache.ts';
 import { shareFields } from './shared-fields.ts';
 
 /** Makes the object of the cache from stored bytes: parsed, and with the defaults of today. */
-export type Decode = (value: Uint8Array) => ApiObject;
+export type Decode = (value: Value) => ApiObject;
 
 /** A write of one object: what the store gets, and what the cache then shows. */
 export interface ObjectWrite {
@@ -254,10 +254,9 @@ export class WatchCache {
   #itemOf(entry: Entry, decode: Decode): Item {
     for (const { object, serialized } of this.#written.get(entry.key) ?? []) {
       if (!serialized) continue;
-      const same = serialized.value === entry.value || Buffer.compare(serialized.value, entry.value) === 0;
-      if (!same) continue;
+      if (!sameValue(serialized.value, entry.value)) continue;
       shareFields(object);
-      return new Item(entry.key, entry.modRevision, object, { value: entry.value, cut: serialized.cut });
+      return new Item(entry.key, entry.modRevision, object, serialized);
     }
     return loadedItem(entry, decode);
   }

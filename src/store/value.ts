@@ -1,0 +1,38 @@
+// What lies under a key: bytes, or, cheaper to make and to keep, a text.
+
+/**
+ * A text has only ASCII characters, so that its length is its bytes; whatever else is to be stored comes as bytes. A
+ * store may give back either for what was written as either: ask `textOf` or `sameValue`.
+ */
+export type Value = Uint8Array | string;
+
+const decoder = new TextDecoder();
+
+/** The value of a text: itself while it is ASCII, else its UTF-8. */
+export const valueOf = (text: string): Value => {
+  const length = Buffer.byteLength(text);
+  if (length === text.length) return text;
+  // Memory of its own: a piece of Node's shared pool would keep 64 KiB of passing buffers alive for as long as it is kept.
+  const bytes = Buffer.allocUnsafeSlow(length);
+  bytes.write(text);
+  return bytes;
+};
+
+export const textOf = (value: Value): string => (typeof value === 'string' ? value : decoder.decode(value));
+
+/** As bytes, for a moment: not to be kept (see `valueOf`). */
+export const bytesOf = (value: Value): Uint8Array => (typeof value === 'string' ? Buffer.from(value, 'latin1') : value);
+
+export const sameValue = (a: Value, b: Value): boolean =>
+  a === b ||
+  (a.length === b.length && typeof a !== typeof b
+    ? Buffer.compare(bytesOf(a), bytesOf(b)) === 0
+    : typeof a !== 'string' && typeof b !== 'string' && Buffer.compare(a, b) === 0);
+
+/** Copies [from, to) of a value to `target` and returns the end. */
+export function writeValue(value: Value, target: Buffer, at: number, from = 0, to = value.length): number {
+  const whole = from === 0 && to === value.length;
+  if (typeof value === 'string') target.write(whole ? value : value.slice(from, to), at, 'latin1');
+  else target.set(whole ? value : value.subarray(from, to), at);
+  return at + to - from;
+}
