@@ -5,9 +5,16 @@ import { type Database, open, type RootDatabase } from 'lmdb';
 import { damaged, databaseFile, freeBytes } from './embedded-files.ts';
 import { type Revision, StoreUnusable } from './store.ts';
 
-const formatVersion = '1';
+const formatVersion = '2';
+/** Entries and history lay uncompressed in format 1, and still do in a store that was made with it. */
+const uncompressedFormat = '1';
 /** With less than this free, a failed write is put down to the disk being full. */
 const fullBelowBytes = 16 << 20;
+/**
+ * Reserved for the map of the file, not taken: a file that outgrows its map is mapped once more, and until all is
+ * closed both count. The store may grow beyond it.
+ */
+const addressSpaceBytes = 8 * 2 ** 30;
 
 export interface Tables {
   readonly env: RootDatabase<Buffer, string>;
@@ -27,23 +34,26 @@ export function openDatabase(directory: string): Tables {
     encoding: 'binary',
     // Every write is in a batch of its own making; LMDB's would have a promise that nobody can catch.
     eventTurnBatching: false,
+    mapSize: addressSpaceBytes,
   });
+  const meta = env.openDB<string, string>('meta', { encoding: 'string' });
+  const version = meta.get('format');
+  const compression = version !== uncompressedFormat;
   const tables: Tables = {
     env,
-    entries: env.openDB('entries', { encoding: 'binary' }),
-    history: env.openDB('history', { encoding: 'binary' }),
-    meta: env.openDB('meta', { encoding: 'string' }),
+    entries: env.openDB('entries', { encoding: 'binary', compression }),
+    history: env.openDB('history', { encoding: 'binary', compression }),
+    meta,
     leases: env.openDB('leases', { encoding: 'string' }),
   };
-  const version = tables.meta.get('format');
-  if (version !== undefined && version !== formatVersion) {
+  if (version !== undefined && version !== formatVersion && version !== uncompressedFormat) {
     void env.close();
     throw new StoreUnusable(
       'version',
       `the store in ${directory} has format ${version}, this program reads format ${formatVersion}: use the version of Coracle that made it, or restore a backup`,
     );
   }
-  if (version === undefined) tables.meta.putSync('format', formatVersion);
+  if (version === undefined) meta.putSync('format', formatVersion);
   return tables;
 }
 

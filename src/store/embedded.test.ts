@@ -5,10 +5,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
 import { systemClock, VirtualClock } from '../machinery/clock.ts';
+import { seededRandom } from '../machinery/random.ts';
 import { openEmbeddedStore, restoreEmbeddedStore } from './embedded.ts';
 import { databaseFile } from './embedded-files.ts';
+import { encodeEntry } from './embedded-records.ts';
 import { storeContract } from './store.contract.ts';
-import { prefixRange } from './store.ts';
+import { prefixRange, textOf } from './store.ts';
 
 const directories: string[] = [];
 function directory(): string {
@@ -21,6 +23,11 @@ afterAll(() => {
 });
 
 const bytes = (text: string) => new TextEncoder().encode(text);
+/** What cannot be compressed. */
+function noise(length: number): Uint8Array {
+  const random = seededRandom(1);
+  return Uint8Array.from({ length }, () => random.int(256));
+}
 let clock = new VirtualClock();
 storeContract('embedded', {
   open: () => openEmbeddedStore({ directory: directory(), clock: (clock = new VirtualClock()) }),
@@ -109,6 +116,22 @@ test.each([
   await expect(openEmbeddedStore({ directory: path, clock })).rejects.toMatchObject({ reason: 'damaged' });
 });
 
+test('a store of format 1, in which nothing was compressed, is read and written as it is', async () => {
+  const path = directory();
+  const { open } = await import('lmdb');
+  const env = open<string, string>({ path: join(path, databaseFile), noSubdir: true, maxDbs: 8 });
+  await env.openDB('meta', { encoding: 'string' }).put('format', '1');
+  const entry = { key: '/registry/old', value: 'x'.repeat(5_000), createRevision: 1, modRevision: 1, lease: 0 };
+  await env.openDB<Buffer, string>('entries', { encoding: 'binary' }).put(entry.key, encodeEntry(entry));
+  await env.close();
+  for (const value of [entry.value, 'y'.repeat(5_000)]) {
+    const store = await openEmbeddedStore({ directory: path, clock });
+    expect(textOf((await store.get(entry.key))!.value)).toBe(value);
+    await store.commit([{ key: entry.key, value: 'y'.repeat(5_000) }]);
+    await store.close();
+  }
+});
+
 test('another format version is refused', async () => {
   const path = directory();
   await (await openEmbeddedStore({ directory: path, clock })).close();
@@ -158,7 +181,7 @@ test.skipIf(!canMount)(
       let failure: unknown;
       for (; written < 100 && !failure; written++)
         await store
-          .commit([{ key: `/registry/${written}`, value: new Uint8Array(100_000).fill(1) }])
+          .commit([{ key: `/registry/${written}`, value: noise(100_000) }])
           .catch((error) => (failure = error));
       expect(failure).toMatchObject({ reason: 'disk-full' });
       expect((await store.range(prefixRange('/registry/'))).entries).toHaveLength(written - 1);

@@ -11,7 +11,7 @@ import {
   sameValue,
   textOf,
   type Value,
-  valueOf,
+  valueOfText,
 } from './store.ts';
 
 const bytes = (text: string) => new TextEncoder().encode(text);
@@ -196,7 +196,7 @@ export function storeContract(name: string, bench: Bench): void {
     });
 
     test.each(['plain', 'naïve, 漢字 and 🛶'])('a text goes in and out: %s', async (content) => {
-      const value = valueOf(content);
+      const value = valueOfText(content);
       await store.commit([{ key: '/registry/text', value }]);
       const entry = await store.get('/registry/text');
       expect(textOf(entry!.value)).toBe(content);

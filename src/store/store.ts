@@ -6,7 +6,7 @@ import type { Value } from './value.ts';
 
 export { runCompaction } from './compaction.ts';
 export { createMemoryStore } from './memory.ts';
-export { sameValue, textOf, type Value, valueOf, writeValue } from './value.ts';
+export { sameValue, textOf, type Value, valueOfText, writeValue } from './value.ts';
 
 /** etcd's revision: one counter for the whole store, raised by one for every committed transaction. Starts at 1. */
 export type Revision = number;

@@ -9,7 +9,7 @@ export type Value = Uint8Array | string;
 const decoder = new TextDecoder();
 
 /** The value of a text: itself while it is ASCII, else its UTF-8. */
-export const valueOf = (text: string): Value => {
+export const valueOfText = (text: string): Value => {
   const length = Buffer.byteLength(text);
   if (length === text.length) return text;
   // Memory of its own: a piece of Node's shared pool would keep 64 KiB of passing buffers alive for as long as it is kept.
@@ -20,7 +20,7 @@ export const valueOf = (text: string): Value => {
 
 export const textOf = (value: Value): string => (typeof value === 'string' ? value : decoder.decode(value));
 
-/** As bytes, for a moment: not to be kept (see `valueOf`). */
+/** As bytes, for a moment: not to be kept (see `valueOfText`). */
 export const bytesOf = (value: Value): Uint8Array => (typeof value === 'string' ? Buffer.from(value, 'latin1') : value);
 
 export const sameValue = (a: Value, b: Value): boolean =>

@@ -1,7 +1,7 @@
 // One object of the watch cache: immutable, and turned into bytes once (DESIGN.md, idea 2).
 
 import type { ApiObject } from '../../api/api.ts';
-import { sameValue, type Value, valueOf, writeValue } from '../../store/store.ts';
+import { sameValue, type Value, valueOfText, writeValue } from '../../store/store.ts';
 
 /** What a write gives to the store, and keeps for the cache: the object without its resourceVersion, as JSON. */
 export interface Serialized {
@@ -16,7 +16,7 @@ export interface Serialized {
  */
 export function serialize(object: ApiObject): Serialized {
   const text = JSON.stringify(object);
-  const value = valueOf(text);
+  const value = valueOfText(text);
   if (!text.startsWith('{"kind":')) return { value, cut: 0 };
   const uid = `"uid":"${object.metadata.uid}"`;
   const at = text.indexOf(uid);
@@ -108,7 +108,7 @@ export class Item {
   }
 
   #stored(): Value {
-    return (this.#value ??= valueOf(JSON.stringify(this.object)));
+    return (this.#value ??= valueOfText(JSON.stringify(this.object)));
   }
 
   #version(): string {
