@@ -8,6 +8,7 @@ import { RuntimeError } from './runtime-error.ts';
 
 export type { CriOptions } from './cri/cri.ts';
 export { type Images, openImages } from './images/images.ts';
+export { podUidLabel } from './labels.ts';
 export { createNativeRuntime, destroyNativeRuntime, type NativeOptions } from './native/native.ts';
 export { RuntimeError } from './runtime-error.ts';
 export {
@@ -172,6 +173,7 @@ export interface RuntimeEvent {
   readonly type: 'created' | 'started' | 'stopped' | 'deleted';
   readonly containerId: string;
   readonly sandboxId: string;
+  readonly podUid: string;
 }
 
 /** What an HTTP, TCP or gRPC probe asks of a pod. */
@@ -195,7 +197,8 @@ export interface ContainerRuntime {
   runPodSandbox(config: SandboxConfig): Promise<string>;
   stopPodSandbox(id: string): Promise<void>;
   removePodSandbox(id: string): Promise<void>;
-  listPodSandboxes(): Promise<readonly Sandbox[]>;
+  /** All, or those of one pod. */
+  listPodSandboxes(podUid?: string): Promise<readonly Sandbox[]>;
 
   createContainer(sandboxId: string, config: ContainerConfig, sandbox: SandboxConfig): Promise<string>;
   /** Rejects with RuntimeError('start') when the command cannot be run. */
@@ -203,7 +206,8 @@ export interface ContainerRuntime {
   /** SIGTERM (or the image's stop signal), then SIGKILL after the grace period. Resolves when it has ended. */
   stopContainer(id: string, gracePeriodSeconds: number): Promise<void>;
   removeContainer(id: string): Promise<void>;
-  listContainers(): Promise<readonly ContainerStatus[]>;
+  /** All, or those that have the label `podUidLabel` with this value. */
+  listContainers(podUid?: string): Promise<readonly ContainerStatus[]>;
   containerStatus(id: string): Promise<ContainerStatus | undefined>;
   updateContainerResources(id: string, resources: ContainerResources): Promise<void>;
   /** Starts a new log file at logPath after the kubelet moved the old one away. */

@@ -4,9 +4,9 @@ import type { RuntimeEvent } from './container-runtime.ts';
 export class EventHub {
   readonly #listeners = new Set<(event: RuntimeEvent) => void>();
 
-  publish(type: RuntimeEvent['type'], containerId: string, sandboxId: string): void {
+  publish(type: RuntimeEvent['type'], containerId: string, sandboxId: string, podUid: string): void {
     if (this.#listeners.size === 0) return;
-    const event: RuntimeEvent = { type, containerId, sandboxId };
+    const event: RuntimeEvent = { type, containerId, sandboxId, podUid };
     for (const listener of this.#listeners) listener(event);
   }
 

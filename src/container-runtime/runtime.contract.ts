@@ -2,7 +2,13 @@
 
 import { existsSync, readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { ContainerConfig, ContainerRuntime, RuntimeEvent, SandboxConfig } from './container-runtime.ts';
+import {
+  type ContainerConfig,
+  type ContainerRuntime,
+  podUidLabel,
+  type RuntimeEvent,
+  type SandboxConfig,
+} from './container-runtime.ts';
 
 export interface RuntimeUnderTest {
   readonly runtime: ContainerRuntime;
@@ -77,20 +83,25 @@ export function runtimeContract(name: string, start: () => Promise<RuntimeUnderT
 
     test('lists carry what a restarted kubelet needs: names, uid, labels and annotations', async () => {
       const { sandbox, id, config } = await pod(
-        { labels: { a: '1' }, annotations: { b: '2' } },
-        { labels: { c: '3' }, annotations: { d: '4' } },
+        { labels: { a: '1', [podUidLabel]: 'pod-of-lists' }, annotations: { b: '2' }, uid: 'pod-of-lists' },
+        { labels: { c: '3', [podUidLabel]: 'pod-of-lists' }, annotations: { d: '4' } },
       );
+      const other = await pod();
       const listed = (await runtime.listPodSandboxes()).find((s) => s.id === sandbox);
       expect(listed?.config).toEqual({
         name: config.name,
         namespace: 'default',
         uid: config.uid,
         attempt: 0,
-        labels: { a: '1' },
+        labels: { a: '1', [podUidLabel]: 'pod-of-lists' },
         annotations: { b: '2' },
       });
       const container = (await runtime.listContainers()).find((c) => c.id === id);
       expect(container).toMatchObject({ labels: { c: '3' }, annotations: { d: '4' } });
+      expect(await runtime.listPodSandboxes(config.uid)).toEqual([listed]);
+      expect(await runtime.listContainers(config.uid)).toEqual([container]);
+      expect(await runtime.listContainers('of-nobody')).toEqual([]);
+      await runtime.removePodSandbox(other.sandbox);
       await runtime.removePodSandbox(sandbox);
     });
 

@@ -177,9 +177,9 @@ async function relist(tools: KubeletTools, signal: AbortSignal, orphans: () => P
 
 async function followRuntime(tools: KubeletTools, signal: AbortSignal): Promise<void> {
   try {
-    for await (const _event of tools.runtime.events(signal)) {
+    for await (const { podUid } of tools.runtime.events(signal)) {
       if (signal.aborted) return;
-      await tools.cache.refresh().catch(() => {}); // the relist loop reports it
+      await tools.cache.refresh(podUid).catch(() => {}); // the relist loop reports it
     }
   } catch (error) {
     if (!signal.aborted) tools.logger.warn('runtime events ended', { error: String(error) });

@@ -1,25 +1,35 @@
 // What the runtime has, by pod: the pod lifecycle event generator (PLEG) and its cache.
 
-import type { ContainerRuntime, ContainerStatus, Sandbox } from '../container-runtime/container-runtime.ts';
+import {
+  type ContainerRuntime,
+  type ContainerStatus,
+  podUidLabel,
+  type Sandbox,
+} from '../container-runtime/container-runtime.ts';
 import type { RuntimePod } from './pod-actions.ts';
 
-export const podUidLabel = 'io.kubernetes.pod.uid';
+export { podUidLabel };
 export const podNameLabel = 'io.kubernetes.pod.name';
 export const podNamespaceLabel = 'io.kubernetes.pod.namespace';
 export const containerNameLabel = 'io.kubernetes.container.name';
 
 const nothing: RuntimePod = { sandboxes: [], containers: [] };
 
+/** One reading of the runtime at a time for each scope; whoever asks while one is under way shares the next. */
+interface Reading {
+  readonly running: Promise<void>;
+  next?: Promise<void>;
+}
+
 export class PodCache {
   readonly #runtime: ContainerRuntime;
   readonly #changed: (uid: string) => void;
-  #pods = new Map<string, RuntimePod>();
-  #marks = new Map<string, string>();
-  #running: Promise<void> | undefined;
-  #next: Promise<void> | undefined;
+  readonly #pods = new Map<string, Known>();
+  /** By uid; '' for the relist of all pods. */
+  readonly #readings = new Map<string, Reading>();
+  #clock = 0;
   /** Why the last relist failed, undefined when it worked. */
   error: string | undefined;
-  lastRelistMs = 0;
 
   /** `changed` is told the uid of each pod whose sandboxes or containers changed state. */
   constructor(runtime: ContainerRuntime, changed: (uid: string) => void) {
@@ -28,38 +38,36 @@ export class PodCache {
   }
 
   get(uid: string): RuntimePod {
-    return this.#pods.get(uid) ?? nothing;
+    return this.#pods.get(uid)?.pod ?? nothing;
   }
 
   uids(): readonly string[] {
-    return [...this.#pods.keys()];
+    return [...this.#pods.keys()].filter((uid) => this.#pods.get(uid)?.mark);
   }
 
-  /** Resolves when the cache shows all that was true at the time of the call. Calls at one time share a relist. */
-  refresh(): Promise<void> {
-    if (!this.#running) {
-      this.#running = this.#relist().finally(() => {
-        this.#running = undefined;
-      });
-      return this.#running;
+  /** Resolves when the cache shows all that was true of the pod, or of all pods, at the time of the call. */
+  refresh(uid = ''): Promise<void> {
+    const reading = this.#readings.get(uid);
+    if (!reading) {
+      const running = this.#read(uid).finally(() => this.#readings.delete(uid));
+      this.#readings.set(uid, { running });
+      return running;
     }
     // One is under way and may have read too early: everybody who asks meanwhile shares the one after it.
-    this.#next ??= this.#running
-      .catch(() => {})
-      .then(() => {
-        this.#next = undefined;
-        return this.refresh();
-      });
-    return this.#next;
+    reading.next ??= reading.running.catch(() => {}).then(() => this.refresh(uid));
+    return reading.next;
   }
 
-  async #relist(): Promise<void> {
+  async #read(uid: string): Promise<void> {
+    const begun = ++this.#clock;
     try {
       const [sandboxes, containers] = await Promise.all([
-        this.#runtime.listPodSandboxes(),
-        this.#runtime.listContainers(),
+        this.#runtime.listPodSandboxes(uid || undefined),
+        this.#runtime.listContainers(uid || undefined),
       ]);
-      this.#replace(group(sandboxes, containers));
+      const pods = group(sandboxes, containers);
+      for (const found of uid ? [uid] : new Set([...this.#pods.keys(), ...pods.keys()]))
+        this.#note(found, pods.get(found) ?? nothing, begun);
       this.error = undefined;
     } catch (error) {
       this.error = (error as Error).message;
@@ -67,15 +75,24 @@ export class PodCache {
     }
   }
 
-  #replace(pods: Map<string, RuntimePod>): void {
-    const marks = new Map<string, string>();
-    for (const [uid, pod] of pods) marks.set(uid, markOf(pod));
-    const old = this.#marks;
-    this.#pods = pods;
-    this.#marks = marks;
-    for (const [uid, mark] of marks) if (old.get(uid) !== mark) this.#changed(uid);
-    for (const uid of old.keys()) if (!marks.has(uid)) this.#changed(uid);
+  /** A reading that began before the one that is known shows nothing new. */
+  #note(uid: string, pod: RuntimePod, begun: number): void {
+    const known = this.#pods.get(uid);
+    if (known && known.begun > begun) return;
+    const mark = markOf(pod);
+    // A pod that is gone is remembered until a later reading says so too: an earlier one may still be under way.
+    if (!mark && (!known || (!known.mark && !this.#readings.has('')))) this.#pods.delete(uid);
+    else this.#pods.set(uid, { pod, mark, begun });
+    if ((known?.mark ?? '') !== mark) this.#changed(uid);
   }
+}
+
+interface Known {
+  readonly pod: RuntimePod;
+  /** '' when there is nothing of it. */
+  readonly mark: string;
+  /** When the reading began that showed this. */
+  readonly begun: number;
 }
 
 const markOf = (pod: RuntimePod) =>

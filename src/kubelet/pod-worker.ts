@@ -134,7 +134,7 @@ export class PodWorker {
   }
 
   async #look(): Promise<{ tools: KubeletTools; runtime: RuntimePod }> {
-    await this.#tools.cache.refresh();
+    await this.#tools.cache.refresh(this.#pod.metadata.uid);
     return { tools: this.#tools, runtime: this.#tools.cache.get(this.#pod.metadata.uid) };
   }
 
@@ -213,7 +213,7 @@ export class PodWorker {
         waits.push(tools.images.retryAfterMs(this.#pod) || firstRetryMs(error.reason));
       }
     }
-    await tools.cache.refresh();
+    await tools.cache.refresh(this.#pod.metadata.uid);
     return waits.length > 0 ? Math.min(...waits) : syncFrequencyMs;
   }
 

@@ -12,12 +12,12 @@ service RuntimeService {
   rpc StopPodSandbox(PodSandboxId) returns (Empty);
   rpc RemovePodSandbox(PodSandboxId) returns (Empty);
   rpc PodSandboxStatus(PodSandboxId) returns (PodSandboxStatusResponse);
-  rpc ListPodSandbox(Empty) returns (ListPodSandboxResponse);
+  rpc ListPodSandbox(ListPodSandboxRequest) returns (ListPodSandboxResponse);
   rpc CreateContainer(CreateContainerRequest) returns (ContainerId);
   rpc StartContainer(ContainerId) returns (Empty);
   rpc StopContainer(StopContainerRequest) returns (Empty);
   rpc RemoveContainer(ContainerId) returns (Empty);
-  rpc ListContainers(Empty) returns (ListContainersResponse);
+  rpc ListContainers(ListContainersRequest) returns (ListContainersResponse);
   rpc ContainerStatus(ContainerStatusRequest) returns (ContainerStatusResponse);
   rpc UpdateContainerResources(UpdateContainerResourcesRequest) returns (Empty);
   rpc ReopenContainerLog(ContainerId) returns (Empty);
@@ -88,7 +88,7 @@ message RunPodSandboxRequest { PodSandboxConfig config = 1; string runtime_handl
 message PodIP { string ip = 1; }
 message PodSandboxNetworkStatus { string ip = 1; repeated PodIP additional_ips = 2; }
 enum PodSandboxState { SANDBOX_READY = 0; SANDBOX_NOTREADY = 1; }
-message PodSandboxStatus { string id = 1; PodSandboxState state = 3; PodSandboxNetworkStatus network = 5; }
+message PodSandboxStatus { string id = 1; PodSandboxMetadata metadata = 2; PodSandboxState state = 3; PodSandboxNetworkStatus network = 5; }
 message PodSandboxStatusResponse { PodSandboxStatus status = 1; }
 message PodSandbox {
   string id = 1;
@@ -98,6 +98,8 @@ message PodSandbox {
   map<string, string> labels = 5;
   map<string, string> annotations = 6;
 }
+message PodSandboxFilter { map<string, string> label_selector = 3; }
+message ListPodSandboxRequest { PodSandboxFilter filter = 1; }
 message ListPodSandboxResponse { repeated PodSandbox items = 1; }
 
 enum MountPropagation { PROPAGATION_PRIVATE = 0; PROPAGATION_HOST_TO_CONTAINER = 1; PROPAGATION_BIDIRECTIONAL = 2; }
@@ -146,6 +148,8 @@ message CreateContainerRequest { string pod_sandbox_id = 1; ContainerConfig conf
 message StopContainerRequest { string container_id = 1; int64 timeout = 2; }
 enum ContainerState { CONTAINER_CREATED = 0; CONTAINER_RUNNING = 1; CONTAINER_EXITED = 2; CONTAINER_UNKNOWN = 3; }
 message Container { string id = 1; string pod_sandbox_id = 2; ContainerState state = 6; map<string, string> labels = 8; }
+message ContainerFilter { map<string, string> label_selector = 4; }
+message ListContainersRequest { ContainerFilter filter = 1; }
 message ListContainersResponse { repeated Container containers = 1; }
 message ContainerStatusRequest { string container_id = 1; bool verbose = 2; }
 message ContainerStatus {

@@ -18,6 +18,7 @@ import type {
 import { isHello } from '../images/hello.ts';
 import { ImageStore } from '../images/image-store.ts';
 import type { RegistryAuth } from '../images/registry.ts';
+import { podUidLabel } from '../labels.ts';
 import { removeEmptyParents, removePodCgroups } from '../pod-cgroups.ts';
 import { RuntimeError } from '../runtime-error.ts';
 import {
@@ -116,8 +117,8 @@ class Cri implements ContainerRuntime {
     this.#uids.delete(id);
   }
 
-  async listPodSandboxes(): Promise<readonly Sandbox[]> {
-    const { items } = await this.#client.call('ListPodSandbox');
+  async listPodSandboxes(podUid?: string): Promise<readonly Sandbox[]> {
+    const { items } = await this.#client.call('ListPodSandbox', filterOf(podUid));
     const own = items.filter((item: Message) => isOwn(item, this.#options.owner));
     for (const { id, metadata } of own) this.#uids.set(id, metadata.uid);
     return Promise.all(own.map(async (item: Message) => sandboxOf(item, await this.#addresses(item))));
@@ -148,8 +149,8 @@ class Cri implements ContainerRuntime {
     this.#statuses.delete(id);
   }
 
-  async listContainers(): Promise<readonly ContainerStatus[]> {
-    const { containers } = await this.#client.call('ListContainers');
+  async listContainers(podUid?: string): Promise<readonly ContainerStatus[]> {
+    const { containers } = await this.#client.call('ListContainers', filterOf(podUid));
     const statuses = await Promise.all(
       containers
         .filter((container: Message) => isOwn(container, this.#options.owner))
@@ -159,6 +160,7 @@ class Cri implements ContainerRuntime {
         }),
     );
     const present = statuses.filter((status) => status !== undefined);
+    if (podUid !== undefined) return present;
     const ids = new Set(present.map((status) => status.id));
     for (const id of this.#statuses.keys()) if (!ids.has(id)) this.#statuses.delete(id);
     return present;
@@ -254,7 +256,8 @@ class Cri implements ContainerRuntime {
     try {
       for await (const event of stream) {
         const type = eventTypes[event['containerEventType']];
-        if (type) yield { type, containerId: event['containerId'], sandboxId: event['podSandboxStatus']?.id ?? '' };
+        const { id: sandboxId = '', metadata } = event['podSandboxStatus'] ?? {};
+        if (type) yield { type, containerId: event['containerId'], sandboxId, podUid: metadata?.uid ?? '' };
       }
     } catch {
       // Unimplemented, cancelled or cut off: the kubelet polls as well.
@@ -309,6 +312,9 @@ class Cri implements ContainerRuntime {
     await tagHello(socketOf(endpoint), reference);
   }
 }
+
+const filterOf = (podUid: string | undefined): Message =>
+  podUid === undefined ? {} : { filter: { labelSelector: { [podUidLabel]: podUid } } };
 
 const eventTypes: Readonly<Record<string, RuntimeEvent['type']>> = {
   CONTAINER_CREATED_EVENT: 'created',

@@ -10,6 +10,7 @@ import type { Random } from '../../machinery/random.ts';
 import type { ContainerConfig, ContainerStatus, SandboxConfig } from '../container-runtime.ts';
 import type { EventHub } from '../event-hub.ts';
 import type { ImageRecord, ImageStore } from '../images/image-store.ts';
+import { podUidLabel } from '../labels.ts';
 import { RuntimeError } from '../runtime-error.ts';
 import type { Cgroups } from './cgroups.ts';
 import { commandOf, processSpec, searchPathOf, withSandboxFiles } from './container-spec.ts';
@@ -133,7 +134,7 @@ export class Containers {
       if (error instanceof RuntimeError) throw error;
       throw new RuntimeError('create', (error as Error).message, { cause: error });
     }
-    this.#parts.hub.publish('created', id, sandboxId);
+    this.#parts.hub.publish('created', id, sandboxId, sandbox.uid);
     return id;
   }
 
@@ -170,7 +171,7 @@ export class Containers {
       supervisorStartTime: startTimeOf(child.pid!),
       terminal: told.terminal,
     });
-    hub.publish('started', id, record.sandboxId);
+    hub.publish('started', id, record.sandboxId, record.config.labels[podUidLabel] ?? '');
     // It may have ended before it was known to run.
     if (fs.existsSync(state.exit(id))) await this.#finish(id);
   }
@@ -198,7 +199,7 @@ export class Containers {
     await images.release(id);
     await fs.promises.rm(state.container(id), { recursive: true, force: true });
     fs.rmSync(state.exit(id), { force: true });
-    hub.publish('deleted', id, record.sandboxId);
+    hub.publish('deleted', id, record.sandboxId, record.config.labels[podUidLabel] ?? '');
   }
 
   get(id: string): ContainerRecord {
@@ -284,7 +285,7 @@ export class Containers {
     this.#update(record, ended(finishedAt, exitCode, reason));
     fs.rmSync(exitFile, { force: true });
     this.#release(id);
-    hub.publish('stopped', id, record.sandboxId);
+    hub.publish('stopped', id, record.sandboxId, record.config.labels[podUidLabel] ?? '');
     for (const wake of this.#ends.get(id) ?? []) wake();
     this.#ends.delete(id);
   }

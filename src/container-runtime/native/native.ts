@@ -23,6 +23,7 @@ import { EventHub } from '../event-hub.ts';
 import { ImageStore } from '../images/image-store.ts';
 import { findImage, pullImage } from '../images/images.ts';
 import type { RegistryAuth } from '../images/registry.ts';
+import { podUidLabel } from '../labels.ts';
 import { PodNetwork } from '../network/pod-network.ts';
 import { RuntimeError } from '../runtime-error.ts';
 import { openCgroups } from './cgroups.ts';
@@ -124,24 +125,26 @@ class Native implements ContainerRuntime {
 
   async runPodSandbox(config: SandboxConfig): Promise<string> {
     const id = await this.#sandboxes.run(config);
-    this.#hub.publish('started', id, id);
+    this.#hub.publish('started', id, id, config.uid);
     return id;
   }
 
   async stopPodSandbox(id: string): Promise<void> {
     await Promise.all(this.#in(id).map((container) => this.#containers.stop(container, 0)));
+    const uid = this.#podOf(id);
     await this.#sandboxes.stop(id);
-    this.#hub.publish('stopped', id, id);
+    this.#hub.publish('stopped', id, id, uid);
   }
 
   async removePodSandbox(id: string): Promise<void> {
     await Promise.all(this.#in(id).map((container) => this.#containers.remove(container)));
+    const uid = this.#podOf(id);
     await this.#sandboxes.remove(id);
-    this.#hub.publish('deleted', id, id);
+    this.#hub.publish('deleted', id, id, uid);
   }
 
-  async listPodSandboxes() {
-    return this.#sandboxes.list();
+  async listPodSandboxes(podUid?: string) {
+    return this.#sandboxes.list(podUid);
   }
 
   async createContainer(sandboxId: string, config: ContainerConfig, sandbox: SandboxConfig): Promise<string> {
@@ -164,9 +167,13 @@ class Native implements ContainerRuntime {
     return this.#containers.remove(id);
   }
 
-  async listContainers(): Promise<readonly ContainerStatus[]> {
+  async listContainers(podUid?: string): Promise<readonly ContainerStatus[]> {
     this.#containers.sweep();
-    return Array.from(this.#containers.records.values(), (record) => this.#containers.status(record));
+    const found: ContainerStatus[] = [];
+    for (const record of this.#containers.records.values())
+      if (podUid === undefined || record.config.labels[podUidLabel] === podUid)
+        found.push(this.#containers.status(record));
+    return found;
   }
 
   async containerStatus(id: string): Promise<ContainerStatus | undefined> {
@@ -247,6 +254,10 @@ class Native implements ContainerRuntime {
     this.#containers.close();
     this.#sandboxes.close();
     this.#shim.close();
+  }
+
+  #podOf(sandboxId: string): string {
+    return this.#sandboxes.records.get(sandboxId)?.config.uid ?? '';
   }
 
   #in(sandboxId: string): string[] {

@@ -59,8 +59,10 @@ export class Sandboxes {
     return record;
   }
 
-  list(): readonly Sandbox[] {
-    return Array.from(this.records.values(), ({ id, config, state, createdAt, ips }) => {
+  /** All, or those of one pod. */
+  list(podUid?: string): readonly Sandbox[] {
+    const records = [...this.records.values()].filter(({ config }) => podUid === undefined || config.uid === podUid);
+    return records.map(({ id, config, state, createdAt, ips }) => {
       const { name, namespace, uid, attempt, labels, annotations } = config;
       return { id, config: { name, namespace, uid, attempt, labels, annotations }, state, createdAt, ips };
     });

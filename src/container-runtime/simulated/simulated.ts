@@ -20,6 +20,7 @@ import type {
 } from '../container-runtime.ts';
 import { EventHub } from '../event-hub.ts';
 import { normalizeReference } from '../images/reference.ts';
+import { podUidLabel } from '../labels.ts';
 import { PodAddresses } from '../network/pod-addresses.ts';
 import { RuntimeError } from '../runtime-error.ts';
 import { type ContainerScript, type SimulatedOptions, scriptFromAnnotations } from './behaviour.ts';
@@ -91,7 +92,7 @@ class Simulated implements SimulatedRuntime {
       ips: config.hostNetwork ? [] : this.#addresses!.allocate(),
     });
     this.#sandboxList = undefined;
-    this.#hub.publish('started', id, id);
+    this.#hub.publish('started', id, id, uid);
     return id;
   }
 
@@ -103,20 +104,23 @@ class Simulated implements SimulatedRuntime {
     this.#addresses?.release(sandbox.ips);
     this.#sandboxes.set(id, { ...sandbox, state: 'notready', ips: [] });
     this.#sandboxList = undefined;
-    this.#hub.publish('stopped', id, id);
+    this.#hub.publish('stopped', id, id, sandbox.config.uid);
   }
 
   async removePodSandbox(id: string): Promise<void> {
     await this.stopPodSandbox(id);
     for (const record of this.#containers.values())
       if (record.status.sandboxId === id) await this.removeContainer(record.status.id);
-    if (!this.#sandboxes.delete(id)) return;
+    const sandbox = this.#sandboxes.get(id);
+    if (!sandbox) return;
+    this.#sandboxes.delete(id);
     this.#sandboxList = undefined;
-    this.#hub.publish('deleted', id, id);
+    this.#hub.publish('deleted', id, id, sandbox.config.uid);
   }
 
   /** The same array as before when nothing changed. */
-  async listPodSandboxes(): Promise<readonly Sandbox[]> {
+  async listPodSandboxes(podUid?: string): Promise<readonly Sandbox[]> {
+    if (podUid !== undefined) return this.#sandboxesOf(podUid);
     return (this.#sandboxList ??= [...this.#sandboxes.values()]);
   }
 
@@ -147,7 +151,7 @@ class Simulated implements SimulatedRuntime {
     };
     this.#containers.set(id, { status, script });
     this.#containerList = undefined;
-    this.#hub.publish('created', id, sandboxId);
+    this.#tell('created', status);
     return id;
   }
 
@@ -163,7 +167,7 @@ class Simulated implements SimulatedRuntime {
     }
     this.#update(record, { state: 'running', startedAt: this.#options.clock.now() });
     if (script.output !== undefined) await this.#log(record.status.logPath, script.output);
-    this.#hub.publish('started', id, record.status.sandboxId);
+    this.#tell('started', record.status);
     if (script.runMs !== undefined)
       record.timer = this.#options.clock.after(script.runMs, () =>
         this.#end(record, script.exitCode ?? 0, script.reason),
@@ -192,11 +196,12 @@ class Simulated implements SimulatedRuntime {
     if (record.status.state === 'running') this.#end(record, 137, 'Error');
     this.#containers.delete(id);
     this.#containerList = undefined;
-    this.#hub.publish('deleted', id, record.status.sandboxId);
+    this.#tell('deleted', record.status);
   }
 
   /** The same array as before when nothing changed. */
-  async listContainers(): Promise<readonly ContainerStatus[]> {
+  async listContainers(podUid?: string): Promise<readonly ContainerStatus[]> {
+    if (podUid !== undefined) return this.#containersOf(podUid);
     return (this.#containerList ??= Array.from(this.#containers.values(), (record) => record.status));
   }
 
@@ -341,12 +346,28 @@ class Simulated implements SimulatedRuntime {
       message,
     });
     for (const wake of record.ended?.splice(0) ?? []) wake();
-    this.#hub.publish('stopped', record.status.id, record.status.sandboxId);
+    this.#tell('stopped', record.status);
   }
 
   #update(record: Container, change: Partial<ContainerStatus>): void {
     record.status = { ...record.status, ...change };
     this.#containerList = undefined;
+  }
+
+  #tell(type: RuntimeEvent['type'], { id, sandboxId, labels }: ContainerStatus): void {
+    this.#hub.publish(type, id, sandboxId, labels[podUidLabel] ?? '');
+  }
+
+  #sandboxesOf(podUid: string): Sandbox[] {
+    const found: Sandbox[] = [];
+    for (const sandbox of this.#sandboxes.values()) if (sandbox.config.uid === podUid) found.push(sandbox);
+    return found;
+  }
+
+  #containersOf(podUid: string): ContainerStatus[] {
+    const found: ContainerStatus[] = [];
+    for (const { status } of this.#containers.values()) if (status.labels[podUidLabel] === podUid) found.push(status);
+    return found;
   }
 
   #execResult(id: string, command: readonly string[]) {
