@@ -10,6 +10,8 @@ const similarLimit = 10;
 const burst = 25;
 const refillMs = 300_000;
 const cacheLimit = 4096;
+/** Events of one object and reason that a repeat is still counted to. */
+const knownLimit = 16;
 /** Events that wait to be sent, one after the other; more are dropped, as client-go's broadcaster does. */
 const queueLimit = 1000;
 const combinedPrefix = '(combined from similar events): ';
@@ -27,16 +29,31 @@ export interface EventRecorder {
   flush(): Promise<void>;
 }
 
+/** An event that the API has. */
 interface Known {
+  /** Where in the object, and what; undefined for what combines similar ones. */
+  readonly part?: string;
+  readonly message?: string;
   readonly name: string;
   readonly namespace: string;
   count: number;
-  readonly firstTimestamp: string;
 }
 
-interface Similar {
-  readonly messages: Set<string>;
+/** What was recorded of one object for one reason. */
+interface Topic {
+  readonly type: string;
+  readonly reason: string;
+  /** Different ones, the latest last. */
+  messages: readonly string[];
   lastMs: number;
+  known: readonly Known[];
+}
+
+/** What is remembered of an object, in little space: one process may record for thousands of them. */
+interface Subject {
+  tokens: number;
+  atMs: number;
+  readonly topics: Topic[];
 }
 
 /** The core/v1 time format: whole seconds. */
@@ -54,15 +71,20 @@ export function createEventRecorder(
   return new Recorder(context, source);
 }
 
+interface Recorded {
+  readonly regarding: any;
+  readonly type: string;
+  readonly reason: string;
+  readonly message: string;
+}
+
 /** Stands for the nanoseconds that the clock does not have: no two events of a process share a name. */
 let serial = 0;
 
 class Recorder implements EventRecorder {
   readonly #context: Pick<ComponentContext, 'client' | 'clock' | 'logger'>;
   readonly #source: EventSource;
-  readonly #known = new Map<string, Known>();
-  readonly #similar = new Map<string, Similar>();
-  readonly #buckets = new Map<string, { tokens: number; atMs: number }>();
+  readonly #subjects = new Map<string, Subject>();
   #sending: Promise<void> = Promise.resolve();
   #queued = 0;
 
@@ -82,13 +104,15 @@ class Recorder implements EventRecorder {
       ...(object.metadata.resourceVersion && { resourceVersion: object.metadata.resourceVersion }),
       ...(fieldPath && { fieldPath }),
     };
-    const { resourceVersion: _, fieldPath: part, ...identity } = regarding;
-    const who = JSON.stringify(identity);
-    if (!this.#allowed(who)) return;
-    const { message: text, key } = this.#combine(`${who}|${type}|${reason}`, `${part ?? ''}|`, message);
+    const subject = this.#subject(object);
+    if (!this.#allowed(subject)) return;
+    const topic = this.#topic(subject, type, reason);
+    const combined = this.#noteMessage(topic, message);
+    const what = combined ? {} : { part: fieldPath ?? '', message };
+    const text = combined ? combinedPrefix + message : message;
     this.#queued++;
     this.#sending = this.#sending
-      .then(() => this.#send(key, { regarding, type, reason, message: text }))
+      .then(() => this.#send(topic, what, { regarding, type, reason, message: text }))
       .finally(() => this.#queued--);
   }
 
@@ -96,39 +120,56 @@ class Recorder implements EventRecorder {
     await this.#sending;
   }
 
+  #subject({ kind, apiVersion, metadata }: ApiObject): Subject {
+    const who = metadata.uid || `${apiVersion} ${kind} ${metadata.namespace ?? ''}/${metadata.name}`;
+    const subject = this.#subjects.get(who) ?? { tokens: burst, atMs: this.#context.clock.now(), topics: [] };
+    // Keeps the most recently used.
+    this.#subjects.delete(who);
+    this.#subjects.set(who, subject);
+    if (this.#subjects.size > cacheLimit) this.#subjects.delete(this.#subjects.keys().next().value as string);
+    return subject;
+  }
+
   /** A burst of 25 for one object, then one in five minutes. */
-  #allowed(who: string): boolean {
+  #allowed(subject: Subject): boolean {
     const now = this.#context.clock.now();
-    const bucket = this.#buckets.get(who) ?? { tokens: burst, atMs: now };
-    bucket.tokens = Math.min(burst, bucket.tokens + (now - bucket.atMs) / refillMs);
-    bucket.atMs = now;
-    remember(this.#buckets, who, bucket);
-    if (bucket.tokens < 1) return false;
-    bucket.tokens--;
+    subject.tokens = Math.min(burst, subject.tokens + (now - subject.atMs) / refillMs);
+    subject.atMs = now;
+    if (subject.tokens < 1) return false;
+    subject.tokens--;
     return true;
   }
 
-  /** From the tenth different message of one reason on, they share one event. */
-  #combine(group: string, part: string, message: string): { key: string; message: string } {
-    const now = this.#context.clock.now();
-    let similar = this.#similar.get(group);
-    if (!similar || now - similar.lastMs > similarWindowMs) similar = { messages: new Set(), lastMs: now };
-    similar.lastMs = now;
-    similar.messages.add(message);
-    remember(this.#similar, group, similar);
-    if (similar.messages.size < similarLimit) return { key: `${group}|${part}${message}`, message };
-    similar.messages.delete(similar.messages.values().next().value as string);
-    return { key: group, message: combinedPrefix + message };
+  #topic({ topics }: Subject, type: string, reason: string): Topic {
+    let topic = topics.find((t) => t.type === type && t.reason === reason);
+    if (!topic) {
+      topic = { type, reason, messages: [], lastMs: this.#context.clock.now(), known: [] };
+      topics.push(topic);
+    }
+    return topic;
   }
 
-  async #send(key: string, event: { regarding: any; type: string; reason: string; message: string }): Promise<void> {
+  /** True from the tenth different message of one reason on: then they share one event. */
+  #noteMessage(topic: Topic, message: string): boolean {
+    const now = this.#context.clock.now();
+    const recent = now - topic.lastMs > similarWindowMs ? [] : topic.messages;
+    topic.lastMs = now;
+    const messages = recent.includes(message) ? recent : [...recent, message];
+    const combined = messages.length >= similarLimit;
+    topic.messages = combined ? messages.slice(1) : messages;
+    return combined;
+  }
+
+  async #send(topic: Topic, what: Pick<Known, 'part' | 'message'>, event: Recorded): Promise<void> {
     try {
-      const known = this.#known.get(key);
+      const known = topic.known.find((k) => k.part === what.part && k.message === what.message);
       if (known && (await this.#repeat(known, event.message))) return;
-      await this.#create(key, event).catch((error) => {
+      const created = await this.#create(event).catch((error) => {
         if (!isAlreadyExists(error)) throw error;
-        return this.#create(key, event); // another process chose the same name in the same millisecond
+        return this.#create(event); // another process chose the same name in the same millisecond
       });
+      const others = topic.known.filter((k) => k !== known);
+      topic.known = [...others.slice(1 - knownLimit), { ...what, ...created, count: 1 }];
     } catch (error) {
       if (isNamespaceTerminating(error)) return;
       this.#context.logger.warn('an event was not recorded', { reason: event.reason, error: String(error) });
@@ -147,8 +188,7 @@ class Recorder implements EventRecorder {
     }
   }
 
-  async #create(key: string, event: { regarding: any; type: string; reason: string; message: string }): Promise<void> {
-    const { regarding, type, reason, message } = event;
+  async #create({ regarding, type, reason, message }: Recorded): Promise<{ name: string; namespace: string }> {
     const { clock, client } = this.#context;
     const now = clock.now();
     const namespace = regarding.namespace ?? 'default';
@@ -169,17 +209,10 @@ class Recorder implements EventRecorder {
       reportingComponent: this.#source.component,
       reportingInstance: this.#source.host ?? '',
     });
-    remember(this.#known, key, { name, namespace, count: 1, firstTimestamp });
+    return { name, namespace };
   }
 }
 
 /** Then its last events go with it, unheard. */
 const isNamespaceTerminating = (error: unknown): boolean =>
   isApiError(error) && (error.status.details?.causes ?? []).some((cause) => cause.reason === 'NamespaceTerminating');
-
-/** Keeps the most recently used. */
-function remember<V>(cache: Map<string, V>, key: string, value: V): void {
-  cache.delete(key);
-  cache.set(key, value);
-  if (cache.size > cacheLimit) cache.delete(cache.keys().next().value as string);
-}

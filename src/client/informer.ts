@@ -120,8 +120,6 @@ class SharedInformer implements Informer<ApiObject> {
     this.#context = context;
     this.#resource = resource;
     this.#selection = selection;
-    this.addIndex(ownerIndex, (object) => object.metadata.ownerReferences?.map((owner) => owner.uid) ?? none);
-    if (refOf(resource).namespaced) this.addIndex(namespaceIndex, (object) => [object.metadata.namespace ?? '']);
   }
 
   get resourceVersion(): string {
@@ -133,10 +131,14 @@ class SharedInformer implements Informer<ApiObject> {
   }
 
   list(namespace?: string): readonly ApiObject[] {
-    return namespace === undefined ? [...this.#objects.values()] : this.by(namespaceIndex, namespace);
+    if (namespace === undefined) return [...this.#objects.values()];
+    this.addIndex(namespaceIndex, (object) => [object.metadata.namespace ?? '']);
+    return this.by(namespaceIndex, namespace);
   }
 
   ownedBy(owner: { readonly metadata: { readonly uid: string } }): readonly ApiObject[] {
+    // Made when it is first asked for: many informers never are.
+    this.addIndex(ownerIndex, (object) => object.metadata.ownerReferences?.map(({ uid }) => uid) ?? none);
     return this.by(ownerIndex, owner.metadata.uid);
   }
 

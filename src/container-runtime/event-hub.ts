@@ -1,12 +1,24 @@
 import type { RuntimeEvent } from './container-runtime.ts';
+import { podUidLabel } from './labels.ts';
 
 /** Hands each event to every listener, in order. */
 export class EventHub {
   readonly #listeners = new Set<(event: RuntimeEvent) => void>();
 
-  publish(type: RuntimeEvent['type'], containerId: string, sandboxId: string, podUid: string): void {
-    if (this.#listeners.size === 0) return;
-    const event: RuntimeEvent = { type, containerId, sandboxId, podUid };
+  sandbox(type: RuntimeEvent['type'], id: string, podUid: string): void {
+    this.#publish({ type, containerId: id, sandboxId: id, podUid });
+  }
+
+  container(
+    type: RuntimeEvent['type'],
+    id: string,
+    sandboxId: string,
+    { labels }: { readonly labels: Readonly<Record<string, string>> },
+  ): void {
+    this.#publish({ type, containerId: id, sandboxId, podUid: labels[podUidLabel] ?? '' });
+  }
+
+  #publish(event: RuntimeEvent): void {
     for (const listener of this.#listeners) listener(event);
   }
 

@@ -87,6 +87,7 @@ async function* eventsOf({ kind, subscription }: WatchReply, signal: AbortSignal
   };
   if (signal.aborted) return;
   const close = subscription.open({
+    keepsObjects: true,
     send: (type, item) => push({ type, object: served(kind, item) }),
     bookmark: (object) => push({ type: 'BOOKMARK', object }),
     error: (status) => push({ type: 'ERROR', object: status as never }),

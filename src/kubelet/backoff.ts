@@ -10,7 +10,8 @@ interface State {
 export class Backoff {
   readonly #initialMs: number;
   readonly #maxMs: number;
-  readonly #states = new Map<string, State>();
+  /** Made with the first failure: most have none. */
+  #states: Map<string, State> | undefined;
 
   constructor(initialMs: number, maxMs: number) {
     this.#initialMs = initialMs;
@@ -19,32 +20,33 @@ export class Backoff {
 
   /** Milliseconds still to wait after something that happened at `eventMs`; 0: go on. */
   remaining(key: string, eventMs: number, nowMs: number): number {
-    const state = this.#states.get(key);
+    const state = this.#states?.get(key);
     if (!state || nowMs - eventMs > 2 * this.#maxMs) return 0;
     return Math.max(0, eventMs + state.delayMs - nowMs);
   }
 
   delayMs(key: string): number {
-    return this.#states.get(key)?.delayMs ?? 0;
+    return this.#states?.get(key)?.delayMs ?? 0;
   }
 
   /** A try begins now: the next one waits twice as long. */
   next(key: string, nowMs: number): void {
-    const state = this.#states.get(key);
+    const states = (this.#states ??= new Map());
+    const state = states.get(key);
     const fresh = !state || nowMs - state.sinceMs > 2 * this.#maxMs;
-    this.#states.set(key, {
+    states.set(key, {
       delayMs: fresh ? this.#initialMs : Math.min(state.delayMs * 2, this.#maxMs),
       sinceMs: nowMs,
     });
   }
 
   reset(key: string): void {
-    this.#states.delete(key);
+    this.#states?.delete(key);
   }
 
   /** Forgets all keys that begin with `prefix`. */
   forget(prefix: string): void {
-    for (const key of this.#states.keys()) if (key.startsWith(prefix)) this.#states.delete(key);
+    for (const key of this.#states?.keys() ?? []) if (key.startsWith(prefix)) this.#states?.delete(key);
   }
 }
 

@@ -14,7 +14,7 @@ const maxFallbackLines = 80;
 /** Reads each message once. */
 export class LastWords {
   readonly #root: string;
-  readonly #known = new Map<string, string>();
+  #known: Map<string, string> | undefined;
 
   /** `root` is the kubelet's root directory. */
   constructor(root: string) {
@@ -29,14 +29,14 @@ export class LastWords {
   }
 
   async #messageOf(pod: Pod, status: ContainerStatus): Promise<string> {
-    const known = this.#known.get(status.id);
+    const known = this.#known?.get(status.id);
     if (known !== undefined) return known;
     const spec = allContainers(pod).find((c) => c.name === status.name);
     const file = terminationLogPath(podDirectory(this.#root, pod.metadata.uid), status.name, status.attempt);
     const written = await readFile(file, 'utf8').catch(() => '');
     const fallback = !written && spec?.terminationMessagePolicy === 'FallbackToLogsOnError' && status.exitCode !== 0;
     const message = (fallback ? await lastLines(status.logPath) : written.slice(0, maxMessageBytes)) || status.message;
-    this.#known.set(status.id, message);
+    (this.#known ??= new Map()).set(status.id, message);
     return message;
   }
 }

@@ -25,12 +25,14 @@ const volumeRetryMs = 2000;
 /** Contents of volumes are read again after this long. */
 const volumeRefreshMs = syncFrequencyMs - 5000;
 
+const nothingWaits: ReadonlyMap<string, { reason: string; message?: string }> = new Map();
+
 type State = 'syncing' | 'terminating' | 'finished';
 
 export class PodWorker {
   readonly #tools: KubeletTools;
   readonly #backoff = new Backoff(...restartBackoff);
-  readonly #waiting = new Map<string, { reason: string; message?: string }>();
+  #waiting: Map<string, { reason: string; message?: string }> | undefined;
   readonly #lastWords: LastWords;
   readonly #ended: () => void;
   #pod: Pod;
@@ -206,10 +208,10 @@ export class PodWorker {
           { pod: this.#pod, container, attempt, sandbox, sandboxConfig: config, volumes, pullSecrets },
           tools,
         );
-        this.#waiting.delete(container.name);
+        this.#waiting?.delete(container.name);
       } catch (error) {
         if (!(error instanceof StartError)) throw error;
-        this.#waiting.set(container.name, { reason: error.reason, message: error.message });
+        (this.#waiting ??= new Map()).set(container.name, { reason: error.reason, message: error.message });
         waits.push(tools.images.retryAfterMs(this.#pod) || firstRetryMs(error.reason));
       }
     }
@@ -249,7 +251,7 @@ export class PodWorker {
     }
     const { metadata } = this.#pod;
     const where = `${metadata.name}_${metadata.namespace}(${metadata.uid})`;
-    this.#waiting.set(name, {
+    (this.#waiting ??= new Map()).set(name, {
       reason: 'CrashLoopBackOff',
       message: `back-off ${goDuration(this.#backoff.delayMs(name))} restarting failed container=${name} pod=${where}`,
     });
@@ -316,7 +318,7 @@ export class PodWorker {
       withKnownStatus(this.#pod, tools.statuses.get(this.#pod.metadata.uid)),
       { ...runtime, containers },
       {
-        waiting: this.#waiting,
+        waiting: this.#waiting ?? nothingWaits,
         isReady: (id) => this.#state === 'syncing' && ask(id, 'isReady'),
         isStarted: (id) => ask(id, 'isStarted'),
         hostIPs: tools.config.nodeIPs,

@@ -13,7 +13,8 @@ export class StatusManager {
   readonly #clock: Clock;
   readonly #logger: Logger;
   readonly #wanted = new Map<string, { pod: Pod; status: PodStatus }>();
-  readonly #sent = new Map<string, PodStatus>();
+  /** As JSON: it is kept for as long as the pod lives, and seldom looked into. */
+  readonly #sent = new Map<string, string>();
   readonly #sending = new Map<string, Promise<void>>();
   readonly #stopped = new AbortController();
 
@@ -25,13 +26,17 @@ export class StatusManager {
 
   /** The newest status that was set for the pod, sent or not. */
   get(uid: string): PodStatus | undefined {
-    return this.#wanted.get(uid)?.status ?? this.#sent.get(uid);
+    const sent = this.#sent.get(uid);
+    return this.#wanted.get(uid)?.status ?? (sent === undefined ? undefined : JSON.parse(sent));
   }
 
   set(pod: Pod, status: PodStatus): void {
     const { uid } = pod.metadata;
-    const known = this.#sent.get(uid) ?? pod.status;
-    if (!this.#wanted.has(uid) && known && deepEqual(plain(known), plain(status))) return;
+    if (!this.#wanted.has(uid)) {
+      const sent = this.#sent.get(uid);
+      const known = sent === undefined ? pod.status : JSON.parse(sent);
+      if (sent === JSON.stringify(status) || (known && deepEqual(plain(known), plain(status)))) return;
+    }
     this.#wanted.set(uid, { pod, status });
     this.#start(uid);
   }
@@ -66,7 +71,7 @@ export class StatusManager {
       if (!wanted) return;
       try {
         await this.#patch(wanted.pod, wanted.status);
-        this.#sent.set(uid, wanted.status);
+        this.#sent.set(uid, JSON.stringify(wanted.status));
         if (this.#wanted.get(uid) === wanted) this.#wanted.delete(uid);
       } catch (error) {
         // Gone, or another pod by the same name (the uid precondition says so): nobody is left to tell.

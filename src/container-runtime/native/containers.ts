@@ -10,7 +10,6 @@ import type { Random } from '../../machinery/random.ts';
 import type { ContainerConfig, ContainerStatus, SandboxConfig } from '../container-runtime.ts';
 import type { EventHub } from '../event-hub.ts';
 import type { ImageRecord, ImageStore } from '../images/image-store.ts';
-import { podUidLabel } from '../labels.ts';
 import { RuntimeError } from '../runtime-error.ts';
 import type { Cgroups } from './cgroups.ts';
 import { commandOf, processSpec, searchPathOf, withSandboxFiles } from './container-spec.ts';
@@ -134,7 +133,7 @@ export class Containers {
       if (error instanceof RuntimeError) throw error;
       throw new RuntimeError('create', (error as Error).message, { cause: error });
     }
-    this.#parts.hub.publish('created', id, sandboxId, sandbox.uid);
+    this.#parts.hub.container('created', id, sandboxId, config);
     return id;
   }
 
@@ -144,7 +143,7 @@ export class Containers {
       throw new RuntimeError('start', `container ${id} is in state ${record.state}, not created`);
     const problem = this.#problems.get(id);
     if (problem) throw await this.#startFailed(record, problem);
-    const { cgroups, shim, state, hub, clock } = this.#parts;
+    const { cgroups, shim, state, clock } = this.#parts;
     try {
       cgroups.create(record.cgroup, record.config.resources, record.config.security.privileged);
     } catch (error) {
@@ -171,7 +170,7 @@ export class Containers {
       supervisorStartTime: startTimeOf(child.pid!),
       terminal: told.terminal,
     });
-    hub.publish('started', id, record.sandboxId, record.config.labels[podUidLabel] ?? '');
+    this.#parts.hub.container('started', id, record.sandboxId, record.config);
     // It may have ended before it was known to run.
     if (fs.existsSync(state.exit(id))) await this.#finish(id);
   }
@@ -192,14 +191,14 @@ export class Containers {
     const record = this.records.get(id);
     if (!record) return;
     await this.stop(id, 0);
-    const { state, images, cgroups, hub } = this.#parts;
+    const { state, images, cgroups } = this.#parts;
     cgroups.remove(record.cgroup);
     this.records.delete(id);
     this.#problems.delete(id);
     await images.release(id);
     await fs.promises.rm(state.container(id), { recursive: true, force: true });
     fs.rmSync(state.exit(id), { force: true });
-    hub.publish('deleted', id, record.sandboxId, record.config.labels[podUidLabel] ?? '');
+    this.#parts.hub.container('deleted', id, record.sandboxId, record.config);
   }
 
   get(id: string): ContainerRecord {
@@ -271,7 +270,7 @@ export class Containers {
   async #recordEnd(id: string): Promise<void> {
     const record = this.records.get(id);
     if (record?.state !== 'running') return;
-    const { state, shim, cgroups, hub, clock, logger } = this.#parts;
+    const { state, shim, cgroups, clock, logger } = this.#parts;
     const exitFile = state.exit(id);
     const known = fs.existsSync(exitFile);
     const exitCode = known ? Number(fs.readFileSync(exitFile, 'utf8')) : 255;
@@ -285,7 +284,7 @@ export class Containers {
     this.#update(record, ended(finishedAt, exitCode, reason));
     fs.rmSync(exitFile, { force: true });
     this.#release(id);
-    hub.publish('stopped', id, record.sandboxId, record.config.labels[podUidLabel] ?? '');
+    this.#parts.hub.container('stopped', id, record.sandboxId, record.config);
     for (const wake of this.#ends.get(id) ?? []) wake();
     this.#ends.delete(id);
   }

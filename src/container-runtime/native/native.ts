@@ -125,7 +125,7 @@ class Native implements ContainerRuntime {
 
   async runPodSandbox(config: SandboxConfig): Promise<string> {
     const id = await this.#sandboxes.run(config);
-    this.#hub.publish('started', id, id, config.uid);
+    this.#hub.sandbox('started', id, config.uid);
     return id;
   }
 
@@ -133,14 +133,14 @@ class Native implements ContainerRuntime {
     await Promise.all(this.#in(id).map((container) => this.#containers.stop(container, 0)));
     const uid = this.#podOf(id);
     await this.#sandboxes.stop(id);
-    this.#hub.publish('stopped', id, id, uid);
+    this.#hub.sandbox('stopped', id, uid);
   }
 
   async removePodSandbox(id: string): Promise<void> {
     await Promise.all(this.#in(id).map((container) => this.#containers.remove(container)));
     const uid = this.#podOf(id);
     await this.#sandboxes.remove(id);
-    this.#hub.publish('deleted', id, id, uid);
+    this.#hub.sandbox('deleted', id, uid);
   }
 
   async listPodSandboxes(podUid?: string) {

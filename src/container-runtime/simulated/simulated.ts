@@ -92,7 +92,7 @@ class Simulated implements SimulatedRuntime {
       ips: config.hostNetwork ? [] : this.#addresses!.allocate(),
     });
     this.#sandboxList = undefined;
-    this.#hub.publish('started', id, id, uid);
+    this.#hub.sandbox('started', id, uid);
     return id;
   }
 
@@ -104,7 +104,7 @@ class Simulated implements SimulatedRuntime {
     this.#addresses?.release(sandbox.ips);
     this.#sandboxes.set(id, { ...sandbox, state: 'notready', ips: [] });
     this.#sandboxList = undefined;
-    this.#hub.publish('stopped', id, id, sandbox.config.uid);
+    this.#hub.sandbox('stopped', id, sandbox.config.uid);
   }
 
   async removePodSandbox(id: string): Promise<void> {
@@ -115,13 +115,13 @@ class Simulated implements SimulatedRuntime {
     if (!sandbox) return;
     this.#sandboxes.delete(id);
     this.#sandboxList = undefined;
-    this.#hub.publish('deleted', id, id, sandbox.config.uid);
+    this.#hub.sandbox('deleted', id, sandbox.config.uid);
   }
 
   /** The same array as before when nothing changed. */
   async listPodSandboxes(podUid?: string): Promise<readonly Sandbox[]> {
-    if (podUid !== undefined) return this.#sandboxesOf(podUid);
-    return (this.#sandboxList ??= [...this.#sandboxes.values()]);
+    const all = (this.#sandboxList ??= [...this.#sandboxes.values()]);
+    return podUid === undefined ? all : all.filter(({ config }) => config.uid === podUid);
   }
 
   async createContainer(sandboxId: string, config: ContainerConfig, sandbox: SandboxConfig): Promise<string> {
@@ -151,7 +151,7 @@ class Simulated implements SimulatedRuntime {
     };
     this.#containers.set(id, { status, script });
     this.#containerList = undefined;
-    this.#tell('created', status);
+    this.#hub.container('created', id, sandboxId, status);
     return id;
   }
 
@@ -167,7 +167,7 @@ class Simulated implements SimulatedRuntime {
     }
     this.#update(record, { state: 'running', startedAt: this.#options.clock.now() });
     if (script.output !== undefined) await this.#log(record.status.logPath, script.output);
-    this.#tell('started', record.status);
+    this.#hub.container('started', record.status.id, record.status.sandboxId, record.status);
     if (script.runMs !== undefined)
       record.timer = this.#options.clock.after(script.runMs, () =>
         this.#end(record, script.exitCode ?? 0, script.reason),
@@ -196,13 +196,13 @@ class Simulated implements SimulatedRuntime {
     if (record.status.state === 'running') this.#end(record, 137, 'Error');
     this.#containers.delete(id);
     this.#containerList = undefined;
-    this.#tell('deleted', record.status);
+    this.#hub.container('deleted', record.status.id, record.status.sandboxId, record.status);
   }
 
   /** The same array as before when nothing changed. */
   async listContainers(podUid?: string): Promise<readonly ContainerStatus[]> {
-    if (podUid !== undefined) return this.#containersOf(podUid);
-    return (this.#containerList ??= Array.from(this.#containers.values(), (record) => record.status));
+    const all = (this.#containerList ??= Array.from(this.#containers.values(), (record) => record.status));
+    return podUid === undefined ? all : all.filter(({ labels }) => labels[podUidLabel] === podUid);
   }
 
   async containerStatus(id: string): Promise<ContainerStatus | undefined> {
@@ -346,28 +346,12 @@ class Simulated implements SimulatedRuntime {
       message,
     });
     for (const wake of record.ended?.splice(0) ?? []) wake();
-    this.#tell('stopped', record.status);
+    this.#hub.container('stopped', record.status.id, record.status.sandboxId, record.status);
   }
 
   #update(record: Container, change: Partial<ContainerStatus>): void {
     record.status = { ...record.status, ...change };
     this.#containerList = undefined;
-  }
-
-  #tell(type: RuntimeEvent['type'], { id, sandboxId, labels }: ContainerStatus): void {
-    this.#hub.publish(type, id, sandboxId, labels[podUidLabel] ?? '');
-  }
-
-  #sandboxesOf(podUid: string): Sandbox[] {
-    const found: Sandbox[] = [];
-    for (const sandbox of this.#sandboxes.values()) if (sandbox.config.uid === podUid) found.push(sandbox);
-    return found;
-  }
-
-  #containersOf(podUid: string): ContainerStatus[] {
-    const found: ContainerStatus[] = [];
-    for (const { status } of this.#containers.values()) if (status.labels[podUidLabel] === podUid) found.push(status);
-    return found;
   }
 
   #execResult(id: string, command: readonly string[]) {

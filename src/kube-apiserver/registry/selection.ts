@@ -47,6 +47,7 @@ function matches(
   fields: FieldSelector | undefined,
   name: string,
 ): boolean {
+  if (fields && !literals.every((field) => item.mayHold(fields.exact(field) ?? ''))) return false;
   const { metadata } = item.object;
   if (name && metadata.name !== name) return false;
   if (!labels.everything && !labels.matches(metadata.labels ?? {})) return false;
@@ -59,6 +60,9 @@ function scopeOf(key: string | undefined, namespace: string, fields: FieldSelect
   if (node !== undefined) return { by: 'node', value: node };
   return namespace ? { by: 'namespace', value: namespace } : { by: 'all' };
 }
+
+/** Fields whose value, where it is asked for, stands in the object as it is: what many events are searched by. */
+const literals = ['involvedObject.uid', 'involvedObject.name', 'regarding.uid', 'regarding.name', 'spec.nodeName'];
 
 const common = ['metadata.name', 'metadata.namespace'];
 

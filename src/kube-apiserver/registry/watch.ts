@@ -15,6 +15,8 @@ import { listPrefix, type Target } from './target.ts';
 
 /** Who receives: HTTP writes frames, a client in the process takes objects. */
 export interface WatchSink {
+  /** It keeps the objects that it is sent for as long as they are current. */
+  readonly keepsObjects?: boolean;
   send(type: EventType, item: Item): void;
   bookmark(object: ApiObject): void;
   error(status: object): void;
@@ -72,6 +74,7 @@ class Watcher {
       server.stopping.addEventListener('abort', this.#stop);
       this.#unwatch = cache.watch({
         scope: this.#selection.scope,
+        keepsObjects: this.#sink.keepsObjects,
         event: (event) => this.#send(event),
         end: this.#stop,
       });

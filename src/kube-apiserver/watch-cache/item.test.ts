@@ -29,3 +29,22 @@ test.each([
   expect(item.holds(serialize(object(name, note)), object(name, note))).toBe(true);
   expect(item.holds(serialize(object(name, `${note}!`)), object(name, `${note}!`))).toBe(false);
 });
+
+test('object and bytes are made from each other when one of them was let go', () => {
+  const stored = object('plain', 'some "quoted" note');
+  const item = new Item('/registry/configmaps/default/x', 42, stored, serialize(stored));
+  const whole = JSON.stringify(stored);
+  item.forgetObject();
+  expect(item.mayHold('quoted')).toBe(true);
+  expect(item.mayHold('some "quoted"')).toBe(true);
+  expect(item.mayHold('elsewhere')).toBe(false);
+  expect(item.byteLength(false)).toBe(item.byteLength(true) - '"kind":"ConfigMap","apiVersion":"v1",'.length);
+  expect(JSON.stringify(item.object)).toBe(whole);
+  item.forgetBytes();
+  expect(item.keptBytes).toBe(0);
+  expect(Buffer.from(item.bytes()).toString()).toBe(whole);
+  // Without a place for the version the bytes are not enough to let go of the object.
+  const read = new Item('/registry/configmaps/default/x', 42, object('plain', 'x'));
+  read.forgetObject();
+  expect(read.object.metadata.name).toBe('plain');
+});

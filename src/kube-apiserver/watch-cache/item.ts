@@ -1,7 +1,7 @@
 // One object of the watch cache: immutable, and turned into bytes once (DESIGN.md, idea 2).
 
 import type { ApiObject } from '../../api/api.ts';
-import { sameValue, type Value, valueOfText, writeValue } from '../../store/store.ts';
+import { sameValue, textOf, type Value, valueOfText, writeValue } from '../../store/store.ts';
 
 /** What a write gives to the store, and keeps for the cache: the object without its resourceVersion, as JSON. */
 export interface Serialized {
@@ -29,27 +29,56 @@ export function serialize(object: ApiObject): Serialized {
 export class Item {
   readonly key: string;
   readonly revision: number;
-  /** Shared by all readers: never changed. */
-  readonly object: ApiObject;
+  #object: ApiObject | undefined;
   /** The JSON without its resourceVersion, as it was stored; or with it, when there is no cut. */
   #value: Value | undefined;
-  /** Where the resourceVersion belongs; 0 when it is in #value already. */
-  readonly #cut: number;
+  /** Where the resourceVersion belongs in #value, which is there then; 0 when it is in it already. */
+  #cut: number;
+  /** Length of what stands before the metadata. */
+  readonly #head: number;
   #frames: Map<string, Buffer> | undefined;
 
   constructor(key: string, revision: number, object: ApiObject, serialized?: Serialized) {
     this.key = key;
     this.revision = revision;
-    this.object = object;
+    this.#object = object;
+    this.#head = headLength(object);
     this.#value = serialized?.cut ? serialized.value : undefined;
     this.#cut = serialized?.cut ?? 0;
     object.metadata.resourceVersion = String(revision);
   }
 
+  /** Shared by all readers: never changed. */
+  get object(): ApiObject {
+    return (this.#object ??= JSON.parse(textOf(this.bytes())));
+  }
+
+  /** Bytes of JSON that are kept. */
+  get keptBytes(): number {
+    return this.#value?.length ?? 0;
+  }
+
+  /** Object and JSON can each be made from the other: these let go of one, until it is asked for. */
+  forgetObject(): void {
+    if (this.#cut) this.#object = undefined;
+  }
+
+  forgetBytes(): void {
+    if (!this.#object) return;
+    this.#value = undefined;
+    this.#cut = 0;
+  }
+
+  /** False when the object certainly has no such value anywhere, which is cheaper to see than to make the object. */
+  mayHold(value: string): boolean {
+    if (this.#object || typeof this.#value !== 'string') return true;
+    return this.#value.includes(JSON.stringify(value).slice(1, -1));
+  }
+
   /** Length of what `write` writes. */
   byteLength(head: boolean): number {
     const whole = this.#stored().length + this.#version().length;
-    return head ? whole : whole - headLength(this.object) + 1;
+    return head ? whole : whole - this.#head + 1;
   }
 
   /** Copies the JSON of the object to `target`; without `head`, kind and apiVersion are left out. Returns the end. */
@@ -59,7 +88,7 @@ export class Item {
     let at = offset;
     if (!head) {
       target[at++] = 0x7b; // {
-      from = headLength(this.object);
+      from = this.#head;
     }
     if (this.#cut) {
       at = writeValue(stored, target, at, from, this.#cut);

@@ -34,6 +34,8 @@ export type Scope =
 
 export interface CacheWatcher {
   readonly scope: Scope;
+  /** A reader in this process, which keeps the objects for as long as they are current. */
+  readonly keepsObjects?: boolean;
   event(event: CacheEvent): void;
   /** The cache has seen everything up to `revision`. */
   progress?(revision: number): void;
@@ -45,7 +47,9 @@ export interface CacheWatcher {
  * How long, and how many at least and at most, events are kept for watches and lists of the past; and how many bytes of
  * objects that only the past still has.
  */
-const history = { keptMs: 60_000, fewest: 512, most: 32_768, mostBytes: 32 << 20 };
+const history = { keptMs: 60_000, fewest: 512, most: 32_768, mostBytes: 16 << 20 };
+/** JSON beyond this many bytes is not kept beside the objects that it was made of, or these not beside it. */
+const keptBytes = 64 << 20;
 /** Events of a segment. A snapshot costs a path of nodes, so there is one for many events; in between they are replayed. */
 const segmentLength = 256;
 
@@ -190,6 +194,11 @@ export class ResourceCache {
     this.#pastBytes += bytes;
     this.#eventCount++;
     this.forgetOld(segment.lastMs);
+    this.#tellAll(event);
+    event.previous?.forgetObject();
+  }
+
+  #tellAll(event: CacheEvent): void {
     if (!this.#watchers.size) return;
     this.#tell('all', event);
     const { key, object } = event.item;
@@ -205,6 +214,22 @@ export class ResourceCache {
   #tell(bucket: string, event: CacheEvent): void {
     const set = this.#watchers.get(bucket);
     if (set) for (const watcher of set) watcher.event(event);
+  }
+
+  /** To be called now and then: keeps the resource's current objects in one form where two would be too much. */
+  settle(): void {
+    let bytes = 0;
+    for (const item of this.#items.values()) bytes += item.keptBytes;
+    if (bytes <= keptBytes) return;
+    let isShared = false;
+    for (const set of this.#watchers.values()) for (const watcher of set) isShared ||= watcher.keepsObjects ?? false;
+    // The oldest first: they are seldom asked for.
+    for (const item of this.#items.values()) {
+      if (bytes <= keptBytes) return;
+      bytes -= item.keptBytes;
+      if (isShared) item.forgetBytes();
+      else item.forgetObject();
+    }
   }
 
   /** Lets go of what is too old or too much; also to be called now and then when nothing happens. */

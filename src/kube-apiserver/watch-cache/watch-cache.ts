@@ -209,7 +209,10 @@ export class WatchCache {
     const nowMs = this.#clock.monotonic();
     if (nowMs - this.#tidiedAtMs > tidyMs) {
       this.#tidiedAtMs = nowMs;
-      for (const { cache } of this.#caches.values()) cache.forgetOld(nowMs);
+      for (const { cache } of this.#caches.values()) {
+        cache.forgetOld(nowMs);
+        cache.settle();
+      }
     }
     this.#revision = revision;
     if (!this.#waiting.length) return;
