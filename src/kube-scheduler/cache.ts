@@ -6,6 +6,7 @@ import { NodeInfo } from './node-info.ts';
 import { controllerUid, type PodInfo } from './pod-info.ts';
 
 const nobody: ReadonlyMap<string, number> = new Map();
+const noImages: ReadonlyMap<string, number> = new Map();
 
 export class SchedulerCache implements Snapshot {
   readonly #nodes = new Map<string, NodeInfo>();
@@ -21,6 +22,8 @@ export class SchedulerCache implements Snapshot {
   readonly #priorities = new Map<number, number>();
   /** Number of placed pods by their controller's uid and by node. */
   readonly #siblings = new Map<string, Map<string, number>>();
+  /** Number of nodes by image name. */
+  readonly #images = new Map<string, number>();
   readonly #namespaces = new Map<string, Readonly<Record<string, string>>>();
 
   get nodes(): readonly NodeInfo[] {
@@ -35,8 +38,13 @@ export class SchedulerCache implements Snapshot {
   setNode(node: Node): void {
     const { name } = node.metadata;
     const known = this.#nodes.get(name);
-    if (known) return known.setNode(node);
+    if (known) {
+      const before = known.images;
+      known.setNode(node);
+      return this.#countImages(before, known.images);
+    }
     const info = new NodeInfo(node);
+    this.#countImages(noImages, info.images);
     for (const pod of this.#homeless.get(name)?.values() ?? []) info.add(pod);
     this.#homeless.delete(name);
     this.#nodes.set(name, info);
@@ -56,6 +64,7 @@ export class SchedulerCache implements Snapshot {
     const info = this.#nodes.get(name);
     if (!info) return;
     this.#nodes.delete(name);
+    this.#countImages(info.images, noImages);
     this.#list = undefined;
     if (info.pods.size > 0) this.#homeless.set(name, new Map(info.pods));
   }
@@ -90,6 +99,20 @@ export class SchedulerCache implements Snapshot {
 
   siblings(controllerUid: string): ReadonlyMap<string, number> {
     return this.#siblings.get(controllerUid) ?? nobody;
+  }
+
+  nodesWithImage(name: string): number {
+    return this.#images.get(name) ?? 0;
+  }
+
+  #countImages(before: ReadonlyMap<string, number>, after: ReadonlyMap<string, number>): void {
+    if (before === after) return;
+    for (const name of before.keys()) {
+      const count = (this.#images.get(name) ?? 0) - 1;
+      if (count > 0) this.#images.set(name, count);
+      else this.#images.delete(name);
+    }
+    for (const name of after.keys()) this.#images.set(name, (this.#images.get(name) ?? 0) + 1);
   }
 
   lowestPriority(): number {

@@ -6,8 +6,8 @@ import { damaged, databaseFile, freeBytes } from './embedded-files.ts';
 import { type Revision, StoreUnusable } from './store.ts';
 
 const formatVersion = '2';
-/** Entries and history lay uncompressed in format 1, and still do in a store that was made with it. */
-const uncompressedFormat = '1';
+/** Nothing was compressed in format 1, and nothing is in a store that was made with it; its past is forgotten. */
+const olderFormat = '1';
 /** With less than this free, a failed write is put down to the disk being full. */
 const fullBelowBytes = 16 << 20;
 /**
@@ -38,7 +38,7 @@ export function openDatabase(directory: string): Tables {
   });
   const meta = env.openDB<string, string>('meta', { encoding: 'string' });
   const version = meta.get('format');
-  const compression = version !== uncompressedFormat;
+  const compression = version !== olderFormat && meta.get('compression') !== 'none';
   const tables: Tables = {
     env,
     entries: env.openDB('entries', { encoding: 'binary', compression }),
@@ -46,15 +46,25 @@ export function openDatabase(directory: string): Tables {
     meta,
     leases: env.openDB('leases', { encoding: 'string' }),
   };
-  if (version !== undefined && version !== formatVersion && version !== uncompressedFormat) {
+  if (version !== undefined && version !== formatVersion && version !== olderFormat) {
     void env.close();
     throw new StoreUnusable(
       'version',
       `the store in ${directory} has format ${version}, this program reads format ${formatVersion}: use the version of Coracle that made it, or restore a backup`,
     );
   }
+  if (version === olderFormat) upgrade(tables);
   if (version === undefined) meta.putSync('format', formatVersion);
   return tables;
+}
+
+function upgrade({ env, history, meta }: Tables): void {
+  env.transactionSync(() => {
+    history.clearSync();
+    meta.putSync('compacted', meta.get('revision') ?? '1');
+    meta.putSync('compression', 'none');
+    meta.putSync('format', formatVersion);
+  });
 }
 
 /** The batch as a whole tells of the failure of each of its writes. */

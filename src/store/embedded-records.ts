@@ -8,11 +8,15 @@ const headerBytes = 24;
 /** An entry without its key: create revision, mod revision and lease as doubles, then the value. */
 export function encodeEntry(entry: Entry): Buffer {
   const bytes = Buffer.allocUnsafe(headerBytes + entry.value.length);
-  bytes.writeDoubleLE(entry.createRevision, 0);
-  bytes.writeDoubleLE(entry.modRevision, 8);
-  bytes.writeDoubleLE(entry.lease, 16);
-  writeValue(entry.value, bytes, headerBytes);
+  writeEntry(entry, bytes, 0);
   return bytes;
+}
+
+function writeEntry({ createRevision, modRevision, lease, value }: Entry, bytes: Buffer, at: number): number {
+  bytes.writeDoubleLE(createRevision, at);
+  bytes.writeDoubleLE(modRevision, at + 8);
+  bytes.writeDoubleLE(lease, at + 16);
+  return writeValue(value, bytes, at + headerBytes);
 }
 
 export const decodeEntry = (key: string, bytes: Buffer): Entry => ({
@@ -50,35 +54,53 @@ export function copyEntry(key: string, table: object): Entry | undefined {
 /** What a transaction replaced: each key with the entry that was there. The new entries stand elsewhere already. */
 export type Undo = readonly { readonly key: string; readonly previous?: Entry }[];
 
+export interface UndoRecord {
+  readonly revision: Revision;
+  readonly undo: Undo;
+}
+
 export const undoOf = (changes: readonly Change[]): Undo =>
   changes.map((change) => ({
     key: change.type === 'put' ? change.entry.key : change.key,
     ...(change.previous && { previous: change.previous }),
   }));
 
-export function encodeUndo(undo: Undo): Buffer {
-  const pieces: Buffer[] = [];
-  for (const { key, previous } of undo) {
-    const name = Buffer.from(key);
-    const entry = previous && encodeEntry(previous);
-    const lengths = Buffer.allocUnsafe(8);
-    lengths.writeUInt32LE(name.length, 0);
-    lengths.writeUInt32LE(entry ? entry.length : 0, 4);
-    pieces.push(lengths, name, ...(entry ? [entry] : []));
-  }
-  return Buffer.concat(pieces);
+const undoHeaderBytes = 16;
+
+/** The transactions of one flush, in one record. */
+export function encodeUndo(records: readonly UndoRecord[]): Buffer {
+  let length = 0;
+  for (const { undo } of records)
+    for (const { key, previous } of undo)
+      length += undoHeaderBytes + Buffer.byteLength(key) + (previous ? headerBytes + previous.value.length : 0);
+  const bytes = Buffer.allocUnsafe(length);
+  let at = 0;
+  for (const { revision, undo } of records)
+    for (const { key, previous } of undo) {
+      const keyBytes = bytes.write(key, at + undoHeaderBytes);
+      bytes.writeDoubleLE(revision, at);
+      bytes.writeUInt32LE(keyBytes, at + 8);
+      bytes.writeUInt32LE(previous ? headerBytes + previous.value.length : 0, at + 12);
+      at += undoHeaderBytes + keyBytes;
+      if (previous) at = writeEntry(previous, bytes, at);
+    }
+  return bytes;
 }
 
-export function decodeUndo(bytes: Buffer): Undo {
-  const undo: { key: string; previous?: Entry }[] = [];
+/** The latest transaction first. */
+export function decodeUndo(bytes: Buffer): UndoRecord[] {
+  const records: { revision: Revision; undo: { key: string; previous?: Entry }[] }[] = [];
   for (let at = 0; at < bytes.length; ) {
-    const keyEnd = at + 8 + bytes.readUInt32LE(at);
-    const entryEnd = keyEnd + bytes.readUInt32LE(at + 4);
-    const key = bytes.toString('utf8', at + 8, keyEnd);
-    undo.push({ key, ...(entryEnd > keyEnd && { previous: decodeEntry(key, bytes.subarray(keyEnd, entryEnd)) }) });
+    const revision = bytes.readDoubleLE(at);
+    const keyEnd = at + undoHeaderBytes + bytes.readUInt32LE(at + 8);
+    const entryEnd = keyEnd + bytes.readUInt32LE(at + 12);
+    const key = bytes.toString('utf8', at + undoHeaderBytes, keyEnd);
+    if (records.at(-1)?.revision !== revision) records.push({ revision, undo: [] });
+    const previous = entryEnd > keyEnd && decodeEntry(key, bytes.subarray(keyEnd, entryEnd));
+    records.at(-1)!.undo.push({ key, ...(previous && { previous }) });
     at = entryEnd;
   }
-  return undo;
+  return records.reverse();
 }
 
 /**
@@ -86,7 +108,7 @@ export function decodeUndo(bytes: Buffer): Undo {
  * is what the next later change of the key replaced.
  */
 export function redo(
-  records: Iterable<{ revision: Revision; undo: Undo }>,
+  records: Iterable<UndoRecord>,
   current: (key: string) => Entry | undefined,
 ): { revision: Revision; changes: Change[] }[] {
   const later = new Map<string, Entry | undefined>();

@@ -116,11 +116,12 @@ test.each([
   await expect(openEmbeddedStore({ directory: path, clock })).rejects.toMatchObject({ reason: 'damaged' });
 });
 
-test('a store of format 1, in which nothing was compressed, is read and written as it is', async () => {
+test('a store of format 1, in which nothing was compressed, is taken over without its past', async () => {
   const path = directory();
   const { open } = await import('lmdb');
   const env = open<string, string>({ path: join(path, databaseFile), noSubdir: true, maxDbs: 8 });
   await env.openDB('meta', { encoding: 'string' }).put('format', '1');
+  await env.openDB<Buffer, number>('history', { encoding: 'binary' }).put(1, Buffer.alloc(40, 1));
   const entry = { key: '/registry/old', value: 'x'.repeat(5_000), createRevision: 1, modRevision: 1, lease: 0 };
   await env.openDB<Buffer, string>('entries', { encoding: 'binary' }).put(entry.key, encodeEntry(entry));
   await env.close();

@@ -5,7 +5,16 @@ import type { Clock } from '../machinery/clock.ts';
 import { ChangeLog } from './change-log.ts';
 import { causeOf, openDatabase, type Tables, told, unusable } from './embedded-database.ts';
 import { checkDatabase, lockDirectory } from './embedded-files.ts';
-import { copyEntry, decodeEntry, decodeUndo, encodeEntry, encodeUndo, redo, undoOf } from './embedded-records.ts';
+import {
+  copyEntry,
+  decodeEntry,
+  decodeUndo,
+  encodeEntry,
+  encodeUndo,
+  redo,
+  type UndoRecord,
+  undoOf,
+} from './embedded-records.ts';
 import { Leases } from './leases.ts';
 import { readSnapshot, writeSnapshot } from './snapshot.ts';
 import {
@@ -101,11 +110,12 @@ class EmbeddedStore implements Store {
     this.#unlock = unlock;
     const revision = Number(tables.meta.get('revision') ?? 1);
     const compacted = Number(tables.meta.get('compacted') ?? 1);
-    const records = [...tables.history.getRange({ reverse: true, limit: rememberedTransactions })];
-    const past = redo(
-      records.map(({ key, value }) => ({ revision: key, undo: decodeUndo(value) })),
-      (key) => this.#read(key),
-    );
+    const records: UndoRecord[] = [];
+    for (const { value } of tables.history.getRange({ reverse: true })) {
+      records.push(...decodeUndo(value));
+      if (records.length >= rememberedTransactions) break;
+    }
+    const past = redo(records, (key) => this.#read(key));
     const known = records.length < rememberedTransactions ? compacted : Math.max(compacted, past[0].revision - 1);
     this.#log = new ChangeLog(revision, known, past);
     // What could not be removed now keeps its lease on disk: the next start ends it again.
@@ -297,13 +307,14 @@ class EmbeddedStore implements Store {
   async #persist(transactions: readonly { revision: Revision; changes: readonly Change[] }[]): Promise<void> {
     const { env, entries, history, meta } = this.#tables;
     const committed = env.batch(() => {
-      for (const { revision, changes } of transactions) {
+      for (const { changes } of transactions)
         for (const change of changes)
           if (change.type === 'put') entries.put(change.entry.key, encodeEntry(change.entry)).catch(told);
           else entries.remove(change.key).catch(told);
-        history.put(revision, encodeUndo(undoOf(changes))).catch(told);
-      }
-      meta.put('revision', String(transactions.at(-1)?.revision)).catch(told);
+      const { revision } = transactions[transactions.length - 1];
+      const undo = transactions.map((transaction) => ({ ...transaction, undo: undoOf(transaction.changes) }));
+      history.put(revision, encodeUndo(undo)).catch(told);
+      meta.put('revision', String(revision)).catch(told);
     });
     // The batch resolves when LMDB has committed; only `flushed` says that the disk has it.
     await Promise.all([committed, env.flushed]);

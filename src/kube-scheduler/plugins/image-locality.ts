@@ -8,12 +8,12 @@ const maxBytesEachContainer = 1000 * megabyte;
 /** Prefers nodes that have the pod's images already, the more the larger they are and the more nodes have them. */
 export const imageLocality: Plugin = {
   name: 'ImageLocality',
-  prepareScore({ pod }, nodes, { nodes: all }) {
+  prepareScore({ pod }, nodes, snapshot) {
     const names = [...pod.spec.containers, ...(pod.spec.initContainers ?? [])].map((c) => normalized(c.image ?? ''));
+    if (!names.some((name) => snapshot.nodesWithImage(name) > 0)) return 'skip';
     if (!nodes.some((node) => names.some((name) => node.images.has(name)))) return 'skip';
-    const spread = new Map(
-      names.map((name) => [name, all.filter((node) => node.images.has(name)).length / all.length]),
-    );
+    const all = snapshot.nodes.length;
+    const spread = new Map(names.map((name) => [name, snapshot.nodesWithImage(name) / all]));
     const max = maxBytesEachContainer * names.length;
     return {
       score({ images }) {

@@ -140,9 +140,12 @@ export const podTopologySpread: Plugin = {
 
 /** The lower the count, the better; nodes that do not count at all (NaN) come last. */
 function fewestFirst(scores: Float64Array): void {
-  const known = scores.filter((score) => !Number.isNaN(score));
-  const max = Math.max(0, ...known);
-  const min = known.length > 0 ? Math.min(...known) : 0;
+  let max = 0;
+  let min = Number.POSITIVE_INFINITY;
+  for (const score of scores) {
+    if (score > max) max = score;
+    if (score < min) min = score;
+  }
   for (let i = 0; i < scores.length; i++) {
     if (Number.isNaN(scores[i])) scores[i] = 0;
     else scores[i] = max === 0 ? maxScore : Math.floor((maxScore * (max + min - scores[i])) / max);
