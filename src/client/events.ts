@@ -53,7 +53,7 @@ interface Topic {
 interface Subject {
   tokens: number;
   atMs: number;
-  readonly topics: Topic[];
+  topics: readonly Topic[];
 }
 
 /** The core/v1 time format: whole seconds. */
@@ -140,11 +140,11 @@ class Recorder implements EventRecorder {
     return true;
   }
 
-  #topic({ topics }: Subject, type: string, reason: string): Topic {
-    let topic = topics.find((t) => t.type === type && t.reason === reason);
+  #topic(subject: Subject, type: string, reason: string): Topic {
+    let topic = subject.topics.find((t) => t.type === type && t.reason === reason);
     if (!topic) {
       topic = { type, reason, messages: [], lastMs: this.#context.clock.now(), known: [] };
-      topics.push(topic);
+      subject.topics = withOne(subject.topics, topic);
     }
     return topic;
   }
@@ -154,7 +154,7 @@ class Recorder implements EventRecorder {
     const now = this.#context.clock.now();
     const recent = now - topic.lastMs > similarWindowMs ? [] : topic.messages;
     topic.lastMs = now;
-    const messages = recent.includes(message) ? recent : [...recent, message];
+    const messages = recent.includes(message) ? recent : withOne(recent, message);
     const combined = messages.length >= similarLimit;
     topic.messages = combined ? messages.slice(1) : messages;
     return combined;
@@ -169,7 +169,7 @@ class Recorder implements EventRecorder {
         return this.#create(event); // another process chose the same name in the same millisecond
       });
       const others = topic.known.filter((k) => k !== known);
-      topic.known = [...others.slice(1 - knownLimit), { ...what, ...created, count: 1 }];
+      topic.known = withOne(others.slice(1 - knownLimit), { ...what, ...created, count: 1 });
     } catch (error) {
       if (isNamespaceTerminating(error)) return;
       this.#context.logger.warn('an event was not recorded', { reason: event.reason, error: String(error) });
@@ -212,6 +212,9 @@ class Recorder implements EventRecorder {
     return { name, namespace };
   }
 }
+
+/** A list of just the room that it needs: one that grows by `push` has room for a dozen more. */
+const withOne = <T>(list: readonly T[], item: T): readonly T[] => list.concat([item]);
 
 /** Then its last events go with it, unheard. */
 const isNamespaceTerminating = (error: unknown): boolean =>

@@ -116,9 +116,10 @@ function group(sandboxes: readonly Sandbox[], containers: readonly ContainerStat
     const uid = uidOfSandbox.get(container.sandboxId) ?? container.labels[podUidLabel];
     if (uid) podOf(uid).containers.push(container);
   }
+  // As copies, which have just the room that they need.
   for (const pod of pods.values()) {
-    pod.sandboxes.sort((a, b) => b.createdAt - a.createdAt || b.config.attempt - a.config.attempt);
-    pod.containers.sort((a, b) => b.createdAt - a.createdAt || b.attempt - a.attempt);
+    pod.sandboxes = pod.sandboxes.toSorted((a, b) => b.createdAt - a.createdAt || b.config.attempt - a.config.attempt);
+    pod.containers = pod.containers.toSorted((a, b) => b.createdAt - a.createdAt || b.attempt - a.attempt);
   }
   return pods;
 }

@@ -2,12 +2,15 @@
 
 import { join } from 'node:path';
 import { type Database, open, type RootDatabase } from 'lmdb';
+import { dictionary } from './dictionary.ts';
 import { damaged, databaseFile, freeBytes } from './embedded-files.ts';
 import { type Revision, StoreUnusable } from './store.ts';
 
 const formatVersion = '2';
 /** Nothing was compressed in format 1, and nothing is in a store that was made with it; its past is forgotten. */
 const olderFormat = '1';
+/** Smaller values are not worth the time. */
+const compressedFromBytes = 200;
 /** With less than this free, a failed write is put down to the disk being full. */
 const fullBelowBytes = 16 << 20;
 /**
@@ -38,7 +41,8 @@ export function openDatabase(directory: string): Tables {
   });
   const meta = env.openDB<string, string>('meta', { encoding: 'string' });
   const version = meta.get('format');
-  const compression = version !== olderFormat && meta.get('compression') !== 'none';
+  const compressed = version !== olderFormat && meta.get('compression') !== 'none';
+  const compression = compressed && { threshold: compressedFromBytes, dictionary: Buffer.from(dictionary) };
   const tables: Tables = {
     env,
     entries: env.openDB('entries', { encoding: 'binary', compression }),

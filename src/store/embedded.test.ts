@@ -1,4 +1,5 @@
 import { execFileSync, spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -6,6 +7,7 @@ import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
 import { systemClock, VirtualClock } from '../machinery/clock.ts';
 import { seededRandom } from '../machinery/random.ts';
+import { dictionary } from './dictionary.ts';
 import { openEmbeddedStore, restoreEmbeddedStore } from './embedded.ts';
 import { databaseFile } from './embedded-files.ts';
 import { encodeEntry } from './embedded-records.ts';
@@ -131,6 +133,12 @@ test('a store of format 1, in which nothing was compressed, is taken over withou
     await store.commit([{ key: entry.key, value: 'y'.repeat(5_000) }]);
     await store.close();
   }
+});
+
+test('the dictionary is part of format 2: another one makes every store unreadable', () => {
+  expect(createHash('sha256').update(dictionary).digest('hex')).toBe(
+    '7dfedb73ef20050e7e9e8a3f9073072eecb0da5e45aa46ad07f2f26138556a6d',
+  );
 });
 
 test('another format version is refused', async () => {
