@@ -2,7 +2,7 @@
 
 import type { Node } from '../api/api.ts';
 import type { Snapshot } from './framework.ts';
-import { NodeInfo } from './node-info.ts';
+import { NodeInfo, zoneKey } from './node-info.ts';
 import { controllerUid, type PodInfo } from './pod-info.ts';
 
 const nobody: ReadonlyMap<string, number> = new Map();
@@ -22,6 +22,8 @@ export class SchedulerCache implements Snapshot {
   readonly #priorities = new Map<number, number>();
   /** Number of placed pods by their controller's uid and by node. */
   readonly #siblings = new Map<string, Map<string, number>>();
+  /** Number of nodes that have a zone. */
+  #zoned = 0;
   /** Number of nodes by image name. */
   readonly #images = new Map<string, number>();
   readonly #namespaces = new Map<string, Readonly<Record<string, string>>>();
@@ -39,12 +41,15 @@ export class SchedulerCache implements Snapshot {
     const { name } = node.metadata;
     const known = this.#nodes.get(name);
     if (known) {
-      const before = known.images;
+      const { node: before, images } = known;
       known.setNode(node);
-      return this.#countImages(before, known.images);
+      this.#countZone(before, -1);
+      this.#countZone(node, 1);
+      return this.#countImages(images, known.images);
     }
     const info = new NodeInfo(node);
     this.#countImages(noImages, info.images);
+    this.#countZone(node, 1);
     for (const pod of this.#homeless.get(name)?.values() ?? []) info.add(pod);
     this.#homeless.delete(name);
     this.#nodes.set(name, info);
@@ -65,6 +70,7 @@ export class SchedulerCache implements Snapshot {
     if (!info) return;
     this.#nodes.delete(name);
     this.#countImages(info.images, noImages);
+    this.#countZone(info.node, -1);
     this.#list = undefined;
     if (info.pods.size > 0) this.#homeless.set(name, new Map(info.pods));
   }
@@ -99,6 +105,14 @@ export class SchedulerCache implements Snapshot {
 
   siblings(controllerUid: string): ReadonlyMap<string, number> {
     return this.#siblings.get(controllerUid) ?? nobody;
+  }
+
+  get hasZones(): boolean {
+    return this.#zoned > 0;
+  }
+
+  #countZone({ metadata }: Node, by: 1 | -1): void {
+    if (metadata.labels?.[zoneKey] !== undefined) this.#zoned += by;
   }
 
   nodesWithImage(name: string): number {

@@ -35,6 +35,8 @@ export interface Snapshot {
   lowestPriority(): number;
   /** Placed pods of one controller (its uid), counted by the name of their node. */
   siblings(controllerUid: string): ReadonlyMap<string, number>;
+  /** Whether any node says which zone it is in. */
+  readonly hasZones: boolean;
   /** How many nodes have an image by this name. */
   nodesWithImage(name: string): number;
   /** Labels of a namespace, undefined when there is no such namespace. */

@@ -4,6 +4,8 @@ import type { Node } from '../api/api.ts';
 import { milliValue, wholeValue } from '../machinery/quantity.ts';
 import type { PodInfo } from './pod-info.ts';
 
+export const zoneKey = 'topology.kubernetes.io/zone';
+
 export class NodeInfo {
   readonly name: string;
   node!: Node;

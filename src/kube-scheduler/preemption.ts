@@ -69,6 +69,7 @@ function victimsOn(
     node: (name) => (name === node.name ? tried : snapshot.node(name)),
     nodesWithPodAffinity: snapshot.nodesWithPodAffinity,
     siblings: (uid) => snapshot.siblings(uid),
+    hasZones: snapshot.hasZones,
     nodesWithImage: (name) => snapshot.nodesWithImage(name),
     lowestPriority: () => snapshot.lowestPriority(),
     namespaceLabels: (name) => snapshot.namespaceLabels(name),

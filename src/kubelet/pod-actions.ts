@@ -28,6 +28,9 @@ export interface PodActions {
   readonly kill: readonly KillContainer[];
 }
 
+export const isNothing = ({ killPod, createSandbox, kill, start }: PodActions): boolean =>
+  !killPod && !createSandbox && kill.length === 0 && start.length === 0;
+
 /** What probes say of a running container, by its id. */
 export interface ProbeResults {
   liveness(id: string): boolean | undefined;

@@ -2,7 +2,7 @@
 // What to do is decided in pod-actions.ts; how it looks from outside in pod-status.ts.
 
 import { rm } from 'node:fs/promises';
-import { isNotFound, type Pod, type Secret } from '../api/api.ts';
+import { isNotFound, type Pod } from '../api/api.ts';
 import type { ContainerStatus, Sandbox } from '../container-runtime/container-runtime.ts';
 import type { Timer } from '../machinery/clock.ts';
 import { Backoff, goDuration } from './backoff.ts';
@@ -10,9 +10,17 @@ import { syncFrequencyMs } from './config.ts';
 import { hashOf, logDirectory, podDirectory, sandboxConfig } from './container-config.ts';
 import { LastWords } from './last-words.ts';
 import { removeLog } from './log-rotation.ts';
-import { allContainers, deadlineLeftMs, newest, type PodActions, podActions, type RuntimePod } from './pod-actions.ts';
+import {
+  allContainers,
+  deadlineLeftMs,
+  isNothing,
+  newest,
+  type PodActions,
+  podActions,
+  type RuntimePod,
+} from './pod-actions.ts';
 import { podStatus, withKnownStatus } from './pod-status.ts';
-import { allocatableOf, graceOf, StartError, startContainer } from './start-container.ts';
+import { allocatableOf, graceOf, pullSecretsOf, StartError, startContainer } from './start-container.ts';
 import { killGrace, stopContainer, stopPod } from './stop-containers.ts';
 import type { KubeletTools } from './tools.ts';
 import { setUpVolumes, tearDownVolumes } from './volumes/volumes.ts';
@@ -131,7 +139,7 @@ export class PodWorker {
     }
     const actions = podActions(this.#pod, runtime, tools.probes, hashOf);
     const waitMs = await this.#act(actions, runtime);
-    await this.#report();
+    await this.#report(isNothing(actions) ? runtime : undefined);
     return Math.min(waitMs, Math.max(1, deadlineLeftMs(this.#pod, this.#tools.clock.now())));
   }
 
@@ -193,7 +201,7 @@ export class PodWorker {
     if (!sandbox) return retryMs;
     // A pod with its address in the API is useful before its images are there.
     const waits: number[] = [];
-    const pullSecrets = await this.#pullSecrets();
+    const pullSecrets = await pullSecretsOf(this.#pod, tools);
     for (const { container } of actions.start) {
       if (this.#state !== 'syncing') break;
       const last = newest(runtime.containers, container.name);
@@ -290,18 +298,10 @@ export class PodWorker {
     }
   }
 
-  async #pullSecrets(): Promise<Secret[]> {
-    const secrets: Secret[] = [];
-    for (const { name } of this.#pod.spec.imagePullSecrets ?? []) {
-      const secret = name ? await this.#tools.secret(this.#pod.metadata.namespace ?? '', name) : undefined;
-      if (secret) secrets.push(secret);
-    }
-    return secrets;
-  }
-
   /** Tells the API how the pod is, and begins or ends probes. */
-  async #report(): Promise<void> {
-    const { tools, runtime } = await this.#look();
+  async #report(known?: RuntimePod): Promise<void> {
+    const tools = this.#tools;
+    const runtime = known ?? (await this.#look()).runtime;
     const containers = tools.config.usesFilesystem
       ? await this.#lastWords.of(this.#pod, runtime.containers)
       : runtime.containers;

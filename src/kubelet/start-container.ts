@@ -110,3 +110,13 @@ export const allocatableOf = ({ config }: Pick<KubeletTools, 'config'>) => ({
   memoryBytes: config.capacity.memoryBytes - config.reserved.memoryBytes,
   ephemeralStorageBytes: config.capacity.ephemeralStorageBytes,
 });
+
+/** The secrets that the pod names for its registries, those of them that there are. */
+export async function pullSecretsOf(
+  { metadata, spec }: Pod,
+  { secret }: Pick<KubeletTools, 'secret'>,
+): Promise<Secret[]> {
+  const names = (spec.imagePullSecrets ?? []).flatMap(({ name }) => name ?? []);
+  const found = await Promise.all(names.map((name) => secret(metadata.namespace ?? '', name)));
+  return found.filter((each) => each !== undefined);
+}

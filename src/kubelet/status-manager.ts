@@ -13,8 +13,7 @@ export class StatusManager {
   readonly #clock: Clock;
   readonly #logger: Logger;
   readonly #wanted = new Map<string, { pod: Pod; status: PodStatus }>();
-  /** As JSON: it is kept for as long as the pod lives, and seldom looked into. */
-  readonly #sent = new Map<string, string>();
+  readonly #sent = new Map<string, PodStatus>();
   readonly #sending = new Map<string, Promise<void>>();
   readonly #stopped = new AbortController();
 
@@ -26,17 +25,13 @@ export class StatusManager {
 
   /** The newest status that was set for the pod, sent or not. */
   get(uid: string): PodStatus | undefined {
-    const sent = this.#sent.get(uid);
-    return this.#wanted.get(uid)?.status ?? (sent === undefined ? undefined : JSON.parse(sent));
+    return this.#wanted.get(uid)?.status ?? this.#sent.get(uid);
   }
 
   set(pod: Pod, status: PodStatus): void {
     const { uid } = pod.metadata;
-    if (!this.#wanted.has(uid)) {
-      const sent = this.#sent.get(uid);
-      const known = sent === undefined ? pod.status : JSON.parse(sent);
-      if (sent === JSON.stringify(status) || (known && deepEqual(plain(known), plain(status)))) return;
-    }
+    const known = this.#sent.get(uid) ?? pod.status;
+    if (!this.#wanted.has(uid) && known && isSame(known, status)) return;
     this.#wanted.set(uid, { pod, status });
     this.#start(uid);
   }
@@ -70,8 +65,9 @@ export class StatusManager {
       const wanted = this.#wanted.get(uid);
       if (!wanted) return;
       try {
-        await this.#patch(wanted.pod, wanted.status);
-        this.#sent.set(uid, JSON.stringify(wanted.status));
+        const { status } = await this.#patch(wanted.pod, wanted.status);
+        // The API's own object, which others hold too, does as well as ours where the two say the same.
+        this.#sent.set(uid, status && isSame(status, wanted.status) ? status : wanted.status);
         if (this.#wanted.get(uid) === wanted) this.#wanted.delete(uid);
       } catch (error) {
         // Gone, or another pod by the same name (the uid precondition says so): nobody is left to tell.
@@ -84,20 +80,30 @@ export class StatusManager {
   }
 
   /** Lists are replaced, not merged by key; conditions of other owners stay. */
-  async #patch(pod: Pod, status: PodStatus): Promise<void> {
+  #patch(pod: Pod, status: PodStatus): Promise<Pod> {
     const { name, namespace, uid } = pod.metadata;
     const { podIPs, hostIPs, ...rest } = status;
     const replaced = <T extends object>(list: T[] | undefined) =>
       list ? [...list, { $patch: 'replace' } as unknown as T] : undefined;
     const body = { metadata: { uid }, status: { ...rest, podIPs: replaced(podIPs), hostIPs: replaced(hostIPs) } };
-    await this.#client.patch(
+    return this.#client.patch(
       'pods',
       { name, namespace },
-      { type: 'strategic', body: JSON.parse(JSON.stringify(body)) },
+      { type: 'strategic', body: defined(body) },
       { subresource: 'status' },
     );
   }
 }
+
+/** Without undefined members; its texts stay the same in memory, which copies through JSON do not. */
+function defined(value: any): any {
+  if (Array.isArray(value)) return value.map(defined);
+  if (typeof value !== 'object' || value === null) return value;
+  const given = Object.entries(value).filter(([, member]) => member !== undefined);
+  return Object.fromEntries(given.map(([key, member]) => [key, defined(member)]));
+}
+
+const isSame = (a: PodStatus, b: PodStatus): boolean => deepEqual(plain(a), plain(b));
 
 /** Undefined members and what others write do not make a difference. */
 const plain = (status: PodStatus) => JSON.parse(JSON.stringify({ ...status, resize: undefined }));

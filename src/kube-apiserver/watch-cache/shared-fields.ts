@@ -1,15 +1,31 @@
 // Who owns which fields is more than half of a typical object in memory, and thousands of pods of one deployment have
-// the same owners: equal values are kept once.
+// the same owners: equal values are kept once, and of values that differ somewhere, the parts that are equal.
 
 import type { ApiObject } from '../../api/api.ts';
 import { fieldsV1Leaf } from '../../machinery/field-set.ts';
 
-const known = new Map<string, object>();
-/** The values of `known`: what is shared need not be looked up again. */
-let shared = new WeakSet<object>();
-const most = 4_096;
+type Tree = { [key: string]: Tree };
+
+/** A part that may be shared: equal parts have equal ids. */
+interface Part {
+  readonly tree: Tree;
+  readonly id: number;
+}
+
+const leaf: Part = { tree: fieldsV1Leaf as Tree, id: 0 };
+const most = 1_024;
 /** Longer ones are seldom alike. */
 const longest = 8_192;
+/** Elements named by what no two objects have in common: an address, a uid, or a value. */
+const unlike = /^(k:\{"(ip|uid)"|v:)/;
+
+/** By the text of the whole value. */
+const known = new Map<string, Tree>();
+/** By the keys and the ids of the parts below. */
+const parts = new Map<string, Part>();
+let ids = 0;
+/** What is in `known`: it need not be looked up again. */
+let shared = new WeakSet<object>();
 
 /** Puts shared values in the place of equal ones; the object must not be in anybody else's hands yet. */
 export function shareFields({ metadata }: ApiObject): void {
@@ -20,30 +36,33 @@ export function shareFields({ metadata }: ApiObject): void {
     const same = known.get(text);
     if (same) entry.fieldsV1 = same;
     else {
-      if (known.size === most) {
+      const whole = share(entry.fieldsV1 as Tree);
+      if (!whole) continue;
+      entry.fieldsV1 = whole.tree;
+      if (known.size >= most) {
         known.clear();
+        parts.clear();
         shared = new WeakSet();
       }
-      shareLeaves(entry.fieldsV1 as Tree);
-      known.set(text, entry.fieldsV1 as object);
-      shared.add(entry.fieldsV1 as object);
+      known.set(text, whole.tree);
+      shared.add(whole.tree);
     }
   }
 }
 
-type Tree = { [key: string]: Tree };
-
-/** Most of a tree of fields are empty objects: one does for all. */
-function shareLeaves(tree: Tree): void {
-  for (const key in tree) {
-    const inner = tree[key];
-    if (inner === fieldsV1Leaf) continue;
-    let isEmpty = true;
-    for (const _ in inner) {
-      isEmpty = false;
-      break;
-    }
-    if (isEmpty) tree[key] = fieldsV1Leaf as Tree;
-    else shareLeaves(inner);
+/** Shares what is below; undefined when the tree as a whole is like no other. */
+function share(tree: Tree): Part | undefined {
+  let key = '';
+  let isUnlike = false;
+  for (const name in tree) {
+    const part = tree[name] === leaf.tree ? leaf : share(tree[name]);
+    if (part && part.tree !== tree[name]) tree[name] = part.tree;
+    if (!part || unlike.test(name)) isUnlike = true;
+    else key += `${name}\n${part.id}\n`;
   }
+  if (isUnlike) return undefined;
+  if (!key) return leaf;
+  let part = parts.get(key);
+  if (!part) parts.set(key, (part = { tree, id: ++ids }));
+  return part;
 }

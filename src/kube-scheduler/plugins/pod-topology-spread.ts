@@ -10,7 +10,7 @@ import {
   type ScoreCycle,
   type Snapshot,
 } from '../framework.ts';
-import type { NodeInfo } from '../node-info.ts';
+import { type NodeInfo, zoneKey } from '../node-info.ts';
 import { controllerUid } from '../pod-info.ts';
 import { tolerates } from '../tolerations.ts';
 
@@ -152,7 +152,6 @@ function fewestFirst(scores: Float64Array): void {
   }
 }
 
-const zoneKey = 'topology.kubernetes.io/zone';
 /** Kubernetes' default constraints: https://kubernetes.io/docs/concepts/scheduling-eviction/topology-spread-constraints/#internal-default-constraints */
 const defaultHostSkew = 3;
 const defaultZoneSkew = 5;
@@ -163,7 +162,7 @@ function defaultSpread(pod: Pod, nodes: readonly NodeInfo[], snapshot: Snapshot)
   const onHosts = uid === undefined ? undefined : snapshot.siblings(uid);
   if (!onHosts?.size) return 'skip';
   const inZones = new Map<string, number>();
-  for (const [name, count] of onHosts) {
+  for (const [name, count] of snapshot.hasZones ? onHosts : []) {
     const zone = snapshot.node(name)?.node.metadata.labels?.[zoneKey];
     if (zone !== undefined) inZones.set(zone, (inZones.get(zone) ?? 0) + count);
   }
