@@ -10,18 +10,25 @@ import { requestInfo } from './request-info.ts';
 import type { Server } from './server.ts';
 
 export function inProcess(server: Server, user: UserInfo): Transport {
+  const agent = user.name.replace(/^system:(serviceaccount:[^:]*:)?/, '');
   return {
     async send(asked: TransportRequest): Promise<TransportResponse> {
       const known = ownRead(server, user, asked);
       if (known) return known;
       const signal = asked.signal ?? new AbortController().signal;
       signal.throwIfAborted();
-      return responseOf(await run(requestOf(server, user, asked, signal)), signal);
+      return responseOf(await run(requestOf(server, user, agent, asked, signal)), signal);
     },
   };
 }
 
-function requestOf(server: Server, user: UserInfo, asked: TransportRequest, signal: AbortSignal): ApiRequest {
+function requestOf(
+  server: Server,
+  user: UserInfo,
+  agent: string,
+  asked: TransportRequest,
+  signal: AbortSignal,
+): ApiRequest {
   const query = new URLSearchParams(asked.query);
   const body = asked.body && { object: asked.body };
   return {
@@ -31,7 +38,7 @@ function requestOf(server: Server, user: UserInfo, asked: TransportRequest, sign
     query,
     headers: {
       'content-type': asked.contentType ?? 'application/json',
-      'user-agent': user.name.replace(/^system:(serviceaccount:[^:]*:)?/, ''),
+      'user-agent': agent,
     },
     info: requestInfo(asked.method, asked.path, query),
     user,
