@@ -6,15 +6,16 @@ import os from 'node:os';
 import { parseArgs } from 'node:util';
 import { type Figure, median, type Scenario } from './scenario.ts';
 import { create, createOne, get, list, patch } from './scenarios/api.ts';
+import { crowd } from './scenarios/crowd.ts';
 import { podStart } from './scenarios/pod-start.ts';
 import { schedule } from './scenarios/schedule.ts';
 import { measureStart } from './scenarios/start.ts';
 import { watch } from './scenarios/watch.ts';
 import { openTarget, type Target } from './target.ts';
 
-const scenarios: readonly Scenario[] = [create, createOne, get, patch, list, watch, schedule, podStart];
+const scenarios: readonly Scenario[] = [create, createOne, get, patch, list, watch, schedule, podStart, crowd];
 /** These need a control plane, or nodes, of a kind of their own: run when they are named. */
-const onlyWhenNamed = ['schedule', 'pod-start'];
+const onlyWhenNamed = ['schedule', 'pod-start', 'crowd'];
 
 const { values } = parseArgs({
   options: {

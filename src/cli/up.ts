@@ -86,8 +86,8 @@ function checkMachine({ runtime, components, store, etcdEndpoints }: ClusterConf
   if (process.getuid?.() !== 0) throw new CliError(`real containers need root: run "sudo ./coracle up". ${instead}`);
 }
 
-/** Most of what a request makes is garbage when it is answered: with more room, a fifth less CPU goes to collecting it. */
-const youngMemory = ['--max-semi-space-size=32'];
+/** Most of what a request makes is garbage when it is answered; with more room than this, little less CPU goes to collecting it. */
+const youngMemory = ['--max-semi-space-size=16'];
 
 /** Starts this program again, on its own, and follows it until it is ready. */
 async function startInBackground(directory: DataDirectory, options: UpOptions): Promise<RunInfo> {

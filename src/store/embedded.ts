@@ -37,7 +37,7 @@ const rememberedTransactions = 1_000;
 /** Transactions of one flush; what comes later waits for the next, so that the first need not wait for too many. */
 const largestBatch = 2_000;
 /** Entries that are kept after they were written: what was written is often written again, and then its old value is asked for. */
-const recentEntries = 4_096;
+const recentEntries = 2_048;
 /** Larger ones are read from the disk again. */
 const recentBytes = 8_192;
 
