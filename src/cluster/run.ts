@@ -6,6 +6,7 @@ import { kubernetesVersion } from '../kube-apiserver/kube-apiserver.ts';
 import type { Environment } from './assembly.ts';
 import type { ClusterConfig } from './config.ts';
 import { serveControl } from './control.ts';
+import { giveBackMemory } from './spare-memory.ts';
 import { type Cluster, type PartStatus, startCluster } from './start.ts';
 import { version } from './version.ts';
 
@@ -55,7 +56,9 @@ export async function runCluster(
     explain: async ({ pod }: { pod: string }) => cluster.explainPod(pod),
     stop: async () => hooks.onStopRequest(),
   });
+  const keepAll = giveBackMemory(clock);
   const stop = async () => {
+    keepAll();
     await control.stop();
     await nodes.stop();
     await cluster.stop();

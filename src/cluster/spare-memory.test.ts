@@ -1,0 +1,28 @@
+import { expect, test } from 'vitest';
+import { VirtualClock } from '../machinery/clock.ts';
+import { giveBackMemory, isWorthwhile } from './spare-memory.ts';
+
+const megabytes = (count: number) => count << 20;
+
+test.each([
+  { case: 'idle after a burst', rss: 770, heapTotal: 550, cpuShare: 0.02, settled: 320, worth: true },
+  { case: 'busy', rss: 770, heapTotal: 550, cpuShare: 0.5, settled: 320, worth: false },
+  { case: 'little to gain', rss: 340, heapTotal: 200, cpuShare: 0, settled: 320, worth: false },
+  { case: 'little to gain beside what there is', rss: 690, heapTotal: 600, cpuShare: 0, settled: 600, worth: false },
+  { case: 'a heap that would take seconds', rss: 3000, heapTotal: 2500, cpuShare: 0, settled: 320, worth: false },
+])('memory is given back when that is worth a pause: $case', ({ rss, heapTotal, cpuShare, settled, worth }) => {
+  const sample = { rss: megabytes(rss), heapTotal: megabytes(heapTotal), cpuShare };
+  expect(isWorthwhile(sample, megabytes(settled))).toBe(worth);
+});
+
+test('what a burst left is collected', async () => {
+  const clock = new VirtualClock();
+  const stop = giveBackMemory(clock);
+  const left = new WeakRef(new Array(1_000_000).fill(0).map((_, i) => ({ i })));
+  // A reference is held for the turn in which it was made.
+  await new Promise((resolve) => setTimeout(resolve, 0));
+  // Many periods of virtual time: this process is idle in all of them but, in real time, busy with this test.
+  for (let i = 0; i < 4; i++) await clock.advance(3_600_000);
+  stop();
+  expect(left.deref()).toBeUndefined();
+});
