@@ -69,6 +69,9 @@ function takeLock(): boolean {
   return false;
 }
 
+// What was compiled of former builds is of no use any more.
+await rm(`${root}.cache/compile`, { recursive: true, force: true });
+
 /** Chunks of former builds: clusters that still run may load them, those of a day ago hardly. */
 const staleMs = 24 * 3_600_000;
 for (const name of await readdir(`${root}dist`)) {

@@ -1,9 +1,14 @@
 // The command line. One file a command; each is loaded when it is used.
 
+import { enableCompileCache } from 'node:module';
+import { join } from 'node:path';
 import { Command, CommanderError } from 'commander';
 import { version } from '../cluster/version.ts';
 import { addCommands } from './commands.ts';
 import { CliError, red } from './options.ts';
+
+// What a command loads was compiled by an earlier run: a sixth of the time to start. Where it cannot be kept, it is not.
+enableCompileCache(join(import.meta.dirname, '..', '.cache', 'compile'));
 
 const program = new Command('coracle')
   .description('All of Kubernetes 1.36 in one program.')

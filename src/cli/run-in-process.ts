@@ -1,5 +1,6 @@
 // Runs the cluster in this process: behind `up` with the terminal as its log, or on its own with a file.
 
+import { flushCompileCache } from 'node:module';
 import { pino } from 'pino';
 import { type ClusterConfig, runCluster } from '../cluster/cluster.ts';
 import { systemClock } from '../machinery/clock.ts';
@@ -56,6 +57,8 @@ export async function runInProcess(config: ClusterConfig, reportToParent: boolea
     process.exit(1);
   }
   tell({ type: 'ready' });
+  // A process that runs for long is rather killed than ended.
+  flushCompileCache();
   if (ending) await running.stop();
 }
 
