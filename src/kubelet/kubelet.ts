@@ -7,6 +7,7 @@ import { refuse } from './admission.ts';
 import { type KubeletConfig, relistPeriodMs, relistPeriodWithEventsMs } from './config.ts';
 import { ImageManager } from './images.ts';
 import { rotateLogs } from './log-rotation.ts';
+import { measured } from './measured-runtime.ts';
 import { NodeKeeper } from './node.ts';
 import { PodCache } from './pod-cache.ts';
 import { PodWorker } from './pod-worker.ts';
@@ -32,9 +33,10 @@ export interface RunningKubelet extends RunningComponent {
 export async function startKubelet(
   context: ComponentContext,
   config: KubeletConfig,
-  { runtime, tls }: KubeletDependencies,
+  { runtime: bare, tls }: KubeletDependencies,
 ): Promise<RunningKubelet> {
   const { client, clock, logger } = context;
+  const runtime = measured(bare, context.metrics, clock);
   const stopped = new AbortController();
   const workers = new Map<string, PodWorker>();
   const wake = (uid: string) => workers.get(uid)?.wake();
