@@ -30,8 +30,8 @@ export class StatusManager {
 
   set(pod: Pod, status: PodStatus): void {
     const { uid } = pod.metadata;
-    const known = this.#sent.get(uid) ?? pod.status;
-    if (!this.#wanted.has(uid) && known && isSame(known, status)) return;
+    const known = this.#wanted.get(uid)?.status ?? this.#sent.get(uid) ?? pod.status;
+    if (known && isSame(known, status)) return;
     this.#wanted.set(uid, { pod, status });
     this.#start(uid);
   }
