@@ -29,13 +29,14 @@ export interface EventRecorder {
   flush(): Promise<void>;
 }
 
-/** An event that the API has. */
+/** An event that was recorded. */
 interface Known {
   /** Where in the object, and what; undefined for what combines similar ones. */
   readonly part?: string;
   readonly message?: string;
-  readonly name: string;
   readonly namespace: string;
+  /** Undefined until the API has it. */
+  name: string | undefined;
   count: number;
 }
 
@@ -43,8 +44,8 @@ interface Known {
 interface Topic {
   readonly type: string;
   readonly reason: string;
-  /** Different ones, the latest last. */
-  messages: readonly string[];
+  /** How many different messages there were lately. */
+  messages: number;
   lastMs: number;
   known: readonly Known[];
 }
@@ -107,12 +108,11 @@ class Recorder implements EventRecorder {
     const subject = this.#subject(object);
     if (!this.#allowed(subject)) return;
     const topic = this.#topic(subject, type, reason);
-    const combined = this.#noteMessage(topic, message);
-    const what = combined ? {} : { part: fieldPath ?? '', message };
-    const text = combined ? combinedPrefix + message : message;
+    const known = this.#note(topic, object.metadata.namespace ?? 'default', fieldPath ?? '', message);
+    const text = known.message === undefined ? combinedPrefix + message : message;
     this.#queued++;
     this.#sending = this.#sending
-      .then(() => this.#send(topic, what, { regarding, type, reason, message: text }))
+      .then(() => this.#send(known, { regarding, type, reason, message: text }))
       .finally(() => this.#queued--);
   }
 
@@ -143,33 +143,37 @@ class Recorder implements EventRecorder {
   #topic(subject: Subject, type: string, reason: string): Topic {
     let topic = subject.topics.find((t) => t.type === type && t.reason === reason);
     if (!topic) {
-      topic = { type, reason, messages: [], lastMs: this.#context.clock.now(), known: [] };
+      topic = { type, reason, messages: 0, lastMs: this.#context.clock.now(), known: [] };
       subject.topics = withOne(subject.topics, topic);
     }
     return topic;
   }
 
-  /** True from the tenth different message of one reason on: then they share one event. */
-  #noteMessage(topic: Topic, message: string): boolean {
+  /** The event that a message belongs to. From the tenth different message of one reason on, they share one. */
+  #note(topic: Topic, namespace: string, part: string, message: string): Known {
     const now = this.#context.clock.now();
-    const recent = now - topic.lastMs > similarWindowMs ? [] : topic.messages;
+    if (now - topic.lastMs > similarWindowMs) topic.messages = 0;
     topic.lastMs = now;
-    const messages = recent.includes(message) ? recent : withOne(recent, message);
-    const combined = messages.length >= similarLimit;
-    topic.messages = combined ? messages.slice(1) : messages;
-    return combined;
+    const same = topic.known.find((k) => k.part === part && k.message === message);
+    if (same) return same;
+    if (!topic.known.some((k) => k.message === message)) topic.messages++;
+    const isCombined = topic.messages >= similarLimit;
+    if (isCombined) topic.messages--;
+    const combined = isCombined && topic.known.find((k) => k.message === undefined);
+    if (combined) return combined;
+    const known: Known = { ...(!isCombined && { part, message }), namespace, name: undefined, count: 0 };
+    topic.known = withOne(topic.known.slice(1 - knownLimit), known);
+    return known;
   }
 
-  async #send(topic: Topic, what: Pick<Known, 'part' | 'message'>, event: Recorded): Promise<void> {
+  async #send(known: Known, event: Recorded): Promise<void> {
     try {
-      const known = topic.known.find((k) => k.part === what.part && k.message === what.message);
-      if (known && (await this.#repeat(known, event.message))) return;
-      const created = await this.#create(event).catch((error) => {
+      if (known.name !== undefined && (await this.#repeat(known, event.message))) return;
+      known.name = await this.#create(known, event).catch((error) => {
         if (!isAlreadyExists(error)) throw error;
-        return this.#create(event); // another process chose the same name in the same millisecond
+        return this.#create(known, event); // another process chose the same name in the same millisecond
       });
-      const others = topic.known.filter((k) => k !== known);
-      topic.known = withOne(others.slice(1 - knownLimit), { ...what, ...created, count: 1 });
+      known.count = 1;
     } catch (error) {
       if (isNamespaceTerminating(error)) return;
       this.#context.logger.warn('an event was not recorded', { reason: event.reason, error: String(error) });
@@ -177,9 +181,10 @@ class Recorder implements EventRecorder {
   }
 
   async #repeat(known: Known, message: string): Promise<boolean> {
+    const { name = '', namespace } = known;
     const body = { count: known.count + 1, lastTimestamp: timestamp(this.#context.clock.now()), message };
     try {
-      await this.#context.client.patch('events', known, { type: 'strategic', body });
+      await this.#context.client.patch('events', { name, namespace }, { type: 'strategic', body });
       known.count++;
       return true;
     } catch (error) {
@@ -188,10 +193,9 @@ class Recorder implements EventRecorder {
     }
   }
 
-  async #create({ regarding, type, reason, message }: Recorded): Promise<{ name: string; namespace: string }> {
+  async #create({ namespace }: Known, { regarding, type, reason, message }: Recorded): Promise<string> {
     const { clock, client } = this.#context;
     const now = clock.now();
-    const namespace = regarding.namespace ?? 'default';
     // As client-go: the object's name and the time in nanoseconds, in hexadecimal.
     const nanoseconds = BigInt(Math.floor(now)) * 1_000_000n + BigInt(serial++ % 1_000_000);
     const name = `${regarding.name}.${nanoseconds.toString(16)}`;
@@ -209,7 +213,7 @@ class Recorder implements EventRecorder {
       reportingComponent: this.#source.component,
       reportingInstance: this.#source.host ?? '',
     });
-    return { name, namespace };
+    return name;
   }
 }
 

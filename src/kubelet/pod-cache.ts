@@ -95,8 +95,13 @@ interface Known {
   readonly begun: number;
 }
 
+/** As much of an id as tells those of one pod apart; a mark is kept for each pod. */
+const idLength = 12;
 const markOf = (pod: RuntimePod) =>
-  [...pod.sandboxes.map((s) => `${s.id}${s.state}${s.ips[0] ?? ''}`), ...pod.containers.map((c) => `${c.id}${c.state}`)]
+  [
+    ...pod.sandboxes.map((s) => `${s.id.slice(0, idLength)}${s.state}${s.ips[0] ?? ''}`),
+    ...pod.containers.map((c) => `${c.id.slice(0, idLength)}${c.state}`),
+  ]
     .sort()
     .join();
 
