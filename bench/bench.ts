@@ -1,6 +1,7 @@
 // Measures a Kubernetes, or two in turn in the same run, by the same client on the same machine.
-//   node bench/bench.ts --kubeconfig A [--pids 1,2] [--kubeconfig B --pids 3] [--only create,get] [--runs 5] [--scale 0.1]
-//   node bench/bench.ts --start native|simulated
+//   ./coracle bench --kubeconfig A [--pids 1,2] [--kubeconfig B --pids 3] [--only create,get] [--runs 5] [--scale 0.1]
+//   ./coracle bench --start native|simulated
+// `--pids` are the server's processes, where they run on this machine: then its CPU time and memory are told too.
 
 import os from 'node:os';
 import { parseArgs } from 'node:util';
@@ -16,17 +17,6 @@ import { openTarget, type Target } from './target.ts';
 const scenarios: readonly Scenario[] = [create, createOne, get, patch, list, watch, schedule, podStart, crowd];
 /** These need a control plane, or nodes, of a kind of their own: run when they are named. */
 const onlyWhenNamed = ['schedule', 'pod-start', 'crowd'];
-
-const { values } = parseArgs({
-  options: {
-    kubeconfig: { type: 'string', multiple: true, default: [] },
-    pids: { type: 'string', multiple: true, default: [] },
-    only: { type: 'string' },
-    runs: { type: 'string', default: '5' },
-    scale: { type: 'string', default: '1' },
-    start: { type: 'string' },
-  },
-});
 
 /** Median and spread of each figure, a column a target, and the ratio where there are two. */
 function report(
@@ -47,7 +37,19 @@ function report(
   }
 }
 
+class UsageError extends Error {}
+
 async function main(): Promise<void> {
+  const { values } = parseArgs({
+    options: {
+      kubeconfig: { type: 'string', multiple: true, default: [] },
+      pids: { type: 'string', multiple: true, default: [] },
+      only: { type: 'string' },
+      runs: { type: 'string', default: '5' },
+      scale: { type: 'string', default: '1' },
+      start: { type: 'string' },
+    },
+  });
   console.log(
     `${os.cpus()[0]?.model} x${os.availableParallelism()}, ${Math.round(os.totalmem() / 2 ** 30)} GiB, Linux ${os.release()}, Node ${process.version}`,
   );
@@ -58,7 +60,7 @@ async function main(): Promise<void> {
   }
   const pids = (index: number) => (values.pids[index] ?? '').split(',').filter(Boolean).map(Number);
   const targets = await Promise.all(values.kubeconfig.map((file, i) => openTarget(`${'AB'[i]}`, file, pids(i))));
-  if (targets.length === 0 || targets.length > 2) throw new Error('name one or two clusters with --kubeconfig');
+  if (targets.length === 0 || targets.length > 2) throw new UsageError('name one or two clusters with --kubeconfig');
   const wanted = values.only?.split(',');
   for (const scenario of scenarios.filter((s) =>
     wanted ? wanted.includes(s.name) : !onlyWhenNamed.includes(s.name),
@@ -83,4 +85,11 @@ async function main(): Promise<void> {
   for (const target of targets) target.close();
 }
 
-await main();
+try {
+  await main();
+} catch (error) {
+  const isUsage =
+    error instanceof UsageError || String((error as NodeJS.ErrnoException).code).startsWith('ERR_PARSE_ARGS');
+  console.error(`error: ${isUsage ? (error as Error).message : (error as Error).stack}`);
+  process.exit(isUsage ? 2 : 1);
+}

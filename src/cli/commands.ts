@@ -35,6 +35,13 @@ export function addCommands(program: Command): void {
     .passThroughOptions()
     .allowUnknownOption()
     .action(async (args) => (await import('./test.ts')).test(args));
+  program
+    .command('bench')
+    .description('measure a cluster, or two in turn in the same run')
+    .argument('[args...]', 'passed to the benchmarks: see the first lines of bench/bench.ts')
+    .passThroughOptions()
+    .allowUnknownOption()
+    .action(async (args) => (await import('./bench.ts')).bench(args));
 }
 
 function addUp(program: Command): void {

@@ -26,7 +26,7 @@ describe.skipIf(reason)(`the command line${reason ? `: ${reason}` : ''}`, () => 
     ['no command', [], 2, /Usage: coracle/],
     ['--help', ['--help'], 0, /Usage: coracle/],
     ['--version', ['--version'], 0, /^\d+\.\d+\.\d+/],
-    ...['up', 'down', 'status', 'explain', 'image', 'test'].map(
+    ...['up', 'down', 'status', 'explain', 'image', 'test', 'bench'].map(
       (command) => [`${command} --help`, [command, '--help'], 0, new RegExp(`Usage: coracle ${command}`)] as const,
     ),
     ...['load', 'ls', 'rm'].map(
@@ -47,6 +47,7 @@ describe.skipIf(reason)(`the command line${reason ? `: ${reason}` : ''}`, () => 
     ['etcd without endpoints', ['up', '--store', 'etcd'], 2, /needs --etcd-endpoints/],
     ['explaining what cannot be', ['explain', 'secret', 'x'], 2, /only pod/],
     ['image without a verb', ['image'], 2, /Usage: coracle image/],
+    ['measuring nothing', ['bench'], 2, /name one or two clusters with --kubeconfig/],
     ['loading nothing', ['image', 'load'], 2, /missing required argument 'file'/],
   ] as const)('%s', async (_, args, code, says) => {
     const result = await machine.coracle(...args);
@@ -110,6 +111,20 @@ describe.skipIf(reason)(`the command line${reason ? `: ${reason}` : ''}`, () => 
     expect(result.code).toBe(1);
     expect(result.stderr).toContain(`no container runtime at unix://${place('no.sock')}`);
     expect(machine.processes(place('nocri'))).toEqual([]);
+  });
+
+  test('the benchmarks measure a cluster', async () => {
+    expect((await simulated('measured', '--components', 'kube-apiserver')).code).toBe(0);
+    const at = ['--data-dir', place('measured')];
+    const { pid } = JSON.parse((await machine.coracle('status', '--output', 'json', ...at)).stdout);
+    const kubeconfig = path.join(place('measured'), 'kubeconfig');
+    const result = await machine.coracle(
+      ...['bench', '--kubeconfig', kubeconfig, '--pids', String(pid), '--scale', '0.01', '--runs', '2'],
+    );
+    expect(result.code, result.stderr).toBe(0);
+    for (const figure of ['create', 'create one at a time, p50', 'get', 'patch', 'list by label', 'events delivered'])
+      expect(result.stdout).toMatch(new RegExp(`^  ${figure} +[\\d.]+ `, 'm'));
+    expect((await machine.coracle('down', '--delete', ...at)).code).toBe(0);
   });
 
   test('a port that is taken', async () => {
