@@ -6,17 +6,21 @@ import { prepareNamespace } from './api.ts';
 /** What starting a container asks of the runtime. */
 const operations = ['run_podsandbox', 'create_container', 'start_container'];
 
-/** Milliseconds that the first node's runtime has spent on such operations so far, by its kubelet's metrics. */
-async function runtimeMs(target: Target): Promise<number> {
+/** Milliseconds that the first node has spent so far, by its kubelet's metrics: from hearing of pods until they ran, and of that in the runtime. */
+async function spent(target: Target): Promise<{ startMs: number; runtimeMs: number }> {
   const nodes = JSON.parse(expectCode(await target.request('GET', '/api/v1/nodes?limit=1'), 200).body.toString());
   const { name } = nodes.items[0].metadata;
   const { body } = expectCode(await target.request('GET', `/api/v1/nodes/${name}/proxy/metrics`), 200);
-  let seconds = 0;
-  for (const operation of operations) {
-    const sum = `kubelet_runtime_operations_duration_seconds_sum{operation_type="${operation}"} `;
-    seconds += Number(new RegExp(`^${sum.replace(/[{}]/g, '\\$&')}(.*)$`, 'm').exec(body.toString())?.[1] ?? 0);
-  }
-  return seconds * 1000;
+  const lines = body.toString().split('\n');
+  const milliseconds = (metric: string) =>
+    1000 * Number(lines.find((line) => line.startsWith(`${metric} `))?.slice(metric.length + 1) ?? 0);
+  const runtime = operations.map((operation) =>
+    milliseconds(`kubelet_runtime_operations_duration_seconds_sum{operation_type="${operation}"}`),
+  );
+  return {
+    startMs: milliseconds('kubelet_pod_start_duration_seconds_sum'),
+    runtimeMs: runtime.reduce((sum, ms) => sum + ms, 0),
+  };
 }
 
 /** Needs a cluster with one node that runs containers and has the image (BENCH_IMAGE). */
@@ -29,16 +33,19 @@ export const podStart: Scenario = {
   },
   async run(target, scale) {
     const times: number[] = [];
+    const runtimes: number[] = [];
     const above: number[] = [];
     for (let i = 0; i < 10 * scale; i++) {
-      const before = await runtimeMs(target);
-      const tookMs = await startPod(target, `start-${process.pid}-${serial++}`, isReady);
-      times.push(tookMs);
-      above.push(tookMs - ((await runtimeMs(target)) - before));
+      const before = await spent(target);
+      times.push(await startPod(target, `start-${process.pid}-${serial++}`, isReady));
+      const after = await spent(target);
+      runtimes.push(after.runtimeMs - before.runtimeMs);
+      above.push(after.startMs - before.startMs - (after.runtimeMs - before.runtimeMs));
     }
     return [
       { name: 'pod start, p50', value: median(times), unit: 'ms', better: 'less' },
-      { name: 'above what the runtime takes, p50', value: median(above), unit: 'ms', better: 'less' },
+      { name: 'of which the runtime, p50', value: median(runtimes), unit: 'ms', better: 'less' },
+      { name: 'of which the kubelet above it, p50', value: median(above), unit: 'ms', better: 'less' },
     ];
   },
 };

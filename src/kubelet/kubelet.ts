@@ -29,6 +29,11 @@ export interface RunningKubelet extends RunningComponent {
   readonly port: number;
 }
 
+/** Kubernetes' bounds, in seconds. */
+const podStartBuckets = [
+  0.5, 1, 2, 3, 4, 5, 6, 8, 10, 20, 30, 45, 60, 120, 180, 240, 300, 360, 480, 600, 900, 1200, 1800, 2700, 3600,
+];
+
 /** Resolves when the node is registered and the pods that run here are known. */
 export async function startKubelet(
   context: ComponentContext,
@@ -46,6 +51,11 @@ export async function startKubelet(
   const tokens = new TokenCache(client, clock);
   const read = <T>(get: Promise<T>): Promise<T | undefined> =>
     get.catch((error) => (isNotFound(error) ? undefined : Promise.reject(error)));
+  const starts = context.metrics.histogram(
+    'kubelet_pod_start_duration_seconds',
+    'Duration in seconds from kubelet seeing a pod for the first time to the pod starting to run',
+    podStartBuckets,
+  );
   const tools: KubeletTools = {
     config,
     client,
@@ -61,6 +71,7 @@ export async function startKubelet(
     configMap: (namespace, name) => read(client.get('configmaps', { namespace, name })),
     secret: (namespace, name) => read(client.get('secrets', { namespace, name })),
     token: (pod, audience, seconds) => tokens.get(pod, audience, seconds),
+    podStarted: (seconds) => starts.observe(seconds),
     refuse: (pod) =>
       refuse(
         pod,

@@ -3,7 +3,7 @@
 
 import { rm } from 'node:fs/promises';
 import { isNotFound, type Pod } from '../api/api.ts';
-import type { ContainerStatus, Sandbox } from '../container-runtime/container-runtime.ts';
+import type { ContainerStatus } from '../container-runtime/container-runtime.ts';
 import type { Timer } from '../machinery/clock.ts';
 import { Backoff, goDuration } from './backoff.ts';
 import { syncFrequencyMs } from './config.ts';
@@ -20,6 +20,7 @@ import {
   type RuntimePod,
 } from './pod-actions.ts';
 import { podStatus, withKnownStatus } from './pod-status.ts';
+import { probeTarget } from './probe-handlers.ts';
 import { allocatableOf, graceOf, pullSecretsOf, StartError, startContainer } from './start-container.ts';
 import { killGrace, stopContainer, stopPod } from './stop-containers.ts';
 import type { KubeletTools } from './tools.ts';
@@ -47,6 +48,8 @@ export class PodWorker {
   #state: State = 'syncing';
   #failure: { reason: string; message: string } | undefined;
   #volumesMs = 0;
+  /** When this kubelet first heard of a pod that it starts, until it runs. */
+  #startingMs: number | undefined;
   #admitted = false;
   #removedFromApi = false;
   #stopped = false;
@@ -151,6 +154,7 @@ export class PodWorker {
   #admit(): void {
     this.#admitted = true;
     const known = this.#tools.cache.get(this.#pod.metadata.uid).sandboxes.length > 0;
+    if (!known) this.#startingMs = this.#tools.clock.monotonic();
     const refusal = known ? undefined : this.#tools.refuse(this.#pod);
     if (!refusal) return;
     this.#failure = { reason: refusal.reason, message: `Pod was rejected: ${refusal.message}` };
@@ -327,6 +331,10 @@ export class PodWorker {
         ...(this.#failure && { failure: this.#failure }),
       },
     );
+    if (status.phase === 'Running' && this.#startingMs !== undefined) {
+      tools.podStarted((tools.clock.monotonic() - this.#startingMs) / 1000);
+      this.#startingMs = undefined;
+    }
     tools.statuses.set(this.#pod, status);
   }
 
@@ -340,7 +348,7 @@ export class PodWorker {
         const status = newest(runtime.containers, container.name);
         if (status?.state !== 'running') continue;
         alive.add(status.id);
-        probes.add(this.#pod, container, targetOf(status, sandbox, this.#pod, this.#tools.config.nodeIPs));
+        probes.add(this.#pod, container, probeTarget(status, sandbox, this.#pod, this.#tools.config.nodeIPs));
       }
     probes.removePod(this.#pod.metadata.uid, alive);
   }
@@ -389,10 +397,3 @@ export class PodWorker {
 }
 
 const firstRetryMs = (reason: string) => (reason === 'CreateContainerConfigError' ? 5000 : 10_000);
-
-const targetOf = (status: ContainerStatus, sandbox: Sandbox, pod: Pod, nodeIPs: readonly string[]) => ({
-  containerId: status.id,
-  sandboxId: sandbox.id,
-  podIP: (pod.spec.hostNetwork ? nodeIPs[0] : sandbox.ips[0]) ?? '',
-  startedAt: status.startedAt,
-});

@@ -3,8 +3,13 @@
 import http from 'node:http';
 import https from 'node:https';
 import net from 'node:net';
-import type { Container, Probe } from '../api/api.ts';
-import { type ContainerRuntime, RuntimeError } from '../container-runtime/container-runtime.ts';
+import type { Container, Pod, Probe } from '../api/api.ts';
+import {
+  type ContainerRuntime,
+  type ContainerStatus,
+  RuntimeError,
+  type Sandbox,
+} from '../container-runtime/container-runtime.ts';
 import type { Clock } from '../machinery/clock.ts';
 
 export interface ProbeTarget {
@@ -14,6 +19,18 @@ export interface ProbeTarget {
   /** Milliseconds since the epoch. */
   readonly startedAt: number;
 }
+
+export const probeTarget = (
+  status: ContainerStatus,
+  sandbox: Sandbox,
+  pod: Pod,
+  nodeIPs: readonly string[],
+): ProbeTarget => ({
+  containerId: status.id,
+  sandboxId: sandbox.id,
+  podIP: (pod.spec.hostNetwork ? nodeIPs[0] : sandbox.ips[0]) ?? '',
+  startedAt: status.startedAt,
+});
 
 export interface ProbeOutcome {
   readonly success: boolean;

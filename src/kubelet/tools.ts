@@ -28,6 +28,8 @@ export interface KubeletTools {
   secret(namespace: string, name: string): Promise<Secret | undefined>;
   /** A token for the pod's service account, cached and renewed at 80 % of its life. */
   token(pod: Pod, audience: string | undefined, expirationSeconds: number): Promise<string>;
+  /** Counts the time from first hearing of a pod until its containers run. */
+  podStarted(seconds: number): void;
   /** What the node would have to give to this pod: undefined admits it. */
   refuse(pod: Pod): { reason: string; message: string } | undefined;
 }

@@ -190,6 +190,16 @@ export function mainJob(setting: Setting): void {
       expect(asJson).toMatchObject({ pod: `default/${pod}`, evaluated: 1 });
     });
 
+    test("the kubelet's metrics tell how long pods and their containers take to start", async () => {
+      const node = await get('nodes', '.items[0].metadata.name');
+      const metrics = await kubectl('get', '--raw', `/api/v1/nodes/${node}/proxy/metrics`);
+      expect(metrics).toMatch(/^kubelet_pod_start_duration_seconds_count [1-9]/m);
+      for (const operation of ['run_podsandbox', 'create_container', 'start_container'])
+        expect(metrics).toMatch(
+          new RegExp(`^kubelet_runtime_operations_duration_seconds_count{operation_type="${operation}"} [1-9]`, 'm'),
+        );
+    });
+
     test('run gives the exit code, attach joins, debug looks in from beside', async () => {
       const once = await machine.tryKubectl(
         [
