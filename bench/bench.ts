@@ -72,7 +72,8 @@ async function main(): Promise<void> {
     if (!onlyWhenNamed.includes(scenario.name))
       for (const target of targets) await scenario.run(target, Number(values.scale));
     // In turn, so that what else happens on the machine falls on both.
-    for (let run = 0; run < Number(values.runs); run++)
+    const runs = scenario.runsOnce ? 1 : Number(values.runs);
+    for (let run = 0; run < runs; run++)
       for (const [i, target] of targets.entries())
         for (const figure of await scenario.run(target, Number(values.scale))) {
           const known = results[i].get(figure.name) ?? { figure, values: [] };

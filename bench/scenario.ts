@@ -18,6 +18,8 @@ export interface Scenario {
   prepare?(target: Target, scale: number): Promise<void>;
   /** One measured run. `scale` shrinks counts: 1 is the full size. */
   run(target: Target, scale: number): Promise<readonly Figure[]>;
+  /** What it makes cannot be taken away again: one run, whatever --runs says. */
+  readonly runsOnce?: boolean;
   /** Takes away what it made. */
   cleanUp?(target: Target): Promise<void>;
 }

@@ -30,10 +30,11 @@ async function readyPods(target: Target): Promise<number> {
   return items.reduce((sum: number, { status }: any) => sum + (status?.readyReplicas ?? 0), 0);
 }
 
-/** Needs a cluster of its own with a thousand simulated nodes: `up --runtime simulated --nodes 1000`. Runs once. */
+/** Needs a cluster of its own with a thousand simulated nodes: `up --runtime simulated --nodes 1000`. */
 export const crowd: Scenario = {
   name: 'crowd',
   about: '100,000 pods of 100 deployments on 1,000 simulated nodes, until all are Ready',
+  runsOnce: true,
   async prepare(target) {
     expectCode(await target.request('POST', '/api/v1/namespaces', { metadata: { name: namespace } }), 201, 409);
   },

@@ -6,7 +6,10 @@ import { prepareNamespace } from './api.ts';
 /** What starting a container asks of the runtime. */
 const operations = ['run_podsandbox', 'create_container', 'start_container'];
 
-/** Milliseconds that the first node has spent so far, by its kubelet's metrics: from hearing of pods until they ran, and of that in the runtime. */
+/**
+ * Milliseconds that the first node has spent so far, by its kubelet's metrics: from hearing of pods until they ran, and
+ * of that in the runtime.
+ */
 async function spent(target: Target): Promise<{ startMs: number; runtimeMs: number }> {
   const nodes = JSON.parse(expectCode(await target.request('GET', '/api/v1/nodes?limit=1'), 200).body.toString());
   const { name } = nodes.items[0].metadata;

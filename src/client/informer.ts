@@ -66,6 +66,8 @@ export function createInformer<R extends ResourceName | ResourceRef>(
 const ownerIndex = 'owner uid';
 const namespaceIndex = 'namespace';
 const none: readonly never[] = [];
+const namespaceOf = ({ metadata }: ApiObject) => [metadata.namespace ?? ''];
+const ownersOf = ({ metadata }: ApiObject) => metadata.ownerReferences?.map(({ uid }) => uid) ?? none;
 
 class Index {
   readonly #valuesOf: (object: any) => readonly string[];
@@ -132,13 +134,13 @@ class SharedInformer implements Informer<ApiObject> {
 
   list(namespace?: string): readonly ApiObject[] {
     if (namespace === undefined) return [...this.#objects.values()];
-    this.addIndex(namespaceIndex, (object) => [object.metadata.namespace ?? '']);
+    this.addIndex(namespaceIndex, namespaceOf);
     return this.by(namespaceIndex, namespace);
   }
 
   ownedBy(owner: { readonly metadata: { readonly uid: string } }): readonly ApiObject[] {
     // Made when it is first asked for: many informers never are.
-    this.addIndex(ownerIndex, (object) => object.metadata.ownerReferences?.map(({ uid }) => uid) ?? none);
+    this.addIndex(ownerIndex, ownersOf);
     return this.by(ownerIndex, owner.metadata.uid);
   }
 

@@ -56,9 +56,9 @@ export async function runCluster(
     explain: async ({ pod }: { pod: string }) => cluster.explainPod(pod),
     stop: async () => hooks.onStopRequest(),
   });
-  const keepAll = giveBackMemory(clock);
+  const stopGivingBack = giveBackMemory(clock);
   const stop = async () => {
-    keepAll();
+    stopGivingBack();
     await control.stop();
     await nodes.stop();
     await cluster.stop();

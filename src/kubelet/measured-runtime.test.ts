@@ -1,37 +1,30 @@
 import { expect, test } from 'vitest';
-import type { ContainerRuntime } from '../container-runtime/container-runtime.ts';
+import { createSimulatedRuntime } from '../container-runtime/container-runtime.ts';
 import { VirtualClock } from '../machinery/clock.ts';
 import { Metrics } from '../machinery/metrics.ts';
+import { seededRandom } from '../machinery/random.ts';
 import { measured } from './measured-runtime.ts';
-
-/** Has a private field, as real runtimes do: its methods work on it alone. */
-class Slow {
-  readonly version = 'slow://1';
-  readonly #clock: VirtualClock;
-  closed = false;
-  constructor(clock: VirtualClock) {
-    this.#clock = clock;
-  }
-  async runPodSandbox({ name }: { name: string }): Promise<string> {
-    await this.#clock.advance(300);
-    if (name === 'bad') throw new Error('no network');
-    return `sandbox of ${name}`;
-  }
-  async close(): Promise<void> {
-    this.closed = true;
-  }
-}
 
 test('runtime operations are counted and timed under the names that Kubernetes gives them', async () => {
   const clock = new VirtualClock();
   const metrics = new Metrics();
-  const runtime = new Slow(clock);
-  const timed = measured(runtime as unknown as ContainerRuntime, metrics, clock);
-  expect(await timed.runPodSandbox({ name: 'good' } as never)).toBe('sandbox of good');
-  await expect(timed.runPodSandbox({ name: 'bad' } as never)).rejects.toThrow('no network');
-  await timed.close();
-  expect(runtime.closed).toBe(true);
-  expect(timed.version).toBe('slow://1');
+  const runtime = createSimulatedRuntime({
+    clock,
+    random: seededRandom(1),
+    podCidrs: ['10.0.0.0/24'],
+    behaviour: {
+      sandbox: ({ name }) => ({ startMs: 300, ...(name === 'bad' && { error: 'no network' }) }),
+    },
+  });
+  const timed = measured(runtime, metrics, clock);
+  const run = (name: string) => timed.runPodSandbox({ name, namespace: 'default', uid: name } as never);
+  const good = run('good');
+  await clock.advance(300);
+  const bad = run('bad').catch((error) => error.message);
+  await clock.advance(300);
+  expect([(await timed.listPodSandboxes())[0].id, await bad]).toEqual([await good, 'no network']);
+  expect(timed.version).toBe(runtime.version);
+  expect(await timed.probe?.(await good, { kind: 'tcpSocket', host: '', port: 1 })).toMatchObject({ success: true });
   const lines = metrics.text().split('\n');
   expect(lines).toContain('kubelet_runtime_operations_total{operation_type="run_podsandbox"} 2');
   expect(lines).toContain('kubelet_runtime_operations_errors_total{operation_type="run_podsandbox"} 1');

@@ -53,8 +53,7 @@ export function measured(runtime: ContainerRuntime, metrics: Metrics, clock: Clo
   const timed: Record<string, unknown> = { version: runtime.version };
   for (const method of untimed) if (runtime[method]) timed[method] = (runtime[method] as any).bind(runtime);
   for (const [method, operation_type] of Object.entries(operations)) {
-    const call = (runtime as any)[method]?.bind(runtime);
-    if (!call) continue;
+    const call = (runtime as any)[method].bind(runtime);
     const labels = { operation_type };
     timed[method] = async (...args: unknown[]) => {
       const beginMs = clock.monotonic();

@@ -27,7 +27,8 @@ export class PodCache {
   readonly #pods = new Map<string, Known>();
   /** By uid; '' for the relist of all pods. */
   readonly #readings = new Map<string, Reading>();
-  #clock = 0;
+  /** Readings that have begun so far. */
+  #begun = 0;
   /** Why the last relist failed, undefined when it worked. */
   error: string | undefined;
 
@@ -39,6 +40,11 @@ export class PodCache {
 
   get(uid: string): RuntimePod {
     return this.#pods.get(uid)?.pod ?? nothing;
+  }
+
+  /** Pods that are remembered, those included of which only their being gone is. */
+  get size(): number {
+    return this.#pods.size;
   }
 
   uids(): readonly string[] {
@@ -59,7 +65,7 @@ export class PodCache {
   }
 
   async #read(uid: string): Promise<void> {
-    const begun = ++this.#clock;
+    const begun = ++this.#begun;
     try {
       const [sandboxes, containers] = await Promise.all([
         this.#runtime.listPodSandboxes(uid || undefined),
@@ -67,7 +73,7 @@ export class PodCache {
       ]);
       const pods = group(sandboxes, containers);
       for (const found of uid ? [uid] : new Set([...this.#pods.keys(), ...pods.keys()]))
-        this.#note(found, pods.get(found) ?? nothing, begun);
+        this.#note(found, pods.get(found) ?? nothing, begun, this.#readings.has(uid ? '' : found));
       this.error = undefined;
     } catch (error) {
       this.error = (error as Error).message;
@@ -75,14 +81,14 @@ export class PodCache {
     }
   }
 
-  /** A reading that began before the one that is known shows nothing new. */
-  #note(uid: string, pod: RuntimePod, begun: number): void {
+  /** A reading that began before the one that is known shows nothing new; `isReadElsewhere`: there may be such a one. */
+  #note(uid: string, pod: RuntimePod, begun: number, isReadElsewhere: boolean): void {
     const known = this.#pods.get(uid);
     if (known && known.begun > begun) return;
     const mark = markOf(pod);
-    // A pod that is gone is remembered until a later reading says so too: an earlier one may still be under way.
-    if (!mark && (!known || (!known.mark && !this.#readings.has('')))) this.#pods.delete(uid);
-    else this.#pods.set(uid, { pod, mark, begun });
+    // A pod that is gone is remembered while another reading is under way, which may have seen it yet.
+    if (mark || isReadElsewhere) this.#pods.set(uid, { pod, mark, begun });
+    else this.#pods.delete(uid);
     if ((known?.mark ?? '') !== mark) this.#changed(uid);
   }
 }

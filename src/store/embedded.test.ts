@@ -141,6 +141,28 @@ test('the dictionary is part of format 2: another one makes every store unreadab
   );
 });
 
+test('transactions that shared a flush are compacted one by one, also for the next start', async () => {
+  const path = directory();
+  const store = await openEmbeddedStore({ directory: path, clock });
+  const written = await Promise.all(
+    ['a', 'b', 'c'].map((key) => store.commit([{ key: `/registry/${key}`, value: key }])),
+  );
+  const [, second, third] = written.map((result) => (result.ok ? result.revision : 0));
+  await store.compact(second);
+  await store.close();
+  const again = await openEmbeddedStore({ directory: path, clock });
+  const everything = prefixRange('/registry/');
+  const { signal } = new AbortController();
+  for await (const { changes, revision } of again.watch(everything, second, signal)) {
+    expect(changes.map((change) => change.type === 'put' && change.entry.key)).toEqual(['/registry/c']);
+    expect(revision).toBe(third);
+    break;
+  }
+  await expect(again.get('/registry/a', second - 1)).rejects.toMatchObject({ name: 'Compacted' });
+  expect((await again.range(everything, { at: second })).entries).toHaveLength(2);
+  await again.close();
+});
+
 test('another format version is refused', async () => {
   const path = directory();
   await (await openEmbeddedStore({ directory: path, clock })).close();

@@ -115,8 +115,10 @@ class EmbeddedStore implements Store {
       records.push(...decodeUndo(value));
       if (records.length >= rememberedTransactions) break;
     }
-    const past = redo(records, (key) => this.#read(key));
-    const known = records.length < rememberedTransactions ? compacted : Math.max(compacted, past[0].revision - 1);
+    // A record of several transactions is kept for as long as one of them is.
+    const past = redo(records, (key) => this.#read(key)).filter((each) => each.revision > compacted);
+    const known =
+      records.length < rememberedTransactions ? compacted : Math.max(compacted, (past[0]?.revision ?? 1) - 1);
     this.#log = new ChangeLog(revision, known, past);
     // What could not be removed now keeps its lease on disk: the next start ends it again.
     this.#leases = new Leases(clock, (lease) => void this.#endLease(lease).catch(() => {}));

@@ -25,9 +25,9 @@ export const bytesOf = (value: Value): Uint8Array => (typeof value === 'string' 
 
 export const sameValue = (a: Value, b: Value): boolean =>
   a === b ||
-  (a.length === b.length && typeof a !== typeof b
-    ? Buffer.compare(bytesOf(a), bytesOf(b)) === 0
-    : typeof a !== 'string' && typeof b !== 'string' && Buffer.compare(a, b) === 0);
+  (a.length === b.length &&
+    !(typeof a === 'string' && typeof b === 'string') &&
+    Buffer.compare(bytesOf(a), bytesOf(b)) === 0);
 
 /** Copies [from, to) of a value to `target` and returns the end. */
 export function writeValue(value: Value, target: Buffer, at: number, from = 0, to = value.length): number {

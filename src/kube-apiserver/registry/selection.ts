@@ -32,9 +32,10 @@ export function selectionOf(target: Target): Selection {
   const onlyNamespace = namespace || (kind.namespaced ? fields?.exact('metadata.namespace') : undefined);
   const key = onlyName && (onlyNamespace || !kind.namespaced) ? keyOf(kind, onlyNamespace ?? '', onlyName) : undefined;
   const hasFields = fields && !fields.everything;
+  const sought = literals.flatMap((field) => fields?.exact(field) || []);
   return {
     everything: labels.everything && !hasFields && !onlyName,
-    matches: (item) => matches(kind, item, labels, hasFields ? fields : undefined, name),
+    matches: (item) => matches(kind, item, labels, hasFields ? fields : undefined, sought, name),
     scope: scopeOf(key, namespace, fields),
     ...(key && { key }),
   };
@@ -45,9 +46,10 @@ function matches(
   item: Item,
   labels: LabelSelector,
   fields: FieldSelector | undefined,
+  sought: readonly string[],
   name: string,
 ): boolean {
-  if (fields && !literals.every((field) => item.mayHold(fields.exact(field) ?? ''))) return false;
+  for (const value of sought) if (!item.mayHold(value)) return false;
   const { metadata } = item.object;
   if (name && metadata.name !== name) return false;
   if (!labels.everything && !labels.matches(metadata.labels ?? {})) return false;

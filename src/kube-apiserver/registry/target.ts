@@ -122,8 +122,6 @@ export function matchNamespace(target: Target, object: ApiObject): void {
   else delete object.metadata.namespace;
 }
 
-export { forbidden };
-
 const managers = new Map<string, string>();
 const mostManagers = 4_096;
 
@@ -137,3 +135,5 @@ function managerOf(agent: string): string {
   }
   return manager;
 }
+
+export { forbidden };
