@@ -13,6 +13,8 @@ export interface AdmissionAttributes {
   readonly subresource: string;
   readonly namespace: string;
   readonly name: string;
+  /** The name in the path: '' for a POST to a collection. */
+  readonly requestName: string;
   /** The new object: `admit` may change it in place. Undefined for DELETE; the options for CONNECT. */
   object: ApiObject | undefined;
   /** Shared and immutable. */

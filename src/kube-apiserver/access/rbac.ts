@@ -118,6 +118,14 @@ function subjectKey({ kind, name, namespace }: RbacV1Subject, bindingNamespace: 
   return kind === 'ServiceAccount' ? `ServiceAccount ${name}/${namespace || bindingNamespace}` : `${kind} ${name}`;
 }
 
+/** `namespace` is the binding's own: where a subject without one is looked for. */
+export function appliesTo(user: UserInfo, subject: RbacV1Subject, namespace: string): boolean {
+  if (subject.kind === 'User') return subject.name === user.name;
+  if (subject.kind === 'Group') return user.groups.includes(subject.name);
+  const home = subject.namespace || namespace;
+  return subject.kind === 'ServiceAccount' && !!home && user.name === `system:serviceaccount:${home}:${subject.name}`;
+}
+
 function keysOf({ name, groups }: UserInfo): string[] {
   const keys = [`User ${name}`, ...groups.map((group) => `Group ${group}`)];
   const account = /^system:serviceaccount:([^:]+):([^:]+)$/.exec(name);

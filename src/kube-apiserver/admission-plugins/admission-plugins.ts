@@ -2,6 +2,7 @@
 // https://kubernetes.io/docs/reference/access-authn-authz/admission-controllers/
 
 import type { Client } from '../../client/client.ts';
+import { rbacEscalation } from '../access/escalation.ts';
 import type { AdmissionPlugin } from '../admission.ts';
 import { defaultIngressClass, defaultStorageClass } from './default-class.ts';
 import { defaultTolerationSeconds } from './default-toleration-seconds.ts';
@@ -35,5 +36,6 @@ export const admissionPlugins = (client: () => Client): readonly AdmissionPlugin
   mutatingWebhook(client),
   validatingAdmissionPolicy(client),
   validatingWebhook(client),
+  rbacEscalation(client), // behind all that changes objects: a webhook may add to a role too
   resourceQuota(), // last: what is refused for another reason is not charged
 ];

@@ -39,6 +39,7 @@ export function attributesOf(
     namespace: kind.resource === 'namespaces' && !kind.group ? request.info.namespace : namespace,
     // Before a name is generated, messages show what it will begin with.
     name: target.name || object?.metadata?.name || object?.metadata?.generateName || '',
+    requestName: request.info.name,
     object,
     oldObject,
     options: {},

@@ -1,0 +1,167 @@
+// Nobody gives away more than they have: writes of roles need the rules in them or the verb `escalate`, writes of
+// bindings need the rules of the role or the verb `bind`.
+// https://kubernetes.io/docs/reference/access-authn-authz/rbac/#privilege-escalation-prevention-and-bootstrapping
+
+import {
+  type ApiObject,
+  type ClusterRole,
+  type ClusterRoleBinding,
+  forbidden,
+  type PolicyRule,
+  type RoleBinding,
+  type RoleRef,
+} from '../../api/api.ts';
+import type { Client } from '../../client/client.ts';
+import { deepEqual } from '../../machinery/equal.ts';
+import type { AdmissionAttributes, AdmissionPlugin } from '../admission.ts';
+import { decide } from '../authorization.ts';
+import type { UserInfo } from '../request.ts';
+import { plainError } from '../status.ts';
+import { appliesTo } from './rbac.ts';
+import { describeRules, quotedList, TooManyCombinations, uncovered } from './rule-covering.ts';
+
+const group = 'rbac.authorization.k8s.io';
+const roles = new Set(['roles', 'clusterroles']);
+const bindings = new Set(['rolebindings', 'clusterrolebindings']);
+
+const everything: readonly PolicyRule[] = [
+  { verbs: ['*'], apiGroups: ['*'], resources: ['*'] },
+  { verbs: ['*'], nonResourceURLs: ['*'] },
+];
+
+/** Kubernetes does this in the storage of the four kinds, after mutating admission and before validation. */
+export const rbacEscalation = (client: () => Client): AdmissionPlugin => ({
+  name: 'RBACEscalation',
+  admit(attributes) {
+    const { kind, operation, object, oldObject, user } = attributes;
+    if (kind.group !== group || !object || (operation !== 'CREATE' && operation !== 'UPDATE')) return;
+    // The server itself enters as a member of this group.
+    if (user.groups.includes('system:masters')) return;
+    if (oldObject && onlyForCollector(object, oldObject)) return;
+    if (roles.has(kind.resource)) return checkRole(attributes, object, client());
+    if (bindings.has(kind.resource))
+      return checkBinding(attributes, object as RoleBinding | ClusterRoleBinding, client());
+  },
+});
+
+async function checkRole(attributes: AdmissionAttributes, object: ApiObject, client: Client): Promise<void> {
+  const { kind, namespace, requestName, oldObject } = attributes;
+  if (await mayDo(attributes, 'escalate', kind.resource, requestName)) return;
+  await confirm(attributes, object.rules ?? [], client);
+  if (kind.resource !== 'clusterroles') return;
+  if (!aggregates(object as ClusterRole) && !aggregates(oldObject as ClusterRole | undefined)) return;
+  // An aggregation rule can gather any role.
+  const own = await rulesOf(client, attributes.user, namespace);
+  if (uncovered(own, everything).length)
+    throw forbidden(kind, object.metadata.name, 'must have cluster-admin privileges to use the aggregationRule');
+}
+
+const aggregates = (role: ClusterRole | undefined): boolean => !!role?.aggregationRule?.clusterRoleSelectors?.length;
+
+const roleResource: Readonly<Record<string, string>> = { ClusterRole: 'clusterroles', Role: 'roles' };
+
+async function checkBinding(
+  attributes: AdmissionAttributes,
+  { roleRef }: RoleBinding | ClusterRoleBinding,
+  client: Client,
+): Promise<void> {
+  const resource = roleResource[roleRef.kind];
+  if (!resource) throw plainError(`unsupported role reference kind: ${JSON.stringify(roleRef.kind)}`);
+  const kind = { ...attributes.kind, group: roleRef.apiGroup };
+  if (await mayDo({ ...attributes, kind }, 'bind', resource, roleRef.name)) return;
+  await confirm(attributes, await rulesOfRole(client, roleRef, attributes.namespace), client);
+}
+
+async function mayDo(
+  { server, user, kind, namespace }: AdmissionAttributes,
+  verb: string,
+  resource: string,
+  name: string,
+): Promise<boolean> {
+  const { decision } = await decide(server.authorizers, {
+    user,
+    verb,
+    group: kind.group,
+    version: '*',
+    resource,
+    subresource: '',
+    name,
+    namespace,
+    isResource: true,
+    path: '',
+    rest: '',
+  });
+  return decision === 'allow';
+}
+
+async function confirm(
+  { kind, object, user, namespace }: AdmissionAttributes,
+  rules: readonly PolicyRule[],
+  client: Client,
+): Promise<void> {
+  const missing = uncoveredOf({ kind, object }, await rulesOf(client, user, namespace), rules);
+  if (!missing.length) return;
+  const who = `user ${JSON.stringify(user.name)} (groups=${quotedList(user.groups)})`;
+  throw forbidden(
+    kind,
+    object?.metadata.name ?? '',
+    `${who} is attempting to grant RBAC permissions not currently held:\n${describeRules(missing)}`,
+  );
+}
+
+function uncoveredOf(
+  { kind, object }: Pick<AdmissionAttributes, 'kind' | 'object'>,
+  own: readonly PolicyRule[],
+  rules: readonly PolicyRule[],
+): PolicyRule[] {
+  try {
+    return uncovered(own, rules);
+  } catch (error) {
+    if (!(error instanceof TooManyCombinations)) throw error;
+    const why = 'the rules have too many combinations of groups, resources, names and verbs to be compared';
+    throw forbidden(kind, object?.metadata.name ?? '', `${why}: split them, or get the verb "escalate" or "bind"`);
+  }
+}
+
+/** Every rule that the user has in a namespace, or everywhere when it is ''. Roles that do not exist give nothing. */
+async function rulesOf(client: Client, user: UserInfo, namespace: string): Promise<PolicyRule[]> {
+  const lists = await Promise.all([
+    client.list('clusterrolebindings'),
+    namespace ? client.list('rolebindings', { namespace }) : undefined,
+  ]);
+  const bound = lists.flatMap((list): (RoleBinding | ClusterRoleBinding)[] => [...(list?.items ?? [])]);
+  const references = bound.filter((b) =>
+    (b.subjects ?? []).some((s) => appliesTo(user, s, b.metadata.namespace ?? '')),
+  );
+  const rules = await Promise.all(
+    references.map(({ roleRef, metadata }) => rulesOfRole(client, roleRef, metadata.namespace ?? '').catch(() => [])),
+  );
+  return rules.flat();
+}
+
+async function rulesOfRole(client: Client, { kind, name }: RoleRef, namespace: string): Promise<PolicyRule[]> {
+  if (!name || (kind === 'Role' && !namespace)) return []; // refused by validation
+  const role = await (kind === 'Role'
+    ? client.get('roles', { namespace, name })
+    : client.get('clusterroles', { name }));
+  return role.rules ?? [];
+}
+
+/** The garbage collector may write owners and finalizers of what it could not have created. */
+function onlyForCollector(next: ApiObject, old: ApiObject): boolean {
+  const comparable = ({ apiVersion: _, kind: __, metadata, ...rest }: ApiObject) => {
+    const { ownerReferences: ___, finalizers: ____, managedFields: _____, ...kept } = metadata;
+    return pruned({ ...rest, metadata: { ...kept, resourceVersion: undefined } });
+  };
+  return deepEqual(comparable(next), comparable(old));
+}
+
+/** Without fields that have no value: an empty list and none mean the same. */
+function pruned(value: any): any {
+  if (Array.isArray(value)) return value.map(pruned);
+  if (value === null || typeof value !== 'object') return value;
+  const kept = Object.entries(value).map(([field, inner]) => [field, pruned(inner)] as const);
+  return Object.fromEntries(kept.filter(([, inner]) => inner !== undefined && inner !== null && !isEmpty(inner)));
+}
+
+const isEmpty = (value: any): boolean => typeof value === 'object' && Object.keys(value).length === 0;

@@ -1,0 +1,125 @@
+// Whether rules that somebody has contain the rules that somebody wants to give.
+// https://kubernetes.io/docs/reference/access-authn-authz/rbac/#privilege-escalation-prevention-and-bootstrapping
+
+import type { PolicyRule } from '../../api/api.ts';
+
+/** Comparisons of one combination with one rule. A rule of a few lists can stand for more combinations than can be walked. */
+const mostComparisons = 400_000;
+
+export class TooManyCombinations extends Error {
+  override readonly name = 'TooManyCombinations';
+}
+
+/**
+ * Rules of one verb, one resource and one name each that `owned` does not contain; empty when it contains all. Throws
+ * TooManyCombinations.
+ */
+export function uncovered(owned: readonly PolicyRule[], wanted: readonly PolicyRule[]): PolicyRule[] {
+  const index = indexed(owned);
+  const missing: PolicyRule[] = [];
+  let comparisons = 0;
+  for (const given of wanted) {
+    const rule = given ?? {}; // rules are compared before they are validated
+    if (index.some((owner) => containsAll(owner, rule))) continue;
+    for (const atom of atoms(rule)) {
+      comparisons += 1 + index.length;
+      if (comparisons > mostComparisons) throw new TooManyCombinations();
+      if (!index.some((owner) => covers(owner, atom))) missing.push(atom);
+    }
+  }
+  return missing;
+}
+
+/** Whether this rule alone contains all of a resource rule; false when that is not plain to see. */
+function containsAll({ verbs, groups, resources, names }: Owner, rule: PolicyRule): boolean {
+  const all = (set: ReadonlySet<string>, list: readonly string[] | undefined) =>
+    set.has('*') || !!list?.every((value) => set.has(value));
+  return (
+    !rule.nonResourceURLs?.length &&
+    names.size === 0 &&
+    all(verbs, rule.verbs) &&
+    all(groups, rule.apiGroups) &&
+    all(resources, rule.resources)
+  );
+}
+
+/** One text a rule, sorted; rules that differ only in their verbs are shown as one. */
+export function describeRules(rules: readonly PolicyRule[]): string {
+  const merged = new Map<string, PolicyRule>();
+  for (const rule of rules) {
+    const { verbs, ...rest } = rule;
+    const key = rule.nonResourceURLs ? JSON.stringify(rule) : JSON.stringify(rest);
+    const known = merged.get(key);
+    merged.set(key, known && !rule.nonResourceURLs ? { ...known, verbs: [...known.verbs, ...verbs] } : rule);
+  }
+  return [...new Set([...merged.values()].map(describe))].sort().join('\n');
+}
+
+/** A list as Go's %q prints it. */
+export const quotedList = (list: readonly string[]): string =>
+  `[${list.map((text) => JSON.stringify(text)).join(' ')}]`;
+
+const shown = [
+  ['APIGroups', 'apiGroups'],
+  ['Resources', 'resources'],
+  ['NonResourceURLs', 'nonResourceURLs'],
+  ['ResourceNames', 'resourceNames'],
+  ['Verbs', 'verbs'],
+] as const;
+
+function describe(rule: PolicyRule): string {
+  const parts = shown.flatMap(([title, field]) => {
+    const list = rule[field];
+    return list?.length ? [`${title}:${quotedList(list)}`] : [];
+  });
+  return `{${parts.join(', ')}}`;
+}
+
+/** The rule as rules of one group, one resource, at most one name and one verb. */
+function* atoms(rule: PolicyRule): Generator<PolicyRule> {
+  const names = rule.resourceNames?.length ? rule.resourceNames.map((name) => [name]) : [undefined];
+  for (const group of rule.apiGroups ?? [])
+    for (const resource of rule.resources ?? [])
+      for (const verb of rule.verbs ?? [])
+        for (const resourceNames of names)
+          yield { apiGroups: [group], resources: [resource], ...(resourceNames && { resourceNames }), verbs: [verb] };
+  for (const url of rule.nonResourceURLs ?? [])
+    for (const verb of rule.verbs ?? []) yield { nonResourceURLs: [url], verbs: [verb] };
+}
+
+/** A rule with its lists as sets: roles may have thousands of entries. */
+interface Owner {
+  readonly verbs: ReadonlySet<string>;
+  readonly groups: ReadonlySet<string>;
+  readonly resources: ReadonlySet<string>;
+  readonly names: ReadonlySet<string>;
+  readonly urls: readonly string[];
+}
+
+const indexed = (rules: readonly PolicyRule[]): Owner[] =>
+  rules.map((rule) => ({
+    verbs: new Set(rule.verbs),
+    groups: new Set(rule.apiGroups),
+    resources: new Set(rule.resources),
+    names: new Set(rule.resourceNames),
+    urls: rule.nonResourceURLs ?? [],
+  }));
+
+const hasOrAll = (set: ReadonlySet<string>, wanted: string) => set.has('*') || set.has(wanted);
+
+function covers(owner: Owner, { verbs, apiGroups, resources, resourceNames, nonResourceURLs }: PolicyRule): boolean {
+  if (!hasOrAll(owner.verbs, verbs[0])) return false;
+  if (nonResourceURLs) return owner.urls.some((url) => coversUrl(url, nonResourceURLs[0]));
+  if (!hasOrAll(owner.groups, apiGroups![0]) || !coversResource(owner.resources, resources![0])) return false;
+  // A rule without names is for all names: only another such rule contains it.
+  return owner.names.size === 0 || (!!resourceNames && owner.names.has(resourceNames[0]));
+}
+
+function coversResource(owned: ReadonlySet<string>, resource: string): boolean {
+  if (hasOrAll(owned, resource)) return true;
+  const slash = resource.indexOf('/');
+  return slash >= 0 && owned.has(`*${resource.slice(slash)}`);
+}
+
+const coversUrl = (owned: string, url: string): boolean =>
+  owned === url || (owned.endsWith('*') && url.startsWith(owned.replace(/\*+$/, '')));
