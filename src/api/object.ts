@@ -2,7 +2,7 @@
 // `canonical` gives an object the form in which Kubernetes writes it: fields in the order of the published types, keys of
 // maps sorted, empty fields dropped or written as Go's encoder would, quantities and times in their canonical form.
 
-import { canonicalQuantity } from '../machinery/quantity.ts';
+import { canonicalQuantity, canonicalResource } from '../machinery/quantity.ts';
 import type { Schema } from '../machinery/schema.ts';
 import { pruneCustom } from './custom/prune.ts';
 import { schemaNamed } from './schemas.ts';
@@ -189,8 +189,12 @@ class Walk {
     const out: any = {};
     this.#depth++;
     const keys = Object.keys(value);
-    for (const key of keys.length > 1 ? keys.sort() : keys)
-      out[key] = value[key] === null ? zero(items) : this.value(items, value[key]);
+    // A map of quantities is a ResourceList, which is rounded to thousandths when defaults are set.
+    const rounds = items.format === 'quantity';
+    for (const key of keys.length > 1 ? keys.sort() : keys) {
+      const walked = value[key] === null ? zero(items) : this.value(items, value[key]);
+      out[key] = rounds ? canonicalResource(walked) : walked;
+    }
     this.#depth--;
     return out;
   }
@@ -207,7 +211,7 @@ class Walk {
   #string(schema: Schema, value: any): any {
     if (schema.format === 'quantity') {
       if (typeof value !== 'string' && typeof value !== 'number') return canonicalQuantity(JSON.stringify(value));
-      return value === '' ? '0' : canonicalQuantity(value);
+      return value === '' ? '0' : canonicalQuantity(typeof value === 'string' ? value.trim() : value);
     }
     if (schema.format === 'date-time' || schema.format === 'micro-time') return this.#time(schema.format, value);
     if (typeof value !== 'string') this.#fail(value);

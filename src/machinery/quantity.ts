@@ -1,5 +1,6 @@
 // Resource quantities: "100m", "1.5Gi", "2e3". Held exactly, in billionths, the smallest part that Kubernetes keeps.
 // https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity/
+// Size is bounded before any arithmetic: an exponent of a billion or a million digits costs no more than reading it.
 
 export type QuantityFormat = 'DecimalSI' | 'BinarySI' | 'DecimalExponent';
 
@@ -15,6 +16,7 @@ export class QuantityError extends Error {
 }
 
 const formatWrong = "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'";
+const suffixWrong = "unable to parse quantity's suffix";
 
 const decimalSuffixes: readonly (readonly [suffix: string, exponent: number])[] = [
   ['E', 18],
@@ -30,10 +32,19 @@ const decimalSuffixes: readonly (readonly [suffix: string, exponent: number])[] 
 ];
 const decimalExponents = new Map(decimalSuffixes);
 const binarySuffixes = ['', 'Ki', 'Mi', 'Gi', 'Ti', 'Pi', 'Ei'];
+const million = 1_000_000n;
 const billion = 1_000_000_000n;
+
+/** "No quantity may represent a number greater than 2^63-1 in magnitude": larger ones are capped. */
+const most = (2n ** 63n - 1n) * billion;
+/** Digits that `most` has; a value with more of them before its end is capped without being computed. */
+const mostDigits = 28;
+/** Digits behind the point that can matter for a binary suffix: nine of 2^60, rounded up. */
+const binaryFractionDigits = 40;
 
 /** A cluster writes the same few quantities again and again, and exact arithmetic is slow. */
 const cacheLimit = 4096;
+const longestCached = 64;
 const parsed = new Map<string, Quantity>();
 const canonicals = new Map<string, string>();
 
@@ -41,6 +52,7 @@ function cached<T>(cache: Map<string, T>, text: string, make: (text: string) => 
   let found = cache.get(text);
   if (found === undefined) {
     found = make(text);
+    if (text.length > longestCached) return found;
     if (cache.size >= cacheLimit) cache.clear();
     cache.set(text, found);
   }
@@ -51,33 +63,83 @@ function cached<T>(cache: Map<string, T>, text: string, make: (text: string) => 
 export const parseQuantity = (text: string): Quantity => cached(parsed, text, parse);
 
 function parse(text: string): Quantity {
-  const match = /^([+-]?)([0-9]*)(?:\.([0-9]*))?([eEinumkKMGTP]*)([-+]?[0-9]*)$/.exec(text);
-  if (!match || (match[2] === '' && !match[3])) throw new QuantityError(formatWrong);
-  const [, sign, whole, fraction = '', letters, exponentDigits] = match;
-  const { format, power, binary } = suffixOf(letters, exponentDigits);
-  let digits = BigInt(whole + fraction || '0');
-  if (binary) digits *= 1n << BigInt(10 * power);
-  const nanos = scaled(digits, 9 - fraction.length + (binary ? 0 : power));
-  return { nanos: sign === '-' ? -nanos : nanos, format };
+  const { negative, whole, fraction, suffix } = scan(text);
+  const { format, power, binary } = suffixOf(suffix);
+  const size = binary
+    ? binaryNanos(whole, fraction, power)
+    : decimalNanos(whole + fraction, power - fraction.length + 9);
+  const nanos = size > most ? most : size;
+  return {
+    nanos: negative ? -nanos : nanos,
+    // Less than one whole shows as a decimal, so that nothing is rounded.
+    format: format === 'BinarySI' && nanos > 0n && nanos < billion ? 'DecimalSI' : format,
+  };
 }
 
-function suffixOf(letters: string, exponentDigits: string): { format: QuantityFormat; power: number; binary: boolean } {
-  if ((letters === 'e' || letters === 'E') && /^[-+]?[0-9]+$/.test(exponentDigits))
-    return { format: 'DecimalExponent', power: Number(exponentDigits), binary: false };
-  if (exponentDigits === '') {
-    const exponent = decimalExponents.get(letters);
-    if (exponent !== undefined) return { format: 'DecimalSI', power: exponent, binary: false };
-    const binary = binarySuffixes.indexOf(letters);
-    if (binary > 0) return { format: 'BinarySI', power: binary, binary: true };
+interface Scanned {
+  readonly negative: boolean;
+  /** Digits before the point, without leading zeros. */
+  readonly whole: string;
+  readonly fraction: string;
+  readonly suffix: string;
+}
+
+/** Splits the text in one pass. A sign or a point without digits counts as 0, as in Kubernetes. */
+function scan(text: string): Scanned {
+  if (text === '') throw new QuantityError(formatWrong);
+  let at = text[0] === '-' || text[0] === '+' ? 1 : 0;
+  const digits = () => {
+    const from = at;
+    while (isDigit(text.charCodeAt(at))) at++;
+    return text.slice(from, at);
+  };
+  while (text[at] === '0') at++;
+  const whole = digits();
+  let fraction = '';
+  if (text[at] === '.') {
+    at++;
+    fraction = digits();
   }
-  throw new QuantityError("unable to parse quantity's suffix");
+  const from = at;
+  while (at < text.length && 'eEinumkKMGTP'.includes(text[at])) at++;
+  if (text[at] === '-' || text[at] === '+') at++;
+  digits();
+  if (at < text.length) throw new QuantityError(formatWrong);
+  return { negative: text[0] === '-', whole, fraction, suffix: text.slice(from) };
 }
 
-/** digits * 10^power, rounded up to a whole number. */
-function scaled(digits: bigint, power: number): bigint {
-  if (power >= 0) return digits * 10n ** BigInt(power);
-  const divisor = 10n ** BigInt(-power);
-  return (digits + divisor - 1n) / divisor;
+const isDigit = (code: number) => code >= 48 && code <= 57;
+
+function suffixOf(suffix: string): { format: QuantityFormat; power: number; binary: boolean } {
+  const exponent = decimalExponents.get(suffix);
+  if (exponent !== undefined) return { format: 'DecimalSI', power: exponent, binary: false };
+  const power = binarySuffixes.indexOf(suffix);
+  if (power > 0) return { format: 'BinarySI', power, binary: true };
+  if (!/^[eE][-+]?[0-9]+$/.test(suffix)) throw new QuantityError(suffixWrong);
+  const value = Number(suffix.slice(1));
+  if (Math.abs(value) >= 2 ** 63) throw new QuantityError(suffixWrong);
+  return { format: 'DecimalExponent', power: value, binary: false };
+}
+
+/** digits * 10^power, rounded up to a whole number; at least `most` where it would be more. */
+function decimalNanos(given: string, power: number): bigint {
+  const digits = given.replace(/^0+/, '');
+  if (digits === '') return 0n;
+  const length = digits.length + power;
+  if (length > mostDigits) return most;
+  if (length <= 0) return 1n;
+  if (power >= 0) return BigInt(digits) * 10n ** BigInt(power);
+  const isExact = /^0*$/.test(digits.slice(length));
+  return BigInt(digits.slice(0, length)) + (isExact ? 0n : 1n);
+}
+
+function binaryNanos(whole: string, fraction: string, power: number): bigint {
+  if (whole.length > mostDigits) return most;
+  const kept = fraction.slice(0, binaryFractionDigits);
+  const scaled = BigInt(whole + kept || '0') * (1n << BigInt(10 * power)) * billion;
+  const divisor = 10n ** BigInt(kept.length);
+  const isExact = scaled % divisor === 0n && /^0*$/.test(fraction.slice(binaryFractionDigits));
+  return scaled / divisor + (isExact ? 0n : 1n);
 }
 
 /** The canonical form: the largest suffix that leaves no fraction. */
@@ -85,8 +147,8 @@ export function formatQuantity({ nanos, format }: Quantity): string {
   if (nanos === 0n) return '0';
   const size = nanos < 0n ? -nanos : nanos;
   const sign = nanos < 0n ? '-' : '';
-  if (format === 'BinarySI' && size >= 1024n * billion) {
-    let value = (size + billion - 1n) / billion;
+  if (format === 'BinarySI' && size >= 1024n * billion && size % billion === 0n) {
+    let value = size / billion;
     let suffix = 0;
     while (value % 1024n === 0n && suffix < binarySuffixes.length - 1) {
       value /= 1024n;
@@ -110,26 +172,36 @@ export function canonicalQuantity(value: string | number): string {
   return cached(canonicals, text, (given) => formatQuantity(parseQuantity(given)));
 }
 
+/** The canonical form of an amount in a ResourceList, whose parts below a thousandth are rounded up. */
+export function canonicalResource(value: string | number): string {
+  const canonical = canonicalQuantity(value);
+  if (!/(?:[nu]|e-[69])$/.test(canonical)) return canonical;
+  const { nanos, format } = parseQuantity(canonical);
+  return formatQuantity({ nanos: awayFromZero(nanos, million) * million, format });
+}
+
 /** The value in thousandths, rounded up: what the scheduler counts CPU in. Throws QuantityError. */
 export function milliValue(value: string | number): number {
   const text = String(value);
-  if (/^[0-9]{1,12}m$/.test(text)) return Number(text.slice(0, -1));
-  if (/^[0-9]{1,12}$/.test(text)) return Number(text) * 1000;
-  return roundUp(parseQuantity(text).nanos, 1_000_000n);
+  if (text.length < 14) {
+    if (/^[0-9]+m$/.test(text)) return Number(text.slice(0, -1));
+    if (/^[0-9]+$/.test(text)) return Number(text) * 1000;
+  }
+  return Number(awayFromZero(parseQuantity(text).nanos, million));
 }
 
 /** The value as a whole number, rounded up: bytes, pods. Throws QuantityError. */
 export function wholeValue(value: string | number): number {
   const text = String(value);
-  if (/^[0-9]{1,15}$/.test(text)) return Number(text);
-  return roundUp(parseQuantity(text).nanos, billion);
+  if (text.length < 16 && /^[0-9]+$/.test(text)) return Number(text);
+  return Number(awayFromZero(parseQuantity(text).nanos, billion));
 }
 
-const roundUp = (nanos: bigint, unit: bigint) => {
+function awayFromZero(nanos: bigint, unit: bigint): bigint {
   const size = nanos < 0n ? -nanos : nanos;
-  const units = Number((size + unit - 1n) / unit);
+  const units = (size + unit - 1n) / unit;
   return nanos < 0n ? -units : units;
-};
+}
 
 /** Negative when a < b, 0 when equal, positive when a > b. Throws QuantityError. */
 export function compareQuantities(a: string | number, b: string | number): number {

@@ -23,12 +23,17 @@ import type { WriteOptions } from './target.ts';
 const protobuf = 'application/vnd.kubernetes.protobuf';
 const text = new TextDecoder();
 
+/** No request is larger, so no object that was written as it came. */
+const largestWritten = 3 << 20;
+
 /** Stored objects get the defaults of today, as Kubernetes does on reading. */
 export function decodeStored(server: Server, value: Value): ApiObject {
   const object = JSON.parse(textOf(value)) as ApiObject;
   const [group, version] = groupVersion(object.apiVersion ?? 'v1');
-  server.kinds.byKind(group, version, object.kind ?? '')?.strategy.setDefaults?.(object);
-  return ordered(object);
+  const kind = server.kinds.byKind(group, version, object.kind ?? '');
+  kind?.strategy.setDefaults?.(object);
+  // A version that did not bound quantities wrote some of a hundred megabytes.
+  return ordered(kind && value.length > largestWritten ? canonical(kind.schema, object) : object);
 }
 
 /** Gives resourceVersion its place in the order of fields, before it is known. */
