@@ -2,6 +2,7 @@
 
 import { parseDuration } from '../../machinery/duration.ts';
 import { parseCidr, parseIp } from '../../machinery/ip.ts';
+import { compilePattern, patternFault } from '../../machinery/pattern.ts';
 import type { Constraints, Schema } from '../../machinery/schema.ts';
 import type { FieldError } from '../errors.ts';
 import {
@@ -57,21 +58,11 @@ function validate(schema: Schema, value: any, path: string): FieldError[] {
   return [...errors, ...validateJunctions(limits, value, path)];
 }
 
-const matchers = new Map<string, RegExp>();
-
-/** Patterns are RE2's; what JavaScript reads differently, or not at all, lets every value pass. */
-function matcher(pattern: string): RegExp {
-  let found = matchers.get(pattern);
-  if (!found) matchers.set(pattern, (found = compile(pattern)));
-  return found;
-}
-
-function compile(pattern: string): RegExp {
-  for (const flags of ['u', ''])
-    try {
-      return new RegExp(pattern, flags);
-    } catch {}
-  return /(?:)/;
+/** Undefined when the text matches; a definition from before patterns were checked may have one that is none. */
+function patternMismatch(pattern: string, text: string): string | undefined {
+  const fault = patternFault(pattern);
+  if (fault) return `${pattern}, but pattern is invalid: ${fault}`;
+  return compilePattern(pattern).test(text) ? undefined : pattern;
 }
 
 /** Formats that are checked; others say nothing. */
@@ -97,8 +88,10 @@ function validateString({ format }: Schema, limits: Constraints, value: string, 
   if (limits.minLength !== undefined && length < limits.minLength)
     errors.push(invalidValue(path, value, `${path} in body should be at least ${limits.minLength} chars long`));
   else if (limits.maxLength !== undefined && length > limits.maxLength) errors.push(tooLong(path, limits.maxLength));
-  else if (limits.pattern !== undefined && !matcher(limits.pattern).test(value))
-    errors.push(invalidValue(path, value, `${path} in body should match '${limits.pattern}'`));
+  else if (limits.pattern) {
+    const mismatch = patternMismatch(limits.pattern, value);
+    if (mismatch !== undefined) errors.push(invalidValue(path, value, `${path} in body should match '${mismatch}'`));
+  }
   if (format && formats[format] && !formats[format](value))
     errors.push(typeInvalid(path, value, `${path} in body must be of type ${format}: ${JSON.stringify(value)}`));
   return errors;

@@ -1,6 +1,7 @@
 // Structural schemas: each field has one type, and what is said below allOf, anyOf, oneOf and not only narrows values.
 // https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definitions/#specifying-a-structural-schema
 
+import { patternFault } from '../../../machinery/pattern.ts';
 import type { FieldError } from '../../errors.ts';
 import { forbiddenField, invalidValue, notSupported, required, typeInvalid } from '../../fields.ts';
 
@@ -42,6 +43,7 @@ function validate(schema: any, path: string, place: Place, uncorrelatable?: stri
     for (const [index, part] of (schema[junction] ?? []).entries())
       errors.push(...validatePart(part, `${path}.${junction}[${index}]`));
   if (schema.not) errors.push(...validatePart(schema.not, `${path}.not`));
+  errors.push(...validatePattern(schema, path));
   if (schema.default !== undefined) errors.push(...validateDefault(schema.default, schema, `${path}.default`));
   for (const [index, rule] of (schema['x-kubernetes-validations'] ?? []).entries())
     errors.push(
@@ -162,7 +164,14 @@ function validatePart(part: any, path: string): FieldError[] {
   for (const [name, property] of Object.entries(part?.properties ?? {}))
     errors.push(...validatePart(property, `${path}.properties[${name}]`));
   if (part?.items) errors.push(...validatePart(part.items, `${path}.items`));
-  return errors;
+  return [...errors, ...validatePattern(part ?? {}, path)];
+}
+
+function validatePattern({ pattern }: any, path: string): FieldError[] {
+  const fault = typeof pattern === 'string' && pattern ? patternFault(pattern) : undefined;
+  return fault
+    ? [invalidValue(`${path}.pattern`, pattern, `must be a valid regular expression, but isn't: ${fault}`)]
+    : [];
 }
 
 function validateDefault(value: any, schema: any, path: string): FieldError[] {
