@@ -23,8 +23,17 @@ const notInherited = new Set([
   'deprecated.deployment.rollback.to',
 ]);
 
-export const revisionOf = (object: Deployment | ReplicaSet): number =>
-  Number(object.metadata.annotations?.[revisionAnnotation] ?? 0) || 0;
+const largestRevision = 2n ** 63n - 1n;
+
+/** Revisions are int64: a BigInt keeps all of their digits. Undefined when the annotation is not such a number. */
+function parseRevision(text: string | undefined): bigint | undefined {
+  if (text === undefined || !/^[+-]?\d{1,19}$/.test(text)) return undefined;
+  const revision = BigInt(text.replace('+', ''));
+  return revision > largestRevision || revision < -largestRevision - 1n ? undefined : revision;
+}
+
+/** A set whose annotation is no number counts as the oldest. */
+const revisionOf = (set: ReplicaSet): bigint => parseRevision(set.metadata.annotations?.[revisionAnnotation]) ?? 0n;
 
 function sameTemplate(a: PodTemplateSpec, b: PodTemplateSpec): boolean {
   const comparable = ({ metadata, spec }: PodTemplateSpec) => {
@@ -44,12 +53,17 @@ export function newSetOf({ deployment, sets }: Pick<Rollout, 'deployment' | 'set
 /** Gives the set of the current template the newest revision, making that set if `create`. */
 export async function setNewRevision(rollout: Rollout, create: boolean): Promise<void> {
   const newSet = newSetOf(rollout);
-  const revision = Math.max(0, ...rollout.sets.filter((set) => set !== newSet).map(revisionOf)) + 1;
+  const newestOther = rollout.sets
+    .filter((set) => set !== newSet)
+    .sort(byRevision)
+    .at(-1);
+  const newest = newestOther ? revisionOf(newestOther) : 0n;
+  const revision = BigInt.asIntN(64, (newest < 0n ? 0n : newest) + 1n);
   if (newSet) await renewSet(rollout, newSet, revision);
   else if (create) await createSet(rollout, revision);
 }
 
-async function renewSet(rollout: Rollout, set: ReplicaSet, revision: number): Promise<void> {
+async function renewSet(rollout: Rollout, set: ReplicaSet, revision: bigint): Promise<void> {
   const { deployment, tools } = rollout;
   const annotations = annotationsOf(deployment, set, revision);
   const minReadySeconds = deployment.spec.minReadySeconds ?? 0;
@@ -67,7 +81,7 @@ async function renewSet(rollout: Rollout, set: ReplicaSet, revision: number): Pr
   await noteRevision(rollout, annotations[revisionAnnotation], found ? ['FoundNewReplicaSet', message] : undefined);
 }
 
-async function createSet(rollout: Rollout, revision: number): Promise<void> {
+async function createSet(rollout: Rollout, revision: bigint): Promise<void> {
   const { deployment, tools } = rollout;
   const draft = draftOf(deployment, rollout.sets, revision);
   let created: ReplicaSet;
@@ -102,7 +116,7 @@ async function createSet(rollout: Rollout, revision: number): Promise<void> {
   await noteRevision(rollout, String(revision), isNew && hasDeadline(deployment) ? reason : undefined);
 }
 
-function draftOf(deployment: Deployment, sets: readonly ReplicaSet[], revision: number) {
+function draftOf(deployment: Deployment, sets: readonly ReplicaSet[], revision: bigint) {
   const { template, selector, minReadySeconds } = deployment.spec;
   const hash = podTemplateHash(template, deployment.status?.collisionCount);
   const labels = { ...template.metadata?.labels, [hashLabel]: hash };
@@ -124,12 +138,13 @@ function draftOf(deployment: Deployment, sets: readonly ReplicaSet[], revision: 
 }
 
 /** A set's annotations: its own, the Deployment's, and its revision with those it had before. */
-function annotationsOf(deployment: Deployment, set: ReplicaSet | undefined, revision: number): Record<string, string> {
+function annotationsOf(deployment: Deployment, set: ReplicaSet | undefined, revision: bigint): Record<string, string> {
   const annotations = { ...set?.metadata.annotations };
   for (const [name, value] of Object.entries(deployment.metadata.annotations ?? {}))
     if (!notInherited.has(name)) annotations[name] = value;
   const before = annotations[revisionAnnotation];
-  if ((Number(before) || 0) >= revision) return annotations;
+  const number = before ? parseRevision(before) : 0n;
+  if (number === undefined || number >= revision) return annotations;
   annotations[revisionAnnotation] = String(revision);
   if (before === undefined || !set) return annotations;
   const history = [...(annotations[historyAnnotation]?.split(',') ?? []), before].filter(Boolean);
@@ -162,6 +177,11 @@ async function noteCreateFailure(rollout: Rollout, name: string, error: unknown)
   return error;
 }
 
+function byRevision(a: ReplicaSet, b: ReplicaSet): number {
+  const [first, second] = [revisionOf(a), revisionOf(b)];
+  return first < second ? -1 : first > second ? 1 : 0;
+}
+
 /** Deletes old sets beyond revisionHistoryLimit, the oldest revisions first, and only those that have run empty. */
 export async function cleanUpOldSets(rollout: Rollout): Promise<void> {
   const { deployment, sets, tools } = rollout;
@@ -169,7 +189,7 @@ export async function cleanUpOldSets(rollout: Rollout): Promise<void> {
   if (limit === undefined || limit === 2 ** 31 - 1) return;
   const newSet = newSetOf(rollout);
   const old = sets.filter((set) => set !== newSet && !set.metadata.deletionTimestamp);
-  const surplus = [...old].sort((a, b) => revisionOf(a) - revisionOf(b)).slice(0, Math.max(0, old.length - limit));
+  const surplus = [...old].sort(byRevision).slice(0, Math.max(0, old.length - limit));
   for (const set of surplus) {
     const { name, namespace, generation = 0 } = set.metadata;
     if (set.status?.replicas || replicasOf(set) || generation > (set.status?.observedGeneration ?? 0)) continue;

@@ -33,7 +33,7 @@ export async function createOrdinal(set: StatefulSet, ordinal: number, revision:
   const { client, events } = tools;
   const name = nameOf(set, ordinal);
   try {
-    for (const template of set.spec.volumeClaimTemplates ?? []) await createClaim(set, template, ordinal, tools);
+    await createMissingClaims(set, ordinal, tools);
     await client.create('pods', podOf(set, ordinal, revision));
     const message = `create Pod ${name} in StatefulSet ${set.metadata.name} successful`;
     events.event(set, 'Normal', 'SuccessfulCreate', message);
@@ -76,6 +76,10 @@ function podOf(set: StatefulSet, ordinal: number, revision: ControllerRevision):
 export const hashLabelOf = (revision: ControllerRevision): string => revision.metadata.name;
 export const isOfRevision = (pod: Pod, revision: ControllerRevision): boolean =>
   [hashLabelOf(revision), hashOf(revision)].includes(pod.metadata.labels?.[revisionHashLabel] ?? '');
+
+export async function createMissingClaims(set: StatefulSet, ordinal: number, tools: Tools): Promise<void> {
+  for (const template of set.spec.volumeClaimTemplates ?? []) await createClaim(set, template, ordinal, tools);
+}
 
 async function createClaim(
   set: StatefulSet,

@@ -6,10 +6,10 @@ import { type Controller, own, ownedBy, slowStart, type Tools } from '../client/
 import { deepEqual } from '../machinery/equal.ts';
 import { claim, orphanIndex, orphansOf } from './claim.ts';
 import { isNamespaceTerminating } from './create-pods.ts';
-import { resolveIntOrPercent } from './deployment-scale.ts';
 import { isAvailable, isFinished, isReady } from './pods.ts';
 import { type History, syncHistory, trimHistory } from './revisions.ts';
 import {
+  createMissingClaims,
   createOrdinal,
   deleteClaims,
   deleteOrdinal,
@@ -85,9 +85,10 @@ class Sync {
     await this.#roll();
   }
 
-  /** Makes what is missing, lowest first. False when something must happen before anything else may. */
+  /** Creates the missing pods, lowest first. False when a pod must change before anything else may happen. */
   async #fill(): Promise<boolean> {
     const missing: number[] = [];
+    let blocked = false;
     for (let ordinal = this.#first; ordinal < this.#end; ordinal++) {
       const pod = this.#byOrdinal.get(ordinal);
       if (!pod) {
@@ -97,24 +98,19 @@ class Sync {
         }
         missing.push(ordinal);
       } else if (isFinished(pod)) {
-        if (!pod.metadata.deletionTimestamp) await this.#replaceFinished(pod);
+        if (!pod.metadata.deletionTimestamp) await deleteOrdinal(this.#set, pod, this.#tools);
         if (this.#ordered) return false;
-      } else if (this.#ordered && !this.#isHealthy(pod)) return false;
+        blocked = true;
+      } else {
+        if (pod.status.phase === 'Pending') await createMissingClaims(this.#set, ordinal, this.#tools);
+        if (this.#ordered && !this.#isHealthy(pod)) return false;
+      }
     }
     const { error } = await slowStart(missing.length, (i) =>
       createOrdinal(this.#set, missing[i], this.#revisionFor(missing[i]), this.#tools),
     );
     if (error) throw error;
-    return missing.length === 0;
-  }
-
-  async #replaceFinished(pod: Pod): Promise<void> {
-    const failed = pod.status.phase === 'Failed';
-    const { name, namespace } = pod.metadata;
-    const text = `StatefulSet ${namespace}/${this.#set.metadata.name} is recreating ${failed ? 'failed' : 'terminated'} Pod ${name}`;
-    const reason = failed ? 'RecreatingFailedPod' : 'RecreatingTerminatedPod';
-    this.#tools.events.event(this.#set, failed ? 'Warning' : 'Normal', reason, text);
-    await deleteOrdinal(this.#set, pod, this.#tools);
+    return !blocked;
   }
 
   /** Below the partition an ordinal keeps the revision that it had. */
@@ -124,14 +120,19 @@ class Sync {
     return keeps ? this.#current : this.#update;
   }
 
-  /** Removes what is too much, highest first. */
+  /**
+   * Removes surplus pods, highest first. An ordered set waits for each to end, and stops at an unhealthy pod unless
+   * that one is the lowest unhealthy pod of the set.
+   */
   async #shrink(): Promise<boolean> {
     const surplus = [...this.#byOrdinal]
       .filter(([ordinal]) => ordinal >= this.#end || ordinal < this.#first)
       .sort(([a], [b]) => b - a);
+    const lowestUnhealthy = this.#lowestUnhealthy(surplus.map(([, pod]) => pod).reverse());
     for (const [ordinal, pod] of surplus) {
-      if (this.#ordered && pod.metadata.deletionTimestamp) return false;
-      if (!pod.metadata.deletionTimestamp) {
+      const terminating = pod.metadata.deletionTimestamp !== undefined;
+      if (this.#ordered && (terminating || (!this.#isHealthy(pod) && pod !== lowestUnhealthy))) return false;
+      if (!terminating) {
         await deleteOrdinal(this.#set, pod, this.#tools);
         await deleteClaims(this.#set, ordinal, this.#tools);
       }
@@ -140,28 +141,36 @@ class Sync {
     return surplus.length === 0;
   }
 
-  /** Replaces pods of older revisions, highest first, as long as those above are well. */
+  /** The first unhealthy pod: wanted ones by ordinal, then surplus ones, ascending. */
+  #lowestUnhealthy(surplus: readonly Pod[]): Pod | undefined {
+    for (let ordinal = this.#first; ordinal < this.#end; ordinal++) {
+      const pod = this.#byOrdinal.get(ordinal);
+      if (pod && !this.#isHealthy(pod)) return pod;
+    }
+    return surplus.find((pod) => !this.#isHealthy(pod));
+  }
+
+  /** Replaces the highest pod of an older revision, once all pods above it are healthy. */
   async #roll(): Promise<void> {
     const { type, rollingUpdate } = this.#set.spec.updateStrategy ?? {};
     if (type === 'OnDelete') return;
-    const allowed = Math.max(1, resolveIntOrPercent(rollingUpdate?.maxUnavailable ?? 1, replicasOf(this.#set), 'down'));
     const partition = this.#first + (rollingUpdate?.partition ?? 0);
-    let unavailable = 0;
     for (let ordinal = this.#end - 1; ordinal >= partition; ordinal--) {
       const pod = this.#byOrdinal.get(ordinal);
-      if (!pod) continue;
-      if (!isOfRevision(pod, this.#update) && !pod.metadata.deletionTimestamp) {
-        await deleteOrdinal(this.#set, pod, this.#tools);
-        unavailable++;
-      } else if (!this.#isHealthy(pod)) unavailable++;
-      if (unavailable >= allowed) return;
+      if (!pod) return;
+      if (!isOfRevision(pod, this.#update) && !pod.metadata.deletionTimestamp)
+        return deleteOrdinal(this.#set, pod, this.#tools);
+      if (!this.#isHealthy(pod)) return;
     }
   }
 
   #isHealthy(pod: Pod): boolean {
     const { minReadySeconds = 0 } = this.#set.spec;
     return (
-      !pod.metadata.deletionTimestamp && isReady(pod) && isAvailable(pod, minReadySeconds, this.#tools.clock.now())
+      !pod.metadata.deletionTimestamp &&
+      pod.status?.phase === 'Running' &&
+      isReady(pod) &&
+      isAvailable(pod, minReadySeconds, this.#tools.clock.now())
     );
   }
 }
