@@ -19,6 +19,7 @@ import { deployment } from './deployment.ts';
 import { disruption } from './disruption.ts';
 import { endpoints } from './endpoints.ts';
 import { endpointslice } from './endpointslice.ts';
+import { endpointsliceMirroring } from './endpointslice-mirroring.ts';
 import { garbagecollector } from './garbagecollector.ts';
 import { job } from './job.ts';
 import { namespace } from './namespace.ts';
@@ -77,6 +78,7 @@ const controllers = (config: KubeControllerManagerConfig): readonly (readonly [a
   ['pvc-protection-controller', pvcProtection],
   ['pv-protection-controller', pvProtection],
   ['endpointslice-controller', endpointslice],
+  ['endpointslicemirroring-controller', endpointsliceMirroring],
   ['endpoint-controller', endpoints],
   ['generic-garbage-collector', garbagecollector],
   ['pod-garbage-collector', podgc()],

@@ -2,14 +2,43 @@
 // https://kubernetes.io/docs/concepts/policy/resource-quotas/
 
 import type { ApiObject, ResourceQuota } from '../api/api.ts';
-import { claimUsage, isInScope, isNotFound, podUsage, serviceUsage, sumUsage, type Usage } from '../api/api.ts';
+import {
+  claimUsage,
+  isInScope,
+  isNotFound,
+  podUsage,
+  resources,
+  serviceUsage,
+  sumUsage,
+  type Usage,
+} from '../api/api.ts';
 import { type Controller, keyOf, own, type ResourceName, type Tools, type Watch } from '../client/client.ts';
 import { deepEqual } from '../machinery/equal.ts';
 import { canonicalQuantity, compareQuantities } from '../machinery/quantity.ts';
 import { discover } from './discovery.ts';
 
-/** Counts of kinds that are not watched here are taken anew this often. */
 const resyncMs = 300_000;
+/** Quotas that count kinds without a watch here are recounted this often. */
+const recountMs = 10_000;
+
+/** Counted from the caches. Other controllers watch all of them anyway, so their watch costs nothing more. */
+const counted = [
+  'configmaps',
+  'secrets',
+  'resourcequotas',
+  'replicationcontrollers',
+  'serviceaccounts',
+  'endpoints',
+  'deployments',
+  'replicasets',
+  'statefulsets',
+  'daemonsets',
+  'controllerrevisions',
+  'jobs',
+  'cronjobs',
+  'poddisruptionbudgets',
+  'endpointslices',
+] as const satisfies readonly ResourceName[];
 
 const quotasOf = (resource: ResourceName, matters?: Watch['matters']): Watch => ({
   resource,
@@ -30,18 +59,17 @@ export const resourcequota: Controller = {
     quotasOf('pods', isNews),
     quotasOf('services', isNews),
     quotasOf('persistentvolumeclaims', isNews),
-    quotasOf('configmaps', () => false),
-    quotasOf('secrets', () => false),
+    ...counted.filter((resource) => resource !== 'resourcequotas').map((resource) => quotasOf(resource, () => false)),
   ],
   async reconcile(key, tools) {
     const quota = tools.lister('resourcequotas').get(key);
     if (!quota || quota.metadata.deletionTimestamp) return;
     const hard = quota.spec.hard ?? {};
-    const usage = await usageOf(quota, tools);
+    const { usage, complete } = await usageOf(quota, tools);
     const used = Object.fromEntries(Object.keys(hard).map((name) => [name, canonicalQuantity(usage[name] ?? '0')]));
     if (!same(hard, quota.status?.hard) || !same(used, quota.status?.used))
       await tools.client.update('resourcequotas', { ...quota, status: { hard, used } }, { subresource: 'status' });
-    return { after: resyncMs };
+    return { after: complete ? resyncMs : recountMs };
   },
 };
 
@@ -49,44 +77,43 @@ const same = (a: Readonly<Record<string, string>>, b: Readonly<Record<string, st
   Object.keys(a).length === Object.keys(b ?? {}).length &&
   Object.entries(a).every(([name, value]) => b?.[name] !== undefined && compareQuantities(value, b[name]) === 0);
 
-async function usageOf(quota: ResourceQuota, tools: Tools): Promise<Usage> {
+/** `complete` says that a watch will tell of every change to the usage. */
+async function usageOf(quota: ResourceQuota, tools: Tools): Promise<{ usage: Usage; complete: boolean }> {
   const { lister } = tools;
   const { namespace = '' } = quota.metadata;
   const pods = lister('pods')
     .list(namespace)
     .filter((pod) => isInScope(quota, pod));
   const scoped = (quota.spec.scopes?.length ?? 0) > 0 || quota.spec.scopeSelector !== undefined;
-  if (scoped) return sumUsage(pods.map(podUsage));
-  const count = (resource: ResourceName) => {
+  if (scoped) return { usage: sumUsage(pods.map(podUsage)), complete: true };
+  const count = (resource: (typeof counted)[number]): Usage => {
     const size = String(lister(resource).list(namespace).length);
-    return { [resource]: size, [`count/${resource}`]: size };
+    const { group } = resources[resource];
+    const qualified = `count/${resource}${group && `.${group}`}`;
+    return group ? { [qualified]: size } : { [resource]: size, [qualified]: size };
   };
-  const known = sumUsage([
+  const watched = sumUsage([
     ...pods.map(podUsage),
     ...lister('services').list(namespace).map(serviceUsage),
     ...lister('persistentvolumeclaims').list(namespace).map(claimUsage),
-    ...(['configmaps', 'secrets', 'resourcequotas'] as const).map(count),
+    ...counted.map(count),
   ]);
-  return { ...(await countOthers(quota, known, tools)), ...known };
+  const others = Object.keys(quota.spec.hard ?? {}).filter((name) => !(name in watched) && name.startsWith('count/'));
+  if (others.length === 0) return { usage: watched, complete: true };
+  return { usage: { ...(await countOthers(others, namespace, tools)), ...watched }, complete: false };
 }
 
-/** count/RESOURCE.GROUP for any kind, and replicationcontrollers: asked of the server. */
-async function countOthers(quota: ResourceQuota, known: Usage, { client }: Tools): Promise<Usage> {
-  const wanted = Object.keys(quota.spec.hard ?? {}).filter(
-    (name) => !(name in known) && (name.startsWith('count/') || name === 'replicationcontrollers'),
-  );
-  if (wanted.length === 0) return {};
-  const { resources } = await discover(client);
+/** Counts objects of any other kind by asking the server. `names` are count/RESOURCE.GROUP. */
+async function countOthers(names: readonly string[], namespace: string, { client }: Tools): Promise<Usage> {
+  const { resources: served } = await discover(client);
   const usage: Usage = {};
-  for (const name of wanted) {
+  for (const name of names) {
     const [plural, ...group] = name.replace('count/', '').split('.');
-    const resource = resources.find(
-      (one) => one.resource === plural && one.group === group.join('.') && one.namespaced,
-    );
+    const resource = served.find((one) => one.resource === plural && one.group === group.join('.') && one.namespaced);
     if (!resource) continue;
     try {
       const { items, remainingItemCount = 0 } = await client.list(resource, {
-        namespace: quota.metadata.namespace,
+        namespace,
         limit: 1,
       });
       usage[name] = String(items.length + remainingItemCount);
