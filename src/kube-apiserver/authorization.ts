@@ -1,14 +1,16 @@
 // Who may do what. Authorizers are asked in order; the first that allows or denies decides, and silence denies.
 
 import { forbidden } from '../api/api.ts';
+import { type FieldRequirement, parseFieldSelector } from '../machinery/field-selector.ts';
+import { pathSegmentFaults } from '../machinery/names.ts';
 import type { RequestInfo, Stage, UserInfo } from './request.ts';
 import { failure } from './status.ts';
 
 /** Also what a SubjectAccessReview asks about. */
 export interface Attributes extends RequestInfo {
   readonly user: UserInfo;
-  readonly labelSelector?: string;
-  readonly fieldSelector?: string;
+  /** What a list, watch or deletecollection selects by, where that can be read. */
+  readonly fieldSelector?: readonly FieldRequirement[];
 }
 
 export interface Decision {
@@ -21,6 +23,7 @@ export interface Rules {
   readonly resourceRules: readonly object[];
   readonly nonResourceRules: readonly object[];
   readonly incomplete?: boolean;
+  readonly evaluationError?: string;
 }
 
 export interface Authorizer {
@@ -45,13 +48,11 @@ export async function decide(authorizers: readonly Authorizer[], attributes: Att
 
 export const authorize: Stage = async (request, next) => {
   const { user, info, query } = request;
-  const labelSelector = query.get('labelSelector');
-  const fieldSelector = query.get('fieldSelector');
+  const fieldSelector = selects.has(info.verb) ? requirementsOf(query.get('fieldSelector')) : undefined;
   const attributes = {
     ...info,
-    name: info.name || nameSelected(info.verb, fieldSelector),
+    name: info.name || nameSelected(fieldSelector),
     user,
-    ...(labelSelector && { labelSelector }),
     ...(fieldSelector && { fieldSelector }),
   };
   const { decision, reason } = await decide(request.server.authorizers, attributes);
@@ -59,10 +60,22 @@ export const authorize: Stage = async (request, next) => {
   throw refusal(attributes, reason);
 };
 
+const selects = new Set(['list', 'watch', 'deletecollection']);
+
+/** Undefined for a selector that cannot be read: it is refused later, and gives no rights now. */
+function requirementsOf(text: string | null): readonly FieldRequirement[] | undefined {
+  if (!text) return undefined;
+  try {
+    return parseFieldSelector(text).requirements;
+  } catch {
+    return undefined;
+  }
+}
+
 /** A list or watch of one name alone is judged as one of that name: rules with resourceNames may allow it. */
-function nameSelected(verb: string, fieldSelector: string | null): string {
-  if (!fieldSelector || !['list', 'watch', 'deletecollection'].includes(verb)) return '';
-  return /(?:^|,)metadata\.name==?([^,=!]+)/.exec(fieldSelector)?.[1] ?? '';
+function nameSelected(requirements: readonly FieldRequirement[] | undefined): string {
+  const name = requirements?.find(({ field, operator }) => field === 'metadata.name' && operator === '=')?.value ?? '';
+  return pathSegmentFaults(name).length ? '' : name;
 }
 
 /** The 403 as Kubernetes words it. */

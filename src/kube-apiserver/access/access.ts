@@ -53,7 +53,7 @@ export function createAccess({ clock, random, signingKey, issuer }: AccessOption
       const pods = createInformer(context, 'pods');
       informers = [...Object.values(sources), pods];
       await Promise.all(informers.map((informer) => informer.synced()));
-      authorizers.push(nodeAuthorizer(pods), rbac(sources));
+      authorizers.push(nodeAuthorizer(pods, reader), rbac(sources));
     },
     stop: async () => void (await Promise.all(informers.map((informer) => informer.stop()))),
   };

@@ -1,149 +1,228 @@
 // What kubelets may do: their own node, its pods, and what those pods refer to.
 // https://kubernetes.io/docs/reference/access-authn-authz/node/
 
-import type { Pod, PolicyRule } from '../../api/api.ts';
-import type { Informer } from '../../client/client.ts';
+import { isNotFound, type PersistentVolume, type Pod, type PolicyRule } from '../../api/api.ts';
+import type { Client, Informer } from '../../client/client.ts';
 import type { Attributes, Authorizer, Decision } from '../authorization.ts';
 import type { UserInfo } from '../request.ts';
+import { claimsOf, configMapsOf, resourceClaimsOf, secretsOf, secretsOfVolume } from './pod-references.ts';
 import { allows } from './rbac.ts';
 
 const prefix = 'system:node:';
+const mirrorAnnotation = 'kubernetes.io/config.mirror';
 
-/** The node that a user is, undefined for everybody else. */
+/** The node that a user is ('': a node, but not which), undefined for everybody else. */
 export function nodeOf({ name, groups }: UserInfo): string | undefined {
   return name.startsWith(prefix) && groups.includes('system:nodes') ? name.slice(prefix.length) : undefined;
 }
 
-const rule = (group: string, resources: string[], verbs: string[]): PolicyRule => ({
-  apiGroups: [group],
+const rule = (groups: string[], resources: string[], verbs: string[]): PolicyRule => ({
+  apiGroups: groups,
   resources,
   verbs,
 });
 
+const reads = ['get', 'list', 'watch'];
+
 /** What every node may do without a look at the object. */
 const rules: readonly PolicyRule[] = [
-  rule('authentication.k8s.io', ['tokenreviews'], ['create']),
-  rule('authorization.k8s.io', ['subjectaccessreviews', 'localsubjectaccessreviews'], ['create']),
-  rule('', ['services'], ['get', 'list', 'watch']),
-  rule('', ['nodes'], ['create', 'update', 'patch']), // which one it may change: NodeRestriction
-  rule('', ['nodes/status'], ['update', 'patch']),
-  rule('', ['events'], ['create', 'update', 'patch']),
-  rule('', ['pods'], ['create', 'delete']),
-  rule('', ['pods/status'], ['update', 'patch']),
-  rule('', ['pods/eviction'], ['create']),
-  rule('certificates.k8s.io', ['certificatesigningrequests'], ['create', 'get', 'list', 'watch']),
-  rule('node.k8s.io', ['runtimeclasses'], ['get', 'list', 'watch']),
-  rule('storage.k8s.io', ['csidrivers'], ['get', 'list', 'watch']),
+  rule(['authentication.k8s.io'], ['tokenreviews'], ['create']),
+  rule(['authorization.k8s.io'], ['subjectaccessreviews', 'localsubjectaccessreviews'], ['create']),
+  rule([''], ['services'], reads),
+  rule(['', 'events.k8s.io'], ['events'], ['create', 'update', 'patch']),
+  rule([''], ['endpoints'], ['get']),
+  rule(['certificates.k8s.io'], ['certificatesigningrequests'], ['create', ...reads]),
+  rule(['storage.k8s.io'], ['csidrivers'], reads),
+  rule(['node.k8s.io'], ['runtimeclasses'], reads),
 ];
 
 const podsOfNode = 'node';
-const no = (reason?: string): Decision => ({ decision: 'no-opinion', ...(reason && { reason }) });
+const no = (reason = ''): Decision => ({ decision: 'no-opinion', ...(reason && { reason }) });
 const yes: Decision = { decision: 'allow' };
 
-export function nodeAuthorizer(pods: Informer<Pod>): Authorizer {
+/** What is asked for, by the node that asks. */
+interface Question extends Attributes {
+  readonly node: string;
+}
+
+type Answer = Decision | Promise<Decision>;
+
+/** Pods are followed; volumes and what else is seldom asked for is read from the API server's own caches. */
+export function nodeAuthorizer(pods: Informer<Pod>, client: () => Client): Authorizer {
   pods.addIndex(podsOfNode, (pod) => (pod.spec.nodeName ? [pod.spec.nodeName] : []));
-
-  const related = (node: string, { namespace, name }: Attributes, refers: (pod: Pod) => boolean): Decision =>
-    pods.by(podsOfNode, node).some((pod) => pod.metadata.namespace === namespace && refers(pod)) && name
-      ? yes
-      : no(`no relationship found between node '${node}' and this object`);
-
-  function readObject(node: string, attributes: Attributes, refers: (pod: Pod, name: string) => boolean): Decision {
-    const { verb, name } = attributes;
-    if (!['get', 'list', 'watch'].includes(verb)) return no(`can only read resources of this type`);
-    if (!name) return no('can only read namespaced object of this type');
-    return related(node, attributes, (pod) => refers(pod, name));
-  }
-
-  /** Since 1.34 a node sees its own pods alone (KEP-4601). */
-  function readPods(node: string, attributes: Attributes): Decision {
-    const { verb, name, fieldSelector = '' } = attributes;
-    if (verb === 'get') return related(node, attributes, (pod) => pod.metadata.name === name);
-    return fieldSelector.split(',').some((part) => /^spec\.nodeName==?(.+)$/.exec(part)?.[1] === node)
-      ? yes
-      : no(`can only list/watch pods with spec.nodeName field selector`);
-  }
-
+  const resources = subdivided(pods, client);
   return {
     name: 'Node',
-    authorize(attributes): Decision {
+    authorize(attributes): Answer {
       const node = nodeOf(attributes.user);
-      if (node === undefined || !attributes.isResource) return no();
-      const { group, resource, subresource, verb, name, namespace } = attributes;
-      if (group === '' && subresource === '') {
-        if (resource === 'secrets') return readObject(node, attributes, refersToSecret);
-        if (resource === 'configmaps') return readObject(node, attributes, refersToConfigMap);
-        if (resource === 'pods' && reads.includes(verb)) return readPods(node, attributes);
-        if (resource === 'nodes' && reads.includes(verb)) return readNode(node, name);
-        if (resource === 'persistentvolumeclaims') return readObject(node, attributes, refersToClaim);
-        if (resource === 'serviceaccounts')
-          return readObject(node, attributes, (pod, account) => pod.spec.serviceAccountName === account);
-      }
-      if (group === '' && resource === 'serviceaccounts' && subresource === 'token')
-        return verb === 'create'
-          ? related(node, attributes, (pod) => pod.spec.serviceAccountName === name)
-          : no('can only create tokens for individual service accounts');
-      if (group === 'coordination.k8s.io' && resource === 'leases') return lease(node, verb, namespace, name);
-      if (group === 'storage.k8s.io' && resource === 'csinodes')
-        return !name || name === node ? yes : no('can only access CSINode with the same name as the requesting node');
+      if (node === undefined) return no();
+      if (!node) return no(`unknown node for user ${JSON.stringify(attributes.user.name)}`);
+      const { isResource, group, resource } = attributes;
+      const own = isResource ? resources[group ? `${resource}.${group}` : resource] : undefined;
+      if (own) return own({ ...attributes, node });
       return rules.some((r) => allows(r, attributes)) ? yes : no();
     },
+    // What a node may do depends on its pods, and is not listed.
+    rulesFor: (user) => ({
+      resourceRules: [],
+      nonResourceRules: [],
+      ...(nodeOf(user) !== undefined && {
+        incomplete: true,
+        evaluationError: 'node authorizer does not support user rule resolution',
+      }),
+    }),
   };
 }
 
-const reads = ['get', 'list', 'watch'];
+/** Resources that nodes have no common right to, with who may do what. */
+function subdivided(pods: Informer<Pod>, client: () => Client): Readonly<Record<string, (q: Question) => Answer>> {
+  const has = (names: Iterable<string>, name: string): boolean => {
+    for (const candidate of names) if (candidate === name) return true;
+    return false;
+  };
+  /** Pods of the node in a namespace. Mirror pods refer to nothing: the kubelet made them itself. */
+  const podsOn = (node: string, namespace: string) =>
+    pods
+      .by(podsOfNode, node)
+      .filter(
+        ({ metadata }) => metadata.namespace === namespace && !(mirrorAnnotation in (metadata.annotations ?? {})),
+      );
+  const refer = (node: string, namespace: string, name: string, namesOf: (pod: Pod) => Iterable<string>) =>
+    podsOn(node, namespace).some((pod) => has(namesOf(pod), name));
+  const byPod =
+    (namesOf: (pod: Pod) => Iterable<string>) =>
+    (q: Question): Decision =>
+      related(q, refer(q.node, q.namespace, q.name, namesOf));
+  const isPod = (q: Question): Decision =>
+    related(
+      q,
+      pods.by(podsOfNode, q.node).some((p) => p.metadata.name === q.name && p.metadata.namespace === q.namespace),
+    );
+  const boundTo = (node: string, { spec }: PersistentVolume): boolean =>
+    !!spec.claimRef && refer(node, spec.claimRef.namespace ?? '', spec.claimRef.name ?? '', claimsOf);
 
-function readNode(node: string, name: string): Decision {
-  if (name === node) return yes;
-  return no(`node '${node}' cannot read ${name ? `'${name}'` : 'all nodes'}, only its own Node object`);
+  async function secret(q: Question): Promise<Decision> {
+    const direct = byPod(secretsOf)(q);
+    if (direct.decision === 'allow') return direct;
+    const volumes = await client().list('persistentvolumes');
+    const key = `${q.namespace}/${q.name}`;
+    return related(
+      q,
+      volumes.items.some((volume) => has(secretsOfVolume(volume), key) && boundTo(q.node, volume)),
+    );
+  }
+  const found = <T>(read: Promise<T>) => read.catch((error) => (isNotFound(error) ? undefined : Promise.reject(error)));
+  const volume = async (q: Question): Promise<Decision> => {
+    const object = await found(client().get('persistentvolumes', { name: q.name }));
+    return related(q, !!object && boundTo(q.node, object));
+  };
+  const attachment = async (q: Question): Promise<Decision> => {
+    const object = await found(client().get('volumeattachments', { name: q.name }));
+    return related(q, object?.spec.nodeName === q.node);
+  };
+  const slice = async (q: Question): Promise<Decision> => {
+    const object = await found(client().get('resourceslices', { name: q.name }));
+    return related(q, object?.spec.nodeName === q.node);
+  };
+  const accounts = byPod((pod) => [pod.spec.serviceAccountName ?? '']);
+  return {
+    secrets: (q) => readNamespaced(q, secret),
+    configmaps: (q) => readNamespaced(q, byPod(configMapsOf)),
+    persistentvolumeclaims: (q) =>
+      q.subresource === 'status' ? updateStatus(q, byPod(claimsOf)) : readOne(q, byPod(claimsOf)),
+    persistentvolumes: (q) => readOne(q, volume),
+    'resourceclaims.resource.k8s.io': (q) => readOne(q, byPod(resourceClaimsOf)),
+    'volumeattachments.storage.k8s.io': (q) => readOne(q, attachment),
+    serviceaccounts: (q) =>
+      q.verb === 'get' && !q.subresource ? readNamespaced(q, accounts) : createToken(q, accounts),
+    'leases.coordination.k8s.io': lease,
+    'csinodes.storage.k8s.io': csiNode,
+    'resourceslices.resource.k8s.io': (q) => resourceSlice(q, slice),
+    nodes: ownNode,
+    pods: (q) => podRequest(q, isPod),
+    'podcertificaterequests.certificates.k8s.io': () => no(),
+  };
 }
 
-const leaseVerbs = ['get', 'create', 'update', 'patch', 'delete'];
+const related = ({ node }: Question, is: boolean): Decision =>
+  is ? yes : no(`no relationship found between node '${node}' and this object`);
 
-function lease(node: string, verb: string, namespace: string, name: string): Decision {
-  if (!leaseVerbs.includes(verb)) return no('can only get, create, update, patch, or delete a node lease');
+type Check = (q: Question) => Answer;
+
+const named = (q: Question, check: Check): Answer => (q.name ? check(q) : no('No Object name found'));
+
+function readNamespaced(q: Question, check: Check): Answer {
+  if (!reads.includes(q.verb)) return no('can only read resources of this type');
+  if (q.subresource) return no('cannot read subresource');
+  if (!q.namespace) return no('can only read namespaced object of this type');
+  return named(q, check);
+}
+
+function readOne(q: Question, check: Check): Answer {
+  if (q.verb !== 'get') return no('can only get individual resources of this type');
+  if (q.subresource) return no('cannot get subresource');
+  return named(q, check);
+}
+
+const updateStatus = (q: Question, check: Check): Answer =>
+  q.verb === 'update' || q.verb === 'patch' ? named(q, check) : no('can only get/update/patch this type');
+
+function createToken(q: Question, check: Check): Answer {
+  if (q.verb !== 'create' || !q.name) return no('can only create tokens for individual service accounts');
+  if (q.subresource !== 'token') return no('can only create token subresource of serviceaccount');
+  return check(q);
+}
+
+const keeps = ['get', 'create', 'update', 'patch', 'delete'];
+
+/** The name is not known when one is created: NodeRestriction looks at it then. */
+function lease({ verb, namespace, name, node }: Question): Decision {
+  if (!keeps.includes(verb)) return no('can only get, create, update, patch, or delete a node lease');
   if (namespace !== 'kube-node-lease') return no('can only access leases in the "kube-node-lease" system namespace');
   if (verb !== 'create' && name !== node)
     return no('can only access node lease with the same name as the requesting node');
   return yes;
 }
 
-const allContainers = ({ spec }: Pod) => [
-  ...spec.containers,
-  ...(spec.initContainers ?? []),
-  ...(spec.ephemeralContainers ?? []),
-];
-
-function refersToSecret({ spec }: Pod, name: string): boolean {
-  return (
-    (spec.imagePullSecrets?.some((s) => s.name === name) ?? false) ||
-    allContainers({ spec } as Pod).some(
-      (c) =>
-        c.env?.some((e) => e.valueFrom?.secretKeyRef?.name === name) ||
-        c.envFrom?.some((e) => e.secretRef?.name === name),
-    ) ||
-    (spec.volumes?.some(
-      (v) => v.secret?.secretName === name || v.projected?.sources?.some((s) => s.secret?.name === name),
-    ) ??
-      false)
-  );
+function csiNode({ verb, subresource, name, node }: Question): Decision {
+  if (!keeps.includes(verb)) return no('can only get, create, update, patch, or delete a CSINode');
+  if (subresource) return no('cannot authorize CSINode subresources');
+  if (verb !== 'create' && name !== node)
+    return no('can only access CSINode with the same name as the requesting node');
+  return yes;
 }
 
-function refersToConfigMap({ spec }: Pod, name: string): boolean {
-  return (
-    allContainers({ spec } as Pod).some(
-      (c) =>
-        c.env?.some((e) => e.valueFrom?.configMapKeyRef?.name === name) ||
-        c.envFrom?.some((e) => e.configMapRef?.name === name),
-    ) ||
-    (spec.volumes?.some(
-      (v) => v.configMap?.name === name || v.projected?.sources?.some((s) => s.configMap?.name === name),
-    ) ??
-      false)
-  );
+const selectsNode = ({ fieldSelector = [], node }: Question): boolean =>
+  fieldSelector.some(({ field, operator, value }) => field === 'spec.nodeName' && operator === '=' && value === node);
+
+function resourceSlice(q: Question, check: Check): Answer {
+  if (q.subresource) return no('cannot authorize ResourceSlice subresources');
+  if (q.verb === 'create') return yes; // NodeRestriction looks at the object
+  if (['get', 'update', 'patch', 'delete'].includes(q.verb)) return named(q, check);
+  if (!['watch', 'list', 'deletecollection'].includes(q.verb))
+    return no(
+      'only the following verbs are allowed for a ResourceSlice: get, watch, list, create, update, patch, delete, deletecollection',
+    );
+  return selectsNode(q) ? yes : no('can only list/watch/deletecollection resourceslices with nodeName field selector');
 }
 
-const refersToClaim = ({ spec, metadata }: Pod, name: string): boolean =>
-  spec.volumes?.some(
-    (v) => v.persistentVolumeClaim?.claimName === name || (v.ephemeral && `${metadata.name}-${v.name}` === name),
-  ) ?? false;
+function ownNode({ verb, subresource, name, node }: Question): Decision {
+  if (subresource === 'status') return verb === 'update' || verb === 'patch' ? yes : no();
+  if (subresource) return no();
+  if (['create', 'update', 'patch'].includes(verb)) return yes; // which one: NodeRestriction
+  if (!reads.includes(verb)) return no();
+  if (name === node) return yes;
+  return no(`node '${node}' cannot read ${name ? `'${name}'` : 'all nodes'}, only its own Node object`);
+}
+
+function podRequest(q: Question, check: Check): Answer {
+  const { verb, subresource } = q;
+  if (subresource === 'status') return verb === 'update' || verb === 'patch' ? yes : no();
+  if (subresource === 'eviction') return verb === 'create' ? yes : no();
+  if (subresource) return no();
+  if (verb === 'create' || verb === 'delete') return yes; // which ones: NodeRestriction
+  if (verb === 'get') return readOne(q, check);
+  if (!reads.includes(verb)) return no();
+  if (selectsNode(q)) return yes;
+  return q.name ? check(q) : no('can only list/watch pods with spec.nodeName field selector');
+}
