@@ -11,11 +11,14 @@ import {
   destroyNativeRuntime,
 } from '../container-runtime/container-runtime.ts';
 import { removeServices } from '../kube-proxy/kube-proxy.ts';
+import { unmountVolumes } from '../kubelet/kubelet.ts';
 import type { Assembly, Environment } from './assembly.ts';
 import { type ClusterConfig, machineName, type RuntimeKind } from './config.ts';
 
 /** State of the native runtime: its sockets need a short path. */
 const runtimeRoot = (nodeDirectory: string) => path.join(nodeDirectory, 'rt');
+
+export const kubeletRoot = (nodeDirectory: string): string => path.join(nodeDirectory, 'kubelet');
 
 /** Images are shared by the nodes of a cluster. */
 export const imageDirectory = (config: Pick<ClusterConfig, 'dataDirectory'>): string =>
@@ -96,6 +99,7 @@ export async function clearRuntime(
     await runtime.destroyAll?.().finally(() => runtime.close());
   }
   await destroyNativeRuntime({ root: runtimeRoot(nodeDirectory), ...environment });
+  await unmountVolumes(kubeletRoot(nodeDirectory));
 }
 
 /** Removes what brought services to pods on this machine. */

@@ -1,9 +1,9 @@
 // From a pod's spec to what the runtime is asked for.
 
 import { createHash } from 'node:crypto';
-import { chmod, mkdir, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import type { Container, Pod } from '../api/api.ts';
+import type { Container, Pod, VolumeMount } from '../api/api.ts';
 import type {
   ContainerConfig,
   ContainerSecurity,
@@ -16,6 +16,8 @@ import { hashLabel } from './pod-actions.ts';
 import { containerNameLabel, podNameLabel, podNamespaceLabel, podUidLabel } from './pod-cache.ts';
 import { containerResources, podCgroup } from './resources.ts';
 import type { KubeletTools } from './tools.ts';
+import { bindSubPath, createSubPath, type SubPath } from './volumes/sub-paths.ts';
+import { type MountedVolume, podDirectories } from './volumes/volumes.ts';
 
 /** Tells definitions of one container apart: what would need a restart to change. */
 export const hashOf = (container: Container): string =>
@@ -24,7 +26,7 @@ export const hashOf = (container: Container): string =>
     .digest('hex')
     .slice(0, 16);
 
-export const podDirectory = (root: string, uid: string): string => path.join(root, 'pods', uid);
+export const podDirectory = (root: string, uid: string): string => podDirectories(root, uid).disk;
 
 export const logDirectory = (root: string, pod: Pod): string =>
   path.join(root, `${pod.metadata.namespace}_${pod.metadata.name}_${pod.metadata.uid}`);
@@ -104,15 +106,15 @@ export interface ContainerInputs {
   readonly attempt: number;
   readonly image: Image;
   readonly environment: readonly Variable[];
-  /** Volume name to host path. */
-  readonly volumes: ReadonlyMap<string, string>;
+  /** By volume name. */
+  readonly volumes: ReadonlyMap<string, MountedVolume>;
   readonly podIPs: readonly string[];
 }
 
 /** Throws ConfigError. Makes the files that are mounted: /etc/hosts and the termination log. */
 export async function containerConfig(
   inputs: ContainerInputs,
-  tools: Pick<KubeletTools, 'config'>,
+  tools: Pick<KubeletTools, 'config' | 'logger'>,
 ): Promise<ContainerConfig> {
   const { pod, container, attempt, environment } = inputs;
   const variables = new Map(environment.map(({ key, value }) => [key, value]));
@@ -179,19 +181,18 @@ function mustNotBeRoot(pod: Pod, container: Container, user: number | undefined,
 
 const propagation = { None: 'private', HostToContainer: 'hostToContainer', Bidirectional: 'bidirectional' } as const;
 
-async function mountsOf(inputs: ContainerInputs, { config }: Pick<KubeletTools, 'config'>): Promise<Mount[]> {
-  const { pod, container, volumes, environment } = inputs;
-  const variables = new Map(environment.map(({ key, value }) => [key, value]));
+async function mountsOf(inputs: ContainerInputs, tools: Pick<KubeletTools, 'config' | 'logger'>): Promise<Mount[]> {
+  const { pod, container, volumes } = inputs;
+  const { config } = tools;
   const mounts: Mount[] = [];
-  for (const mount of container.volumeMounts ?? []) {
-    const base = volumes.get(mount.name);
-    if (base === undefined)
+  for (const [index, mount] of (container.volumeMounts ?? []).entries()) {
+    const volume = volumes.get(mount.name);
+    if (volume === undefined)
       throw new ConfigError(`cannot find volume "${mount.name}" to mount into container "${container.name}"`);
-    const subPath = mount.subPathExpr ? expand(mount.subPathExpr, variables) : mount.subPath;
     mounts.push({
-      hostPath: subPath ? await subPathOf(base, subPath, config.usesFilesystem) : base,
+      hostPath: await hostPathOf(inputs, mount, index, volume.path, tools),
       containerPath: path.posix.isAbsolute(mount.mountPath) ? mount.mountPath : `/${mount.mountPath}`,
-      readOnly: mount.readOnly ?? false,
+      readOnly: (mount.readOnly ?? false) || volume.readOnly,
       propagation: propagation[(mount.mountPropagation ?? 'None') as keyof typeof propagation],
     });
   }
@@ -203,23 +204,61 @@ async function mountsOf(inputs: ContainerInputs, { config }: Pick<KubeletTools, 
   return mounts;
 }
 
-async function subPathOf(base: string, subPath: string, usesFilesystem: boolean): Promise<string> {
-  const target = path.resolve(base, subPath);
-  if (path.isAbsolute(subPath) || !`${target}/`.startsWith(`${base}/`))
-    throw new ConfigError(`subPath ${subPath} must stay within its volume`);
-  // What exists (a file of a ConfigMap, say) is mounted as it is; what does not becomes a directory.
-  if (usesFilesystem) await mkdir(target, { recursive: true, mode: 0o750 }).catch(() => {});
-  return target;
+/** The volume, or the part of it that subPath names. Errors do not tell how the host's files look. */
+async function hostPathOf(
+  { pod, container, environment }: ContainerInputs,
+  mount: VolumeMount,
+  index: number,
+  volumePath: string,
+  { config, logger }: Pick<KubeletTools, 'config' | 'logger'>,
+): Promise<string> {
+  const subPath = mount.subPathExpr ? expandSubPath(mount.subPathExpr, environment) : mount.subPath;
+  if (!subPath) return volumePath;
+  if (path.isAbsolute(subPath)) throw new ConfigError(`error SubPath \`${subPath}\` must not be an absolute path`);
+  if (subPath.split('/').includes('..'))
+    throw new ConfigError(`unable to provision SubPath \`${subPath}\`: must not contain '..'`);
+  if (!config.usesFilesystem) return path.join(volumePath, subPath);
+  const sub: SubPath = {
+    podDirectory: podDirectory(config.rootDirectory, pod.metadata.uid),
+    volumeName: mount.name,
+    volumePath,
+    containerName: container.name,
+    index,
+    subPath,
+  };
+  const where = `for volumeMount "${mount.name}" of container "${container.name}"`;
+  const fail = (message: string) => (error: unknown) => {
+    logger.warn('subPath refused', { pod: pod.metadata.name, subPath, error: String(error) });
+    throw new ConfigError(`${message} ${where}`);
+  };
+  await createSubPath(sub).catch(fail('failed to create subPath directory'));
+  return bindSubPath(sub).catch(fail('failed to prepare subPath'));
+}
+
+/** Every variable of a subPathExpr must be set. */
+function expandSubPath(text: string, environment: readonly Variable[]): string {
+  const variables = new Map(environment.map(({ key, value }) => [key, value]));
+  for (const [, escaped, name] of text.matchAll(/\$(?:(\$)|\(([^)]*)\))/g))
+    if (!escaped && !variables.has(name)) throw new ConfigError(`missing value for "${name}"`);
+  return expand(text, variables);
 }
 
 /** https://kubernetes.io/docs/tasks/network/customize-hosts-file-for-pods/ */
 async function hostsMount({ pod, podIPs }: ContainerInputs, directory: string, clusterDomain: string): Promise<Mount> {
   const hostPath = path.join(directory, 'etc-hosts');
-  if (pod.spec.hostNetwork && !pod.spec.hostAliases?.length)
-    return { hostPath: '/etc/hosts', containerPath: '/etc/hosts', readOnly: false };
+  const text = pod.spec.hostNetwork
+    ? `# Kubernetes-managed hosts file (host network).\n${await readFile('/etc/hosts', 'utf8').catch(() => '')}`
+    : `# Kubernetes-managed hosts file.\n${podHosts(pod, podIPs, clusterDomain)}`;
+  const aliases = (pod.spec.hostAliases ?? []).map((alias) => [alias.ip, ...(alias.hostnames ?? [])].join('\t'));
+  const added = aliases.length > 0 ? `\n# Entries added by HostAliases.\n${aliases.join('\n')}\n` : '';
+  await mkdir(directory, { recursive: true, mode: 0o750 });
+  await writeFile(hostPath, text + added, { mode: 0o644 });
+  return { hostPath, containerPath: '/etc/hosts', readOnly: false };
+}
+
+function podHosts(pod: Pod, podIPs: readonly string[], clusterDomain: string): string {
   const domain = domainOf(pod, clusterDomain);
   const lines = [
-    '# Kubernetes-managed hosts file.',
     '127.0.0.1\tlocalhost',
     '::1\tlocalhost ip6-localhost ip6-loopback',
     'fe00::0\tip6-localnet',
@@ -227,12 +266,8 @@ async function hostsMount({ pod, podIPs }: ContainerInputs, directory: string, c
     'fe00::1\tip6-allnodes',
     'fe00::2\tip6-allrouters',
     ...podIPs.map((ip) => [ip, domain, hostnameOf(pod)].filter(Boolean).join('\t')),
-    ...(pod.spec.hostAliases?.length ? ['', '# Entries added by HostAliases.'] : []),
-    ...(pod.spec.hostAliases ?? []).map((alias) => [alias.ip, ...(alias.hostnames ?? [])].join('\t')),
   ];
-  await mkdir(directory, { recursive: true });
-  await writeFile(hostPath, `${lines.join('\n')}\n`, { mode: 0o644 });
-  return { hostPath, containerPath: '/etc/hosts', readOnly: false };
+  return `${lines.join('\n')}\n`;
 }
 
 /** Where a container leaves its last words; one file a run. */
@@ -241,7 +276,7 @@ export const terminationLogPath = (podDirectory: string, name: string, attempt: 
 
 async function terminationLogMount({ container, attempt }: ContainerInputs, directory: string): Promise<Mount> {
   const hostPath = terminationLogPath(directory, container.name, attempt);
-  await mkdir(path.dirname(hostPath), { recursive: true });
+  await mkdir(path.dirname(hostPath), { recursive: true, mode: 0o750 });
   await writeFile(hostPath, '', { mode: 0o666 });
   await chmod(hostPath, 0o666); // whoever the container runs as may write
   return { hostPath, containerPath: container.terminationMessagePath ?? '/dev/termination-log', readOnly: false };

@@ -16,8 +16,10 @@ import { type KubeletServer, startServer } from './server.ts';
 import { StatusManager } from './status-manager.ts';
 import { TokenCache } from './tokens.ts';
 import type { KubeletTools } from './tools.ts';
+import { prepareVolumes } from './volumes/volumes.ts';
 
 export type { KubeletConfig } from './config.ts';
+export { unmountVolumes } from './volumes/volumes.ts';
 
 export interface KubeletDependencies {
   readonly runtime: ContainerRuntime;
@@ -80,6 +82,7 @@ export async function startKubelet(
       ),
   };
 
+  if (config.usesFilesystem) await prepareVolumes(config.rootDirectory);
   const server: KubeletServer | undefined =
     tls && (await startServer(tools, () => [...workers.values()].map((w) => w.pod), context.metrics, tls));
   const keeper = new NodeKeeper(

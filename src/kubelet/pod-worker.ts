@@ -7,7 +7,7 @@ import type { ContainerStatus } from '../container-runtime/container-runtime.ts'
 import type { Timer } from '../machinery/clock.ts';
 import { Backoff, goDuration } from './backoff.ts';
 import { syncFrequencyMs } from './config.ts';
-import { hashOf, logDirectory, podDirectory, sandboxConfig } from './container-config.ts';
+import { hashOf, logDirectory, sandboxConfig } from './container-config.ts';
 import { LastWords } from './last-words.ts';
 import { removeLog } from './log-rotation.ts';
 import {
@@ -24,7 +24,7 @@ import { probeTarget } from './probe-handlers.ts';
 import { allocatableOf, graceOf, pullSecretsOf, StartError, startContainer } from './start-container.ts';
 import { killGrace, stopContainer, stopPod } from './stop-containers.ts';
 import type { KubeletTools } from './tools.ts';
-import { setUpVolumes, tearDownVolumes } from './volumes/volumes.ts';
+import { type MountedVolume, podDirectories, setUpVolumes, tearDownVolumes } from './volumes/volumes.ts';
 
 /** Restarts: 10 s, doubling, up to 5 min. */
 const restartBackoff = [10_000, 300_000] as const;
@@ -278,14 +278,15 @@ export class PodWorker {
   }
 
   /** Undefined when a volume cannot be made yet. */
-  async #volumes(): Promise<ReadonlyMap<string, string> | undefined> {
+  async #volumes(): Promise<ReadonlyMap<string, MountedVolume> | undefined> {
     const { config } = this.#tools;
     const { metadata, spec } = this.#pod;
     this.#volumesMs = this.#tools.clock.monotonic();
-    if (!config.usesFilesystem) return new Map((spec.volumes ?? []).map((v) => [v.name, `/simulated/${v.name}`]));
+    if (!config.usesFilesystem)
+      return new Map((spec.volumes ?? []).map((v) => [v.name, { path: `/simulated/${v.name}`, readOnly: false }]));
     const namespace = metadata.namespace ?? '';
     try {
-      return await setUpVolumes(this.#pod, podDirectory(config.rootDirectory, metadata.uid), {
+      return await setUpVolumes(this.#pod, podDirectories(config.rootDirectory, metadata.uid), {
         configMap: (name) => this.#tools.configMap(namespace, name),
         secret: (name) => this.#tools.secret(namespace, name),
         serviceAccountToken: (audience, seconds) => this.#tools.token(this.#pod, audience, seconds),
@@ -366,7 +367,7 @@ export class PodWorker {
     if (!this.#removedFromApi) {
       await this.#report();
       await tools.statuses.flushed(uid);
-      if (tools.config.usesFilesystem) await tearDownVolumes(podDirectory(tools.config.rootDirectory, uid));
+      if (tools.config.usesFilesystem) await tearDownVolumes(podDirectories(tools.config.rootDirectory, uid));
       try {
         await tools.client.delete('pods', { name, namespace }, { gracePeriodSeconds: 0, preconditions: { uid } });
       } catch (error) {
@@ -386,7 +387,7 @@ export class PodWorker {
       await tools.runtime.removePodSandbox(sandbox.id);
     }
     if (config.usesFilesystem) {
-      await tearDownVolumes(podDirectory(config.rootDirectory, this.#pod.metadata.uid));
+      await tearDownVolumes(podDirectories(config.rootDirectory, this.#pod.metadata.uid));
       await rm(logDirectory(config.podLogsDirectory, this.#pod), { recursive: true, force: true });
     }
     tools.images.forget(this.#pod.metadata.uid);

@@ -7,6 +7,7 @@ import { ConfigError, type EnvironmentSources, makeEnvironment } from './environ
 import { ImageError } from './images.ts';
 import { runHook } from './probe-handlers.ts';
 import type { KubeletTools } from './tools.ts';
+import type { MountedVolume } from './volumes/volumes.ts';
 
 /** Why the container does not run: what state.waiting says. */
 export class StartError extends Error {
@@ -24,7 +25,7 @@ export interface StartInputs {
   readonly attempt: number;
   readonly sandbox: Sandbox;
   readonly sandboxConfig: SandboxConfig;
-  readonly volumes: ReadonlyMap<string, string>;
+  readonly volumes: ReadonlyMap<string, MountedVolume>;
   readonly pullSecrets: readonly Secret[];
 }
 

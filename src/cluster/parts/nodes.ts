@@ -8,7 +8,7 @@ import { kubernetesVersion } from '../../kube-apiserver/kube-apiserver.ts';
 import { type KubeletConfig, type RunningKubelet, startKubelet } from '../../kubelet/kubelet.ts';
 import { firstAddresses } from '../addresses.ts';
 import { type Assembly, contextFor, identities, type NodeHandle } from '../assembly.ts';
-import { openRuntime } from '../runtime.ts';
+import { kubeletRoot, openRuntime } from '../runtime.ts';
 
 /** The port that Kubernetes gives the kubelet; the second node of a machine takes a free one. */
 const kubeletPort = 10250;
@@ -63,7 +63,7 @@ async function kubeletConfig({ config, directory }: Assembly, name: string): Pro
   const simulated = config.runtime === 'simulated';
   return {
     nodeName: name,
-    rootDirectory: path.join(root, 'kubelet'),
+    rootDirectory: kubeletRoot(root),
     podLogsDirectory: path.join(root, 'logs'),
     nodeIPs: [config.nodeIP],
     hostname: name,

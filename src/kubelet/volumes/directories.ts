@@ -1,77 +1,83 @@
 // emptyDir and hostPath.
 // https://kubernetes.io/docs/concepts/storage/volumes/#emptydir, #hostpath
 
-import { execFile } from 'node:child_process';
-import { chmod, chown, mkdir, stat, writeFile } from 'node:fs/promises';
+import { constants, type Stats } from 'node:fs';
+import { chmod, chown, lstat, mkdir, open, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { promisify } from 'node:util';
 import { bytes } from '../resources.ts';
+import { isMountPoint, mountMemory } from './mounts.ts';
+import { removeTree } from './remove-tree.ts';
 import { VolumeError, type VolumePlugin } from './volume.ts';
-
-const run = promisify(execFile);
 
 export const emptyDir: VolumePlugin = {
   source: 'emptyDir',
-  async setUp(volume, { directory, pod }) {
-    await mkdir(directory, { recursive: true });
-    if (volume.emptyDir!.medium === 'Memory' && !(await isMountPoint(directory))) {
-      const size = bytes(volume.emptyDir!.sizeLimit);
-      await run('mount', ['-t', 'tmpfs', '-o', size > 0 ? `size=${size}` : 'mode=0777', 'tmpfs', directory]);
-    }
+  async setUp(volume, { directory, pod, podDirectory }) {
+    const { medium, sizeLimit } = volume.emptyDir!;
+    if (medium?.startsWith('HugePages')) throw new VolumeError(`emptyDir medium ${medium} is not supported`);
+    const ready = path.join(podDirectory, 'plugins', 'kubernetes.io~empty-dir', volume.name, 'ready');
+    const inMemory = medium === 'Memory';
+    // Once it is made, its mode is the containers' own affair. What was in memory is gone after a restart of the machine.
+    if ((await exists(ready)) && (!inMemory || (await isMountPoint(directory)))) return directory;
+    await mkdir(directory, { recursive: true, mode: 0o750 });
+    if (inMemory && !(await isMountPoint(directory))) await mountMemory(directory, 0o777, bytes(sizeLimit));
     const group = pod.spec.securityContext?.fsGroup;
-    await chmod(directory, group === undefined ? 0o777 : 0o2777);
     if (group !== undefined) await chown(directory, -1, group);
+    await chmod(directory, group === undefined ? 0o777 : 0o2777);
+    await mkdir(path.dirname(ready), { recursive: true, mode: 0o750 });
+    await writeFile(ready, '', { mode: 0o640 });
     return directory;
   },
-  async tearDown(directory) {
-    if (await isMountPoint(directory)) await run('umount', [directory]);
-  },
+  // Containers may leave any number of files at any depth.
+  tearDown: removeTree,
 };
 
-async function isMountPoint(directory: string): Promise<boolean> {
-  const [own, parent] = await Promise.all([stat(directory), stat(path.dirname(directory))]).catch(() => [
-    undefined,
-    undefined,
-  ]);
-  return own !== undefined && own.dev !== parent!.dev;
-}
+const exists = (file: string): Promise<boolean> =>
+  lstat(file).then(
+    () => true,
+    () => false,
+  );
+
+type Check = readonly [name: string, matches: (found: Stats) => boolean];
+const isDirectory: Check = ['directory', (found) => found.isDirectory()];
+const isFile: Check = ['file', (found) => found.isFile()];
+
+const checks: Readonly<Record<string, Check>> = {
+  DirectoryOrCreate: isDirectory,
+  Directory: isDirectory,
+  FileOrCreate: isFile,
+  File: isFile,
+  Socket: ['socket file', (found) => found.isSocket()],
+  CharDevice: ['character device', (found) => found.isCharacterDevice()],
+  BlockDevice: ['block device', (found) => found.isBlockDevice()],
+};
 
 export const hostPath: VolumePlugin = {
   source: 'hostPath',
   async setUp(volume) {
-    const { path: target, type = '' } = volume.hostPath!;
+    const { path: target, type } = volume.hostPath!;
     const found = await stat(target).catch(() => undefined);
-    const refuse = (what: string) => new VolumeError(`hostPath type check failed: ${target} is not a ${what}`);
-    switch (type) {
-      case '':
-        if (!found) await mkdir(target, { recursive: true });
-        break;
-      case 'DirectoryOrCreate':
-        if (!found) await mkdir(target, { recursive: true, mode: 0o755 });
-        else if (!found.isDirectory()) throw refuse('directory');
-        break;
-      case 'FileOrCreate':
-        if (!found) await writeFile(target, '', { mode: 0o644 });
-        else if (!found.isFile()) throw refuse('file');
-        break;
-      case 'Directory':
-        if (!found?.isDirectory()) throw refuse('directory');
-        break;
-      case 'File':
-        if (!found?.isFile()) throw refuse('file');
-        break;
-      case 'Socket':
-        if (!found?.isSocket()) throw refuse('socket file');
-        break;
-      case 'CharDevice':
-        if (!found?.isCharacterDevice()) throw refuse('character device');
-        break;
-      case 'BlockDevice':
-        if (!found?.isBlockDevice()) throw refuse('block device');
-        break;
-      default:
-        throw new VolumeError(`unknown hostPath type "${type}"`);
+    if (!type) {
+      // No type, no check. The runtime makes what is missing.
+      if (!found) await mkdir(target, { recursive: true });
+      return target;
     }
+    const check = checks[type];
+    if (!check) throw new VolumeError(`${type} is an invalid volume type`);
+    if (!found && type === 'DirectoryOrCreate') await mkdir(target, { recursive: true, mode: 0o755 });
+    else if (!found && type === 'FileOrCreate') await makeFile(target);
+    else if (!found || !check[1](found))
+      throw new VolumeError(`hostPath type check failed: ${target} is not a ${check[0]}`);
     return target;
   },
 };
+
+/** Its directory must be there. A file that somebody else makes at the same time stays as it is. */
+async function makeFile(target: string): Promise<void> {
+  const handle = await open(target, constants.O_CREAT | constants.O_RDONLY | constants.O_NONBLOCK, 0o644).catch(
+    (error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT') throw new VolumeError(`open ${target}: no such file or directory`);
+      throw error;
+    },
+  );
+  await handle.close();
+}

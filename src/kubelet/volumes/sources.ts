@@ -1,7 +1,7 @@
 // The contents of configMap, secret, downwardAPI and projected volumes.
 // https://kubernetes.io/docs/concepts/storage/projected-volumes/
 
-import type { DownwardAPIVolumeFile, KeyToPath, Volume } from '../../api/api.ts';
+import type { DownwardAPIVolumeFile, KeyToPath, Pod, Volume } from '../../api/api.ts';
 import { ConfigError, fieldValue, resourceValue } from '../environment.ts';
 import { type File, writeAtomically } from './atomic-files.ts';
 import { type VolumeContext, VolumeError, type VolumePlugin } from './volume.ts';
@@ -13,11 +13,15 @@ type Source = NonNullable<NonNullable<Volume['projected']>['sources']>[number];
 /** configMap, secret and downwardAPI volumes are a projected volume of one source. */
 export const configMap: VolumePlugin = {
   source: 'configMap',
-  setUp: (volume, context) => project([{ configMap: volume.configMap! }], volume.configMap!.defaultMode, context),
+  readOnly: true,
+  setUp: (volume, context) =>
+    project([{ configMap: volume.configMap! }], volume.configMap!.defaultMode, context, onDisk),
 };
 
 export const secret: VolumePlugin = {
   source: 'secret',
+  readOnly: true,
+  inMemory: true,
   setUp(volume, context) {
     const { secretName, items, optional, defaultMode } = volume.secret!;
     return project([{ secret: { name: secretName, items, optional } as Source['secret'] }], defaultMode, context);
@@ -26,20 +30,42 @@ export const secret: VolumePlugin = {
 
 export const downwardAPI: VolumePlugin = {
   source: 'downwardAPI',
+  readOnly: true,
+  inMemory: true,
   setUp: (volume, context) => project([{ downwardAPI: volume.downwardAPI! }], volume.downwardAPI!.defaultMode, context),
 };
 
 export const projected: VolumePlugin = {
   source: 'projected',
+  readOnly: true,
+  inMemory: true,
   setUp: (volume, context) => project(volume.projected!.sources ?? [], volume.projected!.defaultMode, context),
 };
 
-async function project(sources: readonly Source[], mode: number | undefined, context: VolumeContext): Promise<string> {
+/** Modes of a volume's directory: as of an emptyDir on disk, and as of a tmpfs. */
+const onDisk = 0o777;
+const onTmpfs = 0o1777;
+
+async function project(
+  sources: readonly Source[],
+  fileMode: number | undefined,
+  context: VolumeContext,
+  mode = onTmpfs,
+): Promise<string> {
   const files = new Map<string, File>();
   for (const source of sources)
-    for (const [name, file] of await filesOf(source, mode ?? defaultMode, context)) files.set(name, file);
-  await writeAtomically(context.directory, files, context.pod.spec.securityContext?.fsGroup);
+    for (const [name, file] of await filesOf(source, fileMode ?? defaultMode, context)) files.set(name, file);
+  const group = context.pod.spec.securityContext?.fsGroup;
+  await writeAtomically(context.directory, files, { mode, group });
   return context.directory;
+}
+
+/** The user that all containers of a pod run as, when the pod says that it is one. */
+function onlyUser({ spec }: Pod): number | undefined {
+  const users = [...spec.containers, ...(spec.initContainers ?? [])].map(
+    (c) => c.securityContext?.runAsUser ?? spec.securityContext?.runAsUser,
+  );
+  return users.every((user) => user === users[0]) ? users[0] : undefined;
 }
 
 async function filesOf(source: Source, mode: number, context: VolumeContext): Promise<[string, File][]> {
@@ -64,11 +90,10 @@ async function filesOf(source: Source, mode: number, context: VolumeContext): Pr
   if (source.serviceAccountToken) {
     const { audience, expirationSeconds = 3600, path } = source.serviceAccountToken;
     const token = await context.serviceAccountToken(audience, expirationSeconds);
-    // A token is its owner's alone, unless the pod runs as somebody who could not read it then.
-    const runsAsOther =
-      context.pod.spec.securityContext?.runAsUser !== undefined ||
-      context.pod.spec.containers.some((c) => c.securityContext?.runAsUser);
-    return [[path, { content: Buffer.from(token), mode: runsAsOther ? 0o644 : mode }]];
+    // A token is its user's alone where the user is known; with fsGroup, its group's as well (KEP-2451).
+    const owner = onlyUser(context.pod);
+    const isPrivate = owner !== undefined || context.pod.spec.securityContext?.fsGroup !== undefined;
+    return [[path, { content: Buffer.from(token), mode: isPrivate ? 0o600 : mode, ...(owner && { owner }) }]];
   }
   throw new VolumeError(`projected source ${Object.keys(source).join(', ')} is not supported`);
 }
@@ -86,7 +111,9 @@ function pick(
     if (content) return [[item.path, { content, mode: item.mode ?? mode }]];
     if (optional) return [];
     throw new VolumeError(
-      `${kind} references non-existent ${kind === 'secret' ? 'secret' : 'config'} key: ${item.key}`,
+      kind === 'secret'
+        ? `references non-existent secret key: ${item.key}`
+        : `configmap references non-existent config key: ${item.key}`,
     );
   });
 }

@@ -5,6 +5,7 @@ import type { EnvironmentSources } from '../environment.ts';
 
 export interface VolumeContext {
   readonly pod: Pod;
+  readonly podDirectory: string;
   /** Where this volume of this pod lives. */
   readonly directory: string;
   configMap(name: string): Promise<ConfigMap | undefined>;
@@ -21,7 +22,18 @@ export interface VolumePlugin {
   /** The field of a Volume that asks for this plugin. */
   readonly source: keyof Volume;
   readonly setUp: SetUp;
+  /** Containers only read it: the kubelet writes its files. */
+  readonly readOnly?: boolean;
+  /** Its contents never reach a disk: they lie on one tmpfs of the kubelet's. */
+  readonly inMemory?: boolean;
+  /** Takes away what the volume left. Called without mounts below `directory`. */
   readonly tearDown?: (directory: string) => Promise<void>;
+}
+
+/** A volume as containers mount it. */
+export interface MountedVolume {
+  readonly path: string;
+  readonly readOnly: boolean;
 }
 
 /** The volume cannot be made now: event FailedMount, and another try later. */

@@ -1,4 +1,5 @@
 import {
+  chmodSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -97,6 +98,7 @@ const context = {
     allocatable: { cpuMillis: 1000, memoryBytes: 1, ephemeralStorageBytes: 1 },
   },
 };
+const directories = () => ({ disk: path.join(directory, 'pod'), memory: path.join(directory, 'memory') });
 const setUp = async (volume: Omit<Volume, 'name'>, spec: object = {}) => {
   const pod = {
     metadata: { name: 'p', namespace: 'ns', uid: 'u', labels: { app: 'x' } },
@@ -106,7 +108,7 @@ const setUp = async (volume: Omit<Volume, 'name'>, spec: object = {}) => {
       ...spec,
     },
   } as unknown as Pod;
-  return (await setUpVolumes(pod, directory, context)).get('v')!;
+  return (await setUpVolumes(pod, directories(), context)).get('v')!.path;
 };
 
 describe('volumes', () => {
@@ -168,6 +170,16 @@ describe('volumes', () => {
       'MountVolume.SetUp failed for volume "v" : configmap references non-existent config key: x',
     ],
     [
+      'no such key of a Secret',
+      { secret: { secretName: 'keys', items: [{ key: 'x', path: 'x' }] } },
+      'MountVolume.SetUp failed for volume "v" : references non-existent secret key: x',
+    ],
+    [
+      'a hostPath type that nobody knows',
+      { hostPath: { path: '/', type: 'Pipe' } } as unknown as Omit<Volume, 'name'>,
+      'MountVolume.SetUp failed for volume "v" : Pipe is an invalid volume type',
+    ],
+    [
       'a directory that is not there',
       { hostPath: { path: '/no/such/place', type: 'Directory' } },
       'MountVolume.SetUp failed for volume "v" : hostPath type check failed: /no/such/place is not a directory',
@@ -179,6 +191,19 @@ describe('volumes', () => {
     ],
   ])('%s', async (_, volume, message) => expect(setUp(volume)).rejects.toMatchObject({ name: 'VolumeError', message }));
 
+  test.each<[string, string, string]>([
+    ['/dev/null', 'File', 'file'],
+    ['/dev/null', 'BlockDevice', 'block device'],
+    ['/dev/null', 'Socket', 'socket file'],
+    ['/etc', 'CharDevice', 'character device'],
+    ['/etc/passwd', 'DirectoryOrCreate', 'directory'],
+    ['/etc', 'FileOrCreate', 'file'],
+  ])('hostPath %s is no %s', async (at, type, name) =>
+    expect(setUp({ hostPath: { path: at, type } } as Omit<Volume, 'name'>)).rejects.toThrow(
+      `hostPath type check failed: ${at} is not a ${name}`,
+    ),
+  );
+
   test('hostPath makes what it may make', async () => {
     const at = path.join(directory, 'host');
     expect(await setUp({ hostPath: { path: at, type: 'DirectoryOrCreate' } })).toBe(at);
@@ -186,19 +211,91 @@ describe('volumes', () => {
     await expect(setUp({ hostPath: { path: at, type: 'File' } })).rejects.toThrow('is not a file');
     await setUp({ hostPath: { path: `${at}.txt`, type: 'FileOrCreate' } });
     expect(statSync(`${at}.txt`).isFile()).toBe(true);
+    expect(await setUp({ hostPath: { path: '/dev/null', type: 'CharDevice' } })).toBe('/dev/null');
+    await expect(setUp({ hostPath: { path: `${at}/no/file`, type: 'FileOrCreate' } })).rejects.toThrow(
+      `open ${at}/no/file: no such file or directory`,
+    );
   });
 
-  test.skipIf(process.getuid?.() !== 0)('fsGroup may write to an empty directory (needs root)', async () => {
+  test.each<[string, string]>([
+    ['../out', "invalid path: must not contain '..': ../out"],
+    ['a/../../out', "invalid path: must not contain '..': a/../../out"],
+    ['..data', "invalid path: must not start with '..': ..data"],
+    ['/etc/passwd', 'invalid path: must be relative path: /etc/passwd'],
+    ['x'.repeat(256), 'invalid path: filenames must be less than or equal to 255 characters'],
+  ])('a projected path %s is refused', async (to, message) =>
+    expect(setUp({ configMap: { name: 'settings', items: [{ key: 'level', path: to }] } })).rejects.toThrow(message),
+  );
+
+  test('containers only read what the kubelet writes; secrets and tokens do not reach the disk', async () => {
+    const pod = (volume: Omit<Volume, 'name'>) =>
+      ({
+        metadata: { name: 'p', uid: 'u' },
+        spec: { containers: [], volumes: [{ name: 'v', ...volume }] },
+      }) as unknown as Pod;
+    const volumeOf = async (volume: Omit<Volume, 'name'>) =>
+      (await setUpVolumes(pod(volume), directories(), context)).get('v')!;
+    const { disk, memory } = directories();
+    expect(await volumeOf({ secret: { secretName: 'keys' } })).toEqual({
+      path: path.join(memory, 'volumes/kubernetes.io~secret/v'),
+      readOnly: true,
+    });
+    const token = { projected: { sources: [{ serviceAccountToken: { path: 't' } }] } } as Omit<Volume, 'name'>;
+    expect(await volumeOf(token)).toMatchObject({ path: expect.stringContaining(memory), readOnly: true });
+    expect(await volumeOf({ configMap: { name: 'settings' } })).toMatchObject({ readOnly: true });
+    expect(await volumeOf({ emptyDir: {} })).toEqual({
+      path: path.join(disk, 'volumes/kubernetes.io~empty-dir/v'),
+      readOnly: false,
+    });
+    for (const closed of ['', 'volumes', 'volumes/kubernetes.io~empty-dir'])
+      expect(statSync(path.join(disk, closed)).mode & 0o777).toBe(0o750);
+  });
+
+  test('the mode that containers give to an emptyDir stays', async () => {
+    chmodSync(await setUp({ emptyDir: {} }), 0o700);
+    expect(statSync(await setUp({ emptyDir: {} })).mode & 0o777).toBe(0o700);
+  });
+
+  const root = process.getuid?.() !== 0;
+  const look = (file: string) => {
+    const { mode, uid, gid } = statSync(file);
+    return `${(mode & 0o7777).toString(8)} ${uid}:${gid}`;
+  };
+  test.skipIf(root).each<[string, object, string]>([
+    ['a Secret of mode 0400 with fsGroup', { secret: { secretName: 'keys', defaultMode: 0o400 } }, '440 0:2000'],
+    ['a ConfigMap with fsGroup', { configMap: { name: 'settings', defaultMode: 0o600 } }, '640 0:2000'],
+    [
+      'a mode of its own',
+      { secret: { secretName: 'keys', items: [{ key: 'key', path: 'key', mode: 0o500 }] } },
+      '540 0:2000',
+    ],
+    ['a token with fsGroup', { projected: { sources: [{ serviceAccountToken: { path: 'key' } }] } }, '640 0:2000'],
+  ])('%s is read by the group (needs root)', async (_, volume, expected) => {
+    const at = await setUp(volume as Omit<Volume, 'name'>, { securityContext: { fsGroup: 2000 } });
+    const [name] = readdirSync(at).filter((each) => !each.startsWith('..'));
+    expect(look(path.join(at, name))).toBe(expected);
+    expect(look(at)).toMatch(/^[23]777 0:2000$/);
+    expect(look(path.join(at, '..data'))).toBe('2755 0:2000');
+  });
+
+  test.skipIf(root)('a token belongs to the user that all containers run as (needs root)', async () => {
+    const volume = { projected: { sources: [{ serviceAccountToken: { path: 'key' } }] } } as Omit<Volume, 'name'>;
+    const at = await setUp(volume, { securityContext: { runAsUser: 1234 } });
+    expect(look(path.join(at, 'key'))).toBe('600 1234:0');
+  });
+
+  test.skipIf(root)('fsGroup may write to an empty directory (needs root)', async () => {
     const { mode, gid } = statSync(await setUp({ emptyDir: {} }, { securityContext: { fsGroup: 2000 } }));
     expect({ mode: mode & 0o7777, gid }).toEqual({ mode: 0o2777, gid: 2000 });
   });
 
   test('what is torn down is gone, also twice', async () => {
-    const root = path.join(directory, 'pod');
-    mkdirSync(path.join(root, 'volumes/kubernetes.io~empty-dir/v'), { recursive: true });
-    writeFileSync(path.join(root, 'volumes/kubernetes.io~empty-dir/v/file'), '');
-    await tearDownVolumes(root);
-    await tearDownVolumes(root);
+    const empty = await setUp({ emptyDir: {} });
+    writeFileSync(path.join(empty, 'file'), '');
+    symlinkSync('/', path.join(empty, 'link'));
+    await setUp({ secret: { secretName: 'keys' } });
+    await tearDownVolumes(directories());
+    await tearDownVolumes(directories());
     expect(readdirSync(directory)).toEqual([]);
   });
 });

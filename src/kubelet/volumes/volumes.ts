@@ -1,39 +1,49 @@
 // All volume plugins, and the volumes of one pod.
 
-import { readdir, rm } from 'node:fs/promises';
+import { mkdir, readdir, rm } from 'node:fs/promises';
 import path from 'node:path';
 import type { Pod, Volume } from '../../api/api.ts';
 import { emptyDir, hostPath } from './directories.ts';
+import { isMountPoint, mountMemory, mountsBelow, unmountBelow } from './mounts.ts';
 import { configMap, downwardAPI, projected, secret } from './sources.ts';
-import { type VolumeContext, VolumeError, type VolumePlugin } from './volume.ts';
+import { type MountedVolume, type VolumeContext, VolumeError, type VolumePlugin } from './volume.ts';
+
+export type { MountedVolume } from './volume.ts';
 
 const plugins: readonly VolumePlugin[] = [emptyDir, hostPath, configMap, secret, downwardAPI, projected];
 
+/** Where a pod's files lie: on disk, and (secrets, tokens) in memory. */
+export interface PodDirectories {
+  readonly disk: string;
+  readonly memory: string;
+}
+
 /** Volumes lie at <pod directory>/volumes/kubernetes.io~<plugin>/<volume name>. */
-const directoryOf = (podDirectory: string, plugin: VolumePlugin, name: string) =>
-  path.join(podDirectory, 'volumes', `kubernetes.io~${kebab(plugin.source as string)}`, name);
+const directoryOf = ({ disk, memory }: PodDirectories, plugin: VolumePlugin, name: string) =>
+  path.join(plugin.inMemory ? memory : disk, 'volumes', `kubernetes.io~${kebab(plugin.source as string)}`, name);
 
 const kebab = (name: string) => name.replace('API', 'Api').replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 
-/** Makes all of a pod's volumes, or brings them up to date. Returns volume name to host path. Throws VolumeError. */
+/** Makes all of a pod's volumes, or brings them up to date. Resolves with them by name. Throws VolumeError. */
 export async function setUpVolumes(
   pod: Pod,
-  podDirectory: string,
-  context: Omit<VolumeContext, 'directory' | 'pod'>,
-): Promise<ReadonlyMap<string, string>> {
-  const paths = new Map<string, string>();
+  directories: PodDirectories,
+  context: Omit<VolumeContext, 'directory' | 'podDirectory' | 'pod'>,
+): Promise<ReadonlyMap<string, MountedVolume>> {
+  const volumes = new Map<string, MountedVolume>();
   for (const volume of pod.spec.volumes ?? []) {
     const plugin = pluginFor(volume);
-    const directory = directoryOf(podDirectory, plugin, volume.name);
+    const directory = directoryOf(directories, plugin, volume.name);
     try {
-      paths.set(volume.name, await plugin.setUp(volume, { ...context, pod, directory }));
+      const at = await plugin.setUp(volume, { ...context, pod, podDirectory: directories.disk, directory });
+      volumes.set(volume.name, { path: at, readOnly: plugin.readOnly ?? false });
     } catch (error) {
       throw new VolumeError(`MountVolume.SetUp failed for volume "${volume.name}" : ${(error as Error).message}`, {
         cause: error,
       });
     }
   }
-  return paths;
+  return volumes;
 }
 
 function pluginFor(volume: Volume): VolumePlugin {
@@ -45,12 +55,34 @@ function pluginFor(volume: Volume): VolumePlugin {
   );
 }
 
-/** Takes down what a pod's volumes mounted and removes the pod's directory. Works when half is gone. */
-export async function tearDownVolumes(podDirectory: string): Promise<void> {
+/** Takes down what a pod's volumes mounted and removes the pod's directories. Works when half is gone. */
+export async function tearDownVolumes(directories: PodDirectories): Promise<void> {
+  await unmountBelow(directories.disk);
+  // Removing a directory where something is mounted yet would remove what lies on the other side.
+  const [left] = await mountsBelow(directories.disk);
+  if (left) throw new Error(`cannot remove the directory of a pod: ${left} is still mounted`);
   for (const plugin of plugins) {
     if (!plugin.tearDown) continue;
-    const parent = path.dirname(directoryOf(podDirectory, plugin, 'x'));
+    const parent = path.dirname(directoryOf(directories, plugin, 'x'));
     for (const name of await readdir(parent).catch(() => [])) await plugin.tearDown(path.join(parent, name));
   }
-  await rm(podDirectory, { recursive: true, force: true });
+  for (const directory of [directories.disk, directories.memory]) await rm(directory, { recursive: true, force: true });
 }
+
+const memoryRoot = (rootDirectory: string) => path.join(rootDirectory, 'memory');
+
+export const podDirectories = (rootDirectory: string, uid: string): PodDirectories => ({
+  disk: path.join(rootDirectory, 'pods', uid),
+  memory: path.join(memoryRoot(rootDirectory), uid),
+});
+
+/** Makes the directories of all pods, which only root may enter. One tmpfs is cheaper than one for each secret. */
+export async function prepareVolumes(rootDirectory: string): Promise<void> {
+  await mkdir(path.join(rootDirectory, 'pods'), { recursive: true, mode: 0o750 });
+  const memory = memoryRoot(rootDirectory);
+  await mkdir(memory, { recursive: true, mode: 0o750 });
+  if (!(await isMountPoint(memory))) await mountMemory(memory, 0o750);
+}
+
+/** Takes away all that a kubelet mounted below its root directory: secrets are gone then, other volumes stay. */
+export const unmountVolumes = (rootDirectory: string): Promise<void> => unmountBelow(rootDirectory);

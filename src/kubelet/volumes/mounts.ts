@@ -1,0 +1,42 @@
+// Mounts that the kubelet makes, and which there are.
+
+import { execFile } from 'node:child_process';
+import { readFile } from 'node:fs/promises';
+import { promisify } from 'node:util';
+
+const run = promisify(execFile);
+
+/** Mount points at `directory` and below, the innermost first. */
+export async function mountsBelow(directory: string): Promise<string[]> {
+  return (await mountPoints()).filter((at) => at === directory || at.startsWith(`${directory}/`)).reverse();
+}
+
+export const isMountPoint = async (directory: string): Promise<boolean> => (await mountPoints()).includes(directory);
+
+/** In the order in which they were mounted. */
+async function mountPoints(): Promise<string[]> {
+  const table = await readFile('/proc/self/mountinfo', 'utf8');
+  return table.split('\n').map((line) => unescapeOctal(line.split(' ')[4] ?? ''));
+}
+
+const unescapeOctal = (text: string) =>
+  text.replace(/\\(\d{3})/g, (_, octal) => String.fromCharCode(Number.parseInt(octal, 8)));
+
+/** Mounts the open file or directory at `target`; its path is not resolved again. */
+export async function bindDescriptor(descriptor: number, target: string): Promise<void> {
+  await run('mount', ['--no-canonicalize', '-n', '--bind', `/proc/${process.pid}/fd/${descriptor}`, target]);
+}
+
+/** `sizeBytes` 0: half of the machine's memory. Its pages are not swapped to disk where the kernel can promise that. */
+export async function mountMemory(target: string, mode: number, sizeBytes = 0): Promise<void> {
+  const options = [`mode=${mode.toString(8)}`, ...(sizeBytes > 0 ? [`size=${sizeBytes}`] : [])];
+  const mount = (more: readonly string[]) =>
+    run('mount', ['-n', '-t', 'tmpfs', '-o', [...options, ...more].join(), 'tmpfs', target]);
+  await mount(['noswap']).catch(() => mount([])); // noswap came with Linux 6.3
+}
+
+/** Takes all mounts below `directory` away; what is in use goes when its last user ends. */
+export async function unmountBelow(directory: string): Promise<void> {
+  const mounts = await mountsBelow(directory);
+  if (mounts.length > 0) await run('umount', ['-n', '-l', ...mounts]);
+}

@@ -1,0 +1,123 @@
+// Opens and makes paths below a directory that containers may change at the same time. Each component is opened on its
+// own, relative to the descriptor of its parent and without following links, so nothing that is swapped meanwhile leads
+// out of the directory. (openat2's RESOLVE_BENEATH; Node has no openat, /proc/self/fd/N/NAME does the same.)
+
+import { constants, type Stats } from 'node:fs';
+import { chmod, type FileHandle, mkdir, open, realpath } from 'node:fs/promises';
+import path from 'node:path';
+
+/** O_PATH: a descriptor that only names a file. It opens no device and does not wait for a FIFO's other end. */
+const pathOnly = 0x20_0000;
+const anyFile = pathOnly | constants.O_NOFOLLOW;
+const directoryOnly = anyFile | constants.O_DIRECTORY;
+
+/** A path leads out of its directory, or a link stands where none may be. */
+export class UnsafePathError extends Error {
+  override readonly name = 'UnsafePathError';
+}
+
+/** A path of the process itself that stands for the open file, whatever happens to its name. */
+export const pathOf = (handle: FileHandle): string => `/proc/self/fd/${handle.fd}`;
+
+/** The components of a relative path. Throws for `..` and for absolute paths. */
+export function componentsOf(relative: string): string[] {
+  if (path.isAbsolute(relative)) throw new UnsafePathError(`${relative} must not be an absolute path`);
+  const components = relative.split('/').filter((name) => name !== '' && name !== '.');
+  if (components.includes('..')) throw new UnsafePathError(`${relative} must not contain '..'`);
+  return components;
+}
+
+/** Opens what `relative` names below `base`; `base` itself is trusted. The last component is opened with `flags`. */
+export async function openBeneath(base: string, relative: string, flags = anyFile): Promise<FileHandle> {
+  const components = componentsOf(relative);
+  const last = components.pop();
+  if (last === undefined) return open(base, flags | constants.O_NOFOLLOW);
+  let parent = await open(base, directoryOnly);
+  try {
+    for (const name of components) parent = await replace(parent, open(`${pathOf(parent)}/${name}`, directoryOnly));
+    const found = await open(`${pathOf(parent)}/${last}`, flags | constants.O_NOFOLLOW);
+    return await refuseLink(found, path.join(base, relative));
+  } finally {
+    await parent.close();
+  }
+}
+
+async function refuseLink(handle: FileHandle, name: string): Promise<FileHandle> {
+  const found: Stats = await handle.stat();
+  if (!found.isSymbolicLink()) return handle;
+  await handle.close();
+  throw new UnsafePathError(`unexpected symlink found ${name}`);
+}
+
+async function replace(parent: FileHandle, opening: Promise<FileHandle>): Promise<FileHandle> {
+  const child = await opening;
+  await parent.close();
+  return child;
+}
+
+/**
+ * Where `relative` leads, links followed, as a path relative to the real `base`. Links may go anywhere within `base`.
+ * Only an answer: it may be outdated when it is used, so it is opened with `openBeneath`.
+ */
+export async function resolveBeneath(base: string, relative: string): Promise<string> {
+  const target = await realpath(path.join(base, ...componentsOf(relative)));
+  const within = path.relative(base, target);
+  if (within === '..' || within.startsWith('../')) throw new UnsafePathError(`${target} is outside of ${base}`);
+  return within;
+}
+
+/** Makes the directories of `relative` that are missing, each with exactly `mode`. */
+export async function makeDirectoriesBeneath(base: string, relative: string, mode: number): Promise<void> {
+  const missing: string[] = [];
+  const existing = componentsOf(relative);
+  let within = '';
+  for (; existing.length > 0; missing.unshift(existing.pop()!)) {
+    const found = await resolveBeneath(base, existing.join('/')).catch(orMissing);
+    if (found === undefined) continue;
+    within = found;
+    break;
+  }
+  let parent = await openBeneath(base, within, directoryOnly);
+  try {
+    for (const name of missing) {
+      const child = `${pathOf(parent)}/${name}`;
+      await mkdir(child, { mode });
+      parent = await replace(parent, open(child, directoryOnly));
+      await chmod(pathOf(parent), mode); // the umask must not narrow it
+    }
+  } finally {
+    await parent.close();
+  }
+}
+
+export function orMissing(error: NodeJS.ErrnoException): undefined {
+  if (error.code !== 'ENOENT') throw error;
+}
+
+/** Reads a regular file below `base`, at most `limit` bytes from its end. Undefined when it is no regular file. */
+export async function readEndBeneath(base: string, relative: string, limit: number): Promise<Buffer | undefined> {
+  const handle = await openRegularBeneath(base, relative);
+  if (!handle) return undefined;
+  try {
+    const { size } = await handle.stat();
+    const length = Math.min(size, limit);
+    const { buffer, bytesRead } = await handle.read(Buffer.alloc(length), 0, length, size - length);
+    return buffer.subarray(0, bytesRead);
+  } finally {
+    await handle.close();
+  }
+}
+
+/** Undefined when there is no regular file of that name. Never waits for a FIFO, opens no device, follows no link. */
+export async function openRegularBeneath(base: string, relative: string): Promise<FileHandle | undefined> {
+  const handle = await openBeneath(base, relative, constants.O_RDONLY | constants.O_NONBLOCK).catch(
+    (error: NodeJS.ErrnoException) => {
+      if (error instanceof UnsafePathError || ['ENOENT', 'ENOTDIR', 'ELOOP', 'ENXIO'].includes(error.code ?? ''))
+        return undefined;
+      throw error;
+    },
+  );
+  if (!handle || (await handle.stat()).isFile()) return handle;
+  await handle.close();
+  return undefined;
+}

@@ -1,0 +1,126 @@
+import { execFileSync } from 'node:child_process';
+import * as fs from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { isMountPoint, unmountBelow } from './mounts.ts';
+import { openBeneath, pathOf, readEndBeneath } from './safe-path.ts';
+import { bindSubPath, createSubPath, type SubPath } from './sub-paths.ts';
+import { tearDownVolumes } from './volumes.ts';
+
+let directory: string;
+let volume: string;
+beforeEach(() => {
+  directory = fs.realpathSync(fs.mkdtempSync(path.join(tmpdir(), 'coracle-subpath-')));
+  volume = path.join(directory, 'volume');
+  fs.mkdirSync(path.join(volume, 'inner'), { recursive: true });
+  fs.writeFileSync(path.join(volume, 'inner', 'file'), 'inside');
+  fs.writeFileSync(path.join(directory, 'secret'), 'outside');
+});
+afterEach(async () => {
+  await unmountBelow(directory);
+  fs.rmSync(directory, { recursive: true });
+});
+
+const sub = (subPath: string, index = 0): SubPath => ({
+  podDirectory: path.join(directory, 'pod'),
+  volumeName: 'v',
+  volumePath: volume,
+  containerName: 'c',
+  index,
+  subPath,
+});
+
+const links: Record<string, string> = {
+  'to the host': '/',
+  upwards: '../',
+  'to a file outside': '../secret',
+  'up and in again by another name': 'inner/../../secret',
+};
+
+describe('paths below a volume', () => {
+  test.each(Object.entries(links))('a link %s is not opened, not even when it appears late', async (_, target) => {
+    fs.symlinkSync(target, path.join(volume, 'link'));
+    for (const name of ['link', 'link/etc', './link', 'inner/../link'])
+      await expect(openBeneath(volume, name)).rejects.toThrow();
+  });
+
+  test('what is opened stays the same when its name is given to another', async () => {
+    const handle = await openBeneath(volume, 'inner');
+    fs.renameSync(path.join(volume, 'inner'), path.join(volume, 'away'));
+    fs.symlinkSync(directory, path.join(volume, 'inner'));
+    expect(fs.readdirSync(pathOf(handle))).toEqual(['file']);
+    await handle.close();
+  });
+
+  test.each([
+    ['a FIFO', () => execFileSync('mkfifo', [path.join(volume, 'f')])],
+    ['a link', () => fs.symlinkSync('../secret', path.join(volume, 'f'))],
+    ['a directory', () => fs.mkdirSync(path.join(volume, 'f'))],
+    ['nothing', () => undefined],
+  ])('%s is not read and does not hang', async (_, make) => {
+    make();
+    expect(await readEndBeneath(volume, 'f', 10)).toBeUndefined();
+  });
+
+  test('a file is read from its end, not further than the limit', async () => {
+    expect(String(await readEndBeneath(volume, 'inner/file', 3))).toBe('ide');
+    expect(String(await readEndBeneath(volume, 'inner/file', 300))).toBe('inside');
+  });
+});
+
+const hasMounts = process.getuid?.() === 0;
+describe.skipIf(!hasMounts)('subPath (needs root)', () => {
+  const bind = async (subPath: string, index = 0) => {
+    await createSubPath(sub(subPath, index));
+    return bindSubPath(sub(subPath, index));
+  };
+
+  test.each(Object.entries(links))('a link %s is refused', async (_, target) => {
+    fs.symlinkSync(target, path.join(volume, 'link'));
+    await expect(bind('link')).rejects.toThrow('is outside of');
+    await expect(bind('link/made')).rejects.toThrow();
+    expect(fs.existsSync(path.join(directory, 'made'))).toBe(false);
+    expect(await isMountPoint(path.join(directory, 'pod/volume-subpaths/v/c/0'))).toBe(false);
+  });
+
+  test('a dangling link out of the volume makes nothing there', async () => {
+    fs.symlinkSync(path.join(directory, 'made'), path.join(volume, 'link'));
+    await expect(bind('link')).rejects.toThrow();
+    await expect(bind('link/deeper')).rejects.toThrow();
+    expect(fs.existsSync(path.join(directory, 'made'))).toBe(false);
+  });
+
+  test('links that stay inside are followed, files are bound as files', async () => {
+    fs.symlinkSync('inner', path.join(volume, 'relative'));
+    fs.symlinkSync(path.join(volume, 'inner'), path.join(volume, 'absolute'));
+    for (const [index, name] of ['inner', 'relative', 'absolute'].entries())
+      expect(fs.readFileSync(path.join(await bind(name, index), 'file'), 'utf8')).toBe('inside');
+    expect(fs.readFileSync(await bind('relative/file', 3), 'utf8')).toBe('inside');
+    expect(await bind('relative/file', 3)).toBe(path.join(directory, 'pod/volume-subpaths/v/c/3'));
+  });
+
+  test('another file of the same name is bound anew', async () => {
+    await bind('inner/file');
+    fs.writeFileSync(path.join(volume, 'inner', 'new'), 'changed');
+    fs.renameSync(path.join(volume, 'inner', 'new'), path.join(volume, 'inner', 'file'));
+    expect(fs.readFileSync(await bind('inner/file'), 'utf8')).toBe('changed');
+  });
+
+  test("a missing directory gets the volume's mode and group, however the umask is", async () => {
+    fs.chownSync(volume, 0, 2000);
+    fs.chmodSync(volume, 0o2777);
+    const { mode, gid } = fs.statSync(await bind('a/b'));
+    expect([(mode & 0o7777).toString(8), gid]).toEqual(['2777', 2000]);
+    expect(fs.statSync(path.join(volume, 'a')).mode & 0o7777).toBe(0o2777);
+  });
+
+  test('after the teardown nothing is mounted, and the volume has its files yet', async () => {
+    await bind('inner');
+    await bind('inner/file', 1);
+    const pod = path.join(directory, 'pod');
+    await tearDownVolumes({ disk: pod, memory: path.join(directory, 'memory') });
+    expect(fs.existsSync(pod)).toBe(false);
+    expect(fs.readFileSync(path.join(volume, 'inner', 'file'), 'utf8')).toBe('inside');
+  });
+});
