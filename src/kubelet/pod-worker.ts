@@ -3,13 +3,11 @@
 
 import { rm } from 'node:fs/promises';
 import { isNotFound, type Pod } from '../api/api.ts';
-import type { ContainerStatus } from '../container-runtime/container-runtime.ts';
 import type { Timer } from '../machinery/clock.ts';
-import { Backoff, goDuration } from './backoff.ts';
+import { Backoff } from './backoff.ts';
 import { syncFrequencyMs } from './config.ts';
 import { hashOf, logDirectory, sandboxConfig } from './container-config.ts';
 import { LastWords } from './last-words.ts';
-import { removeLog } from './log-rotation.ts';
 import {
   allContainers,
   deadlineLeftMs,
@@ -20,11 +18,13 @@ import {
   type RuntimePod,
 } from './pod-actions.ts';
 import { podStatus, withKnownStatus } from './pod-status.ts';
+import { podVolumes } from './pod-volumes.ts';
 import { probeTarget } from './probe-handlers.ts';
-import { allocatableOf, graceOf, pullSecretsOf, StartError, startContainer } from './start-container.ts';
+import { nextAttempt, restartWait } from './restarts.ts';
+import { graceOf, pullSecretsOf, StartError, startContainer } from './start-container.ts';
 import { killGrace, stopContainer, stopPod } from './stop-containers.ts';
 import type { KubeletTools } from './tools.ts';
-import { type MountedVolume, podDirectories, setUpVolumes, tearDownVolumes } from './volumes/volumes.ts';
+import { type MountedVolume, podDirectories, tearDownVolumes } from './volumes/volumes.ts';
 
 /** Restarts: 10 s, doubling, up to 5 min. */
 const restartBackoff = [10_000, 300_000] as const;
@@ -209,12 +209,13 @@ export class PodWorker {
     for (const { container } of actions.start) {
       if (this.#state !== 'syncing') break;
       const last = newest(runtime.containers, container.name);
-      const waitMs = this.#restartWait(container.name, last);
-      if (waitMs > 0) {
-        waits.push(waitMs);
+      const wait = restartWait(this.#pod, container.name, last, this.#backoff, tools);
+      if (wait) {
+        (this.#waiting ??= new Map()).set(container.name, wait.waiting);
+        waits.push(wait.ms);
         continue;
       }
-      const attempt = await this.#nextAttempt(container.name, runtime, last);
+      const attempt = await nextAttempt(this.#pod, container.name, runtime, last, tools);
       try {
         await startContainer(
           { pod: this.#pod, container, attempt, sandbox, sandboxConfig: config, volumes, pullSecrets },
@@ -231,76 +232,10 @@ export class PodWorker {
     return waits.length > 0 ? Math.min(...waits) : syncFrequencyMs;
   }
 
-  /** One more than any run that is known, here or in the API. A created container that never started is removed. */
-  async #nextAttempt(name: string, runtime: RuntimePod, last: ContainerStatus | undefined): Promise<number> {
-    if (last?.state === 'created') {
-      await this.#tools.runtime.removeContainer(last.id);
-      return last.attempt;
-    }
-    // Beside the last run of a container, which `logs --previous` shows, older ones are not kept.
-    for (const old of runtime.containers)
-      if (old.name === name && old !== last && old.state === 'exited') {
-        await this.#tools.runtime.removeContainer(old.id);
-        if (this.#tools.config.usesFilesystem) await removeLog(old.logPath);
-      }
-    const statuses = [
-      ...(this.#pod.status?.containerStatuses ?? []),
-      ...(this.#pod.status?.initContainerStatuses ?? []),
-    ];
-    const known = statuses.find((s) => s.name === name);
-    const ranBefore = known?.containerID !== undefined;
-    return last ? last.attempt + 1 : ranBefore ? (known?.restartCount ?? 0) + 1 : 0;
-  }
-
-  /** How long a container that ended still waits before it is started again. */
-  #restartWait(name: string, last: ContainerStatus | undefined): number {
-    if (last?.state !== 'exited') return 0;
-    const { clock, events } = this.#tools;
-    const waitMs = this.#backoff.remaining(name, last.finishedAt, clock.now());
-    if (waitMs === 0) {
-      this.#backoff.next(name, clock.now());
-      return 0;
-    }
-    const { metadata } = this.#pod;
-    const where = `${metadata.name}_${metadata.namespace}(${metadata.uid})`;
-    (this.#waiting ??= new Map()).set(name, {
-      reason: 'CrashLoopBackOff',
-      message: `back-off ${goDuration(this.#backoff.delayMs(name))} restarting failed container=${name} pod=${where}`,
-    });
-    events.event(
-      this.#pod,
-      'Warning',
-      'BackOff',
-      `Back-off restarting failed container ${name} in pod ${where}`,
-      `spec.containers{${name}}`,
-    );
-    return waitMs;
-  }
-
   /** Undefined when a volume cannot be made yet. */
-  async #volumes(): Promise<ReadonlyMap<string, MountedVolume> | undefined> {
-    const { config } = this.#tools;
-    const { metadata, spec } = this.#pod;
+  #volumes(): Promise<ReadonlyMap<string, MountedVolume> | undefined> {
     this.#volumesMs = this.#tools.clock.monotonic();
-    if (!config.usesFilesystem)
-      return new Map((spec.volumes ?? []).map((v) => [v.name, { path: `/simulated/${v.name}`, readOnly: false }]));
-    const namespace = metadata.namespace ?? '';
-    try {
-      return await setUpVolumes(this.#pod, podDirectories(config.rootDirectory, metadata.uid), {
-        configMap: (name) => this.#tools.configMap(namespace, name),
-        secret: (name) => this.#tools.secret(namespace, name),
-        serviceAccountToken: (audience, seconds) => this.#tools.token(this.#pod, audience, seconds),
-        fields: {
-          podIPs: this.#pod.status?.podIPs?.map((p) => p.ip!) ?? [],
-          hostIPs: config.nodeIPs,
-          nodeName: config.nodeName,
-          allocatable: allocatableOf(this.#tools),
-        },
-      });
-    } catch (error) {
-      this.#tools.events.event(this.#pod, 'Warning', 'FailedMount', (error as Error).message);
-      return undefined;
-    }
+    return podVolumes(this.#pod, this.#tools);
   }
 
   /** Tells the API how the pod is, and begins or ends probes. */

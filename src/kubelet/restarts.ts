@@ -1,0 +1,60 @@
+// Which run of a container comes next, and when.
+
+import type { Pod } from '../api/api.ts';
+import type { ContainerStatus } from '../container-runtime/container-runtime.ts';
+import { type Backoff, goDuration } from './backoff.ts';
+import { removeLog } from './log-rotation.ts';
+import type { RuntimePod } from './pod-actions.ts';
+import type { KubeletTools } from './tools.ts';
+
+/** One more than any run that is known, here or in the API. A created container that never started is removed. */
+export async function nextAttempt(
+  pod: Pod,
+  name: string,
+  runtime: RuntimePod,
+  last: ContainerStatus | undefined,
+  tools: KubeletTools,
+): Promise<number> {
+  if (last?.state === 'created') {
+    await tools.runtime.removeContainer(last.id);
+    return last.attempt;
+  }
+  // Beside the last run of a container, which `logs --previous` shows, older ones are not kept.
+  for (const old of runtime.containers)
+    if (old.name === name && old !== last && old.state === 'exited') {
+      await tools.runtime.removeContainer(old.id);
+      if (tools.config.usesFilesystem) await removeLog(old.logPath);
+    }
+  const statuses = [...(pod.status?.containerStatuses ?? []), ...(pod.status?.initContainerStatuses ?? [])];
+  const reported = statuses.find((s) => s.name === name);
+  const ranBefore = reported?.containerID !== undefined;
+  return last ? last.attempt + 1 : ranBefore ? (reported?.restartCount ?? 0) + 1 : 0;
+}
+
+export interface RestartWait {
+  readonly ms: number;
+  /** The container's state meanwhile. */
+  readonly waiting: { readonly reason: string; readonly message: string };
+}
+
+/** How long a container that ended still waits before it is started again; undefined: it starts now. */
+export function restartWait(
+  { metadata }: Pod,
+  name: string,
+  last: ContainerStatus | undefined,
+  backoff: Backoff,
+  { clock, events }: Pick<KubeletTools, 'clock' | 'events'>,
+): RestartWait | undefined {
+  if (last?.state !== 'exited') return undefined;
+  const ms = backoff.remaining(name, last.finishedAt, clock.now());
+  if (ms === 0) {
+    backoff.next(name, clock.now());
+    return undefined;
+  }
+  const where = `${metadata.name}_${metadata.namespace}(${metadata.uid})`;
+  const pod = { apiVersion: 'v1', kind: 'Pod', metadata } as Pod;
+  const fieldPath = `spec.containers{${name}}`;
+  events.event(pod, 'Warning', 'BackOff', `Back-off restarting failed container ${name} in pod ${where}`, fieldPath);
+  const message = `back-off ${goDuration(backoff.delayMs(name))} restarting failed container=${name} pod=${where}`;
+  return { ms, waiting: { reason: 'CrashLoopBackOff', message } };
+}
