@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { VirtualClock } from '../machinery/clock.ts';
-import { silentLogger } from '../machinery/logger.ts';
+import { type Logger, silentLogger } from '../machinery/logger.ts';
 import { Metrics } from '../machinery/metrics.ts';
 import { seededRandom } from '../machinery/random.ts';
 import {
@@ -145,6 +145,25 @@ test('a controller reconciles, retries, waits, gives up, and never reads a cache
   await clock.advance(60_000);
   expect(runs.length).toBe(before + 1);
   expect((await client.list('secrets')).items).toHaveLength(3);
+  await running.stop();
+  await informers.stop();
+});
+
+test('a reconcile that takes more than a second is logged with its key', async () => {
+  const { clock, context, client } = setUp();
+  const logged: string[] = [];
+  const warn = (message: string, { key }: Record<string, unknown> = {}) => logged.push(`${message} ${key}`);
+  const logger: Logger = { ...silentLogger, warn, child: () => logger };
+  const controller: Controller = {
+    name: 'slow',
+    watches: [own('configmaps')],
+    reconcile: (key) => clock.sleep(key.endsWith('slow') ? 1_500 : 500),
+  };
+  const informers = new InformerFactory(context);
+  const running = runController({ ...context, logger }, informers, controller);
+  for (const name of ['quick', 'slow']) await client.create('configmaps', configMap(name));
+  await clock.advance(2_000);
+  expect(logged).toEqual(['slow reconcile default/slow']);
   await running.stop();
   await informers.stop();
 });

@@ -11,6 +11,8 @@ import { refOf } from './rest.ts';
 import { WorkQueue } from './work-queue.ts';
 
 const defaultWorkers = 5;
+/** A reconcile that takes longer is logged with its key: one object must not hold up all others. */
+const slowReconcileMs = 1_000;
 /** client-go's ExpectationsTimeout: how long to wait for the cache to show one's own writes. */
 const ownWritesTimeoutMs = 300_000;
 
@@ -196,11 +198,13 @@ class Runner {
       const level = isConflict(error) ? 'debug' : 'warn';
       logger[level]('reconcile failed', { key, error: String((error as Error)?.stack ?? error) });
     }
+    const tookMs = this.#context.clock.monotonic() - startedMs;
+    if (tookMs > slowReconcileMs) logger.warn('slow reconcile', { key, ms: Math.round(tookMs), result });
     const labels = { controller: this.#controller.name };
     metrics.counter('controller_reconcile_total', 'Reconciliations by result.').add(1, { ...labels, result });
     metrics
       .histogram('controller_reconcile_time_seconds', 'Time of one reconciliation.', [0.001, 0.01, 0.1, 1, 10])
-      .observe((this.#context.clock.monotonic() - startedMs) / 1000, labels);
+      .observe(tookMs / 1000, labels);
   }
 }
 

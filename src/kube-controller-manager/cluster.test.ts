@@ -18,7 +18,6 @@ import { silentLogger } from '../machinery/logger.ts';
 import { Metrics } from '../machinery/metrics.ts';
 import { seededRandom } from '../machinery/random.ts';
 import { createMemoryStore } from '../store/store.ts';
-import { parseSchedule } from './cron-schedule.ts';
 import { startKubeControllerManager } from './kube-controller-manager.ts';
 
 let clock: VirtualClock;
@@ -596,24 +595,6 @@ test('a stateful set makes its pods in order, with storage, rolls from the top, 
   expect(await images()).toEqual(['s-0 two']);
 });
 
-test.each([
-  { schedule: '*/15 * * * *', from: '2026-01-01T00:00:00Z', next: '2026-01-01T00:15:00Z' },
-  { schedule: '30 4 1,15 * 5', from: '2026-01-01T05:00:00Z', next: '2026-01-02T04:30:00Z' }, // either day field
-  { schedule: '0 0 29 feb *', from: '2026-01-01T00:00:00Z', next: '2028-02-29T00:00:00Z' },
-  { schedule: '0 0 30 2 *', from: '2026-01-01T00:00:00Z', next: undefined },
-  { schedule: '@hourly', from: '2026-01-01T00:30:00Z', next: '2026-01-01T01:00:00Z' },
-  { schedule: '0 9 * * mon-fri', from: '2026-01-02T10:00:00Z', next: '2026-01-05T09:00:00Z' },
-  { schedule: '0 12 * * *', from: '2026-07-01T00:00:00Z', timeZone: 'Europe/Berlin', next: '2026-07-01T10:00:00Z' },
-  { schedule: '30 2 * * *', from: '2026-03-29T00:00:00Z', timeZone: 'Europe/Berlin', next: '2026-03-30T00:30:00Z' }, // skipped hour
-])('schedule $schedule after $from: $next', ({ schedule, from, timeZone, next }) => {
-  const time = parseSchedule(schedule, timeZone).next(Date.parse(from));
-  expect(time && timestamp(time)).toBe(next);
-});
-
-test.each(['* * *', '61 * * * *', 'a * * * *', '5-1 * * * *', '*/0 * * * *'])('schedule %s is refused', (text) => {
-  expect(() => parseSchedule(text)).toThrow();
-});
-
 test('a cron job makes jobs by the clock, not two at a time if it must not, and keeps a few', async () => {
   const jobTemplate = {
     spec: { template: { spec: { restartPolicy: 'Never', containers: [{ name: 'c', image: 'i' }] } } },
@@ -638,6 +619,38 @@ test('a cron job makes jobs by the clock, not two at a time if it must not, and 
   expect(reasons).toEqual(
     expect.arrayContaining(['SuccessfulCreate', 'JobAlreadyActive', 'SawCompletedJob', 'SuccessfulDelete']),
   );
+});
+
+test('a schedule that never comes, one of a second and a long pause are told and hang nothing', async () => {
+  const jobTemplate = {
+    spec: { template: { spec: { restartPolicy: 'Never', containers: [{ name: 'c', image: 'i' }] } } },
+  };
+  const make = (name: string, schedule: string, more = {}) =>
+    client.create('cronjobs', {
+      metadata: { name, namespace: 'default' },
+      spec: { schedule, jobTemplate, ...more },
+    } as any);
+  const eventsOf = async (name: string) =>
+    (await client.list('events')).items
+      .filter(({ involvedObject }) => involvedObject.name === name)
+      .map(({ reason, message }) => `${reason}: ${message}`);
+  await make('never', '0 0 31 2 *');
+  await clock.advance(1_000);
+  expect(await eventsOf('never')).toEqual([
+    'InvalidSchedule: invalid schedule: 0 0 31 2 * : time difference between two schedules is less than 1 second',
+  ]);
+  const paused = await make('paused', '* * * * *', { suspend: true });
+  await clock.advance(7_260_000);
+  await client.update('cronjobs', { ...paused, spec: { ...paused.spec, suspend: false } });
+  await make('second', '@every 0s');
+  await clock.advance(3_000);
+  expect(await eventsOf('paused')).toContain(
+    'TooManyMissedTimes: too many missed start times. Set or decrease .spec.startingDeadlineSeconds or check clock skew',
+  );
+  const jobs = (await client.list('jobs')).items.map(({ metadata }) => metadata.name);
+  expect(jobs.filter((name) => name.startsWith('paused-'))).toHaveLength(1);
+  expect(jobs.filter((name) => name.startsWith('second-'))).toHaveLength(1);
+  expect(jobs).toHaveLength(2);
 });
 
 test('a disruption budget follows its pods', async () => {

@@ -11,9 +11,10 @@ import {
   type Tools,
   timestamp,
 } from '../client/client.ts';
+import { parseSchedule, type Schedule } from '../machinery/cron-schedule.ts';
 import { deepEqual } from '../machinery/equal.ts';
+import { isTimeZone } from '../machinery/time-zone.ts';
 import { isNamespaceTerminating } from './create-pods.ts';
-import { parseSchedule, type Schedule } from './cron-schedule.ts';
 
 const scheduledAnnotation = 'batch.kubernetes.io/cronjob-scheduled-timestamp';
 /** More missed starts than these, and something is wrong with the clock or the deadline. */
@@ -104,6 +105,11 @@ async function start(
 ): Promise<number | undefined> {
   const { clock, events } = tools;
   const { spec } = cron;
+  if (spec.timeZone !== undefined && !isTimeZone(spec.timeZone)) {
+    const why = `invalid timeZone: ${JSON.stringify(spec.timeZone)}: unknown time zone ${spec.timeZone}`;
+    events.event(cron, 'Warning', 'UnknownTimeZone', why);
+    return undefined;
+  }
   if (spec.suspend) return undefined;
   let schedule: Schedule;
   try {
@@ -113,15 +119,24 @@ async function start(
       cron,
       'Warning',
       'UnparseableSchedule',
-      `unparseable schedule: ${spec.schedule} : ${(error as Error).message}`,
+      `unparseable schedule: ${JSON.stringify(spec.schedule)} : ${(error as Error).message}`,
     );
     return undefined;
   }
   const now = clock.now();
-  const due = mostRecent(cron, status, schedule, tools);
+  const { due, missed } = mostRecent(cron, status, schedule, now);
+  if (missed === 'all') {
+    const why = 'time difference between two schedules is less than 1 second';
+    events.event(cron, 'Warning', 'InvalidSchedule', `invalid schedule: ${spec.schedule} : ${why}`);
+    return undefined;
+  }
   const next = schedule.next(now);
   const untilNext = next === undefined ? undefined : next - now;
   if (due === undefined) return untilNext;
+  if (missed === 'many') {
+    const why = 'too many missed start times. Set or decrease .spec.startingDeadlineSeconds or check clock skew';
+    events.event(cron, 'Warning', 'TooManyMissedTimes', why);
+  }
   const text = timestamp(due);
   if (
     jobs.some(
@@ -129,8 +144,9 @@ async function start(
     )
   )
     return untilNext;
-  if (spec.startingDeadlineSeconds !== undefined && due + spec.startingDeadlineSeconds * 1000 < now) {
-    events.event(cron, 'Warning', 'MissSchedule', `Missed scheduled time to start a job: ${text}`);
+  if (spec.startingDeadlineSeconds !== undefined && due + Number(spec.startingDeadlineSeconds) * 1000 < now) {
+    const time = new Date(due).toUTCString().replace('GMT', '+0000');
+    events.event(cron, 'Warning', 'MissSchedule', `Missed scheduled time to start a job: ${time}`);
     return untilNext;
   }
   const active = jobs.filter((job) => !endOf(job));
@@ -149,35 +165,25 @@ async function start(
   return untilNext;
 }
 
-/** The latest start that has come since the last one that was made. */
-function mostRecent(
-  cron: CronJob,
-  status: CronJob['status'],
-  schedule: Schedule,
-  { clock, events }: Tools,
-): number | undefined {
-  const now = clock.now();
-  let since = Date.parse(status?.lastScheduleTime ?? cron.metadata.creationTimestamp);
-  const { startingDeadlineSeconds } = cron.spec;
-  if (startingDeadlineSeconds !== undefined) since = Math.max(since, now - startingDeadlineSeconds * 1000);
-  let missed = 0;
-  let latest: number | undefined;
-  for (let time = schedule.next(since); time !== undefined && time <= now; time = schedule.next(time)) {
-    latest = time;
-    if (++missed <= mostMissed) continue;
-    const why = 'too many missed start times. Set or decrease .spec.startingDeadlineSeconds or check clock skew';
-    events.event(cron, 'Warning', 'TooManyMissedTimes', why);
-    // Far behind: go on from shortly before now instead of walking through years of minutes.
-    const gap = (schedule.next(time) ?? time) - time;
-    return mostRecentWithin(schedule, Math.max(time, now - 2 * gap), now) ?? latest;
-  }
-  return latest;
+/** Starts that have come since the last one that was made; `all`: the schedule has no second time. */
+interface Missed {
+  readonly due?: number;
+  readonly missed: 'none' | 'few' | 'many' | 'all';
 }
 
-function mostRecentWithin(schedule: Schedule, since: number, now: number): number | undefined {
-  let latest: number | undefined;
-  for (let time = schedule.next(since); time !== undefined && time <= now; time = schedule.next(time)) latest = time;
-  return latest;
+/** The latest start that has come. How many were missed is estimated from two of them: none is walked through. */
+function mostRecent(cron: CronJob, status: CronJob['status'], schedule: Schedule, now: number): Missed {
+  let since = Date.parse(status?.lastScheduleTime ?? cron.metadata.creationTimestamp);
+  const { startingDeadlineSeconds } = cron.spec;
+  if (startingDeadlineSeconds !== undefined) since = Math.max(since, now - Number(startingDeadlineSeconds) * 1000);
+  const first = schedule.next(since);
+  const second = first === undefined ? undefined : schedule.next(first);
+  if (first !== undefined && now < first) return { missed: 'none' };
+  if (first === undefined || second === undefined || second - first < 1000) return { missed: 'all' };
+  if (now < second) return { due: first, missed: 'none' };
+  const count = Math.floor((now - first) / (second - first)) + 1;
+  const due = schedule.last(first + (count - 2) * (second - first), now);
+  return { ...(due !== undefined && { due }), missed: count > mostMissed ? 'many' : 'few' };
 }
 
 const nameOf = (cron: CronJob, due: number): string => `${cron.metadata.name}-${Math.floor(due / 60_000)}`;

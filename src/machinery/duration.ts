@@ -13,13 +13,32 @@ const unitMs: Readonly<Record<string, number>> = {
 
 /** Milliseconds of a duration such as "1h15m30.5s"; undefined when it is none. */
 export function parseDuration(text: string): number | undefined {
-  if (text === '0') return 0;
-  const match = /^([+-]?)((?:(?:\d+\.?\d*|\.\d+)(?:h|ms|m|s|us|µs|μs|ns))+)$/.exec(text);
-  if (!match) return undefined;
+  const { ms, fault } = parseGoDuration(text);
+  return fault === undefined ? ms : undefined;
+}
+
+/** A duration holds nanoseconds as an int64. */
+const longestMs = 2 ** 63 / 1e6;
+
+/** The same, with Go's words for what is wrong with the text. */
+export function parseGoDuration(text: string): { ms: number; fault?: string } {
+  const fail = (what: string) => ({ ms: 0, fault: `time: ${what} ${JSON.stringify(text)}` });
+  const sign = text[0] === '-' ? -1 : 1;
+  const body = /^[-+]/.test(text) ? text.slice(1) : text;
+  if (body === '0') return { ms: 0 };
+  if (body === '') return fail('invalid duration');
   let ms = 0;
-  for (const [, number, unit] of match[2].matchAll(/(\d+\.?\d*|\.\d+)(h|ms|m|s|us|µs|μs|ns)/g))
-    ms += Number(number) * unitMs[unit];
-  return match[1] === '-' ? -ms : ms;
+  const part = /(\d+(?:\.\d*)?|\.\d+)([^.\d]*)/y;
+  for (let match = part.exec(body); ; match = part.exec(body)) {
+    if (!match) return fail('invalid duration');
+    const [, number, unit] = match;
+    if (!unit) return fail('missing unit in duration');
+    const size = Object.hasOwn(unitMs, unit) ? unitMs[unit] : undefined;
+    if (size === undefined) return fail(`unknown unit ${JSON.stringify(unit)} in duration`);
+    ms += Number(number) * size;
+    if (ms >= longestMs) return fail('invalid duration');
+    if (part.lastIndex === body.length) return { ms: sign * ms };
+  }
 }
 
 /** Go's way of writing a duration: "1h15m30.5s", "250ms", "0s". */

@@ -1,7 +1,9 @@
 // https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/job-v1/
 
+import { parseSchedule, ScheduleError } from '../../machinery/cron-schedule.ts';
 import { labelSelector } from '../../machinery/label-selector.ts';
 import { domainPrefixedPathFaults } from '../../machinery/names.ts';
+import { isTimeZone } from '../../machinery/time-zone.ts';
 import type { FieldError } from '../errors.ts';
 import {
   immutableField,
@@ -176,7 +178,7 @@ function templateOf(spec: JobSpec, old: Job): any {
 export function validateCronJob(cron: CronJob): FieldError[] {
   const spec = cron.spec!;
   const errors: FieldError[] = [];
-  if (cron.metadata.name.length > 52)
+  if ((cron.metadata.name ?? '').length > 52)
     errors.push(invalidValue('metadata.name', cron.metadata.name, 'must be no more than 52 characters'));
   if (!spec.schedule) errors.push(required('spec.schedule'));
   else errors.push(...validateSchedule(spec.schedule));
@@ -191,27 +193,27 @@ export function validateCronJob(cron: CronJob): FieldError[] {
 
 function validateSchedule(schedule: string): FieldError[] {
   const path = 'spec.schedule';
+  const errors: FieldError[] = [];
+  try {
+    parseSchedule(schedule);
+  } catch (error) {
+    if (!(error instanceof ScheduleError)) throw error;
+    errors.push(invalidValue(path, schedule, error.message));
+  }
   if (schedule.includes('TZ'))
-    return [invalidValue(path, schedule, 'cannot use TZ or CRON_TZ in schedule, use timeZone field instead')];
-  if (/^@(yearly|annually|monthly|weekly|daily|midnight|hourly|every .+)$/.test(schedule)) return [];
-  if (schedule.startsWith('@')) return [invalidValue(path, schedule, `unrecognized descriptor: ${schedule}`)];
-  const fields = schedule.trim().split(/\s+/);
-  if (fields.length !== 5)
-    return [invalidValue(path, schedule, `expected exactly 5 fields, found ${fields.length}: [${fields.join(' ')}]`)];
-  return [];
+    errors.push(invalidValue(path, schedule, 'cannot use TZ or CRON_TZ in schedule, use timeZone field instead'));
+  return errors;
 }
 
 function validateTimeZone(zone: string): FieldError[] {
   const path = 'spec.timeZone';
   if (zone === '') return [invalidValue(path, zone, 'timeZone must be nil or non-empty string')];
+  const unknown = [invalidValue(path, zone, `unknown time zone ${zone}`)];
+  // https://data.iana.org/time-zones/theory.html#naming; digits and + are in old names.
+  if (!zone.split('/').every((part) => /^(?!\.{1,2}$)[A-Za-z._0-9+][A-Za-z._0-9+-]{0,13}$/.test(part))) return unknown;
   if (zone.toLowerCase() === 'local')
     return [
       invalidValue(path, zone, 'timeZone must be an explicit time zone as defined in https://www.iana.org/time-zones'),
     ];
-  try {
-    new Intl.DateTimeFormat('en', { timeZone: zone });
-    return [];
-  } catch {
-    return [invalidValue(path, zone, `unknown time zone ${zone}`)];
-  }
+  return isTimeZone(zone) ? [] : unknown;
 }
