@@ -3,7 +3,8 @@
 import type { Node } from '../api/api.ts';
 import type { Snapshot } from './framework.ts';
 import { NodeInfo, zoneKey } from './node-info.ts';
-import { controllerUid, type PodInfo } from './pod-info.ts';
+import { Nominations } from './nominations.ts';
+import { controllerUid, hasPodAffinity, type PodInfo } from './pod-info.ts';
 
 const nobody: ReadonlyMap<string, number> = new Map();
 const noImages: ReadonlyMap<string, number> = new Map();
@@ -27,6 +28,8 @@ export class SchedulerCache implements Snapshot {
   /** Number of nodes by image name. */
   readonly #images = new Map<string, number>();
   readonly #namespaces = new Map<string, Readonly<Record<string, string>>>();
+  readonly nominations = new Nominations();
+  readonly #preempted = new Set<string>();
 
   get nodes(): readonly NodeInfo[] {
     this.#list ??= [...this.#nodes.values()];
@@ -78,6 +81,7 @@ export class SchedulerCache implements Snapshot {
   /** The pod has this node: as the API says, or as was just decided. */
   place(info: PodInfo, nodeName: string): void {
     const { uid } = info.pod.metadata;
+    this.nominations.delete(uid);
     const before = this.#placed.get(uid);
     if (before !== undefined && before !== nodeName) this.remove(uid);
     if (!this.#placed.has(uid)) this.#count(info, nodeName, 1);
@@ -93,7 +97,18 @@ export class SchedulerCache implements Snapshot {
     return this.#placed.has(uid);
   }
 
+  /** The pod is to leave its node for one of a higher priority; false takes that back. */
+  setPreempted(uid: string, preempted: boolean): void {
+    if (preempted && this.#placed.has(uid)) this.#preempted.add(uid);
+    else this.#preempted.delete(uid);
+  }
+
+  isPreempted(uid: string): boolean {
+    return this.#preempted.has(uid);
+  }
+
   remove(uid: string): void {
+    this.#preempted.delete(uid);
     const nodeName = this.#placed.get(uid);
     if (nodeName === undefined) return;
     this.#placed.delete(uid);
@@ -152,8 +167,8 @@ export class SchedulerCache implements Snapshot {
     if (nodes.size === 0) this.#siblings.delete(uid);
   }
 
-  #countAffinity({ pod }: PodInfo, nodeName: string, by: 1 | -1): void {
-    if (!pod.spec.affinity?.podAffinity && !pod.spec.affinity?.podAntiAffinity) return;
+  #countAffinity(info: PodInfo, nodeName: string, by: 1 | -1): void {
+    if (!hasPodAffinity(info)) return;
     const count = (this.#affinity.get(nodeName) ?? 0) + by;
     const nodes = this.nodesWithPodAffinity as Set<string>;
     if (count > 0) {

@@ -191,3 +191,37 @@ test.each([
   { total: 5_000, enough: 500 },
   { total: 6_000, enough: 300 },
 ])('of $total nodes, $enough that fit are enough', ({ total, enough }) => expect(enoughNodes(total)).toBe(enough));
+
+test.each([
+  { case: 'a pod of lower priority', priority: 1, fits: false },
+  { case: 'a pod of the same priority', priority: 5, fits: false },
+  { case: 'a pod of higher priority', priority: 9, fits: true },
+])('the place of a nominated pod is kept from $case: fits $fits', ({ priority, fits }) => {
+  const cache = cacheOf([node('a')]);
+  cache.nominations.set(podInfo(pod({ cpu: '3' }, { priority: 5 })), 'a');
+  const info = podInfo(pod({ cpu: '2' }, { priority }));
+  expect(new SchedulingCycle(defaultPlugins, seededRandom(1)).run(info, cache).ok).toBe(fits);
+});
+
+test('a pod goes to the node that is nominated for it as soon as it fits there', () => {
+  const cache = cacheOf(['a', 'b', 'c', 'd'].map((name) => node(name)));
+  for (const name of ['a', 'b', 'c', 'd']) {
+    const info = podInfo(pod({ cpu: '1' }));
+    cache.nominations.set(info, name);
+    const result = new SchedulingCycle(defaultPlugins, seededRandom(1)).run(info, cache);
+    expect(result).toMatchObject({ ok: true, node: name, evaluated: 1 });
+    cache.nominations.delete(info.pod.metadata.uid);
+  }
+});
+
+test('a nominated pod that repels others does so before it is there', () => {
+  const cache = cacheOf([node('a')]);
+  const podAntiAffinity = {
+    requiredDuringSchedulingIgnoredDuringExecution: [
+      { labelSelector: { matchLabels: { app: 'x' } }, topologyKey: 'kubernetes.io/hostname' },
+    ],
+  };
+  cache.nominations.set(podInfo(pod({}, { priority: 5, affinity: { podAntiAffinity } })), 'a');
+  const info = podInfo(pod({}, { labels: { app: 'x' } }));
+  expect(new SchedulingCycle(defaultPlugins, seededRandom(1)).run(info, cache).ok).toBe(false);
+});

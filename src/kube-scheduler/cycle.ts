@@ -1,17 +1,10 @@
 // One scheduling cycle: filter the nodes, rank what is left, choose. Pure: it reads the snapshot and changes nothing.
 
 import type { Random } from '../machinery/random.ts';
-import type { FilterCycle, Plugin, Rejection, Snapshot } from './framework.ts';
+import { type Filter, type FilteredNode, prepareFilters, refusalBesideNominated, refusalOf } from './filtering.ts';
+import type { Plugin, Snapshot } from './framework.ts';
 import type { NodeInfo } from './node-info.ts';
 import type { PodInfo } from './pod-info.ts';
-
-/** Why one node was filtered out. */
-export interface FilteredNode {
-  readonly node: string;
-  readonly plugin: string;
-  readonly reasons: readonly string[];
-  readonly resolvable: boolean;
-}
 
 /** One node that was left, with the score of each plugin (already times its weight). */
 export interface RankedNode {
@@ -49,9 +42,10 @@ export function enoughNodes(total: number): number {
   return Math.max(minFeasibleNodes, Math.floor((total * percentage) / 100));
 }
 
-interface Filter {
-  readonly plugin: Plugin;
-  readonly cycle: FilterCycle;
+interface Filtered {
+  readonly feasible: readonly NodeInfo[];
+  readonly filtered: readonly FilteredNode[];
+  readonly evaluated: number;
 }
 
 export class SchedulingCycle {
@@ -66,15 +60,13 @@ export class SchedulingCycle {
   }
 
   run(pod: PodInfo, snapshot: Snapshot): CycleResult {
-    const filters: Filter[] = [];
-    for (const plugin of this.#plugins) {
-      const cycle = plugin.prepareFilter?.(pod, snapshot) ?? 'skip';
-      if (cycle === 'skip') continue;
-      if ('reason' in cycle)
-        return { ok: false, plugins: new Set([plugin.name]), filtered: [], everywhere: cycle.reason, evaluated: 0 };
-      filters.push({ plugin, cycle });
+    const filters = prepareFilters(this.#plugins, pod, snapshot);
+    if ('rejection' in filters) {
+      const { plugin, rejection } = filters;
+      return { ok: false, plugins: new Set([plugin.name]), filtered: [], everywhere: rejection.reason, evaluated: 0 };
     }
-    const { feasible, filtered, evaluated } = this.#filter(filters, snapshot);
+    const { feasible, filtered, evaluated } =
+      this.#filterNominated(filters, pod, snapshot) ?? this.#filter(filters, pod, snapshot);
     if (feasible.length === 0)
       return { ok: false, plugins: new Set(filtered.map((f) => f.plugin)), filtered, evaluated };
     if (feasible.length === 1) {
@@ -84,22 +76,33 @@ export class SchedulingCycle {
     return { ok: true, filtered, evaluated, ...this.#rank(pod, feasible, snapshot) };
   }
 
-  #filter(
-    filters: readonly Filter[],
-    { nodes }: Snapshot,
-  ): { feasible: NodeInfo[]; filtered: FilteredNode[]; evaluated: number } {
+  /** The node nominated for the pod, if it fits there by now: no other node is asked then. */
+  #filterNominated(filters: readonly Filter[], pod: PodInfo, snapshot: Snapshot): Filtered | undefined {
+    const node = snapshot.node(snapshot.nominations.nodeOf(pod.pod.metadata.uid) ?? '');
+    if (!node || this.#refusal(filters, pod, node, snapshot)) return undefined;
+    return { feasible: [node], filtered: [], evaluated: 1 };
+  }
+
+  #filter(filters: readonly Filter[], pod: PodInfo, snapshot: Snapshot): Filtered {
+    const { nodes } = snapshot;
     const feasible: NodeInfo[] = [];
     const filtered: FilteredNode[] = [];
     const enough = enoughNodes(nodes.length);
     let evaluated = 0;
     for (; evaluated < nodes.length && feasible.length < enough; evaluated++) {
       const node = nodes[(this.#startIndex + evaluated) % nodes.length];
-      const refusal = refusalOf(filters, node);
+      const refusal = this.#refusal(filters, pod, node, snapshot);
       if (refusal) filtered.push(refusal);
       else feasible.push(node);
     }
     this.#startIndex = nodes.length > 0 ? (this.#startIndex + evaluated) % nodes.length : 0;
     return { feasible, filtered, evaluated };
+  }
+
+  #refusal(filters: readonly Filter[], pod: PodInfo, node: NodeInfo, snapshot: Snapshot): FilteredNode | undefined {
+    const beside =
+      snapshot.nominations.size > 0 ? refusalBesideNominated(this.#plugins, pod, node, snapshot) : undefined;
+    return beside ?? refusalOf(filters, node);
   }
 
   #rank(
@@ -143,31 +146,6 @@ export class SchedulingCycle {
     }
     return best;
   }
-}
-
-function refusalOf(filters: readonly Filter[], node: NodeInfo): FilteredNode | undefined {
-  for (const { plugin, cycle } of filters) {
-    const answer = cycle.filter(node);
-    if (!answer) continue;
-    const rejections: readonly Rejection[] = Array.isArray(answer) ? answer : [answer as Rejection];
-    return {
-      node: node.name,
-      plugin: plugin.name,
-      reasons: rejections.map((r) => r.reason),
-      resolvable: rejections.every((r) => r.resolvable),
-    };
-  }
-  return undefined;
-}
-
-/** Whether all filters pass for one node: what preemption asks of a node with fewer pods. */
-export function fits(plugins: readonly Plugin[], pod: PodInfo, node: NodeInfo, snapshot: Snapshot): boolean {
-  for (const plugin of plugins) {
-    const cycle = plugin.prepareFilter?.(pod, snapshot) ?? 'skip';
-    if (cycle === 'skip') continue;
-    if ('reason' in cycle || cycle.filter(node)) return false;
-  }
-  return true;
 }
 
 /** `0/3 nodes are available: 1 Insufficient cpu, 2 node(s) were unschedulable.` */

@@ -1,6 +1,7 @@
 // Why pods went where they went: the last decisions, kept for `coracle explain pod`.
 
-import type { FilteredNode, RankedNode } from './cycle.ts';
+import type { RankedNode } from './cycle.ts';
+import type { FilteredNode } from './filtering.ts';
 
 export interface Decision {
   /** namespace/name */

@@ -5,6 +5,7 @@
 import type { Pod } from '../api/api.ts';
 import type { ClusterEvent } from './cluster-events.ts';
 import type { NodeInfo } from './node-info.ts';
+import type { Nominations } from './nominations.ts';
 import type { PodInfo } from './pod-info.ts';
 
 /** Why a node does not take a pod. `resolvable`: removing other pods from it could help. */
@@ -41,6 +42,9 @@ export interface Snapshot {
   nodesWithImage(name: string): number;
   /** Labels of a namespace, undefined when there is no such namespace. */
   namespaceLabels(name: string): Readonly<Record<string, string>> | undefined;
+  readonly nominations: Pick<Nominations, 'size' | 'nodeOf' | 'on'>;
+  /** Whether the scheduler chose this placed pod as a victim; it may not be seen terminating yet. */
+  isPreempted(uid: string): boolean;
 }
 
 export interface Plugin {

@@ -1,7 +1,7 @@
 // The room's front door. The scheduler finds pods without a node and gives them one.
 // https://kubernetes.io/docs/concepts/scheduling-eviction/kube-scheduler/
 
-import { formatTime, isConflict, isNotFound, type Node, type Pod, type PodCondition } from '../api/api.ts';
+import { formatTime, isConflict, isNotFound, type Node, type Pod, type PodDisruptionBudget } from '../api/api.ts';
 import {
   type ComponentContext,
   createEventRecorder,
@@ -18,11 +18,13 @@ import { type Decision, Decisions, type RecordedDecision } from './decisions.ts'
 import type { Plugin } from './framework.ts';
 import { defaultPlugins } from './plugins/plugins.ts';
 import { type PodInfo, podInfo } from './pod-info.ts';
+import { PodStatusWriter } from './pod-status-writer.ts';
 import { findPreemption, type Preemption } from './preemption.ts';
 import { type QueuedPod, SchedulingQueue } from './queue.ts';
 
-export type { FilteredNode, RankedNode } from './cycle.ts';
+export type { RankedNode } from './cycle.ts';
 export type { Decision } from './decisions.ts';
+export type { FilteredNode } from './filtering.ts';
 
 export interface KubeSchedulerConfig {
   /** Pods of this schedulerName are ours. Default: default-scheduler. */
@@ -84,9 +86,11 @@ class Scheduler implements RunningScheduler {
   readonly #cycle: SchedulingCycle;
   readonly #events: EventRecorder;
   readonly #decisions = new Decisions();
+  readonly #status: PodStatusWriter;
   readonly #writes = new Set<Promise<void>>();
   readonly #attempts;
   #informers: { stop(): Promise<void> }[] = [];
+  #budgets: () => readonly PodDisruptionBudget[] = () => [];
   #bindings = 0;
   #turnPlanned = false;
   #stopped = false;
@@ -98,6 +102,7 @@ class Scheduler implements RunningScheduler {
     this.#queue = new SchedulingQueue(this.#plugins, context.clock, () => this.#planTurn());
     this.#cycle = new SchedulingCycle(this.#plugins, context.random);
     this.#events = createEventRecorder(context, { component: this.#name });
+    this.#status = new PodStatusWriter(context, this.#name, this.#events);
     this.#attempts = context.metrics.counter(
       'scheduler_schedule_attempts_total',
       'Number of attempts to schedule pods, by the result.',
@@ -114,8 +119,10 @@ class Scheduler implements RunningScheduler {
       fieldSelector: 'status.phase!=Succeeded,status.phase!=Failed',
     });
     const namespaces = createInformer(this.#context, 'namespaces');
-    this.#informers = [nodes, pods, namespaces];
-    await Promise.all([nodes.synced(), pods.synced(), namespaces.synced()]);
+    const budgets = createInformer(this.#context, 'poddisruptionbudgets');
+    this.#budgets = () => budgets.list();
+    this.#informers = [nodes, pods, namespaces, budgets];
+    await Promise.all([nodes.synced(), pods.synced(), namespaces.synced(), budgets.synced()]);
     namespaces.handle((next, old) =>
       this.#cache.setNamespace((next ?? old)!.metadata.name, next && (next.metadata.labels ?? {})),
     );
@@ -148,18 +155,40 @@ class Scheduler implements RunningScheduler {
     if (!next) {
       this.#queue.remove(uid);
       this.#decisions.forget(`${old!.metadata.namespace}/${old!.metadata.name}`);
-      if (!this.#cache.isPlaced(uid)) return;
+      if (!this.#cache.isPlaced(uid)) return this.#withdraw(old!);
       this.#cache.remove(uid);
       return this.#queue.wake({ type: 'pod-gone', pod: old! });
     }
     if (next.spec.nodeName) return this.#podPlaced(next, old);
-    if (next.metadata.deletionTimestamp) return this.#queue.remove(uid);
+    if (next.metadata.deletionTimestamp) {
+      this.#queue.remove(uid);
+      return this.#withdraw(next);
+    }
     if ((next.spec.schedulerName ?? 'default-scheduler') !== this.#name || this.#cache.isPlaced(uid)) return;
     const info = podInfo(next);
+    this.#followNomination(info, old);
     const onlyStatus = old && deepEqual(next.spec, old.spec) && deepEqual(next.metadata.labels, old.metadata.labels);
     const gate =
       old && !onlyStatus ? this.#queue.update(info, { type: 'pod-updated', pod: next, old }) : this.#queue.add(info);
     if (gate) this.#decisions.record({ ...this.#blank(info), message: gate });
+  }
+
+  /** An update that names no node, and did not before, may be older than a nomination made here: that one stays. */
+  #followNomination(info: PodInfo, old: Pod | undefined): void {
+    const { nominations } = this.#cache;
+    const { uid } = info.pod.metadata;
+    const was = old?.status?.nominatedNodeName;
+    const node = info.pod.status?.nominatedNodeName || (was ? undefined : nominations.nodeOf(uid));
+    if (node) nominations.set(info, node);
+    else nominations.delete(uid);
+  }
+
+  /** The pod no longer waits: others may have the place that was nominated for it. */
+  #withdraw(pod: Pod): void {
+    const node = this.#cache.nominations.nodeOf(pod.metadata.uid);
+    if (node === undefined) return;
+    this.#cache.nominations.delete(pod.metadata.uid);
+    this.#queue.wake({ type: 'pod-gone', pod: { ...pod, spec: { ...pod.spec, nodeName: node } } });
   }
 
   #podPlaced(pod: Pod, old: Pod | undefined): void {
@@ -240,74 +269,42 @@ class Scheduler implements RunningScheduler {
 
   #refused(queued: QueuedPod, result: Extract<CycleResult, { ok: false }>): void {
     const { info } = queued;
-    const total = this.#cache.nodes.length;
+    const snapshot = this.#cache;
+    const total = snapshot.nodes.length;
     const found =
-      total > 0 && !result.everywhere ? findPreemption(this.#plugins, info, result, this.#cache) : undefined;
-    const message = unschedulableMessage(total, result, typeof found === 'string' ? found : undefined);
+      total > 0 && !result.everywhere
+        ? findPreemption({ plugins: this.#plugins, pod: info, failure: result, snapshot, budgets: this.#budgets() })
+        : undefined;
+    const message = unschedulableMessage(total, result, found && 'why' in found ? found.why : undefined);
     this.#attempts.add(1, { profile: this.#name, result: 'unschedulable' });
     this.#record(info, result, message);
-    this.#queue.refused(queued, result.plugins);
     this.#events.event(info.pod, 'Warning', 'FailedScheduling', message);
-    this.#track(this.#report(info.pod, message, typeof found === 'object' ? found : undefined));
+    if (found && 'victims' in found) return this.#makeRoom(queued, result, message, found);
+    this.#queue.refused(queued, result.plugins);
+    const keeps = found === undefined || found.waits;
+    if (!keeps) this.#cache.nominations.delete(info.pod.metadata.uid);
+    this.#track(this.#status.report(info.pod, message, keeps ? undefined : null));
   }
 
-  /** Tells the pod's status why it waits, and removes the pods that make room for it. */
-  async #report(pod: Pod, message: string, preemption: Preemption | undefined): Promise<void> {
-    const { name, namespace, uid } = pod.metadata;
-    const { client, clock, logger } = this.#context;
-    const old = pod.status?.conditions?.find((c) => c.type === 'PodScheduled');
-    const condition = {
-      type: 'PodScheduled',
-      status: 'False',
-      reason: 'Unschedulable',
-      message,
-      observedGeneration: pod.metadata.generation,
-      lastTransitionTime: old?.status === 'False' ? old.lastTransitionTime : formatTime(clock.now()),
-      lastProbeTime: null,
-    } as unknown as PodCondition;
-    const isNew = old?.status !== 'False' || old.message !== message || old.reason !== 'Unschedulable';
-    try {
-      if (isNew || preemption) {
-        const status = { conditions: [condition], ...(preemption && { nominatedNodeName: preemption.node }) };
-        await client.patch(
-          'pods',
-          { name, namespace },
-          { type: 'strategic', body: { metadata: { uid }, status } },
-          { subresource: 'status' },
-        );
-      }
-      for (const victim of preemption?.victims ?? []) await this.#preempt(victim, pod);
-    } catch (error) {
-      if (!isNotFound(error))
-        logger.warn('cannot report why a pod waits', { pod: `${namespace}/${name}`, error: String(error) });
-    }
-  }
-
-  async #preempt(victim: Pod, preemptor: Pod): Promise<void> {
-    if (victim.metadata.deletionTimestamp) return;
-    const { name, namespace, uid } = victim.metadata;
-    const { client, clock } = this.#context;
-    const condition = {
-      type: 'DisruptionTarget',
-      status: 'True',
-      reason: 'PreemptionByScheduler',
-      message: `${this.#name}: preempting to accommodate a higher priority pod`,
-      lastTransitionTime: formatTime(clock.now()),
-      lastProbeTime: null,
-    } as unknown as PodCondition;
-    await client.patch(
-      'pods',
-      { name, namespace },
-      { type: 'strategic', body: { metadata: { uid }, status: { conditions: [condition] } } },
-      { subresource: 'status' },
-    );
-    await client.delete('pods', { name, namespace }, { preconditions: { uid } });
-    this.#events.event(
-      victim,
-      'Normal',
-      'Preempted',
-      `Preempted by pod ${preemptor.metadata.uid} on node ${victim.spec.nodeName}`,
-    );
+  /** Nominates the node, and removes the victims. The pod is tried again when they are gone, and not before. */
+  #makeRoom(
+    queued: QueuedPod,
+    { plugins }: { plugins: ReadonlySet<string> },
+    message: string,
+    found: Preemption,
+  ): void {
+    const { info } = queued;
+    this.#cache.nominations.set(info, found.node);
+    for (const { metadata } of found.victims) this.#cache.setPreempted(metadata.uid, true);
+    for (const { metadata } of found.displaced) this.#cache.nominations.delete(metadata.uid);
+    const work = async () => {
+      for (const pod of found.displaced) await this.#status.clearNomination(pod);
+      await this.#status.report(info.pod, message, found.node);
+      for (const victim of found.victims)
+        if (!(await this.#status.preempt(victim, info.pod))) this.#cache.setPreempted(victim.metadata.uid, false);
+      this.#queue.refused(queued, plugins);
+    };
+    this.#track(work());
   }
 
   #blank(info: PodInfo): RecordedDecision {

@@ -77,6 +77,10 @@ function hostPortsOf(pod: Pod): readonly HostPort[] {
   return ports ?? noPorts;
 }
 
+/** Whether the pod has rules about other pods. */
+export const hasPodAffinity = ({ pod: { spec } }: PodInfo): boolean =>
+  spec.affinity?.podAffinity !== undefined || spec.affinity?.podAntiAffinity !== undefined;
+
 /** The uid of what made the pod, undefined for a pod on its own. */
 export const controllerUid = (pod: Pod): string | undefined =>
   pod.metadata.ownerReferences?.find((owner) => owner.controller)?.uid;

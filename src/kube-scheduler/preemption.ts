@@ -1,8 +1,10 @@
-// Makes room for a pod by removing pods of lower priority.
+// Finds pods of lower priority whose removal lets a pod in.
 // https://kubernetes.io/docs/concepts/scheduling-eviction/pod-priority-preemption/
 
-import type { Pod } from '../api/api.ts';
-import { type CycleResult, fits } from './cycle.ts';
+import type { Pod, PodDisruptionBudget } from '../api/api.ts';
+import { labelSelector } from '../machinery/label-selector.ts';
+import type { CycleResult } from './cycle.ts';
+import { refusalOn, withNode } from './filtering.ts';
 import type { Plugin, Snapshot } from './framework.ts';
 import type { NodeInfo } from './node-info.ts';
 import type { PodInfo } from './pod-info.ts';
@@ -11,87 +13,149 @@ export interface Preemption {
   readonly node: string;
   /** To be removed, the most important first. */
   readonly victims: readonly Pod[];
+  /** Pods of lower priority that lose their nomination for this node. */
+  readonly displaced: readonly Pod[];
+}
+
+/** Why nothing is preempted. `waits`: victims of this pod are still on their way out, or it may not preempt. */
+export interface NoPreemption {
+  readonly why: string;
+  readonly waits: boolean;
 }
 
 type Failure = Extract<CycleResult, { ok: false }>;
 
-/** At most this many nodes are tried out. */
-const candidateLimit = 100;
-
-/** Which pods of which node to remove, or in Kubernetes' words why none. */
-export function findPreemption(
-  plugins: readonly Plugin[],
-  pod: PodInfo,
-  failure: Failure,
-  snapshot: Snapshot,
-): Preemption | string {
-  const total = snapshot.nodes.length;
-  if (pod.pod.spec.preemptionPolicy === 'Never') return `preemption: not eligible due to preemptionPolicy=Never.`;
-  const resolvable = failure.filtered.filter((f) => f.resolvable).map((f) => snapshot.node(f.node)!);
-  const candidates: { node: NodeInfo; victims: PodInfo[] }[] = [];
-  // Most clusters have one priority only: then there are no victims anywhere, and no node need be looked at.
-  const isHopeless = snapshot.lowestPriority() >= pod.priority;
-  for (const node of isHopeless ? [] : resolvable) {
-    if (candidates.length >= candidateLimit) break;
-    const victims = victimsOn(plugins, pod, node, snapshot);
-    if (victims) candidates.push({ node, victims });
-  }
-  if (candidates.length === 0) return whyNot(total, failure, resolvable.length);
-  const [best] = candidates.sort(compare);
-  return { node: best.node.name, victims: best.victims.map((v) => v.pod) };
+interface Request {
+  readonly plugins: readonly Plugin[];
+  readonly pod: PodInfo;
+  readonly failure: Failure;
+  readonly snapshot: Snapshot;
+  readonly budgets: readonly PodDisruptionBudget[];
 }
 
-function whyNot(total: number, failure: Failure, resolvable: number): string {
-  const counts = [
-    [resolvable, 'No preemption victims found for incoming pod'],
-    [failure.filtered.length - resolvable, 'Preemption is not helpful for scheduling'],
-  ] as const;
-  const texts = counts.filter(([count]) => count > 0).map(([count, text]) => `${count} ${text}`);
+interface Candidate {
+  readonly node: string;
+  readonly victims: readonly PodInfo[];
+  /** How many victims a disruption budget would protect. */
+  readonly violations: number;
+}
+
+/** At most this many nodes are tried out. */
+const candidateLimit = 100;
+const noVictims = 'No preemption victims found for incoming pod';
+const notHelpful = 'Preemption is not helpful for scheduling';
+
+/** Which pods of which node to remove, or why none, in Kubernetes' words. */
+export function findPreemption(request: Request): Preemption | NoPreemption {
+  const { pod, failure, snapshot } = request;
+  const ineligible = whyNotEligible(request);
+  if (ineligible) return { why: `preemption: ${ineligible}`, waits: true };
+  const reasons: string[] = failure.filtered.filter((f) => !f.resolvable).map(() => notHelpful);
+  const candidates: Candidate[] = [];
+  // In a cluster with one priority only there are no victims: skip the search.
+  const hopeless = snapshot.lowestPriority() >= pod.priority;
+  for (const filtered of failure.filtered) {
+    if (!filtered.resolvable) continue;
+    const found = hopeless ? [noVictims] : victimsOn(request, snapshot.node(filtered.node) as NodeInfo);
+    if ('victims' in found) candidates.push(found);
+    else reasons.push(...found);
+    if (candidates.length >= candidateLimit && candidates.some(({ violations }) => violations === 0)) break;
+  }
+  if (candidates.length === 0) return { why: messageOf(snapshot.nodes.length, reasons), waits: false };
+  const [{ node, victims }] = candidates.sort(compare);
+  const displaced = [...snapshot.nominations.on(node).values()].filter((other) => other.priority < pod.priority);
+  return { node, victims: victims.map((victim) => victim.pod), displaced: displaced.map((other) => other.pod) };
+}
+
+/** A pod that waits for its victims to end does not get more of them. */
+function whyNotEligible({ pod, failure, snapshot }: Request): string | undefined {
+  if (pod.pod.spec.preemptionPolicy === 'Never') return 'not eligible due to preemptionPolicy=Never.';
+  const nominated = snapshot.nominations.nodeOf(pod.pod.metadata.uid);
+  if (nominated === undefined) return undefined;
+  if (failure.filtered.some(({ node, resolvable }) => node === nominated && !resolvable)) return undefined;
+  for (const other of snapshot.node(nominated)?.pods.values() ?? [])
+    if (other.priority < pod.priority && leavesByPreemption(other.pod, snapshot))
+      return 'not eligible due to a terminating pod on the nominated node.';
+  return undefined;
+}
+
+const leavesByPreemption = ({ metadata, status }: Pod, snapshot: Snapshot): boolean =>
+  snapshot.isPreempted(metadata.uid) ||
+  (metadata.deletionTimestamp !== undefined &&
+    (status?.conditions ?? []).some(
+      ({ type, status, reason }) =>
+        type === 'DisruptionTarget' && status === 'True' && reason === 'PreemptionByScheduler',
+    ));
+
+function messageOf(total: number, reasons: readonly string[]): string {
+  const counts = new Map<string, number>();
+  for (const reason of reasons) counts.set(reason, (counts.get(reason) ?? 0) + 1);
+  const texts = [...counts].map(([reason, count]) => `${count} ${reason}`).sort();
   return `preemption: 0/${total} nodes are available: ${texts.join(', ')}.`;
 }
 
-/** The fewest and least important pods whose removal lets the pod in; undefined when there are none. */
-function victimsOn(
-  plugins: readonly Plugin[],
-  pod: PodInfo,
-  node: NodeInfo,
-  snapshot: Snapshot,
-): PodInfo[] | undefined {
+/** The fewest and least important pods whose removal lets the pod in, or why there are none. */
+function victimsOn({ plugins, pod, snapshot, budgets }: Request, node: NodeInfo): Candidate | readonly string[] {
   const lower = [...node.pods.values()].filter((p) => p.priority < pod.priority);
-  if (lower.length === 0) return undefined;
+  if (lower.length === 0) return [noVictims];
   const tried = node.copy();
   for (const victim of lower) tried.remove(victim.pod.metadata.uid);
-  const changed: Snapshot = {
-    // Few plugins look at all nodes, and there may be thousands.
-    get nodes() {
-      return snapshot.nodes.map((n) => (n.name === node.name ? tried : n));
-    },
-    node: (name) => (name === node.name ? tried : snapshot.node(name)),
-    nodesWithPodAffinity: snapshot.nodesWithPodAffinity,
-    siblings: (uid) => snapshot.siblings(uid),
-    hasZones: snapshot.hasZones,
-    nodesWithImage: (name) => snapshot.nodesWithImage(name),
-    lowestPriority: () => snapshot.lowestPriority(),
-    namespaceLabels: (name) => snapshot.namespaceLabels(name),
-  };
-  if (!fits(plugins, pod, tried, changed)) return undefined;
-  // The more important ones get their place back first.
-  lower.sort((a, b) => b.priority - a.priority || startOf(a).localeCompare(startOf(b)));
-  return lower.filter((candidate) => {
+  const changed = withNode(snapshot, tried);
+  const refusal = refusalOn(plugins, pod, tried, changed);
+  if (refusal) return refusal.reasons;
+  // The more important pods get their place back first; those with a budget come before those without.
+  lower.sort(byImportance);
+  const { violating, others } = splitByBudget(lower, budgets);
+  const mustGo = (candidate: PodInfo): boolean => {
     tried.add(candidate);
-    if (fits(plugins, pod, tried, changed)) return false;
+    if (!refusalOn(plugins, pod, tried, changed)) return false;
     tried.remove(candidate.pod.metadata.uid);
     return true;
+  };
+  const violations = violating.filter(mustGo);
+  const victims = [...violations, ...others.filter(mustGo)].sort(byImportance);
+  return { node: node.name, victims, violations: violations.length };
+}
+
+/** Which pods, from the most important on, would break a disruption budget if all of them had to go. */
+function splitByBudget(pods: readonly PodInfo[], budgets: readonly PodDisruptionBudget[]) {
+  const left = budgets.map(({ metadata, spec, status }) => {
+    const { matchLabels = {}, matchExpressions = [] } = spec?.selector ?? {};
+    const isEmpty = Object.keys(matchLabels).length + matchExpressions.length === 0;
+    return {
+      namespace: metadata.namespace,
+      selector: isEmpty ? undefined : labelSelector(spec?.selector),
+      disrupted: status?.disruptedPods ?? {},
+      allowed: status?.disruptionsAllowed ?? 0,
+    };
   });
+  const violating: PodInfo[] = [];
+  const others: PodInfo[] = [];
+  for (const info of pods) {
+    const { name, namespace, labels } = info.pod.metadata;
+    let violates = false;
+    for (const budget of left) {
+      if (budget.namespace !== namespace || !labels || !budget.selector?.matches(labels)) continue;
+      if (Object.hasOwn(budget.disrupted, name)) continue;
+      budget.allowed--;
+      if (budget.allowed < 0) violates = true;
+    }
+    (violates ? violating : others).push(info);
+  }
+  return { violating, others };
 }
 
 const startOf = (info: PodInfo) => info.pod.status?.startTime ?? '9999';
+const byImportance = (a: PodInfo, b: PodInfo): number =>
+  b.priority - a.priority || startOf(a).localeCompare(startOf(b));
 const highest = (victims: readonly PodInfo[]) => Math.max(...victims.map((v) => v.priority));
-const sum = (victims: readonly PodInfo[]) => victims.reduce((total, v) => total + v.priority, 0);
+/** Priorities are made positive first, so that a few victims of negative priority do not count as less than none. */
+const sum = (victims: readonly PodInfo[]) => victims.reduce((total, v) => total + v.priority + 2 ** 31, 0);
 
-/** The least important victims, then the fewest, then those that ran for the shortest time. */
-function compare(a: { victims: PodInfo[] }, b: { victims: PodInfo[] }): number {
+/** Fewest broken budgets, least important victims, fewest victims, then those that have run for the shortest time. */
+function compare(a: Candidate, b: Candidate): number {
   return (
+    a.violations - b.violations ||
     highest(a.victims) - highest(b.victims) ||
     sum(a.victims) - sum(b.victims) ||
     a.victims.length - b.victims.length ||

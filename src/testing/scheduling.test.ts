@@ -85,3 +85,27 @@ test('an important pod takes the place of a lesser one', async () => {
   }
   await cluster.until(() => isOn('urgent', 'one'), 20_000);
 });
+
+test('while victims end, no more are chosen, and their place is kept for the pod that waits for it', async () => {
+  await start();
+  await cluster.client.create('priorityclasses', { metadata: { name: 'high' }, value: 1000 } as any);
+  const middle = { metadata: { name: 'middle' }, value: 500, preemptionPolicy: 'Never' };
+  await cluster.client.create('priorityclasses', middle as any);
+  for (const name of ['one', 'two']) await addNode(name);
+  for (const name of ['first', 'second']) await addPod(name, '2');
+  await cluster.until(async () => Boolean((await get('first')).spec.nodeName && (await get('second')).spec.nodeName));
+  await addPod('urgent', '2', { priorityClassName: 'high' });
+  await cluster.until(async () => Boolean((await get('urgent')).status?.nominatedNodeName));
+  const node = (await get('urgent')).status?.nominatedNodeName as string;
+  // Events that could help wake the pod while its victim is still there.
+  for (const name of ['one', 'two'])
+    await cluster.client.patch('nodes', { name }, { type: 'merge', body: { metadata: { labels: { look: 'again' } } } });
+  await cluster.advance(20_000);
+  const going = (await cluster.client.list('pods')).items.filter(({ metadata }) => metadata.deletionTimestamp);
+  expect(going).toHaveLength(1);
+  expect(going[0].spec.nodeName).toBe(node);
+  await addPod('also', '1', { priorityClassName: 'middle' });
+  await cluster.client.delete('pods', going[0].metadata, { gracePeriodSeconds: 0 });
+  await cluster.until(() => isOn('urgent', node), 20_000);
+  expect((await get('also')).spec.nodeName).toBeUndefined();
+});
