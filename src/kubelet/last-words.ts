@@ -1,52 +1,70 @@
 // What a container said before it ended: its termination message.
 // https://kubernetes.io/docs/tasks/debug/debug-application/determine-reason-pod-failure/
 
-import { readFile } from 'node:fs/promises';
+import path from 'node:path';
 import type { Pod } from '../api/api.ts';
 import type { ContainerStatus } from '../container-runtime/container-runtime.ts';
+import type { Clock } from '../machinery/clock.ts';
+import type { KubeletConfig } from './config.ts';
 import { podDirectory, terminationLogPath } from './container-config.ts';
+import { readLog } from './logs.ts';
 import { allContainers } from './pod-actions.ts';
+import { readEndBeneath } from './safe-path.ts';
 
 const maxMessageBytes = 4096;
 const maxFallbackBytes = 2048;
 const maxFallbackLines = 80;
+/** Of all containers of a pod together. */
+const maxPodMessageBytes = 12 * 1024;
 
 /** Reads each message once. */
 export class LastWords {
-  readonly #root: string;
-  #known: Map<string, string> | undefined;
+  readonly #config: Pick<KubeletConfig, 'rootDirectory' | 'podLogsDirectory'>;
+  readonly #clock: Clock;
+  #messages: Map<string, string> | undefined;
 
-  /** `root` is the kubelet's root directory. */
-  constructor(root: string) {
-    this.#root = root;
+  constructor(config: Pick<KubeletConfig, 'rootDirectory' | 'podLogsDirectory'>, clock: Clock) {
+    this.#config = config;
+    this.#clock = clock;
   }
 
-  /** The containers, those that ended with what they left at their terminationMessagePath, or logged last. */
-  of(pod: Pod, containers: readonly ContainerStatus[]): Promise<ContainerStatus[]> {
-    return Promise.all(
-      containers.map(async (c) => (c.state === 'exited' ? { ...c, message: await this.#messageOf(pod, c) } : c)),
+  /** The containers, those that ended with the end of the file at their terminationMessagePath, or of their log. */
+  async of(pod: Pod, containers: readonly ContainerStatus[]): Promise<ContainerStatus[]> {
+    const limit = Math.floor(maxPodMessageBytes / allContainers(pod).length);
+    const found = await Promise.all(
+      containers.map(async (c) =>
+        c.state === 'exited' ? { ...c, message: shortened(await this.#messageOf(pod, c), limit) } : c,
+      ),
     );
+    for (const id of this.#messages?.keys() ?? []) if (!containers.some((c) => c.id === id)) this.#messages?.delete(id);
+    return found;
   }
 
   async #messageOf(pod: Pod, status: ContainerStatus): Promise<string> {
-    const known = this.#known?.get(status.id);
-    if (known !== undefined) return known;
+    const read = this.#messages?.get(status.id);
+    if (read !== undefined) return read;
     const spec = allContainers(pod).find((c) => c.name === status.name);
-    const file = terminationLogPath(podDirectory(this.#root, pod.metadata.uid), status.name, status.attempt);
-    const written = await readFile(file, 'utf8').catch(() => '');
-    const fallback = !written && spec?.terminationMessagePolicy === 'FallbackToLogsOnError' && status.exitCode !== 0;
-    const message = (fallback ? await lastLines(status.logPath) : written.slice(0, maxMessageBytes)) || status.message;
-    (this.#known ??= new Map()).set(status.id, message);
+    const directory = podDirectory(this.#config.rootDirectory, pod.metadata.uid);
+    const file = path.relative(directory, terminationLogPath(directory, status.name, status.attempt));
+    const written = (await readEndBeneath(directory, file, maxMessageBytes).catch(() => undefined)) ?? Buffer.alloc(0);
+    const fallsBack =
+      written.length === 0 && spec?.terminationMessagePolicy === 'FallbackToLogsOnError' && status.exitCode !== 0;
+    const said = String(fallsBack ? await this.#endOfLog(status.logPath) : written);
+    const message = [status.message, said].filter(Boolean).join(': ');
+    (this.#messages ??= new Map()).set(status.id, message);
     return message;
+  }
+
+  /** The bytes that the container wrote last. */
+  async #endOfLog(file: string): Promise<Buffer> {
+    const log = { root: this.#config.podLogsDirectory, file };
+    const options = { follow: false, timestamps: false, tailLines: maxFallbackLines };
+    let end: Buffer = Buffer.alloc(0);
+    for await (const text of readLog(log, options, this.#clock, () => false, new AbortController().signal))
+      end = Buffer.concat([end, text]).subarray(-maxFallbackBytes);
+    return end;
   }
 }
 
-/** The end of a log, without the time and stream of each line. */
-async function lastLines(logPath: string): Promise<string> {
-  const log = await readFile(logPath, 'utf8').catch(() => '');
-  const lines = log.split('\n').slice(-maxFallbackLines - 1);
-  return lines
-    .map((line) => line.split(' ').slice(3).join(' '))
-    .join('\n')
-    .slice(-maxFallbackBytes);
-}
+const shortened = (message: string, bytes: number) =>
+  Buffer.byteLength(message) > bytes ? String(Buffer.from(message).subarray(0, bytes)) : message;

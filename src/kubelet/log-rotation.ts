@@ -1,8 +1,8 @@
 // Keeps container logs within containerLogMaxSize and containerLogMaxFiles. The runtime writes; the kubelet moves the
 // full file away and tells the runtime to begin anew. https://kubernetes.io/docs/concepts/cluster-administration/logging/#log-rotation
 
-import { createReadStream, createWriteStream } from 'node:fs';
-import { readdir, rename, rm, stat } from 'node:fs/promises';
+import { constants, createReadStream, createWriteStream } from 'node:fs';
+import { type FileHandle, lstat, open, readdir, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { createGzip } from 'node:zlib';
@@ -11,30 +11,60 @@ import type { ContainerRuntime } from '../container-runtime/container-runtime.ts
 import type { Clock } from '../machinery/clock.ts';
 import type { Logger } from '../machinery/logger.ts';
 import type { KubeletConfig } from './config.ts';
+import type { LogFile } from './logs.ts';
+import { directoryOnly, openBeneath, openRegularIn, pathOf, UnsafePathError } from './safe-path.ts';
 
 /** containerLogMonitorInterval: how often sizes are looked at. */
 const monitorIntervalMs = 10_000;
 
 interface RotationTools {
-  readonly config: Pick<KubeletConfig, 'containerLogMaxSize' | 'containerLogMaxFiles'>;
+  readonly config: Pick<KubeletConfig, 'containerLogMaxSize' | 'containerLogMaxFiles' | 'podLogsDirectory'>;
   readonly runtime: Pick<ContainerRuntime, 'listContainers' | 'reopenContainerLog'>;
   readonly clock: Clock;
   readonly logger: Logger;
 }
 
 /** Older files of a rotated log, oldest first: 0.log.20260101-000000, all but the newest with .gz. */
-export async function rotatedFiles(file: string): Promise<string[]> {
-  const names = await readdir(path.dirname(file)).catch(() => [] as string[]);
+export async function rotatedFiles(log: LogFile): Promise<string[]> {
+  const names = await inDirectory(log, (directory) => rotatedNames(directory, log.file));
+  return (names ?? []).map((name) => path.join(path.dirname(log.file), name));
+}
+
+async function rotatedNames(directory: FileHandle, file: string): Promise<string[]> {
+  const names = await readdir(pathOf(directory));
   const prefix = `${path.basename(file)}.`;
   return names
     .filter((name) => name.startsWith(prefix) && /^\d{8}-\d{6}(\.gz)?$/.test(name.slice(prefix.length)))
     .filter((name) => !name.endsWith('.gz') || !names.includes(name.slice(0, -3))) // being replaced right now
-    .sort()
-    .map((name) => path.join(path.dirname(file), name));
+    .sort();
 }
 
-export async function removeLog(file: string): Promise<void> {
-  for (const name of [...(await rotatedFiles(file)), file]) await rm(name, { force: true });
+/**
+ * Works in the log's directory, which stays the same whatever a pod that mounts the log directories makes of its name.
+ * Undefined when there is none.
+ */
+async function inDirectory<T>(
+  { root, file }: LogFile,
+  work: (directory: FileHandle) => Promise<T>,
+): Promise<T | undefined> {
+  const opening = openBeneath(root, path.relative(root, path.dirname(file)), directoryOnly);
+  const directory = await opening.catch((error: NodeJS.ErrnoException) => {
+    if (error instanceof UnsafePathError || ['ENOENT', 'ENOTDIR', 'ELOOP'].includes(error.code ?? '')) return undefined;
+    throw error;
+  });
+  if (!directory) return undefined;
+  try {
+    return await work(directory);
+  } finally {
+    await directory.close();
+  }
+}
+
+export async function removeLog(log: LogFile): Promise<void> {
+  await inDirectory(log, async (directory) => {
+    for (const name of [...(await rotatedNames(directory, log.file)), path.basename(log.file)])
+      await rm(`${pathOf(directory)}/${name}`, { force: true });
+  });
 }
 
 /** Goes on until `signal` aborts. */
@@ -49,39 +79,48 @@ export async function rotateLogs(tools: RotationTools, signal: AbortSignal): Pro
 export async function rotateAll(tools: RotationTools): Promise<void> {
   for (const { id, state, logPath } of await tools.runtime.listContainers()) {
     if (state !== 'running') continue;
-    const size = await stat(logPath).then(
-      (found) => found.size,
-      () => 0,
-    );
-    if (size < tools.config.containerLogMaxSize) continue;
-    await rotate(id, logPath, tools).catch((error) =>
+    const found = await lstat(logPath).catch(() => undefined);
+    if (!found?.isFile() || found.size < tools.config.containerLogMaxSize) continue;
+    const log = { root: tools.config.podLogsDirectory, file: logPath };
+    await inDirectory(log, (directory) => rotate(id, logPath, directory, tools)).catch((error) =>
       tools.logger.warn('cannot rotate a log', { file: logPath, error: String(error) }),
     );
   }
 }
 
-async function rotate(id: string, file: string, { config, runtime, clock }: RotationTools): Promise<void> {
-  const older = await rotatedFiles(file);
+async function rotate(
+  id: string,
+  file: string,
+  directory: FileHandle,
+  { config, runtime, clock }: RotationTools,
+): Promise<void> {
+  const at = (name: string) => `${pathOf(directory)}/${name}`;
+  const older = await rotatedNames(directory, file);
   // Beside the file that is about to be full and the new one.
   const excess = older.splice(0, Math.max(0, older.length - (config.containerLogMaxFiles - 2)));
-  for (const name of excess) await rm(name, { force: true });
-  for (const name of older) if (!name.endsWith('.gz')) await compress(name);
+  for (const name of excess) await rm(at(name), { force: true });
+  for (const name of older) if (!name.endsWith('.gz')) await compress(directory, name);
   const stamp = formatTime(clock.now()).replace(/[-:Z]/g, '').replace('T', '-');
-  const target = `${file}.${stamp}`;
-  if (older.some((name) => name.startsWith(target))) return; // within one second: the next turn does it
-  await rename(file, target);
+  const name = path.basename(file);
+  const target = `${name}.${stamp}`;
+  if (older.some((each) => each.startsWith(target))) return; // within one second: the next turn does it
+  await rename(at(name), at(target));
   try {
     await runtime.reopenContainerLog(id);
   } catch (error) {
     // The runtime goes on writing to the file that it has open: it must keep its name.
-    await rename(target, file);
+    await rename(at(target), at(name));
     throw error;
   }
 }
 
-async function compress(file: string): Promise<void> {
-  const making = `${file}.tmp`;
-  await pipeline(createReadStream(file), createGzip(), createWriteStream(making));
-  await rename(making, `${file}.gz`);
-  await rm(file);
+async function compress(directory: FileHandle, name: string): Promise<void> {
+  const at = (suffix: string) => `${pathOf(directory)}/${name}${suffix}`;
+  const from = await openRegularIn(directory, name);
+  if (!from) return;
+  await rm(at('.tmp'), { force: true });
+  const to = await open(at('.tmp'), constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL, 0o640);
+  await pipeline(createReadStream('', { fd: from }), createGzip(), createWriteStream('', { fd: to }));
+  await rename(at('.tmp'), at('.gz'));
+  await rm(at(''));
 }

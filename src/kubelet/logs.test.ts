@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import {
   appendFileSync,
   mkdirSync,
@@ -6,6 +7,8 @@ import {
   readFileSync,
   renameSync,
   rmSync,
+  symlinkSync,
+  truncateSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -41,7 +44,7 @@ const allOf = async (options: Partial<LogOptions>, nowMs = Date.parse('2026-01-0
   const clock = { ...systemClock, now: () => nowMs };
   const parts: Buffer[] = [];
   const reading = readLog(
-    file,
+    { root: directory, file },
     { follow: false, timestamps: false, ...options },
     clock,
     () => false,
@@ -77,6 +80,56 @@ describe('readLog', () => {
     expect(await allOf(options)).toBe(text);
   });
 
+  test('the end of a large log is read without its beginning, over blocks and rotated files', async () => {
+    const big = (from: number, count: number) =>
+      Array.from({ length: count }, (_, i) => line(1, `${from + i} ${'x'.repeat(i % 200)}`)).join('');
+    writeFileSync(`${file}.20260101-000000.gz`, gzipSync(big(0, 1000)));
+    writeFileSync(`${file}.20260101-000001`, big(1000, 1000));
+    writeFileSync(file, big(2000, 1000));
+    for (const count of [1, 2, 500, 999, 1000, 1001, 1500, 2000, 2001, 2999, 3000, 4000]) {
+      const lines = (await allOf({ tailLines: count })).trimEnd().split('\n');
+      expect([lines.length, lines[0].split(' ')[0]]).toEqual([
+        Math.min(count, 3000),
+        String(Math.max(0, 3000 - count)),
+      ]);
+    }
+    // What is sparse would take minutes to read from its beginning.
+    truncateSync(file, 2 ** 36);
+    appendFileSync(file, `\n${line(5, 'zero')}${line(5, 'one')}${line(5, 'two')}`);
+    expect(await allOf({ tailLines: 2 })).toBe('one\ntwo\n');
+    expect(await allOf({ tailLines: 1, stream: 'Stdout' })).toBe('two\n');
+  });
+
+  test('a last line without newline is a line', async () => {
+    writeFileSync(file, sample + line(5, 'DO', 'stdout', 'P') + line(5, 'NE', 'stdout', 'P'));
+    expect(await allOf({ tailLines: 1 })).toBe('DONE');
+    expect(await allOf({ tailLines: 2 })).toBe('fünf  mit  Leerzeichen\nDONE');
+  });
+
+  test('an entry without end is read in pieces', async () => {
+    writeFileSync(file, line(1, 'x'.repeat(3 * 2 ** 20)) + line(2, 'two'));
+    const text = await allOf({});
+    expect([text.length, text.slice(-6)]).toEqual([3 * 2 ** 20 + 5, 'x\ntwo\n']);
+    expect(await allOf({ tailLines: 1 })).toBe('two\n');
+  });
+
+  test.each([
+    ['a link in place of the log', () => symlinkSync('/etc/passwd', file)],
+    ['a FIFO', () => void execFileSync('mkfifo', [file])],
+    [
+      'a link in place of its directory',
+      () => {
+        symlinkSync('/etc', path.join(directory, 'link'));
+        file = path.join(directory, 'link', 'passwd');
+      },
+    ],
+    ['a link in place of a rotated file', () => symlinkSync('/etc/passwd', `${file}.20260101-000000`)],
+  ])('%s is not read', async (_, make) => {
+    make();
+    expect(await allOf({})).toBe('');
+    expect(await allOf({ tailLines: 2 })).toBe('');
+  });
+
   test('a log that is not there is empty', async () => expect(await allOf({})).toBe(''));
 
   test('a half-written last line waits for its rest', async () => {
@@ -99,7 +152,7 @@ describe('readLog', () => {
     let running = true;
     let text = '';
     const reading = readLog(
-      file,
+      { root: directory, file },
       { follow: true, timestamps: false },
       systemClock,
       () => running,
@@ -122,7 +175,13 @@ describe('readLog', () => {
   test('following ends when the client hangs up', async () => {
     writeFileSync(file, line(1, 'one'));
     const client = new AbortController();
-    const reading = readLog(file, { follow: true, timestamps: false }, systemClock, () => true, client.signal);
+    const reading = readLog(
+      { root: directory, file },
+      { follow: true, timestamps: false },
+      systemClock,
+      () => true,
+      client.signal,
+    );
     expect((await reading.next()).value!.toString()).toBe('one\n');
     client.abort();
     expect(await reading.next()).toEqual({ done: true, value: undefined });
@@ -133,7 +192,7 @@ describe('rotation', () => {
   const clock = new VirtualClock(Date.parse('2026-05-06T07:08:09Z'));
   const reopened: string[] = [];
   const tools = (reopen: (id: string) => Promise<void>, state: ContainerStatus['state'] = 'running') => ({
-    config: { containerLogMaxSize: 100, containerLogMaxFiles: 3 },
+    config: { containerLogMaxSize: 100, containerLogMaxFiles: 3, podLogsDirectory: directory },
     runtime: {
       listContainers: async () => [{ id: 'c', state, logPath: file } as ContainerStatus],
       reopenContainerLog: reopen,
@@ -167,6 +226,21 @@ describe('rotation', () => {
     expect(readFileSync(`${file}.20260506-070809`, 'utf8')).toBe('x'.repeat(100));
   });
 
+  test('links that a pod plants beside its log lead nowhere', async () => {
+    const victim = path.join(directory, 'victim');
+    writeFileSync(victim, 'untouched');
+    writeFileSync(`${file}.20260102-000000`, 'older');
+    symlinkSync(victim, `${file}.20260102-000000.tmp`);
+    symlinkSync(victim, `${file}.20260103-000000`);
+    writeFileSync(file, 'x'.repeat(100));
+    await rotateAll(tools(reopen));
+    expect(readFileSync(victim, 'utf8')).toBe('untouched');
+    rmSync(file);
+    symlinkSync('/dev/zero', file);
+    await rotateAll(tools(reopen));
+    expect(reopened).toHaveLength(2);
+  });
+
   test('a runtime that cannot begin anew keeps its file', async () => {
     writeFileSync(file, 'x'.repeat(100));
     await rotateAll(tools(() => Promise.reject(new Error('no'))));
@@ -178,7 +252,7 @@ describe('rotation', () => {
     mkdirSync(path.join(directory, 'other'));
     for (const name of ['0.log', '0.log.20260102-000000.gz', '0.log.20260506-070809', '1.log'])
       writeFileSync(path.join(directory, name), '');
-    await removeLog(file);
+    await removeLog({ root: directory, file });
     expect(names()).toEqual(['1.log', 'other']);
   });
 });

@@ -1,11 +1,14 @@
-// Reads container logs in CRI format: `<time> <stdout|stderr> <P|F> <text>`.
-// https://github.com/kubernetes/design-proposals-archive/blob/main/node/kubelet-cri-logging.md
+// Reads container logs: the last lines, those since a time, and those that come while one waits.
 
 import { createReadStream } from 'node:fs';
-import { open, stat } from 'node:fs/promises';
+import { type FileHandle, stat } from 'node:fs/promises';
+import path from 'node:path';
 import { createGunzip } from 'node:zlib';
 import type { Clock } from '../machinery/clock.ts';
+import { type Line, LineParser } from './log-lines.ts';
 import { rotatedFiles } from './log-rotation.ts';
+import { Tail } from './log-tail.ts';
+import { openRegularBeneath } from './safe-path.ts';
 
 export interface LogOptions {
   readonly follow: boolean;
@@ -20,24 +23,21 @@ export interface LogOptions {
   readonly stream?: string;
 }
 
-interface Line {
-  readonly time: string;
-  readonly stream: string;
-  readonly partial: boolean;
-  readonly text: Buffer;
+/** `file` is absolute and lies below `root`; nothing that is a link below it is followed. */
+export interface LogFile {
+  readonly root: string;
+  readonly file: string;
 }
 
-const newline = 0x0a;
-const space = 0x20;
 const pollMs = 100;
 const blockBytes = 64 * 1024;
 
 /**
  * The log's text. With `follow`, goes on until `isRunning` says no and everything was read, or `signal` aborts; a
- * rotated log is followed into its new file. `file` and what it was rotated into are read in order.
+ * rotated log is followed into its new file. The file and those that it was rotated into are read in order.
  */
 export async function* readLog(
-  file: string,
+  log: LogFile,
   options: LogOptions,
   clock: Clock,
   isRunning: () => boolean,
@@ -48,18 +48,19 @@ export async function* readLog(
     : options.sinceSeconds
       ? clock.now() - options.sinceSeconds * 1000
       : undefined;
-  const wanted = (line: Line) =>
-    (since === undefined || Date.parse(line.time) >= since) &&
-    (!options.stream || options.stream === 'All' || options.stream.toLowerCase() === line.stream);
+  const isOfStream = (line: Line) =>
+    !options.stream || options.stream === 'All' || options.stream.toLowerCase() === line.stream;
   let left = options.limitBytes ?? Number.POSITIVE_INFINITY;
-  const rotated = await rotatedFiles(file);
-  const reader = new Follower(file);
-  const past = pastLines(rotated, reader);
-  const lines = options.tailLines === undefined ? past : lastLines(past, options.tailLines, wanted);
+  const reader = new Follower(log);
+  const tail =
+    options.tailLines === undefined && since === undefined
+      ? undefined
+      : new Tail({ count: options.tailLines, since, counts: isOfStream });
   let startOfLine = true;
   try {
-    for await (const line of follow(lines, reader, options.follow, clock, isRunning, signal)) {
-      if (!wanted(line)) continue;
+    const past = pastLines(log, reader, tail, signal);
+    for await (const line of follow(past, reader, options.follow, clock, isRunning, signal)) {
+      if ((since !== undefined && Date.parse(line.time) < since) || !isOfStream(line)) continue;
       const text = Buffer.concat([
         options.timestamps && startOfLine ? Buffer.from(`${line.time} `) : Buffer.alloc(0),
         line.text,
@@ -75,33 +76,60 @@ export async function* readLog(
   }
 }
 
-async function* pastLines(rotated: readonly string[], reader: Follower): AsyncGenerator<Line> {
-  for (const name of rotated) {
-    const stream = createReadStream(name);
-    const parser = new LineParser();
-    for await (const chunk of name.endsWith('.gz') ? stream.pipe(createGunzip()) : stream) yield* parser.take(chunk);
+/** A part of the log, oldest first: a rotated file from an offset, or without its first lines. */
+interface Part {
+  readonly file: string;
+  readonly offset: number;
+  readonly skipLines: number;
+}
+
+async function* pastLines(
+  log: LogFile,
+  reader: Follower,
+  tail: Tail | undefined,
+  signal: AbortSignal,
+): AsyncGenerator<Line> {
+  const current = await reader.open();
+  if (tail && current) reader.offset = await tail.startIn(current);
+  const parts: Part[] = [];
+  for (const file of (await rotatedFiles(log)).reverse()) {
+    if (signal.aborted || tail?.complete) break;
+    parts.unshift(await partOf(log.root, file, tail, signal));
   }
+  for (const part of parts) yield* linesOf(log.root, part, signal);
   yield* reader.read();
 }
 
-/** The last `count` whole lines that are wanted (partial pieces belong to the line that they are part of). */
-async function* lastLines(
-  lines: AsyncIterable<Line>,
-  count: number,
-  wanted: (line: Line) => boolean,
-): AsyncGenerator<Line> {
-  const kept: Line[][] = [];
-  let current: Line[] = [];
-  for await (const line of lines) {
-    if (!wanted(line)) continue;
-    current.push(line);
-    if (line.partial) continue;
-    kept.push(current);
-    current = [];
-    if (kept.length > count) kept.shift();
+async function partOf(root: string, file: string, tail: Tail | undefined, signal: AbortSignal): Promise<Part> {
+  const whole: Part = { file, offset: 0, skipLines: 0 };
+  if (!tail) return whole;
+  if (file.endsWith('.gz')) return { ...whole, skipLines: await tail.skipIn(linesOf(root, whole, signal)) };
+  const handle = await openRegularBeneath(root, path.relative(root, file));
+  if (!handle) return whole;
+  try {
+    return { ...whole, offset: await tail.startIn(handle) };
+  } finally {
+    await handle.close();
   }
-  for (const line of count > 0 ? kept.flat() : []) yield line;
-  yield* current;
+}
+
+async function* linesOf(root: string, { file, offset, skipLines }: Part, signal: AbortSignal): AsyncGenerator<Line> {
+  const handle = await openRegularBeneath(root, path.relative(root, file));
+  if (!handle) return; // compressed or removed meanwhile
+  const stream = createReadStream('', { fd: handle, start: offset, highWaterMark: blockBytes });
+  const parser = new LineParser();
+  let left = skipLines;
+  try {
+    for await (const chunk of file.endsWith('.gz') ? stream.pipe(createGunzip()) : stream) {
+      if (signal.aborted) return;
+      for (const line of parser.take(chunk)) {
+        if (left === 0) yield line;
+        else if (!line.partial) left--;
+      }
+    }
+  } finally {
+    stream.destroy();
+  }
 }
 
 async function* follow(
@@ -128,76 +156,50 @@ async function* follow(
 
 /** Reads on from where it stopped, and from the start of a new file once the old one was moved away. */
 class Follower {
-  readonly #file: string;
-  #handle: Awaited<ReturnType<typeof open>> | undefined;
+  readonly #log: LogFile;
+  #handle: FileHandle | undefined;
   #inode = 0;
-  #offset = 0;
   #parser = new LineParser();
+  /** Where it reads next. */
+  offset = 0;
 
-  constructor(file: string) {
-    this.#file = file;
+  constructor(log: LogFile) {
+    this.#log = log;
   }
 
   async *read(): AsyncGenerator<Line> {
-    if (!(await this.#open())) return;
+    if (!(await this.open())) return;
     yield* this.#rest();
-    const now = await stat(this.#file).catch(() => undefined);
+    const now = await stat(this.#log.file).catch(() => undefined);
     if (!now || now.ino === this.#inode) return;
     yield* this.#rest(); // what came between the last read and the rotation
     await this.close();
-    if (await this.#open()) yield* this.#rest();
+    if (await this.open()) yield* this.#rest();
   }
 
   async *#rest(): AsyncGenerator<Line> {
     const block = Buffer.alloc(blockBytes);
     for (;;) {
-      const { bytesRead } = await this.#handle!.read(block, 0, blockBytes, this.#offset);
+      const { bytesRead } = await this.#handle!.read(block, 0, blockBytes, this.offset);
       if (bytesRead === 0) return;
-      this.#offset += bytesRead;
+      this.offset += bytesRead;
       yield* this.#parser.take(Buffer.from(block.subarray(0, bytesRead)));
     }
   }
 
-  async #open(): Promise<boolean> {
-    if (this.#handle) return true;
-    this.#handle = await open(this.#file, 'r').catch(() => undefined);
-    if (!this.#handle) return false;
+  async open(): Promise<FileHandle | undefined> {
+    if (this.#handle) return this.#handle;
+    const { root, file } = this.#log;
+    this.#handle = await openRegularBeneath(root, path.relative(root, file));
+    if (!this.#handle) return undefined;
     this.#inode = (await this.#handle.stat()).ino;
-    this.#offset = 0;
+    this.offset = 0;
     this.#parser = new LineParser();
-    return true;
+    return this.#handle;
   }
 
   async close(): Promise<void> {
     await this.#handle?.close();
     this.#handle = undefined;
   }
-}
-
-class LineParser {
-  #rest: Buffer = Buffer.alloc(0);
-
-  *take(chunk: Buffer): Generator<Line> {
-    let bytes = this.#rest.length > 0 ? Buffer.concat([this.#rest, chunk]) : chunk;
-    for (let end = bytes.indexOf(newline); end >= 0; end = bytes.indexOf(newline)) {
-      const line = parseLine(bytes.subarray(0, end));
-      bytes = bytes.subarray(end + 1);
-      if (line) yield line;
-    }
-    this.#rest = bytes;
-  }
-}
-
-function parseLine(bytes: Buffer): Line | undefined {
-  const first = bytes.indexOf(space);
-  const second = bytes.indexOf(space, first + 1);
-  const third = bytes.indexOf(space, second + 1);
-  if (first < 0 || second < 0) return undefined;
-  const tag = bytes.toString('utf8', second + 1, third < 0 ? bytes.length : third);
-  return {
-    time: bytes.toString('utf8', 0, first),
-    stream: bytes.toString('utf8', first + 1, second),
-    partial: tag === 'P',
-    text: third < 0 ? Buffer.alloc(0) : bytes.subarray(third + 1),
-  };
 }

@@ -62,7 +62,7 @@ export class PodWorker {
   constructor(pod: Pod, tools: KubeletTools, ended: () => void) {
     this.#pod = pod;
     this.#tools = tools;
-    this.#lastWords = new LastWords(tools.config.rootDirectory);
+    this.#lastWords = new LastWords(tools.config, tools.clock);
     this.#ended = ended;
   }
 

@@ -23,7 +23,7 @@ export async function nextAttempt(
   for (const old of runtime.containers)
     if (old.name === name && old !== last && old.state === 'exited') {
       await tools.runtime.removeContainer(old.id);
-      if (tools.config.usesFilesystem) await removeLog(old.logPath);
+      if (tools.config.usesFilesystem) await removeLog({ root: tools.config.podLogsDirectory, file: old.logPath });
     }
   const statuses = [...(pod.status?.containerStatuses ?? []), ...(pod.status?.initContainerStatuses ?? [])];
   const reported = statuses.find((s) => s.name === name);

@@ -170,7 +170,8 @@ async function containerLogs(
   response.flushHeaders();
   const isRunning = () =>
     tools.cache.get(pod.metadata.uid).containers.some((c) => c.id === chosen.id && c.state === 'running');
-  for await (const text of readLog(chosen.logPath, options, tools.clock, isRunning, gone.signal)) {
+  const log = { root: tools.config.podLogsDirectory, file: chosen.logPath };
+  for await (const text of readLog(log, options, tools.clock, isRunning, gone.signal)) {
     if (!response.write(text))
       await new Promise<void>((resolve) => response.once('drain', resolve).once('close', resolve));
   }

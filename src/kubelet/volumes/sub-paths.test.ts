@@ -3,8 +3,8 @@ import * as fs from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { openBeneath, pathOf, readEndBeneath } from '../safe-path.ts';
 import { isMountPoint, unmountBelow } from './mounts.ts';
-import { openBeneath, pathOf, readEndBeneath } from './safe-path.ts';
 import { bindSubPath, createSubPath, type SubPath } from './sub-paths.ts';
 import { tearDownVolumes } from './volumes.ts';
 

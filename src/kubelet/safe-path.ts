@@ -9,7 +9,8 @@ import path from 'node:path';
 /** O_PATH: a descriptor that only names a file. It opens no device and does not wait for a FIFO's other end. */
 const pathOnly = 0x20_0000;
 const anyFile = pathOnly | constants.O_NOFOLLOW;
-const directoryOnly = anyFile | constants.O_DIRECTORY;
+/** Flags of a directory to work in. */
+export const directoryOnly = anyFile | constants.O_DIRECTORY;
 
 /** A path leads out of its directory, or a link stands where none may be. */
 export class UnsafePathError extends Error {
@@ -31,8 +32,8 @@ export function componentsOf(relative: string): string[] {
 export async function openBeneath(base: string, relative: string, flags = anyFile): Promise<FileHandle> {
   const components = componentsOf(relative);
   const last = components.pop();
-  if (last === undefined) return open(base, flags | constants.O_NOFOLLOW);
-  let parent = await open(base, directoryOnly);
+  if (last === undefined) return open(base, flags & ~constants.O_NOFOLLOW);
+  let parent = await open(base, directoryOnly & ~constants.O_NOFOLLOW);
   try {
     for (const name of components) parent = await replace(parent, open(`${pathOf(parent)}/${name}`, directoryOnly));
     const found = await open(`${pathOf(parent)}/${last}`, flags | constants.O_NOFOLLOW);
@@ -108,16 +109,25 @@ export async function readEndBeneath(base: string, relative: string, limit: numb
   }
 }
 
+/** Opens the path of a handle's directory again, for one regular file in it. */
+export const openRegularIn = (directory: FileHandle, name: string): Promise<FileHandle | undefined> =>
+  onlyRegular(open(`${pathOf(directory)}/${name}`, readWithoutWaiting));
+
+const readWithoutWaiting = constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW;
+
 /** Undefined when there is no regular file of that name. Never waits for a FIFO, opens no device, follows no link. */
 export async function openRegularBeneath(base: string, relative: string): Promise<FileHandle | undefined> {
-  const handle = await openBeneath(base, relative, constants.O_RDONLY | constants.O_NONBLOCK).catch(
-    (error: NodeJS.ErrnoException) => {
-      if (error instanceof UnsafePathError || ['ENOENT', 'ENOTDIR', 'ELOOP', 'ENXIO'].includes(error.code ?? ''))
-        return undefined;
-      throw error;
-    },
-  );
+  return onlyRegular(openBeneath(base, relative, readWithoutWaiting));
+}
+
+async function onlyRegular(opening: Promise<FileHandle>): Promise<FileHandle | undefined> {
+  const handle = await opening.catch((error: NodeJS.ErrnoException) => {
+    if (error instanceof UnsafePathError || unreadable.includes(error.code ?? '')) return undefined;
+    throw error;
+  });
   if (!handle || (await handle.stat()).isFile()) return handle;
   await handle.close();
   return undefined;
 }
+
+const unreadable = ['ENOENT', 'ENOTDIR', 'ELOOP', 'ENXIO'];
