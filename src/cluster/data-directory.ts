@@ -1,6 +1,6 @@
 // What lies where in a cluster's data directory, and who may use it.
 
-import { mkdir, open, readFile, rm, writeFile } from 'node:fs/promises';
+import { access, mkdir, open, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 
@@ -45,14 +45,14 @@ export class DataDirectoryError extends Error {
 
 /** Makes the directory, or checks that it is one of ours and of a version that we read. */
 export async function openDataDirectory(directory: DataDirectory): Promise<void> {
-  const stamp = path.join(directory.root, 'coracle.json');
+  const stamp = stampOf(directory);
   try {
     await mkdir(directory.root, { recursive: true, mode: 0o755 });
     const text = await readFile(stamp, 'utf8').catch((error: NodeJS.ErrnoException) => {
       if (error.code === 'ENOENT') return undefined;
       throw error;
     });
-    if (text === undefined) await writeFile(stamp, `${JSON.stringify({ format: formatVersion })}\n`);
+    if (text === undefined) await writeStamp(stamp, { format: formatVersion });
     else checkStamp(text, stamp, directory.root);
   } catch (error) {
     if (error instanceof DataDirectoryError) throw error;
@@ -67,6 +67,34 @@ export async function openDataDirectory(directory: DataDirectory): Promise<void>
       );
     throw new DataDirectoryError(`cannot use ${directory.root} as a data directory: ${message}`);
   }
+}
+
+const stampOf = (directory: DataDirectory) => path.join(directory.root, 'coracle.json');
+
+interface Stamp {
+  readonly format: number;
+  /** The store that was made in this directory. */
+  readonly store?: 'embedded';
+}
+
+/** As a whole or not at all, also when the machine loses its power. */
+async function writeStamp(file: string, stamp: Stamp): Promise<void> {
+  await writeFile(`${file}.new`, `${JSON.stringify(stamp)}\n`, { flush: true });
+  await rename(`${file}.new`, file);
+}
+
+/** Whether the directory belongs to a cluster that keeps its objects in an embedded store. */
+export async function hasStore(directory: DataDirectory): Promise<boolean> {
+  const text = await readFile(stampOf(directory), 'utf8').catch(() => '{}');
+  if ((JSON.parse(text) as Stamp).store === 'embedded') return true;
+  // Directories of earlier versions are not marked; their kubeconfig was written once the store was open.
+  const found = await Promise.allSettled([access(directory.kubeconfig), access(directory.store)]);
+  return found.every(({ status }) => status === 'fulfilled');
+}
+
+/** From now on a missing store is damage, and not the beginning of a cluster. */
+export async function noteStore(directory: DataDirectory): Promise<void> {
+  await writeStamp(stampOf(directory), { format: formatVersion, store: 'embedded' });
 }
 
 function checkStamp(text: string, stamp: string, root: string): void {

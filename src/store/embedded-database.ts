@@ -1,14 +1,17 @@
 // The LMDB environment of the embedded store: its tables, and its failures in the store's words.
 
+import { closeSync, existsSync, fsyncSync, openSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Database, open, type RootDatabase } from 'lmdb';
 import { dictionary } from './dictionary.ts';
-import { damaged, databaseFile, freeBytes } from './embedded-files.ts';
+import { checkDatabase, damaged } from './embedded-check.ts';
+import { databaseFile, freeBytes, isMarked, markMade } from './embedded-files.ts';
+import { decodeEntry, decodeText, decodeUndo, encodeEntry, encodeText, readEntry } from './embedded-records.ts';
 import { type Revision, StoreUnusable } from './store.ts';
 
-const formatVersion = '2';
-/** Nothing was compressed in format 1, and nothing is in a store that was made with it; its past is forgotten. */
-const olderFormat = '1';
+/** 3: every record has a checksum. 2: values are compressed. Nothing is compressed in a store that was made with 1. */
+const formatVersion = '3';
+const formerFormats: readonly (string | undefined)[] = ['1', '2'];
 /** Smaller values are not worth the time. */
 const compressedFromBytes = 200;
 /** With less than this free, a failed write is put down to the disk being full. */
@@ -18,57 +21,125 @@ const fullBelowBytes = 16 << 20;
  * closed both count. The store may grow beyond it.
  */
 const addressSpaceBytes = 8 * 2 ** 30;
+/** More than LMDB's table of readers needs. */
+const readersBytes = 16_384;
 
 export interface Tables {
   readonly env: RootDatabase<Buffer, string>;
   readonly entries: Database<Buffer, string>;
   /** What each revision replaced. */
   readonly history: Database<Buffer, Revision>;
+  /** Texts with checksums: `format`, `revision`, `compacted`; and `compression`, which is plain. */
   readonly meta: Database<string, string>;
-  /** Seconds to live by lease. */
+  /** Seconds to live by lease, with checksums. */
   readonly leases: Database<string, number>;
 }
 
-export function openDatabase(directory: string): Tables {
+/**
+ * Opens the database of a directory, or makes one where none ever was, and reads every record once. Throws
+ * StoreUnusable: `damaged` also when the database is gone that the directory is marked to have.
+ */
+export async function openDatabase(directory: string, mustExist = false): Promise<Tables> {
+  const file = join(directory, databaseFile);
+  const isEmpty = (statSync(file, { throwIfNoEntry: false })?.size ?? 0) === 0;
+  if (isEmpty && (mustExist || isMarked(directory)))
+    throw damaged(file, existsSync(file) ? 'it is empty, and the directory belongs to a cluster' : 'it is missing');
+  if (isEmpty) await createDatabase(directory, () => {});
+  checkDatabase(file);
+  const tables = openTables(directory, databaseFile);
+  try {
+    upgrade(tables, directory);
+    verify(tables);
+  } catch (error) {
+    void tables.env.close();
+    throw error instanceof TypeError || error instanceof RangeError ? damaged(file, error.message) : error;
+  }
+  markMade(directory);
+  return tables;
+}
+
+/** The database appears under its name as a whole and flushed, or not at all. */
+export async function createDatabase(directory: string, fill: (tables: Tables) => void): Promise<void> {
+  const temporary = `${databaseFile}.new`;
+  const remove = () => {
+    for (const name of [temporary, `${temporary}-lock`]) rmSync(join(directory, name), { force: true });
+  };
+  remove();
+  const tables = openTables(directory, temporary);
+  await tables.env.batch(() => {
+    void tables.meta.put('format', encodeText('format', formatVersion));
+    fill(tables);
+  });
+  await tables.env.flushed;
+  await tables.env.close();
+  checkDatabase(join(directory, temporary));
+  syncFile(join(directory, temporary));
+  renameSync(join(directory, temporary), join(directory, databaseFile));
+  syncFile(directory);
+  remove();
+}
+
+function syncFile(path: string): void {
+  const descriptor = openSync(path, 'r');
+  fsyncSync(descriptor);
+  closeSync(descriptor);
+}
+
+function openTables(directory: string, name: string): Tables {
+  // LMDB maps its table of readers, and a page for which the disk has no room would end the process.
+  writeFileSync(join(directory, `${name}-lock`), Buffer.alloc(readersBytes), { mode: 0o600 });
   const env = open<Buffer, string>({
-    path: join(directory, databaseFile),
+    path: join(directory, name),
     noSubdir: true,
     maxDbs: 8,
     encoding: 'binary',
     // Every write is in a batch of its own making; LMDB's would have a promise that nobody can catch.
     eventTurnBatching: false,
     mapSize: addressSpaceBytes,
-  });
+    // After any end, begin with what was flushed: nothing else was acknowledged, and it may be on the disk in part only.
+    safeRestore: true,
+  } as Parameters<typeof open>[0]);
   const meta = env.openDB<string, string>('meta', { encoding: 'string' });
-  const version = meta.get('format');
-  const compressed = version !== olderFormat && meta.get('compression') !== 'none';
+  const compressed = meta.get('format') !== '1' && meta.get('compression') !== 'none';
   const compression = compressed && { threshold: compressedFromBytes, dictionary: Buffer.from(dictionary) };
-  const tables: Tables = {
-    env,
+  return {
+    env: env as RootDatabase<Buffer, string>,
     entries: env.openDB('entries', { encoding: 'binary', compression }),
     history: env.openDB('history', { encoding: 'binary', compression }),
     meta,
     leases: env.openDB('leases', { encoding: 'string' }),
   };
-  if (version !== undefined && version !== formatVersion && version !== olderFormat) {
-    void env.close();
+}
+
+/** Former formats get their checksums, all or none; their past is not taken over. */
+function upgrade({ env, entries, history, meta, leases }: Tables, directory: string): void {
+  const format = meta.get('format');
+  if (!formerFormats.includes(format)) {
+    const version = format === undefined || format.length < 9 ? format : decodeText('format', format);
+    if (version === formatVersion) return;
     throw new StoreUnusable(
       'version',
       `the store in ${directory} has format ${version}, this program reads format ${formatVersion}: use the version of Coracle that made it, or restore a backup`,
     );
   }
-  if (version === olderFormat) upgrade(tables);
-  if (version === undefined) meta.putSync('format', formatVersion);
-  return tables;
+  env.transactionSync(() => {
+    for (const { key, value } of entries.getRange({})) entries.putSync(key, encodeEntry(readEntry(key, value)));
+    for (const { key, value } of leases.getRange({})) leases.putSync(key, encodeText(`lease ${key}`, value));
+    history.clearSync();
+    const revision = meta.get('revision') ?? '1';
+    meta.putSync('revision', encodeText('revision', revision));
+    meta.putSync('compacted', encodeText('compacted', revision));
+    if (format === '1') meta.putSync('compression', 'none');
+    meta.putSync('format', encodeText('format', formatVersion));
+  });
 }
 
-function upgrade({ env, history, meta }: Tables): void {
-  env.transactionSync(() => {
-    history.clearSync();
-    meta.putSync('compacted', meta.get('revision') ?? '1');
-    meta.putSync('compression', 'none');
-    meta.putSync('format', formatVersion);
-  });
+/** Reads every record, so that damage is found now and not in the middle of somebody's work. */
+function verify({ entries, history, meta, leases }: Tables): void {
+  for (const { key, value } of entries.getRange({})) decodeEntry(key, value);
+  for (const { key, value } of history.getRange({})) decodeUndo(key, value);
+  for (const { key, value } of leases.getRange({})) decodeText(`lease ${key}`, value);
+  for (const name of ['revision', 'compacted']) decodeText(name, meta.get(name));
 }
 
 /** The batch as a whole tells of the failure of each of its writes. */
@@ -93,7 +164,7 @@ export function unusable(error: unknown, directory: string): unknown {
     return new StoreUnusable('disk-full', `the disk of ${directory} is full, nothing was written: ${text}`, {
       cause: error,
     });
-  if (/CORRUPTED|INVALID|PAGE_NOTFOUND|not an LMDB|ENOEXEC/i.test(text)) return damaged(directory, text);
+  if (/CORRUPTED|INVALID|PAGE_NOTFOUND|not an LMDB|ENOEXEC|decompress/i.test(text)) return damaged(directory, text);
   if (/VERSION_MISMATCH/i.test(text)) return new StoreUnusable('version', text, { cause: error });
   return error;
 }

@@ -1,19 +1,6 @@
-// Before the database is opened: is the directory ours alone, and are its files whole? LMDB maps its file into memory,
-// so reading a file that was cut off would end the process.
+// The store's directory: used by one process at a time, and marked once it has a store.
 
-import {
-  closeSync,
-  existsSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  readSync,
-  realpathSync,
-  rmSync,
-  statfsSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, realpathSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { StoreUnusable } from './store.ts';
 
@@ -21,14 +8,6 @@ export const databaseFile = 'store.mdb';
 const lockFile = 'lock';
 /** Directories that this process has open. */
 const opened = new Set<string>();
-
-// LMDB's meta page, of which there are two: the first pages of the file.
-const metaMagic = 0xbeefc0de;
-const magicOffset = 24;
-const pageSizeOffset = magicOffset + 24;
-const lastPageOffset = magicOffset + 120;
-const transactionOffset = magicOffset + 128;
-const metaBytes = transactionOffset + 8;
 
 /** Takes the directory for this process; returns how to let go. Throws StoreUnusable (`in-use`). */
 export function lockDirectory(directory: string): () => void {
@@ -86,36 +65,13 @@ export function freeBytes(directory: string): number {
   return bavail * bsize;
 }
 
-/** Throws StoreUnusable (`damaged`) when the file is no database or has lost its end. */
-export function checkDatabase(directory: string): void {
-  const file = join(directory, databaseFile);
-  const size = statSync(file, { throwIfNoEntry: false })?.size ?? 0;
-  if (size === 0) return;
-  const first = metaAt(file, 0);
-  if (!first) throw damaged(file, 'it does not begin as a database does');
-  const metas = [first, metaAt(file, first.pageSize)].filter((meta) => meta !== undefined);
-  const newest = metas.sort((a, b) => Number(b.transaction - a.transaction))[0];
-  const needs = (Number(newest.lastPage) + 1) * newest.pageSize;
-  if (size < needs) throw damaged(file, `it has ${size} bytes of ${needs}`);
-}
+/** In a directory that has a store: without it, a lost database would be taken for a new cluster. */
+const markerFile = 'made';
 
-const damaged = (file: string, what: string) =>
-  new StoreUnusable('damaged', `${file} is damaged: ${what}. Restore a backup, or move the file away to begin anew`);
+export const isMarked = (directory: string): boolean => existsSync(join(directory, markerFile));
 
-export { damaged };
-
-function metaAt(file: string, offset: number) {
-  const bytes = Buffer.alloc(metaBytes);
-  const descriptor = openSync(file, 'r');
-  try {
-    if (readSync(descriptor, bytes, 0, metaBytes, offset) < metaBytes) return undefined;
-  } finally {
-    closeSync(descriptor);
-  }
-  if (bytes.readUInt32LE(magicOffset) !== metaMagic) return undefined;
-  return {
-    pageSize: bytes.readUInt32LE(pageSizeOffset),
-    lastPage: bytes.readBigUInt64LE(lastPageOffset),
-    transaction: bytes.readBigUInt64LE(transactionOffset),
-  };
+export function markMade(directory: string): void {
+  if (isMarked(directory)) return;
+  const text = `A store was made here. Where ${databaseFile} is missing or empty, it was lost.\n`;
+  writeFileSync(join(directory, markerFile), text, { mode: 0o600, flush: true });
 }

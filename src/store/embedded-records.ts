@@ -1,16 +1,27 @@
-// How entries and the undo history lie in the embedded store's database.
+// How entries and the undo history lie in the embedded store's database. Each record begins with a CRC-32 of its key and
+// of everything after it, so that a flipped bit is an error that names the key, and never an answer.
 
-import type { Change, Entry, Revision } from './store.ts';
+import { inspect } from 'node:util';
+import { crc32 } from 'node:zlib';
+import { type Change, type Entry, type Revision, StoreUnusable } from './store.ts';
 import { writeValue } from './value.ts';
 
+const sumBytes = 4;
 const headerBytes = 24;
 
-/** An entry without its key: create revision, mod revision and lease as doubles, then the value. */
+/** An entry without its key: checksum, create revision, mod revision and lease as doubles, then the value. */
 export function encodeEntry(entry: Entry): Buffer {
-  const bytes = Buffer.allocUnsafe(headerBytes + entry.value.length);
-  writeEntry(entry, bytes, 0);
+  const bytes = Buffer.allocUnsafe(sumBytes + headerBytes + entry.value.length);
+  writeEntry(entry, bytes, sumBytes);
+  bytes.writeUInt32LE(crc32(bytes.subarray(sumBytes), crc32(entry.key)), 0);
   return bytes;
 }
+
+const mismatch = (record: string) =>
+  new StoreUnusable(
+    'damaged',
+    `the record ${record} of the store is damaged: its checksum does not match. Restore a backup`,
+  );
 
 function writeEntry({ createRevision, modRevision, lease, value }: Entry, bytes: Buffer, at: number): number {
   bytes.writeDoubleLE(createRevision, at);
@@ -19,7 +30,17 @@ function writeEntry({ createRevision, modRevision, lease, value }: Entry, bytes:
   return writeValue(value, bytes, at + headerBytes);
 }
 
-export const decodeEntry = (key: string, bytes: Buffer): Entry => ({
+/** Throws StoreUnusable (`damaged`) when the checksum does not match. */
+export function decodeEntry(key: string, bytes: Buffer): Entry {
+  // A key with a flipped bit may be read as a list or a symbol.
+  if (typeof key !== 'string') throw mismatch(inspect(key));
+  if (bytes.length < sumBytes + headerBytes || bytes.readUInt32LE(0) !== crc32(bytes.subarray(sumBytes), crc32(key)))
+    throw mismatch(key);
+  return readEntry(key, bytes.subarray(sumBytes));
+}
+
+/** As formats 1 and 2 had it: without a checksum. */
+export const readEntry = (key: string, bytes: Buffer): Entry => ({
   key,
   value: bytes.subarray(headerBytes),
   createRevision: bytes.readDoubleLE(0),
@@ -33,21 +54,24 @@ interface Reader {
   readonly lastSize?: number;
 }
 
-/** The entry of a key. LMDB's own way to a copy costs several times as much, zeroing it first. */
+/** The entry of a key, checked. LMDB's own way to a copy costs several times as much, zeroing it first. */
 export function copyEntry(key: string, table: object): Entry | undefined {
   const reader = table as Reader;
   const read = reader.getBinaryFast(key);
   if (!read) return undefined;
   const length = (read.isGlobal ? reader.lastSize : undefined) ?? read.length;
-  const header = Buffer.from(read.buffer, read.byteOffset, headerBytes);
-  const value = Buffer.allocUnsafeSlow(length - headerBytes);
-  value.set(read.subarray(headerBytes, length));
+  const begin = sumBytes + headerBytes;
+  if (length < begin) throw mismatch(key);
+  const header = Buffer.from(read.buffer, read.byteOffset, begin);
+  const value = Buffer.allocUnsafeSlow(length - begin);
+  value.set(read.subarray(begin, length));
+  if (header.readUInt32LE(0) !== crc32(value, crc32(header.subarray(sumBytes), crc32(key)))) throw mismatch(key);
   return {
     key,
     value,
-    createRevision: header.readDoubleLE(0),
-    modRevision: header.readDoubleLE(8),
-    lease: header.readDoubleLE(16),
+    createRevision: header.readDoubleLE(sumBytes),
+    modRevision: header.readDoubleLE(sumBytes + 8),
+    lease: header.readDoubleLE(sumBytes + 16),
   };
 }
 
@@ -67,14 +91,14 @@ export const undoOf = (changes: readonly Change[]): Undo =>
 
 const undoHeaderBytes = 16;
 
-/** The transactions of one flush, in one record. */
+/** The transactions of one flush, in one record, after a checksum. */
 export function encodeUndo(records: readonly UndoRecord[]): Buffer {
-  let length = 0;
+  let length = sumBytes;
   for (const { undo } of records)
     for (const { key, previous } of undo)
       length += undoHeaderBytes + Buffer.byteLength(key) + (previous ? headerBytes + previous.value.length : 0);
   const bytes = Buffer.allocUnsafe(length);
-  let at = 0;
+  let at = sumBytes;
   for (const { revision, undo } of records)
     for (const { key, previous } of undo) {
       const keyBytes = bytes.write(key, at + undoHeaderBytes);
@@ -84,19 +108,22 @@ export function encodeUndo(records: readonly UndoRecord[]): Buffer {
       at += undoHeaderBytes + keyBytes;
       if (previous) at = writeEntry(previous, bytes, at);
     }
+  bytes.writeUInt32LE(crc32(bytes.subarray(sumBytes)), 0);
   return bytes;
 }
 
-/** The latest transaction first. */
-export function decodeUndo(bytes: Buffer): UndoRecord[] {
+/** The latest transaction first. Throws StoreUnusable (`damaged`) when the checksum does not match. */
+export function decodeUndo(last: Revision, bytes: Buffer): UndoRecord[] {
+  if (bytes.length < sumBytes || bytes.readUInt32LE(0) !== crc32(bytes.subarray(sumBytes)))
+    throw mismatch(`of history at revision ${last}`);
   const records: { revision: Revision; undo: { key: string; previous?: Entry }[] }[] = [];
-  for (let at = 0; at < bytes.length; ) {
+  for (let at = sumBytes; at < bytes.length; ) {
     const revision = bytes.readDoubleLE(at);
     const keyEnd = at + undoHeaderBytes + bytes.readUInt32LE(at + 8);
     const entryEnd = keyEnd + bytes.readUInt32LE(at + 12);
     const key = bytes.toString('utf8', at + undoHeaderBytes, keyEnd);
     if (records.at(-1)?.revision !== revision) records.push({ revision, undo: [] });
-    const previous = entryEnd > keyEnd && decodeEntry(key, bytes.subarray(keyEnd, entryEnd));
+    const previous = entryEnd > keyEnd && readEntry(key, bytes.subarray(keyEnd, entryEnd));
     records.at(-1)!.undo.push({ key, ...(previous && { previous }) });
     at = entryEnd;
   }
@@ -124,4 +151,16 @@ export function redo(
     transactions.push({ revision, changes });
   }
   return transactions.reverse();
+}
+
+/** A short text with its checksum. */
+export const encodeText = (name: string, text: string | number): string =>
+  `${text} ${crc32(`${name} ${text}`).toString(16).padStart(8, '0')}`;
+
+/** Undefined where there is none. Throws StoreUnusable (`damaged`) when the checksum does not match. */
+export function decodeText(name: string, stored: string | undefined): string | undefined {
+  if (stored === undefined) return undefined;
+  const text = stored.slice(0, -9);
+  if (stored !== encodeText(name, text)) throw mismatch(name);
+  return text;
 }

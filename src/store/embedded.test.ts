@@ -1,7 +1,7 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
@@ -12,7 +12,7 @@ import { openEmbeddedStore, restoreEmbeddedStore } from './embedded.ts';
 import { databaseFile } from './embedded-files.ts';
 import { encodeEntry } from './embedded-records.ts';
 import { storeContract } from './store.contract.ts';
-import { prefixRange, textOf } from './store.ts';
+import { type Entry, prefixRange, textOf } from './store.ts';
 
 const directories: string[] = [];
 function directory(): string {
@@ -118,6 +118,72 @@ test.each([
   await expect(openEmbeddedStore({ directory: path, clock })).rejects.toMatchObject({ reason: 'damaged' });
 });
 
+test.each([
+  { case: 'missing', lose: (file: string) => rmSync(file) },
+  { case: 'empty', lose: (file: string) => truncateSync(file, 0) },
+])('a database that is $case where one was made is refused, and no new cluster begins', async ({ lose }) => {
+  const path = directory();
+  const store = await openEmbeddedStore({ directory: path, clock });
+  await store.commit([{ key: '/registry/a', value: bytes('one') }]);
+  await store.close();
+  lose(join(path, databaseFile));
+  await expect(openEmbeddedStore({ directory: path, clock })).rejects.toMatchObject({ reason: 'damaged' });
+  rmSync(join(path, 'made'));
+  await expect(openEmbeddedStore({ directory: path, clock, mustExist: true })).rejects.toThrow(/missing|empty/);
+});
+
+test('a start that ended before the database was whole leaves nothing behind', async () => {
+  const path = directory();
+  writeFileSync(join(path, `${databaseFile}.new`), Buffer.alloc(5_000, 1));
+  const store = await openEmbeddedStore({ directory: path, clock });
+  expect(await store.revision()).toBe(1);
+  await store.close();
+});
+
+test('a damaged record is reported by its key', async () => {
+  const path = directory();
+  const store = await openEmbeddedStore({ directory: path, clock });
+  for (const name of ['a', 'b', 'c']) await store.commit([{ key: `/registry/${name}`, value: `the value of ${name}` }]);
+  await store.close();
+  const file = join(path, databaseFile);
+  const content = readFileSync(file);
+  for (let at = content.indexOf('the value of b'); at >= 0; at = content.indexOf('the value of b', at + 1))
+    content[at] ^= 0x20;
+  writeFileSync(file, content);
+  await expect(openEmbeddedStore({ directory: path, clock })).rejects.toThrow(/\/registry\/b .*checksum/);
+});
+
+/** A record of formats 1 and 2. */
+const withoutSum = (entry: Entry): Buffer => encodeEntry(entry).subarray(4);
+
+test('a store of format 2, without checksums, is taken over without its past', async () => {
+  const path = directory();
+  const { open } = await import('lmdb');
+  const env = open<string, string>({ path: join(path, databaseFile), noSubdir: true, maxDbs: 8 });
+  const compression = { threshold: 200, dictionary: Buffer.from(dictionary) };
+  const meta = env.openDB<string, string>('meta', { encoding: 'string' });
+  await meta.put('format', '2');
+  await meta.put('revision', '7');
+  await env.openDB<string, number>('leases', { encoding: 'string' }).put(3, '60');
+  await env.openDB<Buffer, number>('history', { encoding: 'binary', compression }).put(7, Buffer.alloc(400, 1));
+  const entries = env.openDB<Buffer, string>('entries', { encoding: 'binary', compression });
+  const old = { createRevision: 2, modRevision: 7, lease: 3 };
+  for (const name of ['a', 'b'])
+    await entries.put(`/registry/${name}`, withoutSum({ key: `/registry/${name}`, value: name.repeat(5_000), ...old }));
+  await env.close();
+  for (const again of [false, true]) {
+    const store = await openEmbeddedStore({ directory: path, clock });
+    expect(await store.revision(), String(again)).toBe(7);
+    for (const name of ['a', 'b']) {
+      const entry = await store.get(`/registry/${name}`);
+      expect(entry).toMatchObject(old);
+      expect(textOf(entry!.value)).toBe(name.repeat(5_000));
+    }
+    await store.keepAlive(3);
+    await store.close();
+  }
+});
+
 test('a store of format 1, in which nothing was compressed, is taken over without its past', async () => {
   const path = directory();
   const { open } = await import('lmdb');
@@ -125,7 +191,7 @@ test('a store of format 1, in which nothing was compressed, is taken over withou
   await env.openDB('meta', { encoding: 'string' }).put('format', '1');
   await env.openDB<Buffer, number>('history', { encoding: 'binary' }).put(1, Buffer.alloc(40, 1));
   const entry = { key: '/registry/old', value: 'x'.repeat(5_000), createRevision: 1, modRevision: 1, lease: 0 };
-  await env.openDB<Buffer, string>('entries', { encoding: 'binary' }).put(entry.key, encodeEntry(entry));
+  await env.openDB<Buffer, string>('entries', { encoding: 'binary' }).put(entry.key, withoutSum(entry));
   await env.close();
   for (const value of [entry.value, 'y'.repeat(5_000)]) {
     const store = await openEmbeddedStore({ directory: path, clock });
@@ -135,7 +201,7 @@ test('a store of format 1, in which nothing was compressed, is taken over withou
   }
 });
 
-test('the dictionary is part of format 2: another one makes every store unreadable', () => {
+test('the dictionary is part of formats 2 and 3: another one makes every store unreadable', () => {
   expect(createHash('sha256').update(dictionary).digest('hex')).toBe(
     '7dfedb73ef20050e7e9e8a3f9073072eecb0da5e45aa46ad07f2f26138556a6d',
   );
@@ -215,8 +281,10 @@ test.skipIf(!canMount)(
           .commit([{ key: `/registry/${written}`, value: noise(100_000) }])
           .catch((error) => (failure = error));
       expect(failure).toMatchObject({ reason: 'disk-full' });
+      expect(await store.health()).toMatch(/disk .* is full/);
       expect((await store.range(prefixRange('/registry/'))).entries).toHaveLength(written - 1);
       execFileSync('mount', ['-o', 'remount,size=30m', path]);
+      expect(await store.health()).toBeUndefined();
       await store.commit([{ key: '/registry/after', value: bytes('x') }]);
       expect(await store.get('/registry/after')).toBeDefined();
       await store.close();

@@ -1,15 +1,19 @@
 // The store of one machine: LMDB in the API server's process. Writers that come while a flush is under way share the
 // next one (group commit), and nobody is answered, or shown anything, before it is on the disk.
 
+import { statSync } from 'node:fs';
+import { join } from 'node:path';
 import type { Clock } from '../machinery/clock.ts';
 import { ChangeLog } from './change-log.ts';
-import { causeOf, openDatabase, type Tables, told, unusable } from './embedded-database.ts';
-import { checkDatabase, lockDirectory } from './embedded-files.ts';
+import { causeOf, createDatabase, openDatabase, type Tables, told, unusable } from './embedded-database.ts';
+import { databaseFile, freeBytes, lockDirectory } from './embedded-files.ts';
 import {
   copyEntry,
   decodeEntry,
+  decodeText,
   decodeUndo,
   encodeEntry,
+  encodeText,
   encodeUndo,
   redo,
   type UndoRecord,
@@ -40,45 +44,53 @@ const largestBatch = 2_000;
 const recentEntries = 2_048;
 /** Larger ones are read from the disk again. */
 const recentBytes = 8_192;
+/** With less than this free, the disk counts as full, although pages inside of the file may still take a while. */
+const leastFreeBytes = 256 << 10;
+/** A flush that takes longer is reported. */
+const slowFlushMs = 5_000;
 
 export interface EmbeddedOptions {
   readonly directory: string;
   readonly clock: Clock;
+  /** Whether the directory belongs to a cluster that has a store: a missing one is damage then, and not a beginning. */
+  readonly mustExist?: boolean;
 }
 
-/** Throws StoreUnusable: in use, damaged, of another format version, or without space. */
-export async function openEmbeddedStore(options: EmbeddedOptions): Promise<Store> {
-  const unlock = lockDirectory(options.directory);
-  try {
-    checkDatabase(options.directory);
-    return new EmbeddedStore(openDatabase(options.directory), options.clock, options.directory, unlock);
-  } catch (error) {
-    unlock();
-    throw unusable(error, options.directory);
-  }
+/** Throws StoreUnusable: in use, damaged, lost, of another format version, or without space. */
+export async function openEmbeddedStore({ directory, clock, mustExist }: EmbeddedOptions): Promise<Store> {
+  return locked(directory, async (unlock) => {
+    const tables = await openDatabase(directory, mustExist);
+    return new EmbeddedStore(tables, clock, directory, unlock);
+  });
 }
 
 /** Makes a store in an empty directory from a snapshot. Throws StoreUnusable when either is not as it must be. */
 export async function restoreEmbeddedStore(
-  options: EmbeddedOptions,
+  { directory }: EmbeddedOptions,
   snapshot: AsyncIterable<Uint8Array>,
 ): Promise<void> {
   const { revision, entries } = await readSnapshot(snapshot);
-  const unlock = lockDirectory(options.directory);
-  try {
-    const database = openDatabase(options.directory);
-    if (database.meta.get('revision') !== undefined)
-      throw new StoreUnusable('in-use', `${options.directory} holds a store already; restore into an empty directory`);
-    void database.env.batch(() => {
+  await locked(directory, async (unlock) => {
+    if (statSync(join(directory, databaseFile), { throwIfNoEntry: false })?.size)
+      throw new StoreUnusable('in-use', `${directory} holds a store already; restore into an empty directory`);
+    await createDatabase(directory, (tables) => {
       // A lease counts from its last keep-alive, and who kept it alive is gone.
-      for (const entry of entries) void database.entries.put(entry.key, encodeEntry({ ...entry, lease: 0 }));
-      void database.meta.put('revision', String(revision));
-      void database.meta.put('compacted', String(revision));
+      for (const entry of entries) void tables.entries.put(entry.key, encodeEntry({ ...entry, lease: 0 }));
+      void tables.meta.put('revision', encodeText('revision', revision));
+      void tables.meta.put('compacted', encodeText('compacted', revision));
     });
-    await database.env.flushed;
-    await database.env.close();
-  } finally {
     unlock();
+  });
+}
+
+async function locked<T>(directory: string, use: (unlock: () => void) => Promise<T>): Promise<T> {
+  let unlock = () => {};
+  try {
+    unlock = lockDirectory(directory);
+    return await use(unlock);
+  } catch (error) {
+    unlock();
+    throw unusable(error, directory);
   }
 }
 
@@ -93,6 +105,7 @@ class EmbeddedStore implements Store {
   readonly #log: ChangeLog;
   readonly #leases: Leases;
   readonly #leased = new Map<number, Set<string>>();
+  readonly #clock: Clock;
   readonly #directory: string;
   readonly #unlock: () => void;
   #queue: Waiting[] = [];
@@ -101,18 +114,20 @@ class EmbeddedStore implements Store {
   readonly #before = new Map<string, Entry | undefined>();
   readonly #recent = new Map<string, Entry>();
   #closed = false;
-  /** Whether the last flush failed. */
-  #failed = false;
+  /** Why the last flush failed. */
+  #failure: string | undefined;
+  #flushBeganMs: number | undefined;
 
   constructor(tables: Tables, clock: Clock, directory: string, unlock: () => void) {
+    this.#clock = clock;
     this.#directory = directory;
     this.#tables = tables;
     this.#unlock = unlock;
-    const revision = Number(tables.meta.get('revision') ?? 1);
-    const compacted = Number(tables.meta.get('compacted') ?? 1);
+    const revision = Number(decodeText('revision', tables.meta.get('revision')) ?? 1);
+    const compacted = Number(decodeText('compacted', tables.meta.get('compacted')) ?? 1);
     const records: UndoRecord[] = [];
-    for (const { value } of tables.history.getRange({ reverse: true })) {
-      records.push(...decodeUndo(value));
+    for (const { key, value } of tables.history.getRange({ reverse: true })) {
+      records.push(...decodeUndo(key, value));
       if (records.length >= rememberedTransactions) break;
     }
     // A record of several transactions is kept for as long as one of them is.
@@ -177,14 +192,14 @@ class EmbeddedStore implements Store {
     this.#log.compact(revision);
     const { env, history, meta } = this.#tables;
     await env.batch(() => {
-      void meta.put('compacted', String(revision));
+      void meta.put('compacted', encodeText('compacted', revision));
       for (const key of history.getKeys({ end: revision + 1 })) void history.remove(key);
     });
   }
 
   async grantLease(ttlSeconds: number): Promise<number> {
     const lease = this.#leases.grant(ttlSeconds);
-    await this.#tables.leases.put(lease, String(ttlSeconds));
+    await this.#tables.leases.put(lease, encodeText(`lease ${lease}`, ttlSeconds));
     return lease;
   }
 
@@ -202,6 +217,17 @@ class EmbeddedStore implements Store {
     return lastPageNumber ? (lastPageNumber + 1) * (pageSize || 4096) : mapSize;
   }
 
+  async health(): Promise<string | undefined> {
+    if (this.#closed) return 'the store is closed';
+    const flushingMs = this.#flushBeganMs === undefined ? 0 : this.#clock.monotonic() - this.#flushBeganMs;
+    if (flushingMs > slowFlushMs) return `a write waits for the disk for ${Math.round(flushingMs / 1000)} s`;
+    const free = freeBytes(this.#directory);
+    if (free < leastFreeBytes) return `the disk of ${this.#directory} is full: ${free} bytes are free`;
+    // Nobody may write for a long time: the end of the trouble is noticed all the same.
+    if (this.#failure !== undefined && !this.#flushing) await this.#persist([]).catch(told);
+    return this.#failure;
+  }
+
   async *snapshot(): AsyncIterable<Uint8Array> {
     const { entries, revision } = await this.range({ start: '', end: '\uffff' });
     yield* writeSnapshot(revision, entries);
@@ -215,7 +241,7 @@ class EmbeddedStore implements Store {
     this.#log.close();
     const closed = this.#tables.env.close();
     // After a failed flush LMDB waits for one that never comes.
-    if (!this.#failed) await closed;
+    if (this.#failure === undefined) await closed;
     this.#unlock();
   }
 
@@ -260,10 +286,7 @@ class EmbeddedStore implements Store {
       }
     try {
       if (written.length > 0) await this.#persist(written);
-      this.#failed = false;
-    } catch (error) {
-      this.#failed = true;
-      const reason = unusable(await causeOf(error), this.#directory);
+    } catch (reason) {
       this.#before.clear();
       for (const waiting of batch) waiting.reject(reason);
       return;
@@ -306,20 +329,31 @@ class EmbeddedStore implements Store {
     return { revision, changes };
   }
 
+  /** Throws what a writer is told. Without transactions it only tries whether the disk takes writes. */
   async #persist(transactions: readonly { revision: Revision; changes: readonly Change[] }[]): Promise<void> {
     const { env, entries, history, meta } = this.#tables;
-    const committed = env.batch(() => {
-      for (const { changes } of transactions)
-        for (const change of changes)
-          if (change.type === 'put') entries.put(change.entry.key, encodeEntry(change.entry)).catch(told);
-          else entries.remove(change.key).catch(told);
-      const { revision } = transactions[transactions.length - 1];
-      const undo = transactions.map((transaction) => ({ ...transaction, undo: undoOf(transaction.changes) }));
-      history.put(revision, encodeUndo(undo)).catch(told);
-      meta.put('revision', String(revision)).catch(told);
-    });
-    // The batch resolves when LMDB has committed; only `flushed` says that the disk has it.
-    await Promise.all([committed, env.flushed]);
+    const revision = transactions.at(-1)?.revision ?? this.#log.revision;
+    this.#flushBeganMs = this.#clock.monotonic();
+    try {
+      const committed = env.batch(() => {
+        for (const { changes } of transactions)
+          for (const change of changes)
+            if (change.type === 'put') entries.put(change.entry.key, encodeEntry(change.entry)).catch(told);
+            else entries.remove(change.key).catch(told);
+        const undo = transactions.map((transaction) => ({ ...transaction, undo: undoOf(transaction.changes) }));
+        if (undo.length > 0) history.put(revision, encodeUndo(undo)).catch(told);
+        meta.put('revision', encodeText('revision', revision)).catch(told);
+      });
+      // The batch resolves when LMDB has committed; only `flushed` says that the disk has it.
+      await Promise.all([committed, env.flushed]);
+      this.#failure = undefined;
+    } catch (error) {
+      const reason = unusable(await causeOf(error), this.#directory);
+      this.#failure = String((reason as Error)?.message ?? reason);
+      throw reason;
+    } finally {
+      this.#flushBeganMs = undefined;
+    }
   }
 
   #remember(changes: readonly Change[]): void {
@@ -345,7 +379,7 @@ class EmbeddedStore implements Store {
   #restoreLeases(): void {
     const { leases, entries } = this.#tables;
     for (const { key: lease, value } of leases.getRange({})) {
-      this.#leases.restore(lease, Number(value));
+      this.#leases.restore(lease, Number(decodeText(`lease ${lease}`, value)));
       this.#leased.set(lease, new Set());
     }
     if (this.#leased.size === 0) return;

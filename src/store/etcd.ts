@@ -21,8 +21,10 @@ import {
 import { bytesOf } from './value.ts';
 
 const callTimeoutMs = 10_000;
-/** How long an endpoint may take to connect, or to tell its status where there are others. */
+/** How long an endpoint may take to connect, or to tell its status or health. */
 const statusTimeoutMs = 2_000;
+/** Written where nobody else looks, to learn whether a full etcd takes writes again. */
+const probeKey = 'coracle/health';
 
 export interface EtcdOptions {
   readonly clock: Clock;
@@ -47,7 +49,8 @@ export async function openEtcdStore(options: EtcdOptions): Promise<Store> {
 export function entryOf(kv: any): Entry {
   return {
     key: Buffer.from(kv.key).toString('utf8'),
-    value: kv.value,
+    // protobufjs reads an empty value as an empty array.
+    value: kv.value.length > 0 ? kv.value : new Uint8Array(0),
     createRevision: numberOf(kv.createRevision),
     modRevision: numberOf(kv.modRevision),
     lease: numberOf(kv.lease),
@@ -65,6 +68,8 @@ class EtcdStore implements Store {
   #nextLease: number;
   /** The newest compaction seen; etcd's refusals do not say. */
   #compacted: Revision = 0;
+  /** Why the last write was refused for want of space. */
+  #full: string | undefined;
 
   constructor({ clock, endpoints, tls }: EtcdOptions) {
     this.#clock = clock;
@@ -95,7 +100,7 @@ class EtcdStore implements Store {
       expected === undefined ? [] : [{ result: 'EQUAL', target: 'MOD', key: bytes(key), modRevision: expected }],
     );
     const success = writes.map(({ key, value, lease = 0 }) =>
-      value
+      value !== undefined
         ? { requestPut: { key: bytes(key), value: bytesOf(value), lease } }
         : { requestDeleteRange: { key: bytes(key) } },
     );
@@ -175,6 +180,17 @@ class EtcdStore implements Store {
     return numberOf((await this.#call(methods.status, {})).dbSize);
   }
 
+  async health(): Promise<string | undefined> {
+    try {
+      // Linearizable, so that a member that has lost the others does not count as healthy.
+      await this.#call(methods.range, { key: bytes(probeKey), limit: 1 }, undefined, statusTimeoutMs);
+      if (this.#full) await this.commit([{ key: probeKey, value: 'ok' }]);
+      return undefined;
+    } catch (error) {
+      return String((error as Error).message);
+    }
+  }
+
   async *snapshot(): AsyncIterable<Uint8Array> {
     const stream = serverStream(this.#endpoints[this.#current], methods.snapshot, {});
     try {
@@ -190,10 +206,14 @@ class EtcdStore implements Store {
   }
 
   /** A call that may safely be repeated: every endpoint is tried before it fails. */
-  async #call(method: (typeof methods)[keyof typeof methods], request: object, at?: Revision): Promise<any> {
+  async #call(
+    method: (typeof methods)[keyof typeof methods],
+    request: object,
+    at?: Revision,
+    timeoutMs = this.#endpoints.length > 1 && method === methods.status ? statusTimeoutMs : callTimeoutMs,
+  ): Promise<any> {
     let failure: unknown;
     for (const _ of this.#endpoints) {
-      const timeoutMs = this.#endpoints.length > 1 && method === methods.status ? statusTimeoutMs : callTimeoutMs;
       try {
         return await unary(this.#endpoints[this.#current], method, request, this.#clock.now() + timeoutMs);
       } catch (error) {
@@ -221,9 +241,13 @@ class EtcdStore implements Store {
         continue;
       }
       try {
-        return await unary(endpoint, method, request, this.#clock.now() + callTimeoutMs);
+        const answer = await unary(endpoint, method, request, this.#clock.now() + callTimeoutMs);
+        this.#full = undefined;
+        return answer;
       } catch (error) {
-        throw this.#translate(error);
+        const reason = this.#translate(error);
+        if (reason instanceof StoreUnusable && reason.reason === 'disk-full') this.#full = reason.message;
+        throw reason;
       }
     }
     throw new StoreUnusable('unreachable', `no etcd endpoint can be reached: ${String(failure)}`, { cause: failure });

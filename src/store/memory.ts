@@ -113,6 +113,8 @@ class MemoryStore implements Store {
     return this.#bytes;
   }
 
+  async health(): Promise<undefined> {}
+
   snapshot(): AsyncIterable<Uint8Array> {
     return writeSnapshot(this.#log.revision, this.#entries.range('', '\uffff'));
   }

@@ -57,6 +57,27 @@ export function storeContract(name: string, bench: Bench): void {
       expect(await store.revision()).toBe(replaced + 1);
     });
 
+    test('an empty value is a value', async () => {
+      for (const [key, value] of [
+        ['/registry/text', ''],
+        ['/registry/bytes', new Uint8Array(0)],
+      ] as const) {
+        await store.commit([{ key, value: bytes('before') }]);
+        expect((await store.commit([{ key, value }])).ok).toBe(true);
+        expect(await store.get(key)).toMatchObject({ key });
+        expect(text((await store.get(key))?.value)).toBe('');
+      }
+      const { entries } = await store.range(everything);
+      expect(entries.map(({ key, value }) => [key, text(value)])).toEqual([
+        ['/registry/bytes', ''],
+        ['/registry/text', ''],
+      ]);
+    });
+
+    test('a healthy store says so', async () => {
+      expect(await store.health()).toBeUndefined();
+    });
+
     test('a write that expects another revision changes nothing and shows what there is', async () => {
       const created = await put('/registry/a', 'one', 0);
       for (const expected of [0, created + 7]) {

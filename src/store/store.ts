@@ -34,7 +34,7 @@ export interface Page {
   readonly remaining: number;
 }
 
-/** A put, or a delete where `value` is undefined. */
+/** A put, also of an empty value, or a delete where `value` is undefined. */
 export interface Write {
   readonly key: string;
   readonly value?: Value;
@@ -60,6 +60,8 @@ export type StoreOptions = { readonly clock: Clock } & (
       readonly kind: 'embedded';
       /** Directory of the database; made when absent, and used by one process at a time. */
       readonly directory: string;
+      /** Whether there must be a database: then a missing one is damage, and not a beginning. */
+      readonly mustExist?: boolean;
     }
   | {
       readonly kind: 'etcd';
@@ -116,6 +118,8 @@ export interface Store {
   revokeLease(lease: number): Promise<void>;
   /** Bytes on disk (or in memory). */
   size(): Promise<number>;
+  /** Why it cannot take writes or be read now, undefined while it can. Recovers by itself when its cause is gone. */
+  health(): Promise<string | undefined>;
   /** A consistent copy of everything, as a stream of bytes that `restore` of the same backend takes. */
   snapshot(): AsyncIterable<Uint8Array>;
   /** Ends watches, flushes and lets go of files and sockets. */

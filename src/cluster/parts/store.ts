@@ -1,10 +1,14 @@
 import type { RunningComponent } from '../../client/client.ts';
 import { openStore, runCompaction, type StoreOptions } from '../../store/store.ts';
 import type { Assembly } from '../assembly.ts';
+import { hasStore, noteStore } from '../data-directory.ts';
 
 /** Opens the store that the configuration names. Throws StoreUnusable. */
 export async function startStorePart(assembly: Assembly): Promise<RunningComponent> {
-  const store = await openStore(storeOptions(assembly));
+  const { config, directory } = assembly;
+  const mustExist = config.store === 'embedded' && (await hasStore(directory));
+  const store = await openStore(storeOptions(assembly, mustExist));
+  if (config.store === 'embedded' && !mustExist) await noteStore(directory);
   assembly.store = store;
   const compaction = runCompaction(store, assembly.clock, assembly.logger.child({ component: 'store' }));
   return {
@@ -15,12 +19,12 @@ export async function startStorePart(assembly: Assembly): Promise<RunningCompone
   };
 }
 
-function storeOptions({ config, directory, clock }: Assembly): StoreOptions {
+function storeOptions({ config, directory, clock }: Assembly, mustExist: boolean): StoreOptions {
   switch (config.store) {
     case 'memory':
       return { kind: 'memory', clock };
     case 'embedded':
-      return { kind: 'embedded', clock, directory: directory.store };
+      return { kind: 'embedded', clock, directory: directory.store, mustExist };
     case 'etcd':
       return { kind: 'etcd', clock, endpoints: config.etcdEndpoints };
   }

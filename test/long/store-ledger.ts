@@ -1,0 +1,35 @@
+// The books of a store's writer: what must be there after any end of it.
+
+/** Of each key: the sequence number that was acknowledged last (0: absent), and the one under way. */
+export class Ledger {
+  readonly acknowledged = new Map<string, number>();
+  readonly begun = new Map<string, number>();
+  #rest = '';
+  count = 0;
+
+  /** Takes what the writer has printed. */
+  add(text: string): void {
+    const lines = (this.#rest + text).split('\n');
+    this.#rest = lines.pop() ?? '';
+    for (const line of lines) {
+      const [what, key, sequence] = line.split(' ');
+      if (what === 'begin') this.begun.set(key, Number(sequence));
+      else {
+        this.acknowledged.set(key, Number(sequence));
+        this.begun.delete(key);
+        this.count++;
+      }
+    }
+  }
+
+  /** What is wrong with the found sequence numbers, in sentences. */
+  faults(found: ReadonlyMap<string, number>): string[] {
+    const faults: string[] = [];
+    for (const key of new Set([...this.acknowledged.keys(), ...this.begun.keys(), ...found.keys()])) {
+      const is = found.get(key) ?? 0;
+      const mayBe = [this.acknowledged.get(key) ?? 0, this.begun.get(key)];
+      if (!mayBe.includes(is)) faults.push(`${key} is ${is}, acknowledged ${mayBe[0]}, begun ${mayBe[1]}`);
+    }
+    return faults;
+  }
+}

@@ -1,0 +1,27 @@
+// Writes to an embedded store for ever and reports, a line each, what it begins and what was acknowledged. It runs in a
+// process of its own, which is stopped and killed. Arguments: directory, writers, seed.
+
+import { writeSync } from 'node:fs';
+import { systemClock } from '../../src/machinery/clock.ts';
+import { seededRandom } from '../../src/machinery/random.ts';
+import { openStore } from '../../src/store/store.ts';
+
+const [directory, writers, seed] = process.argv.slice(2);
+const store = await openStore({ kind: 'embedded', directory, clock: systemClock });
+const random = seededRandom(Number(seed));
+const keysOfWriter = 40;
+
+async function write(writer: number): Promise<void> {
+  for (let sequence = 1; ; sequence++) {
+    const key = `/registry/pods/w${writer}/k${random.int(keysOfWriter)}`;
+    const isDelete = random.next() < 0.2;
+    const size = random.next() < 0.03 ? random.int(60_000) : random.int(3_000);
+    const filler = Buffer.from(random.bytes(Math.ceil(size / 2))).toString('hex');
+    writeSync(1, `begin ${key} ${isDelete ? 0 : sequence}\n`);
+    await store.commit([isDelete ? { key } : { key, value: `${sequence} ${filler}` }]);
+    writeSync(1, `acknowledged ${key} ${isDelete ? 0 : sequence}\n`);
+    if (random.next() < 0.002) await store.compact(await store.revision());
+  }
+}
+
+await Promise.all(Array.from({ length: Number(writers) }, (_, writer) => write(writer)));
