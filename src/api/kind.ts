@@ -2,6 +2,7 @@
 // objects follow from this and from the schema. Names, scope, verbs, short names, subresources and column headings
 // come from facts/discovery.json and facts/columns.json; a file under kinds/ adds what only that kind does.
 
+import type { CertificateRequest } from '../machinery/certificate-request.ts';
 import type { Schema } from '../machinery/schema.ts';
 import type { FieldError } from './errors.ts';
 import type { ObjectMeta } from './generated/types.ts';
@@ -51,6 +52,8 @@ export interface StrategyContext {
   /** Milliseconds since the epoch. */
   readonly now: number;
   readonly user: { readonly name: string };
+  /** Why a certificate request's signature is not that of its key; undefined when it is. */
+  verifyRequest?(request: CertificateRequest): string | undefined;
 }
 
 /** What only this kind does. Every function may be left out; objects handed in are the function's own to change. */

@@ -8,7 +8,8 @@ export interface TokenClaims {
   readonly audiences: readonly string[];
   readonly expirationSeconds: number;
   readonly bound?: { readonly kind: string; readonly name: string; readonly uid: string };
-  readonly node?: { readonly name: string; readonly uid: string };
+  /** Of the pod that the token is bound to. */
+  readonly node?: { readonly name: string; readonly uid?: string };
 }
 
 export interface TokenIssuer {

@@ -2,7 +2,7 @@
 // live. https://kubernetes.io/docs/reference/access-authn-authz/service-accounts-admin/
 
 import { createHash, createPrivateKey, createPublicKey, type KeyObject } from 'node:crypto';
-import { isNotFound, unauthorized } from '../../api/api.ts';
+import { type ApiObject, isNotFound, unauthorized } from '../../api/api.ts';
 import type { Client } from '../../client/client.ts';
 import type { Clock } from '../../machinery/clock.ts';
 import type { Random } from '../../machinery/random.ts';
@@ -41,7 +41,7 @@ interface Payload {
     readonly serviceaccount: { readonly name: string; readonly uid: string };
     readonly pod?: { readonly name: string; readonly uid: string };
     readonly secret?: { readonly name: string; readonly uid: string };
-    readonly node?: { readonly name: string; readonly uid: string };
+    readonly node?: { readonly name: string; readonly uid?: string };
   };
 }
 
@@ -93,7 +93,7 @@ export function serviceAccountTokens(options: ServiceAccountTokenOptions): Servi
           throw refused(
             `token audiences ${JSON.stringify(given)} is invalid for the target audiences ${JSON.stringify(asked)}`,
           );
-        return userOf(payload, options.client());
+        return userOf(payload, options.client(), options.clock.now());
       },
     },
   };
@@ -143,13 +143,16 @@ async function verify(token: string, key: KeyObject, { issuer, clock }: ServiceA
 }
 
 /** The account and what the token is bound to must still be the ones it was made for. */
-async function userOf(payload: Payload, client: Client): Promise<UserInfo> {
+async function userOf(payload: Payload, client: Client, nowMs: number): Promise<UserInfo> {
   const own = payload['kubernetes.io'];
   if (!own) throw refused('token is not one of a service account');
   const { namespace, serviceaccount, pod, secret, node } = own;
-  await mustBe(client, 'serviceaccounts', namespace, serviceaccount);
-  if (pod) await mustBe(client, 'pods', namespace, pod);
-  if (secret) await mustBe(client, 'secrets', namespace, secret);
+  const check = (resource: Bound, { name, uid = '' }: { name: string; uid?: string }) =>
+    mustBe(client, resource, { ...(resource !== 'nodes' && { namespace }), name }, uid, nowMs);
+  await check('serviceaccounts', serviceaccount);
+  if (secret) await check('secrets', secret);
+  if (pod) await check('pods', pod);
+  else if (node) await check('nodes', node); // with a pod it only says where that runs
   const prefix = 'authentication.kubernetes.io/';
   return {
     name: `system:serviceaccount:${namespace}:${serviceaccount.name}`,
@@ -157,21 +160,29 @@ async function userOf(payload: Payload, client: Client): Promise<UserInfo> {
     groups: ['system:serviceaccounts', `system:serviceaccounts:${namespace}`, 'system:authenticated'],
     extra: {
       ...(payload.jti && { [`${prefix}credential-id`]: [`JTI=${payload.jti}`] }),
-      ...(node && { [`${prefix}node-name`]: [node.name], [`${prefix}node-uid`]: [node.uid] }),
+      ...(node && { [`${prefix}node-name`]: [node.name], ...(node.uid && { [`${prefix}node-uid`]: [node.uid] }) }),
       ...(pod && { [`${prefix}pod-name`]: [pod.name], [`${prefix}pod-uid`]: [pod.uid] }),
     },
   };
 }
 
+type Bound = 'serviceaccounts' | 'pods' | 'secrets' | 'nodes';
+/** What is being deleted counts for this much longer. */
+const leewayMs = 60_000;
+
 async function mustBe(
   client: Client,
-  resource: 'serviceaccounts' | 'pods' | 'secrets',
-  namespace: string,
-  { name, uid }: { name: string; uid: string },
+  resource: Bound,
+  name: { namespace?: string; name: string },
+  uid: string,
+  nowMs: number,
 ): Promise<void> {
-  const found = await client
-    .get(resource, { namespace, name })
+  const found: ApiObject | undefined = await client
+    .get(resource, name)
     .catch((error) => (isNotFound(error) ? undefined : Promise.reject(error)));
-  if (found?.metadata.uid !== uid)
-    throw refused(`the ${resource.slice(0, -1)} ${namespace}/${name} that the token was made for is gone`);
+  const what = `${resource.slice(0, -1)} ${name.namespace ? `${name.namespace}/` : ''}${name.name}`;
+  if (found?.metadata.uid !== uid) throw refused(`the ${what} that the token was made for is gone`);
+  const { deletionTimestamp } = found.metadata;
+  if (deletionTimestamp && Date.parse(deletionTimestamp) < nowMs - leewayMs)
+    throw refused(`the ${what} that the token was made for has been deleted`);
 }

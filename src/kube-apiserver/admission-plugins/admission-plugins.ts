@@ -4,11 +4,14 @@
 import type { Client } from '../../client/client.ts';
 import { rbacEscalation } from '../access/escalation.ts';
 import type { AdmissionPlugin } from '../admission.ts';
+import { certificateApproval } from './certificate-approval.ts';
+import { certificateSigning } from './certificate-signing.ts';
+import { certificateSubjectRestriction } from './certificate-subject-restriction.ts';
 import { defaultIngressClass, defaultStorageClass } from './default-class.ts';
 import { defaultTolerationSeconds } from './default-toleration-seconds.ts';
 import { limitRanger } from './limit-ranger.ts';
 import { namespaceLifecycle } from './namespace-lifecycle.ts';
-import { nodeRestriction } from './node-restriction.ts';
+import { nodeRestriction } from './node-restriction/node-restriction.ts';
 import { podSecurity } from './pod-security.ts';
 import { mutatingAdmissionPolicy } from './policies/mutating-admission-policy.ts';
 import { validatingAdmissionPolicy } from './policies/validating-admission-policy.ts';
@@ -31,6 +34,9 @@ export const admissionPlugins = (client: () => Client): readonly AdmissionPlugin
   defaultStorageClass(client),
   storageObjectInUseProtection,
   runtimeClass(client), // after the default tolerations: its own come behind them
+  certificateApproval,
+  certificateSigning,
+  certificateSubjectRestriction,
   defaultIngressClass(client),
   mutatingAdmissionPolicy(client), // after all that Kubernetes itself adds
   mutatingWebhook(client),

@@ -1,34 +1,83 @@
 import { type Container, forbidden, isNotFound, type Pod, type ServiceAccount, type Volume } from '../../api/api.ts';
 import type { Client } from '../../client/client.ts';
-import type { AdmissionPlugin } from '../admission.ts';
+import { secretsOf } from '../access/pod-references.ts';
+import type { AdmissionAttributes, AdmissionPlugin } from '../admission.ts';
+import { containerFault, enforcesSecrets, secretFault } from './mountable-secrets.ts';
 
 const tokenDirectory = '/var/run/secrets/kubernetes.io/serviceaccount';
 const mirrorAnnotation = 'kubernetes.io/config.mirror';
 /** A little more than an hour: clients that renew by the hour never have an old one. */
 const tokenSeconds = 3607;
 
-/** Gives pods their service account, its pull secrets and its token. */
+/** Gives pods their service account, its pull secrets and its token, and holds them to the secrets they may use. */
 export const serviceAccount = (client: () => Client): AdmissionPlugin => ({
   name: 'ServiceAccount',
-  async admit({ operation, kind, subresource, namespace, name, object, server }) {
+  async admit(attributes) {
+    const { operation, kind, subresource, object, server } = attributes;
     if (operation !== 'CREATE' || kind.kind !== 'Pod' || kind.group !== '' || subresource || !object) return;
     const pod = object as Pod;
-    if (pod.metadata.annotations?.[mirrorAnnotation] !== undefined) return;
+    if (isMirror(pod)) return checkMirror(attributes, pod);
     const { spec } = pod;
     spec.serviceAccountName ||= 'default';
     (spec as { serviceAccount?: string }).serviceAccount = spec.serviceAccountName;
-    const account = await client()
-      .get('serviceaccounts', { namespace, name: spec.serviceAccountName })
-      .catch((error) => (isNotFound(error) ? undefined : Promise.reject(error)));
-    if (!account) {
-      const why = `error looking up service account ${namespace}/${spec.serviceAccountName}: serviceaccount "${spec.serviceAccountName}" not found`;
-      throw forbidden(kind, name, why);
-    }
+    const account = await accountOf(attributes, pod, client());
     if (!spec.imagePullSecrets?.length && account.imagePullSecrets?.length)
       spec.imagePullSecrets = structuredClone(account.imagePullSecrets);
     if (mounts(pod, account)) mountToken(pod, server.random.suffix(5));
   },
+  /** Once more behind all that changes pods. */
+  validate(attributes) {
+    const { operation, kind, subresource, object } = attributes;
+    if (kind.kind !== 'Pod' || kind.group !== '' || !object) return;
+    const pod = object as Pod;
+    if (operation === 'UPDATE' && subresource === 'ephemeralcontainers')
+      return checkSecrets(attributes, pod, client(), (account) =>
+        containerFault('ephemeral container', pod.spec.ephemeralContainers, account),
+      );
+    if (operation !== 'CREATE' || subresource) return;
+    if (isMirror(pod)) return checkMirror(attributes, pod);
+    return checkSecrets(attributes, pod, client(), (account) => secretFault(pod, account));
+  },
 });
+
+const isMirror = ({ metadata }: Pod) => metadata.annotations?.[mirrorAnnotation] !== undefined;
+
+/** A mirror pod shows a pod that the kubelet runs on its own: nothing of the API reaches into that. */
+function checkMirror({ kind, name }: AdmissionAttributes, pod: Pod): void {
+  const { spec } = pod;
+  const refuse = (why: string) => forbidden(kind, name, `a mirror pod may not ${why}`);
+  if (spec.serviceAccountName) throw refuse('reference service accounts');
+  if (!secretsOf(pod).next().done) throw refuse('reference secrets');
+  if (spec.volumes?.some(({ projected }) => projected?.sources?.some((source) => source.serviceAccountToken)))
+    throw refuse('use ServiceAccountToken volume projections');
+}
+
+async function accountOf(
+  { kind, name, namespace }: AdmissionAttributes,
+  { spec, metadata }: Pod,
+  client: Client,
+): Promise<ServiceAccount> {
+  const account = spec.serviceAccountName;
+  if (!account) throw forbidden(kind, name, `no service account specified for pod ${namespace}/${metadata.name ?? ''}`);
+  const found = await client
+    .get('serviceaccounts', { namespace, name: account })
+    .catch((error) => (isNotFound(error) ? undefined : Promise.reject(error)));
+  if (found) return found;
+  const why = `error looking up service account ${namespace}/${account}: serviceaccount "${account}" not found`;
+  throw forbidden(kind, name, why);
+}
+
+/** https://kubernetes.io/docs/concepts/security/service-accounts/#enforce-mountable-secrets */
+async function checkSecrets(
+  attributes: AdmissionAttributes,
+  pod: Pod,
+  client: Client,
+  faultOf: (account: ServiceAccount) => string | undefined,
+): Promise<void> {
+  const account = await accountOf(attributes, pod, client);
+  const fault = enforcesSecrets(account) ? faultOf(account) : undefined;
+  if (fault) throw forbidden(attributes.kind, attributes.name, fault);
+}
 
 const mounts = (pod: Pod, account: ServiceAccount) =>
   pod.spec.automountServiceAccountToken ?? account.automountServiceAccountToken ?? true;

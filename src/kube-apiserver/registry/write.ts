@@ -4,6 +4,7 @@ import { type ApiObject, conflict, invalid, type Kind } from '../../api/api.ts';
 import { updateManagedFields } from '../../machinery/managed-fields.ts';
 import { type AdmissionAttributes, charge } from '../admission.ts';
 import { timestamp } from '../timestamp.ts';
+import { verifyRequest } from '../verify-request.ts';
 import { type Item, type Serialized, serialize } from '../watch-cache/item.ts';
 import type { ObjectWrite } from '../watch-cache/watch-cache.ts';
 import { apiVersionOf, ordered, served } from './codec.ts';
@@ -49,7 +50,11 @@ export function attributesOf(
   };
 }
 
-export const strategyContext = ({ server, request }: Target) => ({ now: server.clock.now(), user: request.user });
+export const strategyContext = ({ server, request }: Target) => ({
+  now: server.clock.now(),
+  user: request.user,
+  verifyRequest,
+});
 
 /** Fields that an endpoint does not write: nobody comes to own them through it. */
 export function resetFields(kind: Kind, subresource: string, object: ApiObject): readonly (readonly string[])[] {

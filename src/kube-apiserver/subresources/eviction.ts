@@ -3,13 +3,14 @@
 
 import { type ApiObject, type Kind, notFound, schemaOfKind } from '../../api/api.ts';
 import { labelSelector } from '../../machinery/label-selector.ts';
+import { admit, admitFinally } from '../admission.ts';
 import { decodeShape, served } from '../registry/codec.ts';
 import { deleteObject } from '../registry/delete.ts';
 import { itemOf } from '../registry/get.ts';
 import { modify } from '../registry/modify.ts';
 import { cacheOf, keyOf, type Target, writeOptions } from '../registry/target.ts';
 import { matchName } from '../registry/update.ts';
-import { timestamp } from '../registry/write.ts';
+import { attributesOf, timestamp } from '../registry/write.ts';
 import { objectReply, type Reply } from '../request.ts';
 import { failure, plainError } from '../status.ts';
 import type { Subresource } from './subresources.ts';
@@ -33,12 +34,22 @@ export const eviction: Subresource = {
     const deletion = wanted.deleteOptions ?? {};
     const dryRun = options.dryRun || !!deletion.dryRun?.length;
     const pod = served(target.kind, itemOf(target));
+    await admitEviction(target, wanted, dryRun);
     if (!isFree(pod)) await spendBudget(target, pod, dryRun);
     if (!dryRun && !pod.metadata.deletionTimestamp) await markDisrupted(target);
     await deleteObject(target, { ...deletion, dryRun });
     return objectReply(201, { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success', code: 201 });
   },
 };
+
+/** Before anything is spent or marked: who may not evict the pod changes nothing. */
+async function admitEviction(target: Target, wanted: ApiObject, dryRun: boolean): Promise<void> {
+  wanted.metadata ??= {} as ApiObject['metadata'];
+  const kind = { ...target.kind, kind: 'Eviction', schema: evictionKind.schema, strategy: {} };
+  const attributes = { ...attributesOf(target, 'CREATE', wanted, undefined, dryRun), kind };
+  await admit(attributes);
+  await admitFinally(attributes);
+}
 
 /** https://kubernetes.io/docs/concepts/workloads/pods/disruptions/#pod-disruption-conditions */
 async function markDisrupted(target: Target): Promise<void> {

@@ -1,12 +1,13 @@
 // serviceaccounts/token. https://kubernetes.io/docs/reference/kubernetes-api/authentication-resources/token-request-v1/
 
-import { type ApiObject, conflict, invalid, type Kind, notFound, schemaOfKind } from '../../api/api.ts';
+import { type ApiObject, badRequest, conflict, invalid, type Kind, notFound, schemaOfKind } from '../../api/api.ts';
+import { admit, admitFinally } from '../admission.ts';
 import { decodeShape, served } from '../registry/codec.ts';
 import { itemOf } from '../registry/get.ts';
 import { cacheOf, keyOf, type Target, writeOptions } from '../registry/target.ts';
-import { timestamp } from '../registry/write.ts';
+import { attributesOf, timestamp } from '../registry/write.ts';
 import { objectReply, type Reply } from '../request.ts';
-import { failure } from '../status.ts';
+import { noSuchResource } from '../status.ts';
 import type { Subresource } from './subresources.ts';
 
 const requestKind = {
@@ -26,33 +27,62 @@ export const token: Subresource = {
     const { request, server, kind } = target;
     const options = writeOptions(request, 'CreateOptions');
     const wanted = await decodeShape(request, requestKind, options);
+    wanted.metadata ??= {} as ApiObject['metadata'];
+    const attributes = {
+      ...attributesOf(target, 'CREATE', wanted, undefined, options.dryRun),
+      kind: { ...kind, ...requestKind, group: kind.group, strategy: {} },
+    };
+    await admit(attributes);
+    if (!server.tokens) throw noSuchResource();
+    checkMetadata(target, wanted);
     const account = served(kind, itemOf(target));
+    const { name = '', namespace = '', uid = '' } = account.metadata;
+    const { uid: askedUid } = wanted.metadata;
+    if (askedUid && askedUid !== uid)
+      throw conflict(
+        { group: requestKind.group, resource: requestKind.kind },
+        name,
+        `the UID in the token request (${askedUid}) does not match the UID of the service account (${uid})`,
+      );
     const { spec = {} } = wanted;
     const expirationSeconds = checkExpiration(spec.expirationSeconds ?? 3_600);
-    if (!server.tokens) throw failure(404, 'NotFound', 'the server could not find the requested resource', {});
-    const bound = spec.boundObjectRef ? await boundObject(target, spec.boundObjectRef) : undefined;
     const audiences: string[] = spec.audiences?.length ? spec.audiences : [...server.tokens.audiences];
-    const { name = '', namespace = '', uid = '' } = account.metadata;
+    await admitFinally(attributes);
+    const bound = spec.boundObjectRef ? await boundObject(target, spec.boundObjectRef) : undefined;
     const issued = await server.tokens.issue({
       namespace,
       serviceAccount: { name, uid },
       audiences,
       expirationSeconds,
-      ...(bound && { bound: bound.reference, ...(bound.node && { node: bound.node }) }),
+      ...bound,
     });
     return objectReply(201, {
       kind: 'TokenRequest',
       apiVersion: 'authentication.k8s.io/v1',
-      metadata: { name, namespace, uid: server.random.uuid(), creationTimestamp: timestamp(server.clock.now()) },
+      metadata: { name, namespace, uid, creationTimestamp: timestamp(server.clock.now()) },
       spec: { audiences, expirationSeconds, boundObjectRef: spec.boundObjectRef ?? null },
       status: issued,
     });
   },
 };
 
+function checkMetadata({ name, namespace }: Target, { metadata }: ApiObject): void {
+  const refuse = (field: string, value: string, what: string) =>
+    invalid(requestKind, name, [
+      {
+        type: 'FieldValueInvalid',
+        field: `metadata.${field}`,
+        message: `Invalid value: ${JSON.stringify(value)}: must match the service account ${what} if specified`,
+      },
+    ]);
+  if (metadata.name && metadata.name !== name) throw refuse('name', metadata.name, 'name');
+  if (metadata.namespace && metadata.namespace !== namespace)
+    throw refuse('namespace', metadata.namespace, 'namespace');
+}
+
 function checkExpiration(seconds: number): number {
   const refuse = (why: string) =>
-    invalid({ group: 'authentication.k8s.io', kind: 'TokenRequest' }, '', [
+    invalid(requestKind, '', [
       { type: 'FieldValueInvalid', field: 'spec.expirationSeconds', message: `Invalid value: ${seconds}: ${why}` },
     ]);
   if (seconds < leastSeconds) throw refuse('may not specify a duration less than 10 minutes');
@@ -60,32 +90,42 @@ function checkExpiration(seconds: number): number {
   return seconds;
 }
 
+interface Reference {
+  readonly apiVersion?: string;
+  readonly kind?: string;
+  readonly name?: string;
+  readonly uid?: string;
+}
+
 const bindable: Readonly<Record<string, string>> = { Pod: 'pods', Secret: 'secrets', Node: 'nodes' };
 
-/** The object that the token dies with, and for a pod the node it runs on. */
-async function boundObject(target: Target, reference: { kind?: string; name?: string; uid?: string }) {
-  const { server, namespace } = target;
-  const resource = bindable[reference.kind ?? ''];
-  if (!resource)
-    throw failure(400, 'BadRequest', `cannot bind token for serviceaccount to object of type ${reference.kind}`);
-  const object = await find(target, resource, reference.name ?? '');
-  const uid = object.metadata.uid ?? '';
-  const name = object.metadata.name ?? '';
-  const kind = server.kinds.byResource('', 'v1', resource) as Kind;
-  if (reference.uid && reference.uid !== uid)
-    throw conflict(
-      kind,
-      name,
-      `the UID in the bound object reference (${reference.uid}) does not match the UID in record. The object might have been deleted and then recreated`,
+/** The object that the token ends with, and for a pod the node it runs on. */
+async function boundObject(target: Target, { apiVersion = '', kind = '', name: asked = '', uid: askedUid }: Reference) {
+  const resource = apiVersion.includes('/') ? undefined : bindable[kind];
+  if (!resource) {
+    const [version, group = ''] = apiVersion.split('/').reverse();
+    throw badRequest(`cannot bind token to object of type ${group}/${version}, Kind=${kind}`);
+  }
+  const object = await find(target, resource, asked);
+  const { name = '', uid = '' } = object.metadata;
+  if (resource === 'pods' && object.spec.serviceAccountName !== target.name)
+    throw badRequest(
+      `cannot bind token for serviceaccount ${JSON.stringify(target.name)} to pod running with different serviceaccount name.`,
     );
-  const node =
-    object.spec?.nodeName && resource === 'pods'
-      ? await find(target, 'nodes', object.spec.nodeName).catch(() => undefined)
-      : undefined;
-  return {
-    reference: { kind: reference.kind ?? '', name, uid, namespace },
-    ...(node && { node: { name: node.metadata.name ?? '', uid: node.metadata.uid ?? '' } }),
-  };
+  if (askedUid && askedUid !== uid)
+    throw conflict(
+      { group: '', resource: kind },
+      asked,
+      `the UID in the bound object reference (${askedUid}) does not match the UID in record. The object might have been deleted and then recreated`,
+    );
+  return { bound: { kind, name, uid }, ...(resource === 'pods' && (await nodeOf(target, object.spec.nodeName))) };
+}
+
+/** A node that does not exist (any more) is named all the same. */
+async function nodeOf(target: Target, name: string | undefined) {
+  if (!name) return undefined;
+  const node = await find(target, 'nodes', name).catch(() => undefined);
+  return { node: { name, ...(node?.metadata.uid && { uid: node.metadata.uid }) } };
 }
 
 async function find({ server, namespace }: Target, resource: string, name: string): Promise<ApiObject> {

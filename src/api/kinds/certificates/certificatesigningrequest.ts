@@ -1,9 +1,9 @@
+import { type CertificateRequest, parseCertificateRequest } from '../../../machinery/certificate-request.ts';
 import { humanDuration } from '../../../machinery/duration.ts';
-import { domainPrefixedPathFaults } from '../../../machinery/names.ts';
-import type { FieldError } from '../../errors.ts';
-import { invalidValue, oneOf, required } from '../../fields.ts';
-import type { CertificateSigningRequest } from '../../generated/types.ts';
-import type { KindBehaviour } from '../../kind.ts';
+import type { CertificateSigningRequest, CertificateSigningRequestCondition } from '../../generated/types.ts';
+import type { KindBehaviour, StrategyContext } from '../../kind.ts';
+import { formatTime } from '../../time.ts';
+import { decoded, validateRequestSpec, validateRequestUpdate } from '../../validation/certificate-signing-request.ts';
 import { none } from '../cells.ts';
 
 export const certificateSigningRequest: KindBehaviour<CertificateSigningRequest> = {
@@ -21,74 +21,96 @@ export const certificateSigningRequest: KindBehaviour<CertificateSigningRequest>
   },
   selectableFields: { 'spec.signerName': (r) => r.spec.signerName },
   strategy: {
+    nameRule: () => [], // whatever its requestor likes
     setDefaults(r) {
-      r.spec ??= { request: '', signerName: '' } as any;
-      if (!r.spec.usages) r.spec.usages = ['digital signature', 'key encipherment'];
+      r.spec ??= { request: '', signerName: '' };
     },
-    prepareForCreate(r, { user }) {
+    prepareForCreate(r, context) {
       // Whoever asks is who asks, whatever the request says.
-      const { name, uid, groups, extra } = user as { name: string; uid?: string; groups?: string[]; extra?: any };
+      const { name, uid, groups, extra } = context.user as UserOf;
       Object.assign(r.spec, {
         username: name,
         uid: uid || undefined,
         groups: groups?.length ? [...groups] : undefined,
-        extra,
+        extra: extra && Object.keys(extra).length ? extra : undefined,
       });
-      if (extra && !Object.keys(extra).length) delete r.spec.extra;
+      const fault = signatureFault(r, context);
+      if (fault) signatureFaults.set(r, fault);
     },
     prepareForUpdate(next, old) {
       next.spec = old.spec;
     },
-    validate: (r) => [...validateRequest(r), ...validateSigner(r.spec.signerName)],
+    validate: (r) => validateRequestSpec(r, signatureFaults.get(r)),
     subresources: {
       approval: {
-        prepareForUpdate(next, old) {
-          const conditions = next.status?.conditions;
+        prepareForUpdate(next, old, { now }) {
+          const conditions = timed(next, old, now);
           next.spec = old.spec;
           next.status = { ...old.status, ...(conditions && { conditions }) };
         },
+        validateUpdate: (next, old) => validateRequestUpdate(next, old, { approval: true }),
+      },
+      status: {
+        prepareForUpdate(next, old, { now }) {
+          keepConditions(next, old, 'Approved');
+          keepConditions(next, old, 'Denied');
+          const conditions = timed(next, old, now);
+          if (conditions) next.status = { ...next.status, conditions };
+        },
+        validateUpdate: (next, old) => validateRequestUpdate(next, old, { certificate: true }),
       },
     },
   },
 };
 
-function validateRequest(r: CertificateSigningRequest): FieldError[] {
-  const { request, usages, expirationSeconds } = r.spec;
-  const errors: FieldError[] = [];
-  const text = request ? atob(request) : '';
-  if (!/-----BEGIN CERTIFICATE REQUEST-----[\s\S]+-----END CERTIFICATE REQUEST-----/.test(text))
-    errors.push(invalidValue('spec.request', request || null, 'PEM block type must be CERTIFICATE REQUEST'));
-  else if (isTruncated(text)) errors.push(invalidValue('spec.request', request, 'asn1: syntax error: data truncated'));
-  if (!usages?.length) errors.push(required('spec.usages'));
-  if (expirationSeconds !== undefined && expirationSeconds < 600)
-    errors.push(
-      invalidValue(
-        'spec.expirationSeconds',
-        expirationSeconds,
-        'may not specify a duration less than 600 seconds (10 minutes)',
-      ),
-    );
-  return errors;
+interface UserOf {
+  readonly name: string;
+  readonly uid?: string;
+  readonly groups?: readonly string[];
+  readonly extra?: Readonly<Record<string, readonly string[]>>;
 }
 
-/** Whether the outer sequence promises more bytes than there are. */
-function isTruncated(pem: string): boolean {
-  const der = atob(pem.replace(/-----[^-]+-----/g, '').replace(/\s/g, ''));
-  const first = der.charCodeAt(1);
-  const size = first < 0x80 ? 0 : first & 0x7f;
-  let length = size ? 0 : first;
-  for (let i = 0; i < size; i++) length = length * 256 + der.charCodeAt(2 + i);
-  return der.length < 2 + size + length;
+/** Found where the keys can be checked, told where the object is validated. */
+const signatureFaults = new WeakMap<object, string>();
+
+function signatureFault(r: CertificateSigningRequest, { verifyRequest }: StrategyContext): string | undefined {
+  let request: CertificateRequest;
+  try {
+    request = parseCertificateRequest(decoded(r.spec?.request));
+  } catch {
+    return undefined; // validation says so
+  }
+  return verifyRequest?.(request);
 }
 
-function validateSigner(name: string): FieldError[] {
-  const path = 'spec.signerName';
-  if (!name) return [required(path)];
-  if (name === 'kubernetes.io/legacy-unknown')
-    return [invalidValue(path, name, 'the legacy signerName is not allowed via this API version')];
-  if (domainPrefixedPathFaults(name).length || !name.split('/')[0].includes('.'))
-    return [
-      invalidValue(path, name, "must be a fully qualified domain and path of the form 'example.com/signer-name'"),
-    ];
-  return oneOf(path, name, [name]);
+const conditionsOf = (r: CertificateSigningRequest): CertificateSigningRequestCondition[] => [
+  ...(r.status?.conditions ?? []),
+];
+
+/** Conditions of this type are the old ones, unless some were added or removed, which validation refuses. */
+function keepConditions(next: CertificateSigningRequest, old: CertificateSigningRequest, type: string): void {
+  const kept = conditionsOf(old).filter((condition) => condition.type === type);
+  const conditions = conditionsOf(next);
+  if (!kept.length || conditions.filter((condition) => condition.type === type).length !== kept.length) return;
+  next.status = {
+    ...next.status,
+    conditions: conditions.map((condition) => (condition.type === type ? kept.shift()! : condition)),
+  };
+}
+
+/** The conditions with their times: those that are missing are now, or when the condition became so. */
+function timed(
+  next: CertificateSigningRequest,
+  old: CertificateSigningRequest,
+  nowMs: number,
+): CertificateSigningRequestCondition[] | undefined {
+  const now = formatTime(nowMs);
+  return next.status?.conditions?.map((condition) => {
+    const before = conditionsOf(old).find(({ type, status }) => type === condition.type && status === condition.status);
+    return {
+      ...condition,
+      lastUpdateTime: condition.lastUpdateTime || now,
+      lastTransitionTime: condition.lastTransitionTime || before?.lastTransitionTime || now,
+    };
+  });
 }

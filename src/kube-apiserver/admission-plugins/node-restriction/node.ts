@@ -1,0 +1,60 @@
+import type { ApiObject, Node } from '../../../api/api.ts';
+import { deepEqual } from '../../../machinery/equal.ts';
+import type { NodeRequest } from './node-restriction.ts';
+
+/** Labels of Kubernetes' own domains that a kubelet sets on its node. */
+const ownLabels = new Set([
+  'kubernetes.io/hostname',
+  'kubernetes.io/arch',
+  'kubernetes.io/os',
+  'beta.kubernetes.io/arch',
+  'beta.kubernetes.io/os',
+  'beta.kubernetes.io/instance-type',
+  'node.kubernetes.io/instance-type',
+  'failure-domain.beta.kubernetes.io/region',
+  'failure-domain.beta.kubernetes.io/zone',
+  'topology.kubernetes.io/region',
+  'topology.kubernetes.io/zone',
+]);
+
+/** A node may not steer workloads to itself, through the object or through its status. */
+export function admitNode({ node, name, operation, object, oldObject, refuse }: NodeRequest): void {
+  const who = `node ${JSON.stringify(node)}`;
+  if (name !== node) throw refuse(`${who} is not allowed to modify node ${JSON.stringify(name)}`);
+  if (operation === 'CREATE') {
+    const next = object as Node;
+    if (next.spec?.configSource) throw refuse(`${who} is not allowed to create pods with a non-nil configSource`);
+    const labels = forbiddenLabels(next, undefined);
+    if (labels) throw refuse(`${who} is not allowed to set the following labels: ${labels}`);
+  }
+  if (operation !== 'UPDATE') return;
+  const [next, old] = [object, oldObject] as Node[];
+  const { configSource } = next.spec ?? {};
+  if (configSource && !deepEqual(configSource, old.spec?.configSource))
+    throw refuse(`${who} is not allowed to update configSource to a new non-nil configSource`);
+  if (!deepEqual(next.spec?.taints ?? [], old.spec?.taints ?? []))
+    throw refuse(`${who} is not allowed to modify taints`);
+  // An owner that does not exist would have the garbage collector delete the node with its taints (CVE-2025-5187).
+  if (!deepEqual(next.metadata.ownerReferences ?? [], old.metadata.ownerReferences ?? []))
+    throw refuse(`${who} is not allowed to modify ownerReferences`);
+  const labels = forbiddenLabels(next, old);
+  if (labels) throw refuse(`is not allowed to modify labels: ${labels}`);
+}
+
+/** Labels that changed and may not, '' for none. */
+function forbiddenLabels(next: ApiObject, old: ApiObject | undefined): string {
+  const [a, b] = [next.metadata.labels ?? {}, old?.metadata.labels ?? {}];
+  const changed = [...new Set([...Object.keys(a), ...Object.keys(b)])].filter((key) => a[key] !== b[key]);
+  return changed.filter(isForbidden).sort().join(', ');
+}
+
+const within = (domain: string, parents: readonly string[]): boolean =>
+  parents.some((parent) => domain === parent || domain.endsWith(`.${parent}`));
+
+function isForbidden(key: string): boolean {
+  const slash = key.indexOf('/');
+  const domain = slash < 0 ? '' : key.slice(0, slash);
+  if (within(domain, ['node-restriction.kubernetes.io'])) return true;
+  if (!within(domain, ['kubernetes.io', 'k8s.io'])) return false;
+  return !ownLabels.has(key) && !within(domain, ['kubelet.kubernetes.io', 'node.kubernetes.io']);
+}
