@@ -18,6 +18,12 @@ const program = new Command('coracle')
   .exitOverride();
 addCommands(program);
 
+// Whoever reads the output may have seen enough (`coracle status | head -1`).
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') process.stderr.write(`${red('error:')} cannot write the output: ${error.message}\n`);
+  process.exit(error.code === 'EPIPE' ? (process.exitCode ?? 0) : 1);
+});
+
 /** Exit codes: 0 done, 1 it went wrong, 2 wrongly called, 3 the cluster does not run. */
 try {
   await program.parseAsync();

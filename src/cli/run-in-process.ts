@@ -1,12 +1,11 @@
 // Runs the cluster in this process: behind `up` with the terminal as its log, or on its own with a file.
 
 import { flushCompileCache } from 'node:module';
-import { pino } from 'pino';
 import { type ClusterConfig, runCluster } from '../cluster/cluster.ts';
 import { systemClock } from '../machinery/clock.ts';
-import type { Logger } from '../machinery/logger.ts';
 import { Metrics } from '../machinery/metrics.ts';
 import { systemRandom } from '../machinery/random.ts';
+import { createLogger } from './logger.ts';
 import { CliError } from './options.ts';
 
 /** What the process in the background tells the command that started it. */
@@ -22,7 +21,9 @@ export async function runInProcess(config: ClusterConfig, reportToParent: boolea
   const tell = (message: StepMessage) => {
     if (reportToParent && process.connected) process.send!(message);
   };
-  const logger = createLogger();
+  // The log is worth less than the cluster: lines that cannot be written are lost, and nothing else is.
+  for (const stream of [process.stdout, process.stderr]) stream.removeAllListeners('error').on('error', () => {});
+  const logger = createLogger(1);
   let running: Awaited<ReturnType<typeof runCluster>> | undefined;
   let ending = false;
   const end = async (code: number) => {
@@ -69,20 +70,4 @@ function explain(error: NodeJS.ErrnoException & { port?: number }, config: Clust
   if (error.code === 'ENOSPC')
     return `the disk that holds ${config.dataDirectory} is full: free some space, or choose another place with --data-dir`;
   return error.message;
-}
-
-function createLogger(): Logger {
-  const level = process.env['CORACLE_LOG_LEVEL'] ?? 'info';
-  const root = pino(
-    { level, base: undefined, timestamp: pino.stdTimeFunctions.isoTime },
-    pino.destination({ dest: 1, sync: true }),
-  );
-  const wrap = (logger: typeof root): Logger => ({
-    debug: (message, fields) => logger.debug(fields ?? {}, message),
-    info: (message, fields) => logger.info(fields ?? {}, message),
-    warn: (message, fields) => logger.warn(fields ?? {}, message),
-    error: (message, fields) => logger.error(fields ?? {}, message),
-    child: (fields) => wrap(logger.child(fields)),
-  });
-  return wrap(root);
 }

@@ -1,12 +1,12 @@
 // /healthz, /livez and /readyz. https://kubernetes.io/docs/reference/using-api/health-checks/
 
+import type { Store, StoreProblem } from '../store/store.ts';
 import { type ApiRequest, type Reply, textReply } from './request.ts';
-import { failure } from './status.ts';
 
 export interface HealthCheck {
   readonly name: string;
-  /** Why not, undefined while all is well. */
-  check(): string | undefined | Promise<string | undefined>;
+  /** Why not, undefined while all is well. `endpoint` is one of those below. */
+  check(endpoint: string): string | undefined | Promise<string | undefined>;
   /** Which endpoints ask for it. Default: all. */
   readonly endpoints?: readonly ('healthz' | 'livez' | 'readyz')[];
 }
@@ -28,7 +28,7 @@ export class HealthChecks {
     if (rest.length) {
       const one = checks.find((check) => check.name === rest.join('/'));
       if (!one) return textReply(404, '404 page not found\n');
-      const why = await one.check();
+      const why = await one.check(endpoint);
       return why === undefined ? textReply(200, 'ok') : textReply(500, `internal server error: ${why}\n`);
     }
     const excluded = new Set(query.getAll('exclude'));
@@ -39,7 +39,7 @@ export class HealthChecks {
         lines.push(`[+]${check.name} excluded: ok`);
         continue;
       }
-      const why = await check.check();
+      const why = await check.check(endpoint);
       failed ||= why !== undefined;
       lines.push(why === undefined ? `[+]${check.name} ok` : `[-]${check.name} failed: reason withheld`);
     }
@@ -52,4 +52,23 @@ export class HealthChecks {
   }
 }
 
-export { failure };
+/**
+ * The checks of the store. Every endpoint asks whether it can be read; `readyz` also whether it takes writes, for a full
+ * disk is no reason to restart the server.
+ */
+export function storeChecks(store: Store, fault: () => string | undefined): readonly HealthCheck[] {
+  let asking: Promise<StoreProblem | undefined> | undefined;
+  // Many may ask at once, and asking may take a while.
+  const health = () =>
+    (asking ??= store.health().finally(() => {
+      asking = undefined;
+    }));
+  const check = async (endpoint: string) => {
+    const problem = await health();
+    return fault() ?? (problem && (endpoint === 'readyz' || !problem.canBeRead) ? problem.message : undefined);
+  };
+  return [
+    { name: 'etcd', check },
+    { name: 'etcd-readiness', endpoints: ['readyz'], check },
+  ];
+}

@@ -12,7 +12,7 @@ import { ServiceAllocator } from './allocation/service-allocator.ts';
 import { type Authenticator, anonymous, clientCertificates } from './authentication.ts';
 import { type Authorizer, alwaysAllow } from './authorization.ts';
 import { startCustomResources } from './crd/custom-resources.ts';
-import { HealthChecks } from './health.ts';
+import { HealthChecks, storeChecks } from './health.ts';
 import { type Listener, type ListenOptions, listen } from './http/http-server.ts';
 import { cacheOfResource } from './registry/target.ts';
 import type { UserInfo } from './request.ts';
@@ -97,7 +97,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
     stopping: stopping.signal,
   };
   await cache.start();
-  server.health.add({ name: 'etcd', check: () => cache.fault });
+  for (const check of storeChecks(store, () => cache.fault)) server.health.add(check);
   server.health.add({
     name: 'shutdown',
     endpoints: ['readyz'],

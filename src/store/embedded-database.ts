@@ -161,9 +161,11 @@ export function unusable(error: unknown, directory: string): unknown {
     /MAP_FULL|ENOSPC|No space/i.test(text) ||
     (/Input\/output error/i.test(text) && freeBytes(directory) < fullBelowBytes)
   )
-    return new StoreUnusable('disk-full', `the disk of ${directory} is full, nothing was written: ${text}`, {
-      cause: error,
-    });
+    return new StoreUnusable(
+      'disk-full',
+      `mvcc: database space exceeded: the disk of ${directory} is full, nothing was written (${text})`,
+      { cause: error },
+    );
   if (/CORRUPTED|INVALID|PAGE_NOTFOUND|not an LMDB|ENOEXEC|decompress/i.test(text)) return damaged(directory, text);
   if (/VERSION_MISMATCH/i.test(text)) return new StoreUnusable('version', text, { cause: error });
   return error;

@@ -281,7 +281,10 @@ test.skipIf(!canMount)(
           .commit([{ key: `/registry/${written}`, value: noise(100_000) }])
           .catch((error) => (failure = error));
       expect(failure).toMatchObject({ reason: 'disk-full' });
-      expect(await store.health()).toMatch(/disk .* is full/);
+      expect(await store.health()).toMatchObject({
+        message: expect.stringMatching(/disk .* is full/),
+        canBeRead: true,
+      });
       expect((await store.range(prefixRange('/registry/'))).entries).toHaveLength(written - 1);
       execFileSync('mount', ['-o', 'remount,size=30m', path]);
       expect(await store.health()).toBeUndefined();

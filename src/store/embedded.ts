@@ -20,6 +20,7 @@ import {
   undoOf,
 } from './embedded-records.ts';
 import { Leases } from './leases.ts';
+import { RecentEntries } from './recent-entries.ts';
 import { readSnapshot, writeSnapshot } from './snapshot.ts';
 import {
   type Change,
@@ -32,6 +33,7 @@ import {
   type Page,
   type Revision,
   type Store,
+  type StoreProblem,
   StoreUnusable,
   type Write,
 } from './store.ts';
@@ -40,10 +42,6 @@ import {
 const rememberedTransactions = 1_000;
 /** Transactions of one flush; what comes later waits for the next, so that the first need not wait for too many. */
 const largestBatch = 2_000;
-/** Entries that are kept after they were written: what was written is often written again, and then its old value is asked for. */
-const recentEntries = 2_048;
-/** Larger ones are read from the disk again. */
-const recentBytes = 8_192;
 /** With less than this free, the disk counts as full, although pages inside of the file may still take a while. */
 const leastFreeBytes = 256 << 10;
 /** A flush that takes longer is reported. */
@@ -112,7 +110,7 @@ class EmbeddedStore implements Store {
   #flushing: Promise<void> | undefined;
   /** Keys of the batch that is being flushed, as they still are for everybody. */
   readonly #before = new Map<string, Entry | undefined>();
-  readonly #recent = new Map<string, Entry>();
+  readonly #recent = new RecentEntries();
   #closed = false;
   /** Why the last flush failed. */
   #failure: string | undefined;
@@ -217,8 +215,12 @@ class EmbeddedStore implements Store {
     return lastPageNumber ? (lastPageNumber + 1) * (pageSize || 4096) : mapSize;
   }
 
-  async health(): Promise<string | undefined> {
-    if (this.#closed) return 'the store is closed';
+  async health(): Promise<StoreProblem | undefined> {
+    const message = this.#closed ? 'the store is closed' : await this.#writeProblem();
+    return message === undefined ? undefined : { message, canBeRead: !this.#closed };
+  }
+
+  async #writeProblem(): Promise<string | undefined> {
     const flushingMs = this.#flushBeganMs === undefined ? 0 : this.#clock.monotonic() - this.#flushBeganMs;
     if (flushingMs > slowFlushMs) return `a write waits for the disk for ${Math.round(flushingMs / 1000)} s`;
     const free = freeBytes(this.#directory);
@@ -294,7 +296,7 @@ class EmbeddedStore implements Store {
     this.#before.clear();
     for (const { changes } of written) this.#noteLeases(changes);
     for (const transaction of written) {
-      this.#remember(transaction.changes);
+      this.#recent.take(transaction.changes);
       this.#log.append(transaction);
     }
     for (const answer of answers) answer();
@@ -354,16 +356,6 @@ class EmbeddedStore implements Store {
     } finally {
       this.#flushBeganMs = undefined;
     }
-  }
-
-  #remember(changes: readonly Change[]): void {
-    for (const change of changes)
-      if (change.type === 'delete') this.#recent.delete(change.key);
-      else {
-        this.#recent.delete(change.entry.key);
-        if (change.entry.value.length <= recentBytes) this.#recent.set(change.entry.key, change.entry);
-      }
-    while (this.#recent.size > recentEntries) this.#recent.delete(this.#recent.keys().next().value as string);
   }
 
   #noteLeases(changes: readonly Change[]): void {

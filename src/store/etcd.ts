@@ -15,6 +15,7 @@ import {
   type Page,
   type Revision,
   type Store,
+  type StoreProblem,
   StoreUnusable,
   type Write,
 } from './store.ts';
@@ -180,14 +181,16 @@ class EtcdStore implements Store {
     return numberOf((await this.#call(methods.status, {})).dbSize);
   }
 
-  async health(): Promise<string | undefined> {
+  async health(): Promise<StoreProblem | undefined> {
+    let canBeRead = false;
     try {
       // Linearizable, so that a member that has lost the others does not count as healthy.
       await this.#call(methods.range, { key: bytes(probeKey), limit: 1 }, undefined, statusTimeoutMs);
+      canBeRead = true;
       if (this.#full) await this.commit([{ key: probeKey, value: 'ok' }]);
       return undefined;
     } catch (error) {
-      return String((error as Error).message);
+      return { message: String((error as Error).message), canBeRead };
     }
   }
 
@@ -268,7 +271,7 @@ class EtcdStore implements Store {
     if (/database space exceeded/.test(text))
       return new StoreUnusable(
         'disk-full',
-        `etcd takes no more writes: ${text}; compact, defragment and disarm its alarm`,
+        'mvcc: database space exceeded: compact and defragment etcd, and disarm its alarm',
       );
     if (isUnavailable(error))
       return new StoreUnusable('unreachable', `no etcd endpoint answers: ${text}`, { cause: error });

@@ -87,6 +87,12 @@ export async function restoreStore(
   await (await import('./embedded.ts')).restoreEmbeddedStore(options, snapshot);
 }
 
+/** The store takes no writes, and perhaps cannot be read either. */
+export interface StoreProblem {
+  readonly message: string;
+  readonly canBeRead: boolean;
+}
+
 export interface Store {
   /** The newest committed (durable) revision. */
   revision(): Promise<Revision>;
@@ -118,8 +124,8 @@ export interface Store {
   revokeLease(lease: number): Promise<void>;
   /** Bytes on disk (or in memory). */
   size(): Promise<number>;
-  /** Why it cannot take writes or be read now, undefined while it can. Recovers by itself when its cause is gone. */
-  health(): Promise<string | undefined>;
+  /** What is wrong with it, undefined while all is well. Ends by itself when its cause is gone. */
+  health(): Promise<StoreProblem | undefined>;
   /** A consistent copy of everything, as a stream of bytes that `restore` of the same backend takes. */
   snapshot(): AsyncIterable<Uint8Array>;
   /** Ends watches, flushes and lets go of files and sockets. */

@@ -1,0 +1,23 @@
+// The log of a cluster's process: JSON lines by pino.
+
+import { pino } from 'pino';
+import type { Logger } from '../machinery/logger.ts';
+
+/** Lines are kept up to this size while they cannot be written (a full disk), and lost beyond it. */
+const waitingBytes = 256 << 10;
+
+/** Logs to a file descriptor or a file; never throws for want of a place to write to. */
+export function createLogger(destination: number | string): Logger {
+  const level = process.env['CORACLE_LOG_LEVEL'] ?? 'info';
+  const stream = pino.destination({ dest: destination, sync: true, maxLength: waitingBytes });
+  stream.on('error', () => {});
+  const root = pino({ level, base: undefined, timestamp: pino.stdTimeFunctions.isoTime }, stream);
+  const wrap = (logger: typeof root): Logger => ({
+    debug: (message, fields) => logger.debug(fields ?? {}, message),
+    info: (message, fields) => logger.info(fields ?? {}, message),
+    warn: (message, fields) => logger.warn(fields ?? {}, message),
+    error: (message, fields) => logger.error(fields ?? {}, message),
+    child: (fields) => wrap(logger.child(fields)),
+  });
+  return wrap(root);
+}

@@ -1,0 +1,34 @@
+import { expect, test } from 'vitest';
+import type { Store, StoreProblem } from '../store/store.ts';
+import { HealthChecks, storeChecks } from './health.ts';
+import type { ApiRequest } from './request.ts';
+
+test.each([
+  { case: 'all is well', endpoints: { healthz: 200, livez: 200, readyz: 200 } },
+  {
+    case: 'the disk is full',
+    problem: { message: 'full', canBeRead: true },
+    endpoints: { healthz: 200, livez: 200, readyz: 500 },
+  },
+  {
+    case: 'etcd is away',
+    problem: { message: 'away', canBeRead: false },
+    endpoints: { healthz: 500, livez: 500, readyz: 500 },
+  },
+  { case: 'the watch of the store ended', fault: 'ended', endpoints: { healthz: 500, livez: 500, readyz: 500 } },
+] as { case: string; problem?: StoreProblem; fault?: string; endpoints: Record<string, number> }[])(
+  'health while $case',
+  async ({ problem, fault, endpoints }) => {
+    const health = new HealthChecks();
+    const store = { health: async () => problem } as Partial<Store> as Store;
+    for (const check of storeChecks(store, () => fault)) health.add(check);
+    for (const [endpoint, code] of Object.entries(endpoints)) {
+      const ask = (path: string, query = '') =>
+        health.answer({ path, query: new URLSearchParams(query) } as Partial<ApiRequest> as ApiRequest);
+      expect(await ask(`/${endpoint}`), endpoint).toMatchObject({ code });
+      expect(await ask(`/${endpoint}/etcd`), endpoint).toMatchObject({ code });
+      const verbose = JSON.stringify(await ask(`/${endpoint}`, 'verbose'));
+      expect(verbose).toContain(code === 200 ? '[+]etcd ok' : '[-]etcd failed: reason withheld');
+    }
+  },
+);
