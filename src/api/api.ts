@@ -5,7 +5,7 @@ export { age } from './age.ts';
 export * from './body.ts';
 export { CelError, compileCel } from './cel/cel.ts';
 export { fromCel, toCel } from './cel/values.ts';
-export { acceptedStatus, customKinds } from './custom/custom-kind.ts';
+export { customKinds } from './custom/custom-kind.ts';
 export { type Documentation, documentation } from './documentation.ts';
 export * from './errors.ts';
 export * from './fields.ts';
@@ -28,6 +28,8 @@ export {
 } from './resource-usage.ts';
 export { allSchemas, schemaKinds, schemaNamed, schemaOfKind } from './schemas.ts';
 export * from './time.ts';
+export { approvalOf } from './validation/crd/approval.ts';
+export { comparePriority } from './version-priority.ts';
 
 import type { ObjectMeta } from './generated/types.ts';
 

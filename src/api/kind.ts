@@ -105,6 +105,10 @@ export interface Kind<T extends ApiObject = any> extends ResourceInfo {
   readonly storagePrefix: string;
   toStorage?(object: T): ApiObject;
   fromStorage?(object: ApiObject): T;
+  /** Custom resources: a copy of what was stored, in its own version, pruned and defaulted as its schema is now. */
+  readStored?(object: ApiObject): ApiObject;
+  /** What every request for this version is warned of. */
+  readonly deprecation?: string;
   /** Where a custom resource keeps what /scale shows, as JSON paths such as `.spec.replicas`. */
   readonly scalePaths?: {
     readonly specReplicasPath: string;

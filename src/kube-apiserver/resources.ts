@@ -22,8 +22,7 @@ export const resource: Stage = async (request, next) => {
   if (!kind) return unknown(request);
   const old = deprecated[`${kind.group}/${kind.version} ${kind.resource}`];
   if (old) request.warnings.push(old);
-  // A deprecated version of a custom resource says so whatever is asked of it.
-  if (kind.custom) request.warnings.push(...(kind.strategy.warnings?.(nothing) ?? []));
+  if (kind.deprecation) request.warnings.push(kind.deprecation);
   if (!kind.namespaced && info.namespace && !isNamespace(kind)) return notServed(kind.custom);
   if (info.subresource) return subresource(request, kind);
   const review = kind.virtual ? reviews[kind.resource] : undefined;
@@ -68,7 +67,6 @@ function notServed(custom: boolean | undefined): Reply {
   throw noSuchResource();
 }
 
-const nothing = { metadata: {} } as never;
 const isNamespace = ({ group, resource }: Kind): boolean => group === '' && resource === 'namespaces';
 
 async function subresource(request: Parameters<Stage>[0], kind: Kind): Promise<Reply> {

@@ -15,6 +15,8 @@ export interface Schema {
   readonly additionalProperties?: Schema | boolean;
   readonly enum?: readonly unknown[];
   readonly default?: unknown;
+  /** False: no part of the value has a default. */
+  readonly hasDefaults?: boolean;
   readonly nullable?: boolean;
   readonly intOrString?: boolean;
   readonly preserveUnknownFields?: boolean;

@@ -1,41 +1,146 @@
-// The JSON paths of printer columns: names, indexes, [*] and filters that compare one field.
+// JSON paths of printer columns and selectable fields, as client-go's jsonpath package reads them.
 // https://kubernetes.io/docs/reference/kubectl/jsonpath/
 
-type Step = { name: string } | { index: number } | 'all' | { filter: readonly string[]; equals: unknown };
+type Step = (value: any) => any[];
 
-/** Throws when the path is none. */
-export function parseJsonPath(path: string): readonly Step[] {
+const cache = new Map<string, ((object: any) => unknown[]) | undefined>();
+const mostCached = 4_096;
+
+/** Reads every value that the path leads to; undefined for what is no path. */
+export function readJsonPath(path: string): ((object: any) => unknown[]) | undefined {
+  if (cache.has(path)) return cache.get(path);
+  let read: ((object: any) => unknown[]) | undefined;
+  try {
+    const steps = parse(path);
+    read = (object) => evaluate(steps, object);
+  } catch {}
+  if (cache.size >= mostCached) cache.clear();
+  cache.set(path, read);
+  return read;
+}
+
+function evaluate(steps: readonly Step[], object: any): any[] {
+  let values: any[] = [object];
+  for (const step of steps)
+    values = values.flatMap((value) => (value === null || value === undefined ? [] : step(value)));
+  return values.filter((value) => value !== undefined);
+}
+
+const name =
+  (field: string): Step =>
+  (value) =>
+    typeof value === 'object' && Object.hasOwn(value, field) ? [value[field]] : [];
+const all: Step = (value) => (typeof value === 'object' ? Object.values(value) : []);
+const below: Step = (value) =>
+  typeof value === 'object' && value !== null ? [value, ...Object.values(value).flatMap(below)] : [];
+
+function parse(path: string): Step[] {
   const steps: Step[] = [];
-  const pattern =
-    /\.\*|\.(?:[^.[\]\\*]|\\.)+|\[(-?\d+)\]|\[\*\]|\[(?:'([^']*)'|"([^"]*)")\]|\[\?\(@((?:\.[\w-]+)+)\s*==\s*(?:'([^']*)'|"([^"]*)"|(\w+))\)\]/gy;
   let at = 0;
   while (at < path.length) {
-    pattern.lastIndex = at;
-    const match = pattern.exec(path);
-    if (!match) throw new Error(`unrecognized JSON path ${path} at ${path.slice(at)}`);
-    const [text, index, single, double, filter, a, b, bare] = match;
-    if (text === '.*' || text === '[*]') steps.push('all');
-    else if (index !== undefined) steps.push({ index: Number(index) });
-    else if (filter !== undefined)
-      steps.push({ filter: filter.slice(1).split('.'), equals: a ?? b ?? JSON.parse(bare) });
-    else steps.push({ name: single ?? double ?? text.slice(1).replaceAll('\\', '') });
-    at += text.length;
+    if (path[at] === '[') {
+      const end = closing(path, at);
+      steps.push(bracket(path.slice(at + 1, end).trim()));
+      at = end + 1;
+      continue;
+    }
+    if (path[at] !== '.' && at > 0) throw new Error(`unrecognized JSON path ${path}`);
+    if (path.startsWith('..', at)) {
+      steps.push(below);
+      at += 1;
+    }
+    const match = /^\.?((?:\\.|[^.[\]\\\s])*)/.exec(path.slice(at));
+    const field = match?.[1].replace(/\\(.)/g, '$1') ?? '';
+    if (field === '*') steps.push(all);
+    else if (field) steps.push(name(field));
+    else if (path[at + 1] !== '[' && at + 1 < path.length) throw new Error(`unrecognized JSON path ${path}`);
+    at += match?.[0].length || 1;
   }
   return steps;
 }
 
-/** Every value that the path leads to. */
-export function evaluate(steps: readonly Step[], object: any): unknown[] {
-  let values: any[] = [object];
-  for (const step of steps) values = values.flatMap((value) => follow(step, value));
-  return values.filter((value) => value !== undefined && value !== null);
+/** Index of the bracket that closes the one at `from`. */
+function closing(path: string, from: number): number {
+  let quote = '';
+  let depth = 0;
+  for (let i = from; i < path.length; i++) {
+    const sign = path[i];
+    if (quote) {
+      if (sign === '\\') i++;
+      else if (sign === quote) quote = '';
+    } else if (sign === '"' || sign === "'") quote = sign;
+    else if (sign === '[') depth++;
+    else if (sign === ']' && --depth === 0) return i;
+  }
+  throw new Error('unterminated array');
 }
 
-function follow(step: Step, value: any): any[] {
-  if (value === null || value === undefined) return [];
-  if (step === 'all') return Object.values(value);
-  if ('name' in step) return [value[step.name]];
-  if ('index' in step) return Array.isArray(value) ? [value.at(step.index)] : [];
-  const items: any[] = Array.isArray(value) ? value : [];
-  return items.filter((item) => step.filter.reduce((at, name) => at?.[name], item) === step.equals);
+/** What stands in brackets: names, indexes, a slice, or a filter. */
+function bracket(text: string): Step {
+  if (text === '*') return all;
+  const filter = /^\?\((.*)\)$/s.exec(text);
+  if (filter) return filterStep(filter[1]);
+  const slice = /^(-?\d*):(-?\d*)(?::(\d*))?$/.exec(text);
+  if (slice) return sliceStep(slice);
+  const parts = text.match(/'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|-?\d+/g) ?? [];
+  if (!parts.length || parts.join(',').length !== text.replace(/\s*,\s*/g, ',').length)
+    throw new Error(`invalid array index ${text}`);
+  const steps = parts.map((part): Step => {
+    if (!/^-?\d+$/.test(part)) return name(part.slice(1, -1).replace(/\\(.)/g, '$1'));
+    return (value) => (Array.isArray(value) ? [value.at(Number(part))] : []);
+  });
+  return (value) => steps.flatMap((step) => step(value));
+}
+
+function sliceStep([, from, to, by]: RegExpExecArray): Step {
+  const step = by ? Number(by) : 1;
+  if (!step) throw new Error('step must be > 0');
+  return (value) =>
+    Array.isArray(value)
+      ? value.slice(from ? Number(from) : 0, to ? Number(to) : undefined).filter((_, index) => index % step === 0)
+      : [];
+}
+
+function filterStep(text: string): Step {
+  const match = /^\s*(.+?)\s*(?:(==|!=|<=|>=|<|>)\s*(.+?)\s*)?$/s.exec(text);
+  if (!match) throw new Error(`invalid filter ${text}`);
+  const left = operand(match[1]);
+  const right = match[3] === undefined ? undefined : operand(match[3]);
+  return (value) => {
+    const items: any[] = Array.isArray(value) ? value : typeof value === 'object' ? Object.values(value) : [];
+    return items.filter((item) => {
+      const a = left(item);
+      if (!right) return a.length > 0;
+      const b = right(item);
+      return a.length > 0 && b.length > 0 && compare(a[0], match[2], b[0]);
+    });
+  };
+}
+
+/** A path from the item (`@`), or a value. */
+function operand(text: string): (item: any) => unknown[] {
+  if (text.startsWith('@')) {
+    const steps = parse(text.slice(1));
+    return (item) => evaluate(steps, item);
+  }
+  const quoted = /^(['"])(.*)\1$/s.exec(text);
+  const value = quoted ? quoted[2].replace(/\\(.)/g, '$1') : JSON.parse(text);
+  return () => [value];
+}
+
+function compare(a: any, operator: string, b: any): boolean {
+  switch (operator) {
+    case '==':
+      return a === b;
+    case '!=':
+      return a !== b;
+    case '<':
+      return a < b;
+    case '<=':
+      return a <= b;
+    case '>':
+      return a > b;
+    default:
+      return a >= b;
+  }
 }

@@ -1,76 +1,124 @@
-// Custom resources lose what their schema does not know, and get what it gives by default.
+// Custom resources lose what their schema does not know, and nulls that may not be.
 // https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definitions/#field-pruning
 
 import type { Schema } from '../../machinery/schema.ts';
-import { decode } from '../object.ts';
+import { DecodeError, decode } from '../object.ts';
 import { sortKeys } from '../sort.ts';
+import { metadataSchema } from './schema.ts';
 
 export interface Pruned {
   readonly object: any;
+  /** Those of the metadata first, then the others in the order of their paths. */
   readonly unknownFields: readonly string[];
 }
 
-/** A copy without unknown fields, keys sorted. Only metadata has types that must be right here. */
-export function pruneCustom(schema: Schema, value: any): Pruned {
-  const unknown: string[] = [];
+/**
+ * A copy without unknown fields, keys sorted. Metadata must have the right types (DecodeError), unless `lenient`: what is
+ * stored already loses its faulty fields instead.
+ */
+export function pruneCustom(schema: Schema, value: any, lenient = false): Pruned {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return { object: value, unknownFields: [] };
-  const { metadata, ...rest } = value;
-  const { properties: { metadata: metadataSchema, ...properties } = {}, ...others } = schema;
-  const pruned = prune({ ...others, properties }, rest, '', unknown);
-  if (metadata === undefined || metadata === null) return { object: pruned, unknownFields: unknown };
-  const decoded = decode(metadataSchema!, metadata);
-  unknown.push(...decoded.unknownFields.map((path) => `metadata.${path}`));
-  return { object: insertSorted(pruned, 'metadata', decoded.object), unknownFields: unknown };
+  const metadata = new Walk(lenient);
+  const fields = new Walk(lenient);
+  const own = value.metadata === undefined ? undefined : metadata.metadata(value.metadata, '');
+  const object: any = {};
+  for (const key of Object.keys(value).sort()) {
+    if (key === 'metadata') object[key] = own;
+    else if (key === 'apiVersion' || key === 'kind') object[key] = value[key];
+    else fields.field(schema, value, key, key, object);
+  }
+  if (object.metadata === null || object.metadata === undefined) delete object.metadata;
+  return { object, unknownFields: [...metadata.unknown.sort(), ...fields.unknown.sort(), ...fields.embedded.sort()] };
 }
 
-function insertSorted(object: any, name: string, value: unknown): any {
-  const out: any = {};
-  for (const key of [...Object.keys(object), name].sort()) out[key] = key === name ? value : object[key];
-  return out;
-}
+/** The same for a part of a resource. */
+export const pruneValue = (schema: Schema, value: any): any => new Walk(false).value(schema, value, '');
 
 const typeFields = ['apiVersion', 'kind', 'metadata'];
 
-function prune(schema: Schema, value: any, path: string, unknown: string[]): any {
-  if (typeof value !== 'object' || value === null) return value;
-  if (Array.isArray(value)) {
-    const { items } = schema;
-    return items ? value.map((item, index) => prune(items, item, `${path}[${index}]`, unknown)) : value.map(sortKeys);
+class Walk {
+  readonly unknown: string[] = [];
+  /** Of the metadata of resources within the resource. */
+  readonly embedded: string[] = [];
+  readonly #lenient: boolean;
+
+  constructor(lenient: boolean) {
+    this.#lenient = lenient;
   }
-  const out: any = {};
-  for (const key of Object.keys(value).sort()) {
-    const inner = path ? `${path}.${key}` : key;
-    const part = partOf(schema, key);
-    if (part === 'unknown') unknown.push(inner);
-    else if (part === 'anything') out[key] = sortKeys(value[key]);
-    // A null that may not be one counts as not given.
-    else if (value[key] !== null || part.nullable || part.preserveUnknownFields)
-      out[key] = prune(part, value[key], inner, unknown);
+
+  /** Copies one field of `value`, if it may be there. */
+  field(schema: Schema | undefined, value: any, key: string, path: string, out: any): void {
+    const isTypeField = schema?.embeddedResource && typeFields.includes(key);
+    const part = schema?.properties?.[key] ?? schema?.additionalProperties;
+    if (isTypeField) put(out, key, this.#typeField(key, value[key], path));
+    else if (part === undefined || part === false) {
+      if (schema?.preserveUnknownFields) put(out, key, sortKeys(value[key]));
+      else this.unknown.push(path);
+    } else if (part === true) put(out, key, this.value(undefined, value[key], path));
+    // A null that may not be one counts as not given; where there is a default, that takes its place.
+    else if (value[key] !== null || part.nullable || part.default !== undefined)
+      put(out, key, this.value(part, value[key], path));
   }
-  return out;
+
+  /** Metadata of a resource, this one or one within it. */
+  metadata(value: any, path: string): any {
+    if (value === null) return null;
+    const at = path ? `${path}.metadata` : 'metadata';
+    const read = (part: any) => {
+      const { object, unknownFields } = decode(metadataSchema(), part);
+      if (object.creationTimestamp === null) delete object.creationTimestamp;
+      (path ? this.embedded : this.unknown).push(...unknownFields.map((name) => `${at}.${name}`));
+      return object;
+    };
+    if (!this.#lenient) return read(value);
+    try {
+      return read(value);
+    } catch {
+      return Object.assign({}, ...Object.keys(value).map((key) => readOrDrop(read, { [key]: value[key] })));
+    }
+  }
+
+  #typeField(key: string, value: any, path: string): any {
+    if (key !== 'metadata') {
+      if (typeof value === 'string' || this.#lenient) return value;
+      throw new DecodeError(`${path}: Invalid value: ${JSON.stringify(value)}: must be a string`);
+    }
+    try {
+      return this.metadata(value, path.slice(0, -'.metadata'.length));
+    } catch (error) {
+      if (!(error instanceof DecodeError)) throw error;
+      throw new DecodeError(`${path}: Invalid value: ${JSON.stringify(value)}: ${error.message}`);
+    }
+  }
+
+  value(schema: Schema | undefined, value: any, path: string): any {
+    if (typeof value !== 'object' || value === null) return value;
+    if (Array.isArray(value)) return this.#items(schema, value, path);
+    const out: any = {};
+    for (const key of Object.keys(value).sort()) this.field(schema, value, key, `${path}.${key}`, out);
+    return out;
+  }
+
+  /** Where unknown fields are kept in a list, they are kept in its items too. */
+  #items(schema: Schema | undefined, list: readonly any[], path: string): any[] {
+    const { items, preserveUnknownFields } = schema ?? {};
+    if (preserveUnknownFields && !items) return sortKeys(list) as any[];
+    const part = preserveUnknownFields && items ? { ...items, preserveUnknownFields } : items;
+    return list.map((item, index) => this.value(part, item, `${path}[${index}]`));
+  }
 }
 
-function partOf(schema: Schema, key: string): Schema | 'anything' | 'unknown' {
-  const known = schema.properties?.[key];
-  if (known) return known;
-  if (schema.embeddedResource && typeFields.includes(key)) return 'anything';
-  if (typeof schema.additionalProperties === 'object') return schema.additionalProperties;
-  return schema.additionalProperties === true || schema.preserveUnknownFields ? 'anything' : 'unknown';
+function readOrDrop(read: (part: any) => any, part: any): any {
+  try {
+    return read(part);
+  } catch {
+    return {};
+  }
 }
 
-/** Fills in defaults, in place. A field that is null and may be stays null. */
-export function applyDefaults(schema: Schema, value: any): void {
-  if (typeof value !== 'object' || value === null) return;
-  if (Array.isArray(value)) {
-    if (schema.items) for (const item of value) applyDefaults(schema.items, item);
-    return;
-  }
-  for (const [key, part] of Object.entries(schema.properties ?? {})) {
-    if (schema.custom && typeFields.includes(key)) continue;
-    if (value[key] === undefined && part.default !== undefined) value[key] = structuredClone(part.default);
-    applyDefaults(part, value[key]);
-  }
-  if (typeof schema.additionalProperties === 'object')
-    for (const key of Object.keys(value))
-      if (!schema.properties?.[key]) applyDefaults(schema.additionalProperties, value[key]);
+/** Also for the one name that assigning would not make a field of. */
+function put(object: any, key: string, value: unknown): void {
+  if (key === '__proto__')
+    Object.defineProperty(object, key, { value, enumerable: true, configurable: true, writable: true });
+  else object[key] = value;
 }

@@ -18,64 +18,85 @@ const limits = [
   'maxProperties',
 ] as const;
 
-const defined = <T extends object>(object: T): T =>
-  Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined)) as T;
-
-const sorted = <T>(map: Readonly<Record<string, T>>): Record<string, T> =>
-  Object.fromEntries(Object.entries(map).sort(([a], [b]) => (a < b ? -1 : 1)));
+/** Without a prototype: a field may be called `constructor`. */
+const sorted = <T>(map: Readonly<Record<string, T>>): Record<string, T> => {
+  const out: Record<string, T> = Object.create(null);
+  for (const key of Object.keys(map).sort()) out[key] = map[key];
+  return out;
+};
 
 /** The whole object: what the definition says, and what every object has. */
 export function rootSchema(openApi: any): Schema {
-  const schema = convert(openApi ?? { type: 'object', 'x-kubernetes-preserve-unknown-fields': true });
+  const schema = customSchema(openApi);
   return { ...schema, custom: true, properties: sorted({ ...schema.properties, ...typeMeta() }) };
 }
 
+/** What the definition itself says, which may also restrict names. */
+export const customSchema = (openApi: any): Schema =>
+  convert(openApi ?? { type: 'object', 'x-kubernetes-preserve-unknown-fields': true });
+
+let metadata: Schema | undefined;
+
 /** Fields of custom resources are written in the order of their names, those of metadata too. */
-export const metadataSchema = (): Schema => {
-  const schema = schemaNamed('io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta');
-  return { ...schema, properties: sorted(schema.properties ?? {}) };
-};
+export function metadataSchema(): Schema {
+  if (!metadata) {
+    const schema = schemaNamed('io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta');
+    metadata = { ...schema, properties: sorted(schema.properties ?? {}) };
+  }
+  return metadata;
+}
 
 const typeMeta = (): Record<string, Schema> => ({
-  apiVersion: { type: 'string' },
-  kind: { type: 'string' },
+  apiVersion: { type: 'string', description: descriptions.apiVersion },
+  kind: { type: 'string', description: descriptions.kind },
   metadata: metadataSchema(),
 });
 
+const descriptions = {
+  apiVersion:
+    'APIVersion defines the versioned schema of this representation of an object. Servers should convert recognized schemas to the latest internal value, and may reject unrecognized values. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#resources',
+  kind: 'Kind is a string value representing the REST resource this object represents. Servers may infer this from the endpoint the client submits requests to. Cannot be updated. In CamelCase. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#types-kinds',
+};
+
 function convert(source: any): Schema {
+  const schema: Record<string, unknown> = {};
+  const set = (name: keyof Schema, value: unknown) => {
+    if (value !== undefined && value !== null) schema[name] = value;
+  };
   const x = (name: string) => source[`x-kubernetes-${name}`];
-  const parts = (list: any[] | undefined) => list?.map(convert);
-  const constraints: Constraints = defined({
-    ...(Object.fromEntries(limits.map((name) => [name, source[name]])) as Constraints),
-    allOf: parts(source.allOf),
-    anyOf: parts(source.anyOf),
-    oneOf: parts(source.oneOf),
-    not: source.not && convert(source.not),
-  });
-  const { additionalProperties } = source;
-  return defined({
-    type: source.type,
-    format: source.format,
-    description: source.description,
-    properties:
-      source.properties &&
-      sorted(Object.fromEntries(Object.entries(source.properties).map(([name, part]) => [name, convert(part)]))),
-    required: source.required,
-    items: source.items && convert(source.items),
-    additionalProperties:
-      typeof additionalProperties === 'object' && additionalProperties
-        ? convert(additionalProperties)
-        : additionalProperties,
-    enum: source.enum,
-    default: source.default,
-    nullable: source.nullable,
-    intOrString: x('int-or-string'),
-    preserveUnknownFields: x('preserve-unknown-fields'),
-    embeddedResource: x('embedded-resource'),
-    listType: x('list-type'),
-    listMapKeys: x('list-map-keys'),
-    mapType: x('map-type'),
-    rules: x('validations'),
-    constraints: Object.keys(constraints).length ? constraints : undefined,
-  }) as Schema;
+  const { properties, items, additionalProperties: others } = source;
+  for (const name of ['type', 'format', 'description', 'required', 'enum', 'nullable'] as const)
+    set(name, source[name]);
+  if (source.default !== undefined) schema.default = source.default;
+  if (properties) schema.properties = sorted(mapValues(properties, convert));
+  set('items', items && convert(items));
+  set('additionalProperties', typeof others === 'object' && others ? convert(others) : others);
+  set('intOrString', x('int-or-string'));
+  set('preserveUnknownFields', x('preserve-unknown-fields'));
+  set('embeddedResource', x('embedded-resource'));
+  set('listType', x('list-type'));
+  set('listMapKeys', x('list-map-keys'));
+  set('mapType', x('map-type'));
+  set('rules', x('validations'));
+  set('constraints', constraintsOf(source));
+  if (!hasDefaultsBelow(schema as Schema)) schema.hasDefaults = false;
+  return schema as Schema;
+}
+
+function constraintsOf(source: any): Constraints | undefined {
+  const constraints: Record<string, unknown> = {};
+  for (const name of limits) if (source[name] !== undefined) constraints[name] = source[name];
+  for (const name of ['allOf', 'anyOf', 'oneOf'] as const)
+    if (source[name]?.length) constraints[name] = source[name].map(convert);
+  if (source.not) constraints.not = convert(source.not);
+  return Object.keys(constraints).length ? constraints : undefined;
+}
+
+const mapValues = <A, B>(map: Readonly<Record<string, A>>, convertOne: (value: A) => B): Record<string, B> =>
+  Object.fromEntries(Object.entries(map).map(([name, value]) => [name, convertOne(value)]));
+
+/** Most parts of most schemas have no defaults: these are not walked through. */
+function hasDefaultsBelow({ properties = {}, items, additionalProperties }: Schema): boolean {
+  const parts = [...Object.values(properties), items, additionalProperties];
+  return parts.some((part) => typeof part === 'object' && (part.default !== undefined || part.hasDefaults !== false));
 }

@@ -1,182 +1,184 @@
 // Values of custom resources against their schema, in the words of Kubernetes' OpenAPI validation.
+// What numbers, strings, lists and junctions must keep: limits.ts.
 
-import { parseDuration } from '../../machinery/duration.ts';
-import { parseCidr, parseIp } from '../../machinery/ip.ts';
-import { compilePattern, patternFault } from '../../machinery/pattern.ts';
-import type { Constraints, Schema } from '../../machinery/schema.ts';
+import type { Schema } from '../../machinery/schema.ts';
 import type { FieldError } from '../errors.ts';
-import {
-  duplicate,
-  invalidValue,
-  notSupported,
-  required,
-  sameValue,
-  tooLong,
-  tooMany,
-  typeInvalid,
-} from '../fields.ts';
-import { parseTime } from '../time.ts';
+import { invalidValue, notSupported, required, sameValue, tooMany, typeInvalid } from '../fields.ts';
+import { type Correlated, correlate, fieldOf, isUnchanged, itemOf } from './correlate.ts';
+import { isSupportedFormat } from './formats.ts';
+import { checkNumber, checkString } from './limits.ts';
 
-/** The whole object; metadata is checked elsewhere. */
-export function validateCustom(schema: Schema, object: any): FieldError[] {
-  const { properties: { metadata: _, ...properties } = {}, ...rest } = schema;
-  const { metadata: __, ...value } = object;
-  return validate({ ...rest, properties, preserveUnknownFields: true }, value, '');
-}
+/** What was found, and how much was right: of several alternatives the one that fits best says what is wrong. */
+export class Result {
+  readonly errors: FieldError[] = [];
+  matches = 0;
+  /** The field that everything lies in, such as `status`; empty for the whole object. */
+  readonly base: string;
 
-const typeOf = (value: unknown): string =>
-  value === null
-    ? 'null'
-    : Array.isArray(value)
-      ? 'array'
-      : typeof value === 'number'
-        ? Number.isInteger(value)
-          ? 'integer'
-          : 'number'
-        : typeof value;
-
-function fitsType(schema: Schema, actual: string): boolean {
-  if (schema.intOrString) return actual === 'integer' || actual === 'string';
-  return !schema.type || schema.type === actual || (schema.type === 'number' && actual === 'integer');
-}
-
-function validate(schema: Schema, value: any, path: string): FieldError[] {
-  if (value === null && schema.nullable) return [];
-  const actual = typeOf(value);
-  if (!fitsType(schema, actual)) {
-    const wanted = schema.intOrString ? 'integer,string' : schema.type;
-    return [typeInvalid(path, actual, `${path} in body must be of type ${wanted}: ${JSON.stringify(actual)}`)];
+  constructor(base: string) {
+    this.base = base;
   }
-  const errors: FieldError[] = [];
-  const limits = schema.constraints ?? {};
-  if (schema.enum && !schema.enum.some((item) => sameValue(item, value)))
-    errors.push(notSupported(path, value, schema.enum.map(String)));
-  if (typeof value === 'string') errors.push(...validateString(schema, limits, value, path));
-  if (typeof value === 'number') errors.push(...validateNumber(limits, value, path));
-  if (Array.isArray(value)) errors.push(...validateList(schema, limits, value, path));
-  else if (actual === 'object') errors.push(...validateObject(schema, limits, value, path));
-  return [...errors, ...validateJunctions(limits, value, path)];
+
+  add(...errors: readonly FieldError[]): void {
+    for (const error of errors)
+      if (!this.errors.some(({ field, message }) => field === error.field && message === error.message))
+        this.errors.push(error);
+  }
+
+  merge({ errors, matches }: Result): void {
+    this.add(...errors);
+    this.matches += matches;
+  }
+
+  /** The field of an error at a path within the value. */
+  at(path: string): string {
+    const name = path.replace(/^\./, '');
+    return this.base && name ? `${this.base}.${name}` : this.base || name || '<nil>';
+  }
 }
 
-/** Undefined when the text matches; a definition from before patterns were checked may have one that is none. */
-function patternMismatch(pattern: string, text: string): string | undefined {
-  const fault = patternFault(pattern);
-  if (fault) return `${pattern}, but pattern is invalid: ${fault}`;
-  return compilePattern(pattern).test(text) ? undefined : pattern;
+/** `pair` has the value before; parts that did not change may be invalid. `base` is the field that holds the value. */
+export function validateValue(schema: Schema, value: any, base = '', pair?: Correlated): FieldError[] {
+  const result = new Result(base);
+  check(schema, value, '', pair, result);
+  return result.errors;
 }
 
-/** Formats that are checked; others say nothing. */
-const formats: Readonly<Record<string, (text: string) => boolean>> = {
-  'date-time': (text) => parseTime(text) !== undefined,
-  date: (text) => /^\d{4}-\d\d-\d\d$/.test(text) && !Number.isNaN(Date.parse(text)),
-  duration: (text) => parseDuration(text) !== undefined,
-  ipv4: (text) => parseIp(text)?.family === 4,
-  ipv6: (text) => parseIp(text)?.family === 6,
-  cidr: (text) => parseCidr(text) !== undefined,
-  uuid: (text) => /^[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}$/i.test(text),
-  email: (text) => /^[^@\s]+@[^@\s]+$/.test(text),
-  uri: (text) => /^[a-z][a-z0-9+.-]*:/i.test(text) || text.startsWith('/'),
-  hostname: (text) =>
-    text.length <= 255 && /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/i.test(text),
-  byte: (text) => /^[A-Za-z0-9+/]*={0,2}$/.test(text) && text.length % 4 === 0,
+/** The whole object, or what changed of it. `structure` is its schema as far as it says how parts correspond. */
+export const validateCustom = (schema: Schema, object: any, structure = schema, old?: any): FieldError[] =>
+  validateValue(schema, object, '', old && correlate(structure, object, old));
+
+const typeOf = (value: unknown): string => {
+  if (value === null) return 'null';
+  if (Array.isArray(value)) return 'array';
+  if (typeof value === 'bigint') return 'integer';
+  if (typeof value !== 'number') return typeof value;
+  return Number.isInteger(value) ? 'integer' : 'number';
 };
 
-function validateString({ format }: Schema, limits: Constraints, value: string, path: string): FieldError[] {
-  const errors: FieldError[] = [];
-  const length = [...value].length;
-  // Only the first of these three is told.
-  if (limits.minLength !== undefined && length < limits.minLength)
-    errors.push(invalidValue(path, value, `${path} in body should be at least ${limits.minLength} chars long`));
-  else if (limits.maxLength !== undefined && length > limits.maxLength) errors.push(tooLong(path, limits.maxLength));
-  else if (limits.pattern) {
-    const mismatch = patternMismatch(limits.pattern, value);
-    if (mismatch !== undefined) errors.push(invalidValue(path, value, `${path} in body should match '${mismatch}'`));
-  }
-  if (format && formats[format] && !formats[format](value))
-    errors.push(typeInvalid(path, value, `${path} in body must be of type ${format}: ${JSON.stringify(value)}`));
-  return errors;
+/** One value with all that its schema says of it. */
+export function check(schema: Schema, value: any, path: string, pair: Correlated | undefined, result: Result): void {
+  const before = result.errors.length;
+  checkNode(schema, value, path, pair, result);
+  if (result.errors.length > before && isUnchanged(pair)) result.errors.length = before;
 }
 
-function validateNumber(limits: Constraints, value: number, path: string): FieldError[] {
-  const errors: FieldError[] = [];
-  const { minimum, maximum, multipleOf, exclusiveMinimum, exclusiveMaximum } = limits;
-  if (minimum !== undefined && (exclusiveMinimum ? value <= minimum : value < minimum))
-    errors.push(
-      invalidValue(
-        path,
-        value,
-        `${path} in body should be greater than ${exclusiveMinimum ? '' : 'or equal to '}${minimum}`,
-      ),
+/** The same without regard to this value's own past: what junctions say belongs to the value around them. */
+export function checkNode(
+  schema: Schema,
+  value: any,
+  path: string,
+  pair: Correlated | undefined,
+  result: Result,
+): void {
+  const type = typeOf(value);
+  checkType(schema, type, path, result);
+  if (value !== null) {
+    if (schema.constraints) checkJunctions(schema, value, path, pair, result);
+    if (typeof value === 'string') checkString(schema, value, path, result);
+    else if (type === 'integer' || type === 'number') checkNumber(schema, value, path, result);
+    else if (type === 'array') checkItems(schema, value, path, pair, result);
+    result.matches += 3;
+  }
+  if (schema.enum?.length && !schema.enum.some((item) => item !== null && sameValue(item, value)))
+    result.add(notSupported(result.at(path), value, schema.enum.map(enumText)));
+  if (type === 'object') checkFields(schema, value, path, pair, result);
+}
+
+const enumText = (value: unknown) => (typeof value === 'string' ? value : JSON.stringify(value));
+
+function checkType(schema: Schema, type: string, path: string, result: Result): void {
+  const wanted = schema.intOrString ? ['integer', 'string'] : schema.type ? [schema.type] : [];
+  const format = schema.format && isSupportedFormat(schema.type, schema.format) ? schema.format : undefined;
+  if (!wanted.length && !format) return;
+  const fail = (expected: string, shown: string) =>
+    result.add(
+      typeInvalid(result.at(path), shown, `${path} in body must be of type ${expected}: ${JSON.stringify(shown)}`),
     );
-  if (maximum !== undefined && (exclusiveMaximum ? value >= maximum : value > maximum))
-    errors.push(
-      invalidValue(
-        path,
-        value,
-        `${path} in body should be less than ${exclusiveMaximum ? '' : 'or equal to '}${maximum}`,
-      ),
+  if (type === 'null') {
+    if (wanted.length && !schema.nullable) return fail(wanted.join(','), 'null');
+  } else if (!wanted.includes(type) && !(type === 'integer' && wanted.includes('number'))) {
+    const isNumeric = wanted.includes('number') || wanted.includes('integer');
+    // A format takes the place of the type in messages, and of the check where the value is a text.
+    if (format && type !== 'string' && type !== 'array')
+      return fail(format, type === 'integer' ? 'int64' : type === 'number' ? 'float64' : '');
+    if (!format || isNumeric) return fail(wanted.join(','), type);
+  }
+  result.matches++;
+}
+
+function checkItems(
+  schema: Schema,
+  list: readonly any[],
+  path: string,
+  pair: Correlated | undefined,
+  result: Result,
+): void {
+  const { minItems, maxItems } = schema.constraints ?? {};
+  if (schema.items)
+    for (const [index, item] of list.entries())
+      check(schema.items, item, `${path}[${index}]`, itemOf(pair, index), result);
+  if (minItems !== undefined && list.length < minItems)
+    result.add(invalidValue(result.at(path), list.length, `${path} in body should have at least ${minItems} items`));
+  if (maxItems !== undefined && list.length > maxItems) result.add(tooMany(result.at(path), list.length, maxItems));
+}
+
+function checkFields(schema: Schema, value: any, path: string, pair: Correlated | undefined, result: Result): void {
+  const { minProperties, maxProperties } = schema.constraints ?? {};
+  const { properties, additionalProperties, required: needed } = schema;
+  const names = Object.keys(value);
+  if (minProperties !== undefined && names.length < minProperties)
+    result.add(
+      invalidValue(result.at(path), names.length, `${path} in body should have at least ${minProperties} properties`),
     );
-  if (multipleOf !== undefined && !Number.isInteger(value / multipleOf))
-    errors.push(invalidValue(path, value, `${path} in body should be a multiple of ${multipleOf}`));
-  return errors;
-}
-
-function validateList(schema: Schema, limits: Constraints, list: readonly any[], path: string): FieldError[] {
-  const errors: FieldError[] = [];
-  if (limits.minItems !== undefined && list.length < limits.minItems)
-    errors.push(invalidValue(path, list.length, `${path} in body should have at least ${limits.minItems} items`));
-  if (limits.maxItems !== undefined && list.length > limits.maxItems)
-    errors.push(tooMany(path, list.length, limits.maxItems));
-  for (const [index, item] of list.entries())
-    if (schema.items) errors.push(...validate(schema.items, item, `${path}[${index}]`));
-  const keys = schema.listMapKeys ?? [];
-  const identity = (item: any) =>
-    schema.listType === 'map'
-      ? Object.fromEntries(keys.map((key) => [key, item?.[key] ?? schema.items?.properties?.[key]?.default]))
-      : item;
-  if (schema.listType === 'set' || schema.listType === 'map')
-    for (const [index, item] of list.entries()) {
-      const own = identity(item);
-      if (list.slice(0, index).some((other) => sameValue(identity(other), own)))
-        errors.push(duplicate(`${path}[${index}]`, own));
-    }
-  return errors;
-}
-
-function validateObject(schema: Schema, limits: Constraints, value: any, path: string): FieldError[] {
-  const errors: FieldError[] = [];
-  const at = (key: string) => (path ? `${path}.${key}` : key);
-  const count = Object.keys(value).length;
-  if (limits.minProperties !== undefined && count < limits.minProperties)
-    errors.push(invalidValue(path, count, `${path} in body should have at least ${limits.minProperties} properties`));
-  if (limits.maxProperties !== undefined && count > limits.maxProperties)
-    errors.push(tooMany(path, count, limits.maxProperties));
-  const needed = schema.embeddedResource ? ['apiVersion', 'kind', ...(schema.required ?? [])] : (schema.required ?? []);
-  for (const key of new Set(needed)) if (value[key] === undefined) errors.push(required(at(key)));
-  for (const [key, inner] of Object.entries(value)) {
-    const part = schema.properties?.[key];
-    if (part) errors.push(...validate(part, inner, at(key)));
-    else if (typeof schema.additionalProperties === 'object')
-      errors.push(...validate(schema.additionalProperties, inner, at(key)));
+  if (maxProperties !== undefined && names.length > maxProperties)
+    result.add(tooMany(result.at(path), names.length, maxProperties));
+  for (const name of names) {
+    const own = properties?.[name];
+    const part = own ?? (typeof additionalProperties === 'object' ? additionalProperties : undefined);
+    if (!part) continue;
+    const at = path || !own ? `${path}.${name}` : name;
+    // The version of an object is what was asked for: there is no older one.
+    const isTypeMeta = path === '' && (name === 'kind' || name === 'apiVersion');
+    check(part, value[name], at, isTypeMeta ? undefined : fieldOf(pair, name), result);
   }
-  return errors;
+  for (const name of needed ?? []) if (!Object.hasOwn(value, name)) result.add(required(result.at(`${path}.${name}`)));
 }
 
-function validateJunctions({ allOf, anyOf, oneOf, not }: Constraints, value: any, path: string): FieldError[] {
-  const errors: FieldError[] = [];
-  const holds = (schema: Schema) => validate(schema, value, path).length === 0;
-  const whole = (message: string): FieldError => invalidValue('<nil>', '', `${JSON.stringify(path)} ${message}`);
-  for (const part of allOf ?? []) errors.push(...validate(part, value, path));
-  if (anyOf && !anyOf.some(holds)) errors.push(whole('must validate at least one schema (anyOf)'));
-  if (oneOf) {
-    const found = oneOf.filter(holds).length;
-    if (found !== 1)
-      errors.push(
-        whole(
-          `must validate one and only one schema (oneOf). ${found ? `Found ${found} valid alternatives` : 'Found none valid'}`,
-        ),
-      );
+function checkJunctions(schema: Schema, value: any, path: string, pair: Correlated | undefined, result: Result): void {
+  const { allOf, anyOf, oneOf, not } = schema.constraints ?? {};
+  if (!allOf && !anyOf && !oneOf && !not) return;
+  const trial = (part: Schema): Result => {
+    const own = new Result(result.base);
+    checkNode(part, value, path, pair, own);
+    return own;
+  };
+  const whole = (text: string) =>
+    result.add(invalidValue(result.base || '<nil>', '', `${JSON.stringify(path)} ${text}`));
+  if (anyOf) checkAnyOf(anyOf.map(trial), whole, result);
+  if (oneOf) checkOneOf(oneOf.map(trial), whole, result);
+  if (allOf) {
+    const trials = allOf.map(trial);
+    const valid = trials.filter(({ errors }) => !errors.length).length;
+    for (const one of trials) result.merge(one);
+    if (valid < trials.length) whole(`must validate all the schemas (allOf)${valid ? '' : '. None validated'}`);
   }
-  if (not && holds(not)) errors.push(whole('must not validate the schema (not)'));
-  return errors;
+  if (not && !trial(not).errors.length) whole('must not validate the schema (not)');
+}
+
+const best = (trials: readonly Result[]) => trials.reduce((a, b) => (b.matches > a.matches ? b : a));
+
+function checkAnyOf(trials: readonly Result[], whole: (text: string) => void, result: Result): void {
+  const valid = trials.find(({ errors }) => !errors.length);
+  if (!valid) whole('must validate at least one schema (anyOf)');
+  result.merge(valid ?? best(trials));
+}
+
+function checkOneOf(trials: readonly Result[], whole: (text: string) => void, result: Result): void {
+  const valid = trials.filter(({ errors }) => !errors.length);
+  if (valid.length === 1) return result.merge(valid[0]);
+  whole(
+    `must validate one and only one schema (oneOf). ${valid.length ? `Found ${valid.length} valid alternatives` : 'Found none valid'}`,
+  );
+  if (!valid.length) result.merge(best(trials));
 }

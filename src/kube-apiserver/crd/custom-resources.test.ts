@@ -98,6 +98,37 @@ describe('a custom resource', () => {
   });
 });
 
+test('stored objects are read by the schema of now, and their watches end when it changes', async () => {
+  const own = await startTestServer();
+  const changed = definition() as any;
+  const spec = changed.spec.versions[0].schema.openAPIV3Schema.properties.spec;
+  await own.call('POST', definitions, definition());
+  await expect.poll(async () => (await own.call('GET', widgets)).code).toBe(200);
+  const widget = { apiVersion: 'test.example/v1', kind: 'Widget', metadata: { name: 'w' }, spec: { replicas: 1 } };
+  await own.call('POST', widgets, widget);
+  const watching = own.watched('/apis/test.example/v1/widgets', 5, 5_000);
+  spec.properties = { colour: { type: 'string', default: 'red' } };
+  await own.call('PATCH', `${definitions}/widgets.test.example`, { spec: changed.spec }, merge);
+  await expect.poll(async () => (await own.call('GET', `${widgets}/w`)).body.spec).toEqual({ colour: 'red' });
+  expect(await watching).toEqual(['ADDED w']);
+  await own.stop();
+});
+
+test('a name conflict ends with the definition that had the name', async () => {
+  const own = await startTestServer();
+  await own.call('POST', definitions, definition());
+  await own.call('POST', definitions, definition('Widget', 'gadgets'));
+  const conditions = async () => (await own.call('GET', `${definitions}/gadgets.test.example`)).body.status.conditions;
+  await expect.poll(conditions).toMatchObject([{ type: 'NamesAccepted', status: 'False' }, {}]);
+  await own.call('DELETE', `${definitions}/widgets.test.example`);
+  await expect.poll(conditions).toMatchObject([
+    { type: 'NamesAccepted', status: 'True' },
+    { type: 'Established', status: 'True' },
+  ]);
+  expect((await own.call('GET', '/apis/test.example/v1/gadgets')).code).toBe(200);
+  await own.stop();
+});
+
 test('a watch ends with the definition of what it watches', async () => {
   const own = await startTestServer();
   await own.call('POST', definitions, definition());

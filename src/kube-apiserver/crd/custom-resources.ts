@@ -3,7 +3,7 @@
 
 import {
   type ApiObject,
-  acceptedStatus,
+  builtinKinds,
   type CustomResourceDefinition,
   customKinds,
   isNotFound,
@@ -16,7 +16,7 @@ import { cacheOf, keyOf, type Target } from '../registry/target.ts';
 import type { ApiRequest } from '../request.ts';
 import type { Server } from '../server.ts';
 import type { ResourceCache } from '../watch-cache/resource-cache.ts';
-import { namesFault } from './names.ts';
+import { type Condition, isTrue, type Status, statusOf, withCondition } from './names.ts';
 
 export const cleanupFinalizer = 'customresourcecleanup.apiextensions.k8s.io';
 
@@ -48,7 +48,7 @@ class CustomResources {
     const { prefix } = this.#cache;
     this.#cache.tree.forEach(prefix, `${prefix.slice(0, -1)}0`, ({ object }) => {
       const crd = object as CustomResourceDefinition & ApiObject;
-      if (established(crd)) this.#serve(crd);
+      if (isTrue(crd, 'Established')) this.#serve(crd);
       this.#enqueue(crd.metadata.name ?? '');
     });
     this.#cache.watch({
@@ -85,44 +85,76 @@ class CustomResources {
   }
 
   async #accept(crd: CustomResourceDefinition & ApiObject): Promise<void> {
-    const { kinds, clock } = this.#server;
-    const fault = namesFault(kinds.all(), crd, clock.now());
-    const status = fault ?? acceptedStatus(crd, clock.now());
+    const others = this.#ofGroup(crd);
+    const status = statusOf(crd, others, this.#server.clock.now());
     // Whoever reads that it is established may use it the next moment: it is served first.
-    if (!fault) this.#serve(crd);
+    const accepted = { ...crd, status };
+    if (isTrue(accepted, 'Established')) this.#serve(accepted);
     if (JSON.stringify(status) === JSON.stringify(crd.status)) return;
+    await this.#writeStatus(crd, () => status);
+    // Names may have been given up.
+    for (const { metadata } of others) this.#enqueue(metadata.name ?? '');
+  }
+
+  /** The other definitions of the group. */
+  #ofGroup({ metadata, spec }: CustomResourceDefinition): (CustomResourceDefinition & ApiObject)[] {
+    const found: (CustomResourceDefinition & ApiObject)[] = [];
+    const { prefix } = this.#cache;
+    this.#cache.tree.forEach(prefix, `${prefix.slice(0, -1)}0`, ({ object }) => {
+      const other = object as CustomResourceDefinition & ApiObject;
+      if (other.spec.group === spec.group && other.metadata.name !== metadata.name) found.push(other);
+    });
+    return found;
+  }
+
+  async #writeStatus(crd: CustomResourceDefinition & ApiObject, change: (status: Status) => Status): Promise<void> {
     await modify(this.#target(this.#kind, this.#cache, crd), (next) => {
+      const status = change(next.status ?? {});
       next.status = { ...status, storedVersions: next.status?.storedVersions ?? status.storedVersions };
     });
   }
 
   #serve(crd: CustomResourceDefinition & ApiObject): void {
     const name = crd.metadata.name ?? '';
-    const spec = JSON.stringify(crd.spec);
+    const spec = JSON.stringify([crd.spec, crd.status?.acceptedNames]);
     if (this.#served.get(name) === spec) return;
     const { kinds } = this.#server;
-    if (this.#served.has(name)) kinds.remove(crd.spec.group, crd.spec.names.plural);
+    const isChange = this.#served.has(name);
+    if (isChange) kinds.remove(crd.spec.group, crd.spec.names.plural);
     this.#served.set(name, spec);
-    kinds.add(...customKinds(crd));
+    kinds.add(...kindsOf(crd));
+    // What is stored is read anew, as the schema is now.
+    if (isChange) this.#dropCache(crd);
+  }
+
+  /** Ends the watches of these objects, too: watchers list again. */
+  #dropCache({ spec }: CustomResourceDefinition): void {
+    const prefix = `/registry/${spec.group}/${spec.names.plural}/`;
+    const cache = this.#server.cache.all.find((one) => one.prefix === prefix);
+    this.#server.cache.forget(prefix);
+    cache?.end();
   }
 
   #withdraw(crd: CustomResourceDefinition & ApiObject): void {
     const { group, names } = crd.spec;
-    this.#served.delete(crd.metadata.name ?? '');
-    this.#server.kinds.remove(group, names.plural);
-    const prefix = `/registry/${group}/${names.plural}/`;
-    const cache = this.#server.cache.all.find((one) => one.prefix === prefix);
-    this.#server.cache.forget(prefix);
-    // Whoever still watches would never hear of objects of a later definition.
-    cache?.end();
+    if (this.#served.delete(crd.metadata.name ?? '')) {
+      this.#server.kinds.remove(group, names.plural);
+      // Whoever still watches would never hear of objects of a later definition.
+      this.#dropCache(crd);
+    }
+    for (const { metadata } of this.#ofGroup(crd)) this.#enqueue(metadata.name ?? '');
   }
 
   /** A definition goes when the last of its objects is gone. */
   async #cleanUp(crd: CustomResourceDefinition & ApiObject): Promise<void> {
     if (!crd.metadata.finalizers?.includes(cleanupFinalizer)) return;
-    const [kind] = customKinds(crd);
-    this.#closeToNew(crd);
-    if (kind && !(await this.#deleteAll(kind, crd))) return;
+    await this.#terminating(crd, 'True', 'InstanceDeletionInProgress', 'CustomResource deletion is in progress');
+    if (isTrue(crd, 'Established')) {
+      const [kind] = kindsOf(crd);
+      this.#closeToNew(crd);
+      if (kind && !(await this.#deleteAll(kind, crd))) return;
+      await this.#terminating(crd, 'False', 'InstanceDeletionCompleted', 'removed all instances');
+    } else await this.#terminating(crd, 'False', 'NeverEstablished', 'resource was never established');
     const target = this.#target(this.#kind, this.#cache, crd);
     const item = this.#cache.get(keyOf(this.#kind, '', target.name));
     if (!item) return;
@@ -131,13 +163,18 @@ class CustomResources {
     else if (!(await removeNow(target, item, item.object))) this.#enqueue(target.name);
   }
 
+  async #terminating(crd: CustomResourceDefinition & ApiObject, value: string, reason: string, message: string) {
+    const condition = { type: 'Terminating', status: value, reason, message } as Condition;
+    const live = this.#cache.get(keyOf(this.#kind, '', crd.metadata.name ?? ''))?.object as typeof crd | undefined;
+    const before = live?.status?.conditions?.find(({ type }) => type === 'Terminating');
+    if (!live || (before?.status === value && before.reason === reason)) return;
+    await this.#writeStatus(crd, (status) => withCondition(status, condition, this.#server.clock.now()));
+  }
+
   /** Objects of a definition that is going can be changed, to let them go, but not created. */
   #closeToNew(crd: CustomResourceDefinition & ApiObject): void {
-    const closing = customKinds(crd).map((kind) => ({
-      ...kind,
-      verbs: kind.verbs.filter((verb) => verb !== 'create'),
-    }));
-    this.#served.set(crd.metadata.name ?? '', JSON.stringify(crd.spec));
+    const closing = kindsOf(crd).map((kind) => ({ ...kind, verbs: kind.verbs.filter((verb) => verb !== 'create') }));
+    this.#served.set(crd.metadata.name ?? '', '');
     this.#server.kinds.add(...closing);
   }
 
@@ -193,5 +230,11 @@ class CustomResources {
   }
 }
 
-const established = ({ status }: CustomResourceDefinition): boolean =>
-  status?.conditions?.some((c) => c.type === 'Established' && c.status === 'True') ?? false;
+/** Of the names that were accepted; kinds of Kubernetes' own stay as they are. */
+function kindsOf({ spec, status, ...crd }: CustomResourceDefinition): Kind[] {
+  const accepted = status?.acceptedNames;
+  const names = { ...spec.names, ...(accepted?.plural && accepted), plural: spec.names.plural };
+  const isOwn = ({ group, version, resource }: Kind) =>
+    !builtinKinds().some((one) => one.group === group && one.version === version && one.resource === resource);
+  return customKinds({ ...crd, spec: { ...spec, names }, status }).filter(isOwn);
+}

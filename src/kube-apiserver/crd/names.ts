@@ -1,42 +1,92 @@
-// A definition may not take names that another resource of its group has.
+// Which of a definition's names are its own: no two definitions of a group may have one in common.
 
-import { type CustomResourceDefinition, formatTime, type Kind } from '../../api/api.ts';
+import { type CustomResourceDefinition, formatTime } from '../../api/api.ts';
+import { approvalCondition } from './approval.ts';
 
-type Status = NonNullable<CustomResourceDefinition['status']>;
+export type Status = NonNullable<CustomResourceDefinition['status']>;
+export type Condition = NonNullable<Status['conditions']>[number];
+type Names = CustomResourceDefinition['spec']['names'];
 
-/** The status of a definition whose names are taken; undefined when they are free. `now` is in milliseconds. */
-export function namesFault(
-  kinds: readonly Kind[],
-  { spec, status }: CustomResourceDefinition,
+/**
+ * The status of a definition beside the `others` of its group, whose accepted names it may not take. `now` is in
+ * milliseconds. Established once its names are accepted, a definition stays so.
+ * https://kubernetes.io/docs/reference/kubernetes-api/extend-resources/custom-resource-definition-v1/
+ */
+export function statusOf(
+  crd: CustomResourceDefinition,
+  others: readonly CustomResourceDefinition[],
   now: number,
-): Status | undefined {
-  const { plural, singular, kind, listKind, shortNames = [] } = spec.names;
-  const others = kinds.filter((other) => other.group === spec.group && other.resource !== plural);
-  const resources = new Set(others.flatMap((other) => [other.resource, other.singular, ...other.shortNames]));
-  const types = new Set(others.flatMap((other) => [other.kind, other.listKind]));
-  // Of several faults Kubernetes names the last in the order of the fields.
-  const taken =
-    (listKind && fault('ListKindConflict', listKind, types)) ||
-    fault('KindConflict', kind, types) ||
-    shortNames.map((name) => fault('ShortNamesConflict', name, resources)).findLast(Boolean) ||
-    (singular && fault('SingularConflict', singular, resources)) ||
-    fault('PluralConflict', plural, resources);
-  if (!taken) return undefined;
-  const lastTransitionTime = formatTime(now);
-  const condition = (type: string, reason: string, message: string) => {
-    const before = status?.conditions?.find((c) => c.type === type && c.reason === reason && c.message === message);
-    return before ?? { type, status: 'False', lastTransitionTime, reason, message };
+): Status {
+  const { names, conflict } = acceptNames(crd, others);
+  let status: Status = { ...crd.status, acceptedNames: names, storedVersions: crd.status?.storedVersions ?? [] };
+  const set = (type: string, value: 'True' | 'False', reason: string, message: string) => {
+    status = withCondition(status, { type, status: value, reason, message } as Condition, now);
   };
-  return {
-    ...status,
-    conditions: [
-      condition('NamesAccepted', taken.reason, taken.message),
-      condition('Established', 'NotAccepted', 'not all names are accepted'),
-    ] as Status['conditions'],
-    acceptedNames: status?.acceptedNames ?? { plural: '', kind: '' },
-    storedVersions: status?.storedVersions ?? [],
-  };
+  if (conflict) set('NamesAccepted', 'False', conflict.reason, conflict.message);
+  else set('NamesAccepted', 'True', 'NoConflicts', 'no conflicts found');
+  if (!isTrue(crd, 'Established')) {
+    if (conflict) set('Established', 'False', 'NotAccepted', 'not all names are accepted');
+    else set('Established', 'True', 'InitialNamesAccepted', 'the initial names have been accepted');
+  }
+  const approval = approvalCondition(crd);
+  return approval ? withCondition(status, approval, now) : status;
 }
 
-const fault = (reason: string, name: string, taken: ReadonlySet<string>) =>
-  taken.has(name) ? { reason, message: `${JSON.stringify(name)} is already in use` } : undefined;
+export const isTrue = ({ status }: CustomResourceDefinition, type: string): boolean =>
+  status?.conditions?.some((condition) => condition.type === type && condition.status === 'True') ?? false;
+
+/** The time of a condition changes with its status only. */
+export function withCondition(status: Status, next: Condition, now: number): Status {
+  const conditions = status.conditions ?? [];
+  const index = conditions.findIndex(({ type }) => type === next.type);
+  const before = conditions[index];
+  const lastTransitionTime = before?.status === next.status ? before.lastTransitionTime : formatTime(now);
+  const { type, status: value, reason, message } = next;
+  const condition = { ...before, type, status: value, lastTransitionTime, reason, message } as Condition;
+  return { ...status, conditions: index < 0 ? [...conditions, condition] : conditions.with(index, condition) };
+}
+
+interface Accepted {
+  readonly names: Names;
+  /** Of several conflicts the last one, in the order of the fields. */
+  readonly conflict?: { readonly reason: string; readonly message: string };
+}
+
+/** What was accepted before stays; what is free is accepted; the others are in conflict. */
+function acceptNames(
+  { spec, status }: CustomResourceDefinition,
+  others: readonly CustomResourceDefinition[],
+): Accepted {
+  const wanted = spec.names;
+  const accepted = status?.acceptedNames ?? { plural: '', kind: '' };
+  const names = { ...accepted, ...(wanted.categories && { categories: wanted.categories }) };
+  if (!wanted.categories) delete names.categories;
+  const taken = others.flatMap((other) => other.status?.acceptedNames ?? []);
+  const resources = new Set(
+    [...taken, accepted].flatMap(({ plural, singular, shortNames }) => [plural, singular, ...(shortNames ?? [])]),
+  );
+  const kinds = new Set([...taken, accepted].flatMap(({ kind, listKind }) => [kind, listKind]));
+  const texts = (list: readonly string[], held: ReadonlySet<string | undefined>) =>
+    list.filter((name) => held.has(name)).map((name) => `${JSON.stringify(name)} is already in use`);
+  let conflict: Accepted['conflict'];
+  const settle = (field: 'plural' | 'singular' | 'kind' | 'listKind', held: ReadonlySet<string | undefined>) => {
+    const name = wanted[field] ?? '';
+    const [message] = name === (accepted[field] ?? '') ? [] : texts([name], held);
+    if (message) conflict = { reason: `${field[0].toUpperCase()}${field.slice(1)}Conflict`, message };
+    else names[field] = name;
+  };
+  settle('plural', resources);
+  settle('singular', resources);
+  const short = wanted.shortNames ?? [];
+  const messages = texts(
+    short.filter((name) => !accepted.shortNames?.includes(name)),
+    resources,
+  );
+  if (messages.length > 1) conflict = { reason: 'ShortNamesConflict', message: `[${messages.join(', ')}]` };
+  else if (messages.length) conflict = { reason: 'ShortNamesConflict', message: messages[0] };
+  else if (short.length) names.shortNames = short;
+  else delete names.shortNames;
+  settle('kind', kinds);
+  settle('listKind', kinds);
+  return { names, ...(conflict && { conflict }) };
+}

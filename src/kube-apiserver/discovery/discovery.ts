@@ -1,6 +1,6 @@
 // Which groups, versions and resources are served. https://kubernetes.io/docs/concepts/overview/kubernetes-api/#discovery-api
 
-import type { Kind, KindRegistry } from '../../api/api.ts';
+import { comparePriority, type Kind, type KindRegistry } from '../../api/api.ts';
 import { notAcceptableAs, wantedAs } from '../http/media-type.ts';
 import { type ApiRequest, type Reply, textReply } from '../request.ts';
 import { openapiReply } from './openapi.ts';
@@ -38,22 +38,8 @@ function groupsOf(kinds: KindRegistry): Map<string, string[]> {
     if (!versions) groups.set(group, [version]);
     else if (!versions.includes(version)) versions.push(version);
   }
-  for (const versions of groups.values()) versions.sort(byPriority);
+  for (const versions of groups.values()) versions.sort(comparePriority);
   return groups;
-}
-
-/** v2 before v1, v1 before v1beta2, that before v1alpha1, and what is no such version last. */
-export function byPriority(a: string, b: string): number {
-  const [x, y] = [priority(a), priority(b)];
-  for (const [i, value] of x.entries()) if (value !== y[i]) return y[i] - value;
-  return a < b ? -1 : 1;
-}
-
-function priority(version: string): [stability: number, major: number, minor: number] {
-  const match = /^v(\d+)(?:(alpha|beta)(\d+))?$/.exec(version);
-  if (!match) return [-1, 0, 0];
-  const stability = match[2] === 'alpha' ? 0 : match[2] === 'beta' ? 1 : 2;
-  return [stability, Number(match[1]), Number(match[3] ?? 0)];
 }
 
 function apiGroup(name: string, versions: readonly string[]) {

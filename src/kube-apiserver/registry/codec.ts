@@ -26,14 +26,15 @@ const text = new TextDecoder();
 /** No request is larger, so no object that was written as it came. */
 const largestWritten = 3 << 20;
 
-/** Stored objects get the defaults of today, as Kubernetes does on reading. */
-export function decodeStored(server: Server, value: Value): ApiObject {
+/** Stored objects get the defaults of today, as Kubernetes does on reading. `kind` is one version of what is stored. */
+export function decodeStored(server: Server, value: Value, kind: Kind): ApiObject {
   const object = JSON.parse(textOf(value)) as ApiObject;
   const [group, version] = groupVersion(object.apiVersion ?? 'v1');
-  const kind = server.kinds.byKind(group, version, object.kind ?? '');
-  kind?.strategy.setDefaults?.(object);
+  const stored = server.kinds.byKind(group, version, object.kind ?? '') ?? kind;
+  if (stored.readStored) return ordered(stored.readStored(object));
+  stored.strategy.setDefaults?.(object);
   // A version that did not bound quantities wrote some of a hundred megabytes.
-  return ordered(kind && value.length > largestWritten ? canonical(kind.schema, object) : object);
+  return ordered(value.length > largestWritten ? canonical(stored.schema, object) : object);
 }
 
 /** Gives resourceVersion its place in the order of fields, before it is known. */

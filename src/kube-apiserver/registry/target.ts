@@ -32,7 +32,7 @@ export async function targetOf(request: ApiRequest, kind: Kind): Promise<Target>
 
 /** A resource's cache; a promise only on first use. */
 export function cacheOf(server: Server, kind: Kind): ResourceCache | Promise<ResourceCache> {
-  return server.cache.cache(`/registry/${kind.storagePrefix}/`, (value) => decodeStored(server, value));
+  return server.cache.cache(`/registry/${kind.storagePrefix}/`, (value) => decodeStored(server, value, kind));
 }
 
 /** The cache of a built-in resource by name, for what looks beside its own kind. */

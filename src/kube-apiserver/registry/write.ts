@@ -61,6 +61,7 @@ export function resetFields(kind: Kind, subresource: string, object: ApiObject):
   if (subresource === '') return kind.subresources.some(({ name }) => name === 'status') ? [['status']] : [];
   if (subresource !== 'status') return [];
   const others = Object.keys(object).filter((field) => !['apiVersion', 'kind', 'metadata', 'status'].includes(field));
+  if (kind.custom) others.push('metadata');
   return others.map((field) => [field]);
 }
 
@@ -130,8 +131,11 @@ export interface Stored {
 }
 
 export function toStored(kind: Kind, object: ApiObject): Stored {
-  const stored = kind.toStorage ? ordered(kind.toStorage(object)) : object;
-  return { object: stored, serialized: serialize(stored) };
+  if (!kind.toStorage) return { object, serialized: serialize(object) };
+  const stored = ordered(kind.toStorage(object));
+  const serialized = serialize(stored);
+  // The version that is stored may have defaults that the object's own version has not.
+  return { object: kind.readStored ? ordered(kind.readStored(stored)) : stored, serialized };
 }
 
 /** Writes one object, and `also` in the same transaction. Undefined when `expected` is no longer what is stored. */

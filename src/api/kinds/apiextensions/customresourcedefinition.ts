@@ -1,11 +1,17 @@
+import { isSupportedFormat } from '../../custom/formats.ts';
 import { invalidValue } from '../../fields.ts';
 import type { CustomResourceDefinition } from '../../generated/types.ts';
 import type { KindBehaviour } from '../../kind.ts';
-import { validateDefinition } from '../../validation/crd/definition.ts';
+import { validateApproval } from '../../validation/crd/approval.ts';
+import { validateDefinition, validateDefinitionUpdate } from '../../validation/crd/definition.ts';
+
+// New definitions, until they are validated.
+const fresh = new WeakSet<CustomResourceDefinition>();
 
 export const customResourceDefinition: KindBehaviour<CustomResourceDefinition> = {
   hasGeneration: true,
   strategy: {
+    allowUnconditionalUpdate: false,
     setDefaults(crd) {
       const { spec } = crd;
       if (!spec?.names) return;
@@ -17,6 +23,7 @@ export const customResourceDefinition: KindBehaviour<CustomResourceDefinition> =
       if (spec.conversion.webhook?.clientConfig?.service) spec.conversion.webhook.clientConfig.service.port ??= 443;
     },
     prepareForCreate(crd) {
+      fresh.add(crd);
       const stored = (crd.spec.versions ?? []).filter(({ storage }) => storage).map(({ name }) => name);
       crd.status = {
         conditions: null as never,
@@ -30,34 +37,46 @@ export const customResourceDefinition: KindBehaviour<CustomResourceDefinition> =
       if (storage && next.status && !stored.includes(storage))
         next.status = { ...next.status, storedVersions: [...stored, storage] };
     },
-    validate: validateDefinition,
-    warnings: ({ spec }) =>
-      spec.conversion?.strategy === 'Webhook' && (spec.versions ?? []).length > 1
+    validate: (crd) => [...validateDefinition(crd), ...(fresh.has(crd) ? validateApproval(crd) : [])],
+    warnings: (next, old) => [
+      ...formatWarnings(next, old),
+      ...(next.spec.conversion?.strategy === 'Webhook' && (next.spec.versions ?? []).length > 1
         ? ['spec.conversion.strategy: conversion webhooks are not called: objects keep their fields in every version']
-        : [],
+        : []),
+    ],
     validateCreate: ({ metadata: { name }, spec }) =>
       name === `${spec.names.plural}.${spec.group}`
         ? []
         : [invalidValue('metadata.name', name, 'must be spec.names.plural+"."+spec.group')],
-    validateUpdate(next, old) {
-      const established = old.status?.conditions?.some(
-        ({ type, status }) => type === 'Established' && status === 'True',
-      );
-      if (!established) return [];
-      return [
-        ...(next.spec.scope === old.spec.scope ? [] : [immutable('spec.scope', next.spec.scope)]),
-        ...(next.spec.names.kind === old.spec.names.kind ? [] : [immutable('spec.names.kind', next.spec.names.kind)]),
-        ...(next.spec.group === old.spec.group ? [] : [immutable('spec.group', next.spec.group)]),
-        ...(next.spec.names.plural === old.spec.names.plural
-          ? []
-          : [immutable('spec.names.plural', next.spec.names.plural)]),
-      ];
-    },
+    validateUpdate: (next, old) => [...validateDefinitionUpdate(next, old), ...validateApproval(next, old)],
   },
 };
 
-const immutable = (field: string, value: string) => ({
-  type: 'FieldValueInvalid' as const,
-  field,
-  message: `Invalid value: ${JSON.stringify(value)}: field is immutable`,
-});
+/** Formats that say nothing, because they are not known for this type. */
+function formatWarnings(next: CustomResourceDefinition, old: CustomResourceDefinition | undefined): string[] {
+  const before = new Set(old ? unknownFormats(old) : []);
+  return unknownFormats(next)
+    .filter((format) => !before.has(format))
+    .map((format) => `unrecognized format ${JSON.stringify(format)}`);
+}
+
+const unknownFormats = ({ spec }: CustomResourceDefinition): string[] =>
+  (spec.versions ?? []).flatMap(({ schema }) => formatsBelow(schema?.openAPIV3Schema));
+
+function formatsBelow(schema: any): string[] {
+  if (typeof schema !== 'object' || schema === null) return [];
+  const {
+    type,
+    format,
+    items,
+    properties = {},
+    additionalProperties,
+    not,
+    allOf = [],
+    anyOf = [],
+    oneOf = [],
+  } = schema;
+  const own = format && !isSupportedFormat(type, format) ? [format] : [];
+  const parts = [items, ...allOf, ...anyOf, ...oneOf, not, ...Object.values(properties), additionalProperties];
+  return [...own, ...parts.flatMap(formatsBelow)];
+}

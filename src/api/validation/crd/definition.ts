@@ -1,151 +1,176 @@
-// What a CustomResourceDefinition may say of its names, versions and columns. Its schemas: structural.ts.
+// What a CustomResourceDefinition may say of its names, versions and conversion. What versions say: version.ts.
 // https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definitions/
 
 import { dns1035LabelFaults, dns1123SubdomainFaults } from '../../../machinery/names.ts';
 import type { FieldError } from '../../errors.ts';
-import { invalidValue, invalidValues, notSupported, required } from '../../fields.ts';
-import type { CustomResourceDefinition, CustomResourceDefinitionVersion } from '../../generated/types.ts';
+import { forbiddenField, invalidValue, notSupported, required, sameValue } from '../../fields.ts';
+import type { CustomResourceDefinition } from '../../generated/types.ts';
 import { internalVersions } from './internal.ts';
-import { validateStructural } from './structural.ts';
+import { validateVersionParts } from './version.ts';
 
-type Names = CustomResourceDefinition['spec']['names'];
-const columnTypes = ['boolean', 'date', 'integer', 'number', 'string'];
+type Spec = CustomResourceDefinition['spec'];
+type Names = Spec['names'];
 
 export function validateDefinition(crd: CustomResourceDefinition): FieldError[] {
   const { spec, status } = crd;
-  const errors: FieldError[] = [];
-  if (!spec.group) errors.push(required('spec.group'));
-  else {
-    errors.push(...invalidValues('spec.group', spec.group, dns1123SubdomainFaults(spec.group)));
-    if (!spec.group.includes('.'))
-      errors.push(invalidValue('spec.group', spec.group, 'should be a domain with at least one dot'));
-  }
-  if (!spec.scope) errors.push(required('spec.scope'));
-  else if (spec.scope !== 'Cluster' && spec.scope !== 'Namespaced')
-    errors.push(notSupported('spec.scope', spec.scope, ['Cluster', 'Namespaced']));
-  if (spec.preserveUnknownFields)
-    errors.push(
-      invalidValue(
-        'spec.preserveUnknownFields',
-        true,
-        'cannot set to true, set x-kubernetes-preserve-unknown-fields to true in spec.versions[*].schema instead',
-      ),
-    );
-  const storage = (spec.versions ?? []).filter((version) => version.storage);
-  if (storage.length !== 1)
-    errors.push(
-      invalidValue(
-        'spec.versions',
-        internalVersions(spec.versions ?? []),
-        'must have exactly one version marked as storage version',
-      ),
-    );
-  if (!status?.storedVersions?.length)
-    errors.push(invalidValue('status.storedVersions', status?.storedVersions, 'must have at least one stored version'));
-  // Of several storage versions Kubernetes remembers the last.
-  const wanted = storage.at(-1)?.name;
-  if (wanted && status?.storedVersions?.length && !status.storedVersions.includes(wanted))
-    errors.push(
-      invalidValue('status.storedVersions', status.storedVersions, `must have the storage version ${wanted}`),
-    );
-  for (const [index, version] of (spec.versions ?? []).entries())
-    errors.push(...validateVersion(version, index, (spec.versions ?? []).length > 1));
-  return [...errors, ...validateNames(spec.names), ...validateConversion(crd)];
+  const versions = spec.versions ?? [];
+  return [
+    ...validateGroup(spec.group),
+    ...validateScope(spec.scope),
+    ...(spec.preserveUnknownFields
+      ? [
+          invalidValue(
+            'spec.preserveUnknownFields',
+            true,
+            'cannot set to true, set x-kubernetes-preserve-unknown-fields to true in spec.versions[*].schema instead',
+          ),
+        ]
+      : []),
+    ...validateVersions(versions),
+    ...validateStoredVersions(status?.storedVersions, versions),
+    ...requiredNames(spec.names),
+    ...validateNames(spec.names, 'spec.names'),
+    ...validateNames(status?.acceptedNames ?? {}, 'status.acceptedNames'),
+    ...validateConversion(spec),
+  ];
 }
 
-function validateNames(names: Names): FieldError[] {
-  const path = 'spec.names';
+const joined = (field: string, value: unknown, faults: readonly string[], before = ''): FieldError[] =>
+  faults.length ? [invalidValue(field, value, `${before}${faults.join(',')}`)] : [];
+
+function validateGroup(group: string | undefined): FieldError[] {
+  if (!group) return [required('spec.group')];
+  const faults = dns1123SubdomainFaults(group);
+  if (faults.length) return joined('spec.group', group, faults);
+  return group.includes('.') ? [] : [invalidValue('spec.group', group, 'should be a domain with at least one dot')];
+}
+
+function validateScope(scope: string | undefined): FieldError[] {
+  if (!scope) return [required('spec.scope')];
+  const scopes = ['Cluster', 'Namespaced'];
+  return scopes.includes(scope) ? [] : [notSupported('spec.scope', scope, scopes)];
+}
+
+type Versions = Spec['versions'];
+
+function validateVersions(versions: Versions): FieldError[] {
+  const errors: FieldError[] = [];
+  const faulty = (why: string) => errors.push(invalidValue('spec.versions', internalVersions(versions), why));
+  if (new Set(versions.map(({ name }) => name)).size < versions.length) faulty('must contain unique version names');
+  if (versions.filter(({ storage }) => storage).length !== 1)
+    faulty('must have exactly one version marked as storage version');
+  for (const [index, version] of versions.entries()) {
+    const path = `spec.versions[${index}]`;
+    errors.push(...joined(`${path}.name`, version.name, dns1035LabelFaults(version.name ?? '')));
+    if (!version.schema?.openAPIV3Schema) errors.push(required(`${path}.schema.openAPIV3Schema`));
+    errors.push(...validateDeprecation(version, path));
+  }
+  return [...errors, ...validateVersionParts(versions)];
+}
+
+function validateDeprecation({ deprecated, deprecationWarning }: Versions[number], path: string): FieldError[] {
+  if (deprecationWarning === undefined || deprecationWarning === null) return [];
+  const faults: string[] = [];
+  if (!deprecated) faults.push('can only be set for deprecated versions');
+  else {
+    if (new TextEncoder().encode(deprecationWarning).length > 256) faults.push('must be <= 256 characters long');
+    if (!deprecationWarning) faults.push('must not be an empty string');
+    const odd = deprecationWarning.search(/[^\p{L}\p{M}\p{N}\p{P}\p{S} ]/u);
+    if (odd >= 0)
+      faults.push(`must only contain printable UTF-8 characters; non-printable character found at index ${odd}`);
+  }
+  return faults.map((why) => invalidValue(`${path}.deprecationWarning`, deprecationWarning, why));
+}
+
+/** Data may still be stored in the versions that the status names: none of them may go. */
+function validateStoredVersions(stored: readonly string[] | undefined, versions: Versions): FieldError[] {
+  const path = 'status.storedVersions';
+  if (!stored?.length) return [invalidValue(path, stored, 'must have at least one stored version')];
+  const missing = versions
+    .filter(({ name, storage }) => storage && !stored.includes(name))
+    .map(({ name }) => invalidValue(path, stored, `must have the storage version ${name}`));
+  const gone = [...stored.entries()]
+    .filter(([, version]) => !versions.some(({ name }) => name === version))
+    .map(([index, version]) =>
+      invalidValue(
+        `${path}[${index}]`,
+        version,
+        `missing from spec.versions; ${version} was previously a storage version, and must remain in spec.versions until a storage migration ensures no data remains persisted in ${version} and removes ${version} from status.storedVersions`,
+      ),
+    );
+  return [...missing, ...gone];
+}
+
+const requiredNames = (names: Names): FieldError[] =>
+  (['plural', 'singular', 'kind', 'listKind'] as const)
+    .filter((field) => !names[field])
+    .map((field) => required(`spec.names.${field}`));
+
+function validateNames(names: Partial<Names>, path: string): FieldError[] {
   const errors: FieldError[] = [];
   for (const field of ['plural', 'singular'] as const) {
     const value = names[field];
-    errors.push(
-      ...(value ? invalidValues(`${path}.${field}`, value, dns1035LabelFaults(value)) : [required(`${path}.${field}`)]),
-    );
+    if (value) errors.push(...joined(`${path}.${field}`, value, dns1035LabelFaults(value)));
   }
   for (const field of ['kind', 'listKind'] as const) {
     const value = names[field];
-    errors.push(
-      ...(value
-        ? invalidValues(`${path}.${field}`, value, dns1035LabelFaults(value.toLowerCase()))
-        : [required(`${path}.${field}`)]),
-    );
+    const faults = value ? dns1035LabelFaults(value.toLowerCase()) : [];
+    errors.push(...joined(`${path}.${field}`, value, faults, 'may have mixed case, but should otherwise match: '));
   }
+  for (const field of ['shortNames', 'categories'] as const)
+    for (const [index, name] of (names[field] ?? []).entries())
+      errors.push(...joined(`${path}.${field}[${index}]`, name, dns1035LabelFaults(name)));
   if (names.kind && names.kind === names.listKind)
     errors.push(invalidValue(`${path}.listKind`, names.listKind, 'kind and listKind may not be the same'));
-  for (const [index, name] of (names.shortNames ?? []).entries())
-    errors.push(...invalidValues(`${path}.shortNames[${index}]`, name, dns1035LabelFaults(name)));
-  for (const [index, name] of (names.categories ?? []).entries())
-    errors.push(...invalidValues(`${path}.categories[${index}]`, name, dns1035LabelFaults(name)));
   return errors;
 }
 
-function validateConversion({ spec }: CustomResourceDefinition): FieldError[] {
-  const strategy = spec.conversion?.strategy as string | undefined;
-  if (!strategy) return [required('spec.conversion.strategy')];
+function validateConversion({ conversion }: Spec): FieldError[] {
+  const path = 'spec.conversion';
+  const strategy = conversion?.strategy as string | undefined;
+  if (!strategy) return [required(`${path}.strategy`)];
   if (strategy !== 'None' && strategy !== 'Webhook')
-    return [notSupported('spec.conversion.strategy', strategy, ['None', 'Webhook'])];
-  if (strategy === 'Webhook' && !spec.conversion?.webhook?.clientConfig)
-    return [required('spec.conversion.webhookClientConfig', 'required when strategy is set to Webhook')];
-  return [];
-}
-
-/** Kubernetes moves what all versions share to the top of the spec before it looks, and names fields as it finds them. */
-function validateVersion(version: CustomResourceDefinitionVersion, index: number, several: boolean): FieldError[] {
-  const own = `spec.versions[${index}]`;
-  const at = several ? own : 'spec';
-  const errors: FieldError[] = [...invalidValues(`${own}.name`, version.name, dns1035LabelFaults(version.name ?? ''))];
-  const schema: any = version.schema?.openAPIV3Schema;
-  if (!schema) errors.push(required(`${own}.schema.openAPIV3Schema`));
-  else
-    errors.push(
-      ...validateStructural(schema, several ? `${own}.schema.openAPIV3Schema` : 'spec.validation.openAPIV3Schema'),
-    );
-  for (const [i, column] of (version.additionalPrinterColumns ?? []).entries()) {
-    const path = `${at}.additionalPrinterColumns[${i}]`;
-    if (!column.name) errors.push(required(`${path}.name`));
-    if (!column.type) errors.push(required(`${path}.type`, `must be one of ${columnTypes.join(',')}`));
-    else if (!columnTypes.includes(column.type))
-      errors.push(invalidValue(`${path}.type`, column.type, `must be one of ${columnTypes.join(',')}`));
-    if (!column.jsonPath) errors.push(required(`${path}.JSONPath`));
+    return [notSupported(`${path}.strategy`, strategy, ['None', 'Webhook'])];
+  const { clientConfig, conversionReviewVersions = [] } = conversion?.webhook ?? {};
+  if (strategy === 'None') {
+    const why = 'should not be set when strategy is not set to Webhook';
+    return [
+      ...(clientConfig ? [forbiddenField(`${path}.webhookClientConfig`, why)] : []),
+      ...(conversionReviewVersions.length ? [forbiddenField(`${path}.conversionReviewVersions`, why)] : []),
+    ];
   }
-  const scale = version.subresources?.scale;
-  if (scale) {
-    const path = `${at}.subresources.scale`;
-    for (const [field, base] of [
-      ['specReplicasPath', 'spec'],
-      ['statusReplicasPath', 'status'],
-      ['labelSelectorPath', ''],
-    ] as const) {
-      const value = scale[field];
-      if (!value) {
-        if (field !== 'labelSelectorPath') errors.push(required(`${path}.${field}`));
-      } else if (base ? !value.startsWith(`.${base}.`) : !/^\.(spec|status)\./.test(value))
-        errors.push(
-          invalidValue(
-            `${path}.${field}`,
-            value,
-            `should be a json path under ${base ? `.${base}` : '.spec or .status'}`,
-          ),
-        );
-    }
-  }
-  for (const [i, { jsonPath }] of (version.selectableFields ?? []).entries())
-    if (schema && !refersToField(schema, jsonPath))
-      errors.push(
-        invalidValue(
-          `${at}.selectableFields[${i}].jsonPath`,
-          jsonPath,
-          'is an invalid path: does not refer to a valid field',
-        ),
-      );
+  const errors = validateReviewVersions(conversionReviewVersions, `${path}.conversionReviewVersions`);
+  if (!clientConfig) errors.push(required(`${path}.webhookClientConfig`, 'required when strategy is set to Webhook'));
+  else if (!clientConfig.url === !clientConfig.service)
+    errors.push(required(`${path}.webhookClientConfig`, 'exactly one of url or service is required'));
   return errors;
 }
 
-function refersToField(schema: any, path: string): boolean {
-  let at = schema;
-  for (const name of path.split('.').slice(1)) {
-    at = at?.properties?.[name];
-    if (!at) return false;
+function validateReviewVersions(versions: readonly string[], path: string): FieldError[] {
+  if (!versions.length) return [required(path)];
+  const errors: FieldError[] = [];
+  const seen = new Set<string>();
+  for (const [index, version] of versions.entries()) {
+    const faults = seen.has(version) ? ['duplicate version'] : dns1035LabelFaults(version);
+    for (const why of faults) errors.push(invalidValue(`${path}[${index}]`, version, why));
+    seen.add(version);
   }
-  return true;
+  if (!seen.has('v1') && !seen.has('v1beta1'))
+    errors.push(invalidValue(path, versions, 'must include at least one of v1, v1beta1'));
+  return errors;
+}
+
+/** What may not change: the group and the plural never, scope and kind not once they are served. */
+export function validateDefinitionUpdate(next: CustomResourceDefinition, old: CustomResourceDefinition): FieldError[] {
+  const errors: FieldError[] = [];
+  const keep = (field: string, value: unknown, before: unknown) => {
+    if (!sameValue(value, before)) errors.push(invalidValue(field, value, 'field is immutable'));
+  };
+  if (old.status?.conditions?.some(({ type, status }) => type === 'Established' && status === 'True')) {
+    keep('spec.scope', next.spec.scope, old.spec.scope);
+    keep('spec.names.kind', next.spec.names.kind, old.spec.names.kind);
+  }
+  keep('spec.group', next.spec.group, old.spec.group);
+  keep('spec.names.plural', next.spec.names.plural, old.spec.names.plural);
+  return errors;
 }

@@ -64,7 +64,7 @@ const internalParts: Readonly<Record<string, (value: any) => unknown>> = {
     typeof value === 'boolean' ? { Allows: value, Schema: null } : { Allows: true, Schema: internalSchema(value) },
 };
 
-function internalSchema(schema: any): unknown {
+export function internalSchema(schema: any): unknown {
   return Object.fromEntries(
     schemaFields.map(([goName, name, zero]) => {
       const value = schema[name];

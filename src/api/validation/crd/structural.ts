@@ -3,168 +3,140 @@
 
 import { patternFault } from '../../../machinery/pattern.ts';
 import type { FieldError } from '../../errors.ts';
-import { forbiddenField, invalidValue, notSupported, required, typeInvalid } from '../../fields.ts';
+import { forbiddenField, invalidValue, required, sameValue } from '../../fields.ts';
 
-import { validateCelRule } from './cel-rules.ts';
+type Level = 'root' | 'item' | 'field';
 
-const types = ['array', 'boolean', 'integer', 'number', 'object', 'string'];
-const reasons = ['FieldValueDuplicate', 'FieldValueForbidden', 'FieldValueInvalid', 'FieldValueRequired'];
-
-export function validateStructural(schema: any, path: string): FieldError[] {
-  return validate(schema, path, 'root');
-}
-
-type Place = 'root' | 'field' | 'item' | 'value';
-
-const placeText: Readonly<Record<Place, string>> = {
+const levelText: Readonly<Record<Level, string>> = {
   root: 'at the root',
-  field: 'for specified object fields',
   item: 'for specified array items',
-  value: 'for specified object fields',
+  field: 'for specified object fields',
 };
-
-/** `uncorrelatable` is the list, if any, above this schema whose elements cannot be matched with older ones. */
-function validate(schema: any, path: string, place: Place, uncorrelatable?: string): FieldError[] {
-  if (typeof schema !== 'object' || schema === null) return [];
-  const errors: FieldError[] = [];
-  if (schema.$ref !== undefined) return [forbiddenField(`${path}.$ref`, '$ref is not supported')];
-  errors.push(...validateType(schema, path, place));
-  errors.push(...validateExtensions(schema, path));
-  errors.push(...validateForbidden(schema, path));
-  for (const [name, property] of Object.entries(schema.properties ?? {}))
-    errors.push(...validate(property, `${path}.properties[${name}]`, 'field', uncorrelatable));
-  if (schema.items && !Array.isArray(schema.items)) {
-    const own = schema['x-kubernetes-list-type'] === 'map' ? undefined : path;
-    errors.push(...validate(schema.items, `${path}.items`, 'item', uncorrelatable ?? own));
-  }
-  if (typeof schema.additionalProperties === 'object')
-    errors.push(...validate(schema.additionalProperties, `${path}.additionalProperties`, 'value', uncorrelatable));
-  for (const junction of ['allOf', 'anyOf', 'oneOf'])
-    for (const [index, part] of (schema[junction] ?? []).entries())
-      errors.push(...validatePart(part, `${path}.${junction}[${index}]`));
-  if (schema.not) errors.push(...validatePart(schema.not, `${path}.not`));
-  errors.push(...validatePattern(schema, path));
-  if (schema.default !== undefined) errors.push(...validateDefault(schema.default, schema, `${path}.default`));
-  for (const [index, rule] of (schema['x-kubernetes-validations'] ?? []).entries())
-    errors.push(
-      ...validateRule(rule, `${path}.x-kubernetes-validations[${index}]`),
-      ...validateCelRule(rule, schema, `${path}.x-kubernetes-validations[${index}]`, uncorrelatable),
-    );
-  return errors;
-}
-
-function validateType(schema: any, path: string, place: Place): FieldError[] {
-  const { type } = schema;
-  const untyped =
-    schema['x-kubernetes-int-or-string'] || (schema['x-kubernetes-preserve-unknown-fields'] && place !== 'root');
-  if (!type) return untyped ? [] : [required(`${path}.type`, `must not be empty ${placeText[place]}`)];
-  if (!types.includes(type)) return [notSupported(`${path}.type`, type, types)];
-  if (place === 'root' && type !== 'object') return [invalidValue(`${path}.type`, type, 'must be object at the root')];
-  return type === 'array' && !schema.items ? [required(`${path}.items`, 'must be specified')] : [];
-}
-
-function validateForbidden(schema: any, path: string): FieldError[] {
-  const errors: FieldError[] = [];
-  if (schema.properties && schema.additionalProperties !== undefined && schema.additionalProperties !== null)
-    errors.push(
-      forbiddenField(`${path}.additionalProperties`, 'additionalProperties and properties are mutual exclusive'),
-    );
-  if (schema.additionalProperties === false)
-    errors.push(forbiddenField(`${path}.additionalProperties`, 'additionalProperties cannot be set to false'));
-  if (schema.uniqueItems)
-    errors.push(
-      forbiddenField(
-        `${path}.uniqueItems`,
-        'uniqueItems cannot be set to true since the runtime complexity becomes quadratic',
-      ),
-    );
-  for (const field of ['definitions', 'dependencies', 'patternProperties', 'id'])
-    if (schema[field] !== undefined) errors.push(forbiddenField(`${path}.${field}`, `${field} is not supported`));
-  return errors;
-}
 
 const x = (name: string) => `x-kubernetes-${name}`;
 
-function validateExtensions(schema: any, path: string): FieldError[] {
-  const errors: FieldError[] = [];
-  if (schema[x('preserve-unknown-fields')] === false)
-    errors.push(invalidValue(`${path}.${x('preserve-unknown-fields')}`, false, 'must be true or undefined'));
-  if (schema[x('embedded-resource')]) {
-    if (schema.type !== 'object')
-      errors.push(
-        invalidValue(`${path}.type`, schema.type ?? '', 'must be object if x-kubernetes-embedded-resource is true'),
-      );
-    if (!schema.properties && !schema[x('preserve-unknown-fields')])
-      errors.push(
-        required(
-          `${path}.properties`,
-          'must not be empty if x-kubernetes-embedded-resource is true without x-kubernetes-preserve-unknown-fields',
-        ),
-      );
-  }
-  return [...errors, ...validateList(schema, path)];
+/** The fields whose presence makes a schema one that cannot be looked at as a structural one. */
+const unsupported = ['id', '$schema', '$ref', 'patternProperties', 'dependencies', 'additionalItems', 'definitions'];
+
+/** False for schemas that other rules refuse as a whole: these are not also called unstructural. */
+export function canBeStructural(schema: any): boolean {
+  if (typeof schema !== 'object' || schema === null) return true;
+  if (unsupported.some((field) => schema[field] !== undefined && !isEmptyValue(schema[field]))) return false;
+  if (schema[x('preserve-unknown-fields')] === false || Array.isArray(schema.items)) return false;
+  return partsOf(schema).every(canBeStructural);
 }
 
-function validateList(schema: any, path: string): FieldError[] {
+const isEmptyValue = (value: any) =>
+  value === '' || (typeof value === 'object' && Object.keys(value ?? {}).length === 0);
+
+const partsOf = (schema: any): any[] => [
+  ...Object.values(schema.properties ?? {}),
+  schema.items,
+  schema.additionalProperties,
+  schema.not,
+  ...(schema.allOf ?? []),
+  ...(schema.anyOf ?? []),
+  ...(schema.oneOf ?? []),
+];
+
+export function validateStructural(schema: any, path: string): FieldError[] {
+  const errors = [...invariants(schema, path, 'root'), ...junctionCompleteness(schema, schema, path, path)];
+  const text = ({ field, message }: FieldError) => `${field}: ${message}`;
+  return errors.sort((a, b) => (text(a) < text(b) ? -1 : 1));
+}
+
+function invariants(schema: any, path: string, level: Level): FieldError[] {
+  if (typeof schema !== 'object' || schema === null) return [];
   const errors: FieldError[] = [];
-  const listType = schema[x('list-type')];
-  const keys: string[] = schema[x('list-map-keys')] ?? [];
-  const mapType = schema[x('map-type')];
-  if (mapType !== undefined && mapType !== 'granular' && mapType !== 'atomic')
-    errors.push(notSupported(`${path}.${x('map-type')}`, mapType, ['granular', 'atomic']));
-  if (listType === undefined) {
-    if (keys.length)
-      errors.push(
-        invalidValue(`${path}.${x('list-type')}`, null, 'must be map if x-kubernetes-list-map-keys is non-empty'),
-      );
-    return errors;
+  if (schema.type === 'array' && !schema.items) errors.push(required(`${path}.items`, 'must be specified'));
+  errors.push(...invariants(schema.items, `${path}.items`, 'item'));
+  for (const [name, property] of Object.entries(schema.properties ?? {}))
+    errors.push(...invariants(property, `${path}.properties[${name}]`, 'field'));
+  if (schema.additionalProperties !== undefined) {
+    if (level === 'root') errors.push(forbiddenField(`${path}.additionalProperties`, 'must not be used at the root'));
+    errors.push(...invariants(schema.additionalProperties, `${path}.additionalProperties`, 'field'));
   }
-  if (!['atomic', 'set', 'map'].includes(listType))
-    errors.push(notSupported(`${path}.${x('list-type')}`, listType, ['atomic', 'set', 'map']));
-  if (schema.type !== 'array')
-    errors.push(
-      invalidValue(`${path}.type`, schema.type ?? '', 'must be array if x-kubernetes-list-type is specified'),
-    );
-  const items = schema.items ?? {};
-  if (listType === 'set' && items.type === 'object' && items[x('map-type')] !== 'atomic')
-    errors.push(
-      invalidValue(
-        `${path}.items.${x('map-type')}`,
-        items[x('map-type')] ?? null,
-        'must be atomic as item of a list with x-kubernetes-list-type=set',
-      ),
-    );
-  if (listType !== 'map') return errors;
-  if (!keys.length)
-    errors.push(required(`${path}.${x('list-map-keys')}`, 'must not be empty if x-kubernetes-list-type is map'));
-  for (const [index, key] of keys.entries()) {
-    const property = items.properties?.[key];
-    if (!property)
-      errors.push(
-        invalidValue(`${path}.${x('list-map-keys')}[${index}]`, key, 'entries must all be names of item properties'),
-      );
-    else if (property.default === undefined && !items.required?.includes(key))
-      errors.push(
-        required(
-          `${path}.items.properties[${key}].default`,
-          'this property is in x-kubernetes-list-map-keys, so it must have a default or be a required property',
-        ),
-      );
-  }
+  errors.push(...validateIntOrString(schema, path), ...validateJunctions(schema, path));
+  errors.push(...validateType(schema, path, level), ...validateObjectMeta(schema, path, level));
   return errors;
 }
 
-/** Below allOf and its like nothing may say what a field is. */
-function validatePart(part: any, path: string): FieldError[] {
+function validateIntOrString(schema: any, path: string): FieldError[] {
+  if (!schema[x('int-or-string')]) return [];
+  return ['preserve-unknown-fields', 'embedded-resource']
+    .filter((name) => schema[x(name)])
+    .map((name) => invalidValue(`${path}.${x(name)}`, true, `must be false if ${x('int-or-string')} is true`));
+}
+
+function validateType(schema: any, path: string, level: Level): FieldError[] {
+  const { type = '' } = schema;
   const errors: FieldError[] = [];
-  for (const field of ['type', 'description', 'default', 'nullable', 'title'] as const)
-    if (part?.[field]) errors.push(forbiddenField(`${path}.${field}`, 'must be empty to be structural'));
-  if (part?.additionalProperties !== undefined)
-    errors.push(forbiddenField(`${path}.additionalProperties`, 'must be undefined to be structural'));
-  for (const [name, property] of Object.entries(part?.properties ?? {}))
-    errors.push(...validatePart(property, `${path}.properties[${name}]`));
-  if (part?.items) errors.push(...validatePart(part.items, `${path}.items`));
-  return [...errors, ...validatePattern(part ?? {}, path)];
+  const embedded = schema[x('embedded-resource')];
+  if (embedded && type !== 'object') {
+    const why = `must be object if ${x('embedded-resource')} is true`;
+    errors.push(type ? invalidValue(`${path}.type`, type, why) : required(`${path}.type`, why));
+  } else if (!type && !schema[x('int-or-string')] && !schema[x('preserve-unknown-fields')])
+    errors.push(required(`${path}.type`, `must not be empty ${levelText[level]}`));
+  if (embedded && schema.additionalProperties !== undefined)
+    errors.push(forbiddenField(`${path}.additionalProperties`, `must not be used if ${x('embedded-resource')} is set`));
+  if (level === 'root' && type && type !== 'object')
+    errors.push(invalidValue(`${path}.type`, type, 'must be object at the root'));
+  if (embedded && !schema[x('preserve-unknown-fields')] && !Object.keys(schema.properties ?? {}).length)
+    errors.push(
+      required(
+        `${path}.properties`,
+        `must not be empty if ${x('embedded-resource')} is true without ${x('preserve-unknown-fields')}`,
+      ),
+    );
+  return errors;
+}
+
+/** What a schema may say of kind, apiVersion and metadata, whose shape is given. */
+function validateObjectMeta(schema: any, path: string, level: Level): FieldError[] {
+  const isResource = level === 'root' || schema[x('embedded-resource')];
+  const { metadata } = schema.properties ?? {};
+  const errors: FieldError[] = [];
+  for (const name of ['kind', 'apiVersion'])
+    if (isResource && schema.properties?.[name] && schema.properties[name].type !== 'string')
+      errors.push(
+        invalidValue(`${path}.properties[${name}].type`, schema.properties[name].type ?? '', 'must be string'),
+      );
+  if (!metadata) return errors;
+  const at = `${path}.properties[metadata]`;
+  if (isResource && metadata.type !== 'object')
+    errors.push(invalidValue(`${at}.type`, metadata.type ?? '', 'must be object'));
+  if (level !== 'root') return errors;
+  const { type: _, default: __, properties = {}, ...rest } = metadata;
+  const others = Object.keys(properties).filter((name) => name !== 'name' && name !== 'generateName');
+  if (others.length || Object.keys(rest).length)
+    errors.push(
+      forbiddenField(
+        at,
+        'must not specify anything other than name and generateName, but metadata is implicitly specified',
+      ),
+    );
+  return errors;
+}
+
+const eitherType = [{ type: 'integer' }, { type: 'string' }];
+const isIntOrString = (anyOf: unknown) => sameValue(anyOf, eitherType);
+
+/** `anyOf` of integer and string, alone or in the first allOf, is the pattern of int-or-string: it may name types. */
+function validateJunctions(schema: any, path: string): FieldError[] {
+  return junctions(schema, path, isIntOrString(schema.anyOf), isIntOrString(schema.allOf?.[0]?.anyOf));
+}
+
+function junctions(schema: any, path: string, skipsAnyOf: boolean, skipsFirstAllOf: boolean): FieldError[] {
+  const errors: FieldError[] = [];
+  if (!skipsAnyOf)
+    for (const [index, part] of (schema.anyOf ?? []).entries())
+      errors.push(...validatePart(part, `${path}.anyOf[${index}]`));
+  for (const [index, part] of (schema.allOf ?? []).entries())
+    errors.push(...validatePart(part, `${path}.allOf[${index}]`, skipsFirstAllOf && index === 0));
+  for (const [index, part] of (schema.oneOf ?? []).entries())
+    errors.push(...validatePart(part, `${path}.oneOf[${index}]`));
+  if (schema.not) errors.push(...validatePart(schema.not, `${path}.not`));
+  return [...errors, ...validatePattern(schema, path)];
 }
 
 function validatePattern({ pattern }: any, path: string): FieldError[] {
@@ -174,32 +146,58 @@ function validatePattern({ pattern }: any, path: string): FieldError[] {
     : [];
 }
 
-function validateDefault(value: any, schema: any, path: string): FieldError[] {
-  const actual = value === null ? 'null' : Array.isArray(value) ? 'array' : typeof value;
-  const { type, minimum, maximum } = schema;
-  const fits =
-    !type ||
-    type === actual ||
-    (type === 'integer' && Number.isInteger(value)) ||
-    (type === 'object' && actual === 'object') ||
-    (value === null && schema.nullable);
-  if (!fits) return [typeInvalid(path, actual, ` in body must be of type ${type}: ${JSON.stringify(actual)}`)];
-  const errors: FieldError[] = [];
-  if (typeof value === 'number' && minimum !== undefined && value < minimum)
-    errors.push(invalidValue(path, value, ` in body should be greater than or equal to ${minimum}`));
-  if (typeof value === 'number' && maximum !== undefined && value > maximum)
-    errors.push(invalidValue(path, value, ` in body should be less than or equal to ${maximum}`));
-  if (schema.enum && !schema.enum.some((item: unknown) => JSON.stringify(item) === JSON.stringify(value)))
-    errors.push(notSupported(path, value, schema.enum));
+const forbiddenTexts: readonly (readonly [field: string, text: string])[] = [
+  ['type', 'must be empty to be structural'],
+  ['default', 'must be undefined to be structural'],
+  ['title', 'must be empty to be structural'],
+  ['description', 'must be empty to be structural'],
+  ['nullable', 'must be false to be structural'],
+  [x('preserve-unknown-fields'), 'must be false to be structural'],
+  [x('embedded-resource'), 'must be false to be structural'],
+  [x('int-or-string'), 'must be false to be structural'],
+  [x('list-map-keys'), 'must be empty to be structural'],
+  [x('list-type'), 'must be undefined to be structural'],
+  [x('map-type'), 'must be undefined to be structural'],
+  [x('validations'), 'must be empty to be structural'],
+];
+
+/** Below allOf and its like nothing may say what a field is. */
+function validatePart(part: any, path: string, skipsAnyOf = false): FieldError[] {
+  if (typeof part !== 'object' || part === null) return [];
+  const errors = junctions(part, path, skipsAnyOf, false);
+  if (part.items) errors.push(...validatePart(part.items, `${path}.items`));
+  for (const [name, property] of Object.entries(part.properties ?? {}))
+    errors.push(...validatePart(property, `${path}.properties[${name}]`));
+  for (const [field, text] of forbiddenTexts)
+    if (part[field] && !isEmptyValue(part[field])) errors.push(forbiddenField(`${path}.${field}`, text));
+    else if (field === 'default' && part.default !== undefined) errors.push(forbiddenField(`${path}.default`, text));
+  if (part.additionalProperties !== undefined && part.additionalProperties !== false)
+    errors.push(forbiddenField(`${path}.additionalProperties`, 'must be undefined to be structural'));
+  if (part.properties?.metadata)
+    errors.push(forbiddenField(`${path}.properties[metadata]`, 'must not be specified in a nested context'));
   return errors;
 }
 
-function validateRule(rule: any, path: string): FieldError[] {
+/** Every field of which a junction says something is also a field of the schema around it. */
+function junctionCompleteness(part: any, schema: any, schemaPath: string, partPath: string): FieldError[] {
   const errors: FieldError[] = [];
-  if (!rule.rule?.trim()) errors.push(required(`${path}.rule`, 'rule is not specified'));
-  if (rule.message !== undefined && /[\r\n]/.test(rule.message))
-    errors.push(invalidValue(`${path}.message`, rule.message, 'must not contain line breaks'));
-  if (rule.reason !== undefined && !reasons.includes(rule.reason))
-    errors.push(notSupported(`${path}.reason`, rule.reason, reasons));
+  if (part.not) errors.push(...completeness(part.not, schema, schemaPath, `${partPath}.not`));
+  for (const junction of ['allOf', 'anyOf', 'oneOf'])
+    for (const [index, inner] of (part[junction] ?? []).entries())
+      errors.push(...completeness(inner, schema, schemaPath, `${partPath}.${junction}[${index}]`));
+  return errors;
+}
+
+function completeness(part: any, schema: any, schemaPath: string, partPath: string): FieldError[] {
+  if (typeof part !== 'object' || part === null) return [];
+  if (typeof schema !== 'object' || schema === null)
+    return [required(schemaPath, `because it is defined in ${partPath}`)];
+  const errors = junctionCompleteness(part, schema, schemaPath, partPath);
+  if (part.items) errors.push(...completeness(part.items, schema.items, `${schemaPath}.items`, `${partPath}.items`));
+  for (const [name, property] of Object.entries(part.properties ?? {})) {
+    const at = `${schemaPath}.properties[${name}]`;
+    const from = `${partPath}.properties[${name}]`;
+    errors.push(...completeness(property, schema.properties?.[name], at, from));
+  }
   return errors;
 }

@@ -1,0 +1,55 @@
+// Lists whose items must differ: as a whole (x-kubernetes-list-type: set), or in their keys (map).
+
+import type { Schema } from '../../machinery/schema.ts';
+import type { FieldError } from '../errors.ts';
+import { duplicate, invalidValue } from '../fields.ts';
+import { sortKeys } from '../sort.ts';
+
+export function validateListSets(schema: Schema, value: any, path = ''): FieldError[] {
+  if (typeof value !== 'object' || value === null) return [];
+  if (Array.isArray(value)) return validateList(schema, value, path);
+  const { properties, additionalProperties } = schema;
+  const errors: FieldError[] = [];
+  for (const key of Object.keys(value)) {
+    if (schema.custom && key === 'metadata') continue;
+    const part = properties?.[key];
+    if (part) errors.push(...validateListSets(part, value[key], path ? `${path}.${key}` : key));
+    else if (typeof additionalProperties === 'object')
+      errors.push(...validateListSets(additionalProperties, value[key], `${path}[${key}]`));
+  }
+  return errors;
+}
+
+function validateList(schema: Schema, list: readonly any[], path: string): FieldError[] {
+  const errors: FieldError[] = [];
+  if (schema.listType === 'set') errors.push(...duplicates(list, list, path));
+  if (schema.listType === 'map') errors.push(...validateKeyed(schema.listMapKeys ?? [], list, path));
+  if (schema.items)
+    for (const [index, item] of list.entries())
+      errors.push(...validateListSets(schema.items, item, `${path}[${index}]`));
+  return errors;
+}
+
+function validateKeyed(keys: readonly string[], list: readonly any[], path: string): FieldError[] {
+  const odd = list.findIndex((item) => item !== null && (typeof item !== 'object' || Array.isArray(item)));
+  if (odd >= 0) return [invalidValue(`${path}[${odd}]`, list[odd], 'must be an object for an array of list-type map')];
+  const identity = (item: any) =>
+    Object.fromEntries(keys.filter((key) => item?.[key] !== undefined).map((key) => [key, item[key]]));
+  return duplicates(list.map(identity), list, path);
+}
+
+/** A value is told of once, where it stands for the second time. */
+function duplicates(values: readonly any[], list: readonly any[], path: string): FieldError[] {
+  if (list.length < 2) return [];
+  const seen = new Map<string, number>();
+  const errors: FieldError[] = [];
+  for (const [index, value] of values.entries()) {
+    const text = textOf(value);
+    const times = seen.get(text) ?? 0;
+    if (times === 1) errors.push(duplicate(`${path}[${index}]`, value));
+    seen.set(text, times + 1);
+  }
+  return errors;
+}
+
+const textOf = (value: unknown) => (typeof value === 'bigint' ? String(value) : JSON.stringify(sortKeys(value)));

@@ -1,0 +1,172 @@
+// What holds for writes of custom resources, from the version's schema and subresources.
+
+import type { Schema } from '../../machinery/schema.ts';
+import type { FieldError } from '../errors.ts';
+import { invalidValue, sameValue } from '../fields.ts';
+import type { CustomResourceDefinitionVersion } from '../generated/types.ts';
+import type { ApiObject, Strategy } from '../kind.ts';
+import { correlate, fieldOf } from './correlate.ts';
+import { applyDefaults } from './defaults.ts';
+import { validateEmbedded } from './embedded.ts';
+import { validateListSets } from './list-sets.ts';
+import { finalizerWarnings, validateCustomMeta, validateCustomMetaUpdate } from './metadata.ts';
+import { validateRules } from './rules.ts';
+import { validateScaleSpec, validateScaleStatus } from './scale.ts';
+import { validateCustom, validateValue } from './validate.ts';
+
+export interface CustomVersion {
+  readonly group: string;
+  readonly kind: string;
+  readonly version: CustomResourceDefinitionVersion;
+  /** The object's shape, with kind, apiVersion and metadata. */
+  readonly schema: Schema;
+  /** What the definition itself says, which may restrict names too. */
+  readonly checked: Schema;
+}
+
+export function customStrategy(custom: CustomVersion): Strategy {
+  const { schema, version } = custom;
+  const hasStatus = !!version.subresources?.status;
+  // New objects, until they are validated: only then nothing is older.
+  const fresh = new WeakSet<ApiObject>();
+  const whole = {
+    prepareForUpdate: countChange,
+    // A change is looked at once, together with what was there before.
+    validate: (object: ApiObject) => (fresh.has(object) ? validateNew(custom, object) : []),
+    validateUpdate: (next: ApiObject, old: ApiObject) => validateChange(custom, next, old),
+  };
+  return {
+    ...whole,
+    allowUnconditionalUpdate: false,
+    setDefaults: (object) => applyDefaults(schema, object),
+    prepareForCreate(object) {
+      fresh.add(object);
+      if (hasStatus) delete object.status;
+    },
+    warnings: finalizerWarnings,
+    subresources: {
+      scale: whole,
+      ...(hasStatus && {
+        status: {
+          prepareForUpdate: keepMetadata,
+          validateUpdate: (next: ApiObject, old: ApiObject) => validateStatus(custom, next, old),
+        },
+      }),
+    },
+  };
+}
+
+/** Every change but of metadata counts, that of a status too where it has no endpoint of its own. */
+function countChange(next: ApiObject, old: ApiObject): void {
+  const { metadata: _, ...wanted } = next;
+  const { metadata: __, ...before } = old;
+  if (!sameValue(wanted, before)) next.metadata.generation = (old.metadata.generation ?? 0) + 1;
+}
+
+/** Through /status nothing but the status changes, labels and annotations neither. */
+function keepMetadata(next: ApiObject, old: ApiObject): void {
+  const { resourceVersion } = next.metadata;
+  next.metadata = { ...old.metadata, resourceVersion };
+}
+
+function validateNew(custom: CustomVersion, object: ApiObject): FieldError[] {
+  const { schema, checked, version } = custom;
+  const wrong = validateTypeMeta(custom, object);
+  if (wrong.length) return wrong;
+  const scale = version.subresources?.scale;
+  const errors = [
+    ...validateCustomMeta(object.metadata),
+    ...validateCustom(checked, object, schema),
+    ...validateScaleSpec(scale, object),
+    ...validateScaleStatus(scale, object),
+    ...validateEmbedded(schema, object),
+    ...validateListSets(schema, object),
+  ];
+  return withRules(custom, errors, object, undefined);
+}
+
+function validateChange(custom: CustomVersion, next: ApiObject, old: ApiObject): FieldError[] {
+  const { schema, checked, version } = custom;
+  const wrong = validateTypeMeta(custom, next);
+  if (wrong.length) return wrong;
+  const scale = version.subresources?.scale;
+  const errors = [
+    ...validateCustomMetaUpdate(next.metadata, old.metadata),
+    ...validateCustom(checked, next, schema, old),
+    ...validateScaleSpec(scale, next),
+    ...validateScaleStatus(scale, next),
+    ...validateEmbedded(schema, next),
+    ...listSetFaults(schema, next, old),
+  ];
+  return withRules(custom, errors, next, old);
+}
+
+function validateStatus(custom: CustomVersion, next: ApiObject, old: ApiObject): FieldError[] {
+  const { schema, checked, version } = custom;
+  const wrong = validateTypeMeta(custom, next);
+  if (wrong.length) return wrong;
+  const part = checked.properties?.status;
+  const errors = [
+    ...validateCustomMetaUpdate(next.metadata, old.metadata),
+    ...(part && next.status !== undefined
+      ? validateValue(part, next.status, 'status', fieldOf(correlate(schema, next, old), 'status'))
+      : []),
+    ...validateScaleStatus(version.subresources?.scale, next),
+    ...listSetFaults(schema, next, old),
+  ];
+  return withRules(custom, errors, next, old);
+}
+
+/** Faults that were there before may stay. */
+function listSetFaults(schema: Schema, next: ApiObject, old: ApiObject): FieldError[] {
+  const errors = validateListSets(schema, next);
+  return errors.length && validateListSets(schema, old).length ? [] : errors;
+}
+
+function validateTypeMeta({ group, kind, version }: CustomVersion, object: ApiObject): FieldError[] {
+  const apiVersion = `${group}/${version.name}`;
+  return [
+    ...(object.kind === kind ? [] : [invalidValue('kind', object.kind, `must be ${kind}`)]),
+    ...(object.apiVersion === apiVersion
+      ? []
+      : [invalidValue('apiVersion', object.apiVersion, `must be ${apiVersion}`)]),
+  ];
+}
+
+/** With these faults an object has not the types that expressions rely on. */
+const blocking = [
+  'FieldValueNotSupported',
+  'FieldValueRequired',
+  'FieldValueTooLong',
+  'FieldValueTooMany',
+  'FieldValueTypeInvalid',
+];
+
+const ruled = new WeakMap<Schema, boolean>();
+
+function hasRules(schema: Schema): boolean {
+  let found = ruled.get(schema);
+  if (found === undefined) {
+    const { properties = {}, items, additionalProperties, rules } = schema;
+    found =
+      !!rules?.length ||
+      Object.values(properties).some(hasRules) ||
+      (!!items && hasRules(items)) ||
+      (typeof additionalProperties === 'object' && hasRules(additionalProperties));
+    ruled.set(schema, found);
+  }
+  return found;
+}
+
+function withRules(
+  { schema }: CustomVersion,
+  errors: FieldError[],
+  object: ApiObject,
+  old: ApiObject | undefined,
+): FieldError[] {
+  if (!hasRules(schema)) return errors;
+  if (!errors.some(({ type }) => blocking.includes(type))) return [...errors, ...validateRules(schema, object, old)];
+  const why =
+    'some validation rules were not checked because the object was invalid; correct the existing errors to complete validation';
+  return [...errors, invalidValue('<nil>', null, why)];
+}

@@ -1,0 +1,135 @@
+// What each schema of a definition must keep, structural or not: types, list and map types, where defaults may stand.
+
+import type { FieldError } from '../../errors.ts';
+import { forbiddenField, invalidValue, notSupported, required } from '../../fields.ts';
+import { validateCelRule } from './cel-rules.ts';
+import { validFieldPath } from './field-path.ts';
+import { validateListType } from './list-types.ts';
+
+const types = ['array', 'boolean', 'integer', 'number', 'object', 'string'];
+const reasons = ['FieldValueDuplicate', 'FieldValueForbidden', 'FieldValueInvalid', 'FieldValueRequired'];
+const metaFields = ['metadata', 'kind', 'apiVersion'];
+
+/** Where a schema stands, as far as that decides what it may say. */
+interface Place {
+  readonly isRoot: boolean;
+  readonly insideMeta: boolean;
+  /** Why no default may stand here; undefined where one may. */
+  readonly noDefaults?: string;
+  /** The nearest schema above whose parts cannot be matched with older ones. */
+  readonly uncorrelatable?: string;
+  /** False below allOf and its like, and where the schema is not sound: expressions are not looked at. */
+  readonly checksRules: boolean;
+}
+
+interface Faults {
+  readonly schema: FieldError[];
+  readonly rules: FieldError[];
+}
+
+/** Faults of the schema first, then those of its expressions, which are only looked at when `checksRules`. */
+export function validateSchema(schema: any, path: string, checksRules: boolean): FieldError[] {
+  const faults: Faults = { schema: [], rules: [] };
+  visit(schema, path, { isRoot: true, insideMeta: false, checksRules }, faults);
+  return [...faults.schema, ...faults.rules];
+}
+
+function visit(schema: any, path: string, place: Place, faults: Faults): void {
+  if (typeof schema !== 'object' || schema === null) return;
+  const before = faults.schema.length;
+  faults.schema.push(...validateSupported(schema, path, place));
+  visitParts(schema, path, { ...place, isRoot: false }, place.isRoot, faults);
+  faults.schema.push(...validateListType(schema, path));
+  const rules = schema['x-kubernetes-validations'] ?? [];
+  for (const [index, rule] of rules.entries())
+    faults.schema.push(...validateRule(rule, schema, `${path}.x-kubernetes-validations[${index}]`));
+  // A schema with faults makes no types for expressions.
+  if (!place.checksRules || faults.schema.length > before) return;
+  for (const [index, rule] of rules.entries())
+    faults.rules.push(
+      ...validateCelRule(rule, schema, `${path}.x-kubernetes-validations[${index}]`, place.uncorrelatable),
+    );
+}
+
+function visitParts(schema: any, path: string, place: Place, isRoot: boolean, faults: Faults): void {
+  const values = place.insideMeta
+    ? { ...place, noDefaults: 'inside additionalProperties applying to object metadata' }
+    : place;
+  visit(schema.additionalProperties, `${path}.additionalProperties`, values, faults);
+  const isAtomic = schema['x-kubernetes-map-type'] === 'atomic';
+  for (const [name, property] of Object.entries(schema.properties ?? {})) {
+    const isMeta = (isRoot || schema['x-kubernetes-embedded-resource']) && metaFields.includes(name);
+    visit(
+      property,
+      `${path}.properties[${name}]`,
+      {
+        ...place,
+        ...(isAtomic && { uncorrelatable: place.uncorrelatable ?? path }),
+        ...(isMeta && { insideMeta: true }),
+        ...(isMeta && isRoot && { noDefaults: `in top-level ${name}` }),
+      },
+      faults,
+    );
+  }
+  const below = { ...place, checksRules: false };
+  visit(schema.not, `${path}.not`, below, faults);
+  for (const junction of ['allOf', 'oneOf', 'anyOf'])
+    for (const [index, part] of (schema[junction] ?? []).entries())
+      visit(part, `${path}.${junction}[${index}]`, below, faults);
+  if (Array.isArray(schema.items)) return;
+  const matches = schema['x-kubernetes-list-type'] === 'map';
+  const items = matches ? place : { ...place, uncorrelatable: place.uncorrelatable ?? path };
+  visit(schema.items, `${path}.items`, items, faults);
+}
+
+const has = (value: any) => value !== undefined && value !== null && Object.keys(value).length > 0;
+
+function validateSupported(schema: any, path: string, { noDefaults, insideMeta }: Place): FieldError[] {
+  const errors: FieldError[] = [];
+  const refuse = (field: string, text: string) => errors.push(forbiddenField(`${path}.${field}`, text));
+  if (schema.type && !types.includes(schema.type)) errors.push(notSupported(`${path}.type`, schema.type, types));
+  if (schema.default !== undefined && noDefaults) refuse('default', `must not be set ${noDefaults}`);
+  if (schema.id) refuse('id', 'id is not supported');
+  if (schema.additionalItems !== undefined) refuse('additionalItems', 'additionalItems is not supported');
+  if (has(schema.patternProperties)) refuse('patternProperties', 'patternProperties is not supported');
+  if (has(schema.definitions)) refuse('definitions', 'definitions is not supported');
+  if (schema.dependencies !== undefined) refuse('dependencies', 'dependencies is not supported');
+  if (schema.$ref !== undefined) refuse('$ref', '$ref is not supported');
+  if (schema.type === 'null') refuse('type', 'type cannot be set to null, use nullable as an alternative');
+  if (Array.isArray(schema.items)) refuse('items', 'items must be a schema object and not an array');
+  if (insideMeta && schema['x-kubernetes-embedded-resource'])
+    refuse('x-kubernetes-embedded-resource', 'must not be used inside of resource meta');
+  if (schema.uniqueItems)
+    refuse('uniqueItems', 'uniqueItems cannot be set to true since the runtime complexity becomes quadratic');
+  const { additionalProperties } = schema;
+  if (additionalProperties !== undefined && additionalProperties !== true && has(schema.properties))
+    refuse('additionalProperties', 'additionalProperties and properties are mutual exclusive');
+  if (schema['x-kubernetes-preserve-unknown-fields'] === false)
+    errors.push(invalidValue(`${path}.x-kubernetes-preserve-unknown-fields`, false, 'must be true or undefined'));
+  return errors;
+}
+
+const blank = (text: string | undefined) => text !== undefined && text !== '' && !text.trim();
+const hasLineBreak = (text: string) => /[\r\n]/.test(text);
+
+function validateRule(rule: any, schema: any, path: string): FieldError[] {
+  const errors: FieldError[] = [];
+  const { message = '', messageExpression, reason, fieldPath } = rule;
+  const text = rule.rule?.trim() ?? '';
+  if (!text) errors.push(required(`${path}.rule`, 'rule is not specified'));
+  else if (blank(message)) errors.push(invalidValue(`${path}.message`, message, 'must be non-empty if specified'));
+  else if (hasLineBreak(message.trim()))
+    errors.push(invalidValue(`${path}.message`, message, 'must not contain line breaks'));
+  else if (hasLineBreak(text) && !message.trim())
+    errors.push(required(`${path}.message`, 'message must be specified if rule contains line breaks'));
+  if (blank(messageExpression))
+    errors.push(required(`${path}.messageExpression`, 'messageExpression must be non-empty if specified'));
+  if (reason !== undefined && !reasons.includes(reason)) errors.push(notSupported(`${path}.reason`, reason, reasons));
+  if (!fieldPath) return errors;
+  if (blank(fieldPath)) errors.push(invalidValue(`${path}.fieldPath`, fieldPath, 'must be non-empty if specified'));
+  if (hasLineBreak(fieldPath))
+    errors.push(invalidValue(`${path}.fieldPath`, fieldPath, 'must not contain line breaks'));
+  if ('fault' in validFieldPath(fieldPath, schema))
+    errors.push(invalidValue(`${path}.fieldPath`, fieldPath, 'must be a valid path'));
+  return errors;
+}
