@@ -16,8 +16,7 @@ export function checkString({ format, constraints = {} }: Schema, value: string,
     result.add(invalidValue(field, value, `${path} in body should be at least ${minLength} chars long`));
   else if (pattern) {
     const mismatch = patternMismatch(pattern, value);
-    if (mismatch !== undefined)
-      result.add(invalidValue(field, value, `${path} in body should match '${mismatch}'`));
+    if (mismatch !== undefined) result.add(invalidValue(field, value, `${path} in body should match '${mismatch}'`));
   }
   if (format && isSupportedFormat('string', format) && !hasFormat(format, value))
     result.add(typeInvalid(field, value, `${path} in body must be of type ${format}: ${JSON.stringify(value)}`));
