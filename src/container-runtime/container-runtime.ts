@@ -8,6 +8,7 @@ import { RuntimeError } from './runtime-error.ts';
 
 export type { CriOptions } from './cri/cri.ts';
 export { type Images, openImages } from './images/images.ts';
+export { normalizeReference } from './images/reference.ts';
 export { podUidLabel } from './labels.ts';
 export { createNativeRuntime, destroyNativeRuntime, type NativeOptions } from './native/native.ts';
 export { RuntimeError } from './runtime-error.ts';
@@ -232,7 +233,7 @@ export interface ContainerRuntime {
   listImages(): Promise<readonly Image[]>;
   imageStatus(reference: string): Promise<Image | undefined>;
   /** Resolves with the image's id. Rejects with RuntimeError('image'), saying what could not be pulled and why. */
-  pullImage(reference: string, auth?: { username: string; password: string }): Promise<string>;
+  pullImage(reference: string, auth?: { username: string; password: string }, signal?: AbortSignal): Promise<string>;
   removeImage(id: string): Promise<void>;
 
   /** Lifecycle events since the call, until `signal` aborts. A runtime without them yields nothing: the kubelet polls too. */

@@ -2,9 +2,10 @@
 // https://kubernetes.io/docs/concepts/containers/images/
 
 import type { Container, Pod, Secret } from '../api/api.ts';
-import type { ContainerRuntime } from '../container-runtime/container-runtime.ts';
+import { type ContainerRuntime, normalizeReference } from '../container-runtime/container-runtime.ts';
 import type { Clock } from '../machinery/clock.ts';
 import { Backoff } from './backoff.ts';
+import { unlessAborted } from './unless-aborted.ts';
 
 /** The image is not there: what state.waiting says. */
 export class ImageError extends Error {
@@ -18,6 +19,13 @@ export class ImageError extends Error {
 
 export type Emit = (type: 'Normal' | 'Warning', reason: string, message: string) => void;
 
+/** One download, and how many pods wait for it. */
+interface Pull {
+  readonly done: Promise<string>;
+  readonly cancel: AbortController;
+  waiting: number;
+}
+
 const firstBackoffMs = 10_000;
 const longestBackoffMs = 300_000;
 
@@ -26,16 +34,28 @@ export class ImageManager {
   readonly #clock: Clock;
   readonly #backoff = new Backoff(firstBackoffMs, longestBackoffMs);
   readonly #failures = new Map<string, { atMs: number; message: string }>();
-  readonly #pulling = new Map<string, Promise<string>>();
+  readonly #pulling = new Map<string, Pull>();
 
   constructor(runtime: ContainerRuntime, clock: Clock) {
     this.#runtime = runtime;
     this.#clock = clock;
   }
 
-  /** The id of the image. Throws ImageError. */
-  async ensure(pod: Pod, container: Container, secrets: readonly Secret[], emit: Emit): Promise<string> {
+  /** The id of the image. Throws ImageError, or the reason of `signal` once that aborts. */
+  async ensure(
+    pod: Pod,
+    container: Container,
+    secrets: readonly Secret[],
+    emit: Emit,
+    signal: AbortSignal,
+  ): Promise<string> {
     const reference = container.image ?? '';
+    const problem = whyNoReference(reference);
+    if (problem) {
+      const message = `Failed to apply default image tag ${JSON.stringify(reference)}: ${problem}`;
+      emit('Warning', 'InspectFailed', message);
+      throw new ImageError('InvalidImageName', message);
+    }
     const policy = container.imagePullPolicy ?? 'IfNotPresent';
     const present = policy === 'Always' ? undefined : await this.#runtime.imageStatus(reference);
     if (present) {
@@ -53,10 +73,16 @@ export class ImageManager {
         `Container image "${reference}" is not present with pull policy of Never`,
       );
     }
-    return this.#pull(pod, reference, secrets, emit);
+    return this.#pull(pod, reference, secrets, emit, signal);
   }
 
-  async #pull(pod: Pod, reference: string, secrets: readonly Secret[], emit: Emit): Promise<string> {
+  async #pull(
+    pod: Pod,
+    reference: string,
+    secrets: readonly Secret[],
+    emit: Emit,
+    signal: AbortSignal,
+  ): Promise<string> {
     const key = `${pod.metadata.uid}_${reference}`;
     const failure = this.#failures.get(key);
     const waitMs = failure ? this.#backoff.remaining(key, failure.atMs, this.#clock.now()) : 0;
@@ -70,7 +96,7 @@ export class ImageManager {
     emit('Normal', 'Pulling', `Pulling image "${reference}"`);
     const startedMs = this.#clock.monotonic();
     try {
-      const id = await this.#pullOnce(reference, secrets);
+      const id = await this.#pullOnce(reference, secrets, signal);
       const tookMs = Math.round(this.#clock.monotonic() - startedMs);
       const took = tookMs < 1000 ? `${tookMs}ms` : `${tookMs / 1000}s`;
       const size = (await this.#runtime.imageStatus(reference))?.sizeBytes ?? 0;
@@ -83,6 +109,7 @@ export class ImageManager {
       this.#failures.delete(key);
       return id;
     } catch (error) {
+      signal.throwIfAborted(); // nobody waits for it any more: that is no failure
       const message = (error as Error).message;
       this.#backoff.next(key, this.#clock.now());
       this.#failures.set(key, { atMs: this.#clock.now(), message });
@@ -92,16 +119,28 @@ export class ImageManager {
     }
   }
 
-  /** Two pods that want one image wait for the same pull. */
-  #pullOnce(reference: string, secrets: readonly Secret[]): Promise<string> {
-    let pull = this.#pulling.get(reference);
+  /** Pods that want one image with the same rights wait for one pull. It ends early when nobody waits for it any more. */
+  async #pullOnce(reference: string, secrets: readonly Secret[], signal: AbortSignal): Promise<string> {
+    const credentials = credentialsFor(reference, secrets);
+    const key = JSON.stringify([reference, credentials]);
+    let pull = this.#pulling.get(key);
     if (!pull) {
-      pull = this.#runtime
-        .pullImage(reference, credentialsFor(reference, secrets))
-        .finally(() => this.#pulling.delete(reference));
-      this.#pulling.set(reference, pull);
+      const cancel = new AbortController();
+      const done = this.#runtime.pullImage(reference, credentials, cancel.signal).finally(() => {
+        if (this.#pulling.get(key)?.done === done) this.#pulling.delete(key);
+      });
+      pull = { done, cancel, waiting: 0 };
+      this.#pulling.set(key, pull);
     }
-    return pull;
+    pull.waiting++;
+    try {
+      return await unlessAborted(pull.done, signal);
+    } finally {
+      if (--pull.waiting === 0 && signal.aborted) {
+        this.#pulling.delete(key);
+        pull.cancel.abort();
+      }
+    }
   }
 
   /** How long until the next try of any image of the pod, 0 when none waits. */
@@ -116,6 +155,26 @@ export class ImageManager {
     this.#backoff.forget(`${podUid}_`);
     for (const key of this.#failures.keys()) if (key.startsWith(`${podUid}_`)) this.#failures.delete(key);
   }
+}
+
+/** As the parser of Docker's references words it; undefined for a reference. */
+function whyNoReference(reference: string): string | undefined {
+  const problemOf = (text: string) => {
+    try {
+      normalizeReference(text);
+      return undefined;
+    } catch {
+      return 'invalid reference format';
+    }
+  };
+  const problem = problemOf(reference);
+  if (!problem) return undefined;
+  const [, name] = /^(.*?)(?::[^/]*)?(?:@.*)?$/.exec(reference)!;
+  const onlyCase = name !== name.toLowerCase() && !problemOf(reference.replace(name, name.toLowerCase()));
+  const why = onlyCase
+    ? `${problem}: repository name (${name.includes('/') ? name : `library/${name}`}) must be lowercase`
+    : problem;
+  return `couldn't parse image name ${JSON.stringify(reference)}: ${why}`;
 }
 
 /** From a pull secret of type kubernetes.io/dockerconfigjson that knows the image's registry. */

@@ -26,6 +26,13 @@ const sidecar = { name: 'side', restartPolicy: 'Always' } as Container;
 const init = { name: 'init' } as Container;
 const two = [{ name: 'a' }, { name: 'b' }] as Container[];
 
+const withRule = (action: string, operator: string, values: number[]) =>
+  ({
+    name: 'a',
+    restartPolicy: 'Never',
+    restartPolicyRules: [{ action, exitCodes: { operator, values } }],
+  }) as unknown as Container;
+
 interface Case {
   readonly case: string;
   readonly spec?: Partial<Pod['spec']>;
@@ -33,7 +40,7 @@ interface Case {
   readonly containers?: ContainerStatus[];
   readonly unhealthy?: string[];
   readonly started?: Record<string, boolean>;
-  readonly does: { start?: string[]; kill?: string[]; sandbox?: number; killPod?: boolean };
+  readonly does: { start?: string[]; kill?: string[]; sandbox?: number; killPod?: boolean; reset?: string[] };
 }
 
 const cases: Case[] = [
@@ -70,6 +77,64 @@ const cases: Case[] = [
     spec: { restartPolicy: 'Never' },
     containers: [made('a', 'exited', { exitCode: 1 })],
     does: { killPod: true },
+  },
+  {
+    case: 'a rule restarts what the pod would not',
+    spec: { restartPolicy: 'Never', containers: [withRule('Restart', 'In', [42])] },
+    containers: [made('a', 'exited', { exitCode: 42 })],
+    does: { start: ['a'] },
+  },
+  {
+    case: 'another exit code does not match it',
+    spec: { restartPolicy: 'Never', containers: [withRule('Restart', 'In', [42])] },
+    containers: [made('a', 'exited', { exitCode: 1 })],
+    does: { killPod: true },
+  },
+  {
+    case: 'NotIn matches all but the listed ones',
+    spec: { restartPolicy: 'Never', containers: [withRule('Restart', 'NotIn', [42])] },
+    containers: [made('a', 'exited', { exitCode: 1 })],
+    does: { start: ['a'] },
+  },
+  {
+    case: "a container's own policy counts before the pod's",
+    spec: { containers: [{ name: 'a', restartPolicy: 'Never' } as Container] },
+    containers: [made('a', 'exited', { exitCode: 1 })],
+    does: { killPod: true },
+  },
+  {
+    case: 'an unhealthy container with policy Never ends, whatever its rules say',
+    spec: { containers: [withRule('Restart', 'NotIn', [1]), { name: 'b' } as Container] },
+    containers: [made('a', 'running'), made('b', 'running')],
+    unhealthy: ['a0'],
+    does: { kill: ['a0'] },
+  },
+  {
+    case: 'a rule restarts all: the cause is removed last',
+    spec: {
+      restartPolicy: 'Never',
+      containers: [withRule('RestartAllContainers', 'In', [88]), { name: 'b' } as Container],
+      initContainers: [init, sidecar],
+    },
+    containers: [
+      made('a', 'exited', { exitCode: 88 }),
+      made('b', 'running'),
+      made('init', 'exited'),
+      made('side', 'running'),
+    ],
+    does: { reset: ['b0', 'side0', 'init0', 'a0'] },
+  },
+  {
+    case: 'an init container with its own policy is tried again',
+    spec: { restartPolicy: 'Never', initContainers: [{ name: 'init', restartPolicy: 'OnFailure' } as Container] },
+    containers: [made('init', 'exited', { exitCode: 1 })],
+    does: { start: ['init'] },
+  },
+  {
+    case: 'an ephemeral container does not wait for initialization',
+    spec: { initContainers: [init], ephemeralContainers: [{ name: 'look' }] as never },
+    containers: [made('init', 'running')],
+    does: { start: ['look'] },
   },
   {
     case: 'one of two goes on alone',
@@ -187,7 +252,8 @@ test.each(cases)('$case', ({ spec, sandboxes = [sandbox()], containers = [], unh
     kill: actions.kill.map((k) => k.id),
     sandbox: actions.createSandbox ? actions.attempt : undefined,
     killPod: actions.killPod,
-  }).toEqual({ start: [], kill: [], sandbox: undefined, killPod: false, ...does });
+    reset: actions.reset,
+  }).toEqual({ start: [], kill: [], sandbox: undefined, killPod: false, reset: [], ...does });
 });
 
 describe('activeDeadlineSeconds', () => {

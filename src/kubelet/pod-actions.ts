@@ -3,6 +3,7 @@
 
 import type { Container, Pod } from '../api/api.ts';
 import type { ContainerStatus, Sandbox } from '../container-runtime/container-runtime.ts';
+import { restarts, restartsAfterProbe, ruleAction } from './restart-policy.ts';
 
 /** What the runtime has of one pod: newest first. */
 export interface RuntimePod {
@@ -26,10 +27,12 @@ export interface PodActions {
   readonly attempt: number;
   readonly start: readonly { readonly container: Container; readonly isInit: boolean }[];
   readonly kill: readonly KillContainer[];
+  /** Containers to stop and remove in this order, so that all start again; the one that caused it is the last. */
+  readonly reset: readonly string[];
 }
 
-export const isNothing = ({ killPod, createSandbox, kill, start }: PodActions): boolean =>
-  !killPod && !createSandbox && kill.length === 0 && start.length === 0;
+export const isNothing = ({ killPod, createSandbox, kill, start, reset }: PodActions): boolean =>
+  !killPod && !createSandbox && kill.length === 0 && start.length === 0 && reset.length === 0;
 
 /** What probes say of a running container, by its id. */
 export interface ProbeResults {
@@ -72,10 +75,15 @@ export function podActions(
 
   const attempt = current.config.attempt;
   const containers = runtime.containers.filter((c) => c.sandboxId === current.id);
-  const none: PodActions = { killPod: false, createSandbox: false, attempt, start: [], kill: [] };
+  const none: PodActions = { ...nothing, attempt };
+  const reset = resetAll(pod, containers);
+  if (reset.length > 0) return { ...none, reset };
   const init = initActions(pod, containers, probes);
   if (init.failed) return { ...none, killPod: true };
-  if (!init.done) return { ...none, start: init.start, kill: init.kill };
+  const added = ((pod.spec.ephemeralContainers ?? []) as Container[])
+    .filter((c) => !newest(runtime.containers, c.name))
+    .map((container) => ({ container, isInit: false }));
+  if (!init.done) return { ...none, start: [...added, ...init.start], kill: init.kill };
 
   const start = [...init.start];
   const kill = [...init.kill];
@@ -89,25 +97,38 @@ export function podActions(
         continue;
       }
       kill.push({ id: status.id, name: container.name, ...reason });
-      if (reason.reason === 'Changed' || pod.spec.restartPolicy !== 'Never') start.push({ container, isInit: false });
+      if (reason.reason === 'Changed' || restartsAfterProbe(pod, container)) start.push({ container, isInit: false });
     } else if (status?.state === 'created') start.push({ container, isInit: false });
     else if (shouldRun(pod, container, status ?? newest(runtime.containers, container.name)))
       start.push({ container, isInit: false });
   }
   const startsMain = start.some((s) => !s.isInit);
   if (keep === 0 && !startsMain) return { ...none, killPod: true };
-  const added = ((pod.spec.ephemeralContainers ?? []) as Container[]).filter(
-    (c) => !newest(runtime.containers, c.name),
-  );
-  return { ...none, start: [...start, ...added.map((container) => ({ container, isInit: false }))], kill };
+  return { ...none, start: [...added, ...start], kill };
 }
 
+const nothing: PodActions = { killPod: false, createSandbox: false, attempt: 0, start: [], kill: [], reset: [] };
+
 /** Whether a container that does not run should: by its restart policy and how it ended. */
-function shouldRun(pod: Pod, container: Container, status: ContainerStatus | undefined): boolean {
-  if (status?.state !== 'exited') return true;
-  const rule = container.restartPolicy ?? pod.spec.restartPolicy ?? 'Always';
-  if (rule === 'Always') return true;
-  return rule === 'OnFailure' && status.exitCode !== 0;
+const shouldRun = (pod: Pod, container: Container, status: ContainerStatus | undefined): boolean =>
+  status?.state !== 'exited' || restarts(pod, container, status.exitCode);
+
+/** The containers of a pod in which one ended in a way that restarts them all; none otherwise. */
+function resetAll(pod: Pod, containers: readonly ContainerStatus[]): string[] {
+  const specs = [...pod.spec.containers, ...(pod.spec.initContainers ?? []).toReversed()];
+  const isCause = (status: ContainerStatus) => {
+    const spec = specs.find((c) => c.name === status.name);
+    return (
+      spec !== undefined &&
+      status === newest(containers, status.name) &&
+      status.state === 'exited' &&
+      ruleAction(spec, status.exitCode) === 'RestartAllContainers'
+    );
+  };
+  const causes = containers.filter(isCause);
+  if (causes.length === 0) return [];
+  const ordered = specs.flatMap((spec) => containers.filter((c) => c.name === spec.name && !causes.includes(c)));
+  return [...ordered, ...causes].map((c) => c.id);
 }
 
 function withNewSandbox(pod: Pod, runtime: RuntimePod, current: Sandbox | undefined): PodActions {
@@ -117,19 +138,18 @@ function withNewSandbox(pod: Pod, runtime: RuntimePod, current: Sandbox | undefi
     return shouldRun(pod, container, status);
   });
   // A pod that never restarts, or has nothing left to run, gets no second sandbox.
-  const over =
-    start.length === 0 ||
-    (pod.spec.restartPolicy === 'Never' && current !== undefined && runtime.containers.length > 0);
-  if (over) return { killPod: true, createSandbox: false, attempt, start: [], kill: [] };
+  const never = pod.spec.restartPolicy === 'Never' && !pod.spec.containers.some((c) => c.restartPolicy);
+  const over = start.length === 0 || (never && current !== undefined && runtime.containers.length > 0);
+  if (over) return { ...nothing, killPod: true, attempt };
   const [firstInit] = pod.spec.initContainers ?? [];
   return {
+    ...nothing,
     killPod: current !== undefined,
     createSandbox: true,
     attempt,
     start: firstInit
       ? [{ container: firstInit, isInit: true }]
       : start.map((container) => ({ container, isInit: false })),
-    kill: [],
   };
 }
 
@@ -192,7 +212,7 @@ function initActions(pod: Pod, containers: readonly ContainerStatus[], probes: P
     }
     if (status.state === 'running') return { done: false, failed: false, start, kill };
     if (status.exitCode !== 0) {
-      if (pod.spec.restartPolicy === 'Never') return { done: false, failed: true, start, kill };
+      if (!restarts(pod, container, status.exitCode)) return { done: false, failed: true, start, kill };
       start.push({ container, isInit: true });
       return { done: false, failed: false, start, kill };
     }

@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import type { Container, Pod, PodStatus } from '../api/api.ts';
 import type { ContainerStatus, Sandbox } from '../container-runtime/container-runtime.ts';
-import { podStatus, type StatusInputs, withKnownStatus } from './pod-status.ts';
+import { withKnownStatus } from './pod-conditions.ts';
+import { podStatus, type StatusInputs } from './pod-status.ts';
 
 const pod = (spec: Partial<Pod['spec']> = {}, status: Partial<PodStatus> = {}) =>
   ({
@@ -73,6 +74,27 @@ describe('phase', () => {
       'Running',
     ],
     ['ended well, not to be repeated', { restartPolicy: 'OnFailure' }, [made('a', 'exited')], 'Succeeded'],
+    [
+      'ended by a rule that restarts it',
+      {
+        ...never,
+        containers: [
+          {
+            name: 'a',
+            restartPolicy: 'Never',
+            restartPolicyRules: [{ action: 'Restart', exitCodes: { operator: 'In', values: [42] } }],
+          },
+        ] as Container[],
+      },
+      [made('a', 'exited', { exitCode: 42 })],
+      'Running',
+    ],
+    [
+      'ended badly, with a policy of its own',
+      { containers: [{ name: 'a', restartPolicy: 'Never' }] as Container[] },
+      [made('a', 'exited', { exitCode: 1 })],
+      'Failed',
+    ],
     ['initializes', init, [made('init', 'running')], 'Pending'],
     ['initialization failed, and is tried again', init, [made('init', 'exited', { exitCode: 1 })], 'Pending'],
     ['initialization failed for good', { ...init, ...never }, [made('init', 'exited', { exitCode: 1 })], 'Failed'],
@@ -84,9 +106,43 @@ describe('phase', () => {
   );
 
   test('a pod that the node refused', () => {
-    const status = statusOf({}, [], { failure: { reason: 'OutOfcpu', message: 'Pod was rejected' } });
+    const failure = { reason: 'OutOfcpu', message: 'Pod was rejected', isRefused: true };
+    const status = statusOf({}, [], { failure });
     expect(status).toMatchObject({ phase: 'Failed', reason: 'OutOfcpu', message: 'Pod was rejected' });
+    expect(status.containerStatuses).toBeUndefined();
   });
+
+  test('a pod that the node ended: its containers have ended, it is not ready', () => {
+    const failure = { reason: 'DeadlineExceeded', message: 'too long' };
+    const status = statusOf({}, [made('a', 'exited', { exitCode: 143 })], { failure, hasEnded: true });
+    expect(status).toMatchObject({ phase: 'Failed', reason: 'DeadlineExceeded', message: 'too long' });
+    expect(status.containerStatuses).toMatchObject([{ ready: false, state: { terminated: { exitCode: 143 } } }]);
+    for (const type of ['Ready', 'ContainersReady'])
+      expect(condition(status, type)).toMatchObject({ status: 'False', reason: 'PodFailed' });
+    expect(statusOf({}, [], {}, status)).toMatchObject({ phase: 'Failed', reason: 'DeadlineExceeded' });
+  });
+
+  test('an evicted pod says why it was disrupted, once', () => {
+    const failure = { reason: 'Evicted', message: 'full', isEviction: true };
+    const status = statusOf({}, [], { failure });
+    const again = statusOf({}, [], { failure }, status);
+    expect(again.conditions?.filter((c) => c.type === 'DisruptionTarget')).toMatchObject([
+      { status: 'True', reason: 'TerminationByKubelet', message: 'full' },
+    ]);
+  });
+
+  test('a container that nobody finds when the pod has ended', () => {
+    const status = statusOf({ containers: two }, [made('a', 'exited')], { hasEnded: true });
+    expect(status.phase).toBe('Failed');
+    expect(status.containerStatuses?.[1].state?.terminated).toMatchObject({
+      reason: 'ContainerStatusUnknown',
+      exitCode: 137,
+      message: 'The container could not be located when the pod was terminated',
+    });
+  });
+
+  test('a deleted pod whose containers ended well has succeeded, whatever its restart policy', () =>
+    expect(statusOf({}, [made('a', 'exited')], { hasEnded: true }).phase).toBe('Succeeded'));
 });
 
 test('a running pod in full', () => {
@@ -133,6 +189,38 @@ describe('container states', () => {
       state: { waiting: { reason: 'ErrImagePull', message: 'no' } },
       restartCount: 0,
     });
+  });
+  test('a command that is not there, and nothing restarts it', () => {
+    const waiting = new Map([['a', { reason: 'RunContainerError', message: 'no such file' }]]);
+    const failed = made('a', 'exited', { exitCode: 128, reason: 'StartError', message: 'no such file' });
+    const status = statusOf(never, [failed], { waiting });
+    expect(first(status).state?.terminated).toMatchObject({ reason: 'StartError', exitCode: 128 });
+    expect(status.phase).toBe('Failed');
+    expect(first(statusOf({}, [failed], { waiting }))).toMatchObject({
+      state: { waiting: { reason: 'RunContainerError' } },
+      lastState: { terminated: { reason: 'StartError', exitCode: 128 } },
+    });
+  });
+  test('while its postStart hook runs a container is being created', () => {
+    const starting = new Set(['a']);
+    const status = statusOf({}, [made('a', 'running')], { starting });
+    expect(first(status)).toMatchObject({ state: { waiting: { reason: 'ContainerCreating' } }, ready: false });
+    expect(status.phase).toBe('Pending');
+  });
+  test('removed because the end of another restarts all', () => {
+    const reported = { containerStatuses: [{ name: 'a', restartCount: 1, state: { running: {} } }] };
+    const status = statusOf({}, [], { restartsAll: true }, reported as Partial<PodStatus>);
+    expect(first(status)).toMatchObject({
+      state: { waiting: { reason: 'RestartingAllContainers' } },
+      lastState: { terminated: { reason: 'RestartingAllContainers', exitCode: 137 } },
+      restartCount: 2,
+    });
+    expect(status.phase).toBe('Running');
+    expect(statusOf(never, [], { restartsAll: true }, reported as Partial<PodStatus>).phase).toBe('Running');
+  });
+  test('entries are sorted by name', () => {
+    const spec = { containers: [{ name: 'b' }, { name: 'a' }] as Container[] };
+    expect(statusOf(spec, []).containerStatuses?.map((c) => c.name)).toEqual(['a', 'b']);
   });
   test('waits for initialization', () =>
     expect(first(statusOf(init, [made('init', 'running')])).state).toEqual({ waiting: { reason: 'PodInitializing' } }));

@@ -17,18 +17,23 @@ import {
   podActions,
   type RuntimePod,
 } from './pod-actions.ts';
-import { podStatus, withKnownStatus } from './pod-status.ts';
+import { withKnownStatus } from './pod-conditions.ts';
+import { type PodFailure, podStatus } from './pod-status.ts';
 import { podVolumes } from './pod-volumes.ts';
-import { probeTarget } from './probe-handlers.ts';
+import { probePod } from './probe-handlers.ts';
 import { nextAttempt, restartWait } from './restarts.ts';
 import { graceOf, pullSecretsOf, StartError, startContainer } from './start-container.ts';
 import { killGrace, stopContainer, stopPod } from './stop-containers.ts';
 import type { KubeletTools } from './tools.ts';
-import { type MountedVolume, podDirectories, tearDownVolumes } from './volumes/volumes.ts';
+import { type MountedVolume, podDirectories, releaseVolumes, tearDownVolumes } from './volumes/volumes.ts';
 
 /** Restarts: 10 s, doubling, up to 5 min. */
 const restartBackoff = [10_000, 300_000] as const;
 const retryMs = 1000;
+/** A start that takes longer is reported before it is complete. */
+const slowStartMs = 250;
+/** Kubernetes' grace of pods that use more than they may. */
+const evictionGraceSeconds = 1;
 /** Volumes that cannot be set up are tried again after this long. */
 const volumeRetryMs = 2000;
 /** Contents of volumes are read again after this long. */
@@ -46,11 +51,17 @@ export class PodWorker {
   readonly #ended: () => void;
   #pod: Pod;
   #state: State = 'syncing';
-  #failure: { reason: string; message: string } | undefined;
+  #failure: PodFailure | undefined;
   #volumesMs = 0;
   /** When this kubelet first heard of a pod that it starts, until it runs. */
   #startingMs: number | undefined;
   #admitted = false;
+  #admittedAt: number | undefined;
+  /** Aborts when containers are not to start any more. */
+  #starts = new AbortController();
+  readonly #starting = new Set<string>();
+  #restartsAll = false;
+  #volumesReleased = false;
   #removedFromApi = false;
   #stopped = false;
   #dirty = false;
@@ -78,7 +89,10 @@ export class PodWorker {
   update(pod: Pod | undefined): void {
     if (pod) this.#pod = pod;
     else this.#removedFromApi = true;
-    if ((!pod || pod.metadata.deletionTimestamp) && this.#state === 'syncing') this.#state = 'terminating';
+    if ((!pod || pod.metadata.deletionTimestamp) && this.#state === 'syncing') {
+      this.#state = 'terminating';
+      this.#starts.abort();
+    }
     // A shorter grace while containers are being stopped: what runs is stopped again with it.
     const grace = pod ? graceOf(pod) : 0;
     if (this.#graceStarted && grace < this.#graceStarted.seconds) void this.#shortenGrace(grace);
@@ -135,15 +149,34 @@ export class PodWorker {
     const { tools, runtime } = await this.#look();
     if (!this.#admitted) this.#admit();
     this.#checkDeadline();
-    if (this.#failure || this.#isTerminal) {
-      if (runtime.sandboxes.some((s) => s.state === 'ready')) await stopPod(this.#pod, graceOf(this.#pod), tools);
-      await this.#report();
-      return syncFrequencyMs;
-    }
+    if (this.#failure || this.#isTerminal) return this.#end(runtime);
     const actions = podActions(this.#pod, runtime, tools.probes, hashOf);
     const waitMs = await this.#act(actions, runtime);
     await this.#report(isNothing(actions) ? runtime : undefined);
     return Math.min(waitMs, Math.max(1, deadlineLeftMs(this.#pod, this.#tools.clock.now())));
+  }
+
+  /** Ends a pod that stays in the API: it has completed, or the node ended it. Its containers stay for their logs. */
+  async #end(runtime: RuntimePod): Promise<number> {
+    const tools = this.#tools;
+    if (runtime.sandboxes.some((s) => s.state === 'ready')) {
+      await this.#report(runtime);
+      await stopPod(this.#pod, this.#failure?.graceSeconds ?? graceOf(this.#pod), tools);
+    }
+    await this.#report(undefined, true);
+    if (!tools.config.usesFilesystem || this.#volumesReleased) return syncFrequencyMs;
+    await releaseVolumes(podDirectories(tools.config.rootDirectory, this.#pod.metadata.uid));
+    this.#volumesReleased = true;
+    return syncFrequencyMs;
+  }
+
+  /** Ends the pod because the node cannot bear it any more. */
+  evict(message: string): void {
+    if (this.#failure || this.#state !== 'syncing') return;
+    this.#failure = { reason: 'Evicted', message, isEviction: true, graceSeconds: evictionGraceSeconds };
+    this.#tools.events.event(this.#pod, 'Warning', 'Evicted', message);
+    this.#starts.abort();
+    this.wake();
   }
 
   async #look(): Promise<{ tools: KubeletTools; runtime: RuntimePod }> {
@@ -153,11 +186,12 @@ export class PodWorker {
 
   #admit(): void {
     this.#admitted = true;
+    this.#admittedAt = this.#tools.clock.now();
     const known = this.#tools.cache.get(this.#pod.metadata.uid).sandboxes.length > 0;
     if (!known) this.#startingMs = this.#tools.clock.monotonic();
     const refusal = known ? undefined : this.#tools.refuse(this.#pod);
     if (!refusal) return;
-    this.#failure = { reason: refusal.reason, message: `Pod was rejected: ${refusal.message}` };
+    this.#failure = { reason: refusal.reason, message: `Pod was rejected: ${refusal.message}`, isRefused: true };
     this.#tools.events.event(this.#pod, 'Warning', refusal.reason, refusal.message);
   }
 
@@ -175,6 +209,7 @@ export class PodWorker {
       await stopPod(this.#pod, graceOf(this.#pod), tools);
       if (!actions.createSandbox) return syncFrequencyMs;
     }
+    if (actions.reset.length > 0) return this.#reset(actions.reset, runtime);
     for (const kill of actions.kill) {
       const status = runtime.containers.find((c) => c.id === kill.id);
       if (status) await stopContainer(this.#pod, status, killGrace(this.#pod, kill), kill.message, tools);
@@ -186,7 +221,38 @@ export class PodWorker {
     return (await this.#volumes()) ? syncFrequencyMs : volumeRetryMs;
   }
 
+  /** Removes all containers, so that they start again from the first. */
+  async #reset(ids: readonly string[], runtime: RuntimePod): Promise<number> {
+    this.#restartsAll = true;
+    for (const id of ids) {
+      const status = runtime.containers.find((c) => c.id === id)!;
+      const message = `Stopping container ${status.name}`;
+      if (status.state === 'running') await stopContainer(this.#pod, status, graceOf(this.#pod), message, this.#tools);
+      await this.#tools.runtime.removeContainer(id);
+    }
+    this.#waiting = undefined;
+    await this.#report();
+    this.#restartsAll = false;
+    return 0;
+  }
+
+  /** Starts what is to start; the API hears of it meanwhile when that takes long, because of a pull or a hook. */
   async #run(actions: PodActions): Promise<number> {
+    const { clock, logger } = this.#tools;
+    const slow = clock.after(slowStartMs, () => {
+      this.#report().catch((error) => logger.warn('pod status not reported', { error: String(error) }));
+    });
+    const leftMs = deadlineLeftMs(this.#pod, clock.now());
+    const deadline = Number.isFinite(leftMs) ? clock.after(leftMs, () => this.#starts.abort()) : undefined;
+    try {
+      return await this.#start(actions, this.#starts.signal);
+    } finally {
+      slow.cancel();
+      deadline?.cancel();
+    }
+  }
+
+  async #start(actions: PodActions, signal: AbortSignal): Promise<number> {
     const tools = this.#tools;
     const volumes = await this.#volumes();
     if (!volumes) return volumeRetryMs;
@@ -207,7 +273,7 @@ export class PodWorker {
     const waits: number[] = [];
     const pullSecrets = await pullSecretsOf(this.#pod, tools);
     for (const { container } of actions.start) {
-      if (this.#state !== 'syncing') break;
+      if (signal.aborted) break;
       const last = newest(runtime.containers, container.name);
       const wait = restartWait(this.#pod, container.name, last, this.#backoff, tools);
       if (wait) {
@@ -216,16 +282,20 @@ export class PodWorker {
         continue;
       }
       const attempt = await nextAttempt(this.#pod, container.name, runtime, last, tools);
+      this.#starting.add(container.name);
       try {
         await startContainer(
-          { pod: this.#pod, container, attempt, sandbox, sandboxConfig: config, volumes, pullSecrets },
+          { pod: this.#pod, container, attempt, sandbox, sandboxConfig: config, volumes, pullSecrets, signal },
           tools,
         );
         this.#waiting?.delete(container.name);
       } catch (error) {
+        if (signal.aborted) break;
         if (!(error instanceof StartError)) throw error;
         (this.#waiting ??= new Map()).set(container.name, { reason: error.reason, message: error.message });
         waits.push(tools.images.retryAfterMs(this.#pod) || firstRetryMs(error.reason));
+      } finally {
+        this.#starting.delete(container.name);
       }
     }
     await tools.cache.refresh(this.#pod.metadata.uid);
@@ -239,13 +309,13 @@ export class PodWorker {
   }
 
   /** Tells the API how the pod is, and begins or ends probes. */
-  async #report(known?: RuntimePod): Promise<void> {
+  async #report(known?: RuntimePod, hasEnded = false): Promise<void> {
     const tools = this.#tools;
     const runtime = known ?? (await this.#look()).runtime;
     const containers = tools.config.usesFilesystem
       ? await this.#lastWords.of(this.#pod, runtime.containers)
       : runtime.containers;
-    this.#probe(runtime);
+    probePod(this.#pod, this.#state === 'syncing' ? runtime : undefined, tools);
     const containerOf = (id: string) => {
       const name = runtime.containers.find((c) => c.id === id)?.name;
       return allContainers(this.#pod).find((c) => c.name === name);
@@ -264,6 +334,10 @@ export class PodWorker {
         hostIPs: tools.config.nodeIPs,
         runtimeName: tools.runtime.version.split(':')[0],
         now: tools.clock.now(),
+        ...(this.#admittedAt && { startedAt: this.#admittedAt }),
+        starting: this.#starting,
+        hasEnded,
+        restartsAll: this.#restartsAll,
         ...(this.#failure && { failure: this.#failure }),
       },
     );
@@ -272,21 +346,6 @@ export class PodWorker {
       this.#startingMs = undefined;
     }
     tools.statuses.set(this.#pod, status);
-  }
-
-  #probe(runtime: RuntimePod): void {
-    const { probes } = this.#tools;
-    const alive = new Set<string>();
-    const sandbox = runtime.sandboxes.find((s) => s.state === 'ready');
-    if (this.#state === 'syncing' && sandbox)
-      for (const container of [...this.#pod.spec.containers, ...(this.#pod.spec.initContainers ?? [])]) {
-        if (!container.livenessProbe && !container.readinessProbe && !container.startupProbe) continue;
-        const status = newest(runtime.containers, container.name);
-        if (status?.state !== 'running') continue;
-        alive.add(status.id);
-        probes.add(this.#pod, container, probeTarget(status, sandbox, this.#pod, this.#tools.config.nodeIPs));
-      }
-    probes.removePod(this.#pod.metadata.uid, alive);
   }
 
   /** Ends the pod, tells the API, and clears away what it left. */
@@ -300,7 +359,7 @@ export class PodWorker {
     await stopPod(this.#pod, grace, tools);
     this.#graceStarted = undefined;
     if (!this.#removedFromApi) {
-      await this.#report();
+      await this.#report(undefined, true);
       await tools.statuses.flushed(uid);
       if (tools.config.usesFilesystem) await tearDownVolumes(podDirectories(tools.config.rootDirectory, uid));
       try {

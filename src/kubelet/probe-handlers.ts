@@ -11,6 +11,8 @@ import {
   type Sandbox,
 } from '../container-runtime/container-runtime.ts';
 import type { Clock } from '../machinery/clock.ts';
+import { newest, type RuntimePod } from './pod-actions.ts';
+import type { KubeletTools } from './tools.ts';
 
 export interface ProbeTarget {
   readonly containerId: string;
@@ -20,17 +22,29 @@ export interface ProbeTarget {
   readonly startedAt: number;
 }
 
-export const probeTarget = (
-  status: ContainerStatus,
-  sandbox: Sandbox,
-  pod: Pod,
-  nodeIPs: readonly string[],
-): ProbeTarget => ({
+const probeTarget = (status: ContainerStatus, sandbox: Sandbox, pod: Pod, nodeIPs: readonly string[]): ProbeTarget => ({
   containerId: status.id,
   sandboxId: sandbox.id,
   podIP: (pod.spec.hostNetwork ? nodeIPs[0] : sandbox.ips[0]) ?? '',
   startedAt: status.startedAt,
 });
+
+/** Begins the probes of containers that run now and ends all others of the pod. No `runtime`: the pod is to end. */
+export function probePod(pod: Pod, runtime: RuntimePod | undefined, { probes, config }: ProbeTools): void {
+  const alive = new Set<string>();
+  const sandbox = runtime?.sandboxes.find((s) => s.state === 'ready');
+  if (runtime && sandbox)
+    for (const container of [...pod.spec.containers, ...(pod.spec.initContainers ?? [])]) {
+      if (!container.livenessProbe && !container.readinessProbe && !container.startupProbe) continue;
+      const status = newest(runtime.containers, container.name);
+      if (status?.state !== 'running') continue;
+      alive.add(status.id);
+      probes.add(pod, container, probeTarget(status, sandbox, pod, config.nodeIPs));
+    }
+  probes.removePod(pod.metadata.uid, alive);
+}
+
+type ProbeTools = Pick<KubeletTools, 'probes' | 'config'>;
 
 export interface ProbeOutcome {
   readonly success: boolean;

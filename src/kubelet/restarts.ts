@@ -27,8 +27,9 @@ export async function nextAttempt(
     }
   const statuses = [...(pod.status?.containerStatuses ?? []), ...(pod.status?.initContainerStatuses ?? [])];
   const reported = statuses.find((s) => s.name === name);
-  const ranBefore = reported?.containerID !== undefined;
-  return last ? last.attempt + 1 : ranBefore ? (reported?.restartCount ?? 0) + 1 : 0;
+  if (last) return last.attempt + 1;
+  // Without an id it was removed to be started again, and counted then.
+  return (reported?.restartCount ?? 0) + (reported?.containerID === undefined ? 0 : 1);
 }
 
 export interface RestartWait {

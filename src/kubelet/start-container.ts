@@ -7,6 +7,7 @@ import { ConfigError, type EnvironmentSources, makeEnvironment } from './environ
 import { ImageError } from './images.ts';
 import { runHook } from './probe-handlers.ts';
 import type { KubeletTools } from './tools.ts';
+import { unlessAborted } from './unless-aborted.ts';
 import type { MountedVolume } from './volumes/volumes.ts';
 
 /** Why the container does not run: what state.waiting says. */
@@ -27,17 +28,20 @@ export interface StartInputs {
   readonly sandboxConfig: SandboxConfig;
   readonly volumes: ReadonlyMap<string, MountedVolume>;
   readonly pullSecrets: readonly Secret[];
+  /** Aborts when the container is not to start any more: a pull or a hook is not waited for then. */
+  readonly signal: AbortSignal;
 }
 
 const longestHookMs = 600_000;
 
-/** Throws StartError. */
+/** Throws StartError, or the reason of `signal` once that aborts. */
 export async function startContainer(inputs: StartInputs, tools: KubeletTools): Promise<void> {
-  const { pod, container } = inputs;
+  const { pod, container, signal } = inputs;
   const fieldPath = `spec.${listOf(pod, container.name)}{${container.name}}`;
   const emit = (type: 'Normal' | 'Warning', reason: string, message: string) =>
     tools.events.event(pod, type, reason, message, fieldPath);
   const fail = (reason: string, error: unknown): never => {
+    signal.throwIfAborted();
     const message = (error as Error).message;
     if (!(error instanceof ImageError)) emit('Warning', 'Failed', `Error: ${message}`);
     else if (error.reason === 'ImagePullBackOff') emit('Warning', 'Failed', 'Error: ImagePullBackOff');
@@ -45,7 +49,7 @@ export async function startContainer(inputs: StartInputs, tools: KubeletTools): 
   };
 
   const imageId = await tools.images
-    .ensure(pod, container, inputs.pullSecrets, emit)
+    .ensure(pod, container, inputs.pullSecrets, emit, signal)
     .catch((error) => fail(error.reason ?? 'ErrImagePull', error));
   const image = await tools.runtime.imageStatus(imageId).catch((error) => fail('ImageInspectError', error));
   if (!image) return fail('ImageInspectError', new Error(`image ${imageId} disappeared`));
@@ -73,8 +77,10 @@ export async function startContainer(inputs: StartInputs, tools: KubeletTools): 
     startedAt: tools.clock.now(),
   };
   try {
-    await runHook(tools.runtime, tools.clock, hook, container, target, longestHookMs);
+    const hooked = runHook(tools.runtime, tools.clock, hook, container, target, longestHookMs);
+    await unlessAborted(hooked, signal);
   } catch (error) {
+    signal.throwIfAborted();
     // What a hook printed may be secret: the event does not repeat it.
     emit('Warning', 'FailedPostStartHook', 'PostStartHook failed');
     emit('Normal', 'Killing', 'FailedPostStartHook');

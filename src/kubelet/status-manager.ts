@@ -5,6 +5,7 @@ import type { Client } from '../client/client.ts';
 import type { Clock } from '../machinery/clock.ts';
 import { deepEqual } from '../machinery/equal.ts';
 import type { Logger } from '../machinery/logger.ts';
+import { ownConditions } from './pod-conditions.ts';
 
 const retryMs = 1000;
 
@@ -65,7 +66,8 @@ export class StatusManager {
       const wanted = this.#wanted.get(uid);
       if (!wanted) return;
       try {
-        const { status } = await this.#patch(wanted.pod, wanted.status);
+        const before = this.#sent.get(uid) ?? wanted.pod.status ?? {};
+        const { status } = await this.#patch(wanted.pod, withRemovals(wanted.status, before));
         // The API's own object, which others hold too, does as well as ours where the two say the same.
         this.#sent.set(uid, status && isSame(status, wanted.status) ? status : wanted.status);
         if (this.#wanted.get(uid) === wanted) this.#wanted.delete(uid);
@@ -94,6 +96,26 @@ export class StatusManager {
     );
   }
 }
+
+/** A patch merges: what is no longer so must be removed by name. */
+function withRemovals(status: PodStatus, before: PodStatus): PodStatus {
+  const removed = (next: Removable, old: Removable | undefined) =>
+    Object.fromEntries(['reason', 'message'].filter((key) => old?.[key] && !next[key]).map((key) => [key, null]));
+  const old = before.conditions ?? [];
+  const conditions = (status.conditions ?? []).map((c) => ({
+    ...c,
+    ...removed(
+      c,
+      old.find(({ type }) => type === c.type),
+    ),
+  }));
+  const gone = old
+    .filter(({ type }) => ownConditions.includes(type) && !conditions.some((c) => c.type === type))
+    .map(({ type }) => ({ $patch: 'delete', type }));
+  return { ...status, ...removed(status, before), conditions: [...conditions, ...gone] } as unknown as PodStatus;
+}
+
+type Removable = Readonly<Record<string, any>>;
 
 /** Without undefined members; its texts stay the same in memory, which copies through JSON do not. */
 function defined(value: any): any {

@@ -51,14 +51,18 @@ export class CriClient {
     message: Message = {},
     kind: RuntimeError['kind'] = 'unavailable',
     timeoutMs = requestTimeoutMs,
+    signal?: AbortSignal,
   ): Promise<Message> {
     const { path, encode, decode } = this.#methods.get(name)!;
     const deadline = timeoutMs > 0 ? this.#clock.now() + timeoutMs : undefined;
     return new Promise((resolve, reject) => {
-      this.#client.makeUnaryRequest(path, encode, decode, message, { deadline }, (error, response) => {
+      const call = this.#client.makeUnaryRequest(path, encode, decode, message, { deadline }, (error, response) => {
+        signal?.removeEventListener('abort', cancel);
         if (error) reject(runtimeError(error, kind));
         else resolve(response!);
       });
+      const cancel = () => call.cancel();
+      signal?.addEventListener('abort', cancel, { once: true });
     });
   }
 

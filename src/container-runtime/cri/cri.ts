@@ -234,11 +234,11 @@ class Cri implements ContainerRuntime {
     throw new RuntimeError('image', `${reference} was brought into the runtime, which does not show it`);
   }
 
-  async pullImage(reference: string, auth?: RegistryAuth): Promise<string> {
+  async pullImage(reference: string, auth?: RegistryAuth, signal?: AbortSignal): Promise<string> {
     if (isHello(reference)) return (await this.imageStatus(reference))!.id;
     // An hour: what ends a pull that makes no progress is the runtime.
     const request = { image: { image: reference }, auth };
-    const { imageRef } = await this.#client.call('PullImage', request, 'image', 3_600_000).catch((error) => {
+    const { imageRef } = await this.#client.call('PullImage', request, 'image', 3_600_000, signal).catch((error) => {
       throw new RuntimeError('image', error.message, { cause: error });
     });
     return imageRef;

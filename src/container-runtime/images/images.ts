@@ -20,8 +20,9 @@ export async function pullImage(
   clock: Clock,
   reference: string,
   auth?: RegistryAuth,
+  signal?: AbortSignal,
 ): Promise<ImageRecord> {
-  return isHello(reference) ? ensureHello(store, reference) : pullFromRegistry(store, clock, reference, auth);
+  return isHello(reference) ? ensureHello(store, reference) : pullFromRegistry(store, clock, reference, auth, signal);
 }
 
 /** The images of the native runtime, for `coracle image`; may be used while nodes run. All reject with RuntimeError('image'). */

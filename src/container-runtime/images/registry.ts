@@ -32,11 +32,12 @@ export async function pullFromRegistry(
   clock: Clock,
   name: string,
   auth?: RegistryAuth,
+  signal?: AbortSignal,
 ): Promise<ImageRecord> {
   const reference = normalizeReference(name);
   const fetched = new Set<string>();
   try {
-    return await pull(store, new Registry(reference, clock, auth), reference, fetched);
+    return await pull(store, new Registry(reference, clock, auth, signal), reference, fetched);
   } catch (error) {
     await store.discard(fetched);
     const why = error instanceof Error ? error.message : String(error);
@@ -87,13 +88,16 @@ class Registry {
   readonly #auth?: RegistryAuth;
   #authorization?: string;
 
-  constructor(reference: ImageReference, clock: Clock, auth?: RegistryAuth) {
+  readonly #cancelled?: AbortSignal;
+
+  constructor(reference: ImageReference, clock: Clock, auth?: RegistryAuth, cancelled?: AbortSignal) {
     const host = reference.registry === 'docker.io' ? 'registry-1.docker.io' : reference.registry;
     const local = /^(localhost|127\.[\d.]+|\[::1\])(:\d+)?$/.test(host);
     this.#base = `${local ? 'http' : 'https'}://${host}/v2/${reference.repository}`;
     this.#reference = reference;
     this.#clock = clock;
     this.#auth = auth;
+    this.#cancelled = cancelled;
   }
 
   async manifest(tagOrDigest: string): Promise<{ digest: string; document: unknown }> {
@@ -139,15 +143,16 @@ class Registry {
   /** A GET with a token when the registry asks for one. `alive` is to be called at each sign of life. */
   async #get<Result>(url: string, read: (response: Response, alive: () => void) => Promise<Result>): Promise<Result> {
     const abort = new AbortController();
+    const signal = this.#cancelled ? AbortSignal.any([abort.signal, this.#cancelled]) : abort.signal;
     const watch = () =>
       this.#clock.after(silenceMs, () => abort.abort(new Error(`no data for ${silenceMs / 1000} s`)), {
         background: true,
       });
     let timer = watch();
     try {
-      let response = await this.#request(url, abort.signal);
-      if (response.status === 401 && (await this.#authenticate(response, abort.signal)))
-        response = await this.#request(url, abort.signal);
+      let response = await this.#request(url, signal);
+      if (response.status === 401 && (await this.#authenticate(response, signal)))
+        response = await this.#request(url, signal);
       if (!response.ok) throw await this.#refusal(url, response);
       return await read(response, () => {
         timer.cancel();

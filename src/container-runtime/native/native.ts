@@ -230,8 +230,8 @@ class Native implements ContainerRuntime {
     return findImage(this.#images, reference);
   }
 
-  async pullImage(reference: string, auth?: RegistryAuth): Promise<string> {
-    return (await pullImage(this.#images, this.#options.clock, reference, auth)).id;
+  async pullImage(reference: string, auth?: RegistryAuth, signal?: AbortSignal): Promise<string> {
+    return (await pullImage(this.#images, this.#options.clock, reference, auth, signal)).id;
   }
 
   removeImage(id: string): Promise<void> {

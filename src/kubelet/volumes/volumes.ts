@@ -6,6 +6,7 @@ import type { Pod, Volume } from '../../api/api.ts';
 import { emptyDir, hostPath } from './directories.ts';
 import { isMountPoint, mountMemory, mountsBelow, unmountBelow } from './mounts.ts';
 import { configMap, downwardAPI, projected, secret } from './sources.ts';
+import { subPathDirectory } from './sub-paths.ts';
 import { type MountedVolume, type VolumeContext, VolumeError, type VolumePlugin } from './volume.ts';
 
 export type { MountedVolume } from './volume.ts';
@@ -55,18 +56,28 @@ function pluginFor(volume: Volume): VolumePlugin {
   );
 }
 
-/** Takes down what a pod's volumes mounted and removes the pod's directories. Works when half is gone. */
-export async function tearDownVolumes(directories: PodDirectories): Promise<void> {
-  await unmountBelow(directories.disk);
+/** Takes down a pod's volumes with all that is in them; what else there is of the pod stays. Works when half is gone. */
+export async function releaseVolumes(directories: PodDirectories): Promise<void> {
+  const { disk, memory } = directories;
+  await unmountBelow(disk);
   // Removing a directory where something is mounted yet would remove what lies on the other side.
-  const [left] = await mountsBelow(directories.disk);
-  if (left) throw new Error(`cannot remove the directory of a pod: ${left} is still mounted`);
+  const [left] = await mountsBelow(disk);
+  if (left) throw new Error(`cannot remove the volumes of a pod: ${left} is still mounted`);
   for (const plugin of plugins) {
     if (!plugin.tearDown) continue;
     const parent = path.dirname(directoryOf(directories, plugin, 'x'));
     for (const name of await readdir(parent).catch(() => [])) await plugin.tearDown(path.join(parent, name));
   }
-  for (const directory of [directories.disk, directories.memory]) await rm(directory, { recursive: true, force: true });
+  for (const directory of ['volumes', 'plugins']
+    .map((name) => path.join(disk, name))
+    .concat(subPathDirectory(disk), memory))
+    await rm(directory, { recursive: true, force: true });
+}
+
+/** Takes down a pod's volumes and removes the pod's directories. */
+export async function tearDownVolumes(directories: PodDirectories): Promise<void> {
+  await releaseVolumes(directories);
+  await rm(directories.disk, { recursive: true, force: true });
 }
 
 const memoryRoot = (rootDirectory: string) => path.join(rootDirectory, 'memory');

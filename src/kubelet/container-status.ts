@@ -1,0 +1,159 @@
+// From what the runtime has of one container to its entry in pod.status. Pure.
+// https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/#container-states
+
+import {
+  type ContainerStatus as ApiContainerStatus,
+  type Container,
+  type ContainerState,
+  formatTime,
+  type Pod,
+} from '../api/api.ts';
+import type { ContainerStatus } from '../container-runtime/container-runtime.ts';
+import { isSidecar, newest, type RuntimePod } from './pod-actions.ts';
+import type { StatusInputs } from './pod-status.ts';
+import { restarts } from './restart-policy.ts';
+
+export function containerStatus(
+  pod: Pod,
+  container: Container,
+  isInit: boolean,
+  runtime: RuntimePod,
+  inputs: StatusInputs,
+): ApiContainerStatus {
+  // One whose start is under way (its postStart hook runs) is not there yet.
+  const all = runtime.containers.filter(
+    (c) => c.name === container.name && !(c.state === 'running' && inputs.starting?.has(container.name)),
+  );
+  const current = newest(all, container.name);
+  const before = newest(
+    all.filter((c) => c !== current),
+    container.name,
+  );
+  const reported = reportedStatus(pod, container.name);
+  const waiting = inputs.waiting.get(container.name);
+  const base = {
+    name: container.name,
+    image: imageName(container, current?.image),
+    imageID: current?.imageRef ?? '',
+  };
+  if (!current && reported && inputs.restartsAll && !reported.state?.waiting) return restartedWithAll(reported);
+  if (!current && reported?.state?.terminated && isInit) return reported; // collected since, but it did run
+  if (!current) {
+    const reason = waiting ?? {
+      reason: (pod.spec.initContainers?.length ?? 0) > 0 && !isInit ? 'PodInitializing' : 'ContainerCreating',
+    };
+    return {
+      ...base,
+      state: { waiting: reason },
+      lastState: reported?.lastState ?? {},
+      ready: false,
+      restartCount: reported?.restartCount ?? 0,
+      started: false,
+      ...mountsOf(container),
+    };
+  }
+  const running = current.state === 'running';
+  // Between two runs a container waits, and how it ended is in lastState.
+  const restartsSoon =
+    current.state === 'exited' && waiting !== undefined && mayRestart(pod, container, isInit, current.exitCode);
+  const state: ContainerState = restartsSoon ? { waiting } : stateOf(current, inputs, waiting);
+  const last = restartsSoon ? current : before;
+  const ready =
+    isInit && !isSidecar(container)
+      ? current.state === 'exited' && current.exitCode === 0
+      : running && inputs.isReady(current.id);
+  return {
+    ...base,
+    state,
+    lastState: last ? terminated(last, inputs) : (reported?.lastState ?? {}),
+    ready,
+    restartCount: Math.max(current.attempt, reported?.restartCount ?? 0),
+    containerID: `${inputs.runtimeName}://${current.id}`,
+    started: isInit && !isSidecar(container) ? false : running && inputs.isStarted(current.id),
+    ...allocatedOf(container, running ? inputs.actualResources?.get(container.name) : undefined),
+    ...mountsOf(container),
+  };
+}
+
+/** Reason of a container that was removed so that all start again. */
+export const restartingAll = 'RestartingAllContainers';
+const withAllMessage = 'The container is removed because RestartAllContainers in place';
+
+/** Removed because another container's end restarts all. */
+function restartedWithAll({ containerID: _id, ...reported }: ApiContainerStatus): ApiContainerStatus {
+  const ended = { reason: restartingAll, message: withAllMessage, exitCode: 137 };
+  return {
+    ...reported,
+    state: { waiting: { reason: restartingAll, message: withAllMessage } },
+    lastState: { terminated: ended as ContainerState['terminated'] },
+    ready: false,
+    started: false,
+    restartCount: reported.restartCount + 1,
+  };
+}
+
+export const reportedStatus = ({ status }: Pod, name: string): ApiContainerStatus | undefined =>
+  [...(status?.containerStatuses ?? []), ...(status?.initContainerStatuses ?? [])].find((s) => s.name === name);
+
+const mayRestart = (pod: Pod, container: Container, isInit: boolean, exitCode: number) =>
+  !(isInit && !isSidecar(container) && exitCode === 0) && restarts(pod, container, exitCode);
+
+/** What runs, by name: a runtime that was asked for an image's id says that, which tells people nothing. */
+function imageName({ image = '' }: Container, running: string | undefined): string {
+  if (running && !running.startsWith('sha256:')) return running;
+  const hasTag = /[:@][^/]*$/.test(image);
+  return running && image && !hasTag ? `${image}:latest` : image;
+}
+
+/** `actual`: what the container's cgroup has while that differs from what it was promised. */
+function allocatedOf(container: Container, actual: Container['resources'] | undefined): Partial<ApiContainerStatus> {
+  const { requests } = container.resources ?? {};
+  const has = actual ?? container.resources ?? {};
+  return {
+    ...(requests && { allocatedResources: requests }),
+    resources: { ...(has.limits && { limits: has.limits }), ...(has.requests && { requests: has.requests }) },
+  };
+}
+
+function mountsOf(container: Container): Partial<ApiContainerStatus> {
+  if (!container.volumeMounts?.length) return {};
+  return {
+    volumeMounts: container.volumeMounts.map((m) => ({
+      name: m.name,
+      mountPath: m.mountPath,
+      ...(m.readOnly && { readOnly: true, recursiveReadOnly: 'Disabled' }),
+    })) as ApiContainerStatus['volumeMounts'],
+  };
+}
+
+function stateOf(
+  container: ContainerStatus,
+  inputs: StatusInputs,
+  waiting: { reason: string; message?: string } | undefined,
+): ContainerState {
+  if (container.state === 'running') return { running: { startedAt: formatTime(container.startedAt) } };
+  if (container.state === 'exited') return terminated(container, inputs);
+  return { waiting: waiting ?? { reason: 'ContainerCreating' } };
+}
+
+function terminated(container: ContainerStatus, inputs: StatusInputs): ContainerState {
+  return {
+    terminated: {
+      exitCode: container.exitCode,
+      reason: container.reason || (container.exitCode === 0 ? 'Completed' : 'Error'),
+      ...(container.message && { message: container.message }),
+      startedAt: formatTime(container.startedAt),
+      finishedAt: formatTime(container.finishedAt),
+      containerID: `${inputs.runtimeName}://${container.id}`,
+    },
+  };
+}
+
+/** One that nothing is known of when the pod has ended. */
+export const lostState: ContainerState = {
+  terminated: {
+    reason: 'ContainerStatusUnknown',
+    message: 'The container could not be located when the pod was terminated',
+    exitCode: 137,
+  } as ContainerState['terminated'],
+};
