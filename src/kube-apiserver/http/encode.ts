@@ -2,21 +2,23 @@
 
 import { stringify } from 'yaml';
 import type { ApiObject, Kind } from '../../api/api.ts';
+import { encodeObject as encodeProtobuf, protobufMediaType, protobufSchema } from '../protobuf/protobuf.ts';
 import { apiVersionOf, served, sharesBytes } from '../registry/codec.ts';
 import type { ApiRequest, ListReply, ObjectReply, RawReply } from '../request.ts';
 import { ListBody, remaining } from './list-body.ts';
 import { type Accepted, negotiate, notAcceptableAs } from './media-type.ts';
+import { ProtobufList } from './protobuf-list.ts';
 import { includeObject, partial, table } from './table.ts';
 
 export interface Encoded {
   readonly code: number;
   readonly contentType: string;
-  readonly body: Uint8Array | string | ListBody;
+  readonly body: Uint8Array | string | ListBody | ProtobufList;
 }
 
-/** How this request's client wants its answers; throws 406. */
-export function acceptedBy(request: ApiRequest): Accepted {
-  const accepted = negotiate(request.headers.accept);
+/** How this request's client wants its answers; throws 406. `hasProtobuf`: the answer has that form. */
+export function acceptedBy(request: ApiRequest, hasProtobuf: () => boolean): Accepted {
+  const accepted = negotiate(request.headers.accept, hasProtobuf);
   const pretty = request.query.get('pretty');
   if (pretty !== null) return { ...accepted, pretty: pretty !== 'false' && pretty !== '0' };
   if (accepted.pretty || !/^(curl|Wget|Mozilla)\b/.test(request.headers['user-agent'] ?? '')) return accepted;
@@ -31,11 +33,11 @@ export function encodeObject(request: ApiRequest, reply: ObjectReply, accepted: 
   if (as && kind) {
     const shown = as.kind === 'Table' ? asTable(request, kind, [object], rowMeta(object), accepted) : undefined;
     if (!shown && as.kind !== 'PartialObjectMetadata') throw notAcceptableAs();
-    return text(code, shown ?? partial(object, `meta.k8s.io/${as.version}`), accepted);
+    return whole(code, shown ?? partial(object, `meta.k8s.io/${as.version}`), accepted);
   }
   if (item && accepted.format === 'json' && !accepted.pretty)
     return { code, contentType: 'application/json', body: item.bytes() };
-  return text(code, object, accepted);
+  return whole(code, object, accepted);
 }
 
 const rowMeta = ({ metadata }: ApiObject) => ({ resourceVersion: metadata?.resourceVersion });
@@ -60,20 +62,14 @@ export function encodeList(request: ApiRequest, reply: ListReply, accepted: Acce
     if (as.kind === 'Table') return text(code, asTable(request, kind, objects, metadata, accepted), accepted);
     if (as.kind !== 'PartialObjectMetadataList') throw notAcceptableAs();
     const apiVersion = `meta.k8s.io/${as.version}`;
-    return text(
-      code,
-      {
-        kind: 'PartialObjectMetadataList',
-        apiVersion,
-        metadata,
-        items: objects.map((object) => partial(object, apiVersion)),
-      },
-      accepted,
-    );
+    const partials = objects.map((object) => partial(object, apiVersion));
+    return whole(code, { kind: 'PartialObjectMetadataList', apiVersion, metadata, items: partials }, accepted);
   }
+  if (accepted.format === 'protobuf')
+    return { code, contentType: protobufMediaType, body: new ProtobufList(kind, items, metadata) };
   if (accepted.format === 'json' && !accepted.pretty && sharesBytes(kind))
     return { code, contentType: 'application/json', body: new ListBody(kind, items, metadata) };
-  return text(code, listObject(reply), accepted);
+  return whole(code, listObject(reply), accepted);
 }
 
 /** The list as an object, its items as the kind's clients get them. */
@@ -100,6 +96,13 @@ function withoutType(custom: Kind, object: ApiObject): object {
   if (custom.custom) return object;
   const { kind: _, apiVersion: __, ...rest } = object;
   return rest;
+}
+
+function whole(code: number, object: any, accepted: Accepted): Encoded {
+  if (accepted.format !== 'protobuf') return text(code, object, accepted);
+  const schema = protobufSchema(object);
+  if (!schema) throw notAcceptableAs(false);
+  return { code, contentType: protobufMediaType, body: encodeProtobuf(schema, object) };
 }
 
 export function text(code: number, object: any, { format, pretty }: Accepted): Encoded {

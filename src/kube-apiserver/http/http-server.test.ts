@@ -8,8 +8,9 @@ import {
   SubjectAlternativeNameExtension,
   X509CertificateGenerator,
 } from '@peculiar/x509';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import type { Listener } from '../kube-apiserver.ts';
+import { readProtobuf } from '../protobuf/protobuf.ts';
 import { configMap, pod, startTestServer, type TestServer } from '../test-server.ts';
 
 type Keys = { readonly privateKey: any; readonly publicKey: any };
@@ -73,7 +74,7 @@ interface Asked {
 }
 
 function ask({ method = 'GET', path, headers = {}, body, as = made.admin }: Asked) {
-  return new Promise<{ code: number; headers: Record<string, any>; text: string; json: () => any }>(
+  return new Promise<{ code: number; headers: Record<string, any>; bytes: Buffer; text: string; json: () => any }>(
     (resolve, reject) => {
       const request = httpsRequest(
         `${listener.url}${path}`,
@@ -82,8 +83,10 @@ function ask({ method = 'GET', path, headers = {}, body, as = made.admin }: Aske
           const chunks: Buffer[] = [];
           response.on('data', (chunk) => chunks.push(chunk));
           response.on('end', () => {
-            const text = Buffer.concat(chunks).toString();
-            resolve({ code: response.statusCode ?? 0, headers: response.headers, text, json: () => JSON.parse(text) });
+            const bytes = Buffer.concat(chunks);
+            const text = bytes.toString();
+            const { statusCode = 0, headers } = response;
+            resolve({ code: statusCode, headers, bytes, text, json: () => JSON.parse(text) });
           });
         },
       );
@@ -172,13 +175,87 @@ describe('bodies', () => {
       Accept: 'application/vnd.kubernetes.protobuf,application/json',
     };
     const answer = await ask({ method: 'POST', path: maps, headers, body });
-    expect(answer.json()).toMatchObject({ metadata: { name: 'proto' }, data: { k: 'v' } });
+    expect(answer.headers['content-type']).toBe('application/vnd.kubernetes.protobuf');
+    expect(readProtobuf(answer.bytes)).toMatchObject({
+      kind: 'ConfigMap',
+      metadata: { name: 'proto', uid: expect.any(String) },
+      data: { k: 'v' },
+    });
   });
 
   test('unknown fields are warned of', async () => {
     const body = JSON.stringify({ ...configMap('warned'), shade: 1 });
     const { headers } = await ask({ method: 'POST', path: maps, headers: json, body });
     expect(headers.warning).toBe('299 - "unknown field \\"shade\\""');
+  });
+});
+
+describe('answers in protobuf', () => {
+  const headers = { Accept: 'application/vnd.kubernetes.protobuf,application/json' };
+  const only = { Accept: 'application/vnd.kubernetes.protobuf' };
+  const asMetadata = (kind: string) => ({
+    Accept: `application/vnd.kubernetes.protobuf;as=${kind};g=meta.k8s.io;v=v1`,
+  });
+
+  test('an object and a list are those of JSON', async () => {
+    await ask({ method: 'POST', path: maps, headers: json, body: JSON.stringify(configMap('listed')) });
+    const object = await ask({ path: `${maps}/listed`, headers: only });
+    expect(readProtobuf(object.bytes)).toEqual((await ask({ path: `${maps}/listed` })).json());
+    const list = await ask({ path: maps, headers });
+    const { items, ...whole } = (await ask({ path: maps })).json();
+    expect(readProtobuf(list.bytes)).toEqual({ ...whole, items });
+  });
+
+  test('an error is a Status', async () => {
+    const { code, bytes } = await ask({ path: `${maps}/missing`, headers });
+    expect(code).toBe(404);
+    expect(readProtobuf(bytes)).toMatchObject({ kind: 'Status', reason: 'NotFound', details: { name: 'missing' } });
+  });
+
+  test('metadata alone', async () => {
+    const object = await ask({ path: `${maps}/listed`, headers: asMetadata('PartialObjectMetadata') });
+    expect(readProtobuf(object.bytes)).toMatchObject({ kind: 'PartialObjectMetadata', metadata: { name: 'listed' } });
+    const list: any = readProtobuf((await ask({ path: maps, headers: asMetadata('PartialObjectMetadataList') })).bytes);
+    expect(list.items.map(({ metadata }: any) => metadata.name)).toContain('listed');
+  });
+
+  test('a watch is frames of events', async () => {
+    const path = `${maps}?watch=true&timeoutSeconds=1&fieldSelector=metadata.name=listed`;
+    const { bytes, headers: answered } = await ask({ path, headers });
+    expect(answered['content-type']).toBe('application/vnd.kubernetes.protobuf;stream=watch');
+    const length = bytes.readUInt32BE(0);
+    const event = bytes.subarray(4, 4 + length);
+    expect(event.subarray(0, 7).toString('latin1')).toBe('\n\x05ADDED');
+    expect(readProtobuf(event.subarray(event.indexOf('k8s\0')))).toMatchObject({ metadata: { name: 'listed' } });
+  });
+
+  test('a table is refused, and JSON is taken where it is accepted too', async () => {
+    expect((await ask({ path: maps, headers: asMetadata('Table') })).code).toBe(406);
+    const Accept = `${asMetadata('Table').Accept},application/json`;
+    expect((await ask({ path: maps, headers: { Accept } })).json().kind).toBe('ConfigMapList');
+  });
+
+  test('custom resources have no such form', async () => {
+    const names = { plural: 'tabs', singular: 'tab', kind: 'Tab', listKind: 'TabList' };
+    const schema = { openAPIV3Schema: { type: 'object' } };
+    const body = JSON.stringify({
+      metadata: { name: 'tabs.example.com' },
+      spec: {
+        group: 'example.com',
+        scope: 'Cluster',
+        names,
+        versions: [{ name: 'v1', served: true, storage: true, schema }],
+      },
+    });
+    const crds = '/apis/apiextensions.k8s.io/v1/customresourcedefinitions';
+    await ask({ method: 'POST', path: crds, headers: json, body });
+    const path = '/apis/example.com/v1/tabs';
+    await vi.waitUntil(async () => (await ask({ path })).code === 200);
+    expect((await ask({ path, headers })).json().kind).toBe('TabList');
+    expect((await ask({ path, headers: only })).json()).toMatchObject({
+      code: 406,
+      message: 'only the following media types are accepted: application/json, application/yaml',
+    });
   });
 });
 

@@ -1,6 +1,7 @@
 // What a client accepts. https://kubernetes.io/docs/reference/using-api/api-concepts/#resource-representations
 
 import type { ApiError } from '../../api/api.ts';
+import { protobufMediaType } from '../protobuf/protobuf.ts';
 import { failure } from '../status.ts';
 
 /** A representation other than the object itself, as in `as=Table;v=v1;g=meta.k8s.io`. */
@@ -11,7 +12,7 @@ export interface As {
 }
 
 export interface Accepted {
-  readonly format: 'json' | 'yaml';
+  readonly format: 'json' | 'yaml' | 'protobuf';
   readonly as?: As;
   readonly pretty?: boolean;
 }
@@ -42,13 +43,15 @@ function clauses(accept: string): Clause[] {
 const formats: Readonly<Record<string, Accepted['format']>> = {
   'application/json': 'json',
   'application/yaml': 'yaml',
+  [protobufMediaType]: 'protobuf',
   '*/*': 'json',
 };
 
 /** The representation that the first clause naming one asks for, in whatever media type. */
 export function wantedAs(accept: string | undefined): As | undefined {
   for (const { type, parameters } of clauses(accept ?? ''))
-    if (parameters.as && type in formats)
+    if (formats[type] === 'protobuf') continue;
+    else if (parameters.as && type in formats)
       return { kind: parameters.as, group: parameters.g ?? '', version: parameters.v ?? '' };
     else if (type in formats) return undefined;
   return undefined;
@@ -56,34 +59,30 @@ export function wantedAs(accept: string | undefined): As | undefined {
 
 const representations = new Set(['Table', 'PartialObjectMetadata', 'PartialObjectMetadataList']);
 
-/** The first clause that can be served; throws 406 when there is none. `watch` also allows streams. */
-export function negotiate(accept: string | undefined): Accepted {
+/** The first clause that can be served; throws 406 when there is none. `hasProtobuf`: what is asked for has that form. */
+export function negotiate(accept: string | undefined, hasProtobuf: () => boolean): Accepted {
   if (!accept || accept === 'application/json' || accept === '*/*') return json;
   let known = false;
   for (const { type, parameters } of clauses(accept)) {
     const format = formats[type];
-    if (!format) {
-      known ||= type === 'application/vnd.kubernetes.protobuf';
-      continue;
-    }
+    if (!format) continue;
     known = true;
+    if (format === 'protobuf' && (parameters.as === 'Table' || !hasProtobuf())) continue;
     const pretty = parameters.pretty === '1' || parameters.pretty === 'true' ? { pretty: true } : {};
     if (!parameters.as) return { format, ...pretty };
     const as = { kind: parameters.as, group: parameters.g ?? '', version: parameters.v ?? '' };
     if (representations.has(as.kind) && as.group === 'meta.k8s.io' && (as.version === 'v1' || as.version === 'v1beta1'))
       return { format, as, ...pretty };
   }
-  throw known ? notAcceptableAs() : notAcceptable();
+  throw known ? notAcceptableAs(hasProtobuf()) : notAcceptable();
 }
 
 const json: Accepted = { format: 'json' };
 
-export const notAcceptableAs = (): ApiError =>
-  failure(
-    406,
-    'NotAcceptable',
-    'only the following media types are accepted: application/json, application/yaml, application/vnd.kubernetes.protobuf',
-  );
+export const notAcceptableAs = (hasProtobuf = true): ApiError => {
+  const types = ['application/json', 'application/yaml', ...(hasProtobuf ? [protobufMediaType] : [])];
+  return failure(406, 'NotAcceptable', `only the following media types are accepted: ${types.join(', ')}`);
+};
 
 const notAcceptable = (): ApiError =>
   failure(

@@ -2,11 +2,14 @@ import type { ServerResponse } from 'node:http';
 import type { Http2ServerResponse } from 'node:http2';
 import { promisify } from 'node:util';
 import { gzip as gzipCallback } from 'node:zlib';
-import { ApiError } from '../../api/api.ts';
+import { ApiError, type Kind } from '../../api/api.ts';
+import { protobufMediaType, protobufSchema } from '../protobuf/protobuf.ts';
+import { apiVersionOf } from '../registry/codec.ts';
 import type { ApiRequest, ObjectReply, RawReply, Reply } from '../request.ts';
 import { acceptedBy, type Encoded, encodeList, encodeObject, encodeRaw } from './encode.ts';
 import { ListBody } from './list-body.ts';
 import type { Accepted } from './media-type.ts';
+import { ProtobufList } from './protobuf-list.ts';
 import { streamWatch } from './watch-stream.ts';
 
 type Response = ServerResponse | Http2ServerResponse;
@@ -32,7 +35,7 @@ export async function respond(request: ApiRequest, response: Response, reply: Re
   if (reply.type === 'hijacked') return;
   const base = headersOf(request, reply);
   if (reply.type === 'watch') {
-    const accepted = acceptedOr(request, response, base);
+    const accepted = acceptedOr(request, response, base, () => hasProtobuf(typeOf(reply.kind)));
     if (!accepted) return;
     writeHead(response, reply.code, { ...base, 'Content-Type': streamType(accepted) });
     flush(response);
@@ -43,14 +46,23 @@ export async function respond(request: ApiRequest, response: Response, reply: Re
   await send(request, response, encoded, base);
 }
 
-const streamType = ({ as }: Accepted): string =>
-  as ? `application/json;as=${as.kind};g=${as.group};v=${as.version}` : 'application/json';
+function streamType({ as, format }: Accepted): string {
+  if (format === 'protobuf') return `${protobufMediaType};stream=watch`;
+  return as ? `application/json;as=${as.kind};g=${as.group};v=${as.version}` : 'application/json';
+}
+
+const hasProtobuf = (type: { readonly kind?: string; readonly apiVersion?: string }): boolean =>
+  protobufSchema(type) !== undefined;
+
+const typeOf = (kind: Kind) => ({ kind: kind.kind, apiVersion: apiVersionOf(kind) });
 
 /** What cannot be encoded as asked becomes a Status, in plain JSON. */
 function encode(request: ApiRequest, reply: Exclude<Reply, { type: 'hijacked' | 'watch' | 'raw' }>): Encoded {
   try {
     const accepted =
-      reply.code >= 400 && reply.type === 'object' && !reply.kind ? acceptedOfError(request) : acceptedBy(request);
+      reply.code >= 400 && reply.type === 'object' && !reply.kind
+        ? acceptedOfError(request)
+        : acceptedBy(request, () => hasProtobuf(reply.type === 'list' ? typeOf(reply.kind) : reply.object));
     return reply.type === 'list' ? encodeList(request, reply, accepted) : encodeObject(request, reply, accepted);
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;
@@ -60,7 +72,7 @@ function encode(request: ApiRequest, reply: Exclude<Reply, { type: 'hijacked' | 
 
 function acceptedOfError(request: ApiRequest): Accepted {
   try {
-    const { as: _, ...accepted } = acceptedBy(request);
+    const { as: _, ...accepted } = acceptedBy(request, () => true);
     return accepted;
   } catch {
     return plainJson;
@@ -73,9 +85,10 @@ function acceptedOr(
   request: ApiRequest,
   response: Response,
   base: Record<string, string | string[]>,
+  hasForm: () => boolean,
 ): Accepted | undefined {
   try {
-    return acceptedBy(request);
+    return acceptedBy(request, hasForm);
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;
     void send(request, response, encodeObject(request, statusReply(error), plainJson), base);
@@ -115,6 +128,10 @@ async function send(
   ) {
     writeHead(response, code, { ...base, 'Content-Type': contentType, 'Content-Length': body.length });
     return sendPieces(response, body);
+  }
+  if (body instanceof ProtobufList) {
+    const pieces = await body.encode();
+    return send(request, response, { code, contentType, body: Buffer.concat(pieces) }, base);
   }
   let bytes: Uint8Array = typeof body === 'string' ? Buffer.from(body) : body instanceof ListBody ? body.whole() : body;
   const headers: Record<string, string | string[] | number> = { ...base, 'Content-Type': contentType };
@@ -160,7 +177,7 @@ async function sendRaw(
   reply: RawReply,
   base: Record<string, string | string[]>,
 ): Promise<void> {
-  const { code, contentType, body } = encodeRaw(reply, () => acceptedBy(request));
+  const { code, contentType, body } = encodeRaw(reply, () => acceptedBy(request, () => false));
   if (typeof body === 'string') return send(request, response, { code, contentType, body }, base);
   if (body instanceof Uint8Array) return send(request, response, { code, contentType, body: Buffer.from(body) }, base);
   writeHead(response, code, { ...base, ...(contentType && { 'Content-Type': contentType }) });

@@ -1,8 +1,9 @@
-// A watch over HTTP: one JSON object a line, frames shared by all who watch.
+// A watch over HTTP: one JSON object a line, or frames of protobuf, shared by all who watch.
 
 import type { ServerResponse } from 'node:http';
 import type { Http2ServerResponse } from 'node:http2';
 import type { ApiObject } from '../../api/api.ts';
+import { encodeWatchEvent, protobufSchema } from '../protobuf/protobuf.ts';
 import { served, sharesBytes } from '../registry/codec.ts';
 import type { WatchSink } from '../registry/watch.ts';
 import type { ApiRequest, WatchReply } from '../request.ts';
@@ -22,14 +23,22 @@ export function streamWatch(request: ApiRequest, response: Response, reply: Watc
     if (target.writableLength > mostPendingBytes) response.destroy();
     else if (!response.destroyed) target.write(bytes);
   };
-  const line = (type: string, object: object) => {
-    const text = Buffer.from(`${JSON.stringify({ type, object })}\n`);
-    write(socket ? Buffer.concat([Buffer.from(`${text.length.toString(16)}\r\n`), text, Buffer.from('\r\n')]) : text);
-  };
+  const chunked = socket !== null;
+  const send = (bytes: Buffer) => write(chunked ? chunk(bytes) : bytes);
+  const line = (type: string, object: object) => send(frameOf(accepted, type, object));
   const shape = shaper(request, reply, accepted);
   const sink: WatchSink = {
-    send: (type, item) =>
-      shape ? line(type, shape(served(reply.kind, item))) : write(item.frame(type, socket !== null)),
+    send(type, item) {
+      if (shape) line(type, shape(served(reply.kind, item)));
+      else if (accepted.format === 'protobuf')
+        write(
+          item.sharedFrame(`${type} protobuf ${chunked}`, () => {
+            const frame = frameOf(accepted, type, item.peek());
+            return chunked ? chunk(frame) : frame;
+          }),
+        );
+      else write(item.frame(type, chunked));
+    },
     bookmark: (object) => line('BOOKMARK', shape && accepted.as ? shape(object) : object),
     error: (status) => line('ERROR', status),
     end: () => response.end(),
@@ -41,6 +50,16 @@ export function streamWatch(request: ApiRequest, response: Response, reply: Watc
     response.destroy();
   });
 }
+
+function frameOf({ format }: Accepted, type: string, object: object): Buffer {
+  const schema = format === 'protobuf' ? protobufSchema(object) : undefined;
+  if (schema) return encodeWatchEvent(type, schema, object);
+  return Buffer.from(`${JSON.stringify({ type, object })}\n`);
+}
+
+/** RFC 9112, section 7.1. */
+const chunk = (bytes: Buffer): Buffer =>
+  Buffer.concat([Buffer.from(`${bytes.length.toString(16)}\r\n`), bytes, Buffer.from('\r\n')]);
 
 /** How an object is shown; undefined when the shared frames are right as they are. */
 function shaper(

@@ -14,13 +14,12 @@ import {
   unsupportedMediaType,
 } from '../../api/api.ts';
 import { textOf, type Value } from '../../store/store.ts';
-import { readProtobuf } from '../http/protobuf.ts';
+import { ProtobufError, protobufMediaType, readProtobuf } from '../protobuf/protobuf.ts';
 import type { ApiRequest, Body } from '../request.ts';
 import type { Server } from '../server.ts';
 import type { Item } from '../watch-cache/item.ts';
 import type { WriteOptions } from './target.ts';
 
-const protobuf = 'application/vnd.kubernetes.protobuf';
 const text = new TextDecoder();
 
 /** No request is larger, so no object that was written as it came. */
@@ -91,9 +90,17 @@ export async function looseBody(request: ApiRequest): Promise<any> {
   const body = await request.body();
   if (!body) return undefined;
   if ('object' in body) return body.object;
-  if (body.mediaType === protobuf) return readProtobuf(body.bytes);
+  if (body.mediaType === protobufMediaType) return objectOfProtobuf(body.bytes);
   const source = text.decode(body.bytes);
   return source.trim() ? parseLoosely(source, encodingOf(body)).value : undefined;
+}
+
+function objectOfProtobuf(bytes: Buffer): any {
+  try {
+    return readProtobuf(bytes);
+  } catch (error) {
+    throw error instanceof ProtobufError ? badRequest(error.message) : error;
+  }
 }
 
 export interface Loose {
@@ -150,8 +157,8 @@ export async function decodeShape(request: ApiRequest, kind: Wanted, options: Wr
     ? decodeText('', 'json', kind)
     : 'object' in body
       ? decodeParsed(body.object, kind)
-      : body.mediaType === protobuf
-        ? decodeParsed(readProtobuf(body.bytes), kind)
+      : body.mediaType === protobufMediaType
+        ? decodeParsed(objectOfProtobuf(body.bytes), kind)
         : decodeText(text.decode(body.bytes), encodingOf(body), kind);
   return accept(request, decoded, options) as ApiObject;
 }

@@ -53,6 +53,11 @@ export class Item {
     return (this.#object ??= JSON.parse(textOf(this.bytes())));
   }
 
+  /** The same for one look: an object that is not kept is not kept by this either. */
+  peek(): ApiObject {
+    return this.#object ?? JSON.parse(textOf(this.bytes()));
+  }
+
   /** Bytes of JSON that are kept. */
   get keptBytes(): number {
     return this.#value?.length ?? 0;
@@ -112,6 +117,14 @@ export class Item {
     const bytes = Buffer.allocUnsafe(this.byteLength(true));
     this.write(bytes, 0, true);
     return bytes;
+  }
+
+  /** A frame of a watch stream in another form, made once and shared by all watchers until `forgetFrames`. */
+  sharedFrame(form: string, make: () => Buffer): Buffer {
+    const frames = (this.#frames ??= new Map());
+    let frame = frames.get(form);
+    if (!frame) frames.set(form, (frame = make()));
+    return frame;
   }
 
   /** The line of a watch stream, shared by all watchers; `chunked` as HTTP/1.1 frames it (RFC 9112, section 7.1). */
