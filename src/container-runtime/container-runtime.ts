@@ -155,6 +155,8 @@ export interface ContainerStats {
   readonly cpuNanoseconds: number;
   readonly memoryWorkingSetBytes: number;
   readonly memoryRssBytes: number;
+  /** What the container wrote beside its volumes: how much that is, or the directory where it lies. */
+  readonly writableLayer?: { readonly usedBytes: number } | { readonly directory: string };
 }
 
 /** An interactive process in a container, or its main process (attach). */

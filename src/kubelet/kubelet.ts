@@ -6,6 +6,7 @@ import type { ContainerRuntime } from '../container-runtime/container-runtime.ts
 import { refuse } from './admission.ts';
 import { type KubeletConfig, relistPeriodMs, relistPeriodWithEventsMs } from './config.ts';
 import { ImageManager } from './images.ts';
+import { watchLocalStorage } from './local-storage.ts';
 import { rotateLogs } from './log-rotation.ts';
 import { measured } from './measured-runtime.ts';
 import { NodeKeeper } from './node.ts';
@@ -117,7 +118,9 @@ export async function startKubelet(
     relist(tools, stopped.signal, orphans),
     followRuntime(tools, stopped.signal),
     watchOwnNode(context, config, keeper, stopped.signal),
-    ...(config.usesFilesystem ? [rotateLogs(tools, stopped.signal)] : []),
+    ...(config.usesFilesystem
+      ? [rotateLogs(tools, stopped.signal), watchLocalStorage(tools, () => [...workers.values()], stopped.signal)]
+      : []),
   ];
   keeper.start();
   logger.info('kubelet started', { node: config.nodeName, pods: workers.size });

@@ -122,15 +122,6 @@ describe('phase', () => {
     expect(statusOf({}, [], {}, status)).toMatchObject({ phase: 'Failed', reason: 'DeadlineExceeded' });
   });
 
-  test('an evicted pod says why it was disrupted, once', () => {
-    const failure = { reason: 'Evicted', message: 'full', isEviction: true };
-    const status = statusOf({}, [], { failure });
-    const again = statusOf({}, [], { failure }, status);
-    expect(again.conditions?.filter((c) => c.type === 'DisruptionTarget')).toMatchObject([
-      { status: 'True', reason: 'TerminationByKubelet', message: 'full' },
-    ]);
-  });
-
   test('a container that nobody finds when the pod has ended', () => {
     const status = statusOf({ containers: two }, [made('a', 'exited')], { hasEnded: true });
     expect(status.phase).toBe('Failed');

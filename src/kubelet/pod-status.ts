@@ -23,8 +23,6 @@ export interface PodFailure {
   readonly message: string;
   /** The pod was never admitted: nothing of it is here. */
   readonly isRefused?: boolean;
-  /** The node needs what the pod uses: its condition DisruptionTarget says so. */
-  readonly isEviction?: boolean;
   /** Instead of the pod's own grace. */
   readonly graceSeconds?: number;
 }
@@ -86,7 +84,7 @@ export function podStatus(pod: Pod, runtime: RuntimePod, inputs: StatusInputs): 
       initStatuses,
       statuses,
       hasSandbox: current !== undefined,
-      more: [...disruption(failure), ...(inputs.conditions ?? []), ...restartAllCondition(pod, inputs)],
+      more: [...(inputs.conditions ?? []), ...restartAllCondition(pod, inputs)],
       now: inputs.now,
     }),
     hostIP: inputs.hostIPs[0],
@@ -99,12 +97,6 @@ export function podStatus(pod: Pod, runtime: RuntimePod, inputs: StatusInputs): 
     qosClass: qosOf(pod),
   };
 }
-
-/** https://kubernetes.io/docs/concepts/workloads/pods/disruptions/#pod-disruption-conditions */
-const disruption = (failure: PodFailure | undefined) =>
-  failure?.isEviction
-    ? [{ type: 'DisruptionTarget', status: 'True', reason: 'TerminationByKubelet', message: failure.message }]
-    : [];
 
 /** Only pods that could restart so have it. */
 function restartAllCondition({ spec }: Pod, { restartsAll }: StatusInputs) {

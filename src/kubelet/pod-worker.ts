@@ -81,6 +81,11 @@ export class PodWorker {
     return this.#pod;
   }
 
+  /** It is to run, and nothing has ended it. */
+  get isActive(): boolean {
+    return this.#state === 'syncing' && !this.#failure && !this.#isTerminal;
+  }
+
   get isFinished(): boolean {
     return this.#state === 'finished';
   }
@@ -172,8 +177,8 @@ export class PodWorker {
 
   /** Ends the pod because the node cannot bear it any more. */
   evict(message: string): void {
-    if (this.#failure || this.#state !== 'syncing') return;
-    this.#failure = { reason: 'Evicted', message, isEviction: true, graceSeconds: evictionGraceSeconds };
+    if (!this.isActive) return;
+    this.#failure = { reason: 'Evicted', message, graceSeconds: evictionGraceSeconds };
     this.#tools.events.event(this.#pod, 'Warning', 'Evicted', message);
     this.#starts.abort();
     this.wake();

@@ -181,7 +181,10 @@ message UrlResponse { string url = 1; }
 message ContainerAttributes { string id = 1; ContainerMetadata metadata = 2; map<string, string> labels = 3; }
 message CpuUsage { int64 timestamp = 1; UInt64Value usage_core_nano_seconds = 2; }
 message MemoryUsage { int64 timestamp = 1; UInt64Value working_set_bytes = 2; UInt64Value usage_bytes = 4; UInt64Value rss_bytes = 5; }
-message ContainerStats { ContainerAttributes attributes = 1; CpuUsage cpu = 2; MemoryUsage memory = 3; }
+message FilesystemUsage { UInt64Value used_bytes = 3; }
+message ContainerStats {
+  ContainerAttributes attributes = 1; CpuUsage cpu = 2; MemoryUsage memory = 3; FilesystemUsage writable_layer = 4;
+}
 message ListContainerStatsResponse { repeated ContainerStats stats = 1; }
 enum ContainerEventType { CONTAINER_CREATED_EVENT = 0; CONTAINER_STARTED_EVENT = 1; CONTAINER_STOPPED_EVENT = 2; CONTAINER_DELETED_EVENT = 3; }
 message ContainerEventResponse { string container_id = 1; ContainerEventType container_event_type = 2; PodSandboxStatus pod_sandbox_status = 4; }

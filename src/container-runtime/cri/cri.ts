@@ -181,13 +181,14 @@ class Cri implements ContainerRuntime {
   async containerStats(): Promise<readonly ContainerStats[]> {
     const { stats } = await this.#client.call('ListContainerStats');
     const own = stats.filter((entry: Message) => isOwn(entry['attributes'], this.#options.owner));
-    return own.map(({ attributes, cpu, memory }: Message) => ({
+    return own.map(({ attributes, cpu, memory, writableLayer }: Message) => ({
       id: attributes.id,
       name: attributes.metadata.name,
       sandboxId: this.#statuses.get(attributes.id)?.sandboxId ?? '',
       cpuNanoseconds: cpu?.usageCoreNanoSeconds?.value ?? 0,
       memoryWorkingSetBytes: memory?.workingSetBytes?.value ?? 0,
       memoryRssBytes: memory?.rssBytes?.value ?? 0,
+      writableLayer: { usedBytes: writableLayer?.usedBytes?.value ?? 0 },
     }));
   }
 

@@ -194,7 +194,8 @@ class Native implements ContainerRuntime {
     const stats: ContainerStats[] = [];
     for (const { id, sandboxId, config, state, cgroup } of this.#containers.records.values()) {
       const usage = state === 'running' ? this.#cgroups.usage(cgroup) : undefined;
-      if (usage) stats.push({ id, name: config.name, sandboxId, ...usage });
+      const writableLayer = { directory: join(this.#state.container(id), 'upper') };
+      if (usage) stats.push({ id, name: config.name, sandboxId, writableLayer, ...usage });
     }
     return stats;
   }

@@ -23,6 +23,9 @@ export interface PodDirectories {
 const directoryOf = ({ disk, memory }: PodDirectories, plugin: VolumePlugin, name: string) =>
   path.join(plugin.inMemory ? memory : disk, 'volumes', `kubernetes.io~${kebab(plugin.source as string)}`, name);
 
+export const emptyDirDirectory = (directories: PodDirectories, name: string): string =>
+  directoryOf(directories, emptyDir, name);
+
 const kebab = (name: string) => name.replace('API', 'Api').replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 
 /** Makes all of a pod's volumes, or brings them up to date. Resolves with them by name. Throws VolumeError. */

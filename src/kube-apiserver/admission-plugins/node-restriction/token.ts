@@ -6,7 +6,8 @@ import type { NodeRequest } from './node-restriction.ts';
 export async function admitToken(request: NodeRequest): Promise<void> {
   const { operation, subresource, object, client, namespace, node, refuse } = request;
   if (operation !== 'CREATE' || subresource !== 'token') return;
-  const { boundObjectRef: bound, audiences = [] } = object?.spec ?? {};
+  const { boundObjectRef: bound } = object?.spec ?? {};
+  const audiences: readonly string[] = object?.spec?.audiences ?? []; // null where the list is empty
   if (bound?.apiVersion !== 'v1' || bound.kind !== 'Pod' || !bound.name)
     throw refuse('node requested token not bound to a pod');
   if (!bound.uid) throw refuse('node requested token with a pod binding without a uid');
