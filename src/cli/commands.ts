@@ -61,6 +61,12 @@ function addUp(program: Command): void {
         defaultCriEndpoint,
       ),
     )
+    .addOption(
+      new Option(
+        '--oci-runtime <path>',
+        'crun or runc for --runtime native; by default the one on PATH that works here',
+      ),
+    )
     .addOption(new Option('--nodes <n>', 'number of nodes').default(1).argParser(wholeNumber(1, 5000)))
     .addOption(new Option('--components <list>', `run only these, separated by commas: ${componentNames.join(', ')}`))
     .addOption(

@@ -26,6 +26,7 @@ export interface UpOptions extends ClusterOptions {
   readonly port: number;
   readonly runtime: RuntimeKind;
   readonly criEndpoint: string;
+  readonly ociRuntime?: string;
   readonly nodes: number;
   readonly components?: string;
   readonly store: StoreKind;
@@ -42,9 +43,13 @@ export async function up(options: UpOptions): Promise<void> {
   const directory = directoryOf(options);
   const config = configOf(options, directory);
   checkMachine(config);
+  const running = await runningProcess(directory);
+  const needsRuntime = config.runtime === 'native' && config.components.includes('kubelet');
+  // The process in the background was started by one that has seen to it.
+  if (needsRuntime && !options.reportToParent && !running?.address)
+    await (await import('./oci-runtime.ts')).ensureOciRuntime(options.ociRuntime, options.output === 'json');
   if (options.foreground)
     return (await import('./run-in-process.ts')).runInProcess(config, options.reportToParent ?? false);
-  const running = await runningProcess(directory);
   const beginMs = performance.now();
   const info = running?.address ? running : await startInBackground(directory, options);
   if (options.mergeKubeconfig) await mergeInto(directory);
@@ -58,6 +63,7 @@ function configOf(options: UpOptions, directory: DataDirectory): ClusterConfig {
     port: options.port,
     runtime: options.runtime,
     criEndpoint: options.criEndpoint,
+    ...(options.ociRuntime && { ociRuntime: path.resolve(options.ociRuntime) }),
     nodes: options.nodes,
     store: options.store,
     proxyMode: options.proxyMode,
@@ -155,6 +161,7 @@ function argumentsOf(options: UpOptions, directory: DataDirectory): string[] {
     '--proxy-mode',
     options.proxyMode,
   );
+  if (options.ociRuntime) list.push('--oci-runtime', path.resolve(options.ociRuntime));
   if (options.components) list.push('--components', options.components);
   if (options.etcdEndpoints) list.push('--etcd-endpoints', options.etcdEndpoints);
   if (options.nodeIp) list.push('--node-ip', options.nodeIp);

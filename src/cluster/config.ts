@@ -26,6 +26,8 @@ export interface ClusterConfig {
   readonly runtime: RuntimeKind;
   /** Socket of the container runtime, for `cri`. */
   readonly criEndpoint: string;
+  /** Path of crun or runc, for `native`; by default the one on PATH that this machine can use. */
+  readonly ociRuntime?: string;
   readonly nodeNames: readonly string[];
   readonly components: readonly ComponentName[];
   readonly store: StoreKind;

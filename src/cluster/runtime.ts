@@ -58,6 +58,7 @@ export async function openRuntime(
     root: runtimeRoot(nodeDirectory),
     imageDirectory: imageDirectory(config),
     clusterCidrs: [config.clusterCidr],
+    ...(config.ociRuntime && { ociRuntime: config.ociRuntime }),
     clock,
     random,
     logger,

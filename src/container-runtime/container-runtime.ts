@@ -11,6 +11,7 @@ export { type Images, openImages } from './images/images.ts';
 export { normalizeReference } from './images/reference.ts';
 export { podUidLabel } from './labels.ts';
 export { createNativeRuntime, destroyNativeRuntime, type NativeOptions } from './native/native.ts';
+export { findOciRuntime } from './native/oci/oci-runtime.ts';
 export { RuntimeError } from './runtime-error.ts';
 export {
   createSimulatedRuntime,
@@ -51,6 +52,10 @@ export interface SandboxConfig {
   readonly sharePid?: boolean;
   readonly hostIpc: boolean;
   readonly sysctls?: Readonly<Record<string, string>>;
+  /** One of its containers is privileged. */
+  readonly privileged?: boolean;
+  /** A user namespace of the pod's own (spec.hostUsers: false): its ids 0..length-1 are the machine's from hostId on. */
+  readonly userNamespace?: { readonly hostId: number; readonly length: number };
 }
 
 export interface Sandbox {
@@ -67,6 +72,8 @@ export interface Mount {
   readonly hostPath: string;
   readonly containerPath: string;
   readonly readOnly: boolean;
+  /** Mounts below it are read-only as well. */
+  readonly recursiveReadOnly?: boolean;
   readonly propagation?: 'private' | 'hostToContainer' | 'bidirectional';
 }
 
@@ -78,18 +85,34 @@ export interface ContainerResources {
   readonly cpuPeriod?: number;
   readonly memoryLimitBytes?: number;
   readonly oomScoreAdj?: number;
+  /** Processes and threads; undefined: no limit. */
+  readonly pidsLimit?: number;
+}
+
+export interface SecurityProfile {
+  readonly type: 'RuntimeDefault' | 'Unconfined' | 'Localhost';
+  /** With Localhost: a file's absolute path for seccomp, a loaded profile's name for AppArmor. */
+  readonly localhostRef?: string;
 }
 
 export interface ContainerSecurity {
   readonly runAsUser?: number;
   readonly runAsGroup?: number;
   readonly supplementalGroups?: readonly number[];
+  /** Strict: no groups but these, whatever the image's /etc/group says; Merge by default. */
+  readonly supplementalGroupsPolicy?: 'Merge' | 'Strict';
   readonly privileged: boolean;
   readonly readOnlyRootFilesystem: boolean;
   readonly noNewPrivileges: boolean;
   /** Names without CAP_; 'ALL' is allowed. */
   readonly addCapabilities: readonly string[];
   readonly dropCapabilities: readonly string[];
+  /** Unconfined by default. */
+  readonly seccomp?: SecurityProfile;
+  /** The runtime's own default where the machine has AppArmor. */
+  readonly appArmor?: SecurityProfile;
+  /** Unmasked: nothing of /proc is hidden. */
+  readonly procMount?: 'Default' | 'Unmasked';
 }
 
 export interface ContainerConfig {
@@ -188,10 +211,19 @@ export interface NetworkProbe {
   readonly path?: string;
 }
 
+/** What not every runtime can do; a pod that asks for what is missing is refused with a reason. */
+export interface RuntimeFeatures {
+  readonly userNamespaces: boolean;
+  readonly recursiveReadOnlyMounts: boolean;
+  /** supplementalGroupsPolicy: Strict. */
+  readonly supplementalGroupsPolicy: boolean;
+}
+
 /** Calls are idempotent where CRI's are: stopping what has stopped and removing what is gone succeed. */
 export interface ContainerRuntime {
   /** Name and version as in node.status.nodeInfo.containerRuntimeVersion: `containerd://1.6.20`, `native://1.0`. */
   readonly version: string;
+  readonly features: RuntimeFeatures;
   /** Undefined when ready; otherwise what is wrong, per condition. */
   status(): Promise<{ runtime?: string; network?: string }>;
   /** Tells the node's pod ranges once they are known (node.spec.podCIDRs). */

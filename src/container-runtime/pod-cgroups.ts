@@ -21,13 +21,24 @@ export function removeEmptyParents(): void {
       } catch {} // not there in this hierarchy, or pods are in it
 }
 
+/** Whether every controller is in one hierarchy. */
+export const isCgroup2 = (): boolean => cgroupTypes().every((type) => type === 'cgroup2');
+
+const cgroupTypes = () =>
+  mounts()
+    .map(([, , type]) => type)
+    .filter((type) => type === 'cgroup' || type === 'cgroup2');
+
 function hierarchies(): string[] {
-  return readFileSync('/proc/self/mounts', 'utf8')
-    .split('\n')
-    .map((line) => line.split(' '))
+  return mounts()
     .filter(([, , type]) => type === 'cgroup' || type === 'cgroup2')
     .map(([, path]) => path);
 }
+
+const mounts = () =>
+  readFileSync('/proc/self/mounts', 'utf8')
+    .split('\n')
+    .map((line) => line.split(' '));
 
 function removeTree(directory: string): void {
   try {

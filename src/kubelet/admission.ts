@@ -4,6 +4,7 @@
 import type { Container, Pod } from '../api/api.ts';
 import type { KubeletConfig } from './config.ts';
 import { bytes, milli } from './resources.ts';
+import { needsAppArmor } from './security.ts';
 import { allocatableOf } from './start-container.ts';
 
 const isActive = (pod: Pod) => pod.status?.phase !== 'Succeeded' && pod.status?.phase !== 'Failed';
@@ -13,7 +14,10 @@ export function refuse(
   pod: Pod,
   others: readonly Pod[],
   config: KubeletConfig,
-): { reason: string; message: string } | undefined {
+  node: NodeAbilities,
+): Refusal | undefined {
+  const unsupported = refuseUnsupported(pod, node);
+  if (unsupported) return unsupported;
   const active = others.filter((other) => other.metadata.uid !== pod.metadata.uid && isActive(other));
   if (active.length + 1 > config.maxPods)
     return { reason: 'OutOfpods', message: insufficient('pods', 1, active.length, config.maxPods) };
@@ -29,6 +33,68 @@ export function refuse(
       return { reason: `OutOf${check.name}`, message: insufficient(check.name, wanted, used, check.capacity) };
   }
   return undefined;
+}
+
+interface Refusal {
+  readonly reason: string;
+  readonly message: string;
+}
+
+export interface NodeAbilities {
+  readonly supplementalGroupsPolicy: boolean;
+  readonly appArmor: boolean;
+}
+
+/** What no free resource would help with. */
+function refuseUnsupported(pod: Pod, node: NodeAbilities): Refusal | undefined {
+  const { os, securityContext = {} } = pod.spec;
+  const sysctl = refuseSysctl(pod);
+  if (sysctl) return sysctl;
+  const osLabel = 'kubernetes.io/os';
+  if ((pod.metadata.labels?.[osLabel] ?? 'linux') !== 'linux')
+    return {
+      reason: 'PodOSSelectorNodeLabelDoesNotMatch',
+      message: `Failed to admit pod as the \`${osLabel}\` label doesn't match node label`,
+    };
+  if (os && os.name !== 'linux')
+    return { reason: 'PodOSNotSupported', message: "Failed to admit pod as the OS field doesn't match node OS" };
+  if (securityContext.supplementalGroupsPolicy === 'Strict' && !node.supplementalGroupsPolicy)
+    return {
+      reason: 'SupplementalGroupsPolicyNotSupported',
+      message: 'SupplementalGroupsPolicy=Strict is not supported in this node',
+    };
+  if (needsAppArmor(pod) && !node.appArmor)
+    return { reason: 'AppArmor', message: 'Cannot enforce AppArmor: AppArmor is not enabled on the host' };
+  return undefined;
+}
+
+/**
+ * Those that every pod may set: they belong to its namespaces and concern no other pod.
+ * https://kubernetes.io/docs/tasks/administer-cluster/sysctl-cluster/#safe-and-unsafe-sysctls
+ */
+const safeSysctls = new Set(
+  [
+    'kernel.shm_rmid_forced',
+    ...['ip_local_port_range', 'tcp_syncookies', 'ping_group_range', 'ip_unprivileged_port_start'],
+    ...['ip_local_reserved_ports', 'tcp_keepalive_time', 'tcp_fin_timeout', 'tcp_keepalive_intvl'],
+    ...['tcp_keepalive_probes', 'tcp_rmem', 'tcp_wmem'],
+  ].map((name) => (name.includes('.') ? name : `net.ipv4.${name}`)),
+);
+
+function refuseSysctl({ spec }: Pod): Refusal | undefined {
+  for (const sysctl of spec.securityContext?.sysctls ?? []) {
+    const name = normalName(sysctl.name);
+    const host = name.startsWith('net.') ? (spec.hostNetwork ? 'net' : '') : spec.hostIPC ? 'ipc' : '';
+    const why = !safeSysctls.has(name) ? 'not allowlisted' : host && `not allowed with host ${host} enabled`;
+    if (why) return { reason: 'SysctlForbidden', message: `forbidden sysctl: ${JSON.stringify(name)} ${why}` };
+  }
+  return undefined;
+}
+
+/** With dots between its parts: where the first separator is a slash, slashes separate, and dots belong to names. */
+function normalName(name: string): string {
+  const first = /[./]/.exec(name)?.[0];
+  return first === '/' ? name.replace(/[./]/g, (character) => (character === '/' ? '.' : '/')) : name;
 }
 
 const insufficient = (resource: string, requested: number, used: number, capacity: number) =>

@@ -6,7 +6,7 @@ import path from 'node:path';
 import type { Container, Pod, VolumeMount } from '../api/api.ts';
 import type {
   ContainerConfig,
-  ContainerSecurity,
+  ContainerRuntime,
   Image,
   Mount,
   SandboxConfig,
@@ -15,7 +15,9 @@ import { ConfigError, expand, type Variable } from './environment.ts';
 import { hashLabel } from './pod-actions.ts';
 import { containerNameLabel, podNameLabel, podNamespaceLabel, podUidLabel } from './pod-cache.ts';
 import { containerResources, podCgroup } from './resources.ts';
+import { isPrivileged, securityOf } from './security.ts';
 import type { KubeletTools } from './tools.ts';
+import { userNamespaceOf } from './user-namespaces.ts';
 import { bindSubPath, createSubPath, type SubPath } from './volumes/sub-paths.ts';
 import { type MountedVolume, podDirectories } from './volumes/volumes.ts';
 
@@ -78,6 +80,8 @@ export function sandboxConfig(pod: Pod, attempt: number, tools: Pick<KubeletTool
     hostPid: pod.spec.hostPID ?? false,
     sharePid: pod.spec.shareProcessNamespace ?? false,
     hostIpc: pod.spec.hostIPC ?? false,
+    ...(isPrivileged(pod) && { privileged: true }),
+    ...userNamespaceOf(pod, config),
     sysctls: Object.fromEntries((pod.spec.securityContext?.sysctls ?? []).map((s) => [s.name, s.value])),
   };
 }
@@ -114,7 +118,7 @@ export interface ContainerInputs {
 /** Throws ConfigError. Makes the files that are mounted: /etc/hosts and the termination log. */
 export async function containerConfig(
   inputs: ContainerInputs,
-  tools: Pick<KubeletTools, 'config' | 'logger'>,
+  tools: Pick<KubeletTools, 'config' | 'logger'> & { readonly runtime: Pick<ContainerRuntime, 'features'> },
 ): Promise<ContainerConfig> {
   const { pod, container, attempt, environment } = inputs;
   const variables = new Map(environment.map(({ key, value }) => [key, value]));
@@ -137,51 +141,16 @@ export async function containerConfig(
     stdinOnce: container.stdinOnce ?? false,
     tty: container.tty ?? false,
     resources: containerResources(pod, container, tools.config.capacity.memoryBytes),
-    security: securityOf(pod, container, inputs.image),
+    security: securityOf(pod, container, inputs.image, path.join(tools.config.rootDirectory, 'seccomp')),
   };
-}
-
-/** https://kubernetes.io/docs/tasks/configure-pod-container/security-context/ */
-function securityOf(pod: Pod, container: Container, image: Image): ContainerSecurity {
-  const podLevel = pod.spec.securityContext ?? {};
-  const own = container.securityContext ?? {};
-  const runAsUser = own.runAsUser ?? podLevel.runAsUser;
-  const runAsGroup = own.runAsGroup ?? podLevel.runAsGroup;
-  if (own.runAsNonRoot ?? podLevel.runAsNonRoot) mustNotBeRoot(pod, container, runAsUser, image.user);
-  const privileged = own.privileged ?? false;
-  return {
-    ...(runAsUser !== undefined && { runAsUser }),
-    ...(runAsGroup !== undefined && { runAsGroup }),
-    supplementalGroups: [
-      ...new Set([
-        ...(podLevel.supplementalGroups ?? []),
-        ...(podLevel.fsGroup !== undefined ? [podLevel.fsGroup] : []),
-      ]),
-    ],
-    privileged,
-    readOnlyRootFilesystem: own.readOnlyRootFilesystem ?? false,
-    noNewPrivileges: own.allowPrivilegeEscalation === false,
-    addCapabilities: own.capabilities?.add ?? [],
-    dropCapabilities: own.capabilities?.drop ?? [],
-  };
-}
-
-function mustNotBeRoot(pod: Pod, container: Container, user: number | undefined, imageUser: string | undefined): void {
-  const where = `(pod: "${pod.metadata.name}_${pod.metadata.namespace}(${pod.metadata.uid})", container: ${container.name})`;
-  if (user === 0) throw new ConfigError(`container's runAsUser breaks non-root policy ${where}`);
-  if (user !== undefined) return;
-  const named = imageUser?.split(':')[0] ?? '';
-  if (named === '' || named === '0' || named === 'root')
-    throw new ConfigError(`container has runAsNonRoot and image will run as root ${where}`);
-  if (!/^\d+$/.test(named))
-    throw new ConfigError(
-      `container has runAsNonRoot and image has non-numeric user (${named}), cannot verify user is non-root ${where}`,
-    );
 }
 
 const propagation = { None: 'private', HostToContainer: 'hostToContainer', Bidirectional: 'bidirectional' } as const;
 
-async function mountsOf(inputs: ContainerInputs, tools: Pick<KubeletTools, 'config' | 'logger'>): Promise<Mount[]> {
+async function mountsOf(
+  inputs: ContainerInputs,
+  tools: Pick<KubeletTools, 'config' | 'logger'> & { readonly runtime: Pick<ContainerRuntime, 'features'> },
+): Promise<Mount[]> {
   const { pod, container, volumes } = inputs;
   const { config } = tools;
   const mounts: Mount[] = [];
@@ -193,6 +162,7 @@ async function mountsOf(inputs: ContainerInputs, tools: Pick<KubeletTools, 'conf
       hostPath: await hostPathOf(inputs, mount, index, volume.path, tools),
       containerPath: path.posix.isAbsolute(mount.mountPath) ? mount.mountPath : `/${mount.mountPath}`,
       readOnly: (mount.readOnly ?? false) || volume.readOnly,
+      ...(isRecursive(mount, tools.runtime.features.recursiveReadOnlyMounts) && { recursiveReadOnly: true }),
       propagation: propagation[(mount.mountPropagation ?? 'None') as keyof typeof propagation],
     });
   }
@@ -202,6 +172,20 @@ async function mountsOf(inputs: ContainerInputs, tools: Pick<KubeletTools, 'conf
     mounts.push(await hostsMount(inputs, directory, config.clusterDomain));
   mounts.push(await terminationLogMount(inputs, directory));
   return mounts;
+}
+
+/** https://kubernetes.io/docs/concepts/storage/volumes/#recursive-read-only-mounts */
+function isRecursive({ name, readOnly, mountPropagation, recursiveReadOnly: mode }: VolumeMount, can: boolean) {
+  if (mode === undefined || mode === 'Disabled') return false;
+  const refuse = (why: string): never => {
+    const asked = `volume "${name}" requested recursive read-only mode`;
+    throw new ConfigError(`failed to resolve recursive read-only mode: ${asked}, but it is ${why}`);
+  };
+  if (!readOnly) refuse('not read-only');
+  if (mountPropagation !== undefined && mountPropagation !== 'None')
+    refuse(`not compatible with propagation "${mountPropagation}"`);
+  if (mode === 'Enabled' && !can) refuse('not supported by the runtime');
+  return can;
 }
 
 /** The volume, or the part of it that subPath names. Errors do not tell how the host's files look. */

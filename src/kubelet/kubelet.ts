@@ -13,6 +13,7 @@ import { NodeKeeper } from './node.ts';
 import { PodCache } from './pod-cache.ts';
 import { PodWorker } from './pod-worker.ts';
 import { ProbeManager } from './probes.ts';
+import { hasAppArmor } from './security.ts';
 import { type KubeletServer, startServer } from './server.ts';
 import { StatusManager } from './status-manager.ts';
 import { TokenCache } from './tokens.ts';
@@ -59,6 +60,8 @@ export async function startKubelet(
     'Duration in seconds from kubelet seeing a pod for the first time to the pod starting to run',
     podStartBuckets,
   );
+  // Simulated nodes have all that real ones may have.
+  const appArmor = !config.usesFilesystem || hasAppArmor();
   const tools: KubeletTools = {
     config,
     client,
@@ -80,6 +83,7 @@ export async function startKubelet(
         pod,
         [...workers.values()].filter((w) => !w.isFinished).map((w) => w.pod),
         config,
+        { ...runtime.features, appArmor },
       ),
   };
 

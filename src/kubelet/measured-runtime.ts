@@ -50,7 +50,7 @@ export function measured(runtime: ContainerRuntime, metrics: Metrics, clock: Clo
     'Duration in seconds of runtime operations. Broken down by operation type.',
     buckets,
   );
-  const timed: Record<string, unknown> = { version: runtime.version };
+  const timed: Record<string, unknown> = { version: runtime.version, features: runtime.features };
   for (const method of untimed) if (runtime[method]) timed[method] = (runtime[method] as any).bind(runtime);
   for (const [method, operation_type] of Object.entries(operations)) {
     const call = (runtime as any)[method].bind(runtime);

@@ -3,30 +3,34 @@
 import type {
   ContainerConfig,
   ContainerResources,
+  ContainerSecurity,
   ContainerState,
   ContainerStatus,
   Image,
+  RuntimeFeatures,
   Sandbox,
   SandboxConfig,
+  SecurityProfile,
 } from '../container-runtime.ts';
+import { isCgroup2 } from '../pod-cgroups.ts';
+import { protectedPaths, throttlingPaths } from '../protected-paths.ts';
 import type { Message } from './cri-client.ts';
 
-/** The kubelet's defaults, which CRI leaves to its client. */
-const maskedPaths = [
-  ...['asound', 'acpi', 'kcore', 'keys', 'latency_stats', 'timer_list', 'timer_stats', 'sched_debug', 'scsi'].map(
-    (name) => `/proc/${name}`,
-  ),
-  '/sys/firmware',
-];
-const readOnlyPaths = ['bus', 'fs', 'irq', 'sys', 'sysrq-trigger'].map((name) => `/proc/${name}`);
-
 function namespaces(config: SandboxConfig): Message {
+  const { userNamespace } = config;
+  const mappings = idMappings(config);
   return {
     network: config.hostNetwork ? 'NODE' : 'POD',
     pid: config.hostPid ? 'NODE' : config.sharePid ? 'POD' : 'CONTAINER',
     ipc: config.hostIpc ? 'NODE' : 'POD',
+    ...(userNamespace && { usernsOptions: { mode: 'POD', uids: mappings, gids: mappings } }),
   };
 }
+
+const idMappings = ({ userNamespace }: SandboxConfig) =>
+  userNamespace ? [{ hostId: userNamespace.hostId, containerId: 0, length: userNamespace.length }] : [];
+
+const profileMessage = ({ type, localhostRef = '' }: SecurityProfile): Message => ({ profileType: type, localhostRef });
 
 /** Says which node a sandbox or container belongs to, for one runtime may serve several. Nobody above sees it. */
 const ownerLabel = 'coracle.local/owner';
@@ -52,19 +56,18 @@ export function sandboxMessage(config: SandboxConfig, owner: string): Message {
     linux: {
       cgroupParent: config.cgroupParent,
       sysctls: config.sysctls ?? {},
-      // Whether one of its containers will be privileged is not known yet, and the pause process does not mind.
+      // As the kubelet of Kubernetes has it: the pause process needs nothing else.
       securityContext: {
         namespaceOptions: namespaces(config),
-        privileged: true,
-        seccomp: { profileType: 'Unconfined' },
+        privileged: config.privileged ?? false,
+        seccomp: { profileType: 'RuntimeDefault' },
       },
     },
   };
 }
 
 export function containerMessage(config: ContainerConfig, sandbox: SandboxConfig, owner: string): Message {
-  const { security } = config;
-  const number = (value?: number) => (value === undefined ? undefined : { value });
+  const mappings = idMappings(sandbox);
   return {
     metadata: { name: config.name, attempt: config.attempt },
     image: { image: config.image },
@@ -72,12 +75,17 @@ export function containerMessage(config: ContainerConfig, sandbox: SandboxConfig
     args: config.args,
     workingDir: config.workingDir ?? '',
     envs: config.env,
-    mounts: config.mounts.map(({ hostPath, containerPath, readOnly, propagation = 'private' }) => ({
-      hostPath,
-      containerPath,
-      readonly: readOnly,
-      propagation: propagations[propagation],
-    })),
+    mounts: config.mounts.map(
+      ({ hostPath, containerPath, readOnly, recursiveReadOnly = false, propagation = 'private' }) => ({
+        hostPath,
+        containerPath,
+        readonly: readOnly,
+        propagation: propagations[propagation],
+        recursiveReadOnly,
+        uidMappings: mappings,
+        gidMappings: mappings,
+      }),
+    ),
     labels: withOwner(config.labels, owner),
     annotations: config.annotations,
     logPath: config.logPath,
@@ -86,20 +94,28 @@ export function containerMessage(config: ContainerConfig, sandbox: SandboxConfig
     tty: config.tty,
     linux: {
       resources: resourcesMessage(config.resources),
-      securityContext: {
-        capabilities: { addCapabilities: security.addCapabilities, dropCapabilities: security.dropCapabilities },
-        privileged: security.privileged,
-        namespaceOptions: namespaces(sandbox),
-        runAsUser: number(security.runAsUser),
-        runAsGroup: number(security.runAsGroup),
-        readonlyRootfs: security.readOnlyRootFilesystem,
-        supplementalGroups: security.supplementalGroups ?? [],
-        noNewPrivs: security.noNewPrivileges,
-        maskedPaths: security.privileged ? [] : maskedPaths,
-        readonlyPaths: security.privileged ? [] : readOnlyPaths,
-        seccomp: { profileType: 'Unconfined' },
-      },
+      securityContext: securityMessage(config.security, sandbox),
     },
+  };
+}
+
+function securityMessage(security: ContainerSecurity, sandbox: SandboxConfig): Message {
+  const number = (value?: number) => (value === undefined ? undefined : { value });
+  const paths = protectedPaths(security, throttlingPaths());
+  return {
+    capabilities: { addCapabilities: security.addCapabilities, dropCapabilities: security.dropCapabilities },
+    privileged: security.privileged,
+    namespaceOptions: namespaces(sandbox),
+    runAsUser: number(security.runAsUser),
+    runAsGroup: number(security.runAsGroup),
+    readonlyRootfs: security.readOnlyRootFilesystem,
+    supplementalGroups: security.supplementalGroups ?? [],
+    supplementalGroupsPolicy: security.supplementalGroupsPolicy ?? 'Merge',
+    noNewPrivs: security.noNewPrivileges,
+    maskedPaths: paths.masked,
+    readonlyPaths: paths.readOnly,
+    seccomp: profileMessage(security.seccomp ?? { type: 'Unconfined' }),
+    ...(security.appArmor && { apparmor: profileMessage(security.appArmor) }),
   };
 }
 
@@ -116,6 +132,8 @@ export function resourcesMessage(resources: ContainerResources): Message {
     cpuPeriod: resources.cpuPeriod ?? 0,
     memoryLimitInBytes: resources.memoryLimitBytes ?? 0,
     oomScoreAdj: resources.oomScoreAdj ?? 0,
+    // When a container is out of memory, all of its processes are killed (singleProcessOOMKill is false by default).
+    ...(isCgroup2() && { unified: { 'memory.oom.group': '1' } }),
   };
 }
 
@@ -165,6 +183,16 @@ export function sandboxOf(item: Message, ips: readonly string[]): Sandbox {
 export function imageOf(message: Message): Image {
   const { id, repoTags, repoDigests, size, uid, username } = message;
   return { id, repoTags, repoDigests, sizeBytes: size, user: uid ? String(uid.value) : username || undefined };
+}
+
+/** Of the handler that is used when none is named. An older runtime says nothing, and would ignore what it does not know. */
+export function featuresOf({ runtimeHandlers, features }: Message): RuntimeFeatures {
+  const handler = runtimeHandlers?.find((entry: Message) => entry['name'] === '')?.features;
+  return {
+    userNamespaces: handler?.userNamespaces ?? false,
+    recursiveReadOnlyMounts: handler?.recursiveReadOnlyMounts ?? false,
+    supplementalGroupsPolicy: features?.supplementalGroupsPolicy ?? false,
+  };
 }
 
 const milliseconds = (nanoseconds: number) => Math.max(0, Math.floor(nanoseconds / 1e6));

@@ -42,7 +42,10 @@ message VersionResponse { string version = 1; string runtime_name = 2; string ru
 message StatusRequest { bool verbose = 1; }
 message RuntimeCondition { string type = 1; bool status = 2; string reason = 3; string message = 4; }
 message RuntimeStatus { repeated RuntimeCondition conditions = 1; }
-message StatusResponse { RuntimeStatus status = 1; }
+message RuntimeHandlerFeatures { bool recursive_read_only_mounts = 1; bool user_namespaces = 2; }
+message RuntimeHandler { string name = 1; RuntimeHandlerFeatures features = 2; }
+message RuntimeFeatures { bool supplemental_groups_policy = 1; }
+message StatusResponse { RuntimeStatus status = 1; repeated RuntimeHandler runtime_handlers = 3; RuntimeFeatures features = 4; }
 message NetworkConfig { string pod_cidr = 1; }
 message RuntimeConfig { NetworkConfig network_config = 1; }
 message UpdateRuntimeConfigRequest { RuntimeConfig runtime_config = 1; }
@@ -54,7 +57,15 @@ message UInt64Value { uint64 value = 1; }
 message KeyValue { string key = 1; string value = 2; }
 
 enum NamespaceMode { POD = 0; CONTAINER = 1; NODE = 2; TARGET = 3; }
-message NamespaceOption { NamespaceMode network = 1; NamespaceMode pid = 2; NamespaceMode ipc = 3; }
+message IDMapping { uint32 host_id = 1; uint32 container_id = 2; uint32 length = 3; }
+message UserNamespace { NamespaceMode mode = 1; repeated IDMapping uids = 2; repeated IDMapping gids = 3; }
+message NamespaceOption {
+  NamespaceMode network = 1;
+  NamespaceMode pid = 2;
+  NamespaceMode ipc = 3;
+  UserNamespace userns_options = 5;
+}
+enum SupplementalGroupsPolicy { Merge = 0; Strict = 1; }
 message SecurityProfile {
   enum ProfileType { RuntimeDefault = 0; Unconfined = 1; Localhost = 2; }
   ProfileType profile_type = 1;
@@ -103,13 +114,22 @@ message ListPodSandboxRequest { PodSandboxFilter filter = 1; }
 message ListPodSandboxResponse { repeated PodSandbox items = 1; }
 
 enum MountPropagation { PROPAGATION_PRIVATE = 0; PROPAGATION_HOST_TO_CONTAINER = 1; PROPAGATION_BIDIRECTIONAL = 2; }
-message Mount { string container_path = 1; string host_path = 2; bool readonly = 3; MountPropagation propagation = 5; }
+message Mount {
+  string container_path = 1;
+  string host_path = 2;
+  bool readonly = 3;
+  MountPropagation propagation = 5;
+  repeated IDMapping uid_mappings = 6;
+  repeated IDMapping gid_mappings = 7;
+  bool recursive_read_only = 8;
+}
 message LinuxContainerResources {
   int64 cpu_period = 1;
   int64 cpu_quota = 2;
   int64 cpu_shares = 3;
   int64 memory_limit_in_bytes = 4;
   int64 oom_score_adj = 5;
+  map<string, string> unified = 9;
 }
 message Capability { repeated string add_capabilities = 1; repeated string drop_capabilities = 2; }
 message LinuxContainerSecurityContext {
@@ -124,6 +144,8 @@ message LinuxContainerSecurityContext {
   repeated string masked_paths = 13;
   repeated string readonly_paths = 14;
   SecurityProfile seccomp = 15;
+  SecurityProfile apparmor = 16;
+  SupplementalGroupsPolicy supplemental_groups_policy = 17;
 }
 message LinuxContainerConfig { LinuxContainerResources resources = 1; LinuxContainerSecurityContext security_context = 2; }
 message ContainerMetadata { string name = 1; uint32 attempt = 2; }

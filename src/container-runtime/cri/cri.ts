@@ -12,6 +12,7 @@ import type {
   ExecSession,
   Image,
   RuntimeEvent,
+  RuntimeFeatures,
   Sandbox,
   SandboxConfig,
 } from '../container-runtime.ts';
@@ -23,6 +24,7 @@ import { removeEmptyParents, removePodCgroups } from '../pod-cgroups.ts';
 import { RuntimeError } from '../runtime-error.ts';
 import {
   containerMessage,
+  featuresOf,
   imageOf,
   isOwn,
   resourcesMessage,
@@ -54,7 +56,8 @@ export async function createCriRuntime(options: CriOptions): Promise<ContainerRu
     client.close();
     throw new RuntimeError('unavailable', `no container runtime at ${options.endpoint}: ${error.message}`);
   });
-  return new Cri(client, options, `${version['runtimeName']}://${version['runtimeVersion']}`);
+  const features = featuresOf(await client.call('Status').catch(() => ({})));
+  return new Cri(client, options, `${version['runtimeName']}://${version['runtimeVersion']}`, features);
 }
 
 /** Above the time that the runtime itself was given: it must have the chance to answer. */
@@ -62,6 +65,7 @@ const slackMs = 10_000;
 
 class Cri implements ContainerRuntime {
   readonly version: string;
+  readonly features: RuntimeFeatures;
   readonly #client: CriClient;
   readonly #options: CriOptions;
   /** Statuses that cannot change any more before the state does. */
@@ -71,10 +75,11 @@ class Cri implements ContainerRuntime {
   readonly #uids = new Map<string, string>();
   #importing: Promise<void> | undefined;
 
-  constructor(client: CriClient, options: CriOptions, version: string) {
+  constructor(client: CriClient, options: CriOptions, version: string, features: RuntimeFeatures) {
     this.#client = client;
     this.#options = options;
     this.version = version;
+    this.features = features;
   }
 
   async status() {

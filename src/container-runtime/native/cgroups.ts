@@ -15,18 +15,15 @@ export interface Usage {
 /** One container's or pod's cgroup is a path such as /kubepods/pod1/abc, the same in every hierarchy. */
 export interface Cgroups {
   readonly version: 1 | 2;
-  create(path: string, resources: ContainerResources, privileged: boolean): void;
   update(path: string, resources: ContainerResources): void;
-  /** Files that a process writes 0 into to join. */
-  joinFiles(path: string): readonly string[];
-  /** What to show below /sys/fs/cgroup: name there, directory here. */
-  views(path: string): readonly { name: string; directory: string }[];
   exists(path: string): boolean;
   processes(path: string): readonly number[];
   usage(path: string): Usage | undefined;
   outOfMemoryKills(path: string): number;
-  /** Kills what is left in it and removes it; parents too while they are empty, with `andParents`. */
+  /** Kills what is left in it and below it, and removes it; parents too while they are empty, with `andParents`. */
   remove(path: string, andParents?: boolean): void;
+  /** Removes it where nothing is in it: neither processes nor the cgroup of a container. */
+  removeEmpty(path: string): void;
 }
 
 export function openCgroups(): Cgroups {
@@ -35,8 +32,11 @@ export function openCgroups(): Cgroups {
     .split('\n')
     .map((line) => line.split(' '));
   const controllers = new Map<string, string>();
-  for (const [, path, type, options = ''] of mounts)
-    if (type === 'cgroup') for (const name of options.split(',')) controllers.set(name, path);
+  for (const [, path, type, options = ''] of mounts) {
+    if (type === 'cgroup') for (const name of options.split(',')) if (name !== 'rw') controllers.set(name, path);
+    // Beside the others in a hybrid layout.
+    if (type === 'cgroup2') controllers.set('unified', path);
+  }
   if (controllers.has('memory') || controllers.has('cpu')) return new CgroupsV1(controllers);
   return new CgroupsV2(mounts.find(([, , type]) => type === 'cgroup2')?.[1] ?? '/sys/fs/cgroup');
 }
@@ -45,29 +45,47 @@ abstract class Hierarchies {
   abstract readonly version: 1 | 2;
   abstract directories(path: string): readonly string[];
 
-  joinFiles(path: string): readonly string[] {
-    return this.directories(path).map((directory) => join(directory, 'cgroup.procs'));
-  }
-
   exists(path: string): boolean {
     return this.directories(path).some((directory) => fs.existsSync(directory));
   }
 
   processes(path: string): readonly number[] {
-    const directory = this.directories(path)[0];
-    return (read(directory, 'cgroup.procs') ?? '').split('\n').filter(Boolean).map(Number);
+    return pidsOf(this.directories(path)[0]);
   }
 
   remove(path: string, andParents = false): void {
     for (const pid of this.processes(path)) signal(pid, 'SIGKILL');
+    // The runtime makes a cgroup in each hierarchy, whether it has limits or not, and leaves the parents behind.
     for (const root of this.directories('/')) {
       const parent = join(root, dirname(path));
+      removeBelow(join(root, path));
       for (let at = join(root, path); at.length > root.length; at = dirname(at)) {
         if (!removeCgroup(at) || (!andParents && dirname(at) === parent)) break;
       }
     }
   }
+
+  removeEmpty(path: string): void {
+    for (const directory of this.directories(path))
+      try {
+        fs.rmdirSync(directory);
+      } catch {} // not there in this hierarchy, or in use
+  }
 }
+
+/** What is below a cgroup, the innermost first. */
+function removeBelow(directory: string): void {
+  if (!fs.existsSync(directory)) return;
+  for (const entry of fs.readdirSync(directory, { withFileTypes: true })) {
+    if (!entry.isDirectory()) continue;
+    const path = join(directory, entry.name);
+    for (const pid of pidsOf(path)) signal(pid, 'SIGKILL');
+    removeBelow(path);
+    removeCgroup(path);
+  }
+}
+
+const pidsOf = (directory: string) => (read(directory, 'cgroup.procs') ?? '').split('\n').filter(Boolean).map(Number);
 
 /** A cgroup is removed by rmdir though it has files. Those killed just now may take a moment to leave it. */
 function removeCgroup(directory: string): boolean {
@@ -94,19 +112,10 @@ class CgroupsV1 extends Hierarchies implements Cgroups {
     this.#controllers = controllers;
   }
 
+  /** The memory controller's first; every other hierarchy too. */
   directories(path: string): readonly string[] {
-    const used = ['memory', 'cpu', 'cpuacct', 'pids', 'devices', 'freezer'];
-    const roots = used.map((name) => this.#controllers.get(name)).filter((root) => root !== undefined);
+    const roots = [this.#controllers.get('memory'), ...this.#controllers.values()].filter((root) => root !== undefined);
     return [...new Set(roots)].map((root) => join(root, path));
-  }
-
-  create(path: string, resources: ContainerResources, privileged: boolean): void {
-    for (const directory of this.directories(path)) fs.mkdirSync(directory, { recursive: true });
-    this.update(path, resources);
-    const devices = this.#controllers.get('devices');
-    if (privileged || !devices) return;
-    write(join(devices, path), 'devices.deny', 'a');
-    for (const rule of allowedDevices) write(join(devices, path), 'devices.allow', rule);
   }
 
   update(path: string, resources: ContainerResources): void {
@@ -120,12 +129,6 @@ class CgroupsV1 extends Hierarchies implements Cgroups {
     const memory = this.#controllers.get('memory');
     if (memory && memoryLimitBytes !== undefined)
       write(join(memory, path), 'memory.limit_in_bytes', String(memoryLimitBytes > 0 ? memoryLimitBytes : -1));
-  }
-
-  views(path: string) {
-    return ['memory', 'cpu', 'cpuacct', 'pids']
-      .filter((name) => this.#controllers.has(name))
-      .map((name) => ({ name, directory: join(this.#controllers.get(name)!, path) }));
   }
 
   usage(path: string): Usage | undefined {
@@ -160,18 +163,6 @@ class CgroupsV2 extends Hierarchies implements Cgroups {
     return [join(this.#root, path)];
   }
 
-  create(path: string, resources: ContainerResources): void {
-    const wanted = ['cpu', 'memory', 'pids'];
-    let at = this.#root;
-    for (const part of path.split('/').filter(Boolean)) {
-      // Each level hands its controllers to the next; the last one holds the processes and hands on nothing.
-      for (const name of wanted) write(at, 'cgroup.subtree_control', `+${name}`);
-      at = join(at, part);
-      fs.mkdirSync(at, { recursive: true });
-    }
-    this.update(path, resources);
-  }
-
   update(path: string, resources: ContainerResources): void {
     const { cpuShares, cpuQuota, cpuPeriod = 100_000, memoryLimitBytes } = resources;
     const directory = join(this.#root, path);
@@ -183,10 +174,6 @@ class CgroupsV2 extends Hierarchies implements Cgroups {
     if (cpuQuota !== undefined) write(directory, 'cpu.max', `${cpuQuota > 0 ? cpuQuota : 'max'} ${cpuPeriod}`);
     if (memoryLimitBytes !== undefined)
       write(directory, 'memory.max', memoryLimitBytes > 0 ? String(memoryLimitBytes) : 'max');
-  }
-
-  views() {
-    return []; // a cgroup2 mount in a cgroup namespace shows it
   }
 
   usage(path: string): Usage | undefined {
@@ -206,13 +193,6 @@ class CgroupsV2 extends Hierarchies implements Cgroups {
     return fields(read(join(this.#root, path), 'memory.events')).get('oom_kill') ?? 0;
   }
 }
-
-/** What every container may use (OCI runtime-spec, config-linux.md, default devices); making nodes is harmless alone. */
-const allowedDevices = [
-  'c *:* m',
-  'b *:* m',
-  ...['1:3', '1:5', '1:7', '1:8', '1:9', '5:0', '5:1', '5:2', '136:*'].map((number) => `c ${number} rwm`),
-];
 
 function read(directory: string, name: string): string | undefined {
   try {

@@ -1,8 +1,8 @@
 // A container's output in the CRI log format (kubernetes/design-proposals-archive, node/kubelet-cri-logging.md):
 // `2016-10-06T00:17:09.669794202Z stdout F line`; P marks a line that goes on in the next entry.
 
-import { closeSync, mkdirSync, openSync, writeSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync, writeSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 
 /** A longer line is written in parts, as containerd does. */
 const longestLine = 16 * 1024;
@@ -11,13 +11,20 @@ const newline = 0x0a;
 export class ContainerLog {
   readonly #path: string;
   readonly #now: () => string;
-  readonly #rest = { stdout: Buffer.alloc(0), stderr: Buffer.alloc(0) };
+  readonly #directory: string;
+  readonly #rest: Record<'stdout' | 'stderr', Buffer> = { stdout: Buffer.alloc(0), stderr: Buffer.alloc(0) };
   #file: number;
 
-  /** `now` gives the time in RFC 3339 with nanoseconds. */
-  constructor(path: string, now: () => string) {
+  /**
+   * `now` gives the time in RFC 3339 with nanoseconds. `directory` keeps the beginning of a line that has not ended yet,
+   * for whoever continues after this process was killed.
+   */
+  constructor(path: string, directory: string, now: () => string) {
     this.#path = path;
+    this.#directory = directory;
     this.#now = now;
+    for (const stream of ['stdout', 'stderr'] as const)
+      if (existsSync(this.#restFile(stream))) this.#rest[stream] = readFileSync(this.#restFile(stream));
     mkdirSync(dirname(path), { recursive: true });
     this.#file = openSync(path, 'a', 0o640);
   }
@@ -36,8 +43,8 @@ export class ContainerLog {
       start = end + 1;
     }
     for (; data.length - start > longestLine; start += longestLine) entry(start + longestLine, 'P');
-    this.#rest[stream] = Buffer.from(data.subarray(start));
     if (entries.length > 0) this.#append(Buffer.concat(entries));
+    this.#keepRest(stream, Buffer.from(data.subarray(start)));
   }
 
   /** Continues in a new file at the same path, for the old one was moved away. */
@@ -50,7 +57,23 @@ export class ContainerLog {
     for (const stream of ['stdout', 'stderr'] as const)
       if (this.#rest[stream].length > 0)
         this.#append(Buffer.concat([Buffer.from(`${this.#now()} ${stream} P `), this.#rest[stream], lineEnd]));
+    for (const stream of ['stdout', 'stderr'] as const) this.#keepRest(stream, Buffer.alloc(0));
     closeSync(this.#file);
+  }
+
+  #restFile(stream: 'stdout' | 'stderr'): string {
+    return join(this.#directory, `${stream}.rest`);
+  }
+
+  #keepRest(stream: 'stdout' | 'stderr', rest: Buffer): void {
+    const before = this.#rest[stream];
+    this.#rest[stream] = rest;
+    try {
+      if (rest.length > 0) writeFileSync(this.#restFile(stream), rest);
+      else if (before.length > 0) rmSync(this.#restFile(stream), { force: true });
+    } catch {
+      // On a full disk, or when the container is removed: the beginning of a line is lost if this process dies as well.
+    }
   }
 
   #append(data: Buffer): void {

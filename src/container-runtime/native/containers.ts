@@ -1,9 +1,7 @@
 // Containers of the native runtime: from their configuration to processes, and from their end to the record of it.
 
-import { spawn } from 'node:child_process';
 import * as fs from 'node:fs';
-import { join } from 'node:path';
-import type { Readable } from 'node:stream';
+import { dirname, join } from 'node:path';
 import type { Clock } from '../../machinery/clock.ts';
 import type { Logger } from '../../machinery/logger.ts';
 import type { Random } from '../../machinery/random.ts';
@@ -11,20 +9,23 @@ import type { ContainerConfig, ContainerStatus, SandboxConfig } from '../contain
 import type { EventHub } from '../event-hub.ts';
 import type { ImageRecord, ImageStore } from '../images/image-store.ts';
 import { RuntimeError } from '../runtime-error.ts';
+import { bundleFiles, writeBundle } from './bundle.ts';
 import type { Cgroups } from './cgroups.ts';
-import { commandOf, processSpec, searchPathOf, withSandboxFiles } from './container-spec.ts';
-import { writeLaunch } from './launch.ts';
-import { bootId, hostEnvironment, signal, startTimeOf } from './process.ts';
-import { RootfsView } from './rootfs-view.ts';
+import { accountsOf } from './oci/image-files.ts';
+import type { OciRuntime } from './oci/oci-runtime.ts';
+import { type NodeFacts, runtimeSpec } from './oci/runtime-spec.ts';
+import { bootId, signal, startTimeOf } from './process.ts';
+import { hostnameOf, sandboxMounts } from './sandboxes.ts';
 import type { ShimClient } from './shim-client.ts';
+import type { Started } from './shim-start.ts';
 import type { ContainerRecord, StateDirectory } from './state.ts';
-import type { Tools } from './tools.ts';
 
 export interface ContainerParts {
   readonly state: StateDirectory;
   readonly images: ImageStore;
   readonly cgroups: Cgroups;
-  readonly tools: Tools;
+  readonly runtime: OciRuntime;
+  readonly node: NodeFacts;
   readonly shim: ShimClient;
   readonly hub: EventHub;
   readonly clock: Clock;
@@ -35,12 +36,11 @@ export interface ContainerParts {
 /** After SIGKILL the kernel ends a process at once, unless it hangs in a device or file system. */
 const killedMs = 10_000;
 const sweepMs = 5_000;
+const formerGraceSeconds = 2;
 
 export class Containers {
   readonly records = new Map<string, ContainerRecord>();
   readonly #parts: ContainerParts;
-  /** Commands that cannot be run, found at creation, told at the start. */
-  readonly #problems = new Map<string, string>();
   readonly #ends = new Map<string, Set<() => void>>();
   readonly #finishing = new Map<string, Promise<void>>();
   readonly #watcher: fs.FSWatcher;
@@ -58,12 +58,30 @@ export class Containers {
   /** Takes up what ran on, or ended, while nobody looked. */
   async adopt(): Promise<void> {
     const boot = bootId();
+    const former: Promise<void>[] = [];
     for (const record of this.records.values()) {
+      if (record.state === 'created') await this.#adoptStart(record);
       if (record.state !== 'running') continue;
       if (fs.existsSync(this.#parts.state.exit(record.id)) || record.bootId !== boot || !this.#supervised(record))
         await this.#finish(record.id);
       else await this.#parts.shim.request('adopt', record.id);
+      if (!record.runtime) former.push(this.#endFormer(record));
     }
+    await Promise.all(former);
+  }
+
+  /** Coracle was killed between the start of a container and the record of it. */
+  async #adoptStart(record: ContainerRecord): Promise<void> {
+    if (fs.existsSync(join(this.#parts.state.container(record.id), bundleFiles.supervisor)))
+      await this.start(record.id).catch(() => {}); // the record says why it failed
+  }
+
+  /** A container without an OCI runtime, left by a former version: it ends like one that is stopped. */
+  async #endFormer({ id }: ContainerRecord): Promise<void> {
+    this.#parts.logger.info('ending a container that a former version started', { id });
+    await this.stop(id, formerGraceSeconds).catch((error) =>
+      this.#parts.logger.error('cannot end a container that a former version started', { id, error }),
+    );
   }
 
   /** Notices containers that ended without a word: their supervisor was killed. Cheap, but not for every list. */
@@ -82,48 +100,13 @@ export class Containers {
     sandbox: SandboxConfig,
     image: ImageRecord,
   ): Promise<string> {
-    const { state, images, cgroups, tools, clock, random } = this.#parts;
+    const { state, images, random } = this.#parts;
     const id = Buffer.from(random.bytes(32)).toString('hex');
     const directory = state.container(id);
-    const sandboxDirectory = state.sandbox(sandboxId);
-    for (const name of ['upper', 'work', 'rootfs']) fs.mkdirSync(join(directory, name), { recursive: true });
-    fs.chmodSync(join(directory, 'upper'), 0o755); // it becomes the root directory of the container
+    const complete = { ...config, mounts: [...config.mounts, ...sandboxMounts(config, state.sandbox(sandboxId))] };
+    const record = this.#newRecord({ id, sandboxId, config: complete }, sandbox, image);
     try {
-      const lower = images.rootfs(image);
-      const view = new RootfsView(join(directory, 'upper'), lower);
-      const complete = withSandboxFiles(config, sandboxDirectory);
-      const process_ = processSpec(complete, sandbox, image, view, cgroups.version === 1);
-      const command = commandOf(complete, image);
-      const record: ContainerRecord = {
-        id,
-        sandboxId,
-        config: complete,
-        logPath: join(sandbox.logDirectory, config.logPath),
-        imageId: image.id,
-        imageRef: image.repoDigests[0] ?? image.id,
-        stopSignal: image.config.StopSignal ?? 'SIGTERM',
-        cgroup: join(sandbox.cgroupParent, id),
-        createdAt: clock.now(),
-        startedAt: 0,
-        finishedAt: 0,
-        exitCode: 0,
-        reason: '',
-        message: '',
-        state: 'created',
-        bootId: bootId(),
-        process: process_,
-      };
-      const exitFile = state.exit(id);
-      writeLaunch({
-        ...{ record, sandbox, directory, sandboxDirectory, exitFile, lower, view, cgroups, tools, command },
-        process: process_,
-      });
-      view.makeDirectory(process_.cwd);
-      // Mounting through an image's link would end up on the machine's own directories.
-      for (const path of ['/dev', '/proc', '/sys'])
-        if (view.makeDirectory(path) !== path) throw new RuntimeError('create', `image has a link at ${path}`);
-      const problem = view.whyNotExecutable(command[0], searchPathOf(process_), process_.cwd);
-      if (problem) this.#problems.set(id, problem);
+      this.#writeBundle(record, sandbox, image);
       await images.lease(id, image);
       state.save(directory, record);
       this.records.set(id, record);
@@ -137,38 +120,61 @@ export class Containers {
     return id;
   }
 
+  #newRecord(
+    own: Pick<ContainerRecord, 'id' | 'sandboxId' | 'config'>,
+    sandbox: SandboxConfig,
+    image: ImageRecord,
+  ): ContainerRecord {
+    return {
+      ...own,
+      logPath: join(sandbox.logDirectory, own.config.logPath),
+      imageId: image.id,
+      imageRef: image.repoDigests[0] ?? image.id,
+      stopSignal: image.config.StopSignal ?? 'SIGTERM',
+      cgroup: join(sandbox.cgroupParent, own.id),
+      createdAt: this.#parts.clock.now(),
+      ...{ startedAt: 0, finishedAt: 0, exitCode: 0, reason: '', message: '', state: 'created' },
+      bootId: bootId(),
+      runtime: this.#parts.runtime.name,
+    };
+  }
+
+  #writeBundle({ id, sandboxId, config, cgroup }: ContainerRecord, sandbox: SandboxConfig, image: ImageRecord): void {
+    const { state, images, runtime, node } = this.#parts;
+    mustExist(config);
+    const tree = images.rootfs(image);
+    const namespaces = state.sandbox(sandboxId);
+    const seccompText = seccompFile(config);
+    const spec = runtimeSpec({
+      ...{ config, sandbox, image: image.config, accounts: accountsOf(tree), node, namespaces },
+      shm: sandbox.hostIpc ? '/dev/shm' : join(namespaces, 'shm'),
+      hostname: hostnameOf(sandbox),
+      cgroupsPath: cgroup,
+      ...(seccompText !== undefined && { seccompText }),
+    });
+    const { stdin, stdinOnce } = config;
+    const paths = { directory: state.container(id), exitFile: state.exit(id), runtimeRoot: state.runtimeRoot };
+    writeBundle({ id, spec, runtime, tree, stdin, stdinOnce, ...paths });
+  }
+
   async start(id: string): Promise<void> {
     const record = this.get(id);
     if (record.state !== 'created')
       throw new RuntimeError('start', `container ${id} is in state ${record.state}, not created`);
-    const problem = this.#problems.get(id);
-    if (problem) throw await this.#startFailed(record, problem);
-    const { cgroups, shim, state, clock } = this.#parts;
-    try {
-      cgroups.create(record.cgroup, record.config.resources, record.config.security.privileged);
-    } catch (error) {
-      throw await this.#startFailed(record, (error as Error).message);
-    }
-    const child = spawn('sh', ['supervise'], {
-      cwd: state.container(id),
-      detached: true, // it lives on when Coracle ends
-      env: hostEnvironment,
-      stdio: ['ignore', 'ignore', 'ignore', 'pipe'],
-    });
-    child.on('error', () => {});
-    child.unref();
-    let adopted: Promise<void> | undefined;
-    const told = await readStatus(child.stdio[3] as Readable, () => (adopted = shim.request('adopt', id)));
-    await adopted;
-    if (!told.ok) throw await this.#startFailed(record, told.message || this.#launchErrors(id));
+    const { cgroups, shim, state, clock, runtime } = this.#parts;
+    const killsBefore = runtime.keeps ? undefined : cgroups.outOfMemoryKills(dirname(record.cgroup));
+    const started = await shim.start(id).catch((error): Started => ({ problem: (error as Error).message }));
+    if ('problem' in started) throw await this.#startFailed(record, started.problem);
+    const supervisorPid = Number(fs.readFileSync(join(state.container(id), bundleFiles.supervisor), 'utf8'));
     this.#update(record, {
       state: 'running',
       startedAt: clock.now(),
-      pid: told.pid,
-      startTime: startTimeOf(told.pid),
-      supervisorPid: child.pid,
-      supervisorStartTime: startTimeOf(child.pid!),
-      terminal: told.terminal,
+      pid: started.pid,
+      startTime: startTimeOf(started.pid),
+      supervisorPid,
+      supervisorStartTime: startTimeOf(supervisorPid),
+      ...(started.terminal && { terminal: started.terminal }),
+      ...(killsBefore !== undefined && { killsBefore }),
     });
     this.#parts.hub.container('started', id, record.sandboxId, record.config);
     // It may have ended before it was known to run.
@@ -194,9 +200,9 @@ export class Containers {
     const { state, images, cgroups } = this.#parts;
     cgroups.remove(record.cgroup);
     this.records.delete(id);
-    this.#problems.delete(id);
     await images.release(id);
-    await fs.promises.rm(state.container(id), { recursive: true, force: true });
+    for (const directory of [state.container(id), join(state.runtimeRoot, id)])
+      await fs.promises.rm(directory, { recursive: true, force: true });
     fs.rmSync(state.exit(id), { force: true });
     this.#parts.hub.container('deleted', id, record.sandboxId, record.config);
   }
@@ -212,23 +218,6 @@ export class Containers {
     if (record.state !== 'running' || !record.pid)
       throw new RuntimeError('not-found', `container ${id} is in state ${record.state}, not running`);
     return record;
-  }
-
-  /** Throws RuntimeError('start') for a command that is not in the container, in runc's words. */
-  checkCommand(record: ContainerRecord, command: string): void {
-    const { images, state } = this.#parts;
-    const image = images.find(record.imageId);
-    // A privileged one may have mounted what cannot be seen from here.
-    if (!image || !record.process || record.config.security.privileged) return;
-    const view = new RootfsView(join(state.container(record.id), 'upper'), images.rootfs(image));
-    for (const { containerPath, hostPath } of record.config.mounts)
-      view.addMount(view.locate(containerPath).path, hostPath);
-    const problem = view.whyNotExecutable(command, searchPathOf(record.process), record.process.cwd);
-    if (!problem) return;
-    throw new RuntimeError(
-      'start',
-      `failed to exec in container: failed to start exec: OCI runtime exec failed: exec failed: unable to start container process: ${problem}: unknown`,
-    );
   }
 
   status(record: ContainerRecord): ContainerStatus {
@@ -279,7 +268,7 @@ export class Containers {
     for (const pid of cgroups.processes(record.cgroup)) signal(pid, 'SIGKILL');
     // All of its output is in the log before it counts as ended.
     await shim.request('drain', id).catch((error) => logger.warn('cannot read a log to its end', { id, error }));
-    const outOfMemory = exitCode === 137 && cgroups.outOfMemoryKills(record.cgroup) > 0;
+    const outOfMemory = exitCode === 137 && this.#killsOf(record) > 0;
     const reason = outOfMemory ? 'OOMKilled' : known ? undefined : 'Unknown';
     this.#update(record, ended(finishedAt, exitCode, reason));
     fs.rmSync(exitFile, { force: true });
@@ -301,21 +290,21 @@ export class Containers {
     } catch {} // removed already
   }
 
-  #launchErrors(id: string): string {
-    const path = join(this.#parts.state.container(id), 'errors');
-    const errors = fs.existsSync(path) ? fs.readFileSync(path, 'utf8').trim() : '';
-    return errors || 'the container ended before its command ran';
+  /** For want of memory. */
+  #killsOf({ cgroup, killsBefore }: ContainerRecord): number {
+    const { cgroups } = this.#parts;
+    if (killsBefore === undefined) return cgroups.outOfMemoryKills(cgroup);
+    return cgroups.outOfMemoryKills(dirname(cgroup)) - killsBefore;
   }
 
-  async #startFailed(record: ContainerRecord, why: string): Promise<RuntimeError> {
-    const message = `failed to create containerd task: failed to create shim task: OCI runtime create failed: runc create failed: unable to start container process: ${why.trim()}: unknown`;
-    const { state, shim, cgroups, clock } = this.#parts;
+  async #startFailed(record: ContainerRecord, problem: string): Promise<RuntimeError> {
+    const why = problem.replace(/^runc run failed/, 'runc create failed').trim();
+    const message = `failed to create containerd task: failed to create shim task: OCI runtime create failed: ${why}: unknown`;
+    const { state, cgroups, clock } = this.#parts;
     this.#update(record, { ...ended(clock.now(), 128, 'StartError'), message });
-    if (!this.#problems.has(record.id)) {
-      await shim.request('drain', record.id).catch(() => {});
-      this.#release(record.id);
-      cgroups.remove(record.cgroup);
-    }
+    for (const pid of cgroups.processes(record.cgroup)) signal(pid, 'SIGKILL');
+    this.#release(record.id);
+    cgroups.remove(record.cgroup);
     fs.rmSync(state.exit(record.id), { force: true });
     return new RuntimeError('start', message);
   }
@@ -369,31 +358,21 @@ function signalName(name: string): NodeJS.Signals {
     'SIGTERM') as NodeJS.Signals;
 }
 
-interface Told {
-  readonly ok: boolean;
-  readonly pid: number;
-  readonly terminal?: string;
-  readonly message: string;
+/** In containerd's words. */
+function mustExist({ mounts }: ContainerConfig): void {
+  const missing = mounts.find(({ hostPath }) => !fs.existsSync(hostPath));
+  if (!missing) return;
+  const why = `failed to stat "${missing.hostPath}": no such file or directory`;
+  throw new RuntimeError('create', `failed to generate container spec: ${why}`);
 }
 
-/** The launch scripts' status lines, up to `ok` or their end; `piped` is called once the container's pipes are there. */
-function readStatus(stream: Readable, piped: () => void): Promise<Told> {
-  return new Promise((resolve) => {
-    let text = '';
-    const finish = (ok: boolean) => {
-      const lines = text.split('\n');
-      const pid = Number(lines.find((line) => line.startsWith('pid '))?.slice(4) ?? 0);
-      const terminal = lines.find((line) => line.startsWith('terminal '))?.slice(9);
-      const message = lines.filter((line) => !/^(pipes$|pid |terminal |ok$)/.test(line)).join(' ');
-      stream.destroy();
-      resolve({ ok, pid, terminal, message });
-    };
-    stream.on('data', (chunk) => {
-      if (text === '') piped();
-      text += chunk;
-      if (/^ok$/m.test(text)) finish(true);
-    });
-    stream.on('end', () => finish(false));
-    stream.on('error', () => finish(false));
-  });
+/** Text of the profile that a container names. */
+function seccompFile({ security: { seccomp, privileged } }: ContainerConfig): string | undefined {
+  if (seccomp?.type !== 'Localhost' || privileged) return undefined;
+  try {
+    return fs.readFileSync(seccomp.localhostRef ?? '', 'utf8');
+  } catch (error) {
+    const path = JSON.stringify(seccomp.localhostRef);
+    throw new RuntimeError('create', `failed to load seccomp profile ${path}: ${(error as Error).message}`);
+  }
 }

@@ -1,13 +1,13 @@
 // Takes a native runtime off the machine. It trusts only what it finds: any part may be gone or half made.
 
 import * as fs from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { Clock } from '../../machinery/clock.ts';
 import type { PodNetwork } from '../network/pod-network.ts';
 import { removeEmptyParents } from '../pod-cgroups.ts';
 import type { Cgroups } from './cgroups.ts';
 import { run, signal, startTimeOf } from './process.ts';
-import type { ShimClient } from './shim-client.ts';
+import { keeperSocket, type ShimClient, stopFormerKeeper } from './shim-client.ts';
 import { StateDirectory } from './state.ts';
 
 export async function destroy(
@@ -17,6 +17,7 @@ export async function destroy(
   cgroups: Cgroups,
   clock: Clock,
 ): Promise<void> {
+  await stopFormerKeeper(root);
   const state = new StateDirectory(root);
   const containers = state.containers();
   for (const { pid, startTime, supervisorPid, supervisorStartTime, cgroup } of containers) {
@@ -25,31 +26,29 @@ export async function destroy(
     for (const left of cgroups.processes(cgroup)) signal(left, 'SIGKILL');
   }
   await shim.stop();
-  // Supervisors of containers that never got as far as a pid in their state file, and holders of process namespaces.
+  // Those of containers that never got as far as a pid in their state file.
   for (const kind of ['containers', 'sandboxes'])
     for (const pid of ownProcessesBelow(join(root, kind))) signal(pid, 'SIGKILL');
   for (const { id } of state.sandboxes()) await network.detach(id, []);
   await network.destroy();
   for (let tries = 0; tries < 50 && containers.some(({ cgroup }) => cgroups.processes(cgroup).length > 0); tries++)
     await clock.sleep(10);
+  // What is left in a pod's cgroup is killed with it: whatever this process does not know was started by another.
   for (const { cgroup } of containers) cgroups.remove(cgroup, true);
   for (const parent of state.cgroupParents()) cgroups.remove(parent, true);
   removeEmptyParents();
   const mounts = mountsBelow(root);
   if (mounts.length > 0) await run('umount', ['-n', '-l', '-q', ...mounts]);
-  for (const name of [
-    'containers',
-    'sandboxes',
-    'exits',
-    'tools',
-    'dev',
-    'cgroup-views',
-    'cgroup-parents',
-    'shim.sock',
-  ])
+  await fs.promises.rm(dirname(keeperSocket(root)), { recursive: true, force: true });
+  for (const name of [...ownNames, ...formerNames])
     await fs.promises.rm(join(root, name), { recursive: true, force: true });
   for (const lease of containers) fs.rmSync(join(root, 'images', 'leases', lease.id), { force: true });
 }
+
+const ownNames = ['containers', 'sandboxes', 'exits', 'oci', 'holder', 'run', 'cgroup-parents'];
+
+/** Of a version that ran containers by programs of its own. */
+export const formerNames = ['tools', 'dev', 'cgroup-views', 'shim.sock'];
 
 /** The innermost first. */
 function mountsBelow(root: string): string[] {
@@ -63,9 +62,9 @@ function mountsBelow(root: string): string[] {
     .reverse();
 }
 
-/** Of our own making and with their working directory there: a supervisor's is its container's, a holder's its sandbox's. */
+/** Of our own making and with their working directory there: a supervisor's is its container's. */
 function ownProcessesBelow(directory: string): number[] {
-  const ours = new Set(['sh', 'dash', 'unshare', 'nsenter', 'script']);
+  const ours = new Set(['sh', 'dash', 'ash', 'busybox', 'unshare', 'nsenter', 'script', 'runc', 'crun', 'mount']);
   return fs
     .readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name))

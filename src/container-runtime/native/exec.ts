@@ -1,21 +1,35 @@
-// Processes in a running container: `nsenter` into its namespaces, then the same last steps as its first process.
+// Processes in a running container, through the OCI runtime: it joins the container's namespaces and cgroup and gives up
+// all privileges before anything of the container's is run.
 
 import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import * as fs from 'node:fs';
 import type { Socket } from 'node:net';
+import { join } from 'node:path';
 import { PassThrough, type Readable, type Writable } from 'node:stream';
 import type { Clock } from '../../machinery/clock.ts';
 import type { ExecSession } from '../container-runtime.ts';
 import { RuntimeError } from '../runtime-error.ts';
-import { processWords } from './launch.ts';
-import { hostEnvironment, quote, run } from './process.ts';
+import { lastError, runtimeWords } from './bundle.ts';
+import type { OciRuntime } from './oci/oci-runtime.ts';
+import { hostEnvironment, quote, run, signal } from './process.ts';
 import type { ContainerRecord } from './state.ts';
-import type { Tools } from './tools.ts';
 
 export interface ExecOptions {
   readonly stdin: boolean;
   readonly tty: boolean;
 }
+
+export interface ExecParts {
+  readonly runtime: OciRuntime;
+  readonly runtimeRoot: string;
+  /** The container's bundle. */
+  readonly directory: string;
+  /** Differs for each call. */
+  readonly name: string;
+}
+
+/** In containerd's words. */
+const execFailed = 'failed to exec in container: failed to start exec: OCI runtime exec failed';
 
 /** More output than this of one execSync is cut off, as in the kubelet's probes. */
 const mostOutput = 16 * 2 ** 20;
@@ -24,31 +38,67 @@ export function startExec(
   record: ContainerRecord,
   command: readonly string[],
   options: ExecOptions,
-  tools: Tools,
-  joinFiles: readonly string[],
+  parts: ExecParts,
 ): ExecSession {
-  const words = execWords(record, command, tools, options.tty);
-  const joining = joinFiles.map((file) => `echo 0 >${quote(file)}`).join('\n');
+  const files = { log: join(parts.directory, `${parts.name}.log`), pid: join(parts.directory, `${parts.name}.pid`) };
+  const words = execWords(record, command, options.tty, parts, files);
   // The terminal's name goes out on descriptor 3: resizing needs it.
-  const script = options.tty
-    ? `${joining}\nexec script -q -e -f -c ${quote(`tty >&3; exec 3>&-; exec ${words.map(quote).join(' ')}`)} /dev/null`
-    : `${joining}\nexec 3>&-\nexec ${words.map(quote).join(' ')}`;
-  const child = spawn('/bin/sh', ['-c', script], {
+  const script = `exec script -q -e -f -c ${quote(`tty >&3; exec 3>&-; exec ${words.map(quote).join(' ')}`)} /dev/null`;
+  const [program, ...rest] = options.tty ? ['/bin/sh', '-c', script] : words;
+  const child = spawn(program, rest, {
     cwd: '/',
     detached: true,
     env: hostEnvironment,
-    stdio: [options.stdin ? 'pipe' : options.tty ? 'pipe' : 'ignore', 'pipe', 'pipe', 'pipe'],
+    stdio: [options.stdin || options.tty ? 'pipe' : 'ignore', 'pipe', 'pipe', options.tty ? 'pipe' : 'ignore'],
   });
-  const terminal = firstLineOf(child.stdio[3] as Readable);
+  const terminal = options.tty ? firstLineOf(child.stdio[3] as Readable) : Promise.resolve(undefined);
   child.stdin?.on('error', () => {}); // it may end before it has read all
   return {
     stdin: options.stdin ? (child.stdin as Writable) : undefined,
     stdout: child.stdout!,
     stderr: options.tty ? undefined : child.stderr!,
     resize: (columns, rows) => void terminal.then((name) => resizeTerminal(name, columns, rows)),
-    exitCode: endOf(child),
-    close: () => killGroup(child),
+    exitCode: endOf(child, files),
+    close: () => kill(child, files.pid),
   };
+}
+
+function execWords(
+  { id, config }: ContainerRecord,
+  command: readonly string[],
+  tty: boolean,
+  parts: ExecParts,
+  files: { readonly log: string; readonly pid: string },
+): readonly string[] {
+  const term = config.env.some(({ key }) => key === 'TERM') ? [] : ['--env', 'TERM=xterm'];
+  const terminal = tty ? ['--tty', ...term] : [];
+  return [...runtimeWords(parts, files.log), 'exec', ...terminal, '--pid-file', files.pid, id, ...command];
+}
+
+/** Its own end or, when the runtime could not start it, why. */
+function endOf(child: ChildProcess, files: { readonly log: string; readonly pid: string }): Promise<number> {
+  const end = new Promise<number>((resolve, reject) => {
+    child.on('error', (error) => reject(new RuntimeError('start', error.message, { cause: error })));
+    child.on('close', (code, signal) => {
+      const problem = code === 0 || fs.existsSync(files.pid) ? undefined : lastError(files.log);
+      if (problem) reject(new RuntimeError('start', `${execFailed}: ${problem}: unknown`));
+      else resolve(code ?? (signal ? 137 : 1));
+    });
+  });
+  const clean = () => {
+    for (const path of [files.log, files.pid]) fs.rmSync(path, { force: true });
+  };
+  end.then(clean, clean);
+  return end;
+}
+
+/** The process and those of its session in the container first: the runtime that started it would leave them behind. */
+function kill(child: ChildProcess, pidFile: string): void {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  // It is the runtime's child, so the number is its own for as long as the runtime has not ended.
+  const pid = fs.existsSync(pidFile) ? Number(fs.readFileSync(pidFile, 'utf8')) : 0;
+  if (pid > 1 && !signal(-pid, 'SIGKILL')) signal(pid, 'SIGKILL');
+  if (child.pid) signal(-child.pid, 'SIGKILL');
 }
 
 export async function execToEnd(session: ExecSession, timeoutMs: number, clock: Clock) {
@@ -62,19 +112,21 @@ export async function execToEnd(session: ExecSession, timeoutMs: number, clock: 
   };
   const stdout = collect(session.stdout);
   const stderr = collect(session.stderr);
-  let timedOut = false;
+  const { promise: timeout, reject } = Promise.withResolvers<never>();
   const timer =
     timeoutMs > 0
       ? clock.after(timeoutMs, () => {
-          timedOut = true;
           session.close();
+          reject(new RuntimeError('timeout', `command timed out after ${timeoutMs / 1000}s`));
         })
       : undefined;
-  const exitCode = await session.exitCode.finally(() => timer?.cancel());
-  if (timedOut) throw new RuntimeError('timeout', `command timed out after ${timeoutMs / 1000}s`);
+  // What the command left running may hold the pipes open for longer than anybody waits.
+  const exitCode = await Promise.race([session.exitCode, timeout]).finally(() => {
+    timer?.cancel();
+    session.exitCode.catch(() => {});
+  });
   return { stdout: Buffer.concat(stdout), stderr: Buffer.concat(stderr), exitCode };
 }
-
 /** Output of a container's first process, out of the log keeper's frames. */
 export function attachSession(
   socket: Socket,
@@ -109,36 +161,6 @@ export function attachSession(
     exitCode,
     close: () => socket.destroy(),
   };
-}
-
-function execWords(record: ContainerRecord, command: readonly string[], tools: Tools, tty: boolean): readonly string[] {
-  const spec = record.process!;
-  const env = tty && !spec.env.some((entry) => entry.startsWith('TERM=')) ? [...spec.env, 'TERM=xterm'] : spec.env;
-  const cgroup = existsSync('/proc/self/ns/cgroup') ? ['--cgroup'] : [];
-  const namespaces = ['--mount', '--uts', '--ipc', '--net', '--pid', ...cgroup];
-  return [
-    'nsenter',
-    '--target',
-    String(record.pid),
-    ...namespaces,
-    ...(tty ? [...tools.inside('setsid'), '-c'] : []),
-    ...processWords(tools, { ...spec, env }),
-    ...command,
-  ];
-}
-
-function endOf(child: ChildProcess): Promise<number> {
-  return new Promise((resolve, reject) => {
-    child.on('error', (error) => reject(new RuntimeError('start', error.message, { cause: error })));
-    child.on('close', (code, signal) => resolve(code ?? (signal ? 137 : 1)));
-  });
-}
-
-/** nsenter and what it started share the process group; what left it is the command's own affair. */
-function killGroup(child: ChildProcess): void {
-  try {
-    process.kill(-child.pid!, 'SIGKILL');
-  } catch {} // it has ended
 }
 
 function firstLineOf(stream: Readable): Promise<string | undefined> {

@@ -1,9 +1,9 @@
-// Runs OCI images with what every Linux has: namespaces, overlay mounts, cgroups, and the programs of util-linux,
-// coreutils and iproute2. Everything it knows is below one directory; nothing that runs depends on this process.
+// Runs OCI images: images, pod sandboxes, network and logs are its own, every container is run by an OCI runtime (crun or
+// runc). Everything it knows is below one directory; nothing that runs depends on this process.
 
 import { createHash } from 'node:crypto';
 import * as fs from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { Duplex } from 'node:stream';
 import type { Clock } from '../../machinery/clock.ts';
 import type { Logger } from '../../machinery/logger.ts';
@@ -17,6 +17,7 @@ import type {
   ExecSession,
   Image,
   RuntimeEvent,
+  RuntimeFeatures,
   SandboxConfig,
 } from '../container-runtime.ts';
 import { EventHub } from '../event-hub.ts';
@@ -26,15 +27,19 @@ import type { RegistryAuth } from '../images/registry.ts';
 import { podUidLabel } from '../labels.ts';
 import { PodNetwork } from '../network/pod-network.ts';
 import { RuntimeError } from '../runtime-error.ts';
-import { openCgroups } from './cgroups.ts';
+import { type Cgroups, openCgroups } from './cgroups.ts';
 import { Containers } from './containers.ts';
-import { destroy } from './destroy.ts';
+import { destroy, formerNames } from './destroy.ts';
 import { attachSession, type ExecOptions, execToEnd, startExec } from './exec.ts';
+import { nodeFacts } from './oci/node-facts.ts';
+import { type OciRuntime, requireOciRuntime } from './oci/oci-runtime.ts';
+import type { NodeFacts } from './oci/runtime-spec.ts';
+import { PidHolder } from './pid-holder.ts';
 import { PortForwarder } from './port-forward.ts';
+import { idMappedMountProblem, missingPrograms } from './programs.ts';
 import { Sandboxes } from './sandboxes.ts';
-import { ShimClient } from './shim-client.ts';
+import { keeperSocket, ShimClient, stopFormerKeeper } from './shim-client.ts';
 import { StateDirectory } from './state.ts';
-import { missingPrograms, prepareTools, type Tools } from './tools.ts';
 
 export interface NativeOptions {
   /** State, absolute. Nodes on one machine have different ones. */
@@ -45,6 +50,8 @@ export interface NativeOptions {
   readonly bridge?: string;
   /** File of the network namespace that has the bridge; that of this process by default. */
   readonly networkNamespace?: string;
+  /** Path of crun or runc; by default the one on PATH that this machine can use. */
+  readonly ociRuntime?: string;
   /** What pods reach with their own address, besides the node's pod ranges: the cluster's. */
   readonly clusterCidrs?: readonly string[];
   readonly clock: Clock;
@@ -58,9 +65,12 @@ export async function createNativeRuntime(options: NativeOptions): Promise<Conta
   if (process.getuid?.() !== 0) throw new RuntimeError('unavailable', 'the native runtime needs root');
   const missing = missingPrograms();
   if (missing) throw new RuntimeError('unavailable', missing);
+  const oci = await requireOciRuntime(options.ociRuntime);
   fs.mkdirSync(options.root, { recursive: true, mode: 0o711 });
-  const tools = await prepareTools(options.root);
-  const runtime = new Native(options, tools);
+  fs.mkdirSync(dirname(keeperSocket(options.root)), { recursive: true, mode: 0o700 });
+  const cgroups = openCgroups();
+  const userNamespaceProblem = await idMappedMountProblem(oci);
+  const runtime = new Native(options, { oci, cgroups, userNamespaceProblem, node: await nodeFacts(cgroups.version) });
   await runtime.adopt();
   return runtime;
 }
@@ -80,38 +90,61 @@ export async function destroyNativeRuntime(
   await destroy(options.root, shim, networkOf(options as NativeOptions), openCgroups(), options.clock);
 }
 
+/** What this machine has. */
+interface Machine {
+  readonly oci: OciRuntime;
+  readonly cgroups: Cgroups;
+  readonly node: NodeFacts;
+  /** Why pods cannot have a user namespace of their own. */
+  readonly userNamespaceProblem?: string;
+}
+
 class Native implements ContainerRuntime {
   readonly version = 'native://1.0';
+  readonly features: RuntimeFeatures;
   readonly #options: NativeOptions;
-  readonly #tools: Tools;
+  readonly #machine: Machine;
   readonly #images: ImageStore;
   readonly #network: PodNetwork;
-  readonly #cgroups = openCgroups();
+  readonly #cgroups: Cgroups;
   readonly #shim: ShimClient;
   readonly #hub = new EventHub();
   readonly #sandboxes: Sandboxes;
   readonly #containers: Containers;
   readonly #forwarder: PortForwarder;
   readonly #state: StateDirectory;
+  #execs = 0;
 
-  constructor(options: NativeOptions, tools: Tools) {
+  constructor(options: NativeOptions, machine: Machine) {
     const { root, clock, random, logger } = options;
+    const { oci, node, cgroups } = machine;
     this.#options = options;
-    this.#tools = tools;
+    this.#machine = machine;
+    this.#cgroups = cgroups;
+    this.features = {
+      userNamespaces: machine.userNamespaceProblem === undefined,
+      recursiveReadOnlyMounts: oci.recursiveReadOnly,
+      supplementalGroupsPolicy: true,
+    };
     this.#state = new StateDirectory(root);
+    const { runtimeRoot } = this.#state;
     this.#images = new ImageStore(options.imageDirectory ?? join(root, 'images'), random);
     this.#network = networkOf(options);
     this.#shim = new ShimClient(root, clock);
-    this.#sandboxes = new Sandboxes(this.#state, this.#network, clock, random);
+    const holder = new PidHolder({ root, runtime: oci, runtimeRoot, node, cgroups });
+    this.#sandboxes = new Sandboxes(this.#state, this.#network, holder, clock, random);
     this.#forwarder = new PortForwarder(clock);
-    const parts = { state: this.#state, images: this.#images, cgroups: this.#cgroups, hub: this.#hub };
-    this.#containers = new Containers({ ...parts, tools, shim: this.#shim, clock, random, logger });
+    const parts = { state: this.#state, images: this.#images, cgroups, hub: this.#hub };
+    this.#containers = new Containers({ ...parts, runtime: oci, node, shim: this.#shim, clock, random, logger });
   }
 
   async adopt(): Promise<void> {
-    await this.#sandboxes.adopt(this.#options.logger);
+    const { root, logger } = this.#options;
+    await stopFormerKeeper(root);
+    await this.#sandboxes.adopt(logger);
     this.#state.keepCgroupParents((path) => this.#cgroups.exists(path));
     await this.#containers.adopt();
+    for (const name of formerNames) await fs.promises.rm(join(root, name), { recursive: true, force: true });
   }
 
   async status() {
@@ -124,6 +157,12 @@ class Native implements ContainerRuntime {
   }
 
   async runPodSandbox(config: SandboxConfig): Promise<string> {
+    const { userNamespaceProblem } = this.#machine;
+    if (config.userNamespace && userNamespaceProblem)
+      throw new RuntimeError(
+        'sandbox',
+        `can't set \`spec.hostUsers: false\`, runtime does not support user namespaces: ${userNamespaceProblem}`,
+      );
     const id = await this.#sandboxes.run(config);
     this.#hub.sandbox('started', id, config.uid);
     return id;
@@ -139,7 +178,9 @@ class Native implements ContainerRuntime {
   async removePodSandbox(id: string): Promise<void> {
     await Promise.all(this.#in(id).map((container) => this.#containers.remove(container)));
     const uid = this.#podOf(id);
+    const parent = this.#sandboxes.records.get(id)?.config.cgroupParent;
     await this.#sandboxes.remove(id);
+    if (parent) this.#cgroups.removeEmpty(parent);
     this.#hub.sandbox('deleted', id, uid);
   }
 
@@ -202,8 +243,10 @@ class Native implements ContainerRuntime {
 
   async exec(id: string, command: readonly string[], options: ExecOptions): Promise<ExecSession> {
     const record = this.#containers.running(id);
-    this.#containers.checkCommand(record, command[0] ?? '');
-    return startExec(record, command, options, this.#tools, this.#cgroups.joinFiles(record.cgroup));
+    const { runtimeRoot } = this.#state;
+    const name = `exec-${process.pid}-${++this.#execs}`;
+    const parts = { runtime: this.#machine.oci, runtimeRoot, directory: this.#state.container(id), name };
+    return startExec(record, command, options, parts);
   }
 
   async execSync(id: string, command: readonly string[], timeoutMs: number) {
@@ -220,7 +263,11 @@ class Native implements ContainerRuntime {
     const { config, state } = this.#sandboxes.get(sandboxId);
     if (state !== 'ready') throw new RuntimeError('not-found', `sandbox ${sandboxId} is not running`);
     const file = config.hostNetwork ? undefined : this.#sandboxes.netFile(sandboxId);
-    return this.#forwarder.connect(port, file, join(this.#options.root, `pf-${sandboxId.slice(0, 12)}.sock`));
+    return this.#forwarder.connect(
+      port,
+      file,
+      join(dirname(keeperSocket(this.#options.root)), `pf-${sandboxId.slice(0, 12)}.sock`),
+    );
   }
 
   async listImages(): Promise<readonly Image[]> {

@@ -28,6 +28,15 @@ export function run(command: string, args: readonly string[], input?: string): P
   });
 }
 
+/** Like `run`, for a program that leaves processes behind: its output goes nowhere, for they would hold it open. */
+export function runDetached(command: string, args: readonly string[]): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(command, args, { env: hostEnvironment, stdio: 'ignore' });
+    child.on('error', reject);
+    child.on('exit', (code) => resolve(code ?? 128));
+  });
+}
+
 /** Runs a program and throws what it said on stderr when it fails. */
 export async function mustRun(command: string, args: readonly string[], input?: string): Promise<string> {
   const { code, stdout, stderr } = await run(command, args, input);

@@ -5,11 +5,13 @@ import { join } from 'node:path';
 import type { Clock } from '../../machinery/clock.ts';
 import type { Logger } from '../../machinery/logger.ts';
 import type { Random } from '../../machinery/random.ts';
-import type { Sandbox, SandboxConfig } from '../container-runtime.ts';
+import type { ContainerConfig, Mount, Sandbox, SandboxConfig } from '../container-runtime.ts';
 import { HostPorts } from '../network/host-ports.ts';
-import { type PodNetwork, sysctlScript } from '../network/pod-network.ts';
+import type { PodNetwork } from '../network/pod-network.ts';
 import { RuntimeError } from '../runtime-error.ts';
-import { bootId, quote, run, signal } from './process.ts';
+import type { PidHolder } from './pid-holder.ts';
+import { bootId, run, signal } from './process.ts';
+import { sandboxScript } from './sandbox-script.ts';
 import type { SandboxRecord, StateDirectory } from './state.ts';
 
 /** statfs type of the file system that namespace files are bound from (NSFS_MAGIC). */
@@ -21,18 +23,21 @@ export class Sandboxes {
   readonly #network: PodNetwork;
   readonly #clock: Clock;
   readonly #random: Random;
+  readonly #holder: PidHolder;
   readonly #hostPorts: HostPorts;
 
-  constructor(state: StateDirectory, network: PodNetwork, clock: Clock, random: Random) {
+  constructor(state: StateDirectory, network: PodNetwork, holder: PidHolder, clock: Clock, random: Random) {
     this.#state = state;
     this.#network = network;
+    this.#holder = holder;
     this.#clock = clock;
     this.#random = random;
     this.#hostPorts = new HostPorts(clock);
     const boot = bootId();
     for (const record of state.sandboxes()) {
       const alive = record.bootId === boot && (record.config.hostNetwork || isNamespace(this.netFile(record.id)));
-      this.records.set(record.id, alive ? record : { ...record, state: 'notready', ips: [] });
+      const usable = alive && !endFormerHolder(state.sandbox(record.id));
+      this.records.set(record.id, usable ? record : { ...record, state: 'notready', ips: [] });
     }
   }
 
@@ -72,16 +77,20 @@ export class Sandboxes {
     const id = Buffer.from(this.#random.bytes(32)).toString('hex');
     const directory = this.#state.sandbox(id);
     fs.mkdirSync(join(directory, 'shm'), { recursive: true, mode: 0o700 });
+    const hostname = hostnameOf(config);
     let ips: readonly string[] = [];
+    // Before anything is made in it, so that it can be found and removed whenever this process dies.
+    this.#state.addCgroupParent(config.cgroupParent);
     try {
       const network = config.hostNetwork ? undefined : this.#network.plan(id);
       ips = network?.ips ?? [];
-      const { code, stderr } = await run('sh', ['-c', sandboxScript(directory, config, network)]);
+      const { code, stderr } = await run('sh', ['-c', sandboxScript(directory, config, hostname, network)]);
       if (code !== 0) throw new RuntimeError('sandbox', `failed to setup sandbox ${id}: ${stderr.trim()}`);
       writeFiles(directory, config, ips);
+      if (config.sharePid && !config.hostPid) await this.#holder.start(id, config, directory, hostname);
       if (ips.length > 0) await this.#hostPorts.open(id, config.portMappings ?? [], ips[0]);
     } catch (error) {
-      await this.#clear(id, ips);
+      await this.#clear(id, config, ips);
       throw error;
     }
     const record: SandboxRecord = {
@@ -92,7 +101,6 @@ export class Sandboxes {
       state: 'ready',
       bootId: bootId(),
     };
-    this.#state.addCgroupParent(config.cgroupParent);
     this.#state.save(directory, record);
     this.records.set(id, record);
     return id;
@@ -102,7 +110,7 @@ export class Sandboxes {
   async stop(id: string): Promise<void> {
     const record = this.records.get(id);
     if (record?.state !== 'ready') return;
-    await this.#release(id, record.ips);
+    await this.#release(id, record.config, record.ips);
     const stopped: SandboxRecord = { ...record, state: 'notready', ips: [] };
     this.#state.save(this.#state.sandbox(id), stopped);
     this.records.set(id, stopped);
@@ -111,32 +119,38 @@ export class Sandboxes {
   async remove(id: string): Promise<void> {
     const record = this.records.get(id);
     if (!record) return;
-    await this.#clear(id, record.ips);
+    await this.#clear(id, record.config, record.ips);
     this.records.delete(id);
   }
 
-  async #clear(id: string, ips: readonly string[]): Promise<void> {
-    await this.#release(id, ips);
+  async #clear(id: string, config: SandboxConfig, ips: readonly string[]): Promise<void> {
+    await this.#release(id, config, ips);
     fs.rmSync(this.#state.sandbox(id), { recursive: true, force: true });
   }
 
-  async #release(id: string, ips: readonly string[]): Promise<void> {
+  async #release(id: string, config: SandboxConfig, ips: readonly string[]): Promise<void> {
     this.#hostPorts.close(id);
     await this.#network.detach(id, ips);
     const directory = this.#state.sandbox(id);
-    endHolder(directory);
-    const mounts = ['net', 'ipc', 'uts', 'pid', 'shm'].map((name) => join(directory, name));
+    if (config.sharePid && !config.hostPid) this.#holder.end(id, config);
+    const mounts = ['net', 'ipc', 'uts', 'pid', 'user', 'shm'].map((name) => join(directory, name));
     await run('umount', ['-n', '-l', '-q', ...mounts.filter((path) => fs.existsSync(path))]);
   }
 }
 
-function endHolder(directory: string): void {
+/**
+ * A former version of Coracle held a pod's process namespace by a shell of the machine. True when there was one: it is
+ * ended, and with it the namespace, so that the pod is made anew.
+ */
+function endFormerHolder(directory: string): boolean {
   const path = join(directory, 'holder');
-  if (!fs.existsSync(path)) return;
+  if (!fs.statSync(path, { throwIfNoEntry: false })?.isFile()) return false;
   const pid = Number(fs.readFileSync(path, 'utf8'));
   try {
     if (fs.readlinkSync(`/proc/${pid}/cwd`) === directory) signal(pid, 'SIGKILL');
   } catch {} // it has ended
+  fs.rmSync(path);
+  return true;
 }
 
 function isNamespace(path: string): boolean {
@@ -147,55 +161,24 @@ function isNamespace(path: string): boolean {
   }
 }
 
-function sandboxScript(
-  directory: string,
-  config: SandboxConfig,
-  network?: { inside: string; outside: string },
-): string {
-  const kinds = [...(config.hostNetwork ? [] : ['net', 'uts']), ...(config.hostIpc ? [] : ['ipc'])];
-  const files = kinds.map((kind) => quote(join(directory, kind)));
-  const inside = [
-    config.hostNetwork ? '' : `printf %s ${quote(hostnameOf(config))} >/proc/sys/kernel/hostname || exit 1`,
-    sysctlScript(config.sysctls ?? {}),
-    network ? `exec ip -batch - <<'END'\n${network.inside}END\n` : '',
-  ].join('\n');
-  const script: string[] = [];
-  if (!config.hostIpc) {
-    const options = 'nosuid,nodev,noexec,mode=1777,size=64m';
-    script.push(`mount -n -t tmpfs -o ${options} shm ${quote(join(directory, 'shm'))} || exit 1`);
-  }
-  if (kinds.length > 0) {
-    script.push(`: >${files.join(' && : >')}`);
-    const namespaces = kinds.map((kind, i) => `--${kind}=${files[i]}`).join(' ');
-    script.push(`unshare ${namespaces} sh -c ${quote(inside)} || exit 1`);
-  }
-  if (network) script.push(network.outside);
-  if (config.sharePid && !config.hostPid) script.push(pidHolder(directory));
-  return script.join('\n');
-}
-
-/**
- * A process namespace lives as long as its first process, so a pod that shares one has a shell that waits, and takes in
- * whom others leave behind. It keeps all capabilities: that is what keeps containers from looking into it.
- */
-function pidHolder(directory: string): string {
-  const file = quote(join(directory, 'pid'));
-  return `cd ${quote(directory)} && : >pid
-setsid unshare --pid=${file} --fork --kill-child sh -c 'while :; do sleep 1000000 & wait; done' </dev/null >/dev/null 2>&1 &
-echo $! >holder
-tries=0
-until nsenter --pid=${file} true 2>/dev/null; do
-  tries=$((tries+1)); [ $tries -lt 500 ] || exit 1; sleep 0.01
-done`;
-}
-
 export function hostnameOf(config: SandboxConfig): string {
   if (!config.hostNetwork) return (config.hostname ?? config.name).slice(0, 63);
   return fs.readFileSync('/proc/sys/kernel/hostname', 'utf8').trim();
 }
 
+const etcFiles = ['hostname', 'hosts', 'resolv.conf'] as const;
+
 /** What a container gets in /etc when the kubelet does not bring its own. */
-export const sandboxFiles = ['hostname', 'hosts', 'resolv.conf'] as const;
+export function sandboxMounts({ mounts, security }: ContainerConfig, sandboxDirectory: string): readonly Mount[] {
+  const given = new Set(mounts.map((mount) => mount.containerPath));
+  return etcFiles
+    .map((name) => ({
+      hostPath: join(sandboxDirectory, name),
+      containerPath: `/etc/${name}`,
+      readOnly: security.readOnlyRootFilesystem,
+    }))
+    .filter((mount) => !given.has(mount.containerPath));
+}
 
 function writeFiles(directory: string, config: SandboxConfig, ips: readonly string[]): void {
   const hostname = hostnameOf(config);

@@ -1,12 +1,22 @@
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync } from 'node:fs';
+import { existsSync, mkdirSync, rmSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Clock } from '../../machinery/clock.ts';
 import { RuntimeError } from '../runtime-error.ts';
 import { hostEnvironment } from './process.ts';
+import type { Started } from './shim-start.ts';
+
+/** Keepers that may die over one request. */
+const mostTries = 5;
+
+interface Reply {
+  readonly error?: string;
+  /** The keeper ended before it replied. */
+  readonly broken?: boolean;
+}
 
 /** Talks to the node's log keeper (shim.ts), and starts it when there is none. */
 export class ShimClient {
@@ -14,25 +24,51 @@ export class ShimClient {
   readonly #clock: Clock;
   readonly #socketPath: string;
   #control?: Promise<Socket>;
-  readonly #replies: { resolve: (line: string) => void; reject: (error: Error) => void }[] = [];
+  readonly #waiting = new Map<number, (reply: Reply) => void>();
+  #serial = 0;
   #closed = false;
 
   constructor(root: string, clock: Clock) {
     this.#root = root;
     this.#clock = clock;
-    this.#socketPath = socketPathOf(root);
+    this.#socketPath = keeperSocket(root);
   }
 
   async request(op: 'adopt' | 'drain' | 'reopen' | 'stop', id = ''): Promise<void> {
-    const control = await (this.#control ??= this.#open());
+    await this.#ask(op, id);
+  }
+
+  /** Resolves once the container's command runs, or with why it does not. */
+  async start(id: string): Promise<Started> {
+    return (await this.#ask('start', id)) as Started;
+  }
+
+  /** Every request may be repeated, so one that a keeper died over goes to the next keeper. */
+  async #ask(op: string, id: string): Promise<object> {
+    for (let tries = 1; ; tries++) {
+      const control = await (this.#control ??= this.#open()).catch((error) => {
+        this.#control = undefined; // the next request tries again
+        throw error;
+      });
+      const { error, broken, ...reply } = await this.#exchange(control, op, id);
+      if (error) throw new RuntimeError('unavailable', error);
+      if (!broken) return reply;
+      if (this.#closed || tries === mostTries || op === 'stop')
+        throw new RuntimeError('unavailable', 'the log keeper has ended');
+    }
+  }
+
+  #exchange(control: Socket, op: string, id: string): Promise<Reply> {
+    const n = ++this.#serial;
     control.ref();
-    const line = await new Promise<string>((resolve, reject) => {
-      this.#replies.push({ resolve, reject });
-      control.write(`${JSON.stringify({ op, id })}\n`);
+    return new Promise((resolve) => {
+      this.#waiting.set(n, (reply) => {
+        this.#waiting.delete(n);
+        if (this.#waiting.size === 0) control.unref();
+        resolve(reply);
+      });
+      control.write(`${JSON.stringify({ n, op, id })}\n`);
     });
-    if (this.#replies.length === 0) control.unref();
-    const { error } = JSON.parse(line);
-    if (error) throw new RuntimeError('unavailable', error);
   }
 
   /** A connection of its own: frames of output in, input out. */
@@ -67,17 +103,17 @@ export class ShimClient {
     socket.on('data', (chunk) => {
       text += chunk;
       for (let end = text.indexOf('\n'); end >= 0; end = text.indexOf('\n')) {
-        this.#replies.shift()?.resolve(text.slice(0, end));
+        const { n, ...reply } = JSON.parse(text.slice(0, end));
+        this.#waiting.get(n)?.(reply);
         text = text.slice(end + 1);
       }
     });
     socket.on('close', () => {
       this.#control = undefined;
-      for (const { reject } of this.#replies.splice(0))
-        reject(new RuntimeError('unavailable', 'the log keeper has ended'));
       // A new one takes the running containers over at once, so that their output is read on.
       if (!this.#closed) this.#control = this.#open();
       this.#control?.catch(() => {});
+      for (const wake of [...this.#waiting.values()]) wake({ broken: true });
     });
     // Coracle may end while the log keeper stays.
     socket.unref();
@@ -108,7 +144,7 @@ export class ShimClient {
   }
 
   #start(): void {
-    mkdirSync(this.#root, { recursive: true, mode: 0o700 });
+    mkdirSync(dirname(this.#socketPath), { recursive: true, mode: 0o700 });
     const child = spawn(process.execPath, [...shimWords, 'logs', this.#root, this.#socketPath], {
       cwd: '/',
       detached: true,
@@ -135,11 +171,28 @@ export const shimWords: readonly string[] = [
   shimProgram(),
 ];
 
-/** A socket's path has at most 107 bytes (unix(7)). */
-function socketPathOf(root: string): string {
-  const path = join(root, 'shim.sock');
+/** In a directory that only root may enter. A socket's path has at most 107 bytes (unix(7)). */
+export function keeperSocket(root: string): string {
+  const path = join(root, 'run', 'keeper.sock');
   if (Buffer.byteLength(path) < 108) return path;
-  return `/run/coracle-${createHash('sha256').update(root).digest('hex').slice(0, 16)}.sock`;
+  return `/run/coracle-${createHash('sha256').update(root).digest('hex').slice(0, 16)}/keeper.sock`;
+}
+
+/** Ends the keeper that a former version of Coracle left at the path that it used. */
+export async function stopFormerKeeper(root: string): Promise<void> {
+  const path = join(root, 'shim.sock');
+  const hashed = `/run/coracle-${createHash('sha256').update(root).digest('hex').slice(0, 16)}.sock`;
+  for (const socketPath of [path, hashed]) {
+    if (!existsSync(socketPath)) continue;
+    await new Promise<void>((resolve) => {
+      const socket = connect(socketPath);
+      socket.on('connect', () => socket.write(`${JSON.stringify({ op: 'stop' })}\n`));
+      socket.on('data', () => {}); // its reply; it ends right after
+      socket.on('error', () => resolve());
+      socket.on('close', () => resolve());
+    });
+    rmSync(socketPath, { force: true });
+  }
 }
 
 function firstLine(socket: Socket): Promise<{ reply: string; rest: Buffer }> {

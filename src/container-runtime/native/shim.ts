@@ -1,18 +1,22 @@
-// The log keeper of one node: a process of its own, so that containers write on while Coracle is away. It reads the
-// containers' output into their logs and hands it to whoever is attached. It keeps no state: the pipes are files, held
-// open by each container's supervisor as well, so a new one takes over where this one died without losing a byte.
+// The keeper of one node's containers: a process of its own, so that containers write on while Coracle is away. It starts
+// each container's shell (bundle.ts), reads the containers' output into their logs and hands it to whoever is attached.
+// It keeps no state: the pipes are files, held open by each container's shell as well, so a new keeper takes over where
+// this one died without losing a byte.
 //
-// usage: node shim.ts logs ROOT SOCKET; one JSON line a request, one a reply:
+// usage: node shim.ts logs ROOT SOCKET; one JSON line a request, one a reply with the request's `n`:
+//   {"op":"start","id"}  starts a container; replies {"pid"} once its command runs, or {"problem"}
 //   {"op":"adopt","id"}  starts to read a container's output      {"op":"reopen","id"}  continues in a new log file
 //   {"op":"drain","id"}  reads to the end and closes the log      {"op":"stop"}         ends the process
 //   {"op":"attach","id"} after the reply: frames of output (stream, length in 4 bytes, data) out, input in
 
-import { constants, existsSync, openSync, readdirSync, readFileSync, readSync, unlinkSync } from 'node:fs';
+import { chmodSync, constants, existsSync, openSync, readdirSync, readFileSync, readSync, unlinkSync } from 'node:fs';
 import { connect, createServer, Socket } from 'node:net';
 import { join } from 'node:path';
 import { systemClock } from '../../machinery/clock.ts';
 import { ContainerLog } from './container-log.ts';
+import { closeInherited } from './inherited.ts';
 import { servePortForward } from './port-forward-helper.ts';
+import { startSupervised } from './shim-start.ts';
 import type { ContainerRecord } from './state.ts';
 
 interface Stream {
@@ -29,12 +33,20 @@ interface Kept {
   readonly attached: Set<Socket>;
 }
 
+interface Request {
+  readonly n?: number;
+  readonly op: string;
+  readonly id: string;
+}
+
+closeInherited();
 const [mode, root, socketPath] = process.argv.slice(2);
 const kept = new Map<string, Kept>();
 const connections = new Set<Socket>();
 /** Without containers and without Coracle there is nothing to stay for. */
 const idleMs = 10_000;
 const mostBehind = 16 * 2 ** 20;
+const mostRequest = 65_536;
 
 function now(): string {
   // The system's clock has milliseconds; the monotonic one orders what happens within one.
@@ -42,25 +54,35 @@ function now(): string {
   return `${new Date(systemClock.now()).toISOString().slice(0, -1)}${String(fraction).padStart(6, '0')}Z`;
 }
 
-function adopt(id: string): void {
-  if (kept.has(id)) return;
+/** Opens a container's pipes; its output stays in them until `listen`. */
+function open(id: string): Kept {
+  const existing = kept.get(id);
+  if (existing) return existing;
   const directory = join(root, 'containers', id);
   const record: ContainerRecord = JSON.parse(readFileSync(join(directory, 'state.json'), 'utf8'));
-  const log = new ContainerLog(record.logPath, now);
-  const open = (name: string) => openSync(join(directory, name), constants.O_RDWR | constants.O_NONBLOCK);
-  const read = (name: 'out' | 'err', stream: 'stdout' | 'stderr'): Stream => {
-    const file = open(name);
-    const socket = new Socket({ fd: file, readable: true, writable: false });
-    socket.on('data', (chunk) => output(id, stream, chunk));
-    socket.on('error', () => {});
-    return { file, socket };
+  const { stdin, stdinOnce } = record.config;
+  const openPipe = (name: string) => openSync(join(directory, name), constants.O_RDWR | constants.O_NONBLOCK);
+  const read = (name: string): Stream => {
+    const file = openPipe(name);
+    return { file, socket: new Socket({ fd: file, readable: true, writable: false }).on('error', () => {}) };
   };
-  const input = record.config.stdin
-    ? new Socket({ fd: open('in'), readable: false, writable: true }).on('error', () => {})
-    : undefined;
-  const out = read('out', 'stdout');
-  const err = read('err', 'stderr');
-  kept.set(id, { log, out, err, input, stdinOnce: record.config.stdinOnce, attached: new Set() });
+  const container: Kept = {
+    log: new ContainerLog(record.logPath, directory, now),
+    out: read('out'),
+    err: read('err'),
+    ...(stdin && { input: new Socket({ fd: openPipe('in'), readable: false, writable: true }).on('error', () => {}) }),
+    stdinOnce,
+    attached: new Set(),
+  };
+  kept.set(id, container);
+  return container;
+}
+
+function listen(id: string): void {
+  const { out, err } = open(id);
+  if (out.socket.listenerCount('data') > 0) return;
+  out.socket.on('data', (chunk) => output(id, 'stdout', chunk));
+  err.socket.on('data', (chunk) => output(id, 'stderr', chunk));
 }
 
 function output(id: string, stream: 'stdout' | 'stderr', chunk: Buffer): void {
@@ -81,6 +103,8 @@ function output(id: string, stream: 'stdout' | 'stderr', chunk: Buffer): void {
 
 /** The container has ended, so all that it wrote is in the pipes. */
 function drain(id: string): void {
+  // It may have ended while no keeper was there.
+  if (!kept.has(id) && existsSync(join(root, 'containers', id, 'ack'))) open(id);
   const container = kept.get(id);
   if (!container) return;
   const buffer = Buffer.alloc(65536);
@@ -92,12 +116,26 @@ function drain(id: string): void {
       for (let size = readSync(file, buffer); size > 0; size = readSync(file, buffer))
         output(id, name, Buffer.from(buffer.subarray(0, size)));
     } catch {} // EAGAIN: empty
+  close(id);
+}
+
+function close(id: string): void {
+  const container = kept.get(id);
+  if (!container) return;
   container.log.close();
   container.out.socket.destroy();
   container.err.socket.destroy();
   container.input?.destroy();
   for (const peer of container.attached) peer.end();
   kept.delete(id);
+}
+
+/** What the OCI runtime says of a failed start is not the container's output, so it does not get into the log. */
+async function start(id: string): Promise<object> {
+  const started = await startSupervised(join(root, 'containers', id), join(root, 'exits', id), () => open(id));
+  if ('pid' in started) listen(id);
+  else close(id);
+  return started;
 }
 
 function attach(id: string, peer: Socket): void {
@@ -124,13 +162,14 @@ function serve(peer: Socket): void {
   const read = (chunk: Buffer) => {
     text = Buffer.concat([text, chunk]);
     for (let end = text.indexOf(0x0a); end >= 0; end = text.indexOf(0x0a)) {
-      const request = JSON.parse(text.subarray(0, end).toString());
+      const request: Request = JSON.parse(text.subarray(0, end).toString());
       text = text.subarray(end + 1);
       if (answer(request, peer)) continue;
       peer.off('data', read);
       if (text.length > 0) peer.emit('data', text);
       return;
     }
+    if (text.length > mostRequest) peer.destroy();
   };
   peer.on('data', read);
   peer.on('error', () => {});
@@ -141,17 +180,23 @@ function serve(peer: Socket): void {
 }
 
 /** False when the connection is no longer one of requests. */
-function answer({ op, id }: { op: string; id: string }, peer: Socket): boolean {
+function answer({ n, op, id }: Request, peer: Socket): boolean {
+  const reply = (result: object) => peer.write(`${JSON.stringify({ n, ...result })}\n`);
+  const failed = (error: unknown) => reply({ error: (error as Error).message });
   try {
-    if (op === 'adopt') adopt(id);
+    if (op === 'start') {
+      start(id).then(reply, failed);
+      return true;
+    }
+    if (op === 'adopt') listen(id);
     else if (op === 'drain') drain(id);
     else if (op === 'reopen') kept.get(id)?.log.reopen();
     else if (op === 'attach') attach(id, peer);
     else if (op === 'stop') systemClock.after(10, () => process.exit(0));
-    peer.write('{}\n');
+    reply({});
     return op !== 'attach';
   } catch (error) {
-    peer.write(`${JSON.stringify({ error: (error as Error).message })}\n`);
+    failed(error);
     return true;
   }
 }
@@ -170,7 +215,7 @@ function adoptAll(): void {
   for (const id of readdirSync(join(root, 'containers')))
     try {
       const state = readFileSync(join(root, 'containers', id, 'state.json'), 'utf8');
-      if ((JSON.parse(state) as ContainerRecord).state === 'running') adopt(id);
+      if ((JSON.parse(state) as ContainerRecord).state === 'running') listen(id);
     } catch {} // half made or half gone: not ours to judge
 }
 
@@ -183,6 +228,7 @@ function serveLogs(): void {
   other.on('error', () => {
     if (existsSync(socketPath)) unlinkSync(socketPath);
     server.listen(socketPath, () => {
+      chmodSync(socketPath, 0o600); // its directory is root's alone as well
       adoptAll();
       leaveWhenIdle();
     });

@@ -47,20 +47,10 @@ export interface ContainerRecord {
   readonly bootId: string;
   /** The pseudo-terminal of this machine, such as /dev/pts/3. */
   readonly terminal?: string;
-  /** How processes of the container come to be: for exec. */
-  readonly process?: ProcessSpec;
-}
-
-export interface ProcessSpec {
-  readonly uid: number;
-  readonly gid: number;
-  readonly groups: readonly number[];
-  /** NAME=value */
-  readonly env: readonly string[];
-  readonly cwd: string;
-  /** Undefined: all that this machine has. */
-  readonly capabilities?: readonly string[];
-  readonly noNewPrivileges: boolean;
+  /** Of those that an OCI runtime runs; a former version of Coracle ran containers without one. */
+  readonly runtime?: 'crun' | 'runc';
+  /** Kills for want of memory in the pod before this container: where its own count is gone with its cgroup. */
+  readonly killsBefore?: number;
 }
 
 export class StateDirectory {
@@ -79,6 +69,11 @@ export class StateDirectory {
 
   container(id: string): string {
     return join(this.root, 'containers', id);
+  }
+
+  /** The OCI runtime's own state. */
+  get runtimeRoot(): string {
+    return join(this.root, 'oci');
   }
 
   /** Written by the supervisor when its container has ended: the exit code. */

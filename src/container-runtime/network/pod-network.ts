@@ -165,13 +165,3 @@ function forwarding(six: boolean): string {
   const keys = ['ipv4/ip_forward', ...(six ? ['ipv6/conf/all/forwarding'] : [])];
   return keys.map((key) => `echo 1 >/proc/sys/net/${key}`).join('; ');
 }
-
-/** Values of the namespace that the script runs in. */
-export function sysctlScript(sysctls: Readonly<Record<string, string>>): string {
-  return Object.entries(sysctls)
-    .map(
-      ([name, value]) =>
-        `printf %s '${value.replaceAll("'", "'\\''")}' >'/proc/sys/${name.replaceAll('.', '/')}' || exit 1`,
-    )
-    .join('\n');
-}

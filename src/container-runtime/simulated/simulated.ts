@@ -51,6 +51,7 @@ export function createSimulatedRuntime(options: SimulatedOptions): SimulatedRunt
 }
 
 class Simulated implements SimulatedRuntime {
+  readonly features = { userNamespaces: true, recursiveReadOnlyMounts: true, supplementalGroupsPolicy: true };
   readonly version = 'simulated://1.0';
   readonly #options: SimulatedOptions;
   readonly #hub = new EventHub();

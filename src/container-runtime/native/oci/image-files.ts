@@ -1,0 +1,59 @@
+// Reads files of an image's tree on this machine. Links are followed as inside the container, so none leads out of it.
+
+import * as fs from 'node:fs';
+import { join, posix } from 'node:path';
+import { RuntimeError } from '../../runtime-error.ts';
+import type { Accounts } from './user.ts';
+
+const mostLinks = 40;
+/** /etc/passwd of a large site has some 100 KB. */
+const mostBytes = 4 * 2 ** 20;
+
+export function accountsOf(tree: string): Accounts {
+  return { passwd: readInTree(tree, '/etc/passwd') ?? '', group: readInTree(tree, '/etc/group') ?? '' };
+}
+
+/** Undefined where there is no such file, or it is not a regular one. */
+export function readInTree(tree: string, path: string): string | undefined {
+  const host = join(tree, resolveInTree(tree, path));
+  let file: number;
+  try {
+    file = fs.openSync(host, fs.constants.O_RDONLY | fs.constants.O_NOFOLLOW | fs.constants.O_NONBLOCK);
+  } catch {
+    return undefined;
+  }
+  try {
+    const stat = fs.fstatSync(file);
+    if (!stat.isFile()) return undefined;
+    if (stat.size > mostBytes)
+      throw new RuntimeError('create', `${path} of the image is larger than ${mostBytes} bytes`);
+    return fs.readFileSync(file, 'utf8');
+  } finally {
+    fs.closeSync(file);
+  }
+}
+
+/** The path without links. Parts that do not exist are kept as they are. */
+function resolveInTree(tree: string, path: string): string {
+  const todo = path.split('/').filter(Boolean);
+  let at = '/';
+  let links = 0;
+  while (todo.length > 0) {
+    const part = todo.shift()!;
+    if (part === '.' || part === '..') {
+      if (part === '..') at = posix.dirname(at);
+      continue;
+    }
+    const next = posix.join(at, part);
+    const stat = fs.lstatSync(join(tree, next), { throwIfNoEntry: false });
+    if (!stat?.isSymbolicLink()) {
+      at = next;
+      continue;
+    }
+    if (++links > mostLinks) throw new RuntimeError('create', `too many levels of symbolic links: ${path}`);
+    const target = fs.readlinkSync(join(tree, next));
+    if (target.startsWith('/')) at = '/';
+    todo.unshift(...target.split('/').filter(Boolean));
+  }
+  return at;
+}

@@ -1,0 +1,76 @@
+// What is mounted in a container: the OCI defaults, the pod's shared memory, and the pod's volumes.
+
+import { posix } from 'node:path';
+import type { Mount } from '../../container-runtime.ts';
+import type { OciIdMapping, OciMount } from './oci-types.ts';
+
+export interface MountInput {
+  readonly mounts: readonly Mount[];
+  readonly privileged: boolean;
+  /** The pod's /dev/shm on this machine. */
+  readonly shm: string;
+  /** Of a pod with a user namespace of its own: volumes show the ids that they have on the machine. */
+  readonly idMappings?: readonly OciIdMapping[];
+}
+
+export interface MountPlan {
+  readonly mounts: readonly OciMount[];
+  /** Propagation of the container's root: at least that of its volumes. */
+  readonly rootfsPropagation?: 'rslave' | 'rshared';
+}
+
+export function mountPlan({ mounts, privileged, shm, idMappings }: MountInput): MountPlan {
+  const volumes = inMountOrder(mounts).map((mount) => volume(mount, idMappings));
+  const covered = volumes.map(({ destination }) => destination);
+  const defaults = defaultMounts(privileged, shm).filter(
+    ({ destination }) =>
+      !covered.includes(destination) && !(covered.includes('/dev') && destination.startsWith('/dev/')),
+  );
+  const propagations = mounts.map(({ propagation }) => propagation);
+  return {
+    mounts: [...defaults, ...volumes],
+    ...(propagations.includes('bidirectional')
+      ? { rootfsPropagation: 'rshared' }
+      : propagations.includes('hostToContainer') && { rootfsPropagation: 'rslave' }),
+  };
+}
+
+/** config-linux.md, default filesystems, with the options that containerd gives them. */
+function defaultMounts(privileged: boolean, shm: string): readonly OciMount[] {
+  const access = privileged ? 'rw' : 'ro';
+  const mount = (destination: string, type: string, source: string, ...options: string[]): OciMount => ({
+    destination,
+    type,
+    source,
+    options,
+  });
+  return [
+    mount('/proc', 'proc', 'proc', 'nosuid', 'noexec', 'nodev'),
+    mount('/dev', 'tmpfs', 'tmpfs', 'nosuid', 'strictatime', 'mode=755', 'size=65536k'),
+    mount('/dev/pts', 'devpts', 'devpts', 'nosuid', 'noexec', 'newinstance', 'ptmxmode=0666', 'mode=0620', 'gid=5'),
+    mount('/dev/mqueue', 'mqueue', 'mqueue', 'nosuid', 'noexec', 'nodev'),
+    mount('/sys', 'sysfs', 'sysfs', 'nosuid', 'noexec', 'nodev', access),
+    mount('/sys/fs/cgroup', 'cgroup', 'cgroup', 'nosuid', 'noexec', 'nodev', 'relatime', access),
+    mount('/dev/shm', 'bind', shm, 'rbind', 'rw'),
+  ];
+}
+
+/** Outer directories first, otherwise as given: an inner one would be hidden by what is mounted over it later. */
+function inMountOrder(mounts: readonly Mount[]): Mount[] {
+  const depth = ({ containerPath }: Mount) => posix.normalize(containerPath).split('/').filter(Boolean).length;
+  return mounts.toSorted((a, b) => depth(a) - depth(b));
+}
+
+const propagationOptions = { private: 'rprivate', hostToContainer: 'rslave', bidirectional: 'rshared' } as const;
+
+function volume(mount: Mount, idMappings?: readonly OciIdMapping[]): OciMount {
+  const path = posix.normalize(`/${mount.containerPath}`);
+  const access = mount.recursiveReadOnly ? 'rro' : mount.readOnly ? 'ro' : 'rw';
+  return {
+    destination: path.length > 1 ? path.replace(/\/$/, '') : path,
+    type: 'bind',
+    source: mount.hostPath,
+    options: ['rbind', propagationOptions[mount.propagation ?? 'private'], access],
+    ...(idMappings && { uidMappings: idMappings, gidMappings: idMappings }),
+  };
+}

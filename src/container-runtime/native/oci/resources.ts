@@ -1,0 +1,28 @@
+// Resource limits as an OCI runtime wants them: one form for cgroup v1, hybrid and v2; the runtime converts.
+
+import type { ContainerResources } from '../../container-runtime.ts';
+import type { OciResources } from './oci-types.ts';
+
+export interface ResourceFacts {
+  readonly cgroupVersion: 1 | 2;
+  /** The memory controller also counts swap. */
+  readonly countsSwap: boolean;
+}
+
+export function resourcesOf(resources: ContainerResources, privileged: boolean, node: ResourceFacts): OciResources {
+  const { cpuShares, cpuQuota, cpuPeriod, memoryLimitBytes: limit = 0, pidsLimit = 0 } = resources;
+  return {
+    // The runtime itself adds the devices that every container has.
+    devices: [{ allow: privileged, access: 'rwm' }],
+    cpu: {
+      ...(cpuShares && { shares: cpuShares }),
+      ...(cpuQuota !== undefined && { quota: cpuQuota > 0 ? cpuQuota : -1 }),
+      ...(cpuPeriod && { period: cpuPeriod }),
+    },
+    // With the limit for both, nothing is swapped out (the kubelet's NoSwap).
+    ...(limit > 0 && { memory: { limit, ...(node.countsSwap && { swap: limit }) } }),
+    ...(pidsLimit > 0 && { pids: { limit: pidsLimit } }),
+    // When a container is out of memory, all of its processes are killed (singleProcessOOMKill is false by default).
+    ...(node.cgroupVersion === 2 && { unified: { 'memory.oom.group': '1' } }),
+  };
+}
