@@ -8,6 +8,7 @@ import { Metrics } from '../machinery/metrics.ts';
 import type { Random } from '../machinery/random.ts';
 import type { Store } from '../store/store.ts';
 import type { AdmissionPlugin } from './admission.ts';
+import { Aggregator } from './aggregation/aggregator.ts';
 import { ServiceAllocator } from './allocation/service-allocator.ts';
 import { type Authenticator, anonymous, clientCertificates } from './authentication.ts';
 import { type Authorizer, alwaysAllow } from './authorization.ts';
@@ -94,6 +95,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
       services: () => cacheOfResource(server, '', 'services'),
     }),
     health: new HealthChecks(),
+    aggregation: new Aggregator(() => server),
     stopping: stopping.signal,
   };
   await cache.start();
@@ -104,6 +106,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
     check: () => (stopping.signal.aborted ? 'process is shutting down' : undefined),
   });
   await startCustomResources(server);
+  await server.aggregation.start();
   const listeners: Listener[] = [];
   return {
     server,

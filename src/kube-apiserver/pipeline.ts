@@ -1,5 +1,7 @@
 // Every request, in the order in which it happens, whether it came over a socket or from inside the process.
 
+import { aggregateDiscovery } from './aggregation/discovery.ts';
+import { aggregate } from './aggregation/proxy.ts';
 import { identify } from './authentication.ts';
 import { authorize } from './authorization.ts';
 import { answerErrors } from './errors.ts';
@@ -17,7 +19,9 @@ export const pipeline: readonly Stage[] = [
   limit, // before authorize: a flood must not cost policy evaluation
   impersonate,
   authorize,
+  aggregate, // requests for the APIs of other servers end here
   resource, // decode > managed fields > mutate > prepare > validate > store: registry/create.ts and its neighbours
+  aggregateDiscovery, // adds those APIs to what `plain` says of ours
   plain, // what is no resource: health, version, discovery, OpenAPI, metrics
 ];
 

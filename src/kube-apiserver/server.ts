@@ -7,6 +7,7 @@ import type { Metrics } from '../machinery/metrics.ts';
 import type { Random } from '../machinery/random.ts';
 import type { Store } from '../store/store.ts';
 import type { AdmissionPlugin } from './admission.ts';
+import type { Aggregator } from './aggregation/aggregator.ts';
 import type { Allocators } from './allocation/allocators.ts';
 import type { Authenticator } from './authentication.ts';
 import type { Authorizer } from './authorization.ts';
@@ -27,6 +28,8 @@ export interface ServerConfig {
   readonly serviceCidr: string;
   readonly nodePortRange: { readonly from: number; readonly to: number };
   readonly kubeletClient?: KubeletClient;
+  /** PEM: presented to extension API servers, which trust it to say who asks. */
+  readonly frontProxyClient?: { readonly cert: string; readonly key: string };
   /** Bytes; Kubernetes takes 3 MB. */
   readonly maxBodyBytes: number;
   /** A watch without timeoutSeconds ends after this long, up to twice as long by chance. */
@@ -48,6 +51,7 @@ export interface Server {
   readonly tokens?: TokenIssuer;
   readonly allocators: Allocators;
   readonly health: HealthChecks;
+  readonly aggregation: Aggregator;
   /** Aborts when the server stops: ends watches. */
   readonly stopping: AbortSignal;
 }

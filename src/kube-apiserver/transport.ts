@@ -17,7 +17,8 @@ export function inProcess(server: Server, user: UserInfo): Transport {
       if (known) return known;
       const signal = asked.signal ?? new AbortController().signal;
       signal.throwIfAborted();
-      return responseOf(await run(requestOf(server, user, agent, asked, signal)), signal);
+      const request = requestOf(server, user, agent, asked, signal);
+      return responseOf(await run(request), signal, request.info.verb === 'watch');
     },
   };
 }
@@ -48,7 +49,7 @@ function requestOf(
   };
 }
 
-async function responseOf(reply: Reply, signal: AbortSignal): Promise<TransportResponse> {
+async function responseOf(reply: Reply, signal: AbortSignal, watches: boolean): Promise<TransportResponse> {
   switch (reply.type) {
     case 'object':
       return { code: reply.code, body: reply.object };
@@ -57,6 +58,8 @@ async function responseOf(reply: Reply, signal: AbortSignal): Promise<TransportR
     case 'watch':
       return { code: reply.code, events: eventsOf(reply, signal) };
     case 'raw':
+      if (watches && reply.code === 200 && typeof reply.body === 'object' && !(reply.body instanceof Uint8Array))
+        return { code: 200, events: eventsOfLines(reply.body, signal) };
       return { code: reply.code, body: await rawBody(reply) };
     case 'hijacked':
       throw new Error('a request from inside the process cannot take over a socket');
@@ -78,6 +81,19 @@ async function rawBody({ body, contentType }: Extract<Reply, { type: 'raw' }>): 
   else if (body instanceof Uint8Array) text = new TextDecoder().decode(body);
   else for await (const chunk of body) text += new TextDecoder().decode(chunk);
   return contentType.startsWith('application/json') ? JSON.parse(text) : text;
+}
+
+/** The watch of an aggregated API comes as lines of JSON. */
+async function* eventsOfLines(body: AsyncIterable<Uint8Array>, signal: AbortSignal): AsyncGenerator<WatchEvent<any>> {
+  const decoder = new TextDecoder();
+  let text = '';
+  for await (const chunk of body) {
+    if (signal.aborted) return;
+    text += decoder.decode(chunk, { stream: true });
+    const lines = text.split('\n');
+    text = lines.pop() ?? '';
+    for (const line of lines) if (line) yield JSON.parse(line);
+  }
 }
 
 async function* eventsOf({ kind, subscription }: WatchReply, signal: AbortSignal): AsyncGenerator<WatchEvent<any>> {

@@ -9,6 +9,9 @@ import type { ApiRequest, RawReply, Reply } from '../request.ts';
 import { failure } from '../status.ts';
 import type { Upstream } from './kubelet-address.ts';
 
+/** Headers that are sent beside those of the client. */
+type Headers = Readonly<Record<string, string | string[]>>;
+
 /** Headers that speak of this connection, or that only the API server should see. */
 const ownHeaders = new Set([
   'authorization',
@@ -24,7 +27,7 @@ const ownHeaders = new Set([
 ]);
 
 const isOwn = (name: string): boolean =>
-  name.startsWith(':') || ownHeaders.has(name) || name.startsWith('impersonate-');
+  name.startsWith(':') || ownHeaders.has(name) || /^(impersonate|x-remote)-/.test(name);
 
 /** What cannot be reached is this error; `purpose` chooses between Kubernetes' two forms of it. */
 function unreachable({ protocol, host, port }: Upstream, path: string, error: Error, purpose: 'log' | 'proxy') {
@@ -45,9 +48,10 @@ export async function forwardHttp(
   upstream: Upstream,
   path: string,
   purpose: 'log' | 'proxy',
+  added: Headers = {},
 ): Promise<RawReply> {
   const body = purpose === 'proxy' ? await request.body() : undefined;
-  const bytes = body && 'bytes' in body ? body.bytes : undefined;
+  const bytes = body && ('bytes' in body ? body.bytes : Buffer.from(JSON.stringify(body.object)));
   const headers = Object.fromEntries(
     Object.entries(request.headers).filter(([name, value]) => !isOwn(name) && value !== undefined),
   ) as Record<string, string>;
@@ -59,7 +63,7 @@ export async function forwardHttp(
         port: upstream.port,
         path,
         method: purpose === 'log' ? 'GET' : request.method,
-        headers: { ...headers, ...(bytes && { 'content-length': bytes.length }) },
+        headers: { ...headers, ...added, ...(bytes && { 'content-length': bytes.length }) },
         agent: false,
         signal: request.signal,
         ...upstream.tls,
@@ -88,7 +92,12 @@ function passedOn(headers: IncomingHttpHeaders): Record<string, string> {
 }
 
 /** Joins the client's socket and one to the upstream: from here on nobody reads what passes. */
-export async function forwardUpgrade(request: ApiRequest, upstream: Upstream, path: string): Promise<Reply> {
+export async function forwardUpgrade(
+  request: ApiRequest,
+  upstream: Upstream,
+  path: string,
+  added: Headers = {},
+): Promise<Reply> {
   const upgrade = request.connection?.upgrade;
   if (!upgrade) throw new Error('the request asks for no upgrade');
   const { socket, head, rawHeaders } = upgrade;
@@ -105,6 +114,7 @@ export async function forwardUpgrade(request: ApiRequest, upstream: Upstream, pa
     if (name === 'upgrade' || name === 'connection' || !isOwn(name))
       lines.push(`${rawHeaders[i]}: ${rawHeaders[i + 1]}`);
   }
+  for (const [name, value] of Object.entries(added)) for (const one of [value].flat()) lines.push(`${name}: ${one}`);
   far.write(`${lines.join('\r\n')}\r\n\r\n`);
   if (head.length) far.write(head);
   join(socket, far);

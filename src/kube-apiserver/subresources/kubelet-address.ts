@@ -1,5 +1,6 @@
 // Where a node's kubelet listens, and with what the API server shows itself there.
 
+import type { ConnectionOptions } from 'node:tls';
 import { badRequest, type Kind, notFound } from '../../api/api.ts';
 import { cacheOf, keyOf } from '../registry/target.ts';
 import type { Server } from '../server.ts';
@@ -9,14 +10,7 @@ export interface Upstream {
   readonly protocol: 'http' | 'https';
   readonly host: string;
   readonly port: number;
-  /** Options of a TLS connection. */
-  readonly tls?: {
-    cert?: string;
-    key?: string;
-    ca?: string;
-    rejectUnauthorized: boolean;
-    checkServerIdentity: () => undefined;
-  };
+  readonly tls?: ConnectionOptions;
 }
 
 /** The order of --kubelet-preferred-address-types that kubeadm sets. */

@@ -1,0 +1,168 @@
+// APIs that other servers answer: which groups and versions they are, where they run, and whether they can be reached.
+// https://kubernetes.io/docs/concepts/extend-kubernetes/api-extension/apiserver-aggregation/
+
+import type { APIService, ApiObject } from '../../api/api.ts';
+import type { Timer } from '../../machinery/clock.ts';
+import { modify } from '../registry/modify.ts';
+import { cacheOf, keyOf, type Target } from '../registry/target.ts';
+import type { Server } from '../server.ts';
+import type { ResourceCache } from '../watch-cache/resource-cache.ts';
+import { checkAvailability } from './availability.ts';
+import { RemoteDocuments } from './remote-documents.ts';
+
+type Stored = APIService & ApiObject;
+
+export interface AggregatedApi {
+  /** Of the APIService: version.group. */
+  readonly name: string;
+  readonly group: string;
+  readonly version: string;
+  readonly groupPriority: number;
+  readonly versionPriority: number;
+  readonly service: { readonly namespace: string; readonly name: string; readonly port: number };
+  /** PEM of the CA that the server's certificate must come from; undefined: the system's. */
+  readonly ca?: string;
+  readonly insecure: boolean;
+  readonly isAvailable: boolean;
+}
+
+/** How long after a check the next one comes: soon while the API cannot be reached. */
+const recheckMs = 10_000;
+const firstRetryMs = 500;
+
+export class Aggregator {
+  /** The server holds this aggregator: it is asked for once both are there. */
+  readonly #serverOf: () => Server;
+  /** By "group/version". */
+  readonly #apis = new Map<string, AggregatedApi>();
+  readonly #checks = new Map<string, { timer?: Timer; retryMs: number; running: boolean }>();
+  readonly documents: RemoteDocuments;
+  #cache: ResourceCache | undefined;
+
+  constructor(server: () => Server) {
+    this.#serverOf = server;
+    this.documents = new RemoteDocuments(server);
+  }
+
+  get #server(): Server {
+    return this.#serverOf();
+  }
+
+  /** Most clusters have none: then a request need not be looked at. */
+  get size(): number {
+    return this.#apis.size;
+  }
+
+  find(group: string, version: string): AggregatedApi | undefined {
+    return this.#apis.get(`${group}/${version}`);
+  }
+
+  all(): AggregatedApi[] {
+    return [...this.#apis.values()];
+  }
+
+  /** Knows the APIServices that are there when it resolves, and follows what comes. Ends with the server. */
+  async start(): Promise<void> {
+    const kind = this.#server.kinds.byResource('apiregistration.k8s.io', 'v1', 'apiservices');
+    if (!kind) return;
+    const cache = await cacheOf(this.#server, kind);
+    this.#cache = cache;
+    cache.tree.forEach(cache.prefix, `${cache.prefix.slice(0, -1)}0`, ({ object }) => this.#set(object as Stored));
+    cache.watch({
+      scope: { by: 'all' },
+      event: ({ item, type }) => {
+        const object = item.object as Stored;
+        if (type === 'DELETED') this.#remove(object.spec?.group ?? '', object.spec?.version ?? '');
+        else this.#set(object);
+      },
+    });
+  }
+
+  #set(object: Stored): void {
+    const api = aggregatedApi(object);
+    if (!api) return this.#remove(object.spec?.group ?? '', object.spec?.version ?? '');
+    const key = `${api.group}/${api.version}`;
+    const previous = this.#apis.get(key);
+    this.#apis.set(key, api);
+    const moved =
+      !previous || JSON.stringify({ ...previous, isAvailable: true }) !== JSON.stringify({ ...api, isAvailable: true });
+    if (!moved && previous.isAvailable === api.isAvailable) return;
+    this.documents.forget(api);
+    if (moved) this.#checkSoon(key);
+  }
+
+  #remove(group: string, version: string): void {
+    const key = `${group}/${version}`;
+    const api = this.#apis.get(key);
+    if (!api) return;
+    this.#apis.delete(key);
+    this.#checks.get(key)?.timer?.cancel();
+    this.#checks.delete(key);
+    this.documents.forget(api);
+  }
+
+  #checkSoon(key: string): void {
+    const check = this.#checks.get(key) ?? { retryMs: firstRetryMs, running: false };
+    check.timer?.cancel();
+    check.retryMs = firstRetryMs;
+    this.#checks.set(key, check);
+    check.timer = this.#server.clock.after(0, () => void this.#check(key), { background: true });
+  }
+
+  async #check(key: string): Promise<void> {
+    const api = this.#apis.get(key);
+    const check = this.#checks.get(key);
+    if (!api || !check || check.running || this.#server.stopping.aborted) return;
+    check.running = true;
+    let available = false;
+    try {
+      const condition = await checkAvailability(this.#server, api);
+      available = condition.status === 'True';
+      await this.#write(api.name, condition);
+    } catch (error) {
+      this.#server.logger.warn('cannot write the availability of an API', { name: api.name, error: String(error) });
+    }
+    check.running = false;
+    check.retryMs = available ? firstRetryMs : Math.min(check.retryMs * 2, recheckMs);
+    const delayMs = available ? recheckMs : check.retryMs;
+    check.timer = this.#server.clock.after(delayMs, () => void this.#check(key), { background: true });
+  }
+
+  async #write(name: string, condition: { status: string; reason: string; message: string }): Promise<void> {
+    const server = this.#server;
+    const kind = server.kinds.byResource('apiregistration.k8s.io', 'v1', 'apiservices');
+    const object = kind && (this.#cache?.get(keyOf(kind, '', name))?.object as Stored | undefined);
+    if (!kind || !object || !this.#cache) return;
+    const previous = object.status?.conditions?.find(({ type }) => type === 'Available');
+    const { status, reason, message } = condition;
+    if (previous?.status === status && previous.reason === reason && previous.message === message) return;
+    const lastTransitionTime =
+      previous?.status === status
+        ? previous.lastTransitionTime
+        : new Date(server.clock.now()).toISOString().replace(/\.\d+Z$/, 'Z');
+    const next = { type: 'Available', status, lastTransitionTime, reason, message };
+    const target = { server, kind, cache: this.#cache, namespace: '', name } as unknown as Target;
+    await modify(target, (changed) => {
+      const others = (changed.status?.conditions ?? []).filter(({ type }: { type: string }) => type !== 'Available');
+      changed.status = { ...changed.status, conditions: [...others, next] };
+    });
+  }
+}
+
+/** Undefined for APIs that this server answers itself. */
+function aggregatedApi({ metadata, spec, status }: Stored): AggregatedApi | undefined {
+  if (!spec?.service) return undefined;
+  const { group = '', version = '', service, caBundle, insecureSkipTLSVerify } = spec;
+  const available = status?.conditions?.find(({ type }) => type === 'Available');
+  return {
+    name: metadata.name ?? '',
+    group,
+    version,
+    groupPriority: spec.groupPriorityMinimum,
+    versionPriority: spec.versionPriority,
+    service: { namespace: service.namespace ?? '', name: service.name ?? '', port: service.port ?? 443 },
+    ...(caBundle && { ca: Buffer.from(caBundle, 'base64').toString() }),
+    insecure: insecureSkipTLSVerify ?? false,
+    isAvailable: available?.status === 'True',
+  };
+}

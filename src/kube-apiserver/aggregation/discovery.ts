@@ -1,0 +1,104 @@
+// Discovery and OpenAPI with the aggregated APIs in them. Works on the documents of this server's own APIs.
+
+import { comparePriority } from '../../api/api.ts';
+import { type ApiRequest, type Reply, type Stage, textReply } from '../request.ts';
+import type { AggregatedApi, Aggregator } from './aggregator.ts';
+import { forwardDocument } from './proxy.ts';
+
+export const aggregateDiscovery: Stage = async (request, next) => {
+  const { aggregation } = request.server;
+  if (aggregation.size === 0 || !/^\/(apis|openapi)(\/|$)/.test(request.path)) return next();
+  const path = request.path.length > 1 && request.path.endsWith('/') ? request.path.slice(0, -1) : request.path;
+  const remote = /^\/openapi\/v3\/apis\/([^/]+)\/([^/]+)$/.exec(path);
+  const api = remote && aggregation.find(remote[1], remote[2]);
+  if (api) return forwardDocument(request, api);
+  const merge = merges[path] ?? (/^\/apis\/[^/]+$/.test(path) ? mergeGroup : undefined);
+  if (!merge) return next();
+  const reply = await next();
+  if (reply.type !== 'raw' || typeof reply.body !== 'string') return reply;
+  const local = reply.code === 200 ? JSON.parse(reply.body) : undefined;
+  const merged = await merge(aggregation, local, request);
+  if (!merged) return reply;
+  const contentType = reply.code === 200 ? reply.contentType : 'application/json';
+  return { ...textReply(200, JSON.stringify(merged), contentType), negotiable: true } as Reply;
+};
+
+type Merge = (aggregation: Aggregator, local: any, request: ApiRequest) => Promise<object | undefined>;
+
+const merges: Readonly<Record<string, Merge>> = {
+  '/apis': async (aggregation, local) =>
+    local.kind === 'APIGroupDiscoveryList' ? mergeResources(aggregation, local) : mergeGroups(aggregation, local),
+  '/openapi/v3': async (aggregation, local) => {
+    const paths = { ...local.paths };
+    for (const api of aggregation.all()) {
+      const hash = await aggregation.documents.openapiHash(api);
+      const path = `apis/${api.group}/${api.version}`;
+      if (hash !== undefined)
+        paths[path] = { serverRelativeURL: `/openapi/v3/${path}${hash ? `?hash=${encodeURIComponent(hash)}` : ''}` };
+    }
+    return { ...local, paths };
+  },
+  '/openapi/v2': async (aggregation, local) => {
+    const merged = { ...local, paths: { ...local.paths }, definitions: { ...local.definitions } };
+    for (const api of aggregation.all()) {
+      const remote = await aggregation.documents.openapiV2(api);
+      for (const [path, item] of Object.entries(remote?.paths ?? {}))
+        if (path.startsWith(`/apis/${api.group}/${api.version}/`)) merged.paths[path] = item;
+      for (const [name, definition] of Object.entries(remote?.definitions ?? {}))
+        merged.definitions[name] ??= definition;
+    }
+    return merged;
+  },
+};
+
+/** Remote APIs by group, the groups of the highest priority first, and so the versions of each. */
+function byGroup(aggregation: Aggregator): Map<string, AggregatedApi[]> {
+  const sorted = aggregation
+    .all()
+    .sort(
+      (a, b) =>
+        b.groupPriority - a.groupPriority ||
+        (a.group < b.group ? -1 : a.group > b.group ? 1 : b.versionPriority - a.versionPriority) ||
+        comparePriority(a.version, b.version),
+    );
+  const groups = new Map<string, AggregatedApi[]>();
+  for (const api of sorted) groups.set(api.group, [...(groups.get(api.group) ?? []), api]);
+  return groups;
+}
+
+const versionsOf = (name: string, apis: readonly AggregatedApi[]) =>
+  apis.map(({ version }) => ({ groupVersion: `${name}/${version}`, version }));
+
+/** A group that both have keeps its own versions first. */
+function withVersions(name: string, local: any, apis: readonly AggregatedApi[]): object {
+  const versions = [...(local?.versions ?? []), ...versionsOf(name, apis)];
+  return { ...local, name, versions, preferredVersion: versions[0] };
+}
+
+async function mergeGroups(aggregation: Aggregator, local: any): Promise<object> {
+  const remote = byGroup(aggregation);
+  const groups = local.groups.map((group: any) => {
+    const apis = remote.get(group.name);
+    remote.delete(group.name);
+    return apis ? withVersions(group.name, group, apis) : group;
+  });
+  for (const [name, apis] of remote) groups.push(withVersions(name, undefined, apis));
+  return { ...local, groups };
+}
+
+const mergeGroup: Merge = async (aggregation, local, { path }) => {
+  const name = path.split('/')[2];
+  const apis = byGroup(aggregation).get(name);
+  return apis && { kind: 'APIGroup', apiVersion: 'v1', ...withVersions(name, local, apis) };
+};
+
+async function mergeResources(aggregation: Aggregator, local: any): Promise<object> {
+  const items = [...local.items];
+  for (const [name, apis] of byGroup(aggregation)) {
+    const versions = await Promise.all(apis.map((api) => aggregation.documents.discovery(api)));
+    const index = items.findIndex((item) => item.metadata?.name === name);
+    if (index < 0) items.push({ metadata: { name }, versions });
+    else items[index] = { ...items[index], versions: [...items[index].versions, ...versions] };
+  }
+  return { ...local, items };
+}

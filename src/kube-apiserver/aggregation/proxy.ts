@@ -1,0 +1,53 @@
+// Requests for an aggregated API go on to its server, as the user who asks.
+
+import { ApiError } from '../../api/api.ts';
+import { type ApiRequest, type Reply, type Stage, textReply } from '../request.ts';
+import { forwardHttp, forwardUpgrade } from '../subresources/forward.ts';
+import type { Upstream } from '../subresources/kubelet-address.ts';
+import type { AggregatedApi } from './aggregator.ts';
+import { resolveEndpoint } from './endpoint.ts';
+import { tlsOf, userHeaders } from './remote-request.ts';
+
+/** Discovery must not wait for a slow server. */
+const discoveryMs = 5_000;
+
+export const aggregate: Stage = async (request, next) => {
+  if (request.server.aggregation.size === 0) return next();
+  const api = apiOf(request);
+  return api ? forward(request, api) : next();
+};
+
+/** A document that the API's server has at the same path. */
+export const forwardDocument = (request: ApiRequest, api: AggregatedApi): Promise<Reply> => forward(request, api);
+
+function apiOf({ info, path, server }: ApiRequest): AggregatedApi | undefined {
+  if (info.isResource) return server.aggregation.find(info.group, info.version);
+  const [, root, group, version, ...more] = (path.endsWith('/') ? path.slice(0, -1) : path).split('/');
+  return root === 'apis' && version && more.length === 0 ? server.aggregation.find(group, version) : undefined;
+}
+
+async function forward(request: ApiRequest, api: AggregatedApi): Promise<Reply> {
+  const { server } = request;
+  if (!api.isAvailable) return unavailable('service unavailable');
+  let endpoint: { host: string; port: number };
+  try {
+    endpoint = await resolveEndpoint(server, api.service);
+  } catch {
+    return unavailable('service unavailable');
+  }
+  const upstream: Upstream = { protocol: 'https', ...endpoint, tls: tlsOf(server, api) };
+  const path = `${request.path}${request.query.size ? `?${request.query}` : ''}`;
+  const headers = userHeaders(request.user);
+  try {
+    if (request.connection?.upgrade) return await forwardUpgrade(request, upstream, path, headers);
+    const signal = request.info.isResource
+      ? request.signal
+      : AbortSignal.any([request.signal, AbortSignal.timeout(discoveryMs)]);
+    return await forwardHttp({ ...request, signal }, upstream, path, 'proxy', headers);
+  } catch (error) {
+    if (error instanceof ApiError) return unavailable(error.message);
+    throw error;
+  }
+}
+
+const unavailable = (message: string): Reply => textReply(503, `${message}\n`);

@@ -1,0 +1,125 @@
+// Discovery and OpenAPI documents of aggregated APIs, read when they are first asked for and kept for a minute.
+
+import type { Server } from '../server.ts';
+import type { AggregatedApi } from './aggregator.ts';
+import { readRemote } from './remote-request.ts';
+
+const freshMs = 60_000;
+
+interface Cached<T> {
+  readonly value: Promise<T | undefined>;
+  readonly atMs: number;
+}
+
+/** One version of a group as an APIGroupDiscoveryList has it. */
+export interface VersionDiscovery {
+  readonly version: string;
+  readonly resources: readonly object[];
+  readonly freshness: 'Current' | 'Stale';
+}
+
+const aggregatedAccept = 'application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,application/json';
+
+export class RemoteDocuments {
+  readonly #serverOf: () => Server;
+  readonly #cached = new Map<string, Cached<any>>();
+
+  constructor(server: () => Server) {
+    this.#serverOf = server;
+  }
+
+  get #server(): Server {
+    return this.#serverOf();
+  }
+
+  /** What was read of the API is read again when it is next asked for. */
+  forget({ name }: AggregatedApi): void {
+    for (const key of this.#cached.keys()) if (key.startsWith(`${name} `)) this.#cached.delete(key);
+  }
+
+  /** Resources of the API; `Stale` and without any when its server does not answer. */
+  async discovery(api: AggregatedApi): Promise<VersionDiscovery> {
+    const { version } = api;
+    const found = api.isAvailable ? await this.#once(api, 'discovery', () => this.#readDiscovery(api)) : undefined;
+    return found ?? { version, resources: [], freshness: 'Stale' };
+  }
+
+  async #readDiscovery(api: AggregatedApi): Promise<VersionDiscovery | undefined> {
+    const { group, version } = api;
+    const whole = await readRemote(this.#server, api, '/apis', { accept: aggregatedAccept });
+    const list = whole.code === 200 ? JSON.parse(whole.text) : undefined;
+    if (list?.kind === 'APIGroupDiscoveryList') {
+      const own = list.items?.find((item: any) => item.metadata?.name === group);
+      const resources = own?.versions?.find((one: any) => one.version === version)?.resources;
+      if (resources) return { version, resources, freshness: 'Current' };
+    }
+    const { code, text } = await readRemote(this.#server, api, `/apis/${group}/${version}`);
+    if (code !== 200) return undefined;
+    return { version, resources: converted(JSON.parse(text).resources ?? [], group, version), freshness: 'Current' };
+  }
+
+  /** The hash of its OpenAPI v3 document; undefined when it has none. */
+  async openapiHash(api: AggregatedApi): Promise<string | undefined> {
+    if (!api.isAvailable) return undefined;
+    return this.#once(api, 'openapi-index', async () => {
+      const { code, text } = await readRemote(this.#server, api, '/openapi/v3');
+      if (code !== 200) return undefined;
+      const url = JSON.parse(text).paths?.[`apis/${api.group}/${api.version}`]?.serverRelativeURL;
+      return url && new URL(url, 'https://remote').searchParams.get('hash');
+    });
+  }
+
+  /** Its OpenAPI v2 document. */
+  async openapiV2(api: AggregatedApi): Promise<any | undefined> {
+    if (!api.isAvailable) return undefined;
+    return this.#once(api, 'openapi-v2', async () => {
+      const { code, text } = await readRemote(this.#server, api, '/openapi/v2');
+      return code === 200 ? JSON.parse(text) : undefined;
+    });
+  }
+
+  /** A document that cannot be read is one that is not there. */
+  #once<T>(api: AggregatedApi, document: string, read: () => Promise<T | undefined>): Promise<T | undefined> {
+    const key = `${api.name} ${document}`;
+    const now = this.#server.clock.now();
+    const known = this.#cached.get(key);
+    if (known && now - known.atMs < freshMs) return known.value;
+    const value = read().catch((error) => {
+      this.#cached.delete(key);
+      this.#server.logger.warn('cannot read a document of an aggregated API', {
+        name: api.name,
+        document,
+        error: String(error),
+      });
+      return undefined;
+    });
+    this.#cached.set(key, { value, atMs: now });
+    return value;
+  }
+}
+
+/** Resources of an APIResourceList in the newer form. */
+function converted(list: readonly any[], group: string, version: string): object[] {
+  const kindOf = (one: any) => ({ group: one.group || group, version: one.version || version, kind: one.kind });
+  return list
+    .filter(({ name }) => !name.includes('/'))
+    .map((one) => {
+      const subresources = list
+        .filter(({ name }) => name.startsWith(`${one.name}/`))
+        .map((sub) => ({
+          subresource: sub.name.slice(one.name.length + 1),
+          responseKind: kindOf(sub),
+          verbs: sub.verbs ?? [],
+        }));
+      return {
+        resource: one.name,
+        responseKind: kindOf(one),
+        scope: one.namespaced ? 'Namespaced' : 'Cluster',
+        singularResource: one.singularName ?? '',
+        verbs: one.verbs ?? [],
+        ...(one.shortNames && { shortNames: one.shortNames }),
+        ...(one.categories && { categories: one.categories }),
+        ...(subresources.length > 0 && { subresources }),
+      };
+    });
+}

@@ -1,0 +1,86 @@
+// A request to an extension API server, shown to it with the front proxy's certificate and the user's name in headers.
+// https://kubernetes.io/docs/tasks/extend-kubernetes/configure-aggregation-layer/#kubernetes-apiserver-proxies-the-request
+
+import { request as httpsRequest } from 'node:https';
+import type { ConnectionOptions } from 'node:tls';
+import type { UserInfo } from '../request.ts';
+import type { Server } from '../server.ts';
+import type { AggregatedApi } from './aggregator.ts';
+import { resolveEndpoint } from './endpoint.ts';
+
+/** What is read of a discovery or OpenAPI document. */
+const largestDocument = 32 << 20;
+
+/** Bytes that a header name may have; others are escaped (RFC 7230, section 3.2.6). */
+const tokenByte = /[!#$&'*+\-.^_`|~0-9a-zA-Z]/;
+
+/** Headers that tell an extension API server who asks. */
+export function userHeaders({ name, uid, groups, extra = {} }: UserInfo): Record<string, string | string[]> {
+  const headers: Record<string, string | string[]> = {
+    'x-remote-user': utf8Header(name),
+    'x-remote-group': groups.map(utf8Header),
+  };
+  if (uid) headers['x-remote-uid'] = utf8Header(uid);
+  for (const [key, values] of Object.entries(extra)) {
+    const escaped = [...Buffer.from(key)].map((byte) => {
+      const character = String.fromCharCode(byte);
+      return tokenByte.test(character) ? character : `%${byte.toString(16).toUpperCase().padStart(2, '0')}`;
+    });
+    headers[`x-remote-extra-${escaped.join('')}`] = values.map(utf8Header);
+  }
+  return headers;
+}
+
+/** Go writes the bytes of a header value as they are. */
+const utf8Header = (text: string): string => Buffer.from(text).toString('latin1');
+
+/** Options of a TLS connection to the API's service: its certificate must name the service. */
+export function tlsOf(server: Server, { service, ca, insecure }: AggregatedApi): ConnectionOptions {
+  const { frontProxyClient } = server.config;
+  return {
+    ...(frontProxyClient && { cert: frontProxyClient.cert, key: frontProxyClient.key }),
+    ...(ca && { ca }),
+    servername: `${service.name}.${service.namespace}.svc`,
+    ...(insecure && { rejectUnauthorized: false }),
+  };
+}
+
+const aggregatorUser: UserInfo = { name: 'system:kube-aggregator', groups: ['system:masters'] };
+
+export interface RemoteDocument {
+  readonly code: number;
+  readonly contentType: string;
+  readonly etag: string;
+  readonly text: string;
+}
+
+/** Reads a document as the aggregator itself. Rejects when the server cannot be reached in time. */
+export async function readRemote(
+  server: Server,
+  api: AggregatedApi,
+  path: string,
+  { accept = 'application/json', timeoutMs = 5_000 }: { accept?: string; timeoutMs?: number } = {},
+): Promise<RemoteDocument> {
+  const { host, port } = await resolveEndpoint(server, api.service);
+  const { promise, resolve, reject } = Promise.withResolvers<RemoteDocument>();
+  const headers = { accept, ...userHeaders(aggregatorUser) };
+  const outgoing = httpsRequest({ host, port, path, headers, agent: false, ...tlsOf(server, api) }, (answer) => {
+    const parts: Buffer[] = [];
+    let size = 0;
+    answer.on('data', (part: Buffer) => {
+      size += part.length;
+      if (size > largestDocument) outgoing.destroy(new Error('the document is too large'));
+      else parts.push(part);
+    });
+    answer.once('error', reject);
+    answer.once('end', () => {
+      const { 'content-type': contentType = '', etag = '' } = answer.headers;
+      resolve({ code: answer.statusCode ?? 0, contentType, etag, text: Buffer.concat(parts).toString() });
+    });
+  });
+  outgoing.once('error', reject);
+  const late = () => outgoing.destroy(new Error('context deadline exceeded'));
+  const timer = server.clock.after(timeoutMs, late, { background: true });
+  outgoing.end();
+  return promise.finally(() => timer.cancel());
+}
