@@ -99,7 +99,7 @@ const forbidden: readonly [RegExp, string][] = [
 /** Whoever chooses the system's clock and chance, and keys, which must not be guessable whatever the seed. */
 const mayTouchSystem = (file: string) =>
   ['machinery', 'cli'].includes(roomOf(file)) ||
-  file === 'cluster/certificates.ts' ||
+  file === 'cluster/certificate-authority.ts' ||
   holdsPrograms(file) ||
   isTest(file);
 

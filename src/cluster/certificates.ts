@@ -1,15 +1,13 @@
 // The cluster's own certificate authority and the certificates of its parts. Made once, kept in <data dir>/pki.
 // https://kubernetes.io/docs/setup/best-practices/certificates/
 
-import { createPrivateKey, generateKeyPairSync, randomBytes, webcrypto, X509Certificate } from 'node:crypto';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { createPrivateKey, createPublicKey, generateKeyPairSync, webcrypto, X509Certificate } from 'node:crypto';
+import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import { type KeyPair, openAuthority, serialNumber, x509 } from './certificate-authority.ts';
+import { CertificateError, readAuthority } from './given-authority.ts';
 
-export interface KeyPair {
-  /** PEM. */
-  readonly cert: string;
-  readonly key: string;
-}
+export type { KeyPair };
 
 export interface CertificateRequest {
   /** File name, without ending. */
@@ -36,9 +34,10 @@ export async function ensureCertificates(
   nowMs: number,
 ): Promise<{ ca: KeyPair; certificates: ReadonlyMap<string, KeyPair> }> {
   await mkdir(directory, { recursive: true, mode: 0o700 });
-  const known = await readPair(directory, 'ca');
-  const ca = known ?? (await makeAuthority(nowMs));
-  if (!known) await writePair(directory, 'ca', ca);
+  await chmod(directory, 0o700);
+  const existing = await readAuthority(directory, nowMs);
+  const ca = existing ?? (await makeAuthority(nowMs));
+  if (!existing) await writePair(directory, 'ca', ca);
   const certificates = new Map<string, KeyPair>();
   await Promise.all(
     requests.map(async (request) => {
@@ -52,14 +51,40 @@ export async function ensureCertificates(
   return { ca, certificates };
 }
 
-/** The key that signs service account tokens, PEM. */
+/** The key that signs service account tokens, PEM. One that was brought is used, if it can be. */
 export async function ensureSigningKey(directory: string): Promise<string> {
   const file = path.join(directory, 'sa.key');
-  const existing = await readFile(file, 'utf8').catch(() => undefined);
-  if (existing) return existing;
+  const existing = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return undefined;
+    throw new CertificateError(`${file} cannot be read (${error.code}): make it a file that this user may read`);
+  });
+  if (existing !== undefined) {
+    checkSigningKey(file, existing);
+    return existing;
+  }
   const key = makeSigningKey();
   await writeFile(file, key, { mode: 0o600 });
   return key;
+}
+
+const tokenCurves = ['prime256v1', 'secp384r1', 'secp521r1'];
+
+function checkSigningKey(file: string, pem: string): void {
+  const wanted = 'an RSA key of 2048 bits or more, or one of a curve P-256, P-384 or P-521, in PEM form';
+  let key: ReturnType<typeof createPrivateKey>;
+  try {
+    key = createPrivateKey(pem);
+  } catch (error) {
+    throw new CertificateError(
+      `${file} holds no private key that can be read (${(error as Error).message}): put ${wanted} there`,
+    );
+  }
+  const { asymmetricKeyType, asymmetricKeyDetails } = key;
+  const fits =
+    asymmetricKeyType === 'rsa'
+      ? (asymmetricKeyDetails?.modulusLength ?? 0) >= 2_048
+      : asymmetricKeyType === 'ec' && tokenCurves.includes(asymmetricKeyDetails?.namedCurve ?? '');
+  if (!fits) throw new CertificateError(`${file} cannot sign tokens: put ${wanted} there`);
 }
 
 export const makeSigningKey = (): string =>
@@ -82,8 +107,12 @@ function isUsable(pair: KeyPair, ca: KeyPair, request: CertificateRequest, nowMs
   try {
     const certificate = new X509Certificate(pair.cert);
     const fresh = Date.parse(certificate.validTo) - nowMs > renewBeforeMs;
+    const authority = new X509Certificate(ca.cert);
+    // Also by the signature: another CA may have the same name.
     const ours =
-      certificate.checkIssued(new X509Certificate(ca.cert)) && certificate.checkPrivateKey(createPrivateKey(pair.key));
+      certificate.checkIssued(authority) &&
+      certificate.verify(authority.publicKey) &&
+      certificate.checkPrivateKey(createPrivateKey(pair.key));
     const hosts = (request.hosts ?? []).every((host) =>
       isAddress(host) ? certificate.checkIP(host) : certificate.checkHost(host, { partialWildcards: false }),
     );
@@ -97,14 +126,6 @@ const isAddress = (host: string) => /^[\d.]+$/.test(host) || host.includes(':');
 
 const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
 
-/** The library is loaded only when something has to be made: it costs more than reading what is there. */
-async function library() {
-  await import('reflect-metadata');
-  const x509 = await import('@peculiar/x509');
-  x509.cryptoProvider.set(webcrypto as any);
-  return x509;
-}
-
 async function newKeys() {
   const keys = (await webcrypto.subtle.generateKey(algorithm, true, ['sign', 'verify'])) as webcrypto.CryptoKeyPair;
   const der = Buffer.from(await webcrypto.subtle.exportKey('pkcs8', keys.privateKey));
@@ -115,12 +136,11 @@ async function newKeys() {
   return { keys, key };
 }
 
-const serialNumber = () => `01${randomBytes(15).toString('hex')}`;
-
-async function makeAuthority(nowMs: number): Promise<KeyPair> {
-  const x509 = await library();
+/** A new CA. */
+export async function makeAuthority(nowMs: number): Promise<KeyPair> {
+  const library = await x509();
   const { keys, key } = await newKeys();
-  const certificate = await x509.X509CertificateGenerator.createSelfSigned({
+  const certificate = await library.X509CertificateGenerator.createSelfSigned({
     serialNumber: serialNumber(),
     name: 'CN=kubernetes',
     notBefore: new Date(nowMs - backdateMs),
@@ -128,52 +148,35 @@ async function makeAuthority(nowMs: number): Promise<KeyPair> {
     signingAlgorithm: algorithm,
     keys: keys as any,
     extensions: [
-      new x509.BasicConstraintsExtension(true, undefined, true),
-      new x509.KeyUsagesExtension(
-        x509.KeyUsageFlags.keyCertSign | x509.KeyUsageFlags.digitalSignature | x509.KeyUsageFlags.cRLSign,
+      new library.BasicConstraintsExtension(true, undefined, true),
+      new library.KeyUsagesExtension(
+        library.KeyUsageFlags.keyCertSign | library.KeyUsageFlags.digitalSignature | library.KeyUsageFlags.cRLSign,
         true,
       ),
-      await x509.SubjectKeyIdentifierExtension.create(keys.publicKey as any),
+      await library.SubjectKeyIdentifierExtension.create(keys.publicKey as any),
     ],
   });
   return { cert: `${certificate.toString('pem')}\n`, key };
 }
+
+const usages = {
+  server: ['1.3.6.1.5.5.7.3.1'],
+  client: ['1.3.6.1.5.5.7.3.2'],
+  both: ['1.3.6.1.5.5.7.3.1', '1.3.6.1.5.5.7.3.2'],
+} as const;
 
 /** Signs a certificate for the request with a key of its own. */
 export async function issue(ca: KeyPair, request: CertificateRequest, nowMs: number): Promise<KeyPair> {
-  const x509 = await library();
-  const { keys, key } = await newKeys();
-  const usages = {
-    server: [x509.ExtendedKeyUsage.serverAuth],
-    client: [x509.ExtendedKeyUsage.clientAuth],
-    both: [x509.ExtendedKeyUsage.serverAuth, x509.ExtendedKeyUsage.clientAuth],
-  };
-  const issuer = new x509.X509Certificate(ca.cert);
-  const names = (request.hosts ?? []).map((value) => ({
-    type: isAddress(value) ? ('ip' as const) : ('dns' as const),
-    value,
-  }));
-  const certificate = await x509.X509CertificateGenerator.create({
-    serialNumber: serialNumber(),
+  const authority = await openAuthority(ca);
+  const { key } = await newKeys();
+  const cert = await authority.issue({
     subject: [...(request.organizations ?? []).map((o) => ({ O: [o] })), { CN: [request.commonName] }],
-    issuer: issuer.subject,
-    notBefore: new Date(nowMs - backdateMs),
-    notAfter: new Date(nowMs + certificateLifeMs),
-    signingAlgorithm: algorithm,
-    publicKey: keys.publicKey as any,
-    signingKey: (await importKey(ca.key)) as any,
-    extensions: [
-      new x509.BasicConstraintsExtension(false, undefined, true),
-      new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature | x509.KeyUsageFlags.keyEncipherment, true),
-      new x509.ExtendedKeyUsageExtension(usages[request.usage]),
-      await x509.AuthorityKeyIdentifierExtension.create(issuer.publicKey),
-      ...(names.length > 0 ? [new x509.SubjectAlternativeNameExtension(names)] : []),
-    ],
+    publicKey: createPublicKey(createPrivateKey(key)).export({ type: 'spki', format: 'der' }),
+    notBeforeMs: nowMs - backdateMs,
+    notAfterMs: nowMs + certificateLifeMs,
+    keyUsages: ['digitalSignature', 'keyEncipherment'],
+    extendedKeyUsages: usages[request.usage],
+    names: (request.hosts ?? []).map((value) => ({ type: isAddress(value) ? 'ip' : 'dns', value })),
   });
-  return { cert: `${certificate.toString('pem')}\n`, key };
-}
-
-async function importKey(pem: string): Promise<webcrypto.CryptoKey> {
-  const der = createPrivateKey(pem).export({ type: 'pkcs8', format: 'der' });
-  return webcrypto.subtle.importKey('pkcs8', der, algorithm, false, ['sign']);
+  return { cert, key };
 }

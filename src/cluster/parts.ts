@@ -6,6 +6,8 @@ import { startKubeControllerManager } from '../kube-controller-manager/kube-cont
 import { startKubeProxy } from '../kube-proxy/kube-proxy.ts';
 import { startKubeScheduler } from '../kube-scheduler/kube-scheduler.ts';
 import { type Assembly, contextFor, identities } from './assembly.ts';
+import { certificateSigner } from './certificate-signer.ts';
+import { makeAuthority } from './certificates.ts';
 import { type ComponentName, machineName } from './config.ts';
 import { startApiServerPart } from './parts/api-server.ts';
 import { startNodes } from './parts/nodes.ts';
@@ -27,6 +29,7 @@ export const parts: readonly Part[] = [
     start: (assembly) =>
       startKubeControllerManager(contextFor(assembly, 'kube-controller-manager', identities.controllerManager), {
         ...(assembly.ca && { rootCa: assembly.ca.cert }),
+        certificateSigner: certificateSigner(() => assembly.ca ?? makeAuthority(assembly.clock.now())),
         clusterCidrs: [assembly.config.clusterCidr],
         clientFor: (account) => assembly.clientFor!(identities.serviceAccount('kube-system', account)),
       }),

@@ -14,6 +14,9 @@ import {
 } from '../client/client.ts';
 import { clusterroleAggregation } from './clusterrole-aggregation.ts';
 import { cronjob } from './cronjob.ts';
+import { csrApproving } from './csrapproving.ts';
+import { csrCleaner } from './csrcleaner.ts';
+import { type CertificateSigner, csrSigning } from './csrsigning.ts';
 import { daemonset } from './daemonset.ts';
 import { deployment } from './deployment.ts';
 import { disruption } from './disruption.ts';
@@ -35,6 +38,8 @@ import { pvcProtection, pvProtection } from './storage-protection.ts';
 import { taintEviction } from './taint-eviction.ts';
 import { ttlAfterFinished } from './ttl-after-finished.ts';
 
+export type { CertificateSigner, SigningOrder } from './csrsigning.ts';
+
 export interface KubeControllerManagerConfig {
   /**
    * A client that speaks as a ServiceAccount of kube-system, such as deployment-controller: Kubernetes' default roles
@@ -44,6 +49,8 @@ export interface KubeControllerManagerConfig {
   readonly clientFor?: (serviceAccount: string) => Client;
   /** PEM of the cluster's CA, for the ConfigMap kube-root-ca.crt; left out: it is not published. */
   readonly rootCa?: string;
+  /** Signs approved certificate requests; left out: they stay unsigned. */
+  readonly certificateSigner?: CertificateSigner;
   /** Where pod address ranges of nodes come from, such as 10.244.0.0/16; left out: nodes get none. */
   readonly clusterCidrs?: readonly string[];
   /** Prefix length of a node's range. Default 24 (IPv4), 64 (IPv6). */
@@ -88,6 +95,11 @@ const controllers = (config: KubeControllerManagerConfig): readonly (readonly [a
     ? [['node-controller', nodeipam({ ...config, clusterCidrs: config.clusterCidrs })] as const]
     : []),
   ['clusterrole-aggregation-controller', clusterroleAggregation],
+  ['certificate-controller', csrApproving],
+  ['certificate-controller', csrCleaner],
+  ...(config.certificateSigner
+    ? csrSigning(config.certificateSigner).map((controller) => ['certificate-controller', controller] as const)
+    : []),
 ];
 
 export async function startKubeControllerManager(

@@ -130,3 +130,26 @@ function requestedExtensions(attributes: readonly DerValue[]): DerValue[] {
       return extensions ? childrenOf(extensions) : [];
     });
 }
+
+/** When the first certificate of `pem` ends, milliseconds since the epoch; undefined when that cannot be read. */
+export function certificateEnd(pem: string): number | undefined {
+  const block = decodePem(pem);
+  if (block?.type !== 'CERTIFICATE') return undefined;
+  try {
+    const fields = childrenOf(childrenOf(readOne(block.bytes))[0]);
+    const [, end] = childrenOf(fields[fields[0].tag === 0xa0 ? 4 : 3]); // behind the version, which may be left out
+    return timeOf(end);
+  } catch {
+    return undefined;
+  }
+}
+
+/** UTCTime has two digits of the year (RFC 5280, section 4.1.2.5.1), GeneralizedTime four. */
+function timeOf({ tag, content }: DerValue): number | undefined {
+  const digits = latin(content);
+  const full = tag === 0x17 ? `${Number(digits.slice(0, 2)) < 50 ? '20' : '19'}${digits}` : digits;
+  const match = /^(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)Z$/.exec(full);
+  if (!match) return undefined;
+  const [year, month, day, hour, minute, second] = match.slice(1).map(Number);
+  return Date.UTC(year, month - 1, day, hour, minute, second);
+}

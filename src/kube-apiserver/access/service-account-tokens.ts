@@ -27,7 +27,9 @@ export interface ServiceAccountTokenOptions {
 }
 
 /** Signature algorithm of a key: RFC 7518, section 3.1. */
-const algorithmOf = (key: KeyObject) => (key.asymmetricKeyType === 'ec' ? 'ES256' : 'RS256');
+const algorithmOf = ({ asymmetricKeyType, asymmetricKeyDetails }: KeyObject) =>
+  asymmetricKeyType === 'ec' ? (curves[asymmetricKeyDetails?.namedCurve ?? ''] ?? 'ES256') : 'RS256';
+const curves: Readonly<Record<string, string>> = { secp384r1: 'ES384', secp521r1: 'ES512' };
 /** Verified signatures that are remembered: a pod sends the same token with every request. */
 const rememberedTokens = 4_096;
 
