@@ -1,7 +1,7 @@
 // The node's last word on a pod that was bound to it.
 // https://kubernetes.io/docs/concepts/scheduling-eviction/kube-scheduler/
 
-import type { Container, Pod } from '../api/api.ts';
+import { type Pod, podRequests } from '../api/api.ts';
 import type { KubeletConfig } from './config.ts';
 import { bytes, milli } from './resources.ts';
 import { needsAppArmor } from './security.ts';
@@ -23,8 +23,13 @@ export function refuse(
     return { reason: 'OutOfpods', message: insufficient('pods', 1, active.length, config.maxPods) };
   const capacity = allocatableOf({ config });
   const checks = [
-    { name: 'cpu', of: (p: Pod) => requested(p, 'cpu'), capacity: capacity.cpuMillis },
-    { name: 'memory', of: (p: Pod) => requested(p, 'memory'), capacity: capacity.memoryBytes },
+    { name: 'cpu', of: (p: Pod) => milli(podRequests(p)['cpu']), capacity: capacity.cpuMillis },
+    { name: 'memory', of: (p: Pod) => bytes(podRequests(p)['memory']), capacity: capacity.memoryBytes },
+    {
+      name: 'ephemeral-storage',
+      of: (p: Pod) => bytes(podRequests(p)['ephemeral-storage']),
+      capacity: capacity.ephemeralStorageBytes,
+    },
   ];
   for (const check of checks) {
     const wanted = check.of(pod);
@@ -99,15 +104,3 @@ function normalName(name: string): string {
 
 const insufficient = (resource: string, requested: number, used: number, capacity: number) =>
   `Node didn't have enough resource: ${resource}, requested: ${requested}, used: ${used}, capacity: ${capacity}`;
-
-/** Containers together, or the largest init container, whichever is more; sidecars count with the containers. */
-function requested(pod: Pod, resource: 'cpu' | 'memory'): number {
-  const of = (container: Container) => {
-    const value = container.resources?.requests?.[resource];
-    return resource === 'cpu' ? milli(value) : bytes(value);
-  };
-  const sum = (list: readonly Container[]) => list.reduce((total, c) => total + of(c), 0);
-  const sidecars = (pod.spec.initContainers ?? []).filter((c) => c.restartPolicy === 'Always');
-  const inits = (pod.spec.initContainers ?? []).filter((c) => c.restartPolicy !== 'Always');
-  return Math.max(sum(pod.spec.containers) + sum(sidecars), ...inits.map((c) => of(c) + sum(sidecars)));
-}

@@ -21,6 +21,9 @@ import { userNamespaceOf } from './user-namespaces.ts';
 import { bindSubPath, createSubPath, type SubPath } from './volumes/sub-paths.ts';
 import { type MountedVolume, podDirectories } from './volumes/volumes.ts';
 
+/** What a container was created with, as JSON. */
+export const resourcesAnnotation = 'coracle.local/resources';
+
 /** Tells definitions of one container apart: what would need a restart to change. */
 export const hashOf = (container: Container): string =>
   createHash('sha256')
@@ -134,6 +137,7 @@ export async function containerConfig(
     labels: { ...podLabels(pod), [containerNameLabel]: container.name, [hashLabel]: hashOf(container) },
     annotations: {
       'io.kubernetes.container.restartCount': String(attempt),
+      [resourcesAnnotation]: JSON.stringify(container.resources ?? {}),
       'io.kubernetes.container.terminationMessagePath': container.terminationMessagePath ?? '/dev/termination-log',
     },
     logPath: `${container.name}/${attempt}.log`,

@@ -81,7 +81,7 @@ export async function startKubelet(
     refuse: (pod) =>
       refuse(
         pod,
-        [...workers.values()].filter((w) => !w.isFinished).map((w) => w.pod),
+        [...workers.values()].filter((w) => !w.isFinished).map((w) => w.promised),
         config,
         { ...runtime.features, appArmor },
       ),
@@ -108,6 +108,7 @@ export async function startKubelet(
       if (!next) return;
       worker = new PodWorker(next, tools, () => {
         workers.delete(uid);
+        for (const each of workers.values()) if (each.waitsForResize) each.wake();
       });
       workers.set(uid, worker);
     }

@@ -3,7 +3,7 @@
 
 import { execFile } from 'node:child_process';
 import path from 'node:path';
-import type { Pod } from '../api/api.ts';
+import { type Pod, podLimits } from '../api/api.ts';
 import type { ContainerStats } from '../container-runtime/container-runtime.ts';
 import { canonicalQuantity } from '../machinery/quantity.ts';
 import { logDirectory } from './container-config.ts';
@@ -56,24 +56,13 @@ export function overStorageLimit({ spec }: Pod, usage: StorageUsage): string | u
   const inMemory = new Set((spec.volumes ?? []).filter((v) => v.emptyDir?.medium === 'Memory').map((v) => v.name));
   const onDisk = [...usage.emptyDirs].filter(([name]) => !inMemory.has(name)).map(([, used]) => used);
   const total = [...onDisk, ...usage.containers.values()].reduce((sum, used) => sum + used, 0);
-  const podLimit = limits.reduce((sum, { limit }) => sum + bytes(limit), 0);
-  if (limits.length > 0 && total > podLimit)
-    return `Pod ephemeral local storage usage exceeds the total limit of containers ${sumText(limits.map((l) => l.limit))}. `;
+  const podLimit = podLimits({ spec })[storage];
+  if (podLimit !== undefined && total > bytes(podLimit))
+    return `Pod ephemeral local storage usage exceeds the total limit of containers ${canonicalQuantity(podLimit)}. `;
   const over = limits.find(({ name, limit }) => (usage.containers.get(name) ?? 0) > bytes(limit));
   return (
     over && `Container ${over.name} exceeded its local ephemeral storage limit "${canonicalQuantity(over.limit)}". `
   );
-}
-
-/** The sum, in the notation of the first. */
-function sumText(quantities: readonly string[]): string {
-  const sum = quantities.reduce((total, quantity) => total + bytes(quantity), 0);
-  if (!/i$/.test(quantities[0])) return canonicalQuantity(String(sum));
-  const units = ['', 'Ki', 'Mi', 'Gi', 'Ti', 'Pi'];
-  let unit = 0;
-  let value = sum;
-  for (; value > 0 && value % 1024 === 0 && unit < units.length - 1; unit++) value /= 1024;
-  return `${value}${units[unit]}`;
 }
 
 type StorageTools = Pick<KubeletTools, 'config' | 'clock' | 'logger' | 'runtime'>;

@@ -16,7 +16,7 @@ export interface KillContainer {
   readonly name: string;
   /** For the event Killing. */
   readonly message: string;
-  readonly reason: 'Unhealthy' | 'Changed' | 'StartupProbe';
+  readonly reason: 'Unhealthy' | 'Changed' | 'StartupProbe' | 'Resize';
 }
 
 export interface PodActions {
@@ -67,6 +67,7 @@ export function podActions(
   runtime: RuntimePod,
   probes: ProbeResults,
   hashOf: (container: Container) => string,
+  resizing: ReadonlySet<string> = none,
 ): PodActions {
   const ready = runtime.sandboxes.filter((s) => s.state === 'ready');
   const [current] = runtime.sandboxes;
@@ -75,15 +76,15 @@ export function podActions(
 
   const attempt = current.config.attempt;
   const containers = runtime.containers.filter((c) => c.sandboxId === current.id);
-  const none: PodActions = { ...nothing, attempt };
+  const nothingElse: PodActions = { ...nothing, attempt };
   const reset = resetAll(pod, containers);
-  if (reset.length > 0) return { ...none, reset };
-  const init = initActions(pod, containers, probes);
-  if (init.failed) return { ...none, killPod: true };
+  if (reset.length > 0) return { ...nothingElse, reset };
+  const init = initActions(pod, containers, probes, resizing);
+  if (init.failed) return { ...nothingElse, killPod: true };
   const added = ((pod.spec.ephemeralContainers ?? []) as Container[])
     .filter((c) => !newest(runtime.containers, c.name))
     .map((container) => ({ container, isInit: false }));
-  if (!init.done) return { ...none, start: [...added, ...init.start], kill: init.kill };
+  if (!init.done) return { ...nothingElse, start: [...added, ...init.start], kill: init.kill };
 
   const start = [...init.start];
   const kill = [...init.kill];
@@ -91,21 +92,30 @@ export function podActions(
   for (const container of pod.spec.containers) {
     const status = newest(containers, container.name);
     if (status?.state === 'running') {
-      const reason = whyRestart(container, status, probes, hashOf);
+      const reason =
+        whyRestart(container, status, probes, hashOf) ??
+        (resizing.has(container.name) ? resizeRestart(container) : undefined);
       if (!reason) {
         keep++;
         continue;
       }
       kill.push({ id: status.id, name: container.name, ...reason });
-      if (reason.reason === 'Changed' || restartsAfterProbe(pod, container)) start.push({ container, isInit: false });
+      if (reason.reason === 'Changed' || reason.reason === 'Resize' || restartsAfterProbe(pod, container))
+        start.push({ container, isInit: false });
     } else if (status?.state === 'created') start.push({ container, isInit: false });
     else if (shouldRun(pod, container, status ?? newest(runtime.containers, container.name)))
       start.push({ container, isInit: false });
   }
   const startsMain = start.some((s) => !s.isInit);
-  if (keep === 0 && !startsMain) return { ...none, killPod: true };
-  return { ...none, start: [...added, ...start], kill };
+  if (keep === 0 && !startsMain) return { ...nothingElse, killPod: true };
+  return { ...nothingElse, start: [...added, ...start], kill };
 }
+
+const none: ReadonlySet<string> = new Set();
+
+/** Its policy for a resource that changes says so. */
+const resizeRestart = (container: Container) =>
+  ({ reason: 'Resize', message: `Container ${container.name} resize requires restart` }) as const;
 
 const nothing: PodActions = { killPod: false, createSandbox: false, attempt: 0, start: [], kill: [], reset: [] };
 
@@ -177,7 +187,12 @@ interface InitState {
 }
 
 /** Init containers run one after the other; sidecars (restartPolicy Always) go on running once they have started. */
-function initActions(pod: Pod, containers: readonly ContainerStatus[], probes: ProbeResults): InitState {
+function initActions(
+  pod: Pod,
+  containers: readonly ContainerStatus[],
+  probes: ProbeResults,
+  resizing: ReadonlySet<string>,
+): InitState {
   const start: InitState['start'] = [];
   const kill: KillContainer[] = [];
   const mainStarted = pod.spec.containers.some((c) => newest(containers, c.name));
@@ -197,6 +212,9 @@ function initActions(pod: Pod, containers: readonly ContainerStatus[], probes: P
           reason: 'Unhealthy',
           message: `Init container ${container.name} failed ${probe} probe, will be restarted`,
         });
+        start.push({ container, isInit: true });
+      } else if (resizing.has(container.name)) {
+        kill.push({ id: status.id, name: container.name, ...resizeRestart(container) });
         start.push({ container, isInit: true });
       }
       // The next container waits until a sidecar has started (its startup probe, if any, has succeeded).

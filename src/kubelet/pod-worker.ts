@@ -4,31 +4,28 @@
 import { rm } from 'node:fs/promises';
 import { isNotFound, type Pod } from '../api/api.ts';
 import type { Timer } from '../machinery/clock.ts';
-import { Backoff } from './backoff.ts';
 import { syncFrequencyMs } from './config.ts';
-import { hashOf, logDirectory, sandboxConfig } from './container-config.ts';
+import { hashOf, logDirectory } from './container-config.ts';
+import { ContainerStarts } from './container-starts.ts';
 import { LastWords } from './last-words.ts';
 import {
   allContainers,
   deadlineLeftMs,
   isNothing,
-  newest,
   type PodActions,
   podActions,
   type RuntimePod,
 } from './pod-actions.ts';
 import { withKnownStatus } from './pod-conditions.ts';
+import { PodResize } from './pod-resize.ts';
 import { type PodFailure, podStatus } from './pod-status.ts';
 import { podVolumes } from './pod-volumes.ts';
 import { probePod } from './probe-handlers.ts';
-import { nextAttempt, restartWait } from './restarts.ts';
-import { graceOf, pullSecretsOf, StartError, startContainer } from './start-container.ts';
+import { graceOf } from './start-container.ts';
 import { killGrace, stopContainer, stopPod } from './stop-containers.ts';
 import type { KubeletTools } from './tools.ts';
 import { type MountedVolume, podDirectories, releaseVolumes, tearDownVolumes } from './volumes/volumes.ts';
 
-/** Restarts: 10 s, doubling, up to 5 min. */
-const restartBackoff = [10_000, 300_000] as const;
 const retryMs = 1000;
 /** A start that takes longer is reported before it is complete. */
 const slowStartMs = 250;
@@ -39,15 +36,13 @@ const volumeRetryMs = 2000;
 /** Contents of volumes are read again after this long. */
 const volumeRefreshMs = syncFrequencyMs - 5000;
 
-const nothingWaits: ReadonlyMap<string, { reason: string; message?: string }> = new Map();
-
 type State = 'syncing' | 'terminating' | 'finished';
 
 export class PodWorker {
   readonly #tools: KubeletTools;
-  readonly #backoff = new Backoff(...restartBackoff);
-  #waiting: Map<string, { reason: string; message?: string }> | undefined;
+  readonly #starts: ContainerStarts;
   readonly #lastWords: LastWords;
+  readonly #resize: PodResize;
   readonly #ended: () => void;
   #pod: Pod;
   #state: State = 'syncing';
@@ -57,9 +52,6 @@ export class PodWorker {
   #startingMs: number | undefined;
   #admitted = false;
   #admittedAt: number | undefined;
-  /** Aborts when containers are not to start any more. */
-  #starts = new AbortController();
-  readonly #starting = new Set<string>();
   #restartsAll = false;
   #volumesReleased = false;
   #removedFromApi = false;
@@ -74,11 +66,22 @@ export class PodWorker {
     this.#pod = pod;
     this.#tools = tools;
     this.#lastWords = new LastWords(tools.config, tools.clock);
+    this.#starts = new ContainerStarts(tools);
+    this.#resize = new PodResize(pod.metadata.uid, tools);
     this.#ended = ended;
   }
 
   get pod(): Pod {
     return this.#pod;
+  }
+
+  /** The pod with what the node promised to it: less or more than it asks for while a resize waits. */
+  get promised(): Pod {
+    return this.#resize.promised(this.#pod);
+  }
+
+  get waitsForResize(): boolean {
+    return this.#resize.isDeferred;
   }
 
   /** It is to run, and nothing has ended it. */
@@ -155,7 +158,10 @@ export class PodWorker {
     if (!this.#admitted) this.#admit();
     this.#checkDeadline();
     if (this.#failure || this.#isTerminal) return this.#end(runtime);
-    const actions = podActions(this.#pod, runtime, tools.probes, hashOf);
+    const promised = await this.#resize.admit(this.#pod, runtime);
+    const resize = this.#resize.actions(promised, runtime);
+    const actions = podActions(promised, runtime, tools.probes, hashOf, resize.restart);
+    if (resize.update.length > 0) await this.#resize.apply(promised, resize);
     const waitMs = await this.#act(actions, runtime);
     await this.#report(isNothing(actions) ? runtime : undefined);
     return Math.min(waitMs, Math.max(1, deadlineLeftMs(this.#pod, this.#tools.clock.now())));
@@ -235,7 +241,7 @@ export class PodWorker {
       if (status.state === 'running') await stopContainer(this.#pod, status, graceOf(this.#pod), message, this.#tools);
       await this.#tools.runtime.removeContainer(id);
     }
-    this.#waiting = undefined;
+    this.#starts.forgetWaits();
     await this.#report();
     this.#restartsAll = false;
     return 0;
@@ -250,61 +256,13 @@ export class PodWorker {
     const leftMs = deadlineLeftMs(this.#pod, clock.now());
     const deadline = Number.isFinite(leftMs) ? clock.after(leftMs, () => this.#starts.abort()) : undefined;
     try {
-      return await this.#start(actions, this.#starts.signal);
+      const volumes = await this.#volumes();
+      if (!volumes) return volumeRetryMs;
+      return await this.#starts.run(this.#pod, actions, volumes, async () => (await this.#look()).runtime);
     } finally {
       slow.cancel();
       deadline?.cancel();
     }
-  }
-
-  async #start(actions: PodActions, signal: AbortSignal): Promise<number> {
-    const tools = this.#tools;
-    const volumes = await this.#volumes();
-    if (!volumes) return volumeRetryMs;
-    const config = sandboxConfig(this.#pod, actions.attempt, tools);
-    if (actions.createSandbox) {
-      try {
-        await tools.runtime.runPodSandbox(config);
-      } catch (error) {
-        const message = `Failed to create pod sandbox: ${(error as Error).message}`;
-        tools.events.event(this.#pod, 'Warning', 'FailedCreatePodSandBox', message);
-        return retryMs;
-      }
-    }
-    const { runtime } = await this.#look();
-    const sandbox = runtime.sandboxes.find((s) => s.state === 'ready');
-    if (!sandbox) return retryMs;
-    // A pod with its address in the API is useful before its images are there.
-    const waits: number[] = [];
-    const pullSecrets = await pullSecretsOf(this.#pod, tools);
-    for (const { container } of actions.start) {
-      if (signal.aborted) break;
-      const last = newest(runtime.containers, container.name);
-      const wait = restartWait(this.#pod, container.name, last, this.#backoff, tools);
-      if (wait) {
-        (this.#waiting ??= new Map()).set(container.name, wait.waiting);
-        waits.push(wait.ms);
-        continue;
-      }
-      const attempt = await nextAttempt(this.#pod, container.name, runtime, last, tools);
-      this.#starting.add(container.name);
-      try {
-        await startContainer(
-          { pod: this.#pod, container, attempt, sandbox, sandboxConfig: config, volumes, pullSecrets, signal },
-          tools,
-        );
-        this.#waiting?.delete(container.name);
-      } catch (error) {
-        if (signal.aborted) break;
-        if (!(error instanceof StartError)) throw error;
-        (this.#waiting ??= new Map()).set(container.name, { reason: error.reason, message: error.message });
-        waits.push(tools.images.retryAfterMs(this.#pod) || firstRetryMs(error.reason));
-      } finally {
-        this.#starting.delete(container.name);
-      }
-    }
-    await tools.cache.refresh(this.#pod.metadata.uid);
-    return waits.length > 0 ? Math.min(...waits) : syncFrequencyMs;
   }
 
   /** Undefined when a volume cannot be made yet. */
@@ -329,20 +287,23 @@ export class PodWorker {
       const container = containerOf(id);
       return container !== undefined && tools.probes[what](id, container);
     };
+    const { promised } = this;
     const status = podStatus(
-      withKnownStatus(this.#pod, tools.statuses.get(this.#pod.metadata.uid)),
+      withKnownStatus(promised, tools.statuses.get(this.#pod.metadata.uid)),
       { ...runtime, containers },
       {
-        waiting: this.#waiting ?? nothingWaits,
+        waiting: this.#starts.waiting,
         isReady: (id) => this.#state === 'syncing' && ask(id, 'isReady'),
         isStarted: (id) => ask(id, 'isStarted'),
         hostIPs: tools.config.nodeIPs,
         runtimeName: tools.runtime.version.split(':')[0],
         now: tools.clock.now(),
         ...(this.#admittedAt && { startedAt: this.#admittedAt }),
-        starting: this.#starting,
+        starting: this.#starts.starting,
         hasEnded,
         restartsAll: this.#restartsAll,
+        actualResources: this.#resize.actual(promised, runtime),
+        conditions: hasEnded ? [] : this.#resize.conditions(),
         ...(this.#failure && { failure: this.#failure }),
       },
     );
@@ -395,5 +356,3 @@ export class PodWorker {
     this.#ended();
   }
 }
-
-const firstRetryMs = (reason: string) => (reason === 'CreateContainerConfigError' ? 5000 : 10_000);

@@ -81,7 +81,7 @@ export async function stopPod(pod: Pod, graceSeconds: number, tools: KubeletTool
 
 /** Grace of a container that is to be restarted: a probe may have its own. */
 export function killGrace(pod: Pod, { name, reason }: KillContainer): number {
-  if (reason === 'Changed') return graceOf(pod);
+  if (reason === 'Changed' || reason === 'Resize') return graceOf(pod);
   const probe = reason === 'Unhealthy' ? 'livenessProbe' : 'startupProbe';
   return specOf(pod, name)?.[probe]?.terminationGracePeriodSeconds ?? graceOf(pod);
 }
