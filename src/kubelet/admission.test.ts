@@ -8,6 +8,7 @@ const config = {
   capacity: { cpuMillis: 2000, memoryBytes: 2 ** 30, ephemeralStorageBytes: 2 ** 30 },
   reserved: { cpuMillis: 0, memoryBytes: 0 },
 } as KubeletConfig;
+const able = { supplementalGroupsPolicy: true, appArmor: true };
 const container = (requests: object, more: object = {}) => ({ name: 'c', resources: { requests }, ...more });
 const pod = (spec: object, uid = 'u') => ({ metadata: { name: uid, uid }, spec }) as unknown as Pod;
 const sidecar = { restartPolicy: 'Always' };
@@ -50,11 +51,11 @@ test.each<[string, object, ReturnType<typeof insufficient> | undefined]>([
     { containers: [container({ 'ephemeral-storage': '2Gi' })] },
     insufficient('ephemeral-storage', 2 ** 31, 0, 2 ** 30),
   ],
-])('%s', (_, spec, refusal) => expect(refuse(pod(spec), [], config)).toEqual(refusal));
+])('%s', (_, spec, refusal) => expect(refuse(pod(spec), [], config, able)).toEqual(refusal));
 
 test('what active pods have is taken', () => {
   const used = pod({ containers: [container({ cpu: '1500m' })] }, 'other');
   const wanted = pod({ containers: [container({ cpu: '600m' })] });
-  expect(refuse(wanted, [used], config)).toEqual(insufficient('cpu', 600, 1500, 2000));
-  expect(refuse(wanted, [{ ...used, status: { phase: 'Succeeded' } } as Pod], config)).toBeUndefined();
+  expect(refuse(wanted, [used], config, able)).toEqual(insufficient('cpu', 600, 1500, 2000));
+  expect(refuse(wanted, [{ ...used, status: { phase: 'Succeeded' } } as Pod], config, able)).toBeUndefined();
 });
