@@ -1,7 +1,7 @@
 /** What a runtime call failed with; `message` is fit for events and container statuses. */
 export class RuntimeError extends Error {
   override readonly name = 'RuntimeError';
-  readonly kind: 'not-found' | 'image' | 'create' | 'start' | 'timeout' | 'sandbox' | 'unavailable';
+  readonly kind: 'not-found' | 'image' | 'create' | 'start' | 'timeout' | 'sandbox' | 'unavailable' | 'unimplemented';
   constructor(kind: RuntimeError['kind'], message: string, options?: ErrorOptions) {
     super(message, options);
     this.kind = kind;

@@ -66,9 +66,20 @@ export class CriClient {
     });
   }
 
-  stream(name: string, message: Message = {}): grpc.ClientReadableStream<Message> {
+  /** Messages until the stream ends; throws RuntimeError. Ends quietly when `signal` aborts. */
+  async *stream(name: string, message: Message, signal: AbortSignal): AsyncGenerator<Message> {
     const { path, encode, decode } = this.#methods.get(name)!;
-    return this.#client.makeServerStreamRequest(path, encode, decode, message);
+    const stream = this.#client.makeServerStreamRequest(path, encode, decode, message);
+    const cancel = () => stream.cancel();
+    signal.addEventListener('abort', cancel, { once: true });
+    try {
+      yield* stream;
+    } catch (error) {
+      if (!signal.aborted) throw runtimeError(error as grpc.ServiceError, 'unavailable');
+    } finally {
+      signal.removeEventListener('abort', cancel);
+      stream.cancel();
+    }
   }
 
   close(): void {
@@ -84,6 +95,7 @@ function runtimeError(error: grpc.ServiceError, kind: RuntimeError['kind']): Run
   const text = error.details || error.message;
   if (error.code === grpc.status.NOT_FOUND) return new RuntimeError('not-found', text, { cause: error });
   if (error.code === grpc.status.UNAVAILABLE) return new RuntimeError('unavailable', text, { cause: error });
-  const timedOut = error.code === grpc.status.DEADLINE_EXCEEDED || /timeout .* exceeded/.test(text);
+  if (error.code === grpc.status.UNIMPLEMENTED) return new RuntimeError('unimplemented', text, { cause: error });
+  const timedOut = error.code === grpc.status.DEADLINE_EXCEEDED;
   return new RuntimeError(timedOut ? 'timeout' : kind, text, { cause: error });
 }

@@ -63,6 +63,9 @@ export async function createCriRuntime(options: CriOptions): Promise<ContainerRu
 /** Above the time that the runtime itself was given: it must have the chance to answer. */
 const slackMs = 10_000;
 
+const firstRetryMs = 500;
+const longestRetryMs = 30_000;
+
 class Cri implements ContainerRuntime {
   readonly version: string;
   readonly features: RuntimeFeatures;
@@ -103,7 +106,7 @@ class Cri implements ContainerRuntime {
     const run = () => this.#client.call('RunPodSandbox', request, 'sandbox', 2 * 120_000);
     const { podSandboxId } = await run().catch(async (error) => {
       // A runtime told to use our pause image (see hello-import.ts) gets it when it first needs it.
-      if (!error.message.includes(pauseImage)) throw error;
+      if (await this.#image(pauseImage)) throw error;
       await this.#importHello(helloImage);
       return run();
     });
@@ -207,7 +210,14 @@ class Cri implements ContainerRuntime {
     const timeout = Math.ceil(timeoutMs / 1000);
     const request = { containerId: id, cmd: command, timeout };
     const deadlineMs = timeoutMs > 0 ? timeoutMs + slackMs : 0;
-    const { stdout, stderr, exitCode } = await this.#client.call('ExecSync', request, 'unavailable', deadlineMs);
+    const startedAtMs = this.#options.clock.now();
+    const { stdout, stderr, exitCode } = await this.#client
+      .call('ExecSync', request, 'unavailable', deadlineMs)
+      .catch((error) => {
+        // Runtimes have no common code for a command that took too long: the time that it took says so.
+        const ranOut = timeoutMs > 0 && this.#options.clock.now() - startedAtMs >= timeoutMs;
+        throw ranOut ? new RuntimeError('timeout', error.message, { cause: error }) : error;
+      });
     return { stdout: Buffer.from(stdout), stderr: Buffer.from(stderr), exitCode: exitCode as number };
   }
 
@@ -254,21 +264,25 @@ class Cri implements ContainerRuntime {
     await orGone(this.#client.call('RemoveImage', { image: { image: id } }));
   }
 
-  /** Ends at once with runtimes that have no events (containerd before 1.7). */
+  /**
+   * Subscribes again when the stream ends. Events in between are missed: the kubelet polls as well. Ends at once with
+   * runtimes that have no events (containerd before 1.7).
+   */
   async *events(signal: AbortSignal): AsyncIterable<RuntimeEvent> {
-    const stream = this.#client.stream('GetContainerEvents');
-    const cancel = () => stream.cancel();
-    signal.addEventListener('abort', cancel, { once: true });
-    try {
-      for await (const event of stream) {
-        const type = eventTypes[event['containerEventType']];
-        const { id: sandboxId = '', metadata } = event['podSandboxStatus'] ?? {};
-        if (type) yield { type, containerId: event['containerId'], sandboxId, podUid: metadata?.uid ?? '' };
+    let delayMs = firstRetryMs;
+    while (!signal.aborted) {
+      try {
+        for await (const event of this.#client.stream('GetContainerEvents', {}, signal)) {
+          delayMs = firstRetryMs;
+          const type = eventTypes[event['containerEventType']];
+          const { id: sandboxId = '', metadata } = event['podSandboxStatus'] ?? {};
+          if (type) yield { type, containerId: event['containerId'], sandboxId, podUid: metadata?.uid ?? '' };
+        }
+      } catch (error) {
+        if (error instanceof RuntimeError && error.kind === 'unimplemented') return;
       }
-    } catch {
-      // Unimplemented, cancelled or cut off: the kubelet polls as well.
-    } finally {
-      signal.removeEventListener('abort', cancel);
+      await this.#options.clock.sleep(delayMs, signal).catch(() => {}); // aborted
+      delayMs = Math.min(delayMs * 2, longestRetryMs);
     }
   }
 

@@ -30,6 +30,8 @@ export function encodeObject(request: ApiRequest, reply: ObjectReply, accepted: 
   const { code, object, kind, item } = reply;
   const { as } = accepted;
   // A Status is never anything but itself.
+  // Reviews and their like are answers, not objects that a table could list.
+  if (as && !kind && /Review$/.test(object.kind)) throw notAcceptableAs();
   if (as && kind) {
     const shown = as.kind === 'Table' ? asTable(request, kind, [object], rowMeta(object), accepted) : undefined;
     if (!shown && as.kind !== 'PartialObjectMetadata') throw notAcceptableAs();

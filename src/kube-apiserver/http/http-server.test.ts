@@ -259,6 +259,14 @@ describe('answers in protobuf', () => {
   });
 });
 
+test('a review has no table', async () => {
+  const Accept = 'application/json;as=Table;v=v1;g=meta.k8s.io';
+  const path = '/apis/authorization.k8s.io/v1/selfsubjectaccessreviews';
+  const body = JSON.stringify({ spec: { resourceAttributes: { verb: 'get', resource: 'pods' } } });
+  const answer = await ask({ method: 'POST', path, headers: { ...json, Accept }, body });
+  expect(answer.json()).toMatchObject({ kind: 'Status', code: 406, reason: 'NotAcceptable' });
+});
+
 describe('answers', () => {
   test.each([
     { accept: 'application/json', type: 'application/json', has: '"kind":"ConfigMapList"' },
