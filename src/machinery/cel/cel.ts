@@ -1,0 +1,93 @@
+// The Common Expression Language as Kubernetes has it: parse, check, estimate, run.
+// https://github.com/google/cel-spec https://kubernetes.io/docs/reference/using-api/cel/
+
+import type { Node } from './ast.ts';
+import { walk } from './ast.ts';
+import { check } from './checker.ts';
+import { estimateCost } from './cost.ts';
+import { type Environment, environmentOf, LibrarySet, type StructDeclaration, type Variable } from './declarations.ts';
+import { addresses } from './libraries/addresses.ts';
+import { authorization } from './libraries/authorization.ts';
+import { standard } from './libraries/conversions.ts';
+import { formatFunctions, kubernetesEquality } from './libraries/formats.ts';
+import { jsonPatch, regex, semver, urls } from './libraries/kubernetes.ts';
+import { listExtensions, lists, sets } from './libraries/lists.ts';
+import { operators } from './libraries/operators.ts';
+import { optionals } from './libraries/optionals.ts';
+import { quantities } from './libraries/quantities.ts';
+import { stringFunctions } from './libraries/strings.ts';
+import { parse } from './parser.ts';
+import { type Program, planProgram } from './program.ts';
+import type { SizedType } from './sizes.ts';
+import type { Type } from './types.ts';
+
+const base = [
+  operators,
+  standard,
+  urls,
+  regex,
+  lists,
+  authorization,
+  optionals,
+  quantities,
+  stringFunctions,
+  sets,
+  addresses,
+  formatFunctions,
+  semver,
+  listExtensions,
+  kubernetesEquality,
+];
+
+/** What 1.36 gives every expression. */
+const libraries = new LibrarySet(base);
+/** Mutating admission policies have functions for JSON patches too. */
+const mutationLibraries = new LibrarySet([...base, jsonPatch]);
+
+export interface EnvironmentOptions {
+  readonly variables: readonly Variable[];
+  readonly structs?: ReadonlyMap<string, StructDeclaration> | undefined;
+  readonly mutation?: boolean;
+}
+
+export const celEnvironment = ({ variables, structs, mutation }: EnvironmentOptions): Environment =>
+  environmentOf(mutation ? mutationLibraries : libraries, { variables, ...(structs && { structs }) });
+
+export interface Expression extends Program {
+  readonly source: string;
+  readonly type: Type;
+  /** Whether it reads this variable. */
+  uses(variable: string): boolean;
+  /** What it can cost at most. `root` tells how large the values below its variables can be. */
+  maxCost(root: SizedType | undefined): number;
+}
+
+/** Throws CelSyntaxError for what is wrong, ProgramFault for what can never run. */
+export function compileExpression(source: string, environment: Environment): Expression {
+  const node = parse(source);
+  const type = check(source, node, environment);
+  return expressionOf(source, node, type, environment);
+}
+
+/** Parsed and checked, not made to run: for looking at its type first. */
+export function checkExpression(source: string, environment: Environment): { type: Type; program(): Expression } {
+  const node = parse(source);
+  const type = check(source, node, environment);
+  return { type, program: () => expressionOf(source, node, type, environment) };
+}
+
+function expressionOf(source: string, node: Node, type: Type, environment: Environment): Expression {
+  const program = planProgram(node, environment);
+  return {
+    source,
+    type,
+    run: program.run,
+    uses: (variable) =>
+      [...walk(node)].some(
+        (part) =>
+          (part.kind === 'ident' && part.name.replace(/^\./, '') === variable) ||
+          (part.kind === 'select' && part.qualified === variable),
+      ),
+    maxCost: (root) => estimateCost(node, (name) => environment.function(name), root).max,
+  };
+}

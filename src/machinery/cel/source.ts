@@ -1,0 +1,57 @@
+// Faults of an expression with the place in its text, as cel-go shows them.
+
+export interface Fault {
+  /** Offset in UTF-16 units; -1 for a fault of the whole expression. */
+  readonly at: number;
+  readonly message: string;
+}
+
+/** An expression that cannot be used; `faults` are in the order in which they were found. */
+export class CelSyntaxError extends Error {
+  override readonly name = 'CelSyntaxError';
+  readonly faults: readonly Fault[];
+
+  constructor(source: string, faults: readonly Fault[]) {
+    super(formatFaults(source, faults));
+    this.faults = faults;
+  }
+}
+
+const mostFaults = 100;
+const longestSnippet = 16_384;
+
+interface Place {
+  readonly line: number;
+  readonly column: number;
+}
+
+function placeOf(source: string, at: number): Place {
+  if (at < 0) return { line: -1, column: -1 };
+  const before = source.slice(0, at);
+  const lineStart = before.lastIndexOf('\n') + 1;
+  return { line: before.split('\n').length, column: [...before.slice(lineStart)].length };
+}
+
+export function formatFaults(source: string, faults: readonly Fault[]): string {
+  const lines = source.split('\n');
+  const placed = faults.map(({ at, message }) => ({ message, ...placeOf(source, at) }));
+  placed.sort((a, b) => a.line - b.line || a.column - b.column);
+  const shown = placed.slice(0, mostFaults).map(({ line, column, message }) => {
+    const text = `ERROR: <input>:${line}:${column + 1}: ${message}`;
+    const snippet = lines[line - 1];
+    return snippet === undefined || byteLength(snippet) > longestSnippet ? text : text + marked(snippet, column);
+  });
+  if (placed.length > mostFaults) shown.push(`${placed.length - mostFaults} more errors were truncated`);
+  return shown.join('\n');
+}
+
+const byteLength = (text: string): number => new TextEncoder().encode(text).length;
+
+/** The line, and below it a mark under the column; wide characters get wide dots. */
+function marked(snippet: string, column: number): string {
+  const text = snippet.replaceAll('\t', ' ');
+  const characters = [...text];
+  const wide = (character: string | undefined) => character !== undefined && character > '\x7f';
+  const dots = characters.slice(0, column).map((character) => (wide(character) ? '\uff0e' : '.'));
+  return `\n | ${text}\n | ${dots.join('')}${wide(characters[column]) ? '\uff3e' : '^'}`;
+}
