@@ -29,11 +29,14 @@ export function customStrategy(custom: CustomVersion): Strategy {
   const hasStatus = !!version.subresources?.status;
   // New objects, until they are validated: only then nothing is older.
   const fresh = new WeakSet<ApiObject>();
+  const ratcheted = new WeakMap<ApiObject, string[]>();
+  const warnAbout = (object: ApiObject) => (text: string) =>
+    void ratcheted.set(object, [...(ratcheted.get(object) ?? []), text]);
   const whole = {
     prepareForUpdate: countChange,
     // A change is looked at once, together with what was there before.
     validate: (object: ApiObject) => (fresh.has(object) ? validateNew(custom, object) : []),
-    validateUpdate: (next: ApiObject, old: ApiObject) => validateChange(custom, next, old),
+    validateUpdate: (next: ApiObject, old: ApiObject) => validateChange(custom, next, old, warnAbout(next)),
   };
   return {
     ...whole,
@@ -43,13 +46,13 @@ export function customStrategy(custom: CustomVersion): Strategy {
       fresh.add(object);
       if (hasStatus) delete object.status;
     },
-    warnings: finalizerWarnings,
+    warnings: (object, old) => [...finalizerWarnings(object, old), ...(ratcheted.get(object) ?? [])],
     subresources: {
       scale: whole,
       ...(hasStatus && {
         status: {
           prepareForUpdate: keepMetadata,
-          validateUpdate: (next: ApiObject, old: ApiObject) => validateStatus(custom, next, old),
+          validateUpdate: (next: ApiObject, old: ApiObject) => validateStatus(custom, next, old, warnAbout(next)),
         },
       }),
     },
@@ -69,6 +72,9 @@ function keepMetadata(next: ApiObject, old: ApiObject): void {
   next.metadata = { ...old.metadata, resourceVersion };
 }
 
+/** Takes the text of a fault that was there before, and may stay. */
+type Warn = (text: string) => void;
+
 function validateNew(custom: CustomVersion, object: ApiObject): FieldError[] {
   const { schema, checked, version } = custom;
   const wrong = validateTypeMeta(custom, object);
@@ -85,7 +91,7 @@ function validateNew(custom: CustomVersion, object: ApiObject): FieldError[] {
   return withRules(custom, errors, object, undefined);
 }
 
-function validateChange(custom: CustomVersion, next: ApiObject, old: ApiObject): FieldError[] {
+function validateChange(custom: CustomVersion, next: ApiObject, old: ApiObject, warn: Warn): FieldError[] {
   const { schema, checked, version } = custom;
   const wrong = validateTypeMeta(custom, next);
   if (wrong.length) return wrong;
@@ -98,10 +104,10 @@ function validateChange(custom: CustomVersion, next: ApiObject, old: ApiObject):
     ...validateEmbedded(schema, next),
     ...listSetFaults(schema, next, old),
   ];
-  return withRules(custom, errors, next, old);
+  return withRules(custom, errors, next, old, warn);
 }
 
-function validateStatus(custom: CustomVersion, next: ApiObject, old: ApiObject): FieldError[] {
+function validateStatus(custom: CustomVersion, next: ApiObject, old: ApiObject, warn: Warn): FieldError[] {
   const { schema, checked, version } = custom;
   const wrong = validateTypeMeta(custom, next);
   if (wrong.length) return wrong;
@@ -114,7 +120,7 @@ function validateStatus(custom: CustomVersion, next: ApiObject, old: ApiObject):
     ...validateScaleStatus(version.subresources?.scale, next),
     ...listSetFaults(schema, next, old),
   ];
-  return withRules(custom, errors, next, old);
+  return withRules(custom, errors, next, old, warn);
 }
 
 /** Faults that were there before may stay. */
@@ -163,9 +169,11 @@ function withRules(
   errors: FieldError[],
   object: ApiObject,
   old: ApiObject | undefined,
+  warn?: Warn,
 ): FieldError[] {
   if (!hasRules(schema)) return errors;
-  if (!errors.some(({ type }) => blocking.includes(type))) return [...errors, ...validateRules(schema, object, old)];
+  if (!errors.some(({ type }) => blocking.includes(type)))
+    return [...errors, ...validateRules(schema, object, old, '', warn)];
   const why =
     'some validation rules were not checked because the object was invalid; correct the existing errors to complete validation';
   return [...errors, invalidValue('<nil>', null, why)];

@@ -57,7 +57,7 @@ function plain(root: Evaluate, qualifiers: readonly Qualifier[]): Evaluate {
   return (run) => {
     const start = root(run);
     if (start instanceof Optional) return qualified(run, start, qualifiers);
-    let value = start;
+    let value: Value = start;
     for (const key of keys) {
       value = entry(value, key(run));
       run.charge(identCost);
@@ -77,7 +77,7 @@ function qualified(run: Run, root: Value, qualifiers: readonly Qualifier[]): Val
     run.charge(identCost);
     if (qualifier.test && !optional) return found !== undefined;
     if (found === undefined) return none;
-    value = found as typeof value;
+    value = found;
   }
   return optional ? new Optional(value) : value;
 }

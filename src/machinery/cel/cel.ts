@@ -91,3 +91,8 @@ function expressionOf(source: string, node: Node, type: Type, environment: Envir
     maxCost: (root) => estimateCost(node, (name) => environment.function(name), root).max,
   };
 }
+
+export { fromJson, fromUntyped } from './json.ts';
+export { ProgramFault } from './program.ts';
+export { CelSyntaxError } from './source.ts';
+export { CostExceeded, EvaluationFault, none, Optional, type Value } from './values.ts';

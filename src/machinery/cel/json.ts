@@ -192,6 +192,13 @@ function plainJson(value: Value): unknown {
   return typeof value === 'bigint' && value <= 2n ** 53n && value >= -(2n ** 53n) ? Number(value) : value;
 }
 
+/** Objects of the API have these even where their schema does not say so. */
+const resourceFields: Readonly<Record<string, Schema>> = {
+  apiVersion: { type: 'string' },
+  kind: { type: 'string' },
+  metadata: { type: 'object', properties: { name: { type: 'string' }, generateName: { type: 'string' } } },
+};
+
 /** An object or a map: fields that the schema does not have cannot be seen. */
 export class JsonMap extends CelMap {
   readonly json: Readonly<Record<string, unknown>>;
@@ -235,7 +242,8 @@ export class JsonMap extends CelMap {
     return true;
   }
   #schemaOf(name: string): Schema | undefined {
-    const { properties, additionalProperties } = this.#schema;
+    const { properties, additionalProperties, embeddedResource } = this.#schema;
+    if (embeddedResource && Object.hasOwn(resourceFields, name)) return properties?.[name] ?? resourceFields[name];
     if (properties) return Object.hasOwn(properties, name) ? properties[name] : undefined;
     return typeof additionalProperties === 'object' ? additionalProperties : undefined;
   }

@@ -172,15 +172,17 @@ class Parser {
     });
   }
 
+  /** Where it breaks off, what has been read stands. */
   #member(follow: Follow): Node {
-    return this.#rule('member', follow, () => {
-      let node = this.#primary(maybe(...suffixes));
+    let node: Node = missing;
+    this.#reader.rule('member', follow, () => {
+      node = this.#primary(maybe(...suffixes));
       while (this.#reader.at(...suffixes)) {
         this.#reader.deeper('member');
         node = this.#reader.at("'['") ? this.#index(node) : this.#selection(node);
       }
-      return node;
     });
+    return node;
   }
 
   #index(target: Node): Node {

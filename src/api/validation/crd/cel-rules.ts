@@ -1,76 +1,155 @@
-// Whether the rules of a definition can be compiled, and read nothing that the schema does not have.
+// Whether the rules of a definition compile, and what they can cost at most.
+// https://kubernetes.io/docs/reference/using-api/cel/#estimated-cost-limits
 
-import { CelError, celFault, compileCel, nodes } from '../../cel/cel.ts';
-import { escapedName } from '../../cel/values.ts';
-import { ruleVariables } from '../../custom/rules.ts';
+import { escapeName } from '../../../machinery/cel/names.ts';
+import { sizedType } from '../../../machinery/cel/schema-types.ts';
+import type { SizedType } from '../../../machinery/cel/sizes.ts';
+import { type CompiledRule, compileRules, mostValues } from '../../custom/rule-programs.ts';
+import { customSchema } from '../../custom/schema.ts';
 import type { FieldError } from '../../errors.ts';
-import { invalidValue } from '../../fields.ts';
+import { forbiddenField, invalidValue } from '../../fields.ts';
 
-/** `uncorrelatable` is the path of the list whose elements have no old value; undefined when there is one. */
-export function validateCelRule(
-  rule: any,
-  schema: any,
-  path: string,
-  uncorrelatable: string | undefined,
-): FieldError[] {
-  if (!rule.rule?.trim()) return [];
-  const why = compileFault(rule.rule, schema);
-  if (why) return [shownRule(`${path}.rule`, rule, why)];
-  const errors: FieldError[] = [];
-  const program = compileCel(rule.rule, ruleVariables);
-  if (program.type !== 'bool' && program.type !== 'dyn')
-    errors.push(shownRule(`${path}.rule`, rule, 'cel expression must evaluate to a bool'));
-  if (uncorrelatable && program.uses('oldSelf'))
-    errors.push(
-      invalidValue(
-        `${path}.rule`,
-        rule.rule,
-        `oldSelf cannot be used on the uncorrelatable portion of the schema within ${uncorrelatable}`,
-      ),
+const ruleCostLimit = 10_000_000;
+const definitionCostLimit = 100_000_000;
+
+interface RuleCost {
+  readonly path: string;
+  readonly cost: number;
+}
+
+/** What all rules of a definition cost together, and which cost the most. */
+class TotalCost {
+  total = 0;
+  expensive: readonly RuleCost[] = [];
+
+  add(path: string, cost: number): void {
+    this.total += cost;
+    if (cost < definitionCostLimit / 100) return;
+    this.expensive = [...this.expensive, { path, cost }].sort((a, b) => b.cost - a.cost).slice(0, 4);
+  }
+}
+
+/** A schema of a definition, with the types that its rules see and the number of values that an object can have of it. */
+export class RuleContext {
+  readonly #schema: any;
+  readonly #parent: RuleContext | undefined;
+  /** The type in the parent's; undefined where the parent's rules cannot see this part. */
+  readonly #typeIn: (parent: SizedType) => SizedType | undefined;
+  readonly #hasRulesAbove: boolean;
+  /** Undefined when there is no limit. */
+  readonly #mostValues: number | undefined;
+  readonly #total: TotalCost;
+  #type: { readonly found: SizedType | undefined } | undefined;
+
+  private constructor(
+    schema: any,
+    parent: RuleContext | undefined,
+    typeIn: (parent: SizedType) => SizedType | undefined = () => undefined,
+  ) {
+    this.#schema = schema;
+    this.#parent = parent;
+    this.#typeIn = typeIn;
+    this.#hasRulesAbove = (parent ? parent.#hasRulesAbove : false) || !!schema?.['x-kubernetes-validations']?.length;
+    this.#total = parent ? parent.#total : new TotalCost();
+    const most = parent && mostParts(parent.#schema);
+    const above = parent ? parent.#mostValues : 1;
+    this.#mostValues = !parent ? 1 : above === undefined || most === undefined ? undefined : above * most;
+  }
+
+  static root(schema: any): RuleContext {
+    return new RuleContext(schema, undefined);
+  }
+
+  property(schema: any, name: string): RuleContext {
+    const escaped = escapeName(name);
+    return new RuleContext(schema, this, (type) => (escaped === undefined ? undefined : type.fields?.get(escaped)));
+  }
+
+  element(schema: any): RuleContext {
+    return new RuleContext(schema, this, (type) => type.element);
+  }
+
+  #typeOf(): SizedType | undefined {
+    if (!this.#hasRulesAbove) return undefined;
+    if (!this.#type) {
+      const above = this.#parent ? this.#parent.#typeOf() : undefined;
+      const isObject = !this.#parent || !!this.#schema['x-kubernetes-embedded-resource'];
+      this.#type = { found: (above && this.#typeIn(above)) ?? sizedType(customSchema(this.#schema), isObject) };
+    }
+    return this.#type.found;
+  }
+
+  /** Faults of this schema's own rules. `uncorrelatable` is the nearest schema above whose parts have no old value. */
+  validate(path: string, uncorrelatable: string | undefined): FieldError[] {
+    const rules = this.#schema['x-kubernetes-validations'] ?? [];
+    if (!rules.length) return [];
+    const at = `${path}.x-kubernetes-validations`;
+    const type = this.#typeOf();
+    if (!type) return [{ type: 'InternalError', field: at, message: `Internal error: ${noType}` }];
+    const most = this.#mostValues ?? mostValues(type);
+    return compileRules(rules, type).flatMap((rule, index) =>
+      this.#validateRule(rule, `${at}[${index}]`, most, uncorrelatable),
     );
-  if (rule.messageExpression) {
-    const fault = compileFault(rule.messageExpression, schema);
-    if (fault) errors.push(shownRule(`${path}.messageExpression`, rule, `messageExpression ${fault}`));
   }
-  return errors;
+
+  #validateRule(compiled: CompiledRule, path: string, most: number, uncorrelatable: string | undefined): FieldError[] {
+    const { rule, fault, maxCost, message, messageFault, messageMaxCost, usesOldSelf } = compiled;
+    const errors: FieldError[] = [];
+    const limit = (name: string, field: string, cost: number) => {
+      if (cost > ruleCostLimit)
+        errors.push(forbiddenField(`${path}.${field}`, tooExpensive(name, cost, ruleCostLimit)));
+      this.#total.add(`${path}.${field}`, cost);
+    };
+    limit('estimated rule cost', 'rule', maxCost * most);
+    if (fault) errors.push(shownRule(`${path}.rule`, rule, fault));
+    if (messageFault) errors.push(shownRule(`${path}.messageExpression`, rule, messageFault));
+    if (message) limit('estimated messageExpression cost', 'messageExpression', messageMaxCost);
+    if (usesOldSelf && uncorrelatable)
+      errors.push(
+        invalidValue(
+          `${path}.rule`,
+          rule.rule,
+          `oldSelf cannot be used on the uncorrelatable portion of the schema within ${uncorrelatable}`,
+        ),
+      );
+    if (!usesOldSelf && rule.optionalOldSelf !== undefined && rule.optionalOldSelf !== null)
+      errors.push(
+        invalidValue(`${path}.optionalOldSelf`, rule.optionalOldSelf, 'may not be set if oldSelf is not used in rule'),
+      );
+    return errors;
+  }
+
+  /** Faults of the definition as a whole, once all its rules have been looked at. */
+  validateTotal(path: string): FieldError[] {
+    const { total, expensive } = this.#total;
+    if (total <= definitionCostLimit) return [];
+    const name = 'x-kubernetes-validations estimated rule cost total for entire OpenAPIv3 schema';
+    return [
+      ...expensive.map((rule) =>
+        forbiddenField(
+          rule.path,
+          'contributed to estimated rule cost total exceeding cost limit for entire OpenAPIv3 schema',
+        ),
+      ),
+      forbiddenField(path, tooExpensive(name, total, definitionCostLimit)),
+    ];
+  }
 }
 
-function compileFault(expression: string, schema: any): string | undefined {
-  try {
-    return undefinedField(compileCel(expression, ruleVariables).ast, schema, expression);
-  } catch (error) {
-    if (error instanceof CelError) return error.message;
-    throw error;
-  }
+const noType =
+  'internal error: failed to construct type information for x-kubernetes-validations rules: unable to convert structural schema to CEL declarations';
+
+/** How many values a container can hold at most; 1 for the fields of an object; undefined without a limit. */
+function mostParts({ type, additionalProperties, maxProperties, maxItems }: any): number | undefined {
+  const limit = (most: number | undefined) => (typeof most === 'number' ? Math.max(0, most) : undefined);
+  if (type === 'array') return limit(maxItems);
+  return type === 'object' && additionalProperties ? limit(maxProperties) : 1;
 }
 
-function undefinedField(ast: any, self: any, expression: string): string | undefined {
-  for (const node of nodes(ast)) {
-    if (node.op !== '.') continue;
-    const [holder, name] = node.args;
-    const schema = schemaOf(holder, self);
-    if (!schema?.properties || schema['x-kubernetes-preserve-unknown-fields']) continue;
-    if (fieldOf(schema, name)) continue;
-    const at = expression.indexOf(`.${name}`, (holder as { range: { end: number } }).range.end);
-    return celFault(expression, Math.max(at, 0), `undefined field '${name}'`);
-  }
-  return undefined;
-}
-
-const common: Readonly<Record<string, object>> = { apiVersion: {}, kind: {}, metadata: {} };
-
-const fieldOf = (schema: any, name: string): any => {
-  const found = Object.keys(schema.properties).find((key) => escapedName(key) === name);
-  return found ? schema.properties[found] : common[name];
-};
-
-/** The schema of what a node reads, as far as it is a path from self. */
-function schemaOf(node: any, self: any): any {
-  if (node.op === 'id') return node.args === 'self' || node.args === 'oldSelf' ? self : undefined;
-  const holder = node.op === '.' || node.op === '[]' ? schemaOf(node.args[0], self) : undefined;
-  if (!holder) return undefined;
-  if (node.op === '.') return holder.properties ? fieldOf(holder, node.args[1]) : holder.additionalProperties;
-  return holder.items ?? holder.additionalProperties;
+function tooExpensive(name: string, cost: number, limit: number): string {
+  const factor = cost / limit;
+  const shown = factor > 100 ? 'more than 100x' : `${factor.toFixed(factor < 1.5 ? 6 : 1)}x`;
+  return `${name} exceeds budget by factor of ${shown} (try simplifying the rule, or adding maxItems, maxProperties, and maxLength where arrays, maps, and strings are declared)`;
 }
 
 /** Kubernetes shows the whole rule, as its internal type. */

@@ -2,7 +2,7 @@
 
 import type { FieldError } from '../../errors.ts';
 import { forbiddenField, invalidValue, notSupported, required } from '../../fields.ts';
-import { validateCelRule } from './cel-rules.ts';
+import { RuleContext } from './cel-rules.ts';
 import { validFieldPath } from './field-path.ts';
 import { validateListType } from './list-types.ts';
 
@@ -18,8 +18,8 @@ interface Place {
   readonly noDefaults?: string;
   /** The nearest schema above whose parts cannot be matched with older ones. */
   readonly uncorrelatable?: string;
-  /** False below allOf and its like, and where the schema is not sound: expressions are not looked at. */
-  readonly checksRules: boolean;
+  /** Undefined below allOf and its like, and where the schema is not sound: expressions are not looked at. */
+  readonly rules: RuleContext | undefined;
 }
 
 interface Faults {
@@ -30,8 +30,9 @@ interface Faults {
 /** Faults of the schema first, then those of its expressions, which are only looked at when `checksRules`. */
 export function validateSchema(schema: any, path: string, checksRules: boolean): FieldError[] {
   const faults: Faults = { schema: [], rules: [] };
-  visit(schema, path, { isRoot: true, insideMeta: false, checksRules }, faults);
-  return [...faults.schema, ...faults.rules];
+  const context = checksRules ? RuleContext.root(schema) : undefined;
+  visit(schema, path, { isRoot: true, insideMeta: false, rules: context }, faults);
+  return [...faults.schema, ...faults.rules, ...(context?.validateTotal(path) ?? [])];
 }
 
 function visit(schema: any, path: string, place: Place, faults: Faults): void {
@@ -44,18 +45,16 @@ function visit(schema: any, path: string, place: Place, faults: Faults): void {
   for (const [index, rule] of rules.entries())
     faults.schema.push(...validateRule(rule, schema, `${path}.x-kubernetes-validations[${index}]`));
   // A schema with faults makes no types for expressions.
-  if (!place.checksRules || faults.schema.length > before) return;
-  for (const [index, rule] of rules.entries())
-    faults.rules.push(
-      ...validateCelRule(rule, schema, `${path}.x-kubernetes-validations[${index}]`, place.uncorrelatable),
-    );
+  if (place.rules && faults.schema.length === before)
+    faults.rules.push(...place.rules.validate(path, place.uncorrelatable));
 }
 
 function visitParts(schema: any, path: string, place: Place, isRoot: boolean, faults: Faults): void {
   const values = place.insideMeta
     ? { ...place, noDefaults: 'inside additionalProperties applying to object metadata' }
     : place;
-  visit(schema.additionalProperties, `${path}.additionalProperties`, values, faults);
+  const others = schema.additionalProperties;
+  visit(others, `${path}.additionalProperties`, { ...values, rules: place.rules?.element(others) }, faults);
   const isAtomic = schema['x-kubernetes-map-type'] === 'atomic';
   for (const [name, property] of Object.entries(schema.properties ?? {})) {
     const isMeta = (isRoot || schema['x-kubernetes-embedded-resource']) && metaFields.includes(name);
@@ -64,6 +63,7 @@ function visitParts(schema: any, path: string, place: Place, isRoot: boolean, fa
       `${path}.properties[${name}]`,
       {
         ...place,
+        rules: place.rules?.property(property, name),
         ...(isAtomic && { uncorrelatable: place.uncorrelatable ?? path }),
         ...(isMeta && { insideMeta: true }),
         ...(isMeta && isRoot && { noDefaults: `in top-level ${name}` }),
@@ -71,15 +71,16 @@ function visitParts(schema: any, path: string, place: Place, isRoot: boolean, fa
       faults,
     );
   }
-  const below = { ...place, checksRules: false };
+  const below = { ...place, rules: undefined };
   visit(schema.not, `${path}.not`, below, faults);
   for (const junction of ['allOf', 'oneOf', 'anyOf'])
     for (const [index, part] of (schema[junction] ?? []).entries())
       visit(part, `${path}.${junction}[${index}]`, below, faults);
   if (Array.isArray(schema.items)) return;
   const matches = schema['x-kubernetes-list-type'] === 'map';
-  const items = matches ? place : { ...place, uncorrelatable: place.uncorrelatable ?? path };
-  visit(schema.items, `${path}.items`, items, faults);
+  const items = { ...place, rules: place.rules?.element(schema.items) };
+  const uncorrelatable = matches ? place.uncorrelatable : (place.uncorrelatable ?? path);
+  visit(schema.items, `${path}.items`, { ...items, ...(uncorrelatable !== undefined && { uncorrelatable }) }, faults);
 }
 
 const has = (value: any) => value !== undefined && value !== null && Object.keys(value).length > 0;
