@@ -1,27 +1,38 @@
 // The documentation of types and fields, read from the npm package kubernetes-models: for `kubectl explain` and for the
 // descriptions of table columns.
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { readOperationDocs } from './generate-operation-docs.ts';
 
 /** Type -> field -> text; the type's own text is under the empty name. */
 export type Docs = Record<string, Record<string, string>>;
 
 export function generateDocs(root: string): Docs {
-  const names = Object.keys(JSON.parse(readFileSync(`${root}facts/openapi.json`, 'utf8')).schemas);
+  const { schemas } = JSON.parse(readFileSync(`${root}facts/openapi.json`, 'utf8'));
   const docs: Docs = {};
-  for (const name of names) {
+  for (const name of Object.keys(schemas)) {
     const file = declarationFile(`${root}node_modules/`, name);
-    if (file) docs[name] = readDocs(readFileSync(file, 'utf8'));
+    const own = file ? readDocs(readFileSync(file, 'utf8')) : {};
+    const { apiVersion, kind } = schemas[name].properties ?? {};
+    docs[name] = apiVersion && kind ? { ...typeMeta, ...own } : own;
   }
+  Object.assign(docs, readOperationDocs(root));
   writeFileSync(
     `${root}src/api/generated/docs.ts`,
     [
-      '// Generated from the package kubernetes-models by scripts/generate-docs.ts. Do not edit.',
+      '// Generated from the packages kubernetes-models and @kubernetes/client-node by scripts/generate-docs.ts. Do not edit.',
       `export const docsText: string = ${JSON.stringify(JSON.stringify(docs))};`,
       '',
     ].join('\n'),
   );
   return docs;
 }
+
+/** The package leaves these out. */
+const conventions = 'https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md';
+const typeMeta = {
+  apiVersion: `APIVersion defines the versioned schema of this representation of an object. Servers should convert recognized schemas to the latest internal value, and may reject unrecognized values. More info: ${conventions}#resources`,
+  kind: `Kind is a string value representing the REST resource this object represents. Servers may infer this from the endpoint the client submits requests to. Cannot be updated. In CamelCase. More info: ${conventions}#types-kinds`,
+};
 
 function declarationFile(modules: string, name: string): string | undefined {
   const parts = name.split('.');

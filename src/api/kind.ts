@@ -107,6 +107,8 @@ export interface Kind<T extends ApiObject = any> extends ResourceInfo {
   fromStorage?(object: ApiObject): T;
   /** Custom resources: a copy of what was stored, in its own version, pruned and defaulted as its schema is now. */
   readStored?(object: ApiObject): ApiObject;
+  /** The schema of the version as its definition gives it. */
+  readonly openApi?: any;
   /** What every request for this version is warned of. */
   readonly deprecation?: string;
   /** Where a custom resource keeps what /scale shows, as JSON paths such as `.spec.replicas`. */

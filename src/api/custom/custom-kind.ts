@@ -72,6 +72,7 @@ function customKind(crd: CustomResourceDefinition, version: CustomResourceDefini
     categories: names.categories ?? [],
     subresources: subresourcesOf(group, version, names.kind),
     schema,
+    openApi: version.schema?.openAPIV3Schema,
     strategy: customStrategy({
       group,
       kind: names.kind,

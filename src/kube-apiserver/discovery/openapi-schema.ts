@@ -1,4 +1,5 @@
-// Schemas as OpenAPI writes them. https://kubernetes.io/docs/concepts/overview/kubernetes-api/#openapi-interface-definition
+// Schemas of Kubernetes' own types as OpenAPI writes them; version 2 has neither defaults nor enums.
+// https://kubernetes.io/docs/concepts/overview/kubernetes-api/#openapi-interface-definition
 
 import type { Schema } from '../../api/api.ts';
 
@@ -29,13 +30,19 @@ function part(schema: Schema, version: OpenApiVersion, used: Set<string>, text?:
   used.add(schema.name);
   const own = {
     ...(description && { description }),
-    ...(schema.default !== undefined && { default: schema.default }),
-    ...extensions(schema),
+    ...(schema.default !== undefined && version === 3 && { default: schema.default }),
+    ...patchExtensions(schema),
   };
   const target = reference(schema.name, version);
   if (version === 2) return { ...own, ...target };
   return Object.keys(own).length ? { ...own, allOf: [target] } : target;
 }
+
+/** Types that are written as one of several. */
+const alternatives: Readonly<Record<string, readonly string[]>> = {
+  'io.k8s.apimachinery.pkg.util.intstr.IntOrString': ['integer', 'string'],
+  'io.k8s.apimachinery.pkg.api.resource.Quantity': ['string', 'number'],
+};
 
 function whole(
   schema: Schema,
@@ -43,21 +50,17 @@ function whole(
   used: Set<string>,
   texts: Readonly<Record<string, string>> = {},
 ): object {
-  if (schema.intOrString)
-    return {
-      ...(schema.description && { description: schema.description }),
-      ...(version === 3 && !schema.format
-        ? { 'x-kubernetes-int-or-string': true }
-        : { type: 'string', format: 'int-or-string' }),
-    };
+  const oneOf = alternatives[schema.name ?? ''];
+  const format = schema.intOrString ? { format: 'int-or-string' } : publicFormat(schema.format);
+  if (oneOf && version === 3) return { ...format, oneOf: oneOf.map((type) => ({ type })) };
+  if (schema.intOrString) return { type: 'string', ...format };
   const { properties, items, additionalProperties } = schema;
   return {
     ...(schema.description && { description: schema.description }),
     ...(schema.type && { type: schema.type }),
-    ...(schema.format && publicFormat(schema.format)),
-    ...(schema.default !== undefined && { default: schema.default }),
-    ...(schema.enum && { enum: schema.enum }),
-    ...(schema.nullable && version === 3 && { nullable: true }),
+    ...format,
+    ...(version === 3 && schema.default !== undefined && { default: schema.default }),
+    ...(version === 3 && schema.enum && { enum: schema.enum }),
     ...(schema.required?.length && { required: schema.required }),
     ...(properties && {
       properties: Object.fromEntries(
@@ -69,24 +72,22 @@ function whole(
       additionalProperties:
         typeof additionalProperties === 'object' ? part(additionalProperties, version, used) : additionalProperties,
     }),
-    ...(schema.preserveUnknownFields && { 'x-kubernetes-preserve-unknown-fields': true }),
-    ...(schema.embeddedResource && { 'x-kubernetes-embedded-resource': true }),
-    ...extensions(schema),
+    ...patchExtensions(schema),
+    ...(schema.mapType && { 'x-kubernetes-map-type': schema.mapType }),
   };
 }
 
 /** Some formats are told apart here and are one to clients. */
-function publicFormat(format: string): { format?: string } {
-  if (format === 'quantity' || format === 'duration') return {};
+function publicFormat(format: string | undefined): { format?: string } {
+  if (!format || format === 'quantity' || format === 'duration') return {};
   return { format: format === 'micro-time' ? 'date-time' : format };
 }
 
-function extensions(schema: Schema): object {
+function patchExtensions(schema: Schema): object {
   return {
     ...(schema.patchStrategy && { 'x-kubernetes-patch-strategy': schema.patchStrategy }),
     ...(schema.patchMergeKey && { 'x-kubernetes-patch-merge-key': schema.patchMergeKey }),
     ...(schema.listType && { 'x-kubernetes-list-type': schema.listType }),
     ...(schema.listMapKeys && { 'x-kubernetes-list-map-keys': schema.listMapKeys }),
-    ...(schema.mapType && { 'x-kubernetes-map-type': schema.mapType }),
   };
 }

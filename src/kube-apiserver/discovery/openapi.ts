@@ -1,151 +1,181 @@
-// /openapi/v3, a document a group and version, and /openapi/v2, everything in one.
+// /openapi/v3, a document a group and version, and /openapi/v2, everything in one; as JSON or as protobuf.
 
 import { createHash } from 'node:crypto';
-import {
-  allSchemas,
-  type Documentation,
-  documentation,
-  type Kind,
-  type KindRegistry,
-  type Schema,
-  schemaKinds,
-} from '../../api/api.ts';
-import { notAcceptableAs } from '../http/media-type.ts';
+import { type Documentation, documentation, type Kind, type KindRegistry } from '../../api/api.ts';
+import { firstAccepted, notAcceptableAs } from '../http/media-type.ts';
 import { type ApiRequest, type Reply, textReply } from '../request.ts';
 import { kubernetesVersion } from '../version.ts';
-import { pathsOf } from './openapi-paths.ts';
-import { namedSchema, type OpenApiVersion } from './openapi-schema.ts';
+import { generalOperations } from './general-operations.ts';
+import { encodeMessage } from './gnostic.ts';
+import { documentMessage } from './gnostic-v3.ts';
+import { addKind, addPath, emptyParts, nameGroups, sortedByName } from './openapi-parts.ts';
+import { jsonFormat, protobufFormat, Sections } from './openapi-v2.ts';
 
-const info = { title: 'Kubernetes', version: kubernetesVersion.gitVersion };
-const securityText = 'Bearer Token authentication';
+const json = 'application/json';
+const protobufV2 = 'application/com.github.proto-openapi.spec.v2@v1.0+protobuf';
+const protobufV3 = 'application/com.github.proto-openapi.spec.v3@v1.0+protobuf';
+/** The same types under names that are media types by the letter. */
+const aliases: Readonly<Record<string, string>> = {
+  'application/com.github.proto-openapi.spec.v2.v1.0+protobuf': protobufV2,
+  'application/com.github.proto-openapi.spec.v3.v1.0+protobuf': protobufV3,
+};
 
+interface Document {
+  readonly body: Buffer;
+  readonly etag: string;
+}
+
+/** Documents by path and media type, for as long as the kinds are the same. */
 interface Documents {
   index?: string;
-  readonly texts: Map<string, string>;
+  readonly made: Map<string, Promise<Document>>;
 }
 
 const documents = new WeakMap<KindRegistry, Documents>();
+const jsonSections = new Sections(jsonFormat);
+const protobufSections = new Sections(protobufFormat);
 
 function documentsOf(kinds: KindRegistry): Documents {
-  let known = documents.get(kinds);
-  if (!known) {
-    const made: Documents = { texts: new Map() };
-    documents.set(kinds, (known = made));
+  let cached = documents.get(kinds);
+  if (!cached) {
+    const made: Documents = { made: new Map() };
+    documents.set(kinds, (cached = made));
     kinds.onChange(() => {
       made.index = undefined;
-      made.texts.clear();
+      made.made.clear();
     });
   }
-  return known;
+  return cached;
 }
 
 /** Undefined for what is not there. */
-export async function openapiReply({ server, headers }: ApiRequest, path: string): Promise<Reply | undefined> {
-  const { kinds } = server;
-  const known = documentsOf(kinds);
-  if (path === '/openapi/v3') return textReply(200, (known.index ??= JSON.stringify(index(kinds))), 'application/json');
+export async function openapiReply(request: ApiRequest, path: string): Promise<Reply | undefined> {
+  const { kinds } = request.server;
+  const cached = documentsOf(kinds);
+  if (path === '/openapi/v3') return textReply(200, (cached.index ??= JSON.stringify(index(kinds))), json);
   if (path === '/openapi/v2') {
-    // The protobuf form is not offered; clients that want only that go without (kubectl then asks for version 3).
-    if (headers.accept && !/json|\*\/\*/.test(headers.accept)) throw notAcceptableAs();
-    return textReply(200, await cached(known, path, (docs) => version2(kinds, docs)), 'application/json');
+    const type = typeOf(request, protobufV2);
+    return documentReply(request, cached, `${path} ${type}`, type, (docs) =>
+      (type === json ? jsonSections : protobufSections).document(kinds, docs),
+    );
   }
   const match = /^\/openapi\/v3\/(?:api\/(v[^/]+)|apis\/([^/]+)\/([^/]+))$/.exec(path);
   if (!match) return undefined;
-  const [, core, group, version] = match;
-  const of = kinds.all().filter((kind) => kind.group === (group ?? '') && kind.version === (core ?? version));
-  return of.length
-    ? textReply(200, await cached(known, path, (docs) => version3(of, docs)), 'application/json')
-    : undefined;
+  const [, core, group = '', version] = match;
+  const of = kinds.all().filter((kind) => kind.group === group && kind.version === (core ?? version));
+  if (!of.length) return undefined;
+  const hash = hashOf(of);
+  const asked = request.query.get('hash');
+  // A client that knows an older document is sent to the one of now.
+  if (asked && asked !== hash)
+    return {
+      type: 'raw',
+      code: 301,
+      body: '',
+      contentType: 'text/html',
+      headers: { Location: `${path}?hash=${hash}` },
+    };
+  const type = typeOf(request, protobufV3);
+  const reply = await documentReply(request, cached, `${path} ${type}`, type, async (docs) => version3(of, type, docs));
+  return asked ? { ...reply, headers: { ...reply.headers, ...cachedForEver } } : reply;
 }
 
-async function cached({ texts }: Documents, key: string, make: (docs: Documentation) => object): Promise<string> {
-  const known = texts.get(key);
-  if (known !== undefined) return known;
-  const text = JSON.stringify(make(await documentation()));
-  texts.set(key, text);
-  return text;
+/** A document under its hash never changes. */
+const cachedForEver = { 'Cache-Control': 'public', Expires: 'Thu, 31 Dec 2099 23:59:59 GMT' };
+
+/** JSON, or the protobuf form where a client asks for that first. Throws 406 for anything else. */
+function typeOf({ headers }: ApiRequest, protobuf: string): string {
+  const offers = [json, protobuf];
+  const found = firstAccepted(headers.accept, (type) => offers.find((offer) => offer === (aliases[type] ?? type)));
+  if (!found) throw notAcceptableAs();
+  return found;
 }
 
-/** The hash tells clients when a document that they keep is old; it follows from what the document is made of. */
+async function documentReply(
+  { headers }: ApiRequest,
+  cached: Documents,
+  key: string,
+  contentType: string,
+  make: (docs: Documentation) => Promise<Buffer>,
+): Promise<Reply> {
+  let made = cached.made.get(key);
+  if (!made) {
+    made = documentation()
+      .then(make)
+      .then((body) => ({ body, etag: `"${createHash('sha512').update(body).digest('hex').toUpperCase()}"` }));
+    cached.made.set(key, made);
+    made.catch(() => cached.made.delete(key));
+  }
+  const { body, etag } = await made;
+  const validators = { ETag: etag, Vary: 'Accept' };
+  if (headers['if-none-match'] === etag)
+    return { type: 'raw', code: 304, body: '', contentType: '', headers: validators };
+  const type = contentType === json ? json : contentType.replace('@', '.');
+  return { type: 'raw', code: 200, body, contentType: type, headers: validators };
+}
+
+const hashes = new WeakMap<Kind, string>();
+
+/** Tells clients when a document that they keep is old; it follows from what the document is made of. */
+function hashOf(kinds: readonly Kind[]): string {
+  const hash = createHash('sha512').update(kubernetesVersion.gitVersion);
+  for (const kind of kinds) hash.update(partOf(kind));
+  return hash.digest('hex').toUpperCase();
+}
+
+function partOf(kind: Kind): string {
+  if (!kind.custom) return kind.resource;
+  let part = hashes.get(kind);
+  if (!part) {
+    const { columns: _, cells: __, strategy: ___, schema: ____, ...rest } = kind;
+    hashes.set(kind, (part = createHash('sha256').update(JSON.stringify(rest)).digest('hex')));
+  }
+  return part;
+}
+
 function index(kinds: KindRegistry): object {
   const groups = new Map<string, Kind[]>();
   for (const kind of kinds.all()) {
     const path = kind.group ? `apis/${kind.group}/${kind.version}` : `api/${kind.version}`;
-    groups.set(path, [...(groups.get(path) ?? []), kind]);
+    const list = groups.get(path);
+    if (list) list.push(kind);
+    else groups.set(path, [kind]);
   }
   const paths: Record<string, object> = {};
-  for (const [path, of] of groups) {
-    const hash = createHash('sha256').update(info.version);
-    for (const kind of of) hash.update(kind.custom ? JSON.stringify(kind.schema) : kind.resource);
-    paths[path] = { serverRelativeURL: `/openapi/v3/${path}?hash=${hash.digest('hex').toUpperCase()}` };
-  }
+  for (const [path, of] of groups) paths[path] = { serverRelativeURL: `/openapi/v3/${path}?hash=${hashOf(of)}` };
   return { paths };
 }
 
-/** Custom resources have no published name: group (reversed), version and kind make one. */
-const nameOf = (kind: Kind): string =>
-  kind.schema.name ?? `${kind.group.split('.').reverse().join('.')}.${kind.version}.${kind.kind}`;
-
-let kindsOfSchemas: Map<string, object[]> | undefined;
-
-/** Name of a schema -> the kinds that it is the shape of. */
-function typesOf(name: string): object[] | undefined {
-  if (!kindsOfSchemas) {
-    kindsOfSchemas = new Map();
-    for (const [key, of] of Object.entries(schemaKinds())) {
-      const [group, version, kind] = key.split('/');
-      const list = kindsOfSchemas.get(of);
-      if (list) list.push({ group, kind, version });
-      else kindsOfSchemas.set(of, [{ group, kind, version }]);
-    }
-  }
-  return kindsOfSchemas.get(name);
-}
-
-/** The schemas of these kinds and of everything that they refer to. */
-function schemasOf(kinds: readonly Kind[], version: OpenApiVersion, docs: Documentation): Record<string, object> {
-  const all = allSchemas();
-  const made: Record<string, object> = {};
-  const waiting = new Set<string>();
-  const add = (name: string, schema: Schema, types: object[] | undefined) => {
-    const shape = namedSchema(schema, version, waiting, docs[name]);
-    made[name] = types ? { ...shape, 'x-kubernetes-group-version-kind': types } : shape;
-  };
-  for (const kind of kinds) {
-    const name = nameOf(kind);
-    add(name, kind.schema, [{ group: kind.group, kind: kind.kind, version: kind.version }]);
-    const list = schemaKinds()[`${kind.group}/${kind.version}/${kind.listKind}`];
-    if (list) waiting.add(list);
-  }
-  waiting.add('io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions');
-  for (const name of waiting) if (!made[name] && all[name]) add(name, all[name], typesOf(name));
-  return Object.fromEntries(Object.entries(made).sort(([a], [b]) => (a < b ? -1 : 1)));
-}
-
-function allPaths(kinds: readonly Kind[], version: OpenApiVersion): object {
-  const paths = kinds.flatMap((kind) => Object.entries(pathsOf(kind, { version, name: nameOf(kind) })));
-  return Object.fromEntries(paths.sort(([a], [b]) => (a < b ? -1 : 1)));
-}
-
-const version3 = (kinds: readonly Kind[], docs: Documentation): object => ({
-  openapi: '3.0.0',
-  info,
-  paths: allPaths(kinds, 3),
-  components: {
-    schemas: schemasOf(kinds, 3, docs),
-    securitySchemes: {
-      BearerToken: { type: 'apiKey', description: securityText, name: 'authorization', in: 'header' },
+function version3(kinds: readonly Kind[], type: string, docs: Documentation): Buffer {
+  const parts = emptyParts();
+  const [{ group, version }] = kinds;
+  const custom = kinds.every((kind) => kind.custom);
+  const own = `/${group ? `apis/${group}` : 'api'}/${version}/`;
+  if (!custom)
+    for (const item of generalOperations(new Map([[group, [version]]])))
+      if (item.path === own) addPath(parts, item, 3, docs);
+  for (const kind of kinds) addKind(parts, kind, 3, docs);
+  nameGroups(parts, new Map([[group, [version]]]));
+  const document = {
+    openapi: '3.0.0',
+    info: {
+      title: custom ? 'Kubernetes CRD Swagger' : 'Kubernetes',
+      version: custom ? 'v0.1.0' : kubernetesVersion.gitVersion,
     },
-  },
-});
-
-const version2 = (kinds: KindRegistry, docs: Documentation): object => ({
-  swagger: '2.0',
-  info,
-  paths: allPaths(kinds.all(), 2),
-  definitions: schemasOf(kinds.all(), 2, docs),
-  securityDefinitions: {
-    BearerToken: { type: 'apiKey', description: securityText, name: 'authorization', in: 'header' },
-  },
-  security: [{ BearerToken: [] }],
-});
+    paths: Object.fromEntries(sortedByName(parts.paths)),
+    components: {
+      schemas: Object.fromEntries(sortedByName(parts.schemas)),
+      ...(!custom && {
+        securitySchemes: {
+          BearerToken: {
+            type: 'apiKey',
+            description: 'Bearer Token authentication',
+            name: 'authorization',
+            in: 'header',
+          },
+        },
+      }),
+    },
+  };
+  return type === json ? Buffer.from(JSON.stringify(document)) : encodeMessage(documentMessage, document);
+}

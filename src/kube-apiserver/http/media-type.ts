@@ -57,6 +57,15 @@ export function wantedAs(accept: string | undefined): As | undefined {
   return undefined;
 }
 
+/** What `find` has for the first clause for which it has something; a client that asks for nothing takes JSON. */
+export function firstAccepted<T>(accept: string | undefined, find: (type: string) => T | undefined): T | undefined {
+  for (const { type } of clauses(accept || 'application/json')) {
+    const found = find(type === '*/*' || type === 'application/*' ? 'application/json' : type);
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
+
 const representations = new Set(['Table', 'PartialObjectMetadata', 'PartialObjectMetadataList']);
 
 /** The first clause that can be served; throws 406 when there is none. `hasProtobuf`: what is asked for has that form. */

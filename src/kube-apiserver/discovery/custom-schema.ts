@@ -1,0 +1,120 @@
+// Schemas of custom resources as they are published: the definition's own, with what every object has.
+// Version 2 knows no alternatives and no nulls, and kubectl reads a field without a type as one that holds anything.
+
+import type { Kind } from '../../api/api.ts';
+import { type OpenApiVersion, reference } from './openapi-schema.ts';
+
+const meta = 'io.k8s.apimachinery.pkg.apis.meta.v1';
+const x = (name: string) => `x-kubernetes-${name}`;
+
+/** What every object has, as built-in kinds describe it. */
+const typeFields = {
+  apiVersion: {
+    type: 'string',
+    description:
+      'APIVersion defines the versioned schema of this representation of an object. Servers should convert recognized schemas to the latest internal value, and may reject unrecognized values. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#resources',
+  },
+  kind: {
+    type: 'string',
+    description:
+      'Kind is a string value representing the REST resource this object represents. Servers may infer this from the endpoint the client submits requests to. Cannot be updated. In CamelCase. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#types-kinds',
+  },
+};
+const embeddedFields = {
+  apiVersion: {
+    type: 'string',
+    description:
+      'apiVersion defines the versioned schema of this representation of an object. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#resources',
+  },
+  kind: {
+    type: 'string',
+    description:
+      'kind is a string value representing the type of this object. In CamelCase. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#types-kinds',
+  },
+};
+const metadataText =
+  "Standard object's metadata. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#metadata";
+const listMetadataText =
+  'Standard list metadata. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#types-kinds';
+
+const described = (type: string, version: OpenApiVersion, description: string) =>
+  version === 2
+    ? { description, ...reference(`${meta}.${type}`, version) }
+    : { description, allOf: [reference(`${meta}.${type}`, version)] };
+
+const extensionsOf = ({ selectableFields }: Kind, types: object[]) => ({
+  [x('group-version-kind')]: types,
+  ...(Object.keys(selectableFields).length && {
+    [x('selectable-fields')]: Object.keys(selectableFields).map((fieldPath) => ({ fieldPath })),
+  }),
+});
+
+export function publishedSchema(kind: Kind, version: OpenApiVersion): object {
+  const { group, openApi } = kind;
+  const extensions = extensionsOf(kind, [{ group, kind: kind.kind, version: kind.version }]);
+  const keepsAll = version === 2 && openApi?.[x('preserve-unknown-fields')];
+  if (!openApi || keepsAll) return { type: 'object', ...extensions };
+  const own = publish(openApi, version);
+  const metadata = described('ObjectMeta', version, metadataText);
+  return { ...own, properties: { ...own.properties, ...typeFields, metadata }, ...extensions };
+}
+
+export function publishedList(kind: Kind, itemName: string, version: OpenApiVersion): object {
+  const { group, listKind, resource } = kind;
+  const description = `List of ${resource}. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md`;
+  return {
+    description: `${listKind} is a list of ${kind.kind}`,
+    type: 'object',
+    required: ['items'],
+    properties: {
+      ...typeFields,
+      items: { description, type: 'array', items: reference(itemName, version) },
+      metadata: described('ListMeta', version, listMetadataText),
+    },
+    ...extensionsOf(kind, [{ group, kind: listKind, version: kind.version }]),
+  };
+}
+
+function publish(source: any, version: OpenApiVersion): any {
+  const out: any = { ...source };
+  if (version === 2) withoutAlternatives(out);
+  else unfold(out);
+  if (out.properties) out.properties = mapValues(out.properties, (part) => publish(part, version));
+  if (out.items) out.items = publish(out.items, version);
+  if (typeof out.additionalProperties === 'object')
+    out.additionalProperties = publish(out.additionalProperties, version);
+  if (out[x('embedded-resource')] && !(version === 2 && out[x('preserve-unknown-fields')])) {
+    out.properties = { ...out.properties, ...embeddedFields, metadata: described('ObjectMeta', version, metadataText) };
+    out.required = [...new Set([...(out.required ?? []), 'kind', 'apiVersion'])];
+  }
+  return out;
+}
+
+const either = [{ type: 'integer' }, { type: 'string' }];
+const isEither = (list: any) => JSON.stringify(list) === JSON.stringify(either);
+
+/** Says what int-or-string means, where the definition itself does not. */
+function unfold(out: any): void {
+  if (!out[x('int-or-string')] || isEither(out.anyOf) || isEither(out.allOf?.[0]?.anyOf)) return;
+  if (out.anyOf) out.allOf = [{ anyOf: either }, ...(out.allOf ?? [])];
+  else out.anyOf = either;
+}
+
+function withoutAlternatives(out: any): void {
+  for (const field of ['allOf', 'oneOf', 'anyOf', 'not']) delete out[field];
+  const keeps = out[x('preserve-unknown-fields')];
+  if (out.nullable) delete out.type;
+  if (out.nullable || keeps) {
+    delete out.items;
+    delete out.properties;
+  }
+  delete out.nullable;
+  if ((!out.items && out.type === 'array') || (keeps && out.type === 'object')) delete out.type;
+  const nullable = (part: any) => part?.nullable === true;
+  if (out.required && out.properties)
+    out.required = out.required.filter((name: string) => !nullable(out.properties[name]));
+  if (nullable(out.additionalProperties) || !out.required?.length) delete out.required;
+}
+
+const mapValues = (map: Record<string, any>, change: (value: any) => any) =>
+  Object.fromEntries(Object.entries(map).map(([name, value]) => [name, change(value)]));
