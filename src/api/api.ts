@@ -30,6 +30,7 @@ export { allSchemas, schemaKinds, schemaNamed, schemaOfKind } from './schemas.ts
 export * from './time.ts';
 export { approvalOf } from './validation/crd/approval.ts';
 export { comparePriority } from './version-priority.ts';
+export { parseYaml, YamlError } from './yaml.ts';
 
 import type { ObjectMeta } from './generated/types.ts';
 

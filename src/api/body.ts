@@ -1,12 +1,12 @@
 // From the bytes of a request to an object: JSON or YAML, the kind that is wanted, types, unknown and duplicate fields.
 
-import { LineCounter, parseDocument, visit } from 'yaml';
 import { QuantityError } from '../machinery/quantity.ts';
 import type { Schema } from '../machinery/schema.ts';
 import { badRequest } from './errors.ts';
 import { JsonSyntaxError, parseJson } from './json.ts';
 import { DecodeError, decode } from './object.ts';
 import { schemaKinds, schemaOfKind } from './schemas.ts';
+import { parseYaml, YamlError } from './yaml.ts';
 
 /** What a body should hold. */
 export interface Wanted {
@@ -125,7 +125,7 @@ interface Parsed {
 }
 
 function parse(text: string, encoding: Encoding, wanted: Wanted): Parsed {
-  if (encoding === 'yaml') return parseYaml(text, wanted);
+  if (encoding === 'yaml') return readYaml(text, wanted);
   try {
     const { value, duplicates } = parseJson(text);
     return { value, faults: duplicates.map((path) => `duplicate field ${JSON.stringify(path)}`) };
@@ -136,47 +136,15 @@ function parse(text: string, encoding: Encoding, wanted: Wanted): Parsed {
   }
 }
 
-function parseYaml(text: string, wanted: Wanted): Parsed {
-  const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines, uniqueKeys: false, version: '1.1', prettyErrors: false });
-  if (document.errors.length) {
-    const { line } = lines.linePos(document.errors[0].pos[0]);
-    const why = yamlFaults[document.errors[0].code] ?? document.errors[0].message;
-    throw unrecognized(text, wanted, `yaml: line ${Math.max(line, 1)}: ${why}`);
+function readYaml(text: string, wanted: Wanted): Parsed {
+  try {
+    const { value, duplicates } = parseYaml(text);
+    const message = duplicates.length ? `yaml: unmarshal errors:\n  ${duplicates.join('\n  ')}` : undefined;
+    return { value, faults: duplicates, ...(message && { message }) };
+  } catch (error) {
+    if (error instanceof YamlError) throw unrecognized(text, wanted, error.message);
+    throw error;
   }
-  const faults: string[] = [];
-  visit(document, {
-    Map(_, map) {
-      const seen = new Set<string>();
-      for (const pair of map.items) {
-        const key = (pair.key as any)?.value ?? pair.key;
-        if (seen.has(key))
-          faults.push(
-            `line ${lines.linePos((pair.key as any).range[0]).line}: key ${JSON.stringify(key)} already set in map`,
-          );
-        seen.add(key);
-      }
-    },
-  });
-  const message = faults.length ? `yaml: unmarshal errors:\n  ${faults.join('\n  ')}` : undefined;
-  return { value: plain(document.toJS()), faults, message };
-}
-
-/** Go's parser says it so; what is not listed keeps this parser's own words. */
-const yamlFaults: Readonly<Record<string, string>> = {
-  BAD_INDENT: 'did not find expected node content',
-  UNEXPECTED_TOKEN: 'did not find expected node content',
-  MISSING_CHAR: "did not find expected ',' or ']'",
-  TAB_AS_INDENT: 'found character that cannot start any token',
-  BLOCK_AS_IMPLICIT_KEY: 'mapping values are not allowed in this context',
-};
-
-/** Dates and keys that are no strings become what JSON has. */
-function plain(value: any): any {
-  if (value instanceof Date) return value.toISOString();
-  if (Array.isArray(value)) return value.map(plain);
-  if (typeof value !== 'object' || value === null) return value;
-  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, plain(inner)]));
 }
 
 const typeMeta =

@@ -1,4 +1,8 @@
-// JSON text, read as Kubernetes reads it: duplicate fields are found, and what is broken is described in Go's words.
+// JSON text, read as Kubernetes reads it: duplicate fields are found, integers keep their 64 bits, nesting is bounded, and
+// what is broken is described in Go's words.
+
+import { mostNested, tooDeep } from '../machinery/depth.ts';
+import { parseWithIntegers } from '../machinery/exact-json.ts';
 
 /** The text is no JSON; `message` is Go's. */
 export class JsonSyntaxError extends Error {
@@ -19,8 +23,11 @@ export function parseJson(text: string): ParsedJson {
   } catch {
     throw new JsonSyntaxError(new Scanner(text).fault());
   }
+  const { colons, depth, unsafe } = shapeOf(text);
+  if (depth > mostNested) throw new JsonSyntaxError(tooDeep);
+  if (unsafe) value = parseWithIntegers(text);
   // The parser drops duplicates silently: as many fields as colons means that there are none.
-  if (countFields(value) === countColons(text)) return { value, duplicates: [] };
+  if (countFields(value) === colons) return { value, duplicates: [] };
   const scanner = new Scanner(text);
   scanner.fault();
   return { value, duplicates: scanner.duplicates };
@@ -34,23 +41,54 @@ function countFields(value: any): number {
   return count;
 }
 
-function countColons(text: string): number {
-  let count = 0;
+interface Shape {
+  /** As many fields as stand in the text. */
+  readonly colons: number;
+  readonly depth: number;
+  /** Whether it may have an integer beyond 2^53: one of sixteen digits. */
+  readonly unsafe: boolean;
+}
+
+/** Looks at each character of a valid text once. */
+function shapeOf(text: string): Shape {
+  let colons = 0;
+  let depth = 0;
+  let level = 0;
+  let unsafe = false;
+  let digits = 0;
   for (let i = 0; i < text.length; i++) {
     const code = text.charCodeAt(i);
-    if (code === 58) count++;
-    else if (code === 34) {
-      for (i++; text.charCodeAt(i) !== 34; i++) if (text.charCodeAt(i) === 92) i++;
+    if (code >= 48 && code <= 57) {
+      if (++digits === 16) unsafe = true;
+      continue;
     }
+    digits = 0;
+    if (code === 58) colons++;
+    else if (code === 34) i = endOfString(text, i);
+    else if (code === 123 || code === 91) {
+      if (++level > depth) depth = level;
+    } else if (code === 125 || code === 93) level--;
   }
-  return count;
+  return { colons, depth, unsafe };
 }
+
+/** The position of the quote that ends the string which begins at `start`. */
+function endOfString(text: string, start: number): number {
+  let i = start + 1;
+  while (text.charCodeAt(i) !== 34) i += text.charCodeAt(i) === 92 ? 2 : 1;
+  return i;
+}
+
+/** Kubernetes tells a hundred at most. */
+const mostDuplicates = 100;
 
 /** Walks the text once, only when something is wrong with it. */
 class Scanner {
   readonly duplicates: string[] = [];
+  readonly #told = new Set<string>();
   readonly #text: string;
   #at = 0;
+  #depth = 0;
 
   constructor(text: string) {
     this.#text = text;
@@ -84,9 +122,12 @@ class Scanner {
   #value(path: string): void {
     this.#space();
     const character = this.#text[this.#at];
-    if (character === '{') this.#object(path);
-    else if (character === '[') this.#array(path);
-    else if (character === '"') this.#string();
+    if (character === '{' || character === '[') {
+      if (++this.#depth > mostNested) throw new JsonSyntaxError(tooDeep);
+      if (character === '{') this.#object(path);
+      else this.#array(path);
+      this.#depth--;
+    } else if (character === '"') this.#string();
     else if (character !== undefined && /[-0-9]/.test(character)) this.#number();
     else if (character === 't') this.#literal('true');
     else if (character === 'f') this.#literal('false');
@@ -107,7 +148,7 @@ class Scanner {
       if (this.#text[this.#at] !== '"') this.#fail('looking for beginning of object key string');
       const key = this.#string();
       const inner = path ? `${path}.${key}` : key;
-      if (seen.has(key)) this.duplicates.push(inner);
+      if (seen.has(key)) this.#duplicate(inner);
       seen.add(key);
       this.#space();
       if (this.#text[this.#at] !== ':') this.#fail('after object key');
@@ -119,6 +160,12 @@ class Scanner {
       this.#at++;
       if (next === '}') return;
     }
+  }
+
+  #duplicate(path: string): void {
+    if (this.duplicates.length >= mostDuplicates || this.#told.has(path)) return;
+    this.#told.add(path);
+    this.duplicates.push(path);
   }
 
   #array(path: string): void {

@@ -2,6 +2,7 @@
 // `canonical` gives an object the form in which Kubernetes writes it: fields in the order of the published types, keys of
 // maps sorted, empty fields dropped or written as Go's encoder would, quantities and times in their canonical form.
 
+import { getOwn, setOwn } from '../machinery/own.ts';
 import { canonicalQuantity, canonicalResource } from '../machinery/quantity.ts';
 import type { Schema } from '../machinery/schema.ts';
 import { pruneCustom } from './custom/prune.ts';
@@ -124,7 +125,7 @@ class Walk {
       case 'integer':
         return this.#integer(schema, value);
       case 'number':
-        if (typeof value !== 'number') this.#fail(value);
+        if (typeof value !== 'number' && typeof value !== 'bigint') this.#fail(value);
         return value;
       case 'boolean':
         if (typeof value !== 'boolean') this.#fail(value);
@@ -193,7 +194,7 @@ class Walk {
     const rounds = items.format === 'quantity';
     for (const key of keys.length > 1 ? keys.sort() : keys) {
       const walked = value[key] === null ? zero(items) : this.value(items, value[key]);
-      out[key] = rounds ? canonicalResource(walked) : walked;
+      setOwn(out, key, rounds ? canonicalResource(walked) : walked);
     }
     this.#depth--;
     return out;
@@ -210,8 +211,8 @@ class Walk {
 
   #string(schema: Schema, value: any): any {
     if (schema.format === 'quantity') {
-      if (typeof value !== 'string' && typeof value !== 'number') return canonicalQuantity(JSON.stringify(value));
-      return value === '' ? '0' : canonicalQuantity(typeof value === 'string' ? value.trim() : value);
+      if (typeof value === 'string') return value === '' ? '0' : canonicalQuantity(value.trim());
+      return canonicalQuantity(typeof value === 'number' ? value : JSON.stringify(value));
     }
     if (schema.format === 'date-time' || schema.format === 'micro-time') return this.#time(schema.format, value);
     if (typeof value !== 'string') this.#fail(value);
@@ -230,6 +231,11 @@ class Walk {
   }
 
   #integer(schema: Schema, value: any): number {
+    if (typeof value === 'bigint') {
+      if (schema.format === 'int32') this.#fail(value, ` ${value}`);
+      // Types say number: what counts with it must bear both.
+      return value as unknown as number;
+    }
     if (typeof value !== 'number') this.#fail(value);
     const limit = schema.format === 'int32' ? 2 ** 31 : 2 ** 63;
     if (!Number.isInteger(value) || value >= limit || value < -limit) this.#fail(value, ` ${goNumber(value)}`);
@@ -239,7 +245,7 @@ class Walk {
   #intOrString(value: any): number | string {
     if (typeof value === 'string') return value;
     if (typeof value === 'number' && Number.isInteger(value) && Math.abs(value) <= 2 ** 31) return value;
-    const number = typeof value === 'number' ? ` ${goNumber(value)}` : '';
+    const number = typeof value === 'number' ? ` ${goNumber(value)}` : typeof value === 'bigint' ? ` ${value}` : '';
     throw new DecodeError(`json: cannot unmarshal ${goTypeOf(value)}${number} into Go value of type int32`);
   }
 
@@ -274,7 +280,9 @@ class Walk {
 
 /** What Go's decoder calls the type of a JSON value. */
 const goTypeOf = (value: unknown): string =>
-  value === null ? 'null' : Array.isArray(value) ? 'array' : typeof value === 'boolean' ? 'bool' : typeof value;
+  value === null ? 'null' : Array.isArray(value) ? 'array' : (goTypes[typeof value] ?? typeof value);
+
+const goTypes: Readonly<Record<string, string>> = { boolean: 'bool', bigint: 'number' };
 
 const goNumber = (value: number) =>
   Math.abs(value) >= 1e21
@@ -347,23 +355,30 @@ function isZero(walked: any, given: any): boolean {
   return true;
 }
 
+/** Kubernetes tells a hundred unknown fields at most, each once. */
+const mostUnknown = 100;
+
 /** Paths of the fields that a schema does not have, in the order in which they stand. */
-export function unknownFields(schema: Schema, value: any, path = ''): string[] {
-  if (typeof value !== 'object' || value === null || schema.preserveUnknownFields) return [];
-  if (schema.union)
-    return Array.isArray(value)
-      ? value.flatMap((item, i) => unknownFields(schemaNamed(jsonSchemaProps), item, `${path}[${i}]`))
-      : unknownFields(schemaNamed(jsonSchemaProps), value, path);
-  if (Array.isArray(value))
-    return schema.items ? value.flatMap((item, i) => unknownFields(schema.items!, item, `${path}[${i}]`)) : [];
-  const found: string[] = [];
-  for (const key of Object.keys(value)) {
-    const inner = path ? `${path}.${key}` : key;
-    if (schema.properties) {
-      const field = schema.properties[key];
-      if (field) found.push(...unknownFields(field, value[key], inner));
-      else found.push(inner);
-    } else if (isMap(schema)) found.push(...unknownFields(schema.additionalProperties as Schema, value[key], inner));
+export function unknownFields(schema: Schema, value: any, path = '', found = new Set<string>()): string[] {
+  collectUnknown(schema, value, path, found);
+  return [...found];
+}
+
+function collectUnknown(schema: Schema, value: any, path: string, found: Set<string>): void {
+  if (typeof value !== 'object' || value === null || schema.preserveUnknownFields || found.size >= mostUnknown) return;
+  const inner = schema.union ? schemaNamed(jsonSchemaProps) : schema.items;
+  if (Array.isArray(value)) {
+    if (inner) for (const [i, item] of value.entries()) collectUnknown(inner, item, `${path}[${i}]`, found);
+    return;
   }
-  return found;
+  if (schema.union) return collectUnknown(schemaNamed(jsonSchemaProps), value, path, found);
+  for (const key of Object.keys(value)) {
+    if (found.size >= mostUnknown) return;
+    const at = path ? `${path}.${key}` : key;
+    if (schema.properties) {
+      const field = getOwn(schema.properties, key);
+      if (field) collectUnknown(field, value[key], at, found);
+      else found.add(at);
+    } else if (isMap(schema)) collectUnknown(schema.additionalProperties as Schema, value[key], at, found);
+  }
 }

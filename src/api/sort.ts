@@ -1,8 +1,10 @@
+import { setOwn } from '../machinery/own.ts';
+
 /** A deep copy with sorted keys, as Go writes maps. */
 export function sortKeys(value: any): any {
   if (typeof value !== 'object' || value === null) return value;
   if (Array.isArray(value)) return value.map(sortKeys);
   const out: any = {};
-  for (const key of Object.keys(value).sort()) out[key] = sortKeys(value[key]);
+  for (const key of Object.keys(value).sort()) setOwn(out, key, sortKeys(value[key]));
   return out;
 }

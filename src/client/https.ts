@@ -3,6 +3,7 @@
 import * as http from 'node:http';
 import * as https from 'node:https';
 import type { Clock } from '../machinery/clock.ts';
+import { parseExact } from '../machinery/exact-json.ts';
 import type { Transport, TransportRequest, TransportResponse, WatchEvent } from './client.ts';
 
 /** client-go's limit of repeats after a 429. */
@@ -117,7 +118,7 @@ async function bodyOf(response: http.IncomingMessage): Promise<any> {
   const pieces: Buffer[] = [];
   for await (const piece of response) pieces.push(piece);
   const text = Buffer.concat(pieces).toString('utf8');
-  return response.headers['content-type']?.includes('json') ? JSON.parse(text) : text;
+  return response.headers['content-type']?.includes('json') ? parseExact(text) : text;
 }
 
 /** One event a line. */
@@ -130,7 +131,7 @@ async function* events(response: http.IncomingMessage, signal?: AbortSignal): As
         const line = Buffer.concat([...rest, piece.subarray(start, end)]);
         rest = [];
         start = end + 1;
-        if (line.length > 0) yield JSON.parse(line.toString('utf8'));
+        if (line.length > 0) yield parseExact(line.toString('utf8'));
       }
       if (start < piece.length) rest.push(piece.subarray(start));
     }

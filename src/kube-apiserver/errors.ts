@@ -1,4 +1,5 @@
-import { ApiError, internalError } from '../api/api.ts';
+import { ApiError, badRequest, internalError } from '../api/api.ts';
+import { tooDeep } from '../machinery/depth.ts';
 import { Compacted, FutureRevision, StoreUnusable } from '../store/store.ts';
 import type { Stage } from './request.ts';
 import { failure, futureVersion } from './status.ts';
@@ -22,6 +23,8 @@ export const answerErrors: Stage = async (request, next) => {
 
 function asApiError(error: unknown): ApiError | undefined {
   if (error instanceof ApiError) return error;
+  // Nesting is bounded where data comes in: this is what a smaller stack than usual leaves.
+  if (error instanceof RangeError && error.message === 'Maximum call stack size exceeded') return badRequest(tooDeep);
   if (error instanceof Compacted)
     return failure(410, 'Expired', 'The resourceVersion for the provided list is too old.');
   if (error instanceof FutureRevision) return futureVersion(0, error.current);

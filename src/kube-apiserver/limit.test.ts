@@ -37,3 +37,31 @@ test('a queue that is too long turns senders away', async () => {
   for (let i = 0; i < 2_200; i++) void limit(request as unknown as ApiRequest, never);
   await expect(limit(request as unknown as ApiRequest, never)).rejects.toMatchObject({ status: { code: 429 } });
 });
+
+test('users take turns, however much one of them has waiting', async () => {
+  const server = {};
+  const done: string[] = [];
+  const ends: (() => void)[] = [];
+  const ask = (name: string) =>
+    limit(
+      {
+        server,
+        connection: {},
+        info: { verb: 'create', subresource: '' },
+        user: { name, groups: [] },
+      } as unknown as ApiRequest,
+      async () => {
+        done.push(name);
+        await new Promise<void>((end) => ends.push(end));
+        return reply;
+      },
+    );
+  for (let i = 0; i < 1_000; i++) void ask('flood');
+  for (let i = 0; i < 3; i++) void ask('quiet');
+  await new Promise<void>((turn) => setImmediate(turn));
+  for (let ended = 0; ended < 8; ended++) {
+    ends.shift()?.();
+    await new Promise<void>((turn) => setImmediate(turn));
+  }
+  expect(done.slice(200)).toEqual(['flood', 'quiet', 'flood', 'quiet', 'flood', 'quiet', 'flood', 'flood']);
+});

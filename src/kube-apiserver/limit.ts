@@ -21,7 +21,7 @@ const lanesOf = (): Readonly<Record<'reading' | 'writing' | 'own', Lane>> => ({
 });
 
 /** First in, first out, also when a hundred thousand wait. */
-class Queue {
+class Fifo {
   #items: (() => void)[] = [];
   #head = 0;
 
@@ -46,9 +46,39 @@ class Queue {
   }
 }
 
+/** Users take turns, whatever each of them has waiting: a flood delays its own sender. */
+class Queue {
+  readonly #byUser = new Map<string, Fifo>();
+  length = 0;
+
+  waiting(user: string): number {
+    return this.#byUser.get(user)?.length ?? 0;
+  }
+
+  push(user: string, turn: () => void): void {
+    let own = this.#byUser.get(user);
+    if (!own) this.#byUser.set(user, (own = new Fifo()));
+    own.push(turn);
+    this.length++;
+  }
+
+  shift(): (() => void) | undefined {
+    const first = this.#byUser.entries().next().value;
+    if (!first) return undefined;
+    const [user, own] = first;
+    const turn = own.shift();
+    // Behind everybody else, until its next turn.
+    this.#byUser.delete(user);
+    if (own.length > 0) this.#byUser.set(user, own);
+    this.length--;
+    return turn;
+  }
+}
+
 const lanes = new WeakMap<object, ReturnType<typeof lanesOf>>();
-/** Requests beyond the bound wait for their turn; those beyond this are told to come back. */
-const longestQueue = 2_000;
+/** Requests beyond the bound wait for their turn; those of one user, and of all, beyond this are told to come back. */
+const longestOfUser = 2_000;
+const longestQueue = 20_000;
 
 export const limit: Stage = async (request, next) => {
   const name = laneOf(request);
@@ -57,8 +87,8 @@ export const limit: Stage = async (request, next) => {
   if (!all) lanes.set(request.server, (all = lanesOf()));
   const lane = all[name];
   if (lane.underWay < lane.most) lane.underWay++;
-  else if (lane.waiting.length < longestQueue || name === 'own')
-    await new Promise<void>((turn) => lane.waiting.push(turn));
+  else if (name === 'own' || hasRoom(lane.waiting, request.user.name))
+    await new Promise<void>((turn) => lane.waiting.push(request.user.name, turn));
   else throw tooManyRequests('too many requests, please try again later.', 1);
   try {
     return await next();
@@ -69,6 +99,9 @@ export const limit: Stage = async (request, next) => {
     else lane.underWay--;
   }
 };
+
+const hasRoom = (waiting: Queue, user: string): boolean =>
+  waiting.length < longestQueue && waiting.waiting(user) < longestOfUser;
 
 const reads = new Set(['get', 'list', 'watch']);
 

@@ -9,6 +9,7 @@ import { impersonate } from './impersonation.ts';
 import { limit } from './limit.ts';
 import { measure } from './measure.ts';
 import { plain } from './plain.ts';
+import { receive } from './receive.ts';
 import type { ApiRequest, Reply, Stage } from './request.ts';
 import { resource } from './resources.ts';
 
@@ -16,6 +17,7 @@ export const pipeline: readonly Stage[] = [
   answerErrors, // whatever is thrown below becomes a Status
   identify,
   measure,
+  receive, // before limit: a slow sender must not hold a place
   limit, // before authorize: a flood must not cost policy evaluation
   impersonate,
   authorize,

@@ -1,6 +1,7 @@
 // The way in for components of the same process: the same pipeline as a user of their own, without socket and bytes.
 
 import type { Transport, TransportRequest, TransportResponse, WatchEvent } from '../client/client.ts';
+import { parseExact } from '../machinery/exact-json.ts';
 import { listObject } from './http/encode.ts';
 import { ownRead } from './own-reads.ts';
 import { run } from './pipeline.ts';
@@ -80,7 +81,7 @@ async function rawBody({ body, contentType }: Extract<Reply, { type: 'raw' }>): 
   if (typeof body === 'string') text = body;
   else if (body instanceof Uint8Array) text = new TextDecoder().decode(body);
   else for await (const chunk of body) text += new TextDecoder().decode(chunk);
-  return contentType.startsWith('application/json') ? JSON.parse(text) : text;
+  return contentType.startsWith('application/json') ? parseExact(text) : text;
 }
 
 /** The watch of an aggregated API comes as lines of JSON. */
@@ -92,7 +93,7 @@ async function* eventsOfLines(body: AsyncIterable<Uint8Array>, signal: AbortSign
     text += decoder.decode(chunk, { stream: true });
     const lines = text.split('\n');
     text = lines.pop() ?? '';
-    for (const line of lines) if (line) yield JSON.parse(line);
+    for (const line of lines) if (line) yield parseExact(line);
   }
 }
 

@@ -4,6 +4,7 @@
 import type { ApiObject, Pod, PodDisruptionBudget } from '../api/api.ts';
 import { type Controller, controllerOf, keyOf, own, type Tools, timestamp } from '../client/client.ts';
 import { deepEqual } from '../machinery/equal.ts';
+import { parseExact } from '../machinery/exact-json.ts';
 import { selectorOf } from './claim.ts';
 import { resolveIntOrPercent } from './deployment-scale.ts';
 import { isActive, isReady } from './pods.ts';
@@ -88,7 +89,7 @@ async function write(
   status: PodDisruptionBudget['status'],
   { client }: Tools,
 ): Promise<void> {
-  if (deepEqual(JSON.parse(JSON.stringify(status)), budget.status ?? {})) return;
+  if (deepEqual(parseExact(JSON.stringify(status)), budget.status ?? {})) return;
   await client.update('poddisruptionbudgets', { ...budget, status }, { subresource: 'status' });
 }
 

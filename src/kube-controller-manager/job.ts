@@ -243,7 +243,7 @@ class Sync {
   #deadlineMs(): number | undefined {
     const { activeDeadlineSeconds, suspend } = this.#job.spec;
     if (activeDeadlineSeconds === undefined || !this.#status.startTime || suspend) return undefined;
-    return Date.parse(this.#status.startTime) + activeDeadlineSeconds * 1000 - this.#tools.clock.now();
+    return Date.parse(this.#status.startTime) + Number(activeDeadlineSeconds) * 1000 - this.#tools.clock.now();
   }
 
   async #scale(active: readonly Pod[]): Promise<{ running: number; after?: number; failure?: unknown }> {

@@ -12,6 +12,7 @@ import {
 import type { ResourceName } from '../client/client.ts';
 import { controllerReference, type Tools } from '../client/client.ts';
 import { deepEqual } from '../machinery/equal.ts';
+import { exact } from '../machinery/exact-json.ts';
 import { claim } from './claim.ts';
 import { podTemplateHash } from './hash.ts';
 
@@ -22,8 +23,17 @@ const sameData = (revision: ControllerRevision, template: PodTemplateSpec): bool
   deepEqual(withoutNulls(revision.data), withoutNulls(dataOf(template)));
 
 /** What was never set and what was set to null are the same template. */
-const withoutNulls = (value: unknown): unknown =>
-  JSON.parse(JSON.stringify(value ?? null), (_, inner) => (inner === null ? undefined : inner));
+function withoutNulls(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null) return value ?? undefined;
+  if (Array.isArray(value)) return value.map(withoutNulls);
+  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, withoutNulls(inner)]));
+}
+
+/** Revisions have 64 bits, so some are bigints. */
+const compareRevisions = (a: ControllerRevision, b: ControllerRevision): number =>
+  a.revision < b.revision ? -1 : a.revision > b.revision ? 1 : 0;
+
+const after = (revision: number | undefined): number => exact(BigInt(revision ?? 0) + 1n) as number;
 
 export interface History {
   /** The revision of the template as it is now; it has the highest number. */
@@ -36,12 +46,12 @@ export interface History {
 /** Reads the owner's history, adding its present template, or raising that one's number when it was had before. */
 export async function syncHistory(owner: ApiObject, resource: ResourceName, tools: Tools): Promise<History> {
   const found = await claim<ControllerRevision>(owner, resource, 'controllerrevisions', tools);
-  const all = found.sort((a, b) => a.revision - b.revision);
+  const all = found.sort(compareRevisions);
   const { template } = owner.spec;
   const newest = all.at(-1);
   const equal = all.findLast((revision) => sameData(revision, template));
   if (equal && equal === newest) return { update: equal, all };
-  const number = (newest?.revision ?? 0) + 1;
+  const number = after(newest?.revision);
   if (equal) {
     const update = await tools.client.update('controllerrevisions', { ...equal, revision: number });
     return { update, all: [...all.filter((revision) => revision !== equal), update] };

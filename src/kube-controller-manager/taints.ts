@@ -63,7 +63,7 @@ export function toleratedSeconds(pod: Pod, taints: readonly Taint[]): number {
     );
     if (tolerations.length === 0) return 0;
     for (const { tolerationSeconds } of tolerations)
-      if (tolerationSeconds !== undefined) shortest = Math.min(shortest, Math.max(0, tolerationSeconds));
+      if (tolerationSeconds !== undefined) shortest = Math.min(shortest, Math.max(0, Number(tolerationSeconds)));
   }
   return shortest;
 }

@@ -4,6 +4,7 @@ import { isNotFound, type Pod, type PodStatus } from '../api/api.ts';
 import type { Client } from '../client/client.ts';
 import type { Clock } from '../machinery/clock.ts';
 import { deepEqual } from '../machinery/equal.ts';
+import { parseExact } from '../machinery/exact-json.ts';
 import type { Logger } from '../machinery/logger.ts';
 import { ownConditions } from './pod-conditions.ts';
 
@@ -128,4 +129,4 @@ function defined(value: any): any {
 const isSame = (a: PodStatus, b: PodStatus): boolean => deepEqual(plain(a), plain(b));
 
 /** Undefined members and what others write do not make a difference. */
-const plain = (status: PodStatus) => JSON.parse(JSON.stringify({ ...status, resize: undefined }));
+const plain = (status: PodStatus) => parseExact(JSON.stringify({ ...status, resize: undefined }));

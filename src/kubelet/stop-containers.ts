@@ -83,5 +83,5 @@ export async function stopPod(pod: Pod, graceSeconds: number, tools: KubeletTool
 export function killGrace(pod: Pod, { name, reason }: KillContainer): number {
   if (reason === 'Changed' || reason === 'Resize') return graceOf(pod);
   const probe = reason === 'Unhealthy' ? 'livenessProbe' : 'startupProbe';
-  return specOf(pod, name)?.[probe]?.terminationGracePeriodSeconds ?? graceOf(pod);
+  return Number(specOf(pod, name)?.[probe]?.terminationGracePeriodSeconds ?? graceOf(pod));
 }

@@ -56,7 +56,7 @@ function compareMaps(before: any, after: any, schema: Schema | undefined): Compa
     collected.add(key, compareFields(before[name], after[name], childSchema(schema, key)));
   }
   for (const name of Object.keys(after)) {
-    if (name in before) continue;
+    if (Object.hasOwn(before, name)) continue;
     const key = `f:${name}`;
     collected.add(key, compareFields(undefined, after[name], childSchema(schema, key)));
   }

@@ -86,7 +86,8 @@ export function childSchema(schema: Schema | undefined, key: string): Schema | u
   if (!schema) return undefined;
   if (!key.startsWith('f:')) return schema.items;
   const named = schema.properties?.[key.slice(2)];
-  if (named) return named;
+  // A field may be called as something that every object inherits.
+  if (typeof named === 'object') return named;
   return typeof schema.additionalProperties === 'object' ? schema.additionalProperties : undefined;
 }
 
@@ -111,7 +112,7 @@ export function fromFieldsV1(json: any): FieldSet {
   let member = false;
   for (const [key, value] of Object.entries<any>(json ?? {})) {
     if (key === '.') member = true;
-    else children.set(key, Object.keys(value).length === 0 ? onlyThis : fromFieldsV1(value));
+    else children.set(key, Object.keys(value ?? {}).length === 0 ? onlyThis : fromFieldsV1(value));
   }
   return { member, children };
 }

@@ -42,9 +42,16 @@ function compile(requirements: readonly Requirement[]): LabelSelector {
   return {
     requirements,
     everything: requirements.length === 0,
-    matches: (labels) => requirements.every((requirement) => meetsRequirement(requirement, labels?.[requirement.key])),
+    matches: (labels) =>
+      requirements.every((requirement) => meetsRequirement(requirement, labelOf(labels, requirement.key))),
     toString: () => requirements.map(textOf).join(','),
   };
+}
+
+/** Every object inherits some names, such as `constructor`, which are no labels. */
+function labelOf(labels: Labels, key: string): string | undefined {
+  const value = labels?.[key];
+  return typeof value === 'string' ? value : undefined;
 }
 
 export const selectEverything: LabelSelector = compile([]);

@@ -1,5 +1,6 @@
 // Lists whose elements have an identity: listType map (some fields are the key) and set (the value is the key).
 
+import { parseExact } from './exact-json.ts';
 import { PatchError } from './patch-error.ts';
 import type { Schema } from './schema.ts';
 
@@ -37,6 +38,6 @@ export function indexList(list: readonly any[], schema: Schema, path: string): M
 /** An element as messages print it: `[name="x"]` or `[="x"]`. */
 export function elementText(key: string): string {
   if (key.startsWith('v:')) return `[=${key.slice(2)}]`;
-  const entries = Object.entries(JSON.parse(key.slice(2)));
+  const entries = Object.entries(parseExact(key.slice(2)));
   return `[${entries.map(([name, value]) => `${name}=${JSON.stringify(value)}`).join(',')}]`;
 }

@@ -2,6 +2,7 @@
 
 import { childSchema, type FieldSet, isAssociative, isEmptySet } from './field-set.ts';
 import { elementText, indexList, listElementKey } from './list-map.ts';
+import { getOwn, setOwn } from './own.ts';
 import { PatchError } from './patch-error.ts';
 import type { Schema } from './schema.ts';
 
@@ -29,7 +30,7 @@ function mergeMaps(live: any, applied: any, schema: Schema | undefined, path: st
   for (const [name, value] of Object.entries(applied)) {
     const known = childSchema(schema, `f:${name}`);
     if (!known && isClosed(schema)) throw new PatchError('schema', `${path}.${name}: field not declared in schema`);
-    out[name] = mergeFields(live[name], value, known, `${path}.${name}`);
+    setOwn(out, name, mergeFields(getOwn(live, name), value, known, `${path}.${name}`));
   }
   return out;
 }
@@ -120,10 +121,10 @@ export function removeFields(value: any, set: FieldSet, schema: Schema | undefin
   const out: Record<string, any> = {};
   for (const [name, inner] of Object.entries(value)) {
     const child = set.children.get(`f:${name}`);
-    if (!child) out[name] = inner;
+    if (!child) setOwn(out, name, inner);
     else if (!child.member) {
       const rest = removeFields(inner, child, childSchema(schema, `f:${name}`));
-      if (rest !== undefined) out[name] = rest;
+      if (rest !== undefined) setOwn(out, name, rest);
     }
   }
   return Object.keys(out).length > 0 ? out : undefined;

@@ -1,5 +1,7 @@
 // JSON Merge Patch, RFC 7396.
 
+import { getOwn, setOwn } from './own.ts';
+
 /** `target` with `patch` merged in; null removes a key. Neither is changed; unchanged parts are shared. */
 export function applyMergePatch(target: any, patch: any): any {
   if (patch === null || typeof patch !== 'object' || Array.isArray(patch)) return patch;
@@ -7,7 +9,7 @@ export function applyMergePatch(target: any, patch: any): any {
     target !== null && typeof target === 'object' && !Array.isArray(target) ? { ...target } : {};
   for (const [key, value] of Object.entries(patch)) {
     if (value === null) delete out[key];
-    else out[key] = applyMergePatch(out[key], value);
+    else setOwn(out, key, applyMergePatch(getOwn(out, key), value));
   }
   return out;
 }

@@ -55,7 +55,44 @@ describe('JSON patch (RFC 6902)', () => {
     ['an index beyond the end', { a: [1] }, [{ op: 'add', path: '/a/7', value: 1 }]],
     ['an unknown operation', {}, [{ op: 'bend', path: '/a' }]],
     ['a path without slash', {}, [{ op: 'add', path: 'a', value: 1 }]],
+    ['moving a value into itself', { a: { b: 1 } }, [{ op: 'move', from: '/a', path: '/a/b' }]],
+    ['what every object inherits', {}, [{ op: 'remove', path: '/constructor' }]],
+    ['the whole document', { a: 1 }, [{ op: 'replace', path: '', value: {} }]],
+    [
+      'copies of more than three megabytes',
+      { a: ['x'.repeat(1_000)] },
+      Array.from({ length: 40 }, () => ({ op: 'copy', from: '/a', path: '/a/-' })),
+    ],
   ])('refuses %s', (_name, document, patch) => expect(() => applyJsonPatch(document, patch)).toThrow());
+});
+
+describe('JSON patch, the habits of evanphx/json-patch', () => {
+  test.each([
+    ['counts from the end', { a: [1, 2] }, [{ op: 'replace', path: '/a/-1', value: 3 }], { a: [1, 3] }],
+    ['adds null without a value', {}, [{ op: 'add', path: '/a' }], { a: null }],
+    ['tests a missing member for null', {}, [{ op: 'test', path: '/a', value: null }], {}],
+  ])('%s', (_name, document, patch, result) => expect(applyJsonPatch(document, patch)).toEqual(result));
+
+  test('changes neither the document nor the patch, and a copy is one of its own', () => {
+    const document = { a: { b: [1] } };
+    const patch = [
+      { op: 'add', path: '/c', value: { d: [] } },
+      { op: 'copy', from: '/a', path: '/e' },
+      { op: 'add', path: '/e/b/-', value: 2 },
+      { op: 'add', path: '/c/d/-', value: 3 },
+    ];
+    const before = structuredClone({ document, patch });
+    expect(applyJsonPatch(document, patch)).toEqual({ a: { b: [1] }, c: { d: [3] }, e: { b: [1, 2] } });
+    expect({ document, patch }).toEqual(before);
+  });
+
+  test('ten thousand operations on a large object do not copy it each time', () => {
+    const document = { data: Object.fromEntries(Array.from({ length: 10_000 }, (_, i) => [`k${i}`, 'v'])) };
+    const patch = Array.from({ length: 10_000 }, (_, i) => ({ op: 'replace', path: `/data/k${i}`, value: 'w' }));
+    const started = performance.now();
+    applyJsonPatch(document, patch);
+    expect(performance.now() - started).toBeLessThan(2_000);
+  });
 });
 
 describe('strategic merge patch', () => {

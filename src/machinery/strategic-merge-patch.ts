@@ -1,9 +1,9 @@
 // Strategic merge patch: a merge patch that knows which lists are merged by key.
 // https://github.com/kubernetes/community/blob/master/contributors/devel/sig-api-machinery/strategic-merge-patch.md
 
-import { deepEqual } from './equal.ts';
 import { childSchema } from './field-set.ts';
 import { goFormat } from './go-format.ts';
+import { getOwn, setOwn } from './own.ts';
 import { PatchError } from './patch-error.ts';
 import type { Schema } from './schema.ts';
 
@@ -35,15 +35,15 @@ function mergeMap(target: any, patch: Record<string, any>, schema: Schema | unde
   const out = retained(isMap(target) ? target : {}, patch);
   const parallel = parallelLists(patch);
   for (const name of parallel) {
-    const list = mergeNamedList(out[name], name, patch, schema);
+    const list = mergeNamedList(getOwn(out, name), name, patch, schema);
     if (list === undefined) delete out[name];
-    else out[name] = list;
+    else setOwn(out, name, list);
   }
   for (const [key, value] of Object.entries(patch)) {
     if (key.startsWith('$') || parallel.has(key)) continue;
     if (value === null) delete out[key];
-    else if (isMap(value)) out[key] = mergeMap(out[key], value, childSchema(schema, `f:${key}`));
-    else out[key] = value;
+    else if (isMap(value)) setOwn(out, key, mergeMap(getOwn(out, key), value, childSchema(schema, `f:${key}`)));
+    else setOwn(out, key, value);
   }
   return out;
 }
@@ -65,10 +65,11 @@ function retained(target: Record<string, any>, patch: Record<string, any>): Reco
   const keys = patch[retainKeys];
   if (keys === undefined) return { ...target };
   if (!Array.isArray(keys)) throw new PatchError('malformed', `invalid patch format of ${retainKeys}`);
+  const names = new Set(keys);
   for (const key of Object.keys(patch))
-    if (!key.startsWith('$') && !keys.includes(key))
+    if (!key.startsWith('$') && !names.has(key))
       throw new PatchError('malformed', `${retainKeys} list doesn't contain ${key}`.replace(retainKeys, 'retainKeys'));
-  return Object.fromEntries(Object.entries(target).filter(([key]) => keys.includes(key)));
+  return Object.fromEntries(Object.entries(target).filter(([key]) => names.has(key)));
 }
 
 function mergeNamedList(
@@ -90,30 +91,51 @@ function mergeNamedList(
     list = schema?.patchMergeKey ? mergeKeyedList(before, items, schema) : mergeValues(before, items);
     list = inOrder(list, items, schema, target);
   }
-  if (Array.isArray(removed) && list) list = list.filter((value) => !removed.some((gone) => deepEqual(gone, value)));
+  if (Array.isArray(removed) && list) list = without(list, removed);
   if (Array.isArray(order) && list) list = inOrder(list, order, schema, target);
   return list;
 }
 
-const mergeValues = (target: readonly any[], items: readonly any[]) => [
-  ...target,
-  ...items.filter((value) => !target.some((have) => deepEqual(have, value))),
-];
+const mergeValues = (target: readonly any[], items: readonly any[]) => [...target, ...without(items, target)];
+
+/** Those of `list` that are not among `gone`; the order of an object's fields does not matter. */
+function without(list: readonly any[], gone: readonly any[]): any[] {
+  const texts = new Set(gone.map(textOf));
+  return list.filter((value) => !texts.has(textOf(value)));
+}
+
+/** The same text for equal values. */
+function textOf(value: any): string {
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value);
+  if (Array.isArray(value)) return `[${value.map(textOf).join(',')}]`;
+  const fields = Object.keys(value).sort();
+  return `{${fields.map((name) => `${JSON.stringify(name)}:${textOf(value[name])}`).join(',')}}`;
+}
 
 function mergeKeyedList(target: readonly any[], items: readonly any[], schema: Schema): any[] {
   const key = schema.patchMergeKey!;
   if (items.some((item) => isMap(item) && item[directive] === 'replace'))
-    return items.filter((item) => item[directive] !== 'replace').map(withoutDirectives);
-  const out = [...target];
+    return items.filter((item) => item?.[directive] !== 'replace').map(withoutDirectives);
+  // Places of the items by their keys: the first of equal ones counts. A removed one leaves a hole until the end.
+  const places = new Map<unknown, number>();
+  for (const [index, have] of target.entries()) {
+    const id = mergeKeyOf(have, key);
+    if (!places.has(id)) places.set(id, index);
+  }
+  const out: any[] = [...target];
   for (const item of items) {
     const id = mergeKeyOf(item, key);
-    const index = out.findIndex((have) => mergeKeyOf(have, key) === id);
+    const index = places.get(id);
     if (item[directive] === 'delete') {
-      if (index >= 0) out.splice(index, 1);
-    } else if (index >= 0) out[index] = mergeMap(out[index], item, schema.items);
-    else out.push(mergeMap({}, item, schema.items));
+      if (index !== undefined) out[index] = undefined;
+      places.delete(id);
+    } else if (index !== undefined) out[index] = mergeMap(out[index], item, schema.items);
+    else {
+      places.set(id, out.length);
+      out.push(mergeMap({}, item, schema.items));
+    }
   }
-  return out;
+  return out.filter((item) => item !== undefined);
 }
 
 function mergeKeyOf(item: any, key: string): unknown {
@@ -136,13 +158,14 @@ function inOrder(list: any[], order: readonly any[], schema: Schema | undefined,
   const others = list.filter((item) => !rank.has(identity(item)));
   const place = new Map((Array.isArray(target) ? target : []).map((item, index) => [identity(item), index]));
   const out: any[] = [];
+  let next = 0;
   for (const item of named) {
     const at = place.get(identity(item));
     if (at !== undefined)
-      while (others.length > 0 && (place.get(identity(others[0])) ?? at) < at) out.push(others.shift());
+      while (next < others.length && (place.get(identity(others[next])) ?? at) < at) out.push(others[next++]);
     out.push(item);
   }
-  return [...out, ...others];
+  return [...out, ...others.slice(next)];
 }
 
 function withoutDirectives(value: any): any {

@@ -1,6 +1,7 @@
 // Custom resources lose what their schema does not know, and nulls that may not be.
 // https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definitions/#field-pruning
 
+import { getOwn, setOwn } from '../../machinery/own.ts';
 import type { Schema } from '../../machinery/schema.ts';
 import { DecodeError, decode } from '../object.ts';
 import { sortKeys } from '../sort.ts';
@@ -34,6 +35,9 @@ export function pruneCustom(schema: Schema, value: any, lenient = false): Pruned
 /** The same for a part of a resource. */
 export const pruneValue = (schema: Schema, value: any): any => new Walk(false).value(schema, value, '');
 
+/** Kubernetes tells a hundred unknown fields at most. */
+const mostUnknown = 100;
+
 const typeFields = ['apiVersion', 'kind', 'metadata'];
 
 class Walk {
@@ -49,15 +53,15 @@ class Walk {
   /** Copies one field of `value`, if it may be there. */
   field(schema: Schema | undefined, value: any, key: string, path: string, out: any): void {
     const isTypeField = schema?.embeddedResource && typeFields.includes(key);
-    const part = schema?.properties?.[key] ?? schema?.additionalProperties;
-    if (isTypeField) put(out, key, this.#typeField(key, value[key], path));
+    const part = getOwn(schema?.properties, key) ?? schema?.additionalProperties;
+    if (isTypeField) setOwn(out, key, this.#typeField(key, value[key], path));
     else if (part === undefined || part === false) {
-      if (schema?.preserveUnknownFields) put(out, key, sortKeys(value[key]));
-      else this.unknown.push(path);
-    } else if (part === true) put(out, key, this.value(undefined, value[key], path));
+      if (schema?.preserveUnknownFields) setOwn(out, key, sortKeys(value[key]));
+      else if (this.unknown.length < mostUnknown) this.unknown.push(path);
+    } else if (part === true) setOwn(out, key, this.value(undefined, value[key], path));
     // A null that may not be one counts as not given; where there is a default, that takes its place.
     else if (value[key] !== null || part.nullable || part.default !== undefined)
-      put(out, key, this.value(part, value[key], path));
+      setOwn(out, key, this.value(part, value[key], path));
   }
 
   /** Metadata of a resource, this one or one within it. */
@@ -114,11 +118,4 @@ function readOrDrop(read: (part: any) => any, part: any): any {
   } catch {
     return {};
   }
-}
-
-/** Also for the one name that assigning would not make a field of. */
-function put(object: any, key: string, value: unknown): void {
-  if (key === '__proto__')
-    Object.defineProperty(object, key, { value, enumerable: true, configurable: true, writable: true });
-  else object[key] = value;
 }

@@ -2,6 +2,7 @@
 
 import { stringify } from 'yaml';
 import type { ApiObject, Kind } from '../../api/api.ts';
+import { parseExact } from '../../machinery/exact-json.ts';
 import { encodeObject as encodeProtobuf, protobufMediaType, protobufSchema } from '../protobuf/protobuf.ts';
 import { apiVersionOf, served, sharesBytes } from '../registry/codec.ts';
 import type { ApiRequest, ListReply, ObjectReply, RawReply } from '../request.ts';
@@ -123,7 +124,7 @@ export function encodeRaw(reply: RawReply & { negotiable?: boolean }, accepted: 
   if (!reply.negotiable || typeof reply.body !== 'string') return reply;
   const { format, pretty } = formatOf(accepted);
   if (format === 'json' && !pretty) return reply;
-  const { contentType, body } = text(reply.code, JSON.parse(reply.body), { format, ...(pretty && { pretty }) });
+  const { contentType, body } = text(reply.code, parseExact(reply.body), { format, ...(pretty && { pretty }) });
   return { ...reply, contentType: format === 'json' ? reply.contentType : contentType, body: body as string };
 }
 /** The document has a shape of its own, which was agreed on before: only the format is still open. */

@@ -1,15 +1,15 @@
 // The socket side: HTTP/2 and HTTP/1.1 on one port, client certificates, and the upgrade of connections.
 
 import { createServer, type Server as HttpServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import { createSecureServer, type Http2ServerRequest, type Http2ServerResponse } from 'node:http2';
+import { createSecureServer, type Http2ServerRequest, type Http2ServerResponse, type Http2Session } from 'node:http2';
 import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
-import { badRequest, tooLarge } from '../../api/api.ts';
 import { run } from '../pipeline.ts';
 import type { ApiRequest, ClientCertificate, Connection } from '../request.ts';
 import { requestInfo } from '../request-info.ts';
 import type { Server } from '../server.ts';
+import { abandonRest, bodyReader } from './body.ts';
 import { respond } from './respond.ts';
 import { respondToUpgrade } from './upgrade.ts';
 
@@ -35,6 +35,11 @@ export interface Listener {
   close(): Promise<void>;
 }
 
+/** Go's limit for the headers of a request, its URL among them; beyond it the answer is 431. */
+const headerBytes = 1 << 20;
+const handshakeMs = 30_000;
+const idleMs = 120_000;
+
 type Incoming = IncomingMessage | Http2ServerRequest;
 type Outgoing = ServerResponse | Http2ServerResponse;
 
@@ -45,20 +50,26 @@ export async function listen(server: Server, { port, host = '127.0.0.1', tls }: 
       ? createSecureServer(
           {
             allowHTTP1: true,
+            // Of HTTP/1.1; the types do not know it.
+            ...({ maxHeaderSize: headerBytes } as object),
             cert: tls.cert,
             key: tls.key,
             ca: tls.clientCa,
             requestCert: true,
             // Whoever shows no certificate may have a token; a wrong certificate is refused by the authenticator.
             rejectUnauthorized: false,
-            settings: { maxConcurrentStreams: 1_000, initialWindowSize: 1 << 20 },
+            handshakeTimeout: handshakeMs,
+            maxHeaderListPairs: 1_000,
+            settings: { maxConcurrentStreams: 1_000, initialWindowSize: 1 << 20, maxHeaderListSize: headerBytes },
           },
           handle,
         )
-      : createServer(handle)
+      : createServer({ maxHeaderSize: headerBytes }, handle)
   ) as HttpServer;
   // Go clients keep idle connections for 90 s: whoever lets go first must not be the server.
-  http.keepAliveTimeout = 120_000;
+  http.keepAliveTimeout = idleMs;
+  http.headersTimeout = handshakeMs;
+  http.on('session', (session: Http2Session) => closeWhenIdle(session));
   const sockets = new Set<Socket>();
   http.on(tls ? 'secureConnection' : 'connection', (socket: Socket) => {
     socket.setNoDelay(true);
@@ -95,6 +106,18 @@ export async function listen(server: Server, { port, host = '127.0.0.1', tls }: 
   };
 }
 
+/** A connection on which nothing is under way ends after a while. */
+function closeWhenIdle(session: Http2Session): void {
+  let streams = 0;
+  session.on('stream', (stream) => {
+    streams++;
+    stream.once('close', () => streams--);
+  });
+  session.setTimeout(idleMs, () => {
+    if (streams === 0) session.close();
+  });
+}
+
 async function answer(server: Server, incoming: Incoming, outgoing: Outgoing): Promise<void> {
   // Few requests ever look at their signal.
   let gone: AbortController | undefined;
@@ -109,6 +132,8 @@ async function answer(server: Server, incoming: Incoming, outgoing: Outgoing): P
   try {
     const reply = await run(request);
     await respond(request, outgoing, reply);
+    if (outgoing.writableFinished) abandonRest(incoming);
+    else if (!incoming.complete) outgoing.once('finish', () => abandonRest(incoming));
   } catch (error) {
     server.logger.error('an answer could not be sent', { path: request.path, error: String(error) });
     outgoing.destroy();
@@ -135,7 +160,7 @@ function requestOf(
     headers: incoming.headers as Record<string, string | undefined>,
     info: requestInfo(method, path, query),
     user: nobody,
-    body: bodyReader(incoming, server.config.maxBodyBytes),
+    body: bodyReader(incoming, server.clock, server.config.maxBodyBytes),
     get signal() {
       return signal();
     },
@@ -176,37 +201,4 @@ function fromPeer({ subject, fingerprint256 }: ReturnType<TLSSocket['getPeerCert
     organizations: organizations === undefined ? [] : [organizations].flat(),
     fingerprint: fingerprint256.replaceAll(':', '').toLowerCase(),
   };
-}
-
-/** Reads once, however often it is asked for. */
-function bodyReader(incoming: Incoming, most: number): ApiRequest['body'] {
-  let body: ReturnType<ApiRequest['body']> | undefined;
-  return () => (body ??= readBody(incoming, most));
-}
-
-async function readBody(incoming: Incoming, most: number): ReturnType<ApiRequest['body']> {
-  const { headers } = incoming;
-  if (Number(headers['content-length'] ?? 0) > most) throw tooMuch(most);
-  const bytes = await collect(incoming, most);
-  if (!bytes.length) return undefined;
-  return { bytes, mediaType: (headers['content-type'] ?? '').split(';')[0].trim() };
-}
-
-const tooMuch = (most: number) => tooLarge(`Request entity too large: limit is ${most}`);
-
-function collect(incoming: Incoming, most: number): Promise<Buffer> {
-  return new Promise((resolve, reject) => {
-    const chunks: Buffer[] = [];
-    let length = 0;
-    const early = (error?: Error) =>
-      reject(badRequest(`the body of the request ended early: ${error?.message ?? 'aborted'}`));
-    incoming.on('data', (chunk: Buffer) => {
-      length += chunk.length;
-      if (length > most) reject(tooMuch(most));
-      else chunks.push(chunk);
-    });
-    incoming.on('end', () => resolve(chunks.length === 1 ? chunks[0] : Buffer.concat(chunks)));
-    incoming.on('error', early);
-    incoming.on('aborted', () => early());
-  });
 }

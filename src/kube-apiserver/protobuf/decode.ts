@@ -1,6 +1,6 @@
 // Reads objects from protobuf, by code that is generated from the schema of a type when it is first used.
 
-import { formatTime, type Schema, schemaNamed } from '../../api/api.ts';
+import { formatTime, parseJson, type Schema, schemaNamed } from '../../api/api.ts';
 import { ProtobufError, type Reader } from './reader.ts';
 import { type Embedded, type Field, type Form, fieldsOf } from './shape.ts';
 
@@ -166,7 +166,7 @@ const tools = {
     });
     if (text === '') return undefined;
     try {
-      return JSON.parse(text);
+      return parseJson(text).value;
     } catch (error) {
       throw new ProtobufError((error as Error).message);
     }

@@ -1,6 +1,5 @@
 // From bodies to objects and from stored bytes to objects.
 
-import { isScalar, parseDocument, visit } from 'yaml';
 import {
   ApiError,
   type ApiObject,
@@ -11,8 +10,10 @@ import {
   decodeBody as decodeText,
   type Kind,
   parseJson,
+  parseYaml,
   unsupportedMediaType,
 } from '../../api/api.ts';
+import { parseExact } from '../../machinery/exact-json.ts';
 import { textOf, type Value } from '../../store/store.ts';
 import { ProtobufError, protobufMediaType, readProtobuf } from '../protobuf/protobuf.ts';
 import type { ApiRequest, Body } from '../request.ts';
@@ -27,7 +28,7 @@ const largestWritten = 3 << 20;
 
 /** Stored objects get the defaults of today, as Kubernetes does on reading. `kind` is one version of what is stored. */
 export function decodeStored(server: Server, value: Value, kind: Kind): ApiObject {
-  const object = JSON.parse(textOf(value)) as ApiObject;
+  const object = parseExact(textOf(value)) as ApiObject;
   const [group, version] = groupVersion(object.apiVersion ?? 'v1');
   const stored = server.kinds.byKind(group, version, object.kind ?? '') ?? kind;
   if (stored.readStored) return ordered(stored.readStored(object));
@@ -118,25 +119,11 @@ export function parseLoosely(source: string, encoding: 'json' | 'yaml'): Loose {
       throw badRequest(`couldn't get version/kind; json parse error: ${(error as Error).message}`);
     }
   }
-  const document = parseDocument(source, { uniqueKeys: false, version: '1.1', prettyErrors: false });
-  if (document.errors.length)
-    throw badRequest(`error decoding YAML: error converting YAML to JSON: yaml: ${document.errors[0].message}`);
-  const duplicates: string[] = [];
-  const lines = source.split('\n');
-  visit(document, {
-    Map(_, map) {
-      const seen = new Set<unknown>();
-      for (const { key } of map.items) {
-        const name = isScalar(key) ? key.value : key;
-        if (seen.has(name) && isScalar(key)) {
-          const line = source.slice(0, key.range?.[0] ?? 0).split('\n').length;
-          duplicates.push(`line ${Math.min(line, lines.length)}: key ${JSON.stringify(name)} already set in map`);
-        }
-        seen.add(name);
-      }
-    },
-  });
-  return { value: document.toJS(), duplicates };
+  try {
+    return parseYaml(source);
+  } catch (error) {
+    throw badRequest(`error decoding YAML: error converting YAML to JSON: ${(error as Error).message}`);
+  }
 }
 
 export function encodingOf({ mediaType }: Extract<Body, { bytes: Buffer }>): 'json' | 'yaml' {

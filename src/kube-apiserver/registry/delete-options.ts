@@ -27,7 +27,9 @@ export async function deleteOptions(request: ApiRequest): Promise<DeleteOptions>
   // A negative time of grace counts as "the least", one second, for what is graceful at all.
   const grace = given.gracePeriodSeconds;
   return {
-    ...(typeof grace === 'number' && { gracePeriodSeconds: grace < 0 ? 1 : grace }),
+    ...((typeof grace === 'number' || typeof grace === 'bigint') && {
+      gracePeriodSeconds: grace < 0 ? 1 : (grace as number),
+    }),
     ...(typeof given.orphanDependents === 'boolean' && { orphanDependents: given.orphanDependents }),
     ...(given.propagationPolicy && { propagationPolicy: given.propagationPolicy }),
     ...(given.preconditions && { preconditions: given.preconditions }),

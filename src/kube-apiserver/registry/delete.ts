@@ -145,7 +145,8 @@ function begin(target: Target, next: ApiObject, { gracePeriodSeconds: asked }: D
   if (deletionTimestamp) {
     if (running === undefined || running === null) return {};
     if (asked === undefined || asked >= running) return running === 0 && !held ? { seconds: 0 } : { pending: true };
-    const end = (parseTime(deletionTimestamp as string) ?? 0) + (asked - running) * 1_000;
+    const earlierMs = (boundedSeconds(running) - boundedSeconds(asked)) * 1_000;
+    const end = (parseTime(deletionTimestamp as string) ?? 0) - earlierMs;
     next.metadata.deletionTimestamp = timestamp(end) as never;
     next.metadata.deletionGracePeriodSeconds = asked;
     return { seconds: asked };
@@ -156,9 +157,12 @@ function begin(target: Target, next: ApiObject, { gracePeriodSeconds: asked }: D
   return { seconds };
 }
 
+/** Seconds of 64 bits reach beyond what a time can say: they end before the year 10,000. */
+const boundedSeconds = (seconds: number): number => Math.min(Number(seconds), 250_000_000_000);
+
 /** The deletion is a change of what is wanted, so it counts as a generation. */
 function mark({ server }: Target, next: ApiObject, seconds: number): void {
-  next.metadata.deletionTimestamp = timestamp(server.clock.now() + seconds * 1_000) as never;
+  next.metadata.deletionTimestamp = timestamp(server.clock.now() + boundedSeconds(seconds) * 1_000) as never;
   next.metadata.deletionGracePeriodSeconds = seconds;
   if (next.metadata.generation) next.metadata.generation++;
 }

@@ -107,7 +107,7 @@ export function readContinue(token: string): ContinueToken {
   } catch {
     throw invalid(`invalid character '${text[0] ?? ''}' looking for beginning of value`);
   }
-  const { v, rv, start } = value;
+  const { v, rv, start } = Object(value) as typeof value;
   if (v !== 'meta.k8s.io/v1')
     throw badRequest(
       'invalid continue token: continue key is not valid: server does not recognize this encoded version',

@@ -10,6 +10,7 @@ import {
   parseJson,
   unsupportedMediaType,
 } from '../../api/api.ts';
+import { isTooDeep } from '../../machinery/depth.ts';
 import { goFormat } from '../../machinery/go-format.ts';
 import { applyJsonPatch } from '../../machinery/json-patch.ts';
 import { ApplyConflicts, applyConfiguration } from '../../machinery/managed-fields.ts';
@@ -96,7 +97,13 @@ function changeOf({ kind }: Target, type: string, body: Body | undefined): Chang
         'RequestEntityTooLarge',
         `The allowed maximum operations in a JSON patch is 10000, got ${value.length}`,
       );
-    return (live) => attempt(() => applyJsonPatch(live, value), rejected);
+    for (const operation of value) checkOperation(operation);
+    return (live) => {
+      const patched = attempt(() => applyJsonPatch(live, value), rejected);
+      // Moves and copies can nest an object deeper than any that came in.
+      if (isTooDeep(patched)) throw rejected();
+      return patched;
+    };
   }
   if (value === null || typeof value !== 'object' || Array.isArray(value))
     throw badRequest(
@@ -111,6 +118,19 @@ function changeOf({ kind }: Target, type: string, body: Body | undefined): Chang
   return Object.assign(change, { shown: goFormat(value) });
 }
 
+/** The shape of one operation, in the words of Go's decoder. */
+function checkOperation(operation: any): void {
+  const cannot = (value: unknown, target: string) =>
+    badRequest(`error decoding patch: json: cannot unmarshal ${goType(value)} into Go ${target}`);
+  if (operation === null || typeof operation !== 'object' || Array.isArray(operation))
+    throw cannot(operation, 'value of type handlers.jsonPatchOp');
+  for (const field of ['op', 'path', 'from'] as const) {
+    const value = operation[field];
+    if (value !== undefined && value !== null && typeof value !== 'string')
+      throw cannot(value, `struct field jsonPatchOp.${field} of type string`);
+  }
+}
+
 function attempt<T>(change: () => T, refuse: (error: PatchError) => ApiError): T {
   try {
     return change();
@@ -122,6 +142,7 @@ function attempt<T>(change: () => T, refuse: (error: PatchError) => ApiError): T
 
 function goType(value: unknown): string {
   if (Array.isArray(value)) return 'array';
+  if (typeof value === 'bigint') return 'number';
   return value === null ? 'null' : typeof value === 'boolean' ? 'bool' : typeof value;
 }
 

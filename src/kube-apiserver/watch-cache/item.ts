@@ -1,6 +1,7 @@
 // One object of the watch cache: immutable, and turned into bytes once (DESIGN.md, idea 2).
 
 import type { ApiObject } from '../../api/api.ts';
+import { parseExact } from '../../machinery/exact-json.ts';
 import { sameValue, textOf, type Value, valueOfText, writeValue } from '../../store/store.ts';
 
 /** What a write gives to the store, and keeps for the cache: the object without its resourceVersion, as JSON. */
@@ -50,12 +51,12 @@ export class Item {
 
   /** Shared by all readers: never changed. */
   get object(): ApiObject {
-    return (this.#object ??= JSON.parse(textOf(this.bytes())));
+    return (this.#object ??= parseExact(textOf(this.bytes())));
   }
 
   /** The same for one look: an object that is not kept is not kept by this either. */
   peek(): ApiObject {
-    return this.#object ?? JSON.parse(textOf(this.bytes()));
+    return this.#object ?? parseExact(textOf(this.bytes()));
   }
 
   /** Bytes of JSON that are kept. */

@@ -5,6 +5,7 @@ import { isIP } from 'node:net';
 import type { WebhookClientConfig } from '../../../api/api.ts';
 import type { Client } from '../../../client/client.ts';
 import type { Clock } from '../../../machinery/clock.ts';
+import { parseExact } from '../../../machinery/exact-json.ts';
 
 export interface AdmissionResponse {
   readonly uid?: string;
@@ -47,7 +48,7 @@ export async function callWebhook(call: WebhookCall): Promise<AdmissionResponse>
     throw new Error(`failed to call webhook: the server responded with status ${code}: ${text}`);
   let response: AdmissionResponse | undefined;
   try {
-    response = JSON.parse(text).response;
+    response = parseExact(text).response;
   } catch (error) {
     throw new Error(`failed to call webhook: ${(error as Error).message}`);
   }

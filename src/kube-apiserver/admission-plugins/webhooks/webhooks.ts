@@ -1,5 +1,6 @@
 import { type ApiObject, internalError, type MutatingWebhook, type ValidatingWebhook } from '../../../api/api.ts';
 import type { Client } from '../../../client/client.ts';
+import { parseExact } from '../../../machinery/exact-json.ts';
 import { applyJsonPatch } from '../../../machinery/json-patch.ts';
 import type { AdmissionAttributes, AdmissionPlugin } from '../../admission.ts';
 import { failure } from '../../status.ts';
@@ -107,7 +108,7 @@ async function mutate(webhook: Webhook, attributes: AdmissionAttributes, client:
   try {
     if (response.patchType !== 'JSONPatch')
       throw new Error('webhook response has a patch but patchType is not JSONPatch');
-    const operations = JSON.parse(Buffer.from(response.patch, 'base64').toString());
+    const operations = parseExact(Buffer.from(response.patch, 'base64').toString());
     adopt(attributes.kind, object, applyJsonPatch(object, operations));
     return operations.length > 0;
   } catch (error) {

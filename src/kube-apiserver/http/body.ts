@@ -1,0 +1,108 @@
+// Reads the bodies of requests: at most as long as allowed, within a minute, and in all no more than memory is there for.
+
+import type { IncomingMessage } from 'node:http';
+import { constants, type Http2ServerRequest } from 'node:http2';
+import { badRequest, timeout, tooLarge, tooManyRequests } from '../../api/api.ts';
+import type { Clock, Timer } from '../../machinery/clock.ts';
+import type { ApiRequest } from '../request.ts';
+
+type Incoming = IncomingMessage | Http2ServerRequest;
+
+/** Kubernetes' --request-timeout: a body that takes longer is not waited for. */
+const mostMs = 60_000;
+/** Bodies that are being read, in bytes: of all clients, and of one connection once there are many. */
+const mostBytes = 128 << 20;
+const mostBytesOfOne = 16 << 20;
+const many = mostBytes / 2;
+
+let heldBytes = 0;
+const heldOf = new WeakMap<object, { bytes: number }>();
+
+/** Reads once, however often it is asked for. */
+export function bodyReader(incoming: Incoming, clock: Clock, most: number): ApiRequest['body'] {
+  let body: ReturnType<ApiRequest['body']> | undefined;
+  return () => (body ??= readBody(incoming, clock, most));
+}
+
+async function readBody(incoming: Incoming, clock: Clock, most: number): ReturnType<ApiRequest['body']> {
+  const { headers } = incoming;
+  if (Number(headers['content-length'] ?? 0) > most) throw tooMuch(most);
+  const bytes = await new Reader(incoming, clock, most).read();
+  if (!bytes.length) return undefined;
+  return { bytes, mediaType: (headers['content-type'] ?? '').split(';')[0].trim() };
+}
+
+const tooMuch = (most: number) => tooLarge(`Request entity too large: limit is ${most}`);
+
+class Reader {
+  readonly #incoming: Incoming;
+  readonly #clock: Clock;
+  readonly #most: number;
+  readonly #ofConnection: { bytes: number };
+  readonly #chunks: Buffer[] = [];
+  #length = 0;
+  #timer: Timer | undefined;
+
+  constructor(incoming: Incoming, clock: Clock, most: number) {
+    this.#incoming = incoming;
+    this.#clock = clock;
+    this.#most = most;
+    const connection = ('stream' in incoming && incoming.stream?.session) || incoming.socket;
+    let held = heldOf.get(connection);
+    if (!held) heldOf.set(connection, (held = { bytes: 0 }));
+    this.#ofConnection = held;
+  }
+
+  read(): Promise<Buffer> {
+    return new Promise<Buffer>((resolve, reject) => {
+      const late = () => reject(timeout('request did not complete within the allotted timeout'));
+      this.#timer = this.#clock.after(mostMs, late, { background: true });
+      const early = (error?: Error) =>
+        reject(badRequest(`the body of the request ended early: ${error?.message ?? 'aborted'}`));
+      this.#incoming.on('data', (chunk: Buffer) => this.#take(chunk, reject));
+      this.#incoming.on('end', () =>
+        resolve(this.#chunks.length === 1 ? this.#chunks[0] : Buffer.concat(this.#chunks)),
+      );
+      this.#incoming.on('error', early);
+      this.#incoming.on('aborted', () => early());
+    }).finally(() => this.#release());
+  }
+
+  #take(chunk: Buffer, reject: (error: Error) => void): void {
+    if (!this.#timer) return;
+    this.#length += chunk.length;
+    heldBytes += chunk.length;
+    this.#ofConnection.bytes += chunk.length;
+    this.#chunks.push(chunk);
+    const refuse = (error: Error) => {
+      this.#release();
+      reject(error);
+    };
+    if (this.#length > this.#most) refuse(tooMuch(this.#most));
+    else if (heldBytes > mostBytes || (heldBytes > many && this.#ofConnection.bytes > mostBytesOfOne))
+      refuse(tooManyRequests('too many requests, please try again later.', 1));
+  }
+
+  /** From here on what still comes is dropped. */
+  #release(): void {
+    if (!this.#timer) return;
+    this.#timer.cancel();
+    this.#timer = undefined;
+    heldBytes -= this.#length;
+    this.#ofConnection.bytes -= this.#length;
+    this.#chunks.length = 0;
+  }
+}
+
+/**
+ * An answer that comes before the end of its request: nobody reads the rest. An HTTP/2 stream is reset, so that its
+ * connection stays usable for others; over HTTP/1.1 the connection ends.
+ */
+export function abandonRest(incoming: Incoming): void {
+  if (incoming.complete || incoming.readableEnded) return;
+  if ('stream' in incoming) {
+    if (incoming.stream.endAfterHeaders) return;
+    incoming.resume();
+    incoming.stream.close(constants.NGHTTP2_NO_ERROR);
+  } else incoming.socket.destroySoon();
+}

@@ -1,0 +1,32 @@
+// How deep data may be nested. Walks over data are recursive, so the limit is what the stack holds, and at most Go's.
+
+/** encoding/json's own limit. */
+const goDepth = 10_000;
+/** Plain calls that the costliest walk (structuredClone) takes for one level, with room for what called it. */
+const callsPerLevel = 8;
+
+const calls = (): number => {
+  try {
+    return 1 + calls();
+  } catch {
+    return 1;
+  }
+};
+
+/** Objects and lists in one another. Whatever is deeper is refused where it comes in. */
+export const mostNested = Math.min(goDepth, Math.floor(calls() / callsPerLevel));
+
+export const tooDeep = 'exceeded max depth';
+
+/** Whether a value is nested deeper than that; takes no stack itself. */
+export function isTooDeep(value: unknown): boolean {
+  let level: object[] = typeof value === 'object' && value !== null ? [value] : [];
+  for (let depth = 0; level.length > 0; depth++) {
+    if (depth === mostNested) return true;
+    const below: object[] = [];
+    for (const container of level)
+      for (const inner of Object.values(container)) if (typeof inner === 'object' && inner !== null) below.push(inner);
+    level = below;
+  }
+  return false;
+}

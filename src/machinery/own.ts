@@ -1,0 +1,10 @@
+/** Sets a field that a client named: `__proto__` is a name like any other. */
+export function setOwn(object: any, name: string, value: unknown): void {
+  if (name === '__proto__')
+    Object.defineProperty(object, name, { value, enumerable: true, configurable: true, writable: true });
+  else object[name] = value;
+}
+
+/** A field of an object that a client named; undefined for what every object inherits, such as `constructor`. */
+export const getOwn = <T>(object: Readonly<Record<string, T>> | null | undefined, name: string): T | undefined =>
+  object !== null && object !== undefined && Object.hasOwn(object, name) ? object[name] : undefined;
