@@ -37,6 +37,7 @@ describe('laws', () => {
   test('any JSON is read as JSON.parse reads it, but for such integers', () =>
     fc.assert(
       fc.property(fc.json(), (text) => {
+        fc.pre(!/(?<![.e\d-])-?\d{16,}(?![.e\d])/.test(text));
         expect(parseExact(text)).toEqual(JSON.parse(text));
       }),
     ));
