@@ -135,6 +135,8 @@ export interface ContainerConfig {
   readonly tty: boolean;
   readonly resources: ContainerResources;
   readonly security: ContainerSecurity;
+  /** A running container of the same pod whose processes this one sees, where the pod does not share them anyway. */
+  readonly targetContainerId?: string;
 }
 
 export interface ContainerStatus {

@@ -116,6 +116,8 @@ export interface ContainerInputs {
   /** By volume name. */
   readonly volumes: ReadonlyMap<string, MountedVolume>;
   readonly podIPs: readonly string[];
+  /** Of an ephemeral container that looks at another's processes. */
+  readonly targetContainerId?: string;
 }
 
 /** Throws ConfigError. Makes the files that are mounted: /etc/hosts and the termination log. */
@@ -141,6 +143,7 @@ export async function containerConfig(
       'io.kubernetes.container.terminationMessagePath': container.terminationMessagePath ?? '/dev/termination-log',
     },
     logPath: `${container.name}/${attempt}.log`,
+    ...(inputs.targetContainerId && { targetContainerId: inputs.targetContainerId }),
     stdin: container.stdin ?? false,
     stdinOnce: container.stdinOnce ?? false,
     tty: container.tty ?? false,

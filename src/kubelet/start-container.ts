@@ -5,6 +5,7 @@ import { RuntimeError, type Sandbox, type SandboxConfig } from '../container-run
 import { containerConfig } from './container-config.ts';
 import { ConfigError, type EnvironmentSources, makeEnvironment } from './environment.ts';
 import { ImageError } from './images.ts';
+import { newest } from './pod-actions.ts';
 import { runHook } from './probe-handlers.ts';
 import type { KubeletTools } from './tools.ts';
 import { unlessAborted } from './unless-aborted.ts';
@@ -57,8 +58,11 @@ export async function startContainer(inputs: StartInputs, tools: KubeletTools): 
   const environment = await makeEnvironment(pod, container, environmentSources(pod, podIPs, tools)).catch((error) =>
     fail('CreateContainerConfigError', error),
   );
-  const config = await containerConfig({ ...inputs, image, environment, podIPs }, tools).catch((error) =>
-    fail(error instanceof ConfigError ? 'CreateContainerConfigError' : 'CreateContainerError', error),
+  const targetContainerId = targetOf(pod, container.name, tools);
+  if (targetContainerId === null)
+    return fail('CreateContainerConfigError', new Error(`unable to find target container for ${container.name}`));
+  const config = await containerConfig({ ...inputs, image, environment, podIPs, targetContainerId }, tools).catch(
+    (error) => fail(error instanceof ConfigError ? 'CreateContainerConfigError' : 'CreateContainerError', error),
   );
   const id = await tools.runtime
     .createContainer(inputs.sandbox.id, config, inputs.sandboxConfig)
@@ -87,6 +91,14 @@ export async function startContainer(inputs: StartInputs, tools: KubeletTools): 
     await tools.runtime.stopContainer(id, graceOf(pod));
     throw new StartError('PostStartHookError', `PostStartHookError: ${(error as Error).message}`);
   }
+}
+
+/** The running container that an ephemeral one looks at; undefined when it names none, null when that does not run. */
+function targetOf({ metadata, spec }: Pod, name: string, { cache }: KubeletTools): string | undefined | null {
+  const target = spec.ephemeralContainers?.find((c) => c.name === name)?.targetContainerName;
+  if (!target) return undefined;
+  const found = newest(cache.get(metadata.uid).containers, target);
+  return found?.state === 'running' ? found.id : null;
 }
 
 /** The list of the pod's spec that has the container. */

@@ -3,7 +3,6 @@
 import type {
   ContainerConfig,
   ContainerResources,
-  ContainerSecurity,
   ContainerState,
   ContainerStatus,
   Image,
@@ -16,12 +15,13 @@ import { isCgroup2 } from '../pod-cgroups.ts';
 import { protectedPaths, throttlingPaths } from '../protected-paths.ts';
 import type { Message } from './cri-client.ts';
 
-function namespaces(config: SandboxConfig): Message {
+function namespaces(config: SandboxConfig, target?: string): Message {
   const { userNamespace } = config;
+  const own = target === undefined ? { pid: 'CONTAINER' } : { pid: 'TARGET', targetId: target };
   const mappings = idMappings(config);
   return {
     network: config.hostNetwork ? 'NODE' : 'POD',
-    pid: config.hostPid ? 'NODE' : config.sharePid ? 'POD' : 'CONTAINER',
+    ...(config.hostPid ? { pid: 'NODE' } : config.sharePid ? { pid: 'POD' } : own),
     ipc: config.hostIpc ? 'NODE' : 'POD',
     ...(userNamespace && { usernsOptions: { mode: 'POD', uids: mappings, gids: mappings } }),
   };
@@ -94,18 +94,18 @@ export function containerMessage(config: ContainerConfig, sandbox: SandboxConfig
     tty: config.tty,
     linux: {
       resources: resourcesMessage(config.resources),
-      securityContext: securityMessage(config.security, sandbox),
+      securityContext: securityMessage(config, sandbox),
     },
   };
 }
 
-function securityMessage(security: ContainerSecurity, sandbox: SandboxConfig): Message {
+function securityMessage({ security, targetContainerId }: ContainerConfig, sandbox: SandboxConfig): Message {
   const number = (value?: number) => (value === undefined ? undefined : { value });
   const paths = protectedPaths(security, throttlingPaths());
   return {
     capabilities: { addCapabilities: security.addCapabilities, dropCapabilities: security.dropCapabilities },
     privileged: security.privileged,
-    namespaceOptions: namespaces(sandbox),
+    namespaceOptions: namespaces(sandbox, targetContainerId),
     runAsUser: number(security.runAsUser),
     runAsGroup: number(security.runAsGroup),
     readonlyRootfs: security.readOnlyRootFilesystem,

@@ -63,6 +63,7 @@ message NamespaceOption {
   NamespaceMode network = 1;
   NamespaceMode pid = 2;
   NamespaceMode ipc = 3;
+  string target_id = 4;
   UserNamespace userns_options = 5;
 }
 enum SupplementalGroupsPolicy { Merge = 0; Strict = 1; }

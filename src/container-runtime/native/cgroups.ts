@@ -127,8 +127,7 @@ class CgroupsV1 extends Hierarchies implements Cgroups {
       if (cpuQuota !== undefined) write(join(cpu, path), 'cpu.cfs_quota_us', String(cpuQuota > 0 ? cpuQuota : -1));
     }
     const memory = this.#controllers.get('memory');
-    if (memory && memoryLimitBytes !== undefined)
-      write(join(memory, path), 'memory.limit_in_bytes', String(memoryLimitBytes > 0 ? memoryLimitBytes : -1));
+    if (memory && memoryLimitBytes !== undefined) limitMemory(join(memory, path), memoryLimitBytes);
   }
 
   usage(path: string): Usage | undefined {
@@ -211,6 +210,25 @@ function write(directory: string, name: string, value: string): void {
     if (code !== 'ENOENT' && code !== 'EACCES' && code !== 'EPERM' && code !== 'EBUSY' && code !== 'EOPNOTSUPP')
       throw new Error(`cannot set ${join(directory, name)} to ${value}: ${(error as Error).message}`);
   }
+}
+
+/** With swap counted too, where an OCI runtime has limited that: the sum may never be less than the memory alone. */
+function limitMemory(directory: string, limitBytes: number): void {
+  const value = String(limitBytes > 0 ? limitBytes : -1);
+  const memory = join(directory, 'memory.limit_in_bytes');
+  const withSwap = join(directory, 'memory.memsw.limit_in_bytes');
+  const had = Number(read(directory, 'memory.limit_in_bytes'));
+  const isLimited = Number(read(directory, 'memory.memsw.limit_in_bytes') ?? Number.NaN) === had;
+  const files = isLimited ? [memory, withSwap] : [memory];
+  if (limitBytes <= 0 || limitBytes > had) files.reverse();
+  for (const file of files)
+    try {
+      fs.writeFileSync(file, value);
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      if (code === 'EBUSY') throw new Error(`cannot set ${file} to ${value}: more is in use`);
+      if (code !== 'ENOENT') throw new Error(`cannot set ${file} to ${value}: ${(error as Error).message}`);
+    }
 }
 
 function fields(text = ''): ReadonlyMap<string, number> {

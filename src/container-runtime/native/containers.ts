@@ -145,16 +145,25 @@ export class Containers {
     const tree = images.rootfs(image);
     const namespaces = state.sandbox(sandboxId);
     const seccompText = seccompFile(config);
+    const targetPidNamespace = this.#pidNamespaceOf(config.targetContainerId, sandboxId);
     const spec = runtimeSpec({
       ...{ config, sandbox, image: image.config, accounts: accountsOf(tree), node, namespaces },
       shm: sandbox.hostIpc ? '/dev/shm' : join(namespaces, 'shm'),
       hostname: hostnameOf(sandbox),
       cgroupsPath: cgroup,
       ...(seccompText !== undefined && { seccompText }),
+      ...(targetPidNamespace && { targetPidNamespace }),
     });
     const { stdin, stdinOnce } = config;
     const paths = { directory: state.container(id), exitFile: state.exit(id), runtimeRoot: state.runtimeRoot };
     writeBundle({ id, spec, runtime, tree, stdin, stdinOnce, ...paths });
+  }
+
+  #pidNamespaceOf(id: string | undefined, sandboxId: string): string | undefined {
+    if (id === undefined) return undefined;
+    const { pid, sandboxId: own } = this.running(id);
+    if (own !== sandboxId) throw new RuntimeError('create', `target container ${id} is in another pod`);
+    return `/proc/${pid}/ns/pid`;
   }
 
   async start(id: string): Promise<void> {

@@ -318,6 +318,33 @@ describe.skipIf(!isRoot)('native (needs root)', () => {
     session.close();
   });
 
+  test('limits of a running container change, also above what it had with swap', async () => {
+    const { id } = await run(sh('sleep 60', { resources: { memoryLimitBytes: 64 * 2 ** 20, cpuQuota: 10_000 } }));
+    for (const mebibytes of [80, 32, 128]) {
+      const resources = { memoryLimitBytes: mebibytes * 2 ** 20, cpuQuota: mebibytes * 1000, cpuPeriod: 100_000 };
+      await runtime.updateContainerResources(id, resources);
+      const files =
+        'cd /sys/fs/cgroup; cat memory.max 2>/dev/null || cat memory/memory.limit_in_bytes; cat cpu.max 2>/dev/null || cat cpu/cpu.cfs_quota_us';
+      const { stdout } = await runtime.execSync(id, ['sh', '-c', files], 5000);
+      const [memory, cpu] = stdout.toString().split('\n');
+      expect([memory, cpu.split(' ')[0]]).toEqual([String(resources.memoryLimitBytes), String(resources.cpuQuota)]);
+    }
+  });
+
+  test('a container sees the processes of another of its pod, when asked to', async () => {
+    const { id: target, sandbox, config } = await run(sh('exec sleep 4242'));
+    const look = containerConfig({
+      image,
+      logPath: `${config.uid}/look.log`,
+      targetContainerId: target,
+      ...sh('cat /proc/1/cmdline | tr "\\0" " "'),
+    });
+    const id = await runtime.createContainer(sandbox, look, config);
+    await runtime.startContainer(id);
+    const { lines } = await toEnd({ id, log: join(own.logDirectory, look.logPath) });
+    expect(lines).toEqual(['stdout P sleep 4242 ']);
+  });
+
   test('usage is counted', async () => {
     const { id } = await run();
     const usage = await retry(async () => {

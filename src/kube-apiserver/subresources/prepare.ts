@@ -16,7 +16,8 @@ const status: Prepare = (next, live) => restore(next, live, 'status');
 function ephemeralContainers(next: ApiObject, live: ApiObject): void {
   const { ephemeralContainers } = next.spec ?? {};
   restore(next, live);
-  next.spec = { ...live.spec, ...(ephemeralContainers && { ephemeralContainers }) };
+  const { ephemeralContainers: _before, ...spec } = live.spec;
+  next.spec = { ...spec, ...(ephemeralContainers?.length && { ephemeralContainers }) };
 }
 
 /** https://kubernetes.io/docs/tasks/configure-pod-container/resize-container-resources/ */

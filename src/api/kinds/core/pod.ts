@@ -1,12 +1,17 @@
 import { canonicalQuantity } from '../../../machinery/quantity.ts';
 import { defaultPodSpec } from '../../defaults/pod-spec.ts';
 import { forbiddenField } from '../../fields.ts';
-import type { Pod } from '../../generated/types.ts';
+import type { Container, Pod } from '../../generated/types.ts';
 import type { KindBehaviour } from '../../kind.ts';
 import { isSchedulingGated, podRequests, qosClass, type ResourceList } from '../../pod.ts';
 import { formatTime } from '../../time.ts';
 import { validatePodSpec } from '../../validation/pod/spec.ts';
-import { validatePodResize, validatePodStatusUpdate, validatePodUpdate } from '../../validation/pod/update.ts';
+import {
+  validateEphemeralContainersUpdate,
+  validatePodResize,
+  validatePodStatusUpdate,
+  validatePodUpdate,
+} from '../../validation/pod/update.ts';
 import { podWarnings } from '../../validation/pod/warnings.ts';
 import { podCells } from './pod-cells.ts';
 
@@ -74,23 +79,26 @@ export const pod: KindBehaviour<Pod> = {
       },
       ephemeralcontainers: {
         prepareForUpdate(next, old) {
-          const added = next.spec?.ephemeralContainers;
-          next.spec = { ...old.spec!, ...(added && { ephemeralContainers: added }) };
+          const { ephemeralContainers: _before, ...spec } = old.spec!;
+          const ephemeralContainers = next.spec?.ephemeralContainers;
+          next.spec = { ...spec, ...(ephemeralContainers?.length && { ephemeralContainers }) };
           if (old.status) next.status = old.status;
         },
+        validateUpdate: validateEphemeralContainersUpdate,
         validate: (p: Pod) => validatePodSpec(p.spec!, 'spec', p.metadata),
       },
       resize: {
         prepareForUpdate(next, old) {
-          const resized = next.spec?.containers ?? [];
+          const resized = (before: readonly Container[], wanted: readonly Container[] = []) =>
+            before.map((container) => {
+              const found = wanted.find(({ name }) => name === container.name);
+              return found ? { ...container, resources: found.resources, resizePolicy: found.resizePolicy } : container;
+            });
+          const { initContainers, containers } = old.spec!;
           next.spec = {
             ...old.spec!,
-            containers: old.spec!.containers.map((container) => {
-              const wanted = resized.find(({ name }) => name === container.name);
-              return wanted
-                ? { ...container, resources: wanted.resources, resizePolicy: wanted.resizePolicy }
-                : container;
-            }),
+            containers: resized(containers, next.spec?.containers),
+            ...(initContainers && { initContainers: resized(initContainers, next.spec?.initContainers) }),
           };
           if (old.status) next.status = old.status;
         },

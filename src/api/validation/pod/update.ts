@@ -104,13 +104,26 @@ export function validatePodStatusUpdate(next: Pod, old: Pod): FieldError[] {
   return errors;
 }
 
+/** What was added once stays as it is. */
+export function validateEphemeralContainersUpdate(next: Pod, old: Pod): FieldError[] {
+  if (old.metadata.annotations?.['kubernetes.io/config.mirror'] !== undefined)
+    return [forbiddenField('', 'static pods do not support ephemeral containers')];
+  const refuse = (name: string, what: string) =>
+    forbiddenField('spec.ephemeralContainers', `existing ephemeral containers "${name}" may not be ${what}\n`);
+  return (old.spec!.ephemeralContainers ?? []).flatMap((before) => {
+    const after = next.spec!.ephemeralContainers?.find(({ name }) => name === before.name);
+    if (!after) return [refuse(before.name, 'removed')];
+    return sameValue(before, after) ? [] : [refuse(before.name, 'changed')];
+  });
+}
+
 /** Through /resize only CPU and memory change, and never so that the pod's class of service does. */
 export function validatePodResize(next: Pod, old: Pod): FieldError[] {
   const errors: FieldError[] = [];
   if (qosClass(next.spec!) !== qosClass(old.spec!))
     errors.push(invalidValue('spec', qosClass(old.spec!), 'Pod QOS Class may not change as a result of resizing'));
   const others = (spec: PodSpec) =>
-    spec.containers.map(({ resources }) =>
+    [...spec.containers, ...(spec.initContainers ?? [])].map(({ resources }) =>
       (['limits', 'requests'] as const).map((which) =>
         Object.entries((resources as any)?.[which] ?? {}).filter(([name]) => name !== 'cpu' && name !== 'memory'),
       ),

@@ -37,6 +37,8 @@ export interface SpecInput {
   readonly node: NodeFacts;
   /** Directory with the pod's namespaces, as files: net, uts, ipc, pid, user. */
   readonly namespaces: string;
+  /** The process namespace of another container that this one joins, as a file. */
+  readonly targetPidNamespace?: string;
   readonly shm: string;
   readonly hostname: string;
   readonly cgroupsPath: string;
@@ -92,14 +94,24 @@ export function runtimeSpec(input: SpecInput): OciSpec {
   };
 }
 
-function namespacesOf({ config, sandbox, node, namespaces }: SpecInput): OciSpec['linux']['namespaces'] {
+function namespacesOf({
+  config,
+  sandbox,
+  node,
+  namespaces,
+  targetPidNamespace,
+}: SpecInput): OciSpec['linux']['namespaces'] {
   const at = (type: string, file: string) => ({ type, path: `${namespaces}/${file}` });
   return [
     { type: 'mount' },
     ...(sandbox.userNamespace ? [at('user', 'user')] : []),
     ...(sandbox.hostNetwork ? [] : [at('network', 'net'), at('uts', 'uts')]),
     ...(sandbox.hostIpc ? [] : [at('ipc', 'ipc')]),
-    ...(sandbox.hostPid ? [] : sandbox.sharePid ? [at('pid', 'pid')] : [{ type: 'pid' }]),
+    ...(sandbox.hostPid
+      ? []
+      : sandbox.sharePid
+        ? [at('pid', 'pid')]
+        : [{ type: 'pid', ...(targetPidNamespace && { path: targetPidNamespace }) }]),
     ...(node.cgroupVersion === 2 && !config.security.privileged ? [{ type: 'cgroup' }] : []),
   ];
 }
