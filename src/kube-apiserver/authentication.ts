@@ -1,5 +1,6 @@
 // Who asks. Authenticators are tried in order; the first that knows the request's credentials decides.
 
+import { isUtf8 } from 'node:buffer';
 import { unauthorized } from '../api/api.ts';
 import type { ApiRequest, Stage, UserInfo } from './request.ts';
 
@@ -19,7 +20,7 @@ export const clientCertificates: Authenticator = {
   name: 'x509',
   async authenticate({ connection }) {
     const certificate = connection?.certificate;
-    if (!certificate) return undefined;
+    if (!certificate?.commonName) return undefined;
     return {
       name: certificate.commonName,
       groups: [...certificate.organizations, 'system:authenticated'],
@@ -32,11 +33,39 @@ export const clientCertificates: Authenticator = {
 /** Whoever shows no credentials that anyone here reads. A wrong token or certificate is refused, never anonymous. */
 export const anonymous: Authenticator = {
   name: 'anonymous',
-  async authenticate({ headers, connection }) {
-    if (/^bearer\b/i.test(headers.authorization ?? '') || connection?.certificateFault) throw unauthorized();
+  async authenticate(request) {
+    if (bearerToken(request) !== undefined || request.connection?.certificateFault) throw unauthorized();
     return { name: 'system:anonymous', groups: ['system:unauthenticated'] };
   },
 };
+
+const tokenProtocol = 'base64url.bearer.authorization.k8s.io.';
+
+/** The token of the Authorization header, or of a WebSocket, whose clients in browsers can set no headers. */
+export function bearerToken({ headers }: Pick<ApiRequest, 'headers'>): string | undefined {
+  const [scheme, token] = (headers.authorization ?? '').trim().split(' ', 2);
+  if (token && scheme.toLowerCase() === 'bearer') return token;
+  if (headers.upgrade?.toLowerCase() !== 'websocket') return undefined;
+  const { tokens, others } = protocolsOf(headers['sec-websocket-protocol'] ?? '');
+  const [encoded] = tokens;
+  if (!encoded) return undefined;
+  // One of the others is what the server answers with.
+  if (tokens.length > 1 || !others.length || !/^[A-Za-z0-9_-]+$/.test(encoded)) throw unauthorized();
+  const bytes = Buffer.from(encoded, 'base64url');
+  if (!isUtf8(bytes)) throw unauthorized();
+  return bytes.toString();
+}
+
+function protocolsOf(header: string): { tokens: string[]; others: string[] } {
+  const [tokens, others]: [string[], string[]] = [[], []];
+  for (const protocol of header.split(',').map((text) => text.trim()))
+    if (protocol.startsWith(tokenProtocol)) tokens.push(protocol.slice(tokenProtocol.length));
+    else if (protocol) others.push(protocol);
+  return { tokens, others };
+}
+
+/** A list of WebSocket protocols without tokens, for whoever comes behind the API server. */
+export const withoutTokens = (header: string): string => protocolsOf(header).others.join(', ');
 
 /** A request from inside the process comes with its user. */
 export const identify: Stage = async (request, next) => {

@@ -3,7 +3,7 @@
 import { forbidden } from '../api/api.ts';
 import { type FieldRequirement, parseFieldSelector } from '../machinery/field-selector.ts';
 import { pathSegmentFaults } from '../machinery/names.ts';
-import type { RequestInfo, Stage, UserInfo } from './request.ts';
+import type { ApiRequest, RequestInfo, Stage, UserInfo } from './request.ts';
 import { failure } from './status.ts';
 
 /** Also what a SubjectAccessReview asks about. */
@@ -47,18 +47,17 @@ export async function decide(authorizers: readonly Authorizer[], attributes: Att
 }
 
 export const authorize: Stage = async (request, next) => {
-  const { user, info, query } = request;
-  const fieldSelector = selects.has(info.verb) ? requirementsOf(query.get('fieldSelector')) : undefined;
-  const attributes = {
-    ...info,
-    name: info.name || nameSelected(fieldSelector),
-    user,
-    ...(fieldSelector && { fieldSelector }),
-  };
+  const attributes = attributesOf(request);
   const { decision, reason } = await decide(request.server.authorizers, attributes);
   if (decision === 'allow') return next();
   throw refusal(attributes, reason);
 };
+
+/** What a request asks for. */
+export function attributesOf({ user, info, query }: ApiRequest): Attributes {
+  const fieldSelector = selects.has(info.verb) ? requirementsOf(query.get('fieldSelector')) : undefined;
+  return { ...info, name: info.name || nameSelected(fieldSelector), user, ...(fieldSelector && { fieldSelector }) };
+}
 
 const selects = new Set(['list', 'watch', 'deletecollection']);
 
@@ -79,23 +78,22 @@ function nameSelected(requirements: readonly FieldRequirement[] | undefined): st
 }
 
 /** The 403 as Kubernetes words it. */
-function refusal(attributes: Attributes, reason: string | undefined) {
+export function refusal(attributes: Attributes, reason: string | undefined) {
   const { user, verb, path, isResource, group, resource, subresource, namespace, name } = attributes;
   const why = reason ? `: ${reason}` : '';
   if (!isResource)
     return failure(
       403,
       'Forbidden',
-      `forbidden: User ${quote(user.name)} cannot ${verb} path ${quote(path)}${why}`,
+      `forbidden: ${escaped(`User ${quote(user.name)} cannot ${verb} path ${quote(path)}`)}${why}`,
       {},
     );
   const what = subresource ? `${resource}/${subresource}` : resource;
   const where = namespace ? ` in the namespace ${quote(namespace)}` : ' at the cluster scope';
-  return forbidden(
-    { group, resource },
-    name,
-    `User ${quote(user.name)} cannot ${verb} resource ${quote(what)} in API group ${quote(group)}${where}${why}`,
-  );
+  const text = `User ${quote(user.name)} cannot ${verb} resource ${quote(what)} in API group ${quote(group)}${where}`;
+  return forbidden({ group, resource }, name, `${escaped(text)}${why}`);
 }
 
 const quote = (text: string) => JSON.stringify(text);
+/** What comes from the request shall do no harm in a browser. */
+const escaped = (text: string) => text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');

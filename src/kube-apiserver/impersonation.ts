@@ -1,83 +1,94 @@
 // Impersonate-User and its companions.
 // https://kubernetes.io/docs/reference/access-authn-authz/authentication/#user-impersonation
 
-import { badRequest, forbidden, internalError } from '../api/api.ts';
-import { decide } from './authorization.ts';
-import type { ApiRequest, Stage, UserInfo } from './request.ts';
+import { badRequest } from '../api/api.ts';
+import { attributesOf } from './authorization.ts';
+import { impersonatedUser, type WantedUser } from './impersonation-modes.ts';
+import type { ApiRequest, Stage } from './request.ts';
+
+const prefix = 'impersonate-';
+const extraPrefix = 'impersonate-extra-';
 
 export const impersonate: Stage = async (request, next) => {
-  const { headers } = request;
-  const name = headers['impersonate-user'];
-  let others: string[] | undefined;
-  for (const header in headers)
-    if (header.startsWith('impersonate-') && header !== 'impersonate-user') (others ??= []).push(header);
-  if (!name && !others) return next();
-  if (!name) throw internalError(`requested [${others?.join(' ')}] without impersonating a user`);
-  const wanted = wantedUser(name, request);
-  await mayImpersonate(request, wanted);
-  request.user = wanted;
+  if (!asks(request)) return next();
+  const wanted = wantedUser(request);
+  if (wanted) request.user = await impersonatedUser(request.server.authorizers, wanted, attributesOf(request));
   return next();
 };
 
-function wantedUser(name: string, { headers }: ApiRequest): UserInfo {
-  const asked = headers['impersonate-group']?.split(/,\s*/).filter(Boolean) ?? [];
-  const groups = [...asked];
-  const account = /^system:serviceaccount:([^:]+):([^:]+)$/.exec(name);
-  if (account && !asked.length) groups.push('system:serviceaccounts', `system:serviceaccounts:${account[1]}`);
-  if (name === 'system:anonymous') {
-    if (!groups.includes('system:unauthenticated')) groups.push('system:unauthenticated');
-  } else if (!groups.includes('system:authenticated') && !groups.includes('system:unauthenticated'))
-    groups.push('system:authenticated');
-  const extra: Record<string, string[]> = {};
-  for (const [header, value] of Object.entries(headers))
-    if (header.startsWith('impersonate-extra-') && value !== undefined)
-      extra[decodeURIComponent(header.slice('impersonate-extra-'.length))] = value.split(/,\s*/);
-  const uid = headers['impersonate-uid'];
-  return { name, groups, ...(uid && { uid }), ...(Object.keys(extra).length && { extra }) };
+function asks({ headers }: ApiRequest): boolean {
+  for (const header in headers) if (header.startsWith(prefix)) return true;
+  return false;
 }
 
-/** Each name, group, uid and extra value needs the verb `impersonate` of its own. */
-async function mayImpersonate(request: ApiRequest, wanted: UserInfo): Promise<void> {
-  const { user, server, headers, info } = request;
-  const account = /^system:serviceaccount:([^:]+):([^:]+)$/.exec(wanted.name);
-  const asked: { group: string; resource: string; namespace: string; name: string; subresource: string }[] = [
-    account
-      ? { group: '', resource: 'serviceaccounts', namespace: account[1], name: account[2], subresource: '' }
-      : { group: '', resource: 'users', namespace: '', name: wanted.name, subresource: '' },
-  ];
-  for (const group of headers['impersonate-group']?.split(/,\s*/).filter(Boolean) ?? [])
-    asked.push({ group: '', resource: 'groups', namespace: '', name: group, subresource: '' });
-  if (wanted.uid)
-    asked.push({ group: 'authentication.k8s.io', resource: 'uids', namespace: '', name: wanted.uid, subresource: '' });
-  for (const [key, values] of Object.entries(wanted.extra ?? {}))
-    for (const value of values)
-      asked.push({
-        group: 'authentication.k8s.io',
-        resource: 'userextras',
-        namespace: '',
-        name: value,
-        subresource: key,
-      });
-  for (const what of asked) {
-    const version = 'v1';
-    const { decision, reason } = await decide(server.authorizers, {
-      ...info,
-      ...what,
-      version,
-      isResource: true,
-      verb: 'impersonate',
-      rest: '',
-      user,
-    });
-    if (decision === 'allow') continue;
-    const full = what.subresource ? `${what.resource}/${what.subresource}` : what.resource;
-    const where = what.namespace ? ` in the namespace ${JSON.stringify(what.namespace)}` : ' at the cluster scope';
-    throw forbidden(
-      what,
-      what.name,
-      `User ${JSON.stringify(user.name)} cannot impersonate resource ${JSON.stringify(full)} in API group ${JSON.stringify(what.group)}${where}${reason ? `: ${reason}` : ''}`,
-    );
+/** The user that the headers name, as they name it. Undefined when they name none and nothing else. */
+function wantedUser(request: ApiRequest): WantedUser | undefined {
+  const values = impersonationHeaders(request);
+  const first = (header: string) => values.get(header)?.[0] ?? '';
+  const extra = extraOf(values);
+  const wanted = {
+    name: first('impersonate-user'),
+    uid: first('impersonate-uid'),
+    groups: values.get('impersonate-group') ?? [],
+    extra: extra ?? {},
+  };
+  if (wanted.name) return wanted;
+  if (!wanted.uid && !wanted.groups.length && !extra) return undefined;
+  throw badRequest(`requested ${goUser(wanted, extra)} without impersonating a user name`);
+}
+
+/** Each line of a header is one value, whatever commas it has. */
+function impersonationHeaders({ headers, rawHeaders }: ApiRequest): Map<string, string[]> {
+  const values = new Map<string, string[]>();
+  const add = (header: string, value: string) => {
+    const name = header.toLowerCase();
+    if (!name.startsWith(prefix)) return;
+    const known = values.get(name);
+    if (known) known.push(utf8(value));
+    else values.set(name, [utf8(value)]);
+  };
+  if (rawHeaders) for (let i = 0; i + 1 < rawHeaders.length; i += 2) add(rawHeaders[i], rawHeaders[i + 1]);
+  else for (const [header, value] of Object.entries(headers)) if (value !== undefined) add(header, value);
+  return values;
+}
+
+/** Node reads the bytes of a header as Latin-1, clients send UTF-8. */
+const utf8 = (value: string): string => Buffer.from(value, 'latin1').toString('utf8');
+
+function extraOf(values: ReadonlyMap<string, string[]>): Record<string, string[]> | undefined {
+  let extra: Record<string, string[]> | undefined;
+  for (const [header, list] of values) {
+    if (!header.startsWith(extraPrefix)) continue;
+    extra ??= Object.create(null) as Record<string, string[]>; // keys are a client's own: no prototype
+    const key = unescapedKey(header.slice(extraPrefix.length));
+    extra[key] = [...(extra[key] ?? []), ...list];
+  }
+  return extra;
+}
+
+function unescapedKey(key: string): string {
+  try {
+    return decodeURIComponent(key);
+  } catch {
+    return key;
   }
 }
 
-export { badRequest };
+/** The value as Go's %#v prints it. */
+function goUser({ name, uid, groups }: WantedUser, extra: Record<string, string[]> | undefined): string {
+  const list = (values: readonly string[]) => `[]string{${values.map((value) => JSON.stringify(value)).join(', ')}}`;
+  const fields = [
+    `Name:${JSON.stringify(name)}`,
+    `UID:${JSON.stringify(uid)}`,
+    `Groups:${groups.length ? list(groups) : '[]string(nil)'}`,
+    `Extra:map[string][]string${
+      extra
+        ? `{${Object.keys(extra)
+            .sort()
+            .map((key) => `${JSON.stringify(key)}:${list(extra[key])}`)
+            .join(', ')}}`
+        : '(nil)'
+    }`,
+  ];
+  return `&user.DefaultInfo{${fields.join(', ')}}`;
+}

@@ -51,6 +51,8 @@ export interface ApiRequest {
   readonly query: URLSearchParams;
   /** Header names in lower case. */
   readonly headers: Readonly<Record<string, string | undefined>>;
+  /** Names and values in turn, as they came over a socket: a header that stands twice is here twice. */
+  readonly rawHeaders?: readonly string[];
   readonly info: RequestInfo;
   /** Set by `identify`. */
   user: UserInfo;

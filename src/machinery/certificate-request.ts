@@ -19,7 +19,7 @@ export interface CertificateRequest {
   readonly commonName: string;
   readonly organizations: readonly string[];
   /** Every attribute of the subject, as object identifier and text, in its order. */
-  readonly subject: readonly { readonly type: string; readonly value: string }[];
+  readonly subject: readonly SubjectAttribute[];
   readonly dnsNames: readonly string[];
   readonly emailAddresses: readonly string[];
   readonly ipAddresses: readonly string[];
@@ -67,7 +67,7 @@ export function parseCertificateRequest(pem: string): CertificateRequest {
 }
 
 /** Attributes whose value is no text are left out, as Go leaves them out. */
-function subjectOf(subject: DerValue): { type: string; value: string }[] {
+function subjectOf(subject: DerValue | undefined): SubjectAttribute[] {
   return childrenOf(subject).flatMap((relative) =>
     childrenOf(relative, tags.set).flatMap((attribute) => {
       const [type, value] = childrenOf(attribute);
@@ -142,6 +142,18 @@ export function certificateEnd(pem: string): number | undefined {
   } catch {
     return undefined;
   }
+}
+
+export interface SubjectAttribute {
+  /** Object identifier. */
+  readonly type: string;
+  readonly value: string;
+}
+
+/** Who a certificate (DER) is for. Throws DerError. */
+export function certificateSubject(der: Uint8Array): readonly SubjectAttribute[] {
+  const fields = childrenOf(childrenOf(readOne(der))[0]);
+  return subjectOf(fields[fields[0].tag === 0xa0 ? 5 : 4]);
 }
 
 /** UTCTime has two digits of the year (RFC 5280, section 4.1.2.5.1), GeneralizedTime four. */

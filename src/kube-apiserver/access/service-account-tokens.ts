@@ -6,7 +6,7 @@ import { type ApiObject, isNotFound, unauthorized } from '../../api/api.ts';
 import type { Client } from '../../client/client.ts';
 import type { Clock } from '../../machinery/clock.ts';
 import type { Random } from '../../machinery/random.ts';
-import type { Authenticator } from '../authentication.ts';
+import { type Authenticator, bearerToken } from '../authentication.ts';
 import type { UserInfo } from '../request.ts';
 import type { TokenClaims, TokenIssuer } from '../tokens.ts';
 
@@ -85,9 +85,9 @@ export function serviceAccountTokens(options: ServiceAccountTokenOptions): Servi
     authenticator: {
       name: 'serviceaccount',
       reviewsTokens: true,
-      async authenticate({ headers }, wanted = audiences) {
-        const bearer = /^Bearer\s+(\S+)$/i.exec(String(headers['authorization'] ?? ''))?.[1];
-        if (!bearer) return undefined;
+      async authenticate(request, wanted = audiences) {
+        const bearer = bearerToken(request);
+        if (bearer === undefined) return undefined;
         const payload = await payloadOf(bearer);
         const given = [payload.aud ?? []].flat();
         const asked = wanted.length > 0 ? wanted : audiences;

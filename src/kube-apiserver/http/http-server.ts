@@ -6,10 +6,11 @@ import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
 import { run } from '../pipeline.ts';
-import type { ApiRequest, ClientCertificate, Connection } from '../request.ts';
+import type { ApiRequest, Connection } from '../request.ts';
 import { requestInfo } from '../request-info.ts';
 import type { Server } from '../server.ts';
 import { abandonRest, bodyReader } from './body.ts';
+import { clientCertificate } from './client-certificate.ts';
 import { respond } from './respond.ts';
 import { respondToUpgrade } from './upgrade.ts';
 
@@ -158,6 +159,7 @@ function requestOf(
     path,
     query,
     headers: incoming.headers as Record<string, string | undefined>,
+    rawHeaders: incoming.rawHeaders,
     info: requestInfo(method, path, query),
     user: nobody,
     body: bodyReader(incoming, server.clock, server.config.maxBodyBytes),
@@ -190,15 +192,6 @@ function readPeer(socket: TLSSocket): Connection {
   const peer = socket.getPeerCertificate?.();
   if (!peer?.subject) return { remoteAddress };
   return socket.authorized
-    ? { remoteAddress, certificate: fromPeer(peer) }
+    ? { remoteAddress, ...clientCertificate(peer) }
     : { remoteAddress, certificateFault: String(socket.authorizationError ?? 'the certificate was not accepted') };
-}
-
-function fromPeer({ subject, fingerprint256 }: ReturnType<TLSSocket['getPeerCertificate']>): ClientCertificate {
-  const organizations = subject.O as string | string[] | undefined;
-  return {
-    commonName: subject.CN as string,
-    organizations: organizations === undefined ? [] : [organizations].flat(),
-    fingerprint: fingerprint256.replaceAll(':', '').toLowerCase(),
-  };
 }

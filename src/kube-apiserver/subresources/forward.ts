@@ -5,6 +5,7 @@ import { request as httpsRequest } from 'node:https';
 import { connect as connectTcp } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { connect as connectTls } from 'node:tls';
+import { withoutTokens } from '../authentication.ts';
 import type { ApiRequest, RawReply, Reply } from '../request.ts';
 import { failure } from '../status.ts';
 import type { Upstream } from './kubelet-address.ts';
@@ -111,8 +112,9 @@ export async function forwardUpgrade(
   const lines = [`${request.method} ${path} HTTP/1.1`, `Host: ${host}:${port}`];
   for (let i = 0; i < rawHeaders.length; i += 2) {
     const name = rawHeaders[i].toLowerCase();
-    if (name === 'upgrade' || name === 'connection' || !isOwn(name))
-      lines.push(`${rawHeaders[i]}: ${rawHeaders[i + 1]}`);
+    if (name !== 'upgrade' && name !== 'connection' && isOwn(name)) continue;
+    const value = name === 'sec-websocket-protocol' ? withoutTokens(rawHeaders[i + 1]) : rawHeaders[i + 1];
+    if (value) lines.push(`${rawHeaders[i]}: ${value}`);
   }
   for (const [name, value] of Object.entries(added)) for (const one of [value].flat()) lines.push(`${name}: ${one}`);
   far.write(`${lines.join('\r\n')}\r\n\r\n`);

@@ -1,0 +1,35 @@
+// Who a client's certificate says that it is.
+// https://kubernetes.io/docs/reference/access-authn-authz/authentication/#x509-client-certificates
+
+import type { PeerCertificate } from 'node:tls';
+import { certificateSubject } from '../../machinery/certificate-request.ts';
+import type { Connection } from '../request.ts';
+
+const commonName = '2.5.4.3';
+const organization = '2.5.4.10';
+/** Kubernetes' own attribute for the user's uid. */
+const uid = '1.3.6.1.4.1.57683.2';
+
+/** Read from the certificate's own bytes: of a name that stands twice the last one counts, as in Go. */
+export function clientCertificate({
+  raw,
+  fingerprint256,
+}: Pick<PeerCertificate, 'raw' | 'fingerprint256'>): Pick<Connection, 'certificate' | 'certificateFault'> {
+  let valuesOf: (type: string) => string[];
+  try {
+    const subject = certificateSubject(raw);
+    valuesOf = (type) => subject.filter((attribute) => attribute.type === type).map(({ value }) => value);
+  } catch (error) {
+    return { certificateFault: (error as Error).message };
+  }
+  const uids = valuesOf(uid);
+  if (uids.length > 1 || uids[0] === '') return { certificateFault: 'the certificate has no single uid' };
+  return {
+    certificate: {
+      commonName: valuesOf(commonName).at(-1) ?? '',
+      organizations: valuesOf(organization),
+      ...(uids.length && { uid: uids[0] }),
+      fingerprint: fingerprint256.replaceAll(':', '').toLowerCase(),
+    },
+  };
+}
