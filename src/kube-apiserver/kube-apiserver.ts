@@ -91,7 +91,8 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
     allocators: new ServiceAllocator({
       ...config,
       random,
-      now: () => clock.now(),
+      clock,
+      stopping: stopping.signal,
       services: () => cacheOfResource(server, '', 'services'),
     }),
     health: new HealthChecks(),

@@ -6,7 +6,10 @@ export class Pool {
   readonly size: number;
   /** Numbers below this one are for those who ask for them by name, and given to others last. */
   readonly #reserved: number;
-  readonly #taken = new Map<number, number>();
+  /** How many objects hold a number. */
+  readonly #held = new Map<number, number>();
+  /** How many writes under way do. */
+  readonly #booked = new Map<number, number>();
   readonly #random: Random;
 
   constructor(size: number, reserved: number, random: Random) {
@@ -16,24 +19,36 @@ export class Pool {
   }
 
   has(index: number): boolean {
-    return this.#taken.has(index);
+    return this.#held.has(index) || this.#booked.has(index);
   }
 
-  /** Counts holders: a reservation and the object that then holds the number overlap for a moment. */
-  take(index: number): void {
-    this.#taken.set(index, (this.#taken.get(index) ?? 0) + 1);
+  /** For an object that has the number. */
+  hold(index: number): void {
+    count(this.#held, index, 1);
   }
 
-  give(index: number): void {
-    const holders = (this.#taken.get(index) ?? 0) - 1;
-    if (holders > 0) this.#taken.set(index, holders);
-    else this.#taken.delete(index);
+  drop(index: number): void {
+    count(this.#held, index, -1);
   }
 
-  /** Takes a free number; undefined when there is none. */
+  /** For a write under way; the object that it makes holds the number before the booking is cancelled. */
+  book(index: number): void {
+    count(this.#booked, index, 1);
+  }
+
+  cancel(index: number): void {
+    count(this.#booked, index, -1);
+  }
+
+  /** Nothing is known any more of what objects hold. */
+  reset(): void {
+    this.#held.clear();
+  }
+
+  /** Books a free number; undefined when there is none. */
   draw(): number | undefined {
     const found = this.#free(this.#reserved, this.size) ?? this.#free(0, this.#reserved);
-    if (found !== undefined) this.take(found);
+    if (found !== undefined) this.book(found);
     return found;
   }
 
@@ -44,8 +59,14 @@ export class Pool {
     const start = this.#random.int(count);
     for (let i = 0; i < count; i++) {
       const index = from + ((start + i) % count);
-      if (!this.#taken.has(index)) return index;
+      if (!this.has(index)) return index;
     }
     return undefined;
   }
+}
+
+function count(holders: Map<number, number>, index: number, step: 1 | -1): void {
+  const left = (holders.get(index) ?? 0) + step;
+  if (left > 0) holders.set(index, left);
+  else holders.delete(index);
 }

@@ -1,9 +1,11 @@
 // Cluster IPs and node ports. https://kubernetes.io/docs/concepts/services-networking/cluster-ip-allocation/
 
 import { type ApiObject, type FieldError, invalid, type Kind } from '../../api/api.ts';
+import type { Clock } from '../../machinery/clock.ts';
 import { type Cidr, cidrContains, cidrSize, nthAddress, parseCidr, parseIp } from '../../machinery/ip.ts';
 import type { Random } from '../../machinery/random.ts';
-import type { CacheWatcher, ResourceCache } from '../watch-cache/resource-cache.ts';
+import { Following } from '../watch-cache/following.ts';
+import type { ResourceCache } from '../watch-cache/resource-cache.ts';
 import type { ObjectWrite } from '../watch-cache/watch-cache.ts';
 import type { Allocation, AllocationRequest, Allocators } from './allocators.ts';
 import { addressObject, removalOf } from './ip-address.ts';
@@ -13,7 +15,9 @@ export interface ServiceAllocatorOptions {
   readonly serviceCidr: string;
   readonly nodePortRange: { readonly from: number; readonly to: number };
   readonly random: Random;
-  now(): number;
+  readonly clock: Clock;
+  /** Aborts when the server stops. */
+  readonly stopping?: AbortSignal;
   /** The cache of services. */
   services(): Promise<ResourceCache>;
 }
@@ -37,7 +41,8 @@ export class ServiceAllocator implements Allocators {
   readonly #cidr: Cidr;
   readonly #addresses: Pool;
   readonly #ports: Pool;
-  #ready: Promise<void> | undefined;
+  /** What services hold is learnt from their events; the booking of a write bridges the time until its event. */
+  readonly #services: Following;
 
   constructor(options: ServiceAllocatorOptions) {
     this.#options = options;
@@ -47,15 +52,31 @@ export class ServiceAllocator implements Allocators {
     // Larger ranges than this are used in their first part only, as in Kubernetes (IPv6).
     const size = Number(cidrSize(cidr) > 1n << 24n ? 1n << 24n : cidrSize(cidr));
     this.#addresses = new Pool(size, reservedOf(size, 16, 256), options.random);
-    this.#addresses.take(0);
-    if (cidr.family === 4) this.#addresses.take(size - 1);
+    this.#addresses.book(0);
+    if (cidr.family === 4) this.#addresses.book(size - 1);
     const { from, to } = options.nodePortRange;
     this.#ports = new Pool(to - from + 1, reservedOf(to - from + 1, 32, 128), options.random);
+    this.#services = new Following(
+      () => options.services(),
+      {
+        reset: (cache) => {
+          this.#addresses.reset();
+          this.#ports.reset();
+          const { prefix } = cache;
+          cache.tree.forEach(prefix, `${prefix.slice(0, -1)}0`, ({ object }) => this.#hold(object, 'hold'));
+        },
+        event: ({ type, item, previous }) => {
+          if (type !== 'DELETED') this.#hold(item.object, 'hold');
+          if (previous) this.#hold(previous.object, 'drop');
+        },
+      },
+      options,
+    );
   }
 
   async allocate({ kind, next, live, dryRun }: AllocationRequest): Promise<Allocation | undefined> {
     if (!isService(kind)) return undefined;
-    await (this.#ready ??= this.#follow());
+    await this.#services.ready();
     const undo: (() => void)[] = [];
     const release = () => {
       for (const step of undo.splice(0)) step();
@@ -74,24 +95,7 @@ export class ServiceAllocator implements Allocators {
     return isService(kind) && hasAddress(object) ? (object.spec.clusterIPs ?? []).map(removalOf) : [];
   }
 
-  /** What services hold is learnt from their events; the reservation of a write bridges the time until its event. */
-  async #follow(): Promise<void> {
-    const cache = await this.#options.services();
-    const watcher: CacheWatcher = {
-      scope: { by: 'all' },
-      event: ({ type, item, previous }) => {
-        if (type !== 'DELETED') this.#hold(item.object, 'take');
-        if (previous) this.#hold(previous.object, 'give');
-      },
-      end: () => {
-        this.#ready = undefined;
-      },
-    };
-    cache.tree.forEach(cache.prefix, `${cache.prefix.slice(0, -1)}0`, ({ object }) => this.#hold(object, 'take'));
-    cache.watch(watcher);
-  }
-
-  #hold(service: ApiObject, step: 'take' | 'give'): void {
+  #hold(service: ApiObject, step: 'hold' | 'drop'): void {
     if (hasAddress(service))
       for (const address of service.spec.clusterIPs ?? []) {
         const index = this.#indexOf(address);
@@ -126,11 +130,13 @@ export class ServiceAllocator implements Allocators {
         'spec.clusterIPs',
         `${JSON.stringify(spec.clusterIPs ?? null)}: failed to allocate IP: range is full`,
       );
-    undo.push(() => this.#addresses.give(index));
+    undo.push(() => this.#addresses.cancel(index));
     const address = asked || nthAddress(this.#cidr, index);
     spec.clusterIP = address;
     spec.clusterIPs = [address];
-    return [addressObject(address, next, this.#cidr.family, this.#options)];
+    return [
+      addressObject(address, next, this.#cidr.family, { ...this.#options, now: () => this.#options.clock.now() }),
+    ];
   }
 
   /** https://kubernetes.io/docs/concepts/services-networking/dual-stack/ */
@@ -170,7 +176,7 @@ export class ServiceAllocator implements Allocators {
         'spec.clusterIPs',
         `${value}: failed to allocate IP ${address}: provided IP is already allocated`,
       );
-    this.#addresses.take(index);
+    this.#addresses.book(index);
     return index;
   }
 
@@ -207,7 +213,7 @@ export class ServiceAllocator implements Allocators {
   #drawPort(next: ApiObject, undo: (() => void)[]): number {
     const index = this.#ports.draw();
     if (index === undefined) throw refuse(next, 'spec.ports', 'null: failed to allocate a nodePort: range is full');
-    undo.push(() => this.#ports.give(index));
+    undo.push(() => this.#ports.cancel(index));
     return this.#options.nodePortRange.from + index;
   }
 
@@ -220,8 +226,8 @@ export class ServiceAllocator implements Allocators {
         `${port}: provided port is not in the valid range. The range of valid ports is ${from}-${to}`,
       );
     if (this.#ports.has(port - from)) throw refuse(next, field, `${port}: provided port is already allocated`);
-    this.#ports.take(port - from);
-    undo.push(() => this.#ports.give(port - from));
+    this.#ports.book(port - from);
+    undo.push(() => this.#ports.cancel(port - from));
   }
 }
 

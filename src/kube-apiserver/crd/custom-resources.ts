@@ -15,6 +15,7 @@ import { removeNow } from '../registry/removal.ts';
 import { cacheOf, keyOf, type Target } from '../registry/target.ts';
 import type { ApiRequest } from '../request.ts';
 import type { Server } from '../server.ts';
+import { type Follower, Following } from '../watch-cache/following.ts';
 import type { ResourceCache } from '../watch-cache/resource-cache.ts';
 import { type Condition, isTrue, type Status, statusOf, withCondition } from './names.ts';
 
@@ -25,40 +26,51 @@ const self = { name: 'system:apiserver', groups: ['system:masters', 'system:auth
 /** Serves what is defined now before it resolves, and follows what comes. Ends with the server. */
 export async function startCustomResources(server: Server): Promise<void> {
   const kind = server.kinds.byResource('apiextensions.k8s.io', 'v1', 'customresourcedefinitions');
-  if (kind) await new CustomResources(server, kind, await cacheOf(server, kind)).start();
+  if (kind) await new CustomResources(server, kind).start();
 }
 
 class CustomResources {
   readonly #server: Server;
   readonly #kind: Kind;
-  readonly #cache: ResourceCache;
-  /** Name of a definition -> the spec whose kinds are served. */
-  readonly #served = new Map<string, string>();
+  /** Of the definitions; another one after each gap. */
+  #cache!: ResourceCache;
+  /** Name of a definition -> it and the text of what is served of it. */
+  readonly #served = new Map<string, { readonly crd: CustomResourceDefinition & ApiObject; readonly text: string }>();
   /** Definitions are handled one after the other, each in its newest state. */
   readonly #due = new Set<string>();
   #working = false;
 
-  constructor(server: Server, kind: Kind, cache: ResourceCache) {
+  constructor(server: Server, kind: Kind) {
     this.#server = server;
     this.#kind = kind;
-    this.#cache = cache;
   }
 
   async start(): Promise<void> {
-    const { prefix } = this.#cache;
-    this.#cache.tree.forEach(prefix, `${prefix.slice(0, -1)}0`, ({ object }) => {
-      const crd = object as CustomResourceDefinition & ApiObject;
-      if (isTrue(crd, 'Established')) this.#serve(crd);
-      this.#enqueue(crd.metadata.name ?? '');
-    });
-    this.#cache.watch({
-      scope: { by: 'all' },
+    const follower: Follower = {
+      reset: (cache) => this.#reset(cache),
       event: ({ item, type }) => {
-        const name = item.object.metadata.name ?? '';
-        if (type === 'DELETED') this.#withdraw(item.object as CustomResourceDefinition & ApiObject);
-        else this.#enqueue(name);
+        const crd = item.object as CustomResourceDefinition & ApiObject;
+        if (type === 'DELETED') this.#withdraw(crd);
+        else this.#enqueue(crd.metadata.name ?? '');
       },
+    };
+    await new Following(() => cacheOf(this.#server, this.#kind), follower, this.#server).ready();
+  }
+
+  #reset(cache: ResourceCache): void {
+    this.#cache = cache;
+    const { prefix } = cache;
+    const gone = new Map(this.#served);
+    cache.tree.forEach(prefix, `${prefix.slice(0, -1)}0`, ({ object }) => {
+      const crd = object as CustomResourceDefinition & ApiObject;
+      const name = crd.metadata.name ?? '';
+      gone.delete(name);
+      // One that is going stays closed to new objects.
+      const isGoing = crd.metadata.deletionTimestamp && this.#served.has(name);
+      if (isTrue(crd, 'Established') && !isGoing) this.#serve(crd);
+      this.#enqueue(name);
     });
+    for (const { crd } of gone.values()) this.#withdraw(crd);
   }
 
   #enqueue(name: string): void {
@@ -117,11 +129,11 @@ class CustomResources {
   #serve(crd: CustomResourceDefinition & ApiObject): void {
     const name = crd.metadata.name ?? '';
     const spec = JSON.stringify([crd.spec, crd.status?.acceptedNames]);
-    if (this.#served.get(name) === spec) return;
+    if (this.#served.get(name)?.text === spec) return;
     const { kinds } = this.#server;
     const isChange = this.#served.has(name);
     if (isChange) kinds.remove(crd.spec.group, crd.spec.names.plural);
-    this.#served.set(name, spec);
+    this.#served.set(name, { crd, text: spec });
     kinds.add(...kindsOf(crd));
     // What is stored is read anew, as the schema is now.
     if (isChange) this.#dropCache(crd);
@@ -174,7 +186,7 @@ class CustomResources {
   /** Objects of a definition that is going can be changed, to let them go, but not created. */
   #closeToNew(crd: CustomResourceDefinition & ApiObject): void {
     const closing = kindsOf(crd).map((kind) => ({ ...kind, verbs: kind.verbs.filter((verb) => verb !== 'create') }));
-    this.#served.set(crd.metadata.name ?? '', '');
+    this.#served.set(crd.metadata.name ?? '', { crd, text: '' });
     this.#server.kinds.add(...closing);
   }
 
@@ -195,6 +207,7 @@ class CustomResources {
         unwatch();
         this.#enqueue(crd.metadata.name ?? '');
       },
+      end: () => this.#enqueue(crd.metadata.name ?? ''),
     });
     return false;
   }

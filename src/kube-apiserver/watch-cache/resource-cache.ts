@@ -68,6 +68,7 @@ export class ResourceCache {
   readonly #watchers = new Map<string, Set<CacheWatcher>>();
   /** Revision of the last change of this resource. */
   #changedAt = 0;
+  #hasEnded = false;
 
   constructor(prefix: string, clock: Clock) {
     this.prefix = prefix;
@@ -148,7 +149,16 @@ export class ResourceCache {
     return events.slice(firstAfter(events, revision));
   }
 
+  /** Whether it is out of use: nothing comes any more, and its state may be old. */
+  get hasEnded(): boolean {
+    return this.#hasEnded;
+  }
+
   watch(watcher: CacheWatcher): () => void {
+    if (this.#hasEnded) {
+      queueMicrotask(() => watcher.end?.());
+      return () => {};
+    }
     const bucket = bucketOf(watcher.scope);
     let set = this.#watchers.get(bucket);
     if (!set) this.#watchers.set(bucket, (set = new Set()));
@@ -171,6 +181,7 @@ export class ResourceCache {
 
   /** Ends all watches: what happened meanwhile is not known. */
   end(): void {
+    this.#hasEnded = true;
     for (const set of this.#watchers.values()) for (const watcher of set) watcher.end?.();
     this.#watchers.clear();
   }

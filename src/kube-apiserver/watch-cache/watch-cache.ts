@@ -29,6 +29,8 @@ interface Loading {
   readonly decode: Decode;
   /** Changes that arrived while the state was read; undefined once it is loaded. */
   early: Change[] | undefined;
+  /** Revision of the state that was read: the watch may be behind it, and then shows older changes once more. */
+  loadedRevision: number;
   loaded: Promise<ResourceCache>;
 }
 
@@ -83,10 +85,10 @@ export class WatchCache {
     const found = this.#caches.get(prefix);
     if (found) return found.early ? found.loaded : found.cache;
     const cache = new ResourceCache(prefix, this.#clock);
-    const loading: Loading = { cache, decode, early: [], loaded: Promise.resolve(cache) };
+    const loading: Loading = { cache, decode, early: [], loadedRevision: 0, loaded: Promise.resolve(cache) };
     this.#caches.set(prefix, loading);
     loading.loaded = this.#load(loading).catch((error) => {
-      this.#caches.delete(prefix);
+      if (this.#caches.get(prefix) === loading) this.#caches.delete(prefix);
       throw error;
     });
     return loading.loaded;
@@ -169,15 +171,19 @@ export class WatchCache {
     loading.cache.load(items, revision);
     const early = loading.early ?? [];
     loading.early = undefined;
-    for (const change of early) this.#apply(loading, change, revision);
+    loading.loadedRevision = revision;
+    for (const change of early) this.#apply(loading, change);
     if (floor > this.#revision) await this.reach(floor);
     return loading.cache;
   }
 
   async #follow(): Promise<void> {
     const { signal } = this.#stopping;
+    let mustStartOver = false;
     while (!signal.aborted) {
       try {
+        if (mustStartOver) await this.#startOver();
+        mustStartOver = false;
         for await (const batch of this.#store.watch(everything, this.#revision, signal)) {
           this.#fault = undefined;
           for (const change of batch.changes) this.#take(change);
@@ -187,7 +193,7 @@ export class WatchCache {
         if (signal.aborted) return;
         this.#fault = String(error);
         this.#logger.error('the watch of the store ended; it is begun again', { error: String(error) });
-        if (error instanceof Compacted) await this.#startOver();
+        if (error instanceof Compacted) mustStartOver = true;
         else await this.#clock.sleep(500, signal).catch(() => {});
       }
     }
@@ -195,13 +201,13 @@ export class WatchCache {
 
   /** What happened in between cannot be known: everything is read anew, and watchers are told to list again. */
   async #startOver(): Promise<void> {
+    const revision = await this.#store.revision();
     const old = [...this.#caches.values()];
     this.#caches.clear();
-    this.#revision = await this.#store.revision();
-    for (const { cache, decode } of old) {
-      cache.end();
-      await this.cache(cache.prefix, decode);
-    }
+    // They are loaded while the watch goes on: a load that is ahead of it waits for it.
+    for (const { cache, decode } of old) Promise.resolve(this.cache(cache.prefix, decode)).catch(() => {});
+    for (const { cache } of old) cache.end();
+    this.#arrived(revision);
   }
 
   #arrived(revision: number): void {
@@ -227,7 +233,7 @@ export class WatchCache {
     const loading = this.#loadingOf(key);
     if (!loading) return;
     if (loading.early) loading.early.push(change);
-    else this.#apply(loading, change, 0);
+    else this.#apply(loading, change);
   }
 
   /** Keys are /registry/<plural>/... or /registry/<group>/<plural>/... */
@@ -240,13 +246,12 @@ export class WatchCache {
     return third < 0 ? undefined : this.#caches.get(key.slice(0, third + 1));
   }
 
-  #apply(loading: Loading, change: Change, after: number): void {
-    const { cache, decode } = loading;
+  #apply({ cache, decode, loadedRevision }: Loading, change: Change): void {
     if (change.type === 'put') {
-      if (change.entry.modRevision <= after) return;
+      if (change.entry.modRevision <= loadedRevision) return;
       cache.put(this.#itemOf(change.entry, decode));
     } else {
-      if (change.revision <= after) return;
+      if (change.revision <= loadedRevision) return;
       const last = this.#written.get(change.key)?.find((written) => !written.serialized)?.object;
       const previous = cache.get(change.key)?.object;
       const object = last ?? (previous && withVersion(previous));
