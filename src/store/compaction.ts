@@ -11,17 +11,23 @@ export function runCompaction(
   store: Store,
   clock: Clock,
   logger: Logger,
+  onCompacted: (revision: Revision) => void = () => {},
   intervalMs: number = everyMs,
 ): { stop(): void } {
   let seen: Revision | undefined;
   const compact = async () => {
     try {
       const revision = await store.revision();
-      if (seen !== undefined && seen > 1) await store.compact(seen);
+      if (seen !== undefined && seen > 1) {
+        await store.compact(seen);
+        onCompacted(seen);
+      }
       seen = revision;
     } catch (error) {
-      if (error instanceof Compacted) seen = undefined;
-      else logger.warn('the store was not compacted', { error: String(error) });
+      if (error instanceof Compacted) {
+        if (seen !== undefined) onCompacted(seen);
+        seen = undefined;
+      } else logger.warn('the store was not compacted', { error: String(error) });
     }
     if (!stopped) timer = clock.after(intervalMs, compact, { background: true });
   };

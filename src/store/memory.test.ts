@@ -56,7 +56,7 @@ test('the past is bounded, and forgotten at intervals', async () => {
   const first = await write();
   await write();
   if (!first.ok) throw new Error('conflict');
-  const compaction = runCompaction(store, clock, silentLogger, 1000);
+  const compaction = runCompaction(store, clock, silentLogger, undefined, 1000);
   await clock.advance(1500);
   await write();
   expect(await store.get('/registry/a', first.revision)).toBeDefined();

@@ -10,7 +10,9 @@ export async function startStorePart(assembly: Assembly): Promise<RunningCompone
   const store = await openStore(storeOptions(assembly, mustExist));
   if (config.store === 'embedded' && !mustExist) await noteStore(directory);
   assembly.store = store;
-  const compaction = runCompaction(store, assembly.clock, assembly.logger.child({ component: 'store' }));
+  const compaction = runCompaction(store, assembly.clock, assembly.logger.child({ component: 'store' }), (revision) =>
+    assembly.apiServer?.server.cache.compact(revision),
+  );
   return {
     async stop() {
       compaction.stop();

@@ -6,6 +6,7 @@ import type { Timer } from '../../machinery/clock.ts';
 import { modify } from '../registry/modify.ts';
 import { cacheOf, keyOf, type Target } from '../registry/target.ts';
 import type { Server } from '../server.ts';
+import { type Follower, Following } from '../watch-cache/following.ts';
 import type { ResourceCache } from '../watch-cache/resource-cache.ts';
 import { checkAvailability } from './availability.ts';
 import { RemoteDocuments } from './remote-documents.ts';
@@ -65,17 +66,26 @@ export class Aggregator {
   async start(): Promise<void> {
     const kind = this.#server.kinds.byResource('apiregistration.k8s.io', 'v1', 'apiservices');
     if (!kind) return;
-    const cache = await cacheOf(this.#server, kind);
-    this.#cache = cache;
-    cache.tree.forEach(cache.prefix, `${cache.prefix.slice(0, -1)}0`, ({ object }) => this.#set(object as Stored));
-    cache.watch({
-      scope: { by: 'all' },
+    const follower: Follower = {
+      reset: (cache) => this.#reset(cache),
       event: ({ item, type }) => {
         const object = item.object as Stored;
         if (type === 'DELETED') this.#remove(object.spec?.group ?? '', object.spec?.version ?? '');
         else this.#set(object);
       },
+    };
+    await new Following(() => cacheOf(this.#server, kind), follower, this.#server).ready();
+  }
+
+  #reset(cache: ResourceCache): void {
+    this.#cache = cache;
+    const gone = new Map(this.#apis);
+    cache.tree.forEach(cache.prefix, `${cache.prefix.slice(0, -1)}0`, ({ object }) => {
+      const { group, version } = (object as Stored).spec ?? {};
+      gone.delete(`${group ?? ''}/${version ?? ''}`);
+      this.#set(object as Stored);
     });
+    for (const { group, version } of gone.values()) this.#remove(group, version);
   }
 
   #set(object: Stored): void {

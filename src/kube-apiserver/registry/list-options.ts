@@ -1,6 +1,7 @@
 // resourceVersion, resourceVersionMatch, limit and continue.
 // https://kubernetes.io/docs/reference/using-api/api-concepts/#resource-versions
 
+import path from 'node:path';
 import { badRequest } from '../../api/api.ts';
 import { isTrue } from '../request.ts';
 import { failure, plainError } from '../status.ts';
@@ -44,13 +45,13 @@ export function listOptions(query: URLSearchParams, watch: boolean): ListOptions
   return options;
 }
 
+const noInitialEvents = forbids('sendInitialEvents is forbidden for list', 'sendInitialEvents');
+
 function listFaults({ match, resourceVersion, continue: token, sendInitialEvents }: ListOptions) {
-  const faults: ReturnType<typeof forbids>[] = [];
-  if (sendInitialEvents !== undefined) return [forbids('sendInitialEvents is forbidden for list', 'sendInitialEvents')];
+  const faults = sendInitialEvents === undefined ? [] : [noInitialEvents];
   if (!match) return faults;
+  if (!resourceVersion) faults.push(forbids('resourceVersionMatch is forbidden unless resourceVersion is provided'));
   if (token) faults.push(forbids('resourceVersionMatch is forbidden when continue is provided'));
-  if (!resourceVersion && !token)
-    faults.push(forbids('resourceVersionMatch is forbidden unless resourceVersion is provided'));
   if (match !== 'Exact' && match !== 'NotOlderThan')
     faults.push({
       reason: 'FieldValueNotSupported',
@@ -62,20 +63,20 @@ function listFaults({ match, resourceVersion, continue: token, sendInitialEvents
   return faults;
 }
 
-function watchFaults({ match, sendInitialEvents }: ListOptions) {
+function watchFaults({ match, sendInitialEvents, continue: token }: ListOptions) {
   const faults: ReturnType<typeof forbids>[] = [];
-  if (sendInitialEvents === undefined)
-    return match
-      ? [forbids('resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided')]
-      : faults;
-  if (match !== 'NotOlderThan')
+  if (sendInitialEvents !== undefined && match !== 'NotOlderThan')
     faults.push(forbids('sendInitialEvents requires setting resourceVersionMatch to NotOlderThan'));
-  if (match && match !== 'NotOlderThan')
+  if (!match) return faults;
+  if (sendInitialEvents === undefined)
+    faults.push(forbids('resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided'));
+  if (match !== 'NotOlderThan')
     faults.push({
       reason: 'FieldValueNotSupported',
       field,
       message: `Unsupported value: ${JSON.stringify(match)}: supported values: "NotOlderThan"`,
     });
+  if (token) faults.push(forbids('resourceVersionMatch is forbidden when continue is provided'));
   return faults;
 }
 
@@ -97,27 +98,49 @@ interface ContinueToken {
 export const writeContinue = ({ revision, start }: ContinueToken): string =>
   Buffer.from(JSON.stringify({ v: 'meta.k8s.io/v1', rv: revision, start })).toString('base64url');
 
+/** Throws a 400 in the words of Kubernetes. */
 export function readContinue(token: string): ContinueToken {
   const invalid = (why: string) => badRequest(`invalid continue token: continue key is not valid: ${why}`);
-  if (!/^[\w-]*=*$/.test(token)) throw invalid(`illegal base64 data at input byte ${token.search(/[^\w-]/)}`);
+  if (!/^[\w-]*$/.test(token)) throw invalid(`illegal base64 data at input byte ${token.search(/[^\w-]/)}`);
   const text = Buffer.from(token, 'base64url').toString('latin1');
-  let value: { v?: unknown; rv?: unknown; start?: unknown };
+  let parsed: unknown;
   try {
-    value = JSON.parse(Buffer.from(token, 'base64url').toString());
+    parsed = JSON.parse(Buffer.from(token, 'base64url').toString());
   } catch {
-    throw invalid(`invalid character '${text[0] ?? ''}' looking for beginning of value`);
-  }
-  const { v, rv, start } = Object(value) as typeof value;
-  if (v !== 'meta.k8s.io/v1')
-    throw badRequest(
-      'invalid continue token: continue key is not valid: server does not recognize this encoded version',
+    throw invalid(
+      text ? `invalid character '${text[0]}' looking for beginning of value` : 'unexpected end of JSON input',
     );
-  if (typeof rv !== 'number' || rv === 0)
-    throw invalid('incorrect encoded start resourceVersion (version meta.k8s.io/v1)');
-  if (typeof start !== 'string' || !start) throw invalid('encoded start key empty (version meta.k8s.io/v1)');
-  if (start.includes('/../') || start.startsWith('../')) throw invalid(`${start}`);
-  return { revision: rv, start };
+  }
+  if (parsed !== null && (typeof parsed !== 'object' || Array.isArray(parsed)))
+    throw invalid(`json: cannot unmarshal ${goKind(parsed)} into Go value of type storage.continueToken`);
+  const { v = '', rv = 0, start = '' } = (parsed ?? {}) as Record<string, unknown>;
+  const fields = [
+    { name: 'v', value: v, type: 'string', fits: typeof v === 'string' },
+    { name: 'rv', value: rv, type: 'int64', fits: Number.isSafeInteger(rv) },
+    { name: 'start', value: start, type: 'string', fits: typeof start === 'string' },
+  ];
+  for (const { name, value, type, fits } of fields)
+    if (!fits && value !== null)
+      throw invalid(
+        `json: cannot unmarshal ${goKind(value)} into Go struct field continueToken.${name} of type ${type}`,
+      );
+  if (v !== 'meta.k8s.io/v1') throw invalid(`server does not recognize this encoded version ${v ?? ''}`);
+  if (!rv) throw invalid('incorrect encoded start resourceVersion (version meta.k8s.io/v1)');
+  if (!start) throw invalid('encoded start key empty (version meta.k8s.io/v1)');
+  const key = `/${String(start).replace(/^\//, '')}`;
+  if (path.posix.normalize(key).replace(/(.)\/$/, '$1') !== key) throw invalid(String(start));
+  return { revision: rv as number, start: key.slice(1) };
 }
+
+/** How Go's JSON decoder calls what it found. */
+const goKind = (value: unknown): string =>
+  Array.isArray(value)
+    ? 'array'
+    : typeof value === 'boolean'
+      ? 'bool'
+      : typeof value === 'number' && !Number.isSafeInteger(value)
+        ? `number ${value}`
+        : typeof value;
 
 /** The state that the token speaks of is gone; the token in the answer goes on with today's. */
 export function continueExpired(start: string) {

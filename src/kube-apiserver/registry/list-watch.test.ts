@@ -53,6 +53,65 @@ describe('list', () => {
   ])('$query is refused with $code', async ({ query, code }) => {
     expect((await server.call('GET', `${maps}?${query}`)).code).toBe(code);
   });
+
+  const token = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url');
+  const version = 'meta.k8s.io/v1';
+  test.each([
+    { token: 'a b', says: 'illegal base64 data at input byte 1', raw: true },
+    { token: null, says: 'server does not recognize this encoded version ' },
+    { token: [], says: 'json: cannot unmarshal array into Go value of type storage.continueToken' },
+    { token: { v: 'v9', rv: 1, start: 'a' }, says: 'server does not recognize this encoded version v9' },
+    {
+      token: { v: version, rv: 'x', start: 'a' },
+      says: 'json: cannot unmarshal string into Go struct field continueToken.rv of type int64',
+    },
+    { token: { v: version, start: 'a' }, says: 'incorrect encoded start resourceVersion (version meta.k8s.io/v1)' },
+    { token: { v: version, rv: 1 }, says: 'encoded start key empty (version meta.k8s.io/v1)' },
+    { token: { v: version, rv: 1, start: '../secrets/a' }, says: '../secrets/a' },
+  ])('the continue token $token is refused', async ({ token: value, says, raw }) => {
+    const text = raw ? String(value) : token(value);
+    const { code, body } = await server.call('GET', maps, undefined, { query: { continue: text } });
+    expect(code).toBe(400);
+    expect(body.message).toBe(`invalid continue token: continue key is not valid: ${says}`);
+  });
+
+  test('a version beside a continue token is refused unless it is 0', async () => {
+    const { body: first } = await server.call('GET', `${maps}?limit=2`);
+    const next = (resourceVersion: string) =>
+      server.call('GET', maps, undefined, { query: { continue: first.metadata.continue, resourceVersion } });
+    expect(names((await next('0')).body)).toEqual(['c', 'd', 'e']);
+    expect(await next(first.metadata.resourceVersion)).toMatchObject({
+      code: 400,
+      body: { message: 'specifying resource version is not allowed when using continue', reason: 'BadRequest' },
+    });
+  });
+
+  test('pages begin at the version that is asked for', async () => {
+    const { body: before } = await server.call('GET', maps);
+    await server.call('POST', maps, configMap('aa'));
+    const query = { limit: '2', resourceVersion: before.metadata.resourceVersion };
+    const { body } = await server.call('GET', maps, undefined, { query });
+    expect(names(body)).toEqual(['a', 'b']);
+    expect(body.metadata.resourceVersion).toBe(before.metadata.resourceVersion);
+    await server.call('DELETE', `${maps}/aa`);
+  });
+
+  test('a token of a compacted version is answered with one for the rest of the newest state', async () => {
+    const { body: first } = await server.call('GET', `${maps}?limit=2`);
+    await server.call('POST', maps, configMap('cc'));
+    server.server.cache.compact(Number(first.metadata.resourceVersion) + 1);
+    const next = (query: Record<string, string>) => server.call('GET', maps, undefined, { query });
+    const { code, body } = await next({ continue: first.metadata.continue });
+    expect(code).toBe(410);
+    expect(body).toMatchObject({ reason: 'Expired', message: expect.stringContaining('inconsistent list') });
+    const { body: rest } = await next({ continue: body.metadata.continue, limit: '2' });
+    expect(names(rest)).toEqual(['c', 'cc']);
+    expect(Number(rest.metadata.resourceVersion)).toBeGreaterThan(Number(first.metadata.resourceVersion));
+    const { body: end } = await next({ continue: rest.metadata.continue });
+    expect(names(end)).toEqual(['d', 'e']);
+    expect(end.metadata.resourceVersion).toBe(rest.metadata.resourceVersion);
+    await server.call('DELETE', `${maps}/cc`);
+  });
 });
 
 describe('watch', () => {

@@ -1,4 +1,4 @@
-import { expired } from '../../api/api.ts';
+import { badRequest, expired } from '../../api/api.ts';
 import type { ListReply } from '../request.ts';
 import { futureVersion } from '../status.ts';
 import type { Item } from '../watch-cache/item.ts';
@@ -75,8 +75,14 @@ async function sourceOf(target: Target, options: ListOptions): Promise<Source> {
   if (options.continue) {
     const token = readContinue(options.continue);
     const start = prefix + token.start;
-    if (token.revision < 0) return { tree: cache.snapshot(), revision: server.cache.revision, start };
-    const tree = cache.treeAt(token.revision);
+    if (options.resourceVersion && options.resourceVersion !== '0')
+      throw badRequest('specifying resource version is not allowed when using continue');
+    if (token.revision < 0) {
+      await server.cache.catchUp();
+      return { tree: cache.snapshot(), revision: server.cache.revision, start };
+    }
+    await reachVersion(target, token.revision);
+    const tree = server.cache.isCompacted(token.revision) ? undefined : cache.treeAt(token.revision);
     if (!tree) throw continueExpired(token.start);
     return { tree, revision: token.revision, start };
   }
@@ -85,15 +91,18 @@ async function sourceOf(target: Target, options: ListOptions): Promise<Source> {
     return { tree: cache.snapshot(), revision: server.cache.revision, start: prefix };
   }
   const asked = parseVersion(options.resourceVersion, 'list');
-  if (options.match === 'Exact') return exactly(target, asked);
+  // Pages begin at the revision that is asked for, as they did before there was a way to say so.
+  if (options.match === 'Exact' || (!options.match && options.limit && asked > 0)) return exactly(target, asked);
   await reachVersion(target, asked);
   return { tree: cache.snapshot(), revision: server.cache.revision, start: prefix };
 }
 
-function exactly(target: Target, revision: number): Source {
+async function exactly(target: Target, revision: number): Promise<Source> {
   const { server, cache } = target;
+  // Another server may have written it.
+  if (revision > server.cache.revision) await server.cache.catchUp();
   if (revision > server.cache.revision) throw futureVersion(revision, server.cache.revision);
-  const tree = cache.treeAt(revision);
+  const tree = server.cache.isCompacted(revision) ? undefined : cache.treeAt(revision);
   if (!tree) throw expired('The resourceVersion for the provided list is too old.');
   return { tree, revision, start: listPrefix(target) };
 }

@@ -2,9 +2,13 @@
 // past the place where the second stood.
 
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { ApiObject, Kind } from '../../api/api.ts';
 import { systemClock } from '../../machinery/clock.ts';
+import { seededRandom } from '../../machinery/random.ts';
 import { createMemoryStore, type Store } from '../../store/store.ts';
+import { ServiceAllocator } from '../allocation/service-allocator.ts';
 import { startTestServer, type TestServer } from '../test-server.ts';
+import { ResourceCache } from './resource-cache.ts';
 
 /** A store whose watch can be interrupted, and stays so until it is resumed. */
 function interruptible(store: Store): { store: Store; cut(): void; resume(): void } {
@@ -109,17 +113,20 @@ test('a server that missed a compacted past goes on with the present, in everyth
 
 test('services can be handed addresses again after a first failure to read them', async () => {
   let failures = 1;
-  const broken = new Proxy(store, {
-    get: (target, name) =>
-      name === 'range'
-        ? async (...args: Parameters<Store['range']>) => {
-            if (args[0].start.includes('services') && failures-- > 0) throw new Error('the disk had a hiccup');
-            return target.range(...args);
-          }
-        : (target as any)[name].bind(target),
+  const allocator = new ServiceAllocator({
+    serviceCidr: '10.1.0.0/24',
+    nodePortRange: { from: 30_000, to: 30_010 },
+    random: seededRandom(1),
+    clock: systemClock,
+    services: async () => {
+      if (failures-- > 0) throw new Error('the disk had a hiccup');
+      return new ResourceCache('/registry/services/specs/', systemClock);
+    },
   });
-  const server = await startTestServer({ store: broken, namespaces: [], config: { serviceCidr: '10.1.0.0/24' } });
-  expect((await server.call('POST', services, service('first'))).code).toBe(500);
-  expect((await server.call('POST', services, service('second'))).code).toBe(201);
-  await server.stop();
+  const kind = { group: '', resource: 'services' } as Kind;
+  const next = () => ({ metadata: { name: 'a', namespace: 'default' }, spec: { ports: [] } }) as unknown as ApiObject;
+  await expect(allocator.allocate({ kind, next: next(), dryRun: false })).rejects.toThrow('hiccup');
+  const service = next();
+  await allocator.allocate({ kind, next: service, dryRun: false });
+  expect(service.spec.clusterIP).toMatch(/^10\.1\.0\./);
 });

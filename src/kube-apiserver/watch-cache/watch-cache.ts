@@ -49,6 +49,7 @@ export class WatchCache {
   readonly #written = new Map<string, { object: ApiObject; serialized?: Serialized }[]>();
   #revision = 0;
   #fault: string | undefined;
+  #compacted = 0;
   #tidiedAtMs = 0;
   #waiting: { revision: number; done: () => void }[] = [];
   readonly #stopping = new AbortController();
@@ -78,6 +79,15 @@ export class WatchCache {
   /** Everything up to this revision is in the caches. */
   get revision(): number {
     return this.#revision;
+  }
+
+  /** Lists of revisions before this one are refused from now on, as they would be by the store. */
+  compact(revision: number): void {
+    this.#compacted = Math.max(this.#compacted, revision);
+  }
+
+  isCompacted(revision: number): boolean {
+    return revision < this.#compacted;
   }
 
   /** The cache of a resource; `prefix` is as in /registry/pods/. Read from the store on first use. */
