@@ -35,8 +35,8 @@ export class Attribute {
     const test = this.#qualifiers.at(-1)?.test ?? false;
     const cost = test ? 0 : this.#cost;
     return (run) => {
-      const value = resolve(run);
       run.charge(cost);
+      const value = resolve(run);
       return test && value instanceof Optional ? value.value !== undefined : value;
     };
   }
@@ -51,7 +51,7 @@ export class Attribute {
   }
 }
 
-/** The common case: no optionals but perhaps at the root. */
+/** The common case: no optionals but perhaps at the root. A step costs the same when it fails. */
 function plain(root: Evaluate, qualifiers: readonly Qualifier[]): Evaluate {
   const keys = qualifiers.map(({ key }) => key);
   return (run) => {
@@ -59,8 +59,8 @@ function plain(root: Evaluate, qualifiers: readonly Qualifier[]): Evaluate {
     if (start instanceof Optional) return qualified(run, start, qualifiers);
     let value: Value = start;
     for (const key of keys) {
-      value = entry(value, key(run));
       run.charge(identCost);
+      value = entry(value, key(run));
     }
     return value;
   };
@@ -72,9 +72,12 @@ function qualified(run: Run, root: Value, qualifiers: readonly Qualifier[]): Val
   let value = (root instanceof Optional ? root.value : root) as Value;
   for (const qualifier of qualifiers) {
     optional ||= qualifier.optional;
+    const mayMiss = optional && !qualifier.test;
+    if (!mayMiss) run.charge(identCost);
     const key = qualifier.key(run);
     const found = optional || qualifier.test ? lookup(value, key) : entry(value, key);
-    run.charge(identCost);
+    // Looking for something that is not there costs nothing.
+    if (mayMiss && found !== undefined) run.charge(identCost);
     if (qualifier.test && !optional) return found !== undefined;
     if (found === undefined) return none;
     value = found;

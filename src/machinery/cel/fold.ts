@@ -3,12 +3,13 @@
 import type { Fold } from './ast.ts';
 import type { Planner } from './program.ts';
 import type { Evaluate, Run } from './runtime.ts';
+import { attempt } from './steps.ts';
 import {
   ArrayList,
   CelList,
   CelMap,
   EntryMap,
-  EvaluationFault,
+  type EvaluationFault,
   fail,
   GrowingList,
   typeNameOf,
@@ -48,16 +49,6 @@ function bindingOf(slot: number, range: Evaluate, init: Evaluate, result: Evalua
     run.locals[slot] = attempt(init, run);
     return result(run);
   };
-}
-
-/** The value, or the fault that reading it will throw. */
-function attempt(evaluate: Evaluate, run: Run): Value | EvaluationFault {
-  try {
-    return evaluate(run);
-  } catch (error) {
-    if (error instanceof EvaluationFault) return error;
-    throw error;
-  }
 }
 
 const isFalse = (condition: Evaluate, run: Run): boolean => attempt(condition, run) === false;

@@ -147,7 +147,7 @@ function scientific(value: number, precision: number): string {
   const [mantissa, exponent] = value.toExponential(Math.min(precision, 100)).split('e') as [string, string];
   const sign = exponent.startsWith('-') ? '⁻' : '';
   const digits = exponent.replace(/[+-]/, '').padStart(2, '0');
-  return `${mantissa}\u202f×\u202f10${sign}${[...digits].map((digit) => '⁰¹²³⁴⁵⁶⁷⁸⁹'[Number(digit)]).join('')}`;
+  return `${mantissa}×10${sign}${[...digits].map((digit) => '⁰¹²³⁴⁵⁶⁷⁸⁹'[Number(digit)]).join('')}`;
 }
 
 /** %s, and string() of what has a text. */

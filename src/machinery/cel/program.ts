@@ -9,7 +9,7 @@ import type { Environment, FunctionDeclaration } from './declarations.ts';
 import { dispatcher } from './dispatch.ts';
 import { planFold } from './fold.ts';
 import { type Evaluate, Run, standardCost } from './runtime.ts';
-import { logic, notStrictlyFalse, orElse, present } from './steps.ts';
+import { attempt, logic, notStrictlyFalse, orElse, present } from './steps.ts';
 import {
   ArrayList,
   CelList,
@@ -290,34 +290,52 @@ function localValue(value: Value | EvaluationFault | undefined): Value {
   return value as Value;
 }
 
-/** Calls with one and two arguments are most of all. */
-function callStep(
-  args: readonly Evaluate[],
-  call: (...args: any[]) => Value,
-  charge: (run: Run, args: readonly Value[], result: Value) => void,
-): Evaluate {
+type Charge = (run: Run, args: readonly Value[], result: Value) => void;
+
+/** Calls with one and two arguments evaluate both, and cost the same, when one of them fails. */
+function callStep(args: readonly Evaluate[], call: (...args: any[]) => Value, charge: Charge): Evaluate {
   const [first, second] = args as [Evaluate, Evaluate];
   if (args.length === 1)
     return (run) => {
-      const value = first(run);
-      const result = call(value);
-      charge(run, [value], result);
-      return result;
+      const value = attempt(first, run);
+      if (value instanceof EvaluationFault) return failed(run, charge, value, [null]);
+      return finish(run, call, charge, [value]);
     };
   if (args.length === 2)
     return (run) => {
-      const left = first(run);
-      const right = second(run);
-      const result = call(left, right);
-      charge(run, [left, right], result);
-      return result;
+      const left = attempt(first, run);
+      const right = attempt(second, run);
+      if (left instanceof EvaluationFault) return failed(run, charge, left, [null, plainOf(right)]);
+      if (right instanceof EvaluationFault) return failed(run, charge, right, [left, null]);
+      return finish(run, call, charge, [left, right]);
     };
-  return (run) => {
-    const values = args.map((evaluate) => evaluate(run));
-    const result = call(...values);
-    charge(run, values, result);
-    return result;
-  };
+  return (run) =>
+    finish(
+      run,
+      call,
+      charge,
+      args.map((evaluate) => evaluate(run)),
+    );
+}
+
+const plainOf = (value: Value | EvaluationFault): Value => (value instanceof EvaluationFault ? null : value);
+
+function finish(run: Run, call: (...args: any[]) => Value, charge: Charge, values: readonly Value[]): Value {
+  let result: Value;
+  try {
+    result = call(...values);
+  } catch (error) {
+    if (error instanceof EvaluationFault) failed(run, charge, error, values);
+    throw error;
+  }
+  charge(run, values, result);
+  return result;
+}
+
+/** A value that could not be computed counts as one of size 1. */
+function failed(run: Run, charge: Charge, fault: EvaluationFault, values: readonly Value[]): never {
+  charge(run, values, null);
+  throw fault;
 }
 
 function folded(call: (value: Value) => Value, value: Value): Value {

@@ -107,9 +107,17 @@ function sizedObject(schema: Schema, root: boolean): SizedType | undefined {
     if (escaped !== undefined) fields.set(escaped, field);
     if (required.includes(name) && property.default === undefined) minSize += name.length + field.minSize + 4;
   }
-  if (root) for (const [name, field] of metaFields()) fields.set(name, field);
+  if (root && (schema.custom || !hasMeta(properties)))
+    for (const [name, field] of metaFields()) fields.set(name, field);
   return { type: structType('object'), minSize, maxElements: 0, fields };
 }
+
+/** An embedded resource may say more of its metadata. */
+const hasMeta = ({ kind, apiVersion, metadata }: Readonly<Record<string, Schema>>): boolean =>
+  kind?.type === 'string' &&
+  apiVersion?.type === 'string' &&
+  metadata?.properties?.name?.type === 'string' &&
+  metadata.properties.generateName?.type === 'string';
 
 export interface NamedType {
   readonly sized: SizedType;

@@ -1,6 +1,6 @@
 // Steps of a program that do not need all their operands.
 
-import type { Evaluate } from './runtime.ts';
+import type { Evaluate, Run } from './runtime.ts';
 import { EvaluationFault, fail, none, noOverload, Optional, typeNameOf, type Value } from './values.ts';
 
 /** && and ||: a failing side does not count when the other one decides. */
@@ -52,4 +52,14 @@ export function present(value: Value, what: string): boolean {
       `cannot initialize optional list element from non-optional value ${typeNameOf(value)}`.replace('element', what),
     );
   return value !== none && value.value !== undefined;
+}
+
+/** The value, or the fault that was thrown. */
+export function attempt(evaluate: Evaluate, run: Run): Value | EvaluationFault {
+  try {
+    return evaluate(run);
+  } catch (error) {
+    if (error instanceof EvaluationFault) return error;
+    throw error;
+  }
 }

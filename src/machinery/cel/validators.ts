@@ -4,7 +4,7 @@ import { patternFault } from '../pattern.ts';
 import { type Call, children, type Node } from './ast.ts';
 import { checkFormat } from './format.ts';
 import type { Fault } from './source.ts';
-import { durationFromText, timestampFromText } from './time.ts';
+import { durationFromText, inRange, timestampFromText } from './time.ts';
 import {
   boolType,
   bytesType,
@@ -38,7 +38,10 @@ export function literalType(value: unknown): Type {
 
 const literalChecks: Readonly<Record<string, (text: unknown) => boolean>> = {
   duration: (text) => typeof text !== 'string' || durationFromText(text) !== undefined,
-  timestamp: (text) => typeof text !== 'string' || timestampFromText(text) !== undefined,
+  timestamp: (value) =>
+    typeof value === 'bigint'
+      ? inRange(value * 1_000_000_000n)
+      : typeof value !== 'string' || timestampFromText(value) !== undefined,
   matches: (text) => typeof text !== 'string' || patternFault(text) === undefined,
 };
 

@@ -41,7 +41,17 @@ import {
   typeType,
   uintType,
 } from '../types.ts';
-import { Duration, fail, sizeOf, Timestamp, TypeValue, typeNameOf, type Uint, type Value } from '../values.ts';
+import {
+  Duration,
+  fail,
+  noOverload,
+  sizeOf,
+  Timestamp,
+  TypeValue,
+  typeNameOf,
+  type Uint,
+  type Value,
+} from '../values.ts';
 
 const cannot = (from: string, to: string): never => fail(`type conversion error from '${from}' to '${to}'`);
 const fromString = (value: Value | undefined, to: string): Value => value ?? cannot('string', to);
@@ -160,12 +170,13 @@ export function patternOf(text: string, prefix = ''): ReturnType<typeof compileP
 }
 
 /** What matching costs: by the lengths of text and pattern. */
-export const matchCost = (text: string, pattern: string): number =>
-  Math.ceil((1 + (sizeOf(text) as number)) * stringFactor) * Math.ceil((sizeOf(pattern) as number) * regexFactor);
+export const matchCost = (text: Value, pattern: Value): number =>
+  Math.ceil((1 + (sizeOf(text) ?? 1)) * stringFactor) * Math.ceil((sizeOf(pattern) ?? 1) * regexFactor);
 
 const test = (id: string, name: string, holds: (text: string, part: string) => boolean): FunctionDeclaration => ({
   name,
-  overloads: [member(id, [stringType, stringType], boolType, holds)],
+  overloads: [member(id, [stringType, stringType], boolType)],
+  call: (text, part) => (typeof text === 'string' && typeof part === 'string' ? holds(text, part) : noOverload()),
 });
 
 const matches: Implementation = (text, pattern) =>

@@ -101,7 +101,7 @@ export const formatFunctions: Library = {
       overloads: [member('format-validate', [formatType, stringType], optionalType(listType(stringType)), validate)],
       cost: ([format, text]) =>
         Math.ceil((1 + (sizeOf(text as Value) ?? 1)) * stringFactor) *
-        Math.ceil((format as FormatValue).patternSize * regexFactor),
+        Math.ceil((format instanceof FormatValue ? format.patternSize : 1) * regexFactor),
       estimate: ({ args }, estimator) =>
         args[0] && {
           cost: scale(scale(sizeEstimate(args[0], estimator), stringFactor), largestPattern * regexFactor),

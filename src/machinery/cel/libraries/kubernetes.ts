@@ -89,7 +89,7 @@ const findAll: Implementation = (text: string, pattern: string, limit: bigint = 
   new ArrayList(patternOf(pattern, 'Illegal regex: ').findAll(text, Number(limit)));
 
 const matching: { cost: CallCost; estimate: CallEstimator } = {
-  cost: (args) => matchCost(args[0] as string, args[1] as string),
+  cost: (args) => matchCost(args[0] as Value, args[1] as Value),
   estimate: ({ target, args }, estimator) => {
     if (!target || !args[0]) return undefined;
     const size = sizeEstimate(target, estimator);

@@ -171,7 +171,9 @@ const slice: Implementation = (list: CelList, start: bigint, end: bigint) => {
   return new ArrayList([...list].slice(Number(start), Number(end)));
 };
 
-const flatten: Implementation = (list: CelList, depth: bigint = 1n) => {
+const flatten: Implementation = (list: Value, depth: Value = 1n) => {
+  if (!(list instanceof CelList) || typeof depth !== 'bigint')
+    return fail(`no such overload: ${typeNameOf(list)}.flatten()`);
   if (depth < 0n) return fail('level must be non-negative');
   const items: Value[] = [];
   const visit = (part: CelList, left: bigint): void => {
@@ -241,13 +243,14 @@ const squareEstimate =
 const squareCost =
   (index: number): CallCost =>
   (args) => {
-    const list = args[index] as CelList;
+    const list = args[index];
+    if (!(list instanceof CelList)) return undefined;
     const first = list.size ? list.at(0) : undefined;
     const factor = typeof first === 'string' || first instanceof Uint8Array ? 2 + stringFactor : 2;
     return allocated(factor, list.size ** 2);
   };
 
-const outputCost: CallCost = (_, result) => allocated(1, sizeOf(result) as number);
+const outputCost: CallCost = (_, result) => allocated(1, sizeOf(result) ?? 1);
 
 const sortFactor = ({ kind }: Type): number => (kind === 'string' || kind === 'bytes' ? 2 + stringFactor : 2);
 
@@ -280,10 +283,11 @@ const extensionLists: readonly FunctionDeclaration[] = [
   {
     name: 'flatten',
     overloads: [
-      member('list_flatten', [listType(listA)], listA, flatten),
-      member('list_flatten_int', [listType(dynType), intType], listType(dynType), flatten),
+      member('list_flatten', [listType(listA)], listA),
+      member('list_flatten_int', [listType(dynType), intType], listType(dynType)),
     ],
-    cost: (args) => allocated(args.length === 2 ? Number(args[1]) : 1, (args[0] as CelList).size),
+    call: flatten,
+    cost: (args) => allocated(args.length === 2 ? Number(args[1]) : 1, sizeOf(args[0] as Value) ?? 1),
     estimate: ({ target, args }, estimator) =>
       target && allocation(args.length ? literalInt(args[0], mostCost) : 1, sizeEstimate(target, estimator)),
   },
@@ -350,7 +354,7 @@ function set(name: string, factor: number, call: Implementation): FunctionDeclar
   return {
     name: `sets.${name}`,
     overloads: [global(`list_sets_${name}_list`, [listA, listA], boolType, call)],
-    cost: ([a, b]) => 1 + Math.floor((a as CelList).size * (b as CelList).size * factor),
+    cost: ([a, b]) => 1 + Math.floor((sizeOf(a as Value) ?? 1) * (sizeOf(b as Value) ?? 1) * factor),
     estimate: ({ args: [a, b] }, estimator) =>
       a &&
       b && {

@@ -20,12 +20,16 @@ import {
 
 const optionalA = optionalType(typeA);
 
+/** Go's zero time: the first second of the year 1. */
+const zeroTime = -62_135_596_800_000_000_000n;
+
 const isZero = (value: Value): boolean => {
   if (value === null || value === false || value === '' || value === 0 || value === 0n) return true;
   if (value instanceof List || value instanceof CelMap) return value.size === 0;
   if (value instanceof Uint) return value.value === 0n;
   if (value instanceof Uint8Array) return value.length === 0;
-  if (value instanceof Duration || value instanceof Timestamp) return value.nanos === 0n;
+  if (value instanceof Duration) return value.nanos === 0n;
+  if (value instanceof Timestamp) return value.nanos === zeroTime;
   return value instanceof Optional && value.value === undefined;
 };
 
