@@ -75,6 +75,11 @@ function addUp(program: Command): void {
         .default('embedded'),
     )
     .addOption(new Option('--etcd-endpoints <urls>', 'with --store etcd, separated by commas'))
+    .addOption(new Option('--audit-policy <file>', 'record requests as this policy of audit.k8s.io/v1 says'))
+    .addOption(
+      new Option('--audit-log <file>', 'where to; audit.log in the data directory by default, - for the output'),
+    )
+    .addOption(new Option('--audit-webhook-config <file>', 'kubeconfig of a server that gets the recorded events'))
     .addOption(
       new Option('--node-ip <address>', "the machine's address for pods and clients; its first one by default"),
     )

@@ -4,6 +4,7 @@ import { readFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import {
+  type AuditRequest,
   type ClusterConfig,
   type ComponentName,
   completeConfig,
@@ -32,6 +33,9 @@ export interface UpOptions extends ClusterOptions {
   readonly store: StoreKind;
   readonly etcdEndpoints?: string;
   readonly nodeIp?: string;
+  readonly auditPolicy?: string;
+  readonly auditLog?: string;
+  readonly auditWebhookConfig?: string;
   readonly proxyMode: ProxyMode;
   readonly mergeKubeconfig?: boolean;
   readonly foreground?: boolean;
@@ -70,7 +74,23 @@ function configOf(options: UpOptions, directory: DataDirectory): ClusterConfig {
     etcdEndpoints: options.etcdEndpoints?.split(',') ?? [],
     ...(options.components && { components: componentsOf(options.components) }),
     ...(options.nodeIp && { nodeIP: options.nodeIp }),
+    ...auditOf(options, directory),
   });
+}
+
+function auditOf(options: UpOptions, directory: DataDirectory): { audit?: AuditRequest } {
+  const { auditPolicy: policy, auditLog: log, auditWebhookConfig: webhookConfig } = options;
+  if (!policy && (log || webhookConfig))
+    throw new CliError('--audit-log and --audit-webhook-config need --audit-policy, which says what to record', 2);
+  if (!policy) return {};
+  const file = log === '-' ? log : log ? path.resolve(log) : path.join(directory.root, 'audit.log');
+  return {
+    audit: {
+      policy: path.resolve(policy),
+      ...((log || !webhookConfig) && { log: file }),
+      ...(webhookConfig && { webhookConfig: path.resolve(webhookConfig) }),
+    },
+  };
 }
 
 function componentsOf(list: string): ComponentName[] {
@@ -165,6 +185,10 @@ function argumentsOf(options: UpOptions, directory: DataDirectory): string[] {
   if (options.components) list.push('--components', options.components);
   if (options.etcdEndpoints) list.push('--etcd-endpoints', options.etcdEndpoints);
   if (options.nodeIp) list.push('--node-ip', options.nodeIp);
+  const { auditPolicy, auditLog, auditWebhookConfig } = options;
+  if (auditPolicy) list.push('--audit-policy', path.resolve(auditPolicy));
+  if (auditLog) list.push('--audit-log', auditLog === '-' ? auditLog : path.resolve(auditLog));
+  if (auditWebhookConfig) list.push('--audit-webhook-config', path.resolve(auditWebhookConfig));
   return list;
 }
 

@@ -39,6 +39,17 @@ export interface ClusterConfig {
   readonly clusterDomain: string;
   /** auto: nftables where it works, user space elsewhere. */
   readonly proxyMode: ProxyMode;
+  readonly audit?: AuditRequest;
+}
+
+/** Which requests the API server records, and where. */
+export interface AuditRequest {
+  /** Path of a policy of audit.k8s.io/v1. */
+  readonly policy: string;
+  /** Path of the log; "-" for standard output. */
+  readonly log?: string;
+  /** Path of a kubeconfig that names a server for the events. */
+  readonly webhookConfig?: string;
 }
 
 export const defaultPort = 6443;

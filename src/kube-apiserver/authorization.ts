@@ -49,6 +49,8 @@ export async function decide(authorizers: readonly Authorizer[], attributes: Att
 export const authorize: Stage = async (request, next) => {
   const attributes = attributesOf(request);
   const { decision, reason } = await decide(request.server.authorizers, attributes);
+  request.audit?.annotate('authorization.k8s.io/decision', decision === 'allow' ? 'allow' : 'forbid');
+  request.audit?.annotate('authorization.k8s.io/reason', reason ?? '');
   if (decision === 'allow') return next();
   throw refusal(attributes, reason);
 };

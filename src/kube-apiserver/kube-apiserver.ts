@@ -10,6 +10,7 @@ import type { Store } from '../store/store.ts';
 import type { AdmissionPlugin } from './admission.ts';
 import { Aggregator } from './aggregation/aggregator.ts';
 import { ServiceAllocator } from './allocation/service-allocator.ts';
+import type { Auditor } from './audit/auditor.ts';
 import { type Authenticator, anonymous, clientCertificates } from './authentication.ts';
 import { type Authorizer, alwaysAllow } from './authorization.ts';
 import { startCustomResources } from './crd/custom-resources.ts';
@@ -24,6 +25,10 @@ import { WatchCache } from './watch-cache/watch-cache.ts';
 
 export { type Access, createAccess } from './access/access.ts';
 export type { AdmissionAttributes, AdmissionPlugin } from './admission.ts';
+export type { AuditBackend, Auditor } from './audit/auditor.ts';
+export { openAuditLog } from './audit/log-backend.ts';
+export { AuditPolicyError, parseAuditPolicy } from './audit/policy.ts';
+export { auditWebhook } from './audit/webhook-backend.ts';
 export type { Authenticator } from './authentication.ts';
 export { anonymous, clientCertificates } from './authentication.ts';
 export type { Attributes, Authorizer, Decision } from './authorization.ts';
@@ -49,6 +54,8 @@ export interface ApiServerOptions {
   readonly authorizers?: readonly Authorizer[];
   readonly admission?: readonly AdmissionPlugin[];
   readonly tokens?: TokenIssuer;
+  /** What is recorded of requests; nothing when left out. */
+  readonly auditor?: Auditor;
   readonly config?: Partial<ServerConfig>;
 }
 
@@ -88,6 +95,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
     authorizers: options.authorizers ?? [alwaysAllow],
     admission: options.admission ?? [],
     ...(options.tokens && { tokens: options.tokens }),
+    ...(options.auditor && { auditor: options.auditor }),
     allocators: new ServiceAllocator({
       ...config,
       random,
@@ -121,6 +129,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
       stopping.abort();
       await Promise.all(listeners.map((listener) => listener.close()));
       await cache.stop();
+      for (const backend of options.auditor?.backends ?? []) await backend.close();
     },
   };
 }

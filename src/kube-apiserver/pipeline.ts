@@ -2,6 +2,7 @@
 
 import { aggregateDiscovery } from './aggregation/discovery.ts';
 import { aggregate } from './aggregation/proxy.ts';
+import { audit, auditReceived } from './audit/audit.ts';
 import { identify } from './authentication.ts';
 import { authorize } from './authorization.ts';
 import { answerErrors } from './errors.ts';
@@ -14,8 +15,10 @@ import type { ApiRequest, Reply, Stage } from './request.ts';
 import { resource } from './resources.ts';
 
 export const pipeline: readonly Stage[] = [
+  audit, // around everything, to see what is answered
   answerErrors, // whatever is thrown below becomes a Status
   identify,
+  auditReceived,
   measure,
   receive, // before limit: a slow sender must not hold a place
   limit, // before authorize: a flood must not cost policy evaluation

@@ -2,6 +2,7 @@
 
 import type { Duplex } from 'node:stream';
 import type { ApiObject, Kind } from '../api/api.ts';
+import type { AuditRecord } from './audit/record.ts';
 import type { WatchSubscription } from './registry/watch.ts';
 import type { Server } from './server.ts';
 import type { Item } from './watch-cache/item.ts';
@@ -61,6 +62,8 @@ export interface ApiRequest {
   readonly signal: AbortSignal;
   /** Texts for Warning headers, in the order in which they are sent. */
   readonly warnings: string[];
+  /** Set by `audit`, when requests are recorded. */
+  audit?: AuditRecord;
   /** Set for a request over a socket. */
   readonly connection?: Connection;
 }

@@ -9,6 +9,7 @@ import type { Store } from '../store/store.ts';
 import type { AdmissionPlugin } from './admission.ts';
 import type { Aggregator } from './aggregation/aggregator.ts';
 import type { Allocators } from './allocation/allocators.ts';
+import type { Auditor } from './audit/auditor.ts';
 import type { Authenticator } from './authentication.ts';
 import type { Authorizer } from './authorization.ts';
 import type { HealthChecks } from './health.ts';
@@ -52,6 +53,8 @@ export interface Server {
   readonly allocators: Allocators;
   readonly health: HealthChecks;
   readonly aggregation: Aggregator;
+  /** Undefined: nothing is recorded. */
+  readonly auditor?: Auditor;
   /** Aborts when the server stops: ends watches. */
   readonly stopping: AbortSignal;
 }

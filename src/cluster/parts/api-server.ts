@@ -6,6 +6,7 @@ import { createClient, type RunningComponent } from '../../client/client.ts';
 import { type ApiServer, createAccess, createApiServer } from '../../kube-apiserver/kube-apiserver.ts';
 import { firstAddresses } from '../addresses.ts';
 import { type Assembly, identities } from '../assembly.ts';
+import { openAuditor } from '../auditing.ts';
 import { ensureBootstrapObjects } from '../bootstrap.ts';
 import { type CertificateRequest, ensureCertificates, ensureSigningKey, makeSigningKey } from '../certificates.ts';
 import { type ClusterConfig, defaultPort } from '../config.ts';
@@ -27,11 +28,14 @@ export async function startApiServerPart(assembly: Assembly): Promise<RunningCom
     issuer: `https://kubernetes.default.svc.${config.clusterDomain}`,
   });
   const kubeletClient = pki?.certificates.get('apiserver-kubelet-client');
+  const ownLogger = logger.child({ component: 'kube-apiserver' });
+  const auditor = config.audit && (await openAuditor(config.audit, { clock, logger: ownLogger }));
   const apiServer = await createApiServer({
     store: store!,
     clock,
     random,
-    logger: logger.child({ component: 'kube-apiserver' }),
+    logger: ownLogger,
+    ...(auditor && { auditor }),
     metrics,
     authenticators: access.authenticators,
     authorizers: access.authorizers,

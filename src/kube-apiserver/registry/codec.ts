@@ -152,7 +152,9 @@ export async function decodeShape(request: ApiRequest, kind: Wanted, options: Wr
 
 /** The same with the kind's defaults filled in. */
 export async function decodeBody(request: ApiRequest, kind: Kind, options: WriteOptions): Promise<ApiObject> {
-  return complete(kind, await decodeShape(request, kind, options));
+  const object = complete(kind, await decodeShape(request, kind, options));
+  request.audit?.requestObject(object);
+  return object;
 }
 
 export function decodeValue(

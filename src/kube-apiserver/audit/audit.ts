@@ -1,0 +1,120 @@
+// The stages of the pipeline that record requests. `audit` stands around everything, so that it sees every answer;
+// `auditReceived` comes when the user is known.
+
+import { parse } from 'yaml';
+import { listObject } from '../http/encode.ts';
+import type { WatchSubscription } from '../registry/watch.ts';
+import type { ApiRequest, Reply, Stage } from '../request.ts';
+import { AuditRecord, type ResponseStatus } from './record.ts';
+
+export const audit: Stage = async (request, next) => {
+  const { auditor } = request.server;
+  if (!auditor) return next();
+  const record = new AuditRecord(auditor, request);
+  request.audit = record;
+  const answer = await next();
+  const reply = { ...answer, headers: { ...('headers' in answer ? answer.headers : {}), 'Audit-Id': record.id } };
+  if (!record.hasBegun) {
+    // Nobody was authenticated: the request ends here.
+    record.begin(undefined);
+    record.stage('ResponseStarted', { status: statusOf(reply) });
+    return reply;
+  }
+  if (!record.isOn) return reply;
+  if (record.recordsRequest && !record.hasRequestObject) await recordBody(request, record);
+  if (isLongRunning(request)) record.stage('ResponseStarted', { status: statusOf(reply) });
+  return completing(request, reply, record);
+};
+
+export const auditReceived: Stage = (request, next) => {
+  const { audit: record } = request;
+  if (record) {
+    record.begin(request.user);
+    record.stage('RequestReceived');
+  }
+  return next();
+};
+
+const streaming = new Set(['attach', 'exec', 'log', 'portforward', 'proxy']);
+
+const isLongRunning = ({ info }: ApiRequest): boolean =>
+  info.verb === 'watch' || info.verb === 'proxy' || streaming.has(info.subresource);
+
+/** Patches and options are recorded as they came. */
+async function recordBody(request: ApiRequest, record: AuditRecord): Promise<void> {
+  if (!['POST', 'PUT', 'PATCH', 'DELETE'].includes(request.method)) return;
+  const body = await request.body().catch(() => undefined);
+  if (!body) return;
+  if ('object' in body) return record.requestObject(body.object);
+  try {
+    const text = body.bytes.toString();
+    record.requestObject(/yaml/.test(body.mediaType) ? parse(text, { maxAliasCount: 100 }) : JSON.parse(text));
+  } catch {
+    // A body that is no object was refused, and the answer says so.
+  }
+}
+
+function statusOf(reply: Reply): ResponseStatus {
+  const { code } = reply;
+  if (reply.type !== 'object' || reply.object?.kind !== 'Status') return { code };
+  const { status, message, reason, details } = reply.object;
+  return {
+    ...(status && { status }),
+    ...(message && { message }),
+    ...(reason && { reason }),
+    ...(details && { details }),
+    code,
+  };
+}
+
+function objectOf(reply: Reply): object | undefined {
+  return reply.type === 'object' ? reply.object : reply.type === 'list' ? listObject(reply) : undefined;
+}
+
+/** Records the end of the request: now, or when what it streams has ended. */
+function completing(request: ApiRequest, reply: Reply, record: AuditRecord): Reply {
+  let isDone = false;
+  const complete = () => {
+    if (isDone) return;
+    isDone = true;
+    const object = record.recordsResponse ? objectOf(reply) : undefined;
+    record.stage('ResponseComplete', { status: statusOf(reply), ...(object && { object }) });
+  };
+  if (reply.type === 'watch') return { ...reply, subscription: observed(reply.subscription, complete) };
+  if (reply.type === 'raw' && typeof reply.body === 'object' && !(reply.body instanceof Uint8Array))
+    return { ...reply, body: observedBody(reply.body, complete) };
+  const socket = request.connection?.upgrade?.socket;
+  if (reply.type === 'hijacked' && socket && !socket.destroyed) {
+    socket.once('close', complete);
+    return reply;
+  }
+  complete();
+  return reply;
+}
+
+const observed = (subscription: WatchSubscription, complete: () => void): WatchSubscription => ({
+  open(sink) {
+    const close = subscription.open({
+      ...(sink.keepsObjects !== undefined && { keepsObjects: sink.keepsObjects }),
+      send: (type, item) => sink.send(type, item),
+      bookmark: (object) => sink.bookmark(object),
+      error: (status) => sink.error(status),
+      end() {
+        sink.end();
+        complete();
+      },
+    });
+    return () => {
+      close();
+      complete();
+    };
+  },
+});
+
+async function* observedBody(body: AsyncIterable<Uint8Array>, complete: () => void): AsyncGenerator<Uint8Array> {
+  try {
+    yield* body;
+  } finally {
+    complete();
+  }
+}

@@ -1,0 +1,162 @@
+// The audit events of one request.
+
+import type { ApiRequest, UserInfo } from '../request.ts';
+import type { Auditor } from './auditor.ts';
+import { type AuditConfig, type AuditStage, configFor } from './policy.ts';
+
+const longestUserAgent = 1024;
+
+export interface ResponseStatus {
+  readonly code: number;
+  readonly status?: string;
+  readonly message?: string;
+  readonly reason?: string;
+  readonly details?: object;
+}
+
+export class AuditRecord {
+  /** From the request's header Audit-ID, or made for it; the answer carries it too. */
+  readonly id: string;
+  readonly #auditor: Auditor;
+  readonly #request: ApiRequest;
+  readonly #receivedMs: number;
+  readonly #annotations: Record<string, string> = {};
+  #user: UserInfo | undefined;
+  #config: AuditConfig | undefined;
+  #requestObject: string | undefined;
+  #objectRef: Record<string, string> = {};
+
+  constructor(auditor: Auditor, request: ApiRequest) {
+    this.#auditor = auditor;
+    this.#request = request;
+    this.id = request.headers['audit-id'] || request.server.random.uuid();
+    this.#receivedMs = request.server.clock.now();
+  }
+
+  /** The user is known, or could not be found out: the policy decides what is recorded. */
+  begin(user: UserInfo | undefined): void {
+    this.#user = user;
+    this.#config = configFor(this.#auditor.policy, this.#request.info, user);
+  }
+
+  get hasBegun(): boolean {
+    return this.#config !== undefined;
+  }
+
+  get isOn(): boolean {
+    return this.#config !== undefined && this.#config.level !== 'None';
+  }
+
+  get recordsRequest(): boolean {
+    return this.#config?.level === 'Request' || this.recordsResponse;
+  }
+
+  get recordsResponse(): boolean {
+    return this.#config?.level === 'RequestResponse';
+  }
+
+  get hasRequestObject(): boolean {
+    return this.#requestObject !== undefined;
+  }
+
+  annotate(key: string, value: string): void {
+    this.#annotations[key] = value;
+  }
+
+  /** The object of the request as it is now; it may change later. */
+  requestObject(object: any): void {
+    if (!this.isOn) return;
+    const { name, namespace, uid, resourceVersion } = object?.metadata ?? {};
+    this.#objectRef = {
+      ...(name && { name }),
+      ...(namespace && { namespace }),
+      ...(uid && { uid }),
+      ...(resourceVersion && { resourceVersion }),
+    };
+    if (this.recordsRequest) this.#requestObject = JSON.stringify(this.#shown(object));
+  }
+
+  /** Writes the event of a stage, unless the policy leaves it out. */
+  stage(stage: AuditStage, response?: { readonly status?: ResponseStatus; readonly object?: object }): void {
+    if (!this.#config || !this.isOn || this.#config.omitStages.has(stage)) return;
+    const fields = JSON.stringify(this.#event(stage, response?.status)).slice(0, -1);
+    const objects = [
+      ...(this.#requestObject === undefined ? [] : [`"requestObject":${this.#requestObject}`]),
+      ...(response?.object && this.recordsResponse
+        ? [`"responseObject":${JSON.stringify(this.#shown(response.object))}`]
+        : []),
+    ];
+    const event = `${[fields, ...objects].join(',')}}`;
+    for (const backend of this.#auditor.backends) backend.write(event);
+  }
+
+  #event(stage: AuditStage, responseStatus: ResponseStatus | undefined): object {
+    const { headers, info, path, query, server, connection, user: current } = this.#request;
+    const userAgent = headers['user-agent'] ?? '';
+    const impersonated = this.#user && current !== this.#user && current;
+    return {
+      kind: 'Event',
+      apiVersion: 'audit.k8s.io/v1',
+      level: this.#config?.level,
+      auditID: this.id,
+      stage,
+      requestURI: query.size ? `${path}?${query}` : path,
+      verb: info.verb,
+      user: this.#user ? userOf(this.#user) : {},
+      ...(impersonated && { impersonatedUser: userOf(impersonated) }),
+      sourceIPs: sourceIps(headers, connection?.remoteAddress),
+      ...(userAgent && {
+        userAgent:
+          userAgent.length > longestUserAgent ? `${userAgent.slice(0, longestUserAgent)}...TRUNCATED` : userAgent,
+      }),
+      ...(info.isResource && { objectRef: this.#reference() }),
+      ...(responseStatus && { responseStatus: { metadata: {}, ...responseStatus } }),
+      requestReceivedTimestamp: microTime(this.#receivedMs),
+      stageTimestamp: microTime(server.clock.now()),
+      ...(Object.keys(this.#annotations).length > 0 && { annotations: this.#annotations }),
+    };
+  }
+
+  #reference(): object {
+    const { resource, namespace, name, group, version, subresource } = this.#request.info;
+    const { name: objectName = '', namespace: objectNamespace = '', uid, resourceVersion } = this.#objectRef;
+    return {
+      resource,
+      ...((namespace || objectNamespace) && { namespace: namespace || objectNamespace }),
+      ...((name || objectName) && { name: name || objectName }),
+      ...(uid && { uid }),
+      ...(group && { apiGroup: group }),
+      apiVersion: version,
+      ...(resourceVersion && { resourceVersion }),
+      ...(subresource && { subresource }),
+    };
+  }
+
+  #shown(object: any): any {
+    if (!this.#config?.omitManagedFields) return object;
+    if (Array.isArray(object?.items)) return { ...object, items: object.items.map(withoutManagedFields) };
+    return withoutManagedFields(object);
+  }
+}
+
+function withoutManagedFields(object: any): any {
+  if (!object?.metadata?.managedFields) return object;
+  const { managedFields: _, ...metadata } = object.metadata;
+  return { ...object, metadata };
+}
+
+const userOf = ({ name, uid, groups, extra }: UserInfo): object => ({
+  username: name,
+  ...(uid && { uid }),
+  ...(groups.length > 0 && { groups }),
+  ...(extra && Object.keys(extra).length > 0 && { extra }),
+});
+
+/** The addresses that proxies name, then the one of the connection. */
+function sourceIps(headers: ApiRequest['headers'], remoteAddress: string | undefined): string[] {
+  const named = [...(headers['x-forwarded-for'] ?? '').split(','), headers['x-real-ip'] ?? '', remoteAddress ?? ''];
+  const addresses = named.map((one) => one.trim().replace(/^::ffff:/, '')).filter((one) => /^[\d.]+$|:/.test(one));
+  return [...new Set(addresses)];
+}
+
+const microTime = (ms: number): string => `${new Date(ms).toISOString().slice(0, -1)}000Z`;
