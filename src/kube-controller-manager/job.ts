@@ -29,7 +29,7 @@ export const job: Controller = {
   indexes: [orphanIndex('pods')],
   async reconcile(key, tools) {
     const job = tools.lister('jobs').get(key);
-    if (!job || (job.spec.managedBy && job.spec.managedBy !== 'kubernetes.io/job-controller')) return;
+    if (!job || isManagedElsewhere(job)) return;
     const pods = await claim<Pod>(job, 'jobs', 'pods', tools);
     if (job.metadata.deletionTimestamp || isOver(job)) return releasePods(pods.filter(isTracked), tools);
     return new Sync(job, pods, tools).run();
@@ -38,12 +38,15 @@ export const job: Controller = {
 
 const conditionOf = (status: JobStatus | undefined, type: string): JobCondition | undefined =>
   status?.conditions?.find((condition) => condition.type === type && condition.status === 'True');
-const isOver = ({ status }: Job): boolean => !!(conditionOf(status, 'Complete') ?? conditionOf(status, 'Failed'));
-const isTracked = (pod: Pod): boolean => pod.metadata.finalizers?.includes(trackingFinalizer) ?? false;
+export const isManagedElsewhere = ({ spec }: Job): boolean =>
+  !!spec.managedBy && spec.managedBy !== 'kubernetes.io/job-controller';
+export const isOver = ({ status }: Job): boolean =>
+  !!(conditionOf(status, 'Complete') ?? conditionOf(status, 'Failed'));
+export const isTracked = (pod: Pod): boolean => pod.metadata.finalizers?.includes(trackingFinalizer) ?? false;
 const isSucceeded = (pod: Pod): boolean => pod.status?.phase === 'Succeeded';
 
 /** Lets pods go whose end is written down, or of no more interest. */
-async function releasePods(pods: readonly Pod[], { client }: Tools): Promise<void> {
+export async function releasePods(pods: readonly Pod[], { client }: Tools): Promise<void> {
   await Promise.all(
     pods.map(async ({ metadata: { name, namespace, uid, finalizers = [] } }) => {
       const kept = finalizers.filter((finalizer) => finalizer !== trackingFinalizer);

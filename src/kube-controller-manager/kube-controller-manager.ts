@@ -25,6 +25,7 @@ import { endpointslice } from './endpointslice.ts';
 import { endpointsliceMirroring } from './endpointslice-mirroring.ts';
 import { garbagecollector } from './garbagecollector.ts';
 import { job } from './job.ts';
+import { jobOrphans } from './job-orphans.ts';
 import { namespace } from './namespace.ts';
 import { nodeipam } from './nodeipam.ts';
 import { type NodeLifecycleConfig, nodelifecycle } from './nodelifecycle.ts';
@@ -78,6 +79,7 @@ const controllers = (config: KubeControllerManagerConfig): readonly (readonly [a
   ['daemon-set-controller', daemonset],
   ['statefulset-controller', statefulset],
   ['job-controller', job],
+  ['job-controller', jobOrphans],
   ['cronjob-controller', cronjob],
   ['disruption-controller', disruption],
   ['resourcequota-controller', resourcequota],
