@@ -57,8 +57,10 @@ export const authorize: Stage = async (request, next) => {
 
 /** What a request asks for. */
 export function attributesOf({ user, info, query }: ApiRequest): Attributes {
-  const fieldSelector = selects.has(info.verb) ? requirementsOf(query.get('fieldSelector')) : undefined;
-  return { ...info, name: info.name || nameSelected(fieldSelector), user, ...(fieldSelector && { fieldSelector }) };
+  const { verb } = info;
+  const fieldSelector = selects.has(verb) && !info.viaPath ? requirementsOf(query.get('fieldSelector')) : undefined;
+  const name = info.name || (verb === 'deletecollection' ? '' : nameSelected(fieldSelector));
+  return { ...info, name, user, ...(fieldSelector && { fieldSelector }) };
 }
 
 const selects = new Set(['list', 'watch', 'deletecollection']);

@@ -14,42 +14,56 @@ const verbOfMethod: Readonly<Record<string, string>> = {
 /** Subresources of a namespace; anything else behind its name is a resource in it. */
 const namespaceSubresources = new Set(['status', 'finalize']);
 
+/** Verbs that once stood before the resource. `proxy` has no route any more, but is still a verb to have a right to. */
+const pathVerbs = new Set(['watch', 'proxy']);
+
 export function requestInfo(method: string, path: string, query: URLSearchParams): RequestInfo {
   const parts = split(path);
   const core = parts[0] === 'api';
-  const nonResource = { ...nothing, path, verb: method.toLowerCase() };
-  if (core ? parts.length < 3 : parts[0] !== 'apis' || parts.length < 4) return nonResource;
+  if (core ? parts.length < 3 : parts[0] !== 'apis' || parts.length < 4)
+    return { ...nothing, path, verb: method.toLowerCase() };
   const group = core ? '' : parts[1];
   const version = core ? parts[1] : parts[2];
-  let rest = parts.slice(core ? 2 : 3);
-
-  let verb = verbOfMethod[method] ?? '';
-  let oldWatch = false;
-  if (rest[0] === 'watch' && rest.length > 1) {
-    oldWatch = true;
-    rest = rest.slice(1);
-  }
+  let at = core ? 2 : 3;
+  const pathVerb = pathVerbs.has(parts[at]) && parts.length > at + 1 ? parts[at] : undefined;
+  if (pathVerb) at++;
   let namespace = '';
-  if (rest[0] === 'namespaces' && rest.length > 1) {
-    namespace = rest[1];
-    if (rest.length > 2 && !namespaceSubresources.has(rest[2])) rest = rest.slice(2);
+  if (parts[at] === 'namespaces' && parts.length > at + 1) {
+    namespace = parts[at + 1];
+    if (parts.length > at + 2 && !namespaceSubresources.has(parts[at + 2])) at += 2;
   }
-  const [resource = '', name = '', subresource = ''] = rest;
-  if (!name && verb === 'get') verb = isTrue(query.get('watch')) ? 'watch' : 'list';
-  if (!name && verb === 'delete') verb = 'deletecollection';
-  if (oldWatch) verb = 'watch';
+  const [resource = '', name = '', third = ''] = parts.slice(at, at + 3);
+  const subresource = pathVerb === 'proxy' ? '' : third;
   return {
     isResource: true,
     path,
-    verb,
+    verb: pathVerb ?? verbOf(method, name, query),
     group,
     version,
     resource,
     subresource,
     namespace,
     name,
-    rest: subresource === 'proxy' ? path.slice(path.indexOf('/proxy') + '/proxy'.length) : rest.slice(3).join('/'),
+    rest: subresource === 'proxy' ? behind(path, at + 3) : parts.slice(at + 3).join('/'),
+    ...(pathVerb && { viaPath: true }),
   };
+}
+
+function verbOf(method: string, name: string, query: URLSearchParams): string {
+  const verb = verbOfMethod[method] ?? '';
+  if (name) return verb;
+  if (verb === 'get') return isTrue(query.get('watch')) ? 'watch' : 'list';
+  return verb === 'delete' ? 'deletecollection' : verb;
+}
+
+/** What stands behind so many segments of the path, as it came: an object may be named as its subresource is. */
+function behind(path: string, segments: number): string {
+  let end = path.startsWith('/') ? 0 : -1;
+  for (let i = 0; i < segments; i++) {
+    end = path.indexOf('/', end + 1);
+    if (end < 0) return '';
+  }
+  return path.slice(end);
 }
 
 const nothing = {

@@ -40,6 +40,8 @@ export interface RequestInfo {
   readonly name: string;
   /** What stands behind a subresource, such as the path of a proxied request. */
   readonly rest: string;
+  /** The verb stood in the path, as in /api/v1/watch/pods: authorizers do not look at selectors then. */
+  readonly viaPath?: boolean;
 }
 
 /** A body as it came: an object from inside the process, or bytes with their media type. */

@@ -18,6 +18,7 @@ const deprecated: Readonly<Record<string, string>> = {
 export const resource: Stage = async (request, next) => {
   const { info, server } = request;
   if (!info.isResource) return next();
+  if (info.verb === 'proxy') throw noSuchResource();
   const kind = server.kinds.byResource(info.group, info.version, info.resource);
   if (!kind) return unknown(request);
   const old = deprecated[`${kind.group}/${kind.version} ${kind.resource}`];

@@ -1,8 +1,9 @@
 // Subresources that lead to a running pod: log, exec, attach, portforward and proxy.
 // https://kubernetes.io/docs/concepts/architecture/control-plane-node-communication/
 
-import { type ApiObject, badRequest, invalid } from '../../api/api.ts';
+import { type ApiObject, badRequest, forbidden, invalid } from '../../api/api.ts';
 import { admit, admitFinally } from '../admission.ts';
+import { attributesOf as authorized, decide } from '../authorization.ts';
 import { served } from '../registry/codec.ts';
 import { itemOf } from '../registry/get.ts';
 import type { Target } from '../registry/target.ts';
@@ -95,18 +96,26 @@ async function refusal({ code, body }: Awaited<ReturnType<typeof forwardHttp>>, 
   throw badRequest(text.trim() || `the kubelet answered ${code}`);
 }
 
+/** A WebSocket begins with a GET, but whoever may only read shall not run programs. */
+async function mustBeAllowed({ request, server, kind, name }: Target, verb: string): Promise<void> {
+  if (request.info.verb === verb) return; // authorized already
+  const { decision, reason = '' } = await decide(server.authorizers, { ...authorized(request), verb });
+  if (decision !== 'allow') throw forbidden(kind, name, reason);
+}
+
 const remote = (verb: 'exec' | 'attach' | 'portForward'): Subresource => ({
   async answer(target): Promise<Reply> {
     const { request, server, namespace, name } = target;
+    const attributes = attributesOf(target, 'CONNECT', undefined, undefined, false);
+    await admit(attributes);
+    await admitFinally(attributes);
+    await mustBeAllowed(target, 'create');
     const pod = await podOf(target);
     const { query } = request;
     const container = verb === 'portForward' ? '' : `/${containerOf(pod, query.get('container') ?? '')}`;
     if (!pod.spec.nodeName) throw badRequest(`pod ${name} does not have a host assigned`);
     if (verb !== 'portForward' && ['Succeeded', 'Failed'].includes(pod.status?.phase))
       throw badRequest(`cannot exec or attach to a container in a completed pod; current phase is ${pod.status.phase}`);
-    const attributes = attributesOf(target, 'CONNECT', undefined, undefined, false);
-    await admit(attributes);
-    await admitFinally(attributes);
     const kubelet = await kubeletOf(server, pod.spec.nodeName);
     if (!request.connection?.upgrade) throw badRequest('Upgrade request required');
     const path = `/${verb}/${namespace}/${name}${container}${translated(query)}`;
