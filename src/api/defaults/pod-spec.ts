@@ -33,12 +33,13 @@ export function defaultPodSpec(spec: PodSpec): void {
   for (const container of [...(spec.initContainers ?? []), ...(spec.containers ?? [])]) defaultContainer(container);
   for (const container of spec.ephemeralContainers ?? []) defaultContainer(container);
   for (const volume of spec.volumes ?? []) defaultVolume(volume);
-  if (spec.hostNetwork) for (const container of spec.containers ?? []) defaultHostPorts(container);
-  if (spec.hostNetwork) for (const container of spec.initContainers ?? []) defaultHostPorts(container);
 }
 
-function defaultHostPorts(container: Container): void {
-  for (const port of container.ports ?? []) if (!port.hostPort) port.hostPort = port.containerPort;
+/** Only of pods: the ports of a template stay as they are. */
+export function defaultHostPorts({ hostNetwork, containers, initContainers }: PodSpec): void {
+  if (!hostNetwork) return;
+  for (const container of [...(containers ?? []), ...(initContainers ?? [])])
+    for (const port of container.ports ?? []) if (!port.hostPort) port.hostPort = port.containerPort;
 }
 
 function defaultContainer(container: Container | EphemeralContainer): void {
@@ -55,9 +56,9 @@ function defaultContainer(container: Container | EphemeralContainer): void {
 
 /** Images that are not pinned to a tag or digest are always looked up again. */
 export function pullPolicyOf(image: string): 'Always' | 'IfNotPresent' {
-  if (image.includes('@')) return 'IfNotPresent';
-  const last = image.slice(image.lastIndexOf('/') + 1);
-  const tag = last.includes(':') ? last.slice(last.indexOf(':') + 1) : 'latest';
+  const [name, digest] = image.split('@');
+  const last = name.slice(name.lastIndexOf('/') + 1);
+  const tag = last.includes(':') ? last.slice(last.indexOf(':') + 1) : digest === undefined ? 'latest' : '';
   return tag === 'latest' ? 'Always' : 'IfNotPresent';
 }
 

@@ -74,6 +74,8 @@ export interface Replacement {
   readonly track?: boolean;
   /** True: a uid that differs is a fault of the object and not a failed precondition (patch). */
   readonly patched?: boolean;
+  /** True: whatever the object's kind asks for, a resourceVersion need not be named (scale). */
+  readonly unconditional?: boolean;
 }
 
 /** Reads, changes and writes an object until nobody else was faster, or until the client's resourceVersion is stale. */
@@ -88,19 +90,20 @@ export async function replaceObject(target: Target, options: WriteOptions, chang
     const live = served(kind, item);
     const next = await change.make(live, attempt);
     checkPreconditions(target, next, live, change);
-    const unconditional = !next.metadata.resourceVersion || change.patched;
+    const unconditional = !next.metadata.resourceVersion || change.patched || change.unconditional;
     const result = await replaceOnce(target, options, next, live, item, change.track ?? true);
     if (result) return result;
     if (!unconditional || attempt >= attempts) throw staleObject(kind, name);
   }
 }
 
-function checkPreconditions(target: Target, next: ApiObject, live: ApiObject, { patched }: Replacement): void {
+function checkPreconditions(target: Target, next: ApiObject, live: ApiObject, change: Replacement): void {
+  const { patched, unconditional } = change;
   const { kind, name } = target;
   const { uid, resourceVersion } = next.metadata;
   if (uid && uid !== live.metadata.uid && !patched) throw uidPrecondition(target, uid, live.metadata.uid ?? '');
   if (!resourceVersion || resourceVersion === '0') {
-    if (kind.strategy.allowUnconditionalUpdate === false && !patched) throw versionRequired(target);
+    if (kind.strategy.allowUnconditionalUpdate === false && !patched && !unconditional) throw versionRequired(target);
     return;
   }
   if (!/^\d+$/.test(resourceVersion))

@@ -145,6 +145,7 @@ function check(target: Target, wanted: ApiObject): void {
 
 async function write(target: Target, options: WriteOptions, wanted: (live: ApiObject) => ApiObject): Promise<Reply> {
   const { object } = await replaceObject(target, options, {
+    unconditional: true,
     make(live) {
       const { metadata, spec } = wanted(live);
       const { specReplicasPath } = target.kind.scalePaths ?? builtin;

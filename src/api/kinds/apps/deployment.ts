@@ -1,6 +1,6 @@
 import { defaultPodTemplate } from '../../defaults/pod-spec.ts';
 import type { FieldError } from '../../errors.ts';
-import { forbiddenField, invalidValue, nonNegative, notSupported, required, unchanged } from '../../fields.ts';
+import { forbiddenField, invalidValue, nonNegative, notSupported, required, sameValue, unchanged } from '../../fields.ts';
 import type { Deployment } from '../../generated/types.ts';
 import type { KindBehaviour } from '../../kind.ts';
 import { intOrPercentIsZero, validateIntOrPercent, validateMaxUnavailable } from '../../validation/int-or-percent.ts';
@@ -32,6 +32,11 @@ export const deployment: KindBehaviour<Deployment> = {
       spec.revisionHistoryLimit ??= 10;
       spec.progressDeadlineSeconds ??= progressSeconds;
       defaultPodTemplate(spec.template);
+    },
+    prepareForUpdate(next, old) {
+      // Annotations count, because controllers of deployments act on them.
+      if (!sameValue(next.metadata.annotations ?? {}, old.metadata.annotations ?? {}))
+        next.metadata.generation = (old.metadata.generation ?? 0) + 1;
     },
     validate,
     validateUpdate: (next, old) => unchanged('spec.selector', next.spec?.selector, old.spec?.selector),

@@ -18,11 +18,12 @@ export const statefulSet: KindBehaviour<StatefulSet> = {
       const spec = (s.spec ??= {} as Spec);
       spec.podManagementPolicy ??= 'OrderedReady';
       spec.updateStrategy ??= {};
-      spec.updateStrategy.type ??= 'RollingUpdate';
-      if (spec.updateStrategy.type === 'RollingUpdate') {
+      if (!spec.updateStrategy.type) {
+        spec.updateStrategy.type = 'RollingUpdate';
         spec.updateStrategy.rollingUpdate ??= {};
-        spec.updateStrategy.rollingUpdate.partition ??= 0;
       }
+      if (spec.updateStrategy.type === 'RollingUpdate' && spec.updateStrategy.rollingUpdate)
+        spec.updateStrategy.rollingUpdate.partition ??= 0;
       spec.persistentVolumeClaimRetentionPolicy ??= {};
       spec.persistentVolumeClaimRetentionPolicy.whenDeleted ??= 'Retain';
       spec.persistentVolumeClaimRetentionPolicy.whenScaled ??= 'Retain';

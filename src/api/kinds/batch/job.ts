@@ -41,7 +41,8 @@ export const job: KindBehaviour<Job> = {
     setDefaults(j) {
       defaultJobSpec((j.spec ??= {} as JobSpec));
       if (j.spec.template?.metadata?.labels && !Object.keys(j.metadata.labels ?? {}).length)
-        j.metadata.labels = { ...j.spec.template.metadata.labels };
+        // The same object: labels that the template gets later are the job's too.
+        j.metadata.labels = j.spec.template.metadata.labels;
     },
     prepareForCreate: generateSelector,
     validate: validateJob,
@@ -72,15 +73,13 @@ function generateSelector(j: Job): void {
   if (spec.manualSelector) return;
   const template = (spec.template ??= {} as any);
   const metadata = (template.metadata ??= {} as any);
+  // A name that is no label's value stays out of the job's own labels.
+  if (j.metadata.labels === metadata.labels && j.metadata.name.length > 63) j.metadata.labels = { ...metadata.labels };
   const labels = (metadata.labels ??= {});
   labels['batch.kubernetes.io/controller-uid'] = j.metadata.uid;
   labels['batch.kubernetes.io/job-name'] = j.metadata.name;
   labels['controller-uid'] = j.metadata.uid;
   labels['job-name'] = j.metadata.name;
-  // Labels of the job default to those of its pods, which are complete only now.
-  const own = { ...j.metadata.labels };
-  if (j.metadata.name.length <= 63 && Object.keys(own).every((key) => labels[key] === own[key]))
-    j.metadata.labels = { ...labels };
   const selector = (spec.selector ??= {});
   (selector.matchLabels ??= {})['batch.kubernetes.io/controller-uid'] ??= j.metadata.uid;
 }

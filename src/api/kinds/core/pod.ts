@@ -1,5 +1,5 @@
 import { canonicalQuantity } from '../../../machinery/quantity.ts';
-import { defaultPodSpec } from '../../defaults/pod-spec.ts';
+import { defaultHostPorts, defaultPodSpec } from '../../defaults/pod-spec.ts';
 import { forbiddenField } from '../../fields.ts';
 import type { Container, Pod } from '../../generated/types.ts';
 import type { KindBehaviour } from '../../kind.ts';
@@ -37,6 +37,7 @@ export const pod: KindBehaviour<Pod> = {
       p.spec.containers ??= [];
       p.spec.enableServiceLinks ??= true;
       defaultPodSpec(p.spec);
+      defaultHostPorts(p.spec);
       defaultRequests(p);
     },
     prepareForCreate(p, { now }) {
