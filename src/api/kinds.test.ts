@@ -62,6 +62,39 @@ test('a pod gets its defaults', () =>
     enableServiceLinks: true,
   }));
 
+test.each([
+  ['nginx', 'Always'],
+  ['nginx:latest', 'Always'],
+  ['localhost:5000/nginx', 'Always'],
+  ['nginx:1.29', 'IfNotPresent'],
+  ['nginx@sha256:0', 'IfNotPresent'],
+  ['nginx:latest@sha256:0', 'Always'],
+])('the pull policy of %s is %s', (image, policy) =>
+  expect((pod({}, { image }).spec as any).containers[0].imagePullPolicy).toBe(policy),
+);
+
+test('host ports follow the host network in pods, not in templates', () => {
+  const spec = { hostNetwork: true, containers: [{ name: 'a', image: 'i', ports: [{ containerPort: 80 }] }] };
+  expect((pod(spec).spec as any).containers[0].ports[0].hostPort).toBe(80);
+  const template = { metadata: { labels: { a: 'b' } }, spec };
+  const daemons = registry.byResource('apps', 'v1', 'daemonsets')!;
+  expect((create(daemons, { spec: { template } }).spec as any).template.spec.containers[0].ports).toEqual([
+    { containerPort: 80, protocol: 'TCP' },
+  ]);
+});
+
+test('annotations of deployments are a new generation', () => {
+  const kind = registry.byResource('apps', 'v1', 'deployments')!;
+  const old = create(kind, { metadata: { name: 'x', annotations: { a: '1' } } });
+  old.metadata.generation = 3;
+  const next = structuredClone(old);
+  kind.strategy.prepareForUpdate?.(next, old, context);
+  expect(next.metadata.generation).toBe(3);
+  next.metadata.annotations = { a: '2' };
+  kind.strategy.prepareForUpdate?.(next, old, context);
+  expect(next.metadata.generation).toBe(4);
+});
+
 describe('pods are refused', () => {
   test.each([
     { case: 'without containers', spec: { containers: [] }, fault: 'spec.containers: Required value' },

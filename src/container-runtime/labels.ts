@@ -1,2 +1,5 @@
 /** The label by which containers are known to belong to a pod, in every runtime. */
 export const podUidLabel = 'io.kubernetes.pod.uid';
+
+/** On containers that are meant to end by themselves: init containers, and those of pods that do not restart always. */
+export const meantToEndAnnotation = 'coracle.local/meant-to-end';

@@ -4,12 +4,13 @@ import { createHash } from 'node:crypto';
 import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { Container, Pod, VolumeMount } from '../api/api.ts';
-import type {
-  ContainerConfig,
-  ContainerRuntime,
-  Image,
-  Mount,
-  SandboxConfig,
+import {
+  type ContainerConfig,
+  type ContainerRuntime,
+  type Image,
+  type Mount,
+  meantToEndAnnotation,
+  type SandboxConfig,
 } from '../container-runtime/container-runtime.ts';
 import { ConfigError, expand, type Variable } from './environment.ts';
 import { hashLabel } from './pod-actions.ts';
@@ -140,6 +141,7 @@ export async function containerConfig(
     annotations: {
       'io.kubernetes.container.restartCount': String(attempt),
       [resourcesAnnotation]: JSON.stringify(container.resources ?? {}),
+      ...(isMeantToEnd(pod, container) && { [meantToEndAnnotation]: 'true' }),
       'io.kubernetes.container.terminationMessagePath': container.terminationMessagePath ?? '/dev/termination-log',
     },
     logPath: `${container.name}/${attempt}.log`,
@@ -150,6 +152,11 @@ export async function containerConfig(
     resources: containerResources(pod, container, tools.config.capacity.memoryBytes),
     security: securityOf(pod, container, inputs.image, path.join(tools.config.rootDirectory, 'seccomp')),
   };
+}
+
+function isMeantToEnd({ spec }: Pod, { name }: Container): boolean {
+  const init = spec.initContainers?.find((c) => c.name === name);
+  return init ? init.restartPolicy !== 'Always' : spec.restartPolicy !== 'Always';
 }
 
 const propagation = { None: 'private', HostToContainer: 'hostToContainer', Bidirectional: 'bidirectional' } as const;

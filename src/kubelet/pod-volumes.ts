@@ -1,6 +1,6 @@
 // The volumes of one pod, with the API's objects in them.
 
-import type { Pod } from '../api/api.ts';
+import { isNotFound, type Pod, type Volume } from '../api/api.ts';
 import { allocatableOf } from './start-container.ts';
 import type { KubeletTools } from './tools.ts';
 import { type MountedVolume, podDirectories, setUpVolumes } from './volumes/volumes.ts';
@@ -12,10 +12,9 @@ export async function podVolumes(
 ): Promise<ReadonlyMap<string, MountedVolume> | undefined> {
   const { config } = tools;
   const { metadata, spec } = pod;
-  if (!config.usesFilesystem)
-    return new Map((spec.volumes ?? []).map((v) => [v.name, { path: `/simulated/${v.name}`, readOnly: false }]));
   const namespace = metadata.namespace ?? '';
   try {
+    if (!config.usesFilesystem) return await simulatedVolumes(spec.volumes ?? [], namespace, tools);
     return await setUpVolumes(pod, podDirectories(config.rootDirectory, metadata.uid), {
       configMap: (name) => tools.configMap(namespace, name),
       secret: (name) => tools.secret(namespace, name),
@@ -31,4 +30,32 @@ export async function podVolumes(
     tools.events.event(pod, 'Warning', 'FailedMount', (error as Error).message);
     return undefined;
   }
+}
+
+/** Simulated nodes make no files, but wait as other nodes do until what the volumes come from is there. */
+async function simulatedVolumes(volumes: readonly Volume[], namespace: string, tools: KubeletTools) {
+  for (const volume of volumes) {
+    const missing = await missingSource(volume, namespace, tools);
+    if (missing) throw new Error(`MountVolume.SetUp failed for volume "${volume.name}" : ${missing} not found`);
+  }
+  return new Map(volumes.map(({ name }) => [name, { path: `/simulated/${name}`, readOnly: false }]));
+}
+
+async function missingSource(volume: Volume, namespace: string, tools: KubeletTools): Promise<string | undefined> {
+  const { configMap, secret, projected, persistentVolumeClaim } = volume;
+  // The token's volume is in nearly all pods, and what it needs is in all namespaces.
+  if (volume.name.startsWith('kube-api-access-')) return undefined;
+  for (const source of projected?.sources ?? [
+    { configMap, secret: secret && { ...secret, name: secret.secretName } },
+  ]) {
+    const { configMap: map, secret: key } = source;
+    if (map?.name && !map.optional && !(await tools.configMap(namespace, map.name))) return `configmap "${map.name}"`;
+    if (key?.name && !key.optional && !(await tools.secret(namespace, key.name))) return `secret "${key.name}"`;
+  }
+  if (!persistentVolumeClaim) return undefined;
+  const { claimName } = persistentVolumeClaim;
+  const found = await tools.client
+    .get('persistentvolumeclaims', { namespace, name: claimName })
+    .catch((error) => (isNotFound(error) ? undefined : Promise.reject(error)));
+  return found ? undefined : `persistentvolumeclaims "${claimName}"`;
 }

@@ -226,6 +226,7 @@ export class PodWorker {
       if (status) await stopContainer(this.#pod, status, killGrace(this.#pod, kill), kill.message, tools);
     }
     if (actions.start.length > 0 || actions.createSandbox) return this.#run(actions);
+    if (!tools.config.usesFilesystem) return syncFrequencyMs;
     // ConfigMaps, Secrets and tokens in volumes are kept current while the pod runs.
     const staleMs = tools.clock.monotonic() - this.#volumesMs;
     if (staleMs < volumeRefreshMs) return Math.max(volumeRetryMs, volumeRefreshMs - staleMs);

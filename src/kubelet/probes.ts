@@ -44,6 +44,7 @@ export class ProbeManager implements ProbeResults {
     if (this.#containers.has(target.containerId)) return;
     const probed: Probed = { podUid: pod.metadata.uid, results: new Map(), workers: [] };
     this.#containers.set(target.containerId, probed);
+    let readiness: ProbeWorker | undefined;
     for (const kind of kinds) {
       const probe = probeOf(container, kind);
       if (!probe) continue;
@@ -57,10 +58,12 @@ export class ProbeManager implements ProbeResults {
         result: (success) => {
           if (probed.results.get(kind) === success) return;
           probed.results.set(kind, success);
+          if (kind === 'startup' && success) readiness?.hurry();
           this.#changed(probed.podUid);
         },
       });
       probed.workers.push(worker);
+      if (kind === 'readiness') readiness = worker;
       worker.start();
     }
   }
@@ -128,6 +131,8 @@ class ProbeWorker {
   readonly #hooks: WorkerHooks;
   #timer: Timer | undefined;
   #stopped = false;
+  /** The last turn had to wait for another probe. */
+  #waited = false;
   #successes = 0;
   #failures = 0;
 
@@ -143,6 +148,13 @@ class ProbeWorker {
     this.#schedule(Math.max(0, firstMs - this.#clock.now()));
   }
 
+  /** Does what it waited for at once: its container has started. */
+  hurry(): void {
+    if (this.#stopped || !this.#waited) return;
+    this.#timer?.cancel();
+    void this.#turn();
+  }
+
   stop(): void {
     this.#stopped = true;
     this.#timer?.cancel();
@@ -155,7 +167,8 @@ class ProbeWorker {
 
   async #turn(): Promise<void> {
     const periodMs = (this.#probe.periodSeconds ?? 10) * 1000;
-    if (!this.#hooks.waits()) {
+    this.#waited = this.#hooks.waits();
+    if (!this.#waited) {
       const { success, message } = await this.#hooks.run();
       if (this.#stopped) return;
       this.#count(success, message);

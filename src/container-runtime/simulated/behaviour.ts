@@ -1,6 +1,8 @@
 import type { Clock } from '../../machinery/clock.ts';
 import type { Random } from '../../machinery/random.ts';
 import type { ContainerConfig, ContainerStatus, NetworkProbe, Sandbox, SandboxConfig } from '../container-runtime.ts';
+import { meantToEndAnnotation } from '../labels.ts';
+import { play } from './commands.ts';
 
 /** How one simulated container runs its life. All are optional: by default it starts at once and runs until stopped. */
 export interface ContainerScript {
@@ -22,6 +24,25 @@ export interface ContainerScript {
   readonly output?: string;
   readonly cpuMillicores?: number;
   readonly memoryBytes?: number;
+}
+
+/** How long containers run whose command says nothing, if they are meant to end. */
+const momentMs = 1_000;
+
+/**
+ * What a container does that nobody programmed: what its command says where that is simple; else it ends after a moment
+ * if it is meant to end (init containers, Jobs), and runs until it is stopped if not.
+ */
+export function scriptOfCommand(config: ContainerConfig, sandbox: SandboxConfig): ContainerScript | undefined {
+  const { command, args, env, annotations } = config;
+  const words = [...command, ...args];
+  const played = words.length ? play(words, { hostname: sandbox.hostname ?? sandbox.name, env }) : undefined;
+  if (!played) return annotations[meantToEndAnnotation] ? { runMs: momentMs } : undefined;
+  const { output, runMs, exitCode } = played;
+  return {
+    ...(output && { output }),
+    ...(Number.isFinite(runMs) && { runMs: Math.max(runMs, 1), exitCode }),
+  };
 }
 
 export interface ExecResult {

@@ -14,5 +14,7 @@ export function simulatedImage(name: string, sizeBytes: number): Image {
     repoTags: name.includes('@') ? [] : [name],
     repoDigests: [`${repository}@${digest}`],
     sizeBytes,
+    // As most images have it: pods that must not run as root start.
+    user: '1000',
   };
 }

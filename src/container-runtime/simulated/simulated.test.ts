@@ -1,8 +1,11 @@
+import { text } from 'node:stream/consumers';
 import { expect, test } from 'vitest';
 import { VirtualClock } from '../../machinery/clock.ts';
 import { seededRandom } from '../../machinery/random.ts';
+import { meantToEndAnnotation } from '../labels.ts';
 import { containerConfig, runtimeContract, sandboxConfig } from '../runtime.contract.ts';
 import type { SimulatedBehaviour } from './behaviour.ts';
+import { play } from './commands.ts';
 import { createSimulatedRuntime } from './simulated.ts';
 
 async function start(behaviour?: SimulatedBehaviour, options: { startMs?: number; pullMs?: number } = {}) {
@@ -114,4 +117,48 @@ test('addresses run out with a clear error', async () => {
   await expect(runtime.runPodSandbox(sandboxConfig('/tmp/none'))).rejects.toThrow('no IP addresses available');
   await runtime.removePodSandbox(id);
   await runtime.runPodSandbox(sandboxConfig('/tmp/none'));
+});
+
+test('what nobody programmed does what its command says, and ends after a moment if it is meant to end', async () => {
+  const around = { hostname: 'web-0', env: [{ key: 'NAME', value: 'Ann' }] };
+  const forever = Number.POSITIVE_INFINITY;
+  const cases: [string[], { output?: string; runMs?: number; exitCode?: number } | undefined][] = [
+    [['sleep', '5'], { runMs: 5000 }],
+    [['/bin/sleep', '1m'], { runMs: 60_000 }],
+    [['sleep', 'infinity'], { runMs: forever }],
+    [['/bin/false'], { exitCode: 1 }],
+    [['sh', '-c', 'echo "hello $NAME"; exit 7; echo never'], { output: 'hello Ann\n', exitCode: 7 }],
+    [['bash', '-ec', 'echo a && sleep 2 && false || echo b'], { output: 'a\nb\n', runMs: 2000 }],
+    [['hostname'], { output: 'web-0\n' }],
+    [['sh', '-c', 'tail -f /dev/null'], { runMs: forever }],
+    [['sh', '-c', 'cat x | sort > y'], undefined],
+    [['nginx', '-g', 'daemon off;'], undefined],
+  ];
+  for (const [words, expected] of cases)
+    expect(play(words, around), words.join(' ')).toEqual(
+      expected && { output: '', runMs: 0, exitCode: 0, ...expected },
+    );
+});
+
+test.each([
+  ['is meant to end', { [meantToEndAnnotation]: 'true' }, [], 'exited'],
+  ['is meant to stay', {}, [], 'running'],
+  ['has a command that ends', {}, ['sh', '-c', 'echo hi; sleep 1'], 'exited'],
+])('a container that %s', async (_, annotations, command, state) => {
+  const { runtime, clock, sandbox } = await start();
+  const config = containerConfig({ image: 'nginx', command, annotations });
+  const id = await runtime.createContainer(sandbox, config, sandboxConfig('/tmp/none'));
+  await runtime.startContainer(id);
+  await clock.advance(1500);
+  expect((await runtime.containerStatus(id))?.state).toBe(state);
+});
+
+test('exec prints what simple commands print, and a forwarded port answers HTTP', async () => {
+  const { runtime, sandbox, id } = await start();
+  await runtime.startContainer(id);
+  const { stdout, exitCode } = await runtime.execSync(id, ['echo', 'hi'], 1000);
+  expect([stdout.toString(), exitCode]).toEqual(['hi\n', 0]);
+  const stream = await runtime.portForward(sandbox, 80);
+  stream.end('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
+  expect(await text(stream)).toMatch(/^HTTP\/1\.1 200 OK\r\n[\s\S]*simulated pod .*, port 80\n$/);
 });

@@ -3,7 +3,7 @@
 
 import { appendFile, mkdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { type Duplex, PassThrough } from 'node:stream';
+import type { Duplex } from 'node:stream';
 import type { Timer } from '../../machinery/clock.ts';
 import type {
   ContainerConfig,
@@ -23,8 +23,10 @@ import { normalizeReference } from '../images/reference.ts';
 import { podUidLabel } from '../labels.ts';
 import { PodAddresses } from '../network/pod-addresses.ts';
 import { RuntimeError } from '../runtime-error.ts';
-import { type ContainerScript, type SimulatedOptions, scriptFromAnnotations } from './behaviour.ts';
+import { type ContainerScript, type SimulatedOptions, scriptFromAnnotations, scriptOfCommand } from './behaviour.ts';
+import { execOfCommand } from './commands.ts';
 import { simulatedImage } from './simulated-image.ts';
+import { answered, greeting, lasting } from './streams.ts';
 
 export type { SimulatedBehaviour, SimulatedOptions } from './behaviour.ts';
 
@@ -38,6 +40,9 @@ export interface SimulatedRuntime extends ContainerRuntime {
 interface Container {
   status: ContainerStatus;
   readonly script: ContainerScript;
+  /** What exec needs to know of its surroundings. */
+  readonly hostname: string;
+  readonly env: ContainerConfig['env'];
   /** The end by itself, or the end after SIGTERM. */
   timer?: Timer;
   /** Resolved at the end, for those who wait in stopContainer or attach. */
@@ -130,7 +135,10 @@ class Simulated implements SimulatedRuntime {
     const image = this.#findImage(config.image);
     if (!image) throw new RuntimeError('image', `image ${JSON.stringify(config.image)} not found`);
     const script =
-      this.#options.behaviour?.container?.(config, sandbox) ?? scriptFromAnnotations(sandbox.annotations) ?? noScript;
+      this.#options.behaviour?.container?.(config, sandbox) ??
+      scriptFromAnnotations(sandbox.annotations) ??
+      scriptOfCommand(config, sandbox) ??
+      noScript;
     const id = this.#newId();
     const status: ContainerStatus = {
       id,
@@ -150,7 +158,7 @@ class Simulated implements SimulatedRuntime {
       annotations: config.annotations,
       logPath: join(sandbox.logDirectory, config.logPath),
     };
-    this.#containers.set(id, { status, script });
+    this.#containers.set(id, { status, script, hostname: sandbox.hostname ?? sandbox.name, env: config.env });
     this.#containerList = undefined;
     this.#hub.container('created', id, sandboxId, status);
     return id;
@@ -238,14 +246,7 @@ class Simulated implements SimulatedRuntime {
   }
 
   async exec(id: string, command: readonly string[]): Promise<ExecSession> {
-    const result = this.#execResult(id, command);
-    const stdout = new PassThrough();
-    const stderr = new PassThrough();
-    stdout.end(result.stdout);
-    stderr.end(result.stderr);
-    const stdin = new PassThrough();
-    stdin.resume();
-    return { stdin, stdout, stderr, resize() {}, exitCode: Promise.resolve(result.exitCode), close() {} };
+    return answered(this.#execResult(id, command));
   }
 
   async execSync(id: string, command: readonly string[], _timeoutMs: number) {
@@ -255,26 +256,13 @@ class Simulated implements SimulatedRuntime {
 
   async attach(id: string): Promise<ExecSession> {
     const record = this.#running(id);
-    const stdout = new PassThrough();
-    const stderr = new PassThrough();
-    const stdin = new PassThrough();
-    stdin.resume();
-    const close = () => {
-      stdout.end();
-      stderr.end();
-    };
-    const exitCode = new Promise<number>((resolve) =>
-      (record.ended ??= []).push(() => {
-        close();
-        resolve(record.status.exitCode);
-      }),
-    );
-    return { stdin, stdout, stderr, resize() {}, exitCode, close };
+    return lasting((ended) => (record.ended ??= []).push(() => ended(record.status.exitCode)));
   }
 
   async portForward(sandboxId: string, port: number): Promise<Duplex> {
-    if (!this.#sandboxes.has(sandboxId)) throw new RuntimeError('not-found', `sandbox ${sandboxId} not found`);
-    throw new RuntimeError('unavailable', `a simulated pod does not listen on port ${port}`);
+    const sandbox = this.#sandboxes.get(sandboxId);
+    if (!sandbox) throw new RuntimeError('not-found', `sandbox ${sandboxId} not found`);
+    return greeting(`simulated pod ${sandbox.config.namespace}/${sandbox.config.name}, port ${port}\n`);
   }
 
   async listImages(): Promise<readonly Image[]> {
@@ -356,8 +344,8 @@ class Simulated implements SimulatedRuntime {
   }
 
   #execResult(id: string, command: readonly string[]) {
-    const { status } = this.#running(id);
-    return this.#options.behaviour?.exec?.(status, command) ?? { exitCode: 0 };
+    const record = this.#running(id);
+    return this.#options.behaviour?.exec?.(record.status, command) ?? execOfCommand(command, record);
   }
 
   #record(id: string): Container {

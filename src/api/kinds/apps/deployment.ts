@@ -1,6 +1,14 @@
 import { defaultPodTemplate } from '../../defaults/pod-spec.ts';
 import type { FieldError } from '../../errors.ts';
-import { forbiddenField, invalidValue, nonNegative, notSupported, required, sameValue, unchanged } from '../../fields.ts';
+import {
+  forbiddenField,
+  invalidValue,
+  nonNegative,
+  notSupported,
+  required,
+  sameValue,
+  unchanged,
+} from '../../fields.ts';
 import type { Deployment } from '../../generated/types.ts';
 import type { KindBehaviour } from '../../kind.ts';
 import { intOrPercentIsZero, validateIntOrPercent, validateMaxUnavailable } from '../../validation/int-or-percent.ts';

@@ -1,0 +1,53 @@
+import { afterEach, test } from 'vitest';
+import { startCluster, type TestCluster } from './testing.ts';
+
+let cluster: TestCluster;
+afterEach(() => cluster.stop());
+
+const at = (name: string) => ({ namespace: 'default', name });
+const image = 'example.com/app:1';
+
+test('simulated Jobs end by themselves, and init containers let the others start', async () => {
+  cluster = await startCluster();
+  const { client } = cluster;
+  const containers = [{ name: 'main', image }];
+  await client.create('jobs', {
+    metadata: at('done'),
+    spec: { template: { spec: { restartPolicy: 'Never', containers } } },
+  } as any);
+  await client.create('jobs', {
+    metadata: at('broken'),
+    spec: {
+      backoffLimit: 0,
+      template: { spec: { restartPolicy: 'Never', containers: [{ name: 'main', image, command: ['false'] }] } },
+    },
+  } as any);
+  await client.create('pods', {
+    metadata: at('web'),
+    spec: { securityContext: { runAsNonRoot: true }, initContainers: [{ name: 'first', image }], containers },
+  } as any);
+  await cluster.until(async () => (await client.get('jobs', at('done'))).status?.succeeded === 1);
+  await cluster.until(async () => (await client.get('jobs', at('broken'))).status?.failed === 1);
+  await cluster.until(async () => (await client.get('pods', at('web'))).status?.phase === 'Running');
+});
+
+test('a simulated pod waits for the config maps, secrets and claims in its volumes', async () => {
+  cluster = await startCluster();
+  const { client } = cluster;
+  const volumes = [
+    { name: 'a', configMap: { name: 'settings' } },
+    { name: 'b', projected: { sources: [{ secret: { name: 'key' } }, { secret: { name: 'no', optional: true } }] } },
+  ];
+  await client.create('pods', { metadata: at('web'), spec: { containers: [{ name: 'main', image }], volumes } } as any);
+  const why = async () =>
+    (await client.list('events', { namespace: 'default' })).items
+      .filter((e) => e.reason === 'FailedMount')
+      .map((e) => e.message);
+  const missing = (volume: string, what: string) =>
+    `MountVolume.SetUp failed for volume "${volume}" : ${what} not found`;
+  await cluster.until(async () => (await why()).includes(missing('a', 'configmap "settings"')));
+  await client.create('configmaps', { metadata: at('settings') } as any);
+  await cluster.until(async () => (await why()).includes(missing('b', 'secret "key"')));
+  await client.create('secrets', { metadata: at('key') } as any);
+  await cluster.until(async () => (await client.get('pods', at('web'))).status?.phase === 'Running');
+});
