@@ -18,9 +18,7 @@ const order = [
 
 /** Brings what is missing, and what rules default roles have lost (annotation autoupdate). Nothing else is touched. */
 export async function ensureBootstrapObjects(client: Client, inputs: BootstrapInputs): Promise<void> {
-  const recorded = Object.entries(bootstrap.objects as unknown as Record<string, Objects[]>)
-    .filter(([path]) => !path.endsWith('/ipaddresses') && !path.endsWith('/configmaps'))
-    .map(([path, objects]) => [path, objects.map((object) => adapt(path, object, inputs))] as const);
+  const recorded = recordedObjects(inputs);
   const rank = (path: string) => (order.includes(path) ? order.indexOf(path) : order.length);
   for (const level of [...order.keys(), order.length])
     await Promise.all(
@@ -37,6 +35,21 @@ export async function ensureBootstrapObjects(client: Client, inputs: BootstrapIn
     ),
   );
   await ensureEndpoints(client, inputs);
+}
+
+const recordedObjects = (inputs: BootstrapInputs) =>
+  Object.entries(bootstrap.objects as unknown as Record<string, Objects[]>)
+    .filter(([path]) => !path.endsWith('/ipaddresses') && !path.endsWith('/configmaps'))
+    .map(([path, objects]) => [path, objects.map((object) => adapt(path, object, inputs))] as const);
+
+/** Brings back what is missing of some collections while the server runs; what is there stays as it is. */
+export async function ensureCollections(
+  client: Client,
+  inputs: BootstrapInputs,
+  collections: readonly string[],
+): Promise<void> {
+  const wanted = new Map(recordedObjects(inputs));
+  for (const path of collections) await ensureAll(client, path, wanted.get(path) ?? []);
 }
 
 /** The recorded objects carry the addresses of where they were recorded. */
@@ -105,7 +118,7 @@ async function reconcile(client: Client, path: string, wanted: Objects, current:
 }
 
 /** Endpoints of the service "kubernetes": the API server itself keeps them, no controller does. */
-async function ensureEndpoints(client: Client, { endpoint }: BootstrapInputs): Promise<void> {
+export async function ensureEndpoints(client: Client, { endpoint }: BootstrapInputs): Promise<void> {
   if (endpoint.ip.startsWith('127.')) return; // no pod could reach it, and the API refuses such an endpoint
   const metadata = { name: 'kubernetes', namespace: 'default' };
   const ports = [{ name: 'https', port: endpoint.port, protocol: 'TCP' }];
@@ -132,7 +145,9 @@ async function replace(client: Client, collection: string, object: Objects): Pro
   const current = await client
     .raw('GET', path)
     .catch((error) => (isNotFound(error) ? undefined : Promise.reject(error)));
+  const isSame =
+    current && ['endpoints', 'subsets', 'ports'].every((field) => deepEqual(current[field], object[field]));
   if (!current) await client.raw('POST', collection, object);
-  else
+  else if (!isSame)
     await client.raw('PUT', path, { ...current, ...object, metadata: { ...current.metadata, ...object['metadata'] } });
 }

@@ -10,6 +10,7 @@ import { openAuditor } from '../auditing.ts';
 import { ensureBootstrapObjects } from '../bootstrap.ts';
 import { type CertificateRequest, ensureCertificates, ensureSigningKey, makeSigningKey } from '../certificates.ts';
 import { type ClusterConfig, defaultPort } from '../config.ts';
+import { keepObjects } from '../kept-objects.ts';
 import { writeKubeconfig } from '../kubeconfig.ts';
 
 /** Resolves when the API server can be used, in this process or over HTTPS, and the bootstrap objects are there. */
@@ -52,16 +53,19 @@ export async function startApiServerPart(assembly: Assembly): Promise<RunningCom
     clientFor: (user) => createClient(apiServer.transport(user)),
   } satisfies Partial<Assembly>);
   if (pki) assembly.port = await listen(assembly, apiServer);
-  await ensureBootstrapObjects(self, {
+  const inputs = {
     serviceCidr: config.serviceCidr,
     apiServiceIP,
     dnsServiceIP,
     endpoint: { ip: config.nodeIP, port: assembly.port ?? defaultPort },
     clientCA: pki?.ca.cert ?? '',
     today: formatTime(clock.now()).slice(0, 10),
-  });
+  };
+  await ensureBootstrapObjects(self, inputs);
+  const kept = keepObjects(self, inputs, { clock, logger: ownLogger });
   return {
     async stop() {
+      kept.stop();
       await access.stop();
       await apiServer.stop();
     },

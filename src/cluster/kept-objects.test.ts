@@ -1,0 +1,66 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { VirtualClock } from '../machinery/clock.ts';
+import { silentLogger } from '../machinery/logger.ts';
+import { Metrics } from '../machinery/metrics.ts';
+import { seededRandom } from '../machinery/random.ts';
+import { completeConfig } from './config.ts';
+import { type Cluster, startParts } from './start.ts';
+
+let cluster: Cluster;
+const clock = new VirtualClock();
+beforeAll(async () => {
+  const config = completeConfig({
+    name: 'test',
+    dataDirectory: '/nonexistent',
+    port: undefined,
+    store: 'memory',
+    nodeIP: '192.0.2.1',
+    components: ['kube-apiserver', 'kube-controller-manager'],
+  });
+  const environment = { clock, random: seededRandom(1), logger: silentLogger, metrics: new Metrics() };
+  const starting = startParts(config, environment);
+  await clock.settle();
+  cluster = await starting;
+});
+afterAll(() => cluster.stop());
+
+const get = (path: string) => cluster.client.raw('GET', path);
+const slices = '/apis/discovery.k8s.io/v1/namespaces/default/endpointslices';
+
+test.each([
+  { path: '/api/v1/namespaces/default/services/kubernetes', afterMs: 10_000 },
+  { path: '/api/v1/namespaces/default/endpoints/kubernetes', afterMs: 10_000 },
+  { path: `${slices}/kubernetes`, afterMs: 10_000 },
+  { path: '/api/v1/namespaces/kube-node-lease', afterMs: 70_000 },
+  { path: '/apis/flowcontrol.apiserver.k8s.io/v1/flowschemas/catch-all', afterMs: 60_000 },
+])('$path is back after it was deleted', async ({ path, afterMs }) => {
+  const before = await get(path);
+  await cluster.client.raw('DELETE', path);
+  await clock.advance(afterMs + 1_000);
+  const { metadata, spec, subsets, endpoints } = await get(path);
+  expect(metadata.uid).not.toBe(before.metadata.uid);
+  expect({ spec, subsets, endpoints }).toEqual({
+    spec: before.spec,
+    subsets: before.subsets,
+    endpoints: before.endpoints,
+  });
+});
+
+test('what is as it must be is not written again', async () => {
+  const versions = async () => [
+    (await get(`${slices}/kubernetes`)).metadata.resourceVersion,
+    (await get('/api/v1/namespaces/default/services/kubernetes')).metadata.resourceVersion,
+  ];
+  const before = await versions();
+  await clock.advance(60_000);
+  expect(await versions()).toEqual(before);
+});
+
+test('foreign endpoints of the API server are replaced', async () => {
+  const path = '/api/v1/namespaces/default/endpoints/kubernetes';
+  const before = await get(path);
+  const subsets = [{ addresses: [{ ip: '192.0.2.99' }], ports: [{ name: 'https', port: 1 }] }];
+  await cluster.client.raw('PUT', path, { ...before, subsets });
+  await clock.advance(11_000);
+  expect((await get(path)).subsets).toEqual(before.subsets);
+});

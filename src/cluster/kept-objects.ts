@@ -1,0 +1,52 @@
+// Objects that the API server itself keeps while it runs: whoever deletes them finds them again a little later, and no
+// controller brings them. The intervals are those of kube-apiserver.
+
+import type { Client } from '../client/client.ts';
+import type { Clock } from '../machinery/clock.ts';
+import type { Logger } from '../machinery/logger.ts';
+import { ensureCollections, ensureEndpoints } from './bootstrap.ts';
+import type { BootstrapInputs } from './extra-objects.ts';
+
+/** The service of the API server, with its endpoints and the range that it is from. */
+const serviceEveryMs = 10_000;
+const service = ['/apis/networking.k8s.io/v1/servicecidrs', '/api/v1/services'];
+/** The system's namespaces, and the ways and levels of API priority and fairness. */
+const systemEveryMs = 60_000;
+const system = [
+  '/api/v1/namespaces',
+  '/apis/flowcontrol.apiserver.k8s.io/v1/prioritylevelconfigurations',
+  '/apis/flowcontrol.apiserver.k8s.io/v1/flowschemas',
+];
+
+export function keepObjects(
+  client: Client,
+  inputs: BootstrapInputs,
+  { clock, logger }: { readonly clock: Clock; readonly logger: Logger },
+): { stop(): void } {
+  const every = (ms: number, what: string, keep: () => Promise<void>) => {
+    let timer = clock.after(ms, tick, { background: true });
+    let isStopped = false;
+    async function tick() {
+      await keep().catch((error) => {
+        if (!isStopped) logger.warn('objects of the control plane could not be kept', { what, error: String(error) });
+      });
+      if (!isStopped) timer = clock.after(ms, tick, { background: true });
+    }
+    return () => {
+      isStopped = true;
+      timer.cancel();
+    };
+  };
+  const stops = [
+    every(serviceEveryMs, 'service', async () => {
+      await ensureCollections(client, inputs, service);
+      await ensureEndpoints(client, inputs);
+    }),
+    every(systemEveryMs, 'system', () => ensureCollections(client, inputs, system)),
+  ];
+  return {
+    stop() {
+      for (const stop of stops) stop();
+    },
+  };
+}
