@@ -17,6 +17,7 @@ const integer = /(?:0x[0-9a-fA-F]+|[0-9]+)/y;
 const identifier = /[A-Za-z_][A-Za-z0-9_]*/y;
 const escapedIdentifier = /`[A-Za-z0-9_.\-/ ]+`/y;
 const escapeSequence = String.raw`\\(?:[abfnrtv"'\\?\`]|[0-3][0-7][0-7]|[xX][0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8})`;
+const unfinishedEscape = /\\(?:[xX][0-9a-fA-F]?|u[0-9a-fA-F]{0,3}|U[0-9a-fA-F]{0,7}|[0-3][0-7]?)?/y;
 /** The longest that matches counts; where a raw and a plain reading are both possible, the prefix decides. */
 const strings = [
   new RegExp(`[bB]?"""(?:${escapeSequence}|[^\\\\])*?"""`, 'y'),
@@ -87,11 +88,16 @@ const longest = (found: readonly (string | undefined)[]): string | undefined =>
 function unrecognized(source: string, at: number): string {
   const first = String.fromCodePoint(source.codePointAt(at) as number);
   if ('|&='.includes(first)) return source.slice(at, at + 2);
+  if (first === '`') return source.slice(at, at + (match(/`[A-Za-z0-9_.\-/ ]*/y, source, at) as string).length + 1);
   if (first !== '"' && first !== "'") return first;
   const valid = new RegExp(`${first}(?:${escapeSequence}|[^\\\\${first}\\n\\r])*`, 'y');
   const text = match(valid, source, at) ?? first;
-  return source.slice(at, at + text.length + 1);
+  const begun = match(unfinishedEscape, source, at + text.length) ?? '';
+  return source.slice(at, at + text.length + begun.length + 1);
 }
+
+/** Text that is not part of a token but between them: without the characters that were left out. */
+export const gapBetween = (text: string): string => text.match(/[\t\n\f\r ]+|\/\/[^\n]*/g)?.join('') ?? '';
 
 export const shown = (text: string): string =>
   text.replaceAll('\n', '\\n').replaceAll('\r', '\\r').replaceAll('\t', '\\t');

@@ -65,10 +65,22 @@ function plain(mantissa: string, exponent: number): string {
   return `${sign}${digits.slice(0, exponent + 1)}.${digits.slice(exponent + 1)}`;
 }
 
-/** Go's %.Nf. */
+/** Go's %.Nf: what lies in the middle is rounded to the even digit. */
 export function fixedText(value: number, precision: number): string {
   if (!Number.isFinite(value)) return doubleText(value);
-  const text = value.toFixed(Math.min(precision, 100));
-  if (!text.includes('e')) return text.padEnd(text.length + Math.max(0, precision - 100), '0');
-  return `${BigInt(value)}${precision ? `.${'0'.repeat(precision)}` : ''}`;
+  const digits = Math.min(precision, mostDigits);
+  const text = value.toFixed(digits);
+  if (text.includes('e')) return `${BigInt(value)}${precision ? `.${'0'.repeat(precision)}` : ''}`;
+  return (middleText(value, digits) ?? text) + '0'.repeat(precision - digits);
+}
+
+const mostDigits = 80;
+const behind = 20;
+
+/** Undefined when the value is not in the middle, or its even neighbour is the one above. */
+function middleText(value: number, digits: number): string | undefined {
+  const exact = value.toFixed(digits + behind);
+  if (!/^50*$/.test(exact.slice(-behind))) return undefined;
+  const below = exact.slice(0, -behind).replace(/\.$/, '');
+  return /[02468]$/.test(below) ? below : undefined;
 }

@@ -79,14 +79,14 @@ class Parser {
       });
     } catch (error) {
       if (!(error instanceof ParserLimit)) throw error;
-      this.#faults.push({ at: -1, message: error.message });
+      if (error.message !== undefined) this.#faults.push({ at: -1, message: error.message });
       return undefined;
     }
   }
 
   #fault(at: number, message: string): Node {
     this.#faults.push({ at, message });
-    return missing;
+    return { ...missing, at };
   }
 
   #rule(name: string, follow: Follow, body: () => Node): Node {
@@ -161,8 +161,8 @@ class Parser {
           reader.syncLoop(expressions);
         }
       else if (first.type === "'-'" && !isNumber(1)) {
-        if (!members.includes(reader.peek(1).type)) reader.noViable(this.#source, 1);
         while (reader.at("'-'") && !isNumber(1)) {
+          if (!members.includes(reader.peek(1).type)) reader.noViable(this.#source, 1);
           reader.take();
           count++;
         }

@@ -1,7 +1,7 @@
 // Where a syntax error is found, how it is worded, and how parsing goes on: the strategy that ANTLR's parsers have,
 // because users see its words. https://github.com/antlr/antlr4/blob/master/doc/parser-rules.md#catching-exceptions
 
-import { shown, type Token } from './lexer.ts';
+import { gapBetween, shown, type Token } from './lexer.ts';
 import type { Fault } from './source.ts';
 
 /** Tokens by the numbers that the grammar gives them: the order in which errors list them. */
@@ -27,10 +27,10 @@ class Abort {
   }
 }
 
-/** Parsing ends here, with a fault of its own. */
+/** Parsing ends here; `message` is undefined when the fault is reported already. */
 export class ParserLimit {
-  readonly message: string;
-  constructor(message: string) {
+  readonly message: string | undefined;
+  constructor(message?: string) {
     this.message = message;
   }
 }
@@ -64,9 +64,11 @@ export class TokenReader {
   /** Runs a rule; undefined when it failed and parsing goes on behind it. */
   rule<T>(name: string, follow: Follow | undefined, body: () => T): T | undefined {
     const depth = this.#depths.get(name) ?? 0;
+    const chain = this.#depths.get(`${name} chain`) ?? 0;
     if (follow) this.#follows.push(follow);
     try {
-      this.deeper(name);
+      this.#depths.set(name, depth + 1);
+      if (depth >= mostDepth) throw new ParserLimit(`expression recursion limit exceeded: ${mostDepth}`);
       return body();
     } catch (error) {
       if (!(error instanceof Abort)) throw error;
@@ -75,15 +77,17 @@ export class TokenReader {
       return undefined;
     } finally {
       this.#depths.set(name, depth);
+      this.#depths.set(`${name} chain`, chain);
       if (follow) this.#follows.pop();
     }
   }
 
-  /** One more level of a rule that goes on to its left. */
+  /** One more level of a chain such as a.b.c, which makes the tree deeper on its left. */
   deeper(rule: string): void {
-    const depth = (this.#depths.get(rule) ?? 0) + 1;
-    this.#depths.set(rule, depth);
-    if (depth > mostDepth) throw new ParserLimit(`expression recursion limit exceeded: ${mostDepth}`);
+    const chain = `${rule} chain`;
+    const depth = (this.#depths.get(chain) ?? 0) + 1;
+    this.#depths.set(chain, depth);
+    if (depth > mostDepth) throw new ParserLimit('max recursion depth exceeded');
   }
 
   /** Consumes this token. `next` are those that may follow it in its rule. */
@@ -132,8 +136,8 @@ export class TokenReader {
   /** No branch begins with the tokens from here to `ahead`. */
   noViable(source: string, ahead: number): never {
     const [first, last] = [this.peek(), this.peek(ahead)];
-    const end = last.type === '<EOF>' ? last.at : last.at + last.text.length;
-    const text = first.type === '<EOF>' ? '<EOF>' : source.slice(first.at, end);
+    const gap = gapBetween(source.slice(first.at + first.text.length, last.at));
+    const text = first.type === '<EOF>' ? '<EOF>' : first.text + gap + (last.type === '<EOF>' ? '' : last.text);
     const reserved = /^.(true|false|null)$/s.exec(text)?.[1];
     const message = reserved
       ? `mismatched input '${reserved}' expecting IDENTIFIER`
@@ -165,8 +169,10 @@ export class TokenReader {
   }
 
   #countRecovery(): void {
-    if (++this.#recoveries > mostRecoveries)
-      throw new ParserLimit(`error recovery attempt limit exceeded: ${mostRecoveries}`);
+    if (++this.#recoveries <= mostRecoveries) return;
+    const message = `Syntax error: error recovery attempt limit exceeded: ${mostRecoveries}`;
+    this.faults.push({ at: this.peek().at, message });
+    throw new ParserLimit();
   }
 
   #recoverySet(): string[] {

@@ -268,14 +268,15 @@ function equalOptionals(a: Optional, b: Optional): boolean {
 export const isNumber = (value: Value): value is bigint | number | Uint =>
   typeof value === 'bigint' || typeof value === 'number' || value instanceof Uint;
 
-/** NaN when one of them is NaN. */
+/** Beside a double, integers count as doubles. NaN when one of them is NaN. */
 export function compareNumbers(a: bigint | number | Uint, b: bigint | number | Uint): number {
-  const x = a instanceof Uint ? a.value : a;
-  const y = b instanceof Uint ? b.value : b;
+  let x = a instanceof Uint ? a.value : a;
+  let y = b instanceof Uint ? b.value : b;
+  if (typeof x === 'number') y = Number(y);
+  else if (typeof y === 'number') x = Number(x);
   if (x < y) return -1;
   if (x > y) return 1;
-  // biome-ignore lint/suspicious/noDoubleEquals: a bigint equals a number of the same value
-  return x == y ? 0 : Number.NaN;
+  return x === y ? 0 : Number.NaN;
 }
 
 export function compareBytes(a: Uint8Array, b: Uint8Array): number {

@@ -113,7 +113,7 @@ const quote = (value: string): string => `"${[...value].map((character) => quote
 const lower = (value: string): string => value.replace(/[A-Z]+/g, (part) => part.toLowerCase());
 const upper = (value: string): string => value.replace(/[a-z]+/g, (part) => part.toUpperCase());
 /** Go's white space: JavaScript's without the byte order mark, and with U+0085. */
-const trim = (value: string): string => value.replace(/^[^\S\ufeff]+|[^\S\ufeff]+$|^\x85+|\x85+$/g, '');
+const trim = (value: string): string => value.replace(/^(?:(?!\ufeff)\s|\x85)+|(?:(?!\ufeff)\s|\x85)+$/g, '');
 
 /** So many passes over the text that it is called on. */
 const traversal = (passes: number) => (args: readonly Value[]) =>
