@@ -51,6 +51,29 @@ export async function ensureCertificates(
   return { ca, certificates };
 }
 
+/**
+ * The CA and the client certificate by which extension API servers know that a request comes from the API server: a CA
+ * of its own, because whoever has a certificate from it may name any user.
+ */
+export async function ensureFrontProxy(directory: string, nowMs: number): Promise<{ ca: KeyPair; client: KeyPair }> {
+  const existingCa = await readPair(directory, 'front-proxy-ca');
+  const ca = existingCa ?? (await makeAuthority(nowMs, 'front-proxy-ca'));
+  if (!existingCa) await writePair(directory, 'front-proxy-ca', ca);
+  const request: CertificateRequest = {
+    name: 'front-proxy-client',
+    commonName: frontProxyName,
+    usage: 'client',
+  };
+  const existing = await readPair(directory, request.name);
+  if (existing && isUsable(existing, ca, request, nowMs)) return { ca, client: existing };
+  const client = await issue(ca, request, nowMs);
+  await writePair(directory, request.name, client);
+  return { ca, client };
+}
+
+/** The common name of the front proxy's certificate. */
+export const frontProxyName = 'front-proxy-client';
+
 /** The key that signs service account tokens, PEM. One that was brought is used, if it can be. */
 export async function ensureSigningKey(directory: string): Promise<string> {
   const file = path.join(directory, 'sa.key');
@@ -137,12 +160,12 @@ async function newKeys() {
 }
 
 /** A new CA. */
-export async function makeAuthority(nowMs: number): Promise<KeyPair> {
+export async function makeAuthority(nowMs: number, commonName = 'kubernetes'): Promise<KeyPair> {
   const library = await x509();
   const { keys, key } = await newKeys();
   const certificate = await library.X509CertificateGenerator.createSelfSigned({
     serialNumber: serialNumber(),
-    name: 'CN=kubernetes',
+    name: `CN=${commonName}`,
     notBefore: new Date(nowMs - backdateMs),
     notAfter: new Date(nowMs + caLifeMs),
     signingAlgorithm: algorithm,

@@ -1,6 +1,9 @@
 // What a cluster has beside the control plane's own objects: the service account, role and service of cluster DNS,
 // the CA for everybody, and the configuration that extension API servers read.
 
+import { requestHeaderNames } from '../kube-apiserver/kube-apiserver.ts';
+import { frontProxyName } from './certificates.ts';
+
 export interface BootstrapInputs {
   readonly serviceCidr: string;
   /** First address of the service range: the API server's own service. */
@@ -9,6 +12,7 @@ export interface BootstrapInputs {
   readonly endpoint: { readonly ip: string; readonly port: number };
   /** PEM. */
   readonly clientCA: string;
+  readonly frontProxyCA: string;
   readonly dnsServiceIP: string;
   /** RFC 3339 date of today. */
   readonly today: string;
@@ -19,6 +23,7 @@ const dnsLabels = { 'k8s-app': 'kube-dns', 'kubernetes.io/cluster-service': 'tru
 /** Collection path and object. */
 export function* extraObjects({
   clientCA,
+  frontProxyCA,
   dnsServiceIP,
   today,
 }: BootstrapInputs): Generator<[string, Record<string, any>]> {
@@ -29,7 +34,15 @@ export function* extraObjects({
       apiVersion: 'v1',
       kind: 'ConfigMap',
       metadata: { name: 'extension-apiserver-authentication', namespace: 'kube-system' },
-      data: { 'client-ca-file': clientCA },
+      data: {
+        'client-ca-file': clientCA,
+        'requestheader-allowed-names': JSON.stringify([frontProxyName]),
+        'requestheader-client-ca-file': frontProxyCA,
+        'requestheader-extra-headers-prefix': JSON.stringify([requestHeaderNames.extraPrefix]),
+        'requestheader-group-headers': JSON.stringify([requestHeaderNames.group]),
+        'requestheader-uid-headers': JSON.stringify([requestHeaderNames.uid]),
+        'requestheader-username-headers': JSON.stringify([requestHeaderNames.username]),
+      },
     },
   ];
   yield [

@@ -24,6 +24,7 @@ import { inProcess } from './transport.ts';
 import { WatchCache } from './watch-cache/watch-cache.ts';
 
 export { type Access, createAccess } from './access/access.ts';
+export { requestHeaderNames } from './access/request-headers.ts';
 export type { AdmissionAttributes, AdmissionPlugin } from './admission.ts';
 export type { AuditBackend, Auditor } from './audit/auditor.ts';
 export { openAuditLog } from './audit/log-backend.ts';
@@ -36,7 +37,7 @@ export { alwaysAllow } from './authorization.ts';
 export type { HealthCheck } from './health.ts';
 export type { Listener, ListenOptions, TlsOptions } from './http/http-server.ts';
 export type { UserInfo } from './request.ts';
-export type { KubeletClient, Server, ServerConfig } from './server.ts';
+export type { FrontProxy, KubeletClient, Server, ServerConfig } from './server.ts';
 export type { TokenClaims, TokenIssuer } from './tokens.ts';
 export { kubernetesVersion } from './version.ts';
 

@@ -74,6 +74,8 @@ export interface Connection {
   readonly remoteAddress: string;
   /** The subject of the client's certificate, when it showed one that a trusted CA signed. */
   readonly certificate?: ClientCertificate;
+  /** It showed a certificate of the front proxy's CA, with this common name. */
+  readonly frontProxy?: string;
   /** It showed a certificate that no trusted CA signed, or that is not valid now: why. */
   readonly certificateFault?: string;
   /** For requests that ask to leave HTTP (exec, attach, port-forward): takes the socket over. */
@@ -148,6 +150,18 @@ export const textReply = (code: number, body: string, contentType = 'text/plain;
   body,
   contentType,
 });
+
+/** Every value of a header, in the order in which they came. `name` is in lower case. */
+export function headerValues(
+  { headers, rawHeaders }: Pick<ApiRequest, 'headers' | 'rawHeaders'>,
+  name: string,
+): string[] {
+  if (!rawHeaders) return headers[name] === undefined ? [] : [headers[name]];
+  const values: string[] = [];
+  for (let i = 0; i < rawHeaders.length; i += 2)
+    if (rawHeaders[i].toLowerCase() === name) values.push(rawHeaders[i + 1]);
+  return values;
+}
 
 /** True for values that a query parameter of type bool takes as true, as Kubernetes reads them. */
 export const isTrue = (value: string | null): boolean => value !== null && value !== 'false' && value !== '0';

@@ -24,13 +24,23 @@ export interface KubeletClient {
   readonly ca?: string;
 }
 
+export interface FrontProxy {
+  /** PEM: whoever has a certificate from this CA may name the user in headers. */
+  readonly ca: string;
+  /** PEM: presented to extension API servers. */
+  readonly cert: string;
+  readonly key: string;
+  /** Common names that are accepted; empty for all. */
+  readonly allowedNames: readonly string[];
+}
+
 export interface ServerConfig {
   /** CIDR of the cluster IPs, 10.96.0.0/12 by default. */
   readonly serviceCidr: string;
   readonly nodePortRange: { readonly from: number; readonly to: number };
   readonly kubeletClient?: KubeletClient;
-  /** PEM: presented to extension API servers, which trust it to say who asks. */
-  readonly frontProxyClient?: { readonly cert: string; readonly key: string };
+  /** How this server and extension API servers know each other. */
+  readonly frontProxy?: FrontProxy;
   /** Bytes; Kubernetes takes 3 MB. */
   readonly maxBodyBytes: number;
   /** A watch without timeoutSeconds ends after this long, up to twice as long by chance. */

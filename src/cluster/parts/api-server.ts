@@ -8,7 +8,14 @@ import { firstAddresses } from '../addresses.ts';
 import { type Assembly, identities } from '../assembly.ts';
 import { openAuditor } from '../auditing.ts';
 import { ensureBootstrapObjects } from '../bootstrap.ts';
-import { type CertificateRequest, ensureCertificates, ensureSigningKey, makeSigningKey } from '../certificates.ts';
+import {
+  type CertificateRequest,
+  ensureCertificates,
+  ensureFrontProxy,
+  ensureSigningKey,
+  frontProxyName,
+  makeSigningKey,
+} from '../certificates.ts';
 import { type ClusterConfig, defaultPort } from '../config.ts';
 import { keepObjects } from '../kept-objects.ts';
 import { writeKubeconfig } from '../kubeconfig.ts';
@@ -21,6 +28,7 @@ export async function startApiServerPart(assembly: Assembly): Promise<RunningCom
   const pki = inProcessOnly
     ? undefined
     : await ensureCertificates(directory.pki, requests(config, apiServiceIP), clock.now());
+  const frontProxy = inProcessOnly ? undefined : await ensureFrontProxy(directory.pki, clock.now());
   const signingKey = inProcessOnly ? makeSigningKey() : await ensureSigningKey(directory.pki);
   const access = createAccess({
     clock,
@@ -42,7 +50,13 @@ export async function startApiServerPart(assembly: Assembly): Promise<RunningCom
     authorizers: access.authorizers,
     admission: access.admission,
     tokens: access.tokens,
-    config: { serviceCidr: config.serviceCidr, ...(kubeletClient && { kubeletClient }) },
+    config: {
+      serviceCidr: config.serviceCidr,
+      ...(kubeletClient && { kubeletClient }),
+      ...(frontProxy && {
+        frontProxy: { ca: frontProxy.ca.cert, ...frontProxy.client, allowedNames: [frontProxyName] },
+      }),
+    },
   });
   const self = createClient(apiServer.transport(identities.apiServer));
   // Before it listens: nobody is to be judged by half of the roles.
@@ -59,6 +73,7 @@ export async function startApiServerPart(assembly: Assembly): Promise<RunningCom
     dnsServiceIP,
     endpoint: { ip: config.nodeIP, port: assembly.port ?? defaultPort },
     clientCA: pki?.ca.cert ?? '',
+    frontProxyCA: frontProxy?.ca.cert ?? '',
     today: formatTime(clock.now()).slice(0, 10),
   };
   await ensureBootstrapObjects(self, inputs);

@@ -8,6 +8,7 @@ import type { Authorizer } from '../authorization.ts';
 import type { TokenIssuer } from '../tokens.ts';
 import { nodeAuthorizer } from './node.ts';
 import { rbac, superusers } from './rbac.ts';
+import { requestHeaders } from './request-headers.ts';
 import { serviceAccountTokens } from './service-account-tokens.ts';
 
 export interface Access {
@@ -38,7 +39,7 @@ export function createAccess({ clock, random, signingKey, issuer }: AccessOption
   const authorizers: Authorizer[] = [superusers];
   let informers: { synced(): Promise<void>; stop(): Promise<void> }[] = [];
   return {
-    authenticators: [clientCertificates, authenticator, anonymous],
+    authenticators: [requestHeaders, clientCertificates, authenticator, anonymous],
     authorizers,
     admission: admissionPlugins(reader),
     tokens,

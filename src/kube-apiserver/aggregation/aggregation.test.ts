@@ -1,13 +1,11 @@
-import 'reflect-metadata';
 import { createServer, type Server } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { networkInterfaces } from 'node:os';
-import { cryptoProvider, SubjectAlternativeNameExtension, X509CertificateGenerator } from '@peculiar/x509';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
+import { testAuthority } from '../test-certificates.ts';
 import { startTestServer, type TestServer } from '../test-server.ts';
 import { userHeaders } from './remote-request.ts';
 
-const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
 const ownAddress = Object.values(networkInterfaces())
   .flat()
   .find((one) => one?.family === 'IPv4' && !one.internal)?.address as string;
@@ -21,19 +19,10 @@ let asked: { method?: string; url?: string; headers: Record<string, any>; body: 
 let server: TestServer;
 
 beforeAll(async () => {
-  cryptoProvider.set(crypto);
-  const keys: any = await crypto.subtle.generateKey(algorithm, true, ['sign', 'verify']);
-  const cert = await X509CertificateGenerator.createSelfSigned({
-    name: 'CN=sample',
-    keys,
-    signingAlgorithm: algorithm,
-    extensions: [new SubjectAlternativeNameExtension([{ type: 'dns', value: 'sample.default.svc' }])],
-  });
-  const der = Buffer.from(await crypto.subtle.exportKey('pkcs8', keys.privateKey)).toString('base64');
-  const pem = cert.toString('pem');
-  caBundle = Buffer.from(pem).toString('base64');
-  const key = `-----BEGIN PRIVATE KEY-----\n${der}\n-----END PRIVATE KEY-----\n`;
-  extension = createServer({ key, cert: pem }, async (request, response) => {
+  const authority = await testAuthority();
+  const pair = await authority.issue('CN=sample', ['sample.default.svc']);
+  caBundle = Buffer.from(authority.ca).toString('base64');
+  extension = createServer(pair, async (request, response) => {
     const parts: Buffer[] = [];
     for await (const part of request) parts.push(part);
     const { method, url = '', headers } = request;

@@ -1,5 +1,6 @@
 // Discovery and OpenAPI with the aggregated APIs in them. Works on the documents of this server's own APIs.
 
+import { createHash } from 'node:crypto';
 import { comparePriority } from '../../api/api.ts';
 import { type ApiRequest, type Reply, type Stage, textReply } from '../request.ts';
 import type { AggregatedApi, Aggregator } from './aggregator.ts';
@@ -15,12 +16,18 @@ export const aggregateDiscovery: Stage = async (request, next) => {
   const merge = merges[path] ?? (/^\/apis\/[^/]+$/.test(path) ? mergeGroup : undefined);
   if (!merge) return next();
   const reply = await next();
-  if (reply.type !== 'raw' || typeof reply.body !== 'string') return reply;
-  const local = reply.code === 200 ? JSON.parse(reply.body) : undefined;
+  if (reply.type !== 'raw' || !(typeof reply.body === 'string' || reply.body instanceof Uint8Array)) return reply;
+  // The protobuf form of OpenAPI has this server's own types alone.
+  if (reply.code === 200 && !reply.contentType.startsWith('application/json')) return reply;
+  const local = reply.code === 200 ? JSON.parse(Buffer.from(reply.body).toString()) : undefined;
   const merged = await merge(aggregation, local, request);
   if (!merged) return reply;
+  const body = JSON.stringify(merged);
+  const etag = `"${createHash('sha512').update(body).digest('hex').toUpperCase()}"`;
+  const headers = { ETag: etag, Vary: 'Accept' };
+  if (request.headers['if-none-match'] === etag) return { type: 'raw', code: 304, body: '', contentType: '', headers };
   const contentType = reply.code === 200 ? reply.contentType : 'application/json';
-  return { ...textReply(200, JSON.stringify(merged), contentType), negotiable: true } as Reply;
+  return { ...textReply(200, body, contentType), headers, negotiable: true } as Reply;
 };
 
 type Merge = (aggregation: Aggregator, local: any, request: ApiRequest) => Promise<object | undefined>;

@@ -36,9 +36,9 @@ const utf8Header = (text: string): string => Buffer.from(text).toString('latin1'
 
 /** Options of a TLS connection to the API's service: its certificate must name the service. */
 export function tlsOf(server: Server, { service, ca, insecure }: AggregatedApi): ConnectionOptions {
-  const { frontProxyClient } = server.config;
+  const { frontProxy } = server.config;
   return {
-    ...(frontProxyClient && { cert: frontProxyClient.cert, key: frontProxyClient.key }),
+    ...(frontProxy && { cert: frontProxy.cert, key: frontProxy.key }),
     ...(ca && { ca }),
     servername: `${service.name}.${service.namespace}.svc`,
     ...(insecure && { rejectUnauthorized: false }),

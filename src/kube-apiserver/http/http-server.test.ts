@@ -1,56 +1,21 @@
-import 'reflect-metadata';
 import { connect as connectH2 } from 'node:http2';
 import { request as httpsRequest } from 'node:https';
 import { createServer as createTlsServer } from 'node:tls';
-import {
-  BasicConstraintsExtension,
-  cryptoProvider,
-  SubjectAlternativeNameExtension,
-  X509CertificateGenerator,
-} from '@peculiar/x509';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import type { Listener } from '../kube-apiserver.ts';
 import { readProtobuf } from '../protobuf/protobuf.ts';
+import { type TestPair, testAuthority } from '../test-certificates.ts';
 import { configMap, pod, startTestServer, type TestServer } from '../test-server.ts';
 
-type Keys = { readonly privateKey: any; readonly publicKey: any };
-
-const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
-
-interface Pair {
-  readonly cert: string;
-  readonly key: string;
-}
+type Pair = TestPair;
 
 async function certificates(): Promise<{ ca: string; server: Pair; admin: Pair; foreign: Pair }> {
-  cryptoProvider.set(crypto);
-  const keys = (): Promise<Keys> => crypto.subtle.generateKey(algorithm, true, ['sign', 'verify']);
-  const [caKeys, otherKeys] = [await keys(), await keys()];
-  const ca = async (owner: Keys) =>
-    X509CertificateGenerator.createSelfSigned({
-      name: 'CN=ca',
-      keys: owner,
-      signingAlgorithm: algorithm,
-      extensions: [new BasicConstraintsExtension(true)],
-    });
-  const pair = async (subject: string, signer: Keys): Promise<Pair> => {
-    const own = await keys();
-    const cert = await X509CertificateGenerator.create({
-      subject,
-      issuer: 'CN=ca',
-      publicKey: own.publicKey,
-      signingKey: signer.privateKey,
-      signingAlgorithm: algorithm,
-      extensions: [new SubjectAlternativeNameExtension([{ type: 'ip', value: '127.0.0.1' }])],
-    });
-    const der = Buffer.from(await crypto.subtle.exportKey('pkcs8', own.privateKey)).toString('base64');
-    return { cert: cert.toString('pem'), key: `-----BEGIN PRIVATE KEY-----\n${der}\n-----END PRIVATE KEY-----\n` };
-  };
+  const [own, other] = [await testAuthority(), await testAuthority()];
   return {
-    ca: (await ca(caKeys)).toString('pem'),
-    server: await pair('CN=server', caKeys),
-    admin: await pair('CN=jane,O=crew', caKeys),
-    foreign: await pair('CN=eve,O=system:masters', otherKeys),
+    ca: own.ca,
+    server: await own.issue('CN=server', ['127.0.0.1']),
+    admin: await own.issue('CN=jane,O=crew'),
+    foreign: await other.issue('CN=eve,O=system:masters'),
   };
 }
 

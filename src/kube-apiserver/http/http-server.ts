@@ -1,5 +1,6 @@
 // The socket side: HTTP/2 and HTTP/1.1 on one port, client certificates, and the upgrade of connections.
 
+import { X509Certificate } from 'node:crypto';
 import { createServer, type Server as HttpServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { createSecureServer, type Http2ServerRequest, type Http2ServerResponse, type Http2Session } from 'node:http2';
 import type { AddressInfo, Socket } from 'node:net';
@@ -55,7 +56,7 @@ export async function listen(server: Server, { port, host = '127.0.0.1', tls }: 
             ...({ maxHeaderSize: headerBytes } as object),
             cert: tls.cert,
             key: tls.key,
-            ca: tls.clientCa,
+            ca: [tls.clientCa, server.config.frontProxy?.ca ?? []].flat(),
             requestCert: true,
             // Whoever shows no certificate may have a token; a wrong certificate is refused by the authenticator.
             rejectUnauthorized: false,
@@ -152,7 +153,7 @@ function requestOf(
   const path = mark < 0 ? url : url.slice(0, mark);
   const query = mark < 0 ? noQuery : new URLSearchParams(url.slice(mark + 1));
   const method = incoming.method ?? 'GET';
-  const peer = peerOf(incoming);
+  const peer = peerOf(server, incoming);
   return {
     server,
     method,
@@ -180,18 +181,27 @@ const peers = new WeakMap<object, Connection>();
  * Reading a certificate is slow: once a connection. Each HTTP/2 stream has a proxy of its own for the socket, so there
  * the session stands for the connection.
  */
-function peerOf(incoming: Incoming): Connection {
+function peerOf(server: Server, incoming: Incoming): Connection {
   const connection = ('stream' in incoming && incoming.stream?.session) || incoming.socket;
   let known = peers.get(connection);
-  if (!known) peers.set(connection, (known = readPeer(incoming.socket as TLSSocket)));
+  if (!known) peers.set(connection, (known = readPeer(server, incoming.socket as TLSSocket)));
   return known;
 }
 
-function readPeer(socket: TLSSocket): Connection {
+function isIssuedBy(certificate: Buffer, ca: string): boolean {
+  const issuer = new X509Certificate(ca);
+  const issued = new X509Certificate(certificate);
+  return issued.checkIssued(issuer) && issued.verify(issuer.publicKey);
+}
+
+function readPeer({ config }: Server, socket: TLSSocket): Connection {
   const remoteAddress = socket.remoteAddress ?? '';
   const peer = socket.getPeerCertificate?.();
   if (!peer?.subject) return { remoteAddress };
-  return socket.authorized
+  const isAuthorized = socket.authorized;
+  if (isAuthorized && config.frontProxy && isIssuedBy(peer.raw, config.frontProxy.ca))
+    return { remoteAddress, frontProxy: String(peer.subject.CN ?? '') };
+  return isAuthorized
     ? { remoteAddress, ...clientCertificate(peer) }
     : { remoteAddress, certificateFault: String(socket.authorizationError ?? 'the certificate was not accepted') };
 }

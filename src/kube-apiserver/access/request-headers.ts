@@ -1,0 +1,56 @@
+// Users named by a proxy in front of this server, such as another API server that aggregates it.
+// https://kubernetes.io/docs/reference/access-authn-authz/authentication/#authenticating-proxy
+
+import { unauthorized } from '../../api/api.ts';
+import type { Authenticator } from '../authentication.ts';
+import { headerValues } from '../request.ts';
+
+/** The headers that are read, as the ConfigMap extension-apiserver-authentication tells others. */
+export const requestHeaderNames = {
+  username: 'X-Remote-User',
+  uid: 'X-Remote-Uid',
+  group: 'X-Remote-Group',
+  extraPrefix: 'X-Remote-Extra-',
+} as const;
+
+const extraPrefix = requestHeaderNames.extraPrefix.toLowerCase();
+
+/** Only a client with a certificate of the front proxy's CA is believed; these headers of others mean nothing. */
+export const requestHeaders: Authenticator = {
+  name: 'request-header',
+  async authenticate(request) {
+    const { connection, server } = request;
+    if (connection?.frontProxy === undefined) return undefined;
+    const allowed = server.config.frontProxy?.allowedNames ?? [];
+    if (allowed.length > 0 && !allowed.includes(connection.frontProxy)) throw unauthorized();
+    const values = (name: string) => headerValues(request, name.toLowerCase()).map(utf8);
+    const [name] = values(requestHeaderNames.username);
+    if (!name) throw unauthorized();
+    const [uid] = values(requestHeaderNames.uid);
+    const extra: Record<string, string[]> = {};
+    for (const header of Object.keys(request.headers))
+      if (header.startsWith(extraPrefix)) extra[unescaped(header.slice(extraPrefix.length))] = values(header);
+    return {
+      name,
+      ...(uid && { uid }),
+      groups: withAuthenticated(name, values(requestHeaderNames.group)),
+      ...(Object.keys(extra).length > 0 && { extra }),
+    };
+  },
+};
+
+function withAuthenticated(name: string, groups: readonly string[]): readonly string[] {
+  const isKnown = groups.includes('system:authenticated') || groups.includes('system:unauthenticated');
+  return isKnown || name === 'system:anonymous' ? groups : [...groups, 'system:authenticated'];
+}
+
+/** Header values come as bytes, one a character. */
+const utf8 = (value: string): string => Buffer.from(value, 'latin1').toString();
+
+function unescaped(key: string): string {
+  try {
+    return decodeURIComponent(key);
+  } catch {
+    return key;
+  }
+}
