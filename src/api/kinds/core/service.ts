@@ -30,6 +30,7 @@ export const service: KindBehaviour<Service> = {
     prepareForUpdate(next, old) {
       keepAddresses(next, old);
       dropUnused(next);
+      if (next.spec?.type !== 'LoadBalancer' && next.status?.loadBalancer) next.status.loadBalancer = {};
     },
     validate: validateService,
     warnings: serviceWarnings,
@@ -94,7 +95,7 @@ function keepAddresses(next: Service, old: Service): void {
     if (!spec.ipFamilyPolicy) spec.ipFamilyPolicy = before.ipFamilyPolicy;
     if (!spec.ipFamilies?.length) spec.ipFamilies = before.ipFamilies && [...before.ipFamilies];
   }
-  if (isExposed(spec.type) && isExposed(before.type)) keepNodePorts(spec, before);
+  if (getsNodePorts(spec) && getsNodePorts(before)) keepNodePorts(spec, before);
   if (!spec.healthCheckNodePort && needsHealthCheck(spec) && needsHealthCheck(before))
     spec.healthCheckNodePort = before.healthCheckNodePort;
   if (isExposed(before.type) && !isExposed(spec.type)) clearNodePorts(spec, before);
@@ -120,14 +121,17 @@ function followChanged(spec: Spec, before: Spec): void {
 
 const needsHealthCheck = (spec: Spec) => spec.type === 'LoadBalancer' && spec.externalTrafficPolicy === 'Local';
 
+const getsNodePorts = ({ type, allocateLoadBalancerNodePorts }: Spec) =>
+  type === 'NodePort' || (type === 'LoadBalancer' && allocateLoadBalancerNodePorts !== false);
+
+/** A port is known by its name: its number and its protocol may change, and it keeps its node port. */
 function keepNodePorts(spec: Spec, before: Spec): void {
-  const taken = new Set((spec.ports ?? []).map((port) => port.nodePort).filter(Boolean));
-  for (const port of spec.ports ?? []) {
-    if (port.nodePort) continue;
-    const same = before.ports?.find((p) => p.port === port.port && p.protocol === port.protocol && p.nodePort);
-    if (!same?.nodePort || taken.has(same.nodePort)) continue;
-    port.nodePort = same.nodePort;
-    taken.add(same.nodePort);
+  const ports = spec.ports ?? [];
+  const given = new Set(ports.map(({ nodePort }) => nodePort));
+  const held = new Map((before.ports ?? []).map(({ name = '', nodePort }) => [name, nodePort]));
+  for (const port of ports) {
+    const nodePort = held.get(port.name ?? '');
+    if (!port.nodePort && nodePort && !given.has(nodePort)) port.nodePort = nodePort;
   }
 }
 
@@ -150,7 +154,6 @@ function dropByType(spec: Spec, before: Spec): void {
       for (const field of ['ipFamilies', 'ipFamilyPolicy', 'internalTrafficPolicy'] as const)
         if (same(field)) delete spec[field];
     }
-    if (before.type === 'ExternalName' && same('externalName')) delete spec.externalName;
     if (before.type === 'LoadBalancer')
       for (const field of ['allocateLoadBalancerNodePorts', 'loadBalancerClass'] as const)
         if (same(field)) delete spec[field];
