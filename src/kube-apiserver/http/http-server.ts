@@ -14,6 +14,7 @@ import { abandonRest, bodyReader } from './body.ts';
 import { clientCertificate } from './client-certificate.ts';
 import { respond } from './respond.ts';
 import { respondToUpgrade } from './upgrade.ts';
+import { isStream, isWebSocket, streamOverWebSocket, watchOverWebSocket } from './websocket.ts';
 
 export interface TlsOptions {
   /** PEM */
@@ -86,7 +87,13 @@ export async function listen(server: Server, { port, host = '127.0.0.1', tls }: 
       head,
       rawHeaders: incoming.rawHeaders,
     });
-    void run(request).then((reply) => respondToUpgrade(request, socket, reply));
+    void run(request)
+      .then((reply) => {
+        if (isWebSocket(incoming) && reply.type === 'watch') return watchOverWebSocket(incoming, socket, head, reply);
+        if (isWebSocket(incoming) && isStream(reply)) return streamOverWebSocket(incoming, socket, head, reply);
+        return respondToUpgrade(request, socket, reply);
+      })
+      .catch(() => socket.destroy());
   });
   await new Promise<void>((resolve, reject) => {
     http.once('error', reject);

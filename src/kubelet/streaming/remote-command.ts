@@ -33,7 +33,40 @@ export async function serveRemoteCommand(
 ): Promise<void> {
   if (isSpdy(request)) return serveSpdy(request, socket, head, options, clock, begin);
   const accepted = await acceptWebSocket(request, socket, head, remoteCommandProtocols);
-  if (accepted) await serveWebSocket(accepted.webSocket, options, begin);
+  if (accepted) await serveWebSocket(accepted.webSocket, codecOf(accepted.protocol), options, begin);
+}
+
+/** How a protocol writes channels and the end of a command. */
+interface Codec {
+  readonly protocol: string;
+  encode(channel: number, bytes: Buffer): Buffer | string;
+  decode(message: Buffer): { channel: number; bytes: Buffer };
+  /** What the error channel says of an outcome; undefined: nothing. */
+  status(outcome: Status): string | undefined;
+}
+
+const zero = 0x30;
+
+function codecOf(protocol: string): Codec {
+  const isBase64 = protocol.includes('base64.');
+  return {
+    protocol,
+    encode: (channel, bytes) =>
+      isBase64 ? `${channel}${bytes.toString('base64')}` : Buffer.concat([Buffer.from([channel]), bytes]),
+    decode: (message) => {
+      const bytes = message.subarray(1);
+      return isBase64
+        ? { channel: message[0] - zero, bytes: Buffer.from(bytes.toString('latin1'), 'base64') }
+        : { channel: message[0], bytes };
+    },
+    // Before v4 there was no more than the text of a failure.
+    status: (outcome) =>
+      /^v[45]\./.test(protocol)
+        ? JSON.stringify(outcome)
+        : outcome.status === 'Success'
+          ? undefined
+          : (outcome.message ?? ''),
+  };
 }
 
 /** What the error channel says at the end. */
@@ -74,28 +107,38 @@ function resizeFrom(session: ExecSession, text: string): void {
 
 async function serveWebSocket(
   webSocket: WebSocket,
+  codec: Codec,
   options: RemoteCommandOptions,
   begin: () => Promise<ExecSession>,
 ): Promise<void> {
   const send = (channel: number, bytes: Buffer) =>
-    new Promise<void>((resolve) => webSocket.send(Buffer.concat([Buffer.from([channel]), bytes]), () => resolve()));
-  // What the client sends before the process is there must not be lost.
-  const early: Buffer[] = [];
-  let take = (message: Buffer): void => void early.push(message);
-  webSocket.on('message', (data: RawData) =>
-    take(Buffer.isBuffer(data) ? data : Buffer.concat([data].flat() as Buffer[])),
-  );
+    new Promise<void>((resolve) => webSocket.send(codec.encode(channel, bytes), () => resolve()));
+  const end = async (status: Status) => {
+    const text = codec.status(status);
+    if (text !== undefined) await send(channels.error, Buffer.from(text));
+    webSocket.resume(); // to read the close frame of the client
+    webSocket.close(1000);
+  };
   webSocket.on('error', () => {}); // 'close' follows
+  // What the client sends before the process is there must not be lost, and nobody reads it yet.
+  webSocket.pause();
+  // Older protocols show by an empty message that the connection stands.
+  const first = options.stdout ? channels.stdout : options.stderr ? channels.stderr : channels.error;
+  if (!codec.protocol.startsWith('v5.')) await send(first, Buffer.alloc(0));
   let session: ExecSession;
   try {
     session = await begin();
   } catch (error) {
-    await send(channels.error, Buffer.from(JSON.stringify(failure(error))));
-    return webSocket.close(1000);
+    return end(failure(error));
   }
-  take = (message) => fromClient(session, message, options);
-  for (const message of early) take(message);
+  webSocket.on('message', (data: RawData) => {
+    const message = Buffer.isBuffer(data) ? data : Buffer.concat([data].flat() as Buffer[]);
+    if (message.length === 0 || fromClient(session, codec.decode(message), options)) return;
+    webSocket.pause();
+    session.stdin?.once('drain', () => webSocket.resume());
+  });
   webSocket.on('close', () => session.close());
+  webSocket.resume();
   const copy = async (channel: number, stream: Readable) => {
     for await (const chunk of stream) await send(channel, chunk);
   };
@@ -103,16 +146,21 @@ async function serveWebSocket(
     options.stdout ? copy(channels.stdout, session.stdout) : drain(session.stdout),
     session.stderr && (options.stderr ? copy(channels.stderr, session.stderr) : drain(session.stderr)),
   ]);
-  await send(channels.error, Buffer.from(JSON.stringify(await outcome(session))));
-  webSocket.close(1000);
+  await end(await outcome(session));
 }
 
-function fromClient(session: ExecSession, message: Buffer, options: RemoteCommandOptions): void {
-  const [channel] = message;
-  const bytes = message.subarray(1);
-  if (channel === channels.stdin && options.stdin && !session.stdin?.writableEnded) session.stdin?.write(bytes);
-  else if (channel === channels.resize) resizeFrom(session, bytes.toString());
-  else if (channel === channels.close && bytes[0] === channels.stdin) session.stdin?.end();
+/** False when the process does not keep up with its input. */
+function fromClient(
+  session: ExecSession,
+  { channel, bytes }: { channel: number; bytes: Buffer },
+  options: RemoteCommandOptions,
+): boolean {
+  const { stdin } = session;
+  if (channel === channels.stdin && options.stdin && stdin && !stdin.writableEnded && !stdin.destroyed)
+    return stdin.write(bytes);
+  if (channel === channels.resize) resizeFrom(session, bytes.toString());
+  else if (channel === channels.close && bytes[0] === channels.stdin) stdin?.end();
+  return true;
 }
 
 const drain = (stream: Readable) => finished(stream.resume());

@@ -169,6 +169,53 @@ describe('exec over WebSocket', () => {
     expect(JSON.parse(received[3])).toMatchObject({ status: 'Failure', message: 'no such command' });
   });
 
+  test.each<[string, readonly string[], boolean, string | undefined]>([
+    ['v4.channel.k8s.io', ['v4.channel.k8s.io'], false, JSON.stringify(failedWith(2))],
+    ['v4.base64.channel.k8s.io', ['v4.base64.channel.k8s.io'], true, JSON.stringify(failedWith(2))],
+    ['channel.k8s.io', ['channel.k8s.io'], false, 'command terminated with non-zero exit code: exit status 2'],
+    [
+      'base64.channel.k8s.io',
+      ['base64.channel.k8s.io'],
+      true,
+      'command terminated with non-zero exit code: exit status 2',
+    ],
+    ['no protocol', [], false, 'command terminated with non-zero exit code: exit status 2'],
+  ])('%s', async (_, protocols, isBase64, outcome) => {
+    const session = new Shout(2);
+    const port = await serve((request, socket, head) =>
+      serveRemoteCommand(request, socket, head, all, systemClock, async () => session),
+    );
+    const client = new WebSocket(`ws://127.0.0.1:${port}/`, [...protocols]);
+    const received: string[] = [];
+    client.on('message', (data: Buffer, isBinary) => {
+      expect(isBinary).toBe(!isBase64);
+      const text = data.subarray(1).toString();
+      received.push(isBase64 ? `${data.toString()[0]} ${Buffer.from(text, 'base64')}` : `${data[0]} ${text}`);
+    });
+    const closed = new Promise<number>((resolve) => client.once('close', resolve));
+    await new Promise((resolve) => client.once('open', resolve));
+    client.send(isBase64 ? `0${Buffer.from('hello').toString('base64')}` : message(0, 'hello'));
+    await expect.poll(() => received).toContain('1 HELLO');
+    session.stdin.end();
+    expect(await closed).toBe(1000);
+    expect(received[0]).toBe('1 '); // the connection stands
+    const said = received.find((text) => text.startsWith('3 '))?.slice(2);
+    expect(said?.startsWith('{') ? { ...JSON.parse(said), metadata: undefined } : said).toEqual(
+      outcome?.startsWith('{') ? JSON.parse(outcome) : outcome,
+    );
+  });
+
+  test('input that the process does not read is not gathered', async () => {
+    const session = new Shout(0);
+    session.stdin.pause();
+    session.stdin.removeAllListeners('data');
+    const { client } = await connect(session);
+    for (let i = 0; i < 200; i++) client.send(message(0, 'x'.repeat(64 * 1024)));
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    expect(session.stdin.writableLength).toBeLessThan(2 ** 20);
+    client.terminate();
+  });
+
   test('a client that hangs up ends the session', async () => {
     const session = new Shout(0);
     const { client } = await connect(session, 'v4.channel.k8s.io');

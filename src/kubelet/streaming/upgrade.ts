@@ -1,15 +1,28 @@
-// Turns an HTTP upgrade into channels: WebSocket (v5 and v4.channel.k8s.io) or SPDY/3.1.
+// Turns an HTTP upgrade into channels: WebSocket or SPDY/3.1.
 
 import { type IncomingMessage, STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { createWebSocketStream, type WebSocket, WebSocketServer } from 'ws';
 
-export const remoteCommandProtocols = ['v5.channel.k8s.io', 'v4.channel.k8s.io'] as const;
+/** The best first; '' is a client that names none, which is served as channel.k8s.io. */
+export const remoteCommandProtocols = [
+  'v5.channel.k8s.io',
+  'v4.channel.k8s.io',
+  'v4.base64.channel.k8s.io',
+  'channel.k8s.io',
+  'base64.channel.k8s.io',
+  '',
+] as const;
 export const spdyRemoteCommandProtocols = ['v4.channel.k8s.io'] as const;
 export const portForwardProtocol = 'portforward.k8s.io';
 export const tunnelProtocol = `SPDY/3.1+${portForwardProtocol}`;
 
 export const isSpdy = (request: IncomingMessage): boolean => request.headers.upgrade?.toLowerCase() === 'spdy/3.1';
+
+/** A client that does not answer the end with its own is cut off. */
+const closeTimeoutMs = 1000;
+/** Clients send at most 32 KB at once. */
+const largestMessage = 4 * 2 ** 20;
 
 const list = (header: string | string[] | undefined): string[] =>
   [header ?? []].flat().flatMap((text) => text.split(',').map((part) => part.trim()));
@@ -47,9 +60,10 @@ export function acceptWebSocket(
   head: Buffer,
   protocols: readonly string[],
 ): Promise<{ webSocket: WebSocket; protocol: string } | undefined> {
-  const offered = list(request.headers['sec-websocket-protocol']);
+  const header = request.headers['sec-websocket-protocol'];
+  const offered = header === undefined ? [''] : list(header);
   const protocol = protocols.find((p) => offered.includes(p));
-  if (!protocol) {
+  if (protocol === undefined) {
     refuse(
       socket,
       400,
@@ -57,7 +71,13 @@ export function acceptWebSocket(
     );
     return Promise.resolve(undefined);
   }
-  const server = new WebSocketServer({ noServer: true, handleProtocols: () => protocol, perMessageDeflate: false });
+  const server = new WebSocketServer({
+    noServer: true,
+    handleProtocols: () => protocol,
+    perMessageDeflate: false,
+    maxPayload: largestMessage,
+    ...({ closeTimeout: closeTimeoutMs } as object), // its types do not know it
+  });
   return new Promise((resolve) =>
     server.handleUpgrade(request, socket, head, (webSocket) => resolve({ webSocket, protocol })),
   );

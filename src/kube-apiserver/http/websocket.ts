@@ -1,0 +1,89 @@
+// WebSockets that the API server itself serves: watches and logs.
+// https://kubernetes.io/docs/reference/using-api/api-concepts/#efficient-detection-of-changes
+
+import type { IncomingMessage } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { type WebSocket, WebSocketServer } from 'ws';
+import { served } from '../registry/codec.ts';
+import type { RawReply, Reply, WatchReply } from '../request.ts';
+
+const header = 'sec-websocket-protocol';
+/** A client that lets this much pile up is cut off. */
+const mostPendingBytes = 64 << 20;
+/** A client that does not answer the end with its own is cut off. */
+const closeTimeoutMs = 1000;
+/** Clients say nothing here. */
+const largestMessage = 64 << 10;
+
+export const isWebSocket = ({ headers }: Pick<IncomingMessage, 'headers'>): boolean =>
+  headers.upgrade?.toLowerCase() === 'websocket';
+
+/** A reply whose bytes come over time: a container's log. */
+export const isStream = (reply: Reply): reply is RawReply =>
+  reply.type === 'raw' && reply.code === 200 && typeof reply.body !== 'string' && !(reply.body instanceof Uint8Array);
+
+const accept = (request: IncomingMessage, socket: Duplex, head: Buffer, protocols: readonly string[]) => {
+  const offered = (request.headers[header] ?? '').split(',').map((protocol) => protocol.trim());
+  const protocol = protocols.find((known) => offered.includes(known)) ?? '';
+  const server = new WebSocketServer({
+    noServer: true,
+    perMessageDeflate: false,
+    maxPayload: largestMessage,
+    ...({ closeTimeout: closeTimeoutMs } as object), // its types do not know it
+    handleProtocols: () => protocol || false,
+  });
+  return new Promise<{ webSocket: WebSocket; protocol: string }>((resolve) =>
+    server.handleUpgrade(request, socket, head, (webSocket) => {
+      webSocket.on('error', () => {}); // 'close' follows
+      resolve({ webSocket, protocol });
+    }),
+  );
+};
+
+/** One message an event. */
+export async function watchOverWebSocket(
+  request: IncomingMessage,
+  socket: Duplex,
+  head: Buffer,
+  { kind, subscription }: WatchReply,
+): Promise<void> {
+  const { webSocket } = await accept(request, socket, head, []);
+  const send = (type: string, object: object) => {
+    if (webSocket.bufferedAmount > mostPendingBytes) webSocket.terminate();
+    else webSocket.send(JSON.stringify({ type, object }));
+  };
+  const close = subscription.open({
+    send: (type, item) => send(type, served(kind, item)),
+    bookmark: (object) => send('BOOKMARK', object),
+    error: (status) => send('ERROR', status),
+    end: () => webSocket.close(1000),
+  });
+  webSocket.on('close', close);
+}
+
+/** Bytes as they come; an empty message first shows that the connection stands. */
+export async function streamOverWebSocket(
+  request: IncomingMessage,
+  socket: Duplex,
+  head: Buffer,
+  { body }: RawReply,
+): Promise<void> {
+  const { webSocket, protocol } = await accept(request, socket, head, ['binary.k8s.io', 'base64.binary.k8s.io']);
+  const isBase64 = protocol.startsWith('base64.');
+  const send = (bytes: Uint8Array) =>
+    new Promise<void>((resolve) =>
+      webSocket.send(isBase64 ? Buffer.from(bytes).toString('base64') : bytes, () => resolve()),
+    );
+  const isOpen = () => webSocket.readyState === webSocket.OPEN;
+  await send(new Uint8Array());
+  try {
+    for await (const bytes of body as AsyncIterable<Uint8Array>) {
+      if (!isOpen()) return;
+      await send(bytes);
+    }
+  } catch {
+    // the source broke off: the client sees an end without status 1000
+    return webSocket.terminate();
+  }
+  webSocket.close(1000);
+}
