@@ -11,6 +11,7 @@ import {
   type Sandbox,
 } from '../container-runtime/container-runtime.ts';
 import type { Clock } from '../machinery/clock.ts';
+import { grpcProbe } from './grpc-probe.ts';
 import { newest, type RuntimePod } from './pod-actions.ts';
 import type { KubeletTools } from './tools.ts';
 
@@ -69,7 +70,7 @@ export async function runProbe(
     if (runtime.probe) return await runtime.probe(target.sandboxId, network);
     if (probe.httpGet) return await httpProbe(clock, probe.httpGet, network, timeoutMs);
     if (probe.tcpSocket) return await tcpProbe(clock, network, timeoutMs);
-    if (probe.grpc) return await grpcProbe(clock, network, timeoutMs);
+    if (probe.grpc) return await grpcProbe(clock, { ...network, service: network.path ?? '' }, timeoutMs);
     return { success: true, message: '' };
   } catch (error) {
     return { success: false, message: (error as Error).message };
@@ -171,35 +172,6 @@ function tcpProbe(clock: Clock, { host, port }: NetworkProbe, timeoutMs: number)
     const timer = clock.after(timeoutMs, () => done(false, `dial tcp ${host}:${port}: i/o timeout`));
     socket.on('connect', () => done(true, ''));
     socket.on('error', (error) => done(false, dialText(error, host, port)));
-  });
-}
-
-/** https://github.com/grpc/grpc/blob/master/doc/health-checking.md */
-async function grpcProbe(
-  clock: Clock,
-  { host, port, path: service = '' }: NetworkProbe,
-  timeoutMs: number,
-): Promise<ProbeOutcome> {
-  const grpc = await import('@grpc/grpc-js');
-  const client = new grpc.Client(`${host}:${port}`, grpc.credentials.createInsecure());
-  // HealthCheckRequest { string service = 1; }; HealthCheckResponse { ServingStatus status = 1; } with SERVING = 1.
-  const encode = (name: string) =>
-    name ? Buffer.concat([Buffer.from([0x0a, name.length]), Buffer.from(name)]) : Buffer.alloc(0);
-  const decode = (bytes: Buffer) => (bytes[0] === 0x08 ? bytes[1] : 0);
-  return new Promise((resolve) => {
-    const options = { deadline: clock.now() + timeoutMs };
-    client.makeUnaryRequest('/grpc.health.v1.Health/Check', encode, decode, service, options, (error, status) => {
-      client.close();
-      if (error)
-        return resolve({ success: false, message: `timeout or connection problem: ${error.details || error.message}` });
-      resolve({
-        success: status === 1,
-        message:
-          status === 1
-            ? 'service healthy'
-            : `service unhealthy (responded with "${['UNKNOWN', 'SERVING', 'NOT_SERVING', 'SERVICE_UNKNOWN'][status ?? 0]}")`,
-      });
-    });
   });
 }
 
