@@ -82,4 +82,6 @@ function generateSelector(j: Job): void {
   labels['job-name'] = j.metadata.name;
   const selector = (spec.selector ??= {});
   (selector.matchLabels ??= {})['batch.kubernetes.io/controller-uid'] ??= j.metadata.uid;
+  // Kubernetes applies its defaults again to what it stored: the template has labels by now.
+  if (!Object.keys(j.metadata.labels ?? {}).length && j.metadata.name.length <= 63) j.metadata.labels = { ...labels };
 }
