@@ -79,8 +79,15 @@ interface Recorded {
   readonly message: string;
 }
 
-/** Stands for the nanoseconds that the clock does not have: no two events of a process share a name. */
-let serial = 0;
+/** Events that one recorder can tell apart within a millisecond. */
+const serials = 1_000_000;
+
+/** A number of its own for each source (FNV-1a), the same in every run. */
+function serialOf({ component, host = '' }: EventSource): number {
+  let hash = 0x811c9dc5;
+  for (const character of `${component}/${host}`) hash = Math.imul(hash ^ character.charCodeAt(0), 0x01000193);
+  return (hash >>> 0) % serials;
+}
 
 class Recorder implements EventRecorder {
   readonly #context: Pick<ComponentContext, 'client' | 'clock' | 'logger'>;
@@ -88,10 +95,13 @@ class Recorder implements EventRecorder {
   readonly #subjects = new Map<string, Subject>();
   #sending: Promise<void> = Promise.resolve();
   #queued = 0;
+  /** Stands for the nanoseconds that the clock does not have. */
+  #serial: number;
 
   constructor(context: Pick<ComponentContext, 'client' | 'clock' | 'logger'>, source: EventSource) {
     this.#context = context;
     this.#source = source;
+    this.#serial = serialOf(source);
   }
 
   event(object: ApiObject, type: 'Normal' | 'Warning', reason: string, message: string, fieldPath?: string): void {
@@ -197,7 +207,7 @@ class Recorder implements EventRecorder {
     const { clock, client } = this.#context;
     const now = clock.now();
     // As client-go: the object's name and the time in nanoseconds, in hexadecimal.
-    const nanoseconds = BigInt(Math.floor(now)) * 1_000_000n + BigInt(serial++ % 1_000_000);
+    const nanoseconds = BigInt(Math.floor(now)) * 1_000_000n + BigInt(this.#serial++ % serials);
     const name = `${regarding.name}.${nanoseconds.toString(16)}`;
     const firstTimestamp = timestamp(now);
     await client.create('events', {

@@ -3,24 +3,29 @@ import { VirtualClock } from '../machinery/clock.ts';
 import { silentLogger } from '../machinery/logger.ts';
 import { Metrics } from '../machinery/metrics.ts';
 import { seededRandom } from '../machinery/random.ts';
-import { completeConfig } from './config.ts';
+import { type ComponentName, completeConfig } from './config.ts';
 import { type Cluster, startParts } from './start.ts';
 
-let cluster: Cluster;
 const clock = new VirtualClock();
-beforeAll(async () => {
+
+async function start(components: readonly ComponentName[]): Promise<Cluster> {
   const config = completeConfig({
     name: 'test',
     dataDirectory: '/nonexistent',
     port: undefined,
     store: 'memory',
     nodeIP: '192.0.2.1',
-    components: ['kube-apiserver', 'kube-controller-manager'],
+    components,
   });
   const environment = { clock, random: seededRandom(1), logger: silentLogger, metrics: new Metrics() };
   const starting = startParts(config, environment);
   await clock.settle();
-  cluster = await starting;
+  return starting;
+}
+
+let cluster: Cluster;
+beforeAll(async () => {
+  cluster = await start(['kube-apiserver', 'kube-controller-manager']);
 });
 afterAll(() => cluster.stop());
 
@@ -54,6 +59,15 @@ test('what is as it must be is not written again', async () => {
   const before = await versions();
   await clock.advance(60_000);
   expect(await versions()).toEqual(before);
+});
+
+test('an API server alone takes pods without a service account', async () => {
+  const pod = { metadata: { name: 'p' }, spec: { containers: [{ name: 'c', image: 'registry.test/c:1' }] } };
+  const alone = await start(['kube-apiserver']);
+  const { spec } = await alone.client.raw('POST', '/api/v1/namespaces/default/pods', pod);
+  expect(spec.serviceAccountName).toBeUndefined();
+  expect(spec.volumes ?? []).toEqual([]);
+  await alone.stop();
 });
 
 test('foreign endpoints of the API server are replaced', async () => {

@@ -63,6 +63,19 @@ describe('a cluster in a test', () => {
     }
   }
 
+  test('names events the same way for the same seed, in one process too', async () => {
+    const runs: string[][] = [];
+    for (let run = 0; run < 2; run++) {
+      const cluster = await startCluster({ nodes: 2, seed: 3 });
+      await cluster.advance(60_000);
+      const { items } = await cluster.client.list('events');
+      runs.push(items.map((event) => event.metadata.name ?? '').sort());
+      await cluster.stop();
+    }
+    expect(runs[0].length).toBeGreaterThan(2);
+    expect(runs[1]).toEqual(runs[0]);
+  });
+
   test('plays the failure of a node up to the eviction of its pods, the same way for the same seed', async () => {
     const first = await failure(7);
     const [unknown, evicted] = first.log.map((line) => Number(/after (\d+) s/.exec(line)?.[1]));

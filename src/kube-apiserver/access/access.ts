@@ -26,10 +26,13 @@ export interface AccessOptions extends Pick<ComponentContext, 'clock' | 'random'
   readonly signingKey: string;
   /** Issuer of those tokens, such as https://kubernetes.default.svc.cluster.local. */
   readonly issuer: string;
+  /** Names of admission plugins that are not asked. */
+  readonly disabledAdmission?: readonly string[];
 }
 
 /** Kubernetes' own way in: certificates and tokens; Node and RBAC; the admission plugins. */
-export function createAccess({ clock, random, signingKey, issuer }: AccessOptions): Access {
+export function createAccess(options: AccessOptions): Access {
+  const { clock, random, signingKey, issuer, disabledAdmission = [] } = options;
   let client: Client | undefined;
   const reader = () => {
     if (!client) throw new Error('access was asked for before it was started');
@@ -41,7 +44,7 @@ export function createAccess({ clock, random, signingKey, issuer }: AccessOption
   return {
     authenticators: [requestHeaders, clientCertificates, authenticator, anonymous],
     authorizers,
-    admission: admissionPlugins(reader),
+    admission: admissionPlugins(reader).filter(({ name }) => !disabledAdmission.includes(name)),
     tokens,
     async start(context) {
       client = context.client;
