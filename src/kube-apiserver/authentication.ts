@@ -35,6 +35,10 @@ export const anonymous: Authenticator = {
   name: 'anonymous',
   async authenticate(request) {
     if (bearerToken(request) !== undefined || request.connection?.certificateFault) throw unauthorized();
+    if (/^bearer {2,}\S/i.test(request.headers.authorization?.trim() ?? ''))
+      request.warnings.push(
+        'the provided Authorization header contains extra space before the bearer token, and is ignored',
+      );
     return { name: 'system:anonymous', groups: ['system:unauthenticated'] };
   },
 };

@@ -7,6 +7,8 @@ export interface TokenClaims {
   readonly serviceAccount: { readonly name: string; readonly uid: string };
   readonly audiences: readonly string[];
   readonly expirationSeconds: number;
+  /** The token is good for a year, and clients are warned after `expirationSeconds`. */
+  readonly extended?: boolean;
   readonly bound?: { readonly kind: string; readonly name: string; readonly uid: string };
   /** Of the pod that the token is bound to. */
   readonly node?: { readonly name: string; readonly uid?: string };

@@ -183,6 +183,73 @@ describe('service account tokens', () => {
     await expect(enter(token)).rejects.toMatchObject(refused);
   });
 
+  test('of a pod’s own volume are good for a year, and tell their time', async () => {
+    await account('volume');
+    const { body } = await server.call('POST', `${ns}/pods`, pod('volume', { serviceAccountName: 'volume' }));
+    const boundObjectRef = { kind: 'Pod', apiVersion: 'v1', name: 'volume', uid: body.metadata.uid };
+    const token = await tokenFor('volume', { boundObjectRef, expirationSeconds: 3_607 });
+    const { exp, iat, ...claims } = JSON.parse(Buffer.from(token.split('.')[1], 'base64url').toString());
+    expect(exp - iat).toBe(365 * 24 * 3_600);
+    expect(claims['kubernetes.io'].warnafter - iat).toBe(3_607);
+    const plain = await tokenFor('volume', { boundObjectRef, expirationSeconds: 3_600 });
+    expect(
+      JSON.parse(Buffer.from(plain.split('.')[1], 'base64url').toString())['kubernetes.io'].warnafter,
+    ).toBeUndefined();
+  });
+
+  test('end with the node that they are bound to', async () => {
+    await account('noded');
+    const { body } = await server.call('POST', '/api/v1/nodes', { metadata: { name: 'bound' } });
+    const boundObjectRef = { kind: 'Node', apiVersion: 'v1', name: 'bound', uid: body.metadata.uid };
+    const token = await tokenFor('noded', { boundObjectRef });
+    expect((await enter(token))?.extra).toMatchObject({ 'authentication.kubernetes.io/node-name': ['bound'] });
+    await server.call('DELETE', '/api/v1/nodes/bound');
+    await expect(enter(token)).rejects.toMatchObject(refused);
+  });
+
+  test.each<[string, object, number, string]>([
+    [
+      'another account’s pod',
+      { boundObjectRef: { kind: 'Pod', apiVersion: 'v1', name: 'foreign' } },
+      400,
+      'cannot bind token for serviceaccount "asked" to pod running with different serviceaccount name.',
+    ],
+    [
+      'another kind',
+      { boundObjectRef: { kind: 'Deployment', apiVersion: 'apps/v1', name: 'x' } },
+      400,
+      'cannot bind token to object of type apps/v1, Kind=Deployment',
+    ],
+    [
+      'a pod that is not there',
+      { boundObjectRef: { kind: 'Pod', apiVersion: 'v1', name: 'nothing' } },
+      404,
+      'pods "nothing" not found',
+    ],
+    [
+      'the pod of before',
+      { boundObjectRef: { kind: 'Pod', apiVersion: 'v1', name: 'own', uid: 'x' } },
+      409,
+      'the UID in the bound object reference (x) does not match the UID in record',
+    ],
+    ['a short time', { expirationSeconds: 599 }, 422, 'may not specify a duration less than 10 minutes'],
+  ])('are not given for %s', async (_, spec, code, message) => {
+    await account('asked');
+    await server.call('POST', `${ns}/pods`, pod('foreign'));
+    await server.call('POST', `${ns}/pods`, pod('own', { serviceAccountName: 'asked' }));
+    const answer = await server.call('POST', `${ns}/serviceaccounts/asked/token`, { spec });
+    expect([answer.code, answer.body.message]).toEqual([code, expect.stringContaining(message)]);
+  });
+
+  test.each<[string, object, number]>([
+    ['another name', { name: 'x' }, 422],
+    ['another namespace', { namespace: 'x' }, 422],
+    ['another uid', { uid: 'x' }, 409],
+  ])('are not given to %s than that of the path', async (_, metadata, code) => {
+    await account('path');
+    expect((await server.call('POST', `${ns}/serviceaccounts/path/token`, { metadata, spec: {} })).code).toBe(code);
+  });
+
   test('end with the pod that they are bound to', async () => {
     await account('bound');
     const { body } = await server.call('POST', `${ns}/pods`, pod('bound', { serviceAccountName: 'bound' }));

@@ -49,10 +49,13 @@ export function rbac(sources: RbacSources): Authorizer {
   return {
     name: 'RBAC',
     authorize(attributes): Decision {
-      for (const grant of grants(sources, attributes.user, attributes.namespace))
+      const missing = new Set<string>();
+      for (const grant of grants(sources, attributes.user, attributes.namespace, missing))
         if (grant.rules.some((rule) => allows(rule, attributes)))
           return { decision: 'allow', reason: `RBAC: allowed by ${grant.text}` };
-      return { decision: 'no-opinion' };
+      if (!missing.size) return { decision: 'no-opinion' };
+      const texts = [...missing];
+      return { decision: 'no-opinion', reason: `RBAC: ${texts.length === 1 ? texts[0] : `[${texts.join(', ')}]`}` };
     },
     rulesFor(user, namespace) {
       const rules = [...grants(sources, user, namespace)].flatMap((grant) => grant.rules);
@@ -78,17 +81,22 @@ interface Grant {
   readonly text: string;
 }
 
-/** Every role that the user has: cluster-wide, and in the namespace if one is asked about. */
+/**
+ * Every role that the user has: cluster-wide, and in the namespace if one is asked about. Roles that do not exist are
+ * told in `missing`.
+ */
 function* grants(
   { clusterRoleBindings, roleBindings, clusterRoles, roles }: RbacSources,
   user: UserInfo,
   namespace: string,
+  missing?: Set<string>,
 ): Generator<Grant> {
   const keys = keysOf(user);
   for (const key of keys)
     for (const binding of clusterRoleBindings.by(userSubject, key)) {
       const role = clusterRoles.get(binding.roleRef.name);
       if (role) yield grantOf('ClusterRoleBinding', binding.metadata.name, binding.roleRef, role.rules, key);
+      else missing?.add(notFoundText(binding.roleRef));
     }
   if (!namespace) return;
   for (const key of keys)
@@ -96,8 +104,12 @@ function* grants(
       const { name, kind } = binding.roleRef;
       const role = kind === 'ClusterRole' ? clusterRoles.get(name) : roles.get(`${namespace}/${name}`);
       if (role) yield grantOf('RoleBinding', `${binding.metadata.name}/${namespace}`, binding.roleRef, role.rules, key);
+      else missing?.add(notFoundText(binding.roleRef));
     }
 }
+
+const notFoundText = ({ kind, name }: RoleRef): string =>
+  `${kind.toLowerCase()}.rbac.authorization.k8s.io ${JSON.stringify(name)} not found`;
 
 function grantOf(
   kind: string,

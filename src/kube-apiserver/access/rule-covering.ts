@@ -3,8 +3,9 @@
 
 import type { PolicyRule } from '../../api/api.ts';
 
-/** Comparisons of one combination with one rule. A rule of a few lists can stand for more combinations than can be walked. */
-const mostComparisons = 400_000;
+/** A rule of a few lists can stand for more combinations than can be walked: so many, and compared so often, at most. */
+const mostCombinations = 10_000;
+const mostComparisons = 500_000;
 
 export class TooManyCombinations extends Error {
   override readonly name = 'TooManyCombinations';
@@ -17,13 +18,14 @@ export class TooManyCombinations extends Error {
 export function uncovered(owned: readonly PolicyRule[], wanted: readonly PolicyRule[]): PolicyRule[] {
   const index = indexed(owned);
   const missing: PolicyRule[] = [];
-  let comparisons = 0;
+  let combinations = 0;
   for (const given of wanted) {
     const rule = given ?? {}; // rules are compared before they are validated
     if (index.some((owner) => containsAll(owner, rule))) continue;
     for (const atom of atoms(rule)) {
-      comparisons += 1 + index.length;
-      if (comparisons > mostComparisons) throw new TooManyCombinations();
+      combinations++;
+      if (combinations > mostCombinations || combinations * index.length > mostComparisons)
+        throw new TooManyCombinations();
       if (!index.some((owner) => covers(owner, atom))) missing.push(atom);
     }
   }

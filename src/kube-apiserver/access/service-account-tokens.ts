@@ -30,6 +30,8 @@ export interface ServiceAccountTokenOptions {
 const algorithmOf = ({ asymmetricKeyType, asymmetricKeyDetails }: KeyObject) =>
   asymmetricKeyType === 'ec' ? (curves[asymmetricKeyDetails?.namedCurve ?? ''] ?? 'ES256') : 'RS256';
 const curves: Readonly<Record<string, string>> = { secp384r1: 'ES384', secp521r1: 'ES512' };
+/** --service-account-extend-token-expiration: old clients never read their token again. */
+const extendedSeconds = 365 * 24 * 3_600;
 /** Verified signatures that are remembered: a pod sends the same token with every request. */
 const rememberedTokens = 4_096;
 
@@ -112,11 +114,17 @@ async function issue(
 ) {
   const { SignJWT } = await import('jose');
   const now = Math.floor(clock.now() / 1000);
-  const exp = now + claims.expirationSeconds;
-  const { namespace, serviceAccount, bound, node } = claims;
+  const expires = now + claims.expirationSeconds;
+  const { namespace, serviceAccount, bound, node, extended } = claims;
   const reference = bound && { [bound.kind.toLowerCase()]: { name: bound.name, uid: bound.uid } };
   const token = await new SignJWT({
-    'kubernetes.io': { namespace, ...(node && { node }), ...reference, serviceaccount: serviceAccount },
+    'kubernetes.io': {
+      namespace,
+      ...(node && { node }),
+      ...reference,
+      serviceaccount: serviceAccount,
+      ...(extended && { warnafter: expires }),
+    },
   })
     .setProtectedHeader({ alg: algorithmOf(key), kid: keyId })
     .setIssuer(issuer)
@@ -124,10 +132,10 @@ async function issue(
     .setAudience([...claims.audiences])
     .setIssuedAt(now)
     .setNotBefore(now)
-    .setExpirationTime(exp)
+    .setExpirationTime(extended ? now + extendedSeconds : expires)
     .setJti(random.uuid())
     .sign(key);
-  return { token, expirationTimestamp: `${new Date(exp * 1000).toISOString().slice(0, 19)}Z` };
+  return { token, expirationTimestamp: `${new Date(expires * 1000).toISOString().slice(0, 19)}Z` };
 }
 
 async function verify(token: string, key: KeyObject, { issuer, clock }: ServiceAccountTokenOptions): Promise<Payload> {

@@ -2,12 +2,12 @@
 // https://kubernetes.io/docs/reference/access-authn-authz/authorization/#checking-api-access
 
 import { badRequest } from '../../api/api.ts';
-import { type Attributes, decide } from '../authorization.ts';
+import { decide } from '../authorization.ts';
 import { decodeShape } from '../registry/codec.ts';
 import { type Target, writeOptions } from '../registry/target.ts';
 import { timestamp } from '../registry/write.ts';
 import { type ApiRequest, objectReply, type Reply, type UserInfo } from '../request.ts';
-import { failure } from '../status.ts';
+import { checkReview, reviewedAttributes } from './access-review.ts';
 import { bindByBody } from './binding.ts';
 
 type Review = (target: Target) => Promise<Reply>;
@@ -19,61 +19,14 @@ async function decoded({ request, kind }: Target): Promise<any> {
 
 const answer = (review: any, status: object): Reply => objectReply(201, { ...review, status });
 
-function refuse(field: string, message: string) {
-  const cause = { reason: 'FieldValueInvalid', message: `Invalid value: ${message}`, field };
-  const group = 'authorization.k8s.io';
-  return failure(422, 'Invalid', `.${group} "" is invalid: ${field}: ${cause.message}`, { group, causes: [cause] });
-}
-
-function checkAttributes({ resourceAttributes: resource, nonResourceAttributes: path }: any): void {
-  const one = 'exactly one of nonResourceAttributes or resourceAttributes must be specified';
-  if (resource && path)
-    throw refuse('spec.nonResourceAttributes', `"" : cannot be specified in combination with resourceAttributes`);
-  if (!resource && !path) throw refuse('spec.resourceAttributes', `null: ${one}`);
-  for (const name of ['labelSelector', 'fieldSelector']) {
-    const { rawSelector, requirements } = resource?.[name] ?? {};
-    if (rawSelector && requirements?.length)
-      throw refuse(
-        `spec.resourceAttributes.${name}.rawSelector`,
-        `${JSON.stringify(rawSelector)}: may not specified at the same time as requirements`,
-      );
-  }
-}
-
-function attributesOf(spec: any, user: UserInfo): Attributes {
-  const { resourceAttributes: resource, nonResourceAttributes: path } = spec;
-  const nothing = {
-    group: '',
-    version: '',
-    resource: '',
-    subresource: '',
-    namespace: '',
-    name: '',
-    rest: '',
-    path: '',
-    user,
-  };
-  if (path) return { ...nothing, isResource: false, path: path.path ?? '', verb: path.verb ?? '' };
-  const { group = '', version = '', resource: name = '', subresource = '', namespace = '', verb = '' } = resource;
-  return {
-    ...nothing,
-    isResource: true,
-    verb,
-    group,
-    version,
-    resource: name,
-    subresource,
-    namespace,
-    name: resource.name ?? '',
-  };
-}
-
-async function statusOf({ server }: Target, attributes: Attributes): Promise<object> {
+async function statusOf({ server }: Target, spec: any, user: UserInfo): Promise<object> {
+  const { attributes, evaluationError } = reviewedAttributes(spec, user);
   const { decision, reason } = await decide(server.authorizers, attributes);
   return {
     allowed: decision === 'allow',
     ...(decision === 'deny' && { denied: true }),
     ...(reason && { reason }),
+    ...(evaluationError && { evaluationError }),
   };
 }
 
@@ -86,11 +39,8 @@ const subjectOf = ({ user = '', groups = [], uid, extra }: any): UserInfo => ({
 
 const subjectAccessReview: Review = async (target) => {
   const review = await decoded(target);
-  const { spec } = review;
-  checkAttributes(spec);
-  if (!spec.user && !spec.groups?.length)
-    throw refuse('spec.user', '"": at least one of user or group must be specified');
-  return answer(review, await statusOf(target, attributesOf(spec, subjectOf(spec))));
+  checkReview(review, { subject: true });
+  return answer(review, await statusOf(target, review.spec, subjectOf(review.spec)));
 };
 
 const localSubjectAccessReview: Review = async (target) => {
@@ -100,16 +50,14 @@ const localSubjectAccessReview: Review = async (target) => {
   if (metadata.namespace && metadata.namespace !== namespace)
     throw badRequest('the namespace of the provided object does not match the namespace sent on the request');
   metadata.namespace = namespace;
-  checkAttributes(spec);
-  if ((spec.resourceAttributes?.namespace ?? '') !== namespace)
-    throw badRequest(`spec.resourceAttributes.namespace must match namespace: ${namespace}`);
-  return answer(review, await statusOf(target, attributesOf(spec, subjectOf(spec))));
+  checkReview(review, { subject: true, namespace });
+  return answer(review, await statusOf(target, spec, subjectOf(spec)));
 };
 
 const selfSubjectAccessReview: Review = async (target) => {
   const review = await decoded(target);
-  checkAttributes(review.spec);
-  return answer(review, await statusOf(target, attributesOf(review.spec, target.request.user)));
+  checkReview(review, {});
+  return answer(review, await statusOf(target, review.spec, target.request.user));
 };
 
 const selfSubjectRulesReview: Review = async (target) => {
@@ -117,14 +65,17 @@ const selfSubjectRulesReview: Review = async (target) => {
   const { namespace } = review.spec;
   if (!namespace) throw badRequest('no namespace on request');
   const rules = { resourceRules: [] as unknown[], nonResourceRules: [] as unknown[], incomplete: false };
+  const errors: string[] = [];
   for (const authorizer of target.server.authorizers) {
     const own = await authorizer.rulesFor?.(target.request.user, namespace);
     if (!own) continue;
     rules.resourceRules.push(...own.resourceRules);
     rules.nonResourceRules.push(...own.nonResourceRules);
     rules.incomplete ||= own.incomplete ?? false;
+    if (own.evaluationError) errors.push(own.evaluationError);
   }
-  return answer({ ...review, spec: {} }, rules);
+  const evaluationError = errors.join(', ');
+  return answer({ ...review, spec: {} }, { ...rules, ...(evaluationError && { evaluationError }) });
 };
 
 const infoOf = ({ name, uid, groups, extra }: UserInfo): object => ({

@@ -55,6 +55,7 @@ export const token: Subresource = {
       audiences,
       expirationSeconds,
       ...bound,
+      ...(isExtended(expirationSeconds, audiences, bound, server.tokens.audiences) && { extended: true }),
     });
     return objectReply(201, {
       kind: 'TokenRequest',
@@ -65,6 +66,20 @@ export const token: Subresource = {
     });
   },
 };
+
+/** What ServiceAccount admission asks for in pods' own volumes. */
+const volumeTokenSeconds = 3_607;
+
+/** https://kubernetes.io/docs/reference/access-authn-authz/service-accounts-admin/#bound-service-account-tokens */
+const isExtended = (
+  seconds: number,
+  audiences: readonly string[],
+  bound: { readonly bound: { readonly kind: string } } | undefined,
+  own: readonly string[],
+): boolean =>
+  seconds === volumeTokenSeconds &&
+  bound?.bound.kind === 'Pod' &&
+  audiences.every((audience) => own.includes(audience));
 
 function checkMetadata({ name, namespace }: Target, { metadata }: ApiObject): void {
   const refuse = (field: string, value: string, what: string) =>

@@ -1,0 +1,64 @@
+import { webcrypto, X509Certificate } from 'node:crypto';
+import { expect, test } from 'vitest';
+import { x509 } from '../../cluster/certificate-authority.ts';
+import { clientCertificates } from '../authentication.ts';
+import { clientCertificate } from './client-certificate.ts';
+
+const uid = '1.3.6.1.4.1.57683.2';
+
+async function userOf(name: any) {
+  const library = await x509();
+  const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
+  const keys = (await webcrypto.subtle.generateKey(algorithm, true, ['sign', 'verify'])) as any;
+  const certificate = await library.X509CertificateGenerator.createSelfSigned({
+    name,
+    keys,
+    signingAlgorithm: algorithm,
+  });
+  const { raw, fingerprint256 } = new X509Certificate(certificate.toString('pem'));
+  const connection = { remoteAddress: '', ...clientCertificate({ raw, fingerprint256 }) };
+  const user = await clientCertificates.authenticate({ connection } as never);
+  return (
+    connection.certificateFault ??
+    (user && { name: user.name, groups: user.groups, ...(user.uid && { uid: user.uid }) })
+  );
+}
+
+test.each<[string, any, unknown]>([
+  ['a name', [{ CN: ['jane'] }], { name: 'jane', groups: ['system:authenticated'] }],
+  [
+    'groups',
+    [{ O: ['a'] }, { O: ['b', 'c'] }, { CN: ['jane'] }],
+    { name: 'jane', groups: ['a', 'b', 'c', 'system:authenticated'] },
+  ],
+  [
+    'two names: the last one counts',
+    [{ CN: ['jane'] }, { CN: ['joe'] }],
+    { name: 'joe', groups: ['system:authenticated'] },
+  ],
+  ['no name: nobody', [{ O: ['system:masters'] }], undefined],
+  ['an empty subject', [], undefined],
+  [
+    'a uid',
+    [{ CN: ['jane'] }, { [uid]: [{ utf8String: '42' }] }],
+    { name: 'jane', groups: ['system:authenticated'], uid: '42' },
+  ],
+  [
+    'two uids',
+    [{ CN: ['jane'] }, { [uid]: [{ utf8String: '42' }] }, { [uid]: [{ utf8String: '43' }] }],
+    'the certificate has no single uid',
+  ],
+  [
+    'letters beyond ASCII',
+    [{ O: ['Müller'] }, { CN: ['jürgen'] }],
+    { name: 'jürgen', groups: ['Müller', 'system:authenticated'] },
+  ],
+  [
+    'what looks like more of a name',
+    [{ CN: ['jane\nO=system:masters, CN=x'] }],
+    { name: 'jane\nO=system:masters, CN=x', groups: ['system:authenticated'] },
+  ],
+])('%s', async (_, name, user) => expect(await userOf(name)).toEqual(user));
+
+test('what is no certificate is a fault', () =>
+  expect(clientCertificate({ raw: Buffer.from('x'), fingerprint256: '' }).certificateFault).toBeDefined());

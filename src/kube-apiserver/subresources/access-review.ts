@@ -1,0 +1,157 @@
+// What a SubjectAccessReview may ask, and what it asks the authorizers.
+
+import { type FieldRequirement, parseFieldSelector } from '../../machinery/field-selector.ts';
+import { parseLabelSelector } from '../../machinery/label-selector.ts';
+import type { Attributes } from '../authorization.ts';
+import type { UserInfo } from '../request.ts';
+import { failure } from '../status.ts';
+
+interface Fault {
+  readonly reason: 'FieldValueInvalid' | 'FieldValueRequired';
+  readonly field: string;
+  readonly message: string;
+}
+
+const invalidValue = (field: string, value: string, why: string): Fault => ({
+  reason: 'FieldValueInvalid',
+  field,
+  message: `Invalid value: ${value}: ${why}`,
+});
+
+/** Throws 422 with everything that is wrong. `subject`: somebody must be named; `namespace`: that of the path. */
+export function checkReview(
+  { spec, metadata }: any,
+  { subject, namespace }: { readonly subject?: boolean; readonly namespace?: string },
+): void {
+  const faults = [
+    ...attributeFaults(spec),
+    ...(subject && !spec.user && !spec.groups?.length
+      ? [invalidValue('spec.user', '""', 'at least one of user or group must be specified')]
+      : []),
+    ...selectorFaults(spec.resourceAttributes),
+    ...metadataFaults(metadata, namespace),
+    ...(namespace === undefined ? [] : localFaults(spec, namespace)),
+  ];
+  if (!faults.length) return;
+  const group = 'authorization.k8s.io';
+  const texts = faults.map(({ field, message }) => `${field}: ${message}`);
+  const message = texts.length === 1 ? texts[0] : `[${texts.join(', ')}]`;
+  throw failure(422, 'Invalid', `.${group} "" is invalid: ${message}`, { group, causes: faults });
+}
+
+function attributeFaults({ resourceAttributes: resource, nonResourceAttributes: path }: any): Fault[] {
+  const one = 'exactly one of nonResourceAttributes or resourceAttributes must be specified';
+  if (resource && path)
+    return [
+      invalidValue('spec.nonResourceAttributes', '""', 'cannot be specified in combination with resourceAttributes'),
+    ];
+  return resource || path ? [] : [invalidValue('spec.resourceAttributes', 'null', one)];
+}
+
+function selectorFaults(resource: any): Fault[] {
+  return ['fieldSelector', 'labelSelector'].flatMap((name): Fault[] => {
+    const selector = resource?.[name];
+    const path = `spec.resourceAttributes.${name}`;
+    if (!selector) return [];
+    const { rawSelector, requirements } = selector;
+    if (rawSelector && requirements?.length)
+      return [
+        invalidValue(
+          `${path}.rawSelector`,
+          JSON.stringify(rawSelector),
+          'may not specified at the same time as requirements',
+        ),
+      ];
+    if (rawSelector || requirements?.length) return [];
+    const why = `when ${path} is specified, requirements or rawSelector is required`;
+    return [{ reason: 'FieldValueRequired', field: `${path}.requirements`, message: `Required value: ${why}` }];
+  });
+}
+
+function metadataFaults(metadata: any, namespace: string | undefined): Fault[] {
+  const { managedFields: _, namespace: own, ...rest } = metadata ?? {};
+  const given = namespace === undefined && own ? { ...rest, namespace: own } : rest;
+  if (!Object.keys(given).length) return [];
+  const why = namespace === undefined ? 'must be empty' : 'must be empty except for namespace';
+  return [invalidValue('metadata', JSON.stringify(metadata), why)];
+}
+
+function localFaults({ resourceAttributes: resource, nonResourceAttributes: path }: any, namespace: string): Fault[] {
+  const faults: Fault[] = [];
+  if (resource && (resource.namespace ?? '') !== namespace)
+    faults.push(
+      invalidValue(
+        'spec.resourceAttributes.namespace',
+        JSON.stringify(resource.namespace ?? ''),
+        'must match metadata.namespace',
+      ),
+    );
+  if (path)
+    faults.push(invalidValue('spec.nonResourceAttributes', JSON.stringify(path), 'disallowed on this kind of request'));
+  return faults;
+}
+
+const nothing = { group: '', version: '', resource: '', subresource: '', namespace: '', name: '', rest: '', path: '' };
+
+/** The question, and what of it could not be read. */
+export function reviewedAttributes(spec: any, user: UserInfo): { attributes: Attributes; evaluationError: string } {
+  const { resourceAttributes: resource, nonResourceAttributes: path } = spec;
+  if (path)
+    return {
+      attributes: { ...nothing, user, isResource: false, path: path.path ?? '', verb: path.verb ?? '' },
+      evaluationError: '',
+    };
+  const { requirements, faulty } = fieldRequirements(resource.fieldSelector);
+  const ignored = (name: string, some: boolean) =>
+    `spec.resourceAttributes.${name} ${some ? 'partially ignored' : 'ignored'} due to parse error`;
+  const errors = [
+    ...(faulty ? [ignored('fieldSelector', requirements.length > 0)] : []),
+    ...(isUnreadable(resource.labelSelector?.rawSelector) ? [ignored('labelSelector', false)] : []),
+  ];
+  const { group = '', resource: kind = '', subresource = '', namespace = '', verb = '', name = '' } = resource;
+  return {
+    attributes: {
+      ...nothing,
+      user,
+      isResource: true,
+      verb,
+      group,
+      version: resource.version || '*',
+      resource: kind,
+      subresource,
+      namespace,
+      name,
+      ...(requirements.length && { fieldSelector: requirements }),
+    },
+    evaluationError: errors.join('; '),
+  };
+}
+
+const operators: Readonly<Record<string, '=' | '!='>> = { In: '=', NotIn: '!=' };
+
+/** What cannot be read is left out: what is left asks for more, so that is no way to get a right. */
+function fieldRequirements(selector: any): { requirements: FieldRequirement[]; faulty: boolean } {
+  if (selector?.rawSelector)
+    try {
+      return { requirements: [...parseFieldSelector(selector.rawSelector).requirements], faulty: false };
+    } catch {
+      return { requirements: [], faulty: true };
+    }
+  const given: any[] = selector?.requirements ?? [];
+  const requirements = given.flatMap(({ key = '', operator, values }): FieldRequirement[] =>
+    operators[operator] && values?.length === 1
+      ? [{ field: key, operator: operators[operator], value: values[0] }]
+      : [],
+  );
+  return { requirements, faulty: requirements.length < given.length };
+}
+
+function isUnreadable(labelSelector: string | undefined): boolean {
+  if (!labelSelector) return false;
+  try {
+    parseLabelSelector(labelSelector);
+    return false;
+  } catch {
+    return true;
+  }
+}
