@@ -1,6 +1,7 @@
 // Makes src/api/generated/ from facts/ (recorded from Kubernetes 1.36): run by the build, never committed.
 import { mkdirSync } from 'node:fs';
 import { generateDocs } from './generate-docs.ts';
+import { generateInternal } from './generate-internal.ts';
 import { generateResources } from './generate-resources.ts';
 import { generateSchema } from './generate-schema.ts';
 import { generateTypes } from './generate-types.ts';
@@ -10,6 +11,7 @@ export async function generate(root: string): Promise<void> {
   mkdirSync(`${root}src/api/generated`, { recursive: true });
   generateTypes(root);
   generateSchema(root);
+  generateInternal(root);
   generateResources(root, generateDocs(root));
 }
 

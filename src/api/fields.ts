@@ -4,14 +4,28 @@ import type { FieldError, FieldErrorType } from './errors.ts';
 
 const fault = (type: FieldErrorType, field: string, message: string): FieldError => ({ type, field, message });
 
-/** Values are shown as Go would: strings quoted, everything else as JSON. */
-const show = (value: unknown): string => (value === undefined || value === null ? 'null' : JSON.stringify(value));
+/** Values are shown as Go would: strings quoted, everything else as JSON, in which Go escapes HTML. */
+export const show = (value: unknown): string =>
+  typeof value === 'string' ? quote(value) : value === undefined ? 'null' : goJson(value);
+const goJson = (value: unknown): string =>
+  JSON.stringify(value).replace(
+    /[<>&\u2028\u2029]/g,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
+/** As Go's %q. */
+const quote = (text: string): string =>
+  JSON.stringify(text).replace(/\\u00([01][0-9a-f])|\u007f/g, (_, code = '7f') =>
+    code === '07' ? '\\a' : code === '0b' ? '\\v' : `\\x${code}`,
+  );
 const detailed = (text: string, detail: string) => (detail ? `${text}: ${detail}` : text);
+/** For values that Kubernetes leaves out of the message. */
+export const omitted: unique symbol = Symbol('omitted');
+const bad = (value: unknown) => (value === omitted ? '' : `: ${show(value)}`);
 
 export const required = (field: string, detail = ''): FieldError =>
   fault('FieldValueRequired', field, detailed('Required value', detail));
 export const invalidValue = (field: string, value: unknown, detail: string): FieldError =>
-  fault('FieldValueInvalid', field, detailed(`Invalid value: ${show(value)}`, detail));
+  fault('FieldValueInvalid', field, detailed(`Invalid value${bad(value)}`, detail));
 /** One fault for each sentence. */
 export const invalidValues = (field: string, value: unknown, details: readonly string[]): FieldError[] =>
   details.map((detail) => invalidValue(field, value, detail));
@@ -19,16 +33,16 @@ export const notSupported = (field: string, value: unknown, supported: readonly 
   fault(
     'FieldValueNotSupported',
     field,
-    `Unsupported value: ${show(value)}: supported values: ${supported.map((v) => JSON.stringify(v)).join(', ')}`,
+    `Unsupported value: ${show(value)}: supported values: ${supported.map(quote).join(', ')}`,
   );
 export const forbiddenField = (field: string, detail: string): FieldError =>
   fault('FieldValueForbidden', field, detailed('Forbidden', detail));
 export const duplicate = (field: string, value: unknown): FieldError =>
   fault('FieldValueDuplicate', field, `Duplicate value: ${show(value)}`);
 export const tooLong = (field: string, maxBytes: number): FieldError =>
-  fault('FieldValueTooLong', field, `Too long: may not be more than ${maxBytes} bytes`);
+  fault('FieldValueTooLong', field, `Too long: may not be more than ${maxBytes} ${maxBytes === 1 ? 'byte' : 'bytes'}`);
 export const tooMany = (field: string, actual: number, max: number): FieldError =>
-  fault('FieldValueTooMany', field, `Too many: ${actual}: must have at most ${max} items`);
+  fault('FieldValueTooMany', field, `Too many: ${actual}: must have at most ${max} ${max === 1 ? 'item' : 'items'}`);
 export const notFoundValue = (field: string, value: unknown): FieldError =>
   fault('FieldValueNotFound', field, `Not found: ${show(value)}`);
 export const typeInvalid = (field: string, value: unknown, detail: string): FieldError =>

@@ -56,6 +56,9 @@ export interface StrategyContext {
   verifyRequest?(request: CertificateRequest): string | undefined;
 }
 
+/** The changes of metadata, or all of it, as for a new object: faults that both find are listed twice. */
+export type MetadataCheck = 'change' | 'whole';
+
 /** What only this kind does. Every function may be left out; objects handed in are the function's own to change. */
 export interface Strategy<T extends ApiObject = any> {
   /** The faults of a name, or of a generateName (`prefix`). Default: a DNS subdomain (RFC 1123). */
@@ -65,16 +68,19 @@ export interface Strategy<T extends ApiObject = any> {
   /** Clears and sets what clients may not: status on create, generation. */
   prepareForCreate?(object: T, context: StrategyContext): void;
   prepareForUpdate?(next: T, old: T, context: StrategyContext): void;
+  /** The faults of a new object, beside those of its metadata. */
   validate?(object: T): readonly FieldError[];
-  /** Faults that only a new object can have; `validate` of a complete kind includes them when there is no old object. */
-  validateCreate?(object: T): readonly FieldError[];
-  /** Faults of `next` alone are found by `validate`; this adds what may not change. */
+  /** All faults of an update, beside those of the metadata; left out, `next` is held to the rules for new objects. */
   validateUpdate?(next: T, old: T): readonly FieldError[];
+  /** Finalizers need no domain. */
+  plainFinalizers?: boolean;
+  /** How an update's metadata is checked, beside what is checked whatever the kind. Default: its changes. */
+  metadataOnUpdate?: readonly MetadataCheck[];
   /** Warning headers for an accepted write. */
   warnings?(object: T, old?: T): readonly string[];
   /** Subresources with rules of their own (status, scale, ephemeralcontainers, ...). */
   subresources?: {
-    readonly [name: string]: Pick<Strategy<T>, 'prepareForUpdate' | 'validate' | 'validateUpdate'>;
+    readonly [name: string]: Pick<Strategy<T>, 'prepareForUpdate' | 'validateUpdate'>;
   };
   /** A client may create the object with its status, as kubelets do with their Node. */
   keepsStatusOnCreate?: boolean;

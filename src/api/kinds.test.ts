@@ -68,7 +68,8 @@ test.each([
   ['localhost:5000/nginx', 'Always'],
   ['nginx:1.29', 'IfNotPresent'],
   ['nginx@sha256:0', 'IfNotPresent'],
-  ['nginx:latest@sha256:0', 'Always'],
+  [`nginx:latest@sha256:${'0'.repeat(64)}`, 'Always'],
+  ['nginx:latest@sha256:0', 'IfNotPresent'],
 ])('the pull policy of %s is %s', (image, policy) =>
   expect((pod({}, { image }).spec as any).containers[0].imagePullPolicy).toBe(policy),
 );
@@ -177,7 +178,7 @@ describe('other kinds', () => {
     expect(faults(deployments, made)).toEqual([]);
     const other = structuredClone(made);
     other.spec.selector.matchLabels.more = 'x';
-    expect(deployments.strategy.validateUpdate?.(other, made)[0].message).toMatch(/field is immutable$/);
+    expect(deployments.strategy.validateUpdate?.(other, made).at(-1)?.message).toMatch(/field is immutable$/);
     expect(deployments.cells(made, now + 5000)).toEqual(['x', '0/1', 0, 0, '5s', 'a', 'i:1', 'app=a']);
   });
 

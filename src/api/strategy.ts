@@ -1,11 +1,11 @@
 // What every kind has in common, put around what a kind does itself.
 
-import type { ApiObject, KindBehaviour, ResourceInfo, Strategy } from './kind.ts';
+import type { ApiObject, KindBehaviour, MetadataCheck, ResourceInfo, Strategy } from './kind.ts';
 import { canonical } from './object.ts';
 import { schemaOfKind } from './schemas.ts';
 import {
   subdomainNames,
-  validateMetaFields,
+  validateAnyUpdate,
   validateObjectMeta,
   validateObjectMetaUpdate,
 } from './validation/metadata.ts';
@@ -20,16 +20,12 @@ export function completeStrategy(info: ResourceInfo, behaviour: KindBehaviour): 
   const rule = own.nameRule ?? subdomainNames;
   const hasStatus = info.subresources.some(({ name }) => name === 'status');
   const tidy = (object: ApiObject) => canonicalInPlace(info, object);
-  /** What was prepared for its creation is also held to the rules for new objects. */
-  const fresh = new WeakSet<object>();
   return {
     ...own,
-    validateCreate: undefined,
     prepareForCreate(object, context) {
       if (hasStatus && !own.keepsStatusOnCreate) delete object.status;
       own.prepareForCreate?.(object, context);
       tidy(object);
-      fresh.add(object);
     },
     prepareForUpdate(next, old, context) {
       if (hasStatus) keep(next, 'status', old);
@@ -37,43 +33,62 @@ export function completeStrategy(info: ResourceInfo, behaviour: KindBehaviour): 
       tidy(next);
     },
     validate: (object) => [
-      ...validateObjectMeta(object.metadata, rule),
+      ...validateObjectMeta(object.metadata, rule, own.plainFinalizers),
       ...(own.validate?.(object) ?? []),
-      ...((fresh.has(object) && own.validateCreate?.(object)) || []),
     ],
-    validateUpdate: (next, old) => [...metadataUpdate(next, old), ...(own.validateUpdate?.(next, old) ?? [])],
+    validateUpdate: (next, old) => [
+      ...metadataUpdate(own, next, old),
+      ...((own.validateUpdate ? own.validateUpdate(next, old) : own.validate?.(next)) ?? []),
+    ],
     subresources: {
-      ...own.subresources,
-      ...(hasStatus && { status: statusStrategy(own.subresources?.status ?? {}, tidy) }),
+      ...Object.fromEntries(
+        Object.entries(own.subresources ?? {}).map(([name, rules]) => [name, withMetadata(own, rules, tidy)]),
+      ),
+      ...(hasStatus && { status: statusStrategy(own, own.subresources?.status ?? {}, tidy) }),
     },
   };
 }
 
-/** Through /status everything but status and metadata stays as it was. */
-function statusStrategy(
-  own: NonNullable<Strategy['subresources']>[string],
+type Subresource = NonNullable<Strategy['subresources']>[string];
+
+const withMetadata = (
+  { plainFinalizers }: Strategy,
+  rules: Subresource,
   tidy: (object: ApiObject) => void,
-): NonNullable<Strategy['subresources']>[string] {
+): Subresource => ({
+  prepareForUpdate(next, old, context) {
+    rules.prepareForUpdate?.(next, old, context);
+    tidy(next);
+  },
+  validateUpdate: (next, old) => [
+    ...metadataUpdate({ plainFinalizers }, next, old),
+    ...(rules.validateUpdate?.(next, old) ?? []),
+  ],
+});
+
+/** Through /status everything but status and metadata stays as it was. */
+function statusStrategy(kind: Strategy, own: Subresource, tidy: (object: ApiObject) => void): Subresource {
   return {
+    ...withMetadata(kind, own, tidy),
     prepareForUpdate(next, old, context) {
       for (const field of new Set([...Object.keys(next), ...Object.keys(old)]))
         if (field !== 'metadata' && field !== 'status') keep(next, field, old);
       own.prepareForUpdate?.(next, old, context);
       tidy(next);
     },
-    validate: own.validate,
-    validateUpdate: (next, old) => [...metadataUpdate(next, old), ...(own.validateUpdate?.(next, old) ?? [])],
   };
 }
 
-/**
- * Kubernetes checks the metadata of an update twice, generically and in each kind, and lists the faults twice; the
- * fields that need no old object once more.
- */
-function metadataUpdate(next: ApiObject, old: ApiObject) {
-  const errors = validateObjectMetaUpdate(next.metadata, old.metadata);
-  return [...errors, ...errors, ...validateMetaFields(next.metadata, 'metadata')];
-}
+/** Kubernetes checks the metadata of an update generically and again in each kind, and lists what is wrong twice. */
+const metadataUpdate = (own: Strategy, next: ApiObject, old: ApiObject) => [
+  ...validateAnyUpdate(next.metadata, old.metadata),
+  ...(own.metadataOnUpdate ?? changeOnly).flatMap((check) =>
+    check === 'change'
+      ? validateObjectMetaUpdate(next.metadata, old.metadata, own.plainFinalizers)
+      : validateObjectMeta(next.metadata, own.nameRule ?? subdomainNames, own.plainFinalizers),
+  ),
+];
+const changeOnly: readonly MetadataCheck[] = ['change'];
 
 function keep(next: ApiObject, field: string, old: ApiObject): void {
   if (old[field] === undefined) delete next[field];

@@ -54,6 +54,23 @@ export const dns1123SubdomainFaults: Check = (value) => [
       ]),
 ];
 
+const underscoreLabel1123 = '_?[a-z0-9]([-_a-z0-9]*[a-z0-9])?';
+const underscoreSubdomain1123 = `${underscoreLabel1123}(\\.${underscoreLabel1123})*`;
+const isUnderscoreSubdomain1123 = matcher(underscoreSubdomain1123);
+/** Search domains of resolvers, which may have underscores. */
+export const underscoreSubdomainFaults: Check = (value) => [
+  ...(value.length > 253 ? [tooManyCharacters(253)] : []),
+  ...(isUnderscoreSubdomain1123(value)
+    ? []
+    : [
+        regexFault(
+          "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '_', '-' or '.', and must start and end with an alphanumeric character",
+          underscoreSubdomain1123,
+          'example.com',
+        ),
+      ]),
+];
+
 const label1035 = '[a-z]([-a-z0-9]*[a-z0-9])?';
 const isLabel1035 = matcher(label1035);
 export const dns1035LabelFaults: Check = (value) => [
@@ -129,7 +146,7 @@ export const labelValueFaults: Check = (value) => [
 const configMapKey = '[-._a-zA-Z0-9]+';
 const isConfigMapKey = matcher(configMapKey);
 export const configMapKeyFaults: Check = (value) => [
-  ...(value.length > 253 ? [tooLong(253)] : []),
+  ...(value.length > 253 ? [tooManyCharacters(253)] : []),
   ...(isConfigMapKey(value)
     ? []
     : [
@@ -152,7 +169,9 @@ const isEnvVarName = matcher(envVarName);
 export const envVarNameFaults: Check = (value) =>
   isEnvVarName(value)
     ? []
-    : ["a valid environment variable name must consist only of printable ASCII characters other than '='"];
+    : value === ''
+      ? ['environment variable name must be non-empty']
+      : ["a valid environment variable name must consist only of printable ASCII characters other than '='"];
 
 /** Names of ports: IANA_SVC_NAME of RFC 6335. */
 export const portNameFaults: Check = (value) => {

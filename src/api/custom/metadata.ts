@@ -2,29 +2,17 @@
 
 import { qualifiedNameFaults } from '../../machinery/names.ts';
 import type { FieldError } from '../errors.ts';
-import { invalidValue, invalidValues } from '../fields.ts';
 import type { ObjectMeta } from '../generated/types.ts';
 import type { ApiObject } from '../kind.ts';
-import { validateObjectMeta, validateObjectMetaUpdate } from '../validation/metadata.ts';
+import { validateAnyUpdate, validateObjectMeta, validateObjectMetaUpdate } from '../validation/metadata.ts';
 
-export const validateCustomMeta = (meta: ObjectMeta): FieldError[] => [
-  ...validateObjectMeta({ ...meta, finalizers: undefined }),
-  ...validateFinalizers(meta.finalizers ?? []),
+export const validateCustomMeta = (meta: ObjectMeta): FieldError[] => validateObjectMeta(meta, undefined, true);
+
+/** Of an update, whose faults Kubernetes lists again with those of the kind. */
+export const validateCustomMetaUpdate = (next: ObjectMeta, old: ObjectMeta): FieldError[] => [
+  ...validateAnyUpdate(next, old),
+  ...validateObjectMetaUpdate(next, old, true),
 ];
-
-/** Of an update: names, and finalizers that are there, are not looked at again. Kubernetes lists these faults twice. */
-export function validateCustomMetaUpdate(next: ObjectMeta, old: ObjectMeta): FieldError[] {
-  const errors = validateObjectMetaUpdate(next, old).filter(({ field }) => !field.startsWith('metadata.finalizers['));
-  return [...errors, ...errors];
-}
-
-function validateFinalizers(finalizers: readonly string[]): FieldError[] {
-  const path = 'metadata.finalizers';
-  const errors = finalizers.flatMap((name) => invalidValues(path, name, qualifiedNameFaults(name)));
-  if (finalizers.includes('orphan') && finalizers.includes('foregroundDeletion'))
-    errors.push(invalidValue(path, finalizers, 'finalizer orphan and foregroundDeletion cannot be both set'));
-  return errors;
-}
 
 const standard = ['orphan', 'foregroundDeletion', 'kubernetes'];
 

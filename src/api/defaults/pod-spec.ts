@@ -54,11 +54,23 @@ function defaultContainer(container: Container | EphemeralContainer): void {
   defaultHandler(container.lifecycle?.preStop);
 }
 
-/** Images that are not pinned to a tag or digest are always looked up again. */
+const domainPart = '(?:[a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9])';
+const domain = `(?:${domainPart}(?:\\.${domainPart})*|\\[[a-fA-F0-9:]+\\])(?::[0-9]+)?`;
+const pathPart = '[a-z0-9]+(?:(?:\\.|_|__|-+)[a-z0-9]+)*';
+const reference = new RegExp(
+  `^(?:${domain}/)?${pathPart}(?:/${pathPart})*(?::(?<tag>\\w[\\w.-]{0,127}))?(?:@(?<digest>[A-Za-z][A-Za-z0-9]*(?:[-_+.][A-Za-z][A-Za-z0-9]*)*:[0-9a-fA-F]{32,}))?$`,
+);
+const maxImageName = 255;
+
+/** Images that are not pinned to a tag or digest are always looked up again; what is no image is pinned to nothing. */
 export function pullPolicyOf(image: string): 'Always' | 'IfNotPresent' {
-  const [name, digest] = image.split('@');
-  const last = name.slice(name.lastIndexOf('/') + 1);
-  const tag = last.includes(':') ? last.slice(last.indexOf(':') + 1) : digest === undefined ? 'latest' : '';
+  if (image.length > 2 * maxImageName) return 'IfNotPresent';
+  const parts = reference.exec(image)?.groups;
+  const name = image.split('@')[0].replace(/:[^/:]*$/, '');
+  const isLocal = !/^[^/]*[.:][^/]*\/|^localhost\//.test(name);
+  const full = isLocal ? `docker.io/${name.includes('/') ? '' : 'library/'}${name}` : name;
+  if (!parts || full.length > maxImageName) return 'IfNotPresent';
+  const tag = parts.tag ?? (parts.digest ? '' : 'latest');
   return tag === 'latest' ? 'Always' : 'IfNotPresent';
 }
 

@@ -50,8 +50,10 @@ import { podDisruptionBudget } from './policy/poddisruptionbudget.ts';
 import { clusterRole, clusterRoleBinding, role, roleBinding } from './rbac/rbac.ts';
 import { deviceClass, resourceClaim, resourceClaimTemplate, resourceSlice } from './resource/dra.ts';
 import { priorityClass } from './scheduling/priorityclass.ts';
-import { csiDriver, csiNode, csiStorageCapacity, volumeAttachment, volumeAttributesClass } from './storage/csi.ts';
+import { csiDriver, csiNode, csiStorageCapacity } from './storage/csi.ts';
 import { storageClass } from './storage/storageclass.ts';
+import { volumeAttachment } from './storage/volumeattachment.ts';
+import { volumeAttributesClass } from './storage/volumeattributesclass.ts';
 
 /** By resource: `plural` or `plural.group`, with `/version` where versions differ. */
 export const behaviours: Readonly<Record<string, KindBehaviour>> = {

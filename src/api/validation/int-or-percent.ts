@@ -26,4 +26,4 @@ export const validateMaxUnavailable = (value: Value, path: string): FieldError[]
 ];
 
 export const intOrPercentIsZero = (value: Value): boolean =>
-  value === undefined || value === 0 || value === '' || (typeof value === 'string' && /^0+%?$/.test(value));
+  typeof value === 'string' ? !/^[-+]?0*[1-9]\d*%?$/.test(value) : !value;

@@ -1,219 +1,232 @@
 // https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/job-v1/
 
-import { parseSchedule, ScheduleError } from '../../machinery/cron-schedule.ts';
 import { labelSelector } from '../../machinery/label-selector.ts';
-import { domainPrefixedPathFaults } from '../../machinery/names.ts';
-import { isTimeZone } from '../../machinery/time-zone.ts';
+import { dns1123LabelFaults } from '../../machinery/names.ts';
 import type { FieldError } from '../errors.ts';
-import {
-  immutableField,
-  invalidValue,
-  invalidValues,
-  nonNegative,
-  notSupported,
-  oneOf,
-  required,
-  sameValue,
-} from '../fields.ts';
-import type { CronJob, Job, JobSpec } from '../generated/types.ts';
-import { internalTemplate } from './pod/internal.ts';
-import { validateWorkloadTemplate } from './pod/template.ts';
-import { validateLabelSelector } from './selector.ts';
+import { invalidValue, nonNegative, notSupported, required, sameValue, tooLong, unchanged } from '../fields.ts';
+import type { Job, JobSpec, PodTemplateSpec } from '../generated/types.ts';
+import { internal } from '../internal.ts';
+import { validateSuccessPolicy } from './job-indexes.ts';
+import { validateFailurePolicy } from './job-policies.ts';
+import { domainPrefixedPath } from './names.ts';
+import { validatePodTemplate } from './pod/template.ts';
+import { isSound, validateLabelSelector } from './selector.ts';
 
-const uidLabel = 'batch.kubernetes.io/controller-uid';
+const maxManagedBy = 63;
+const maxIndexed = 100_000;
+/** Beyond this many completions, indexes are counted more frugally. */
+const manyCompletions = 100_000;
+const fewerForMany = 10_000;
 
-export function validateJob(job: Job): FieldError[] {
-  const spec = job.spec!;
-  return [...validateJobSpec(spec, 'spec'), ...validateSelector(job)];
+const uidLabels = ['controller-uid', 'batch.kubernetes.io/controller-uid'];
+const nameLabels = ['job-name', 'batch.kubernetes.io/job-name'];
+
+export const validateJob = (job: Job, old?: Job): FieldError[] => [
+  ...validateGeneratedSelector(job, old),
+  ...validateJobSpec(job.spec!, 'spec'),
+  ...validateSelector(job.spec!),
+  ...validateHostname(job),
+];
+
+function validateHostname({ metadata: { name }, spec }: Job): FieldError[] {
+  const { completionMode, completions = 0 } = spec!;
+  if (completionMode !== 'Indexed' || completions <= 0) return [];
+  const host = `${name}-${completions - 1}`;
+  return dns1123LabelFaults(host).length
+    ? [invalidValue('metadata.name', name, `will not able to create pod with invalid DNS label: ${host}`)]
+    : [];
 }
 
-function validateSelector(job: Job): FieldError[] {
-  const { selector, template, manualSelector } = job.spec!;
+/** The labels by which a job finds its pods, unless the client says that it knows better. */
+function validateGeneratedSelector({ metadata, spec }: Job, old: Job | undefined): FieldError[] {
+  const { selector, template, manualSelector } = spec!;
+  if (manualSelector || !selector) return [];
+  const expected = Object.fromEntries([
+    ...uidLabels.map((label) => [label, metadata.uid ?? '']),
+    ...nameLabels.map((label) => [label, metadata.name]),
+  ]);
+  const labels = template?.metadata?.labels ?? {};
   const errors: FieldError[] = [];
-  if (!selector) errors.push(required('spec.selector'));
-  else errors.push(...validateLabelSelector(selector, 'spec.selector'));
-  if (!manualSelector && selector) {
-    const own = { [uidLabel]: job.metadata.uid };
-    const keys = Object.keys(selector.matchLabels ?? {});
-    if (keys.length !== 1 || selector.matchLabels?.[uidLabel] !== own[uidLabel] || selector.matchExpressions?.length)
-      errors.push(invalidValue('spec.selector', selector, '`selector` not auto-generated'));
+  const before = old?.spec?.template?.metadata?.labels ?? {};
+  // Jobs that were made before the prefixed labels have none.
+  const isOld = old && !(uidLabels[1] in before && nameLabels[1] in before);
+  const wanted = [uidLabels[0], nameLabels[0], ...(isOld ? [] : [uidLabels[1], nameLabels[1]])];
+  for (const label of wanted) {
+    const path = `spec.template.metadata.labels[${label}]`;
+    const fault = `must be '${expected[label]}'`;
+    if (!(label in labels)) errors.push(required(path, fault));
+    else if (labels[label] !== expected[label]) errors.push(invalidValue(path, labels, fault));
   }
-  if (!labelSelector(selector).matches(template?.metadata?.labels))
-    errors.push(
-      invalidValue(
-        'spec.template.metadata.labels',
-        template?.metadata?.labels,
-        '`selector` does not match template `labels`',
-      ),
-    );
+  if (isSound(selector) && !labelSelector(selector).matches(expected))
+    errors.push(invalidValue('spec.selector', selector, '`selector` not auto-generated'));
   return errors;
 }
 
-function validateJobSpec(spec: JobSpec, path: string): FieldError[] {
+function validateSelector({ selector, template }: JobSpec): FieldError[] {
+  const errors = selector ? validateLabelSelector(selector, 'spec.selector') : [required('spec.selector')];
+  const labels = template?.metadata?.labels;
+  if ((!selector || isSound(selector)) && !labelSelector(selector).matches(labels))
+    errors.push(invalidValue('spec.template.metadata.labels', labels, '`selector` does not match template `labels`'));
+  return errors;
+}
+
+const counts = [
+  'parallelism',
+  'completions',
+  'activeDeadlineSeconds',
+  'backoffLimit',
+  'ttlSecondsAfterFinished',
+  'backoffLimitPerIndex',
+  'maxFailedIndexes',
+] as const;
+
+export function validateJobSpec(spec: JobSpec, path: string): FieldError[] {
   const at = (field: string) => `${path}.${field}`;
-  const errors: FieldError[] = [];
-  for (const field of [
-    'parallelism',
-    'completions',
-    'activeDeadlineSeconds',
-    'backoffLimit',
-    'ttlSecondsAfterFinished',
-    'backoffLimitPerIndex',
-    'maxFailedIndexes',
-  ] as const)
-    errors.push(...nonNegative(at(field), spec[field]));
-  errors.push(...oneOf(at('completionMode'), spec.completionMode, ['NonIndexed', 'Indexed']));
-  if (spec.completionMode === 'Indexed' && spec.completions === undefined)
-    errors.push(required(at('completions'), 'when completion mode is Indexed'));
-  if (spec.managedBy)
-    errors.push(...invalidValues(at('managedBy'), spec.managedBy, domainPrefixedPathFaults(spec.managedBy)));
-  errors.push(...oneOf(at('podReplacementPolicy'), spec.podReplacementPolicy, ['Failed', 'TerminatingOrFailed']));
-  errors.push(...validateWorkloadTemplate(spec.template, at('template'), 'Job'));
-  const restart = spec.template?.spec?.restartPolicy;
-  const restartPath = at('template.spec.restartPolicy');
-  if (!restart || restart === 'Always') errors.push(required(restartPath, 'valid values: "OnFailure", "Never"'));
-  else if (restart !== 'OnFailure' && restart !== 'Never')
-    errors.push(notSupported(restartPath, restart, ['OnFailure', 'Never']));
-  else if (spec.podFailurePolicy && restart !== 'Never')
-    errors.push(invalidValue(restartPath, restart, 'only "Never" is supported when podFailurePolicy is specified'));
+  const errors: FieldError[] = counts.flatMap((field) => nonNegative(at(field), spec[field]));
+  if (spec.maxFailedIndexes !== undefined && spec.backoffLimitPerIndex === undefined)
+    errors.push(required(at('backoffLimitPerIndex'), 'when maxFailedIndexes is specified'));
+  if (spec.managedBy !== undefined) {
+    errors.push(...domainPrefixedPath(spec.managedBy, at('managedBy')));
+    if (spec.managedBy.length > maxManagedBy) errors.push(tooLong(at('managedBy'), maxManagedBy));
+  }
+  errors.push(...validateMode(spec, path));
   if (spec.podFailurePolicy) errors.push(...validateFailurePolicy(spec, at('podFailurePolicy')));
+  if (spec.successPolicy)
+    errors.push(
+      ...(spec.completionMode === 'Indexed'
+        ? validateSuccessPolicy(spec, at('successPolicy'))
+        : [
+            invalidValue(
+              at('successPolicy'),
+              internal('batch.SuccessPolicy', spec.successPolicy),
+              'requires indexed completion mode',
+            ),
+          ]),
+    );
+  const replacement = spec.podReplacementPolicy as string | undefined;
+  const supported = spec.podFailurePolicy ? ['Failed'] : ['Failed', 'TerminatingOrFailed'];
+  if (replacement !== undefined && !supported.includes(replacement))
+    errors.push(notSupported(at('podReplacementPolicy'), replacement, supported));
+  return [...errors, ...validatePodTemplate(spec.template, at('template')), ...validateRestartPolicy(spec, path)];
+}
+
+function validateMode(spec: JobSpec, path: string): FieldError[] {
+  const at = (field: string) => `${path}.${field}`;
+  const mode = spec.completionMode as string | undefined;
+  const modes = ['NonIndexed', 'Indexed'];
+  const errors: FieldError[] = [];
+  if (mode !== undefined && !modes.includes(mode)) errors.push(notSupported(at('completionMode'), mode, modes));
+  if (mode === 'Indexed') errors.push(...validateIndexed(spec, path));
+  if (mode === undefined || mode === 'NonIndexed')
+    for (const field of ['backoffLimitPerIndex', 'maxFailedIndexes'] as const)
+      if (spec[field] !== undefined)
+        errors.push(invalidValue(at(field), spec[field], 'requires indexed completion mode'));
   return errors;
 }
 
-function validateFailurePolicy(spec: JobSpec, path: string): FieldError[] {
+function validateIndexed(spec: JobSpec, path: string): FieldError[] {
+  const { completions, parallelism, maxFailedIndexes, backoffLimitPerIndex } = spec;
   const errors: FieldError[] = [];
-  const pod = spec.template?.spec;
-  const names = [...(pod?.containers ?? []), ...(pod?.initContainers ?? [])].map(({ name }) => name);
-  for (const [index, rule] of (spec.podFailurePolicy?.rules ?? []).entries()) {
-    const at = `${path}.rules[${index}]`;
-    errors.push(...oneOf(`${at}.action`, rule.action, ['Count', 'FailIndex', 'FailJob', 'Ignore']));
-    const codes = rule.onExitCodes;
-    if (!codes && !rule.onPodConditions?.length)
-      errors.push(invalidValue(at, '', 'specifying one of OnExitCodes and OnPodConditions is required'));
-    if (codes && rule.onPodConditions?.length)
-      errors.push(invalidValue(at, '', 'specifying both OnExitCodes and OnPodConditions is not supported'));
-    if (!codes) continue;
-    errors.push(...oneOf(`${at}.onExitCodes.operator`, codes.operator, ['In', 'NotIn']));
-    if (codes.containerName && !names.includes(codes.containerName))
-      errors.push(
-        invalidValue(
-          `${at}.onExitCodes.containerName`,
-          codes.containerName,
-          'must be one of the container or initContainer names in the pod template',
-        ),
-      );
-    if (!codes.values?.length)
-      errors.push(invalidValue(`${at}.onExitCodes.values`, codes.values, 'at least one value is required'));
-    for (const [i, code] of (codes.values ?? []).entries())
-      if (codes.operator === 'In' && code === 0)
-        errors.push(invalidValue(`${at}.onExitCodes.values[${i}]`, code, 'must not be 0 for the In operator'));
-  }
+  const fault = (field: 'parallelism' | 'maxFailedIndexes', why: string) =>
+    errors.push(invalidValue(`${path}.${field}`, spec[field], `must be less than or equal to ${why}`));
+  if (completions === undefined) errors.push(required(`${path}.completions`, 'when completion mode is Indexed'));
+  if (parallelism !== undefined && parallelism > maxIndexed)
+    fault('parallelism', `${maxIndexed} when completion mode is Indexed`);
+  if (completions !== undefined && maxFailedIndexes !== undefined && maxFailedIndexes > completions)
+    fault('maxFailedIndexes', 'completions');
+  if (maxFailedIndexes !== undefined && maxFailedIndexes > maxIndexed) fault('maxFailedIndexes', String(maxIndexed));
+  if (completions === undefined || completions <= manyCompletions || backoffLimitPerIndex === undefined) return errors;
+  const limit = `${fewerForMany} when completions are above ${manyCompletions} and used with backoff limit per index`;
+  if (maxFailedIndexes === undefined)
+    errors.push(required(`${path}.maxFailedIndexes`, `must be specified when completions is above ${manyCompletions}`));
+  if (parallelism !== undefined && parallelism > fewerForMany) fault('parallelism', limit);
+  if (maxFailedIndexes !== undefined && maxFailedIndexes > fewerForMany) fault('maxFailedIndexes', limit);
   return errors;
+}
+
+function validateRestartPolicy(spec: JobSpec, path: string): FieldError[] {
+  const policy = spec.template?.spec?.restartPolicy as string | undefined;
+  const at = `${path}.template.spec.restartPolicy`;
+  if (!policy || policy === 'Always') return [required(at, 'valid values: "OnFailure", "Never"')];
+  if (policy !== 'OnFailure' && policy !== 'Never') return [notSupported(at, policy, ['OnFailure', 'Never'])];
+  return spec.podFailurePolicy && policy !== 'Never'
+    ? [invalidValue(at, policy, 'only "Never" is supported when podFailurePolicy is specified')]
+    : [];
 }
 
 export function validateJobUpdate(next: Job, old: Job): FieldError[] {
-  const errors: FieldError[] = [];
   const [spec, before] = [next.spec!, old.spec!];
-  if (spec.completionMode !== 'Indexed' && spec.completions !== before.completions)
-    errors.push(immutableField('spec.completions', spec.completions));
-  if (!sameValue(spec.selector ?? null, before.selector ?? null))
-    errors.push(immutableField('spec.selector', spec.selector));
-  if (!sameValue(templateOf(spec, old), templateOf(before, old)))
-    errors.push(immutableField('spec.template', internalTemplate(spec.template)));
-  for (const field of [
-    'completionMode',
-    'podFailurePolicy',
-    'backoffLimitPerIndex',
-    'managedBy',
-    'successPolicy',
-  ] as const)
-    if (!sameValue(spec[field] ?? null, before[field] ?? null))
-      errors.push(immutableField(`spec.${field}`, spec[field]));
-  // Kubernetes checks the updated spec once more, and lists these faults twice.
-  errors.push(...validateSelector(next));
-  return errors;
+  return [
+    ...validateJob(next, old),
+    // Kubernetes checks the updated spec once more, and lists its faults twice.
+    ...validateJobSpec(spec, 'spec'),
+    ...validateSelector(spec),
+    ...validateCompletions(spec, before),
+    ...unchanged('spec.selector', spec.selector, before.selector),
+    ...validateTemplateUpdate(next, old),
+    ...unchanged('spec.completionMode', spec.completionMode, before.completionMode),
+    ...unchangedStruct(
+      'spec.podFailurePolicy',
+      'batch.PodFailurePolicy',
+      spec.podFailurePolicy,
+      before.podFailurePolicy,
+    ),
+    ...unchanged('spec.backoffLimitPerIndex', spec.backoffLimitPerIndex, before.backoffLimitPerIndex),
+    ...unchanged('spec.managedBy', spec.managedBy, before.managedBy),
+    ...unchangedStruct('spec.successPolicy', 'batch.SuccessPolicy', spec.successPolicy, before.successPolicy),
+  ];
 }
 
-/** What a status may say together. */
-export function validateJobStatus(next: Job, old: Job): FieldError[] {
-  const errors: FieldError[] = [];
-  const is = (job: Job, type: string) =>
-    job.status?.conditions?.some((c) => c.type === type && c.status === 'True') ?? false;
-  const { active = 0, completionTime } = next.status ?? {};
-  const [complete, failed] = [is(next, 'Complete'), is(next, 'Failed')];
-  if ((complete || failed) && active > 0)
-    errors.push(invalidValue('status.active', active, 'active>0 is invalid for finished job'));
-  if (complete && !completionTime)
-    errors.push(required('status.completionTime', 'completionTime is required for Complete jobs'));
-  if (completionTime && !complete)
-    errors.push(
-      invalidValue(
-        'status.completionTime',
-        completionTime,
-        'completionTime cannot be set when there is no Complete=True condition',
-      ),
-    );
-  const plain = (message: string): FieldError => ({
-    type: 'FieldValueInvalid',
-    field: 'status.conditions',
-    message: `Invalid value: ${message}`,
-  });
-  if (complete && !is(old, 'Complete') && !is(next, 'SuccessCriteriaMet'))
-    errors.push(plain('cannot set Complete=True condition without the SuccessCriteriaMet=true condition'));
-  if (failed && !is(old, 'Failed') && !is(next, 'FailureTarget'))
-    errors.push(plain('cannot set Failed=True condition without the FailureTarget=true condition'));
-  if (complete && failed) errors.push(plain('cannot set Complete=True and Failed=true conditions'));
-  return errors;
+const immutable = 'field is immutable';
+
+const unchangedStruct = (path: string, type: string, next: unknown, old: unknown): FieldError[] =>
+  sameValue(next ?? null, old ?? null) ? [] : [invalidValue(path, internal(`*${type}`, next), immutable)];
+
+/** An indexed job may be scaled, together with its parallelism. */
+function validateCompletions(spec: JobSpec, before: JobSpec): FieldError[] {
+  const path = 'spec.completions';
+  if (spec.completionMode !== 'Indexed') return unchanged(path, spec.completions, before.completions);
+  const { completions, parallelism } = spec;
+  return completions === before.completions || completions === undefined || completions === parallelism
+    ? []
+    : [invalidValue(path, completions, 'can only be modified in tandem with spec.parallelism')];
 }
 
-/** While a job is suspended and never started, where its pods may run can still change. */
-function templateOf(spec: JobSpec, old: Job): any {
-  if (!old.spec?.suspend || old.status?.startTime) return spec.template;
-  const template: any = structuredClone(spec.template);
-  for (const field of ['nodeSelector', 'affinity', 'tolerations', 'schedulingGates']) delete template.spec?.[field];
-  for (const field of ['labels', 'annotations']) delete template.metadata?.[field];
-  return template;
-}
+const isTrue = (job: Job, type: string): boolean =>
+  job.status?.conditions?.some((condition) => condition.type === type && condition.status === 'True') ?? false;
 
-export function validateCronJob(cron: CronJob): FieldError[] {
-  const spec = cron.spec!;
-  const errors: FieldError[] = [];
-  if ((cron.metadata.name ?? '').length > 52)
-    errors.push(invalidValue('metadata.name', cron.metadata.name, 'must be no more than 52 characters'));
-  if (!spec.schedule) errors.push(required('spec.schedule'));
-  else errors.push(...validateSchedule(spec.schedule));
-  if (spec.timeZone !== undefined) errors.push(...validateTimeZone(spec.timeZone));
-  errors.push(...nonNegative('spec.startingDeadlineSeconds', spec.startingDeadlineSeconds));
-  errors.push(...oneOf('spec.concurrencyPolicy', spec.concurrencyPolicy, ['Allow', 'Forbid', 'Replace']));
-  errors.push(...nonNegative('spec.successfulJobsHistoryLimit', spec.successfulJobsHistoryLimit));
-  errors.push(...nonNegative('spec.failedJobsHistoryLimit', spec.failedJobsHistoryLimit));
-  if (spec.jobTemplate?.spec) errors.push(...validateJobSpec(spec.jobTemplate.spec, 'spec.jobTemplate.spec'));
-  return errors;
-}
-
-function validateSchedule(schedule: string): FieldError[] {
-  const path = 'spec.schedule';
-  const errors: FieldError[] = [];
-  try {
-    parseSchedule(schedule);
-  } catch (error) {
-    if (!(error instanceof ScheduleError)) throw error;
-    errors.push(invalidValue(path, schedule, error.message));
+/** While a job is suspended and none of its pods runs, where they may run, and on what, can still change. */
+function validateTemplateUpdate(next: Job, old: Job): FieldError[] {
+  const [template, before] = [next.spec!.template, structuredClone(old.spec!.template)];
+  const { status, spec } = old;
+  const isIdle = spec!.suspend && (!status?.startTime || isTrue(old, 'Suspended')) && !status?.active;
+  if (!isIdle) {
+    if (sameValue(template, before)) return [];
+    return [invalidValue('spec.template', internal('core.PodTemplateSpec', template), immutable)];
   }
-  if (schedule.includes('TZ'))
-    errors.push(invalidValue(path, schedule, 'cannot use TZ or CRON_TZ in schedule, use timeZone field instead'));
-  return errors;
+  allowScheduling(template, before);
+  for (const field of ['containers', 'initContainers'] as const) {
+    const [now, was] = [template.spec?.[field] ?? [], before.spec?.[field] ?? []];
+    if (now.length === was.length)
+      for (const [index, container] of was.entries())
+        if (container.name === now[index].name) copyField(container, now[index], 'resources');
+  }
+  return sameValue(template.spec, before.spec)
+    ? []
+    : [invalidValue('spec.template.spec', internal('core.PodSpec', template.spec), immutable)];
 }
 
-function validateTimeZone(zone: string): FieldError[] {
-  const path = 'spec.timeZone';
-  if (zone === '') return [invalidValue(path, zone, 'timeZone must be nil or non-empty string')];
-  const unknown = [invalidValue(path, zone, `unknown time zone ${zone}`)];
-  // https://data.iana.org/time-zones/theory.html#naming; digits and + are in old names.
-  if (!zone.split('/').every((part) => /^(?!\.{1,2}$)[A-Za-z._0-9+][A-Za-z._0-9+-]{0,13}$/.test(part))) return unknown;
-  if (zone.toLowerCase() === 'local')
-    return [
-      invalidValue(path, zone, 'timeZone must be an explicit time zone as defined in https://www.iana.org/time-zones'),
-    ];
-  return isTimeZone(zone) ? [] : unknown;
+function copyField(to: any, from: any, field: string): void {
+  if (from?.[field] === undefined) delete to[field];
+  else to[field] = from[field];
+}
+
+function allowScheduling(template: PodTemplateSpec, before: PodTemplateSpec): void {
+  const spec = (before.spec ??= { containers: [] });
+  for (const field of ['nodeSelector', 'tolerations', 'schedulingGates'] as const)
+    copyField(spec, template.spec, field);
+  const affinity = { ...spec.affinity };
+  copyField(affinity, template.spec?.affinity, 'nodeAffinity');
+  if (Object.keys(affinity).length || template.spec?.affinity) spec.affinity = affinity;
+  else delete spec.affinity;
 }

@@ -3,7 +3,15 @@
 
 import { byteLength, dns1123SubdomainFaults, labelValueFaults, qualifiedNameFaults } from '../../machinery/names.ts';
 import type { FieldError } from '../errors.ts';
-import { forbiddenField, immutableField, invalidValue, invalidValues, required, tooLong } from '../fields.ts';
+import {
+  forbiddenField,
+  immutableField,
+  invalidValue,
+  invalidValues,
+  nonNegative,
+  required,
+  tooLong,
+} from '../fields.ts';
 import type { ObjectMeta, OwnerReference } from '../generated/types.ts';
 
 /** The faults of a name; `prefix`: it is a generateName, to which characters will be added. */
@@ -20,24 +28,44 @@ export const subdomainNames: NameRule = nameRule(dns1123SubdomainFaults);
 const maxAnnotationBytes = 256 * 1024;
 const standardFinalizers = ['kubernetes', 'orphan', 'foregroundDeletion'];
 
-export function validateObjectMeta(meta: ObjectMeta, rule: NameRule = subdomainNames, path = 'metadata'): FieldError[] {
+/**
+ * The metadata of a new object. `plain`: finalizers need no domain, as in the groups whose kinds began outside the core.
+ */
+export function validateObjectMeta(
+  meta: ObjectMeta,
+  rule: NameRule = subdomainNames,
+  plain = false,
+  path = 'metadata',
+): FieldError[] {
   const errors: FieldError[] = [];
   if (meta.generateName)
     errors.push(...invalidValues(`${path}.generateName`, meta.generateName, rule(meta.generateName, true)));
   if (!meta.name) errors.push(required(`${path}.name`, 'name or generateName is required'));
   else errors.push(...invalidValues(`${path}.name`, meta.name, rule(meta.name, false)));
-  return [...errors, ...validateMetaFields(meta, path)];
-}
-
-/** All but the names: for templates, whose objects are named later. */
-export function validateMetaFields(meta: ObjectMeta, path: string): FieldError[] {
   return [
-    ...validateLabels(meta.labels, `${path}.labels`),
-    ...validateAnnotations(meta.annotations, `${path}.annotations`),
-    ...validateOwners(meta.ownerReferences ?? [], `${path}.ownerReferences`),
+    ...errors,
+    ...nonNegative(`${path}.generation`, (meta as { generation?: number }).generation),
+    ...validateSharedFields(meta, path),
     ...validateFinalizers(meta.finalizers ?? [], `${path}.finalizers`),
+    ...(plain ? [] : kubeFinalizers(meta, path)),
   ];
 }
+
+/** What is checked of a new and of a changed object alike. */
+const validateSharedFields = (meta: ObjectMeta, path: string): FieldError[] => [
+  ...validateLabels(meta.labels, `${path}.labels`),
+  ...validateAnnotations(meta.annotations, `${path}.annotations`),
+  ...validateOwners(meta.ownerReferences ?? [], `${path}.ownerReferences`),
+];
+
+/** The metadata of a template, whose objects are named later: Kubernetes names its fields without `metadata`. */
+export const validateTemplateMeta = (
+  meta: Pick<ObjectMeta, 'labels' | 'annotations'> | undefined,
+  path: string,
+): FieldError[] => [
+  ...validateLabels(meta?.labels, `${path}.labels`),
+  ...validateAnnotations(meta?.annotations, `${path}.annotations`),
+];
 
 export function validateLabels(labels: Readonly<Record<string, string>> | undefined, path: string): FieldError[] {
   return Object.entries(labels ?? {}).flatMap(([key, value]) => [
@@ -79,25 +107,43 @@ function validateOwners(owners: readonly OwnerReference[], path: string): FieldE
   return errors;
 }
 
-export function finalizerFaults(name: string): string[] {
-  const faults = qualifiedNameFaults(name);
-  if (!name.includes('/') && !standardFinalizers.includes(name))
-    faults.push('name is neither a standard finalizer name nor is it fully qualified');
-  return faults;
-}
+/** Names of finalizers without a domain are Kubernetes' own. */
+export const kubeFinalizerFaults = (name: string): string[] =>
+  name.includes('/') || standardFinalizers.includes(name)
+    ? []
+    : ['name is neither a standard finalizer name nor is it fully qualified'];
+
+const kubeFinalizers = (meta: ObjectMeta, path: string): FieldError[] =>
+  (meta.finalizers ?? []).flatMap((name, index) =>
+    invalidValues(`${path}.finalizers[${index}]`, name, kubeFinalizerFaults(name)),
+  );
 
 function validateFinalizers(finalizers: readonly string[], path: string): FieldError[] {
-  const errors = finalizers.flatMap((name, index) => invalidValues(`${path}[${index}]`, name, finalizerFaults(name)));
+  const errors = finalizers.flatMap((name) => invalidValues(path, name, qualifiedNameFaults(name)));
   if (finalizers.includes('orphan') && finalizers.includes('foregroundDeletion'))
     errors.push(invalidValue(path, finalizers, 'finalizer orphan and foregroundDeletion cannot be both set'));
   return errors;
 }
 
-/** What may not change in the metadata of an object that exists. */
-export function validateObjectMetaUpdate(next: ObjectMeta, old: ObjectMeta, path = 'metadata'): FieldError[] {
+const fixed = [
+  'name',
+  'namespace',
+  'uid',
+  'creationTimestamp',
+  'deletionTimestamp',
+  'deletionGracePeriodSeconds',
+] as const;
+
+/** The metadata of an object that exists. `plain` as in `validateObjectMeta`. */
+export function validateObjectMetaUpdate(
+  next: ObjectMeta,
+  old: ObjectMeta,
+  plain = false,
+  path = 'metadata',
+): FieldError[] {
   const errors: FieldError[] = [];
   if (old.deletionTimestamp) {
-    const added = (next.finalizers ?? []).filter((name) => !old.finalizers?.includes(name));
+    const added = (next.finalizers ?? []).filter((name) => !old.finalizers?.includes(name)).sort();
     if (added.length)
       errors.push(
         forbiddenField(
@@ -106,7 +152,13 @@ export function validateObjectMetaUpdate(next: ObjectMeta, old: ObjectMeta, path
         ),
       );
   }
-  for (const field of ['name', 'namespace', 'uid', 'creationTimestamp', 'deletionTimestamp'] as const)
+  for (const field of fixed)
     if ((next[field] ?? '') !== (old[field] ?? '')) errors.push(immutableField(`${path}.${field}`, next[field]));
-  return [...errors, ...validateMetaFields(next, path)];
+  return [...errors, ...validateSharedFields(next, path), ...(plain ? [] : kubeFinalizers(next, path))];
 }
+
+/** What is checked of every update, whatever the kind. */
+export const validateAnyUpdate = (next: ObjectMeta, old: ObjectMeta): FieldError[] => [
+  ...validateObjectMeta(next, () => [], true),
+  ...validateObjectMetaUpdate(next, old, true),
+];

@@ -1,6 +1,8 @@
 // Addresses and ports, as several kinds check them.
 
 import {
+  formatCidr,
+  formatIp,
   isLinkLocal,
   isLinkLocalMulticast,
   isLoopback,
@@ -15,8 +17,86 @@ import { invalidValue, invalidValues } from '../fields.ts';
 export const ipMessage = 'must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)';
 export const cidrMessage = 'must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)';
 
-export const validateCidr = (path: string, text: string): FieldError[] =>
-  parseCidr(text) ? [] : [invalidValue(path, text, cidrMessage)];
+/** Parts of IPv4 addresses with leading zeros, which old parsers took for decimal numbers, lose them. */
+const withoutZeros = (text: string): string => text.replace(/(^|[.:])0+(?=\d+(\.|$))/g, '$1');
+const isMapped = (text: string): boolean => /^::ffff:|^(0+:){5}ffff:/i.test(text) || isMappedValue(text);
+const isMappedValue = (text: string): boolean => {
+  const ip = parseIp(text);
+  return ip?.family === 6 && ip.value >> 32n === 0xffffn;
+};
+
+/** Addresses in fields that once took forms which are ambiguous; an address that was there before may stay. */
+export function legacyIp(path: string, text: string, before: readonly string[] = []): FieldError[] {
+  if (before.includes(text)) return [];
+  if (!parseIp(text)) {
+    const fault = parseIp(withoutZeros(text)) ? 'must not have leading 0s' : ipMessage;
+    return [invalidValue(path, text, fault)];
+  }
+  return isMapped(text) ? [invalidValue(path, text, 'must not be an IPv4-mapped IPv6 address')] : [];
+}
+
+/** Addresses in one form only: the canonical one. */
+export function canonicalIp(path: string, text: string): FieldError[] {
+  const errors = legacyIp(path, text);
+  const canonical = errors.length ? text : formatIp(parseIp(text)!);
+  return canonical === text ? errors : [invalidValue(path, text, `must be in canonical form ("${canonical}")`)];
+}
+
+export function legacyCidr(path: string, text: string, before: readonly string[] = []): FieldError[] {
+  if (before.includes(text)) return [];
+  const cidr = parseCidr(text);
+  if (!cidr) {
+    const plain = text.replace(/\/0+(?=\d)/, '/');
+    const fault = parseCidr(withoutZeros(plain)) ? 'must not have leading 0s in IP or prefix length' : cidrMessage;
+    return [invalidValue(path, text, fault)];
+  }
+  if (cidr.family === 6 && cidr.address >> 32n === 0xffffn)
+    return [invalidValue(path, text, 'must not have an IPv4-mapped IPv6 address')];
+  return cidr.address === cidr.base
+    ? []
+    : [invalidValue(path, text, 'must not have bits set beyond the prefix length')];
+}
+
+export function canonicalCidr(path: string, text: string): FieldError[] {
+  const errors = legacyCidr(path, text);
+  const canonical = errors.length ? text : formatCidr(parseCidr(text)!);
+  return canonical === text ? errors : [invalidValue(path, text, `must be in canonical form ("${canonical}")`)];
+}
+
+/** Warnings for an address that is valid and written in an unusual way. */
+export function ipWarnings(path: string, text: string): string[] {
+  const ip = parseIp(text) ?? parseIp(withoutZeros(text));
+  if (!ip) return [];
+  if (!parseIp(text) || (ip.family === 6 && ip.value >> 32n === 0xffffn)) {
+    const plain = ip.family === 6 ? formatIp({ family: 4, value: ip.value & 0xffffffffn }) : formatIp(ip);
+    return [`${path}: non-standard IP address "${text}" is invalid: use "${plain}"`];
+  }
+  const canonical = formatIp(ip);
+  return ip.family === 6 && canonical !== text
+    ? [`${path}: IPv6 address "${text}" should be in RFC 5952 canonical format ("${canonical}")`]
+    : [];
+}
+
+/** Warnings for a range that is valid and written in an unusual way. */
+export function cidrWarnings(path: string, text: string): string[] {
+  const cidr = parseCidr(text) ?? parseCidr(withoutZeros(text.replace(/\/0+(?=\d)/, '/')));
+  if (!cidr) return [];
+  const { family, address, base, prefix } = cidr;
+  const range = formatCidr(cidr);
+  const warnings: string[] = [];
+  if (address !== base) {
+    const single = `${formatIp({ family, value: address })}/${family === 4 ? 32 : 128}`;
+    warnings.push(`${path}: CIDR value "${text}" is ambiguous in this context (should be "${range}" or "${single}"?)`);
+  }
+  if (!parseCidr(text) || (family === 6 && address >> 32n === 0xffffn))
+    warnings.push(`${path}: non-standard CIDR value "${text}" is invalid: use "${range}"`);
+  const canonical = `${formatIp({ family, value: address })}/${prefix}`;
+  if (!warnings.length && family === 6 && canonical !== text)
+    warnings.push(`${path}: IPv6 CIDR value "${text}" should be in RFC 5952 canonical format ("${canonical}")`);
+  return warnings;
+}
+
+export const validateCidr = (path: string, text: string): FieldError[] => legacyCidr(path, text);
 
 /** Addresses that traffic may be sent to: not unspecified, loopback or link-local. The text must be an address. */
 export function forwardableIpFaults(text: string): string[] {

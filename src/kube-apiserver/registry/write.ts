@@ -95,7 +95,7 @@ const named = (kind: Kind, object: ApiObject) => (kind.custom ? { ...kind, kind:
 export function validateChange(target: Target, next: ApiObject, live: ApiObject): void {
   const { kind, request } = target;
   const strategy = rulesOf(kind, request.info.subresource);
-  const errors = [...(strategy.validate?.(next) ?? []), ...(strategy.validateUpdate?.(next, live) ?? [])];
+  const errors = strategy.validateUpdate?.(next, live) ?? [];
   if (errors.length) throw invalid(named(kind, next), next.metadata.name ?? '', errors);
 }
 

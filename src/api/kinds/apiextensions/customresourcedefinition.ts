@@ -5,9 +5,6 @@ import type { KindBehaviour } from '../../kind.ts';
 import { validateApproval } from '../../validation/crd/approval.ts';
 import { validateDefinition, validateDefinitionUpdate } from '../../validation/crd/definition.ts';
 
-// New definitions, until they are validated.
-const fresh = new WeakSet<CustomResourceDefinition>();
-
 export const customResourceDefinition: KindBehaviour<CustomResourceDefinition> = {
   hasGeneration: true,
   strategy: {
@@ -23,7 +20,6 @@ export const customResourceDefinition: KindBehaviour<CustomResourceDefinition> =
       if (spec.conversion.webhook?.clientConfig?.service) spec.conversion.webhook.clientConfig.service.port ??= 443;
     },
     prepareForCreate(crd) {
-      fresh.add(crd);
       const stored = (crd.spec.versions ?? []).filter(({ storage }) => storage).map(({ name }) => name);
       crd.status = {
         conditions: null as never,
@@ -37,18 +33,24 @@ export const customResourceDefinition: KindBehaviour<CustomResourceDefinition> =
       if (storage && next.status && !stored.includes(storage))
         next.status = { ...next.status, storedVersions: [...stored, storage] };
     },
-    validate: (crd) => [...validateDefinition(crd), ...(fresh.has(crd) ? validateApproval(crd) : [])],
+    validate: (crd) => [
+      ...validateDefinition(crd),
+      ...validateApproval(crd),
+      ...(crd.metadata.name === `${crd.spec.names.plural}.${crd.spec.group}`
+        ? []
+        : [invalidValue('metadata.name', crd.metadata.name, 'must be spec.names.plural+"."+spec.group')]),
+    ],
     warnings: (next, old) => [
       ...formatWarnings(next, old),
       ...(next.spec.conversion?.strategy === 'Webhook' && (next.spec.versions ?? []).length > 1
         ? ['spec.conversion.strategy: conversion webhooks are not called: objects keep their fields in every version']
         : []),
     ],
-    validateCreate: ({ metadata: { name }, spec }) =>
-      name === `${spec.names.plural}.${spec.group}`
-        ? []
-        : [invalidValue('metadata.name', name, 'must be spec.names.plural+"."+spec.group')],
-    validateUpdate: (next, old) => [...validateDefinitionUpdate(next, old), ...validateApproval(next, old)],
+    validateUpdate: (next, old) => [
+      ...validateDefinition(next),
+      ...validateDefinitionUpdate(next, old),
+      ...validateApproval(next, old),
+    ],
   },
 };
 

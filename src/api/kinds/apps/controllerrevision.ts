@@ -1,3 +1,4 @@
+import type { FieldError } from '../../errors.ts';
 import { nonNegative, required, unchanged } from '../../fields.ts';
 import type { ControllerRevision } from '../../generated/types.ts';
 import type { KindBehaviour } from '../../kind.ts';
@@ -14,10 +15,16 @@ export const controllerRevision: KindBehaviour<ControllerRevision> = {
     Revision: (r) => r.revision,
   },
   strategy: {
-    validate: (r) => [
-      ...(r.data === undefined || r.data === null ? [required('data')] : []),
-      ...nonNegative('revision', r.revision),
+    metadataOnUpdate: ['change', 'whole'],
+    validate: (r) => [...nonNegative('revision', r.revision), ...validateData(r.data)],
+    validateUpdate: (next, old) => [
+      ...nonNegative('revision', next.revision),
+      ...unchanged('data', next.data, old.data),
     ],
-    validateUpdate: (next, old) => unchanged('data', next.data, old.data),
   },
 };
+
+function validateData(data: unknown): FieldError[] {
+  if (data === undefined || data === null) return [required('data', 'data is mandatory')];
+  return typeof data === 'object' && !Array.isArray(data) ? [] : [required('data', 'data must be a valid JSON object')];
+}

@@ -1,11 +1,21 @@
+import { labelSelector } from '../../../machinery/label-selector.ts';
 import { defaultPodTemplate } from '../../defaults/pod-spec.ts';
 import type { FieldError } from '../../errors.ts';
-import { nonNegative, notSupported, required, sameValue, unchanged } from '../../fields.ts';
+import { invalidValue, nonNegative, notSupported, required, sameValue, unchanged } from '../../fields.ts';
 import type { DaemonSet } from '../../generated/types.ts';
+import { internal } from '../../internal.ts';
 import type { KindBehaviour } from '../../kind.ts';
-import { intOrPercentIsZero, validateIntOrPercent, validateMaxUnavailable } from '../../validation/int-or-percent.ts';
-import { validateWorkloadTemplate } from '../../validation/pod/template.ts';
-import { validateOwnSelector } from '../../validation/selector.ts';
+import { intOrPercentIsZero, notOver100Percent, validateIntOrPercent } from '../../validation/int-or-percent.ts';
+import { validatePodTemplate } from '../../validation/pod/template.ts';
+import { isEmpty } from '../../validation/rules.ts';
+import { validateLabelSelector } from '../../validation/selector.ts';
+import {
+  counters,
+  dropDisabledTemplateFields,
+  templateWarnings,
+  validateCollisions,
+  validateRestart,
+} from '../../validation/workload.ts';
 import { labelsText, templateCells } from '../cells.ts';
 
 /** Counts changes of the template, a leftover of extensions/v1beta1. */
@@ -31,17 +41,37 @@ export const daemonSet: KindBehaviour<DaemonSet> = {
         spec.updateStrategy.rollingUpdate ??= {};
         spec.updateStrategy.rollingUpdate.maxUnavailable ??= 1;
         spec.updateStrategy.rollingUpdate.maxSurge ??= 0;
+      } else if (spec.updateStrategy.rollingUpdate) {
+        // Unused, and written as the numbers that they are internally.
+        spec.updateStrategy.rollingUpdate.maxUnavailable ??= 0;
+        spec.updateStrategy.rollingUpdate.maxSurge ??= 0;
       }
       spec.revisionHistoryLimit ??= 10;
       defaultPodTemplate(spec.template);
     },
-    prepareForCreate: (s) => setTemplateGeneration(s, 1),
+    prepareForCreate(s) {
+      dropDisabledTemplateFields(s.spec?.template);
+      setTemplateGeneration(s, 1);
+    },
     prepareForUpdate(next, old) {
+      dropDisabledTemplateFields(next.spec?.template, old.spec?.template);
       const before = Number(old.metadata.annotations?.[templateGeneration] ?? 1);
       setTemplateGeneration(next, sameValue(next.spec?.template, old.spec?.template) ? before : before + 1);
     },
     validate,
-    validateUpdate: (next, old) => unchanged('spec.selector', next.spec?.selector, old.spec?.selector),
+    validateUpdate: (next, old) => [
+      ...unchanged('spec.selector', next.spec?.selector, old.spec?.selector),
+      ...validate(next),
+    ],
+    warnings: (s, old) => templateWarnings(s, old, s.spec?.template),
+    subresources: {
+      status: {
+        validateUpdate: ({ status }, old) => [
+          ...statusCounters(status, 'status'),
+          ...validateCollisions(status, old.status),
+        ],
+      },
+    },
   },
 };
 
@@ -49,36 +79,55 @@ function setTemplateGeneration(s: DaemonSet, generation: number): void {
   s.metadata.annotations = { ...s.metadata.annotations, [templateGeneration]: String(generation) };
 }
 
+const statusCounters = counters(
+  'currentNumberScheduled',
+  'numberMisscheduled',
+  'desiredNumberScheduled',
+  'numberReady',
+  'observedGeneration',
+  'updatedNumberScheduled',
+  'numberAvailable',
+  'numberUnavailable',
+  'collisionCount',
+);
+
 function validate(s: DaemonSet): FieldError[] {
-  const spec = s.spec!;
+  const { selector, template, minReadySeconds, updateStrategy, revisionHistoryLimit } = s.spec!;
+  const labels = template?.metadata?.labels;
+  const errors = validateLabelSelector(selector, 'spec.selector');
+  if (!errors.length && !labelSelector(selector).matches(labels))
+    errors.push(invalidValue('spec.template.metadata.labels', labels, '`selector` does not match template `labels`'));
+  if (selector && isEmpty(selector.matchLabels) && isEmpty(selector.matchExpressions))
+    errors.push(invalidValue('spec.selector', selector, 'empty selector is invalid for daemonset'));
   return [
-    ...validateOwnSelector(spec.selector, spec.template?.metadata?.labels, 'daemonset'),
-    ...validateWorkloadTemplate(spec.template, 'spec.template', 'DaemonSet'),
-    ...nonNegative('spec.minReadySeconds', spec.minReadySeconds),
-    ...validateStrategy(spec),
-    ...nonNegative('spec.revisionHistoryLimit', spec.revisionHistoryLimit),
+    ...errors,
+    ...validatePodTemplate(template, 'spec.template'),
+    ...validateRestart(template, 'spec.template', 'DaemonSet'),
+    ...nonNegative('spec.minReadySeconds', minReadySeconds),
+    ...validateStrategy(updateStrategy, 'spec.updateStrategy'),
+    ...nonNegative('spec.revisionHistoryLimit', revisionHistoryLimit),
   ];
 }
 
-function validateStrategy({ updateStrategy }: NonNullable<DaemonSet['spec']>): FieldError[] {
-  const path = 'spec.updateStrategy';
-  const { type, rollingUpdate } = updateStrategy ?? {};
+type UpdateStrategy = NonNullable<DaemonSet['spec']>['updateStrategy'];
+
+function validateStrategy(strategy: UpdateStrategy, path: string): FieldError[] {
+  const { type, rollingUpdate } = strategy ?? {};
   if (type === 'OnDelete') return [];
   if (type !== 'RollingUpdate')
-    return [notSupported(path, { Type: type ?? '', RollingUpdate: null }, ['RollingUpdate', 'OnDelete'])];
+    return [notSupported(path, internal('apps.DaemonSetUpdateStrategy', strategy), ['RollingUpdate', 'OnDelete'])];
   if (!rollingUpdate) return [required(`${path}.rollingUpdate`)];
-  const at = `${path}.rollingUpdate`;
+  const { maxUnavailable, maxSurge } = rollingUpdate;
+  const [unavailable, surge] = [`${path}.rollingUpdate.maxUnavailable`, `${path}.rollingUpdate.maxSurge`];
   const errors = [
-    ...validateMaxUnavailable(rollingUpdate.maxUnavailable, `${at}.maxUnavailable`),
-    ...validateIntOrPercent(rollingUpdate.maxSurge, `${at}.maxSurge`),
+    ...validateIntOrPercent(maxUnavailable, unavailable),
+    ...validateIntOrPercent(maxSurge, surge),
+    ...notOver100Percent(maxUnavailable, unavailable),
+    ...notOver100Percent(maxSurge, surge),
   ];
-  const zero = [rollingUpdate.maxUnavailable, rollingUpdate.maxSurge].map(intOrPercentIsZero);
-  if (zero[0] && zero[1]) errors.push(required(`${at}.maxUnavailable`, 'cannot be 0 when maxSurge is 0'));
+  const zero = [maxUnavailable, maxSurge].map(intOrPercentIsZero);
+  if (zero[0] && zero[1]) errors.push(required(unavailable, 'cannot be 0 when maxSurge is 0'));
   if (!zero[0] && !zero[1])
-    errors.push({
-      type: 'FieldValueInvalid',
-      field: `${at}.maxSurge`,
-      message: `Invalid value: ${JSON.stringify(rollingUpdate.maxSurge)}: may not be set when maxUnavailable is non-zero`,
-    });
+    errors.push(invalidValue(surge, maxSurge, 'may not be set when maxUnavailable is non-zero'));
   return errors;
 }

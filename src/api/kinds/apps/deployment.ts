@@ -10,10 +10,19 @@ import {
   unchanged,
 } from '../../fields.ts';
 import type { Deployment } from '../../generated/types.ts';
+import { internal } from '../../internal.ts';
 import type { KindBehaviour } from '../../kind.ts';
-import { intOrPercentIsZero, validateIntOrPercent, validateMaxUnavailable } from '../../validation/int-or-percent.ts';
-import { validateWorkloadTemplate } from '../../validation/pod/template.ts';
+import { intOrPercentIsZero, notOver100Percent, validateIntOrPercent } from '../../validation/int-or-percent.ts';
 import { validateOwnSelector } from '../../validation/selector.ts';
+import {
+  atMost,
+  counters,
+  dropDisabledTemplateFields,
+  nameWarnings,
+  templateWarnings,
+  validateCollisions,
+  validateOwnTemplate,
+} from '../../validation/workload.ts';
 import { templateCells } from '../cells.ts';
 
 const progressSeconds = 600;
@@ -41,35 +50,57 @@ export const deployment: KindBehaviour<Deployment> = {
       spec.progressDeadlineSeconds ??= progressSeconds;
       defaultPodTemplate(spec.template);
     },
+    prepareForCreate: (d) => dropDisabledTemplateFields(d.spec?.template),
     prepareForUpdate(next, old) {
+      dropDisabledTemplateFields(next.spec?.template, old.spec?.template);
       // Annotations count, because controllers of deployments act on them.
       if (!sameValue(next.metadata.annotations ?? {}, old.metadata.annotations ?? {}))
         next.metadata.generation = (old.metadata.generation ?? 0) + 1;
     },
     validate,
-    validateUpdate: (next, old) => unchanged('spec.selector', next.spec?.selector, old.spec?.selector),
+    validateUpdate: (next, old) => [
+      ...validate(next),
+      ...unchanged('spec.selector', next.spec?.selector, old.spec?.selector),
+    ],
+    warnings: (d, old) => [...nameWarnings(d.metadata, Boolean(old)), ...templateWarnings(d, old, d.spec?.template)],
+    subresources: {
+      status: {
+        validateUpdate: ({ status }, old) => [
+          ...statusCounters(status, 'status'),
+          ...atMost(status, ['updatedReplicas', 'readyReplicas', 'availableReplicas'], 'replicas', 'status.replicas'),
+          ...atMost(status, ['availableReplicas'], 'readyReplicas', 'readyReplicas'),
+          ...validateCollisions(status, old.status),
+        ],
+      },
+    },
   },
 };
+
+const statusCounters = counters(
+  'observedGeneration',
+  'replicas',
+  'updatedReplicas',
+  'readyReplicas',
+  'availableReplicas',
+  'unavailableReplicas',
+  'terminatingReplicas',
+  'collisionCount',
+);
 
 function validate(d: Deployment): FieldError[] {
   const spec = d.spec!;
   const errors: FieldError[] = [
     ...nonNegative('spec.replicas', spec.replicas),
-    ...validateOwnSelector(spec.selector, spec.template?.metadata?.labels, 'deployment'),
-    ...validateWorkloadTemplate(spec.template, 'spec.template', 'ReplicaSet'),
+    ...validateOwnSelector(spec.selector, 'spec.selector', 'deployment'),
+    ...validateOwnTemplate(spec.template, spec.selector, 'spec.template', 'ReplicaSet'),
     ...validateStrategy(spec),
     ...nonNegative('spec.minReadySeconds', spec.minReadySeconds),
     ...nonNegative('spec.revisionHistoryLimit', spec.revisionHistoryLimit),
     ...nonNegative('spec.progressDeadlineSeconds', spec.progressDeadlineSeconds),
   ];
-  if (spec.progressDeadlineSeconds !== undefined && spec.progressDeadlineSeconds <= (spec.minReadySeconds ?? 0))
-    errors.push(
-      invalidValue(
-        'spec.progressDeadlineSeconds',
-        spec.progressDeadlineSeconds,
-        'must be greater than minReadySeconds',
-      ),
-    );
+  const deadline = spec.progressDeadlineSeconds;
+  if (deadline !== undefined && deadline <= (spec.minReadySeconds ?? 0))
+    errors.push(invalidValue('spec.progressDeadlineSeconds', deadline, 'must be greater than minReadySeconds'));
   return errors;
 }
 
@@ -80,16 +111,17 @@ function validateStrategy(spec: NonNullable<Deployment['spec']>): FieldError[] {
     return rollingUpdate
       ? [forbiddenField(`${path}.rollingUpdate`, "may not be specified when strategy `type` is 'Recreate'")]
       : [];
-  if (type !== 'RollingUpdate') return [notSupported(`${path}.type`, type, ['Recreate', 'RollingUpdate'])];
+  if (type !== 'RollingUpdate')
+    return [notSupported(path, internal('apps.DeploymentStrategy', spec.strategy), ['Recreate', 'RollingUpdate'])];
   if (!rollingUpdate) return [required(`${path}.rollingUpdate`, 'this should be defaulted and never be nil')];
+  const { maxUnavailable, maxSurge } = rollingUpdate;
   const at = `${path}.rollingUpdate`;
-  const errors = [
-    ...validateMaxUnavailable(rollingUpdate.maxUnavailable, `${at}.maxUnavailable`),
-    ...validateIntOrPercent(rollingUpdate.maxSurge, `${at}.maxSurge`),
+  return [
+    ...validateIntOrPercent(maxUnavailable, `${at}.maxUnavailable`),
+    ...validateIntOrPercent(maxSurge, `${at}.maxSurge`),
+    ...(intOrPercentIsZero(maxUnavailable) && intOrPercentIsZero(maxSurge)
+      ? [invalidValue(`${at}.maxUnavailable`, maxUnavailable, 'may not be 0 when `maxSurge` is 0')]
+      : []),
+    ...notOver100Percent(maxUnavailable, `${at}.maxUnavailable`),
   ];
-  if (intOrPercentIsZero(rollingUpdate.maxUnavailable) && intOrPercentIsZero(rollingUpdate.maxSurge))
-    errors.push(
-      invalidValue(`${at}.maxUnavailable`, rollingUpdate.maxUnavailable, 'may not be 0 when `maxSurge` is 0'),
-    );
-  return errors;
 }

@@ -1,9 +1,17 @@
 import { defaultPodTemplate } from '../../defaults/pod-spec.ts';
+import type { FieldError } from '../../errors.ts';
 import { nonNegative, unchanged } from '../../fields.ts';
 import type { ReplicaSet } from '../../generated/types.ts';
 import type { KindBehaviour } from '../../kind.ts';
-import { validateWorkloadTemplate } from '../../validation/pod/template.ts';
 import { validateOwnSelector } from '../../validation/selector.ts';
+import {
+  atMost,
+  counters,
+  dropDisabledTemplateFields,
+  nameWarnings,
+  templateWarnings,
+  validateOwnTemplate,
+} from '../../validation/workload.ts';
 import { templateCells } from '../cells.ts';
 
 export const replicaSet: KindBehaviour<ReplicaSet> = {
@@ -21,12 +29,46 @@ export const replicaSet: KindBehaviour<ReplicaSet> = {
       spec.replicas ??= 1;
       defaultPodTemplate(spec.template);
     },
-    validate: (s) => [
-      ...nonNegative('spec.replicas', s.spec!.replicas),
-      ...nonNegative('spec.minReadySeconds', s.spec!.minReadySeconds),
-      ...validateOwnSelector(s.spec!.selector, s.spec!.template?.metadata?.labels, 'deployment'),
-      ...validateWorkloadTemplate(s.spec!.template, 'spec.template', 'ReplicaSet'),
+    prepareForCreate: (s) => dropDisabledTemplateFields(s.spec?.template),
+    prepareForUpdate: (next, old) => dropDisabledTemplateFields(next.spec?.template, old.spec?.template),
+    validate,
+    validateUpdate: (next, old) => [
+      ...validate(next),
+      ...unchanged('spec.selector', next.spec?.selector, old.spec?.selector),
     ],
-    validateUpdate: (next, old) => unchanged('spec.selector', next.spec?.selector, old.spec?.selector),
+    warnings: (s, old) => [...nameWarnings(s.metadata, Boolean(old)), ...templateWarnings(s, old, s.spec?.template)],
+    subresources: {
+      status: {
+        validateUpdate: ({ status }) => [
+          ...statusCounters(status, 'status'),
+          ...atMost(
+            status,
+            ['fullyLabeledReplicas', 'readyReplicas', 'availableReplicas'],
+            'replicas',
+            'status.replicas',
+          ),
+          ...atMost(status, ['availableReplicas'], 'readyReplicas', 'readyReplicas'),
+        ],
+      },
+    },
   },
 };
+
+const statusCounters = counters(
+  'replicas',
+  'fullyLabeledReplicas',
+  'readyReplicas',
+  'availableReplicas',
+  'observedGeneration',
+  'terminatingReplicas',
+);
+
+function validate({ spec }: ReplicaSet): FieldError[] {
+  return [
+    ...nonNegative('spec.replicas', spec!.replicas),
+    ...nonNegative('spec.minReadySeconds', spec!.minReadySeconds),
+    // Kubernetes' own slip of the name.
+    ...validateOwnSelector(spec!.selector, 'spec.selector', 'deployment'),
+    ...validateOwnTemplate(spec!.template, spec!.selector, 'spec.template', 'ReplicaSet'),
+  ];
+}

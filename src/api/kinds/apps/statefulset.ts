@@ -1,11 +1,24 @@
 import { dns1123LabelFaults } from '../../../machinery/names.ts';
 import { defaultClaimSpec, defaultPodTemplate } from '../../defaults/pod-spec.ts';
 import type { FieldError } from '../../errors.ts';
-import { forbiddenField, invalidValue, invalidValues, nonNegative, oneOf, required, sameValue } from '../../fields.ts';
-import type { StatefulSet } from '../../generated/types.ts';
+import { forbiddenField, invalidValue, invalidValues, nonNegative, required, sameValue } from '../../fields.ts';
+import type { StatefulSet, Volume } from '../../generated/types.ts';
+import { internal } from '../../internal.ts';
 import type { KindBehaviour } from '../../kind.ts';
-import { validateWorkloadTemplate } from '../../validation/pod/template.ts';
+import { claimWarnings, validateClaimSpec } from '../../validation/claim.ts';
+import { intOrPercentIsZero, notOver100Percent, validateIntOrPercent } from '../../validation/int-or-percent.ts';
+import { nameRule, validateTemplateMeta } from '../../validation/metadata.ts';
+import { validatePodAnnotations } from '../../validation/pod/annotations.ts';
+import { oneOfThese, struct } from '../../validation/rules.ts';
 import { validateOwnSelector } from '../../validation/selector.ts';
+import {
+  atMost,
+  counters,
+  dropDisabledTemplateFields,
+  templateWarnings,
+  validateCollisions,
+  validateOwnTemplate,
+} from '../../validation/workload.ts';
 import { templateCells } from '../cells.ts';
 
 type Spec = NonNullable<StatefulSet['spec']>;
@@ -22,8 +35,8 @@ export const statefulSet: KindBehaviour<StatefulSet> = {
         spec.updateStrategy.type = 'RollingUpdate';
         spec.updateStrategy.rollingUpdate ??= {};
       }
-      if (spec.updateStrategy.type === 'RollingUpdate' && spec.updateStrategy.rollingUpdate)
-        spec.updateStrategy.rollingUpdate.partition ??= 0;
+      const rolling = spec.updateStrategy.rollingUpdate;
+      if (spec.updateStrategy.type === 'RollingUpdate' && rolling) rolling.partition ??= 0;
       spec.persistentVolumeClaimRetentionPolicy ??= {};
       spec.persistentVolumeClaimRetentionPolicy.whenDeleted ??= 'Retain';
       spec.persistentVolumeClaimRetentionPolicy.whenScaled ??= 'Retain';
@@ -31,37 +44,118 @@ export const statefulSet: KindBehaviour<StatefulSet> = {
       spec.revisionHistoryLimit ??= 10;
       defaultPodTemplate(spec.template);
       for (const claim of (spec.volumeClaimTemplates ?? []) as any[]) {
-        claim.kind ||= 'PersistentVolumeClaim';
-        claim.apiVersion ||= 'v1';
+        claim.kind = 'PersistentVolumeClaim';
+        claim.apiVersion = 'v1';
         defaultClaimSpec((claim.spec ??= {}));
         (claim.status ??= {}).phase ??= 'Pending';
       }
     },
-    validate,
+    prepareForCreate(s) {
+      dropMaxUnavailable(s);
+      dropDisabledTemplateFields(s.spec?.template);
+    },
+    prepareForUpdate(next, old) {
+      dropMaxUnavailable(next, old);
+      dropDisabledTemplateFields(next.spec?.template, old.spec?.template);
+    },
+    nameRule: nameRule(dns1123LabelFaults),
+    validate: (s) => validateSpec(s.spec!),
     validateUpdate,
+    warnings,
+    subresources: {
+      status: {
+        validateUpdate: ({ status }, old) => [
+          ...statusCounters(status, 'status'),
+          ...atMost(
+            status,
+            ['readyReplicas', 'currentReplicas', 'updatedReplicas', 'availableReplicas'],
+            'replicas',
+            'status.replicas',
+          ),
+          ...atMost(status, ['availableReplicas'], 'readyReplicas', 'status.readyReplicas'),
+          ...validateCollisions(status, old.status),
+        ],
+      },
+    },
   },
 };
 
-function validate(s: StatefulSet): FieldError[] {
-  const spec = s.spec!;
-  const retention = spec.persistentVolumeClaimRetentionPolicy;
-  const path = 'spec.persistentVolumeClaimRetentionPolicy';
+const statusCounters = counters(
+  'replicas',
+  'readyReplicas',
+  'currentReplicas',
+  'updatedReplicas',
+  'availableReplicas',
+  'observedGeneration',
+  'collisionCount',
+);
+
+/** Rolling several pods at a time waits for a feature gate that is off. */
+function dropMaxUnavailable(s: StatefulSet, old?: StatefulSet): void {
+  const rolling = s.spec?.updateStrategy?.rollingUpdate;
+  if (rolling && old?.spec?.updateStrategy?.rollingUpdate?.maxUnavailable === undefined) delete rolling.maxUnavailable;
+}
+
+function warnings(s: StatefulSet, old?: StatefulSet): string[] {
   return [
-    ...oneOf('spec.podManagementPolicy', spec.podManagementPolicy, ['OrderedReady', 'Parallel']).map(({ field }) =>
-      invalidValue(field, spec.podManagementPolicy, "must be 'OrderedReady' or 'Parallel'"),
+    ...templateWarnings(s, old, s.spec?.template),
+    // Kubernetes names the spec of a claim in updates only, and with a capital.
+    ...(s.spec?.volumeClaimTemplates ?? []).flatMap((claim, index) =>
+      claimWarnings(claim.spec!, `spec.volumeClaimTemplates[${index}]${old ? '.Spec' : ''}`),
     ),
+    ...((s.spec?.revisionHistoryLimit ?? 0) < 0
+      ? ['spec.revisionHistoryLimit: a negative value retains all historical revisions; a value >= 0 is recommended']
+      : []),
+  ];
+}
+
+const retention = struct({
+  whenDeleted: oneOfThese('Retain', 'Delete'),
+  whenScaled: oneOfThese('Retain', 'Delete'),
+});
+const orders = ['OrderedReady', 'Parallel'];
+
+/** Of an update only what can change is checked: what cannot may have been accepted before it was checked. */
+function validateSpec(spec: Spec, isUpdate = false): FieldError[] {
+  const order = spec.podManagementPolicy;
+  return [
+    ...(!order
+      ? [required('spec.podManagementPolicy')]
+      : orders.includes(order)
+        ? []
+        : [invalidValue('spec.podManagementPolicy', order, "must be 'OrderedReady' or 'Parallel'")]),
     ...validateStrategy(spec),
-    ...oneOf(`${path}.whenDeleted`, retention?.whenDeleted, ['Retain', 'Delete']),
-    ...oneOf(`${path}.whenScaled`, retention?.whenScaled, ['Retain', 'Delete']),
+    ...retention(spec.persistentVolumeClaimRetentionPolicy, 'spec.persistentVolumeClaimRetentionPolicy'),
+    ...(isUpdate ? [] : (spec.volumeClaimTemplates ?? [])).flatMap((claim, index) =>
+      validateClaimSpec(claim.spec!, `spec.volumeClaimTemplates[${index}].spec`),
+    ),
     ...nonNegative('spec.replicas', spec.replicas),
     ...nonNegative('spec.minReadySeconds', spec.minReadySeconds),
-    ...nonNegative('spec.revisionHistoryLimit', spec.revisionHistoryLimit),
     ...nonNegative('spec.ordinals.start', spec.ordinals?.start),
-    ...(spec.serviceName
+    ...(spec.serviceName && !isUpdate
       ? invalidValues('spec.serviceName', spec.serviceName, dns1123LabelFaults(spec.serviceName))
       : []),
-    ...validateOwnSelector(spec.selector, spec.template?.metadata?.labels, 'statefulset'),
-    ...validateWorkloadTemplate(spec.template, 'spec.template', 'StatefulSet'),
+    ...validateOwnSelector(spec.selector, 'spec.selector', 'statefulset'),
+    ...validateTemplate(spec),
+  ];
+}
+
+/** Its pods are named, and have volumes, that the template does not tell. */
+function validateTemplate(spec: Spec): FieldError[] {
+  const { template } = spec;
+  const { subdomain: _, hostname: __, ...pod } = template?.spec ?? { containers: [] };
+  const claims = new Set((spec.volumeClaimTemplates ?? []).map(({ metadata }) => metadata?.name ?? ''));
+  const volumes: Volume[] = [
+    ...[...claims].map((name) => ({ name, persistentVolumeClaim: { claimName: name } })),
+    ...(pod.volumes ?? []).filter(({ name }) => !claims.has(name)),
+  ];
+  const filled = { ...template, spec: { ...pod, ...(claims.size && { volumes }) } };
+  const errors = validateOwnTemplate(filled, spec.selector, 'spec.template', 'StatefulSet', '');
+  // Kubernetes checks the template's metadata twice, and lists its faults twice.
+  return [
+    ...errors,
+    ...validateTemplateMeta(template?.metadata, 'spec.template'),
+    ...validatePodAnnotations(template?.metadata?.annotations, filled.spec, 'spec.template.annotations'),
   ];
 }
 
@@ -69,17 +163,40 @@ function validateStrategy({ updateStrategy }: Spec): FieldError[] {
   const path = 'spec.updateStrategy';
   const { type, rollingUpdate } = updateStrategy ?? {};
   if (!type) return [required(path)];
-  if (type === 'RollingUpdate') return nonNegative(`${path}.rollingUpdate.partition`, rollingUpdate?.partition);
-  const shown = {
-    Type: type,
-    RollingUpdate: rollingUpdate
-      ? { Partition: rollingUpdate.partition ?? 0, MaxUnavailable: rollingUpdate.maxUnavailable ?? null }
-      : null,
-  };
-  if (type !== 'OnDelete') return [invalidValue(path, shown, "must be 'RollingUpdate' or 'OnDelete'")];
+  if (type === 'RollingUpdate') return validateRolling(rollingUpdate, `${path}.rollingUpdate`);
+  if (type !== 'OnDelete')
+    return [
+      invalidValue(
+        path,
+        internal('apps.StatefulSetUpdateStrategy', updateStrategy),
+        "must be 'RollingUpdate' or 'OnDelete'",
+      ),
+    ];
   return rollingUpdate
-    ? [invalidValue(`${path}.rollingUpdate`, shown.RollingUpdate, "only allowed for updateStrategy 'RollingUpdate'")]
+    ? [
+        invalidValue(
+          `${path}.rollingUpdate`,
+          internal('apps.RollingUpdateStatefulSetStrategy', rollingUpdate),
+          "only allowed for updateStrategy 'RollingUpdate'",
+        ),
+      ]
     : [];
+}
+
+type Rolling = NonNullable<Spec['updateStrategy']>['rollingUpdate'];
+
+function validateRolling(rolling: Rolling, path: string): FieldError[] {
+  if (!rolling) return [];
+  const errors = nonNegative(`${path}.partition`, rolling.partition);
+  const { maxUnavailable } = rolling;
+  if (maxUnavailable === undefined) return errors;
+  const at = `${path}.maxUnavailable`;
+  return [
+    ...errors,
+    ...validateIntOrPercent(maxUnavailable, at),
+    ...(intOrPercentIsZero(maxUnavailable) ? [invalidValue(at, maxUnavailable, 'cannot be 0')] : []),
+    ...notOver100Percent(maxUnavailable, at),
+  ];
 }
 
 const mutable = [
@@ -95,8 +212,10 @@ const mutable = [
 function validateUpdate(next: StatefulSet, old: StatefulSet): FieldError[] {
   const rest = (spec: any) =>
     Object.fromEntries(Object.entries(spec ?? {}).filter(([key]) => !mutable.includes(key as any)));
-  if (sameValue(rest(next.spec), rest(old.spec))) return [];
+  const errors = validateSpec(next.spec!, true);
+  if (sameValue(rest(next.spec), rest(old.spec))) return errors;
   return [
+    ...errors,
     forbiddenField(
       'spec',
       `updates to statefulset spec for fields other than ${mutable

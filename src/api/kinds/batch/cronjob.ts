@@ -1,7 +1,9 @@
 import { defaultPodTemplate } from '../../defaults/pod-spec.ts';
 import type { CronJob } from '../../generated/types.ts';
 import type { KindBehaviour } from '../../kind.ts';
-import { validateCronJob } from '../../validation/job.ts';
+import { validateCronJob, validateCronJobUpdate } from '../../validation/cronjob.ts';
+import { jobWarnings } from '../../validation/job-warnings.ts';
+import { dropDisabledTemplateFields, nameWarnings } from '../../validation/workload.ts';
 import { age, containerImages, containerNames, none, selectorText } from '../cells.ts';
 
 export const cronJob: KindBehaviour<CronJob> = {
@@ -25,6 +27,20 @@ export const cronJob: KindBehaviour<CronJob> = {
       spec.failedJobsHistoryLimit ??= 1;
       defaultPodTemplate(spec.jobTemplate?.spec?.template);
     },
+    prepareForCreate: (c) => dropDisabledTemplateFields(templateOf(c)),
+    prepareForUpdate: (next, old) => dropDisabledTemplateFields(templateOf(next), templateOf(old)),
     validate: validateCronJob,
+    validateUpdate: validateCronJobUpdate,
+    warnings: (c, old) => [
+      ...nameWarnings(c.metadata, Boolean(old)),
+      ...jobWarnings(c, old, c.spec?.jobTemplate?.spec, 'spec.jobTemplate.spec'),
+      ...(old && c.spec?.schedule.includes('TZ')
+        ? [
+            'cannot use TZ or CRON_TZ in spec.spec.schedule, use timeZone instead, see https://kubernetes.io/docs/concepts/workloads/controllers/cron-jobs/ for more details',
+          ]
+        : []),
+    ],
   },
 };
+
+const templateOf = (c: CronJob) => c.spec?.jobTemplate?.spec?.template;

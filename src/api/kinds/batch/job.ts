@@ -3,7 +3,10 @@ import { defaultPodTemplate } from '../../defaults/pod-spec.ts';
 import type { Job, JobSpec } from '../../generated/types.ts';
 import type { KindBehaviour } from '../../kind.ts';
 import { parseTime } from '../../time.ts';
-import { validateJob, validateJobStatus, validateJobUpdate } from '../../validation/job.ts';
+import { validateJob, validateJobUpdate } from '../../validation/job.ts';
+import { validateJobStatus } from '../../validation/job-status.ts';
+import { jobWarnings } from '../../validation/job-warnings.ts';
+import { dropDisabledTemplateFields, nameWarnings } from '../../validation/workload.ts';
 import { templateCells } from '../cells.ts';
 
 const condition = (job: Job, type: string) =>
@@ -44,9 +47,15 @@ export const job: KindBehaviour<Job> = {
         // The same object: labels that the template gets later are the job's too.
         j.metadata.labels = j.spec.template.metadata.labels;
     },
-    prepareForCreate: generateSelector,
-    validate: validateJob,
+    prepareForCreate(j) {
+      generateSelector(j);
+      dropDisabledTemplateFields(j.spec?.template);
+    },
+    prepareForUpdate: (next, old) => dropDisabledTemplateFields(next.spec?.template, old.spec?.template),
+    validate: (j) => validateJob(j),
+    metadataOnUpdate: ['whole', 'change'],
     validateUpdate: validateJobUpdate,
+    warnings: (j, old) => [...nameWarnings(j.metadata, Boolean(old)), ...jobWarnings(j, old, j.spec)],
     subresources: { status: { validateUpdate: validateJobStatus } },
   },
 };
@@ -73,13 +82,13 @@ function generateSelector(j: Job): void {
   if (spec.manualSelector) return;
   const template = (spec.template ??= {} as any);
   const metadata = (template.metadata ??= {} as any);
-  // A name that is no label's value stays out of the job's own labels.
-  if (j.metadata.labels === metadata.labels && j.metadata.name.length > 63) j.metadata.labels = { ...metadata.labels };
+  const follows = j.metadata.labels === metadata.labels || !Object.keys(j.metadata.labels ?? {}).length;
+  if (follows) j.metadata.labels = { ...metadata.labels };
   const labels = (metadata.labels ??= {});
-  labels['batch.kubernetes.io/controller-uid'] = j.metadata.uid;
-  labels['batch.kubernetes.io/job-name'] = j.metadata.name;
-  labels['controller-uid'] = j.metadata.uid;
-  labels['job-name'] = j.metadata.name;
+  for (const label of ['batch.kubernetes.io/controller-uid', 'controller-uid']) labels[label] ??= j.metadata.uid;
+  for (const label of ['batch.kubernetes.io/job-name', 'job-name']) labels[label] ??= j.metadata.name;
+  // A name that is no label's value stays out of the job's own labels.
+  if (follows && j.metadata.name.length <= 63) j.metadata.labels = { ...labels };
   const selector = (spec.selector ??= {});
   (selector.matchLabels ??= {})['batch.kubernetes.io/controller-uid'] ??= j.metadata.uid;
   // Kubernetes applies its defaults again to what it stored: the template has labels by now.

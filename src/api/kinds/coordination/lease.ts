@@ -1,20 +1,26 @@
-import type { FieldError } from '../../errors.ts';
-import { invalidValue, nonNegative } from '../../fields.ts';
 import type { Lease } from '../../generated/types.ts';
 import type { KindBehaviour } from '../../kind.ts';
+import { atLeast, notNegative, set, struct } from '../../validation/rules.ts';
+
+const validateSpec = struct({
+  leaseDurationSeconds: set(atLeast(1, 'must be greater than 0')),
+  leaseTransitions: set(notNegative),
+});
 
 export const lease: KindBehaviour<Lease> = {
   cells: { Holder: (l) => l.spec?.holderIdentity ?? '' },
   strategy: {
     allowCreateOnUpdate: true,
     allowUnconditionalUpdate: false,
-    validate(l) {
-      const errors: FieldError[] = [];
-      const seconds = l.spec?.leaseDurationSeconds;
-      if (seconds !== undefined && seconds <= 0)
-        errors.push(invalidValue('spec.leaseDurationSeconds', seconds, 'must be greater than 0'));
-      errors.push(...nonNegative('spec.leaseTransitions', l.spec?.leaseTransitions));
-      return errors;
-    },
+    plainFinalizers: true,
+    prepareForCreate: dropCoordination,
+    prepareForUpdate: dropCoordination,
+    validate: (l) => validateSpec(l.spec, 'spec'),
   },
 };
+
+/** Candidates that coordinate who leads are behind a feature gate that is off. */
+function dropCoordination(l: Lease): void {
+  delete l.spec?.strategy;
+  delete l.spec?.preferredHolder;
+}

@@ -8,7 +8,7 @@ const maxBytes = 1024 * 1024;
 
 export const configMap: KindBehaviour<ConfigMap> = {
   cells: { Data: (map) => Object.keys(map.data ?? {}).length + Object.keys(map.binaryData ?? {}).length },
-  strategy: { allowCreateOnUpdate: false, validate, validateUpdate },
+  strategy: { allowCreateOnUpdate: false, metadataOnUpdate: ['change', 'whole'], validate, validateUpdate },
 };
 
 function validate(map: ConfigMap): FieldError[] {
@@ -30,11 +30,11 @@ function validate(map: ConfigMap): FieldError[] {
 }
 
 function validateUpdate(next: ConfigMap, old: ConfigMap): FieldError[] {
-  if (!old.immutable) return [];
+  if (!old.immutable) return validate(next);
   const errors: FieldError[] = [];
   const message = 'field is immutable when `immutable` is set';
   if (!next.immutable) errors.push(forbiddenField('immutable', message));
   if (!sameValue(next.data ?? {}, old.data ?? {})) errors.push(forbiddenField('data', message));
   if (!sameValue(next.binaryData ?? {}, old.binaryData ?? {})) errors.push(forbiddenField('binaryData', message));
-  return errors;
+  return [...errors, ...validate(next)];
 }

@@ -1,10 +1,16 @@
 import { parseIp } from '../../../machinery/ip.ts';
-import { dns1123LabelFaults, portNumberFaults } from '../../../machinery/names.ts';
+import {
+  dns1123LabelFaults,
+  dns1123SubdomainFaults,
+  portNumberFaults,
+  qualifiedNameFaults,
+} from '../../../machinery/names.ts';
 import type { FieldError } from '../../errors.ts';
-import { invalidValue, invalidValues, oneOf, required } from '../../fields.ts';
+import { invalidValues, required, sameValue } from '../../fields.ts';
 import type { EndpointSubset, Endpoints } from '../../generated/types.ts';
 import type { KindBehaviour } from '../../kind.ts';
-import { forwardableIpFaults, ipMessage } from '../../validation/network.ts';
+import { forwardableIpFaults, ipWarnings, legacyIp } from '../../validation/network.ts';
+import { choice, given, set, struct, text } from '../../validation/rules.ts';
 import { none } from '../cells.ts';
 
 /** How many addresses a cell shows before it says how many more there are. */
@@ -13,12 +19,22 @@ const shown = 3;
 export const endpoints: KindBehaviour<Endpoints> = {
   cells: { Endpoints: (e) => addressesText(e.subsets ?? []) },
   strategy: {
-    allowCreateOnUpdate: false,
+    allowCreateOnUpdate: true,
     setDefaults(e) {
       for (const subset of e.subsets ?? []) for (const port of subset.ports ?? []) port.protocol ??= 'TCP';
     },
-    validate: (e) => (e.subsets ?? []).flatMap((subset, index) => validateSubset(subset, `subsets[${index}]`)),
-    warnings: () => ['v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice'],
+    metadataOnUpdate: ['change', 'whole'],
+    validate: (e) => validate(e),
+    // What was accepted once may stay.
+    validateUpdate: (next, old) => (sameValue(next.subsets ?? [], old.subsets ?? []) ? [] : validate(next)),
+    warnings: (e) => [
+      'v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice',
+      ...(e.subsets ?? []).flatMap((subset, index) =>
+        (['addresses', 'notReadyAddresses'] as const).flatMap((list) =>
+          (subset[list] ?? []).flatMap(({ ip }, i) => ipWarnings(`subsets[${index}].${list}[${i}].ip`, ip)),
+        ),
+      ),
+    ],
   },
 };
 
@@ -35,24 +51,40 @@ function addressesText(subsets: readonly EndpointSubset[]): string {
 
 const joinHostPort = (host: string, port: number) => (host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`);
 
+const address = struct({
+  hostname: given(text(dns1123LabelFaults)),
+  nodeName: set(text(dns1123SubdomainFaults)),
+});
+
+function validateAddress(endpoint: { ip?: string }, path: string): readonly FieldError[] {
+  const { ip = '' } = endpoint;
+  const faults = parseIp(ip) ? forwardableIpFaults(ip) : ['must be a valid IP address'];
+  return [...legacyIp(`${path}.ip`, ip), ...address(endpoint, path), ...invalidValues(`${path}.ip`, ip, faults)];
+}
+
+const portRules = struct({
+  port: text((port: any) => portNumberFaults(port || 0)),
+  protocol: choice('SCTP', 'TCP', 'UDP'),
+  appProtocol: set(text(qualifiedNameFaults)),
+});
+const label = text(dns1123LabelFaults);
+
 function validateSubset(subset: EndpointSubset, path: string): FieldError[] {
-  const errors: FieldError[] = [];
   const { addresses = [], notReadyAddresses = [], ports = [] } = subset;
+  const errors: FieldError[] = [];
   if (!addresses.length && !notReadyAddresses.length)
     errors.push(required(path, 'must specify `addresses` or `notReadyAddresses`'));
   for (const [field, list] of Object.entries({ addresses, notReadyAddresses }))
-    for (const [index, { ip }] of list.entries()) {
-      const at = `${path}.${field}[${index}].ip`;
-      if (!parseIp(ip))
-        errors.push(invalidValue(at, ip, ipMessage), invalidValue(at, ip, 'must be a valid IP address'));
-      else errors.push(...invalidValues(at, ip, forwardableIpFaults(ip)));
-    }
+    for (const [index, endpoint] of list.entries())
+      errors.push(...validateAddress(endpoint, `${path}.${field}[${index}]`));
   for (const [index, port] of ports.entries()) {
     const at = `${path}.ports[${index}]`;
     if (ports.length > 1 && !port.name) errors.push(required(`${at}.name`));
-    else if (port.name) errors.push(...invalidValues(`${at}.name`, port.name, dns1123LabelFaults(port.name)));
-    errors.push(...invalidValues(`${at}.port`, port.port, portNumberFaults(port.port)));
-    errors.push(...oneOf(`${at}.protocol`, port.protocol, ['TCP', 'UDP', 'SCTP']));
+    else if (port.name) errors.push(...label(port.name, `${at}.name`));
+    errors.push(...portRules({ ...port, port: port.port ?? 0 }, at));
   }
   return errors;
 }
+
+const validate = (e: Endpoints): FieldError[] =>
+  (e.subsets ?? []).flatMap((subset, index) => validateSubset(subset, `subsets[${index}]`));

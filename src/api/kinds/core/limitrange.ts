@@ -1,10 +1,12 @@
 import { qualifiedNameFaults } from '../../../machinery/names.ts';
-import { compareQuantities } from '../../../machinery/quantity.ts';
+import { compareQuantities, milliValue } from '../../../machinery/quantity.ts';
 import type { FieldError } from '../../errors.ts';
-import { duplicate, forbiddenField, invalidValue, invalidValues } from '../../fields.ts';
+import { duplicate, forbiddenField, invalidValue, invalidValues, required } from '../../fields.ts';
 import type { LimitRange } from '../../generated/types.ts';
 import type { KindBehaviour } from '../../kind.ts';
 import type { ResourceList } from '../../pod.ts';
+import { validateContainerResourceName } from '../../validation/pod/resources.ts';
+import { isOvercommitAllowed, resourceNameFaults } from '../../validation/resource-names.ts';
 
 interface Item {
   type: string;
@@ -19,6 +21,7 @@ const items = (range: LimitRange) => (range.spec?.limits ?? []) as unknown as It
 
 export const limitRange: KindBehaviour<LimitRange> = {
   strategy: {
+    allowCreateOnUpdate: true,
     setDefaults(range) {
       for (const item of items(range)) {
         if (item.type !== 'Container') continue;
@@ -33,37 +36,63 @@ export const limitRange: KindBehaviour<LimitRange> = {
       const seen = new Set<string>();
       return items(range).flatMap((item, index) => {
         const path = `spec.limits[${index}]`;
-        const errors = validateItem(item, path);
-        if (seen.has(item.type)) errors.push(duplicate(`${path}.type`, item.type));
-        seen.add(item.type);
-        return errors;
+        const { type = '' } = item;
+        const errors = validateType(type, `${path}.type`);
+        if (seen.has(type)) errors.push(duplicate(`${path}.type`, type));
+        seen.add(type);
+        return [...errors, ...validateItem(item, path)];
       });
     },
+    metadataOnUpdate: ['whole'],
   },
 };
 
+const types = ['Container', 'PersistentVolumeClaim', 'Pod'];
+
+function validateType(type: string, path: string): FieldError[] {
+  const errors = invalidValues(path, type, qualifiedNameFaults(type));
+  if (errors.length || type.includes('/') || types.includes(type)) return errors;
+  return [invalidValue(path, type, 'must be a standard limit type or fully qualified')];
+}
+
+const lists = ['max', 'min', 'default', 'defaultRequest', 'maxLimitRequestRatio'] as const;
+
 function validateItem(item: Item, path: string): FieldError[] {
-  const errors = invalidValues(`${path}.type`, item.type ?? '', qualifiedNameFaults(item.type ?? ''));
-  if (item.type === 'Pod')
-    for (const field of ['default', 'defaultRequest'] as const)
-      if (Object.keys(item[field] ?? {}).length)
-        errors.push(forbiddenField(`${path}.${field}`, "may not be specified when `type` is 'Pod'"));
-  const names = new Set(
-    [item.max, item.min, item.default, item.defaultRequest, item.maxLimitRequestRatio].flatMap((list) =>
-      Object.keys(list ?? {}),
-    ),
-  );
+  const errors: FieldError[] = [];
+  const names = new Set<string>();
+  for (const list of lists) {
+    const given = Object.keys(item[list] ?? {});
+    if (item.type === 'Pod' && (list === 'default' || list === 'defaultRequest')) {
+      if (given.length) errors.push(forbiddenField(`${path}.${list}`, "may not be specified when `type` is 'Pod'"));
+      continue;
+    }
+    for (const name of given) {
+      names.add(name);
+      errors.push(...validateName(item.type, name, `${path}.${list}[${name}]`));
+    }
+    const isClaim = item.type === 'PersistentVolumeClaim' && list === 'defaultRequest';
+    if (isClaim && item.min?.storage === undefined && item.max?.storage === undefined)
+      errors.push(
+        required(`${path}.limits`, 'either minimum or maximum storage value is required, but neither was provided'),
+      );
+  }
   for (const name of names) errors.push(...validateOrder(item, name, path));
   return errors;
 }
 
+const validateName = (type: string, name: string, path: string): FieldError[] =>
+  type === 'Pod' || type === 'Container'
+    ? validateContainerResourceName(name, path)
+    : invalidValues(path, name, resourceNameFaults(name));
+
 /** min <= defaultRequest <= default <= max. The values that Kubernetes shows are sometimes the other ones. */
 function validateOrder(item: Item, name: string, path: string): FieldError[] {
   const errors: FieldError[] = [];
+  const isPod = item.type === 'Pod';
   const [min, request, usual, max, ratio] = [
     item.min,
-    item.defaultRequest,
-    item.default,
+    isPod ? undefined : item.defaultRequest,
+    isPod ? undefined : item.default,
     item.max,
     item.maxLimitRequestRatio,
   ].map((list) => list?.[name]);
@@ -82,5 +111,21 @@ function validateOrder(item: Item, name: string, path: string): FieldError[] {
   if (above(usual, max)) fault('default', max, `default value ${usual} is greater than max value ${max}`);
   if (ratio !== undefined && compareQuantities(ratio, '1') < 0)
     fault('maxLimitRequestRatio', ratio, `ratio ${ratio} is less than 1`);
+  if (ratio !== undefined && min !== undefined && max !== undefined) {
+    const limit = ratioOf(max, min);
+    if (milliValue(ratio) / 1000 > limit)
+      fault('maxLimitRequestRatio', ratio, `ratio ${ratio} is greater than max/min = ${shown(limit)}`);
+  }
+  if (
+    !isOvercommitAllowed(name) &&
+    usual !== undefined &&
+    request !== undefined &&
+    (above(usual, request) || above(request, usual))
+  )
+    fault('defaultRequest', request, `default value ${usual} must equal to defaultRequest value ${request} in ${name}`);
   return errors;
 }
+
+const ratioOf = (max: string, min: string): number => milliValue(max) / milliValue(min);
+const shown = (ratio: number): string =>
+  Number.isFinite(ratio) ? ratio.toFixed(6) : Number.isNaN(ratio) ? 'NaN' : ratio > 0 ? '+Inf' : '-Inf';

@@ -1,8 +1,9 @@
-import { dns1123LabelFaults } from '../../../machinery/names.ts';
+import { dns1123LabelFaults, qualifiedNameFaults } from '../../../machinery/names.ts';
+import type { FieldError } from '../../errors.ts';
 import { invalidValue, invalidValues } from '../../fields.ts';
 import type { Namespace } from '../../generated/types.ts';
 import type { KindBehaviour } from '../../kind.ts';
-import { finalizerFaults, nameRule } from '../../validation/metadata.ts';
+import { kubeFinalizerFaults, nameRule } from '../../validation/metadata.ts';
 
 /** Set on every namespace, so that selectors can name one. */
 const nameLabel = 'kubernetes.io/metadata.name';
@@ -28,8 +29,8 @@ export const namespace: KindBehaviour<Namespace> = {
     prepareForUpdate(next, old) {
       next.spec = { ...next.spec, finalizers: old.spec?.finalizers };
     },
-    validate: (ns) =>
-      (ns.spec?.finalizers ?? []).flatMap((name) => invalidValues('spec.finalizers', name, finalizerFaults(name))),
+    validate: (ns) => (ns.spec?.finalizers ?? []).flatMap((name) => validateFinalizer(name, 'spec.finalizers')),
+    metadataOnUpdate: ['whole', 'change'],
     subresources: {
       status: {
         validateUpdate(next, old) {
@@ -48,9 +49,14 @@ export const namespace: KindBehaviour<Namespace> = {
         prepareForUpdate(next, old) {
           if (old.status) next.status = old.status;
         },
-        validate: (ns: Namespace) =>
-          (ns.spec?.finalizers ?? []).flatMap((name) => invalidValues('spec.finalizers', name, finalizerFaults(name))),
+        validateUpdate: (ns: Namespace) =>
+          (ns.spec?.finalizers ?? []).flatMap((name, index) => validateFinalizer(name, `spec.finalizers[${index}]`)),
       },
     },
   },
 };
+
+const validateFinalizer = (name: string, path: string): FieldError[] => [
+  ...invalidValues(path, name, qualifiedNameFaults(name)),
+  ...invalidValues(path, name, kubeFinalizerFaults(name)),
+];

@@ -1,15 +1,16 @@
+import { unifiedDiff } from '../../../machinery/unified-diff.ts';
 import { defaultBlockVolumes } from '../../defaults/pod-spec.ts';
 import type { FieldError } from '../../errors.ts';
-import { forbiddenField, immutableField, notSupported, oneOf, required, sameValue } from '../../fields.ts';
+import { forbiddenField, invalidValue, sameValue, unchanged } from '../../fields.ts';
 import type { PersistentVolume } from '../../generated/types.ts';
+import { internal } from '../../internal.ts';
 import type { KindBehaviour } from '../../kind.ts';
 import { formatTime } from '../../time.ts';
-import { validateHostPath } from '../../validation/pod/volumes.ts';
+import { nodeTermWarnings } from '../../validation/node-labels.ts';
+import { validateVolumeSpec } from '../../validation/persistent-volume.ts';
 import { accessModesText, unset } from '../cells.ts';
 
 type Spec = NonNullable<PersistentVolume['spec']>;
-
-export const accessModes = ['ReadOnlyMany', 'ReadWriteMany', 'ReadWriteOnce', 'ReadWriteOncePod'];
 
 export const persistentVolume: KindBehaviour<PersistentVolume> = {
   cells: {
@@ -34,98 +35,142 @@ export const persistentVolume: KindBehaviour<PersistentVolume> = {
     prepareForCreate(v, { now }) {
       v.status = { phase: 'Pending', lastPhaseTransitionTime: formatTime(now) };
     },
-    validate: (v) => validateSpec(v.spec!),
-    warnings: (v) => [
-      ...(v.spec?.persistentVolumeReclaimPolicy === 'Recycle'
-        ? [
-            'spec.persistentVolumeReclaimPolicy: The Recycle reclaim policy is deprecated. Instead, the recommended approach is to use dynamic provisioning.',
-          ]
-        : []),
-      ...removedDrivers
-        .filter((name) => v.spec?.[name])
-        .map((name) => `spec.${name}: deprecated in v1.28, non-functional in v1.31+`),
+    validate: (v) => [...validateSpec(v), ...validateMountOptions(v)],
+    metadataOnUpdate: ['whole', 'whole'],
+    validateUpdate: (next, old) => [
+      ...validateSpec(next),
+      ...validateMountOptions(next),
+      // Kubernetes checks the spec twice, and lists its faults twice.
+      ...validateSpec(next),
+      ...validateChange(next, old),
     ],
-    validateUpdate(next, old) {
-      const source = (spec: any) => Object.fromEntries(sources.map((name) => [name, spec?.[name] ?? null]));
-      const errors: FieldError[] = [];
-      if (!sameValue(source(next.spec), source(old.spec)))
-        errors.push(
-          forbiddenField('spec.persistentvolumesource', 'spec.persistentvolumesource is immutable after creation'),
-        );
-      if (next.spec?.volumeMode !== old.spec?.volumeMode)
-        errors.push(immutableField('spec.volumeMode', next.spec?.volumeMode));
-      return errors;
-    },
+    warnings,
     subresources: {
       status: {
         prepareForUpdate(next, old, { now }) {
-          if (next.status && next.status.phase !== old.status?.phase)
-            next.status.lastPhaseTransitionTime = formatTime(now);
+          if (!next.status) return;
+          const [time, was] = [next.status.lastPhaseTransitionTime, old.status?.lastPhaseTransitionTime];
+          if (next.status.phase === old.status?.phase) next.status.lastPhaseTransitionTime ??= was;
+          else if (time === undefined || time === was) next.status.lastPhaseTransitionTime = formatTime(now);
         },
       },
     },
   },
 };
 
-const sources = [
-  'hostPath',
+const validateSpec = ({ metadata, spec = {} }: PersistentVolume) => validateVolumeSpec(spec, 'spec', metadata.name);
+
+const mountOptions = 'volume.beta.kubernetes.io/mount-options';
+/** Sources whose mounts took options from an annotation. */
+const withOptions = [
   'gcePersistentDisk',
   'awsElasticBlockStore',
   'glusterfs',
-  'flocker',
   'nfs',
   'rbd',
   'quobyte',
-  'cephfs',
   'iscsi',
   'cinder',
-  'fc',
-  'flexVolume',
+  'cephfs',
   'azureFile',
   'vsphereVolume',
-  'photonPersistentDisk',
-  'portworxVolume',
   'azureDisk',
-  'scaleIO',
-  'local',
-  'storageos',
-  'csi',
+  'photonPersistentDisk',
 ] as const;
 
-/** In-tree drivers whose code is gone. */
-const removedDrivers = ['cephfs', 'rbd'] as const;
+const validateMountOptions = ({ metadata, spec }: PersistentVolume): FieldError[] =>
+  mountOptions in (metadata.annotations ?? {}) && !withOptions.some((source) => spec?.[source])
+    ? [forbiddenField(`metadata.annotations.${mountOptions}`, 'may not specify mount options for this volume type')]
+    : [];
 
-function validateSpec(spec: Spec): FieldError[] {
+const sourceText = (spec: Spec): string => JSON.stringify(internal('core.PersistentVolumeSource', spec), null, 1);
+
+/** Kubernetes gives two of these paths without the spec. */
+function validateChange(next: PersistentVolume, old: PersistentVolume): FieldError[] {
   const errors: FieldError[] = [];
-  const modes = spec.accessModes ?? [];
-  if (!modes.length) errors.push(required('spec.accessModes'));
-  for (const mode of modes)
-    if (!accessModes.includes(mode)) errors.push(notSupported('spec.accessModes', mode, accessModes));
-  if (modes.includes('ReadWriteOncePod') && modes.length > 1)
-    errors.push(forbiddenField('spec.accessModes', 'may not use ReadWriteOncePod with other access modes'));
-  const capacity = (spec.capacity ?? {}) as Record<string, string>;
-  if (!Object.keys(capacity).length) errors.push(required('spec.capacity'));
-  else if (!('storage' in capacity) || Object.keys(capacity).length > 1)
-    errors.push(notSupported('spec.capacity', capacity, ['storage']));
-  errors.push(
-    ...oneOf('spec.persistentVolumeReclaimPolicy', spec.persistentVolumeReclaimPolicy, ['Delete', 'Recycle', 'Retain']),
-  );
-  const given = sources.filter((source) => spec[source] !== undefined);
-  if (!given.length) errors.push(required('spec', 'must specify a volume type'));
-  for (const source of given.slice(1))
-    errors.push(forbiddenField(`spec.${source}`, 'may not specify more than 1 volume type'));
-  if (spec.hostPath) {
-    errors.push(...validateHostPath(spec.hostPath, 'spec.hostPath'));
-    if (spec.hostPath.path === '/' && spec.persistentVolumeReclaimPolicy === 'Recycle')
-      errors.push(
-        forbiddenField('spec.persistentVolumeReclaimPolicy', "may not be 'recycle' for a hostPath mount of '/'"),
-      );
-  }
-  if (spec.nfs && !spec.nfs.server) errors.push(required('spec.nfs.server'));
-  if (spec.csi && !spec.csi.driver) errors.push(required('spec.csi.driver'));
-  if (spec.csi && !spec.csi.volumeHandle) errors.push(required('spec.csi.volumeHandle'));
-  if (spec.local && !spec.nodeAffinity)
-    errors.push(required('spec.nodeAffinity', 'Local volume requires node affinity'));
-  errors.push(...oneOf('spec.volumeMode', spec.volumeMode, ['Block', 'Filesystem']));
+  const [spec, before] = [next.spec ?? {}, old.spec ?? {}];
+  // The secret for expanding may be added.
+  const mayAdd = before.csi && !before.csi.controllerExpandSecretRef && spec.csi?.controllerExpandSecretRef;
+  const { controllerExpandSecretRef: _, ...csi } = spec.csi ?? ({} as NonNullable<Spec['csi']>);
+  const compared: Spec = mayAdd ? { ...spec, csi } : spec;
+  const [texts, was] = [sourceText(compared), sourceText(before)];
+  if (texts !== was)
+    errors.push(
+      forbiddenField(
+        'spec.persistentvolumesource',
+        `spec.persistentvolumesource is immutable after creation\n${unifiedDiff(was, texts)}`,
+      ),
+    );
+  errors.push(...unchanged('volumeMode', spec.volumeMode, before.volumeMode));
+  if (before.nodeAffinity && !sameAffinity(spec, before))
+    errors.push(
+      invalidValue(
+        'nodeAffinity',
+        internal('*core.VolumeNodeAffinity', spec.nodeAffinity),
+        'field is immutable, except for updating from beta label to GA',
+      ),
+    );
+  if (before.volumeAttributesClassName !== undefined && spec.volumeAttributesClassName === undefined)
+    errors.push(forbiddenField('spec.volumeAttributesClassName', 'update from non-nil value to nil is forbidden'));
   return errors;
+}
+
+/** Old names of labels, which may be replaced by the new ones. */
+const newLabels: Readonly<Record<string, string>> = {
+  'failure-domain.beta.kubernetes.io/zone': 'topology.kubernetes.io/zone',
+  'failure-domain.beta.kubernetes.io/region': 'topology.kubernetes.io/region',
+  'beta.kubernetes.io/os': 'kubernetes.io/os',
+  'beta.kubernetes.io/arch': 'kubernetes.io/arch',
+  'beta.kubernetes.io/instance-type': 'node.kubernetes.io/instance-type',
+};
+
+function sameAffinity(spec: Spec, before: Spec): boolean {
+  const terms = ({ nodeAffinity }: Spec) => nodeAffinity?.required?.nodeSelectorTerms ?? [];
+  const now = terms(spec);
+  if (!spec.nodeAffinity || now.length !== terms(before).length) return false;
+  return terms(before).every((term, index) =>
+    (['matchExpressions', 'matchFields'] as const).every((list) => {
+      const [is, was] = [now[index][list] ?? [], term[list] ?? []];
+      return (
+        is.length === was.length &&
+        was.every((requirement, i) => {
+          const isRenamed = newLabels[requirement.key] === is[i].key;
+          return sameValue(isRenamed ? { ...requirement, key: is[i].key } : requirement, is[i]);
+        })
+      );
+    }),
+  );
+}
+
+const oldAnnotations: Readonly<Record<string, string>> = {
+  'volume.beta.kubernetes.io/storage-class': 'deprecated since v1.8; use "storageClassName" attribute instead',
+  [mountOptions]: 'deprecated since v1.31; use "mountOptions" attribute instead',
+};
+/** In-tree drivers whose code is gone. */
+const oldSources: Readonly<Record<string, string>> = {
+  cephfs: 'deprecated in v1.28, non-functional in v1.31+',
+  photonPersistentDisk: 'deprecated in v1.11, non-functional in v1.16+',
+  scaleIO: 'deprecated in v1.16, non-functional in v1.22+',
+  storageos: 'deprecated in v1.22, non-functional in v1.25+',
+  glusterfs: 'deprecated in v1.25, non-functional in v1.26+',
+  rbd: 'deprecated in v1.28, non-functional in v1.31+',
+};
+
+function warnings({ metadata, spec = {} }: PersistentVolume): string[] {
+  return [
+    ...Object.entries(oldAnnotations)
+      .filter(([key]) => key in (metadata.annotations ?? {}))
+      .map(([key, text]) => `metadata.annotations[${key}]: ${text}`),
+    ...(spec.persistentVolumeReclaimPolicy === 'Recycle'
+      ? [
+          'spec.persistentVolumeReclaimPolicy: The Recycle reclaim policy is deprecated. Instead, the recommended approach is to use dynamic provisioning.',
+        ]
+      : []),
+    ...(spec.nodeAffinity?.required?.nodeSelectorTerms ?? []).flatMap((term, index) =>
+      nodeTermWarnings(term, false, `spec.nodeAffinity.required.nodeSelectorTerms[${index}]`),
+    ),
+    ...Object.entries(oldSources)
+      .filter(([source]) => spec[source as keyof Spec])
+      .map(([source, text]) => `spec.${source === 'storageos' ? 'storageOS' : source}: ${text}`),
+  ];
 }

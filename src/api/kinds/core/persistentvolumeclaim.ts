@@ -1,15 +1,23 @@
-import { compareQuantities } from '../../../machinery/quantity.ts';
+import { qualifiedNameFaults } from '../../../machinery/names.ts';
+import { compareQuantities, wholeValue } from '../../../machinery/quantity.ts';
 import { unifiedDiff } from '../../../machinery/unified-diff.ts';
 import { defaultClaimSpec } from '../../defaults/pod-spec.ts';
 import type { FieldError } from '../../errors.ts';
-import { forbiddenField, notSupported, oneOf, required, sameValue } from '../../fields.ts';
+import {
+  forbiddenField,
+  immutableField,
+  invalidValue,
+  invalidValues,
+  notSupported,
+  required,
+  unchanged,
+} from '../../fields.ts';
 import type { PersistentVolumeClaim } from '../../generated/types.ts';
+import { internal } from '../../internal.ts';
 import type { KindBehaviour } from '../../kind.ts';
-import { schemaNamed } from '../../schemas.ts';
-import { render } from '../../validation/pod/internal.ts';
-import { validateLabelSelector } from '../../validation/selector.ts';
+import { claimWarnings, validateClaimSpec } from '../../validation/claim.ts';
+import { isNativeResource } from '../../validation/resource-names.ts';
 import { accessModesText, unset } from '../cells.ts';
-import { accessModes } from './persistentvolume.ts';
 
 type Spec = NonNullable<PersistentVolumeClaim['spec']>;
 
@@ -31,73 +39,133 @@ export const persistentVolumeClaim: KindBehaviour<PersistentVolumeClaim> = {
       c.status = { phase: 'Pending' };
       copySource(c.spec!);
     },
-    prepareForUpdate: (next) => copySource(next.spec!),
+    prepareForUpdate: (next, old) => copySource(next.spec!, old.spec),
     validate: (c) => validateClaimSpec(c.spec!, 'spec'),
+    metadataOnUpdate: ['change', 'whole'],
     validateUpdate,
+    warnings: ({ metadata, spec }) => [
+      ...(betaClass in (metadata.annotations ?? {})
+        ? [`metadata.annotations[${betaClass}]: deprecated since v1.8; use "storageClassName" attribute instead`]
+        : []),
+      ...claimWarnings(spec!, 'spec'),
+    ],
+    subresources: { status: { validateUpdate: validateStatus } },
   },
 };
 
+const betaClass = 'volume.beta.kubernetes.io/storage-class';
+
+const isKnown = (group: string | undefined, kind: string) =>
+  ((group ?? '') === '' && kind === 'PersistentVolumeClaim') ||
+  (group === 'snapshot.storage.k8s.io' && kind === 'VolumeSnapshot');
+
 /** The old field and the new one say the same, where the old one can say it at all. */
-function copySource(spec: Spec): void {
+function copySource(spec: Spec, old?: Spec): void {
+  const isInUse = Boolean(old?.dataSource ?? old?.dataSourceRef);
+  // Sources in other namespaces wait for a feature gate that is off.
+  if (spec.dataSourceRef?.namespace && !old?.dataSourceRef) delete spec.dataSourceRef;
   const { dataSource, dataSourceRef } = spec;
-  const known = (group: string | undefined, kind: string) =>
-    ((group ?? '') === '' && kind === 'PersistentVolumeClaim') ||
-    (group === 'snapshot.storage.k8s.io' && kind === 'VolumeSnapshot');
   // What is no claim and no snapshot was never understood in the old field, and is dropped there.
-  if (dataSource && !known(dataSource.apiGroup, dataSource.kind)) delete spec.dataSource;
+  if (!isInUse && !dataSourceRef && dataSource && !isKnown(dataSource.apiGroup, dataSource.kind))
+    delete spec.dataSource;
   if (spec.dataSource && !dataSourceRef) spec.dataSourceRef = { ...spec.dataSource };
-  else if (
-    !spec.dataSource &&
-    dataSourceRef &&
-    !dataSourceRef.namespace &&
-    known(dataSourceRef.apiGroup, dataSourceRef.kind)
-  )
-    spec.dataSource = { ...dataSourceRef };
+  else if (!spec.dataSource && dataSourceRef && !dataSourceRef.namespace) {
+    const { namespace: _, ...source } = dataSourceRef;
+    spec.dataSource = source;
+  }
 }
 
-export function validateClaimSpec(spec: Spec, path: string): FieldError[] {
+const pretty = (spec: Spec) => JSON.stringify(internal('core.PersistentVolumeClaimSpec', spec), null, 1);
+
+const immutableSpec =
+  'spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims';
+
+function validateUpdate(next: PersistentVolumeClaim, old: PersistentVolumeClaim): FieldError[] {
+  const anyGroup = Boolean(old.spec?.dataSource?.apiGroup ?? old.spec?.dataSourceRef?.apiGroup);
+  const errors = validateClaimSpec(next.spec!, 'spec', { anyGroup });
+  const [spec, before] = [structuredClone(next.spec!), structuredClone(old.spec!)];
+  if (!before.volumeName) setOrDelete(before, 'volumeName', spec.volumeName);
+  errors.push(...validateClass(next, old, spec));
+  const isBound = next.status?.phase === 'Bound';
+  if (isBound && spec.resources?.requests) (spec.resources.requests as any).storage = sizeOf(before);
+  if (isBound) setOrDelete(spec, 'volumeAttributesClassName', before.volumeAttributesClassName);
+  const [texts, was] = [pretty(spec), pretty(before)];
+  if (texts !== was) errors.push(forbiddenField('spec', `${immutableSpec}\n${unifiedDiff(was, texts)}`));
+  const size = sizeOf(next.spec!);
+  if (
+    compareQuantities(size, sizeOf(old.spec!)) < 0 &&
+    compareQuantities(size, (old.status?.capacity as any)?.storage ?? '0') <= 0
+  )
+    errors.push(forbiddenField('spec.resources.requests.storage', 'field can not be less than status.capacity'));
+  // Kubernetes gives this path without the spec.
+  errors.push(...unchanged('volumeMode', next.spec?.volumeMode, old.spec?.volumeMode));
+  return [...errors, ...validateAttributes(next, old)];
+}
+
+const sizeOf = (spec: Spec): string => (spec.resources?.requests as any)?.storage ?? '0';
+
+function setOrDelete<K extends keyof Spec>(spec: Spec, field: K, value: Spec[K] | undefined): void {
+  if (value === undefined) delete spec[field];
+  else spec[field] = value;
+}
+
+/** A class may move from the old annotation to the field, and a claim without one may get one. */
+function validateClass(next: PersistentVolumeClaim, old: PersistentVolumeClaim, spec: Spec): FieldError[] {
+  const [now, was] = [next.metadata.annotations?.[betaClass], old.metadata.annotations?.[betaClass]];
+  const name = next.spec?.storageClassName;
+  const isNew = name !== undefined && old.spec?.storageClassName === undefined;
+  if (isNew && was !== undefined && name === was && (now === undefined || now === was)) {
+    delete spec.storageClassName;
+    return [];
+  }
+  if (isNew && (was === undefined || name === was)) delete spec.storageClassName;
+  return (now ?? '') === (was ?? '') ? [] : [immutableField(`metadata.annotations[${betaClass}]`, now ?? '')];
+}
+
+function validateAttributes(next: PersistentVolumeClaim, old: PersistentVolumeClaim): FieldError[] {
+  const [name, was] = [next.spec?.volumeAttributesClassName, old.spec?.volumeAttributesClassName];
+  if (name === was || old.status?.currentVolumeAttributesClassName === undefined || name) return [];
+  const what = name === undefined ? 'nil' : 'empty string';
+  return [
+    forbiddenField(
+      'spec.volumeAttributesClassName',
+      `update to ${what} is forbidden when status.currentVolumeAttributesClassName is not nil`,
+    ),
+  ];
+}
+
+const resizeStates = [
+  'ControllerResizeInProgress',
+  'ControllerResizeInfeasible',
+  'NodeResizeInProgress',
+  'NodeResizeInfeasible',
+  'NodeResizePending',
+].sort();
+
+function validateStatus(next: PersistentVolumeClaim): FieldError[] {
+  const status = (next.status ?? {}) as Record<string, Record<string, string> | undefined>;
   const errors: FieldError[] = [];
-  const modes = spec.accessModes ?? [];
-  if (!modes.length) errors.push(required(`${path}.accessModes`, 'at least 1 access mode is required'));
-  for (const mode of modes)
-    if (!accessModes.includes(mode)) errors.push(notSupported(`${path}.accessModes`, mode, accessModes));
-  if (modes.includes('ReadWriteOncePod') && modes.length > 1)
-    errors.push(forbiddenField(`${path}.accessModes`, 'may not use ReadWriteOncePod with other access modes'));
-  errors.push(...validateLabelSelector(spec.selector, `${path}.selector`));
-  const storage = (spec.resources?.requests as Record<string, string> | undefined)?.storage;
-  if (storage === undefined) errors.push(required(`${path}.resources[storage]`));
-  else if (compareQuantities(storage, 0) <= 0)
-    errors.push({
-      type: 'FieldValueInvalid',
-      field: `${path}.resources[storage]`,
-      message: `Invalid value: ${JSON.stringify(storage)}: must be greater than zero`,
-    });
-  errors.push(...oneOf(`${path}.volumeMode`, spec.volumeMode, ['Block', 'Filesystem']));
+  if (!next.spec?.accessModes?.length) errors.push(required('Spec.accessModes'));
+  const size = (name: string, quantity: string, path: string) =>
+    compareQuantities(quantity, 0) < 0
+      ? [invalidValue(`${path}[${name}]`, wholeValue(quantity), 'must be a valid resource quantity')]
+      : [];
+  for (const [name, quantity] of Object.entries(status.capacity ?? {}))
+    errors.push(...size(name, quantity, 'status.capacity'));
+  for (const [name, state] of Object.entries(status.allocatedResourceStatuses ?? {})) {
+    const path = 'status.allocatedResourceStatuses';
+    errors.push(...validateResourceKey(name, path));
+    if (!resizeStates.includes(state)) errors.push(notSupported(path, name, resizeStates));
+  }
+  for (const [name, quantity] of Object.entries(status.allocatedResources ?? {})) {
+    const faults = validateResourceKey(name, 'status.allocatedResources');
+    errors.push(...(faults.length ? faults : size(name, quantity, 'status.allocatedResources')));
+  }
   return errors;
 }
 
-const pretty = (spec: Spec) =>
-  JSON.stringify(render(schemaNamed('io.k8s.api.core.v1.PersistentVolumeClaimSpec'), spec), null, 1);
-
-function validateUpdate(next: PersistentVolumeClaim, old: PersistentVolumeClaim): FieldError[] {
-  const [spec, before] = [structuredClone(next.spec!), structuredClone(old.spec!)];
-  const isBound = old.status?.phase === 'Bound';
-  if (!before.volumeName) spec.volumeName = before.volumeName;
-  if (before.storageClassName === undefined) spec.storageClassName = before.storageClassName;
-  if (isBound) {
-    const size = (s: Spec) => (s.resources?.requests as any)?.storage ?? '0';
-    if (compareQuantities(size(spec), size(before)) < 0)
-      return [forbiddenField('spec.resources.requests.storage', `field can not be less than status.capacity`)];
-    spec.resources = before.resources;
-  }
-  if (spec.volumeAttributesClassName !== undefined) spec.volumeAttributesClassName = before.volumeAttributesClassName;
-  for (const s of [spec, before] as any[]) for (const key of Object.keys(s)) if (s[key] === undefined) delete s[key];
-  return sameValue(spec, before)
-    ? []
-    : [
-        forbiddenField(
-          'spec',
-          `spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims\n${unifiedDiff(pretty(before), pretty(spec))}`,
-        ),
-      ];
+function validateResourceKey(name: string, path: string): FieldError[] {
+  const errors = invalidValues(path, name, qualifiedNameFaults(name));
+  if (errors.length || !isNativeResource(name) || name === 'storage') return errors;
+  return [notSupported(path, name, ['storage'])];
 }

@@ -1,17 +1,15 @@
+import { dns1123LabelFaults } from '../../../machinery/names.ts';
 import { canonicalQuantity } from '../../../machinery/quantity.ts';
 import { defaultHostPorts, defaultPodSpec } from '../../defaults/pod-spec.ts';
-import { forbiddenField } from '../../fields.ts';
-import type { Container, Pod } from '../../generated/types.ts';
+import type { Pod } from '../../generated/types.ts';
 import type { KindBehaviour } from '../../kind.ts';
 import { isSchedulingGated, podRequests, qosClass, type ResourceList } from '../../pod.ts';
 import { formatTime } from '../../time.ts';
-import { validatePodSpec } from '../../validation/pod/spec.ts';
-import {
-  validateEphemeralContainersUpdate,
-  validatePodResize,
-  validatePodStatusUpdate,
-  validatePodUpdate,
-} from '../../validation/pod/update.ts';
+import { dropDisabledFields } from '../../validation/pod/disabled.ts';
+import { validateNewPod } from '../../validation/pod/pod.ts';
+import { keepAllButResources, validatePodResize } from '../../validation/pod/resize.ts';
+import { validateEphemeralUpdate, validatePodStatusUpdate } from '../../validation/pod/subresources.ts';
+import { validatePodUpdate } from '../../validation/pod/update.ts';
 import { podWarnings } from '../../validation/pod/warnings.ts';
 import { podCells } from './pod-cells.ts';
 
@@ -41,6 +39,7 @@ export const pod: KindBehaviour<Pod> = {
       defaultRequests(p);
     },
     prepareForCreate(p, { now }) {
+      dropDisabledFields(p.spec);
       // Negative periods were once accepted and mean the shortest one.
       if ((p.spec!.terminationGracePeriodSeconds ?? 0) < 0) p.spec!.terminationGracePeriodSeconds = 1;
       p.status = { phase: 'Pending', qosClass: qosClass(p.spec!) };
@@ -58,17 +57,15 @@ export const pod: KindBehaviour<Pod> = {
       mergeLabelKeys(p);
     },
     prepareForUpdate(next, old) {
+      dropDisabledFields(next.spec, old.spec);
       // What admission computed once is not asked for again.
       next.spec!.priority ??= old.spec?.priority;
       next.spec!.preemptionPolicy ??= old.spec?.preemptionPolicy;
     },
-    validate: (p) => validatePodSpec(p.spec!, 'spec', p.metadata),
-    validateCreate: (p) =>
-      p.spec!.ephemeralContainers?.length
-        ? [forbiddenField('spec.ephemeralContainers', 'cannot be set on create')]
-        : [],
+    validate: validateNewPod,
+    metadataOnUpdate: ['change', 'whole'],
     validateUpdate: validatePodUpdate,
-    warnings: (p) => podWarnings(p.spec),
+    warnings: (p, old) => (old ? [] : [...nameWarnings(p.metadata.name), ...podWarnings(p.spec, p.metadata)]),
     subresources: {
       status: {
         validateUpdate: validatePodStatusUpdate,
@@ -85,26 +82,11 @@ export const pod: KindBehaviour<Pod> = {
           next.spec = { ...spec, ...(ephemeralContainers?.length && { ephemeralContainers }) };
           if (old.status) next.status = old.status;
         },
-        validateUpdate: validateEphemeralContainersUpdate,
-        validate: (p: Pod) => validatePodSpec(p.spec!, 'spec', p.metadata),
+        validateUpdate: validateEphemeralUpdate,
       },
       resize: {
-        prepareForUpdate(next, old) {
-          const resized = (before: readonly Container[], wanted: readonly Container[] = []) =>
-            before.map((container) => {
-              const found = wanted.find(({ name }) => name === container.name);
-              return found ? { ...container, resources: found.resources, resizePolicy: found.resizePolicy } : container;
-            });
-          const { initContainers, containers } = old.spec!;
-          next.spec = {
-            ...old.spec!,
-            containers: resized(containers, next.spec?.containers),
-            ...(initContainers && { initContainers: resized(initContainers, next.spec?.initContainers) }),
-          };
-          if (old.status) next.status = old.status;
-        },
+        prepareForUpdate: keepAllButResources,
         validateUpdate: validatePodResize,
-        validate: (p: Pod) => validatePodSpec(p.spec!, 'spec', p.metadata),
       },
     },
     gracePeriodSeconds(p, requested) {
@@ -114,6 +96,15 @@ export const pod: KindBehaviour<Pod> = {
       return seconds < 0 ? 1 : seconds;
     },
   },
+};
+
+const nameWarnings = (name: string): string[] => {
+  const faults = dns1123LabelFaults(name);
+  return faults.length
+    ? [
+        `metadata.name: this is used in the Pod's hostname, which can result in surprising behavior; a DNS label is recommended: [${faults.join(' ')}]`,
+      ]
+    : [];
 };
 
 /** What is limited and not requested is requested as limited. */
@@ -128,13 +119,15 @@ function defaultRequests(p: Pod): void {
   }
 }
 
+const isPodLevel = (name: string): boolean => name === 'cpu' || name === 'memory' || name.startsWith('hugepages-');
+
 /** A pod-level limit is also the request, unless the containers ask for something themselves. */
 function defaultPodLevelRequests(p: Pod): void {
   const resources = (p.spec as { resources?: { limits?: ResourceList; requests?: ResourceList } }).resources;
   if (!resources?.limits) return;
   const asked = podRequests({ spec: { ...p.spec!, resources: undefined, overhead: undefined } as any });
   for (const [name, quantity] of Object.entries(resources.limits)) {
-    if (resources.requests?.[name] !== undefined) continue;
+    if (resources.requests?.[name] !== undefined || !isPodLevel(name)) continue;
     resources.requests ??= {};
     resources.requests[name] = asked[name] ?? canonicalQuantity(quantity);
   }

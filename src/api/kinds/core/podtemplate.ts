@@ -2,6 +2,7 @@ import { defaultPodTemplate } from '../../defaults/pod-spec.ts';
 import type { PodTemplate } from '../../generated/types.ts';
 import type { KindBehaviour } from '../../kind.ts';
 import { validatePodTemplate } from '../../validation/pod/template.ts';
+import { dropDisabledTemplateFields, templateWarnings } from '../../validation/workload.ts';
 import { containerImages, containerNames, labelsText } from '../cells.ts';
 
 export const podTemplate: KindBehaviour<PodTemplate> = {
@@ -13,6 +14,9 @@ export const podTemplate: KindBehaviour<PodTemplate> = {
   },
   strategy: {
     setDefaults: (t) => defaultPodTemplate(t.template),
+    prepareForCreate: (t) => dropDisabledTemplateFields(t.template),
+    prepareForUpdate: (next, old) => dropDisabledTemplateFields(next.template, old.template),
     validate: (t) => validatePodTemplate(t.template, 'template'),
+    warnings: (t, old) => templateWarnings(t, old, t.template, 'template'),
   },
 };

@@ -4,8 +4,16 @@ import type { FieldError } from '../../errors.ts';
 import { invalidValue, nonNegative, required } from '../../fields.ts';
 import type { ReplicationController } from '../../generated/types.ts';
 import type { KindBehaviour } from '../../kind.ts';
-import { validateLabels } from '../../validation/metadata.ts';
-import { validateWorkloadTemplate } from '../../validation/pod/template.ts';
+import { validatePodTemplate } from '../../validation/pod/template.ts';
+import { isEmpty } from '../../validation/rules.ts';
+import {
+  atMost,
+  counters,
+  dropDisabledTemplateFields,
+  nameWarnings,
+  templateWarnings,
+  validateRestart,
+} from '../../validation/workload.ts';
 import { labelsText, templateCells } from '../cells.ts';
 
 export const replicationController: KindBehaviour<ReplicationController> = {
@@ -29,18 +37,51 @@ export const replicationController: KindBehaviour<ReplicationController> = {
       spec.replicas ??= 1;
       defaultPodTemplate(spec.template);
     },
+    prepareForCreate: (c) => dropDisabledTemplateFields(c.spec?.template),
+    prepareForUpdate: (next, old) => dropDisabledTemplateFields(next.spec?.template, old.spec?.template),
     validate,
+    warnings: (c, old) => [...nameWarnings(c.metadata, Boolean(old)), ...templateWarnings(c, old, c.spec?.template)],
+    subresources: {
+      status: {
+        validateUpdate: ({ status }) => [
+          ...statusCounters(status, 'status'),
+          ...atMost(
+            status,
+            ['fullyLabeledReplicas', 'readyReplicas', 'availableReplicas'],
+            'replicas',
+            'status.replicas',
+          ),
+          ...atMost(status, ['availableReplicas'], 'readyReplicas', 'readyReplicas'),
+        ],
+      },
+    },
   },
 };
 
+const statusCounters = counters(
+  'replicas',
+  'fullyLabeledReplicas',
+  'readyReplicas',
+  'availableReplicas',
+  'observedGeneration',
+);
+
 function validate(c: ReplicationController): FieldError[] {
   const { selector, template, replicas, minReadySeconds } = c.spec!;
-  const errors = [...nonNegative('spec.replicas', replicas), ...nonNegative('spec.minReadySeconds', minReadySeconds)];
-  if (!Object.keys(selector ?? {}).length) errors.push(required('spec.selector'));
-  else errors.push(...validateLabels(selector, 'spec.selector'));
-  if (!template) return [...errors, required('spec.template')];
+  const path = 'spec.template';
+  const hasSelector = !isEmpty(selector);
+  const errors = [
+    ...nonNegative('spec.minReadySeconds', minReadySeconds),
+    ...(hasSelector ? [] : [required('spec.selector')]),
+    ...nonNegative('spec.replicas', replicas),
+  ];
+  if (!template) return [...errors, required(path)];
   const labels = template.metadata?.labels;
-  if (Object.keys(selector ?? {}).length && !mapSelector(selector).matches(labels))
-    errors.push(invalidValue('spec.template.metadata.labels', labels, '`selector` does not match template `labels`'));
-  return [...errors, ...validateWorkloadTemplate(template, 'spec.template', 'ReplicationController')];
+  if (hasSelector && !mapSelector(selector!).matches(labels))
+    errors.push(invalidValue(`${path}.metadata.labels`, labels, '`selector` does not match template `labels`'));
+  return [
+    ...errors,
+    ...validatePodTemplate(template, path),
+    ...validateRestart(template, path, 'ReplicationController'),
+  ];
 }

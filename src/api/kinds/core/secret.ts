@@ -35,6 +35,7 @@ export const secret: KindBehaviour<Secret> = {
     prepareForUpdate(next, old) {
       next.type ||= old.type;
     },
+    metadataOnUpdate: ['change', 'whole'],
     validate,
     validateUpdate,
   },
@@ -56,7 +57,7 @@ function validate(s: Secret): FieldError[] {
   }
   if (size > maxBytes) errors.push(tooLong('data', maxBytes));
   for (const key of requiredKeys[s.type ?? ''] ?? []) {
-    if (!(key in data)) errors.push(required(`data[${key}]`));
+    if (key === 'ssh-privatekey' ? !data[key] : !(key in data)) errors.push(required(`data[${key}]`));
     else if (key.startsWith('.docker') && !isJson(atob(data[key])))
       errors.push(invalidValue(`data[${key}]`, '<secret contents redacted>', 'invalid JSON'));
   }
@@ -80,9 +81,9 @@ function isJson(text: string): boolean {
 function validateUpdate(next: Secret, old: Secret): FieldError[] {
   const errors: FieldError[] = [];
   if (next.type !== old.type) errors.push(immutableField('type', next.type));
-  if (!old.immutable) return errors;
+  if (!old.immutable) return [...errors, ...validate(next)];
   const message = 'field is immutable when `immutable` is set';
   if (!next.immutable) errors.push(forbiddenField('immutable', message));
   if (!sameValue(next.data ?? {}, old.data ?? {})) errors.push(forbiddenField('data', message));
-  return errors;
+  return [...errors, ...validate(next)];
 }

@@ -23,8 +23,8 @@ export const service: KindBehaviour<Service> = {
     'spec.type': (s) => s.spec?.type ?? '',
   },
   strategy: {
+    allowCreateOnUpdate: true,
     nameRule: nameRule(dns1123LabelFaults),
-    allowCreateOnUpdate: false,
     setDefaults,
     prepareForCreate: dropUnused,
     prepareForUpdate(next, old) {
@@ -34,8 +34,8 @@ export const service: KindBehaviour<Service> = {
     },
     validate: validateService,
     warnings: serviceWarnings,
-    validateUpdate: validateServiceUpdate,
-    subresources: { status: { validate: validateServiceStatus } },
+    validateUpdate: (next, old) => [...validateService(next), ...validateServiceUpdate(next, old)],
+    subresources: { status: { validateUpdate: validateServiceStatus } },
   },
 };
 

@@ -1,4 +1,25 @@
 import type { ServiceAccount } from '../../generated/types.ts';
 import type { KindBehaviour } from '../../kind.ts';
 
-export const serviceAccount: KindBehaviour<ServiceAccount> = {};
+/** Legacy: accounts once could forbid their pods to mount other secrets than those that they list. */
+const enforceMountable = 'kubernetes.io/enforce-mountable-secrets';
+
+export const serviceAccount: KindBehaviour<ServiceAccount> = {
+  strategy: {
+    metadataOnUpdate: ['change', 'whole'],
+    prepareForCreate: keepNamesOnly,
+    prepareForUpdate: keepNamesOnly,
+    warnings: (account, old) =>
+      enforceMountable in (account.metadata.annotations ?? {}) &&
+      !(enforceMountable in (old?.metadata.annotations ?? {}))
+        ? [
+            `metadata.annotations[${enforceMountable}]: deprecated in v1.32+; prefer separate namespaces to isolate access to mounted secrets`,
+          ]
+        : [],
+  },
+};
+
+/** Secrets are of the account's own namespace: the name says it all. */
+function keepNamesOnly(account: ServiceAccount): void {
+  if (account.secrets) account.secrets = account.secrets.map(({ name }) => (name ? { name } : {}));
+}

@@ -1,19 +1,18 @@
 import { parseIp } from '../../../machinery/ip.ts';
-import { dns1123LabelFaults, dns1123SubdomainFaults, qualifiedNameFaults } from '../../../machinery/names.ts';
-import type { FieldError } from '../../errors.ts';
 import {
-  duplicate,
-  immutableField,
-  invalidValue,
-  invalidValues,
-  notSupported,
-  oneOf,
-  required,
-  tooMany,
-} from '../../fields.ts';
+  dns1123LabelFaults,
+  dns1123SubdomainFaults,
+  labelValueFaults,
+  qualifiedNameFaults,
+} from '../../../machinery/names.ts';
+import type { FieldError } from '../../errors.ts';
+import { duplicate, invalidValue, invalidValues, required, sameValue, tooMany, unchanged } from '../../fields.ts';
 import type { EndpointSlice } from '../../generated/types.ts';
 import type { KindBehaviour } from '../../kind.ts';
-import { forwardableIpFaults, ipMessage } from '../../validation/network.ts';
+import { validateLabels } from '../../validation/metadata.ts';
+import { fullyQualifiedName } from '../../validation/names.ts';
+import { canonicalIp, forwardableIpFaults, ipWarnings, legacyIp } from '../../validation/network.ts';
+import { choice, each, given, oneOfThese, type Rule, set, struct, text } from '../../validation/rules.ts';
 import { unset } from '../cells.ts';
 
 const shown = 3;
@@ -40,57 +39,127 @@ export const endpointSlice: KindBehaviour<EndpointSlice> = {
         port.protocol ??= 'TCP';
       }
     },
-    validate,
-    warnings: (s) => (s.addressType === 'FQDN' ? ['spec.addressType: FQDN endpoints are deprecated'] : []),
-    validateUpdate: (next, old) =>
-      next.addressType === old.addressType ? [] : [immutableField('addressType', next.addressType)],
+    metadataOnUpdate: ['whole'],
+    prepareForCreate: dropTopology,
+    prepareForUpdate(next, old) {
+      const { metadata, ...wanted } = next;
+      const { metadata: before, ...was } = old;
+      const isSame = sameValue(wanted, was) && sameValue(metadata.labels ?? {}, before.labels ?? {});
+      if (!isSame) metadata.generation = (before.generation ?? 0) + 1;
+      if (!sameValue(next.endpoints ?? [], old.endpoints ?? [])) dropTopology(next);
+    },
+    validate: (s) => validate(s),
+    validateUpdate: (next, old) => [
+      ...validate(next, old),
+      ...unchanged('addressType', next.addressType ?? '', old.addressType ?? ''),
+    ],
+    warnings: (s, old) => [
+      ...(!old && s.addressType === 'FQDN' ? ['spec.addressType: FQDN endpoints are deprecated'] : []),
+      ...(managers.includes(s.metadata.labels?.['endpointslice.kubernetes.io/managed-by'] ?? '')
+        ? []
+        : (s.endpoints ?? []).flatMap(({ addresses }, i) =>
+            (addresses ?? []).flatMap((address, j) => ipWarnings(`endpoints[${i}].addresses[${j}]`, address)),
+          )),
+    ],
   },
 };
 
-const addressTypes = ['FQDN', 'IPv4', 'IPv6'];
+const managers = ['endpointslice-controller.k8s.io', 'endpointslicemirroring-controller.k8s.io'];
 
-function validate(s: EndpointSlice): FieldError[] {
-  const errors: FieldError[] = [];
-  if (!s.addressType) errors.push(required('addressType'));
-  else if (!addressTypes.includes(s.addressType)) errors.push(notSupported('addressType', s.addressType, addressTypes));
+/** Topology by labels was given up for `nodeName` and `zone`. */
+function dropTopology(s: EndpointSlice): void {
+  for (const endpoint of s.endpoints ?? []) delete endpoint.deprecatedTopology;
+}
+
+function validate(s: EndpointSlice, old?: EndpointSlice): FieldError[] {
+  return [
+    ...addressType(s.addressType, 'addressType'),
+    ...ports(s.ports, 'ports'),
+    // Endpoints that were accepted once may stay.
+    ...(old && sameValue(s.endpoints ?? [], old.endpoints ?? []) ? [] : validateEndpoints(s)),
+  ];
+}
+
+const addressType = choice('FQDN', 'IPv4', 'IPv6');
+const label = text(dns1123LabelFaults);
+const nodeName = text(dns1123SubdomainFaults);
+
+const limited =
+  (max: number, rule: Rule): Rule =>
+  (list, path) =>
+    list?.length > max ? [tooMany(path, list.length, max)] : rule(list, path);
+
+const port = struct({
+  name: [given(label), (value, path, holder) => (holder.isRepeated ? [duplicate(path, value)] : [])],
+  protocol: (value, path) => (value === undefined ? [required(path)] : oneOfThese('SCTP', 'TCP', 'UDP')(value, path)),
+  appProtocol: set(text(qualifiedNameFaults)),
+});
+
+const ports = limited(20_000, (list, path) =>
+  each(port)(
+    marked<{ name?: string }>(list ?? [], ({ name }) => name ?? ''),
+    path,
+  ),
+);
+
+/** Each item as it is, and whether an earlier one has the same key. */
+function marked<T extends object>(items: readonly T[], key: (item: T) => string): (T & { isRepeated: boolean })[] {
+  const seen = new Set<string>();
+  return items.map((item) => {
+    const isRepeated = seen.has(key(item));
+    seen.add(key(item));
+    return { ...item, isRepeated };
+  });
+}
+
+/** Names of which each stands once. */
+const hints = (check: Rule): Rule =>
+  limited(8, (list, path) =>
+    each(struct({ name: [(value, at, { isRepeated }) => (isRepeated ? [duplicate(at, value)] : []), check] }))(
+      marked(list ?? [], ({ name }: { name?: string }) => name ?? ''),
+      path,
+    ),
+  );
+
+const endpointRules = struct({
+  nodeName: set(nodeName),
+  deprecatedTopology: [
+    (value, path) => (Object.keys(value ?? {}).length > 16 ? [tooMany(path, Object.keys(value).length, 16)] : []),
+    validateLabels,
+  ],
+  hostname: set(label),
+  hints: (value, path) => {
+    const zones = hints(text(labelValueFaults))(value?.forZones, `${path}.forZones`);
+    const isTooMany = value?.forZones?.length > 8;
+    return isTooMany ? zones : [...zones, ...hints(nodeName)(value?.forNodes, `${path}.forNodes`)];
+  },
+});
+
+function validateEndpoints(s: EndpointSlice): FieldError[] {
   const endpoints = s.endpoints ?? [];
-  if (endpoints.length > 1000) return [...errors, tooMany('endpoints', endpoints.length, 1000)];
-  for (const [index, endpoint] of endpoints.entries()) {
+  if (endpoints.length > 1000) return [tooMany('endpoints', endpoints.length, 1000)];
+  return endpoints.flatMap((endpoint, index) => {
     const path = `endpoints[${index}]`;
     const addresses = endpoint.addresses ?? [];
-    if (!addresses.length) errors.push(required(`${path}.addresses`, 'must contain at least 1 address'));
-    else if (addresses.length > 100) errors.push(tooMany(`${path}.addresses`, addresses.length, 100));
-    for (const [i, address] of addresses.entries())
-      errors.push(...validateAddress(address, `${path}.addresses[${i}]`, s.addressType));
-    if (endpoint.nodeName)
-      errors.push(...invalidValues(`${path}.nodeName`, endpoint.nodeName, dns1123SubdomainFaults(endpoint.nodeName)));
-    if (endpoint.hostname)
-      errors.push(...invalidValues(`${path}.hostname`, endpoint.hostname, dns1123LabelFaults(endpoint.hostname)));
-  }
-  return [...errors, ...validatePorts(s)];
+    const at = `${path}.addresses`;
+    return [
+      ...(addresses.length ? [] : [required(at, 'must contain at least 1 address')]),
+      ...(addresses.length > 100 ? [tooMany(at, addresses.length, 100)] : []),
+      ...addresses.flatMap((address, i) => validateAddress(address, at, i, s.addressType)),
+      ...endpointRules(endpoint, path),
+    ];
+  });
 }
 
-function validateAddress(address: string, path: string, type: string): FieldError[] {
-  if (!addressTypes.includes(type)) return [];
-  if (type === 'FQDN') return invalidValues(path, address, dns1123SubdomainFaults(address));
-  const ip = parseIp(address);
-  if (!ip) return [invalidValue(path, address, ipMessage)];
-  if (type === `IPv${ip.family}`) return invalidValues(path, address, forwardableIpFaults(address));
-  return [invalidValue(path, address, `must be an ${type} address`)];
-}
-
-function validatePorts(s: EndpointSlice): FieldError[] {
-  const errors: FieldError[] = [];
-  const names = new Set<string>();
-  for (const [index, port] of (s.ports ?? []).entries()) {
-    const path = `ports[${index}]`;
-    const name = port.name ?? '';
-    if (name) errors.push(...invalidValues(`${path}.name`, name, dns1123LabelFaults(name)));
-    if (names.has(name)) errors.push(duplicate(`${path}.name`, name));
-    names.add(name);
-    errors.push(...oneOf(`${path}.protocol`, port.protocol, ['SCTP', 'TCP', 'UDP']));
-    if (port.appProtocol)
-      errors.push(...invalidValues(`${path}.appProtocol`, port.appProtocol, qualifiedNameFaults(port.appProtocol)));
-  }
-  return errors;
+function validateAddress(address: string, path: string, index: number, type: string): FieldError[] {
+  const at = `${path}[${index}]`;
+  if (type === 'FQDN') return fullyQualifiedName(at, address);
+  if (type !== 'IPv4' && type !== 'IPv6') return [];
+  const errors = type === 'IPv4' ? legacyIp(at, address) : canonicalIp(at, address);
+  if (errors.length) return errors;
+  const isOther = type !== `IPv${parseIp(address)?.family}`;
+  return [
+    ...(isOther ? [invalidValue(path, address, `must be an ${type} address`)] : []),
+    ...invalidValues(at, address, forwardableIpFaults(address)),
+  ];
 }

@@ -1,19 +1,21 @@
 import { parseIp } from '../../../machinery/ip.ts';
 import {
-  dns1035LabelFaults,
+  dns1123LabelFaults,
   dns1123SubdomainFaults,
+  pathSegmentFaults,
   portNameFaults,
   portNumberFaults,
   wildcardDns1123SubdomainFaults,
 } from '../../../machinery/names.ts';
 import type { FieldError } from '../../errors.ts';
 import { invalidValue, invalidValues, notSupported, required } from '../../fields.ts';
-import type { Ingress, IngressBackend } from '../../generated/types.ts';
+import type { HTTPIngressPath, Ingress, IngressBackend, IngressRule } from '../../generated/types.ts';
 import type { KindBehaviour } from '../../kind.ts';
+import { legacyIp } from '../../validation/network.ts';
+import { each, given, needed, type Rule, set, struct, text } from '../../validation/rules.ts';
 import { none } from '../cells.ts';
 
 const shownHosts = 3;
-const pathTypes = ['Exact', 'ImplementationSpecific', 'Prefix'];
 
 export const ingress: KindBehaviour<Ingress> = {
   hasGeneration: true,
@@ -27,69 +29,125 @@ export const ingress: KindBehaviour<Ingress> = {
     Address: (i) => (i.status?.loadBalancer?.ingress ?? []).map(({ ip, hostname }) => ip || hostname).join(','),
     Ports: (i) => (i.spec?.tls?.length ? '80, 443' : '80'),
   },
-  strategy: { validate },
+  strategy: {
+    metadataOnUpdate: ['change', 'whole'],
+    validate: (i) => [...validate(i), ...validateClassAnnotation(i)],
+    validateUpdate: validate,
+    warnings: (i, old) =>
+      !old && hasClassAnnotation(i) && i.spec?.ingressClassName === undefined
+        ? [`annotation ${JSON.stringify(classAnnotation)} is deprecated, please use 'spec.ingressClassName' instead`]
+        : [],
+    subresources: { status: { validateUpdate: validateStatus } },
+  },
 };
 
-function validate(i: Ingress): FieldError[] {
-  const errors: FieldError[] = [];
-  const { rules = [], defaultBackend, tls = [], ingressClassName } = i.spec ?? {};
-  if (!rules.length && !defaultBackend)
-    errors.push(invalidValue('spec', rules, 'either `defaultBackend` or `rules` must be specified'));
-  for (const [index, rule] of rules.entries()) {
-    const path = `spec.rules[${index}]`;
-    if (rule.host) errors.push(...validateHost(rule.host, `${path}.host`));
-    if (!rule.http) continue;
-    if (!rule.http.paths?.length) errors.push(required(`${path}.http.paths`));
-    for (const [j, entry] of (rule.http.paths ?? []).entries()) {
-      const at = `${path}.http.paths[${j}]`;
-      const type = entry.pathType as string | undefined;
-      if (!type) errors.push(required(`${at}.pathType`, 'pathType must be specified'));
-      else if (!pathTypes.includes(type)) errors.push(notSupported(`${at}.pathType`, type, pathTypes));
-      else if (type !== 'ImplementationSpecific' || entry.path)
-        errors.push(...validatePath(entry.path ?? '', `${at}.path`, type));
-      errors.push(...validateBackend(entry.backend, `${at}.backend`));
-    }
-  }
-  if (defaultBackend) errors.push(...validateBackend(defaultBackend, 'spec.defaultBackend'));
-  for (const [index, { hosts = [] }] of tls.entries())
-    for (const [j, host] of hosts.entries()) {
-      const check = host.startsWith('*') ? wildcardDns1123SubdomainFaults : dns1123SubdomainFaults;
-      errors.push(...invalidValues(`spec.tls[${index}].hosts[${j}]`, host, check(host)));
-    }
-  if (ingressClassName !== undefined)
-    errors.push(...invalidValues('spec.ingressClassName', ingressClassName, dns1123SubdomainFaults(ingressClassName)));
-  return errors;
+const classAnnotation = 'kubernetes.io/ingress.class';
+const hasClassAnnotation = (i: Ingress) => i.metadata.annotations?.[classAnnotation] !== undefined;
+
+function validateClassAnnotation(i: Ingress): FieldError[] {
+  const named = i.metadata.annotations?.[classAnnotation];
+  const { ingressClassName } = i.spec ?? {};
+  if (named === undefined || ingressClassName === undefined || named === ingressClassName) return [];
+  const why = 'must match `ingressClassName` when both are specified';
+  return [invalidValue(`annotations.${classAnnotation}`, named, why)];
 }
 
-function validateHost(host: string, path: string): FieldError[] {
-  if (parseIp(host)) return [invalidValue(path, host, 'must be a DNS name, not an IP address')];
-  const check = host.includes('*') ? wildcardDns1123SubdomainFaults : dns1123SubdomainFaults;
-  return invalidValues(path, host, check(host));
+/** Some rules were looser once: what an older object breaks it may go on breaking. */
+function validate(i: Ingress, old?: Ingress): FieldError[] {
+  const { rules, defaultBackend, tls, ingressClassName } = i.spec ?? {};
+  const looseHosts = (old?.spec?.rules ?? []).some(
+    (rule) => rule.host?.includes('*') && validateHttp(rule, 'spec').length,
+  );
+  const looseSecrets = (old?.spec?.tls ?? []).some((entry) => secretName(entry.secretName, '').length);
+  return [
+    ...(!rules?.length && !defaultBackend
+      ? [invalidValue('spec', rules?.length ? rules : null, 'either `defaultBackend` or `rules` must be specified')]
+      : []),
+    ...(defaultBackend ? validateBackend(defaultBackend, 'spec.defaultBackend') : []),
+    ...(rules ?? []).flatMap((rule, index) => {
+      const path = `spec.rules[${index}]`;
+      return [
+        ...(rule.host ? validateHost(rule.host, `${path}.host`) : []),
+        ...(rule.host?.includes('*') && looseHosts ? [] : validateHttp(rule, path)),
+      ];
+    }),
+    ...(tls ?? []).flatMap((entry, index) => [
+      ...each(tlsHost)(entry.hosts, `spec.tls[${index}].hosts`),
+      ...(looseSecrets ? [] : secretName(entry.secretName, `spec.tls[${index}].secretName`)),
+    ]),
+    ...set(subdomain)(ingressClassName, 'spec.ingressClassName'),
+  ];
 }
 
-function validatePath(value: string, path: string, type: string): FieldError[] {
-  if (!value.startsWith('/')) return [invalidValue(path, value, 'must be an absolute path')];
-  if (type === 'ImplementationSpecific') return [];
-  const errors = ['//', '/./', '/../', '%2f', '%2F']
-    .filter((part) => value.includes(part))
-    .map((part) => invalidValue(path, value, `must not contain '${part}'`));
-  for (const end of ['/..', '/.'])
-    if (value.endsWith(end)) errors.push(invalidValue(path, value, `cannot end with '${end}'`));
-  return errors;
+const subdomain = text(dns1123SubdomainFaults);
+const secretName = given(subdomain);
+const tlsHost: Rule = (host, path) =>
+  (host.includes('*') ? text(wildcardDns1123SubdomainFaults) : subdomain)(host, path);
+
+const validateHost = (host: string, path: string): FieldError[] => [
+  ...(parseIp(host) ? [invalidValue(path, host, 'must be a DNS name, not an IP address')] : []),
+  ...tlsHost(host, path),
+];
+
+function validateHttp({ http }: IngressRule, path: string): FieldError[] {
+  if (!http) return [];
+  const at = `${path}.http.paths`;
+  return http.paths?.length ? [...each(validatePath)(http.paths, at)] : [required(at)];
 }
 
-function validateBackend(backend: IngressBackend | undefined, path: string): FieldError[] {
-  const { service, resource } = backend ?? {};
+const pathTypes = ['Exact', 'ImplementationSpecific', 'Prefix'];
+
+const validatePath: Rule = ({ pathType, path = '', backend }: HTTPIngressPath, at) => {
+  const type = pathType as string | undefined | null;
+  if (type === undefined || type === null) return [required(`${at}.pathType`, 'pathType must be specified')];
+  return [
+    ...(pathTypes.includes(type)
+      ? pathFaults(type, path).map((why) => invalidValue(`${at}.path`, path, why))
+      : [notSupported(`${at}.pathType`, type, pathTypes)]),
+    ...validateBackend(backend ?? {}, `${at}.backend`),
+  ];
+};
+
+function pathFaults(type: string, path: string): string[] {
+  const faults = path.startsWith('/') ? [] : ['must be an absolute path'];
+  if (type === 'ImplementationSpecific') return path ? faults : [];
+  return [
+    ...faults,
+    ...['//', '/./', '/../', '%2f', '%2F']
+      .filter((part) => path.includes(part))
+      .map((part) => `must not contain '${part}'`),
+    ...['/..', '/.'].filter((end) => path.endsWith(end)).map((end) => `cannot end with '${end}'`),
+  ];
+}
+
+const segment = needed(text(pathSegmentFaults));
+const resourceReference = struct({ apiGroup: set(subdomain), kind: segment, name: segment });
+const serviceName = needed(text(dns1123LabelFaults));
+
+function validateBackend({ service, resource }: IngressBackend, path: string): FieldError[] {
   if (service && resource) return [invalidValue(path, '', 'cannot set both resource and service backends')];
-  if (resource) return [];
+  if (resource) return [...resourceReference(resource, `${path}.resource`)];
   if (!service) return [invalidValue(path, '', 'resource or service backend is required')];
-  const errors: FieldError[] = [];
-  if (!service.name) errors.push(required(`${path}.service.name`));
-  else errors.push(...invalidValues(`${path}.service.name`, service.name, dns1035LabelFaults(service.name)));
+  const errors = [...serviceName(service.name, `${path}.service.name`)];
   const { name, number } = service.port ?? {};
+  const at = `${path}.service.port`;
   if (name && number) errors.push(invalidValue(path, '', 'cannot set both port name & port number'));
-  else if (name) errors.push(...invalidValues(`${path}.service.port.name`, name, portNameFaults(name)));
-  else if (number) errors.push(...invalidValues(`${path}.service.port.number`, number, portNumberFaults(number)));
+  else if (name) errors.push(...invalidValues(`${at}.name`, name, portNameFaults(name)));
+  else if (number) errors.push(...invalidValues(`${at}.number`, number, portNumberFaults(number)));
   else errors.push(required(path, 'port name or number is required'));
   return errors;
+}
+
+function validateStatus(next: Ingress, old: Ingress): FieldError[] {
+  const before = (old.status?.loadBalancer?.ingress ?? []).map(({ ip }) => ip ?? '').filter(Boolean);
+  return (next.status?.loadBalancer?.ingress ?? []).flatMap(({ ip, hostname }, index) => {
+    const path = `status.loadBalancer.ingress[${index}]`;
+    return [
+      ...(ip ? legacyIp(`${path}.ip`, ip, before) : []),
+      ...given(subdomain)(hostname, `${path}.hostname`),
+      ...(hostname && parseIp(hostname)
+        ? [invalidValue(`${path}.hostname`, hostname, 'must be a DNS name, not an IP address')]
+        : []),
+    ];
+  });
 }

@@ -1,7 +1,10 @@
-import { parseIp } from '../../../machinery/ip.ts';
-import { required, unchanged } from '../../fields.ts';
+import { dns1123SubdomainFaults, pathSegmentFaults } from '../../../machinery/names.ts';
+import { unchanged } from '../../fields.ts';
 import type { IPAddress } from '../../generated/types.ts';
+import { internal } from '../../internal.ts';
 import type { KindBehaviour } from '../../kind.ts';
+import { canonicalIp } from '../../validation/network.ts';
+import { given, needed, struct, text } from '../../validation/rules.ts';
 
 export const ipAddress: KindBehaviour<IPAddress> = {
   cells: {
@@ -11,14 +14,25 @@ export const ipAddress: KindBehaviour<IPAddress> = {
     },
   },
   strategy: {
-    nameRule: (name) => (parseIp(name) ? [] : ['must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)']),
-    validate: (a) =>
-      a.spec?.parentRef
-        ? [
-            ...(a.spec.parentRef.resource ? [] : [required('spec.parentRef.resource')]),
-            ...(a.spec.parentRef.name ? [] : [required('spec.parentRef.name')]),
-          ]
-        : [required('spec.parentRef')],
-    validateUpdate: (next, old) => unchanged('spec.parentRef', next.spec?.parentRef, old.spec?.parentRef),
+    nameRule: (name) => canonicalIp('', name).map(({ message }) => message.slice(message.indexOf(': m') + 2)),
+    metadataOnUpdate: ['whole', 'change'],
+    validate: (a) => validate(a),
+    validateUpdate: (next, old) => [
+      ...validate(next),
+      ...unchanged('spec.parentRef', internalParent(next), internalParent(old)),
+    ],
   },
 };
+
+const segment = text(pathSegmentFaults);
+
+const parent = struct({
+  group: given(text(dns1123SubdomainFaults)),
+  resource: needed(segment),
+  name: needed(segment),
+  namespace: given(segment),
+});
+
+const validate = (a: IPAddress) => needed(parent)(a.spec?.parentRef, 'spec.parentRef');
+
+const internalParent = ({ spec }: IPAddress) => internal('*networking.ParentReference', spec?.parentRef);

@@ -1,9 +1,10 @@
 import { cidrContains, parseCidr } from '../../../machinery/ip.ts';
 import type { FieldError } from '../../errors.ts';
-import { forbiddenField, invalidValue, oneOf, required } from '../../fields.ts';
-import type { NetworkPolicy, NetworkPolicyPeer, NetworkPolicyPort } from '../../generated/types.ts';
+import { forbiddenField, invalidValue, required } from '../../fields.ts';
+import type { IPBlock, NetworkPolicy, NetworkPolicyPeer, NetworkPolicyPort } from '../../generated/types.ts';
 import type { KindBehaviour } from '../../kind.ts';
-import { validateCidr, validatePortNumberOrName } from '../../validation/network.ts';
+import { cidrWarnings, legacyCidr, validatePortNumberOrName } from '../../validation/network.ts';
+import { each, oneOfThese, set } from '../../validation/rules.ts';
 import { validateLabelSelector } from '../../validation/selector.ts';
 import { selectorText } from '../cells.ts';
 
@@ -17,67 +18,112 @@ export const networkPolicy: KindBehaviour<NetworkPolicy> = {
         for (const port of rule.ports ?? []) port.protocol ??= 'TCP';
       if (!spec.policyTypes?.length) spec.policyTypes = spec.egress?.length ? ['Ingress', 'Egress'] : ['Ingress'];
     },
-    validate(p) {
-      const { podSelector, ingress = [], egress = [], policyTypes = [] } = p.spec ?? {};
-      return [
-        ...validateLabelSelector(podSelector, 'spec.podSelector'),
-        ...ingress.flatMap((rule, i) => validateRule(rule.ports, rule.from, `spec.ingress[${i}]`, 'from')),
-        ...egress.flatMap((rule, i) => validateRule(rule.ports, rule.to, `spec.egress[${i}]`, 'to')),
-        ...policyTypes.flatMap((type, i) => oneOf(`spec.policyTypes[${i}]`, type, ['Egress', 'Ingress'])),
-      ];
-    },
+    warnings: (p) =>
+      [...blocks(p)].flatMap(({ block, path }) => [
+        ...cidrWarnings(`${path}.cidr`, block.cidr ?? ''),
+        ...(block.except ?? []).flatMap((text, i) => cidrWarnings(`${path}.except[${i}]`, text)),
+      ]),
+    validate: (p) => validate(p),
+    validateUpdate: (next, old) =>
+      validate(
+        next,
+        [...blocks(old)].flatMap(({ block }) => [block.cidr, ...(block.except ?? [])]),
+      ),
   },
 };
 
-function validateRule(
-  ports: readonly NetworkPolicyPort[] = [],
-  peers: readonly NetworkPolicyPeer[] = [],
-  path: string,
-  side: 'from' | 'to',
-): FieldError[] {
+/** The ranges of addresses of all rules. */
+function* blocks({ spec }: NetworkPolicy) {
+  for (const [side, rules] of [
+    ['ingress', spec?.ingress],
+    ['egress', spec?.egress],
+  ] as const)
+    for (const [i, rule] of (rules ?? []).entries()) {
+      const peers = 'from' in rule ? rule.from : 'to' in rule ? rule.to : undefined;
+      for (const [j, { ipBlock }] of (peers ?? []).entries())
+        if (ipBlock)
+          yield {
+            block: ipBlock,
+            path: `spec.${side}[${i}].${side === 'ingress' ? 'from' : 'to'}[${j}].ipBlock`,
+          };
+    }
+}
+
+/** `before`: ranges that the policy had, which may stay as they are. */
+function validate(p: NetworkPolicy, before: readonly string[] = []): FieldError[] {
+  const { podSelector, ingress, egress, policyTypes = [] } = p.spec ?? {};
   return [
-    ...ports.flatMap((port, i) => validatePort(port, `${path}.ports[${i}]`)),
-    ...peers.flatMap((peer, i) => validatePeer(peer, `${path}.${side}[${i}]`)),
+    ...validateLabelSelector(podSelector, 'spec.podSelector'),
+    ...(ingress ?? []).flatMap(({ ports, from }, i) => validateRule(ports, from, `spec.ingress[${i}]`, 'from', before)),
+    ...(egress ?? []).flatMap(({ ports, to }, i) => validateRule(ports, to, `spec.egress[${i}]`, 'to', before)),
+    ...(policyTypes.length > directions.length
+      ? [invalidValue('spec.policyTypes', policyTypes, 'may not specify more than two policyTypes')]
+      : each(oneOfThese(...directions))(policyTypes, 'spec.policyTypes')),
   ];
 }
 
-function validatePort({ protocol, port, endPort }: NetworkPolicyPort, path: string): FieldError[] {
-  const errors = oneOf(`${path}.protocol`, protocol, ['SCTP', 'TCP', 'UDP']);
-  if (port !== undefined) errors.push(...validatePortNumberOrName(`${path}.port`, port));
-  if (endPort === undefined) return errors;
-  const at = `${path}.endPort`;
-  if (port === undefined) errors.push(required(`${path}.port`, 'must be specified when `endPort` is specified'));
-  else if (typeof port === 'string')
-    errors.push(invalidValue(at, endPort, 'may not be specified when `port` is non-numeric'));
-  else {
-    if (endPort < port) errors.push(invalidValue(at, port, 'must be greater than or equal to `port`'));
-    if (endPort < 1 || endPort > 65535)
-      errors.push(invalidValue(at, endPort, 'must be between 1 and 65535, inclusive'));
-  }
-  return errors;
+const directions = ['Ingress', 'Egress'];
+
+function validateRule(
+  ports: readonly NetworkPolicyPort[] | undefined,
+  peers: readonly NetworkPolicyPeer[] | undefined,
+  path: string,
+  side: 'from' | 'to',
+  before: readonly string[],
+): FieldError[] {
+  return [
+    ...(ports ?? []).flatMap((port, i) => validatePort(port, `${path}.ports[${i}]`)),
+    ...(peers ?? []).flatMap((peer, i) => validatePeer(peer, `${path}.${side}[${i}]`, before)),
+  ];
 }
 
-function validatePeer({ ipBlock, podSelector, namespaceSelector }: NetworkPolicyPeer, path: string): FieldError[] {
+const protocol = set(oneOfThese('TCP', 'UDP', 'SCTP'));
+
+function validatePort(value: NetworkPolicyPort, path: string): FieldError[] {
+  const { port, endPort } = value;
+  const at = `${path}.endPort`;
+  const errors = [...protocol(value.protocol, `${path}.protocol`)];
+  if (port === undefined) {
+    const why = 'may not be specified when `port` is not specified';
+    return endPort === undefined ? errors : [...errors, invalidValue(at, endPort, why)];
+  }
+  if (typeof port === 'string') {
+    if (endPort !== undefined)
+      errors.push(invalidValue(at, endPort, 'may not be specified when `port` is non-numeric'));
+    return [...errors, ...validatePortNumberOrName(`${path}.port`, port)];
+  }
+  errors.push(...validatePortNumberOrName(`${path}.port`, port));
+  if (endPort === undefined) return errors;
+  if (endPort < port) errors.push(invalidValue(at, port, 'must be greater than or equal to `port`'));
+  return [...errors, ...validatePortNumberOrName(at, endPort)];
+}
+
+function validatePeer(peer: NetworkPolicyPeer, path: string, before: readonly string[]): FieldError[] {
+  const { ipBlock, podSelector, namespaceSelector } = peer;
+  const selectors = [podSelector, namespaceSelector].filter(Boolean).length;
   const errors = [
     ...validateLabelSelector(podSelector, `${path}.podSelector`),
     ...validateLabelSelector(namespaceSelector, `${path}.namespaceSelector`),
+    ...(ipBlock ? validateBlock(ipBlock, `${path}.ipBlock`, before) : []),
   ];
-  if (!ipBlock) return podSelector || namespaceSelector ? errors : [...errors, required(path, 'must specify a peer')];
-  if (podSelector || namespaceSelector)
-    errors.push(forbiddenField(path, 'may not specify both ipBlock and another peer'));
-  const at = `${path}.ipBlock`;
-  if (!ipBlock.cidr) return [...errors, required(`${at}.cidr`)];
-  errors.push(...validateCidr(`${at}.cidr`, ipBlock.cidr));
-  const outer = parseCidr(ipBlock.cidr);
-  for (const [index, text] of (ipBlock.except ?? []).entries()) {
+  if (!ipBlock && !selectors) errors.push(required(path, 'must specify a peer'));
+  if (ipBlock && selectors) errors.push(forbiddenField(path, 'may not specify both ipBlock and another peer'));
+  return errors;
+}
+
+function validateBlock(block: IPBlock, path: string, before: readonly string[]): FieldError[] {
+  if (!block.cidr) return [required(`${path}.cidr`)];
+  const errors = legacyCidr(`${path}.cidr`, block.cidr, before);
+  const outer = parseCidr(block.cidr);
+  if (!outer) return errors;
+  for (const [index, text] of (block.except ?? []).entries()) {
+    const at = `${path}.except[${index}]`;
+    errors.push(...legacyCidr(at, text, before));
     const inner = parseCidr(text);
-    errors.push(...validateCidr(`${at}.except[${index}]`, text));
-    if (
-      outer &&
-      inner &&
-      !(cidrContains(outer, { family: inner.family, value: inner.base }) && inner.prefix > outer.prefix)
-    )
-      errors.push(invalidValue(`${at}.except[${index}]`, text, `must be a strict subset of \`cidr\``));
+    if (!inner) continue;
+    const { family, base, prefix } = inner;
+    if (!cidrContains(outer, { family, value: base }) || outer.prefix >= prefix)
+      errors.push(invalidValue(at, text, 'must be a strict subset of `cidr`'));
   }
   return errors;
 }

@@ -1,8 +1,11 @@
 import type { FieldError } from '../../errors.ts';
-import { invalidValue, oneOf } from '../../fields.ts';
+import { invalidValue } from '../../fields.ts';
 import type { PodDisruptionBudget } from '../../generated/types.ts';
+import { internal } from '../../internal.ts';
 import type { KindBehaviour } from '../../kind.ts';
+import { validateConditions } from '../../validation/conditions.ts';
 import { validateMaxUnavailable } from '../../validation/int-or-percent.ts';
+import { notNegative, oneOfThese, set, struct } from '../../validation/rules.ts';
 import { validateLabelSelector } from '../../validation/selector.ts';
 
 const text = (value: number | string | undefined) => (value === undefined ? 'N/A' : String(value));
@@ -16,25 +19,38 @@ export const podDisruptionBudget: KindBehaviour<PodDisruptionBudget> = {
   },
   strategy: {
     allowUnconditionalUpdate: false,
-    validate(b) {
-      const { minAvailable, maxUnavailable, selector, unhealthyPodEvictionPolicy } = b.spec ?? {};
-      const errors: FieldError[] = [];
-      if (minAvailable !== undefined && maxUnavailable !== undefined)
-        errors.push(invalidValue('spec', internal(b), 'minAvailable and maxUnavailable cannot be both set'));
-      return [
-        ...errors,
-        ...validateMaxUnavailable(minAvailable, 'spec.minAvailable'),
-        ...validateMaxUnavailable(maxUnavailable, 'spec.maxUnavailable'),
-        ...validateLabelSelector(selector, 'spec.selector'),
-        ...oneOf('spec.unhealthyPodEvictionPolicy', unhealthyPodEvictionPolicy, ['AlwaysAllow', 'IfHealthyBudget']),
-      ];
-    },
+    metadataOnUpdate: [],
+    validate: (b) => validate(b.spec ?? {}),
+    subresources: { status: { validateUpdate: (next) => status(next.status, 'status') } },
   },
 };
 
-const internal = ({ spec }: PodDisruptionBudget) => ({
-  MinAvailable: spec?.minAvailable ?? null,
-  Selector: spec?.selector ?? null,
-  MaxUnavailable: spec?.maxUnavailable ?? null,
-  UnhealthyPodEvictionPolicy: spec?.unhealthyPodEvictionPolicy ?? null,
+const eviction = set(oneOfThese('AlwaysAllow', 'IfHealthyBudget'));
+
+function validate(spec: NonNullable<PodDisruptionBudget['spec']>): FieldError[] {
+  const { minAvailable, maxUnavailable, selector, unhealthyPodEvictionPolicy } = spec;
+  const errors: FieldError[] = [];
+  if (minAvailable !== undefined && maxUnavailable !== undefined)
+    errors.push(
+      invalidValue(
+        'spec',
+        internal('policy.PodDisruptionBudgetSpec', spec),
+        'minAvailable and maxUnavailable cannot be both set',
+      ),
+    );
+  return [
+    ...errors,
+    ...validateMaxUnavailable(minAvailable, 'spec.minAvailable'),
+    ...validateMaxUnavailable(maxUnavailable, 'spec.maxUnavailable'),
+    ...validateLabelSelector(selector, 'spec.selector'),
+    ...eviction(unhealthyPodEvictionPolicy, 'spec.unhealthyPodEvictionPolicy'),
+  ];
+}
+
+const status = struct({
+  conditions: validateConditions,
+  disruptionsAllowed: notNegative,
+  currentHealthy: notNegative,
+  desiredHealthy: notNegative,
+  expectedPods: notNegative,
 });

@@ -4,10 +4,17 @@
 import { dns1123SubdomainFaults, pathSegmentFaults } from '../../../machinery/names.ts';
 import type { FieldError } from '../../errors.ts';
 import { invalidValue, invalidValues, notSupported, required, sameValue } from '../../fields.ts';
-import type { ClusterRole, ClusterRoleBinding, PolicyRule, Role, RoleBinding } from '../../generated/types.ts';
+import type {
+  ClusterRole,
+  ClusterRoleBinding,
+  PolicyRule,
+  Role,
+  RoleBinding,
+  RbacV1Subject as Subject,
+} from '../../generated/types.ts';
 import type { KindBehaviour } from '../../kind.ts';
 import { nameRule } from '../../validation/metadata.ts';
-import { validateLabelSelector } from '../../validation/selector.ts';
+import { isSound, validateLabelSelector } from '../../validation/selector.ts';
 
 const group = 'rbac.authorization.k8s.io';
 const names = nameRule(pathSegmentFaults);
@@ -34,33 +41,42 @@ function defaultBinding(b: Binding): void {
     if (!subject.apiGroup && (subject.kind === 'User' || subject.kind === 'Group')) subject.apiGroup = group;
 }
 
-function validateBinding(b: Binding, roles: readonly string[], namespaced: boolean): FieldError[] {
-  const errors: FieldError[] = [];
-  const { apiGroup, kind, name } = b.roleRef;
-  if (apiGroup !== group) errors.push(notSupported('roleRef.apiGroup', apiGroup, [group]));
-  if (!roles.includes(kind)) errors.push(notSupported('roleRef.kind', kind, roles));
-  if (!name) errors.push(required('roleRef.name'));
-  else errors.push(...invalidValues('roleRef.name', name, pathSegmentFaults(name)));
-  for (const [index, subject] of (b.subjects ?? []).entries()) {
-    const path = `subjects[${index}]`;
-    if (!subject.name) errors.push(required(`${path}.name`));
-    if (subject.kind === 'ServiceAccount') {
-      if (subject.name)
-        errors.push(...invalidValues(`${path}.name`, subject.name, dns1123SubdomainFaults(subject.name)));
-      if (subject.apiGroup) errors.push(notSupported(`${path}.apiGroup`, subject.apiGroup, ['']));
-      if (!namespaced && !subject.namespace) errors.push(required(`${path}.namespace`));
-    } else if (subject.kind === 'User' || subject.kind === 'Group') {
-      if (subject.apiGroup !== group) errors.push(notSupported(`${path}.apiGroup`, subject.apiGroup, [group]));
-    } else errors.push(notSupported(`${path}.kind`, subject.kind, ['ServiceAccount', 'User', 'Group']));
-  }
+const accountKinds = ['ServiceAccount', 'User', 'Group'];
+
+const validateBinding =
+  (namespaced: boolean) =>
+  (b: Binding): FieldError[] => {
+    const { apiGroup = '', kind = '', name = '' } = b.roleRef ?? {};
+    const roles = namespaced ? ['Role', 'ClusterRole'] : ['ClusterRole'];
+    return [
+      ...(apiGroup === group ? [] : [notSupported('roleRef.apiGroup', apiGroup, [group])]),
+      ...(roles.includes(kind) ? [] : [notSupported('roleRef.kind', kind, roles)]),
+      ...(name ? invalidValues('roleRef.name', name, pathSegmentFaults(name)) : [required('roleRef.name')]),
+      ...(b.subjects ?? []).flatMap((subject, index) => validateSubject(subject, `subjects[${index}]`, namespaced)),
+    ];
+  };
+
+function validateSubject(subject: Subject, path: string, namespaced: boolean): FieldError[] {
+  const { kind = '', name = '', apiGroup = '', namespace } = subject;
+  const errors = name ? [] : [required(`${path}.name`)];
+  if (!accountKinds.includes(kind)) return [...errors, notSupported(`${path}.kind`, kind, accountKinds)];
+  if (kind !== 'ServiceAccount')
+    return apiGroup === group ? errors : [...errors, notSupported(`${path}.apiGroup`, apiGroup, [group])];
+  if (name) errors.push(...invalidValues(`${path}.name`, name, dns1123SubdomainFaults(name)));
+  if (apiGroup) errors.push(notSupported(`${path}.apiGroup`, apiGroup, ['']));
+  if (!namespaced && !namespace) errors.push(required(`${path}.namespace`));
   return errors;
 }
 
-function validateBindingUpdate(next: Binding, old: Binding): FieldError[] {
-  if (sameValue(next.roleRef, old.roleRef)) return [];
-  const { apiGroup, kind, name } = next.roleRef;
-  return [invalidValue('roleRef', { APIGroup: apiGroup, Kind: kind, Name: name }, 'cannot change roleRef')];
-}
+const validateBindingUpdate =
+  (namespaced: boolean) =>
+  (next: Binding, old: Binding): FieldError[] => {
+    const errors = validateBinding(namespaced)(next);
+    if (sameValue(next.roleRef, old.roleRef)) return errors;
+    const { apiGroup = '', kind = '', name = '' } = next.roleRef ?? {};
+    const shown = { APIGroup: apiGroup, Kind: kind, Name: name };
+    return [...errors, invalidValue('roleRef', shown, 'cannot change roleRef')];
+  };
 
 function validateRules(rules: readonly PolicyRule[] | undefined | null, namespaced: boolean): FieldError[] {
   return (rules ?? []).flatMap((rule, index) => {
@@ -94,43 +110,45 @@ function validateRules(rules: readonly PolicyRule[] | undefined | null, namespac
   });
 }
 
+/** Creating by update is how roles are reconciled. */
+const shared = { nameRule: names, allowCreateOnUpdate: true, metadataOnUpdate: ['whole', 'change'] } as const;
+
 export const role: KindBehaviour<Role> = {
-  strategy: { nameRule: names, allowCreateOnUpdate: true, validate: (r) => validateRules(r.rules, true) },
+  strategy: { ...shared, validate: (r) => validateRules(r.rules, true) },
 };
 
 export const clusterRole: KindBehaviour<ClusterRole> = {
   strategy: {
-    nameRule: names,
-    allowCreateOnUpdate: true,
-    validate(r) {
-      const selectors = r.aggregationRule?.clusterRoleSelectors;
-      const path = 'aggregationRule.clusterRoleSelectors';
-      const errors = validateRules(r.rules, false);
-      if (r.aggregationRule && !selectors?.length)
-        errors.push(required(path, 'at least one clusterRoleSelector required if aggregationRule is non-nil'));
-      return [...errors, ...(selectors ?? []).flatMap((s, i) => validateLabelSelector(s, `${path}[${i}]`))];
-    },
+    ...shared,
+    validate: (r) => [...validateRules(r.rules, false), ...validateAggregation(r.aggregationRule)],
   },
 };
 
-export const roleBinding: KindBehaviour<RoleBinding> = {
-  cells: bindingCells,
-  strategy: {
-    nameRule: names,
-    allowCreateOnUpdate: true,
-    setDefaults: defaultBinding,
-    validate: (b) => validateBinding(b, ['Role', 'ClusterRole'], true),
-    validateUpdate: validateBindingUpdate,
-  },
-};
+function validateAggregation(aggregation: ClusterRole['aggregationRule']): FieldError[] {
+  if (!aggregation) return [];
+  const path = 'aggregationRule.clusterRoleSelectors';
+  const selectors = aggregation.clusterRoleSelectors ?? [];
+  if (!selectors.length)
+    return [required(path, 'at least one clusterRoleSelector required if aggregationRule is non-nil')];
+  return selectors.flatMap((selector, index) => {
+    const at = `${path}[${index}]`;
+    return [
+      ...validateLabelSelector(selector, at),
+      ...(isSound(selector) ? [] : [invalidValue(at, null, 'invalid label selector.')]),
+    ];
+  });
+}
+
+const bindingStrategy = (namespaced: boolean) => ({
+  ...shared,
+  setDefaults: defaultBinding,
+  validate: validateBinding(namespaced),
+  validateUpdate: validateBindingUpdate(namespaced),
+});
+
+export const roleBinding: KindBehaviour<RoleBinding> = { cells: bindingCells, strategy: bindingStrategy(true) };
 
 export const clusterRoleBinding: KindBehaviour<ClusterRoleBinding> = {
   cells: bindingCells,
-  strategy: {
-    nameRule: names,
-    allowCreateOnUpdate: true,
-    setDefaults: defaultBinding,
-    validate: (b) => validateBinding(b, ['ClusterRole'], false),
-    validateUpdate: validateBindingUpdate,
-  },
+  strategy: bindingStrategy(false),
 };

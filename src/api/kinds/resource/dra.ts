@@ -105,10 +105,14 @@ export const resourceSlice: KindBehaviour<ResourceSlice> = {
   },
   selectableFields: { 'spec.nodeName': (s) => s.spec.nodeName ?? '', 'spec.driver': (s) => s.spec.driver },
   strategy: {
-    validate: (s) => [
-      ...(s.spec.driver ? [] : [required('spec.driver')]),
-      ...(s.spec.pool?.name ? [] : [required('spec.pool.name')]),
+    validate: validateSlice,
+    validateUpdate: (next, old) => [
+      ...validateSlice(next),
+      ...unchanged('spec.driver', next.spec.driver, old.spec.driver),
     ],
-    validateUpdate: (next, old) => unchanged('spec.driver', next.spec.driver, old.spec.driver),
   },
 };
+
+function validateSlice({ spec }: ResourceSlice): FieldError[] {
+  return [...(spec.driver ? [] : [required('spec.driver')]), ...(spec.pool?.name ? [] : [required('spec.pool.name')])];
+}

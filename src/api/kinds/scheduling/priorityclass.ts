@@ -1,7 +1,8 @@
 import type { FieldError } from '../../errors.ts';
-import { forbiddenField, oneOf } from '../../fields.ts';
+import { forbiddenField, unchanged } from '../../fields.ts';
 import type { PriorityClass } from '../../generated/types.ts';
 import type { KindBehaviour } from '../../kind.ts';
+import { choice } from '../../validation/rules.ts';
 
 /** Values above are the system's. */
 const highest = 1_000_000_000;
@@ -11,7 +12,6 @@ const system: Readonly<Record<string, number>> = {
 };
 
 export const priorityClass: KindBehaviour<PriorityClass> = {
-  hasGeneration: true,
   cells: {
     Value: (c) => c.value,
     'Global-Default': (c) => c.globalDefault ?? false,
@@ -21,42 +21,39 @@ export const priorityClass: KindBehaviour<PriorityClass> = {
     setDefaults(c) {
       c.preemptionPolicy ??= 'PreemptLowerPriority';
     },
-    validate,
-    validateUpdate(next, old) {
-      const errors: FieldError[] = [];
-      const message = 'may not be changed in an update.';
-      if (next.value !== old.value) errors.push(forbiddenField('value', message));
-      if (next.preemptionPolicy !== old.preemptionPolicy)
-        errors.push({
-          type: 'FieldValueInvalid',
-          field: 'preemptionPolicy',
-          message: `Invalid value: ${JSON.stringify(next.preemptionPolicy)}: field is immutable`,
-        });
-      return errors;
+    prepareForCreate(c) {
+      c.metadata.generation = 1;
     },
+    validate,
+    validateUpdate: (next, old) => [
+      ...(next.value === old.value ? [] : [forbiddenField('value', 'may not be changed in an update.')]),
+      ...unchanged('preemptionPolicy', next.preemptionPolicy, old.preemptionPolicy),
+    ],
   },
 };
 
+const policy = choice('PreemptLowerPriority', 'Never');
+const prefix = 'system-';
+
 function validate(c: PriorityClass): FieldError[] {
-  const errors: FieldError[] = [];
   const { name } = c.metadata;
-  if (name.startsWith('system-')) {
-    if (!(name in system))
+  const errors: FieldError[] = [];
+  if (name?.startsWith(prefix)) {
+    const fault = systemFault(c);
+    if (fault)
       errors.push(
         forbiddenField(
           'metadata.name',
-          `priority class names with 'system-' prefix are reserved for system use only. error: ${name} is not a known system priority class`,
-        ),
-      );
-    else if (system[name] !== c.value)
-      errors.push(
-        forbiddenField(
-          'metadata.name',
-          `priority class names with 'system-' prefix are reserved for system use only. error: value of ${name} PriorityClass must be ${system[name]}`,
+          `priority class names with '${prefix}' prefix are reserved for system use only. error: ${fault}`,
         ),
       );
   } else if (c.value > highest)
     errors.push(forbiddenField('value', `maximum allowed value of a user defined priority is ${highest}`));
-  errors.push(...oneOf('preemptionPolicy', c.preemptionPolicy, ['Never', 'PreemptLowerPriority']));
-  return errors;
+  return [...errors, ...policy(c.preemptionPolicy, 'preemptionPolicy')];
+}
+
+function systemFault({ metadata: { name }, value, globalDefault }: PriorityClass): string | undefined {
+  if (!Object.hasOwn(system, name)) return `${name} is not a known system priority class`;
+  if (system[name] !== value) return `value of ${name} PriorityClass must be ${system[name]}`;
+  return globalDefault ? `globalDefault of ${name} PriorityClass must be false` : undefined;
 }

@@ -1,15 +1,17 @@
-// What CSI drivers say of themselves, of nodes, of capacity and of attachments: small kinds that belong together.
+// What CSI drivers say of themselves, of nodes and of their capacity: small kinds that belong together.
 // https://kubernetes.io/docs/concepts/storage/volumes/#csi
 
-import { oneOf, required, unchanged } from '../../fields.ts';
-import type {
-  CSIDriver,
-  CSINode,
-  CSIStorageCapacity,
-  VolumeAttachment,
-  VolumeAttributesClass,
-} from '../../generated/types.ts';
+import { byteLength, dns1123SubdomainFaults, qualifiedNameFaults } from '../../../machinery/names.ts';
+import { compareQuantities } from '../../../machinery/quantity.ts';
+import type { FieldError } from '../../errors.ts';
+import { duplicate, invalidValue, invalidValues, required, sameValue, unchanged } from '../../fields.ts';
+import type { CSIDriver, CSINode, CSIStorageCapacity } from '../../generated/types.ts';
+import { internal } from '../../internal.ts';
 import type { KindBehaviour } from '../../kind.ts';
+import { nodeSelectorWarnings } from '../../validation/node-labels.ts';
+import { atLeast, need, notNegative, oneOfThese, type Rule, set, struct } from '../../validation/rules.ts';
+import { validateLabelSelector } from '../../validation/selector.ts';
+import { csiDriverName } from '../../validation/volume-sources.ts';
 import { listOr, unset } from '../cells.ts';
 
 export const csiDriver: KindBehaviour<CSIDriver> = {
@@ -36,72 +38,149 @@ export const csiDriver: KindBehaviour<CSIDriver> = {
       d.spec.requiresRepublish ??= false;
       d.spec.seLinuxMount ??= false;
     },
-    warnings: (d) =>
-      d.spec.tokenRequests?.length && d.spec.serviceAccountTokenInSecrets === undefined
+    allowUnconditionalUpdate: false,
+    prepareForCreate: dropDisabled,
+    prepareForUpdate(next, old) {
+      dropDisabled(next);
+      if (!sameValue(next.spec, old.spec)) next.metadata.generation = (old.metadata.generation ?? 0) + 1;
+    },
+    warnings: (d, old) =>
+      d.spec.tokenRequests?.length &&
+      d.spec.serviceAccountTokenInSecrets === undefined &&
+      !(old && sameValue(d.spec.tokenRequests, old.spec.tokenRequests ?? []))
         ? [
             'spec.serviceAccountTokenInSecrets is unset; if supported by this CSI driver, set to true to prevent possible logging of tokens in volume attributes',
           ]
         : [],
-    validate: (d) => [
-      ...oneOf('spec.fsGroupPolicy', d.spec.fsGroupPolicy, ['File', 'None', 'ReadWriteOnceWithFSType']),
-      ...(d.spec.volumeLifecycleModes ?? []).flatMap((mode) =>
-        oneOf('spec.volumeLifecycleModes', mode, ['Persistent', 'Ephemeral']),
-      ),
-    ],
+    validate: (d) => driverSpec(d.spec, 'spec'),
     validateUpdate: (next, old) => [
-      ...unchanged('spec.attachRequired', next.spec.attachRequired, old.spec.attachRequired),
+      ...driverSpec(next.spec, 'spec'),
+      ...unchanged('spec.attachedRequired', next.spec.attachRequired, old.spec.attachRequired),
       ...unchanged('spec.volumeLifecycleModes', next.spec.volumeLifecycleModes, old.spec.volumeLifecycleModes),
     ],
   },
 };
 
+/** Scaling of limits is behind a feature gate that is off. */
+function dropDisabled({ spec }: CSIDriver): void {
+  delete (spec as { preventPodSchedulingIfMissing?: boolean }).preventPodSchedulingIfMissing;
+}
+
+const shortestTokenS = 600;
+const longestTokenS = 2 ** 32;
+
+const token = struct({
+  expirationSeconds: (seconds, path) => {
+    if (seconds === undefined) return [];
+    if (seconds < shortestTokenS)
+      return [invalidValue(path, seconds, 'may not specify a duration less than 10 minutes')];
+    return seconds > longestTokenS
+      ? [invalidValue(path, seconds, 'may not specify a duration larger than 2^32 seconds')]
+      : [];
+  },
+});
+
+/** Of tokens for the same audience only the first is looked at. */
+const tokens: Rule = (requests, path) => {
+  const seen = new Set<string>();
+  return (requests ?? []).flatMap((request: { audience?: string }, index: number) => {
+    const { audience = '' } = request;
+    if (seen.has(audience)) return [duplicate(`${path}[${index}].audience`, audience)];
+    seen.add(audience);
+    return token(request, `${path}[${index}]`);
+  });
+};
+
+const driverSpec = struct({
+  fsGroupPolicy: oneOfThese('File', 'None', 'ReadWriteOnceWithFSType'),
+  tokenRequests: tokens,
+  volumeLifecycleModes: (modes, path) =>
+    (modes ?? []).flatMap((mode: string) => oneOfThese('Persistent', 'Ephemeral')(mode, path)),
+  nodeAllocatableUpdatePeriodSeconds: set(atLeast(10, 'must be greater than or equal to 10 seconds')),
+  serviceAccountTokenInSecrets: (value, path, holder) =>
+    value === undefined || holder.tokenRequests?.length
+      ? []
+      : [invalidValue(path, value, 'serviceAccountTokenInSecrets is set but no tokenRequests are specified')],
+});
+
+const mostNodeIdBytes = 256;
+
 export const csiNode: KindBehaviour<CSINode> = {
   cells: { Drivers: (n) => n.spec?.drivers?.length ?? 0 },
   strategy: {
-    validate: (n) =>
-      (n.spec.drivers ?? []).flatMap((driver, i) => [
-        ...(driver.name ? [] : [required(`spec.drivers[${i}].name`)]),
-        ...(driver.nodeID ? [] : [required(`spec.drivers[${i}].nodeID`)]),
-      ]),
+    allowUnconditionalUpdate: false,
+    metadataOnUpdate: ['whole'],
+    validate: validateNode,
+    validateUpdate: (next, old) => {
+      const drivers = new Map((next.spec.drivers ?? []).map((driver) => [driver.name, driver]));
+      return [
+        ...validateNode(next),
+        ...(old.spec.drivers ?? []).flatMap((before) => {
+          const driver = drivers.get(before.name);
+          return driver ? unchanged('spec.drivers', fixedPart(driver), fixedPart(before)) : [];
+        }),
+      ];
+    },
   },
 };
+
+type Driver = NonNullable<CSINode['spec']['drivers']>[number];
+
+/** How much a node takes may change. */
+const fixedPart = ({ allocatable: _, ...driver }: Driver) => internal('storage.CSINodeDriver', driver);
+
+const driverRules = struct({
+  name: csiDriverName,
+  nodeID: [
+    need(),
+    (id, path) =>
+      byteLength(id ?? '') > mostNodeIdBytes
+        ? [invalidValue(path, id, `must be ${mostNodeIdBytes} characters or less`)]
+        : [],
+  ],
+  allocatable: struct({ count: notNegative }),
+});
+
+function validateNode({ spec }: CSINode): FieldError[] {
+  const names = new Set<string>();
+  return (spec.drivers ?? []).flatMap((driver, index) => {
+    const path = `spec.drivers[${index}]`;
+    const { name = '', topologyKeys = [] } = driver;
+    const errors = [...driverRules(driver, path)];
+    if (names.has(name)) errors.push(duplicate(`${path}.name`, name));
+    names.add(name);
+    const seen = new Set<string>();
+    for (const key of topologyKeys) {
+      if (!key) errors.push(required(path, key));
+      if (seen.has(key)) errors.push(duplicate(path, key));
+      seen.add(key);
+      errors.push(...invalidValues(path, key, qualifiedNameFaults(key)));
+    }
+    return errors;
+  });
+}
 
 export const csiStorageCapacity: KindBehaviour<CSIStorageCapacity> = {
   strategy: {
-    validate: (c) => (c.storageClassName ? [] : [required('storageClassName')]),
+    allowUnconditionalUpdate: false,
+    metadataOnUpdate: ['whole', 'change'],
+    validate: validateCapacity,
     validateUpdate: (next, old) => [
+      ...validateCapacity(next),
       ...unchanged('nodeTopology', next.nodeTopology, old.nodeTopology),
-      ...unchanged('storageClassName', next.storageClassName, old.storageClassName),
+      ...unchanged('storageClassName', next.storageClassName ?? '', old.storageClassName ?? ''),
     ],
+    warnings: (c) => nodeSelectorWarnings(c.nodeTopology, 'nodeTopology'),
   },
 };
 
-export const volumeAttachment: KindBehaviour<VolumeAttachment> = {
-  cells: {
-    Attacher: (a) => a.spec.attacher,
-    PV: (a) => a.spec.source.persistentVolumeName ?? '',
-    Node: (a) => a.spec.nodeName,
-    Attached: (a) => a.status?.attached ?? false,
-  },
-  strategy: {
-    validate: (a) => [
-      ...(a.spec.attacher ? [] : [required('spec.attacher')]),
-      ...(a.spec.nodeName ? [] : [required('spec.nodeName')]),
-      ...(a.spec.source.persistentVolumeName || a.spec.source.inlineVolumeSpec
-        ? []
-        : [required('spec.source', 'must specify exactly one of inlineVolumeSpec and persistentVolumeName')]),
-    ],
-    validateUpdate: (next, old) => unchanged('spec', next.spec, old.spec),
-  },
-};
-
-export const volumeAttributesClass: KindBehaviour<VolumeAttributesClass> = {
-  cells: { DriverName: (c) => c.driverName },
-  strategy: {
-    validate: (c) => (c.driverName ? [] : [required('driverName')]),
-    validateUpdate: (next, old) => [
-      ...unchanged('driverName', next.driverName, old.driverName),
-      ...unchanged('parameters', next.parameters, old.parameters),
-    ],
-  },
-};
+function validateCapacity(c: CSIStorageCapacity): FieldError[] {
+  const { nodeTopology, storageClassName = '', capacity } = c;
+  return [
+    ...validateLabelSelector(nodeTopology, 'nodeTopology'),
+    ...invalidValues('storageClassName', storageClassName, dns1123SubdomainFaults(storageClassName)),
+    ...(capacity !== undefined && compareQuantities(capacity as string, 0) < 0
+      ? [invalidValue('capacity', capacity, 'must be greater than or equal to 0')]
+      : []),
+  ];
+}

@@ -1,11 +1,17 @@
 // Node affinity, pod affinity and spreading.
 // https://kubernetes.io/docs/concepts/scheduling-eviction/assign-pod-node/
 
-import { labelValueFaults, qualifiedNameFaults } from '../../../machinery/names.ts';
+import {
+  dns1123LabelFaults,
+  dns1123SubdomainFaults,
+  labelValueFaults,
+  qualifiedNameFaults,
+} from '../../../machinery/names.ts';
 import type { FieldError } from '../../errors.ts';
-import { duplicate, forbiddenField, invalidValue, invalidValues, notSupported, oneOf, required } from '../../fields.ts';
+import { duplicate, forbiddenField, invalidValue, invalidValues, required } from '../../fields.ts';
 import type {
   Affinity,
+  LabelSelector,
   NodeSelector,
   NodeSelectorRequirement,
   NodeSelectorTerm,
@@ -13,6 +19,7 @@ import type {
   PodAffinityTerm,
   TopologySpreadConstraint,
 } from '../../generated/types.ts';
+import { need, oneOfThese, positive, set, struct } from '../rules.ts';
 import { validateLabelSelector } from '../selector.ts';
 
 const required_ = 'requiredDuringSchedulingIgnoredDuringExecution';
@@ -28,7 +35,7 @@ export function validateAffinity(affinity: Affinity | undefined, path: string): 
   for (const [index, term] of (node?.[preferred] ?? []).entries()) {
     if (term.weight <= 0 || term.weight > 100)
       errors.push(invalidValue(`${at}.${preferred}[${index}].weight`, term.weight, weightFault));
-    errors.push(...validateTerm(term.preference, `${at}.${preferred}[${index}].preference`));
+    errors.push(...validateTerm(term.preference, `${at}.${preferred}[${index}].preference`, false));
   }
   for (const field of ['podAffinity', 'podAntiAffinity'] as const)
     if (affinity[field]) errors.push(...validatePodAffinity(affinity[field], `${path}.${field}`));
@@ -41,14 +48,21 @@ export function validateNodeSelector(selector: NodeSelector, path: string): Fiel
   return terms.flatMap((term, index) => validateTerm(term, `${path}.nodeSelectorTerms[${index}]`));
 }
 
-function validateTerm(term: NodeSelectorTerm, path: string): FieldError[] {
+/** Values of labels that are no labels' values make a preference never match, and a requirement invalid. */
+export function validateTerm(term: NodeSelectorTerm, path: string, strict = true): FieldError[] {
   return [
-    ...(term.matchExpressions ?? []).flatMap((r, i) => validateRequirement(r, `${path}.matchExpressions[${i}]`)),
+    ...(term.matchExpressions ?? []).flatMap((r, i) =>
+      validateRequirement(r, `${path}.matchExpressions[${i}]`, strict),
+    ),
     ...(term.matchFields ?? []).flatMap((r, i) => validateField(r, `${path}.matchFields[${i}]`)),
   ];
 }
 
-function validateRequirement({ key, operator, values = [] }: NodeSelectorRequirement, path: string): FieldError[] {
+function validateRequirement(
+  { key = '', operator = '' as any, values = [] }: NodeSelectorRequirement,
+  path: string,
+  strict: boolean,
+): FieldError[] {
   const errors: FieldError[] = [];
   if (operator === 'In' || operator === 'NotIn') {
     if (!values.length) errors.push(required(`${path}.values`, "must be specified when `operator` is 'In' or 'NotIn'"));
@@ -61,13 +75,17 @@ function validateRequirement({ key, operator, values = [] }: NodeSelectorRequire
     if (values.length !== 1)
       errors.push(required(`${path}.values`, "must be specified single value when `operator` is 'Lt' or 'Gt'"));
   } else errors.push(invalidValue(`${path}.operator`, operator, 'not a valid selector operator'));
-  errors.push(...invalidValues(`${path}.key`, key, qualifiedNameFaults(key ?? '')));
+  errors.push(...invalidValues(`${path}.key`, key, qualifiedNameFaults(key)));
+  if (!strict) return errors;
   for (const [index, value] of values.entries())
     errors.push(...invalidValues(`${path}.values[${index}]`, value, labelValueFaults(value)));
   return errors;
 }
 
-function validateField({ key, operator, values = [] }: NodeSelectorRequirement, path: string): FieldError[] {
+function validateField(
+  { key = '', operator = '' as any, values = [] }: NodeSelectorRequirement,
+  path: string,
+): FieldError[] {
   const errors: FieldError[] = [];
   if (operator !== 'In' && operator !== 'NotIn')
     errors.push(invalidValue(`${path}.operator`, operator, 'not a valid selector operator'));
@@ -76,6 +94,9 @@ function validateField({ key, operator, values = [] }: NodeSelectorRequirement, 
       required(`${path}.values`, "must be only one value when `operator` is 'In' or 'NotIn' for node field selector"),
     );
   if (key !== 'metadata.name') errors.push(invalidValue(`${path}.key`, key, 'not a valid field selector key'));
+  else
+    for (const [index, value] of values.entries())
+      errors.push(...invalidValues(`${path}.values[${index}]`, value, dns1123SubdomainFaults(value)));
   return errors;
 }
 
@@ -90,46 +111,80 @@ function validatePodAffinity(affinity: PodAffinity, path: string): FieldError[] 
 }
 
 function validatePodTerm(term: PodAffinityTerm, path: string): FieldError[] {
+  const { topologyKey = '', matchLabelKeys = [], mismatchLabelKeys = [] } = term;
   const errors = [
     ...validateLabelSelector(term.labelSelector, `${path}.labelSelector`),
     ...validateLabelSelector(term.namespaceSelector, `${path}.namespaceSelector`),
   ];
-  if (!term.topologyKey) errors.push(required(`${path}.topologyKey`, 'can not be empty'));
-  errors.push(
-    ...invalidValues(`${path}.topologyKey`, term.topologyKey ?? '', qualifiedNameFaults(term.topologyKey ?? '')),
-  );
-  for (const field of ['matchLabelKeys', 'mismatchLabelKeys'] as const) {
-    if (!term[field]?.length) continue;
-    if (!term.labelSelector)
+  for (const name of term.namespaces ?? [])
+    errors.push(...invalidValues(`${path}.namespace`, name, dns1123LabelFaults(name)));
+  errors.push(...validateLabelKeys(path, matchLabelKeys, mismatchLabelKeys, term.labelSelector));
+  if (!topologyKey) errors.push(required(`${path}.topologyKey`, 'can not be empty'));
+  return [...errors, ...invalidValues(`${path}.topologyKey`, topologyKey, qualifiedNameFaults(topologyKey))];
+}
+
+/** Keys whose values are taken from the pod's own labels when it is created. */
+function validateLabelKeys(
+  path: string,
+  match: readonly string[],
+  mismatch: readonly string[],
+  selector: LabelSelector | undefined,
+): FieldError[] {
+  const errors: FieldError[] = [];
+  for (const [field, keys] of Object.entries({ matchLabelKeys: match, mismatchLabelKeys: mismatch })) {
+    if (!keys.length) continue;
+    if (!selector)
       errors.push(forbiddenField(`${path}.${field}`, 'must not be specified when labelSelector is not set'));
-    for (const [index, key] of term[field].entries())
-      errors.push(...invalidValues(`${path}.${field}[${index}]`, key, qualifiedNameFaults(key)));
+    else
+      for (const [index, key] of keys.entries())
+        errors.push(...invalidValues(`${path}.${field}[${index}]`, key, qualifiedNameFaults(key)));
   }
+  const indexes = new Map(match.map((key, index) => [key, index]));
+  const selected = new Set(Object.keys(selector?.matchLabels ?? {}));
+  for (const { key } of selector?.matchExpressions ?? []) {
+    // The keys themselves were merged into the selector: only what was there twice is a fault.
+    if (indexes.has(key) && selected.has(key))
+      errors.push(invalidValue(`${path}[${indexes.get(key)}]`, key, 'exists in both matchLabelKeys and labelSelector'));
+    selected.add(key);
+  }
+  const excluded = new Set(mismatch);
+  for (const [index, key] of match.entries())
+    if (excluded.has(key))
+      errors.push(
+        invalidValue(`${path}.matchLabelKeys[${index}]`, key, 'exists in both matchLabelKeys and mismatchLabelKeys'),
+      );
   return errors;
 }
 
+const spreadRules = struct({
+  maxSkew: positive,
+  topologyKey: need('can not be empty'),
+  whenUnsatisfiable: oneOfThese('DoNotSchedule', 'ScheduleAnyway'),
+});
+const nodePolicies = struct({
+  nodeAffinityPolicy: set(oneOfThese('Honor', 'Ignore')),
+  nodeTaintsPolicy: set(oneOfThese('Honor', 'Ignore')),
+});
+
 export function validateSpread(constraints: readonly TopologySpreadConstraint[], path: string): FieldError[] {
-  const errors: FieldError[] = [];
-  const seen = new Map<string, number>();
-  for (const [index, c] of constraints.entries()) {
+  const keyOf = (c: TopologySpreadConstraint) => `{${c.topologyKey ?? ''}, ${c.whenUnsatisfiable ?? ''}}`;
+  const times = new Map<string, number>();
+  for (const c of constraints) times.set(keyOf(c), (times.get(keyOf(c)) ?? 0) + 1);
+  return constraints.flatMap((c, index) => {
     const at = `${path}[${index}]`;
-    if (c.maxSkew <= 0) errors.push(invalidValue(`${at}.maxSkew`, c.maxSkew, 'must be greater than zero'));
-    if (!c.topologyKey) errors.push(required(`${at}.topologyKey`, 'can not be empty'));
-    else errors.push(...invalidValues(`${at}.topologyKey`, c.topologyKey, qualifiedNameFaults(c.topologyKey)));
-    const actions = ['DoNotSchedule', 'ScheduleAnyway'];
-    if (!actions.includes(c.whenUnsatisfiable))
-      errors.push(notSupported(`${at}.whenUnsatisfiable`, c.whenUnsatisfiable, actions));
-    const key = `{${c.topologyKey}, ${c.whenUnsatisfiable}}`;
-    if (seen.has(key)) errors.push(duplicate(`${path}[${seen.get(key)}].{topologyKey, whenUnsatisfiable}`, key));
-    else seen.set(key, index);
-    errors.push(...validateMinDomains(c, `${at}.minDomains`));
-    errors.push(...oneOf(`${at}.nodeAffinityPolicy`, c.nodeAffinityPolicy, ['Honor', 'Ignore']));
-    errors.push(...oneOf(`${at}.nodeTaintsPolicy`, c.nodeTaintsPolicy, ['Honor', 'Ignore']));
-    if (c.matchLabelKeys?.length && !c.labelSelector)
-      errors.push(forbiddenField(`${at}.matchLabelKeys`, 'must not be specified when labelSelector is not set'));
-    errors.push(...validateLabelSelector(c.labelSelector, `${at}.labelSelector`));
-  }
-  return errors;
+    const errors = [...spreadRules(c, at)];
+    // Each but the last of a kind is a fault.
+    const left = times.get(keyOf(c))! - 1;
+    times.set(keyOf(c), left);
+    if (left) errors.push(duplicate(`${at}.{topologyKey, whenUnsatisfiable}`, keyOf(c)));
+    return [
+      ...errors,
+      ...validateMinDomains(c, `${at}.minDomains`),
+      ...nodePolicies(c, at),
+      ...validateLabelKeys(at, c.matchLabelKeys ?? [], [], c.labelSelector),
+      ...validateLabelSelector(c.labelSelector, `${at}.labelSelector`),
+    ];
+  });
 }
 
 function validateMinDomains({ minDomains, whenUnsatisfiable }: TopologySpreadConstraint, path: string): FieldError[] {

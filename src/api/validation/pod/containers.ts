@@ -9,190 +9,216 @@ import {
   invalidValues,
   notFoundValue,
   notSupported,
-  oneOf,
   required,
+  tooMany,
 } from '../../fields.ts';
 import type { Container, PodSpec, Volume } from '../../generated/types.ts';
+import { choice, maxItems, needed, oneOfThese, struct, text } from '../rules.ts';
 import { validateEnv } from './env.ts';
+import { validateMounts } from './mounts.ts';
 import { validateLifecycle, validateProbes } from './probes.ts';
 import { validateContainerResources } from './resources.ts';
 import { validateContainerSecurity } from './security.ts';
-import { isValidVolume } from './volumes.ts';
 
-type Role = 'main' | 'init' | 'sidecar' | 'ephemeral';
-
-export function validateContainers(spec: PodSpec, path: string): FieldError[] {
-  const errors: FieldError[] = [];
-  if (!spec.containers?.length) errors.push(required(`${path}.containers`));
-  const names = new Set<string>();
-  const hostPorts = new Set<string>();
-  const check = (container: Container, at: string, role: Role) => {
-    errors.push(...validateName(container.name, at, names));
-    errors.push(...validateContainer(container, at, role, spec));
-    errors.push(...validatePorts(container, at, spec, role === 'init' ? new Set() : hostPorts));
-  };
-  for (const [index, container] of (spec.containers ?? []).entries())
-    check(container, `${path}.containers[${index}]`, 'main');
-  for (const [index, container] of (spec.initContainers ?? []).entries())
-    check(container, `${path}.initContainers[${index}]`, container.restartPolicy === 'Always' ? 'sidecar' : 'init');
-  for (const [index, container] of (spec.ephemeralContainers ?? []).entries()) {
-    const at = `${path}.ephemeralContainers[${index}]`;
-    errors.push(...validateName(container.name, at, names));
-    errors.push(...validateContainer(container as Container, at, 'ephemeral', spec));
-    const target = container.targetContainerName;
-    if (target && ![...(spec.containers ?? []), ...(spec.initContainers ?? [])].some(({ name }) => name === target))
-      errors.push(notFoundValue(`${at}.targetContainerName`, target));
-  }
-  return errors;
+/** What the check of a container knows of its pod. */
+export interface ContainerContext {
+  readonly spec: PodSpec;
+  /** Volumes that can be mounted. */
+  readonly volumes: ReadonlyMap<string, Volume>;
+  /** Names of the pod's resource claims. */
+  readonly claims: ReadonlySet<string>;
 }
 
-function validateName(name: string, path: string, names: Set<string>): FieldError[] {
-  if (!name) return [required(`${path}.name`)];
-  const errors = invalidValues(`${path}.name`, name, dns1123LabelFaults(name));
-  if (names.has(name)) errors.push(duplicate(`${path}.name`, name));
-  names.add(name);
-  return errors;
-}
-
-const pullPolicies = ['Always', 'IfNotPresent', 'Never'];
-const messagePolicies = ['File', 'FallbackToLogsOnError'];
-
-function validateContainer(container: Container, path: string, role: Role, spec: PodSpec): FieldError[] {
-  const errors: FieldError[] = [];
-  const { image } = container;
-  if (!image) errors.push(required(`${path}.image`));
-  else if (image !== image.trim())
-    errors.push(invalidValue(`${path}.image`, image, 'must not have leading or trailing whitespace'));
-  if (!container.imagePullPolicy) errors.push(required(`${path}.imagePullPolicy`));
-  else errors.push(...oneOf(`${path}.imagePullPolicy`, container.imagePullPolicy, pullPolicies));
-  if (!container.terminationMessagePolicy) errors.push(required(`${path}.terminationMessagePolicy`));
-  else errors.push(...oneOf(`${path}.terminationMessagePolicy`, container.terminationMessagePolicy, messagePolicies));
-  if (container.restartPolicy !== undefined && role !== 'ephemeral')
-    errors.push(...oneOf(`${path}.restartPolicy`, container.restartPolicy, ['Always', 'Never', 'OnFailure']));
-  for (const rule of container.resizePolicy ?? []) {
-    errors.push(...oneOf(`${path}.resizePolicy`, rule.resourceName, ['cpu', 'memory']));
-    errors.push(...oneOf(`${path}.resizePolicy`, rule.restartPolicy, ['NotRequired', 'RestartContainer']));
-  }
+export function validateContainers(path: string, context: ContainerContext): FieldError[] {
+  const { spec } = context;
   return [
-    ...errors,
-    ...validateEnv(container, path),
-    ...validateMounts(container, path, spec),
-    ...validateRoleFields(container, path, role, spec),
-    ...validateContainerResources(container.resources as any, `${path}.resources`),
-    ...validateContainerSecurity(container.securityContext, `${path}.securityContext`, spec),
+    ...validateMain(spec.containers ?? [], `${path}.containers`, context),
+    ...validateInit(spec.initContainers ?? [], `${path}.initContainers`, context),
+    ...validateEphemeral(path, context),
   ];
 }
 
-/** What a container may have depends on when it runs. */
-function validateRoleFields(container: Container, path: string, role: Role, spec: PodSpec): FieldError[] {
-  const fields = ['lifecycle', 'livenessProbe', 'readinessProbe', 'startupProbe'] as const;
-  if (role === 'main' || role === 'sidecar')
-    return [...validateLifecycle(container.lifecycle, `${path}.lifecycle`, spec), ...validateProbes(container, path)];
-  if (role === 'init')
-    return fields
-      .filter((field) => container[field] !== undefined)
-      .map((field) =>
-        forbiddenField(`${path}.${field}`, 'may not be set for init containers without restartPolicy=Always'),
-      );
-  return [...fields, 'ports' as const, 'resources' as const, 'restartPolicy' as const, 'resizePolicy' as const]
-    .filter((field) => {
-      const value = container[field] as any;
-      return value !== undefined && !(typeof value === 'object' && Object.keys(value).length === 0);
-    })
-    .map((field) => forbiddenField(`${path}.${field}`, 'cannot be set for an Ephemeral Container'));
+function validateMain(containers: readonly Container[], path: string, context: ContainerContext): FieldError[] {
+  if (!containers.length) return [required(path)];
+  const names = new Set<string>();
+  const hostPorts = new Set<string>();
+  const errors: FieldError[] = [];
+  const ports: FieldError[] = [];
+  for (const [index, container] of containers.entries()) {
+    const at = `${path}[${index}]`;
+    errors.push(...validateCommon(container, at, context));
+    if (names.has(container.name)) errors.push(duplicate(`${at}.name`, container.name));
+    names.add(container.name);
+    errors.push(
+      ...validateLifecycle(container.lifecycle, `${at}.lifecycle`, context.spec),
+      ...validateProbes(container, at, context.spec),
+      ...validateRestart(container, at),
+    );
+    ports.push(...validateHostPorts(container, at, hostPorts));
+  }
+  return [...errors, ...ports];
 }
 
-function validatePorts(container: Container, path: string, spec: PodSpec, hostPorts: Set<string>): FieldError[] {
-  const errors: FieldError[] = [];
+function validateInit(containers: readonly Container[], path: string, context: ContainerContext): FieldError[] {
+  const names = new Set((context.spec.containers ?? []).map(({ name }) => name));
+  return containers.flatMap((container, index) => {
+    const at = `${path}[${index}]`;
+    const errors = [...validateCommon(container, at, context), ...validateRestart(container, at)];
+    if (names.has(container.name)) errors.push(duplicate(`${at}.name`, container.name));
+    else if (container.name) names.add(container.name);
+    // Each runs alone, so that only its own ports can collide; Kubernetes counts it as the first of the list.
+    errors.push(...validateHostPorts(container, `${path}[0]`, new Set()));
+    if (container.restartPolicy === 'Always')
+      return [
+        ...errors,
+        ...validateLifecycle(container.lifecycle, `${at}.lifecycle`, context.spec),
+        ...validateProbes(container, at, context.spec),
+      ];
+    for (const field of ['lifecycle', 'livenessProbe', 'readinessProbe', 'startupProbe'] as const)
+      if (container[field] !== undefined)
+        errors.push(
+          forbiddenField(`${at}.${field}`, 'may not be set for init containers without restartPolicy=Always'),
+        );
+    for (const [i, { restartPolicy }] of (container.resizePolicy ?? []).entries())
+      if (restartPolicy === 'RestartContainer')
+        errors.push(
+          invalidValue(
+            `${at}.resizePolicy[${i}].restartPolicy`,
+            restartPolicy,
+            "must not be set to 'RestartContainer' for non-sidecar initContainers",
+          ),
+        );
+    return errors;
+  });
+}
+
+/** Fields that a container for debugging does not have, though its type does. */
+const notEphemeral = [
+  'ports',
+  'resources',
+  'resizePolicy',
+  'restartPolicy',
+  'restartPolicyRules',
+  'livenessProbe',
+  'readinessProbe',
+  'startupProbe',
+  'lifecycle',
+] as const;
+
+function validateEphemeral(path: string, context: ContainerContext): FieldError[] {
+  const { containers = [], initContainers = [], ephemeralContainers = [] } = context.spec;
+  if (!ephemeralContainers.length) return [];
+  const others = new Set([...containers, ...initContainers].map(({ name }) => name));
+  const names = new Set(others);
+  return ephemeralContainers.flatMap((container, index) => {
+    const at = `${path}.ephemeralContainers[${index}]`;
+    const errors = [
+      ...validateCommon(container as Container, at, context),
+      ...validateImageSpaces(container as Container, at),
+    ];
+    if (names.has(container.name)) errors.push(duplicate(`${at}.name`, container.name));
+    names.add(container.name);
+    const target = container.targetContainerName;
+    if (target && !others.has(target)) errors.push(notFoundValue(`${at}.targetContainerName`, target));
+    const unfit = 'cannot be set for an Ephemeral Container';
+    for (const field of notEphemeral) {
+      const value = container[field] as any;
+      const isUnset = value === undefined || (field === 'resources' && Object.keys(value).length === 0);
+      if (!isUnset) errors.push(forbiddenField(`${at}.${field}`, unfit));
+    }
+    for (const [i, mount] of (container.volumeMounts ?? []).entries())
+      for (const field of ['subPath', 'subPathExpr'] as const)
+        if (mount[field]) errors.push(forbiddenField(`${at}.volumeMounts[${i}].${field}`, unfit));
+    return errors;
+  });
+}
+
+const pullPolicy = choice('Always', 'IfNotPresent', 'Never');
+const messagePolicy = choice('File', 'FallbackToLogsOnError');
+const label = needed(text(dns1123LabelFaults));
+
+function validateCommon(container: Container, path: string, context: ContainerContext): FieldError[] {
+  return [
+    ...label(container.name, `${path}.name`),
+    ...(container.image ? [] : [required(`${path}.image`)]),
+    ...messagePolicy(container.terminationMessagePolicy, `${path}.terminationMessagePolicy`),
+    ...validatePorts(container, `${path}.ports`),
+    ...validateEnv(container, path),
+    ...validateMounts(container, path, context.volumes),
+    ...pullPolicy(container.imagePullPolicy, `${path}.imagePullPolicy`),
+    ...validateContainerResources(container.resources as any, `${path}.resources`, context.claims),
+    ...validateResizePolicy(container, `${path}.resizePolicy`, context.spec),
+    ...validateContainerSecurity(container.securityContext, `${path}.securityContext`, context.spec),
+  ];
+}
+
+/** Only pods are held to this: templates with spaces around an image were once accepted. */
+export const validateImageSpaces = ({ image = '' }: Container, path: string): FieldError[] =>
+  image === image.trim() ? [] : [invalidValue(`${path}.image`, image, 'must not have leading or trailing whitespace')];
+
+function validatePorts({ ports = [] }: Container, path: string): FieldError[] {
   const names = new Set<string>();
-  for (const [index, port] of (container.ports ?? []).entries()) {
-    const at = `${path}.ports[${index}]`;
+  return ports.flatMap((port, index) => {
+    const at = `${path}[${index}]`;
+    const errors: FieldError[] = [];
     if (port.name) {
       const faults = portNameFaults(port.name);
       errors.push(...invalidValues(`${at}.name`, port.name, faults));
-      if (names.has(port.name)) errors.push(duplicate(`${at}.name`, port.name));
-      names.add(port.name);
+      if (!faults.length && names.has(port.name)) errors.push(duplicate(`${at}.name`, port.name));
+      if (!faults.length) names.add(port.name);
     }
     if (!port.containerPort) errors.push(required(`${at}.containerPort`));
     else errors.push(...invalidValues(`${at}.containerPort`, port.containerPort, portNumberFaults(port.containerPort)));
-    if (port.hostPort) errors.push(...validateHostPort(port, at, spec, hostPorts));
-    if (!port.protocol) errors.push(required(`${at}.protocol`));
-    else errors.push(...oneOf(`${at}.protocol`, port.protocol, ['SCTP', 'TCP', 'UDP']));
-  }
-  return errors;
+    if (port.hostPort) errors.push(...invalidValues(`${at}.hostPort`, port.hostPort, portNumberFaults(port.hostPort)));
+    return [...errors, ...protocol(port.protocol, `${at}.protocol`)];
+  });
 }
 
-function validateHostPort(
-  port: NonNullable<Container['ports']>[number],
-  path: string,
-  spec: PodSpec,
-  taken: Set<string>,
-): FieldError[] {
-  const errors = invalidValues(`${path}.hostPort`, port.hostPort, portNumberFaults(port.hostPort!));
-  if (spec.hostNetwork && port.hostPort !== port.containerPort)
-    errors.push(
-      invalidValue(`${path}.hostPort`, port.hostPort, 'must match `containerPort` when `hostNetwork` is true'),
-    );
-  const key = `${port.protocol}/${port.hostIP ?? ''}/${port.hostPort}`;
-  if (taken.has(key)) errors.push(duplicate(`${path}.hostPort`, key));
-  taken.add(key);
-  return errors;
+const protocol = choice('SCTP', 'TCP', 'UDP');
+
+function validateHostPorts({ ports = [] }: Container, path: string, taken: Set<string>): FieldError[] {
+  return ports.flatMap(({ hostPort, hostIP = '', protocol }, index) => {
+    if (!hostPort) return [];
+    const key = `${protocol}/${hostIP}/${hostPort}`;
+    if (taken.has(key)) return [duplicate(`${path}.ports[${index}].hostPort`, key)];
+    taken.add(key);
+    return [];
+  });
 }
 
-const propagations = ['Bidirectional', 'HostToContainer', 'None'];
+const resizeResource = choice('cpu', 'memory');
+const resizeRestart = choice('NotRequired', 'RestartContainer');
 
-function validateMounts(container: Container, path: string, spec: PodSpec): FieldError[] {
+/** Kubernetes leaves the index out of these paths. */
+function validateResizePolicy({ resizePolicy = [] }: Container, path: string, spec: PodSpec): FieldError[] {
+  const seen = new Set<string>();
+  return resizePolicy.flatMap(({ resourceName, restartPolicy = '' as any }, index) => {
+    const errors = seen.has(resourceName) ? [duplicate(`${path}[${index}]`, resourceName)] : [];
+    seen.add(resourceName);
+    errors.push(...resizeResource(resourceName, path), ...resizeRestart(restartPolicy, path));
+    if (spec.restartPolicy === 'Never' && restartPolicy !== 'NotRequired')
+      errors.push(invalidValue(path, restartPolicy, "must be 'NotRequired' when pod `restartPolicy` is 'Never'"));
+    return errors;
+  });
+}
+
+const maxRules = 20;
+const exitCodes = struct({ operator: oneOfThese('In', 'NotIn'), values: maxItems(255) });
+
+function validateRestart({ restartPolicy, restartPolicyRules = [] }: Container, path: string): FieldError[] {
   const errors: FieldError[] = [];
-  const volumes = new Map<string, Volume>(
-    (spec.volumes ?? []).filter(isValidVolume).map((volume) => [volume.name, volume]),
-  );
-  const paths = new Set<string>();
-  for (const [index, mount] of (container.volumeMounts ?? []).entries()) {
-    const at = `${path}.volumeMounts[${index}]`;
-    if (!mount.name) errors.push(required(`${at}.name`));
-    else if (!volumes.has(mount.name)) errors.push(notFoundValue(`${at}.name`, mount.name));
-    if (!mount.mountPath) errors.push(required(`${at}.mountPath`));
-    if (paths.has(mount.mountPath)) errors.push(invalidValue(`${at}.mountPath`, mount.mountPath, 'must be unique'));
-    paths.add(mount.mountPath);
-    // Kubernetes leaves the index out of these paths.
-    if (mount.subPath && mount.subPathExpr)
-      errors.push(
-        invalidValue(`${at}.subPathExpr`, mount.subPathExpr, 'subPathExpr and subPath are mutually exclusive'),
-      );
-    for (const field of ['subPath', 'subPathExpr'] as const)
-      if (mount[field]) errors.push(...validateLocalPath(mount[field]!, `${path}.volumeMounts.${field}`));
-    if (mount.mountPropagation !== undefined) {
-      if (!propagations.includes(mount.mountPropagation))
-        errors.push(notSupported(`${path}.volumeMounts.mountPropagation`, mount.mountPropagation, propagations));
-      if (mount.mountPropagation === 'Bidirectional' && !container.securityContext?.privileged)
-        errors.push(
-          forbiddenField(
-            `${path}.volumeMounts.mountPropagation`,
-            'Bidirectional mount propagation is available only to privileged containers',
-          ),
-        );
-    }
-  }
-  for (const [index, device] of (container.volumeDevices ?? []).entries()) {
-    const at = `${path}.volumeDevices[${index}]`;
-    const volume = volumes.get(device.name);
-    if (!device.name) errors.push(required(`${at}.name`));
-    else if (!volume) errors.push(notFoundValue(`${at}.name`, device.name));
-    else if (!volume.persistentVolumeClaim && !volume.ephemeral)
-      errors.push(
-        invalidValue(
-          `${at}.name`,
-          device.name,
-          'can only use volume source type of PersistentVolumeClaim or Ephemeral for block mode',
-        ),
-      );
-    if (!device.devicePath) errors.push(required(`${at}.devicePath`));
+  const policies = ['Always', 'Never', 'OnFailure'];
+  if (restartPolicy === undefined) {
+    if (!restartPolicyRules.length) return [];
+    errors.push(required(`${path}.restartPolicy`, 'must specify restartPolicy when restart rules are used'));
+  } else if (!policies.includes(restartPolicy))
+    errors.push(notSupported(`${path}.restartPolicy`, restartPolicy, policies));
+  const at = `${path}.restartPolicyRules`;
+  if (restartPolicyRules.length > maxRules) errors.push(tooMany(at, restartPolicyRules.length, maxRules));
+  for (const [index, rule] of restartPolicyRules.entries()) {
+    errors.push(...oneOfThese('Restart', 'RestartAllContainers')(rule.action, `${at}[${index}].action`));
+    if (!rule.exitCodes) errors.push(required(`${at}[${index}].exitCodes`, 'must be specified'));
+    else errors.push(...exitCodes(rule.exitCodes, `${at}[${index}].exitCodes`));
   }
   return errors;
-}
-
-/** A relative path that does not leave its base. */
-export function validateLocalPath(value: string, path: string): FieldError[] {
-  if (value.startsWith('/')) return [invalidValue(path, value, 'must be a relative path')];
-  return value.split('/').includes('..') ? [invalidValue(path, value, "must not contain '..'")] : [];
 }

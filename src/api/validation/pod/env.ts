@@ -3,13 +3,17 @@
 import { splitSubscript } from '../../../machinery/field-path.ts';
 import {
   configMapKeyFaults,
+  dns1123LabelFaults,
   dns1123SubdomainFaults,
   envVarNameFaults,
   qualifiedNameFaults,
 } from '../../../machinery/names.ts';
+import { compareQuantities } from '../../../machinery/quantity.ts';
 import type { FieldError } from '../../errors.ts';
 import { invalidValue, invalidValues, notSupported, required } from '../../fields.ts';
 import type { Container, EnvVar, ObjectFieldSelector } from '../../generated/types.ts';
+import { given, need, needed, type Rule, struct, text } from '../rules.ts';
+import { noBacksteps } from '../volume-sources.ts';
 
 const envFields = [
   'metadata.name',
@@ -22,6 +26,22 @@ const envFields = [
   'status.podIP',
   'status.podIPs',
 ];
+export const volumeFields = [
+  'metadata.annotations',
+  'metadata.labels',
+  'metadata.name',
+  'metadata.namespace',
+  'metadata.uid',
+];
+/** Fields of a pod that v1 can name at all; each place takes some of them. */
+const knownFields = [
+  ...envFields,
+  ...volumeFields,
+  'spec.host',
+  'spec.restartPolicy',
+  'spec.schedulerName',
+  'status.phase',
+];
 const resourceFields = [
   'limits.cpu',
   'limits.ephemeral-storage',
@@ -31,45 +51,52 @@ const resourceFields = [
   'requests.memory',
 ];
 
+const variableName = text(envVarNameFaults);
+const subdomain = text(dns1123SubdomainFaults);
+const key = needed(text(configMapKeyFaults));
+/** Unlike other references, these are checked even when their name is empty. */
+const keyInObject: Rule = struct({ name: subdomain, key });
+const fileKey: Rule = struct({
+  key: needed(variableName),
+  volumeName: needed(text(dns1123LabelFaults)),
+  path: [need(), noBacksteps],
+});
+const objectName: Rule = struct({ name: needed(subdomain) });
+
 export function validateEnv(container: Container, path: string): FieldError[] {
   const errors: FieldError[] = [];
   for (const [index, variable] of (container.env ?? []).entries()) {
     const at = `${path}.env[${index}]`;
-    if (!variable.name) errors.push(required(`${at}.name`));
-    else errors.push(...invalidValues(`${at}.name`, variable.name, envVarNameFaults(variable.name)));
+    errors.push(...needed(variableName)(variable.name, `${at}.name`));
     if (variable.valueFrom) errors.push(...validateSource(variable, `${at}.valueFrom`));
   }
   for (const [index, source] of (container.envFrom ?? []).entries()) {
     const at = `${path}.envFrom[${index}]`;
-    if (source.prefix) errors.push(...invalidValues(`${at}.prefix`, source.prefix, envVarNameFaults(source.prefix)));
-    const given = [source.configMapRef, source.secretRef].filter(Boolean).length;
+    errors.push(...given(variableName)(source.prefix, `${at}.prefix`));
+    errors.push(...objectName(source.configMapRef, `${at}.configMapRef`));
+    errors.push(...objectName(source.secretRef, `${at}.secretRef`));
+    const found = [source.configMapRef, source.secretRef].filter(Boolean).length;
     // The index is missing in Kubernetes' own path.
-    if (given === 0)
+    if (found === 0)
       errors.push(invalidValue(`${path}.envFrom`, '', 'must specify one of: `configMapRef` or `secretRef`'));
-    else if (given > 1)
+    else if (found > 1)
       errors.push(invalidValue(`${path}.envFrom`, '', 'may not have more than one field specified at a time'));
-    for (const field of ['configMapRef', 'secretRef'] as const)
-      if (source[field]) errors.push(...validateObjectName(source[field]?.name, `${at}.${field}.name`));
   }
   return errors;
 }
-
-const validateObjectName = (name: string | undefined, path: string): FieldError[] =>
-  name ? invalidValues(path, name, dns1123SubdomainFaults(name)) : [required(path)];
 
 function validateSource({ value, valueFrom }: EnvVar, path: string): FieldError[] {
   const errors: FieldError[] = [];
   const { fieldRef, resourceFieldRef, configMapKeyRef, secretKeyRef, fileKeyRef } = valueFrom!;
   if (fieldRef) errors.push(...validateFieldRef(fieldRef, `${path}.fieldRef`, envFields));
-  if (resourceFieldRef) errors.push(...validateResourceField(resourceFieldRef, `${path}.resourceFieldRef`));
-  for (const [field, ref] of Object.entries({ configMapKeyRef, secretKeyRef })) {
-    if (!ref) continue;
-    errors.push(...validateObjectName(ref.name, `${path}.${field}.name`));
-    if (!ref.key) errors.push(required(`${path}.${field}.key`));
-    else errors.push(...invalidValues(`${path}.${field}.key`, ref.key, configMapKeyFaults(ref.key)));
-  }
-  const given = [fieldRef, resourceFieldRef, configMapKeyRef, secretKeyRef, fileKeyRef].filter(Boolean).length;
-  if (given === 0)
+  if (resourceFieldRef) errors.push(...validateResourceField(resourceFieldRef as any, `${path}.resourceFieldRef`));
+  errors.push(
+    ...keyInObject(configMapKeyRef, `${path}.configMapKeyRef`),
+    ...keyInObject(secretKeyRef, `${path}.secretKeyRef`),
+    ...fileKey(fileKeyRef, `${path}.fileKeyRef`),
+  );
+  const found = [fieldRef, resourceFieldRef, configMapKeyRef, secretKeyRef, fileKeyRef].filter(Boolean).length;
+  if (found === 0)
     errors.push(
       invalidValue(
         path,
@@ -78,40 +105,54 @@ function validateSource({ value, valueFrom }: EnvVar, path: string): FieldError[
       ),
     );
   else if (value) errors.push(invalidValue(path, '', 'may not be specified when `value` is not empty'));
-  else if (given > 1) errors.push(invalidValue(path, '', 'may not have more than one field specified at a time'));
+  else if (found > 1) errors.push(invalidValue(path, '', 'may not have more than one field specified at a time'));
   return errors;
 }
 
 export function validateFieldRef(ref: ObjectFieldSelector, path: string, supported: readonly string[]): FieldError[] {
-  if (!ref.apiVersion) return [required(`${path}.apiVersion`)];
-  if (!ref.fieldPath) return [required(`${path}.fieldPath`)];
-  const { path: base, subscript } = splitSubscript(ref.fieldPath);
+  const { apiVersion = '', fieldPath = '' } = ref;
+  if (!apiVersion) return [required(`${path}.apiVersion`)];
+  const at = `${path}.fieldPath`;
+  if (!fieldPath) return [required(at)];
+  const cannot = (why: string) => [invalidValue(at, fieldPath, `error converting fieldPath: ${why}`)];
+  if (apiVersion !== 'v1') return cannot(`unsupported pod version: ${apiVersion}`);
+  const { path: base, subscript } = splitSubscript(fieldPath);
   if (subscript !== undefined) {
     if (base === 'metadata.annotations')
-      return invalidValues(path, subscript, qualifiedNameFaults(subscript.toLowerCase()));
+      return invalidValues(path, subscript.toLowerCase(), qualifiedNameFaults(subscript.toLowerCase()));
     if (base === 'metadata.labels') return invalidValues(path, subscript, qualifiedNameFaults(subscript));
-    return [invalidValue(path, base, 'does not support subscript')];
+    return cannot(`field label does not support subscript: ${fieldPath}`);
   }
-  return supported.includes(ref.fieldPath) ? [] : [notSupported(`${path}.fieldPath`, ref.fieldPath, supported)];
+  if (!knownFields.includes(fieldPath)) return cannot(`field label not supported: ${fieldPath}`);
+  const field = fieldPath === 'spec.host' ? 'spec.nodeName' : fieldPath;
+  return supported.includes(field) ? [] : [notSupported(at, field, supported)];
 }
 
+const sizes = ['1', '1k', '1M', '1G', '1T', '1P', '1E', '1Ki', '1Mi', '1Gi', '1Ti', '1Pi', '1Ei'];
+const sizeUnits = (resource: string) =>
+  [sizes, `only divisor's values ${sizes.join(', ')} are supported with the ${resource} resource`] as const;
+
+/** Units in which a resource may be told, by the end of its name. */
+const divisors: readonly (readonly [name: RegExp, units: readonly string[], fault: string])[] = [
+  [/^(limits|requests)\.cpu$/, ['1m', '1'], "only divisor's values 1m and 1 are supported with the cpu resource"],
+  [/^(limits|requests)\.memory$/, ...sizeUnits('memory')],
+  [/^(limits|requests)\.ephemeral-storage$/, ...sizeUnits('local ephemeral storage')],
+  [/^(limits|requests)\.hugepages-/, ...sizeUnits('hugepages')],
+];
+
 export function validateResourceField(
-  ref: { containerName?: string; resource: string },
+  ref: { containerName?: string; resource: string; divisor?: string },
   path: string,
   inVolume = false,
 ): FieldError[] {
-  if (inVolume && !ref.containerName) return [required(`${path}.containerName`)];
-  if (!ref.resource) return [required(`${path}.resource`)];
-  const hugePages = /^(limits|requests)\.hugepages-/.test(ref.resource);
-  return hugePages || resourceFields.includes(ref.resource)
-    ? []
-    : [notSupported(`${path}.resource`, ref.resource, resourceFields)];
+  const { resource = '', divisor = '0' } = ref;
+  const errors: FieldError[] = [];
+  if (inVolume && !ref.containerName) errors.push(required(`${path}.containerName`));
+  else if (!resource) errors.push(required(`${path}.resource`));
+  else if (!resourceFields.includes(resource) && !/^(limits|requests)\.hugepages-/.test(resource))
+    errors.push(notSupported(`${path}.resource`, resource, resourceFields));
+  if (compareQuantities(divisor, 0) === 0) return errors;
+  for (const [name, units, fault] of divisors)
+    if (name.test(resource) && !units.includes(divisor)) errors.push(invalidValue(`${path}.divisor`, resource, fault));
+  return errors;
 }
-
-export const volumeFields = [
-  'metadata.annotations',
-  'metadata.labels',
-  'metadata.name',
-  'metadata.namespace',
-  'metadata.uid',
-];

@@ -2,104 +2,111 @@
 
 import { portNumberFaults } from '../../../machinery/names.ts';
 import type { FieldError } from '../../errors.ts';
-import { forbiddenField, invalidValue, invalidValues, nonNegative, notSupported, required } from '../../fields.ts';
-import type { Container, HTTPGetAction, Lifecycle, LifecycleHandler, PodSpec, Probe } from '../../generated/types.ts';
+import { forbiddenField, invalidValue, required } from '../../fields.ts';
+import type { Container, Lifecycle, PodSpec, Probe } from '../../generated/types.ts';
 import { validatePortNumberOrName } from '../network.ts';
+import { need, notNegative, oneOfThese, type Rule, struct, text } from '../rules.ts';
 
-export function validateProbes(container: Container, path: string): FieldError[] {
+const mustBeOne: Rule = (value, path) => (value === 1 ? [] : [invalidValue(path, value ?? 0, 'must be 1')]);
+
+export function validateProbes(container: Container, path: string, spec: PodSpec): FieldError[] {
   const errors: FieldError[] = [];
   for (const field of ['livenessProbe', 'readinessProbe', 'startupProbe'] as const) {
     const probe = container[field];
-    const at = `${path}.${field}`;
     if (!probe) continue;
-    errors.push(...validateProbe(probe, at));
-    if (field === 'readinessProbe') {
-      if (probe.terminationGracePeriodSeconds !== undefined)
-        errors.push(
-          invalidValue(
-            `${at}.terminationGracePeriodSeconds`,
-            probe.terminationGracePeriodSeconds,
-            'must not be set for readinessProbes',
-          ),
-        );
-    } else if (probe.successThreshold !== 1)
-      errors.push(invalidValue(`${at}.successThreshold`, probe.successThreshold ?? 0, 'must be 1'));
-  }
-  return errors;
-}
-
-function validateProbe(probe: Probe, path: string): FieldError[] {
-  const errors = validateHandler(probe, path);
-  for (const field of [
-    'initialDelaySeconds',
-    'timeoutSeconds',
-    'periodSeconds',
-    'successThreshold',
-    'failureThreshold',
-  ] as const)
-    errors.push(...nonNegative(`${path}.${field}`, probe[field]));
-  const grace = probe.terminationGracePeriodSeconds;
-  if (grace !== undefined && grace <= 0)
-    errors.push(invalidValue(`${path}.terminationGracePeriodSeconds`, grace, 'must be greater than 0'));
-  return errors;
-}
-
-/** Exactly one way to act. */
-function validateHandler(handler: Probe & LifecycleHandler, path: string, grace?: number): FieldError[] {
-  const errors: FieldError[] = [];
-  let found = 0;
-  const one = (field: string, check: () => FieldError[]) => {
-    if (found++ > 0) errors.push(forbiddenField(`${path}.${field}`, 'may not specify more than 1 handler type'));
-    else errors.push(...check());
-  };
-  const { exec, httpGet, tcpSocket, grpc, sleep } = handler;
-  if (exec) one('exec', () => (exec.command?.length ? [] : [required(`${path}.exec.command`)]));
-  if (httpGet) one('httpGet', () => validateHttpGet(httpGet, `${path}.httpGet`));
-  if (tcpSocket) one('tcpSocket', () => validatePortNumberOrName(`${path}.tcpSocket.port`, tcpSocket.port));
-  if (grpc) one('grpc', () => invalidValues(`${path}.grpc.port`, grpc.port ?? 0, portNumberFaults(grpc.port ?? 0)));
-  if (sleep)
-    one('sleep', () => {
-      const limit = grace ?? 30;
-      const { seconds } = sleep;
-      return seconds < 0 || seconds > limit
-        ? [
-            invalidValue(
-              `${path}.sleep`,
-              seconds,
-              `must be non-negative and less than terminationGracePeriodSeconds (${limit})`,
-            ),
-          ]
-        : [];
-    });
-  if (found === 0) errors.push(required(path, 'must specify a handler type'));
-  return errors;
-}
-
-function validateHttpGet(action: HTTPGetAction, path: string): FieldError[] {
-  const errors: FieldError[] = [];
-  if (!action.path) errors.push(required(`${path}.path`));
-  errors.push(...validatePortNumberOrName(`${path}.port`, action.port));
-  if (action.scheme !== 'HTTP' && action.scheme !== 'HTTPS')
-    errors.push(notSupported(`${path}.scheme`, action.scheme, ['HTTP', 'HTTPS']));
-  for (const { name } of action.httpHeaders ?? []) {
-    const valid = /^[-A-Za-z0-9]+$/.test(name);
-    if (!valid)
+    const at = `${path}.${field}`;
+    errors.push(...validateProbe(probe, at, spec));
+    if (field !== 'readinessProbe') errors.push(...mustBeOne(probe.successThreshold, `${at}.successThreshold`));
+    else if (probe.terminationGracePeriodSeconds !== undefined)
       errors.push(
         invalidValue(
-          `${path}.httpHeaders`,
-          name,
-          "a valid HTTP header must consist of alphanumeric characters or '-' (e.g. 'X-Header-Name', regex used for validation is '[-A-Za-z0-9]+')",
+          `${at}.terminationGracePeriodSeconds`,
+          probe.terminationGracePeriodSeconds,
+          'must not be set for readinessProbes',
         ),
       );
   }
   return errors;
 }
 
+const probeNumbers = struct({
+  initialDelaySeconds: notNegative,
+  timeoutSeconds: notNegative,
+  periodSeconds: notNegative,
+  successThreshold: notNegative,
+  failureThreshold: notNegative,
+  terminationGracePeriodSeconds: (value, path) =>
+    value !== undefined && value <= 0 ? [invalidValue(path, value, 'must be greater than 0')] : [],
+});
+
+const validateProbe = (probe: Probe, path: string, spec: PodSpec): FieldError[] => [
+  ...validateHandler(probe, path, ['exec', 'httpGet', 'tcpSocket', 'grpc'], spec),
+  ...probeNumbers(probe, path),
+];
+
+const portNumberOrName: Rule = (port, path) => validatePortNumberOrName(path, port ?? 0);
+const isHeaderName = /^[-A-Za-z0-9]+$/;
+const headerFault =
+  "a valid HTTP header must consist of alphanumeric characters or '-' (e.g. 'X-Header-Name', regex used for validation is '[-A-Za-z0-9]+')";
+/** Kubernetes leaves the index out of the path of a header. */
+const headers: Rule = (list, path) =>
+  (list ?? [])
+    .filter(({ name = '' }) => !isHeaderName.test(name))
+    .map(({ name = '' }) => invalidValue(path, name, headerFault));
+
+const sleep: Rule = ({ seconds = 0 }, path, { terminationGracePeriodSeconds: grace }: PodSpec) =>
+  grace !== undefined && (seconds < 0 || seconds > grace)
+    ? [invalidValue(path, seconds, `must be non-negative and less than terminationGracePeriodSeconds (${grace})`)]
+    : [];
+
+const handlers: Readonly<Record<string, Rule>> = {
+  exec: struct({ command: need() }),
+  httpGet: struct({
+    path: need(),
+    port: portNumberOrName,
+    scheme: oneOfThese('HTTP', 'HTTPS'),
+    httpHeaders: headers,
+  }),
+  tcpSocket: struct({ port: portNumberOrName }),
+  grpc: struct({ port: text((port: any) => portNumberFaults(port || 0)) }),
+  sleep,
+};
+
+/** Exactly one way to act. */
+function validateHandler(handler: any, path: string, kinds: readonly string[], spec: PodSpec): FieldError[] {
+  const errors: FieldError[] = [];
+  let found = 0;
+  for (const kind of kinds) {
+    if (handler[kind] === undefined) continue;
+    const at = `${path}.${kind}`;
+    if (found++) errors.push(forbiddenField(at, 'may not specify more than 1 handler type'));
+    else errors.push(...handlers[kind](handler[kind], at, spec));
+  }
+  return found ? errors : [required(path, 'must specify a handler type')];
+}
+
+const signals = (names: string): string[] => names.split(' ').map((name) => `SIG${name}`);
+const minus = Array.from({ length: 14 }, (_, i) => `RTMAX-${i + 1}`);
+const plus = Array.from({ length: 15 }, (_, i) => `RTMIN+${i + 1}`);
+const linuxSignals = signals(
+  `ABRT ALRM BUS CHLD CLD CONT FPE HUP ILL INT IO IOT KILL PIPE POLL PROF PWR QUIT ${['RTMAX', ...minus, 'RTMIN', ...plus].sort().join(' ')} SEGV STKFLT STOP SYS TERM TRAP TSTP TTIN TTOU URG USR1 USR2 VTALRM WINCH XCPU XFSZ`,
+);
+
+function validateStopSignal(signal: string, path: string, { os }: PodSpec): readonly FieldError[] {
+  if (!os) return [forbiddenField(path, 'may not be set for containers with empty `spec.os.name`')];
+  const supported = os.name === 'windows' ? ['SIGKILL', 'SIGTERM'] : linuxSignals;
+  return os.name !== 'windows' && os.name !== 'linux' ? [] : oneOfThese(...supported)(signal, path);
+}
+
 export function validateLifecycle(lifecycle: Lifecycle | undefined, path: string, spec: PodSpec): FieldError[] {
   if (!lifecycle) return [];
-  const grace = spec.terminationGracePeriodSeconds;
   const errors: FieldError[] = [];
   for (const hook of ['postStart', 'preStop'] as const)
-    if (lifecycle[hook]) errors.push(...validateHandler(lifecycle[hook] as any, `${path}.${hook}`, grace));
+    if (lifecycle[hook])
+      errors.push(
+        ...validateHandler(lifecycle[hook], `${path}.${hook}`, ['exec', 'httpGet', 'tcpSocket', 'sleep'], spec),
+      );
+  if (lifecycle.stopSignal !== undefined)
+    errors.push(...validateStopSignal(lifecycle.stopSignal, `${path}.stopSignal`, spec));
   return errors;
 }

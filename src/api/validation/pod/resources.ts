@@ -1,99 +1,169 @@
 // Requests and limits, of containers and of whole pods.
 // https://kubernetes.io/docs/concepts/configuration/manage-resources-containers/
 
-import { qualifiedNameFaults } from '../../../machinery/names.ts';
-import { addQuantities, compareQuantities, parseQuantity } from '../../../machinery/quantity.ts';
+import { dns1123LabelFaults } from '../../../machinery/names.ts';
+import { compareQuantities } from '../../../machinery/quantity.ts';
 import type { FieldError } from '../../errors.ts';
-import { forbiddenField, invalidValue, invalidValues } from '../../fields.ts';
+import { duplicate, forbiddenField, invalidValue, invalidValues, notSupported, required } from '../../fields.ts';
 import type { PodSpec } from '../../generated/types.ts';
-import type { ResourceList } from '../../pod.ts';
+import { podRequests, type ResourceList } from '../../pod.ts';
+import {
+  isExtendedResource,
+  isHugePageMultiple,
+  isHugePages,
+  isNativeResource,
+  isOvercommitAllowed,
+  resourceNameFaults,
+  validateAmount,
+} from '../resource-names.ts';
+
+export { isExtendedResource };
 
 interface Resources {
   readonly limits?: ResourceList;
   readonly requests?: ResourceList;
+  readonly claims?: readonly { readonly name?: string; readonly request?: string }[];
 }
 
-const containerResources = ['cpu', 'ephemeral-storage', 'memory'];
-const isHugePages = (name: string) => name.startsWith('hugepages-');
-/** Names with a domain that is not Kubernetes' own. */
-export const isExtendedResource = (name: string): boolean =>
-  name.includes('/') && !/(^|\.)kubernetes\.io\//.test(name) && !name.startsWith('requests.');
-const isInteger = (quantity: string) => parseQuantity(quantity).nanos % 1_000_000_000n === 0n;
+type NameCheck = (name: string, path: string) => FieldError[];
 
-export function validateContainerResources(resources: Resources | undefined, path: string): FieldError[] {
-  const { limits = {}, requests = {} } = resources ?? {};
+const containerResources = ['cpu', 'ephemeral-storage', 'memory'];
+
+/** The name of a resource that a container can ask for. */
+export const validateContainerResourceName: NameCheck = (name, path) => {
+  const errors = invalidValues(path, name, resourceNameFaults(name));
+  if (!name.includes('/')) {
+    if (!containerResources.includes(name) && !isHugePages(name))
+      errors.push(invalidValue(path, name, 'must be a standard resource for containers'));
+  } else if (!isNativeResource(name) && !isExtendedResource(name))
+    errors.push(invalidValue(path, name, "doesn't follow extended resource name standard"));
+  return errors;
+};
+
+const validatePodResourceName: NameCheck = (name, path) => {
+  const errors = invalidValues(path, name, resourceNameFaults(name));
+  if (errors.length || name === 'cpu' || name === 'memory' || isHugePages(name)) return errors;
+  return [notSupported(path, name, ['cpu', 'hugepages-', 'memory'])];
+};
+
+export const validateContainerResources = (
+  resources: Resources | undefined,
+  path: string,
+  claims: ReadonlySet<string>,
+): FieldError[] => (resources ? validateResources(resources, path, claims, validateContainerResourceName) : []);
+
+function validateResources(
+  { limits = {}, requests = {}, claims = [] }: Resources,
+  path: string,
+  podClaims: ReadonlySet<string>,
+  checkName: NameCheck,
+): FieldError[] {
   const errors: FieldError[] = [];
-  for (const [list, name] of [
-    [limits, 'limits'],
-    [requests, 'requests'],
-  ] as const)
-    for (const [resource, quantity] of Object.entries(list)) {
-      const at = `${path}.${name}[${resource}]`;
-      errors.push(...validateName(resource, at), ...validateAmount(resource, quantity, at));
-    }
-  for (const [resource, request] of Object.entries(requests)) {
-    const limit = limits[resource];
-    const exact = isExtendedResource(resource) || isHugePages(resource);
-    const at = `${path}.requests`;
-    if (limit === undefined) {
-      if (exact) errors.push(requestFault(resource, at, 'Limit must be set for non overcommitable resources'));
-    } else if (exact && compareQuantities(request, limit) !== 0)
-      errors.push(invalidValue(at, request, `must be equal to ${resource} limit of ${limit}`));
-    else if (compareQuantities(request, limit) > 0)
-      errors.push(invalidValue(at, request, `must be less than or equal to ${resource} limit of ${limit}`));
+  const one = (resource: string, quantity: string, at: string) => {
+    errors.push(...checkName(resource, at), ...validateAmount(resource, quantity, at));
+    return () => {
+      if (isHugePages(resource) && !isHugePageMultiple(resource, quantity))
+        errors.push(invalidValue(at, quantity, `${quantity} is not positive integer multiple of ${resource}`));
+    };
+  };
+  for (const [resource, quantity] of Object.entries(limits)) one(resource, quantity, `${path}.limits[${resource}]`)();
+  for (const [resource, quantity] of Object.entries(requests)) {
+    const checkPages = one(resource, quantity, `${path}.requests[${resource}]`);
+    errors.push(...validateRequest(resource, quantity, limits[resource], path));
+    checkPages();
   }
   const all = { ...limits, ...requests };
   if (Object.keys(all).some(isHugePages) && !('cpu' in all) && !('memory' in all))
     errors.push(forbiddenField(path, 'HugePages require cpu or memory'));
+  return [...errors, ...validateClaims(claims, `${path}.claims`, podClaims)];
+}
+
+function validateRequest(name: string, request: string, limit: string | undefined, path: string): FieldError[] {
+  const at = `${path}.requests`;
+  if (limit === undefined)
+    return isOvercommitAllowed(name)
+      ? []
+      : [required(`${path}.limits`, 'Limit must be set for non overcommitable resources')];
+  const order = compareQuantities(request, limit);
+  if (order !== 0 && !isOvercommitAllowed(name))
+    return [invalidValue(at, request, `must be equal to ${name} limit of ${limit}`)];
+  return order > 0 ? [invalidValue(at, request, `must be less than or equal to ${name} limit of ${limit}`)] : [];
+}
+
+function validateClaims(
+  claims: NonNullable<Resources['claims']>,
+  path: string,
+  podClaims: ReadonlySet<string>,
+): FieldError[] {
+  const errors: FieldError[] = [];
+  const seen = new Set<string>();
+  /** Claims of which single requests were named. */
+  const parted = new Set<string>();
+  for (const [index, { name, request }] of claims.entries()) {
+    const at = `${path}[${index}]`;
+    if (!name) {
+      errors.push(required(at));
+      continue;
+    }
+    if (seen.has(name)) errors.push(duplicate(at, name));
+    else {
+      const key = request ? `${name}/${request}` : name;
+      if (request) errors.push(...invalidValues(`${at}.request`, request, dns1123LabelFaults(request)));
+      if (seen.has(key)) errors.push(duplicate(at, key));
+      else if (!request && parted.has(name)) errors.push(duplicate(at, name));
+      if (request) parted.add(name);
+      seen.add(key);
+    }
+    if (!podClaims.has(name)) errors.push(unknownClaim(name, at, podClaims));
+  }
   return errors;
 }
 
-const requestFault = (resource: string, path: string, why: string): FieldError => ({
-  type: 'FieldValueRequired',
-  field: `${path}[${resource}]`,
-  message: `Required value: ${why}`,
-});
+function unknownClaim(name: string, path: string, podClaims: ReadonlySet<string>): FieldError {
+  const known = podClaims.size ? `: ${[...podClaims].sort().join(', ')}` : ' which is empty';
+  return {
+    type: 'FieldValueNotFound',
+    field: path,
+    message: `Not found: ${JSON.stringify(name)}: must be one of the names in pod.spec.resourceClaims${known}`,
+  };
+}
 
-function validateName(name: string, path: string): FieldError[] {
-  const errors = invalidValues(path, name, qualifiedNameFaults(name));
-  if (errors.length) return errors;
-  if (name.includes('/')) {
-    return isExtendedResource(name) || /(^|\.)kubernetes\.io\//.test(name) ? [] : errors;
-  }
-  if (containerResources.includes(name) || isHugePages(name)) return [];
+/** Pod-level resources: at least what the containers ask for together, at most as much for one as for all. */
+export function validatePodResources(spec: PodSpec, path: string, claims: ReadonlySet<string>): FieldError[] {
+  const resources = (spec as { resources?: Resources }).resources;
+  if (!resources) return [];
+  const at = `${path}.resources`;
+  if (spec.os?.name === 'windows') return [forbiddenField(at, 'may not be set for a windows pod')];
   return [
-    invalidValue(path, name, 'must be a standard resource type or fully qualified'),
-    invalidValue(path, name, 'must be a standard resource for containers'),
+    ...(resources.claims ? [forbiddenField(`${at}.claims`, 'claims may not be set for Resources at pod-level')] : []),
+    ...validateResources(resources, at, claims, validatePodResourceName),
+    ...validateConsistency(spec, resources, at),
   ];
 }
 
-function validateAmount(name: string, quantity: string, path: string): FieldError[] {
+function validateConsistency(spec: PodSpec, { requests = {}, limits = {} }: Resources, path: string): FieldError[] {
   const errors: FieldError[] = [];
-  if (compareQuantities(quantity, 0) < 0)
-    errors.push(invalidValue(path, quantity, 'must be greater than or equal to 0'));
-  if (isExtendedResource(name) && !isInteger(quantity)) errors.push(invalidValue(path, quantity, 'must be an integer'));
-  return errors;
-}
-
-/** Pod-level resources: at least what the containers ask for together. */
-export function validatePodResources(spec: PodSpec, path: string): FieldError[] {
-  const resources = (spec as { resources?: Resources }).resources;
-  if (!resources) return [];
-  const errors = validateContainerResources(resources, `${path}.resources`);
-  const sum: ResourceList = {};
-  for (const container of spec.containers ?? [])
-    for (const [name, quantity] of Object.entries((container.resources as Resources | undefined)?.requests ?? {}))
-      sum[name] = name in sum ? addQuantities(sum[name], quantity) : quantity;
-  for (const [name, total] of Object.entries(sum)) {
-    const request = resources.requests?.[name];
-    if (request !== undefined && compareQuantities(request, total) < 0)
+  const own = { ...spec, resources: undefined, overhead: undefined } as unknown as PodSpec;
+  for (const [name, total] of Object.entries(podRequests({ spec: own }) as ResourceList)) {
+    const request = requests[name];
+    if (request !== undefined && compareQuantities(total, request) > 0)
       errors.push(
         invalidValue(
-          `${path}.resources.requests[${name}]`,
+          `${path}.requests[${name}]`,
           request,
           `must be greater than or equal to aggregate container requests of ${total}`,
         ),
       );
   }
+  for (const [index, container] of (spec.containers ?? []).entries())
+    for (const [name, limit] of Object.entries((container.resources as Resources | undefined)?.limits ?? {}))
+      if (limits[name] !== undefined && compareQuantities(limit, limits[name]) > 0)
+        errors.push(
+          invalidValue(
+            `${path}.containers[${index}][${name}].limits`,
+            limit,
+            `must be less than or equal to pod limits of ${limits[name]}`,
+          ),
+        );
   return errors;
 }

@@ -1,215 +1,185 @@
 // A pod's spec as a whole; each concept has a file of its own beside this one.
 // https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/pod-v1/#PodSpec
 
-import { parseIp } from '../../../machinery/ip.ts';
-import { dns1123LabelFaults, dns1123SubdomainFaults, qualifiedNameFaults } from '../../../machinery/names.ts';
-import type { FieldError } from '../../errors.ts';
 import {
-  duplicate,
-  forbiddenField,
-  invalidValue,
-  invalidValues,
-  notSupported,
-  oneOf,
-  required,
-  tooMany,
-} from '../../fields.ts';
-import type { ObjectMeta, PodSpec } from '../../generated/types.ts';
+  dns1123LabelFaults,
+  dns1123SubdomainFaults,
+  qualifiedNameFaults,
+  underscoreSubdomainFaults,
+} from '../../../machinery/names.ts';
+import type { FieldError } from '../../errors.ts';
+import { duplicate, forbiddenField, invalidValue, notFoundValue, required, tooLong } from '../../fields.ts';
+import type { PodSpec } from '../../generated/types.ts';
+import { internal } from '../../internal.ts';
 import { validateLabels } from '../metadata.ts';
-import { ipMessage } from '../network.ts';
+import { legacyIp } from '../network.ts';
+import { choice, each, given, type Rule, range, set, struct, text } from '../rules.ts';
 import { validateAffinity, validateSpread } from './affinity.ts';
 import { validateContainers } from './containers.ts';
-import { validatePodResources } from './resources.ts';
-import { validatePodSecurity } from './security.ts';
+import { validateContainerResources, validatePodResources } from './resources.ts';
+import { validateHostUsers, validatePodSecurity } from './security.ts';
 import { validateTolerations } from './tolerations.ts';
-import { validateVolumes } from './volumes.ts';
+import { checkVolumes } from './volumes.ts';
+import { containersOf, validateHostProcess, validateOs } from './windows.ts';
 
-const maxInt32 = 2 ** 31 - 1;
+const label = text(dns1123LabelFaults);
+const subdomain = text(dns1123SubdomainFaults);
+const qualified = text(qualifiedNameFaults);
 
-export interface PodRules {
-  /** The spec is part of a template: its pod has no name yet. */
-  readonly template?: boolean;
-}
+const policies = struct({
+  restartPolicy: choice('Always', 'OnFailure', 'Never'),
+  dnsPolicy: choice('ClusterFirstWithHostNet', 'ClusterFirst', 'Default', 'None'),
+  nodeSelector: (value, path) => validateLabels(value, path),
+});
 
-export function validatePodSpec(
-  spec: PodSpec,
-  path: string,
-  _metadata: Partial<ObjectMeta>,
-  rules: PodRules = {},
-): FieldError[] {
+const names = struct({
+  serviceAccountName: given(subdomain),
+  nodeName: given(subdomain),
+  activeDeadlineSeconds: set(range(1, 2 ** 31 - 1)),
+  hostname: given(label),
+  subdomain: given(label),
+  tolerations: (value, path) => validateTolerations(value ?? [], path),
+  hostAliases: each(struct({ ip: (value, path) => legacyIp(path, value ?? ''), hostnames: each(subdomain) })),
+  priorityClassName: given(subdomain),
+  runtimeClassName: set(subdomain),
+  preemptionPolicy: set(choice('PreemptLowerPriority', 'Never')),
+});
+
+/** `podName` is undefined in templates, whose pods are named later. */
+export function validatePodSpec(spec: PodSpec, path: string, podName?: string): FieldError[] {
   const at = (field: string) => `${path}.${field}`;
+  const { errors, usable: volumes } = checkVolumes(spec.volumes ?? [], at('volumes'), { podName });
+  const claims = new Set((spec.resourceClaims ?? []).map(({ name }) => name).filter(Boolean));
   return [
-    ...validateVolumes(spec.volumes ?? [], at('volumes')),
+    ...(spec.terminationGracePeriodSeconds === undefined ? [required(at('terminationGracePeriodSeconds'))] : []),
+    ...errors,
     ...validateClaims(spec, at('resourceClaims')),
-    ...validateContainers(spec, path),
-    ...validatePolicies(spec, path),
-    ...validateLabels(spec.nodeSelector, at('nodeSelector')),
-    ...validateNames(spec, path),
+    ...validateContainers(path, { spec, volumes, claims }),
+    ...validatePodResources(spec, path, claims),
+    ...validateHostNetwork(spec, path, podName !== undefined),
+    ...policies(spec, path),
     ...validatePodSecurity(spec, path),
-    ...validatePodResources(spec, path),
     ...validateAffinity(spec.affinity, at('affinity')),
+    ...validateDns(spec, at('dnsConfig')),
+    ...readinessGates(spec.readinessGates, at('readinessGates')),
+    ...validateGates(spec, at('schedulingGates')),
     ...validateSpread(spec.topologySpreadConstraints ?? [], at('topologySpreadConstraints')),
-    ...validateTolerations(spec.tolerations ?? [], at('tolerations')),
-    ...validateDns(spec, path),
-    ...validateHostAliases(spec, at('hostAliases')),
-    ...validateGates(spec, path, rules),
+    ...validateHostProcess(spec, path),
+    ...validateHostUsers(spec, path),
+    ...validateHostname(spec, at('hostnameOverride')),
+    ...names(spec, path),
+    ...(spec.overhead ? validateContainerResources({ limits: spec.overhead as any }, at('overhead'), new Set()) : []),
     ...validateOs(spec, path),
+    ...validateFileVolumes(spec, path),
   ];
 }
 
-function validatePolicies(spec: PodSpec, path: string): FieldError[] {
+const readinessGates = each(struct({ conditionType: qualified }));
+
+/** On the host's network a container's port is the host's. */
+function validateHostNetwork(spec: PodSpec, path: string, isPod: boolean): FieldError[] {
+  if (!spec.hostNetwork) return [];
   const errors: FieldError[] = [];
-  const policies = ['Always', 'OnFailure', 'Never'];
-  if (!spec.restartPolicy) {
-    // A template without one is refused by its owner, in the owner's words.
-  } else if (!policies.includes(spec.restartPolicy))
-    errors.push(notSupported(`${path}.restartPolicy`, spec.restartPolicy, policies));
-  const dns = ['Default', 'ClusterFirst', 'ClusterFirstWithHostNet', 'None'];
-  errors.push(...oneOf(`${path}.dnsPolicy`, spec.dnsPolicy, [dns[1], dns[2], dns[0], dns[3]]));
-  const deadline = spec.activeDeadlineSeconds;
-  if (deadline !== undefined && (deadline < 1 || deadline > maxInt32))
-    errors.push(
-      invalidValue(`${path}.activeDeadlineSeconds`, deadline, `must be between 1 and ${maxInt32}, inclusive`),
-    );
-  errors.push(...oneOf(`${path}.preemptionPolicy`, spec.preemptionPolicy, ['Never', 'PreemptLowerPriority']));
+  for (const [index, { ports = [] }] of (spec.containers ?? []).entries())
+    for (const [i, { hostPort = 0, containerPort }] of ports.entries())
+      if ((isPod || hostPort) && hostPort !== containerPort)
+        errors.push(
+          invalidValue(
+            `${path}.containers[${index}].ports[${i}].hostPort`,
+            hostPort,
+            'must match `containerPort` when `hostNetwork` is true',
+          ),
+        );
   return errors;
 }
 
-function validateNames(spec: PodSpec, path: string): FieldError[] {
-  const subdomains = [
-    'serviceAccountName',
-    'nodeName',
-    'priorityClassName',
-    'runtimeClassName',
-    'schedulerName',
-  ] as const;
-  const errors = subdomains.flatMap((field) =>
-    spec[field] ? invalidValues(`${path}.${field}`, spec[field], dns1123SubdomainFaults(spec[field]!)) : [],
-  );
-  for (const field of ['hostname', 'subdomain'] as const)
-    if (spec[field]) errors.push(...invalidValues(`${path}.${field}`, spec[field], dns1123LabelFaults(spec[field]!)));
-  return errors;
-}
+const maxNameservers = 3;
+const maxSearches = 32;
+const maxSearchLength = 2048;
 
-function validateDns(spec: PodSpec, path: string): FieldError[] {
-  const at = `${path}.dnsConfig`;
-  const { nameservers = [], searches = [], options = [] } = spec.dnsConfig ?? {};
+function validateDns({ dnsPolicy, dnsConfig }: PodSpec, path: string): FieldError[] {
+  const { nameservers = [], searches = [], options = [] } = dnsConfig ?? {};
+  if (dnsPolicy === 'None' && !dnsConfig) return [required(path, 'must provide `dnsConfig` when `dnsPolicy` is None')];
+  if (dnsPolicy === 'None' && !nameservers.length)
+    return [required(`${path}.nameservers`, 'must provide at least one DNS nameserver when `dnsPolicy` is None')];
   const errors: FieldError[] = [];
-  if (spec.dnsPolicy === 'None' && !spec.dnsConfig)
-    return [required(at, 'must provide `dnsConfig` when `dnsPolicy` is None')];
-  if (spec.dnsPolicy === 'None' && !nameservers.length)
-    errors.push(required(`${at}.nameservers`, 'must provide at least one DNS nameserver when `dnsPolicy` is None'));
-  if (nameservers.length > 3)
-    errors.push(invalidValue(`${at}.nameservers`, nameservers, 'must not have more than 3 nameservers'));
+  const tooMuch = (field: string, value: unknown, what: string) =>
+    errors.push(invalidValue(`${path}.${field}`, value, `must not have more than ${what}`));
+  if (nameservers.length > maxNameservers) tooMuch('nameservers', nameservers, `${maxNameservers} nameservers`);
   for (const [index, server] of nameservers.entries())
-    if (!parseIp(server)) errors.push(invalidValue(`${at}.nameservers[${index}]`, server, ipMessage));
-  if (searches.length > 32)
-    errors.push(invalidValue(`${at}.searches`, searches, 'must not have more than 32 search paths'));
-  if (searches.join(' ').length > 2048)
-    errors.push(
-      invalidValue(
-        `${at}.searches`,
-        searches,
-        'must not have more than 2048 characters (including spaces) in the search list',
-      ),
-    );
-  for (const [index, search] of searches.entries()) {
-    const name = search.replace(/\.$/, '').replaceAll('_', 'a');
-    if (search !== '.') errors.push(...invalidValues(`${at}.searches[${index}]`, search, dns1123SubdomainFaults(name)));
-  }
+    errors.push(...legacyIp(`${path}.nameservers[${index}]`, server));
+  if (searches.length > maxSearches) tooMuch('searches', searches, `${maxSearches} search paths`);
+  if (searches.join(' ').length > maxSearchLength)
+    tooMuch('searches', searches, `${maxSearchLength} characters (including spaces) in the search list`);
+  for (const [index, search] of searches.entries())
+    if (search !== '.') errors.push(...searchDomain(search.replace(/\.$/, ''), `${path}.searches[${index}]`));
   for (const [index, option] of options.entries())
-    if (!option.name) errors.push(required(`${at}.options[${index}]`, 'must not be empty'));
+    if (!option.name) errors.push(required(`${path}.options[${index}]`, 'must not be empty'));
   return errors;
 }
 
-function validateHostAliases(spec: PodSpec, path: string): FieldError[] {
-  return (spec.hostAliases ?? []).flatMap((alias, index) => [
-    ...(parseIp(alias.ip) ? [] : [invalidValue(`${path}[${index}].ip`, alias.ip, ipMessage)]),
-    ...(alias.hostnames ?? []).flatMap((name, i) =>
-      invalidValues(`${path}[${index}].hostnames[${i}]`, name, dns1123SubdomainFaults(name)),
-    ),
-  ]);
-}
+const searchDomain: Rule = text(underscoreSubdomainFaults);
 
-function validateGates(spec: PodSpec, path: string, rules: PodRules): FieldError[] {
-  const errors: FieldError[] = [];
+function validateGates({ schedulingGates = [] }: PodSpec, path: string): FieldError[] {
   const seen = new Set<string>();
-  for (const [index, { name }] of (spec.schedulingGates ?? []).entries()) {
-    const at = `${path}.schedulingGates[${index}]`;
-    errors.push(...invalidValues(at, name, qualifiedNameFaults(name)));
+  return schedulingGates.flatMap(({ name = '' }, index) => {
+    const at = `${path}[${index}]`;
+    const errors = [...qualified(name, at)];
     if (seen.has(name)) errors.push(duplicate(at, name));
     seen.add(name);
-  }
-  if (seen.size && spec.nodeName && !rules.template)
-    errors.push(forbiddenField(`${path}.nodeName`, 'cannot be set until all schedulingGates have been cleared'));
-  for (const [index, { conditionType }] of (spec.readinessGates ?? []).entries())
-    errors.push(
-      ...invalidValues(
-        `${path}.readinessGates[${index}].conditionType`,
-        conditionType,
-        qualifiedNameFaults(conditionType),
-      ),
-    );
+    return errors;
+  });
+}
+
+const maxHostname = 64;
+
+function validateHostname(spec: PodSpec, path: string): FieldError[] {
+  const name = spec.hostnameOverride;
+  if (name === undefined) return [];
+  const errors: FieldError[] = [];
+  if (spec.setHostnameAsFQDN) errors.push(forbiddenField(path, 'may not be specified when setHostnameAsFQDN is true'));
+  if (spec.hostNetwork) errors.push(forbiddenField(path, 'may not be specified when hostNetwork is true'));
+  if (name.length > maxHostname) errors.push(tooLong(path, maxHostname));
+  return [...errors, ...subdomain(name, path)];
+}
+
+/** Variables may be read only from files of volumes that the pod writes itself. */
+function validateFileVolumes(spec: PodSpec, path: string): FieldError[] {
+  const errors: FieldError[] = [];
+  let volumes: Map<string, { emptyDir?: unknown }> | undefined;
+  for (const [container, at] of containersOf(spec, path))
+    for (const [index, { valueFrom }] of (container.env ?? []).entries()) {
+      const ref = valueFrom?.fileKeyRef;
+      if (!ref) continue;
+      const name = ref.volumeName ?? '';
+      const where = `${at}.env[${index}].valueFrom.fileKeyRef.volumeName`;
+      volumes ??= new Map((spec.volumes ?? []).map((volume) => [volume.name, volume]));
+      const volume = volumes.get(name);
+      if (!volume) errors.push(notFoundValue(where, name));
+      else if (!volume.emptyDir) errors.push(invalidValue(where, name, 'referenced volume must be of type emptyDir'));
+    }
   return errors;
 }
 
-function validateOs(spec: PodSpec, path: string): FieldError[] {
-  const os = spec.os?.name;
-  if (!spec.os) return [];
-  if (!os) return [required(`${path}.os.name`, 'cannot be empty')];
-  if (os !== 'linux' && os !== 'windows') return [notSupported(`${path}.os`, os, ['linux', 'windows'])];
-  const errors: FieldError[] = [];
-  const security = spec.securityContext as Record<string, unknown> | undefined;
-  const forbidden =
-    os === 'windows'
-      ? [
-          'appArmorProfile',
-          'seLinuxOptions',
-          'seccompProfile',
-          'fsGroup',
-          'fsGroupChangePolicy',
-          'sysctls',
-          'runAsUser',
-          'runAsGroup',
-          'supplementalGroups',
-          'supplementalGroupsPolicy',
-        ]
-      : ['windowsOptions'];
-  for (const field of forbidden)
-    if (security?.[field] !== undefined)
-      errors.push(
-        forbiddenField(
-          `${path}.securityContext.${field}`,
-          `cannot be set for a ${os === 'linux' ? 'linux' : 'windows'} pod`,
-        ),
-      );
-  if (os === 'windows')
-    for (const field of ['hostPID', 'hostIPC', 'shareProcessNamespace', 'hostUsers'] as const)
-      if (spec[field]) errors.push(forbiddenField(`${path}.${field}`, 'cannot be set for a windows pod'));
-  return errors;
-}
+const claimNames = struct({ resourceClaimName: set(subdomain), resourceClaimTemplateName: set(subdomain) });
 
-function validateClaims(spec: PodSpec, path: string): FieldError[] {
-  const errors: FieldError[] = [];
-  const claims = spec.resourceClaims ?? [];
+function validateClaims({ resourceClaims = [] }: PodSpec, path: string): FieldError[] {
   const seen = new Set<string>();
-  for (const [index, claim] of claims.entries()) {
+  return resourceClaims.flatMap((claim, index) => {
     const at = `${path}[${index}]`;
+    const errors: FieldError[] = [];
     if (!claim.name) errors.push(required(`${at}.name`));
     else if (seen.has(claim.name)) errors.push(duplicate(`${at}.name`, claim.name));
-    else errors.push(...invalidValues(`${at}.name`, claim.name, dns1123LabelFaults(claim.name)));
+    else errors.push(...label(claim.name, `${at}.name`));
     seen.add(claim.name);
-    const shown = {
-      Name: claim.name,
-      ResourceClaimName: claim.resourceClaimName ?? null,
-      ResourceClaimTemplateName: claim.resourceClaimTemplateName ?? null,
-    };
-    const sources = '`resourceClaimName`, `resourceClaimTemplateName`';
-    if (claim.resourceClaimName !== undefined && claim.resourceClaimTemplateName !== undefined)
-      errors.push(invalidValue(at, shown, `at most one of ${sources} may be specified`));
-    if (claim.resourceClaimName === undefined && claim.resourceClaimTemplateName === undefined)
-      errors.push(invalidValue(at, shown, `must specify one of: ${sources}`));
-  }
-  if (claims.length > 256) errors.push(tooMany(path, claims.length, 256));
-  return errors;
+    const given = [claim.resourceClaimName, claim.resourceClaimTemplateName].filter((name) => name !== undefined);
+    const shown = () => internal('core.PodResourceClaim', claim);
+    if (given.length === 2)
+      errors.push(
+        invalidValue(at, shown(), 'at most one of `resourceClaimName` or `resourceClaimTemplateName` may be specified'),
+      );
+    if (given.length === 0)
+      errors.push(invalidValue(at, shown(), 'must specify one of: `resourceClaimName`, `resourceClaimTemplateName`'));
+    return [...errors, ...claimNames(claim, at)];
+  });
 }

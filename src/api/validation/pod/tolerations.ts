@@ -11,6 +11,9 @@ export function validateTolerations(tolerations: readonly Toleration[], path: st
   return tolerations.flatMap((toleration, index) => validateToleration(toleration, `${path}[${index}]`));
 }
 
+/** Here Kubernetes tells all faults of a value in one. */
+const joined = (faults: readonly string[]): string[] => (faults.length ? [faults.join(';')] : []);
+
 function validateToleration(toleration: Toleration, path: string): FieldError[] {
   const { key = '', operator = '' as string, value = '', effect = '' as string, tolerationSeconds } = toleration;
   const errors: FieldError[] = [];
@@ -26,10 +29,9 @@ function validateToleration(toleration: Toleration, path: string): FieldError[] 
   if (tolerationSeconds !== undefined && effect !== 'NoExecute')
     errors.push(invalidValue(`${path}.effect`, effect, "effect must be 'NoExecute' when `tolerationSeconds` is set"));
   if (operator === '' || operator === 'Equal')
-    errors.push(...invalidValues(`${path}.operator`, value, labelValueFaults(value)));
+    errors.push(...invalidValues(`${path}.operator`, value, joined(labelValueFaults(value))));
   else if (operator === 'Exists') {
-    if (value)
-      errors.push(invalidValue(`${path}.operator`, toleration, "value must be empty when `operator` is 'Exists'"));
+    if (value) errors.push(invalidValue(`${path}.operator`, value, "value must be empty when `operator` is 'Exists'"));
   } else
     errors.push(
       notSupported(

@@ -2,48 +2,71 @@
 
 import { unifiedDiff } from '../../../machinery/unified-diff.ts';
 import type { FieldError } from '../../errors.ts';
-import { forbiddenField, invalidValue, sameValue } from '../../fields.ts';
-import type { Pod, PodSpec } from '../../generated/types.ts';
-import { qosClass } from '../../pod.ts';
-import { internalSpec } from './internal.ts';
+import { forbiddenField, invalidValue, required, sameValue } from '../../fields.ts';
+import type { Affinity, NodeAffinity, NodeSelectorTerm, Pod, PodSpec } from '../../generated/types.ts';
+import { internal } from '../../internal.ts';
+import { range } from '../rules.ts';
+import { validateAnnotationUpdate } from './annotations.ts';
+import { validateImageSpaces } from './containers.ts';
+import { validatePod } from './pod.ts';
+import { validateTolerations } from './tolerations.ts';
 
 const mutable =
   'pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)';
 
 export function validatePodUpdate(next: Pod, old: Pod): FieldError[] {
   const [spec, before] = [next.spec!, old.spec!];
-  for (const field of ['containers', 'initContainers'] as const)
+  const errors = [
+    ...validatePod(next),
+    ...validateAnnotationUpdate(next.metadata.annotations, old.metadata.annotations, 'metadata.annotations'),
+  ];
+  for (const field of ['containers', 'initContainers'] as const) {
+    const path = `spec.${field}`;
     if ((spec[field]?.length ?? 0) !== (before[field]?.length ?? 0))
-      return [forbiddenField(`spec.${field}`, 'pod updates may not add or remove containers')];
-  const errors: FieldError[] = [];
-  errors.push(...validateDeadline(spec, before), ...validateTolerations(spec, before), ...validateGates(spec, before));
-  const leveled = withMutableOf(spec, before);
+      return [...errors, forbiddenField(path, 'pod updates may not add or remove containers')];
+    for (const [index, container] of (spec[field] ?? []).entries()) {
+      if (!container.image) errors.push(required(`${path}[${index}].image`));
+      errors.push(...validateImageSpaces(container, `${path}[${index}]`));
+    }
+  }
+  const deadline = validateDeadline(spec, before);
+  errors.push(...deadline.errors);
+  if (deadline.stop) return errors;
+  errors.push(...onlyAddedTolerations(spec, before), ...onlyRemovedGates(spec, before));
+  if (sameValue(spec, before)) return errors;
+  const leveled = withMutableOf(spec, before, errors);
   if (!sameValue(leveled, before)) errors.push(forbiddenField('spec', `${mutable}${difference(leveled, before)}`));
   return errors;
 }
 
-function validateDeadline(spec: PodSpec, before: PodSpec): FieldError[] {
+function validateDeadline(spec: PodSpec, before: PodSpec): { errors: readonly FieldError[]; stop: boolean } {
   const path = 'spec.activeDeadlineSeconds';
   const [now, was] = [spec.activeDeadlineSeconds, before.activeDeadlineSeconds];
-  if (now !== undefined) {
-    if (was !== undefined && was < now)
-      return [invalidValue(path, now, 'must be less than or equal to previous value')];
-    return [];
-  }
-  return was !== undefined ? [invalidValue(path, null, 'must not update from a positive integer to nil value')] : [];
+  if (now === undefined)
+    return {
+      errors:
+        was === undefined ? [] : [invalidValue(path, null, 'must not update from a positive integer to nil value')],
+      stop: false,
+    };
+  const errors = range(0, 2 ** 31 - 1)(now, path);
+  if (errors.length) return { errors, stop: true };
+  return was !== undefined && was < now
+    ? { errors: [invalidValue(path, now, 'must be less than or equal to previous value')], stop: true }
+    : { errors: [], stop: false };
 }
 
 /** Tolerations may be added, and the seconds of one may change; none may go. */
-function validateTolerations(spec: PodSpec, before: PodSpec): FieldError[] {
-  const plain = ({ tolerationSeconds: _, ...rest }: any) => rest;
-  const now = (spec.tolerations ?? []).map(plain);
-  const kept = (before.tolerations ?? []).every((old) => now.some((toleration) => sameValue(toleration, plain(old))));
-  return kept
-    ? []
-    : [forbiddenField('spec.tolerations', 'existing toleration can not be modified except its tolerationSeconds')];
+function onlyAddedTolerations(spec: PodSpec, before: PodSpec): FieldError[] {
+  const path = 'spec.tolerations';
+  const keyOf = ({ key = '', operator = '', value = '', effect = '' }: any) =>
+    [key, operator, value, effect].join('\n');
+  const now = new Set((spec.tolerations ?? []).map(keyOf));
+  if (!(before.tolerations ?? []).every((toleration) => now.has(keyOf(toleration))))
+    return [forbiddenField(path, 'existing toleration can not be modified except its tolerationSeconds')];
+  return validateTolerations(spec.tolerations ?? [], path);
 }
 
-function validateGates(spec: PodSpec, before: PodSpec): FieldError[] {
+function onlyRemovedGates(spec: PodSpec, before: PodSpec): FieldError[] {
   const was = new Set((before.schedulingGates ?? []).map(({ name }) => name));
   return (spec.schedulingGates ?? []).flatMap(({ name }, index) =>
     was.has(name)
@@ -58,77 +81,86 @@ function validateGates(spec: PodSpec, before: PodSpec): FieldError[] {
 }
 
 /** `spec` with everything that may change put back as it was. */
-function withMutableOf(spec: PodSpec, before: PodSpec): PodSpec {
+function withMutableOf(spec: PodSpec, before: PodSpec, errors: FieldError[]): PodSpec {
   const leveled: PodSpec = { ...spec };
   for (const field of ['containers', 'initContainers'] as const)
     if (spec[field]) leveled[field] = spec[field].map((c, i) => ({ ...c, image: before[field]![i].image }));
   for (const field of ['activeDeadlineSeconds', 'tolerations', 'schedulingGates'] as const)
-    if (before[field] === undefined) delete leveled[field];
-    else (leveled as any)[field] = before[field];
+    restore(leveled, before, field);
   if ((before.terminationGracePeriodSeconds ?? 0) < 0 && spec.terminationGracePeriodSeconds === 1)
     leveled.terminationGracePeriodSeconds = before.terminationGracePeriodSeconds;
-  // While gates hold it back, a pod may be narrowed to fewer nodes.
-  if (before.schedulingGates?.length) {
-    if (containsAll(spec.nodeSelector, before.nodeSelector)) keepField(leveled, before, 'nodeSelector');
-    if (!before.affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution)
-      keepField(leveled, before, 'affinity');
-  }
+  if (before.schedulingGates?.length) narrowNodes(leveled, before, errors);
   return leveled;
 }
 
-const containsAll = (map: Record<string, string> | undefined, part: Record<string, string> | undefined) =>
-  Object.entries(part ?? {}).every(([key, value]) => map?.[key] === value);
+/** While gates hold it back, a pod may be narrowed to fewer nodes. */
+function narrowNodes(leveled: PodSpec, before: PodSpec, errors: FieldError[]): void {
+  const kept = Object.entries(before.nodeSelector ?? {}).filter(
+    ([key, value]) => leveled.nodeSelector?.[key] !== value,
+  );
+  for (const _ of kept)
+    errors.push(
+      invalidValue(
+        'spec.nodeSelector',
+        leveled.nodeSelector,
+        'only additions to spec.nodeSelector are allowed (no mutations or deletions)',
+      ),
+    );
+  restore(leveled, before, 'nodeSelector');
+  const [now, was] = [leveled.affinity?.nodeAffinity, before.affinity?.nodeAffinity];
+  if (sameValue(now ?? null, was ?? null)) return;
+  errors.push(...validateNarrowing(now, was));
+  const others = leveled.affinity?.podAffinity ?? leveled.affinity?.podAntiAffinity;
+  if (!leveled.affinity || (!before.affinity && !others)) {
+    if (was) leveled.affinity = { nodeAffinity: was };
+    else delete leveled.affinity;
+  } else {
+    const { nodeAffinity: _, ...rest } = leveled.affinity;
+    leveled.affinity = (was ? { nodeAffinity: was, ...rest } : rest) as Affinity;
+  }
+}
 
-function keepField(leveled: PodSpec, before: PodSpec, field: 'nodeSelector' | 'affinity'): void {
+const requiredTerms = (affinity: NodeAffinity | undefined): readonly NodeSelectorTerm[] =>
+  affinity?.requiredDuringSchedulingIgnoredDuringExecution?.nodeSelectorTerms ?? [];
+
+function validateNarrowing(now: NodeAffinity | undefined, was: NodeAffinity | undefined): FieldError[] {
+  if (!was?.requiredDuringSchedulingIgnoredDuringExecution) return [];
+  const path = 'spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms';
+  const [terms, before] = [requiredTerms(now), requiredTerms(was)];
+  if (before.length && terms.length !== before.length)
+    return [
+      invalidValue(
+        path,
+        internal('[]core.NodeSelectorTerm', terms.length ? terms : undefined),
+        'no additions/deletions to non-empty NodeSelectorTerms list are allowed',
+      ),
+    ];
+  return before.flatMap((term, index) =>
+    hasOnlyAdditions(terms[index], term)
+      ? []
+      : [
+          invalidValue(
+            `${path}[${index}]`,
+            internal('core.NodeSelectorTerm', terms[index]),
+            'only additions are allowed (no mutations or deletions)',
+          ),
+        ],
+  );
+}
+
+function hasOnlyAdditions(now: NodeSelectorTerm, was: NodeSelectorTerm): boolean {
+  const lists = (['matchExpressions', 'matchFields'] as const).map((field) => [now[field] ?? [], was[field] ?? []]);
+  // A term that matched nothing would match something.
+  if (lists.every(([, before]) => !before.length)) return lists.every(([list]) => !list.length);
+  return lists.every(([list, before]) => sameValue(list.slice(0, before.length), before));
+}
+
+function restore(leveled: PodSpec, before: PodSpec, field: keyof PodSpec): void {
   if (before[field] === undefined) delete leveled[field];
   else (leveled as any)[field] = before[field];
 }
 
-const pretty = (spec: PodSpec) => JSON.stringify(internalSpec(spec), null, 1);
+const pretty = (spec: PodSpec) => JSON.stringify(internal('core.PodSpec', spec), null, 1);
 
 /** What changed, as lines of the spec. */
 const difference = (next: PodSpec, old: PodSpec): string => `\n${unifiedDiff(pretty(old), pretty(next))}`;
-
-/** What a container that has ended, and will not be started again, may not do. */
-export function validatePodStatusUpdate(next: Pod, old: Pod): FieldError[] {
-  const policy = old.spec?.restartPolicy;
-  const errors: FieldError[] = [];
-  if (policy === 'Always') return errors;
-  for (const [index, status] of (next.status?.containerStatuses ?? []).entries()) {
-    const before = old.status?.containerStatuses?.find(({ name }) => name === status.name)?.state?.terminated;
-    if (!before || (before.exitCode !== 0 && policy === 'OnFailure') || status.state?.terminated) continue;
-    errors.push(
-      forbiddenField(`status.containerStatuses[${index}].state`, 'may not be transitioned to non-terminated state'),
-    );
-  }
-  return errors;
-}
-
-/** What was added once stays as it is. */
-export function validateEphemeralContainersUpdate(next: Pod, old: Pod): FieldError[] {
-  if (old.metadata.annotations?.['kubernetes.io/config.mirror'] !== undefined)
-    return [forbiddenField('', 'static pods do not support ephemeral containers')];
-  const refuse = (name: string, what: string) =>
-    forbiddenField('spec.ephemeralContainers', `existing ephemeral containers "${name}" may not be ${what}\n`);
-  return (old.spec!.ephemeralContainers ?? []).flatMap((before) => {
-    const after = next.spec!.ephemeralContainers?.find(({ name }) => name === before.name);
-    if (!after) return [refuse(before.name, 'removed')];
-    return sameValue(before, after) ? [] : [refuse(before.name, 'changed')];
-  });
-}
-
-/** Through /resize only CPU and memory change, and never so that the pod's class of service does. */
-export function validatePodResize(next: Pod, old: Pod): FieldError[] {
-  const errors: FieldError[] = [];
-  if (qosClass(next.spec!) !== qosClass(old.spec!))
-    errors.push(invalidValue('spec', qosClass(old.spec!), 'Pod QOS Class may not change as a result of resizing'));
-  const others = (spec: PodSpec) =>
-    [...spec.containers, ...(spec.initContainers ?? [])].map(({ resources }) =>
-      (['limits', 'requests'] as const).map((which) =>
-        Object.entries((resources as any)?.[which] ?? {}).filter(([name]) => name !== 'cpu' && name !== 'memory'),
-      ),
-    );
-  if (!sameValue(others(next.spec!), others(old.spec!)))
-    errors.push(forbiddenField('spec', 'only cpu and memory resources are mutable'));
-  return errors;
-}

@@ -1,40 +1,56 @@
+// The volumes of a pod: their names, and exactly one source each.
 // https://kubernetes.io/docs/concepts/storage/volumes/
 
-import { configMapKeyFaults, dns1123LabelFaults } from '../../../machinery/names.ts';
+import { dns1123LabelFaults, dns1123SubdomainFaults } from '../../../machinery/names.ts';
 import { compareQuantities } from '../../../machinery/quantity.ts';
 import type { FieldError } from '../../errors.ts';
-import { duplicate, forbiddenField, invalidValue, invalidValues, notSupported, required } from '../../fields.ts';
-import type { DownwardAPIVolumeFile, KeyToPath, ProjectedVolumeSource, Volume } from '../../generated/types.ts';
-import { validateLocalPath } from './containers.ts';
+import { duplicate, forbiddenField, invalidValue, invalidValues, required } from '../../fields.ts';
+import type { DownwardAPIVolumeFile, Volume } from '../../generated/types.ts';
+import { validateClaimTemplate } from '../claim.ts';
+import { choice, each, need, type Rule, range, set, struct } from '../rules.ts';
+import { iscsiNameFault, isIscsiNameTooLong, localPath, podSources } from '../volume-sources.ts';
 import { validateFieldRef, validateResourceField, volumeFields } from './env.ts';
+import { validateProjected } from './projected.ts';
 
-const hostPathTypes = [
-  '',
-  'BlockDevice',
-  'CharDevice',
-  'Directory',
-  'DirectoryOrCreate',
-  'File',
-  'FileOrCreate',
-  'Socket',
-];
-
-export function validateVolumes(volumes: readonly Volume[], path: string): FieldError[] {
-  const errors: FieldError[] = [];
-  const names = new Set<string>();
-  for (const [index, volume] of volumes.entries()) {
-    const at = `${path}[${index}]`;
-    if (!volume.name) errors.push(required(`${at}.name`));
-    else errors.push(...invalidValues(`${at}.name`, volume.name, dns1123LabelFaults(volume.name)));
-    if (names.has(volume.name)) errors.push(duplicate(`${at}.name`, volume.name));
-    names.add(volume.name);
-    errors.push(...validateSource(volume, at));
-  }
-  return errors;
+/** What the check of a volume may know of its pod. */
+export interface VolumeContext {
+  /** Undefined in templates, whose pods are named later. */
+  readonly podName?: string;
 }
 
-/** Only a volume without faults can be mounted: to the check of mounts others are not there. */
-export const isValidVolume = (volume: Volume): boolean => validateSource(volume, '').length === 0;
+export interface CheckedVolumes {
+  readonly errors: readonly FieldError[];
+  /** Volumes without faults, by name: only these can be mounted. */
+  readonly usable: ReadonlyMap<string, Volume>;
+}
+
+export function checkVolumes(volumes: readonly Volume[], path: string, context: VolumeContext): CheckedVolumes {
+  const errors: FieldError[] = [];
+  const usable = new Map<string, Volume>();
+  const claims = new Set(
+    context.podName ? volumes.filter((v) => v.ephemeral).map(({ name }) => `${context.podName}-${name}`) : [],
+  );
+  for (const [index, volume] of volumes.entries()) {
+    const at = `${path}[${index}]`;
+    const faults = [...validateSource(volume, at, context), ...validateName(volume.name, `${at}.name`)];
+    if (usable.has(volume.name)) faults.push(duplicate(`${at}.name`, volume.name));
+    if (faults.length) errors.push(...faults);
+    else usable.set(volume.name, volume);
+    const claim = volume.persistentVolumeClaim?.claimName;
+    if (claim !== undefined && claims.has(claim))
+      errors.push(
+        invalidValue(
+          `${at}.persistentVolumeClaim.claimName`,
+          claim,
+          'must not reference a PVC that gets created for an ephemeral volume',
+        ),
+      );
+  }
+  return { errors, usable };
+}
+
+const validateName = (name: string | undefined, path: string): FieldError[] =>
+  name ? invalidValues(path, name, dns1123LabelFaults(name)) : [required(path)];
 
 /** The order in which Kubernetes looks at sources: the second that is set is the one too many. */
 const sources = [
@@ -70,159 +86,82 @@ const sources = [
   'image',
 ] as const;
 
-function validateSource(volume: Volume, path: string): FieldError[] {
-  const errors: FieldError[] = [];
-  const given = sources.filter((source) => volume[source] !== undefined);
-  if (!given.length) return [required(path, 'must specify a volume type')];
-  errors.push(...validateOne(volume, given[0], `${path}.${given[0]}`));
-  for (const source of given.slice(1))
-    errors.push(forbiddenField(`${path}.${source}`, 'may not specify more than 1 volume type'));
-  return errors;
-}
+/** Kubernetes' own spellings in the path of a source too many, and in the path of the source's fields. */
+const secondPath: Readonly<Record<string, string>> = { cephfs: 'cephFS', downwardAPI: 'downwarAPI' };
+const fieldPath: Readonly<Record<string, string>> = { gcePersistentDisk: 'persistentDisk' };
 
-function validateOne(volume: Volume, source: (typeof sources)[number], path: string): FieldError[] {
-  switch (source) {
-    case 'emptyDir': {
-      const limit = volume.emptyDir?.sizeLimit as string | undefined;
-      return limit !== undefined && compareQuantities(limit, 0) < 0
-        ? [forbiddenField(`${path}.sizeLimit`, 'SizeLimit field must be a valid resource quantity')]
-        : [];
-    }
-    case 'hostPath':
-      return validateHostPath(volume.hostPath!, path);
-    case 'secret':
-      return [
-        ...needName(volume.secret!.secretName, `${path}.secretName`),
-        ...validateItems(volume.secret!.items, `${path}.items`),
-        ...validateMode(volume.secret!.defaultMode, `${path}.defaultMode`),
-      ];
-    case 'configMap':
-      return [
-        ...needName(volume.configMap!.name, `${path}.name`),
-        ...validateItems(volume.configMap!.items, `${path}.items`),
-        ...validateMode(volume.configMap!.defaultMode, `${path}.defaultMode`),
-      ];
-    case 'downwardAPI':
-      return [
-        ...validateDownward(volume.downwardAPI!.items, path),
-        ...validateMode(volume.downwardAPI!.defaultMode, `${path}.defaultMode`),
-      ];
-    case 'projected':
-      return validateProjected(volume.projected!, path);
-    case 'persistentVolumeClaim':
-      return needName(volume.persistentVolumeClaim!.claimName, `${path}.claimName`);
-    case 'nfs': {
-      const { server, path: exported } = volume.nfs!;
-      return [
-        ...needName(server, `${path}.server`),
-        ...needName(exported, `${path}.path`),
-        ...(exported && !exported.startsWith('/')
-          ? [invalidValue(`${path}.path`, exported, 'must be an absolute path')]
-          : []),
-      ];
-    }
-    case 'csi':
-      return needName(volume.csi!.driver, `${path}.driver`);
-    case 'image':
-      return needName(volume.image!.reference, `${path}.reference`);
-    case 'ephemeral':
-      return volume.ephemeral!.volumeClaimTemplate ? [] : [required(`${path}.volumeClaimTemplate`)];
-    default:
-      return [];
+function validateSource(volume: Volume, path: string, context: VolumeContext): FieldError[] {
+  const errors: FieldError[] = [];
+  let found = 0;
+  for (const source of sources) {
+    const value = volume[source];
+    if (value === undefined) continue;
+    if (found++) errors.push(forbiddenField(`${path}.${secondPath[source] ?? source}`, tooManyTypes));
+    else errors.push(...sourceRules[source](value, `${path}.${fieldPath[source] ?? source}`, { volume, context }));
+    if (source === 'iscsi' && isIscsiNameTooLong(volume.name, volume.iscsi!))
+      errors.push(invalidValue(`${path}.name`, volume.name, iscsiNameFault));
   }
+  return found ? errors : [required(path, 'must specify a volume type')];
 }
 
-const needName = (name: string | undefined, path: string): FieldError[] => (name ? [] : [required(path)]);
+const tooManyTypes = 'may not specify more than 1 volume type';
 
-export function validateHostPath(source: { path: string; type?: string }, path: string): FieldError[] {
-  if (!source.path) return [required(`${path}.path`)];
-  const errors: FieldError[] = [];
-  if (source.path.split('/').includes('..'))
-    errors.push(invalidValue(`${path}.path`, source.path, "must not contain '..'"));
-  if (source.type && !hostPathTypes.includes(source.type))
-    errors.push(notSupported(`${path}.type`, source.type, hostPathTypes));
-  return errors;
-}
+const fileMode = range(0, 0o777, 'must be a number between 0 and 0777 (octal), both inclusive');
+export const optionalMode: Rule = set(fileMode);
 
-function validateMode(mode: number | undefined, path: string): FieldError[] {
-  return mode !== undefined && (mode < 0 || mode > 0o777)
-    ? [invalidValue(path, mode, 'must be a number between 0 and 0777 (octal), both inclusive')]
+/** A key and the file that it becomes. */
+export const keyToPath: Rule = struct({ key: need(), path: [need(), localPath], mode: optionalMode });
+
+const emptyDir: Rule = ({ sizeLimit }, path) =>
+  sizeLimit !== undefined && compareQuantities(sizeLimit, 0) < 0
+    ? [forbiddenField(`${path}.sizeLimit`, 'SizeLimit field must be a valid resource quantity')]
     : [];
-}
 
-function validateItems(items: readonly KeyToPath[] | undefined, path: string): FieldError[] {
-  return (items ?? []).flatMap((item, index) => {
-    const at = `${path}[${index}]`;
-    return [
-      ...(item.key ? invalidValues(`${at}.key`, item.key, configMapKeyFaults(item.key)) : [required(`${at}.key`)]),
-      ...validateFilePath(item.path, `${at}.path`),
-      ...validateMode(item.mode, `${at}.mode`),
-    ];
-  });
-}
+const downwardAPI: Rule = (source, path) => [
+  ...optionalMode(source.defaultMode, `${path}.defaultMode`),
+  // Kubernetes gives the paths of these items without their index.
+  ...(source.items ?? []).flatMap((item: DownwardAPIVolumeFile) => downwardFile(item, path)),
+];
 
-function validateFilePath(value: string, path: string): FieldError[] {
-  if (!value) return [required(path)];
-  const errors = validateLocalPath(value, path);
-  if (!errors.length && value.startsWith('..')) errors.push(invalidValue(path, value, "must not start with '..'"));
-  return errors;
-}
+export const downwardFile: Rule = (file: DownwardAPIVolumeFile, path) => {
+  const errors: FieldError[] = [...need()(file.path, `${path}.path`), ...localPath(file.path, `${path}.path`)];
+  if (file.fieldRef) {
+    errors.push(...validateFieldRef(file.fieldRef, `${path}.fieldRef`, volumeFields));
+    if (file.resourceFieldRef)
+      errors.push(invalidValue(path, 'resource', 'fieldRef and resourceFieldRef can not be specified simultaneously'));
+  } else if (file.resourceFieldRef)
+    errors.push(...validateResourceField(file.resourceFieldRef, `${path}.resourceFieldRef`, true));
+  else errors.push(required(path, 'one of fieldRef and resourceFieldRef is required'));
+  return [...errors, ...optionalMode(file.mode, `${path}.mode`)];
+};
 
-function validateDownward(items: readonly DownwardAPIVolumeFile[] | undefined, path: string): FieldError[] {
-  return (items ?? []).flatMap((item) => {
-    // Kubernetes gives these paths without the item's index.
-    const errors = validateFilePath(item.path, `${path}.path`);
-    if (item.fieldRef) {
-      errors.push(...validateFieldRef(item.fieldRef, `${path}.fieldRef`, volumeFields));
-      if (item.resourceFieldRef)
-        errors.push(
-          invalidValue(path, 'resource', 'fieldRef and resourceFieldRef can not be specified simultaneously'),
-        );
-    } else if (item.resourceFieldRef)
-      errors.push(...validateResourceField(item.resourceFieldRef, `${path}.resourceFieldRef`, true));
-    else errors.push(required(`${path}.fieldRef`, 'one of fieldRef and resourceFieldRef is required'));
-    return [...errors, ...validateMode(item.mode, `${path}.mode`)];
-  });
-}
+const ephemeral: Rule = ({ volumeClaimTemplate }, path, { volume, context }) => {
+  const errors = volumeClaimTemplate
+    ? validateClaimTemplate(volumeClaimTemplate, `${path}.volumeClaimTemplate`)
+    : [required(`${path}.volumeClaimTemplate`)];
+  if (!context.podName || !volume.name) return errors;
+  const claim = `${context.podName}-${volume.name}`;
+  return [
+    ...errors,
+    ...dns1123SubdomainFaults(claim).map((fault) =>
+      invalidValue(path.replace(/ephemeral$/, 'name'), volume.name, `PVC name ${JSON.stringify(claim)}: ${fault}`),
+    ),
+  ];
+};
 
-function validateProjected(projected: ProjectedVolumeSource, path: string): FieldError[] {
-  const errors = validateMode(projected.defaultMode, `${path}.defaultMode`);
-  for (const [index, source] of (projected.sources ?? []).entries()) {
-    const at = `${path}.sources[${index}]`;
-    const given = Object.keys(source);
-    if (given.length > 1) errors.push(forbiddenField(at, 'may not specify more than 1 volume type per source'));
-    if (source.secret)
-      errors.push(
-        ...needName(source.secret.name, `${at}.secret.name`),
-        ...validateItems(source.secret.items, `${at}.secret.items`),
-      );
-    if (source.configMap)
-      errors.push(
-        ...needName(source.configMap.name, `${at}.configMap.name`),
-        ...validateItems(source.configMap.items, `${at}.configMap.items`),
-      );
-    if (source.downwardAPI) errors.push(...validateDownward(source.downwardAPI.items, `${at}.downwardAPI`));
-    if (source.serviceAccountToken) {
-      const { expirationSeconds = 3600, path: file } = source.serviceAccountToken;
-      const field = `${at}.serviceAccountToken`;
-      if (expirationSeconds < 600)
-        errors.push(
-          invalidValue(
-            `${field}.expirationSeconds`,
-            expirationSeconds,
-            'may not specify a duration less than 10 minutes',
-          ),
-        );
-      else if (expirationSeconds > 2 ** 32)
-        errors.push(
-          invalidValue(
-            `${field}.expirationSeconds`,
-            expirationSeconds,
-            'may not specify a duration larger than 2^32 seconds',
-          ),
-        );
-      errors.push(...validateFilePath(file, `${field}.path`));
-    }
-  }
-  return errors;
-}
+/** The image of a template may be left to whoever makes pods of it. */
+const image: Rule = ({ reference, pullPolicy }, path, { context }) => [
+  ...(context.podName !== undefined ? need()(reference, `${path}.reference`) : []),
+  ...choice('Always', 'IfNotPresent', 'Never')(pullPolicy, `${path}.pullPolicy`),
+];
+
+const sourceRules: Readonly<Record<(typeof sources)[number], Rule>> = {
+  ...(podSources as Record<(typeof sources)[number], Rule>),
+  emptyDir,
+  secret: struct({ secretName: need(), defaultMode: optionalMode, items: each(keyToPath) }),
+  configMap: struct({ name: need(), defaultMode: optionalMode, items: each(keyToPath) }),
+  downwardAPI,
+  projected: validateProjected,
+  ephemeral,
+  image,
+};

@@ -1,86 +1,236 @@
 // What is accepted and still worth a word: warning headers for pods and templates.
 
 import { parseQuantity } from '../../../machinery/quantity.ts';
-import type { PodSpec, Volume } from '../../generated/types.ts';
-import type { ResourceList } from '../../pod.ts';
+import type { Container, ObjectMeta, PodSpec } from '../../generated/types.ts';
+import { claimWarnings } from '../claim.ts';
+import { ipWarnings } from '../network.ts';
+import { nodeLabelWarning, nodeTermWarnings } from '../node-labels.ts';
+import { volumePathWarnings } from './volume-warnings.ts';
+import { containersOf } from './windows.ts';
 
-export function podWarnings(spec: PodSpec | undefined, path = 'spec'): string[] {
+type Meta = Pick<ObjectMeta, 'annotations'> | undefined;
+
+/** `path` is that of the template; empty for a pod. */
+export function podWarnings(spec: PodSpec | undefined, meta?: Meta, path = ''): string[] {
   if (!spec) return [];
-  const warnings: string[] = [];
-  for (const [index, secret] of (spec.imagePullSecrets ?? []).entries())
-    if (!secret.name) warnings.push(`${path}.imagePullSecrets[${index}].name: invalid empty name ""`);
-  for (const [index, volume] of (spec.volumes ?? []).entries())
-    if (volume.gitRepo) warnings.push(`${path}.volumes[${index}].gitRepo: deprecated in v1.11`);
-  for (const volume of spec.volumes ?? []) if (volume.projected) warnings.push(...overlaps(volume));
-  for (const field of ['initContainers', 'containers'] as const)
-    for (const [index, container] of (spec[field] ?? []).entries()) {
-      const at = `${path}.${field}[${index}]`;
-      warnings.push(...portWarnings(container.ports ?? [], at));
-      warnings.push(...envWarnings(container.env ?? [], at));
-      const resources = (container.resources ?? {}) as { limits?: ResourceList; requests?: ResourceList };
-      for (const [list, name] of [
-        [resources.requests, 'requests'],
-        [resources.limits, 'limits'],
-      ] as const)
-        warnings.push(...fractionWarnings(list ?? {}, `${at}.resources.${name}`));
-    }
-  if (spec.terminationGracePeriodSeconds !== undefined && spec.terminationGracePeriodSeconds < 0)
-    warnings.push(
-      `${path}.terminationGracePeriodSeconds: must be >= 0; negative values are invalid and will be treated as 1`,
-    );
-  return warnings;
+  const at = (field: string) => (path ? `${path}.${field}` : field);
+  return [
+    ...nodeWarnings(spec, at('spec')),
+    ...annotationWarnings(spec, meta?.annotations ?? {}, at('metadata.annotations')),
+    ...volumeWarnings(spec, at('spec.volumes')),
+    ...volumePathWarnings(spec.volumes ?? []),
+    ...listWarnings(spec, at('spec')),
+    ...fractionWarnings(spec.overhead as any, at('spec.overhead')),
+    ...containerWarnings(spec, meta?.annotations ?? {}, at),
+    ...portWarnings(spec, at('spec')),
+    ...((spec.terminationGracePeriodSeconds ?? 0) < 0
+      ? [
+          `${at('spec.terminationGracePeriodSeconds')}: must be >= 0; negative values are invalid and will be treated as 1`,
+        ]
+      : []),
+    ...affinityWarnings(spec, at('spec.affinity')),
+    ...addressWarnings(spec, at('spec')),
+  ];
 }
 
-/** Files of a projected volume that hide each other. */
-function overlaps(volume: Volume): string[] {
-  const files: { path: string; from: string }[] = [];
+const matchesNothing = 'a null labelSelector results in matching no pod';
+const required = 'requiredDuringSchedulingIgnoredDuringExecution';
+const preferred = 'preferredDuringSchedulingIgnoredDuringExecution';
+
+function nodeWarnings(spec: PodSpec, path: string): string[] {
   const warnings: string[] = [];
-  const add = (path: string, from: string) => {
-    for (const other of files)
-      if (other.path === path || other.path.startsWith(`${path}/`) || path.startsWith(`${other.path}/`))
-        warnings.push(
-          `volume ${JSON.stringify(volume.name)} (Projected): overlapping paths: ${JSON.stringify(path)} (${from}) with ${JSON.stringify(other.path)} (${other.from})`,
-        );
-    files.push({ path, from });
-  };
-  for (const { secret, configMap, downwardAPI, serviceAccountToken } of volume.projected?.sources ?? []) {
-    for (const item of secret?.items ?? []) add(item.path, `Secret ${JSON.stringify(secret?.name)}`);
-    for (const item of configMap?.items ?? []) add(item.path, `ConfigMap ${JSON.stringify(configMap?.name)}`);
-    for (const item of downwardAPI?.items ?? []) add(item.path, 'DownwardAPI');
-    if (serviceAccountToken) add(serviceAccountToken.path, 'ServiceAccountToken');
+  for (const key of Object.keys(spec.nodeSelector ?? {})) {
+    const warning = nodeLabelWarning(key);
+    if (warning) warnings.push(`${path}.nodeSelector[${key}]: ${warning}`);
+  }
+  const affinity = spec.affinity?.nodeAffinity;
+  const at = `${path}.affinity.nodeAffinity`;
+  for (const [index, term] of (affinity?.[required]?.nodeSelectorTerms ?? []).entries())
+    warnings.push(...nodeTermWarnings(term, false, `${at}.${required}.nodeSelectorTerms[${index}]`));
+  for (const [index, term] of (affinity?.[preferred] ?? []).entries())
+    warnings.push(...nodeTermWarnings(term.preference, true, `${at}.${preferred}[${index}].preference`));
+  for (const [index, { topologyKey, labelSelector }] of (spec.topologySpreadConstraints ?? []).entries()) {
+    const where = `${path}.topologySpreadConstraints[${index}]`;
+    const warning = nodeLabelWarning(topologyKey);
+    if (warning) warnings.push(`${where}.topologyKey: ${topologyKey} is ${warning}`);
+    if (!labelSelector) warnings.push(`${where}.labelSelector: ${matchesNothing}`);
   }
   return warnings;
 }
 
-function portWarnings(
-  ports: readonly { containerPort: number; protocol?: string; hostIP?: string; hostPort?: number }[],
-  path: string,
-): string[] {
-  const seen = new Map<string, number>();
-  return ports.flatMap((port, index) => {
-    const key = JSON.stringify([port.containerPort, port.protocol, port.hostIP, port.hostPort]);
-    const first = seen.get(key);
-    if (first !== undefined) return [`${path}.ports[${index}]: duplicate port definition with ${path}.ports[${first}]`];
-    seen.set(key, index);
-    return [];
+const deprecatedAnnotations: Readonly<Record<string, string>> = {
+  'scheduler.alpha.kubernetes.io/critical-pod': 'non-functional in v1.16+; use the "priorityClassName" field instead',
+  'security.alpha.kubernetes.io/sysctls': 'non-functional in v1.11+; use the "sysctls" field instead',
+  'security.alpha.kubernetes.io/unsafe-sysctls': 'non-functional in v1.11+; use the "sysctls" field instead',
+};
+const seccompGone = 'non-functional in v1.27+; use the "seccompProfile" field instead';
+
+function annotationWarnings(spec: PodSpec, annotations: Record<string, string>, path: string): string[] {
+  const warnings = Object.entries(deprecatedAnnotations)
+    .filter(([key]) => key in annotations)
+    .map(([key, message]) => `${path}[${key}]: ${message}`);
+  const seccomp = 'seccomp.security.alpha.kubernetes.io/pod';
+  if (!spec.securityContext?.seccompProfile && seccomp in annotations)
+    warnings.push(`${path}[${seccomp}]: ${seccompGone}`);
+  return warnings;
+}
+
+/** Sources whose drivers are gone. */
+const oldSources: Readonly<Record<string, string>> = {
+  photonPersistentDisk: 'deprecated in v1.11, non-functional in v1.16+',
+  gitRepo: 'deprecated in v1.11, and disabled by default in v1.33+',
+  scaleIO: 'deprecated in v1.16, non-functional in v1.22+',
+  flocker: 'deprecated in v1.22, non-functional in v1.25+',
+  storageos: 'deprecated in v1.22, non-functional in v1.25+',
+  quobyte: 'deprecated in v1.22, non-functional in v1.25+',
+  glusterfs: 'deprecated in v1.25, non-functional in v1.26+',
+  cephfs: 'deprecated in v1.28, non-functional in v1.31+',
+  rbd: 'deprecated in v1.28, non-functional in v1.31+',
+};
+
+function volumeWarnings(spec: PodSpec, path: string): string[] {
+  return (spec.volumes ?? []).flatMap((volume, index) => {
+    const at = `${path}[${index}]`;
+    const warnings = Object.entries(oldSources)
+      .filter(([source]) => volume[source as keyof typeof volume])
+      .map(([source, message]) => `${at}.${source === 'storageos' ? 'storageOS' : source}: ${message}`);
+    const claim = volume.ephemeral?.volumeClaimTemplate?.spec;
+    return claim ? [...warnings, ...claimWarnings(claim, `${at}.ephemeral.volumeClaimTemplate.spec`)] : warnings;
   });
 }
 
-function envWarnings(env: readonly { name: string }[], path: string): string[] {
-  const last = new Map<string, number>();
-  return env.flatMap(({ name }, index) => {
-    const before = last.get(name);
-    last.set(name, index);
-    return before === undefined
-      ? []
-      : [`${path}.env[${index}]: hides previous definition of "${name}", which may be dropped when using apply`];
-  });
+function listWarnings(spec: PodSpec, path: string): string[] {
+  const warnings: string[] = [];
+  const repeated = (field: string, key: string, what: string, items: readonly any[]) => {
+    const seen = new Set<string>();
+    for (const [index, item] of items.entries()) {
+      const value = item[key] ?? '';
+      if (seen.has(value))
+        warnings.push(`${path}.${field}[${index}].${key}: duplicate ${what} ${JSON.stringify(value)}`);
+      seen.add(value);
+    }
+  };
+  repeated('hostAliases', 'ip', 'ip', spec.hostAliases ?? []);
+  repeated('imagePullSecrets', 'name', 'name', spec.imagePullSecrets ?? []);
+  for (const [index, { name }] of (spec.imagePullSecrets ?? []).entries())
+    if (!name) warnings.push(`${path}.imagePullSecrets[${index}].name: invalid empty name ""`);
+  return warnings;
 }
 
-function fractionWarnings(list: ResourceList, path: string): string[] {
+const nanosPerMilli = 1_000_000n;
+
+/** Bytes are whole; what is finer than a thousandth is rounded up first. */
+function fractionWarnings(list: Record<string, string> | undefined, path: string): string[] {
   return ['memory', 'ephemeral-storage']
-    .filter((name) => list[name] !== undefined && parseQuantity(list[name]).nanos % 1_000_000_000n !== 0n)
+    .filter((name) => list?.[name] !== undefined && /[munMUN.e]/.test(list[name]) && isFraction(list[name]))
     .map(
-      (name) => `${path}[${name}]: fractional byte value ${JSON.stringify(list[name])} is invalid, must be an integer`,
+      (name) => `${path}[${name}]: fractional byte value ${JSON.stringify(list![name])} is invalid, must be an integer`,
     );
 }
+const isFraction = (quantity: string): boolean => {
+  const { nanos } = parseQuantity(quantity);
+  return ((nanos + nanosPerMilli - 1n) / nanosPerMilli) % 1000n !== 0n;
+};
+
+function containerWarnings(
+  spec: PodSpec,
+  annotations: Record<string, string>,
+  at: (field: string) => string,
+): string[] {
+  const warnings: string[] = [];
+  const isTemplate = at('') !== '';
+  for (const [container, path] of containersOf(spec, at('spec'))) {
+    const { name, securityContext, resources, env = [] } = container;
+    const seccomp = `container.seccomp.security.alpha.kubernetes.io/${name}`;
+    if (!securityContext?.seccompProfile && seccomp in annotations)
+      warnings.push(`${at('metadata.annotations')}[${seccomp}]: ${seccompGone}`);
+    const appArmor = `container.apparmor.security.beta.kubernetes.io/${name}`;
+    if (isTemplate && !securityContext?.appArmorProfile && appArmor in annotations)
+      warnings.push(
+        `${at('metadata.annotations')}[${appArmor}]: deprecated since v1.30; use the "appArmorProfile" field instead`,
+      );
+    const { limits, requests } = (resources ?? {}) as Record<string, Record<string, string>>;
+    for (const resource of ['memory', 'ephemeral-storage'])
+      for (const [list, which] of [
+        [limits, 'limits'],
+        [requests, 'requests'],
+      ] as const)
+        if (list?.[resource] !== undefined)
+          warnings.push(...fractionWarnings({ [resource]: list[resource] }, `${path}.resources.${which}`));
+    warnings.push(...envWarnings(env, `${path}.env`));
+  }
+  return warnings;
+}
+
+function envWarnings(env: NonNullable<Container['env']>, path: string): string[] {
+  const seen = new Set<string>();
+  return env.flatMap(({ name, value = '', valueFrom }, index) => {
+    if (!seen.has(name)) {
+      seen.add(name);
+      return [];
+    }
+    // To build on the earlier value is what the same name is good for.
+    const reference = `$(${name})`;
+    if (!valueFrom && value !== reference && value.includes(reference)) return [];
+    return [
+      `${path}[${index}]: hides previous definition of ${JSON.stringify(name)}, which may be dropped when using apply`,
+    ];
+  });
+}
+
+type Port = NonNullable<Container['ports']>[number];
+
+const portText = ({ name = '', hostPort = 0, containerPort, protocol, hostIP = '' }: Port) =>
+  `{Name:${name} HostPort:${hostPort} ContainerPort:${containerPort} Protocol:${protocol} HostIP:${hostIP}}`;
+
+function portWarnings(spec: PodSpec, path: string): string[] {
+  const warnings: string[] = [];
+  const names = new Map<string, string>();
+  const nameWarnings: string[] = [];
+  const seen = new Map<string, { at: string; port: Port }[]>();
+  for (const [{ ports = [] }, container] of containersOf(spec, path))
+    for (const [index, port] of ports.entries()) {
+      const at = `${container}.ports[${index}]`;
+      if (port.hostIP && !port.hostPort) warnings.push(`${at}: hostIP set without hostPort: ${portText(port)}`);
+      const key = `${port.containerPort}/${port.protocol}`;
+      const others = seen.get(key) ?? [];
+      // Beyond a hundred of the same, one more warning helps nobody.
+      for (const other of others.slice(0, 100)) warnings.push(...collision(port, at, other));
+      seen.set(key, [...others.slice(0, 100), { at, port }]);
+      if (!port.name) continue;
+      const first = names.get(port.name);
+      if (first)
+        nameWarnings.push(
+          `${at}: duplicate port name ${JSON.stringify(port.name)} with ${first}, services and probes that select ports by name will use ${first}`,
+        );
+      else names.set(port.name, at);
+    }
+  return [...warnings, ...nameWarnings];
+}
+
+function collision(port: Port, at: string, other: { at: string; port: Port }): string[] {
+  const [ip, otherIp] = [port.hostIP ?? '', other.port.hostIP ?? ''];
+  const [host, otherHost] = [port.hostPort ?? 0, other.port.hostPort ?? 0];
+  if (ip === otherIp && host === otherHost) return [`${at}: duplicate port definition with ${other.at}`];
+  if (!host || !otherHost) return [`${at}: overlapping port definition with ${other.at}`];
+  return host === otherHost && (ip === '') !== (otherIp === '')
+    ? [`${at}: dangerously ambiguous port definition with ${other.at}`]
+    : [];
+}
+
+function affinityWarnings({ affinity }: PodSpec, path: string): string[] {
+  const warnings: string[] = [];
+  for (const field of ['podAffinity', 'podAntiAffinity'] as const) {
+    for (const [index, term] of (affinity?.[field]?.[required] ?? []).entries())
+      if (!term.labelSelector) warnings.push(`${path}.${field}.${required}[${index}].labelSelector: ${matchesNothing}`);
+    for (const [index, { podAffinityTerm }] of (affinity?.[field]?.[preferred] ?? []).entries())
+      if (!podAffinityTerm?.labelSelector)
+        warnings.push(`${path}.${field}.${preferred}[${index}].podAffinityTerm.labelSelector: ${matchesNothing}`);
+  }
+  return warnings;
+}
+
+const addressWarnings = ({ dnsConfig, hostAliases = [] }: PodSpec, path: string): string[] => [
+  ...(dnsConfig?.nameservers ?? []).flatMap((ip, index) => ipWarnings(`${path}.dnsConfig.nameservers[${index}]`, ip)),
+  ...hostAliases.flatMap(({ ip }, index) => ipWarnings(`${path}.hostAliases[${index}].ip`, ip)),
+];

@@ -1,0 +1,64 @@
+// How Kubernetes prints a structured value inside a message: as JSON of its internal type, with Go's names of fields, in
+// Go's order and with nothing left out. The types are read when the first such fault is found.
+
+import { internalText } from './generated/internal.ts';
+
+/** A field of an internal type: how it is printed, where its value stands in the published type, and its type. */
+type Field = readonly [goName: string, name: string, type: string];
+
+let types: Record<string, readonly Field[] | string> | undefined;
+
+/** Fields of the pod's spec that are fields of its security context internally. */
+const moved = ['hostNetwork', 'hostPID', 'hostIPC', 'shareProcessNamespace', 'hostUsers'] as const;
+
+/** A value of an internal type such as `core.PodSpec` or `[]core.Toleration`. */
+export function internal(type: string, value: any): unknown {
+  if (type.startsWith('*')) return value === undefined || value === null ? null : internal(type.slice(1), value);
+  if (type.startsWith('[]')) return Array.isArray(value) ? value.map((item) => internal(type.slice(2), item)) : null;
+  if (type.startsWith('map:')) return internalMap(type.slice(4), value);
+  const zero = zeros[type];
+  if (zero !== undefined) return value ?? zero;
+  if (!type.includes('.')) return value ?? null;
+  return internalStruct(type, value ?? {});
+}
+
+const zeros: Readonly<Record<string, unknown>> = { s: '', b: false, n: 0, q: '0' };
+
+function internalMap(type: string, value: any): unknown {
+  if (value === undefined || value === null) return null;
+  const keys = Object.keys(value).sort();
+  return Object.fromEntries(keys.map((key) => [key, internal(type, value[key])]));
+}
+
+function internalStruct(type: string, value: any): unknown {
+  const source = type === 'core.PodSpec' ? withMoved(value) : value;
+  const out: Record<string, unknown> = {};
+  for (const [goName, name, fieldType] of fieldsOf(type)) {
+    if (fieldType === 'meta') Object.assign(out, source.metadata);
+    else out[goName] = internal(fieldType, source[name]);
+  }
+  return out;
+}
+
+function withMoved(spec: any): unknown {
+  const own = Object.fromEntries(moved.map((field) => [field, spec[field]]));
+  const any = spec.securityContext || moved.some((field) => spec[field] !== undefined);
+  return { ...spec, ...(any && { securityContext: { ...own, ...spec.securityContext } }) };
+}
+
+function fieldsOf(type: string): readonly Field[] {
+  types ??= JSON.parse(internalText) as Record<string, string>;
+  const found = types[type];
+  if (found === undefined) throw new Error(`no internal type is named ${type}`);
+  if (typeof found !== 'string') return found;
+  const fields = found
+    .split(' ')
+    .filter(Boolean)
+    .map((text): Field => {
+      const at = text.indexOf(':');
+      const [goName, name] = text.slice(0, at).split('=');
+      return [goName, name ?? goName.charAt(0).toLowerCase() + goName.slice(1), text.slice(at + 1)];
+    });
+  types[type] = fields;
+  return fields;
+}

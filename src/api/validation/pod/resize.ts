@@ -1,0 +1,135 @@
+// What may change through a pod's /resize: CPU and memory, of its containers and of the whole pod.
+// https://kubernetes.io/docs/tasks/configure-pod-container/resize-container-resources/
+
+import type { FieldError } from '../../errors.ts';
+import { forbiddenField, invalidValue, sameValue } from '../../fields.ts';
+import type { Container, Pod, PodSpec } from '../../generated/types.ts';
+import { isSidecar, qosClass, type ResourceList } from '../../pod.ts';
+import { mirrorAnnotation } from './annotations.ts';
+import { validatePod } from './pod.ts';
+
+interface Resources {
+  limits?: ResourceList;
+  requests?: ResourceList;
+  claims?: readonly unknown[];
+}
+type Lists = 'limits' | 'requests';
+
+/** Everything but resources and their policies stays as it was, unless containers came, went or changed places. */
+export function keepAllButResources(next: Pod, old: Pod): void {
+  const [spec, before] = [next.spec!, old.spec!];
+  if (!sameNames(spec, before)) return;
+  const { finalizers, labels, annotations, ownerReferences } = old.metadata;
+  next.metadata = { ...next.metadata, finalizers, labels, annotations, ownerReferences };
+  next.status = old.status;
+  next.spec = {
+    ...before,
+    resources: spec.resources,
+    containers: merged(spec.containers, before.containers)!,
+    initContainers: merged(spec.initContainers, before.initContainers),
+  };
+}
+
+const names = (containers: readonly Container[] | undefined) => (containers ?? []).map(({ name }) => name);
+const sameNames = (spec: PodSpec, before: PodSpec): boolean =>
+  sameValue(names(spec.containers), names(before.containers)) &&
+  sameValue(names(spec.initContainers), names(before.initContainers));
+
+const merged = (next: readonly Container[] | undefined, old: readonly Container[] | undefined) =>
+  old?.map((container, index) => {
+    const { resources, resizePolicy } = next![index];
+    return { ...container, resources, resizePolicy };
+  });
+
+const onlyCpuAndMemory = 'only cpu and memory resources are mutable';
+const resourcesOf = (holder: unknown) => (holder as { resources?: Resources }).resources;
+
+/** The class of service stays as it is too. */
+export function validatePodResize(next: Pod, old: Pod): FieldError[] {
+  if (mirrorAnnotation in (old.metadata.annotations ?? {}))
+    return [forbiddenField('', 'static pods cannot be resized')];
+  if (old.spec?.os?.name === 'windows') return [forbiddenField('', 'windows pods cannot be resized')];
+  const [spec, before] = [next.spec!, old.spec!];
+  const errors = validatePod(next);
+  const class_ = qosClass(before);
+  if (qosClass(spec) !== class_)
+    errors.push(invalidValue('spec', class_, 'Pod QOS Class may not change as a result of resizing'));
+  const running = old.status?.containerStatuses?.find(({ state }) => state?.running);
+  if (running && !running.resources)
+    errors.push(forbiddenField('spec', 'Pod running on node without support for resize'));
+  errors.push(...validatePodLevel(resourcesOf(spec), resourcesOf(before)));
+  const order = validateOrder(spec, before);
+  if (order.length) return [...errors, ...order];
+  for (const field of ['initContainers', 'containers'] as const)
+    for (const [index, container] of (before[field] ?? []).entries())
+      errors.push(...removed(spec[field]![index].resources, container.resources, `spec.${field}[${index}].resources`));
+  for (const [index, container] of before.containers.entries())
+    if (!sameValue(withoutCpuAndMemory(spec.containers[index]), withoutCpuAndMemory(container)))
+      errors.push(forbiddenField('spec', onlyCpuAndMemory));
+  for (const [index, container] of (before.initContainers ?? []).entries())
+    errors.push(...validateInit(spec.initContainers![index], container, `spec.initContainers[${index}]`));
+  if (errors.length || sameValue(withoutResources(spec), withoutResources(before))) return errors;
+  return [forbiddenField('spec', onlyCpuAndMemory)];
+}
+
+const isSet = (resources: Resources | undefined): boolean =>
+  Object.keys(resources?.requests ?? {}).length + Object.keys(resources?.limits ?? {}).length > 0;
+
+function validatePodLevel(next: Resources | undefined, old: Resources | undefined): FieldError[] {
+  if (!isSet(next) && !isSet(old)) return [];
+  if (old && !next) return [forbiddenField('spec.resources', 'pod-level resources cannot be removed')];
+  const rest = (resources: Resources | undefined) => [...otherResources(resources), resources?.claims ?? []];
+  return [
+    ...(old ? removed(next, old, 'spec.resources', 'pod-level resource ') : []),
+    ...(sameValue(rest(next), rest(old))
+      ? []
+      : [forbiddenField('spec', 'only cpu and memory resources are mutable at pod-level')]),
+  ];
+}
+
+const removed = (next: unknown, old: unknown, path: string, prefix = 'resource '): FieldError[] =>
+  (['requests', 'limits'] as const)
+    .filter((list) => Object.keys(listOf(old, list)).some((name) => !(name in listOf(next, list))))
+    .map((list) => forbiddenField(`${path}.${list}`, `${prefix}${list} cannot be removed`));
+const listOf = (resources: unknown, list: Lists): ResourceList => (resources as Resources | undefined)?.[list] ?? {};
+
+const otherResources = (resources: unknown): unknown[] =>
+  (['limits', 'requests'] as const).map((list) =>
+    Object.fromEntries(Object.entries(listOf(resources, list)).filter(([name]) => name !== 'cpu' && name !== 'memory')),
+  );
+
+const withoutCpuAndMemory = (container: Container): unknown => ({
+  ...container,
+  resources: otherResources(container.resources),
+});
+
+const withoutResources = ({ containers: _, initContainers: __, resources: ___, ...rest }: any): unknown => rest;
+
+function validateOrder(spec: PodSpec, before: PodSpec): FieldError[] {
+  const errors: FieldError[] = [];
+  for (const field of ['containers', 'initContainers'] as const) {
+    const [now, was] = [spec[field] ?? [], before[field] ?? []];
+    if (now.length !== was.length)
+      errors.push(forbiddenField(`spec.${field}`, `${field} may not be added or removed on resize`));
+    else
+      for (const [index, { name }] of was.entries())
+        if (now[index].name !== name)
+          errors.push(
+            forbiddenField(`spec.${field}[${index}].name`, `${field} may not be renamed or reordered on resize`),
+          );
+  }
+  return errors;
+}
+
+function validateInit(next: Container, old: Container, path: string): FieldError[] {
+  const errors: FieldError[] = [];
+  if (!sameValue(withoutCpuAndMemory(next), withoutCpuAndMemory(old)))
+    errors.push(forbiddenField(path, 'only cpu and memory resources for init or sidecar containers are mutable'));
+  if (isSidecar(next) || sameValue(next, old)) return errors;
+  for (const { restartPolicy } of next.resizePolicy ?? [])
+    if (restartPolicy === 'RestartContainer')
+      errors.push(
+        forbiddenField(path, 'non-sidecar init containers with a resize policy of RestartContainer cannot be resized'),
+      );
+  return errors;
+}

@@ -1,0 +1,27 @@
+// What classes of storage share: a driver's name, and parameters for the driver.
+
+import { byteLength, qualifiedNameFaults } from '../../machinery/names.ts';
+import { invalidValue, invalidValues, required, tooLong } from '../fields.ts';
+import { needed, type Rule } from './rules.ts';
+
+const mostParameters = 512;
+const mostBytes = 256 * 1024;
+
+export const provisioner: Rule = needed((name: string, path) =>
+  invalidValues(path, name.toLowerCase(), qualifiedNameFaults(name.toLowerCase())),
+);
+
+export const parameters: Rule = (value, path) => {
+  const entries = Object.entries<string>(value ?? {});
+  if (entries.length > mostParameters) return [tooLong(path, mostParameters)];
+  const size = entries.reduce((sum, [key, text]) => sum + byteLength(key) + byteLength(text), 0);
+  return [
+    ...entries.filter(([key]) => !key).map(([key]) => invalidValue(path, key, 'field can not be empty.')),
+    ...(size > mostBytes ? [tooLong(path, mostBytes)] : []),
+  ];
+};
+
+export const someParameters: Rule = (value, path) => [
+  ...parameters(value, path),
+  ...(Object.keys(value ?? {}).length ? [] : [required(path, 'must contain at least one key/value pair')]),
+];

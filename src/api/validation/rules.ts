@@ -1,0 +1,153 @@
+// Rules for values as data: a table names the fields of a struct and the rules that each must keep, in the order in which
+// their faults are listed. What depends on several fields is a function beside the table.
+
+import type { FieldError } from '../errors.ts';
+import {
+  duplicate,
+  forbiddenField,
+  invalidValue,
+  invalidValues,
+  notSupported,
+  required,
+  tooLong,
+  tooMany,
+} from '../fields.ts';
+
+/** The faults of the value at `path`. `holder` is the struct that has the field. */
+export type Rule = (value: any, path: string, holder?: any) => readonly FieldError[];
+export type Rules = Readonly<Record<string, Rule | readonly Rule[]>>;
+
+const none: readonly FieldError[] = [];
+const isMissing = (value: unknown): boolean => value === undefined || value === null;
+
+/** Nothing, an empty text, list or map: Kubernetes does not tell these apart in most places. */
+export const isEmpty = (value: any): boolean =>
+  isMissing(value) ||
+  value === '' ||
+  (typeof value === 'object' && (Array.isArray(value) ? value.length === 0 : Object.keys(value).length === 0));
+
+/** Several rules for one value, one after the other. */
+export function all(...rules: readonly Rule[]): Rule {
+  if (rules.length === 1) return rules[0];
+  return (value, path, holder) => {
+    let found: FieldError[] | undefined;
+    for (const rule of rules) {
+      const faults = rule(value, path, holder);
+      if (faults.length) (found ??= []).push(...faults);
+    }
+    return found ?? none;
+  };
+}
+
+/** The fields of a struct; a struct that is not there has no faults. */
+export function struct(rules: Rules): Rule {
+  const table = Object.entries(rules).map(([field, rule]) => ({
+    field,
+    rule: typeof rule === 'function' ? rule : all(...rule),
+  }));
+  return (value, path) => {
+    if (isMissing(value)) return none;
+    let found: FieldError[] | undefined;
+    for (const { field, rule } of table) {
+      const faults = rule(value[field], path ? `${path}.${field}` : field, value);
+      if (faults.length) (found ??= []).push(...faults);
+    }
+    return found ?? none;
+  };
+}
+
+/** Each item of a list, at its index. */
+export const each =
+  (rule: Rule): Rule =>
+  (list, path) =>
+    isEmpty(list) ? none : (list as unknown[]).flatMap((item, index) => rule(item, `${path}[${index}]`, list));
+
+/** Each key of a map; the path names the map or, with `keyed`, the entry. */
+export const eachKey =
+  (rule: Rule, keyed = false): Rule =>
+  (map, path) =>
+    isEmpty(map) ? none : Object.keys(map).flatMap((key) => rule(key, keyed ? `${path}[${key}]` : path, map));
+
+/** Holds for values that are there: not missing, and not empty. */
+export const given =
+  (...rules: readonly Rule[]): Rule =>
+  (value, path, holder) =>
+    isMissing(value) || value === '' ? none : all(...rules)(value, path, holder);
+
+/** Holds for values that are there, were they an empty text. */
+export const set =
+  (...rules: readonly Rule[]): Rule =>
+  (value, path, holder) =>
+    isMissing(value) ? none : all(...rules)(value, path, holder);
+
+/** Must be there and not empty. */
+export const need =
+  (detail = ''): Rule =>
+  (value, path) =>
+    isEmpty(value) ? [required(path, detail)] : none;
+
+/** Must be there, and then keeps the rules. */
+export const needed =
+  (...rules: readonly Rule[]): Rule =>
+  (value, path, holder) =>
+    isEmpty(value) ? [required(path)] : all(...rules)(value, path, holder);
+
+/** The faults that a check of texts finds, each in a sentence. An absent text is an empty one. */
+export const text =
+  (check: (value: string) => readonly string[]): Rule =>
+  (value, path) =>
+    invalidValues(path, value ?? '', check(value ?? ''));
+
+/** One of the values; an absent value is none of them. */
+export const oneOfThese =
+  (...supported: readonly string[]): Rule =>
+  (value, path) =>
+    supported.includes(value) ? none : [notSupported(path, value ?? '', supported)];
+
+/** Required when empty, and one of the values. */
+export const choice =
+  (...supported: readonly string[]): Rule =>
+  (value, path) =>
+    isEmpty(value) ? [required(path)] : oneOfThese(...supported)(value, path);
+
+export const range =
+  (min: number, max: number, detail = `must be between ${min} and ${max}, inclusive`): Rule =>
+  (value, path) =>
+    (value ?? 0) < min || (value ?? 0) > max ? [invalidValue(path, value ?? 0, detail)] : none;
+
+export const atLeast =
+  (min: number, detail: string): Rule =>
+  (value, path) =>
+    (value ?? 0) < min ? [invalidValue(path, value ?? 0, detail)] : none;
+
+export const notNegative: Rule = atLeast(0, 'must be greater than or equal to 0');
+export const positive: Rule = atLeast(1, 'must be greater than zero');
+
+export const forbidden =
+  (detail: string): Rule =>
+  (value, path) =>
+    isMissing(value) ? none : [forbiddenField(path, detail)];
+
+export const maxItems =
+  (max: number): Rule =>
+  (value, path) =>
+    value?.length > max ? [tooMany(path, value.length, max)] : none;
+
+export const maxBytes =
+  (max: number, length = (value: string) => new TextEncoder().encode(value).length): Rule =>
+  (value, path) =>
+    typeof value === 'string' && value.length * 3 > max && length(value) > max ? [tooLong(path, max)] : none;
+
+/** Items that repeat an earlier one's key, at their index. */
+export const unique =
+  (key: (item: any) => unknown = (item) => item, field = ''): Rule =>
+  (list, path) => {
+    if (isEmpty(list)) return none;
+    const seen = new Set<unknown>();
+    return (list as unknown[]).flatMap((item, index) => {
+      const value = key(item);
+      if (seen.has(value)) return [duplicate(`${path}[${index}]${field}`, value)];
+      seen.add(value);
+      return [];
+    });
+  };

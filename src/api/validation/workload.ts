@@ -1,0 +1,92 @@
+// What Deployments, ReplicaSets, StatefulSets and DaemonSets check alike.
+
+import { labelSelector } from '../../machinery/label-selector.ts';
+import { dns1123LabelFaults } from '../../machinery/names.ts';
+import type { FieldError } from '../errors.ts';
+import { forbiddenField, invalidValue, notSupported } from '../fields.ts';
+import type { LabelSelector, PodTemplateSpec } from '../generated/types.ts';
+import type { ApiObject } from '../kind.ts';
+import { dropDisabledFields } from './pod/disabled.ts';
+import { validatePodTemplate } from './pod/template.ts';
+import { podWarnings } from './pod/warnings.ts';
+import { isEmpty, notNegative, type Rule, type Rules, set, struct } from './rules.ts';
+import { isSound } from './selector.ts';
+
+/** The template of pods that run until they are told to stop, and that the selector must find. */
+export function validateOwnTemplate(
+  template: PodTemplateSpec | undefined,
+  selector: LabelSelector | undefined,
+  path: string,
+  owner: string,
+  unreadable = 'invalid label selector',
+): FieldError[] {
+  const labels = template?.metadata?.labels;
+  const errors: FieldError[] = [];
+  const isNone = !selector || (isEmpty(selector.matchLabels) && isEmpty(selector.matchExpressions));
+  // A selector that cannot be read finds nothing, and is a fault of its own; none at all finds no pod.
+  if (selector && !isSound(selector))
+    return [invalidValue(`${path.replace(/template$/, 'selector')}`, selector, unreadable)];
+  if ((!selector || !isNone) && !labelSelector(selector).matches(labels))
+    errors.push(invalidValue(`${path}.metadata.labels`, labels, '`selector` does not match template `labels`'));
+  return [...errors, ...validatePodTemplate(template, path), ...validateRestart(template, path, owner)];
+}
+
+export function validateRestart(template: PodTemplateSpec | undefined, path: string, owner: string): FieldError[] {
+  const { restartPolicy, activeDeadlineSeconds } = template?.spec ?? {};
+  const errors: FieldError[] = [];
+  if (restartPolicy !== 'Always')
+    errors.push(notSupported(`${path}.spec.restartPolicy`, restartPolicy ?? '', ['Always']));
+  if (activeDeadlineSeconds !== undefined)
+    errors.push(
+      forbiddenField(
+        `${path}.spec.activeDeadlineSeconds`,
+        // A Deployment's pods belong to its ReplicaSets; the odd spelling is Kubernetes'.
+        `activeDeadlineSeconds in ${owner} is not Supported`,
+      ),
+    );
+  return errors;
+}
+
+/** Counters of a status, none of them negative. */
+export const counters = (...fields: readonly string[]): Rule =>
+  struct(Object.fromEntries(fields.map((field) => [field, set(notNegative)])) as Rules);
+
+/** Each of the counters counts some of what `of` counts. */
+export const atMost = (status: any, fields: readonly string[], of: string, shown: string): FieldError[] =>
+  fields
+    .filter((field) => (status?.[field] ?? 0) > (status?.[of] ?? 0))
+    .map((field) => invalidValue(`status.${field}`, status?.[field] ?? 0, `cannot be greater than ${shown}`));
+
+/** Collisions of names are counted up, so that no name comes twice. */
+export function validateCollisions(next: any, old: any): FieldError[] {
+  const [now, was] = [next?.collisionCount, old?.collisionCount];
+  return was !== undefined && (now ?? -1) < was
+    ? [invalidValue('status.collisionCount', now ?? 0, 'cannot be decremented')]
+    : [];
+}
+
+/** Warnings for the pods of a template, when it is new or has changed. */
+export function templateWarnings(
+  next: ApiObject,
+  old: ApiObject | undefined,
+  template: PodTemplateSpec | undefined,
+  path = 'spec.template',
+): string[] {
+  if (old && next.metadata.generation === old.metadata.generation) return [];
+  return podWarnings(template?.spec, template?.metadata, path);
+}
+
+/** Pods are named after their owner, and their hosts after them. */
+export function nameWarnings({ name }: ApiObject['metadata'], isUpdate: boolean): string[] {
+  const faults = isUpdate ? [] : dns1123LabelFaults(name);
+  return faults.length
+    ? [
+        `metadata.name: this is used in Pod names and hostnames, which can result in surprising behavior; a DNS label is recommended: [${faults.join(' ')}]`,
+      ]
+    : [];
+}
+
+export const dropDisabledTemplateFields = (
+  template: PodTemplateSpec | undefined,
+  old?: PodTemplateSpec | undefined,
+): void => dropDisabledFields(template?.spec, old?.spec);
