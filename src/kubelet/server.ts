@@ -10,7 +10,7 @@ import type { Metrics } from '../machinery/metrics.ts';
 import { AccessError, KubeletAccess } from './access.ts';
 import { type LogOptions, readLog } from './logs.ts';
 import { newest } from './pod-actions.ts';
-import { statsSummary } from './stats.ts';
+import { resourceMetrics, statsSummary } from './stats.ts';
 import { servePortForward } from './streaming/port-forward.ts';
 import { serveRemoteCommand } from './streaming/remote-command.ts';
 import { refuse } from './streaming/upgrade.ts';
@@ -83,22 +83,40 @@ async function handle(
 ): Promise<void> {
   const url = new URL(request.url ?? '/', 'https://kubelet');
   const [, verb, ...rest] = url.pathname.split('/');
-  if (verb === 'healthz') return void response.end(tools.cache.error ? `[-]PLEG ${tools.cache.error}` : 'ok');
+  if (url.pathname === '/healthz') return answerHealth(tools, response);
   await access.check(request, verb);
-  switch (verb) {
-    case 'containerLogs':
-      return containerLogs(tools, findPod(pods(), rest), rest[2] ?? '', url.searchParams, response);
-    case 'pods':
+  if (request.method !== 'GET' && request.method !== 'HEAD') throw new HttpError(405, 'Method Not Allowed');
+  if (verb === 'containerLogs' && rest.length === 3)
+    return containerLogs(tools, findPod(pods(), rest), rest[2], url.searchParams, response);
+  switch (url.pathname.replace(/\/$/, '')) {
+    case '/pods':
       return json(response, { kind: 'PodList', apiVersion: 'v1', metadata: {}, items: pods() });
-    case 'stats':
+    case '/stats/summary':
       return json(response, await statsSummary(tools, pods()));
-    case 'metrics':
-      response.setHeader('Content-Type', 'text/plain; version=0.0.4; charset=utf-8');
-      return void response.end(metrics.text());
+    case '/metrics':
+      return metricsText(response, ownMetrics(metrics.text()));
+    case '/metrics/resource':
+      return metricsText(response, await resourceMetrics(tools, pods()));
     default:
       throw new HttpError(404, '404 page not found');
   }
 }
+
+function answerHealth(tools: KubeletTools, response: ServerResponse): void {
+  const problem = tools.cache.error;
+  response.writeHead(problem ? 500 : 200, { 'Content-Type': 'text/plain; charset=utf-8' });
+  response.end(problem ? `[-]PLEG ${problem}` : 'ok');
+}
+
+const metricsText = (response: ServerResponse, text: string): void =>
+  void response.setHeader('Content-Type', 'text/plain; version=0.0.4; charset=utf-8').end(text);
+
+/** The kubelet's among the metrics of all components that share its process. */
+export const ownMetrics = (text: string): string =>
+  text
+    .split(/^(?=# HELP )/m)
+    .filter((family) => /^# HELP (kubelet|process|nodejs|rest_client)_/.test(family))
+    .join('');
 
 const json = (response: ServerResponse, body: unknown): void =>
   void response.setHeader('Content-Type', 'application/json').end(JSON.stringify(body));
@@ -122,7 +140,13 @@ async function findContainer(tools: KubeletTools, pod: Pod, name: string): Promi
 
 const flag = (params: URLSearchParams, ...names: string[]) =>
   names.some((name) => ['1', 'true'].includes(params.get(name) ?? ''));
-const whole = (params: URLSearchParams, name: string) => (params.has(name) ? Number(params.get(name)) : undefined);
+
+function whole(params: URLSearchParams, name: string): number | undefined {
+  const text = params.get(name);
+  if (text === null) return undefined;
+  if (!/^\d{1,18}$/.test(text)) throw new HttpError(400, '{"message": "Unable to decode query."}');
+  return Number(text);
+}
 
 async function containerLogs(
   tools: KubeletTools,
