@@ -2,10 +2,10 @@
 // left behind.
 
 import { spawnSync } from 'node:child_process';
-import { chownSync, cpSync, mkdirSync, readdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
+import { chownSync, mkdirSync, readdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { ensureCertificates } from '../../src/cluster/certificates.ts';
+import { issue } from '../../src/cluster/certificates.ts';
 import { checkout, Machine, whyNot } from './machine.ts';
 
 const reason = whyNot();
@@ -306,17 +306,14 @@ describe.skipIf(reason)(`the command line${reason ? `: ${reason}` : ''}`, () => 
 
     /** A certificate of the administrator that the cluster's own authority made long ago. */
     async function expired() {
-      mkdirSync(place('old'), { recursive: true });
-      for (const name of readdirSync(place('one/pki')).filter((name) => name.startsWith('ca.')))
-        cpSync(place(`one/pki/${name}`), place(`old/${name}`));
+      const [caCert, caKey] = ['crt', 'key'].map((ending) => readFileSync(place(`one/pki/ca.${ending}`), 'utf8'));
       const request = {
         name: 'old',
         commonName: 'kubernetes-admin',
         organizations: ['system:masters'],
         usage: 'client',
       } as const;
-      const { certificates } = await ensureCertificates(place('old'), [request], Date.now() - 500 * dayMs);
-      const { cert, key } = certificates.get('old')!;
+      const { cert, key } = await issue({ cert: caCert, key: caKey }, request, Date.now() - 500 * dayMs);
       return { cert: Buffer.from(cert), key: Buffer.from(key) };
     }
   });
