@@ -32,9 +32,10 @@ export function addCommands(program: Command): void {
     .command('test')
     .description('set up everything that the tests need, and run all of them')
     .argument('[args...]', 'passed to the test runner: run these files only')
+    .option('--long', 'run the long tests (minutes): kills, power losses, damage, full disks; seeds are printed')
     .passThroughOptions()
     .allowUnknownOption()
-    .action(async (args) => (await import('./test.ts')).test(args));
+    .action(async (args, options) => (await import('./test.ts')).test(args, options));
   program
     .command('bench')
     .description('measure a cluster, or two in turn in the same run')

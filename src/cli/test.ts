@@ -18,9 +18,14 @@ const checks: readonly Step[] = [
   { name: 'lint and format', command: ['biome', 'ci', '--error-on-warnings', '.'] },
 ];
 
-/** With arguments, only the test files that they name run. Exit code 1 when anything failed. */
-export async function test(args: readonly string[]): Promise<void> {
+/**
+ * With arguments, only the test files that they name run; with `long`, those of test/long for minutes instead of seconds.
+ * Exit code 1 when anything failed.
+ */
+export async function test(given: readonly string[], { long }: { readonly long?: boolean } = {}): Promise<void> {
   await setUpTestTools();
+  const args = long && given.length === 0 ? ['test/long'] : given;
+  if (long) process.env['CORACLE_TEST_LONG'] = '1';
   const failed = args.length > 0 ? [] : checks.filter((step) => !run(step)).map((step) => step.name);
   const report = path.join(checkout, '.cache', 'test-report.json');
   const tests = {

@@ -26,10 +26,15 @@ export class Ledger {
   faults(found: ReadonlyMap<string, number>): string[] {
     const faults: string[] = [];
     for (const key of new Set([...this.acknowledged.keys(), ...this.begun.keys(), ...found.keys()])) {
-      const is = found.get(key) ?? 0;
-      const mayBe = [this.acknowledged.get(key) ?? 0, this.begun.get(key)];
-      if (!mayBe.includes(is)) faults.push(`${key} is ${is}, acknowledged ${mayBe[0]}, begun ${mayBe[1]}`);
+      const fault = this.faultOf(key, found.get(key) ?? 0);
+      if (fault) faults.push(fault);
     }
     return faults;
+  }
+
+  faultOf(key: string, found: number): string | undefined {
+    const mayBe = [this.acknowledged.get(key) ?? 0, this.begun.get(key)];
+    if (mayBe.includes(found)) return undefined;
+    return `${key} is ${found}, acknowledged ${mayBe[0]}, begun ${mayBe[1]}`;
   }
 }
