@@ -49,12 +49,12 @@ export function rbac(sources: RbacSources): Authorizer {
   return {
     name: 'RBAC',
     authorize(attributes): Decision {
-      const missing = new Set<string>();
+      const missing: string[] = [];
       for (const grant of grants(sources, attributes.user, attributes.namespace, missing))
         if (grant.rules.some((rule) => allows(rule, attributes)))
           return { decision: 'allow', reason: `RBAC: allowed by ${grant.text}` };
-      if (!missing.size) return { decision: 'no-opinion' };
-      const texts = [...missing];
+      if (!missing.length) return { decision: 'no-opinion' };
+      const texts = [...new Set(missing)];
       return { decision: 'no-opinion', reason: `RBAC: ${texts.length === 1 ? texts[0] : `[${texts.join(', ')}]`}` };
     },
     rulesFor(user, namespace) {
@@ -89,14 +89,14 @@ function* grants(
   { clusterRoleBindings, roleBindings, clusterRoles, roles }: RbacSources,
   user: UserInfo,
   namespace: string,
-  missing?: Set<string>,
+  missing?: string[],
 ): Generator<Grant> {
   const keys = keysOf(user);
   for (const key of keys)
     for (const binding of clusterRoleBindings.by(userSubject, key)) {
       const role = clusterRoles.get(binding.roleRef.name);
       if (role) yield grantOf('ClusterRoleBinding', binding.metadata.name, binding.roleRef, role.rules, key);
-      else missing?.add(notFoundText(binding.roleRef));
+      else missing?.push(notFoundText(binding.roleRef));
     }
   if (!namespace) return;
   for (const key of keys)
@@ -104,7 +104,7 @@ function* grants(
       const { name, kind } = binding.roleRef;
       const role = kind === 'ClusterRole' ? clusterRoles.get(name) : roles.get(`${namespace}/${name}`);
       if (role) yield grantOf('RoleBinding', `${binding.metadata.name}/${namespace}`, binding.roleRef, role.rules, key);
-      else missing?.add(notFoundText(binding.roleRef));
+      else missing?.push(notFoundText(binding.roleRef));
     }
 }
 
