@@ -84,6 +84,27 @@ test('host ports follow the host network in pods, not in templates', () => {
   ]);
 });
 
+test.each([
+  [
+    undefined,
+    undefined,
+    ['batch.kubernetes.io/controller-uid', 'batch.kubernetes.io/job-name', 'controller-uid', 'job-name'],
+  ],
+  [
+    undefined,
+    { a: 'b' },
+    ['a', 'batch.kubernetes.io/controller-uid', 'batch.kubernetes.io/job-name', 'controller-uid', 'job-name'],
+  ],
+  [{ a: 'b' }, { a: 'b' }, ['a']],
+])('a job with labels %j and a template with %j', (own, pods, labels) => {
+  const template = { metadata: { labels: pods }, spec: { containers: [] } };
+  const job = create(registry.byResource('batch', 'v1', 'jobs')!, {
+    metadata: { name: 'x', labels: own },
+    spec: { template },
+  });
+  expect(Object.keys(job.metadata.labels ?? {}).sort()).toEqual(labels);
+});
+
 test('annotations of deployments are a new generation', () => {
   const kind = registry.byResource('apps', 'v1', 'deployments')!;
   const old = create(kind, { metadata: { name: 'x', annotations: { a: '1' } } });

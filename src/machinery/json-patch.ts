@@ -33,15 +33,18 @@ class Patching {
     if (!operations.includes(op)) throw fail(`Unexpected kind: ${op}`);
     const path = pointer(operation.path);
     if (op === 'test') return this.#test(path, value, operation.path);
-    if (path.length === 0) throw fail('the whole document cannot be replaced');
-    if (op === 'add') this.#add(path, value);
+    if (path.length === 0) {
+      if (op !== 'replace') throw fail(`${op} operation does not apply: doc is missing path: ""`);
+      if (typeof value !== 'object' || value === null) throw fail('replace operation value must be object or array');
+      this.root = this.#owned(value);
+    } else if (op === 'add') this.#add(path, value);
     else if (op === 'remove') this.#remove(path);
     else if (op === 'replace') this.#replace(path, value);
     else {
       const from = pointer(operation.from);
       const found = this.#get(from);
-      if (found === undefined) throw fail(`${op}: nothing at ${operation.from}`);
-      if (op === 'copy') this.#add(path, this.#copy(found));
+      // What is not there is copied as null.
+      if (op === 'copy') this.#add(path, this.#copy(found ?? null));
       else {
         if (isInside(path, from)) throw fail(`${operation.from} cannot be moved into itself`);
         this.#remove(from);
@@ -51,7 +54,7 @@ class Patching {
   }
 
   #test(path: readonly string[], value: unknown, shown: string): void {
-    const found = this.#get(path) ?? null;
+    const found = path.length ? (this.#get(path) ?? null) : this.root;
     if (!deepEqual(found, value)) throw fail(`testing value ${shown} failed`);
   }
 
@@ -72,8 +75,7 @@ class Patching {
   #replace(path: readonly string[], value: unknown): void {
     const { container, key } = this.#container(path);
     if (Array.isArray(container)) container[indexIn(container.length, key)] = value;
-    else if (Object.hasOwn(container, key)) setOwn(container, key, value);
-    else throw fail(`replace operation does not apply: doc is missing key: ${key}`);
+    else setOwn(container, key, value); // even if it is not there yet
   }
 
   /** What holds the last segment, made changeable together with all that holds it. */
@@ -91,10 +93,11 @@ class Patching {
     return { container, key: path[path.length - 1] };
   }
 
+  /** Undefined for a key that its object does not have; throws for all else that is not there. */
   #get(path: readonly string[]): any {
     let value = this.root;
     for (const segment of path) {
-      if (typeof value !== 'object' || value === null) return undefined;
+      if (typeof value !== 'object' || value === null) throw fail(`doc is missing path: /${path.join('/')}`);
       const at = Array.isArray(value) ? indexIn(value.length, segment) : segment;
       value = Object.hasOwn(value, at) ? value[at] : undefined;
     }

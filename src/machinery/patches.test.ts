@@ -44,20 +44,25 @@ describe('JSON patch (RFC 6902)', () => {
     ],
     ['appends', { foo: ['a'] }, [{ op: 'add', path: '/foo/-', value: 'b' }], { foo: ['a', 'b'] }],
     ['moves', { a: 1, b: {} }, [{ op: 'move', from: '/a', path: '/b/c' }], { b: { c: 1 } }],
+    ['replaces a key that is not there', { a: 1 }, [{ op: 'replace', path: '/b', value: 2 }], { a: 1, b: 2 }],
+    ['replaces the whole', { a: 1 }, [{ op: 'replace', path: '', value: { b: 2 } }], { b: 2 }],
+    ['copies what is not there as null', { a: 1 }, [{ op: 'copy', from: '/c', path: '/b' }], { a: 1, b: null }],
     ['reads escapes', { 'a/b': 1 }, [{ op: 'replace', path: '/a~1b', value: 2 }], { 'a/b': 2 }],
   ])('%s', (_name, document, patch, result) => expect(applyJsonPatch(document, patch)).toEqual(result));
 
   test.each([
     ['a failing test', { a: 1 }, [{ op: 'test', path: '/a', value: 2 }]],
     ['removing what is missing', { a: 1 }, [{ op: 'remove', path: '/b' }]],
-    ['replacing what is missing', { a: 1 }, [{ op: 'replace', path: '/b', value: 1 }]],
+    ['replacing what is missing, but for the last key', { a: 1 }, [{ op: 'replace', path: '/b/c', value: 1 }]],
+    ['replacing the whole by a value', { a: 1 }, [{ op: 'replace', path: '', value: 1 }]],
+    ['testing what has no parent', { a: 1 }, [{ op: 'test', path: '/b/c', value: null }]],
     ['a missing parent', {}, [{ op: 'add', path: '/a/b', value: 1 }]],
     ['an index beyond the end', { a: [1] }, [{ op: 'add', path: '/a/7', value: 1 }]],
     ['an unknown operation', {}, [{ op: 'bend', path: '/a' }]],
     ['a path without slash', {}, [{ op: 'add', path: 'a', value: 1 }]],
     ['moving a value into itself', { a: { b: 1 } }, [{ op: 'move', from: '/a', path: '/a/b' }]],
     ['what every object inherits', {}, [{ op: 'remove', path: '/constructor' }]],
-    ['the whole document', { a: 1 }, [{ op: 'replace', path: '', value: {} }]],
+    ['the whole document', { a: 1 }, [{ op: 'remove', path: '' }]],
     [
       'copies of more than three megabytes',
       { a: ['x'.repeat(1_000)] },
@@ -144,6 +149,37 @@ describe('strategic merge patch', () => {
     const target = { strategy: { type: 'RollingUpdate', rollingUpdate: {} } };
     const patch = { strategy: { $retainKeys: ['type'], type: 'Recreate' } };
     expect(applyStrategicMergePatch(target, patch, podSpec)).toEqual({ strategy: { type: 'Recreate' } });
+  });
+
+  test.each([
+    ['$retainKeys does not mind keys that go', { $retainKeys: ['args'], containers: null }, { args: ['1'] }],
+    ['a directive without anything to direct', { other: { $patch: 'replace', a: 1 } }, two],
+    ['nulls are dropped from what is new', { other: { a: null, b: 1 } }, { ...two, other: { b: 1 } }],
+    ['a value that becomes another type', { containers: { a: 1 } }, { ...two, containers: { a: 1 } }],
+    ['deleting from a list that is not there', { '$deleteFromPrimitiveList/other': ['x'] }, two],
+    ['$patch replaces a map with all that it says', { $patch: 'replace', args: ['2'] }, { args: ['2'] }],
+  ])('%s', (_, patch, result) => expect(applyStrategicMergePatch(two, patch, podSpec)).toEqual(result));
+
+  test.each([
+    [{ $patch: 'merge', args: [] }, 'schema', 'unknown patch type: merge in map: map[$patch:merge args:[]]'],
+    [{ containers: [{ name: 'a', $patch: 'x' }] }, 'schema', 'unknown patch type: x in map: map[$patch:x name:a]'],
+    [{ containers: [{ $patch: 'merge' }] }, 'schema', 'merging lists cannot yet be specified in the patch'],
+    [{ $retainKeys: 'args' }, 'malformed', 'invalid patch format of retainKeys'],
+    [{ $retainKeys: ['args'], finalizers: [] }, 'malformed', 'invalid patch format of retainKeys'],
+    [{ '$setElementOrder/args': 'x' }, 'schema', 'expected a []interface {}, but received a string'],
+    [{ $setElementOrderX: [] }, 'malformed', 'invalid patch format of setElementOrder list'],
+    [{ $deleteFromPrimitiveList: [] }, 'malformed', 'invalid patch format of primitive list'],
+    [
+      { '$setElementOrder/containers': [{ name: 'a' }], containers: [{ name: 'b' }] },
+      'schema',
+      "The order in patch list:\n[map[name:b]]\n doesn't match $setElementOrder list:\n[map[name:a]]\n",
+    ],
+    [{ containers: [1] }, 'schema', /^list element types are not identical: \[\[map\[.* 1\]|\[1\]\]$/],
+    [{ finalizers: [['x']] }, 'schema', 'list element types are not identical: [[one two] [[x]]]'],
+  ])('%j is refused as Kubernetes words it', (patch, kind, message) => {
+    const applying = () => applyStrategicMergePatch(two, patch, podSpec);
+    expect(applying).toThrow(message);
+    expect(applying).toThrow(expect.objectContaining({ kind }));
   });
 
   test('an element without its merge key is refused as Kubernetes words it', () =>

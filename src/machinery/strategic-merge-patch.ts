@@ -9,8 +9,8 @@ import type { Schema } from './schema.ts';
 
 const directive = '$patch';
 const retainKeys = '$retainKeys';
-const deletePrefix = '$deleteFromPrimitiveList/';
-const orderPrefix = '$setElementOrder/';
+const deleteMarker = '$deleteFromPrimitiveList';
+const orderMarker = '$setElementOrder';
 
 /** `target` with `patch` merged in; neither is changed. Throws PatchError. */
 export function applyStrategicMergePatch(target: any, patch: any, schema: Schema): any {
@@ -20,126 +20,184 @@ export function applyStrategicMergePatch(target: any, patch: any, schema: Schema
 const isMap = (value: any): value is Record<string, any> =>
   value !== null && typeof value === 'object' && !Array.isArray(value);
 
+/** The name of a JSON value's type in Go, with which some messages are worded. */
+function goTypeOf(value: any): string {
+  if (value === null || value === undefined) return 'nil';
+  if (Array.isArray(value)) return '[]interface {}';
+  if (typeof value === 'object') return 'map[string]interface {}';
+  if (typeof value === 'boolean') return 'bool';
+  return typeof value === 'string' ? 'string' : Number.isInteger(Number(value)) ? 'int64' : 'float64';
+}
+
+const unexpected = (value: any, expected: string) =>
+  new PatchError('schema', `expected a ${expected}, but received a ${goTypeOf(value)}`);
+const unknownDirective = (type: any, map: any) =>
+  new PatchError('schema', `unknown patch type: ${goFormat(type)} in map: ${goFormat(map)}`);
+const malformed = (what: string) => new PatchError('malformed', `invalid patch format of ${what}`);
+
 function mergeMap(target: any, patch: Record<string, any>, schema: Schema | undefined): any {
-  switch (patch[directive]) {
-    case undefined:
-    case 'merge':
-      break;
-    case 'replace':
-      return withoutDirectives(patch);
-    case 'delete':
-      return {};
-    default:
-      throw new PatchError('malformed', `unknown patch type: ${patch[directive]}`);
+  if (patch[directive] !== undefined) {
+    const { [directive]: type, ...rest } = patch;
+    if (type === 'replace') return rest;
+    if (type === 'delete') return {};
+    throw unknownDirective(type, patch);
   }
   const out = retained(isMap(target) ? target : {}, patch);
-  const parallel = parallelLists(patch);
-  for (const name of parallel) {
-    const list = mergeNamedList(getOwn(out, name), name, patch, schema);
-    if (list === undefined) delete out[name];
-    else setOwn(out, name, list);
-  }
+  const done = mergeOrderedLists(out, patch, schema);
   for (const [key, value] of Object.entries(patch)) {
-    if (key.startsWith('$') || parallel.has(key)) continue;
-    if (value === null) delete out[key];
-    else if (isMap(value)) setOwn(out, key, mergeMap(getOwn(out, key), value, childSchema(schema, `f:${key}`)));
-    else setOwn(out, key, value);
+    if (done.has(key)) continue;
+    if (key.startsWith(deleteMarker)) removeFromList(out, key, value, schema);
+    else if (value === null) delete out[key];
+    else mergeField(out, key, value, childSchema(schema, `f:${key}`));
   }
   return out;
 }
 
-/** Names of lists that the patch touches, directly or through a directive beside them. */
-function parallelLists(patch: Record<string, any>): Set<string> {
-  const names = new Set<string>();
-  for (const [key, value] of Object.entries(patch)) {
-    if (key.startsWith(deletePrefix)) names.add(key.slice(deletePrefix.length));
-    else if (key.startsWith(orderPrefix)) names.add(key.slice(orderPrefix.length));
-    else if (Array.isArray(value)) names.add(key);
+function mergeField(out: Record<string, any>, key: string, value: any, schema: Schema | undefined): void {
+  const before = getOwn(out, key);
+  if (isMap(before) && isMap(value))
+    setOwn(out, key, strategiesOf(schema).includes('replace') ? value : mergeMap(before, value, schema));
+  else if (Array.isArray(before) && Array.isArray(value)) setOwn(out, key, mergeList(before, value, schema));
+  else {
+    const added = withoutDirectives(withoutNulls(value));
+    if (added === undefined) delete out[key];
+    else setOwn(out, key, added);
   }
-  names.delete(retainKeys);
-  return names;
+}
+
+const strategiesOf = (schema: Schema | undefined) => schema?.patchStrategy?.split(',') ?? [];
+
+/** The list's name in a directive's key, such as `$setElementOrder/containers`. */
+function nameIn(key: string, marker: string, what: string): string {
+  if (key[marker.length] !== '/') throw malformed(what);
+  return key.slice(marker.length + 1);
+}
+
+function removeFromList(out: Record<string, any>, key: string, gone: any, schema: Schema | undefined): void {
+  const name = nameIn(key, deleteMarker, 'primitive list');
+  const before = getOwn(out, name);
+  if (gone === null) delete out[name];
+  if (!Array.isArray(before) || !Array.isArray(gone)) return;
+  setOwn(
+    out,
+    name,
+    isMapList(before, gone) ? mergeMaps(before, gone, childSchema(schema, `f:${name}`)) : without(before, gone),
+  );
+}
+
+/** Merges the lists that have a `$setElementOrder`; returns the keys of the patch that this was all of. */
+function mergeOrderedLists(out: Record<string, any>, patch: Record<string, any>, parent: Schema | undefined) {
+  const done = new Set([retainKeys]);
+  for (const [key, order] of Object.entries(patch)) {
+    if (!key.startsWith(orderMarker)) continue;
+    if (!Array.isArray(order)) throw unexpected(order, '[]interface {}');
+    const name = nameIn(key, orderMarker, 'setElementOrder list');
+    const [before, items] = [getOwn(out, name), getOwn(patch, name)];
+    if (before !== undefined && !Array.isArray(before)) throw unexpected(before, '[]interface {}');
+    if (items !== undefined && !Array.isArray(items)) throw unexpected(items, '[]interface {}');
+    const schema = childSchema(parent, `f:${name}`);
+    checkOrder(items ?? [], order, schema?.patchMergeKey);
+    done.add(key).add(name);
+    const merged = before && items ? mergeList(before, items, schema) : (before ?? withoutDirectives(items));
+    if (merged === undefined) continue;
+    checkTypes(before ?? [], items ?? []);
+    setOwn(out, name, inOrder(merged, order, schema?.patchMergeKey, before));
+  }
+  return done;
+}
+
+/** What the patch has of a list must be in `$setElementOrder` too, in the same order. */
+function checkOrder(items: readonly any[], order: readonly any[], key: string | undefined): void {
+  if (!items.length || !order.length) return;
+  const named = items.filter((item) => !isMap(item) || item[directive] === undefined);
+  let next = 0;
+  for (const item of order) {
+    if (next === named.length) return;
+    if (key ? mergeKeyOf(named[next], key) === mergeKeyOf(item, key) : named[next] === item) next++;
+  }
+  if (next === named.length) return;
+  const [have, want] = [goFormat(items), goFormat(order)];
+  throw new PatchError('schema', `The order in patch list:\n${have}\n doesn't match ${orderMarker} list:\n${want}\n`);
 }
 
 /** `$retainKeys` names the keys that stay; those of the patch must be among them. */
 function retained(target: Record<string, any>, patch: Record<string, any>): Record<string, any> {
   const keys = patch[retainKeys];
   if (keys === undefined) return { ...target };
-  if (!Array.isArray(keys)) throw new PatchError('malformed', `invalid patch format of ${retainKeys}`);
-  const names = new Set(keys);
-  for (const key of Object.keys(patch))
-    if (!key.startsWith('$') && !names.has(key))
-      throw new PatchError('malformed', `${retainKeys} list doesn't contain ${key}`.replace(retainKeys, 'retainKeys'));
+  if (!Array.isArray(keys)) throw malformed('retainKeys');
+  const names = new Set(keys).add(retainKeys);
+  for (const [key, value] of Object.entries(patch)) {
+    if (value === null || key.startsWith(deleteMarker) || key.startsWith(orderMarker)) continue;
+    if (!names.has(key)) throw malformed('retainKeys');
+  }
   return Object.fromEntries(Object.entries(target).filter(([key]) => names.has(key)));
 }
 
-function mergeNamedList(
-  target: any,
-  name: string,
-  patch: Record<string, any>,
-  parent: Schema | undefined,
-): any[] | undefined {
-  const schema = childSchema(parent, `f:${name}`);
-  const removed = patch[deletePrefix + name];
-  const order = patch[orderPrefix + name];
-  const items = patch[name];
-  const merges = schema?.patchStrategy?.split(',').includes('merge') ?? false;
-  let list: any[] | undefined = Array.isArray(target) ? target : undefined;
-  if (items === null) list = undefined;
-  else if (Array.isArray(items)) {
-    if (!merges) return items;
-    const before = list ?? [];
-    list = schema?.patchMergeKey ? mergeKeyedList(before, items, schema) : mergeValues(before, items);
-    list = inOrder(list, items, schema, target);
-  }
-  if (Array.isArray(removed) && list) list = without(list, removed);
-  if (Array.isArray(order) && list) list = inOrder(list, order, schema, target);
-  return list;
+/** All elements of both lists are of one type, and not lists. */
+function checkTypes(before: readonly any[], items: readonly any[]): void {
+  const all = [...before, ...items];
+  if (!all.length) throw new PatchError('schema', 'no elements in any of the given slices');
+  if (Array.isArray(all[0])) throw new PatchError('unappliable', 'lists of lists are not supported');
+  const type = goTypeOf(all[0]);
+  if (type !== 'nil' && all.every((item) => goTypeOf(item) === type)) return;
+  throw new PatchError('schema', `list element types are not identical: ${goFormat([before, items])}`);
 }
 
-const mergeValues = (target: readonly any[], items: readonly any[]) => [...target, ...without(items, target)];
+function isMapList(before: readonly any[], items: readonly any[]): boolean {
+  if (!before.length && !items.length) return false;
+  checkTypes(before, items);
+  return isMap(before[0] ?? items[0]);
+}
 
-/** Those of `list` that are not among `gone`; the order of an object's fields does not matter. */
+function mergeList(before: readonly any[], items: readonly any[], schema: Schema | undefined): any[] {
+  if (!strategiesOf(schema).includes('merge')) return [...items];
+  if (isMapList(before, items)) return mergeMaps(before, items, schema);
+  return inOrder([...new Set([...before, ...items])], items, undefined, before);
+}
+
+function mergeMaps(before: readonly any[], items: readonly any[], schema: Schema | undefined): any[] {
+  const key = schema?.patchMergeKey;
+  if (!key) throw new PatchError('schema', `cannot merge lists without merge key for ${goKindOf(schema?.items)}`);
+  const { merged, rest } = mergeByKey(before, items, key, schema);
+  return inOrder(merged, rest, key, before);
+}
+
+const goKindOf = (schema: Schema | undefined) => (schema?.type === 'object' || !schema?.type ? 'struct' : schema.type);
+
+/** Those of `list` that are not among `gone`. */
 function without(list: readonly any[], gone: readonly any[]): any[] {
-  const texts = new Set(gone.map(textOf));
-  return list.filter((value) => !texts.has(textOf(value)));
+  const values = new Set(gone);
+  return list.filter((value) => !values.has(value));
 }
 
-/** The same text for equal values. */
-function textOf(value: any): string {
-  if (typeof value !== 'object' || value === null) return JSON.stringify(value);
-  if (Array.isArray(value)) return `[${value.map(textOf).join(',')}]`;
-  const fields = Object.keys(value).sort();
-  return `{${fields.map((name) => `${JSON.stringify(name)}:${textOf(value[name])}`).join(',')}}`;
-}
-
-function mergeKeyedList(target: readonly any[], items: readonly any[], schema: Schema): any[] {
-  const key = schema.patchMergeKey!;
-  if (items.some((item) => isMap(item) && item[directive] === 'replace'))
-    return items.filter((item) => item?.[directive] !== 'replace').map(withoutDirectives);
-  // Places of the items by their keys: the first of equal ones counts. A removed one leaves a hole until the end.
-  const places = new Map<unknown, number>();
-  for (const [index, have] of target.entries()) {
-    const id = mergeKeyOf(have, key);
-    if (!places.has(id)) places.set(id, index);
-  }
-  const out: any[] = [...target];
+function mergeByKey(before: readonly any[], items: readonly any[], key: string, schema: Schema | undefined) {
+  const gone = new Set<unknown>();
+  const rest: any[] = [];
+  let replaces = false;
   for (const item of items) {
-    const id = mergeKeyOf(item, key);
-    const index = places.get(id);
-    if (item[directive] === 'delete') {
-      if (index !== undefined) out[index] = undefined;
-      places.delete(id);
-    } else if (index !== undefined) out[index] = mergeMap(out[index], item, schema.items);
-    else {
-      places.set(id, out.length);
-      out.push(mergeMap({}, item, schema.items));
-    }
+    const type = item[directive];
+    if (type === undefined) rest.push(item);
+    else if (type === 'delete') gone.add(mergeKeyOf(item, key));
+    else if (type === 'replace') replaces = true;
+    else if (type === 'merge') throw new PatchError('schema', 'merging lists cannot yet be specified in the patch');
+    else throw unknownDirective(type, item);
   }
-  return out.filter((item) => item !== undefined);
+  if (replaces) return { merged: rest, rest: [] };
+  // Places of the items by their keys: the first of equal ones counts.
+  const places = new Map<unknown, number>();
+  const merged = before.filter((have) => !gone.has(mergeKeyOf(have, key)));
+  for (const [index, have] of merged.entries()) if (!places.has(have[key])) places.set(have[key], index);
+  for (const item of rest) {
+    const index = places.get(mergeKeyOf(item, key));
+    if (index !== undefined) merged[index] = mergeMap(merged[index], item, schema?.items);
+    else places.set(item[key], merged.push(item) - 1);
+  }
+  return { merged, rest };
 }
 
 function mergeKeyOf(item: any, key: string): unknown {
-  if (!isMap(item) || item[key] === undefined)
+  if (!isMap(item)) throw unexpected(item, 'map[string]interface {}');
+  if (item[key] === undefined)
     throw new PatchError('schema', `map: ${goFormat(item)} does not contain declared merge key: ${key}`);
   return item[key];
 }
@@ -148,15 +206,19 @@ function mergeKeyOf(item: any, key: string): unknown {
  * `order`, the patch's own list or `$setElementOrder`, gives the order of the items that it names. The others, which
  * only the server has, keep their place before the items that they stood before.
  */
-function inOrder(list: any[], order: readonly any[], schema: Schema | undefined, target: any): any[] {
-  const key = schema?.patchMergeKey;
-  const identity = (item: any) => JSON.stringify(key ? item?.[key] : item);
-  const rank = new Map(order.map((item, index) => [identity(item), index]));
+function inOrder(list: any[], order: readonly any[], key: string | undefined, target: readonly any[] = []): any[] {
+  const identity = (item: any) => (key ? mergeKeyOf(item, key) : item);
+  const places = (items: readonly any[]) => {
+    const found = new Map<unknown, number>();
+    for (const [index, item] of items.entries()) if (!found.has(identity(item))) found.set(identity(item), index);
+    return found;
+  };
+  const rank = places(order);
   const named = list
     .filter((item) => rank.has(identity(item)))
     .sort((a, b) => rank.get(identity(a))! - rank.get(identity(b))!);
   const others = list.filter((item) => !rank.has(identity(item)));
-  const place = new Map((Array.isArray(target) ? target : []).map((item, index) => [identity(item), index]));
+  const place = places(target);
   const out: any[] = [];
   let next = 0;
   for (const item of named) {
@@ -168,12 +230,24 @@ function inOrder(list: any[], order: readonly any[], schema: Schema | undefined,
   return [...out, ...others.slice(next)];
 }
 
+/** As the object gets it that had no such value: without maps that are directives. */
 function withoutDirectives(value: any): any {
-  if (Array.isArray(value)) return value.map(withoutDirectives);
+  if (Array.isArray(value)) return value.map(withoutDirectives).filter((item) => item !== undefined);
   if (!isMap(value)) return value;
-  return Object.fromEntries(
-    Object.entries(value)
-      .filter(([key, inner]) => !key.startsWith('$') && inner !== null)
-      .map(([key, inner]) => [key, withoutDirectives(inner)]),
-  );
+  if (value[directive] !== undefined) return undefined;
+  return mapValues(value, withoutDirectives);
+}
+
+function withoutNulls(value: any): any {
+  if (Array.isArray(value)) return value.map(withoutNulls);
+  return isMap(value) ? mapValues(value, (inner) => (inner === null ? undefined : withoutNulls(inner))) : value;
+}
+
+function mapValues(map: Record<string, any>, change: (value: any) => any): Record<string, any> {
+  const out: Record<string, any> = {};
+  for (const [key, value] of Object.entries(map)) {
+    const changed = change(value);
+    if (changed !== undefined) setOwn(out, key, changed);
+  }
+  return out;
 }

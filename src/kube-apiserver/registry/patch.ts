@@ -113,7 +113,8 @@ function changeOf({ kind }: Target, type: string, body: Body | undefined): Chang
   const change: Change = (live) =>
     attempt(
       () => applyStrategicMergePatch(live, value, kind.schema),
-      (error) => (error.kind === 'schema' ? plainError(error.message) : badRequest(error.message)),
+      ({ kind, message }) =>
+        kind === 'schema' ? plainError(message) : kind === 'malformed' ? badRequest(message) : rejected(),
     );
   return Object.assign(change, { shown: goFormat(value) });
 }
@@ -177,13 +178,25 @@ function decodePatched(target: Target, options: WriteOptions, document: any, sho
 function patchInvalid(document: any, error: ApiError, { kind }: Target, shown?: string): ApiError {
   const prefix = new RegExp(`^\\S+ in version "[^"]*" cannot be handled as an? ${kind.kind}: `);
   const reason = (error.status.message ?? '').replace(prefix, '');
-  // A strategic merge patch is decoded by another decoder, which says less.
-  const why = shown ? reason.replace(/^json: cannot unmarshal .* of type (\S+)$/, 'unrecognized type: $1') : reason;
+  const why = shown ? unstructuredWords(reason) : reason;
   const sorted = Object.fromEntries(Object.entries(document).sort(([a], [b]) => (a < b ? -1 : 1)));
   const message = `Invalid value: ${JSON.stringify(shown ?? JSON.stringify(sorted))}: ${why}`;
   return failure(422, 'Invalid', ` "" is invalid: patch: ${message}`, {
     causes: [{ reason: 'FieldValueInvalid', message, field: 'patch' }],
   });
+}
+
+/** A strategic merge patch is decoded by another decoder, which says where from and where to, but not which field. */
+function unstructuredWords(reason: string): string {
+  const match = /^json: cannot unmarshal (\w+)( \S+)? into Go .* of type (\S+)$/.exec(reason);
+  if (!match) return reason;
+  const [, from, digits = '', to] = match;
+  const number = /[.eE]/.test(digits) ? 'float64' : 'int64';
+  const kind = from === 'object' ? 'map' : from === 'array' ? 'slice' : from === 'number' ? number : from;
+  if (to.startsWith('map[')) return `cannot restore map from ${kind}`;
+  if (to.startsWith('[]')) return `cannot restore slice from ${kind}`;
+  if (to.includes('.')) return `cannot restore struct from: ${kind}`;
+  return from === 'number' && to !== 'bool' ? `cannot convert ${kind} to ${to}` : `unrecognized type: ${to}`;
 }
 
 /** https://kubernetes.io/docs/reference/using-api/server-side-apply/ */
