@@ -54,6 +54,24 @@ describe('server-side apply', () => {
     expect(() => apply(live, 'two', { data: { a: '2' } })).toThrow(ApplyConflicts);
   });
 
+  test('kubectl takes over what it applied from the client before, and keeps the annotation', () => {
+    const name = 'kubectl.kubernetes.io/last-applied-configuration';
+    const last = JSON.stringify(object({ data: { a: '1', b: '1', gone: '1' } }));
+    const live = object({ metadata: { name: 'x', annotations: { [name]: last } }, data: { a: '1', b: '2', c: '1' } });
+    const next = { ...live, metadata: { ...live.metadata } };
+    const managedFields = updateManagedFields({ ...base, live: undefined, next, manager: 'client' });
+    const owned = { ...live, metadata: { ...live.metadata, managedFields } };
+    expect(() => apply(owned, 'other', { data: { a: '3' } })).toThrow('.data.a');
+    // Somebody else changed b since, and c never was kubectl's.
+    for (const key of ['b', 'c'])
+      expect(() => apply(owned, 'kubectl', { data: { [key]: '3' } })).toThrow(`.data.${key}`);
+    const applied = apply(owned, 'kubectl', { data: { a: '<3' } });
+    expect(applied.data).toEqual({ a: '<3', b: '2', c: '1' });
+    expect(applied.metadata.annotations[name]).toBe(
+      '{"apiVersion":"v1","data":{"a":"\\u003c3"},"kind":"X","metadata":{"name":"x"}}\n',
+    );
+  });
+
   test('force takes the field over', () => {
     const live = apply(apply(undefined, 'one', { data: { a: '1', b: '1' } }), 'two', { data: { a: '2' } }, true);
     expect(live.data).toEqual({ a: '2', b: '1' });

@@ -21,6 +21,7 @@ import {
   union,
   withNamedParents,
 } from './field-set.ts';
+import { fieldsLastApplied, kubectl, refreshLastApplied } from './last-applied.ts';
 import { mergeFields, removeFields } from './merge-fields.ts';
 import type { Schema } from './schema.ts';
 
@@ -144,7 +145,8 @@ export function applyConfiguration(write: Write & { readonly applied: any; reado
   const pruned = prune(merged, last, owners, schema);
 
   const change = compareFields(liveFields, pruned, schema);
-  const conflicts = write.force ? [] : conflictsOf(owners, mine, change);
+  const allowed = write.manager === kubectl ? fieldsLastApplied(live, write.apiVersion, schema) : emptySet;
+  const conflicts = write.force ? [] : conflictsOf(owners, mine, change, allowed);
   if (conflicts.length > 0) throw new ApplyConflicts(conflicts);
   disown(owners, change, mine);
   const changed = !deepEqual(liveFields, pruned);
@@ -157,6 +159,7 @@ export function applyConfiguration(write: Write & { readonly applied: any; reado
   const managedFields = encode(owners);
   if (managedFields) object.metadata.managedFields = managedFields;
   else delete object.metadata.managedFields;
+  if (write.manager === kubectl) refreshLastApplied(object, write.applied);
   return { object, changed };
 }
 
@@ -184,8 +187,8 @@ function prune(merged: any, last: FieldSet, owners: Owner[], schema: Schema): an
   return without(merged, gone);
 }
 
-function conflictsOf(owners: Owner[], mine: Owner, change: Comparison): ApplyConflict[] {
-  const taken = union(change.modified, change.added);
+function conflictsOf(owners: Owner[], mine: Owner, change: Comparison, allowed: FieldSet): ApplyConflict[] {
+  const taken = difference(union(change.modified, change.added), allowed);
   return owners
     .filter((owner) => owner !== mine)
     .flatMap((owner) =>
