@@ -4,6 +4,7 @@
 import { compareFields } from './compare-fields.ts';
 import { parseExact } from './exact-json.ts';
 import { difference, emptySet, type FieldSet, fieldsOf, union } from './field-set.ts';
+import { byteLength } from './names.ts';
 import type { Schema } from './schema.ts';
 
 const annotation = 'kubectl.kubernetes.io/last-applied-configuration';
@@ -32,8 +33,8 @@ export function refreshLastApplied(object: any, applied: any): void {
   const { [annotation]: _, ...annotations } = object.metadata.annotations;
   const text = `${goJson(withoutAnnotation(applied))}\n`;
   object.metadata = { ...object.metadata, annotations };
-  let bytes = Buffer.byteLength(annotation + text);
-  for (const [name, value] of Object.entries<string>(annotations)) bytes += Buffer.byteLength(name + value);
+  let bytes = byteLength(annotation + text);
+  for (const [name, value] of Object.entries<string>(annotations)) bytes += byteLength(name + value);
   if (bytes <= mostBytes) annotations[annotation] = text;
 }
 
