@@ -140,7 +140,7 @@ export async function containerConfig(
     labels: { ...podLabels(pod), [containerNameLabel]: container.name, [hashLabel]: hashOf(container) },
     annotations: {
       'io.kubernetes.container.restartCount': String(attempt),
-      [resourcesAnnotation]: JSON.stringify(container.resources ?? {}),
+      [resourcesAnnotation]: container.resources ? JSON.stringify(container.resources) : '{}',
       ...(isMeantToEnd(pod, container) && { [meantToEndAnnotation]: 'true' }),
       'io.kubernetes.container.terminationMessagePath': container.terminationMessagePath ?? '/dev/termination-log',
     },

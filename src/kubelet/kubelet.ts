@@ -10,6 +10,7 @@ import { watchLocalStorage } from './local-storage.ts';
 import { rotateLogs } from './log-rotation.ts';
 import { measured } from './measured-runtime.ts';
 import { NodeKeeper } from './node.ts';
+import { sweepFiles } from './orphaned-files.ts';
 import { PodCache } from './pod-cache.ts';
 import { PodWorker } from './pod-worker.ts';
 import { ProbeManager } from './probes.ts';
@@ -124,7 +125,11 @@ export async function startKubelet(
     followRuntime(tools, stopped.signal),
     watchOwnNode(context, config, keeper, stopped.signal),
     ...(config.usesFilesystem
-      ? [rotateLogs(tools, stopped.signal), watchLocalStorage(tools, () => [...workers.values()], stopped.signal)]
+      ? [
+          rotateLogs(tools, stopped.signal),
+          watchLocalStorage(tools, () => [...workers.values()], stopped.signal),
+          sweepFiles(tools, (uid) => workers.has(uid) || cache.uids().includes(uid), stopped.signal),
+        ]
       : []),
   ];
   keeper.start();

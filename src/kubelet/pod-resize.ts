@@ -33,6 +33,8 @@ export interface ResizeActions {
   }[];
 }
 
+const nothing: ResizeActions = { restart: new Set(), update: [] };
+const nothingDiffers: ReadonlyMap<string, Resources> = new Map();
 const resources: readonly Resource[] = ['memory', 'cpu'];
 const lists = ['requests', 'limits'] as const;
 
@@ -72,6 +74,7 @@ export class PodResize {
 
   /** Promises what the pod asks for if the node has it. Resolves with the pod as it is promised. */
   async admit(pod: Pod, runtime: RuntimePod): Promise<Pod> {
+    if (this.#isUntouched(pod)) return pod;
     // A pod whose containers are not there yet gets what it asks for: that was admitted with it.
     if (runtime.containers.length === 0 && !this.#record) return pod;
     const allocated = this.#record?.allocated ?? createdWith(pod, runtime);
@@ -91,6 +94,11 @@ export class PodResize {
     return withResources(pod, allocated);
   }
 
+  /** Its spec is as it was created: most pods, of which there may be a hundred thousand. */
+  #isUntouched({ metadata }: Pod): boolean {
+    return !this.#record && !this.#inProgress && !this.#pending && (metadata.generation ?? 1) <= 1;
+  }
+
   #defer(pod: Pod, message: string): void {
     if (this.#pending?.message === message) return;
     this.#pending = { reason: 'Deferred', message };
@@ -99,6 +107,7 @@ export class PodResize {
 
   /** What is to be done so that every running container has what is promised to it. */
   actions(promised: Pod, runtime: RuntimePod): ResizeActions {
+    if (this.#isUntouched(promised)) return nothing;
     const restart = new Set<string>();
     const update: { status: ContainerStatus; container: Container; resource: Resource; grows: boolean }[] = [];
     for (const container of resizable(promised)) {
@@ -179,6 +188,7 @@ export class PodResize {
 
   /** By container name, where a cgroup has something else than what is promised. Ends a resize that is complete. */
   actual(promised: Pod, runtime: RuntimePod): ReadonlyMap<string, Resources> {
+    if (this.#isUntouched(promised)) return nothingDiffers;
     const different = new Map<string, Resources>();
     for (const container of resizable(promised)) {
       const status = newest(runtime.containers, container.name);

@@ -4,6 +4,7 @@
 import { constants, type Stats } from 'node:fs';
 import { chmod, chown, lstat, mkdir, open, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import { type Pod, podLimits } from '../../api/api.ts';
 import { bytes } from '../resources.ts';
 import { isMountPoint, mountMemory } from './mounts.ts';
 import { removeTree } from './remove-tree.ts';
@@ -11,7 +12,7 @@ import { VolumeError, type VolumePlugin } from './volume.ts';
 
 export const emptyDir: VolumePlugin = {
   source: 'emptyDir',
-  async setUp(volume, { directory, pod, podDirectory }) {
+  async setUp(volume, { directory, pod, podDirectory, fields }) {
     const { medium, sizeLimit } = volume.emptyDir!;
     if (medium?.startsWith('HugePages')) throw new VolumeError(`emptyDir medium ${medium} is not supported`);
     const ready = path.join(podDirectory, 'plugins', 'kubernetes.io~empty-dir', volume.name, 'ready');
@@ -19,7 +20,8 @@ export const emptyDir: VolumePlugin = {
     // Once it is made, its mode is the containers' own affair. What was in memory is gone after a restart of the machine.
     if ((await exists(ready)) && (!inMemory || (await isMountPoint(directory)))) return directory;
     await mkdir(directory, { recursive: true, mode: 0o750 });
-    if (inMemory && !(await isMountPoint(directory))) await mountMemory(directory, 0o777, bytes(sizeLimit));
+    if (inMemory && !(await isMountPoint(directory)))
+      await mountMemory(directory, 0o777, memorySize(pod, sizeLimit, fields.allocatable.memoryBytes));
     const group = pod.spec.securityContext?.fsGroup;
     if (group !== undefined) await chown(directory, -1, group);
     await chmod(directory, group === undefined ? 0o777 : 0o2777);
@@ -30,6 +32,16 @@ export const emptyDir: VolumePlugin = {
   // Containers may leave any number of files at any depth.
   tearDown: removeTree,
 };
+
+/** The least of what the node, the pod and the volume may have. */
+export function memorySize(pod: Pod, sizeLimit: string | undefined, nodeBytes: number): number {
+  const isLimited =
+    podLevelLimit(pod) > 0 || pod.spec.containers.every((c) => bytes(c.resources?.limits?.['memory']) > 0);
+  const limits = [isLimited ? bytes(podLimits(pod)['memory']) : 0, bytes(sizeLimit)];
+  return Math.min(nodeBytes, ...limits.filter((limit) => limit > 0));
+}
+
+const podLevelLimit = (pod: Pod): number => bytes(pod.spec.resources?.limits?.['memory']);
 
 const exists = (file: string): Promise<boolean> =>
   lstat(file).then(

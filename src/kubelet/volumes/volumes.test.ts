@@ -15,6 +15,7 @@ import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { ConfigMap, Pod, Secret, Volume } from '../../api/api.ts';
 import { writeAtomically } from './atomic-files.ts';
+import { memorySize } from './directories.ts';
 import { setUpVolumes, tearDownVolumes } from './volumes.ts';
 
 let directory: string;
@@ -250,6 +251,25 @@ describe('volumes', () => {
     for (const closed of ['', 'volumes', 'volumes/kubernetes.io~empty-dir'])
       expect(statSync(path.join(disk, closed)).mode & 0o777).toBe(0o750);
   });
+
+  test.each<[string, string | undefined, object[], number]>([
+    ['all that the node has', undefined, [{}], 8000],
+    ['its sizeLimit', '1000', [{}], 1000],
+    [
+      "its pod's limits together",
+      '9000',
+      [{ resources: { limits: { memory: '500' } } }, { resources: { limits: { memory: '200' } } }],
+      700,
+    ],
+    [
+      'not what only some containers are limited to',
+      undefined,
+      [{ resources: { limits: { memory: '500' } } }, {}],
+      8000,
+    ],
+  ])('an emptyDir in memory may have %s', (_, sizeLimit, containers, size) =>
+    expect(memorySize({ spec: { containers } } as unknown as Pod, sizeLimit, 8000)).toBe(size),
+  );
 
   test('the mode that containers give to an emptyDir stays', async () => {
     chmodSync(await setUp({ emptyDir: {} }), 0o700);
