@@ -145,7 +145,7 @@ export interface TransportResponse {
   readonly events?: AsyncIterable<WatchEvent<any>>;
 }
 
-export type { ComponentContext, RunningComponent, StartComponent } from './component.ts';
+export { type ComponentContext, errorText, type RunningComponent, type StartComponent } from './component.ts';
 export {
   type Controller,
   controllerOf,

@@ -1,5 +1,6 @@
 // What a component is: a function that takes its context and returns something to stop (DESIGN.md, The rooms).
 
+import { isApiError } from '../api/api.ts';
 import type { Clock } from '../machinery/clock.ts';
 import type { Logger } from '../machinery/logger.ts';
 import type { Metrics } from '../machinery/metrics.ts';
@@ -28,3 +29,7 @@ export type StartComponent<Config, Running extends RunningComponent = RunningCom
   context: ComponentContext,
   config: Config,
 ) => Promise<Running>;
+
+/** For logs: a refusal of the API is said in its words, what nobody expected comes with its stack. */
+export const errorText = (error: unknown): string =>
+  error instanceof Error && !isApiError(error) ? (error.stack ?? String(error)) : String(error);

@@ -3,7 +3,7 @@
 import type { ApiObject, OwnerReference } from '../api/api.ts';
 import { isConflict, resources } from '../api/api.ts';
 import type { Client, ObjectOf, ResourceName, ResourceRef } from './client.ts';
-import type { ComponentContext } from './component.ts';
+import { type ComponentContext, errorText } from './component.ts';
 import { createEventRecorder, type EventRecorder } from './events.ts';
 import { type Informer, keyOf, type Lister } from './informer.ts';
 import type { InformerFactory } from './informer-factory.ts';
@@ -196,7 +196,7 @@ class Runner {
       else this.#queue.retry(key);
       // A conflict only says that somebody was faster; the cache will soon show what.
       const level = isConflict(error) ? 'debug' : 'warn';
-      logger[level]('reconcile failed', { key, error: String((error as Error)?.stack ?? error) });
+      logger[level]('reconcile failed', { key, error: errorText(error) });
     }
     const tookMs = this.#context.clock.monotonic() - startedMs;
     if (tookMs > slowReconcileMs) logger.warn('slow reconcile', { key, ms: Math.round(tookMs), result });

@@ -210,17 +210,25 @@ class SharedInformer implements Informer<ApiObject> {
     const { clock, random, logger } = this.#context;
     const { signal } = this.#stop;
     let backoffMs = firstBackoffMs;
+    let failure = '';
     while (!signal.aborted) {
       const startedMs = clock.monotonic();
       try {
         if (!this.#listed) await this.#list();
+        failure = '';
         await this.#watch(signal);
         // A watch that ends at once, again and again, must not become a busy loop.
         if (clock.monotonic() - startedMs >= 1000) continue;
       } catch (error) {
         if (signal.aborted) return;
         if (isApiError(error) && error.code === 410) this.#listed = false;
-        logger.warn('list or watch failed', { resource: refOf(this.#resource).resource, error: String(error) });
+        // A resource that is no longer served stays so until its informer is stopped: once is enough.
+        const text = String(error);
+        logger[text === failure ? 'debug' : 'warn']('list or watch failed', {
+          resource: refOf(this.#resource).resource,
+          error: text,
+        });
+        failure = text;
       }
       if (clock.monotonic() - startedMs > backoffResetMs) backoffMs = firstBackoffMs;
       await clock.sleep(backoffMs * (1 + random.next()), signal).catch(() => {});

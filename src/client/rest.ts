@@ -13,6 +13,7 @@ import type {
   Selection,
   Transport,
   TransportRequest,
+  TransportResponse,
   WatchOptions,
   WriteOptions,
 } from './client.ts';
@@ -108,7 +109,7 @@ class RestClient implements Client {
       query,
       signal,
     });
-    if (response.code >= 400) throw new ApiError(response.body);
+    if (response.code >= 400) throw failureOf(response);
     if (response.events) yield* response.events;
   }
 
@@ -164,15 +165,16 @@ class RestClient implements Client {
   ): Promise<any> {
     const response = await this.#transport.send({ method, path, ...rest });
     if (response.code < 400) return response.body;
-    if (response.body?.kind === 'Status') throw new ApiError(response.body);
-    const message = typeof response.body === 'string' ? response.body.trim() : '';
-    throw new ApiError({
-      apiVersion: 'v1',
-      kind: 'Status',
-      metadata: {},
-      status: 'Failure',
-      message: message || `the server answered ${response.code}`,
-      code: response.code,
-    });
+    throw failureOf(response);
   }
+}
+
+/** What is not a Status is put into words as client-go does. */
+function failureOf({ code, body }: TransportResponse): ApiError {
+  if (body?.kind === 'Status') return new ApiError(body);
+  const status = { apiVersion: 'v1', kind: 'Status', metadata: {}, status: 'Failure', code };
+  if (code === 404)
+    return new ApiError({ ...status, message: 'the server could not find the requested resource', reason: 'NotFound' });
+  const message = typeof body === 'string' ? body.trim() : '';
+  return new ApiError({ ...status, message: message || `the server answered ${code}` });
 }

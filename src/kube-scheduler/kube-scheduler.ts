@@ -7,6 +7,7 @@ import {
   createEventRecorder,
   createInformer,
   type EventRecorder,
+  errorText,
   type RunningComponent,
   runLeaderElection,
 } from '../client/client.ts';
@@ -225,7 +226,7 @@ class Scheduler implements RunningScheduler {
     try {
       result = this.#cycle.run(info, this.#cache);
     } catch (error) {
-      this.#context.logger.error('a scheduling cycle failed', { pod: info.key, error: String((error as Error).stack) });
+      this.#context.logger.error('a scheduling cycle failed', { pod: info.key, error: errorText(error) });
       this.#attempts.add(1, { profile: this.#name, result: 'error' });
       return this.#queue.failed(queued);
     }

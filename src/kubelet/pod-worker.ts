@@ -3,6 +3,7 @@
 
 import { rm } from 'node:fs/promises';
 import { isNotFound, type Pod } from '../api/api.ts';
+import { errorText } from '../client/client.ts';
 import type { Timer } from '../machinery/clock.ts';
 import { syncFrequencyMs } from './config.ts';
 import { hashOf, logDirectory } from './container-config.ts';
@@ -139,7 +140,7 @@ export class PodWorker {
       } catch (error) {
         this.#tools.logger.error('pod sync failed', {
           pod: this.#pod.metadata.name,
-          error: String((error as Error).stack),
+          error: errorText(error),
         });
         afterMs = retryMs;
       }

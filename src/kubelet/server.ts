@@ -6,6 +6,7 @@ import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { Pod } from '../api/api.ts';
 import type { ContainerStatus } from '../container-runtime/container-runtime.ts';
+import { drained } from '../machinery/drained.ts';
 import type { Metrics } from '../machinery/metrics.ts';
 import { AccessError, KubeletAccess } from './access.ts';
 import { type LogOptions, readLog } from './logs.ts';
@@ -196,8 +197,7 @@ async function containerLogs(
     tools.cache.get(pod.metadata.uid).containers.some((c) => c.id === chosen.id && c.state === 'running');
   const log = { root: tools.config.podLogsDirectory, file: chosen.logPath };
   for await (const text of readLog(log, options, tools.clock, isRunning, gone.signal)) {
-    if (!response.write(text))
-      await new Promise<void>((resolve) => response.once('drain', resolve).once('close', resolve));
+    if (!response.write(text)) await drained(response);
   }
   response.end();
 }

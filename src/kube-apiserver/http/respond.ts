@@ -3,6 +3,7 @@ import type { Http2ServerResponse } from 'node:http2';
 import { promisify } from 'node:util';
 import { gzip as gzipCallback } from 'node:zlib';
 import { ApiError, type Kind } from '../../api/api.ts';
+import { drained } from '../../machinery/drained.ts';
 import { protobufMediaType, protobufSchema } from '../protobuf/protobuf.ts';
 import { apiVersionOf } from '../registry/codec.ts';
 import type { ApiRequest, ObjectReply, RawReply, Reply } from '../request.ts';
@@ -184,10 +185,7 @@ async function sendRaw(
   flush(response);
   for await (const chunk of body) {
     if (response.destroyed) break;
-    if (!(response.write as (chunk: Uint8Array) => boolean)(chunk))
-      await new Promise<void>((resolve) => {
-        (response as ServerResponse).once('drain', resolve).once('close', resolve);
-      });
+    if (!(response.write as (chunk: Uint8Array) => boolean)(chunk)) await drained(response as ServerResponse);
   }
   response.end();
 }
