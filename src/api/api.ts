@@ -3,8 +3,7 @@
 export type * from '../machinery/schema.ts';
 export { age } from './age.ts';
 export * from './body.ts';
-export { CelError, compileCel } from './cel/cel.ts';
-export { fromCel, toCel } from './cel/values.ts';
+export * from './cel/admission-expressions.ts';
 export { customKinds } from './custom/custom-kind.ts';
 export { type Documentation, documentation } from './documentation.ts';
 export * from './errors.ts';

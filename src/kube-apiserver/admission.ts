@@ -23,6 +23,8 @@ export interface AdmissionAttributes {
   readonly dryRun: boolean;
   readonly user: UserInfo;
   warn(text: string): void;
+  /** Adds to the audit event of the request. */
+  annotate(key: string, value: string): void;
 }
 
 /** What a write is charged: goes to the store together with the object, or not at all. */

@@ -1,12 +1,11 @@
 // What each kind does beside what its schema says: one line a kind, in the file named after it.
 
 import type { KindBehaviour } from '../kind.ts';
+import { mutatingAdmissionPolicy, validatingAdmissionPolicy } from './admissionregistration/policies.ts';
 import {
-  mutatingAdmissionPolicy,
   mutatingAdmissionPolicyBinding,
-  validatingAdmissionPolicy,
   validatingAdmissionPolicyBinding,
-} from './admissionregistration/policies.ts';
+} from './admissionregistration/policy-bindings.ts';
 import { mutatingWebhookConfiguration, validatingWebhookConfiguration } from './admissionregistration/webhooks.ts';
 import { customResourceDefinition } from './apiextensions/customresourcedefinition.ts';
 import { apiService } from './apiregistration/apiservice.ts';

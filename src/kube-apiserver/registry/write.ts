@@ -47,6 +47,7 @@ export function attributesOf(
     dryRun,
     user: request.user,
     warn: (text) => request.warnings.push(text),
+    annotate: (key, value) => request.audit?.annotate(key, value),
   };
 }
 

@@ -5,7 +5,7 @@ import type { Node } from './ast.ts';
 import { walk } from './ast.ts';
 import { check } from './checker.ts';
 import { estimateCost } from './cost.ts';
-import { type Environment, environmentOf, LibrarySet, type StructDeclaration, type Variable } from './declarations.ts';
+import { type Environment, environmentOf, LibrarySet, type Structs, type Variable } from './declarations.ts';
 import { addresses } from './libraries/addresses.ts';
 import { authorization } from './libraries/authorization.ts';
 import { standard } from './libraries/conversions.ts';
@@ -46,12 +46,13 @@ const mutationLibraries = new LibrarySet([...base, jsonPatch]);
 
 export interface EnvironmentOptions {
   readonly variables: readonly Variable[];
-  readonly structs?: ReadonlyMap<string, StructDeclaration> | undefined;
+  readonly structs?: Structs | undefined;
   readonly mutation?: boolean;
+  readonly bindings?: boolean;
 }
 
-export const celEnvironment = ({ variables, structs, mutation }: EnvironmentOptions): Environment =>
-  environmentOf(mutation ? mutationLibraries : libraries, { variables, ...(structs && { structs }) });
+export const celEnvironment = ({ mutation, structs, ...parts }: EnvironmentOptions): Environment =>
+  environmentOf(mutation ? mutationLibraries : libraries, { ...parts, ...(structs && { structs }) });
 
 export interface Expression extends Program {
   readonly source: string;
@@ -64,14 +65,14 @@ export interface Expression extends Program {
 
 /** Throws CelSyntaxError for what is wrong, ProgramFault for what can never run. */
 export function compileExpression(source: string, environment: Environment): Expression {
-  const node = parse(source);
+  const node = parse(source, environment.bindings);
   const type = check(source, node, environment);
   return expressionOf(source, node, type, environment);
 }
 
 /** Parsed and checked, not made to run: for looking at its type first. */
 export function checkExpression(source: string, environment: Environment): { type: Type; program(): Expression } {
-  const node = parse(source);
+  const node = parse(source, environment.bindings);
   const type = check(source, node, environment);
   return { type, program: () => expressionOf(source, node, type, environment) };
 }
@@ -92,7 +93,14 @@ function expressionOf(source: string, node: Node, type: Type, environment: Envir
   };
 }
 
-export { fromJson, fromUntyped } from './json.ts';
+export { fromJson, fromUntyped, toJson } from './json.ts';
+export {
+  type AccessQuestion,
+  type Ask,
+  AuthorizerValue,
+  type Decision,
+  ResourceCheckValue,
+} from './libraries/authorization.ts';
 export { ProgramFault } from './program.ts';
 export { CelSyntaxError } from './source.ts';
-export { CostExceeded, EvaluationFault, none, Optional, type Value } from './values.ts';
+export { CelList, CelMap, CostExceeded, EvaluationFault, none, Optional, StructValue, type Value } from './values.ts';

@@ -57,6 +57,8 @@ export interface Variable {
 }
 
 export interface Environment {
+  /** Whether expressions have cel.bind. */
+  readonly bindings: boolean;
   variable(name: string): Variable | undefined;
   /** A type that an expression may write. */
   typeNamed(name: string): Type | undefined;
@@ -82,10 +84,16 @@ export const member = (id: string, params: readonly Type[], result: Type, call?:
 export const typeA = paramType('A');
 export const typeB = paramType('B');
 
+/** Messages by their names: a Map, or anything that finds one. */
+export interface Structs {
+  get(name: string): StructDeclaration | undefined;
+}
+
 export interface EnvironmentParts {
   readonly libraries: readonly Library[];
   readonly variables: readonly Variable[];
-  readonly structs?: ReadonlyMap<string, StructDeclaration>;
+  readonly structs?: Structs;
+  readonly bindings?: boolean;
 }
 
 /** Functions and types of libraries, merged once. */
@@ -123,6 +131,7 @@ function merged(first: FunctionDeclaration, second: FunctionDeclaration): Functi
 export function environmentOf(libraries: LibrarySet, parts: Omit<EnvironmentParts, 'libraries'>): Environment {
   const variables = new Map(parts.variables.map((variable) => [variable.name, variable]));
   return {
+    bindings: parts.bindings ?? false,
     variable: (name) => variables.get(name),
     typeNamed: (name) => libraries.types.get(name),
     struct: (name) => parts.structs?.get(name),

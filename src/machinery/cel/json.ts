@@ -5,7 +5,19 @@ import { deepEqual } from '../equal.ts';
 import type { Schema } from '../schema.ts';
 import { escapeName, unescapeName } from './names.ts';
 import { durationOfSchema, timestampOfSchema } from './schema-formats.ts';
-import { CelList, CelMap, CelObject, equal, fail, noOverload, type Value } from './values.ts';
+import { formatDuration, formatTimestamp } from './time.ts';
+import {
+  CelList,
+  CelMap,
+  CelObject,
+  Duration,
+  equal,
+  fail,
+  noOverload,
+  Timestamp,
+  Uint,
+  type Value,
+} from './values.ts';
 
 /** A value of the schema. Throws EvaluationFault where they do not agree. */
 export function fromJson(json: unknown, schema: Schema): Value {
@@ -140,7 +152,7 @@ class JsonSet extends JsonList {
     const added: unknown[] = [];
     const seen = new Set(this.json);
     for (const item of other) {
-      const json = plainJson(item);
+      const json = toJson(item);
       if (seen.has(json) || this.json.some((mine) => deepEqual(mine, json))) continue;
       seen.add(json);
       added.push(json);
@@ -170,7 +182,7 @@ class JsonListMap extends JsonList {
     const items = [...this.json];
     const places = new Map(items.map((item, index) => [this.#keyOf(item), index]));
     for (const value of other) {
-      const json = plainJson(value);
+      const json = toJson(value);
       const place = places.get(this.#keyOf(json));
       if (place === undefined) items.push(json);
       else items[place] = json;
@@ -184,13 +196,20 @@ class JsonListMap extends JsonList {
 }
 
 /** What an expression made, as JSON; what it only passed on, as it was. */
-function plainJson(value: Value): unknown {
+export function toJson(value: Value): unknown {
   if (value instanceof JsonList || value instanceof JsonMap) return value.json;
-  if (value instanceof CelList) return [...value].map(plainJson);
+  if (value instanceof UntypedList || value instanceof UntypedMap) return value.json;
+  if (value instanceof CelList) return [...value].map(toJson);
   if (value instanceof CelMap)
-    return Object.fromEntries([...value.keys()].map((key) => [String(key), plainJson(value.find(key) as Value)]));
+    return Object.fromEntries([...value.keys()].map((key) => [String(key), toJson(value.find(key) as Value)]));
+  if (value instanceof Uint) return toJson(value.value);
+  if (value instanceof Duration) return formatDuration(value);
+  if (value instanceof Timestamp) return formatTimestamp(value);
+  if (value instanceof Uint8Array) return toBase64(value);
   return typeof value === 'bigint' && value <= 2n ** 53n && value >= -(2n ** 53n) ? Number(value) : value;
 }
+
+const toBase64 = (bytes: Uint8Array): string => btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(''));
 
 /** Objects of the API have these even where their schema does not say so. */
 const resourceFields: Readonly<Record<string, Schema>> = {

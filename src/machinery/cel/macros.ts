@@ -201,6 +201,13 @@ const has: Expander = (make, _target, [arg]) => {
   return make.has(arg.operand, arg.field);
 };
 
+/** cel.bind(name, value, result): not everybody gives it to his expressions. */
+const bind: Expander = (make, _target, [variable, value, result]) => {
+  if (variable?.kind !== 'ident')
+    throw new MacroFault((variable as Node).at, 'cel.bind() variable names must be simple identifiers');
+  return make.bind(variable.name, value as Node, result as Node);
+};
+
 /** By name, number of arguments, and whether they are called on a target. */
 const macros: Readonly<Record<string, Expander>> = {
   'has/1': has,
@@ -232,7 +239,10 @@ export function expandMacro(
   name: string,
   target: Node | undefined,
   args: readonly Node[],
+  bindings: boolean,
 ): Node | undefined {
+  if (bindings && name === 'bind' && args.length === 3 && target?.kind === 'ident' && target.name === 'cel')
+    return bind(new Maker(at), target, args);
   const key = `${target ? '.' : ''}${name}/${args.length}`;
   const expand = Object.hasOwn(macros, key) ? macros[key] : undefined;
   return expand?.(new Maker(at), target as Node, args);

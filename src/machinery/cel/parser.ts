@@ -10,14 +10,15 @@ import { CelSyntaxError, type Fault } from './source.ts';
 const longestExpression = 100_000;
 
 /** Throws CelSyntaxError. */
-export function parse(source: string): Node {
+/** `bindings` gives it cel.bind. Throws CelSyntaxError. */
+export function parse(source: string, bindings = false): Node {
   const size = source.length > longestExpression ? [...source].length : source.length;
   if (size > longestExpression)
     throw new CelSyntaxError(source, [
       { at: -1, message: `expression code point size exceeds limit: size: ${size}, limit ${longestExpression}` },
     ]);
   const { tokens, faults } = tokenize(source);
-  const parser = new Parser(source, tokens);
+  const parser = new Parser(source, tokens, bindings);
   const node = parser.start();
   const all = [...faults, ...parser.faults];
   if (all.length || !node) throw new CelSyntaxError(source, all);
@@ -60,9 +61,11 @@ class Parser {
   readonly #faults: Fault[] = [];
   readonly #source: string;
   readonly #reader: TokenReader;
+  readonly #bindings: boolean;
 
-  constructor(source: string, tokens: readonly Token[]) {
+  constructor(source: string, tokens: readonly Token[], bindings: boolean) {
     this.#source = source;
+    this.#bindings = bindings;
     this.#reader = new TokenReader(tokens);
   }
 
@@ -241,7 +244,7 @@ class Parser {
 
   #callOrMacro(open: Token, name: string, target: Node | undefined, args: readonly Node[]): Node {
     try {
-      const expanded = expandMacro(open.at, name, target, args);
+      const expanded = expandMacro(open.at, name, target, args, this.#bindings);
       return expanded ?? { kind: 'call', at: open.at, name, target, args };
     } catch (error) {
       if (error instanceof MacroFault) return this.#fault(error.at, error.message);

@@ -28,6 +28,7 @@ export interface Type {
 
 const simple = (kind: TypeKind, name: string = kind): Type => ({ kind, name, params: [] });
 
+export const anyType = simple('any');
 export const boolType = simple('bool');
 export const bytesType = simple('bytes');
 export const doubleType = simple('double');

@@ -1,128 +1,211 @@
-// Admission policies written in CEL, and their bindings. Expressions are compiled, so that a wrong one is refused at once.
+// Admission policies written in CEL. Expressions are compiled, so that a wrong one is refused at once.
 // https://kubernetes.io/docs/reference/access-authn-authz/validating-admission-policy/
 
-import { CelError, compileCel } from '../../cel/cel.ts';
+import {
+  byteLength,
+  dns1035LabelFaults,
+  dns1123SubdomainFaults,
+  qualifiedNameFaults,
+} from '../../../machinery/names.ts';
+import {
+  PolicyCompiler,
+  wantsBool,
+  wantsObject,
+  wantsPatches,
+  wantsString,
+  wantsStringOrNull,
+} from '../../cel/admission-expressions.ts';
 import type { FieldError } from '../../errors.ts';
-import { invalidValue, notSupported, oneOf, required } from '../../fields.ts';
+import { duplicate, invalidValue, invalidValues, notSupported, oneOf, required } from '../../fields.ts';
 import type { KindBehaviour } from '../../kind.ts';
 import { unset } from '../cells.ts';
-import { validateRules } from './rules.ts';
+import { defaultMatch, expressionFaults, validateMatch, validateMatchConditions } from './match.ts';
+import { validateMutatingOperations } from './rules.ts';
 
-function defaultMatch(match: any): void {
-  if (!match) return;
-  match.matchPolicy ??= 'Equivalent';
-  match.namespaceSelector ??= {};
-  match.objectSelector ??= {};
-  for (const rule of [...(match.resourceRules ?? []), ...(match.excludeResourceRules ?? [])]) rule.scope ??= '*';
-}
-
-/** What expressions may read; variables of the policy's own only where it has some. */
-const readable = ['object', 'oldObject', 'request', 'params', 'namespaceObject'];
-
-function expressionFaults(expression: string, path: string, variables: readonly string[], type?: string): FieldError[] {
-  if (!expression.trim()) return [];
-  try {
-    const program = compileCel(expression, variables);
-    return !type || program.type === type || program.type === 'dyn'
-      ? []
-      : [invalidValue(path, expression, `must evaluate to ${type} but got ${program.type}`)];
-  } catch (error) {
-    if (error instanceof CelError) return [invalidValue(path, expression, error.message)];
-    throw error;
-  }
-}
-
-function validatePolicy(policy: any, parts: 'validations' | 'mutations'): FieldError[] {
-  const { spec = {} } = policy;
-  const errors: FieldError[] = oneOf('spec.failurePolicy', spec.failurePolicy, ['Fail', 'Ignore']);
-  const constraints = spec.matchConstraints;
-  if (!constraints) errors.push(required('spec.matchConstraints'));
+/** What both kinds of policies have. */
+function validateCommon(spec: any): FieldError[] {
+  const { failurePolicy, paramKind, matchConstraints, matchConditions } = spec;
+  const errors: FieldError[] = oneOf('spec.failurePolicy', failurePolicy, ['Fail', 'Ignore']);
+  if (paramKind) errors.push(...paramKindFaults(paramKind, 'spec.paramKind'));
+  if (!matchConstraints) errors.push(required('spec.matchConstraints'));
   else {
-    if (!constraints.resourceRules?.length) errors.push(required('spec.matchConstraints.resourceRules'));
-    errors.push(...validateRules(constraints.resourceRules ?? [], 'spec.matchConstraints.resourceRules'));
-    errors.push(...validateRules(constraints.excludeResourceRules ?? [], 'spec.matchConstraints.excludeResourceRules'));
+    errors.push(...validateMatch(matchConstraints, 'spec.matchConstraints'));
+    if (!matchConstraints.resourceRules?.length) errors.push(required('spec.matchConstraints.resourceRules'));
   }
-  if (spec.paramKind && !spec.paramKind.kind) errors.push(required('spec.paramKind.kind'));
-  if (parts === 'validations' && !spec.validations?.length && !spec.auditAnnotations?.length) {
-    const message = 'validations or auditAnnotations must contain at least one item';
-    errors.push(required('spec.validations', message), required('spec.auditAnnotations', message));
+  errors.push(...validateMatchConditions(matchConditions, Boolean(paramKind), 'spec.matchConditions'));
+  return errors;
+}
+
+function paramKindFaults({ apiVersion, kind }: any, path: string): FieldError[] {
+  const errors: FieldError[] = [];
+  const at = `${path}.apiVersion`;
+  const parts = (apiVersion ?? '').split('/');
+  const [group, version] = parts.length > 1 ? parts : ['', parts[0]];
+  if (!apiVersion) errors.push(required(at));
+  else if (parts.length > 2) errors.push(invalidValue(at, apiVersion, `unexpected GroupVersion string: ${apiVersion}`));
+  else {
+    const groupFaults = group ? dns1123SubdomainFaults(group) : [];
+    if (groupFaults.length) errors.push(invalidValue(at, group, groupFaults.join(',')));
+    const versionFaults = dns1035LabelFaults(version);
+    if (!version) errors.push(invalidValue(at, apiVersion, 'version must be specified'));
+    else if (versionFaults.length) errors.push(invalidValue(at, version, versionFaults.join(',')));
   }
-  const variables = [...readable, ...(spec.variables?.length ? ['variables'] : [])];
-  for (const [index, { expression }] of (spec.matchConditions ?? []).entries())
-    errors.push(...expressionFaults(expression ?? '', `spec.matchConditions[${index}].expression`, readable, 'bool'));
-  for (const [index, { expression }] of (spec.variables ?? []).entries())
-    errors.push(...expressionFaults(expression ?? '', `spec.variables[${index}].expression`, variables));
-  for (const [index, { applyConfiguration, jsonPatch }] of (spec.mutations ?? []).entries())
-    for (const [field, part] of Object.entries({ applyConfiguration, jsonPatch }))
-      if (part)
-        errors.push(
-          ...expressionFaults(part.expression ?? '', `spec.mutations[${index}].${field}.expression`, variables),
-        );
-  const reasons = ['Forbidden', 'Invalid', 'RequestEntityTooLarge', 'Unauthorized'];
-  for (const [index, { expression, reason }] of (spec.validations ?? []).entries()) {
-    const path = `spec.validations[${index}]`;
-    if (!expression?.trim()) errors.push(required(`${path}.expression`, 'expression is not specified'));
-    else errors.push(...expressionFaults(expression, `${path}.expression`, variables, 'bool'));
-    if (reason !== undefined && !reasons.includes(reason))
-      errors.push(notSupported(`${path}.reason`, reason, reasons.slice(0, 3)));
+  const kindFaults = dns1035LabelFaults((kind ?? '').toLowerCase());
+  if (!kind) errors.push(required(`${path}.kind`));
+  else if (kindFaults.length)
+    errors.push(
+      invalidValue(`${path}.kind`, kind, `may have mixed case, but should otherwise match: ${kindFaults.join(',')}`),
+    );
+  return errors;
+}
+
+const reserved = new Set(
+  'true false null in as break const continue else for function if import let loop package namespace return var void while'.split(
+    ' ',
+  ),
+);
+const isIdentifier = (name: string) => /^[_a-zA-Z][_a-zA-Z0-9]*$/.test(name) && !reserved.has(name);
+
+function variableFaults({ name, expression }: any, compiler: PolicyCompiler, path: string): FieldError[] {
+  const errors: FieldError[] = [];
+  if (!name?.trim()) errors.push(required(`${path}.name`, 'name is not specified'));
+  else if (!isIdentifier(name)) errors.push(invalidValue(`${path}.name`, name, 'must be a valid CEL identifier'));
+  if (!expression?.trim()) errors.push(required(`${path}.expression`, 'expression is not specified'));
+  else errors.push(...expressionFaults(compiler.variable({ name, expression }), `${path}.expression`));
+  return errors;
+}
+
+const reasons = ['Forbidden', 'Invalid', 'RequestEntityTooLarge'];
+const notBlank = 'must be non-empty if specified';
+
+function validationFaults(validation: any, compiler: PolicyCompiler, path: string): FieldError[] {
+  const { expression, message, messageExpression, reason } = validation;
+  const errors: FieldError[] = [];
+  if (!expression?.trim()) errors.push(required(`${path}.expression`, 'expression is not specified'));
+  else errors.push(...expressionFaults(compiler.compile(expression, wantsBool), `${path}.expression`));
+  if (messageExpression && !messageExpression.trim())
+    errors.push(invalidValue(`${path}.messageExpression`, messageExpression, notBlank));
+  else if (messageExpression) {
+    const compiled = compiler.compile(messageExpression, wantsString, { authorizer: false });
+    errors.push(...expressionFaults(compiled, `${path}.messageExpression`));
+  }
+  if (message && !message.trim()) errors.push(invalidValue(`${path}.message`, message, notBlank));
+  else if (/[\n\r]/.test((message ?? '').trim()))
+    errors.push(invalidValue(`${path}.message`, message, 'must not contain line breaks'));
+  return [...errors, ...oneOf(`${path}.reason`, reason, reasons)];
+}
+
+const mostAnnotations = 20;
+const longestAnnotation = 5 * 1024;
+
+function annotationFaults(annotations: readonly any[], name: string, compiler: PolicyCompiler): FieldError[] {
+  const path = 'spec.auditAnnotations';
+  const errors: FieldError[] = [];
+  if (annotations.length > mostAnnotations)
+    errors.push(invalidValue(path, annotations, `must not have more than ${mostAnnotations} auditAnnotations`));
+  const keys = new Set<string>();
+  for (const [index, { key, valueExpression }] of annotations.entries()) {
+    const at = `${path}[${index}]`;
+    errors.push(...annotationKeyFaults(key, name, `${at}.key`));
+    const trimmed = (valueExpression ?? '').trim();
+    if (!trimmed) errors.push(required(`${at}.valueExpression`, 'valueExpression is not specified'));
+    else if (byteLength(trimmed) > longestAnnotation)
+      errors.push(required(`${at}.valueExpression`, `must not exceed ${longestAnnotation} bytes in length`));
+    else {
+      const compiled = compiler.compile(trimmed, wantsStringOrNull);
+      errors.push(...expressionFaults(compiled, `${at}.valueExpression`, valueExpression));
+    }
+    if (keys.has(key)) errors.push(duplicate(`${at}.key`, key));
+    keys.add(key);
   }
   return errors;
 }
 
-const policyStrategy = (parts: 'validations' | 'mutations'): KindBehaviour['strategy'] => ({
+/** The policy's name stands before the key in the event. */
+function annotationKeyFaults(key: string, name: string, path: string): FieldError[] {
+  if (!name) return [invalidValue(path, key, 'requires metadata.name be non-empty')];
+  const full = `${name}/${key}`;
+  return invalidValues(path, full, qualifiedNameFaults(full));
+}
+
+function validateValidating({ metadata, spec = {} }: any): FieldError[] {
+  const { variables = [], validations = [], auditAnnotations = [], paramKind } = spec;
+  const compiler = new PolicyCompiler({ params: Boolean(paramKind), composes: variables.length > 0 });
+  const errors = validateCommon(spec);
+  for (const [index, variable] of variables.entries())
+    errors.push(...variableFaults(variable, compiler, `spec.variables[${index}]`));
+  if (!validations.length && !auditAnnotations.length) {
+    const message = 'validations or auditAnnotations must contain at least one item';
+    errors.push(required('spec.validations', message), required('spec.auditAnnotations', message));
+  }
+  for (const [index, validation] of validations.entries())
+    errors.push(...validationFaults(validation, compiler, `spec.validations[${index}]`));
+  return [...errors, ...annotationFaults(auditAnnotations, metadata?.name ?? '', compiler)];
+}
+
+const patches = [
+  { type: 'ApplyConfiguration', field: 'applyConfiguration', wanted: wantsObject },
+  { type: 'JSONPatch', field: 'jsonPatch', wanted: wantsPatches },
+];
+
+function mutationFaults(mutation: any, compiler: PolicyCompiler, path: string): FieldError[] {
+  const { patchType } = mutation;
+  if (!patchType) return [required(`${path}.patchType`)];
+  const chosen = patches.find(({ type }) => type === patchType);
+  if (!chosen) return [notSupported(`${path}.patchType`, patchType, patches.map(({ type }) => type).sort())];
+  const errors: FieldError[] = [];
+  const at = `${path}.${chosen.field}`;
+  const expression = mutation[chosen.field]?.expression?.trim();
+  if (!mutation[chosen.field]) errors.push(required(at, `must be specified when patchType is ${patchType}`));
+  else if (!expression) errors.push(required(`${at}.expression`));
+  else {
+    const compiled = compiler.compile(expression, chosen.wanted, { patches: true });
+    errors.push(...expressionFaults(compiled, `${at}.expression`));
+  }
+  for (const { field } of patches)
+    if (field !== chosen.field && mutation[field])
+      errors.push(
+        invalidValue(`${path}.${field}`, `{${field}}`, `must not be specified when patchType is ${patchType}`),
+      );
+  return errors;
+}
+
+function validateMutating({ spec = {} }: any): FieldError[] {
+  const { variables = [], mutations = [], paramKind, matchConstraints, reinvocationPolicy } = spec;
+  const compiler = new PolicyCompiler({ params: Boolean(paramKind), composes: true });
+  const errors = validateCommon(spec);
+  errors.push(...validateMutatingOperations(matchConstraints?.resourceRules, 'spec.matchConstraints.resourceRules'));
+  for (const [index, variable] of variables.entries())
+    errors.push(...variableFaults(variable, compiler, `spec.variables[${index}]`));
+  if (!mutations.length) errors.push(required('spec.mutations', 'mutations must contain at least one item'));
+  for (const [index, mutation] of mutations.entries())
+    errors.push(...mutationFaults(mutation, compiler, `spec.mutations[${index}]`));
+  return [...errors, ...oneOf('spec.reinvocationPolicy', reinvocationPolicy, ['IfNeeded', 'Never'])];
+}
+
+const policyStrategy = (validate: (policy: any) => FieldError[], mutating: boolean): KindBehaviour['strategy'] => ({
   setDefaults(policy) {
     policy.spec ??= {};
     policy.spec.failurePolicy ??= 'Fail';
     defaultMatch(policy.spec.matchConstraints);
-    if (parts === 'mutations') policy.spec.reinvocationPolicy ??= 'Never';
+    if (mutating) policy.spec.reinvocationPolicy ??= 'Never';
   },
-  validate: (policy) => validatePolicy(policy, parts),
+  validate,
 });
 
-const paramKind = (policy: any) => {
+const paramKindCell = (policy: any) => {
   const kind = policy.spec?.paramKind;
   return kind ? `${kind.apiVersion}/${kind.kind}` : unset;
 };
 
 export const validatingAdmissionPolicy: KindBehaviour = {
   hasGeneration: true,
-  cells: { Validations: (policy) => policy.spec?.validations?.length ?? 0, ParamKind: paramKind },
-  strategy: policyStrategy('validations'),
+  cells: { Validations: (policy) => policy.spec?.validations?.length ?? 0, ParamKind: paramKindCell },
+  strategy: policyStrategy(validateValidating, false),
 };
 
 export const mutatingAdmissionPolicy: KindBehaviour = {
   hasGeneration: true,
-  cells: { Mutations: (policy) => policy.spec?.mutations?.length ?? 0, ParamKind: paramKind },
-  strategy: policyStrategy('mutations'),
+  cells: { Mutations: (policy) => policy.spec?.mutations?.length ?? 0, ParamKind: paramKindCell },
+  strategy: policyStrategy(validateMutating, true),
 };
-
-const actions = ['Audit', 'Deny', 'Warn'];
-
-const binding = (validating: boolean): KindBehaviour => ({
-  hasGeneration: true,
-  cells: {
-    PolicyName: (b) => b.spec?.policyName ?? '',
-    ParamRef: (b) => {
-      const ref = b.spec?.paramRef;
-      if (!ref) return unset;
-      return ref.namespace ? `${ref.namespace}/${ref.name || '*'}` : `*/${ref.name || '*'}`;
-    },
-  },
-  strategy: {
-    setDefaults: (b) => defaultMatch(b.spec?.matchResources),
-    validate(b) {
-      const { policyName, validationActions = [], paramRef } = b.spec ?? {};
-      const errors: FieldError[] = policyName ? [] : [required('spec.policyName')];
-      if (paramRef && !paramRef.parameterNotFoundAction) errors.push(required('spec.paramRef.parameterNotFoundAction'));
-      if (!validating) return errors;
-      if (!validationActions.length)
-        errors.push(required('spec.validationActions', 'at least one validation action is required'));
-      for (const [index, action] of validationActions.entries())
-        if (!actions.includes(action)) errors.push(notSupported(`spec.validationActions[${index}]`, action, actions));
-      return errors;
-    },
-  },
-});
-
-export const validatingAdmissionPolicyBinding = binding(true);
-export const mutatingAdmissionPolicyBinding = binding(false);

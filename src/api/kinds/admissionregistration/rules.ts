@@ -1,36 +1,94 @@
 // Rules that say which requests a webhook or policy sees.
 
+import { pathSegmentFaults } from '../../../machinery/names.ts';
 import type { FieldError } from '../../errors.ts';
-import { invalidValue, notSupported, required } from '../../fields.ts';
+import { duplicate, invalidValue, invalidValues, notSupported, oneOf, required } from '../../fields.ts';
 
 interface Rule {
   readonly operations?: readonly string[];
   readonly apiGroups?: readonly string[];
   readonly apiVersions?: readonly string[];
   readonly resources?: readonly string[];
+  readonly resourceNames?: readonly string[];
   readonly scope?: string;
 }
 
 const operations = ['*', 'CONNECT', 'CREATE', 'DELETE', 'UPDATE'];
 const scopes = ['*', 'Cluster', 'Namespaced'];
 
-export function validateRules(rules: readonly Rule[], path: string): FieldError[] {
+export function validateRules(rules: readonly Rule[] = [], path: string): FieldError[] {
   return rules.flatMap((rule, index) => {
     const at = `${path}[${index}]`;
-    const errors: FieldError[] = [];
-    if (!rule.operations?.length) errors.push(required(`${at}.operations`));
-    for (const [i, operation] of (rule.operations ?? []).entries())
-      if (!operations.includes(operation)) errors.push(notSupported(`${at}.operations[${i}]`, operation, operations));
-    for (const field of ['apiGroups', 'apiVersions', 'resources'] as const) {
-      const list = rule[field] ?? [];
-      if (!list.length) errors.push(required(`${at}.${field}`));
-      else if (list.length > 1 && list.includes('*') && field !== 'resources')
-        errors.push(invalidValue(`${at}.${field}`, list, "if '*' is present, must not specify other " + nouns[field]));
-    }
-    if (rule.scope !== undefined && !scopes.includes(rule.scope))
-      errors.push(notSupported(`${at}.scope`, rule.scope, scopes));
-    return errors;
+    const versions = rule.apiVersions ?? [];
+    return [
+      ...resourceNameFaults(rule.resourceNames, `${at}.resourceNames`),
+      ...listFaults(rule.operations, `${at}.operations`, 'operations'),
+      ...(rule.operations ?? []).flatMap((one, i) => oneOf(`${at}.operations[${i}]`, one, operations)),
+      ...listFaults(rule.apiGroups, `${at}.apiGroups`, 'API groups'),
+      ...listFaults(versions, `${at}.apiVersions`, 'API versions'),
+      ...versions.flatMap((version, i) => (version ? [] : [required(`${at}.apiVersions[${i}]`)])),
+      ...resourceFaults(rule.resources, `${at}.resources`),
+      ...oneOf(`${at}.scope`, rule.scope, scopes),
+    ];
   });
 }
 
-const nouns = { apiGroups: 'API groups', apiVersions: 'API versions' } as const;
+/** At least one; a `*` stands alone. */
+function listFaults(list: readonly string[] = [], path: string, what: string): FieldError[] {
+  if (!list.length) return [required(path)];
+  if (list.length === 1 || !list.includes('*')) return [];
+  return [invalidValue(path, list, `if '*' is present, must not specify other ${what}`)];
+}
+
+function resourceNameFaults(names: readonly string[] = [], path: string): FieldError[] {
+  return names.flatMap((name, index) => {
+    const at = `${path}[${index}]`;
+    const faults = invalidValues(at, name, pathSegmentFaults(name));
+    return names.indexOf(name) < index ? [...faults, duplicate(at, name)] : faults;
+  });
+}
+
+/** What a wildcard covers is not named beside it: `pods/*` and `pods/status`, for one. */
+function resourceFaults(resources: readonly string[] = [], path: string): FieldError[] {
+  if (!resources.length) return [required(path)];
+  const errors: FieldError[] = [];
+  const anySubresource = new Set<string>();
+  const ofAnyResource = new Set<string>();
+  let plain = false;
+  for (const [index, name] of resources.entries()) {
+    const at = `${path}[${index}]`;
+    const [resource, subresource] = split(name);
+    if (!name) errors.push(required(at));
+    else if (subresource === undefined) plain = name !== '*';
+    else {
+      if (anySubresource.has(resource))
+        errors.push(invalidValue(at, name, `if '${resource}/*' is present, must not specify ${name}`));
+      if (ofAnyResource.has(subresource))
+        errors.push(invalidValue(at, name, `if '*/${subresource}' is present, must not specify ${name}`));
+      if (subresource === '*') anySubresource.add(resource);
+      if (resource === '*') ofAnyResource.add(subresource);
+    }
+  }
+  if (resources.length > 1 && resources.includes('*/*'))
+    errors.push(invalidValue(path, resources, "if '*/*' is present, must not specify other resources"));
+  if (resources.includes('*') && plain)
+    errors.push(
+      invalidValue(path, resources, "if '*' is present, must not specify other resources without subresources"),
+    );
+  return errors;
+}
+
+function split(name: string): [resource: string, subresource?: string] {
+  const slash = name.indexOf('/');
+  return slash < 0 ? [name] : [name.slice(0, slash), name.slice(slash + 1)];
+}
+
+/** Policies that mutate have nothing to do when an object goes. */
+export function validateMutatingOperations(rules: readonly Rule[] = [], path: string): FieldError[] {
+  const supported = operations.filter((one) => one !== 'DELETE');
+  return rules.flatMap((rule) =>
+    (rule.operations ?? [])
+      .filter((one) => !supported.includes(one))
+      .map((one) => notSupported(`${path}.operations`, one, supported)),
+  );
+}

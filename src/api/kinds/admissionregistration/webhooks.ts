@@ -7,6 +7,7 @@ import { duplicate, invalidValue, invalidValues, notSupported, oneOf, required }
 import type { MutatingWebhookConfiguration, ValidatingWebhookConfiguration } from '../../generated/types.ts';
 import type { KindBehaviour } from '../../kind.ts';
 import { validateLabelSelector } from '../../validation/selector.ts';
+import { validateMatchConditions } from './match.ts';
 import { validateRules } from './rules.ts';
 
 type Configuration = MutatingWebhookConfiguration | ValidatingWebhookConfiguration;
@@ -75,7 +76,8 @@ function validateWebhook(webhook: Webhook, path: string): FieldError[] {
     );
   errors.push(...validateLabelSelector(webhook.namespaceSelector, `${path}.namespaceSelector`));
   errors.push(...validateLabelSelector(webhook.objectSelector, `${path}.objectSelector`));
-  return [...errors, ...validateClientConfig(webhook, `${path}.clientConfig`)];
+  errors.push(...validateClientConfig(webhook, `${path}.clientConfig`));
+  return [...errors, ...validateMatchConditions(webhook.matchConditions, false, `${path}.matchConditions`)];
 }
 
 function validateClientConfig({ clientConfig: { url, service } }: Webhook, path: string): FieldError[] {

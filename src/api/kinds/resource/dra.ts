@@ -2,9 +2,9 @@
 // https://kubernetes.io/docs/concepts/scheduling-eviction/dynamic-resource-allocation/
 
 import { dns1123LabelFaults, dns1123SubdomainFaults } from '../../../machinery/names.ts';
-import { CelError, compileCel } from '../../cel/cel.ts';
+import { deviceSelectorFaults } from '../../cel/device-selectors.ts';
 import type { FieldError } from '../../errors.ts';
-import { duplicate, invalidValue, invalidValues, oneOf, required, unchanged } from '../../fields.ts';
+import { duplicate, invalidValues, oneOf, required, unchanged } from '../../fields.ts';
 import type {
   DeviceClass,
   ResourceClaimTemplate,
@@ -13,7 +13,10 @@ import type {
 } from '../../generated/types.ts';
 import type { KindBehaviour } from '../../kind.ts';
 
-export const deviceClass: KindBehaviour<DeviceClass> = { hasGeneration: true };
+export const deviceClass: KindBehaviour<DeviceClass> = {
+  hasGeneration: true,
+  strategy: { validate: ({ spec }) => selectorFaults(spec?.selectors, 'spec.selectors') },
+};
 
 function defaultClaim(spec: any): void {
   for (const request of spec?.devices?.requests ?? [])
@@ -48,14 +51,8 @@ function validateClaim(spec: any, path: string): FieldError[] {
 
 function selectorFaults(selectors: readonly any[] = [], path: string): FieldError[] {
   return selectors.flatMap(({ cel }, index) => {
-    if (!cel?.expression) return [];
-    try {
-      compileCel(cel.expression, ['device']);
-      return [];
-    } catch (error) {
-      if (!(error instanceof CelError)) throw error;
-      return [invalidValue(`${path}[${index}].cel.expression`, cel.expression, error.message)];
-    }
+    const at = `${path}[${index}].cel`;
+    return cel ? deviceSelectorFaults(cel.expression ?? '', `${at}.expression`) : [required(at)];
   });
 }
 

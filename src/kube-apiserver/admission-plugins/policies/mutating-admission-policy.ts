@@ -1,14 +1,16 @@
-import { type ApiObject, fromCel, type MutatingAdmissionPolicy, type Mutation } from '../../../api/api.ts';
+import type { ApiObject, MutatingAdmissionPolicy } from '../../../api/api.ts';
 import type { Client } from '../../../client/client.ts';
-import { applyJsonPatch } from '../../../machinery/json-patch.ts';
-import { mergeFields } from '../../../machinery/merge-fields.ts';
-import { PatchError } from '../../../machinery/patch-error.ts';
 import type { AdmissionAttributes, AdmissionPlugin } from '../../admission.ts';
 import { failure } from '../../status.ts';
 import { adopt } from '../adopt.ts';
-import { type Binding, casesOf, hasNone, messageOf, type Policy } from './evaluate.ts';
+import { type Binding, type Case, type Cases, casesOf, hasNone, type Policy } from './cases.ts';
+import { type CompiledMutation, compiledMutating } from './compiled.ts';
+import { MutationFault, mutated } from './mutations.ts';
+import { Questions } from './questions.ts';
+import { BudgetSpent, conditionsHold, type Inputs, policyBudget, Round, type Variables } from './round.ts';
 
 type MutatingPolicy = Policy & MutatingAdmissionPolicy;
+type MutatingCase = Case<MutatingPolicy, Binding>;
 
 const resources = { policies: 'mutatingadmissionpolicies', bindings: 'mutatingadmissionpolicybindings' };
 
@@ -17,78 +19,72 @@ export const mutatingAdmissionPolicy = (client: () => Client): AdmissionPlugin =
   name: 'MutatingAdmissionPolicy',
   admit(attributes) {
     const { object, operation } = attributes;
-    if (!object || (operation !== 'CREATE' && operation !== 'UPDATE')) return undefined;
+    if (!object || operation === 'DELETE') return undefined;
     return hasNone(attributes, resources.policies) ? undefined : change(attributes, client);
   },
 });
 
+/** Each policy sees what the one before it made. Who asks for it is invoked once more when anything was changed. */
 async function change(attributes: AdmissionAttributes, client: () => Client): Promise<void> {
-  const asked = new Set<string>();
-  // Each policy sees what the one before it made.
-  for (;;) {
-    const cases = await casesOf<MutatingPolicy, Binding>(attributes, client, resources);
-    const next = cases.find((one) => !asked.has(keyOf(one)));
-    if (!next) return;
-    asked.add(keyOf(next));
-    const fails = next.policy.spec.failurePolicy !== 'Ignore';
-    if (next.fault) {
-      if (fails) throw refusal(attributes, next, next.fault);
-      continue;
-    }
-    try {
-      for (const mutation of next.policy.spec.mutations ?? []) mutate(attributes, mutation, next.run);
-    } catch (error) {
-      const why = error instanceof Fault ? error.message : messageOf(error);
-      if (fails) throw refusal(attributes, next, why);
-    }
+  const found: Cases<MutatingPolicy, Binding> = await casesOf(attributes, client, resources);
+  const shared = { attributes, namespace: found.namespace, questions: new Questions(attributes) };
+  const faults: string[] = [];
+  const again: MutatingCase[] = [];
+  let changed = false;
+  for (const one of found.cases) {
+    const invoked = await invoke(one, shared, faults);
+    changed ||= invoked.changed;
+    if (invoked.matched && one.policy.spec.reinvocationPolicy === 'IfNeeded') again.push(one);
   }
+  if (changed) for (const one of again) await invoke(one, shared, faults);
+  if (faults.length) throw refusal(attributes, faults);
 }
 
-const keyOf = ({ policy, binding }: { policy: ApiObject; binding: ApiObject }) =>
-  `${policy.metadata.name}/${binding.metadata.name}`;
+async function invoke(one: MutatingCase, shared: Inputs, faults: string[]) {
+  const { policy, params } = one;
+  const tell = (why: string) => {
+    if (policy.spec.failurePolicy !== 'Ignore') faults.push(faultOf(one, why));
+  };
+  let changed = false;
+  const compiled = compiledMutating(policy);
+  const inputs = { ...shared, params };
+  const { holds, fault = one.fault } =
+    one.fault === undefined
+      ? await conditionsHold(compiled.conditions, inputs, policy.spec.failurePolicy, compiled.variables)
+      : { holds: false };
+  if (fault !== undefined) tell(fault);
+  if (!holds) return { matched: false, changed };
+  for (const mutation of compiled.mutations)
+    try {
+      await mutate(mutation, inputs, compiled.variables);
+      changed = true;
+    } catch (error) {
+      if (!(error instanceof MutationFault) && !(error instanceof BudgetSpent)) throw error;
+      tell(error.message);
+    }
+  return { matched: true, changed };
+}
 
-class Fault extends Error {}
-
-function mutate(attributes: AdmissionAttributes, mutation: Mutation, run: (expression: string) => any): void {
+async function mutate({ patchType, expression }: CompiledMutation, inputs: Inputs, variables: Variables) {
+  const { attributes } = inputs;
   const { kind } = attributes;
   const object = attributes.object as ApiObject;
-  const expression = mutation.applyConfiguration?.expression ?? mutation.jsonPatch?.expression ?? '';
-  let result: any;
-  try {
-    result = fromCel(run(expression));
-  } catch (error) {
-    throw new Fault(`expression '${expression}' resulted in error: ${messageOf(error)}`);
-  }
-  const changed =
-    mutation.patchType === 'JSONPatch' ? patched(object, result) : mergeFields(object, result, kind.schema);
-  adopt(kind, object, changed);
+  if (!expression.program) throw new MutationFault(expression.fault as string);
+  const outcome = await new Round(inputs, variables, policyBudget()).ask(expression);
+  if (outcome.fault !== undefined) throw new MutationFault(outcome.fault);
+  adopt(kind, object, mutated(kind, object, patchType, outcome.value));
 }
 
-function patched(object: ApiObject, operations: any): any {
-  if (!Array.isArray(operations)) throw new Fault('the expression must evaluate to a list of JSONPatch');
-  for (const operation of operations) {
-    const { op, path = '' } = operation;
-    try {
-      object = applyJsonPatch(object, [operation]);
-    } catch (error) {
-      if (!(error instanceof PatchError)) throw error;
-      const key = path.slice(path.lastIndexOf('/') + 1);
-      throw new Fault(
-        op === 'remove'
-          ? `JSON Patch: error in remove for path: '${path}': Unable to remove nonexistent key: ${key}: missing value`
-          : `JSON Patch: error in ${op} for path: '${path}': ${error.message}`,
-      );
-    }
-  }
-  return object;
+function faultOf({ policy, binding }: MutatingCase, why: string): string {
+  const { name } = policy.metadata;
+  return binding
+    ? `policy '${name}' with binding '${binding.metadata.name}' denied request: ${why}`
+    : `policy ${JSON.stringify(name)} denied request: ${why}`;
 }
 
-function refusal(
-  { kind, name }: AdmissionAttributes,
-  { policy, binding }: { policy: ApiObject; binding: ApiObject },
-  why: string,
-) {
-  const message = `policy '${policy.metadata.name}' with binding '${binding.metadata.name}' denied request: ${why}`;
+/** The first is the message; all are causes. */
+function refusal({ kind, name }: AdmissionAttributes, faults: readonly string[]) {
   const { group, resource } = kind;
-  return failure(403, 'Invalid', message, { name, ...(group && { group }), kind: resource, causes: [{ message }] });
+  const causes = faults.map((message) => ({ message }));
+  return failure(403, 'Invalid', faults[0] as string, { name, ...(group && { group }), kind: resource, causes });
 }

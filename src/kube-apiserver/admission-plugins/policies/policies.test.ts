@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type Client, createClient } from '../../../client/client.ts';
+import type { Authorizer } from '../../authorization.ts';
 import { startTestServer, type TestServer } from '../../test-server.ts';
 import { admissionPlugins } from '../admission-plugins.ts';
 
@@ -8,9 +9,22 @@ const group = '/apis/admissionregistration.k8s.io/v1';
 const maps = '/api/v1/namespaces/default/configmaps';
 const rules = [{ apiGroups: [''], apiVersions: ['*'], operations: ['CREATE', 'UPDATE'], resources: ['configmaps'] }];
 
+/** Everybody may do everything, but nobody may break. */
+const authorizer: Authorizer = {
+  name: 'test',
+  async authorize({ verb, name, user }) {
+    if (user.name === 'system:serviceaccount:default:robot') return { decision: 'no-opinion' };
+    return verb === 'break' ? { decision: 'deny', reason: `${name} must not break` } : { decision: 'allow' };
+  },
+};
+
 beforeEach(async () => {
   let client: Client | undefined;
-  server = await startTestServer({ admission: admissionPlugins(() => client as Client), namespaces: [] });
+  server = await startTestServer({
+    admission: admissionPlugins(() => client as Client),
+    authorizers: [authorizer],
+    namespaces: [],
+  });
   client = createClient(server.transport({ name: 'system:apiserver', groups: ['system:masters'] }));
   await server.call('POST', '/api/v1/namespaces', { metadata: { name: 'default', labels: { team: 'a' } } });
 });
@@ -34,6 +48,8 @@ const mutating = async (mutation: object, spec: object = {}) => {
 };
 const map = (name: string, data: object = { v: 'bad' }, labels: object = {}) =>
   server.call('POST', maps, { metadata: { name, labels }, data });
+/** More than a million steps. */
+const dear = `${'[0,1,2,3,4,5,6,7,8,9]'.concat('.all(a, [0,1,2,3,4,5,6,7,8,9]'.repeat(6))}.all(z, true${')'.repeat(7)}`;
 const denied = "ValidatingAdmissionPolicy 'p' with binding 'p' denied request: ";
 
 describe('validating', () => {
@@ -98,6 +114,70 @@ describe('validating', () => {
       '',
     ],
     [
+      'rights that the user has',
+      {
+        validations: [
+          {
+            expression:
+              "authorizer.requestResource.check('get').allowed() && authorizer.path('/x').check('get').allowed()",
+          },
+          {
+            expression:
+              "!authorizer.serviceAccount('default', 'robot').group('').resource('pods').check('get').allowed()",
+          },
+        ],
+      },
+      201,
+      '',
+    ],
+    [
+      'rights that the user does not have',
+      {
+        variables: [{ name: 'decision', expression: "authorizer.requestResource.check('break')" }],
+        matchConditions: [{ name: 'asks', expression: "authorizer.requestResource.check('get').allowed()" }],
+        validations: [{ expression: "variables.decision.reason() == ''", message: 'no' }],
+      },
+      422,
+      'no',
+    ],
+    [
+      'a variable that fails',
+      { variables: [{ name: 'v', expression: 'object.none' }], validations: [{ expression: 'variables.v == 1' }] },
+      422,
+      `expression 'variables.v == 1' resulted in error: composited variable "v" fails to evaluate: no such key: none`,
+    ],
+    [
+      'an expression that costs too much',
+      { validations: [{ expression: dear }] },
+      422,
+      `expression '${dear}' resulted in error: operation cancelled: actual cost limit exceeded`,
+    ],
+    [
+      'conditions that fail',
+      {
+        matchConditions: [
+          { name: 'a', expression: 'object.none' + ' == 1' },
+          { name: 'b', expression: 'true' },
+          { name: 'c', expression: "object.data['x'] == 'y'" },
+        ],
+        validations: [{ expression: 'true' }],
+      },
+      422,
+      "[expression 'object.none == 1' resulted in error: no such key: none, expression 'object.data['x'] == 'y'' resulted in error: no such key: x]",
+    ],
+    [
+      'a condition that decides, whatever fails beside it',
+      {
+        matchConditions: [
+          { name: 'a', expression: 'object.none == 1' },
+          { name: 'b', expression: 'namespaceObject != null' },
+        ],
+        validations: [{ expression: 'false' }],
+      },
+      201,
+      '',
+    ],
+    [
       'another namespace',
       {
         matchConstraints: { resourceRules: rules, namespaceSelector: { matchLabels: { team: 'b' } } },
@@ -146,6 +226,26 @@ describe('validating', () => {
     expect((await map('c', { v: 'good' })).body.message).toContain('no params found for policy binding with `Deny`');
   });
 
+  test('a budget for all expressions of a policy', async () => {
+    const some = dear.replace('[0,1,2,3,4,5,6,7,8,9]', '[0]').replace('[0,1,2,3,4,5,6,7,8,9]', '[0,1,2]');
+    await validating({ validations: Array.from({ length: 20 }, () => ({ expression: some })) });
+    expect((await map('m')).body.message).toBe(
+      `configmaps "m" is forbidden: ${denied}validation failed due to running out of cost budget, no further validation rules will be run`,
+    );
+  });
+
+  test('no parameters and no need of any', async () => {
+    const paramKind = { apiVersion: 'v1', kind: 'ConfigMap' };
+    await validating(
+      { paramKind, validations: [{ expression: 'params != null' }] },
+      { paramRef: { name: 'limits', namespace: 'default', parameterNotFoundAction: 'Allow' } },
+    );
+    expect((await map('a')).code).toBe(201);
+    await server.call('DELETE', `${group}/validatingadmissionpolicybindings/p`);
+    await made('validatingadmissionpolicybindings', { policyName: 'p', validationActions: ['Deny'] });
+    expect((await map('b')).body.message).toContain('failed expression: params != null');
+  });
+
   test('an update is judged with its old object', async () => {
     await validating({ validations: [{ expression: 'oldObject == null || object.data.v == oldObject.data.v' }] });
     expect((await map('a')).code).toBe(201);
@@ -170,6 +270,45 @@ describe('mutating', () => {
       jsonPatch: { expression: '[JSONPatch{op: "add", path: "/data/extra", value: "e"}]' },
     });
     expect((await map('m')).body.data).toEqual({ v: 'bad', extra: 'e' });
+  });
+
+  test('patches of other shapes', async () => {
+    await mutating({
+      patchType: 'JSONPatch',
+      jsonPatch: {
+        expression:
+          '[JSONPatch{op: "test", path: "/data/v", value: "bad"}, JSONPatch{op: "add", path: "/metadata/annotations", value: {jsonpatch.escapeKey("a/b"): string(size(object.data))}}, JSONPatch{op: "test", path: "/data/v", value: "other"}]',
+      },
+    });
+    expect((await map('m')).body.metadata.annotations).toBeUndefined();
+  });
+
+  test.each([
+    [
+      'Object{data: Object.spec{v: "x"}}',
+      'type mismatch: unexpected type name "Object.spec", expected "Object.data", which matches field name path from root Object type',
+    ],
+    [
+      'Object{date: {"v": "x"}}',
+      'error applying patch: failed to convert patch object to typed object: .date: field not declared in schema',
+    ],
+    [
+      'Object{metadata: Object.metadata{ownerReferences: [Object.metadata.ownerReferences{uid: "u"}], managedFields: []}}',
+      'error applying patch: invalid ApplyConfiguration: may not mutate atomic arrays, maps or structs: .metadata.ownerReferences[0], .metadata.managedFields',
+    ],
+  ])('%s does not fit', async (expression, why) => {
+    await mutating({ patchType: 'ApplyConfiguration', applyConfiguration: { expression } });
+    expect((await map('m')).body.message).toBe(`policy 'p' with binding 'p' denied request: ${why}`);
+  });
+
+  test('who asks for it is invoked again after a change', async () => {
+    const expression =
+      'Object{metadata: Object.metadata{labels: {"count": string(int(object.metadata.?labels.?count.orValue("0")) + 1)}}}';
+    await mutating(
+      { patchType: 'ApplyConfiguration', applyConfiguration: { expression } },
+      { reinvocationPolicy: 'IfNeeded' },
+    );
+    expect((await map('m')).body.metadata.labels).toEqual({ count: '2' });
   });
 
   test('a patch that does not fit is a refusal, or nothing', async () => {
@@ -200,7 +339,6 @@ describe('mutating', () => {
 test.each([
   ['1', 'must evaluate to bool but got int'],
   ['variables.x', "undeclared reference to 'variables' (in container '')"],
-  ['authorizer.path("/").check("get").allowed()', "undeclared reference to 'authorizer'"],
 ])('a policy that asks %s is refused', async (expression, why) => {
   const spec = { matchConstraints: { resourceRules: rules }, validations: [{ expression }] };
   const { code, body } = await server.call('POST', `${group}/validatingadmissionpolicies`, {

@@ -2,16 +2,29 @@ import type { ValidatingAdmissionPolicy, Validation } from '../../../api/api.ts'
 import type { Client } from '../../../client/client.ts';
 import type { AdmissionAttributes, AdmissionPlugin } from '../../admission.ts';
 import { failure } from '../../status.ts';
-import { type Binding, type Case, casesOf, hasNone, messageOf, type Policy } from './evaluate.ts';
+import { type Binding, type Case, type Cases, casesOf, hasNone, type Policy } from './cases.ts';
+import { type CompiledValidating, compiledValidating } from './compiled.ts';
+import { Questions } from './questions.ts';
+import { type Budget, BudgetSpent, conditionsHold, type Inputs, type Outcome, policyBudget, Round } from './round.ts';
 
 type ValidatingPolicy = Policy & ValidatingAdmissionPolicy;
 type ValidatingBinding = Binding & { readonly spec: { readonly validationActions: readonly string[] } };
+type ValidatingCase = Case<ValidatingPolicy, ValidatingBinding>;
 
 const resources = { policies: 'validatingadmissionpolicies', bindings: 'validatingadmissionpolicybindings' };
 
 interface Denial {
   readonly message: string;
-  readonly reason: string;
+  readonly reason?: string | undefined;
+  /** Which of the validations it is. */
+  readonly index: number;
+  /** Denies whatever the binding's actions are. */
+  readonly always?: boolean;
+}
+
+interface Verdict {
+  readonly denials: readonly Denial[];
+  readonly annotations: readonly (readonly [key: string, value: string])[];
 }
 
 /** Asks the cluster's own rules. https://kubernetes.io/docs/reference/access-authn-authz/validating-admission-policy/ */
@@ -20,50 +33,135 @@ export const validatingAdmissionPolicy = (client: () => Client): AdmissionPlugin
   validate: (attributes) => (hasNone(attributes, resources.policies) ? undefined : judge(attributes, client)),
 });
 
+interface Denied {
+  readonly denial: Denial;
+  readonly by: string;
+}
+
 async function judge(attributes: AdmissionAttributes, client: () => Client): Promise<void> {
-  const denied: (Denial & { policy: string; binding: string })[] = [];
-  for (const one of await casesOf<ValidatingPolicy, ValidatingBinding>(attributes, client, resources)) {
-    const names = { policy: one.policy.metadata.name ?? '', binding: one.binding.metadata.name ?? '' };
-    for (const denial of denials(one)) {
-      for (const action of one.binding.spec.validationActions) {
-        if (action === 'Deny') denied.push({ ...denial, ...names });
-        if (action === 'Warn')
-          attributes.warn(
-            `Validation failed for ValidatingAdmissionPolicy '${names.policy}' with binding '${names.binding}': ${denial.message}`,
-          );
-      }
+  const denied: Denied[] = [];
+  const published = new Map<string, Set<string>>();
+  const found: Cases<ValidatingPolicy, ValidatingBinding> = await casesOf(attributes, client, resources);
+  const questions = new Questions(attributes);
+  for (const one of found.cases) {
+    const policy = one.policy.metadata.name;
+    const { denials, annotations } = await verdictOf(one, { attributes, namespace: found.namespace, questions });
+    const binding = one.binding ? ` with binding '${one.binding.metadata.name}'` : '';
+    const by = `ValidatingAdmissionPolicy '${policy}'${binding}`;
+    for (const denial of denials) {
+      if (denial.always) denied.push({ denial, by });
+      else denied.push(...act(attributes, one, denial, by));
     }
+    for (const [key, value] of annotations)
+      published.set(`${policy}/${key}`, (published.get(`${policy}/${key}`) ?? new Set()).add(value));
   }
-  if (denied.length) throw refusal(attributes, denied);
+  for (const [key, values] of published) attributes.annotate(key, [...values].join(', '));
+  if (denied[0]) throw refusal(attributes, denied[0]);
+}
+
+function act(
+  attributes: AdmissionAttributes,
+  { policy, binding }: ValidatingCase,
+  denial: Denial,
+  by: string,
+): readonly Denied[] {
+  const { message, index } = denial;
+  const actions = binding?.spec.validationActions ?? [];
+  if (actions.includes('Warn')) attributes.warn(`Validation failed for ${by}: ${message}`);
+  if (actions.includes('Audit')) {
+    const event = {
+      message,
+      policy: policy.metadata.name,
+      binding: binding?.metadata.name,
+      expressionIndex: index,
+      validationActions: actions,
+    };
+    attributes.annotate('validation.policy.admission.k8s.io/validation_failure', JSON.stringify([event]));
+  }
+  return actions.includes('Deny') ? [{ denial, by }] : [];
+}
+
+const nothing: Verdict = { denials: [], annotations: [] };
+
+async function verdictOf(one: ValidatingCase, shared: Inputs): Promise<Verdict> {
+  const { spec } = one.policy;
+  const ignores = spec.failurePolicy === 'Ignore';
+  const failed = (message: string, always = false): Verdict =>
+    ignores ? nothing : { denials: [{ message, index: 0, always }], annotations: [] };
+  if (one.fault !== undefined) return failed(one.fault, true);
+  const compiled = compiledValidating(one.policy);
+  const inputs = { ...shared, params: one.params };
+  const condition = await conditionsHold(compiled.conditions, inputs, spec.failurePolicy, compiled.variables);
+  if (condition.fault !== undefined) return failed(condition.fault);
+  if (!condition.holds) return nothing;
+  try {
+    const denials = await denialsOf(compiled, inputs, ignores);
+    const { annotations, faults } = await annotationsOf(compiled, inputs);
+    const added = ignores ? [] : faults.map((message) => ({ message, index: 0, always: true }));
+    return { denials: [...denials, ...added], annotations };
+  } catch (error) {
+    if (error instanceof BudgetSpent) return failed(error.message);
+    throw error;
+  }
 }
 
 /** Several faults of one policy are told one after the other; the first says which status it is. */
-function* denials({ policy, fault, run }: Case<ValidatingPolicy, ValidatingBinding>): Generator<Denial> {
-  const failsClosed = policy.spec.failurePolicy !== 'Ignore';
-  if (fault) {
-    if (failsClosed) yield { message: fault, reason: 'Invalid' };
-    return;
-  }
-  for (const validation of policy.spec.validations ?? []) {
-    const { expression, reason = 'Invalid' } = validation;
-    try {
-      if (run(expression) !== true) yield { message: textOf(validation, run), reason };
-    } catch (error) {
-      const message = `expression '${expression}' resulted in error: ${messageOf(error)}`;
-      if (failsClosed) yield { message, reason };
-    }
-  }
+async function denialsOf(compiled: CompiledValidating, inputs: Inputs, ignores: boolean): Promise<Denial[]> {
+  const budget = policyBudget();
+  const round = new Round(inputs, compiled.variables, budget);
+  const outcomes: Outcome[] = [];
+  for (const { expression } of compiled.validations) outcomes.push(await round.ask(expression));
+  const messages = await messagesOf(compiled, inputs, budget);
+  return compiled.validations.flatMap(({ validation }, index): Denial[] => {
+    const outcome = outcomes[index] as Outcome;
+    if (outcome.fault !== undefined) return ignores ? [] : [{ message: outcome.fault, index }];
+    if (typeof messages === 'string') return ignores ? [] : [{ message: messages, index }];
+    if (outcome.value === true) return [];
+    const message = textOf(validation, messages[index]);
+    return [{ message, reason: validation.reason ?? 'Invalid', index }];
+  });
 }
 
-function textOf({ expression, message, messageExpression }: Validation, run: (expression: string) => any): string {
-  const plain = message?.trim() || `failed expression: ${expression.trim()}`;
-  if (!messageExpression) return plain;
+/** All are evaluated, whether their validation holds or not; a text says that they cost too much. */
+async function messagesOf(
+  { validations, variables }: CompiledValidating,
+  inputs: Inputs,
+  budget: Budget,
+): Promise<readonly (Outcome | undefined)[] | string> {
+  if (!validations.some(({ message }) => message)) return [];
+  const round = new Round({ ...inputs, questions: undefined }, variables, budget);
+  const outcomes: (Outcome | undefined)[] = [];
   try {
-    const text = run(messageExpression);
-    return typeof text === 'string' && text.trim() && !text.includes('\n') ? text.trim() : plain;
-  } catch {
-    return plain;
+    for (const { message } of validations) outcomes.push(message && (await round.ask(message)));
+  } catch (error) {
+    if (error instanceof BudgetSpent) return `failed messageExpression: ${error.message}`;
+    throw error;
   }
+  return outcomes;
+}
+
+const longestMessage = 5 * 1024;
+
+/** A message that was made must be one line, not empty and not too long; otherwise the plain one is told. */
+function textOf({ expression, message }: Validation, made: Outcome | undefined): string {
+  const text = typeof made?.value === 'string' ? made.value.trim() : '';
+  if (text && !text.includes('\n') && Buffer.byteLength(text) <= longestMessage) return text;
+  return message?.trim() || `failed expression: ${expression.trim()}`;
+}
+
+const longestAnnotation = 10 * 1024;
+
+async function annotationsOf({ annotations, variables }: CompiledValidating, inputs: Inputs) {
+  const published: [key: string, value: string][] = [];
+  const faults: string[] = [];
+  const round = new Round({ ...inputs, questions: undefined }, variables, policyBudget());
+  for (const { key, expression } of annotations) {
+    const outcome = await round.ask(expression);
+    if (outcome.fault !== undefined) faults.push(outcome.fault);
+    else if (typeof outcome.value === 'string' && outcome.value.trim())
+      published.push([key, outcome.value.trim().slice(0, longestAnnotation)]);
+  }
+  return { annotations: published, faults };
 }
 
 const codes: Readonly<Record<string, number>> = {
@@ -73,12 +171,10 @@ const codes: Readonly<Record<string, number>> = {
   Invalid: 422,
 };
 
-function refusal(
-  { kind, name }: AdmissionAttributes,
-  [{ policy, binding, message, reason }]: readonly (Denial & { policy: string; binding: string })[],
-) {
+function refusal({ kind, name }: AdmissionAttributes, { denial, by }: Denied) {
   const { group, resource } = kind;
-  const why = `ValidatingAdmissionPolicy '${policy}' with binding '${binding}' denied request: ${message}`;
+  const { message, reason = 'Invalid' } = denial;
+  const why = `${by} denied request: ${message}`;
   return failure(
     codes[reason] ?? 422,
     reason,

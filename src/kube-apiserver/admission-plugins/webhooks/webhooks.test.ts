@@ -127,6 +127,20 @@ describe('a validating webhook', () => {
     expect(asked).toEqual([]);
   });
 
+  test('whose conditions cannot be evaluated has failed without being asked', async () => {
+    const matchConditions = [{ name: 'c', expression: 'object.none == 1' }];
+    await configure('validating', { matchConditions });
+    const { code, body } = await map();
+    expect(code).toBe(403);
+    expect(body.message).toMatch(
+      /^configmaps "\w+" is forbidden: expression 'object.none == 1' resulted in error: no such key: none$/,
+    );
+    await server.call('DELETE', `${group}/validatingwebhookconfigurations/c`);
+    await configure('validating', { matchConditions, failurePolicy: 'Ignore' });
+    expect((await map()).code).toBe(201);
+    expect(asked).toEqual([]);
+  });
+
   test('that cannot be reached refuses, or is ignored', async () => {
     const clientConfig = { url: 'https://127.0.0.1:1/judge', caBundle };
     await configure('validating', { clientConfig });

@@ -1,14 +1,23 @@
-import { type ApiObject, internalError, type MutatingWebhook, type ValidatingWebhook } from '../../../api/api.ts';
+import {
+  type ApiObject,
+  forbidden,
+  internalError,
+  type MutatingWebhook,
+  type ValidatingWebhook,
+} from '../../../api/api.ts';
 import type { Client } from '../../../client/client.ts';
 import { parseExact } from '../../../machinery/exact-json.ts';
 import { applyJsonPatch } from '../../../machinery/json-patch.ts';
 import type { AdmissionAttributes, AdmissionPlugin } from '../../admission.ts';
 import { failure } from '../../status.ts';
 import { adopt } from '../adopt.ts';
-import { cached, hasNone, requestOf, variablesOf } from '../policies/evaluate.ts';
+import { cached, hasNone } from '../policies/cases.ts';
+import { compiledConditions } from '../policies/compiled.ts';
 import { matches, namespaceOf } from '../policies/match.ts';
+import { Questions } from '../policies/questions.ts';
+import { requestOf } from '../policies/request.ts';
+import { conditionsHold } from '../policies/round.ts';
 import { type AdmissionResponse, callWebhook } from './call.ts';
-import { conditionsHold } from './conditions.ts';
 
 const validating = 'validatingwebhookconfigurations';
 const mutating = 'mutatingwebhookconfigurations';
@@ -52,18 +61,31 @@ async function webhooksFor(
   const configurations = await cached(attributes, resource);
   if (!configurations.length) return [];
   const namespace = await namespaceOf(attributes, client());
-  return configurations
+  const fitting = configurations
     .flatMap((configuration): Webhook[] => configuration.webhooks ?? [])
     .filter(({ rules: resourceRules = [], namespaceSelector, objectSelector }) =>
       matches({ resourceRules: [...resourceRules], namespaceSelector, objectSelector }, attributes, namespace),
-    )
-    .filter((webhook) =>
-      conditionsHold(
-        webhook,
-        (expression) => variablesOf(attributes, namespace).run(expression),
-        (why) => failure(403, 'Forbidden', why, {}),
-      ),
     );
+  const questions = new Questions(attributes);
+  const found: Webhook[] = [];
+  for (const webhook of fitting) if (await isMeant(webhook, attributes, questions)) found.push(webhook);
+  return found;
+}
+
+/** Conditions that fail are a refusal, unless the webhook's own failures are ignored. */
+async function isMeant(
+  { matchConditions, failurePolicy }: Webhook,
+  attributes: AdmissionAttributes,
+  questions: Questions,
+): Promise<boolean> {
+  if (!matchConditions?.length) return true;
+  const { holds, fault } = await conditionsHold(
+    compiledConditions(matchConditions),
+    { attributes, questions },
+    failurePolicy,
+  );
+  if (fault === undefined) return holds;
+  throw forbidden(attributes.kind, attributes.name, fault);
 }
 
 /** Undefined when the webhook failed and may. Throws what it refuses. */

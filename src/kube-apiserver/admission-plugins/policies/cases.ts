@@ -1,0 +1,151 @@
+// Which policies a request meets: with which of their bindings and with which parameters.
+
+import {
+  type ApiObject,
+  isNotFound,
+  type Kind,
+  type MatchCondition,
+  type MatchResources,
+  type ParamKind,
+  type Variable,
+} from '../../../api/api.ts';
+import type { Client } from '../../../client/client.ts';
+import { labelSelector } from '../../../machinery/label-selector.ts';
+import type { AdmissionAttributes } from '../../admission.ts';
+import { groupVersion } from '../../registry/codec.ts';
+import { cacheOf } from '../../registry/target.ts';
+import { matches, namespaceOf } from './match.ts';
+
+export interface PolicySpec {
+  readonly failurePolicy?: 'Fail' | 'Ignore';
+  readonly matchConstraints?: MatchResources;
+  readonly matchConditions?: readonly MatchCondition[];
+  readonly paramKind?: ParamKind;
+  readonly variables?: readonly Variable[];
+}
+
+interface ParamRef {
+  readonly name?: string;
+  readonly namespace?: string;
+  readonly parameterNotFoundAction?: string;
+  readonly selector?: object;
+}
+
+export interface Policy extends ApiObject {
+  readonly spec: PolicySpec;
+}
+
+export interface Binding extends ApiObject {
+  readonly spec: {
+    readonly policyName: string;
+    readonly matchResources?: MatchResources;
+    readonly paramRef?: ParamRef;
+  };
+}
+
+/** One policy with one of its bindings and one parameter, about to be asked. */
+export interface Case<P extends Policy, B extends Binding> {
+  readonly policy: P;
+  /** Undefined for a fault of the policy itself. */
+  readonly binding: B | undefined;
+  readonly params: ApiObject | null;
+  /** Set when the case cannot be asked, as when its parameter is not there. */
+  readonly fault?: string;
+}
+
+export interface Cases<P extends Policy, B extends Binding> {
+  readonly cases: readonly Case<P, B>[];
+  /** That of the object; undefined for what is in none. */
+  readonly namespace: ApiObject | undefined;
+}
+
+/** Objects of a resource of admissionregistration.k8s.io, as cached. */
+export async function cached(attributes: AdmissionAttributes, resource: string): Promise<ApiObject[]> {
+  const { server } = attributes;
+  const kind = server.kinds.byResource('admissionregistration.k8s.io', 'v1', resource);
+  if (!kind) return [];
+  const loaded = cacheOf(server, kind);
+  const cache = loaded instanceof Promise ? await loaded : loaded;
+  const objects: ApiObject[] = [];
+  if (cache.size)
+    cache.tree.forEach(cache.prefix, `${cache.prefix.slice(0, -1)}0`, ({ object }) => void objects.push(object));
+  return objects;
+}
+
+/** True when there is nothing of a resource, which most clusters and most writes find. */
+export function hasNone({ server }: AdmissionAttributes, resource: string): boolean {
+  const kind = server.kinds.byResource('admissionregistration.k8s.io', 'v1', resource);
+  if (!kind) return true;
+  const cache = cacheOf(server, kind);
+  return !(cache instanceof Promise) && cache.size === 0;
+}
+
+/** The cases that a request is about, in the order of their names. Policies do not judge policies. */
+export async function casesOf<P extends Policy, B extends Binding>(
+  attributes: AdmissionAttributes,
+  client: () => Client,
+  resources: { readonly policies: string; readonly bindings: string },
+): Promise<Cases<P, B>> {
+  const none = { cases: [], namespace: undefined };
+  if (attributes.kind.group === 'admissionregistration.k8s.io') return none;
+  const policies = (await cached(attributes, resources.policies)) as P[];
+  if (!policies.length) return none;
+  const bindings = (await cached(attributes, resources.bindings)) as B[];
+  const namespace = await namespaceOf(attributes, client());
+  const cases: Case<P, B>[] = [];
+  for (const policy of policies) {
+    const own = bindings.filter(({ spec }) => spec.policyName === policy.metadata.name);
+    if (!own.length || !matches(policy.spec.matchConstraints, attributes, namespace)) continue;
+    const kind = paramsKind(policy, attributes);
+    if (typeof kind === 'string') {
+      cases.push({ policy, binding: undefined, params: null, fault: `failed to configure policy: ${kind}` });
+      continue;
+    }
+    for (const binding of own)
+      if (matches(binding.spec.matchResources, attributes, namespace))
+        cases.push(...(await withParams(policy, binding, kind, attributes, client())));
+  }
+  return { cases, namespace };
+}
+
+/** What parameters the policy has: undefined for none, and what is wrong as a text. */
+function paramsKind({ spec: { paramKind } }: Policy, { server }: AdmissionAttributes): Kind | string | undefined {
+  if (!paramKind) return undefined;
+  const { apiVersion = '', kind = '' } = paramKind;
+  return (
+    server.kinds.byKind(...groupVersion(apiVersion), kind) ??
+    `failed to find resource referenced by paramKind: '${apiVersion}, Kind=${kind}'`
+  );
+}
+
+async function withParams<P extends Policy, B extends Binding>(
+  policy: P,
+  binding: B,
+  kind: Kind | undefined,
+  attributes: AdmissionAttributes,
+  client: Client,
+): Promise<Case<P, B>[]> {
+  const { paramRef } = binding.spec;
+  if (!kind || !paramRef) return [{ policy, binding, params: null }];
+  const fault = (why: string) => [{ policy, binding, params: null, fault: `failed to configure binding: ${why}` }];
+  const namespace = kind.namespaced ? paramRef.namespace || attributes.namespace : '';
+  if (kind.namespaced && !namespace)
+    return fault('cannot use namespaced paramRef in policy binding that matches cluster-scoped resources');
+  if (!kind.namespaced && paramRef.namespace)
+    return fault('paramRef.namespace must not be provided for a cluster-scoped `paramKind`');
+  const params = await paramsOf(kind, paramRef, namespace, client);
+  if (!params.length && paramRef.parameterNotFoundAction === 'Deny')
+    return fault('no params found for policy binding with `Deny` parameterNotFoundAction');
+  return params.map((one) => ({ policy, binding, params: one }));
+}
+
+async function paramsOf(kind: Kind, ref: ParamRef, namespace: string, client: Client): Promise<ApiObject[]> {
+  const where = namespace ? { namespace } : {};
+  if (ref.name) {
+    const found = client.get(kind, { ...where, name: ref.name });
+    return found.then((one) => [one]).catch((error) => (isNotFound(error) ? [] : Promise.reject(error)));
+  }
+  const { items } = await client.list(kind, where);
+  const selector = labelSelector(ref.selector as never);
+  return items.filter(({ metadata }) => selector.matches(metadata.labels ?? {}));
+}

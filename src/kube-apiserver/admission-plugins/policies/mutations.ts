@@ -1,0 +1,114 @@
+// What a mutation's expression made, put into the object.
+// https://kubernetes.io/docs/reference/access-authn-authz/mutating-admission-policy/
+
+import type { ApiObject, Kind, Schema } from '../../../api/api.ts';
+import { CelList, CelMap, StructValue, toJson, type Value } from '../../../machinery/cel/cel.ts';
+import { isAssociative } from '../../../machinery/field-set.ts';
+import { applyJsonPatch } from '../../../machinery/json-patch.ts';
+import { mergeFields } from '../../../machinery/merge-fields.ts';
+import { PatchError } from '../../../machinery/patch-error.ts';
+
+/** Why a mutation cannot be made. */
+export class MutationFault extends Error {}
+
+export function mutated(kind: Kind, object: ApiObject, patchType: string, made: Value): ApiObject {
+  return patchType === 'JSONPatch' ? patched(object, made) : merged(kind, object, made);
+}
+
+/** Types of messages are not checked when they are compiled: Object.spec must stand in the field `spec`. */
+function checkNames(value: Value, expected: string): void {
+  const faults = nameFaults(value, expected);
+  if (faults.length) throw new MutationFault(`type mismatch: ${faults.join('\n')}`);
+}
+
+function nameFaults(value: Value, expected: string): string[] {
+  if (value instanceof StructValue) {
+    const inner = [...value.fields].flatMap(([name, field]) => nameFaults(field, `${expected}.${name}`));
+    if (value.typeName === expected) return inner;
+    return [
+      `unexpected type name ${JSON.stringify(value.typeName)}, expected ${JSON.stringify(expected)}, which matches field name path from root Object type`,
+      ...inner,
+    ];
+  }
+  if (value instanceof CelList) return [...value].flatMap((item) => nameFaults(item, expected));
+  if (value instanceof CelMap)
+    return [...value.keys()].flatMap((key) => nameFaults(value.find(key) as Value, expected));
+  return [];
+}
+
+function merged(kind: Kind, object: ApiObject, made: Value): ApiObject {
+  checkNames(made, 'Object');
+  const { apiVersion, kind: name } = object;
+  const applied = { ...(toJson(made) as object), apiVersion, kind: name };
+  let result: ApiObject;
+  try {
+    result = mergeFields(object, applied, kind.schema);
+  } catch (error) {
+    if (!(error instanceof PatchError)) throw error;
+    throw new MutationFault(`error applying patch: failed to convert patch object to typed object: ${error.message}`);
+  }
+  const atomics = atomicPaths(applied, kind.schema, '');
+  if (atomics.length)
+    throw new MutationFault(
+      `error applying patch: invalid ApplyConfiguration: may not mutate atomic arrays, maps or structs: ${atomics.join(', ')}`,
+    );
+  return result;
+}
+
+/** What would be replaced as a whole, which is hardly meant. */
+function atomicPaths(value: unknown, schema: Schema | undefined, path: string): string[] {
+  if (Array.isArray(value)) {
+    const inner = value.flatMap((item, index) => atomicPaths(item, schema?.items, `${path}[${index}]`));
+    return isAssociative(schema) ? inner : [path, ...inner];
+  }
+  if (typeof value !== 'object' || value === null) return [];
+  const inner = Object.entries(value).flatMap(([name, field]) => {
+    const known = schema?.properties?.[name];
+    return known ? atomicPaths(field, known, `${path}.${name}`) : [];
+  });
+  return schema?.mapType === 'atomic' ? [path, ...inner] : inner;
+}
+
+interface Operation {
+  readonly op: string;
+  readonly path: string;
+  readonly from?: string;
+  readonly value?: unknown;
+}
+
+function operationOf(made: Value): Operation {
+  const fields = made instanceof StructValue ? made.fields : new Map<string, Value>();
+  const value = fields.get('value');
+  if (value instanceof StructValue) checkNames(value, value.typeName);
+  const from = fields.get('from');
+  return {
+    op: String(fields.get('op') ?? ''),
+    path: String(fields.get('path') ?? ''),
+    ...(from !== undefined && from !== '' && { from: String(from) }),
+    ...(value !== undefined && { value: toJson(value) }),
+  };
+}
+
+function patched(object: ApiObject, made: Value): ApiObject {
+  if (!(made instanceof CelList)) throw new MutationFault('JSONPatchType.expression should evaluate to array');
+  let result: any = object;
+  for (const operation of [...made].map(operationOf)) {
+    const { op, path } = operation;
+    try {
+      result = applyJsonPatch(result, [operation]);
+    } catch (error) {
+      if (!(error instanceof PatchError)) throw error;
+      // A test that fails says that there is nothing to do.
+      if (op === 'test') return object;
+      throw new MutationFault(patchFault(op, path, error.message));
+    }
+  }
+  return result;
+}
+
+function patchFault(op: string, path: string, why: string): string {
+  const key = path.slice(path.lastIndexOf('/') + 1);
+  return op === 'remove'
+    ? `JSON Patch: error in remove for path: '${path}': Unable to remove nonexistent key: ${key}: missing value`
+    : `JSON Patch: error in ${op} for path: '${path}': ${why}`;
+}

@@ -1,0 +1,89 @@
+// `authorizer` in expressions. Programs cannot wait and authorizers may: a program that asks what is not known yet is
+// stopped, and runs again once the answer is there.
+
+import type { AccessQuestion, Decision } from '../../../machinery/cel/cel.ts';
+import { AuthorizerValue, ResourceCheckValue } from '../../../machinery/cel/cel.ts';
+import { parseFieldSelector } from '../../../machinery/field-selector.ts';
+import type { AdmissionAttributes } from '../../admission.ts';
+import { type Attributes, decide } from '../../authorization.ts';
+import type { UserInfo } from '../../request.ts';
+
+/** Thrown through a program. Not a fault of evaluation: nothing in a program catches it. */
+export class Unanswered {
+  readonly answer: Promise<void>;
+  constructor(answer: Promise<void>) {
+    this.answer = answer;
+  }
+}
+
+/** Answers for one request: each question is asked once. */
+export class Questions {
+  readonly #attributes: AdmissionAttributes;
+  readonly #known = new Map<string, Decision>();
+
+  constructor(attributes: AdmissionAttributes) {
+    this.#attributes = attributes;
+  }
+
+  /** Values of `authorizer` and `authorizer.requestResource`. */
+  values() {
+    const { kind, subresource, namespace, name } = this.#attributes;
+    const authorizer = new AuthorizerValue((question) => this.#ask(question));
+    const own = { group: kind.group, resource: kind.resource, subresource, namespace, name };
+    return { authorizer, 'authorizer.requestResource': new ResourceCheckValue(authorizer, own) };
+  }
+
+  #ask(question: AccessQuestion): Decision {
+    const key = JSON.stringify(question);
+    const known = this.#known.get(key);
+    if (known) return known;
+    throw new Unanswered(this.#answer(key, question));
+  }
+
+  async #answer(key: string, question: AccessQuestion): Promise<void> {
+    const { server, user } = this.#attributes;
+    const { serviceAccount } = question;
+    const asking = serviceAccount ? serviceAccountUser(serviceAccount) : user;
+    try {
+      const { decision, reason = '' } = await decide(server.authorizers, attributesOf(question, asking));
+      this.#known.set(key, { allowed: decision === 'allow', reason });
+    } catch (error) {
+      this.#known.set(key, { allowed: false, reason: '', error: (error as Error).message });
+    }
+  }
+}
+
+const serviceAccountUser = ({ namespace, name }: { namespace: string; name: string }): UserInfo => ({
+  name: `system:serviceaccount:${namespace}:${name}`,
+  groups: ['system:serviceaccounts', `system:serviceaccounts:${namespace}`],
+});
+
+function attributesOf(question: AccessQuestion, user: UserInfo): Attributes {
+  const { verb, path = '', group = '', resource = '', subresource = '', namespace = '', name = '' } = question;
+  const isResource = question.path === undefined;
+  const requirements = requirementsOf(question.fieldSelector);
+  return {
+    isResource,
+    path,
+    verb,
+    group,
+    version: isResource ? '*' : '',
+    resource,
+    subresource,
+    namespace,
+    name,
+    rest: '',
+    user,
+    ...(requirements && { fieldSelector: requirements }),
+  };
+}
+
+/** A selector that cannot be read is left out. */
+function requirementsOf(text: string | undefined): Attributes['fieldSelector'] {
+  if (!text) return undefined;
+  try {
+    return parseFieldSelector(text).requirements;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,211 @@
+// Expressions that are evaluated together: they see one request, share the values of their variables, and spend one budget.
+// https://kubernetes.io/docs/reference/using-api/cel/#resource-constraints
+
+import type { AdmissionExpression, ApiObject } from '../../../api/api.ts';
+import { CelMap, CostExceeded, EvaluationFault, fromUntyped, type Value } from '../../../machinery/cel/cel.ts';
+import type { AdmissionAttributes } from '../../admission.ts';
+import { type Questions, Unanswered } from './questions.ts';
+import { requestOf } from './request.ts';
+
+/** What one expression may cost. */
+const mostPerExpression = 1_000_000;
+/** What all expressions of one policy with one binding may cost. */
+const mostPerPolicy = 10_000_000;
+/** What the match conditions of a policy or a webhook may cost. */
+const mostForConditions = 2_500_000;
+
+export class BudgetSpent extends Error {
+  constructor() {
+    super('validation failed due to running out of cost budget, no further validation rules will be run');
+  }
+}
+
+export class Budget {
+  #remaining: number;
+  constructor(remaining: number) {
+    this.#remaining = remaining;
+  }
+  /** Throws BudgetSpent. */
+  spend(cost: number): void {
+    this.#remaining -= cost;
+    if (this.#remaining < 0) throw new BudgetSpent();
+  }
+}
+
+export const policyBudget = (): Budget => new Budget(mostPerPolicy);
+export const conditionsBudget = (): Budget => new Budget(mostForConditions);
+
+export interface Inputs {
+  readonly attributes: AdmissionAttributes;
+  readonly namespace?: ApiObject | undefined;
+  readonly params?: ApiObject | null;
+  /** Undefined where expressions may not ask for rights. */
+  readonly questions?: Questions | undefined;
+}
+
+export type Outcome =
+  | { readonly value: Value; readonly fault?: never }
+  | { readonly fault: string; readonly value?: never };
+export type Variables = ReadonlyMap<string, AdmissionExpression>;
+
+export class Round {
+  readonly #values: Record<string, Value>;
+  readonly #budget: Budget;
+  /** Of variables that were evaluated on the way. */
+  #variablesCost = 0;
+
+  constructor({ attributes, namespace, params, questions }: Inputs, variables: Variables, budget: Budget) {
+    this.#budget = budget;
+    this.#values = {
+      object: fromUntyped(attributes.object),
+      oldObject: fromUntyped(attributes.oldObject),
+      request: fromUntyped(requestOf(attributes)),
+      namespaceObject: fromUntyped(namespace && shownNamespace(namespace)),
+      params: fromUntyped(params),
+      ...questions?.values(),
+    };
+    this.#values.variables = new LazyVariables(variables, (expression) => this.#variable(expression));
+  }
+
+  /** Throws BudgetSpent. */
+  async ask({ program, fault, source }: AdmissionExpression): Promise<Outcome> {
+    if (!program) return { fault: `compilation error: ${fault}` };
+    for (;;) {
+      let cost = 0;
+      let outcome: Outcome;
+      const note = (spent: number) => {
+        cost = spent;
+      };
+      try {
+        outcome = { value: program.run(this.#values, mostPerExpression, note) };
+      } catch (error) {
+        if (error instanceof Unanswered) {
+          await error.answer;
+          continue;
+        }
+        if (!isFault(error)) throw error;
+        outcome = { fault: `expression '${source}' resulted in error: ${error.message}` };
+      }
+      this.#budget.spend(cost + this.#variablesCost);
+      this.#variablesCost = 0;
+      return outcome;
+    }
+  }
+
+  /** What a variable cost counts even when it fails, but not when it will be evaluated again. */
+  #variable({ program }: AdmissionExpression): Value {
+    let cost = 0;
+    const note = (spent: number) => {
+      cost = spent;
+    };
+    try {
+      const value = program!.run(this.#values, mostPerExpression, note);
+      this.#variablesCost += cost;
+      return value;
+    } catch (error) {
+      if (isFault(error)) this.#variablesCost += cost;
+      throw error;
+    }
+  }
+}
+
+const isFault = (error: unknown): error is EvaluationFault | CostExceeded =>
+  error instanceof EvaluationFault || error instanceof CostExceeded;
+
+/** Variables are evaluated when they are first read, and keep what came of it. */
+class LazyVariables extends CelMap {
+  readonly #variables: Variables;
+  readonly #evaluate: (expression: AdmissionExpression) => Value;
+  readonly #known = new Map<string, Value | EvaluationFault>();
+
+  constructor(variables: Variables, evaluate: (expression: AdmissionExpression) => Value) {
+    super();
+    this.#variables = variables;
+    this.#evaluate = evaluate;
+  }
+
+  get size(): number {
+    return this.#variables.size;
+  }
+
+  keys(): Iterable<Value> {
+    return this.#variables.keys();
+  }
+
+  find(key: Value): Value | undefined {
+    const expression = typeof key === 'string' ? this.#variables.get(key) : undefined;
+    if (!expression) return undefined;
+    let known = this.#known.get(key as string);
+    if (known === undefined) {
+      known = this.#outcome(key as string, expression);
+      this.#known.set(key as string, known);
+    }
+    if (known instanceof EvaluationFault) throw known;
+    return known;
+  }
+
+  #outcome(name: string, expression: AdmissionExpression): Value | EvaluationFault {
+    const shown = `composited variable ${JSON.stringify(name)}`;
+    if (!expression.program) return new EvaluationFault(`${shown} fails to compile: ${expression.fault}`);
+    try {
+      return this.#evaluate(expression);
+    } catch (error) {
+      if (isFault(error)) return new EvaluationFault(`${shown} fails to evaluate: ${error.message}`);
+      throw error;
+    }
+  }
+}
+
+const metadataShown = [
+  'name',
+  'generateName',
+  'namespace',
+  'uid',
+  'resourceVersion',
+  'generation',
+  'creationTimestamp',
+  'deletionTimestamp',
+  'deletionGracePeriodSeconds',
+  'labels',
+  'annotations',
+  'finalizers',
+] as const;
+
+/** Expressions do not see who owns which fields of the namespace. */
+function shownNamespace({ metadata, spec, status }: ApiObject): object {
+  const shown = metadataShown.filter((field) => metadata[field] !== undefined).map((field) => [field, metadata[field]]);
+  return { metadata: Object.fromEntries(shown), spec: spec ?? {}, status: status ?? {} };
+}
+
+/**
+ * Whether all conditions hold. One that does not decides, whatever the others; otherwise a fault is told, or when
+ * faults are to be ignored the request is none of the policy's business.
+ */
+export async function conditionsHold(
+  conditions: readonly AdmissionExpression[],
+  inputs: Inputs,
+  failurePolicy: string | undefined,
+  variables: Variables = new Map(),
+): Promise<{ readonly holds: boolean; readonly fault?: string }> {
+  if (!conditions.length) return { holds: true };
+  const ignores = failurePolicy === 'Ignore';
+  const failed = (fault: string) => (ignores ? { holds: false } : { holds: false, fault });
+  // The namespace is not read for conditions: most requests end here.
+  const round = new Round({ ...inputs, namespace: undefined }, variables, conditionsBudget());
+  const faults = new Set<string>();
+  let refused = false;
+  try {
+    for (const condition of conditions) {
+      const outcome = await round.ask(condition);
+      if (outcome.fault !== undefined) faults.add(outcome.fault);
+      else if (outcome.value === false) refused = true;
+    }
+  } catch (error) {
+    if (error instanceof BudgetSpent) return failed(error.message);
+    throw error;
+  }
+  if (refused) return { holds: false };
+  if (!faults.size) return { holds: true };
+  const [first] = faults;
+  return failed(faults.size === 1 ? (first as string) : `[${[...faults].join(', ')}]`);
+}
