@@ -9,6 +9,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { systemClock } from '../../machinery/clock.ts';
 import { systemRandom } from '../../machinery/random.ts';
 import type { ContainerRuntime, ExecSession } from '../container-runtime.ts';
+import { isolationContract } from '../isolation.contract.ts';
 import { containerConfig, runtimeContract, sandboxConfig } from '../runtime.contract.ts';
 import { createCriRuntime } from './cri.ts';
 import { pauseImage } from './hello-import.ts';
@@ -116,6 +117,14 @@ describe.skipIf(!installed || inside)('cri (needs root, containerd, runc and the
 
 describe.runIf(inside)('cri, inside', () => {
   runtimeContract('containerd', startContainerd);
+  isolationContract('containerd', startContainerd, {
+    privileged: {
+      writable: {
+        is: ['/', '/dev', '/dev/shm', '/etc', '/proc/sys', '/sys/fs/cgroup', '/tmp'],
+        reason: "its pause container mounts the sysfs of the pod's network first, and read-only",
+      },
+    },
+  });
 
   let subject: Awaited<ReturnType<typeof startContainerd>>;
   let sandbox: string;

@@ -7,6 +7,7 @@ import { systemClock } from '../../machinery/clock.ts';
 import { silentLogger } from '../../machinery/logger.ts';
 import { systemRandom } from '../../machinery/random.ts';
 import type { ContainerConfig, ContainerRuntime, ExecSession, SandboxConfig } from '../container-runtime.ts';
+import { isolationContract } from '../isolation.contract.ts';
 import { containerConfig, runtimeContract, sandboxConfig } from '../runtime.contract.ts';
 import { createNativeRuntime, destroyNativeRuntime, type NativeOptions } from './native.ts';
 
@@ -53,6 +54,12 @@ describe.skipIf(!isRoot)('native (needs root)', () => {
       logDirectory: own.logDirectory,
       end: () => own.end(runtime),
     };
+  });
+
+  isolationContract('native', async () => {
+    const own = machine();
+    const runtime = await own.open();
+    return { runtime, image, logDirectory: own.logDirectory, end: () => own.end(runtime) };
   });
 
   const own = isRoot ? machine() : undefined!;

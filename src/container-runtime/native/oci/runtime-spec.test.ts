@@ -1,0 +1,395 @@
+import { describe, expect, test } from 'vitest';
+import type { ContainerConfig, ContainerSecurity, SandboxConfig } from '../../container-runtime.ts';
+import type { ImageConfig } from '../../images/image-store.ts';
+import { containerConfig, sandboxConfig } from '../../runtime.contract.ts';
+import type { OciSpec } from './oci-types.ts';
+import { type NodeFacts, runtimeSpec } from './runtime-spec.ts';
+
+const passwd = `root:x:0:0:root:/root:/bin/sh
+www:x:33:44::/var/www:/bin/false
+1000:x:0:0:named like a number:/root:/bin/sh
+someone:x:1000:100:::
+wrapped:x:4294967296:0:::
+# comment:x:7:7:::
+`;
+const group = `root:x:0:
+www:x:44:
+extra:x:55:www,other
+shared:x:66:someone,www
+1000:x:0:someone
+`;
+
+const node: NodeFacts = {
+  cgroupVersion: 1,
+  countsSwap: false,
+  architecture: 'x64',
+  capabilities:
+    'CHOWN DAC_OVERRIDE FSETID FOWNER MKNOD NET_RAW SETGID SETUID SETFCAP SETPCAP NET_BIND_SERVICE SYS_CHROOT KILL AUDIT_WRITE SYS_ADMIN NET_ADMIN'.split(
+      ' ',
+    ),
+  openFiles: 20_000,
+  lowestOomScore: -1000,
+  devices: [{ path: '/dev/fuse', type: 'c', major: 10, minor: 229, fileMode: 0o666, uid: 0, gid: 0 }],
+  throttlingPaths: ['/sys/devices/system/cpu/cpu0/thermal_throttle'],
+};
+
+interface Case {
+  readonly config?: Partial<ContainerConfig>;
+  readonly security?: Partial<ContainerSecurity>;
+  readonly sandbox?: Partial<SandboxConfig>;
+  readonly image?: ImageConfig;
+  readonly node?: Partial<NodeFacts>;
+  readonly seccompText?: string;
+}
+
+function specOf({ config, security, sandbox, image, node: facts, seccompText }: Case): OciSpec {
+  const base = containerConfig({ image: 'x', command: ['run'] });
+  return runtimeSpec({
+    config: { ...base, ...config, security: { ...base.security, ...security } },
+    sandbox: sandboxConfig('/logs', { hostname: 'me', ...sandbox }),
+    image: image ?? {},
+    accounts: { passwd, group },
+    node: { ...node, ...facts },
+    namespaces: '/ns',
+    shm: '/ns/shm',
+    hostname: 'me',
+    cgroupsPath: '/kubepods/pod1/abc',
+    ...(seccompText !== undefined && { seccompText }),
+  });
+}
+
+describe('the user of a container', () => {
+  const cases: { case: string; security?: Partial<ContainerSecurity>; user?: string; is: string }[] = [
+    { case: 'root where nobody says anything', is: '0:0 [0]' },
+    { case: 'the image names one', user: 'www', is: '33:44 [44,55,66]' },
+    { case: 'the image gives a number, its group comes from passwd', user: '33', is: '33:44 [44,55,66]' },
+    { case: 'the image gives user and group', user: '33:66', is: '33:66 [66,55]' },
+    { case: 'the image names a group', user: 'www:extra', is: '33:55 [55,66]' },
+    { case: 'a number that passwd does not know', user: '4711', is: '4711:0 [0]' },
+    { case: 'zeros in front change nothing', user: '00', is: '0:0 [0]' },
+    { case: 'an entry named like the number never counts', user: '1000', is: '1000:100 [100,66,0]' },
+    { case: 'nor for the pod', security: { runAsUser: 1000 }, is: '1000:100 [100,66,0]' },
+    { case: 'the pod overrules the image', security: { runAsUser: 33 }, user: 'root:root', is: '33:44 [44,55,66]' },
+    { case: 'the pod gives the group', security: { runAsUser: 5, runAsGroup: 6 }, user: 'www', is: '5:6 [6]' },
+    { case: 'the pod gives the group alone', security: { runAsGroup: 6 }, user: 'www', is: '33:6 [6,55,66]' },
+    {
+      case: 'groups of the pod are added',
+      security: { supplementalGroups: [7, 55] },
+      user: 'www',
+      is: '33:44 [44,55,66,7]',
+    },
+    {
+      case: 'Strict: the image gives no groups',
+      security: { supplementalGroups: [7], supplementalGroupsPolicy: 'Strict' },
+      user: 'www',
+      is: '33:44 [44,7]',
+    },
+  ];
+  test.each(cases)('$case', ({ security = {}, user, is }) => {
+    const { uid, gid, additionalGids } = specOf({ security, image: { ...(user && { User: user }) } }).process.user;
+    expect(`${uid}:${gid} [${additionalGids}]`).toBe(is);
+  });
+
+  test.each([
+    { user: 'nobody-here', says: 'unable to find user nobody-here: no matching entries in passwd file' },
+    { user: 'www:nogroup', says: 'unable to find group nogroup: no matching entries in group file' },
+    { user: '4294967296', says: 'invalid user id of "4294967296"' },
+    { user: 'wrapped', says: 'invalid user id of "wrapped"' },
+    { user: '33:4294967296', says: 'invalid group id of "4294967296"' },
+    { user: '+0', says: 'unable to find user +0' },
+    { user: '-1', says: 'unable to find user -1' },
+  ])('$user is refused', ({ user, says }) => {
+    expect(() => specOf({ image: { User: user } })).toThrow(says);
+  });
+});
+
+describe('capabilities', () => {
+  const defaults = node.capabilities.slice(0, 14);
+  const cases: { case: string; security: Partial<ContainerSecurity>; are: readonly string[] }[] = [
+    { case: 'the 14 that containerd gives', security: {}, are: defaults },
+    { case: 'all are dropped', security: { dropCapabilities: ['ALL'] }, are: [] },
+    {
+      case: 'one is dropped',
+      security: { dropCapabilities: ['NET_RAW'] },
+      are: defaults.filter((n) => n !== 'NET_RAW'),
+    },
+    { case: 'any spelling', security: { dropCapabilities: ['all'], addCapabilities: ['cap_kill'] }, are: ['KILL'] },
+    { case: 'one is added', security: { addCapabilities: ['SYS_ADMIN'] }, are: [...defaults, 'SYS_ADMIN'] },
+    { case: 'all the machine has', security: { addCapabilities: ['ALL'] }, are: node.capabilities },
+    {
+      case: 'all but one',
+      security: { addCapabilities: ['ALL'], dropCapabilities: ['SYS_ADMIN'] },
+      are: node.capabilities.filter((name) => name !== 'SYS_ADMIN'),
+    },
+    { case: 'privileged', security: { privileged: true, dropCapabilities: ['ALL'] }, are: node.capabilities },
+  ];
+  test.each(cases)('$case', ({ security, are }) => {
+    const { bounding, effective, permitted, inheritable, ambient } = specOf({ security }).process.capabilities;
+    expect(bounding).toEqual(are.map((name) => `CAP_${name}`));
+    expect([effective, permitted]).toEqual([bounding, bounding]);
+    expect([inheritable, ambient]).toEqual([[], []]);
+  });
+
+  test('one that there is not, and one that this machine does not have, are refused', () => {
+    expect(() => specOf({ security: { addCapabilities: ['FLY'] } })).toThrow('unknown capability "CAP_FLY"');
+    expect(() => specOf({ security: { addCapabilities: ['SYS_TIME'] } })).toThrow(
+      'capability "CAP_SYS_TIME" cannot be added: this node does not have it',
+    );
+  });
+});
+
+describe('seccomp', () => {
+  const runtimeDefault = { seccomp: { type: 'RuntimeDefault' } } as const;
+  const rulesOf = (name: string, given: Case) =>
+    specOf(given).linux.seccomp?.syscalls?.filter(({ names }) => names.includes(name)) ?? [];
+
+  test('none by default, when unconfined, and for privileged containers', () => {
+    for (const security of [{}, { seccomp: { type: 'Unconfined' } }, { ...runtimeDefault, privileged: true }] as const)
+      expect(specOf({ security }).linux.seccomp).toBeUndefined();
+  });
+
+  test('RuntimeDefault refuses what it does not list, on every architecture of the machine', () => {
+    const { defaultAction, defaultErrnoRet, architectures } = specOf({ security: runtimeDefault }).linux.seccomp!;
+    expect({ defaultAction, defaultErrnoRet }).toEqual({ defaultAction: 'SCMP_ACT_ERRNO', defaultErrnoRet: 1 });
+    expect(architectures).toEqual(['SCMP_ARCH_X86_64', 'SCMP_ARCH_X86', 'SCMP_ARCH_X32']);
+    for (const name of [
+      'keyctl',
+      'add_key',
+      'io_uring_setup',
+      'userfaultfd',
+      'kexec_load',
+      'swapon',
+      'mount',
+      'unshare',
+    ])
+      expect(rulesOf(name, { security: runtimeDefault }), name).toEqual([]);
+    expect(rulesOf('openat', { security: runtimeDefault })).toHaveLength(1);
+  });
+
+  test('new namespaces need SYS_ADMIN', () => {
+    const [clone] = rulesOf('clone', { security: runtimeDefault });
+    expect(clone.args).toEqual([{ index: 0, value: 0x7e020000, valueTwo: 0, op: 'SCMP_CMP_MASKED_EQ' }]);
+    expect(rulesOf('clone3', { security: runtimeDefault })).toMatchObject([{ action: 'SCMP_ACT_ERRNO', errnoRet: 38 }]);
+    const admin = { ...runtimeDefault, addCapabilities: ['SYS_ADMIN'] };
+    expect(rulesOf('clone', { security: admin }).map(({ args }) => args)).toEqual([undefined]);
+    expect(rulesOf('mount', { security: admin })).toHaveLength(1);
+  });
+
+  test('capabilities that are gone take their calls with them', () => {
+    expect(rulesOf('chroot', { security: runtimeDefault })).toHaveLength(1);
+    expect(rulesOf('chroot', { security: { ...runtimeDefault, dropCapabilities: ['ALL'] } })).toEqual([]);
+  });
+
+  test('another architecture has its own calls', () => {
+    const arm = { security: runtimeDefault, node: { architecture: 'arm64' } };
+    expect(rulesOf('arch_prctl', { security: runtimeDefault })).toHaveLength(1);
+    expect(rulesOf('arch_prctl', arm)).toEqual([]);
+    expect(rulesOf('set_tls', arm)).toHaveLength(1);
+  });
+
+  test('a profile of the node is taken as it is, and refused when it is none', () => {
+    const security = { seccomp: { type: 'Localhost', localhostRef: '/p.json' } } as const;
+    const profile = { defaultAction: 'SCMP_ACT_LOG', syscalls: [] };
+    expect(specOf({ security, seccompText: JSON.stringify(profile) }).linux.seccomp).toEqual(profile);
+    for (const seccompText of ['', '[]', 'null', '{}', '{"defaultAction":1}'])
+      expect(() => specOf({ security, seccompText }), seccompText).toThrow('failed to load seccomp profile "/p.json"');
+  });
+});
+
+describe('AppArmor', () => {
+  const profileOf = (given: Case) => specOf(given).process.apparmorProfile;
+  const on = { appArmorProfile: 'default' };
+  test.each<{ case: string; given: Case; is: string | undefined }>([
+    { case: 'none without AppArmor', given: {}, is: undefined },
+    { case: 'the default', given: { node: on }, is: 'default' },
+    { case: 'none when privileged', given: { node: on, security: { privileged: true } }, is: undefined },
+    { case: 'unconfined', given: { node: on, security: { appArmor: { type: 'Unconfined' } } }, is: undefined },
+    {
+      case: "the node's own",
+      given: { node: on, security: { appArmor: { type: 'Localhost', localhostRef: 'mine' } } },
+      is: 'mine',
+    },
+  ])('$case', ({ given, is }) => expect(profileOf(given)).toBe(is));
+
+  test('a profile that cannot be enforced fails the container', () => {
+    const security = { appArmor: { type: 'RuntimeDefault' } } as const;
+    expect(() => specOf({ security })).toThrow('AppArmor is not enabled on the host');
+    expect(() => specOf({ security, node: { appArmorProfile: '' } })).toThrow('apparmor_parser is not installed');
+  });
+});
+
+describe('namespaces', () => {
+  const typesOf = (given: Case) =>
+    specOf(given)
+      .linux.namespaces.map(({ type, path }) => (path ? `${type}=${path}` : type))
+      .join(' ');
+  const pod = 'network=/ns/net uts=/ns/uts ipc=/ns/ipc';
+  test.each<{ case: string; given: Case; are: string }>([
+    { case: "the pod's, and its own processes", given: {}, are: `mount ${pod} pid` },
+    { case: 'shared processes', given: { sandbox: { sharePid: true } }, are: `mount ${pod} pid=/ns/pid` },
+    { case: "the host's processes", given: { sandbox: { hostPid: true, sharePid: true } }, are: `mount ${pod}` },
+    { case: "the host's network", given: { sandbox: { hostNetwork: true } }, are: 'mount ipc=/ns/ipc pid' },
+    { case: "the host's ipc", given: { sandbox: { hostIpc: true } }, are: 'mount network=/ns/net uts=/ns/uts pid' },
+    { case: 'cgroup v2 has one for cgroups', given: { node: { cgroupVersion: 2 } }, are: `mount ${pod} pid cgroup` },
+    {
+      case: 'but not when privileged',
+      given: { node: { cgroupVersion: 2 }, security: { privileged: true } },
+      are: `mount ${pod} pid`,
+    },
+    {
+      case: 'users of its own',
+      given: { sandbox: { userNamespace: { hostId: 65_536, length: 65_536 } } },
+      are: `mount user=/ns/user ${pod} pid`,
+    },
+  ])('$case', ({ given, are }) => expect(typesOf(given)).toBe(are));
+
+  test('with users of its own, ids are mapped, and volumes with them', () => {
+    const mappings = [{ containerID: 0, hostID: 131_072, size: 65_536 }];
+    const mounts = [{ hostPath: '/v', containerPath: '/data', readOnly: false }];
+    const { linux, mounts: all } = specOf({
+      config: { mounts },
+      sandbox: { userNamespace: { hostId: 131_072, length: 65_536 } },
+    });
+    expect(linux).toMatchObject({ uidMappings: mappings, gidMappings: mappings });
+    expect(all.at(-1)).toMatchObject({ destination: '/data', uidMappings: mappings, gidMappings: mappings });
+    expect(all.find(({ destination }) => destination === '/dev/shm')).not.toHaveProperty('uidMappings');
+  });
+});
+
+describe('what is hidden', () => {
+  test('the paths that the kubelet hides, unless privileged or unmasked', () => {
+    const { maskedPaths, readonlyPaths } = specOf({}).linux;
+    expect(maskedPaths).toContain('/proc/kcore');
+    expect(maskedPaths).toContain('/sys/firmware');
+    expect(maskedPaths).toContain('/sys/devices/system/cpu/cpu0/thermal_throttle');
+    expect(readonlyPaths).toEqual(['/proc/bus', '/proc/fs', '/proc/irq', '/proc/sys', '/proc/sysrq-trigger']);
+    for (const security of [{ privileged: true }, { procMount: 'Unmasked' }] as const)
+      expect(specOf({ security }).linux).toMatchObject({ maskedPaths: [], readonlyPaths: [] });
+  });
+
+  test('devices: what the runtime gives to all, or those of the machine', () => {
+    const rule = (allow: boolean) => [{ allow, access: 'rwm' }];
+    expect(specOf({}).linux).toMatchObject({ devices: [], resources: { devices: rule(false) } });
+    const privileged = specOf({ security: { privileged: true } }).linux;
+    expect(privileged).toMatchObject({ devices: node.devices, resources: { devices: rule(true) } });
+  });
+});
+
+describe('mounts', () => {
+  const volume = (containerPath: string, more = {}) => ({ hostPath: '/v', containerPath, readOnly: false, ...more });
+  const optionsOf = (given: Case, destination: string) =>
+    specOf(given).mounts.find((mount) => mount.destination === destination)?.options;
+
+  test('/sys and its cgroups are read-only, unless privileged', () => {
+    for (const path of ['/sys', '/sys/fs/cgroup']) {
+      expect(optionsOf({}, path)).toContain('ro');
+      expect(optionsOf({ security: { privileged: true } }, path)).toContain('rw');
+    }
+  });
+
+  test('volumes: access, propagation, recursive read-only', () => {
+    const mounts = [
+      volume('/a'),
+      volume('/b', { readOnly: true, propagation: 'hostToContainer' }),
+      volume('/c', { readOnly: true, recursiveReadOnly: true }),
+      volume('/d', { propagation: 'bidirectional' }),
+    ];
+    const given = { config: { mounts } };
+    expect(['/a', '/b', '/c', '/d'].map((path) => optionsOf(given, path)?.join())).toEqual([
+      'rbind,rprivate,rw',
+      'rbind,rslave,ro',
+      'rbind,rprivate,rro',
+      'rbind,rshared,rw',
+    ]);
+    expect(specOf(given).linux.rootfsPropagation).toBe('rshared');
+    expect(specOf({ config: { mounts: mounts.slice(0, 2) } }).linux.rootfsPropagation).toBe('rslave');
+    expect(specOf({ config: { mounts: mounts.slice(0, 1) } }).linux).not.toHaveProperty('rootfsPropagation');
+  });
+
+  test('outer directories come first, and a volume takes the place of a default mount', () => {
+    const mounts = [volume('/data/in/../deep'), volume('/data/'), volume('/dev/shm')];
+    const destinations = specOf({ config: { mounts } }).mounts.map(({ destination }) => destination);
+    expect(destinations.slice(-3)).toEqual(['/data', '/data/deep', '/dev/shm']);
+    expect(destinations.filter((path) => path === '/dev/shm')).toHaveLength(1);
+    const inDev = specOf({ config: { mounts: [volume('/dev')] } }).mounts.map(({ destination }) => destination);
+    expect(inDev.filter((path) => path.startsWith('/dev'))).toEqual(['/dev']);
+  });
+});
+
+describe('resources', () => {
+  const resourcesOf = (resources: ContainerConfig['resources'], facts: Partial<NodeFacts> = {}) =>
+    specOf({ config: { resources }, node: facts }).linux.resources;
+  test.each([
+    { case: 'none', given: {}, are: { cpu: {} } },
+    {
+      case: 'CPU',
+      given: { cpuShares: 512, cpuQuota: 50_000, cpuPeriod: 100_000 },
+      are: { cpu: { shares: 512, quota: 50_000, period: 100_000 } },
+    },
+    { case: 'no quota', given: { cpuQuota: 0 }, are: { cpu: { quota: -1 } } },
+    { case: 'memory', given: { memoryLimitBytes: 1024 }, are: { memory: { limit: 1024 } } },
+    {
+      case: 'memory without swap',
+      given: { memoryLimitBytes: 1024 },
+      node: { countsSwap: true },
+      are: { memory: { limit: 1024, swap: 1024 } },
+    },
+    { case: 'processes', given: { pidsLimit: 10 }, are: { pids: { limit: 10 } } },
+    {
+      case: 'cgroup v2',
+      given: {},
+      node: { cgroupVersion: 2 } as const,
+      are: { unified: { 'memory.oom.group': '1' } },
+    },
+  ])('$case', ({ given, node: facts, are }) => expect(resourcesOf(given, facts)).toMatchObject(are));
+
+  test('the score for want of memory is not lower than this process may set', () => {
+    const score = (lowestOomScore: number) =>
+      specOf({ config: { resources: { oomScoreAdj: -997 } }, node: { lowestOomScore } }).process.oomScoreAdj;
+    expect([score(-1000), score(0)]).toEqual([-997, 0]);
+  });
+});
+
+describe('the process', () => {
+  const image = { Entrypoint: ['entry'], Cmd: ['cmd'], Env: ['A=image', 'B=b=c'], WorkingDir: 'work' };
+  test.each([
+    { case: "the image's own", config: { command: [] }, args: ['entry', 'cmd'] },
+    { case: 'arguments', config: { command: [], args: ['x'] }, args: ['entry', 'x'] },
+    { case: 'a command', config: { command: ['x'] }, args: ['x'] },
+    { case: 'both', config: { command: ['x'], args: ['y'] }, args: ['x', 'y'] },
+  ])('command: $case', ({ config, args }) => expect(specOf({ config, image }).process.args).toEqual(args));
+
+  test('environment: the image, the pod, then what every container has', () => {
+    const env = [{ key: 'A', value: 'pod' }];
+    expect(specOf({ config: { env, tty: true }, image }).process.env).toEqual([
+      'A=pod',
+      'B=b=c',
+      'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
+      'HOME=/root',
+      'HOSTNAME=me',
+      'TERM=xterm',
+    ]);
+  });
+
+  test('directory, terminal, open files, new privileges, root', () => {
+    const given = {
+      config: { tty: true },
+      security: { noNewPrivileges: true, readOnlyRootFilesystem: true },
+      image,
+    };
+    expect(specOf(given)).toMatchObject({
+      process: {
+        cwd: '/work',
+        terminal: true,
+        noNewPrivileges: true,
+        rlimits: [{ type: 'RLIMIT_NOFILE', hard: 20_000, soft: 20_000 }],
+      },
+      root: { path: 'rootfs', readonly: true },
+    });
+    expect(specOf({ config: { workingDir: '/x' }, image }).process.cwd).toBe('/x');
+  });
+
+  test('no command is refused', () => {
+    expect(() => specOf({ config: { command: [] } })).toThrow('no command specified');
+  });
+});
