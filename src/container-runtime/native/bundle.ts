@@ -49,11 +49,12 @@ export function superviseWords(spec: OciSpec): readonly string[] {
 export function writeBundle(bundle: Bundle): void {
   const { directory, spec, tree } = bundle;
   const mapping = spec.linux.uidMappings?.[0];
-  fs.mkdirSync(directory, { recursive: true, mode: 0o711 });
+  fs.mkdirSync(directory, { recursive: true, mode: 0o700 });
   for (const name of ['upper', 'work', 'rootfs', ...(mapping ? ['mapped'] : [])]) fs.mkdirSync(join(directory, name));
   const upper = join(directory, 'upper');
   fs.chmodSync(upper, 0o755); // it becomes the root directory of the container
-  if (mapping) for (const path of [upper, join(directory, 'work')]) fs.chownSync(path, mapping.hostID, mapping.hostID);
+  if (mapping)
+    for (const path of [directory, upper, join(directory, 'work')]) fs.chownSync(path, mapping.hostID, mapping.hostID);
   // By a link, so that no character of the path means anything to `mount`.
   fs.symlinkSync(tree, join(directory, 'lower'));
   fs.writeFileSync(join(directory, 'config.json'), JSON.stringify(spec), { mode: 0o600 });

@@ -35,6 +35,7 @@ export interface ContainerParts {
 
 /** After SIGKILL the kernel ends a process at once, unless it hangs in a device or file system. */
 const killedMs = 10_000;
+const killPollMs = 5;
 const sweepMs = 5_000;
 const formerGraceSeconds = 2;
 
@@ -268,13 +269,12 @@ export class Containers {
   async #recordEnd(id: string): Promise<void> {
     const record = this.records.get(id);
     if (record?.state !== 'running') return;
-    const { state, shim, cgroups, clock, logger } = this.#parts;
+    const { state, shim, clock, logger } = this.#parts;
     const exitFile = state.exit(id);
     const known = fs.existsSync(exitFile);
     const exitCode = known ? Number(fs.readFileSync(exitFile, 'utf8')) : 255;
     const finishedAt = known ? Math.floor(fs.statSync(exitFile).mtimeMs) : clock.now();
-    // With a process namespace that is not its own, what it started may still be there.
-    for (const pid of cgroups.processes(record.cgroup)) signal(pid, 'SIGKILL');
+    await this.#killRest(record);
     // All of its output is in the log before it counts as ended.
     await shim.request('drain', id).catch((error) => logger.warn('cannot read a log to its end', { id, error }));
     const outOfMemory = exitCode === 137 && this.#killsOf(record) > 0;
@@ -285,6 +285,20 @@ export class Containers {
     this.#parts.hub.container('stopped', id, record.sandboxId, record.config);
     for (const wake of this.#ends.get(id) ?? []) wake();
     this.#ends.delete(id);
+  }
+
+  /**
+   * With a process namespace that is not its own, what a container started may still be there; so may the container, when
+   * the runtime's process was killed.
+   */
+  async #killRest({ cgroup }: ContainerRecord): Promise<void> {
+    const { cgroups, clock } = this.#parts;
+    const deadlineMs = clock.monotonic() + killedMs;
+    for (let left = cgroups.processes(cgroup); left.length > 0; left = cgroups.processes(cgroup)) {
+      for (const pid of left) signal(pid, 'SIGKILL');
+      if (clock.monotonic() > deadlineMs) return;
+      await clock.sleep(killPollMs);
+    }
   }
 
   /** Lets the supervisor go: nothing is left in the pipes that it holds. */

@@ -1,22 +1,23 @@
 // File descriptors that a parent process left open by accident: a library may open a file without close-on-exec.
 
-import { closeSync, readdirSync, readFileSync } from 'node:fs';
+import { closeSync, readdirSync, readlinkSync } from 'node:fs';
 
-const closeOnExec = 0o2000000;
+/** Node's own, besides pipes, sockets and what has no name. */
+const ownFiles = new Set(['/dev/null', '/dev/urandom', '/dev/random']);
 
-/** Closes them. To be called first: what a process opens itself has close-on-exec, so what has not was inherited. */
+/** Closes the files among them. To be called first: a process that has opened none itself has inherited those it has. */
 export function closeInherited(): void {
   for (const name of readdirSync('/proc/self/fd')) {
     const file = Number(name);
-    if (file > 2 && !closesOnExec(file)) closeSync(file);
+    if (file > 2 && isFile(file)) closeSync(file);
   }
 }
 
-function closesOnExec(file: number): boolean {
+function isFile(file: number): boolean {
   try {
-    const flags = /^flags:\s*(\d+)/m.exec(readFileSync(`/proc/self/fdinfo/${file}`, 'utf8'))?.[1];
-    return (Number.parseInt(flags ?? '', 8) & closeOnExec) !== 0;
+    const target = readlinkSync(`/proc/self/fd/${file}`);
+    return target.startsWith('/') && !ownFiles.has(target);
   } catch {
-    return true; // it was the directory's own
+    return false; // it was that of the directory
   }
 }

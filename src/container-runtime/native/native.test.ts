@@ -1,47 +1,22 @@
 import { execFileSync, spawn } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { systemClock } from '../../machinery/clock.ts';
-import { silentLogger } from '../../machinery/logger.ts';
-import { systemRandom } from '../../machinery/random.ts';
 import type { ContainerConfig, ContainerRuntime, ExecSession, SandboxConfig } from '../container-runtime.ts';
 import { isolationContract } from '../isolation.contract.ts';
-import { containerConfig, runtimeContract, sandboxConfig } from '../runtime.contract.ts';
-import { createNativeRuntime, destroyNativeRuntime, type NativeOptions } from './native.ts';
-
-const image = 'coracle.local/hello';
-const isRoot = process.getuid?.() === 0;
-
-/** A runtime in a network of its own: nothing reaches the machine's. */
-function machine() {
-  const directory = mkdtempSync(join(tmpdir(), 'coracle-native-'));
-  const networkNamespace = join(directory, 'netns');
-  writeFileSync(networkNamespace, '');
-  execFileSync('unshare', [`--net=${networkNamespace}`, 'ip', 'link', 'set', 'lo', 'up']);
-  const imageDirectory = join(directory, 'images');
-  const root = join(directory, 'node');
-  const parts = { clock: systemClock, random: systemRandom, logger: silentLogger };
-  const options: NativeOptions = { root, imageDirectory, networkNamespace, ...parts };
-  const logDirectory = join(directory, 'logs');
-  return {
-    directory,
-    options,
-    logDirectory,
-    async open(): Promise<ContainerRuntime> {
-      const runtime = await createNativeRuntime(options);
-      await runtime.updatePodCidrs(['10.88.0.0/24', 'fd00:88::/64']);
-      return runtime;
-    },
-    async end(runtime?: ContainerRuntime) {
-      await runtime?.close();
-      await destroyNativeRuntime(options);
-      execFileSync('umount', ['-l', networkNamespace]);
-      rmSync(directory, { recursive: true, force: true });
-    },
-  };
-}
+import { containerConfig, runtimeContract } from '../runtime.contract.ts';
+import { destroyNativeRuntime } from './native.ts';
+import {
+  type Created,
+  create as createIn,
+  image,
+  isRoot,
+  logLines,
+  machine,
+  sh,
+  toEnd as toEndIn,
+} from './test-machine.ts';
 
 describe.skipIf(!isRoot)('native (needs root)', () => {
   runtimeContract('native', async () => {
@@ -70,13 +45,8 @@ describe.skipIf(!isRoot)('native (needs root)', () => {
   }, 60_000);
   afterAll(() => own?.end(runtime), 60_000);
 
-  async function create(container: Partial<ContainerConfig> = {}, change: Partial<SandboxConfig> = {}) {
-    const config = sandboxConfig(own.logDirectory, change);
-    const sandbox = await runtime.runPodSandbox(config);
-    const logPath = `${config.uid}/0.log`;
-    const id = await runtime.createContainer(sandbox, containerConfig({ image, logPath, ...container }), config);
-    return { sandbox, id, config, log: join(own.logDirectory, logPath) };
-  }
+  const create = (container: Partial<ContainerConfig> = {}, change: Partial<SandboxConfig> = {}) =>
+    createIn(runtime, own.logDirectory, container, change);
 
   async function run(container: Partial<ContainerConfig> = {}, change: Partial<SandboxConfig> = {}) {
     const created = await create(container, change);
@@ -84,17 +54,7 @@ describe.skipIf(!isRoot)('native (needs root)', () => {
     return created;
   }
 
-  /** Waits for the container's end and gives its log without times. */
-  async function toEnd({ id, log }: { id: string; log: string }) {
-    for (let i = 0; i < 500; i++) {
-      const status = await runtime.containerStatus(id);
-      if (status?.state === 'exited') return { status, lines: logLines(log) };
-      await systemClock.sleep(10);
-    }
-    throw new Error(`container ${id} did not end`);
-  }
-
-  const sh = (script: string, more: Partial<ContainerConfig> = {}) => ({ command: ['sh', '-c', script], ...more });
+  const toEnd = (created: Pick<Created, 'id' | 'log'>) => toEndIn(runtime, created);
 
   test('a log has every line of both streams, in the CRI format', async () => {
     const { lines } = await toEnd(await run(sh('echo one; echo two >&2; printf three')));
@@ -400,13 +360,6 @@ describe.skipIf(!isRoot)('native (needs root)', () => {
     runtime = await own.open();
   });
 });
-
-function logLines(path: string): string[] {
-  return readFileSync(path, 'utf8')
-    .split('\n')
-    .filter(Boolean)
-    .map((line) => line.slice(line.indexOf(' ') + 1));
-}
 
 async function text(session: ExecSession) {
   const read = async (stream?: AsyncIterable<Buffer>) => {

@@ -108,6 +108,8 @@ export class ShimClient {
         text = text.slice(end + 1);
       }
     });
+    // A keeper that was killed only ends its half.
+    socket.on('end', () => socket.destroy());
     socket.on('close', () => {
       this.#control = undefined;
       // A new one takes the running containers over at once, so that their output is read on.

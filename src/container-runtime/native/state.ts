@@ -59,8 +59,9 @@ export class StateDirectory {
 
   constructor(root: string) {
     this.root = root;
-    for (const name of ['sandboxes', 'containers', 'exits'])
-      mkdirSync(join(root, name), { recursive: true, mode: 0o700 });
+    for (const name of ['sandboxes', 'exits']) mkdirSync(join(root, name), { recursive: true, mode: 0o700 });
+    // A container's directory is its own root's alone, who with a user namespace is not root.
+    mkdirSync(join(root, 'containers'), { recursive: true, mode: 0o711 });
   }
 
   sandbox(id: string): string {
