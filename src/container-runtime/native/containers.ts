@@ -9,13 +9,13 @@ import type { ContainerConfig, ContainerStatus, SandboxConfig } from '../contain
 import type { EventHub } from '../event-hub.ts';
 import type { ImageRecord, ImageStore } from '../images/image-store.ts';
 import { RuntimeError } from '../runtime-error.ts';
-import { bundleFiles, writeBundle } from './bundle.ts';
+import { bundleFiles } from './bundle.ts';
 import type { Cgroups } from './cgroups.ts';
-import { accountsOf } from './oci/image-files.ts';
+import { createBundle, newRecord } from './new-container.ts';
 import type { OciRuntime } from './oci/oci-runtime.ts';
-import { type NodeFacts, runtimeSpec } from './oci/runtime-spec.ts';
+import type { NodeFacts } from './oci/runtime-spec.ts';
 import { bootId, signal, startTimeOf } from './process.ts';
-import { hostnameOf, sandboxMounts } from './sandboxes.ts';
+import { sandboxMounts } from './sandboxes.ts';
 import type { ShimClient } from './shim-client.ts';
 import type { Started } from './shim-start.ts';
 import type { ContainerRecord, StateDirectory } from './state.ts';
@@ -105,9 +105,10 @@ export class Containers {
     const id = Buffer.from(random.bytes(32)).toString('hex');
     const directory = state.container(id);
     const complete = { ...config, mounts: [...config.mounts, ...sandboxMounts(config, state.sandbox(sandboxId))] };
-    const record = this.#newRecord({ id, sandboxId, config: complete }, sandbox, image);
+    const record = newRecord({ id, sandboxId, config: complete }, sandbox, image, this.#parts);
     try {
-      this.#writeBundle(record, sandbox, image);
+      const pidNamespace = this.#pidNamespaceOf(config.targetContainerId, sandboxId);
+      createBundle({ record, sandbox, image, ...(pidNamespace && { pidNamespace }) }, this.#parts);
       await images.lease(id, image);
       state.save(directory, record);
       this.records.set(id, record);
@@ -119,45 +120,6 @@ export class Containers {
     }
     this.#parts.hub.container('created', id, sandboxId, config);
     return id;
-  }
-
-  #newRecord(
-    own: Pick<ContainerRecord, 'id' | 'sandboxId' | 'config'>,
-    sandbox: SandboxConfig,
-    image: ImageRecord,
-  ): ContainerRecord {
-    return {
-      ...own,
-      logPath: join(sandbox.logDirectory, own.config.logPath),
-      imageId: image.id,
-      imageRef: image.repoDigests[0] ?? image.id,
-      stopSignal: image.config.StopSignal ?? 'SIGTERM',
-      cgroup: join(sandbox.cgroupParent, own.id),
-      createdAt: this.#parts.clock.now(),
-      ...{ startedAt: 0, finishedAt: 0, exitCode: 0, reason: '', message: '', state: 'created' },
-      bootId: bootId(),
-      runtime: this.#parts.runtime.name,
-    };
-  }
-
-  #writeBundle({ id, sandboxId, config, cgroup }: ContainerRecord, sandbox: SandboxConfig, image: ImageRecord): void {
-    const { state, images, runtime, node } = this.#parts;
-    mustExist(config);
-    const tree = images.rootfs(image);
-    const namespaces = state.sandbox(sandboxId);
-    const seccompText = seccompFile(config);
-    const targetPidNamespace = this.#pidNamespaceOf(config.targetContainerId, sandboxId);
-    const spec = runtimeSpec({
-      ...{ config, sandbox, image: image.config, accounts: accountsOf(tree), node, namespaces },
-      shm: sandbox.hostIpc ? '/dev/shm' : join(namespaces, 'shm'),
-      hostname: hostnameOf(sandbox),
-      cgroupsPath: cgroup,
-      ...(seccompText !== undefined && { seccompText }),
-      ...(targetPidNamespace && { targetPidNamespace }),
-    });
-    const { stdin, stdinOnce } = config;
-    const paths = { directory: state.container(id), exitFile: state.exit(id), runtimeRoot: state.runtimeRoot };
-    writeBundle({ id, spec, runtime, tree, stdin, stdinOnce, ...paths });
   }
 
   #pidNamespaceOf(id: string | undefined, sandboxId: string): string | undefined {
@@ -379,23 +341,4 @@ function signalName(name: string): NodeJS.Signals {
   return (signals ??
     ({ 1: 'SIGHUP', 2: 'SIGINT', 3: 'SIGQUIT', 9: 'SIGKILL' } as any)[name] ??
     'SIGTERM') as NodeJS.Signals;
-}
-
-/** In containerd's words. */
-function mustExist({ mounts }: ContainerConfig): void {
-  const missing = mounts.find(({ hostPath }) => !fs.existsSync(hostPath));
-  if (!missing) return;
-  const why = `failed to stat "${missing.hostPath}": no such file or directory`;
-  throw new RuntimeError('create', `failed to generate container spec: ${why}`);
-}
-
-/** Text of the profile that a container names. */
-function seccompFile({ security: { seccomp, privileged } }: ContainerConfig): string | undefined {
-  if (seccomp?.type !== 'Localhost' || privileged) return undefined;
-  try {
-    return fs.readFileSync(seccomp.localhostRef ?? '', 'utf8');
-  } catch (error) {
-    const path = JSON.stringify(seccomp.localhostRef);
-    throw new RuntimeError('create', `failed to load seccomp profile ${path}: ${(error as Error).message}`);
-  }
 }

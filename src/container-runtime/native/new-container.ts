@@ -1,0 +1,84 @@
+// What a container begins with: its record, and its bundle for the OCI runtime.
+
+import * as fs from 'node:fs';
+import { join } from 'node:path';
+import type { ContainerConfig, SandboxConfig } from '../container-runtime.ts';
+import type { ImageRecord } from '../images/image-store.ts';
+import { RuntimeError } from '../runtime-error.ts';
+import { writeBundle } from './bundle.ts';
+import type { ContainerParts } from './containers.ts';
+import { accountsOf } from './oci/image-files.ts';
+import { runtimeSpec } from './oci/runtime-spec.ts';
+import { bootId } from './process.ts';
+import { hostnameOf } from './sandboxes.ts';
+import type { ContainerRecord } from './state.ts';
+
+export function newRecord(
+  own: Pick<ContainerRecord, 'id' | 'sandboxId' | 'config'>,
+  sandbox: SandboxConfig,
+  image: ImageRecord,
+  { clock, runtime }: Pick<ContainerParts, 'clock' | 'runtime'>,
+): ContainerRecord {
+  return {
+    ...own,
+    logPath: join(sandbox.logDirectory, own.config.logPath),
+    imageId: image.id,
+    imageRef: image.repoDigests[0] ?? image.id,
+    stopSignal: image.config.StopSignal ?? 'SIGTERM',
+    cgroup: join(sandbox.cgroupParent, own.id),
+    createdAt: clock.now(),
+    ...{ startedAt: 0, finishedAt: 0, exitCode: 0, reason: '', message: '', state: 'created' },
+    bootId: bootId(),
+    runtime: runtime.name,
+  };
+}
+
+export interface NewContainer {
+  readonly record: ContainerRecord;
+  readonly sandbox: SandboxConfig;
+  readonly image: ImageRecord;
+  /** Of the container whose processes it is to see. */
+  readonly pidNamespace?: string;
+}
+
+/** Throws RuntimeError('create') for what cannot be done on this machine. */
+export function createBundle(
+  { record, sandbox, image, pidNamespace }: NewContainer,
+  { state, images, runtime, node }: Pick<ContainerParts, 'state' | 'images' | 'runtime' | 'node'>,
+): void {
+  const { id, sandboxId, config, cgroup } = record;
+  mustExist(config);
+  const tree = images.rootfs(image);
+  const namespaces = state.sandbox(sandboxId);
+  const seccompText = seccompFile(config);
+  const spec = runtimeSpec({
+    ...{ config, sandbox, image: image.config, accounts: accountsOf(tree), node, namespaces },
+    shm: sandbox.hostIpc ? '/dev/shm' : join(namespaces, 'shm'),
+    hostname: hostnameOf(sandbox),
+    cgroupsPath: cgroup,
+    ...(seccompText !== undefined && { seccompText }),
+    ...(pidNamespace && { targetPidNamespace: pidNamespace }),
+  });
+  const { stdin, stdinOnce } = config;
+  const paths = { directory: state.container(id), exitFile: state.exit(id), runtimeRoot: state.runtimeRoot };
+  writeBundle({ id, spec, runtime, tree, stdin, stdinOnce, ...paths });
+}
+
+/** In containerd's words. */
+function mustExist({ mounts }: ContainerConfig): void {
+  const missing = mounts.find(({ hostPath }) => !fs.existsSync(hostPath));
+  if (!missing) return;
+  const why = `failed to stat "${missing.hostPath}": no such file or directory`;
+  throw new RuntimeError('create', `failed to generate container spec: ${why}`);
+}
+
+/** Text of the profile that a container names. */
+function seccompFile({ security: { seccomp, privileged } }: ContainerConfig): string | undefined {
+  if (seccomp?.type !== 'Localhost' || privileged) return undefined;
+  try {
+    return fs.readFileSync(seccomp.localhostRef ?? '', 'utf8');
+  } catch (error) {
+    const path = JSON.stringify(seccomp.localhostRef);
+    throw new RuntimeError('create', `failed to load seccomp profile ${path}: ${(error as Error).message}`);
+  }
+}
