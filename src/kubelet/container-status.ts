@@ -9,6 +9,7 @@ import {
   type Pod,
 } from '../api/api.ts';
 import type { ContainerStatus } from '../container-runtime/container-runtime.ts';
+import { allNamed, named } from '../machinery/by-name.ts';
 import { isSidecar, newest, type RuntimePod } from './pod-actions.ts';
 import type { StatusInputs } from './pod-status.ts';
 import { restarts } from './restart-policy.ts';
@@ -21,8 +22,8 @@ export function containerStatus(
   inputs: StatusInputs,
 ): ApiContainerStatus {
   // One whose start is under way (its postStart hook runs) is not there yet.
-  const all = runtime.containers.filter(
-    (c) => c.name === container.name && !(c.state === 'running' && inputs.starting?.has(container.name)),
+  const all = allNamed(runtime.containers, container.name).filter(
+    (c) => !(c.state === 'running' && inputs.starting?.has(container.name)),
   );
   const current = newest(all, container.name);
   const before = newest(
@@ -93,7 +94,7 @@ function restartedWithAll({ containerID: _id, ...reported }: ApiContainerStatus)
 }
 
 export const reportedStatus = ({ status }: Pod, name: string): ApiContainerStatus | undefined =>
-  [...(status?.containerStatuses ?? []), ...(status?.initContainerStatuses ?? [])].find((s) => s.name === name);
+  named(status?.containerStatuses, name) ?? named(status?.initContainerStatuses, name);
 
 const mayRestart = (pod: Pod, container: Container, isInit: boolean, exitCode: number) =>
   !(isInit && !isSidecar(container) && exitCode === 0) && restarts(pod, container, exitCode);

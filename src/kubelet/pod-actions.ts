@@ -3,6 +3,7 @@
 
 import type { Container, Pod } from '../api/api.ts';
 import type { ContainerStatus, Sandbox } from '../container-runtime/container-runtime.ts';
+import { allNamed, named } from '../machinery/by-name.ts';
 import { restarts, restartsAfterProbe, ruleAction } from './restart-policy.ts';
 
 /** What the runtime has of one pod: newest first. */
@@ -54,13 +55,11 @@ export const isSidecar = (container: Container): boolean => container.restartPol
 
 /** The newest container of a name. */
 export const newest = (containers: readonly ContainerStatus[], name: string): ContainerStatus | undefined =>
-  containers
-    .filter((c) => c.name === name)
-    .reduce<ContainerStatus | undefined>(
-      (best, c) =>
-        !best || c.attempt > best.attempt || (c.attempt === best.attempt && c.createdAt > best.createdAt) ? c : best,
-      undefined,
-    );
+  allNamed(containers, name).reduce<ContainerStatus | undefined>(
+    (best, c) =>
+      !best || c.attempt > best.attempt || (c.attempt === best.attempt && c.createdAt > best.createdAt) ? c : best,
+    undefined,
+  );
 
 export function podActions(
   pod: Pod,
@@ -127,7 +126,7 @@ const shouldRun = (pod: Pod, container: Container, status: ContainerStatus | und
 function resetAll(pod: Pod, containers: readonly ContainerStatus[]): string[] {
   const specs = [...pod.spec.containers, ...(pod.spec.initContainers ?? []).toReversed()];
   const isCause = (status: ContainerStatus) => {
-    const spec = specs.find((c) => c.name === status.name);
+    const spec = named(specs, status.name);
     return (
       spec !== undefined &&
       status === newest(containers, status.name) &&
@@ -137,7 +136,8 @@ function resetAll(pod: Pod, containers: readonly ContainerStatus[]): string[] {
   };
   const causes = containers.filter(isCause);
   if (causes.length === 0) return [];
-  const ordered = specs.flatMap((spec) => containers.filter((c) => c.name === spec.name && !causes.includes(c)));
+  const isNoCause = (status: ContainerStatus) => !causes.includes(status);
+  const ordered = specs.flatMap((spec) => allNamed(containers, spec.name).filter(isNoCause));
   return [...ordered, ...causes].map((c) => c.id);
 }
 

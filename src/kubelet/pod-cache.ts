@@ -103,13 +103,39 @@ interface Known {
 
 /** As much of an id as tells those of one pod apart; a mark is kept for each pod. */
 const idLength = 12;
-const markOf = (pod: RuntimePod) =>
-  [
-    ...pod.sandboxes.map((s) => `${s.id.slice(0, idLength)}${s.state}${s.ips[0] ?? ''}`),
-    ...pod.containers.map((c) => `${c.id.slice(0, idLength)}${c.state}`),
-  ]
-    .sort()
-    .join();
+/** Pods of many containers are read after each one's change: the mark of these is made of a hash of each. */
+const manyContainers = 64;
+
+function markOf(pod: RuntimePod): string {
+  const sandboxes = pod.sandboxes.map((s) => `${s.id.slice(0, idLength)}${s.state}${s.ips[0] ?? ''}`);
+  if (pod.containers.length > manyContainers) return [...sandboxes.sort(), hashOfAll(pod.containers)].join();
+  return [...sandboxes, ...pod.containers.map((c) => `${c.id.slice(0, idLength)}${c.state}`)].sort().join();
+}
+
+const hashes = new WeakMap<ContainerStatus, { state: string; hash: number }>();
+
+/** Whatever the order: a sum and an exclusive or of what each container is. */
+function hashOfAll(containers: readonly ContainerStatus[]): string {
+  let sum = 0;
+  let mixed = 0;
+  for (const container of containers) {
+    let known = hashes.get(container);
+    if (known?.state !== container.state) {
+      known = { state: container.state, hash: hashOf(`${container.id}${container.state}`) };
+      hashes.set(container, known);
+    }
+    sum = (sum + known.hash) | 0;
+    mixed ^= Math.imul(known.hash, 0x9e3779b1);
+  }
+  return `${containers.length}:${sum}:${mixed}`;
+}
+
+/** FNV-1a, 32 bits. */
+function hashOf(text: string): number {
+  let hash = 0x811c9dc5;
+  for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
+  return hash;
+}
 
 function group(sandboxes: readonly Sandbox[], containers: readonly ContainerStatus[]): Map<string, RuntimePod> {
   const pods = new Map<string, { sandboxes: Sandbox[]; containers: ContainerStatus[] }>();

@@ -8,6 +8,7 @@ import {
   type PodCondition,
   type PodStatus,
 } from '../api/api.ts';
+import { named } from '../machinery/by-name.ts';
 import { isSidecar } from './pod-actions.ts';
 import type { Phase } from './pod-status.ts';
 
@@ -62,7 +63,7 @@ const withStatus = (type: string, why: Why | undefined): [string, 'True' | 'Fals
 function containersUnready(pod: Pod, { phase, initStatuses, statuses }: ConditionInputs): Why | undefined {
   if (phase === 'Succeeded') return { reason: 'PodCompleted' };
   if (phase === 'Failed') return { reason: 'PodFailed' };
-  const isReady = (name: string) => [...initStatuses, ...statuses].find((s) => s.name === name)?.ready;
+  const isReady = (name: string) => (named(initStatuses, name) ?? named(statuses, name))?.ready;
   const counted = [...(pod.spec.initContainers ?? []).filter(isSidecar), ...pod.spec.containers];
   const unready = counted.map((c) => c.name).filter((name) => !isReady(name));
   if (unready.length === 0) return undefined;

@@ -4,6 +4,7 @@
 import { rm } from 'node:fs/promises';
 import { isNotFound, type Pod } from '../api/api.ts';
 import { errorText } from '../client/client.ts';
+import { named } from '../machinery/by-name.ts';
 import type { Timer } from '../machinery/clock.ts';
 import { syncFrequencyMs } from './config.ts';
 import { hashOf, logDirectory } from './container-config.ts';
@@ -281,10 +282,9 @@ export class PodWorker {
       ? await this.#lastWords.of(this.#pod, runtime.containers)
       : runtime.containers;
     probePod(this.#pod, this.#state === 'syncing' ? runtime : undefined, tools);
-    const containerOf = (id: string) => {
-      const name = runtime.containers.find((c) => c.id === id)?.name;
-      return allContainers(this.#pod).find((c) => c.name === name);
-    };
+    const names = new Map(runtime.containers.map(({ id, name }) => [id, name]));
+    const specs = allContainers(this.#pod);
+    const containerOf = (id: string) => named(specs, names.get(id) ?? '');
     const ask = (id: string, what: 'isReady' | 'isStarted') => {
       const container = containerOf(id);
       return container !== undefined && tools.probes[what](id, container);

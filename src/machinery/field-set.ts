@@ -1,6 +1,7 @@
 // Sets of field paths, as server-side apply keeps them in managedFields (fieldsType FieldsV1).
 // https://kubernetes.io/docs/reference/using-api/server-side-apply/#field-management
 
+import { parseExact } from './exact-json.ts';
 import { elementText, listElementKey } from './list-map.ts';
 import type { Schema } from './schema.ts';
 
@@ -30,6 +31,24 @@ export function union(a: FieldSet, b: FieldSet): FieldSet {
     children.set(key, mine ? union(mine, child) : child);
   }
   return { member: a.member || b.member, children };
+}
+
+/** The union of many sets, each of which is walked once. */
+export function unionOf(sets: readonly FieldSet[]): FieldSet {
+  if (sets.length < 2) return sets[0] ?? emptySet;
+  const below = new Map<string, FieldSet[]>();
+  let member = false;
+  for (const set of sets) {
+    member ||= set.member;
+    for (const [key, child] of set.children) {
+      const found = below.get(key);
+      if (found) found.push(child);
+      else below.set(key, [child]);
+    }
+  }
+  const children = new Map<string, FieldSet>();
+  for (const [key, found] of below) children.set(key, unionOf(found));
+  return { member, children };
 }
 
 /** Paths of `a` that are not in `b`; a path in `b` does not take those below it. */
@@ -105,6 +124,26 @@ export function pathText(path: readonly string[]): string {
       return element.startsWith('i:') ? `[${element.slice(2)}]` : elementText(element);
     })
     .join('');
+}
+
+/** Whether every key is a path element and every value an object of such. */
+export function isFieldsV1(json: unknown): boolean {
+  if (json === undefined) return true;
+  if (typeof json !== 'object' || json === null || Array.isArray(json)) return false;
+  return Object.entries(json).every(([key, value]) => (key === '.' || isPathElement(key)) && isFieldsV1(value));
+}
+
+function isPathElement(key: string): boolean {
+  const rest = key.slice(2);
+  if (key.startsWith('f:')) return true;
+  if (key.startsWith('i:')) return /^\d{1,9}$/.test(rest);
+  if (!key.startsWith('k:') && !key.startsWith('v:')) return false;
+  try {
+    const value = parseExact(rest);
+    return key.startsWith('v:') || (typeof value === 'object' && value !== null && !Array.isArray(value));
+  } catch {
+    return false;
+  }
 }
 
 export function fromFieldsV1(json: any): FieldSet {

@@ -13,12 +13,14 @@ import {
   fromFieldsV1,
   intersection,
   isEmptySet,
+  isFieldsV1,
   onlyThis,
   paths,
   pathText,
   sameSet,
   toFieldsV1,
   union,
+  unionOf,
   withNamedParents,
 } from './field-set.ts';
 import { fieldsLastApplied, kubectl, refreshLastApplied } from './last-applied.ts';
@@ -103,6 +105,10 @@ export function updateManagedFields(write: Write & { readonly next: any }): Mana
   return encode(capUpdates(owners));
 }
 
+/** Fields that cannot be read count as not given, as in Kubernetes. */
+const isReadable = (entry: ManagedFieldsEntry): boolean =>
+  (entry.fieldsType === undefined || entry.fieldsType === 'FieldsV1') && isFieldsV1(entry.fieldsV1);
+
 /** The same as below in one walk: most objects are created by somebody who owns all of it. */
 function ofCreator(write: Write & { readonly next: any }): ManagedFieldsEntry[] | undefined {
   const { manager, apiVersion, time, subresource } = write;
@@ -120,7 +126,7 @@ function ownersToStartFrom(write: Write & { readonly next: any }): ManagedFields
   if (write.subresource || given === undefined || given === null) return live;
   if (given.length === 0 || (given.length === 1 && Object.keys(given[0]).length === 0)) return [];
   // A patched document brings a copy of what was there, of which nothing is known yet.
-  return deepEqual(given, live) ? live : given;
+  return deepEqual(given, live) || !given.every(isReadable) ? live : given;
 }
 
 /**
@@ -175,7 +181,7 @@ function ownBeforeFirstApply(owners: Owner[], write: Write, liveFields: any): vo
 /** Takes out what this manager applied last time and no longer does, unless somebody else owns it. */
 function prune(merged: any, last: FieldSet, owners: Owner[], schema: Schema): any {
   if (isEmptySet(last)) return merged;
-  const owned = owners.reduce((all, owner) => union(all, owner.fields), emptySet);
+  const owned = unionOf(owners.map((owner) => owner.fields));
   const mergedSet = withNamedParents(fieldsOf(merged, schema), schema);
   const without = (value: any, set: FieldSet) => removeFields(value, set, schema) ?? {};
   const first = without(merged, withNamedParents(last, schema));
@@ -243,9 +249,10 @@ function capUpdates(owners: Owner[]): Owner[] {
   const old = updates.slice(0, updates.length - maxUpdateManagers + 1);
   const merged: Owner = {
     entry: { ...old.at(-1)!.entry, manager: 'ancient-changes' },
-    fields: old.reduce((all, o) => union(all, o.fields), emptySet),
+    fields: unionOf(old.map((owner) => owner.fields)),
   };
-  return [...owners.filter((o) => !old.includes(o)), merged];
+  const gone = new Set(old);
+  return [...owners.filter((o) => !gone.has(o)), merged];
 }
 
 /**
