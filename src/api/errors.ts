@@ -125,8 +125,12 @@ export const tooManyRequests = (message: string, retryAfterSeconds: number) =>
   });
 export const serviceUnavailable = (message: string) => failure(503, 'ServiceUnavailable', message);
 
+/** An object may have a hundred thousand faults: nobody reads more than these, and each is written three times. */
+const mostFaults = 1_000;
+
 /** 422 with a cause for each fault. */
-export function invalid(kind: { group: string; kind: string }, name: string, errors: readonly FieldError[]): ApiError {
+export function invalid(kind: { group: string; kind: string }, name: string, faults: readonly FieldError[]): ApiError {
+  const errors = faults.length > mostFaults ? faults.slice(0, mostFaults) : faults;
   // Events of both groups are one kind, whose faults are told in the name of the older group.
   const group = kind.group === 'events.k8s.io' ? '' : kind.group;
   const what = group ? `${kind.kind}.${group}` : kind.kind;

@@ -17,13 +17,16 @@ export interface ParsedJson {
 
 /** Throws JsonSyntaxError. */
 export function parseJson(text: string): ParsedJson {
+  // Much nesting costs the parser much memory: a large text is looked at before it is parsed.
+  const before = text.length > largeText ? shapeOf(text) : undefined;
+  if (before && before.depth > mostNested) throw new JsonSyntaxError(tooDeep);
   let value: any;
   try {
     value = JSON.parse(text);
   } catch {
     throw new JsonSyntaxError(new Scanner(text).fault());
   }
-  const { colons, depth, unsafe } = shapeOf(text);
+  const { colons, depth, unsafe } = before ?? shapeOf(text);
   if (depth > mostNested) throw new JsonSyntaxError(tooDeep);
   if (unsafe) value = parseWithIntegers(text);
   // The parser drops duplicates silently: as many fields as colons means that there are none.
@@ -41,6 +44,8 @@ function countFields(value: any): number {
   return count;
 }
 
+const largeText = 100_000;
+
 interface Shape {
   /** As many fields as stand in the text. */
   readonly colons: number;
@@ -49,7 +54,7 @@ interface Shape {
   readonly unsafe: boolean;
 }
 
-/** Looks at each character of a valid text once. */
+/** Looks at each character of a text once; of one that is no JSON it says something, too. */
 function shapeOf(text: string): Shape {
   let colons = 0;
   let depth = 0;
@@ -67,6 +72,7 @@ function shapeOf(text: string): Shape {
     else if (code === 34) i = endOfString(text, i);
     else if (code === 123 || code === 91) {
       if (++level > depth) depth = level;
+      if (depth > mostNested) break;
     } else if (code === 125 || code === 93) level--;
   }
   return { colons, depth, unsafe };
@@ -75,7 +81,7 @@ function shapeOf(text: string): Shape {
 /** The position of the quote that ends the string which begins at `start`. */
 function endOfString(text: string, start: number): number {
   let i = start + 1;
-  while (text.charCodeAt(i) !== 34) i += text.charCodeAt(i) === 92 ? 2 : 1;
+  while (i < text.length && text.charCodeAt(i) !== 34) i += text.charCodeAt(i) === 92 ? 2 : 1;
   return i;
 }
 

@@ -79,7 +79,8 @@ describe('laws', () => {
   test('JSON is YAML', () =>
     fc.assert(
       fc.property(fc.jsonValue({ maxDepth: 4 }), (value) => {
-        fc.pre(!JSON.stringify(value).includes('e+'));
+        // Control characters may stand in JSON's strings, not in YAML.
+        fc.pre(!/e\+|[\x7f-\x9f\ufffe\uffff]/.test(JSON.stringify(value)));
         expect(read(JSON.stringify(value))).toEqual(JSON.parse(JSON.stringify(value)));
       }),
     ));

@@ -81,7 +81,6 @@ interface Anchored {
   readonly value: any;
   readonly nodes: number;
   readonly text: number;
-  readonly isMap: boolean;
 }
 
 class Builder {
@@ -104,31 +103,31 @@ class Builder {
 
   document(): any {
     this.#at = 1;
-    return this.#events[1].type === EVENT_ID.POP ? undefined : this.#node().value;
+    return this.#events[1].type === EVENT_ID.POP ? undefined : this.#node();
   }
 
-  #node(): Anchored {
+  #node(): any {
     const event = this.#events[this.#at++];
-    if (event.type === EVENT_ID.ALIAS) return this.#alias(event as AliasEvent);
-    const { anchorStart, anchorEnd } = event as ScalarEvent;
-    const anchor = anchorStart >= 0 ? this.#text.slice(anchorStart, anchorEnd) : undefined;
-    const before = { nodes: this.#nodes, size: this.#size };
+    if (event.type === EVENT_ID.ALIAS) return this.#alias(event as AliasEvent).value;
+    const { anchorStart, anchorEnd, tagStart } = event as ScalarEvent;
     this.#nodes++;
-    if (anchor !== undefined) this.#open.add(anchor);
-    const value =
-      event.type === EVENT_ID.MAPPING
-        ? this.#map()
-        : event.type === EVENT_ID.SEQUENCE
-          ? this.#list()
-          : this.#scalar(event as ScalarEvent);
-    this.#checkTag(event as MappingEvent | SequenceEvent | ScalarEvent);
-    const isMap = event.type === EVENT_ID.MAPPING;
-    const made = { value, nodes: this.#nodes - before.nodes, text: this.#size - before.size, isMap };
-    if (anchor !== undefined) {
-      this.#open.delete(anchor);
-      this.#anchors.set(anchor, made);
-    }
-    return made;
+    if (anchorStart >= 0) return this.#anchored(event, this.#text.slice(anchorStart, anchorEnd));
+    if (tagStart >= 0 && event.type !== EVENT_ID.SCALAR) this.#checkTag(event as MappingEvent | SequenceEvent);
+    return this.#value(event);
+  }
+
+  #value(event: Event): any {
+    if (event.type === EVENT_ID.MAPPING) return this.#map();
+    return event.type === EVENT_ID.SEQUENCE ? this.#list() : this.#scalar(event as ScalarEvent);
+  }
+
+  #anchored(event: Event, anchor: string): any {
+    const [nodes, size] = [this.#nodes - 1, this.#size];
+    this.#open.add(anchor);
+    const value = this.#value(event);
+    this.#open.delete(anchor);
+    this.#anchors.set(anchor, { value, nodes: this.#nodes - nodes, text: this.#size - size });
+    return value;
   }
 
   #alias({ anchorStart, anchorEnd }: AliasEvent): Anchored {
@@ -146,7 +145,7 @@ class Builder {
 
   #list(): any[] {
     const list: any[] = [];
-    while (this.#events[this.#at].type !== EVENT_ID.POP) list.push(this.#node().value);
+    while (this.#events[this.#at].type !== EVENT_ID.POP) list.push(this.#node());
     this.#at++;
     return list;
   }
@@ -161,8 +160,8 @@ class Builder {
         this.#merge(map);
         continue;
       }
-      const key = this.#key(this.#node().value);
-      const { value } = this.#node();
+      const key = this.#key(this.#node());
+      const value = this.#node();
       if (own.has(key)) this.#duplicate(keyEvent, key);
       own.add(key);
       setOwn(map, key, value);
@@ -180,9 +179,8 @@ class Builder {
   /** `<<`: what the map or the maps of a list have, the earlier of which win. */
   #merge(map: any): void {
     const wanted = () => new YamlError('yaml: map merge requires map or sequence of maps as the value');
-    const { value, isMap } = this.#node();
-    if (!isMap && !Array.isArray(value)) throw wanted();
-    for (const part of isMap ? [value] : [...value].reverse()) {
+    const value = this.#node();
+    for (const part of Array.isArray(value) ? [...value].reverse() : [value]) {
       if (typeof part !== 'object' || part === null || Array.isArray(part)) throw wanted();
       for (const [key, inner] of Object.entries(part)) {
         if (++this.#nodes > mostExpandedNodes * 8) throw new YamlError('yaml: document contains excessive aliasing');
@@ -228,10 +226,9 @@ class Builder {
       .replace(/^tag:yaml\.org,2002:/, '!!');
   }
 
-  #checkTag(event: MappingEvent | SequenceEvent | ScalarEvent): void {
+  #checkTag(event: MappingEvent | SequenceEvent): void {
     const tag = this.#tagOf(event);
-    if (event.type !== EVENT_ID.SCALAR && scalarTags.has(tag))
-      throw new YamlError(`yaml: cannot decode a collection as a ${tag}`);
+    if (scalarTags.has(tag)) throw new YamlError(`yaml: cannot decode a collection as a ${tag}`);
   }
 }
 

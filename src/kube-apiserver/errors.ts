@@ -1,5 +1,6 @@
-import { ApiError, badRequest, internalError } from '../api/api.ts';
+import { ApiError, badRequest, DecodeError, internalError } from '../api/api.ts';
 import { tooDeep } from '../machinery/depth.ts';
+import { QuantityError } from '../machinery/quantity.ts';
 import { Compacted, FutureRevision, StoreUnusable } from '../store/store.ts';
 import type { Stage } from './request.ts';
 import { failure, futureVersion } from './status.ts';
@@ -23,6 +24,8 @@ export const answerErrors: Stage = async (request, next) => {
 
 function asApiError(error: unknown): ApiError | undefined {
   if (error instanceof ApiError) return error;
+  // A body of the wrong shape is found where it is decoded, and the rest of it when its fields are put in order.
+  if (error instanceof DecodeError || error instanceof QuantityError) return badRequest(error.message);
   // Nesting is bounded where data comes in: this is what a smaller stack than usual leaves.
   if (error instanceof RangeError && error.message === 'Maximum call stack size exceeded') return badRequest(tooDeep);
   if (error instanceof Compacted)

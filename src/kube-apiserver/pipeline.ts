@@ -6,6 +6,7 @@ import { audit, auditReceived } from './audit/audit.ts';
 import { identify } from './authentication.ts';
 import { authorize } from './authorization.ts';
 import { answerErrors } from './errors.ts';
+import { heavy } from './heavy.ts';
 import { impersonate } from './impersonation.ts';
 import { limit } from './limit.ts';
 import { measure } from './measure.ts';
@@ -24,6 +25,7 @@ export const pipeline: readonly Stage[] = [
   limit, // before authorize: a flood must not cost policy evaluation
   impersonate,
   authorize,
+  heavy, // after authorize: who may do nothing does not stand in this line
   aggregate, // requests for the APIs of other servers end here
   resource, // decode > managed fields > mutate > prepare > validate > store: registry/create.ts and its neighbours
   aggregateDiscovery, // adds those APIs to what `plain` says of ours

@@ -25,6 +25,8 @@ function make(member: boolean, children: Map<string, FieldSet>): FieldSet {
 }
 
 export function union(a: FieldSet, b: FieldSet): FieldSet {
+  if (isEmptySet(a)) return b;
+  if (isEmptySet(b)) return a;
   const children = new Map(a.children);
   for (const [key, child] of b.children) {
     const mine = children.get(key);
@@ -53,6 +55,8 @@ export function unionOf(sets: readonly FieldSet[]): FieldSet {
 
 /** Paths of `a` that are not in `b`; a path in `b` does not take those below it. */
 export function difference(a: FieldSet, b: FieldSet): FieldSet {
+  if (a === b) return emptySet;
+  if (isEmptySet(b)) return a;
   const children = new Map<string, FieldSet>();
   for (const [key, child] of a.children) {
     const other = b.children.get(key);
@@ -92,6 +96,7 @@ export function sameSet(a: FieldSet, b: FieldSet): boolean {
 
 /** Adds the parents of members where they are fields that the schema names: a field goes with all that is in it. */
 export function withNamedParents(set: FieldSet, schema: Schema | undefined): FieldSet {
+  if (set.children.size === 0) return set;
   const children = new Map<string, FieldSet>();
   for (const [key, child] of set.children) {
     const named = key.startsWith('f:') && schema?.properties?.[key.slice(2)] !== undefined;
@@ -184,7 +189,7 @@ export function fieldsOf(value: any, schema: Schema | undefined): FieldSet {
       inner === null || (typeof inner === 'object' && !Array.isArray(inner) && Object.keys(inner).length === 0);
     // Entries of a free map are owned themselves; fields that the schema names only through what is in them.
     const asMember = empty || !schema?.properties?.[name];
-    children.set(key, asMember ? { ...set, member: true } : set);
+    children.set(key, asMember && !set.member ? { ...set, member: true } : set);
   }
   return make(false, children);
 }
@@ -194,7 +199,7 @@ function fieldsOfList(list: any[], schema: Schema | undefined): FieldSet {
   const children = new Map<string, FieldSet>();
   for (const item of list) {
     const set = fieldsOf(item, schema!.items);
-    children.set(listElementKey(item, schema!), { ...set, member: true });
+    children.set(listElementKey(item, schema!), set.member ? set : { ...set, member: true });
   }
   return { member: false, children };
 }

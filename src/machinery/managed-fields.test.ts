@@ -100,7 +100,7 @@ describe('server-side apply', () => {
 
   test.each([
     ['an unknown field', { shade: 'x' }, '.shade: field not declared in schema'],
-    ['a list where a map belongs', { data: ['x'] }, '.data: expected map, got &{x}'],
+    ['a list where a map belongs', { data: ['x'] }, '.data: expected map, got &{[x]}'],
     [
       'two items of one key',
       { spec: { ports: [{ port: 1 }, { port: 1 }] } },

@@ -1,6 +1,7 @@
 // The two halves of server-side apply on values: merging an applied configuration in, and taking fields out.
 
 import { childSchema, type FieldSet, isAssociative, isEmptySet } from './field-set.ts';
+import { goFormat } from './go-format.ts';
 import { elementText, indexList, listElementKey } from './list-map.ts';
 import { getOwn, setOwn } from './own.ts';
 import { PatchError } from './patch-error.ts';
@@ -44,7 +45,8 @@ const isClosed = (schema: Schema | undefined) =>
 
 function checkShape(value: any, schema: Schema | undefined, path: string): void {
   if (!schema?.type || value === null || schema.intOrString) return;
-  const got = `got &{${String(value)}}`;
+  // As text only when it is needed: an object may be large, or have a toString of its own.
+  const got = { toString: () => `got &{${goFormat(value)}}` };
   if (schema.type === 'array' && !Array.isArray(value))
     throw new PatchError('schema', `${path}: expected list, ${got}`);
   if (schema.type === 'object' && (typeof value !== 'object' || Array.isArray(value)))

@@ -165,10 +165,13 @@ export function formatQuantity({ nanos, format }: Quantity): string {
   return `${sign}${size}n`; // every whole number of billionths has the suffix n
 }
 
+/** Whole numbers that do not end in three zeros, and three digits with most suffixes. */
+const alreadyCanonical = /^(?:0|[1-9][0-9]{0,2}(?:m|k|M|G|T|Ki|Mi|Gi|Ti)?|[1-9][0-9]*(?!000)[0-9]{3})$/;
+
 /** Throws QuantityError. */
 export function canonicalQuantity(value: string | number): string {
   const text = String(value);
-  if (/^(0|[1-9][0-9]{0,2})$/.test(text)) return text;
+  if (text.length < 16 && alreadyCanonical.test(text)) return text;
   return cached(canonicals, text, (given) => formatQuantity(parseQuantity(given)));
 }
 
@@ -203,8 +206,15 @@ function awayFromZero(nanos: bigint, unit: bigint): bigint {
   return nanos < 0n ? -units : units;
 }
 
+const isWhole = (value: string | number): boolean => {
+  const text = String(value);
+  return text.length < 16 && /^[0-9]+$/.test(text);
+};
+
 /** Negative when a < b, 0 when equal, positive when a > b. Throws QuantityError. */
 export function compareQuantities(a: string | number, b: string | number): number {
+  if (a === b && isWhole(a)) return 0;
+  if (isWhole(a) && isWhole(b)) return Number(a) - Number(b) || 0;
   const [x, y] = [parseQuantity(String(a)).nanos, parseQuantity(String(b)).nanos];
   return x < y ? -1 : x > y ? 1 : 0;
 }

@@ -25,6 +25,8 @@ export const nameRule =
 
 export const subdomainNames: NameRule = nameRule(dns1123SubdomainFaults);
 
+/** A map may have a hundred thousand faulty entries, and no answer tells of them all. */
+const enoughFaults = 1_000;
 const maxAnnotationBytes = 256 * 1024;
 const standardFinalizers = ['kubernetes', 'orphan', 'foregroundDeletion'];
 
@@ -68,16 +70,20 @@ export const validateTemplateMeta = (
 ];
 
 export function validateLabels(labels: Readonly<Record<string, string>> | undefined, path: string): FieldError[] {
-  return Object.entries(labels ?? {}).flatMap(([key, value]) => [
-    ...invalidValues(path, key, qualifiedNameFaults(key)),
-    ...invalidValues(path, value, labelValueFaults(value)),
-  ]);
+  const errors: FieldError[] = [];
+  for (const [key, value] of Object.entries(labels ?? {})) {
+    if (errors.length > enoughFaults) break;
+    errors.push(...invalidValues(path, key, qualifiedNameFaults(key)));
+    errors.push(...invalidValues(path, value, labelValueFaults(value)));
+  }
+  return errors;
 }
 
 export function validateAnnotations(annotations: Record<string, string> | undefined, path: string): FieldError[] {
   let size = 0;
   const errors = Object.entries(annotations ?? {}).flatMap(([key, value]) => {
     size += byteLength(key) + byteLength(value);
+    if (size > maxAnnotationBytes * 2) return [];
     return invalidValues(path, key, qualifiedNameFaults(key.toLowerCase()));
   });
   return size > maxAnnotationBytes ? [...errors, tooLong(path, maxAnnotationBytes)] : errors;
@@ -143,7 +149,8 @@ export function validateObjectMetaUpdate(
 ): FieldError[] {
   const errors: FieldError[] = [];
   if (old.deletionTimestamp) {
-    const added = (next.finalizers ?? []).filter((name) => !old.finalizers?.includes(name)).sort();
+    const before = new Set(old.finalizers);
+    const added = (next.finalizers ?? []).filter((name) => !before.has(name)).sort();
     if (added.length)
       errors.push(
         forbiddenField(

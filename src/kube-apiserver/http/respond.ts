@@ -103,9 +103,28 @@ function headersOf(request: ApiRequest, reply: Reply): Record<string, string | s
     'Cache-Control': 'no-cache, private',
     ...(reply.type !== 'hijacked' ? reply.headers : undefined),
   };
-  const warnings = [...new Set(request.warnings)];
+  const warnings = shownWarnings(request.warnings);
   if (warnings.length) headers.Warning = warnings.map(warningHeader);
   return headers;
+}
+
+/** Characters of all warnings, and of each once these do not fit; Kubernetes' own. */
+const mostWarningText = 4 << 10;
+const mostOfOne = 256;
+
+/** Each once; those that do not fit are cut, and then left out. */
+function shownWarnings(all: readonly string[]): string[] {
+  const warnings = [...new Set(all)];
+  if (warnings.reduce((sum, text) => sum + text.length, 0) <= mostWarningText) return warnings;
+  let left = mostWarningText;
+  const shown: string[] = [];
+  for (const text of warnings) {
+    const cut = text.slice(0, mostOfOne);
+    left -= cut.length;
+    if (left < 0) break;
+    shown.push(cut);
+  }
+  return shown;
 }
 
 /** RFC 7234, section 5.5, as Kubernetes writes it: `299 - "text"`. */

@@ -15,6 +15,7 @@ import {
 } from '../../api/api.ts';
 import { parseExact } from '../../machinery/exact-json.ts';
 import { textOf, type Value } from '../../store/store.ts';
+import { breathe } from '../heavy.ts';
 import { ProtobufError, protobufMediaType, readProtobuf } from '../protobuf/protobuf.ts';
 import type { ApiRequest, Body } from '../request.ts';
 import type { Server } from '../server.ts';
@@ -152,7 +153,9 @@ export async function decodeShape(request: ApiRequest, kind: Wanted, options: Wr
 
 /** The same with the kind's defaults filled in. */
 export async function decodeBody(request: ApiRequest, kind: Kind, options: WriteOptions): Promise<ApiObject> {
-  const object = complete(kind, await decodeShape(request, kind, options));
+  const shaped = await decodeShape(request, kind, options);
+  await breathe(request);
+  const object = complete(kind, shaped);
   request.audit?.requestObject(object);
   return object;
 }

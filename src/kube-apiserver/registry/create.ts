@@ -1,5 +1,6 @@
 import { ApiError, type ApiObject, alreadyExists } from '../../api/api.ts';
 import { admit, admitFinally } from '../admission.ts';
+import { breathe } from '../heavy.ts';
 import { objectReply, type Reply } from '../request.ts';
 import { failure, plainError } from '../status.ts';
 import { decodeBody, finished, sharesBytes } from './codec.ts';
@@ -36,7 +37,9 @@ export async function createObject(
   const { kind, server } = target;
   matchNamespace(target, object);
   dedupeOwners(target, object);
+  await breathe(target.request);
   if (track) trackFields(target, object, undefined, options.fieldManager);
+  await breathe(target.request);
   const named = { ...target, name: target.name || (object.metadata.name ?? '') };
   const attributes = attributesOf(named, 'CREATE', object, undefined, options.dryRun);
   await admit(attributes);
@@ -45,6 +48,7 @@ export async function createObject(
   const { generateName } = object.metadata;
   const generated = !object.metadata.name && !!generateName;
   for (let attempt = 1; ; attempt++) {
+    await breathe(target.request);
     const draft = attempt === 1 ? object : (structuredClone(object) as ApiObject);
     if (generated) draft.metadata.name = generateNameFrom(generateName as string, server.random.suffix(5));
     const made = await insert(named, draft, options, attributes);
@@ -66,12 +70,15 @@ async function insert(
   fillMetadata(target, object);
   kind.strategy.prepareForCreate?.(object, strategyContext(target));
   if (managedFields) object.metadata.managedFields = managedFields;
+  await breathe(request);
   validateNew(target, object);
+  await breathe(request);
   const allocation = await server.allocators.allocate({ kind, next: object, dryRun });
   try {
     request.warnings.push(...(kind.strategy.warnings?.(object) ?? []));
     const named = { ...attributes, object, name: object.metadata.name ?? '' };
     await admitFinally(named);
+    await breathe(request);
     const final = finished(kind, object, !!allocation);
     const result = await putCharged(target, toStored(kind, final), 0, named, allocation?.writes);
     if (dryRun) return taken(target, final) ? undefined : { object: final, created: true };

@@ -1,7 +1,7 @@
 // DeleteOptions come as a body, as query parameters, or not at all.
 // https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/delete-options/
 
-import { badRequest } from '../../api/api.ts';
+import { badRequest, DecodeError, decode, schemaNamed } from '../../api/api.ts';
 import type { ApiRequest } from '../request.ts';
 import { looseBody } from './codec.ts';
 import { invalidOptions } from './target.ts';
@@ -16,11 +16,11 @@ export interface DeleteOptions {
 
 export async function deleteOptions(request: ApiRequest): Promise<DeleteOptions> {
   const body = (await looseBody(request)) ?? {};
-  const given = Object.keys(body).length ? body : fromQuery(request.query);
-  const kind = given.kind ?? 'DeleteOptions';
+  const given = Object.keys(body).length ? shaped(body) : fromQuery(request.query);
+  const kind = given.kind || 'DeleteOptions';
   if (kind !== 'DeleteOptions')
     throw badRequest(
-      `no kind "${kind}" is registered for version "${given.apiVersion ?? 'v1'}" in scheme "pkg/api/legacyscheme/scheme.go:30"`,
+      `no kind "${kind}" is registered for version "${given.apiVersion || 'v1'}" in scheme "pkg/api/legacyscheme/scheme.go:30"`,
     );
   const faults = [...dryRunFaults(given.dryRun), ...policyFaults(given)];
   if (faults.length) throw invalidOptions('DeleteOptions', faults);
@@ -35,6 +35,16 @@ export async function deleteOptions(request: ApiRequest): Promise<DeleteOptions>
     ...(given.preconditions && { preconditions: given.preconditions }),
     dryRun: !!given.dryRun?.length,
   };
+}
+
+/** The body with its types checked: what follows may rely on them. */
+function shaped(body: unknown): Record<string, any> {
+  try {
+    return decode(schemaNamed('io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions'), body).object;
+  } catch (error) {
+    if (!(error instanceof DecodeError)) throw error;
+    throw badRequest(`DeleteOptions in version "v1" cannot be handled as a DeleteOptions: ${error.message}`);
+  }
 }
 
 function fromQuery(query: URLSearchParams): Record<string, any> {

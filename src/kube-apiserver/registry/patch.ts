@@ -17,6 +17,7 @@ import { ApplyConflicts, applyConfiguration } from '../../machinery/managed-fiel
 import { applyMergePatch } from '../../machinery/merge-patch.ts';
 import { PatchError } from '../../machinery/patch-error.ts';
 import { applyStrategicMergePatch } from '../../machinery/strategic-merge-patch.ts';
+import { breathe } from '../heavy.ts';
 import type { Body, Reply } from '../request.ts';
 import { failure, plainError, unsupportedPatch } from '../status.ts';
 import { apiVersionOf, decodeValue, groupVersion, parseLoosely } from './codec.ts';
@@ -39,7 +40,11 @@ export async function patch(target: Target): Promise<Reply> {
   if (type === apply) return applyPatch(target, options);
   const change = await patchOf(target);
   const result = await replaceObject(target, options, {
-    make: (live) => decodePatched(target, options, change(live), change.shown),
+    make: async (live) => {
+      const patched = change(live);
+      await breathe(target.request);
+      return decodePatched(target, options, patched, change.shown);
+    },
     patched: true,
   });
   return replyOf(target, result);
@@ -229,7 +234,8 @@ export async function applyTo(
   return replaceObject(target, options, {
     track: false,
     patched: true,
-    make: (live) => {
+    make: async (live) => {
+      await breathe(request);
       const { uid } = applied.metadata;
       if (uid && uid !== live.metadata.uid)
         throw conflict(
@@ -238,6 +244,7 @@ export async function applyTo(
           `uid mismatch: the provided object specified uid ${uid}, and no existing object was found`,
         );
       const { object } = merged({ ...write, live });
+      await breathe(request);
       if (applied.metadata.resourceVersion) object.metadata.resourceVersion = applied.metadata.resourceVersion;
       return decodePatched(target, options, object);
     },
@@ -249,7 +256,9 @@ export async function applyTo(
           name,
           `uid mismatch: the provided object specified uid ${applied.metadata.uid}, and no existing object was found`,
         );
+      await breathe(request);
       const { object } = merged({ ...write, live: undefined });
+      await breathe(request);
       return createObject(target, decodePatched(target, options, object), options, false);
     },
   });
@@ -284,6 +293,11 @@ function appliedObject(target: Target, body: Body | undefined): ApiObject {
     throw badRequest(
       'error decoding YAML: error unmarshaling JSON: while decoding JSON: json: cannot unmarshal into Go value of type map[string]interface {}',
     );
+  for (const field of ['apiVersion', 'kind'] as const)
+    if (value[field] !== undefined && value[field] !== null && typeof value[field] !== 'string')
+      throw badRequest(
+        `error decoding YAML: error unmarshaling JSON: while decoding JSON: json: cannot unmarshal ${goType(value[field])} into Go struct field .${field} of type string`,
+      );
   const [group, version] = groupVersion(value.apiVersion ?? '');
   if (value.kind !== kind.kind || group !== kind.group || version !== kind.version)
     throw badRequest(`invalid object type: ${group}/${version}, Kind=${value.kind ?? ''}`);

@@ -1,6 +1,7 @@
 import { type ApiObject, badRequest, conflict, notFound } from '../../api/api.ts';
 import { deepEqual } from '../../machinery/equal.ts';
 import { admit, admitFinally } from '../admission.ts';
+import { breathe } from '../heavy.ts';
 import { objectReply, type Reply } from '../request.ts';
 import { failure, plainError } from '../status.ts';
 import { prepareSubresource } from '../subresources/prepare.ts';
@@ -140,9 +141,12 @@ async function replaceOnce(
   const { subresource } = request.info;
   dedupeOwners(target, next);
   keepMetadata(next, live);
+  await breathe(request);
   if (track) trackFields(target, next, live, options.fieldManager);
+  await breathe(request);
   const attributes = attributesOf(target, 'UPDATE', next, live, options.dryRun);
   await admit(attributes);
+  await breathe(request);
   const { managedFields } = next.metadata;
   next.metadata.managedFields = undefined;
   prepareGenerically(target, next, live);
@@ -150,12 +154,15 @@ async function replaceOnce(
   if (managedFields) next.metadata.managedFields = managedFields;
   else delete next.metadata.managedFields;
   countGeneration(target, next, live);
+  await breathe(request);
   validateChange(target, next, live);
+  await breathe(request);
   const { dryRun } = options;
   const allocation = subresource ? undefined : await server.allocators.allocate({ kind, next, live, dryRun });
   try {
     request.warnings.push(...(kind.strategy.warnings?.(next, live) ?? []));
     await admitFinally({ ...attributes, object: next });
+    await breathe(request);
     const final = finished(kind, next, !!allocation || (subresource !== '' && subresource !== 'status'));
     const stored = toStored(kind, final);
     if (item.holds(stored.serialized, stored.object)) return { object: live, item, created: false };

@@ -88,9 +88,10 @@ function generateSelector(j: Job): void {
   for (const label of ['batch.kubernetes.io/controller-uid', 'controller-uid']) labels[label] ??= j.metadata.uid;
   for (const label of ['batch.kubernetes.io/job-name', 'job-name']) labels[label] ??= j.metadata.name;
   // A name that is no label's value stays out of the job's own labels.
-  if (follows && j.metadata.name.length <= 63) j.metadata.labels = { ...labels };
+  if (follows && (j.metadata.name ?? '').length <= 63) j.metadata.labels = { ...labels };
   const selector = (spec.selector ??= {});
   (selector.matchLabels ??= {})['batch.kubernetes.io/controller-uid'] ??= j.metadata.uid;
   // Kubernetes applies its defaults again to what it stored: the template has labels by now.
-  if (!Object.keys(j.metadata.labels ?? {}).length && j.metadata.name.length <= 63) j.metadata.labels = { ...labels };
+  if (!Object.keys(j.metadata.labels ?? {}).length && (j.metadata.name ?? '').length <= 63)
+    j.metadata.labels = { ...labels };
 }
