@@ -15,6 +15,8 @@ export interface AdmissionAttributes {
   readonly name: string;
   /** The name in the path: '' for a POST to a collection. */
   readonly requestName: string;
+  /** The request is a PATCH. */
+  readonly isPatch: boolean;
   /** The new object: `admit` may change it in place. Undefined for DELETE; the options for CONNECT. */
   object: ApiObject | undefined;
   /** Shared and immutable. */

@@ -16,6 +16,7 @@ import { podSecurity } from './pod-security.ts';
 import { mutatingAdmissionPolicy } from './policies/mutating-admission-policy.ts';
 import { validatingAdmissionPolicy } from './policies/validating-admission-policy.ts';
 import { priority } from './priority.ts';
+import { resourceClaimRights } from './resource-claim-rights.ts';
 import { resourceQuota } from './resource-quota.ts';
 import { runtimeClass } from './runtime-class.ts';
 import { serviceAccount } from './service-account.ts';
@@ -43,5 +44,6 @@ export const admissionPlugins = (client: () => Client): readonly AdmissionPlugin
   validatingAdmissionPolicy(client),
   validatingWebhook(client),
   rbacEscalation(client), // behind all that changes objects: a webhook may add to a role too
+  resourceClaimRights(client),
   resourceQuota(), // last: what is refused for another reason is not charged
 ];

@@ -41,6 +41,7 @@ export function attributesOf(
     // Before a name is generated, messages show what it will begin with.
     name: target.name || object?.metadata?.name || object?.metadata?.generateName || '',
     requestName: request.info.name,
+    isPatch: request.info.verb === 'patch',
     object,
     oldObject,
     options: {},
