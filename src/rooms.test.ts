@@ -96,10 +96,11 @@ const forbidden: readonly [RegExp, string][] = [
   [/(?<![.\w])set(Timeout|Interval)\(/, 'use clock.after or clock.sleep'],
   [/\bMath\.random\(|\brandomUUID\(|\brandomBytes\(/, 'ask the Random that was handed in'],
 ];
-/** Whoever chooses the system's clock and chance, and keys, which must not be guessable whatever the seed. */
+/** What chooses the system's clock and chance; keys and nonces, which nobody may guess or repeat whatever the seed. */
 const mayTouchSystem = (file: string) =>
   ['machinery', 'cli'].includes(roomOf(file)) ||
-  file === 'cluster/certificate-authority.ts' ||
+  ['cluster/certificate-authority.ts', 'cluster/encryption.ts'].includes(file) ||
+  file.startsWith('store/encryption/') ||
   holdsPrograms(file) ||
   isTest(file);
 

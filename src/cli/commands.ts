@@ -80,6 +80,12 @@ function addUp(program: Command): void {
     .addOption(
       new Option('--audit-log <file>', 'where to; audit.log in the data directory by default, - for the output'),
     )
+    .addOption(
+      new Option(
+        '--encryption-config <file>',
+        'encrypt data at rest as this file says; auto: secrets, with a key made here',
+      ),
+    )
     .addOption(new Option('--audit-webhook-config <file>', 'kubeconfig of a server that gets the recorded events'))
     .addOption(
       new Option('--node-ip <address>', "the machine's address for pods and clients; its first one by default"),

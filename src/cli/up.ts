@@ -36,6 +36,7 @@ export interface UpOptions extends ClusterOptions {
   readonly auditPolicy?: string;
   readonly auditLog?: string;
   readonly auditWebhookConfig?: string;
+  readonly encryptionConfig?: string;
   readonly proxyMode: ProxyMode;
   readonly mergeKubeconfig?: boolean;
   readonly foreground?: boolean;
@@ -75,8 +76,11 @@ function configOf(options: UpOptions, directory: DataDirectory): ClusterConfig {
     ...(options.components && { components: componentsOf(options.components) }),
     ...(options.nodeIp && { nodeIP: options.nodeIp }),
     ...auditOf(options, directory),
+    ...(options.encryptionConfig && { encryptionConfig: pathOrAuto(options.encryptionConfig) }),
   });
 }
+
+const pathOrAuto = (value: string): string => (value === 'auto' ? value : path.resolve(value));
 
 function auditOf(options: UpOptions, directory: DataDirectory): { audit?: AuditRequest } {
   const { auditPolicy: policy, auditLog: log, auditWebhookConfig: webhookConfig } = options;
@@ -185,6 +189,7 @@ function argumentsOf(options: UpOptions, directory: DataDirectory): string[] {
   if (options.components) list.push('--components', options.components);
   if (options.etcdEndpoints) list.push('--etcd-endpoints', options.etcdEndpoints);
   if (options.nodeIp) list.push('--node-ip', options.nodeIp);
+  if (options.encryptionConfig) list.push('--encryption-config', pathOrAuto(options.encryptionConfig));
   const { auditPolicy, auditLog, auditWebhookConfig } = options;
   if (auditPolicy) list.push('--audit-policy', path.resolve(auditPolicy));
   if (auditLog) list.push('--audit-log', auditLog === '-' ? auditLog : path.resolve(auditLog));

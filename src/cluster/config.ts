@@ -40,6 +40,8 @@ export interface ClusterConfig {
   /** auto: nftables where it works, user space elsewhere. */
   readonly proxyMode: ProxyMode;
   readonly audit?: AuditRequest;
+  /** Path of an EncryptionConfiguration, or `auto`: secrets are encrypted with a key that is made. */
+  readonly encryptionConfig?: string;
 }
 
 /** Which requests the API server records, and where. */

@@ -2,9 +2,11 @@
 // store.contract.ts. Keys and values are Kubernetes' own (/registry/..., the storage version as JSON).
 
 import type { Clock } from '../machinery/clock.ts';
+import type { EncryptedStore } from './encryption/encrypted-store.ts';
 import type { Value } from './value.ts';
 
 export { runCompaction } from './compaction.ts';
+export type { EncryptedStore } from './encryption/encrypted-store.ts';
 export { createMemoryStore } from './memory.ts';
 export { sameValue, textOf, type Value, valueOfText, writeValue } from './value.ts';
 
@@ -77,6 +79,21 @@ export async function openStore(options: StoreOptions): Promise<Store> {
   if (options.kind === 'memory') return (await import('./memory.ts')).createMemoryStore(options);
   if (options.kind === 'embedded') return (await import('./embedded.ts')).openEmbeddedStore(options);
   return (await import('./etcd.ts')).openEtcdStore(options);
+}
+
+/**
+ * The store with its values encrypted as an EncryptionConfiguration says (YAML or JSON). Throws
+ * EncryptionConfigurationError; what encryption needs is loaded only here.
+ */
+export async function encryptStore(
+  store: Store,
+  configuration: string,
+  resourceOf: (key: string) => { readonly group: string; readonly resource: string } | undefined,
+  clock: Clock,
+): Promise<EncryptedStore> {
+  const { encryptedStore, openTransformers, parseEncryptionConfiguration } = await import('./encryption/encryption.ts');
+  const transformers = await openTransformers(parseEncryptionConfiguration(configuration), resourceOf, clock);
+  return encryptedStore(store, transformers);
 }
 
 /** Fills an empty embedded store from what `snapshot` gave. Throws StoreUnusable when either is not as it must be. */

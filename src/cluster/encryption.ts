@@ -1,0 +1,87 @@
+// Encryption of the cluster's data at rest: where the configuration comes from, and whose objects a key holds.
+
+import { randomBytes } from 'node:crypto';
+import { access, readFile, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { KindRegistry } from '../api/api.ts';
+import { encryptStore, prefixRange, type Store, textOf } from '../store/store.ts';
+import type { Assembly } from './assembly.ts';
+
+/** The file of a configuration that was made here. */
+const ownFile = 'encryption.yaml';
+
+/** The store as the configuration wants it; the same store when nothing is encrypted. Rejects with the faulty file. */
+export async function withEncryption(store: Store, { config, directory, clock, logger }: Assembly): Promise<Store> {
+  const file = await configurationFile(config.encryptionConfig, directory.pki);
+  if (!file) {
+    await refuseEncrypted(store);
+    return store;
+  }
+  const encrypted = await readFile(file, 'utf8')
+    .then((text) => encryptStore(store, text, resourceFinder(), clock))
+    .then(async (opened) => {
+      // A wrong key shows now, and not when somebody asks for a secret.
+      await opened.range(prefixRange('/registry/secrets/'), { limit: 1 });
+      return opened;
+    })
+    .catch((error) => {
+      throw new Error(`the encryption configuration ${file} cannot be used: ${(error as Error).message}`);
+    });
+  const stopped = new AbortController();
+  const rewriting = encrypted.rewriteStale(stopped.signal).then(
+    (count) => count > 0 && logger.info('values were encrypted with the present key', { count }),
+    (error) => logger.warn('values of older keys could not be encrypted anew', { error: String(error) }),
+  );
+  return {
+    ...encrypted,
+    async close() {
+      stopped.abort();
+      await rewriting;
+      await encrypted.close();
+    },
+  };
+}
+
+/** `auto`: one that is made here, and used from then on. */
+async function configurationFile(wanted: string | undefined, pki: string): Promise<string | undefined> {
+  const own = path.join(pki, ownFile);
+  if (wanted !== undefined && wanted !== 'auto') return wanted;
+  const exists = await access(own).then(
+    () => true,
+    () => false,
+  );
+  if (exists) return own;
+  if (wanted !== 'auto') return undefined;
+  const text = [
+    '# Made by coracle. Whoever has this file can read the secrets of the cluster; without it nobody can.',
+    'apiVersion: apiserver.config.k8s.io/v1',
+    'kind: EncryptionConfiguration',
+    'resources:',
+    '- resources: [secrets]',
+    '  providers:',
+    `  - secretbox: {keys: [{name: key1, secret: ${randomBytes(32).toString('base64')}}]}`,
+    '  - identity: {}',
+    '',
+  ];
+  await writeFile(own, text.join('\n'), { mode: 0o600, flag: 'wx', flush: true });
+  return own;
+}
+
+async function refuseEncrypted(store: Store): Promise<void> {
+  const { entries } = await store.range(prefixRange('/registry/secrets/'), { limit: 1 });
+  if (entries.length > 0 && textOf(entries[0].value).startsWith('k8s:enc:'))
+    throw new Error('the data of this cluster is encrypted: say with --encryption-config which configuration it was');
+}
+
+/** By the first parts of a key: /registry/secrets/..., or /registry/GROUP/PLURAL/... for custom resources. */
+function resourceFinder() {
+  const builtIn = new Map<string, { group: string; resource: string }>();
+  for (const { storagePrefix, group, resource } of new KindRegistry().all())
+    if (!builtIn.has(storagePrefix)) builtIn.set(storagePrefix, { group, resource });
+  return (key: string) => {
+    const [, registry, first = '', second = ''] = key.split('/', 4);
+    if (registry !== 'registry') return undefined;
+    const found = builtIn.get(first) ?? builtIn.get(`${first}/${second}`);
+    return found ?? (first.includes('.') ? { group: first, resource: second } : undefined);
+  };
+}

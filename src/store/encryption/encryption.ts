@@ -1,0 +1,58 @@
+// Encryption at rest: from a configuration to the transformers of each key.
+
+import type { Clock } from '../../machinery/clock.ts';
+import { configurationFor, type Provider, type ResourceConfiguration } from './configuration.ts';
+import type { TransformersFor } from './encrypted-store.ts';
+import { openKms } from './kms.ts';
+import { aescbc, aesgcm, identity, secretbox, type Transformer } from './providers.ts';
+
+export { EncryptionConfigurationError, parseEncryptionConfiguration } from './configuration.ts';
+export { type EncryptedStore, encryptedStore } from './encrypted-store.ts';
+
+/** The resource whose objects stand under a key of the store; undefined for keys of none. */
+export type ResourceOf = (key: string) => { readonly group: string; readonly resource: string } | undefined;
+
+/** Rejects when a key management service cannot be used. */
+export async function openTransformers(
+  configurations: readonly ResourceConfiguration[],
+  resourceOf: ResourceOf,
+  clock: Clock,
+): Promise<TransformersFor> {
+  const opened = new Map<ResourceConfiguration, readonly Transformer[]>();
+  const services = new Map<string, Transformer>();
+  for (const configuration of configurations) {
+    const transformers: Transformer[] = [];
+    for (const provider of configuration.providers) transformers.push(...(await open(provider, services, clock)));
+    opened.set(configuration, transformers);
+  }
+  const cached = new Map<string, readonly Transformer[] | undefined>();
+  return (key) => {
+    const found = resourceOf(key);
+    if (!found) return undefined;
+    const name = `${found.resource}.${found.group}`;
+    if (!cached.has(name)) {
+      const configuration = configurationFor(configurations, found.group, found.resource);
+      cached.set(name, configuration && opened.get(configuration));
+    }
+    return cached.get(name);
+  };
+}
+
+async function open(provider: Provider, services: Map<string, Transformer>, clock: Clock): Promise<Transformer[]> {
+  switch (provider.kind) {
+    case 'identity':
+      return [identity];
+    case 'aescbc':
+      return provider.keys.map(aescbc);
+    case 'aesgcm':
+      return provider.keys.map(aesgcm);
+    case 'secretbox':
+      return provider.keys.map(secretbox);
+    case 'kms': {
+      const { name } = provider.kms;
+      const service = services.get(name) ?? (await openKms(provider.kms, clock));
+      services.set(name, service);
+      return [service];
+    }
+  }
+}
