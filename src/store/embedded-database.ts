@@ -52,6 +52,8 @@ export async function openDatabase(directory: string, mustExist = false): Promis
     verify(tables);
   } catch (error) {
     void tables.env.close();
+    if (error instanceof StoreUnusable && error.reason === 'damaged')
+      throw new StoreUnusable('damaged', `${file}: ${error.message}`);
     throw error instanceof TypeError || error instanceof RangeError ? damaged(file, error.message) : error;
   }
   markMade(directory);

@@ -20,7 +20,7 @@ export function encodeEntry(entry: Entry): Buffer {
 const mismatch = (record: string) =>
   new StoreUnusable(
     'damaged',
-    `the record ${record} of the store is damaged: its checksum does not match. Restore a backup`,
+    `the record ${record} of the store is damaged: its checksum does not match. Restore a backup of the store`,
   );
 
 function writeEntry({ createRevision, modRevision, lease, value }: Entry, bytes: Buffer, at: number): number {

@@ -101,6 +101,38 @@ describe.skipIf(!isInstalled)('with a real etcd (skipped where the command etcd 
     });
   }, 20_000);
 
+  test('an etcd that does not answer is reported, and well again once it does', async () => {
+    const store = await open();
+    expect(await store.health()).toBeUndefined();
+    etcd.kill('SIGSTOP');
+    try {
+      expect(await store.health()).toMatchObject({ canBeRead: false, message: expect.stringContaining('no etcd') });
+    } finally {
+      etcd.kill('SIGCONT');
+    }
+    await eventually(async () => expect(await store.health()).toBeUndefined());
+    await store.close();
+  }, 20_000);
+
+  test('an etcd without space can be read and takes no writes', async () => {
+    const home = mkdtempSync(join(tmpdir(), 'coracle-etcd-full-'));
+    const [address, peer] = [await freePort(), await freePort()].map((port) => `http://127.0.0.1:${port}`);
+    const member = startEtcd(home, address, peer, { 'quota-backend-bytes': '2000000' });
+    const store = await eventually(() => openEtcdStore({ endpoints: [address], clock: systemClock }));
+    const write = async () => {
+      for (let i = 0; i < 60; i++) await store.commit([{ key: `/registry/${i}`, value: new Uint8Array(100_000) }]);
+    };
+    await expect(write()).rejects.toMatchObject({
+      reason: 'disk-full',
+      message: expect.stringMatching(/space exceeded/),
+    });
+    expect(await store.health()).toMatchObject({ canBeRead: true, message: expect.stringMatching(/space exceeded/) });
+    expect(await store.get('/registry/0')).toBeDefined();
+    await store.close();
+    await stopEtcd(member);
+    rmSync(home, { recursive: true, force: true });
+  }, 20_000);
+
   test('a list far above the message limit of gRPC comes through', async () => {
     const store = await open();
     for (let i = 0; i < 10; i++) await store.commit([{ key: `/registry/big/${i}`, value: new Uint8Array(1_000_000) }]);

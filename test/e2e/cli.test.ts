@@ -55,6 +55,12 @@ describe.skipIf(reason)(`the command line${reason ? `: ${reason}` : ''}`, () => 
     expect(result.code).toBe(code);
   });
 
+  test('output that nobody reads to its end', async () => {
+    const command = `${path.join(checkout, 'coracle')} up --help`;
+    const { code, stderr } = await machine.run('bash', ['-c', `set -o pipefail; { sleep 0.3; ${command}; } | true`]);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+  });
+
   test('a cluster that is not there', async () => {
     const at = ['--data-dir', place('nowhere')];
     expect(await machine.coracle('status', ...at)).toMatchObject({
