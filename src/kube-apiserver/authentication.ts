@@ -18,9 +18,9 @@ export interface Authenticator {
 /** https://kubernetes.io/docs/reference/access-authn-authz/authentication/#x509-client-certificates */
 export const clientCertificates: Authenticator = {
   name: 'x509',
-  async authenticate({ connection }) {
-    const certificate = connection?.certificate;
-    if (!certificate?.commonName) return undefined;
+  async authenticate(request) {
+    const certificate = request.connection?.certificate;
+    if (!certificate?.commonName || hasEnded(request)) return undefined;
     return {
       name: certificate.commonName,
       groups: [...certificate.organizations, 'system:authenticated'],
@@ -30,11 +30,16 @@ export const clientCertificates: Authenticator = {
   },
 };
 
+/** Judged with each request: the connection was made while the certificate was good. */
+const hasEnded = ({ connection, server }: ApiRequest): boolean =>
+  (connection?.certificate?.notAfterMs ?? Number.POSITIVE_INFINITY) <= server.clock.now();
+
 /** Whoever shows no credentials that anyone here reads. A wrong token or certificate is refused, never anonymous. */
 export const anonymous: Authenticator = {
   name: 'anonymous',
   async authenticate(request) {
-    if (bearerToken(request) !== undefined || request.connection?.certificateFault) throw unauthorized();
+    if (bearerToken(request) !== undefined || request.connection?.certificateFault || hasEnded(request))
+      throw unauthorized();
     if (/^bearer {2,}\S/i.test(request.headers.authorization?.trim() ?? ''))
       request.warnings.push(
         'the provided Authorization header contains extra space before the bearer token, and is ignored',

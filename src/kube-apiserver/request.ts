@@ -88,6 +88,8 @@ export interface ClientCertificate {
   readonly uid?: string;
   /** Hex SHA-256 of the certificate. */
   readonly fingerprint: string;
+  /** When it ends, milliseconds since the epoch: a connection may live longer. */
+  readonly notAfterMs?: number;
 }
 
 interface ReplyBase {

@@ -136,12 +136,17 @@ export function certificateEnd(pem: string): number | undefined {
   const block = decodePem(pem);
   if (block?.type !== 'CERTIFICATE') return undefined;
   try {
-    const fields = childrenOf(childrenOf(readOne(block.bytes))[0]);
-    const [, end] = childrenOf(fields[fields[0].tag === 0xa0 ? 4 : 3]); // behind the version, which may be left out
-    return timeOf(end);
+    return endOfCertificate(block.bytes);
   } catch {
     return undefined;
   }
+}
+
+/** The same of a certificate's DER. Throws DerError. */
+export function endOfCertificate(der: Uint8Array): number | undefined {
+  const fields = childrenOf(childrenOf(readOne(der))[0]);
+  const [, end] = childrenOf(fields[fields[0].tag === 0xa0 ? 4 : 3]); // behind the version, which may be left out
+  return end && timeOf(end);
 }
 
 export interface SubjectAttribute {

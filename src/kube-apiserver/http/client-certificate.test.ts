@@ -1,7 +1,8 @@
 import { webcrypto, X509Certificate } from 'node:crypto';
 import { expect, test } from 'vitest';
 import { x509 } from '../../cluster/certificate-authority.ts';
-import { clientCertificates } from '../authentication.ts';
+import { systemClock } from '../../machinery/clock.ts';
+import { anonymous, clientCertificates } from '../authentication.ts';
 import { clientCertificate } from './client-certificate.ts';
 
 const uid = '1.3.6.1.4.1.57683.2';
@@ -17,7 +18,7 @@ async function userOf(name: any) {
   });
   const { raw, fingerprint256 } = new X509Certificate(certificate.toString('pem'));
   const connection = { remoteAddress: '', ...clientCertificate({ raw, fingerprint256 }) };
-  const user = await clientCertificates.authenticate({ connection } as never);
+  const user = await clientCertificates.authenticate({ connection, server: { clock: systemClock } } as never);
   return (
     connection.certificateFault ??
     (user && { name: user.name, groups: user.groups, ...(user.uid && { uid: user.uid }) })
@@ -62,3 +63,17 @@ test.each<[string, any, unknown]>([
 
 test('what is no certificate is a fault', () =>
   expect(clientCertificate({ raw: Buffer.from('x'), fingerprint256: '' }).certificateFault).toBeDefined());
+
+test('a certificate that has ended is good for nobody, though its connection still lives', async () => {
+  const certificate = { commonName: 'jane', organizations: [], fingerprint: '', notAfterMs: 1_000 };
+  const at = (now: number) =>
+    ({
+      headers: {},
+      warnings: [],
+      connection: { remoteAddress: '', certificate },
+      server: { clock: { now: () => now } },
+    }) as never;
+  expect((await clientCertificates.authenticate(at(999)))?.name).toBe('jane');
+  expect(await clientCertificates.authenticate(at(1_000))).toBeUndefined();
+  await expect(anonymous.authenticate(at(1_000))).rejects.toMatchObject({ code: 401 });
+});

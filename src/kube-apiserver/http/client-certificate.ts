@@ -2,7 +2,7 @@
 // https://kubernetes.io/docs/reference/access-authn-authz/authentication/#x509-client-certificates
 
 import type { PeerCertificate } from 'node:tls';
-import { certificateSubject } from '../../machinery/certificate-request.ts';
+import { certificateSubject, endOfCertificate } from '../../machinery/certificate-request.ts';
 import type { Connection } from '../request.ts';
 
 const commonName = '2.5.4.3';
@@ -16,8 +16,10 @@ export function clientCertificate({
   fingerprint256,
 }: Pick<PeerCertificate, 'raw' | 'fingerprint256'>): Pick<Connection, 'certificate' | 'certificateFault'> {
   let valuesOf: (type: string) => string[];
+  let notAfterMs: number | undefined;
   try {
     const subject = certificateSubject(raw);
+    notAfterMs = endOfCertificate(raw);
     valuesOf = (type) => subject.filter((attribute) => attribute.type === type).map(({ value }) => value);
   } catch (error) {
     return { certificateFault: (error as Error).message };
@@ -30,6 +32,7 @@ export function clientCertificate({
       organizations: valuesOf(organization),
       ...(uids.length && { uid: uids[0] }),
       fingerprint: fingerprint256.replaceAll(':', '').toLowerCase(),
+      ...(notAfterMs !== undefined && { notAfterMs }),
     },
   };
 }
