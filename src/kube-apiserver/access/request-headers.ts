@@ -27,7 +27,7 @@ export const requestHeaders: Authenticator = {
     const [name] = values(requestHeaderNames.username);
     if (!name) throw unauthorized();
     const [uid] = values(requestHeaderNames.uid);
-    const extra: Record<string, string[]> = {};
+    const extra: Record<string, string[]> = Object.create(null); // keys are the client's own: no prototype
     for (const header of Object.keys(request.headers))
       if (header.startsWith(extraPrefix)) extra[unescaped(header.slice(extraPrefix.length))] = values(header);
     return {
