@@ -4,6 +4,7 @@ export type * from '../machinery/schema.ts';
 export { age } from './age.ts';
 export * from './body.ts';
 export * from './cel/admission-expressions.ts';
+export { type FindKind, typeWarnings } from './cel/type-checking.ts';
 export { customKinds } from './custom/custom-kind.ts';
 export { type Documentation, documentation } from './documentation.ts';
 export * from './errors.ts';

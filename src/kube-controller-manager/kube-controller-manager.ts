@@ -38,6 +38,7 @@ import { statefulset } from './statefulset.ts';
 import { pvcProtection, pvProtection } from './storage-protection.ts';
 import { taintEviction } from './taint-eviction.ts';
 import { ttlAfterFinished } from './ttl-after-finished.ts';
+import { validatingAdmissionPolicyStatus } from './validatingadmissionpolicy-status.ts';
 
 export type { CertificateSigner, SigningOrder } from './csrsigning.ts';
 
@@ -97,6 +98,7 @@ const controllers = (config: KubeControllerManagerConfig): readonly (readonly [a
     ? [['node-controller', nodeipam({ ...config, clusterCidrs: config.clusterCidrs })] as const]
     : []),
   ['clusterrole-aggregation-controller', clusterroleAggregation],
+  ['validatingadmissionpolicy-status-controller', validatingAdmissionPolicyStatus],
   ['certificate-controller', csrApproving],
   ['certificate-controller', csrCleaner],
   ...(config.certificateSigner

@@ -85,6 +85,8 @@ export async function startCluster(options: TestClusterOptions = {}): Promise<Te
   if (https) await openDataDirectory(cluster.directory);
   const test = testCluster(cluster, clock, seed, https ? dataDirectory : undefined);
   if (config.components.includes('kubelet')) await test.until(async () => (await readyNodes(cluster.client)) === nodes);
+  // Without it nobody may make a pod.
+  if (config.components.includes('kube-controller-manager')) await test.until(() => hasDefaultAccount(cluster.client));
   return test;
 }
 
@@ -97,6 +99,11 @@ async function moving<T>(clock: VirtualClock, work: Promise<T>): Promise<T> {
   finished.catch(() => {}); // handed on below
   while (!done) await clock.advance(1);
   return finished;
+}
+
+async function hasDefaultAccount(client: Client): Promise<boolean> {
+  const { items } = await client.list('serviceaccounts', { namespace: 'default' });
+  return items.length > 0;
 }
 
 async function readyNodes(client: Client): Promise<number> {

@@ -18,6 +18,8 @@ export interface AdmissionExpression {
   readonly type?: Type;
   /** Why it cannot run. */
   readonly fault?: string;
+  /** What is wrong in its text, where something is. */
+  readonly issues?: string;
   /** The fault is not of the expression's own making. */
   readonly internal?: boolean;
 }
@@ -38,7 +40,8 @@ export function compileAdmission(source: string, readable: Readable, wanted: Wan
     if (wanted && !wanted.some((one) => sameType(one, type))) return { source, fault: wrongType(wanted, type) };
     return { source, type, program: checked.program() };
   } catch (error) {
-    if (error instanceof CelSyntaxError) return { source, fault: `compilation failed: ${error.message}` };
+    if (error instanceof CelSyntaxError)
+      return { source, fault: `compilation failed: ${error.message}`, issues: error.message };
     if (error instanceof ProgramFault)
       return { source, fault: `program instantiation failed: ${error.message}`, internal: true };
     throw error;

@@ -303,7 +303,7 @@ class Checker {
     const type = struct
       ? (this.#environment.typeNamed(name) ?? ({ kind: 'struct', name, params: [] } as Type))
       : undefined;
-    if (!struct || !type) return this.#undeclared(node, node.name);
+    if (!struct || !type) return this.#notAMessage(node, name);
     node.name = name;
     for (const field of node.fields) {
       const declared = struct.field(field.name);
@@ -317,6 +317,18 @@ class Checker {
         );
     }
     return type;
+  }
+
+  #notAMessage(node: StructNode, name: string): Type {
+    const variable = this.#environment.variable(name);
+    const isType = this.#environment.typeNamed(name) !== undefined;
+    if (!variable && !isType) return this.#undeclared(node, node.name);
+    this.#fault(node.at, variable ? `'${variable.type.name}' is not a type` : `'${name}' is not a message type`);
+    for (const field of node.fields) {
+      this.check(field.value);
+      this.#fault(field.at, `unexpected failed resolution of '${name}'`);
+    }
+    return errorType;
   }
 
   #checkFold(node: Fold): Type {
