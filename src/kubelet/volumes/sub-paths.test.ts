@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import * as fs from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -82,6 +82,23 @@ describe.skipIf(!hasMounts)('subPath (needs root)', () => {
     await expect(bind('link/made')).rejects.toThrow();
     expect(fs.existsSync(path.join(directory, 'made'))).toBe(false);
     expect(await isMountPoint(path.join(directory, 'pod/volume-subpaths/v/c/0'))).toBe(false);
+  });
+
+  test('a volume that changes all the time leads nowhere else', async () => {
+    const swap = 'while :; do mv inner away; ln -s /etc inner; rm inner; mv away inner; done';
+    const attacker = spawn('sh', ['-c', swap], { cwd: volume, stdio: 'ignore' });
+    const seen = new Set<string>();
+    try {
+      for (let index = 0; index < 60; index++)
+        await bindSubPath(sub('inner', index)).then(
+          (at) => seen.add(fs.readdirSync(at).join()),
+          () => {},
+        );
+    } finally {
+      attacker.kill('SIGKILL');
+      await new Promise((resolve) => attacker.once('exit', resolve));
+    }
+    expect([...seen]).toEqual(seen.size > 0 ? ['file'] : []);
   });
 
   test('a dangling link out of the volume makes nothing there', async () => {
