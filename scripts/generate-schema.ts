@@ -20,6 +20,14 @@ interface OpenApi {
 /** JSON name, pointer/omitempty/omitzero flags, Go type, path of protobuf numbers: a row of facts/fields.json. */
 type Field = [name: string, flags: string, goType: string, protobuf?: string];
 
+/** Path of protobuf numbers -> the embedded struct. */
+type Embedded = Record<string, string>;
+
+interface Facts {
+  types: Record<string, Field[]>;
+  embedded: Record<string, Embedded>;
+}
+
 const special: Record<string, object> = {
   'io.k8s.apimachinery.pkg.api.resource.Quantity': { type: 'string', format: 'quantity' },
   'io.k8s.apimachinery.pkg.util.intstr.IntOrString': { intOrString: true },
@@ -34,11 +42,11 @@ const special: Record<string, object> = {
 
 export function generateSchema(root: string): void {
   const schemas: Record<string, OpenApi> = JSON.parse(readFileSync(`${root}facts/openapi.json`, 'utf8')).schemas;
-  const fields: Record<string, Field[]> = JSON.parse(readFileSync(`${root}facts/fields.json`, 'utf8')).types;
+  const { types: fields, embedded }: Facts = JSON.parse(readFileSync(`${root}facts/fields.json`, 'utf8'));
   const out: Record<string, object> = {};
   const kinds: Record<string, string> = {};
   for (const [name, schema] of Object.entries(schemas)) {
-    out[name] = special[name] ?? named(schema, fields[name]);
+    out[name] = special[name] ?? named(schema, fields[name], embedded[name]);
     for (const gvk of schema['x-kubernetes-group-version-kind'] ?? [])
       kinds[`${gvk.group}/${gvk.version}/${gvk.kind}`] = name;
   }
@@ -52,7 +60,7 @@ export function generateSchema(root: string): void {
   );
 }
 
-function named(schema: OpenApi, rows: Field[] = []): object {
+function named(schema: OpenApi, rows: Field[] = [], embedded: Embedded = {}): object {
   const { properties = {}, ...rest } = schema;
   if (!schema.properties) return convert(schema);
   const order = new Map(rows.map((row, index) => [row[0], index]));
@@ -61,13 +69,16 @@ function named(schema: OpenApi, rows: Field[] = []): object {
   const sorted = Object.keys(properties).sort((a, b) => rank(a) - rank(b));
   return {
     ...convert(rest),
-    properties: Object.fromEntries(sorted.map((key) => [key, field(properties[key], rows[order.get(key) ?? -1])])),
+    properties: Object.fromEntries(
+      sorted.map((key) => [key, field(properties[key], rows[order.get(key) ?? -1], embedded, key)]),
+    ),
   };
 }
 
 /** How Go's encoder writes a field that has nothing in it. */
-function field(schema: OpenApi, row: Field | undefined): object {
-  if (!row) return { ...convert(schema), presence: 'nonzero' };
+function field(schema: OpenApi, row: Field | undefined, embedded: Embedded, key: string): object {
+  const typeMeta = (key === 'kind' || key === 'apiVersion') && { goType: 'string', via: 'TypeMeta' };
+  if (!row) return { ...convert(schema), presence: 'nonzero', ...typeMeta };
   const [, flags, goType, protobuf] = row;
   const pointer = flags.includes('*');
   const presence = !/[oz]/.test(flags)
@@ -81,7 +92,14 @@ function field(schema: OpenApi, row: Field | undefined): object {
         : isStruct(schema)
           ? 'always'
           : 'nonzero';
-  return { ...convert(schema), presence, goType, ...(protobuf && { protobuf }) };
+  const via = embeddingOf(protobuf, embedded);
+  return { ...convert(schema), presence, goType, ...(protobuf && { protobuf }), ...(via && { via }) };
+}
+
+/** The structs between a type and a field that it has by embedding. */
+function embeddingOf(protobuf: string | undefined, embedded: Embedded): string {
+  const numbers = protobuf?.split('.').slice(0, -1) ?? [];
+  return numbers.map((_, index) => embedded[numbers.slice(0, index + 1).join('.')]).join('.');
 }
 
 /** Go's omitempty never leaves a struct out. */

@@ -53,10 +53,26 @@ describe('canonical form', () => {
     expect(object.spec.containers[0].resources.limits).toEqual({ cpu: '500m', memory: '1Gi' });
     expect(object.metadata.creationTimestamp).toBe('2026-01-02T02:04:05Z');
     const lease = decode(schemaOfKind('coordination.k8s.io', 'v1', 'Lease')!, {
-      spec: { renewTime: '2026-01-02T03:04:05.1234567Z' },
+      spec: { renewTime: '2026-01-02T04:04:05.123456+01:00' },
     });
     expect(lease.object.spec.renewTime).toBe('2026-01-02T03:04:05.123456Z');
   });
+});
+
+describe('times that Go does not read', () => {
+  const lease = schemaOfKind('coordination.k8s.io', 'v1', 'Lease')!;
+  const micro = '2006-01-02T15:04:05.000000Z07:00';
+  test.each([
+    ['2026-13-02T03:04:05.000000Z', ': month out of range'],
+    ['2026-02-30T03:04:05.000000Z', ': day out of range'],
+    ['2026-01-02T25:04:05.000000Z', ': hour out of range'],
+    ['2026-01-02T03:04:05Z', ` as "${micro}": cannot parse "Z" as ".000000"`],
+    ['2026-01-02T03:04:05.1234567Z', ` as "${micro}": cannot parse "7Z" as "Z07:00"`],
+    ['2026-01-02T03:04:05.000000ZZ', ': extra text: "Z"'],
+    ['soon', ` as "${micro}": cannot parse "soon" as "2006"`],
+  ])('%s', (renewTime, fault) =>
+    expect(() => decode(lease, { spec: { renewTime } })).toThrow(`parsing time "${renewTime}"${fault}`),
+  );
 });
 
 describe('refusals', () => {
@@ -69,6 +85,10 @@ describe('refusals', () => {
     [
       '{"spec":{"containers":[{"image":5}]}}',
       `${cannot}json: cannot unmarshal number into Go struct field Container.spec.containers.image of type string`,
+    ],
+    [
+      '{"spec":{"volumes":[{"hostPath":"/"}]}}',
+      `${cannot}json: cannot unmarshal string into Go struct field Volume.spec.volumes.VolumeSource.hostPath of type v1.HostPathVolumeSource`,
     ],
     [
       '{"spec":{"priority":9999999999}}',

@@ -166,7 +166,7 @@ class Walk {
       this.#holder = schema;
       this.#field = field;
       this.#depth = 0;
-      if (this.#checked) this.#path.push(key);
+      if (this.#checked) this.#path.push(field.via ? `${field.via}.${key}` : key);
       const walked = live === undefined ? this.value(field, given) : this.changed(field, given, live[key]);
       if (this.#checked) this.#path.pop();
       if (field.presence === 'nonzero' && isZero(walked, given)) {
@@ -224,8 +224,9 @@ class Walk {
     if (typeof value !== 'string')
       throw new DecodeError(`json: cannot unmarshal ${goTypeOf(value)} into Go value of type string`);
     const micro = format === 'micro-time';
+    const isExact = !micro || !this.#checked || /:\d\d\.\d{6}(Z|[-+]\d\d:\d\d)$/.test(value);
     const time = micro ? canonicalMicroTime(value) : canonicalTime(value);
-    if (time !== undefined) return time;
+    if (time !== undefined && isExact) return time;
     const layout = micro ? '2006-01-02T15:04:05.000000Z07:00' : '2006-01-02T15:04:05Z07:00';
     throw new DecodeError(timeFault(value, layout));
   }
@@ -291,29 +292,37 @@ const goNumber = (value: number) =>
       ? BigInt(value).toString()
       : String(value);
 
+const timeParts: readonly (readonly [pattern: RegExp, name: string, most?: number, least?: number])[] = [
+  [/^\d{4}/, '2006'],
+  [/^-/, '-'],
+  [/^\d\d/, '01', 12, 1],
+  [/^-/, '-'],
+  [/^\d\d/, '02'],
+  [/^T/, 'T'],
+  [/^\d\d?/, '15', 23],
+  [/^:/, ':'],
+  [/^\d\d/, '04', 59],
+  [/^:/, ':'],
+  [/^\d\d([.,]\d+)?/, '05', 59],
+  [/^\.\d{6}/, '.000000'],
+  [/^(Z|[-+]\d\d:\d\d)/, 'Z07:00'],
+];
+const rangeNames: Readonly<Record<string, string>> = { '01': 'month', '15': 'hour', '04': 'minute', '05': 'second' };
+
+/** As Go's time.Parse says it, which looks at the day last. */
 function timeFault(value: string, layout: string): string {
-  const parts: [RegExp, string][] = [
-    [/^\d{4}/, '2006'],
-    [/^-/, '-'],
-    [/^(0[1-9]|1[0-2])/, '01'],
-    [/^-/, '-'],
-    [/^\d\d/, '02'],
-    [/^T/, 'T'],
-    [/^\d\d/, '15'],
-    [/^:/, ':'],
-    [/^\d\d/, '04'],
-    [/^:/, ':'],
-    [/^\d\d(\.\d+)?/, '05'],
-    [/^(Z|[-+]\d\d:\d\d)$/, 'Z07:00'],
-  ];
+  const text = JSON.stringify(value);
   let rest = value;
-  for (const [pattern, name] of parts) {
-    const match = pattern.exec(rest);
-    if (!match)
-      return `parsing time ${JSON.stringify(value)} as "${layout}": cannot parse ${JSON.stringify(rest)} as "${name}"`;
-    rest = rest.slice(match[0].length);
+  for (const [pattern, name, most = Infinity, least = 0] of timeParts) {
+    if (name.startsWith('.') && !layout.includes(name)) continue;
+    const match = (name === '05' && layout.includes('.') ? /^\d\d/ : pattern).exec(rest)?.[0];
+    if (match === undefined)
+      return `parsing time ${text} as "${layout}": cannot parse ${JSON.stringify(rest)} as "${name}"`;
+    if (name in rangeNames && !(Number.parseInt(match, 10) <= most && Number.parseInt(match, 10) >= least))
+      return `parsing time ${text}: ${rangeNames[name]} out of range`;
+    rest = rest.slice(match.length);
   }
-  return `parsing time ${JSON.stringify(value)}: out of range`;
+  return rest ? `parsing time ${text}: extra text: ${JSON.stringify(rest)}` : `parsing time ${text}: day out of range`;
 }
 
 /** The same bytes in the standard alphabet, or Go's error. */
@@ -366,12 +375,13 @@ export function unknownFields(schema: Schema, value: any, path = '', found = new
 
 function collectUnknown(schema: Schema, value: any, path: string, found: Set<string>): void {
   if (typeof value !== 'object' || value === null || schema.preserveUnknownFields || found.size >= mostUnknown) return;
-  const inner = schema.union ? schemaNamed(jsonSchemaProps) : schema.items;
+  // Kubernetes decodes unions by themselves, without a word about what it does not know.
+  if (schema.union) return;
   if (Array.isArray(value)) {
-    if (inner) for (const [i, item] of value.entries()) collectUnknown(inner, item, `${path}[${i}]`, found);
+    if (schema.items)
+      for (const [i, item] of value.entries()) collectUnknown(schema.items, item, `${path}[${i}]`, found);
     return;
   }
-  if (schema.union) return collectUnknown(schemaNamed(jsonSchemaProps), value, path, found);
   for (const key of Object.keys(value)) {
     if (found.size >= mostUnknown) return;
     const at = path ? `${path}.${key}` : key;

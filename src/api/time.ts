@@ -4,9 +4,17 @@ const rfc3339 = /^(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:[.,](\d+))?(Z|[-+
 
 /** Milliseconds since the epoch, undefined when the text is no RFC 3339 time. */
 export function parseTime(text: string): number | undefined {
-  if (!rfc3339.test(text)) return undefined;
+  if (!rfc3339.test(text) || !isDay(text)) return undefined;
   const ms = Date.parse(text.replace(',', '.'));
   return Number.isNaN(ms) ? undefined : ms;
+}
+
+/** Date takes 30 February for a day in March. Only the ends of months need a look. */
+function isDay(text: string): boolean {
+  const day = Number(text.slice(8, 10));
+  return (
+    day <= 28 || new Date(Date.UTC(Number(text.slice(0, 4)), Number(text.slice(5, 7)) - 1, day)).getUTCDate() === day
+  );
 }
 
 /** Whole seconds, as creationTimestamp has them. */
@@ -20,7 +28,7 @@ export const formatMicroTime = (ms: number): string => {
 
 /** Undefined when the text is no time. */
 export function canonicalTime(text: string): string | undefined {
-  if (/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/.test(text) && !Number.isNaN(Date.parse(text))) return text;
+  if (/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/.test(text) && parseTime(text) !== undefined) return text;
   const ms = parseTime(text);
   return ms === undefined ? undefined : formatTime(ms);
 }

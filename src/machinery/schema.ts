@@ -36,6 +36,8 @@ export interface Schema {
   readonly goType?: string;
   /** Path of protobuf field numbers: "2", or "2.1" where Go embeds the message that has the field. */
   readonly protobuf?: string;
+  /** The structs that Go embeds to have this field, for messages. */
+  readonly via?: string;
   /** The root of a custom resource: read leniently, because what is wrong is told by validation. */
   readonly custom?: boolean;
   /** What values must be beside their type (JSON Schema's keywords), for custom resources. */

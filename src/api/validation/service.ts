@@ -2,258 +2,261 @@
 // https://kubernetes.io/docs/reference/kubernetes-api/service-resources/service-v1/
 
 import { parseIp } from '../../machinery/ip.ts';
-import {
-  dns1123LabelFaults,
-  dns1123SubdomainFaults,
-  portNumberFaults,
-  qualifiedNameFaults,
-} from '../../machinery/names.ts';
+import { dns1123LabelFaults, dns1123SubdomainFaults, qualifiedNameFaults } from '../../machinery/names.ts';
 import type { FieldError } from '../errors.ts';
-import { duplicate, forbiddenField, invalidValue, invalidValues, notSupported, oneOf, required } from '../fields.ts';
-import type { Service, ServicePort } from '../generated/types.ts';
+import { duplicate, forbiddenField, invalidValue, invalidValues, notSupported, required } from '../fields.ts';
+import type { Service } from '../generated/types.ts';
 import { validateLabels } from './metadata.ts';
-import { forwardableIpFaults, ipMessage, validateCidr, validatePortNumberOrName } from './network.ts';
+import { forwardableIpFaults, legacyCidr, legacyIp, validatePortNumberOrName } from './network.ts';
+import { choice, given, isEmpty, oneOfThese, type Rule, set, struct, text, unique } from './rules.ts';
+import { isHeadless, validateAddressUpdate, validateClusterIps } from './service-addresses.ts';
 
 type Spec = NonNullable<Service['spec']>;
 
-const types = ['ClusterIP', 'ExternalName', 'LoadBalancer', 'NodePort'];
-const maxStickySeconds = 86400;
+const maxStickySeconds = 86_400;
+const onlyBalanced = "may only be used when `type` is 'LoadBalancer'";
 const isExposed = ({ type }: Spec) => type === 'NodePort' || type === 'LoadBalancer';
 
-export function validateService(service: Service): FieldError[] {
+/** `old`: the service before, whose odd addresses may stay. */
+export function validateService(service: Service, old?: Service): FieldError[] {
   const spec = service.spec ?? {};
+  const addresses = validateClusterIps(spec, old?.spec?.clusterIPs);
+  // Addresses are looked at first, and alone, because everything else follows from them.
+  if (addresses.length) return addresses;
   return [
-    ...validateType(spec),
+    ...validateTopologyAnnotations(service.metadata.annotations ?? {}),
+    ...validateByType(spec),
     ...validatePorts(spec),
     ...validateLabels(spec.selector, 'spec.selector'),
-    ...validateAffinity(spec),
-    ...validateAddresses(spec),
-    ...validateFamilies(spec),
-    ...validateTraffic(spec),
+    ...sessionRules(spec, 'spec'),
+    ...(spec.externalIPs ?? []).flatMap((ip, index) => {
+      const errors = legacyIp(`spec.externalIPs[${index}]`, ip, old?.spec?.externalIPs);
+      return errors.length ? errors : invalidValues(`spec.externalIPs[${index}]`, ip, forwardableIpFaults(ip));
+    }),
+    ...choice('ClusterIP', 'ExternalName', 'LoadBalancer', 'NodePort')(spec.type, 'spec.type'),
+    ...validatePortUse(spec),
+    ...validateSourceRanges(service, old),
     ...validateLoadBalancer(spec),
+    ...validateTraffic(spec),
   ];
 }
 
-function validateType(spec: Spec): FieldError[] {
-  const errors: FieldError[] = [];
-  if (!spec.type) errors.push(required('spec.type'));
-  else if (!types.includes(spec.type)) errors.push(notSupported('spec.type', spec.type, types));
-  if (spec.type === 'LoadBalancer' && spec.clusterIPs?.[0] === 'None')
-    errors.push(invalidValue('spec.clusterIPs[0]', 'None', "may not be set to 'None' for LoadBalancer services"));
-  if (spec.type === 'NodePort' && spec.clusterIPs?.[0] === 'None')
-    errors.push(invalidValue('spec.clusterIPs[0]', 'None', "may not be set to 'None' for NodePort services"));
-  if (spec.type === 'ExternalName') {
-    if (spec.clusterIPs?.length)
-      errors.push(forbiddenField('spec.clusterIPs', 'may not be set for ExternalName services'));
-    const name = (spec.externalName ?? '').replace(/\.$/, '');
-    errors.push(
-      ...(name
-        ? invalidValues('spec.externalName', name, dns1123SubdomainFaults(name))
-        : [required('spec.externalName')]),
-    );
-  }
-  return errors;
+const topologyMode = 'service.kubernetes.io/topology-mode';
+const topologyHints = 'service.kubernetes.io/topology-aware-hints';
+
+function validateTopologyAnnotations(annotations: Readonly<Record<string, string>>): FieldError[] {
+  const mode = annotations[topologyMode];
+  const hints = annotations[topologyHints];
+  if (mode === undefined || hints === undefined || mode === hints) return [];
+  const why = `must match annotations[${topologyHints}] when both are specified`;
+  return [invalidValue(`metadata.annotations[${topologyMode}]`, mode, why)];
 }
 
-function validatePorts(spec: Spec): FieldError[] {
+function validateByType(spec: Spec): FieldError[] {
+  const { type } = spec;
   const errors: FieldError[] = [];
-  const ports = spec.ports ?? [];
-  const headless = spec.clusterIPs?.[0] === 'None' || spec.clusterIP === 'None';
-  if (!ports.length && !headless && spec.type !== 'ExternalName') errors.push(required('spec.ports'));
+  if (!spec.ports?.length && !isHeadless(spec) && type !== 'ExternalName') errors.push(required('spec.ports'));
+  if (isExposed(spec) && isHeadless(spec))
+    errors.push(invalidValue('spec.clusterIPs[0]', 'None', `may not be set to 'None' for ${type} services`));
+  if (type !== 'ExternalName') return errors;
+  for (const field of ['clusterIPs', 'ipFamilies', 'ipFamilyPolicy'] as const)
+    if (!isEmpty(spec[field])) errors.push(forbiddenField(`spec.${field}`, 'may not be set for ExternalName services'));
+  const name = (spec.externalName ?? '').replace(/\.$/, '');
+  const path = 'spec.externalName';
+  return [...errors, ...(name ? invalidValues(path, name, dns1123SubdomainFaults(name)) : [required(path)])];
+}
+
+const portRules = struct({
+  port: (value, path) => validatePortNumberOrName(path, value ?? 0),
+  protocol: choice('SCTP', 'TCP', 'UDP'),
+  targetPort: (value, path) => validatePortNumberOrName(path, value ?? 0),
+  appProtocol: set(text(qualifiedNameFaults)),
+});
+
+function validatePorts({ ports = [] }: Spec): FieldError[] {
   const names = new Set<string>();
-  const numbers = new Set<string>();
-  const nodePorts = new Set<string>();
-  for (const [index, port] of ports.entries()) {
+  return ports.flatMap((port, index) => {
     const path = `spec.ports[${index}]`;
-    errors.push(...validatePort(port, path, ports.length > 1, names));
-    if (isExposed(spec) || !port.nodePort) {
-      const key = `${port.protocol}/${port.nodePort}`;
-      if (port.nodePort && nodePorts.has(key)) errors.push(duplicate(`${path}.nodePort`, port.nodePort));
-      nodePorts.add(key);
-    } else errors.push(forbiddenField(`${path}.nodePort`, `may not be used when \`type\` is '${spec.type}'`));
-    const key = `${port.protocol}/${port.port}`;
-    if (numbers.has(key)) errors.push(duplicate(path, internalPort(port)));
-    numbers.add(key);
-  }
-  return errors;
+    const name = port.name ?? '';
+    const errors: FieldError[] = [];
+    if (name) errors.push(...invalidValues(`${path}.name`, name, dns1123LabelFaults(name)));
+    else if (ports.length > 1) errors.push(required(`${path}.name`));
+    if (name && names.has(name)) errors.push(duplicate(`${path}.name`, name));
+    names.add(name);
+    return [...errors, ...portRules(port, path)];
+  });
 }
 
-/** The port's identity as Kubernetes prints it: only what makes it a duplicate. */
-const internalPort = (port: ServicePort) => ({
+/** Each node port and each port once for a protocol. */
+function validatePortUse({ type, ports = [] }: Spec): FieldError[] {
+  const taken = ports.map((port) => ({ ...port, nodePort: port.nodePort ?? 0 }));
+  const nodePorts = new Set<string>();
+  const only = "may not be used when `type` is 'ClusterIP'";
+  return [
+    ...(type === 'ClusterIP'
+      ? taken.flatMap(({ nodePort }, i) => (nodePort ? [forbiddenField(`spec.ports[${i}].nodePort`, only)] : []))
+      : []),
+    ...taken.flatMap(({ protocol, nodePort }, i) => {
+      const key = `${protocol}/${nodePort}`;
+      if (nodePort && nodePorts.has(key)) return [duplicate(`spec.ports[${i}].nodePort`, nodePort)];
+      nodePorts.add(key);
+      return [];
+    }),
+    ...unique(({ protocol, port }) => `${protocol}/${port}`)(taken, 'spec.ports').map((fault) => {
+      const { protocol, port } = taken[Number(/\d+/.exec(fault.field)?.[0])];
+      return duplicate(fault.field, internalPort(protocol, port));
+    }),
+  ];
+}
+
+/** What makes a port a duplicate, as Kubernetes prints it. */
+const internalPort = (protocol: string | undefined, port: number) => ({
   Name: '',
-  Protocol: port.protocol,
+  Protocol: protocol,
   AppProtocol: null,
-  Port: port.port,
+  Port: port,
   TargetPort: 0,
   NodePort: 0,
 });
 
-function validatePort(port: ServicePort, path: string, named: boolean, names: Set<string>): FieldError[] {
-  const errors: FieldError[] = [];
-  if (!port.name) {
-    if (named) errors.push(required(`${path}.name`));
-  } else {
-    errors.push(...invalidValues(`${path}.name`, port.name, dns1123LabelFaults(port.name)));
-    if (names.has(port.name)) errors.push(duplicate(`${path}.name`, port.name));
-    names.add(port.name);
-  }
-  errors.push(...invalidValues(`${path}.port`, port.port, portNumberFaults(port.port)));
-  if (!port.protocol) errors.push(required(`${path}.protocol`));
-  else errors.push(...oneOf(`${path}.protocol`, port.protocol, ['SCTP', 'TCP', 'UDP']));
-  if (port.targetPort !== undefined) errors.push(...validatePortNumberOrName(`${path}.targetPort`, port.targetPort));
-  if (port.appProtocol)
-    errors.push(...invalidValues(`${path}.appProtocol`, port.appProtocol, qualifiedNameFaults(port.appProtocol)));
-  return errors;
-}
+const sessionRules = struct({
+  sessionAffinity: choice('ClientIP', 'None'),
+  sessionAffinityConfig: (config, path, spec: Spec) => {
+    if (spec.sessionAffinity === 'None')
+      return config ? [forbiddenField(path, 'must not be set when session affinity is None')] : [];
+    if (spec.sessionAffinity !== 'ClientIP') return [];
+    const why = 'when session affinity type is ClientIP';
+    if (!config) return [required(path, why)];
+    if (!config.clientIP) return [required(`${path}.clientIP`, why)];
+    const at = `${path}.clientIP.timeoutSeconds`;
+    const seconds = config.clientIP.timeoutSeconds;
+    if (seconds === undefined) return [required(at, why)];
+    return seconds <= 0 || seconds > maxStickySeconds
+      ? [invalidValue(at, seconds, `must be greater than 0 and less than ${maxStickySeconds}`)]
+      : [];
+  },
+});
 
-function validateAffinity(spec: Spec): FieldError[] {
-  if (!spec.sessionAffinity) return [required('spec.sessionAffinity')];
-  const errors = oneOf('spec.sessionAffinity', spec.sessionAffinity, ['ClientIP', 'None']);
-  const seconds = spec.sessionAffinityConfig?.clientIP?.timeoutSeconds;
-  const path = 'spec.sessionAffinityConfig';
-  if (spec.sessionAffinity === 'ClientIP' && seconds !== undefined && (seconds <= 0 || seconds > maxStickySeconds))
-    errors.push(
-      invalidValue(
-        `${path}.clientIP.timeoutSeconds`,
-        seconds,
-        `must be greater than 0 and less than ${maxStickySeconds}`,
-      ),
-    );
-  return errors;
-}
+const rangesAnnotation = 'service.beta.kubernetes.io/load-balancer-source-ranges';
 
-function validateAddresses(spec: Spec): FieldError[] {
-  const errors: FieldError[] = [];
-  const clusterIPs = spec.clusterIPs ?? [];
-  if (spec.clusterIP && clusterIPs.length && spec.clusterIP !== clusterIPs[0])
-    errors.push(invalidValue('spec.clusterIPs', clusterIPs, 'first value must match `clusterIP`'));
-  for (const [index, ip] of clusterIPs.entries()) {
-    if (index === 0 && (ip === 'None' || ip === '')) {
-      if (ip === 'None' && clusterIPs.length > 1)
-        errors.push(invalidValue('spec.clusterIPs', clusterIPs, "'None' must be the first and only value"));
-      continue;
-    }
-    if (!parseIp(ip)) errors.push(invalidValue(`spec.clusterIPs[${index}]`, ip, ipMessage));
+function validateSourceRanges({ spec = {}, metadata }: Service, old: Service | undefined): FieldError[] {
+  const path = 'spec.LoadBalancerSourceRanges';
+  const ranges = spec.loadBalancerSourceRanges ?? [];
+  const isBalanced = spec.type === 'LoadBalancer';
+  if (ranges.length) {
+    const before = (old?.spec?.loadBalancerSourceRanges ?? []).map((range) => range.trim());
+    return [
+      ...(isBalanced ? [] : [forbiddenField(path, onlyBalanced)]),
+      ...ranges.flatMap((range, index) => legacyCidr(`${path}[${index}]`, range.trim(), before)),
+    ];
   }
-  if (clusterIPs.length > 2) errors.push(invalidValue('spec.clusterIPs', clusterIPs, 'may only hold up to 2 values'));
-  for (const [index, ip] of (spec.externalIPs ?? []).entries()) {
-    const path = `spec.externalIPs[${index}]`;
-    errors.push(
-      ...(parseIp(ip) ? invalidValues(path, ip, forwardableIpFaults(ip)) : [invalidValue(path, ip, ipMessage)]),
-    );
-  }
-  return errors;
-}
-
-function validateFamilies(spec: Spec): FieldError[] {
-  const errors: FieldError[] = [];
-  const families = spec.ipFamilies ?? [];
-  if (spec.type === 'ExternalName') {
-    if (families.length) errors.push(forbiddenField('spec.ipFamilies', 'may not be set for ExternalName services'));
-    if (spec.ipFamilyPolicy)
-      errors.push(forbiddenField('spec.ipFamilyPolicy', 'may not be set for ExternalName services'));
-    return errors;
-  }
-  const seen = new Set<string>();
-  for (const [index, family] of families.entries()) {
-    const path = `spec.ipFamilies[${index}]`;
-    if (family !== 'IPv4' && family !== 'IPv6') errors.push(notSupported(path, family, ['IPv4', 'IPv6']));
-    if (seen.has(family)) errors.push(duplicate(path, family));
-    seen.add(family);
-  }
+  const value = metadata.annotations?.[rangesAnnotation];
+  if (value === undefined) return [];
+  const at = `metadata.annotations[${rangesAnnotation}]`;
+  const isNew = old?.metadata.annotations?.[rangesAnnotation] !== value && value.trim();
   return [
-    ...errors,
-    ...oneOf('spec.ipFamilyPolicy', spec.ipFamilyPolicy, ['PreferDualStack', 'RequireDualStack', 'SingleStack']),
+    ...(isBalanced ? [] : [forbiddenField(at, onlyBalanced)]),
+    ...(isNew
+      ? value
+          .trim()
+          .split(',')
+          .flatMap((range) => legacyCidr(at, range.trim()))
+      : []),
   ];
 }
 
-function validateTraffic(spec: Spec): FieldError[] {
+function validateLoadBalancer(spec: Spec): FieldError[] {
+  const isBalanced = spec.type === 'LoadBalancer';
   const errors: FieldError[] = [];
-  const policies = ['Cluster', 'Local'];
-  const accessible = isExposed(spec) || (spec.type === 'ClusterIP' && (spec.externalIPs?.length ?? 0) > 0);
-  const external = spec.externalTrafficPolicy;
-  if (accessible && !external) errors.push(required('spec.externalTrafficPolicy'));
-  if (external && !accessible)
-    errors.push(
-      invalidValue('spec.externalTrafficPolicy', external, 'may only be set for externally-accessible services'),
-    );
-  else errors.push(...oneOf('spec.externalTrafficPolicy', external, policies));
-  if (spec.internalTrafficPolicy === undefined && spec.type !== 'ExternalName')
-    errors.push(required('spec.internalTrafficPolicy'));
-  errors.push(...oneOf('spec.internalTrafficPolicy', spec.internalTrafficPolicy, policies));
-  const needsHealthCheck = spec.type === 'LoadBalancer' && external === 'Local';
-  if (spec.healthCheckNodePort && !needsHealthCheck)
+  if (spec.allocateLoadBalancerNodePorts !== undefined && !isBalanced)
+    errors.push(forbiddenField('spec.allocateLoadBalancerNodePorts', onlyBalanced));
+  if (isBalanced && spec.allocateLoadBalancerNodePorts === undefined)
+    errors.push(required('allocateLoadBalancerNodePorts'));
+  return [...errors, ...validateClass(spec)];
+}
+
+function validateClass({ type, loadBalancerClass }: Spec): FieldError[] {
+  if (loadBalancerClass === undefined) return [];
+  const path = 'spec.loadBalancerClass';
+  return type === 'LoadBalancer'
+    ? invalidValues(path, loadBalancerClass, qualifiedNameFaults(loadBalancerClass))
+    : [forbiddenField(path, onlyBalanced)];
+}
+
+const trafficPolicy = oneOfThese('Cluster', 'Local');
+const distribution = set(oneOfThese('PreferClose', 'PreferSameZone', 'PreferSameNode'));
+export const needsHealthCheck = (spec: Spec): boolean =>
+  spec.type === 'LoadBalancer' && spec.externalTrafficPolicy === 'Local';
+
+function validateTraffic(spec: Spec): FieldError[] {
+  const { externalTrafficPolicy: external, internalTrafficPolicy: internal, healthCheckNodePort } = spec;
+  const isAccessible = isExposed(spec) || (spec.type === 'ClusterIP' && (spec.externalIPs?.length ?? 0) > 0);
+  const path = 'spec.externalTrafficPolicy';
+  const errors: FieldError[] = [];
+  if (isAccessible) errors.push(...(external ? trafficPolicy(external, path) : [required(path)]));
+  else if (external) errors.push(invalidValue(path, external, 'may only be set for externally-accessible services'));
+  if (healthCheckNodePort && !needsHealthCheck(spec))
     errors.push(
       invalidValue(
         'spec.healthCheckNodePort',
-        spec.healthCheckNodePort,
+        healthCheckNodePort,
         "may only be set when `type` is 'LoadBalancer' and `externalTrafficPolicy` is 'Local'",
       ),
     );
-  errors.push(
-    ...oneOf('spec.trafficDistribution', spec.trafficDistribution, ['PreferClose', 'PreferSameZone', 'PreferSameNode']),
-  );
-  return errors;
-}
-
-function validateLoadBalancer(spec: Spec): FieldError[] {
-  const errors: FieldError[] = [];
-  const only = "may only be used when `type` is 'LoadBalancer'";
-  const ranges = spec.loadBalancerSourceRanges ?? [];
-  if (ranges.length && spec.type !== 'LoadBalancer') errors.push(forbiddenField('spec.LoadBalancerSourceRanges', only));
-  for (const [index, range] of ranges.entries())
-    errors.push(...validateCidr(`spec.LoadBalancerSourceRanges[${index}]`, range.trim()));
-  if (spec.allocateLoadBalancerNodePorts !== undefined && spec.type !== 'LoadBalancer')
-    errors.push(forbiddenField('spec.allocateLoadBalancerNodePorts', only));
-  if (spec.type === 'LoadBalancer' && spec.allocateLoadBalancerNodePorts === undefined)
-    errors.push(required('spec.allocateLoadBalancerNodePorts'));
-  if (spec.loadBalancerClass !== undefined) {
-    if (spec.type !== 'LoadBalancer') errors.push(forbiddenField('spec.loadBalancerClass', only));
-    errors.push(
-      ...invalidValues('spec.loadBalancerClass', spec.loadBalancerClass, qualifiedNameFaults(spec.loadBalancerClass)),
-    );
-  }
-  return errors;
+  else if (healthCheckNodePort)
+    errors.push(...validatePortNumberOrName('spec.healthCheckNodePort', healthCheckNodePort));
+  if (internal === undefined && (isExposed(spec) || spec.type === 'ClusterIP'))
+    errors.push(required('spec.internalTrafficPolicy'));
+  return [
+    ...errors,
+    ...set(trafficPolicy)(internal, 'spec.internalTrafficPolicy'),
+    ...distribution(spec.trafficDistribution, 'spec.trafficDistribution'),
+  ];
 }
 
 export function validateServiceUpdate(next: Service, old: Service): FieldError[] {
-  const errors: FieldError[] = [];
   const [spec, before] = [next.spec ?? {}, old.spec ?? {}];
-  if (spec.type !== 'ExternalName' && before.type !== 'ExternalName') {
-    const was = before.clusterIPs ?? [];
-    const is = spec.clusterIPs ?? [];
-    if (was.length && is[0] !== was[0]) {
-      if (is.length === 0) errors.push(invalidValue('spec.clusterIPs[0]', is, 'primary clusterIP can not be unset'));
-      else errors.push(invalidValue('spec.clusterIPs[0]', is, 'may not change once set'));
-    }
-  }
-  const onlyNew = "may only be used when `type` is 'LoadBalancer'";
-  if (
-    before.type === 'LoadBalancer' &&
-    spec.type === 'LoadBalancer' &&
-    spec.loadBalancerClass !== before.loadBalancerClass
-  )
-    errors.push(immutableClass(spec.loadBalancerClass));
-  else if (spec.loadBalancerClass !== undefined && spec.type !== 'LoadBalancer')
-    errors.push(forbiddenField('spec.loadBalancerClass', onlyNew));
+  const addresses = validateClusterIps(spec, before.clusterIPs);
+  if (addresses.length) return addresses;
+  return [
+    ...validateAddressUpdate(spec, before),
+    ...validateBalancerUpdate(spec, before),
+    ...validateService(next, old),
+  ];
+}
+
+/** What may not change once a load balancer has it. */
+function validateBalancerUpdate(spec: Spec, before: Spec): FieldError[] {
+  const errors: FieldError[] = [];
+  const path = 'spec.loadBalancerClass';
+  if (spec.type === 'LoadBalancer' && before.type === 'LoadBalancer')
+    if (spec.loadBalancerClass !== before.loadBalancerClass)
+      errors.push(invalidValue(path, spec.loadBalancerClass, 'may not change once set'));
+  errors.push(...validateClass(spec));
+  if (needsHealthCheck(before) && needsHealthCheck(spec) && spec.healthCheckNodePort !== before.healthCheckNodePort)
+    errors.push(forbiddenField('spec.healthCheckNodePort', 'field is immutable'));
   return errors;
 }
 
 /** Addresses of load balancers. */
-export function validateServiceStatus(service: Service): FieldError[] {
-  return (service.status?.loadBalancer?.ingress ?? []).flatMap(({ ip, hostname, ipMode }, index) => {
-    const path = `status.loadBalancer.ingress[${index}]`;
-    const errors: FieldError[] = [];
-    if (ip && !parseIp(ip)) errors.push(invalidValue(`${path}.ip`, ip, ipMessage));
-    if (ip && !ipMode) errors.push(required(`${path}.ipMode`, 'must be specified when `ip` is set'));
-    if (hostname) {
-      errors.push(...invalidValues(`${path}.hostname`, hostname, dns1123SubdomainFaults(hostname)));
-      if (parseIp(hostname))
-        errors.push(invalidValue(`${path}.hostname`, hostname, 'must be a DNS name, not an IP address'));
-    }
-    return [...errors, ...oneOf(`${path}.ipMode`, ipMode, ['Proxy', 'VIP'])];
+export function validateServiceStatus(next: Service, old: Service): FieldError[] {
+  const path = 'status.loadBalancer.ingress';
+  const ingress = next.status?.loadBalancer?.ingress ?? [];
+  if (next.spec?.type !== 'LoadBalancer' && ingress.length)
+    return [forbiddenField(path, "may only be used when `spec.type` is 'LoadBalancer'")];
+  const before = (old.status?.loadBalancer?.ingress ?? []).map(({ ip }) => ip ?? '').filter(Boolean);
+  return ingress.flatMap(({ ip, hostname, ipMode }, index) => {
+    const at = `${path}[${index}]`;
+    const mode = `${at}.ipMode`;
+    const errors = ip ? legacyIp(`${at}.ip`, ip, before) : [];
+    if (ipMode === undefined) {
+      if (ip) errors.push(required(mode, 'must be specified when `ip` is set'));
+    } else if (!ip) errors.push(forbiddenField(mode, 'may not be specified when `ip` is not set'));
+    else if (ipMode !== 'Proxy' && ipMode !== 'VIP') errors.push(notSupported(mode, ipMode, ['Proxy', 'VIP']));
+    return [...errors, ...hostnameRule(hostname, `${at}.hostname`)];
   });
 }
 
-const immutableClass = (value: string | undefined): FieldError =>
-  invalidValue('spec.loadBalancerClass', value, 'may not change once set');
+const hostnameRule: Rule = given(text(dns1123SubdomainFaults), (hostname, path) =>
+  parseIp(hostname) ? [invalidValue(path, hostname, 'must be a DNS name, not an IP address')] : [],
+);

@@ -44,7 +44,8 @@ export async function createObject(
   const attributes = attributesOf(named, 'CREATE', object, undefined, options.dryRun);
   await admit(attributes);
   dedupeOwners(target, object);
-  if (object.metadata.resourceVersion) throw plainError('resourceVersion should not be set on objects to be created');
+  if (/^0*[1-9]\d*$/.test(object.metadata.resourceVersion ?? ''))
+    throw plainError('resourceVersion should not be set on objects to be created');
   const { generateName } = object.metadata;
   const generated = !object.metadata.name && !!generateName;
   for (let attempt = 1; ; attempt++) {
@@ -106,7 +107,7 @@ function fillMetadata({ kind, server }: Target, object: ApiObject): void {
     managedFields: ________,
     uid: ____,
     resourceVersion: _____,
-    generation: ______,
+    generation,
     creationTimestamp: _______,
     ...rest
   } = object.metadata;
@@ -116,7 +117,8 @@ function fillMetadata({ kind, server }: Target, object: ApiObject): void {
   if (namespace) system.namespace = namespace;
   system.uid = server.random.uuid();
   system.resourceVersion = undefined;
-  if (kind.hasGeneration) system.generation = 1;
+  // Kinds whose changes nobody counts keep what the client says.
+  if (kind.hasGeneration || generation) system.generation = kind.hasGeneration ? 1 : generation;
   system.creationTimestamp = timestamp(server.clock.now());
   object.metadata = { ...system, ...rest } as ApiObject['metadata'];
 }

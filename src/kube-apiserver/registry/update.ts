@@ -187,8 +187,9 @@ function keepMetadata(next: ApiObject, live: ApiObject): void {
   metadata.uid ||= old.uid;
   metadata.generation = old.generation;
   metadata.creationTimestamp = old.creationTimestamp;
-  metadata.deletionTimestamp = old.deletionTimestamp;
-  metadata.deletionGracePeriodSeconds = old.deletionGracePeriodSeconds;
+  // Validation refuses to begin a deletion by an update.
+  metadata.deletionTimestamp = old.deletionTimestamp ?? metadata.deletionTimestamp;
+  metadata.deletionGracePeriodSeconds ??= old.deletionGracePeriodSeconds;
   if (old.namespace) metadata.namespace = old.namespace;
   else delete metadata.namespace;
   delete metadata.selfLink;

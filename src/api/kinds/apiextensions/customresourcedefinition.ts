@@ -1,4 +1,5 @@
 import { isSupportedFormat } from '../../custom/formats.ts';
+import type { FieldError } from '../../errors.ts';
 import { invalidValue } from '../../fields.ts';
 import type { CustomResourceDefinition } from '../../generated/types.ts';
 import type { KindBehaviour } from '../../kind.ts';
@@ -33,13 +34,7 @@ export const customResourceDefinition: KindBehaviour<CustomResourceDefinition> =
       if (storage && next.status && !stored.includes(storage))
         next.status = { ...next.status, storedVersions: [...stored, storage] };
     },
-    validate: (crd) => [
-      ...validateDefinition(crd),
-      ...validateApproval(crd),
-      ...(crd.metadata.name === `${crd.spec.names.plural}.${crd.spec.group}`
-        ? []
-        : [invalidValue('metadata.name', crd.metadata.name, 'must be spec.names.plural+"."+spec.group')]),
-    ],
+    validate: (crd) => [...validateName(crd), ...validateDefinition(crd), ...validateApproval(crd)],
     warnings: (next, old) => [
       ...formatWarnings(next, old),
       ...(next.spec.conversion?.strategy === 'Webhook' && (next.spec.versions ?? []).length > 1
@@ -53,6 +48,11 @@ export const customResourceDefinition: KindBehaviour<CustomResourceDefinition> =
     ],
   },
 };
+
+function validateName({ metadata: { name }, spec }: CustomResourceDefinition): FieldError[] {
+  if (!name || name === `${spec.names.plural}.${spec.group}`) return [];
+  return [invalidValue('metadata.name', name, 'must be spec.names.plural+"."+spec.group')];
+}
 
 /** Formats that say nothing, because they are not known for this type. */
 function formatWarnings(next: CustomResourceDefinition, old: CustomResourceDefinition | undefined): string[] {

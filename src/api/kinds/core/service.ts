@@ -2,7 +2,13 @@ import { dns1123LabelFaults } from '../../../machinery/names.ts';
 import type { Service } from '../../generated/types.ts';
 import type { KindBehaviour } from '../../kind.ts';
 import { nameRule } from '../../validation/metadata.ts';
-import { validateService, validateServiceStatus, validateServiceUpdate } from '../../validation/service.ts';
+import { cidrWarnings, ipWarnings } from '../../validation/network.ts';
+import {
+  needsHealthCheck,
+  validateService,
+  validateServiceStatus,
+  validateServiceUpdate,
+} from '../../validation/service.ts';
 import { labelsText, none } from '../cells.ts';
 
 const stickySeconds = 3 * 60 * 60;
@@ -26,15 +32,15 @@ export const service: KindBehaviour<Service> = {
     allowCreateOnUpdate: true,
     nameRule: nameRule(dns1123LabelFaults),
     setDefaults,
-    prepareForCreate: dropUnused,
+    prepareForCreate: fillAddresses,
     prepareForUpdate(next, old) {
       keepAddresses(next, old);
-      dropUnused(next);
+      fillAddresses(next);
       if (next.spec?.type !== 'LoadBalancer' && next.status?.loadBalancer) next.status.loadBalancer = {};
     },
-    validate: validateService,
-    warnings: serviceWarnings,
-    validateUpdate: (next, old) => [...validateService(next), ...validateServiceUpdate(next, old)],
+    validate: (s) => validateService(s),
+    warnings,
+    validateUpdate: validateServiceUpdate,
     subresources: { status: { validateUpdate: validateServiceStatus } },
   },
 };
@@ -60,8 +66,8 @@ function setDefaults(s: Service): void {
   spec.sessionAffinity ??= 'None';
   if (spec.sessionAffinity === 'None') delete spec.sessionAffinityConfig;
   if (spec.sessionAffinity === 'ClientIP') {
-    spec.sessionAffinityConfig ??= {};
-    (spec.sessionAffinityConfig.clientIP ??= {}).timeoutSeconds ??= stickySeconds;
+    if (spec.sessionAffinityConfig?.clientIP?.timeoutSeconds === undefined)
+      spec.sessionAffinityConfig = { clientIP: { timeoutSeconds: stickySeconds } };
   }
   spec.type ??= 'ClusterIP';
   for (const port of spec.ports ?? []) {
@@ -70,17 +76,15 @@ function setDefaults(s: Service): void {
   }
   if (isExposed(spec.type) || (spec.type === 'ClusterIP' && spec.externalIPs?.length))
     spec.externalTrafficPolicy ??= 'Cluster';
-  if (spec.type !== 'ExternalName') spec.internalTrafficPolicy ??= 'Cluster';
+  if (isExposed(spec.type) || spec.type === 'ClusterIP') spec.internalTrafficPolicy ??= 'Cluster';
   if (spec.type === 'LoadBalancer') spec.allocateLoadBalancerNodePorts ??= true;
-  for (const ingress of s.status?.loadBalancer?.ingress ?? []) if (ingress.ip) ingress.ipMode ??= 'VIP';
+  if (spec.type === 'LoadBalancer')
+    for (const ingress of s.status?.loadBalancer?.ingress ?? []) if (ingress.ip) ingress.ipMode ??= 'VIP';
 }
 
-/** `clusterIP` and the first of `clusterIPs` always say the same; types that have no use for a field lose it. */
-function dropUnused(s: Service): void {
-  const { spec } = s;
-  if (!spec) return;
-  if (spec.clusterIP && !spec.clusterIPs?.length) spec.clusterIPs = [spec.clusterIP];
-  if (spec.type !== 'ExternalName' && !spec.clusterIP && spec.clusterIPs?.length) spec.clusterIP = spec.clusterIPs[0];
+/** Clients that know only of the one address mean the list too. */
+function fillAddresses({ spec }: Service): void {
+  if (spec?.clusterIP && !spec.clusterIPs?.length) spec.clusterIPs = [spec.clusterIP];
 }
 
 /** A client that leaves out what was allocated keeps it; a change of type lets go of what it cannot keep. */
@@ -88,10 +92,8 @@ function keepAddresses(next: Service, old: Service): void {
   const [spec, before] = [next.spec!, old.spec ?? {}];
   followChanged(spec, before);
   if (spec.type !== 'ExternalName' && before.type !== 'ExternalName') {
-    if (!spec.clusterIP && !spec.clusterIPs?.length) {
-      spec.clusterIP = before.clusterIP;
-      spec.clusterIPs = before.clusterIPs && [...before.clusterIPs];
-    }
+    spec.clusterIP ||= before.clusterIP;
+    if (!spec.clusterIPs?.length) spec.clusterIPs = before.clusterIPs && [...before.clusterIPs];
     if (!spec.ipFamilyPolicy) spec.ipFamilyPolicy = before.ipFamilyPolicy;
     if (!spec.ipFamilies?.length) spec.ipFamilies = before.ipFamilies && [...before.ipFamilies];
   }
@@ -106,20 +108,16 @@ function keepAddresses(next: Service, old: Service): void {
 
 type Spec = NonNullable<Service['spec']>;
 
-/** A client that changes one of `clusterIP` and `clusterIPs`, and knows nothing of the other, means both. */
+/** A client that changes `clusterIP`, and knows nothing of `clusterIPs`, means both. */
 function followChanged(spec: Spec, before: Spec): void {
-  const sameOne = (spec.clusterIP ?? '') === (before.clusterIP ?? '');
-  const sameList = JSON.stringify(spec.clusterIPs ?? []) === JSON.stringify(before.clusterIPs ?? []);
-  if (!sameOne && sameList) {
-    if (spec.clusterIP) spec.clusterIPs = [spec.clusterIP];
-    else delete spec.clusterIPs;
-  } else if (sameOne && !sameList) {
-    if (spec.clusterIPs?.length) spec.clusterIP = spec.clusterIPs[0];
-    else delete spec.clusterIP;
+  if ((spec.clusterIP ?? '') === (before.clusterIP ?? '')) {
+    if (!spec.clusterIPs?.length) spec.clusterIPs = before.clusterIPs && [...before.clusterIPs];
+    return;
   }
+  if (JSON.stringify(spec.clusterIPs ?? []) !== JSON.stringify(before.clusterIPs ?? [])) return;
+  if (spec.clusterIP) spec.clusterIPs = [spec.clusterIP];
+  else delete spec.clusterIPs;
 }
-
-const needsHealthCheck = (spec: Spec) => spec.type === 'LoadBalancer' && spec.externalTrafficPolicy === 'Local';
 
 const getsNodePorts = ({ type, allocateLoadBalancerNodePorts }: Spec) =>
   type === 'NodePort' || (type === 'LoadBalancer' && allocateLoadBalancerNodePorts !== false);
@@ -162,11 +160,37 @@ function dropByType(spec: Spec, before: Spec): void {
   if (!accessible && same('externalTrafficPolicy')) delete spec.externalTrafficPolicy;
 }
 
-function serviceWarnings(s: Service): string[] {
-  const warnings: string[] = [];
-  if (s.spec?.externalIPs?.length)
-    warnings.push('spec.externalIPs is deprecated and may no longer be implemented in some clusters');
-  if (s.spec?.trafficDistribution === 'PreferClose')
-    warnings.push('spec.trafficDistribution: "PreferClose" is deprecated; use "PreferSameZone"');
-  return warnings;
+function warnings({ metadata, spec = {} }: Service): string[] {
+  const { type, clusterIP, clusterIPs = [], externalIPs = [], loadBalancerIP } = spec;
+  const isNamed = type === 'ExternalName';
+  const isHeadless = type === 'ClusterIP' && clusterIP === 'None';
+  const ignored = isHeadless ? ignoredWhenHeadless(spec) : [];
+  return [
+    ...(metadata.annotations?.['service.kubernetes.io/topology-aware-hints'] === undefined
+      ? []
+      : [
+          'annotation service.kubernetes.io/topology-aware-hints is deprecated, please use service.kubernetes.io/topology-mode instead',
+        ]),
+    ...clusterIPs.flatMap((ip, i) => (ip === 'None' ? [] : ipWarnings(`spec.clusterIPs[${i}]`, ip))),
+    ...ignored,
+    ...externalIPs.flatMap((ip, i) => ipWarnings(`spec.externalIPs[${i}]`, ip)),
+    ...(externalIPs.length && !isHeadless && !isNamed
+      ? ['spec.externalIPs is deprecated and may no longer be implemented in some clusters']
+      : []),
+    ...(loadBalancerIP ? ipWarnings('spec.loadBalancerIP', loadBalancerIP) : []),
+    ...(spec.loadBalancerSourceRanges ?? []).flatMap((range, i) =>
+      cidrWarnings(`spec.loadBalancerSourceRanges[${i}]`, range),
+    ),
+    ...(isNamed && externalIPs.length ? ['spec.externalIPs is ignored when spec.type is "ExternalName"'] : []),
+    ...(!isNamed && spec.externalName ? ['spec.externalName is ignored when spec.type is not "ExternalName"'] : []),
+    ...(spec.trafficDistribution === 'PreferClose'
+      ? ['spec.trafficDistribution: "PreferClose" is deprecated; use "PreferSameZone"']
+      : []),
+  ];
 }
+
+const ignoredWhenHeadless = ({ loadBalancerIP, externalIPs, sessionAffinity }: Spec): string[] => [
+  ...(loadBalancerIP ? ['spec.loadBalancerIP is ignored for headless services'] : []),
+  ...(externalIPs?.length ? ['spec.externalIPs is ignored for headless services'] : []),
+  ...(sessionAffinity === 'None' ? [] : ['spec.SessionAffinity is ignored for headless services']),
+];

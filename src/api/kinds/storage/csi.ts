@@ -145,12 +145,12 @@ function validateNode({ spec }: CSINode): FieldError[] {
   const names = new Set<string>();
   return (spec.drivers ?? []).flatMap((driver, index) => {
     const path = `spec.drivers[${index}]`;
-    const { name = '' } = driver;
+    const { name = '', topologyKeys } = driver;
     const errors = [...driverRules(driver, path)];
     if (names.has(name)) errors.push(duplicate(`${path}.name`, name));
     names.add(name);
     const seen = new Set<string>();
-    for (const key of driver.topologyKeys ?? []) {
+    for (const key of topologyKeys ?? []) {
       if (!key) errors.push(required(path, key));
       if (seen.has(key)) errors.push(duplicate(path, key));
       seen.add(key);

@@ -56,6 +56,8 @@ type Versions = Spec['versions'];
 function validateVersions(versions: Versions): FieldError[] {
   const errors: FieldError[] = [];
   const faulty = (why: string) => errors.push(invalidValue('spec.versions', internalVersions(versions), why));
+  // The first version is what a field of older definitions named.
+  if (versions[0]?.name) errors.push(...joined('spec.version', versions[0].name, dns1035LabelFaults(versions[0].name)));
   if (new Set(versions.map(({ name }) => name)).size < versions.length) faulty('must contain unique version names');
   if (versions.filter(({ storage }) => storage).length !== 1)
     faulty('must have exactly one version marked as storage version');

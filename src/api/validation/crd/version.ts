@@ -61,7 +61,9 @@ function validateOpenApi(schema: any, path: string, hasStatus: boolean): FieldEr
   const faults = structural ? validateStructural(schema, path) : [];
   const defaults = structural && !faults.length ? validateDefaults(schema, path) : [];
   errors.push(...faults, ...defaults);
-  return [...errors, ...validateSchema(schema, path, structural && !faults.length && !defaults.length)];
+  errors.push(...validateSchema(schema, path, structural && !faults.length && !defaults.length));
+  // The one unsupported field that no other rule refuses.
+  return structural || errors.length ? errors : [invalidValue(path, '', "OpenAPIV3Schema 'schema' is not supported")];
 }
 
 const goNames: Readonly<Record<string, string>> = {
