@@ -81,26 +81,12 @@ describe.skipIf(!isRoot)('attacks on native containers (needs root)', () => {
     await runtime.removePodSandbox(created.sandbox);
   });
 
-  test("a volume at /proc/1/root is one at the container's own root", async () => {
-    const path = volume('rooted');
-    const mounts = [{ hostPath: path, containerPath: '/proc/1/root/tmp', readOnly: false }];
-    const created = await create(runtime, own.logDirectory, { ...sh('touch /tmp/here; sleep 1000'), mounts });
-    await runtime.startContainer(created.id).then(
-      () => expect.poll(() => existsSync(join(path, 'here'))).toBe(true),
-      (error) => expect(error.message).toContain('/proc'),
-    );
-    expect(readFileSync('/proc/self/mountinfo', 'utf8')).not.toContain('/rooted');
-    await runtime.removePodSandbox(created.sandbox);
-  });
-
-  test.each(['/proc/self/exe', '/proc', '/proc/sys/kernel', '/proc/../proc/1/attr'])(
-    'a volume at %s fails the start',
+  test.each(['/proc/1/root/tmp', '/proc/self/exe', '/proc', '/proc/sys/kernel', '/proc/../proc/1/attr'])(
+    'a volume at %s is refused',
     async (containerPath) => {
       const mounts = [{ hostPath: volume('v'), containerPath, readOnly: false }];
-      const { id, sandbox } = await create(runtime, own.logDirectory, { ...sh('true'), mounts });
-      await expect(runtime.startContainer(id)).rejects.toThrow(/proc/);
-      expect(await runtime.containerStatus(id)).toMatchObject({ state: 'exited', reason: 'StartError' });
-      await runtime.removePodSandbox(sandbox);
+      const creating = create(runtime, own.logDirectory, { ...sh('true'), mounts });
+      await expect(creating).rejects.toThrow('it is inside /proc');
     },
   );
 
@@ -118,7 +104,12 @@ describe.skipIf(!isRoot)('attacks on native containers (needs root)', () => {
       readOnly: false,
     }));
     const workingDir = '/absolute/made/here';
-    await toEnd(runtime, await start({ ...sh('pwd; touch file'), image: linked, mounts, workingDir }));
+    // One runtime makes the directories inside, another refuses.
+    const starting = start({ ...sh('pwd; touch file'), image: linked, mounts, workingDir });
+    await starting.then(
+      (created) => toEnd(runtime, created),
+      (error) => expect(error).toMatchObject({ kind: 'start' }),
+    );
     expect(execFileSync('find', [outside]).toString().trim()).toBe(outside);
   });
 
@@ -232,7 +223,7 @@ describe.skipIf(!isRoot)('attacks on native containers (needs root)', () => {
     if (!existsSync('/sys/module/apparmor'))
       cases.push([{ security: { ...security, appArmor: { type: 'RuntimeDefault' } } }, {}, 'AppArmor is not enabled']);
     if (!runtime.features.userNamespaces)
-      cases.push([{}, { userNamespace: { hostId: 65_536, length: 65_536 } }, 'does not support user namespaces: runc']);
+      cases.push([{}, { userNamespace: { hostId: 65_536, length: 65_536 } }, 'does not support user namespaces:']);
     for (const [container, sandbox, says] of cases)
       await expect(create(runtime, own.logDirectory, container, sandbox), says).rejects.toThrow(says);
   });
@@ -243,6 +234,6 @@ describe.skipIf(!isRoot)('attacks on native containers (needs root)', () => {
     writeFileSync(localhostRef, JSON.stringify({ defaultAction: 'SCMP_ACT_ALLOW', syscalls: [rule] }));
     const more = { security: { ...security, seccomp: { type: 'Localhost', localhostRef } as const } };
     const { lines } = await toEnd(runtime, await start(sh('mkdir /x || touch /y && echo only files', more)));
-    expect(lines.at(-1)).toBe('stdout F only files');
+    expect(lines).toContain('stdout F only files');
   });
 });

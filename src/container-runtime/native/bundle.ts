@@ -33,10 +33,10 @@ export const bundleFiles = {
   /** Written once the container runs: its first process. */
   pid: 'pid',
   supervisor: 'supervisor',
-  /** Name of the pseudo-terminal of this machine. */
-  terminal: 'terminal',
   runtimeLog: 'runtime.log',
   mountLog: 'mount.log',
+  /** The `process` of config.json, for those that join the container. */
+  process: 'process.json',
 } as const;
 
 /** The words that start the bundle's shell, in its directory. */
@@ -58,6 +58,7 @@ export function writeBundle(bundle: Bundle): void {
   // By a link, so that no character of the path means anything to `mount`.
   fs.symlinkSync(tree, join(directory, 'lower'));
   fs.writeFileSync(join(directory, 'config.json'), JSON.stringify(spec), { mode: 0o600 });
+  fs.writeFileSync(join(directory, bundleFiles.process), JSON.stringify(spec.process), { mode: 0o600 });
   fs.writeFileSync(join(directory, 'supervise'), superviseScript(bundle, mapping), { mode: 0o600 });
 }
 
@@ -67,7 +68,8 @@ function superviseScript(bundle: Bundle, mapping?: OciIdMapping): string {
   // Without stdinOnce the container's input stays open when nobody is attached, so this holds it as well.
   const input = stdin ? (stdinOnce ? '<in' : '<&6') : '</dev/null';
   const words = runWords(bundle).map(quote).join(' ');
-  const command = terminal ? `script -q -e -f -c ${quote(`tty >terminal; exec ${words}`)} /dev/null` : `exec ${words}`;
+  // The runtime copies between the container's terminal and one of this machine.
+  const command = terminal ? `script -q -e -f -c ${quote(`exec ${words}`)} /dev/null` : `exec ${words}`;
   return `cd ${quote(directory)} || exit 1
 umask 077
 echo $$ >supervisor

@@ -1,7 +1,18 @@
 // A container's output in the CRI log format (kubernetes/design-proposals-archive, node/kubelet-cri-logging.md):
 // `2016-10-06T00:17:09.669794202Z stdout F line`; P marks a line that goes on in the next entry.
 
-import { closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync, writeSync } from 'node:fs';
+import {
+  appendFileSync,
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 
 /** A longer line is written in parts, as containerd does. */
@@ -68,9 +79,16 @@ export class ContainerLog {
   #keepRest(stream: 'stdout' | 'stderr', rest: Buffer): void {
     const before = this.#rest[stream];
     this.#rest[stream] = rest;
+    const file = this.#restFile(stream);
     try {
-      if (rest.length > 0) writeFileSync(this.#restFile(stream), rest);
-      else if (before.length > 0) rmSync(this.#restFile(stream), { force: true });
+      if (rest.length === 0) {
+        if (before.length > 0) rmSync(file, { force: true });
+      } else if (before.length > 0 && rest.length > before.length && rest.subarray(0, before.length).equals(before)) {
+        appendFileSync(file, rest.subarray(before.length));
+      } else {
+        writeFileSync(`${file}.new`, rest);
+        renameSync(`${file}.new`, file);
+      }
     } catch {
       // On a full disk, or when the container is removed: the beginning of a line is lost if this process dies as well.
     }

@@ -145,7 +145,6 @@ export class Containers {
       startTime: startTimeOf(started.pid),
       supervisorPid,
       supervisorStartTime: startTimeOf(supervisorPid),
-      ...(started.terminal && { terminal: started.terminal }),
       ...(killsBefore !== undefined && { killsBefore }),
     });
     this.#parts.hub.container('started', id, record.sandboxId, record.config);

@@ -9,8 +9,9 @@ import { PassThrough, type Readable, type Writable } from 'node:stream';
 import type { Clock } from '../../machinery/clock.ts';
 import type { ExecSession } from '../container-runtime.ts';
 import { RuntimeError } from '../runtime-error.ts';
-import { lastError, runtimeWords } from './bundle.ts';
+import { bundleFiles, lastError, runtimeWords } from './bundle.ts';
 import type { OciRuntime } from './oci/oci-runtime.ts';
+import type { OciProcess } from './oci/oci-types.ts';
 import { hostEnvironment, quote, run, signal } from './process.ts';
 import type { ContainerRecord } from './state.ts';
 
@@ -26,6 +27,7 @@ export interface ExecParts {
   readonly directory: string;
   /** Differs for each call. */
   readonly name: string;
+  readonly clock: Clock;
 }
 
 /** In containerd's words. */
@@ -40,43 +42,52 @@ export function startExec(
   options: ExecOptions,
   parts: ExecParts,
 ): ExecSession {
-  const files = { log: join(parts.directory, `${parts.name}.log`), pid: join(parts.directory, `${parts.name}.pid`) };
-  const words = execWords(record, command, options.tty, parts, files);
-  // The terminal's name goes out on descriptor 3: resizing needs it.
-  const script = `exec script -q -e -f -c ${quote(`tty >&3; exec 3>&-; exec ${words.map(quote).join(' ')}`)} /dev/null`;
-  const [program, ...rest] = options.tty ? ['/bin/sh', '-c', script] : words;
+  const file = (kind: string) => join(parts.directory, `${parts.name}.${kind}`);
+  const files = { log: file('log'), pid: file('pid'), process: file('json') };
+  fs.writeFileSync(files.process, JSON.stringify(processOf(command, options.tty, parts.directory)), { mode: 0o600 });
+  const words = [
+    ...runtimeWords(parts, files.log),
+    'exec',
+    '--process',
+    files.process,
+    '--pid-file',
+    files.pid,
+    record.id,
+  ];
+  const copied = ['script', '-q', '-e', '-f', '-c', `exec ${words.map(quote).join(' ')}`, '/dev/null'];
+  const [program, ...rest] = options.tty ? copied : words;
   const child = spawn(program, rest, {
     cwd: '/',
     detached: true,
     env: hostEnvironment,
-    stdio: [options.stdin || options.tty ? 'pipe' : 'ignore', 'pipe', 'pipe', options.tty ? 'pipe' : 'ignore'],
+    stdio: [options.stdin || options.tty ? 'pipe' : 'ignore', 'pipe', 'pipe'],
   });
-  const terminal = options.tty ? firstLineOf(child.stdio[3] as Readable) : Promise.resolve(undefined);
   child.stdin?.on('error', () => {}); // it may end before it has read all
   return {
     stdin: options.stdin ? (child.stdin as Writable) : undefined,
     stdout: child.stdout!,
     stderr: options.tty ? undefined : child.stderr!,
-    resize: (columns, rows) => void terminal.then((name) => resizeTerminal(name, columns, rows)),
+    resize: (columns, rows) => void resizeStarted(child, files.pid, parts.clock, columns, rows),
     exitCode: endOf(child, files),
     close: () => kill(child, files.pid),
   };
 }
 
-function execWords(
-  { id, config }: ContainerRecord,
-  command: readonly string[],
-  tty: boolean,
-  parts: ExecParts,
-  files: { readonly log: string; readonly pid: string },
-): readonly string[] {
-  const term = config.env.some(({ key }) => key === 'TERM') ? [] : ['--env', 'TERM=xterm'];
-  const terminal = tty ? ['--tty', ...term] : [];
-  return [...runtimeWords(parts, files.log), 'exec', ...terminal, '--pid-file', files.pid, id, ...command];
+interface ExecFiles {
+  readonly log: string;
+  readonly pid: string;
+  readonly process: string;
+}
+
+/** All that the container's first process has, said in full: crun takes nothing over by itself. */
+function processOf(args: readonly string[], terminal: boolean, directory: string): OciProcess {
+  const first: OciProcess = JSON.parse(fs.readFileSync(join(directory, bundleFiles.process), 'utf8'));
+  const hasTerm = first.env.some((entry) => entry.startsWith('TERM='));
+  return { ...first, args, terminal, env: terminal && !hasTerm ? [...first.env, 'TERM=xterm'] : first.env };
 }
 
 /** Its own end or, when the runtime could not start it, why. */
-function endOf(child: ChildProcess, files: { readonly log: string; readonly pid: string }): Promise<number> {
+function endOf(child: ChildProcess, files: ExecFiles): Promise<number> {
   const end = new Promise<number>((resolve, reject) => {
     child.on('error', (error) => reject(new RuntimeError('start', error.message, { cause: error })));
     child.on('close', (code, signal) => {
@@ -86,7 +97,7 @@ function endOf(child: ChildProcess, files: { readonly log: string; readonly pid:
     });
   });
   const clean = () => {
-    for (const path of [files.log, files.pid]) fs.rmSync(path, { force: true });
+    for (const path of [files.log, files.pid, files.process]) fs.rmSync(path, { force: true });
   };
   end.then(clean, clean);
   return end;
@@ -157,25 +168,33 @@ export function attachSession(
     stdin: options.stdin && record.config.stdin ? socket : undefined,
     stdout,
     stderr,
-    resize: (columns, rows) => void resizeTerminal(record.terminal, columns, rows),
+    resize: (columns, rows) => void resizeTerminal(record.pid, columns, rows),
     exitCode,
     close: () => socket.destroy(),
   };
 }
 
-function firstLineOf(stream: Readable): Promise<string | undefined> {
-  return new Promise((resolve) => {
-    let text = '';
-    stream.on('data', (chunk) => {
-      text += chunk;
-      if (text.includes('\n')) resolve(text.slice(0, text.indexOf('\n')));
-    });
-    stream.on('close', () => resolve(undefined));
-    stream.on('error', () => resolve(undefined));
-  });
+/** A client tells the size at once, and the process may not be there yet. */
+async function resizeStarted(child: ChildProcess, pidFile: string, clock: Clock, columns: number, rows: number) {
+  for (let tries = 0; tries < 500 && child.exitCode === null; tries++) {
+    const pid = fs.existsSync(pidFile) ? Number(fs.readFileSync(pidFile, 'utf8')) : 0;
+    if (pid > 0) return resizeTerminal(pid, columns, rows);
+    await clock.sleep(10);
+  }
 }
 
-async function resizeTerminal(terminal: string | undefined, columns: number, rows: number): Promise<void> {
-  if (!terminal?.startsWith('/dev/pts/')) return;
+/** By a descriptor of the process that is a terminal: no path of the container is followed. */
+async function resizeTerminal(pid: number | undefined, columns: number, rows: number): Promise<void> {
+  const files = [0, 1, 2].map((file) => `/proc/${pid}/fd/${file}`);
+  const terminal = files.find((path) => isTerminal(path));
+  if (!terminal) return;
   await run('stty', ['-F', terminal, 'rows', String(rows), 'cols', String(columns)]).catch(() => {});
+}
+
+function isTerminal(path: string): boolean {
+  try {
+    return /^\/dev\/(pts\/\d+|console)$/.test(fs.readlinkSync(path));
+  } catch {
+    return false;
+  }
 }

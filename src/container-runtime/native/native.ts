@@ -245,7 +245,8 @@ class Native implements ContainerRuntime {
     const record = this.#containers.running(id);
     const { runtimeRoot } = this.#state;
     const name = `exec-${process.pid}-${++this.#execs}`;
-    const parts = { runtime: this.#machine.oci, runtimeRoot, directory: this.#state.container(id), name };
+    const { clock } = this.#options;
+    const parts = { runtime: this.#machine.oci, runtimeRoot, directory: this.#state.container(id), name, clock };
     return startExec(record, command, options, parts);
   }
 

@@ -26,6 +26,8 @@ export class ShimClient {
   #control?: Promise<Socket>;
   readonly #waiting = new Map<number, (reply: Reply) => void>();
   #serial = 0;
+  /** A keeper that this process started lives. */
+  #starting = false;
   #closed = false;
 
   constructor(root: string, clock: Clock) {
@@ -123,10 +125,11 @@ export class ShimClient {
   }
 
   async #connect(): Promise<Socket> {
-    for (let tries = 0; tries < 500; tries++) {
+    for (let tries = 0; tries < 1000; tries++) {
       const socket = await this.#try();
       if (socket) return socket;
-      if (tries % 100 === 0) this.#start();
+      // Two keepers would share each container's output between them, so one at a time is started.
+      if (!this.#starting) this.#start();
       await this.#clock.sleep(10);
     }
     throw new RuntimeError('unavailable', `the log keeper does not answer at ${this.#socketPath}`);
@@ -153,7 +156,8 @@ export class ShimClient {
       env: hostEnvironment,
       stdio: 'ignore',
     });
-    child.on('error', () => {});
+    this.#starting = true;
+    for (const event of ['error', 'exit']) child.on(event, () => (this.#starting = false));
     child.unref();
   }
 }

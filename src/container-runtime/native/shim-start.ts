@@ -8,7 +8,7 @@ import { bundleFiles, startProblem, superviseWords } from './bundle.ts';
 import type { OciSpec } from './oci/oci-types.ts';
 import { hostEnvironment, startTimeOf } from './process.ts';
 
-export type Started = { readonly pid: number; readonly terminal?: string } | { readonly problem: string };
+export type Started = { readonly pid: number } | { readonly problem: string };
 
 /** A shell that another process began may end without an event. */
 const sometimesMs = 1000;
@@ -28,7 +28,7 @@ export async function startSupervised(directory: string, exitFile: string, piped
         piped();
       }
       const pid = numberIn(join(directory, bundleFiles.pid));
-      if (pid > 0) return { pid, ...terminalOf(directory) };
+      if (pid > 0) return { pid };
       const gone = begun !== undefined && !startTimeOf(begun);
       if (gone || existsSync(exitFile)) return { problem: startProblem(directory) };
       const problem = await next;
@@ -72,9 +72,4 @@ function change(changes: FSWatcher, failed?: Promise<string>): Promise<string | 
       resolve(problem);
     });
   });
-}
-
-function terminalOf(directory: string): { terminal?: string } {
-  const path = join(directory, bundleFiles.terminal);
-  return existsSync(path) ? { terminal: readFileSync(path, 'utf8').trim() } : {};
 }

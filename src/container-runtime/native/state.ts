@@ -45,8 +45,6 @@ export interface ContainerRecord {
   readonly supervisorPid?: number;
   readonly supervisorStartTime?: string;
   readonly bootId: string;
-  /** The pseudo-terminal of this machine, such as /dev/pts/3. */
-  readonly terminal?: string;
   /** Of those that an OCI runtime runs; a former version of Coracle ran containers without one. */
   readonly runtime?: 'crun' | 'runc';
   /** Kills for want of memory in the pod before this container: where its own count is gone with its cgroup. */

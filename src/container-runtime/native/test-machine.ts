@@ -22,7 +22,14 @@ export function machine() {
   const imageDirectory = join(directory, 'images');
   const root = join(directory, 'node');
   const parts = { clock: systemClock, random: systemRandom, logger: silentLogger };
-  const options: NativeOptions = { root, imageDirectory, networkNamespace, ...parts };
+  const ociRuntime = process.env['CORACLE_OCI_RUNTIME'];
+  const options: NativeOptions = {
+    root,
+    imageDirectory,
+    networkNamespace,
+    ...parts,
+    ...(ociRuntime && { ociRuntime }),
+  };
   const logDirectory = join(directory, 'logs');
   return {
     directory,

@@ -2,6 +2,7 @@
 
 import { posix } from 'node:path';
 import type { Mount } from '../../container-runtime.ts';
+import { RuntimeError } from '../../runtime-error.ts';
 import type { OciIdMapping, OciMount } from './oci-types.ts';
 
 export interface MountInput {
@@ -61,10 +62,25 @@ function inMountOrder(mounts: readonly Mount[]): Mount[] {
   return mounts.toSorted((a, b) => depth(a) - depth(b));
 }
 
+/** Files that programs outside make up for containers (lxcfs); everything else in /proc is the kernel's alone. */
+const replaceable = new Set(
+  'cpuinfo diskstats loadavg meminfo net/dev slabinfo stat swaps uptime sys/kernel/ns_last_pid sys/crypto/fips_enabled'
+    .split(' ')
+    .map((name) => `/proc/${name}`),
+);
+
+/** As runc does, and crun does not: what a container writes to its own /proc must reach the kernel. */
+function refuseInProc(path: string, hostPath: string): void {
+  const bare = path.length > 1 ? path.replace(/\/$/, '') : path;
+  if (bare === '/proc' ? hostPath === '/proc' : !bare.startsWith('/proc/') || replaceable.has(bare)) return;
+  throw new RuntimeError('create', `cannot mount at "${bare}": it is inside /proc`);
+}
+
 const propagationOptions = { private: 'rprivate', hostToContainer: 'rslave', bidirectional: 'rshared' } as const;
 
 function volume(mount: Mount, idMappings?: readonly OciIdMapping[]): OciMount {
   const path = posix.normalize(`/${mount.containerPath}`);
+  refuseInProc(path, mount.hostPath);
   const access = mount.recursiveReadOnly ? 'rro' : mount.readOnly ? 'ro' : 'rw';
   return {
     destination: path.length > 1 ? path.replace(/\/$/, '') : path,

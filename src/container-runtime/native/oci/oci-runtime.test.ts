@@ -15,7 +15,7 @@ describe('choosing an OCI runtime', () => {
 
   test.each([
     { name: 'crun', version: '1.8.1', layout: 'v2', problem: undefined },
-    { name: 'crun', version: '1.8.1', layout: 'v1', problem: undefined },
+    { name: 'crun', version: '1.8.1', layout: 'v1', problem: 'runc is needed with cgroup v1' },
     { name: 'crun', version: '1.8.1', layout: 'hybrid', problem: 'crun does not support hybrid cgroups' },
     { name: 'runc', version: '1.1.5+ds1', layout: 'hybrid', problem: undefined },
     { name: 'runc', version: '1.10.0', layout: 'v2', problem: undefined },

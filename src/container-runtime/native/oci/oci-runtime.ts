@@ -32,7 +32,7 @@ export async function findOciRuntime(path?: string): Promise<FoundRuntimes> {
   const candidates = path ? [path] : ['crun', 'runc'].flatMap((name) => onPath(name) ?? []);
   for (const candidate of candidates) {
     const described = await describe(candidate);
-    const problem = typeof described === 'string' ? described : problemOf(described, layout);
+    const problem = typeof described === 'string' ? described : problemOf(described, layout, path !== undefined);
     if (typeof described !== 'string' && problem === undefined) return { runtime: described, refused };
     refused.push(`${candidate}: ${problem}`);
   }
@@ -58,11 +58,13 @@ export function cgroupLayout(mounts = fs.readFileSync('/proc/self/mounts', 'utf8
   return types.includes('cgroup2') ? 'hybrid' : 'v1';
 }
 
-/** Undefined when it can be used. */
-export function problemOf({ name, version }: OciRuntime, layout: CgroupLayout): string | undefined {
+/** Undefined when it can be used. `chosen`: somebody named it. */
+export function problemOf({ name, version }: OciRuntime, layout: CgroupLayout, chosen = false): string | undefined {
   if (name === 'runc' && !atLeast(version, 1, 1)) return `version ${version} is older than 1.1`;
   if (name === 'crun' && !atLeast(version, 1, 0)) return `version ${version} is older than 1.0`;
   if (name === 'crun' && layout === 'hybrid') return 'crun does not support hybrid cgroups, as this machine has them';
+  // It removes a container's cgroup before anybody can read there why the container was killed.
+  if (name === 'crun' && layout === 'v1' && !chosen) return 'runc is needed with cgroup v1';
   return undefined;
 }
 

@@ -166,6 +166,16 @@ describe('seccomp', () => {
     expect(rulesOf('openat', { security: runtimeDefault })).toHaveLength(1);
   });
 
+  test('sockets of all families but ALG and VSOCK', () => {
+    const conditions = rulesOf('socket', { security: runtimeDefault }).map(({ args = [] }) => args[0]);
+    const holds = (family: number) =>
+      conditions.some(({ op, value }) =>
+        op === 'SCMP_CMP_LT' ? family < value : op === 'SCMP_CMP_GT' ? family > value : family === value,
+      );
+    const refused = Array.from({ length: 46 }, (_, family) => family).filter((family) => !holds(family));
+    expect(refused).toEqual([38, 40]);
+  });
+
   test('new namespaces need SYS_ADMIN', () => {
     const [clone] = rulesOf('clone', { security: runtimeDefault });
     expect(clone.args).toEqual([{ index: 0, value: 0x7e020000, valueTwo: 0, op: 'SCMP_CMP_MASKED_EQ' }]);
@@ -304,6 +314,18 @@ describe('mounts', () => {
     expect(specOf(given).linux.rootfsPropagation).toBe('rshared');
     expect(specOf({ config: { mounts: mounts.slice(0, 2) } }).linux.rootfsPropagation).toBe('rslave');
     expect(specOf({ config: { mounts: mounts.slice(0, 1) } }).linux).not.toHaveProperty('rootfsPropagation');
+  });
+
+  test.each(['/proc', '/proc/', '/proc/self/exe', '/proc/1/root/tmp', '/x/../proc/sys', '/proc/sys/kernel'])(
+    'a volume at %s is refused',
+    (path) => {
+      expect(() => specOf({ config: { mounts: [volume(path)] } })).toThrow('it is inside /proc');
+    },
+  );
+
+  test('but not one that has /proc itself, or takes the place of what is made up', () => {
+    const mounts = [volume('/proc/cpuinfo'), volume('/proc', { hostPath: '/proc' }), volume('/procfs')];
+    expect(() => specOf({ config: { mounts } })).not.toThrow();
   });
 
   test('outer directories come first, and a volume takes the place of a default mount', () => {
