@@ -31,11 +31,16 @@ export interface DecodedBody {
 
 /** Reads a request's body. Throws a BadRequest in Kubernetes' words. */
 export function decodeBody(text: string, encoding: Encoding, wanted: Wanted): DecodedBody {
+  return decodeLater(text, encoding, wanted)();
+}
+
+/** The same in two steps, for what is large: the text is parsed, and what is returned decodes it. */
+export function decodeLater(text: string, encoding: Encoding, wanted: Wanted): () => DecodedBody {
   const parsed = parse(text, encoding, wanted);
   const { value } = parsed;
   if (typeof value !== 'object' || value === null || Array.isArray(value))
     throw unrecognized(text, wanted, `couldn't get version/kind; json parse error: ${notAnObject(value)}`);
-  return decodeValue(value, wanted, parsed.faults, parsed.message);
+  return () => decodeValue(value, wanted, parsed.faults, parsed.message);
 }
 
 /** The same for a value that was parsed already (in process, or the result of a patch). */

@@ -105,6 +105,8 @@ class Walk {
   #holder: Schema | undefined;
   #field: Schema | undefined;
   #depth = 0;
+  /** Of the map that was walked last: asking a map of thousands whether it is empty lists all its keys. */
+  #isEmptyMap = false;
 
   constructor(checked: boolean) {
     this.#checked = checked;
@@ -169,7 +171,7 @@ class Walk {
       if (this.#checked) this.#path.push(field.via ? `${field.via}.${key}` : key);
       const walked = live === undefined ? this.value(field, given) : this.changed(field, given, live[key]);
       if (this.#checked) this.#path.pop();
-      if (field.presence === 'nonzero' && isZero(walked, given)) {
+      if (field.presence === 'nonzero' && (isMap(field) ? this.#isEmptyMap : isZero(walked, given))) {
         // Defaulting and validation tell an empty list from a missing one; what is written does not.
         if (this.#checked && Array.isArray(given)) out[key] = walked;
         continue;
@@ -197,6 +199,7 @@ class Walk {
       setOwn(out, key, rounds ? canonicalResource(walked) : walked);
     }
     this.#depth--;
+    this.#isEmptyMap = keys.length === 0;
     return out;
   }
 

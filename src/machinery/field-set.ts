@@ -168,12 +168,18 @@ export const fieldsV1Leaf: Record<string, never> = Object.freeze({});
 export function toFieldsV1(set: FieldSet): Record<string, any> {
   if (set.children.size === 0) return fieldsV1Leaf;
   const out: Record<string, any> = {};
-  for (const key of [...set.children.keys()].sort()) {
+  for (const key of sorted([...set.children.keys()])) {
     const child = set.children.get(key)!;
     const inner = toFieldsV1(child);
     out[key] = child.member && child.children.size > 0 ? { '.': fieldsV1Leaf, ...inner } : inner;
   }
   return out;
+}
+
+/** In place. What comes in order, as most of it does, is not sorted again. */
+function sorted(keys: string[]): string[] {
+  for (let i = 1; i < keys.length; i++) if (keys[i - 1] > keys[i]) return keys.sort();
+  return keys;
 }
 
 /** The paths that an applied configuration names: what its manager will own. */

@@ -15,6 +15,8 @@ const mostBytes = 128 << 20;
 const mostBytesOfOne = 16 << 20;
 const many = mostBytes / 2;
 
+const lingerMs = 10_000;
+
 let heldBytes = 0;
 const heldOf = new WeakMap<object, { bytes: number }>();
 
@@ -95,14 +97,15 @@ class Reader {
 }
 
 /**
- * An answer that comes before the end of its request: nobody reads the rest. An HTTP/2 stream is reset, so that its
- * connection stays usable for others; over HTTP/1.1 the connection ends.
+ * An answer that comes before the end of its request: what still comes is dropped, so that the connection stays usable.
+ * A sender that goes on for long is cut off: an HTTP/2 stream is reset, an HTTP/1.1 connection ends.
  */
-export function abandonRest(incoming: Incoming): void {
+export function abandonRest(incoming: Incoming, clock: Clock): void {
   if (incoming.complete || incoming.readableEnded) return;
-  if ('stream' in incoming) {
-    if (incoming.stream.endAfterHeaders) return;
-    incoming.resume();
-    incoming.stream.close(constants.NGHTTP2_NO_ERROR);
-  } else incoming.socket.destroySoon();
+  if ('stream' in incoming && incoming.stream.endAfterHeaders) return;
+  incoming.resume();
+  const end = () =>
+    'stream' in incoming ? incoming.stream.close(constants.NGHTTP2_NO_ERROR) : incoming.socket.destroy();
+  const timer = clock.after(lingerMs, end, { background: true });
+  incoming.once('close', () => timer.cancel());
 }

@@ -141,8 +141,8 @@ async function answer(server: Server, incoming: Incoming, outgoing: Outgoing): P
   try {
     const reply = await run(request);
     await respond(request, outgoing, reply);
-    if (outgoing.writableFinished) abandonRest(incoming);
-    else if (!incoming.complete) outgoing.once('finish', () => abandonRest(incoming));
+    if (outgoing.writableFinished) abandonRest(incoming, server.clock);
+    else if (!incoming.complete) outgoing.once('finish', () => abandonRest(incoming, server.clock));
   } catch (error) {
     server.logger.error('an answer could not be sent', { path: request.path, error: String(error) });
     outgoing.destroy();

@@ -6,6 +6,7 @@ import {
   badRequest,
   canonical,
   type DecodedBody,
+  decodeLater,
   decodeValue as decodeParsed,
   decodeBody as decodeText,
   type Kind,
@@ -147,8 +148,14 @@ export async function decodeShape(request: ApiRequest, kind: Wanted, options: Wr
       ? decodeParsed(body.object, kind)
       : body.mediaType === protobufMediaType
         ? decodeParsed(objectOfProtobuf(body.bytes), kind)
-        : decodeText(text.decode(body.bytes), encodingOf(body), kind);
+        : await decodeInSteps(request, text.decode(body.bytes), encodingOf(body), kind);
   return accept(request, decoded, options) as ApiObject;
+}
+
+async function decodeInSteps(request: ApiRequest, source: string, encoding: 'json' | 'yaml', kind: Wanted) {
+  const decode = decodeLater(source, encoding, kind);
+  await breathe(request);
+  return decode();
 }
 
 /** The same with the kind's defaults filled in. */

@@ -16,7 +16,7 @@ function validate(map: ConfigMap): FieldError[] {
   let size = 0;
   for (const [key, value] of Object.entries(map.data ?? {})) {
     errors.push(...invalidValues(`data[${key}]`, key, configMapKeyFaults(key)));
-    if (key in (map.binaryData ?? {}))
+    if (map.binaryData && Object.hasOwn(map.binaryData, key))
       errors.push(invalidValue(`data[${key}]`, key, 'duplicate of key present in binaryData'));
     size += byteLength(value);
   }

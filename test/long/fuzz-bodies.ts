@@ -1,7 +1,7 @@
 // Arbitrary bodies for a kind, made from its schema: mostly of the right shape, and wrong anywhere.
 
 import fc from 'fast-check';
-import type { Schema } from '../src/api/api.ts';
+import type { Schema } from '../../src/api/api.ts';
 
 /** What may stand where something else belongs. */
 const wrong = fc.constantFrom<unknown>(

@@ -5,11 +5,11 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { stringify } from 'yaml';
-import type { Kind } from '../src/api/api.ts';
-import { startTestServer, type TestServer } from '../src/kube-apiserver/test-server.ts';
-import type { Logger } from '../src/machinery/logger.ts';
+import type { Kind } from '../../src/api/api.ts';
+import { startTestServer, type TestServer } from '../../src/kube-apiserver/test-server.ts';
+import type { Logger } from '../../src/machinery/logger.ts';
 import { bodiesOf, merged } from './fuzz-bodies.ts';
-import { rounds, seed } from './long/long.ts';
+import { rounds, seed } from './long.ts';
 
 const unforeseen: string[] = [];
 const logger: Logger = {
