@@ -2,20 +2,15 @@
 
 import type { JsonName } from '@peculiar/x509';
 import type { CertificateSigner, SigningOrder } from '../kube-controller-manager/kube-controller-manager.ts';
-import {
-  type AlternativeName,
-  type Authority,
-  type KeyPair,
-  type KeyUsage,
-  openAuthority,
-} from './certificate-authority.ts';
+import { once } from '../machinery/once.ts';
+import { type AlternativeName, type KeyPair, type KeyUsage, openAuthority } from './certificate-authority.ts';
 
 /** The CA is opened, or made, when the first request is signed. */
 export function certificateSigner(ca: () => KeyPair | Promise<KeyPair>): CertificateSigner {
-  let authority: Promise<Authority> | undefined;
+  const authority = once(async () => openAuthority(await ca()));
   return {
     async sign(order) {
-      const { issue, notAfterMs } = await (authority ??= Promise.resolve(ca()).then(openAuthority));
+      const { issue, notAfterMs } = await authority();
       if (order.notBeforeMs >= notAfterMs)
         throw new Error(`the signer has expired: NotAfter=${new Date(notAfterMs).toISOString()}`);
       if (order.nowMs >= notAfterMs)

@@ -7,6 +7,7 @@ import dgram from 'node:dgram';
 import net from 'node:net';
 import type { Clock, Timer } from '../machinery/clock.ts';
 import type { Logger } from '../machinery/logger.ts';
+import { once } from '../machinery/once.ts';
 import type { Random } from '../machinery/random.ts';
 import type { ProxyBackend } from './backend.ts';
 import { run } from './run.ts';
@@ -45,12 +46,12 @@ export function createUserspaceBackend(options: UserspaceOptions): ProxyBackend 
   const { label } = options;
   const listeners = new Map<string, Listener>();
   const addresses = new Set<string>();
-  let known: Promise<void> | undefined;
+  const adopted = once(adopt);
 
   async function sync(ports: readonly ServicePort[]): Promise<void> {
     const wanted = new Map([...wantedListeners(ports)].map((w) => [`${w.protocol} ${w.ip} ${w.port}`, w]));
     const ips = new Set(ports.flatMap((p) => [...p.clusterIPs, ...p.externalIPs]));
-    await (known ??= adopt());
+    await adopted();
     for (const ip of ips) if (!addresses.has(ip)) await bind(ip);
     for (const [key, listener] of listeners)
       if (!wanted.has(key)) {

@@ -256,6 +256,16 @@ test('a snapshot restores into an empty directory only', async () => {
   await expect(restoreEmbeddedStore({ directory: path, clock }, stream())).rejects.toThrow(/empty directory/);
 });
 
+async function eventually(check: () => Promise<void>): Promise<void> {
+  for (let tries = 0; ; tries++)
+    try {
+      return await check();
+    } catch (error) {
+      if (tries > 100) throw error;
+      await systemClock.sleep(20);
+    }
+}
+
 const canMount = (() => {
   try {
     const path = directory();
@@ -273,7 +283,10 @@ test.skipIf(!canMount)(
     const path = directory();
     execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=3m', 'tmpfs', path]);
     try {
-      const store = await openEmbeddedStore({ directory: join(path, 'store'), clock: systemClock });
+      const diskClock = new VirtualClock();
+      const store = await openEmbeddedStore({ directory: join(path, 'store'), clock: diskClock });
+      const lease = await store.grantLease(5);
+      await store.commit([{ key: '/leased', value: 'x', lease }]);
       let written = 0;
       let failure: unknown;
       for (; written < 100 && !failure; written++)
@@ -286,10 +299,15 @@ test.skipIf(!canMount)(
         canBeRead: true,
       });
       expect((await store.range(prefixRange('/registry/'))).entries).toHaveLength(written - 1);
+      await diskClock.advance(6_000);
+      await eventually(async () => expect(await store.health()).toBeDefined());
       execFileSync('mount', ['-o', 'remount,size=30m', path]);
-      expect(await store.health()).toBeUndefined();
+      await eventually(async () => expect(await store.health()).toBeUndefined());
       await store.commit([{ key: '/registry/after', value: bytes('x') }]);
       expect(await store.get('/registry/after')).toBeDefined();
+      // What ran out while nothing could be written goes now.
+      await diskClock.advance(20_000);
+      await eventually(async () => expect(await store.get('/leased')).toBeUndefined());
       await store.close();
     } finally {
       execFileSync('umount', ['-l', path]);

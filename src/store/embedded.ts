@@ -44,6 +44,7 @@ const rememberedTransactions = 1_000;
 const largestBatch = 2_000;
 /** With less than this free, the disk counts as full, although pages inside of the file may still take a while. */
 const leastFreeBytes = 256 << 10;
+const expireAgainMs = 10_000;
 /** A flush that takes longer is reported. */
 const slowFlushMs = 5_000;
 
@@ -133,8 +134,7 @@ class EmbeddedStore implements Store {
     const known =
       records.length < rememberedTransactions ? compacted : Math.max(compacted, (past[0]?.revision ?? 1) - 1);
     this.#log = new ChangeLog(revision, known, past);
-    // What could not be removed now keeps its lease on disk: the next start ends it again.
-    this.#leases = new Leases(clock, (lease) => void this.#endLease(lease).catch(() => {}));
+    this.#leases = new Leases(clock, (lease) => this.#expire(lease));
     this.#restoreLeases();
   }
 
@@ -267,8 +267,11 @@ class EmbeddedStore implements Store {
   async #flushAll(): Promise<void> {
     // Let the rest of this turn's writers in, so that they share the first flush.
     await Promise.resolve();
-    while (this.#queue.length > 0) await this.#flush(this.#queue.splice(0, largestBatch));
-    this.#flushing = undefined;
+    try {
+      while (this.#queue.length > 0) await this.#flush(this.#queue.splice(0, largestBatch));
+    } finally {
+      this.#flushing = undefined;
+    }
   }
 
   async #flush(batch: readonly Waiting[]): Promise<void> {
@@ -381,10 +384,17 @@ class EmbeddedStore implements Store {
     }
   }
 
+  /** What cannot be removed now, for want of space, is tried again, also by the next start. */
+  #expire(lease: number): void {
+    this.#endLease(lease).catch(() => {
+      if (!this.#closed) this.#clock.after(expireAgainMs, () => this.#expire(lease), { background: true });
+    });
+  }
+
   async #endLease(lease: number): Promise<void> {
     const keys = [...(this.#leased.get(lease) ?? [])];
-    this.#leased.delete(lease);
     if (keys.length > 0) await this.commit(keys.map((key) => ({ key })));
+    this.#leased.delete(lease);
     await this.#tables.leases.remove(lease);
   }
 }
