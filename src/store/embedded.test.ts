@@ -249,11 +249,11 @@ test('a snapshot restores into an empty directory only', async () => {
     yield* pieces;
   };
   const path = directory();
-  await restoreEmbeddedStore({ directory: path, clock }, stream());
+  await restoreEmbeddedStore({ directory: path }, stream());
   const store = await openEmbeddedStore({ directory: path, clock });
   expect(await store.get('/registry/a')).toMatchObject({ modRevision: 2 });
   await store.close();
-  await expect(restoreEmbeddedStore({ directory: path, clock }, stream())).rejects.toThrow(/empty directory/);
+  await expect(restoreEmbeddedStore({ directory: path }, stream())).rejects.toThrow(/empty directory/);
 });
 
 async function eventually(check: () => Promise<void>): Promise<void> {

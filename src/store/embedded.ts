@@ -1,12 +1,10 @@
 // The store of one machine: LMDB in the API server's process. Writers that come while a flush is under way share the
 // next one (group commit), and nobody is answered, or shown anything, before it is on the disk.
 
-import { statSync } from 'node:fs';
-import { join } from 'node:path';
 import type { Clock } from '../machinery/clock.ts';
 import { ChangeLog } from './change-log.ts';
-import { causeOf, createDatabase, openDatabase, type Tables, told, unusable } from './embedded-database.ts';
-import { databaseFile, freeBytes, lockDirectory } from './embedded-files.ts';
+import { causeOf, openDatabase, type Tables, told, unusable } from './embedded-database.ts';
+import { freeBytes } from './embedded-files.ts';
 import {
   copyEntry,
   decodeEntry,
@@ -19,9 +17,10 @@ import {
   type UndoRecord,
   undoOf,
 } from './embedded-records.ts';
+import { locked } from './embedded-restore.ts';
 import { Leases } from './leases.ts';
 import { RecentEntries } from './recent-entries.ts';
-import { readSnapshot, writeSnapshot } from './snapshot.ts';
+import { writeSnapshot } from './snapshot.ts';
 import {
   type Change,
   type CommitResult,
@@ -48,6 +47,8 @@ const expireAgainMs = 10_000;
 /** A flush that takes longer is reported. */
 const slowFlushMs = 5_000;
 
+export { restoreEmbeddedStore } from './embedded-restore.ts';
+
 export interface EmbeddedOptions {
   readonly directory: string;
   readonly clock: Clock;
@@ -61,36 +62,6 @@ export async function openEmbeddedStore({ directory, clock, mustExist }: Embedde
     const tables = await openDatabase(directory, mustExist);
     return new EmbeddedStore(tables, clock, directory, unlock);
   });
-}
-
-/** Makes a store in an empty directory from a snapshot. Throws StoreUnusable when either is not as it must be. */
-export async function restoreEmbeddedStore(
-  { directory }: EmbeddedOptions,
-  snapshot: AsyncIterable<Uint8Array>,
-): Promise<void> {
-  const { revision, entries } = await readSnapshot(snapshot);
-  await locked(directory, async (unlock) => {
-    if (statSync(join(directory, databaseFile), { throwIfNoEntry: false })?.size)
-      throw new StoreUnusable('in-use', `${directory} holds a store already; restore into an empty directory`);
-    await createDatabase(directory, (tables) => {
-      // A lease counts from its last keep-alive, and who kept it alive is gone.
-      for (const entry of entries) void tables.entries.put(entry.key, encodeEntry({ ...entry, lease: 0 }));
-      void tables.meta.put('revision', encodeText('revision', revision));
-      void tables.meta.put('compacted', encodeText('compacted', revision));
-    });
-    unlock();
-  });
-}
-
-async function locked<T>(directory: string, use: (unlock: () => void) => Promise<T>): Promise<T> {
-  let unlock = () => {};
-  try {
-    unlock = lockDirectory(directory);
-    return await use(unlock);
-  } catch (error) {
-    unlock();
-    throw unusable(error, directory);
-  }
 }
 
 interface Waiting {
