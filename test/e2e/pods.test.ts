@@ -55,6 +55,7 @@ describe.skipIf(reason)(`pods on native${reason ? `: ${reason}` : ''}`, () => {
     const { code, stderr, stdout } = await machine.coracle(...up);
     expect(code, `${stdout}${stderr}`).toBe(0);
     await kubectl('create', 'secret', 'generic', 'keys', '--from-literal=k=value');
+    await kubectl('create', 'configmap', 'settings', '--from-literal=level=debug ');
     await machine.apply(
       pod('link', 'ls /v/root && echo ESCAPED', {
         ...emptyDir(),
@@ -75,6 +76,22 @@ describe.skipIf(reason)(`pods on native${reason ? `: ${reason}` : ''}`, () => {
           volumes: [{ name: 'v', secret: { secretName: 'keys', defaultMode: 0o400 } }],
         },
         mounted({}),
+      ),
+      pod(
+        'nested',
+        'cat /v/level /v/keys/k; cat /v/keys/k',
+        {
+          volumes: [
+            { name: 'v', configMap: { name: 'settings' } },
+            { name: 'k', secret: { secretName: 'keys' } },
+          ],
+        },
+        {
+          volumeMounts: [
+            { name: 'v', mountPath: '/v' },
+            { name: 'k', mountPath: '/v/keys' },
+          ],
+        },
       ),
       pod('full', 'dd if=/dev/zero of=/v/f bs=1M count=40; sleep 60', emptyDir({ sizeLimit: '10Mi' }), mounted({})),
       pod('late', 'sleep 60', { activeDeadlineSeconds: 2 }),
@@ -119,7 +136,9 @@ describe.skipIf(reason)(`pods on native${reason ? `: ${reason}` : ''}`, () => {
         message,
       }),
     );
-    expect(await kubectl('get', 'events', '-o', 'jsonpath={.items[*].message}')).toContain(`Error: ${message}`);
+    await eventually(async () =>
+      expect(await kubectl('get', 'events', '-o', 'jsonpath={.items[*].message}')).toContain(`Error: ${message}`),
+    );
   });
 
   test("a subPath that is made gets its volume's mode and group", async () =>
@@ -127,6 +146,9 @@ describe.skipIf(reason)(`pods on native${reason ? `: ${reason}` : ''}`, () => {
 
   test("a secret is read by the pod's group, cannot be written, and lies in memory", async () =>
     expect(await said('secret')).toBe('440 0:2000\nvalue read-only\ntmpfs\n'));
+
+  test('a volume is mounted inside one that is read-only', async () =>
+    expect(await said('nested')).toBe('debug valuevalue'));
 
   test('a volume over its limit gets its pod evicted', async () => {
     await eventually(async () => expect(await get('full', '.status.reason')).toBe('Evicted'), 40_000);

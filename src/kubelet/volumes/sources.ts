@@ -1,6 +1,8 @@
 // The contents of configMap, secret, downwardAPI and projected volumes.
 // https://kubernetes.io/docs/concepts/storage/projected-volumes/
 
+import { mkdir } from 'node:fs/promises';
+import path from 'node:path';
 import type { DownwardAPIVolumeFile, KeyToPath, Pod, Volume } from '../../api/api.ts';
 import { ConfigError, fieldValue, resourceValue } from '../environment.ts';
 import { type File, writeAtomically } from './atomic-files.ts';
@@ -57,7 +59,25 @@ async function project(
     for (const [name, file] of await filesOf(source, fileMode ?? defaultMode, context)) files.set(name, file);
   const group = context.pod.spec.securityContext?.fsGroup;
   await writeAtomically(context.directory, files, { mode, group });
+  for (const inner of nestedMounts(context.pod, context.volumeName))
+    await mkdir(path.join(context.directory, inner), { recursive: true, mode: 0o755 });
   return context.directory;
+}
+
+/** Where other volumes are mounted inside this one: the runtime cannot make directories in what is read-only. */
+export function nestedMounts({ spec }: Pod, volumeName: string): string[] {
+  const nested = [...spec.containers, ...(spec.initContainers ?? [])].flatMap(({ volumeMounts = [] }) => {
+    const places = volumeMounts.map((mount) => path.posix.join('/', mount.mountPath, '/'));
+    return volumeMounts.flatMap((mount, i) =>
+      mount.name !== volumeName || mount.subPath || mount.subPathExpr
+        ? []
+        : places
+            .filter((at) => at !== places[i] && at.startsWith(places[i]))
+            .map((at) => at.slice(places[i].length, -1)),
+    );
+  });
+  // What lies inside another of them is that one's affair.
+  return [...new Set(nested)].filter((at) => !nested.some((outer) => at.startsWith(`${outer}/`)));
 }
 
 /** The user that all containers of a pod run as, when the pod says that it is one. */
@@ -88,12 +108,12 @@ async function filesOf(source: Source, mode: number, context: VolumeContext): Pr
   if (source.downwardAPI)
     return (source.downwardAPI.items ?? []).map((item) => [item.path, downward(item, mode, context)]);
   if (source.serviceAccountToken) {
-    const { audience, expirationSeconds = 3600, path } = source.serviceAccountToken;
+    const { audience, expirationSeconds = 3600, path: name } = source.serviceAccountToken;
     const token = await context.serviceAccountToken(audience, expirationSeconds);
     // A token is its user's alone where the user is known; with fsGroup, its group's as well (KEP-2451).
     const owner = onlyUser(context.pod);
     const isPrivate = owner !== undefined || context.pod.spec.securityContext?.fsGroup !== undefined;
-    return [[path, { content: Buffer.from(token), mode: isPrivate ? 0o600 : mode, ...(owner && { owner }) }]];
+    return [[name, { content: Buffer.from(token), mode: isPrivate ? 0o600 : mode, ...(owner && { owner }) }]];
   }
   throw new VolumeError(`projected source ${Object.keys(source).join(', ')} is not supported`);
 }

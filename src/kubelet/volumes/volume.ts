@@ -6,6 +6,7 @@ import type { EnvironmentSources } from '../environment.ts';
 export interface VolumeContext {
   readonly pod: Pod;
   readonly podDirectory: string;
+  readonly volumeName: string;
   /** Where this volume of this pod lives. */
   readonly directory: string;
   configMap(name: string): Promise<ConfigMap | undefined>;

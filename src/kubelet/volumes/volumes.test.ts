@@ -252,6 +252,29 @@ describe('volumes', () => {
       expect(statSync(path.join(disk, closed)).mode & 0o777).toBe(0o750);
   });
 
+  test('other volumes find their mount points inside one that is read-only', async () => {
+    const mount = (name: string, mountPath: string) => ({ name, mountPath });
+    const volumeMounts = [
+      mount('v', '/etc/app'),
+      mount('w', '/etc/app/tls/'),
+      mount('x', '/etc/app/tls/deeper'),
+      mount('y', '/etc/apps'),
+      mount('z', '/etc/app/a/b'),
+    ];
+    const at = await setUp({ configMap: { name: 'settings' } }, { containers: [{ name: 'c', volumeMounts }] });
+    const directoriesIn = () =>
+      readdirSync(at, { withFileTypes: true, recursive: true })
+        .filter((e) => e.isDirectory() && !e.name.startsWith('..'))
+        .map((e) => path.relative(at, path.join(e.parentPath, e.name)))
+        .sort();
+    expect(directoriesIn()).toEqual(['a', 'a/b', 'tls']);
+    await setUp(
+      { configMap: { name: 'settings', items: [{ key: 'level', path: 'other' }] } },
+      { containers: [{ name: 'c', volumeMounts }] },
+    );
+    expect(directoriesIn()).toEqual(['a', 'a/b', 'tls']);
+  });
+
   test.each<[string, string | undefined, object[], number]>([
     ['all that the node has', undefined, [{}], 8000],
     ['its sizeLimit', '1000', [{}], 1000],

@@ -32,14 +32,17 @@ const kebab = (name: string) => name.replace('API', 'Api').replace(/[A-Z]/g, (le
 export async function setUpVolumes(
   pod: Pod,
   directories: PodDirectories,
-  context: Omit<VolumeContext, 'directory' | 'podDirectory' | 'pod'>,
+  context: Omit<VolumeContext, 'directory' | 'podDirectory' | 'pod' | 'volumeName'>,
 ): Promise<ReadonlyMap<string, MountedVolume>> {
   const volumes = new Map<string, MountedVolume>();
   for (const volume of pod.spec.volumes ?? []) {
     const plugin = pluginFor(volume);
     const directory = directoryOf(directories, plugin, volume.name);
     try {
-      const at = await plugin.setUp(volume, { ...context, pod, podDirectory: directories.disk, directory });
+      const at = await plugin.setUp(volume, {
+        ...{ ...context, pod, volumeName: volume.name },
+        ...{ podDirectory: directories.disk, directory },
+      });
       volumes.set(volume.name, { path: at, readOnly: plugin.readOnly ?? false });
     } catch (error) {
       throw new VolumeError(`MountVolume.SetUp failed for volume "${volume.name}" : ${(error as Error).message}`, {
