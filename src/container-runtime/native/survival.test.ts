@@ -65,9 +65,11 @@ describe.skipIf(!isRoot)('native containers outlive what started them (needs roo
     const created = await start(sh(script, { stdin: true }));
     const directory = containerDirectory(created.id);
     const enter = () => writeFileSync(join(directory, 'in'), '\n');
+    const holdsBeginning = () => existsSync(join(directory, 'stdout.rest'));
     for (let i = 0; i < 3; i++) {
+      await expect.poll(holdsBeginning, { timeout: 10_000 }).toBe(false);
       enter();
-      await expect.poll(() => existsSync(join(directory, 'stdout.rest')), { timeout: 10_000 }).toBe(true);
+      await expect.poll(holdsBeginning, { timeout: 10_000 }).toBe(true);
       process.kill(keeper(), 'SIGKILL');
       await expect.poll(keeper, { timeout: 10_000 }).toBeGreaterThan(0);
       enter();
