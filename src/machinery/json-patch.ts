@@ -7,7 +7,6 @@ import { PatchError } from './patch-error.ts';
 
 /** Bytes of JSON that the copies of one patch may add (Kubernetes: JSONPatchMaxCopyBytes). */
 const mostCopiedBytes = 3 << 20;
-const operations = ['add', 'remove', 'replace', 'move', 'copy', 'test'];
 
 /** A patched copy of `document`. Throws PatchError('unappliable') when an operation is unknown or does not fit. */
 export function applyJsonPatch(document: any, patch: readonly any[]): any {
@@ -29,79 +28,88 @@ class Patching {
   }
 
   apply(operation: any): void {
-    const { op, value = null } = operation ?? {};
-    if (!operations.includes(op)) throw fail(`Unexpected kind: ${op}`);
-    const path = pointer(operation.path);
-    if (op === 'test') return this.#test(path, value, operation.path);
-    if (path.length === 0) {
-      if (op !== 'replace') throw fail(`${op} operation does not apply: doc is missing path: ""`);
-      if (typeof value !== 'object' || value === null) throw fail('replace operation value must be object or array');
-      this.root = this.#owned(value);
-    } else if (op === 'add') this.#add(path, value);
-    else if (op === 'remove') this.#remove(path);
-    else if (op === 'replace') this.#replace(path, value);
-    else {
-      const from = pointer(operation.from);
-      const found = this.#get(from);
-      // What is not there is copied as null.
-      if (op === 'copy') this.#add(path, this.#copy(found ?? null));
-      else {
-        if (isInside(path, from)) throw fail(`${operation.from} cannot be moved into itself`);
-        this.#remove(from);
-        this.#add(path, found);
-      }
+    const { op, path, from, value = null } = operation ?? {};
+    switch (op) {
+      case 'add':
+        return add(
+          this.#place(path, `add operation does not apply: doc is missing path: "${path}"`),
+          value,
+          `error in add for path: '${path}'`,
+        );
+      case 'remove':
+        return remove(
+          this.#place(path, `remove operation does not apply: doc is missing path: "${path}"`),
+          `error in remove for path: '${path}'`,
+        );
+      case 'replace':
+        return this.#replace(path, value);
+      case 'move':
+        return this.#move(from, path);
+      case 'copy':
+        return this.#copy(from, path);
+      case 'test':
+        return this.#test(path, value);
+      default:
+        throw fail(`Unexpected kind: ${op}`);
     }
   }
 
-  #test(path: readonly string[], value: unknown, shown: string): void {
-    const found = path.length ? (this.#get(path) ?? null) : this.root;
-    if (!deepEqual(found, value)) throw fail(`testing value ${shown} failed`);
+  #test(path: string, value: unknown): void {
+    let found = this.root;
+    if (path !== '') {
+      const place = this.#place(path, `test operation does not apply: is missing path: ${path}`);
+      found = read(place, `error in test for path: '${path}'`) ?? null;
+    }
+    if (!deepEqual(found, value)) throw fail(`testing value ${path} failed: test failed`);
   }
 
-  #add(path: readonly string[], value: unknown): void {
-    const { container, key } = this.#container(path);
+  #replace(path: string, value: unknown): void {
+    if (path === '') {
+      if (typeof value !== 'object' || value === null) throw fail('replace operation value must be object or array');
+      this.root = this.#owned(value);
+      return;
+    }
+    const { container, key } = this.#place(path, `replace operation does not apply: doc is missing path: ${path}`);
+    // A key of an object is set even if it is not there yet.
     if (!Array.isArray(container)) return setOwn(container, key, value);
-    const index = key === '-' ? container.length : indexIn(container.length + 1, key);
-    container.splice(index, 0, value);
+    const index = indexIn(container.length, key);
+    if (typeof index === 'string')
+      throw fail(`replace operation does not apply: doc is missing key: ${path}: missing value`);
+    container[index] = value;
   }
 
-  #remove(path: readonly string[]): void {
-    const { container, key } = this.#container(path);
-    if (Array.isArray(container)) container.splice(indexIn(container.length, key), 1);
-    else if (Object.hasOwn(container, key)) delete container[key];
-    else throw fail(`Unable to remove nonexistent key: ${key}`);
+  #move(from: string, path: string): void {
+    const source = this.#place(from, `move operation does not apply: doc is missing from path: ${from}`);
+    const why = `error in move for path: '${source.key}'`;
+    const value = read(source, why);
+    remove(source, why);
+    // What was moved cannot hold the place where it goes: that is not there any more.
+    const target = this.#place(path, `move operation does not apply: doc is missing destination path: ${path}`);
+    add(target, value, `error in move for path: '${path}'`);
   }
 
-  #replace(path: readonly string[], value: unknown): void {
-    const { container, key } = this.#container(path);
-    if (Array.isArray(container)) container[indexIn(container.length, key)] = value;
-    else setOwn(container, key, value); // even if it is not there yet
+  #copy(from: string, path: string): void {
+    const source = this.#place(from, `copy operation does not apply: doc is missing from path: ${from}`);
+    // What is not there is copied as null.
+    const value = read(source, `error in copy for from: '${from}'`) ?? null;
+    const target = this.#place(path, `copy operation does not apply: doc is missing destination path: ${path}`);
+    add(target, this.#copied(value), 'error while adding value during copy');
   }
 
   /** What holds the last segment, made changeable together with all that holds it. */
-  #container(path: readonly string[]): { container: any; key: string } {
-    if (path.length === 0) throw fail('the whole document cannot be replaced');
+  #place(path: unknown, why: string): Place {
+    const segments = pointer(path);
+    if (!segments.length) throw fail(`${why}: missing value`);
     let container = this.root;
-    for (const segment of path.slice(0, -1)) {
+    for (const segment of segments.slice(0, -1)) {
       const at = Array.isArray(container) ? indexIn(container.length, segment) : segment;
       const inner = Object.hasOwn(container, at) ? container[at] : undefined;
-      if (typeof inner !== 'object' || inner === null) throw fail(`doc is missing path: /${path.join('/')}`);
+      if (typeof inner !== 'object' || inner === null) throw fail(`${why}: missing value`);
       const owned = this.#owned(inner);
       if (owned !== inner) setOwn(container, at as string, owned);
       container = owned;
     }
-    return { container, key: path[path.length - 1] };
-  }
-
-  /** Undefined for a key that its object does not have; throws for all else that is not there. */
-  #get(path: readonly string[]): any {
-    let value = this.root;
-    for (const segment of path) {
-      if (typeof value !== 'object' || value === null) throw fail(`doc is missing path: /${path.join('/')}`);
-      const at = Array.isArray(value) ? indexIn(value.length, segment) : segment;
-      value = Object.hasOwn(value, at) ? value[at] : undefined;
-    }
-    return value;
+    return { container, key: segments[segments.length - 1] as string };
   }
 
   #owned(container: any): any {
@@ -112,7 +120,7 @@ class Patching {
   }
 
   /** A copy of its own, so that a change of one is none of the other. */
-  #copy(value: unknown): unknown {
+  #copied(value: unknown): unknown {
     const text = JSON.stringify(value);
     this.#copiedBytes += text.length;
     if (this.#copiedBytes > mostCopiedBytes)
@@ -131,19 +139,48 @@ function cloned(value: any): any {
   return out;
 }
 
+interface Place {
+  readonly container: any;
+  readonly key: string;
+}
+
+function add({ container, key }: Place, value: unknown, why: string): void {
+  if (!Array.isArray(container)) return setOwn(container, key, value);
+  const index = key === '-' ? container.length : indexIn(container.length + 1, key);
+  if (typeof index === 'string')
+    throw fail(`${why}: ${isIndex(key) ? '' : `value was not a proper array index: '${key}': `}${index}`);
+  container.splice(index, 0, value);
+}
+
+function remove({ container, key }: Place, why: string): void {
+  if (Array.isArray(container)) {
+    const index = indexIn(container.length, key);
+    if (typeof index === 'string') throw fail(`${why}: ${index}`);
+    container.splice(index, 1);
+  } else if (Object.hasOwn(container, key)) delete container[key];
+  else throw fail(`${why}: Unable to remove nonexistent key: ${key}: missing value`);
+}
+
+/** Undefined for a key that an object does not have. */
+function read({ container, key }: Place, why: string): unknown {
+  const at = Array.isArray(container) ? indexIn(container.length, key) : key;
+  if (Array.isArray(container) && typeof at === 'string') throw fail(`${why}: ${at}`);
+  return Object.hasOwn(container, at) ? container[at] : undefined;
+}
+
+/** No segments for what is no pointer to a part. */
 function pointer(text: unknown): string[] {
-  if (typeof text !== 'string' || (text !== '' && !text.startsWith('/'))) throw fail(`not a JSON pointer: ${text}`);
-  if (text === '') return [];
+  if (typeof text !== 'string' || !text.startsWith('/')) return [];
   const segments = text.slice(1).split('/');
   return text.includes('~') ? segments.map((part) => part.replaceAll('~1', '/').replaceAll('~0', '~')) : segments;
 }
 
-const isInside = (path: readonly string[], from: readonly string[]) =>
-  path.length > from.length && from.every((segment, i) => segment === path[i]);
+const isIndex = (key: string) => /^[-+]?\d{1,15}$/.test(key);
 
-function indexIn(length: number, key: string): number {
-  if (!/^[-+]?\d{1,15}$/.test(key)) throw fail(`strconv.Atoi: parsing ${JSON.stringify(key)}: invalid syntax`);
+/** What is wrong with it, as a text. */
+function indexIn(length: number, key: string): number | string {
+  if (!isIndex(key)) return `strconv.Atoi: parsing ${JSON.stringify(key)}: invalid syntax`;
   const index = Number(key);
-  if (index >= length || index < -length) throw fail(`Unable to access invalid index: ${key}`);
+  if (index >= length || index < -length) return `Unable to access invalid index: ${index}: invalid index referenced`;
   return index < 0 ? index + length : index;
 }

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { applyJsonPatch } from './json-patch.ts';
 import { applyMergePatch } from './merge-patch.ts';
+import { PatchError } from './patch-error.ts';
 import type { Schema } from './schema.ts';
 import { applyStrategicMergePatch } from './strategic-merge-patch.ts';
 
@@ -70,6 +71,44 @@ describe('JSON patch (RFC 6902)', () => {
     ],
   ])('refuses %s', (_name, document, patch) => expect(() => applyJsonPatch(document, patch)).toThrow());
 });
+
+test.each([
+  [{ op: 'add', path: '/b/c', value: 1 }, 'add operation does not apply: doc is missing path: "/b/c": missing value'],
+  [
+    { op: 'add', path: '/list/9', value: 1 },
+    "error in add for path: '/list/9': Unable to access invalid index: 9: invalid index referenced",
+  ],
+  [
+    { op: 'add', path: '/list/x', value: 1 },
+    `error in add for path: '/list/x': value was not a proper array index: 'x': strconv.Atoi: parsing "x": invalid syntax`,
+  ],
+  [{ op: 'remove', path: 'a' }, 'remove operation does not apply: doc is missing path: "a": missing value'],
+  [{ op: 'remove', path: '/b' }, "error in remove for path: '/b': Unable to remove nonexistent key: b: missing value"],
+  [
+    { op: 'replace', path: '/list/-', value: 1 },
+    'replace operation does not apply: doc is missing key: /list/-: missing value',
+  ],
+  [
+    { op: 'replace', path: '/b/c', value: 1 },
+    'replace operation does not apply: doc is missing path: /b/c: missing value',
+  ],
+  [
+    { op: 'move', from: '/b', path: '/c' },
+    "error in move for path: 'b': Unable to remove nonexistent key: b: missing value",
+  ],
+  [
+    { op: 'move', from: '/list', path: '/list/0' },
+    'move operation does not apply: doc is missing destination path: /list/0: missing value',
+  ],
+  [
+    { op: 'copy', from: '/b/c', path: '/d' },
+    'copy operation does not apply: doc is missing from path: /b/c: missing value',
+  ],
+  [{ op: 'test', path: '/a', value: 2 }, 'testing value /a failed: test failed'],
+  [{ op: 'test', path: '/b/c', value: 2 }, 'test operation does not apply: is missing path: /b/c: missing value'],
+])('%j fails in the words of evanphx/json-patch', (operation, why) =>
+  expect(() => applyJsonPatch({ a: 1, list: [1] }, [operation])).toThrow(new PatchError('unappliable', why)),
+);
 
 describe('JSON patch, the habits of evanphx/json-patch', () => {
   test.each([

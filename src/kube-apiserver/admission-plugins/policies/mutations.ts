@@ -1,7 +1,7 @@
 // What a mutation's expression made, put into the object.
 // https://kubernetes.io/docs/reference/access-authn-authz/mutating-admission-policy/
 
-import type { ApiObject, Kind, Schema } from '../../../api/api.ts';
+import { type ApiObject, internalError, type Kind, type Schema, unknownFields } from '../../../api/api.ts';
 import { CelList, CelMap, StructValue, toJson, type Value } from '../../../machinery/cel/cel.ts';
 import { isAssociative } from '../../../machinery/field-set.ts';
 import { applyJsonPatch } from '../../../machinery/json-patch.ts';
@@ -12,7 +12,7 @@ import { PatchError } from '../../../machinery/patch-error.ts';
 export class MutationFault extends Error {}
 
 export function mutated(kind: Kind, object: ApiObject, patchType: string, made: Value): ApiObject {
-  return patchType === 'JSONPatch' ? patched(object, made) : merged(kind, object, made);
+  return patchType === 'JSONPatch' ? patched(kind, object, made) : merged(kind, object, made);
 }
 
 /** Types of messages are not checked when they are compiled: Object.spec must stand in the field `spec`. */
@@ -89,26 +89,19 @@ function operationOf(made: Value): Operation {
   };
 }
 
-function patched(object: ApiObject, made: Value): ApiObject {
+function patched(kind: Kind, object: ApiObject, made: Value): ApiObject {
   if (!(made instanceof CelList)) throw new MutationFault('JSONPatchType.expression should evaluate to array');
-  let result: any = object;
-  for (const operation of [...made].map(operationOf)) {
-    const { op, path } = operation;
-    try {
-      result = applyJsonPatch(result, [operation]);
-    } catch (error) {
-      if (!(error instanceof PatchError)) throw error;
-      // A test that fails says that there is nothing to do.
-      if (op === 'test') return object;
-      throw new MutationFault(patchFault(op, path, error.message));
-    }
+  let result: any;
+  try {
+    result = applyJsonPatch(object, [...made].map(operationOf));
+  } catch (error) {
+    if (!(error instanceof PatchError)) throw error;
+    // A test that fails says that there is nothing to do.
+    if (error.message.startsWith('testing value ')) return object;
+    throw new MutationFault(`JSON Patch: ${error.message}`);
   }
+  const unknown = kind.custom ? [] : unknownFields(kind.schema, result);
+  if (unknown.length)
+    throw internalError(`strict decoding error: ${unknown.map((field) => `unknown field "${field}"`).join(', ')}`);
   return result;
-}
-
-function patchFault(op: string, path: string, why: string): string {
-  const key = path.slice(path.lastIndexOf('/') + 1);
-  return op === 'remove'
-    ? `JSON Patch: error in remove for path: '${path}': Unable to remove nonexistent key: ${key}: missing value`
-    : `JSON Patch: error in ${op} for path: '${path}': ${why}`;
 }

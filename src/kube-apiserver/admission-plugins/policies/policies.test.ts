@@ -283,6 +283,20 @@ describe('mutating', () => {
     expect((await map('m')).body.metadata.annotations).toBeUndefined();
   });
 
+  test('a field that does not exist is never added', async () => {
+    await mutating(
+      {
+        patchType: 'JSONPatch',
+        jsonPatch: { expression: '[JSONPatch{op: "add", path: "/metadata/color", value: "red"}]' },
+      },
+      { failurePolicy: 'Ignore' },
+    );
+    expect(await map('m')).toMatchObject({
+      code: 500,
+      body: { message: 'Internal error occurred: strict decoding error: unknown field "metadata.color"' },
+    });
+  });
+
   test.each([
     [
       'Object{data: Object.spec{v: "x"}}',
