@@ -320,6 +320,28 @@ describe('registries', () => {
     expect(image.repoDigests[0]).toBe(`${name}@${indexDigest}`);
   });
 
+  test('a pull that nobody waits for ends, and leaves nothing', async () => {
+    server?.close();
+    let asked = () => {};
+    let hungUp = () => {};
+    const begun = new Promise<void>((resolve) => (asked = resolve));
+    const ended = new Promise<void>((resolve) => (hungUp = resolve));
+    const own = createServer((request) => {
+      request.on('close', hungUp);
+      asked(); // and never answers
+    });
+    server = own;
+    await new Promise<void>((resolve) => own.listen(0, '127.0.0.1', resolve));
+    const cancel = new AbortController();
+    const name = `127.0.0.1:${(own.address() as AddressInfo).port}/slow:1`;
+    const pull = pullFromRegistry(store, systemClock, name, undefined, cancel.signal);
+    await begun;
+    cancel.abort();
+    await expect(pull).rejects.toThrow('failed to pull');
+    await ended;
+    expect(store.find(name)).toBeUndefined();
+  });
+
   test('with a token for a user', async () => {
     const { name } = await registry(undefined, 'tok');
     const auth = { username: 'me', password: 'secret' };
