@@ -2,10 +2,11 @@
 // https://kubernetes.io/docs/setup/best-practices/certificates/
 
 import { createPrivateKey, createPublicKey, generateKeyPairSync, webcrypto, X509Certificate } from 'node:crypto';
-import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { type KeyPair, openAuthority, serialNumber, x509 } from './certificate-authority.ts';
 import { CertificateError, readAuthority } from './given-authority.ts';
+import { writeWhole } from './write-whole.ts';
 
 export type { KeyPair };
 
@@ -86,7 +87,7 @@ export async function ensureSigningKey(directory: string): Promise<string> {
     return existing;
   }
   const key = makeSigningKey();
-  await writeFile(file, key, { mode: 0o600 });
+  await writeWhole(file, key, 0o600);
   return key;
 }
 
@@ -121,8 +122,8 @@ async function readPair(directory: string, name: string): Promise<KeyPair | unde
 
 async function writePair(directory: string, name: string, { cert, key }: KeyPair): Promise<void> {
   await Promise.all([
-    writeFile(path.join(directory, `${name}.crt`), cert, { mode: 0o644 }),
-    writeFile(path.join(directory, `${name}.key`), key, { mode: 0o600 }),
+    writeWhole(path.join(directory, `${name}.crt`), cert, 0o644),
+    writeWhole(path.join(directory, `${name}.key`), key, 0o600),
   ]);
 }
 

@@ -1,8 +1,9 @@
 // What lies where in a cluster's data directory, and who may use it.
 
-import { access, mkdir, open, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { access, mkdir, open, readFile, rm } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
+import { writeWhole } from './write-whole.ts';
 
 /** Raised when what is in a data directory changes its meaning. */
 const formatVersion = 1;
@@ -77,11 +78,7 @@ interface Stamp {
   readonly store?: 'embedded';
 }
 
-/** As a whole or not at all, also when the machine loses its power. */
-async function writeStamp(file: string, stamp: Stamp): Promise<void> {
-  await writeFile(`${file}.new`, `${JSON.stringify(stamp)}\n`, { flush: true });
-  await rename(`${file}.new`, file);
-}
+const writeStamp = (file: string, stamp: Stamp) => writeWhole(file, `${JSON.stringify(stamp)}\n`);
 
 /** Whether the directory belongs to a cluster that keeps its objects in an embedded store. */
 export async function hasStore(directory: DataDirectory): Promise<boolean> {

@@ -1,9 +1,10 @@
 // Kubeconfig files: how clients find the cluster and who they are.
 
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { parse, stringify } from 'yaml';
 import type { KeyPair } from './certificates.ts';
+import { writeWhole } from './write-whole.ts';
 
 export interface KubeconfigInputs {
   /** Name of the cluster, the context and the user's prefix. */
@@ -34,7 +35,7 @@ export function kubeconfig({ name, server, ca, user, userName }: KubeconfigInput
 /** Writes the file for its owner's eyes alone. */
 export async function writeKubeconfig(file: string, inputs: KubeconfigInputs): Promise<void> {
   await mkdir(path.dirname(file), { recursive: true });
-  await writeFile(file, stringify(kubeconfig(inputs)), { mode: 0o600 });
+  await writeWhole(file, stringify(kubeconfig(inputs)), 0o600);
 }
 
 /**
@@ -57,5 +58,5 @@ export async function mergeKubeconfig(file: string, from: string): Promise<void>
     merged[list] = [...kept, ...ours[list]];
   }
   await mkdir(path.dirname(file), { recursive: true });
-  await writeFile(file, stringify(merged), { mode: 0o600 });
+  await writeWhole(file, stringify(merged), 0o600);
 }
