@@ -83,6 +83,45 @@ describe('rules', () => {
 
   test('what does not change is not judged anew', () =>
     expect(faults({ rule: 'self.min < 1' }, { min: 5 }, { min: 5 })).toEqual([]));
+
+  test('a part that does not change is only warned of', () => {
+    const schema = schemaWith([], {
+      part: {
+        type: 'object',
+        properties: { n: { type: 'integer' } },
+        'x-kubernetes-validations': [{ rule: 'self.n < 1', message: 'too big' }],
+      },
+    });
+    const warnings: string[] = [];
+    const part = { n: 5 };
+    const next = { spec: { part, name: 'b' } };
+    expect(validateRules(schema, next, { spec: { part, name: 'a' } }, '', (text) => warnings.push(text))).toEqual([]);
+    expect(warnings).toEqual(['spec.part: Invalid value: too big']);
+  });
+
+  test.each([
+    ["self.name + '\\n' + self.name", 'failed rule: false'],
+    ["' '", 'failed rule: false'],
+    ['self.none', undefined],
+    ["self.items.map(i, i + '0123456789').join(',') + self.name + string(1 / self.min)", 'failed rule: false'],
+  ])('the message %s is not told', (messageExpression, told) => {
+    const found = faults({ rule: 'false', messageExpression }, { name: 'x', items: ['a'], min: 0 });
+    if (told) expect(found).toEqual([`spec: Invalid value: ${told}`]);
+  });
+
+  test('one rule may cost so much, and all rules of a write', () => {
+    const items = Array.from({ length: 2_000 }, (_, index) => `x${index}`);
+    const rule = 'self.items.all(a, self.items.all(b, a != b || a == b))';
+    expect(faults({ rule }, { items })).toEqual([
+      `spec: Invalid value: "object": 'operation cancelled: actual cost limit exceeded': no further validation rules will be run due to call cost exceeds limit for rule: ${rule}`,
+    ]);
+    const few = Array.from({ length: 400 }, (_, index) => `x${index}`);
+    const rules = Array.from({ length: 20 }, () => ({ rule }));
+    const found = validateRules(schemaWith(rules), { spec: { items: few } }, undefined);
+    expect(found.map(({ message }) => message)).toEqual([
+      'Invalid value: "object": validation failed due to running out of cost budget, no further validation rules will be run',
+    ]);
+  });
 });
 
 describe('the rules of a definition', () => {
@@ -121,6 +160,52 @@ describe('the rules of a definition', () => {
     const found = define({ rule });
     if (why) expect(found[0]).toContain(why);
     else expect(found).toEqual([]);
+  });
+
+  const text = (limits: object = {}) => ({ type: 'string', ...limits });
+  const list = (items: object, limits: object = {}) => ({ type: 'array', items, ...limits });
+  const tooDear = (factor: string) =>
+    `Forbidden: estimated rule cost exceeds budget by factor of ${factor} (try simplifying the rule, or adding maxItems, maxProperties, and maxLength where arrays, maps, and strings are declared)`;
+  const contributed =
+    'Forbidden: contributed to estimated rule cost total exceeding cost limit for entire OpenAPIv3 schema';
+  const allTooDear = (factor: string) =>
+    `Forbidden: x-kubernetes-validations estimated rule cost total for entire OpenAPIv3 schema exceeds budget by factor of ${factor} (try simplifying the rule, or adding maxItems, maxProperties, and maxLength where arrays, maps, and strings are declared)`;
+
+  test.each<[rule: string, properties: object, faults: string[]]>([
+    ["self.a.all(x, x.contains('y'))", { a: list(text({ maxLength: 10 }), { maxItems: 10 }) }, []],
+    ["self.a.contains('y')", { a: text() }, []],
+    [
+      "self.a.all(x, x.contains('y'))",
+      { a: list(text({ maxLength: 1_000 }), { maxItems: 100_000 }) },
+      [tooDear('4.0x')],
+    ],
+    [
+      "self.a.all(x, x.contains('y'))",
+      { a: list(text()) },
+      [tooDear('more than 100x'), contributed, allTooDear('more than 100x')],
+    ],
+    [
+      'self.a.all(x, self.a.all(y, x != y))',
+      { a: list(text({ maxLength: 64 })) },
+      [tooDear('more than 100x'), contributed, allTooDear('more than 100x')],
+    ],
+  ])('%s with %j may cost too much', (rule, properties, wanted) =>
+    expect(define({ rule }, properties)).toEqual(wanted),
+  );
+
+  test.each<[fieldPath: string, fault: string | undefined]>([
+    ['.a', undefined],
+    ['.b.c', undefined],
+    [".labels['x/y']", undefined],
+    ['.none', 'Invalid value: ".none": must be a valid path'],
+    ['a', 'Invalid value: "a": must be a valid path'],
+  ])('the path %s', (fieldPath, fault) => {
+    const properties = {
+      a: { type: 'integer' },
+      b: { type: 'object', properties: { c: { type: 'string' } } },
+      labels: { type: 'object', additionalProperties: { type: 'string' } },
+    };
+    expect(define({ rule: 'true', fieldPath }, properties)).toEqual(fault === undefined ? [] : [fault]);
   });
 
   test('an element of a plain list has no old value', () => {
