@@ -21,7 +21,8 @@ export interface AdmissionAttributes {
   object: ApiObject | undefined;
   /** Shared and immutable. */
   readonly oldObject: ApiObject | undefined;
-  readonly options: Readonly<Record<string, unknown>>;
+  /** As the request gave them; null for CONNECT. */
+  readonly options: Readonly<Record<string, unknown>> | null;
   readonly dryRun: boolean;
   readonly user: UserInfo;
   warn(text: string): void;

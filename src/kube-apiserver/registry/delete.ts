@@ -62,7 +62,11 @@ export async function deleteObject(target: Target, options: DeleteOptions): Prom
     if (!item) throw notFound(kind, name);
     const live = served(kind, item);
     checkPreconditions(kind, live, options);
-    const attributes = attributesOf(target, 'DELETE', undefined, live, options.dryRun);
+    const { dryRun, ...given } = options;
+    const attributes = attributesOf(target, 'DELETE', undefined, live, dryRun, {
+      ...given,
+      ...(dryRun && { dryRun: ['All'] }),
+    });
     await admit(attributes);
     await admitFinally(attributes);
     const result = await deleteOnce(target, item, live, options);

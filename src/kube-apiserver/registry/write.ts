@@ -29,6 +29,7 @@ export function attributesOf(
   object: ApiObject | undefined,
   oldObject: ApiObject | undefined,
   dryRun: boolean,
+  deletion: object = {},
 ): AdmissionAttributes {
   const { request, server, kind, namespace } = target;
   return {
@@ -44,12 +45,24 @@ export function attributesOf(
     isPatch: request.info.verb === 'patch',
     object,
     oldObject,
-    options: {},
+    options: optionsOf(request.query, operation, deletion),
     dryRun,
     user: request.user,
     warn: (text) => request.warnings.push(text),
     annotate: (key, value) => request.audit?.annotate(key, value),
   };
+}
+
+const optionKinds = { CREATE: 'CreateOptions', UPDATE: 'UpdateOptions', DELETE: 'DeleteOptions' } as const;
+
+/** What came with the request, as webhooks and policies see it; a patch has the options of what it does. */
+function optionsOf(query: URLSearchParams, operation: AdmissionAttributes['operation'], deletion: object) {
+  if (operation === 'CONNECT') return null;
+  const given: Record<string, unknown> = { ...deletion };
+  if (query.getAll('dryRun').some(Boolean)) given.dryRun = ['All'];
+  if (operation !== 'DELETE')
+    for (const field of ['fieldManager', 'fieldValidation']) if (query.get(field)) given[field] = query.get(field);
+  return { kind: optionKinds[operation], apiVersion: 'meta.k8s.io/v1', ...given };
 }
 
 export const strategyContext = ({ server, request }: Target) => ({

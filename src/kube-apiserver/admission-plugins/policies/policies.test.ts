@@ -114,6 +114,19 @@ describe('validating', () => {
       '',
     ],
     [
+      'the options of the request',
+      {
+        validations: [
+          {
+            expression:
+              "request.options == {'kind': 'CreateOptions', 'apiVersion': 'meta.k8s.io/v1'} && !has(request.userInfo.uid)",
+          },
+        ],
+      },
+      201,
+      '',
+    ],
+    [
       'rights that the user has',
       {
         validations: [

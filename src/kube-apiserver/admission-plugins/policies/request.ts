@@ -8,16 +8,8 @@ const given = (fields: Readonly<Record<string, unknown>>) =>
   );
 
 /** As far as it is known here; what is empty is left out, as Kubernetes does. */
-export function requestOf({
-  kind,
-  operation,
-  subresource,
-  namespace,
-  name,
-  object,
-  user,
-  dryRun,
-}: AdmissionAttributes) {
+export function requestOf(attributes: AdmissionAttributes) {
+  const { kind, operation, subresource, namespace, name, object, user, dryRun, options } = attributes;
   const { group, version, resource } = kind;
   const kindOf = { group, version, kind: kind.kind };
   const resourceOf = { group, version, resource };
@@ -36,6 +28,6 @@ export function requestOf({
     operation,
     userInfo: given({ username: user.name, uid: user.uid, groups: user.groups, extra: user.extra }),
     dryRun,
-    options: {},
+    options,
   };
 }
