@@ -85,7 +85,7 @@ describe.each([
     'loses no acknowledged write and no watch event',
     async () => {
       const random = seeded(`kills on ${store}`);
-      const data = join(home, store);
+      const data = join(home, `cluster-${store}`);
       const more = store === 'etcd' ? await startEtcd() : [];
       const port = await freePort();
       let server = await up(data, port, ...more);
