@@ -5,7 +5,7 @@ export { age } from './age.ts';
 export * from './body.ts';
 export * from './cel/admission-expressions.ts';
 export { type FindKind, typeWarnings } from './cel/type-checking.ts';
-export { customKinds } from './custom/custom-kind.ts';
+export { customKinds, type ObjectConverter } from './custom/custom-kind.ts';
 export { type Documentation, documentation } from './documentation.ts';
 export * from './errors.ts';
 export * from './fields.ts';
@@ -29,6 +29,7 @@ export {
 export { allSchemas, schemaKinds, schemaNamed, schemaOfKind } from './schemas.ts';
 export * from './time.ts';
 export { approvalOf } from './validation/crd/approval.ts';
+export { validateAnnotations, validateLabels } from './validation/metadata.ts';
 export { comparePriority } from './version-priority.ts';
 export { parseYaml, YamlError } from './yaml.ts';
 

@@ -111,6 +111,11 @@ export interface Kind<T extends ApiObject = any> extends ResourceInfo {
   readonly storagePrefix: string;
   toStorage?(object: T): ApiObject;
   fromStorage?(object: ApiObject): T;
+  /**
+   * Where a webhook converts: `toStorage` and `fromStorage` work for these objects once it resolved, and for no others.
+   * Throws an ApiError when the webhook fails.
+   */
+  prepareConversion?(objects: readonly ApiObject[], version: string): Promise<void>;
   /** Custom resources: a copy of what was stored, in its own version, pruned and defaulted as its schema is now. */
   readStored?(object: ApiObject): ApiObject;
   /** The schema of the version as its definition gives it. */
@@ -141,6 +146,7 @@ export interface KindBehaviour<T extends ApiObject = any>
       | 'storagePrefix'
       | 'toStorage'
       | 'fromStorage'
+      | 'prepareConversion'
       | 'virtual'
     >
   > {

@@ -43,6 +43,6 @@ function finder(definitions: readonly CustomResourceDefinition[]): FindKind {
     const builtin = builtinKinds().find(fits);
     if (builtin) return builtin;
     const own = definitions.filter(({ spec }) => spec.group === group);
-    return own.flatMap(customKinds).find(fits);
+    return own.flatMap((crd) => customKinds(crd)).find(fits);
   };
 }

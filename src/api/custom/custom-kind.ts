@@ -13,9 +13,12 @@ import { customStrategy } from './strategy.ts';
 
 const verbs: readonly Verb[] = ['delete', 'deletecollection', 'get', 'list', 'patch', 'create', 'update', 'watch'];
 
-/** One kind for each served version. */
-export function customKinds(crd: CustomResourceDefinition): Kind[] {
-  const versions = new Versions(crd);
+/** Converts objects to an apiVersion; resolves with as many, in the same order. */
+export type ObjectConverter = (objects: readonly ApiObject[], apiVersion: string) => Promise<readonly ApiObject[]>;
+
+/** One kind for each served version. Without a converter, versions differ in their names and schemas alone. */
+export function customKinds(crd: CustomResourceDefinition, converter?: ObjectConverter): Kind[] {
+  const versions = new Versions(crd, converter);
   return crd.spec.versions.filter(({ served }) => served).map((version) => customKind(crd, version, versions));
 }
 
@@ -24,8 +27,12 @@ class Versions {
   readonly storage: string;
   readonly #group: string;
   readonly #schemas = new Map<string, Schema>();
+  readonly #converter: ObjectConverter | undefined;
+  /** What the converter made of an object, by version. */
+  readonly #converted = new WeakMap<object, Map<string, ApiObject>>();
 
-  constructor({ spec }: CustomResourceDefinition) {
+  constructor({ spec }: CustomResourceDefinition, converter: ObjectConverter | undefined) {
+    this.#converter = converter;
     this.#group = spec.group;
     this.storage = spec.versions.find(({ storage }) => storage)?.name ?? spec.versions[0]?.name ?? '';
     for (const { name, schema } of spec.versions)
@@ -46,9 +53,31 @@ class Versions {
     return read;
   }
 
+  get hasConverter(): boolean {
+    return this.#converter !== undefined;
+  }
+
+  async prepare(objects: readonly ApiObject[], version: string): Promise<void> {
+    const apiVersion = `${this.#group}/${version}`;
+    const due = objects.filter(
+      (object) => object.apiVersion !== apiVersion && !this.#converted.get(object)?.has(version),
+    );
+    if (due.length === 0 || !this.#converter) return;
+    const converted = await this.#converter(due, apiVersion);
+    for (const [i, object] of due.entries()) {
+      const versions = this.#converted.get(object) ?? new Map<string, ApiObject>();
+      this.#converted.set(object, versions.set(version, pruneCustom(this.schema(version), converted[i], true).object));
+    }
+  }
+
   convert(object: ApiObject, version: string): ApiObject {
     const apiVersion = `${this.#group}/${version}`;
     if (object.apiVersion === apiVersion) return object;
+    if (this.#converter) {
+      const converted = this.#converted.get(object)?.get(version);
+      if (!converted) throw new Error(`no conversion to ${apiVersion} was prepared`);
+      return converted;
+    }
     return pruneCustom(this.schema(version), { ...object, apiVersion }, true).object;
   }
 }
@@ -92,6 +121,9 @@ function customKind(crd: CustomResourceDefinition, version: CustomResourceDefini
     }),
     // An object may still be stored in another version than the one that is stored now.
     ...(spec.versions.length > 1 && { fromStorage: (object: ApiObject) => versions.convert(object, version.name) }),
+    ...(versions.hasConverter && {
+      prepareConversion: (objects: readonly ApiObject[], to: string) => versions.prepare(objects, to),
+    }),
     ...(scale && { scalePaths: scale }),
     ...(version.deprecated && { deprecation: deprecationOf(crd, version) }),
     custom: true,

@@ -9,14 +9,17 @@ import {
   isNotFound,
   type Kind,
 } from '../../api/api.ts';
+import { type Client, createClient } from '../../client/client.ts';
 import { deleteObject } from '../registry/delete.ts';
 import { modify } from '../registry/modify.ts';
 import { removeNow } from '../registry/removal.ts';
 import { cacheOf, keyOf, type Target } from '../registry/target.ts';
 import type { ApiRequest } from '../request.ts';
 import type { Server } from '../server.ts';
+import { inProcess } from '../transport.ts';
 import { type Follower, Following } from '../watch-cache/following.ts';
 import type { ResourceCache } from '../watch-cache/resource-cache.ts';
+import { conversionWebhook } from './conversion-webhook.ts';
 import { type Condition, isTrue, type Status, statusOf, withCondition } from './names.ts';
 
 export const cleanupFinalizer = 'customresourcecleanup.apiextensions.k8s.io';
@@ -32,6 +35,7 @@ export async function startCustomResources(server: Server): Promise<void> {
 class CustomResources {
   readonly #server: Server;
   readonly #kind: Kind;
+  readonly #client: Client;
   /** Of the definitions; another one after each gap. */
   #cache!: ResourceCache;
   /** Name of a definition -> it and the text of what is served of it. */
@@ -43,6 +47,7 @@ class CustomResources {
   constructor(server: Server, kind: Kind) {
     this.#server = server;
     this.#kind = kind;
+    this.#client = createClient(inProcess(server, self));
   }
 
   async start(): Promise<void> {
@@ -134,7 +139,7 @@ class CustomResources {
     const isChange = this.#served.has(name);
     if (isChange) kinds.remove(crd.spec.group, crd.spec.names.plural);
     this.#served.set(name, { crd, text: spec });
-    kinds.add(...kindsOf(crd));
+    kinds.add(...this.#kindsOf(crd));
     // What is stored is read anew, as the schema is now.
     if (isChange) this.#dropCache(crd);
   }
@@ -162,7 +167,7 @@ class CustomResources {
     if (!crd.metadata.finalizers?.includes(cleanupFinalizer)) return;
     await this.#terminating(crd, 'True', 'InstanceDeletionInProgress', 'CustomResource deletion is in progress');
     if (isTrue(crd, 'Established')) {
-      const [kind] = kindsOf(crd);
+      const [kind] = this.#kindsOf(crd);
       this.#closeToNew(crd);
       if (kind && !(await this.#deleteAll(kind, crd))) return;
       await this.#terminating(crd, 'False', 'InstanceDeletionCompleted', 'removed all instances');
@@ -185,7 +190,10 @@ class CustomResources {
 
   /** Objects of a definition that is going can be changed, to let them go, but not created. */
   #closeToNew(crd: CustomResourceDefinition & ApiObject): void {
-    const closing = kindsOf(crd).map((kind) => ({ ...kind, verbs: kind.verbs.filter((verb) => verb !== 'create') }));
+    const closing = this.#kindsOf(crd).map((kind) => ({
+      ...kind,
+      verbs: kind.verbs.filter((verb) => verb !== 'create'),
+    }));
     this.#served.set(crd.metadata.name ?? '', { crd, text: '' });
     this.#server.kinds.add(...closing);
   }
@@ -241,13 +249,15 @@ class CustomResources {
     };
     return { request, server: this.#server, kind, cache, namespace, name };
   }
+
+  /** Of the names that were accepted; kinds of Kubernetes' own stay as they are. */
+  #kindsOf({ spec, status, ...crd }: CustomResourceDefinition): Kind[] {
+    const accepted = status?.acceptedNames;
+    const names = { ...spec.names, ...(accepted?.plural && accepted), plural: spec.names.plural };
+    const named = { ...crd, spec: { ...spec, names }, status };
+    return customKinds(named, conversionWebhook(this.#server, this.#client, named)).filter(isOwn);
+  }
 }
 
-/** Of the names that were accepted; kinds of Kubernetes' own stay as they are. */
-function kindsOf({ spec, status, ...crd }: CustomResourceDefinition): Kind[] {
-  const accepted = status?.acceptedNames;
-  const names = { ...spec.names, ...(accepted?.plural && accepted), plural: spec.names.plural };
-  const isOwn = ({ group, version, resource }: Kind) =>
-    !builtinKinds().some((one) => one.group === group && one.version === version && one.resource === resource);
-  return customKinds({ ...crd, spec: { ...spec, names }, status }).filter(isOwn);
-}
+const isOwn = ({ group, version, resource }: Kind) =>
+  !builtinKinds().some((one) => one.group === group && one.version === version && one.resource === resource);

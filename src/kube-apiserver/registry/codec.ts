@@ -85,6 +85,31 @@ export function served(kind: Kind, item: Item): ApiObject {
   return object;
 }
 
+/** Lets `served` show these items where a webhook converts them; throws what it answers. */
+export async function prepareServed(kind: Kind, items: readonly Item[]): Promise<void> {
+  if (!kind.prepareConversion) return;
+  const due = items.filter((item) => !converted.get(item)?.has(kind));
+  // An item may let go of its object: what is converted is the object that is asked for.
+  const objects = due.map((item) => item.object);
+  await kind.prepareConversion(objects, kind.version);
+  for (const [i, item] of due.entries()) {
+    const versions = converted.get(item) ?? new Map<Kind, ApiObject>();
+    converted.set(
+      item,
+      versions.set(kind, kind.fromStorage ? (kind.fromStorage(objects[i]) as ApiObject) : objects[i]),
+    );
+  }
+}
+
+/** Lets `toStorage` convert this object where a webhook does it. */
+export async function prepareStored(kind: Kind, object: ApiObject): Promise<void> {
+  await kind.prepareConversion?.([object], kind.storageVersion);
+}
+
+/** As `served`, for a look at fields: the stored version where no conversion was prepared. */
+export const servedIfPrepared = (kind: Kind, item: Item): ApiObject =>
+  kind.prepareConversion && !converted.get(item)?.has(kind) ? item.object : served(kind, item);
+
 /** True when the cached bytes are what this kind's clients get. */
 export const sharesBytes = (kind: Kind): boolean => !kind.fromStorage;
 

@@ -3,7 +3,7 @@ import { admit, admitFinally } from '../admission.ts';
 import { breathe } from '../heavy.ts';
 import { objectReply, type Reply } from '../request.ts';
 import { failure, plainError } from '../status.ts';
-import { decodeBody, finished, sharesBytes } from './codec.ts';
+import { decodeBody, finished, prepareStored, sharesBytes } from './codec.ts';
 import { keyOf, matchNamespace, type Target, type WriteOptions, writeOptions } from './target.ts';
 import {
   attributesOf,
@@ -81,6 +81,7 @@ async function insert(
     await admitFinally(named);
     await breathe(request);
     const final = finished(kind, object, !!allocation);
+    await prepareStored(kind, final);
     const result = await putCharged(target, toStored(kind, final), 0, named, allocation?.writes);
     if (dryRun) return taken(target, final) ? undefined : { object: final, created: true };
     return result;

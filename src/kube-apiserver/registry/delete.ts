@@ -7,7 +7,7 @@ import { admit, admitFinally } from '../admission.ts';
 import { objectReply, type Reply } from '../request.ts';
 import type { Item } from '../watch-cache/item.ts';
 import { withVersion } from '../watch-cache/watch-cache.ts';
-import { inOrder, served } from './codec.ts';
+import { inOrder, prepareServed, prepareStored, served } from './codec.ts';
 import { type DeleteOptions, deleteOptions } from './delete-options.ts';
 import { removeNow } from './removal.ts';
 import { keyOf, type Target } from './target.ts';
@@ -60,6 +60,7 @@ export async function deleteObject(target: Target, options: DeleteOptions): Prom
   for (let attempt = 1; ; attempt++) {
     const item = cache.get(keyOf(kind, namespace, name));
     if (!item) throw notFound(kind, name);
+    await prepareServed(kind, [item]);
     const live = served(kind, item);
     checkPreconditions(kind, live, options);
     const { dryRun, ...given } = options;
@@ -117,6 +118,7 @@ async function deleteOnce(
       gone: gone && grace.seconds === undefined,
       object: grace.pending ? live : withVersion(next, live.metadata.resourceVersion),
     };
+  await prepareStored(kind, next);
   const stored = toStored(kind, next);
   const changed = !item.holds(stored.serialized, stored.object);
   let current = item;

@@ -2,7 +2,7 @@ import { notFound } from '../../api/api.ts';
 import { objectReply, type Reply } from '../request.ts';
 import { futureVersion } from '../status.ts';
 import type { Item } from '../watch-cache/item.ts';
-import { served, sharesBytes } from './codec.ts';
+import { prepareServed, served, sharesBytes } from './codec.ts';
 import { parseVersion } from './list-options.ts';
 import { keyOf, type Target } from './target.ts';
 
@@ -12,6 +12,7 @@ export async function get(target: Target): Promise<Reply> {
   if (!version) await server.cache.catchUp();
   else await reachVersion(target, parseVersion(version, 'other'));
   const item = itemOf(target);
+  await prepareServed(kind, [item]);
   return objectReply(200, served(kind, item), kind, sharesBytes(kind) ? item : undefined);
 }
 

@@ -3,6 +3,7 @@ import type { ListReply } from '../request.ts';
 import { futureVersion } from '../status.ts';
 import type { Item } from '../watch-cache/item.ts';
 import type { OrderedView } from '../watch-cache/ordered-tree.ts';
+import { prepareServed } from './codec.ts';
 import { reachVersion } from './get.ts';
 import {
   continueExpired,
@@ -43,6 +44,7 @@ export async function list(target: Target): Promise<ListReply> {
   };
   if (selection.key && !options.limit) source.tree.forEach(selection.key, `${selection.key}\0`, take);
   else source.tree.forEach(source.start, end, selection.everything ? everything(items, options.limit, take) : take);
+  await prepareServed(target.kind, items);
   return {
     type: 'list',
     code: 200,

@@ -1,7 +1,7 @@
 // A change that the server itself makes to an object, past strategy, admission and field ownership: binding, eviction.
 
 import { type ApiObject, canonicalChange, notFound } from '../../api/api.ts';
-import { ordered, served } from './codec.ts';
+import { ordered, prepareServed, prepareStored, served } from './codec.ts';
 import { keyOf, type Target } from './target.ts';
 import { put, staleObject, toStored } from './write.ts';
 
@@ -11,13 +11,16 @@ export async function modify(target: Target, change: (object: ApiObject) => void
   for (let attempt = 1; attempt <= 64; attempt++) {
     const item = cache.get(keyOf(kind, namespace, name));
     if (!item) throw notFound(kind, name);
+    await prepareServed(kind, [item]);
     const live = served(kind, item);
     const next: ApiObject = { ...live, metadata: { ...live.metadata } };
     if (live.spec) next.spec = { ...live.spec };
     if (live.status) next.status = { ...live.status };
     change(next);
     if (dryRun) return next;
-    const result = await put(target, toStored(kind, ordered(canonicalChange(kind.schema, next, live))), item.revision);
+    const final = ordered(canonicalChange(kind.schema, next, live));
+    await prepareStored(kind, final);
+    const result = await put(target, toStored(kind, final), item.revision);
     if (result) return result.object;
   }
   throw staleObject(kind, name);

@@ -3,6 +3,7 @@
 import type { ApiObject } from '../../api/api.ts';
 import type { Item } from '../watch-cache/item.ts';
 import { withVersion } from '../watch-cache/watch-cache.ts';
+import { prepareStored } from './codec.ts';
 import { keyOf, type Target } from './target.ts';
 import type { Written } from './write.ts';
 
@@ -22,12 +23,14 @@ const namespaceHeld = (object: ApiObject): boolean =>
 export async function removeNow(target: Target, item: Item, last: ApiObject): Promise<Written | undefined> {
   const { server, kind } = target;
   const key = keyOf(kind, last.metadata.namespace ?? '', last.metadata.name ?? '');
+  await prepareStored(kind, last);
   const shown = kind.toStorage ? kind.toStorage(last) : withVersion(last);
   const result = await server.cache.commit([
     { key, object: shown, expected: item.revision },
     ...server.allocators.removal(kind, last),
   ]);
   if (!result.ok) return undefined;
+  await kind.prepareConversion?.([shown], kind.version);
   const object = kind.fromStorage ? kind.fromStorage(shown) : shown;
   return { object, created: false };
 }

@@ -10,7 +10,7 @@ import {
 } from '../../machinery/label-selector.ts';
 import type { Item } from '../watch-cache/item.ts';
 import type { Scope } from '../watch-cache/resource-cache.ts';
-import { served } from './codec.ts';
+import { servedIfPrepared } from './codec.ts';
 import { keyOf, type Target } from './target.ts';
 
 export interface Selection {
@@ -53,7 +53,7 @@ function matches(
   const { metadata } = item.object;
   if (name && metadata.name !== name) return false;
   if (!labels.everything && !labels.matches(metadata.labels ?? {})) return false;
-  return !fields || fields.matches((field) => fieldValue(kind, served(kind, item), field));
+  return !fields || fields.matches((field) => fieldValue(kind, servedIfPrepared(kind, item), field));
 }
 
 function scopeOf(key: string | undefined, namespace: string, fields: FieldSelector | undefined): Scope {

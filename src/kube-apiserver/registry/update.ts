@@ -6,7 +6,7 @@ import { objectReply, type Reply } from '../request.ts';
 import { failure, plainError } from '../status.ts';
 import { prepareSubresource } from '../subresources/prepare.ts';
 import type { Item } from '../watch-cache/item.ts';
-import { decodeBody, finished, served, sharesBytes } from './codec.ts';
+import { decodeBody, finished, prepareServed, prepareStored, served, sharesBytes } from './codec.ts';
 import { createObject } from './create.ts';
 import { isGone, removeNow } from './removal.ts';
 import { keyOf, matchNamespace, type Target, type WriteOptions, writeOptions } from './target.ts';
@@ -88,6 +88,7 @@ export async function replaceObject(target: Target, options: WriteOptions, chang
       if (change.missing) return change.missing();
       throw notFound(kind, name);
     }
+    await prepareServed(kind, [item]);
     const live = served(kind, item);
     const next = await change.make(live, attempt);
     checkPreconditions(target, next, live, change);
@@ -164,6 +165,7 @@ async function replaceOnce(
     await admitFinally({ ...attributes, object: next });
     await breathe(request);
     const final = finished(kind, next, !!allocation || (subresource !== '' && subresource !== 'status'));
+    await prepareStored(kind, final);
     const stored = toStored(kind, final);
     if (item.holds(stored.serialized, stored.object)) return { object: live, item, created: false };
     if (options.dryRun) {

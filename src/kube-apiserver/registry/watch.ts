@@ -8,6 +8,7 @@ import { failure, futureVersion } from '../status.ts';
 import { Item } from '../watch-cache/item.ts';
 import type { CacheEvent, EventType } from '../watch-cache/resource-cache.ts';
 import { withVersion } from '../watch-cache/watch-cache.ts';
+import { convertingSink } from './converting-sink.ts';
 import { reachVersion } from './get.ts';
 import { type ListOptions, listOptions, parseVersion } from './list-options.ts';
 import { type Selection, selectionOf } from './selection.ts';
@@ -44,7 +45,9 @@ export async function watch(target: Target): Promise<WatchReply> {
     type: 'watch',
     code: 200,
     kind: target.kind,
-    subscription: { open: (sink) => new Watcher(target, options, selection, from, sink).open() },
+    subscription: {
+      open: (sink) => new Watcher(target, options, selection, from, convertingSink(target.kind, sink)).open(),
+    },
   };
 }
 

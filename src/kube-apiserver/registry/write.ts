@@ -7,7 +7,7 @@ import { timestamp } from '../timestamp.ts';
 import { verifyRequest } from '../verify-request.ts';
 import { type Item, type Serialized, serialize } from '../watch-cache/item.ts';
 import type { ObjectWrite } from '../watch-cache/watch-cache.ts';
-import { apiVersionOf, ordered, served } from './codec.ts';
+import { apiVersionOf, ordered, prepareServed, served } from './codec.ts';
 import { eventLease } from './event-lease.ts';
 import { keyOf, type Target } from './target.ts';
 
@@ -197,10 +197,20 @@ export async function putCharged(
   }
 }
 
-function written({ kind, cache }: Target, key: string, revision: number, stored: ApiObject, created: boolean): Written {
+async function written(
+  { kind, cache }: Target,
+  key: string,
+  revision: number,
+  stored: ApiObject,
+  created: boolean,
+): Promise<Written> {
   const item = cache.get(key);
-  if (item && item.revision === revision) return { object: served(kind, item), item, created };
+  if (item && item.revision === revision) {
+    await prepareServed(kind, [item]);
+    return { object: served(kind, item), item, created };
+  }
   // Somebody else was already faster with the next change.
   const object = { ...stored, metadata: { ...stored.metadata, resourceVersion: String(revision) } } as ApiObject;
+  await kind.prepareConversion?.([object], kind.version);
   return { object: kind.fromStorage ? kind.fromStorage(object) : object, created };
 }

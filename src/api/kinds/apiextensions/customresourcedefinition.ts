@@ -35,12 +35,7 @@ export const customResourceDefinition: KindBehaviour<CustomResourceDefinition> =
         next.status = { ...next.status, storedVersions: [...stored, storage] };
     },
     validate: (crd) => [...validateName(crd), ...validateDefinition(crd), ...validateApproval(crd)],
-    warnings: (next, old) => [
-      ...formatWarnings(next, old),
-      ...(next.spec.conversion?.strategy === 'Webhook' && (next.spec.versions ?? []).length > 1
-        ? ['spec.conversion.strategy: conversion webhooks are not called: objects keep their fields in every version']
-        : []),
-    ],
+    warnings: formatWarnings,
     validateUpdate: (next, old) => [
       ...validateDefinition(next),
       ...validateDefinitionUpdate(next, old),

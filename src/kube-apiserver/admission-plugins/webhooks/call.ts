@@ -17,12 +17,17 @@ export interface AdmissionResponse {
   readonly warnings?: readonly string[];
 }
 
-export interface WebhookCall {
+/** What any webhook is called with. */
+export interface ReviewCall {
   readonly clientConfig: WebhookClientConfig;
-  readonly review: { readonly request: { readonly uid: string } };
+  readonly review: object;
   readonly timeoutSeconds: number;
   readonly client: Client;
   readonly clock: Clock;
+}
+
+export interface WebhookCall extends ReviewCall {
+  readonly review: { readonly request: { readonly uid: string } };
 }
 
 /** Idle connections do not keep the process alive. */
@@ -32,20 +37,10 @@ const mostBytes = 3 << 20;
 
 /** Rejects with an Error that says why there is no answer. */
 export async function callWebhook(call: WebhookCall): Promise<AdmissionResponse> {
-  const { clientConfig, review, timeoutSeconds } = call;
-  const { shown, host, port, path, servername } = await placeOf(call);
-  const query = `${path.includes('?') ? '&' : '?'}timeout=${timeoutSeconds}s`;
-  const body = Buffer.from(JSON.stringify(review));
-  const tls = {
-    ...(!isIP(servername) && { servername }),
-    ...(clientConfig.caBundle && { ca: Buffer.from(clientConfig.caBundle as string, 'base64') }),
-  };
-  const fail = (why: string) => new Error(`failed to call webhook: Post "${shown}${query}": ${why}`);
-  const { code, text } = await post({ host, port, path: `${path}${query}`, tls, body, call }).catch((error: Error) => {
-    throw fail(error.message);
+  const { review, timeoutSeconds } = call;
+  const text = await postReview(call, `timeout=${timeoutSeconds}s`).catch((error: Error) => {
+    throw new Error(`failed to call webhook: ${error.message}`);
   });
-  if (code < 200 || code > 299)
-    throw new Error(`failed to call webhook: the server responded with status ${code}: ${text}`);
   let response: AdmissionResponse | undefined;
   try {
     response = parseExact(text).response;
@@ -60,13 +55,30 @@ export async function callWebhook(call: WebhookCall): Promise<AdmissionResponse>
   return response;
 }
 
+/** Sends a review and resolves with the text of the answer. Rejects with an Error that says why there is none. */
+export async function postReview(call: ReviewCall, query = ''): Promise<string> {
+  const { clientConfig, review } = call;
+  const { shown, host, port, path, servername } = await placeOf(call);
+  const target = query ? `${path}${path.includes('?') ? '&' : '?'}${query}` : path;
+  const body = Buffer.from(JSON.stringify(review));
+  const tls = {
+    ...(!isIP(servername) && { servername }),
+    ...(clientConfig.caBundle && { ca: Buffer.from(clientConfig.caBundle as string, 'base64') }),
+  };
+  const { code, text } = await post({ host, port, path: target, tls, body, call }).catch((error: Error) => {
+    throw new Error(`Post "${shown}${target.slice(path.length)}": ${error.message}`);
+  });
+  if (code < 200 || code > 299) throw new Error(`the server responded with status ${code}: ${text}`);
+  return text;
+}
+
 interface Post {
   readonly host: string;
   readonly port: number;
   readonly path: string;
   readonly tls: object;
   readonly body: Buffer;
-  readonly call: WebhookCall;
+  readonly call: ReviewCall;
 }
 
 function post({ host, port, path, tls, body, call }: Post): Promise<{ code: number; text: string }> {
@@ -105,7 +117,7 @@ interface Place {
 }
 
 /** A service is reached at one of its endpoints, as the API server need not be part of the service network. */
-async function placeOf({ clientConfig: { url, service }, client }: WebhookCall): Promise<Place> {
+async function placeOf({ clientConfig: { url, service }, client }: ReviewCall): Promise<Place> {
   if (url) {
     const { hostname, port, pathname } = new URL(url);
     const host = hostname.replace(/^\[|\]$/g, '');
@@ -115,7 +127,7 @@ async function placeOf({ clientConfig: { url, service }, client }: WebhookCall):
   const servername = `${name}.${namespace}.svc`;
   const shown = `https://${servername}:${port}${path}`;
   const found = await client.get('services', { name, namespace }).catch(() => {
-    throw new Error(`failed to call webhook: Post "${shown}": service ${JSON.stringify(name)} not found`);
+    throw new Error(`Post "${shown}": service ${JSON.stringify(name)} not found`);
   });
   const servicePort = found.spec.ports?.find((one) => one.port === port);
   const { items } = await client.list('endpointslices', {
@@ -127,7 +139,5 @@ async function placeOf({ clientConfig: { url, service }, client }: WebhookCall):
     const ready = endpoints?.find(({ conditions }) => conditions?.ready !== false);
     if (number && ready) return { shown, host: ready.addresses[0], port: number, path, servername };
   }
-  throw new Error(
-    `failed to call webhook: Post "${shown}": no endpoints available for service ${JSON.stringify(name)}`,
-  );
+  throw new Error(`Post "${shown}": no endpoints available for service ${JSON.stringify(name)}`);
 }

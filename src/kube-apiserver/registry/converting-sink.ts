@@ -1,0 +1,59 @@
+// A watch of objects that a webhook converts: what happens waits for the conversion of what happened before.
+
+import { ApiError, type ApiObject, internalError, type Kind } from '../../api/api.ts';
+import type { Item } from '../watch-cache/item.ts';
+import type { EventType } from '../watch-cache/resource-cache.ts';
+import { prepareServed } from './codec.ts';
+import type { WatchSink } from './watch.ts';
+
+type Step =
+  | { readonly event: EventType; readonly item: Item }
+  | { readonly bookmark: ApiObject }
+  | { readonly error: object }
+  | 'end';
+
+/** The sink itself, where nothing needs a webhook. */
+export function convertingSink(kind: Kind, sink: WatchSink): WatchSink {
+  if (!kind.prepareConversion) return sink;
+  let waiting: Step[] = [];
+  let isRunning = false;
+  let isOver = false;
+  const pass = (step: Step) => {
+    if (step === 'end') sink.end();
+    else if ('event' in step) sink.send(step.event, step.item);
+    else if ('bookmark' in step) sink.bookmark(step.bookmark);
+    else sink.error(step.error);
+  };
+  const run = async () => {
+    isRunning = true;
+    while (waiting.length > 0 && !isOver) {
+      const batch = waiting;
+      waiting = [];
+      try {
+        // One call for all that came meanwhile.
+        await prepareServed(
+          kind,
+          batch.flatMap((step) => (step !== 'end' && 'event' in step ? [step.item] : [])),
+        );
+        for (const step of batch) pass(step);
+      } catch (error) {
+        isOver = true;
+        const { status } = error instanceof ApiError ? error : internalError(String(error));
+        sink.error(status);
+        sink.end();
+      }
+    }
+    isRunning = false;
+  };
+  const push = (step: Step) => {
+    waiting.push(step);
+    if (!isRunning) void run();
+  };
+  return {
+    ...(sink.keepsObjects !== undefined && { keepsObjects: sink.keepsObjects }),
+    send: (event, item) => push({ event, item }),
+    bookmark: (bookmark) => push({ bookmark }),
+    error: (error) => push({ error }),
+    end: () => push('end'),
+  };
+}
