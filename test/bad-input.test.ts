@@ -10,7 +10,8 @@ let server: URL;
 let admin: https.AgentOptions;
 
 beforeAll(async () => {
-  cluster = await startCluster({ https: true, time: 'real', components: ['kube-apiserver'] });
+  // An API server by itself asks for no service accounts.
+  cluster = await startCluster({ https: true, time: 'real', components: ['kube-apiserver', 'kube-scheduler'] });
   const config = await loadKubeconfig(cluster.kubeconfig!);
   server = new URL(config.server);
   admin = { ca: config.ca, cert: config.cert, key: config.key };
