@@ -135,8 +135,14 @@ export class Containers {
       throw new RuntimeError('start', `container ${id} is in state ${record.state}, not created`);
     const { cgroups, shim, state, clock, runtime } = this.#parts;
     const killsBefore = runtime.keeps ? undefined : cgroups.outOfMemoryKills(dirname(record.cgroup));
-    const started = await shim.start(id).catch((error): Started => ({ problem: (error as Error).message }));
+    const target = record.config.targetContainerId;
+    // Its namespace is found by a number, which is another process's once the target has ended.
+    const targetGone = () => target !== undefined && !this.#lives(target);
+    const started: Started = targetGone()
+      ? { problem: `target container ${target} is not running` }
+      : await shim.start(id).catch((error) => ({ problem: (error as Error).message }));
     if ('problem' in started) throw await this.#startFailed(record, started.problem);
+    if (targetGone()) throw await this.#startFailed(record, `target container ${target} ended`);
     const supervisorPid = Number(fs.readFileSync(join(state.container(id), bundleFiles.supervisor), 'utf8'));
     this.#update(record, {
       state: 'running',
@@ -302,6 +308,11 @@ export class Containers {
   #signal(record: ContainerRecord, name: NodeJS.Signals): boolean {
     // A pid is another process's by now when its start time differs.
     return !!record.pid && startTimeOf(record.pid) === record.startTime && signal(record.pid, name);
+  }
+
+  #lives(id: string): boolean {
+    const { pid, startTime } = this.records.get(id) ?? {};
+    return pid !== undefined && startTimeOf(pid) === startTime;
   }
 
   #supervised(record: ContainerRecord): boolean {

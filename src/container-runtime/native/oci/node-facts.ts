@@ -76,7 +76,7 @@ async function appArmor(): Promise<string | undefined> {
 }
 
 /** Not what the capabilities and masked paths already keep from a container, but what would be left without them. */
-const profile = `abi <abi/3.0>,
+const profile = `@{PROC}=/proc/
 profile ${profileName} flags=(attach_disconnected,mediate_deleted) {
   network,
   capability,
