@@ -170,6 +170,21 @@ const dotFault = (value: string) =>
 /** Since 1.34 any printable ASCII but '='. */
 const envVarName = '[ -<>-~]+';
 const isEnvVarName = matcher(envVarName);
+const cIdentifier = '[A-Za-z_][A-Za-z0-9_]*';
+const isCIdentifier = matcher(cIdentifier);
+export const cIdentifierFaults: Check = (value) =>
+  isCIdentifier(value)
+    ? []
+    : [
+        regexFault(
+          "a valid C identifier must start with alphabetic character or '_', followed by a string of alphanumeric characters or '_'",
+          cIdentifier,
+          'my_name',
+          'MY_NAME',
+          'MyName',
+        ),
+      ];
+
 export const envVarNameFaults: Check = (value) =>
   isEnvVarName(value)
     ? []

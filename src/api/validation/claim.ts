@@ -6,7 +6,7 @@ import { compareQuantities } from '../../machinery/quantity.ts';
 import type { FieldError } from '../errors.ts';
 import { forbiddenField, invalidValue, notSupported, required } from '../fields.ts';
 import type { PersistentVolumeClaimSpec, PersistentVolumeClaimTemplate } from '../generated/types.ts';
-import { validateAnnotations, validateLabels } from './metadata.ts';
+import { validateOwnedMeta } from './metadata.ts';
 import { given, need, oneOfThese, type Rule, set, struct, text } from './rules.ts';
 import { validateLabelSelector } from './selector.ts';
 
@@ -72,15 +72,9 @@ function validateBothSources({ dataSource, dataSourceRef }: PersistentVolumeClai
   return same ? [] : [invalidValue(path, {}, 'must match dataSourceRef')];
 }
 
-/** A claim that is made with its pod has labels and annotations, and no other metadata. */
 export function validateClaimTemplate(template: PersistentVolumeClaimTemplate, path: string): FieldError[] {
-  const metadata = (template.metadata ?? {}) as any;
   return [
-    ...validateAnnotations(metadata.annotations, `${path}.metadata.annotations`),
-    ...validateLabels(metadata.labels, `${path}.metadata.labels`),
-    ...Object.keys(metadata)
-      .filter((field) => !['annotations', 'labels', 'creationTimestamp'].includes(field))
-      .map((field) => forbiddenField(`${path}.metadata.${field === 'uid' ? 'uID' : field}`, 'cannot be set')),
+    ...validateOwnedMeta(template.metadata, `${path}.metadata`),
     ...validateClaimSpec(template.spec ?? ({} as PersistentVolumeClaimSpec), `${path}.spec`),
   ];
 }

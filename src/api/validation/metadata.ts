@@ -69,6 +69,15 @@ export const validateTemplateMeta = (
   ...validateAnnotations(meta?.annotations, `${path}.annotations`),
 ];
 
+/** The metadata of objects that are made for others: labels and annotations, and nothing else. */
+export const validateOwnedMeta = (meta: object | undefined, path: string): FieldError[] => [
+  ...validateAnnotations((meta as ObjectMeta | undefined)?.annotations, `${path}.annotations`),
+  ...validateLabels((meta as ObjectMeta | undefined)?.labels, `${path}.labels`),
+  ...Object.entries(meta ?? {})
+    .filter(([field, value]) => field !== 'annotations' && field !== 'labels' && value !== null && value !== undefined)
+    .map(([field]) => forbiddenField(`${path}.${field === 'uid' ? 'uID' : field}`, 'cannot be set')),
+];
+
 export function validateLabels(labels: Readonly<Record<string, string>> | undefined, path: string): FieldError[] {
   const errors: FieldError[] = [];
   for (const [key, value] of Object.entries(labels ?? {})) {

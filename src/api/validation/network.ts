@@ -63,6 +63,15 @@ export function canonicalCidr(path: string, text: string): FieldError[] {
   return canonical === text ? errors : [invalidValue(path, text, `must be in canonical form ("${canonical}")`)];
 }
 
+/** The address of an interface, which keeps the bits behind its network's prefix. */
+export function canonicalInterface(path: string, text: string): FieldError[] {
+  const cidr = parseCidr(text);
+  if (!cidr)
+    return [invalidValue(path, text, 'must be a valid address in CIDR form, (e.g. 10.9.8.7/24 or 2001:db8::1/64)')];
+  const canonical = `${formatIp({ family: cidr.family, value: cidr.address })}/${cidr.prefix}`;
+  return canonical === text ? [] : [invalidValue(path, text, `must be in canonical form ("${canonical}")`)];
+}
+
 /** Warnings for an address that is valid and written in an unusual way. */
 export function ipWarnings(path: string, text: string): string[] {
   const ip = parseIp(text) ?? parseIp(withoutZeros(text));

@@ -1,71 +1,56 @@
 // Dynamic resource allocation: classes, claims, templates of claims and what drivers offer.
 // https://kubernetes.io/docs/concepts/scheduling-eviction/dynamic-resource-allocation/
 
-import { dns1123LabelFaults, dns1123SubdomainFaults } from '../../../machinery/names.ts';
-import { deviceSelectorFaults } from '../../cel/device-selectors.ts';
 import type { FieldError } from '../../errors.ts';
-import { duplicate, invalidValues, oneOf, required, unchanged } from '../../fields.ts';
+import { invalidValue, sameValue, unchanged } from '../../fields.ts';
 import type {
   DeviceClass,
   ResourceClaimTemplate,
   ResourceSlice,
   ResourceV1ResourceClaim,
 } from '../../generated/types.ts';
-import type { KindBehaviour } from '../../kind.ts';
+import { internal } from '../../internal.ts';
+import type { KindBehaviour, StrategyContext } from '../../kind.ts';
+import { formatTime } from '../../time.ts';
+import { mostConfigurations, validateDeviceClaim } from '../../validation/devices/claim.ts';
+import { validateClaimStatus } from '../../validation/devices/claim-status.ts';
+import { configuration, listOf, selectors } from '../../validation/devices/shared.ts';
+import { validateSlice } from '../../validation/devices/slice.ts';
+import { validateOwnedMeta } from '../../validation/metadata.ts';
+import { isExtendedResource } from '../../validation/resource-names.ts';
 
 export const deviceClass: KindBehaviour<DeviceClass> = {
   hasGeneration: true,
-  strategy: { validate: ({ spec }) => selectorFaults(spec?.selectors, 'spec.selectors') },
+  strategy: {
+    metadataOnUpdate: ['whole', 'change'],
+    validate: (c) => validateClass(c),
+    validateUpdate: (next, old) => validateClass(next, old),
+  },
 };
+
+function validateClass({ spec }: DeviceClass, old?: DeviceClass): FieldError[] {
+  const name = spec?.extendedResourceName;
+  const isStored = old !== undefined && sameValue(spec?.config ?? [], old.spec?.config ?? []);
+  return [
+    ...selectors(spec?.selectors, 'spec.selectors'),
+    ...listOf(mostConfigurations, configuration(isStored))(spec?.config, 'spec.config'),
+    ...(name !== undefined && !isExtendedResource(name)
+      ? [invalidValue('spec.extendedResourceName', name, 'must be a valid extended resource name')]
+      : []),
+  ];
+}
 
 function defaultClaim(spec: any): void {
   for (const request of spec?.devices?.requests ?? [])
     for (const part of [request.exactly, ...(request.firstAvailable ?? [])]) {
       if (!part) continue;
-      part.allocationMode ??= 'ExactCount';
-      if (part.allocationMode === 'ExactCount') part.count ??= 1;
+      part.allocationMode ||= 'ExactCount';
+      if (part.allocationMode === 'ExactCount') part.count ||= 1;
       for (const toleration of part.tolerations ?? []) toleration.operator ??= 'Equal';
     }
 }
 
-function validateClaim(spec: any, path: string): FieldError[] {
-  const errors: FieldError[] = [];
-  const names = new Set<string>();
-  for (const [index, request] of (spec?.devices?.requests ?? []).entries()) {
-    const at = `${path}.devices.requests[${index}]`;
-    if (!request.name) errors.push(required(`${at}.name`));
-    else errors.push(...invalidValues(`${at}.name`, request.name, dns1123LabelFaults(request.name)));
-    if (names.has(request.name)) errors.push(duplicate(`${at}.name`, request.name));
-    names.add(request.name);
-    const given = [request.exactly, request.firstAvailable?.length ? request.firstAvailable : undefined].filter(
-      Boolean,
-    );
-    if (given.length !== 1) errors.push(required(at, 'exactly one of `exactly` or `firstAvailable` is required'));
-    else if (request.exactly) errors.push(...validateRequest(request.exactly, `${at}.exactly`));
-    else
-      for (const [i, sub] of request.firstAvailable.entries())
-        errors.push(...validateRequest(sub, `${at}.firstAvailable[${i}]`));
-  }
-  return errors;
-}
-
-function selectorFaults(selectors: readonly any[] = [], path: string): FieldError[] {
-  return selectors.flatMap(({ cel }, index) => {
-    const at = `${path}[${index}].cel`;
-    return cel ? deviceSelectorFaults(cel.expression ?? '', `${at}.expression`) : [required(at)];
-  });
-}
-
-function validateRequest(request: any, path: string): FieldError[] {
-  const name = request.deviceClassName;
-  return [
-    ...(name
-      ? invalidValues(`${path}.deviceClassName`, name, dns1123SubdomainFaults(name))
-      : [required(`${path}.deviceClassName`)]),
-    ...selectorFaults(request.selectors, `${path}.selectors`),
-    ...oneOf(`${path}.allocationMode`, request.allocationMode, ['All', 'ExactCount']),
-  ];
-}
+const claimSpec = ({ spec }: ResourceV1ResourceClaim) => internal('resource.ResourceClaimSpec', spec);
 
 export const resourceClaim: KindBehaviour<ResourceV1ResourceClaim> = {
   cells: {
@@ -80,18 +65,49 @@ export const resourceClaim: KindBehaviour<ResourceV1ResourceClaim> = {
   },
   strategy: {
     setDefaults: (c) => defaultClaim(c.spec),
-    validate: (c) => validateClaim(c.spec, 'spec'),
-    validateUpdate: (next, old) => unchanged('spec', next.spec, old.spec),
+    metadataOnUpdate: ['whole', 'change'],
+    validate: (c) => validateDeviceClaim(c.spec, 'spec'),
+    validateUpdate: (next, old) => unchanged('spec', claimSpec(next), claimSpec(old)),
+    subresources: {
+      status: {
+        prepareForUpdate(next, old) {
+          const { finalizers, labels, annotations, ownerReferences } = old.metadata;
+          next.metadata = { ...next.metadata, finalizers, labels, annotations, ownerReferences };
+          dropDeallocated(next, old);
+        },
+        validateUpdate: validateClaimStatus,
+      },
+    },
   },
 };
+
+/** Devices that are no longer allocated lose their status. */
+function dropDeallocated({ status }: any, old: any): void {
+  if (!status?.devices) return;
+  const id = ({ driver, pool, device, shareID }: any) => JSON.stringify([driver, pool, device, shareID]);
+  const now = new Set((status.allocation?.devices?.results ?? []).map(id));
+  const gone = new Set((old.status?.allocation?.devices?.results ?? []).map(id).filter((one: string) => !now.has(one)));
+  status.devices = status.devices.filter((device: any) => !gone.has(id(device)));
+}
+
+const templateSpec = ({ spec }: ResourceClaimTemplate) => internal('resource.ResourceClaimTemplateSpec', spec);
 
 export const resourceClaimTemplate: KindBehaviour<ResourceClaimTemplate> = {
   strategy: {
     setDefaults: (t) => defaultClaim(t.spec?.spec),
-    validate: (t) => validateClaim(t.spec?.spec, 'spec.spec'),
-    validateUpdate: (next, old) => unchanged('spec', next.spec, old.spec),
+    metadataOnUpdate: ['whole', 'change'],
+    validate: (t) => validateTemplate(t),
+    validateUpdate: (next, old) => [
+      ...validateTemplate(next),
+      ...unchanged('spec', templateSpec(next), templateSpec(old)),
+    ],
   },
 };
+
+const validateTemplate = ({ spec }: ResourceClaimTemplate): FieldError[] => [
+  ...validateOwnedMeta(spec?.metadata, 'spec.metadata'),
+  ...validateDeviceClaim(spec?.spec, 'spec.spec'),
+];
 
 export const resourceSlice: KindBehaviour<ResourceSlice> = {
   hasGeneration: true,
@@ -102,14 +118,23 @@ export const resourceSlice: KindBehaviour<ResourceSlice> = {
   },
   selectableFields: { 'spec.nodeName': (s) => s.spec.nodeName ?? '', 'spec.driver': (s) => s.spec.driver },
   strategy: {
-    validate: validateSlice,
-    validateUpdate: (next, old) => [
-      ...validateSlice(next),
-      ...unchanged('spec.driver', next.spec.driver, old.spec.driver),
-    ],
+    prepareForCreate: prepareSlice,
+    prepareForUpdate: (next, _, context) => prepareSlice(next, context),
+    validate: (s) => validateSlice(s),
+    validateUpdate: (next, old) => validateSlice(next, old),
+    warnings: ({ spec: { driver } }) =>
+      driver === driver.toLowerCase()
+        ? []
+        : [`spec.driver: driver names should be lowercase; ${JSON.stringify(driver)} contains uppercase characters`],
   },
 };
 
-function validateSlice({ spec }: ResourceSlice): FieldError[] {
-  return [...(spec.driver ? [] : [required('spec.driver')]), ...(spec.pool?.name ? [] : [required('spec.pool.name')])];
+/** What is behind a feature gate that is off goes; taints have a time. */
+function prepareSlice({ spec }: any, { now }: StrategyContext): void {
+  for (const device of spec?.devices ?? []) {
+    for (const taint of device.taints ?? []) taint.timeAdded ??= formatTime(now);
+    delete device.nodeAllocatableResourceMappings;
+    for (const attribute of Object.values<any>(device.attributes ?? {}))
+      for (const list of ['bools', 'ints', 'strings', 'versions']) delete attribute[list];
+  }
 }

@@ -1,0 +1,16 @@
+// What the statuses of both kinds of flow control share.
+
+import type { ApiObject } from '../kind.ts';
+import { all, each, need, struct, unique } from './rules.ts';
+
+/** Each type once. */
+export const flowConditions = all(
+  unique(({ type }) => type ?? '', '.type'),
+  each(struct({ type: need() })),
+);
+
+/** Through /status nothing of the metadata changes. */
+export function keepMetadata(next: ApiObject, old: ApiObject): void {
+  const { managedFields, resourceVersion } = next.metadata;
+  next.metadata = { ...old.metadata, managedFields, resourceVersion };
+}
