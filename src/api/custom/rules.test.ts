@@ -208,6 +208,12 @@ describe('the rules of a definition', () => {
     expect(define({ rule: 'true', fieldPath }, properties)).toEqual(fault === undefined ? [] : [fault]);
   });
 
+  test('a part of an atomic map has an old value', () => {
+    const major = { type: 'integer', 'x-kubernetes-validations': [{ rule: 'self == oldSelf' }] };
+    const schema = { type: 'object', 'x-kubernetes-map-type': 'atomic', properties: { major } };
+    expect(define({ rule: 'true' }, { a: schema })).toEqual([]);
+  });
+
   test('an element of a plain list has no old value', () => {
     const items = { type: 'integer', 'x-kubernetes-validations': [{ rule: 'self >= oldSelf' }] };
     expect(define({ rule: 'true' }, { a: { type: 'array', items } })[0]).toContain(

@@ -55,7 +55,6 @@ function visitParts(schema: any, path: string, place: Place, isRoot: boolean, fa
     : place;
   const others = schema.additionalProperties;
   visit(others, `${path}.additionalProperties`, { ...values, rules: place.rules?.element(others) }, faults);
-  const isAtomic = schema['x-kubernetes-map-type'] === 'atomic';
   for (const [name, property] of Object.entries(schema.properties ?? {})) {
     const isMeta = (isRoot || schema['x-kubernetes-embedded-resource']) && metaFields.includes(name);
     visit(
@@ -64,7 +63,6 @@ function visitParts(schema: any, path: string, place: Place, isRoot: boolean, fa
       {
         ...place,
         rules: place.rules?.property(property, name),
-        ...(isAtomic && { uncorrelatable: place.uncorrelatable ?? path }),
         ...(isMeta && { insideMeta: true }),
         ...(isMeta && isRoot && { noDefaults: `in top-level ${name}` }),
       },
