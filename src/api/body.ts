@@ -29,6 +29,19 @@ export interface DecodedBody {
   readonly strictError?: string;
 }
 
+/** What a strict reading of the text itself refuses. */
+export interface Faults {
+  /** As texts of warnings. */
+  readonly faults: readonly string[];
+  /** The faults as a strict error shows them, where that differs. */
+  readonly message?: string;
+  /** Paths of fields that stand twice in JSON, and where fields stand. */
+  readonly duplicates?: readonly string[];
+  readonly places?: ReadonlyMap<string, number>;
+}
+
+const noFaults: Faults = { faults: [] };
+
 /** Reads a request's body. Throws a BadRequest in Kubernetes' words. */
 export function decodeBody(text: string, encoding: Encoding, wanted: Wanted): DecodedBody {
   return decodeLater(text, encoding, wanted)();
@@ -40,20 +53,22 @@ export function decodeLater(text: string, encoding: Encoding, wanted: Wanted): (
   const { value } = parsed;
   if (typeof value !== 'object' || value === null || Array.isArray(value))
     throw unrecognized(text, wanted, `couldn't get version/kind; json parse error: ${notAnObject(value)}`);
-  return () => decodeValue(value, wanted, parsed.faults, parsed.message);
+  return () => decodeValue(value, wanted, parsed);
 }
 
 /** The same for a value that was parsed already (in process, or the result of a patch). */
-export function decodeValue(value: any, wanted: Wanted, faults: readonly string[] = [], message?: string): DecodedBody {
+export function decodeValue(value: any, wanted: Wanted, given: Faults = noFaults): DecodedBody {
+  const { faults, message, duplicates, places } = given;
   const { kind, version, apiVersion } = checkKind(value, wanted);
   const cannot = (why: string) =>
     badRequest(`${kind} in version ${JSON.stringify(version)} cannot be handled as a ${wanted.kind}: ${why}`);
   try {
     const { object, unknownFields } = decode(wanted.schema, value);
     const unknown = unknownFields.map((path) => `unknown field ${JSON.stringify(path)}`);
-    const all = [...faults, ...unknown];
+    const all =
+      duplicates && places && !wanted.custom ? inTextOrder(duplicates, unknownFields, places) : [...faults, ...unknown];
     const typed = wanted.custom ? object : withType(object, wanted, apiVersion);
-    const strict = [...(message ? [message] : faults), ...unknown];
+    const strict = message ? [message, ...unknown] : all;
     return {
       object: typed,
       strictFaults: all,
@@ -63,6 +78,23 @@ export function decodeValue(value: any, wanted: Wanted, faults: readonly string[
     if (error instanceof DecodeError || error instanceof QuantityError) throw cannot(error.message);
     throw error;
   }
+}
+
+/** Duplicate and unknown fields as they come; what stands in an unknown field is not looked at. */
+function inTextOrder(
+  duplicates: readonly string[],
+  unknown: readonly string[],
+  places: ReadonlyMap<string, number>,
+): string[] {
+  const isInside = (path: string) =>
+    unknown.some((field) => path.startsWith(`${field}.`) || path.startsWith(`${field}[`));
+  const told = [
+    ...duplicates.filter((path) => !isInside(path)).map((path) => ({ path, what: 'duplicate' })),
+    ...unknown.map((path) => ({ path, what: 'unknown' })),
+  ];
+  const place = ({ path }: { path: string }) => places.get(path) ?? Number.POSITIVE_INFINITY;
+  told.sort((a, b) => (place(a) === place(b) ? 0 : place(a) - place(b)));
+  return told.map(({ path, what }) => `${what} field ${JSON.stringify(path)}`);
 }
 
 function withType(object: any, wanted: Wanted, apiVersion: string): any {
@@ -122,24 +154,25 @@ function checkCustomKind(value: any, wanted: Wanted, wantedVersion: string) {
   return { kind: value.kind as string, version: wanted.version, apiVersion: wantedVersion };
 }
 
-interface Parsed {
+interface Parsed extends Faults {
   readonly value: any;
-  readonly faults: readonly string[];
-  /** The faults as a strict error shows them, where that differs. */
-  readonly message?: string;
 }
 
 function parse(text: string, encoding: Encoding, wanted: Wanted): Parsed {
   if (encoding === 'yaml') return readYaml(text, wanted);
   try {
-    const { value, duplicates } = parseJson(text);
-    return { value, faults: duplicates.map((path) => `duplicate field ${JSON.stringify(path)}`) };
+    const { value, duplicates, places } = parseJson(text);
+    const faults = duplicateFaults(duplicates);
+    return places ? { value, faults, duplicates, places } : { value, faults };
   } catch (error) {
     if (error instanceof JsonSyntaxError)
       throw unrecognized(text, wanted, `couldn't get version/kind; json parse error: ${error.message}`);
     throw error;
   }
 }
+
+export const duplicateFaults = (duplicates: readonly string[]): string[] =>
+  duplicates.map((path) => `duplicate field ${JSON.stringify(path)}`);
 
 function readYaml(text: string, wanted: Wanted): Parsed {
   try {

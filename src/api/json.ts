@@ -13,6 +13,8 @@ export interface ParsedJson {
   readonly value: any;
   /** Paths of fields that stood twice in one object, such as `spec.replicas`; the last value counts. */
   readonly duplicates: readonly string[];
+  /** Where the fields stand in the text, by their paths; a duplicate by the place where it stands again. */
+  readonly places?: ReadonlyMap<string, number>;
 }
 
 /** Throws JsonSyntaxError. */
@@ -33,7 +35,7 @@ export function parseJson(text: string): ParsedJson {
   if (countFields(value) === colons) return { value, duplicates: [] };
   const scanner = new Scanner(text);
   scanner.fault();
-  return { value, duplicates: scanner.duplicates };
+  return { value, duplicates: scanner.duplicates, places: scanner.places };
 }
 
 function countFields(value: any): number {
@@ -88,9 +90,14 @@ function endOfString(text: string, start: number): number {
 /** Kubernetes tells a hundred at most. */
 const mostDuplicates = 100;
 
+/** Of how many fields, and how long paths at most, the places are kept. */
+const mostPlaces = 100_000;
+const longestPath = 1_000;
+
 /** Walks the text once, only when something is wrong with it. */
 class Scanner {
   readonly duplicates: string[] = [];
+  readonly places = new Map<string, number>();
   readonly #told = new Set<string>();
   readonly #text: string;
   #at = 0;
@@ -155,6 +162,7 @@ class Scanner {
       const key = this.#string();
       const inner = path ? `${path}.${key}` : key;
       if (seen.has(key)) this.#duplicate(inner);
+      else if (inner.length <= longestPath && this.places.size < mostPlaces) this.places.set(inner, this.#at);
       seen.add(key);
       this.#space();
       if (this.#text[this.#at] !== ':') this.#fail('after object key');
@@ -172,6 +180,7 @@ class Scanner {
     if (this.duplicates.length >= mostDuplicates || this.#told.has(path)) return;
     this.#told.add(path);
     this.duplicates.push(path);
+    this.places.set(path, this.#at);
   }
 
   #array(path: string): void {

@@ -137,6 +137,13 @@ describe('unknown and duplicate fields', () => {
     ]);
   });
 
+  test('an unknown field may come before a duplicate, and what is in it is not told', () => {
+    const text = '{"extra":{"a":1,"a":2},"data":{"a":"1","a":"2"},"kind":"ConfigMap"}';
+    expect(decodeBody(text, 'json', configMap).strictError).toMatch(
+      /strict decoding error: unknown field "extra", duplicate field "data.a"$/,
+    );
+  });
+
   test('in YAML, with their lines', () => {
     const body = decodeBody('metadata:\n  colour: red\ndata:\n  a: "1"\n  a: "2"\n', 'yaml', configMap);
     expect(body.object.data).toEqual({ a: '2' });

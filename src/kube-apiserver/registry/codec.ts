@@ -197,8 +197,9 @@ export function decodeValue(
   kind: Kind,
   value: any,
   options: Pick<WriteOptions, 'fieldValidation'>,
+  faults: readonly string[] = [],
 ): ApiObject {
-  return complete(kind, accept(request, decodeParsed(value, kind), options));
+  return complete(kind, accept(request, decodeParsed(value, kind, { faults }), options));
 }
 
 function complete(kind: Kind, object: ApiObject): ApiObject {

@@ -5,6 +5,7 @@ import {
   type ApiObject,
   badRequest,
   conflict,
+  duplicateFaults,
   type Kind,
   notFound,
   parseJson,
@@ -43,7 +44,7 @@ export async function patch(target: Target): Promise<Reply> {
     make: async (live) => {
       const patched = change(live);
       await breathe(target.request);
-      return decodePatched(target, options, patched, change.shown);
+      return decodePatched(target, options, patched, change);
     },
     patched: true,
   });
@@ -64,6 +65,8 @@ interface Change {
   (live: ApiObject): any;
   /** How an error shows the patch; undefined: errors show the patched document. */
   readonly shown?: string;
+  /** What a strict reading of the patch refuses. */
+  readonly faults?: readonly string[];
 }
 
 /** The request's patch as a function that makes a new document of a live one. */
@@ -90,7 +93,7 @@ const rejected = () => failure(422, 'Invalid', 'the server rejected our request 
 
 /** A function that patches a live object, giving a new one. */
 function changeOf({ kind }: Target, type: string, body: Body | undefined): Change {
-  const value = parsePatch(body, type);
+  const { value, faults } = parsePatch(body, type);
   if (type === json) {
     if (!Array.isArray(value))
       throw badRequest(
@@ -103,26 +106,33 @@ function changeOf({ kind }: Target, type: string, body: Body | undefined): Chang
         `The allowed maximum operations in a JSON patch is 10000, got ${value.length}`,
       );
     for (const operation of value) checkOperation(operation);
-    return (live) => {
+    const unknown = value.flatMap((operation, index) => unknownParts(operation, index));
+    const change: Change = (live) => {
       const patched = attempt(() => applyJsonPatch(live, value), rejected);
       // Moves and copies can nest an object deeper than any that came in.
       if (isTooDeep(patched)) throw rejected();
       return patched;
     };
+    return Object.assign(change, { faults: [...faults, ...unknown].map((fault) => `json patch ${fault}`) });
   }
   if (value === null || typeof value !== 'object' || Array.isArray(value))
     throw badRequest(
       `error decoding patch: json: cannot unmarshal ${goType(value)} into Go value of type map[string]interface {}`,
     );
-  if (type === merge) return (live) => applyMergePatch(live, value);
+  if (type === merge) return Object.assign((live: ApiObject) => applyMergePatch(live, value), { faults });
   const change: Change = (live) =>
     attempt(
       () => applyStrategicMergePatch(live, value, kind.schema),
       ({ kind, message }) =>
         kind === 'schema' ? plainError(message) : kind === 'malformed' ? badRequest(message) : rejected(),
     );
-  return Object.assign(change, { shown: goFormat(value) });
+  return Object.assign(change, { shown: goFormat(value), faults });
 }
+
+const unknownParts = (operation: object, index: number): string[] =>
+  Object.keys(operation)
+    .filter((field) => !['op', 'path', 'from', 'value'].includes(field))
+    .map((field) => `unknown field ${JSON.stringify(`[${index}].${field}`)}`);
 
 /** The shape of one operation, in the words of Go's decoder. */
 function checkOperation(operation: any): void {
@@ -152,10 +162,11 @@ function goType(value: unknown): string {
   return value === null ? 'null' : typeof value === 'boolean' ? 'bool' : typeof value;
 }
 
-function parsePatch(body: Body | undefined, type: string): any {
-  if (body && 'object' in body) return body.object;
+function parsePatch(body: Body | undefined, type: string): { value: any; faults: readonly string[] } {
+  if (body && 'object' in body) return { value: body.object, faults: [] };
   try {
-    return parseJson(body?.bytes.toString() ?? '').value;
+    const { value, duplicates } = parseJson(body?.bytes.toString() ?? '');
+    return { value, faults: duplicateFaults(duplicates) };
   } catch (error) {
     const { message } = error as Error;
     throw badRequest(type === strategic ? message : `error decoding patch: ${message}`);
@@ -163,10 +174,15 @@ function parsePatch(body: Body | undefined, type: string): any {
 }
 
 /** The patched document as an object. That it does not fit its kind is then the patch's fault. */
-function decodePatched(target: Target, options: WriteOptions, document: any, shown?: string): ApiObject {
+function decodePatched(
+  target: Target,
+  options: WriteOptions,
+  document: any,
+  { shown, faults }: Pick<Change, 'shown' | 'faults'> = {},
+): ApiObject {
   let object: ApiObject;
   try {
-    object = decodeValue(target.request, target.kind, document, options);
+    object = decodeValue(target.request, target.kind, document, options, faults);
     // An empty list asks for the owners to be forgotten, and is not the same as none.
     if (document.metadata?.managedFields?.length === 0) object.metadata.managedFields = [];
   } catch (error) {
@@ -305,7 +321,8 @@ function appliedObject(target: Target, body: Body | undefined): ApiObject {
     throw badRequest('metadata.managedFields must be nil');
   const validation = writeOptions(request, 'PatchOptions').fieldValidation;
   const problems = duplicates.length ? `yaml: unmarshal errors:\n  ${duplicates.join('\n  ')}` : '';
-  if (problems && validation === 'Strict') throw badRequest(`error strict decoding YAML: ${problems}`);
+  if (problems && validation === 'Strict')
+    throw badRequest(`error strict decoding YAML: error converting YAML to JSON: ${problems}`);
   if (problems && validation === 'Warn') request.warnings.push(...duplicates);
   const metadata = { ...value.metadata };
   metadata.name ??= name;

@@ -114,6 +114,19 @@ describe('update', () => {
     expect((await server.call('PUT', path, lease)).code).toBe(201);
   });
 
+  test('a patch is read as strictly as an object', async () => {
+    await server.call('POST', maps, configMap('strict'));
+    const operations = [{ op: 'add', path: '/shade', value: 1, extra: true }];
+    const { code, body } = await server.call('PATCH', `${maps}/strict`, operations, {
+      query: { fieldValidation: 'Strict' },
+      contentType: 'application/json-patch+json',
+    });
+    expect(code).toBe(422);
+    expect(body.message).toContain(
+      'strict decoding error: json patch unknown field "[0].extra", unknown field "shade"',
+    );
+  });
+
   test('patches of many writers at once all count', async () => {
     await server.call('POST', maps, configMap('many', {}, {}));
     await Promise.all(
