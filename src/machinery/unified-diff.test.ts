@@ -14,3 +14,11 @@ test.each([
     diff: '@@ -1,4 +1,4 @@\n-1\n+x\n a\n b\n c\n@@ -7,4 +7,4 @@\n f\n g\n h\n-2\n+y\n',
   },
 ])('$case', ({ before, after, diff }) => expect(unifiedDiff(lines(before), lines(after))).toBe(diff));
+
+test('texts of a hundred thousand lines that have nothing in common are compared at once', () => {
+  const lines = (letter: string) => Array.from({ length: 100_000 }, (_, i) => `${letter}${i}`).join('\n');
+  const started = performance.now();
+  const text = unifiedDiff(`same\n${lines('a')}\nend`, `same\n${lines('b')}\nend`);
+  expect(text.startsWith('@@ -1,100002 +1,100002 @@\n same\n-a0\n')).toBe(true);
+  expect(performance.now() - started).toBeLessThan(5_000);
+});

@@ -41,10 +41,13 @@ function listFaults(list: readonly string[] = [], path: string, what: string): F
 }
 
 function resourceNameFaults(names: readonly string[] = [], path: string): FieldError[] {
+  const seen = new Set<string>();
   return names.flatMap((name, index) => {
     const at = `${path}[${index}]`;
     const faults = invalidValues(at, name, pathSegmentFaults(name));
-    return names.indexOf(name) < index ? [...faults, duplicate(at, name)] : faults;
+    const isDuplicate = seen.has(name);
+    seen.add(name);
+    return isDuplicate ? [...faults, duplicate(at, name)] : faults;
   });
 }
 

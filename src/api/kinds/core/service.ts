@@ -134,10 +134,10 @@ function keepNodePorts(spec: Spec, before: Spec): void {
 }
 
 function clearNodePorts(spec: Spec, before: Spec): void {
-  const old = (before.ports ?? []).map((port) => port.nodePort ?? 0);
+  const old = new Set((before.ports ?? []).map((port) => port.nodePort ?? 0));
   const now = (spec.ports ?? []).map((port) => port.nodePort ?? 0);
   // Ports that were named anew are the client's wish, and validation will answer it.
-  if (now.some((port) => port && !old.includes(port))) return;
+  if (now.some((port) => port && !old.has(port))) return;
   for (const port of spec.ports ?? []) delete port.nodePort;
 }
 
