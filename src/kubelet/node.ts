@@ -265,6 +265,7 @@ export class NodeKeeper {
         containerRuntimeVersion: this.#tools.runtime.version,
         kubeProxyVersion: '',
       } as NodeStatus['nodeInfo'],
+      ...runtimeStatus(this.#tools.runtime),
       images: images
         .slice(0, 50)
         .map((image) => ({ names: [...image.repoDigests, ...image.repoTags].slice(0, 5), sizeBytes: image.sizeBytes })),
@@ -321,6 +322,15 @@ export class NodeKeeper {
     return { type, status, lastHeartbeatTime: now, lastTransitionTime, reason, message } as NodeCondition;
   }
 }
+
+/** What the runtime can do: the scheduler and users look here before they ask a pod of it. */
+const runtimeStatus = ({ features }: ContainerRuntime): Pick<NodeStatus, 'features' | 'runtimeHandlers'> => {
+  const { recursiveReadOnlyMounts, userNamespaces, supplementalGroupsPolicy } = features;
+  return {
+    runtimeHandlers: [{ name: '', features: { recursiveReadOnlyMounts, userNamespaces } }],
+    features: { supplementalGroupsPolicy },
+  };
+};
 
 /** What makes a status worth writing before its time. */
 function withoutHeartbeats(status: NodeStatus | undefined): unknown {

@@ -2,6 +2,7 @@
 
 import {
   appendFileSync,
+  chmodSync,
   existsSync,
   mkdirSync,
   readdirSync,
@@ -59,7 +60,8 @@ export class StateDirectory {
     this.root = root;
     for (const name of ['sandboxes', 'exits']) mkdirSync(join(root, name), { recursive: true, mode: 0o700 });
     // A container's directory is its own root's alone, who with a user namespace is not root.
-    mkdirSync(join(root, 'containers'), { recursive: true, mode: 0o711 });
+    mkdirSync(join(root, 'containers'), { recursive: true });
+    chmodSync(join(root, 'containers'), 0o711);
   }
 
   sandbox(id: string): string {

@@ -1,7 +1,7 @@
 // The OCI runtime that runs the containers: crun where it accepts this machine's cgroups, for its start time; else runc.
 
 import * as fs from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { RuntimeError } from '../../runtime-error.ts';
 import { run } from '../process.ts';
 
@@ -31,6 +31,12 @@ export async function findOciRuntime(path?: string): Promise<FoundRuntimes> {
   const refused: string[] = [];
   const candidates = path ? [path] : ['crun', 'runc'].flatMap((name) => onPath(name) ?? []);
   for (const candidate of candidates) {
+    // Asking a program for its version costs time at each start.
+    const known = path === undefined ? layoutProblem(basename(candidate), layout) : undefined;
+    if (known !== undefined) {
+      refused.push(`${candidate}: ${known}`);
+      continue;
+    }
     const described = await describe(candidate);
     const problem = typeof described === 'string' ? described : problemOf(described, layout, path !== undefined);
     if (typeof described !== 'string' && problem === undefined) return { runtime: described, refused };
@@ -62,10 +68,14 @@ export function cgroupLayout(mounts = fs.readFileSync('/proc/self/mounts', 'utf8
 export function problemOf({ name, version }: OciRuntime, layout: CgroupLayout, chosen = false): string | undefined {
   if (name === 'runc' && !atLeast(version, 1, 1)) return `version ${version} is older than 1.1`;
   if (name === 'crun' && !atLeast(version, 1, 0)) return `version ${version} is older than 1.0`;
-  if (name === 'crun' && layout === 'hybrid') return 'crun does not support hybrid cgroups, as this machine has them';
+  return chosen && layout !== 'hybrid' ? undefined : layoutProblem(name, layout);
+}
+
+function layoutProblem(name: string, layout: CgroupLayout): string | undefined {
+  if (name !== 'crun' || layout === 'v2') return undefined;
+  if (layout === 'hybrid') return 'crun does not support hybrid cgroups, as this machine has them';
   // It removes a container's cgroup before anybody can read there why the container was killed.
-  if (name === 'crun' && layout === 'v1' && !chosen) return 'runc is needed with cgroup v1';
-  return undefined;
+  return 'runc is needed with cgroup v1';
 }
 
 /** The problem as a text when it is neither of the two. */
