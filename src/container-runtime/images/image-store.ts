@@ -12,7 +12,7 @@
 import { createHash } from 'node:crypto';
 import { createReadStream, existsSync, mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { readFile, rename, rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import type { Random } from '../../machinery/random.ts';
 import type { Image } from '../container-runtime.ts';
 import { RuntimeError } from '../runtime-error.ts';
@@ -83,6 +83,8 @@ export class ImageStore {
   }
 
   rootfs(image: ImageRecord): string {
+    if (!isInside(image))
+      throw new RuntimeError('image', `image ${image.id} is damaged: its files lie outside of the image store`);
     return join(this.directory, 'snapshots', image.snapshot);
   }
 
@@ -102,7 +104,8 @@ export class ImageStore {
     await rm(this.#recordPath(image.id), { force: true });
     this.#cache = undefined;
     const kept = this.list();
-    if (!kept.some((other) => other.snapshot === image.snapshot)) await removeTree(this.rootfs(image));
+    const isShared = kept.some((other) => other.snapshot === image.snapshot);
+    if (!isShared && isInside(image)) await removeTree(this.rootfs(image));
     await this.discard(image.blobs);
   }
 
@@ -160,8 +163,9 @@ export class ImageStore {
    * gives it its names. Names that another image had move over.
    */
   async addImage(manifest: Manifest, manifestDigest: string, tags: readonly string[], repoDigests: readonly string[]) {
-    const config = JSON.parse(await readFile(this.blobPath(manifest.config.digest), 'utf8'));
-    const diffIds: string[] = config.rootfs?.diff_ids ?? [];
+    const config = JSON.parse(await readFile(this.blobPath(manifest.config.digest), 'utf8')) ?? {};
+    // They name the snapshot, and an image says what it likes.
+    const diffIds = Array.from<string, string>(config.rootfs?.diff_ids ?? [], checkDigest);
     if (diffIds.length !== manifest.layers.length)
       throw new RuntimeError(
         'image',
@@ -262,9 +266,13 @@ function chainIds(diffIds: readonly string[]): string[] {
   return chain;
 }
 
+/** A record of a former version may have its snapshot's name from an image that says where it likes its files to be. */
+const isInside = ({ snapshot }: ImageRecord): boolean =>
+  basename(snapshot) === snapshot && !['', '.', '..'].includes(snapshot);
+
 /** Digests become file names, so what is none goes no further. */
-function checkDigest(digest: string): string {
-  if (!/^sha256:[0-9a-f]{64}$/.test(digest))
+function checkDigest(digest: unknown): string {
+  if (typeof digest !== 'string' || !/^sha256:[0-9a-f]{64}$/.test(digest))
     throw new RuntimeError('image', `digest ${JSON.stringify(digest)} is not supported: only sha256 is`);
   return digest;
 }

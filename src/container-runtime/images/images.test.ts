@@ -53,7 +53,11 @@ interface Made {
   readonly manifest: { digest: string; size: number; mediaType: string };
 }
 
-async function make(layers: readonly (readonly Entry[])[], compress = (data: Buffer) => data): Promise<Made> {
+async function make(
+  layers: readonly (readonly Entry[])[],
+  compress = (data: Buffer) => data,
+  diffIdsOf = (tars: readonly Buffer[]): unknown => tars.map(digestOf),
+): Promise<Made> {
   const blobs = new Map<string, Buffer>();
   const put = (content: Buffer, mediaType: string) => {
     blobs.set(digestOf(content), content);
@@ -61,7 +65,7 @@ async function make(layers: readonly (readonly Entry[])[], compress = (data: Buf
   };
   const tars = await Promise.all(layers.map(tar));
   const config = put(
-    Buffer.from(JSON.stringify({ config: { Cmd: ['/x'] }, rootfs: { diff_ids: tars.map(digestOf) } })),
+    Buffer.from(JSON.stringify({ config: { Cmd: ['/x'] }, rootfs: { diff_ids: diffIdsOf(tars) } })),
     'application/vnd.oci.image.config.v1+json',
   );
   const layerBlobs = tars.map((data) => put(compress(data), 'application/vnd.oci.image.layer.v1.tar'));
@@ -180,6 +184,28 @@ describe('bad archives are refused and leave nothing', () => {
       archive: async () => layout(await make([[{ name: 'a', type: 'link', linkname: '../../../etc/passwd' }]])),
       message: /leads outside/,
     },
+    ...['.wh.', '.wh..', '.wh...', 'd/.wh...'].map((name) => ({
+      case: `a whiteout ${name}`,
+      archive: async () => layout(await make([[{ name: 'd/a' }], [{ name }]])),
+      message: /whiteout of no file/,
+    })),
+    ...[
+      ['sha256:../../outside'],
+      ['../../outside'],
+      ['sha256:/'],
+      [''],
+      [null],
+      { length: 1 },
+      [{ replace: 1 }],
+      [`sha256:${'0'.repeat(64)}/..`],
+    ].map((diffIds) => ({
+      case: `a layer that is called ${JSON.stringify(diffIds)}`,
+      archive: async () => {
+        mkdirSync(join(directory, 'outside'), { recursive: true });
+        return layout(await make([[{ name: 'a' }]], undefined, () => diffIds));
+      },
+      message: /only sha256 is/,
+    })),
     {
       case: 'a blob that is not what its name says',
       archive: async () => {
@@ -235,6 +261,18 @@ test.skipIf(process.getuid?.() !== 0)('a full disk is told, and leaves nothing (
   } finally {
     execFileSync('umount', ['-l', path]);
   }
+});
+
+test('a record that names files outside of the store gives none, and takes none away', async () => {
+  const outside = join(directory, 'kept');
+  mkdirSync(outside);
+  const [image] = await loadArchive(store, await layout(await make([[{ name: 'a' }]])));
+  const evil = { ...image, id: `sha256:${'e'.repeat(64)}`, snapshot: '../../kept', repoTags: ['example.com/evil:1'] };
+  await store.addRecord(evil);
+  expect(() => store.rootfs(evil)).toThrow('outside of the image store');
+  await store.remove(evil.id);
+  expect(existsSync(outside)).toBe(true);
+  expect(store.find(evil.id)).toBeUndefined();
 });
 
 describe('docker-save', () => {

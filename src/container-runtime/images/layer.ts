@@ -106,7 +106,7 @@ class LayerWriter {
     const name = parts.pop()!;
     const parent = this.#parent(parts);
     if (name === '.wh..wh..opq') return this.#emptyBelow(parent);
-    if (name.startsWith('.wh.')) return this.#whiteout(join(parent, name.slice(4)));
+    if (name.startsWith('.wh.')) return this.#whiteout(join(parent, whitedOut(name, header.name)));
     const path = join(parent, name);
     await this.#create(path, header, body);
     this.#added.add(path);
@@ -212,6 +212,14 @@ function cleanParts(name: string): string[] {
   if (parts.includes('..') || name.includes('\0'))
     throw new RuntimeError('image', `archive has a path that leads outside of it: ${JSON.stringify(name)}`);
   return parts;
+}
+
+/** The name that a whiteout takes away: one in the same directory. */
+function whitedOut(name: string, path: string): string {
+  const target = name.slice('.wh.'.length);
+  if (['', '.', '..'].includes(target))
+    throw new RuntimeError('image', `layer has a whiteout of no file: ${JSON.stringify(path)}`);
+  return target;
 }
 
 async function writeBody(path: string, body: Readable): Promise<void> {
