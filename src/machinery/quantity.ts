@@ -168,10 +168,19 @@ export function formatQuantity({ nanos, format }: Quantity): string {
 /** Whole numbers that do not end in three zeros, and three digits with most suffixes. */
 const alreadyCanonical = /^(?:0|[1-9][0-9]{0,2}(?:m|k|M|G|T|Ki|Mi|Gi|Ti)?|[1-9][0-9]*(?!000)[0-9]{3})$/;
 
+/** Decimals with an exponent of thousands are written as they were given, even where they are capped to be counted. */
+function isKeptExponent(text: string): boolean {
+  const parts = text.length < 24 ? /^[-+]?([1-9][0-9]{0,17})e([0-9]{1,3})$/.exec(text) : null;
+  if (!parts || parts[1].endsWith('000')) return false;
+  const exponent = Number(parts[2]);
+  return exponent % 3 === 0 && parts[1].length + exponent > 18;
+}
+
 /** Throws QuantityError. */
 export function canonicalQuantity(value: string | number): string {
   const text = String(value);
   if (text.length < 16 && alreadyCanonical.test(text)) return text;
+  if (isKeptExponent(text)) return text;
   return cached(canonicals, text, (given) => formatQuantity(parseQuantity(given)));
 }
 

@@ -190,6 +190,8 @@ const policyStrategy = (validate: (policy: any) => FieldError[], mutating: boole
     defaultMatch(policy.spec.matchConstraints);
     if (mutating) policy.spec.reinvocationPolicy ??= 'Never';
   },
+  allowUnconditionalUpdate: false,
+  metadataOnUpdate: ['whole'],
   validate,
 });
 

@@ -54,6 +54,8 @@ const binding = (validating: boolean): KindBehaviour => ({
     },
   },
   strategy: {
+    allowUnconditionalUpdate: false,
+    metadataOnUpdate: ['whole'],
     setDefaults: (b) => defaultMatch(b.spec?.matchResources),
     validate(b) {
       const { policyName, validationActions, paramRef, matchResources } = b.spec ?? {};

@@ -1,12 +1,14 @@
 // Both webhook configurations: they differ in the reinvocation policy.
 // https://kubernetes.io/docs/reference/access-authn-authz/extensible-admission-controllers/
 
-import { dns1123SubdomainFaults } from '../../../machinery/names.ts';
+import { dns1035LabelFaults, dns1123SubdomainFaults } from '../../../machinery/names.ts';
 import type { FieldError } from '../../errors.ts';
-import { duplicate, invalidValue, invalidValues, notSupported, oneOf, required } from '../../fields.ts';
+import { duplicate, invalidValue, invalidValues, notSupported, required, sameValue } from '../../fields.ts';
 import type { MutatingWebhookConfiguration, ValidatingWebhookConfiguration } from '../../generated/types.ts';
 import type { KindBehaviour } from '../../kind.ts';
+import { oneOfThese, range, set, struct } from '../../validation/rules.ts';
 import { validateLabelSelector } from '../../validation/selector.ts';
+import { validateWebhookClient } from '../../validation/webhook-client.ts';
 import { validateMatchConditions } from './match.ts';
 import { validateRules } from './rules.ts';
 
@@ -29,78 +31,109 @@ const behaviour = (mutating: boolean): KindBehaviour<any> => ({
         if (webhook.clientConfig?.service) webhook.clientConfig.service.port ??= 443;
       }
     },
-    validate(c: Configuration) {
-      const names = new Set<string>();
-      return ((c.webhooks ?? []) as Webhook[]).flatMap((webhook, index) => {
-        const path = `webhooks[${index}]`;
-        const errors = validateWebhook(webhook, path);
-        if (names.has(webhook.name)) errors.push(duplicate(`${path}.name`, webhook.name));
-        names.add(webhook.name);
-        return errors;
-      });
-    },
+    allowUnconditionalUpdate: false,
+    metadataOnUpdate: ['whole'],
+    validate: (c: Configuration) => validate(c, strict),
+    validateUpdate: (next: Configuration, old: Configuration) => validate(next, optionsFrom(next, old)),
   },
 });
+
+/** Rules that came later than the kind: a configuration that broke one before may go on breaking it. */
+interface Options {
+  readonly noSideEffects: boolean;
+  readonly knownVersions: boolean;
+  readonly uniqueNames: boolean;
+  readonly matchConditions: boolean;
+}
+
+const strict: Options = { noSideEffects: true, knownVersions: true, uniqueNames: true, matchConditions: true };
+const webhooksOf = (c: Configuration) => (c.webhooks ?? []) as Webhook[];
+const hasKnownVersion = ({ admissionReviewVersions }: Webhook): boolean =>
+  (admissionReviewVersions ?? []).some((version) => version === 'v1' || version === 'v1beta1');
+
+function optionsFrom(next: Configuration, old: Configuration): Options {
+  const before = webhooksOf(old);
+  const conditions = (c: Configuration) => webhooksOf(c).map(({ matchConditions }) => matchConditions ?? []);
+  return {
+    noSideEffects: before.every(({ sideEffects }) => sideEffects === 'None' || sideEffects === 'NoneOnDryRun'),
+    knownVersions: before.every(hasKnownVersion),
+    uniqueNames: new Set(before.map(({ name }) => name)).size === before.length,
+    matchConditions: !sameValue(conditions(next), conditions(old)),
+  };
+}
+
+function validate(c: Configuration, options: Options): FieldError[] {
+  const names = new Set<string>();
+  return webhooksOf(c).flatMap((webhook, index) => {
+    const path = `webhooks[${index}]`;
+    const { name = '' } = webhook;
+    const errors = [
+      ...validateWebhook(webhook, path, options),
+      ...validateVersions(webhook, `${path}.admissionReviewVersions`, options),
+    ];
+    if (options.uniqueNames && name && names.has(name)) errors.push(duplicate(`${path}.name`, name));
+    names.add(name);
+    return errors;
+  });
+}
 
 export const mutatingWebhookConfiguration = behaviour(true);
 export const validatingWebhookConfiguration = behaviour(false);
 
-function validateWebhook(webhook: Webhook, path: string): FieldError[] {
-  const errors: FieldError[] = [];
-  const { name, failurePolicy, matchPolicy, sideEffects, timeoutSeconds, reinvocationPolicy } = webhook;
-  errors.push(...invalidValues(`${path}.name`, name, dns1123SubdomainFaults(name)));
-  if (name.split('.').length < 3)
-    errors.push(
-      invalidValue(`${path}.name`, name, 'should be a domain with at least three segments separated by dots'),
-    );
-  if (!webhook.admissionReviewVersions?.length)
-    errors.push(required(`${path}.admissionReviewVersions`, 'must specify one of v1, v1beta1'));
-  else if (!webhook.admissionReviewVersions.some((version) => version === 'v1' || version === 'v1beta1'))
-    errors.push(
-      invalidValue(
-        `${path}.admissionReviewVersions`,
-        webhook.admissionReviewVersions,
-        'must include at least one of v1, v1beta1',
-      ),
-    );
-  errors.push(...validateRules(webhook.rules ?? [], `${path}.rules`));
-  errors.push(...oneOf(`${path}.failurePolicy`, failurePolicy, ['Fail', 'Ignore']));
-  errors.push(...oneOf(`${path}.matchPolicy`, matchPolicy, ['Equivalent', 'Exact']));
-  errors.push(...oneOf(`${path}.reinvocationPolicy`, reinvocationPolicy, ['IfNeeded', 'Never']));
-  if (!sideEffects) errors.push(required(`${path}.sideEffects`, 'must specify one of None, NoneOnDryRun'));
-  else if (sideEffects !== 'None' && sideEffects !== 'NoneOnDryRun')
-    errors.push(notSupported(`${path}.sideEffects`, sideEffects, ['None', 'NoneOnDryRun']));
-  if (timeoutSeconds !== undefined && (timeoutSeconds > 30 || timeoutSeconds < 1))
-    errors.push(
-      invalidValue(`${path}.timeoutSeconds`, timeoutSeconds, 'the timeout value must be between 1 and 30 seconds'),
-    );
-  errors.push(...validateLabelSelector(webhook.namespaceSelector, `${path}.namespaceSelector`));
-  errors.push(...validateLabelSelector(webhook.objectSelector, `${path}.objectSelector`));
-  errors.push(...validateClientConfig(webhook, `${path}.clientConfig`));
-  return [...errors, ...validateMatchConditions(webhook.matchConditions, false, `${path}.matchConditions`)];
+const policies = struct({
+  failurePolicy: set(oneOfThese('Fail', 'Ignore')),
+  matchPolicy: set(oneOfThese('Equivalent', 'Exact')),
+});
+
+const selectors = struct({
+  timeoutSeconds: set(range(1, 30, 'the timeout value must be between 1 and 30 seconds')),
+  namespaceSelector: validateLabelSelector,
+  objectSelector: validateLabelSelector,
+  reinvocationPolicy: set(oneOfThese('IfNeeded', 'Never')),
+});
+
+const anySideEffects = ['None', 'NoneOnDryRun', 'Some', 'Unknown'];
+
+function validateWebhook(webhook: Webhook, path: string, options: Options): FieldError[] {
+  return [
+    ...validateName(webhook.name, `${path}.name`),
+    ...validateRules(webhook.rules ?? [], `${path}.rules`),
+    ...policies(webhook, path),
+    ...validateSideEffects(webhook.sideEffects, `${path}.sideEffects`, options),
+    ...selectors(webhook, path),
+    ...validateWebhookClient(webhook.clientConfig ?? {}, `${path}.clientConfig`),
+    ...(options.matchConditions
+      ? validateMatchConditions(webhook.matchConditions, false, `${path}.matchConditions`)
+      : []),
+  ];
 }
 
-function validateClientConfig({ clientConfig: { url, service } }: Webhook, path: string): FieldError[] {
-  if ((url === undefined) === (service === undefined))
-    return [required(path, 'exactly one of url or service is required')];
-  if (url !== undefined) return validateUrl(url, `${path}.url`);
-  const errors: FieldError[] = [];
-  if (!service!.name) errors.push(required(`${path}.service.name`, 'service name is required'));
-  if (!service!.namespace) errors.push(required(`${path}.service.namespace`, 'service namespace is required'));
-  return errors;
+function validateName(name: string | undefined, path: string): FieldError[] {
+  if (!name) return [required(path)];
+  const faults = dns1123SubdomainFaults(name);
+  if (faults.length) return [invalidValue(path, name, faults.join(','))];
+  return name.split('.').length < 3
+    ? [invalidValue(path, name, 'should be a domain with at least three segments separated by dots')]
+    : [];
 }
 
-function validateUrl(url: string, path: string): FieldError[] {
-  const form = '; desired format: https://host[/path]';
-  const match = /^([a-zA-Z][a-zA-Z0-9+.-]*):\/\/([^/?#]*)([^?#]*)(\?[^#]*)?(#.*)?$/.exec(url);
-  if (!match) return [required(path, `url must be a valid URL${form}`)];
-  const [, scheme, host, , query, fragment] = match;
-  const errors: FieldError[] = [];
-  if (scheme !== 'https') errors.push(invalidValue(path, scheme, `'https' is the only allowed URL scheme${form}`));
-  if (!host) errors.push(invalidValue(path, host, `host must be specified${form}`));
-  if (host.includes('@'))
-    errors.push(invalidValue(path, host.split('@')[0], 'user information is not permitted in the URL'));
-  if (fragment) errors.push(invalidValue(path, fragment.slice(1), 'fragments are not permitted in the URL'));
-  if (query) errors.push(invalidValue(path, query.slice(1), 'query parameters are not permitted in the URL'));
+function validateSideEffects(given: string | undefined, path: string, { noSideEffects }: Options): FieldError[] {
+  const allowed = noSideEffects ? anySideEffects.slice(0, 2) : anySideEffects;
+  if (given === undefined || given === null) return [required(path, `must specify one of ${allowed.join(', ')}`)];
+  return allowed.includes(given) ? [] : [notSupported(path, given, allowed)];
+}
+
+function validateVersions(webhook: Webhook, path: string, { knownVersions }: Options): FieldError[] {
+  const versions = webhook.admissionReviewVersions ?? [];
+  if (!versions.length) return [required(path, 'must specify one of v1, v1beta1')];
+  const seen = new Set<string>();
+  const errors = versions.flatMap((version, index) => {
+    const at = `${path}[${index}]`;
+    if (seen.has(version)) return [invalidValue(at, version, 'duplicate version')];
+    seen.add(version);
+    return invalidValues(at, version, dns1035LabelFaults(version));
+  });
+  if (knownVersions && !hasKnownVersion(webhook))
+    errors.push(invalidValue(path, versions, 'must include at least one of v1, v1beta1'));
   return errors;
 }

@@ -1,14 +1,11 @@
-import { pathSegmentFaults } from '../../../machinery/names.ts';
-import type { FieldError } from '../../errors.ts';
-import { invalidValue, invalidValues, notSupported, required } from '../../fields.ts';
 import type { HorizontalPodAutoscaler } from '../../generated/types.ts';
 import type { ApiObject, KindBehaviour } from '../../kind.ts';
+import { autoscalerStatus, validateAutoscaler } from '../../validation/autoscaler.ts';
 import { fromV2, toV2 } from './v1.ts';
 
 type Metric = any;
 const unknown = '<unknown>';
 const shownMetrics = 2;
-const metricTypes = ['ContainerResource', 'External', 'Object', 'Pods', 'Resource'];
 
 const cells: KindBehaviour<HorizontalPodAutoscaler>['cells'] = {
   Reference: (h) => `${h.spec?.scaleTargetRef?.kind}/${h.spec?.scaleTargetRef?.name}`,
@@ -64,60 +61,14 @@ function setDefaults(h: HorizontalPodAutoscaler): void {
   };
 }
 
-function validate(h: HorizontalPodAutoscaler): FieldError[] {
-  const spec: any = h.spec;
-  const errors: FieldError[] = [];
-  if (spec.minReplicas !== undefined && spec.minReplicas < 1)
-    errors.push(invalidValue('spec.minReplicas', spec.minReplicas, 'must be greater than or equal to 1'));
-  if (!spec.maxReplicas) errors.push(required('spec.maxReplicas', 'must be set and greater than 0'));
-  else if (spec.maxReplicas < 1)
-    errors.push(invalidValue('spec.maxReplicas', spec.maxReplicas, 'must be greater than 0'));
-  if (spec.minReplicas !== undefined && (spec.maxReplicas ?? 0) < spec.minReplicas)
-    errors.push(
-      invalidValue('spec.maxReplicas', spec.maxReplicas ?? 0, 'must be greater than or equal to `minReplicas`'),
-    );
-  for (const field of ['kind', 'name']) {
-    const value = spec.scaleTargetRef?.[field];
-    const path = `spec.scaleTargetRef.${field}`;
-    errors.push(...(value ? invalidValues(path, value, pathSegmentFaults(value)) : [required(path)]));
-  }
-  for (const [index, metric] of (spec.metrics ?? []).entries())
-    errors.push(...validateMetric(metric, `spec.metrics[${index}]`));
-  for (const field of ['scaleUp', 'scaleDown']) {
-    const rules = spec.behavior?.[field];
-    if (rules && !rules.policies?.length)
-      errors.push(required(`spec.behavior.${field}.policies`, 'must specify at least one Policy'));
-  }
-  return errors;
-}
-
-function validateMetric(metric: Metric, path: string): FieldError[] {
-  if (!metric.type) return [required(`${path}.type`, 'must specify a metric source type')];
-  if (!metricTypes.includes(metric.type)) {
-    // Kubernetes says it twice.
-    const error = notSupported(`${path}.type`, metric.type, metricTypes);
-    return [error, error];
-  }
-  const key = metric.type[0].toLowerCase() + metric.type.slice(1);
-  const source = metric[key];
-  if (!source) return [required(`${path}.${key}`, `must populate information for the given metric source`)];
-  if (metric.type !== 'Resource' && metric.type !== 'ContainerResource') return [];
-  const { averageUtilization, averageValue } = source.target ?? {};
-  const errors: FieldError[] = [];
-  if (!source.name) errors.push(required(`${path}.${key}.name`, 'must specify a resource name'));
-  if (averageUtilization === undefined && averageValue === undefined)
-    errors.push(
-      required(
-        `${path}.${key}.target.averageUtilization`,
-        'must set either a target raw value or a target utilization',
-      ),
-    );
-  return errors;
-}
-
 export const horizontalPodAutoscaler: KindBehaviour<HorizontalPodAutoscaler> = {
   cells,
-  strategy: { setDefaults, validate },
+  strategy: {
+    setDefaults,
+    validate: (h) => validateAutoscaler(h),
+    validateUpdate: validateAutoscaler,
+    subresources: { status: { validateUpdate: ({ status }) => autoscalerStatus(status, 'status') } },
+  },
 };
 
 const asV2 = (object: any) => toV2(object) as unknown as HorizontalPodAutoscaler;
@@ -138,5 +89,10 @@ export const horizontalPodAutoscalerV1: KindBehaviour = {
   cells: Object.fromEntries(
     Object.entries(cells).map(([name, cell]) => [name, (object: any, now: number) => cell(asV2(object), now)]),
   ),
-  strategy: { setDefaults: through(setDefaults), validate: (object) => validate(asV2(object)) },
+  strategy: {
+    setDefaults: through(setDefaults),
+    validate: (object) => validateAutoscaler(asV2(object)),
+    validateUpdate: (next, old) => validateAutoscaler(asV2(next), asV2(old)),
+    subresources: { status: { validateUpdate: ({ status }) => autoscalerStatus(status, 'status') } },
+  },
 };

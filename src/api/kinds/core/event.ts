@@ -1,9 +1,10 @@
 // Events of both groups are one resource, stored in the core group's form.
 
-import type { FieldError } from '../../errors.ts';
-import { invalidValue, required } from '../../fields.ts';
+import { pathSegmentFaults } from '../../../machinery/names.ts';
 import type { Event } from '../../generated/types.ts';
 import type { KindBehaviour } from '../../kind.ts';
+import { validateCoreEvent } from '../../validation/event.ts';
+import { nameRule } from '../../validation/metadata.ts';
 import { age } from '../cells.ts';
 
 const since = (event: Event, now: number) => age(event.firstTimestamp ?? event.eventTime, now);
@@ -51,14 +52,13 @@ export const eventSelectors: NonNullable<KindBehaviour<Event>['selectableFields'
 export const event: KindBehaviour<Event> = {
   cells: eventCells,
   selectableFields: eventSelectors,
-  strategy: { allowCreateOnUpdate: true, validate },
+  strategy: {
+    allowCreateOnUpdate: true,
+    // Names and finalizers of these events are as free as of any object.
+    nameRule: nameRule(pathSegmentFaults),
+    plainFinalizers: true,
+    metadataOnUpdate: [],
+    validate: (event) => validateCoreEvent(event),
+    validateUpdate: (next) => validateCoreEvent(next),
+  },
 };
-
-/** Objects without a namespace have their events in `default` or `kube-system`. */
-function validate(e: Event): FieldError[] {
-  const of = e.involvedObject?.namespace ?? '';
-  const own = e.metadata.namespace ?? '';
-  if (!e.involvedObject) return [required('involvedObject')];
-  const matches = of === '' ? own === 'default' || own === 'kube-system' : of === own;
-  return matches ? [] : [invalidValue('involvedObject.namespace', of, 'does not match event.namespace')];
-}

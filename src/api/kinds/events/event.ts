@@ -1,10 +1,8 @@
 // The newer form of an event, kept as the older one.
 
-import { qualifiedNameFaults } from '../../../machinery/names.ts';
-import type { FieldError } from '../../errors.ts';
-import { invalidValue, invalidValues, oneOf, required } from '../../fields.ts';
 import type { Event } from '../../generated/types.ts';
 import type { ApiObject, KindBehaviour } from '../../kind.ts';
+import { validateEventUpdate, validateNewEvent } from '../../validation/event.ts';
 import { eventCells, eventSelectors } from '../core/event.ts';
 
 const pairs: readonly (readonly [events: string, core: string])[] = [
@@ -97,41 +95,9 @@ export const eventsEvent: KindBehaviour = {
       (event: any) => value(asCore(event)),
     ]),
   ]),
-  strategy: { allowCreateOnUpdate: true, validate },
+  strategy: {
+    allowCreateOnUpdate: true,
+    validate: (event) => validateNewEvent(asCore(event)),
+    validateUpdate: (next, old) => validateEventUpdate(asCore(next), asCore(old)),
+  },
 };
-
-const limits: readonly (readonly [field: string, max: number, path: string])[] = [
-  ['reportingInstance', 128, 'reportingInstance'],
-  ['action', 128, 'action'],
-  ['reason', 128, 'reason'],
-  ['note', 1024, 'message'],
-];
-
-function validate(event: any): FieldError[] {
-  const errors: FieldError[] = [];
-  const of: string = event.regarding?.namespace ?? '';
-  const own: string = event.metadata.namespace ?? '';
-  if (of === '' ? own !== 'default' && own !== 'kube-system' : of !== own)
-    errors.push(invalidValue('involvedObject.namespace', of, 'does not match event.namespace'));
-  if (!event.eventTime) errors.push(required('eventTime'));
-  if (event.series) {
-    if (!((event.series.count ?? 0) >= 2)) errors.push(invalidValue('series.count', '', 'should be at least 2'));
-    if (!event.series.lastObservedTime) errors.push(required('series.lastObservedTime'));
-  }
-  if (!event.reportingController) errors.push(required('reportingController'));
-  const controller: string = event.reportingController ?? '';
-  errors.push(...invalidValues('reportingController', controller, qualifiedNameFaults(controller)));
-  if (!event.reportingInstance) errors.push(required('reportingInstance'));
-  if (!event.action) errors.push(required('action'));
-  if (!event.reason) errors.push(required('reason'));
-  for (const [field, max, path] of limits)
-    if ((event[field] ?? '').length > max) errors.push(invalidValue(path, '', `can have at most ${max} characters`));
-  if (!event.type) errors.push(invalidValue('type', '', 'has invalid value: '));
-  else
-    errors.push(
-      ...oneOf('type', event.type, ['Normal', 'Warning']).map(() =>
-        invalidValue('type', '', `has invalid value: ${event.type}`),
-      ),
-    );
-  return errors;
-}
