@@ -1,6 +1,6 @@
 // What flows through the pipeline: a request, whether it came over a socket or from inside the process, and its reply.
 
-import type { Duplex } from 'node:stream';
+import type { Duplex, Readable } from 'node:stream';
 import type { ApiObject, Kind } from '../api/api.ts';
 import type { AuditRecord } from './audit/record.ts';
 import type { WatchSubscription } from './registry/watch.ts';
@@ -52,6 +52,8 @@ export interface ApiRequest {
   readonly method: string;
   readonly path: string;
   readonly query: URLSearchParams;
+  /** The query as it came over a socket, without its mark: what is passed on must not be written anew. */
+  readonly rawQuery?: string;
   /** Header names in lower case. */
   readonly headers: Readonly<Record<string, string | undefined>>;
   /** Names and values in turn, as they came over a socket: a header that stands twice is here twice. */
@@ -61,6 +63,8 @@ export interface ApiRequest {
   user: UserInfo;
   /** Reads the body; throws 413 when it is too large. Undefined when there is none. */
   body(): Promise<Body | undefined>;
+  /** The body of a request over a socket while it comes, for those that pass it on and never call `body`. */
+  readonly stream?: Readable;
   readonly signal: AbortSignal;
   /** Texts for Warning headers, in the order in which they are sent. */
   readonly warnings: string[];
@@ -94,7 +98,7 @@ export interface ClientCertificate {
 
 interface ReplyBase {
   readonly code: number;
-  readonly headers?: Readonly<Record<string, string>>;
+  readonly headers?: Readonly<Record<string, string | string[]>>;
 }
 
 export interface ObjectReply extends ReplyBase {

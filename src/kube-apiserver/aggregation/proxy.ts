@@ -2,7 +2,9 @@
 
 import { ApiError } from '../../api/api.ts';
 import { type ApiRequest, type Reply, type Stage, textReply } from '../request.ts';
-import { forwardHttp, forwardUpgrade } from '../subresources/forward.ts';
+import { joinHostPort } from '../subresources/dial-fault.ts';
+import { forwardHttp, queryOf } from '../subresources/forward.ts';
+import { forwardUpgrade } from '../subresources/forward-upgrade.ts';
 import type { Upstream } from '../subresources/kubelet-address.ts';
 import type { AggregatedApi } from './aggregator.ts';
 import { resolveEndpoint } from './endpoint.ts';
@@ -36,14 +38,14 @@ async function forward(request: ApiRequest, api: AggregatedApi): Promise<Reply> 
     return unavailable('service unavailable');
   }
   const upstream: Upstream = { protocol: 'https', ...endpoint, tls: tlsOf(server, api) };
-  const path = `${request.path}${request.query.size ? `?${request.query}` : ''}`;
-  const headers = userHeaders(request.user);
+  const path = `${request.path}${queryOf(request)}`;
+  const headers = { ...userHeaders(request.user), Host: joinHostPort(endpoint.host, endpoint.port) };
   try {
     if (request.connection?.upgrade) return await forwardUpgrade(request, upstream, path, headers);
     const signal = request.info.isResource
       ? request.signal
       : AbortSignal.any([request.signal, AbortSignal.timeout(discoveryMs)]);
-    return await forwardHttp({ ...request, signal }, upstream, path, 'proxy', headers);
+    return await forwardHttp({ ...request, signal }, upstream, path, { purpose: 'proxy', added: headers });
   } catch (error) {
     if (error instanceof ApiError) return unavailable(error.message);
     throw error;

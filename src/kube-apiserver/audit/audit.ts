@@ -42,7 +42,8 @@ const isLongRunning = ({ info }: ApiRequest): boolean =>
 
 /** Patches and options are recorded as they came. */
 async function recordBody(request: ApiRequest, record: AuditRecord): Promise<void> {
-  if (!['POST', 'PUT', 'PATCH', 'DELETE'].includes(request.method)) return;
+  // A proxied body went on to its backend, and is no object.
+  if (!['POST', 'PUT', 'PATCH', 'DELETE'].includes(request.method) || request.info.subresource === 'proxy') return;
   const body = await request.body().catch(() => undefined);
   if (!body) return;
   if ('object' in body) return record.requestObject(body.object);

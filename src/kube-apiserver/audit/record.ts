@@ -91,7 +91,8 @@ export class AuditRecord {
   }
 
   #event(stage: AuditStage, responseStatus: ResponseStatus | undefined): object {
-    const { headers, info, path, query, server, connection, user: current } = this.#request;
+    const { headers, info, path, query, rawQuery, server, connection, user: current } = this.#request;
+    const queryText = rawQuery ?? query.toString();
     const userAgent = headers['user-agent'] ?? '';
     const impersonated = this.#user && current !== this.#user && current;
     return {
@@ -100,7 +101,7 @@ export class AuditRecord {
       level: this.#config?.level,
       auditID: this.id,
       stage,
-      requestURI: query.size ? `${path}?${query}` : path,
+      requestURI: queryText ? `${path}?${queryText}` : path,
       verb: info.verb,
       user: this.#user ? userOf(this.#user) : {},
       ...(impersonated && { impersonatedUser: userOf(impersonated) }),

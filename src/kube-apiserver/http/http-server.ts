@@ -158,7 +158,8 @@ function requestOf(
   const url = incoming.url ?? '/';
   const mark = url.indexOf('?');
   const path = mark < 0 ? url : url.slice(0, mark);
-  const query = mark < 0 ? noQuery : new URLSearchParams(url.slice(mark + 1));
+  const rawQuery = mark < 0 ? '' : url.slice(mark + 1);
+  const query = rawQuery ? new URLSearchParams(rawQuery) : noQuery;
   const method = incoming.method ?? 'GET';
   const peer = peerOf(server, incoming);
   return {
@@ -166,11 +167,13 @@ function requestOf(
     method,
     path,
     query,
+    rawQuery,
     headers: incoming.headers as Record<string, string | undefined>,
     rawHeaders: incoming.rawHeaders,
     info: requestInfo(method, path, query),
     user: nobody,
     body: bodyReader(incoming, server.clock, server.config.maxBodyBytes),
+    stream: incoming,
     get signal() {
       return signal();
     },

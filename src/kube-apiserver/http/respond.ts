@@ -154,7 +154,10 @@ async function send(
     return send(request, response, { code, contentType, body: Buffer.concat(pieces) }, base);
   }
   let bytes: Uint8Array = typeof body === 'string' ? Buffer.from(body) : body instanceof ListBody ? body.whole() : body;
-  const headers: Record<string, string | string[] | number> = { ...base, 'Content-Type': contentType };
+  const headers: Record<string, string | string[] | number> = {
+    ...base,
+    ...(contentType && { 'Content-Type': contentType }),
+  };
   if (compresses(request, bytes.length)) {
     // Level 1: a list is compressed while its client waits.
     bytes = await gzip(bytes, { level: 1 });

@@ -8,8 +8,9 @@ import { served } from '../registry/codec.ts';
 import { itemOf } from '../registry/get.ts';
 import type { Target } from '../registry/target.ts';
 import { attributesOf } from '../registry/write.ts';
-import type { Reply } from '../request.ts';
-import { forwardHttp, forwardUpgrade } from './forward.ts';
+import type { RawReply, Reply } from '../request.ts';
+import { forwardHttp, textOf } from './forward.ts';
+import { forwardUpgrade } from './forward-upgrade.ts';
 import { kubeletOf } from './kubelet-address.ts';
 import { nodeProxy, podProxy, serviceProxy } from './proxy.ts';
 import type { Subresource } from './subresources.ts';
@@ -83,17 +84,17 @@ const log: Subresource = {
     if (!pod.spec.nodeName) return { type: 'raw', code: 204, contentType: '', body: '' };
     const kubelet = await kubeletOf(server, pod.spec.nodeName);
     const path = `/containerLogs/${namespace}/${name}/${container}${forKubelet(request.query)}`;
-    const reply = await forwardHttp(request, kubelet, path, 'log');
-    return reply.code < 400 ? { ...reply, contentType: reply.contentType || 'text/plain' } : refusal(reply, pod);
+    const reply = await forwardHttp(request, kubelet, path, { purpose: 'log' });
+    return reply.code < 400 ? { ...reply, contentType: reply.contentType || 'text/plain' } : refusal(reply);
   },
 };
 
+/** Longer than anything a kubelet refuses with. */
+const mostRefusal = 64 << 10;
+
 /** What the kubelet says in plain text becomes a Status. */
-async function refusal({ code, body }: Awaited<ReturnType<typeof forwardHttp>>, _pod: ApiObject): Promise<never> {
-  let text = '';
-  for await (const chunk of body as AsyncIterable<Uint8Array>) text += new TextDecoder().decode(chunk);
-  if (code === 400 || code === 404) throw badRequest(text.trim());
-  throw badRequest(text.trim() || `the kubelet answered ${code}`);
+async function refusal(reply: RawReply): Promise<never> {
+  throw badRequest((await textOf(reply, mostRefusal)).trim() || `the kubelet answered ${reply.code}`);
 }
 
 /** A WebSocket begins with a GET, but whoever may only read shall not run programs. */

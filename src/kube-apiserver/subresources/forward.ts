@@ -1,131 +1,178 @@
-// Passes a request on to a kubelet, a pod or a service: as HTTP, or as a raw connection once it is upgraded.
+// Passes a request on to a kubelet, a pod, a service or another API server, and its answer back, both as they come.
 
-import { request as httpRequest, type IncomingHttpHeaders, type IncomingMessage } from 'node:http';
+import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { request as httpsRequest } from 'node:https';
-import { connect as connectTcp } from 'node:net';
-import type { Duplex } from 'node:stream';
-import { connect as connectTls } from 'node:tls';
-import { withoutTokens } from '../authentication.ts';
-import type { ApiRequest, RawReply, Reply } from '../request.ts';
+import type { Readable } from 'node:stream';
+import type { ApiError } from '../../api/api.ts';
+import type { ApiRequest, RawReply } from '../request.ts';
 import { failure } from '../status.ts';
+import { dialFault } from './dial-fault.ts';
+import { ownHeaders, passedHeaders } from './forward-headers.ts';
 import type { Upstream } from './kubelet-address.ts';
 
-/** Headers that are sent beside those of the client. */
-type Headers = Readonly<Record<string, string | string[]>>;
+/** Headers that are sent beside those of the client, or instead of them. */
+export type Headers = Readonly<Record<string, string | readonly string[]>>;
 
-/** Headers that speak of this connection, or that only the API server should see. */
-const ownHeaders = new Set([
-  'authorization',
-  'connection',
-  'content-length',
-  'host',
-  'http2-settings',
-  'keep-alive',
-  'proxy-authorization',
-  'te',
-  'transfer-encoding',
-  'upgrade',
-]);
+export interface ForwardOptions {
+  /** Chooses between Kubernetes' two forms of the error for what cannot be reached. */
+  readonly purpose: 'log' | 'proxy';
+  readonly added?: Headers;
+  /** The body goes on while it comes: for requests whose body nobody has read before. */
+  readonly streams?: boolean;
+}
 
-const isOwn = (name: string): boolean =>
-  name.startsWith(':') || ownHeaders.has(name) || /^(impersonate|x-remote)-/.test(name);
+/** Go's time to connect. */
+const dialMs = 30_000;
 
-/** What cannot be reached is this error; `purpose` chooses between Kubernetes' two forms of it. */
-function unreachable({ protocol, host, port }: Upstream, path: string, error: Error, purpose: 'log' | 'proxy') {
-  const why = `dial tcp ${host}:${port}: connect: ${dialFault(error)}`;
+/** What cannot be reached is this error. */
+function unreachable(
+  { protocol, host, port }: Upstream,
+  path: string,
+  why: string,
+  purpose: 'log' | 'proxy',
+): ApiError {
   return purpose === 'proxy'
     ? failure(503, 'ServiceUnavailable', `error trying to reach service: ${why}`)
     : failure(500, 'InternalError', `Get "${protocol}://${host}:${port}${path}": ${why}`);
 }
 
-function dialFault(error: Error): string {
-  const { code } = error as NodeJS.ErrnoException;
-  return code === 'ECONNREFUSED' ? 'connection refused' : code === 'EHOSTUNREACH' ? 'no route to host' : error.message;
-}
+/** The query as it came, with its mark. */
+export const queryOf = ({ rawQuery, query }: ApiRequest): string => {
+  const text = rawQuery ?? query.toString();
+  return text && `?${text}`;
+};
+
+/** A path or query as it may stand in a request line: what came over HTTP/2 is not always one. */
+export const inRequestLine = (text: string): string =>
+  text.replace(/[^\x21-\x7e]+/g, (part) =>
+    [...Buffer.from(part)].map((byte) => `%${byte.toString(16).toUpperCase().padStart(2, '0')}`).join(''),
+  );
 
 /** Sends the request on and streams the answer back. */
 export async function forwardHttp(
   request: ApiRequest,
   upstream: Upstream,
   path: string,
-  purpose: 'log' | 'proxy',
-  added: Headers = {},
+  { purpose, added = {}, streams = false }: ForwardOptions,
 ): Promise<RawReply> {
-  const body = purpose === 'proxy' ? await request.body() : undefined;
-  const bytes = body && ('bytes' in body ? body.bytes : Buffer.from(JSON.stringify(body.object)));
-  const headers = Object.fromEntries(
-    Object.entries(request.headers).filter(([name, value]) => !isOwn(name) && value !== undefined),
-  ) as Record<string, string>;
-  const send = upstream.protocol === 'https' ? httpsRequest : httpRequest;
-  const answer = await new Promise<IncomingMessage>((resolve, reject) => {
-    const outgoing = send(
-      {
-        host: upstream.host,
-        port: upstream.port,
-        path,
-        method: purpose === 'log' ? 'GET' : request.method,
-        headers: { ...headers, ...added, ...(bytes && { 'content-length': bytes.length }) },
-        agent: false,
-        signal: request.signal,
-        ...upstream.tls,
-      },
-      resolve,
-    );
-    outgoing.once('error', (error) => reject(unreachable(upstream, path, error, purpose)));
-    outgoing.end(bytes);
-  });
-  answer.on('error', () => {});
-  const { 'content-type': contentType = '', ...rest } = answer.headers;
+  const method = purpose === 'log' ? 'GET' : request.method;
+  const body = purpose === 'log' ? undefined : await bodyOf(request, streams);
+  const headers = passedHeaders(request, added);
+  if (body instanceof Uint8Array) headers.push(['Content-Length', String(body.length)]);
+  else if (body) headers.push(framing(request));
+  else if (['POST', 'PUT', 'PATCH'].includes(method)) headers.push(['Content-Length', '0']);
+  const answer = await exchange(request, upstream, { path, method, headers, body, purpose });
+  const { 'Content-Type': contentType = '', ...others } = answerHeaders(answer);
   return {
     type: 'raw',
     code: answer.statusCode ?? 502,
-    contentType,
-    headers: passedOn(rest),
+    contentType: String(contentType),
+    headers: others,
     body: answer,
   };
 }
 
-function passedOn(headers: IncomingHttpHeaders): Record<string, string> {
-  const kept = Object.entries(headers).filter(
-    ([name, value]) => typeof value === 'string' && !isOwn(name) && name !== 'date',
-  );
-  return Object.fromEntries(kept) as Record<string, string>;
+const framing = (request: ApiRequest): [string, string] => {
+  const length = request.headers['content-length'];
+  return length === undefined ? ['Transfer-Encoding', 'chunked'] : ['Content-Length', length];
+};
+
+async function bodyOf(request: ApiRequest, streams: boolean): Promise<Uint8Array | Readable | undefined> {
+  if (streams && request.stream) return hasBody(request) ? request.stream : undefined;
+  const body = await request.body();
+  return body && ('bytes' in body ? body.bytes : Buffer.from(JSON.stringify(body.object)));
 }
 
-/** Joins the client's socket and one to the upstream: from here on nobody reads what passes. */
-export async function forwardUpgrade(
-  request: ApiRequest,
-  upstream: Upstream,
-  path: string,
-  added: Headers = {},
-): Promise<Reply> {
-  const upgrade = request.connection?.upgrade;
-  if (!upgrade) throw new Error('the request asks for no upgrade');
-  const { socket, head, rawHeaders } = upgrade;
-  const { host, port, tls } = upstream;
-  const far = await new Promise<Duplex>((resolve, reject) => {
-    const connection = tls ? connectTls({ host, port, ...tls }) : connectTcp({ host, port });
-    connection.setNoDelay(true);
-    connection.once(tls ? 'secureConnect' : 'connect', () => resolve(connection));
-    connection.once('error', (error: Error) => reject(unreachable(upstream, path, error, 'proxy')));
+/** As Go sees it: a length that is not 0, or, in HTTP/2, a stream that did not end with its headers. */
+function hasBody({ headers, stream }: ApiRequest): boolean {
+  const length = headers['content-length'];
+  if (length !== undefined) return Number(length) > 0;
+  if (headers['transfer-encoding'] !== undefined) return true;
+  const h2 = (stream as { stream?: { endAfterHeaders?: boolean } }).stream;
+  return h2?.endAfterHeaders === false;
+}
+
+interface Exchange {
+  readonly path: string;
+  readonly method: string;
+  readonly headers: readonly (readonly [string, string])[];
+  readonly body: Uint8Array | Readable | undefined;
+  readonly purpose: 'log' | 'proxy';
+}
+
+function exchange(request: ApiRequest, upstream: Upstream, sent: Exchange): Promise<IncomingMessage> {
+  const { path, method, headers, body, purpose } = sent;
+  const { protocol, host, port, tls } = upstream;
+  return new Promise((resolve, reject) => {
+    const refuse = (why: string) => reject(unreachable(upstream, path, why, purpose));
+    const outgoing = (protocol === 'https' ? httpsRequest : httpRequest)({
+      host,
+      port,
+      path: inRequestLine(path),
+      method,
+      headers: headers.flat(),
+      agent: false,
+      signal: request.signal,
+      ...tls,
+    });
+    const timer = request.server.clock.after(dialMs, () => outgoing.destroy(new Error('i/o timeout')), {
+      background: true,
+    });
+    outgoing.on('socket', (socket) => {
+      socket.setNoDelay(true);
+      socket.once('connect', () => timer.cancel());
+    });
+    outgoing.on('response', (answer) => {
+      // One that ends early is seen by its reader.
+      answer.on('error', () => {});
+      resolve(answer);
+    });
+    // Also after the answer: a backend may close before it has read everything.
+    outgoing.on('error', (error) => refuse(dialFault(error, upstream)));
+    outgoing.on('close', () => {
+      timer.cancel();
+      refuse('EOF');
+      if (body && !(body instanceof Uint8Array)) body.unpipe(outgoing);
+    });
+    if (body && !(body instanceof Uint8Array)) body.pipe(outgoing);
+    else outgoing.end(body);
   });
-  const lines = [`${request.method} ${path} HTTP/1.1`, `Host: ${host}:${port}`];
-  for (let i = 0; i < rawHeaders.length; i += 2) {
-    const name = rawHeaders[i].toLowerCase();
-    if (name !== 'upgrade' && name !== 'connection' && isOwn(name)) continue;
-    const value = name === 'sec-websocket-protocol' ? withoutTokens(rawHeaders[i + 1]) : rawHeaders[i + 1];
-    if (value) lines.push(`${rawHeaders[i]}: ${value}`);
-  }
-  for (const [name, value] of Object.entries(added)) for (const one of [value].flat()) lines.push(`${name}: ${one}`);
-  far.write(`${lines.join('\r\n')}\r\n\r\n`);
-  if (head.length) far.write(head);
-  join(socket, far);
-  join(far, socket);
-  return { type: 'hijacked', code: 101 };
 }
 
-function join(from: Duplex, to: Duplex): void {
-  from.on('error', () => to.destroy());
-  from.on('close', () => to.destroy());
-  from.pipe(to);
+/** Headers that HTTP/2 has once. */
+const single = new Set(
+  [
+    ...['age', 'content-encoding', 'content-language', 'content-length', 'content-location', 'content-range'],
+    ...['content-type', 'date', 'etag', 'expires', 'last-modified', 'location', 'retry-after'],
+  ].concat('x-content-type-options'),
+);
+
+/** The answer's headers, beside those that the API server sends with everything. */
+function answerHeaders(answer: IncomingMessage): Record<string, string | string[]> {
+  const found: Record<string, string | string[]> = {};
+  const leaveOut = ownHeaders(answer.headersDistinct['connection'] ?? []);
+  for (const [name, values = []] of Object.entries(answer.headersDistinct)) {
+    if (leaveOut.has(name)) continue;
+    found[canonical(name)] = values.length === 1 || single.has(name) ? values[0] : values;
+  }
+  const caching = found['Cache-Control'];
+  if (caching) found['Cache-Control'] = ['no-cache, private', ...[caching].flat()];
+  return found;
+}
+
+/** As Go writes the names of headers. */
+const canonical = (name: string): string =>
+  name.replace(/(^|-)([a-z])/g, (_, before, letter) => `${before}${letter.toUpperCase()}`);
+
+/** The body of an answer as text, up to a length. */
+export async function textOf({ body }: RawReply, most: number): Promise<string> {
+  if (typeof body === 'string') return body;
+  const decoder = new TextDecoder();
+  if (body instanceof Uint8Array) return decoder.decode(body);
+  let text = '';
+  for await (const chunk of body) {
+    text += decoder.decode(chunk, { stream: true });
+    if (text.length > most) return text.slice(0, most);
+  }
+  return text;
 }

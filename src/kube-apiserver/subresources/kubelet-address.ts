@@ -10,6 +10,8 @@ export interface Upstream {
   readonly protocol: 'http' | 'https';
   readonly host: string;
   readonly port: number;
+  /** Host and port as they stand in a URL, where that is not simply both. */
+  readonly authority?: string;
   readonly tls?: ConnectionOptions;
 }
 

@@ -2,14 +2,19 @@
 // https://kubernetes.io/docs/tasks/access-application-cluster/access-cluster-services/#manually-constructing-apiserver-proxy-urls
 
 import { lookup } from 'node:dns/promises';
-import { type ApiObject, badRequest, type Kind, notFound, serviceUnavailable } from '../../api/api.ts';
+import type { Readable } from 'node:stream';
+import { type ApiObject, badRequest, internalError, type Kind, notFound, serviceUnavailable } from '../../api/api.ts';
 import { type Ip, isLinkLocal, isLoopback, isUnspecified, parseIp } from '../../machinery/ip.ts';
 import { admit, admitFinally } from '../admission.ts';
 import { cacheOf, keyOf, type Target } from '../registry/target.ts';
 import { attributesOf } from '../registry/write.ts';
-import type { Reply } from '../request.ts';
-import { forwardHttp, forwardUpgrade } from './forward.ts';
+import type { RawReply, Reply } from '../request.ts';
+import { methodRefused } from '../status.ts';
+import { joinHostPort } from './dial-fault.ts';
+import { forwardHttp, inRequestLine, queryOf } from './forward.ts';
+import { forwardUpgrade } from './forward-upgrade.ts';
 import { kubeletOf, type Upstream } from './kubelet-address.ts';
+import { forwardedUri, type ProxiedPage, rewriteLink } from './proxy-links.ts';
 import type { Subresource } from './subresources.ts';
 
 /** `[https:]name[:port]`, as the name stands in the path. */
@@ -22,33 +27,75 @@ function parse(text: string, what: string): { scheme: 'http' | 'https'; name: st
   return { scheme: scheme === 'https' ? 'https' : 'http', name, port };
 }
 
+/** Kubernetes routes these methods, and no others, to a proxy. */
+const methods = new Set(['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'HEAD', 'OPTIONS']);
+
 const proxying = (find: (target: Target) => Promise<Upstream>): Subresource => ({
   anyVerb: true,
   async answer(target): Promise<Reply> {
     const { request } = target;
-    const { rest } = request.info;
-    // Relative links of what is proxied work only below a slash.
-    if (!rest && ['GET', 'HEAD'].includes(request.method) && !request.connection?.upgrade)
-      return { type: 'raw', code: 301, contentType: '', headers: { Location: `${request.path}/` }, body: '' };
+    if (!methods.has(request.method)) throw methodRefused();
+    if (request.query.has('dryRun')) throw badRequest('dryRun is not supported');
     const attributes = attributesOf(target, 'CONNECT', undefined, undefined, false);
     await admit(attributes);
     await admitFinally(attributes);
     const upstream = await find(target);
-    const query = request.query.size ? `?${request.query}` : '';
-    const path = `${rest || '/'}${query}`;
-    return request.connection?.upgrade
-      ? forwardUpgrade(request, upstream, path)
-      : forwardHttp(request, upstream, path, 'proxy');
+    const { rest } = request.info;
+    const query = queryOf(request);
+    const path = rest || '/';
+    if (request.connection?.upgrade) return forwardUpgrade(request, upstream, `${path}${query}`);
+    // Relative links of what is proxied work only below a slash.
+    if (!rest && ['GET', 'HEAD'].includes(request.method))
+      return {
+        type: 'raw',
+        code: 301,
+        contentType: '',
+        headers: { Location: inRequestLine(`${request.path}/${query}`) },
+        body: '',
+      };
+    const prefix = prefixOf(request.path.slice(0, request.path.length - rest.length));
+    const added = { 'X-Forwarded-Uri': forwardedUri(prefix, inRequestLine(path)) };
+    const reply = await forwardHttp(request, upstream, `${path}${query}`, { purpose: 'proxy', added, streams: true });
+    return withLocation(reply, {
+      prefix,
+      backend: upstream.authority ?? joinHostPort(upstream.host, upstream.port),
+      asked: request.headers['host'] ?? request.headers[':authority'] ?? '',
+    });
   },
 });
+
+/** The proxy's own path, as it is meant. */
+function prefixOf(path: string): string {
+  try {
+    return inRequestLine(decodeURIComponent(path));
+  } catch {
+    return inRequestLine(path);
+  }
+}
+
+/** Redirects are the client's to follow, and lead through the proxy. */
+function withLocation(reply: RawReply, page: ProxiedPage): RawReply {
+  const location = reply.headers?.['Location'];
+  if (typeof location !== 'string') return reply;
+  const rewritten = rewriteLink(location, page);
+  if (rewritten !== undefined) return { ...reply, headers: { ...reply.headers, Location: rewritten } };
+  (reply.body as Readable).destroy();
+  throw internalError(`error trying to parse Location header: parse ${JSON.stringify(location)}: invalid URL`);
+}
 
 const insecure = { rejectUnauthorized: false, checkServerIdentity: () => undefined };
 
 /** `port` as it was asked for, which may be anything. */
-function upstreamOf(protocol: 'http' | 'https', host: string, port: string | number): Upstream {
+function upstreamOf(protocol: 'http' | 'https', host: string, port: string | number, authority?: string): Upstream {
   if (!/^\d+$/.test(String(port))) throw unreachable(`dial tcp: lookup tcp/${port}: unknown port`);
   if (Number(port) < 1 || Number(port) > 65_535) throw unreachable(`dial tcp: address ${port}: invalid port`);
-  return { protocol, host, port: Number(port), ...(protocol === 'https' && { tls: insecure }) };
+  return {
+    protocol,
+    host,
+    port: Number(port),
+    ...(authority && { authority }),
+    ...(protocol === 'https' && { tls: insecure }),
+  };
 }
 
 const unreachable = (why: string) => serviceUnavailable(`error trying to reach service: ${why}`);
@@ -79,7 +126,9 @@ export const podProxy = proxying(async (target) => {
   const first = pod.spec.containers.flatMap((c: any) => c.ports ?? [])[0]?.containerPort;
   const [host] = addressesOf(pod);
   if (!host || !isProxyable(host)) throw badRequest('address not allowed');
-  return upstreamOf(scheme, host, port || (first ?? (scheme === 'https' ? 443 : 80)));
+  const chosen = port || first;
+  if (chosen) return upstreamOf(scheme, host, chosen);
+  return upstreamOf(scheme, host, scheme === 'https' ? 443 : 80, host.includes(':') ? `[${host}]` : host);
 });
 
 const addressesOf = ({ status }: ApiObject): string[] =>

@@ -1,0 +1,34 @@
+// Why a backend could not be reached, in Go's words.
+
+import type { Upstream } from './kubelet-address.ts';
+
+const connecting: Readonly<Record<string, string>> = {
+  ECONNREFUSED: 'connection refused',
+  EHOSTUNREACH: 'no route to host',
+  ENETUNREACH: 'network is unreachable',
+  ETIMEDOUT: 'connection timed out',
+  EACCES: 'permission denied',
+  EPERM: 'operation not permitted',
+  EINVAL: 'invalid argument',
+  EADDRNOTAVAIL: 'cannot assign requested address',
+};
+
+/** Host and port as one word; an address of IPv6 stands in brackets. */
+export const joinHostPort = (host: string, port: string | number): string =>
+  `${host.includes(':') ? `[${host}]` : host}:${port}`;
+
+export function dialFault(error: Error, { host, port }: Pick<Upstream, 'host' | 'port'>): string {
+  const { code = '', syscall } = error as NodeJS.ErrnoException;
+  const dial = `dial tcp ${joinHostPort(host, port)}`;
+  if (error.message === 'i/o timeout') return `${dial}: i/o timeout`;
+  if (syscall === 'connect' && code in connecting) return `${dial}: connect: ${connecting[code]}`;
+  if (error.name === 'AbortError') return 'context canceled';
+  // Node's one error for every connection that ends before its answer.
+  if (error.message === 'socket hang up') return 'EOF';
+  if (code === 'ECONNRESET') return 'read: connection reset by peer';
+  if (code === 'EPIPE') return 'write: broken pipe';
+  if (code === 'ERR_SSL_WRONG_VERSION_NUMBER' || code === 'EPROTO')
+    return 'tls: first record does not look like a TLS handshake';
+  if (code.startsWith('HPE_')) return `net/http: HTTP/1.x transport connection broken: malformed HTTP response`;
+  return error.message;
+}

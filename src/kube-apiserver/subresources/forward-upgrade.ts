@@ -1,0 +1,110 @@
+// Connections that leave HTTP: the client's socket is joined to one of the backend, once the backend agreed to it.
+
+import { connect as connectTcp, type Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { connect as connectTls } from 'node:tls';
+import type { ApiRequest, Reply } from '../request.ts';
+import { plainError } from '../status.ts';
+import { dialFault } from './dial-fault.ts';
+import { type Headers, inRequestLine } from './forward.ts';
+import { upgradeHeaders } from './forward-headers.ts';
+import type { Upstream } from './kubelet-address.ts';
+
+/** Go's time to connect. */
+const dialMs = 30_000;
+/** The time in which a backend that refused must have said why. */
+const refusalMs = 10_000;
+const mostHeadBytes = 1 << 20;
+
+/** Joins the client's socket and one to the upstream: from here on nobody reads what passes. */
+export async function forwardUpgrade(
+  request: ApiRequest,
+  upstream: Upstream,
+  path: string,
+  added: Headers = {},
+): Promise<Reply> {
+  const upgrade = request.connection?.upgrade;
+  if (!upgrade) throw new Error('the request asks for no upgrade');
+  const { socket, head } = upgrade;
+  const far = await dial(request, upstream);
+  const gone = () => far.destroy();
+  socket.once('close', gone);
+  if (socket.destroyed) gone();
+  const lines = upgradeHeaders(request, added).map(([name, value]) => `${name}: ${value}`);
+  far.write(`${request.method} ${inRequestLine(path)} HTTP/1.1\r\n${lines.join('\r\n')}\r\n\r\n`);
+  if (head.length) far.write(head);
+  const { code, bytes } = await headOf(far, upstream);
+  if (code !== 101 && code < 400) {
+    far.destroy();
+    throw plainError(`invalid upgrade response: status code ${code}`);
+  }
+  // A backend that refuses says so itself.
+  if (code !== 101) {
+    const timer = request.server.clock.after(refusalMs, () => socket.destroy(), { background: true });
+    socket.once('close', () => timer.cancel());
+  }
+  socket.off('close', gone);
+  socket.write(bytes);
+  join(socket, far);
+  join(far, socket);
+  return { type: 'hijacked', code };
+}
+
+function dial(request: ApiRequest, upstream: Upstream): Promise<Socket> {
+  const { host, port, tls } = upstream;
+  return new Promise((resolve, reject) => {
+    const connection = tls ? connectTls({ host, port, ...tls }) : connectTcp({ host, port });
+    const timer = request.server.clock.after(dialMs, () => connection.destroy(new Error('i/o timeout')), {
+      background: true,
+    });
+    connection.setNoDelay(true);
+    connection.once(tls ? 'secureConnect' : 'connect', () => {
+      timer.cancel();
+      resolve(connection);
+    });
+    connection.on('error', (error: Error) => {
+      timer.cancel();
+      reject(plainError(`error dialing backend: ${dialFault(error, upstream)}`));
+    });
+  });
+}
+
+/** The head of the backend's answer, with whatever came behind it; the socket waits to be read on. */
+function headOf(far: Socket, upstream: Upstream): Promise<{ code: number; bytes: Buffer }> {
+  return new Promise((resolve, reject) => {
+    let bytes: Buffer = Buffer.alloc(0);
+    const done = () => {
+      far.pause();
+      for (const [event, listener] of Object.entries(listeners)) far.off(event, listener);
+    };
+    const refuse = (why: string) => {
+      done();
+      far.destroy();
+      reject(plainError(why));
+    };
+    const data = (chunk: Buffer) => {
+      bytes = Buffer.concat([bytes, chunk]);
+      const end = bytes.indexOf('\r\n\r\n');
+      if (end < 0 && bytes.length < mostHeadBytes) return;
+      const line = bytes.toString('latin1', 0, Math.max(bytes.indexOf('\r\n'), 0));
+      const code = /^HTTP\/\d\.\d (\d{3})\b/.exec(line)?.[1];
+      if (end < 0 || !code) return refuse(`malformed HTTP response ${JSON.stringify(line.slice(0, 100))}`);
+      done();
+      resolve({ code: Number(code), bytes });
+    };
+    const ended = () => refuse(bytes.length ? 'unexpected EOF' : 'EOF');
+    const listeners: Record<string, (argument: any) => void> = {
+      data,
+      end: ended,
+      close: ended,
+      error: (error: Error) => refuse(dialFault(error, upstream)),
+    };
+    for (const [event, listener] of Object.entries(listeners)) far.on(event, listener);
+  });
+}
+
+function join(from: Duplex, to: Duplex): void {
+  from.on('error', () => to.destroy());
+  from.on('close', () => to.destroy());
+  from.pipe(to);
+}
