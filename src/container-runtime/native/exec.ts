@@ -10,6 +10,7 @@ import type { Clock } from '../../machinery/clock.ts';
 import type { ExecSession } from '../container-runtime.ts';
 import { RuntimeError } from '../runtime-error.ts';
 import { bundleFiles, lastError, runtimeWords } from './bundle.ts';
+import { childStdio } from './inherited.ts';
 import type { OciRuntime } from './oci/oci-runtime.ts';
 import type { OciProcess } from './oci/oci-types.ts';
 import { hostEnvironment, quote, run, signal } from './process.ts';
@@ -60,7 +61,7 @@ export function startExec(
     cwd: '/',
     detached: true,
     env: hostEnvironment,
-    stdio: [options.stdin || options.tty ? 'pipe' : 'ignore', 'pipe', 'pipe'],
+    stdio: childStdio([options.stdin || options.tty ? 'pipe' : 'ignore', 'pipe', 'pipe']),
   });
   child.stdin?.on('error', () => {}); // it may end before it has read all
   return {

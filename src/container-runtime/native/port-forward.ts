@@ -6,6 +6,7 @@ import { connect, type NetConnectOpts, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { Clock } from '../../machinery/clock.ts';
 import { RuntimeError } from '../runtime-error.ts';
+import { childStdio } from './inherited.ts';
 import { hostEnvironment } from './process.ts';
 import { shimWords } from './shim-client.ts';
 
@@ -51,7 +52,10 @@ export class PortForwarder {
       if (socket) return socket;
       if (tries === 0) {
         const words = [`--net=${namespaceFile}`, process.execPath, ...shimWords, 'port-forward', path];
-        const child = spawn('nsenter', words, { cwd: '/', env: hostEnvironment, stdio: 'ignore', detached: true });
+        const child = spawn('nsenter', words, {
+          ...{ cwd: '/', env: hostEnvironment, detached: true },
+          stdio: childStdio(['ignore', 'ignore', 'ignore']),
+        });
         child.on('error', () => {});
         child.unref();
       }

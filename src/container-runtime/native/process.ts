@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
+import { childStdio } from './inherited.ts';
 
 export interface Finished {
   readonly code: number;
@@ -15,7 +16,7 @@ export function run(command: string, args: readonly string[], input?: string): P
   return new Promise((resolve, reject) => {
     const child = spawn(command, args, {
       env: hostEnvironment,
-      stdio: [input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
+      stdio: childStdio([input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe']),
     });
     let stdout = '';
     let stderr = '';
@@ -31,7 +32,8 @@ export function run(command: string, args: readonly string[], input?: string): P
 /** Like `run`, for a program that leaves processes behind: its output goes nowhere, for they would hold it open. */
 export function runDetached(command: string, args: readonly string[]): Promise<number> {
   return new Promise((resolve, reject) => {
-    const child = spawn(command, args, { env: hostEnvironment, stdio: 'ignore' });
+    const stdio = childStdio(['ignore', 'ignore', 'ignore']);
+    const child = spawn(command, args, { env: hostEnvironment, stdio });
     child.on('error', reject);
     child.on('exit', (code) => resolve(code ?? 128));
   });

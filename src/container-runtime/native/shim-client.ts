@@ -6,6 +6,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Clock } from '../../machinery/clock.ts';
 import { RuntimeError } from '../runtime-error.ts';
+import { childStdio } from './inherited.ts';
 import { hostEnvironment } from './process.ts';
 import type { Started } from './shim-start.ts';
 
@@ -154,7 +155,7 @@ export class ShimClient {
       cwd: '/',
       detached: true,
       env: hostEnvironment,
-      stdio: 'ignore',
+      stdio: childStdio(['ignore', 'ignore', 'ignore']),
     });
     this.#starting = true;
     for (const event of ['error', 'exit']) child.on(event, () => (this.#starting = false));
