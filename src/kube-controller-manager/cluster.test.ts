@@ -621,6 +621,51 @@ test('a cron job makes jobs by the clock, not two at a time if it must not, and 
   );
 });
 
+test('a cron job leaves a job alone that somebody else made of it', async () => {
+  const jobTemplate = {
+    spec: { template: { spec: { restartPolicy: 'Never', containers: [{ name: 'c', image: 'i' }] } } },
+  };
+  const spec = { schedule: '*/10 * * * *', concurrencyPolicy: 'Replace', jobTemplate };
+  const cron = await client.create('cronjobs', { metadata: { name: 'tick', namespace: 'default' }, spec } as any);
+  const owner = { apiVersion: 'batch/v1', kind: 'CronJob', name: 'tick', uid: cron.metadata.uid, controller: true };
+  const metadata = { name: 'manual', namespace: 'default', ownerReferences: [owner] };
+  await client.create('jobs', { metadata, spec: jobTemplate.spec } as any);
+  await clock.advance(1_000);
+  expect((await client.get('cronjobs', at('tick'))).status?.active ?? []).toEqual([]);
+  const unexpected = (await client.list('events')).items.find(({ reason }) => reason === 'UnexpectedJob');
+  expect(unexpected).toMatchObject({
+    type: 'Warning',
+    message: 'Saw a job that the controller did not create or forgot: manual',
+  });
+  // Its next Jobs replace each other, not that one.
+  await clock.advance(1_200_000);
+  const names = (await client.list('jobs')).items.map((job) => job.metadata.name);
+  expect(names).toHaveLength(2);
+  expect(names).toContain('manual');
+  await endPods('Succeeded');
+  await clock.advance(1_000);
+  const { status } = await client.get('cronjobs', at('tick'));
+  expect(status).toMatchObject({ lastSuccessfulTime: '2026-01-01T00:20:01Z' });
+  expect(status.active ?? []).toEqual([]);
+});
+
+test('a cron job knows its job again when its status did not tell of it', async () => {
+  const jobTemplate = {
+    spec: { template: { spec: { restartPolicy: 'Never', containers: [{ name: 'c', image: 'i' }] } } },
+  };
+  const spec = { schedule: '*/10 * * * *', jobTemplate };
+  const cron = await client.create('cronjobs', { metadata: { name: 'tick', namespace: 'default' }, spec } as any);
+  const owner = { apiVersion: 'batch/v1', kind: 'CronJob', name: 'tick', uid: cron.metadata.uid, controller: true };
+  const name = `tick-${Date.parse('2026-01-01T00:10:00Z') / 60_000}`;
+  const metadata = { name, namespace: 'default', ownerReferences: [owner] };
+  await client.create('jobs', { metadata, spec: jobTemplate.spec } as any);
+  await clock.advance(601_000);
+  expect((await client.get('cronjobs', at('tick'))).status).toMatchObject({
+    active: [{ name }],
+    lastScheduleTime: '2026-01-01T00:10:00Z',
+  });
+});
+
 test('a schedule that never comes, one of a second and a long pause are told and hang nothing', async () => {
   const jobTemplate = {
     spec: { template: { spec: { restartPolicy: 'Never', containers: [{ name: 'c', image: 'i' }] } } },

@@ -32,9 +32,10 @@ export const cronjob: Controller = {
       .lister('jobs')
       .ownedBy(cron)
       .filter((job) => controllerOf(job)?.uid === cron.metadata.uid);
-    const status = { ...cron.status, active: settleActive(cron, jobs, tools) };
+    const status = { ...cron.status, active: await settleActive(cron, jobs, tools) };
+    noteSuccess(status, jobs);
+    const after = cron.metadata.deletionTimestamp ? undefined : await start(cron, status, tools);
     await cleanUp(cron, jobs, tools);
-    const after = cron.metadata.deletionTimestamp ? undefined : await start(cron, jobs, status, tools);
     if (!deepEqual(plain(status), plain(cron.status)))
       await tools.client.update('cronjobs', { ...cron, status }, { subresource: 'status' });
     return after === undefined ? undefined : { after: after + slackMs };
@@ -50,22 +51,43 @@ const endOf = (job: Job): 'Complete' | 'Failed' | undefined =>
   job.status?.conditions?.find(({ type, status }) => (type === 'Complete' || type === 'Failed') && status === 'True')
     ?.type as 'Complete' | 'Failed' | undefined;
 
-/** The Jobs that run now; tells of those that have ended or vanished. */
-function settleActive(cron: CronJob, jobs: readonly Job[], { events }: Tools): ObjectReference[] {
+/** The Jobs of the status that still run; tells of those that have ended or vanished, and of those made by others. */
+async function settleActive(cron: CronJob, jobs: readonly Job[], tools: Tools): Promise<ObjectReference[]> {
+  const { client, events } = tools;
   const known = cron.status?.active ?? [];
-  const active: ObjectReference[] = [];
+  const gone = new Set<string | undefined>();
   for (const job of jobs) {
+    const { name, uid } = job.metadata;
     const end = endOf(job);
-    const wasActive = known.some(({ uid }) => uid === job.metadata.uid);
-    if (end && wasActive) {
-      const text = `Saw completed job: ${job.metadata.name}, condition: ${end}`;
-      events.event(cron, 'Normal', 'SawCompletedJob', text);
-    } else if (!end) active.push(referenceTo(job));
+    const isKnown = known.some((one) => one.uid === uid);
+    if (!end && !isKnown) {
+      const text = `Saw a job that the controller did not create or forgot: ${name}`;
+      events.event(cron, 'Warning', 'UnexpectedJob', text);
+    } else if (end && isKnown) {
+      events.event(cron, 'Normal', 'SawCompletedJob', `Saw completed job: ${name}, condition: ${end}`);
+      gone.add(uid);
+    }
   }
-  for (const { uid, name } of known)
-    if (!jobs.some((job) => job.metadata.uid === uid))
-      events.event(cron, 'Normal', 'MissingJob', `Active job went missing: ${name}`);
-  return active;
+  for (const { uid, name = '', namespace } of known) {
+    if (jobs.some((job) => job.metadata.uid === uid)) continue;
+    // The cache may not show it yet.
+    const job = await client.get('jobs', { name, namespace }).catch((error) => {
+      if (!isNotFound(error)) throw error;
+    });
+    if (job) continue;
+    events.event(cron, 'Normal', 'MissingJob', `Active job went missing: ${name}`);
+    gone.add(uid);
+  }
+  return known.filter(({ uid }) => !gone.has(uid));
+}
+
+function noteSuccess(status: NonNullable<CronJob['status']>, jobs: readonly Job[]): void {
+  for (const job of jobs) {
+    const ended = job.status?.completionTime;
+    if (endOf(job) !== 'Complete' || !ended) continue;
+    if (!status.lastSuccessfulTime || Date.parse(ended) > Date.parse(status.lastSuccessfulTime))
+      status.lastSuccessfulTime = ended;
+  }
 }
 
 function referenceTo({ metadata: { name, namespace, uid, resourceVersion } }: Job): ObjectReference {
@@ -82,12 +104,16 @@ async function cleanUp(cron: CronJob, jobs: readonly Job[], tools: Tools): Promi
     const ended = jobs.filter((job) => endOf(job) === end && !job.metadata.deletionTimestamp);
     const started = (job: Job) => job.status?.startTime ?? job.metadata.creationTimestamp;
     const oldestFirst = ended.sort((a, b) => (started(a) < started(b) ? -1 : 1));
-    for (const job of oldestFirst.slice(0, Math.max(0, ended.length - limit))) await remove(cron, job, tools);
+    for (const job of oldestFirst.slice(0, Math.max(0, ended.length - limit)))
+      await remove(cron, referenceTo(job), tools);
   }
 }
 
-async function remove(cron: CronJob, job: Job, { client, events }: Tools): Promise<void> {
-  const { name, namespace } = job.metadata;
+async function remove(
+  cron: CronJob,
+  { name = '', namespace }: ObjectReference,
+  { client, events }: Tools,
+): Promise<void> {
   await client.delete('jobs', { name, namespace }, { propagationPolicy: 'Background' }).then(
     () => events.event(cron, 'Normal', 'SuccessfulDelete', `Deleted job ${name}`),
     (error) => {
@@ -97,12 +123,7 @@ async function remove(cron: CronJob, job: Job, { client, events }: Tools): Promi
 }
 
 /** Starts what is due, noting it in `status`; resolves with the milliseconds until the next start. */
-async function start(
-  cron: CronJob,
-  jobs: readonly Job[],
-  status: CronJob['status'],
-  tools: Tools,
-): Promise<number | undefined> {
+async function start(cron: CronJob, status: NonNullable<CronJob['status']>, tools: Tools): Promise<number | undefined> {
   const { clock, events } = tools;
   const { spec } = cron;
   if (spec.timeZone !== undefined && !isTimeZone(spec.timeZone)) {
@@ -111,6 +132,11 @@ async function start(
     return undefined;
   }
   if (spec.suspend) return undefined;
+  if (spec.schedule.includes('TZ')) {
+    const why = `CRON_TZ or TZ used in schedule ${JSON.stringify(spec.schedule)} is not officially supported`;
+    const see = 'see https://kubernetes.io/docs/concepts/workloads/controllers/cron-jobs/ for more details';
+    events.event(cron, 'Warning', 'UnsupportedSchedule', `${why}, ${see}`);
+  }
   let schedule: Schedule;
   try {
     schedule = parseSchedule(spec.schedule, spec.timeZone);
@@ -137,19 +163,14 @@ async function start(
     const why = 'too many missed start times. Set or decrease .spec.startingDeadlineSeconds or check clock skew';
     events.event(cron, 'Warning', 'TooManyMissedTimes', why);
   }
-  const text = timestamp(due);
-  if (
-    jobs.some(
-      (job) => job.metadata.annotations?.[scheduledAnnotation] === text || job.metadata.name === nameOf(cron, due),
-    )
-  )
-    return untilNext;
   if (spec.startingDeadlineSeconds !== undefined && due + Number(spec.startingDeadlineSeconds) * 1000 < now) {
     const time = new Date(due).toUTCString().replace('GMT', '+0000');
     events.event(cron, 'Warning', 'MissSchedule', `Missed scheduled time to start a job: ${time}`);
     return untilNext;
   }
-  const active = jobs.filter((job) => !endOf(job));
+  const time = timestamp(due);
+  const active = status.active ?? [];
+  if (active.some(({ name }) => name === nameOf(cron, due)) || status.lastScheduleTime === time) return untilNext;
   if (spec.concurrencyPolicy === 'Forbid' && active.length > 0) {
     const why = 'Not starting job because prior execution is running and concurrency policy is Forbid';
     events.event(cron, 'Normal', 'JobAlreadyActive', why);
@@ -159,9 +180,10 @@ async function start(
     for (const job of active) await remove(cron, job, tools);
     status.active = [];
   }
-  const created = await create(cron, due, tools);
-  if (created) status.active = [...(status.active ?? []), referenceTo(created)];
-  status.lastScheduleTime = text;
+  const job = await create(cron, due, tools);
+  if (!job) return untilNext;
+  status.active = [...(status.active ?? []), referenceTo(job)];
+  status.lastScheduleTime = time;
   return untilNext;
 }
 
@@ -188,14 +210,16 @@ function mostRecent(cron: CronJob, status: CronJob['status'], schedule: Schedule
 
 const nameOf = (cron: CronJob, due: number): string => `${cron.metadata.name}-${Math.floor(due / 60_000)}`;
 
+/** Resolves with the Job, undefined where it is nobody's or another's. */
 async function create(cron: CronJob, due: number, { client, events }: Tools): Promise<Job | undefined> {
   const { metadata, spec } = cron.spec.jobTemplate;
+  const { namespace } = cron.metadata;
   const name = nameOf(cron, due);
   try {
     const created = await client.create('jobs', {
       metadata: {
         name,
-        namespace: cron.metadata.namespace,
+        namespace,
         labels: metadata?.labels,
         annotations: { ...metadata?.annotations, [scheduledAnnotation]: timestamp(due) },
         ownerReferences: [controllerReference(cron, 'cronjobs')],
@@ -205,7 +229,12 @@ async function create(cron: CronJob, due: number, { client, events }: Tools): Pr
     events.event(cron, 'Normal', 'SuccessfulCreate', `Created job ${name}`);
     return created;
   } catch (error) {
-    if (isAlreadyExists(error) || isNamespaceTerminating(error)) return undefined;
+    if (isNamespaceTerminating(error)) return undefined;
+    if (isAlreadyExists(error)) {
+      // It was created here, but a crash came before the status told so.
+      const job = await client.get('jobs', { name, namespace });
+      return controllerOf(job)?.uid === cron.metadata.uid ? job : undefined;
+    }
     events.event(cron, 'Warning', 'FailedCreate', `Error creating job: ${(error as Error).message}`);
     throw error;
   }
