@@ -1,12 +1,13 @@
 // All nodes with their pods, and the pods that were given a node and are not yet bound in the API ("assumed").
 
 import type { Node } from '../api/api.ts';
-import type { Snapshot } from './framework.ts';
+import type { Snapshot, Storage } from './framework.ts';
 import { NodeInfo, zoneKey } from './node-info.ts';
 import { Nominations } from './nominations.ts';
 import { controllerUid, hasPodAffinity, type PodInfo } from './pod-info.ts';
 
 const nobody: ReadonlyMap<string, number> = new Map();
+const noStorage: Storage = { claim: () => undefined, volume: () => undefined, class: () => undefined };
 const noImages: ReadonlyMap<string, number> = new Map();
 
 export class SchedulerCache implements Snapshot {
@@ -30,6 +31,7 @@ export class SchedulerCache implements Snapshot {
   readonly #namespaces = new Map<string, Readonly<Record<string, string>>>();
   readonly nominations = new Nominations();
   readonly #preempted = new Set<string>();
+  storage: Storage = noStorage;
 
   get nodes(): readonly NodeInfo[] {
     this.#list ??= [...this.#nodes.values()];

@@ -1,6 +1,6 @@
 // What happens in the cluster that could make a waiting pod fit.
 
-import type { Node, Pod } from '../api/api.ts';
+import type { Node, PersistentVolumeClaim, Pod } from '../api/api.ts';
 
 export type ClusterEvent =
   | { readonly type: 'node-added'; readonly node: Node }
@@ -9,6 +9,9 @@ export type ClusterEvent =
   | { readonly type: 'pod-assigned'; readonly pod: Pod }
   /** A pod with a node is gone, or ended: what it held is free. */
   | { readonly type: 'pod-gone'; readonly pod: Pod }
+  | { readonly type: 'claim-changed'; readonly claim: PersistentVolumeClaim }
+  /** A volume or a storage class. */
+  | { readonly type: 'storage-changed' }
   | { readonly type: 'pod-relabelled'; readonly pod: Pod }
   /** The waiting pod itself was changed. */
   | { readonly type: 'pod-updated'; readonly pod: Pod; readonly old: Pod };

@@ -106,6 +106,7 @@ export function withNode(snapshot: Snapshot, changed: NodeInfo, addsAffinity = f
     nodesWithImage: (name) => snapshot.nodesWithImage(name),
     lowestPriority: () => snapshot.lowestPriority(),
     namespaceLabels: (name) => snapshot.namespaceLabels(name),
+    storage: snapshot.storage,
     nominations: snapshot.nominations,
     isPreempted: (uid) => snapshot.isPreempted(uid),
   };

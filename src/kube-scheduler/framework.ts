@@ -2,7 +2,7 @@
 // Plugins get all they need as arguments. A plugin that has nothing to say about a pod says so once, in `prepare`, and
 // is not asked again for each node.
 
-import type { Pod } from '../api/api.ts';
+import type { PersistentVolume, PersistentVolumeClaim, Pod, StorageClass } from '../api/api.ts';
 import type { ClusterEvent } from './cluster-events.ts';
 import type { NodeInfo } from './node-info.ts';
 import type { Nominations } from './nominations.ts';
@@ -42,9 +42,16 @@ export interface Snapshot {
   nodesWithImage(name: string): number;
   /** Labels of a namespace, undefined when there is no such namespace. */
   namespaceLabels(name: string): Readonly<Record<string, string>> | undefined;
+  readonly storage: Storage;
   readonly nominations: Pick<Nominations, 'size' | 'nodeOf' | 'on'>;
   /** Whether the scheduler chose this placed pod as a victim; it may not be seen terminating yet. */
   isPreempted(uid: string): boolean;
+}
+
+export interface Storage {
+  claim(namespace: string, name: string): PersistentVolumeClaim | undefined;
+  volume(name: string): PersistentVolume | undefined;
+  class(name: string): StorageClass | undefined;
 }
 
 export interface Plugin {

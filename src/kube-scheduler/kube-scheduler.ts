@@ -122,8 +122,20 @@ class Scheduler implements RunningScheduler {
     const namespaces = createInformer(this.#context, 'namespaces');
     const budgets = createInformer(this.#context, 'poddisruptionbudgets');
     this.#budgets = () => budgets.list();
-    this.#informers = [nodes, pods, namespaces, budgets];
-    await Promise.all([nodes.synced(), pods.synced(), namespaces.synced(), budgets.synced()]);
+    const claims = createInformer(this.#context, 'persistentvolumeclaims');
+    const volumes = createInformer(this.#context, 'persistentvolumes');
+    const classes = createInformer(this.#context, 'storageclasses');
+    this.#informers = [nodes, pods, namespaces, budgets, claims, volumes, classes];
+    await Promise.all(
+      [nodes, pods, namespaces, budgets, claims, volumes, classes].map((informer) => informer.synced()),
+    );
+    this.#cache.storage = {
+      claim: (namespace, name) => claims.get(`${namespace}/${name}`),
+      volume: (name) => volumes.get(name),
+      class: (name) => classes.get(name),
+    };
+    claims.handle((next, old) => this.#queue.wake({ type: 'claim-changed', claim: (next ?? old)! }));
+    for (const informer of [volumes, classes]) informer.handle(() => this.#queue.wake({ type: 'storage-changed' }));
     namespaces.handle((next, old) =>
       this.#cache.setNamespace((next ?? old)!.metadata.name, next && (next.metadata.labels ?? {})),
     );
