@@ -9,7 +9,7 @@ type Answer = (request: ApiRequest) => Reply | Promise<Reply>;
 
 const exact: Readonly<Record<string, Answer>> = {
   '/': ({ server }) =>
-    objectReply(200, {
+    rawJson({
       paths: [
         '/.well-known/openid-configuration',
         '/api',
@@ -29,13 +29,16 @@ const exact: Readonly<Record<string, Answer>> = {
         '/version',
       ],
     }),
-  '/version': () => objectReply(200, kubernetesVersion),
+  '/version': () => rawJson(kubernetesVersion),
   '/metrics': ({ server }) => textReply(200, server.metrics.text(), 'text/plain; version=0.0.4; charset=utf-8'),
   '/.well-known/openid-configuration': ({ server }) =>
     server.tokens ? objectReply(200, server.tokens.openidConfiguration()) : notThere(),
   '/openid/v1/jwks': ({ server }) =>
     server.tokens ? textReply(200, JSON.stringify(server.tokens.jwks()), 'application/jwk-set+json') : notThere(),
 };
+
+/** Whatever the client accepts. */
+const rawJson = (value: object) => textReply(200, JSON.stringify(value, undefined, 2), 'application/json');
 
 function notServed(root: string): Reply {
   if (root === 'api') throw noSuchResource();

@@ -1,27 +1,26 @@
 // Which groups, versions and resources are served. https://kubernetes.io/docs/concepts/overview/kubernetes-api/#discovery-api
 
+import { createHash } from 'node:crypto';
 import { comparePriority, type Kind, type KindRegistry } from '../../api/api.ts';
-import { notAcceptableAs, wantedAs } from '../http/media-type.ts';
-import { type ApiRequest, type Reply, textReply } from '../request.ts';
+import { type Accepted, discoveryForm, notAcceptableAs } from '../http/media-type.ts';
+import { encodeObject, protobufMediaType, protobufSchema } from '../protobuf/protobuf.ts';
+import type { ApiRequest, RawReply, Reply } from '../request.ts';
+import { discoveryListSchema } from './discovery-schema.ts';
 import { openapiReply } from './openapi.ts';
 
 /** Answers /api, /apis, their groups and versions, and /openapi; undefined for what is not there. */
 export async function discoveryReply(request: ApiRequest, path: string): Promise<Reply | undefined> {
   const { kinds } = request.server;
   if (path.startsWith('/openapi')) return openapiReply(request, path);
+  const form = discoveryForm(request.headers.accept);
   if (path === '/api' || path === '/apis') {
-    const as = wantedAs(request.headers.accept);
-    if (as?.kind === 'APIGroupDiscoveryList') {
-      if (as.group !== 'apidiscovery.k8s.io' || (as.version !== 'v2' && as.version !== 'v2beta1'))
-        throw notAcceptableAs();
-      return aggregated(kinds, path === '/api', as.version);
-    }
-    return cached(kinds, path, () => (path === '/api' ? coreVersions() : groupList(kinds)));
+    if (form.as) return aggregated(request, path === '/api', form);
+    return cached(kinds, path, form, () => (path === '/api' ? coreVersions() : groupList(kinds)));
   }
   const [, root, first, second, ...more] = path.split('/');
   if (more.length) return undefined;
-  if (root === 'api') return second ? undefined : versionReply(kinds, path, '', first);
-  return second ? versionReply(kinds, path, first, second) : groupReply(kinds, path, first);
+  if (root === 'api') return second ? undefined : versionReply(kinds, path, form, ['', first]);
+  return second ? versionReply(kinds, path, form, [first, second]) : groupReply(kinds, path, form, first);
 }
 
 const coreVersions = () => ({
@@ -56,16 +55,21 @@ function groupList(kinds: KindRegistry) {
   };
 }
 
-function groupReply(kinds: KindRegistry, path: string, name: string): Reply | undefined {
+function groupReply(kinds: KindRegistry, path: string, form: Accepted, name: string): Reply | undefined {
   const versions = groupsOf(kinds).get(name);
   if (!name || !versions) return undefined;
-  return cached(kinds, path, () => ({ kind: 'APIGroup', apiVersion: 'v1', ...apiGroup(name, versions) }));
+  return cached(kinds, path, form, () => ({ kind: 'APIGroup', apiVersion: 'v1', ...apiGroup(name, versions) }));
 }
 
-function versionReply(kinds: KindRegistry, path: string, group: string, version: string): Reply | undefined {
+function versionReply(
+  kinds: KindRegistry,
+  path: string,
+  form: Accepted,
+  [group, version]: readonly [string, string],
+): Reply | undefined {
   const of = kinds.all().filter((kind) => kind.group === group && kind.version === version);
   if (!of.length) return undefined;
-  return cached(kinds, path, () => ({
+  return cached(kinds, path, form, () => ({
     kind: 'APIResourceList',
     ...(group && { apiVersion: 'v1' }),
     groupVersion: group ? `${group}/${version}` : version,
@@ -111,31 +115,33 @@ function hash({ group, storageVersion, kind }: Kind): string {
   return bytes.toString('base64');
 }
 
-function aggregated(kinds: KindRegistry, core: boolean, version: string): Reply {
-  const contentType = `application/json;g=apidiscovery.k8s.io;v=${version};as=APIGroupDiscoveryList`;
-  return cached(
-    kinds,
-    `${core ? '/api' : '/apis'}:${version}`,
-    () => ({
-      kind: 'APIGroupDiscoveryList',
-      apiVersion: `apidiscovery.k8s.io/${version}`,
-      metadata: {},
-      items: [...groupsOf(kinds)]
-        .filter(([name]) => (name === '') === core)
-        .map(([name, versions]) => ({
-          metadata: name ? { name } : {},
-          versions: versions.map((v) => ({
-            version: v,
-            resources: kinds
-              .all()
-              .filter((kind) => kind.group === name && kind.version === v)
-              .map(discoveryOf),
-            freshness: 'Current',
-          })),
+/** All groups with all that is in them, which clients keep and ask for by its hash. */
+function aggregated(request: ApiRequest, core: boolean, form: Accepted): Reply {
+  const { kinds } = request.server;
+  const { group, version } = form.as!;
+  if (group !== 'apidiscovery.k8s.io' || (version !== 'v2' && version !== 'v2beta1')) throw notAcceptableAs();
+  const reply = cached(kinds, `${core ? '/api' : '/apis'}:${version}`, form, () => ({
+    kind: 'APIGroupDiscoveryList',
+    apiVersion: `apidiscovery.k8s.io/${version}`,
+    metadata: {},
+    items: [...groupsOf(kinds)]
+      .filter(([name]) => (name === '') === core)
+      .map(([name, versions]) => ({
+        metadata: name ? { name } : {},
+        versions: versions.map((v) => ({
+          version: v,
+          resources: kinds
+            .all()
+            .filter((kind) => kind.group === name && kind.version === v)
+            .map(discoveryOf),
+          freshness: 'Current',
         })),
-    }),
-    contentType,
-  );
+      })),
+  }));
+  const headers = { ETag: reply.etag, Vary: 'Accept', 'Cache-Control': 'public' };
+  if (request.headers['if-none-match'] === reply.etag)
+    return { type: 'raw', code: 304, body: '', contentType: '', headers };
+  return { ...reply, contentType: `${reply.contentType};g=${group};v=${version};as=APIGroupDiscoveryList`, headers };
 }
 
 function discoveryOf(kind: Kind) {
@@ -159,20 +165,40 @@ function discoveryOf(kind: Kind) {
   };
 }
 
-interface Documents {
-  readonly texts: Map<string, string>;
+interface Document {
+  readonly object: object;
+  readonly text: string;
+  readonly etag: string;
 }
 
-const documents = new WeakMap<KindRegistry, Documents>();
+const documents = new WeakMap<KindRegistry, Map<string, Document>>();
 
 /** Discovery changes only when kinds come or go: each document is made once. */
-function cached(kinds: KindRegistry, key: string, make: () => object, contentType = 'application/json'): Reply {
-  let known = documents.get(kinds);
-  if (!known) {
-    documents.set(kinds, (known = { texts: new Map() }));
-    kinds.onChange(() => documents.get(kinds)?.texts.clear());
+function documentOf(kinds: KindRegistry, key: string, make: () => object): Document {
+  let all = documents.get(kinds);
+  if (!all) {
+    documents.set(kinds, (all = new Map()));
+    kinds.onChange(() => documents.get(kinds)?.clear());
   }
-  let text = known.texts.get(key);
-  if (text === undefined) known.texts.set(key, (text = JSON.stringify(make())));
-  return { ...textReply(200, text, contentType), negotiable: true } as Reply;
+  let known = all.get(key);
+  if (!known) {
+    const object = make();
+    const text = `${JSON.stringify(object)}\n`;
+    const etag = `"${createHash('sha512').update(text).digest('hex').toUpperCase()}"`;
+    all.set(key, (known = { object, text, etag }));
+  }
+  return known;
+}
+
+function cached(
+  kinds: KindRegistry,
+  key: string,
+  { format }: Accepted,
+  make: () => object,
+): RawReply & { readonly negotiable: boolean; readonly etag: string } {
+  const { object, text, etag } = documentOf(kinds, key, make);
+  const reply = { type: 'raw', code: 200, etag } as const;
+  if (format !== 'protobuf') return { ...reply, body: text, contentType: 'application/json', negotiable: true };
+  const schema = 'items' in object ? discoveryListSchema : protobufSchema(object);
+  return { ...reply, body: encodeObject(schema!, object), contentType: protobufMediaType, negotiable: false };
 }

@@ -277,7 +277,7 @@ describe('answers', () => {
       says: 'the server does not allow this method on the requested resource',
     },
     { method: 'GET', path: '/readyz', code: 200, says: 'ok' },
-    { method: 'GET', path: '/version', code: 200, says: '"minor":"36"' },
+    { method: 'GET', path: '/version', code: 200, says: '"minor": "36"' },
     { method: 'GET', path: '/apis', code: 200, says: '"APIGroupList"' },
     { method: 'GET', path: '/openapi/v3', code: 200, says: '/openapi/v3/apis/apps/v1?hash=' },
     {

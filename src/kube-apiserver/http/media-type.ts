@@ -47,14 +47,16 @@ const formats: Readonly<Record<string, Accepted['format']>> = {
   '*/*': 'json',
 };
 
-/** The representation that the first clause naming one asks for, in whatever media type. */
-export function wantedAs(accept: string | undefined): As | undefined {
-  for (const { type, parameters } of clauses(accept ?? ''))
-    if (formats[type] === 'protobuf') continue;
-    else if (parameters.as && type in formats)
-      return { kind: parameters.as, group: parameters.g ?? '', version: parameters.v ?? '' };
-    else if (type in formats) return undefined;
-  return undefined;
+/** The form of a discovery document that the first clause asks for that there is. */
+export function discoveryForm(accept: string | undefined): Accepted {
+  for (const { type, parameters } of clauses(accept ?? '')) {
+    const format = type === 'application/*' ? 'json' : formats[type];
+    if (!format) continue;
+    if (!parameters.as) return { format };
+    const as = { kind: parameters.as, group: parameters.g ?? '', version: parameters.v ?? '' };
+    if (as.kind === 'APIGroupDiscoveryList') return { format, as };
+  }
+  return json;
 }
 
 /** What `find` has for the first clause for which it has something; a client that asks for nothing takes JSON. */

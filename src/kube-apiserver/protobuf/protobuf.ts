@@ -31,7 +31,7 @@ export function protobufSchema({ apiVersion = '', kind = '' }: Typed): Schema | 
 }
 
 /** These belong to every group. */
-const anyGroup = new Set(['DeleteOptions', 'Status']);
+const anyGroup = new Set(['DeleteOptions', 'Status', 'APIVersions', 'APIGroup', 'APIGroupList', 'APIResourceList']);
 
 let partials: { readonly object: Schema; readonly list: Schema } | undefined;
 /** Metadata-only objects are no kind of their own in the published schema. */

@@ -1,0 +1,43 @@
+import { expect, test } from 'vitest';
+import { KindRegistry } from '../../api/api.ts';
+import type { ApiRequest, RawReply } from '../request.ts';
+import { discoveryReply } from './discovery.ts';
+
+const kinds = new KindRegistry();
+const get = async (path: string, headers: Record<string, string> = {}): Promise<RawReply> =>
+  (await discoveryReply(
+    { server: { kinds }, headers, query: new URLSearchParams() } as unknown as ApiRequest,
+    path,
+  )) as RawReply;
+
+const protobuf = 'application/vnd.kubernetes.protobuf';
+const as = (version: string) => `g=apidiscovery.k8s.io;v=${version};as=APIGroupDiscoveryList`;
+
+test.each([
+  ['/api', {}, 'application/json', '{"kind":"APIVersions"'],
+  ['/apis/apps/v1', { accept: 'application/json' }, 'application/json', '{"kind":"APIResourceList"'],
+  ['/apis', { accept: `${protobuf},application/json` }, protobuf, 'k8s\0\n\x12\n\x02v1\x12\fAPIGroupList'],
+  ['/api/v1', { accept: protobuf }, protobuf, 'k8s\0\n\x13\n\0\x12\x0fAPIResourceList'],
+  [
+    '/api',
+    { accept: `application/json;${as('v2')}` },
+    `application/json;${as('v2')}`,
+    '{"kind":"APIGroupDiscoveryList"',
+  ],
+  ['/apis', { accept: `${protobuf};${as('v2')}` }, `${protobuf};${as('v2')}`, 'k8s\0\n/\n\x16apidiscovery.k8s.io/v2'],
+])('%s as asked by %j', async (path, headers, contentType, start) => {
+  const reply = await get(path, headers as Record<string, string>);
+  expect(reply.contentType).toBe(contentType);
+  expect(
+    Buffer.from(reply.body as Uint8Array)
+      .toString('latin1')
+      .slice(0, start.length),
+  ).toBe(start);
+});
+
+test('who knows the groups by their hash gets no answer again', async () => {
+  const headers = { accept: `application/json;${as('v2')}` };
+  const { headers: answered = {} } = await get('/apis', headers);
+  expect(answered).toMatchObject({ Vary: 'Accept', 'Cache-Control': 'public' });
+  expect((await get('/apis', { ...headers, 'if-none-match': answered.ETag })).code).toBe(304);
+});
