@@ -71,6 +71,24 @@ describe('a custom resource', () => {
     ]);
   });
 
+  test('is not stored when etcd would not take it', async () => {
+    const heaped = definition('Heap', 'heaps') as any;
+    heaped.spec.versions[0].schema.openAPIV3Schema['x-kubernetes-preserve-unknown-fields'] = true;
+    await server.call('POST', definitions, heaped);
+    const heap = (bytes: number) => ({
+      apiVersion: 'test.example/v1',
+      kind: 'Heap',
+      metadata: { name: `of-${bytes}` },
+      data: 'x'.repeat(bytes),
+    });
+    const heaps = '/apis/test.example/v1/namespaces/default/heaps';
+    expect((await server.call('POST', heaps, heap(1_500_000))).code).toBe(201);
+    expect(await server.call('POST', heaps, heap(1_600_000))).toMatchObject({
+      code: 500,
+      body: { message: 'etcdserver: request is too large' },
+    });
+  });
+
   test('whose names are taken is not served', async () => {
     await server.call('POST', definitions, definition('Widget', 'gadgets'));
     const conditions = async () =>

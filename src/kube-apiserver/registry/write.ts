@@ -3,6 +3,7 @@
 import { type ApiObject, conflict, invalid, type Kind } from '../../api/api.ts';
 import { updateManagedFields } from '../../machinery/managed-fields.ts';
 import { type AdmissionAttributes, charge } from '../admission.ts';
+import { plainError } from '../status.ts';
 import { timestamp } from '../timestamp.ts';
 import { verifyRequest } from '../verify-request.ts';
 import { type Item, type Serialized, serialize } from '../watch-cache/item.ts';
@@ -153,6 +154,14 @@ export function toStored(kind: Kind, object: ApiObject): Stored {
   return { object: kind.readStored ? ordered(kind.readStored(stored)) : stored, serialized };
 }
 
+/** Bytes that etcd takes in one request. */
+const mostBytes = 1.5 * 2 ** 20;
+
+/** Custom resources are JSON in etcd too; other kinds are smaller there than what is stored here. */
+function checkSize({ custom }: Kind, { value }: Serialized): void {
+  if (custom && value.length > mostBytes) throw plainError('etcdserver: request is too large');
+}
+
 /** Writes one object, and `also` in the same transaction. Undefined when `expected` is no longer what is stored. */
 export async function put(
   target: Target,
@@ -163,6 +172,7 @@ export async function put(
   const { kind, server } = target;
   const { namespace = '', name = '' } = object.metadata;
   const key = keyOf(kind, namespace, name);
+  checkSize(kind, serialized);
   const lease = await eventLease(server, kind);
   const own = { key, serialized, object, expected, ...(lease !== undefined && { lease }) };
   const result = await server.cache.commit(also.length ? [own, ...also] : [own]);
