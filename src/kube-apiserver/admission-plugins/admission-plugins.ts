@@ -13,6 +13,7 @@ import { limitRanger } from './limit-ranger.ts';
 import { namespaceLifecycle } from './namespace-lifecycle.ts';
 import { nodeRestriction } from './node-restriction/node-restriction.ts';
 import { podSecurity } from './pod-security.ts';
+import { podTopologyLabels } from './pod-topology-labels.ts';
 import { mutatingAdmissionPolicy } from './policies/mutating-admission-policy.ts';
 import { validatingAdmissionPolicy } from './policies/validating-admission-policy.ts';
 import { priority } from './priority.ts';
@@ -39,6 +40,7 @@ export const admissionPlugins = (client: () => Client): readonly AdmissionPlugin
   certificateSigning,
   certificateSubjectRestriction,
   defaultIngressClass(client),
+  podTopologyLabels(client),
   mutatingAdmissionPolicy(client), // after all that Kubernetes itself adds
   mutatingWebhook(client),
   validatingAdmissionPolicy(client),

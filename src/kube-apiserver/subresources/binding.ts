@@ -1,11 +1,11 @@
 // Binding: a pod gets its node. Through pods/NAME/binding and, as of old, through bindings.
 
-import { type ApiObject, conflict, type Kind, schemaOfKind } from '../../api/api.ts';
+import { type ApiObject, badRequest, conflict, type Kind, schemaOfKind } from '../../api/api.ts';
+import { admit, admitFinally } from '../admission.ts';
 import { decodeShape } from '../registry/codec.ts';
 import { modify } from '../registry/modify.ts';
-import { cacheOf, type Target, writeOptions } from '../registry/target.ts';
-import { matchName } from '../registry/update.ts';
-import { timestamp } from '../registry/write.ts';
+import { cacheOf, matchNamespace, type Target, writeOptions } from '../registry/target.ts';
+import { attributesOf, timestamp } from '../registry/write.ts';
 import { objectReply, type Reply } from '../request.ts';
 import { plainError } from '../status.ts';
 import type { Subresource } from './subresources.ts';
@@ -23,7 +23,6 @@ export const binding: Subresource = {
   async answer(target): Promise<Reply> {
     const options = writeOptions(target.request, 'CreateOptions');
     const wanted = await decodeShape(target.request, bindingKind, options);
-    if (wanted.metadata?.name) matchName(target, wanted);
     return bind(target, wanted, options.dryRun);
   },
 };
@@ -35,17 +34,32 @@ export async function bindByBody(target: Target): Promise<Reply> {
   const wanted = await decodeShape(request, bindingKind, options);
   const kind = server.kinds.byResource('', 'v1', 'pods') as Kind;
   const pod = { ...target, kind, cache: await cacheOf(server, kind), name: wanted.metadata?.name ?? '' };
-  return bind(pod, wanted, options.dryRun);
+  return bind(pod, wanted, options.dryRun, target.kind.resource);
 }
 
-async function bind(target: Target, wanted: ApiObject, dryRun: boolean): Promise<Reply> {
-  const { name: node = '', kind = '' } = wanted.target ?? {};
-  if (!node) throw plainError('target.name: Required value');
-  if (kind && kind !== 'Node')
-    throw plainError(`target.kind: Unsupported value: ${JSON.stringify(kind)}: supported values: "Node", "<empty>"`);
+/** `resource`: the one that admission sees, where it is not the pod's own. */
+async function bind(target: Target, given: ApiObject, dryRun: boolean, resource = 'pods'): Promise<Reply> {
+  const wanted: ApiObject = { ...given, metadata: { ...given.metadata } };
+  matchNamespace(target, wanted);
+  const kind = { ...target.kind, resource, kind: 'Binding', schema: bindingKind.schema, strategy: {} };
+  const attributes = { ...attributesOf(target, 'CREATE', wanted, undefined, dryRun), kind, resource };
+  await admit(attributes);
+  const admitted = attributes.object ?? wanted;
+  validate(target, admitted);
+  await admitFinally(attributes);
   const now = timestamp(target.server.clock.now());
-  await modify(target, (pod) => assign(pod, node, wanted, now), dryRun);
+  await modify(target, (pod) => assign(pod, admitted.target.name, admitted, now), dryRun);
   return objectReply(201, { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success', code: 201 });
+}
+
+function validate({ name }: Target, { metadata, target }: ApiObject): void {
+  if ((metadata?.name ?? '') !== name) throw badRequest('name in URL does not match name in Binding object');
+  const faults: string[] = [];
+  const { kind = '' } = target ?? {};
+  if (kind && kind !== 'Node')
+    faults.push(`target.kind: Unsupported value: ${JSON.stringify(kind)}: supported values: "Node", "<empty>"`);
+  if (!target?.name) faults.push('target.name: Required value');
+  if (faults.length) throw plainError(faults.length > 1 ? `[${faults.join(', ')}]` : (faults[0] as string));
 }
 
 function assign(pod: ApiObject, node: string, { metadata }: ApiObject, now: string): void {
@@ -70,5 +84,7 @@ function assign(pod: ApiObject, node: string, { metadata }: ApiObject, now: stri
     lastProbeTime: null,
     lastTransitionTime: now,
   };
-  pod.status = { ...pod.status, conditions: [...conditions, scheduled] };
+  // Where the pod was once nominated to is no longer of interest.
+  const { nominatedNodeName: _, ...status } = pod.status ?? {};
+  pod.status = { ...status, conditions: [...conditions, scheduled] };
 }
