@@ -221,6 +221,7 @@ describe('costs', () => {
     ['self.list.sum() == 6', 2 + 3 + 1],
     ['[self.i].size() == 1', 2 + 10 + 1 + 1],
     ["quantity('1') == quantity('1')", 1 + 1 + 1],
+    ['self.list.distinct() == [1, 2, 3]', 2 + 18 + 1 + 10 + 1],
     ['self.list.sort() == [1, 2, 3]', 2 + 18 + 1 + 10 + 1],
   ])('%s: %i', (source, cost) => expect(costOf(source)).toBe(cost));
 
@@ -244,6 +245,25 @@ describe('nothing gets large', () => {
   ])('%s', (source) => {
     const started = performance.now();
     expect(faultOf(source)).toBe('operation cancelled: actual cost limit exceeded');
+    expect(performance.now() - started).toBeLessThan(2_000);
+  });
+
+  test.each([
+    ['@'.repeat(99_000), '1 more errors were truncated'],
+    [`[${Array(30_000).fill('y').join()}]`, '29900 more errors were truncated'],
+    [`optional.of(1)${'.optMap(a, a)'.repeat(30)}`, 'macros make more than 100000 copies of parts of the expression'],
+    ['['.repeat(99_000), 'expression recursion limit exceeded: 250'],
+  ])('what is wrong with %.20s is soon found', (source, why) => {
+    const started = performance.now();
+    expect(() => compile(source)).toThrow(why);
+    expect(performance.now() - started).toBeLessThan(5_000);
+  });
+
+  test('what would take too long is not begun', () => {
+    const list = `lists.range(60000)`;
+    const started = performance.now();
+    for (const source of [`${list}.distinct().size() > 0`, `sets.contains(${list}, ${list})`])
+      expect(faultOf(source)).toBe('operation cancelled: actual cost limit exceeded');
     expect(performance.now() - started).toBeLessThan(2_000);
   });
 });

@@ -34,6 +34,8 @@ export interface FunctionDeclaration {
   /** For all overloads; it looks at the types of its arguments itself. */
   readonly call?: Implementation;
   readonly cost?: CallCost;
+  /** The cost does not depend on the result, and is charged before a call that could take too long. */
+  readonly paidFirst?: boolean;
   readonly estimate?: CallEstimator;
 }
 

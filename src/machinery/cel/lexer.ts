@@ -1,6 +1,6 @@
 // Tokens of an expression. https://github.com/google/cel-spec/blob/master/doc/langdef.md#syntax
 
-import type { Fault } from './source.ts';
+import { type Fault, mostFaults } from './source.ts';
 
 export interface Token {
   /** As errors name it: '==' in quotes, or a name such as IDENTIFIER. */
@@ -40,7 +40,7 @@ export function tokenize(source: string): { tokens: Token[]; faults: Fault[] } {
   const tokens: Token[] = [];
   const faults: Fault[] = [];
   let at = 0;
-  while (at < source.length) {
+  while (at < source.length && faults.length <= mostFaults) {
     const skipped = match(space, source, at);
     if (skipped) {
       at += skipped.length;

@@ -1,7 +1,7 @@
 // Calls that stand for other expressions: has, all, exists, map, filter and their like.
 // https://github.com/google/cel-spec/blob/master/doc/langdef.md#macros
 
-import { copy, type Fold, type Ident, type Node } from './ast.ts';
+import { copy, type Fold, type Ident, type Node, walk } from './ast.ts';
 
 /** A macro's arguments are wrong. */
 export class MacroFault extends Error {
@@ -20,8 +20,10 @@ export const unusedVariable = '#unused';
 /** Makes nodes that stand where the macro was called. */
 class Maker {
   readonly #at: number;
-  constructor(at: number) {
+  readonly copy: (node: Node) => Node;
+  constructor(at: number, copies: (node: Node) => Node) {
     this.#at = at;
+    this.copy = copies;
   }
   literal(value: unknown): Node {
     return { kind: 'literal', value, at: this.#at };
@@ -176,7 +178,7 @@ const optionalMap =
         (variable as Node).at,
         `${flat ? 'optFlatMap' : 'optMap'}() variable name must be a simple identifier`,
       );
-    const bound = make.bind(variable.name, make.member('value', copy(target)), value as Node);
+    const bound = make.bind(variable.name, make.member('value', make.copy(target)), value as Node);
     return make.call(
       '_?_:_',
       make.member('hasValue', target),
@@ -233,17 +235,33 @@ const macros: Readonly<Record<string, Expander>> = {
   '.sortBy/2': sortBy,
 };
 
-/** Undefined when the call is no macro. Throws MacroFault. */
-export function expandMacro(
-  at: number,
-  name: string,
-  target: Node | undefined,
-  args: readonly Node[],
-  bindings: boolean,
-): Node | undefined {
-  if (bindings && name === 'bind' && args.length === 3 && target?.kind === 'ident' && target.name === 'cel')
-    return bind(new Maker(at), target, args);
-  const key = `${target ? '.' : ''}${name}/${args.length}`;
-  const expand = Object.hasOwn(macros, key) ? macros[key] : undefined;
-  return expand?.(new Maker(at), target as Node, args);
+/** A macro that needs its target twice copies it: one in another, and so on, they would double it each time. */
+const mostCopied = 100_000;
+
+/** Expands the macros of one expression. */
+export class MacroExpander {
+  readonly #bindings: boolean;
+  #copied = 0;
+
+  /** `bindings` gives it cel.bind. */
+  constructor(bindings: boolean) {
+    this.#bindings = bindings;
+  }
+
+  /** Undefined when the call is no macro. Throws MacroFault. */
+  expand(at: number, name: string, target: Node | undefined, args: readonly Node[]): Node | undefined {
+    const make = new Maker(at, (node) => this.#copy(node));
+    if (this.#bindings && name === 'bind' && args.length === 3 && target?.kind === 'ident' && target.name === 'cel')
+      return bind(make, target, args);
+    const key = `${target ? '.' : ''}${name}/${args.length}`;
+    const expand = Object.hasOwn(macros, key) ? macros[key] : undefined;
+    return expand?.(make, target as Node, args);
+  }
+
+  #copy(node: Node): Node {
+    for (const _ of walk(node))
+      if (++this.#copied > mostCopied)
+        throw new MacroFault(node.at, `macros make more than ${mostCopied} copies of parts of the expression`);
+    return copy(node);
+  }
 }

@@ -3,9 +3,9 @@
 import type { Entry, Node, StructField } from './ast.ts';
 import { type Token, tokenize } from './lexer.ts';
 import { literalOf } from './literals.ts';
-import { expandMacro, MacroFault } from './macros.ts';
+import { MacroExpander, MacroFault } from './macros.ts';
 import { type Follow, ParserLimit, TokenReader, type TokenSet } from './recovery.ts';
-import { CelSyntaxError, type Fault } from './source.ts';
+import { bounded, CelSyntaxError, type Fault } from './source.ts';
 
 const longestExpression = 100_000;
 
@@ -20,7 +20,7 @@ export function parse(source: string, bindings = false): Node {
   const { tokens, faults } = tokenize(source);
   const parser = new Parser(source, tokens, bindings);
   const node = parser.start();
-  const all = [...faults, ...parser.faults];
+  const all = [...bounded([...faults, ...parser.syntaxFaults]), ...parser.faults];
   if (all.length || !node) throw new CelSyntaxError(source, all);
   return node;
 }
@@ -61,16 +61,20 @@ class Parser {
   readonly #faults: Fault[] = [];
   readonly #source: string;
   readonly #reader: TokenReader;
-  readonly #bindings: boolean;
+  readonly #macros: MacroExpander;
 
   constructor(source: string, tokens: readonly Token[], bindings: boolean) {
     this.#source = source;
-    this.#bindings = bindings;
+    this.#macros = new MacroExpander(bindings);
     this.#reader = new TokenReader(tokens);
   }
 
+  get syntaxFaults(): readonly Fault[] {
+    return this.#reader.faults;
+  }
+
   get faults(): readonly Fault[] {
-    return [...this.#reader.faults, ...this.#faults];
+    return this.#faults;
   }
 
   start(): Node | undefined {
@@ -244,7 +248,7 @@ class Parser {
 
   #callOrMacro(open: Token, name: string, target: Node | undefined, args: readonly Node[]): Node {
     try {
-      const expanded = expandMacro(open.at, name, target, args, this.#bindings);
+      const expanded = this.#macros.expand(open.at, name, target, args);
       return expanded ?? { kind: 'call', at: open.at, name, target, args };
     } catch (error) {
       if (error instanceof MacroFault) return this.#fault(error.at, error.message);

@@ -204,7 +204,7 @@ export class Planner {
     }
     const charge = this.#charge(node);
     const args = plans.map(evaluateOf);
-    return step(callStep(args, call, charge));
+    return step(callStep(args, call, charge, this.function(node.name).paidFirst ? paidFirst : finish));
   }
 
   #implementation(node: Call): (...args: any[]) => Value {
@@ -293,13 +293,18 @@ function localValue(value: Value | EvaluationFault | undefined): Value {
 type Charge = (run: Run, args: readonly Value[], result: Value) => void;
 
 /** Calls with one and two arguments evaluate both, and cost the same, when one of them fails. */
-function callStep(args: readonly Evaluate[], call: (...args: any[]) => Value, charge: Charge): Evaluate {
+function callStep(
+  args: readonly Evaluate[],
+  call: (...args: any[]) => Value,
+  charge: Charge,
+  end: typeof finish,
+): Evaluate {
   const [first, second] = args as [Evaluate, Evaluate];
   if (args.length === 1)
     return (run) => {
       const value = attempt(first, run);
       if (value instanceof EvaluationFault) return failed(run, charge, value, [null]);
-      return finish(run, call, charge, [value]);
+      return end(run, call, charge, [value]);
     };
   if (args.length === 2)
     return (run) => {
@@ -307,10 +312,10 @@ function callStep(args: readonly Evaluate[], call: (...args: any[]) => Value, ch
       const right = attempt(second, run);
       if (left instanceof EvaluationFault) return failed(run, charge, left, [null, plainOf(right)]);
       if (right instanceof EvaluationFault) return failed(run, charge, right, [left, null]);
-      return finish(run, call, charge, [left, right]);
+      return end(run, call, charge, [left, right]);
     };
   return (run) =>
-    finish(
+    end(
       run,
       call,
       charge,
@@ -330,6 +335,11 @@ function finish(run: Run, call: (...args: any[]) => Value, charge: Charge, value
   }
   charge(run, values, result);
   return result;
+}
+
+function paidFirst(run: Run, call: (...args: any[]) => Value, charge: Charge, values: readonly Value[]): Value {
+  charge(run, values, null);
+  return call(...values);
 }
 
 /** A value that could not be computed counts as one of size 1. */

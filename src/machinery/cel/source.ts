@@ -17,7 +17,8 @@ export class CelSyntaxError extends Error {
   }
 }
 
-const mostFaults = 100;
+/** So many are shown, and reading ends when it finds more faults of syntax. */
+export const mostFaults = 100;
 const longestSnippet = 16_384;
 
 interface Place {
@@ -34,14 +35,14 @@ function placeOf(source: string, at: number): Place {
 
 export function formatFaults(source: string, faults: readonly Fault[]): string {
   const lines = source.split('\n');
-  const placed = faults.map(({ at, message }) => ({ message, ...placeOf(source, at) }));
-  placed.sort((a, b) => a.line - b.line || a.column - b.column);
-  const shown = placed.slice(0, mostFaults).map(({ line, column, message }) => {
+  const inOrder = [...faults].sort((a, b) => a.at - b.at);
+  const shown = inOrder.slice(0, mostFaults).map(({ at, message }) => {
+    const { line, column } = placeOf(source, at);
     const text = `ERROR: <input>:${line}:${column + 1}: ${message}`;
     const snippet = lines[line - 1];
     return snippet === undefined || byteLength(snippet) > longestSnippet ? text : text + marked(snippet, column);
   });
-  if (placed.length > mostFaults) shown.push(`${placed.length - mostFaults} more errors were truncated`);
+  if (faults.length > mostFaults) shown.push(`${faults.length - mostFaults} more errors were truncated`);
   return shown.join('\n');
 }
 
@@ -54,4 +55,12 @@ function marked(snippet: string, column: number): string {
   const wide = (character: string | undefined) => character !== undefined && character > '\x7f';
   const dots = characters.slice(0, column).map((character) => (wide(character) ? '\uff0e' : '.'));
   return `\n | ${text}\n | ${dots.join('')}${wide(characters[column]) ? '\uff3e' : '^'}`;
+}
+
+/** Faults of syntax: who reads and finds more than a hundred gives up. */
+export function bounded(faults: readonly Fault[]): readonly Fault[] {
+  if (faults.length <= mostFaults) return faults;
+  const inOrder = [...faults].sort((a, b) => a.at - b.at);
+  const message = `Syntax error: More than ${mostFaults} syntax errors`;
+  return [...inOrder.slice(0, mostFaults), { at: (inOrder[mostFaults] as Fault).at, message }];
 }

@@ -321,6 +321,7 @@ const extensionLists: readonly FunctionDeclaration[] = [
     name: 'distinct',
     overloads: [member('list_distinct', [listA], listA, distinct)],
     cost: squareCost(0),
+    paidFirst: true,
     estimate: squareEstimate('target', 2),
   },
   {
@@ -355,6 +356,7 @@ function set(name: string, factor: number, call: Implementation): FunctionDeclar
     name: `sets.${name}`,
     overloads: [global(`list_sets_${name}_list`, [listA, listA], boolType, call)],
     cost: ([a, b]) => 1 + Math.floor((sizeOf(a as Value) ?? 1) * (sizeOf(b as Value) ?? 1) * factor),
+    paidFirst: true,
     estimate: ({ args: [a, b] }, estimator) =>
       a &&
       b && {
