@@ -1,5 +1,5 @@
-// What one client sends may cost that client time, and nobody else: the longest time for which the server's process
-// answered nobody, and the memory that it took, are measured while each attack runs. Each once took from seconds to for ever.
+// What one client sends may cost that client time, and no one else: the longest time for which the server's process
+// answered no one, and the memory that it took, are measured while each attack runs. Each once took from seconds to for ever.
 
 import { type ChildProcess, fork } from 'node:child_process';
 import { Agent, request } from 'node:http';

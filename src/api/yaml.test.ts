@@ -32,7 +32,7 @@ test('a key may be called as what objects inherit', () => {
   expect(JSON.stringify(value)).toBe('{"a":{"__proto__":{"x":1},"constructor":"z"}}');
 });
 
-test('keys that stand twice are told with their lines, a hundred at most', () => {
+test('keys that stand twice are named with their lines, a hundred at most', () => {
   expect(parseYaml('a:\n  b: 1\n  b: 2\nc: 1\n\nc: 2').duplicates).toEqual([
     'line 3: key "b" already set in map',
     'line 6: key "c" already set in map',

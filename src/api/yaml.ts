@@ -200,7 +200,7 @@ class Builder {
   /** Kubernetes tells a hundred at most. */
   #duplicate({ valueStart }: ScalarEvent, key: string): void {
     if (this.duplicates.length >= 100) return;
-    // Maps end in any order: counting starts anew where one began earlier.
+    // Maps end in any order: counting starts again where one began earlier.
     if (valueStart < this.#line.at) this.#line = { number: 1, at: 0 };
     for (let at = this.#text.indexOf('\n', this.#line.at); at >= 0 && at < valueStart; ) {
       this.#line = { number: this.#line.number + 1, at: at + 1 };

@@ -18,7 +18,7 @@ const program = new Command('coracle')
   .exitOverride();
 addCommands(program);
 
-// Whoever reads the output may have seen enough (`coracle status | head -1`).
+// The reader of the output may have seen enough (`coracle status | head -1`).
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code !== 'EPIPE') process.stderr.write(`${red('error:')} cannot write the output: ${error.message}\n`);
   process.exit(error.code === 'EPIPE' ? (process.exitCode ?? 0) : 1);

@@ -54,7 +54,7 @@ export async function ensureCertificates(
 
 /**
  * The CA and the client certificate by which extension API servers know that a request comes from the API server: a CA
- * of its own, because whoever has a certificate from it may name any user.
+ * of its own, because a certificate from it may name any user.
  */
 export async function ensureFrontProxy(directory: string, nowMs: number): Promise<{ ca: KeyPair; client: KeyPair }> {
   const existingCa = await readPair(directory, 'front-proxy-ca');
@@ -142,7 +142,7 @@ function isUsable(pair: KeyPair, ca: KeyPair, request: CertificateRequest, nowMs
     );
     return fresh && ours && hosts && certificate.subject.includes(`CN=${request.commonName}`);
   } catch {
-    return false; // damaged: made anew
+    return false; // damaged: made again
   }
 }
 

@@ -1,4 +1,4 @@
-// Objects that the API server itself keeps while it runs: whoever deletes them finds them again a little later, and no
+// Objects that the API server itself keeps while it runs: deleted ones come back a little later, and no
 // controller brings them. The intervals are those of kube-apiserver.
 
 import type { Client } from '../client/client.ts';

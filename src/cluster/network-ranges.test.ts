@@ -64,7 +64,7 @@ test.each<[string, Partial<ClusterConfig>, string]>([
   expect(readdirSync(root)).toEqual(['a']);
 });
 
-test('damaged ranges are told, and stay', async () => {
+test('damaged ranges are an error, and stay', async () => {
   mkdirSync(path.join(root, 'a'));
   writeFileSync(path.join(root, 'a/network.json'), '{"clu');
   await expect(place('a')).rejects.toThrow(/network\.json is damaged: write the cluster's ranges into it/);

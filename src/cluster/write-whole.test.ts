@@ -7,7 +7,7 @@ import { writeWhole } from './write-whole.ts';
 const home = mkdtempSync(path.join(tmpdir(), 'coracle-whole-'));
 afterAll(() => rmSync(home, { recursive: true, force: true }));
 
-test('whoever reads a file that is written again and again sees a whole text', async () => {
+test('a reader of a file that is written again and again sees a whole text', async () => {
   const file = path.join(home, 'config');
   const text = 'x'.repeat(200_000);
   await writeWhole(file, text, 0o600);

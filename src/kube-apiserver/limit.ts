@@ -93,7 +93,7 @@ export const limit: Stage = async (request, next) => {
   try {
     return await next();
   } finally {
-    // Whoever waits takes over this one's place.
+    // The next that waits takes over this one's place.
     const turn = lane.waiting.shift();
     if (turn) turn();
     else lane.underWay--;

@@ -666,7 +666,7 @@ test('a cron job knows its job again when its status did not tell of it', async 
   });
 });
 
-test('a schedule that never comes, one of a second and a long pause are told and hang nothing', async () => {
+test('a schedule that never comes, one of a second and a long pause make events and hang nothing', async () => {
   const jobTemplate = {
     spec: { template: { spec: { restartPolicy: 'Never', containers: [{ name: 'c', image: 'i' }] } } },
   };

@@ -1,4 +1,4 @@
-// Deletes certificate requests that nobody needs any more.
+// Deletes certificate requests that are no longer needed.
 // https://kubernetes.io/docs/reference/access-authn-authz/certificate-signing-requests/#request-signing-process
 
 import { type CertificateSigningRequest, isNotFound } from '../api/api.ts';

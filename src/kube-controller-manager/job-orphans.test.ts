@@ -40,7 +40,7 @@ test('pods that outlive their Job are not kept for it', async () => {
   ]);
 });
 
-test('pods of a Job that went unseen are let go; those of others are not', async () => {
+test('pods of a Job that went unseen are released; those of others are not', async () => {
   const owner = { apiVersion: 'batch/v1', kind: 'Job', name: 'unseen', uid: 'gone', controller: true };
   const owners = { unseen: owner, foreign: { ...owner, apiVersion: 'example.com/v1' } };
   for (const [name, reference] of Object.entries(owners)) {

@@ -1,5 +1,5 @@
 // Pods that no Job counts any more lose the finalizer that kept them for it, and can go: their Job is gone or over, or
-// they have been let go. https://kubernetes.io/docs/concepts/workloads/controllers/job/#job-tracking-with-finalizers
+// they have been released. https://kubernetes.io/docs/concepts/workloads/controllers/job/#job-tracking-with-finalizers
 
 import { isNotFound, type Job, type Pod } from '../api/api.ts';
 import { type Controller, controllerOf, keyOf, type Tools } from '../client/client.ts';

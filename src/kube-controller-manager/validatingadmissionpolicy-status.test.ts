@@ -7,7 +7,7 @@ beforeEach(async () => {
 });
 afterEach(() => cluster.stop());
 
-test('authors of policies are told what does not fit, for each generation once', async () => {
+test('status warns of what does not fit, for each generation once', async () => {
   const { client, clock } = cluster;
   const policies = 'validatingadmissionpolicies';
   const rule = { apiGroups: ['apps'], apiVersions: ['v1'], operations: ['CREATE'], resources: ['deployments'] };

@@ -109,7 +109,7 @@ export class ImageManager {
       this.#failures.delete(key);
       return id;
     } catch (error) {
-      signal.throwIfAborted(); // nobody waits for it any more: that is no failure
+      signal.throwIfAborted(); // no one waits for it any more: that is no failure
       const message = (error as Error).message;
       this.#backoff.next(key, this.#clock.now());
       this.#failures.set(key, { atMs: this.#clock.now(), message });

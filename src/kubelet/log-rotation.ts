@@ -1,5 +1,5 @@
 // Keeps container logs within containerLogMaxSize and containerLogMaxFiles. The runtime writes; the kubelet moves the
-// full file away and tells the runtime to begin anew. https://kubernetes.io/docs/concepts/cluster-administration/logging/#log-rotation
+// full file away and tells the runtime to begin a new one. https://kubernetes.io/docs/concepts/cluster-administration/logging/#log-rotation
 
 import { constants, createReadStream, createWriteStream } from 'node:fs';
 import { type FileHandle, lstat, open, readdir, rename, rm } from 'node:fs/promises';

@@ -1,4 +1,4 @@
-// Volumes and logs of pods that nobody knows any more: what a crash, or a deletion while the kubelet was away, left behind.
+// Volumes and logs of pods that are no longer known: what a crash, or a deletion while the kubelet was away, left behind.
 
 import { readdir } from 'node:fs/promises';
 import path from 'node:path';

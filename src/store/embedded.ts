@@ -196,7 +196,7 @@ class EmbeddedStore implements Store {
     if (flushingMs > slowFlushMs) return `a write waits for the disk for ${Math.round(flushingMs / 1000)} s`;
     const free = freeBytes(this.#directory);
     if (free < leastFreeBytes) return `the disk of ${this.#directory} is full: ${free} bytes are free`;
-    // Nobody may write for a long time: the end of the trouble is noticed all the same.
+    // It may be long until the next write: the end of the trouble is noticed all the same.
     if (this.#failure !== undefined && !this.#flushing) await this.#persist([]).catch(told);
     return this.#failure;
   }

@@ -1,5 +1,5 @@
 // Who gets in and with what rights, with the real kubectl: a CA that was brought, certificates that are signed with it,
-// and rights that nobody gives themselves.
+// and rights that no user gives themselves.
 
 import { createPrivateKey, webcrypto } from 'node:crypto';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';

@@ -10,7 +10,7 @@ export function checkString({ format, constraints = {} }: Schema, value: string,
   const { minLength, maxLength, pattern } = constraints;
   const field = result.at(path);
   const length = minLength === undefined && maxLength === undefined ? 0 : lengthOf(value);
-  // Only the first of these three is told.
+  // Only the first of these three is reported.
   if (maxLength !== undefined && length > maxLength) result.add(tooLong(field, maxLength));
   else if (minLength !== undefined && length < minLength)
     result.add(invalidValue(field, value, `${path} in body should be at least ${minLength} chars long`));

@@ -249,7 +249,7 @@ describe('bad archives are refused and leave nothing', () => {
   });
 });
 
-test.skipIf(process.getuid?.() !== 0)('a full disk is told, and leaves nothing (needs root)', async () => {
+test.skipIf(process.getuid?.() !== 0)('a full disk is an error, and leaves nothing (needs root)', async () => {
   const path = join(directory, 'small');
   mkdirSync(path);
   execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=400k', 'small', path]);

@@ -65,7 +65,7 @@ export function writeBundle(bundle: Bundle): void {
 function superviseScript(bundle: Bundle, mapping?: OciIdMapping): string {
   const { directory, spec, exitFile, stdin, stdinOnce } = bundle;
   const { terminal } = spec.process;
-  // Without stdinOnce the container's input stays open when nobody is attached, so this holds it as well.
+  // Without stdinOnce the container's input stays open when no one is attached, so this holds it as well.
   const input = stdin ? (stdinOnce ? '<in' : '<&6') : '</dev/null';
   const words = runWords(bundle).map(quote).join(' ');
   // The runtime copies between the container's terminal and one of this machine.

@@ -338,7 +338,7 @@ describe.skipIf(!isRoot)('native (needs root)', () => {
     const { status, lines } = await toEnd(writing);
     expect(status.exitCode).toBe(9);
     expect(lines).toEqual(Array.from({ length: 100 }, (_, i) => `stdout F ${i}`));
-    // The one that ended while nobody looked.
+    // The one that ended unseen.
     const quick = await run(sh('sleep 0.3; echo last; exit 8'));
     await runtime.close();
     await systemClock.sleep(600);

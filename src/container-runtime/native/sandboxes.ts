@@ -140,7 +140,7 @@ export class Sandboxes {
 
 /**
  * A former version of Coracle held a pod's process namespace by a shell of the machine. True when there was one: it is
- * ended, and with it the namespace, so that the pod is made anew.
+ * ended, and with it the namespace, so that the pod is made again.
  */
 function endFormerHolder(directory: string): boolean {
   const path = join(directory, 'holder');

@@ -1,5 +1,5 @@
 // The keeper of one node's containers: a process of its own, so that containers write on while Coracle is away. It starts
-// each container's shell (bundle.ts), reads the containers' output into their logs and hands it to whoever is attached.
+// each container's shell (bundle.ts), reads the containers' output into their logs and hands it to attached clients.
 // It keeps no state: the pipes are files, held open by each container's shell as well, so a new keeper takes over where
 // this one died without losing a byte.
 //
@@ -94,7 +94,7 @@ function output(id: string, stream: 'stdout' | 'stderr', chunk: Buffer): void {
   head[0] = stream === 'stdout' ? 1 : 2;
   head.writeUInt32BE(chunk.length, 1);
   for (const peer of container.attached) {
-    // Who does not keep up is let go: the container must not wait, and this process must not grow.
+    // A client that does not keep up is cut off: the container must not wait, and this process must not grow.
     if (peer.writableLength > mostBehind) peer.destroy();
     peer.write(head);
     peer.write(chunk);
@@ -222,7 +222,7 @@ function adoptAll(): void {
 function serveLogs(): void {
   const server = createServer({ allowHalfOpen: true }, serve);
   server.on('error', () => process.exit(1));
-  // Only a socket that nobody serves is stale.
+  // Only a socket without a server is stale.
   const other = connect(socketPath);
   other.on('connect', () => process.exit(0));
   other.on('error', () => {

@@ -30,7 +30,7 @@ export interface ContainerScript {
 const momentMs = 1_000;
 
 /**
- * What a container does that nobody programmed: what its command says where that is simple; else it ends after a moment
+ * What a container does that has no program: what its command says where that is simple; else it ends after a moment
  * if it is meant to end (init containers, Jobs), and runs until it is stopped if not.
  */
 export function scriptOfCommand(config: ContainerConfig, sandbox: SandboxConfig): ContainerScript | undefined {

@@ -119,7 +119,7 @@ test('addresses run out with a clear error', async () => {
   await runtime.runPodSandbox(sandboxConfig('/tmp/none'));
 });
 
-test('what nobody programmed does what its command says, and ends after a moment if it is meant to end', async () => {
+test('a container without a program does what its command says, and ends after a moment if it is meant to end', async () => {
   const around = { hostname: 'web-0', env: [{ key: 'NAME', value: 'Ann' }] };
   const forever = Number.POSITIVE_INFINITY;
   const cases: [string[], { output?: string; runMs?: number; exitCode?: number } | undefined][] = [

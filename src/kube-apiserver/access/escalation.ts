@@ -1,4 +1,4 @@
-// Nobody gives away more than they have: writes of roles need the rules in them or the verb `escalate`, writes of
+// No user gives away more than they have: writes of roles need the rules in them or the verb `escalate`, writes of
 // bindings need the rules of the role or the verb `bind`.
 // https://kubernetes.io/docs/reference/access-authn-authz/rbac/#privilege-escalation-prevention-and-bootstrapping
 

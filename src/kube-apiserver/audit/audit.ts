@@ -15,7 +15,7 @@ export const audit: Stage = async (request, next) => {
   const answer = await next();
   const reply = { ...answer, headers: { ...('headers' in answer ? answer.headers : {}), 'Audit-Id': record.id } };
   if (!record.hasBegun) {
-    // Nobody was authenticated: the request ends here.
+    // No user was authenticated: the request ends here.
     record.begin(undefined);
     record.stage('ResponseStarted', { status: statusOf(reply) });
     return reply;

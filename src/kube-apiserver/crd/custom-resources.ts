@@ -104,7 +104,7 @@ class CustomResources {
   async #accept(crd: CustomResourceDefinition & ApiObject): Promise<void> {
     const others = this.#ofGroup(crd);
     const status = statusOf(crd, others, this.#server.clock.now());
-    // Whoever reads that it is established may use it the next moment: it is served first.
+    // A client that reads that it is established may use it the next moment: it is served first.
     const accepted = { ...crd, status };
     if (isTrue(accepted, 'Established')) this.#serve(accepted);
     if (JSON.stringify(status) === JSON.stringify(crd.status)) return;
@@ -140,7 +140,7 @@ class CustomResources {
     if (isChange) kinds.remove(crd.spec.group, crd.spec.names.plural);
     this.#served.set(name, { crd, text: spec });
     kinds.add(...this.#kindsOf(crd));
-    // What is stored is read anew, as the schema is now.
+    // What is stored is read again, as the schema is now.
     if (isChange) this.#dropCache(crd);
   }
 
@@ -156,7 +156,7 @@ class CustomResources {
     const { group, names } = crd.spec;
     if (this.#served.delete(crd.metadata.name ?? '')) {
       this.#server.kinds.remove(group, names.plural);
-      // Whoever still watches would never hear of objects of a later definition.
+      // Clients that still watch would never hear of objects of a later definition.
       this.#dropCache(crd);
     }
     for (const { metadata } of this.#ofGroup(crd)) this.#enqueue(metadata.name ?? '');

@@ -64,7 +64,7 @@ test.each<[string, any, unknown]>([
 test('what is no certificate is a fault', () =>
   expect(clientCertificate({ raw: Buffer.from('x'), fingerprint256: '' }).certificateFault).toBeDefined());
 
-test('a certificate that has ended is good for nobody, though its connection still lives', async () => {
+test('a certificate that has ended is refused, though its connection still lives', async () => {
   const certificate = { commonName: 'jane', organizations: [], fingerprint: '', notAfterMs: 1_000 };
   const at = (now: number) =>
     ({

@@ -23,7 +23,7 @@ export function acceptedBy(request: ApiRequest, hasProtobuf: () => boolean): Acc
   const pretty = request.query.get('pretty');
   if (pretty !== null) return { ...accepted, pretty: pretty !== 'false' && pretty !== '0' };
   if (accepted.pretty || !/^(curl|Wget|Mozilla)\b/.test(request.headers['user-agent'] ?? '')) return accepted;
-  // Whoever looks with curl or a browser reads it with their own eyes.
+  // Curl and browsers show it to people.
   return { ...accepted, pretty: true };
 }
 

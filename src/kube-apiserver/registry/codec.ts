@@ -89,7 +89,7 @@ export function served(kind: Kind, item: Item): ApiObject {
 export async function prepareServed(kind: Kind, items: readonly Item[]): Promise<void> {
   if (!kind.prepareConversion) return;
   const due = items.filter((item) => !converted.get(item)?.has(kind));
-  // An item may let go of its object: what is converted is the object that is asked for.
+  // An item may drop its object: the object that is converted is the one read here.
   const objects = due.map((item) => item.object);
   await kind.prepareConversion(objects, kind.version);
   for (const [i, item] of due.entries()) {

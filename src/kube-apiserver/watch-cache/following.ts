@@ -1,5 +1,5 @@
 // The one way in which the server follows a resource for itself: the present state, then every change, and the state
-// anew whenever changes may have been missed. Watches of clients end then instead, and the clients list again.
+// again whenever changes may have been missed. Watches of clients end then instead, and the clients list again.
 
 import type { Clock } from '../../machinery/clock.ts';
 import type { CacheEvent, ResourceCache } from './resource-cache.ts';

@@ -194,7 +194,7 @@ function portWarnings(spec: PodSpec, path: string): string[] {
       if (port.hostIP && !port.hostPort) warnings.push(`${at}: hostIP set without hostPort: ${portText(port)}`);
       const key = `${port.containerPort}/${port.protocol}`;
       const others = seen.get(key) ?? [];
-      // Beyond a hundred of the same, one more warning helps nobody.
+      // Beyond a hundred of the same, one more warning helps no one.
       for (const other of others.slice(0, 100)) warnings.push(...collision(port, at, other));
       seen.set(key, [...others.slice(0, 100), { at, port }]);
       if (!port.name) continue;
