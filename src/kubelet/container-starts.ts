@@ -1,6 +1,7 @@
 // Starts the containers of one pod: volumes, sandbox, then one container after the other, with their back-off.
 
 import type { Pod } from '../api/api.ts';
+import { nextTurn } from '../machinery/turn.ts';
 import { Backoff } from './backoff.ts';
 import { syncFrequencyMs } from './config.ts';
 import { sandboxConfig } from './container-config.ts';
@@ -13,6 +14,8 @@ import type { MountedVolume } from './volumes/volumes.ts';
 /** Restarts: 10 s, doubling, up to 5 min. */
 const restartBackoff = [10_000, 300_000] as const;
 const sandboxRetryMs = 1000;
+/** Starts in a row, where none of them waits for anything. */
+const startsInRow = 32;
 
 interface Waiting {
   readonly reason: string;
@@ -82,7 +85,8 @@ export class ContainerStarts {
     if (this.#aborted) this.#abort.abort();
     const common = { pod, sandbox, sandboxConfig: config, volumes, pullSecrets, signal: this.#abort.signal };
     const waits: number[] = [];
-    for (const { container } of actions.start) {
+    for (const [index, { container }] of actions.start.entries()) {
+      if (index % startsInRow === startsInRow - 1) await nextTurn();
       if (this.#aborted) break;
       const waitMs = await this.#start({ ...common, container }, runtime);
       if (waitMs > 0) waits.push(waitMs);

@@ -14,6 +14,7 @@ import { sweepFiles } from './orphaned-files.ts';
 import { PodCache } from './pod-cache.ts';
 import { PodWorker } from './pod-worker.ts';
 import { ProbeManager } from './probes.ts';
+import { followRuntime } from './runtime-events.ts';
 import { hasAppArmor } from './security.ts';
 import { type KubeletServer, startServer } from './server.ts';
 import { StatusManager } from './status-manager.ts';
@@ -201,16 +202,5 @@ async function relist(tools: KubeletTools, signal: AbortSignal, orphans: () => P
     } catch (error) {
       tools.logger.warn('the container runtime does not answer', { error: String(error) });
     }
-  }
-}
-
-async function followRuntime(tools: KubeletTools, signal: AbortSignal): Promise<void> {
-  try {
-    for await (const { podUid } of tools.runtime.events(signal)) {
-      if (signal.aborted) return;
-      await tools.cache.refresh(podUid).catch(() => {}); // the relist loop reports it
-    }
-  } catch (error) {
-    if (!signal.aborted) tools.logger.warn('runtime events ended', { error: String(error) });
   }
 }

@@ -8,7 +8,7 @@ import type { Clock } from '../machinery/clock.ts';
 import type { KubeletConfig } from './config.ts';
 import { podDirectory, terminationLogPath } from './container-config.ts';
 import { readLog } from './logs.ts';
-import { allContainers } from './pod-actions.ts';
+import { allContainers, containerNamed } from './pod-actions.ts';
 import { readEndBeneath } from './safe-path.ts';
 
 const maxMessageBytes = 4096;
@@ -43,7 +43,7 @@ export class LastWords {
   async #messageOf(pod: Pod, status: ContainerStatus): Promise<string> {
     const read = this.#messages?.get(status.id);
     if (read !== undefined) return read;
-    const spec = allContainers(pod).find((c) => c.name === status.name);
+    const spec = containerNamed(pod, status.name);
     const directory = podDirectory(this.#config.rootDirectory, pod.metadata.uid);
     const file = path.relative(directory, terminationLogPath(directory, status.name, status.attempt));
     const written = (await readEndBeneath(directory, file, maxMessageBytes).catch(() => undefined)) ?? Buffer.alloc(0);

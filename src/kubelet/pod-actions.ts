@@ -51,6 +51,12 @@ export const allContainers = ({ spec }: Pod): readonly Container[] => [
   ...((spec.ephemeralContainers ?? []) as Container[]),
 ];
 
+/** The container of that name among `allContainers`. */
+export const containerNamed = ({ spec }: Pod, name: string): Container | undefined =>
+  named(spec.containers, name) ??
+  named(spec.initContainers, name) ??
+  named(spec.ephemeralContainers as readonly Container[] | undefined, name);
+
 export const isSidecar = (container: Container): boolean => container.restartPolicy === 'Always';
 
 /** The newest container of a name. */

@@ -104,7 +104,7 @@ interface Known {
 /** As much of an id as tells those of one pod apart; a mark is kept for each pod. */
 const idLength = 12;
 /** Pods of many containers are read after each one's change: the mark of these is made of a hash of each. */
-const manyContainers = 64;
+export const manyContainers = 64;
 
 function markOf(pod: RuntimePod): string {
   const sandboxes = pod.sandboxes.map((s) => `${s.id.slice(0, idLength)}${s.state}${s.ips[0] ?? ''}`);

@@ -2,6 +2,7 @@
 
 import type { Pod } from '../api/api.ts';
 import type { ContainerStatus } from '../container-runtime/container-runtime.ts';
+import { allNamed, named } from '../machinery/by-name.ts';
 import { type Backoff, goDuration } from './backoff.ts';
 import { removeLog } from './log-rotation.ts';
 import type { RuntimePod } from './pod-actions.ts';
@@ -20,13 +21,12 @@ export async function nextAttempt(
     return last.attempt;
   }
   // Beside the last run of a container, which `logs --previous` shows, older ones are not kept.
-  for (const old of runtime.containers)
-    if (old.name === name && old !== last && old.state === 'exited') {
+  for (const old of allNamed(runtime.containers, name))
+    if (old !== last && old.state === 'exited') {
       await tools.runtime.removeContainer(old.id);
       if (tools.config.usesFilesystem) await removeLog({ root: tools.config.podLogsDirectory, file: old.logPath });
     }
-  const statuses = [...(pod.status?.containerStatuses ?? []), ...(pod.status?.initContainerStatuses ?? [])];
-  const reported = statuses.find((s) => s.name === name);
+  const reported = named(pod.status?.containerStatuses, name) ?? named(pod.status?.initContainerStatuses, name);
   if (last) return last.attempt + 1;
   // Without an id it was removed to be started again, and counted then.
   return (reported?.restartCount ?? 0) + (reported?.containerID === undefined ? 0 : 1);

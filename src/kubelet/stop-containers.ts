@@ -1,17 +1,15 @@
 // Stops containers the way Kubernetes does: preStop hook, SIGTERM, grace, SIGKILL.
 // https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/#pod-termination
 
-import type { Container, Pod } from '../api/api.ts';
+import type { Pod } from '../api/api.ts';
 import type { ContainerStatus } from '../container-runtime/container-runtime.ts';
-import { allContainers, isSidecar, type KillContainer } from './pod-actions.ts';
+import { containerNamed, isSidecar, type KillContainer } from './pod-actions.ts';
 import { runHook } from './probe-handlers.ts';
 import { graceOf } from './start-container.ts';
 import type { KubeletTools } from './tools.ts';
 
 /** Time left after a preStop hook that took all of the grace. */
 const shortestGraceSeconds = 2;
-
-const specOf = (pod: Pod, name: string): Container | undefined => allContainers(pod).find((c) => c.name === name);
 
 /** Resolves when the container has ended. `graceSeconds` 0 kills at once. */
 export async function stopContainer(
@@ -21,7 +19,7 @@ export async function stopContainer(
   message: string,
   tools: KubeletTools,
 ): Promise<void> {
-  const container = specOf(pod, status.name);
+  const container = containerNamed(pod, status.name);
   tools.probes.remove(status.id);
   tools.events.event(pod, 'Normal', 'Killing', message, `spec.containers{${status.name}}`);
   let left = graceSeconds;
@@ -83,5 +81,5 @@ export async function stopPod(pod: Pod, graceSeconds: number, tools: KubeletTool
 export function killGrace(pod: Pod, { name, reason }: KillContainer): number {
   if (reason === 'Changed' || reason === 'Resize') return graceOf(pod);
   const probe = reason === 'Unhealthy' ? 'livenessProbe' : 'startupProbe';
-  return Number(specOf(pod, name)?.[probe]?.terminationGracePeriodSeconds ?? graceOf(pod));
+  return Number(containerNamed(pod, name)?.[probe]?.terminationGracePeriodSeconds ?? graceOf(pod));
 }
