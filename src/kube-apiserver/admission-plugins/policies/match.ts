@@ -1,6 +1,12 @@
 // Which requests a policy sees. https://kubernetes.io/docs/reference/access-authn-authz/validating-admission-policy/
 
-import { type ApiObject, isNotFound, type MatchResources, type NamedRuleWithOperations } from '../../../api/api.ts';
+import {
+  type ApiObject,
+  isNotFound,
+  type Kind,
+  type MatchResources,
+  type NamedRuleWithOperations,
+} from '../../../api/api.ts';
 import type { Client } from '../../../client/client.ts';
 import { labelSelector } from '../../../machinery/label-selector.ts';
 import type { AdmissionAttributes } from '../../admission.ts';
@@ -13,23 +19,25 @@ export async function namespaceOf({ kind, namespace }: AdmissionAttributes, clie
     .catch((error) => (isNotFound(error) ? undefined : Promise.reject(error)));
 }
 
+/** As `match` has it; `kind` is the version that the rules are about, by default that of the request. */
 export function matches(
   match: MatchResources | undefined,
   attributes: AdmissionAttributes,
   namespace: ApiObject | undefined,
+  kind: Kind = attributes.kind,
 ): boolean {
   if (!match) return true;
   const { resourceRules, excludeResourceRules = [], namespaceSelector, objectSelector } = match;
-  if (resourceRules && !resourceRules.some((rule) => ruleMatches(rule, attributes))) return false;
-  if (excludeResourceRules.some((rule) => ruleMatches(rule, attributes))) return false;
+  if (resourceRules && !resourceRules.some((rule) => ruleMatches(rule, attributes, kind))) return false;
+  if (excludeResourceRules.some((rule) => ruleMatches(rule, attributes, kind))) return false;
   return namespaceMatches(namespaceSelector, attributes, namespace) && objectMatches(objectSelector, attributes);
 }
 
 const has = (list: readonly string[] | undefined, wanted: string) =>
   (list ?? []).some((one) => one === '*' || one === wanted);
 
-function ruleMatches(rule: NamedRuleWithOperations, attributes: AdmissionAttributes): boolean {
-  const { operation, kind, resource, subresource, name } = attributes;
+function ruleMatches(rule: NamedRuleWithOperations, attributes: AdmissionAttributes, kind: Kind): boolean {
+  const { operation, resource, subresource, name } = attributes;
   if (!has(rule.operations, operation) || !has(rule.apiGroups, kind.group) || !has(rule.apiVersions, kind.version))
     return false;
   if (rule.scope === 'Cluster' ? kind.namespaced : rule.scope === 'Namespaced' && !kind.namespaced) return false;

@@ -1,5 +1,6 @@
 // The AdmissionRequest: what webhooks are sent, and what expressions read as `request`.
 
+import type { Kind } from '../../../api/api.ts';
 import type { AdmissionAttributes } from '../../admission.ts';
 
 const given = (fields: Readonly<Record<string, unknown>>) =>
@@ -7,17 +8,17 @@ const given = (fields: Readonly<Record<string, unknown>>) =>
     Object.entries(fields).filter(([, value]) => value && (typeof value !== 'object' || Object.keys(value).length > 0)),
   );
 
-/** As far as it is known here; what is empty is left out, as Kubernetes does. */
-export function requestOf(attributes: AdmissionAttributes) {
+const kindOf = ({ group, version, kind }: Kind) => ({ group, version, kind });
+const resourceOf = ({ group, version, resource }: Kind) => ({ group, version, resource });
+
+/** `shown` is the version in which the object is shown. As far as it is known here; what is empty is left out, as Kubernetes does. */
+export function requestOf(attributes: AdmissionAttributes, shown: Kind = attributes.kind) {
   const { kind, operation, subresource, namespace, name, object, user, dryRun, options } = attributes;
-  const { group, version, resource } = kind;
-  const kindOf = { group, version, kind: kind.kind };
-  const resourceOf = { group, version, resource };
   return {
-    kind: kindOf,
-    requestKind: kindOf,
-    resource: resourceOf,
-    requestResource: resourceOf,
+    kind: kindOf(shown),
+    requestKind: kindOf(kind),
+    resource: resourceOf(shown),
+    requestResource: resourceOf(kind),
     ...given({
       subResource: subresource,
       requestSubResource: subresource,

@@ -212,3 +212,43 @@ describe('a mutating webhook', () => {
     expect((await map()).code).toBe(500);
   });
 });
+
+const scalers = (version: string) => `/apis/autoscaling/${version}/namespaces/default/horizontalpodautoscalers`;
+const scaler = {
+  apiVersion: 'autoscaling/v1',
+  kind: 'HorizontalPodAutoscaler',
+  metadata: { name: 'h' },
+  spec: {
+    maxReplicas: 3,
+    scaleTargetRef: { apiVersion: 'apps/v1', kind: 'Deployment', name: 'd' },
+    targetCPUUtilizationPercentage: 50,
+  },
+};
+const ofScalers = [
+  { apiGroups: ['autoscaling'], apiVersions: ['v2'], operations: ['CREATE'], resources: ['horizontalpodautoscalers'] },
+];
+const patchOf = (...operations: object[]) => ({
+  allowed: true,
+  patchType: 'JSONPatch',
+  patch: Buffer.from(JSON.stringify(operations)).toString('base64'),
+});
+
+test('a webhook sees and changes objects in the version that it asked for', async () => {
+  await configure('mutating', { rules: ofScalers });
+  answer = () => patchOf({ op: 'replace', path: '/spec/metrics/0/resource/target/averageUtilization', value: 70 });
+  const { code, body } = await server.call('POST', scalers('v1'), scaler);
+  expect([code, body.apiVersion, body.spec.targetCPUUtilizationPercentage]).toEqual([201, 'autoscaling/v1', 70]);
+  expect(asked[0]).toMatchObject({
+    kind: { group: 'autoscaling', version: 'v2' },
+    requestKind: { group: 'autoscaling', version: 'v1' },
+    resource: { version: 'v2' },
+    requestResource: { version: 'v1' },
+    object: { apiVersion: 'autoscaling/v2', spec: { metrics: [{ type: 'Resource' }] } },
+  });
+});
+
+test('a webhook that wants exactly what it names is not asked about other versions', async () => {
+  await configure('mutating', { rules: ofScalers, matchPolicy: 'Exact' });
+  expect((await server.call('POST', scalers('v1'), scaler)).code).toBe(201);
+  expect(asked).toEqual([]);
+});

@@ -2,6 +2,7 @@ import {
   type ApiObject,
   forbidden,
   internalError,
+  type Kind,
   type MutatingWebhook,
   type ValidatingWebhook,
 } from '../../../api/api.ts';
@@ -13,16 +14,20 @@ import { failure } from '../../status.ts';
 import { adopt } from '../adopt.ts';
 import { cached, hasNone } from '../policies/cases.ts';
 import { compiledConditions } from '../policies/compiled.ts';
-import { matches, namespaceOf } from '../policies/match.ts';
+import { namespaceOf } from '../policies/match.ts';
 import { Questions } from '../policies/questions.ts';
 import { requestOf } from '../policies/request.ts';
 import { conditionsHold } from '../policies/round.ts';
 import { type AdmissionResponse, callWebhook } from './call.ts';
+import { converted, versionFor } from './versions.ts';
 
 const validating = 'validatingwebhookconfigurations';
 const mutating = 'mutatingwebhookconfigurations';
 
 type Webhook = ValidatingWebhook & Pick<MutatingWebhook, 'reinvocationPolicy'>;
+
+/** A webhook that is to be asked, and the version in which it sees the object. */
+type Asked = Webhook & { readonly kind: Kind };
 
 /** Asks programs outside whether an object may pass. https://kubernetes.io/docs/reference/access-authn-authz/extensible-admission-controllers/ */
 export const validatingWebhook = (client: () => Client): AdmissionPlugin => ({
@@ -56,19 +61,17 @@ async function webhooksFor(
   attributes: AdmissionAttributes,
   client: () => Client,
   resource: string,
-): Promise<readonly Webhook[]> {
+): Promise<readonly Asked[]> {
   if (attributes.kind.group === 'admissionregistration.k8s.io') return [];
   const configurations = await cached(attributes, resource);
   if (!configurations.length) return [];
   const namespace = await namespaceOf(attributes, client());
-  const fitting = configurations
-    .flatMap((configuration): Webhook[] => configuration.webhooks ?? [])
-    .filter(({ rules: resourceRules = [], namespaceSelector, objectSelector }) =>
-      matches({ resourceRules: [...resourceRules], namespaceSelector, objectSelector }, attributes, namespace),
-    );
   const questions = new Questions(attributes);
-  const found: Webhook[] = [];
-  for (const webhook of fitting) if (await isMeant(webhook, attributes, questions)) found.push(webhook);
+  const found: Asked[] = [];
+  for (const webhook of configurations.flatMap((configuration): Webhook[] => configuration.webhooks ?? [])) {
+    const kind = versionFor(webhook, attributes, namespace);
+    if (kind && (await isMeant(webhook, attributes, questions))) found.push({ ...webhook, kind });
+  }
   return found;
 }
 
@@ -90,16 +93,21 @@ async function isMeant(
 
 /** Undefined when the webhook failed and may. Throws what it refuses. */
 async function ask(
-  { name, clientConfig, failurePolicy, timeoutSeconds = 10 }: Webhook,
+  { name, clientConfig, failurePolicy, timeoutSeconds = 10, kind }: Asked,
   attributes: AdmissionAttributes,
   client: Client,
 ): Promise<AdmissionResponse | undefined> {
-  const { server, object, oldObject } = attributes;
+  const { server } = attributes;
+  // What a subresource takes is the same in every version.
+  const differs = kind !== attributes.kind && (!attributes.subresource || attributes.subresource === 'status');
+  const shown = (object: ApiObject | undefined) =>
+    object && differs ? converted(object, attributes.kind, kind) : object;
+  const [object, oldObject] = [await shown(attributes.object), await shown(attributes.oldObject)];
   const uid = server.random.uuid();
   const review = {
     kind: 'AdmissionReview',
     apiVersion: 'admission.k8s.io/v1',
-    request: { uid, ...requestOf(attributes), object: object ?? null, oldObject: oldObject ?? null },
+    request: { uid, ...requestOf(attributes, kind), object: object ?? null, oldObject: oldObject ?? null },
   };
   let response: AdmissionResponse;
   try {
@@ -123,7 +131,7 @@ function denial(name: string, { status = {} }: AdmissionResponse) {
 }
 
 /** Whether the webhook changed the object. */
-async function mutate(webhook: Webhook, attributes: AdmissionAttributes, client: Client): Promise<boolean> {
+async function mutate(webhook: Asked, attributes: AdmissionAttributes, client: Client): Promise<boolean> {
   const response = await ask(webhook, attributes, client);
   if (!response?.patch || !attributes.object) return false;
   const object = attributes.object as ApiObject;
@@ -131,7 +139,8 @@ async function mutate(webhook: Webhook, attributes: AdmissionAttributes, client:
     if (response.patchType !== 'JSONPatch')
       throw new Error('webhook response has a patch but patchType is not JSONPatch');
     const operations = parseExact(Buffer.from(response.patch, 'base64').toString());
-    adopt(attributes.kind, object, applyJsonPatch(object, operations));
+    const patched = applyJsonPatch(await converted(object, attributes.kind, webhook.kind), operations);
+    adopt(attributes.kind, object, await converted(patched, webhook.kind, attributes.kind));
     return operations.length > 0;
   } catch (error) {
     const why = `failed calling webhook ${JSON.stringify(webhook.name)}: ${(error as Error).message}`;
