@@ -182,6 +182,28 @@ describe.skipIf(!isRoot)('attacks on native containers (needs root)', () => {
     }
   });
 
+  test('an /etc with pipes, which the OCI runtime waits for, holds up neither its removal nor another start', async () => {
+    const etc = volume('etc');
+    execFileSync('mkfifo', [join(etc, 'passwd'), join(etc, 'group')]);
+    const mounts = [{ hostPath: etc, containerPath: '/etc', readOnly: false }];
+    const runtimes = () => execFileSync('sh', ['-c', `pgrep -fc -- '--root ${own.options.root}' || true`]).toString();
+    const before = runtimes();
+    for (const isTakenOver of [false, true]) {
+      const { id, sandbox } = await create(runtime, own.logDirectory, { ...sh('true'), mounts });
+      const starting = runtime.startContainer(id).catch((error) => error);
+      const isWaiting = () => runtimes() !== before;
+      await expect.poll(isWaiting, { timeout: 10_000 }).toBe(true);
+      await expect(runtime.startContainer(id)).rejects.toThrow('not created');
+      if (isTakenOver) {
+        await runtime.close();
+        runtime = await own.open();
+      }
+      await runtime.removePodSandbox(sandbox);
+      if (!isTakenOver) expect(await starting).toMatchObject({ kind: 'start' });
+      await expect.poll(runtimes, { timeout: 10_000 }).toBe(before);
+    }
+  });
+
   test('the process that holds shared processes together shows nothing of the machine', async () => {
     const tracing = { ...security, addCapabilities: ['SYS_PTRACE'] };
     const script = 'ls /proc/1/root; grep -E "^(Uid|CapEff|CapBnd|Seccomp):" /proc/1/status; ls /proc/1/fd';

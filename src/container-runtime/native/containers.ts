@@ -37,6 +37,10 @@ export interface ContainerParts {
 const killedMs = 10_000;
 const killPollMs = 5;
 const sweepMs = 5_000;
+/** How long the OCI runtime may take; the kubelet's runtimeRequestTimeout. */
+const startMs = 120_000;
+/** How long a start that another process began may keep this one from its own. */
+const adoptMs = 2_000;
 const formerGraceSeconds = 2;
 
 export class Containers {
@@ -44,6 +48,7 @@ export class Containers {
   readonly #parts: ContainerParts;
   readonly #ends = new Map<string, Set<() => void>>();
   readonly #finishing = new Map<string, Promise<void>>();
+  readonly #starting = new Map<string, Promise<void>>();
   readonly #watcher: fs.FSWatcher;
   #sweptMs = 0;
 
@@ -73,8 +78,9 @@ export class Containers {
 
   /** Coracle was killed between the start of a container and the record of it. */
   async #adoptStart(record: ContainerRecord): Promise<void> {
-    if (fs.existsSync(join(this.#parts.state.container(record.id), bundleFiles.supervisor)))
-      await this.start(record.id).catch(() => {}); // the record says why it failed
+    if (!fs.existsSync(join(this.#parts.state.container(record.id), bundleFiles.supervisor))) return;
+    const started = this.start(record.id).catch(() => {}); // the record says why it failed
+    await Promise.race([started, this.#parts.clock.sleep(adoptMs)]);
   }
 
   /** A container without an OCI runtime, left by a former version: it ends like one that is stopped. */
@@ -131,17 +137,31 @@ export class Containers {
 
   async start(id: string): Promise<void> {
     const record = this.get(id);
-    if (record.state !== 'created')
+    if (record.state !== 'created' || this.#starting.has(id))
       throw new RuntimeError('start', `container ${id} is in state ${record.state}, not created`);
+    const starting = this.#start(record).finally(() => this.#starting.delete(id));
+    this.#starting.set(id, starting);
+    return starting;
+  }
+
+  async #start(record: ContainerRecord): Promise<void> {
+    const { id } = record;
     const { cgroups, shim, state, clock, runtime } = this.#parts;
     const killsBefore = runtime.keeps ? undefined : cgroups.outOfMemoryKills(dirname(record.cgroup));
     const target = record.config.targetContainerId;
     // Its namespace is found by a number, which is another process's once the target has ended.
     const targetGone = () => target !== undefined && !this.#lives(target);
+    let isLate = false;
+    const limit = clock.after(startMs, () => {
+      isLate = true;
+      void this.#endStart(record);
+    });
     const started: Started = targetGone()
       ? { problem: `target container ${target} is not running` }
       : await shim.start(id).catch((error) => ({ problem: (error as Error).message }));
-    if ('problem' in started) throw await this.#startFailed(record, started.problem);
+    limit.cancel();
+    if ('problem' in started)
+      throw await this.#startFailed(record, isLate ? 'context deadline exceeded' : started.problem);
     if (targetGone()) throw await this.#startFailed(record, `target container ${target} ended`);
     const supervisorPid = Number(fs.readFileSync(join(state.container(id), bundleFiles.supervisor), 'utf8'));
     this.#update(record, {
@@ -160,6 +180,10 @@ export class Containers {
 
   async stop(id: string, gracePeriodSeconds: number): Promise<void> {
     const record = this.records.get(id);
+    if (record?.state === 'created' && this.#starting.has(id)) {
+      await this.#endStart(record);
+      return this.stop(id, gracePeriodSeconds);
+    }
     if (record?.state === 'created') return this.#update(record, { ...ended(this.#parts.clock.now(), 137) });
     if (record?.state !== 'running') return;
     if (gracePeriodSeconds > 0 && this.#signal(record, signalName(record.stopSignal)))
@@ -168,6 +192,19 @@ export class Containers {
     if (record.pid && !startTimeOf(record.pid) && !this.#supervised(record)) await this.#finish(id);
     if (!(await this.#endsWithin(id, killedMs)))
       throw new RuntimeError('unavailable', `container ${id} did not end ${killedMs / 1000} s after SIGKILL`);
+  }
+
+  /**
+   * Resolves when no start of the container is under way. The OCI runtime reads files of the container before its command
+   * runs, and would wait for ever where /etc/passwd is a FIFO.
+   */
+  async #endStart({ id, cgroup }: ContainerRecord): Promise<void> {
+    const { cgroups, clock } = this.#parts;
+    const ended = this.#starting.get(id)?.catch(() => {});
+    while (ended && this.#starting.has(id)) {
+      for (const pid of cgroups.processes(cgroup)) signal(pid, 'SIGKILL');
+      await Promise.race([ended, clock.sleep(killPollMs)]);
+    }
   }
 
   async remove(id: string): Promise<void> {
