@@ -56,6 +56,12 @@ describe('nodes', () => {
 
   test.each<[string, string, Case, string?]>([
     ['its own', 'CREATE', { object: plain }],
+    [
+      'one whose name begins with its own',
+      'CREATE',
+      { object: nodeWith({}, {}, { name: undefined, generateName: 'mynode' }), name: 'mynode' },
+      'node "mynode" is not allowed to modify node ""',
+    ],
     ['its own, with taints', 'CREATE', { object: tainted('a') }],
     ['its own, with labels', 'CREATE', { object: nodeWith(allowed) }],
     [

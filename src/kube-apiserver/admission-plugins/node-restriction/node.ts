@@ -18,8 +18,11 @@ const ownLabels = new Set([
 ]);
 
 /** A node may not steer workloads to itself, through the object or through its status. */
-export function admitNode({ node, name, operation, object, oldObject, refuse }: NodeRequest): void {
+export function admitNode(request: NodeRequest): void {
+  const { node, operation, object, oldObject, refuse } = request;
   const who = `node ${JSON.stringify(node)}`;
+  // A node that generateName is to name has none yet.
+  const name = operation === 'CREATE' ? (object?.metadata?.name ?? '') : request.name;
   if (name !== node) throw refuse(`${who} is not allowed to modify node ${JSON.stringify(name)}`);
   if (operation === 'CREATE') {
     const next = object as Node;
