@@ -56,6 +56,8 @@ export interface TestCluster {
   stop(): Promise<void>;
 }
 
+/** Nothing that starts in virtual time sleeps; if something did, its time would go on after this. */
+const patienceMs = 10_000;
 const stepMs = 100;
 
 /** Resolves when the nodes are Ready. */
@@ -81,7 +83,7 @@ export async function startCluster(options: TestClusterOptions = {}): Promise<Te
     ...(options.behaviour && { behaviour: options.behaviour }),
   };
   const starting = startParts(config, environment);
-  const cluster = await (clock instanceof VirtualClock ? moving(clock, starting) : starting);
+  const cluster = await (clock instanceof VirtualClock ? moving(clock, starting, patienceMs) : starting);
   if (https) await openDataDirectory(cluster.directory);
   const test = testCluster(cluster, clock, seed, https ? dataDirectory : undefined);
   if (config.components.includes('kubelet')) await test.until(async () => (await readyNodes(cluster.client)) === nodes);
@@ -90,14 +92,20 @@ export async function startCluster(options: TestClusterOptions = {}): Promise<Te
   return test;
 }
 
-/** Whoever starts may sleep: time goes on until it is done. */
-async function moving<T>(clock: VirtualClock, work: Promise<T>): Promise<T> {
+/**
+ * Lets work in virtual time run to its end, with time going on where it sleeps. A start waits for keys and files in real
+ * time, and these take no virtual time, or else chance would say what time it is: only after `realMs` it must be asleep.
+ */
+async function moving<T>(clock: VirtualClock, work: Promise<T>, realMs = 0): Promise<T> {
   let done = false;
   const finished = work.finally(() => {
     done = true;
   });
   finished.catch(() => {}); // handed on below
-  while (!done) await clock.advance(1);
+  const startMs = systemClock.monotonic();
+  while (!done)
+    if (systemClock.monotonic() - startMs < realMs) await clock.settle();
+    else await clock.advance(1);
   return finished;
 }
 
