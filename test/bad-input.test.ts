@@ -10,7 +10,7 @@ let server: URL;
 let admin: https.AgentOptions;
 
 beforeAll(async () => {
-  // An API server by itself asks for no service accounts.
+  // An API server alone lets pods name service accounts that do not exist.
   cluster = await startCluster({ https: true, time: 'real', components: ['kube-apiserver', 'kube-scheduler'] });
   const config = await loadKubeconfig(cluster.kubeconfig!);
   server = new URL(config.server);

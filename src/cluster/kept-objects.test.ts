@@ -67,6 +67,10 @@ test('an API server alone takes pods without a service account', async () => {
   const { spec } = await alone.client.raw('POST', '/api/v1/namespaces/default/pods', pod);
   expect(spec.serviceAccountName).toBeUndefined();
   expect(spec.volumes ?? []).toEqual([]);
+  // One that is there is given to pods, as always.
+  await alone.client.raw('POST', '/api/v1/namespaces/default/serviceaccounts', { metadata: { name: 'default' } });
+  const second = await alone.client.raw('POST', '/api/v1/namespaces/default/pods', { ...pod, metadata: { name: 'q' } });
+  expect(second.spec).toMatchObject({ serviceAccountName: 'default', volumes: [{ projected: {} }] });
   await alone.stop();
 });
 

@@ -36,7 +36,7 @@ export async function startApiServerPart(assembly: Assembly): Promise<RunningCom
     signingKey,
     issuer: `https://kubernetes.default.svc.${config.clusterDomain}`,
     // An API server alone, as tests run it: nothing makes service accounts, so pods need none.
-    ...(config.components.length === 1 && { disabledAdmission: ['ServiceAccount'] }),
+    missingServiceAccounts: config.components.length === 1,
   });
   const kubeletClient = pki?.certificates.get('apiserver-kubelet-client');
   const ownLogger = logger.child({ component: 'kube-apiserver' });

@@ -26,13 +26,13 @@ export interface AccessOptions extends Pick<ComponentContext, 'clock' | 'random'
   readonly signingKey: string;
   /** Issuer of those tokens, such as https://kubernetes.default.svc.cluster.local. */
   readonly issuer: string;
-  /** Names of admission plugins that are not asked. */
-  readonly disabledAdmission?: readonly string[];
+  /** Pods may name service accounts that do not exist, or none. */
+  readonly missingServiceAccounts?: boolean;
 }
 
 /** Kubernetes' own way in: certificates and tokens; Node and RBAC; the admission plugins. */
 export function createAccess(options: AccessOptions): Access {
-  const { clock, random, signingKey, issuer, disabledAdmission = [] } = options;
+  const { clock, random, signingKey, issuer, missingServiceAccounts } = options;
   let client: Client | undefined;
   const reader = () => {
     if (!client) throw new Error('access was asked for before it was started');
@@ -44,7 +44,7 @@ export function createAccess(options: AccessOptions): Access {
   return {
     authenticators: [requestHeaders, clientCertificates, authenticator, anonymous],
     authorizers,
-    admission: admissionPlugins(reader).filter(({ name }) => !disabledAdmission.includes(name)),
+    admission: admissionPlugins(reader, { missingServiceAccounts }),
     tokens,
     async start(context) {
       client = context.client;

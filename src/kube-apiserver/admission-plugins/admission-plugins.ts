@@ -24,10 +24,18 @@ import { serviceAccount } from './service-account.ts';
 import { storageObjectInUseProtection } from './storage-object-in-use-protection.ts';
 import { mutatingWebhook, validatingWebhook } from './webhooks/webhooks.ts';
 
+export interface AdmissionOptions {
+  /** Pods may name service accounts that do not exist, or none. Default false. */
+  readonly missingServiceAccounts?: boolean | undefined;
+}
+
 /** `client` reads what a decision needs: the API server's own caches, as itself. */
-export const admissionPlugins = (client: () => Client): readonly AdmissionPlugin[] => [
+export const admissionPlugins = (
+  client: () => Client,
+  { missingServiceAccounts = false }: AdmissionOptions = {},
+): readonly AdmissionPlugin[] => [
   namespaceLifecycle(client), // first: nothing else need look at what goes into a namespace that is ending
-  serviceAccount(client),
+  serviceAccount(client, missingServiceAccounts),
   nodeRestriction(client),
   limitRanger(client), // before priority and tolerations only because Kubernetes has it there
   podSecurity(client),

@@ -9,8 +9,11 @@ const mirrorAnnotation = 'kubernetes.io/config.mirror';
 /** A little more than an hour: clients that renew by the hour never have an old one. */
 const tokenSeconds = 3607;
 
-/** Gives pods their service account, its pull secrets and its token, and holds them to the secrets they may use. */
-export const serviceAccount = (client: () => Client): AdmissionPlugin => ({
+/**
+ * Gives pods their service account, its pull secrets and its token, and holds them to the secrets they may use.
+ * `mayMiss`: a pod whose account does not exist stays as it is.
+ */
+export const serviceAccount = (client: () => Client, mayMiss = false): AdmissionPlugin => ({
   name: 'ServiceAccount',
   async admit(attributes) {
     const { operation, kind, subresource, object, server } = attributes;
@@ -18,9 +21,11 @@ export const serviceAccount = (client: () => Client): AdmissionPlugin => ({
     const pod = object as Pod;
     if (isMirror(pod)) return checkMirror(attributes, pod);
     const { spec } = pod;
-    spec.serviceAccountName ||= 'default';
-    (spec as { serviceAccount?: string }).serviceAccount = spec.serviceAccountName;
-    const account = await accountOf(attributes, pod, client());
+    const name = spec.serviceAccountName || 'default';
+    const account = await accountOf(attributes, name, client(), mayMiss);
+    if (!account) return;
+    spec.serviceAccountName = name;
+    (spec as { serviceAccount?: string }).serviceAccount = name;
     if (!spec.imagePullSecrets?.length && account.imagePullSecrets?.length)
       spec.imagePullSecrets = structuredClone(account.imagePullSecrets);
     if (mounts(pod, account)) mountToken(pod, server.random.suffix(5));
@@ -31,12 +36,12 @@ export const serviceAccount = (client: () => Client): AdmissionPlugin => ({
     if (kind.kind !== 'Pod' || kind.group !== '' || !object) return;
     const pod = object as Pod;
     if (operation === 'UPDATE' && subresource === 'ephemeralcontainers')
-      return checkSecrets(attributes, pod, client(), (account) =>
+      return checkSecrets(attributes, pod, client(), mayMiss, (account) =>
         containerFault('ephemeral container', pod.spec.ephemeralContainers, account),
       );
     if (operation !== 'CREATE' || subresource) return;
     if (isMirror(pod)) return checkMirror(attributes, pod);
-    return checkSecrets(attributes, pod, client(), (account) => secretFault(pod, account));
+    return checkSecrets(attributes, pod, client(), mayMiss, (account) => secretFault(pod, account));
   },
 });
 
@@ -54,15 +59,14 @@ function checkMirror({ kind, name }: AdmissionAttributes, pod: Pod): void {
 
 async function accountOf(
   { kind, name, namespace }: AdmissionAttributes,
-  { spec, metadata }: Pod,
+  account: string,
   client: Client,
-): Promise<ServiceAccount> {
-  const account = spec.serviceAccountName;
-  if (!account) throw forbidden(kind, name, `no service account specified for pod ${namespace}/${metadata.name ?? ''}`);
+  mayMiss: boolean,
+): Promise<ServiceAccount | undefined> {
   const found = await client
     .get('serviceaccounts', { namespace, name: account })
     .catch((error) => (isNotFound(error) ? undefined : Promise.reject(error)));
-  if (found) return found;
+  if (found || mayMiss) return found;
   const why = `error looking up service account ${namespace}/${account}: serviceaccount "${account}" not found`;
   throw forbidden(kind, name, why);
 }
@@ -72,10 +76,17 @@ async function checkSecrets(
   attributes: AdmissionAttributes,
   pod: Pod,
   client: Client,
+  mayMiss: boolean,
   faultOf: (account: ServiceAccount) => string | undefined,
 ): Promise<void> {
-  const account = await accountOf(attributes, pod, client);
-  const fault = enforcesSecrets(account) ? faultOf(account) : undefined;
+  const { kind, name, namespace } = attributes;
+  const { serviceAccountName } = pod.spec;
+  if (!serviceAccountName) {
+    if (mayMiss) return;
+    throw forbidden(kind, name, `no service account specified for pod ${namespace}/${pod.metadata.name ?? ''}`);
+  }
+  const account = await accountOf(attributes, serviceAccountName, client, mayMiss);
+  const fault = account && enforcesSecrets(account) ? faultOf(account) : undefined;
   if (fault) throw forbidden(attributes.kind, attributes.name, fault);
 }
 
