@@ -11,7 +11,7 @@ import { StoreUnusable } from './store.ts';
 export const damaged = (where: string, why: string) =>
   new StoreUnusable(
     'damaged',
-    `${where} is damaged: ${why}. Put a backup of the file in its place, or begin anew without the old data ("coracle down --delete" removes it)`,
+    `${where} is damaged: ${why}. Put a backup of the file in its place, or begin without the old data ("coracle down --delete" removes it)`,
   );
 
 /** Bytes that are read at once where pages lie side by side. */
