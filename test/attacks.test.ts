@@ -94,6 +94,15 @@ const attacks: readonly Attack[] = [
   post('YAML of twenty thousand question marks', 400, maps, () => filled('? ', 40_000), 'yaml'),
   post('a megabyte of YAML', 422, maps, () => `data:\n${filled('  a: b\n', 1 << 20)}`, 'yaml'),
   post(
+    'three megabytes of YAML',
+    201,
+    maps,
+    () => `metadata: {name: m}\ndata:\n${many(250_000, (i) => `  k${i}: v\n`).join('')}`.slice(0, largest),
+    'yaml',
+  ),
+  post('three megabytes of YAML in braces', 413, maps, () => `data: [{${filled('a,')}}]`, 'yaml'),
+  post('three megabytes of YAML in brackets', 413, maps, () => `data: [${filled('[],')}]`, 'yaml'),
+  post(
     'varints that do not end',
     400,
     maps,
@@ -189,6 +198,10 @@ async function measured(run: () => Promise<Answer>): Promise<Answer & { waitMs: 
 describe('others are answered while one client sends', () => {
   test.each(attacks)('$attack', async ({ code, run }) => {
     const answer = await measured(run);
+    if (process.env['FIGURES'])
+      console.log(
+        `FIG ${answer.waitMs.toFixed(0)} ms ${answer.megabytes.toFixed(0)} MB ${answer.code} ${expect.getState().currentTestName}`,
+      );
     expect(answer.code, answer.text.slice(0, 300)).toBe(code);
     expect(answer.text.length).toBeLessThan(10 << 20);
     expect(answer.waitMs).toBeLessThan(longestWaitMs);

@@ -1,6 +1,8 @@
 // The room's front door: other rooms import from here only.
 
+export { JsonSyntaxError, parseJson } from '../machinery/json.ts';
 export type * from '../machinery/schema.ts';
+export { parseYaml, YamlError } from '../machinery/yaml.ts';
 export { age } from './age.ts';
 export * from './body.ts';
 export * from './cel/admission-expressions.ts';
@@ -11,7 +13,6 @@ export * from './errors.ts';
 export * from './fields.ts';
 export type * from './generated/types.ts';
 export { resources } from './generated/types.ts';
-export { JsonSyntaxError, parseJson } from './json.ts';
 export type * from './kind.ts';
 export { matchesNode, matchesNodeSelector, matchesTerm } from './node-selector.ts';
 export { canonical, canonicalChange, DecodeError, decode, sortKeys, unknownFields } from './object.ts';
@@ -31,7 +32,6 @@ export * from './time.ts';
 export { approvalOf } from './validation/crd/approval.ts';
 export { validateAnnotations, validateLabels } from './validation/metadata.ts';
 export { comparePriority } from './version-priority.ts';
-export { parseYaml, YamlError } from './yaml.ts';
 
 import type { ObjectMeta } from './generated/types.ts';
 

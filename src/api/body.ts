@@ -1,12 +1,12 @@
 // From the bytes of a request to an object: JSON or YAML, the kind that is wanted, types, unknown and duplicate fields.
 
+import { JsonSyntaxError, type ParsedJson, parseJson } from '../machinery/json.ts';
 import { QuantityError } from '../machinery/quantity.ts';
 import type { Schema } from '../machinery/schema.ts';
+import { parseYaml, YamlError } from '../machinery/yaml.ts';
 import { badRequest } from './errors.ts';
-import { JsonSyntaxError, parseJson } from './json.ts';
 import { DecodeError, decode } from './object.ts';
 import { schemaKinds, schemaOfKind } from './schemas.ts';
-import { parseYaml, YamlError } from './yaml.ts';
 
 /** What a body should hold. */
 export interface Wanted {
@@ -19,6 +19,12 @@ export interface Wanted {
 }
 
 export type Encoding = 'json' | 'yaml';
+
+/** Gives what a text holds, or throws JsonSyntaxError or YamlError. */
+export type ReadText = () => ParsedJson;
+
+export const readText = (text: string, encoding: Encoding): ParsedJson =>
+  encoding === 'yaml' ? parseYaml(text) : parseJson(text);
 
 export interface DecodedBody {
   /** In canonical form, with `kind` and `apiVersion`. */
@@ -48,8 +54,13 @@ export function decodeBody(text: string, encoding: Encoding, wanted: Wanted): De
 }
 
 /** The same in two steps, for what is large: the text is parsed, and what is returned decodes it. */
-export function decodeLater(text: string, encoding: Encoding, wanted: Wanted): () => DecodedBody {
-  const parsed = parse(text, encoding, wanted);
+export function decodeLater(
+  text: string,
+  encoding: Encoding,
+  wanted: Wanted,
+  read: ReadText = () => readText(text, encoding),
+): () => DecodedBody {
+  const parsed = parse(text, encoding, wanted, read);
   const { value } = parsed;
   if (typeof value !== 'object' || value === null || Array.isArray(value))
     throw unrecognized(text, wanted, `couldn't get version/kind; json parse error: ${notAnObject(value)}`);
@@ -158,13 +169,17 @@ interface Parsed extends Faults {
   readonly value: any;
 }
 
-function parse(text: string, encoding: Encoding, wanted: Wanted): Parsed {
-  if (encoding === 'yaml') return readYaml(text, wanted);
+function parse(text: string, encoding: Encoding, wanted: Wanted, read: ReadText): Parsed {
   try {
-    const { value, duplicates, places } = parseJson(text);
+    const { value, duplicates, places } = read();
+    if (encoding === 'yaml') {
+      const message = duplicates.length ? `yaml: unmarshal errors:\n  ${duplicates.join('\n  ')}` : undefined;
+      return { value, faults: duplicates, ...(message && { message }) };
+    }
     const faults = duplicateFaults(duplicates);
     return places ? { value, faults, duplicates, places } : { value, faults };
   } catch (error) {
+    if (error instanceof YamlError) throw unrecognized(text, wanted, error.message);
     if (error instanceof JsonSyntaxError)
       throw unrecognized(text, wanted, `couldn't get version/kind; json parse error: ${error.message}`);
     throw error;
@@ -173,17 +188,6 @@ function parse(text: string, encoding: Encoding, wanted: Wanted): Parsed {
 
 export const duplicateFaults = (duplicates: readonly string[]): string[] =>
   duplicates.map((path) => `duplicate field ${JSON.stringify(path)}`);
-
-function readYaml(text: string, wanted: Wanted): Parsed {
-  try {
-    const { value, duplicates } = parseYaml(text);
-    const message = duplicates.length ? `yaml: unmarshal errors:\n  ${duplicates.join('\n  ')}` : undefined;
-    return { value, faults: duplicates, ...(message && { message }) };
-  } catch (error) {
-    if (error instanceof YamlError) throw unrecognized(text, wanted, error.message);
-    throw error;
-  }
-}
 
 const typeMeta =
   'struct { APIVersion string "json:\\"apiVersion,omitempty\\""; Kind string "json:\\"kind,omitempty\\"" }';

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
+import { parseJson } from '../machinery/json.ts';
 import { decodeBody } from './body.ts';
 import { ApiError } from './errors.ts';
-import { parseJson } from './json.ts';
 import { canonical, decode } from './object.ts';
 import { schemaOfKind } from './schemas.ts';
 

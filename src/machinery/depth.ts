@@ -14,7 +14,12 @@ const calls = (): number => {
 };
 
 /** Objects and lists in one another. Whatever is deeper is refused where it comes in. */
-export const mostNested = Math.min(goDepth, Math.floor(calls() / callsPerLevel));
+export let mostNested = Math.min(goDepth, Math.floor(calls() / callsPerLevel));
+
+/** For a thread that has more stack than the one that it works for. */
+export function limitNesting(most: number): void {
+  mostNested = Math.min(mostNested, most);
+}
 
 export const tooDeep = 'exceeded max depth';
 

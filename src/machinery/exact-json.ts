@@ -24,6 +24,9 @@ Object.defineProperty(BigInt.prototype, 'toJSON', {
 /** Sixteen digits may be beyond 2^53. Also finds some that stand in strings, which then only costs time. */
 const maybeUnsafe = /[:,[]\s*-?[1-9]\d{15}/;
 
+/** Whether numbers alone may lose digits of this JSON. */
+export const mayLoseDigits = (text: string): boolean => maybeUnsafe.test(text);
+
 /** JSON.parse that keeps integers of 64 bits. Throws SyntaxError. */
 export const parseExact = (text: string): any => (maybeUnsafe.test(text) ? parseWithIntegers(text) : JSON.parse(text));
 

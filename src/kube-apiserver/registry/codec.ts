@@ -10,13 +10,12 @@ import {
   decodeValue as decodeParsed,
   decodeBody as decodeText,
   type Kind,
-  parseJson,
-  parseYaml,
   unsupportedMediaType,
 } from '../../api/api.ts';
 import { parseExact } from '../../machinery/exact-json.ts';
 import { textOf, type Value } from '../../store/store.ts';
 import { breathe } from '../heavy.ts';
+import { parsed } from '../parsing/parsing.ts';
 import { ProtobufError, protobufMediaType, readProtobuf } from '../protobuf/protobuf.ts';
 import type { ApiRequest, Body } from '../request.ts';
 import type { Server } from '../server.ts';
@@ -120,7 +119,7 @@ export async function looseBody(request: ApiRequest): Promise<any> {
   if ('object' in body) return body.object;
   if (body.mediaType === protobufMediaType) return objectOfProtobuf(body.bytes);
   const source = text.decode(body.bytes);
-  return source.trim() ? parseLoosely(source, encodingOf(body)).value : undefined;
+  return source.trim() ? (await parseLoosely(source, encodingOf(body))).value : undefined;
 }
 
 function objectOfProtobuf(bytes: Buffer): any {
@@ -138,18 +137,15 @@ export interface Loose {
 }
 
 /** Data whose kind is not known yet. Throws a BadRequest. */
-export function parseLoosely(source: string, encoding: 'json' | 'yaml'): Loose {
-  if (encoding === 'json') {
-    try {
-      return { value: parseJson(source).value, duplicates: [] };
-    } catch (error) {
-      throw badRequest(`couldn't get version/kind; json parse error: ${(error as Error).message}`);
-    }
-  }
+export async function parseLoosely(source: string, encoding: 'json' | 'yaml'): Promise<Loose> {
+  const read = await parsed(source, encoding);
   try {
-    return parseYaml(source);
+    const { value, duplicates } = read();
+    return { value, duplicates: encoding === 'json' ? [] : duplicates };
   } catch (error) {
-    throw badRequest(`error decoding YAML: error converting YAML to JSON: ${(error as Error).message}`);
+    const { message } = error as Error;
+    if (encoding === 'json') throw badRequest(`couldn't get version/kind; json parse error: ${message}`);
+    throw badRequest(`error decoding YAML: error converting YAML to JSON: ${message}`);
   }
 }
 
@@ -178,7 +174,9 @@ export async function decodeShape(request: ApiRequest, kind: Wanted, options: Wr
 }
 
 async function decodeInSteps(request: ApiRequest, source: string, encoding: 'json' | 'yaml', kind: Wanted) {
-  const decode = decodeLater(source, encoding, kind);
+  const read = await parsed(source, encoding);
+  await breathe(request);
+  const decode = decodeLater(source, encoding, kind, read);
   await breathe(request);
   return decode();
 }

@@ -9,6 +9,7 @@ import {
   type Kind,
   notFound,
   parseJson,
+  type ReadText,
   unsupportedMediaType,
 } from '../../api/api.ts';
 import { isTooDeep } from '../../machinery/depth.ts';
@@ -19,6 +20,7 @@ import { applyMergePatch } from '../../machinery/merge-patch.ts';
 import { PatchError } from '../../machinery/patch-error.ts';
 import { applyStrategicMergePatch } from '../../machinery/strategic-merge-patch.ts';
 import { breathe } from '../heavy.ts';
+import { parsed } from '../parsing/parsing.ts';
 import type { Body, Reply } from '../request.ts';
 import { failure, plainError, unsupportedPatch } from '../status.ts';
 import { apiVersionOf, decodeValue, groupVersion, parseLoosely } from './codec.ts';
@@ -73,7 +75,10 @@ interface Change {
 export async function patchOf(target: Target): Promise<Change> {
   const type = typeOf(target);
   checkOptions(target, type);
-  return changeOf(target, type, await target.request.body());
+  const body = await target.request.body();
+  const read = body && 'bytes' in body ? await parsed(body.bytes.toString(), 'json') : undefined;
+  await breathe(target.request);
+  return changeOf(target, type, body, read);
 }
 
 function checkOptions({ request }: Target, type: string): void {
@@ -92,8 +97,8 @@ function checkOptions({ request }: Target, type: string): void {
 const rejected = () => failure(422, 'Invalid', 'the server rejected our request due to an error in our request', {});
 
 /** A function that patches a live object, giving a new one. */
-function changeOf({ kind }: Target, type: string, body: Body | undefined): Change {
-  const { value, faults } = parsePatch(body, type);
+function changeOf({ kind }: Target, type: string, body: Body | undefined, read: ReadText | undefined): Change {
+  const { value, faults } = parsePatch(body, type, read);
   if (type === json) {
     if (!Array.isArray(value))
       throw badRequest(
@@ -162,10 +167,14 @@ function goType(value: unknown): string {
   return value === null ? 'null' : typeof value === 'boolean' ? 'bool' : typeof value;
 }
 
-function parsePatch(body: Body | undefined, type: string): { value: any; faults: readonly string[] } {
+function parsePatch(
+  body: Body | undefined,
+  type: string,
+  read: ReadText = () => parseJson(''),
+): { value: any; faults: readonly string[] } {
   if (body && 'object' in body) return { value: body.object, faults: [] };
   try {
-    const { value, duplicates } = parseJson(body?.bytes.toString() ?? '');
+    const { value, duplicates } = read();
     return { value, faults: duplicateFaults(duplicates) };
   } catch (error) {
     const { message } = error as Error;
@@ -235,7 +244,7 @@ export async function applyTo(
   const { request, kind, name } = target;
   const { subresource } = request.info;
   checkOptions(target, apply);
-  const applied = translate(appliedObject({ ...target, kind: bodyKind }, await request.body()));
+  const applied = translate(await appliedObject({ ...target, kind: bodyKind }, await request.body()));
   const write = {
     applied,
     manager: options.fieldManager,
@@ -297,14 +306,14 @@ function merged(write: Parameters<typeof applyConfiguration>[0] & { readonly wha
   }
 }
 
-function looselyFrom(body: Body | undefined) {
+async function looselyFrom(body: Body | undefined) {
   if (!body) return { value: undefined, duplicates: [] };
   return 'object' in body ? { value: body.object as any, duplicates: [] } : parseLoosely(body.bytes.toString(), 'yaml');
 }
 
-function appliedObject(target: Target, body: Body | undefined): ApiObject {
+async function appliedObject(target: Target, body: Body | undefined): Promise<ApiObject> {
   const { kind, request, name } = target;
-  const { value, duplicates } = looselyFrom(body);
+  const { value, duplicates } = await looselyFrom(body);
   if (value === null || typeof value !== 'object' || Array.isArray(value))
     throw badRequest(
       'error decoding YAML: error unmarshaling JSON: while decoding JSON: json: cannot unmarshal into Go value of type map[string]interface {}',

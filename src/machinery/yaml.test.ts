@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { mostNested } from '../machinery/depth.ts';
+import { mostNested } from './depth.ts';
 import { parseYaml, YamlError } from './yaml.ts';
 
 const read = (text: string) => parseYaml(text).value;

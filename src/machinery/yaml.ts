@@ -13,9 +13,9 @@ import {
   type SequenceEvent,
   YAMLException,
 } from 'js-yaml';
-import { mostNested } from '../machinery/depth.ts';
-import { exact } from '../machinery/exact-json.ts';
-import { setOwn } from '../machinery/own.ts';
+import { mostNested } from './depth.ts';
+import { exact } from './exact-json.ts';
+import { setOwn } from './own.ts';
 
 /** The text is no YAML; `message` is what go-yaml says, with the line where there is one. */
 export class YamlError extends Error {
@@ -55,7 +55,6 @@ function firstDocument(source: string): string {
 
 /** go-yaml's words for the faults that people make; others keep this parser's. */
 const words: readonly (readonly [RegExp, string])[] = [
-  [/^nesting exceeded/, `exceeded max depth of ${mostNested}`],
   [/^unexpected end of the stream within a flow collection/, 'did not find expected node content'],
   [/^missed comma/, "did not find expected ',' or ']'"],
   [/^tab characters/, 'found character that cannot start any token'],
@@ -69,7 +68,9 @@ const words: readonly (readonly [RegExp, string])[] = [
 ];
 
 function syntaxError({ reason, mark }: YAMLException): YamlError {
-  const why = words.find(([pattern]) => pattern.test(reason))?.[1] ?? reason;
+  const why = reason.startsWith('nesting exceeded')
+    ? `exceeded max depth of ${mostNested}`
+    : (words.find(([pattern]) => pattern.test(reason))?.[1] ?? reason);
   return new YamlError(`yaml: line ${Math.max(1, mark?.line ?? 1)}: ${why}`);
 }
 

@@ -1,8 +1,8 @@
 // JSON text, read as Kubernetes reads it: duplicate fields are found, integers keep their 64 bits, nesting is bounded, and
 // what is broken is described in Go's words.
 
-import { mostNested, tooDeep } from '../machinery/depth.ts';
-import { parseWithIntegers } from '../machinery/exact-json.ts';
+import { mostNested, tooDeep } from './depth.ts';
+import { parseWithIntegers } from './exact-json.ts';
 
 /** The text is no JSON; `message` is Go's. */
 export class JsonSyntaxError extends Error {
@@ -19,6 +19,17 @@ export interface ParsedJson {
 
 /** Throws JsonSyntaxError. */
 export function parseJson(text: string): ParsedJson {
+  const { value, unsafe, ...rest } = checkJson(text);
+  return { value: unsafe ? parseWithIntegers(text) : value, ...rest };
+}
+
+interface CheckedJson extends ParsedJson {
+  /** Whether `value` may lack digits: there may be an integer beyond 2^53. */
+  readonly unsafe: boolean;
+}
+
+/** The same with JSON.parse's own numbers. Throws JsonSyntaxError. */
+export function checkJson(text: string): CheckedJson {
   // Much nesting costs the parser much memory: a large text is looked at before it is parsed.
   const before = text.length > largeText ? shapeOf(text) : undefined;
   if (before && before.depth > mostNested) throw new JsonSyntaxError(tooDeep);
@@ -30,12 +41,11 @@ export function parseJson(text: string): ParsedJson {
   }
   const { colons, depth, unsafe } = before ?? shapeOf(text);
   if (depth > mostNested) throw new JsonSyntaxError(tooDeep);
-  if (unsafe) value = parseWithIntegers(text);
   // The parser drops duplicates silently: as many fields as colons means that there are none.
-  if (countFields(value) === colons) return { value, duplicates: [] };
+  if (countFields(value) === colons) return { value, unsafe, duplicates: [] };
   const scanner = new Scanner(text);
   scanner.fault();
-  return { value, duplicates: scanner.duplicates, places: scanner.places };
+  return { value, unsafe, duplicates: scanner.duplicates, places: scanner.places };
 }
 
 function countFields(value: any): number {

@@ -1,0 +1,126 @@
+// The thread that reads large texts: started when it is needed, one text at a time, ended when it is idle. A text that
+// takes too long or too much memory ends the thread and its own request, and no other.
+
+import { existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { Worker } from 'node:worker_threads';
+import { type ApiError, internalError, timeout, tooLarge } from '../../api/api.ts';
+import { systemClock, type Timer } from '../../machinery/clock.ts';
+import { mostNested } from '../../machinery/depth.ts';
+
+export interface Task {
+  readonly text: string;
+  readonly encoding: 'json' | 'yaml';
+}
+
+export interface Answer {
+  /** Why the text cannot be read. */
+  readonly fault?: string;
+  /** The value, or JSON text of it; `true`: the task's own text is that. */
+  readonly value?: unknown;
+  readonly json?: string | true;
+  readonly duplicates?: readonly string[];
+  readonly places?: ReadonlyMap<string, number> | undefined;
+}
+
+interface Job {
+  readonly task: Task;
+  readonly resolve: (answer: Answer) => void;
+  readonly reject: (error: ApiError) => void;
+}
+
+export interface Limits {
+  readonly mostMs: number;
+  readonly idleMs: number;
+  readonly megabytes: number;
+}
+
+const usual: Limits = { mostMs: 10_000, idleMs: 30_000, megabytes: 160 };
+/** Texts may be nested thousands deep. */
+const stackSizeMb = 16;
+
+/** In the bundle it lies beside it; in a checkout it is the source. */
+function program(): string {
+  const candidates = ['./parse-worker.ts', './parse-worker.js'];
+  const paths = candidates.map((path) => fileURLToPath(new URL(path, import.meta.url)));
+  return paths.find((path) => existsSync(path)) ?? paths[1];
+}
+
+/** A thread's work takes real time, also where the cluster's clock is a test's. */
+export class ParseThread {
+  readonly #limits: Limits;
+  readonly #waiting: Job[] = [];
+  #current: Job | undefined;
+  #worker: Worker | undefined;
+  #timer: Timer | undefined;
+
+  constructor(limits: Partial<Limits> = {}) {
+    this.#limits = { ...usual, ...limits };
+  }
+
+  read(task: Task): Promise<Answer> {
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ task, resolve, reject });
+      this.#next();
+    });
+  }
+
+  #next(): void {
+    if (this.#current) return;
+    this.#timer?.cancel();
+    const { mostMs, idleMs } = this.#limits;
+    this.#current = this.#waiting.shift();
+    if (!this.#current) {
+      this.#worker?.unref();
+      this.#timer = systemClock.after(idleMs, () => this.#end(), { background: true });
+      return;
+    }
+    this.#worker ??= this.#start();
+    this.#worker.ref();
+    this.#worker.postMessage(this.#current.task);
+    const late = () => this.#fail(timeout('request did not complete within the allotted timeout'));
+    this.#timer = systemClock.after(mostMs, late, { background: true });
+  }
+
+  #start(): Worker {
+    const worker = new Worker(program(), {
+      execArgv: [],
+      workerData: { mostNested },
+      resourceLimits: { maxOldGenerationSizeMb: this.#limits.megabytes, maxYoungGenerationSizeMb: 16, stackSizeMb },
+    });
+    const ended = (error: ApiError) => {
+      if (this.#worker === worker) this.#fail(error);
+    };
+    worker.on('message', (answer: Answer) => {
+      const done = this.#current;
+      this.#current = undefined;
+      done?.resolve(answer);
+      this.#next();
+    });
+    worker.on('error', (error: NodeJS.ErrnoException) =>
+      ended(
+        error.code === 'ERR_WORKER_OUT_OF_MEMORY'
+          ? tooLarge('Request entity too large: reading it takes more memory than there is for one request')
+          : internalError(error.message),
+      ),
+    );
+    worker.on('exit', () => ended(internalError('the thread that reads large requests ended')));
+    return worker;
+  }
+
+  /** The text that is being read has its error; the next one gets a new thread. */
+  #fail(error: ApiError): void {
+    this.#end();
+    const failed = this.#current;
+    this.#current = undefined;
+    failed?.reject(error);
+    this.#next();
+  }
+
+  #end(): void {
+    this.#timer?.cancel();
+    const worker = this.#worker;
+    this.#worker = undefined;
+    void worker?.terminate();
+  }
+}

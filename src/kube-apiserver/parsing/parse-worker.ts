@@ -1,0 +1,29 @@
+// Reads large texts in a thread of its own: one message a text, one answer each. parse-thread.ts is its other end.
+
+import { parentPort, workerData } from 'node:worker_threads';
+import { limitNesting } from '../../machinery/depth.ts';
+import { mayLoseDigits, parseExact } from '../../machinery/exact-json.ts';
+import { checkJson, JsonSyntaxError } from '../../machinery/json.ts';
+import { parseYaml, YamlError } from '../../machinery/yaml.ts';
+import type { Answer, Task } from './parse-thread.ts';
+
+/** JSON text is read again faster than a structured clone, unless integers need more digits than numbers have. */
+const asJson = (json: string): Answer => (mayLoseDigits(json) ? { value: parseExact(json) } : { json });
+
+function answerOf({ text, encoding }: Task): Answer {
+  try {
+    if (encoding === 'json') {
+      const { duplicates, places, unsafe } = checkJson(text);
+      return { ...(unsafe ? { value: parseExact(text) } : { json: true }), duplicates, places };
+    }
+    const { value, duplicates } = parseYaml(text);
+    return { ...(value === undefined ? { value } : asJson(JSON.stringify(value))), duplicates };
+  } catch (error) {
+    if (error instanceof YamlError || error instanceof JsonSyntaxError) return { fault: error.message };
+    if (error instanceof RangeError) return { fault: 'exceeded max depth' };
+    throw error;
+  }
+}
+
+limitNesting(workerData.mostNested);
+parentPort?.on('message', (task: Task) => parentPort?.postMessage(answerOf(task)));
