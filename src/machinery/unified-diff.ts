@@ -43,45 +43,104 @@ function hunkTexts(lines: readonly Line[], hunks: readonly (readonly [start: num
     const inside = pass(end);
     advance(inside);
     const body = lines.slice(start, end).map(({ kind, text }) => `${kind}${text}\n`);
-    return `@@ -${before},${inside.before} +${after},${inside.after} @@\n${body.join('')}`;
+    return `@@ -${range(before, inside.before)} +${range(after, inside.after)} @@\n${body.join('')}`;
   });
 }
 
-/** Lines of one text times lines of the other: what the comparison takes in time and, four bytes each, in memory. */
-const mostCells = 1 << 22;
+/** Nothing begins behind the line before it. */
+const range = (first: number, length: number): string =>
+  length === 1 ? String(first) : `${length ? first : first - 1},${length}`;
 
-/** By the longest common subsequence, removals before additions; what is too long for that is replaced as a whole. */
+/** Comparisons of lines that a difference may cost. */
+const mostComparisons = 1 << 22;
+
+/** By matching blocks, removals before additions; what is too long to compare is replaced as a whole. */
 function compare(before: readonly string[], after: readonly string[]): Line[] {
-  let head = 0;
-  while (head < before.length && head < after.length && before[head] === after[head]) head++;
-  let tail = 0;
-  const left = Math.min(before.length, after.length) - head;
-  while (tail < left && before[before.length - 1 - tail] === after[after.length - 1 - tail]) tail++;
-  const all = (kind: Line['kind'], texts: readonly string[]) => texts.map((text): Line => ({ kind, text }));
-  const [old, now] = [before.slice(head, before.length - tail), after.slice(head, after.length - tail)];
-  return [
-    ...all(' ', before.slice(0, head)),
-    ...(old.length * now.length > mostCells ? [...all('-', old), ...all('+', now)] : subsequence(old, now)),
-    ...all(' ', before.slice(before.length - tail)),
-  ];
-}
-
-function subsequence(before: readonly string[], after: readonly string[]): Line[] {
-  const lengths = Array.from({ length: before.length + 1 }, () => new Uint32Array(after.length + 1));
-  for (let i = before.length - 1; i >= 0; i--)
-    for (let j = after.length - 1; j >= 0; j--)
-      lengths[i][j] =
-        before[i] === after[j] ? lengths[i + 1][j + 1] + 1 : Math.max(lengths[i + 1][j], lengths[i][j + 1]);
   const lines: Line[] = [];
+  const push = (kind: Line['kind'], texts: readonly string[]) => {
+    for (const text of texts) lines.push({ kind, text });
+  };
   let i = 0;
   let j = 0;
-  while (i < before.length || j < after.length) {
-    if (i < before.length && j < after.length && before[i] === after[j]) {
-      lines.push({ kind: ' ', text: before[i++] });
-      j++;
-    } else if (i < before.length && (j === after.length || lengths[i + 1][j] >= lengths[i][j + 1]))
-      lines.push({ kind: '-', text: before[i++] });
-    else lines.push({ kind: '+', text: after[j++] });
+  for (const { from, to, size } of [
+    ...matchingBlocks(before, after),
+    { from: before.length, to: after.length, size: 0 },
+  ]) {
+    push('-', before.slice(i, from));
+    push('+', after.slice(j, to));
+    push(' ', before.slice(from, from + size));
+    i = from + size;
+    j = to + size;
   }
   return lines;
+}
+
+interface Block {
+  readonly from: number;
+  readonly to: number;
+  readonly size: number;
+}
+
+/** As Python's difflib finds them: the longest run of equal lines first, then the same on both of its sides. */
+function matchingBlocks(before: readonly string[], after: readonly string[]): Block[] {
+  const finder = new RunFinder(before, after);
+  const found: Block[] = [];
+  const waiting = [{ a: 0, aEnd: before.length, b: 0, bEnd: after.length }];
+  for (let part = waiting.pop(); part; part = waiting.pop()) {
+    const block = finder.longest(part);
+    if (!block.size) continue;
+    found.push(block);
+    waiting.push({ ...part, aEnd: block.from, bEnd: block.to });
+    waiting.push({ ...part, a: block.from + block.size, b: block.to + block.size });
+  }
+  return found.sort((x, y) => x.from - y.from || x.to - y.to);
+}
+
+interface Part {
+  readonly a: number;
+  readonly aEnd: number;
+  readonly b: number;
+  readonly bEnd: number;
+}
+
+class RunFinder {
+  readonly #before: readonly string[];
+  readonly #after: readonly string[];
+  readonly #places = new Map<string, number[]>();
+  #left = mostComparisons;
+
+  constructor(before: readonly string[], after: readonly string[]) {
+    this.#before = before;
+    this.#after = after;
+    for (const [index, line] of after.entries()) {
+      const places = this.#places.get(line);
+      if (places) places.push(index);
+      else this.#places.set(line, [index]);
+    }
+    // Lines that are everywhere begin no run.
+    const popular = Math.floor(after.length / 100) + 1;
+    if (after.length >= 200)
+      for (const [line, places] of this.#places) if (places.length > popular) this.#places.delete(line);
+  }
+
+  longest({ a, aEnd, b, bEnd }: Part): Block {
+    let [from, to, size] = [a, b, 0];
+    let runs = new Map<number, number>();
+    for (let i = a; i < aEnd && this.#left > 0; i++) {
+      const next = new Map<number, number>();
+      for (const j of this.#places.get(this.#before[i]) ?? []) {
+        this.#left--;
+        if (j < b) continue;
+        if (j >= bEnd) break;
+        const length = (runs.get(j - 1) ?? 0) + 1;
+        next.set(j, length);
+        if (length > size) [from, to, size] = [i - length + 1, j - length + 1, length];
+      }
+      runs = next;
+    }
+    const same = (i: number, j: number) => this.#before[i] === this.#after[j];
+    while (from > a && to > b && same(from - 1, to - 1)) [from, to, size] = [from - 1, to - 1, size + 1];
+    while (from + size < aEnd && to + size < bEnd && same(from + size, to + size)) size++;
+    return { from, to, size };
+  }
 }
