@@ -5,7 +5,8 @@ export function generateInternal(root: string): void {
   const { types } = JSON.parse(readFileSync(`${root}facts/internal.json`, 'utf8')) as { types: Record<string, string> };
   for (const [name, fields] of Object.entries(types))
     for (const [used] of fields.matchAll(/(?<=[:\]*])[a-z]+\.[A-Z]\w*/g))
-      if (!(used in types)) throw new Error(`facts/internal.json: ${name} has a field of type ${used}, which is not there`);
+      if (!(used in types))
+        throw new Error(`facts/internal.json: ${name} has a field of type ${used}, which is not there`);
   writeFileSync(
     `${root}src/api/generated/internal.ts`,
     [

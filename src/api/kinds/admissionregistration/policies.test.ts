@@ -189,6 +189,7 @@ const patch = { patchType: 'JSONPatch', jsonPatch: { expression: "[JSONPatch{op:
 
 test.each<[about: string, spec: object, faults: string[]]>([
   ['both ways', { mutations: [apply, patch] }, []],
+  ['no reinvocation policy', { reinvocationPolicy: undefined }, ['spec.reinvocationPolicy: Required value']],
   ['no mutation', { mutations: [] }, ['spec.mutations: Required value: mutations must contain at least one item']],
   [
     'a patch type',
@@ -253,9 +254,8 @@ test.each<[about: string, spec: object, faults: string[]]>([
     ],
   ],
 ])('a mutating policy with %s', (_, spec, faults) => {
-  expect(faultsOf('mutatingadmissionpolicies', { spec: { ...withRule({}), mutations: [apply], ...spec } })).toEqual(
-    faults,
-  );
+  const base = { ...withRule({}), mutations: [apply], reinvocationPolicy: 'Never' };
+  expect(faultsOf('mutatingadmissionpolicies', { spec: { ...base, ...spec } })).toEqual(faults);
 });
 
 test.each<[about: string, spec: object, faults: string[]]>([

@@ -18,6 +18,7 @@ import {
 import type { FieldError } from '../../errors.ts';
 import { duplicate, invalidValue, invalidValues, notSupported, oneOf, required } from '../../fields.ts';
 import type { KindBehaviour } from '../../kind.ts';
+import { choice } from '../../validation/rules.ts';
 import { unset } from '../cells.ts';
 import { defaultMatch, expressionFaults, validateMatch, validateMatchConditions } from './match.ts';
 import { validateMutatingOperations } from './rules.ts';
@@ -180,15 +181,14 @@ function validateMutating({ spec = {} }: any): FieldError[] {
   if (!mutations.length) errors.push(required('spec.mutations', 'mutations must contain at least one item'));
   for (const [index, mutation] of mutations.entries())
     errors.push(...mutationFaults(mutation, compiler, `spec.mutations[${index}]`));
-  return [...errors, ...oneOf('spec.reinvocationPolicy', reinvocationPolicy, ['IfNeeded', 'Never'])];
+  return [...errors, ...choice('IfNeeded', 'Never')(reinvocationPolicy, 'spec.reinvocationPolicy')];
 }
 
-const policyStrategy = (validate: (policy: any) => FieldError[], mutating: boolean): KindBehaviour['strategy'] => ({
+const policyStrategy = (validate: (policy: any) => FieldError[]): KindBehaviour['strategy'] => ({
   setDefaults(policy) {
     policy.spec ??= {};
     policy.spec.failurePolicy ??= 'Fail';
     defaultMatch(policy.spec.matchConstraints);
-    if (mutating) policy.spec.reinvocationPolicy ??= 'Never';
   },
   allowUnconditionalUpdate: false,
   metadataOnUpdate: ['whole'],
@@ -203,11 +203,11 @@ const paramKindCell = (policy: any) => {
 export const validatingAdmissionPolicy: KindBehaviour = {
   hasGeneration: true,
   cells: { Validations: (policy) => policy.spec?.validations?.length ?? 0, ParamKind: paramKindCell },
-  strategy: policyStrategy(validateValidating, false),
+  strategy: policyStrategy(validateValidating),
 };
 
 export const mutatingAdmissionPolicy: KindBehaviour = {
   hasGeneration: true,
   cells: { Mutations: (policy) => policy.spec?.mutations?.length ?? 0, ParamKind: paramKindCell },
-  strategy: policyStrategy(validateMutating, true),
+  strategy: policyStrategy(validateMutating),
 };

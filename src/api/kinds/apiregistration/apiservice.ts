@@ -1,8 +1,15 @@
-import { dns1123LabelFaults, dns1123SubdomainFaults } from '../../../machinery/names.ts';
+import {
+  dns1035LabelFaults,
+  dns1123SubdomainFaults,
+  pathSegmentFaults,
+  portNumberFaults,
+} from '../../../machinery/names.ts';
 import type { FieldError } from '../../errors.ts';
 import { invalidValue, invalidValues, required } from '../../fields.ts';
 import type { APIService } from '../../generated/types.ts';
 import type { KindBehaviour } from '../../kind.ts';
+import { nameRule } from '../../validation/metadata.ts';
+import { each, oneOfThese, struct } from '../../validation/rules.ts';
 
 export const apiService: KindBehaviour<APIService> = {
   cells: {
@@ -32,25 +39,66 @@ export const apiService: KindBehaviour<APIService> = {
           ],
         };
     },
-    validate(s) {
-      const { group = '', version = '', groupPriorityMinimum = 0, versionPriority = 0 } = s.spec ?? {};
-      const errors: FieldError[] = [];
-      const wanted = `${version}.${group}`;
-      if (s.metadata.name !== wanted)
-        errors.push(
-          invalidValue('metadata.name', s.metadata.name, `must be \`spec.version+"."+spec.group\`: "${wanted}"`),
-        );
-      if (group) errors.push(...invalidValues('spec.group', group, dns1123SubdomainFaults(group)));
-      errors.push(
-        ...(version ? invalidValues('spec.version', version, dns1123LabelFaults(version)) : [required('spec.version')]),
-      );
-      if (groupPriorityMinimum <= 0 || groupPriorityMinimum > 20000)
-        errors.push(
-          invalidValue('spec.groupPriorityMinimum', groupPriorityMinimum, 'must be positive and less than 20000'),
-        );
-      if (versionPriority <= 0 || versionPriority > 1000)
-        errors.push(invalidValue('spec.versionPriority', versionPriority, 'must be positive and less than 1000'));
-      return errors;
+    allowUnconditionalUpdate: false,
+    nameRule: nameRule(pathSegmentFaults),
+    metadataOnUpdate: ['change', 'whole'],
+    validate,
+    subresources: {
+      status: {
+        prepareForUpdate(next, old) {
+          const { labels, annotations, finalizers, ownerReferences } = old.metadata;
+          next.metadata = { ...next.metadata, labels, annotations, finalizers, ownerReferences };
+        },
+        validateUpdate: ({ status }) => each(condition)(status?.conditions, 'status.conditions'),
+      },
     },
   },
 };
+
+const condition = struct({ status: oneOfThese('True', 'False', 'Unknown') });
+
+function validate({ metadata: { name }, spec }: APIService): FieldError[] {
+  const { group = '', version = '', groupPriorityMinimum = 0, versionPriority = 0 } = spec ?? {};
+  const wanted = `${version}.${group}`;
+  return [
+    ...(name && name !== wanted
+      ? [invalidValue('metadata.name', name, `must be \`spec.version+"."+spec.group\`: ${JSON.stringify(wanted)}`)]
+      : []),
+    ...(!group && version !== 'v1'
+      ? [required('spec.group', 'only v1 may have an empty group and it better be legacy kube')]
+      : []),
+    ...(group ? invalidValues('spec.group', group, dns1123SubdomainFaults(group)) : []),
+    ...invalidValues('spec.version', version, dns1035LabelFaults(version)),
+    ...validatePriority('spec.groupPriorityMinimum', groupPriorityMinimum, 20_000),
+    ...validatePriority('spec.versionPriority', versionPriority, 1000),
+    ...validateService(spec),
+  ];
+}
+
+const validatePriority = (path: string, value: number, most: number): FieldError[] =>
+  value <= 0 || value > most ? [invalidValue(path, value, `must be positive and less than ${most}`)] : [];
+
+function validateService(spec: APIService['spec']): FieldError[] {
+  const { service, caBundle = '', insecureSkipTLSVerify } = spec ?? {};
+  const insecure = 'spec.insecureSkipTLSVerify';
+  if (!service)
+    return [
+      ...(caBundle
+        ? [invalidValue('spec.caBundle', `${atob(caBundle).length} bytes`, 'local APIServices may not have a caBundle')]
+        : []),
+      ...(insecureSkipTLSVerify
+        ? [invalidValue(insecure, true, 'local APIServices may not have insecureSkipTLSVerify')]
+        : []),
+    ];
+  const faults = portNumberFaults(service.port ?? 0);
+  return [
+    ...(service.namespace ? [] : [required('spec.service.namespace')]),
+    ...(service.name ? [] : [required('spec.service.name')]),
+    ...(faults.length
+      ? [invalidValue('spec.service.port', service.port, `port is not valid: ${faults.join(', ')}`)]
+      : []),
+    ...(insecureSkipTLSVerify && caBundle
+      ? [invalidValue(insecure, true, 'may not be true if caBundle is present')]
+      : []),
+  ];
+}

@@ -75,7 +75,8 @@ const sharedCapacity: Rule = ({ value = '0', requestPolicy: policy }, path) => {
     ];
   const field = validValues?.length ? 'validValues' : validRange ? 'validRange' : undefined;
   if (!field) return [];
-  if (standard === undefined) return [required(`${at}.default`, `required when ${field} is defined`)];
+  if (standard === undefined || standard === null)
+    return [required(`${at}.default`, `required when ${field} is defined`)];
   return field === 'validValues'
     ? validateChoices(standard, value, validValues, `${at}.validValues`)
     : validateRange(standard, value, validRange, `${at}.validRange`);

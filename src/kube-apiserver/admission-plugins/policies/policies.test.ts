@@ -42,6 +42,7 @@ const mutating = async (mutation: object, spec: object = {}) => {
   await made('mutatingadmissionpolicies', {
     matchConstraints: { resourceRules: rules },
     mutations: [mutation],
+    reinvocationPolicy: 'Never',
     ...spec,
   });
   await made('mutatingadmissionpolicybindings', { policyName: 'p' });
