@@ -10,8 +10,7 @@ let server: URL;
 let admin: https.AgentOptions;
 
 beforeAll(async () => {
-  // An API server alone lets pods name service accounts that do not exist.
-  cluster = await startCluster({ https: true, time: 'real', components: ['kube-apiserver', 'kube-scheduler'] });
+  cluster = await startCluster({ https: true, time: 'real', components: ['kube-apiserver'] });
   const config = await loadKubeconfig(cluster.kubeconfig!);
   server = new URL(config.server);
   admin = { ca: config.ca, cert: config.cert, key: config.key };

@@ -26,7 +26,7 @@ export interface AccessOptions extends Pick<ComponentContext, 'clock' | 'random'
   readonly signingKey: string;
   /** Issuer of those tokens, such as https://kubernetes.default.svc.cluster.local. */
   readonly issuer: string;
-  /** Pods may name service accounts that do not exist, or none. */
+  /** Pods that name no service account need none. */
   readonly missingServiceAccounts?: boolean;
 }
 

@@ -25,7 +25,7 @@ import { storageObjectInUseProtection } from './storage-object-in-use-protection
 import { mutatingWebhook, validatingWebhook } from './webhooks/webhooks.ts';
 
 export interface AdmissionOptions {
-  /** Pods may name service accounts that do not exist, or none. Default false. */
+  /** Pods that name no service account need none. Default false. */
   readonly missingServiceAccounts?: boolean | undefined;
 }
 

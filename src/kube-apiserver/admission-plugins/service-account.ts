@@ -11,7 +11,7 @@ const tokenSeconds = 3607;
 
 /**
  * Gives pods their service account, its pull secrets and its token, and holds them to the secrets they may use.
- * `mayMiss`: a pod whose account does not exist stays as it is.
+ * `mayMiss`: a pod that names no account stays as it is where there is no `default` one.
  */
 export const serviceAccount = (client: () => Client, mayMiss = false): AdmissionPlugin => ({
   name: 'ServiceAccount',
@@ -22,7 +22,7 @@ export const serviceAccount = (client: () => Client, mayMiss = false): Admission
     if (isMirror(pod)) return checkMirror(attributes, pod);
     const { spec } = pod;
     const name = spec.serviceAccountName || 'default';
-    const account = await accountOf(attributes, name, client(), mayMiss);
+    const account = await accountOf(attributes, name, client(), mayMiss && !spec.serviceAccountName);
     if (!account) return;
     spec.serviceAccountName = name;
     (spec as { serviceAccount?: string }).serviceAccount = name;
@@ -85,7 +85,7 @@ async function checkSecrets(
     if (mayMiss) return;
     throw forbidden(kind, name, `no service account specified for pod ${namespace}/${pod.metadata.name ?? ''}`);
   }
-  const account = await accountOf(attributes, serviceAccountName, client, mayMiss);
+  const account = await accountOf(attributes, serviceAccountName, client, false);
   const fault = account && enforcesSecrets(account) ? faultOf(account) : undefined;
   if (fault) throw forbidden(attributes.kind, attributes.name, fault);
 }
