@@ -13,6 +13,7 @@ export * from './errors.ts';
 export * from './fields.ts';
 export type * from './generated/types.ts';
 export { resources } from './generated/types.ts';
+export { anyAddress, type HostPort, hostPortsOf, portsConflict } from './host-ports.ts';
 export type * from './kind.ts';
 export { matchesNode, matchesNodeSelector, matchesTerm } from './node-selector.ts';
 export { canonical, canonicalChange, DecodeError, decode, sortKeys, unknownFields } from './object.ts';
@@ -29,6 +30,7 @@ export {
 } from './resource-usage.ts';
 export { allSchemas, schemaKinds, schemaNamed, schemaOfKind } from './schemas.ts';
 export * from './time.ts';
+export { tolerates } from './tolerations.ts';
 export { approvalOf } from './validation/crd/approval.ts';
 export { validateAnnotations, validateLabels } from './validation/metadata.ts';
 export { comparePriority } from './version-priority.ts';

@@ -1,6 +1,6 @@
 // A pod as the scheduler sees it: what it asks for is computed once.
 
-import { type Pod, podRequests } from '../api/api.ts';
+import { type HostPort, hostPortsOf, type Pod, podRequests } from '../api/api.ts';
 import { milliValue, wholeValue } from '../machinery/quantity.ts';
 
 export interface Requests {
@@ -9,12 +9,6 @@ export interface Requests {
   readonly ephemeralStorageBytes: number;
   /** Extended resources and huge pages; empty for most. */
   readonly scalars: ReadonlyMap<string, number>;
-}
-
-export interface HostPort {
-  readonly protocol: string;
-  readonly ip: string;
-  readonly port: number;
 }
 
 export interface PodInfo {
@@ -32,7 +26,6 @@ export interface PodInfo {
 const defaultCpuMillis = 100;
 const defaultMemoryBytes = 200 * 1024 * 1024;
 const noScalars: ReadonlyMap<string, number> = new Map();
-const noPorts: readonly HostPort[] = [];
 const builtIn = new Set(['cpu', 'memory', 'ephemeral-storage', 'pods']);
 
 export function podInfo(pod: Pod): PodInfo {
@@ -65,16 +58,6 @@ function withDefaults(pod: Pod, requests: Requests): Requests {
   return cpuMillis === requests.cpuMillis && memoryBytes === requests.memoryBytes
     ? requests
     : { ...requests, cpuMillis, memoryBytes };
-}
-
-function hostPortsOf(pod: Pod): readonly HostPort[] {
-  let ports: HostPort[] | undefined;
-  const sidecars = (pod.spec.initContainers ?? []).filter((c) => c.restartPolicy === 'Always');
-  for (const container of [...pod.spec.containers, ...sidecars])
-    for (const port of container.ports ?? [])
-      if (port.hostPort)
-        (ports ??= []).push({ protocol: port.protocol ?? 'TCP', ip: port.hostIP || '0.0.0.0', port: port.hostPort });
-  return ports ?? noPorts;
 }
 
 /** Whether the pod has rules about other pods. */

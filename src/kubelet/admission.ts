@@ -1,7 +1,7 @@
 // The node's last word on a pod that was bound to it.
 // https://kubernetes.io/docs/concepts/scheduling-eviction/kube-scheduler/
 
-import { type Pod, podRequests } from '../api/api.ts';
+import { hostPortsOf, matchesNode, type Node, type Pod, podRequests, portsConflict, tolerates } from '../api/api.ts';
 import type { KubeletConfig } from './config.ts';
 import { bytes, milli } from './resources.ts';
 import { needsAppArmor } from './security.ts';
@@ -21,6 +21,17 @@ export function refuse(
   const active = others.filter((other) => other.metadata.uid !== pod.metadata.uid && isActive(other));
   if (active.length + 1 > config.maxPods)
     return { reason: 'OutOfpods', message: insufficient('pods', 1, active.length, config.maxPods) };
+  const short = refuseResources(pod, active, config, node.object);
+  if (short) return short;
+  return refusePlacement(pod, active, config, node.object);
+}
+
+function refuseResources(
+  pod: Pod,
+  active: readonly Pod[],
+  config: KubeletConfig,
+  node: Node | undefined,
+): Refusal | undefined {
   const capacity = allocatableOf({ config });
   const checks = [
     { name: 'cpu', of: (p: Pod) => milli(podRequests(p)['cpu']), capacity: capacity.cpuMillis },
@@ -30,6 +41,11 @@ export function refuse(
       of: (p: Pod) => bytes(podRequests(p)['ephemeral-storage']),
       capacity: capacity.ephemeralStorageBytes,
     },
+    ...otherResources(pod, node).map((name) => ({
+      name,
+      of: (p: Pod) => bytes(podRequests(p)[name]),
+      capacity: bytes(node?.status?.allocatable?.[name]),
+    })),
   ];
   for (const check of checks) {
     const wanted = check.of(pod);
@@ -40,6 +56,42 @@ export function refuse(
   return undefined;
 }
 
+const measured = new Set(['cpu', 'memory', 'ephemeral-storage']);
+
+/** Huge pages, and those extended resources that the node has: others are the cluster's, not a node's. */
+const otherResources = (pod: Pod, node: Node | undefined): string[] =>
+  Object.keys(podRequests(pod)).filter(
+    (name) => !measured.has(name) && (name.startsWith('hugepages-') || node?.status?.allocatable?.[name] !== undefined),
+  );
+
+/** What the scheduler would have looked at, had it been asked. */
+function refusePlacement(
+  pod: Pod,
+  active: readonly Pod[],
+  { nodeName }: KubeletConfig,
+  node: Node | undefined,
+): Refusal | undefined {
+  if (node && !matchesNode(pod.spec, node))
+    return predicate(nodeAffinity, "node(s) didn't match Pod's node affinity/selector");
+  if (pod.spec.nodeName && pod.spec.nodeName !== nodeName)
+    return predicate('NodeName', "node(s) didn't match the requested node name");
+  const ports = hostPortsOf(pod);
+  if (ports.length && active.flatMap(hostPortsOf).some((taken) => ports.some((port) => portsConflict(port, taken))))
+    return predicate('NodePorts', "node(s) didn't have free ports for the requested pod ports");
+  const evicting = (node?.spec?.taints ?? []).filter(({ effect }) => effect === 'NoExecute');
+  if (evicting.some((taint) => !tolerates(pod.spec.tolerations, taint)))
+    return predicate('TaintToleration', "node(s) had taints that the pod didn't tolerate");
+  return undefined;
+}
+
+/** The reason of a refusal that newer labels of the node may lift. */
+export const nodeAffinity = 'NodeAffinity';
+
+const predicate = (name: string, why: string): Refusal => ({
+  reason: name,
+  message: `Predicate ${name} failed: ${why}`,
+});
+
 interface Refusal {
   readonly reason: string;
   readonly message: string;
@@ -48,6 +100,8 @@ interface Refusal {
 export interface NodeAbilities {
   readonly supplementalGroupsPolicy: boolean;
   readonly appArmor: boolean;
+  /** As the API has it. */
+  readonly object: Node | undefined;
 }
 
 /** What no free resource would help with. */

@@ -83,10 +83,11 @@ export async function startKubelet(
     refuse: (pod) =>
       refuse(
         pod,
-        [...workers.values()].filter((w) => !w.isFinished).map((w) => w.promised),
+        [...workers.values()].filter((w) => w.isCounted).map((w) => w.promised),
         config,
-        { ...runtime.features, appArmor },
+        { ...runtime.features, appArmor, object: keeper.node },
       ),
+    readNode: () => keeper.read(),
   };
 
   if (config.usesFilesystem) await prepareVolumes(config.rootDirectory);
@@ -161,6 +162,7 @@ async function watchOwnNode(
   const node = createInformer(context, 'nodes', { fieldSelector: `metadata.name=${config.nodeName}` });
   let known = '';
   const stop = node.handle((next) => {
+    if (next) keeper.node = next;
     const cidrs = next?.spec?.podCIDRs?.join() ?? '';
     if (cidrs === known && next) return;
     known = cidrs;

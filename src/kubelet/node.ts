@@ -47,7 +47,8 @@ export class NodeKeeper {
   readonly #tools: NodeTools;
   readonly #port: number;
   readonly #stopped = new AbortController();
-  #node: Node | undefined;
+  /** As the API had it last. */
+  node: Node | undefined;
   #lease: Lease | undefined;
   #reportedMs = 0;
   #podCidrs = '';
@@ -59,10 +60,6 @@ export class NodeKeeper {
     this.#config = config;
     this.#tools = tools;
     this.#port = port;
-  }
-
-  get node(): Node | undefined {
-    return this.#node;
   }
 
   /** Resolves when the node is in the API; tries until then. */
@@ -98,12 +95,12 @@ export class NodeKeeper {
       status,
     };
     try {
-      this.#node = await client.create('nodes', draft);
+      this.node = await client.create('nodes', draft);
     } catch (error) {
       if (!isAlreadyExists(error)) throw error;
       const existing = await client.get('nodes', { name: this.#config.nodeName });
       const changed = Object.entries(labels).some(([key, value]) => existing.metadata.labels?.[key] !== value);
-      this.#node = changed
+      this.node = changed
         ? await client.patch(
             'nodes',
             { name: this.#config.nodeName },
@@ -182,7 +179,7 @@ export class NodeKeeper {
         this.#lease = undefined;
       }
     }
-    const owner = { apiVersion: 'v1', kind: 'Node', name, uid: this.#node!.metadata.uid };
+    const owner = { apiVersion: 'v1', kind: 'Node', name, uid: this.node!.metadata.uid };
     try {
       this.#lease = await client.create('leases', {
         metadata: { name, namespace: leaseNamespace, ownerReferences: [owner] },
@@ -207,13 +204,13 @@ export class NodeKeeper {
       return undefined;
     });
     if (!current) return;
-    this.#node = current;
+    this.node = current;
     await this.#tellCidrs(current);
     const status = await this.#status(current);
     const due = clock.now() - this.#reportedMs >= nodeStatusReportFrequencyMs;
     if (!due && deepEqual(withoutHeartbeats(status), withoutHeartbeats(current.status))) return;
     const wasReady = current.status?.conditions?.find((c) => c.type === 'Ready')?.status;
-    this.#node = await client.patch(
+    this.node = await client.patch(
       'nodes',
       { name: this.#config.nodeName },
       { type: 'strategic', body: { status } },
@@ -232,6 +229,11 @@ export class NodeKeeper {
     if (cidrs.length === 0 || cidrs.join() === this.#podCidrs) return;
     await this.#tools.runtime.updatePodCidrs(cidrs);
     this.#podCidrs = cidrs.join();
+  }
+
+  /** Reads the node from the API now. */
+  async read(): Promise<void> {
+    this.node = await this.#tools.client.get('nodes', { name: this.#config.nodeName });
   }
 
   /** Looks at the node again now: its pod range may have come. */

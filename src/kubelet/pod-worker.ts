@@ -6,6 +6,7 @@ import { isNotFound, type Pod } from '../api/api.ts';
 import { errorText } from '../client/client.ts';
 import { named } from '../machinery/by-name.ts';
 import type { Timer } from '../machinery/clock.ts';
+import { nodeAffinity } from './admission.ts';
 import { syncFrequencyMs } from './config.ts';
 import { hashOf, logDirectory } from './container-config.ts';
 import { ContainerStarts } from './container-starts.ts';
@@ -33,6 +34,8 @@ const retryMs = 1000;
 const slowStartMs = 250;
 /** Kubernetes' grace of pods that use more than they may. */
 const evictionGraceSeconds = 1;
+/** A refusal is final after this long: controllers replace such a pod at once, and must not do so without end. */
+const refusalMs = 1000;
 /** Volumes that cannot be set up are tried again after this long. */
 const volumeRetryMs = 2000;
 /** Contents of volumes are read again after this long. */
@@ -53,6 +56,8 @@ export class PodWorker {
   /** When this kubelet first heard of a pod that it starts, until it runs. */
   #startingMs: number | undefined;
   #admitted = false;
+  /** When the node first had no place for it. */
+  #refusedMs: number | undefined;
   #admittedAt: number | undefined;
   #restartsAll = false;
   #volumesReleased = false;
@@ -89,6 +94,16 @@ export class PodWorker {
   /** It is to run, and nothing has ended it. */
   get isActive(): boolean {
     return this.#state === 'syncing' && !this.#failure && !this.#isTerminal;
+  }
+
+  /** It has its share of the node: it was admitted, now or by the kubelet before. */
+  get isCounted(): boolean {
+    if (this.#state === 'finished' || this.#failure?.isRefused) return false;
+    return this.#admitted || this.#runsAlready;
+  }
+
+  get #runsAlready(): boolean {
+    return this.#tools.cache.get(this.#pod.metadata.uid).sandboxes.length > 0;
   }
 
   get isFinished(): boolean {
@@ -157,7 +172,10 @@ export class PodWorker {
   /** One turn of a pod that is to run. Returns when to look again, in milliseconds. */
   async #sync(): Promise<number> {
     const { tools, runtime } = await this.#look();
-    if (!this.#admitted) this.#admit();
+    if (!this.#admitted) {
+      const waitMs = await this.#admit();
+      if (waitMs > 0) return waitMs;
+    }
     this.#checkDeadline();
     if (this.#failure || this.#isTerminal) return this.#end(runtime);
     const promised = await this.#resize.admit(this.#pod, runtime);
@@ -197,15 +215,27 @@ export class PodWorker {
     return { tools: this.#tools, runtime: this.#tools.cache.get(this.#pod.metadata.uid) };
   }
 
-  #admit(): void {
+  /** Returns after how many milliseconds to try again; 0: it is decided. */
+  async #admit(): Promise<number> {
+    const known = this.#runsAlready;
+    const now = this.#tools.clock.monotonic();
+    if (!known) this.#startingMs ??= now;
+    let refusal = known ? undefined : this.#tools.refuse(this.#pod);
+    if (refusal?.reason === nodeAffinity) {
+      await this.#tools.readNode();
+      refusal = this.#tools.refuse(this.#pod);
+    }
+    if (refusal) {
+      const waitMs = (this.#refusedMs ??= now) + refusalMs - now;
+      if (waitMs > 0) return waitMs;
+    }
+    // From here on the others see it: nothing may be awaited since they were looked at.
     this.#admitted = true;
     this.#admittedAt = this.#tools.clock.now();
-    const known = this.#tools.cache.get(this.#pod.metadata.uid).sandboxes.length > 0;
-    if (!known) this.#startingMs = this.#tools.clock.monotonic();
-    const refusal = known ? undefined : this.#tools.refuse(this.#pod);
-    if (!refusal) return;
+    if (!refusal) return 0;
     this.#failure = { reason: refusal.reason, message: `Pod was rejected: ${refusal.message}`, isRefused: true };
     this.#tools.events.event(this.#pod, 'Warning', refusal.reason, refusal.message);
+    return 0;
   }
 
   #checkDeadline(): void {

@@ -25,7 +25,7 @@ function securityIn(own: Spec, podLevel: Spec = {}, user?: string, annotations: 
 }
 
 const config = { maxPods: 10, capacity: { cpuMillis: 1, memoryBytes: 1, ephemeralStorageBytes: 1 } };
-const node = { supplementalGroupsPolicy: true, appArmor: true };
+const node = { supplementalGroupsPolicy: true, appArmor: true, object: undefined };
 const refusalOf = (spec: Spec, metadata: Spec = {}, abilities = node) =>
   refuse(
     podOf(spec, metadata),

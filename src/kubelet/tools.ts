@@ -32,4 +32,6 @@ export interface KubeletTools {
   podStarted(seconds: number): void;
   /** What the node would have to give to this pod: undefined admits it. */
   refuse(pod: Pod): { reason: string; message: string } | undefined;
+  /** Reads the node again, for a refusal that its newer labels may lift. */
+  readNode(): Promise<void>;
 }

@@ -1,4 +1,4 @@
-import { afterEach, test } from 'vitest';
+import { afterEach, expect, test } from 'vitest';
 import { startCluster, type TestCluster } from './testing.ts';
 
 let cluster: TestCluster;
@@ -50,4 +50,45 @@ test('a simulated pod waits for the config maps, secrets and claims in its volum
   await cluster.until(async () => (await why()).includes(missing('b', 'secret "key"')));
   await client.create('secrets', { metadata: at('key') } as any);
   await cluster.until(async () => (await client.get('pods', at('web'))).status?.phase === 'Running');
+});
+
+test('a pod that its node refuses fails, and a StatefulSet makes it anew until the node takes it', async () => {
+  cluster = await startCluster();
+  const { client } = cluster;
+  const [node] = (await client.list('nodes')).items;
+  const nodeName = node?.metadata.name;
+  const containers = [{ name: 'main', image, ports: [{ name: 'web', containerPort: 21017, hostPort: 21017 }] }];
+  await client.create('pods', { metadata: at('first'), spec: { nodeName, containers } } as any);
+  await cluster.until(async () => (await client.get('pods', at('first'))).status?.phase === 'Running');
+
+  await client.create('pods', { metadata: at('second'), spec: { nodeName, containers } } as any);
+  await cluster.until(async () => (await client.get('pods', at('second'))).status?.phase === 'Failed');
+  const why = "Predicate NodePorts failed: node(s) didn't have free ports for the requested pod ports";
+  expect((await client.get('pods', at('second'))).status).toMatchObject({
+    reason: 'NodePorts',
+    message: `Pod was rejected: ${why}`,
+  });
+  const events = (await client.list('events', { namespace: 'default' })).items;
+  expect(events.find(({ reason }) => reason === 'NodePorts')).toMatchObject({ type: 'Warning', message: why });
+
+  const labels = { app: 'set' };
+  await client.create('statefulsets', {
+    metadata: at('set'),
+    spec: {
+      serviceName: 'set',
+      selector: { matchLabels: labels },
+      template: { metadata: { labels }, spec: { nodeName, containers } },
+    },
+  } as any);
+  const seen = new Set<string>();
+  await cluster.until(async () => {
+    const pod = (await client.list('pods')).items.find(({ metadata }) => metadata.name === 'set-0');
+    if (pod) seen.add(pod.metadata.uid);
+    return seen.size > 1;
+  });
+  await client.delete('pods', at('first'), { gracePeriodSeconds: 0 });
+  await cluster.until(async () => {
+    const pod = (await client.list('pods')).items.find(({ metadata }) => metadata.name === 'set-0');
+    return pod?.status?.phase === 'Running';
+  });
 });

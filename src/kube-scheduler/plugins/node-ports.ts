@@ -1,9 +1,8 @@
+import { anyAddress, type HostPort } from '../../api/api.ts';
 import type { Plugin } from '../framework.ts';
 import type { NodeInfo } from '../node-info.ts';
-import type { HostPort } from '../pod-info.ts';
 
 const rejection = { reason: "node(s) didn't have free ports for the requested pod ports", resolvable: true };
-const anyAddress = '0.0.0.0';
 
 /** The wildcard address takes the port on every address. */
 function isTaken({ usedPorts }: NodeInfo, { protocol, ip, port }: HostPort): boolean {

@@ -1,5 +1,5 @@
+import { tolerates } from '../../api/api.ts';
 import type { Plugin } from '../framework.ts';
-import { tolerates } from '../tolerations.ts';
 
 const taint = { key: 'node.kubernetes.io/unschedulable', effect: 'NoSchedule' } as const;
 const rejection = { reason: 'node(s) were unschedulable', resolvable: false };

@@ -1,6 +1,6 @@
 // https://kubernetes.io/docs/concepts/scheduling-eviction/topology-spread-constraints/
 
-import { matchesNode, type Pod, type TopologySpreadConstraint } from '../../api/api.ts';
+import { matchesNode, type Pod, type TopologySpreadConstraint, tolerates } from '../../api/api.ts';
 import { type LabelSelector, labelSelector } from '../../machinery/label-selector.ts';
 import {
   type FilterCycle,
@@ -12,7 +12,6 @@ import {
 } from '../framework.ts';
 import { type NodeInfo, zoneKey } from '../node-info.ts';
 import { controllerUid } from '../pod-info.ts';
-import { tolerates } from '../tolerations.ts';
 
 const skewed: Rejection = { reason: "node(s) didn't match pod topology spread constraints", resolvable: true };
 const noLabel: Rejection = {

@@ -1,6 +1,5 @@
-import type { Taint } from '../../api/api.ts';
+import { type Taint, tolerates } from '../../api/api.ts';
 import { type Plugin, scaleToMax } from '../framework.ts';
-import { tolerates } from '../tolerations.ts';
 
 const rejection = { reason: 'node(s) had untolerated taint(s)', resolvable: false };
 const forbids = (taint: Taint) => taint.effect === 'NoSchedule' || taint.effect === 'NoExecute';

@@ -1,6 +1,6 @@
 // https://kubernetes.io/docs/concepts/scheduling-eviction/taint-and-toleration/
 
-import type { Taint, Toleration } from '../api/api.ts';
+import type { Taint, Toleration } from './generated/types.ts';
 
 /** Whether any of the tolerations takes the taint. An empty key with Exists takes all, an empty effect any effect. */
 export const tolerates = (tolerations: readonly Toleration[] | undefined, taint: Taint): boolean =>
