@@ -1,6 +1,7 @@
 // Requests with large bodies: one at a time, in steps between which everybody else has a turn, so that no body of one
 // client keeps the others waiting for longer than its largest step.
 
+import { finish, type Steps } from '../machinery/steps.ts';
 import { nextTurn } from '../machinery/turn.ts';
 import type { ApiRequest, Stage } from './request.ts';
 
@@ -20,14 +21,19 @@ interface Gate {
 const gates = new WeakMap<object, Gate>();
 const heavyRequests = new WeakSet<ApiRequest>();
 
+function gateOf(server: object): Gate {
+  let gate = gates.get(server);
+  if (!gate) gates.set(server, (gate = { tail: Promise.resolve(), step: Promise.resolve() }));
+  return gate;
+}
+
 /** Marks a request whose body is large, and lets it go on when the one before is done. */
 export const heavy: Stage = async (request, next) => {
   if (!request.connection || request.connection.upgrade || request.info.subresource === 'proxy') return next();
   const body = request.method === 'GET' || request.method === 'HEAD' ? undefined : await request.body();
   if (!body || !('bytes' in body) || body.bytes.length < heavyBytes) return next();
   heavyRequests.add(request);
-  let gate = gates.get(request.server);
-  if (!gate) gates.set(request.server, (gate = { tail: Promise.resolve(), step: Promise.resolve() }));
+  const gate = gateOf(request.server);
   const before = gate.tail;
   let done!: () => void;
   gate.tail = new Promise((resolve) => (done = resolve));
@@ -41,10 +47,26 @@ export const heavy: Stage = async (request, next) => {
   }
 };
 
+/** The same for a request that is short itself, such as a patch, and works on a large object. */
+export function workOn(request: ApiRequest, bytes: number): void {
+  if (bytes >= heavyBytes) heavyRequests.add(request);
+}
+
 /** Between two steps of work on a large object. */
 export function breathe(request: ApiRequest): Promise<void> | undefined {
-  const gate = heavyRequests.has(request) ? gates.get(request.server) : undefined;
-  if (!gate) return undefined;
-  gate.step = gate.step.then(nextTurn);
+  if (!heavyRequests.has(request)) return undefined;
+  const gate = gateOf(request.server);
+  // Of a step that began with input or output the first turn comes before all others' input.
+  gate.step = gate.step.then(nextTurn).then(nextTurn);
   return gate.step;
+}
+
+/** Does work that has steps: with others' turns between them where it is long. */
+export async function inSteps<T>(request: ApiRequest, steps: Steps<T>): Promise<T> {
+  if (!heavyRequests.has(request)) return finish(steps);
+  for (;;) {
+    const step = steps.next();
+    if (step.done) return step.value;
+    await breathe(request);
+  }
 }

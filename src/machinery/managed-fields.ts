@@ -26,6 +26,8 @@ import {
 import { fieldsLastApplied, kubectl, refreshLastApplied } from './last-applied.ts';
 import { mergeFields, removeFields } from './merge-fields.ts';
 import type { Schema } from './schema.ts';
+import { finish, type Steps } from './steps.ts';
+import { zeroValue } from './zero-value.ts';
 
 export interface ManagedFieldsEntry {
   manager?: string;
@@ -84,7 +86,11 @@ interface Owner {
 }
 
 /** managedFields after a create, update or patch that made `next` of `live`; undefined when nobody owns anything. */
-export function updateManagedFields(write: Write & { readonly next: any }): ManagedFieldsEntry[] | undefined {
+export const updateManagedFields = (write: Write & { readonly next: any }): ManagedFieldsEntry[] | undefined =>
+  finish(updatingManagedFields(write));
+
+/** The same in steps. */
+export function* updatingManagedFields(write: Write & { readonly next: any }): Steps<ManagedFieldsEntry[] | undefined> {
   const owners = decode(ownersToStartFrom(write));
   if (
     write.live === undefined &&
@@ -93,15 +99,19 @@ export function updateManagedFields(write: Write & { readonly next: any }): Mana
   )
     return ofCreator(write);
   const before = write.live === undefined ? zeroValue(write.schema) : tracked(write.live);
+  yield;
   const change = compareFields(before, tracked(write.next), write.schema);
+  yield;
   const taken = union(change.modified, change.added);
   disown(owners, change, undefined);
+  yield;
   const mine = withoutReset(taken, write.resetFields);
   if (!isEmptySet(mine)) {
     const owner = ownerOf(owners, write, 'Update');
     owner.fields = union(owner.fields, mine);
     owner.entry = { ...owner.entry, apiVersion: write.apiVersion, time: write.time };
   }
+  yield;
   return encode(capUpdates(owners));
 }
 
@@ -133,28 +143,41 @@ function ownersToStartFrom(write: Write & { readonly next: any }): ManagedFields
  * Server-side apply of `applied` onto `live`: the resulting object with its managedFields. `changed` is false when
  * the object (but for managedFields) is as before. Throws ApplyConflicts unless `force`, and PatchError('schema').
  */
-export function applyConfiguration(write: Write & { readonly applied: any; readonly force: boolean }): {
-  object: any;
-  changed: boolean;
-} {
+export const applyConfiguration = (write: Application): Applied => finish(applyingConfiguration(write));
+
+type Application = Write & { readonly applied: any; readonly force: boolean };
+
+interface Applied {
+  readonly object: any;
+  readonly changed: boolean;
+}
+
+/** The same in steps. */
+export function* applyingConfiguration(write: Application): Steps<Applied> {
   const { live, schema } = write;
   const owners = decode(live?.metadata?.managedFields ?? []);
   const liveFields = live === undefined ? zeroValue(schema) : tracked(live);
   if (live !== undefined && owners.length === 0) ownBeforeFirstApply(owners, write, liveFields);
 
   const config = withoutPaths(tracked(write.applied), write.resetFields);
+  yield;
   const merged = mergeFields(liveFields, config, schema);
+  yield;
   const fields = withoutReset(fieldsOf(config, schema), write.resetFields);
   const mine = ownerOf(owners, write, 'Apply');
   const last = mine.fields;
   mine.fields = fields;
-  const pruned = prune(merged, last, owners, schema);
-
+  yield;
+  const pruned = yield* prune(merged, last, owners, schema);
+  yield;
   const change = compareFields(liveFields, pruned, schema);
+  yield;
   const allowed = write.manager === kubectl ? fieldsLastApplied(live, write.apiVersion, schema) : emptySet;
   const conflicts = write.force ? [] : conflictsOf(owners, mine, change, allowed);
   if (conflicts.length > 0) throw new ApplyConflicts(conflicts);
+  yield;
   disown(owners, change, mine);
+  yield;
   const changed = !deepEqual(liveFields, pruned);
   mine.entry = {
     ...mine.entry,
@@ -162,6 +185,7 @@ export function applyConfiguration(write: Write & { readonly applied: any; reado
     ...(changed || live === undefined ? { time: write.time } : {}),
   };
   const object = assemble(live ?? write.applied, write.applied, pruned);
+  yield;
   const managedFields = encode(owners);
   if (managedFields) object.metadata.managedFields = managedFields;
   else delete object.metadata.managedFields;
@@ -179,16 +203,21 @@ function ownBeforeFirstApply(owners: Owner[], write: Write, liveFields: any): vo
 }
 
 /** Takes out what this manager applied last time and no longer does, unless somebody else owns it. */
-function prune(merged: any, last: FieldSet, owners: Owner[], schema: Schema): any {
+function* prune(merged: any, last: FieldSet, owners: Owner[], schema: Schema): Steps<any> {
   if (isEmptySet(last)) return merged;
   const owned = unionOf(owners.map((owner) => owner.fields));
   const mergedSet = withNamedParents(fieldsOf(merged, schema), schema);
   const without = (value: any, set: FieldSet) => removeFields(value, set, schema) ?? {};
+  yield;
   const first = without(merged, withNamedParents(last, schema));
+  yield;
   const kept = withNamedParents(fieldsOf(first, schema), schema);
+  yield;
   const withOwned = without(merged, difference(mergedSet, union(kept, withNamedParents(owned, schema))));
   // Only what the last apply named may go: fields without any owner stay.
+  yield;
   const prunedSet = withNamedParents(fieldsOf(withOwned, schema), schema);
+  yield;
   const gone = intersection(difference(mergedSet, prunedSet), withNamedParents(last, schema));
   return without(merged, gone);
 }
@@ -364,29 +393,3 @@ function withoutReset(set: FieldSet, drop: Write['resetFields']): FieldSet {
 }
 
 const metadataItself: FieldSet = { member: false, children: new Map([['f:metadata', onlyThis]]) };
-
-const zeroValues = new WeakMap<Schema, any>();
-
-/** An object of the type with nothing set: the fields that are always written, empty. */
-function zeroValue(schema: Schema): any {
-  let zero = zeroValues.get(schema);
-  if (zero) return zero;
-  zero = { metadata: {} };
-  zeroValues.set(schema, zero);
-  for (const [name, property] of Object.entries(schema.properties ?? {})) {
-    if (name === 'apiVersion' || name === 'kind' || name === 'metadata') continue;
-    if (property.default !== undefined) fillZero(zero, name, property);
-  }
-  return zero;
-}
-
-function fillZero(into: any, name: string, schema: Schema): void {
-  const value = schema.default;
-  if (value === '' || value === 0 || value === false) into[name] = value;
-  else if (value !== null && typeof value === 'object' && !Array.isArray(value) && Object.keys(value).length === 0) {
-    into[name] = {};
-    for (const [key, property] of Object.entries(schema.properties ?? {}))
-      if (property.default !== undefined) fillZero(into[name], key, property);
-      else if (property.presence === 'always' && property.type === 'array') into[name][key] = [];
-  }
-}

@@ -38,7 +38,7 @@ export async function createObject(
   matchNamespace(target, object);
   dedupeOwners(target, object);
   await breathe(target.request);
-  if (track) trackFields(target, object, undefined, options.fieldManager);
+  if (track) await trackFields(target, object, undefined, options.fieldManager);
   await breathe(target.request);
   const named = { ...target, name: target.name || (object.metadata.name ?? '') };
   const attributes = attributesOf(named, 'CREATE', object, undefined, options.dryRun);

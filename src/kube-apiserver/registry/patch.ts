@@ -15,13 +15,13 @@ import {
 import { isTooDeep } from '../../machinery/depth.ts';
 import { goFormat } from '../../machinery/go-format.ts';
 import { applyJsonPatch } from '../../machinery/json-patch.ts';
-import { ApplyConflicts, applyConfiguration } from '../../machinery/managed-fields.ts';
+import { ApplyConflicts, applyingConfiguration } from '../../machinery/managed-fields.ts';
 import { applyMergePatch } from '../../machinery/merge-patch.ts';
 import { PatchError } from '../../machinery/patch-error.ts';
 import { applyStrategicMergePatch } from '../../machinery/strategic-merge-patch.ts';
-import { breathe } from '../heavy.ts';
+import { breathe, inSteps } from '../heavy.ts';
 import { parsed } from '../parsing/parsing.ts';
-import type { Body, Reply } from '../request.ts';
+import type { ApiRequest, Body, Reply } from '../request.ts';
 import { failure, plainError, unsupportedPatch } from '../status.ts';
 import { apiVersionOf, decodeValue, groupVersion, parseLoosely } from './codec.ts';
 import { createObject } from './create.ts';
@@ -268,7 +268,7 @@ export async function applyTo(
           name,
           `uid mismatch: the provided object specified uid ${uid}, and no existing object was found`,
         );
-      const { object } = merged({ ...write, live });
+      const { object } = await merged(request, { ...write, live });
       await breathe(request);
       if (applied.metadata.resourceVersion) object.metadata.resourceVersion = applied.metadata.resourceVersion;
       return decodePatched(target, options, object);
@@ -282,16 +282,19 @@ export async function applyTo(
           `uid mismatch: the provided object specified uid ${applied.metadata.uid}, and no existing object was found`,
         );
       await breathe(request);
-      const { object } = merged({ ...write, live: undefined });
+      const { object } = await merged(request, { ...write, live: undefined });
       await breathe(request);
       return createObject(target, decodePatched(target, options, object), options, false);
     },
   });
 }
 
-function merged(write: Parameters<typeof applyConfiguration>[0] & { readonly what: string }) {
+async function merged(
+  request: ApiRequest,
+  write: Parameters<typeof applyingConfiguration>[0] & { readonly what: string },
+) {
   try {
-    return applyConfiguration(write);
+    return await inSteps(request, applyingConfiguration(write));
   } catch (error) {
     if (error instanceof PatchError)
       throw plainError(`failed to create typed patch object (${write.what}): ${error.message}`);

@@ -1,7 +1,7 @@
 import { type ApiObject, badRequest, conflict, notFound } from '../../api/api.ts';
 import { deepEqual } from '../../machinery/equal.ts';
 import { admit, admitFinally } from '../admission.ts';
-import { breathe } from '../heavy.ts';
+import { breathe, workOn } from '../heavy.ts';
 import { objectReply, type Reply } from '../request.ts';
 import { failure, plainError } from '../status.ts';
 import { prepareSubresource } from '../subresources/prepare.ts';
@@ -89,6 +89,7 @@ export async function replaceObject(target: Target, options: WriteOptions, chang
       throw notFound(kind, name);
     }
     await prepareServed(kind, [item]);
+    workOn(target.request, item.keptBytes);
     const live = served(kind, item);
     const next = await change.make(live, attempt);
     checkPreconditions(target, next, live, change);
@@ -143,7 +144,7 @@ async function replaceOnce(
   dedupeOwners(target, next);
   keepMetadata(next, live);
   await breathe(request);
-  if (track) trackFields(target, next, live, options.fieldManager);
+  if (track) await trackFields(target, next, live, options.fieldManager);
   await breathe(request);
   const attributes = attributesOf(target, 'UPDATE', next, live, options.dryRun);
   await admit(attributes);

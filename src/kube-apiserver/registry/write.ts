@@ -1,8 +1,9 @@
 // What every write does between decoding and the store: ownership, admission, strategy, validation, commit.
 
 import { type ApiObject, conflict, invalid, type Kind } from '../../api/api.ts';
-import { updateManagedFields } from '../../machinery/managed-fields.ts';
+import { updatingManagedFields } from '../../machinery/managed-fields.ts';
 import { type AdmissionAttributes, charge } from '../admission.ts';
+import { breathe, inSteps } from '../heavy.ts';
 import { plainError } from '../status.ts';
 import { timestamp } from '../timestamp.ts';
 import { verifyRequest } from '../verify-request.ts';
@@ -82,10 +83,15 @@ export function resetFields(kind: Kind, subresource: string, object: ApiObject):
 }
 
 /** Sets metadata.managedFields of `next`; `live` is undefined for a create. */
-export function trackFields(target: Target, next: ApiObject, live: ApiObject | undefined, manager: string): void {
+export async function trackFields(
+  target: Target,
+  next: ApiObject,
+  live: ApiObject | undefined,
+  manager: string,
+): Promise<void> {
   const { kind, server, request } = target;
   const { subresource } = request.info;
-  const managedFields = updateManagedFields({
+  const steps = updatingManagedFields({
     live,
     next,
     manager,
@@ -95,6 +101,7 @@ export function trackFields(target: Target, next: ApiObject, live: ApiObject | u
     schema: kind.schema,
     resetFields: resetFields(kind, subresource, next),
   });
+  const managedFields = await inSteps(request, steps);
   if (managedFields) next.metadata.managedFields = managedFields as ApiObject['metadata']['managedFields'];
   else delete next.metadata.managedFields;
 }
@@ -197,7 +204,10 @@ export async function putCharged(
     const charging = charge(attributes);
     const charged = charging && (await charging);
     try {
-      if (attributes.dryRun) return undefined;
+      if (attributes.dryRun) {
+        await breathe(target.request);
+        return undefined;
+      }
       const result = await put(target, stored, expected, charged ? [...also, ...charged.writes] : also);
       const isOwnFault = (target.cache.get(key)?.revision ?? 0) !== expected;
       if (result || !charged || isOwnFault || attempt === chargeAttempts) return result;
