@@ -1,5 +1,6 @@
 // What lies where in a cluster's data directory, and who may use it.
 
+import { realpathSync } from 'node:fs';
 import { access, mkdir, open, readFile, rm } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
@@ -26,7 +27,9 @@ export function defaultDataDirectory(name: string): string {
   return path.join(base, name);
 }
 
-export function dataDirectory(root: string): DataDirectory {
+/** `given` may be, or lead through, a link: the kernel tells mounts and working directories by their real paths alone. */
+export function dataDirectory(given: string): DataDirectory {
+  const root = withoutLinks(path.resolve(given));
   return {
     root,
     pki: path.join(root, 'pki'),
@@ -37,6 +40,17 @@ export function dataDirectory(root: string): DataDirectory {
     controlSocket: path.join(root, 'control.sock'),
     node: (name) => path.join(root, 'nodes', name),
   };
+}
+
+/** What is not there yet has no links in it. */
+function withoutLinks(absolute: string): string {
+  try {
+    return realpathSync(absolute);
+  } catch (error) {
+    const parent = path.dirname(absolute);
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || parent === absolute) return absolute;
+    return path.join(withoutLinks(parent), path.basename(absolute));
+  }
 }
 
 /** The directory cannot be used as it is. The message says what, where and what to do. */

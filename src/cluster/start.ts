@@ -59,7 +59,11 @@ export async function startCluster(
   const startedAt = environment.clock.now();
   const info = (address: string) => ({ pid: process.pid, name: config.name, address, startedAt, version });
   await claim(directory, info(''));
-  const cluster = await startParts(await withOwnRanges(config, directory), environment, hooks);
+  const cluster = await startParts(
+    await withOwnRanges({ ...config, dataDirectory: directory.root }, directory),
+    environment,
+    hooks,
+  );
   await claim(directory, info(cluster.server));
   return cluster;
 }

@@ -37,7 +37,7 @@ export async function destroy(
   for (const { cgroup } of containers) cgroups.remove(cgroup, true);
   for (const parent of state.cgroupParents()) cgroups.remove(parent, true);
   removeEmptyParents();
-  const mounts = mountsBelow(root);
+  const mounts = fs.existsSync(root) ? mountsBelow(fs.realpathSync(root)) : [];
   if (mounts.length > 0) await run('umount', ['-n', '-l', '-q', ...mounts]);
   await fs.promises.rm(dirname(keeperSocket(root)), { recursive: true, force: true });
   for (const name of [...ownNames, ...formerNames])

@@ -1,17 +1,26 @@
 // Mounts that the kubelet makes, and which there are.
 
 import { execFile } from 'node:child_process';
-import { readFile } from 'node:fs/promises';
+import { readFile, realpath } from 'node:fs/promises';
 import { promisify } from 'node:util';
 
 const run = promisify(execFile);
 
 /** Mount points at `directory` and below, the innermost first. */
 export async function mountsBelow(directory: string): Promise<string[]> {
-  return (await mountPoints()).filter((at) => at === directory || at.startsWith(`${directory}/`)).reverse();
+  const real = await withoutLinks(directory);
+  return (await mountPoints()).filter((at) => at === real || at.startsWith(`${real}/`)).reverse();
 }
 
-export const isMountPoint = async (directory: string): Promise<boolean> => (await mountPoints()).includes(directory);
+export const isMountPoint = async (directory: string): Promise<boolean> =>
+  (await mountPoints()).includes(await withoutLinks(directory));
+
+/** As the kernel names mounts: whoever missed one would remove what lies on its other side. */
+const withoutLinks = (directory: string): Promise<string> =>
+  realpath(directory).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return directory;
+    throw error;
+  });
 
 /** In the order in which they were mounted. */
 async function mountPoints(): Promise<string[]> {

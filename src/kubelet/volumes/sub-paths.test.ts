@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { openBeneath, pathOf, readEndBeneath } from '../safe-path.ts';
-import { isMountPoint, unmountBelow } from './mounts.ts';
+import { isMountPoint, mountsBelow, unmountBelow } from './mounts.ts';
 import { bindSubPath, createSubPath, type SubPath } from './sub-paths.ts';
 import { tearDownVolumes } from './volumes.ts';
 
@@ -132,12 +132,17 @@ describe.skipIf(!hasMounts)('subPath (needs root)', () => {
     expect(fs.statSync(path.join(volume, 'a')).mode & 0o7777).toBe(0o2777);
   });
 
-  test('after the teardown nothing is mounted, and the volume has its files yet', async () => {
-    await bind('inner');
-    await bind('inner/file', 1);
-    const pod = path.join(directory, 'pod');
-    await tearDownVolumes({ disk: pod, memory: path.join(directory, 'memory') });
-    expect(fs.existsSync(pod)).toBe(false);
-    expect(fs.readFileSync(path.join(volume, 'inner', 'file'), 'utf8')).toBe('inside');
-  });
+  test.each(['pod', 'link/pod'])(
+    'after the teardown of %s nothing is mounted, and the volume has its files yet',
+    async (at) => {
+      fs.symlinkSync('.', path.join(directory, 'link'));
+      const pod = path.join(directory, at);
+      for (const _ of ['made', 'found']) await bindSubPath({ ...sub('inner'), podDirectory: pod });
+      await bindSubPath({ ...sub('inner/file', 1), podDirectory: pod });
+      expect(await mountsBelow(pod)).toHaveLength(2);
+      await tearDownVolumes({ disk: pod, memory: path.join(directory, 'memory') });
+      expect(fs.existsSync(pod)).toBe(false);
+      expect(fs.readFileSync(path.join(volume, 'inner', 'file'), 'utf8')).toBe('inside');
+    },
+  );
 });
