@@ -54,7 +54,7 @@ interface Made {
 }
 
 async function make(
-  layers: readonly (readonly Entry[])[],
+  layers: readonly (readonly Entry[] | Buffer)[],
   compress = (data: Buffer) => data,
   diffIdsOf = (tars: readonly Buffer[]): unknown => tars.map(digestOf),
 ): Promise<Made> {
@@ -63,7 +63,7 @@ async function make(
     blobs.set(digestOf(content), content);
     return { digest: digestOf(content), size: content.length, mediaType };
   };
-  const tars = await Promise.all(layers.map(tar));
+  const tars = await Promise.all(layers.map((layer) => (Buffer.isBuffer(layer) ? layer : tar(layer))));
   const config = put(
     Buffer.from(JSON.stringify({ config: { Cmd: ['/x'] }, rootfs: { diff_ids: diffIdsOf(tars) } })),
     'application/vnd.oci.image.config.v1+json',
@@ -124,6 +124,20 @@ describe('layers', () => {
       there: ['d/new'],
       gone: ['d/old'],
     },
+    {
+      case: 'a whiteout of a directory takes what was in it, and not what its own layer brings there',
+      layers: [
+        [file('d/old'), file('d/sub/old'), file('e/sub/old'), file('f/old'), file('g')],
+        [
+          ...[file('d/sub/new'), file('d/.wh..wh..opq'), file('d/.wh..wh..opq')],
+          ...[file('e/.wh.sub'), file('e/sub/new')],
+          ...[{ name: 'f', type: 'directory' } as Entry, file('f/new'), file('.wh.f')],
+          ...[file('h', 'new'), file('.wh.h')],
+        ],
+      ],
+      there: ['d/sub/new', 'e/sub/new', 'f/new', 'g', 'h'],
+      gone: ['d/old', 'd/sub/old', 'e/sub/old', 'f/old'],
+    },
     { case: 'a hard link', layers: [[file('a'), { name: 'b', type: 'link', linkname: 'a' }]], there: ['a', 'b'] },
     {
       case: 'an absolute link counts from the root of the image',
@@ -161,6 +175,18 @@ describe('layers', () => {
     const inode = (image: typeof below) => lstatSync(join(store.rootfs(image), 'shared')).ino;
     expect(inode(above)).toBe(inode(below));
   });
+
+  test('many whiteouts cost no more than as many files', async () => {
+    const names = Array.from({ length: 5_000 }, (_, i) => `d/f${i}`);
+    const link = (name: string): Entry => ({ name, type: 'symlink', linkname: 'x' });
+    const withoutEnd = async (entries: Entry[]) => (await tar(entries)).subarray(0, -1024);
+    const whiteout = await withoutEnd([file('.wh.gone', '')]);
+    const opaque = await withoutEnd([file('d/.wh..wh..opq', '')]);
+    const many = Array.from({ length: 20_000 }, () => [whiteout, opaque]).flat();
+    const layer = Buffer.concat([await withoutEnd(names.map(link)), ...many, Buffer.alloc(1024)]);
+    const [image] = await loadArchive(store, await layout(await make([[file('gone')], layer], gzipSync)));
+    expect(readdirSync(store.rootfs(image))).toEqual(['d']);
+  }, 30_000);
 
   test.each([
     ['gzip', gzipSync],

@@ -90,6 +90,9 @@ class LayerWriter {
   readonly #tree: string;
   /** What this layer itself brought: whiteouts concern only the layers below. */
   readonly #added = new Set<string>();
+  /** The directories above those, and those whose lower layers an opaque whiteout has emptied. */
+  readonly #above = new Set<string>();
+  readonly #emptied = new Set<string>();
   readonly #directories = new Map<string, string>();
   readonly #times: { path: string; mtime: Date }[] = [];
 
@@ -110,6 +113,7 @@ class LayerWriter {
     const path = join(parent, name);
     await this.#create(path, header, body);
     this.#added.add(path);
+    for (let at = parent; at !== this.#tree && !this.#above.has(at); at = dirname(at)) this.#above.add(at);
   }
 
   /** Directories get their times last, for each file made in one changes it. */
@@ -123,11 +127,11 @@ class LayerWriter {
   async #create(path: string, header: Header, body: Readable): Promise<void> {
     const existing = fs.lstatSync(path, { throwIfNoEntry: false });
     if (header.type === 'directory') {
-      if (existing && !existing.isDirectory()) this.#remove(path);
+      if (existing && !existing.isDirectory()) await this.#remove(path);
       if (!existing?.isDirectory()) fs.mkdirSync(path);
       return this.#attributes(path, header);
     }
-    if (existing) this.#remove(path); // never written through: the file may be shared with another image
+    if (existing) await this.#remove(path); // never written through: the file may be shared with another image
     switch (header.type) {
       case 'file':
       case 'contiguous-file':
@@ -161,18 +165,25 @@ class LayerWriter {
     else fs.utimesSync(path, header.mtime, header.mtime);
   }
 
-  #emptyBelow(directory: string): void {
-    for (const name of fs.readdirSync(directory)) this.#whiteout(join(directory, name));
+  /** Once is enough: what comes later is this layer's own. */
+  async #emptyBelow(directory: string): Promise<void> {
+    if (this.#emptied.has(directory)) return;
+    for (const name of await fs.promises.readdir(directory)) await this.#whiteout(join(directory, name));
+    this.#emptied.add(directory);
   }
 
-  #whiteout(path: string): void {
-    const bringsBelow = () => [...this.#added].some((added) => added.startsWith(`${path}/`));
-    if (this.#added.has(path) || bringsBelow()) return;
-    this.#remove(path);
+  /** Of a directory that this layer has as well, what the layers below put into it goes. */
+  async #whiteout(path: string): Promise<void> {
+    if (!this.#added.has(path) && !this.#above.has(path)) return this.#remove(path);
+    if (fs.lstatSync(path, { throwIfNoEntry: false })?.isDirectory()) await this.#emptyBelow(path);
   }
 
-  #remove(path: string): void {
-    fs.rmSync(path, { recursive: true, force: true });
+  /** Others are not kept waiting while a directory of a million files goes. */
+  async #remove(path: string): Promise<void> {
+    const found = fs.lstatSync(path, { throwIfNoEntry: false });
+    if (!found) return;
+    if (!found.isDirectory()) fs.unlinkSync(path);
+    else await fs.promises.rm(path, { recursive: true, force: true });
     this.#directories.clear();
   }
 
