@@ -6,7 +6,7 @@ import { AccessError, KubeletAccess } from './access.ts';
 
 interface Caller {
   readonly method?: string;
-  readonly certificate?: { CN: string; O?: string | string[] };
+  readonly certificate?: { CN: string | string[]; O?: string | string[] };
   readonly token?: string;
 }
 
@@ -43,6 +43,8 @@ test.each<[string, readonly string[], Caller, string, number]>([
   ['a token that nobody knows', [], { token: 'bad' }, 'pods', 401],
   ['a user of the cluster without rights', [], { certificate: { CN: 'jane' } }, 'exec', 403],
   ['whoever may proxy to nodes', ['api create proxy'], { certificate: admin, method: 'POST' }, 'exec', 200],
+  ['the last name of several', ['a get proxy'], { certificate: { CN: ['a', 'b'] } }, 'exec', 403],
+  ['and no other', ['b get proxy'], { certificate: { CN: ['a', 'b'] } }, 'exec', 200],
   ['a guard of its own', ['robot get metrics'], { token: 'good' }, 'metrics', 200],
   ['which opens nothing else', ['robot get metrics'], { token: 'good' }, 'exec', 403],
   ['reading is not writing', ['robot get proxy'], { token: 'good', method: 'POST' }, 'exec', 403],

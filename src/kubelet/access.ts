@@ -115,7 +115,8 @@ function certificateUser({ socket }: IncomingMessage): User | undefined {
   const { authorized, getPeerCertificate } = socket as TLSSocket;
   if (!authorized || !getPeerCertificate) return undefined;
   const { subject } = (socket as TLSSocket).getPeerCertificate();
-  const one = ([] as string[]).concat(subject?.CN ?? []);
-  if (one.length === 0) return undefined;
-  return { name: one[0], groups: [...([] as string[]).concat(subject.O ?? []), 'system:authenticated'] };
+  // Of several names the last one counts, as for the API server: signers judge a request by that one.
+  const name = ([] as string[]).concat(subject?.CN ?? []).at(-1);
+  if (name === undefined) return undefined;
+  return { name, groups: [...([] as string[]).concat(subject.O ?? []), 'system:authenticated'] };
 }
