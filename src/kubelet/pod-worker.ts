@@ -138,9 +138,10 @@ export class PodWorker {
     });
   }
 
-  /** Ends the worker, not the pod. */
+  /** Ends the worker, not the pod: what it was pulling is pulled by the next kubelet. */
   async stop(): Promise<void> {
     this.#stopped = true;
+    this.#starts.abort();
     this.#timer?.cancel();
     await this.#running;
   }
