@@ -1,11 +1,17 @@
 import type { ApiObject, Kind } from '../../api/api.ts';
 import { inOrder } from '../registry/codec.ts';
 
+interface Adoption {
+  /** For a custom resource in another version than its request's: fields of that version must come back. */
+  readonly keepsUnknown?: boolean;
+}
+
 /** Makes `object` what a policy or webhook made of it, in place: with defaults, and still the same object. */
-export function adopt(kind: Kind, object: ApiObject, changed: ApiObject): void {
+export function adopt(kind: Kind, object: ApiObject, changed: ApiObject, { keepsUnknown }: Adoption = {}): void {
   const { name, namespace, uid, managedFields } = object.metadata;
   const identity = { ...(name && { name }), ...(namespace && { namespace }), ...(uid && { uid }) };
-  const next = inOrder(kind, { ...changed, metadata: { ...changed.metadata, ...identity } });
+  const complete = { ...changed, metadata: { ...changed.metadata, ...identity } };
+  const next = keepsUnknown ? complete : inOrder(kind, complete);
   kind.strategy.setDefaults?.(next);
   for (const field of Object.keys(object)) delete object[field];
   Object.assign(object, next);

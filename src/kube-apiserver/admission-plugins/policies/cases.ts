@@ -14,7 +14,7 @@ import { labelSelector } from '../../../machinery/label-selector.ts';
 import type { AdmissionAttributes } from '../../admission.ts';
 import { groupVersion } from '../../registry/codec.ts';
 import { cacheOf } from '../../registry/target.ts';
-import { matches, namespaceOf } from './match.ts';
+import { matchedKind, namespaceOf } from './match.ts';
 
 export interface PolicySpec {
   readonly failurePolicy?: 'Fail' | 'Ignore';
@@ -49,6 +49,8 @@ export interface Case<P extends Policy, B extends Binding> {
   /** Undefined for a fault of the policy itself. */
   readonly binding: B | undefined;
   readonly params: ApiObject | null;
+  /** The version in which the policy sees the object. */
+  readonly kind: Kind;
   /** Set when the case cannot be asked, as when its parameter is not there. */
   readonly fault?: string;
 }
@@ -95,15 +97,16 @@ export async function casesOf<P extends Policy, B extends Binding>(
   const cases: Case<P, B>[] = [];
   for (const policy of policies) {
     const own = bindings.filter(({ spec }) => spec.policyName === policy.metadata.name);
-    if (!own.length || !matches(policy.spec.matchConstraints, attributes, namespace)) continue;
-    const kind = paramsKind(policy, attributes);
-    if (typeof kind === 'string') {
-      cases.push({ policy, binding: undefined, params: null, fault: `failed to configure policy: ${kind}` });
+    const kind = own.length ? matchedKind(policy.spec.matchConstraints, attributes, namespace) : undefined;
+    if (!kind) continue;
+    const params = paramsKind(policy, attributes);
+    if (typeof params === 'string') {
+      cases.push({ policy, binding: undefined, params: null, kind, fault: `failed to configure policy: ${params}` });
       continue;
     }
     for (const binding of own)
-      if (matches(binding.spec.matchResources, attributes, namespace))
-        cases.push(...(await withParams(policy, binding, kind, attributes, client())));
+      if (matchedKind(binding.spec.matchResources, attributes, namespace))
+        for (const one of await withParams(policy, binding, params, attributes, client())) cases.push({ ...one, kind });
   }
   return { cases, namespace };
 }
@@ -124,7 +127,7 @@ async function withParams<P extends Policy, B extends Binding>(
   kind: Kind | undefined,
   attributes: AdmissionAttributes,
   client: Client,
-): Promise<Case<P, B>[]> {
+): Promise<Omit<Case<P, B>, 'kind'>[]> {
   const { paramRef } = binding.spec;
   if (!kind || !paramRef) return [{ policy, binding, params: null }];
   const fault = (why: string) => [{ policy, binding, params: null, fault: `failed to configure binding: ${why}` }];

@@ -10,6 +10,7 @@ import {
 import type { Client } from '../../../client/client.ts';
 import { labelSelector } from '../../../machinery/label-selector.ts';
 import type { AdmissionAttributes } from '../../admission.ts';
+import { equivalentKinds } from '../versions.ts';
 
 /** The namespace that the request is in; undefined for cluster-scoped objects. */
 export async function namespaceOf({ kind, namespace }: AdmissionAttributes, client: Client) {
@@ -19,18 +20,33 @@ export async function namespaceOf({ kind, namespace }: AdmissionAttributes, clie
     .catch((error) => (isNotFound(error) ? undefined : Promise.reject(error)));
 }
 
-/** As `match` has it; `kind` is the version that the rules are about, by default that of the request. */
-export function matches(
+/** The version in which `match` wants to see the object: the request's own if it can; undefined where it does not match. */
+export function matchedKind(
   match: MatchResources | undefined,
   attributes: AdmissionAttributes,
   namespace: ApiObject | undefined,
-  kind: Kind = attributes.kind,
-): boolean {
-  if (!match) return true;
-  const { resourceRules, excludeResourceRules = [], namespaceSelector, objectSelector } = match;
-  if (resourceRules && !resourceRules.some((rule) => ruleMatches(rule, attributes, kind))) return false;
-  if (excludeResourceRules.some((rule) => ruleMatches(rule, attributes, kind))) return false;
-  return namespaceMatches(namespaceSelector, attributes, namespace) && objectMatches(objectSelector, attributes);
+): Kind | undefined {
+  if (!match) return attributes.kind;
+  const { resourceRules = [], excludeResourceRules = [], namespaceSelector, objectSelector, matchPolicy } = match;
+  if (!namespaceMatches(namespaceSelector, attributes, namespace) || !objectMatches(objectSelector, attributes))
+    return undefined;
+  if (kindOfRules(excludeResourceRules, matchPolicy, attributes)) return undefined;
+  return resourceRules.length ? kindOfRules(resourceRules, matchPolicy, attributes) : attributes.kind;
+}
+
+function kindOfRules(
+  rules: readonly NamedRuleWithOperations[],
+  matchPolicy: MatchResources['matchPolicy'],
+  attributes: AdmissionAttributes,
+): Kind | undefined {
+  if (rules.some((rule) => ruleMatches(rule, attributes, attributes.kind))) return attributes.kind;
+  if (!rules.length || matchPolicy === 'Exact') return undefined;
+  const equivalents = equivalentKinds(attributes);
+  for (const rule of rules) {
+    const found = equivalents.find((kind) => ruleMatches(rule, attributes, kind));
+    if (found) return found;
+  }
+  return undefined;
 }
 
 const has = (list: readonly string[] | undefined, wanted: string) =>

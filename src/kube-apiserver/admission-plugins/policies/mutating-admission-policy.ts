@@ -1,8 +1,9 @@
-import type { ApiObject, MutatingAdmissionPolicy } from '../../../api/api.ts';
+import { type ApiObject, internalError, type MutatingAdmissionPolicy } from '../../../api/api.ts';
 import type { Client } from '../../../client/client.ts';
 import type { AdmissionAttributes, AdmissionPlugin } from '../../admission.ts';
 import { failure } from '../../status.ts';
 import { adopt } from '../adopt.ts';
+import { converted, type Shown, shownAs } from '../versions.ts';
 import { type Binding, type Case, type Cases, casesOf, hasNone, type Policy } from './cases.ts';
 import { type CompiledMutation, compiledMutating } from './compiled.ts';
 import { MutationFault, mutated } from './mutations.ts';
@@ -11,6 +12,7 @@ import { BudgetSpent, conditionsHold, type Inputs, policyBudget, Round, type Var
 
 type MutatingPolicy = Policy & MutatingAdmissionPolicy;
 type MutatingCase = Case<MutatingPolicy, Binding>;
+type Shared = Omit<Inputs, 'shown'>;
 
 const resources = { policies: 'mutatingadmissionpolicies', bindings: 'mutatingadmissionpolicybindings' };
 
@@ -40,18 +42,26 @@ async function change(attributes: AdmissionAttributes, client: () => Client): Pr
   if (faults.length) throw refusal(attributes, faults);
 }
 
-async function invoke(one: MutatingCase, shared: Inputs, faults: string[]) {
+/** Policies see and change the object in the version that they match; what they made is converted back. */
+async function invoke(one: MutatingCase, shared: Shared, faults: string[]) {
   const { policy, params } = one;
   const tell = (why: string) => {
     if (policy.spec.failurePolicy !== 'Ignore') faults.push(faultOf(one, why));
   };
   let changed = false;
+  const shown = one.fault === undefined ? await shownOf(one, shared) : one.fault;
+  if (typeof shown === 'string') {
+    tell(shown);
+    return { matched: false, changed };
+  }
   const compiled = compiledMutating(policy);
-  const inputs = { ...shared, params };
-  const { holds, fault = one.fault } =
-    one.fault === undefined
-      ? await conditionsHold(compiled.conditions, inputs, policy.spec.failurePolicy, compiled.variables)
-      : { holds: false };
+  const inputs = { ...shared, shown, params };
+  const { holds, fault } = await conditionsHold(
+    compiled.conditions,
+    inputs,
+    policy.spec.failurePolicy,
+    compiled.variables,
+  );
   if (fault !== undefined) tell(fault);
   if (!holds) return { matched: false, changed };
   for (const mutation of compiled.mutations)
@@ -62,17 +72,30 @@ async function invoke(one: MutatingCase, shared: Inputs, faults: string[]) {
       if (!(error instanceof MutationFault) && !(error instanceof BudgetSpent)) throw error;
       tell(error.message);
     }
+  if (changed) await convertBack(shown, shared.attributes);
   return { matched: true, changed };
 }
 
+/** A text when the object cannot be shown. */
+const shownOf = ({ kind }: MutatingCase, { attributes }: Shared): Promise<Shown | string> =>
+  shownAs(kind, attributes).catch((error: Error) => `failed to configure policy: ${error.message}`);
+
+async function convertBack(shown: Shown, { kind, object }: AdmissionAttributes): Promise<void> {
+  if (shown.object === object) return;
+  const back = await converted(shown.object as ApiObject, shown.kind, kind).catch((error: Error) => {
+    throw internalError(`failed to convert object: ${error.message}`);
+  });
+  adopt(kind, object as ApiObject, back);
+}
+
 async function mutate({ patchType, expression }: CompiledMutation, inputs: Inputs, variables: Variables) {
-  const { attributes } = inputs;
-  const { kind } = attributes;
-  const object = attributes.object as ApiObject;
+  const { kind } = inputs.shown;
+  const object = inputs.shown.object as ApiObject;
   if (!expression.program) throw new MutationFault(expression.fault as string);
   const outcome = await new Round(inputs, variables, policyBudget()).ask(expression);
   if (outcome.fault !== undefined) throw new MutationFault(outcome.fault);
-  adopt(kind, object, mutated(kind, object, patchType, outcome.value));
+  const keepsUnknown = kind.custom && kind !== inputs.attributes.kind;
+  adopt(kind, object, mutated(kind, object, patchType, outcome.value), { keepsUnknown });
 }
 
 function faultOf({ policy, binding }: MutatingCase, why: string): string {

@@ -12,7 +12,7 @@ const kindOf = ({ group, version, kind }: Kind) => ({ group, version, kind });
 const resourceOf = ({ group, version, resource }: Kind) => ({ group, version, resource });
 
 /** `shown` is the version in which the object is shown. As far as it is known here; what is empty is left out, as Kubernetes does. */
-export function requestOf(attributes: AdmissionAttributes, shown: Kind = attributes.kind) {
+export function requestOf(attributes: AdmissionAttributes, shown: Kind) {
   const { kind, operation, subresource, namespace, name, object, user, dryRun, options } = attributes;
   return {
     kind: kindOf(shown),

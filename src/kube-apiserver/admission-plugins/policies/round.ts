@@ -4,6 +4,7 @@
 import type { AdmissionExpression, ApiObject } from '../../../api/api.ts';
 import { CelMap, CostExceeded, EvaluationFault, fromUntyped, type Value } from '../../../machinery/cel/cel.ts';
 import type { AdmissionAttributes } from '../../admission.ts';
+import type { Shown } from '../versions.ts';
 import { type Questions, Unanswered } from './questions.ts';
 import { requestOf } from './request.ts';
 
@@ -37,6 +38,8 @@ export const conditionsBudget = (): Budget => new Budget(mostForConditions);
 
 export interface Inputs {
   readonly attributes: AdmissionAttributes;
+  /** The objects in the version that expressions see. */
+  readonly shown: Shown;
   readonly namespace?: ApiObject | undefined;
   readonly params?: ApiObject | null;
   /** Undefined where expressions may not ask for rights. */
@@ -54,12 +57,12 @@ export class Round {
   /** Of variables that were evaluated on the way. */
   #variablesCost = 0;
 
-  constructor({ attributes, namespace, params, questions }: Inputs, variables: Variables, budget: Budget) {
+  constructor({ attributes, shown, namespace, params, questions }: Inputs, variables: Variables, budget: Budget) {
     this.#budget = budget;
     this.#values = {
-      object: fromUntyped(attributes.object),
-      oldObject: fromUntyped(attributes.oldObject),
-      request: fromUntyped(requestOf(attributes)),
+      object: fromUntyped(shown.object),
+      oldObject: fromUntyped(shown.oldObject),
+      request: fromUntyped(requestOf(attributes, shown.kind)),
       namespaceObject: fromUntyped(namespace && shownNamespace(namespace)),
       params: fromUntyped(params),
       ...questions?.values(),

@@ -1,7 +1,8 @@
-import type { ValidatingAdmissionPolicy, Validation } from '../../../api/api.ts';
+import type { Kind, ValidatingAdmissionPolicy, Validation } from '../../../api/api.ts';
 import type { Client } from '../../../client/client.ts';
 import type { AdmissionAttributes, AdmissionPlugin } from '../../admission.ts';
 import { failure } from '../../status.ts';
+import { type Shown, shownAs } from '../versions.ts';
 import { type Binding, type Case, type Cases, casesOf, hasNone, type Policy } from './cases.ts';
 import { type CompiledValidating, compiledValidating } from './compiled.ts';
 import { Questions } from './questions.ts';
@@ -43,9 +44,18 @@ async function judge(attributes: AdmissionAttributes, client: () => Client): Pro
   const published = new Map<string, Set<string>>();
   const found: Cases<ValidatingPolicy, ValidatingBinding> = await casesOf(attributes, client, resources);
   const questions = new Questions(attributes);
+  const versions = new Map<Kind, Promise<Shown>>();
+  const shownTo = (kind: Kind) => {
+    if (!versions.has(kind)) versions.set(kind, shownAs(kind, attributes));
+    return versions.get(kind) as Promise<Shown>;
+  };
   for (const one of found.cases) {
     const policy = one.policy.metadata.name;
-    const { denials, annotations } = await verdictOf(one, { attributes, namespace: found.namespace, questions });
+    const { denials, annotations } = await verdictOf(
+      one,
+      { attributes, namespace: found.namespace, questions },
+      shownTo,
+    );
     const binding = one.binding ? ` with binding '${one.binding.metadata.name}'` : '';
     const by = `ValidatingAdmissionPolicy '${policy}'${binding}`;
     for (const denial of denials) {
@@ -83,14 +93,21 @@ function act(
 
 const nothing: Verdict = { denials: [], annotations: [] };
 
-async function verdictOf(one: ValidatingCase, shared: Inputs): Promise<Verdict> {
+async function verdictOf(
+  one: ValidatingCase,
+  shared: Omit<Inputs, 'shown'>,
+  shownTo: (kind: Kind) => Promise<Shown>,
+): Promise<Verdict> {
   const { spec } = one.policy;
   const ignores = spec.failurePolicy === 'Ignore';
   const failed = (message: string, always = false): Verdict =>
     ignores ? nothing : { denials: [{ message, index: 0, always }], annotations: [] };
   if (one.fault !== undefined) return failed(one.fault, true);
+  const shown = await shownTo(one.kind).catch((error: Error) => error);
+  if (shown instanceof Error)
+    return failed(`failed to configure binding: failed to convert object version: ${shown.message}`, true);
   const compiled = compiledValidating(one.policy);
-  const inputs = { ...shared, params: one.params };
+  const inputs = { ...shared, shown, params: one.params };
   const condition = await conditionsHold(compiled.conditions, inputs, spec.failurePolicy, compiled.variables);
   if (condition.fault !== undefined) return failed(condition.fault);
   if (!condition.holds) return nothing;

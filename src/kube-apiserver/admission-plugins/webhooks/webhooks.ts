@@ -14,12 +14,12 @@ import { failure } from '../../status.ts';
 import { adopt } from '../adopt.ts';
 import { cached, hasNone } from '../policies/cases.ts';
 import { compiledConditions } from '../policies/compiled.ts';
-import { namespaceOf } from '../policies/match.ts';
+import { matchedKind, namespaceOf } from '../policies/match.ts';
 import { Questions } from '../policies/questions.ts';
 import { requestOf } from '../policies/request.ts';
 import { conditionsHold } from '../policies/round.ts';
+import { converted, shownAs } from '../versions.ts';
 import { type AdmissionResponse, callWebhook } from './call.ts';
-import { converted, versionFor } from './versions.ts';
 
 const validating = 'validatingwebhookconfigurations';
 const mutating = 'mutatingwebhookconfigurations';
@@ -69,22 +69,24 @@ async function webhooksFor(
   const questions = new Questions(attributes);
   const found: Asked[] = [];
   for (const webhook of configurations.flatMap((configuration): Webhook[] => configuration.webhooks ?? [])) {
-    const kind = versionFor(webhook, attributes, namespace);
-    if (kind && (await isMeant(webhook, attributes, questions))) found.push({ ...webhook, kind });
+    const { rules = [], namespaceSelector, objectSelector, matchPolicy } = webhook;
+    const match = { resourceRules: [...rules], namespaceSelector, objectSelector, matchPolicy };
+    const kind = rules.length ? matchedKind(match, attributes, namespace) : undefined;
+    if (kind && (await isMeant({ ...webhook, kind }, attributes, questions))) found.push({ ...webhook, kind });
   }
   return found;
 }
 
 /** Conditions that fail are a refusal, unless the webhook's own failures are ignored. */
 async function isMeant(
-  { matchConditions, failurePolicy }: Webhook,
+  { matchConditions, failurePolicy, kind }: Asked,
   attributes: AdmissionAttributes,
   questions: Questions,
 ): Promise<boolean> {
   if (!matchConditions?.length) return true;
   const { holds, fault } = await conditionsHold(
     compiledConditions(matchConditions),
-    { attributes, questions },
+    { attributes, shown: await shownAs(kind, attributes), questions },
     failurePolicy,
   );
   if (fault === undefined) return holds;
@@ -98,11 +100,7 @@ async function ask(
   client: Client,
 ): Promise<AdmissionResponse | undefined> {
   const { server } = attributes;
-  // What a subresource takes is the same in every version.
-  const differs = kind !== attributes.kind && (!attributes.subresource || attributes.subresource === 'status');
-  const shown = (object: ApiObject | undefined) =>
-    object && differs ? converted(object, attributes.kind, kind) : object;
-  const [object, oldObject] = [await shown(attributes.object), await shown(attributes.oldObject)];
+  const { object, oldObject } = await shownAs(kind, attributes);
   const uid = server.random.uuid();
   const review = {
     kind: 'AdmissionReview',
