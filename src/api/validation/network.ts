@@ -25,9 +25,11 @@ const isMappedValue = (text: string): boolean => {
   return ip?.family === 6 && ip.value >> 32n === 0xffffn;
 };
 
+const nothing: ReadonlySet<string> = new Set();
+
 /** Addresses in fields that once took forms which are ambiguous; an address that was there before may stay. */
-export function legacyIp(path: string, text: string, before: readonly string[] = []): FieldError[] {
-  if (before.includes(text)) return [];
+export function legacyIp(path: string, text: string, before = nothing): FieldError[] {
+  if (before.has(text)) return [];
   if (!parseIp(text)) {
     const fault = parseIp(withoutZeros(text)) ? 'must not have leading 0s' : ipMessage;
     return [invalidValue(path, text, fault)];
@@ -42,8 +44,8 @@ export function canonicalIp(path: string, text: string): FieldError[] {
   return canonical === text ? errors : [invalidValue(path, text, `must be in canonical form ("${canonical}")`)];
 }
 
-export function legacyCidr(path: string, text: string, before: readonly string[] = []): FieldError[] {
-  if (before.includes(text)) return [];
+export function legacyCidr(path: string, text: string, before = nothing): FieldError[] {
+  if (before.has(text)) return [];
   const cidr = parseCidr(text);
   if (!cidr) {
     const plain = text.replace(/\/0+(?=\d)/, '/');

@@ -1,6 +1,7 @@
 // Rules for values as data: a table names the fields of a struct and the rules that each must keep, in the order in which
 // their faults are listed. What depends on several fields is a function beside the table.
 
+import { byteLength } from '../../machinery/names.ts';
 import type { FieldError } from '../errors.ts';
 import {
   duplicate,
@@ -14,10 +15,15 @@ import {
 } from '../fields.ts';
 
 /** The faults of the value at `path`. `holder` is the struct that has the field. */
-export type Rule = (value: any, path: string, holder?: any) => readonly FieldError[];
+export interface Rule {
+  (value: any, path: string, holder?: any): readonly FieldError[];
+  /** A missing value has no faults: most fields of most objects are missing. */
+  readonly optional?: true;
+}
 export type Rules = Readonly<Record<string, Rule | readonly Rule[]>>;
 
 const none: readonly FieldError[] = [];
+const optional = (rule: Rule): Rule => Object.assign(rule, { optional: true as const });
 const isMissing = (value: unknown): boolean => value === undefined || value === null;
 
 /** Nothing, an empty text, list or map: Kubernetes does not tell these apart in most places. */
@@ -29,7 +35,7 @@ export const isEmpty = (value: any): boolean =>
 /** Several rules for one value, one after the other. */
 export function all(...rules: readonly Rule[]): Rule {
   if (rules.length === 1) return rules[0];
-  return (value, path, holder) => {
+  const joined: Rule = (value, path, holder) => {
     let found: FieldError[] | undefined;
     for (const rule of rules) {
       const faults = rule(value, path, holder);
@@ -37,6 +43,7 @@ export function all(...rules: readonly Rule[]): Rule {
     }
     return found ?? none;
   };
+  return rules.every((rule) => rule.optional) ? optional(joined) : joined;
 }
 
 /** The fields of a struct; a struct that is not there has no faults. */
@@ -45,40 +52,41 @@ export function struct(rules: Rules): Rule {
     field,
     rule: typeof rule === 'function' ? rule : all(...rule),
   }));
-  return (value, path) => {
+  return optional((value, path) => {
     if (isMissing(value)) return none;
     let found: FieldError[] | undefined;
     for (const { field, rule } of table) {
+      if (rule.optional && value[field] === undefined) continue;
       const faults = rule(value[field], path ? `${path}.${field}` : field, value);
       if (faults.length) (found ??= []).push(...faults);
     }
     return found ?? none;
-  };
+  });
 }
 
 /** Each item of a list, at its index. */
-export const each =
-  (rule: Rule): Rule =>
-  (list, path) =>
-    isEmpty(list) ? none : (list as unknown[]).flatMap((item, index) => rule(item, `${path}[${index}]`, list));
+export const each = (rule: Rule): Rule =>
+  optional((list, path) =>
+    isEmpty(list) ? none : (list as unknown[]).flatMap((item, index) => rule(item, `${path}[${index}]`, list)),
+  );
 
 /** Each key of a map; the path names the map or, with `keyed`, the entry. */
-export const eachKey =
-  (rule: Rule, keyed = false): Rule =>
-  (map, path) =>
-    isEmpty(map) ? none : Object.keys(map).flatMap((key) => rule(key, keyed ? `${path}[${key}]` : path, map));
+export const eachKey = (rule: Rule, keyed = false): Rule =>
+  optional((map, path) =>
+    isEmpty(map) ? none : Object.keys(map).flatMap((key) => rule(key, keyed ? `${path}[${key}]` : path, map)),
+  );
 
 /** Holds for values that are there: not missing, and not empty. */
-export const given =
-  (...rules: readonly Rule[]): Rule =>
-  (value, path, holder) =>
-    isMissing(value) || value === '' ? none : all(...rules)(value, path, holder);
+export function given(...rules: readonly Rule[]): Rule {
+  const rule = all(...rules);
+  return optional((value, path, holder) => (isMissing(value) || value === '' ? none : rule(value, path, holder)));
+}
 
 /** Holds for values that are there, were they an empty text. */
-export const set =
-  (...rules: readonly Rule[]): Rule =>
-  (value, path, holder) =>
-    isMissing(value) ? none : all(...rules)(value, path, holder);
+export function set(...rules: readonly Rule[]): Rule {
+  const rule = all(...rules);
+  return optional((value, path, holder) => (isMissing(value) ? none : rule(value, path, holder)));
+}
 
 /** Must be there and not empty. */
 export const need =
@@ -87,10 +95,10 @@ export const need =
     isEmpty(value) ? [required(path, detail)] : none;
 
 /** Must be there, and then keeps the rules. */
-export const needed =
-  (...rules: readonly Rule[]): Rule =>
-  (value, path, holder) =>
-    isEmpty(value) ? [required(path)] : all(...rules)(value, path, holder);
+export function needed(...rules: readonly Rule[]): Rule {
+  const rule = all(...rules);
+  return (value, path, holder) => (isEmpty(value) ? [required(path)] : rule(value, path, holder));
+}
 
 /** The faults that a check of texts finds, each in a sentence. An absent text is an empty one. */
 export const text =
@@ -123,20 +131,16 @@ export const atLeast =
 export const notNegative: Rule = atLeast(0, 'must be greater than or equal to 0');
 export const positive: Rule = atLeast(1, 'must be greater than zero');
 
-export const forbidden =
-  (detail: string): Rule =>
-  (value, path) =>
-    isMissing(value) ? none : [forbiddenField(path, detail)];
+export const forbidden = (detail: string): Rule =>
+  optional((value, path) => (isMissing(value) ? none : [forbiddenField(path, detail)]));
 
-export const maxItems =
-  (max: number): Rule =>
-  (value, path) =>
-    value?.length > max ? [tooMany(path, value.length, max)] : none;
+export const maxItems = (max: number): Rule =>
+  optional((value, path) => (value?.length > max ? [tooMany(path, value.length, max)] : none));
 
-export const maxBytes =
-  (max: number, length = (value: string) => new TextEncoder().encode(value).length): Rule =>
-  (value, path) =>
-    typeof value === 'string' && value.length * 3 > max && length(value) > max ? [tooLong(path, max)] : none;
+export const maxBytes = (max: number): Rule =>
+  optional((value, path) =>
+    typeof value === 'string' && value.length * 3 > max && byteLength(value) > max ? [tooLong(path, max)] : none,
+  );
 
 /** Items that repeat an earlier one's key, at their index. */
 export const unique =

@@ -27,7 +27,7 @@ export function validateClusterIps(spec: Spec, before: readonly string[] | undef
     errors.push(invalidValue(path, ips, 'must be empty when `clusterIP` is not specified'));
   errors.push(...families(spec.ipFamilies, familiesPath), ...policy(spec.ipFamilyPolicy, 'spec.ipFamilyPolicy'));
   const wrong = ips.flatMap((ip, index) => {
-    if (index || ip !== 'None') return legacyIp(`${path}[${index}]`, ip, before);
+    if (index || ip !== 'None') return legacyIp(`${path}[${index}]`, ip, new Set(before));
     return ips.length > 1 ? [invalidValue(path, ips, "'None' must be the first and only value")] : [];
   });
   errors.push(...wrong);

@@ -20,6 +20,7 @@ const isExposed = ({ type }: Spec) => type === 'NodePort' || type === 'LoadBalan
 /** `old`: the service before, whose odd addresses may stay. */
 export function validateService(service: Service, old?: Service): FieldError[] {
   const spec = service.spec ?? {};
+  const externalBefore = new Set(old?.spec?.externalIPs);
   const addresses = validateClusterIps(spec, old?.spec?.clusterIPs);
   // Addresses are looked at first, and alone, because everything else follows from them.
   if (addresses.length) return addresses;
@@ -30,7 +31,7 @@ export function validateService(service: Service, old?: Service): FieldError[] {
     ...validateLabels(spec.selector, 'spec.selector'),
     ...sessionRules(spec, 'spec'),
     ...(spec.externalIPs ?? []).flatMap((ip, index) => {
-      const errors = legacyIp(`spec.externalIPs[${index}]`, ip, old?.spec?.externalIPs);
+      const errors = legacyIp(`spec.externalIPs[${index}]`, ip, externalBefore);
       return errors.length ? errors : invalidValues(`spec.externalIPs[${index}]`, ip, forwardableIpFaults(ip));
     }),
     ...choice('ClusterIP', 'ExternalName', 'LoadBalancer', 'NodePort')(spec.type, 'spec.type'),
@@ -144,7 +145,7 @@ function validateSourceRanges({ spec = {}, metadata }: Service, old: Service | u
   const ranges = spec.loadBalancerSourceRanges ?? [];
   const isBalanced = spec.type === 'LoadBalancer';
   if (ranges.length) {
-    const before = (old?.spec?.loadBalancerSourceRanges ?? []).map((range) => range.trim());
+    const before = new Set((old?.spec?.loadBalancerSourceRanges ?? []).map((range) => range.trim()));
     return [
       ...(isBalanced ? [] : [forbiddenField(path, onlyBalanced)]),
       ...ranges.flatMap((range, index) => legacyCidr(`${path}[${index}]`, range.trim(), before)),
@@ -244,7 +245,7 @@ export function validateServiceStatus(next: Service, old: Service): FieldError[]
   const ingress = next.status?.loadBalancer?.ingress ?? [];
   if (next.spec?.type !== 'LoadBalancer' && ingress.length)
     return [forbiddenField(path, "may only be used when `spec.type` is 'LoadBalancer'")];
-  const before = (old.status?.loadBalancer?.ingress ?? []).map(({ ip }) => ip ?? '').filter(Boolean);
+  const before = new Set((old.status?.loadBalancer?.ingress ?? []).map(({ ip }) => ip ?? ''));
   return ingress.flatMap(({ ip, hostname, ipMode }, index) => {
     const at = `${path}[${index}]`;
     const mode = `${at}.ipMode`;

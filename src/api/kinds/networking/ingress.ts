@@ -139,7 +139,7 @@ function validateBackend({ service, resource }: IngressBackend, path: string): F
 }
 
 function validateStatus(next: Ingress, old: Ingress): FieldError[] {
-  const before = (old.status?.loadBalancer?.ingress ?? []).map(({ ip }) => ip ?? '').filter(Boolean);
+  const before = new Set((old.status?.loadBalancer?.ingress ?? []).map(({ ip }) => ip ?? ''));
   return (next.status?.loadBalancer?.ingress ?? []).flatMap(({ ip, hostname }, index) => {
     const path = `status.loadBalancer.ingress[${index}]`;
     return [

@@ -25,10 +25,7 @@ export const networkPolicy: KindBehaviour<NetworkPolicy> = {
       ]),
     validate: (p) => validate(p),
     validateUpdate: (next, old) =>
-      validate(
-        next,
-        [...blocks(old)].flatMap(({ block }) => [block.cidr, ...(block.except ?? [])]),
-      ),
+      validate(next, new Set([...blocks(old)].flatMap(({ block }) => [block.cidr, ...(block.except ?? [])]))),
   },
 };
 
@@ -50,7 +47,7 @@ function* blocks({ spec }: NetworkPolicy) {
 }
 
 /** `before`: ranges that the policy had, which may stay as they are. */
-function validate(p: NetworkPolicy, before: readonly string[] = []): FieldError[] {
+function validate(p: NetworkPolicy, before: ReadonlySet<string> = new Set()): FieldError[] {
   const { podSelector, ingress, egress, policyTypes = [] } = p.spec ?? {};
   return [
     ...validateLabelSelector(podSelector, 'spec.podSelector'),
@@ -69,7 +66,7 @@ function validateRule(
   peers: readonly NetworkPolicyPeer[] | undefined,
   path: string,
   side: 'from' | 'to',
-  before: readonly string[],
+  before: ReadonlySet<string>,
 ): FieldError[] {
   return [
     ...(ports ?? []).flatMap((port, i) => validatePort(port, `${path}.ports[${i}]`)),
@@ -98,7 +95,7 @@ function validatePort(value: NetworkPolicyPort, path: string): FieldError[] {
   return [...errors, ...validatePortNumberOrName(at, endPort)];
 }
 
-function validatePeer(peer: NetworkPolicyPeer, path: string, before: readonly string[]): FieldError[] {
+function validatePeer(peer: NetworkPolicyPeer, path: string, before: ReadonlySet<string>): FieldError[] {
   const { ipBlock, podSelector, namespaceSelector } = peer;
   const selectors = [podSelector, namespaceSelector].filter(Boolean).length;
   const errors = [
@@ -111,7 +108,7 @@ function validatePeer(peer: NetworkPolicyPeer, path: string, before: readonly st
   return errors;
 }
 
-function validateBlock(block: IPBlock, path: string, before: readonly string[]): FieldError[] {
+function validateBlock(block: IPBlock, path: string, before: ReadonlySet<string>): FieldError[] {
   if (!block.cidr) return [required(`${path}.cidr`)];
   const errors = legacyCidr(`${path}.cidr`, block.cidr, before);
   const outer = parseCidr(block.cidr);

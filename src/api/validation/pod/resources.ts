@@ -31,10 +31,10 @@ const containerResources = ['cpu', 'ephemeral-storage', 'memory'];
 
 /** The name of a resource that a container can ask for. */
 export const validateContainerResourceName: NameCheck = (name, path) => {
+  if (containerResources.includes(name)) return [];
   const errors = invalidValues(path, name, resourceNameFaults(name));
   if (!name.includes('/')) {
-    if (!containerResources.includes(name) && !isHugePages(name))
-      errors.push(invalidValue(path, name, 'must be a standard resource for containers'));
+    if (!isHugePages(name)) errors.push(invalidValue(path, name, 'must be a standard resource for containers'));
   } else if (!isNativeResource(name) && !isExtendedResource(name))
     errors.push(invalidValue(path, name, "doesn't follow extended resource name standard"));
   return errors;
