@@ -46,6 +46,10 @@ beforeAll(async () => {
       outgoing.writeHead(302, { Location: decodeURIComponent(incoming.url.slice(4)) });
       return outgoing.end('elsewhere');
     }
+    if (incoming.url === '/page') {
+      outgoing.writeHead(200, { 'Content-Type': 'text/html', 'Content-Length': '16' });
+      return outgoing.end('<a href="/b">b</');
+    }
     if (incoming.url === '/short') {
       outgoing.writeHead(200, { 'Content-Length': '1000' });
       outgoing.write('short', () => incoming.socket.destroy());
@@ -217,6 +221,13 @@ describe.each([
   ])('a redirect to %s is the client’s to follow', async (to, location) => {
     const answer = await call('GET', `${ns}/pods/p/proxy/to?${encodeURIComponent(to)}`);
     expect([answer.code, answer.headers.location, answer.body]).toEqual([302, location, 'elsewhere']);
+  });
+
+  test('links in a page lead through the proxy', async () => {
+    const { body, headers } = await call('GET', `${ns}/services/s:web/proxy/page`);
+    expect(body).toBe(`<a href="${ns}/services/s:web/proxy/b">b</`);
+    expect(headers).not.toHaveProperty('content-length');
+    expect(await call('HEAD', `${ns}/services/s:web/proxy/page`)).toMatchObject({ code: 200, body: '' });
   });
 
   test('a redirect to the backend’s own address leads through the proxy', async () => {

@@ -56,7 +56,7 @@ const proxying = (find: (target: Target) => Promise<Upstream>): Subresource => (
     const prefix = prefixOf(request.path.slice(0, request.path.length - rest.length));
     const added = { 'X-Forwarded-Uri': forwardedUri(prefix, inRequestLine(path)) };
     const reply = await forwardHttp(request, upstream, `${path}${query}`, { purpose: 'proxy', added, streams: true });
-    return withLocation(reply, {
+    return withLinks(reply, {
       prefix,
       backend: upstream.authority ?? joinHostPort(upstream.host, upstream.port),
       asked: request.headers['host'] ?? request.headers[':authority'] ?? '',
@@ -73,10 +73,15 @@ function prefixOf(path: string): string {
   }
 }
 
-/** Redirects are the client's to follow, and lead through the proxy. */
-function withLocation(reply: RawReply, page: ProxiedPage): RawReply {
+/** Redirects are the client's to follow, and lead through the proxy, as links in pages do. */
+async function withLinks(reply: RawReply, page: ProxiedPage): Promise<RawReply> {
   const location = reply.headers?.['Location'];
-  if (typeof location !== 'string') return reply;
+  if (typeof location !== 'string') {
+    if (!reply.contentType.startsWith('text/html')) return reply;
+    // Reading HTML is for those who need it: loading that takes longer than most of a start.
+    const { withHtmlLinks } = await import('./html-links.ts');
+    return withHtmlLinks(reply, (link) => rewriteLink(link, page));
+  }
   const rewritten = rewriteLink(location, page);
   if (rewritten !== undefined) return { ...reply, headers: { ...reply.headers, Location: rewritten } };
   (reply.body as Readable).destroy();
