@@ -23,6 +23,7 @@ import { disruption } from './disruption.ts';
 import { endpoints } from './endpoints.ts';
 import { endpointslice } from './endpointslice.ts';
 import { endpointsliceMirroring } from './endpointslice-mirroring.ts';
+import { ephemeralVolume } from './ephemeral-volume.ts';
 import { garbagecollector } from './garbagecollector.ts';
 import { job } from './job.ts';
 import { jobOrphans } from './job-orphans.ts';
@@ -85,6 +86,7 @@ const controllers = (config: KubeControllerManagerConfig): readonly (readonly [a
   ['disruption-controller', disruption],
   ['resourcequota-controller', resourcequota],
   ['ttl-after-finished-controller', ttlAfterFinished],
+  ['ephemeral-volume-controller', ephemeralVolume],
   ['pvc-protection-controller', pvcProtection],
   ['pv-protection-controller', pvProtection],
   ['endpointslice-controller', endpointslice],
