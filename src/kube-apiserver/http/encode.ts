@@ -6,15 +6,17 @@ import { parseExact } from '../../machinery/exact-json.ts';
 import { encodeObject as encodeProtobuf, protobufMediaType, protobufSchema } from '../protobuf/protobuf.ts';
 import { apiVersionOf, served, sharesBytes } from '../registry/codec.ts';
 import type { ApiRequest, ListReply, ObjectReply, RawReply } from '../request.ts';
+import type { Item } from '../watch-cache/item.ts';
 import { ListBody, remaining } from './list-body.ts';
 import { type Accepted, negotiate, notAcceptableAs } from './media-type.ts';
 import { ProtobufList } from './protobuf-list.ts';
 import { includeObject, partial, table } from './table.ts';
+import { TextList } from './text-list.ts';
 
 export interface Encoded {
   readonly code: number;
   readonly contentType: string;
-  readonly body: Uint8Array | string | ListBody | ProtobufList;
+  readonly body: Uint8Array | string | ListBody | ProtobufList | TextList;
 }
 
 /** How this request's client wants its answers; throws 406. `hasProtobuf`: the answer has that form. */
@@ -62,7 +64,11 @@ export function encodeList(request: ApiRequest, reply: ListReply, accepted: Acce
   const { as } = accepted;
   if (as) {
     const objects = items.map((item) => served(kind, item));
-    if (as.kind === 'Table') return text(code, asTable(request, kind, objects, metadata, accepted), accepted);
+    if (as.kind === 'Table') {
+      const { rows = [], ...frame } = asTable(request, kind, objects, metadata, accepted) as { rows?: object[] };
+      const body = new TextList({ ...frame, rows: [] }, 'rows', rows, (row) => row, accepted);
+      return { code, contentType: textType(accepted), body };
+    }
     if (as.kind !== 'PartialObjectMetadataList') throw notAcceptableAs();
     const apiVersion = `meta.k8s.io/${as.version}`;
     const partials = objects.map((object) => partial(object, apiVersion));
@@ -72,8 +78,12 @@ export function encodeList(request: ApiRequest, reply: ListReply, accepted: Acce
     return { code, contentType: protobufMediaType, body: new ProtobufList(kind, items, metadata) };
   if (accepted.format === 'json' && !accepted.pretty && sharesBytes(kind))
     return { code, contentType: 'application/json', body: new ListBody(kind, items, metadata) };
-  return whole(code, listObject(reply), accepted);
+  const toObject = (item: Item) => withoutType(kind, served(kind, item));
+  const body = new TextList(listObject({ ...reply, items: [] }), 'items', items, toObject, accepted);
+  return { code, contentType: textType(accepted), body };
 }
+
+const textType = ({ format }: Accepted) => (format === 'yaml' ? 'application/yaml' : 'application/json');
 
 /** The list as an object, its items as the kind's clients get them. */
 export function listObject({ kind, items, metadata }: ListReply): object {

@@ -1,7 +1,9 @@
 import type { ServerResponse } from 'node:http';
 import type { Http2ServerResponse } from 'node:http2';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
 import { promisify } from 'node:util';
-import { gzip as gzipCallback } from 'node:zlib';
+import { createGzip, gzip as gzipCallback } from 'node:zlib';
 import { ApiError, type Kind } from '../../api/api.ts';
 import { drained } from '../../machinery/drained.ts';
 import { protobufMediaType, protobufSchema } from '../protobuf/protobuf.ts';
@@ -11,6 +13,7 @@ import { acceptedBy, type Encoded, encodeList, encodeObject, encodeRaw } from '.
 import { ListBody } from './list-body.ts';
 import type { Accepted } from './media-type.ts';
 import { ProtobufList } from './protobuf-list.ts';
+import { TextList } from './text-list.ts';
 import { streamWatch } from './watch-stream.ts';
 
 type Response = ServerResponse | Http2ServerResponse;
@@ -153,6 +156,7 @@ async function send(
     const pieces = await body.encode();
     return send(request, response, { code, contentType, body: Buffer.concat(pieces) }, base);
   }
+  if (body instanceof TextList) return sendText(request, response, { code, contentType, body }, base);
   let bytes: Uint8Array = typeof body === 'string' ? Buffer.from(body) : body instanceof ListBody ? body.whole() : body;
   const headers: Record<string, string | string[] | number> = {
     ...base,
@@ -168,6 +172,34 @@ async function send(
   writeHead(response, code, headers);
   if (request.method === 'HEAD') response.end();
   else (response.end as (body: Uint8Array) => void)(bytes);
+}
+
+/** A short list in one go, a long one as it is written. */
+async function sendText(
+  request: ApiRequest,
+  response: Response,
+  { code, contentType, body }: Encoded & { body: TextList },
+  base: Record<string, string | string[]>,
+): Promise<void> {
+  const pieces = body.pieces();
+  const first = (await pieces.next()).value as string;
+  const second = (await pieces.next()).value as string | undefined;
+  if (second === undefined) return send(request, response, { code, contentType, body: first }, base);
+  const isCompressed = compresses(request, Number.POSITIVE_INFINITY);
+  const headers = isCompressed ? { 'Content-Encoding': 'gzip', Vary: 'Accept-Encoding' } : {};
+  writeHead(response, code, { ...base, 'Content-Type': contentType, ...headers });
+  if (request.method === 'HEAD') return void response.end();
+  const rest = async function* () {
+    yield Buffer.from(first);
+    yield Buffer.from(second);
+    for await (const piece of pieces) yield Buffer.from(piece);
+  };
+  const out = response as ServerResponse;
+  const source = Readable.from(rest(), { objectMode: false });
+  // A reader that leaves early is no fault of the server.
+  await (isCompressed ? pipeline(source, createGzip({ level: 1 }), out) : pipeline(source, out)).catch(() =>
+    out.destroy(),
+  );
 }
 
 /** Over the machine's own interface, compressing costs more time than it saves. */

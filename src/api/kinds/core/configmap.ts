@@ -15,7 +15,8 @@ function validate(map: ConfigMap): FieldError[] {
   const errors: FieldError[] = [];
   let size = 0;
   for (const [key, value] of Object.entries(map.data ?? {})) {
-    errors.push(...invalidValues(`data[${key}]`, key, configMapKeyFaults(key)));
+    const faults = configMapKeyFaults(key);
+    if (faults.length) errors.push(...invalidValues(`data[${key}]`, key, faults));
     if (map.binaryData && Object.hasOwn(map.binaryData, key))
       errors.push(invalidValue(`data[${key}]`, key, 'duplicate of key present in binaryData'));
     size += byteLength(value);

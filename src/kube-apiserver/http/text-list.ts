@@ -1,0 +1,111 @@
+// A list in a form in which its objects are not kept, such as YAML: written and sent in pieces, so that others have their
+// turns in between and a slow reader holds no more than a piece.
+
+import { stringify } from 'yaml';
+import { nextTurn } from '../../machinery/turn.ts';
+import type { Accepted } from './media-type.ts';
+
+/** Characters written in one turn of the event loop, and sent in one piece. */
+const pieceLength = 128 << 10;
+
+interface Form {
+  /** What stands before the first field, between two, and after the last. */
+  readonly start: string;
+  readonly between: string;
+  readonly end: string;
+  /** A field with its value. */
+  field(name: string, value: unknown): string;
+  /** What `field` writes before and after a list's items, and between two. */
+  readonly open: (name: string) => string;
+  readonly comma: string;
+  readonly close: string;
+}
+
+const json: Form = {
+  start: '{',
+  between: ',',
+  end: '}\n',
+  field: (name, value) => `${JSON.stringify(name)}:${JSON.stringify(value)}`,
+  open: (name) => `${JSON.stringify(name)}:[`,
+  comma: ',',
+  close: ']',
+};
+
+const pretty: Form = {
+  start: '{\n',
+  between: ',\n',
+  end: '\n}',
+  field: (name, value) => JSON.stringify({ [name]: value }, undefined, 2).slice(2, -2),
+  open: (name) => `  ${JSON.stringify(name)}: [\n`,
+  comma: ',\n',
+  close: '\n  ]',
+};
+
+const yaml: Form = {
+  start: '',
+  between: '',
+  end: '',
+  field: (name, value) => stringify({ [name]: value }, { lineWidth: 0, aliasDuplicateObjects: false }),
+  open: (name) => `${name}:\n`,
+  comma: '',
+  close: '',
+};
+
+export class TextList {
+  readonly #frame: object;
+  readonly #name: string;
+  readonly #items: readonly unknown[];
+  readonly #toObject: (item: any) => object;
+  readonly #form: Form;
+
+  /** `frame` has an empty list at `name`, which holds an object of each item. */
+  constructor(
+    frame: object,
+    name: string,
+    items: readonly unknown[],
+    toObject: (item: any) => object,
+    { format, pretty: isPretty }: Accepted,
+  ) {
+    this.#frame = frame;
+    this.#name = name;
+    this.#items = items;
+    this.#toObject = toObject;
+    this.#form = format === 'yaml' ? yaml : isPretty ? pretty : json;
+  }
+
+  async *pieces(): AsyncGenerator<string> {
+    let piece = '';
+    for (const part of this.#parts()) {
+      piece += part;
+      if (piece.length < pieceLength) continue;
+      yield piece;
+      piece = '';
+      await nextTurn();
+    }
+    if (piece) yield piece;
+  }
+
+  *#parts(): Generator<string> {
+    const { start, between, end, field } = this.#form;
+    const fields = Object.entries(this.#frame).filter(([, value]) => value !== undefined);
+    yield start;
+    for (const [index, [name, value]] of fields.entries()) {
+      if (index) yield between;
+      if (name === this.#name && this.#items.length > 0) yield* this.#list();
+      else yield field(name, value);
+    }
+    yield end;
+  }
+
+  *#list(): Generator<string> {
+    const { field, open, comma, close } = this.#form;
+    const head = open(this.#name);
+    yield head;
+    for (const [index, item] of this.#items.entries()) {
+      if (index) yield comma;
+      const text = field(this.#name, [this.#toObject(item)]);
+      yield text.slice(head.length, text.length - close.length);
+    }
+    yield close;
+  }
+}
