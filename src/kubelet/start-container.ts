@@ -8,7 +8,7 @@ import { ImageError } from './images.ts';
 import { newest } from './pod-actions.ts';
 import { runHook } from './probe-handlers.ts';
 import type { KubeletTools } from './tools.ts';
-import { unlessAborted } from './unless-aborted.ts';
+import { later, unlessAborted } from './unless-aborted.ts';
 import type { MountedVolume } from './volumes/volumes.ts';
 
 /** Why the container does not run: what state.waiting says. */
@@ -34,6 +34,8 @@ export interface StartInputs {
 }
 
 const longestHookMs = 600_000;
+/** A runtime that takes longer waits for something of the container's: the end of its sandbox ends that. */
+const usualStartMs = 2_000;
 
 /** Throws StartError, or the reason of `signal` once that aborts. */
 export async function startContainer(inputs: StartInputs, tools: KubeletTools): Promise<void> {
@@ -68,9 +70,9 @@ export async function startContainer(inputs: StartInputs, tools: KubeletTools): 
     .createContainer(inputs.sandbox.id, config, inputs.sandboxConfig)
     .catch((error) => fail('CreateContainerError', error));
   emit('Normal', 'Created', 'Container created');
-  await tools.runtime
-    .startContainer(id)
-    .catch((error) => fail(error instanceof RuntimeError || error ? 'RunContainerError' : '', error));
+  await unlessAborted(tools.runtime.startContainer(id), later(signal, usualStartMs, tools.clock)).catch((error) =>
+    fail(error instanceof RuntimeError || error ? 'RunContainerError' : '', error),
+  );
   emit('Normal', 'Started', 'Container started');
   const hook = container.lifecycle?.postStart;
   if (!hook) return;

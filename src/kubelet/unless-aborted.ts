@@ -1,3 +1,5 @@
+import type { Clock } from '../machinery/clock.ts';
+
 /** What the promise becomes; rejects with the signal's reason as soon as that aborts. */
 export function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
   if (signal.aborted) {
@@ -9,4 +11,13 @@ export function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Prom
     signal.addEventListener('abort', abort, { once: true });
     promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
   });
+}
+
+/** Aborts like the signal, `ms` later. */
+export function later(signal: AbortSignal, ms: number, clock: Clock): AbortSignal {
+  const late = new AbortController();
+  const wait = () => void clock.after(ms, () => late.abort(signal.reason), { background: true });
+  if (signal.aborted) wait();
+  else signal.addEventListener('abort', wait, { once: true });
+  return late.signal;
 }
