@@ -3,6 +3,7 @@
 import { once } from 'node:events';
 import { createServer, request as httpRequest, type IncomingHttpHeaders, type Server } from 'node:http';
 import { connect as connectH2 } from 'node:http2';
+import { createServer as createSecureServer } from 'node:https';
 import { type AddressInfo, connect, createServer as createTcpServer, type Socket } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -282,6 +283,22 @@ describe('what goes wrong', () => {
     outgoing.destroy();
     await expect.poll(() => events).toContain('ticks ended');
   });
+});
+
+test('a backend over TLS is asked with its scheme, whatever its certificate', async () => {
+  const authority = await testAuthority();
+  const own = await authority.issue('CN=backend', ['192.0.2.1']);
+  const tls = createSecureServer(own, (incoming, outgoing) => outgoing.end(`${incoming.method} ${incoming.url}`));
+  tls.listen(0, ownAddress);
+  await once(tls, 'listening');
+  try {
+    const at = (tls.address() as AddressInfo).port;
+    const answer = await send('PUT', `${ns}/pods/https:p:${at}/proxy/a?b`, {}, 'body');
+    expect([answer.code, answer.body]).toEqual([200, 'PUT /a?b']);
+  } finally {
+    tls.closeAllConnections();
+    tls.close();
+  }
 });
 
 describe('upgrades', () => {
