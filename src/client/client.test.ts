@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { internalError, notFound } from '../api/api.ts';
 import { VirtualClock } from '../machinery/clock.ts';
 import { type Logger, silentLogger } from '../machinery/logger.ts';
 import { Metrics } from '../machinery/metrics.ts';
@@ -166,6 +167,30 @@ test('a reconcile that takes more than a second is logged with its key', async (
   expect(logged).toEqual(['slow reconcile default/slow']);
   await running.stop();
   await informers.stop();
+});
+
+test.each([
+  { case: 'is no longer served', error: () => notFound({ group: '', resource: 'configmaps' }, ''), warnings: 0 },
+  { case: 'cannot be read', error: () => internalError('the disk is gone'), warnings: 1 },
+])('a resource that $case is at most one warning', async ({ error, warnings }) => {
+  const { server, clock, context } = setUp();
+  const levels: string[] = [];
+  const logger: Logger = {
+    ...silentLogger,
+    warn: () => levels.push('warn'),
+    debug: () => levels.push('debug'),
+    child: () => logger,
+  };
+  const informer = createInformer({ ...context, logger }, 'configmaps');
+  await informer.synced();
+  server.before = () => {
+    throw error();
+  };
+  server.dropWatches();
+  await clock.advance(120_000);
+  expect(levels.length).toBeGreaterThan(3);
+  expect(levels.filter((level) => level === 'warn')).toHaveLength(warnings);
+  await informer.stop();
 });
 
 test('slow start stops after the first batch that fails', async () => {

@@ -1,6 +1,6 @@
 // A cache of one resource, kept current by list and watch, shared by all who read it. Objects in it are immutable.
 
-import { type ApiObject, isApiError } from '../api/api.ts';
+import { type ApiObject, isApiError, isNotFound } from '../api/api.ts';
 import type { ObjectOf, ResourceName, ResourceRef, Selection } from './client.ts';
 import type { ComponentContext } from './component.ts';
 import { refOf } from './rest.ts';
@@ -211,24 +211,25 @@ class SharedInformer implements Informer<ApiObject> {
     const { signal } = this.#stop;
     let backoffMs = firstBackoffMs;
     let failure = '';
+    const report = (error: unknown) => {
+      const text = String(error);
+      // A resource that is no longer served stays so until its informer is dropped, when discovery says so too.
+      const level = text === failure || (this.hasSynced && isNotFound(error)) ? 'debug' : 'warn';
+      failure = text;
+      logger[level]('list or watch failed', { resource: refOf(this.#resource).resource, error: text });
+    };
     while (!signal.aborted) {
       const startedMs = clock.monotonic();
       try {
         if (!this.#listed) await this.#list();
-        failure = '';
         await this.#watch(signal);
+        failure = '';
         // A watch that ends at once, again and again, must not become a busy loop.
         if (clock.monotonic() - startedMs >= 1000) continue;
       } catch (error) {
         if (signal.aborted) return;
         if (isApiError(error) && error.code === 410) this.#listed = false;
-        // A resource that is no longer served stays so until its informer is stopped: once is enough.
-        const text = String(error);
-        logger[text === failure ? 'debug' : 'warn']('list or watch failed', {
-          resource: refOf(this.#resource).resource,
-          error: text,
-        });
-        failure = text;
+        report(error);
       }
       if (clock.monotonic() - startedMs > backoffResetMs) backoffMs = firstBackoffMs;
       await clock.sleep(backoffMs * (1 + random.next()), signal).catch(() => {});
