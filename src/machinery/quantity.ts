@@ -168,27 +168,43 @@ export function formatQuantity({ nanos, format }: Quantity): string {
 /** Whole numbers that do not end in three zeros, and three digits with most suffixes. */
 const alreadyCanonical = /^(?:0|[1-9][0-9]{0,2}(?:m|k|M|G|T|Ki|Mi|Gi|Ti)?|[1-9][0-9]*(?!000)[0-9]{3})$/;
 
-/** Decimals with an exponent of thousands are written as they were given, even where they are capped to be counted. */
-function isKeptExponent(text: string): boolean {
-  const parts = text.length < 24 ? /^[-+]?([1-9][0-9]{0,17})e([0-9]{1,3})$/.exec(text) : null;
-  if (!parts || parts[1].endsWith('000')) return false;
-  const exponent = Number(parts[2]);
-  return exponent % 3 === 0 && parts[1].length + exponent > 18;
+const longestKept = 24;
+const plainText = /^[-+]?0*([0-9]*)(?:\.([0-9]*))?([a-zA-Z]{0,2}|[eE][-+]?[0-9]{1,3})$/;
+
+/**
+ * A text that is taken for canonical is written as it was given, even where it is capped to be counted: with 18 digits
+ * at most, an exponent of thousands and no thousand in front of it (binary: not divisible by eight). So "1E3" and
+ * "1.500" stay, and "1000m" and "1.5" do not.
+ */
+function isKept(text: string): boolean {
+  const parts = text.length < longestKept ? plainText.exec(text) : null;
+  if (!parts) return false;
+  const [, whole, fraction = '', suffix] = parts;
+  const digits = (whole || '0') + fraction;
+  const power = binarySuffixes.indexOf(suffix);
+  if (power > 0) return !fraction && isKeptBinary(digits, power);
+  const scale = (decimalExponents.get(suffix) ?? Number(suffix.slice(1))) - fraction.length;
+  if (Number.isNaN(scale) || scale < -9 || scale % 3 !== 0) return false;
+  return digits.length <= 18 && digits[0] !== '0' && !digits.endsWith('000');
 }
+
+const isKeptBinary = (digits: string, power: number): boolean =>
+  15 - digits.length - 3 * power - 1 >= 0 && BigInt(digits) % 8n !== 0n;
 
 /** Throws QuantityError. */
 export function canonicalQuantity(value: string | number): string {
   const text = String(value);
   if (text.length < 16 && alreadyCanonical.test(text)) return text;
-  if (isKeptExponent(text)) return text;
+  if (isKept(text)) return text;
   return cached(canonicals, text, (given) => formatQuantity(parseQuantity(given)));
 }
 
 /** The canonical form of an amount in a ResourceList, whose parts below a thousandth are rounded up. */
 export function canonicalResource(value: string | number): string {
   const canonical = canonicalQuantity(value);
-  if (!/(?:[nu]|e-[69])$/.test(canonical)) return canonical;
+  if (!/[nu.]|[eE]-/.test(canonical)) return canonical;
   const { nanos, format } = parseQuantity(canonical);
+  if (nanos % million === 0n) return canonical;
   return formatQuantity({ nanos: awayFromZero(nanos, million) * million, format });
 }
 
