@@ -2,6 +2,7 @@
 // https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/delete-options/
 
 import { badRequest, DecodeError, decode, schemaNamed } from '../../api/api.ts';
+import { int64Of } from '../int64.ts';
 import type { ApiRequest } from '../request.ts';
 import { looseBody } from './codec.ts';
 import { invalidOptions } from './target.ts';
@@ -48,12 +49,12 @@ function shaped(body: unknown): Record<string, any> {
 }
 
 function fromQuery(query: URLSearchParams): Record<string, any> {
-  const grace = query.get('gracePeriodSeconds');
+  const gracePeriodSeconds = int64Of(query, 'gracePeriodSeconds');
   const orphan = query.get('orphanDependents');
   const policy = query.get('propagationPolicy');
   const dryRun = query.getAll('dryRun').filter(Boolean);
   return {
-    ...(grace && { gracePeriodSeconds: Number.parseInt(grace, 10) || 0 }),
+    ...(gracePeriodSeconds !== undefined && { gracePeriodSeconds }),
     ...(orphan !== null && { orphanDependents: orphan !== 'false' && orphan !== '0' }),
     ...(policy && { propagationPolicy: policy }),
     ...(dryRun.length && { dryRun }),

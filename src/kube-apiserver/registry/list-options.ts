@@ -3,6 +3,7 @@
 
 import path from 'node:path';
 import { badRequest } from '../../api/api.ts';
+import { int64Of } from '../int64.ts';
 import { isTrue } from '../request.ts';
 import { failure, plainError } from '../status.ts';
 import { invalidOptions } from './target.ts';
@@ -29,16 +30,15 @@ export function listOptions(query: URLSearchParams, watch: boolean): ListOptions
   const resourceVersion = query.get('resourceVersion') ?? '';
   const match = query.get(field) ?? '';
   const initial = query.get('sendInitialEvents');
+  const timeoutSeconds = int64Of(query, 'timeoutSeconds');
   const options: ListOptions = {
     resourceVersion,
     match: match as ListOptions['match'],
-    limit: Math.max(0, Number.parseInt(query.get('limit') ?? '0', 10) || 0),
+    limit: Math.max(0, int64Of(query, 'limit') ?? 0),
     continue: query.get('continue') ?? '',
     ...(initial !== null && { sendInitialEvents: isTrue(initial) }),
     bookmarks: isTrue(query.get('allowWatchBookmarks')),
-    ...(query.get('timeoutSeconds') && {
-      timeoutSeconds: Number.parseInt(query.get('timeoutSeconds') as string, 10) || 0,
-    }),
+    ...(timeoutSeconds !== undefined && { timeoutSeconds }),
   };
   const faults = watch ? watchFaults(options) : listFaults(options);
   if (faults.length) throw invalidOptions('ListOptions', faults);

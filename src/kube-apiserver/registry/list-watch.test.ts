@@ -25,6 +25,33 @@ describe('list', () => {
     expect(names((await server.call('GET', `${maps}?${query}`)).body)).toEqual(shows);
   });
 
+  test.each([
+    { query: 'limit=abc', says: 'strconv.ParseInt: parsing "abc": invalid syntax' },
+    { query: 'limit=', says: 'strconv.ParseInt: parsing "": invalid syntax' },
+    { query: 'limit=1.5', says: 'strconv.ParseInt: parsing "1.5": invalid syntax' },
+    { query: 'limit=5abc', says: 'strconv.ParseInt: parsing "5abc": invalid syntax' },
+    {
+      query: 'limit=9223372036854775808',
+      says: 'strconv.ParseInt: parsing "9223372036854775808": value out of range',
+    },
+    { query: 'timeoutSeconds=soon', says: 'strconv.ParseInt: parsing "soon": invalid syntax' },
+    { query: 'watch=1&timeoutSeconds=soon', says: 'strconv.ParseInt: parsing "soon": invalid syntax' },
+  ])('$query is refused', async ({ query, says }) => {
+    expect(await server.call('GET', `${maps}?${query}`)).toMatchObject({
+      code: 400,
+      body: { reason: 'BadRequest', message: says },
+    });
+  });
+
+  test.each(['limit=9223372036854775807', 'limit=%2B5', 'limit=-1', 'limit=005'])('%s is taken', async (query) => {
+    expect(names((await server.call('GET', `${maps}?${query}`)).body)).toEqual(['a', 'b', 'c', 'd', 'e']);
+  });
+
+  test.each(['', '/none'])('gracePeriodSeconds=soon is refused when %j is deleted', async (name) => {
+    const { code, body } = await server.call('DELETE', `${maps}${name}?gracePeriodSeconds=soon`);
+    expect([code, body.message]).toEqual([400, 'strconv.ParseInt: parsing "soon": invalid syntax']);
+  });
+
   test('pages show one state, whatever is written in between', async () => {
     const { body: first } = await server.call('GET', `${maps}?limit=2`);
     expect(first.metadata.remainingItemCount).toBe(3);

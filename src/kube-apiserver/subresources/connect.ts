@@ -4,6 +4,7 @@
 import { type ApiObject, badRequest, forbidden, invalid } from '../../api/api.ts';
 import { admit, admitFinally } from '../admission.ts';
 import { attributesOf as authorized, decide } from '../authorization.ts';
+import { int64Fault } from '../int64.ts';
 import { served } from '../registry/codec.ts';
 import { itemOf } from '../registry/get.ts';
 import type { Target } from '../registry/target.ts';
@@ -49,10 +50,8 @@ function checkLogOptions(query: URLSearchParams, name: string): void {
   const faults = Object.entries(logNumbers).flatMap(([field, { least, says }]) => {
     const value = query.get(field);
     if (value === null) return [];
-    if (Number.isNaN(Number(value)))
-      throw badRequest(
-        `unable to decode the request's query parameters: strconv.ParseInt: parsing ${JSON.stringify(value)}: invalid syntax`,
-      );
+    const fault = int64Fault(value);
+    if (fault) throw badRequest(`unable to decode the request's query parameters: ${fault}`);
     return Number(value) >= least
       ? []
       : [{ type: 'FieldValueInvalid' as const, field, message: `Invalid value: ${value}: ${says}` }];
