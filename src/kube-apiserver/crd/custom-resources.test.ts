@@ -89,6 +89,28 @@ describe('a custom resource', () => {
     });
   });
 
+  test('is stored without managed fields when they make it too large, unless it is applied', async () => {
+    const heaps = '/apis/test.example/v1/namespaces/default/heaps';
+    const fields = Object.fromEntries(Array.from({ length: 20_000 }, (_, i) => [`${'k'.repeat(40)}${i}`, 1]));
+    const heap = (name: string) => ({
+      apiVersion: 'test.example/v1',
+      kind: 'Heap',
+      metadata: { name },
+      ...fields,
+    });
+    const made = await server.call('POST', heaps, heap('wide'));
+    expect(made.code).toBe(201);
+    expect(made.body.metadata.managedFields).toBeUndefined();
+    const changed = Object.fromEntries(Object.keys(fields).map((field) => [field, 2]));
+    const put = await server.call('PUT', `${heaps}/wide`, { ...made.body, ...changed });
+    expect([put.code, put.body.metadata.managedFields]).toEqual([200, undefined]);
+    const apply = { contentType: 'application/apply-patch+yaml', query: { fieldManager: 'm' } };
+    expect(await server.call('PATCH', `${heaps}/applied`, heap('applied'), apply)).toMatchObject({
+      code: 500,
+      body: { message: 'etcdserver: request is too large' },
+    });
+  });
+
   test('whose names are taken is not served', async () => {
     await server.call('POST', definitions, definition('Widget', 'gadgets'));
     const conditions = async () =>

@@ -3,15 +3,15 @@ import { admit, admitFinally } from '../admission.ts';
 import { breathe } from '../heavy.ts';
 import { objectReply, type Reply } from '../request.ts';
 import { failure, plainError } from '../status.ts';
-import { decodeBody, finished, prepareStored, sharesBytes } from './codec.ts';
+import { decodeBody, finished, sharesBytes } from './codec.ts';
 import { keyOf, matchNamespace, type Target, type WriteOptions, writeOptions } from './target.ts';
 import {
   attributesOf,
   dedupeOwners,
   putCharged,
+  storable,
   strategyContext,
   timestamp,
-  toStored,
   trackFields,
   validateNew,
   type Written,
@@ -52,7 +52,7 @@ export async function createObject(
     await breathe(target.request);
     const draft = attempt === 1 ? object : (structuredClone(object) as ApiObject);
     if (generated) draft.metadata.name = generateNameFrom(generateName as string, server.random.suffix(5));
-    const made = await insert(named, draft, options, attributes);
+    const made = await insert(named, draft, options, attributes, !track);
     if (made) return made;
     if (!generated) throw taken409(named, draft);
     if (attempt === generateAttempts) throw namesExhausted(kind, draft.metadata.name ?? '');
@@ -65,6 +65,7 @@ async function insert(
   object: ApiObject,
   { dryRun }: WriteOptions,
   attributes: ReturnType<typeof attributesOf>,
+  applied: boolean,
 ): Promise<Written | undefined> {
   const { kind, server, request } = target;
   const { managedFields } = object.metadata;
@@ -80,9 +81,8 @@ async function insert(
     const named = { ...attributes, object, name: object.metadata.name ?? '' };
     await admitFinally(named);
     await breathe(request);
-    const final = finished(kind, object, !!allocation);
-    await prepareStored(kind, final);
-    const result = await putCharged(target, toStored(kind, final), 0, named, allocation?.writes);
+    const { stored, object: final } = await storable(kind, finished(kind, object, !!allocation), applied);
+    const result = await putCharged(target, stored, 0, named, allocation?.writes);
     if (dryRun) return taken(target, final) ? undefined : { object: final, created: true };
     return result;
   } finally {

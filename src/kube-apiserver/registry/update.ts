@@ -6,7 +6,7 @@ import { objectReply, type Reply } from '../request.ts';
 import { failure, plainError } from '../status.ts';
 import { prepareSubresource } from '../subresources/prepare.ts';
 import type { Item } from '../watch-cache/item.ts';
-import { decodeBody, finished, prepareServed, prepareStored, served, sharesBytes } from './codec.ts';
+import { decodeBody, finished, prepareServed, served, sharesBytes } from './codec.ts';
 import { createObject } from './create.ts';
 import { isGone, removeNow } from './removal.ts';
 import { keyOf, matchNamespace, type Target, type WriteOptions, writeOptions } from './target.ts';
@@ -16,8 +16,8 @@ import {
   putCharged,
   rulesOf,
   staleObject,
+  storable,
   strategyContext,
-  toStored,
   trackFields,
   validateChange,
   type Written,
@@ -165,9 +165,8 @@ async function replaceOnce(
     request.warnings.push(...(kind.strategy.warnings?.(next, live) ?? []));
     await admitFinally({ ...attributes, object: next });
     await breathe(request);
-    const final = finished(kind, next, !!allocation || (subresource !== '' && subresource !== 'status'));
-    await prepareStored(kind, final);
-    const stored = toStored(kind, final);
+    const done = finished(kind, next, !!allocation || (subresource !== '' && subresource !== 'status'));
+    const { stored, object: final } = await storable(kind, done, !track);
     if (item.holds(stored.serialized, stored.object)) return { object: live, item, created: false };
     if (options.dryRun) {
       await putCharged(target, stored, item.revision, { ...attributes, object: next });

@@ -9,7 +9,7 @@ import { timestamp } from '../timestamp.ts';
 import { verifyRequest } from '../verify-request.ts';
 import { type Item, type Serialized, serialize } from '../watch-cache/item.ts';
 import type { ObjectWrite } from '../watch-cache/watch-cache.ts';
-import { apiVersionOf, ordered, prepareServed, served } from './codec.ts';
+import { apiVersionOf, ordered, prepareServed, prepareStored, served } from './codec.ts';
 import { eventLease } from './event-lease.ts';
 import { keyOf, type Target } from './target.ts';
 
@@ -161,13 +161,28 @@ export function toStored(kind: Kind, object: ApiObject): Stored {
   return { object: kind.readStored ? ordered(kind.readStored(stored)) : stored, serialized };
 }
 
+/**
+ * The object as it is stored, and as it is answered. One that is too large is written without its managed fields, which
+ * may be large, unless it is applied: then they are the purpose.
+ */
+export async function storable(kind: Kind, object: ApiObject, applied: boolean): Promise<Storable> {
+  await prepareStored(kind, object);
+  const stored = toStored(kind, object);
+  if (applied || !isTooLarge(kind, stored.serialized) || !object.metadata.managedFields) return { stored, object };
+  const { managedFields: _, ...metadata } = object.metadata;
+  return storable(kind, { ...object, metadata } as ApiObject, applied);
+}
+
+interface Storable {
+  readonly stored: Stored;
+  readonly object: ApiObject;
+}
+
 /** Bytes that etcd takes in one request. */
 const mostBytes = 1.5 * 2 ** 20;
 
 /** Custom resources are JSON in etcd too; other kinds are smaller there than what is stored here. */
-function checkSize({ custom }: Kind, { value }: Serialized): void {
-  if (custom && value.length > mostBytes) throw plainError('etcdserver: request is too large');
-}
+const isTooLarge = ({ custom }: Kind, { value }: Serialized): boolean => Boolean(custom) && value.length > mostBytes;
 
 /** Writes one object, and `also` in the same transaction. Undefined when `expected` is no longer what is stored. */
 export async function put(
@@ -179,7 +194,7 @@ export async function put(
   const { kind, server } = target;
   const { namespace = '', name = '' } = object.metadata;
   const key = keyOf(kind, namespace, name);
-  checkSize(kind, serialized);
+  if (isTooLarge(kind, serialized)) throw plainError('etcdserver: request is too large');
   const lease = await eventLease(server, kind);
   const own = { key, serialized, object, expected, ...(lease !== undefined && { lease }) };
   const result = await server.cache.commit(also.length ? [own, ...also] : [own]);
