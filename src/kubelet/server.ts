@@ -222,7 +222,7 @@ async function upgrade(
     const pod = findPod(pods(), rest);
     const sandbox = tools.cache.get(pod.metadata.uid).sandboxes.find((s) => s.state === 'ready');
     if (!sandbox) throw new HttpError(500, `pod ${pod.metadata.name} is not running`);
-    return servePortForward(request, socket, head, (port) => tools.runtime.portForward(sandbox.id, port));
+    return servePortForward(request, socket, head, (port) => tools.runtime.portForward(sandbox.id, port), sandbox.id);
   }
   if (verb !== 'exec' && verb !== 'attach') throw new HttpError(404, '404 page not found');
   const container = await findContainer(tools, findPod(pods(), rest), rest[2] ?? '');

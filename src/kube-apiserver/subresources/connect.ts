@@ -123,7 +123,7 @@ const remote = (verb: 'exec' | 'attach' | 'portForward'): Subresource => ({
   },
 });
 
-/** Clients speak of stdin, stdout and stderr, the kubelet's own interface of input, output and error. */
+/** Clients speak of stdin, stdout, stderr and ports, the kubelet's own interface of input, output, error and port. */
 function translated(query: URLSearchParams): string {
   const names: Readonly<Record<string, string>> = { stdin: 'input', stdout: 'output', stderr: 'error' };
   const parameters = new URLSearchParams();
@@ -131,7 +131,7 @@ function translated(query: URLSearchParams): string {
     if (notForKubelet.has(name)) continue;
     if (name in names || name === 'tty') {
       if (value !== 'false' && value !== '0') parameters.append(names[name] ?? name, '1');
-    } else parameters.append(name, value);
+    } else parameters.append(name === 'ports' ? 'port' : name, value);
   }
   return parameters.size ? `?${parameters}` : '';
 }

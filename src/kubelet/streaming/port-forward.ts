@@ -1,19 +1,33 @@
-// port-forward: pairs of SPDY streams (error and data) a connection, over an upgraded socket or inside a WebSocket.
+// port-forward: pairs of SPDY streams (error and data) a connection, over an upgraded socket or inside a WebSocket. Other
+// WebSockets have a pair of channels a port.
 // https://github.com/kubernetes/enhancements/tree/master/keps/sig-api-machinery/4006-transition-spdy-to-websockets
 
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { finished } from 'node:stream/promises';
+import { portChannelProtocols, portsOf, servePortChannels } from './port-channels.ts';
 import { SpdySession, type SpdyStream } from './spdy.ts';
-import { acceptSpdy, acceptWebSocket, bytesOf, isSpdy, portForwardProtocol, tunnelProtocol } from './upgrade.ts';
+import {
+  acceptSpdy,
+  acceptWebSocket,
+  bytesOf,
+  isSpdy,
+  offers,
+  portForwardProtocol,
+  refuse,
+  tunnelProtocol,
+} from './upgrade.ts';
 
-/** Serves one upgrade request; `connect` opens a port of the pod. */
+/** Serves one upgrade request; `connect` opens a port of the pod, whose sandbox messages name. */
 export async function servePortForward(
   request: IncomingMessage,
   socket: Duplex,
   head: Buffer,
   connect: (port: number) => Promise<Duplex>,
+  sandbox = '',
 ): Promise<void> {
+  if (!isSpdy(request) && !offers(request, tunnelProtocol))
+    return serveChannels(request, socket, head, connect, sandbox);
   let connection: Duplex = socket;
   if (isSpdy(request)) {
     if (!acceptSpdy(request, socket, [portForwardProtocol])) return;
@@ -36,6 +50,23 @@ export async function servePortForward(
     void forward(pair.data, pair.error, connect);
   });
   await session.closed;
+}
+
+async function serveChannels(
+  request: IncomingMessage,
+  socket: Duplex,
+  head: Buffer,
+  connect: (port: number) => Promise<Duplex>,
+  sandbox: string,
+): Promise<void> {
+  let ports: number[];
+  try {
+    ports = portsOf(new URL(request.url ?? '/', 'http://kubelet').searchParams);
+  } catch (error) {
+    return refuse(socket, 400, (error as Error).message);
+  }
+  const accepted = await acceptWebSocket(request, socket, head, portChannelProtocols);
+  if (accepted) await servePortChannels({ ...accepted, ports, sandbox, connect });
 }
 
 async function forward(data: SpdyStream, error: SpdyStream, connect: (port: number) => Promise<Duplex>): Promise<void> {

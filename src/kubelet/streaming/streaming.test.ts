@@ -233,10 +233,16 @@ describe('port-forward', () => {
   };
   const forwarder = () =>
     serve((request, socket, head) =>
-      servePortForward(request, socket, head, (port) => {
-        const target = net.connect({ port, host: '127.0.0.1', allowHalfOpen: true });
-        return new Promise((resolve, reject) => target.once('connect', () => resolve(target)).once('error', reject));
-      }),
+      servePortForward(
+        request,
+        socket,
+        head,
+        (port) => {
+          const target = net.connect({ port, host: '127.0.0.1', allowHalfOpen: true });
+          return new Promise((resolve, reject) => target.once('connect', () => resolve(target)).once('error', reject));
+        },
+        'box',
+      ),
     );
   const pair = async (connection: Awaited<ReturnType<typeof dialSpdy>>, requestid: string, port: number) => {
     const headers = { requestid, port: String(port) };
@@ -257,6 +263,73 @@ describe('port-forward', () => {
     ]);
     expect(await Promise.all(pairs.map(({ error }) => textOf(error)))).toEqual(['', '', '']);
     connection.close();
+  });
+
+  test.each([
+    { protocols: ['v4.channel.k8s.io'], isBase64: false },
+    { protocols: ['v4.base64.channel.k8s.io'], isBase64: true },
+    { protocols: [], isBase64: false },
+  ])('over the channels of a WebSocket: $protocols', async ({ protocols, isBase64 }) => {
+    const [port, target] = [await forwarder(), await echo()];
+    const client = new WebSocket(`ws://127.0.0.1:${port}/?port=${target},1`, protocols);
+    const received: Buffer[] = [];
+    client.on('message', (data: Buffer, isBinary) => {
+      expect(isBinary).toBe(!isBase64);
+      const [channel, rest] = [data[0] as number, data.subarray(1)];
+      const bytes = isBase64 ? Buffer.from(String(rest), 'base64') : rest;
+      received[isBase64 ? channel - 48 : channel] = Buffer.concat([
+        received[isBase64 ? channel - 48 : channel] ?? Buffer.alloc(0),
+        bytes,
+      ]);
+    });
+    await new Promise((resolve) => client.once('open', resolve));
+    client.send(isBase64 ? `0${Buffer.from('hello').toString('base64')}` : Buffer.from('\0hello'));
+    await expect.poll(() => received[0]?.subarray(2).toString()).toBe('hello');
+    await expect
+      .poll(() => received[3]?.subarray(2).toString())
+      .toMatch(/^error forwarding port 1 to pod box, uid : .*ECONNREFUSED/);
+    expect(received.map((bytes) => bytes.readUInt16LE())).toEqual([target, target, 1, 1]);
+    expect(received[1]).toHaveLength(2);
+    client.terminate();
+  });
+
+  test('a WebSocket closes when the connections of all its ports have ended', async () => {
+    const port = await forwarder();
+    const server = net.createServer((socket) => socket.end('bye'));
+    servers.push(server);
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const target = (server.address() as AddressInfo).port;
+    const client = new WebSocket(`ws://127.0.0.1:${port}/?port=${target}&port=1`, 'v4.channel.k8s.io');
+    const said: string[] = [];
+    client.on('message', (data: Buffer) => said.push(`${data[0]} ${data.subarray(1)}`));
+    expect(await new Promise((resolve) => client.once('close', resolve))).toBe(1000);
+    expect(said).toContain('0 bye');
+  });
+
+  test.each([
+    { query: '', says: 'query parameter "port" is required' },
+    { query: 'port=', says: 'query parameter "port" cannot be empty' },
+    { query: 'port=0', says: 'port "0" must be > 0' },
+    {
+      query: 'port=80,web',
+      says: 'unable to parse "80,web" as a port: strconv.ParseUint: parsing "web": invalid syntax',
+    },
+    {
+      query: 'port=65536',
+      says: 'unable to parse "65536" as a port: strconv.ParseUint: parsing "65536": value out of range',
+    },
+    {
+      query: `port=${Array(129).fill(1).join(',')}`,
+      says: 'more than 128 ports cannot be forwarded over one WebSocket',
+    },
+  ])('a WebSocket that asks for "$query" is refused', async ({ query, says }) => {
+    const port = await forwarder();
+    const client = new WebSocket(`ws://127.0.0.1:${port}/?${query}`, 'v4.channel.k8s.io');
+    client.on('error', () => {});
+    const response = await new Promise<IncomingMessage>((resolve) =>
+      client.once('unexpected-response', (_, answer) => resolve(answer)),
+    );
+    expect([response.statusCode, await textOf(response)]).toEqual([400, says]);
   });
 
   test('nobody listens: the error says which port, and the others go on', async () => {

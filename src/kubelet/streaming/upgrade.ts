@@ -53,6 +53,10 @@ export function acceptSpdy(request: IncomingMessage, socket: Duplex, protocols: 
   return protocol;
 }
 
+/** Whether the client offers a WebSocket protocol. */
+export const offers = (request: IncomingMessage, protocol: string): boolean =>
+  list(request.headers['sec-websocket-protocol']).includes(protocol);
+
 /** Completes a WebSocket upgrade; undefined (and answered) when client and server share no protocol. */
 export function acceptWebSocket(
   request: IncomingMessage,
