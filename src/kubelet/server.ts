@@ -15,6 +15,7 @@ import { resourceMetrics, statsSummary } from './stats.ts';
 import { servePortForward } from './streaming/port-forward.ts';
 import { serveRemoteCommand } from './streaming/remote-command.ts';
 import { refuse } from './streaming/upgrade.ts';
+import { serveSystemLog, systemLogsDirectory } from './system-logs.ts';
 import type { KubeletTools } from './tools.ts';
 
 export interface KubeletServer {
@@ -89,6 +90,9 @@ async function handle(
   if (request.method !== 'GET' && request.method !== 'HEAD') throw new HttpError(405, 'Method Not Allowed');
   if (verb === 'containerLogs' && rest.length === 3)
     return containerLogs(tools, findPod(pods(), rest), rest[2], url.searchParams, response);
+  // A simulated node has no machine of its own.
+  if (url.pathname.startsWith('/logs/') && tools.config.usesFilesystem)
+    return serveSystemLog(systemLogsDirectory, unescaped(url.pathname.slice('/logs/'.length)), request, response);
   switch (url.pathname.replace(/\/$/, '')) {
     case '/pods':
       return json(response, { kind: 'PodList', apiVersion: 'v1', metadata: {}, items: pods() });
@@ -100,6 +104,14 @@ async function handle(
       return metricsText(response, await resourceMetrics(tools, pods()));
     default:
       throw new HttpError(404, '404 page not found');
+  }
+}
+
+function unescaped(path: string): string {
+  try {
+    return decodeURIComponent(path);
+  } catch {
+    throw new HttpError(400, '400 Bad Request');
   }
 }
 
