@@ -217,6 +217,30 @@ describe('others are answered while one client sends', () => {
     expect(megabytes).toBeLessThan(mostMegabytes);
   });
 
+  test.each(['json', 'yaml', 'vnd.kubernetes.protobuf', 'json;as=Table;v=v1;g=meta.k8s.io'])(
+    'forty lists as %s that nobody reads',
+    async (form) => {
+      const data = { a: 'x'.repeat(900_000) };
+      for (let i = 0; i < 20; i++) await send('POST', maps, map({ metadata: { name: `long${i}` }, data }));
+      const head = `GET ${maps}?includeObject=Object HTTP/1.1\r\nHost: x\r\nAccept: application/${form}\r\n\r\n`;
+      const { waitMs, megabytes } = await measured(async () => {
+        const sockets = many(40, () => connect(Number(url.port), url.hostname));
+        for (const socket of sockets)
+          socket
+            .on('error', () => {})
+            .pause()
+            .write(head);
+        await new Promise((resolve) => setTimeout(resolve, 2_500));
+        const answer = await send('GET', '/livez');
+        for (const socket of sockets) socket.destroy();
+        return answer;
+      });
+      if (process.env['FIGURES']) console.log(`FIG ${waitMs.toFixed(0)} ms ${megabytes.toFixed(0)} MB ${form}`);
+      expect(waitMs).toBeLessThan(longestWaitMs);
+      expect(megabytes).toBeLessThan(mostMegabytes);
+    },
+  );
+
   test('two hundred and fifty bodies that do not come to their end', async () => {
     const head = `POST ${maps} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n{`;
     const sockets = many(250, () =>

@@ -4,14 +4,24 @@
 import { deepEqual } from './equal.ts';
 import { setOwn } from './own.ts';
 import { PatchError } from './patch-error.ts';
+import { finish, type Steps } from './steps.ts';
 
 /** Bytes of JSON that the copies of one patch may add (Kubernetes: JSONPatchMaxCopyBytes). */
 const mostCopiedBytes = 3 << 20;
 
 /** A patched copy of `document`. Throws PatchError('unappliable') when an operation is unknown or does not fit. */
-export function applyJsonPatch(document: any, patch: readonly any[]): any {
+export const applyJsonPatch = (document: any, patch: readonly any[]): any => finish(applyingJsonPatch(document, patch));
+
+/** Operations in one step: each may move all of a long list. */
+const operationsInStep = 256;
+
+/** The same in steps. */
+export function* applyingJsonPatch(document: any, patch: readonly any[]): Steps<any> {
   const patching = new Patching(document);
-  for (const operation of patch) patching.apply(operation);
+  for (const [index, operation] of patch.entries()) {
+    if (index % operationsInStep === operationsInStep - 1) yield;
+    patching.apply(operation);
+  }
   return patching.root;
 }
 

@@ -1,8 +1,9 @@
 // A list in protobuf. Its envelope says how long it is, so all items are encoded before the first byte is sent; other
-// requests get their turn meanwhile.
+// requests get their turn meanwhile. Slow readers may be many: beyond a limit of memory a list is encoded again while it
+// is sent.
 
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Kind } from '../../api/api.ts';
+import { ownTurn } from '../../machinery/turn.ts';
 import { encodeFields, encodeListHead, protobufSchema } from '../protobuf/protobuf.ts';
 import { apiVersionOf, served } from '../registry/codec.ts';
 import type { ListReply } from '../request.ts';
@@ -10,6 +11,16 @@ import type { Item } from '../watch-cache/item.ts';
 
 /** Bytes encoded in one turn of the event loop, and sent in one piece. */
 const pieceBytes = 128 << 10;
+
+/** Bytes of all lists that are kept while they are sent. */
+const mostHeld = 64 << 20;
+let heldBytes = 0;
+
+interface EncodedList {
+  readonly length: number;
+  readonly pieces: AsyncIterable<Buffer>;
+  readonly release: () => void;
+}
 
 export class ProtobufList {
   readonly #kind: Kind;
@@ -22,31 +33,65 @@ export class ProtobufList {
     this.#metadata = metadata;
   }
 
-  /** The list in pieces of about 128 KiB. */
-  async encode(): Promise<readonly Buffer[]> {
+  /** The list in pieces of about 128 KiB. `release` is called once it is sent. */
+  async encode(): Promise<EncodedList> {
+    const type = { kind: this.#kind.listKind, apiVersion: apiVersionOf(this.#kind) };
+    const schema = protobufSchema(type);
+    if (!schema) throw noForm(this.#kind);
+    const kept: Buffer[] = [];
+    let total = 0;
+    let held = 0;
+    const release = () => {
+      heldBytes -= held;
+      held = 0;
+      kept.length = 0;
+    };
+    let isKept = true;
+    try {
+      for await (const piece of this.#pieces()) {
+        total += piece.length;
+        isKept &&= heldBytes + piece.length <= mostHeld;
+        if (!isKept) {
+          release();
+          continue;
+        }
+        kept.push(piece);
+        held += piece.length;
+        heldBytes += piece.length;
+      }
+    } catch (error) {
+      release();
+      throw error;
+    }
+    const head = encodeListHead(schema, { ...type, metadata: this.#metadata }, total);
+    const items = isKept ? kept : this.#pieces();
+    const pieces = async function* () {
+      yield head;
+      yield* items;
+    };
+    return { length: head.length + total, pieces: pieces(), release };
+  }
+
+  async *#pieces(): AsyncGenerator<Buffer> {
     const kind = this.#kind;
-    const type = { kind: kind.listKind, apiVersion: apiVersionOf(kind) };
-    const itemSchema = protobufSchema({ ...type, kind: kind.kind });
-    const listSchema = protobufSchema(type);
-    if (!itemSchema || !listSchema) throw new Error(`${kind.listKind} has no protobuf form`);
-    const pieces: Buffer[] = [];
+    const schema = protobufSchema({ kind: kind.kind, apiVersion: apiVersionOf(kind) });
+    if (!schema) throw noForm(kind);
     let piece: Buffer[] = [];
     let size = 0;
-    let total = 0;
     for (const item of this.#items) {
-      const bytes = encodeFields(itemSchema, kind.fromStorage ? served(kind, item) : item.peek(), itemsField);
+      const bytes = encodeFields(schema, kind.fromStorage ? served(kind, item) : item.peek(), itemsField);
       piece.push(bytes);
       size += bytes.length;
       if (size < pieceBytes) continue;
-      pieces.push(Buffer.concat(piece, size));
-      total += size;
+      yield Buffer.concat(piece, size);
       piece = [];
       size = 0;
-      await nextTurn();
+      await ownTurn();
     }
-    pieces.push(Buffer.concat(piece, size));
-    return [encodeListHead(listSchema, { ...type, metadata: this.#metadata }, total + size), ...pieces];
+    yield Buffer.concat(piece, size);
   }
 }
+
+const noForm = ({ listKind }: Kind) => new Error(`${listKind} has no protobuf form`);
 
 const itemsField = 2;

@@ -153,8 +153,14 @@ async function send(
     return sendPieces(response, body);
   }
   if (body instanceof ProtobufList) {
-    const pieces = await body.encode();
-    return send(request, response, { code, contentType, body: Buffer.concat(pieces) }, base);
+    const { length, pieces, release } = await body.encode();
+    try {
+      if (length <= pieceBytes)
+        return await send(request, response, { code, contentType, body: await wholeOf(pieces) }, base);
+      return await sendStream(request, response, code, { ...base, 'Content-Type': contentType }, pieces, length);
+    } finally {
+      release();
+    }
   }
   if (body instanceof TextList) return sendText(request, response, { code, contentType, body }, base);
   let bytes: Uint8Array = typeof body === 'string' ? Buffer.from(body) : body instanceof ListBody ? body.whole() : body;
@@ -185,17 +191,37 @@ async function sendText(
   const first = (await pieces.next()).value as string;
   const second = (await pieces.next()).value as string | undefined;
   if (second === undefined) return send(request, response, { code, contentType, body: first }, base);
-  const isCompressed = compresses(request, Number.POSITIVE_INFINITY);
-  const headers = isCompressed ? { 'Content-Encoding': 'gzip', Vary: 'Accept-Encoding' } : {};
-  writeHead(response, code, { ...base, 'Content-Type': contentType, ...headers });
-  if (request.method === 'HEAD') return void response.end();
   const rest = async function* () {
     yield Buffer.from(first);
     yield Buffer.from(second);
     for await (const piece of pieces) yield Buffer.from(piece);
   };
+  return sendStream(request, response, code, { ...base, 'Content-Type': contentType }, rest());
+}
+
+async function wholeOf(pieces: AsyncIterable<Buffer>): Promise<Buffer> {
+  const all: Buffer[] = [];
+  for await (const piece of pieces) all.push(piece);
+  return Buffer.concat(all);
+}
+
+/** `length` in bytes, where it is known. */
+async function sendStream(
+  request: ApiRequest,
+  response: Response,
+  code: number,
+  base: Record<string, string | string[]>,
+  pieces: AsyncIterable<Buffer>,
+  length?: number,
+): Promise<void> {
+  const isCompressed = compresses(request, length ?? Number.POSITIVE_INFINITY);
+  const form = isCompressed
+    ? { 'Content-Encoding': 'gzip', Vary: 'Accept-Encoding' }
+    : length !== undefined && { 'Content-Length': length };
+  writeHead(response, code, { ...base, ...form });
+  if (request.method === 'HEAD') return void response.end();
   const out = response as ServerResponse;
-  const source = Readable.from(rest(), { objectMode: false });
+  const source = Readable.from(pieces, { objectMode: false });
   // A reader that leaves early is no fault of the server.
   await (isCompressed ? pipeline(source, createGzip({ level: 1 }), out) : pipeline(source, out)).catch(() =>
     out.destroy(),

@@ -2,11 +2,14 @@
 // turns in between and a slow reader holds no more than a piece.
 
 import { stringify } from 'yaml';
-import { nextTurn } from '../../machinery/turn.ts';
+import { ownTurn } from '../../machinery/turn.ts';
 import type { Accepted } from './media-type.ts';
 
 /** Characters written in one turn of the event loop, and sent in one piece. */
 const pieceLength = 128 << 10;
+
+/** Lists that are being written. */
+let writing = 0;
 
 interface Form {
   /** What stands before the first field, between two, and after the last. */
@@ -74,15 +77,21 @@ export class TextList {
   }
 
   async *pieces(): AsyncGenerator<string> {
-    let piece = '';
-    for (const part of this.#parts()) {
-      piece += part;
-      if (piece.length < pieceLength) continue;
-      yield piece;
-      piece = '';
-      await nextTurn();
+    if (writing > 0) await ownTurn();
+    writing++;
+    try {
+      let piece = '';
+      for (const part of this.#parts()) {
+        piece += part;
+        if (piece.length < pieceLength) continue;
+        yield piece;
+        piece = '';
+        await ownTurn();
+      }
+      if (piece) yield piece;
+    } finally {
+      writing--;
     }
-    if (piece) yield piece;
   }
 
   *#parts(): Generator<string> {

@@ -14,7 +14,7 @@ import {
 } from '../../api/api.ts';
 import { isTooDeep } from '../../machinery/depth.ts';
 import { goFormat } from '../../machinery/go-format.ts';
-import { applyJsonPatch } from '../../machinery/json-patch.ts';
+import { applyingJsonPatch } from '../../machinery/json-patch.ts';
 import { ApplyConflicts, applyingConfiguration } from '../../machinery/managed-fields.ts';
 import { applyMergePatch } from '../../machinery/merge-patch.ts';
 import { PatchError } from '../../machinery/patch-error.ts';
@@ -44,7 +44,7 @@ export async function patch(target: Target): Promise<Reply> {
   const change = await patchOf(target);
   const result = await replaceObject(target, options, {
     make: async (live) => {
-      const patched = change(live);
+      const patched = await change(live);
       await breathe(target.request);
       return decodePatched(target, options, patched, change);
     },
@@ -64,7 +64,7 @@ function typeOf({ request, kind }: Target): string {
 
 /** A function that makes a new document of a live object. */
 interface Change {
-  (live: ApiObject): any;
+  (live: ApiObject): any | Promise<any>;
   /** How an error shows the patch; undefined: errors show the patched document. */
   readonly shown?: string;
   /** What a strict reading of the patch refuses. */
@@ -97,7 +97,7 @@ function checkOptions({ request }: Target, type: string): void {
 const rejected = () => failure(422, 'Invalid', 'the server rejected our request due to an error in our request', {});
 
 /** A function that patches a live object, giving a new one. */
-function changeOf({ kind }: Target, type: string, body: Body | undefined, read: ReadText | undefined): Change {
+function changeOf({ kind, request }: Target, type: string, body: Body | undefined, read: ReadText | undefined): Change {
   const { value, faults } = parsePatch(body, type, read);
   if (type === json) {
     if (!Array.isArray(value))
@@ -112,8 +112,8 @@ function changeOf({ kind }: Target, type: string, body: Body | undefined, read: 
       );
     for (const operation of value) checkOperation(operation);
     const unknown = value.flatMap((operation, index) => unknownParts(operation, index));
-    const change: Change = (live) => {
-      const patched = attempt(() => applyJsonPatch(live, value), rejected);
+    const change: Change = async (live) => {
+      const patched = await inSteps(request, applyingJsonPatch(live, value)).catch(refusing(rejected));
       // Moves and copies can nest an object deeper than any that came in.
       if (isTooDeep(patched)) throw rejected();
       return patched;
@@ -156,10 +156,15 @@ function attempt<T>(change: () => T, refuse: (error: PatchError) => ApiError): T
   try {
     return change();
   } catch (error) {
-    if (error instanceof PatchError) throw refuse(error);
-    throw error;
+    return refusing(refuse)(error);
   }
 }
+
+const refusing =
+  (refuse: (error: PatchError) => ApiError) =>
+  (error: unknown): never => {
+    throw error instanceof PatchError ? refuse(error) : error;
+  };
 
 function goType(value: unknown): string {
   if (Array.isArray(value)) return 'array';

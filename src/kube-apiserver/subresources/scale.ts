@@ -97,8 +97,8 @@ async function patch(target: Target): Promise<Reply> {
     return objectReply(200, scaleOf(target.kind, result.object));
   }
   const change = await patchOf({ ...target, kind: scaleKind });
-  return write(target, options, (live) => {
-    const next = decodeValue(target.request, scaleKind, change(scaleOf(target.kind, live)), options);
+  return write(target, options, async (live) => {
+    const next = decodeValue(target.request, scaleKind, await change(scaleOf(target.kind, live)), options);
     check(target, next);
     return next;
   });
@@ -143,11 +143,15 @@ function check(target: Target, wanted: ApiObject): void {
   ]);
 }
 
-async function write(target: Target, options: WriteOptions, wanted: (live: ApiObject) => ApiObject): Promise<Reply> {
+async function write(
+  target: Target,
+  options: WriteOptions,
+  wanted: (live: ApiObject) => ApiObject | Promise<ApiObject>,
+): Promise<Reply> {
   const { object } = await replaceObject(target, options, {
     unconditional: true,
-    make(live) {
-      const { metadata, spec } = wanted(live);
+    async make(live) {
+      const { metadata, spec } = await wanted(live);
       const { specReplicasPath } = target.kind.scalePaths ?? builtin;
       const next: ApiObject = withValue(live, steps(specReplicasPath), spec?.replicas ?? 0);
       next.metadata = { ...live.metadata };
