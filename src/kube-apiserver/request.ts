@@ -170,6 +170,7 @@ export function headerValues(
 }
 
 /** True for values that a query parameter of type bool takes as true, as Kubernetes reads them. */
-export const isTrue = (value: string | null): boolean => value !== null && value !== 'false' && value !== '0';
+export const isTrue = (value: string | null): boolean =>
+  value !== null && value.toLowerCase() !== 'false' && value !== '0';
 
 export type { ApiObject };

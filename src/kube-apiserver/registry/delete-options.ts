@@ -3,7 +3,7 @@
 
 import { badRequest, DecodeError, decode, schemaNamed } from '../../api/api.ts';
 import { int64Of } from '../int64.ts';
-import type { ApiRequest } from '../request.ts';
+import { type ApiRequest, isTrue } from '../request.ts';
 import { looseBody } from './codec.ts';
 import { invalidOptions } from './target.ts';
 
@@ -55,7 +55,7 @@ function fromQuery(query: URLSearchParams): Record<string, any> {
   const dryRun = query.getAll('dryRun').filter(Boolean);
   return {
     ...(gracePeriodSeconds !== undefined && { gracePeriodSeconds }),
-    ...(orphan !== null && { orphanDependents: orphan !== 'false' && orphan !== '0' }),
+    ...(orphan !== null && { orphanDependents: isTrue(orphan) }),
     ...(policy && { propagationPolicy: policy }),
     ...(dryRun.length && { dryRun }),
   };
