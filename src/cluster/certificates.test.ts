@@ -232,6 +232,17 @@ test('without one, a CA is made, and kept', async () => {
   expect((await ensureCertificates(directory, requests, now)).ca).toEqual(made.ca);
 });
 
+test('a certificate with other groups than those asked for is made again', async () => {
+  const directory = await directoryWith({});
+  const before = await ensureCertificates(directory, requests, now);
+  const fewer = requests.map((request) =>
+    request.name === 'client' ? { ...request, organizations: ['one'] } : request,
+  );
+  const after = await ensureCertificates(directory, fewer, now);
+  expect(new X509Certificate(after.certificates.get('client')!.cert).subject).toBe('O=one\nCN=jane');
+  expect(after.certificates.get('server')).toEqual(before.certificates.get('server'));
+});
+
 test.each<[string, string, boolean]>([
   ['RSA', 'rsa', true],
   ['P-384', 'P-384', true],

@@ -73,6 +73,8 @@ export async function ensureFrontProxy(directory: string, nowMs: number): Promis
 }
 
 /** The common name of the front proxy's certificate. */
+/** The user as which the API server calls kubelets. */
+export const kubeletClientName = 'kube-apiserver-kubelet-client';
 export const frontProxyName = 'front-proxy-client';
 
 /** The key that signs service account tokens, PEM. One that was brought is used, if it can be. */
@@ -140,7 +142,8 @@ function isUsable(pair: KeyPair, ca: KeyPair, request: CertificateRequest, nowMs
     const hosts = (request.hosts ?? []).every((host) =>
       isAddress(host) ? certificate.checkIP(host) : certificate.checkHost(host, { partialWildcards: false }),
     );
-    return fresh && ours && hosts && certificate.subject.includes(`CN=${request.commonName}`);
+    const subject = [...(request.organizations ?? []).map((name) => `O=${name}`), `CN=${request.commonName}`];
+    return fresh && ours && hosts && certificate.subject.split('\n').sort().join() === subject.sort().join();
   } catch {
     return false; // damaged: made again
   }

@@ -2,7 +2,7 @@
 // the CA for everybody, and the configuration that extension API servers read.
 
 import { requestHeaderNames } from '../kube-apiserver/kube-apiserver.ts';
-import { frontProxyName } from './certificates.ts';
+import { frontProxyName, kubeletClientName } from './certificates.ts';
 
 export interface BootstrapInputs {
   readonly serviceCidr: string;
@@ -52,6 +52,16 @@ export function* extraObjects({
       kind: 'ConfigMap',
       metadata: { name: 'kube-apiserver-legacy-service-account-token-tracking', namespace: 'kube-system' },
       data: { since: today },
+    },
+  ];
+  yield [
+    '/apis/rbac.authorization.k8s.io/v1/clusterrolebindings',
+    {
+      ...rbac,
+      kind: 'ClusterRoleBinding',
+      metadata: { name: kubeletClientName },
+      roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: 'system:kubelet-api-admin' },
+      subjects: [{ apiGroup: 'rbac.authorization.k8s.io', kind: 'User', name: kubeletClientName }],
     },
   ];
   yield [

@@ -103,6 +103,17 @@ describe.skipIf(reason)(`access${reason ? `: ${reason}` : ''}`, () => {
     expect((await as('auth', 'can-i', 'get', 'secrets', '-A')).stdout.trim()).toBe('no');
   });
 
+  test('the certificate for kubelets does nothing else, whichever server a node names as its kubelet', async () => {
+    await machine.kubectl('run', 'p', '--image=any', '--', 'sh', '-c', 'echo seen; sleep 600');
+    await eventually(async () => expect(await machine.kubectl('logs', 'p')).toContain('seen'));
+    const pair = ['crt', 'key'].map((ending) => place(`x/pki/apiserver-kubelet-client.${ending}`));
+    const as = (...args: string[]) =>
+      machine.tryKubectl(['--client-certificate', pair[0], '--client-key', pair[1], ...args]);
+    expect((await as('auth', 'whoami')).stdout).not.toContain('system:masters');
+    expect((await as('get', 'secrets', '-A')).stderr).toContain('forbidden');
+    expect((await as('auth', 'can-i', 'get', 'nodes/proxy')).stdout.trim()).toBe('yes');
+  });
+
   test('a group with a comma is one group', async () => {
     const who = await machine.kubectl('auth', 'whoami', '--as=jane', '--as-group=a,b', '--as-group=c');
     expect(who).toMatch(/Groups +\[a,b c system:authenticated\]/);

@@ -14,6 +14,7 @@ import {
   ensureFrontProxy,
   ensureSigningKey,
   frontProxyName,
+  kubeletClientName,
   makeSigningKey,
 } from '../certificates.ts';
 import { type ClusterConfig, defaultPort } from '../config.ts';
@@ -138,12 +139,8 @@ function requests(
       hosts: [...new Set([...names, '127.0.0.1', apiServiceIP, nodeIP])],
     },
     { name: 'admin', commonName: 'kubernetes-admin', organizations: ['system:masters'], usage: 'client' },
-    {
-      name: 'apiserver-kubelet-client',
-      commonName: 'kube-apiserver-kubelet-client',
-      organizations: ['system:masters'],
-      usage: 'client',
-    },
+    // Nodes say where their kubelets are, so this certificate may do no more than use kubelets.
+    { name: 'apiserver-kubelet-client', commonName: kubeletClientName, usage: 'client' },
     ...(runtime === 'simulated' && nodeNames.length > mostNodesWithServers ? [] : nodes),
   ];
 }
