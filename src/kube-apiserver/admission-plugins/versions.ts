@@ -11,9 +11,18 @@ export interface Shown {
   readonly oldObject: ApiObject | undefined;
 }
 
+/** Found once for each request: every policy and webhook asks. */
+const equivalents = new WeakMap<AdmissionAttributes, readonly Kind[]>();
+
 /** The other versions of the resource, and other groups' kinds of the same stored objects. */
-export function equivalentKinds({ kind, subresource, server }: AdmissionAttributes): Kind[] {
-  return server.kinds
+export function equivalentKinds(attributes: AdmissionAttributes): readonly Kind[] {
+  let found = equivalents.get(attributes);
+  if (!found) equivalents.set(attributes, (found = findEquivalents(attributes)));
+  return found;
+}
+
+const findEquivalents = ({ kind, subresource, server }: AdmissionAttributes): Kind[] =>
+  server.kinds
     .all()
     .filter(
       (one) =>
@@ -22,7 +31,6 @@ export function equivalentKinds({ kind, subresource, server }: AdmissionAttribut
         one.storagePrefix === kind.storagePrefix &&
         (!subresource || one.subresources.some(({ name }) => name === subresource)),
     );
-}
 
 /** The request's objects as `kind` has them. Throws the answer of a conversion webhook that fails. */
 export async function shownAs(kind: Kind, attributes: AdmissionAttributes): Promise<Shown> {
