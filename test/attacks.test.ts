@@ -6,8 +6,9 @@ import { Agent, request } from 'node:http';
 import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
-/** In time on a processor. On an idle machine 250 ms; a busy one has slower memory, and garbage of the test before. */
-const longestWaitMs = 1_000;
+/** In time on a processor. A busy machine has slower memory, and garbage of the test before: the best of some counts. */
+const longestWaitMs = 250;
+const attempts = 4;
 const mostMegabytes = 300;
 const largest = (3 << 20) - 1_000;
 
@@ -184,7 +185,17 @@ const attacks: readonly Attack[] = [
   { attack: 'a continue token that is null', code: 400, run: () => send('GET', `${maps}?continue=bnVsbA`) },
 ];
 
-async function measured(run: () => Promise<Answer>): Promise<Answer & { waitMs: number; megabytes: number }> {
+type Measured = Answer & { waitMs: number; megabytes: number };
+
+async function measured(run: () => Promise<Answer>): Promise<Measured> {
+  for (let attempt = 1; ; attempt++) {
+    const found = await measuredOnce(run);
+    const isWithin = found.waitMs < longestWaitMs && found.megabytes < mostMegabytes;
+    if (isWithin || attempt === attempts) return found;
+  }
+}
+
+async function measuredOnce(run: () => Promise<Answer>): Promise<Measured> {
   child.send('reset');
   await told();
   child.send('reset');
@@ -198,10 +209,6 @@ async function measured(run: () => Promise<Answer>): Promise<Answer & { waitMs: 
 describe('others are answered while one client sends', () => {
   test.each(attacks)('$attack', async ({ code, run }) => {
     const answer = await measured(run);
-    if (process.env['FIGURES'])
-      console.log(
-        `FIG ${answer.waitMs.toFixed(0)} ms ${answer.megabytes.toFixed(0)} MB ${answer.code} ${expect.getState().currentTestName}`,
-      );
     expect(answer.code, answer.text.slice(0, 300)).toBe(code);
     expect(answer.text.length).toBeLessThan(10 << 20);
     expect(answer.waitMs).toBeLessThan(longestWaitMs);
@@ -235,7 +242,6 @@ describe('others are answered while one client sends', () => {
         for (const socket of sockets) socket.destroy();
         return answer;
       });
-      if (process.env['FIGURES']) console.log(`FIG ${waitMs.toFixed(0)} ms ${megabytes.toFixed(0)} MB ${form}`);
       expect(waitMs).toBeLessThan(longestWaitMs);
       expect(megabytes).toBeLessThan(mostMegabytes);
     },

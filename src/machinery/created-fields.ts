@@ -4,6 +4,7 @@ import { deepEqual } from './equal.ts';
 import { fieldsV1Leaf, isAssociative } from './field-set.ts';
 import { listElementKey } from './list-map.ts';
 import type { Schema } from './schema.ts';
+import type { Steps } from './steps.ts';
 
 type FieldsV1 = { [key: string]: FieldsV1 };
 
@@ -21,6 +22,37 @@ export function createdFields(zero: any, value: any, schema: Schema | undefined)
   const found = isList ? ofList(fields, zero, value, schema!) : ofMap(fields, zero, value, schema);
   return found || zero === undefined ? fields : undefined;
 }
+
+/** Keys of a map in one step. */
+const keysInStep = 16_384;
+/** Long maps stand at the top or one below it: what is deeper is done in one step. */
+const deepestSteps = 2;
+
+/** The same in steps. */
+export function* creatingFields(
+  zero: any,
+  value: any,
+  schema: Schema | undefined,
+  depth = 0,
+): Steps<FieldsV1 | undefined> {
+  const isList = Array.isArray(value);
+  if (zero === value || isList || isLeaf(zero, value, isList, schema)) return createdFields(zero, value, schema);
+  const fields: FieldsV1 = zero === undefined ? { '.': leaf } : {};
+  let found = false;
+  for (const [index, name] of sortedKeys(value).entries()) {
+    if (index % keysInStep === keysInStep - 1) yield;
+    const below = [zero?.[name], value[name], schemaOf(schema, name)] as const;
+    const inner = depth + 1 < deepestSteps ? yield* creatingFields(...below, depth + 1) : createdFields(...below);
+    if (!inner) continue;
+    fields[elementOf(name)] = inner;
+    found = true;
+  }
+  return found || zero === undefined ? fields : undefined;
+}
+
+const schemaOf = (schema: Schema | undefined, name: string): Schema | undefined =>
+  schema?.properties?.[name] ??
+  (typeof schema?.additionalProperties === 'object' ? schema.additionalProperties : undefined);
 
 function isLeaf(zero: any, value: any, isList: boolean, schema: Schema | undefined): boolean {
   if (typeof value !== 'object' || value === null) return true;

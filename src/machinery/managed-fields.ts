@@ -2,7 +2,7 @@
 // https://kubernetes.io/docs/reference/using-api/server-side-apply/
 
 import { type Comparison, compareFields } from './compare-fields.ts';
-import { createdFields } from './created-fields.ts';
+import { creatingFields } from './created-fields.ts';
 import { deepEqual } from './equal.ts';
 import {
   difference,
@@ -97,7 +97,7 @@ export function* updatingManagedFields(write: Write & { readonly next: any }): S
     owners.length === 0 &&
     write.resetFields?.every((path) => path.length === 1) !== false
   )
-    return ofCreator(write);
+    return yield* ofCreator(write);
   const before = write.live === undefined ? zeroValue(write.schema) : tracked(write.live);
   yield;
   const change = compareFields(before, tracked(write.next), write.schema);
@@ -120,9 +120,9 @@ const isReadable = (entry: ManagedFieldsEntry): boolean =>
   (entry.fieldsType === undefined || entry.fieldsType === 'FieldsV1') && isFieldsV1(entry.fieldsV1);
 
 /** The same as below in one walk: most objects are created by somebody who owns all of it. */
-function ofCreator(write: Write & { readonly next: any }): ManagedFieldsEntry[] | undefined {
+function* ofCreator(write: Write & { readonly next: any }): Steps<ManagedFieldsEntry[] | undefined> {
   const { manager, apiVersion, time, subresource } = write;
-  const fields = createdFields(zeroValue(write.schema), tracked(write.next), write.schema) ?? {};
+  const fields = (yield* creatingFields(zeroValue(write.schema), tracked(write.next), write.schema)) ?? {};
   for (const [name] of write.resetFields ?? []) delete fields[`f:${name}`];
   if (Object.keys(fields).length === 0) return undefined;
   const entry = { manager, operation: 'Update', apiVersion, time, fieldsType: 'FieldsV1', fieldsV1: fields };
