@@ -90,3 +90,19 @@ export const dropDisabledTemplateFields = (
   template: PodTemplateSpec | undefined,
   old?: PodTemplateSpec | undefined,
 ): void => dropDisabledFields(template?.spec, old?.spec);
+
+const replicaCounters = counters(
+  'replicas',
+  'fullyLabeledReplicas',
+  'readyReplicas',
+  'availableReplicas',
+  'observedGeneration',
+  'terminatingReplicas',
+);
+
+/** The status of a ReplicaSet or ReplicationController. */
+export const validateReplicas = (status: object | undefined): FieldError[] => [
+  ...replicaCounters(status, 'status'),
+  ...atMost(status, ['fullyLabeledReplicas', 'readyReplicas', 'availableReplicas'], 'replicas', 'status.replicas'),
+  ...atMost(status, ['availableReplicas'], 'readyReplicas', 'readyReplicas'),
+];

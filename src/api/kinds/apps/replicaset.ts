@@ -5,12 +5,11 @@ import type { ReplicaSet } from '../../generated/types.ts';
 import type { KindBehaviour } from '../../kind.ts';
 import { validateOwnSelector } from '../../validation/selector.ts';
 import {
-  atMost,
-  counters,
   dropDisabledTemplateFields,
   nameWarnings,
   templateWarnings,
   validateOwnTemplate,
+  validateReplicas,
 } from '../../validation/workload.ts';
 import { templateCells } from '../cells.ts';
 
@@ -39,29 +38,11 @@ export const replicaSet: KindBehaviour<ReplicaSet> = {
     warnings: (s, old) => [...nameWarnings(s.metadata, Boolean(old)), ...templateWarnings(s, old, s.spec?.template)],
     subresources: {
       status: {
-        validateUpdate: ({ status }) => [
-          ...statusCounters(status, 'status'),
-          ...atMost(
-            status,
-            ['fullyLabeledReplicas', 'readyReplicas', 'availableReplicas'],
-            'replicas',
-            'status.replicas',
-          ),
-          ...atMost(status, ['availableReplicas'], 'readyReplicas', 'readyReplicas'),
-        ],
+        validateUpdate: ({ status }) => validateReplicas(status),
       },
     },
   },
 };
-
-const statusCounters = counters(
-  'replicas',
-  'fullyLabeledReplicas',
-  'readyReplicas',
-  'availableReplicas',
-  'observedGeneration',
-  'terminatingReplicas',
-);
 
 function validate({ spec }: ReplicaSet): FieldError[] {
   return [

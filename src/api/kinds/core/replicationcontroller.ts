@@ -7,11 +7,10 @@ import type { KindBehaviour } from '../../kind.ts';
 import { validatePodTemplate } from '../../validation/pod/template.ts';
 import { isEmpty } from '../../validation/rules.ts';
 import {
-  atMost,
-  counters,
   dropDisabledTemplateFields,
   nameWarnings,
   templateWarnings,
+  validateReplicas,
   validateRestart,
 } from '../../validation/workload.ts';
 import { labelsText, templateCells } from '../cells.ts';
@@ -43,28 +42,11 @@ export const replicationController: KindBehaviour<ReplicationController> = {
     warnings: (c, old) => [...nameWarnings(c.metadata, Boolean(old)), ...templateWarnings(c, old, c.spec?.template)],
     subresources: {
       status: {
-        validateUpdate: ({ status }) => [
-          ...statusCounters(status, 'status'),
-          ...atMost(
-            status,
-            ['fullyLabeledReplicas', 'readyReplicas', 'availableReplicas'],
-            'replicas',
-            'status.replicas',
-          ),
-          ...atMost(status, ['availableReplicas'], 'readyReplicas', 'readyReplicas'),
-        ],
+        validateUpdate: ({ status }) => validateReplicas(status),
       },
     },
   },
 };
-
-const statusCounters = counters(
-  'replicas',
-  'fullyLabeledReplicas',
-  'readyReplicas',
-  'availableReplicas',
-  'observedGeneration',
-);
 
 function validate(c: ReplicationController): FieldError[] {
   const { selector, template, replicas, minReadySeconds } = c.spec!;
