@@ -197,6 +197,19 @@ describe('resources', () => {
   ])('%s', (_, qosClass, resources, wanted) =>
     expect(containerResources(withClass(qosClass), container(resources), 8 * gib)).toEqual(wanted),
   );
+  test('a limit of the whole pod holds for containers without one', () => {
+    const limits = { cpu: '2', memory: '1Gi' };
+    const of = (resources: object) => {
+      const one = withClass('Burstable');
+      return containerResources(
+        { ...one, spec: { ...one.spec, resources: { limits } } },
+        container(resources),
+        8 * gib,
+      );
+    };
+    expect(of({})).toMatchObject({ cpuShares: 2, cpuQuota: 200_000, memoryLimitBytes: gib });
+    expect(of({ limits: { memory: '1Mi' } })).toMatchObject({ cpuQuota: 200_000, memoryLimitBytes: 2 ** 20 });
+  });
   test('a pod that the node cannot live without is not for the OOM killer', () =>
     expect(
       containerResources(withClass('BestEffort', { priorityClassName: 'system-node-critical' }), container({}), 8 * gib)

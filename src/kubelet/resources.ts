@@ -29,9 +29,11 @@ export const qosOf = (pod: Pod): QosClass => (pod.status?.qosClass as QosClass |
 
 export function containerResources(pod: Pod, container: Container, nodeMemoryBytes: number): ContainerResources {
   const { requests = {}, limits = {} } = container.resources ?? {};
+  // Of a limit for the whole pod, a container may take all where it has none of its own.
+  const limit = (name: string) => limits[name] ?? pod.spec.resources?.limits?.[name];
   const cpuRequest = milli(requests['cpu'] ?? limits['cpu']);
-  const cpuLimit = milli(limits['cpu']);
-  const memoryLimit = bytes(limits['memory']);
+  const cpuLimit = milli(limit('cpu'));
+  const memoryLimit = bytes(limit('memory'));
   return {
     cpuShares: cpuRequest === 0 ? minShares : Math.max(minShares, Math.floor((cpuRequest * 1024) / 1000)),
     ...(cpuLimit > 0 && {
