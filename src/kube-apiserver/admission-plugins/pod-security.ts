@@ -26,8 +26,14 @@ async function judge(attributes: AdmissionAttributes, object: ApiObject, client:
   if (!template?.spec) return;
   if (isPod && operation === 'UPDATE' && !isSignificant(object as Pod, attributes.oldObject as Pod)) return;
   const namespace = await client().get('namespaces', { name: attributes.namespace });
-  const { policy } = policyOf(namespace);
+  const { policy, faults: badLabels } = policyOf(namespace);
   const found = (mode: Mode) => violations(policy[mode].level, podLike(template, policy[mode]));
+  const annotate = (key: string, value: string) => attributes.annotate(`pod-security.kubernetes.io/${key}`, value);
+  if (badLabels.length) annotate('error', `Failed to parse policy: ${joined(badLabels)}`);
+  if (isPod) annotate('enforce-policy', text(policy.enforce));
+  const audited = found('audit');
+  if (audited.length)
+    annotate('audit-violations', `would violate PodSecurity "${text(policy.audit)}": ${details(audited)}`);
   if (isPod) {
     const faults = found('enforce');
     if (faults.length)

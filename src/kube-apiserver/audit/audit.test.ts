@@ -4,9 +4,11 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, expect, test, vi } from 'vitest';
+import { createClient } from '../../client/client.ts';
 import { systemClock } from '../../machinery/clock.ts';
 import { silentLogger } from '../../machinery/logger.ts';
-import { configMap, startTestServer, type TestServer } from '../test-server.ts';
+import { podSecurity } from '../admission-plugins/pod-security.ts';
+import { configMap, pod, startTestServer, type TestServer } from '../test-server.ts';
 import { openAuditLog } from './log-backend.ts';
 import { parseAuditPolicy } from './policy.ts';
 import { auditWebhook } from './webhook-backend.ts';
@@ -78,6 +80,26 @@ test('a watch is recorded when it begins and when it ends', async () => {
   await server.call('POST', maps, configMap('a'));
   expect(await server.watched(maps, 1)).toEqual(['ADDED a']);
   await vi.waitFor(() => expect(stages()).toEqual(['RequestReceived', 'ResponseStarted', 'ResponseComplete']));
+});
+
+test('what Pod Security says of a pod', async () => {
+  await start('- {level: Metadata, omitStages: [RequestReceived]}', {
+    admission: [podSecurity(() => createClient(server.transport({ name: 'reader', groups: ['system:masters'] })))],
+  });
+  const labels = {
+    'pod-security.kubernetes.io/enforce': 'baseline',
+    'pod-security.kubernetes.io/audit': 'restricted',
+    'pod-security.kubernetes.io/audit-version': 'v1.30',
+  };
+  await server.call('POST', '/api/v1/namespaces', { metadata: { name: 'held', labels } });
+  await server.call('POST', '/api/v1/namespaces/held/pods', pod('p'));
+  const { annotations } = events.find(({ objectRef }) => objectRef.resource === 'pods');
+  expect(annotations).toMatchObject({
+    'pod-security.kubernetes.io/enforce-policy': 'baseline:latest',
+    'pod-security.kubernetes.io/audit-violations': expect.stringMatching(
+      /^would violate PodSecurity "restricted:v1\.30": allowPrivilegeEscalation != false \(/,
+    ),
+  });
 });
 
 test('level None records nothing', async () => {
