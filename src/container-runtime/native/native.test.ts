@@ -9,6 +9,7 @@ import { containerConfig, runtimeContract } from '../runtime.contract.ts';
 import { destroyNativeRuntime } from './native.ts';
 import {
   type Created,
+  cgroupsOf,
   create as createIn,
   image,
   isRoot,
@@ -354,14 +355,7 @@ describe.skipIf(!isRoot)('native (needs root)', () => {
     await runtime.close();
     await destroyNativeRuntime(own.options);
     expect(readFileSync('/proc/self/mountinfo', 'utf8')).not.toContain(`${own.options.root}/`);
-    const cgroups = execFileSync('find', [
-      '/sys/fs/cgroup',
-      '-type',
-      'd',
-      '-path',
-      `*${dirname(config.cgroupParent)}*`,
-    ]);
-    expect(cgroups.toString()).toBe('');
+    expect(cgroupsOf(dirname(config.cgroupParent))).toEqual([]);
     const links = execFileSync('nsenter', [`--net=${own.options.networkNamespace}`, 'ip', '-o', 'link']).toString();
     expect(links.trim().split('\n')).toHaveLength(1);
     runtime = await own.open();

@@ -1,6 +1,6 @@
 // For the tests: a native runtime in a network of its own, so that nothing reaches the machine's, and pods in it.
 
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -87,3 +87,9 @@ export function logLines(path: string): string[] {
 }
 
 export const sh = (script: string, more: Partial<ContainerConfig> = {}) => ({ command: ['sh', '-c', script], ...more });
+
+/** Directories of cgroups with this in their path, in all hierarchies. Others' may go while it looks: that is no error. */
+export const cgroupsOf = (part: string): string[] =>
+  spawnSync('find', ['/sys/fs/cgroup', '-type', 'd', '-path', `*${part}*`], { encoding: 'utf8' })
+    .stdout.split('\n')
+    .filter(Boolean);
