@@ -42,8 +42,36 @@ const mounts = () =>
 
 function removeTree(directory: string): void {
   try {
-    for (const entry of readdirSync(directory, { withFileTypes: true }))
-      if (entry.isDirectory()) removeTree(join(directory, entry.name));
-    rmdirSync(directory);
-  } catch {} // not there in this hierarchy, or in use
+    for (const name of childrenOf(directory)) removeTree(join(directory, name));
+    if (!readFileSync(join(directory, 'cgroup.procs'), 'utf8')) removeCgroup(directory);
+  } catch {} // not there in this hierarchy
+}
+
+/**
+ * Removes one cgroup, by rmdir although it has files; false when it stays. Processes that were killed may take a moment
+ * to leave it, and are not listed any more while they do.
+ */
+export function removeCgroup(directory: string): boolean {
+  for (let tries = 0; tries < 50; tries++)
+    try {
+      rmdirSync(directory);
+      return true;
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      if (code === 'ENOENT') return true;
+      if (code !== 'EBUSY' || childrenOf(directory).length > 0) return false;
+      Atomics.wait(pause, 0, 0, 2);
+    }
+  return false;
+}
+const pause = new Int32Array(new SharedArrayBuffer(4));
+
+/** Names of the cgroups in it; none where it is not there. */
+function childrenOf(directory: string): string[] {
+  try {
+    const entries = readdirSync(directory, { withFileTypes: true });
+    return entries.filter((entry) => entry.isDirectory()).map(({ name }) => name);
+  } catch {
+    return [];
+  }
 }

@@ -4,6 +4,7 @@
 import * as fs from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { ContainerResources } from '../container-runtime.ts';
+import { removeCgroup } from '../pod-cgroups.ts';
 import { signal } from './process.ts';
 
 export interface Usage {
@@ -66,10 +67,7 @@ abstract class Hierarchies {
   }
 
   removeEmpty(path: string): void {
-    for (const directory of this.directories(path))
-      try {
-        fs.rmdirSync(directory);
-      } catch {} // not there in this hierarchy, or in use
+    for (const directory of this.directories(path)) if (pidsOf(directory).length === 0) removeCgroup(directory);
   }
 }
 
@@ -86,22 +84,6 @@ function removeBelow(directory: string): void {
 }
 
 const pidsOf = (directory: string) => (read(directory, 'cgroup.procs') ?? '').split('\n').filter(Boolean).map(Number);
-
-/** A cgroup is removed by rmdir though it has files. Those killed just now may take a moment to leave it. */
-function removeCgroup(directory: string): boolean {
-  for (let tries = 0; tries < 50; tries++)
-    try {
-      fs.rmdirSync(directory);
-      return true;
-    } catch (error) {
-      const { code } = error as NodeJS.ErrnoException;
-      if (code === 'ENOENT') return true;
-      if (code !== 'EBUSY' || !(read(directory, 'cgroup.procs') ?? '')) return false;
-      Atomics.wait(pause, 0, 0, 2);
-    }
-  return false;
-}
-const pause = new Int32Array(new SharedArrayBuffer(4));
 
 class CgroupsV1 extends Hierarchies implements Cgroups {
   readonly version = 1;
