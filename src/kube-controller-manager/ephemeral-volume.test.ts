@@ -48,7 +48,7 @@ test('a claim that was deleted under its pod is created again, and goes with the
   expect(await claims()).toEqual([]);
 });
 
-test("another's claim of that name is left alone, and the pod is told", async () => {
+test("another's claim of that name is left alone, and the pod has an event", async () => {
   const existing = await createClaim();
   await createPod();
   await cluster.clock.advance(2_000);
@@ -69,7 +69,7 @@ test("another's claim of that name is left alone, and the pod is told", async ()
   expect((await claims())[0]!.metadata.ownerReferences).toMatchObject([{ kind: 'Pod', name: 'p' }]);
 });
 
-test('a claim that the quota refuses is told as an event', async () => {
+test('a claim that the quota refuses becomes an event', async () => {
   const whole = await startCluster();
   try {
     const { client } = whole;

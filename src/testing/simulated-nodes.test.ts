@@ -52,7 +52,7 @@ test('a simulated pod waits for the config maps, secrets and claims in its volum
   await cluster.until(async () => (await client.get('pods', at('web'))).status?.phase === 'Running');
 });
 
-test('a pod that its node refuses fails, and a StatefulSet makes it anew until the node takes it', async () => {
+test('a pod that its node refuses fails, and a StatefulSet makes it again until the node takes it', async () => {
   cluster = await startCluster();
   const { client } = cluster;
   const [node] = (await client.list('nodes')).items;

@@ -87,7 +87,7 @@ export async function startCluster(options: TestClusterOptions = {}): Promise<Te
   if (https) await openDataDirectory(cluster.directory);
   const test = testCluster(cluster, clock, seed, https ? dataDirectory : undefined);
   if (config.components.includes('kubelet')) await test.until(async () => (await readyNodes(cluster.client)) === nodes);
-  // Without it nobody may make a pod.
+  // Without it no pod can be made.
   if (config.components.includes('kube-controller-manager')) await test.until(() => hasDefaultAccount(cluster.client));
   return test;
 }

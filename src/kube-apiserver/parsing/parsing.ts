@@ -1,4 +1,4 @@
-// The texts of requests. Small ones are read at once; large ones in another thread, where they keep nobody waiting.
+// The texts of requests. Small ones are read at once; large ones in another thread, where no other request waits for them.
 
 import { JsonSyntaxError, type ReadText, readText, YamlError } from '../../api/api.ts';
 import { type Answer, ParseThread, type Task } from './parse-thread.ts';

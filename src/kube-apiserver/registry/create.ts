@@ -118,7 +118,7 @@ function fillMetadata({ kind, server }: Target, object: ApiObject): void {
   if (namespace) system.namespace = namespace;
   system.uid = server.random.uuid();
   system.resourceVersion = undefined;
-  // Kinds whose changes nobody counts keep what the client says.
+  // Kinds whose changes are not counted keep what the client says.
   if (kind.hasGeneration || generation) system.generation = kind.hasGeneration ? 1 : generation;
   system.creationTimestamp = timestamp(server.clock.now());
   object.metadata = { ...system, ...rest } as ApiObject['metadata'];

@@ -57,7 +57,7 @@ export function withHtmlLinks(reply: RawReply, rewrite: Rewrite): RawReply {
     flush: (done) => done(null, Buffer.from(links.end(), 'latin1')),
   });
   const streams = coding ? [coding[0](), rewriting, coding[1]()] : [rewriting];
-  // Whoever reads the last of them sees the error.
+  // The reader of the last of them sees the error.
   pipeline([reply.body as Readable, ...streams], () => {});
   return { ...reply, headers, body: streams.at(-1) as Readable };
 }

@@ -1,4 +1,4 @@
-// Links of a proxied backend lead back through the proxy: its redirects, and the path that it is told of.
+// Links of a proxied backend lead back through the proxy: its redirects, and the path in X-Forwarded-Uri.
 // https://kubernetes.io/docs/tasks/access-application-cluster/access-cluster-services/
 
 import { posix } from 'node:path';

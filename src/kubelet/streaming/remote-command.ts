@@ -120,7 +120,7 @@ async function serveWebSocket(
     webSocket.close(1000);
   };
   webSocket.on('error', () => {}); // 'close' follows
-  // What the client sends before the process is there must not be lost, and nobody reads it yet.
+  // What the client sends before the process is there must not be lost, though it is not read yet.
   webSocket.pause();
   // Older protocols show by an empty message that the connection stands.
   const first = options.stdout ? channels.stdout : options.stderr ? channels.stderr : channels.error;
