@@ -1,4 +1,4 @@
-import { humanDuration } from '../machinery/duration.ts';
+import { humanDuration } from '../machinery/time/duration.ts';
 import { parseTime } from './time.ts';
 
 /** "5m" since a time, `<unknown>` when there is none. `now` is in milliseconds. */

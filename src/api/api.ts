@@ -1,8 +1,8 @@
 // The room's front door: other rooms import from here only.
 
-export { JsonSyntaxError, parseJson } from '../machinery/json.ts';
 export type * from '../machinery/schema.ts';
-export { parseYaml, YamlError } from '../machinery/yaml.ts';
+export { JsonSyntaxError, parseJson } from '../machinery/text/json.ts';
+export { parseYaml, YamlError } from '../machinery/text/yaml.ts';
 export { age } from './age.ts';
 export * from './body.ts';
 export * from './cel/admission-expressions.ts';

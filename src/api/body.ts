@@ -1,9 +1,9 @@
 // From the bytes of a request to an object: JSON or YAML, the kind that is wanted, types, unknown and duplicate fields.
 
-import { JsonSyntaxError, type ParsedJson, parseJson } from '../machinery/json.ts';
 import { QuantityError } from '../machinery/quantity.ts';
 import type { Schema } from '../machinery/schema.ts';
-import { parseYaml, YamlError } from '../machinery/yaml.ts';
+import { JsonSyntaxError, type ParsedJson, parseJson } from '../machinery/text/json.ts';
+import { parseYaml, YamlError } from '../machinery/text/yaml.ts';
 import { badRequest } from './errors.ts';
 import { DecodeError, decode } from './object.ts';
 import { schemaKinds, schemaOfKind } from './schemas.ts';

@@ -2,7 +2,7 @@
 // objects follow from this and from the schema. Names, scope, verbs, short names, subresources and column headings
 // come from facts/discovery.json and facts/columns.json; a file under kinds/ adds what only that kind does.
 
-import type { CertificateRequest } from '../machinery/certificate-request.ts';
+import type { CertificateRequest } from '../machinery/certificates/certificate-request.ts';
 import type { Schema } from '../machinery/schema.ts';
 import type { FieldError } from './errors.ts';
 import type { ObjectMeta } from './generated/types.ts';

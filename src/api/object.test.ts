@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { parseJson } from '../machinery/json.ts';
+import { parseJson } from '../machinery/text/json.ts';
 import { decodeBody } from './body.ts';
 import { ApiError } from './errors.ts';
 import { canonical, decode } from './object.ts';

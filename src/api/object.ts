@@ -2,7 +2,7 @@
 // `canonical` gives an object the form in which Kubernetes writes it: fields in the order of the published types, keys of
 // maps sorted, empty fields dropped or written as Go's encoder would, quantities and times in their canonical form.
 
-import { getOwn, setOwn } from '../machinery/own.ts';
+import { getOwn, setOwn } from '../machinery/collections/own.ts';
 import { canonicalQuantity, canonicalResource } from '../machinery/quantity.ts';
 import type { Schema } from '../machinery/schema.ts';
 import { pruneCustom } from './custom/prune.ts';

@@ -1,4 +1,4 @@
-import { setOwn } from '../machinery/own.ts';
+import { setOwn } from '../machinery/collections/own.ts';
 
 /** A deep copy with sorted keys, as Go writes maps. */
 export function sortKeys(value: any): any {

@@ -9,9 +9,9 @@ import {
   releaseRanges,
   runningProcess,
 } from '../cluster/cluster.ts';
-import { systemClock } from '../machinery/clock.ts';
 import { silentLogger } from '../machinery/logger.ts';
 import { systemRandom } from '../machinery/random.ts';
+import { systemClock } from '../machinery/time/clock.ts';
 import { CliError, type ClusterOptions, directoryOf, print } from './options.ts';
 
 const stopTimeoutMs = 40_000;

@@ -8,8 +8,8 @@ import {
   loadIntoCri,
   openImages,
 } from '../container-runtime/container-runtime.ts';
-import { systemClock } from '../machinery/clock.ts';
 import { systemRandom } from '../machinery/random.ts';
+import { systemClock } from '../machinery/time/clock.ts';
 import { CliError, type ClusterOptions, directoryOf, print } from './options.ts';
 
 const environment = { clock: systemClock, random: systemRandom };

@@ -2,9 +2,9 @@
 
 import { flushCompileCache } from 'node:module';
 import { type ClusterConfig, runCluster } from '../cluster/cluster.ts';
-import { systemClock } from '../machinery/clock.ts';
 import { Metrics } from '../machinery/metrics.ts';
 import { systemRandom } from '../machinery/random.ts';
+import { systemClock } from '../machinery/time/clock.ts';
 import { createLogger } from './logger.ts';
 import { CliError } from './options.ts';
 

@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest';
 import { internalError, notFound } from '../api/api.ts';
-import { VirtualClock } from '../machinery/clock.ts';
 import { type Logger, silentLogger } from '../machinery/logger.ts';
 import { Metrics } from '../machinery/metrics.ts';
 import { seededRandom } from '../machinery/random.ts';
+import { VirtualClock } from '../machinery/time/clock.ts';
 import {
   type Controller,
   createClient,

@@ -1,10 +1,10 @@
 // What a component is: a function that takes its context and returns something to stop (DESIGN.md, The rooms).
 
 import { isApiError } from '../api/api.ts';
-import type { Clock } from '../machinery/clock.ts';
 import type { Logger } from '../machinery/logger.ts';
 import type { Metrics } from '../machinery/metrics.ts';
 import type { Random } from '../machinery/random.ts';
+import type { Clock } from '../machinery/time/clock.ts';
 import type { Client } from './client.ts';
 
 export interface ComponentContext {

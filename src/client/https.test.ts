@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { systemClock } from '../machinery/clock.ts';
+import { systemClock } from '../machinery/time/clock.ts';
 import { createClient, type HttpsTransport, httpsTransport, inClusterConfig, loadKubeconfig } from './client.ts';
 
 let server: Server;

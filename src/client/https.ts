@@ -2,8 +2,8 @@
 
 import * as http from 'node:http';
 import * as https from 'node:https';
-import type { Clock } from '../machinery/clock.ts';
-import { parseExact } from '../machinery/exact-json.ts';
+import { parseExact } from '../machinery/text/exact-json.ts';
+import type { Clock } from '../machinery/time/clock.ts';
 import type { Transport, TransportRequest, TransportResponse, WatchEvent } from './client.ts';
 
 /** client-go's limit of repeats after a 429. */

@@ -1,7 +1,7 @@
 // The queue under every controller: a key waits at most once, is worked on by one worker at a time, and comes back
 // later when its work failed. Same rules and times as client-go's workqueue.
 
-import type { Clock, Timer } from '../machinery/clock.ts';
+import type { Clock, Timer } from '../machinery/time/clock.ts';
 
 const firstBackoffMs = 5;
 const longestBackoffMs = 1_000_000;

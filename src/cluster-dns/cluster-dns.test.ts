@@ -9,10 +9,10 @@ import * as packet from 'dns-packet';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type ComponentContext, createClient, type RunningComponent } from '../client/client.ts';
 import { FakeServer } from '../client/fake-server.ts';
-import { systemClock } from '../machinery/clock.ts';
 import { silentLogger } from '../machinery/logger.ts';
 import { Metrics } from '../machinery/metrics.ts';
 import { seededRandom } from '../machinery/random.ts';
+import { systemClock } from '../machinery/time/clock.ts';
 import { startClusterDns } from './cluster-dns.ts';
 import { ask, resolversOf } from './upstream.ts';
 

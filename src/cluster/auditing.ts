@@ -11,8 +11,8 @@ import {
   openAuditLog,
   parseAuditPolicy,
 } from '../kube-apiserver/kube-apiserver.ts';
-import type { Clock } from '../machinery/clock.ts';
 import type { Logger } from '../machinery/logger.ts';
+import type { Clock } from '../machinery/time/clock.ts';
 import type { AuditRequest } from './config.ts';
 
 /** Rejects with what is wrong with which file. */

@@ -4,7 +4,7 @@
 import bootstrap from '../../facts/bootstrap.json' with { type: 'json' };
 import { isAlreadyExists, isNotFound } from '../api/api.ts';
 import type { Client } from '../client/client.ts';
-import { deepEqual } from '../machinery/equal.ts';
+import { deepEqual } from '../machinery/collections/equal.ts';
 import { type BootstrapInputs, extraObjects } from './extra-objects.ts';
 
 type Objects = Record<string, any>;

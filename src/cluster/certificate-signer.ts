@@ -2,7 +2,7 @@
 
 import type { JsonName } from '@peculiar/x509';
 import type { CertificateSigner, SigningOrder } from '../kube-controller-manager/kube-controller-manager.ts';
-import { once } from '../machinery/once.ts';
+import { once } from '../machinery/time/once.ts';
 import { type AlternativeName, type KeyPair, type KeyUsage, openAuthority } from './certificate-authority.ts';
 
 /** The CA is opened, or made, when the first request is signed. */

@@ -4,7 +4,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { connect, createServer, type TLSSocket } from 'node:tls';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { childrenOf, readOne } from '../machinery/der.ts';
+import { childrenOf, readOne } from '../machinery/certificates/der.ts';
 import { x509 } from './certificate-authority.ts';
 import { type CertificateRequest, ensureCertificates, ensureSigningKey } from './certificates.ts';
 

@@ -2,8 +2,8 @@ import { mkdirSync, mkdtempSync, renameSync, rmSync, statSync, writeFileSync } f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { systemClock } from '../machinery/clock.ts';
 import { silentLogger } from '../machinery/logger.ts';
+import { systemClock } from '../machinery/time/clock.ts';
 import { createMemoryStore, type Store, textOf } from '../store/store.ts';
 import type { Assembly } from './assembly.ts';
 import { dataDirectory } from './data-directory.ts';

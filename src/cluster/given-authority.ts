@@ -3,8 +3,8 @@
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
 import { chmod, readFile } from 'node:fs/promises';
 import path from 'node:path';
-import { childrenOf, objectIdentifier, readOne } from '../machinery/der.ts';
-import { decodePemAll } from '../machinery/pem.ts';
+import { childrenOf, objectIdentifier, readOne } from '../machinery/certificates/der.ts';
+import { decodePemAll } from '../machinery/certificates/pem.ts';
 import { algorithmOf, type KeyPair } from './certificate-authority.ts';
 
 /** What is wrong with files that somebody put there, and what to do about it. */

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { VirtualClock } from '../machinery/clock.ts';
 import { silentLogger } from '../machinery/logger.ts';
 import { Metrics } from '../machinery/metrics.ts';
 import { seededRandom } from '../machinery/random.ts';
+import { VirtualClock } from '../machinery/time/clock.ts';
 import { type ComponentName, completeConfig } from './config.ts';
 import { type Cluster, startParts } from './start.ts';
 

@@ -2,8 +2,8 @@
 // controller brings them. The intervals are those of kube-apiserver.
 
 import type { Client } from '../client/client.ts';
-import type { Clock } from '../machinery/clock.ts';
 import type { Logger } from '../machinery/logger.ts';
+import type { Clock } from '../machinery/time/clock.ts';
 import { ensureCollections, ensureEndpoints } from './bootstrap.ts';
 import type { BootstrapInputs } from './extra-objects.ts';
 

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { VirtualClock } from '../machinery/clock.ts';
+import { VirtualClock } from '../machinery/time/clock.ts';
 import { giveBackMemory, isWorthwhile } from './spare-memory.ts';
 
 const megabytes = (count: number) => count << 20;

@@ -3,7 +3,7 @@
 
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import type { Clock } from '../machinery/clock.ts';
+import type { Clock } from '../machinery/time/clock.ts';
 
 const periodMs = 15_000;
 /** Share of one core below which nobody is kept waiting. */

@@ -1,8 +1,8 @@
 // Who may do what. Authorizers are asked in order; the first that allows or denies decides, and silence denies.
 
 import { forbidden } from '../api/api.ts';
-import { type FieldRequirement, parseFieldSelector } from '../machinery/field-selector.ts';
-import { pathSegmentFaults } from '../machinery/names.ts';
+import { type FieldRequirement, parseFieldSelector } from '../machinery/selectors/field-selector.ts';
+import { pathSegmentFaults } from '../machinery/text/names.ts';
 import type { ApiRequest, RequestInfo, Stage, UserInfo } from './request.ts';
 import { failure } from './status.ts';
 

@@ -1,6 +1,6 @@
 import { ApiError, badRequest, DecodeError, internalError } from '../api/api.ts';
-import { tooDeep } from '../machinery/depth.ts';
 import { QuantityError } from '../machinery/quantity.ts';
+import { tooDeep } from '../machinery/text/depth.ts';
 import { Compacted, FutureRevision, StoreUnusable } from '../store/store.ts';
 import type { Stage } from './request.ts';
 import { failure, futureVersion } from './status.ts';

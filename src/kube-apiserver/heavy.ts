@@ -1,8 +1,8 @@
 // Requests with large bodies: one at a time, in steps between which everybody else has a turn, so that no body of one
 // client keeps the others waiting for longer than its largest step.
 
-import { finish, type Steps } from '../machinery/steps.ts';
-import { nextTurn } from '../machinery/turn.ts';
+import { finish, type Steps } from '../machinery/time/steps.ts';
+import { nextTurn } from '../machinery/time/turn.ts';
 import type { ApiRequest, Stage } from './request.ts';
 
 /** Bytes of a body that is worked on in steps. Objects of this size take a millisecond or two. */

@@ -2,10 +2,10 @@
 
 import { KindRegistry } from '../api/api.ts';
 import type { Transport } from '../client/client.ts';
-import type { Clock } from '../machinery/clock.ts';
 import type { Logger } from '../machinery/logger.ts';
 import { Metrics } from '../machinery/metrics.ts';
 import type { Random } from '../machinery/random.ts';
+import type { Clock } from '../machinery/time/clock.ts';
 import type { Store } from '../store/store.ts';
 import type { AdmissionPlugin } from './admission.ts';
 import { Aggregator } from './aggregation/aggregator.ts';

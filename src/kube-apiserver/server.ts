@@ -1,10 +1,10 @@
 // What the parts of the API server share: one value, made in kube-apiserver.ts and handed to every request.
 
 import type { KindRegistry } from '../api/api.ts';
-import type { Clock } from '../machinery/clock.ts';
 import type { Logger } from '../machinery/logger.ts';
 import type { Metrics } from '../machinery/metrics.ts';
 import type { Random } from '../machinery/random.ts';
+import type { Clock } from '../machinery/time/clock.ts';
 import type { Store } from '../store/store.ts';
 import type { AdmissionPlugin } from './admission.ts';
 import type { Aggregator } from './aggregation/aggregator.ts';

@@ -1,7 +1,7 @@
 // The way in for components of the same process: the same pipeline as a user of their own, without socket and bytes.
 
 import type { Transport, TransportRequest, TransportResponse, WatchEvent } from '../client/client.ts';
-import { parseExact } from '../machinery/exact-json.ts';
+import { parseExact } from '../machinery/text/exact-json.ts';
 import { listObject } from './http/encode.ts';
 import { ownRead } from './own-reads.ts';
 import { run } from './pipeline.ts';

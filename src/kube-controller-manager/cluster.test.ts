@@ -13,10 +13,10 @@ import {
   timestamp,
 } from '../client/client.ts';
 import { type ApiServer, createApiServer } from '../kube-apiserver/kube-apiserver.ts';
-import { VirtualClock } from '../machinery/clock.ts';
 import { silentLogger } from '../machinery/logger.ts';
 import { Metrics } from '../machinery/metrics.ts';
 import { seededRandom } from '../machinery/random.ts';
+import { VirtualClock } from '../machinery/time/clock.ts';
 import { createMemoryStore } from '../store/store.ts';
 import { startKubeControllerManager } from './kube-controller-manager.ts';
 

@@ -3,8 +3,8 @@
 
 import type { ClusterRole, PolicyRule } from '../api/api.ts';
 import type { Controller } from '../client/client.ts';
-import { deepEqual } from '../machinery/equal.ts';
-import { labelSelector } from '../machinery/label-selector.ts';
+import { deepEqual } from '../machinery/collections/equal.ts';
+import { labelSelector } from '../machinery/selectors/label-selector.ts';
 
 export const clusterroleAggregation: Controller = {
   name: 'clusterrole-aggregation',

@@ -11,13 +11,13 @@ import {
   type Toleration,
 } from '../api/api.ts';
 import { type Controller, keyOf, own, ownedBy, slowStart, type Tools } from '../client/client.ts';
-import { deepEqual } from '../machinery/equal.ts';
-import { claim, orphanIndex, orphansOf } from './claim.ts';
-import { burstPods, createPod, deletePods, isNamespaceTerminating } from './create-pods.ts';
-import { resolveIntOrPercent } from './deployment-scale.ts';
-import { isAvailable, isReady } from './pods.ts';
-import { type History, hashOf, revisionHashLabel, syncHistory, trimHistory } from './revisions.ts';
-import { toleratedSeconds } from './taints.ts';
+import { deepEqual } from '../machinery/collections/equal.ts';
+import { resolveIntOrPercent } from './deployment/scale.ts';
+import { toleratedSeconds } from './nodes/taints.ts';
+import { claim, orphanIndex, orphansOf } from './shared/claim.ts';
+import { burstPods, createPod, deletePods, isNamespaceTerminating } from './shared/create-pods.ts';
+import { isAvailable, isReady } from './shared/pods.ts';
+import { type History, hashOf, revisionHashLabel, syncHistory, trimHistory } from './shared/revisions.ts';
 
 const generationAnnotation = 'deprecated.daemonset.template.generation';
 const generationLabel = 'pod-template-generation';

@@ -3,11 +3,11 @@
 
 import type { ApiObject, Pod, PodDisruptionBudget } from '../api/api.ts';
 import { type Controller, controllerOf, keyOf, own, type Tools, timestamp } from '../client/client.ts';
-import { deepEqual } from '../machinery/equal.ts';
-import { parseExact } from '../machinery/exact-json.ts';
-import { selectorOf } from './claim.ts';
-import { resolveIntOrPercent } from './deployment-scale.ts';
-import { isActive, isReady } from './pods.ts';
+import { deepEqual } from '../machinery/collections/equal.ts';
+import { parseExact } from '../machinery/text/exact-json.ts';
+import { resolveIntOrPercent } from './deployment/scale.ts';
+import { selectorOf } from './shared/claim.ts';
+import { isActive, isReady } from './shared/pods.ts';
 
 /** How long an eviction that was allowed may take to show as a deletion. */
 const deletionTimeoutMs = 120_000;

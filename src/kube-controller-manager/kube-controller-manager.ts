@@ -12,36 +12,36 @@ import {
   runController,
   runLeaderElection,
 } from '../client/client.ts';
+import { csrApproving } from './certificates/csrapproving.ts';
+import { csrCleaner } from './certificates/csrcleaner.ts';
+import { type CertificateSigner, csrSigning } from './certificates/csrsigning.ts';
+import { rootCaCertificatePublisher } from './certificates/root-ca-certificate-publisher.ts';
 import { clusterroleAggregation } from './clusterrole-aggregation.ts';
-import { cronjob } from './cronjob.ts';
-import { csrApproving } from './csrapproving.ts';
-import { csrCleaner } from './csrcleaner.ts';
-import { type CertificateSigner, csrSigning } from './csrsigning.ts';
 import { daemonset } from './daemonset.ts';
-import { deployment } from './deployment.ts';
+import { deployment } from './deployment/deployment.ts';
 import { disruption } from './disruption.ts';
-import { endpoints } from './endpoints.ts';
-import { endpointslice } from './endpointslice.ts';
-import { endpointsliceMirroring } from './endpointslice-mirroring.ts';
-import { ephemeralVolume } from './ephemeral-volume.ts';
-import { garbagecollector } from './garbagecollector.ts';
-import { job } from './job.ts';
-import { jobOrphans } from './job-orphans.ts';
+import { endpoints } from './endpoints/endpoints.ts';
+import { endpointslice } from './endpoints/endpointslice.ts';
+import { endpointsliceMirroring } from './endpoints/endpointslice-mirroring.ts';
+import { garbagecollector } from './garbagecollector/garbagecollector.ts';
+import { cronjob } from './job/cronjob.ts';
+import { job } from './job/job.ts';
+import { jobOrphans } from './job/orphans.ts';
+import { ttlAfterFinished } from './job/ttl-after-finished.ts';
 import { namespace } from './namespace.ts';
-import { nodeipam } from './nodeipam.ts';
-import { type NodeLifecycleConfig, nodelifecycle } from './nodelifecycle.ts';
+import { nodeipam } from './nodes/nodeipam.ts';
+import { type NodeLifecycleConfig, nodelifecycle } from './nodes/nodelifecycle.ts';
+import { taintEviction } from './nodes/taint-eviction.ts';
 import { podgc } from './podgc.ts';
 import { replicaset, replicationcontroller } from './replicaset.ts';
 import { resourcequota } from './resourcequota.ts';
-import { rootCaCertificatePublisher } from './root-ca-certificate-publisher.ts';
 import { serviceaccount } from './serviceaccount.ts';
-import { statefulset } from './statefulset.ts';
-import { pvcProtection, pvProtection } from './storage-protection.ts';
-import { taintEviction } from './taint-eviction.ts';
-import { ttlAfterFinished } from './ttl-after-finished.ts';
+import { statefulset } from './statefulset/statefulset.ts';
 import { validatingAdmissionPolicyStatus } from './validatingadmissionpolicy-status.ts';
+import { ephemeralVolume } from './volumes/ephemeral-volume.ts';
+import { pvcProtection, pvProtection } from './volumes/storage-protection.ts';
 
-export type { CertificateSigner, SigningOrder } from './csrsigning.ts';
+export type { CertificateSigner, SigningOrder } from './certificates/csrsigning.ts';
 
 export interface KubeControllerManagerConfig {
   /**

@@ -3,8 +3,8 @@
 
 import { type ApiObject, isApiError, isNotFound, type Namespace, type NamespaceCondition } from '../api/api.ts';
 import { type Controller, own, type Tools, timestamp } from '../client/client.ts';
-import { deepEqual } from '../machinery/equal.ts';
-import { type DiscoveredResource, type Discovery, discover } from './discovery.ts';
+import { deepEqual } from '../machinery/collections/equal.ts';
+import { type DiscoveredResource, type Discovery, discover } from './shared/discovery.ts';
 
 const finalizer = 'kubernetes';
 /** How long to wait for what cannot go at once, such as an object with finalizers. */

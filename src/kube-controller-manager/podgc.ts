@@ -4,7 +4,7 @@
 
 import { isNotFound, type Node, type Pod } from '../api/api.ts';
 import { type Controller, type Tools, timestamp } from '../client/client.ts';
-import { isFinished } from './pods.ts';
+import { isFinished } from './shared/pods.ts';
 
 const everyMs = 20_000;
 /** A node that vanished may be one that is just being made again. */

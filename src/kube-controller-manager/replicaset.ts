@@ -3,11 +3,11 @@
 
 import type { Pod, ReplicaSet } from '../api/api.ts';
 import { type Controller, own, ownedBy, type Tools, timestamp } from '../client/client.ts';
-import { deepEqual } from '../machinery/equal.ts';
-import { mapSelector } from '../machinery/label-selector.ts';
-import { claim, orphanIndex, orphansOf } from './claim.ts';
-import { burstPods, createPods, deletePods } from './create-pods.ts';
-import { availableIn, byDeletion, isActive, isReady, isTerminating } from './pods.ts';
+import { deepEqual } from '../machinery/collections/equal.ts';
+import { mapSelector } from '../machinery/selectors/label-selector.ts';
+import { claim, orphanIndex, orphansOf } from './shared/claim.ts';
+import { burstPods, createPods, deletePods } from './shared/create-pods.ts';
+import { availableIn, byDeletion, isActive, isReady, isTerminating } from './shared/pods.ts';
 
 type Resource = 'replicasets' | 'replicationcontrollers';
 

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { startTestCluster, type TestCluster } from './test-cluster.ts';
+import { startTestCluster, type TestCluster } from './shared/test-cluster.ts';
 
 let cluster: TestCluster;
 beforeEach(async () => {

@@ -13,9 +13,9 @@ import {
   type Usage,
 } from '../api/api.ts';
 import { type Controller, keyOf, own, type ResourceName, type Tools, type Watch } from '../client/client.ts';
-import { deepEqual } from '../machinery/equal.ts';
+import { deepEqual } from '../machinery/collections/equal.ts';
 import { canonicalQuantity, compareQuantities } from '../machinery/quantity.ts';
-import { discover } from './discovery.ts';
+import { discover } from './shared/discovery.ts';
 
 const resyncMs = 300_000;
 /** Quotas that count kinds without a watch here are recounted this often. */

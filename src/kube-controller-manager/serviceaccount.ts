@@ -3,7 +3,7 @@
 
 import { isAlreadyExists } from '../api/api.ts';
 import { type Controller, own } from '../client/client.ts';
-import { isNamespaceTerminating } from './create-pods.ts';
+import { isNamespaceTerminating } from './shared/create-pods.ts';
 
 export const serviceaccount: Controller = {
   name: 'serviceaccount',

@@ -4,10 +4,10 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { Pod } from '../api/api.ts';
 import { type Client, createClient, type RunningComponent } from '../client/client.ts';
 import { FakeServer } from '../client/fake-server.ts';
-import { VirtualClock } from '../machinery/clock.ts';
 import type { Logger } from '../machinery/logger.ts';
 import { Metrics } from '../machinery/metrics.ts';
 import { seededRandom } from '../machinery/random.ts';
+import { VirtualClock } from '../machinery/time/clock.ts';
 import { startKubeControllerManager } from './kube-controller-manager.ts';
 
 let server: FakeServer;

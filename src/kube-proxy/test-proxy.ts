@@ -2,9 +2,9 @@
 // usage: node test-proxy.ts nftables|userspace; a line is the service ports as JSON, or "remove"; an answer is "ok" or why not.
 
 import { createInterface } from 'node:readline';
-import { systemClock } from '../machinery/clock.ts';
 import { silentLogger } from '../machinery/logger.ts';
 import { systemRandom } from '../machinery/random.ts';
+import { systemClock } from '../machinery/time/clock.ts';
 import type { ProxyBackend } from './backend.ts';
 import { createNftablesBackend } from './nftables.ts';
 import { addressLabel, createUserspaceBackend } from './userspace.ts';

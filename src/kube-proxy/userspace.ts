@@ -5,10 +5,10 @@
 import { createHash } from 'node:crypto';
 import dgram from 'node:dgram';
 import net from 'node:net';
-import type { Clock, Timer } from '../machinery/clock.ts';
 import type { Logger } from '../machinery/logger.ts';
-import { once } from '../machinery/once.ts';
 import type { Random } from '../machinery/random.ts';
+import type { Clock, Timer } from '../machinery/time/clock.ts';
+import { once } from '../machinery/time/once.ts';
 import type { ProxyBackend } from './backend.ts';
 import { run } from './run.ts';
 import type { Endpoint, ServicePort } from './service-ports.ts';

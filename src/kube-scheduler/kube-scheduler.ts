@@ -11,7 +11,7 @@ import {
   type RunningComponent,
   runLeaderElection,
 } from '../client/client.ts';
-import { deepEqual } from '../machinery/equal.ts';
+import { deepEqual } from '../machinery/collections/equal.ts';
 import { SchedulerCache } from './cache.ts';
 import type { NodeAspect } from './cluster-events.ts';
 import { type CycleResult, SchedulingCycle, unschedulableMessage } from './cycle.ts';

@@ -2,7 +2,7 @@
 // https://kubernetes.io/docs/concepts/scheduling-eviction/pod-priority-preemption/
 
 import type { Pod, PodDisruptionBudget } from '../api/api.ts';
-import { labelSelector } from '../machinery/label-selector.ts';
+import { labelSelector } from '../machinery/selectors/label-selector.ts';
 import type { CycleResult } from './cycle.ts';
 import { refusalOn, withNode } from './filtering.ts';
 import type { Plugin, Snapshot } from './framework.ts';

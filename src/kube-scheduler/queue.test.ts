@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { Pod } from '../api/api.ts';
-import { VirtualClock } from '../machinery/clock.ts';
+import { VirtualClock } from '../machinery/time/clock.ts';
 import type { ClusterEvent } from './cluster-events.ts';
 import { defaultPlugins } from './plugins/plugins.ts';
 import { podInfo } from './pod-info.ts';

@@ -1,7 +1,7 @@
 // Pods that wait for a node: ready to be tried, backing off, or waiting for something to change.
 // https://kubernetes.io/docs/concepts/scheduling-eviction/scheduling-framework/#scheduling-queue
 
-import type { Clock, Timer } from '../machinery/clock.ts';
+import type { Clock, Timer } from '../machinery/time/clock.ts';
 import type { ClusterEvent } from './cluster-events.ts';
 import type { Plugin } from './framework.ts';
 import type { PodInfo } from './pod-info.ts';

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { expect, test } from 'vitest';
 import type { Client } from '../client/client.ts';
-import { VirtualClock } from '../machinery/clock.ts';
+import { VirtualClock } from '../machinery/time/clock.ts';
 import { AccessError, KubeletAccess } from './access.ts';
 
 interface Caller {

@@ -5,7 +5,7 @@ import type { IncomingMessage } from 'node:http';
 import type { TLSSocket } from 'node:tls';
 import type { SubjectAccessReview, TokenReview } from '../api/api.ts';
 import type { Client } from '../client/client.ts';
-import type { Clock } from '../machinery/clock.ts';
+import type { Clock } from '../machinery/time/clock.ts';
 
 // KubeletConfiguration: authorization.webhook.cacheAuthorizedTTL and cacheUnauthorizedTTL, authentication.webhook.cacheTTL.
 const allowedMs = 5 * 60_000;

@@ -1,7 +1,7 @@
 // Starts the containers of one pod: volumes, sandbox, then one container after the other, with their back-off.
 
 import type { Pod } from '../api/api.ts';
-import { nextTurn } from '../machinery/turn.ts';
+import { nextTurn } from '../machinery/time/turn.ts';
 import { Backoff } from './backoff.ts';
 import { syncFrequencyMs } from './config.ts';
 import { sandboxConfig } from './container-config.ts';

@@ -9,7 +9,7 @@ import {
   type Pod,
 } from '../api/api.ts';
 import type { ContainerStatus } from '../container-runtime/container-runtime.ts';
-import { allNamed, named } from '../machinery/by-name.ts';
+import { allNamed, named } from '../machinery/collections/by-name.ts';
 import { isSidecar, newest, type RuntimePod } from './pod-actions.ts';
 import type { StatusInputs } from './pod-status.ts';
 import { restarts } from './restart-policy.ts';

@@ -1,7 +1,7 @@
 import { createServer, type Http2Server, type ServerHttp2Stream } from 'node:http2';
 import type { AddressInfo } from 'node:net';
 import { afterEach, expect, test } from 'vitest';
-import { systemClock } from '../machinery/clock.ts';
+import { systemClock } from '../machinery/time/clock.ts';
 import { grpcProbe } from './grpc-probe.ts';
 
 let server: Http2Server | undefined;

@@ -1,6 +1,6 @@
 // A gRPC probe: the health checking protocol, https://github.com/grpc/grpc/blob/master/doc/health-checking.md
 
-import type { Clock } from '../machinery/clock.ts';
+import type { Clock } from '../machinery/time/clock.ts';
 import { goDuration } from './backoff.ts';
 
 interface Outcome {

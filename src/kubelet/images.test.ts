@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { Container, Pod, Secret } from '../api/api.ts';
 import type { ContainerRuntime } from '../container-runtime/container-runtime.ts';
-import { VirtualClock } from '../machinery/clock.ts';
+import { VirtualClock } from '../machinery/time/clock.ts';
 import { ImageManager } from './images.ts';
 
 const never = new AbortController().signal;

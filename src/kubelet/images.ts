@@ -3,7 +3,7 @@
 
 import type { Container, Pod, Secret } from '../api/api.ts';
 import { type ContainerRuntime, normalizeReference } from '../container-runtime/container-runtime.ts';
-import type { Clock } from '../machinery/clock.ts';
+import type { Clock } from '../machinery/time/clock.ts';
 import { Backoff } from './backoff.ts';
 import { unlessAborted } from './unless-aborted.ts';
 

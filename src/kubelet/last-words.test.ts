@@ -5,7 +5,7 @@ import path from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { Pod } from '../api/api.ts';
 import type { ContainerStatus } from '../container-runtime/container-runtime.ts';
-import { systemClock } from '../machinery/clock.ts';
+import { systemClock } from '../machinery/time/clock.ts';
 import { LastWords } from './last-words.ts';
 
 let directory: string;

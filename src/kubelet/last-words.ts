@@ -4,7 +4,7 @@
 import path from 'node:path';
 import type { Pod } from '../api/api.ts';
 import type { ContainerStatus } from '../container-runtime/container-runtime.ts';
-import type { Clock } from '../machinery/clock.ts';
+import type { Clock } from '../machinery/time/clock.ts';
 import type { KubeletConfig } from './config.ts';
 import { podDirectory, terminationLogPath } from './container-config.ts';
 import { readLog } from './logs.ts';

@@ -16,8 +16,8 @@ import path from 'node:path';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { ContainerStatus } from '../container-runtime/container-runtime.ts';
-import { systemClock, VirtualClock } from '../machinery/clock.ts';
 import { silentLogger } from '../machinery/logger.ts';
+import { systemClock, VirtualClock } from '../machinery/time/clock.ts';
 import { removeLog, rotateAll } from './log-rotation.ts';
 import { type LogOptions, readLog } from './logs.ts';
 

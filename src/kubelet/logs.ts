@@ -4,7 +4,7 @@ import { createReadStream } from 'node:fs';
 import { type FileHandle, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { createGunzip } from 'node:zlib';
-import type { Clock } from '../machinery/clock.ts';
+import type { Clock } from '../machinery/time/clock.ts';
 import { type Line, LineParser } from './log-lines.ts';
 import { rotatedFiles } from './log-rotation.ts';
 import { Tail } from './log-tail.ts';

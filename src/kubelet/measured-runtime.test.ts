@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
 import { createSimulatedRuntime } from '../container-runtime/container-runtime.ts';
-import { VirtualClock } from '../machinery/clock.ts';
 import { Metrics } from '../machinery/metrics.ts';
 import { seededRandom } from '../machinery/random.ts';
+import { VirtualClock } from '../machinery/time/clock.ts';
 import { measured } from './measured-runtime.ts';
 
 test('runtime operations are counted and timed under the names that Kubernetes gives them', async () => {

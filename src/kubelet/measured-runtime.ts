@@ -2,8 +2,8 @@
 // https://kubernetes.io/docs/reference/instrumentation/metrics/ (kubelet_runtime_operations_*)
 
 import type { ContainerRuntime } from '../container-runtime/container-runtime.ts';
-import type { Clock } from '../machinery/clock.ts';
 import type { Metrics } from '../machinery/metrics.ts';
+import type { Clock } from '../machinery/time/clock.ts';
 
 /** Kubernetes' names of the operations, by the methods that they are here. */
 const operations = {

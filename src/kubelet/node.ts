@@ -15,10 +15,10 @@ import {
 } from '../api/api.ts';
 import type { Client, EventRecorder } from '../client/client.ts';
 import type { ContainerRuntime } from '../container-runtime/container-runtime.ts';
-import type { Clock } from '../machinery/clock.ts';
-import { deepEqual } from '../machinery/equal.ts';
+import { deepEqual } from '../machinery/collections/equal.ts';
 import type { Logger } from '../machinery/logger.ts';
 import { canonicalQuantity } from '../machinery/quantity.ts';
+import type { Clock } from '../machinery/time/clock.ts';
 import {
   type KubeletConfig,
   nodeLeaseDurationSeconds,

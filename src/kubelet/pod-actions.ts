@@ -3,7 +3,7 @@
 
 import type { Container, Pod } from '../api/api.ts';
 import type { ContainerStatus, Sandbox } from '../container-runtime/container-runtime.ts';
-import { allNamed, named } from '../machinery/by-name.ts';
+import { allNamed, named } from '../machinery/collections/by-name.ts';
 import { restarts, restartsAfterProbe, ruleAction } from './restart-policy.ts';
 
 /** What the runtime has of one pod: newest first. */

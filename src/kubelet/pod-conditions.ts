@@ -8,7 +8,7 @@ import {
   type PodCondition,
   type PodStatus,
 } from '../api/api.ts';
-import { named } from '../machinery/by-name.ts';
+import { named } from '../machinery/collections/by-name.ts';
 import { isSidecar } from './pod-actions.ts';
 import type { Phase } from './pod-status.ts';
 

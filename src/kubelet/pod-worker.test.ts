@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import type { Pod } from '../api/api.ts';
-import { VirtualClock } from '../machinery/clock.ts';
 import { silentLogger } from '../machinery/logger.ts';
+import { VirtualClock } from '../machinery/time/clock.ts';
 import { PodWorker } from './pod-worker.ts';
 import type { KubeletTools } from './tools.ts';
 

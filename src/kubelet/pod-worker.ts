@@ -4,8 +4,8 @@
 import { rm } from 'node:fs/promises';
 import { isNotFound, type Pod } from '../api/api.ts';
 import { errorText } from '../client/client.ts';
-import { named } from '../machinery/by-name.ts';
-import type { Timer } from '../machinery/clock.ts';
+import { named } from '../machinery/collections/by-name.ts';
+import type { Timer } from '../machinery/time/clock.ts';
 import { nodeAffinity } from './admission.ts';
 import { syncFrequencyMs } from './config.ts';
 import { hashOf, logDirectory } from './container-config.ts';

@@ -10,7 +10,7 @@ import {
   RuntimeError,
   type Sandbox,
 } from '../container-runtime/container-runtime.ts';
-import type { Clock } from '../machinery/clock.ts';
+import type { Clock } from '../machinery/time/clock.ts';
 import { grpcProbe } from './grpc-probe.ts';
 import { newest, type RuntimePod } from './pod-actions.ts';
 import type { KubeletTools } from './tools.ts';

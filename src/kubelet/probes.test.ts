@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import type { Container, Pod } from '../api/api.ts';
 import type { EventRecorder } from '../client/client.ts';
 import type { ContainerRuntime } from '../container-runtime/container-runtime.ts';
-import { VirtualClock } from '../machinery/clock.ts';
+import { VirtualClock } from '../machinery/time/clock.ts';
 import { ProbeManager } from './probes.ts';
 
 const probe = { httpGet: { port: 80 }, periodSeconds: 30 };

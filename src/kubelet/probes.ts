@@ -4,7 +4,7 @@
 import type { Container, Pod, Probe } from '../api/api.ts';
 import type { EventRecorder } from '../client/client.ts';
 import type { ContainerRuntime } from '../container-runtime/container-runtime.ts';
-import type { Clock, Timer } from '../machinery/clock.ts';
+import type { Clock, Timer } from '../machinery/time/clock.ts';
 import type { ProbeResults } from './pod-actions.ts';
 import { type ProbeTarget, runProbe } from './probe-handlers.ts';
 

@@ -2,7 +2,7 @@
 
 import type { Pod } from '../api/api.ts';
 import type { ContainerStatus } from '../container-runtime/container-runtime.ts';
-import { allNamed, named } from '../machinery/by-name.ts';
+import { allNamed, named } from '../machinery/collections/by-name.ts';
 import { type Backoff, goDuration } from './backoff.ts';
 import { removeLog } from './log-rotation.ts';
 import type { RuntimePod } from './pod-actions.ts';

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import type { RuntimeEvent } from '../container-runtime/container-runtime.ts';
-import { VirtualClock } from '../machinery/clock.ts';
 import { silentLogger } from '../machinery/logger.ts';
+import { VirtualClock } from '../machinery/time/clock.ts';
 import { followRuntime } from './runtime-events.ts';
 
 test.each([

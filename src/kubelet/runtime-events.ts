@@ -1,4 +1,4 @@
-import type { Timer } from '../machinery/clock.ts';
+import type { Timer } from '../machinery/time/clock.ts';
 import { manyContainers } from './pod-cache.ts';
 import type { KubeletTools } from './tools.ts';
 

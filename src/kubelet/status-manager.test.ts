@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
 import type { Pod, PodStatus } from '../api/api.ts';
 import type { Client } from '../client/client.ts';
-import { VirtualClock } from '../machinery/clock.ts';
 import { silentLogger } from '../machinery/logger.ts';
+import { VirtualClock } from '../machinery/time/clock.ts';
 import { StatusManager } from './status-manager.ts';
 
 const condition = (type: string, more: object = {}) => ({ type, status: 'True', ...more });

@@ -2,10 +2,10 @@
 
 import { isNotFound, type Pod, type PodStatus } from '../api/api.ts';
 import type { Client } from '../client/client.ts';
-import type { Clock } from '../machinery/clock.ts';
-import { deepEqual } from '../machinery/equal.ts';
-import { parseExact } from '../machinery/exact-json.ts';
+import { deepEqual } from '../machinery/collections/equal.ts';
 import type { Logger } from '../machinery/logger.ts';
+import { parseExact } from '../machinery/text/exact-json.ts';
+import type { Clock } from '../machinery/time/clock.ts';
 import { ownConditions } from './pod-conditions.ts';
 
 const retryMs = 1000;

@@ -3,7 +3,7 @@
 
 import type { Pod, TokenRequest } from '../api/api.ts';
 import type { Client } from '../client/client.ts';
-import type { Clock } from '../machinery/clock.ts';
+import type { Clock } from '../machinery/time/clock.ts';
 
 /** A token is renewed when this share of its life is over, and at the latest after a day. */
 const renewAt = 0.8;

@@ -3,8 +3,8 @@
 import type { ConfigMap, Pod, Secret, Service } from '../api/api.ts';
 import type { Client, EventRecorder, Lister } from '../client/client.ts';
 import type { ContainerRuntime } from '../container-runtime/container-runtime.ts';
-import type { Clock } from '../machinery/clock.ts';
 import type { Logger } from '../machinery/logger.ts';
+import type { Clock } from '../machinery/time/clock.ts';
 import type { KubeletConfig } from './config.ts';
 import type { ImageManager } from './images.ts';
 import type { PodCache } from './pod-cache.ts';

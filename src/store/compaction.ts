@@ -1,7 +1,7 @@
 // Forgets the past at intervals, as kube-apiserver does with its etcd: what is older than one interval goes.
 
-import type { Clock } from '../machinery/clock.ts';
 import type { Logger } from '../machinery/logger.ts';
+import type { Clock } from '../machinery/time/clock.ts';
 import { Compacted, type Revision, type Store } from './store.ts';
 
 const everyMs = 300_000;

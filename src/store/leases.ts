@@ -1,6 +1,6 @@
 // Leases of the local backends. Like etcd's they are counted from the last keep-alive, and a restart begins anew.
 
-import type { Clock, Timer } from '../machinery/clock.ts';
+import type { Clock, Timer } from '../machinery/time/clock.ts';
 import { LeaseNotFound } from './store.ts';
 
 interface Lease {

@@ -1,8 +1,7 @@
 import { expect, test } from 'vitest';
-import { VirtualClock } from '../machinery/clock.ts';
 import { silentLogger } from '../machinery/logger.ts';
+import { VirtualClock } from '../machinery/time/clock.ts';
 import { createMemoryStore, restoreMemoryStore } from './memory.ts';
-import { SortedMap } from './sorted-map.ts';
 import { storeContract } from './store.contract.ts';
 import { Compacted, runCompaction } from './store.ts';
 
@@ -26,27 +25,6 @@ test('a snapshot restores, and a damaged one is refused', async () => {
   expect((await restored.get('/registry/a'))?.value).toEqual(Buffer.from([1, 2, 3]));
   await expect(restoreMemoryStore({ clock }, stream(bytes.subarray(0, bytes.length - 1)))).rejects.toThrow(/damaged/);
   await expect(restoreMemoryStore({ clock }, stream(Buffer.from('hello\n')))).rejects.toThrow(/not a snapshot/);
-});
-
-test('a sorted map agrees with a sorted array', () => {
-  const map = new SortedMap<number>();
-  const model = new Map<string, number>();
-  for (let i = 0; i < 20_000; i++) {
-    const key = String((i * 7919) % 5003);
-    if (i % 3 === 2) {
-      map.delete(key);
-      model.delete(key);
-    } else {
-      map.set(key, i);
-      model.set(key, i);
-    }
-  }
-  const keys = [...model.keys()].sort();
-  const between = keys.filter((key) => key >= '2' && key < '37');
-  expect(map.range('', '\uffff')).toEqual(keys.map((key) => model.get(key)));
-  expect(map.range('2', '37')).toEqual(between.map((key) => model.get(key)));
-  expect(map.count('2', '37')).toBe(between.length);
-  expect(map.count('9999', '2')).toBe(0);
 });
 
 test('the past is bounded, and forgotten at intervals', async () => {

@@ -1,10 +1,10 @@
 // The store of tests and simulations: everything in memory, gone with the process.
 
-import type { Clock } from '../machinery/clock.ts';
+import { OrderedTree } from '../machinery/collections/ordered-tree.ts';
+import type { Clock } from '../machinery/time/clock.ts';
 import { ChangeLog } from './change-log.ts';
 import { Leases } from './leases.ts';
 import { readSnapshot, writeSnapshot } from './snapshot.ts';
-import { SortedMap } from './sorted-map.ts';
 import {
   type Change,
   type CommitResult,
@@ -32,7 +32,7 @@ export async function restoreMemoryStore(options: MemoryOptions, snapshot: Async
 }
 
 class MemoryStore implements Store {
-  readonly #entries = new SortedMap<Entry>();
+  readonly #entries = new OrderedTree<Entry>();
   readonly #log: ChangeLog;
   readonly #leases: Leases;
   readonly #leased = new Map<number, Set<string>>();
@@ -136,7 +136,7 @@ class MemoryStore implements Store {
     const previous = this.#entries.get(key);
     if (previous) this.#forget(previous);
     if (value === undefined) {
-      this.#entries.delete(key);
+      this.#entries.remove(key);
       return previous ? [{ type: 'delete', key, revision, previous }] : [];
     }
     const entry = { key, value, createRevision: previous?.createRevision ?? revision, modRevision: revision, lease };

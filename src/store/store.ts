@@ -1,7 +1,7 @@
 // The store's front door: one etcd-shaped interface. `memory`, `embedded` and `etcd` implement it, and each passes
 // store.contract.ts. Keys and values are Kubernetes' own (/registry/..., the storage version as JSON).
 
-import type { Clock } from '../machinery/clock.ts';
+import type { Clock } from '../machinery/time/clock.ts';
 import type { EncryptedStore } from './encryption/encrypted-store.ts';
 import type { Value } from './value.ts';
 
@@ -77,8 +77,8 @@ export type StoreOptions = { readonly clock: Clock } & (
 /** Opens a backend; what the others need is not even loaded. Throws StoreUnusable. */
 export async function openStore(options: StoreOptions): Promise<Store> {
   if (options.kind === 'memory') return (await import('./memory.ts')).createMemoryStore(options);
-  if (options.kind === 'embedded') return (await import('./embedded.ts')).openEmbeddedStore(options);
-  return (await import('./etcd.ts')).openEtcdStore(options);
+  if (options.kind === 'embedded') return (await import('./embedded/embedded.ts')).openEmbeddedStore(options);
+  return (await import('./etcd/etcd.ts')).openEtcdStore(options);
 }
 
 /**
@@ -101,7 +101,7 @@ export async function restoreStore(
   options: { readonly clock: Clock; readonly kind: 'embedded'; readonly directory: string },
   snapshot: AsyncIterable<Uint8Array>,
 ): Promise<void> {
-  await (await import('./embedded.ts')).restoreEmbeddedStore(options, snapshot);
+  await (await import('./embedded/embedded.ts')).restoreEmbeddedStore(options, snapshot);
 }
 
 /** The store takes no writes, and perhaps cannot be read either. */

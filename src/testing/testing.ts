@@ -15,10 +15,10 @@ import {
 } from '../cluster/cluster.ts';
 import type { SimulatedBehaviour } from '../container-runtime/container-runtime.ts';
 import type { UserInfo } from '../kube-apiserver/kube-apiserver.ts';
-import { type Clock, systemClock, VirtualClock } from '../machinery/clock.ts';
 import { type Logger, silentLogger } from '../machinery/logger.ts';
 import { Metrics } from '../machinery/metrics.ts';
 import { seededRandom } from '../machinery/random.ts';
+import { type Clock, systemClock, VirtualClock } from '../machinery/time/clock.ts';
 
 export interface TestClusterOptions {
   /** Number of simulated nodes, node-1 to node-N. Default 1. */

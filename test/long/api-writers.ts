@@ -3,8 +3,8 @@
 
 import type { ConfigMap } from '../../src/api/api.ts';
 import { type Client, createClient, httpsTransport, loadKubeconfig } from '../../src/client/client.ts';
-import { systemClock } from '../../src/machinery/clock.ts';
 import type { Random } from '../../src/machinery/random.ts';
+import { systemClock } from '../../src/machinery/time/clock.ts';
 import { Ledger } from './store-ledger.ts';
 
 const namespace = 'default';

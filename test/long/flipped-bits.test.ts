@@ -4,8 +4,8 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
-import { systemClock } from '../../src/machinery/clock.ts';
-import { flushedPages } from '../../src/store/embedded-check.ts';
+import { systemClock } from '../../src/machinery/time/clock.ts';
+import { flushedPages } from '../../src/store/embedded/check.ts';
 import { openStore, prefixRange, StoreUnusable, textOf } from '../../src/store/store.ts';
 import { rounds, seed, seeded } from './long.ts';
 

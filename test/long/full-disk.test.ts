@@ -6,7 +6,7 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { systemClock } from '../../src/machinery/clock.ts';
+import { systemClock } from '../../src/machinery/time/clock.ts';
 import { checkout, whyNot } from '../e2e/machine.ts';
 import { rounds } from './long.ts';
 

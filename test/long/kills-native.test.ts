@@ -3,7 +3,7 @@
 
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { systemClock } from '../../src/machinery/clock.ts';
+import { systemClock } from '../../src/machinery/time/clock.ts';
 import { Machine, whyNot } from '../e2e/machine.ts';
 import { isLong, seed, seeded } from './long.ts';
 

@@ -7,7 +7,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
-import { systemClock } from '../../src/machinery/clock.ts';
+import { systemClock } from '../../src/machinery/time/clock.ts';
 import { checkout } from '../e2e/machine.ts';
 import { ApiWriters } from './api-writers.ts';
 import { rounds, seed, seeded } from './long.ts';

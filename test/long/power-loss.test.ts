@@ -6,9 +6,9 @@ import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSy
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
-import { systemClock } from '../../src/machinery/clock.ts';
 import type { Random } from '../../src/machinery/random.ts';
-import { flushedPages } from '../../src/store/embedded-check.ts';
+import { systemClock } from '../../src/machinery/time/clock.ts';
+import { flushedPages } from '../../src/store/embedded/check.ts';
 import { openStore, prefixRange, textOf } from '../../src/store/store.ts';
 import { rounds, seed, seeded } from './long.ts';
 import { Ledger } from './store-ledger.ts';

@@ -2,8 +2,8 @@
 // process of its own, which is stopped and killed. Arguments: directory, writers, seed.
 
 import { writeSync } from 'node:fs';
-import { systemClock } from '../../src/machinery/clock.ts';
 import { seededRandom } from '../../src/machinery/random.ts';
+import { systemClock } from '../../src/machinery/time/clock.ts';
 import { openStore } from '../../src/store/store.ts';
 
 const [directory, writers, seed] = process.argv.slice(2);

@@ -10,7 +10,7 @@ import {
 } from '../../machinery/cel/cel.ts';
 import type { SizedType } from '../../machinery/cel/sizes.ts';
 import { anyType, boolType, formatType, isDyn, mapType, stringType, structType } from '../../machinery/cel/types.ts';
-import { byteLength } from '../../machinery/names.ts';
+import { byteLength } from '../../machinery/text/names.ts';
 import type { FieldError } from '../errors.ts';
 import { forbiddenField, invalidValue, tooLong } from '../fields.ts';
 

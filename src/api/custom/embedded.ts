@@ -1,7 +1,7 @@
 // Resources within resources (x-kubernetes-embedded-resource): their kind, version and metadata are checked.
 
-import { dns1035LabelFaults } from '../../machinery/names.ts';
 import type { Schema } from '../../machinery/schema.ts';
+import { dns1035LabelFaults } from '../../machinery/text/names.ts';
 import type { FieldError } from '../errors.ts';
 import { invalidValue, required } from '../fields.ts';
 import { nameRule, validateObjectMeta } from '../validation/metadata.ts';

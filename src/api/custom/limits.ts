@@ -1,7 +1,7 @@
 // What strings and numbers of custom resources must keep beside their type.
 
-import { compilePattern, patternFault } from '../../machinery/pattern.ts';
 import type { Schema } from '../../machinery/schema.ts';
+import { compilePattern, patternFault } from '../../machinery/text/pattern.ts';
 import { invalidValue, tooLong, typeInvalid } from '../fields.ts';
 import { hasFormat, isSupportedFormat } from './formats.ts';
 import type { Result } from './validate.ts';

@@ -1,6 +1,6 @@
 // Metadata of custom resources: finalizers without a domain are warned of, not refused.
 
-import { qualifiedNameFaults } from '../../machinery/names.ts';
+import { qualifiedNameFaults } from '../../machinery/text/names.ts';
 import type { FieldError } from '../errors.ts';
 import type { ObjectMeta } from '../generated/types.ts';
 import type { ApiObject } from '../kind.ts';

@@ -1,7 +1,7 @@
 // Custom resources lose what their schema does not know, and nulls that may not be.
 // https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definitions/#field-pruning
 
-import { getOwn, setOwn } from '../../machinery/own.ts';
+import { getOwn, setOwn } from '../../machinery/collections/own.ts';
 import type { Schema } from '../../machinery/schema.ts';
 import { DecodeError, decode } from '../object.ts';
 import { sortKeys } from '../sort.ts';

@@ -1,6 +1,6 @@
 // What the cells of several kinds' tables have in common.
 
-import { labelSelector } from '../../machinery/label-selector.ts';
+import { labelSelector } from '../../machinery/selectors/label-selector.ts';
 import { age } from '../age.ts';
 import type { LabelSelector, PodSpec, PodTemplateSpec } from '../generated/types.ts';
 

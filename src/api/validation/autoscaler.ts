@@ -1,7 +1,7 @@
 // https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/horizontal-pod-autoscaler-v2/
 
-import { dns1123LabelFaults, pathSegmentFaults } from '../../machinery/names.ts';
 import { compareQuantities } from '../../machinery/quantity.ts';
+import { dns1123LabelFaults, pathSegmentFaults } from '../../machinery/text/names.ts';
 import type { FieldError } from '../errors.ts';
 import { forbiddenField, invalidValue, invalidValues, notSupported, required } from '../fields.ts';
 import type { HorizontalPodAutoscaler } from '../generated/types.ts';

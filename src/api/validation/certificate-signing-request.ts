@@ -1,10 +1,10 @@
 // Rules of CertificateSigningRequests and of what may be written to their status.
 // https://kubernetes.io/docs/reference/access-authn-authz/certificate-signing-requests/
 
-import { parseCertificateRequest } from '../../machinery/certificate-request.ts';
-import { childrenOf, readOne } from '../../machinery/der.ts';
-import { dns1123LabelFaults, dns1123SubdomainFaults } from '../../machinery/names.ts';
-import { decodePemAll } from '../../machinery/pem.ts';
+import { parseCertificateRequest } from '../../machinery/certificates/certificate-request.ts';
+import { childrenOf, readOne } from '../../machinery/certificates/der.ts';
+import { decodePemAll } from '../../machinery/certificates/pem.ts';
+import { dns1123LabelFaults, dns1123SubdomainFaults } from '../../machinery/text/names.ts';
 import type { FieldError } from '../errors.ts';
 import { duplicate, forbiddenField, invalidValue, notSupported, required, sameValue, tooLong } from '../fields.ts';
 import type { CertificateSigningRequest, CertificateSigningRequestCondition } from '../generated/types.ts';

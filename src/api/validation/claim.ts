@@ -1,8 +1,8 @@
 // What a claim for storage asks for, in claims and in the templates of pods and stateful sets.
 // https://kubernetes.io/docs/concepts/storage/persistent-volumes/#persistentvolumeclaims
 
-import { dns1123LabelFaults, dns1123SubdomainFaults } from '../../machinery/names.ts';
 import { compareQuantities } from '../../machinery/quantity.ts';
+import { dns1123LabelFaults, dns1123SubdomainFaults } from '../../machinery/text/names.ts';
 import type { FieldError } from '../errors.ts';
 import { forbiddenField, invalidValue, notSupported, required } from '../fields.ts';
 import type { PersistentVolumeClaimSpec, PersistentVolumeClaimTemplate } from '../generated/types.ts';

@@ -1,6 +1,6 @@
 // https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/ (Condition)
 
-import { qualifiedNameFaults } from '../../machinery/names.ts';
+import { qualifiedNameFaults } from '../../machinery/text/names.ts';
 import { invalidValue, required } from '../fields.ts';
 import { all, each, maxBytes, needed, oneOfThese, type Rule, struct, text, unique } from './rules.ts';
 

@@ -1,7 +1,7 @@
 // https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/cron-job-v1/
 
-import { parseSchedule, ScheduleError } from '../../machinery/cron-schedule.ts';
-import { isTimeZone } from '../../machinery/time-zone.ts';
+import { parseSchedule, ScheduleError } from '../../machinery/time/cron-schedule.ts';
+import { isTimeZone } from '../../machinery/time/time-zone.ts';
 import type { FieldError } from '../errors.ts';
 import { invalidValue, nonNegative, notSupported, required } from '../fields.ts';
 import type { CronJob } from '../generated/types.ts';

@@ -1,7 +1,7 @@
 // Events, in the core group's form. Those with an eventTime come from clients of events.k8s.io, and are held to more.
 // https://kubernetes.io/docs/reference/kubernetes-api/cluster-resources/event-v1/
 
-import { byteLength, dns1123SubdomainFaults, qualifiedNameFaults } from '../../machinery/names.ts';
+import { byteLength, dns1123SubdomainFaults, qualifiedNameFaults } from '../../machinery/text/names.ts';
 import type { FieldError } from '../errors.ts';
 import { immutableField, invalidValue, invalidValues, required, sameValue, unchanged } from '../fields.ts';
 import type { Event } from '../generated/types.ts';

@@ -1,7 +1,7 @@
 // When the failure of a pod is the failure of its job.
 // https://kubernetes.io/docs/concepts/workloads/controllers/job/#pod-failure-policy
 
-import { qualifiedNameFaults } from '../../machinery/names.ts';
+import { qualifiedNameFaults } from '../../machinery/text/names.ts';
 import type { FieldError } from '../errors.ts';
 import { duplicate, invalidValue, notSupported, omitted, required, tooMany } from '../fields.ts';
 import type { JobSpec, PodFailurePolicyRule } from '../generated/types.ts';

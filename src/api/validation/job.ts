@@ -1,7 +1,7 @@
 // https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/job-v1/
 
-import { labelSelector } from '../../machinery/label-selector.ts';
-import { dns1123LabelFaults } from '../../machinery/names.ts';
+import { labelSelector } from '../../machinery/selectors/label-selector.ts';
+import { dns1123LabelFaults } from '../../machinery/text/names.ts';
 import type { FieldError } from '../errors.ts';
 import { invalidValue, nonNegative, notSupported, required, sameValue, tooLong, unchanged } from '../fields.ts';
 import type { Job, JobSpec, PodTemplateSpec } from '../generated/types.ts';

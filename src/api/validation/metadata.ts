@@ -1,7 +1,12 @@
 // What holds for the metadata of every object.
 // https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/object-meta/
 
-import { byteLength, dns1123SubdomainFaults, labelValueFaults, qualifiedNameFaults } from '../../machinery/names.ts';
+import {
+  byteLength,
+  dns1123SubdomainFaults,
+  labelValueFaults,
+  qualifiedNameFaults,
+} from '../../machinery/text/names.ts';
 import type { FieldError } from '../errors.ts';
 import {
   forbiddenField,

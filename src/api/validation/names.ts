@@ -1,6 +1,6 @@
 // Names with a domain in front, whose faults name the part that is wrong.
 
-import { dns1123LabelFaults, dns1123SubdomainFaults } from '../../machinery/names.ts';
+import { dns1123LabelFaults, dns1123SubdomainFaults } from '../../machinery/text/names.ts';
 import type { FieldError } from '../errors.ts';
 import { invalidValue, required } from '../fields.ts';
 

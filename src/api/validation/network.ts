@@ -10,7 +10,7 @@ import {
   parseCidr,
   parseIp,
 } from '../../machinery/ip.ts';
-import { portNameFaults, portNumberFaults } from '../../machinery/names.ts';
+import { portNameFaults, portNumberFaults } from '../../machinery/text/names.ts';
 import type { FieldError } from '../errors.ts';
 import { invalidValue, invalidValues } from '../fields.ts';
 

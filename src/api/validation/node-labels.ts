@@ -1,6 +1,6 @@
 // Warnings for labels of nodes that have newer names.
 
-import { labelValueFaults } from '../../machinery/names.ts';
+import { labelValueFaults } from '../../machinery/text/names.ts';
 import type { LabelSelector, NodeSelectorTerm } from '../generated/types.ts';
 
 const deprecated: Readonly<Record<string, string>> = {

@@ -1,6 +1,6 @@
 // What classes of storage share: a driver's name, and parameters for the driver.
 
-import { byteLength, qualifiedNameFaults } from '../../machinery/names.ts';
+import { byteLength, qualifiedNameFaults } from '../../machinery/text/names.ts';
 import { invalidValue, invalidValues, required, tooLong } from '../fields.ts';
 import { needed, type Rule } from './rules.ts';
 

@@ -1,7 +1,7 @@
 // Names of resources, and which amounts each takes: in containers, quotas and ranges.
 
-import { qualifiedNameFaults } from '../../machinery/names.ts';
 import { compareQuantities, parseQuantity } from '../../machinery/quantity.ts';
+import { qualifiedNameFaults } from '../../machinery/text/names.ts';
 import type { FieldError } from '../errors.ts';
 import { invalidValue } from '../fields.ts';
 

@@ -1,7 +1,7 @@
 // Rules for values as data: a table names the fields of a struct and the rules that each must keep, in the order in which
 // their faults are listed. What depends on several fields is a function beside the table.
 
-import { byteLength } from '../../machinery/names.ts';
+import { byteLength } from '../../machinery/text/names.ts';
 import type { FieldError } from '../errors.ts';
 import {
   duplicate,

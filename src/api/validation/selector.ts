@@ -1,6 +1,6 @@
 // Label selectors as fields of objects.
 
-import { labelValueFaults, qualifiedNameFaults } from '../../machinery/names.ts';
+import { labelValueFaults, qualifiedNameFaults } from '../../machinery/text/names.ts';
 import type { FieldError } from '../errors.ts';
 import { forbiddenField, invalidValue, invalidValues, required } from '../fields.ts';
 import type { LabelSelector } from '../generated/types.ts';

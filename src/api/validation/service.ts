@@ -2,7 +2,7 @@
 // https://kubernetes.io/docs/reference/kubernetes-api/service-resources/service-v1/
 
 import { parseIp } from '../../machinery/ip.ts';
-import { dns1123LabelFaults, dns1123SubdomainFaults, qualifiedNameFaults } from '../../machinery/names.ts';
+import { dns1123LabelFaults, dns1123SubdomainFaults, qualifiedNameFaults } from '../../machinery/text/names.ts';
 import type { FieldError } from '../errors.ts';
 import { duplicate, forbiddenField, invalidValue, invalidValues, notSupported, required } from '../fields.ts';
 import type { Service } from '../generated/types.ts';

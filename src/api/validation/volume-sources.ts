@@ -1,7 +1,7 @@
 // Where the bytes of a volume come from: the sources that pods and persistent volumes share, one table each.
 // https://kubernetes.io/docs/concepts/storage/volumes/#volume-types
 
-import { dns1123LabelFaults, dns1123SubdomainFaults } from '../../machinery/names.ts';
+import { dns1123LabelFaults, dns1123SubdomainFaults } from '../../machinery/text/names.ts';
 import type { FieldError } from '../errors.ts';
 import { invalidValue, notSupported, required, tooLong } from '../fields.ts';
 import { all, eachKey, given, need, needed, oneOfThese, type Rule, range, set, struct, text } from './rules.ts';

@@ -1,6 +1,6 @@
 // Where a webhook is: the rules for its URL, as Go reads URLs, and for its Service.
 
-import { dns1123SubdomainFaults, portNumberFaults } from '../../machinery/names.ts';
+import { dns1123SubdomainFaults, portNumberFaults } from '../../machinery/text/names.ts';
 import type { FieldError } from '../errors.ts';
 import { invalidValue, required } from '../fields.ts';
 

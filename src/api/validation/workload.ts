@@ -1,7 +1,7 @@
 // What Deployments, ReplicaSets, StatefulSets and DaemonSets check alike.
 
-import { labelSelector } from '../../machinery/label-selector.ts';
-import { dns1123LabelFaults } from '../../machinery/names.ts';
+import { labelSelector } from '../../machinery/selectors/label-selector.ts';
+import { dns1123LabelFaults } from '../../machinery/text/names.ts';
 import type { FieldError } from '../errors.ts';
 import { forbiddenField, invalidValue, notSupported } from '../fields.ts';
 import type { LabelSelector, PodTemplateSpec } from '../generated/types.ts';

@@ -6,8 +6,8 @@ import { existsSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, wri
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { systemClock } from '../../machinery/clock.ts';
 import { systemRandom } from '../../machinery/random.ts';
+import { systemClock } from '../../machinery/time/clock.ts';
 import type { ContainerRuntime, ExecSession } from '../container-runtime.ts';
 import { isolationContract } from '../isolation.contract.ts';
 import { containerConfig, runtimeContract, sandboxConfig } from '../runtime.contract.ts';

@@ -1,8 +1,8 @@
 // Any runtime that serves CRI v1, such as containerd or CRI-O, over its socket.
 
 import type { Duplex } from 'node:stream';
-import type { Clock } from '../../machinery/clock.ts';
 import type { Random } from '../../machinery/random.ts';
+import type { Clock } from '../../machinery/time/clock.ts';
 import type {
   ContainerConfig,
   ContainerResources,

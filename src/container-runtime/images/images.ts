@@ -1,7 +1,7 @@
 // Images by name, wherever they come from.
 
-import type { Clock } from '../../machinery/clock.ts';
 import type { Random } from '../../machinery/random.ts';
+import type { Clock } from '../../machinery/time/clock.ts';
 import type { Image } from '../container-runtime.ts';
 import { RuntimeError } from '../runtime-error.ts';
 import { loadArchive } from './archive.ts';

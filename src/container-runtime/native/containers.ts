@@ -2,9 +2,9 @@
 
 import * as fs from 'node:fs';
 import { dirname, join } from 'node:path';
-import type { Clock } from '../../machinery/clock.ts';
 import type { Logger } from '../../machinery/logger.ts';
 import type { Random } from '../../machinery/random.ts';
+import type { Clock } from '../../machinery/time/clock.ts';
 import type { ContainerConfig, ContainerStatus, SandboxConfig } from '../container-runtime.ts';
 import type { EventHub } from '../event-hub.ts';
 import type { ImageRecord, ImageStore } from '../images/image-store.ts';

@@ -2,7 +2,7 @@
 
 import * as fs from 'node:fs';
 import { dirname, join } from 'node:path';
-import type { Clock } from '../../machinery/clock.ts';
+import type { Clock } from '../../machinery/time/clock.ts';
 import type { PodNetwork } from '../network/pod-network.ts';
 import { removeEmptyParents } from '../pod-cgroups.ts';
 import type { Cgroups } from './cgroups.ts';

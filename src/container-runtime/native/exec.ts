@@ -6,7 +6,7 @@ import * as fs from 'node:fs';
 import type { Socket } from 'node:net';
 import { join } from 'node:path';
 import { PassThrough, type Readable, type Writable } from 'node:stream';
-import type { Clock } from '../../machinery/clock.ts';
+import type { Clock } from '../../machinery/time/clock.ts';
 import type { ExecSession } from '../container-runtime.ts';
 import { RuntimeError } from '../runtime-error.ts';
 import { bundleFiles, lastError, runtimeWords } from './bundle.ts';

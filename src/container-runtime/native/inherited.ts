@@ -1,7 +1,7 @@
 // File descriptors without close-on-exec: a native library may open a file so (LMDB does), and every child would have it.
 
 import { closeSync, openSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
-import { systemClock } from '../../machinery/clock.ts';
+import { systemClock } from '../../machinery/time/clock.ts';
 
 const closeOnExec = 0o2000000;
 /** Node's own, besides pipes, sockets and what has no name. */

@@ -2,7 +2,7 @@ import { execFileSync, spawn } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { systemClock } from '../../machinery/clock.ts';
+import { systemClock } from '../../machinery/time/clock.ts';
 import type { ContainerConfig, ContainerRuntime, ExecSession, SandboxConfig } from '../container-runtime.ts';
 import { isolationContract } from '../isolation.contract.ts';
 import { containerConfig, runtimeContract } from '../runtime.contract.ts';

@@ -4,7 +4,7 @@
 import { spawn } from 'node:child_process';
 import { connect, type NetConnectOpts, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import type { Clock } from '../../machinery/clock.ts';
+import type { Clock } from '../../machinery/time/clock.ts';
 import { RuntimeError } from '../runtime-error.ts';
 import { childStdio } from './inherited.ts';
 import { hostEnvironment } from './process.ts';

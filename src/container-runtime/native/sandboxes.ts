@@ -2,9 +2,9 @@
 
 import * as fs from 'node:fs';
 import { join } from 'node:path';
-import type { Clock } from '../../machinery/clock.ts';
 import type { Logger } from '../../machinery/logger.ts';
 import type { Random } from '../../machinery/random.ts';
+import type { Clock } from '../../machinery/time/clock.ts';
 import type { ContainerConfig, Mount, Sandbox, SandboxConfig } from '../container-runtime.ts';
 import { HostPorts } from '../network/host-ports.ts';
 import type { PodNetwork } from '../network/pod-network.ts';

@@ -3,7 +3,7 @@
 import { spawn } from 'node:child_process';
 import { existsSync, type FSWatcher, readFileSync, watch } from 'node:fs';
 import { join } from 'node:path';
-import { systemClock } from '../../machinery/clock.ts';
+import { systemClock } from '../../machinery/time/clock.ts';
 import { bundleFiles, startProblem, superviseWords } from './bundle.ts';
 import type { OciSpec } from './oci/oci-types.ts';
 import { hostEnvironment, startTimeOf } from './process.ts';

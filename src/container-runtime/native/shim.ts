@@ -12,7 +12,7 @@
 import { chmodSync, constants, existsSync, openSync, readdirSync, readFileSync, readSync, unlinkSync } from 'node:fs';
 import { connect, createServer, Socket } from 'node:net';
 import { join } from 'node:path';
-import { systemClock } from '../../machinery/clock.ts';
+import { systemClock } from '../../machinery/time/clock.ts';
 import { ContainerLog } from './container-log.ts';
 import { closeInherited } from './inherited.ts';
 import { servePortForward } from './port-forward-helper.ts';

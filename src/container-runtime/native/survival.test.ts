@@ -15,7 +15,7 @@ import {
 } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { systemClock } from '../../machinery/clock.ts';
+import { systemClock } from '../../machinery/time/clock.ts';
 import type { ContainerConfig, ContainerRuntime, SandboxConfig } from '../container-runtime.ts';
 import { startTimeOf } from './process.ts';
 import { keeperSocket, shimWords } from './shim-client.ts';

@@ -3,7 +3,7 @@
 
 import { createSocket, type Socket as UdpSocket } from 'node:dgram';
 import { connect, createServer, isIPv6, type Server } from 'node:net';
-import type { Clock, Timer } from '../../machinery/clock.ts';
+import type { Clock, Timer } from '../../machinery/time/clock.ts';
 import type { SandboxConfig } from '../container-runtime.ts';
 import { RuntimeError } from '../runtime-error.ts';
 

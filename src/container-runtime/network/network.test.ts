@@ -2,7 +2,7 @@ import { createSocket } from 'node:dgram';
 import { connect, createServer } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { afterEach, describe, expect, test } from 'vitest';
-import { systemClock } from '../../machinery/clock.ts';
+import { systemClock } from '../../machinery/time/clock.ts';
 import { HostPorts } from './host-ports.ts';
 import { PodAddresses } from './pod-addresses.ts';
 

@@ -1,5 +1,5 @@
-import type { Clock } from '../../machinery/clock.ts';
 import type { Random } from '../../machinery/random.ts';
+import type { Clock } from '../../machinery/time/clock.ts';
 import type { ContainerConfig, ContainerStatus, NetworkProbe, Sandbox, SandboxConfig } from '../container-runtime.ts';
 import { meantToEndAnnotation } from '../labels.ts';
 import { play } from './commands.ts';

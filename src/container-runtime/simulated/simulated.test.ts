@@ -1,7 +1,7 @@
 import { text } from 'node:stream/consumers';
 import { expect, test } from 'vitest';
-import { VirtualClock } from '../../machinery/clock.ts';
 import { seededRandom } from '../../machinery/random.ts';
+import { VirtualClock } from '../../machinery/time/clock.ts';
 import { meantToEndAnnotation } from '../labels.ts';
 import { containerConfig, runtimeContract, sandboxConfig } from '../runtime.contract.ts';
 import type { SimulatedBehaviour } from './behaviour.ts';

@@ -4,7 +4,7 @@
 import { appendFile, mkdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Duplex } from 'node:stream';
-import type { Timer } from '../../machinery/clock.ts';
+import type { Timer } from '../../machinery/time/clock.ts';
 import type {
   ContainerConfig,
   ContainerResources,

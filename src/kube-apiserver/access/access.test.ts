@@ -1,9 +1,9 @@
 import { generateKeyPairSync } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { createClient } from '../../client/client.ts';
-import { VirtualClock } from '../../machinery/clock.ts';
 import { silentLogger } from '../../machinery/logger.ts';
 import { seededRandom } from '../../machinery/random.ts';
+import { VirtualClock } from '../../machinery/time/clock.ts';
 import { type Attributes, decide } from '../authorization.ts';
 import type { ApiRequest, UserInfo } from '../request.ts';
 import { pod, startTestServer, type TestServer } from '../test-server.ts';

@@ -1,9 +1,9 @@
 import { generateKeyPairSync } from 'node:crypto';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { createClient } from '../../client/client.ts';
-import { VirtualClock } from '../../machinery/clock.ts';
 import { silentLogger } from '../../machinery/logger.ts';
 import { seededRandom } from '../../machinery/random.ts';
+import { VirtualClock } from '../../machinery/time/clock.ts';
 import type { UserInfo } from '../request.ts';
 import { startTestServer, type TestServer } from '../test-server.ts';
 import { type Access, createAccess } from './access.ts';

@@ -12,7 +12,7 @@ import {
   type RoleRef,
 } from '../../api/api.ts';
 import type { Client } from '../../client/client.ts';
-import { deepEqual } from '../../machinery/equal.ts';
+import { deepEqual } from '../../machinery/collections/equal.ts';
 import type { AdmissionAttributes, AdmissionPlugin } from '../admission.ts';
 import { decide } from '../authorization.ts';
 import type { UserInfo } from '../request.ts';

@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from 'vitest';
 import { notFound } from '../../api/api.ts';
-import { parseFieldSelector } from '../../machinery/field-selector.ts';
+import { parseFieldSelector } from '../../machinery/selectors/field-selector.ts';
 import type { Attributes } from '../authorization.ts';
 import type { UserInfo } from '../request.ts';
 import { pod } from '../test-server.ts';

@@ -4,8 +4,8 @@
 import { createHash, createPrivateKey, createPublicKey, type KeyObject } from 'node:crypto';
 import { type ApiObject, isNotFound, unauthorized } from '../../api/api.ts';
 import type { Client } from '../../client/client.ts';
-import type { Clock } from '../../machinery/clock.ts';
 import type { Random } from '../../machinery/random.ts';
+import type { Clock } from '../../machinery/time/clock.ts';
 import { type Authenticator, bearerToken } from '../authentication.ts';
 import type { UserInfo } from '../request.ts';
 import type { TokenClaims, TokenIssuer } from '../tokens.ts';

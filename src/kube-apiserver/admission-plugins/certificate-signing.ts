@@ -1,5 +1,5 @@
 import { type CertificateSigningRequest, forbidden } from '../../api/api.ts';
-import { deepEqual } from '../../machinery/equal.ts';
+import { deepEqual } from '../../machinery/collections/equal.ts';
 import type { AdmissionAttributes, AdmissionPlugin } from '../admission.ts';
 import { hasSignerRight, isRequest } from './signer-rights.ts';
 

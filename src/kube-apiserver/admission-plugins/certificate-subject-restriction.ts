@@ -1,5 +1,5 @@
 import { type CertificateSigningRequest, forbidden } from '../../api/api.ts';
-import { parseCertificateRequest } from '../../machinery/certificate-request.ts';
+import { parseCertificateRequest } from '../../machinery/certificates/certificate-request.ts';
 import type { AdmissionPlugin } from '../admission.ts';
 import { isRequest } from './signer-rights.ts';
 

@@ -1,6 +1,6 @@
 import { type ApiObject, forbidden, type Namespace, type Pod, type PodSpec } from '../../api/api.ts';
 import type { Client } from '../../client/client.ts';
-import { deepEqual } from '../../machinery/equal.ts';
+import { deepEqual } from '../../machinery/collections/equal.ts';
 import type { AdmissionAttributes, AdmissionPlugin } from '../admission.ts';
 import { failure } from '../status.ts';
 import { kubernetesVersion } from '../version.ts';

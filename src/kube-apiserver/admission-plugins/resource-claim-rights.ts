@@ -4,8 +4,8 @@
 
 import { type ApiObject, type FieldError, invalid, isNotFound, type Kind } from '../../api/api.ts';
 import type { Client } from '../../client/client.ts';
-import { deepEqual } from '../../machinery/equal.ts';
-import { dns1123SubdomainFaults } from '../../machinery/names.ts';
+import { deepEqual } from '../../machinery/collections/equal.ts';
+import { dns1123SubdomainFaults } from '../../machinery/text/names.ts';
 import type { AdmissionAttributes, AdmissionPlugin } from '../admission.ts';
 import { type Attributes, decide, refusal } from '../authorization.ts';
 import type { UserInfo } from '../request.ts';

@@ -1,6 +1,6 @@
 import { forbidden, isNotFound, type Pod, type RuntimeClass } from '../../api/api.ts';
 import type { Client } from '../../client/client.ts';
-import { deepEqual } from '../../machinery/equal.ts';
+import { deepEqual } from '../../machinery/collections/equal.ts';
 import { compareQuantities } from '../../machinery/quantity.ts';
 import type { AdmissionPlugin } from '../admission.ts';
 

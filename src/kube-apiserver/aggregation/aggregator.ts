@@ -2,7 +2,7 @@
 // https://kubernetes.io/docs/concepts/extend-kubernetes/api-extension/apiserver-aggregation/
 
 import type { APIService, ApiObject } from '../../api/api.ts';
-import type { Timer } from '../../machinery/clock.ts';
+import type { Timer } from '../../machinery/time/clock.ts';
 import { modify } from '../registry/modify.ts';
 import { cacheOf, keyOf, type Target } from '../registry/target.ts';
 import type { Server } from '../server.ts';

@@ -1,9 +1,9 @@
 // Cluster IPs and node ports. https://kubernetes.io/docs/concepts/services-networking/cluster-ip-allocation/
 
 import { type ApiObject, type FieldError, invalid, type Kind } from '../../api/api.ts';
-import type { Clock } from '../../machinery/clock.ts';
 import { type Cidr, cidrContains, cidrSize, nthAddress, parseCidr, parseIp } from '../../machinery/ip.ts';
 import type { Random } from '../../machinery/random.ts';
+import type { Clock } from '../../machinery/time/clock.ts';
 import { Following } from '../watch-cache/following.ts';
 import type { ResourceCache } from '../watch-cache/resource-cache.ts';
 import type { ObjectWrite } from '../watch-cache/watch-cache.ts';

@@ -3,8 +3,8 @@
 import { createWriteStream, type WriteStream } from 'node:fs';
 import { readdir, rename, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
-import type { Clock } from '../../machinery/clock.ts';
 import type { Logger } from '../../machinery/logger.ts';
+import type { Clock } from '../../machinery/time/clock.ts';
 import type { AuditBackend } from './auditor.ts';
 
 export interface AuditLogOptions {

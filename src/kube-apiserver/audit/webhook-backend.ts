@@ -2,8 +2,8 @@
 
 import { request as httpRequest } from 'node:http';
 import { request as httpsRequest } from 'node:https';
-import type { Clock, Timer } from '../../machinery/clock.ts';
 import type { Logger } from '../../machinery/logger.ts';
+import type { Clock, Timer } from '../../machinery/time/clock.ts';
 import type { AuditBackend } from './auditor.ts';
 
 export interface AuditWebhookOptions {

@@ -10,7 +10,7 @@ import {
   type WebhookClientConfig,
 } from '../../api/api.ts';
 import type { Client } from '../../client/client.ts';
-import { parseExact } from '../../machinery/exact-json.ts';
+import { parseExact } from '../../machinery/text/exact-json.ts';
 import { postReview } from '../admission-plugins/webhooks/call.ts';
 import type { Server } from '../server.ts';
 import { plainError } from '../status.ts';

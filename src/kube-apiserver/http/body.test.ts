@@ -3,7 +3,7 @@
 import { connect as connectH2, constants } from 'node:http2';
 import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { VirtualClock } from '../../machinery/clock.ts';
+import { VirtualClock } from '../../machinery/time/clock.ts';
 import type { Listener } from '../kube-apiserver.ts';
 import { testAuthority } from '../test-certificates.ts';
 import { startTestServer, type TestServer } from '../test-server.ts';

@@ -3,7 +3,7 @@
 import type { IncomingMessage } from 'node:http';
 import { constants, type Http2ServerRequest } from 'node:http2';
 import { badRequest, timeout, tooLarge, tooManyRequests } from '../../api/api.ts';
-import type { Clock, Timer } from '../../machinery/clock.ts';
+import type { Clock, Timer } from '../../machinery/time/clock.ts';
 import type { ApiRequest } from '../request.ts';
 
 type Incoming = IncomingMessage | Http2ServerRequest;

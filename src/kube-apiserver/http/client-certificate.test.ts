@@ -1,7 +1,7 @@
 import { webcrypto, X509Certificate } from 'node:crypto';
 import { expect, test } from 'vitest';
 import { x509 } from '../../cluster/certificate-authority.ts';
-import { systemClock } from '../../machinery/clock.ts';
+import { systemClock } from '../../machinery/time/clock.ts';
 import { anonymous, clientCertificates } from '../authentication.ts';
 import { clientCertificate } from './client-certificate.ts';
 

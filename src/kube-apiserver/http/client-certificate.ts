@@ -2,7 +2,7 @@
 // https://kubernetes.io/docs/reference/access-authn-authz/authentication/#x509-client-certificates
 
 import type { PeerCertificate } from 'node:tls';
-import { certificateSubject, endOfCertificate } from '../../machinery/certificate-request.ts';
+import { certificateSubject, endOfCertificate } from '../../machinery/certificates/certificate-request.ts';
 import type { Connection } from '../request.ts';
 
 const commonName = '2.5.4.3';

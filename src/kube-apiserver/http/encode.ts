@@ -2,7 +2,7 @@
 
 import { stringify } from 'yaml';
 import type { ApiObject, Kind } from '../../api/api.ts';
-import { parseExact } from '../../machinery/exact-json.ts';
+import { parseExact } from '../../machinery/text/exact-json.ts';
 import { encodeObject as encodeProtobuf, protobufMediaType, protobufSchema } from '../protobuf/protobuf.ts';
 import { apiVersionOf, served, sharesBytes } from '../registry/codec.ts';
 import type { ApiRequest, ListReply, ObjectReply, RawReply } from '../request.ts';

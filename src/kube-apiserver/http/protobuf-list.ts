@@ -3,7 +3,7 @@
 // is sent.
 
 import type { Kind } from '../../api/api.ts';
-import { ownTurn } from '../../machinery/turn.ts';
+import { ownTurn } from '../../machinery/time/turn.ts';
 import { encodeFields, encodeListHead, protobufSchema } from '../protobuf/protobuf.ts';
 import { apiVersionOf, served } from '../registry/codec.ts';
 import type { ListReply } from '../request.ts';

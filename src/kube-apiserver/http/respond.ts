@@ -5,7 +5,7 @@ import { pipeline } from 'node:stream/promises';
 import { promisify } from 'node:util';
 import { createGzip, gzip as gzipCallback } from 'node:zlib';
 import { ApiError, type Kind } from '../../api/api.ts';
-import { drained } from '../../machinery/drained.ts';
+import { drained } from '../../machinery/time/drained.ts';
 import { protobufMediaType, protobufSchema } from '../protobuf/protobuf.ts';
 import { apiVersionOf } from '../registry/codec.ts';
 import type { ApiRequest, ObjectReply, RawReply, Reply } from '../request.ts';

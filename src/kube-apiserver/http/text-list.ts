@@ -2,7 +2,7 @@
 // turns in between and a slow reader holds no more than a piece.
 
 import { stringify } from 'yaml';
-import { ownTurn } from '../../machinery/turn.ts';
+import { ownTurn } from '../../machinery/time/turn.ts';
 import type { Accepted } from './media-type.ts';
 
 /** Characters written in one turn of the event loop, and sent in one piece. */

@@ -5,8 +5,8 @@ import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { type ApiError, internalError, timeout, tooLarge } from '../../api/api.ts';
-import { systemClock, type Timer } from '../../machinery/clock.ts';
-import { mostNested } from '../../machinery/depth.ts';
+import { mostNested } from '../../machinery/text/depth.ts';
+import { systemClock, type Timer } from '../../machinery/time/clock.ts';
 
 export interface Task {
   readonly text: string;

@@ -1,10 +1,10 @@
 // Reads large texts in a thread of its own: one message a text, one answer each. parse-thread.ts is its other end.
 
 import { parentPort, workerData } from 'node:worker_threads';
-import { limitNesting } from '../../machinery/depth.ts';
-import { mayLoseDigits, parseExact } from '../../machinery/exact-json.ts';
-import { checkJson, JsonSyntaxError } from '../../machinery/json.ts';
-import { parseYaml, YamlError } from '../../machinery/yaml.ts';
+import { limitNesting } from '../../machinery/text/depth.ts';
+import { mayLoseDigits, parseExact } from '../../machinery/text/exact-json.ts';
+import { checkJson, JsonSyntaxError } from '../../machinery/text/json.ts';
+import { parseYaml, YamlError } from '../../machinery/text/yaml.ts';
 import type { Answer, Task } from './parse-thread.ts';
 
 /** JSON text is read again faster than a structured clone, unless integers need more digits than numbers have. */

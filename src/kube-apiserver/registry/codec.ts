@@ -12,7 +12,7 @@ import {
   type Kind,
   unsupportedMediaType,
 } from '../../api/api.ts';
-import { parseExact } from '../../machinery/exact-json.ts';
+import { parseExact } from '../../machinery/text/exact-json.ts';
 import { textOf, type Value } from '../../store/store.ts';
 import { breathe } from '../heavy.ts';
 import { parsed } from '../parsing/parsing.ts';

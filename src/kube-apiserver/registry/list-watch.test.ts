@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { VirtualClock } from '../../machinery/clock.ts';
+import { VirtualClock } from '../../machinery/time/clock.ts';
 import { configMap, pod, startTestServer, type TestServer } from '../test-server.ts';
 
 let server: TestServer;

@@ -1,8 +1,8 @@
 import { badRequest, expired } from '../../api/api.ts';
+import type { OrderedView } from '../../machinery/collections/ordered-tree.ts';
 import type { ListReply } from '../request.ts';
 import { futureVersion } from '../status.ts';
 import type { Item } from '../watch-cache/item.ts';
-import type { OrderedView } from '../watch-cache/ordered-tree.ts';
 import { prepareServed } from './codec.ts';
 import { reachVersion } from './get.ts';
 import {

@@ -12,13 +12,13 @@ import {
   type ReadText,
   unsupportedMediaType,
 } from '../../api/api.ts';
-import { isTooDeep } from '../../machinery/depth.ts';
-import { goFormat } from '../../machinery/go-format.ts';
-import { applyingJsonPatch } from '../../machinery/json-patch.ts';
-import { ApplyConflicts, applyingConfiguration } from '../../machinery/managed-fields.ts';
-import { applyMergePatch } from '../../machinery/merge-patch.ts';
-import { PatchError } from '../../machinery/patch-error.ts';
-import { applyStrategicMergePatch } from '../../machinery/strategic-merge-patch.ts';
+import { ApplyConflicts, applyingConfiguration } from '../../machinery/fields/managed-fields.ts';
+import { applyingJsonPatch } from '../../machinery/patches/json-patch.ts';
+import { applyMergePatch } from '../../machinery/patches/merge-patch.ts';
+import { PatchError } from '../../machinery/patches/patch-error.ts';
+import { applyStrategicMergePatch } from '../../machinery/patches/strategic-merge-patch.ts';
+import { isTooDeep } from '../../machinery/text/depth.ts';
+import { goFormat } from '../../machinery/text/go-format.ts';
 import { breathe, inSteps } from '../heavy.ts';
 import { parsed } from '../parsing/parsing.ts';
 import type { ApiRequest, Body, Reply } from '../request.ts';

@@ -1,13 +1,13 @@
 // labelSelector and fieldSelector of a list or a watch.
 
 import { type ApiObject, badRequest, type Kind } from '../../api/api.ts';
-import { type FieldSelector, parseFieldSelector } from '../../machinery/field-selector.ts';
+import { type FieldSelector, parseFieldSelector } from '../../machinery/selectors/field-selector.ts';
 import {
   type LabelSelector,
   parseLabelSelector,
   SelectorError,
   selectEverything,
-} from '../../machinery/label-selector.ts';
+} from '../../machinery/selectors/label-selector.ts';
 import type { Item } from '../watch-cache/item.ts';
 import type { Scope } from '../watch-cache/resource-cache.ts';
 import { servedIfPrepared } from './codec.ts';

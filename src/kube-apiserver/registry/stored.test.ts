@@ -1,7 +1,7 @@
 // Objects that an earlier version stored, as they are read today.
 
 import { expect, test } from 'vitest';
-import { systemClock } from '../../machinery/clock.ts';
+import { systemClock } from '../../machinery/time/clock.ts';
 import { createMemoryStore, valueOfText } from '../../store/store.ts';
 import { pod, startTestServer } from '../test-server.ts';
 

@@ -1,5 +1,5 @@
 import { type ApiObject, badRequest, conflict, notFound } from '../../api/api.ts';
-import { deepEqual } from '../../machinery/equal.ts';
+import { deepEqual } from '../../machinery/collections/equal.ts';
 import { admit, admitFinally } from '../admission.ts';
 import { breathe, workOn } from '../heavy.ts';
 import { objectReply, type Reply } from '../request.ts';

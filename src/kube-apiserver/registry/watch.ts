@@ -1,7 +1,7 @@
 // Watches: what happened after a version, then everything that happens, as frames that all watchers share.
 
 import type { ApiObject, Kind } from '../../api/api.ts';
-import type { Timer } from '../../machinery/clock.ts';
+import type { Timer } from '../../machinery/time/clock.ts';
 import type { WatchReply } from '../request.ts';
 import type { Server } from '../server.ts';
 import { failure, futureVersion } from '../status.ts';

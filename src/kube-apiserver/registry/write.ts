@@ -1,7 +1,7 @@
 // What every write does between decoding and the store: ownership, admission, strategy, validation, commit.
 
 import { type ApiObject, conflict, invalid, type Kind } from '../../api/api.ts';
-import { updatingManagedFields } from '../../machinery/managed-fields.ts';
+import { updatingManagedFields } from '../../machinery/fields/managed-fields.ts';
 import { type AdmissionAttributes, charge } from '../admission.ts';
 import { breathe, inSteps } from '../heavy.ts';
 import { plainError } from '../status.ts';

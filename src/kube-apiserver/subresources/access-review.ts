@@ -1,7 +1,7 @@
 // What a SubjectAccessReview may ask, and what it asks the authorizers.
 
-import { type FieldRequirement, parseFieldSelector } from '../../machinery/field-selector.ts';
-import { parseLabelSelector } from '../../machinery/label-selector.ts';
+import { type FieldRequirement, parseFieldSelector } from '../../machinery/selectors/field-selector.ts';
+import { parseLabelSelector } from '../../machinery/selectors/label-selector.ts';
 import type { Attributes } from '../authorization.ts';
 import type { UserInfo } from '../request.ts';
 import { failure } from '../status.ts';

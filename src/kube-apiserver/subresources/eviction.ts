@@ -2,7 +2,7 @@
 // https://kubernetes.io/docs/concepts/scheduling-eviction/api-eviction/
 
 import { type ApiObject, type Kind, notFound, schemaOfKind } from '../../api/api.ts';
-import { labelSelector } from '../../machinery/label-selector.ts';
+import { labelSelector } from '../../machinery/selectors/label-selector.ts';
 import { admit, admitFinally } from '../admission.ts';
 import { decodeShape, served } from '../registry/codec.ts';
 import { deleteObject } from '../registry/delete.ts';

@@ -10,7 +10,7 @@ import {
   methodNotAllowed,
   schemaOfKind,
 } from '../../api/api.ts';
-import { labelSelector } from '../../machinery/label-selector.ts';
+import { labelSelector } from '../../machinery/selectors/label-selector.ts';
 import { decodeShape, decodeValue, served } from '../registry/codec.ts';
 import { itemOf } from '../registry/get.ts';
 import { applyTo, patchOf } from '../registry/patch.ts';

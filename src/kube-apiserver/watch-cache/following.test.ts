@@ -3,8 +3,8 @@
 
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { ApiObject, Kind } from '../../api/api.ts';
-import { systemClock } from '../../machinery/clock.ts';
 import { seededRandom } from '../../machinery/random.ts';
+import { systemClock } from '../../machinery/time/clock.ts';
 import { createMemoryStore, type Store } from '../../store/store.ts';
 import { ServiceAllocator } from '../allocation/service-allocator.ts';
 import { startTestServer, type TestServer } from '../test-server.ts';

@@ -1,7 +1,7 @@
 // The one way in which the server follows a resource for itself: the present state, then every change, and the state
 // again whenever changes may have been missed. Watches of clients end then instead, and the clients list again.
 
-import type { Clock } from '../../machinery/clock.ts';
+import type { Clock } from '../../machinery/time/clock.ts';
 import type { CacheEvent, ResourceCache } from './resource-cache.ts';
 
 export interface Follower {

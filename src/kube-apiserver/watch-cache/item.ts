@@ -1,7 +1,7 @@
 // One object of the watch cache: immutable, and turned into bytes once (DESIGN.md, idea 2).
 
 import type { ApiObject } from '../../api/api.ts';
-import { parseExact } from '../../machinery/exact-json.ts';
+import { parseExact } from '../../machinery/text/exact-json.ts';
 import { sameValue, textOf, type Value, valueOfText, writeValue } from '../../store/store.ts';
 
 /** What a write gives to the store, and keeps for the cache: the object without its resourceVersion, as JSON. */

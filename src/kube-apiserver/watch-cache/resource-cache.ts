@@ -1,9 +1,9 @@
 // The cache of one resource: its objects by key, a snapshot for each recent revision, and its watchers.
 
 import type { ApiObject } from '../../api/api.ts';
-import type { Clock } from '../../machinery/clock.ts';
+import { OrderedTree, type OrderedView } from '../../machinery/collections/ordered-tree.ts';
+import type { Clock } from '../../machinery/time/clock.ts';
 import type { Item } from './item.ts';
-import { OrderedTree, type OrderedView } from './ordered-tree.ts';
 
 export type EventType = 'ADDED' | 'MODIFIED' | 'DELETED';
 

@@ -2,7 +2,7 @@
 // the same owners: equal values are kept once, and of values that differ somewhere, the parts that are equal.
 
 import type { ApiObject } from '../../api/api.ts';
-import { fieldsV1Leaf } from '../../machinery/field-set.ts';
+import { fieldsV1Leaf } from '../../machinery/fields/field-set.ts';
 
 type Tree = { [key: string]: Tree };
 

@@ -2,8 +2,8 @@
 
 import { setImmediate } from 'node:timers/promises';
 import type { ApiObject } from '../../api/api.ts';
-import type { Clock } from '../../machinery/clock.ts';
 import type { Logger } from '../../machinery/logger.ts';
+import type { Clock } from '../../machinery/time/clock.ts';
 import type { Change, CommitResult, Entry, Store, Value, Write } from '../../store/store.ts';
 import { Compacted, prefixRange, sameValue } from '../../store/store.ts';
 import { Item, type Serialized } from './item.ts';

@@ -2,7 +2,7 @@
 // https://kubernetes.io/docs/concepts/scheduling-eviction/assign-pod-node/#inter-pod-affinity-and-anti-affinity
 
 import type { Pod, PodAffinityTerm } from '../../api/api.ts';
-import { type LabelSelector, labelSelector } from '../../machinery/label-selector.ts';
+import { type LabelSelector, labelSelector } from '../../machinery/selectors/label-selector.ts';
 import { maxScore, type Plugin, type Rejection, type Snapshot } from '../framework.ts';
 import type { NodeInfo } from '../node-info.ts';
 

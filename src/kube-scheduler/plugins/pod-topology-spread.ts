@@ -1,7 +1,7 @@
 // https://kubernetes.io/docs/concepts/scheduling-eviction/topology-spread-constraints/
 
 import { matchesNode, type Pod, type TopologySpreadConstraint, tolerates } from '../../api/api.ts';
-import { type LabelSelector, labelSelector } from '../../machinery/label-selector.ts';
+import { type LabelSelector, labelSelector } from '../../machinery/selectors/label-selector.ts';
 import {
   type FilterCycle,
   maxScore,

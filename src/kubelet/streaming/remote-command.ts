@@ -7,7 +7,7 @@ import { finished } from 'node:stream/promises';
 import type { RawData, WebSocket } from 'ws';
 import type { Status } from '../../api/api.ts';
 import type { ExecSession } from '../../container-runtime/container-runtime.ts';
-import type { Clock } from '../../machinery/clock.ts';
+import type { Clock } from '../../machinery/time/clock.ts';
 import { SpdySession, type SpdyStream } from './spdy.ts';
 import { acceptSpdy, acceptWebSocket, isSpdy, remoteCommandProtocols, spdyRemoteCommandProtocols } from './upgrade.ts';
 

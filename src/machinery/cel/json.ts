@@ -1,7 +1,7 @@
 // JSON as values, read by its schema when an expression looks at it.
 // https://kubernetes.io/docs/reference/using-api/cel/#type-system-integration
 
-import { deepEqual } from '../equal.ts';
+import { deepEqual } from '../collections/equal.ts';
 import type { Schema } from '../schema.ts';
 import { escapeName, unescapeName } from './names.ts';
 import { durationOfSchema, timestampOfSchema } from './schema-formats.ts';

@@ -1,7 +1,7 @@
 // A checked expression as functions that call each other. What each step costs is counted while it runs.
 // https://kubernetes.io/docs/reference/using-api/cel/#runtime-cost-budget
 
-import { compilePattern, PatternError } from '../pattern.ts';
+import { compilePattern, PatternError } from '../text/pattern.ts';
 import type { Call, Fold, Node } from './ast.ts';
 import { Attribute } from './attributes.ts';
 import { listCost, mapCost, structCost } from './cost.ts';

@@ -1,6 +1,6 @@
 // What is wrong with an expression although its types agree: literals that no function can read, mixed literals.
 
-import { patternFault } from '../pattern.ts';
+import { patternFault } from '../text/pattern.ts';
 import { type Call, children, type Node } from './ast.ts';
 import { checkFormat } from './format.ts';
 import type { Fault } from './source.ts';

@@ -2,7 +2,7 @@
 // https://kubernetes.io/docs/reference/config-api/apiserver-config.v1/#apiserver-config-k8s-io-v1-EncryptionConfiguration
 
 import { parse } from 'yaml';
-import { parseGoDuration } from '../../machinery/duration.ts';
+import { parseGoDuration } from '../../machinery/time/duration.ts';
 import type { NamedKey } from './providers.ts';
 
 export type ProviderKind = 'aescbc' | 'aesgcm' | 'secretbox';

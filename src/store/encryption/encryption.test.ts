@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import * as grpc from '@grpc/grpc-js';
 import protobuf from 'protobufjs';
 import { afterEach, describe, expect, test } from 'vitest';
-import { systemClock, VirtualClock } from '../../machinery/clock.ts';
+import { systemClock, VirtualClock } from '../../machinery/time/clock.ts';
 import { createMemoryStore } from '../memory.ts';
 import { storeContract } from '../store.contract.ts';
 import { prefixRange, type Store, textOf } from '../store.ts';

@@ -1,6 +1,6 @@
 // Encryption at rest: from a configuration to the transformers of each key.
 
-import type { Clock } from '../../machinery/clock.ts';
+import type { Clock } from '../../machinery/time/clock.ts';
 import { configurationFor, type Provider, type ResourceConfiguration } from './configuration.ts';
 import type { TransformersFor } from './encrypted-store.ts';
 import { openKms } from './kms.ts';

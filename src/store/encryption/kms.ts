@@ -4,7 +4,7 @@
 import { createHash, createHmac, randomBytes, randomUUID } from 'node:crypto';
 import * as grpc from '@grpc/grpc-js';
 import protobuf from 'protobufjs';
-import type { Clock } from '../../machinery/clock.ts';
+import type { Clock } from '../../machinery/time/clock.ts';
 import type { KmsConfiguration } from './configuration.ts';
 import { type Decrypted, need, openGcm, sealGcm, type Transformer } from './providers.ts';
 

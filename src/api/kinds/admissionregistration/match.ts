@@ -1,6 +1,6 @@
 // Which requests a policy or a webhook is about: its constraints, and conditions in CEL.
 
-import { qualifiedNameFaults } from '../../../machinery/names.ts';
+import { qualifiedNameFaults } from '../../../machinery/text/names.ts';
 import { type AdmissionExpression, compileAdmission, wantsBool } from '../../cel/admission-expressions.ts';
 import type { FieldError } from '../../errors.ts';
 import { duplicate, invalidValue, invalidValues, oneOf, required, tooMany } from '../../fields.ts';

@@ -6,7 +6,7 @@ import {
   dns1035LabelFaults,
   dns1123SubdomainFaults,
   qualifiedNameFaults,
-} from '../../../machinery/names.ts';
+} from '../../../machinery/text/names.ts';
 import {
   PolicyCompiler,
   wantsBool,

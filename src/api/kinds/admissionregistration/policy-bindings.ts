@@ -1,6 +1,6 @@
 // What puts an admission policy to work: on which requests, with which parameters, with what consequence.
 
-import { dns1123SubdomainFaults, pathSegmentFaults } from '../../../machinery/names.ts';
+import { dns1123SubdomainFaults, pathSegmentFaults } from '../../../machinery/text/names.ts';
 import type { FieldError } from '../../errors.ts';
 import { duplicate, forbiddenField, invalidValue, invalidValues, notSupported, oneOf, required } from '../../fields.ts';
 import type { KindBehaviour } from '../../kind.ts';

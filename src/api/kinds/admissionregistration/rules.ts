@@ -1,6 +1,6 @@
 // Rules that say which requests a webhook or policy sees.
 
-import { pathSegmentFaults } from '../../../machinery/names.ts';
+import { pathSegmentFaults } from '../../../machinery/text/names.ts';
 import type { FieldError } from '../../errors.ts';
 import { duplicate, invalidValue, invalidValues, notSupported, oneOf, required } from '../../fields.ts';
 

@@ -1,7 +1,7 @@
 // Both webhook configurations: they differ in the reinvocation policy.
 // https://kubernetes.io/docs/reference/access-authn-authz/extensible-admission-controllers/
 
-import { dns1035LabelFaults, dns1123SubdomainFaults } from '../../../machinery/names.ts';
+import { dns1035LabelFaults, dns1123SubdomainFaults } from '../../../machinery/text/names.ts';
 import type { FieldError } from '../../errors.ts';
 import { duplicate, invalidValue, invalidValues, notSupported, required, sameValue } from '../../fields.ts';
 import type { MutatingWebhookConfiguration, ValidatingWebhookConfiguration } from '../../generated/types.ts';

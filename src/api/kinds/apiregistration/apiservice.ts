@@ -3,7 +3,7 @@ import {
   dns1123SubdomainFaults,
   pathSegmentFaults,
   portNumberFaults,
-} from '../../../machinery/names.ts';
+} from '../../../machinery/text/names.ts';
 import type { FieldError } from '../../errors.ts';
 import { invalidValue, invalidValues, required } from '../../fields.ts';
 import type { APIService } from '../../generated/types.ts';

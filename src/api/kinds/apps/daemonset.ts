@@ -1,4 +1,4 @@
-import { labelSelector } from '../../../machinery/label-selector.ts';
+import { labelSelector } from '../../../machinery/selectors/label-selector.ts';
 import { defaultPodTemplate } from '../../defaults/pod-spec.ts';
 import type { FieldError } from '../../errors.ts';
 import { invalidValue, nonNegative, notSupported, required, sameValue, unchanged } from '../../fields.ts';

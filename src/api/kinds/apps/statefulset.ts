@@ -1,4 +1,4 @@
-import { dns1123LabelFaults } from '../../../machinery/names.ts';
+import { dns1123LabelFaults } from '../../../machinery/text/names.ts';
 import { defaultClaimSpec, defaultPodTemplate } from '../../defaults/pod-spec.ts';
 import type { FieldError } from '../../errors.ts';
 import { forbiddenField, invalidValue, invalidValues, nonNegative, required, sameValue } from '../../fields.ts';

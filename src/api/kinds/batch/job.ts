@@ -1,4 +1,4 @@
-import { humanDuration } from '../../../machinery/duration.ts';
+import { humanDuration } from '../../../machinery/time/duration.ts';
 import { defaultPodTemplate } from '../../defaults/pod-spec.ts';
 import type { Job, JobSpec } from '../../generated/types.ts';
 import type { KindBehaviour } from '../../kind.ts';

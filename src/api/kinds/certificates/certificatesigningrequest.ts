@@ -1,5 +1,8 @@
-import { type CertificateRequest, parseCertificateRequest } from '../../../machinery/certificate-request.ts';
-import { humanDuration } from '../../../machinery/duration.ts';
+import {
+  type CertificateRequest,
+  parseCertificateRequest,
+} from '../../../machinery/certificates/certificate-request.ts';
+import { humanDuration } from '../../../machinery/time/duration.ts';
 import type { CertificateSigningRequest, CertificateSigningRequestCondition } from '../../generated/types.ts';
 import type { KindBehaviour, StrategyContext } from '../../kind.ts';
 import { formatTime } from '../../time.ts';

@@ -1,4 +1,4 @@
-import { byteLength, configMapKeyFaults } from '../../../machinery/names.ts';
+import { byteLength, configMapKeyFaults } from '../../../machinery/text/names.ts';
 import type { FieldError } from '../../errors.ts';
 import { forbiddenField, invalidValue, invalidValues, sameValue, tooLong } from '../../fields.ts';
 import type { ConfigMap } from '../../generated/types.ts';

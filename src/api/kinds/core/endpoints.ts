@@ -4,7 +4,7 @@ import {
   dns1123SubdomainFaults,
   portNumberFaults,
   qualifiedNameFaults,
-} from '../../../machinery/names.ts';
+} from '../../../machinery/text/names.ts';
 import type { FieldError } from '../../errors.ts';
 import { invalidValues, required, sameValue } from '../../fields.ts';
 import type { EndpointSubset, Endpoints } from '../../generated/types.ts';

@@ -1,6 +1,6 @@
 // Events of both groups are one resource, stored in the core group's form.
 
-import { pathSegmentFaults } from '../../../machinery/names.ts';
+import { pathSegmentFaults } from '../../../machinery/text/names.ts';
 import type { Event } from '../../generated/types.ts';
 import type { KindBehaviour } from '../../kind.ts';
 import { validateCoreEvent } from '../../validation/event.ts';

@@ -1,5 +1,5 @@
-import { qualifiedNameFaults } from '../../../machinery/names.ts';
 import { compareQuantities, milliValue } from '../../../machinery/quantity.ts';
+import { qualifiedNameFaults } from '../../../machinery/text/names.ts';
 import type { FieldError } from '../../errors.ts';
 import { duplicate, forbiddenField, invalidValue, invalidValues, required } from '../../fields.ts';
 import type { LimitRange } from '../../generated/types.ts';

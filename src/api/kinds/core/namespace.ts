@@ -1,4 +1,4 @@
-import { dns1123LabelFaults, qualifiedNameFaults } from '../../../machinery/names.ts';
+import { dns1123LabelFaults, qualifiedNameFaults } from '../../../machinery/text/names.ts';
 import type { FieldError } from '../../errors.ts';
 import { invalidValue, invalidValues } from '../../fields.ts';
 import type { Namespace } from '../../generated/types.ts';

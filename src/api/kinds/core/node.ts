@@ -1,5 +1,5 @@
 import { parseCidr } from '../../../machinery/ip.ts';
-import { labelValueFaults, qualifiedNameFaults } from '../../../machinery/names.ts';
+import { labelValueFaults, qualifiedNameFaults } from '../../../machinery/text/names.ts';
 import type { FieldError } from '../../errors.ts';
 import { duplicate, forbiddenField, invalidValue, invalidValues, notSupported, required } from '../../fields.ts';
 import type { Node } from '../../generated/types.ts';

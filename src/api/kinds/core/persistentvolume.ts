@@ -1,4 +1,4 @@
-import { unifiedDiff } from '../../../machinery/unified-diff.ts';
+import { unifiedDiff } from '../../../machinery/text/unified-diff.ts';
 import { defaultBlockVolumes } from '../../defaults/pod-spec.ts';
 import type { FieldError } from '../../errors.ts';
 import { forbiddenField, invalidValue, sameValue, unchanged } from '../../fields.ts';

@@ -1,6 +1,6 @@
-import { qualifiedNameFaults } from '../../../machinery/names.ts';
 import { compareQuantities, wholeValue } from '../../../machinery/quantity.ts';
-import { unifiedDiff } from '../../../machinery/unified-diff.ts';
+import { qualifiedNameFaults } from '../../../machinery/text/names.ts';
+import { unifiedDiff } from '../../../machinery/text/unified-diff.ts';
 import { defaultClaimSpec } from '../../defaults/pod-spec.ts';
 import type { FieldError } from '../../errors.ts';
 import {

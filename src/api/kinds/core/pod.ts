@@ -1,5 +1,5 @@
-import { dns1123LabelFaults } from '../../../machinery/names.ts';
 import { canonicalQuantity } from '../../../machinery/quantity.ts';
+import { dns1123LabelFaults } from '../../../machinery/text/names.ts';
 import { defaultHostPorts, defaultPodSpec } from '../../defaults/pod-spec.ts';
 import type { Pod } from '../../generated/types.ts';
 import type { KindBehaviour } from '../../kind.ts';

@@ -1,4 +1,4 @@
-import { mapSelector } from '../../../machinery/label-selector.ts';
+import { mapSelector } from '../../../machinery/selectors/label-selector.ts';
 import { defaultPodTemplate } from '../../defaults/pod-spec.ts';
 import type { FieldError } from '../../errors.ts';
 import { invalidValue, nonNegative, required } from '../../fields.ts';

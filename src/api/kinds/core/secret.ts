@@ -1,4 +1,4 @@
-import { configMapKeyFaults } from '../../../machinery/names.ts';
+import { configMapKeyFaults } from '../../../machinery/text/names.ts';
 import type { FieldError } from '../../errors.ts';
 import {
   forbiddenField,

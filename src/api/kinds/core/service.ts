@@ -1,4 +1,4 @@
-import { dns1123LabelFaults } from '../../../machinery/names.ts';
+import { dns1123LabelFaults } from '../../../machinery/text/names.ts';
 import type { Service } from '../../generated/types.ts';
 import type { KindBehaviour } from '../../kind.ts';
 import { nameRule } from '../../validation/metadata.ts';

@@ -4,7 +4,7 @@ import {
   dns1123SubdomainFaults,
   labelValueFaults,
   qualifiedNameFaults,
-} from '../../../machinery/names.ts';
+} from '../../../machinery/text/names.ts';
 import type { FieldError } from '../../errors.ts';
 import { duplicate, invalidValue, invalidValues, required, sameValue, tooMany, unchanged } from '../../fields.ts';
 import type { EndpointSlice } from '../../generated/types.ts';

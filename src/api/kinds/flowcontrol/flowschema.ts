@@ -1,4 +1,4 @@
-import { dns1123LabelFaults, dns1123SubdomainFaults } from '../../../machinery/names.ts';
+import { dns1123LabelFaults, dns1123SubdomainFaults } from '../../../machinery/text/names.ts';
 import type { FieldError } from '../../errors.ts';
 import { forbiddenField, invalidValue, invalidValues, notSupported, required, sameValue } from '../../fields.ts';
 import type { FlowSchema, FlowSchemaSpec } from '../../generated/types.ts';

@@ -6,7 +6,7 @@ import {
   portNameFaults,
   portNumberFaults,
   wildcardDns1123SubdomainFaults,
-} from '../../../machinery/names.ts';
+} from '../../../machinery/text/names.ts';
 import type { FieldError } from '../../errors.ts';
 import { invalidValue, invalidValues, notSupported, required } from '../../fields.ts';
 import type { HTTPIngressPath, Ingress, IngressBackend, IngressRule } from '../../generated/types.ts';

@@ -1,4 +1,9 @@
-import { byteLength, dns1123LabelFaults, dns1123SubdomainFaults, pathSegmentFaults } from '../../../machinery/names.ts';
+import {
+  byteLength,
+  dns1123LabelFaults,
+  dns1123SubdomainFaults,
+  pathSegmentFaults,
+} from '../../../machinery/text/names.ts';
 import type { FieldError } from '../../errors.ts';
 import { forbiddenField, invalidValues, required, tooLong, unchanged } from '../../fields.ts';
 import type { IngressClass, IngressClassParametersReference } from '../../generated/types.ts';

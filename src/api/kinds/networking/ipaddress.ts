@@ -1,4 +1,4 @@
-import { dns1123SubdomainFaults, pathSegmentFaults } from '../../../machinery/names.ts';
+import { dns1123SubdomainFaults, pathSegmentFaults } from '../../../machinery/text/names.ts';
 import { unchanged } from '../../fields.ts';
 import type { IPAddress } from '../../generated/types.ts';
 import { internal } from '../../internal.ts';

@@ -1,4 +1,4 @@
-import { dns1123LabelFaults } from '../../../machinery/names.ts';
+import { dns1123LabelFaults } from '../../../machinery/text/names.ts';
 import type { FieldError } from '../../errors.ts';
 import { duplicate, unchanged } from '../../fields.ts';
 import type { RuntimeClass, Toleration } from '../../generated/types.ts';

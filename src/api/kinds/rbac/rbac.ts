@@ -1,7 +1,7 @@
 // The four kinds of role-based access control: what roles and bindings share is most of them.
 // https://kubernetes.io/docs/reference/access-authn-authz/rbac/
 
-import { dns1123SubdomainFaults, pathSegmentFaults } from '../../../machinery/names.ts';
+import { dns1123SubdomainFaults, pathSegmentFaults } from '../../../machinery/text/names.ts';
 import type { FieldError } from '../../errors.ts';
 import { invalidValue, invalidValues, notSupported, required, sameValue } from '../../fields.ts';
 import type {

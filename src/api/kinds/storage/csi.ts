@@ -1,8 +1,8 @@
 // What CSI drivers say of themselves, of nodes and of their capacity: small kinds that belong together.
 // https://kubernetes.io/docs/concepts/storage/volumes/#csi
 
-import { byteLength, dns1123SubdomainFaults, qualifiedNameFaults } from '../../../machinery/names.ts';
 import { compareQuantities } from '../../../machinery/quantity.ts';
+import { byteLength, dns1123SubdomainFaults, qualifiedNameFaults } from '../../../machinery/text/names.ts';
 import type { FieldError } from '../../errors.ts';
 import { duplicate, invalidValue, invalidValues, required, sameValue, unchanged } from '../../fields.ts';
 import type { CSIDriver, CSINode, CSIStorageCapacity } from '../../generated/types.ts';

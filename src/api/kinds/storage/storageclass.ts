@@ -1,4 +1,4 @@
-import { qualifiedNameFaults } from '../../../machinery/names.ts';
+import { qualifiedNameFaults } from '../../../machinery/text/names.ts';
 import type { FieldError } from '../../errors.ts';
 import { duplicate, unchanged } from '../../fields.ts';
 import type { StorageClass, TopologySelectorTerm } from '../../generated/types.ts';

@@ -1,4 +1,4 @@
-import { byteLength, dns1123SubdomainFaults } from '../../../machinery/names.ts';
+import { byteLength, dns1123SubdomainFaults } from '../../../machinery/text/names.ts';
 import type { FieldError } from '../../errors.ts';
 import { forbiddenField, invalidValue, required, tooLong, unchanged } from '../../fields.ts';
 import type { VolumeAttachment } from '../../generated/types.ts';

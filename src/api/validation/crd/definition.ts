@@ -1,7 +1,7 @@
 // What a CustomResourceDefinition may say of its names, versions and conversion. What versions say: version.ts.
 // https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definitions/
 
-import { dns1035LabelFaults, dns1123SubdomainFaults } from '../../../machinery/names.ts';
+import { dns1035LabelFaults, dns1123SubdomainFaults } from '../../../machinery/text/names.ts';
 import type { FieldError } from '../../errors.ts';
 import { forbiddenField, invalidValue, notSupported, required, sameValue } from '../../fields.ts';
 import type { CustomResourceDefinition } from '../../generated/types.ts';

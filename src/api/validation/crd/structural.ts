@@ -1,7 +1,7 @@
 // Structural schemas: each field has one type, and what is said below allOf, anyOf, oneOf and not only narrows values.
 // https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definitions/#specifying-a-structural-schema
 
-import { patternFault } from '../../../machinery/pattern.ts';
+import { patternFault } from '../../../machinery/text/pattern.ts';
 import type { FieldError } from '../../errors.ts';
 import { forbiddenField, invalidValue, required, sameValue } from '../../fields.ts';
 

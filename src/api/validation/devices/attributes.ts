@@ -1,7 +1,7 @@
 // What a device says of itself: attributes to select it by, and how much of it there is to share.
 
-import { byteLength } from '../../../machinery/names.ts';
 import { addQuantities, compareQuantities, wholeValue } from '../../../machinery/quantity.ts';
+import { byteLength } from '../../../machinery/text/names.ts';
 import type { FieldError } from '../../errors.ts';
 import { forbiddenField, invalidValue, required, tooLong } from '../../fields.ts';
 import { internal } from '../../internal.ts';

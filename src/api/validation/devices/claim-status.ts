@@ -1,6 +1,6 @@
 // What the status of a claim says: which devices were allocated, for whom, and how they are.
 
-import { byteLength } from '../../../machinery/names.ts';
+import { byteLength } from '../../../machinery/text/names.ts';
 import type { FieldError } from '../../errors.ts';
 import { forbiddenField, invalidValue, tooLong, tooMany, unchanged } from '../../fields.ts';
 import { internal } from '../../internal.ts';

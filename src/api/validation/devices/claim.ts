@@ -1,6 +1,6 @@
 // Claims for devices, as they are and in templates.
 
-import { dns1123SubdomainFaults } from '../../../machinery/names.ts';
+import { dns1123SubdomainFaults } from '../../../machinery/text/names.ts';
 import type { FieldError } from '../../errors.ts';
 import { invalidValue, required } from '../../fields.ts';
 import { each, needed, oneOfThese, type Rule, struct, text } from '../rules.ts';

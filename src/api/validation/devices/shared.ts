@@ -8,7 +8,7 @@ import {
   dns1123SubdomainFaults,
   labelValueFaults,
   qualifiedNameFaults,
-} from '../../../machinery/names.ts';
+} from '../../../machinery/text/names.ts';
 import { deviceSelectorFaults } from '../../cel/device-selectors.ts';
 import type { FieldError } from '../../errors.ts';
 import { duplicate, invalidValue, invalidValues, required, tooLong, tooMany } from '../../fields.ts';

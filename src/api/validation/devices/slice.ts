@@ -1,6 +1,6 @@
 // What a driver offers: the devices of a pool, where they can be reached, and what they share.
 
-import { dns1123SubdomainFaults, labelValueFaults } from '../../../machinery/names.ts';
+import { dns1123SubdomainFaults, labelValueFaults } from '../../../machinery/text/names.ts';
 import type { FieldError } from '../../errors.ts';
 import { invalidValue, invalidValues, required, sameValue, unchanged } from '../../fields.ts';
 import { internal } from '../../internal.ts';

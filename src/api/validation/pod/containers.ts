@@ -1,6 +1,6 @@
 // Containers: the main ones, the ones that run before, and the ones for debugging.
 
-import { dns1123LabelFaults, portNameFaults, portNumberFaults } from '../../../machinery/names.ts';
+import { dns1123LabelFaults, portNameFaults, portNumberFaults } from '../../../machinery/text/names.ts';
 import type { FieldError } from '../../errors.ts';
 import {
   duplicate,

@@ -1,14 +1,14 @@
 // Environment variables and what they are filled from.
 
-import { splitSubscript } from '../../../machinery/field-path.ts';
+import { splitSubscript } from '../../../machinery/fields/field-path.ts';
+import { compareQuantities } from '../../../machinery/quantity.ts';
 import {
   configMapKeyFaults,
   dns1123LabelFaults,
   dns1123SubdomainFaults,
   envVarNameFaults,
   qualifiedNameFaults,
-} from '../../../machinery/names.ts';
-import { compareQuantities } from '../../../machinery/quantity.ts';
+} from '../../../machinery/text/names.ts';
 import type { FieldError } from '../../errors.ts';
 import { invalidValue, invalidValues, notSupported, required } from '../../fields.ts';
 import type { Container, EnvVar, ObjectFieldSelector } from '../../generated/types.ts';

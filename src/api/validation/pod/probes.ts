@@ -1,6 +1,6 @@
 // Probes and lifecycle hooks.
 
-import { portNumberFaults } from '../../../machinery/names.ts';
+import { portNumberFaults } from '../../../machinery/text/names.ts';
 import type { FieldError } from '../../errors.ts';
 import { forbiddenField, invalidValue, required } from '../../fields.ts';
 import type { Container, Lifecycle, PodSpec, Probe } from '../../generated/types.ts';

@@ -1,8 +1,8 @@
 // Requests and limits, of containers and of whole pods.
 // https://kubernetes.io/docs/concepts/configuration/manage-resources-containers/
 
-import { dns1123LabelFaults } from '../../../machinery/names.ts';
 import { compareQuantities } from '../../../machinery/quantity.ts';
+import { dns1123LabelFaults } from '../../../machinery/text/names.ts';
 import type { FieldError } from '../../errors.ts';
 import { duplicate, forbiddenField, invalidValue, invalidValues, notSupported, required } from '../../fields.ts';
 import type { PodSpec } from '../../generated/types.ts';

@@ -6,7 +6,7 @@ import {
   dns1123SubdomainFaults,
   qualifiedNameFaults,
   underscoreSubdomainFaults,
-} from '../../../machinery/names.ts';
+} from '../../../machinery/text/names.ts';
 import type { FieldError } from '../../errors.ts';
 import { duplicate, forbiddenField, invalidValue, notFoundValue, required, tooLong } from '../../fields.ts';
 import type { PodSpec } from '../../generated/types.ts';

@@ -1,7 +1,7 @@
 // What may change through a pod's /status and /ephemeralcontainers.
 
-import { qualifiedNameFaults } from '../../../machinery/names.ts';
-import { unifiedDiff } from '../../../machinery/unified-diff.ts';
+import { qualifiedNameFaults } from '../../../machinery/text/names.ts';
+import { unifiedDiff } from '../../../machinery/text/unified-diff.ts';
 import type { FieldError } from '../../errors.ts';
 import { forbiddenField, immutableField, invalidValue, invalidValues, sameValue } from '../../fields.ts';
 import type { EphemeralContainer, Pod } from '../../generated/types.ts';

@@ -1,6 +1,6 @@
 // https://kubernetes.io/docs/concepts/scheduling-eviction/taint-and-toleration/
 
-import { labelValueFaults, qualifiedNameFaults } from '../../../machinery/names.ts';
+import { labelValueFaults, qualifiedNameFaults } from '../../../machinery/text/names.ts';
 import type { FieldError } from '../../errors.ts';
 import { invalidValue, invalidValues, notSupported } from '../../fields.ts';
 import type { Toleration } from '../../generated/types.ts';

@@ -1,6 +1,6 @@
 // What may change in a pod that exists: images, a little of the rest, nothing else.
 
-import { unifiedDiff } from '../../../machinery/unified-diff.ts';
+import { unifiedDiff } from '../../../machinery/text/unified-diff.ts';
 import type { FieldError } from '../../errors.ts';
 import { forbiddenField, invalidValue, required, sameValue } from '../../fields.ts';
 import type { Affinity, NodeAffinity, NodeSelectorTerm, Pod, PodSpec } from '../../generated/types.ts';

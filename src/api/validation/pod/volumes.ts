@@ -1,8 +1,8 @@
 // The volumes of a pod: their names, and exactly one source each.
 // https://kubernetes.io/docs/concepts/storage/volumes/
 
-import { dns1123LabelFaults, dns1123SubdomainFaults } from '../../../machinery/names.ts';
 import { compareQuantities } from '../../../machinery/quantity.ts';
+import { dns1123LabelFaults, dns1123SubdomainFaults } from '../../../machinery/text/names.ts';
 import type { FieldError } from '../../errors.ts';
 import { duplicate, forbiddenField, invalidValue, invalidValues, required } from '../../fields.ts';
 import type { DownwardAPIVolumeFile, Volume } from '../../generated/types.ts';

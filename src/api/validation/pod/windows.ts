@@ -1,7 +1,7 @@
 // What only pods on Windows have, and what they cannot have.
 // https://kubernetes.io/docs/concepts/windows/intro/#compatibility-v1-pod-spec-containers
 
-import { dns1123SubdomainFaults } from '../../../machinery/names.ts';
+import { dns1123SubdomainFaults } from '../../../machinery/text/names.ts';
 import type { FieldError } from '../../errors.ts';
 import { forbiddenField, invalidValue, invalidValues, notSupported, required } from '../../fields.ts';
 import type { Container, PodSpec, WindowsSecurityContextOptions } from '../../generated/types.ts';

@@ -2,8 +2,8 @@
 
 import { type ApiObject, type CertificateSigningRequest, forbidden, type ResourceSlice } from '../../../api/api.ts';
 import type { Client } from '../../../client/client.ts';
-import { parseCertificateRequest } from '../../../machinery/certificate-request.ts';
-import { deepEqual } from '../../../machinery/equal.ts';
+import { parseCertificateRequest } from '../../../machinery/certificates/certificate-request.ts';
+import { deepEqual } from '../../../machinery/collections/equal.ts';
 import { nodeOf } from '../../access/node.ts';
 import type { AdmissionAttributes, AdmissionPlugin } from '../../admission.ts';
 import { admitNode } from './node.ts';

@@ -1,5 +1,5 @@
 import type { ApiObject, Node } from '../../../api/api.ts';
-import { deepEqual } from '../../../machinery/equal.ts';
+import { deepEqual } from '../../../machinery/collections/equal.ts';
 import type { NodeRequest } from './node-restriction.ts';
 
 /** Labels of Kubernetes' own domains that a kubelet sets on its node. */

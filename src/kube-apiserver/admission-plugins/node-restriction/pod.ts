@@ -1,5 +1,5 @@
 import { isNotFound, type Node, notFound, type Pod } from '../../../api/api.ts';
-import { deepEqual } from '../../../machinery/equal.ts';
+import { deepEqual } from '../../../machinery/collections/equal.ts';
 import { configMapsOf, secretsOf } from '../../access/pod-references.ts';
 import type { NodeRequest } from './node-restriction.ts';
 

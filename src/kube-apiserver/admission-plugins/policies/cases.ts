@@ -10,7 +10,7 @@ import {
   type Variable,
 } from '../../../api/api.ts';
 import type { Client } from '../../../client/client.ts';
-import { labelSelector } from '../../../machinery/label-selector.ts';
+import { labelSelector } from '../../../machinery/selectors/label-selector.ts';
 import type { AdmissionAttributes } from '../../admission.ts';
 import { groupVersion } from '../../registry/codec.ts';
 import { cacheOf } from '../../registry/target.ts';

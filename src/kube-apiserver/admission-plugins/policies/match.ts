@@ -8,7 +8,7 @@ import {
   type NamedRuleWithOperations,
 } from '../../../api/api.ts';
 import type { Client } from '../../../client/client.ts';
-import { labelSelector } from '../../../machinery/label-selector.ts';
+import { labelSelector } from '../../../machinery/selectors/label-selector.ts';
 import type { AdmissionAttributes } from '../../admission.ts';
 import { equivalentKinds } from '../versions.ts';
 

@@ -3,10 +3,10 @@
 
 import { type ApiObject, internalError, type Kind, type Schema, unknownFields } from '../../../api/api.ts';
 import { CelList, CelMap, StructValue, toJson, type Value } from '../../../machinery/cel/cel.ts';
-import { isAssociative } from '../../../machinery/field-set.ts';
-import { applyJsonPatch } from '../../../machinery/json-patch.ts';
-import { mergeFields } from '../../../machinery/merge-fields.ts';
-import { PatchError } from '../../../machinery/patch-error.ts';
+import { isAssociative } from '../../../machinery/fields/field-set.ts';
+import { mergeFields } from '../../../machinery/fields/merge-fields.ts';
+import { applyJsonPatch } from '../../../machinery/patches/json-patch.ts';
+import { PatchError } from '../../../machinery/patches/patch-error.ts';
 
 /** Why a mutation cannot be made. */
 export class MutationFault extends Error {}

@@ -3,7 +3,7 @@
 
 import type { AccessQuestion, Decision } from '../../../machinery/cel/cel.ts';
 import { AuthorizerValue, ResourceCheckValue } from '../../../machinery/cel/cel.ts';
-import { parseFieldSelector } from '../../../machinery/field-selector.ts';
+import { parseFieldSelector } from '../../../machinery/selectors/field-selector.ts';
 import type { AdmissionAttributes } from '../../admission.ts';
 import { type Attributes, decide } from '../../authorization.ts';
 import type { UserInfo } from '../../request.ts';

@@ -4,8 +4,8 @@ import { Agent, request as httpsRequest } from 'node:https';
 import { isIP } from 'node:net';
 import type { WebhookClientConfig } from '../../../api/api.ts';
 import type { Client } from '../../../client/client.ts';
-import type { Clock } from '../../../machinery/clock.ts';
-import { parseExact } from '../../../machinery/exact-json.ts';
+import { parseExact } from '../../../machinery/text/exact-json.ts';
+import type { Clock } from '../../../machinery/time/clock.ts';
 
 export interface AdmissionResponse {
   readonly uid?: string;

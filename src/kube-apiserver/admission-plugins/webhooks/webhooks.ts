@@ -7,8 +7,8 @@ import {
   type ValidatingWebhook,
 } from '../../../api/api.ts';
 import type { Client } from '../../../client/client.ts';
-import { parseExact } from '../../../machinery/exact-json.ts';
-import { applyJsonPatch } from '../../../machinery/json-patch.ts';
+import { applyJsonPatch } from '../../../machinery/patches/json-patch.ts';
+import { parseExact } from '../../../machinery/text/exact-json.ts';
 import type { AdmissionAttributes, AdmissionPlugin } from '../../admission.ts';
 import { failure } from '../../status.ts';
 import { adopt } from '../adopt.ts';

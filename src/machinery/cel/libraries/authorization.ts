@@ -1,7 +1,7 @@
 // authorizer: whether the user of a request may do something else too.
 // https://kubernetes.io/docs/reference/using-api/cel/#kubernetes-authorizer-library
 
-import { dns1123LabelFaults, dns1123SubdomainFaults } from '../../names.ts';
+import { dns1123LabelFaults, dns1123SubdomainFaults } from '../../text/names.ts';
 import { add, type CostRange, fixed, listCost, scale, sizeEstimate, stringFactor, structCost } from '../cost.ts';
 import {
   type CallCost,

@@ -6,7 +6,7 @@ import {
   dns1123SubdomainFaults,
   labelValueFaults,
   qualifiedNameFaults,
-} from '../../names.ts';
+} from '../../text/names.ts';
 import { type CostRange, fixed, regexFactor, scale, sizeEstimate, stringFactor, union } from '../cost.ts';
 import { type FunctionDeclaration, global, type Library, member } from '../declarations.ts';
 import { listType, optionalType, sameType, stringType, type Type } from '../types.ts';

@@ -1,0 +1,335 @@
+// The certificate controllers over the real API server, in virtual time.
+
+import { X509Certificate } from 'node:crypto';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { CertificateSigningRequest } from '../../api/api.ts';
+import { type Client, createClient, type RunningComponent } from '../../client/client.ts';
+import { certificateSigner } from '../../cluster/certificate-signer.ts';
+import { type KeyPair, makeAuthority } from '../../cluster/certificates.ts';
+import { certificateRequest, type RequestOptions } from '../../cluster/test-certificate-request.ts';
+import {
+  type ApiServer,
+  type Attributes,
+  createApiServer,
+  type UserInfo,
+} from '../../kube-apiserver/kube-apiserver.ts';
+import { silentLogger } from '../../machinery/logger.ts';
+import { Metrics } from '../../machinery/metrics.ts';
+import { seededRandom } from '../../machinery/random.ts';
+import { VirtualClock } from '../../machinery/time/clock.ts';
+import { createMemoryStore } from '../../store/store.ts';
+import { startKubeControllerManager } from '../kube-controller-manager.ts';
+
+const minuteMs = 60_000;
+const hourMs = 60 * minuteMs;
+const dayMs = 24 * hourMs;
+const admin = { name: 'admin', groups: ['system:masters'] };
+
+/** They look around every few seconds: hours would take long. */
+const disabled = ['nodelifecycle', 'podgc', 'garbagecollector', 'resourcequota', 'cronjob', 'disruption'];
+
+let clock: VirtualClock;
+let api: ApiServer;
+let client: Client;
+let manager: RunningComponent;
+let ca: KeyPair;
+/** Who gets a client certificate without being asked, by subresource. */
+let granted: Record<string, string[]>;
+
+beforeEach(async () => {
+  clock = new VirtualClock();
+  granted = {};
+  const authorize = ({ user, subresource }: Attributes) => {
+    const isOpen = !subresource.endsWith('nodeclient') || granted[subresource]?.includes(user.name);
+    return { decision: isOpen ? ('allow' as const) : ('no-opinion' as const) };
+  };
+  const random = seededRandom(1);
+  const logger = silentLogger;
+  api = await createApiServer({
+    store: createMemoryStore({ clock }),
+    clock,
+    random,
+    logger,
+    authorizers: [{ name: 'test', authorize }],
+  });
+  client = createClient(api.transport(admin));
+  ca = await makeAuthority(clock.now());
+  const context = { client, clock, random, logger, metrics: new Metrics(), fatal: () => {} };
+  manager = await startKubeControllerManager(context, { certificateSigner: certificateSigner(() => ca), disabled });
+});
+afterEach(async () => {
+  await manager.stop();
+  await api.stop();
+});
+
+const clientSigner = 'kubernetes.io/kube-apiserver-client';
+const kubeletSigner = 'kubernetes.io/kube-apiserver-client-kubelet';
+const servingSigner = 'kubernetes.io/kubelet-serving';
+const nodeSubject = [{ O: ['system:nodes'] }, { CN: ['system:node:a'] }];
+const clientUsages = ['digital signature', 'key encipherment', 'client auth'];
+const servingUsages = ['digital signature', 'key encipherment', 'server auth'];
+
+interface Asked extends Partial<RequestOptions> {
+  readonly signer?: string;
+  readonly usages?: string[];
+  readonly expirationSeconds?: number;
+  readonly by?: UserInfo;
+}
+
+let count = 0;
+async function ask({
+  signer = clientSigner,
+  usages = clientUsages,
+  expirationSeconds,
+  by = admin,
+  ...request
+}: Asked = {}) {
+  const pem = await certificateRequest({ subject: [{ CN: ['jane'] }], ...request });
+  const name = `r${count++}`;
+  const spec = { request: btoa(pem), signerName: signer, usages, ...(expirationSeconds && { expirationSeconds }) };
+  await createClient(api.transport(by)).create('certificatesigningrequests', { metadata: { name }, spec } as never);
+  return name;
+}
+
+async function decide(name: string, type = 'Approved') {
+  const csr = await client.get('certificatesigningrequests', { name });
+  const conditions = [...(csr.status?.conditions ?? []), { type, status: 'True', reason: 'Test', message: 'test' }];
+  await client.update('certificatesigningrequests', { ...csr, status: { conditions } }, { subresource: 'approval' });
+}
+
+const read = (name: string): Promise<CertificateSigningRequest | undefined> =>
+  client.get('certificatesigningrequests', { name }).catch(() => undefined);
+
+/** Signing uses the system's own threads, for which the virtual clock does not wait. */
+async function settled(name: string, done: (csr: CertificateSigningRequest) => boolean) {
+  for (let i = 0; i < 200; i++) {
+    const csr = await read(name);
+    if (csr && done(csr)) return csr;
+    await clock.advance(1);
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  throw new Error(`${name}: ${JSON.stringify((await read(name))?.status)}`);
+}
+const signed = async (name: string) => {
+  const { status } = await settled(name, (csr) => !!csr.status?.certificate);
+  return new X509Certificate(atob(status.certificate!));
+};
+const failed = async (name: string) => {
+  const isFailed = (csr: CertificateSigningRequest) =>
+    csr.status?.conditions?.some(({ type }) => type === 'Failed') ?? false;
+  return (await settled(name, isFailed)).status.conditions!.find(({ type }) => type === 'Failed');
+};
+const quiet = async (name: string) => {
+  await clock.advance(5_000);
+  return (await read(name))?.status ?? {};
+};
+
+describe('signing', () => {
+  test('an approved request is signed by the CA, with its names, for a year', async () => {
+    const name = await ask({ subject: [{ O: ['b', 'a'] }, { CN: ['jane'] }], key: 'rsa' });
+    expect(await quiet(name)).toEqual({});
+    await decide(name);
+    const certificate = await signed(name);
+    expect(certificate.verify(new X509Certificate(ca.cert).publicKey)).toBe(true);
+    expect(certificate.toLegacyObject().subject).toEqual({ O: ['b', 'a'], CN: 'jane' });
+    expect(certificate.keyUsage).toEqual(['1.3.6.1.5.5.7.3.2']);
+    expect(certificate.ca).toBe(false);
+    const [from, to] = [Date.parse(certificate.validFrom), Date.parse(certificate.validTo)];
+    expect(to - from).toBe(365 * dayMs);
+    expect(Math.round((clock.now() - from) / minuteMs)).toBe(5);
+  });
+
+  test.each([
+    [600, 10 * minuteMs],
+    [3_600, hourMs],
+    [8 * 3_600, 8 * hourMs - 5 * minuteMs],
+    [100 * 24 * 3_600, 100 * dayMs - 5 * minuteMs],
+    [2 * 365 * 24 * 3_600, 365 * dayMs - 5 * minuteMs],
+  ])('for %i s when that is asked for', async (expirationSeconds, rest) => {
+    const name = await ask({ expirationSeconds });
+    await decide(name);
+    const { validTo } = await signed(name);
+    expect(Math.abs(Date.parse(validTo) - clock.now() - rest)).toBeLessThan(2_000);
+  });
+
+  test('a kubelet’s serving certificate has its addresses', async () => {
+    const names = [
+      { type: 'dns', value: 'a' },
+      { type: 'ip', value: '10.0.0.1' },
+      { type: 'ip', value: 'fd00::1' },
+    ] as const;
+    const name = await ask({ signer: servingSigner, usages: servingUsages, subject: nodeSubject, names });
+    await decide(name);
+    expect((await signed(name)).subjectAltName).toBe('DNS:a, IP Address:10.0.0.1, IP Address:FD00:0:0:0:0:0:0:1');
+  });
+
+  test.each<[string, Asked, string]>([
+    ['a client’s other usage', { usages: ['server auth'] }, 'invalid usage for client certificate: server auth'],
+    [
+      'no client usage',
+      { usages: ['digital signature'] },
+      'missing required usage for client certificate: client auth',
+    ],
+    [
+      'a serving certificate without names',
+      { signer: servingSigner, usages: servingUsages, subject: nodeSubject },
+      'DNS or IP subjectAltName is required',
+    ],
+    [
+      'a serving certificate of no node',
+      {
+        signer: servingSigner,
+        usages: servingUsages,
+        subject: [{ O: ['system:nodes'] }, { CN: ['a'] }],
+        names: [{ type: 'dns', value: 'a' }],
+      },
+      'subject common name does not begin with system:node:',
+    ],
+    [
+      'a serving certificate with an address of mail',
+      {
+        signer: servingSigner,
+        usages: servingUsages,
+        subject: nodeSubject,
+        names: [
+          { type: 'dns', value: 'a' },
+          { type: 'email', value: 'a@b.test' },
+        ],
+      },
+      'Email subjectAltNames are not allowed',
+    ],
+    [
+      'a serving certificate with another usage',
+      { signer: servingSigner, usages: clientUsages, subject: nodeSubject, names: [{ type: 'dns', value: 'a' }] },
+      'usages did not match [digital signature key encipherment server auth]',
+    ],
+    [
+      'a kubelet of another group',
+      { signer: kubeletSigner, subject: [{ O: ['system:masters'] }, { CN: ['system:node:a'] }] },
+      'subject organization is not system:nodes',
+    ],
+    [
+      'a kubelet of two groups',
+      { signer: kubeletSigner, subject: [{ O: ['system:nodes', 'system:masters'] }, { CN: ['system:node:a'] }] },
+      'subject organization is not system:nodes',
+    ],
+    [
+      'a kubelet’s client certificate with names',
+      { signer: kubeletSigner, subject: nodeSubject, names: [{ type: 'dns', value: 'a' }] },
+      'DNS subjectAltNames are not allowed',
+    ],
+    [
+      'a kubelet’s client certificate with a path',
+      { signer: kubeletSigner, subject: nodeSubject, names: [{ type: 'url', value: 'spiffe://a' }] },
+      'URI subjectAltNames are not allowed',
+    ],
+    [
+      'a kubelet’s client certificate with another usage',
+      { signer: kubeletSigner, subject: nodeSubject, usages: servingUsages },
+      'usages did not match [client auth digital signature key encipherment]',
+    ],
+  ])('%s fails', async (_, asked, message) => {
+    const name = await ask(asked);
+    await decide(name);
+    expect(await failed(name)).toMatchObject({ status: 'True', reason: 'SignerValidationFailure', message });
+    expect((await read(name))?.status.certificate).toBeUndefined();
+  });
+
+  test('denied requests and those of other signers are left alone', async () => {
+    const denied = await ask();
+    await decide(denied, 'Denied');
+    const foreign = await ask({ signer: 'example.com/x' });
+    await decide(foreign);
+    expect((await quiet(denied)).certificate).toBeUndefined();
+    expect((await quiet(foreign)).certificate).toBeUndefined();
+  });
+
+  test('a certificate ends with the CA, and an expired CA signs nothing', async () => {
+    ca = await makeAuthority(clock.now() - 3_649 * dayMs);
+    const name = await ask();
+    await decide(name);
+    expect((await signed(name)).validTo).toBe(new X509Certificate(ca.cert).validTo);
+    await clock.advance(25 * hourMs);
+    const late = await ask();
+    await decide(late);
+    expect((await quiet(late)).certificate).toBeUndefined();
+  });
+});
+
+describe('approving', () => {
+  const node: UserInfo = { name: 'system:node:a', groups: ['system:nodes'] };
+  const asked: Asked = { signer: kubeletSigner, subject: nodeSubject, usages: ['digital signature', 'client auth'] };
+  const approval = async (name: string) => (await quiet(name)).conditions?.[0];
+
+  test('a node renews its own client certificate', async () => {
+    granted.selfnodeclient = ['system:node:a'];
+    const name = await ask({ ...asked, by: node });
+    expect(await approval(name)).toMatchObject({
+      type: 'Approved',
+      reason: 'AutoApproved',
+      message: 'Auto approving self kubelet client certificate after SubjectAccessReview.',
+    });
+    expect((await signed(name)).subject).toBe('O=system:nodes\nCN=system:node:a');
+  });
+
+  test('who bootstraps nodes gets one for a node, as soon as the right is there', async () => {
+    const name = await ask({ ...asked, by: { name: 'bootstrap', groups: [] } });
+    expect(await approval(name)).toBeUndefined();
+    granted.nodeclient = ['bootstrap'];
+    await clock.advance(10_000);
+    expect(await approval(name)).toMatchObject({
+      message: 'Auto approving kubelet client certificate after SubjectAccessReview.',
+    });
+  });
+
+  test.each<[string, Asked]>([
+    ['another’s name', { ...asked, by: { name: 'system:node:b', groups: ['system:nodes'] } }],
+    [
+      'a serving certificate',
+      { ...asked, signer: servingSigner, usages: servingUsages, names: [{ type: 'dns', value: 'a' }], by: node },
+    ],
+    ['a client certificate of no node', { subject: nodeSubject, by: node }],
+    ['what is no request of a kubelet', { ...asked, subject: [{ CN: ['system:node:a'] }], by: node }],
+  ])('%s needs somebody', async (_, request) => {
+    granted.selfnodeclient = ['system:node:a', 'system:node:b'];
+    expect(await approval(await ask(request))).toBeUndefined();
+  });
+});
+
+describe('cleaning', () => {
+  test.each<[string, string | undefined, number]>([
+    ['pending', undefined, 24 * hourMs],
+    ['denied', 'Denied', hourMs],
+    ['approved and unsigned', 'Approved', 24 * hourMs],
+  ])('a request that is %s goes after its time', async (_, type, after) => {
+    const name = await ask({ signer: 'example.com/x' });
+    if (type) await decide(name, type);
+    await clock.advance(after - 2_000);
+    expect(await read(name)).toBeDefined();
+    await clock.advance(4_000);
+    expect(await read(name)).toBeUndefined();
+  });
+
+  test('a signed one after an hour, or with its certificate', async () => {
+    const [long, short] = [await ask(), await ask({ expirationSeconds: 600 })];
+    for (const name of [long, short]) {
+      await decide(name);
+      await signed(name);
+    }
+    await clock.advance(11 * minuteMs);
+    expect(await read(short)).toBeUndefined();
+    expect(await read(long)).toBeDefined();
+    await clock.advance(50 * minuteMs);
+    expect(await read(long)).toBeUndefined();
+  });
+
+  test('a failed one after an hour', async () => {
+    const name = await ask({ usages: ['server auth'] });
+    await decide(name);
+    await failed(name);
+    await clock.advance(59 * minuteMs);
+    expect(await read(name)).toBeDefined();
+    await clock.advance(2 * minuteMs);
+    expect(await read(name)).toBeUndefined();
+  });
+});

@@ -1,0 +1,195 @@
+// What a Deployment's status says: counts, and the conditions Available, Progressing and ReplicaFailure, by which
+// kubectl rollout status knows how an update fares.
+// https://kubernetes.io/docs/concepts/workloads/controllers/deployment/#deployment-status
+
+import type { Deployment, DeploymentCondition, DeploymentStatus } from '../../api/api.ts';
+import { timestamp } from '../../client/client.ts';
+import { deepEqual } from '../../machinery/collections/equal.ts';
+import type { Rollout } from './deployment.ts';
+import { newSetOf } from './revisions.ts';
+import { limitsOf, replicasOf, sumOf } from './scale.ts';
+
+const noDeadline = 2 ** 31 - 1;
+
+export const hasDeadline = ({ spec }: Deployment): boolean =>
+  spec.progressDeadlineSeconds !== undefined && spec.progressDeadlineSeconds !== noDeadline;
+
+export const conditionOf = (object: { status?: DeploymentStatus }, type: string): DeploymentCondition | undefined =>
+  object.status?.conditions?.find((condition) => condition.type === type);
+
+/** With the condition set. The same status for the same reason is no news, and changes nothing. */
+export function withCondition<T extends { status?: DeploymentStatus }>(
+  object: T,
+  type: string,
+  status: string,
+  reason: string,
+  message: string,
+  nowMs: number,
+): T {
+  const known = conditionOf(object, type);
+  if (known?.status === status && known.reason === reason) return object;
+  const now = timestamp(nowMs);
+  const lastTransitionTime = known?.status === status ? known.lastTransitionTime : now;
+  const condition = { type, status, lastUpdateTime: now, lastTransitionTime, reason, message };
+  return without(object, type, [condition]);
+}
+
+function without<T extends { status?: DeploymentStatus }>(
+  object: T,
+  type: string,
+  added: DeploymentCondition[] = [],
+): T {
+  const others = (object.status?.conditions ?? []).filter((condition) => condition.type !== type);
+  return { ...object, status: { ...object.status, conditions: [...others, ...added] } };
+}
+
+/** The condition says that the rollout is paused, and when it goes on. A missed deadline stays said. */
+export async function syncPausedCondition(rollout: Rollout): Promise<void> {
+  const { deployment, tools } = rollout;
+  if (!hasDeadline(deployment)) return;
+  const known = conditionOf(deployment, 'Progressing');
+  if (known?.reason === 'ProgressDeadlineExceeded') return;
+  const saidPaused = known?.reason === 'DeploymentPaused';
+  const paused = deployment.spec.paused ?? false;
+  if (paused === saidPaused) return;
+  const reason = paused ? 'DeploymentPaused' : 'DeploymentResumed';
+  const message = paused ? 'Deployment is paused' : 'Deployment is resumed';
+  const next = withCondition(deployment, 'Progressing', 'Unknown', reason, message, tools.clock.now());
+  rollout.deployment = await tools.client.update('deployments', next, { subresource: 'status' });
+}
+
+/** Whether all pods run the newest template and are available. */
+export const isComplete = ({ spec, status, metadata }: Deployment): boolean =>
+  status?.updatedReplicas === (spec.replicas ?? 1) &&
+  status.replicas === (spec.replicas ?? 1) &&
+  status.availableReplicas === (spec.replicas ?? 1) &&
+  (status.observedGeneration ?? 0) >= (metadata.generation ?? 0);
+
+/** The deployment with counts and Available as its sets are now. */
+function withCounts({ deployment, sets, tools }: Rollout): Deployment {
+  const newSet = newSetOf({ deployment, sets });
+  const available = sumOf(sets, (set) => set.status?.availableReplicas);
+  const wanted = replicasOf(deployment);
+  const status: DeploymentStatus = {
+    ...deployment.status,
+    observedGeneration: deployment.metadata.generation,
+    replicas: sumOf(sets, (set) => set.status?.replicas),
+    updatedReplicas: newSet?.status?.replicas ?? 0,
+    readyReplicas: sumOf(sets, (set) => set.status?.readyReplicas),
+    availableReplicas: available,
+    unavailableReplicas: Math.max(0, sumOf(sets, replicasOf) - available),
+    terminatingReplicas: sumOf(sets, (set) => set.status?.terminatingReplicas),
+  };
+  const counted = { ...deployment, status };
+  const now = tools.clock.now();
+  return available >= wanted - limitsOf(deployment).maxUnavailable
+    ? withCondition(
+        counted,
+        'Available',
+        'True',
+        'MinimumReplicasAvailable',
+        'Deployment has minimum availability.',
+        now,
+      )
+    : withCondition(
+        counted,
+        'Available',
+        'False',
+        'MinimumReplicasUnavailable',
+        'Deployment does not have minimum availability.',
+        now,
+      );
+}
+
+/** Counts only: for a Deployment that is paused, was scaled, or is being deleted. */
+export async function syncStatus(rollout: Rollout): Promise<void> {
+  await write(rollout, withCounts(rollout));
+}
+
+/** Counts, progress and failures. Asks for another look when the deadline may pass without any event. */
+export async function syncRolloutStatus(rollout: Rollout): Promise<{ after: number } | void> {
+  const { deployment, tools } = rollout;
+  const next = withFailure(rollout, withProgress(rollout, withCounts(rollout)));
+  await write(rollout, next);
+  const progress = conditionOf(next, 'Progressing');
+  const quiet = progress?.reason === 'NewReplicaSetAvailable' || progress?.reason === 'ProgressDeadlineExceeded';
+  if (!hasDeadline(deployment) || !progress || quiet) return;
+  const deadline = Date.parse(progress.lastUpdateTime ?? '') + (deployment.spec.progressDeadlineSeconds ?? 0) * 1000;
+  return { after: Math.max(0, deadline - tools.clock.now()) + 1000 };
+}
+
+function withProgress(rollout: Rollout, next: Deployment): Deployment {
+  const { deployment, tools } = rollout;
+  if (!hasDeadline(deployment)) return conditionOf(next, 'Progressing') ? without(next, 'Progressing') : next;
+  const known = conditionOf(deployment, 'Progressing');
+  const now = tools.clock.now();
+  const { status } = next;
+  if (status.replicas === status.updatedReplicas && known?.reason === 'NewReplicaSetAvailable') return next;
+  const newSet = newSetOf(rollout);
+  const who = newSet ? `ReplicaSet "${newSet.metadata.name}"` : `Deployment "${deployment.metadata.name}"`;
+  if (isComplete(next))
+    return withCondition(
+      next,
+      'Progressing',
+      'True',
+      'NewReplicaSetAvailable',
+      `${who} has successfully progressed.`,
+      now,
+    );
+  if (hasProgressed(deployment.status ?? {}, status)) {
+    const message = `${who} is progressing.`;
+    const time = timestamp(now);
+    // Each bit of progress starts the deadline anew, so the time is renewed even for the same reason.
+    const lastTransitionTime = known?.status === 'True' ? known.lastTransitionTime : time;
+    return without(next, 'Progressing', [
+      {
+        type: 'Progressing',
+        status: 'True',
+        lastUpdateTime: time,
+        lastTransitionTime,
+        reason: 'ReplicaSetUpdated',
+        message,
+      },
+    ]);
+  }
+  if (!hasTimedOut(deployment, known, now)) return next;
+  const message = `${who} has timed out progressing.`;
+  return withCondition(next, 'Progressing', 'False', 'ProgressDeadlineExceeded', message, now);
+}
+
+function hasProgressed(old: DeploymentStatus, next: DeploymentStatus): boolean {
+  const count = (value: number | undefined) => value ?? 0;
+  return (
+    count(next.updatedReplicas) > count(old.updatedReplicas) ||
+    count(next.replicas) - count(next.updatedReplicas) < count(old.replicas) - count(old.updatedReplicas) ||
+    count(next.readyReplicas) > count(old.readyReplicas) ||
+    count(next.availableReplicas) > count(old.availableReplicas)
+  );
+}
+
+function hasTimedOut({ spec }: Deployment, known: DeploymentCondition | undefined, nowMs: number): boolean {
+  if (!known || known.reason === 'NewReplicaSetAvailable') return false;
+  if (known.reason === 'ProgressDeadlineExceeded') return true;
+  return Date.parse(known.lastUpdateTime ?? '') + (spec.progressDeadlineSeconds ?? 0) * 1000 < nowMs;
+}
+
+/** A set that cannot make its pods (quota, webhook) shows in the Deployment. The newest set's failure comes first. */
+function withFailure(rollout: Rollout, next: Deployment): Deployment {
+  const newSet = newSetOf(rollout);
+  for (const set of [newSet, ...rollout.sets]) {
+    const failure = set?.status?.conditions?.find((condition) => condition.type === 'ReplicaFailure');
+    if (!failure) continue;
+    const { status, reason = '', message = '' } = failure;
+    return withCondition(next, 'ReplicaFailure', status, reason, message, rollout.tools.clock.now());
+  }
+  return conditionOf(next, 'ReplicaFailure') ? without(next, 'ReplicaFailure') : next;
+}
+
+async function write(rollout: Rollout, next: Deployment): Promise<void> {
+  if (deepEqual(comparable(next.status), comparable(rollout.deployment.status ?? {}))) return;
+  rollout.deployment = await rollout.tools.client.update('deployments', next, { subresource: 'status' });
+}
+
+/** Zero and absent are the same to a counter. */
+const comparable = (status: object) =>
+  Object.fromEntries(Object.entries(status).filter(([, value]) => value !== 0 && value !== undefined));

@@ -1,0 +1,137 @@
+// Keeps the older Endpoints object of each Service, which clients from before EndpointSlices still read.
+// https://kubernetes.io/docs/concepts/services-networking/service/#endpoints
+
+import {
+  type EndpointAddress,
+  type EndpointPort,
+  type EndpointSubset,
+  type Endpoints,
+  isAlreadyExists,
+  isNotFound,
+  type Pod,
+  type Service,
+} from '../../api/api.ts';
+import { type Controller, nameOf, own, type Tools, timestamp } from '../../client/client.ts';
+import { deepEqual } from '../../machinery/collections/equal.ts';
+import { isNamespaceTerminating } from '../shared/create-pods.ts';
+import { canonicalJson } from '../shared/hash.ts';
+import { isReady } from '../shared/pods.ts';
+import {
+  addressOf,
+  familyOf,
+  headlessLabel,
+  hostnameOf,
+  isHeadless,
+  isKept,
+  lastChangeAnnotation,
+  podsOf,
+  servicesOfPods,
+  targetsOf,
+} from './service-endpoints.ts';
+
+const managedByLabel = 'endpoints.kubernetes.io/managed-by';
+const managedBy = 'endpoint-controller';
+const overCapacityAnnotation = 'endpoints.kubernetes.io/over-capacity';
+const mostAddresses = 1000;
+
+export const endpoints: Controller = {
+  name: 'endpoints',
+  component: 'endpoint-controller',
+  watches: [
+    own('services'),
+    servicesOfPods,
+    { resource: 'endpoints', matters: () => true, keys: ({ metadata }) => [`${metadata.namespace}/${metadata.name}`] },
+  ],
+  async reconcile(key, tools) {
+    const service = tools.lister('services').get(key);
+    const known = tools.lister('endpoints').get(key);
+    if (!service) return known?.metadata.labels?.[managedByLabel] === managedBy ? remove(key, tools) : undefined;
+    if (service.metadata.deletionTimestamp || !isKept(service)) return;
+    await write(service, known, tools);
+  },
+};
+
+async function remove(key: string, { client }: Tools): Promise<void> {
+  const { name, namespace } = nameOf(key);
+  await client.delete('endpoints', { name, namespace }).catch((error) => {
+    if (!isNotFound(error)) throw error;
+  });
+}
+
+async function write(service: Service, known: Endpoints | undefined, tools: Tools): Promise<void> {
+  const { client, clock } = tools;
+  const { subsets, truncated } = subsetsOf(service, tools);
+  const { [headlessLabel]: _, ...inherited } = service.metadata.labels ?? {};
+  const labels = { ...inherited, ...(isHeadless(service) && { [headlessLabel]: '' }), [managedByLabel]: managedBy };
+  const { [overCapacityAnnotation]: wasTruncated, ...others } = known?.metadata.annotations ?? {};
+  if (
+    known &&
+    deepEqual(known.subsets ?? [], subsets) &&
+    deepEqual(known.metadata.labels ?? {}, labels) &&
+    (wasTruncated === 'truncated') === truncated
+  )
+    return;
+  const annotations = {
+    ...others,
+    [lastChangeAnnotation]: timestamp(clock.now()),
+    ...(truncated && { [overCapacityAnnotation]: 'truncated' }),
+  };
+  const { name, namespace } = service.metadata;
+  try {
+    if (known)
+      await client.update('endpoints', { ...known, metadata: { ...known.metadata, labels, annotations }, subsets });
+    else await client.create('endpoints', { metadata: { name, namespace, labels, annotations }, subsets });
+  } catch (error) {
+    if (!isNamespaceTerminating(error) && !isAlreadyExists(error)) throw error;
+  }
+}
+
+function subsetsOf(service: Service, tools: Tools): { subsets: EndpointSubset[]; truncated: boolean } {
+  const family = service.spec.ipFamilies?.[0] || (service.spec.clusterIP?.includes(':') ? familyOf('::') : 'IPv4');
+  const groups = new Map<
+    string,
+    EndpointSubset & { addresses: EndpointAddress[]; notReadyAddresses: EndpointAddress[] }
+  >();
+  let count = 0;
+  let truncated = false;
+  for (const pod of podsOf(service, tools)) {
+    const ip = addressOf(pod, family);
+    if (!ip || (pod.metadata.deletionTimestamp && !service.spec.publishNotReadyAddresses)) continue;
+    const ports = targetsOf(service, pod).map(portOf);
+    if (ports.length === 0 && (service.spec.ports ?? []).length > 0) continue;
+    if (++count > mostAddresses) {
+      truncated = true;
+      break;
+    }
+    const key = canonicalJson(ports);
+    const group = groups.get(key) ?? { addresses: [], notReadyAddresses: [], ...(ports.length > 0 && { ports }) };
+    groups.set(key, group);
+    const ready = service.spec.publishNotReadyAddresses || isReady(pod);
+    (ready ? group.addresses : group.notReadyAddresses).push(endpointAddress(service, pod, ip));
+  }
+  const subsets = [...groups]
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([, { addresses, notReadyAddresses, ports }]) => ({
+      ...(addresses.length > 0 && { addresses: addresses.sort(byIp) }),
+      ...(notReadyAddresses.length > 0 && { notReadyAddresses: notReadyAddresses.sort(byIp) }),
+      ...(ports && { ports }),
+    }));
+  return { subsets, truncated };
+}
+
+const byIp = (a: EndpointAddress, b: EndpointAddress) => (a.ip < b.ip ? -1 : 1);
+
+function portOf({ name, port, protocol, appProtocol }: ReturnType<typeof targetsOf>[number]): EndpointPort {
+  return { ...(name && { name }), port, protocol, ...(appProtocol && { appProtocol }) };
+}
+
+function endpointAddress(service: Service, pod: Pod, ip: string): EndpointAddress {
+  const { name, namespace, uid } = pod.metadata;
+  const hostname = hostnameOf(service, pod);
+  return {
+    ip,
+    ...(hostname && { hostname }),
+    ...(pod.spec.nodeName && { nodeName: pod.spec.nodeName }),
+    targetRef: { kind: 'Pod', namespace, name, uid },
+  };
+}

@@ -1,0 +1,226 @@
+// Notices nodes that no longer report, says so in their conditions, and taints them, so that the scheduler avoids them
+// and their pods are moved: slowly where many nodes of a zone fail at once, for then the fault is likely ours to see.
+// https://kubernetes.io/docs/concepts/architecture/nodes/#node-controller
+
+import { isConflict, isNotFound, type Node, type NodeCondition, type Pod, type Taint } from '../../api/api.ts';
+import { type Controller, own, type Tools, timestamp } from '../../client/client.ts';
+import { deepEqual } from '../../machinery/collections/equal.ts';
+import { conditionOf, notReadyTaint, unreachableTaint, withConditionTaints, withNoExecute } from './taints.ts';
+import { NodeZones, zoneOf } from './zones.ts';
+
+export interface NodeLifecycleConfig {
+  /** How often nodes are looked at. Default 5 s. */
+  readonly nodeMonitorPeriodMs?: number;
+  /** How long a node may be silent. Default 40 s. */
+  readonly nodeMonitorGracePeriodMs?: number;
+  /** The same for a node that has never reported. Default 60 s. */
+  readonly nodeStartupGracePeriodMs?: number;
+}
+
+const monitor = ' monitor';
+const leaseNamespace = 'kube-node-lease';
+const byNode = 'by node';
+/** Conditions that the kubelet reports, and so nobody knows without it. */
+const kubeletConditions = ['Ready', 'MemoryPressure', 'DiskPressure', 'PIDPressure'];
+
+interface Health {
+  /** When the node was last heard of, by our own clock: a node's clock may be wrong. */
+  heardMs: number;
+  heartbeat: string;
+  renewed: string;
+}
+
+export function nodelifecycle(config: NodeLifecycleConfig = {}): Controller {
+  const period = config.nodeMonitorPeriodMs ?? 5_000;
+  const nodes = new NodeHealth(config);
+  return {
+    name: 'nodelifecycle',
+    component: 'node-controller',
+    watches: [own('nodes', (next: Node, old: Node) => concernsTaints(next, old))],
+    reads: ['leases', 'pods'],
+    indexes: [{ resource: 'pods', name: byNode, valuesOf: ({ spec }: Pod) => (spec.nodeName ? [spec.nodeName] : []) }],
+    start: (_, enqueue) => enqueue(monitor),
+    async reconcile(key, tools) {
+      if (key === monitor) {
+        await nodes.look(tools);
+        return { after: period };
+      }
+      const node = tools.lister('nodes').get(key);
+      if (node) await writeTaints(node, withConditionTaints(node, tools.clock.now()), tools);
+    },
+  };
+}
+
+const concernsTaints = (next: Node, old: Node): boolean =>
+  next.spec.unschedulable !== old.spec.unschedulable ||
+  !deepEqual(next.spec.taints ?? [], old.spec.taints ?? []) ||
+  (next.status?.conditions ?? []).some((condition) => conditionOf(old, condition.type)?.status !== condition.status);
+
+class NodeHealth {
+  readonly #graceMs: number;
+  readonly #startupGraceMs: number;
+  readonly #health = new Map<string, Health>();
+  /** As seen at the last look, to tell of nodes that came and went. */
+  readonly #known = new Map<string, Node>();
+  readonly #zones = new NodeZones();
+  /** Whether at the last look no node anywhere was ready. */
+  #blind = false;
+
+  constructor(config: NodeLifecycleConfig) {
+    this.#graceMs = config.nodeMonitorGracePeriodMs ?? 40_000;
+    this.#startupGraceMs = config.nodeStartupGracePeriodMs ?? 60_000;
+  }
+
+  async look(tools: Tools): Promise<void> {
+    const nodes = tools.lister('nodes').list();
+    this.#noteArrivals(nodes, tools);
+    const looked = await Promise.all(nodes.map((node) => this.#judge(node, tools)));
+    const nowMs = tools.clock.monotonic();
+    this.#zones.update(
+      looked.map((node) => ({ zone: zoneOf(node), ready: isNodeReady(node) })),
+      nowMs,
+    );
+    if (this.#zones.allDisrupted) {
+      // Nobody reports: it is us who cannot see. Nothing is moved, and afterwards every node gets its full grace.
+      this.#blind = true;
+      await Promise.all(
+        looked.map((node) =>
+          writeTaints(node, withNoExecute(node, undefined, tools.clock.now()), tools).catch(leaveToNextLook),
+        ),
+      );
+      return;
+    }
+    if (this.#blind) for (const health of this.#health.values()) health.heardMs = nowMs;
+    this.#blind = false;
+    for (const node of looked) await this.#taint(node, tools);
+  }
+
+  #noteArrivals(nodes: readonly Node[], { events }: Tools): void {
+    const present = new Set<string>();
+    for (const node of nodes) {
+      const { name } = node.metadata;
+      present.add(name);
+      if (!this.#known.has(name))
+        events.event(node, 'Normal', 'RegisteredNode', `Node ${name} event: Registered Node ${name} in Controller`);
+      this.#known.set(name, node);
+    }
+    for (const [name, node] of this.#known) {
+      if (present.has(name)) continue;
+      events.event(node, 'Normal', 'RemovingNode', `Node ${name} event: Removing Node ${name} from Controller`);
+      this.#known.delete(name);
+      this.#health.delete(name);
+    }
+  }
+
+  /** The node, with conditions that say Unknown if it has been silent for too long. */
+  async #judge(node: Node, tools: Tools): Promise<Node> {
+    const { name } = node.metadata;
+    const ready = conditionOf(node, 'Ready');
+    const health = this.#hear(node, tools);
+    const graceMs = ready ? this.#graceMs : this.#startupGraceMs;
+    const wasReady = ready?.status === 'True';
+    if (tools.clock.monotonic() - health.heardMs <= graceMs) {
+      if (ready?.status === 'False') await markPodsNotReady(node, tools);
+      return node;
+    }
+    const conditions = kubeletConditions.flatMap((type) => unknownCondition(node, type, tools.clock.now()));
+    if (conditions.length === 0) return node;
+    const body = { status: { conditions } };
+    const patched = await tools.client
+      .patch('nodes', { name }, { type: 'strategic', body }, { subresource: 'status' })
+      .catch((error) => {
+        if (!isNotFound(error))
+          tools.logger.warn('a node was not marked as silent', { node: name, error: String(error) });
+        return node;
+      });
+    if (wasReady) tools.events.event(node, 'Normal', 'NodeNotReady', `Node ${name} status is now: NodeNotReady`);
+    await markPodsNotReady(patched, tools);
+    return patched;
+  }
+
+  #hear(node: Node, { lister, clock }: Tools): Health {
+    const { name, creationTimestamp } = node.metadata;
+    const renewed = lister('leases').get(`${leaseNamespace}/${name}`)?.spec.renewTime ?? '';
+    const ready = conditionOf(node, 'Ready');
+    // Only what the kubelet wrote counts as a heartbeat, not our own Unknown.
+    const heartbeat = ready && ready.status !== 'Unknown' ? `${ready.lastHeartbeatTime} ${ready.status}` : '';
+    const health = this.#health.get(name);
+    if (!health) {
+      const age = ready ? 0 : Math.max(0, clock.now() - Date.parse(creationTimestamp));
+      const fresh = { heardMs: clock.monotonic() - age, heartbeat, renewed };
+      this.#health.set(name, fresh);
+      return fresh;
+    }
+    if (health.renewed !== renewed || (heartbeat !== '' && health.heartbeat !== heartbeat))
+      health.heardMs = clock.monotonic();
+    health.renewed = renewed;
+    if (heartbeat !== '') health.heartbeat = heartbeat;
+    return health;
+  }
+
+  async #taint(node: Node, tools: Tools): Promise<void> {
+    const status = conditionOf(node, 'Ready')?.status;
+    const key = status === 'False' ? notReadyTaint : status === 'Unknown' ? unreachableTaint : undefined;
+    const taints = withNoExecute(node, key, tools.clock.now());
+    if (taints === node.spec.taints || (taints.length === 0 && !node.spec.taints?.length)) return;
+    const isTainted = (node.spec.taints ?? []).some(
+      (taint) => taint.effect === 'NoExecute' && (taint.key === notReadyTaint || taint.key === unreachableTaint),
+    );
+    // Lifting a taint, and changing its reason, cost nothing; a first one moves pods, and is rationed.
+    if (key && !isTainted && !this.#zones.mayEvict(zoneOf(node), tools.clock.monotonic())) return;
+    await writeTaints(node, taints, tools).catch(leaveToNextLook);
+  }
+}
+
+function leaveToNextLook(error: unknown): void {
+  if (!isConflict(error)) throw error;
+}
+
+const isNodeReady = (node: Node): boolean => conditionOf(node, 'Ready')?.status === 'True';
+
+function unknownCondition(node: Node, type: string, nowMs: number): NodeCondition[] {
+  const known = conditionOf(node, type);
+  const lastTransitionTime = timestamp(nowMs);
+  if (!known)
+    return [
+      {
+        type,
+        status: 'Unknown',
+        reason: 'NodeStatusNeverUpdated',
+        message: 'Kubelet never posted node status.',
+        lastHeartbeatTime: node.metadata.creationTimestamp,
+        lastTransitionTime,
+      },
+    ];
+  if (known.status === 'Unknown') return [];
+  const reason = 'NodeStatusUnknown';
+  return [{ ...known, status: 'Unknown', reason, message: 'Kubelet stopped posting node status.', lastTransitionTime }];
+}
+
+/** Services must not send traffic to pods of a node that nobody hears of. */
+async function markPodsNotReady(node: Node, { lister, client, clock, events }: Tools): Promise<void> {
+  for (const pod of lister('pods').by(byNode, node.metadata.name)) {
+    const ready = pod.status?.conditions?.find((condition) => condition.type === 'Ready');
+    if (ready?.status !== 'True') continue;
+    const { name, namespace } = pod.metadata;
+    const body = {
+      status: { conditions: [{ type: 'Ready', status: 'False', lastTransitionTime: timestamp(clock.now()) }] },
+    };
+    await client
+      .patch('pods', { name, namespace }, { type: 'strategic', body }, { subresource: 'status' })
+      .catch((error) => {
+        if (!isNotFound(error)) throw error;
+      });
+    events.event(pod, 'Warning', 'NodeNotReady', 'Node is not ready');
+  }
+}
+
+/** Taints have no merge key: a write of theirs must not overwrite another's. Throws a Conflict if it would. */
+async function writeTaints(node: Node, taints: readonly Taint[], { client }: Tools): Promise<void> {
+  if (taints === node.spec.taints || (taints.length === 0 && !node.spec.taints?.length)) return;
+  const { name, resourceVersion } = node.metadata;
+  const body = { metadata: { resourceVersion }, spec: { taints: taints.length > 0 ? taints : null } };
+  await client.patch('nodes', { name }, { type: 'merge', body }).catch((error) => {
+    if (!isNotFound(error)) throw error;
+  });
+}

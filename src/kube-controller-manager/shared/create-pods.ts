@@ -1,0 +1,70 @@
+// Making and removing pods for an owner, with the events that every workload controller records about it.
+
+import { type ApiObject, isApiError, isNotFound, type Pod, type PodTemplateSpec } from '../../api/api.ts';
+import type { ResourceName } from '../../client/client.ts';
+import { controllerReference, slowStart, type Tools } from '../../client/client.ts';
+import { podFromTemplate } from './pods.ts';
+
+/** More than this is not made or removed in one go. */
+export const burstPods = 500;
+
+/** True when creating failed because the namespace is going: then nothing more can or need be done. */
+export const isNamespaceTerminating = (error: unknown): boolean =>
+  isApiError(error) && (error.status.details?.causes ?? []).some((cause) => cause.reason === 'NamespaceTerminating');
+
+/** Creates `count` pods from the template; resolves with the first failure, if there was one. */
+export async function createPods(
+  owner: ApiObject,
+  ownerResource: ResourceName,
+  template: PodTemplateSpec,
+  count: number,
+  tools: Tools,
+): Promise<unknown> {
+  const { error } = await slowStart(count, () => createPod(owner, ownerResource, template, tools));
+  return isNamespaceTerminating(error) ? undefined : error;
+}
+
+/** Creates one pod. `name` and `change` are for controllers whose pods differ from one another. */
+export async function createPod(
+  owner: ApiObject,
+  ownerResource: ResourceName,
+  template: PodTemplateSpec,
+  { client, events }: Tools,
+  options: { name?: string; change?: (pod: any) => void } = {},
+): Promise<Pod | undefined> {
+  const pod: any = structuredClone(podFromTemplate(template));
+  pod.metadata = {
+    ...(options.name ? { name: options.name } : { generateName: `${owner.metadata.name}-` }),
+    namespace: owner.metadata.namespace,
+    ...pod.metadata,
+    ownerReferences: [controllerReference(owner, ownerResource)],
+  };
+  options.change?.(pod);
+  try {
+    const created = await client.create('pods', pod);
+    events.event(owner, 'Normal', 'SuccessfulCreate', `Created pod: ${created.metadata.name}`);
+    return created;
+  } catch (error) {
+    if (!isNamespaceTerminating(error))
+      events.event(owner, 'Warning', 'FailedCreate', `Error creating: ${(error as Error).message}`);
+    throw error;
+  }
+}
+
+/** Deletes the pods; resolves with the first failure, if there was one. */
+export async function deletePods(owner: ApiObject, pods: readonly Pod[], tools: Tools): Promise<unknown> {
+  const results = await Promise.allSettled(pods.map((pod) => deletePod(owner, pod, tools)));
+  return results.find((result) => result.status === 'rejected')?.reason;
+}
+
+export async function deletePod(owner: ApiObject, pod: Pod, { client, events }: Tools): Promise<void> {
+  const { name, namespace } = pod.metadata;
+  try {
+    await client.delete('pods', { name, namespace });
+    events.event(owner, 'Normal', 'SuccessfulDelete', `Deleted pod: ${name}`);
+  } catch (error) {
+    if (isNotFound(error)) return;
+    events.event(owner, 'Warning', 'FailedDelete', `Error deleting: ${(error as Error).message}`);
+    throw error;
+  }
+}

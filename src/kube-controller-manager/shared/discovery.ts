@@ -1,0 +1,41 @@
+// Every resource that the API serves, as its discovery says: for the controllers that look after kinds they do not know.
+
+import type { Client, ResourceRef } from '../../client/client.ts';
+
+export interface DiscoveredResource extends ResourceRef {
+  readonly kind: string;
+  readonly verbs: readonly string[];
+}
+
+export interface Discovery {
+  readonly resources: readonly DiscoveredResource[];
+  /** Group versions that could not be asked, with why. */
+  readonly failures: ReadonlyMap<string, string>;
+}
+
+/** One version a group: the preferred one, and others only for resources that it lacks. */
+export async function discover(client: Client): Promise<Discovery> {
+  const { groups = [] } = await client.raw('GET', '/apis');
+  const versions: { group: string; version: string; path: string }[] = [{ group: '', version: 'v1', path: '/api/v1' }];
+  for (const { name, preferredVersion, versions: served } of groups) {
+    const others = served.map((entry: any) => entry.version).filter((v: string) => v !== preferredVersion?.version);
+    for (const version of preferredVersion ? [preferredVersion.version, ...others] : others)
+      versions.push({ group: name, version, path: `/apis/${name}/${version}` });
+  }
+  const failures = new Map<string, string>();
+  const lists = await Promise.all(
+    versions.map(({ group, version, path }) =>
+      client.raw('GET', path).catch((error) => {
+        failures.set(group ? `${group}/${version}` : version, (error as Error).message);
+        return { resources: [] };
+      }),
+    ),
+  );
+  const found = new Map<string, DiscoveredResource>();
+  versions.forEach(({ group, version }, i) => {
+    for (const { name, kind, namespaced, verbs } of lists[i].resources ?? [])
+      if (!name.includes('/') && !found.has(`${group}/${name}`))
+        found.set(`${group}/${name}`, { group, version, resource: name, kind, namespaced, verbs });
+  });
+  return { resources: [...found.values()], failures };
+}

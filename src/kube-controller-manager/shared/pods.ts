@@ -1,0 +1,81 @@
+// What several controllers ask of pods.
+
+import type { Pod, PodTemplateSpec } from '../../api/api.ts';
+
+/** Neither finished nor being deleted. */
+export const isActive = (pod: Pod): boolean => !isFinished(pod) && !pod.metadata.deletionTimestamp;
+
+export const isFinished = (pod: Pod): boolean => pod.status?.phase === 'Succeeded' || pod.status?.phase === 'Failed';
+
+/** Being deleted, and not finished yet. */
+export const isTerminating = (pod: Pod): boolean => !isFinished(pod) && pod.metadata.deletionTimestamp !== undefined;
+
+export const readyCondition = (pod: Pod) => pod.status?.conditions?.find((condition) => condition.type === 'Ready');
+
+export const isReady = (pod: Pod): boolean => readyCondition(pod)?.status === 'True';
+
+/**
+ * Milliseconds until the pod has been ready for `minReadySeconds`: 0 when it is available, undefined when it is not
+ * even ready.
+ */
+export function availableIn(pod: Pod, minReadySeconds: number, nowMs: number): number | undefined {
+  const ready = readyCondition(pod);
+  if (ready?.status !== 'True') return undefined;
+  if (minReadySeconds === 0) return 0;
+  const since = Date.parse(ready.lastTransitionTime ?? '');
+  return Math.max(0, since + minReadySeconds * 1000 - nowMs) || 0;
+}
+
+export const isAvailable = (pod: Pod, minReadySeconds: number, nowMs: number): boolean =>
+  availableIn(pod, minReadySeconds, nowMs) === 0;
+
+/** Restarts of the container that restarted most. */
+export const maxRestarts = (pod: Pod): number =>
+  Math.max(0, ...(pod.status?.containerStatuses ?? []).map((status) => status.restartCount));
+
+/** What of a template goes into a pod as it is. */
+export function podFromTemplate(template: PodTemplateSpec): Pick<Pod, 'spec'> & { metadata: Partial<Pod['metadata']> } {
+  const { labels, annotations, finalizers } = template.metadata ?? {};
+  return {
+    metadata: {
+      ...(labels && { labels }),
+      ...(annotations && { annotations }),
+      ...(finalizers && { finalizers }),
+    },
+    spec: template.spec as Pod['spec'],
+  };
+}
+
+const phaseRank: Record<string, number> = { Pending: 0, Unknown: 1, Running: 2 };
+const deletionCostAnnotation = 'controller.kubernetes.io/pod-deletion-cost';
+
+const deletionCost = (pod: Pod): number => Number(pod.metadata.annotations?.[deletionCostAnnotation] ?? 0) || 0;
+const millis = (time?: string): number => (time ? Date.parse(time) : 0);
+
+/**
+ * Orders pods by which should go first when a controller scales down: those that would be missed least. `crowd` is
+ * the number of the controller's pods on the same node.
+ * https://kubernetes.io/docs/concepts/workloads/controllers/replicaset/#scaling-a-replicaset
+ */
+export function byDeletion(crowd: (pod: Pod) => number, nowMs: number): (a: Pod, b: Pod) => number {
+  const criteria: ((pod: Pod) => number)[] = [
+    (pod) => (pod.spec.nodeName ? 1 : 0),
+    (pod) => phaseRank[pod.status?.phase ?? ''] ?? 0,
+    (pod) => (isReady(pod) ? 1 : 0),
+    deletionCost,
+    (pod) => -crowd(pod),
+    (pod) => (isReady(pod) ? logAge(nowMs - millis(readyCondition(pod)?.lastTransitionTime)) : 0),
+    (pod) => -maxRestarts(pod),
+    (pod) => logAge(nowMs - millis(pod.metadata.creationTimestamp)),
+  ];
+  return (a, b) => {
+    for (const criterion of criteria) {
+      const difference = criterion(a) - criterion(b);
+      if (difference !== 0) return difference;
+    }
+    return a.metadata.uid < b.metadata.uid ? -1 : 1;
+  };
+}
+
+/** Ages count by magnitude only, so that among pods of about the same age chance (the uid) decides. */
+const logAge = (ms: number): number => Math.floor(Math.log2(Math.max(ms, 0) / 1000 + 1));

@@ -1,0 +1,136 @@
+// The pods of a StatefulSet: names, identities, storage.
+// https://kubernetes.io/docs/concepts/workloads/controllers/statefulset/#pod-identity
+
+import {
+  type ControllerRevision,
+  isAlreadyExists,
+  isNotFound,
+  type PersistentVolumeClaim,
+  type Pod,
+  type StatefulSet,
+} from '../../api/api.ts';
+import { controllerReference, type Tools } from '../../client/client.ts';
+import { podFromTemplate } from '../shared/pods.ts';
+import { hashOf, revisionHashLabel } from '../shared/revisions.ts';
+
+const podNameLabel = 'statefulset.kubernetes.io/pod-name';
+const podIndexLabel = 'apps.kubernetes.io/pod-index';
+
+/** The ordinal in a pod's name; -1 when it is none of the set's names. */
+export function ordinalOf(set: StatefulSet, pod: Pod): number {
+  const { name } = pod.metadata;
+  const digits = name.startsWith(`${set.metadata.name}-`) ? name.slice(set.metadata.name.length + 1) : '';
+  return /^(0|[1-9]\d*)$/.test(digits) ? Number(digits) : -1;
+}
+
+export const firstOrdinal = (set: StatefulSet): number => set.spec.ordinals?.start ?? 0;
+const nameOf = (set: StatefulSet, ordinal: number): string => `${set.metadata.name}-${ordinal}`;
+export const claimNameOf = (set: StatefulSet, template: PersistentVolumeClaim, ordinal: number): string =>
+  `${template.metadata.name}-${nameOf(set, ordinal)}`;
+
+/** Makes the claims that are missing, then the pod from the template of the revision. */
+export async function createOrdinal(set: StatefulSet, ordinal: number, revision: ControllerRevision, tools: Tools) {
+  const { client, events } = tools;
+  const name = nameOf(set, ordinal);
+  try {
+    await createMissingClaims(set, ordinal, tools);
+    await client.create('pods', podOf(set, ordinal, revision));
+    const message = `create Pod ${name} in StatefulSet ${set.metadata.name} successful`;
+    events.event(set, 'Normal', 'SuccessfulCreate', message);
+  } catch (error) {
+    if (isAlreadyExists(error)) throw error;
+    const message = `create Pod ${name} in StatefulSet ${set.metadata.name} failed error: ${(error as Error).message}`;
+    events.event(set, 'Warning', 'FailedCreate', message);
+    throw error;
+  }
+}
+
+function podOf(set: StatefulSet, ordinal: number, revision: ControllerRevision): any {
+  const name = nameOf(set, ordinal);
+  const { $patch: _, ...template } = (revision.data as any).spec.template;
+  const pod: any = structuredClone(podFromTemplate(template));
+  pod.metadata = {
+    ...pod.metadata,
+    name,
+    namespace: set.metadata.namespace,
+    labels: {
+      ...pod.metadata.labels,
+      [podNameLabel]: name,
+      [podIndexLabel]: String(ordinal),
+      [revisionHashLabel]: hashLabelOf(revision),
+    },
+    ownerReferences: [controllerReference(set, 'statefulsets')],
+  };
+  pod.spec.hostname = name;
+  pod.spec.subdomain = set.spec.serviceName;
+  const claims = (set.spec.volumeClaimTemplates ?? []).map((claim) => ({
+    name: claim.metadata.name,
+    persistentVolumeClaim: { claimName: claimNameOf(set, claim, ordinal) },
+  }));
+  const others = (pod.spec.volumes ?? []).filter((volume: any) => claims.every((claim) => claim.name !== volume.name));
+  if (claims.length + others.length > 0) pod.spec.volumes = [...claims, ...others];
+  return pod;
+}
+
+/** StatefulSets put the whole name of the revision on their pods, DaemonSets its hash alone. */
+export const hashLabelOf = (revision: ControllerRevision): string => revision.metadata.name;
+export const isOfRevision = (pod: Pod, revision: ControllerRevision): boolean =>
+  [hashLabelOf(revision), hashOf(revision)].includes(pod.metadata.labels?.[revisionHashLabel] ?? '');
+
+export async function createMissingClaims(set: StatefulSet, ordinal: number, tools: Tools): Promise<void> {
+  for (const template of set.spec.volumeClaimTemplates ?? []) await createClaim(set, template, ordinal, tools);
+}
+
+async function createClaim(
+  set: StatefulSet,
+  template: PersistentVolumeClaim,
+  ordinal: number,
+  { client, events, lister }: Tools,
+) {
+  const { namespace = '' } = set.metadata;
+  const name = claimNameOf(set, template, ordinal);
+  if (lister('persistentvolumeclaims').get(`${namespace}/${name}`)) return;
+  const labels = { ...template.metadata.labels, ...set.spec.selector.matchLabels };
+  const keeps = set.spec.persistentVolumeClaimRetentionPolicy?.whenDeleted !== 'Delete';
+  const ownerReferences = keeps ? undefined : [{ ...controllerReference(set, 'statefulsets'), controller: true }];
+  const { annotations } = template.metadata;
+  const metadata = {
+    name,
+    namespace,
+    labels,
+    ...(annotations && { annotations }),
+    ...(ownerReferences && { ownerReferences }),
+  };
+  await client.create('persistentvolumeclaims', { metadata, spec: template.spec }).catch((error) => {
+    if (!isAlreadyExists(error)) throw error;
+  });
+  const pod = nameOf(set, ordinal);
+  const message = `create Claim ${name} Pod ${pod} in StatefulSet ${set.metadata.name} success`;
+  events.event(set, 'Normal', 'SuccessfulCreate', message);
+}
+
+export async function deleteOrdinal(set: StatefulSet, pod: Pod, { client, events }: Tools): Promise<void> {
+  const { name, namespace } = pod.metadata;
+  const text = `delete Pod ${name} in StatefulSet ${set.metadata.name}`;
+  try {
+    await client.delete('pods', { name, namespace });
+    events.event(set, 'Normal', 'SuccessfulDelete', `${text} successful`);
+  } catch (error) {
+    if (isNotFound(error)) return;
+    events.event(set, 'Warning', 'FailedDelete', `${text} failed error: ${(error as Error).message}`);
+    throw error;
+  }
+}
+
+/** With whenScaled: Delete, the claims of an ordinal that is no longer wanted go after its pod. */
+export async function deleteClaims(set: StatefulSet, ordinal: number, { client, lister }: Tools): Promise<void> {
+  if (set.spec.persistentVolumeClaimRetentionPolicy?.whenScaled !== 'Delete') return;
+  const { namespace } = set.metadata;
+  for (const template of set.spec.volumeClaimTemplates ?? []) {
+    const name = claimNameOf(set, template, ordinal);
+    if (!lister('persistentvolumeclaims').get(`${namespace}/${name}`)) continue;
+    await client.delete('persistentvolumeclaims', { name, namespace }).catch((error) => {
+      if (!isNotFound(error)) throw error;
+    });
+  }
+}

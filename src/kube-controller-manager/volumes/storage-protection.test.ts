@@ -1,0 +1,63 @@
+import { afterEach, expect, test } from 'vitest';
+import { startCluster, type TestCluster } from '../../testing/testing.ts';
+
+let cluster: TestCluster;
+afterEach(() => cluster?.stop());
+
+const claimSpec = { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Gi' } } };
+const namespace = 'default';
+
+async function start(): Promise<void> {
+  cluster = await startCluster({ nodes: 1 });
+  await cluster.client.create('persistentvolumeclaims', {
+    metadata: { name: 'data', namespace },
+    spec: claimSpec,
+  } as any);
+}
+const exists = (resource: 'persistentvolumeclaims' | 'persistentvolumes', name: string) =>
+  cluster.client.list(resource).then(({ items }) => items.some((item) => item.metadata.name === name));
+
+test('a claim that nobody uses goes at once', async () => {
+  await start();
+  const claim = await cluster.client.get('persistentvolumeclaims', { name: 'data', namespace });
+  expect(claim.metadata.finalizers).toEqual(['kubernetes.io/pvc-protection']);
+  await cluster.client.delete('persistentvolumeclaims', { name: 'data', namespace });
+  await cluster.until(async () => !(await exists('persistentvolumeclaims', 'data')));
+});
+
+test('a claim that a pod uses waits for the pod', async () => {
+  await start();
+  const volumes = [{ name: 'v', persistentVolumeClaim: { claimName: 'data' } }];
+  const spec = {
+    nodeName: 'node-1',
+    terminationGracePeriodSeconds: 0,
+    containers: [{ name: 'c', image: 'i' }],
+    volumes,
+  };
+  await cluster.client.create('pods', { metadata: { name: 'user', namespace }, spec } as any);
+  await cluster.client.delete('persistentvolumeclaims', { name: 'data', namespace });
+  await cluster.advance(30_000);
+  expect(await exists('persistentvolumeclaims', 'data')).toBe(true);
+  await cluster.client.delete('pods', { name: 'user', namespace }, { gracePeriodSeconds: 0 });
+  await cluster.until(async () => !(await exists('persistentvolumeclaims', 'data')));
+});
+
+test('a volume that is bound stays until it no longer is', async () => {
+  await start();
+  const { client } = cluster;
+  const spec = { capacity: { storage: '1Gi' }, accessModes: ['ReadWriteOnce'], hostPath: { path: '/d' } };
+  await client.create('persistentvolumes', { metadata: { name: 'disk' }, spec } as any);
+  const phase = (value: string) =>
+    client.patch(
+      'persistentvolumes',
+      { name: 'disk' },
+      { type: 'merge', body: { status: { phase: value } } },
+      { subresource: 'status' },
+    );
+  await phase('Bound');
+  await client.delete('persistentvolumes', { name: 'disk' });
+  await cluster.advance(10_000);
+  expect(await exists('persistentvolumes', 'disk')).toBe(true);
+  await phase('Released');
+  await cluster.until(async () => !(await exists('persistentvolumes', 'disk')));
+});

@@ -1,0 +1,88 @@
+// A claim or a volume that is being deleted stays until nobody uses it.
+// https://kubernetes.io/docs/concepts/storage/persistent-volumes/#storage-object-in-use-protection
+
+import type { PersistentVolume, PersistentVolumeClaim, Pod } from '../../api/api.ts';
+import { type Controller, keyOf, own, type Tools, type Watch } from '../../client/client.ts';
+import { isFinished } from '../shared/pods.ts';
+
+const claimFinalizer = 'kubernetes.io/pvc-protection';
+const volumeFinalizer = 'kubernetes.io/pv-protection';
+const podsOfClaim = 'claim';
+
+/** Claims that a pod mounts; those of ephemeral volumes are named after pod and volume. */
+const claimsOf = ({ metadata, spec }: Pod): string[] =>
+  (spec.volumes ?? []).flatMap((volume) => {
+    const claim = volume.persistentVolumeClaim?.claimName ?? (volume.ephemeral && `${metadata.name}-${volume.name}`);
+    return claim ? [`${metadata.namespace}/${claim}`] : [];
+  });
+
+/** A pod that is gone, or has ended, may have been the last user. */
+const claimsOfPods: Watch = {
+  resource: 'pods',
+  matters: (next: Pod, old: Pod) => isFinished(next) !== isFinished(old),
+  keys: (pod: Pod) => claimsOf(pod),
+};
+
+export const pvcProtection: Controller = {
+  name: 'pvc-protection',
+  component: 'pvc-protection-controller',
+  watches: [own('persistentvolumeclaims'), claimsOfPods],
+  indexes: [{ resource: 'pods', name: podsOfClaim, valuesOf: claimsOf }],
+  async reconcile(key, tools) {
+    const claim = tools.lister('persistentvolumeclaims').get(key);
+    if (!claim) return;
+    if (!claim.metadata.deletionTimestamp) return protect(tools, 'persistentvolumeclaims', claim, claimFinalizer);
+    const used = tools
+      .lister('pods')
+      .by(podsOfClaim, key)
+      .some((pod) => !isFinished(pod) && pod.spec.nodeName);
+    if (!used) await release(tools, 'persistentvolumeclaims', claim, claimFinalizer);
+  },
+};
+
+export const pvProtection: Controller = {
+  name: 'pv-protection',
+  component: 'pv-protection-controller',
+  watches: [own('persistentvolumes')],
+  async reconcile(key, tools) {
+    const volume = tools.lister('persistentvolumes').get(key);
+    if (!volume) return;
+    if (!volume.metadata.deletionTimestamp) return protect(tools, 'persistentvolumes', volume, volumeFinalizer);
+    if (volume.status?.phase !== 'Bound') await release(tools, 'persistentvolumes', volume, volumeFinalizer);
+  },
+};
+
+type Storage = PersistentVolumeClaim | PersistentVolume;
+type StorageResource = 'persistentvolumeclaims' | 'persistentvolumes';
+
+/** New objects have the finalizer from admission; those of before it get it here. */
+async function protect(
+  { client }: Tools,
+  resource: StorageResource,
+  object: Storage,
+  finalizer: string,
+): Promise<void> {
+  const { finalizers = [] } = object.metadata;
+  if (!finalizers.includes(finalizer)) await writeFinalizers(client, resource, object, [...finalizers, finalizer]);
+}
+
+async function release(
+  { client, logger }: Tools,
+  resource: StorageResource,
+  object: Storage,
+  finalizer: string,
+): Promise<void> {
+  const { finalizers = [] } = object.metadata;
+  if (!finalizers.includes(finalizer)) return;
+  await writeFinalizers(
+    client,
+    resource,
+    object,
+    finalizers.filter((name) => name !== finalizer),
+  );
+  logger.debug('nobody uses it any more', { resource, object: keyOf(object) });
+}
+
+/** An update of the whole object: somebody else's change in between is a conflict, and the key is looked at again. */
+const writeFinalizers = (client: Tools['client'], resource: StorageResource, object: Storage, finalizers: string[]) =>
+  client.update(resource, { ...object, metadata: { ...object.metadata, finalizers } } as never);

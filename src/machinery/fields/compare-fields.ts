@@ -1,0 +1,101 @@
+// What changed between two objects, as three sets of field paths.
+
+import { deepEqual } from '../collections/equal.ts';
+import { listElementKey } from '../patches/list-map.ts';
+import type { Schema } from '../schema.ts';
+import { childSchema, emptySet, type FieldSet, isAssociative, isEmptySet, onlyThis, union } from './field-set.ts';
+
+export interface Comparison {
+  readonly added: FieldSet;
+  readonly modified: FieldSet;
+  readonly removed: FieldSet;
+}
+
+const nothing: Comparison = { added: emptySet, modified: emptySet, removed: emptySet };
+
+/** Containers that appear or go are themselves added or removed, beside what is in them. */
+export function compareFields(before: any, after: any, schema: Schema | undefined): Comparison {
+  if (before === after) return nothing;
+  const inner = compareChildren(before, after, schema);
+  if (inner === 'leaf') return compareLeaf(before, after);
+  if (isNil(before)) return { ...inner, added: { ...inner.added, member: true } };
+  if (isNil(after)) return { ...inner, removed: { ...inner.removed, member: true } };
+  return inner;
+}
+
+const isNil = (value: unknown) => value === undefined;
+
+function compareLeaf(before: any, after: any): Comparison {
+  if (isNil(before)) return { ...nothing, added: onlyThis };
+  if (isNil(after)) return { ...nothing, removed: onlyThis };
+  return deepEqual(before, after) ? nothing : { ...nothing, modified: onlyThis };
+}
+
+function compareChildren(before: any, after: any, schema: Schema | undefined): Comparison | 'leaf' {
+  const shape = shapeOf(before) ?? shapeOf(after);
+  const other = shapeOf(after) ?? shape;
+  // Null on one side takes the other's shape; two different shapes are one changed value.
+  if (shape === 'scalar' || other === 'scalar' || shape !== other) return 'leaf';
+  if (sizeOf(before) === 0 && sizeOf(after) === 0) return 'leaf';
+  if (shape === 'list') return isAssociative(schema) ? compareLists(before ?? [], after ?? [], schema!) : 'leaf';
+  return schema?.mapType === 'atomic' ? 'leaf' : compareMaps(before ?? {}, after ?? {}, schema);
+}
+
+function shapeOf(value: any): 'list' | 'map' | 'scalar' | undefined {
+  if (value === undefined || value === null) return undefined;
+  if (Array.isArray(value)) return 'list';
+  return typeof value === 'object' ? 'map' : 'scalar';
+}
+
+const sizeOf = (value: any) => (value ? (Array.isArray(value) ? value.length : Object.keys(value).length) : 0);
+
+function compareMaps(before: any, after: any, schema: Schema | undefined): Comparison {
+  const collected = new Collector();
+  for (const name of Object.keys(before)) {
+    const key = `f:${name}`;
+    collected.add(key, compareFields(before[name], after[name], childSchema(schema, key)));
+  }
+  for (const name of Object.keys(after)) {
+    if (Object.hasOwn(before, name)) continue;
+    const key = `f:${name}`;
+    collected.add(key, compareFields(undefined, after[name], childSchema(schema, key)));
+  }
+  return collected.done();
+}
+
+function compareLists(before: any[], after: any[], schema: Schema): Comparison {
+  const old = new Map(before.map((item) => [listElementKey(item, schema), item]));
+  const now = new Map(after.map((item) => [listElementKey(item, schema), item]));
+  const collected = new Collector();
+  for (const [key, item] of old) collected.add(key, compareFields(item, now.get(key), schema.items));
+  for (const [key, item] of now) if (!old.has(key)) collected.add(key, compareFields(undefined, item, schema.items));
+  return collected.done();
+}
+
+class Collector {
+  readonly #sets = {
+    added: new Map<string, FieldSet>(),
+    modified: new Map<string, FieldSet>(),
+    removed: new Map<string, FieldSet>(),
+  };
+
+  add(key: string, comparison: Comparison): void {
+    if (comparison === nothing) return;
+    for (const kind of ['added', 'modified', 'removed'] as const) {
+      const set = comparison[kind];
+      if (isEmptySet(set)) continue;
+      const mine = this.#sets[kind].get(key);
+      this.#sets[kind].set(key, mine ? union(mine, set) : set);
+    }
+  }
+
+  done(): Comparison {
+    const { added, modified, removed } = this.#sets;
+    if (added.size + modified.size + removed.size === 0) return nothing;
+    return {
+      added: { member: false, children: added },
+      modified: { member: false, children: modified },
+      removed: { member: false, children: removed },
+    };
+  }
+}

@@ -1,0 +1,115 @@
+// What the creator of an object owns, written as FieldsV1 at once: a comparison with nothing needs no sets.
+
+import { deepEqual } from '../collections/equal.ts';
+import { listElementKey } from '../patches/list-map.ts';
+import type { Schema } from '../schema.ts';
+import type { Steps } from '../time/steps.ts';
+import { fieldsV1Leaf, isAssociative } from './field-set.ts';
+
+type FieldsV1 = { [key: string]: FieldsV1 };
+
+const leaf: FieldsV1 = fieldsV1Leaf;
+
+/**
+ * The fields of `value` that are not as in `zero`, which is an object of the type with nothing set; undefined when there
+ * are none. Gives what `toFieldsV1` gives for the fields that `compareFields(zero, value)` finds added or modified.
+ */
+export function createdFields(zero: any, value: any, schema: Schema | undefined): FieldsV1 | undefined {
+  if (zero === value) return undefined;
+  const isList = Array.isArray(value);
+  if (isLeaf(zero, value, isList, schema)) return zero !== undefined && deepEqual(zero, value) ? undefined : leaf;
+  const fields: FieldsV1 = zero === undefined ? { '.': leaf } : {};
+  const found = isList ? ofList(fields, zero, value, schema!) : ofMap(fields, zero, value, schema);
+  return found || zero === undefined ? fields : undefined;
+}
+
+/** Keys of a map in one step. */
+const keysInStep = 16_384;
+/** Long maps stand at the top or one below it: what is deeper is done in one step. */
+const deepestSteps = 2;
+
+/** The same in steps. */
+export function* creatingFields(
+  zero: any,
+  value: any,
+  schema: Schema | undefined,
+  depth = 0,
+): Steps<FieldsV1 | undefined> {
+  const isList = Array.isArray(value);
+  if (zero === value || isList || isLeaf(zero, value, isList, schema)) return createdFields(zero, value, schema);
+  const fields: FieldsV1 = zero === undefined ? { '.': leaf } : {};
+  let found = false;
+  for (const [index, name] of sortedKeys(value).entries()) {
+    if (index % keysInStep === keysInStep - 1) yield;
+    const below = [zero?.[name], value[name], schemaOf(schema, name)] as const;
+    const inner = depth + 1 < deepestSteps ? yield* creatingFields(...below, depth + 1) : createdFields(...below);
+    if (!inner) continue;
+    fields[elementOf(name)] = inner;
+    found = true;
+  }
+  return found || zero === undefined ? fields : undefined;
+}
+
+const schemaOf = (schema: Schema | undefined, name: string): Schema | undefined =>
+  schema?.properties?.[name] ??
+  (typeof schema?.additionalProperties === 'object' ? schema.additionalProperties : undefined);
+
+function isLeaf(zero: any, value: any, isList: boolean, schema: Schema | undefined): boolean {
+  if (typeof value !== 'object' || value === null) return true;
+  const none = zero === undefined || zero === null;
+  if (!none && (typeof zero !== 'object' || Array.isArray(zero) !== isList)) return true;
+  if (isEmpty(value) && (none || isEmpty(zero))) return true;
+  return isList ? !isAssociative(schema) : schema?.mapType === 'atomic';
+}
+
+function isEmpty(value: object): boolean {
+  for (const _ in value) return false;
+  return true;
+}
+
+function ofMap(into: FieldsV1, zero: any, value: any, schema: Schema | undefined): boolean {
+  let found = false;
+  const properties = schema?.properties;
+  const other = typeof schema?.additionalProperties === 'object' ? schema.additionalProperties : undefined;
+  for (const name of sortedKeys(value)) {
+    const inner = createdFields(zero?.[name], value[name], properties?.[name] ?? other);
+    if (!inner) continue;
+    into[elementOf(name)] = inner;
+    found = true;
+  }
+  return found;
+}
+
+function sortedKeys(value: object): string[] {
+  const keys = Object.keys(value);
+  for (let i = 1; i < keys.length; i++) if (keys[i - 1] > keys[i]) return keys.sort();
+  return keys;
+}
+
+/** Field names are few: a string that was a key before is a key much faster than one that was just put together. */
+const elements = new Map<string, string>();
+const mostElements = 8_192;
+
+function elementOf(name: string): string {
+  let element = elements.get(name);
+  if (element !== undefined) return element;
+  element = `f:${name}`;
+  if (elements.size === mostElements) elements.clear();
+  elements.set(name, element);
+  return element;
+}
+
+function ofList(into: FieldsV1, zero: any, value: readonly any[], schema: Schema): boolean {
+  const known = zero?.length ? new Map(zero.map((item: any) => [listElementKey(item, schema), item])) : undefined;
+  const items = value.map((item) => [listElementKey(item, schema), item] as const);
+  let found = false;
+  for (const [key, item] of items.length > 1 ? items.sort(byKey) : items) {
+    const inner = createdFields(known?.get(key), item, schema.items);
+    if (!inner) continue;
+    into[key] = inner;
+    found = true;
+  }
+  return found;
+}
+
+const byKey = ([a]: readonly [string, unknown], [b]: readonly [string, unknown]) => (a < b ? -1 : a > b ? 1 : 0);

@@ -1,0 +1,133 @@
+// The two halves of server-side apply on values: merging an applied configuration in, and taking fields out.
+
+import { getOwn, setOwn } from '../collections/own.ts';
+import { elementText, indexList, listElementKey } from '../patches/list-map.ts';
+import { PatchError } from '../patches/patch-error.ts';
+import type { Schema } from '../schema.ts';
+import { goFormat } from '../text/go-format.ts';
+import { childSchema, type FieldSet, isAssociative, isEmptySet } from './field-set.ts';
+
+/**
+ * `live` with everything that `applied` says. Throws PatchError('schema') where `applied` has a field that the schema
+ * does not know, a value of another shape, or two list items of one key.
+ */
+export function mergeFields(live: any, applied: any, schema: Schema | undefined, path = ''): any {
+  checkShape(applied, schema, path);
+  if (Array.isArray(applied)) {
+    if (!isAssociative(schema)) return applied;
+    return mergeLists(Array.isArray(live) ? live : [], applied, schema!, path);
+  }
+  if (applied === null || typeof applied !== 'object') return applied;
+  const under = live !== null && typeof live === 'object' && !Array.isArray(live) ? live : {};
+  if (schema?.mapType === 'atomic') {
+    mergeMaps({}, applied, schema, path); // for its checks alone
+    return applied;
+  }
+  return mergeMaps(under, applied, schema, path);
+}
+
+function mergeMaps(live: any, applied: any, schema: Schema | undefined, path: string): any {
+  const out: Record<string, any> = { ...live };
+  for (const [name, value] of Object.entries(applied)) {
+    const known = childSchema(schema, `f:${name}`);
+    if (!known && isClosed(schema)) throw new PatchError('schema', `${path}.${name}: field not declared in schema`);
+    setOwn(out, name, mergeFields(getOwn(live, name), value, known, `${path}.${name}`));
+  }
+  return out;
+}
+
+/** Whether the schema lists all fields that there are. */
+const isClosed = (schema: Schema | undefined) =>
+  schema?.properties !== undefined &&
+  !schema.additionalProperties &&
+  !schema.preserveUnknownFields &&
+  !schema.embeddedResource;
+
+function checkShape(value: any, schema: Schema | undefined, path: string): void {
+  if (!schema?.type || value === null || schema.intOrString) return;
+  // As text only when it is needed: an object may be large, or have a toString of its own.
+  const got = { toString: () => `got &{${goFormat(value)}}` };
+  if (schema.type === 'array' && !Array.isArray(value))
+    throw new PatchError('schema', `${path}: expected list, ${got}`);
+  if (schema.type === 'object' && (typeof value !== 'object' || Array.isArray(value)))
+    throw new PatchError('schema', `${path}: expected map, ${got}`);
+  const scalar = schema.type !== 'object' && schema.type !== 'array' ? schema.type : undefined;
+  if (scalar && (typeof value === 'object' || !isScalarOf(scalar, value)))
+    throw new PatchError('schema', `${path}: expected ${scalarName[scalar]}, ${got}`);
+}
+
+const scalarName = {
+  string: 'string',
+  boolean: 'boolean',
+  integer: 'numeric (int or float)',
+  number: 'numeric (int or float)',
+};
+
+function isScalarOf(type: 'string' | 'boolean' | 'integer' | 'number', value: unknown): boolean {
+  if (type === 'string') return typeof value === 'string' || typeof value === 'number'; // quantities may be numbers
+  if (type === 'boolean') return typeof value === 'boolean';
+  return typeof value === 'number' || typeof value === 'bigint';
+}
+
+/**
+ * The applied order wins; items that only `live` has keep their place relative to the item they follow.
+ */
+function mergeLists(live: any[], applied: any[], schema: Schema, path: string): any[] {
+  const mine = indexList(applied, schema, path);
+  const merged = (key: string, old: any) => mergeFields(old, mine.get(key), schema.items, `${path}${elementText(key)}`);
+  const old = new Map(live.map((item) => [listElementKey(item, schema), item]));
+  const out: any[] = [];
+  const placed = new Set<string>();
+  const shared = [...mine.keys()].filter((key) => old.has(key));
+  let waiting = 0;
+  const order = [...mine.keys()];
+  let next = 0;
+  const placeUpTo = (key: string) => {
+    for (; next < order.length; next++) {
+      const candidate = order[next];
+      if (!placed.has(candidate)) {
+        out.push(merged(candidate, old.get(candidate)));
+        placed.add(candidate);
+      }
+      if (candidate === key) {
+        next++;
+        return;
+      }
+    }
+  };
+  for (const [key, item] of old) {
+    if (!mine.has(key)) out.push(item);
+    else if (key === shared[waiting]) {
+      placeUpTo(key);
+      waiting++;
+      while (waiting < shared.length && placed.has(shared[waiting])) waiting++;
+    }
+  }
+  placeUpTo('');
+  return out;
+}
+
+/** `value` without the fields of `set`; a container that loses everything goes too (undefined). */
+export function removeFields(value: any, set: FieldSet, schema: Schema | undefined): any {
+  if (isEmptySet(set) || value === null || typeof value !== 'object') return value;
+  if (Array.isArray(value)) {
+    if (!isAssociative(schema)) return value;
+    const items = value.flatMap((item) => {
+      const child = set.children.get(listElementKey(item, schema!));
+      if (!child) return [item];
+      return child.member ? [] : [removeFields(item, child, schema!.items)];
+    });
+    return items.length > 0 ? items : undefined;
+  }
+  if (schema?.mapType === 'atomic') return value;
+  const out: Record<string, any> = {};
+  for (const [name, inner] of Object.entries(value)) {
+    const child = set.children.get(`f:${name}`);
+    if (!child) setOwn(out, name, inner);
+    else if (!child.member) {
+      const rest = removeFields(inner, child, childSchema(schema, `f:${name}`));
+      if (rest !== undefined) setOwn(out, name, rest);
+    }
+  }
+  return Object.keys(out).length > 0 ? out : undefined;
+}

@@ -1,0 +1,27 @@
+import type { Schema } from '../schema.ts';
+
+const zeroValues = new WeakMap<Schema, any>();
+
+/** An object of the type with nothing set: the fields that are always written, empty. */
+export function zeroValue(schema: Schema): any {
+  let zero = zeroValues.get(schema);
+  if (zero) return zero;
+  zero = { metadata: {} };
+  zeroValues.set(schema, zero);
+  for (const [name, property] of Object.entries(schema.properties ?? {})) {
+    if (name === 'apiVersion' || name === 'kind' || name === 'metadata') continue;
+    if (property.default !== undefined) fillZero(zero, name, property);
+  }
+  return zero;
+}
+
+function fillZero(into: any, name: string, schema: Schema): void {
+  const value = schema.default;
+  if (value === '' || value === 0 || value === false) into[name] = value;
+  else if (value !== null && typeof value === 'object' && !Array.isArray(value) && Object.keys(value).length === 0) {
+    into[name] = {};
+    for (const [key, property] of Object.entries(schema.properties ?? {}))
+      if (property.default !== undefined) fillZero(into[name], key, property);
+      else if (property.presence === 'always' && property.type === 'array') into[name][key] = [];
+  }
+}

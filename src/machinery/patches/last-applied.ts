@@ -1,0 +1,66 @@
+// From client-side to server-side apply and back: the annotation that `kubectl apply` keeps, as kubectl's server-side
+// apply takes it over. https://kubernetes.io/docs/reference/using-api/server-side-apply/#upgrading-from-client-side-apply
+
+import { compareFields } from '../fields/compare-fields.ts';
+import { difference, emptySet, type FieldSet, fieldsOf, union } from '../fields/field-set.ts';
+import type { Schema } from '../schema.ts';
+import { parseExact } from '../text/exact-json.ts';
+import { byteLength } from '../text/names.ts';
+
+const annotation = 'kubectl.kubernetes.io/last-applied-configuration';
+/** The only manager that this is for. */
+export const kubectl = 'kubectl';
+/** Bytes that all annotations of an object may have. */
+const mostBytes = 256 << 10;
+
+/** The fields of `live` that are as kubectl applied them last: those it may take over whoever owns them. */
+export function fieldsLastApplied(live: any, apiVersion: string, schema: Schema): FieldSet {
+  const text = live?.metadata?.annotations?.[annotation];
+  if (!text) return emptySet;
+  try {
+    const applied = parseExact(text);
+    if (applied?.apiVersion !== apiVersion) return emptySet;
+    const { added, modified, removed } = compareFields(applied, live, schema);
+    return difference(fieldsOf(applied, schema), union(union(added, modified), removed));
+  } catch {
+    return emptySet;
+  }
+}
+
+/** Brings the annotation of `object` up to date, where it has one, so that a client-side apply can go on from here. */
+export function refreshLastApplied(object: any, applied: any): void {
+  if (!object.metadata?.annotations?.[annotation]) return;
+  const { [annotation]: _, ...annotations } = object.metadata.annotations;
+  const text = `${goJson(withoutAnnotation(applied))}\n`;
+  object.metadata = { ...object.metadata, annotations };
+  let bytes = byteLength(annotation + text);
+  for (const [name, value] of Object.entries<string>(annotations)) bytes += byteLength(name + value);
+  if (bytes <= mostBytes) annotations[annotation] = text;
+}
+
+function withoutAnnotation(applied: any): any {
+  if (!applied.metadata?.annotations) return applied;
+  const { [annotation]: _, ...annotations } = applied.metadata.annotations;
+  return { ...applied, metadata: { ...applied.metadata, annotations } };
+}
+
+const escapes: Readonly<Record<string, string>> = {
+  '<': '\\u003c',
+  '>': '\\u003e',
+  '&': '\\u0026',
+  '\u2028': '\\u2028',
+  '\u2029': '\\u2029',
+};
+
+/** JSON as Go writes it: fields sorted, and nothing that HTML would mind. */
+const goJson = (value: any): string => JSON.stringify(sorted(value)).replace(/[<>&\u2028\u2029]/g, (c) => escapes[c]);
+
+function sorted(value: any): any {
+  if (Array.isArray(value)) return value.map(sorted);
+  if (value === null || typeof value !== 'object') return value;
+  return Object.fromEntries(
+    Object.keys(value)
+      .sort()
+      .map((key) => [key, sorted(value[key])]),
+  );
+}

@@ -1,0 +1,174 @@
+// The LMDB environment of the embedded store: its tables, and its failures in the store's words.
+
+import { closeSync, existsSync, fsyncSync, openSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { type Database, open, type RootDatabase } from 'lmdb';
+import { type Revision, StoreUnusable } from '../store.ts';
+import { checkDatabase, damaged } from './check.ts';
+import { dictionary } from './dictionary.ts';
+import { databaseFile, freeBytes, isMarked, markMade } from './files.ts';
+import { decodeEntry, decodeText, decodeUndo, encodeEntry, encodeText, readEntry } from './records.ts';
+
+/** 3: every record has a checksum. 2: values are compressed. Nothing is compressed in a store that was made with 1. */
+const formatVersion = '3';
+const formerFormats: readonly (string | undefined)[] = ['1', '2'];
+/** Smaller values are not worth the time. */
+const compressedFromBytes = 200;
+/** With less than this free, a failed write is put down to the disk being full. */
+const fullBelowBytes = 16 << 20;
+/**
+ * Reserved for the map of the file, not taken: a file that outgrows its map is mapped once more, and until all is
+ * closed both count. The store may grow beyond it.
+ */
+const addressSpaceBytes = 8 * 2 ** 30;
+/** More than LMDB's table of readers needs. */
+const readersBytes = 16_384;
+
+export interface Tables {
+  readonly env: RootDatabase<Buffer, string>;
+  readonly entries: Database<Buffer, string>;
+  /** What each revision replaced. */
+  readonly history: Database<Buffer, Revision>;
+  /** Texts with checksums: `format`, `revision`, `compacted`; and `compression`, which is plain. */
+  readonly meta: Database<string, string>;
+  /** Seconds to live by lease, with checksums. */
+  readonly leases: Database<string, number>;
+}
+
+/**
+ * Opens the database of a directory, or makes one where none ever was, and reads every record once. Throws
+ * StoreUnusable: `damaged` also when the database is gone that the directory is marked to have.
+ */
+export async function openDatabase(directory: string, mustExist = false): Promise<Tables> {
+  const file = join(directory, databaseFile);
+  const isEmpty = (statSync(file, { throwIfNoEntry: false })?.size ?? 0) === 0;
+  if (isEmpty && (mustExist || isMarked(directory)))
+    throw damaged(file, existsSync(file) ? 'it is empty, and the directory belongs to a cluster' : 'it is missing');
+  if (isEmpty) await createDatabase(directory, () => {});
+  checkDatabase(file);
+  const tables = openTables(directory, databaseFile);
+  try {
+    upgrade(tables, directory);
+    verify(tables);
+  } catch (error) {
+    void tables.env.close();
+    if (error instanceof StoreUnusable && error.reason === 'damaged')
+      throw new StoreUnusable('damaged', `${file}: ${error.message}`);
+    throw error instanceof TypeError || error instanceof RangeError ? damaged(file, error.message) : error;
+  }
+  markMade(directory);
+  return tables;
+}
+
+/** The database appears under its name as a whole and flushed, or not at all. */
+export async function createDatabase(directory: string, fill: (tables: Tables) => void): Promise<void> {
+  const temporary = `${databaseFile}.new`;
+  const remove = () => {
+    for (const name of [temporary, `${temporary}-lock`]) rmSync(join(directory, name), { force: true });
+  };
+  remove();
+  const tables = openTables(directory, temporary);
+  await tables.env.batch(() => {
+    void tables.meta.put('format', encodeText('format', formatVersion));
+    fill(tables);
+  });
+  await tables.env.flushed;
+  await tables.env.close();
+  checkDatabase(join(directory, temporary));
+  syncFile(join(directory, temporary));
+  renameSync(join(directory, temporary), join(directory, databaseFile));
+  syncFile(directory);
+  remove();
+}
+
+function syncFile(path: string): void {
+  const descriptor = openSync(path, 'r');
+  fsyncSync(descriptor);
+  closeSync(descriptor);
+}
+
+function openTables(directory: string, name: string): Tables {
+  // LMDB maps its table of readers, and a page for which the disk has no room would end the process.
+  writeFileSync(join(directory, `${name}-lock`), Buffer.alloc(readersBytes), { mode: 0o600 });
+  const env = open<Buffer, string>({
+    path: join(directory, name),
+    noSubdir: true,
+    maxDbs: 8,
+    encoding: 'binary',
+    // Every write is in a batch of its own making; LMDB's would have a promise that nobody can catch.
+    eventTurnBatching: false,
+    mapSize: addressSpaceBytes,
+    // After any end, begin with what was flushed: nothing else was acknowledged, and it may be on the disk in part only.
+    safeRestore: true,
+  } as Parameters<typeof open>[0]);
+  const meta = env.openDB<string, string>('meta', { encoding: 'string' });
+  const compressed = meta.get('format') !== '1' && meta.get('compression') !== 'none';
+  const compression = compressed && { threshold: compressedFromBytes, dictionary: Buffer.from(dictionary) };
+  return {
+    env: env as RootDatabase<Buffer, string>,
+    entries: env.openDB('entries', { encoding: 'binary', compression }),
+    history: env.openDB('history', { encoding: 'binary', compression }),
+    meta,
+    leases: env.openDB('leases', { encoding: 'string' }),
+  };
+}
+
+/** Former formats get their checksums, all or none; their past is not taken over. */
+function upgrade({ env, entries, history, meta, leases }: Tables, directory: string): void {
+  const format = meta.get('format');
+  if (!formerFormats.includes(format)) {
+    const version = format === undefined || format.length < 9 ? format : decodeText('format', format);
+    if (version === formatVersion) return;
+    throw new StoreUnusable(
+      'version',
+      `the store in ${directory} has format ${version}, this program reads format ${formatVersion}: use the version of Coracle that made it, or restore a backup`,
+    );
+  }
+  env.transactionSync(() => {
+    for (const { key, value } of entries.getRange({})) entries.putSync(key, encodeEntry(readEntry(key, value)));
+    for (const { key, value } of leases.getRange({})) leases.putSync(key, encodeText(`lease ${key}`, value));
+    history.clearSync();
+    const revision = meta.get('revision') ?? '1';
+    meta.putSync('revision', encodeText('revision', revision));
+    meta.putSync('compacted', encodeText('compacted', revision));
+    if (format === '1') meta.putSync('compression', 'none');
+    meta.putSync('format', encodeText('format', formatVersion));
+  });
+}
+
+/** Reads every record, so that damage is found now and not in the middle of somebody's work. */
+function verify({ entries, history, meta, leases }: Tables): void {
+  for (const { key, value } of entries.getRange({})) decodeEntry(key, value);
+  for (const { key, value } of history.getRange({})) decodeUndo(key, value);
+  for (const { key, value } of leases.getRange({})) decodeText(`lease ${key}`, value);
+  for (const name of ['revision', 'compacted']) decodeText(name, meta.get(name));
+}
+
+/** The batch as a whole tells of the failure of each of its writes. */
+export const told = () => {};
+
+/** LMDB says why a commit failed in a promise of its own. */
+export const causeOf = (error: unknown): Promise<unknown> =>
+  Promise.resolve((error as { commitError?: Promise<never> })?.commitError).then(
+    () => error,
+    (cause) => cause,
+  );
+
+/** LMDB's and the system's errors in the store's words. */
+export function unusable(error: unknown, directory: string): unknown {
+  if (error instanceof StoreUnusable) return error;
+  const text = String((error as Error)?.message ?? error);
+  // A write that was cut short for want of space is an I/O error to LMDB.
+  if (
+    /MAP_FULL|ENOSPC|No space/i.test(text) ||
+    (/Input\/output error/i.test(text) && freeBytes(directory) < fullBelowBytes)
+  )
+    return new StoreUnusable(
+      'disk-full',
+      `mvcc: database space exceeded: the disk of ${directory} is full, nothing was written (${text})`,
+      { cause: error },
+    );
+  if (/CORRUPTED|INVALID|PAGE_NOTFOUND|not an LMDB|ENOEXEC|decompress/i.test(text)) return damaged(directory, text);
+  if (/VERSION_MISMATCH/i.test(text)) return new StoreUnusable('version', text, { cause: error });
+  return error;
+}

@@ -1,0 +1,333 @@
+import { execFileSync, spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, expect, test } from 'vitest';
+import { seededRandom } from '../../machinery/random.ts';
+import { systemClock, VirtualClock } from '../../machinery/time/clock.ts';
+import { storeContract } from '../store.contract.ts';
+import { type Entry, prefixRange, textOf } from '../store.ts';
+import { dictionary } from './dictionary.ts';
+import { openEmbeddedStore, restoreEmbeddedStore } from './embedded.ts';
+import { databaseFile } from './files.ts';
+import { encodeEntry } from './records.ts';
+
+const directories: string[] = [];
+function directory(): string {
+  const path = mkdtempSync(join(tmpdir(), 'coracle-store-'));
+  directories.push(path);
+  return path;
+}
+afterAll(() => {
+  for (const path of directories) rmSync(path, { recursive: true, force: true });
+});
+
+const bytes = (text: string) => new TextEncoder().encode(text);
+/** What cannot be compressed. */
+function noise(length: number): Uint8Array {
+  const random = seededRandom(1);
+  return Uint8Array.from({ length }, () => random.int(256));
+}
+let clock = new VirtualClock();
+storeContract('embedded', {
+  open: () => openEmbeddedStore({ directory: directory(), clock: (clock = new VirtualClock()) }),
+  async pass(ms) {
+    await clock.advance(ms);
+    // The disk has its own time.
+    await new Promise((resolve) => setTimeout(resolve, 30));
+  },
+});
+
+test('what was written is there after a restart, and so is the recent past', async () => {
+  const path = directory();
+  let store = await openEmbeddedStore({ directory: path, clock });
+  await store.commit([{ key: '/registry/a', value: bytes('one') }]);
+  await store.commit([{ key: '/registry/a', value: bytes('two') }]);
+  await store.commit([{ key: '/registry/b', value: bytes('b') }]);
+  await store.commit([{ key: '/registry/a' }]);
+  await store.close();
+  store = await openEmbeddedStore({ directory: path, clock });
+  expect(await store.revision()).toBe(5);
+  expect((await store.range(prefixRange('/registry/'))).entries.map((entry) => entry.key)).toEqual(['/registry/b']);
+  expect(Buffer.from((await store.get('/registry/a', 3))!.value).toString()).toBe('two');
+  const stop = new AbortController();
+  const seen: string[] = [];
+  for await (const { changes } of store.watch(prefixRange('/registry/'), 2, stop.signal)) {
+    for (const change of changes) seen.push(`${change.type} ${change.type === 'put' ? change.entry.key : change.key}`);
+    if (seen.length === 3) stop.abort();
+  }
+  expect(seen).toEqual(['put /registry/a', 'put /registry/b', 'delete /registry/a']);
+  await store.compact(4);
+  await store.close();
+  store = await openEmbeddedStore({ directory: path, clock });
+  await expect(store.get('/registry/a', 3)).rejects.toThrow(/compacted/);
+  await store.close();
+});
+
+test('a directory in use is refused, and free again once the other is gone', async () => {
+  const path = directory();
+  const store = await openEmbeddedStore({ directory: path, clock });
+  await expect(openEmbeddedStore({ directory: path, clock })).rejects.toMatchObject({ reason: 'in-use' });
+  await store.close();
+  await (await openEmbeddedStore({ directory: path, clock })).close();
+});
+
+test('kill -9 loses nothing that was acknowledged, and leaves the directory usable', async () => {
+  const path = directory();
+  const program = `
+    import { openEmbeddedStore } from ${JSON.stringify(join(import.meta.dirname, 'embedded.ts'))};
+    import { systemClock } from ${JSON.stringify(join(import.meta.dirname, '../../machinery/time/clock.ts'))};
+    const store = await openEmbeddedStore({ directory: ${JSON.stringify(path)}, clock: systemClock });
+    for (let i = 0; ; i++) {
+      await store.commit([{ key: '/registry/' + String(i).padStart(6, '0'), value: new Uint8Array(100) }]);
+      console.log(i);
+    }`;
+  const child = spawn(process.execPath, ['--input-type=module-typescript', '-e', program], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  let output = '';
+  for await (const piece of child.stdout) {
+    output += piece;
+    if (output.length > 200) {
+      // While it lives, it holds the directory.
+      if (child.signalCode === null && !child.killed) {
+        await expect(openEmbeddedStore({ directory: path, clock })).rejects.toMatchObject({ reason: 'in-use' });
+        child.kill('SIGKILL');
+      }
+    }
+  }
+  // Its output ends before it does, and until then it holds the directory.
+  if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
+  const last = Number(output.trimEnd().split('\n').at(-1));
+  const store = await openEmbeddedStore({ directory: path, clock });
+  expect((await store.range(prefixRange('/registry/'))).entries.length).toBeGreaterThanOrEqual(last + 1);
+  await store.close();
+}, 20_000);
+
+test.each([
+  { case: 'no database at all', break: (file: string) => writeFileSync(file, 'this is not a database'.repeat(1000)) },
+  { case: 'cut off', break: (file: string) => truncateSync(file, 8192) },
+])('a damaged file is refused: $case', async ({ break: damage }) => {
+  const path = directory();
+  const store = await openEmbeddedStore({ directory: path, clock });
+  for (let i = 0; i < 200; i++) await store.commit([{ key: `/registry/${i}`, value: new Uint8Array(2000) }]);
+  await store.close();
+  damage(join(path, databaseFile));
+  await expect(openEmbeddedStore({ directory: path, clock })).rejects.toMatchObject({ reason: 'damaged' });
+});
+
+test.each([
+  { case: 'missing', lose: (file: string) => rmSync(file) },
+  { case: 'empty', lose: (file: string) => truncateSync(file, 0) },
+])('a database that is $case where one was made is refused, and no new cluster begins', async ({ lose }) => {
+  const path = directory();
+  const store = await openEmbeddedStore({ directory: path, clock });
+  await store.commit([{ key: '/registry/a', value: bytes('one') }]);
+  await store.close();
+  lose(join(path, databaseFile));
+  await expect(openEmbeddedStore({ directory: path, clock })).rejects.toMatchObject({ reason: 'damaged' });
+  rmSync(join(path, 'made'));
+  await expect(openEmbeddedStore({ directory: path, clock, mustExist: true })).rejects.toThrow(/missing|empty/);
+});
+
+test('a start that ended before the database was whole leaves nothing behind', async () => {
+  const path = directory();
+  writeFileSync(join(path, `${databaseFile}.new`), Buffer.alloc(5_000, 1));
+  const store = await openEmbeddedStore({ directory: path, clock });
+  expect(await store.revision()).toBe(1);
+  await store.close();
+});
+
+test('a damaged record is reported by its key', async () => {
+  const path = directory();
+  const store = await openEmbeddedStore({ directory: path, clock });
+  for (const name of ['a', 'b', 'c']) await store.commit([{ key: `/registry/${name}`, value: `the value of ${name}` }]);
+  await store.close();
+  const file = join(path, databaseFile);
+  const content = readFileSync(file);
+  for (let at = content.indexOf('the value of b'); at >= 0; at = content.indexOf('the value of b', at + 1))
+    content[at] ^= 0x20;
+  writeFileSync(file, content);
+  await expect(openEmbeddedStore({ directory: path, clock })).rejects.toThrow(/\/registry\/b .*checksum/);
+});
+
+/** A record of formats 1 and 2. */
+const withoutSum = (entry: Entry): Buffer => encodeEntry(entry).subarray(4);
+
+test('a store of format 2, without checksums, is taken over without its past', async () => {
+  const path = directory();
+  const { open } = await import('lmdb');
+  const env = open<string, string>({ path: join(path, databaseFile), noSubdir: true, maxDbs: 8 });
+  const compression = { threshold: 200, dictionary: Buffer.from(dictionary) };
+  const meta = env.openDB<string, string>('meta', { encoding: 'string' });
+  await meta.put('format', '2');
+  await meta.put('revision', '7');
+  await env.openDB<string, number>('leases', { encoding: 'string' }).put(3, '60');
+  await env.openDB<Buffer, number>('history', { encoding: 'binary', compression }).put(7, Buffer.alloc(400, 1));
+  const entries = env.openDB<Buffer, string>('entries', { encoding: 'binary', compression });
+  const old = { createRevision: 2, modRevision: 7, lease: 3 };
+  for (const name of ['a', 'b'])
+    await entries.put(`/registry/${name}`, withoutSum({ key: `/registry/${name}`, value: name.repeat(5_000), ...old }));
+  await env.close();
+  for (const again of [false, true]) {
+    const store = await openEmbeddedStore({ directory: path, clock });
+    expect(await store.revision(), String(again)).toBe(7);
+    for (const name of ['a', 'b']) {
+      const entry = await store.get(`/registry/${name}`);
+      expect(entry).toMatchObject(old);
+      expect(textOf(entry!.value)).toBe(name.repeat(5_000));
+    }
+    await store.keepAlive(3);
+    await store.close();
+  }
+});
+
+test('a store of format 1, in which nothing was compressed, is taken over without its past', async () => {
+  const path = directory();
+  const { open } = await import('lmdb');
+  const env = open<string, string>({ path: join(path, databaseFile), noSubdir: true, maxDbs: 8 });
+  await env.openDB('meta', { encoding: 'string' }).put('format', '1');
+  await env.openDB<Buffer, number>('history', { encoding: 'binary' }).put(1, Buffer.alloc(40, 1));
+  const entry = { key: '/registry/old', value: 'x'.repeat(5_000), createRevision: 1, modRevision: 1, lease: 0 };
+  await env.openDB<Buffer, string>('entries', { encoding: 'binary' }).put(entry.key, withoutSum(entry));
+  await env.close();
+  for (const value of [entry.value, 'y'.repeat(5_000)]) {
+    const store = await openEmbeddedStore({ directory: path, clock });
+    expect(textOf((await store.get(entry.key))!.value)).toBe(value);
+    await store.commit([{ key: entry.key, value: 'y'.repeat(5_000) }]);
+    await store.close();
+  }
+});
+
+test('the dictionary is part of formats 2 and 3: another one makes every store unreadable', () => {
+  expect(createHash('sha256').update(dictionary).digest('hex')).toBe(
+    '7dfedb73ef20050e7e9e8a3f9073072eecb0da5e45aa46ad07f2f26138556a6d',
+  );
+});
+
+test('transactions that shared a flush are compacted one by one, also for the next start', async () => {
+  const path = directory();
+  const store = await openEmbeddedStore({ directory: path, clock });
+  const written = await Promise.all(
+    ['a', 'b', 'c'].map((key) => store.commit([{ key: `/registry/${key}`, value: key }])),
+  );
+  const [, second, third] = written.map((result) => (result.ok ? result.revision : 0));
+  await store.compact(second);
+  await store.close();
+  const again = await openEmbeddedStore({ directory: path, clock });
+  const everything = prefixRange('/registry/');
+  const { signal } = new AbortController();
+  for await (const { changes, revision } of again.watch(everything, second, signal)) {
+    expect(changes.map((change) => change.type === 'put' && change.entry.key)).toEqual(['/registry/c']);
+    expect(revision).toBe(third);
+    break;
+  }
+  await expect(again.get('/registry/a', second - 1)).rejects.toMatchObject({ name: 'Compacted' });
+  expect((await again.range(everything, { at: second })).entries).toHaveLength(2);
+  await again.close();
+});
+
+test('another format version is refused', async () => {
+  const path = directory();
+  await (await openEmbeddedStore({ directory: path, clock })).close();
+  const { open } = await import('lmdb');
+  const env = open({ path: join(path, databaseFile), noSubdir: true, maxDbs: 8 });
+  await env.openDB('meta', { encoding: 'string' }).put('format', '9');
+  await env.close();
+  await expect(openEmbeddedStore({ directory: path, clock })).rejects.toMatchObject({ reason: 'version' });
+});
+
+test('a snapshot restores into an empty directory only', async () => {
+  const from = await openEmbeddedStore({ directory: directory(), clock });
+  await from.commit([{ key: '/registry/a', value: bytes('one') }]);
+  const pieces: Uint8Array[] = [];
+  for await (const piece of from.snapshot()) pieces.push(piece);
+  await from.close();
+  const stream = async function* () {
+    yield* pieces;
+  };
+  const path = directory();
+  await restoreEmbeddedStore({ directory: path }, stream());
+  const store = await openEmbeddedStore({ directory: path, clock });
+  expect(await store.get('/registry/a')).toMatchObject({ modRevision: 2 });
+  await store.close();
+  await expect(restoreEmbeddedStore({ directory: path }, stream())).rejects.toThrow(/empty directory/);
+});
+
+async function eventually(check: () => Promise<void>): Promise<void> {
+  for (let tries = 0; ; tries++)
+    try {
+      return await check();
+    } catch (error) {
+      if (tries > 100) throw error;
+      await systemClock.sleep(20);
+    }
+}
+
+const canMount = (() => {
+  try {
+    const path = directory();
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=3m', 'tmpfs', path], { stdio: 'ignore' });
+    execFileSync('umount', [path], { stdio: 'ignore' });
+    return true;
+  } catch {
+    return false;
+  }
+})();
+
+test.skipIf(!canMount)(
+  'a full disk refuses writes by name, keeps what there is, and recovers',
+  async () => {
+    const path = directory();
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=3m', 'tmpfs', path]);
+    try {
+      const diskClock = new VirtualClock();
+      const store = await openEmbeddedStore({ directory: join(path, 'store'), clock: diskClock });
+      const lease = await store.grantLease(5);
+      await store.commit([{ key: '/leased', value: 'x', lease }]);
+      let written = 0;
+      let failure: unknown;
+      for (; written < 100 && !failure; written++)
+        await store
+          .commit([{ key: `/registry/${written}`, value: noise(100_000) }])
+          .catch((error) => (failure = error));
+      expect(failure).toMatchObject({ reason: 'disk-full' });
+      expect(await store.health()).toMatchObject({
+        message: expect.stringMatching(/disk .* is full/),
+        canBeRead: true,
+      });
+      expect((await store.range(prefixRange('/registry/'))).entries).toHaveLength(written - 1);
+      await diskClock.advance(6_000);
+      await eventually(async () => expect(await store.health()).toBeDefined());
+      execFileSync('mount', ['-o', 'remount,size=30m', path]);
+      await eventually(async () => expect(await store.health()).toBeUndefined());
+      await store.commit([{ key: '/registry/after', value: bytes('x') }]);
+      expect(await store.get('/registry/after')).toBeDefined();
+      // What ran out while nothing could be written goes now.
+      await diskClock.advance(20_000);
+      await eventually(async () => expect(await store.get('/leased')).toBeUndefined());
+      await store.close();
+    } finally {
+      execFileSync('umount', ['-l', path]);
+    }
+  },
+  20_000,
+);
+
+test('64 writers at once share flushes', async () => {
+  const store = await openEmbeddedStore({ directory: directory(), clock });
+  const started = performance.now();
+  const each = 100;
+  await Promise.all(
+    Array.from({ length: 64 }, async (_, writer) => {
+      for (let i = 0; i < each; i++)
+        await store.commit([{ key: `/registry/${writer}/${i}`, value: new Uint8Array(1000), expected: 0 }]);
+    }),
+  );
+  const rate = (64 * each) / ((performance.now() - started) / 1000);
+  // Far below what it does on an idle machine (see bench/), far above one flush a write.
+  expect(rate).toBeGreaterThan(2_000);
+  await store.close();
+});

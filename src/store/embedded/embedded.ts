@@ -1,0 +1,371 @@
+// The store of one machine: LMDB in the API server's process. Writers that come while a flush is under way share the
+// next one (group commit), and nobody is answered, or shown anything, before it is on the disk.
+
+import type { Clock } from '../../machinery/time/clock.ts';
+import { ChangeLog } from '../change-log.ts';
+import { Leases } from '../leases.ts';
+import { writeSnapshot } from '../snapshot.ts';
+import {
+  type Change,
+  type CommitResult,
+  Compacted,
+  type Entry,
+  FutureRevision,
+  type KeyRange,
+  LeaseNotFound,
+  type Page,
+  type Revision,
+  type Store,
+  type StoreProblem,
+  StoreUnusable,
+  type Write,
+} from '../store.ts';
+import { causeOf, openDatabase, type Tables, told, unusable } from './database.ts';
+import { freeBytes } from './files.ts';
+import { RecentEntries } from './recent-entries.ts';
+import {
+  copyEntry,
+  decodeEntry,
+  decodeText,
+  decodeUndo,
+  encodeEntry,
+  encodeText,
+  encodeUndo,
+  redo,
+  type UndoRecord,
+  undoOf,
+} from './records.ts';
+import { locked } from './restore.ts';
+
+/** Past transactions that are taken into memory at the start; watches from before them must begin anew. */
+const rememberedTransactions = 1_000;
+/** Transactions of one flush; what comes later waits for the next, so that the first need not wait for too many. */
+const largestBatch = 2_000;
+/** With less than this free, the disk counts as full, although pages inside of the file may still take a while. */
+const leastFreeBytes = 256 << 10;
+const expireAgainMs = 10_000;
+/** A flush that takes longer is reported. */
+const slowFlushMs = 5_000;
+
+export { restoreEmbeddedStore } from './restore.ts';
+
+export interface EmbeddedOptions {
+  readonly directory: string;
+  readonly clock: Clock;
+  /** Whether the directory belongs to a cluster that has a store: a missing one is damage then, and not a beginning. */
+  readonly mustExist?: boolean;
+}
+
+/** Throws StoreUnusable: in use, damaged, lost, of another format version, or without space. */
+export async function openEmbeddedStore({ directory, clock, mustExist }: EmbeddedOptions): Promise<Store> {
+  return locked(directory, async (unlock) => {
+    const tables = await openDatabase(directory, mustExist);
+    return new EmbeddedStore(tables, clock, directory, unlock);
+  });
+}
+
+interface Waiting {
+  readonly writes: readonly Write[];
+  resolve(result: CommitResult): void;
+  reject(error: unknown): void;
+}
+
+class EmbeddedStore implements Store {
+  readonly #tables: Tables;
+  readonly #log: ChangeLog;
+  readonly #leases: Leases;
+  readonly #leased = new Map<number, Set<string>>();
+  readonly #clock: Clock;
+  readonly #directory: string;
+  readonly #unlock: () => void;
+  #queue: Waiting[] = [];
+  #flushing: Promise<void> | undefined;
+  /** Keys of the batch that is being flushed, as they still are for everybody. */
+  readonly #before = new Map<string, Entry | undefined>();
+  readonly #recent = new RecentEntries();
+  #closed = false;
+  /** Why the last flush failed. */
+  #failure: string | undefined;
+  #flushBeganMs: number | undefined;
+
+  constructor(tables: Tables, clock: Clock, directory: string, unlock: () => void) {
+    this.#clock = clock;
+    this.#directory = directory;
+    this.#tables = tables;
+    this.#unlock = unlock;
+    const revision = Number(decodeText('revision', tables.meta.get('revision')) ?? 1);
+    const compacted = Number(decodeText('compacted', tables.meta.get('compacted')) ?? 1);
+    const records: UndoRecord[] = [];
+    for (const { key, value } of tables.history.getRange({ reverse: true })) {
+      records.push(...decodeUndo(key, value));
+      if (records.length >= rememberedTransactions) break;
+    }
+    // A record of several transactions is kept for as long as one of them is.
+    const past = redo(records, (key) => this.#read(key)).filter((each) => each.revision > compacted);
+    const known =
+      records.length < rememberedTransactions ? compacted : Math.max(compacted, (past[0]?.revision ?? 1) - 1);
+    this.#log = new ChangeLog(revision, known, past);
+    this.#leases = new Leases(clock, (lease) => this.#expire(lease));
+    this.#restoreLeases();
+  }
+
+  async revision(): Promise<Revision> {
+    return this.#log.revision;
+  }
+
+  async get(key: string, at?: Revision): Promise<Entry | undefined> {
+    if (!this.#isNow(at)) {
+      const then = this.#log.since(at as Revision, { start: key, end: `${key}\0` });
+      if (then.has(key)) return then.get(key);
+    }
+    return this.#before.has(key) ? this.#before.get(key) : this.#read(key);
+  }
+
+  async range(keys: KeyRange, page: { at?: Revision; limit?: number } = {}): Promise<Page> {
+    const { at, limit = Number.POSITIVE_INFINITY } = page;
+    const revision = this.#isNow(at) ? this.#log.revision : (at as Revision);
+    const overrides = this.#isNow(at) ? new Map<string, Entry | undefined>() : this.#log.since(revision, keys);
+    for (const [key, entry] of this.#before)
+      if (key >= keys.start && key < keys.end && !overrides.has(key)) overrides.set(key, entry);
+    if (overrides.size === 0) {
+      const entries = this.#scan(keys, limit);
+      const rest = entries.length < limit ? undefined : entries.at(-1);
+      const remaining = rest ? this.#tables.entries.getKeysCount({ start: `${rest.key}\0`, end: keys.end }) : 0;
+      return { entries, revision, remaining };
+    }
+    const all = [
+      ...this.#scan(keys).filter((entry) => !overrides.has(entry.key)),
+      ...[...overrides.values()].filter((entry) => entry !== undefined),
+    ].sort((a, b) => (a.key < b.key ? -1 : 1));
+    const entries = all.slice(0, limit);
+    return { entries, revision, remaining: all.length - entries.length };
+  }
+
+  commit(writes: readonly Write[]): Promise<CommitResult> {
+    if (this.#closed) return Promise.reject(new StoreUnusable('unreachable', 'the store is closed'));
+    if (writes.length > 1 && new Set(writes.map((write) => write.key)).size < writes.length)
+      return Promise.reject(new Error('one transaction may write a key only once'));
+    return new Promise((resolve, reject) => {
+      this.#queue.push({ writes, resolve, reject });
+      this.#flushing ??= this.#flushAll();
+    });
+  }
+
+  watch(keys: KeyRange, after: Revision, signal: AbortSignal) {
+    return this.#log.watch(keys, after, signal);
+  }
+
+  async compact(revision: Revision): Promise<void> {
+    if (revision > this.#log.revision) throw new FutureRevision(this.#log.revision);
+    if (revision < this.#log.compacted) throw new Compacted(this.#log.compacted);
+    this.#log.compact(revision);
+    const { env, history, meta } = this.#tables;
+    await env.batch(() => {
+      void meta.put('compacted', encodeText('compacted', revision));
+      for (const key of history.getKeys({ end: revision + 1 })) void history.remove(key);
+    });
+  }
+
+  async grantLease(ttlSeconds: number): Promise<number> {
+    const lease = this.#leases.grant(ttlSeconds);
+    await this.#tables.leases.put(lease, encodeText(`lease ${lease}`, ttlSeconds));
+    return lease;
+  }
+
+  async keepAlive(lease: number): Promise<void> {
+    this.#leases.keepAlive(lease);
+  }
+
+  async revokeLease(lease: number): Promise<void> {
+    this.#leases.revoke(lease);
+    await this.#endLease(lease);
+  }
+
+  async size(): Promise<number> {
+    const { mapSize, pageSize, lastPageNumber } = this.#tables.env.getStats() as Record<string, number>;
+    return lastPageNumber ? (lastPageNumber + 1) * (pageSize || 4096) : mapSize;
+  }
+
+  async health(): Promise<StoreProblem | undefined> {
+    const message = this.#closed ? 'the store is closed' : await this.#writeProblem();
+    return message === undefined ? undefined : { message, canBeRead: !this.#closed };
+  }
+
+  async #writeProblem(): Promise<string | undefined> {
+    const flushingMs = this.#flushBeganMs === undefined ? 0 : this.#clock.monotonic() - this.#flushBeganMs;
+    if (flushingMs > slowFlushMs) return `a write waits for the disk for ${Math.round(flushingMs / 1000)} s`;
+    const free = freeBytes(this.#directory);
+    if (free < leastFreeBytes) return `the disk of ${this.#directory} is full: ${free} bytes are free`;
+    // It may be long until the next write: the end of the trouble is noticed all the same.
+    if (this.#failure !== undefined && !this.#flushing) await this.#persist([]).catch(told);
+    return this.#failure;
+  }
+
+  async *snapshot(): AsyncIterable<Uint8Array> {
+    const { entries, revision } = await this.range({ start: '', end: '\uffff' });
+    yield* writeSnapshot(revision, entries);
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#leases.close();
+    await this.#flushing;
+    this.#log.close();
+    const closed = this.#tables.env.close();
+    // After a failed flush LMDB waits for one that never comes.
+    if (this.#failure === undefined) await closed;
+    this.#unlock();
+  }
+
+  /** Whether a read `at` a revision is a read of what is there now. */
+  #isNow(at: Revision | undefined): boolean {
+    if (at === undefined || at === this.#log.revision) return true;
+    if (at > this.#log.revision) throw new FutureRevision(this.#log.revision);
+    if (at < this.#log.compacted) throw new Compacted(this.#log.compacted);
+    return false;
+  }
+
+  #read(key: string): Entry | undefined {
+    return copyEntry(key, this.#tables.entries);
+  }
+
+  #scan({ start, end }: KeyRange, limit = Number.POSITIVE_INFINITY): Entry[] {
+    const options = { start, end, ...(Number.isFinite(limit) && { limit }) };
+    return [...this.#tables.entries.getRange(options)].map(({ key, value }) => decodeEntry(key, value));
+  }
+
+  async #flushAll(): Promise<void> {
+    // Let the rest of this turn's writers in, so that they share the first flush.
+    await Promise.resolve();
+    try {
+      while (this.#queue.length > 0) await this.#flush(this.#queue.splice(0, largestBatch));
+    } finally {
+      this.#flushing = undefined;
+    }
+  }
+
+  async #flush(batch: readonly Waiting[]): Promise<void> {
+    const written: { revision: Revision; changes: Change[] }[] = [];
+    const answers: (() => void)[] = [];
+    const fresh = new Map<string, Entry | undefined>();
+    for (const waiting of batch)
+      try {
+        const result = this.#decide(waiting.writes, fresh, this.#log.revision + written.length + 1);
+        if (result.changes?.length) written.push({ revision: result.revision, changes: result.changes });
+        const revision = this.#log.revision + written.length;
+        answers.push(() =>
+          waiting.resolve(result.current ? { ok: false, current: result.current } : { ok: true, revision }),
+        );
+      } catch (error) {
+        waiting.reject(error);
+      }
+    try {
+      if (written.length > 0) await this.#persist(written);
+    } catch (reason) {
+      this.#before.clear();
+      for (const waiting of batch) waiting.reject(reason);
+      return;
+    }
+    this.#before.clear();
+    for (const { changes } of written) this.#noteLeases(changes);
+    for (const transaction of written) {
+      this.#recent.take(transaction.changes);
+      this.#log.append(transaction);
+    }
+    for (const answer of answers) answer();
+    if (this.#log.surplus) await this.compact(this.#log.surplus).catch(told);
+  }
+
+  /** What a transaction changes, given those before it in the batch; or what stands against it. */
+  #decide(
+    writes: readonly Write[],
+    fresh: Map<string, Entry | undefined>,
+    revision: Revision,
+  ): { revision: Revision; changes?: Change[]; current?: Entry[] } {
+    const now = (key: string) => (fresh.has(key) ? fresh.get(key) : (this.#recent.get(key) ?? this.#read(key)));
+    for (const { key, expected } of writes)
+      if (expected !== undefined && (now(key)?.modRevision ?? 0) !== expected)
+        return { revision, current: writes.flatMap((write) => now(write.key) ?? []) };
+    for (const { lease } of writes)
+      if (lease && !this.#leases.has(lease)) throw new LeaseNotFound(`lease ${lease} has expired or was revoked`);
+    const changes = writes.flatMap(({ key, value, lease = 0 }): Change[] => {
+      const previous = now(key);
+      if (value === undefined && !previous) return [];
+      if (!this.#before.has(key)) this.#before.set(key, previous);
+      if (value === undefined) {
+        fresh.set(key, undefined);
+        return [{ type: 'delete', key, revision, previous }];
+      }
+      const createRevision = previous?.createRevision ?? revision;
+      const entry = { key, value, createRevision, modRevision: revision, lease };
+      fresh.set(key, entry);
+      return [{ type: 'put', entry, ...(previous && { previous }) }];
+    });
+    return { revision, changes };
+  }
+
+  /** Throws what a writer is told. Without transactions it only tries whether the disk takes writes. */
+  async #persist(transactions: readonly { revision: Revision; changes: readonly Change[] }[]): Promise<void> {
+    const { env, entries, history, meta } = this.#tables;
+    const revision = transactions.at(-1)?.revision ?? this.#log.revision;
+    this.#flushBeganMs = this.#clock.monotonic();
+    try {
+      const committed = env.batch(() => {
+        for (const { changes } of transactions)
+          for (const change of changes)
+            if (change.type === 'put') entries.put(change.entry.key, encodeEntry(change.entry)).catch(told);
+            else entries.remove(change.key).catch(told);
+        const undo = transactions.map((transaction) => ({ ...transaction, undo: undoOf(transaction.changes) }));
+        if (undo.length > 0) history.put(revision, encodeUndo(undo)).catch(told);
+        meta.put('revision', encodeText('revision', revision)).catch(told);
+      });
+      // The batch resolves when LMDB has committed; only `flushed` says that the disk has it.
+      await Promise.all([committed, env.flushed]);
+      this.#failure = undefined;
+    } catch (error) {
+      const reason = unusable(await causeOf(error), this.#directory);
+      this.#failure = String((reason as Error)?.message ?? reason);
+      throw reason;
+    } finally {
+      this.#flushBeganMs = undefined;
+    }
+  }
+
+  #noteLeases(changes: readonly Change[]): void {
+    for (const change of changes) {
+      if (change.previous?.lease) this.#leased.get(change.previous.lease)?.delete(change.previous.key);
+      if (change.type !== 'put' || !change.entry.lease) continue;
+      const keys = this.#leased.get(change.entry.lease);
+      if (keys) keys.add(change.entry.key);
+      else this.#leased.set(change.entry.lease, new Set([change.entry.key]));
+    }
+  }
+
+  #restoreLeases(): void {
+    const { leases, entries } = this.#tables;
+    for (const { key: lease, value } of leases.getRange({})) {
+      this.#leases.restore(lease, Number(decodeText(`lease ${lease}`, value)));
+      this.#leased.set(lease, new Set());
+    }
+    if (this.#leased.size === 0) return;
+    for (const { key, value } of entries.getRange({})) {
+      const { lease } = decodeEntry(key, value);
+      if (lease) this.#leased.get(lease)?.add(key);
+    }
+  }
+
+  /** What cannot be removed now, for want of space, is tried again, also by the next start. */
+  #expire(lease: number): void {
+    this.#endLease(lease).catch(() => {
+      if (!this.#closed) this.#clock.after(expireAgainMs, () => this.#expire(lease), { background: true });
+    });
+  }
+
+  async #endLease(lease: number): Promise<void> {
+    const keys = [...(this.#leased.get(lease) ?? [])];
+    if (keys.length > 0) await this.commit(keys.map((key) => ({ key })));
+    this.#leased.delete(lease);
+    await this.#tables.leases.remove(lease);
+  }
+}

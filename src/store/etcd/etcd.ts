@@ -1,0 +1,285 @@
+// The store of several control planes: a real etcd, over its v3 API.
+
+import * as grpc from '@grpc/grpc-js';
+import type { Clock } from '../../machinery/time/clock.ts';
+import type { ChangeBatch } from '../change-log.ts';
+import {
+  type CommitResult,
+  Compacted,
+  type Entry,
+  FutureRevision,
+  type KeyRange,
+  LeaseNotFound,
+  type Page,
+  type Revision,
+  type Store,
+  type StoreProblem,
+  StoreUnusable,
+  type Write,
+} from '../store.ts';
+import { bytesOf } from '../value.ts';
+import { bidiStream, connect, type Endpoint, methods, numberOf, serverStream, unary } from './proto.ts';
+import { watchEtcd } from './watch.ts';
+
+const callTimeoutMs = 10_000;
+/** How long an endpoint may take to connect, or to tell its status or health. */
+const statusTimeoutMs = 2_000;
+/** Written where nobody else looks, to learn whether a full etcd takes writes again. */
+const probeKey = 'coracle/health';
+
+export interface EtcdOptions {
+  readonly clock: Clock;
+  /** Such as https://10.0.0.1:2379; all members of one cluster. */
+  readonly endpoints: readonly string[];
+  readonly tls?: { readonly ca: string; readonly cert?: string; readonly key?: string };
+}
+
+/** Throws StoreUnusable (`unreachable`) when no endpoint answers. */
+export async function openEtcdStore(options: EtcdOptions): Promise<Store> {
+  if (options.endpoints.length === 0) throw new StoreUnusable('unreachable', 'no etcd endpoint was given');
+  const store = new EtcdStore(options);
+  try {
+    await store.revision();
+    return store;
+  } catch (error) {
+    await store.close();
+    throw error;
+  }
+}
+
+export function entryOf(kv: any): Entry {
+  return {
+    key: Buffer.from(kv.key).toString('utf8'),
+    // protobufjs reads an empty value as an empty array.
+    value: kv.value.length > 0 ? kv.value : new Uint8Array(0),
+    createRevision: numberOf(kv.createRevision),
+    modRevision: numberOf(kv.modRevision),
+    lease: numberOf(kv.lease),
+  };
+}
+
+const bytes = (text: string) => Buffer.from(text, 'utf8');
+
+class EtcdStore implements Store {
+  readonly #clock: Clock;
+  readonly #endpoints: readonly Endpoint[];
+  readonly #closing = new AbortController();
+  /** The endpoint that answered last. */
+  #current = 0;
+  #nextLease: number;
+  /** The newest compaction seen; etcd's refusals do not say. */
+  #compacted: Revision = 0;
+  /** Why the last write was refused for want of space. */
+  #full: string | undefined;
+
+  constructor({ clock, endpoints, tls }: EtcdOptions) {
+    this.#clock = clock;
+    this.#endpoints = endpoints.map((url) => connect(url, tls));
+    // etcd's own ids have 63 bits, too many for a number.
+    this.#nextLease = clock.now() * 1000;
+  }
+
+  async revision(): Promise<Revision> {
+    const { header } = await this.#call(methods.range, { key: bytes('\0'), countOnly: true, limit: 1 });
+    return numberOf(header.revision);
+  }
+
+  async get(key: string, at?: Revision): Promise<Entry | undefined> {
+    const { kvs } = await this.#call(methods.range, { key: bytes(key), revision: at ?? 0 }, at);
+    return kvs[0] && entryOf(kvs[0]);
+  }
+
+  async range({ start, end }: KeyRange, { at, limit }: { at?: Revision; limit?: number } = {}): Promise<Page> {
+    const request = { key: bytes(start || '\0'), rangeEnd: bytes(end), revision: at ?? 0, limit: limit ?? 0 };
+    const { kvs, count, header } = await this.#call(methods.range, request, at);
+    const entries = kvs.map(entryOf);
+    return { entries, revision: at ?? numberOf(header.revision), remaining: numberOf(count) - entries.length };
+  }
+
+  async commit(writes: readonly Write[]): Promise<CommitResult> {
+    const compare = writes.flatMap(({ key, expected }) =>
+      expected === undefined ? [] : [{ result: 'EQUAL', target: 'MOD', key: bytes(key), modRevision: expected }],
+    );
+    const success = writes.map(({ key, value, lease = 0 }) =>
+      value !== undefined
+        ? { requestPut: { key: bytes(key), value: bytesOf(value), lease } }
+        : { requestDeleteRange: { key: bytes(key) } },
+    );
+    const failure = compare.length > 0 ? writes.map(({ key }) => ({ requestRange: { key: bytes(key) } })) : [];
+    const { succeeded, header, responses } = await this.#write(methods.txn, { compare, success, failure });
+    if (succeeded) return { ok: true, revision: numberOf(header.revision) };
+    return { ok: false, current: responses.flatMap((response: any) => response.responseRange.kvs.map(entryOf)) };
+  }
+
+  async *watch(keys: KeyRange, after: Revision, signal: AbortSignal): AsyncIterable<ChangeBatch> {
+    const stop = AbortSignal.any([signal, this.#closing.signal]);
+    let seen = after;
+    /** Where to go on when the stream breaks. It lags one report behind: old members report ahead of their changes. */
+    let resume = after;
+    while (!stop.aborted) {
+      try {
+        for await (const batch of watchEtcd(this.#endpoints[this.#current], keys, resume, this.#clock, stop)) {
+          // A transaction without a change of ours tells of progress only.
+          if (batch.changes.length > 0 || batch.revision > seen) yield batch;
+          resume = batch.changes.length > 0 ? batch.revision : seen;
+          seen = Math.max(seen, batch.revision);
+        }
+      } catch (error) {
+        if (stop.aborted) return;
+        if (error instanceof Compacted) {
+          this.#compacted = Math.max(this.#compacted, error.compactRevision);
+          throw error;
+        }
+        if (!isUnavailable(error)) throw error;
+        // Nothing is lost: another member goes on from where this one ended.
+        this.#current = (this.#current + 1) % this.#endpoints.length;
+        await this.#clock.sleep(200, stop).catch(() => {});
+      }
+    }
+  }
+
+  async compact(revision: Revision): Promise<void> {
+    await this.#call(methods.compact, { revision }, revision);
+    this.#compacted = Math.max(this.#compacted, revision);
+  }
+
+  async grantLease(ttlSeconds: number): Promise<number> {
+    for (;;) {
+      const id = this.#nextLease++;
+      try {
+        await this.#write(methods.leaseGrant, { TTL: ttlSeconds, ID: id });
+        return id;
+      } catch (error) {
+        if (!/lease already exists/.test(String(error))) throw error;
+      }
+    }
+  }
+
+  async keepAlive(lease: number): Promise<void> {
+    const stream = bidiStream(this.#endpoints[this.#current], methods.leaseKeepAlive);
+    try {
+      const answer: any = await new Promise((resolve, reject) => {
+        stream.on('data', resolve);
+        stream.on('error', reject);
+        stream.on('end', () => reject(new StoreUnusable('unreachable', 'etcd ended the keep-alive')));
+        stream.write({ ID: lease });
+      });
+      if (numberOf(answer.TTL) <= 0) throw new LeaseNotFound(`lease ${lease} has expired or was revoked`);
+    } catch (error) {
+      throw this.#translate(error);
+    } finally {
+      stream.on('error', () => {});
+      stream.cancel();
+    }
+  }
+
+  async revokeLease(lease: number): Promise<void> {
+    await this.#write(methods.leaseRevoke, { ID: lease });
+  }
+
+  async size(): Promise<number> {
+    return numberOf((await this.#call(methods.status, {})).dbSize);
+  }
+
+  async health(): Promise<StoreProblem | undefined> {
+    let canBeRead = false;
+    try {
+      // Linearizable, so that a member that has lost the others does not count as healthy.
+      await this.#call(methods.range, { key: bytes(probeKey), limit: 1 }, undefined, statusTimeoutMs);
+      canBeRead = true;
+      if (this.#full) await this.commit([{ key: probeKey, value: 'ok' }]);
+      return undefined;
+    } catch (error) {
+      return { message: String((error as Error).message), canBeRead };
+    }
+  }
+
+  async *snapshot(): AsyncIterable<Uint8Array> {
+    const stream = serverStream(this.#endpoints[this.#current], methods.snapshot, {});
+    try {
+      for await (const { blob } of stream) yield blob;
+    } catch (error) {
+      throw this.#translate(error);
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#closing.abort();
+    for (const { client } of this.#endpoints) client.close();
+  }
+
+  /** A call that may safely be repeated: every endpoint is tried before it fails. */
+  async #call(
+    method: (typeof methods)[keyof typeof methods],
+    request: object,
+    at?: Revision,
+    timeoutMs = this.#endpoints.length > 1 && method === methods.status ? statusTimeoutMs : callTimeoutMs,
+  ): Promise<any> {
+    let failure: unknown;
+    for (const _ of this.#endpoints) {
+      try {
+        return await unary(this.#endpoints[this.#current], method, request, this.#clock.now() + timeoutMs);
+      } catch (error) {
+        failure = error;
+        if (!isUnavailable(error)) break;
+        this.#current = (this.#current + 1) % this.#endpoints.length;
+      }
+    }
+    throw this.#translate(failure, at);
+  }
+
+  /**
+   * A write that may have happened although its answer was lost is not repeated, for then nobody would know whose it
+   * was: only an endpoint that can be connected to is asked, and once.
+   */
+  async #write(method: (typeof methods)[keyof typeof methods], request: object): Promise<any> {
+    let failure: unknown;
+    for (const _ of this.#endpoints) {
+      const endpoint = this.#endpoints[this.#current];
+      try {
+        await this.#connected(endpoint);
+      } catch (error) {
+        failure = error;
+        this.#current = (this.#current + 1) % this.#endpoints.length;
+        continue;
+      }
+      try {
+        const answer = await unary(endpoint, method, request, this.#clock.now() + callTimeoutMs);
+        this.#full = undefined;
+        return answer;
+      } catch (error) {
+        const reason = this.#translate(error);
+        if (reason instanceof StoreUnusable && reason.reason === 'disk-full') this.#full = reason.message;
+        throw reason;
+      }
+    }
+    throw new StoreUnusable('unreachable', `no etcd endpoint can be reached: ${String(failure)}`, { cause: failure });
+  }
+
+  #connected({ client }: Endpoint): Promise<void> | undefined {
+    if (client.getChannel().getConnectivityState(false) === grpc.connectivityState.READY) return undefined;
+    return new Promise((resolve, reject) => {
+      client.waitForReady(this.#clock.now() + statusTimeoutMs, (error) => (error ? reject(error) : resolve()));
+    });
+  }
+
+  #translate(error: unknown, at?: Revision): unknown {
+    const text = String((error as grpc.ServiceError)?.details ?? error);
+    if (/has been compacted/.test(text)) return new Compacted(Math.max(this.#compacted, (at ?? 0) + 1));
+    if (/is a future revision/.test(text)) return new FutureRevision((at ?? 1) - 1);
+    if (/lease not found/.test(text)) return new LeaseNotFound(text);
+    if (/database space exceeded/.test(text))
+      return new StoreUnusable(
+        'disk-full',
+        'mvcc: database space exceeded: compact and defragment etcd, and disarm its alarm',
+      );
+    if (isUnavailable(error))
+      return new StoreUnusable('unreachable', `no etcd endpoint answers: ${text}`, { cause: error });
+    return error;
+  }
+}
+
+const isUnavailable = (error: unknown): boolean => {
+  const { code } = (error ?? {}) as grpc.ServiceError;
+  return code === grpc.status.UNAVAILABLE || code === grpc.status.DEADLINE_EXCEEDED || code === grpc.status.CANCELLED;
+};

@@ -1,0 +1,73 @@
+// One watch of etcd, as long as its stream lives.
+
+import type { Clock } from '../../machinery/time/clock.ts';
+import type { ChangeBatch } from '../change-log.ts';
+import { type Change, Compacted, type KeyRange, type Revision } from '../store.ts';
+import { entryOf } from './etcd.ts';
+import { bidiStream, type Endpoint, methods, numberOf } from './proto.ts';
+
+/** How often a watch asks how far etcd has come, so that quiet ranges do not look old. */
+const progressEveryMs = 1_000;
+
+/** Ends when the signal aborts; throws what ends the stream, and Compacted. */
+export async function* watchEtcd(
+  endpoint: Endpoint,
+  keys: KeyRange,
+  after: Revision,
+  clock: Clock,
+  signal: AbortSignal,
+): AsyncIterable<ChangeBatch> {
+  const stream = bidiStream(endpoint, methods.watch);
+  const abort = () => stream.cancel();
+  signal.addEventListener('abort', abort, { once: true });
+  const ask = () => {
+    if (signal.aborted || stream.destroyed) return;
+    stream.write({ progressRequest: {} });
+    timer = clock.after(progressEveryMs, ask, { background: true });
+  };
+  let timer = clock.after(progressEveryMs, ask, { background: true });
+  stream.write({
+    createRequest: {
+      key: Buffer.from(keys.start || '\0'),
+      rangeEnd: Buffer.from(keys.end),
+      startRevision: after + 1,
+      progressNotify: true,
+      prevKv: true,
+    },
+  });
+  try {
+    let seen = after;
+    for await (const answer of stream as AsyncIterable<any>) {
+      if (answer.canceled) throw cancellation(answer);
+      if (answer.created) continue;
+      const changes = answer.events.map(changeOf) as Change[];
+      const revision = changes.length > 0 ? revisionOf(changes.at(-1) as Change) : numberOf(answer.header.revision);
+      // etcd before 3.4.25 and 3.5.8 may tell of progress ahead of the changes that it speaks of: those, when they
+      // come, are still passed on.
+      if (changes.length === 0 && revision <= seen) continue;
+      seen = Math.max(seen, revision);
+      yield { changes, revision };
+    }
+  } catch (error) {
+    if (!signal.aborted) throw error;
+  } finally {
+    timer.cancel();
+    signal.removeEventListener('abort', abort);
+    stream.on('error', () => {});
+    stream.cancel();
+  }
+}
+
+function cancellation(answer: any): Error {
+  const compacted = numberOf(answer.compactRevision);
+  return compacted > 0 ? new Compacted(compacted) : new Error(`etcd ended the watch: ${answer.cancelReason}`);
+}
+
+const revisionOf = (change: Change): Revision => (change.type === 'put' ? change.entry.modRevision : change.revision);
+
+function changeOf(event: any): Change {
+  const previous = event.prevKv ? { previous: entryOf(event.prevKv) } : {};
+  if (event.type === 0) return { type: 'put', entry: entryOf(event.kv), ...previous };
+  const { key, modRevision } = entryOf(event.kv);
+  return { type: 'delete', key, revision: modRevision, ...previous };
+}
