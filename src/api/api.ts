@@ -7,6 +7,7 @@ export { age } from './age.ts';
 export * from './body.ts';
 export * from './cel/admission-expressions.ts';
 export { type FindKind, typeWarnings } from './cel/type-checking.ts';
+export * from './conditions.ts';
 export { customKinds, type ObjectConverter } from './custom/custom-kind.ts';
 export { type Documentation, documentation } from './documentation.ts';
 export * from './errors.ts';

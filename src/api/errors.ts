@@ -29,6 +29,10 @@ export const isApiError = (error: unknown, reason?: string): error is ApiError =
   error instanceof ApiError && (reason === undefined || error.reason === reason);
 export const isNotFound = (error: unknown): boolean => isApiError(error, 'NotFound');
 export const isConflict = (error: unknown): boolean => isApiError(error, 'Conflict');
+/** For reads and deletions: what is absent is no error. Rejects with any other error. `client.get(...).catch(ignoreNotFound)` */
+export function ignoreNotFound(error: unknown): undefined {
+  if (!isNotFound(error)) throw error;
+}
 export const isAlreadyExists = (error: unknown): boolean => isApiError(error, 'AlreadyExists');
 
 /** One fault of an object: what `causes` lists and what the message of an Invalid joins. */

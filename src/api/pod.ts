@@ -1,15 +1,35 @@
 // Questions about pods that several components ask.
 
 import { addQuantities, compareQuantities } from '../machinery/quantity.ts';
-import type { Container, Pod, PodCondition, PodSpec } from './generated/types.ts';
+import { conditionOf, isConditionTrue } from './conditions.ts';
+import type { Container, Pod, PodSpec } from './generated/types.ts';
 
-export const podCondition = (pod: Pod, type: string): PodCondition | undefined =>
-  pod.status?.conditions?.find((condition) => condition.type === type);
-
-export const isPodReady = (pod: Pod): boolean => podCondition(pod, 'Ready')?.status === 'True';
+export const isPodReady = (pod: Pod): boolean => isConditionTrue(pod, 'Ready');
 
 /** All its containers have ended and none will start again. */
 export const isPodTerminal = (pod: Pod): boolean => pod.status?.phase === 'Failed' || pod.status?.phase === 'Succeeded';
+
+/** Neither finished nor being deleted. */
+export const isPodActive = (pod: Pod): boolean => !isPodTerminal(pod) && !pod.metadata.deletionTimestamp;
+
+/** Being deleted, and not finished yet. */
+export const isPodTerminating = (pod: Pod): boolean =>
+  !isPodTerminal(pod) && pod.metadata.deletionTimestamp !== undefined;
+
+/**
+ * Milliseconds until the pod has been ready for `minReadySeconds`: 0 when it is available, undefined when it is not
+ * even ready.
+ */
+export function podAvailableIn(pod: Pod, minReadySeconds: number, nowMs: number): number | undefined {
+  const ready = conditionOf(pod, 'Ready');
+  if (ready?.status !== 'True') return undefined;
+  if (minReadySeconds === 0) return 0;
+  const since = Date.parse(ready.lastTransitionTime ?? '');
+  return Math.max(0, since + minReadySeconds * 1000 - nowMs) || 0;
+}
+
+export const isPodAvailable = (pod: Pod, minReadySeconds: number, nowMs: number): boolean =>
+  podAvailableIn(pod, minReadySeconds, nowMs) === 0;
 
 /** An init container that keeps running beside the main ones. */
 export const isSidecar = (container: Container): boolean => container.restartPolicy === 'Always';

@@ -4,7 +4,7 @@
 import dgram from 'node:dgram';
 import net, { type AddressInfo } from 'node:net';
 import * as packet from 'dns-packet';
-import { type EndpointSlice, isNotFound, type Service } from '../api/api.ts';
+import { type EndpointSlice, ignoreNotFound, type Service } from '../api/api.ts';
 import { type ComponentContext, createInformer, type Informer, type RunningComponent } from '../client/client.ts';
 import { type ClusterView, type DnsRecord, lookup, reverse, serviceOf } from './records.ts';
 import { ask, resolversOf } from './upstream.ts';
@@ -98,9 +98,7 @@ async function publish({ client }: ComponentContext, address: string, port: numb
       { name: 'dns-tcp', port, protocol: 'TCP' },
     ],
   } as unknown as EndpointSlice;
-  const current = await client
-    .get('endpointslices', metadata)
-    .catch((error) => (isNotFound(error) ? undefined : Promise.reject(error)));
+  const current = await client.get('endpointslices', metadata).catch(ignoreNotFound);
   if (!current) await client.create('endpointslices', slice);
   else await client.update('endpointslices', { ...current, endpoints: slice.endpoints, ports: slice.ports });
 }

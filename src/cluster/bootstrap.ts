@@ -2,7 +2,7 @@
 // flow schemas, the service of the API server. Recorded from Kubernetes 1.36 (facts/bootstrap.json).
 
 import bootstrap from '../../facts/bootstrap.json' with { type: 'json' };
-import { isAlreadyExists, isNotFound } from '../api/api.ts';
+import { ignoreNotFound, isAlreadyExists } from '../api/api.ts';
 import type { Client } from '../client/client.ts';
 import { deepEqual } from '../machinery/collections/equal.ts';
 import { type BootstrapInputs, extraObjects } from './extra-objects.ts';
@@ -149,9 +149,7 @@ export async function ensureEndpoints(client: Client, { endpoint }: BootstrapInp
 
 async function replace(client: Client, collection: string, object: Objects): Promise<void> {
   const path = `${collection}/${object['metadata'].name}`;
-  const current = await client
-    .raw('GET', path)
-    .catch((error) => (isNotFound(error) ? undefined : Promise.reject(error)));
+  const current = await client.raw('GET', path).catch(ignoreNotFound);
   const isSame =
     current && ['endpoints', 'subsets', 'ports'].every((field) => deepEqual(current[field], object[field]));
   if (!current) await client.raw('POST', collection, object);

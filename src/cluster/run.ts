@@ -1,6 +1,6 @@
 // Runs a cluster in this process until it is told to end: what `up` starts in the background, and `up --foreground`.
 
-import type { Node } from '../api/api.ts';
+import { conditionOf, type Node } from '../api/api.ts';
 import { createInformer, type Informer } from '../client/client.ts';
 import { kubernetesVersion } from '../kube-apiserver/kube-apiserver.ts';
 import type { Environment } from './assembly.ts';
@@ -81,7 +81,7 @@ export async function runCluster(
   return { cluster, status, stop };
 }
 
-const readyCondition = (node: Node) => node.status?.conditions?.find((c) => c.type === 'Ready');
+const readyCondition = (node: Node) => conditionOf(node, 'Ready');
 
 async function allReady(config: ClusterConfig, nodes: Informer<Node>, { clock }: Environment): Promise<void> {
   const wanted = config.nodeNames;

@@ -4,6 +4,8 @@
 import {
   type DaemonSet,
   type DaemonSetStatus,
+  isPodAvailable,
+  isPodReady,
   matchesNode,
   type Node,
   type Pod,
@@ -16,7 +18,6 @@ import { resolveIntOrPercent } from './deployment/scale.ts';
 import { toleratedSeconds } from './nodes/taints.ts';
 import { claim, orphanIndex, orphansOf } from './shared/claim.ts';
 import { burstPods, createPod, deletePods, isNamespaceTerminating } from './shared/create-pods.ts';
-import { isAvailable, isReady } from './shared/pods.ts';
 import { type History, hashOf, revisionHashLabel, syncHistory, trimHistory } from './shared/revisions.ts';
 
 const generationAnnotation = 'deprecated.daemonset.template.generation';
@@ -49,7 +50,7 @@ export const daemonset: Controller = {
     if (failure && !isNamespaceTerminating(failure)) throw failure;
     if (
       set.spec.minReadySeconds &&
-      pods.some((pod) => isReady(pod) && !isAvailable(pod, set.spec.minReadySeconds ?? 0, tools.clock.now()))
+      pods.some((pod) => isPodReady(pod) && !isPodAvailable(pod, set.spec.minReadySeconds ?? 0, tools.clock.now()))
     )
       return { after: set.spec.minReadySeconds * 1000 };
   },
@@ -156,7 +157,7 @@ function surplusOf(set: DaemonSet, active: readonly Pod[], hash: string, nowMs: 
   const old = active.filter((pod) => !fresh.includes(pod));
   const ageOrder = (a: Pod, b: Pod) => (a.metadata.creationTimestamp < b.metadata.creationTimestamp ? -1 : 1);
   if (fresh.length > 0 && old.length > 0) {
-    const ready = fresh.some((pod) => isAvailable(pod, set.spec.minReadySeconds ?? 0, nowMs));
+    const ready = fresh.some((pod) => isPodAvailable(pod, set.spec.minReadySeconds ?? 0, nowMs));
     return ready ? old : [...old].sort(ageOrder).slice(1);
   }
   return [...active].sort(ageOrder).slice(1);
@@ -179,7 +180,7 @@ function planUpdate(
   const surge = resolveIntOrPercent(maxSurge, nodes.length, 'up');
   const groups = byNode(pods.filter((pod) => !doomed.includes(pod)));
   const available = (pod: Pod) =>
-    !pod.metadata.deletionTimestamp && isAvailable(pod, set.spec.minReadySeconds ?? 0, clock.now());
+    !pod.metadata.deletionTimestamp && isPodAvailable(pod, set.spec.minReadySeconds ?? 0, clock.now());
   let budget = surge > 0 ? surge : Math.max(1, resolveIntOrPercent(maxUnavailable, nodes.length, 'up'));
   const old: { node: string; pod: Pod }[] = [];
   for (const {
@@ -243,8 +244,8 @@ async function updateStatus(set: DaemonSet, pods: readonly Pod[], history: Histo
     status.desiredNumberScheduled++;
     if (!pod) continue;
     status.currentNumberScheduled++;
-    if (isReady(pod)) status.numberReady++;
-    if (isAvailable(pod, set.spec.minReadySeconds ?? 0, clock.now())) status.numberAvailable!++;
+    if (isPodReady(pod)) status.numberReady++;
+    if (isPodAvailable(pod, set.spec.minReadySeconds ?? 0, clock.now())) status.numberAvailable!++;
     if (pod.metadata.labels?.[revisionHashLabel] === hash) status.updatedNumberScheduled!++;
   }
   status.numberUnavailable = status.desiredNumberScheduled - status.numberAvailable!;

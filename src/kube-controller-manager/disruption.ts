@@ -1,13 +1,21 @@
 // Keeps in each PodDisruptionBudget how many of its pods may be evicted now.
 // https://kubernetes.io/docs/concepts/workloads/pods/disruptions/#pod-disruption-budgets
 
-import type { ApiObject, Pod, PodDisruptionBudget } from '../api/api.ts';
+import {
+  type ApiObject,
+  conditionOf,
+  isPodActive,
+  isPodReady,
+  type Pod,
+  type PodDisruptionBudget,
+  transitionTime,
+  withCondition,
+} from '../api/api.ts';
 import { type Controller, controllerOf, keyOf, own, type Tools, timestamp } from '../client/client.ts';
 import { deepEqual } from '../machinery/collections/equal.ts';
 import { parseExact } from '../machinery/text/exact-json.ts';
 import { resolveIntOrPercent } from './deployment/scale.ts';
 import { selectorOf } from './shared/claim.ts';
-import { isActive, isReady } from './shared/pods.ts';
 
 /** How long an eviction that was allowed may take to show as a deletion. */
 const deletionTimeoutMs = 120_000;
@@ -67,7 +75,7 @@ async function updateStatus(budget: PodDisruptionBudget, pods: readonly Pod[], t
   }
   const { expectedPods, desiredHealthy } = counted;
   const { disruptedPods, after } = disruptedOf(budget, pods, clock.now());
-  const healthy = pods.filter((pod) => isActive(pod) && isReady(pod) && !disruptedPods[pod.metadata.name]).length;
+  const healthy = pods.filter((pod) => isPodActive(pod) && isPodReady(pod) && !disruptedPods[pod.metadata.name]).length;
   const disruptionsAllowed = expectedPods === 0 ? 0 : Math.max(0, healthy - desiredHealthy);
   const reason = disruptionsAllowed > 0 ? 'SufficientPods' : 'InsufficientPods';
   const status = {
@@ -145,13 +153,10 @@ function disruptedOf({ status }: PodDisruptionBudget, pods: readonly Pod[], nowM
 }
 
 function conditionsOf({ status, metadata }: PodDisruptionBudget, reason: string, message: string, nowMs: number) {
-  const known = status?.conditions?.find(({ type }) => type === 'DisruptionAllowed');
-  const state = reason === 'SufficientPods' ? ('True' as const) : ('False' as const);
-  const others = (status?.conditions ?? []).filter((condition) => condition !== known);
-  const lastTransitionTime = known?.status === state ? known.lastTransitionTime : timestamp(nowMs);
+  const type = 'DisruptionAllowed';
+  const state = reason === 'SufficientPods' ? 'True' : 'False';
+  const lastTransitionTime = transitionTime(conditionOf({ status }, type), state, timestamp(nowMs));
   const observedGeneration = metadata.generation;
-  return [
-    ...others,
-    { type: 'DisruptionAllowed', status: state, reason, message, lastTransitionTime, observedGeneration },
-  ];
+  const condition = { type, status: state, reason, message, lastTransitionTime, observedGeneration } as const;
+  return withCondition(status?.conditions, condition);
 }

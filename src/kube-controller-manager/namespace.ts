@@ -1,7 +1,7 @@
 // Empties a namespace that is being deleted, then lets it go.
 // https://kubernetes.io/docs/concepts/overview/working-with-objects/namespaces/
 
-import { type ApiObject, isApiError, isNotFound, type Namespace, type NamespaceCondition } from '../api/api.ts';
+import { type ApiObject, ignoreNotFound, isApiError, type Namespace, type NamespaceCondition } from '../api/api.ts';
 import { type Controller, own, type Tools, timestamp } from '../client/client.ts';
 import { deepEqual } from '../machinery/collections/equal.ts';
 import { type DiscoveredResource, type Discovery, discover } from './shared/discovery.ts';
@@ -167,9 +167,4 @@ async function finalize(live: Namespace, { client }: Tools): Promise<void> {
   const finalizers = (live.spec?.finalizers ?? []).filter((name) => name !== finalizer);
   const next = { ...live, spec: { ...live.spec, finalizers } };
   await client.update('namespaces', next, { subresource: 'finalize' }).catch(ignoreNotFound);
-}
-
-function ignoreNotFound(error: unknown): undefined {
-  if (isNotFound(error)) return undefined;
-  throw error;
 }

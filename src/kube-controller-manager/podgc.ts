@@ -2,9 +2,8 @@
 // deleted before any node had them, and those on nodes that are out of service.
 // https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/#pod-garbage-collection
 
-import { isNotFound, type Node, type Pod } from '../api/api.ts';
+import { ignoreNotFound, isNotFound, isPodTerminal, type Node, type Pod } from '../api/api.ts';
 import { type Controller, type Tools, timestamp } from '../client/client.ts';
-import { isFinished } from './shared/pods.ts';
 
 const everyMs = 20_000;
 /** A node that vanished may be one that is just being made again. */
@@ -36,7 +35,7 @@ export function podgc(): Controller {
 }
 
 async function collectTerminated(pods: readonly Pod[], tools: Tools): Promise<void> {
-  const finished = pods.filter((pod) => isFinished(pod) && !pod.metadata.deletionTimestamp);
+  const finished = pods.filter((pod) => isPodTerminal(pod) && !pod.metadata.deletionTimestamp);
   const surplus = finished.length - terminatedPodThreshold;
   if (surplus <= 0) return;
   const age = (a: Pod, b: Pod) => (a.metadata.creationTimestamp < b.metadata.creationTimestamp ? -1 : 1);
@@ -78,7 +77,7 @@ async function exists(name: string, { client }: Tools): Promise<boolean> {
 
 /** A pod whose node is gone has failed, and says by whose decision. */
 async function disrupt(pod: Pod, message: string, { client, clock }: Tools): Promise<Pod> {
-  if (isFinished(pod)) return pod;
+  if (isPodTerminal(pod)) return pod;
   const { name, namespace } = pod.metadata;
   const conditions = [
     ...(pod.status?.conditions ?? []).filter((condition) => condition.type !== 'DisruptionTarget'),
@@ -98,7 +97,7 @@ async function disrupt(pod: Pod, message: string, { client, clock }: Tools): Pro
 
 async function remove(pod: Pod, { client }: Tools): Promise<void> {
   const { name, namespace, uid } = pod.metadata;
-  await client.delete('pods', { name, namespace }, { gracePeriodSeconds: 0, preconditions: { uid } }).catch((error) => {
-    if (!isNotFound(error)) throw error;
-  });
+  await client
+    .delete('pods', { name, namespace }, { gracePeriodSeconds: 0, preconditions: { uid } })
+    .catch(ignoreNotFound);
 }

@@ -1,13 +1,22 @@
 // Keeps as many pods as a ReplicaSet, or its predecessor the ReplicationController, asks for.
 // https://kubernetes.io/docs/concepts/workloads/controllers/replicaset/
 
-import type { Pod, ReplicaSet } from '../api/api.ts';
+import {
+  conditionOf,
+  isPodActive,
+  isPodReady,
+  isPodTerminating,
+  type Pod,
+  podAvailableIn,
+  type ReplicaSet,
+  withoutCondition,
+} from '../api/api.ts';
 import { type Controller, own, ownedBy, type Tools, timestamp } from '../client/client.ts';
 import { deepEqual } from '../machinery/collections/equal.ts';
 import { mapSelector } from '../machinery/selectors/label-selector.ts';
 import { claim, orphanIndex, orphansOf } from './shared/claim.ts';
 import { burstPods, createPods, deletePods } from './shared/create-pods.ts';
-import { availableIn, byDeletion, isActive, isReady, isTerminating } from './shared/pods.ts';
+import { byDeletion } from './shared/pods.ts';
 
 type Resource = 'replicasets' | 'replicationcontrollers';
 
@@ -28,7 +37,7 @@ function keepReplicas(name: string, resource: Resource, kind: string): Controlle
       const pods = await claim<Pod>(set, resource, 'pods', tools);
       const failure = set.metadata.deletionTimestamp
         ? undefined
-        : await scale(set, resource, pods.filter(isActive), tools);
+        : await scale(set, resource, pods.filter(isPodActive), tools);
       // What was just made is not counted yet: the cache shows it by the next look, which its event brings.
       const after = await updateStatus(set, resource, pods, failure, tools);
       if (failure) throw failure.error;
@@ -66,7 +75,7 @@ function chooseDoomed(set: ReplicaSet, active: readonly Pod[], count: number, { 
   const deployment = set.metadata.ownerReferences?.find((owner) => owner.controller)?.uid;
   const siblings = deployment ? lister('replicasets').ownedBy({ metadata: { uid: deployment } }) : [set];
   for (const sibling of siblings)
-    for (const { spec } of lister('pods').ownedBy(sibling).filter(isActive))
+    for (const { spec } of lister('pods').ownedBy(sibling).filter(isPodActive))
       if (spec.nodeName) crowd.set(spec.nodeName, (crowd.get(spec.nodeName) ?? 0) + 1);
   const order = byDeletion((pod) => crowd.get(pod.spec.nodeName ?? '') ?? 0, clock.now());
   return [...active].sort(order).slice(0, count);
@@ -79,17 +88,17 @@ async function updateStatus(
   failure: Failure | undefined,
   { client, clock }: Tools,
 ): Promise<{ after: number } | undefined> {
-  const active = pods.filter(isActive);
-  const waits = active.map((pod) => availableIn(pod, set.spec.minReadySeconds ?? 0, clock.now()));
+  const active = pods.filter(isPodActive);
+  const waits = active.map((pod) => podAvailableIn(pod, set.spec.minReadySeconds ?? 0, clock.now()));
   const asTemplate = mapSelector(set.spec.template.metadata?.labels ?? {});
   const conditions = conditionsOf(set, failure, clock.now());
   const status = {
     ...set.status,
     replicas: active.length,
     fullyLabeledReplicas: active.filter((pod) => asTemplate.matches(pod.metadata.labels ?? {})).length,
-    readyReplicas: active.filter(isReady).length,
+    readyReplicas: active.filter(isPodReady).length,
     availableReplicas: waits.filter((wait) => wait === 0).length,
-    ...(resource === 'replicasets' && { terminatingReplicas: pods.filter(isTerminating).length }),
+    ...(resource === 'replicasets' && { terminatingReplicas: pods.filter(isPodTerminating).length }),
     observedGeneration: set.metadata.generation,
     conditions: conditions.length > 0 ? conditions : undefined,
   };
@@ -104,12 +113,12 @@ const withoutNothings = (status: object) =>
   Object.fromEntries(Object.entries(status).filter(([, value]) => value !== 0 && value !== undefined));
 
 function conditionsOf(set: ReplicaSet, failure: Failure | undefined, nowMs: number) {
+  const type = 'ReplicaFailure';
   const conditions = set.status?.conditions ?? [];
-  const known = conditions.find((condition) => condition.type === 'ReplicaFailure');
-  if (failure && known?.reason === failure.reason) return conditions;
-  const others = conditions.filter((condition) => condition !== known);
+  if (failure && conditionOf(set, type)?.reason === failure.reason) return conditions;
+  const others = withoutCondition(conditions, type);
   if (!failure) return others;
   const message = (failure.error as Error).message;
   const lastTransitionTime = timestamp(nowMs);
-  return [...others, { type: 'ReplicaFailure', status: 'True', lastTransitionTime, reason: failure.reason, message }];
+  return [...others, { type, status: 'True', lastTransitionTime, reason: failure.reason, message }];
 }

@@ -1,6 +1,6 @@
 // What the scheduler writes into pods: why one waits, which node is nominated for it, and that a victim must go.
 
-import { formatTime, isConflict, isNotFound, type Pod } from '../api/api.ts';
+import { conditionOf, formatTime, isConflict, isNotFound, type Pod } from '../api/api.ts';
 import type { ComponentContext, EventRecorder } from '../client/client.ts';
 
 export class PodStatusWriter {
@@ -16,7 +16,7 @@ export class PodStatusWriter {
 
   /** Writes why the pod waits. `nominated`: a node, null to clear it, undefined to leave it as it is. */
   async report(pod: Pod, message: string, nominated: string | null | undefined): Promise<void> {
-    const previous = pod.status?.conditions?.find((c) => c.type === 'PodScheduled');
+    const previous = conditionOf(pod, 'PodScheduled');
     const wasRefused = previous?.status === 'False';
     const condition = {
       type: 'PodScheduled',

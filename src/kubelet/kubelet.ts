@@ -1,6 +1,6 @@
 // The room's front door. The kubelet registers its node, runs the pods that are bound to it and watches both.
 
-import { isNotFound, type Pod } from '../api/api.ts';
+import { ignoreNotFound, type Pod } from '../api/api.ts';
 import { type ComponentContext, createEventRecorder, createInformer, type RunningComponent } from '../client/client.ts';
 import type { ContainerRuntime } from '../container-runtime/container-runtime.ts';
 import { refuse } from './admission.ts';
@@ -55,8 +55,7 @@ export async function startKubelet(
   const services = createInformer(context, 'services');
   const cache = new PodCache(runtime, wake);
   const tokens = new TokenCache(client, clock);
-  const read = <T>(get: Promise<T>): Promise<T | undefined> =>
-    get.catch((error) => (isNotFound(error) ? undefined : Promise.reject(error)));
+  const read = <T>(get: Promise<T>): Promise<T | undefined> => get.catch(ignoreNotFound);
   const starts = context.metrics.histogram(
     'kubelet_pod_start_duration_seconds',
     'Duration in seconds from kubelet seeing a pod for the first time to the pod starting to run',

@@ -2,6 +2,7 @@
 // https://kubernetes.io/docs/concepts/architecture/nodes/
 
 import {
+  conditionOf,
   type Draft,
   formatMicroTime,
   formatTime,
@@ -209,7 +210,7 @@ export class NodeKeeper {
     const status = await this.#status(current);
     const due = clock.now() - this.#reportedMs >= nodeStatusReportFrequencyMs;
     if (!due && deepEqual(withoutHeartbeats(status), withoutHeartbeats(current.status))) return;
-    const wasReady = current.status?.conditions?.find((c) => c.type === 'Ready')?.status;
+    const wasReady = conditionOf(current, 'Ready')?.status;
     this.node = await client.patch(
       'nodes',
       { name: this.#config.nodeName },
@@ -319,7 +320,7 @@ export class NodeKeeper {
     message: string,
   ): NodeCondition {
     const now = formatTime(this.#tools.clock.now());
-    const old = current?.status?.conditions?.find((c) => c.type === type);
+    const old = conditionOf(current, type);
     const lastTransitionTime = old?.status === status ? (old.lastTransitionTime ?? now) : now;
     return { type, status, lastHeartbeatTime: now, lastTransitionTime, reason, message } as NodeCondition;
   }

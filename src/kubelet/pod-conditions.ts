@@ -3,6 +3,7 @@
 
 import {
   type ContainerStatus as ApiContainerStatus,
+  conditionOf,
   formatTime,
   type Pod,
   type PodCondition,
@@ -91,7 +92,7 @@ function closedGates({ spec, status }: Pod): Why | undefined {
 
 /** lastTransitionTime moves only when the status does. */
 function condition(pod: Pod, type: string, status: 'True' | 'False', why: Why, now: number): PodCondition {
-  const old = pod.status?.conditions?.find((c) => c.type === type);
+  const old = conditionOf(pod, type);
   return {
     type,
     observedGeneration: pod.metadata.generation,

@@ -1,6 +1,6 @@
 // The volumes of one pod, with the API's objects in them.
 
-import { isNotFound, type Pod, type Volume } from '../api/api.ts';
+import { ignoreNotFound, type Pod, type Volume } from '../api/api.ts';
 import { allocatableOf } from './start-container.ts';
 import type { KubeletTools } from './tools.ts';
 import { type MountedVolume, podDirectories, setUpVolumes } from './volumes/volumes.ts';
@@ -54,8 +54,6 @@ async function missingSource(volume: Volume, namespace: string, tools: KubeletTo
   }
   if (!persistentVolumeClaim) return undefined;
   const { claimName } = persistentVolumeClaim;
-  const found = await tools.client
-    .get('persistentvolumeclaims', { namespace, name: claimName })
-    .catch((error) => (isNotFound(error) ? undefined : Promise.reject(error)));
+  const found = await tools.client.get('persistentvolumeclaims', { namespace, name: claimName }).catch(ignoreNotFound);
   return found ? undefined : `persistentvolumeclaims "${claimName}"`;
 }

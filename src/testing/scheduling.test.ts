@@ -1,5 +1,5 @@
 import { afterEach, expect, test } from 'vitest';
-import type { Pod } from '../api/api.ts';
+import { conditionOf, type Pod } from '../api/api.ts';
 import { startCluster, type TestCluster } from './testing.ts';
 
 let cluster: TestCluster;
@@ -24,7 +24,7 @@ const addPod = (name: string, cpu: string, spec: object = {}) =>
     spec: { containers: [{ name: 'main', image: 'x', resources: { requests: { cpu } } }], ...spec },
   } as any);
 const get = (name: string): Promise<Pod> => cluster.client.get('pods', { namespace: 'default', name });
-const scheduled = (pod: Pod) => pod.status?.conditions?.find((c) => c.type === 'PodScheduled');
+const scheduled = (pod: Pod) => conditionOf(pod, 'PodScheduled');
 const isOn = async (pod: string, node: string) => (await get(pod)).spec.nodeName === node;
 const messages = async (pod: string, reason: string) =>
   (await cluster.client.list('events', { namespace: 'default' })).items
@@ -77,7 +77,7 @@ test('an important pod takes the place of a lesser one', async () => {
   await cluster.until(async () => (await get('urgent')).status?.nominatedNodeName === 'one');
   const going = await get('lesser').catch(() => undefined);
   if (going) {
-    expect(going.status?.conditions?.find((c) => c.type === 'DisruptionTarget')).toMatchObject({
+    expect(conditionOf(going, 'DisruptionTarget')).toMatchObject({
       reason: 'PreemptionByScheduler',
       message: 'default-scheduler: preempting to accommodate a higher priority pod',
     });

@@ -1,7 +1,7 @@
 // What kubelets may do: their own node, its pods, and what those pods refer to.
 // https://kubernetes.io/docs/reference/access-authn-authz/node/
 
-import { isNotFound, type PersistentVolume, type Pod, type PolicyRule } from '../../api/api.ts';
+import { ignoreNotFound, type PersistentVolume, type Pod, type PolicyRule } from '../../api/api.ts';
 import type { Client, Informer } from '../../client/client.ts';
 import type { Attributes, Authorizer, Decision } from '../authorization.ts';
 import type { UserInfo } from '../request.ts';
@@ -111,7 +111,7 @@ function subdivided(pods: Informer<Pod>, client: () => Client): Readonly<Record<
       volumes.items.some((volume) => has(secretsOfVolume(volume), key) && boundTo(q.node, volume)),
     );
   }
-  const found = <T>(read: Promise<T>) => read.catch((error) => (isNotFound(error) ? undefined : Promise.reject(error)));
+  const found = <T>(read: Promise<T>) => read.catch(ignoreNotFound);
   const volume = async (q: Question): Promise<Decision> => {
     const object = await found(client().get('persistentvolumes', { name: q.name }));
     return related(q, !!object && boundTo(q.node, object));

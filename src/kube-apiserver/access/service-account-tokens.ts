@@ -2,7 +2,7 @@
 // live. https://kubernetes.io/docs/reference/access-authn-authz/service-accounts-admin/
 
 import { createHash, createPrivateKey, createPublicKey, type KeyObject } from 'node:crypto';
-import { type ApiObject, isNotFound, unauthorized } from '../../api/api.ts';
+import { type ApiObject, ignoreNotFound, unauthorized } from '../../api/api.ts';
 import type { Client } from '../../client/client.ts';
 import type { Random } from '../../machinery/random.ts';
 import type { Clock } from '../../machinery/time/clock.ts';
@@ -187,9 +187,7 @@ async function mustBe(
   uid: string,
   nowMs: number,
 ): Promise<void> {
-  const found: ApiObject | undefined = await client
-    .get(resource, name)
-    .catch((error) => (isNotFound(error) ? undefined : Promise.reject(error)));
+  const found: ApiObject | undefined = await client.get(resource, name).catch(ignoreNotFound);
   const what = `${resource.slice(0, -1)} ${name.namespace ? `${name.namespace}/` : ''}${name.name}`;
   if (found?.metadata.uid !== uid) throw refused(`the ${what} that the token was made for is gone`);
   const { deletionTimestamp } = found.metadata;

@@ -1,4 +1,4 @@
-import { forbidden, isNotFound, notFound } from '../../api/api.ts';
+import { forbidden, ignoreNotFound, notFound } from '../../api/api.ts';
 import type { Client } from '../../client/client.ts';
 import type { AdmissionAttributes, AdmissionPlugin } from '../admission.ts';
 
@@ -18,9 +18,7 @@ export const namespaceLifecycle = (client: () => Client): AdmissionPlugin => ({
       return;
     }
     if (operation !== 'CREATE' || !namespace || isReview(resource)) return;
-    const found = await client()
-      .get('namespaces', { name: namespace })
-      .catch((error) => (isNotFound(error) ? undefined : Promise.reject(error)));
+    const found = await client().get('namespaces', { name: namespace }).catch(ignoreNotFound);
     if (!found) throw notFound({ group: '', resource: 'namespaces' }, namespace);
     if (found.status?.phase !== 'Terminating' && !found.metadata.deletionTimestamp) return;
     const error = forbidden(

@@ -1,4 +1,4 @@
-import { isNotFound } from '../../api/api.ts';
+import { ignoreNotFound } from '../../api/api.ts';
 import type { Client } from '../../client/client.ts';
 import type { AdmissionPlugin } from '../admission.ts';
 
@@ -14,9 +14,7 @@ export const podTopologyLabels = (client: () => Client): AdmissionPlugin => ({
     if (operation !== 'CREATE' || kind.group !== '' || resource !== 'pods' || !object) return;
     const name = subresource === 'binding' ? boundNode(object.target) : subresource ? '' : object.spec?.nodeName;
     if (!name) return;
-    const node = await client()
-      .get('nodes', { name })
-      .catch((error) => (isNotFound(error) ? undefined : Promise.reject(error)));
+    const node = await client().get('nodes', { name }).catch(ignoreNotFound);
     const labels = Object.entries(node?.metadata.labels ?? {}).filter(([label]) => copied.includes(label));
     if (labels.length) object.metadata.labels = { ...object.metadata.labels, ...Object.fromEntries(labels) };
   },

@@ -2,7 +2,7 @@
 // devices that others use already.
 // https://kubernetes.io/docs/concepts/scheduling-eviction/dynamic-resource-allocation/#granular-status-authorization
 
-import { type ApiObject, type FieldError, invalid, isNotFound, type Kind } from '../../api/api.ts';
+import { type ApiObject, type FieldError, ignoreNotFound, invalid, type Kind } from '../../api/api.ts';
 import type { Client } from '../../client/client.ts';
 import { deepEqual } from '../../machinery/collections/equal.ts';
 import { dns1123SubdomainFaults } from '../../machinery/text/names.ts';
@@ -48,9 +48,7 @@ async function adminFaults(attributes: AdmissionAttributes, client: Client, spec
 
 /** Access to devices that are in use is for namespaces that an administrator marked. */
 async function namespaceFaults({ namespace }: AdmissionAttributes, client: Client, path: string) {
-  const found = await client
-    .get('namespaces', { name: namespace })
-    .catch((error) => (isNotFound(error) ? undefined : Promise.reject(error)));
+  const found = await client.get('namespaces', { name: namespace }).catch(ignoreNotFound);
   if (found?.metadata.labels?.[adminLabel] === 'true') return [];
   return [
     forbidden(path, `admin access to devices requires the \`${adminLabel}: true\` label on the containing namespace`),

@@ -1,4 +1,11 @@
-import { type Container, forbidden, isNotFound, type Pod, type ServiceAccount, type Volume } from '../../api/api.ts';
+import {
+  type Container,
+  forbidden,
+  ignoreNotFound,
+  type Pod,
+  type ServiceAccount,
+  type Volume,
+} from '../../api/api.ts';
 import type { Client } from '../../client/client.ts';
 import { secretsOf } from '../access/pod-references.ts';
 import type { AdmissionAttributes, AdmissionPlugin } from '../admission.ts';
@@ -63,9 +70,7 @@ async function accountOf(
   client: Client,
   mayMiss: boolean,
 ): Promise<ServiceAccount | undefined> {
-  const found = await client
-    .get('serviceaccounts', { namespace, name: account })
-    .catch((error) => (isNotFound(error) ? undefined : Promise.reject(error)));
+  const found = await client.get('serviceaccounts', { namespace, name: account }).catch(ignoreNotFound);
   if (found || mayMiss) return found;
   const why = `error looking up service account ${namespace}/${account}: serviceaccount "${account}" not found`;
   throw forbidden(kind, name, why);

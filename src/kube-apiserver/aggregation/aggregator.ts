@@ -1,7 +1,7 @@
 // APIs that other servers answer: which groups and versions they are, where they run, and whether they can be reached.
 // https://kubernetes.io/docs/concepts/extend-kubernetes/api-extension/apiserver-aggregation/
 
-import type { APIService, ApiObject } from '../../api/api.ts';
+import { type APIService, type ApiObject, conditionOf } from '../../api/api.ts';
 import type { Timer } from '../../machinery/time/clock.ts';
 import { modify } from '../registry/modify.ts';
 import { cacheOf, keyOf, type Target } from '../registry/target.ts';
@@ -143,7 +143,7 @@ export class Aggregator {
     const kind = server.kinds.byResource('apiregistration.k8s.io', 'v1', 'apiservices');
     const object = kind && (this.#cache?.get(keyOf(kind, '', name))?.object as Stored | undefined);
     if (!kind || !object || !this.#cache) return;
-    const previous = object.status?.conditions?.find(({ type }) => type === 'Available');
+    const previous = conditionOf(object, 'Available');
     const { status, reason, message } = condition;
     if (previous?.status === status && previous.reason === reason && previous.message === message) return;
     const lastTransitionTime =

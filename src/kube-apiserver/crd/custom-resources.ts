@@ -5,7 +5,9 @@ import {
   type ApiObject,
   builtinKinds,
   type CustomResourceDefinition,
+  conditionOf,
   customKinds,
+  ignoreNotFound,
   isNotFound,
   type Kind,
 } from '../../api/api.ts';
@@ -183,7 +185,7 @@ class CustomResources {
   async #terminating(crd: CustomResourceDefinition & ApiObject, value: string, reason: string, message: string) {
     const condition = { type: 'Terminating', status: value, reason, message } as Condition;
     const live = this.#cache.get(keyOf(this.#kind, '', crd.metadata.name ?? ''))?.object as typeof crd | undefined;
-    const before = live?.status?.conditions?.find(({ type }) => type === 'Terminating');
+    const before = conditionOf(live, 'Terminating');
     if (!live || (before?.status === value && before.reason === reason)) return;
     await this.#writeStatus(crd, (status) => withCondition(status, condition, this.#server.clock.now()));
   }
@@ -204,9 +206,7 @@ class CustomResources {
     const objects: ApiObject[] = [];
     cache.tree.forEach(cache.prefix, `${cache.prefix.slice(0, -1)}0`, ({ object }) => void objects.push(object));
     for (const object of objects)
-      await deleteObject(this.#target(kind, cache, object), { dryRun: false }).catch((error) => {
-        if (!isNotFound(error)) throw error;
-      });
+      await deleteObject(this.#target(kind, cache, object), { dryRun: false }).catch(ignoreNotFound);
     if (!cache.size) return true;
     const unwatch = cache.watch({
       scope: { by: 'all' },

@@ -1,7 +1,7 @@
 // Deletes certificate requests that are no longer needed.
 // https://kubernetes.io/docs/reference/access-authn-authz/certificate-signing-requests/#request-signing-process
 
-import { type CertificateSigningRequest, isNotFound } from '../../api/api.ts';
+import { type CertificateSigningRequest, ignoreNotFound } from '../../api/api.ts';
 import { type Controller, own } from '../../client/client.ts';
 import { certificateEnd } from '../../machinery/certificates/certificate-request.ts';
 
@@ -21,9 +21,7 @@ export const csrCleaner: Controller = {
     const restMs = end - clock.now();
     if (restMs >= 0) return { after: restMs + 1 };
     const { name, uid } = csr.metadata;
-    await client.delete('certificatesigningrequests', { name }, { preconditions: { uid } }).catch((error) => {
-      if (!isNotFound(error)) throw error;
-    });
+    await client.delete('certificatesigningrequests', { name }, { preconditions: { uid } }).catch(ignoreNotFound);
   },
 };
 

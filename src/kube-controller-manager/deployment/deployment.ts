@@ -1,10 +1,9 @@
 // Rolls a Deployment's pods from one template to the next by scaling one ReplicaSet a template.
 // https://kubernetes.io/docs/concepts/workloads/controllers/deployment/
 
-import type { Deployment, Pod, ReplicaSet } from '../../api/api.ts';
+import { type Deployment, isPodTerminal, type Pod, type ReplicaSet } from '../../api/api.ts';
 import { type Controller, controllerOf, own, ownedBy, type Tools } from '../../client/client.ts';
 import { claim, orphanIndex, orphansOf } from '../shared/claim.ts';
-import { isFinished } from '../shared/pods.ts';
 import { desiredAnnotation } from './annotations.ts';
 import { cleanUpOldSets, newSetOf, setNewRevision } from './revisions.ts';
 import { replicasOf, rollOver, scaleAll, scaleProportionally } from './scale.ts';
@@ -91,7 +90,7 @@ async function recreate(rollout: Rollout): Promise<{ after: number } | void> {
     oldSets.some((set) =>
       lister('pods')
         .ownedBy(set)
-        .some((pod) => !isFinished(pod)),
+        .some((pod) => !isPodTerminal(pod)),
     )
   )
     return syncRolloutStatus(rollout);

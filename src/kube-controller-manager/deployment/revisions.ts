@@ -1,6 +1,6 @@
 // A Deployment's history: one ReplicaSet for every template it had, numbered by annotations.
 
-import { type Deployment, isAlreadyExists, type PodTemplateSpec, type ReplicaSet } from '../../api/api.ts';
+import { conditionOf, type Deployment, isAlreadyExists, type PodTemplateSpec, type ReplicaSet } from '../../api/api.ts';
 import { controllerOf, controllerReference } from '../../client/client.ts';
 import { deepEqual } from '../../machinery/collections/equal.ts';
 import { isNamespaceTerminating } from '../shared/create-pods.ts';
@@ -8,7 +8,7 @@ import { podTemplateHash } from '../shared/hash.ts';
 import { desiredAnnotation, historyAnnotation, maxAnnotation, revisionAnnotation } from './annotations.ts';
 import type { Rollout } from './deployment.ts';
 import { newSetSize, replicasOf, sizeAnnotations } from './scale.ts';
-import { conditionOf, hasDeadline, withCondition } from './status.ts';
+import { hasDeadline, withRolloutCondition } from './status.ts';
 
 const hashLabel = 'pod-template-hash';
 /** The history annotation is cut from its old end beyond this. */
@@ -156,11 +156,13 @@ function annotationsOf(deployment: Deployment, set: ReplicaSet | undefined, revi
 /** Writes the revision, and why the rollout moves, into the Deployment when they are news. */
 async function noteRevision(rollout: Rollout, revision: string, progress?: [string, string]): Promise<void> {
   const { deployment, tools } = rollout;
-  const known = deployment.metadata.annotations?.[revisionAnnotation];
-  if (known === revision && !progress) return;
+  const previous = deployment.metadata.annotations?.[revisionAnnotation];
+  if (previous === revision && !progress) return;
   const annotations = { ...deployment.metadata.annotations, [revisionAnnotation]: revision };
-  const noted = { ...deployment, metadata: { ...deployment.metadata, annotations } };
-  const next = progress ? withCondition(noted, 'Progressing', 'True', ...progress, tools.clock.now()) : noted;
+  const annotated = { ...deployment, metadata: { ...deployment.metadata, annotations } };
+  const next = progress
+    ? withRolloutCondition(annotated, 'Progressing', 'True', ...progress, tools.clock.now())
+    : annotated;
   rollout.deployment = await tools.client.update('deployments', next, { subresource: 'status' });
 }
 
@@ -169,7 +171,7 @@ async function noteCreateFailure(rollout: Rollout, name: string, error: unknown)
   const message = `Failed to create new replica set "${name}": ${(error as Error).message}`;
   if (hasDeadline(deployment)) {
     const reason = 'ReplicaSetCreateError';
-    const next = withCondition(deployment, 'Progressing', 'False', reason, message, tools.clock.now());
+    const next = withRolloutCondition(deployment, 'Progressing', 'False', reason, message, tools.clock.now());
     // The failed creation is what the caller must hear of, and its retry writes this condition again.
     await tools.client.update('deployments', next, { subresource: 'status' }).catch(() => {});
   }

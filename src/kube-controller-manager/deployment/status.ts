@@ -2,7 +2,14 @@
 // kubectl rollout status knows how an update fares.
 // https://kubernetes.io/docs/concepts/workloads/controllers/deployment/#deployment-status
 
-import type { Deployment, DeploymentCondition, DeploymentStatus } from '../../api/api.ts';
+import {
+  conditionOf,
+  type Deployment,
+  type DeploymentCondition,
+  type DeploymentStatus,
+  transitionTime,
+  withoutCondition,
+} from '../../api/api.ts';
 import { timestamp } from '../../client/client.ts';
 import { deepEqual } from '../../machinery/collections/equal.ts';
 import type { Rollout } from './deployment.ts';
@@ -14,11 +21,8 @@ const noDeadline = 2 ** 31 - 1;
 export const hasDeadline = ({ spec }: Deployment): boolean =>
   spec.progressDeadlineSeconds !== undefined && spec.progressDeadlineSeconds !== noDeadline;
 
-export const conditionOf = (object: { status?: DeploymentStatus }, type: string): DeploymentCondition | undefined =>
-  object.status?.conditions?.find((condition) => condition.type === type);
-
 /** With the condition set. The same status for the same reason is no news, and changes nothing. */
-export function withCondition<T extends { status?: DeploymentStatus }>(
+export function withRolloutCondition<T extends { status?: DeploymentStatus }>(
   object: T,
   type: string,
   status: string,
@@ -26,12 +30,11 @@ export function withCondition<T extends { status?: DeploymentStatus }>(
   message: string,
   nowMs: number,
 ): T {
-  const known = conditionOf(object, type);
-  if (known?.status === status && known.reason === reason) return object;
+  const previous = conditionOf(object, type);
+  if (previous?.status === status && previous.reason === reason) return object;
   const now = timestamp(nowMs);
-  const lastTransitionTime = known?.status === status ? known.lastTransitionTime : now;
-  const condition = { type, status, lastUpdateTime: now, lastTransitionTime, reason, message };
-  return without(object, type, [condition]);
+  const lastTransitionTime = transitionTime(previous, status, now);
+  return without(object, type, [{ type, status, lastUpdateTime: now, lastTransitionTime, reason, message }]);
 }
 
 function without<T extends { status?: DeploymentStatus }>(
@@ -39,8 +42,8 @@ function without<T extends { status?: DeploymentStatus }>(
   type: string,
   added: DeploymentCondition[] = [],
 ): T {
-  const others = (object.status?.conditions ?? []).filter((condition) => condition.type !== type);
-  return { ...object, status: { ...object.status, conditions: [...others, ...added] } };
+  const conditions = [...withoutCondition(object.status?.conditions, type), ...added];
+  return { ...object, status: { ...object.status, conditions } };
 }
 
 /** The condition says that the rollout is paused, and when it goes on. A missed deadline stays said. */
@@ -54,7 +57,7 @@ export async function syncPausedCondition(rollout: Rollout): Promise<void> {
   if (paused === saidPaused) return;
   const reason = paused ? 'DeploymentPaused' : 'DeploymentResumed';
   const message = paused ? 'Deployment is paused' : 'Deployment is resumed';
-  const next = withCondition(deployment, 'Progressing', 'Unknown', reason, message, tools.clock.now());
+  const next = withRolloutCondition(deployment, 'Progressing', 'Unknown', reason, message, tools.clock.now());
   rollout.deployment = await tools.client.update('deployments', next, { subresource: 'status' });
 }
 
@@ -83,7 +86,7 @@ function withCounts({ deployment, sets, tools }: Rollout): Deployment {
   const counted = { ...deployment, status };
   const now = tools.clock.now();
   return available >= wanted - limitsOf(deployment).maxUnavailable
-    ? withCondition(
+    ? withRolloutCondition(
         counted,
         'Available',
         'True',
@@ -91,7 +94,7 @@ function withCounts({ deployment, sets, tools }: Rollout): Deployment {
         'Deployment has minimum availability.',
         now,
       )
-    : withCondition(
+    : withRolloutCondition(
         counted,
         'Available',
         'False',
@@ -128,7 +131,7 @@ function withProgress(rollout: Rollout, next: Deployment): Deployment {
   const newSet = newSetOf(rollout);
   const who = newSet ? `ReplicaSet "${newSet.metadata.name}"` : `Deployment "${deployment.metadata.name}"`;
   if (isComplete(next))
-    return withCondition(
+    return withRolloutCondition(
       next,
       'Progressing',
       'True',
@@ -154,7 +157,7 @@ function withProgress(rollout: Rollout, next: Deployment): Deployment {
   }
   if (!hasTimedOut(deployment, known, now)) return next;
   const message = `${who} has timed out progressing.`;
-  return withCondition(next, 'Progressing', 'False', 'ProgressDeadlineExceeded', message, now);
+  return withRolloutCondition(next, 'Progressing', 'False', 'ProgressDeadlineExceeded', message, now);
 }
 
 function hasProgressed(old: DeploymentStatus, next: DeploymentStatus): boolean {
@@ -177,10 +180,10 @@ function hasTimedOut({ spec }: Deployment, known: DeploymentCondition | undefine
 function withFailure(rollout: Rollout, next: Deployment): Deployment {
   const newSet = newSetOf(rollout);
   for (const set of [newSet, ...rollout.sets]) {
-    const failure = set?.status?.conditions?.find((condition) => condition.type === 'ReplicaFailure');
+    const failure = conditionOf(set, 'ReplicaFailure');
     if (!failure) continue;
     const { status, reason = '', message = '' } = failure;
-    return withCondition(next, 'ReplicaFailure', status, reason, message, rollout.tools.clock.now());
+    return withRolloutCondition(next, 'ReplicaFailure', status, reason, message, rollout.tools.clock.now());
   }
   return conditionOf(next, 'ReplicaFailure') ? without(next, 'ReplicaFailure') : next;
 }

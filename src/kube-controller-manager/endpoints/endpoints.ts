@@ -6,8 +6,9 @@ import {
   type EndpointPort,
   type EndpointSubset,
   type Endpoints,
+  ignoreNotFound,
   isAlreadyExists,
-  isNotFound,
+  isPodReady,
   type Pod,
   type Service,
 } from '../../api/api.ts';
@@ -15,7 +16,6 @@ import { type Controller, nameOf, own, type Tools, timestamp } from '../../clien
 import { deepEqual } from '../../machinery/collections/equal.ts';
 import { isNamespaceTerminating } from '../shared/create-pods.ts';
 import { canonicalJson } from '../shared/hash.ts';
-import { isReady } from '../shared/pods.ts';
 import {
   addressOf,
   familyOf,
@@ -53,9 +53,7 @@ export const endpoints: Controller = {
 
 async function remove(key: string, { client }: Tools): Promise<void> {
   const { name, namespace } = nameOf(key);
-  await client.delete('endpoints', { name, namespace }).catch((error) => {
-    if (!isNotFound(error)) throw error;
-  });
+  await client.delete('endpoints', { name, namespace }).catch(ignoreNotFound);
 }
 
 async function write(service: Service, known: Endpoints | undefined, tools: Tools): Promise<void> {
@@ -106,7 +104,7 @@ function subsetsOf(service: Service, tools: Tools): { subsets: EndpointSubset[];
     const key = canonicalJson(ports);
     const group = groups.get(key) ?? { addresses: [], notReadyAddresses: [], ...(ports.length > 0 && { ports }) };
     groups.set(key, group);
-    const ready = service.spec.publishNotReadyAddresses || isReady(pod);
+    const ready = service.spec.publishNotReadyAddresses || isPodReady(pod);
     (ready ? group.addresses : group.notReadyAddresses).push(endpointAddress(service, pod, ip));
   }
   const subsets = [...groups]

@@ -1,16 +1,16 @@
 // Mirrors Endpoints that users keep for Services without a selector into EndpointSlices.
 // https://kubernetes.io/docs/concepts/services-networking/endpoint-slices/#endpointslice-mirroring
 
-import type {
-  DiscoveryV1EndpointPort,
-  Endpoint,
-  EndpointAddress,
-  EndpointPort,
-  EndpointSlice,
-  EndpointSubset,
-  Endpoints,
+import {
+  type DiscoveryV1EndpointPort,
+  type Endpoint,
+  type EndpointAddress,
+  type EndpointPort,
+  type EndpointSlice,
+  type EndpointSubset,
+  type Endpoints,
+  ignoreNotFound,
 } from '../../api/api.ts';
-import { isNotFound } from '../../api/api.ts';
 import { type Controller, controllerReference, nameOf, own, type Tools } from '../../client/client.ts';
 import { deepEqual } from '../../machinery/collections/equal.ts';
 import { parseIp } from '../../machinery/ip.ts';
@@ -240,7 +240,5 @@ async function write({ create, update, remove }: Plan, namespace: string | undef
   }
   for (const slice of update) await client.update('endpointslices', slice);
   for (const { metadata } of remove)
-    await client.delete('endpointslices', { name: metadata.name, namespace }).catch((error) => {
-      if (!isNotFound(error)) throw error;
-    });
+    await client.delete('endpointslices', { name: metadata.name, namespace }).catch(ignoreNotFound);
 }

@@ -1,13 +1,19 @@
 // Writes down, in slices of at most 100, where a Service's pods can be reached.
 // https://kubernetes.io/docs/concepts/services-networking/endpoint-slices/
 
-import type { DiscoveryV1EndpointPort, Endpoint, EndpointSlice, Pod, Service } from '../../api/api.ts';
-import { isNotFound } from '../../api/api.ts';
+import {
+  type DiscoveryV1EndpointPort,
+  type Endpoint,
+  type EndpointSlice,
+  ignoreNotFound,
+  isPodReady,
+  type Pod,
+  type Service,
+} from '../../api/api.ts';
 import { type Controller, controllerReference, own, type Tools, timestamp } from '../../client/client.ts';
 import { deepEqual } from '../../machinery/collections/equal.ts';
 import { isNamespaceTerminating } from '../shared/create-pods.ts';
 import { canonicalJson } from '../shared/hash.ts';
-import { isReady } from '../shared/pods.ts';
 import {
   addressOf,
   type Family,
@@ -138,7 +144,7 @@ function familiesOf({ spec }: Service): Family[] {
 }
 
 function endpointOf(service: Service, pod: Pod, address: string, { lister }: Tools): Endpoint {
-  const serving = isReady(pod);
+  const serving = isPodReady(pod);
   const terminating = pod.metadata.deletionTimestamp !== undefined;
   const { nodeName } = pod.spec;
   const zone = nodeName && lister('nodes').get(nodeName)?.metadata.labels?.[zoneLabel];
@@ -230,7 +236,5 @@ async function write({ create, update, remove }: Plan, service: Service, { clien
       metadata: { ...slice.metadata, annotations: { ...slice.metadata.annotations, ...annotations } },
     });
   for (const { metadata } of remove)
-    await client.delete('endpointslices', { name: metadata.name, namespace }).catch((error) => {
-      if (!isNotFound(error)) throw error;
-    });
+    await client.delete('endpointslices', { name: metadata.name, namespace }).catch(ignoreNotFound);
 }

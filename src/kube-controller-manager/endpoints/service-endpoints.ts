@@ -1,10 +1,9 @@
 // Which pods stand behind a Service, and on which ports: shared by EndpointSlices and the older Endpoints.
 
-import type { Pod, Service } from '../../api/api.ts';
+import { isPodReady, isPodTerminal, type Pod, type Service } from '../../api/api.ts';
 import type { Tools } from '../../client/client.ts';
 import { keyOf, type Watch } from '../../client/client.ts';
 import { selectorOf } from '../shared/claim.ts';
-import { isFinished, isReady } from '../shared/pods.ts';
 
 export type Family = 'IPv4' | 'IPv6';
 
@@ -32,7 +31,7 @@ function concernsServices(next: Pod, old: Pod): boolean {
     next.metadata.labels !== old.metadata.labels ||
     next.spec.nodeName !== old.spec.nodeName ||
     next.status?.phase !== old.status?.phase ||
-    isReady(next) !== isReady(old) ||
+    isPodReady(next) !== isPodReady(old) ||
     addressesOf(next).join() !== addressesOf(old).join()
   );
 }
@@ -60,7 +59,7 @@ export function podsOf(service: Service, { lister }: Tools): readonly Pod[] {
   const selector = selectorOf(service);
   return lister('pods')
     .list(service.metadata.namespace)
-    .filter((pod) => selector.matches(pod.metadata.labels ?? {}) && !isFinished(pod) && addressesOf(pod).length > 0);
+    .filter((pod) => selector.matches(pod.metadata.labels ?? {}) && !isPodTerminal(pod) && addressesOf(pod).length > 0);
 }
 
 /** The pod's own ports for those of the Service. A name that the pod does not have leaves the port out. */

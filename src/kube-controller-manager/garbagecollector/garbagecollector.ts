@@ -2,7 +2,7 @@
 // gone, and cuts dependents loose from owners that are deleted as orphaning.
 // https://kubernetes.io/docs/concepts/architecture/garbage-collection/
 
-import { type ApiObject, isConflict, isNotFound, type OwnerReference } from '../../api/api.ts';
+import { type ApiObject, ignoreNotFound, isConflict, type OwnerReference } from '../../api/api.ts';
 import {
   type ComponentContext,
   type InformerFactory,
@@ -288,9 +288,4 @@ class GarbageCollector {
     const body = { metadata: { uid, resourceVersion, finalizers } };
     await this.#context.client.patch(node.resource, nameOf(live), { type: 'merge', body }).catch(ignoreNotFound);
   }
-}
-
-function ignoreNotFound(error: unknown): undefined {
-  if (isNotFound(error)) return undefined;
-  throw error;
 }

@@ -1,7 +1,7 @@
 // Makes Jobs by the clock.
 // https://kubernetes.io/docs/concepts/workloads/controllers/cron-jobs/
 
-import { type CronJob, isAlreadyExists, isNotFound, type Job, type ObjectReference } from '../../api/api.ts';
+import { type CronJob, ignoreNotFound, isAlreadyExists, type Job, type ObjectReference } from '../../api/api.ts';
 import {
   type Controller,
   controllerOf,
@@ -71,9 +71,7 @@ async function settleActive(cron: CronJob, jobs: readonly Job[], tools: Tools): 
   for (const { uid, name = '', namespace } of known) {
     if (jobs.some((job) => job.metadata.uid === uid)) continue;
     // The cache may not show it yet.
-    const job = await client.get('jobs', { name, namespace }).catch((error) => {
-      if (!isNotFound(error)) throw error;
-    });
+    const job = await client.get('jobs', { name, namespace }).catch(ignoreNotFound);
     if (job) continue;
     events.event(cron, 'Normal', 'MissingJob', `Active job went missing: ${name}`);
     gone.add(uid);
@@ -114,12 +112,9 @@ async function remove(
   { name = '', namespace }: ObjectReference,
   { client, events }: Tools,
 ): Promise<void> {
-  await client.delete('jobs', { name, namespace }, { propagationPolicy: 'Background' }).then(
-    () => events.event(cron, 'Normal', 'SuccessfulDelete', `Deleted job ${name}`),
-    (error) => {
-      if (!isNotFound(error)) throw error;
-    },
-  );
+  await client
+    .delete('jobs', { name, namespace }, { propagationPolicy: 'Background' })
+    .then(() => events.event(cron, 'Normal', 'SuccessfulDelete', `Deleted job ${name}`), ignoreNotFound);
 }
 
 /** Starts what is due, noting it in `status`; resolves with the milliseconds until the next start. */

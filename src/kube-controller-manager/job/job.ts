@@ -2,12 +2,20 @@
 // that none is lost and none counted twice, whatever crashes in between.
 // https://kubernetes.io/docs/concepts/workloads/controllers/job/
 
-import { isNotFound, type Job, type JobCondition, type JobStatus, type Pod } from '../../api/api.ts';
+import {
+  ignoreNotFound,
+  isPodReady,
+  isPodTerminal,
+  type Job,
+  type JobCondition,
+  type JobStatus,
+  type Pod,
+} from '../../api/api.ts';
 import { type Controller, own, ownedBy, slowStart, type Tools, timestamp } from '../../client/client.ts';
 import { deepEqual } from '../../machinery/collections/equal.ts';
 import { claim, orphanIndex, orphansOf } from '../shared/claim.ts';
 import { createPod, deletePods, isNamespaceTerminating } from '../shared/create-pods.ts';
-import { byDeletion, isFinished, isReady } from '../shared/pods.ts';
+import { byDeletion } from '../shared/pods.ts';
 import { judgeFailure } from './failure-policy.ts';
 import { formatIndexes, indexAnnotation, indexOf, parseIndexes } from './indexes.ts';
 import {
@@ -51,9 +59,7 @@ export async function releasePods(pods: readonly Pod[], { client }: Tools): Prom
     pods.map(async ({ metadata: { name, namespace, uid, finalizers = [] } }) => {
       const kept = finalizers.filter((finalizer) => finalizer !== trackingFinalizer);
       const body = { metadata: { uid, finalizers: kept } };
-      await client.patch('pods', { name, namespace }, { type: 'merge', body }).catch((error) => {
-        if (!isNotFound(error)) throw error;
-      });
+      await client.patch('pods', { name, namespace }, { type: 'merge', body }).catch(ignoreNotFound);
     }),
   );
 }
@@ -109,7 +115,7 @@ class Sync {
 
   /** A pod that is being deleted counts as failed at once, unless only failed ones are to be replaced. */
   #isEnded(pod: Pod): boolean {
-    if (isFinished(pod)) return true;
+    if (isPodTerminal(pod)) return true;
     return pod.metadata.deletionTimestamp !== undefined && this.#job.spec.podReplacementPolicy !== 'Failed';
   }
 
@@ -267,7 +273,8 @@ class Sync {
     }
     const terminating =
       spec.podReplacementPolicy === 'Failed'
-        ? this.#pods.filter((pod) => pod.metadata.deletionTimestamp && !isFinished(pod) && !active.includes(pod)).length
+        ? this.#pods.filter((pod) => pod.metadata.deletionTimestamp && !isPodTerminal(pod) && !active.includes(pod))
+            .length
         : 0;
     const missing = Math.min(wanted - active.length - terminating, mostPodsAtOnce);
     if (missing <= 0) return { running: active.length };
@@ -333,8 +340,8 @@ class Sync {
   #noteCounts(active: readonly Pod[], running: number): void {
     const gone = this.#job.spec.suspend ?? false;
     this.#status.active = running || undefined;
-    this.#status.ready = gone ? 0 : active.filter(isReady).length;
-    this.#status.terminating = this.#pods.filter((pod) => pod.metadata.deletionTimestamp && !isFinished(pod)).length;
+    this.#status.ready = gone ? 0 : active.filter(isPodReady).length;
+    this.#status.terminating = this.#pods.filter((pod) => pod.metadata.deletionTimestamp && !isPodTerminal(pod)).length;
   }
 
   /** First what the end will be, then, when no pod is left running, the end. */
@@ -342,7 +349,7 @@ class Sync {
     if (!verdict) return;
     const { type, reason, message } = verdict;
     this.#setCondition(type === 'Complete' ? 'SuccessCriteriaMet' : 'FailureTarget', 'True', reason, message);
-    if (this.#pods.some((pod) => !isFinished(pod))) return;
+    if (this.#pods.some((pod) => !isPodTerminal(pod))) return;
     const { events, clock } = this.#tools;
     this.#setCondition(type, 'True', reason, message);
     this.#status.active = undefined;

@@ -1,7 +1,7 @@
 // Pods that no Job counts any more lose the finalizer that kept them for it, and can go: their Job is gone or over, or
 // they have been released. https://kubernetes.io/docs/concepts/workloads/controllers/job/#job-tracking-with-finalizers
 
-import { isNotFound, type Job, type Pod } from '../../api/api.ts';
+import { ignoreNotFound, type Job, type Pod } from '../../api/api.ts';
 import { type Controller, controllerOf, keyOf, type Tools } from '../../client/client.ts';
 import { selectorOf } from '../shared/claim.ts';
 import { isManagedElsewhere, isOver, isTracked, releasePods } from './job.ts';
@@ -40,9 +40,6 @@ async function jobOf(
 ): Promise<Job | undefined> {
   const cached = lister('jobs').get(`${namespace}/${name}`);
   if (cached?.metadata.uid === uid) return cached;
-  const live = await client.get('jobs', { namespace, name }).catch((error) => {
-    if (!isNotFound(error)) throw error;
-    return undefined;
-  });
+  const live = await client.get('jobs', { namespace, name }).catch(ignoreNotFound);
   return live?.metadata.uid === uid ? live : undefined;
 }

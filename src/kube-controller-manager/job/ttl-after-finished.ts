@@ -1,7 +1,7 @@
 // Deletes Jobs some time after they have finished.
 // https://kubernetes.io/docs/concepts/workloads/controllers/ttlafterfinished/
 
-import { isNotFound, type Job } from '../../api/api.ts';
+import { ignoreNotFound, type Job } from '../../api/api.ts';
 import { type Controller, own } from '../../client/client.ts';
 
 const finishedAt = (job: Job): number | undefined => {
@@ -26,8 +26,6 @@ export const ttlAfterFinished: Controller = {
     const preconditions = { uid, resourceVersion };
     await client
       .delete('jobs', { name, namespace }, { propagationPolicy: 'Foreground', preconditions })
-      .catch((error) => {
-        if (!isNotFound(error)) throw error;
-      });
+      .catch(ignoreNotFound);
   },
 };

@@ -2,10 +2,19 @@
 // and their pods are moved: slowly where many nodes of a zone fail at once, for then the fault is likely ours to see.
 // https://kubernetes.io/docs/concepts/architecture/nodes/#node-controller
 
-import { isConflict, isNotFound, type Node, type NodeCondition, type Pod, type Taint } from '../../api/api.ts';
+import {
+  conditionOf,
+  ignoreNotFound,
+  isConflict,
+  isNotFound,
+  type Node,
+  type NodeCondition,
+  type Pod,
+  type Taint,
+} from '../../api/api.ts';
 import { type Controller, own, type Tools, timestamp } from '../../client/client.ts';
 import { deepEqual } from '../../machinery/collections/equal.ts';
-import { conditionOf, notReadyTaint, unreachableTaint, withConditionTaints, withNoExecute } from './taints.ts';
+import { notReadyTaint, unreachableTaint, withConditionTaints, withNoExecute } from './taints.ts';
 import { NodeZones, zoneOf } from './zones.ts';
 
 export interface NodeLifecycleConfig {
@@ -200,7 +209,7 @@ function unknownCondition(node: Node, type: string, nowMs: number): NodeConditio
 /** Services must not send traffic to pods of a node that nobody hears of. */
 async function markPodsNotReady(node: Node, { lister, client, clock, events }: Tools): Promise<void> {
   for (const pod of lister('pods').by(byNode, node.metadata.name)) {
-    const ready = pod.status?.conditions?.find((condition) => condition.type === 'Ready');
+    const ready = conditionOf(pod, 'Ready');
     if (ready?.status !== 'True') continue;
     const { name, namespace } = pod.metadata;
     const body = {
@@ -208,9 +217,7 @@ async function markPodsNotReady(node: Node, { lister, client, clock, events }: T
     };
     await client
       .patch('pods', { name, namespace }, { type: 'strategic', body }, { subresource: 'status' })
-      .catch((error) => {
-        if (!isNotFound(error)) throw error;
-      });
+      .catch(ignoreNotFound);
     events.event(pod, 'Warning', 'NodeNotReady', 'Node is not ready');
   }
 }
@@ -220,7 +227,5 @@ async function writeTaints(node: Node, taints: readonly Taint[], { client }: Too
   if (taints === node.spec.taints || (taints.length === 0 && !node.spec.taints?.length)) return;
   const { name, resourceVersion } = node.metadata;
   const body = { metadata: { resourceVersion }, spec: { taints: taints.length > 0 ? taints : null } };
-  await client.patch('nodes', { name }, { type: 'merge', body }).catch((error) => {
-    if (!isNotFound(error)) throw error;
-  });
+  await client.patch('nodes', { name }, { type: 'merge', body }).catch(ignoreNotFound);
 }

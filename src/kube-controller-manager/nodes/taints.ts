@@ -1,7 +1,7 @@
 // The taints that say what is wrong with a node, and who tolerates them.
 // https://kubernetes.io/docs/concepts/scheduling-eviction/taint-and-toleration/
 
-import type { Node, Pod, Taint } from '../../api/api.ts';
+import { conditionOf, type Node, type Pod, type Taint } from '../../api/api.ts';
 import { timestamp } from '../../client/client.ts';
 
 export const notReadyTaint = 'node.kubernetes.io/not-ready';
@@ -18,9 +18,6 @@ const taintOfCondition: readonly [type: string, status: string, taint: string][]
   ['PIDPressure', 'True', 'node.kubernetes.io/pid-pressure'],
 ];
 const conditionTaints = new Set([...taintOfCondition.map(([, , taint]) => taint), unschedulableTaint]);
-
-export const conditionOf = (node: Node, type: string) =>
-  node.status?.conditions?.find((condition) => condition.type === type);
 
 /** The node's taints with those of effect NoSchedule as its conditions ask; the same array when nothing changes. */
 export function withConditionTaints(node: Node, nowMs: number): readonly Taint[] {

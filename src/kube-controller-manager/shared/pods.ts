@@ -1,33 +1,6 @@
 // What several controllers ask of pods.
 
-import type { Pod, PodTemplateSpec } from '../../api/api.ts';
-
-/** Neither finished nor being deleted. */
-export const isActive = (pod: Pod): boolean => !isFinished(pod) && !pod.metadata.deletionTimestamp;
-
-export const isFinished = (pod: Pod): boolean => pod.status?.phase === 'Succeeded' || pod.status?.phase === 'Failed';
-
-/** Being deleted, and not finished yet. */
-export const isTerminating = (pod: Pod): boolean => !isFinished(pod) && pod.metadata.deletionTimestamp !== undefined;
-
-export const readyCondition = (pod: Pod) => pod.status?.conditions?.find((condition) => condition.type === 'Ready');
-
-export const isReady = (pod: Pod): boolean => readyCondition(pod)?.status === 'True';
-
-/**
- * Milliseconds until the pod has been ready for `minReadySeconds`: 0 when it is available, undefined when it is not
- * even ready.
- */
-export function availableIn(pod: Pod, minReadySeconds: number, nowMs: number): number | undefined {
-  const ready = readyCondition(pod);
-  if (ready?.status !== 'True') return undefined;
-  if (minReadySeconds === 0) return 0;
-  const since = Date.parse(ready.lastTransitionTime ?? '');
-  return Math.max(0, since + minReadySeconds * 1000 - nowMs) || 0;
-}
-
-export const isAvailable = (pod: Pod, minReadySeconds: number, nowMs: number): boolean =>
-  availableIn(pod, minReadySeconds, nowMs) === 0;
+import { conditionOf, isPodReady, type Pod, type PodTemplateSpec } from '../../api/api.ts';
 
 /** Restarts of the container that restarted most. */
 export const maxRestarts = (pod: Pod): number =>
@@ -61,10 +34,10 @@ export function byDeletion(crowd: (pod: Pod) => number, nowMs: number): (a: Pod,
   const criteria: ((pod: Pod) => number)[] = [
     (pod) => (pod.spec.nodeName ? 1 : 0),
     (pod) => phaseRank[pod.status?.phase ?? ''] ?? 0,
-    (pod) => (isReady(pod) ? 1 : 0),
+    (pod) => (isPodReady(pod) ? 1 : 0),
     deletionCost,
     (pod) => -crowd(pod),
-    (pod) => (isReady(pod) ? logAge(nowMs - millis(readyCondition(pod)?.lastTransitionTime)) : 0),
+    (pod) => (isPodReady(pod) ? logAge(nowMs - millis(conditionOf(pod, 'Ready')?.lastTransitionTime)) : 0),
     (pod) => -maxRestarts(pod),
     (pod) => logAge(nowMs - millis(pod.metadata.creationTimestamp)),
   ];

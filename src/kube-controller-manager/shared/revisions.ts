@@ -5,8 +5,8 @@
 import {
   type ApiObject,
   type ControllerRevision,
+  ignoreNotFound,
   isAlreadyExists,
-  isNotFound,
   type PodTemplateSpec,
 } from '../../api/api.ts';
 import type { ResourceName } from '../../client/client.ts';
@@ -106,7 +106,5 @@ export async function trimHistory(
   for (const { metadata } of idle.slice(0, Math.max(0, idle.length - (limit ?? 10))))
     await client
       .delete('controllerrevisions', { name: metadata.name, namespace: metadata.namespace })
-      .catch((error) => {
-        if (!isNotFound(error)) throw error;
-      });
+      .catch(ignoreNotFound);
 }

@@ -1,6 +1,6 @@
 // For tests of controllers: the real API server in this process with every controller, in virtual time.
 
-import type { Pod } from '../../api/api.ts';
+import { conditionOf, type Pod } from '../../api/api.ts';
 import { type Client, createClient, timestamp } from '../../client/client.ts';
 import { createApiServer } from '../../kube-apiserver/kube-apiserver.ts';
 import { silentLogger } from '../../machinery/logger.ts';
@@ -61,7 +61,7 @@ const status = { subresource: 'status' } as const;
 
 function statusOf(pod: Pod, healthy: boolean, clock: VirtualClock) {
   const ready = healthy ? 'True' : 'False';
-  const previous = pod.status?.conditions?.find(({ type }) => type === 'Ready');
+  const previous = conditionOf(pod, 'Ready');
   const now = timestamp(clock.now());
   const lastTransitionTime = previous?.status === ready ? previous.lastTransitionTime : now;
   const conditions = [{ type: 'Ready', status: ready, lastTransitionTime }];

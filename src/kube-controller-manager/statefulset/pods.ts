@@ -3,6 +3,7 @@
 
 import {
   type ControllerRevision,
+  ignoreNotFound,
   isAlreadyExists,
   isNotFound,
   type PersistentVolumeClaim,
@@ -129,8 +130,6 @@ export async function deleteClaims(set: StatefulSet, ordinal: number, { client, 
   for (const template of set.spec.volumeClaimTemplates ?? []) {
     const name = claimNameOf(set, template, ordinal);
     if (!lister('persistentvolumeclaims').get(`${namespace}/${name}`)) continue;
-    await client.delete('persistentvolumeclaims', { name, namespace }).catch((error) => {
-      if (!isNotFound(error)) throw error;
-    });
+    await client.delete('persistentvolumeclaims', { name, namespace }).catch(ignoreNotFound);
   }
 }

@@ -1,12 +1,19 @@
 // Keeps numbered pods with names and storage of their own, made, replaced and removed in order.
 // https://kubernetes.io/docs/concepts/workloads/controllers/statefulset/
 
-import type { ControllerRevision, Pod, StatefulSet, StatefulSetStatus } from '../../api/api.ts';
+import {
+  type ControllerRevision,
+  isPodAvailable,
+  isPodReady,
+  isPodTerminal,
+  type Pod,
+  type StatefulSet,
+  type StatefulSetStatus,
+} from '../../api/api.ts';
 import { type Controller, own, ownedBy, slowStart, type Tools } from '../../client/client.ts';
 import { deepEqual } from '../../machinery/collections/equal.ts';
 import { claim, orphanIndex, orphansOf } from '../shared/claim.ts';
 import { isNamespaceTerminating } from '../shared/create-pods.ts';
-import { isAvailable, isFinished, isReady } from '../shared/pods.ts';
 import { type History, syncHistory, trimHistory } from '../shared/revisions.ts';
 import {
   createMissingClaims,
@@ -44,7 +51,7 @@ export const statefulset: Controller = {
     const { minReadySeconds = 0 } = set.spec;
     if (
       minReadySeconds > 0 &&
-      pods.some((pod) => isReady(pod) && !isAvailable(pod, minReadySeconds, tools.clock.now()))
+      pods.some((pod) => isPodReady(pod) && !isPodAvailable(pod, minReadySeconds, tools.clock.now()))
     )
       return { after: minReadySeconds * 1000 };
   },
@@ -97,7 +104,7 @@ class Sync {
           return false;
         }
         missing.push(ordinal);
-      } else if (isFinished(pod)) {
+      } else if (isPodTerminal(pod)) {
         if (!pod.metadata.deletionTimestamp) await deleteOrdinal(this.#set, pod, this.#tools);
         if (this.#ordered) return false;
         blocked = true;
@@ -169,8 +176,8 @@ class Sync {
     return (
       !pod.metadata.deletionTimestamp &&
       pod.status?.phase === 'Running' &&
-      isReady(pod) &&
-      isAvailable(pod, minReadySeconds, this.#tools.clock.now())
+      isPodReady(pod) &&
+      isPodAvailable(pod, minReadySeconds, this.#tools.clock.now())
     );
   }
 }
@@ -182,8 +189,8 @@ async function updateStatus(
   { update, collisionCount }: History,
   { client, clock }: Tools,
 ): Promise<void> {
-  const live = pods.filter((pod) => !isFinished(pod));
-  const ready = live.filter((pod) => isReady(pod));
+  const live = pods.filter((pod) => !isPodTerminal(pod));
+  const ready = live.filter((pod) => isPodReady(pod));
   const settled = live.filter((pod) => !pod.metadata.deletionTimestamp);
   const count = (revision: ControllerRevision) => settled.filter((pod) => isOfRevision(pod, revision)).length;
   const rolledOut =
@@ -195,7 +202,7 @@ async function updateStatus(
     observedGeneration: set.metadata.generation,
     replicas: live.length,
     readyReplicas: ready.length,
-    availableReplicas: ready.filter((pod) => isAvailable(pod, set.spec.minReadySeconds ?? 0, clock.now())).length,
+    availableReplicas: ready.filter((pod) => isPodAvailable(pod, set.spec.minReadySeconds ?? 0, clock.now())).length,
     currentReplicas: count(now),
     updatedReplicas: count(update),
     currentRevision: now.metadata.name,

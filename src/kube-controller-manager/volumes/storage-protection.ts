@@ -1,9 +1,8 @@
 // A claim or a volume that is being deleted stays until nobody uses it.
 // https://kubernetes.io/docs/concepts/storage/persistent-volumes/#storage-object-in-use-protection
 
-import type { PersistentVolume, PersistentVolumeClaim, Pod } from '../../api/api.ts';
+import { isPodTerminal, type PersistentVolume, type PersistentVolumeClaim, type Pod } from '../../api/api.ts';
 import { type Controller, keyOf, own, type Tools, type Watch } from '../../client/client.ts';
-import { isFinished } from '../shared/pods.ts';
 
 const claimFinalizer = 'kubernetes.io/pvc-protection';
 const volumeFinalizer = 'kubernetes.io/pv-protection';
@@ -19,7 +18,7 @@ const claimsOf = ({ metadata, spec }: Pod): string[] =>
 /** A pod that is gone, or has ended, may have been the last user. */
 const claimsOfPods: Watch = {
   resource: 'pods',
-  matters: (next: Pod, old: Pod) => isFinished(next) !== isFinished(old),
+  matters: (next: Pod, old: Pod) => isPodTerminal(next) !== isPodTerminal(old),
   keys: (pod: Pod) => claimsOf(pod),
 };
 
@@ -35,7 +34,7 @@ export const pvcProtection: Controller = {
     const used = tools
       .lister('pods')
       .by(podsOfClaim, key)
-      .some((pod) => !isFinished(pod) && pod.spec.nodeName);
+      .some((pod) => !isPodTerminal(pod) && pod.spec.nodeName);
     if (!used) await release(tools, 'persistentvolumeclaims', claim, claimFinalizer);
   },
 };

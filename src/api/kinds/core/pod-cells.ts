@@ -1,7 +1,8 @@
 // The cells of a pod's row: what kubectl shows as READY, STATUS and RESTARTS.
 
+import { conditionOf } from '../../conditions.ts';
 import type { ContainerState, Pod } from '../../generated/types.ts';
-import { isPodTerminal, podCondition } from '../../pod.ts';
+import { isPodTerminal } from '../../pod.ts';
 import { age, none } from '../cells.ts';
 
 interface Summary {
@@ -27,7 +28,7 @@ export const podCells = {
   'Nominated Node': (pod: Pod) => pod.status?.nominatedNodeName || none,
   'Readiness Gates': (pod: Pod) => {
     const gates = pod.spec?.readinessGates ?? [];
-    const open = gates.filter((gate) => podCondition(pod, gate.conditionType)?.status === 'True');
+    const open = gates.filter((gate) => conditionOf(pod, gate.conditionType)?.status === 'True');
     return gates.length ? `${open.length}/${gates.length}` : none;
   },
 };
@@ -48,9 +49,9 @@ function summary(pod: Pod): Summary {
     total: specs.length + sidecars.size,
     restarts: 0,
   };
-  if (podCondition(pod, 'PodScheduled')?.reason === 'SchedulingGated') result.status = 'SchedulingGated';
+  if (conditionOf(pod, 'PodScheduled')?.reason === 'SchedulingGated') result.status = 'SchedulingGated';
   const initializing = readInits(pod, sidecars, result);
-  if (!initializing || podCondition(pod, 'Initialized')?.status === 'True') readContainers(pod, result, sidecars);
+  if (!initializing || conditionOf(pod, 'Initialized')?.status === 'True') readContainers(pod, result, sidecars);
   if (pod.metadata.deletionTimestamp)
     if (pod.status?.reason === 'NodeLost') result.status = 'Unknown';
     else if (!isPodTerminal(pod)) result.status = 'Terminating';
@@ -101,5 +102,5 @@ function readContainers(pod: Pod, result: Summary, sidecars: ReadonlySet<string>
     }
   }
   if (result.status === 'Completed' && running)
-    result.status = podCondition(pod, 'Ready')?.status === 'True' ? 'Running' : 'NotReady';
+    result.status = conditionOf(pod, 'Ready')?.status === 'True' ? 'Running' : 'NotReady';
 }

@@ -1,4 +1,4 @@
-import { isNotFound, type Node, notFound, type Pod } from '../../../api/api.ts';
+import { ignoreNotFound, type Node, notFound, type Pod } from '../../../api/api.ts';
 import { deepEqual } from '../../../machinery/collections/equal.ts';
 import { configMapsOf, secretsOf } from '../../access/pod-references.ts';
 import type { NodeRequest } from './node-restriction.ts';
@@ -31,8 +31,7 @@ async function onlyOwn({ node, client, namespace, name, kind, oldObject, refuse 
   if (pod.spec?.nodeName !== node) throw refuse(`${what} with spec.nodeName set to itself`);
 }
 
-const absentOr = <T>(read: Promise<T>): Promise<T | undefined> =>
-  read.catch((error) => (isNotFound(error) ? undefined : Promise.reject(error)));
+const absentOr = <T>(read: Promise<T>): Promise<T | undefined> => read.catch(ignoreNotFound);
 
 async function admitMirror(request: NodeRequest): Promise<void> {
   const { node, object, refuse } = request;

@@ -1,4 +1,4 @@
-import { isNotFound, notFound, type Pod, type Volume } from '../../../api/api.ts';
+import { ignoreNotFound, notFound, type Pod, type Volume } from '../../../api/api.ts';
 import { decide } from '../../authorization.ts';
 import type { NodeRequest } from './node-restriction.ts';
 
@@ -99,5 +99,4 @@ async function driverOf({ client, namespace }: NodeRequest, pod: Pod, volume: Vo
 
 const missing = (what: string, name: string) => new Error(`${what} ${JSON.stringify(name)} not found`);
 
-const absentOr = <T>(read: Promise<T>): Promise<T | undefined> =>
-  read.catch((error) => (isNotFound(error) ? undefined : Promise.reject(error)));
+const absentOr = <T>(read: Promise<T>): Promise<T | undefined> => read.catch(ignoreNotFound);

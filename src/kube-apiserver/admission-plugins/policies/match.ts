@@ -2,7 +2,7 @@
 
 import {
   type ApiObject,
-  isNotFound,
+  ignoreNotFound,
   type Kind,
   type MatchResources,
   type NamedRuleWithOperations,
@@ -15,9 +15,7 @@ import { equivalentKinds } from '../versions.ts';
 /** The namespace that the request is in; undefined for cluster-scoped objects. */
 export async function namespaceOf({ kind, namespace }: AdmissionAttributes, client: Client) {
   if (!kind.namespaced || !namespace) return undefined;
-  return client
-    .get('namespaces', { name: namespace })
-    .catch((error) => (isNotFound(error) ? undefined : Promise.reject(error)));
+  return client.get('namespaces', { name: namespace }).catch(ignoreNotFound);
 }
 
 /** The version in which `match` wants to see the object: the request's own if it can; undefined where it does not match. */
