@@ -70,7 +70,10 @@ export function podResources(spec: PodSpec, which: 'requests' | 'limits'): Resou
   atLeast(total, initPeak);
   const podLevel = (spec as { resources?: Record<string, ResourceList> }).resources?.[which];
   if (podLevel) Object.assign(total, podLevel);
-  if (which === 'requests') add(total, spec.overhead as ResourceList | undefined);
+  const overhead = Object.entries((spec.overhead ?? {}) as ResourceList);
+  // A limit that does not exist has no room for overhead.
+  const counts = (name: string) => which === 'requests' || compareQuantities(total[name] ?? 0, 0) > 0;
+  add(total, Object.fromEntries(overhead.filter(([name]) => counts(name))));
   return total;
 }
 

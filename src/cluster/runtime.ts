@@ -11,7 +11,7 @@ import {
   destroyNativeRuntime,
 } from '../container-runtime/container-runtime.ts';
 import { removeServices } from '../kube-proxy/kube-proxy.ts';
-import { unmountVolumes } from '../kubelet/kubelet.ts';
+import { clearKubelet } from '../kubelet/kubelet.ts';
 import type { Assembly, Environment } from './assembly.ts';
 import { type ClusterConfig, machineName, type RuntimeKind } from './config.ts';
 
@@ -100,7 +100,7 @@ export async function clearRuntime(
     await runtime.destroyAll?.().finally(() => runtime.close());
   }
   await destroyNativeRuntime({ root: runtimeRoot(nodeDirectory), ...environment });
-  await unmountVolumes(kubeletRoot(nodeDirectory));
+  await clearKubelet(kubeletRoot(nodeDirectory));
 }
 
 /** Removes what brought services to pods on this machine. */

@@ -6,6 +6,8 @@ import type { Readable, Writable } from 'node:stream';
 import type { CriOptions } from './cri/cri.ts';
 import { RuntimeError } from './runtime-error.ts';
 
+export { type Cgroups, type Limits, openCgroups, pageSizeName } from './cgroups/cgroups.ts';
+export { podsCgroup, qosCgroups, removeEmptyParents, removePodCgroups } from './cgroups/qos-cgroups.ts';
 export type { CriOptions } from './cri/cri.ts';
 export { type Images, openImages } from './images/images.ts';
 export { normalizeReference } from './images/reference.ts';
@@ -44,8 +46,11 @@ export interface SandboxConfig {
   }[];
   readonly labels: Readonly<Record<string, string>>;
   readonly annotations: Readonly<Record<string, string>>;
-  /** Absolute below the cgroup root, such as /kubepods/burstable/pod<uid>. */
+  /** Absolute below the cgroup root, such as /kubepods/burstable/pod<uid>; the caller makes it and sets its limits. */
   readonly cgroupParent: string;
+  /** Of all containers together, and what the pod costs beside them: for runtimes that make room for a pod beforehand. */
+  readonly resources?: ContainerResources;
+  readonly overhead?: ContainerResources;
   readonly hostNetwork: boolean;
   readonly hostPid: boolean;
   /** One process namespace for the pod's containers (spec.shareProcessNamespace). */
@@ -87,6 +92,8 @@ export interface ContainerResources {
   readonly oomScoreAdj?: number;
   /** Processes and threads; undefined: no limit. */
   readonly pidsLimit?: number;
+  /** By page size, such as 2MB. */
+  readonly hugepageLimits?: readonly { readonly pageSize: string; readonly limitBytes: number }[];
 }
 
 export interface SecurityProfile {
@@ -234,6 +241,8 @@ export interface ContainerRuntime {
   runPodSandbox(config: SandboxConfig): Promise<string>;
   stopPodSandbox(id: string): Promise<void>;
   removePodSandbox(id: string): Promise<void>;
+  /** The pod's cgroup is about to have these; a runtime that cannot bear it rejects. Absent where none has to know. */
+  updatePodSandboxResources?(id: string, resources: ContainerResources, overhead: ContainerResources): Promise<void>;
   /** All, or those of one pod. */
   listPodSandboxes(podUid?: string): Promise<readonly Sandbox[]>;
 

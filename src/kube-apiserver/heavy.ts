@@ -8,9 +8,6 @@ import type { ApiRequest, Stage } from './request.ts';
 /** Bytes of a body that is worked on in steps. Objects of this size take a millisecond or two. */
 const heavyBytes = 64 << 10;
 
-/** Bytes of an object that another thread works on: here, a tenth of a second would be one step. */
-const largeBytes = 256 << 10;
-
 /** Others go on beside one that takes longer. */
 const longestMs = 10_000;
 
@@ -22,8 +19,7 @@ interface Gate {
 }
 
 const gates = new WeakMap<object, Gate>();
-/** Bytes of the largest thing that a request works on. */
-const heavyRequests = new WeakMap<ApiRequest, number>();
+const heavyRequests = new WeakSet<ApiRequest>();
 
 function gateOf(server: object): Gate {
   let gate = gates.get(server);
@@ -36,7 +32,7 @@ export const heavy: Stage = async (request, next) => {
   if (!request.connection || request.connection.upgrade || request.info.subresource === 'proxy') return next();
   const body = request.method === 'GET' || request.method === 'HEAD' ? undefined : await request.body();
   if (!body || !('bytes' in body) || body.bytes.length < heavyBytes) return next();
-  workOn(request, body.bytes.length);
+  heavyRequests.add(request);
   const gate = gateOf(request.server);
   const before = gate.tail;
   let done!: () => void;
@@ -53,11 +49,8 @@ export const heavy: Stage = async (request, next) => {
 
 /** The same for a request that is short itself, such as a patch, and works on a large object. */
 export function workOn(request: ApiRequest, bytes: number): void {
-  if (bytes >= heavyBytes) heavyRequests.set(request, Math.max(bytes, heavyRequests.get(request) ?? 0));
+  if (bytes >= heavyBytes) heavyRequests.add(request);
 }
-
-/** Whether its object is one for another thread. */
-export const isLarge = (request: ApiRequest): boolean => (heavyRequests.get(request) ?? 0) >= largeBytes;
 
 /** Between two steps of work on a large object. */
 export function breathe(request: ApiRequest): Promise<void> | undefined {

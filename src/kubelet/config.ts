@@ -16,6 +16,8 @@ export interface KubeletConfig {
   readonly labels: Readonly<Record<string, string>>;
   readonly taints: readonly { key: string; value?: string; effect: 'NoSchedule' | 'PreferNoSchedule' | 'NoExecute' }[];
   readonly maxPods: number;
+  /** Processes and threads that one pod may have; no limit by default. */
+  readonly podPidsLimit?: number;
   /** What the machine has; `allocatable` is this less what is reserved. */
   readonly capacity: {
     readonly cpuMillis: number;

@@ -15,7 +15,7 @@ import {
 import { ConfigError, expand, type Variable } from './environment.ts';
 import { hashLabel } from './pod-actions.ts';
 import { containerNameLabel, podNameLabel, podNamespaceLabel, podUidLabel } from './pod-cache.ts';
-import { containerResources, podCgroup } from './resources.ts';
+import { containerResources, podCgroup, sandboxResources } from './resources.ts';
 import { isPrivileged, securityOf } from './security.ts';
 import type { KubeletTools } from './tools.ts';
 import { userNamespaceOf } from './user-namespaces.ts';
@@ -24,6 +24,8 @@ import { type MountedVolume, podDirectories } from './volumes/volumes.ts';
 
 /** What a container was created with, as JSON. */
 export const resourcesAnnotation = 'coracle.local/resources';
+/** What its pod was given as a whole then. */
+export const podResourcesAnnotation = 'coracle.local/pod-resources';
 
 /** Tells definitions of one container apart: what would need a restart to change. */
 export const hashOf = (container: Container): string =>
@@ -80,6 +82,7 @@ export function sandboxConfig(pod: Pod, attempt: number, tools: Pick<KubeletTool
     labels: { ...labels, ...podLabels(pod) },
     annotations,
     cgroupParent: podCgroup(pod),
+    ...sandboxResources(pod),
     hostNetwork: pod.spec.hostNetwork ?? false,
     hostPid: pod.spec.hostPID ?? false,
     sharePid: pod.spec.shareProcessNamespace ?? false,
@@ -124,7 +127,7 @@ export interface ContainerInputs {
 /** Throws ConfigError. Makes the files that are mounted: /etc/hosts and the termination log. */
 export async function containerConfig(
   inputs: ContainerInputs,
-  tools: Pick<KubeletTools, 'config' | 'logger'> & { readonly runtime: Pick<ContainerRuntime, 'features'> },
+  tools: Pick<KubeletTools, 'config' | 'logger' | 'cgroups'> & { readonly runtime: Pick<ContainerRuntime, 'features'> },
 ): Promise<ContainerConfig> {
   const { pod, container, attempt, environment } = inputs;
   const variables = new Map(environment.map(({ key, value }) => [key, value]));
@@ -141,6 +144,7 @@ export async function containerConfig(
     annotations: {
       'io.kubernetes.container.restartCount': String(attempt),
       [resourcesAnnotation]: container.resources ? JSON.stringify(container.resources) : '{}',
+      ...(pod.spec.resources && { [podResourcesAnnotation]: JSON.stringify(pod.spec.resources) }),
       ...(isMeantToEnd(pod, container) && { [meantToEndAnnotation]: 'true' }),
       'io.kubernetes.container.terminationMessagePath': container.terminationMessagePath ?? '/dev/termination-log',
     },
@@ -149,7 +153,10 @@ export async function containerConfig(
     stdin: container.stdin ?? false,
     stdinOnce: container.stdinOnce ?? false,
     tty: container.tty ?? false,
-    resources: containerResources(pod, container, tools.config.capacity.memoryBytes),
+    resources: containerResources(pod, container, {
+      memoryBytes: tools.config.capacity.memoryBytes,
+      hugePageSizes: tools.cgroups?.hugePageSizes,
+    }),
     security: securityOf(pod, container, inputs.image, path.join(tools.config.rootDirectory, 'seccomp')),
   };
 }

@@ -1,10 +1,11 @@
 // Starts the containers of one pod: volumes, sandbox, then one container after the other, with their back-off.
 
+import { mkdir } from 'node:fs/promises';
 import type { Pod } from '../api/api.ts';
 import { nextTurn } from '../machinery/time/turn.ts';
 import { Backoff } from './backoff.ts';
 import { syncFrequencyMs } from './config.ts';
-import { sandboxConfig } from './container-config.ts';
+import { podDirectory, sandboxConfig } from './container-config.ts';
 import { newest, type PodActions, type RuntimePod } from './pod-actions.ts';
 import { nextAttempt, restartWait } from './restarts.ts';
 import { pullSecretsOf, StartError, type StartInputs, startContainer } from './start-container.ts';
@@ -67,6 +68,13 @@ export class ContainerStarts {
   ): Promise<number> {
     const tools = this.#tools;
     const config = sandboxConfig(pod, actions.attempt, tools);
+    try {
+      await ensureCgroup(pod, tools);
+    } catch (error) {
+      const message = `unable to ensure pod container exists: ${(error as Error).message}`;
+      tools.events.event(pod, 'Warning', 'FailedCreatePodContainer', message);
+      return sandboxRetryMs;
+    }
     if (actions.createSandbox) {
       try {
         await tools.runtime.runPodSandbox(config);
@@ -127,6 +135,13 @@ export class ContainerStarts {
   #wait(name: string, why: Waiting): void {
     (this.#waiting ??= new Map()).set(name, why);
   }
+}
+
+/** After the pod's directory, by which the cgroup is found when the pod goes while no kubelet runs. */
+async function ensureCgroup(pod: Pod, { cgroups, config }: KubeletTools): Promise<void> {
+  if (!cgroups) return;
+  await mkdir(podDirectory(config.rootDirectory, pod.metadata.uid), { recursive: true, mode: 0o750 });
+  cgroups.ensure(pod);
 }
 
 const firstRetryMs = (reason: string) => (reason === 'CreateContainerConfigError' ? 5000 : 10_000);

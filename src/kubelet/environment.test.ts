@@ -170,8 +170,9 @@ describe('downward API', () => {
 
 describe('resources', () => {
   const gib = 2 ** 30;
+  const node = { memoryBytes: 8 * gib };
   const withClass = (qosClass: string, spec = {}) =>
-    ({ metadata: { uid: 'u' }, spec, status: { qosClass } }) as unknown as Pod;
+    ({ metadata: { uid: 'u' }, spec: { containers: [], ...spec }, status: { qosClass } }) as unknown as Pod;
   const container = (resources: object) => ({ name: 'x', resources }) as unknown as Container;
   test.each([
     ['Guaranteed', '/kubepods/podu'],
@@ -195,24 +196,20 @@ describe('resources', () => {
     ],
     ['next to no memory', 'Burstable', { requests: { memory: '1' } }, { cpuShares: 2, oomScoreAdj: 999 }],
   ])('%s', (_, qosClass, resources, wanted) =>
-    expect(containerResources(withClass(qosClass), container(resources), 8 * gib)).toEqual(wanted),
+    expect(containerResources(withClass(qosClass), container(resources), node)).toEqual(wanted),
   );
   test('a limit of the whole pod holds for containers without one', () => {
     const limits = { cpu: '2', memory: '1Gi' };
     const of = (resources: object) => {
       const one = withClass('Burstable');
-      return containerResources(
-        { ...one, spec: { ...one.spec, resources: { limits } } },
-        container(resources),
-        8 * gib,
-      );
+      return containerResources({ ...one, spec: { ...one.spec, resources: { limits } } }, container(resources), node);
     };
-    expect(of({})).toMatchObject({ cpuShares: 2, cpuQuota: 200_000, memoryLimitBytes: gib });
+    expect(of({})).toMatchObject({ cpuShares: 2048, cpuQuota: 200_000, memoryLimitBytes: gib });
     expect(of({ limits: { memory: '1Mi' } })).toMatchObject({ cpuQuota: 200_000, memoryLimitBytes: 2 ** 20 });
   });
   test('a pod that the node cannot live without is not for the OOM killer', () =>
     expect(
-      containerResources(withClass('BestEffort', { priorityClassName: 'system-node-critical' }), container({}), 8 * gib)
+      containerResources(withClass('BestEffort', { priorityClassName: 'system-node-critical' }), container({}), node)
         .oomScoreAdj,
     ).toBe(-997));
 });

@@ -2,7 +2,13 @@
 
 import { ignoreNotFound, type Pod } from '../api/api.ts';
 import { type ComponentContext, createEventRecorder, createInformer, type RunningComponent } from '../client/client.ts';
-import type { ContainerRuntime } from '../container-runtime/container-runtime.ts';
+import {
+  type Cgroups,
+  type ContainerRuntime,
+  openCgroups,
+  removeEmptyParents,
+  removePodCgroups,
+} from '../container-runtime/container-runtime.ts';
 import { refuse } from './admission.ts';
 import { type KubeletConfig, relistPeriodMs, relistPeriodWithEventsMs } from './config.ts';
 import { ImageManager } from './images.ts';
@@ -12,6 +18,7 @@ import { measured } from './measured-runtime.ts';
 import { NodeKeeper } from './node.ts';
 import { sweepFiles } from './orphaned-files.ts';
 import { PodCache } from './pod-cache.ts';
+import { PodCgroups } from './pod-cgroups.ts';
 import { PodWorker } from './pod-worker.ts';
 import { ProbeManager } from './probes.ts';
 import { followRuntime } from './runtime-events.ts';
@@ -20,13 +27,14 @@ import { type KubeletServer, startServer } from './server.ts';
 import { StatusManager } from './status-manager.ts';
 import { TokenCache } from './tokens.ts';
 import type { KubeletTools } from './tools.ts';
-import { prepareVolumes } from './volumes/volumes.ts';
+import { podUids, prepareVolumes, unmountVolumes } from './volumes/volumes.ts';
 
 export type { KubeletConfig } from './config.ts';
-export { unmountVolumes } from './volumes/volumes.ts';
 
 export interface KubeletDependencies {
   readonly runtime: ContainerRuntime;
+  /** The machine's by default; simulated nodes have none. */
+  readonly cgroups?: Cgroups;
   /** Certificates of the HTTPS server; undefined: no server (simulated nodes). */
   readonly tls?: { readonly cert: string; readonly key: string; readonly clientCA: string };
 }
@@ -44,7 +52,7 @@ const podStartBuckets = [
 export async function startKubelet(
   context: ComponentContext,
   config: KubeletConfig,
-  { runtime: bare, tls }: KubeletDependencies,
+  { runtime: bare, cgroups = config.usesFilesystem ? openCgroups() : undefined, tls }: KubeletDependencies,
 ): Promise<RunningKubelet> {
   const { client, clock, logger } = context;
   const runtime = measured(bare, context.metrics, clock);
@@ -63,12 +71,15 @@ export async function startKubelet(
   );
   // Simulated nodes have all that real ones may have.
   const appArmor = !config.usesFilesystem || hasAppArmor();
+  const counted = () => [...workers.values()].filter((w) => w.isCounted).map((w) => w.promised);
+  const podCgroups = cgroups && new PodCgroups(cgroups, { config, clock, logger, pods: counted });
   const tools: KubeletTools = {
     config,
     client,
     clock,
     logger,
     runtime,
+    ...(podCgroups && { cgroups: podCgroups }),
     events,
     cache,
     services,
@@ -79,17 +90,12 @@ export async function startKubelet(
     secret: (namespace, name) => read(client.get('secrets', { namespace, name })),
     token: (pod, audience, seconds) => tokens.get(pod, audience, seconds),
     podStarted: (seconds) => starts.observe(seconds),
-    refuse: (pod) =>
-      refuse(
-        pod,
-        [...workers.values()].filter((w) => w.isCounted).map((w) => w.promised),
-        config,
-        { ...runtime.features, appArmor, object: keeper.node },
-      ),
+    refuse: (pod) => refuse(pod, counted(), config, { ...runtime.features, appArmor, object: keeper.node }),
     readNode: () => keeper.read(),
   };
 
   if (config.usesFilesystem) await prepareVolumes(config.rootDirectory);
+  podCgroups?.start();
   const server: KubeletServer | undefined =
     tls && (await startServer(tools, () => [...workers.values()].map((w) => w.pod), context.metrics, tls));
   const keeper = new NodeKeeper(
@@ -143,12 +149,21 @@ export async function startKubelet(
       unfollow();
       await Promise.all([keeper.stop(), pods.stop(), services.stop(), server?.stop()]);
       tools.probes.stop();
+      podCgroups?.stop();
       await Promise.all([...workers.values()].map((w) => w.stop()));
       await tools.statuses.stop();
       await Promise.allSettled([...loops, events.flush()]);
       await runtime.close();
     },
   };
+}
+
+/** Takes away what a kubelet that no longer runs made beside files: mounts, and the cgroups of its pods. */
+export async function clearKubelet(rootDirectory: string): Promise<void> {
+  const uids = await podUids(rootDirectory);
+  for (const uid of uids) removePodCgroups(uid);
+  if (uids.length > 0) removeEmptyParents();
+  await unmountVolumes(rootDirectory);
 }
 
 /** The node's pod range comes a moment after its registration: do not wait for the next report. */

@@ -1,4 +1,4 @@
-// Volumes and logs of pods that are no longer known: what a crash, or a deletion while the kubelet was away, left behind.
+// Volumes, logs and cgroups of pods that are no longer known: what a crash, or a deletion while the kubelet was away, left behind.
 
 import { readdir } from 'node:fs/promises';
 import path from 'node:path';
@@ -9,7 +9,7 @@ import { podDirectories, tearDownVolumes } from './volumes/volumes.ts';
 const sweepPeriodMs = 60_000;
 const uidPattern = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
-type SweepTools = Pick<KubeletTools, 'config' | 'clock' | 'logger'>;
+type SweepTools = Pick<KubeletTools, 'config' | 'clock' | 'logger' | 'cgroups'>;
 
 /** Goes on until `signal` aborts. `isKnown`: the pod is in the API, or something of it runs. */
 export async function sweepFiles(
@@ -24,7 +24,7 @@ export async function sweepFiles(
 }
 
 export async function removeOrphanedFiles(
-  { config, logger }: Pick<SweepTools, 'config' | 'logger'>,
+  { config, logger, cgroups }: Pick<SweepTools, 'config' | 'logger' | 'cgroups'>,
   isKnown: (uid: string) => boolean,
 ): Promise<void> {
   const remove = async (what: string, work: Promise<void>) =>
@@ -33,7 +33,9 @@ export async function removeOrphanedFiles(
   const found = await Promise.all([disk, memory].map((directory) => namesIn(path.dirname(directory))));
   for (const uid of new Set(found.flat())) {
     const directories = podDirectories(config.rootDirectory, uid);
-    if (uidPattern.test(uid) && !isKnown(uid)) await remove(directories.disk, tearDownVolumes(directories));
+    if (!uidPattern.test(uid) || isKnown(uid)) continue;
+    cgroups?.remove(uid);
+    await remove(directories.disk, tearDownVolumes(directories));
   }
   for (const name of await namesIn(config.podLogsDirectory)) {
     const uid = name.split('_').at(-1)!;

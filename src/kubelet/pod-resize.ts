@@ -1,25 +1,41 @@
-// In-place resize of a pod's containers: what the node promises, what their cgroups have, and the way from one to the
-// other. https://kubernetes.io/docs/tasks/configure-pod-container/resize-container-resources/
+// In-place resize of a pod and its containers: what the node promises, what their cgroups have, and the way from one to
+// the other. https://kubernetes.io/docs/tasks/configure-pod-container/resize-container-resources/
 
 import { readFileSync } from 'node:fs';
 import { mkdir, rename, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { Container, Pod, PodCondition } from '../api/api.ts';
 import type { ContainerStatus } from '../container-runtime/container-runtime.ts';
-import { podDirectory, resourcesAnnotation } from './container-config.ts';
+import { podDirectory } from './container-config.ts';
 import { newest, type RuntimePod } from './pod-actions.ts';
-import { bytes, containerResources, milli } from './resources.ts';
+import { PodCgroupResize } from './pod-cgroup-resize.ts';
+import {
+  type Allocated,
+  allocatedOf,
+  amounts,
+  createdWith,
+  differs,
+  isSame,
+  merged,
+  ownPart,
+  type Resource,
+  type Resources,
+  resizable,
+  resizableContainers,
+  startedWith,
+  withAllocated,
+  withPodLimits,
+} from './resize-amounts.ts';
+import { containerResources } from './resources.ts';
 import type { KubeletTools } from './tools.ts';
-
-type Resources = NonNullable<Container['resources']>;
-type Resource = 'cpu' | 'memory';
 
 /** Kept in a file of the pod's directory once it was resized; before that the containers' annotations say it. */
 interface Record_ {
-  /** By container name. */
   readonly allocated: Record<string, Resources>;
-  /** By container id. */
+  readonly allocatedPod?: Resources;
+  /** By container id; the pod's limits included where a container has none. */
   readonly actual: Record<string, Resources>;
+  readonly actualPod?: Resources;
 }
 
 export interface ResizeActions {
@@ -31,12 +47,12 @@ export interface ResizeActions {
     readonly container: Container;
     readonly resource: Resource;
   }[];
+  /** The pod's own cgroup may have to change. */
+  readonly pod: boolean;
 }
 
-const nothing: ResizeActions = { restart: new Set(), update: [] };
+const nothing: ResizeActions = { restart: new Set(), update: [], pod: false };
 const nothingDiffers: ReadonlyMap<string, Resources> = new Map();
-const resources: readonly Resource[] = ['memory', 'cpu'];
-const lists = ['requests', 'limits'] as const;
 
 export class PodResize {
   readonly #tools: KubeletTools;
@@ -57,9 +73,15 @@ export class PodResize {
     return this.#pending !== undefined;
   }
 
+  get #allocated(): Allocated | undefined {
+    if (!this.#record) return undefined;
+    const { allocated: containers, allocatedPod: pod } = this.#record;
+    return { containers, ...(pod && { pod }) };
+  }
+
   /** The pod with the resources that the node promised to it. */
   promised(pod: Pod): Pod {
-    return this.#record ? withResources(pod, this.#record.allocated) : pod;
+    return this.#record ? withAllocated(pod, this.#allocated!) : pod;
   }
 
   conditions(): Pick<PodCondition, 'type' | 'status' | 'reason' | 'message'>[] {
@@ -77,7 +99,7 @@ export class PodResize {
     if (this.#isUntouched(pod)) return pod;
     // A pod whose containers are not there yet gets what it asks for: that was admitted with it.
     if (runtime.containers.length === 0 && !this.#record) return pod;
-    const allocated = this.#record?.allocated ?? createdWith(pod, runtime);
+    const allocated = this.#allocated ?? createdWith(pod, runtime);
     if (!differs(pod, allocated)) {
       this.#pending = undefined;
       return this.promised(pod);
@@ -85,13 +107,14 @@ export class PodResize {
     const refusal = this.#tools.refuse(pod);
     if (refusal) this.#defer(pod, refusal.message);
     else {
-      await this.#save({ allocated: resourcesOf(pod), actual: this.#record?.actual ?? {} });
+      const actualPod = this.#record?.actualPod ?? allocated.pod;
+      await this.#save({ ...recordOf(pod), actual: this.#record?.actual ?? {}, ...(actualPod && { actualPod }) });
       this.#pending = undefined;
       this.#inProgress = {};
       this.#event(pod, 'Normal', 'ResizeStarted', 'Pod resize started');
       return pod;
     }
-    return withResources(pod, allocated);
+    return withAllocated(pod, allocated);
   }
 
   /** Its spec is as it was created: most pods, of which there may be a hundred thousand. */
@@ -105,77 +128,106 @@ export class PodResize {
     this.#event(pod, 'Warning', 'ResizeDeferred', 'Pod resize Deferred', message);
   }
 
-  /** What is to be done so that every running container has what is promised to it. */
+  /** What is to be done so that the pod and every running container have what is promised to them. */
   actions(promised: Pod, runtime: RuntimePod): ResizeActions {
     if (this.#isUntouched(promised)) return nothing;
     const restart = new Set<string>();
     const update: { status: ContainerStatus; container: Container; resource: Resource; grows: boolean }[] = [];
-    for (const container of resizable(promised)) {
-      const status = newest(runtime.containers, container.name);
-      const actual = status?.state === 'running' ? this.#actualOf(status, container) : undefined;
-      if (!status || !actual) continue;
-      for (const resource of resources) {
-        const [wanted, has] = [amounts(container.resources, resource), amounts(actual, resource)];
+    for (const { container, status, actual } of this.#running(promised, runtime))
+      for (const resource of resizable) {
+        const [wanted, has] = [amounts(wantedOf(container, promised), resource), amounts(actual, resource)];
         if (wanted.limits === has.limits && wanted.requests === has.requests) continue;
         const policy = container.resizePolicy?.find((p) => p.resourceName === resource);
         if (policy?.restartPolicy === 'RestartContainer') restart.add(container.name);
         const grows = wanted.limits === has.limits ? wanted.requests > has.requests : wanted.limits > has.limits;
         update.push({ status, container, resource, grows });
       }
-    }
     const inPlace = update.filter(({ container }) => !restart.has(container.name));
-    const ordered = resources.flatMap((resource) =>
+    const ordered = resizable.flatMap((resource) =>
       inPlace.filter((u) => u.resource === resource).sort((a, b) => Number(a.grows) - Number(b.grows)),
     );
-    if (update.length > 0) this.#inProgress ??= {};
-    return { restart, update: ordered };
+    const pod = update.length > 0 || this.#podDiffers(promised);
+    if (pod) this.#inProgress ??= {};
+    return { restart, update: ordered, pod };
   }
 
-  /** Changes cgroups, then what the status tells of them. */
-  async apply(promised: Pod, { update }: ResizeActions): Promise<void> {
-    const problem = await this.#whyNot(update).catch((error) => (error as Error).message);
+  #running(promised: Pod, runtime: RuntimePod) {
+    return resizableContainers(promised).flatMap((container) => {
+      const status = newest(runtime.containers, container.name);
+      if (status?.state !== 'running') return [];
+      return [{ container, status, actual: this.#actualOf(status, container, promised) }];
+    });
+  }
+
+  #podDiffers(promised: Pod): boolean {
+    const { resources } = promised.spec;
+    if (resources && !isSame(this.#record?.actualPod ?? resources, resources)) return true;
+    return this.#record !== undefined && new PodCgroupResize(promised, this.#tools).isNeeded;
+  }
+
+  /** Changes cgroups, then what the status tells of them: where a pod grows it grows first, where it shrinks last. */
+  async apply(promised: Pod, actions: ResizeActions, sandboxId?: string): Promise<void> {
+    const { update } = actions;
+    const podCgroup = new PodCgroupResize(promised, this.#tools, sandboxId);
+    const problem = await this.#whyNot(promised, update, podCgroup).catch((error) => (error as Error).message);
     if (problem) return this.#fail(promised, problem);
-    for (const { status, container, resource } of update)
-      try {
-        const actual = this.#actualOf(status, container)!;
-        const next = merged(actual, container.resources ?? {}, resource);
-        const all = containerResources(
-          promised,
-          { ...container, resources: next },
-          this.#tools.config.capacity.memoryBytes,
-        );
-        const { memoryLimitBytes, cpuShares, cpuPeriod, cpuQuota } = all;
-        await this.#tools.runtime.updateContainerResources(
-          status.id,
-          resource === 'memory'
-            ? { memoryLimitBytes: memoryLimitBytes ?? 0 }
-            : { cpuShares, cpuPeriod, cpuQuota: cpuQuota ?? 0 },
-        );
-        const record = this.#record ?? { allocated: resourcesOf(promised), actual: {} };
-        await this.#save({ ...record, actual: { ...record.actual, [status.id]: next } });
-      } catch (error) {
-        return this.#fail(promised, (error as Error).message);
+    try {
+      for (const resource of resizable) {
+        await podCgroup.grow(resource);
+        for (const each of update) if (each.resource === resource) await this.#updateContainer(promised, each);
+        await podCgroup.shrink(resource);
+        await this.#notePod(promised, resource);
       }
+    } catch (error) {
+      this.#fail(promised, (error as Error).message);
+    }
   }
 
-  /** A limit below what a container uses would kill it. */
-  async #whyNot(update: ResizeActions['update']): Promise<string | undefined> {
+  async #updateContainer(promised: Pod, { status, container, resource }: ResizeActions['update'][number]) {
+    const actual = this.#actualOf(status, container, promised);
+    const next = merged(actual, wantedOf(container, promised), resource);
+    const { memoryBytes } = this.#tools.config.capacity;
+    const all = containerResources(promised, { ...container, resources: next }, { memoryBytes });
+    const { memoryLimitBytes, cpuShares, cpuPeriod, cpuQuota } = all;
+    await this.#tools.runtime.updateContainerResources(
+      status.id,
+      resource === 'memory'
+        ? { memoryLimitBytes: memoryLimitBytes ?? 0 }
+        : { cpuShares, cpuPeriod, cpuQuota: cpuQuota ?? 0 },
+    );
+    const record = this.#record ?? { ...recordOf(promised), actual: {} };
+    await this.#save({ ...record, actual: { ...record.actual, [status.id]: next } });
+  }
+
+  async #notePod({ spec }: Pod, resource: Resource): Promise<void> {
+    if (!spec.resources || !this.#record) return;
+    const actualPod = merged(this.#record.actualPod ?? {}, spec.resources, resource);
+    if (!isSame(actualPod, this.#record.actualPod)) await this.#save({ ...this.#record, actualPod });
+  }
+
+  /** A limit below what is used would kill. */
+  async #whyNot(
+    promised: Pod,
+    update: ResizeActions['update'],
+    podCgroup: PodCgroupResize,
+  ): Promise<string | undefined> {
     const shrinking = update.filter(({ status, container, resource }) => {
       if (resource !== 'memory') return false;
-      const [wanted, has] = [container.resources, this.#actualOf(status, container)].map(
-        (r) => amounts(r, 'memory').limits,
-      );
+      const wanted = amounts(wantedOf(container, promised), 'memory').limits;
+      const has = amounts(this.#actualOf(status, container, promised), 'memory').limits;
       return wanted > 0 && (has === 0 || wanted < has);
     });
-    if (shrinking.length === 0) return undefined;
-    const stats = await this.#tools.runtime.containerStats();
-    const problems = shrinking.flatMap(({ status, container }) => {
+    const ofPod = podCgroup.memoryProblem();
+    const problems = ofPod ? [ofPod] : [];
+    const stats = shrinking.length > 0 ? await this.#tools.runtime.containerStats() : [];
+    for (const { status, container } of shrinking) {
       const used = stats.find((s) => s.id === status.id)?.memoryWorkingSetBytes ?? 0;
-      const limit = amounts(container.resources, 'memory').limits;
-      return used >= limit
-        ? [`attempting to set container "${container.name}" memory limit (${limit}) below current usage (${used})`]
-        : [];
-    });
+      const limit = amounts(wantedOf(container, promised), 'memory').limits;
+      if (used >= limit)
+        problems.push(
+          `attempting to set container "${container.name}" memory limit (${limit}) below current usage (${used})`,
+        );
+    }
     if (problems.length === 0) return undefined;
     return `cannot decrease memory limits: ${problems.length === 1 ? problems[0] : `[${problems.join(', ')}]`}`;
   }
@@ -189,21 +241,18 @@ export class PodResize {
   /** By container name, where a cgroup has something else than what is promised. Ends a resize that is complete. */
   actual(promised: Pod, runtime: RuntimePod): ReadonlyMap<string, Resources> {
     if (this.#isUntouched(promised)) return nothingDiffers;
-    const different = new Map<string, Resources>();
-    for (const container of resizable(promised)) {
-      const status = newest(runtime.containers, container.name);
-      const actual = status?.state === 'running' ? this.#actualOf(status, container) : undefined;
-      if (actual && !isSame(actual, container.resources)) different.set(container.name, actual);
-    }
-    if (different.size === 0 && this.#inProgress) {
+    const different = this.#running(promised, runtime).filter(
+      ({ container, actual }) => !isSame(actual, wantedOf(container, promised)),
+    );
+    if (different.length === 0 && this.#inProgress && !this.#podDiffers(promised)) {
       this.#inProgress = undefined;
       this.#event(promised, 'Normal', 'ResizeCompleted', 'Pod resize completed');
     }
-    return different;
+    return new Map(different.map(({ container, actual }) => [container.name, ownPart(actual, container.resources)]));
   }
 
-  #actualOf(status: ContainerStatus, container: Container): Resources | undefined {
-    return this.#record?.actual[status.id] ?? annotated(status) ?? container.resources ?? {};
+  #actualOf(status: ContainerStatus, container: Container, promised: Pod): Resources {
+    return this.#record?.actual[status.id] ?? startedWith(status) ?? wantedOf(container, promised);
   }
 
   async #save(record: Record_): Promise<void> {
@@ -227,72 +276,17 @@ export class PodResize {
   }
 }
 
+const wantedOf = (container: Container, { spec }: Pod) => withPodLimits(container.resources, spec.resources);
+
+function recordOf(pod: Pod): Pick<Record_, 'allocated' | 'allocatedPod'> {
+  const { containers, pod: podLevel } = allocatedOf(pod);
+  return { allocated: { ...containers }, ...(podLevel && { allocatedPod: podLevel }) };
+}
+
 function readRecord(file: string): Record_ | undefined {
   try {
     return JSON.parse(readFileSync(file, 'utf8')) as Record_;
   } catch {
     return undefined; // never resized
   }
-}
-
-const annotated = (status: ContainerStatus): Resources | undefined => {
-  const text = status.annotations[resourcesAnnotation];
-  return text === undefined ? undefined : (JSON.parse(text) as Resources);
-};
-
-/** Main containers and sidecars: other init containers end soon. */
-const resizable = ({ spec }: Pod): readonly Container[] => [
-  ...(spec.initContainers ?? []).filter((c) => c.restartPolicy === 'Always'),
-  ...spec.containers,
-];
-
-const resourcesOf = (pod: Pod): Record<string, Resources> =>
-  Object.fromEntries(resizable(pod).map((c) => [c.name, c.resources ?? {}]));
-
-/** What the pod was promised before its first resize: its containers were created with that. */
-const createdWith = (pod: Pod, runtime: RuntimePod): Record<string, Resources> =>
-  Object.fromEntries(
-    resizable(pod).map((c) => {
-      const status = newest(runtime.containers, c.name);
-      return [c.name, (status && annotated(status)) ?? c.resources ?? {}];
-    }),
-  );
-
-const differs = (pod: Pod, allocated: Record<string, Resources>): boolean =>
-  resizable(pod).some((c) => !isSame(c.resources, allocated[c.name]));
-
-function withResources(pod: Pod, allocated: Record<string, Resources>): Pod {
-  if (!differs(pod, allocated)) return pod;
-  const given = (list: readonly Container[]) =>
-    list.map((c) => (allocated[c.name] ? { ...c, resources: { ...c.resources, ...allocated[c.name] } } : c));
-  const { containers, initContainers } = pod.spec;
-  return {
-    ...pod,
-    spec: {
-      ...pod.spec,
-      containers: given(containers),
-      ...(initContainers && { initContainers: given(initContainers) }),
-    },
-  };
-}
-
-/** In thousandths of a core or bytes; 0 where nothing is said. */
-function amounts(of: Resources | undefined, resource: Resource) {
-  const amount = resource === 'cpu' ? milli : bytes;
-  return { requests: amount(of?.requests?.[resource]), limits: amount(of?.limits?.[resource]) };
-}
-
-const isSame = (a: Resources | undefined, b: Resources | undefined): boolean =>
-  resources.every((resource) => lists.every((list) => amounts(a, resource)[list] === amounts(b, resource)[list]));
-
-/** `from` with one resource of `to`. */
-function merged(from: Resources, to: Resources, resource: Resource): Resources {
-  const one = (list: (typeof lists)[number]) => {
-    const { [resource]: _old, ...rest } = from[list] ?? {};
-    const value = to[list]?.[resource];
-    return value === undefined ? rest : { ...rest, [resource]: value };
-  };
-  return Object.fromEntries(
-    lists.filter((list) => from[list] || to[list]).map((list) => [list, one(list)]),
-  ) as Resources;
 }

@@ -169,6 +169,7 @@ test('a running pod in full', () => {
       },
     ],
     qosClass: 'BestEffort',
+    resources: {},
   });
 });
 

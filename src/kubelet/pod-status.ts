@@ -9,9 +9,11 @@ import {
   type PodCondition,
   type PodStatus,
 } from '../api/api.ts';
+import type { Limits } from '../container-runtime/container-runtime.ts';
 import { containerStatus, lostState, restartingAll } from './container-status.ts';
 import { isSidecar, type RuntimePod } from './pod-actions.ts';
 import { conditionsOf } from './pod-conditions.ts';
+import { podResourcesStatus } from './pod-resources-status.ts';
 import { qosOf } from './resources.ts';
 import { restarts } from './restart-policy.ts';
 
@@ -49,6 +51,8 @@ export interface StatusInputs {
   readonly restartsAll?: boolean;
   /** What a container's cgroup has, where that differs from what is promised to it. */
   readonly actualResources?: ReadonlyMap<string, Container['resources']>;
+  /** What the pod's cgroup has, where it has one. */
+  readonly podLimits?: Limits;
   /** Conditions beside the usual ones. */
   readonly conditions?: readonly Pick<PodCondition, 'type' | 'status' | 'reason' | 'message'>[];
 }
@@ -95,6 +99,7 @@ export function podStatus(pod: Pod, runtime: RuntimePod, inputs: StatusInputs): 
     containerStatuses: statuses.toSorted(byName),
     ...(ephemeral.length > 0 && { ephemeralContainerStatuses: ephemeral.toSorted(byName) }),
     qosClass: qosOf(pod),
+    ...podResourcesStatus(pod, phase, inputs.podLimits),
   };
 }
 

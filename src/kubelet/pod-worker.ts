@@ -20,7 +20,7 @@ import {
   type RuntimePod,
 } from './pod-actions.ts';
 import { withKnownStatus } from './pod-conditions.ts';
-import { PodResize } from './pod-resize.ts';
+import { PodResize, type ResizeActions } from './pod-resize.ts';
 import { type PodFailure, podStatus } from './pod-status.ts';
 import { podVolumes } from './pod-volumes.ts';
 import { probePod } from './probe-handlers.ts';
@@ -182,8 +182,7 @@ export class PodWorker {
     const promised = await this.#resize.admit(this.#pod, runtime);
     const resize = this.#resize.actions(promised, runtime);
     const actions = podActions(promised, runtime, tools.probes, hashOf, resize.restart);
-    if (resize.update.length > 0) await this.#resize.apply(promised, resize);
-    const waitMs = await this.#act(actions, runtime);
+    const waitMs = await this.#act(promised, actions, resize, runtime);
     await this.#report(isNothing(actions) ? runtime : undefined);
     return Math.min(waitMs, Math.max(1, deadlineLeftMs(this.#pod, this.#tools.clock.now())));
   }
@@ -197,6 +196,7 @@ export class PodWorker {
     }
     await this.#report(undefined, true);
     if (!tools.config.usesFilesystem || this.#volumesReleased) return syncFrequencyMs;
+    tools.cgroups?.remove(this.#pod.metadata.uid);
     await releaseVolumes(podDirectories(tools.config.rootDirectory, this.#pod.metadata.uid));
     this.#volumesReleased = true;
     return syncFrequencyMs;
@@ -247,7 +247,7 @@ export class PodWorker {
   }
 
   /** Does what was decided. Returns when to look again. */
-  async #act(actions: PodActions, runtime: RuntimePod): Promise<number> {
+  async #act(promised: Pod, actions: PodActions, resize: ResizeActions, runtime: RuntimePod): Promise<number> {
     const tools = this.#tools;
     if (actions.killPod) {
       await stopPod(this.#pod, graceOf(this.#pod), tools);
@@ -258,7 +258,8 @@ export class PodWorker {
       const status = runtime.containers.find((c) => c.id === kill.id);
       if (status) await stopContainer(this.#pod, status, killGrace(this.#pod, kill), kill.message, tools);
     }
-    if (actions.start.length > 0 || actions.createSandbox) return this.#run(actions);
+    if (resize.pod) await this.#resize.apply(promised, resize, runtime.sandboxes[0]?.id);
+    if (actions.start.length > 0 || actions.createSandbox) return this.#run(promised, actions);
     if (!tools.config.usesFilesystem) return syncFrequencyMs;
     // ConfigMaps, Secrets and tokens in volumes are kept current while the pod runs.
     const staleMs = tools.clock.monotonic() - this.#volumesMs;
@@ -282,7 +283,7 @@ export class PodWorker {
   }
 
   /** Starts what is to start; the API hears of it meanwhile when that takes long, because of a pull or a hook. */
-  async #run(actions: PodActions): Promise<number> {
+  async #run(promised: Pod, actions: PodActions): Promise<number> {
     const { clock, logger } = this.#tools;
     const slow = clock.after(slowStartMs, () => {
       this.#report().catch((error) => logger.warn('pod status not reported', { error: String(error) }));
@@ -292,7 +293,7 @@ export class PodWorker {
     try {
       const volumes = await this.#volumes();
       if (!volumes) return volumeRetryMs;
-      return await this.#starts.run(this.#pod, actions, volumes, async () => (await this.#look()).runtime);
+      return await this.#starts.run(promised, actions, volumes, async () => (await this.#look()).runtime);
     } finally {
       slow.cancel();
       deadline?.cancel();
@@ -337,6 +338,7 @@ export class PodWorker {
         restartsAll: this.#restartsAll,
         actualResources: this.#resize.actual(promised, runtime),
         conditions: hasEnded ? [] : this.#resize.conditions(),
+        podLimits: tools.cgroups?.limits(promised),
         ...(this.#failure && { failure: this.#failure }),
       },
     );
@@ -356,6 +358,7 @@ export class PodWorker {
     this.#graceStarted = { seconds: grace };
     if (!this.#removedFromApi) await this.#report();
     await stopPod(this.#pod, grace, tools);
+    tools.cgroups?.remove(uid);
     this.#graceStarted = undefined;
     if (!this.#removedFromApi) {
       await this.#report(undefined, true);
@@ -379,6 +382,7 @@ export class PodWorker {
       await tools.runtime.stopPodSandbox(sandbox.id);
       await tools.runtime.removePodSandbox(sandbox.id);
     }
+    tools.cgroups?.remove(this.#pod.metadata.uid);
     if (config.usesFilesystem) {
       await tearDownVolumes(podDirectories(config.rootDirectory, this.#pod.metadata.uid));
       await rm(logDirectory(config.podLogsDirectory, this.#pod), { recursive: true, force: true });

@@ -8,6 +8,7 @@ import type { Clock } from '../machinery/time/clock.ts';
 import type { KubeletConfig } from './config.ts';
 import type { ImageManager } from './images.ts';
 import type { PodCache } from './pod-cache.ts';
+import type { PodCgroups } from './pod-cgroups.ts';
 import type { ProbeManager } from './probes.ts';
 import type { StatusManager } from './status-manager.ts';
 
@@ -17,6 +18,8 @@ export interface KubeletTools {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly runtime: ContainerRuntime;
+  /** Absent on simulated nodes. */
+  readonly cgroups?: PodCgroups;
   readonly events: EventRecorder;
   readonly images: ImageManager;
   readonly cache: PodCache;

@@ -127,7 +127,6 @@ function customKind(crd: CustomResourceDefinition, version: CustomResourceDefini
     ...(scale && { scalePaths: scale }),
     ...(version.deprecated && { deprecation: deprecationOf(crd, version) }),
     custom: true,
-    definition: crd,
     virtual: false,
   };
 }

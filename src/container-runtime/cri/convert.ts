@@ -1,5 +1,6 @@
 // Between our interface and CRI's messages.
 
+import { isCgroup2 } from '../cgroups/qos-cgroups.ts';
 import type {
   ContainerConfig,
   ContainerResources,
@@ -11,7 +12,6 @@ import type {
   SandboxConfig,
   SecurityProfile,
 } from '../container-runtime.ts';
-import { isCgroup2 } from '../pod-cgroups.ts';
 import { protectedPaths, throttlingPaths } from '../protected-paths.ts';
 import type { Message } from './cri-client.ts';
 
@@ -56,6 +56,8 @@ export function sandboxMessage(config: SandboxConfig, owner: string): Message {
     linux: {
       cgroupParent: config.cgroupParent,
       sysctls: config.sysctls ?? {},
+      ...(config.overhead && { overhead: limitsMessage(config.overhead) }),
+      ...(config.resources && { resources: limitsMessage(config.resources) }),
       // As the kubelet of Kubernetes has it: the pause process needs nothing else.
       securityContext: {
         namespaceOptions: namespaces(config),
@@ -125,17 +127,20 @@ const propagations = {
   bidirectional: 'PROPAGATION_BIDIRECTIONAL',
 } as const;
 
-export function resourcesMessage(resources: ContainerResources): Message {
-  return {
-    cpuShares: resources.cpuShares ?? 0,
-    cpuQuota: resources.cpuQuota ?? 0,
-    cpuPeriod: resources.cpuPeriod ?? 0,
-    memoryLimitInBytes: resources.memoryLimitBytes ?? 0,
-    oomScoreAdj: resources.oomScoreAdj ?? 0,
-    // When a container is out of memory, all of its processes are killed (singleProcessOOMKill is false by default).
-    ...(isCgroup2() && { unified: { 'memory.oom.group': '1' } }),
-  };
-}
+export const limitsMessage = (resources: ContainerResources): Message => ({
+  cpuShares: resources.cpuShares ?? 0,
+  cpuQuota: resources.cpuQuota ?? 0,
+  cpuPeriod: resources.cpuPeriod ?? 0,
+  memoryLimitInBytes: resources.memoryLimitBytes ?? 0,
+  oomScoreAdj: resources.oomScoreAdj ?? 0,
+  hugepageLimits: (resources.hugepageLimits ?? []).map(({ pageSize, limitBytes }) => ({ pageSize, limit: limitBytes })),
+});
+
+/** When a container is out of memory, all of its processes are killed (singleProcessOOMKill is false by default). */
+export const resourcesMessage = (resources: ContainerResources): Message => ({
+  ...limitsMessage(resources),
+  ...(isCgroup2() && { unified: { 'memory.oom.group': '1' } }),
+});
 
 const states: Readonly<Record<string, ContainerState>> = {
   CONTAINER_CREATED: 'created',

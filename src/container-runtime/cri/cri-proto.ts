@@ -9,6 +9,7 @@ service RuntimeService {
   rpc Status(StatusRequest) returns (StatusResponse);
   rpc UpdateRuntimeConfig(UpdateRuntimeConfigRequest) returns (Empty);
   rpc RunPodSandbox(RunPodSandboxRequest) returns (PodSandboxId);
+  rpc UpdatePodSandboxResources(UpdatePodSandboxResourcesRequest) returns (Empty);
   rpc StopPodSandbox(PodSandboxId) returns (Empty);
   rpc RemovePodSandbox(PodSandboxId) returns (Empty);
   rpc PodSandboxStatus(PodSandboxId) returns (PodSandboxStatusResponse);
@@ -84,6 +85,8 @@ message LinuxPodSandboxConfig {
   string cgroup_parent = 1;
   LinuxSandboxSecurityContext security_context = 2;
   map<string, string> sysctls = 3;
+  LinuxContainerResources overhead = 4;
+  LinuxContainerResources resources = 5;
 }
 message PodSandboxMetadata { string name = 1; string uid = 2; string namespace = 3; uint32 attempt = 4; }
 message PodSandboxConfig {
@@ -95,6 +98,11 @@ message PodSandboxConfig {
   map<string, string> labels = 6;
   map<string, string> annotations = 7;
   LinuxPodSandboxConfig linux = 8;
+}
+message UpdatePodSandboxResourcesRequest {
+  string pod_sandbox_id = 1;
+  LinuxContainerResources overhead = 2;
+  LinuxContainerResources resources = 3;
 }
 message RunPodSandboxRequest { PodSandboxConfig config = 1; string runtime_handler = 2; }
 message PodIP { string ip = 1; }
@@ -124,12 +132,14 @@ message Mount {
   repeated IDMapping gid_mappings = 7;
   bool recursive_read_only = 8;
 }
+message HugepageLimit { string page_size = 1; uint64 limit = 2; }
 message LinuxContainerResources {
   int64 cpu_period = 1;
   int64 cpu_quota = 2;
   int64 cpu_shares = 3;
   int64 memory_limit_in_bytes = 4;
   int64 oom_score_adj = 5;
+  repeated HugepageLimit hugepage_limits = 8;
   map<string, string> unified = 9;
 }
 message Capability { repeated string add_capabilities = 1; repeated string drop_capabilities = 2; }

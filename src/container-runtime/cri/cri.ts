@@ -3,6 +3,7 @@
 import type { Duplex } from 'node:stream';
 import type { Random } from '../../machinery/random.ts';
 import type { Clock } from '../../machinery/time/clock.ts';
+import { removeEmptyParents, removePodCgroups } from '../cgroups/qos-cgroups.ts';
 import type {
   ContainerConfig,
   ContainerResources,
@@ -20,13 +21,13 @@ import { isHello } from '../images/hello.ts';
 import { ImageStore } from '../images/image-store.ts';
 import type { RegistryAuth } from '../images/registry.ts';
 import { podUidLabel } from '../labels.ts';
-import { removeEmptyParents, removePodCgroups } from '../pod-cgroups.ts';
 import { RuntimeError } from '../runtime-error.ts';
 import {
   containerMessage,
   featuresOf,
   imageOf,
   isOwn,
+  limitsMessage,
   resourcesMessage,
   sandboxMessage,
   sandboxOf,
@@ -111,6 +112,14 @@ class Cri implements ContainerRuntime {
       return run();
     });
     return podSandboxId;
+  }
+
+  /** Runtimes that have no such call (containerd before 2.1) have nothing to say against it. */
+  async updatePodSandboxResources(id: string, resources: ContainerResources, overhead: ContainerResources) {
+    const request = { podSandboxId: id, resources: limitsMessage(resources), overhead: limitsMessage(overhead) };
+    await this.#client.call('UpdatePodSandboxResources', request).catch((error) => {
+      if (!(error instanceof RuntimeError && error.kind === 'unimplemented')) throw error;
+    });
   }
 
   async stopPodSandbox(id: string): Promise<void> {

@@ -5,12 +5,12 @@ import { dirname, join } from 'node:path';
 import type { Logger } from '../../machinery/logger.ts';
 import type { Random } from '../../machinery/random.ts';
 import type { Clock } from '../../machinery/time/clock.ts';
+import type { Cgroups } from '../cgroups/cgroups.ts';
 import type { ContainerConfig, ContainerStatus, SandboxConfig } from '../container-runtime.ts';
 import type { EventHub } from '../event-hub.ts';
 import type { ImageRecord, ImageStore } from '../images/image-store.ts';
 import { RuntimeError } from '../runtime-error.ts';
 import { bundleFiles } from './bundle.ts';
-import type { Cgroups } from './cgroups.ts';
 import { createBundle, newRecord } from './new-container.ts';
 import type { OciRuntime } from './oci/oci-runtime.ts';
 import type { NodeFacts } from './oci/runtime-spec.ts';
@@ -273,7 +273,7 @@ export class Containers {
   async #recordEnd(id: string): Promise<void> {
     const record = this.records.get(id);
     if (record?.state !== 'running') return;
-    const { state, shim, clock, logger } = this.#parts;
+    const { state, shim, clock, logger, cgroups } = this.#parts;
     const exitFile = state.exit(id);
     const known = fs.existsSync(exitFile);
     const exitCode = known ? Number(fs.readFileSync(exitFile, 'utf8')) : 255;
@@ -283,6 +283,8 @@ export class Containers {
     await shim.request('drain', id).catch((error) => logger.warn('cannot read a log to its end', { id, error }));
     const outOfMemory = exitCode === 137 && this.#killsOf(record) > 0;
     const reason = outOfMemory ? 'OOMKilled' : known ? undefined : 'Unknown';
+    // An old limit would keep the pod's from being lowered.
+    cgroups.remove(record.cgroup);
     this.#update(record, ended(finishedAt, exitCode, reason));
     fs.rmSync(exitFile, { force: true });
     this.#release(id);

@@ -3,9 +3,9 @@
 import * as fs from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { Clock } from '../../machinery/time/clock.ts';
+import type { Cgroups } from '../cgroups/cgroups.ts';
+import { removeEmptyParents } from '../cgroups/qos-cgroups.ts';
 import type { PodNetwork } from '../network/pod-network.ts';
-import { removeEmptyParents } from '../pod-cgroups.ts';
-import type { Cgroups } from './cgroups.ts';
 import { run, signal, startTimeOf } from './process.ts';
 import { keeperSocket, type ShimClient, stopFormerKeeper } from './shim-client.ts';
 import { StateDirectory } from './state.ts';

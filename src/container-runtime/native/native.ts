@@ -8,6 +8,7 @@ import type { Duplex } from 'node:stream';
 import type { Logger } from '../../machinery/logger.ts';
 import type { Random } from '../../machinery/random.ts';
 import type { Clock } from '../../machinery/time/clock.ts';
+import { type Cgroups, openCgroups } from '../cgroups/cgroups.ts';
 import type {
   ContainerConfig,
   ContainerResources,
@@ -27,7 +28,6 @@ import type { RegistryAuth } from '../images/registry.ts';
 import { podUidLabel } from '../labels.ts';
 import { PodNetwork } from '../network/pod-network.ts';
 import { RuntimeError } from '../runtime-error.ts';
-import { type Cgroups, openCgroups } from './cgroups.ts';
 import { Containers } from './containers.ts';
 import { destroy, formerNames } from './destroy.ts';
 import { attachSession, type ExecOptions, execToEnd, startExec } from './exec.ts';

@@ -4,10 +4,10 @@
 
 import * as fs from 'node:fs';
 import { join } from 'node:path';
+import type { Cgroups } from '../cgroups/cgroups.ts';
 import type { ContainerConfig, SandboxConfig } from '../container-runtime.ts';
 import { RuntimeError } from '../runtime-error.ts';
 import { lastError, runtimeWords } from './bundle.ts';
-import type { Cgroups } from './cgroups.ts';
 import type { OciRuntime } from './oci/oci-runtime.ts';
 import { type NodeFacts, runtimeSpec } from './oci/runtime-spec.ts';
 import { mustRun, runDetached } from './process.ts';

@@ -37,6 +37,8 @@ function resize(next: ApiObject, live: ApiObject): void {
     containers: resized(containers, wanted.containers),
     ...(initContainers && { initContainers: resized(initContainers, wanted.initContainers) }),
   };
+  if (wanted.resources) next.spec.resources = wanted.resources;
+  else delete next.spec.resources; // which validation refuses
 }
 
 function finalize(next: ApiObject, live: ApiObject): void {

@@ -3,9 +3,6 @@
 import type { ApiObject, OwnerReference } from '../../api/api.ts';
 import type { DiscoveredResource } from '../shared/discovery.ts';
 
-/** Uids of absent owners that are kept, so that their dependents do not ask the server again. */
-const absentLimit = 500;
-
 export interface GraphNode {
   readonly uid: string;
   readonly resource: DiscoveredResource;
@@ -19,9 +16,6 @@ export class GarbageGraph {
   /** By the owner's uid, which need not exist (any more). */
   readonly #dependents = new Map<string, Set<string>>();
 
-  /** The latest uids of objects that do not exist. */
-  readonly #absent = new Set<string>();
-
   get(uid: string): GraphNode | undefined {
     return this.#nodes.get(uid);
   }
@@ -32,8 +26,8 @@ export class GarbageGraph {
 
   put(resource: DiscoveredResource, object: ApiObject): void {
     const { uid } = object.metadata;
-    const node = this.#nodes.get(uid);
-    if (node) node.object = object;
+    const known = this.#nodes.get(uid);
+    if (known) known.object = object;
     else this.#nodes.set(uid, { uid, resource, object });
     for (const owner of ownersOf(object)) {
       const dependents = this.#dependents.get(owner.uid);
@@ -53,21 +47,10 @@ export class GarbageGraph {
   }
 
   remove(uid: string): void {
-    this.noteAbsent(uid);
-    const node = this.#nodes.get(uid);
-    if (!node) return;
-    this.disown(uid, node.object);
+    const known = this.#nodes.get(uid);
+    if (!known) return;
+    this.disown(uid, known.object);
     this.#nodes.delete(uid);
-  }
-
-  /** No object has the uid any more, and none will: a uid never comes back. */
-  noteAbsent(uid: string): void {
-    this.#absent.add(uid);
-    if (this.#absent.size > absentLimit) this.#absent.delete(this.#absent.values().next().value as string);
-  }
-
-  isAbsent(uid: string): boolean {
-    return this.#absent.has(uid);
   }
 }
 

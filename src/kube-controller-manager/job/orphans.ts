@@ -4,8 +4,7 @@
 import { ignoreNotFound, type Job, type Pod } from '../../api/api.ts';
 import { type Controller, controllerOf, keyOf, type Tools } from '../../client/client.ts';
 import { selectorOf } from '../shared/claim.ts';
-import { releasePods } from './job.ts';
-import { isManagedElsewhere, isOver, isTracked } from './view.ts';
+import { isManagedElsewhere, isOver, isTracked, releasePods } from './job.ts';
 
 export const jobOrphans: Controller = {
   name: 'job-orphans',
@@ -21,8 +20,7 @@ export const jobOrphans: Controller = {
     if (owner && (owner.kind !== 'Job' || owner.apiVersion !== 'batch/v1')) return;
     const job = owner && (await jobOf(pod.metadata.namespace ?? '', owner, tools));
     if (job && (isManagedElsewhere(job) || !isOver(job))) return;
-    const { failure } = await releasePods([pod], tools);
-    if (failure) throw failure;
+    await releasePods([pod], tools);
   },
 };
 

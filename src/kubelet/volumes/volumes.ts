@@ -103,3 +103,7 @@ export async function prepareVolumes(rootDirectory: string): Promise<void> {
 
 /** Takes away all that a kubelet mounted below its root directory: secrets are gone then, other volumes stay. */
 export const unmountVolumes = (rootDirectory: string): Promise<void> => unmountBelow(rootDirectory);
+
+/** Uids of the pods that have a directory. */
+export const podUids = (rootDirectory: string): Promise<string[]> =>
+  readdir(path.join(rootDirectory, 'pods')).catch(() => []);

@@ -10,7 +10,7 @@ export interface ResourceFacts {
 }
 
 export function resourcesOf(resources: ContainerResources, privileged: boolean, node: ResourceFacts): OciResources {
-  const { cpuShares, cpuQuota, cpuPeriod, memoryLimitBytes: limit = 0, pidsLimit = 0 } = resources;
+  const { cpuShares, cpuQuota, cpuPeriod, memoryLimitBytes: limit = 0, pidsLimit = 0, hugepageLimits = [] } = resources;
   return {
     // The runtime itself adds the devices that every container has.
     devices: [{ allow: privileged, access: 'rwm' }],
@@ -22,6 +22,9 @@ export function resourcesOf(resources: ContainerResources, privileged: boolean, 
     // With the limit for both, nothing is swapped out (the kubelet's NoSwap).
     ...(limit > 0 && { memory: { limit, ...(node.countsSwap && { swap: limit }) } }),
     ...(pidsLimit > 0 && { pids: { limit: pidsLimit } }),
+    ...(hugepageLimits.length > 0 && {
+      hugepageLimits: hugepageLimits.map(({ pageSize, limitBytes }) => ({ pageSize, limit: limitBytes })),
+    }),
     // When a container is out of memory, all of its processes are killed (singleProcessOOMKill is false by default).
     ...(node.cgroupVersion === 2 && { unified: { 'memory.oom.group': '1' } }),
   };

@@ -1,0 +1,124 @@
+// The cgroups above those of containers, which the kubelet makes and removes: a pod's own, those of all Burstable and all
+// BestEffort pods, and that of all pods. https://kubernetes.io/docs/tasks/administer-cluster/reserve-compute-resources/
+
+import { type Pod, podRequests } from '../api/api.ts';
+import {
+  type Cgroups,
+  type ContainerResources,
+  type Limits,
+  podsCgroup,
+  qosCgroups,
+} from '../container-runtime/container-runtime.ts';
+import type { Logger } from '../machinery/logger.ts';
+import type { Clock, Timer } from '../machinery/time/clock.ts';
+import type { KubeletConfig } from './config.ts';
+import { milli, podCgroup, podCgroupResources, qosOf, sharesOf } from './resources.ts';
+
+/** Pods that come and go together change the shares of their class once. */
+const sharesDelayMs = 500;
+const sharesPeriodMs = 60_000;
+
+export interface PodCgroupTools {
+  readonly config: Pick<KubeletConfig, 'capacity' | 'podPidsLimit'>;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** Those that have their share of the node. */
+  readonly pods: () => readonly Pod[];
+}
+
+export class PodCgroups {
+  readonly #cgroups: Cgroups;
+  readonly #tools: PodCgroupTools;
+  #timer: Timer | undefined;
+  #stopped = false;
+
+  constructor(cgroups: Cgroups, tools: PodCgroupTools) {
+    this.#cgroups = cgroups;
+    this.#tools = tools;
+  }
+
+  get hugePageSizes(): readonly string[] {
+    return this.#cgroups.hugePageSizes;
+  }
+
+  /** Makes the cgroups that all pods share, and keeps their CPU shares. */
+  start(): void {
+    const { cpuMillis, memoryBytes } = this.#tools.config.capacity;
+    this.#cgroups.create(podsCgroup, { cpuShares: sharesOf(cpuMillis), memoryLimitBytes: memoryBytes });
+    this.#cgroups.create(qosCgroups.BestEffort, { cpuShares: sharesOf(0) });
+    this.#cgroups.create(qosCgroups.Burstable, {});
+    this.#shareSoon(sharesDelayMs);
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    this.#timer?.cancel();
+  }
+
+  /** Makes the pod's cgroup; one that is there keeps its limits. */
+  ensure(pod: Pod): void {
+    const path = podCgroup(pod);
+    if (this.#cgroups.exists(path) && this.#cgroups.limits(path)) return;
+    this.#cgroups.create(path, this.desired(pod));
+    if (qosOf(pod) === 'Burstable') this.#shareSoon(sharesDelayMs);
+  }
+
+  desired(pod: Pod): ContainerResources {
+    const { podPidsLimit: pidsLimit } = this.#tools.config;
+    return podCgroupResources(pod, { hugePageSizes: this.hugePageSizes, ...(pidsLimit && { pidsLimit }) });
+  }
+
+  /** As the kernel keeps them. */
+  rounded(pod: Pod): Limits {
+    return this.#cgroups.rounded(this.desired(pod));
+  }
+
+  limits(pod: Pod): Limits | undefined {
+    return this.#cgroups.limits(podCgroup(pod));
+  }
+
+  update(pod: Pod, resources: ContainerResources): void {
+    this.#cgroups.update(podCgroup(pod), resources);
+    if (resources.cpuShares && qosOf(pod) === 'Burstable') this.#shareSoon(sharesDelayMs);
+  }
+
+  memoryUsageBytes(pod: Pod): number {
+    return this.#cgroups.memoryUsageBytes(podCgroup(pod));
+  }
+
+  /** Kills what is left in them. The class of a pod that is no longer known is not known either. */
+  remove(uid: string): void {
+    for (const parent of Object.values(qosCgroups)) {
+      const path = `${parent}/pod${uid}`;
+      if (!this.#cgroups.exists(path)) continue;
+      this.#cgroups.remove(path);
+      if (parent === qosCgroups.Burstable) this.#shareSoon(sharesDelayMs);
+    }
+  }
+
+  #shareSoon(delayMs: number): void {
+    if (this.#stopped) return;
+    this.#timer?.cancel();
+    this.#timer = this.#tools.clock.after(delayMs, () => {
+      this.#share();
+      this.#shareSoon(sharesPeriodMs);
+    });
+  }
+
+  /** All Burstable pods together get what they ask for, those of the machine's other kubelets too. */
+  #share(): void {
+    const own = this.#tools.pods().filter((pod) => qosOf(pod) === 'Burstable');
+    const names = new Set(own.map((pod) => `pod${pod.metadata.uid}`));
+    const ownMillis = own.reduce((sum, pod) => sum + milli(podRequests(pod)['cpu']), 0);
+    const others = this.#cgroups.children(qosCgroups.Burstable).filter((name) => !names.has(name));
+    const otherShares = others.reduce(
+      (sum, name) => sum + (this.#cgroups.limits(`${qosCgroups.Burstable}/${name}`)?.cpuShares ?? 0),
+      0,
+    );
+    try {
+      this.#cgroups.update(qosCgroups.Burstable, { cpuShares: sharesOf(ownMillis + (otherShares * 1000) / 1024) });
+    } catch (error) {
+      this.#tools.logger.warn('cannot set the CPU shares of Burstable pods', { error: String(error) });
+    }
+  }
+}
