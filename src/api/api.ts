@@ -9,6 +9,7 @@ export * from './cel/admission-expressions.ts';
 export { type FindKind, typeWarnings } from './cel/type-checking.ts';
 export * from './conditions.ts';
 export { customKinds, type ObjectConverter } from './custom/custom-kind.ts';
+export { canonical, canonicalChange, decode } from './decode.ts';
 export { type Documentation, documentation } from './documentation.ts';
 export * from './errors.ts';
 export * from './fields.ts';
@@ -17,7 +18,7 @@ export { resources } from './generated/types.ts';
 export { anyAddress, type HostPort, hostPortsOf, portsConflict } from './host-ports.ts';
 export type * from './kind.ts';
 export { matchesNode, matchesNodeSelector, matchesTerm } from './node-selector.ts';
-export { canonical, canonicalChange, DecodeError, decode, sortKeys, unknownFields } from './object.ts';
+export { DecodeError, sortKeys, unknownFields } from './object.ts';
 export * from './pod.ts';
 export { builtinKinds, KindRegistry, makeKind, resourceKey } from './registry.ts';
 export {

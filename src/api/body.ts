@@ -4,8 +4,9 @@ import { QuantityError } from '../machinery/quantity.ts';
 import type { Schema } from '../machinery/schema.ts';
 import { JsonSyntaxError, type ParsedJson, parseJson } from '../machinery/text/json.ts';
 import { parseYaml, YamlError } from '../machinery/text/yaml.ts';
+import { decode } from './decode.ts';
 import { badRequest } from './errors.ts';
-import { DecodeError, decode } from './object.ts';
+import { DecodeError } from './object.ts';
 import { schemaKinds, schemaOfKind } from './schemas.ts';
 
 /** What a body should hold. */

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { parseJson } from '../machinery/text/json.ts';
 import { decodeBody } from './body.ts';
+import { canonical, decode } from './decode.ts';
 import { ApiError } from './errors.ts';
-import { canonical, decode } from './object.ts';
 import { schemaOfKind } from './schemas.ts';
 
 const wanted = (group: string, version: string, kind: string) => ({

@@ -5,7 +5,6 @@
 import { getOwn, setOwn } from '../machinery/collections/own.ts';
 import { canonicalQuantity, canonicalResource } from '../machinery/quantity.ts';
 import type { Schema } from '../machinery/schema.ts';
-import { pruneCustom } from './custom/prune.ts';
 import { schemaNamed } from './schemas.ts';
 import { sortKeys } from './sort.ts';
 import { canonicalMicroTime, canonicalTime } from './time.ts';
@@ -25,22 +24,19 @@ export interface Decoded {
 }
 
 /** Throws DecodeError, or QuantityError for what is no quantity. */
-export function decode(schema: Schema, value: unknown): Decoded {
-  if (schema.custom) return pruneCustom(schema, value);
+export function decodeBuiltin(schema: Schema, value: unknown): Decoded {
   const walk = new Walk(true);
   const object = walk.value(schema, value);
   return { object, unknownFields: walk.unknown ? unknownFields(schema, value) : [] };
 }
 
 /** The canonical form of an object whose types are right. Unknown fields are dropped. */
-export function canonical<T>(schema: Schema, value: T): T {
-  if (schema.custom) return pruneCustom(schema, value).object;
+export function canonicalBuiltin<T>(schema: Schema, value: T): T {
   return new Walk(false).value(schema, value);
 }
 
 /** The same for a changed copy of an object in canonical form: what the two share is not looked at again. */
-export function canonicalChange<T>(schema: Schema, next: T, live: T): T {
-  if (schema.custom) return pruneCustom(schema, next).object;
+export function canonicalBuiltinChange<T>(schema: Schema, next: T, live: T): T {
   return new Walk(false).changed(schema, next, live);
 }
 
@@ -344,7 +340,7 @@ function zero(schema: Schema): any {
   if (schema.preserveUnknownFields || schema.union) return null;
   switch (schema.type) {
     case 'object':
-      return schema.properties ? canonical(schema, {}) : null;
+      return schema.properties ? canonicalBuiltin(schema, {}) : null;
     case 'string':
       if (schema.format === 'quantity') return '0';
       return schema.format === 'date-time' || schema.format === 'micro-time' || schema.format === 'byte' ? null : '';

@@ -1,7 +1,7 @@
 // What every kind has in common, put around what a kind does itself.
 
+import { canonical } from './decode.ts';
 import type { ApiObject, KindBehaviour, MetadataCheck, ResourceInfo, Strategy } from './kind.ts';
-import { canonical } from './object.ts';
 import { schemaOfKind } from './schemas.ts';
 import {
   subdomainNames,

@@ -5,7 +5,7 @@ import type { Logger } from '../machinery/logger.ts';
 import type { Metrics } from '../machinery/metrics.ts';
 import type { Random } from '../machinery/random.ts';
 import type { Clock } from '../machinery/time/clock.ts';
-import type { Client } from './client.ts';
+import type { Client } from './interface.ts';
 
 export interface ComponentContext {
   /** Speaks as the component's own identity. */

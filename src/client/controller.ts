@@ -2,11 +2,11 @@
 
 import type { ApiObject, OwnerReference } from '../api/api.ts';
 import { isConflict, resources } from '../api/api.ts';
-import type { Client, ObjectOf, ResourceName, ResourceRef } from './client.ts';
 import { type ComponentContext, errorText } from './component.ts';
 import { createEventRecorder, type EventRecorder } from './events.ts';
 import { type Informer, keyOf, type Lister } from './informer.ts';
 import type { InformerFactory } from './informer-factory.ts';
+import type { Client, ObjectOf, ResourceName, ResourceRef } from './interface.ts';
 import { refOf } from './rest.ts';
 import { WorkQueue } from './work-queue.ts';
 

@@ -3,7 +3,7 @@
 
 import type { ApiObject } from '../api/api.ts';
 import { alreadyExists, conflict, isApiError, notFound } from '../api/api.ts';
-import type { Transport, TransportRequest, TransportResponse, WatchEvent } from './client.ts';
+import type { Transport, TransportRequest, TransportResponse, WatchEvent } from './interface.ts';
 
 interface Target {
   readonly group: string;

@@ -4,7 +4,7 @@ import * as http from 'node:http';
 import * as https from 'node:https';
 import { parseExact } from '../machinery/text/exact-json.ts';
 import type { Clock } from '../machinery/time/clock.ts';
-import type { Transport, TransportRequest, TransportResponse, WatchEvent } from './client.ts';
+import type { Transport, TransportRequest, TransportResponse, WatchEvent } from './interface.ts';
 
 /** client-go's limit of repeats after a 429. */
 const mostRepeats = 10;

@@ -1,8 +1,8 @@
 // One informer a resource for all who ask.
 
-import type { ObjectOf, ResourceName, ResourceRef } from './client.ts';
 import type { ComponentContext } from './component.ts';
 import { createInformer, type Informer } from './informer.ts';
+import type { ObjectOf, ResourceName, ResourceRef } from './interface.ts';
 import { refOf } from './rest.ts';
 
 export class InformerFactory {

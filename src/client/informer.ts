@@ -1,8 +1,8 @@
 // A cache of one resource, kept current by list and watch, shared by all who read it. Objects in it are immutable.
 
 import { type ApiObject, isApiError, isNotFound } from '../api/api.ts';
-import type { ObjectOf, ResourceName, ResourceRef, Selection } from './client.ts';
 import type { ComponentContext } from './component.ts';
+import type { ObjectOf, ResourceName, ResourceRef, Selection } from './interface.ts';
 import { refOf } from './rest.ts';
 
 // client-go's reflector: back-off after a failed list or watch, and how long a watch is asked to last.

@@ -16,7 +16,7 @@ import type {
   TransportResponse,
   WatchOptions,
   WriteOptions,
-} from './client.ts';
+} from './interface.ts';
 
 type AnyResource = ResourceName | ResourceRef;
 

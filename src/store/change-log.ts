@@ -1,6 +1,6 @@
 // The tail of what happened, in memory: watches and reads of the past are served from it by every local backend.
 
-import { type Change, Compacted, type Entry, type KeyRange, type Revision } from './store.ts';
+import { type Change, Compacted, type Entry, type KeyRange, type Revision } from './interface.ts';
 
 interface Transaction {
   readonly revision: Revision;

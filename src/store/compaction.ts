@@ -2,7 +2,7 @@
 
 import type { Logger } from '../machinery/logger.ts';
 import type { Clock } from '../machinery/time/clock.ts';
-import { Compacted, type Revision, type Store } from './store.ts';
+import { Compacted, type Revision, type Store } from './interface.ts';
 
 const everyMs = 300_000;
 

@@ -1,7 +1,7 @@
 // Leases of the local backends. Like etcd's they are counted from the last keep-alive, and a restart begins anew.
 
 import type { Clock, Timer } from '../machinery/time/clock.ts';
-import { LeaseNotFound } from './store.ts';
+import { LeaseNotFound } from './interface.ts';
 
 interface Lease {
   readonly ttlMs: number;

@@ -1,9 +1,10 @@
 import { expect, test } from 'vitest';
 import { silentLogger } from '../machinery/logger.ts';
 import { VirtualClock } from '../machinery/time/clock.ts';
+import { Compacted } from './interface.ts';
 import { createMemoryStore, restoreMemoryStore } from './memory.ts';
 import { storeContract } from './store.contract.ts';
-import { Compacted, runCompaction } from './store.ts';
+import { runCompaction } from './store.ts';
 
 let clock = new VirtualClock();
 storeContract('memory', {

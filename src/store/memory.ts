@@ -3,8 +3,6 @@
 import { OrderedTree } from '../machinery/collections/ordered-tree.ts';
 import type { Clock } from '../machinery/time/clock.ts';
 import { ChangeLog } from './change-log.ts';
-import { Leases } from './leases.ts';
-import { readSnapshot, writeSnapshot } from './snapshot.ts';
 import {
   type Change,
   type CommitResult,
@@ -17,7 +15,9 @@ import {
   type Revision,
   type Store,
   type Write,
-} from './store.ts';
+} from './interface.ts';
+import { Leases } from './leases.ts';
+import { readSnapshot, writeSnapshot } from './snapshot.ts';
 
 export interface MemoryOptions {
   readonly clock: Clock;

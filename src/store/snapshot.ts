@@ -1,7 +1,7 @@
 // The snapshot format of the local backends: a header line, one record an entry, and a SHA-256 over all of it.
 
 import { createHash } from 'node:crypto';
-import { type Entry, type Revision, StoreUnusable } from './store.ts';
+import { type Entry, type Revision, StoreUnusable } from './interface.ts';
 import { writeValue } from './value.ts';
 
 const magic = 'coracle-snapshot/1';

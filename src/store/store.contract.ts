@@ -1,18 +1,8 @@
 // What every backend must do; each one's test file runs this suite against itself.
 
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import {
-  Compacted,
-  FutureRevision,
-  LeaseNotFound,
-  prefixRange,
-  type Revision,
-  type Store,
-  sameValue,
-  textOf,
-  type Value,
-  valueOfText,
-} from './store.ts';
+import { Compacted, FutureRevision, LeaseNotFound, prefixRange, type Revision, type Store } from './interface.ts';
+import { sameValue, textOf, type Value, valueOfText } from './store.ts';
 
 const bytes = (text: string) => new TextEncoder().encode(text);
 const text = (value?: Value) => value && textOf(value);

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { decodeBody } from '../body.ts';
+import { canonical } from '../decode.ts';
 import type { CustomResourceDefinition } from '../generated/types.ts';
 import type { ApiObject } from '../kind.ts';
-import { canonical } from '../object.ts';
 import { customKinds } from './custom-kind.ts';
 import { readJsonPath } from './json-path.ts';
 

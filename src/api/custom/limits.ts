@@ -4,7 +4,7 @@ import type { Schema } from '../../machinery/schema.ts';
 import { compilePattern, patternFault } from '../../machinery/text/pattern.ts';
 import { invalidValue, tooLong, typeInvalid } from '../fields.ts';
 import { hasFormat, isSupportedFormat } from './formats.ts';
-import type { Result } from './validate.ts';
+import type { Result } from './result.ts';
 
 export function checkString({ format, constraints = {} }: Schema, value: string, path: string, result: Result): void {
   const { minLength, maxLength, pattern } = constraints;

@@ -3,7 +3,7 @@
 
 import { getOwn, setOwn } from '../../machinery/collections/own.ts';
 import type { Schema } from '../../machinery/schema.ts';
-import { DecodeError, decode } from '../object.ts';
+import { DecodeError, decodeBuiltin } from '../object.ts';
 import { sortKeys } from '../sort.ts';
 import { metadataSchema } from './schema.ts';
 
@@ -69,7 +69,7 @@ class Walk {
     if (value === null) return null;
     const at = path ? `${path}.metadata` : 'metadata';
     const read = (part: any) => {
-      const { object, unknownFields } = decode(metadataSchema(), part);
+      const { object, unknownFields } = decodeBuiltin(metadataSchema(), part);
       if (object.creationTimestamp === null) delete object.creationTimestamp;
       (path ? this.embedded : this.unknown).push(...unknownFields.map((name) => `${at}.${name}`));
       return object;

@@ -1,21 +1,14 @@
 // Rolls a Deployment's pods from one template to the next by scaling one ReplicaSet a template.
 // https://kubernetes.io/docs/concepts/workloads/controllers/deployment/
 
-import { type Deployment, isPodTerminal, type Pod, type ReplicaSet } from '../../api/api.ts';
-import { type Controller, controllerOf, own, ownedBy, type Tools } from '../../client/client.ts';
+import { isPodTerminal, type Pod, type ReplicaSet } from '../../api/api.ts';
+import { type Controller, controllerOf, own, ownedBy } from '../../client/client.ts';
 import { claim, orphanIndex, orphansOf } from '../shared/claim.ts';
 import { desiredAnnotation } from './annotations.ts';
-import { cleanUpOldSets, newSetOf, setNewRevision } from './revisions.ts';
+import { cleanUpOldSets, setNewRevision } from './revisions.ts';
+import { newSetOf, type Rollout } from './rollout.ts';
 import { replicasOf, rollOver, scaleAll, scaleProportionally } from './scale.ts';
 import { isComplete, syncPausedCondition, syncRolloutStatus, syncStatus } from './status.ts';
-
-/** What one look at a Deployment works with. `deployment` is replaced by what each write of it answers. */
-export interface Rollout {
-  deployment: Deployment;
-  /** Every ReplicaSet that the Deployment controls. */
-  sets: ReplicaSet[];
-  readonly tools: Tools;
-}
 
 export const deployment: Controller = {
   name: 'deployment',

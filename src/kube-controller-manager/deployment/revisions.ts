@@ -1,16 +1,15 @@
 // A Deployment's history: one ReplicaSet for every template it had, numbered by annotations.
 
-import { conditionOf, type Deployment, isAlreadyExists, type PodTemplateSpec, type ReplicaSet } from '../../api/api.ts';
+import { conditionOf, type Deployment, isAlreadyExists, type ReplicaSet } from '../../api/api.ts';
 import { controllerOf, controllerReference } from '../../client/client.ts';
 import { deepEqual } from '../../machinery/collections/equal.ts';
 import { isNamespaceTerminating } from '../shared/create-pods.ts';
 import { podTemplateHash } from '../shared/hash.ts';
 import { desiredAnnotation, historyAnnotation, maxAnnotation, revisionAnnotation } from './annotations.ts';
-import type { Rollout } from './deployment.ts';
+import { hashLabel, newSetOf, type Rollout, sameTemplate } from './rollout.ts';
 import { newSetSize, replicasOf, sizeAnnotations } from './scale.ts';
 import { hasDeadline, withRolloutCondition } from './status.ts';
 
-const hashLabel = 'pod-template-hash';
 /** The history annotation is cut from its old end beyond this. */
 const longestHistory = 2000;
 /** Annotations of a Deployment that its sets do not inherit. */
@@ -34,21 +33,6 @@ function parseRevision(text: string | undefined): bigint | undefined {
 
 /** A set whose annotation is no number counts as the oldest. */
 const revisionOf = (set: ReplicaSet): bigint => parseRevision(set.metadata.annotations?.[revisionAnnotation]) ?? 0n;
-
-function sameTemplate(a: PodTemplateSpec, b: PodTemplateSpec): boolean {
-  const comparable = ({ metadata, spec }: PodTemplateSpec) => {
-    const { [hashLabel]: _, ...labels } = metadata?.labels ?? {};
-    return { labels, annotations: metadata?.annotations ?? {}, finalizers: metadata?.finalizers ?? [], spec };
-  };
-  return deepEqual(comparable(a), comparable(b));
-}
-
-/** The set that has the Deployment's template now; the oldest should there be several. */
-export function newSetOf({ deployment, sets }: Pick<Rollout, 'deployment' | 'sets'>): ReplicaSet | undefined {
-  return sets
-    .filter((set) => sameTemplate(set.spec.template, deployment.spec.template))
-    .sort((a, b) => (a.metadata.creationTimestamp < b.metadata.creationTimestamp ? -1 : 1))[0];
-}
 
 /** Gives the set of the current template the newest revision, making that set if `create`. */
 export async function setNewRevision(rollout: Rollout, create: boolean): Promise<void> {

@@ -3,8 +3,7 @@
 
 import type { Deployment, IntOrString, ReplicaSet } from '../../api/api.ts';
 import { desiredAnnotation, maxAnnotation } from './annotations.ts';
-import type { Rollout } from './deployment.ts';
-import { newSetOf } from './revisions.ts';
+import { newSetOf, type Rollout } from './rollout.ts';
 
 export const replicasOf = (object: Deployment | ReplicaSet): number => object.spec.replicas ?? 1;
 export const sumOf = (sets: readonly ReplicaSet[], value: (set: ReplicaSet) => number | undefined): number =>

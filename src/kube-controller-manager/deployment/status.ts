@@ -12,8 +12,7 @@ import {
 } from '../../api/api.ts';
 import { timestamp } from '../../client/client.ts';
 import { deepEqual } from '../../machinery/collections/equal.ts';
-import type { Rollout } from './deployment.ts';
-import { newSetOf } from './revisions.ts';
+import { newSetOf, type Rollout } from './rollout.ts';
 import { limitsOf, replicasOf, sumOf } from './scale.ts';
 
 const noDeadline = 2 ** 31 - 1;

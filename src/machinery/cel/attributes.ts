@@ -1,6 +1,6 @@
 // Reading a value and what is below it: a.b[c].?d as one unit, because it fails, and costs, as one.
 
-import { identCost } from './cost.ts';
+import { identCost } from './cost-range.ts';
 import { doubleText } from './numbers.ts';
 import type { Evaluate, Run } from './runtime.ts';
 import { CelList, CelMap, CelObject, fail, none, Optional, typeNameOf, Uint, type Value } from './values.ts';

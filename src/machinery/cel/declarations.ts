@@ -1,6 +1,6 @@
 // What an expression may name: variables, types and functions with their overloads.
 
-import type { AstSize, CallEstimate, Estimator } from './cost.ts';
+import type { AstSize, CallEstimate, Estimator } from './cost-range.ts';
 import type { SizedType } from './sizes.ts';
 import { paramType, type Type } from './types.ts';
 import type { Value } from './values.ts';

@@ -11,7 +11,7 @@ import {
   scale,
   stringFactor,
   unknownSize,
-} from './cost.ts';
+} from './cost-range.ts';
 
 /** Functions of the language itself whose cost depends on sizes. */
 export function standardEstimate(

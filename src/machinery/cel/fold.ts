@@ -1,7 +1,6 @@
 // Folds: what all(), exists(), map(), filter() and their like become.
 
-import type { Fold } from './ast.ts';
-import type { Planner } from './program.ts';
+import type { Fold, Node } from './ast.ts';
 import type { Evaluate, Run } from './runtime.ts';
 import { attempt } from './steps.ts';
 import {
@@ -15,6 +14,13 @@ import {
   typeNameOf,
   type Value,
 } from './values.ts';
+
+/** What a fold needs of the planner that it is part of. */
+interface Planner {
+  evaluate(node: Node): Evaluate;
+  /** Plans with names that have slots of their own. */
+  scope<T>(names: readonly string[], plan: (slots: readonly number[]) => T): T;
+}
 
 export function planFold(node: Fold, planner: Planner): Evaluate {
   const range = planner.evaluate(node.range);

@@ -4,7 +4,7 @@
 import { compilePattern, PatternError } from '../text/pattern.ts';
 import type { Call, Fold, Node } from './ast.ts';
 import { Attribute } from './attributes.ts';
-import { listCost, mapCost, structCost } from './cost.ts';
+import { listCost, mapCost, structCost } from './cost-range.ts';
 import type { Environment, FunctionDeclaration } from './declarations.ts';
 import { dispatcher } from './dispatch.ts';
 import { planFold } from './fold.ts';

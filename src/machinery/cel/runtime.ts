@@ -1,6 +1,6 @@
 // What a running program keeps: variables, loop variables, and what it has cost so far.
 
-import { regexFactor, stringFactor } from './cost.ts';
+import { regexFactor, stringFactor } from './cost-range.ts';
 import { CostExceeded, type EvaluationFault, fail, Optional, sizeOf, type Value } from './values.ts';
 
 export class Run {

@@ -3,7 +3,7 @@
 // one's second half the meta of the last transaction that was flushed.
 
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
-import { StoreUnusable } from '../store.ts';
+import { StoreUnusable } from '../interface.ts';
 import { dictionary } from './dictionary.ts';
 import { unpacks } from './lz4.ts';
 import { checkFreeList, type Meta, readMeta, type TreeInfo, treeBytes, treeOf } from './pages.ts';

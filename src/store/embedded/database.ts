@@ -3,7 +3,7 @@
 import { closeSync, existsSync, fsyncSync, openSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Database, open, type RootDatabase } from 'lmdb';
-import { type Revision, StoreUnusable } from '../store.ts';
+import { type Revision, StoreUnusable } from '../interface.ts';
 import { checkDatabase, damaged } from './check.ts';
 import { dictionary } from './dictionary.ts';
 import { databaseFile, freeBytes, isMarked, markMade } from './files.ts';

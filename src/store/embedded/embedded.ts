@@ -3,8 +3,6 @@
 
 import type { Clock } from '../../machinery/time/clock.ts';
 import { ChangeLog } from '../change-log.ts';
-import { Leases } from '../leases.ts';
-import { writeSnapshot } from '../snapshot.ts';
 import {
   type Change,
   type CommitResult,
@@ -19,7 +17,9 @@ import {
   type StoreProblem,
   StoreUnusable,
   type Write,
-} from '../store.ts';
+} from '../interface.ts';
+import { Leases } from '../leases.ts';
+import { writeSnapshot } from '../snapshot.ts';
 import { causeOf, openDatabase, type Tables, told, unusable } from './database.ts';
 import { freeBytes } from './files.ts';
 import { RecentEntries } from './recent-entries.ts';

@@ -2,7 +2,7 @@
 
 import { existsSync, mkdirSync, readFileSync, realpathSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { StoreUnusable } from '../store.ts';
+import { StoreUnusable } from '../interface.ts';
 
 export const databaseFile = 'store.mdb';
 const lockFile = 'lock';

@@ -1,6 +1,6 @@
 // Entries that were written last: what was written is often written again, and then its old value is asked for.
 
-import type { Change, Entry } from '../store.ts';
+import type { Change, Entry } from '../interface.ts';
 
 const keptEntries = 2_048;
 /** Larger values are read from the disk again. */

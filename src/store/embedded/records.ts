@@ -3,7 +3,7 @@
 
 import { inspect } from 'node:util';
 import { crc32 } from 'node:zlib';
-import { type Change, type Entry, type Revision, StoreUnusable } from '../store.ts';
+import { type Change, type Entry, type Revision, StoreUnusable } from '../interface.ts';
 import { writeValue } from '../value.ts';
 
 const sumBytes = 4;

@@ -2,8 +2,8 @@
 
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
+import { StoreUnusable } from '../interface.ts';
 import { readSnapshot } from '../snapshot.ts';
-import { StoreUnusable } from '../store.ts';
 import { createDatabase, unusable } from './database.ts';
 import { databaseFile, lockDirectory } from './files.ts';
 import { encodeEntry, encodeText } from './records.ts';

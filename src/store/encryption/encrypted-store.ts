@@ -8,7 +8,7 @@ import {
   type Store,
   StoreUnusable,
   type Write,
-} from '../store.ts';
+} from '../interface.ts';
 import { bytesOf, type Value } from '../value.ts';
 import { startsWith, type Transformer } from './providers.ts';
 

@@ -5,8 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { systemClock } from '../../machinery/time/clock.ts';
+import { prefixRange } from '../interface.ts';
 import { storeContract } from '../store.contract.ts';
-import { prefixRange } from '../store.ts';
 import { openEtcdStore } from './etcd.ts';
 
 const isInstalled = (() => {

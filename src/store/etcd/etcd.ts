@@ -16,9 +16,9 @@ import {
   type StoreProblem,
   StoreUnusable,
   type Write,
-} from '../store.ts';
+} from '../interface.ts';
 import { bytesOf } from '../value.ts';
-import { bidiStream, connect, type Endpoint, methods, numberOf, serverStream, unary } from './proto.ts';
+import { bidiStream, connect, type Endpoint, entryOf, methods, numberOf, serverStream, unary } from './proto.ts';
 import { watchEtcd } from './watch.ts';
 
 const callTimeoutMs = 10_000;
@@ -45,17 +45,6 @@ export async function openEtcdStore(options: EtcdOptions): Promise<Store> {
     await store.close();
     throw error;
   }
-}
-
-export function entryOf(kv: any): Entry {
-  return {
-    key: Buffer.from(kv.key).toString('utf8'),
-    // protobufjs reads an empty value as an empty array.
-    value: kv.value.length > 0 ? kv.value : new Uint8Array(0),
-    createRevision: numberOf(kv.createRevision),
-    modRevision: numberOf(kv.modRevision),
-    lease: numberOf(kv.lease),
-  };
 }
 
 const bytes = (text: string) => Buffer.from(text, 'utf8');

@@ -3,6 +3,7 @@
 
 import * as grpc from '@grpc/grpc-js';
 import protobuf from 'protobufjs';
+import type { Entry } from '../interface.ts';
 
 const proto = `
 syntax = "proto3";
@@ -125,3 +126,14 @@ export const serverStream = ({ client }: Endpoint, call: Method, request: object
 
 export const bidiStream = ({ client }: Endpoint, call: Method) =>
   client.makeBidiStreamRequest<object, any>(call.path, call.serialize, call.deserialize, leaderRequired(), {});
+
+export function entryOf(kv: any): Entry {
+  return {
+    key: Buffer.from(kv.key).toString('utf8'),
+    // protobufjs reads an empty value as an empty array.
+    value: kv.value.length > 0 ? kv.value : new Uint8Array(0),
+    createRevision: numberOf(kv.createRevision),
+    modRevision: numberOf(kv.modRevision),
+    lease: numberOf(kv.lease),
+  };
+}

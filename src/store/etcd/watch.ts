@@ -2,9 +2,8 @@
 
 import type { Clock } from '../../machinery/time/clock.ts';
 import type { ChangeBatch } from '../change-log.ts';
-import { type Change, Compacted, type KeyRange, type Revision } from '../store.ts';
-import { entryOf } from './etcd.ts';
-import { bidiStream, type Endpoint, methods, numberOf } from './proto.ts';
+import { type Change, Compacted, type KeyRange, type Revision } from '../interface.ts';
+import { bidiStream, type Endpoint, entryOf, methods, numberOf } from './proto.ts';
 
 /** How often a watch asks how far etcd has come, so that quiet ranges do not look old. */
 const progressEveryMs = 1_000;

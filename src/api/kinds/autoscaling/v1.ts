@@ -1,7 +1,7 @@
 // autoscaling/v1 knows one metric, the share of CPU. What else a v2 object says travels in annotations.
 
+import { canonical } from '../../decode.ts';
 import type { ApiObject } from '../../kind.ts';
-import { canonical } from '../../object.ts';
 import { schemaNamed } from '../../schemas.ts';
 
 const metrics = 'autoscaling.alpha.kubernetes.io/metrics';

@@ -6,7 +6,7 @@ import { forbiddenField, invalidValue, required } from '../../fields.ts';
 import type { ProjectedVolumeSource } from '../../generated/types.ts';
 import { need, type Rule } from '../rules.ts';
 import { localPath } from '../volume-sources.ts';
-import { downwardFile, keyToPath, optionalMode } from './volumes.ts';
+import { downwardFile, keyToPath, optionalMode } from './volume-files.ts';
 
 const minSeconds = 600;
 const maxSeconds = 2 ** 32;

@@ -7,10 +7,10 @@ import type { FieldError } from '../../errors.ts';
 import { duplicate, forbiddenField, invalidValue, invalidValues, required } from '../../fields.ts';
 import type { DownwardAPIVolumeFile, Volume } from '../../generated/types.ts';
 import { validateClaimTemplate } from '../claim.ts';
-import { choice, each, need, type Rule, range, set, struct } from '../rules.ts';
-import { iscsiNameFault, isIscsiNameTooLong, localPath, podSources } from '../volume-sources.ts';
-import { validateFieldRef, validateResourceField, volumeFields } from './env.ts';
+import { choice, each, need, type Rule, struct } from '../rules.ts';
+import { iscsiNameFault, isIscsiNameTooLong, podSources } from '../volume-sources.ts';
 import { validateProjected } from './projected.ts';
+import { downwardFile, keyToPath, optionalMode } from './volume-files.ts';
 
 /** What the check of a volume may know of its pod. */
 export interface VolumeContext {
@@ -106,12 +106,6 @@ function validateSource(volume: Volume, path: string, context: VolumeContext): F
 
 const tooManyTypes = 'may not specify more than 1 volume type';
 
-const fileMode = range(0, 0o777, 'must be a number between 0 and 0777 (octal), both inclusive');
-export const optionalMode: Rule = set(fileMode);
-
-/** A key and the file that it becomes. */
-export const keyToPath: Rule = struct({ key: need(), path: [need(), localPath], mode: optionalMode });
-
 const emptyDir: Rule = ({ sizeLimit }, path) =>
   sizeLimit !== undefined && compareQuantities(sizeLimit, 0) < 0
     ? [forbiddenField(`${path}.sizeLimit`, 'SizeLimit field must be a valid resource quantity')]
@@ -122,18 +116,6 @@ const downwardAPI: Rule = (source, path) => [
   // Kubernetes gives the paths of these items without their index.
   ...(source.items ?? []).flatMap((item: DownwardAPIVolumeFile) => downwardFile(item, path)),
 ];
-
-export const downwardFile: Rule = (file: DownwardAPIVolumeFile, path) => {
-  const errors: FieldError[] = [...need()(file.path, `${path}.path`), ...localPath(file.path, `${path}.path`)];
-  if (file.fieldRef) {
-    errors.push(...validateFieldRef(file.fieldRef, `${path}.fieldRef`, volumeFields));
-    if (file.resourceFieldRef)
-      errors.push(invalidValue(path, 'resource', 'fieldRef and resourceFieldRef can not be specified simultaneously'));
-  } else if (file.resourceFieldRef)
-    errors.push(...validateResourceField(file.resourceFieldRef, `${path}.resourceFieldRef`, true));
-  else errors.push(required(path, 'one of fieldRef and resourceFieldRef is required'));
-  return [...errors, ...optionalMode(file.mode, `${path}.mode`)];
-};
 
 const ephemeral: Rule = ({ volumeClaimTemplate }, path, { volume, context }) => {
   const errors = volumeClaimTemplate

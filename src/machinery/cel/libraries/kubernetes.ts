@@ -1,7 +1,7 @@
 // Kubernetes' own functions: URLs, regular expressions, quantities, addresses, versions, formats, JSON patches.
 // https://kubernetes.io/docs/reference/using-api/cel/#kubernetes-cel-libraries
 
-import { add, fixed, multiply, regexFactor, scale, sizeEstimate, stringFactor } from '../cost.ts';
+import { add, fixed, multiply, regexFactor, scale, sizeEstimate, stringFactor } from '../cost-range.ts';
 import {
   type CallCost,
   type CallEstimator,

@@ -14,7 +14,7 @@ import {
   scale,
   sizeEstimate,
   stringFactor,
-} from '../cost.ts';
+} from '../cost-range.ts';
 import {
   type CallCost,
   type CallEstimator,

@@ -14,7 +14,7 @@ import {
   scale,
   sizeEstimate,
   stringFactor,
-} from '../cost.ts';
+} from '../cost-range.ts';
 import { type CallEstimator, type FunctionDeclaration, global, type Library, member } from '../declarations.ts';
 import { formatValues } from '../format.ts';
 import { dynType, intType, listType, stringType } from '../types.ts';

@@ -1,0 +1,134 @@
+// What a store is, in etcd's terms. `memory`, `embedded` and `etcd` implement it, and each passes store.contract.ts. Keys
+// and values are Kubernetes' own (/registry/..., the storage version as JSON).
+
+import type { Value } from './value.ts';
+
+/** etcd's revision: one counter for the whole store, raised by one for every committed transaction. Starts at 1. */
+export type Revision = number;
+
+export interface Entry {
+  readonly key: string;
+  readonly value: Value;
+  readonly createRevision: Revision;
+  readonly modRevision: Revision;
+  /** Id of the lease that will remove the entry, 0 when it has none. */
+  readonly lease: number;
+}
+
+/** Keys in [start, end), in byte order. */
+export interface KeyRange {
+  readonly start: string;
+  readonly end: string;
+}
+
+export interface Page {
+  readonly entries: readonly Entry[];
+  /** The revision that the page was read at. */
+  readonly revision: Revision;
+  /** Entries of the range after the last of this page. */
+  readonly remaining: number;
+}
+
+/** A put, also of an empty value, or a delete where `value` is undefined. */
+export interface Write {
+  readonly key: string;
+  readonly value?: Value;
+  /** The modRevision that this write replaces; 0: the key must be absent. Undefined: whatever there is. */
+  readonly expected?: Revision;
+  readonly lease?: number;
+}
+
+export type CommitResult =
+  | { readonly ok: true; readonly revision: Revision }
+  /** Nothing was written; `current` has the entry of each write's key that exists now. */
+  | { readonly ok: false; readonly current: readonly Entry[] };
+
+/** A change as watchers see it. A delete has the entry as it was (`previous`) and the revision of the deletion. */
+export type Change =
+  | { readonly type: 'put'; readonly entry: Entry; readonly previous?: Entry }
+  | { readonly type: 'delete'; readonly key: string; readonly revision: Revision; readonly previous?: Entry };
+
+/** The store takes no writes, and perhaps cannot be read either. */
+export interface StoreProblem {
+  readonly message: string;
+  readonly canBeRead: boolean;
+}
+
+export interface Store {
+  /** The newest committed (durable) revision. */
+  revision(): Promise<Revision>;
+  /** The entry as of `at` (default: now), undefined if absent. Throws Compacted or FutureRevision. */
+  get(key: string, at?: Revision): Promise<Entry | undefined>;
+  /** Throws Compacted or FutureRevision. */
+  range(keys: KeyRange, page?: { at?: Revision; limit?: number }): Promise<Page>;
+  /** All or nothing, one revision for all writes, and durable once it resolves. */
+  commit(writes: readonly Write[]): Promise<CommitResult>;
+  /**
+   * Every change in `keys` after revision `after`, in order, each batch one or more whole transactions. Ends when
+   * `signal` aborts; throws Compacted when `after` is older than what is kept. Never shows what is not durable.
+   * An empty batch tells of progress: nothing happened up to `revision`.
+   */
+  watch(
+    keys: KeyRange,
+    after: Revision,
+    signal: AbortSignal,
+  ): AsyncIterable<{ changes: readonly Change[]; revision: Revision }>;
+  /**
+   * Forgets what was overwritten or deleted before `revision`. Local backends do so by themselves too, down to some
+   * 10,000 transactions, for they keep the past in memory.
+   */
+  compact(revision: Revision): Promise<void>;
+  /** Grants a lease: entries written with its id go when it runs out. Renewed by `keepAlive`. */
+  grantLease(ttlSeconds: number): Promise<number>;
+  /** Throws LeaseNotFound when the lease has expired or was revoked. */
+  keepAlive(lease: number): Promise<void>;
+  revokeLease(lease: number): Promise<void>;
+  /** Bytes on disk (or in memory). */
+  size(): Promise<number>;
+  /** What is wrong with it, undefined while all is well. Ends by itself when its cause is gone. */
+  health(): Promise<StoreProblem | undefined>;
+  /** A consistent copy of everything, as a stream of bytes that `restore` of the same backend takes. */
+  snapshot(): AsyncIterable<Uint8Array>;
+  /** Ends watches, flushes and lets go of files and sockets. */
+  close(): Promise<void>;
+}
+
+/** The revision asked for is no longer kept. */
+export class Compacted extends Error {
+  override readonly name = 'Compacted';
+  readonly compactRevision: Revision;
+  constructor(compactRevision: Revision) {
+    super(`the revision asked for has been compacted; the oldest kept is ${compactRevision}`);
+    this.compactRevision = compactRevision;
+  }
+}
+
+/** The revision asked for lies in the future. */
+export class FutureRevision extends Error {
+  override readonly name = 'FutureRevision';
+  readonly current: Revision;
+  constructor(current: Revision) {
+    super(`the revision asked for is newer than the newest, ${current}`);
+    this.current = current;
+  }
+}
+
+export class LeaseNotFound extends Error {
+  override readonly name = 'LeaseNotFound';
+}
+
+/** The store cannot be used as it is: damaged, of another version, in use by another process, or the disk is full. */
+export class StoreUnusable extends Error {
+  override readonly name = 'StoreUnusable';
+  readonly reason: 'damaged' | 'version' | 'in-use' | 'disk-full' | 'unreachable';
+  constructor(reason: StoreUnusable['reason'], message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.reason = reason;
+  }
+}
+
+/** All keys that begin with `prefix`. */
+export function prefixRange(prefix: string): KeyRange {
+  const last = prefix.charCodeAt(prefix.length - 1);
+  return { start: prefix, end: prefix.slice(0, -1) + String.fromCharCode(last + 1) };
+}
