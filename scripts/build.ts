@@ -45,15 +45,15 @@ const shim = await build({
   outfile: `${root}dist/container-shim.js`,
 });
 
-// A thread's program, beside the program that starts it.
-const parser = await build({
+// The programs of threads, beside the program that starts them.
+const threads = await build({
   ...shared,
-  entryPoints: [`${root}src/kube-apiserver/parsing/parse-worker.ts`],
-  outfile: `${root}dist/parse-worker.js`,
+  entryPoints: ['parse-worker', 'object-worker'].map((name) => `${root}src/kube-apiserver/threads/${name}.ts`),
+  outdir: `${root}dist`,
 });
 
 const isEntry = ({ path: file }: OutputFile) => path.basename(file) === 'coracle.js';
-const files = [...shim.outputFiles, ...parser.outputFiles, ...program.outputFiles];
+const files = [...shim.outputFiles, ...threads.outputFiles, ...program.outputFiles];
 for (const file of files.sort((a, b) => Number(isEntry(a)) - Number(isEntry(b)))) {
   writeFileSync(`${file.path}.${process.pid}`, file.contents);
   renameSync(`${file.path}.${process.pid}`, file.path);

@@ -3,8 +3,9 @@
 // mean anything; a list that seems to grow too fast is measured again before it counts.
 
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { Kind, Schema } from '../src/api/api.ts';
+import type { Kind } from '../src/api/api.ts';
 import { startTestServer, type TestServer } from '../src/kube-apiserver/test-server.ts';
+import { collectionOf, growing, objectWith, type Step } from './grown-objects.ts';
 
 const sizes = [1_000, 4_000] as const;
 const careful = [1_000, 8_000] as const;
@@ -13,7 +14,6 @@ const shortMs = 40;
 /** Linear work has 1, quadratic work 2. */
 const steepest = 1.65;
 const attempts = 4;
-const deepest = 7;
 
 let server: TestServer;
 beforeAll(async () => {
@@ -21,71 +21,10 @@ beforeAll(async () => {
 });
 afterAll(() => server.stop());
 
-type Step = string | 0;
-
-/** Paths of all lists and maps below a schema; a list on the way stands for its first item. */
-function* growing(
-  schema: Schema,
-  path: readonly Step[] = [],
-  seen: readonly Schema[] = [],
-): Generator<readonly Step[]> {
-  if (path.length > deepest || seen.includes(schema)) return;
-  const within = [...seen, schema];
-  if (schema.type === 'array') {
-    yield path;
-    if (schema.items) yield* growing(schema.items, [...path, 0], within);
-  } else if (typeof schema.additionalProperties === 'object') yield path;
-  for (const [name, property] of Object.entries(schema.properties ?? {}))
-    yield* growing(property, [...path, name], within);
-}
-
-const schemaAt = (schema: Schema, path: readonly Step[]): Schema =>
-  path.reduce<Schema>((at, step) => (step === 0 ? at.items! : at.properties![step]), schema);
-
-/** A value of the schema's type with everything set that is no list, unlike that of any other `i`. */
-function sample(schema: Schema, i: number, depth = 0): any {
-  if (schema.enum) return schema.enum[0];
-  if (schema.intOrString) return 1 + (i % 60_000);
-  if (schema.type === 'integer' || schema.type === 'number') return 1 + (i % 60_000);
-  if (schema.type === 'boolean') return false;
-  if (schema.format === 'quantity') return `${i + 1}`;
-  if (schema.type === 'string') return `x${i}`;
-  if (schema.type === 'array') return depth < 2 ? [sample(schema.items ?? {}, i, depth + 1)] : [];
-  if (!schema.properties) return {};
-  const scalars = Object.entries(schema.properties).filter(
-    ([name, { type }]) => type !== 'object' || schema.required?.includes(name),
-  );
-  return Object.fromEntries(scalars.map(([name, property]) => [name, sample(property, i, depth + 1)]));
-}
-
-function objectWith(kind: Kind, path: readonly Step[], size: number): object {
-  const schema = schemaAt(kind.schema, path);
-  const indexes = Array.from({ length: size }, (_, i) => i);
-  const grown: any =
-    schema.type === 'array'
-      ? indexes.map((i) => sample(schema.items ?? {}, i))
-      : Object.fromEntries(indexes.map((i) => [`x${i}`, sample(schema.additionalProperties as Schema, i)]));
-  let value = grown;
-  for (let at = path.length - 1; at >= 0; at--) {
-    const step = path[at];
-    if (step === 0) value = [{ name: 'x', ...value }];
-    else value = { [step]: value };
-  }
-  const metadata = { name: 'x', ...value.metadata };
-  return {
-    apiVersion: kind.group ? `${kind.group}/${kind.version}` : kind.version,
-    kind: kind.kind,
-    ...value,
-    metadata,
-  };
-}
-
 async function timeOf(kind: Kind, path: readonly Step[], size: number): Promise<number> {
-  const root = kind.group ? `/apis/${kind.group}/${kind.version}` : `/api/${kind.version}`;
-  const url = `${root}${kind.namespaced ? '/namespaces/default' : ''}/${kind.resource}?dryRun=All`;
   const object = objectWith(kind, path, size);
   const started = process.threadCpuUsage();
-  await server.call('POST', url, object);
+  await server.call('POST', `${collectionOf(kind)}?dryRun=All`, object);
   const { user, system } = process.threadCpuUsage(started);
   return (user + system) / 1_000;
 }

@@ -130,7 +130,7 @@ export const tooManyRequests = (message: string, retryAfterSeconds: number) =>
 export const serviceUnavailable = (message: string) => failure(503, 'ServiceUnavailable', message);
 
 /** An object may have a hundred thousand faults: nobody reads more than these, and each is written three times. */
-const mostFaults = 1_000;
+export const mostFaults = 1_000;
 
 /** 422 with a cause for each fault. */
 export function invalid(kind: { group: string; kind: string }, name: string, faults: readonly FieldError[]): ApiError {

@@ -5,7 +5,7 @@
 import type { CertificateRequest } from '../machinery/certificates/certificate-request.ts';
 import type { Schema } from '../machinery/schema.ts';
 import type { FieldError } from './errors.ts';
-import type { ObjectMeta } from './generated/types.ts';
+import type { CustomResourceDefinition, ObjectMeta } from './generated/types.ts';
 
 /** Any object of the API. */
 export interface ApiObject {
@@ -130,6 +130,8 @@ export interface Kind<T extends ApiObject = any> extends ResourceInfo {
   };
   /** True for kinds that a CustomResourceDefinition made. */
   readonly custom?: boolean;
+  /** That definition. */
+  readonly definition?: CustomResourceDefinition;
   /** True for kinds that are answered and not stored (SubjectAccessReview, TokenReview, Binding). */
   readonly virtual: boolean;
 }

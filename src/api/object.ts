@@ -2,6 +2,7 @@
 // `canonical` gives an object the form in which Kubernetes writes it: fields in the order of the published types, keys of
 // maps sorted, empty fields dropped or written as Go's encoder would, quantities and times in their canonical form.
 
+import { inOrder } from '../machinery/collections/in-order.ts';
 import { getOwn, setOwn } from '../machinery/collections/own.ts';
 import { canonicalQuantity, canonicalResource } from '../machinery/quantity.ts';
 import type { Schema } from '../machinery/schema.ts';
@@ -190,7 +191,7 @@ class Walk {
     const keys = Object.keys(value);
     // A map of quantities is a ResourceList, which is rounded to thousandths when defaults are set.
     const rounds = items.format === 'quantity';
-    for (const key of keys.length > 1 ? keys.sort() : keys) {
+    for (const key of inOrder(keys)) {
       const walked = value[key] === null ? zero(items) : this.value(items, value[key]);
       setOwn(out, key, rounds ? canonicalResource(walked) : walked);
     }

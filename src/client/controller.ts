@@ -55,10 +55,19 @@ export interface Controller {
   }[];
   /** Keys worked on at the same time. Default 5. */
   readonly workers?: number;
-  /** Called once, when the caches are full, before the first reconcile. */
-  start?(tools: Tools, enqueue: (key: string, afterMs?: number) => void): void | (() => void);
+  /**
+   * Called once, when the caches are full; the first reconcile waits for it. What it returns is called at the end. Of
+   * `informers` a controller may follow resources that are not known beforehand.
+   */
+  start?(
+    tools: Tools,
+    enqueue: (key: string, afterMs?: number) => void,
+    informers: InformerFactory,
+  ): Ended | Promise<Ended>;
   reconcile(key: string, tools: Tools): Promise<{ readonly after: number } | void>;
 }
+
+type Ended = void | (() => void);
 
 /** Trying again cannot help. */
 export class TerminalError extends Error {
@@ -139,7 +148,8 @@ class Runner {
     if (this.#stop.signal.aborted) return;
     const tools = this.#tools(this.#context.client);
     const unwatch = watches.map((watch) => this.#watch(watch, tools));
-    const end = this.#controller.start?.(tools, (key, afterMs = 0) => this.#queue.addAfter(key, afterMs));
+    const enqueue = (key: string, afterMs = 0) => this.#queue.addAfter(key, afterMs);
+    const end = await this.#controller.start?.(tools, enqueue, this.#informers);
     await Promise.all(Array.from({ length: workers }, () => this.#work()));
     for (const stop of unwatch) stop();
     end?.();

@@ -8,6 +8,9 @@ import type { ApiRequest, Stage } from './request.ts';
 /** Bytes of a body that is worked on in steps. Objects of this size take a millisecond or two. */
 const heavyBytes = 64 << 10;
 
+/** Bytes of an object that another thread works on: here, a tenth of a second would be one step. */
+const largeBytes = 256 << 10;
+
 /** Others go on beside one that takes longer. */
 const longestMs = 10_000;
 
@@ -19,7 +22,8 @@ interface Gate {
 }
 
 const gates = new WeakMap<object, Gate>();
-const heavyRequests = new WeakSet<ApiRequest>();
+/** Bytes of the largest thing that a request works on. */
+const heavyRequests = new WeakMap<ApiRequest, number>();
 
 function gateOf(server: object): Gate {
   let gate = gates.get(server);
@@ -32,7 +36,7 @@ export const heavy: Stage = async (request, next) => {
   if (!request.connection || request.connection.upgrade || request.info.subresource === 'proxy') return next();
   const body = request.method === 'GET' || request.method === 'HEAD' ? undefined : await request.body();
   if (!body || !('bytes' in body) || body.bytes.length < heavyBytes) return next();
-  heavyRequests.add(request);
+  workOn(request, body.bytes.length);
   const gate = gateOf(request.server);
   const before = gate.tail;
   let done!: () => void;
@@ -49,8 +53,11 @@ export const heavy: Stage = async (request, next) => {
 
 /** The same for a request that is short itself, such as a patch, and works on a large object. */
 export function workOn(request: ApiRequest, bytes: number): void {
-  if (bytes >= heavyBytes) heavyRequests.add(request);
+  if (bytes >= heavyBytes) heavyRequests.set(request, Math.max(bytes, heavyRequests.get(request) ?? 0));
 }
+
+/** Whether its object is one for another thread. */
+export const isLarge = (request: ApiRequest): boolean => (heavyRequests.get(request) ?? 0) >= largeBytes;
 
 /** Between two steps of work on a large object. */
 export function breathe(request: ApiRequest): Promise<void> | undefined {

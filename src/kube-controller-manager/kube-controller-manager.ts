@@ -8,7 +8,6 @@ import {
   InformerFactory,
   type LeaderElection,
   type RunningComponent,
-  type RunningController,
   runController,
   runLeaderElection,
 } from '../client/client.ts';
@@ -65,13 +64,10 @@ export interface KubeControllerManagerConfig {
   readonly disabled?: readonly string[];
 }
 
-/** A controller, or for those that are more than one loop, how to start it. */
-export type Entry =
-  | Controller
-  | { readonly name: string; start(context: ComponentContext, informers: InformerFactory): RunningController };
-
 /** Every controller with the ServiceAccount that it acts as, anew for each start: some keep what they have seen. */
-const controllers = (config: KubeControllerManagerConfig): readonly (readonly [account: string, entry: Entry])[] => [
+const controllers = (
+  config: KubeControllerManagerConfig,
+): readonly (readonly [account: string, controller: Controller])[] => [
   ['namespace-controller', namespace],
   ['service-account-controller', serviceaccount],
   ...(config.rootCa ? [['root-ca-cert-publisher', rootCaCertificatePublisher(config.rootCa)] as const] : []),
@@ -92,7 +88,7 @@ const controllers = (config: KubeControllerManagerConfig): readonly (readonly [a
   ['endpointslice-controller', endpointslice],
   ['endpointslicemirroring-controller', endpointsliceMirroring],
   ['endpoint-controller', endpoints],
-  ['generic-garbage-collector', garbagecollector],
+  ['generic-garbage-collector', garbagecollector()],
   ['pod-garbage-collector', podgc()],
   ['node-controller', nodelifecycle(config.nodeLifecycle)],
   ['node-controller', taintEviction()],
@@ -141,9 +137,9 @@ function runAll(context: ComponentContext, config: KubeControllerManagerConfig):
   const informers = new InformerFactory(context);
   const running = controllers(config)
     .filter(([, { name }]) => !config.disabled?.includes(name))
-    .map(([account, entry]) => {
-      const own = { ...context, client: config.clientFor?.(account) ?? context.client };
-      return 'reconcile' in entry ? runController(own, informers, entry) : entry.start(own, informers);
+    .map(([account, controller]) => {
+      const client = config.clientFor?.(account) ?? context.client;
+      return runController({ ...context, client }, informers, controller);
     });
   return {
     async stop() {

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { startTestCluster, type TestCluster } from './shared/test-cluster.ts';
+import { at, selector, startTestCluster, type TestCluster, template } from './shared/test-cluster.ts';
 
 let cluster: TestCluster;
 beforeEach(async () => {
@@ -7,9 +7,8 @@ beforeEach(async () => {
 });
 afterEach(() => cluster.stop());
 
-const template = { metadata: { labels: { app: 'x' } }, spec: { containers: [{ name: 'c', image: 'i' }] } };
-const controller = { replicas: 0, selector: { app: 'x' }, template };
-const job = { suspend: true, template: { spec: { ...template.spec, restartPolicy: 'Never' } } };
+const controller = { replicas: 0, selector: { app: 'x' }, template: template('i') };
+const job = { suspend: true, template: { spec: { ...template('i').spec, restartPolicy: 'Never' } } };
 const ingress = { defaultBackend: { service: { name: 's', port: { number: 80 } } } };
 
 test.each([
@@ -18,7 +17,7 @@ test.each([
   {
     resource: 'deployments',
     quota: 'count/deployments.apps',
-    spec: { ...controller, selector: { matchLabels: { app: 'x' } } },
+    spec: { ...controller, selector },
   },
   { resource: 'jobs', quota: 'count/jobs.batch', spec: job },
   { resource: 'ingresses', quota: 'count/ingresses.networking.k8s.io', spec: ingress },
@@ -37,4 +36,38 @@ test.each([
   await becomes('1');
   await client.delete(resource, metadata);
   await becomes('0');
+});
+
+test('a quota says what its namespace uses', async () => {
+  const { client, clock } = cluster;
+  const hard = {
+    pods: '10',
+    'requests.cpu': '2',
+    'limits.memory': '1Gi',
+    configmaps: '5',
+    'count/replicasets.apps': '3',
+    'services.nodeports': '2',
+  };
+  await client.create('resourcequotas', { metadata: { name: 'q', namespace: 'default' }, spec: { hard } } as any);
+  const { metadata, spec } = template('one');
+  const resources = { requests: { cpu: '250m' }, limits: { memory: '100Mi', cpu: '1' } };
+  const sized = { metadata, spec: { ...spec, containers: [{ ...spec.containers[0], resources }] } };
+  const set = { replicas: 2, selector, template: sized };
+  await client.create('replicasets', { metadata: { name: 'r', namespace: 'default' }, spec: set } as any);
+  await client.create('services', {
+    metadata: { name: 's', namespace: 'default' },
+    spec: { type: 'NodePort', ports: [{ port: 80 }] },
+  } as any);
+  await clock.advance(1000);
+  expect((await client.get('resourcequotas', at('q'))).status).toEqual({
+    hard,
+    used: {
+      pods: '2',
+      'requests.cpu': '500m',
+      'limits.memory': '200Mi',
+      configmaps: '1',
+      'count/replicasets.apps': '1',
+      'services.nodeports': '1',
+    },
+  });
 });

@@ -127,6 +127,7 @@ function customKind(crd: CustomResourceDefinition, version: CustomResourceDefini
     ...(scale && { scalePaths: scale }),
     ...(version.deprecated && { deprecation: deprecationOf(crd, version) }),
     custom: true,
+    definition: crd,
     virtual: false,
   };
 }

@@ -2,7 +2,7 @@
 // their faults are listed. What depends on several fields is a function beside the table.
 
 import { byteLength } from '../../machinery/text/names.ts';
-import type { FieldError } from '../errors.ts';
+import { type FieldError, mostFaults } from '../errors.ts';
 import {
   duplicate,
   forbiddenField,
@@ -67,13 +67,24 @@ export function struct(rules: Rules): Rule {
 /** Each item of a list, at its index. */
 export const each = (rule: Rule): Rule =>
   optional((list, path) =>
-    isEmpty(list) ? none : (list as unknown[]).flatMap((item, index) => rule(item, `${path}[${index}]`, list)),
+    isEmpty(list) ? none : firstOf(list as unknown[], (item, index) => rule(item, `${path}[${index}]`, list)),
   );
+
+/** The faults of all items, up to as many as are told: a hundred thousand take a hundred megabytes. */
+function firstOf<T>(items: readonly T[], faultsOf: (item: T, index: number) => readonly FieldError[]) {
+  const found: FieldError[] = [];
+  for (const [index, item] of items.entries()) {
+    const faults = faultsOf(item, index);
+    if (faults.length) found.push(...faults);
+    if (found.length > mostFaults) break;
+  }
+  return found;
+}
 
 /** Each key of a map; the path names the map or, with `keyed`, the entry. */
 export const eachKey = (rule: Rule, keyed = false): Rule =>
   optional((map, path) =>
-    isEmpty(map) ? none : Object.keys(map).flatMap((key) => rule(key, keyed ? `${path}[${key}]` : path, map)),
+    isEmpty(map) ? none : firstOf(Object.keys(map), (key) => rule(key, keyed ? `${path}[${key}]` : path, map)),
   );
 
 /** Holds for values that are there: not missing, and not empty. */
@@ -148,7 +159,7 @@ export const unique =
   (list, path) => {
     if (isEmpty(list)) return none;
     const seen = new Set<unknown>();
-    return (list as unknown[]).flatMap((item, index) => {
+    return firstOf(list as unknown[], (item, index) => {
       const value = key(item);
       if (seen.has(value)) return [duplicate(`${path}[${index}]${field}`, value)];
       seen.add(value);

@@ -63,7 +63,7 @@ export async function listen(server: Server, { port, host = '127.0.0.1', tls }: 
             rejectUnauthorized: false,
             handshakeTimeout: handshakeMs,
             maxHeaderListPairs: 1_000,
-            settings: { maxConcurrentStreams: 1_000, initialWindowSize: 1 << 20, maxHeaderListSize: headerBytes },
+            settings: { maxConcurrentStreams: 100, initialWindowSize: 1 << 20, maxHeaderListSize: headerBytes },
           },
           handle,
         )

@@ -15,10 +15,10 @@ import {
 import { parseExact } from '../../machinery/text/exact-json.ts';
 import { textOf, type Value } from '../../store/store.ts';
 import { breathe } from '../heavy.ts';
-import { parsed } from '../parsing/parsing.ts';
 import { ProtobufError, protobufMediaType, readProtobuf } from '../protobuf/protobuf.ts';
 import type { ApiRequest, Body } from '../request.ts';
 import type { Server } from '../server.ts';
+import { parsed } from '../threads/parsing.ts';
 import type { Item } from '../watch-cache/item.ts';
 import type { WriteOptions } from './target.ts';
 

@@ -73,11 +73,10 @@ async function insert(
   kind.strategy.prepareForCreate?.(object, strategyContext(target));
   if (managedFields) object.metadata.managedFields = managedFields;
   await breathe(request);
-  validateNew(target, object);
+  await validateNew(target, object);
   await breathe(request);
   const allocation = await server.allocators.allocate({ kind, next: object, dryRun });
   try {
-    request.warnings.push(...(kind.strategy.warnings?.(object) ?? []));
     const named = { ...attributes, object, name: object.metadata.name ?? '' };
     await admitFinally(named);
     await breathe(request);

@@ -19,10 +19,11 @@ import { PatchError } from '../../machinery/patches/patch-error.ts';
 import { applyStrategicMergePatch } from '../../machinery/patches/strategic-merge-patch.ts';
 import { isTooDeep } from '../../machinery/text/depth.ts';
 import { goFormat } from '../../machinery/text/go-format.ts';
-import { breathe, inSteps } from '../heavy.ts';
-import { parsed } from '../parsing/parsing.ts';
-import type { ApiRequest, Body, Reply } from '../request.ts';
+import { breathe, inSteps, isLarge } from '../heavy.ts';
+import type { Body, Reply } from '../request.ts';
 import { failure, plainError, unsupportedPatch } from '../status.ts';
+import { applyElsewhere } from '../threads/large-objects.ts';
+import { parsed } from '../threads/parsing.ts';
 import { apiVersionOf, decodeValue, groupVersion, parseLoosely } from './codec.ts';
 import { createObject } from './create.ts';
 import { invalidOptions, type Target, type WriteOptions, writeOptions } from './target.ts';
@@ -273,7 +274,7 @@ export async function applyTo(
           name,
           `uid mismatch: the provided object specified uid ${uid}, and no existing object was found`,
         );
-      const { object } = await merged(request, { ...write, live });
+      const { object } = await merged(target, { ...write, live });
       await breathe(request);
       if (applied.metadata.resourceVersion) object.metadata.resourceVersion = applied.metadata.resourceVersion;
       return decodePatched(target, options, object);
@@ -287,7 +288,7 @@ export async function applyTo(
           `uid mismatch: the provided object specified uid ${applied.metadata.uid}, and no existing object was found`,
         );
       await breathe(request);
-      const { object } = await merged(request, { ...write, live: undefined });
+      const { object } = await merged(target, { ...write, live: undefined });
       await breathe(request);
       return createObject(target, decodePatched(target, options, object), options, false);
     },
@@ -295,11 +296,11 @@ export async function applyTo(
 }
 
 async function merged(
-  request: ApiRequest,
+  { request, kind }: Target,
   write: Parameters<typeof applyingConfiguration>[0] & { readonly what: string },
 ) {
   try {
-    return await inSteps(request, applyingConfiguration(write));
+    return isLarge(request) ? await applyElsewhere(kind, write) : await inSteps(request, applyingConfiguration(write));
   } catch (error) {
     if (error instanceof PatchError)
       throw plainError(`failed to create typed patch object (${write.what}): ${error.message}`);

@@ -157,12 +157,11 @@ async function replaceOnce(
   else delete next.metadata.managedFields;
   countGeneration(target, next, live);
   await breathe(request);
-  validateChange(target, next, live);
+  await validateChange(target, next, live);
   await breathe(request);
   const { dryRun } = options;
   const allocation = subresource ? undefined : await server.allocators.allocate({ kind, next, live, dryRun });
   try {
-    request.warnings.push(...(kind.strategy.warnings?.(next, live) ?? []));
     await admitFinally({ ...attributes, object: next });
     await breathe(request);
     const done = finished(kind, next, !!allocation || (subresource !== '' && subresource !== 'status'));

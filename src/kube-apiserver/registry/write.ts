@@ -1,10 +1,11 @@
 // What every write does between decoding and the store: ownership, admission, strategy, validation, commit.
 
-import { type ApiObject, conflict, invalid, type Kind } from '../../api/api.ts';
+import { type ApiObject, conflict, type FieldError, invalid, type Kind } from '../../api/api.ts';
 import { updatingManagedFields } from '../../machinery/fields/managed-fields.ts';
 import { type AdmissionAttributes, charge } from '../admission.ts';
-import { breathe, inSteps } from '../heavy.ts';
+import { breathe, inSteps, isLarge } from '../heavy.ts';
 import { plainError } from '../status.ts';
+import { trackElsewhere, validateElsewhere } from '../threads/large-objects.ts';
 import { timestamp } from '../timestamp.ts';
 import { verifyRequest } from '../verify-request.ts';
 import { type Item, type Serialized, serialize } from '../watch-cache/item.ts';
@@ -91,7 +92,7 @@ export async function trackFields(
 ): Promise<void> {
   const { kind, server, request } = target;
   const { subresource } = request.info;
-  const steps = updatingManagedFields({
+  const write = {
     live,
     next,
     manager,
@@ -100,27 +101,41 @@ export async function trackFields(
     time: timestamp(server.clock.now()),
     schema: kind.schema,
     resetFields: resetFields(kind, subresource, next),
-  });
-  const managedFields = await inSteps(request, steps);
+  };
+  const managedFields = isLarge(request)
+    ? await trackElsewhere(kind, write)
+    : await inSteps(request, updatingManagedFields(write));
   if (managedFields) next.metadata.managedFields = managedFields as ApiObject['metadata']['managedFields'];
   else delete next.metadata.managedFields;
 }
 
-/** Throws 422 with everything that is wrong with a new object. */
-export function validateNew({ kind }: Target, object: ApiObject): void {
-  const errors = kind.strategy.validate?.(object) ?? [];
-  if (errors.length) throw invalid(named(kind, object), object.metadata.name ?? '', errors);
+/** Throws 422 with everything that is wrong with a new object; warns of the rest. */
+export async function validateNew(target: Target, object: ApiObject): Promise<void> {
+  const { kind, request } = target;
+  if (isLarge(request)) return validateInThread(target, object, undefined);
+  refuse(kind, object, kind.strategy.validate?.(object) ?? []);
+  request.warnings.push(...(kind.strategy.warnings?.(object) ?? []));
+}
+
+export async function validateChange(target: Target, next: ApiObject, live: ApiObject): Promise<void> {
+  const { kind, request } = target;
+  if (isLarge(request)) return validateInThread(target, next, live);
+  refuse(kind, next, rulesOf(kind, request.info.subresource).validateUpdate?.(next, live) ?? []);
+  request.warnings.push(...(kind.strategy.warnings?.(next, live) ?? []));
+}
+
+async function validateInThread({ kind, request }: Target, next: ApiObject, live: ApiObject | undefined) {
+  const { faults, warnings } = await validateElsewhere(kind, request.info.subresource, next, live);
+  refuse(kind, next, faults);
+  request.warnings.push(...warnings);
+}
+
+function refuse(kind: Kind, object: ApiObject, faults: readonly FieldError[]): void {
+  if (faults.length) throw invalid(named(kind, object), object.metadata.name ?? '', faults);
 }
 
 /** A custom resource is told of under the kind that it claims to be, even when that is what is wrong. */
 const named = (kind: Kind, object: ApiObject) => (kind.custom ? { ...kind, kind: object.kind ?? kind.kind } : kind);
-
-export function validateChange(target: Target, next: ApiObject, live: ApiObject): void {
-  const { kind, request } = target;
-  const strategy = rulesOf(kind, request.info.subresource);
-  const errors = strategy.validateUpdate?.(next, live) ?? [];
-  if (errors.length) throw invalid(named(kind, next), next.metadata.name ?? '', errors);
-}
 
 /** Strategy functions for the object itself or for one of its subresources. */
 export const rulesOf = (kind: Kind, subresource: string) =>

@@ -3,6 +3,9 @@
 import type { ApiObject, OwnerReference } from '../../api/api.ts';
 import type { DiscoveredResource } from '../shared/discovery.ts';
 
+/** Uids of absent owners that are kept, so that their dependents do not ask the server again. */
+const absentLimit = 500;
+
 export interface GraphNode {
   readonly uid: string;
   readonly resource: DiscoveredResource;
@@ -16,6 +19,9 @@ export class GarbageGraph {
   /** By the owner's uid, which need not exist (any more). */
   readonly #dependents = new Map<string, Set<string>>();
 
+  /** The latest uids of objects that do not exist. */
+  readonly #absent = new Set<string>();
+
   get(uid: string): GraphNode | undefined {
     return this.#nodes.get(uid);
   }
@@ -26,8 +32,8 @@ export class GarbageGraph {
 
   put(resource: DiscoveredResource, object: ApiObject): void {
     const { uid } = object.metadata;
-    const known = this.#nodes.get(uid);
-    if (known) known.object = object;
+    const node = this.#nodes.get(uid);
+    if (node) node.object = object;
     else this.#nodes.set(uid, { uid, resource, object });
     for (const owner of ownersOf(object)) {
       const dependents = this.#dependents.get(owner.uid);
@@ -47,10 +53,21 @@ export class GarbageGraph {
   }
 
   remove(uid: string): void {
-    const known = this.#nodes.get(uid);
-    if (!known) return;
-    this.disown(uid, known.object);
+    this.noteAbsent(uid);
+    const node = this.#nodes.get(uid);
+    if (!node) return;
+    this.disown(uid, node.object);
     this.#nodes.delete(uid);
+  }
+
+  /** No object has the uid any more, and none will: a uid never comes back. */
+  noteAbsent(uid: string): void {
+    this.#absent.add(uid);
+    if (this.#absent.size > absentLimit) this.#absent.delete(this.#absent.values().next().value as string);
+  }
+
+  isAbsent(uid: string): boolean {
+    return this.#absent.has(uid);
   }
 }
 

@@ -32,9 +32,9 @@ function matchOf(rule: PodFailurePolicyRule, pod: Pod): ((key: string) => string
     }
     return undefined;
   }
-  for (const pattern of rule.onPodConditions ?? []) {
-    const found = pod.status?.conditions?.find(({ type }) => type === pattern.type);
-    if (found && found.status === (pattern.status ?? 'True')) return (key) => `Pod ${key} has condition ${found.type}`;
-  }
-  return undefined;
+  const patterns = rule.onPodConditions ?? [];
+  const found = pod.status?.conditions?.find(({ type, status }) =>
+    patterns.some((pattern) => pattern.type === type && (pattern.status ?? 'True') === status),
+  );
+  return found && ((key) => `Pod ${key} has condition ${found.type}`);
 }

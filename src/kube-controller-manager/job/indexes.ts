@@ -1,34 +1,81 @@
-// Completion indexes of Indexed Jobs, as the text that status keeps them in: "0-2,4".
+// Completion indexes of Indexed Jobs: sets of them as sorted ranges, and as the text that status keeps, "0-2,4".
 // https://kubernetes.io/docs/concepts/workloads/controllers/job/#completion-mode
 
 import type { Pod } from '../../api/api.ts';
 
 export const indexAnnotation = 'batch.kubernetes.io/job-completion-index';
 
+/** Undefined when the pod has none, or one that is no number. */
 export function indexOf(pod: Pod): number | undefined {
   const text = pod.metadata.annotations?.[indexAnnotation];
-  return text !== undefined && /^\d+$/.test(text) ? Number(text) : undefined;
+  return text !== undefined && /^\d{1,10}$/.test(text) ? Number(text) : undefined;
 }
 
-export function parseIndexes(text: string | undefined): Set<number> {
-  const indexes = new Set<number>();
-  for (const part of (text ?? '').split(',').filter(Boolean)) {
-    const [first, last = first] = part.split('-').map(Number);
-    for (let index = first; index <= last; index++) indexes.add(index);
-  }
-  return indexes;
+interface Range {
+  readonly first: number;
+  readonly last: number;
 }
 
-export function formatIndexes(indexes: ReadonlySet<number>): string {
-  const sorted = [...indexes].sort((a, b) => a - b);
-  const parts: string[] = [];
-  for (let from = 0; from < sorted.length; ) {
-    let to = from;
-    while (to + 1 < sorted.length && sorted[to + 1] === sorted[to] + 1) to++;
-    // Two neighbours are listed, three or more are a range.
-    if (to - from < 2) parts.push(...sorted.slice(from, to + 1).map(String));
-    else parts.push(`${sorted[from]}-${sorted[to]}`);
-    from = to + 1;
+/** Ascending ranges with a gap between any two. A set costs as much as it has ranges, however many numbers it holds. */
+export type Indexes = readonly Range[];
+
+export const noIndexes: Indexes = [];
+
+/** Reads what status or a success policy holds; indexes that are not below `completions` and broken parts are left out. */
+export function parseIndexes(text: string | undefined, completions: number): Indexes {
+  const ranges = (text ?? '').split(',').flatMap((part) => {
+    const [, first, last = first] = /^(\d{1,10})(?:-(\d{1,10}))?$/.exec(part) ?? [];
+    if (first === undefined || Number(first) >= completions) return [];
+    return [{ first: Number(first), last: Math.min(Number(last), completions - 1) }];
+  });
+  return normalized(ranges);
+}
+
+export const indexesOf = (numbers: Iterable<number>): Indexes =>
+  normalized([...numbers].map((index) => ({ first: index, last: index })));
+
+export const union = (...sets: readonly Indexes[]): Indexes => normalized(sets.flat());
+
+function normalized(ranges: readonly Range[]): Indexes {
+  const result: { first: number; last: number }[] = [];
+  for (const { first, last } of [...ranges].sort((a, b) => a.first - b.first)) {
+    const previous = result.at(-1);
+    if (previous && first <= previous.last + 1) previous.last = Math.max(previous.last, last);
+    else if (first <= last) result.push({ first, last });
   }
-  return parts.join(',');
+  return result;
+}
+
+/** Two neighbours are listed, three or more are a range. */
+export const formatIndexes = (indexes: Indexes): string =>
+  indexes
+    .map(({ first, last }) => (last === first ? `${first}` : `${first}${last === first + 1 ? ',' : '-'}${last}`))
+    .join(',');
+
+export const countIndexes = (indexes: Indexes): number =>
+  indexes.reduce((count, { first, last }) => count + last - first + 1, 0);
+
+export const hasIndex = (indexes: Indexes, index: number): boolean =>
+  indexes.some(({ first, last }) => first <= index && index <= last);
+
+/** How many indexes are in both sets. */
+export function countCommon(a: Indexes, b: Indexes): number {
+  let count = 0;
+  for (let i = 0, j = 0; i < a.length && j < b.length; ) {
+    count += Math.max(0, Math.min(a[i].last, b[j].last) - Math.max(a[i].first, b[j].first) + 1);
+    if (a[i].last < b[j].last) i++;
+    else j++;
+  }
+  return count;
+}
+
+/** The lowest `count` indexes below `completions` that are not in `taken`. */
+export function freeIndexes(taken: Indexes, count: number, completions: number): number[] {
+  const free: number[] = [];
+  let index = 0;
+  for (const { first, last } of [...taken, { first: completions, last: completions }]) {
+    for (; index < Math.min(first, completions) && free.length < count; index++) free.push(index);
+    index = Math.max(index, last + 1);
+  }
+  return free;
 }

@@ -4,7 +4,8 @@
 import { ignoreNotFound, type Job, type Pod } from '../../api/api.ts';
 import { type Controller, controllerOf, keyOf, type Tools } from '../../client/client.ts';
 import { selectorOf } from '../shared/claim.ts';
-import { isManagedElsewhere, isOver, isTracked, releasePods } from './job.ts';
+import { releasePods } from './job.ts';
+import { isManagedElsewhere, isOver, isTracked } from './view.ts';
 
 export const jobOrphans: Controller = {
   name: 'job-orphans',
@@ -20,7 +21,8 @@ export const jobOrphans: Controller = {
     if (owner && (owner.kind !== 'Job' || owner.apiVersion !== 'batch/v1')) return;
     const job = owner && (await jobOf(pod.metadata.namespace ?? '', owner, tools));
     if (job && (isManagedElsewhere(job) || !isOver(job))) return;
-    await releasePods([pod], tools);
+    const { failure } = await releasePods([pod], tools);
+    if (failure) throw failure;
   },
 };
 

@@ -1,48 +1,94 @@
 // For tests of controllers: the real API server in this process with every controller, in virtual time.
 
-import { conditionOf, type Pod } from '../../api/api.ts';
-import { type Client, createClient, timestamp } from '../../client/client.ts';
+import { conditionOf, isPodTerminal, type Pod } from '../../api/api.ts';
+import { type Client, type ComponentContext, createClient, timestamp } from '../../client/client.ts';
 import { createApiServer } from '../../kube-apiserver/kube-apiserver.ts';
 import { silentLogger } from '../../machinery/logger.ts';
 import { Metrics } from '../../machinery/metrics.ts';
 import { seededRandom } from '../../machinery/random.ts';
 import { VirtualClock } from '../../machinery/time/clock.ts';
 import { createMemoryStore } from '../../store/store.ts';
-import { startKubeControllerManager } from '../kube-controller-manager.ts';
+import { type KubeControllerManagerConfig, startKubeControllerManager } from '../kube-controller-manager.ts';
+import { guarded } from './role-guard.ts';
 
 export interface TestCluster {
   readonly client: Client;
   readonly clock: VirtualClock;
+  /** Of a component that may do everything. */
+  readonly context: ComponentContext;
   /** Plays the kubelets for a while: deleted pods go, the others become ready unless `isHealthy` says no. */
   runPods(isHealthy?: (pod: Pod) => boolean): Promise<void>;
+  /** Ends pods that have not ended yet, at most `count`. Resolves with how many there were. */
+  endPods(phase: 'Succeeded' | 'Failed', count?: number): Promise<number>;
+  /** Names in the order of the API, without the config maps that each namespace has. */
+  names(resource: 'configmaps' | 'pods' | 'secrets' | 'namespaces', namespace?: string): Promise<string[]>;
+  /** Rejects when a controller asked for more than its role allows. */
   stop(): Promise<void>;
 }
 
+/** An object of the namespace `default`. */
+export const at = (name: string) => ({ namespace: 'default', name });
+
+/** A pod template of one container, and the selector that goes with it. */
+export const template = (image: string) => ({
+  metadata: { labels: { app: 'x' } },
+  spec: { terminationGracePeriodSeconds: 1, containers: [{ name: 'c', image }] },
+});
+export const selector = { matchLabels: { app: 'x' } };
+
 const admin = { name: 'admin', groups: ['system:masters', 'system:authenticated'] };
 
-/** Starts it with the namespace `default`. */
-export async function startTestCluster(): Promise<TestCluster> {
+/** Starts it with the namespaces `default` and `kube-node-lease`. */
+export async function startTestCluster(config: KubeControllerManagerConfig = {}): Promise<TestCluster> {
   const clock = new VirtualClock();
   const random = seededRandom(7);
   const api = await createApiServer({ store: createMemoryStore({ clock }), clock, random, logger: silentLogger });
   const client = createClient(api.transport(admin));
-  const fatal = (error: Error) => {
-    throw error;
-  };
+  const overreach = new Set<string>();
   const context = { client, clock, random, logger: silentLogger, metrics: new Metrics(), fatal };
-  const manager = await startKubeControllerManager(context, {});
+  const manager = await startKubeControllerManager(context, {
+    rootCa: 'PEM',
+    clusterCidrs: ['10.244.0.0/22'],
+    clientFor: (account) => createClient(guarded(account, api.transport(admin), (request) => overreach.add(request))),
+    ...config,
+  });
   await clock.settle();
-  await client.create('namespaces', { metadata: { name: 'default' } });
+  for (const name of ['default', 'kube-node-lease']) await client.create('namespaces', { metadata: { name } });
   await clock.settle();
   return {
     client,
     clock,
+    context,
     runPods: (isHealthy = () => true) => runPods(client, clock, isHealthy),
+    endPods: (phase, count = Number.POSITIVE_INFINITY) => endPods(client, clock, phase, count),
+    async names(resource, namespace) {
+      const { items } = await client.list(resource, { namespace });
+      return items.map(({ metadata }) => metadata.name).filter((name) => name !== 'kube-root-ca.crt');
+    },
     async stop() {
       await manager.stop();
       await api.stop();
+      if (overreach.size > 0) throw new Error(`beyond the roles of controllers: ${[...overreach].sort().join('; ')}`);
     },
   };
+}
+
+function fatal(error: Error): never {
+  throw error;
+}
+
+async function endPods(client: Client, clock: VirtualClock, phase: string, count: number): Promise<number> {
+  const open = (await client.list('pods')).items.filter(
+    (pod) => !isPodTerminal(pod) && !pod.metadata.deletionTimestamp,
+  );
+  for (const { metadata } of open.slice(0, count)) {
+    const state = { terminated: { exitCode: phase === 'Failed' ? 1 : 0, finishedAt: timestamp(clock.now()) } };
+    const containerStatuses = [{ name: 'c', image: 'i', imageID: '', ready: false, restartCount: 0, state }];
+    const body = { status: { phase, containerStatuses } };
+    await client.patch('pods', at(metadata.name), { type: 'merge', body }, status);
+  }
+  await clock.settle();
+  return open.length;
 }
 
 async function runPods(client: Client, clock: VirtualClock, isHealthy: (pod: Pod) => boolean): Promise<void> {

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { startTestCluster, type TestCluster } from '../shared/test-cluster.ts';
+import { at, selector, startTestCluster, type TestCluster, template } from '../shared/test-cluster.ts';
 
 let cluster: TestCluster;
 beforeEach(async () => {
@@ -7,7 +7,6 @@ beforeEach(async () => {
 });
 afterEach(() => cluster.stop());
 
-const at = (name: string) => ({ name, namespace: 'default' });
 const create = (replicas: number, fields: object = {}) =>
   cluster.client.create('statefulsets', {
     metadata: { name: 's', namespace: 'default' },
@@ -92,4 +91,53 @@ test('a claim that was deleted while its pod is pending is made again', async ()
   expect((await cluster.client.list('persistentvolumeclaims')).items.map(({ metadata }) => metadata.name)).toEqual([
     'data-s-0',
   ]);
+});
+
+const images = async () =>
+  (await cluster.client.list('pods')).items.map(
+    (pod) => `${pod.metadata.name.replace(/^d-.*/, 'd')} ${pod.spec.containers[0].image}`,
+  );
+
+test('a stateful set makes its pods in order, with storage, rolls from the top, and shrinks from the top', async () => {
+  const { client, clock } = cluster;
+  const claim = {
+    metadata: { name: 'data' },
+    spec: { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Gi' } } },
+  };
+  const spec = { replicas: 3, serviceName: 's', selector, template: template('one'), volumeClaimTemplates: [claim] };
+  await client.create('statefulsets', { metadata: { name: 's', namespace: 'default' }, spec } as any);
+  await clock.settle();
+  expect(await images()).toEqual(['s-0 one']);
+  await cluster.runPods();
+  expect(await images()).toEqual(['s-0 one', 's-1 one', 's-2 one']);
+  const pod = await client.get('pods', at('s-1'));
+  expect(pod.spec).toMatchObject({ hostname: 's-1', subdomain: 's' });
+  expect(pod.metadata.labels).toMatchObject({
+    'apps.kubernetes.io/pod-index': '1',
+    'statefulset.kubernetes.io/pod-name': 's-1',
+  });
+  expect(pod.spec.volumes).toContainEqual({ name: 'data', persistentVolumeClaim: { claimName: 'data-s-1' } });
+  expect((await client.list('persistentvolumeclaims')).items.map(({ metadata }) => metadata.name)).toEqual([
+    'data-s-0',
+    'data-s-1',
+    'data-s-2',
+  ]);
+  await client.patch('statefulsets', at('s'), {
+    type: 'merge',
+    body: { spec: { template: template('two'), updateStrategy: { rollingUpdate: { partition: 1 } } } },
+  });
+  await cluster.runPods();
+  expect(await images()).toEqual(['s-0 one', 's-1 two', 's-2 two']);
+  await client.patch('statefulsets', at('s'), {
+    type: 'merge',
+    body: { spec: { updateStrategy: { rollingUpdate: { partition: 0 } } } },
+  });
+  await cluster.runPods();
+  expect(await images()).toEqual(['s-0 two', 's-1 two', 's-2 two']);
+  const { status } = await client.get('statefulsets', at('s'));
+  expect(status).toMatchObject({ replicas: 3, readyReplicas: 3, updatedReplicas: 3, currentReplicas: 3 });
+  expect(status.currentRevision).toBe(status.updateRevision);
+  await client.patch('statefulsets', at('s'), { type: 'merge', body: { spec: { replicas: 1 } } });
+  await cluster.runPods();
+  expect(await images()).toEqual(['s-0 two']);
 });

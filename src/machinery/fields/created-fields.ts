@@ -1,6 +1,7 @@
 // What the creator of an object owns, written as FieldsV1 at once: a comparison with nothing needs no sets.
 
 import { deepEqual } from '../collections/equal.ts';
+import { inOrder } from '../collections/in-order.ts';
 import { listElementKey } from '../patches/list-map.ts';
 import type { Schema } from '../schema.ts';
 import type { Steps } from '../time/steps.ts';
@@ -39,7 +40,7 @@ export function* creatingFields(
   if (zero === value || isList || isLeaf(zero, value, isList, schema)) return createdFields(zero, value, schema);
   const fields: FieldsV1 = zero === undefined ? { '.': leaf } : {};
   let found = false;
-  for (const [index, name] of sortedKeys(value).entries()) {
+  for (const [index, name] of inOrder(Object.keys(value)).entries()) {
     if (index % keysInStep === keysInStep - 1) yield;
     const below = [zero?.[name], value[name], schemaOf(schema, name)] as const;
     const inner = depth + 1 < deepestSteps ? yield* creatingFields(...below, depth + 1) : createdFields(...below);
@@ -71,19 +72,13 @@ function ofMap(into: FieldsV1, zero: any, value: any, schema: Schema | undefined
   let found = false;
   const properties = schema?.properties;
   const other = typeof schema?.additionalProperties === 'object' ? schema.additionalProperties : undefined;
-  for (const name of sortedKeys(value)) {
+  for (const name of inOrder(Object.keys(value))) {
     const inner = createdFields(zero?.[name], value[name], properties?.[name] ?? other);
     if (!inner) continue;
     into[elementOf(name)] = inner;
     found = true;
   }
   return found;
-}
-
-function sortedKeys(value: object): string[] {
-  const keys = Object.keys(value);
-  for (let i = 1; i < keys.length; i++) if (keys[i - 1] > keys[i]) return keys.sort();
-  return keys;
 }
 
 /** Field names are few: a string that was a key before is a key much faster than one that was just put together. */

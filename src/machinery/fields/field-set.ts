@@ -1,6 +1,7 @@
 // Sets of field paths, as server-side apply keeps them in managedFields (fieldsType FieldsV1).
 // https://kubernetes.io/docs/reference/using-api/server-side-apply/#field-management
 
+import { inOrder } from '../collections/in-order.ts';
 import { elementText, listElementKey } from '../patches/list-map.ts';
 import type { Schema } from '../schema.ts';
 import { parseExact } from '../text/exact-json.ts';
@@ -18,6 +19,18 @@ export const emptySet: FieldSet = { member: false, children: new Map() };
 export const onlyThis: FieldSet = { member: true, children: new Map() };
 
 export const isEmptySet = (set: FieldSet): boolean => !set.member && set.children.size === 0;
+
+/** Whether a set has no more than `most` paths, counted no further than needed. */
+export function hasAtMost(set: FieldSet, most: number): boolean {
+  let left = most;
+  const count = ({ children }: FieldSet): boolean => {
+    left -= children.size;
+    if (left < 0) return false;
+    for (const child of children.values()) if (child.children.size > 0 && !count(child)) return false;
+    return true;
+  };
+  return count(set);
+}
 
 function make(member: boolean, children: Map<string, FieldSet>): FieldSet {
   for (const [key, child] of children) if (isEmptySet(child)) children.delete(key);
@@ -168,18 +181,12 @@ export const fieldsV1Leaf: Record<string, never> = Object.freeze({});
 export function toFieldsV1(set: FieldSet): Record<string, any> {
   if (set.children.size === 0) return fieldsV1Leaf;
   const out: Record<string, any> = {};
-  for (const key of sorted([...set.children.keys()])) {
+  for (const key of inOrder([...set.children.keys()])) {
     const child = set.children.get(key)!;
     const inner = toFieldsV1(child);
     out[key] = child.member && child.children.size > 0 ? { '.': fieldsV1Leaf, ...inner } : inner;
   }
   return out;
-}
-
-/** In place. What comes in order, as most of it does, is not sorted again. */
-function sorted(keys: string[]): string[] {
-  for (let i = 1; i < keys.length; i++) if (keys[i - 1] > keys[i]) return keys.sort();
-  return keys;
 }
 
 /** The paths that an applied configuration names: what its manager will own. */

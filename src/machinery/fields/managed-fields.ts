@@ -14,6 +14,7 @@ import {
   type FieldSet,
   fieldsOf,
   fromFieldsV1,
+  hasAtMost,
   intersection,
   isEmptySet,
   isFieldsV1,
@@ -290,9 +291,12 @@ function capUpdates(owners: Owner[]): Owner[] {
  */
 const decoded = new Map<object, FieldSet>();
 const mostDecoded = 1_024;
+/** Fields of a set that is kept: of thousands, a few sets would take a hundred megabytes. */
+const largestDecoded = 2_000;
 const encoded = new WeakMap<FieldSet, any>();
 
 function keepDecoded(json: object, fields: FieldSet): void {
+  if (!hasAtMost(fields, largestDecoded)) return;
   if (decoded.size >= mostDecoded) decoded.delete(decoded.keys().next().value as object);
   decoded.set(json, fields);
 }

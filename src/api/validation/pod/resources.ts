@@ -3,7 +3,7 @@
 
 import { compareQuantities } from '../../../machinery/quantity.ts';
 import { dns1123LabelFaults } from '../../../machinery/text/names.ts';
-import type { FieldError } from '../../errors.ts';
+import { type FieldError, mostFaults } from '../../errors.ts';
 import { duplicate, forbiddenField, invalidValue, invalidValues, notSupported, required } from '../../fields.ts';
 import type { PodSpec } from '../../generated/types.ts';
 import { podRequests, type ResourceList } from '../../pod.ts';
@@ -66,8 +66,13 @@ function validateResources(
         errors.push(invalidValue(at, quantity, `${quantity} is not positive integer multiple of ${resource}`));
     };
   };
-  for (const [resource, quantity] of Object.entries(limits)) one(resource, quantity, `${path}.limits[${resource}]`)();
+  const isEnough = () => errors.length > mostFaults;
+  for (const [resource, quantity] of Object.entries(limits)) {
+    if (isEnough()) break;
+    one(resource, quantity, `${path}.limits[${resource}]`)();
+  }
   for (const [resource, quantity] of Object.entries(requests)) {
+    if (isEnough()) break;
     const checkPages = one(resource, quantity, `${path}.requests[${resource}]`);
     errors.push(...validateRequest(resource, quantity, limits[resource], path));
     checkPages();

@@ -1,7 +1,6 @@
 import { expect, test } from 'vitest';
 import { readText } from '../../api/api.ts';
-import { ParseThread } from './parse-thread.ts';
-import { parsed } from './parsing.ts';
+import { parsed, parseThread } from './parsing.ts';
 
 const padding = `# ${'x'.repeat(100_000)}\n`;
 const jsonPadding = ' '.repeat(600_000);
@@ -36,8 +35,8 @@ const greedy = yaml(`a: [${'{a,b},'.repeat(500_000)}]`);
 const long = yaml(`a: [${'{a,b},'.repeat(2_000_000)}]`);
 
 test('a text that takes too much memory fails alone', async () => {
-  const thread = new ParseThread({ megabytes: 24 });
-  const answers = await Promise.allSettled([thread.read(yaml('a: 1')), thread.read(greedy), thread.read(yaml('b: 1'))]);
+  const thread = parseThread({ megabytes: 24 });
+  const answers = await Promise.allSettled([thread.run(yaml('a: 1')), thread.run(greedy), thread.run(yaml('b: 1'))]);
   expect(answers).toMatchObject([
     { value: { json: '{"a":1}' } },
     { reason: { code: 413 } },
@@ -46,8 +45,8 @@ test('a text that takes too much memory fails alone', async () => {
 });
 
 test('a text that takes too long fails alone', async () => {
-  const thread = new ParseThread({ mostMs: 1_000, megabytes: 2_000 });
-  const answers = await Promise.allSettled([thread.read(yaml('a: 1')), thread.read(long), thread.read(yaml('b: 1'))]);
+  const thread = parseThread({ mostMs: 1_000, megabytes: 2_000 });
+  const answers = await Promise.allSettled([thread.run(yaml('a: 1')), thread.run(long), thread.run(yaml('b: 1'))]);
   expect(answers).toMatchObject([
     { value: { json: '{"a":1}' } },
     { reason: { code: 504 } },

@@ -1,11 +1,11 @@
-// Reads large texts in a thread of its own: one message a text, one answer each. parse-thread.ts is its other end.
+// Reads large texts in a thread of its own: one message a text, one answer each. parsing.ts is its other end.
 
 import { parentPort, workerData } from 'node:worker_threads';
 import { limitNesting } from '../../machinery/text/depth.ts';
 import { mayLoseDigits, parseExact } from '../../machinery/text/exact-json.ts';
 import { checkJson, JsonSyntaxError } from '../../machinery/text/json.ts';
 import { parseYaml, YamlError } from '../../machinery/text/yaml.ts';
-import type { Answer, Task } from './parse-thread.ts';
+import type { Answer, Task } from './parsing.ts';
 
 /** JSON text is read again faster than a structured clone, unless integers need more digits than numbers have. */
 const asJson = (json: string): Answer => (mayLoseDigits(json) ? { value: parseExact(json) } : { json });

@@ -1,17 +1,34 @@
 // The texts of requests. Small ones are read at once; large ones in another thread, where no other request waits for them.
 
 import { JsonSyntaxError, type ReadText, readText, YamlError } from '../../api/api.ts';
-import { type Answer, ParseThread, type Task } from './parse-thread.ts';
+import { type Limits, TaskThread } from './task-thread.ts';
 
 /** Characters from which on a text is large. YAML takes twenty times as long as JSON. */
 const large = { json: 512 << 10, yaml: 64 << 10 };
 
-const thread = new ParseThread();
+export interface Task {
+  readonly text: string;
+  readonly encoding: 'json' | 'yaml';
+}
+
+export interface Answer {
+  /** Why the text cannot be read. */
+  readonly fault?: string;
+  /** The value, or JSON text of it; `true`: the task's own text is that. */
+  readonly value?: unknown;
+  readonly json?: string | true;
+  readonly duplicates?: readonly string[];
+  readonly places?: ReadonlyMap<string, number> | undefined;
+}
+
+export const parseThread = (limits?: Partial<Limits>) => new TaskThread<Task, Answer>('parse-worker', limits);
+
+const thread = parseThread();
 
 /** Throws nothing that is the text's own fault: what is returned does. */
 export async function parsed(text: string, encoding: Task['encoding'], reader = thread): Promise<ReadText> {
   if (text.length < large[encoding]) return () => readText(text, encoding);
-  const answer = await reader.read({ text, encoding });
+  const answer = await reader.run({ text, encoding });
   return () => readAnswer(text, encoding, answer);
 }
 

@@ -1,4 +1,4 @@
-// The thread that reads large texts: started when it is needed, one text at a time, ended when it is idle. A text that
+// A thread that works for requests: started when it is needed, one task at a time, ended when it is idle. A task that
 // takes too long or too much memory ends the thread and its own request, and no other.
 
 import { existsSync } from 'node:fs';
@@ -8,22 +8,7 @@ import { type ApiError, internalError, timeout, tooLarge } from '../../api/api.t
 import { mostNested } from '../../machinery/text/depth.ts';
 import { systemClock, type Timer } from '../../machinery/time/clock.ts';
 
-export interface Task {
-  readonly text: string;
-  readonly encoding: 'json' | 'yaml';
-}
-
-export interface Answer {
-  /** Why the text cannot be read. */
-  readonly fault?: string;
-  /** The value, or JSON text of it; `true`: the task's own text is that. */
-  readonly value?: unknown;
-  readonly json?: string | true;
-  readonly duplicates?: readonly string[];
-  readonly places?: ReadonlyMap<string, number> | undefined;
-}
-
-interface Job {
+interface Job<Task, Answer> {
   readonly task: Task;
   readonly resolve: (answer: Answer) => void;
   readonly reject: (error: ApiError) => void;
@@ -36,29 +21,31 @@ export interface Limits {
 }
 
 const usual: Limits = { mostMs: 10_000, idleMs: 30_000, megabytes: 160 };
-/** Texts may be nested thousands deep. */
+/** Values may be nested thousands deep. */
 const stackSizeMb = 16;
 
-/** In the bundle it lies beside it; in a checkout it is the source. */
-function program(): string {
-  const candidates = ['./parse-worker.ts', './parse-worker.js'];
-  const paths = candidates.map((path) => fileURLToPath(new URL(path, import.meta.url)));
+/** In the bundle it lies beside this file; in a checkout it is the source. */
+function pathOf(program: string): string {
+  const paths = ['ts', 'js'].map((ending) => fileURLToPath(new URL(`./${program}.${ending}`, import.meta.url)));
   return paths.find((path) => existsSync(path)) ?? paths[1];
 }
 
 /** A thread's work takes real time, also where the cluster's clock is a test's. */
-export class ParseThread {
+export class TaskThread<Task, Answer> {
+  readonly #program: string;
   readonly #limits: Limits;
-  readonly #waiting: Job[] = [];
-  #current: Job | undefined;
+  readonly #waiting: Job<Task, Answer>[] = [];
+  #current: Job<Task, Answer> | undefined;
   #worker: Worker | undefined;
   #timer: Timer | undefined;
 
-  constructor(limits: Partial<Limits> = {}) {
+  /** `program` is the name of its file, without the ending. */
+  constructor(program: string, limits: Partial<Limits> = {}) {
+    this.#program = program;
     this.#limits = { ...usual, ...limits };
   }
 
-  read(task: Task): Promise<Answer> {
+  run(task: Task): Promise<Answer> {
     return new Promise((resolve, reject) => {
       this.#waiting.push({ task, resolve, reject });
       this.#next();
@@ -83,7 +70,7 @@ export class ParseThread {
   }
 
   #start(): Worker {
-    const worker = new Worker(program(), {
+    const worker = new Worker(pathOf(this.#program), {
       execArgv: [],
       workerData: { mostNested },
       resourceLimits: { maxOldGenerationSizeMb: this.#limits.megabytes, maxYoungGenerationSizeMb: 16, stackSizeMb },
@@ -100,11 +87,11 @@ export class ParseThread {
     worker.on('error', (error: NodeJS.ErrnoException) =>
       ended(
         error.code === 'ERR_WORKER_OUT_OF_MEMORY'
-          ? tooLarge('Request entity too large: reading it takes more memory than there is for one request')
+          ? tooLarge('Request entity too large: it takes more memory than there is for one request')
           : internalError(error.message),
       ),
     );
-    worker.on('exit', () => ended(internalError('the thread that reads large requests ended')));
+    worker.on('exit', () => ended(internalError('the thread that works on large requests ended')));
     return worker;
   }
 

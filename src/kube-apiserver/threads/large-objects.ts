@@ -1,0 +1,114 @@
+// Work on large objects, in another thread: validation and field ownership look at every field, some of them together, so
+// that one object may take a second. Everything in `api` and `machinery` is pure, so the thread needs only the objects.
+
+import { ApiError, type ApiObject, type FieldError, internalError, type Kind } from '../../api/api.ts';
+import {
+  type ApplyConflict,
+  ApplyConflicts,
+  type ManagedFieldsEntry,
+  type Write,
+} from '../../machinery/fields/managed-fields.ts';
+import { PatchError } from '../../machinery/patches/patch-error.ts';
+import { parseExact } from '../../machinery/text/exact-json.ts';
+import { type Limits, TaskThread } from './task-thread.ts';
+
+/** A write without what goes as JSON or is known to the thread. */
+export type Ownership = Omit<Write, 'live' | 'schema'>;
+
+export type Work =
+  | { readonly type: 'validate'; readonly subresource: string }
+  | { readonly type: 'track'; readonly write: Ownership }
+  | { readonly type: 'apply'; readonly write: Ownership & { readonly force: boolean } };
+
+export interface Task {
+  readonly group: string;
+  readonly version: string;
+  readonly resource: string;
+  readonly work: Work;
+  /** JSON of the new object or the applied one, and of the one that it replaces. */
+  readonly next: string;
+  readonly live?: string;
+  /** Of a custom resource: which definition, and its JSON where the thread did not know it. */
+  readonly definition?: number;
+  readonly definitionText?: string;
+}
+
+export type Answer =
+  | { readonly type: 'validated'; readonly faults: readonly FieldError[]; readonly warnings: readonly string[] }
+  /** JSON of what was asked for. */
+  | { readonly type: 'made'; readonly json: string }
+  /** The definition must be sent along. */
+  | { readonly type: 'unknown definition' }
+  | { readonly type: 'refused'; readonly status: ApiError['status'] }
+  | { readonly type: 'conflicts'; readonly conflicts: readonly ApplyConflict[] }
+  | { readonly type: 'cannot patch'; readonly kind: PatchError['kind']; readonly message: string }
+  | { readonly type: 'failed'; readonly message: string };
+
+export const objectThread = (limits?: Partial<Limits>) =>
+  new TaskThread<Task, Answer>('object-worker', { megabytes: 200, ...limits });
+
+const thread = objectThread();
+
+const definitions = new WeakMap<object, number>();
+let lastDefinition = 0;
+
+function numberOf(definition: object): number {
+  let number = definitions.get(definition);
+  if (number === undefined) definitions.set(definition, (number = ++lastDefinition));
+  return number;
+}
+
+/** The faults of `next` and the warnings about it; `live` is undefined for a new object. */
+export async function validateElsewhere(
+  kind: Kind,
+  subresource: string,
+  next: ApiObject,
+  live: ApiObject | undefined,
+): Promise<Extract<Answer, { type: 'validated' }>> {
+  const answer = await answerTo(kind, { type: 'validate', subresource }, next, live);
+  return answer.type === 'validated' ? answer : fail(answer);
+}
+
+/** As `updatingManagedFields`. */
+export async function trackElsewhere(
+  kind: Kind,
+  { live, next, schema: _, ...write }: Write & { readonly next: ApiObject },
+): Promise<ManagedFieldsEntry[] | undefined> {
+  return made(await answerTo(kind, { type: 'track', write }, next, live)) ?? undefined;
+}
+
+/** As `applyingConfiguration`. */
+export async function applyElsewhere(
+  kind: Kind,
+  { live, applied, schema: _, ...write }: Write & { readonly applied: any; readonly force: boolean },
+): Promise<{ object: any; changed: boolean }> {
+  return made(await answerTo(kind, { type: 'apply', write }, applied, live));
+}
+
+async function answerTo(kind: Kind, work: Work, next: ApiObject, live: ApiObject | undefined): Promise<Answer> {
+  const { group, version, resource, definition } = kind;
+  const task: Task = {
+    ...{ group, version, resource, work },
+    next: JSON.stringify(next),
+    ...(live && { live: JSON.stringify(live) }),
+    ...(definition && { definition: numberOf(definition) }),
+  };
+  const answer = await thread.run(task);
+  if (answer.type !== 'unknown definition') return answer;
+  return thread.run({ ...task, definitionText: JSON.stringify(definition) });
+}
+
+const made = (answer: Answer): any => (answer.type === 'made' ? parseExact(answer.json) : fail(answer));
+
+function fail(answer: Answer): never {
+  switch (answer.type) {
+    case 'refused':
+      throw new ApiError(answer.status);
+    case 'conflicts':
+      throw new ApplyConflicts(answer.conflicts);
+    case 'cannot patch':
+      throw new PatchError(answer.kind, answer.message);
+    default:
+      throw internalError('message' in answer ? answer.message : `unexpected answer: ${answer.type}`);
+  }
+}

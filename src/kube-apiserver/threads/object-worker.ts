@@ -1,0 +1,73 @@
+// Works on large objects in a thread of its own: one message an object, one answer each. large-objects.ts is its other end.
+
+import { parentPort, workerData } from 'node:worker_threads';
+import { type ApiObject, builtinKinds, customKinds, isApiError, type Kind, mostFaults } from '../../api/api.ts';
+import { ApplyConflicts, applyConfiguration, updateManagedFields } from '../../machinery/fields/managed-fields.ts';
+import { PatchError } from '../../machinery/patches/patch-error.ts';
+import { limitNesting } from '../../machinery/text/depth.ts';
+import { parseExact } from '../../machinery/text/exact-json.ts';
+import type { Answer, Task } from './large-objects.ts';
+
+/** Definitions whose kinds are kept. */
+const mostDefinitions = 20;
+const custom = new Map<number, readonly Kind[]>();
+
+function kindsOf({ definition, definitionText }: Task): readonly Kind[] | undefined {
+  if (definition === undefined) return builtinKinds();
+  const kept = custom.get(definition);
+  if (kept || definitionText === undefined) return kept;
+  if (custom.size >= mostDefinitions) custom.clear();
+  const kinds = customKinds(parseExact(definitionText));
+  custom.set(definition, kinds);
+  return kinds;
+}
+
+function answerOf(task: Task): Answer {
+  const kinds = kindsOf(task);
+  if (!kinds) return { type: 'unknown definition' };
+  const { group, version, resource, work } = task;
+  const kind = kinds.find((one) => one.group === group && one.version === version && one.resource === resource);
+  if (!kind) return { type: 'failed', message: `no kind serves ${resource} of ${group}/${version}` };
+  const next: ApiObject = parseExact(task.next);
+  const live: ApiObject | undefined = task.live === undefined ? undefined : parseExact(task.live);
+  const { schema } = kind;
+  switch (work.type) {
+    case 'validate':
+      return live ? validateChange(kind, work.subresource, next, live) : validateNew(kind, next);
+    case 'track':
+      return made(updateManagedFields({ ...work.write, live, next, schema }) ?? null);
+    default:
+      return made(applyConfiguration({ ...work.write, live, applied: next, schema }));
+  }
+}
+
+const made = (value: unknown): Answer => ({ type: 'made', json: JSON.stringify(value) });
+
+function validateNew({ custom: isCustom, strategy }: Kind, next: ApiObject): Answer {
+  // A custom resource is validated as new only after it was prepared; what that clears is cleared already.
+  if (isCustom) strategy.prepareForCreate?.(next, { now: 0, user: { name: '' } });
+  return { type: 'validated', faults: first(strategy.validate?.(next)), warnings: strategy.warnings?.(next) ?? [] };
+}
+
+function validateChange({ strategy }: Kind, subresource: string, next: ApiObject, live: ApiObject): Answer {
+  const rules = subresource ? strategy.subresources?.[subresource] : strategy;
+  const faults = first(rules?.validateUpdate?.(next, live));
+  return { type: 'validated', faults, warnings: strategy.warnings?.(next, live) ?? [] };
+}
+
+/** No answer shows more of them. */
+const first = <T>(faults: readonly T[] = []): readonly T[] => faults.slice(0, mostFaults);
+
+function safely(task: Task): Answer {
+  try {
+    return answerOf(task);
+  } catch (error) {
+    if (isApiError(error)) return { type: 'refused', status: error.status };
+    if (error instanceof ApplyConflicts) return { type: 'conflicts', conflicts: error.conflicts };
+    if (error instanceof PatchError) return { type: 'cannot patch', kind: error.kind, message: error.message };
+    return { type: 'failed', message: String((error as Error).message) };
+  }
+}
+
+limitNesting(workerData.mostNested);
+parentPort?.on('message', (task: Task) => parentPort?.postMessage(safely(task)));

@@ -1,0 +1,31 @@
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { startTestCluster, type TestCluster } from './shared/test-cluster.ts';
+
+let cluster: TestCluster;
+let client: TestCluster['client'];
+let clock: TestCluster['clock'];
+beforeEach(async () => {
+  cluster = await startTestCluster();
+  ({ client, clock } = cluster);
+});
+afterEach(() => cluster.stop());
+
+test('a namespace is emptied, says what holds it up, and goes', async () => {
+  await client.create('namespaces', { metadata: { name: 'team' } });
+  await clock.settle();
+  await client.create('configmaps', { metadata: { name: 'x', namespace: 'team', finalizers: ['test.io/hold'] } });
+  await client.create('secrets', { metadata: { name: 's', namespace: 'team' } });
+  await client.delete('namespaces', { name: 'team' });
+  await clock.advance(1000);
+  expect(await cluster.names('secrets', 'team')).toEqual([]);
+  const { conditions, phase } = (await client.get('namespaces', { name: 'team' })).status;
+  expect(phase).toBe('Terminating');
+  expect(conditions?.filter((condition) => condition.status === 'True').map((condition) => condition.message)).toEqual([
+    'Some resources are remaining: configmaps. has 1 resource instances',
+    'Some content in the namespace has finalizers remaining: test.io/hold in 1 resource instances',
+  ]);
+  const patch = { type: 'merge', body: { metadata: { finalizers: null } } } as const;
+  await client.patch('configmaps', { namespace: 'team', name: 'x' }, patch);
+  await clock.advance(6000);
+  expect(await cluster.names('namespaces')).toEqual(['default', 'kube-node-lease']);
+});

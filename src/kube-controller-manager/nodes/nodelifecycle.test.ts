@@ -1,0 +1,90 @@
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import type { Pod } from '../../api/api.ts';
+import { timestamp } from '../../client/client.ts';
+import { at, startTestCluster, type TestCluster } from '../shared/test-cluster.ts';
+import { startNodes } from './test-nodes.ts';
+
+let cluster: TestCluster;
+let client: TestCluster['client'];
+let clock: TestCluster['clock'];
+beforeEach(async () => {
+  cluster = await startTestCluster();
+  ({ client, clock } = cluster);
+});
+afterEach(() => cluster.stop());
+
+const node = (name: string) => client.get('nodes', { name });
+const taintsOf = async (name: string) =>
+  (await node(name)).spec.taints?.map((taint) => `${taint.key}:${taint.effect}`) ?? [];
+
+test('a silent node becomes Unknown after 40 s, and its pods go after 5 min more', async () => {
+  const nodes = await startNodes(cluster, 3);
+  await nodes.pass(60);
+  expect(await taintsOf('n0')).toEqual([]);
+  nodes.silent.add('n0');
+  await nodes.pass(30);
+  expect((await node('n0')).status.conditions?.[0].status).toBe('True');
+  await nodes.pass(30);
+  expect((await node('n0')).status.conditions).toContainEqual(
+    expect.objectContaining({
+      type: 'Ready',
+      status: 'Unknown',
+      reason: 'NodeStatusUnknown',
+      message: 'Kubelet stopped posting node status.',
+    }),
+  );
+  expect((await taintsOf('n0')).sort()).toEqual([
+    'node.kubernetes.io/unreachable:NoExecute',
+    'node.kubernetes.io/unreachable:NoSchedule',
+  ]);
+  const ready = (pod: Pod) => pod.status.conditions?.find((condition) => condition.type === 'Ready')?.status;
+  expect(ready(await client.get('pods', at('p0')))).toBe('False');
+  expect(ready(await client.get('pods', at('p1')))).toBe('True');
+  await nodes.pass(260);
+  expect((await client.get('pods', at('p0'))).metadata.deletionTimestamp).toBeUndefined();
+  await nodes.pass(60);
+  const doomed = await client.get('pods', at('p0'));
+  expect(doomed.metadata.deletionTimestamp).toBeDefined();
+  expect(doomed.status.conditions).toContainEqual(
+    expect.objectContaining({ type: 'DisruptionTarget', reason: 'DeletionByTaintManager' }),
+  );
+  expect((await client.get('pods', at('p1'))).metadata.deletionTimestamp).toBeUndefined();
+  const events = (await client.list('events')).items.map((event) => `${event.reason}: ${event.message}`);
+  expect(events).toEqual(
+    expect.arrayContaining([
+      'RegisteredNode: Node n0 event: Registered Node n0 in Controller',
+      'NodeNotReady: Node n0 status is now: NodeNotReady',
+      'NodeNotReady: Node is not ready',
+      'TaintManagerEviction: Marking for deletion Pod default/p0',
+    ]),
+  );
+});
+
+test('a node that comes back keeps its pods', async () => {
+  const nodes = await startNodes(cluster, 3);
+  await nodes.pass(20);
+  nodes.silent.add('n0');
+  await nodes.pass(120);
+  expect(await taintsOf('n0')).toHaveLength(2);
+  nodes.silent.delete('n0');
+  const now = timestamp(clock.now());
+  const ready = { type: 'Ready', status: 'True', lastHeartbeatTime: now, lastTransitionTime: now };
+  await client.patch(
+    'nodes',
+    { name: 'n0' },
+    { type: 'strategic', body: { status: { conditions: [ready] } } },
+    { subresource: 'status' },
+  );
+  await nodes.pass(400);
+  expect(await taintsOf('n0')).toEqual([]);
+  expect(await cluster.names('pods', 'default')).toEqual(['p0', 'p1', 'p2']);
+});
+
+test('when every node falls silent, nothing is evicted', async () => {
+  const nodes = await startNodes(cluster, 2);
+  await nodes.pass(20);
+  nodes.silent.add('n0').add('n1');
+  await nodes.pass(600);
+  expect((await node('n0')).status.conditions?.[0].status).toBe('Unknown');
+  expect((await client.list('pods')).items.every((pod) => pod.metadata.deletionTimestamp === undefined)).toBe(true);
+});

@@ -1,0 +1,58 @@
+// For tests: judges what controllers ask of the API by the roles that Kubernetes 1.36 gives their service accounts.
+
+import bootstrap from '../../../facts/bootstrap.json' with { type: 'json' };
+import type { Transport } from '../../client/client.ts';
+
+interface Rule {
+  readonly verbs: string[];
+  readonly apiGroups?: string[];
+  readonly resources?: string[];
+  readonly nonResourceURLs?: string[];
+}
+
+interface Role {
+  readonly metadata: { readonly name: string };
+  readonly rules: Rule[];
+}
+
+const roles = bootstrap.objects['/apis/rbac.authorization.k8s.io/v1/clusterroles'] as unknown as Role[];
+
+function askedBy(method: string, path: string) {
+  const parts = path.split('/').slice(1);
+  const group = parts[0] === 'apis' ? parts[1] : '';
+  let rest = parts.slice(parts[0] === 'apis' ? 3 : 2);
+  if (rest[0] === 'namespaces' && rest.length > 2 && rest[2] !== 'finalize' && rest[2] !== 'status')
+    rest = rest.slice(2);
+  const [plural = '', name, subresource] = rest;
+  const verbs: Record<string, string> = {
+    POST: 'create',
+    PUT: 'update',
+    PATCH: 'patch',
+    DELETE: name ? 'delete' : 'deletecollection',
+  };
+  const resource = subresource ? `${plural}/${subresource}` : plural;
+  return { verb: verbs[method] ?? (name ? 'get' : 'list'), group, resource };
+}
+
+const has = (list: readonly string[] | undefined, value: string) => list?.includes('*') || list?.includes(value);
+const coversPath = (url: string, path: string) =>
+  url === path || (url.endsWith('*') && path.startsWith(url.slice(0, -1)));
+
+/** The transport, which also calls `overreach` for each request that the account's role does not allow. */
+export function guarded(account: string, transport: Transport, overreach: (request: string) => void): Transport {
+  const rules = roles
+    .filter(({ metadata: { name } }) => [`system:controller:${account}`, 'system:discovery'].includes(name))
+    .flatMap((role) => role.rules);
+  return {
+    send(request) {
+      const { verb, group, resource } = askedBy(request.method, request.path);
+      const allowed = rules.some((rule) =>
+        resource
+          ? has(rule.verbs, verb) && has(rule.apiGroups, group) && has(rule.resources, resource)
+          : rule.nonResourceURLs?.some((url) => coversPath(url, request.path)),
+      );
+      if (!allowed) overreach(`${account}: ${verb} ${resource || request.path} ${group}`);
+      return transport.send(request);
+    },
+  };
+}
