@@ -17,6 +17,7 @@ export type * from './generated/types.ts';
 export { resources } from './generated/types.ts';
 export { anyAddress, type HostPort, hostPortsOf, portsConflict } from './host-ports.ts';
 export type * from './kind.ts';
+export { cleanupFinalizer } from './kinds/apiextensions/customresourcedefinition.ts';
 export { matchesNode, matchesNodeSelector, matchesTerm } from './node-selector.ts';
 export { DecodeError, sortKeys, unknownFields } from './object.ts';
 export * from './pod.ts';

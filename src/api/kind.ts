@@ -56,6 +56,12 @@ export interface StrategyContext {
   verifyRequest?(request: CertificateRequest): string | undefined;
 }
 
+/** The options of a deletion that decide over dependents. */
+export interface DeletionChoices {
+  readonly propagationPolicy?: string;
+  readonly orphanDependents?: boolean;
+}
+
 /** The changes of metadata, or all of it, as for a new object: faults that both find are listed twice. */
 export type MetadataCheck = 'change' | 'whole';
 
@@ -88,6 +94,14 @@ export interface Strategy<T extends ApiObject = any> {
   allowCreateOnUpdate?: boolean;
   /** False: an update must name its resourceVersion. Default true. */
   allowUnconditionalUpdate?: boolean;
+  /** What holds a deleted object beside its finalizers, such as a namespace's content. */
+  isHeld?(object: T): boolean;
+  /** A change that is written before a deletion begins. `now` is in milliseconds. */
+  announceDeletion?(live: T, now: number): ((next: T) => void) | undefined;
+  /** Sets the fields that show that the deletion has begun. */
+  prepareForDelete?(next: T): void;
+  /** Warnings about a deletion with these options. */
+  deletionWarnings?(options: DeletionChoices): readonly string[];
   /** Seconds of grace that a delete gives when the client names none; undefined: deleted at once. */
   gracePeriodSeconds?(object: T, requested: number | undefined): number | undefined;
   /** What a delete without a propagationPolicy does to dependents. Default 'background'. */
@@ -128,6 +142,20 @@ export interface Kind<T extends ApiObject = any> extends ResourceInfo {
     readonly statusReplicasPath: string;
     readonly labelSelectorPath?: string;
   };
+  /** True: objects are namespaces, so a request for one is a request in the namespace of its name. */
+  readonly isNamespace?: boolean;
+  /** True: a delete answers with the object also when it is gone, and not with a Status. */
+  readonly answersDeleted?: boolean;
+  /** Seconds after which an object expires, counted from its last write; undefined: it stays. */
+  readonly keptSeconds?: number;
+  /** True: writes are given cluster IPs and node ports, or give them back. */
+  readonly allocates?: boolean;
+  /** True: spec.selector is a map of labels, as before there were expressions. */
+  readonly selectsByMap?: boolean;
+  /** The selectable field by which watches are kept apart, so that a change is shown to few of many watchers. */
+  readonly watchedBy?: 'spec.nodeName';
+  /** Selectable fields whose value stands in the object's bytes as it is: objects without it are passed over unread. */
+  readonly literalFields?: readonly string[];
   /** True for kinds that a CustomResourceDefinition made. */
   readonly custom?: boolean;
   /** That definition. */
@@ -150,6 +178,14 @@ export interface KindBehaviour<T extends ApiObject = any>
       | 'fromStorage'
       | 'prepareConversion'
       | 'virtual'
+      | 'deprecation'
+      | 'isNamespace'
+      | 'answersDeleted'
+      | 'keptSeconds'
+      | 'allocates'
+      | 'selectsByMap'
+      | 'watchedBy'
+      | 'literalFields'
     >
   > {
   /** Cells by the name of their column; `now` is in milliseconds. Name and Age need no function. */

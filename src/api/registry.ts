@@ -7,17 +7,6 @@ import { behaviours } from './kinds/kinds.ts';
 import { schemaOfKind } from './schemas.ts';
 import { completeStrategy } from './strategy.ts';
 
-/** Prefixes in the store that are not the plural, for historical reasons. */
-const storagePrefixes: Readonly<Record<string, string>> = {
-  nodes: 'minions',
-  services: 'services/specs',
-  endpoints: 'services/endpoints',
-  replicationcontrollers: 'controllers',
-  'ingresses.networking.k8s.io': 'ingress',
-  'apiservices.apiregistration.k8s.io': 'apiregistration.k8s.io/apiservices',
-  'customresourcedefinitions.apiextensions.k8s.io': 'apiextensions.k8s.io/customresourcedefinitions',
-};
-
 /** The columns that every table may have. */
 const commonCells: Readonly<Record<string, (object: ApiObject, now: number) => unknown>> = {
   Name: (object) => object.metadata.name,
@@ -29,7 +18,6 @@ export const resourceKey = (resource: string, group: string): string => (group ?
 
 /** Joins what is declared of a kind with what it does. */
 export function makeKind(info: ResourceInfo & { columns: readonly Column[] }, behaviour: KindBehaviour = {}): Kind {
-  const key = resourceKey(info.resource, info.group);
   const { cells: own = {}, ...rest } = behaviour;
   const functions = info.columns.map(
     (column) => (own[column.name] ?? commonCells[column.name] ?? (() => '')) as (object: any, now: number) => unknown,
@@ -43,7 +31,7 @@ export function makeKind(info: ResourceInfo & { columns: readonly Column[] }, be
     selectableFields: {},
     hasGeneration: false,
     storageVersion: info.version,
-    storagePrefix: storagePrefixes[key] ?? info.resource,
+    storagePrefix: info.resource,
     virtual: !info.verbs.includes('get'),
     ...rest,
     strategy: completeStrategy(info, behaviour),

@@ -1,12 +1,12 @@
 // Admission: what may still change or refuse a write after it was authorized. Plugins are one file each, in order.
 
 import type { ApiObject, Kind } from '../api/api.ts';
-import type { UserInfo } from './request.ts';
-import type { Server } from './server.ts';
+import type { Environment } from './environment.ts';
+import type { UserInfo } from './user.ts';
 import type { ObjectWrite } from './watch-cache/watch-cache.ts';
 
 export interface AdmissionAttributes {
-  readonly server: Server;
+  readonly server: Environment;
   readonly operation: 'CREATE' | 'UPDATE' | 'DELETE' | 'CONNECT';
   readonly kind: Kind;
   readonly resource: string;
@@ -46,22 +46,24 @@ export interface AdmissionPlugin {
   charge?(attributes: AdmissionAttributes): Promise<Charge | undefined> | undefined;
 }
 
-export async function admit(attributes: AdmissionAttributes): Promise<void> {
-  for (const plugin of attributes.server.admission) {
+type Plugins = readonly AdmissionPlugin[];
+
+export async function admit(plugins: Plugins, attributes: AdmissionAttributes): Promise<void> {
+  for (const plugin of plugins) {
     const answer = plugin.admit?.(attributes);
     if (answer) await answer;
   }
 }
 
-export async function admitFinally(attributes: AdmissionAttributes): Promise<void> {
-  for (const plugin of attributes.server.admission) {
+export async function admitFinally(plugins: Plugins, attributes: AdmissionAttributes): Promise<void> {
+  for (const plugin of plugins) {
     const answer = plugin.validate?.(attributes);
     if (answer) await answer;
   }
 }
 
 /** At most one plugin charges: ResourceQuota. */
-export function charge(attributes: AdmissionAttributes): Promise<Charge | undefined> | undefined {
-  for (const plugin of attributes.server.admission) if (plugin.charge) return plugin.charge(attributes);
+export function charge(plugins: Plugins, attributes: AdmissionAttributes): Promise<Charge | undefined> | undefined {
+  for (const plugin of plugins) if (plugin.charge) return plugin.charge(attributes);
   return undefined;
 }

@@ -2,7 +2,16 @@
 
 import { isUtf8 } from 'node:buffer';
 import { unauthorized } from '../api/api.ts';
-import type { ApiRequest, Stage, UserInfo } from './request.ts';
+import type { Connection, Headers } from './connection.ts';
+import type { Environment } from './environment.ts';
+import type { UserInfo } from './user.ts';
+
+/** The parts of a request that can say who sends it. */
+export interface Credentials extends Headers {
+  readonly server: Pick<Environment, 'clock' | 'config'>;
+  readonly connection?: Connection;
+  readonly warnings: string[];
+}
 
 export interface Authenticator {
   readonly name: string;
@@ -10,9 +19,9 @@ export interface Authenticator {
    * The user, or undefined when the request has no credentials of this kind. Credentials of this kind that are wrong
    * throw `unauthorized()`.
    */
-  authenticate(request: ApiRequest, audiences?: readonly string[]): Promise<UserInfo | undefined>;
-  /** True when a TokenReview asks this one too. It then checks for `audiences` instead of the server's own. */
-  readonly reviewsTokens?: boolean;
+  authenticate(credentials: Credentials): Promise<UserInfo | undefined>;
+  /** The user of a bearer token that is good for one of `audiences`; a TokenReview asks those that have this. */
+  authenticateToken?(token: string, audiences: readonly string[]): Promise<UserInfo | undefined>;
 }
 
 /** https://kubernetes.io/docs/reference/access-authn-authz/authentication/#x509-client-certificates */
@@ -31,7 +40,7 @@ export const clientCertificates: Authenticator = {
 };
 
 /** Judged with each request: the connection was made while the certificate was good. */
-const hasEnded = ({ connection, server }: ApiRequest): boolean =>
+const hasEnded = ({ connection, server }: Credentials): boolean =>
   (connection?.certificate?.notAfterMs ?? Number.POSITIVE_INFINITY) <= server.clock.now();
 
 /** Whoever shows no credentials that anyone here reads. A wrong token or certificate is refused, never anonymous. */
@@ -51,7 +60,7 @@ export const anonymous: Authenticator = {
 const tokenProtocol = 'base64url.bearer.authorization.k8s.io.';
 
 /** The token of the Authorization header, or of a WebSocket, whose clients in browsers can set no headers. */
-export function bearerToken({ headers }: Pick<ApiRequest, 'headers'>): string | undefined {
+export function bearerToken({ headers }: Pick<Credentials, 'headers'>): string | undefined {
   const [scheme, token] = (headers.authorization ?? '').trim().split(' ', 2);
   if (token && scheme.toLowerCase() === 'bearer') return token;
   if (headers.upgrade?.toLowerCase() !== 'websocket') return undefined;
@@ -75,15 +84,3 @@ function protocolsOf(header: string): { tokens: string[]; others: string[] } {
 
 /** A list of WebSocket protocols without tokens, for whoever comes behind the API server. */
 export const withoutTokens = (header: string): string => protocolsOf(header).others.join(', ');
-
-/** A request from inside the process comes with its user. */
-export const identify: Stage = async (request, next) => {
-  if (!request.connection) return next();
-  for (const authenticator of request.server.authenticators) {
-    const user = await authenticator.authenticate(request);
-    if (!user) continue;
-    request.user = user;
-    return next();
-  }
-  throw unauthorized();
-};

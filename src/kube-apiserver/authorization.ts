@@ -1,10 +1,10 @@
 // Who may do what. Authorizers are asked in order; the first that allows or denies decides, and silence denies.
 
 import { forbidden } from '../api/api.ts';
-import { type FieldRequirement, parseFieldSelector } from '../machinery/selectors/field-selector.ts';
-import { pathSegmentFaults } from '../machinery/text/names.ts';
-import type { ApiRequest, RequestInfo, Stage, UserInfo } from './request.ts';
+import type { FieldRequirement } from '../machinery/selectors/field-selector.ts';
+import type { RequestInfo } from './request-info.ts';
 import { failure } from './status.ts';
+import type { UserInfo } from './user.ts';
 
 /** Also what a SubjectAccessReview asks about. */
 export interface Attributes extends RequestInfo {
@@ -44,41 +44,6 @@ export async function decide(authorizers: readonly Authorizer[], attributes: Att
     if (decision.reason) reasons.push(decision.reason);
   }
   return { decision: 'no-opinion', ...(reasons.length && { reason: reasons.join(', ') }) };
-}
-
-export const authorize: Stage = async (request, next) => {
-  const attributes = attributesOf(request);
-  const { decision, reason } = await decide(request.server.authorizers, attributes);
-  request.audit?.annotate('authorization.k8s.io/decision', decision === 'allow' ? 'allow' : 'forbid');
-  request.audit?.annotate('authorization.k8s.io/reason', reason ?? '');
-  if (decision === 'allow') return next();
-  throw refusal(attributes, reason);
-};
-
-/** What a request asks for. */
-export function attributesOf({ user, info, query }: ApiRequest): Attributes {
-  const { verb } = info;
-  const fieldSelector = selects.has(verb) && !info.viaPath ? requirementsOf(query.get('fieldSelector')) : undefined;
-  const name = info.name || (verb === 'deletecollection' ? '' : nameSelected(fieldSelector));
-  return { ...info, name, user, ...(fieldSelector && { fieldSelector }) };
-}
-
-const selects = new Set(['list', 'watch', 'deletecollection']);
-
-/** Undefined for a selector that cannot be read: it is refused later, and gives no rights now. */
-function requirementsOf(text: string | null): readonly FieldRequirement[] | undefined {
-  if (!text) return undefined;
-  try {
-    return parseFieldSelector(text).requirements;
-  } catch {
-    return undefined;
-  }
-}
-
-/** A list or watch of one name alone is judged as one of that name: rules with resourceNames may allow it. */
-function nameSelected(requirements: readonly FieldRequirement[] | undefined): string {
-  const name = requirements?.find(({ field, operator }) => field === 'metadata.name' && operator === '=')?.value ?? '';
-  return pathSegmentFaults(name).length ? '' : name;
 }
 
 /** The 403 as Kubernetes words it. */

@@ -1,7 +1,6 @@
 import { expect, test } from 'vitest';
 import type { Store, StoreProblem } from '../store/store.ts';
 import { HealthChecks, storeChecks } from './health.ts';
-import type { ApiRequest } from './request.ts';
 
 test.each([
   { case: 'all is well', endpoints: { healthz: 200, livez: 200, readyz: 200 } },
@@ -23,8 +22,7 @@ test.each([
     const store = { health: async () => problem } as Partial<Store> as Store;
     for (const check of storeChecks(store, () => fault)) health.add(check);
     for (const [endpoint, code] of Object.entries(endpoints)) {
-      const ask = (path: string, query = '') =>
-        health.answer({ path, query: new URLSearchParams(query) } as Partial<ApiRequest> as ApiRequest);
+      const ask = (path: string, query = '') => health.answer(path, new URLSearchParams(query));
       expect(await ask(`/${endpoint}`), endpoint).toMatchObject({ code });
       expect(await ask(`/${endpoint}/etcd`), endpoint).toMatchObject({ code });
       const verbose = JSON.stringify(await ask(`/${endpoint}`, 'verbose'));

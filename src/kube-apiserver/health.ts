@@ -1,7 +1,7 @@
 // /healthz, /livez and /readyz. https://kubernetes.io/docs/reference/using-api/health-checks/
 
 import type { Store, StoreProblem } from '../store/store.ts';
-import { type ApiRequest, type Reply, textReply } from './request.ts';
+import { type Reply, textReply } from './reply.ts';
 
 export interface HealthCheck {
   readonly name: string;
@@ -22,7 +22,7 @@ export class HealthChecks {
     return this.#of(endpoint).map((check) => check.name);
   }
 
-  async answer({ path, query }: ApiRequest): Promise<Reply> {
+  async answer(path: string, query: URLSearchParams): Promise<Reply> {
     const [, endpoint, ...rest] = path.replace(/\/$/, '').split('/');
     const checks = this.#of(endpoint);
     if (rest.length) {

@@ -3,7 +3,7 @@
 
 import { finish, type Steps } from '../machinery/time/steps.ts';
 import { nextTurn } from '../machinery/time/turn.ts';
-import type { ApiRequest, Stage } from './request.ts';
+import type { Stage } from './request.ts';
 
 /** Bytes of a body that is worked on in steps. Objects of this size take a millisecond or two. */
 const heavyBytes = 64 << 10;
@@ -22,8 +22,13 @@ interface Gate {
 }
 
 const gates = new WeakMap<object, Gate>();
-/** Bytes of the largest thing that a request works on. */
-const heavyRequests = new WeakMap<ApiRequest, number>();
+/** A request, or an operation of the server itself. */
+export interface Work {
+  readonly server: object;
+}
+
+/** Bytes of the largest thing that is worked on. */
+const heavyWork = new WeakMap<Work, number>();
 
 function gateOf(server: object): Gate {
   let gate = gates.get(server);
@@ -52,28 +57,28 @@ export const heavy: Stage = async (request, next) => {
 };
 
 /** The same for a request that is short itself, such as a patch, and works on a large object. */
-export function workOn(request: ApiRequest, bytes: number): void {
-  if (bytes >= heavyBytes) heavyRequests.set(request, Math.max(bytes, heavyRequests.get(request) ?? 0));
+export function workOn(work: Work, bytes: number): void {
+  if (bytes >= heavyBytes) heavyWork.set(work, Math.max(bytes, heavyWork.get(work) ?? 0));
 }
 
 /** Whether its object is one for another thread. */
-export const isLarge = (request: ApiRequest): boolean => (heavyRequests.get(request) ?? 0) >= largeBytes;
+export const isLarge = (work: Work): boolean => (heavyWork.get(work) ?? 0) >= largeBytes;
 
 /** Between two steps of work on a large object. */
-export function breathe(request: ApiRequest): Promise<void> | undefined {
-  if (!heavyRequests.has(request)) return undefined;
-  const gate = gateOf(request.server);
+export function breathe(work: Work): Promise<void> | undefined {
+  if (!heavyWork.has(work)) return undefined;
+  const gate = gateOf(work.server);
   // Of a step that began with input or output the first turn comes before all others' input.
   gate.step = gate.step.then(nextTurn).then(nextTurn);
   return gate.step;
 }
 
 /** Does work that has steps: with others' turns between them where it is long. */
-export async function inSteps<T>(request: ApiRequest, steps: Steps<T>): Promise<T> {
-  if (!heavyRequests.has(request)) return finish(steps);
+export async function inSteps<T>(work: Work, steps: Steps<T>): Promise<T> {
+  if (!heavyWork.has(work)) return finish(steps);
   for (;;) {
     const step = steps.next();
     if (step.done) return step.value;
-    await breathe(request);
+    await breathe(work);
   }
 }

@@ -14,13 +14,14 @@ import type { Auditor } from './audit/auditor.ts';
 import { type Authenticator, anonymous, clientCertificates } from './authentication.ts';
 import { type Authorizer, alwaysAllow } from './authorization.ts';
 import { startCustomResources } from './crd/custom-resources.ts';
+import type { ServerConfig } from './environment.ts';
 import { HealthChecks, storeChecks } from './health.ts';
 import { type Listener, type ListenOptions, listen } from './http/http-server.ts';
 import { cacheOfResource } from './registry/target.ts';
-import type { UserInfo } from './request.ts';
-import type { Server, ServerConfig } from './server.ts';
+import type { Server } from './server.ts';
 import type { TokenIssuer } from './tokens.ts';
 import { inProcess } from './transport.ts';
+import type { UserInfo } from './user.ts';
 import { WatchCache } from './watch-cache/watch-cache.ts';
 
 export { type Access, createAccess } from './access/access.ts';
@@ -34,11 +35,12 @@ export type { Authenticator } from './authentication.ts';
 export { anonymous, clientCertificates } from './authentication.ts';
 export type { Attributes, Authorizer, Decision } from './authorization.ts';
 export { alwaysAllow } from './authorization.ts';
+export type { FrontProxy, KubeletClient, ServerConfig } from './environment.ts';
 export type { HealthCheck } from './health.ts';
 export type { Listener, ListenOptions, TlsOptions } from './http/http-server.ts';
-export type { UserInfo } from './request.ts';
-export type { FrontProxy, KubeletClient, Server, ServerConfig } from './server.ts';
+export type { Server } from './server.ts';
 export type { TokenClaims, TokenIssuer } from './tokens.ts';
+export type { UserInfo } from './user.ts';
 export { kubernetesVersion } from './version.ts';
 
 export interface ApiServerOptions {
@@ -83,6 +85,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
   const cache = new WatchCache(store, clock, logger);
   const config = { ...defaults, ...options.config };
   const kinds = options.kinds ?? new KindRegistry();
+  const aggregation = new Aggregator(() => server);
   const server: Server = {
     kinds,
     store,
@@ -105,7 +108,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
       services: () => cacheOfResource(server, '', 'services'),
     }),
     health: new HealthChecks(),
-    aggregation: new Aggregator(() => server),
+    aggregation,
     stopping: stopping.signal,
   };
   await cache.start();
@@ -116,7 +119,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
     check: () => (stopping.signal.aborted ? 'process is shutting down' : undefined),
   });
   await startCustomResources(server);
-  await server.aggregation.start();
+  await aggregation.start();
   const listeners: Listener[] = [];
   return {
     server,

@@ -3,17 +3,18 @@
 import { aggregateDiscovery } from './aggregation/discovery.ts';
 import { aggregate } from './aggregation/proxy.ts';
 import { audit, auditReceived } from './audit/audit.ts';
-import { identify } from './authentication.ts';
-import { authorize } from './authorization.ts';
-import { answerErrors } from './errors.ts';
 import { heavy } from './heavy.ts';
-import { impersonate } from './impersonation.ts';
-import { limit } from './limit.ts';
-import { measure } from './measure.ts';
-import { plain } from './plain.ts';
-import { receive } from './receive.ts';
-import type { ApiRequest, Reply, Stage } from './request.ts';
-import { resource } from './resources.ts';
+import type { Reply } from './reply.ts';
+import type { ApiRequest, Stage } from './request.ts';
+import { authorize } from './stages/authorize.ts';
+import { answerErrors } from './stages/errors.ts';
+import { identify } from './stages/identify.ts';
+import { impersonate } from './stages/impersonation.ts';
+import { limit } from './stages/limit.ts';
+import { measure } from './stages/measure.ts';
+import { plain } from './stages/plain.ts';
+import { receive } from './stages/receive.ts';
+import { resource } from './stages/resource.ts';
 
 export const pipeline: readonly Stage[] = [
   audit, // around everything, to see what is answered
@@ -27,13 +28,20 @@ export const pipeline: readonly Stage[] = [
   authorize,
   heavy, // after authorize: who may do nothing does not stand in this line
   aggregate, // requests for the APIs of other servers end here
-  resource, // decode > managed fields > mutate > prepare > validate > store: registry/create.ts and its neighbours
+  resource, // registry/from-request.ts makes an operation of it; a write goes through registry/write-steps.ts
   aggregateDiscovery, // adds those APIs to what `plain` says of ours
   plain, // what is no resource: health, version, discovery, OpenAPI, metrics
 ];
 
-/** Runs a request through the stages. */
+/** Runs a request through the stages. Each may go on once: a request is never handled twice. */
 export function run(request: ApiRequest, stages: readonly Stage[] = pipeline): Promise<Reply> {
-  const from = (index: number): Promise<Reply> => stages[index](request, () => from(index + 1));
+  const from = (index: number): Promise<Reply> => {
+    let isPassed = false;
+    return stages[index](request, () => {
+      if (isPassed) throw new Error(`stage ${stages[index].name || index} went on twice`);
+      isPassed = true;
+      return from(index + 1);
+    });
+  };
   return from(0);
 }

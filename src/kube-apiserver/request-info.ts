@@ -1,6 +1,36 @@
 // Reads a path. https://kubernetes.io/docs/reference/using-api/api-concepts/#resource-uris
 
-import { isTrue, type RequestInfo } from './request.ts';
+import { isTrue } from './query.ts';
+
+export type ApiVerb =
+  | 'get'
+  | 'list'
+  | 'watch'
+  | 'create'
+  | 'update'
+  | 'patch'
+  | 'delete'
+  | 'deletecollection'
+  | (string & {});
+
+/** What a path and a method mean: the attributes that authorization and routing decide by. */
+export interface RequestInfo {
+  readonly isResource: boolean;
+  readonly path: string;
+  /** For paths that are no resource: the method in lower case. */
+  readonly verb: ApiVerb;
+  readonly group: string;
+  readonly version: string;
+  readonly resource: string;
+  readonly subresource: string;
+  /** '' for cluster-scoped resources and for all namespaces. For namespaces themselves: their own name. */
+  readonly namespace: string;
+  readonly name: string;
+  /** What stands behind a subresource, such as the path of a proxied request. */
+  readonly rest: string;
+  /** The verb stood in the path, as in /api/v1/watch/pods: authorizers do not look at selectors then. */
+  readonly viaPath?: boolean;
+}
 
 const verbOfMethod: Readonly<Record<string, string>> = {
   POST: 'create',

@@ -1,70 +1,21 @@
-// What the parts of the API server share: one value, made in kube-apiserver.ts and handed to every request.
+// What the stages and the registry share: one value, made in kube-apiserver.ts and handed to every request.
 
-import type { KindRegistry } from '../api/api.ts';
-import type { Logger } from '../machinery/logger.ts';
-import type { Metrics } from '../machinery/metrics.ts';
-import type { Random } from '../machinery/random.ts';
-import type { Clock } from '../machinery/time/clock.ts';
-import type { Store } from '../store/store.ts';
 import type { AdmissionPlugin } from './admission.ts';
-import type { Aggregator } from './aggregation/aggregator.ts';
+import type { Aggregation } from './aggregation/aggregation.ts';
 import type { Allocators } from './allocation/allocators.ts';
 import type { Auditor } from './audit/auditor.ts';
 import type { Authenticator } from './authentication.ts';
-import type { Authorizer } from './authorization.ts';
+import type { Environment } from './environment.ts';
 import type { HealthChecks } from './health.ts';
-import type { TokenIssuer } from './tokens.ts';
-import type { WatchCache } from './watch-cache/watch-cache.ts';
 
-export interface KubeletClient {
-  /** PEM: presented to kubelets. */
-  readonly cert: string;
-  readonly key: string;
-  /** PEM: the CA that kubelets' serving certificates must come from; undefined: not checked, as in Kubernetes. */
-  readonly ca?: string;
-}
-
-export interface FrontProxy {
-  /** PEM: whoever has a certificate from this CA may name the user in headers. */
-  readonly ca: string;
-  /** PEM: presented to extension API servers. */
-  readonly cert: string;
-  readonly key: string;
-  /** Common names that are accepted; empty for all. */
-  readonly allowedNames: readonly string[];
-}
-
-export interface ServerConfig {
-  /** CIDR of the cluster IPs, 10.96.0.0/12 by default. */
-  readonly serviceCidr: string;
-  readonly nodePortRange: { readonly from: number; readonly to: number };
-  readonly kubeletClient?: KubeletClient;
-  /** How this server and extension API servers know each other. */
-  readonly frontProxy?: FrontProxy;
-  /** Bytes; Kubernetes takes 3 MB. */
-  readonly maxBodyBytes: number;
-  /** A watch without timeoutSeconds ends after this long, up to twice as long by chance. */
-  readonly minWatchSeconds: number;
-}
-
-export interface Server {
-  readonly kinds: KindRegistry;
-  readonly store: Store;
-  readonly cache: WatchCache;
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly logger: Logger;
-  readonly metrics: Metrics;
-  readonly config: ServerConfig;
+export interface Server extends Environment {
+  /** Tried in this order. */
   readonly authenticators: readonly Authenticator[];
-  readonly authorizers: readonly Authorizer[];
+  /** Asked in this order. */
   readonly admission: readonly AdmissionPlugin[];
-  readonly tokens?: TokenIssuer;
   readonly allocators: Allocators;
   readonly health: HealthChecks;
-  readonly aggregation: Aggregator;
+  readonly aggregation: Aggregation;
   /** Undefined: nothing is recorded. */
   readonly auditor?: Auditor;
-  /** Aborts when the server stops: ends watches. */
-  readonly stopping: AbortSignal;
 }

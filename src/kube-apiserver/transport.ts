@@ -6,9 +6,11 @@ import { listObject } from './http/encode.ts';
 import { ownRead } from './own-reads.ts';
 import { run } from './pipeline.ts';
 import { served } from './registry/codec.ts';
-import type { ApiRequest, ListReply, Reply, UserInfo, WatchReply } from './request.ts';
+import type { ListReply, Reply, WatchReply } from './reply.ts';
+import type { ApiRequest } from './request.ts';
 import { requestInfo } from './request-info.ts';
 import type { Server } from './server.ts';
+import type { UserInfo } from './user.ts';
 
 export function inProcess(server: Server, user: UserInfo): Transport {
   const agent = user.name.replace(/^system:(serviceaccount:[^:]*:)?/, '');

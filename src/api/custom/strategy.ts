@@ -33,7 +33,10 @@ export function customStrategy(custom: CustomVersion): Strategy {
   const warnAbout = (object: ApiObject) => (text: string) =>
     void ratcheted.set(object, [...(ratcheted.get(object) ?? []), text]);
   const whole = {
-    prepareForUpdate: countChange,
+    prepareForUpdate(next: ApiObject, old: ApiObject) {
+      if (hasStatus) keepStatus(next, old);
+      countChange(next, old);
+    },
     // A change is looked at once, together with what was there before.
     validate: (object: ApiObject) => (fresh.has(object) ? validateNew(custom, object) : []),
     validateUpdate: (next: ApiObject, old: ApiObject) => validateChange(custom, next, old, warnAbout(next)),
@@ -51,7 +54,7 @@ export function customStrategy(custom: CustomVersion): Strategy {
       scale: whole,
       ...(hasStatus && {
         status: {
-          prepareForUpdate: keepMetadata,
+          prepareForUpdate: keepAllButStatus,
           validateUpdate: (next: ApiObject, old: ApiObject) => validateStatus(custom, next, old, warnAbout(next)),
         },
       }),
@@ -66,8 +69,16 @@ function countChange(next: ApiObject, old: ApiObject): void {
   if (!sameValue(wanted, before)) next.metadata.generation = (old.metadata.generation ?? 0) + 1;
 }
 
-/** Through /status nothing but the status changes, labels and annotations neither. */
-function keepMetadata(next: ApiObject, old: ApiObject): void {
+function keepStatus(next: ApiObject, old: ApiObject): void {
+  if (old.status === undefined) delete next.status;
+  else next.status = old.status;
+}
+
+/** Through /status nothing but the status changes, labels and annotations neither. The types given are checked later. */
+function keepAllButStatus(next: ApiObject, old: ApiObject): void {
+  const given = new Set(['apiVersion', 'kind', 'metadata', 'status']);
+  for (const field of Object.keys(next)) if (!given.has(field)) delete next[field];
+  for (const [field, value] of Object.entries(old)) if (!given.has(field)) next[field] = value;
   const { resourceVersion } = next.metadata;
   next.metadata = { ...old.metadata, resourceVersion };
 }

@@ -4,9 +4,10 @@ import { createClient } from '../../client/client.ts';
 import { silentLogger } from '../../machinery/logger.ts';
 import { seededRandom } from '../../machinery/random.ts';
 import { VirtualClock } from '../../machinery/time/clock.ts';
+import type { Credentials } from '../authentication.ts';
 import { type Attributes, decide } from '../authorization.ts';
-import type { ApiRequest, UserInfo } from '../request.ts';
 import { pod, startTestServer, type TestServer } from '../test-server.ts';
+import type { UserInfo } from '../user.ts';
 import { type Access, createAccess } from './access.ts';
 
 const newKey = () =>
@@ -141,7 +142,9 @@ describe('service account tokens', () => {
   const ns = '/api/v1/namespaces/default';
   const authenticator = () => access.authenticators.find(({ name }) => name === 'serviceaccount')!;
   const enter = (token: string, audiences?: string[]) =>
-    authenticator().authenticate({ headers: { authorization: `Bearer ${token}` } } as unknown as ApiRequest, audiences);
+    audiences
+      ? authenticator().authenticateToken!(token, audiences)
+      : authenticator().authenticate({ headers: { authorization: `Bearer ${token}` } } as unknown as Credentials);
   const tokenFor = async (account: string, spec: object = {}) => {
     const { code, body } = await server.call('POST', `${ns}/serviceaccounts/${account}/token`, { spec });
     expect(code, body.message).toBe(201);
@@ -278,7 +281,7 @@ describe('service account tokens', () => {
 
   test('are not looked for elsewhere', async () => {
     const ask = (authorization?: string) =>
-      authenticator().authenticate({ headers: { ...(authorization && { authorization }) } } as unknown as ApiRequest);
+      authenticator().authenticate({ headers: { ...(authorization && { authorization }) } } as unknown as Credentials);
     expect(await ask()).toBeUndefined();
     expect(await ask('Basic eDp5')).toBeUndefined();
   });

@@ -9,8 +9,8 @@ import { decodePem, encodePem } from '../../machinery/certificates/pem.ts';
 import { silentLogger } from '../../machinery/logger.ts';
 import { seededRandom } from '../../machinery/random.ts';
 import { VirtualClock } from '../../machinery/time/clock.ts';
-import type { UserInfo } from '../request.ts';
 import { startTestServer, type TestServer } from '../test-server.ts';
+import type { UserInfo } from '../user.ts';
 import { type Access, createAccess } from './access.ts';
 
 const path = '/apis/certificates.k8s.io/v1/certificatesigningrequests';

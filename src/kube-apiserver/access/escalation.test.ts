@@ -4,8 +4,8 @@ import { createClient } from '../../client/client.ts';
 import { silentLogger } from '../../machinery/logger.ts';
 import { seededRandom } from '../../machinery/random.ts';
 import { VirtualClock } from '../../machinery/time/clock.ts';
-import type { UserInfo } from '../request.ts';
 import { startTestServer, type TestServer } from '../test-server.ts';
+import type { UserInfo } from '../user.ts';
 import { type Access, createAccess } from './access.ts';
 
 const api = '/apis/rbac.authorization.k8s.io/v1';

@@ -4,7 +4,7 @@
 import { ignoreNotFound, type PersistentVolume, type Pod, type PolicyRule } from '../../api/api.ts';
 import type { Client, Informer } from '../../client/client.ts';
 import type { Attributes, Authorizer, Decision } from '../authorization.ts';
-import type { UserInfo } from '../request.ts';
+import type { UserInfo } from '../user.ts';
 import { claimsOf, configMapsOf, resourceClaimsOf, secretsOf, secretsOfVolume } from './pod-references.ts';
 import { allows } from './rbac.ts';
 

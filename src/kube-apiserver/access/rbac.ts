@@ -11,7 +11,7 @@ import type {
 } from '../../api/api.ts';
 import type { Informer } from '../../client/client.ts';
 import type { Attributes, Authorizer, Decision } from '../authorization.ts';
-import type { UserInfo } from '../request.ts';
+import type { UserInfo } from '../user.ts';
 
 /** What the authorizer reads; all of it is in memory. */
 export interface RbacSources {

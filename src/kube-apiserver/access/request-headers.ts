@@ -3,7 +3,7 @@
 
 import { unauthorized } from '../../api/api.ts';
 import type { Authenticator } from '../authentication.ts';
-import { headerValues } from '../request.ts';
+import { headerValues } from '../connection.ts';
 
 /** The headers that are read, as the ConfigMap extension-apiserver-authentication tells others. */
 export const requestHeaderNames = {

@@ -7,8 +7,8 @@ import type { Client } from '../../client/client.ts';
 import type { Random } from '../../machinery/random.ts';
 import type { Clock } from '../../machinery/time/clock.ts';
 import { type Authenticator, bearerToken } from '../authentication.ts';
-import type { UserInfo } from '../request.ts';
 import type { TokenClaims, TokenIssuer } from '../tokens.ts';
+import type { UserInfo } from '../user.ts';
 
 export interface ServiceAccountTokens {
   readonly issuer: TokenIssuer;
@@ -69,6 +69,17 @@ export function serviceAccountTokens(options: ServiceAccountTokenOptions): Servi
     return payload;
   }
 
+  async function authenticateToken(token: string, wanted: readonly string[]): Promise<UserInfo> {
+    const payload = await payloadOf(token);
+    const given = [payload.aud ?? []].flat();
+    const asked = wanted.length > 0 ? wanted : audiences;
+    if (!asked.some((audience) => given.includes(audience)))
+      throw refused(
+        `token audiences ${JSON.stringify(given)} is invalid for the target audiences ${JSON.stringify(asked)}`,
+      );
+    return userOf(payload, options.client(), options.clock.now());
+  }
+
   return {
     issuer: {
       audiences,
@@ -86,19 +97,11 @@ export function serviceAccountTokens(options: ServiceAccountTokenOptions): Servi
     },
     authenticator: {
       name: 'serviceaccount',
-      reviewsTokens: true,
-      async authenticate(request, wanted = audiences) {
-        const bearer = bearerToken(request);
-        if (bearer === undefined) return undefined;
-        const payload = await payloadOf(bearer);
-        const given = [payload.aud ?? []].flat();
-        const asked = wanted.length > 0 ? wanted : audiences;
-        if (!asked.some((audience) => given.includes(audience)))
-          throw refused(
-            `token audiences ${JSON.stringify(given)} is invalid for the target audiences ${JSON.stringify(asked)}`,
-          );
-        return userOf(payload, options.client(), options.clock.now());
+      async authenticate(credentials) {
+        const bearer = bearerToken(credentials);
+        return bearer === undefined ? undefined : authenticateToken(bearer, audiences);
       },
+      authenticateToken,
     },
   };
 }

@@ -8,7 +8,7 @@ import { deepEqual } from '../../machinery/collections/equal.ts';
 import { dns1123SubdomainFaults } from '../../machinery/text/names.ts';
 import type { AdmissionAttributes, AdmissionPlugin } from '../admission.ts';
 import { type Attributes, decide, refusal } from '../authorization.ts';
-import type { UserInfo } from '../request.ts';
+import type { UserInfo } from '../user.ts';
 
 const adminLabel = 'resource.kubernetes.io/admin-access';
 

@@ -12,8 +12,8 @@ import {
 import { addQuantities, compareQuantities, subtractQuantities } from '../../machinery/quantity.ts';
 import type { AdmissionAttributes, AdmissionPlugin, Charge } from '../admission.ts';
 import { inOrder } from '../registry/codec.ts';
+import { toStored } from '../registry/commit.ts';
 import { cacheOf } from '../registry/target.ts';
-import { toStored } from '../registry/write.ts';
 import type { Item } from '../watch-cache/item.ts';
 
 /**

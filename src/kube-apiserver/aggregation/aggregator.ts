@@ -4,34 +4,21 @@
 import { type APIService, type ApiObject, conditionOf } from '../../api/api.ts';
 import type { Timer } from '../../machinery/time/clock.ts';
 import { modify } from '../registry/modify.ts';
-import { cacheOf, keyOf, type Target } from '../registry/target.ts';
+import { cacheOf, keyOf } from '../registry/target.ts';
 import type { Server } from '../server.ts';
 import { type Follower, Following } from '../watch-cache/following.ts';
 import type { ResourceCache } from '../watch-cache/resource-cache.ts';
+import type { AggregatedApi, Aggregation } from './aggregation.ts';
 import { checkAvailability } from './availability.ts';
 import { RemoteDocuments } from './remote-documents.ts';
 
 type Stored = APIService & ApiObject;
 
-export interface AggregatedApi {
-  /** Of the APIService: version.group. */
-  readonly name: string;
-  readonly group: string;
-  readonly version: string;
-  readonly groupPriority: number;
-  readonly versionPriority: number;
-  readonly service: { readonly namespace: string; readonly name: string; readonly port: number };
-  /** PEM of the CA that the server's certificate must come from; undefined: the system's. */
-  readonly ca?: string;
-  readonly insecure: boolean;
-  readonly isAvailable: boolean;
-}
-
 /** How long after a check the next one comes: soon while the API cannot be reached. */
 const recheckMs = 10_000;
 const firstRetryMs = 500;
 
-export class Aggregator {
+export class Aggregator implements Aggregation {
   /** The server holds this aggregator: it is asked for once both are there. */
   readonly #serverOf: () => Server;
   /** By "group/version". */
@@ -151,8 +138,7 @@ export class Aggregator {
         ? previous.lastTransitionTime
         : new Date(server.clock.now()).toISOString().replace(/\.\d+Z$/, 'Z');
     const next = { type: 'Available', status, lastTransitionTime, reason, message };
-    const target = { server, kind, cache: this.#cache, namespace: '', name } as unknown as Target;
-    await modify(target, (changed) => {
+    await modify({ server, kind, cache: this.#cache, namespace: '', name }, (changed) => {
       const others = (changed.status?.conditions ?? []).filter(({ type }: { type: string }) => type !== 'Available');
       changed.status = { ...changed.status, conditions: [...others, next] };
     });

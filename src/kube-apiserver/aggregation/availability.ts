@@ -1,7 +1,7 @@
 // Whether an extension API server can be used: its Service, its endpoints, and an answer to discovery.
 
-import type { Server } from '../server.ts';
-import type { AggregatedApi } from './aggregator.ts';
+import type { Environment } from '../environment.ts';
+import type { AggregatedApi } from './aggregation.ts';
 import { readyEndpoints, serviceNamed, slicesOf } from './endpoint.ts';
 import { readRemote } from './remote-request.ts';
 
@@ -15,7 +15,7 @@ export interface Availability {
 /** Attempts of one check: one success is enough. */
 const attempts = 5;
 
-export async function checkAvailability(server: Server, api: AggregatedApi): Promise<Availability> {
+export async function checkAvailability(server: Environment, api: AggregatedApi): Promise<Availability> {
   const { namespace, name, port } = api.service;
   const where = `service/${name} in "${namespace}"`;
   const service = await serviceNamed(server, api.service);
@@ -35,7 +35,7 @@ export async function checkAvailability(server: Server, api: AggregatedApi): Pro
 
 const no = (reason: string, message: string): Availability => ({ status: 'False', reason, message });
 
-async function discoveryFault(server: Server, api: AggregatedApi): Promise<string | undefined> {
+async function discoveryFault(server: Environment, api: AggregatedApi): Promise<string | undefined> {
   const path = api.group ? `/apis/${api.group}/${api.version}` : `/api/${api.version}`;
   const url = `https://${api.service.name}.${api.service.namespace}.svc:${api.service.port}${path}`;
   const tries = Array.from({ length: attempts }, async () => {

@@ -2,8 +2,9 @@
 
 import { createHash } from 'node:crypto';
 import { comparePriority } from '../../api/api.ts';
-import { type ApiRequest, type Reply, type Stage, textReply } from '../request.ts';
-import type { AggregatedApi, Aggregator } from './aggregator.ts';
+import { type Reply, textReply } from '../reply.ts';
+import type { ApiRequest, Stage } from '../request.ts';
+import type { AggregatedApi, Aggregation } from './aggregation.ts';
 import { forwardDocument } from './proxy.ts';
 
 export const aggregateDiscovery: Stage = async (request, next) => {
@@ -30,7 +31,7 @@ export const aggregateDiscovery: Stage = async (request, next) => {
   return { ...textReply(200, body, contentType), headers, negotiable: true } as Reply;
 };
 
-type Merge = (aggregation: Aggregator, local: any, request: ApiRequest) => Promise<object | undefined>;
+type Merge = (aggregation: Aggregation, local: any, request: ApiRequest) => Promise<object | undefined>;
 
 const merges: Readonly<Record<string, Merge>> = {
   '/apis': async (aggregation, local) =>
@@ -59,10 +60,10 @@ const merges: Readonly<Record<string, Merge>> = {
 };
 
 /** Remote APIs by group, the groups of the highest priority first, and so the versions of each. */
-function byGroup(aggregation: Aggregator): Map<string, AggregatedApi[]> {
+function byGroup(aggregation: Aggregation): Map<string, AggregatedApi[]> {
   const sorted = aggregation
     .all()
-    .sort(
+    .toSorted(
       (a, b) =>
         b.groupPriority - a.groupPriority ||
         (a.group < b.group ? -1 : a.group > b.group ? 1 : b.versionPriority - a.versionPriority) ||
@@ -82,7 +83,7 @@ function withVersions(name: string, local: any, apis: readonly AggregatedApi[]):
   return { ...local, name, versions, preferredVersion: versions[0] };
 }
 
-async function mergeGroups(aggregation: Aggregator, local: any): Promise<object> {
+async function mergeGroups(aggregation: Aggregation, local: any): Promise<object> {
   const remote = byGroup(aggregation);
   const groups = local.groups.map((group: any) => {
     const apis = remote.get(group.name);
@@ -99,7 +100,7 @@ const mergeGroup: Merge = async (aggregation, local, { path }) => {
   return apis && { kind: 'APIGroup', apiVersion: 'v1', ...withVersions(name, local, apis) };
 };
 
-async function mergeResources(aggregation: Aggregator, local: any): Promise<object> {
+async function mergeResources(aggregation: Aggregation, local: any): Promise<object> {
   const items = [...local.items];
   for (const [name, apis] of byGroup(aggregation)) {
     const versions = await Promise.all(apis.map((api) => aggregation.documents.discovery(api)));

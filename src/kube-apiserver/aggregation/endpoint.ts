@@ -1,8 +1,8 @@
 // Where a Service answers: one of its ready endpoints, as the API server need not be part of the service network.
 
 import { type ApiObject, type EndpointSlice, type Service, serviceUnavailable } from '../../api/api.ts';
+import type { Environment } from '../environment.ts';
 import { cacheOfResource } from '../registry/target.ts';
-import type { Server } from '../server.ts';
 
 export interface ServiceReference {
   readonly namespace: string;
@@ -11,14 +11,14 @@ export interface ServiceReference {
 }
 
 export async function serviceNamed(
-  server: Server,
+  server: Environment,
   { namespace, name }: ServiceReference,
 ): Promise<Service | undefined> {
   const cache = await cacheOfResource(server, '', 'services');
   return cache.get(`${cache.prefix}${namespace}/${name}`)?.object as Service | undefined;
 }
 
-export async function slicesOf(server: Server, { namespace, name }: ServiceReference): Promise<EndpointSlice[]> {
+export async function slicesOf(server: Environment, { namespace, name }: ServiceReference): Promise<EndpointSlice[]> {
   const cache = await cacheOfResource(server, 'discovery.k8s.io', 'endpointslices');
   const prefix = `${cache.prefix}${namespace}/`;
   const found: EndpointSlice[] = [];
@@ -40,7 +40,7 @@ export const readyEndpoints = (slices: readonly EndpointSlice[], portName: strin
 
 /** Throws a 503 when nothing answers for the Service. */
 export async function resolveEndpoint(
-  server: Server,
+  server: Environment,
   reference: ServiceReference,
 ): Promise<{ host: string; port: number }> {
   const service = await serviceNamed(server, reference);

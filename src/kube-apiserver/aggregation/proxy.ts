@@ -1,12 +1,13 @@
 // Requests for an aggregated API go on to its server, as the user who asks.
 
 import { ApiError } from '../../api/api.ts';
-import { type ApiRequest, type Reply, type Stage, textReply } from '../request.ts';
+import { type Reply, textReply } from '../reply.ts';
+import type { ApiRequest, Stage } from '../request.ts';
 import { joinHostPort } from '../subresources/dial-fault.ts';
 import { forwardHttp, queryOf } from '../subresources/forward.ts';
 import { forwardUpgrade } from '../subresources/forward-upgrade.ts';
 import type { Upstream } from '../subresources/kubelet-address.ts';
-import type { AggregatedApi } from './aggregator.ts';
+import type { AggregatedApi } from './aggregation.ts';
 import { resolveEndpoint } from './endpoint.ts';
 import { tlsOf, userHeaders } from './remote-request.ts';
 

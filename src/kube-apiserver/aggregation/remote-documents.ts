@@ -1,7 +1,7 @@
 // Discovery and OpenAPI documents of aggregated APIs, read when they are first asked for and kept for a minute.
 
-import type { Server } from '../server.ts';
-import type { AggregatedApi } from './aggregator.ts';
+import type { Environment } from '../environment.ts';
+import type { AggregatedApi, AggregatedDocuments, VersionDiscovery } from './aggregation.ts';
 import { readRemote } from './remote-request.ts';
 
 const freshMs = 60_000;
@@ -11,24 +11,17 @@ interface Cached<T> {
   readonly atMs: number;
 }
 
-/** One version of a group as an APIGroupDiscoveryList has it. */
-export interface VersionDiscovery {
-  readonly version: string;
-  readonly resources: readonly object[];
-  readonly freshness: 'Current' | 'Stale';
-}
-
 const aggregatedAccept = 'application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,application/json';
 
-export class RemoteDocuments {
-  readonly #serverOf: () => Server;
+export class RemoteDocuments implements AggregatedDocuments {
+  readonly #serverOf: () => Environment;
   readonly #cached = new Map<string, Cached<any>>();
 
-  constructor(server: () => Server) {
+  constructor(server: () => Environment) {
     this.#serverOf = server;
   }
 
-  get #server(): Server {
+  get #server(): Environment {
     return this.#serverOf();
   }
 
@@ -37,7 +30,6 @@ export class RemoteDocuments {
     for (const key of this.#cached.keys()) if (key.startsWith(`${name} `)) this.#cached.delete(key);
   }
 
-  /** Resources of the API; `Stale` and without any when its server does not answer. */
   async discovery(api: AggregatedApi): Promise<VersionDiscovery> {
     const { version } = api;
     const found = api.isAvailable ? await this.#once(api, 'discovery', () => this.#readDiscovery(api)) : undefined;
@@ -58,7 +50,6 @@ export class RemoteDocuments {
     return { version, resources: converted(JSON.parse(text).resources ?? [], group, version), freshness: 'Current' };
   }
 
-  /** The hash of its OpenAPI v3 document; undefined when it has none. */
   async openapiHash(api: AggregatedApi): Promise<string | undefined> {
     if (!api.isAvailable) return undefined;
     return this.#once(api, 'openapi-index', async () => {
@@ -69,7 +60,6 @@ export class RemoteDocuments {
     });
   }
 
-  /** Its OpenAPI v2 document. */
   async openapiV2(api: AggregatedApi): Promise<any | undefined> {
     if (!api.isAvailable) return undefined;
     return this.#once(api, 'openapi-v2', async () => {

@@ -3,9 +3,9 @@
 
 import { request as httpsRequest } from 'node:https';
 import type { ConnectionOptions } from 'node:tls';
-import type { UserInfo } from '../request.ts';
-import type { Server } from '../server.ts';
-import type { AggregatedApi } from './aggregator.ts';
+import type { Environment } from '../environment.ts';
+import type { UserInfo } from '../user.ts';
+import type { AggregatedApi } from './aggregation.ts';
 import { resolveEndpoint } from './endpoint.ts';
 
 /** What is read of a discovery or OpenAPI document. */
@@ -35,7 +35,7 @@ export function userHeaders({ name, uid, groups, extra = {} }: UserInfo): Record
 const utf8Header = (text: string): string => Buffer.from(text).toString('latin1');
 
 /** Options of a TLS connection to the API's service: its certificate must name the service. */
-export function tlsOf(server: Server, { service, ca, insecure }: AggregatedApi): ConnectionOptions {
+export function tlsOf(server: Environment, { service, ca, insecure }: AggregatedApi): ConnectionOptions {
   const { frontProxy } = server.config;
   return {
     ...(frontProxy && { cert: frontProxy.cert, key: frontProxy.key }),
@@ -56,7 +56,7 @@ export interface RemoteDocument {
 
 /** Reads a document as the aggregator itself. Rejects when the server cannot be reached in time. */
 export async function readRemote(
-  server: Server,
+  server: Environment,
   api: AggregatedApi,
   path: string,
   { accept = 'application/json', timeoutMs = 5_000 }: { accept?: string; timeoutMs?: number } = {},

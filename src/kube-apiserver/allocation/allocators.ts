@@ -1,10 +1,9 @@
 // What the server hands out itself when an object is written: cluster IPs and node ports of services.
 
-import type { ApiObject, Kind } from '../../api/api.ts';
+import type { ApiObject } from '../../api/api.ts';
 import type { ObjectWrite } from '../watch-cache/watch-cache.ts';
 
 export interface AllocationRequest {
-  readonly kind: Kind;
   /** Filled in. */
   readonly next: ApiObject;
   /** Undefined for a create. */
@@ -19,9 +18,10 @@ export interface Allocation {
   release(): void;
 }
 
+/** For kinds that say so (Kind.allocates). */
 export interface Allocators {
-  /** Throws an ApiError (422) when what is asked for cannot be had. Undefined when there is nothing to hand out. */
-  allocate(request: AllocationRequest): Promise<Allocation | undefined>;
+  /** Throws an ApiError (422) when what is asked for cannot be had. */
+  allocate(request: AllocationRequest): Promise<Allocation>;
   /** What goes together with an object that is removed. */
-  removal(kind: Kind, object: ApiObject): readonly ObjectWrite[];
+  removal(object: ApiObject): readonly ObjectWrite[];
 }

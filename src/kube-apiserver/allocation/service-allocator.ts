@@ -1,6 +1,6 @@
 // Cluster IPs and node ports. https://kubernetes.io/docs/concepts/services-networking/cluster-ip-allocation/
 
-import { type ApiObject, type FieldError, invalid, type Kind } from '../../api/api.ts';
+import { type ApiObject, type FieldError, invalid } from '../../api/api.ts';
 import { type Cidr, cidrContains, cidrSize, nthAddress, parseCidr, parseIp } from '../../machinery/ip.ts';
 import type { Random } from '../../machinery/random.ts';
 import type { Clock } from '../../machinery/time/clock.ts';
@@ -25,8 +25,6 @@ export interface ServiceAllocatorOptions {
 /** Of each range, this much at its beginning is left to those who choose a number themselves. */
 const reservedOf = (size: number, divisor: number, most: number) =>
   Math.min(Math.max(16, Math.floor(size / divisor)), most);
-
-const isService = ({ group, resource }: Kind): boolean => group === '' && resource === 'services';
 
 const hasAddress = ({ spec }: ApiObject): boolean => spec.type !== 'ExternalName' && spec.clusterIP !== 'None';
 const isExposed = ({ spec }: ApiObject): boolean =>
@@ -74,8 +72,7 @@ export class ServiceAllocator implements Allocators {
     );
   }
 
-  async allocate({ kind, next, live, dryRun }: AllocationRequest): Promise<Allocation | undefined> {
-    if (!isService(kind)) return undefined;
+  async allocate({ next, live, dryRun }: AllocationRequest): Promise<Allocation> {
     await this.#services.ready();
     const undo: (() => void)[] = [];
     const release = () => {
@@ -91,8 +88,8 @@ export class ServiceAllocator implements Allocators {
     }
   }
 
-  removal(kind: Kind, object: ApiObject): readonly ObjectWrite[] {
-    return isService(kind) && hasAddress(object) ? (object.spec.clusterIPs ?? []).map(removalOf) : [];
+  removal(object: ApiObject): readonly ObjectWrite[] {
+    return hasAddress(object) ? (object.spec.clusterIPs ?? []).map(removalOf) : [];
   }
 
   #hold(service: ApiObject, step: 'hold' | 'drop'): void {
@@ -117,8 +114,7 @@ export class ServiceAllocator implements Allocators {
 
   #giveAddress(next: ApiObject, live: ApiObject | undefined, undo: (() => void)[]): ObjectWrite[] {
     const { spec } = next;
-    if (spec.type === 'ExternalName')
-      return live ? [...this.removal({ group: '', resource: 'services' } as Kind, live)] : [];
+    if (spec.type === 'ExternalName') return live ? [...this.removal(live)] : [];
     this.#setFamilies(next);
     if (!hasAddress(next)) return [];
     const asked: string = spec.clusterIP ?? '';

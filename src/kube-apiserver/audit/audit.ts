@@ -3,14 +3,14 @@
 
 import { parse } from 'yaml';
 import { listObject } from '../http/encode.ts';
-import type { WatchSubscription } from '../registry/watch.ts';
-import type { ApiRequest, Reply, Stage } from '../request.ts';
-import { AuditRecord, type ResponseStatus } from './record.ts';
+import type { Reply, WatchSubscription } from '../reply.ts';
+import type { ApiRequest, Stage } from '../request.ts';
+import { type AuditedRequest, AuditRecord, type ResponseStatus } from './record.ts';
 
 export const audit: Stage = async (request, next) => {
   const { auditor } = request.server;
   if (!auditor) return next();
-  const record = new AuditRecord(auditor, request);
+  const record = new AuditRecord(auditor, auditedRequest(request));
   request.audit = record;
   const answer = await next();
   const reply = { ...answer, headers: { ...('headers' in answer ? answer.headers : {}), 'Audit-Id': record.id } };
@@ -28,12 +28,32 @@ export const audit: Stage = async (request, next) => {
 
 export const auditReceived: Stage = (request, next) => {
   const { audit: record } = request;
-  if (record) {
-    record.begin(request.user);
-    record.stage('RequestReceived');
-  }
+  record?.received(request.user);
   return next();
 };
+
+/** The audit's one look at HTTP. */
+function auditedRequest(request: ApiRequest): AuditedRequest {
+  const { server, info, headers, path, query, rawQuery, connection } = request;
+  const queryText = rawQuery ?? query.toString();
+  return {
+    // The client may choose it: then the records of several servers can be joined.
+    id: headers['audit-id'] || server.random.uuid(),
+    info,
+    uri: queryText ? `${path}?${queryText}` : path,
+    userAgent: headers['user-agent'] ?? '',
+    sourceIps: sourceIps(headers, connection?.remoteAddress),
+    user: () => request.user,
+    clock: server.clock,
+  };
+}
+
+/** The addresses that proxies name, then the one of the connection. */
+function sourceIps(headers: ApiRequest['headers'], remoteAddress: string | undefined): string[] {
+  const named = [...(headers['x-forwarded-for'] ?? '').split(','), headers['x-real-ip'] ?? '', remoteAddress ?? ''];
+  const addresses = named.map((one) => one.trim().replace(/^::ffff:/, '')).filter((one) => /^[\d.]+$|:/.test(one));
+  return [...new Set(addresses)];
+}
 
 const streaming = new Set(['attach', 'exec', 'log', 'portforward', 'proxy']);
 

@@ -2,7 +2,8 @@
 // https://kubernetes.io/docs/tasks/debug/debug-cluster/audit/#audit-policy
 
 import { parse } from 'yaml';
-import type { RequestInfo, UserInfo } from '../request.ts';
+import type { RequestInfo } from '../request-info.ts';
+import type { UserInfo } from '../user.ts';
 
 export type AuditLevel = 'None' | 'Metadata' | 'Request' | 'RequestResponse';
 export type AuditStage = 'RequestReceived' | 'ResponseStarted' | 'ResponseComplete' | 'Panic';

@@ -1,8 +1,11 @@
 // The audit events of one request.
 
-import type { ApiRequest, UserInfo } from '../request.ts';
+import type { Clock } from '../../machinery/time/clock.ts';
+import type { RequestInfo } from '../request-info.ts';
+import type { UserInfo } from '../user.ts';
 import type { Auditor } from './auditor.ts';
 import { type AuditConfig, type AuditStage, configFor } from './policy.ts';
+import type { AuditTrail } from './trail.ts';
 
 const longestUserAgent = 1024;
 
@@ -14,11 +17,21 @@ export interface ResponseStatus {
   readonly details?: object;
 }
 
-export class AuditRecord {
-  /** From the request's header Audit-ID, or made for it; the answer carries it too. */
+/** The parts of a request that its events show, read from HTTP by `auditedRequest` alone. */
+export interface AuditedRequest {
   readonly id: string;
+  readonly info: RequestInfo;
+  readonly uri: string;
+  readonly userAgent: string;
+  readonly sourceIps: readonly string[];
+  /** The user whom the request acts as now: another one after an impersonation. */
+  user(): UserInfo;
+  readonly clock: Clock;
+}
+
+export class AuditRecord implements AuditTrail {
   readonly #auditor: Auditor;
-  readonly #request: ApiRequest;
+  readonly #request: AuditedRequest;
   readonly #receivedMs: number;
   readonly #annotations: Record<string, string> = {};
   #user: UserInfo | undefined;
@@ -26,11 +39,20 @@ export class AuditRecord {
   #requestObject: string | undefined;
   #objectRef: Record<string, string> = {};
 
-  constructor(auditor: Auditor, request: ApiRequest) {
+  constructor(auditor: Auditor, request: AuditedRequest) {
     this.#auditor = auditor;
     this.#request = request;
-    this.id = request.headers['audit-id'] || request.server.random.uuid();
-    this.#receivedMs = request.server.clock.now();
+    this.#receivedMs = request.clock.now();
+  }
+
+  /** The answer carries it too. */
+  get id(): string {
+    return this.#request.id;
+  }
+
+  received(user: UserInfo): void {
+    this.begin(user);
+    this.stage('RequestReceived');
   }
 
   /** The user is known, or could not be found out: the policy decides what is recorded. */
@@ -91,9 +113,8 @@ export class AuditRecord {
   }
 
   #event(stage: AuditStage, responseStatus: ResponseStatus | undefined): object {
-    const { headers, info, path, query, rawQuery, server, connection, user: current } = this.#request;
-    const queryText = rawQuery ?? query.toString();
-    const userAgent = headers['user-agent'] ?? '';
+    const { info, uri, userAgent, sourceIps, clock } = this.#request;
+    const current = this.#request.user();
     const impersonated = this.#user && current !== this.#user && current;
     return {
       kind: 'Event',
@@ -101,11 +122,11 @@ export class AuditRecord {
       level: this.#config?.level,
       auditID: this.id,
       stage,
-      requestURI: queryText ? `${path}?${queryText}` : path,
+      requestURI: uri,
       verb: info.verb,
       user: this.#user ? userOf(this.#user) : {},
       ...(impersonated && { impersonatedUser: userOf(impersonated) }),
-      sourceIPs: sourceIps(headers, connection?.remoteAddress),
+      sourceIPs: sourceIps,
       ...(userAgent && {
         userAgent:
           userAgent.length > longestUserAgent ? `${userAgent.slice(0, longestUserAgent)}...TRUNCATED` : userAgent,
@@ -113,7 +134,7 @@ export class AuditRecord {
       ...(info.isResource && { objectRef: this.#reference() }),
       ...(responseStatus && { responseStatus: { metadata: {}, ...responseStatus } }),
       requestReceivedTimestamp: microTime(this.#receivedMs),
-      stageTimestamp: microTime(server.clock.now()),
+      stageTimestamp: microTime(clock.now()),
       ...(Object.keys(this.#annotations).length > 0 && { annotations: this.#annotations }),
     };
   }
@@ -152,12 +173,5 @@ const userOf = ({ name, uid, groups, extra }: UserInfo): object => ({
   ...(groups.length > 0 && { groups }),
   ...(extra && Object.keys(extra).length > 0 && { extra }),
 });
-
-/** The addresses that proxies name, then the one of the connection. */
-function sourceIps(headers: ApiRequest['headers'], remoteAddress: string | undefined): string[] {
-  const named = [...(headers['x-forwarded-for'] ?? '').split(','), headers['x-real-ip'] ?? '', remoteAddress ?? ''];
-  const addresses = named.map((one) => one.trim().replace(/^::ffff:/, '')).filter((one) => /^[\d.]+$|:/.test(one));
-  return [...new Set(addresses)];
-}
 
 const microTime = (ms: number): string => `${new Date(ms).toISOString().slice(0, -1)}000Z`;

@@ -1,7 +1,7 @@
 // KubernetesAPIApprovalPolicyConformant: whether a definition in a group of the Kubernetes community is approved.
 
 import { approvalOf, type CustomResourceDefinition } from '../../api/api.ts';
-import type { Condition } from './names.ts';
+import type { Condition } from './conditions.ts';
 
 /** Undefined for groups that need no approval. */
 export function approvalCondition(crd: CustomResourceDefinition): Condition | undefined {

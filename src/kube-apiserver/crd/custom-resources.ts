@@ -5,6 +5,7 @@ import {
   type ApiObject,
   builtinKinds,
   type CustomResourceDefinition,
+  cleanupFinalizer,
   conditionOf,
   customKinds,
   ignoreNotFound,
@@ -14,17 +15,16 @@ import {
 import { type Client, createClient } from '../../client/client.ts';
 import { deleteObject } from '../registry/delete.ts';
 import { modify } from '../registry/modify.ts';
+import { ownOperation, type Place } from '../registry/operation.ts';
 import { removeNow } from '../registry/removal.ts';
-import { cacheOf, keyOf, type Target } from '../registry/target.ts';
-import type { ApiRequest } from '../request.ts';
+import { cacheOf, keyOf } from '../registry/target.ts';
 import type { Server } from '../server.ts';
 import { inProcess } from '../transport.ts';
 import { type Follower, Following } from '../watch-cache/following.ts';
 import type { ResourceCache } from '../watch-cache/resource-cache.ts';
+import { type Condition, isTrue, type Status, withCondition } from './conditions.ts';
 import { conversionWebhook } from './conversion-webhook.ts';
-import { type Condition, isTrue, type Status, statusOf, withCondition } from './names.ts';
-
-export const cleanupFinalizer = 'customresourcecleanup.apiextensions.k8s.io';
+import { statusOf } from './names.ts';
 
 const self = { name: 'system:apiserver', groups: ['system:masters', 'system:authenticated'] };
 
@@ -127,7 +127,7 @@ class CustomResources {
   }
 
   async #writeStatus(crd: CustomResourceDefinition & ApiObject, change: (status: Status) => Status): Promise<void> {
-    await modify(this.#target(this.#kind, this.#cache, crd), (next) => {
+    await modify(this.#place(this.#kind, this.#cache, crd), (next) => {
       const status = change(next.status ?? {});
       next.status = { ...status, storedVersions: next.status?.storedVersions ?? status.storedVersions };
     });
@@ -174,12 +174,12 @@ class CustomResources {
       if (kind && !(await this.#deleteAll(kind, crd))) return;
       await this.#terminating(crd, 'False', 'InstanceDeletionCompleted', 'removed all instances');
     } else await this.#terminating(crd, 'False', 'NeverEstablished', 'resource was never established');
-    const target = this.#target(this.#kind, this.#cache, crd);
-    const item = this.#cache.get(keyOf(this.#kind, '', target.name));
+    const place = this.#place(this.#kind, this.#cache, crd);
+    const item = this.#cache.get(keyOf(this.#kind, '', place.name));
     if (!item) return;
     const finalizers = (item.object.metadata.finalizers ?? []).filter((finalizer) => finalizer !== cleanupFinalizer);
-    if (finalizers.length) await modify(target, (next) => void (next.metadata.finalizers = finalizers));
-    else if (!(await removeNow(target, item, item.object))) this.#enqueue(target.name);
+    if (finalizers.length) await modify(place, (next) => void (next.metadata.finalizers = finalizers));
+    else if (!(await removeNow(place, item, item.object))) this.#enqueue(place.name);
   }
 
   async #terminating(crd: CustomResourceDefinition & ApiObject, value: string, reason: string, message: string) {
@@ -206,7 +206,9 @@ class CustomResources {
     const objects: ApiObject[] = [];
     cache.tree.forEach(cache.prefix, `${cache.prefix.slice(0, -1)}0`, ({ object }) => void objects.push(object));
     for (const object of objects)
-      await deleteObject(this.#target(kind, cache, object), { dryRun: false }).catch(ignoreNotFound);
+      await deleteObject(ownOperation(this.#place(kind, cache, object), 'delete', self), { dryRun: false }).catch(
+        ignoreNotFound,
+      );
     if (!cache.size) return true;
     const unwatch = cache.watch({
       scope: { by: 'all' },
@@ -220,34 +222,9 @@ class CustomResources {
     return false;
   }
 
-  #target(kind: Kind, cache: ResourceCache, { metadata }: ApiObject): Target {
+  #place(kind: Kind, cache: ResourceCache, { metadata }: ApiObject): Place {
     const { name = '', namespace = '' } = metadata;
-    const { group, version, resource } = kind;
-    const info = {
-      isResource: true,
-      path: '',
-      verb: 'update',
-      group,
-      version,
-      resource,
-      subresource: '',
-      namespace,
-      name,
-      rest: '',
-    };
-    const request: ApiRequest = {
-      server: this.#server,
-      method: 'PUT',
-      path: '',
-      query: new URLSearchParams(),
-      headers: {},
-      info,
-      user: self,
-      body: async () => undefined,
-      signal: this.#server.stopping,
-      warnings: [],
-    };
-    return { request, server: this.#server, kind, cache, namespace, name };
+    return { server: this.#server, kind, cache, namespace, name };
   }
 
   /** Of the names that were accepted; kinds of Kubernetes' own stay as they are. */

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import type { CustomResourceDefinition } from '../../api/api.ts';
-import { isTrue, statusOf } from './names.ts';
+import { isTrue } from './conditions.ts';
+import { statusOf } from './names.ts';
 
 const now = Date.UTC(2026, 0, 1);
 

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { KindRegistry } from '../../api/api.ts';
-import type { ApiRequest, RawReply } from '../request.ts';
+import type { RawReply } from '../reply.ts';
+import type { ApiRequest } from '../request.ts';
 import { discoveryReply } from './discovery.ts';
 
 const kinds = new KindRegistry();

@@ -4,7 +4,8 @@ import { createHash } from 'node:crypto';
 import { comparePriority, type Kind, type KindRegistry } from '../../api/api.ts';
 import { type Accepted, discoveryForm, notAcceptableAs } from '../http/media-type.ts';
 import { encodeObject, protobufMediaType, protobufSchema } from '../protobuf/protobuf.ts';
-import type { ApiRequest, RawReply, Reply } from '../request.ts';
+import type { RawReply, Reply } from '../reply.ts';
+import type { ApiRequest } from '../request.ts';
 import { discoveryListSchema } from './discovery-schema.ts';
 import { openapiReply } from './openapi.ts';
 

@@ -3,7 +3,8 @@
 import { createHash } from 'node:crypto';
 import { type Documentation, documentation, type Kind, type KindRegistry } from '../../api/api.ts';
 import { firstAccepted, notAcceptableAs } from '../http/media-type.ts';
-import { type ApiRequest, type Reply, textReply } from '../request.ts';
+import { type Reply, textReply } from '../reply.ts';
+import type { ApiRequest } from '../request.ts';
 import { kubernetesVersion } from '../version.ts';
 import { generalOperations } from './general-operations.ts';
 import { encodeMessage } from './gnostic.ts';

@@ -6,8 +6,9 @@ import { createSecureServer, type Http2ServerRequest, type Http2ServerResponse, 
 import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
+import type { Connection } from '../connection.ts';
 import { run } from '../pipeline.ts';
-import type { ApiRequest, Connection } from '../request.ts';
+import type { ApiRequest } from '../request.ts';
 import { requestInfo } from '../request-info.ts';
 import type { Server } from '../server.ts';
 import { abandonRest, bodyReader } from './body.ts';

@@ -6,7 +6,7 @@ import type { Kind } from '../../api/api.ts';
 import { ownTurn } from '../../machinery/time/turn.ts';
 import { encodeFields, encodeListHead, protobufSchema } from '../protobuf/protobuf.ts';
 import { apiVersionOf, served } from '../registry/codec.ts';
-import type { ListReply } from '../request.ts';
+import type { ListReply } from '../reply.ts';
 import type { Item } from '../watch-cache/item.ts';
 
 /** Bytes encoded in one turn of the event loop, and sent in one piece. */

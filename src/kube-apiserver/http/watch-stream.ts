@@ -5,8 +5,8 @@ import type { Http2ServerResponse } from 'node:http2';
 import type { ApiObject } from '../../api/api.ts';
 import { encodeWatchEvent, protobufSchema } from '../protobuf/protobuf.ts';
 import { served, sharesBytes } from '../registry/codec.ts';
-import type { WatchSink } from '../registry/watch.ts';
-import type { ApiRequest, WatchReply } from '../request.ts';
+import type { WatchReply, WatchSink } from '../reply.ts';
+import type { ApiRequest } from '../request.ts';
 import type { Accepted } from './media-type.ts';
 import { includeObject, partial, table } from './table.ts';
 

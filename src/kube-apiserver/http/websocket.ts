@@ -5,7 +5,7 @@ import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { type WebSocket, WebSocketServer } from 'ws';
 import { served } from '../registry/codec.ts';
-import type { RawReply, Reply, WatchReply } from '../request.ts';
+import type { RawReply, Reply, WatchReply } from '../reply.ts';
 
 const header = 'sec-websocket-protocol';
 /** A client that lets this much pile up is cut off. */

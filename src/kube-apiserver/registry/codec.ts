@@ -1,7 +1,6 @@
 // From bodies to objects and from stored bytes to objects.
 
 import {
-  ApiError,
   type ApiObject,
   badRequest,
   canonical,
@@ -14,13 +13,14 @@ import {
 } from '../../api/api.ts';
 import { parseExact } from '../../machinery/text/exact-json.ts';
 import { textOf, type Value } from '../../store/store.ts';
+import type { Body } from '../body.ts';
+import type { Environment } from '../environment.ts';
 import { breathe } from '../heavy.ts';
 import { ProtobufError, protobufMediaType, readProtobuf } from '../protobuf/protobuf.ts';
-import type { ApiRequest, Body } from '../request.ts';
-import type { Server } from '../server.ts';
 import { parsed } from '../threads/parsing.ts';
 import type { Item } from '../watch-cache/item.ts';
-import type { WriteOptions } from './target.ts';
+import type { Operation } from './operation.ts';
+import type { WriteOptions } from './write-options.ts';
 
 const text = new TextDecoder();
 
@@ -28,7 +28,7 @@ const text = new TextDecoder();
 const largestWritten = 3 << 20;
 
 /** Stored objects get the defaults of today, as Kubernetes does on reading. `kind` is one version of what is stored. */
-export function decodeStored(server: Server, value: Value, kind: Kind): ApiObject {
+export function decodeStored(server: Environment, value: Value, kind: Kind): ApiObject {
   const object = parseExact(textOf(value)) as ApiObject;
   const [group, version] = groupVersion(object.apiVersion ?? 'v1');
   const stored = server.kinds.byKind(group, version, object.kind ?? '') ?? kind;
@@ -113,8 +113,7 @@ export const servedIfPrepared = (kind: Kind, item: Item): ApiObject =>
 export const sharesBytes = (kind: Kind): boolean => !kind.fromStorage;
 
 /** Bodies that are no object of a kind, such as options: the data, without checks. */
-export async function looseBody(request: ApiRequest): Promise<any> {
-  const body = await request.body();
+export async function looseBody(body: Body | undefined): Promise<any> {
   if (!body) return undefined;
   if ('object' in body) return body.object;
   if (body.mediaType === protobufMediaType) return objectOfProtobuf(body.bytes);
@@ -157,47 +156,56 @@ export function encodingOf({ mediaType }: Extract<Body, { bytes: Buffer }>): 'js
   );
 }
 
+/** A body and how it is to be read. */
+export interface Content {
+  readonly body: Body | undefined;
+  readonly options: Pick<WriteOptions, 'fieldValidation'>;
+}
+
 /** What a body should hold: a kind, or the type that a subresource takes. */
 export type Wanted = Pick<Kind, 'group' | 'version' | 'kind' | 'schema'>;
 
 /** The body as an object of `kind`: shape checked, unknown fields handled as asked. */
-export async function decodeShape(request: ApiRequest, kind: Wanted, options: WriteOptions): Promise<ApiObject> {
-  const body = await request.body();
+export async function decodeShape(
+  operation: Operation,
+  { body, options }: Content,
+  kind: Wanted = operation.kind,
+): Promise<ApiObject> {
   const decoded = !body
     ? decodeText('', 'json', kind)
     : 'object' in body
       ? decodeParsed(body.object, kind)
       : body.mediaType === protobufMediaType
         ? decodeParsed(objectOfProtobuf(body.bytes), kind)
-        : await decodeInSteps(request, text.decode(body.bytes), encodingOf(body), kind);
-  return accept(request, decoded, options) as ApiObject;
+        : await decodeInSteps(operation, text.decode(body.bytes), encodingOf(body), kind);
+  return accept(operation, decoded, options) as ApiObject;
 }
 
-async function decodeInSteps(request: ApiRequest, source: string, encoding: 'json' | 'yaml', kind: Wanted) {
+async function decodeInSteps({ work }: Operation, source: string, encoding: 'json' | 'yaml', kind: Wanted) {
   const read = await parsed(source, encoding);
-  await breathe(request);
+  await breathe(work);
   const decode = decodeLater(source, encoding, kind, read);
-  await breathe(request);
+  await breathe(work);
   return decode();
 }
 
 /** The same with the kind's defaults filled in. */
-export async function decodeBody(request: ApiRequest, kind: Kind, options: WriteOptions): Promise<ApiObject> {
-  const shaped = await decodeShape(request, kind, options);
-  await breathe(request);
-  const object = complete(kind, shaped);
-  request.audit?.requestObject(object);
+export async function decodeBody(operation: Operation, content: Content): Promise<ApiObject> {
+  const shaped = await decodeShape(operation, content);
+  await breathe(operation.work);
+  const object = complete(operation.kind, shaped);
+  operation.audit?.requestObject(object);
   return object;
 }
 
 export function decodeValue(
-  request: ApiRequest,
+  operation: Operation,
   kind: Kind,
   value: any,
   options: Pick<WriteOptions, 'fieldValidation'>,
   faults: readonly string[] = [],
 ): ApiObject {
-  return complete(kind, accept(request, decodeParsed(value, kind, { faults }), options));
+  return complete(kind, accept(operation, decodeParsed(value, kind, { faults }), options));
 }
 
 function complete(kind: Kind, object: ApiObject): ApiObject {
@@ -207,13 +215,11 @@ function complete(kind: Kind, object: ApiObject): ApiObject {
 }
 
 function accept(
-  request: ApiRequest,
+  { warnings }: Operation,
   { object, strictFaults, strictError }: DecodedBody,
   { fieldValidation }: Pick<WriteOptions, 'fieldValidation'>,
 ): ApiObject {
   if (strictError && fieldValidation === 'Strict') throw badRequest(strictError);
-  if (fieldValidation === 'Warn') request.warnings.push(...strictFaults);
+  if (fieldValidation === 'Warn') warnings.push(...strictFaults);
   return object;
 }
-
-export { ApiError };

@@ -1,10 +1,10 @@
 // A watch of objects that a webhook converts: what happens waits for the conversion of what happened before.
 
 import { ApiError, type ApiObject, internalError, type Kind } from '../../api/api.ts';
+import type { WatchSink } from '../reply.ts';
 import type { Item } from '../watch-cache/item.ts';
 import type { EventType } from '../watch-cache/resource-cache.ts';
 import { prepareServed } from './codec.ts';
-import type { WatchSink } from './watch.ts';
 
 type Step =
   | { readonly event: EventType; readonly item: Item }

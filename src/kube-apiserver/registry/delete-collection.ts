@@ -1,20 +1,23 @@
 import { isNotFound } from '../../api/api.ts';
-import type { Reply } from '../request.ts';
+import type { Reply } from '../reply.ts';
 import { deleteObject } from './delete.ts';
-import { deleteOptions } from './delete-options.ts';
+import type { DeleteOptions } from './delete-options.ts';
 import { list } from './list.ts';
-import type { Target } from './target.ts';
+import type { ListOptions } from './list-options.ts';
+import type { Target } from './operation.ts';
 
 /** Objects that are deleted at one time: enough to share a flush, and few enough for others to get their turn. */
 const workers = 32;
 
 /** Deletes what a list with the same selectors shows, and answers with that list. */
-export async function deleteCollection(target: Target): Promise<Reply> {
-  const options = await deleteOptions(target.request);
-  const selected = await list(target);
+export async function deleteCollection(target: Target, options: DeleteOptions, selectors: ListOptions): Promise<Reply> {
+  const selected = await list(target, selectors);
   const due = selected.items.values();
+  const signal = target.signal();
   const work = async () => {
     for (const { object } of due) {
+      // The rest stays when the client is gone, as in Kubernetes.
+      if (signal.aborted) return;
       const { namespace = '', name = '' } = object.metadata;
       try {
         await deleteObject({ ...target, namespace, name }, options);

@@ -2,10 +2,10 @@
 // https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/delete-options/
 
 import { badRequest, DecodeError, decode, schemaNamed } from '../../api/api.ts';
-import { int64Of } from '../int64.ts';
-import { type ApiRequest, isTrue } from '../request.ts';
+import type { Body } from '../body.ts';
+import { int64Of, isTrue } from '../query.ts';
 import { looseBody } from './codec.ts';
-import { invalidOptions } from './target.ts';
+import { invalidOptions } from './write-options.ts';
 
 export interface DeleteOptions {
   readonly gracePeriodSeconds?: number;
@@ -15,9 +15,9 @@ export interface DeleteOptions {
   readonly dryRun: boolean;
 }
 
-export async function deleteOptions(request: ApiRequest): Promise<DeleteOptions> {
-  const body = (await looseBody(request)) ?? {};
-  const given = Object.keys(body).length ? shaped(body) : fromQuery(request.query);
+export async function deleteOptions(content: Body | undefined, query: URLSearchParams): Promise<DeleteOptions> {
+  const body = (await looseBody(content)) ?? {};
+  const given = Object.keys(body).length ? shaped(body) : fromQuery(query);
   const kind = given.kind || 'DeleteOptions';
   if (kind !== 'DeleteOptions')
     throw badRequest(

@@ -4,36 +4,27 @@
 
 import { type ApiObject, conflict, type Kind, notFound, parseTime } from '../../api/api.ts';
 import { admit, admitFinally } from '../admission.ts';
-import { objectReply, type Reply } from '../request.ts';
+import { objectReply, type Reply } from '../reply.ts';
+import { timestamp } from '../timestamp.ts';
 import type { Item } from '../watch-cache/item.ts';
 import { withVersion } from '../watch-cache/watch-cache.ts';
+import { deletionAttributes } from './attributes.ts';
 import { inOrder, prepareServed, prepareStored, served } from './codec.ts';
-import { type DeleteOptions, deleteOptions } from './delete-options.ts';
+import { put, staleObject, toStored } from './commit.ts';
+import type { DeleteOptions } from './delete-options.ts';
+import { itemOf } from './get.ts';
+import { modify } from './modify.ts';
+import type { Place, Target } from './operation.ts';
 import { removeNow } from './removal.ts';
-import { keyOf, type Target } from './target.ts';
-import { attributesOf, put, staleObject, timestamp, toStored } from './write.ts';
+import { keyOf } from './target.ts';
 
-/** Answers with the object while it is still there, and for these kinds also when it is gone. */
-const returnsObject = new Set([
-  'pods',
-  'services',
-  'serviceaccounts',
-  'persistentvolumes',
-  'persistentvolumeclaims',
-  'podtemplates',
-  'resourcequotas',
-  'storageclasses',
-  'csidrivers',
-  'csinodes',
-  'volumeattachments',
-]);
-
-export async function remove(target: Target): Promise<Reply> {
-  const options = await deleteOptions(target.request);
-  warnOfOrphans(target, options);
-  const { gone, object } = await deleteObject(target, options);
+/** Answers with the object while it is still there, and for some kinds also when it is gone. */
+export async function remove(target: Target, options: DeleteOptions): Promise<Reply> {
   const { kind, name } = target;
-  if (!gone || (returnsObject.has(kind.resource) && !kind.custom)) return objectReply(200, object, kind);
+  target.warnings.push(...(kind.strategy.deletionWarnings?.(options) ?? []));
+  await announceDeletion(target, options);
+  const { gone, object } = await deleteObject(target, options);
+  if (!gone || kind.answersDeleted) return objectReply(200, object, kind);
   return objectReply(200, {
     kind: 'Status',
     apiVersion: 'v1',
@@ -43,11 +34,12 @@ export async function remove(target: Target): Promise<Reply> {
   });
 }
 
-function warnOfOrphans({ kind, request }: Target, { propagationPolicy, orphanDependents }: DeleteOptions): void {
-  if (kind.group !== 'batch' || kind.resource !== 'jobs' || propagationPolicy || orphanDependents !== undefined) return;
-  request.warnings.push(
-    'child pods are preserved by default when jobs are deleted; set propagationPolicy=Background to remove them or set propagationPolicy=Orphan to suppress this warning',
-  );
+/** Writes a change that the kind makes to an object before its deletion begins. */
+async function announceDeletion(target: Target, { dryRun }: DeleteOptions): Promise<void> {
+  const { strategy } = target.kind;
+  if (!strategy.announceDeletion || dryRun) return;
+  const change = strategy.announceDeletion(itemOf(target).object, target.server.clock.now());
+  if (change) await modify(target, change);
 }
 
 interface Deleted {
@@ -63,13 +55,9 @@ export async function deleteObject(target: Target, options: DeleteOptions): Prom
     await prepareServed(kind, [item]);
     const live = served(kind, item);
     checkPreconditions(kind, live, options);
-    const { dryRun, ...given } = options;
-    const attributes = attributesOf(target, 'DELETE', undefined, live, dryRun, {
-      ...given,
-      ...(dryRun && { dryRun: ['All'] }),
-    });
-    await admit(attributes);
-    await admitFinally(attributes);
+    const attributes = deletionAttributes(target, live, options);
+    await admit(target.server.admission, attributes);
+    await admitFinally(target.server.admission, attributes);
     const result = await deleteOnce(target, item, live, options);
     if (result) return result;
     if (attempt > 64) throw staleObject(kind, name);
@@ -92,7 +80,7 @@ function checkPreconditions(kind: Kind, live: ApiObject, { preconditions }: Dele
 
 /** Undefined when the live object changed meanwhile. */
 async function deleteOnce(
-  target: Target,
+  target: Place,
   item: Item,
   live: ApiObject,
   options: DeleteOptions,
@@ -100,16 +88,12 @@ async function deleteOnce(
   const { kind } = target;
   let next: ApiObject = { ...live, metadata: { ...live.metadata } };
   const finalizers = finalizersFor(target, live, options);
-  const isNamespace = kind.resource === 'namespaces' && !kind.group;
   const grace = begin(target, next, options, finalizers.length > 0);
   if (finalizers.length) next.metadata.finalizers = finalizers;
   else delete next.metadata.finalizers;
-  const namespaceHeld = isNamespace && !!live.spec?.finalizers?.length;
-  if (isNamespace) next.status = { ...live.status, phase: 'Terminating' };
-  const held = finalizers.length > 0 || namespaceHeld;
+  const held = finalizers.length > 0 || !!kind.strategy.isHeld?.(live);
   if (held && !next.metadata.deletionTimestamp) mark(target, next, 0);
-  // A namespace has no time of grace: it goes when it is empty.
-  if (isNamespace) delete next.metadata.deletionGracePeriodSeconds;
+  kind.strategy.prepareForDelete?.(next);
   next = inOrder(kind, next);
 
   const gone = !held && (grace.seconds ?? 0) === 0 && !grace.pending;
@@ -144,7 +128,7 @@ interface Grace {
 }
 
 /** Sets deletionTimestamp and grace where the kind's strategy gives grace. */
-function begin(target: Target, next: ApiObject, { gracePeriodSeconds: asked }: DeleteOptions, held: boolean): Grace {
+function begin(target: Place, next: ApiObject, { gracePeriodSeconds: asked }: DeleteOptions, held: boolean): Grace {
   const strategy = target.kind.strategy.gracePeriodSeconds;
   if (!strategy) return {};
   const { deletionTimestamp, deletionGracePeriodSeconds: running } = next.metadata;
@@ -167,14 +151,14 @@ function begin(target: Target, next: ApiObject, { gracePeriodSeconds: asked }: D
 const boundedSeconds = (seconds: number): number => Math.min(Number(seconds), 250_000_000_000);
 
 /** The deletion is a change of what is wanted, so it counts as a generation. */
-function mark({ server }: Target, next: ApiObject, seconds: number): void {
+function mark({ server }: Place, next: ApiObject, seconds: number): void {
   next.metadata.deletionTimestamp = timestamp(server.clock.now() + boundedSeconds(seconds) * 1_000) as never;
   next.metadata.deletionGracePeriodSeconds = seconds;
   if (next.metadata.generation) next.metadata.generation++;
 }
 
 /** The finalizers after the policy was applied: the garbage collector's own come and go with it. */
-function finalizersFor({ kind }: Target, live: ApiObject, options: DeleteOptions): string[] {
+function finalizersFor({ kind }: Place, live: ApiObject, options: DeleteOptions): string[] {
   const now = live.metadata.finalizers ?? [];
   const { orphanDependents, propagationPolicy: policy } = options;
   const has = (finalizer: string) => now.includes(finalizer);

@@ -1,14 +1,19 @@
 import { notFound } from '../../api/api.ts';
-import { objectReply, type Reply } from '../request.ts';
+import { objectReply, type Reply } from '../reply.ts';
 import { futureVersion } from '../status.ts';
 import type { Item } from '../watch-cache/item.ts';
 import { prepareServed, served, sharesBytes } from './codec.ts';
 import { parseVersion } from './list-options.ts';
-import { keyOf, type Target } from './target.ts';
+import type { Place } from './operation.ts';
+import { keyOf } from './target.ts';
 
-export async function get(target: Target): Promise<Reply> {
-  const { kind, request, server } = target;
-  const version = request.query.get('resourceVersion') ?? '';
+export interface GetOptions {
+  /** '': the newest state. */
+  readonly resourceVersion: string;
+}
+
+export async function get(target: Place, { resourceVersion: version }: GetOptions): Promise<Reply> {
+  const { kind, server } = target;
   if (!version) await server.cache.catchUp();
   else await reachVersion(target, parseVersion(version, 'other'));
   const item = itemOf(target);
@@ -16,15 +21,15 @@ export async function get(target: Target): Promise<Reply> {
   return objectReply(200, served(kind, item), kind, sharesBytes(kind) ? item : undefined);
 }
 
-/** The item that the target names, as the cache has it. Throws 404. */
-export function itemOf({ kind, cache, namespace, name }: Target): Item {
+/** The item that the place names, as the cache has it. Throws 404. */
+export function itemOf({ kind, cache, namespace, name }: Place): Item {
   const item = cache.get(keyOf(kind, namespace, name));
   if (!item) throw notFound(kind, name);
   return item;
 }
 
 /** Waits until the cache shows `revision`; throws the 504 that asks for a retry when it does not. */
-export async function reachVersion({ server }: Target, revision: number): Promise<void> {
+export async function reachVersion({ server }: Place, revision: number): Promise<void> {
   if (revision <= server.cache.revision) return;
   if (!(await server.cache.reach(revision))) throw futureVersion(revision, server.cache.revision);
 }

@@ -3,12 +3,13 @@
 
 import path from 'node:path';
 import { badRequest } from '../../api/api.ts';
-import { int64Of } from '../int64.ts';
-import { isTrue } from '../request.ts';
+import { int64Of, isTrue } from '../query.ts';
 import { failure, plainError } from '../status.ts';
-import { invalidOptions } from './target.ts';
+import { invalidOptions } from './write-options.ts';
 
 export interface ListOptions {
+  readonly labelSelector: string;
+  readonly fieldSelector: string;
   readonly resourceVersion: string;
   readonly match: '' | 'Exact' | 'NotOlderThan';
   readonly limit: number;
@@ -32,6 +33,8 @@ export function listOptions(query: URLSearchParams, watch: boolean): ListOptions
   const initial = query.get('sendInitialEvents');
   const timeoutSeconds = int64Of(query, 'timeoutSeconds');
   const options: ListOptions = {
+    labelSelector: query.get('labelSelector') ?? '',
+    fieldSelector: query.get('fieldSelector') ?? '',
     resourceVersion,
     match: match as ListOptions['match'],
     limit: Math.max(0, int64Of(query, 'limit') ?? 0),

@@ -1,20 +1,14 @@
 import { badRequest, expired } from '../../api/api.ts';
 import type { OrderedView } from '../../machinery/collections/ordered-tree.ts';
-import type { ListReply } from '../request.ts';
+import type { ListReply } from '../reply.ts';
 import { futureVersion } from '../status.ts';
 import type { Item } from '../watch-cache/item.ts';
 import { prepareServed } from './codec.ts';
 import { reachVersion } from './get.ts';
-import {
-  continueExpired,
-  type ListOptions,
-  listOptions,
-  parseVersion,
-  readContinue,
-  writeContinue,
-} from './list-options.ts';
+import { continueExpired, type ListOptions, parseVersion, readContinue, writeContinue } from './list-options.ts';
+import type { Place } from './operation.ts';
 import { type Selection, selectionOf } from './selection.ts';
-import { listPrefix, type Target } from './target.ts';
+import { listPrefix } from './target.ts';
 
 /** What a list reads: a snapshot, the revision it shows, and where in it to begin. */
 interface Source {
@@ -23,9 +17,8 @@ interface Source {
   readonly start: string;
 }
 
-export async function list(target: Target): Promise<ListReply> {
-  const options = listOptions(target.request.query, false);
-  const selection = selectionOf(target);
+export async function list(target: Place, options: ListOptions): Promise<ListReply> {
+  const selection = selectionOf(target, options);
   const source = await sourceOf(target, options);
   const prefix = listPrefix(target);
   const end = `${prefix.slice(0, -1)}0`; // '0' follows '/'
@@ -71,7 +64,7 @@ function next(source: Source, selection: Selection, last: string, prefix: string
   };
 }
 
-async function sourceOf(target: Target, options: ListOptions): Promise<Source> {
+async function sourceOf(target: Place, options: ListOptions): Promise<Source> {
   const { server, cache } = target;
   const prefix = listPrefix(target);
   if (options.continue) {
@@ -99,7 +92,7 @@ async function sourceOf(target: Target, options: ListOptions): Promise<Source> {
   return { tree: cache.snapshot(), revision: server.cache.revision, start: prefix };
 }
 
-async function exactly(target: Target, revision: number): Promise<Source> {
+async function exactly(target: Place, revision: number): Promise<Source> {
   const { server, cache } = target;
   // Another server may have written it.
   if (revision > server.cache.revision) await server.cache.catchUp();

@@ -2,12 +2,13 @@
 
 import { type ApiObject, canonicalChange, notFound } from '../../api/api.ts';
 import { ordered, prepareServed, prepareStored, served } from './codec.ts';
-import { keyOf, type Target } from './target.ts';
-import { put, staleObject, toStored } from './write.ts';
+import { put, staleObject, toStored } from './commit.ts';
+import type { Place } from './operation.ts';
+import { keyOf } from './target.ts';
 
 /** Calls `change` with a copy (top level, metadata, spec and status) of the live object until the write succeeds. */
-export async function modify(target: Target, change: (object: ApiObject) => void, dryRun = false): Promise<ApiObject> {
-  const { kind, cache, namespace, name } = target;
+export async function modify(place: Place, change: (object: ApiObject) => void, dryRun = false): Promise<ApiObject> {
+  const { kind, cache, namespace, name } = place;
   for (let attempt = 1; attempt <= 64; attempt++) {
     const item = cache.get(keyOf(kind, namespace, name));
     if (!item) throw notFound(kind, name);
@@ -20,7 +21,7 @@ export async function modify(target: Target, change: (object: ApiObject) => void
     if (dryRun) return next;
     const final = ordered(canonicalChange(kind.schema, next, live));
     await prepareStored(kind, final);
-    const result = await put(target, toStored(kind, final), item.revision);
+    const result = await put(place, toStored(kind, final), item.revision);
     if (result) return result.object;
   }
   throw staleObject(kind, name);

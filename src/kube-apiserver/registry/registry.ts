@@ -1,23 +1,47 @@
-// The verbs of a resource, one file each.
+// The verbs of a resource, one file each, and what each of them takes.
 
-import type { Reply } from '../request.ts';
-import { create } from './create.ts';
+import type { Reply } from '../reply.ts';
+import { applyPatch } from './apply.ts';
+import { create, type WriteContent } from './create.ts';
 import { remove } from './delete.ts';
 import { deleteCollection } from './delete-collection.ts';
-import { get } from './get.ts';
+import type { DeleteOptions } from './delete-options.ts';
+import { type GetOptions, get } from './get.ts';
 import { list } from './list.ts';
-import { patch } from './patch.ts';
-import type { Target } from './target.ts';
+import type { ListOptions } from './list-options.ts';
+import type { Target } from './operation.ts';
+import { type PatchContent, patch } from './patch.ts';
 import { update } from './update.ts';
 import { watch } from './watch.ts';
 
-export const verbs: Readonly<Record<string, (target: Target) => Promise<Reply>>> = {
-  create,
-  get,
-  list,
-  watch,
-  update,
-  patch,
-  delete: remove,
-  deletecollection: deleteCollection,
-};
+/** A verb with its options and what it writes. */
+export type Action =
+  | { readonly verb: 'get'; readonly options: GetOptions }
+  | { readonly verb: 'list' | 'watch'; readonly options: ListOptions }
+  | { readonly verb: 'create' | 'update'; readonly content: WriteContent }
+  | { readonly verb: 'patch' | 'apply'; readonly content: PatchContent }
+  | { readonly verb: 'delete'; readonly options: DeleteOptions }
+  | { readonly verb: 'deletecollection'; readonly options: DeleteOptions; readonly selectors: ListOptions };
+
+export function perform(target: Target, action: Action): Promise<Reply> {
+  switch (action.verb) {
+    case 'get':
+      return get(target, action.options);
+    case 'list':
+      return list(target, action.options);
+    case 'watch':
+      return watch(target, action.options);
+    case 'create':
+      return create(target, action.content);
+    case 'update':
+      return update(target, action.content);
+    case 'patch':
+      return patch(target, action.content);
+    case 'apply':
+      return applyPatch(target, action.content);
+    case 'delete':
+      return remove(target, action.options);
+    case 'deletecollection':
+      return deleteCollection(target, action.options, action.selectors);
+  }
+}

@@ -11,7 +11,9 @@ import {
 import type { Item } from '../watch-cache/item.ts';
 import type { Scope } from '../watch-cache/resource-cache.ts';
 import { servedIfPrepared } from './codec.ts';
-import { keyOf, type Target } from './target.ts';
+import type { ListOptions } from './list-options.ts';
+import type { Place } from './operation.ts';
+import { keyOf } from './target.ts';
 
 export interface Selection {
   /** True when every object of the namespace is selected. */
@@ -23,20 +25,22 @@ export interface Selection {
   readonly key?: string;
 }
 
-export function selectionOf(target: Target): Selection {
-  const { request, kind, namespace, name } = target;
-  const labels = parse(request.query.get('labelSelector'), parseLabelSelector) ?? selectEverything;
-  const fields = parse(request.query.get('fieldSelector'), parseFieldSelector);
+export function selectionOf(
+  { kind, namespace, name }: Place,
+  { labelSelector, fieldSelector }: Pick<ListOptions, 'labelSelector' | 'fieldSelector'>,
+): Selection {
+  const labels = parse(labelSelector, parseLabelSelector) ?? selectEverything;
+  const fields = parse(fieldSelector, parseFieldSelector);
   if (fields) checkFields(kind, fields);
   const onlyName = name || fields?.exact('metadata.name');
   const onlyNamespace = namespace || (kind.namespaced ? fields?.exact('metadata.namespace') : undefined);
   const key = onlyName && (onlyNamespace || !kind.namespaced) ? keyOf(kind, onlyNamespace ?? '', onlyName) : undefined;
   const hasFields = fields && !fields.everything;
-  const sought = literals.flatMap((field) => fields?.exact(field) || []);
+  const sought = (kind.literalFields ?? []).flatMap((field) => fields?.exact(field) || []);
   return {
     everything: labels.everything && !hasFields && !onlyName,
     matches: (item) => matches(kind, item, labels, hasFields ? fields : undefined, sought, name),
-    scope: scopeOf(key, namespace, fields),
+    scope: scopeOf(kind, key, namespace, fields),
     ...(key && { key }),
   };
 }
@@ -56,15 +60,17 @@ function matches(
   return !fields || fields.matches((field) => fieldValue(kind, servedIfPrepared(kind, item), field));
 }
 
-function scopeOf(key: string | undefined, namespace: string, fields: FieldSelector | undefined): Scope {
+function scopeOf(
+  { watchedBy }: Kind,
+  key: string | undefined,
+  namespace: string,
+  fields: FieldSelector | undefined,
+): Scope {
   if (key) return { by: 'key', value: key };
-  const node = fields?.exact('spec.nodeName');
+  const node = watchedBy && fields?.exact(watchedBy);
   if (node !== undefined) return { by: 'node', value: node };
   return namespace ? { by: 'namespace', value: namespace } : { by: 'all' };
 }
-
-/** Fields whose value, where it is asked for, stands in the object as it is: what many events are searched by. */
-const literals = ['involvedObject.uid', 'involvedObject.name', 'regarding.uid', 'regarding.name', 'spec.nodeName'];
 
 const common = ['metadata.name', 'metadata.namespace'];
 
@@ -86,7 +92,7 @@ function checkFields(kind: Kind, fields: FieldSelector): void {
   }
 }
 
-function parse<T>(text: string | null, parser: (text: string) => T): T | undefined {
+function parse<T>(text: string, parser: (text: string) => T): T | undefined {
   if (!text) return undefined;
   try {
     return parser(text);

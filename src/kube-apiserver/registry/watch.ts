@@ -2,40 +2,24 @@
 
 import type { ApiObject, Kind } from '../../api/api.ts';
 import type { Timer } from '../../machinery/time/clock.ts';
-import type { WatchReply } from '../request.ts';
+import type { WatchReply, WatchSink } from '../reply.ts';
 import type { Server } from '../server.ts';
 import { failure, futureVersion } from '../status.ts';
 import { Item } from '../watch-cache/item.ts';
-import type { CacheEvent, EventType } from '../watch-cache/resource-cache.ts';
+import type { CacheEvent } from '../watch-cache/resource-cache.ts';
 import { withVersion } from '../watch-cache/watch-cache.ts';
 import { convertingSink } from './converting-sink.ts';
 import { reachVersion } from './get.ts';
-import { type ListOptions, listOptions, parseVersion } from './list-options.ts';
+import { type ListOptions, parseVersion } from './list-options.ts';
+import type { Place } from './operation.ts';
 import { type Selection, selectionOf } from './selection.ts';
-import { listPrefix, type Target } from './target.ts';
-
-/** Who receives: HTTP writes frames, a client in the process takes objects. */
-export interface WatchSink {
-  /** It keeps the objects that it is sent for as long as they are current. */
-  readonly keepsObjects?: boolean;
-  send(type: EventType, item: Item): void;
-  bookmark(object: ApiObject): void;
-  error(status: object): void;
-  /** No more will come. */
-  end(): void;
-}
-
-export interface WatchSubscription {
-  /** Begins to send; call once. Sends what is due at once, synchronously. Returns a function that ends the watch. */
-  open(sink: WatchSink): () => void;
-}
+import { listPrefix } from './target.ts';
 
 /** How often a watcher that asked for bookmarks gets one (Kubernetes: about once a minute). */
 const bookmarkMs = 60_000;
 
-export async function watch(target: Target): Promise<WatchReply> {
-  const options = listOptions(target.request.query, true);
-  const selection = selectionOf(target);
+export async function watch(target: Place, options: ListOptions): Promise<WatchReply> {
+  const selection = selectionOf(target, options);
   const { resourceVersion } = options;
   const from = resourceVersion ? parseVersion(resourceVersion, 'other') : 0;
   if (!resourceVersion || options.sendInitialEvents) await target.server.cache.catchUp();
@@ -52,7 +36,7 @@ export async function watch(target: Target): Promise<WatchReply> {
 }
 
 class Watcher {
-  readonly #target: Target;
+  readonly #target: Place;
   readonly #options: ListOptions;
   readonly #selection: Selection;
   readonly #from: number;
@@ -62,7 +46,7 @@ class Watcher {
   #closed = false;
   readonly #stop = () => this.#end();
 
-  constructor(target: Target, options: ListOptions, selection: Selection, from: number, sink: WatchSink) {
+  constructor(target: Place, options: ListOptions, selection: Selection, from: number, sink: WatchSink) {
     this.#target = target;
     this.#options = options;
     this.#selection = selection;

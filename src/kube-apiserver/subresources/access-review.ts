@@ -3,8 +3,8 @@
 import { type FieldRequirement, parseFieldSelector } from '../../machinery/selectors/field-selector.ts';
 import { parseLabelSelector } from '../../machinery/selectors/label-selector.ts';
 import type { Attributes } from '../authorization.ts';
-import type { UserInfo } from '../request.ts';
 import { failure } from '../status.ts';
+import type { UserInfo } from '../user.ts';
 
 interface Fault {
   readonly reason: 'FieldValueInvalid' | 'FieldValueRequired';

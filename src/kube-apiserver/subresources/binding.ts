@@ -2,13 +2,16 @@
 
 import { type ApiObject, badRequest, conflict, type Kind, schemaOfKind } from '../../api/api.ts';
 import { admit, admitFinally } from '../admission.ts';
+import { attributesOf } from '../registry/attributes.ts';
 import { decodeShape } from '../registry/codec.ts';
 import { modify } from '../registry/modify.ts';
-import { cacheOf, matchNamespace, type Target, writeOptions } from '../registry/target.ts';
-import { attributesOf, timestamp } from '../registry/write.ts';
-import { objectReply, type Reply } from '../request.ts';
+import type { Operation, Place, Target } from '../registry/operation.ts';
+import { matchNamespace, targetOf } from '../registry/target.ts';
+import type { WriteOptions } from '../registry/write-options.ts';
+import { objectReply, type Reply } from '../reply.ts';
 import { plainError } from '../status.ts';
-import type { Subresource } from './subresources.ts';
+import { timestamp } from '../timestamp.ts';
+import { created, type Review, type Subresource } from './subresource.ts';
 
 const bindingKind = {
   group: '',
@@ -20,39 +23,39 @@ const bindingKind = {
 };
 
 export const binding: Subresource = {
-  async answer(target): Promise<Reply> {
-    const options = writeOptions(target.request, 'CreateOptions');
-    const wanted = await decodeShape(target.request, bindingKind, options);
-    return bind(target, wanted, options.dryRun);
+  async answer(target, action): Promise<Reply> {
+    const content = created(action);
+    return bind(target, await decodeShape(target, content, bindingKind), content.options, target);
   },
 };
 
 /** POST to the collection `bindings`: the pod is named in the body. */
-export async function bindByBody(target: Target): Promise<Reply> {
-  const { server, request } = target;
-  const options = writeOptions(request, 'CreateOptions');
-  const wanted = await decodeShape(request, bindingKind, options);
-  const kind = server.kinds.byResource('', 'v1', 'pods') as Kind;
-  const pod = { ...target, kind, cache: await cacheOf(server, kind), name: wanted.metadata?.name ?? '' };
-  return bind(pod, wanted, options.dryRun, target.kind.resource);
-}
+export const bindByBody: Review = async (operation, action) => {
+  const content = created(action);
+  const wanted = await decodeShape(operation, content, bindingKind);
+  const kind = operation.server.kinds.byResource('', 'v1', 'pods') as Kind;
+  const pod = await targetOf({ ...operation, kind, name: wanted.metadata?.name ?? '' });
+  return bind(pod, wanted, content.options, operation);
+};
 
-/** `resource`: the one that admission sees, where it is not the pod's own. */
-async function bind(target: Target, given: ApiObject, dryRun: boolean, resource = 'pods'): Promise<Reply> {
+/** `asked` is the operation as it came in: admission sees its resource. */
+async function bind(target: Target, given: ApiObject, options: WriteOptions, asked: Operation): Promise<Reply> {
   const wanted: ApiObject = { ...given, metadata: { ...given.metadata } };
   matchNamespace(target, wanted);
+  const { resource } = asked.kind;
   const kind = { ...target.kind, resource, kind: 'Binding', schema: bindingKind.schema, strategy: {} };
-  const attributes = { ...attributesOf(target, 'CREATE', wanted, undefined, dryRun), kind, resource };
-  await admit(attributes);
+  const attributes = { ...attributesOf(target, 'CREATE', wanted, undefined, options), kind, resource };
+  const plugins = target.server.admission;
+  await admit(plugins, attributes);
   const admitted = attributes.object ?? wanted;
   validate(target, admitted);
-  await admitFinally(attributes);
+  await admitFinally(plugins, attributes);
   const now = timestamp(target.server.clock.now());
-  await modify(target, (pod) => assign(pod, admitted.target.name, admitted, now), dryRun);
+  await modify(target, (pod) => assign(pod, admitted.target.name, admitted, now), options.dryRun);
   return objectReply(201, { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success', code: 201 });
 }
 
-function validate({ name }: Target, { metadata, target }: ApiObject): void {
+function validate({ name }: Place, { metadata, target }: ApiObject): void {
   if ((metadata?.name ?? '') !== name) throw badRequest('name in URL does not match name in Binding object');
   const faults: string[] = [];
   const { kind = '' } = target ?? {};

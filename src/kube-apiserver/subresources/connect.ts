@@ -2,19 +2,20 @@
 // https://kubernetes.io/docs/concepts/architecture/control-plane-node-communication/
 
 import { type ApiObject, badRequest, forbidden, invalid } from '../../api/api.ts';
-import { admit, admitFinally } from '../admission.ts';
-import { attributesOf as authorized, decide } from '../authorization.ts';
-import { int64Fault } from '../int64.ts';
+import { decide } from '../authorization.ts';
+import { int64Fault } from '../query.ts';
 import { served } from '../registry/codec.ts';
 import { itemOf } from '../registry/get.ts';
-import type { Target } from '../registry/target.ts';
-import { attributesOf } from '../registry/write.ts';
-import type { RawReply, Reply } from '../request.ts';
+import type { Operation, Target } from '../registry/operation.ts';
+import type { RawReply, Reply } from '../reply.ts';
+import type { ApiRequest } from '../request.ts';
+import { attributesOf as authorized } from '../stages/authorize.ts';
+import { admitConnection } from './admit-connection.ts';
 import { forwardHttp, textOf } from './forward.ts';
 import { forwardUpgrade } from './forward-upgrade.ts';
 import { kubeletOf } from './kubelet-address.ts';
 import { nodeProxy, podProxy, serviceProxy } from './proxy.ts';
-import type { Subresource } from './subresources.ts';
+import type { Connect } from './subresource.ts';
 
 async function podOf(target: Target): Promise<ApiObject> {
   await target.server.cache.catchUp();
@@ -73,9 +74,9 @@ function forKubelet(query: URLSearchParams): string {
   return kept.size ? `?${kept}` : '';
 }
 
-const log: Subresource = {
-  async answer(target): Promise<Reply> {
-    const { request, server, namespace, name } = target;
+const log: Connect = {
+  async connect(target, request): Promise<Reply> {
+    const { server, namespace, name } = target;
     checkLogOptions(request.query, name);
     const pod = await podOf(target);
     const container = containerOf(pod, request.query.get('container') ?? '');
@@ -97,19 +98,17 @@ async function refusal(reply: RawReply): Promise<never> {
 }
 
 /** A WebSocket begins with a GET, but whoever may only read shall not run programs. */
-async function mustBeAllowed({ request, server, kind, name }: Target, verb: string): Promise<void> {
+async function mustBeAllowed({ server, kind, name }: Operation, request: ApiRequest, verb: string): Promise<void> {
   if (request.info.verb === verb) return; // authorized already
   const { decision, reason = '' } = await decide(server.authorizers, { ...authorized(request), verb });
   if (decision !== 'allow') throw forbidden(kind, name, reason);
 }
 
-const remote = (verb: 'exec' | 'attach' | 'portForward'): Subresource => ({
-  async answer(target): Promise<Reply> {
-    const { request, server, namespace, name } = target;
-    const attributes = attributesOf(target, 'CONNECT', undefined, undefined, false);
-    await admit(attributes);
-    await admitFinally(attributes);
-    await mustBeAllowed(target, 'create');
+const remote = (verb: 'exec' | 'attach' | 'portForward'): Connect => ({
+  async connect(target, request): Promise<Reply> {
+    const { server, namespace, name } = target;
+    await admitConnection(target);
+    await mustBeAllowed(target, request, 'create');
     const pod = await podOf(target);
     const { query } = request;
     const container = verb === 'portForward' ? '' : `/${containerOf(pod, query.get('container') ?? '')}`;
@@ -136,7 +135,7 @@ function translated(query: URLSearchParams): string {
   return parameters.size ? `?${parameters}` : '';
 }
 
-export const connects: Readonly<Record<string, Subresource>> = {
+export const connects: Readonly<Record<string, Connect>> = {
   'pods/log': log,
   'pods/exec': remote('exec'),
   'pods/attach': remote('attach'),

@@ -4,16 +4,19 @@
 import { type ApiObject, type Kind, notFound, schemaOfKind } from '../../api/api.ts';
 import { labelSelector } from '../../machinery/selectors/label-selector.ts';
 import { admit, admitFinally } from '../admission.ts';
+import type { Body } from '../body.ts';
+import { attributesOf } from '../registry/attributes.ts';
 import { decodeShape, served } from '../registry/codec.ts';
 import { deleteObject } from '../registry/delete.ts';
 import { itemOf } from '../registry/get.ts';
 import { modify } from '../registry/modify.ts';
-import { cacheOf, keyOf, type Target, writeOptions } from '../registry/target.ts';
-import { matchName } from '../registry/update.ts';
-import { attributesOf, timestamp } from '../registry/write.ts';
-import { objectReply, type Reply } from '../request.ts';
+import type { Place, Target } from '../registry/operation.ts';
+import { cacheOf, keyOf, matchName } from '../registry/target.ts';
+import type { WriteOptions } from '../registry/write-options.ts';
+import { objectReply, type Reply } from '../reply.ts';
 import { failure, plainError } from '../status.ts';
-import type { Subresource } from './subresources.ts';
+import { timestamp } from '../timestamp.ts';
+import { created, type Subresource } from './subresource.ts';
 
 const evictionKind = {
   group: 'policy',
@@ -25,16 +28,14 @@ const evictionKind = {
 };
 
 export const eviction: Subresource = {
-  async answer(target): Promise<Reply> {
-    const { request } = target;
-    const options = writeOptions(request, 'CreateOptions');
-    const body = await request.body();
-    const wanted = await decodeShape({ ...request, body: async () => asV1(body) }, evictionKind, options);
+  async answer(target, action): Promise<Reply> {
+    const { body, options } = created(action);
+    const wanted = await decodeShape(target, { body: asV1(body), options }, evictionKind);
     if (wanted.metadata?.name) matchName(target, wanted);
     const deletion = wanted.deleteOptions ?? {};
     const dryRun = options.dryRun || !!deletion.dryRun?.length;
     const pod = served(target.kind, itemOf(target));
-    await admitEviction(target, wanted, dryRun);
+    await admitEviction(target, wanted, { ...options, dryRun });
     if (!isFree(pod)) await spendBudget(target, pod, dryRun);
     if (!dryRun && !pod.metadata.deletionTimestamp) await markDisrupted(target);
     await deleteObject(target, { ...deletion, dryRun });
@@ -43,16 +44,17 @@ export const eviction: Subresource = {
 };
 
 /** Before anything is spent or marked: who may not evict the pod changes nothing. */
-async function admitEviction(target: Target, wanted: ApiObject, dryRun: boolean): Promise<void> {
+async function admitEviction(target: Target, wanted: ApiObject, options: WriteOptions): Promise<void> {
   wanted.metadata ??= {} as ApiObject['metadata'];
   const kind = { ...target.kind, kind: 'Eviction', schema: evictionKind.schema, strategy: {} };
-  const attributes = { ...attributesOf(target, 'CREATE', wanted, undefined, dryRun), kind };
-  await admit(attributes);
-  await admitFinally(attributes);
+  const attributes = { ...attributesOf(target, 'CREATE', wanted, undefined, options), kind };
+  const plugins = target.server.admission;
+  await admit(plugins, attributes);
+  await admitFinally(plugins, attributes);
 }
 
 /** https://kubernetes.io/docs/concepts/workloads/pods/disruptions/#pod-disruption-conditions */
-async function markDisrupted(target: Target): Promise<void> {
+async function markDisrupted(target: Place): Promise<void> {
   const condition = {
     type: 'DisruptionTarget',
     status: 'True',
@@ -68,7 +70,7 @@ async function markDisrupted(target: Target): Promise<void> {
 }
 
 /** policy/v1beta1 has the same shape and is still accepted here. */
-function asV1(body: Awaited<ReturnType<Target['request']['body']>>): typeof body {
+function asV1(body: Body | undefined): Body | undefined {
   if (!body || 'object' in body) return body;
   const text = body.bytes.toString();
   return text.includes('policy/v1beta1')
@@ -80,7 +82,7 @@ function asV1(body: Awaited<ReturnType<Target['request']['body']>>): typeof body
 const isFree = ({ status, metadata }: ApiObject): boolean =>
   ['Succeeded', 'Failed', 'Pending'].includes(status?.phase) || !!metadata.deletionTimestamp;
 
-async function spendBudget(target: Target, pod: ApiObject, dryRun: boolean): Promise<void> {
+async function spendBudget(target: Place, pod: ApiObject, dryRun: boolean): Promise<void> {
   const { server, namespace } = target;
   const kind = server.kinds.byResource('policy', 'v1', 'poddisruptionbudgets') as Kind;
   const cache = await cacheOf(server, kind);

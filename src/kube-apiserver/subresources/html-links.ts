@@ -4,7 +4,7 @@
 import { pipeline, type Readable, Transform } from 'node:stream';
 import { createDeflateRaw, createGunzip, createGzip, createInflateRaw } from 'node:zlib';
 import { Tokenizer } from 'htmlparser2';
-import type { RawReply } from '../request.ts';
+import type { RawReply } from '../reply.ts';
 
 /** Attributes with URLs, by tag; Kubernetes' own list. */
 const linksOf: Readonly<Record<string, readonly string[]>> = {

@@ -5,17 +5,17 @@ import { lookup } from 'node:dns/promises';
 import type { Readable } from 'node:stream';
 import { type ApiObject, badRequest, internalError, type Kind, notFound, serviceUnavailable } from '../../api/api.ts';
 import { type Ip, isLinkLocal, isLoopback, isUnspecified, parseIp } from '../../machinery/ip.ts';
-import { admit, admitFinally } from '../admission.ts';
-import { cacheOf, keyOf, type Target } from '../registry/target.ts';
-import { attributesOf } from '../registry/write.ts';
-import type { RawReply, Reply } from '../request.ts';
+import type { Target } from '../registry/operation.ts';
+import { cacheOf, keyOf } from '../registry/target.ts';
+import type { RawReply, Reply } from '../reply.ts';
 import { methodRefused } from '../status.ts';
+import { admitConnection } from './admit-connection.ts';
 import { joinHostPort } from './dial-fault.ts';
 import { forwardHttp, inRequestLine, queryOf } from './forward.ts';
 import { forwardUpgrade } from './forward-upgrade.ts';
 import { kubeletOf, type Upstream } from './kubelet-address.ts';
 import { forwardedUri, type ProxiedPage, rewriteLink } from './proxy-links.ts';
-import type { Subresource } from './subresources.ts';
+import type { Connect } from './subresource.ts';
 
 /** `[https:]name[:port]`, as the name stands in the path. */
 function parse(text: string, what: string): { scheme: 'http' | 'https'; name: string; port: string } {
@@ -30,15 +30,12 @@ function parse(text: string, what: string): { scheme: 'http' | 'https'; name: st
 /** Kubernetes routes these methods, and no others, to a proxy. */
 const methods = new Set(['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'HEAD', 'OPTIONS']);
 
-const proxying = (find: (target: Target) => Promise<Upstream>): Subresource => ({
+const proxying = (find: (target: Target) => Promise<Upstream>): Connect => ({
   anyVerb: true,
-  async answer(target): Promise<Reply> {
-    const { request } = target;
+  async connect(target, request): Promise<Reply> {
     if (!methods.has(request.method)) throw methodRefused();
     if (request.query.has('dryRun')) throw badRequest('dryRun is not supported');
-    const attributes = attributesOf(target, 'CONNECT', undefined, undefined, false);
-    await admit(attributes);
-    await admitFinally(attributes);
+    await admitConnection(target);
     const upstream = await find(target);
     const { rest } = request.info;
     const query = queryOf(request);

@@ -4,22 +4,23 @@
 import { badRequest } from '../../api/api.ts';
 import { decide } from '../authorization.ts';
 import { decodeShape } from '../registry/codec.ts';
-import { type Target, writeOptions } from '../registry/target.ts';
-import { timestamp } from '../registry/write.ts';
-import { type ApiRequest, objectReply, type Reply, type UserInfo } from '../request.ts';
+import type { Operation } from '../registry/operation.ts';
+import type { Action } from '../registry/registry.ts';
+import { objectReply, type Reply } from '../reply.ts';
+import { timestamp } from '../timestamp.ts';
+import type { UserInfo } from '../user.ts';
 import { checkReview, reviewedAttributes } from './access-review.ts';
 import { bindByBody } from './binding.ts';
+import { created, type Review } from './subresource.ts';
 
-type Review = (target: Target) => Promise<Reply>;
-
-async function decoded({ request, kind }: Target): Promise<any> {
-  const object = await decodeShape(request, kind, writeOptions(request, 'CreateOptions'));
+async function decoded(operation: Operation, action: Action): Promise<any> {
+  const object = await decodeShape(operation, created(action));
   return { ...object, metadata: object.metadata ?? {}, spec: object.spec ?? {} };
 }
 
 const answer = (review: any, status: object): Reply => objectReply(201, { ...review, status });
 
-async function statusOf({ server }: Target, spec: any, user: UserInfo): Promise<object> {
+async function statusOf({ server }: Operation, spec: any, user: UserInfo): Promise<object> {
   const { attributes, evaluationError } = reviewedAttributes(spec, user);
   const { decision, reason } = await decide(server.authorizers, attributes);
   return {
@@ -37,37 +38,37 @@ const subjectOf = ({ user = '', groups = [], uid, extra }: any): UserInfo => ({
   ...(extra && { extra }),
 });
 
-const subjectAccessReview: Review = async (target) => {
-  const review = await decoded(target);
+const subjectAccessReview: Review = async (operation, action) => {
+  const review = await decoded(operation, action);
   checkReview(review, { subject: true });
-  return answer(review, await statusOf(target, review.spec, subjectOf(review.spec)));
+  return answer(review, await statusOf(operation, review.spec, subjectOf(review.spec)));
 };
 
-const localSubjectAccessReview: Review = async (target) => {
-  const review = await decoded(target);
+const localSubjectAccessReview: Review = async (operation, action) => {
+  const review = await decoded(operation, action);
   const { spec, metadata } = review;
-  const { namespace } = target;
+  const { namespace } = operation;
   if (metadata.namespace && metadata.namespace !== namespace)
     throw badRequest('the namespace of the provided object does not match the namespace sent on the request');
   metadata.namespace = namespace;
   checkReview(review, { subject: true, namespace });
-  return answer(review, await statusOf(target, spec, subjectOf(spec)));
+  return answer(review, await statusOf(operation, spec, subjectOf(spec)));
 };
 
-const selfSubjectAccessReview: Review = async (target) => {
-  const review = await decoded(target);
+const selfSubjectAccessReview: Review = async (operation, action) => {
+  const review = await decoded(operation, action);
   checkReview(review, {});
-  return answer(review, await statusOf(target, review.spec, target.request.user));
+  return answer(review, await statusOf(operation, review.spec, operation.user));
 };
 
-const selfSubjectRulesReview: Review = async (target) => {
-  const review = await decoded(target);
+const selfSubjectRulesReview: Review = async (operation, action) => {
+  const review = await decoded(operation, action);
   const { namespace } = review.spec;
   if (!namespace) throw badRequest('no namespace on request');
   const rules = { resourceRules: [] as unknown[], nonResourceRules: [] as unknown[], incomplete: false };
   const errors: string[] = [];
-  for (const authorizer of target.server.authorizers) {
-    const own = await authorizer.rulesFor?.(target.request.user, namespace);
+  for (const authorizer of operation.server.authorizers) {
+    const own = await authorizer.rulesFor?.(operation.user, namespace);
     if (!own) continue;
     rules.resourceRules.push(...own.resourceRules);
     rules.nonResourceRules.push(...own.nonResourceRules);
@@ -85,30 +86,24 @@ const infoOf = ({ name, uid, groups, extra }: UserInfo): object => ({
   ...(extra && Object.keys(extra).length && { extra }),
 });
 
-const selfSubjectReview: Review = async (target) => {
-  const { kind, apiVersion } = await decoded(target);
-  const creationTimestamp = timestamp(target.server.clock.now());
-  const status = { userInfo: infoOf(target.request.user) };
+const selfSubjectReview: Review = async (operation, action) => {
+  const { kind, apiVersion } = await decoded(operation, action);
+  const creationTimestamp = timestamp(operation.server.clock.now());
+  const status = { userInfo: infoOf(operation.user) };
   return objectReply(201, { kind, apiVersion, metadata: { creationTimestamp }, status });
 };
 
-const tokenReview: Review = async (target) => {
-  const review = await decoded(target);
+const tokenReview: Review = async (operation, action) => {
+  const review = await decoded(operation, action);
   const { token, audiences = [] } = review.spec;
   if (!token) throw badRequest('token is required for TokenReview in authentication');
-  const probe: ApiRequest = {
-    ...target.request,
-    headers: { authorization: `Bearer ${token}` },
-    connection: { remoteAddress: '' },
-  };
-  // No header could carry it, and the probe's would end at the white space.
+  // No request could show it: a header's token ends at white space.
   if (/\s/.test(token)) return answer(review, { user: {}, error: 'invalid bearer token' });
-  for (const authenticator of target.server.authenticators) {
-    if (!authenticator.reviewsTokens) continue;
+  for (const authenticator of operation.server.authenticators) {
     try {
-      const user = await authenticator.authenticate(probe, audiences);
+      const user = await authenticator.authenticateToken?.(token, audiences);
       if (!user) continue;
-      const of = audiences.length ? audiences : (target.server.tokens?.audiences ?? []);
+      const of = audiences.length ? audiences : (operation.server.tokens?.audiences ?? []);
       return answer(review, { authenticated: true, user: infoOf(user), ...(of.length && { audiences: of }) });
     } catch (error) {
       const { why } = error as { why?: string };

@@ -1,24 +1,20 @@
 // /scale: the number of replicas of whatever has replicas, as a Scale.
 // https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/deployment-v1/
 
-import {
-  type ApiObject,
-  badRequest,
-  internalError,
-  invalid,
-  type Kind,
-  methodNotAllowed,
-  schemaOfKind,
-} from '../../api/api.ts';
+import { type ApiObject, internalError, invalid, type Kind, methodNotAllowed, schemaOfKind } from '../../api/api.ts';
 import { labelSelector } from '../../machinery/selectors/label-selector.ts';
+import { applyTo } from '../registry/apply.ts';
 import { decodeShape, decodeValue, served } from '../registry/codec.ts';
+import type { WriteContent } from '../registry/create.ts';
 import { itemOf } from '../registry/get.ts';
-import { applyTo, patchOf } from '../registry/patch.ts';
-import { keyOf, type Target, type WriteOptions, writeOptions } from '../registry/target.ts';
-import { matchName, replaceObject } from '../registry/update.ts';
-import { objectReply, type Reply } from '../request.ts';
+import type { Target } from '../registry/operation.ts';
+import { type PatchContent, patchOf } from '../registry/patch.ts';
+import { checkNamespace, keyOf, matchName } from '../registry/target.ts';
+import { replaceObject } from '../registry/update.ts';
+import type { WriteOptions } from '../registry/write-options.ts';
+import { objectReply, type Reply } from '../reply.ts';
 import { failure } from '../status.ts';
-import type { Subresource } from './subresources.ts';
+import type { Subresource } from './subresource.ts';
 
 /** A Scale has no storage of its own: only its shape counts. */
 const scaleKind = {
@@ -33,12 +29,20 @@ const scaleKind = {
 } as unknown as Kind;
 
 export const scale: Subresource = {
-  async answer(target): Promise<Reply> {
-    const { verb } = target.request.info;
-    if (verb === 'get') return objectReply(200, scaleOf(target.kind, served(target.kind, itemOf(target))));
-    if (verb === 'update') return put(target);
-    if (verb === 'patch') return patch(target);
-    throw methodNotAllowed(target.kind, verb);
+  document: scaleKind,
+  async answer(target, action): Promise<Reply> {
+    switch (action.verb) {
+      case 'get':
+        return objectReply(200, scaleOf(target.kind, served(target.kind, itemOf(target))));
+      case 'update':
+        return put(target, action.content);
+      case 'patch':
+        return patch(target, action.content);
+      case 'apply':
+        return apply(target, action.content);
+      default:
+        throw methodNotAllowed(target.kind, action.verb);
+    }
   },
 };
 
@@ -53,9 +57,10 @@ function withValue(object: any, [step, ...rest]: readonly string[], value: unkno
   return { ...object, [step]: rest.length ? withValue(object?.[step], rest, value) : value };
 }
 
-function selectorText(kind: Kind, { kind: type, spec, ...object }: ApiObject): string {
-  if (kind.custom) return read({ ...object, spec }, kind.scalePaths?.labelSelectorPath ?? '.none') ?? '';
-  return type === 'ReplicationController' ? mapText(spec?.selector) : labelSelector(spec?.selector ?? {}).toString();
+function selectorText({ custom, scalePaths, selectsByMap }: Kind, object: ApiObject): string {
+  if (custom) return read(object, scalePaths?.labelSelectorPath ?? '.none') ?? '';
+  const { selector } = object.spec ?? {};
+  return selectsByMap ? mapText(selector) : labelSelector(selector ?? {}).toString();
 }
 
 function scaleOf(kind: Kind, object: ApiObject): ApiObject {
@@ -80,25 +85,25 @@ const mapText = (map: Record<string, string> | undefined): string =>
     .map(([key, value]) => `${key}=${value}`)
     .join(',');
 
-async function put(target: Target): Promise<Reply> {
-  const options = writeOptions(target.request, 'UpdateOptions');
-  const wanted = await decodeShape(target.request, scaleKind, options);
+async function put(target: Target, content: WriteContent): Promise<Reply> {
+  const wanted = await decodeShape(target, content, scaleKind);
   check(target, wanted);
-  return write(target, options, () => wanted);
+  return write(target, content.options, () => wanted);
 }
 
-async function patch(target: Target): Promise<Reply> {
-  const options = writeOptions(target.request, 'PatchOptions');
-  if (/^application\/apply-patch/.test(target.request.headers['content-type'] ?? '')) {
-    const result = await applyTo(target, options, scaleKind, ({ metadata, spec }) => {
-      if (!options.force) conflictWithNobody(target, spec?.replicas);
-      return replicasOnly(target.kind, metadata, spec);
-    });
-    return objectReply(200, scaleOf(target.kind, result.object));
-  }
-  const change = await patchOf({ ...target, kind: scaleKind });
+async function apply(target: Target, content: PatchContent): Promise<Reply> {
+  const result = await applyTo(target, content, scaleKind, ({ metadata, spec }) => {
+    if (!content.options.force) conflictWithNobody(target, spec?.replicas);
+    return replicasOnly(target.kind, metadata, spec);
+  });
+  return objectReply(200, scaleOf(target.kind, result.object));
+}
+
+async function patch(target: Target, content: PatchContent): Promise<Reply> {
+  const { options } = content;
+  const change = await patchOf(target, content, scaleKind);
   return write(target, options, async (live) => {
-    const next = decodeValue(target.request, scaleKind, await change(scaleOf(target.kind, live)), options);
+    const next = decodeValue(target, scaleKind, await change(scaleOf(target.kind, live)), options);
     check(target, next);
     return next;
   });
@@ -132,9 +137,7 @@ function replicasOnly(target: Kind, metadata: ApiObject['metadata'], spec: any):
 
 function check(target: Target, wanted: ApiObject): void {
   matchName(target, wanted);
-  const { namespace } = wanted.metadata;
-  if (namespace && namespace !== target.namespace)
-    throw badRequest('the namespace of the provided object does not match the namespace sent on the request');
+  checkNamespace(target.namespace, wanted);
   const replicas = wanted.spec?.replicas ?? 0;
   if (replicas >= 0) return;
   const message = `Invalid value: ${replicas}: must be greater than or equal to 0`;

@@ -2,13 +2,15 @@
 
 import { type ApiObject, badRequest, conflict, invalid, type Kind, notFound, schemaOfKind } from '../../api/api.ts';
 import { admit, admitFinally } from '../admission.ts';
+import { attributesOf } from '../registry/attributes.ts';
 import { decodeShape, served } from '../registry/codec.ts';
 import { itemOf } from '../registry/get.ts';
-import { cacheOf, keyOf, type Target, writeOptions } from '../registry/target.ts';
-import { attributesOf, timestamp } from '../registry/write.ts';
-import { objectReply, type Reply } from '../request.ts';
+import type { Place } from '../registry/operation.ts';
+import { cacheOf, keyOf } from '../registry/target.ts';
+import { objectReply, type Reply } from '../reply.ts';
 import { noSuchResource } from '../status.ts';
-import type { Subresource } from './subresources.ts';
+import { timestamp } from '../timestamp.ts';
+import { created, type Subresource } from './subresource.ts';
 
 const requestKind = {
   group: 'authentication.k8s.io',
@@ -23,16 +25,16 @@ const leastSeconds = 600;
 const mostSeconds = 2 ** 32;
 
 export const token: Subresource = {
-  async answer(target): Promise<Reply> {
-    const { request, server, kind } = target;
-    const options = writeOptions(request, 'CreateOptions');
-    const wanted = await decodeShape(request, requestKind, options);
+  async answer(target, action): Promise<Reply> {
+    const { server, kind } = target;
+    const content = created(action);
+    const wanted = await decodeShape(target, content, requestKind);
     wanted.metadata ??= {} as ApiObject['metadata'];
     const attributes = {
-      ...attributesOf(target, 'CREATE', wanted, undefined, options.dryRun),
+      ...attributesOf(target, 'CREATE', wanted, undefined, content.options),
       kind: { ...kind, ...requestKind, group: kind.group, strategy: {} },
     };
-    await admit(attributes);
+    await admit(server.admission, attributes);
     if (!server.tokens) throw noSuchResource();
     checkMetadata(target, wanted);
     const account = served(kind, itemOf(target));
@@ -47,7 +49,7 @@ export const token: Subresource = {
     const { spec = {} } = wanted;
     const expirationSeconds = checkExpiration(spec.expirationSeconds ?? 3_600);
     const audiences: string[] = spec.audiences?.length ? spec.audiences : [...server.tokens.audiences];
-    await admitFinally(attributes);
+    await admitFinally(server.admission, attributes);
     const bound = spec.boundObjectRef ? await boundObject(target, spec.boundObjectRef) : undefined;
     const issued = await server.tokens.issue({
       namespace,
@@ -81,7 +83,7 @@ const isExtended = (
   bound?.bound.kind === 'Pod' &&
   audiences.every((audience) => own.includes(audience));
 
-function checkMetadata({ name, namespace }: Target, { metadata }: ApiObject): void {
+function checkMetadata({ name, namespace }: Place, { metadata }: ApiObject): void {
   const refuse = (field: string, value: string, what: string) =>
     invalid(requestKind, name, [
       {
@@ -115,7 +117,7 @@ interface Reference {
 const bindable: Readonly<Record<string, string>> = { Pod: 'pods', Secret: 'secrets', Node: 'nodes' };
 
 /** The object that the token ends with, and for a pod the node it runs on. */
-async function boundObject(target: Target, { apiVersion = '', kind = '', name: asked = '', uid: askedUid }: Reference) {
+async function boundObject(target: Place, { apiVersion = '', kind = '', name: asked = '', uid: askedUid }: Reference) {
   const resource = apiVersion.includes('/') ? undefined : bindable[kind];
   if (!resource) {
     const [version, group = ''] = apiVersion.split('/').reverse();
@@ -137,13 +139,13 @@ async function boundObject(target: Target, { apiVersion = '', kind = '', name: a
 }
 
 /** A node that does not exist (any more) is named all the same. */
-async function nodeOf(target: Target, name: string | undefined) {
+async function nodeOf(target: Place, name: string | undefined) {
   if (!name) return undefined;
   const node = await find(target, 'nodes', name).catch(() => undefined);
   return { node: { name, ...(node?.metadata.uid && { uid: node.metadata.uid }) } };
 }
 
-async function find({ server, namespace }: Target, resource: string, name: string): Promise<ApiObject> {
+async function find({ server, namespace }: Place, resource: string, name: string): Promise<ApiObject> {
   const kind = server.kinds.byResource('', 'v1', resource) as Kind;
   const cache = await cacheOf(server, kind);
   const item = cache.get(keyOf(kind, namespace, name));

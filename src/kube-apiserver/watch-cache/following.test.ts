@@ -2,7 +2,7 @@
 // past the place where the second stood.
 
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { ApiObject, Kind } from '../../api/api.ts';
+import type { ApiObject } from '../../api/api.ts';
 import { seededRandom } from '../../machinery/random.ts';
 import { systemClock } from '../../machinery/time/clock.ts';
 import { createMemoryStore, type Store } from '../../store/store.ts';
@@ -123,10 +123,9 @@ test('services can be handed addresses again after a first failure to read them'
       return new ResourceCache('/registry/services/specs/', systemClock);
     },
   });
-  const kind = { group: '', resource: 'services' } as Kind;
   const next = () => ({ metadata: { name: 'a', namespace: 'default' }, spec: { ports: [] } }) as unknown as ApiObject;
-  await expect(allocator.allocate({ kind, next: next(), dryRun: false })).rejects.toThrow('hiccup');
+  await expect(allocator.allocate({ next: next(), dryRun: false })).rejects.toThrow('hiccup');
   const service = next();
-  await allocator.allocate({ kind, next: service, dryRun: false });
+  await allocator.allocate({ next: service, dryRun: false });
   expect(service.spec.clusterIP).toMatch(/^10\.1\.0\./);
 });

@@ -3,10 +3,15 @@ import type { FieldError } from '../../errors.ts';
 import { invalidValue } from '../../fields.ts';
 import type { CustomResourceDefinition } from '../../generated/types.ts';
 import type { KindBehaviour } from '../../kind.ts';
+import { formatTime } from '../../time.ts';
 import { validateApproval } from '../../validation/crd/approval.ts';
 import { validateDefinition, validateDefinitionUpdate } from '../../validation/crd/definition.ts';
 
+/** Holds a deleted definition until its objects are gone. */
+export const cleanupFinalizer = 'customresourcecleanup.apiextensions.k8s.io';
+
 export const customResourceDefinition: KindBehaviour<CustomResourceDefinition> = {
+  storagePrefix: 'apiextensions.k8s.io/customresourcedefinitions',
   hasGeneration: true,
   strategy: {
     allowUnconditionalUpdate: false,
@@ -34,6 +39,7 @@ export const customResourceDefinition: KindBehaviour<CustomResourceDefinition> =
       if (storage && next.status && !stored.includes(storage))
         next.status = { ...next.status, storedVersions: [...stored, storage] };
     },
+    announceDeletion,
     validate: (crd) => [...validateName(crd), ...validateDefinition(crd), ...validateApproval(crd)],
     warnings: formatWarnings,
     validateUpdate: (next, old) => [
@@ -43,6 +49,22 @@ export const customResourceDefinition: KindBehaviour<CustomResourceDefinition> =
     ],
   },
 };
+
+function announceDeletion(live: CustomResourceDefinition, now: number) {
+  if (live.metadata.deletionTimestamp || live.metadata.finalizers?.includes(cleanupFinalizer)) return undefined;
+  const condition = {
+    type: 'Terminating',
+    status: 'True',
+    lastTransitionTime: formatTime(now),
+    reason: 'InstanceDeletionPending',
+    message: 'CustomResourceDefinition marked for deletion; CustomResource deletion will begin soon',
+  };
+  return (crd: CustomResourceDefinition) => {
+    crd.metadata.finalizers = [...(crd.metadata.finalizers ?? []), cleanupFinalizer];
+    const others = (crd.status?.conditions ?? []).filter(({ type }) => type !== condition.type);
+    crd.status = { ...crd.status, conditions: [...others, condition] } as CustomResourceDefinition['status'];
+  };
+}
 
 function validateName({ metadata: { name }, spec }: CustomResourceDefinition): FieldError[] {
   if (!name || name === `${spec.names.plural}.${spec.group}`) return [];

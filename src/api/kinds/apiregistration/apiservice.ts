@@ -12,6 +12,7 @@ import { nameRule } from '../../validation/metadata.ts';
 import { each, oneOfThese, struct } from '../../validation/rules.ts';
 
 export const apiService: KindBehaviour<APIService> = {
+  storagePrefix: 'apiregistration.k8s.io/apiservices',
   cells: {
     Service: (s) => (s.spec?.service ? `${s.spec.service.namespace}/${s.spec.service.name}` : 'Local'),
     Available: (s) => {

@@ -41,6 +41,12 @@ export const job: KindBehaviour<Job> = {
   selectableFields: { 'status.successful': (j) => String(j.status?.succeeded ?? 0) },
   strategy: {
     defaultPropagation: 'orphan',
+    deletionWarnings: ({ propagationPolicy, orphanDependents }) =>
+      propagationPolicy || orphanDependents !== undefined
+        ? []
+        : [
+            'child pods are preserved by default when jobs are deleted; set propagationPolicy=Background to remove them or set propagationPolicy=Orphan to suppress this warning',
+          ],
     setDefaults(j) {
       defaultJobSpec((j.spec ??= {} as JobSpec));
       if (j.spec.template?.metadata?.labels && !Object.keys(j.metadata.labels ?? {}).length)

@@ -17,6 +17,8 @@ import { none } from '../cells.ts';
 const shown = 3;
 
 export const endpoints: KindBehaviour<Endpoints> = {
+  storagePrefix: 'services/endpoints',
+  deprecation: 'v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice',
   cells: { Endpoints: (e) => addressesText(e.subsets ?? []) },
   strategy: {
     allowCreateOnUpdate: true,

@@ -49,7 +49,12 @@ export const eventSelectors: NonNullable<KindBehaviour<Event>['selectableFields'
   type: (event) => event.type ?? '',
 };
 
+/** Events go after an hour, as with --event-ttl's default. */
+export const eventSeconds = 3_600;
+
 export const event: KindBehaviour<Event> = {
+  keptSeconds: eventSeconds,
+  literalFields: ['involvedObject.uid', 'involvedObject.name'],
   cells: eventCells,
   selectableFields: eventSelectors,
   strategy: {

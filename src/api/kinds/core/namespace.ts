@@ -9,6 +9,7 @@ import { kubeFinalizerFaults, nameRule } from '../../validation/metadata.ts';
 const nameLabel = 'kubernetes.io/metadata.name';
 
 export const namespace: KindBehaviour<Namespace> = {
+  isNamespace: true,
   cells: { Status: (ns) => ns.status?.phase ?? '' },
   selectableFields: {
     'status.phase': (ns) => ns.status?.phase ?? '',
@@ -31,6 +32,12 @@ export const namespace: KindBehaviour<Namespace> = {
     },
     validate: (ns) => (ns.spec?.finalizers ?? []).flatMap((name) => validateFinalizer(name, 'spec.finalizers')),
     metadataOnUpdate: ['whole', 'change'],
+    // It goes when it is empty: the namespace controller takes the finalizer then.
+    isHeld: (ns) => !!ns.spec?.finalizers?.length,
+    prepareForDelete(next) {
+      next.status = { ...next.status, phase: 'Terminating' };
+      delete next.metadata.deletionGracePeriodSeconds;
+    },
     subresources: {
       status: {
         validateUpdate(next, old) {
@@ -47,7 +54,11 @@ export const namespace: KindBehaviour<Namespace> = {
       },
       finalize: {
         prepareForUpdate(next, old) {
-          if (old.status) next.status = old.status;
+          const finalizers = next.spec?.finalizers;
+          next.spec = { ...old.spec };
+          if (finalizers?.length) next.spec.finalizers = finalizers;
+          else delete next.spec.finalizers;
+          next.status = old.status;
         },
         validateUpdate: (ns: Namespace) =>
           (ns.spec?.finalizers ?? []).flatMap((name, index) => validateFinalizer(name, `spec.finalizers[${index}]`)),

@@ -13,6 +13,7 @@ import { accessModesText, unset } from '../cells.ts';
 type Spec = NonNullable<PersistentVolume['spec']>;
 
 export const persistentVolume: KindBehaviour<PersistentVolume> = {
+  answersDeleted: true,
   cells: {
     Capacity: (v) => String((v.spec?.capacity as any)?.storage ?? '0'),
     'Access Modes': (v) => accessModesText(v.spec?.accessModes),

@@ -24,6 +24,7 @@ type Spec = NonNullable<PersistentVolumeClaim['spec']>;
 const bound = (c: PersistentVolumeClaim) => Boolean(c.spec?.volumeName);
 
 export const persistentVolumeClaim: KindBehaviour<PersistentVolumeClaim> = {
+  answersDeleted: true,
   cells: {
     Status: (c) => (c.metadata.deletionTimestamp ? 'Terminating' : (c.status?.phase ?? '')),
     Volume: (c) => c.spec?.volumeName ?? '',

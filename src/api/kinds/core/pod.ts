@@ -14,6 +14,9 @@ import { podWarnings } from '../../validation/pod/warnings.ts';
 import { podCells } from './pod-cells.ts';
 
 export const pod: KindBehaviour<Pod> = {
+  watchedBy: 'spec.nodeName',
+  literalFields: ['spec.nodeName'],
+  answersDeleted: true,
   hasGeneration: true,
   cells: podCells,
   selectableFields: {

@@ -16,6 +16,8 @@ import {
 import { labelsText, templateCells } from '../cells.ts';
 
 export const replicationController: KindBehaviour<ReplicationController> = {
+  storagePrefix: 'controllers',
+  selectsByMap: true,
   hasGeneration: true,
   cells: {
     Desired: (c) => c.spec?.replicas ?? 0,

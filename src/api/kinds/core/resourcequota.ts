@@ -17,6 +17,7 @@ const scopes = [...podScopes, 'BestEffort', 'VolumeAttributesClass'];
 const podCompute = ['cpu', 'memory', 'limits.cpu', 'limits.memory', 'requests.cpu', 'requests.memory'];
 
 export const resourceQuota: KindBehaviour<ResourceQuota> = {
+  answersDeleted: true,
   cells: { Request: (q) => text(q, false), Limit: (q) => text(q, true) },
   strategy: {
     validate: (q) => validateSpec(q.spec ?? {}),

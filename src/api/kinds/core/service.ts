@@ -14,6 +14,9 @@ import { labelsText, none } from '../cells.ts';
 const stickySeconds = 3 * 60 * 60;
 
 export const service: KindBehaviour<Service> = {
+  storagePrefix: 'services/specs',
+  answersDeleted: true,
+  allocates: true,
   cells: {
     Type: (s) => s.spec?.type ?? '',
     'Cluster-IP': (s) => s.spec?.clusterIPs?.[0] ?? (s.spec?.clusterIP || none),

@@ -5,6 +5,7 @@ import type { KindBehaviour } from '../../kind.ts';
 const enforceMountable = 'kubernetes.io/enforce-mountable-secrets';
 
 export const serviceAccount: KindBehaviour<ServiceAccount> = {
+  answersDeleted: true,
   strategy: {
     metadataOnUpdate: ['change', 'whole'],
     prepareForCreate: keepNamesOnly,

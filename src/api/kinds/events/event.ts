@@ -3,7 +3,7 @@
 import type { Event } from '../../generated/types.ts';
 import type { ApiObject, KindBehaviour } from '../../kind.ts';
 import { validateEventUpdate, validateNewEvent } from '../../validation/event.ts';
-import { eventCells, eventSelectors } from '../core/event.ts';
+import { eventCells, eventSeconds, eventSelectors } from '../core/event.ts';
 
 const pairs: readonly (readonly [events: string, core: string])[] = [
   ['eventTime', 'eventTime'],
@@ -82,6 +82,8 @@ export function fromCoreEvent(object: ApiObject): ApiObject {
 const asCore = toCoreEvent as (event: any) => Event;
 
 export const eventsEvent: KindBehaviour = {
+  keptSeconds: eventSeconds,
+  literalFields: ['regarding.uid', 'regarding.name'],
   storagePrefix: 'events',
   storageVersion: 'v1',
   toStorage: toCoreEvent,

@@ -18,6 +18,7 @@ import { none } from '../cells.ts';
 const shownHosts = 3;
 
 export const ingress: KindBehaviour<Ingress> = {
+  storagePrefix: 'ingress',
   hasGeneration: true,
   cells: {
     Class: (i) => i.spec?.ingressClassName ?? none,

@@ -110,6 +110,8 @@ const validateTemplate = ({ spec }: ResourceClaimTemplate): FieldError[] => [
 ];
 
 export const resourceSlice: KindBehaviour<ResourceSlice> = {
+  watchedBy: 'spec.nodeName',
+  literalFields: ['spec.nodeName'],
   hasGeneration: true,
   cells: {
     Node: (s) => s.spec.nodeName || '<none>',

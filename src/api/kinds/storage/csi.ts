@@ -15,6 +15,7 @@ import { csiDriverName } from '../../validation/volume-sources.ts';
 import { listOr, unset } from '../cells.ts';
 
 export const csiDriver: KindBehaviour<CSIDriver> = {
+  answersDeleted: true,
   cells: {
     AttachRequired: (d) => d.spec.attachRequired ?? true,
     PodInfoOnMount: (d) => d.spec.podInfoOnMount ?? false,
@@ -106,6 +107,7 @@ const driverSpec = struct({
 const mostNodeIdBytes = 256;
 
 export const csiNode: KindBehaviour<CSINode> = {
+  answersDeleted: true,
   cells: { Drivers: (n) => n.spec?.drivers?.length ?? 0 },
   strategy: {
     allowUnconditionalUpdate: false,

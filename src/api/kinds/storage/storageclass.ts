@@ -12,6 +12,7 @@ const isDefault = (c: StorageClass) =>
   c.metadata.annotations?.['storageclass.beta.kubernetes.io/is-default-class'] === 'true';
 
 export const storageClass: KindBehaviour<StorageClass> = {
+  answersDeleted: true,
   cells: {
     Name: (c) => `${c.metadata.name}${isDefault(c) ? ' (default)' : ''}`,
     Provisioner: (c) => c.provisioner,

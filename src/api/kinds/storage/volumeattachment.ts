@@ -14,6 +14,7 @@ const mostMetadataBytes = 256 * 1024;
 const mostErrorBytes = 1024;
 
 export const volumeAttachment: KindBehaviour<VolumeAttachment> = {
+  answersDeleted: true,
   cells: {
     Attacher: (a) => a.spec.attacher,
     PV: (a) => a.spec.source.persistentVolumeName ?? '',

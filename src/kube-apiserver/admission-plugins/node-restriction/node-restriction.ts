@@ -5,18 +5,11 @@ import type { Client } from '../../../client/client.ts';
 import { parseCertificateRequest } from '../../../machinery/certificates/certificate-request.ts';
 import { deepEqual } from '../../../machinery/collections/equal.ts';
 import { nodeOf } from '../../access/node.ts';
-import type { AdmissionAttributes, AdmissionPlugin } from '../../admission.ts';
+import type { AdmissionPlugin } from '../../admission.ts';
 import { admitNode } from './node.ts';
+import type { NodeRequest } from './node-request.ts';
 import { admitPod } from './pod.ts';
 import { admitToken } from './token.ts';
-
-/** A request of a node. */
-export interface NodeRequest extends AdmissionAttributes {
-  readonly node: string;
-  readonly client: Client;
-  /** The 403 with this reason. */
-  refuse(why: string): Error;
-}
 
 /** https://kubernetes.io/docs/reference/access-authn-authz/admission-controllers/#noderestriction */
 export const nodeRestriction = (client: () => Client): AdmissionPlugin => ({

@@ -1,6 +1,6 @@
 import type { ApiObject, Node } from '../../../api/api.ts';
 import { deepEqual } from '../../../machinery/collections/equal.ts';
-import type { NodeRequest } from './node-restriction.ts';
+import type { NodeRequest } from './node-request.ts';
 
 /** Labels of Kubernetes' own domains that a kubelet sets on its node. */
 const ownLabels = new Set([

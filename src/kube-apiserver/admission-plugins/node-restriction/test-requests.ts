@@ -4,7 +4,7 @@ import { expect } from 'vitest';
 import { type ApiObject, notFound } from '../../../api/api.ts';
 import type { AdmissionAttributes } from '../../admission.ts';
 import type { Attributes } from '../../authorization.ts';
-import type { UserInfo } from '../../request.ts';
+import type { UserInfo } from '../../user.ts';
 import { nodeRestriction } from './node-restriction.ts';
 
 const mynode: UserInfo = { name: 'system:node:mynode', groups: ['system:nodes'] };

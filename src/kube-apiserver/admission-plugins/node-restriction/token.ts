@@ -1,6 +1,6 @@
 import { ignoreNotFound, notFound, type Pod, type Volume } from '../../../api/api.ts';
 import { decide } from '../../authorization.ts';
-import type { NodeRequest } from './node-restriction.ts';
+import type { NodeRequest } from './node-request.ts';
 
 /** A token that a node asks for is bound to one of its pods, and for an audience that the pod asks for. */
 export async function admitToken(request: NodeRequest): Promise<void> {

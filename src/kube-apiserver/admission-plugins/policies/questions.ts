@@ -6,7 +6,7 @@ import { AuthorizerValue, ResourceCheckValue } from '../../../machinery/cel/cel.
 import { parseFieldSelector } from '../../../machinery/selectors/field-selector.ts';
 import type { AdmissionAttributes } from '../../admission.ts';
 import { type Attributes, decide } from '../../authorization.ts';
-import type { UserInfo } from '../../request.ts';
+import type { UserInfo } from '../../user.ts';
 
 /** Thrown through a program. Not a fault of evaluation: nothing in a program catches it. */
 export class Unanswered {

@@ -1,9 +1,9 @@
-import { ApiError, badRequest, DecodeError, internalError } from '../api/api.ts';
-import { QuantityError } from '../machinery/quantity.ts';
-import { tooDeep } from '../machinery/text/depth.ts';
-import { Compacted, FutureRevision, StoreUnusable } from '../store/store.ts';
-import type { Stage } from './request.ts';
-import { failure, futureVersion } from './status.ts';
+import { ApiError, badRequest, DecodeError, internalError } from '../../api/api.ts';
+import { QuantityError } from '../../machinery/quantity.ts';
+import { tooDeep } from '../../machinery/text/depth.ts';
+import { Compacted, FutureRevision, StoreUnusable } from '../../store/store.ts';
+import type { Stage } from '../request.ts';
+import { failure, futureVersion } from '../status.ts';
 
 /** Makes a Status of everything that is thrown. What nobody foresaw is logged and becomes a 500. */
 export const answerErrors: Stage = async (request, next) => {

@@ -1,9 +1,10 @@
 // What is served and is no resource.
 
-import { discoveryReply } from './discovery/discovery.ts';
-import { type ApiRequest, objectReply, type Reply, type Stage, textReply } from './request.ts';
-import { methodRefused, noSuchResource } from './status.ts';
-import { kubernetesVersion } from './version.ts';
+import { discoveryReply } from '../discovery/discovery.ts';
+import { objectReply, type Reply, textReply } from '../reply.ts';
+import type { ApiRequest, Stage } from '../request.ts';
+import { methodRefused, noSuchResource } from '../status.ts';
+import { kubernetesVersion } from '../version.ts';
 
 type Answer = (request: ApiRequest) => Reply | Promise<Reply>;
 
@@ -57,7 +58,8 @@ export const plain: Stage = async (request) => {
   const { path, method } = request;
   const clean = path.length > 1 && path.endsWith('/') ? path.slice(0, -1) : path;
   const root = clean.split('/')[1];
-  if (root === 'healthz' || root === 'livez' || root === 'readyz') return request.server.health.answer(request);
+  if (root === 'healthz' || root === 'livez' || root === 'readyz')
+    return request.server.health.answer(path, request.query);
   const answer = exact[clean];
   if (!answer && root !== 'api' && root !== 'apis' && root !== 'openapi') return notThere();
   if (method !== 'GET' && method !== 'HEAD') throw methodRefused();

@@ -1,4 +1,4 @@
-import type { Stage } from './request.ts';
+import type { Stage } from '../request.ts';
 
 const withBody = new Set(['POST', 'PUT', 'PATCH', 'DELETE']);
 

@@ -1,9 +1,9 @@
 // Who may act as whom: the constrained modes, which look at the request as well, and the mode of old.
 // https://kep.k8s.io/5284
 
-import { dns1123LabelFaults, dns1123SubdomainFaults, domainPrefixedPathFaults } from '../machinery/text/names.ts';
-import { type Attributes, type Authorizer, decide, refusal } from './authorization.ts';
-import type { UserInfo } from './request.ts';
+import { dns1123LabelFaults, dns1123SubdomainFaults, domainPrefixedPathFaults } from '../../machinery/text/names.ts';
+import { type Attributes, type Authorizer, decide, refusal } from '../authorization.ts';
+import type { UserInfo } from '../user.ts';
 
 /** As the headers say, before anything is added. */
 export interface WantedUser {

@@ -2,10 +2,10 @@
 
 import { request as httpRequest } from 'node:http';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import type { Attributes } from './authorization.ts';
-import type { Listener } from './kube-apiserver.ts';
-import type { UserInfo } from './request.ts';
-import { startTestServer, type TestServer } from './test-server.ts';
+import type { Attributes } from '../authorization.ts';
+import type { Listener } from '../kube-apiserver.ts';
+import { startTestServer, type TestServer } from '../test-server.ts';
+import type { UserInfo } from '../user.ts';
 
 let server: TestServer;
 let listener: Listener;

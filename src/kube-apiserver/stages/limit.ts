@@ -1,7 +1,7 @@
 // Bounds how many requests are under way at once, so that a flood slows its senders and not the server.
 
-import { tooManyRequests } from '../api/api.ts';
-import type { ApiRequest, Stage } from './request.ts';
+import { tooManyRequests } from '../../api/api.ts';
+import type { ApiRequest, Stage } from '../request.ts';
 
 /** Requests of one sort: how many are under way, and who waits for a turn. */
 interface Lane {

@@ -1,3 +1,5 @@
+// Query parameters as Kubernetes reads them.
+
 import { badRequest } from '../api/api.ts';
 
 /** A query parameter of type int64; undefined where it is not given. Throws a 400. */
@@ -18,3 +20,7 @@ export function int64Fault(text: string): string | undefined {
   const fits = digits.length < most.length || (digits.length === most.length && digits <= most);
   return fits ? undefined : `${shown}: value out of range`;
 }
+
+/** True for values that a query parameter of type bool takes as true. */
+export const isTrue = (value: string | null): boolean =>
+  value !== null && value.toLowerCase() !== 'false' && value !== '0';

@@ -1,10 +1,10 @@
 // Impersonate-User and its companions.
 // https://kubernetes.io/docs/reference/access-authn-authz/authentication/#user-impersonation
 
-import { badRequest } from '../api/api.ts';
-import { attributesOf } from './authorization.ts';
+import { badRequest } from '../../api/api.ts';
+import type { ApiRequest, Stage } from '../request.ts';
+import { attributesOf } from './authorize.ts';
 import { impersonatedUser, type WantedUser } from './impersonation-modes.ts';
-import type { ApiRequest, Stage } from './request.ts';
 
 const prefix = 'impersonate-';
 const extraPrefix = 'impersonate-extra-';

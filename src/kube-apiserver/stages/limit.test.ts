@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
+import type { Reply } from '../reply.ts';
+import type { ApiRequest } from '../request.ts';
 import { limit } from './limit.ts';
-import type { ApiRequest, Reply } from './request.ts';
 
 const reply: Reply = { type: 'raw', code: 200, contentType: '', body: '' };
 

@@ -1,0 +1,42 @@
+// The connection over which a request came, and what it shows of its client.
+
+import type { Duplex } from 'node:stream';
+
+export interface Connection {
+  readonly remoteAddress: string;
+  /** The subject of the client's certificate, when it showed one that a trusted CA signed. */
+  readonly certificate?: ClientCertificate;
+  /** It showed a certificate of the front proxy's CA, with this common name. */
+  readonly frontProxy?: string;
+  /** It showed a certificate that no trusted CA signed, or that is not valid now: why. */
+  readonly certificateFault?: string;
+  /** For requests that ask to leave HTTP (exec, attach, port-forward): takes the socket over. */
+  readonly upgrade?: { readonly socket: Duplex; readonly head: Buffer; readonly rawHeaders: readonly string[] };
+}
+
+export interface ClientCertificate {
+  readonly commonName: string;
+  readonly organizations: readonly string[];
+  readonly uid?: string;
+  /** Hex SHA-256 of the certificate. */
+  readonly fingerprint: string;
+  /** When it ends, milliseconds since the epoch: a connection may live longer. */
+  readonly notAfterMs?: number;
+}
+
+/** The headers of a request. */
+export interface Headers {
+  /** Names in lower case. */
+  readonly headers: Readonly<Record<string, string | undefined>>;
+  /** Names and values in turn, as they came over a socket: a header that stands twice is here twice. */
+  readonly rawHeaders?: readonly string[];
+}
+
+/** Every value of a header, in the order in which they came. `name` is in lower case. */
+export function headerValues({ headers, rawHeaders }: Headers, name: string): string[] {
+  if (!rawHeaders) return headers[name] === undefined ? [] : [headers[name]];
+  const values: string[] = [];
+  for (let i = 0; i < rawHeaders.length; i += 2)
+    if (rawHeaders[i].toLowerCase() === name) values.push(rawHeaders[i + 1]);
+  return values;
+}

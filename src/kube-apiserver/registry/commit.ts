@@ -1,0 +1,126 @@
+// From an object to the store: in its storage version, as bytes, in one transaction with what goes with it.
+
+import { type ApiObject, conflict, type Kind } from '../../api/api.ts';
+import { type AdmissionAttributes, charge } from '../admission.ts';
+import { breathe } from '../heavy.ts';
+import { plainError } from '../status.ts';
+import { type Item, type Serialized, serialize } from '../watch-cache/item.ts';
+import type { ObjectWrite } from '../watch-cache/watch-cache.ts';
+import { ordered, prepareServed, prepareStored, served } from './codec.ts';
+import { leaseOf } from './lease.ts';
+import type { Place, Target } from './operation.ts';
+import { keyOf } from './target.ts';
+
+/** The object as it was written, or as it would be, for the answer. */
+export interface Written {
+  readonly object: ApiObject;
+  readonly item?: Item;
+  readonly created: boolean;
+}
+
+export const staleObject = (kind: Kind, name: string) =>
+  conflict(kind, name, 'the object has been modified; please apply your changes to the latest version and try again');
+
+/** An object on its way to the store: in the storage version, as an object and as bytes. */
+export interface Stored {
+  readonly object: ApiObject;
+  readonly serialized: Serialized;
+}
+
+/** In the storage version. */
+export function toStored(kind: Kind, object: ApiObject): Stored {
+  if (!kind.toStorage) return { object, serialized: serialize(object) };
+  const stored = ordered(kind.toStorage(object));
+  const serialized = serialize(stored);
+  // The version that is stored may have defaults that the object's own version has not.
+  return { object: kind.readStored ? ordered(kind.readStored(stored)) : stored, serialized };
+}
+
+/**
+ * The object as it is stored, and as it is answered. One that is too large is written without its managed fields, which
+ * may be large, unless it is applied: then they are the purpose.
+ */
+export async function storable(kind: Kind, object: ApiObject, applied: boolean): Promise<Storable> {
+  await prepareStored(kind, object);
+  const stored = toStored(kind, object);
+  if (applied || !isTooLarge(kind, stored.serialized) || !object.metadata.managedFields) return { stored, object };
+  const { managedFields: _, ...metadata } = object.metadata;
+  return storable(kind, { ...object, metadata } as ApiObject, applied);
+}
+
+interface Storable {
+  readonly stored: Stored;
+  readonly object: ApiObject;
+}
+
+/** Bytes that etcd takes in one request. */
+const mostBytes = 1.5 * 2 ** 20;
+
+/** Custom resources are JSON in etcd too; other kinds are smaller there than what is stored here. */
+const isTooLarge = ({ custom }: Kind, { value }: Serialized): boolean => Boolean(custom) && value.length > mostBytes;
+
+/** Writes one object, and `also` in the same transaction. Undefined when `expected` is no longer what is stored. */
+export async function put(
+  place: Place,
+  { object, serialized }: Stored,
+  expected: number,
+  also: readonly ObjectWrite[] = [],
+): Promise<Written | undefined> {
+  const { kind, server } = place;
+  const { namespace = '', name = '' } = object.metadata;
+  const key = keyOf(kind, namespace, name);
+  if (isTooLarge(kind, serialized)) throw plainError('etcdserver: request is too large');
+  const lease = await leaseOf(server, kind);
+  const own = { key, serialized, object, expected, ...(lease !== undefined && { lease }) };
+  const result = await server.cache.commit(also.length ? [own, ...also] : [own]);
+  if (!result.ok) return undefined;
+  return written(place, key, result.revision, object, expected === 0);
+}
+
+/** How often a write is tried whose charge somebody else was faster to change. */
+const chargeAttempts = 16;
+
+/** `put` with what admission charges for it, in one transaction. Nothing is written for a dry run. */
+export async function putCharged(
+  target: Target,
+  stored: Stored,
+  expected: number,
+  attributes: AdmissionAttributes,
+  also: readonly ObjectWrite[] = [],
+): Promise<Written | undefined> {
+  const { namespace = '', name = '' } = stored.object.metadata;
+  const key = keyOf(target.kind, namespace, name);
+  for (let attempt = 1; ; attempt++) {
+    const charging = charge(target.server.admission, attributes);
+    const charged = charging && (await charging);
+    try {
+      if (attributes.dryRun) {
+        await breathe(target.work);
+        return undefined;
+      }
+      const result = await put(target, stored, expected, charged ? [...also, ...charged.writes] : also);
+      const isOwnFault = (target.cache.get(key)?.revision ?? 0) !== expected;
+      if (result || !charged || isOwnFault || attempt === chargeAttempts) return result;
+    } finally {
+      charged?.release();
+    }
+  }
+}
+
+async function written(
+  { kind, cache }: Place,
+  key: string,
+  revision: number,
+  stored: ApiObject,
+  created: boolean,
+): Promise<Written> {
+  const item = cache.get(key);
+  if (item && item.revision === revision) {
+    await prepareServed(kind, [item]);
+    return { object: served(kind, item), item, created };
+  }
+  // Somebody else was already faster with the next change.
+  const object = { ...stored, metadata: { ...stored.metadata, resourceVersion: String(revision) } } as ApiObject;
+  await kind.prepareConversion?.([object], kind.version);
+  return { object: kind.fromStorage ? kind.fromStorage(object) : object, created };
+}

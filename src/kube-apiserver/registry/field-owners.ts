@@ -1,0 +1,42 @@
+// Who owns which fields: metadata.managedFields of a write.
+
+import type { ApiObject, Kind } from '../../api/api.ts';
+import { updatingManagedFields } from '../../machinery/fields/managed-fields.ts';
+import { inSteps, isLarge } from '../heavy.ts';
+import { trackElsewhere } from '../threads/large-objects.ts';
+import { timestamp } from '../timestamp.ts';
+import { apiVersionOf } from './codec.ts';
+import type { Operation } from './operation.ts';
+
+/** Fields that an endpoint does not write: nobody comes to own them through it. */
+export function resetFields(kind: Kind, subresource: string, object: ApiObject): readonly (readonly string[])[] {
+  if (subresource === '') return kind.subresources.some(({ name }) => name === 'status') ? [['status']] : [];
+  if (subresource !== 'status') return [];
+  const others = Object.keys(object).filter((field) => !['apiVersion', 'kind', 'metadata', 'status'].includes(field));
+  if (kind.custom) others.push('metadata');
+  return others.map((field) => [field]);
+}
+
+/** Sets metadata.managedFields of `next`; `live` is undefined for a create. */
+export async function trackFields(
+  { kind, server, subresource, work }: Operation,
+  next: ApiObject,
+  live: ApiObject | undefined,
+  manager: string,
+): Promise<void> {
+  const write = {
+    live,
+    next,
+    manager,
+    ...(subresource && { subresource }),
+    apiVersion: apiVersionOf(kind),
+    time: timestamp(server.clock.now()),
+    schema: kind.schema,
+    resetFields: resetFields(kind, subresource, next),
+  };
+  const managedFields = isLarge(work)
+    ? await trackElsewhere(kind, write)
+    : await inSteps(work, updatingManagedFields(write));
+  if (managedFields) next.metadata.managedFields = managedFields as ApiObject['metadata']['managedFields'];
+  else delete next.metadata.managedFields;
+}

@@ -1,0 +1,53 @@
+// An operation on a resource: who does what to which object. Everything behind authorization knows operations and never
+// HTTP. from-request.ts makes them of requests, `ownOperation` for the server's own parts.
+
+import type { Kind } from '../../api/api.ts';
+import type { AuditTrail } from '../audit/trail.ts';
+import type { Work } from '../heavy.ts';
+import type { ApiVerb } from '../request-info.ts';
+import type { Server } from '../server.ts';
+import type { UserInfo } from '../user.ts';
+import type { ResourceCache } from '../watch-cache/resource-cache.ts';
+
+export interface Operation {
+  readonly server: Server;
+  readonly verb: ApiVerb;
+  readonly kind: Kind;
+  /** '' for cluster-scoped kinds, and for a list of all namespaces. */
+  readonly namespace: string;
+  /** '' for collections, also while an object is created in one. */
+  readonly name: string;
+  readonly subresource: string;
+  readonly user: UserInfo;
+  /** Texts that the client is warned with, in this order. */
+  readonly warnings: string[];
+  /** Undefined when nothing is recorded. */
+  readonly audit?: AuditTrail;
+  /** A signal that aborts when nobody waits for the answer any more. Most operations never ask for it. */
+  signal(): AbortSignal;
+  /** Work on large objects takes turns with that of others by this. */
+  readonly work: Work;
+}
+
+/** Where an object of a stored kind is kept. */
+export interface Place {
+  readonly server: Server;
+  readonly kind: Kind;
+  readonly cache: ResourceCache;
+  readonly namespace: string;
+  readonly name: string;
+}
+
+/** An operation on a stored kind. */
+export interface Target extends Operation, Place {}
+
+/** An operation of the API server itself, which passes admission like everybody's. */
+export const ownOperation = (place: Place, verb: ApiVerb, user: UserInfo): Target => ({
+  ...place,
+  verb,
+  user,
+  subresource: '',
+  warnings: [],
+  signal: () => place.server.stopping,
+  work: { server: place.server },
+});

@@ -1,0 +1,173 @@
+// The steps of a write, in the order in which they happen, whatever its verb: a create, an update, a patch, an apply, or
+// one through a subresource. The object was decoded before (codec.ts), or made of a live one (patch.ts, apply.ts). After
+// them the write is on disk, or an error refused it.
+
+import { type ApiObject, invalid, type Kind } from '../../api/api.ts';
+import { admit, admitFinally } from '../admission.ts';
+import type { Allocation } from '../allocation/allocators.ts';
+import { breathe, isLarge } from '../heavy.ts';
+import { plainError } from '../status.ts';
+import { validateElsewhere } from '../threads/large-objects.ts';
+import { verifyRequest } from '../verify-request.ts';
+import type { Item } from '../watch-cache/item.ts';
+import { attributesOf } from './attributes.ts';
+import { finished } from './codec.ts';
+import { putCharged, storable, type Written } from './commit.ts';
+import { trackFields } from './field-owners.ts';
+import type { Target } from './operation.ts';
+import { isGone, removeNow } from './removal.ts';
+import { countGeneration, dedupeOwners, fillMetadata, keepMetadata } from './system-fields.ts';
+import { keyOf } from './target.ts';
+import type { WriteOptions } from './write-options.ts';
+
+/** A write under way. */
+export interface Write {
+  readonly target: Target;
+  readonly options: WriteOptions;
+  /** An applied configuration: its managed fields are set already, and stay even when the object is too large. */
+  readonly isApplied: boolean;
+  /** The object that is replaced, shared and immutable, and its item in the cache; undefined for a create. */
+  readonly replaced?: { readonly live: ApiObject; readonly item: Item };
+  /** The write's own: steps change it in place. */
+  object: ApiObject;
+  allocation?: Allocation | undefined;
+  /** Set by the last step; undefined when somebody else was faster. */
+  written?: Written | undefined;
+}
+
+type Step = (write: Write) => Promise<void> | void;
+
+/** Once for each write. */
+export const accepting: readonly Step[] = [
+  keepSystemFields,
+  ownFields, // metadata.managedFields, before admission: a webhook's changes belong to the client
+  mutate,
+];
+
+/** Once for each attempt: a generated name may be taken. */
+export const storing: readonly Step[] = [
+  prepare, // the server's own fields, then the kind's strategy; the fields come into their order
+  validate, // large objects in another thread
+  allocate, // before validating admission, which sees cluster IPs and node ports
+  admitValidated,
+  store,
+];
+
+/** Undefined when the name is taken, or the replaced object changed meanwhile. */
+export async function runSteps(write: Write, steps: readonly Step[]): Promise<Written | undefined> {
+  const { work } = write.target;
+  try {
+    for (const step of steps) {
+      const turn = breathe(work);
+      if (turn) await turn;
+      const done = step(write);
+      if (done) await done;
+    }
+    return write.written;
+  } finally {
+    write.allocation?.release();
+    write.allocation = undefined;
+  }
+}
+
+function keepSystemFields({ target, object, replaced }: Write): void {
+  dedupeOwners(target, object);
+  if (replaced) keepMetadata(object, replaced.live);
+}
+
+function ownFields({ target, object, replaced, options, isApplied }: Write): Promise<void> | undefined {
+  return isApplied ? undefined : trackFields(target, object, replaced?.live, options.fieldManager);
+}
+
+const attributes = ({ target, object, replaced, options }: Write) =>
+  attributesOf(target, replaced ? 'UPDATE' : 'CREATE', object, replaced?.live, options);
+
+async function mutate(write: Write): Promise<void> {
+  const { target, object, replaced } = write;
+  await admit(target.server.admission, attributes(write));
+  dedupeOwners(target, object);
+  if (!replaced && /^0*[1-9]\d*$/.test(object.metadata.resourceVersion ?? ''))
+    throw plainError('resourceVersion should not be set on objects to be created');
+}
+
+function prepare({ target, object, replaced }: Write): void {
+  const { kind, server, user, subresource } = target;
+  const context = { now: server.clock.now(), user, verifyRequest };
+  // Large, and in order already: the strategy need not walk through them.
+  const { managedFields } = object.metadata;
+  if (replaced) {
+    object.metadata.managedFields = undefined;
+    rulesOf(kind, subresource).prepareForUpdate?.(object, replaced.live, context);
+  } else {
+    fillMetadata(target, object);
+    kind.strategy.prepareForCreate?.(object, context);
+  }
+  if (managedFields) object.metadata.managedFields = managedFields;
+  else delete object.metadata.managedFields;
+  if (replaced) countGeneration(target, object, replaced.live);
+}
+
+/** Throws a 422 with everything that is wrong; warns of the rest. */
+async function validate(write: Write): Promise<void> {
+  const { target, object, replaced } = write;
+  const { kind, subresource, work, warnings: texts } = target;
+  const { faults, warnings } = isLarge(work)
+    ? await validateElsewhere(kind, subresource, object, replaced?.live)
+    : validated(write);
+  if (faults.length) throw invalid(named(kind, object), object.metadata.name ?? '', faults);
+  texts.push(...warnings);
+}
+
+function validated({ target, object, replaced }: Write) {
+  const { kind, subresource } = target;
+  const faults = replaced
+    ? rulesOf(kind, subresource).validateUpdate?.(object, replaced.live)
+    : kind.strategy.validate?.(object);
+  if (faults?.length) return { faults, warnings: [] };
+  return { faults: [], warnings: kind.strategy.warnings?.(object, replaced?.live) ?? [] };
+}
+
+/** Errors of a custom resource name the kind given in the body, even when that is what is wrong. */
+const named = (kind: Kind, object: ApiObject) => (kind.custom ? { ...kind, kind: object.kind ?? kind.kind } : kind);
+
+/** Strategy functions for the object itself or for one of its subresources. */
+const rulesOf = (kind: Kind, subresource: string) =>
+  subresource ? (kind.strategy.subresources?.[subresource] ?? {}) : kind.strategy;
+
+async function allocate(write: Write): Promise<void> {
+  const { target, object: next, replaced, options } = write;
+  if (!target.kind.allocates || target.subresource) return;
+  write.allocation = await target.server.allocators.allocate({ next, live: replaced?.live, dryRun: options.dryRun });
+}
+
+function admitValidated(write: Write): Promise<void> {
+  return admitFinally(write.target.server.admission, attributes(write));
+}
+
+async function store(write: Write): Promise<void> {
+  const { target, object, replaced, options, isApplied, allocation } = write;
+  const { kind, subresource } = target;
+  const touched = !!allocation || (!!replaced && subresource !== '' && subresource !== 'status');
+  const { stored, object: final } = await storable(kind, finished(kind, object, touched), isApplied);
+  if (replaced?.item.holds(stored.serialized, stored.object)) {
+    write.written = { object: replaced.live, item: replaced.item, created: false };
+    return;
+  }
+  const revision = replaced?.item.revision ?? 0;
+  if (replaced && !options.dryRun && isGone(kind, final, replaced.live)) {
+    write.written = await removeNow(target, replaced.item, final);
+    return;
+  }
+  const result = await putCharged(target, stored, revision, attributes(write), allocation?.writes);
+  write.written = options.dryRun ? unwritten(write, final) : result;
+}
+
+/** The answer of a dry run. */
+function unwritten({ target, replaced }: Write, object: ApiObject): Written | undefined {
+  if (replaced) {
+    object.metadata.resourceVersion = replaced.live.metadata.resourceVersion;
+    return { object, created: false };
+  }
+  const { namespace = '', name = '' } = object.metadata;
+  return target.cache.get(keyOf(target.kind, namespace, name)) ? undefined : { object, created: true };
+}

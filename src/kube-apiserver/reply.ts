@@ -1,0 +1,80 @@
+// Answers of the API server, before a form and an encoding are chosen for them.
+
+import type { ApiObject, Kind } from '../api/api.ts';
+import type { Item } from './watch-cache/item.ts';
+import type { EventType } from './watch-cache/resource-cache.ts';
+
+interface ReplyBase {
+  readonly code: number;
+  readonly headers?: Readonly<Record<string, string | string[]>>;
+}
+
+export interface ObjectReply extends ReplyBase {
+  readonly type: 'object';
+  readonly object: any;
+  /** The kind that the object is of; undefined for a Status, a discovery document and the like. */
+  readonly kind?: Kind;
+  /** The cached item when `object` is exactly that, so that its bytes can be used. */
+  readonly item?: Item;
+}
+
+export interface ListReply extends ReplyBase {
+  readonly type: 'list';
+  readonly kind: Kind;
+  readonly items: readonly Item[];
+  readonly metadata: {
+    readonly resourceVersion: string;
+    readonly continue?: string;
+    readonly remainingItemCount?: number;
+  };
+}
+
+export interface WatchReply extends ReplyBase {
+  readonly type: 'watch';
+  readonly kind: Kind;
+  readonly subscription: WatchSubscription;
+}
+
+export interface RawReply extends ReplyBase {
+  readonly type: 'raw';
+  readonly contentType: string;
+  readonly body: string | Uint8Array | AsyncIterable<Uint8Array>;
+}
+
+/** The socket has been taken over; there is nothing left to answer. */
+export interface HijackedReply extends ReplyBase {
+  readonly type: 'hijacked';
+}
+
+export type Reply = ObjectReply | ListReply | WatchReply | RawReply | HijackedReply;
+
+export const objectReply = (code: number, object: any, kind?: Kind, item?: Item): ObjectReply => ({
+  type: 'object',
+  code,
+  object,
+  ...(kind && { kind }),
+  ...(item && { item }),
+});
+
+export const textReply = (code: number, body: string, contentType = 'text/plain; charset=utf-8'): RawReply => ({
+  type: 'raw',
+  code,
+  body,
+  contentType,
+});
+
+/** Who receives: HTTP writes frames, a client in the process takes objects. */
+export interface WatchSink {
+  /** It keeps the objects that it is sent for as long as they are current. */
+  readonly keepsObjects?: boolean;
+  send(type: EventType, item: Item): void;
+  bookmark(object: ApiObject): void;
+  error(status: object): void;
+  /** No more will come. */
+  end(): void;
+}
+
+export interface WatchSubscription {
+  /** Begins to send; call once. Sends what is due at once, synchronously. Returns a function that ends the watch. */
+  open(sink: WatchSink): () => void;
+}

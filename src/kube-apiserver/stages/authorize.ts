@@ -1,0 +1,41 @@
+// Whether the user may do what the request asks.
+
+import { type FieldRequirement, parseFieldSelector } from '../../machinery/selectors/field-selector.ts';
+import { pathSegmentFaults } from '../../machinery/text/names.ts';
+import { type Attributes, decide, refusal } from '../authorization.ts';
+import type { ApiRequest, Stage } from '../request.ts';
+
+export const authorize: Stage = async (request, next) => {
+  const attributes = attributesOf(request);
+  const { decision, reason } = await decide(request.server.authorizers, attributes);
+  request.audit?.annotate('authorization.k8s.io/decision', decision === 'allow' ? 'allow' : 'forbid');
+  request.audit?.annotate('authorization.k8s.io/reason', reason ?? '');
+  if (decision === 'allow') return next();
+  throw refusal(attributes, reason);
+};
+
+/** What a request asks for. */
+export function attributesOf({ user, info, query }: ApiRequest): Attributes {
+  const { verb } = info;
+  const fieldSelector = selects.has(verb) && !info.viaPath ? requirementsOf(query.get('fieldSelector')) : undefined;
+  const name = info.name || (verb === 'deletecollection' ? '' : nameSelected(fieldSelector));
+  return { ...info, name, user, ...(fieldSelector && { fieldSelector }) };
+}
+
+const selects = new Set(['list', 'watch', 'deletecollection']);
+
+/** Undefined for a selector that cannot be read: it is refused later, and gives no rights now. */
+function requirementsOf(text: string | null): readonly FieldRequirement[] | undefined {
+  if (!text) return undefined;
+  try {
+    return parseFieldSelector(text).requirements;
+  } catch {
+    return undefined;
+  }
+}
+
+/** A list or watch of one name alone is judged as one of that name: rules with resourceNames may allow it. */
+function nameSelected(requirements: readonly FieldRequirement[] | undefined): string {
+  const name = requirements?.find(({ field, operator }) => field === 'metadata.name' && operator === '=')?.value ?? '';
+  return pathSegmentFaults(name).length ? '' : name;
+}

@@ -1,0 +1,14 @@
+import { unauthorized } from '../../api/api.ts';
+import type { Stage } from '../request.ts';
+
+/** A request from inside the process comes with its user. */
+export const identify: Stage = async (request, next) => {
+  if (!request.connection) return next();
+  for (const authenticator of request.server.authenticators) {
+    const user = await authenticator.authenticate(request);
+    if (!user) continue;
+    request.user = user;
+    return next();
+  }
+  throw unauthorized();
+};
