@@ -1,4 +1,4 @@
-// The rules of the house that a program can check. DESIGN: rooms, time and chance; STYLE: the length of files.
+// The rules of the house that a program can check. docs/design.md says why.
 
 import { globSync, readFileSync } from 'node:fs';
 import path from 'node:path';
@@ -74,7 +74,7 @@ describe('rooms', () => {
     expect(
       wrong.map(
         ({ file, line, target }) =>
-          `${file}:${line}: ${roomOf(file)} may not import ${roomOf(target)}: move what both need down, or hand it in (DESIGN.md, The rooms)`,
+          `${file}:${line}: ${roomOf(file)} may not import ${roomOf(target)}: move what both need down, or hand it in (docs/design.md, Rooms)`,
       ),
     ).toEqual([]);
   });
@@ -116,7 +116,7 @@ test('time and chance are handed in', () => {
         .flatMap((text, index) => {
           const code = text.replace(/\/\/.*$/, '');
           const rule = forbidden.find(([pattern]) => pattern.test(code));
-          return rule ? [`${file}:${index + 1}: ${rule[1]} (DESIGN.md, idea 6)`] : [];
+          return rule ? [`${file}:${index + 1}: ${rule[1]} (docs/design.md, idea 6)`] : [];
         }),
     );
   expect(wrong).toEqual([]);

@@ -1,4 +1,4 @@
-// What a component is: a function that takes its context and returns something to stop (DESIGN.md, The rooms).
+// What a component is: a function that takes its context and returns something to stop (docs/design.md, Rooms).
 
 import { isApiError } from '../api/api.ts';
 import type { Logger } from '../machinery/logger.ts';

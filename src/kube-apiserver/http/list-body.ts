@@ -1,4 +1,4 @@
-// A list is the concatenation of bytes that exist already (DESIGN.md, idea 2). It is put together in pieces, in buffers
+// A list is the concatenation of bytes that exist already (docs/design.md, idea 2). It is put together in pieces, in buffers
 // that are used again: a list of 10,000 pods would otherwise be 30 MB of fresh memory for each who asks.
 
 import type { Kind } from '../../api/api.ts';

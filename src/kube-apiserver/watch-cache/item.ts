@@ -1,4 +1,4 @@
-// One object of the watch cache: immutable, and turned into bytes once (DESIGN.md, idea 2).
+// One object of the watch cache: immutable, and turned into bytes once (docs/design.md, idea 2).
 
 import type { ApiObject } from '../../api/api.ts';
 import { parseExact } from '../../machinery/text/exact-json.ts';

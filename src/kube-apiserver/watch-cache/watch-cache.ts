@@ -1,4 +1,4 @@
-// All caches, fed by one watch of the store. Reads come from here and never from the disk (DESIGN.md, idea 3).
+// All caches, fed by one watch of the store. Reads come from here and never from the disk (docs/design.md, idea 3).
 
 import { setImmediate } from 'node:timers/promises';
 import type { ApiObject } from '../../api/api.ts';

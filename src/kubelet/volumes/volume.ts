@@ -1,4 +1,4 @@
-// A volume plugin: one file each behind one function (DESIGN.md, idea 5).
+// A volume plugin: one file each behind one function (docs/design.md, idea 5).
 
 import type { ConfigMap, Pod, Secret, Volume } from '../../api/api.ts';
 import type { EnvironmentSources } from '../environment.ts';

@@ -1,4 +1,4 @@
-// An ordered map of which snapshots are one reference (DESIGN.md, idea 3): a B+ tree whose nodes are changed in place
+// An ordered map of which snapshots are one reference (docs/design.md, idea 3): a B+ tree whose nodes are changed in place
 // until somebody takes a snapshot, and from then on copied, each once, when they are to change again.
 
 const widest = 64;

@@ -1,4 +1,4 @@
-// Time, handed in: no component reads the system's clock or sets its timers (DESIGN.md, idea 6).
+// Time, handed in: no component reads the system's clock or sets its timers (docs/design.md, idea 6).
 
 /** A pending timer; `cancel` is idempotent and does nothing once it fired. */
 export interface Timer {
