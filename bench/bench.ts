@@ -7,6 +7,7 @@ import os from 'node:os';
 import { parseArgs } from 'node:util';
 import { type Figure, median, type Scenario } from './scenario.ts';
 import { create, createOne, get, list, patch } from './scenarios/api.ts';
+import { busyNode } from './scenarios/busy-node.ts';
 import { crowd } from './scenarios/crowd.ts';
 import { podStart } from './scenarios/pod-start.ts';
 import { schedule } from './scenarios/schedule.ts';
@@ -14,9 +15,20 @@ import { measureStart } from './scenarios/start.ts';
 import { watch } from './scenarios/watch.ts';
 import { openTarget, type Target } from './target.ts';
 
-const scenarios: readonly Scenario[] = [create, createOne, get, patch, list, watch, schedule, podStart, crowd];
+const scenarios: readonly Scenario[] = [
+  create,
+  createOne,
+  get,
+  patch,
+  list,
+  watch,
+  schedule,
+  podStart,
+  busyNode,
+  crowd,
+];
 /** These need a control plane, or nodes, of a kind of their own: run when they are named. */
-const onlyWhenNamed = ['schedule', 'pod-start', 'crowd'];
+const onlyWhenNamed = ['schedule', 'pod-start', 'busy-node', 'crowd'];
 
 /** Median and spread of each figure, a column a target, and the ratio where there are two. */
 function report(

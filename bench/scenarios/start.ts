@@ -21,8 +21,8 @@ export async function measureStart(runtime: 'native' | 'simulated'): Promise<rea
     const first = await timeUp(directory, runtime);
     await firstPod(directory); // makes the image, so that it is there below
     await new Promise((done) => setTimeout(done, 5000));
-    const { pid } = JSON.parse(call('status', '--output', 'json'));
-    const memory = Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1000;
+    const { processes } = JSON.parse(call('status', '--output', 'json'));
+    const memory = processes.reduce((sum: number, { pid }: { pid: number }) => sum + memoryOf(pid), 0);
     call('down');
     const again = await timeUp(directory, runtime);
     const podMs = again.readyMs + (await firstPod(directory));
@@ -39,6 +39,10 @@ export async function measureStart(runtime: 'native' | 'simulated'): Promise<rea
     rmSync(directory, { recursive: true, force: true });
   }
 }
+
+/** Resident, in MB. */
+const memoryOf = (pid: number): number =>
+  Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1000;
 
 async function firstPod(directory: string): Promise<number> {
   const target = await openTarget('A', path.join(directory, 'kubeconfig'), []);
