@@ -45,6 +45,15 @@ const shim = await build({
   outfile: `${root}dist/container-shim.js`,
 });
 
+// The process of the nodes loads nothing of the API server: a bundle of its own leaves out what only that one uses.
+const nodes = await build({
+  ...shared,
+  entryPoints: [`${root}src/cli/nodes-program.ts`],
+  entryNames: 'nodes',
+  outdir: `${root}dist`,
+  splitting: true,
+});
+
 // The programs of threads, beside the program that starts them.
 const threads = await build({
   ...shared,
@@ -53,7 +62,7 @@ const threads = await build({
 });
 
 const isEntry = ({ path: file }: OutputFile) => path.basename(file) === 'coracle.js';
-const files = [...shim.outputFiles, ...threads.outputFiles, ...program.outputFiles];
+const files = [...shim.outputFiles, ...threads.outputFiles, ...nodes.outputFiles, ...program.outputFiles];
 for (const file of files.sort((a, b) => Number(isEntry(a)) - Number(isEntry(b)))) {
   writeFileSync(`${file.path}.${process.pid}`, file.contents);
   renameSync(`${file.path}.${process.pid}`, file.path);

@@ -30,8 +30,8 @@ mayUse['cli'] = ['testing', 'cluster', ...components];
 /** What other rooms may import of a room: its front door. `machinery` is a shelf of tools, each with a door of its own. */
 const isDoor = (room: string, file: string) =>
   room === 'machinery' || file === `${room}/${room}.ts` || (room === 'cluster' && lightDoors.includes(file));
-/** Commands that only look at a cluster load these and not the whole of it. */
-const lightDoors = ['config', 'control', 'data-directory', 'version'].map((name) => `cluster/${name}.ts`);
+/** Commands that only look at a cluster load these and not the whole of it; `run` loads no container runtime. */
+const lightDoors = ['config', 'control', 'data-directory', 'run', 'version'].map((name) => `cluster/${name}.ts`);
 
 const source = path.resolve(import.meta.dirname);
 const isTest = (file: string) => /\.(test|contract)\.ts$/.test(file) || /(^|\/)(fake|test)-[a-z-]+\.ts$/.test(file);

@@ -44,3 +44,4 @@ import type { ObjectMeta } from './generated/types.ts';
 export type Draft<T> = T extends { metadata: ObjectMeta }
   ? Omit<Partial<T>, 'metadata'> & { metadata: Partial<ObjectMeta> }
   : Partial<T>;
+export { kubernetesVersion } from './version.ts';

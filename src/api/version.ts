@@ -1,4 +1,4 @@
-/** What /version says: the Kubernetes that this API is compatible with. */
+/** The Kubernetes that this API is compatible with. */
 export const kubernetesVersion = {
   major: '1',
   minor: '36',
@@ -12,5 +12,4 @@ export const kubernetesVersion = {
   buildDate: '2026-01-01T00:00:00Z',
   goVersion: '',
   compiler: 'node',
-  platform: `linux/${process.arch === 'x64' ? 'amd64' : process.arch}`,
 } as const;

@@ -1,8 +1,8 @@
 // Every command with its options. What it does is in the file of its name.
 
-import { type Command, Option } from 'commander';
-import { componentNames, defaultCriEndpoint, defaultPort } from '../cluster/config.ts';
-import { wholeNumber, withCluster, withOutput } from './options.ts';
+import type { Command } from 'commander';
+import { withCluster, withOutput } from './options.ts';
+import { withUpOptions } from './up-options.ts';
 
 export function addCommands(program: Command): void {
   addUp(program);
@@ -46,59 +46,14 @@ export function addCommands(program: Command): void {
 }
 
 function addUp(program: Command): void {
-  withOutput(withCluster(program.command('up').description('start a cluster and wait until it is Ready')))
-    .addOption(
-      new Option('--port <port>', 'port of the API server, 0 for any free one')
-        .default(defaultPort)
-        .argParser(wholeNumber(0, 65535)),
-    )
-    .addOption(
-      new Option('--runtime <runtime>', 'what runs containers')
-        .choices(['native', 'cri', 'simulated'])
-        .default('native'),
-    )
-    .addOption(
-      new Option('--cri-endpoint <socket>', 'socket of containerd or CRI-O, with --runtime cri').default(
-        defaultCriEndpoint,
-      ),
-    )
-    .addOption(
-      new Option(
-        '--oci-runtime <path>',
-        'crun or runc for --runtime native; by default the one on PATH that works here',
-      ),
-    )
-    .addOption(new Option('--nodes <n>', 'number of nodes').default(1).argParser(wholeNumber(1, 5000)))
-    .addOption(new Option('--components <list>', `run only these, separated by commas: ${componentNames.join(', ')}`))
-    .addOption(
-      new Option('--store <store>', 'where cluster data lives')
-        .choices(['embedded', 'etcd', 'memory'])
-        .default('embedded'),
-    )
-    .addOption(new Option('--etcd-endpoints <urls>', 'with --store etcd, separated by commas'))
-    .addOption(new Option('--audit-policy <file>', 'record requests as this policy of audit.k8s.io/v1 says'))
-    .addOption(
-      new Option('--audit-log <file>', 'where to; audit.log in the data directory by default, - for the output'),
-    )
-    .addOption(
-      new Option(
-        '--encryption-config <file>',
-        'encrypt data at rest as this file says; auto: secrets, with a key made here',
-      ),
-    )
-    .addOption(new Option('--audit-webhook-config <file>', 'kubeconfig of a server that gets the recorded events'))
-    .addOption(
-      new Option('--node-ip <address>', "the machine's address for pods and clients; its first one by default"),
-    )
-    .addOption(
-      new Option('--proxy-mode <mode>', 'what brings services to their pods; auto: nftables where it works')
-        .choices(['auto', 'nftables', 'userspace'])
-        .default('auto'),
-    )
-    .option('--merge-kubeconfig', "add the cluster to the user's own kubeconfig and make it current")
-    .option('--foreground', 'stay, log to the terminal, and end on SIGTERM')
-    .addOption(new Option('--report-to-parent').hideHelp())
-    .action(async (options) => (await import('./up.ts')).up(options));
+  withUpOptions(program.command('up').description('start a cluster and wait until it is Ready')).action(
+    async (options) => (await import('./up.ts')).up(options),
+  );
+  // `up` starts it and sends its configuration as a message; the data directory tells whose process it is.
+  program
+    .command('run-cluster', { hidden: true })
+    .requiredOption('--data-dir <dir>')
+    .action(async () => (await import('./run-cluster.ts')).runCluster());
 }
 
 function addImage(program: Command): void {

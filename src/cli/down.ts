@@ -4,6 +4,7 @@ import {
   clearRuntime,
   clearServices,
   type DataDirectory,
+  endFormerNodes,
   type RunInfo,
   readRunInfo,
   releaseRanges,
@@ -26,6 +27,7 @@ export async function down(options: ClusterOptions & { delete?: boolean }): Prom
   }
   const running = await runningProcess(directory);
   if (running) await stopProcess(running);
+  await endFormerNodes(directory, systemClock);
   await clearNodes(directory);
   const name = running?.name ?? (await readRunInfo(directory))?.name ?? options.name;
   await clearServices({ name, dataDirectory: directory.root });

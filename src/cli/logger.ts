@@ -21,3 +21,8 @@ export function createLogger(destination: number | string): Logger {
   });
   return wrap(root);
 }
+
+/** The log is worth less than the cluster: lines that cannot be written are lost, and nothing else is. */
+export function ignoreOutputErrors(): void {
+  for (const stream of [process.stdout, process.stderr]) stream.removeAllListeners('error').on('error', () => {});
+}

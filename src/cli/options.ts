@@ -29,14 +29,6 @@ function clusterName(text: string): string {
 export const directoryOf = ({ name, dataDir }: ClusterOptions): DataDirectory =>
   dataDirectory(path.resolve(dataDir ?? defaultDataDirectory(name)));
 
-export function wholeNumber(least: number, most: number): (text: string) => number {
-  return (text) => {
-    const value = Number(text);
-    if (Number.isInteger(value) && value >= least && value <= most) return value;
-    throw new InvalidArgumentError(`Give a whole number from ${least} to ${most}.`);
-  };
-}
-
 /** Ends the command: the message says what is wrong, where, and what to do. */
 export class CliError extends Error {
   override readonly name = 'CliError';

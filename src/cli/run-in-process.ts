@@ -1,11 +1,13 @@
 // Runs the cluster in this process: behind `up` with the terminal as its log, or on its own with a file.
 
 import { flushCompileCache } from 'node:module';
-import { type ClusterConfig, runCluster } from '../cluster/cluster.ts';
+import { fileURLToPath } from 'node:url';
+import type { ClusterConfig } from '../cluster/config.ts';
+import { runCluster } from '../cluster/run.ts';
 import { Metrics } from '../machinery/metrics.ts';
 import { systemRandom } from '../machinery/random.ts';
 import { systemClock } from '../machinery/time/clock.ts';
-import { createLogger } from './logger.ts';
+import { createLogger, ignoreOutputErrors } from './logger.ts';
 import { CliError } from './options.ts';
 
 /** What the process in the background tells the command that started it. */
@@ -17,12 +19,9 @@ export type StepMessage =
 /** Stopping may wait for what is under way; after this long it ends all the same. */
 const stopTimeoutMs = 30_000;
 
-export async function runInProcess(config: ClusterConfig, reportToParent: boolean): Promise<void> {
-  const tell = (message: StepMessage) => {
-    if (reportToParent && process.connected) process.send!(message);
-  };
-  // The log is worth less than the cluster: lines that cannot be written are lost, and nothing else is.
-  for (const stream of [process.stdout, process.stderr]) stream.removeAllListeners('error').on('error', () => {});
+/** `tell` reports to the command that started this process; without it a failure is thrown. */
+export async function runInProcess(config: ClusterConfig, tell?: (message: StepMessage) => void): Promise<void> {
+  ignoreOutputErrors();
   const logger = createLogger(1);
   let running: Awaited<ReturnType<typeof runCluster>> | undefined;
   let ending = false;
@@ -45,23 +44,32 @@ export async function runInProcess(config: ClusterConfig, reportToParent: boolea
   );
   const environment = { clock: systemClock, random: systemRandom, logger, metrics: new Metrics() };
   try {
-    running = await runCluster(config, environment, {
-      onStep: (name, ms) => tell({ type: 'step', name, ms }),
+    running = await runCluster(config, environment, nodeCommand(), {
+      onStep: (name, ms) => tell?.({ type: 'step', name, ms }),
       onStopRequest: () => void end(0),
       onFatal: () => void end(1),
     });
   } catch (error) {
     const message = explain(error as NodeJS.ErrnoException, config);
     logger.error('the cluster did not start', { error: String((error as Error).stack) });
+    if (!tell) throw new CliError(message);
     tell({ type: 'error', message });
-    if (!reportToParent) throw new CliError(message);
     process.exit(1);
   }
-  tell({ type: 'ready' });
+  tell?.({ type: 'ready' });
   // A process that runs for long is rather killed than ended.
   flushCompileCache();
   if (ending) await running.stop();
 }
+
+/** The process of the nodes reads and writes little: it needs no room for a burst of garbage. */
+const nodeFlags = ['--max-semi-space-size=2', '--enable-source-maps'];
+
+const nodeCommand = (): string[] => [
+  process.execPath,
+  ...nodeFlags,
+  fileURLToPath(new URL('nodes.js', import.meta.url)),
+];
 
 /** What a user can do about it. */
 function explain(error: NodeJS.ErrnoException & { port?: number }, config: ClusterConfig): string {

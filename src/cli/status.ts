@@ -34,12 +34,14 @@ function printStatus(current: ClusterStatus): void {
         : `${current.uptimeSeconds} s`;
   print(`${bold(current.name)}  ${current.address}`);
   print(`  version     ${current.version} (Kubernetes ${current.kubernetesVersion})`);
-  print(`  process     ${current.pid}, up ${uptime}, ${Math.round(current.memoryBytes / 2 ** 20)} MiB`);
+  print(`  up          ${uptime}, ${mebibytes(current.memoryBytes)}`);
+  for (const { name, pid, memoryBytes } of current.processes)
+    print(`  process     ${pid}, ${mebibytes(memoryBytes)} (${name})`);
   print(`  kubeconfig  ${current.kubeconfig}`);
   print('\nComponents');
   for (const part of current.components)
     print(
-      `  ${mark(!part.problem)} ${part.name.padEnd(26)} started in ${seconds(part.startMs)}${part.problem ? `  ${red(part.problem)}` : ''}`,
+      `  ${mark(!part.problem)} ${part.name.padEnd(26)} started in ${seconds(part.startMs)}${restartsOf(part)}${part.problem ? `  ${red(part.problem)}` : ''}`,
     );
   print('\nNodes');
   for (const node of current.nodes)
@@ -48,4 +50,7 @@ function printStatus(current: ClusterStatus): void {
     );
 }
 
+const mebibytes = (bytes: number) => `${Math.round(bytes / 2 ** 20)} MiB`;
+const restartsOf = ({ restarts = 0 }: ClusterStatus['components'][number]) =>
+  restarts > 0 ? `, restarted ${restarts === 1 ? 'once' : `${restarts} times`}` : '';
 const mark = (good: boolean) => (good ? green('ok') : red('!!'));

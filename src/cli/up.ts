@@ -3,16 +3,7 @@ import { closeSync, openSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
-import {
-  type AuditRequest,
-  type ClusterConfig,
-  type ComponentName,
-  completeConfig,
-  componentNames,
-  type ProxyMode,
-  type RuntimeKind,
-  type StoreKind,
-} from '../cluster/config.ts';
+import { type ClusterConfig, completeConfig, SettingError } from '../cluster/config.ts';
 import {
   type DataDirectory,
   DataDirectoryError,
@@ -22,26 +13,14 @@ import {
 } from '../cluster/data-directory.ts';
 import { bold, CliError, type ClusterOptions, dim, directoryOf, print, seconds } from './options.ts';
 import type { StepMessage } from './run-in-process.ts';
+import { settingsOf } from './up-options.ts';
 
+/** Of these, `settingsOf` takes those that configure the cluster. */
 export interface UpOptions extends ClusterOptions {
-  readonly port: number;
-  readonly runtime: RuntimeKind;
-  readonly criEndpoint: string;
-  readonly ociRuntime?: string;
-  readonly nodes: number;
-  readonly components?: string;
-  readonly store: StoreKind;
-  readonly etcdEndpoints?: string;
-  readonly nodeIp?: string;
-  readonly auditPolicy?: string;
-  readonly auditLog?: string;
-  readonly auditWebhookConfig?: string;
-  readonly encryptionConfig?: string;
-  readonly proxyMode: ProxyMode;
   readonly mergeKubeconfig?: boolean;
   readonly foreground?: boolean;
-  readonly reportToParent?: boolean;
   readonly output: 'text' | 'json';
+  readonly [setting: string]: unknown;
 }
 
 export async function up(options: UpOptions): Promise<void> {
@@ -50,65 +29,25 @@ export async function up(options: UpOptions): Promise<void> {
   checkMachine(config);
   const running = await runningProcess(directory);
   const needsRuntime = config.runtime === 'native' && config.components.includes('kubelet');
-  // The process in the background was started by one that has seen to it.
-  if (needsRuntime && !options.reportToParent && !running?.address)
-    await (await import('./oci-runtime.ts')).ensureOciRuntime(options.ociRuntime, options.output === 'json');
-  if (options.foreground)
-    return (await import('./run-in-process.ts')).runInProcess(config, options.reportToParent ?? false);
+  if (needsRuntime && !running?.address)
+    await (await import('./oci-runtime.ts')).ensureOciRuntime(config.ociRuntime, options.output === 'json');
+  if (options.foreground) return (await import('./run-in-process.ts')).runInProcess(config);
   const beginMs = performance.now();
-  const info = running?.address ? running : await startInBackground(directory, options);
+  const info = running?.address ? running : await startInBackground(config, directory, options.output === 'json');
   if (options.mergeKubeconfig) await mergeInto(directory);
   report(info, directory, options, running !== undefined, performance.now() - beginMs);
 }
 
 function configOf(options: UpOptions, directory: DataDirectory): ClusterConfig {
-  return completeConfig({
-    name: options.name,
-    dataDirectory: directory.root,
-    port: options.port,
-    runtime: options.runtime,
-    criEndpoint: options.criEndpoint,
-    ...(options.ociRuntime && { ociRuntime: path.resolve(options.ociRuntime) }),
-    nodes: options.nodes,
-    store: options.store,
-    proxyMode: options.proxyMode,
-    etcdEndpoints: options.etcdEndpoints?.split(',') ?? [],
-    ...(options.components && { components: componentsOf(options.components) }),
-    ...(options.nodeIp && { nodeIP: options.nodeIp }),
-    ...auditOf(options, directory),
-    ...(options.encryptionConfig && { encryptionConfig: pathOrAuto(options.encryptionConfig) }),
-  });
+  try {
+    return completeConfig({ ...settingsOf(options), name: options.name, dataDirectory: directory.root });
+  } catch (error) {
+    throw error instanceof SettingError ? new CliError(error.message, 2) : error;
+  }
 }
 
-const pathOrAuto = (value: string): string => (value === 'auto' ? value : path.resolve(value));
-
-function auditOf(options: UpOptions, directory: DataDirectory): { audit?: AuditRequest } {
-  const { auditPolicy: policy, auditLog: log, auditWebhookConfig: webhookConfig } = options;
-  if (!policy && (log || webhookConfig))
-    throw new CliError('--audit-log and --audit-webhook-config need --audit-policy, which says what to record', 2);
-  if (!policy) return {};
-  const file = log === '-' ? log : log ? path.resolve(log) : path.join(directory.root, 'audit.log');
-  return {
-    audit: {
-      policy: path.resolve(policy),
-      ...((log || !webhookConfig) && { log: file }),
-      ...(webhookConfig && { webhookConfig: path.resolve(webhookConfig) }),
-    },
-  };
-}
-
-function componentsOf(list: string): ComponentName[] {
-  const names = list.split(',').map((name) => name.trim());
-  const unknown = names.find((name) => !(componentNames as readonly string[]).includes(name));
-  if (unknown !== undefined)
-    throw new CliError(`--components: there is no component "${unknown}". There are: ${componentNames.join(', ')}`, 2);
-  return names as ComponentName[];
-}
-
-/** Says what this machine lacks for real containers, and what would bring it. */
-function checkMachine({ runtime, components, store, etcdEndpoints }: ClusterConfig): void {
-  if (store === 'etcd' && etcdEndpoints.length === 0)
-    throw new CliError('--store etcd needs --etcd-endpoints, such as --etcd-endpoints http://127.0.0.1:2379', 2);
+/** Throws CliError when this machine cannot run real containers, with the way out. */
+function checkMachine({ runtime, components }: ClusterConfig): void {
   if (runtime === 'simulated' || !components.includes('kubelet')) return;
   const instead = 'With "--runtime simulated" everything but real containers works here.';
   if (process.platform !== 'linux')
@@ -119,8 +58,8 @@ function checkMachine({ runtime, components, store, etcdEndpoints }: ClusterConf
 /** Most of what a request makes is garbage when it is answered. Four times the room saves a tenth of the CPU in a burst, and costs 100 MB. */
 const youngMemory = ['--max-semi-space-size=16'];
 
-/** Starts this program again, on its own, and follows it until it is ready. */
-async function startInBackground(directory: DataDirectory, options: UpOptions): Promise<RunInfo> {
+/** Starts the cluster's main process, gives it its configuration, and follows it until it is ready. */
+async function startInBackground(config: ClusterConfig, directory: DataDirectory, quiet: boolean): Promise<RunInfo> {
   await openDataDirectory(directory).catch((error) => {
     throw error instanceof DataDirectoryError ? new CliError(error.message) : error;
   });
@@ -129,7 +68,8 @@ async function startInBackground(directory: DataDirectory, options: UpOptions): 
     ...process.execArgv,
     ...youngMemory.filter(() => !process.execArgv.some((a) => a.includes('semi-space'))),
   ];
-  const child = spawn(process.execPath, [...node, process.argv[1], ...argumentsOf(options, directory)], {
+  const words = [...node, process.argv[1], 'run-cluster', '--data-dir', directory.root];
+  const child = spawn(process.execPath, words, {
     detached: true,
     stdio: ['ignore', log, log, 'ipc'],
     cwd: '/',
@@ -137,7 +77,7 @@ async function startInBackground(directory: DataDirectory, options: UpOptions): 
     env: { MALLOC_ARENA_MAX: '2', ...process.env },
   });
   closeSync(log);
-  const quiet = options.output === 'json';
+  child.send(config, () => {}); // a process that ends before it has read this says why
   let problem: string | undefined;
   const ready = await new Promise<boolean>((resolve) => {
     child.on('message', (message: StepMessage) => {
@@ -159,42 +99,6 @@ async function startInBackground(directory: DataDirectory, options: UpOptions): 
   if (!info)
     throw new CliError(`the cluster ended right after its start; its log says:\n${await lastLines(directory.log)}`);
   return info;
-}
-
-function argumentsOf(options: UpOptions, directory: DataDirectory): string[] {
-  const list = [
-    'up',
-    '--foreground',
-    '--report-to-parent',
-    '--name',
-    options.name,
-    '--data-dir',
-    directory.root,
-    '--port',
-    String(options.port),
-  ];
-  list.push(
-    '--runtime',
-    options.runtime,
-    '--cri-endpoint',
-    options.criEndpoint,
-    '--nodes',
-    String(options.nodes),
-    '--store',
-    options.store,
-    '--proxy-mode',
-    options.proxyMode,
-  );
-  if (options.ociRuntime) list.push('--oci-runtime', path.resolve(options.ociRuntime));
-  if (options.components) list.push('--components', options.components);
-  if (options.etcdEndpoints) list.push('--etcd-endpoints', options.etcdEndpoints);
-  if (options.nodeIp) list.push('--node-ip', options.nodeIp);
-  if (options.encryptionConfig) list.push('--encryption-config', pathOrAuto(options.encryptionConfig));
-  const { auditPolicy, auditLog, auditWebhookConfig } = options;
-  if (auditPolicy) list.push('--audit-policy', path.resolve(auditPolicy));
-  if (auditLog) list.push('--audit-log', auditLog === '-' ? auditLog : path.resolve(auditLog));
-  if (auditWebhookConfig) list.push('--audit-webhook-config', path.resolve(auditWebhookConfig));
-  return list;
 }
 
 async function lastLines(file: string): Promise<string> {

@@ -1,4 +1,4 @@
-// Opens what the API server records requests with: the policy, the log, the server that gets the events.
+// Opens the audit policy, the audit log and the webhook that gets the recorded requests.
 
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
@@ -13,15 +13,21 @@ import {
 } from '../kube-apiserver/kube-apiserver.ts';
 import type { Logger } from '../machinery/logger.ts';
 import type { Clock } from '../machinery/time/clock.ts';
-import type { AuditRequest } from './config.ts';
+import type { ClusterConfig } from './config.ts';
+import type { DataDirectory } from './data-directory.ts';
 
-/** Rejects with what is wrong with which file. */
+type AuditSettings = Pick<ClusterConfig, 'auditPolicy' | 'auditLog' | 'auditWebhookConfig'>;
+
+/** Undefined when no policy is set. Rejects with the fault and its file. */
 export async function openAuditor(
-  { policy, log, webhookConfig }: AuditRequest,
+  { auditPolicy, auditLog, auditWebhookConfig: webhookConfig }: AuditSettings,
+  directory: DataDirectory,
   { clock, logger }: { readonly clock: Clock; readonly logger: Logger },
-): Promise<Auditor> {
-  const parsed = await readPolicy(policy);
+): Promise<Auditor | undefined> {
+  if (!auditPolicy) return undefined;
+  const parsed = await readPolicy(auditPolicy);
   const backends: AuditBackend[] = [];
+  const log = auditLog ?? (webhookConfig ? undefined : path.join(directory.root, 'audit.log'));
   if (webhookConfig) backends.push(auditWebhook({ ...(await readWebhook(webhookConfig)), clock, logger }));
   if (log)
     backends.push(

@@ -1,86 +1,102 @@
-// The configuration of a whole cluster: what `coracle up` was asked for, completed with defaults in one place.
+// The configuration of a whole cluster: its settings, completed with defaults and checked in one place.
 
 import { createHash } from 'node:crypto';
 import os from 'node:os';
+import { parseCidr } from '../machinery/ip.ts';
+import { SettingError, type Settings, settings } from './settings.ts';
 
-export const componentNames = [
-  'kube-apiserver',
-  'kube-controller-manager',
-  'kube-scheduler',
-  'kubelet',
-  'kube-proxy',
-  'cluster-dns',
-] as const;
-export type ComponentName = (typeof componentNames)[number];
+export { type ComponentName, componentNames, type Setting, SettingError, type Settings, settings } from './settings.ts';
 
-export type RuntimeKind = 'native' | 'cri' | 'simulated';
-export type ProxyMode = 'auto' | 'nftables' | 'userspace';
-export type StoreKind = 'embedded' | 'etcd' | 'memory';
-
-export interface ClusterConfig {
+export interface ClusterConfig extends Omit<Settings, 'port' | 'nodes' | 'nodeIP'> {
   readonly name: string;
   /** Absolute. */
   readonly dataDirectory: string;
   /** Port of the API server; 0 takes a free one. Undefined: it is reached in this process alone. */
   readonly port: number | undefined;
-  readonly runtime: RuntimeKind;
-  /** Socket of the container runtime, for `cri`. */
-  readonly criEndpoint: string;
-  /** Path of crun or runc, for `native`; by default the one on PATH that this machine can use. */
-  readonly ociRuntime?: string;
   readonly nodeNames: readonly string[];
-  readonly components: readonly ComponentName[];
-  readonly store: StoreKind;
-  readonly etcdEndpoints: readonly string[];
   /** Address under which this machine is known to its pods and to clients. */
   readonly nodeIP: string;
+}
+
+/** Addresses of services and of pods. */
+export interface Ranges {
   readonly serviceCidr: string;
   readonly clusterCidr: string;
-  readonly clusterDomain: string;
-  /** auto: nftables where it works, user space elsewhere. */
-  readonly proxyMode: ProxyMode;
-  readonly audit?: AuditRequest;
-  /** Path of an EncryptionConfiguration, or `auto`: secrets are encrypted with a key that is made. */
-  readonly encryptionConfig?: string;
 }
 
-/** Which requests the API server records, and where. */
-export interface AuditRequest {
-  /** Path of a policy of audit.k8s.io/v1. */
-  readonly policy: string;
-  /** Path of the log; "-" for standard output. */
-  readonly log?: string;
-  /** Path of a kubeconfig that names a server for the events. */
-  readonly webhookConfig?: string;
-}
+/** The configuration of a cluster that starts: its ranges are chosen. */
+export type RunConfig = Omit<ClusterConfig, keyof Ranges> & Ranges;
 
-export const defaultPort = 6443;
-export const defaultServiceCidr = '10.96.0.0/12';
-export const defaultClusterCidr = '10.244.0.0/16';
-/** A crowd of simulated nodes needs more than the 256 ranges of the default one. */
 const crowdClusterCidr = '10.128.0.0/9';
-export const defaultCriEndpoint = '/run/containerd/containerd.sock';
+const addressBits = 32;
+/** Each node gets a range of this prefix. */
+const nodePrefix = 24;
 
-/** What a cluster is asked for; everything else has a default. */
+/** The ranges of a cluster that shares its machine's network with no other one. */
+export const defaultRanges = ({ serviceCidr, clusterCidr, runtime, nodeNames }: ClusterConfig): Ranges => ({
+  serviceCidr: serviceCidr ?? '10.96.0.0/12',
+  // The default range has room for 256 nodes.
+  clusterCidr: clusterCidr ?? (runtime === 'simulated' && nodeNames.length > 256 ? crowdClusterCidr : '10.244.0.0/16'),
+});
+
+/** Settings of a cluster; each that is absent has its default. */
 export type ClusterRequest = Pick<ClusterConfig, 'name' | 'dataDirectory'> &
-  Partial<ClusterConfig> & { readonly nodes?: number };
+  Partial<ClusterConfig> &
+  Partial<Pick<Settings, 'nodes' | 'nodeIP'>>;
 
-export function completeConfig({ nodes = 1, ...given }: ClusterRequest): ClusterConfig {
-  return {
-    port: defaultPort,
-    runtime: 'native',
-    criEndpoint: defaultCriEndpoint,
-    nodeNames: nodeNames(given.name, nodes),
-    components: componentNames,
-    store: 'embedded',
-    etcdEndpoints: [],
-    nodeIP: primaryAddress(),
-    serviceCidr: defaultServiceCidr,
-    clusterCidr: given.runtime === 'simulated' && nodes > 256 ? crowdClusterCidr : defaultClusterCidr,
-    clusterDomain: 'cluster.local',
-    proxyMode: 'auto',
+/** Throws SettingError when settings contradict each other. */
+export function completeConfig({ nodes, nodeIP, ...given }: ClusterRequest): ClusterConfig {
+  const { nodes: defaultNodes, nodeIP: _, ...defaults } = defaultSettings();
+  const config: ClusterConfig = {
+    ...defaults,
+    nodeNames: nodeNames(given.name, nodes ?? defaultNodes),
+    nodeIP: nodeIP ?? primaryAddress(),
     ...given,
   };
+  checkConfig(config);
+  return config;
+}
+
+const defaultSettings = (): Settings =>
+  Object.fromEntries(Object.entries(settings).map(([name, setting]) => [name, setting.default])) as Settings;
+
+function checkConfig(config: ClusterConfig): void {
+  const { store, etcdEndpoints, components, auditPolicy, auditLog, auditWebhookConfig } = config;
+  if (store === 'etcd' && etcdEndpoints.length === 0)
+    throw new SettingError('--store etcd needs --etcd-endpoints, such as --etcd-endpoints http://127.0.0.1:2379');
+  if (store !== 'etcd' && etcdEndpoints.length > 0) throw new SettingError('--etcd-endpoints needs --store etcd');
+  if (!auditPolicy && (auditLog || auditWebhookConfig))
+    throw new SettingError('--audit-log and --audit-webhook-config need --audit-policy, which says what to record');
+  if (!components.includes('kube-apiserver'))
+    throw new SettingError(`${components[0]} needs kube-apiserver: add it to --components`);
+  const both = config.enableAdmissionPlugins.find((name) => config.disableAdmissionPlugins.includes(name));
+  if (both)
+    throw new SettingError(
+      `${both} stands in --enable-admission-plugins and in --disable-admission-plugins: remove it from one of them`,
+    );
+  checkRanges(config);
+}
+
+function checkRanges(config: ClusterConfig): void {
+  const { serviceCidr, clusterCidr } = config;
+  if (serviceCidr && clusterCidr && overlap(serviceCidr, clusterCidr))
+    throw new SettingError(
+      `--service-cidr ${serviceCidr} and --cluster-cidr ${clusterCidr} overlap: choose another one`,
+    );
+  const pods = defaultRanges(config).clusterCidr;
+  const room = 2 ** (nodePrefix - (parseCidr(pods)?.prefix ?? nodePrefix));
+  if (config.nodeNames.length > room)
+    throw new SettingError(
+      `${pods} has room for ${room} nodes of 256 addresses: choose a larger --cluster-cidr, or fewer --nodes`,
+    );
+}
+
+/** Whether two IPv4 ranges, or an address as a /32, share an address. */
+export function overlap(one: string, other: string): boolean {
+  const [a, b] = [parseCidr(one), parseCidr(other)];
+  if (!a || !b || a.family !== b.family) return false;
+  const hostBits = BigInt(addressBits - Math.min(a.prefix, b.prefix));
+  return a.base >> hostBits === b.base >> hostBits;
 }
 
 /** The machine's first IPv4 address that others can reach; the loopback address where there is none. */

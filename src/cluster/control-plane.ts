@@ -1,75 +1,58 @@
-// Every part of a cluster, in the order in which they start: started from the top, stopped from the bottom.
+// The parts of a control plane, in the order in which they start: started from the top, stopped from the bottom. The
+// parts of a node (node-parts.ts) start after them, in this process or in one of their own.
 
 import type { RunningComponent } from '../client/client.ts';
-import { startClusterDns } from '../cluster-dns/cluster-dns.ts';
 import { startKubeControllerManager } from '../kube-controller-manager/kube-controller-manager.ts';
-import { startKubeProxy } from '../kube-proxy/kube-proxy.ts';
-import { startKubeScheduler } from '../kube-scheduler/kube-scheduler.ts';
-import { type Assembly, contextFor, identities } from './assembly.ts';
+import { type RunningScheduler, startKubeScheduler } from '../kube-scheduler/kube-scheduler.ts';
 import { certificateSigner } from './certificate-signer.ts';
 import { makeAuthority } from './certificates.ts';
-import { type ComponentName, machineName } from './config.ts';
-import { startApiServerPart } from './parts/api-server.ts';
-import { startNodes } from './parts/nodes.ts';
-import { startStorePart } from './parts/store.ts';
+import { componentContext, type PartContext } from './context.ts';
+import { identities } from './identities.ts';
+import { type ApiServerPart, startApiServerPart } from './parts/api-server.ts';
+import { type StorePart, startStorePart } from './parts/store.ts';
 
-export interface Part {
-  readonly name: 'store' | ComponentName;
-  /** Parts that must run before; all of them stand above in the list. */
-  readonly after: readonly Part['name'][];
-  start(assembly: Assembly): Promise<RunningComponent>;
+/** Each part by its name, with what its start returns. */
+export interface ControlPlane {
+  readonly store: StorePart;
+  readonly 'kube-apiserver': ApiServerPart;
+  readonly 'kube-controller-manager': RunningComponent;
+  readonly 'kube-scheduler': RunningScheduler;
 }
 
-export const parts: readonly Part[] = [
-  { name: 'store', after: [], start: startStorePart },
-  { name: 'kube-apiserver', after: ['store'], start: startApiServerPart },
-  {
-    name: 'kube-controller-manager',
-    after: ['kube-apiserver'],
-    start: (assembly) =>
-      startKubeControllerManager(contextFor(assembly, 'kube-controller-manager', identities.controllerManager), {
-        ...(assembly.ca && { rootCa: assembly.ca.cert }),
-        certificateSigner: certificateSigner(() => assembly.ca ?? makeAuthority(assembly.clock.now())),
-        clusterCidrs: [assembly.config.clusterCidr],
-        clientFor: (account) => assembly.clientFor!(identities.serviceAccount('kube-system', account)),
-      }),
-  },
-  {
-    name: 'kube-scheduler',
-    after: ['kube-apiserver'],
-    async start(assembly) {
-      const scheduler = await startKubeScheduler(contextFor(assembly, 'kube-scheduler', identities.scheduler), {});
-      assembly.explainPod = (pod) => scheduler.explain(pod);
-      return scheduler;
-    },
-  },
-  { name: 'kubelet', after: ['kube-apiserver'], start: startNodes },
-  {
-    name: 'cluster-dns',
-    after: ['kube-apiserver'],
-    start: (assembly) =>
-      startClusterDns(contextFor(assembly, 'cluster-dns', identities.serviceAccount('kube-system', 'coredns')), {
-        address: assembly.config.nodeIP,
-        port: 0,
-        clusterDomain: assembly.config.clusterDomain,
-        resolvConf: '/etc/resolv.conf',
-      }),
-  },
-  {
-    name: 'kube-proxy',
-    after: ['kube-apiserver'],
-    async start(assembly) {
-      const { config } = assembly;
-      // Simulated pods have no network that traffic could be brought to.
-      if (config.runtime === 'simulated') return { stop: async () => {} };
-      return startKubeProxy(contextFor(assembly, 'kube-proxy', identities.proxy), {
-        nodeName: config.nodeNames[0],
-        nodeIPs: [config.nodeIP],
-        mode: config.proxyMode,
-        clusterCidr: config.clusterCidr,
-        serviceCidr: config.serviceCidr,
-        clusterName: machineName(config),
-      });
-    },
-  },
+type PartName = keyof ControlPlane;
+
+export interface Part {
+  readonly name: PartName;
+  /** Parts that must run before; all of them stand above in the list. */
+  readonly after: readonly PartName[];
+  /** `made` holds at least the parts of `after`. */
+  start(context: PartContext, made: Partial<ControlPlane>): Promise<RunningComponent>;
+}
+
+export const controlPlane: readonly Part[] = [
+  part('store', [], startStorePart),
+  part('kube-apiserver', ['store'], (context, made) => startApiServerPart(context, made.store)),
+  part('kube-controller-manager', ['kube-apiserver'], (context, { 'kube-apiserver': api }) =>
+    startKubeControllerManager(
+      componentContext(context, 'kube-controller-manager', api.clientFor(identities.controllerManager)),
+      {
+        ...(api.pki && { rootCa: api.pki.ca.cert }),
+        certificateSigner: certificateSigner(() => api.pki?.ca ?? makeAuthority(context.clock.now())),
+        clusterCidrs: [context.config.clusterCidr],
+        clientFor: (account) => api.clientFor(identities.serviceAccount('kube-system', account)),
+      },
+    ),
+  ),
+  part('kube-scheduler', ['kube-apiserver'], (context, { 'kube-apiserver': api }) =>
+    startKubeScheduler(componentContext(context, 'kube-scheduler', api.clientFor(identities.scheduler)), {}),
+  ),
 ];
+
+function part<Name extends PartName, Needed extends PartName>(
+  name: Name,
+  after: readonly Needed[],
+  start: (context: PartContext, made: Pick<ControlPlane, Needed>) => Promise<ControlPlane[Name]>,
+): Part {
+  // Whoever starts the list checks that the parts of `after` are there.
+  return { name, after, start: (context, made) => start(context, made as Pick<ControlPlane, Needed>) };
+}

@@ -4,6 +4,7 @@ import { realpathSync } from 'node:fs';
 import { access, mkdir, open, readFile, rm } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
+import { identityOf, isRunning, type ProcessIdentity, readIdentity } from './process-identity.ts';
 import { writeWhole } from './write-whole.ts';
 
 /** Raised when what is in a data directory changes its meaning. */
@@ -16,6 +17,8 @@ export interface DataDirectory {
   readonly kubeconfig: string;
   readonly log: string;
   readonly runFile: string;
+  /** Names the process of the nodes. */
+  readonly nodesRunFile: string;
   readonly controlSocket: string;
   /** One node's own directory: kubelet, container runtime, container logs. */
   node(name: string): string;
@@ -37,6 +40,7 @@ export function dataDirectory(given: string): DataDirectory {
     kubeconfig: path.join(root, 'kubeconfig'),
     log: path.join(root, 'coracle.log'),
     runFile: path.join(root, 'run.json'),
+    nodesRunFile: path.join(root, 'nodes.json'),
     controlSocket: path.join(root, 'control.sock'),
     node: (name) => path.join(root, 'nodes', name),
   };
@@ -123,43 +127,27 @@ function checkStamp(text: string, stamp: string, root: string): void {
     );
 }
 
-/** What a running cluster leaves for the other commands to find it. */
-export interface RunInfo {
-  readonly pid: number;
+/** The file by which other commands find a running cluster. */
+export interface RunInfo extends ProcessIdentity {
   readonly name: string;
+  /** Empty while the cluster starts. */
   readonly address: string;
   /** Milliseconds since the epoch. */
   readonly startedAt: number;
   readonly version: string;
 }
 
-export async function readRunInfo(directory: DataDirectory): Promise<RunInfo | undefined> {
-  const text = await readFile(directory.runFile, 'utf8').catch(() => undefined);
-  if (!text) return undefined;
-  try {
-    return JSON.parse(text) as RunInfo;
-  } catch {
-    return undefined; // written half when the machine went down: nobody runs
-  }
-}
+export const readRunInfo = (directory: DataDirectory): Promise<RunInfo | undefined> =>
+  readIdentity<RunInfo>(directory.runFile);
 
 /** The cluster's process, undefined when it does not run (any more). */
 export async function runningProcess(directory: DataDirectory): Promise<RunInfo | undefined> {
   const info = await readRunInfo(directory);
-  if (!info) return undefined;
-  // A pid may have been given to somebody else since: ours has the data directory on its command line.
-  const command = await readFile(`/proc/${info.pid}/cmdline`, 'utf8').catch(() => undefined);
-  if (command !== undefined) return command.includes(directory.root) ? info : undefined;
-  try {
-    process.kill(info.pid, 0);
-    return process.platform === 'linux' ? undefined : info;
-  } catch {
-    return undefined;
-  }
+  return info && (await isRunning(info)) ? info : undefined;
 }
 
 /** Claims the directory for this process. Throws when another one has it. */
-export async function claim(directory: DataDirectory, info: RunInfo): Promise<void> {
+export async function claim(directory: DataDirectory, info: Omit<RunInfo, keyof ProcessIdentity>): Promise<void> {
   const other = await runningProcess(directory);
   if (other && other.pid !== process.pid)
     throw new DataDirectoryError(
@@ -167,6 +155,6 @@ export async function claim(directory: DataDirectory, info: RunInfo): Promise<vo
     );
   await rm(directory.runFile, { force: true });
   const file = await open(directory.runFile, 'wx', 0o644);
-  await file.writeFile(`${JSON.stringify(info)}\n`);
+  await file.writeFile(`${JSON.stringify({ ...(await identityOf(process.pid)), ...info })}\n`);
   await file.close();
 }

@@ -5,7 +5,6 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { silentLogger } from '../machinery/logger.ts';
 import { systemClock } from '../machinery/time/clock.ts';
 import { createMemoryStore, type Store, textOf } from '../store/store.ts';
-import type { Assembly } from './assembly.ts';
 import { dataDirectory } from './data-directory.ts';
 import { withEncryption } from './encryption.ts';
 
@@ -24,7 +23,7 @@ const open = (encryptionConfig?: string) =>
     directory: dataDirectory(root),
     clock: systemClock,
     logger: silentLogger,
-  } as unknown as Assembly);
+  });
 const secret = '/registry/secrets/default/a';
 const raw = async (key: string) => textOf((await inner.get(key))!.value);
 const own = () => join(root, 'pki', 'encryption.yaml');

@@ -5,13 +5,24 @@ import { access, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { KindRegistry } from '../api/api.ts';
 import { encryptStore, prefixRange, type Store, textOf } from '../store/store.ts';
-import type { Assembly } from './assembly.ts';
+import type { ClusterConfig } from './config.ts';
+import type { PartContext } from './context.ts';
 
 /** The file of a configuration that was made here. */
 const ownFile = 'encryption.yaml';
 
 /** The store as the configuration wants it; the same store when nothing is encrypted. Rejects with the faulty file. */
-export async function withEncryption(store: Store, { config, directory, clock, logger }: Assembly): Promise<Store> {
+export async function withEncryption(
+  store: Store,
+  {
+    config,
+    directory,
+    clock,
+    logger,
+  }: Pick<PartContext, 'directory' | 'clock' | 'logger'> & {
+    readonly config: Pick<ClusterConfig, 'encryptionConfig'>;
+  },
+): Promise<Store> {
   const file = await configurationFile(config.encryptionConfig, directory.pki);
   if (!file) {
     await refuseEncrypted(store);

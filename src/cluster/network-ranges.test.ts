@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { type ClusterConfig, completeConfig } from './config.ts';
+import { type ClusterConfig, completeConfig, overlap } from './config.ts';
 import { dataDirectory } from './data-directory.ts';
 import { releaseRanges, withOwnRanges } from './network-ranges.ts';
 
@@ -56,12 +56,43 @@ test("the machine's own networks are left alone", async () => {
 });
 
 test.each<[string, Partial<ClusterConfig>, string]>([
-  ['ranges that were asked for', { clusterCidr: '10.1.0.0/16' }, '10.1.0.0/16 10.96.0.0/12'],
   ['simulated nodes, which have no network', { runtime: 'simulated' }, first],
   ['a control plane alone', { components: ['kube-apiserver'] }, first],
 ])('nothing is taken for %s', async (_, more, ranges) => {
   expect(await place('a', more)).toBe(ranges);
   expect(readdirSync(root)).toEqual(['a']);
+});
+
+test.each<[string, Partial<ClusterConfig>, string]>([
+  ['of pods', { clusterCidr: '172.20.0.0/16' }, '172.20.0.0/16 10.96.0.0/12'],
+  ['of services', { serviceCidr: '172.21.0.0/16' }, '10.244.0.0/16 172.21.0.0/16'],
+  ['of both', { clusterCidr: '172.20.0.0/16', serviceCidr: '172.21.0.0/16' }, '172.20.0.0/16 172.21.0.0/16'],
+  ['of pods among those of services', { clusterCidr: '10.96.0.0/16' }, '10.96.0.0/16 10.112.0.0/12'],
+])('a range %s that was asked for is kept, and other clusters stay away from it', async (_, more, ranges) => {
+  expect(await place('a', more)).toBe(ranges);
+  expect(await place('a')).toBe(ranges);
+  const [pods, services] = (await place('b')).split(' ');
+  for (const range of ranges.split(' '))
+    expect([range, overlap(range, pods), overlap(range, services)]).toEqual([range, false, false]);
+});
+
+test('a range that was asked for must be free', async () => {
+  await place('a', { clusterCidr: '172.20.0.0/16' });
+  await expect(place('b', { clusterCidr: '172.20.128.0/17' })).rejects.toThrow(
+    /--cluster-cidr 172\.20\.128\.0\/17 overlap with the cluster in .*\/a: choose others/,
+  );
+  await expect(place('c', { serviceCidr: '172.30.0.0/16' }, ['172.30.1.1'])).rejects.toThrow(
+    /--service-cidr 172\.30\.0\.0\/16 overlap with this machine's address 172\.30\.1\.1/,
+  );
+  expect(readdirSync(path.join(root, 'c'))).toEqual([]);
+});
+
+test('a cluster with data keeps its ranges', async () => {
+  await place('a');
+  await expect(place('a', { serviceCidr: '10.0.0.0/16' })).rejects.toThrow(
+    /has --service-cidr 10\.96\.0\.0\/12, which cannot change/,
+  );
+  expect(await place('a', { serviceCidr: '10.96.0.0/12' })).toBe(first);
 });
 
 test('damaged ranges are an error, and stay', async () => {

@@ -6,10 +6,8 @@ import { existsSync } from 'node:fs';
 import { link, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
-import { type ClusterConfig, defaultClusterCidr, defaultServiceCidr } from './config.ts';
+import { type ClusterConfig, defaultRanges, overlap, type Ranges } from './config.ts';
 import { type DataDirectory, DataDirectoryError } from './data-directory.ts';
-
-type Ranges = Pick<ClusterConfig, 'serviceCidr' | 'clusterCidr'>;
 
 /** The first is Kubernetes' custom; 10.240.0.0/12 is left out, for it holds the pods' ranges. */
 const slots: readonly Ranges[] = Array.from({ length: 9 }, (_, i) => ({
@@ -17,27 +15,38 @@ const slots: readonly Ranges[] = Array.from({ length: 9 }, (_, i) => ({
   serviceCidr: `10.${96 + 16 * i}.0.0/12`,
 }));
 
-/** Who has which ranges on this machine: one file a slot. */
+/** The claims of this machine's clusters: one file each. */
 const registry = '/var/lib/coracle/.networks';
 
-/** The configuration with ranges of its own. Ranges that were asked for by name stay as they are. */
+interface Machine {
+  readonly registry: string;
+  readonly addresses: readonly string[];
+}
+
+/** The ranges of a cluster: those of its configuration, and the first that are free for the rest. A cluster keeps them. */
 export async function withOwnRanges(
   config: ClusterConfig,
   directory: DataDirectory,
-  machine: { readonly registry: string; readonly addresses: readonly string[] } = {
-    registry,
-    addresses: machineAddresses(),
-  },
-): Promise<ClusterConfig> {
-  const given = config.clusterCidr !== defaultClusterCidr || config.serviceCidr !== defaultServiceCidr;
-  if (given || config.runtime === 'simulated' || !config.components.includes('kubelet')) return config;
+  machine: Machine = { registry, addresses: machineAddresses() },
+): Promise<Ranges> {
+  if (config.runtime === 'simulated' || !config.components.includes('kubelet')) return defaultRanges(config);
   const file = path.join(directory.root, 'network.json');
-  const known = await readRanges(file);
-  if (known) return { ...config, ...known };
-  const ranges = await claimRanges(directory.root, machine);
+  const kept = await readRanges(file);
+  if (kept) return checkKept(kept, config, directory.root);
+  const ranges = await claimRanges(config, directory.root, machine);
   await writeFile(`${file}.new`, `${JSON.stringify(ranges)}\n`);
   await rename(`${file}.new`, file);
-  return { ...config, ...ranges };
+  return ranges;
+}
+
+function checkKept(kept: Ranges, given: Partial<Ranges>, root: string): Ranges {
+  const flags = { serviceCidr: '--service-cidr', clusterCidr: '--cluster-cidr' } as const;
+  for (const name of ['serviceCidr', 'clusterCidr'] as const)
+    if (given[name] !== undefined && given[name] !== kept[name])
+      throw new DataDirectoryError(
+        `the cluster in ${root} has ${flags[name]} ${kept[name]}, which cannot change while it has data: leave the option out, or start anew with another --data-dir`,
+      );
+  return kept;
 }
 
 /** Gives back what a cluster had whose data is removed. */
@@ -61,31 +70,68 @@ async function readRanges(file: string): Promise<Ranges | undefined> {
   );
 }
 
-async function claimRanges(
-  dataDirectory: string,
-  machine: { readonly registry: string; readonly addresses: readonly string[] },
-): Promise<Ranges> {
+async function claimRanges(config: Partial<Ranges>, dataDirectory: string, machine: Machine): Promise<Ranges> {
   await mkdir(machine.registry, { recursive: true });
-  const free = slots.filter((slot) => !machine.addresses.some((ip) => isWithin(ip, slot)));
-  for (const slot of free) {
-    const file = path.join(machine.registry, slot.clusterCidr.replace('/', '_'));
-    if (await claimSlot(file, dataDirectory)) return slot;
+  const { serviceCidr, clusterCidr } = config;
+  const given = { ...(serviceCidr && { serviceCidr }), ...(clusterCidr && { clusterCidr }) };
+  const taken = new Set<string>();
+  for (const candidate of slots.map((slot) => ({ ...slot, ...given }))) {
+    const foreign = machine.addresses.find((ip) => conflicts(candidate, [`${ip}/32`]));
+    const other = await conflictingClaim(candidate, dataDirectory, machine.registry);
+    if (foreign) taken.add(`this machine's address ${foreign}`);
+    else if (other) taken.add(`the cluster in ${other}`);
+    else if (overlap(candidate.serviceCidr, candidate.clusterCidr)) taken.add('each other');
+    else if (await claimSlot(fileOf(candidate, machine.registry), candidate, dataDirectory)) return candidate;
   }
+  if (serviceCidr || clusterCidr)
+    throw new DataDirectoryError(
+      `the ranges ${[serviceCidr && `--service-cidr ${serviceCidr}`, clusterCidr && `--cluster-cidr ${clusterCidr}`].filter(Boolean).join(' and ')} overlap with ${[...taken].join(' and ')}: choose others, or leave the options out`,
+    );
   throw new DataDirectoryError(
     `no range of addresses is left for another cluster on this machine: remove one with "coracle down --delete" (${machine.registry} names them)`,
   );
 }
 
+const fileOf = ({ clusterCidr }: Ranges, registry: string) => path.join(registry, clusterCidr.replace('/', '_'));
+
+const conflicts = ({ serviceCidr, clusterCidr }: Ranges, others: readonly string[]): boolean =>
+  others.some((other) => overlap(serviceCidr, other) || overlap(clusterCidr, other));
+
+/** The data directory of another cluster whose ranges overlap with these. */
+async function conflictingClaim(ranges: Ranges, dataDirectory: string, registry: string): Promise<string | undefined> {
+  for (const name of await readdir(registry)) {
+    const claim = parseClaim(await readFile(path.join(registry, name), 'utf8').catch(() => ''));
+    if (claim && claim.dataDirectory !== dataDirectory && conflicts(ranges, [claim.serviceCidr, claim.clusterCidr]))
+      if (await isTaken(claim, dataDirectory)) return claim.dataDirectory;
+  }
+  return undefined;
+}
+
+interface Claim extends Ranges {
+  readonly dataDirectory: string;
+  readonly pid: number;
+}
+
+/** Undefined for a file that was written half when the machine went down. */
+function parseClaim(text: string): Claim | undefined {
+  try {
+    return JSON.parse(text) as Claim;
+  } catch {
+    return undefined;
+  }
+}
+
 /** False when another cluster that still exists has the slot. */
-async function claimSlot(file: string, dataDirectory: string): Promise<boolean> {
+async function claimSlot(file: string, ranges: Ranges, dataDirectory: string): Promise<boolean> {
   const text = await readFile(file, 'utf8').catch(() => undefined);
   if (text !== undefined) {
-    if (await isTaken(text, dataDirectory)) return false;
+    const claim = parseClaim(text);
+    if (claim && (await isTaken(claim, dataDirectory))) return false;
     await rm(file, { force: true });
   }
   // A link appears with its contents or not at all.
   const making = `${file}.${createHash('sha256').update(dataDirectory).digest('hex').slice(0, 16)}`;
-  await writeFile(making, JSON.stringify({ dataDirectory, pid: process.pid }));
+  await writeFile(making, JSON.stringify({ dataDirectory, pid: process.pid, ...ranges }));
   try {
     await link(making, file);
     return true;
@@ -97,18 +143,12 @@ async function claimSlot(file: string, dataDirectory: string): Promise<boolean> 
   }
 }
 
-async function isTaken(text: string, dataDirectory: string): Promise<boolean> {
-  let owner: { dataDirectory: string; pid: number };
+async function isTaken(claim: Claim, dataDirectory: string): Promise<boolean> {
+  if (claim.dataDirectory === dataDirectory) return false;
+  if (existsSync(path.join(claim.dataDirectory, 'network.json'))) return true;
   try {
-    owner = JSON.parse(text);
-  } catch {
-    return false; // written half when the machine went down
-  }
-  if (owner.dataDirectory === dataDirectory) return false;
-  if (existsSync(path.join(owner.dataDirectory, 'network.json'))) return true;
-  try {
-    process.kill(owner.pid, 0); // it may be about to write its ranges down
-    return existsSync(owner.dataDirectory);
+    process.kill(claim.pid, 0); // it may be about to write its ranges down
+    return existsSync(claim.dataDirectory);
   } catch {
     return false;
   }
@@ -120,13 +160,4 @@ function machineAddresses(): string[] {
     .flatMap(([, addresses]) => addresses ?? [])
     .filter((a) => a.family === 'IPv4')
     .map((a) => a.address);
-}
-
-function isWithin(ip: string, { clusterCidr, serviceCidr }: Ranges): boolean {
-  const bits = (text: string) => text.split('.').reduce((sum, part) => sum * 256 + Number(part), 0);
-  return [clusterCidr, serviceCidr].some((cidr) => {
-    const [base, prefix] = cidr.split('/');
-    const size = 2 ** (32 - Number(prefix));
-    return Math.floor(bits(ip) / size) === Math.floor(bits(base) / size);
-  });
 }

@@ -1,13 +1,13 @@
 // Runs a cluster in this process until it is told to end: what `up` starts in the background, and `up --foreground`.
 
-import { conditionOf, type Node } from '../api/api.ts';
+import { conditionOf, kubernetesVersion, type Node } from '../api/api.ts';
 import { createInformer, type Informer } from '../client/client.ts';
-import { kubernetesVersion } from '../kube-apiserver/kube-apiserver.ts';
-import type { Environment } from './assembly.ts';
 import type { ClusterConfig } from './config.ts';
+import type { Environment } from './context.ts';
 import { serveControl } from './control.ts';
+import type { PartStatus } from './part-sequence.ts';
 import { giveBackMemory } from './spare-memory.ts';
-import { type Cluster, type PartStatus, startCluster } from './start.ts';
+import { type Cluster, type ClusterProcess, startCluster } from './start.ts';
 import { version } from './version.ts';
 
 export interface ClusterStatus {
@@ -18,8 +18,9 @@ export interface ClusterStatus {
   readonly address: string;
   readonly kubeconfig: string;
   readonly uptimeSeconds: number;
-  /** Resident memory of the main process. */
+  /** Resident memory of all processes. */
   readonly memoryBytes: number;
+  readonly processes: readonly ClusterProcess[];
   readonly components: readonly PartStatus[];
   readonly nodes: readonly {
     readonly name: string;
@@ -34,7 +35,7 @@ export interface ClusterStatus {
 
 export interface RunningCluster {
   readonly cluster: Cluster;
-  status(): ClusterStatus;
+  status(): Promise<ClusterStatus>;
   stop(): Promise<void>;
 }
 
@@ -44,15 +45,16 @@ const readyTimeoutMs = 120_000;
 export async function runCluster(
   config: ClusterConfig,
   environment: Environment,
+  nodeCommand: readonly string[],
   hooks: { onStep(name: string, ms: number): void; onStopRequest(): void; onFatal(error: Error): void },
 ): Promise<RunningCluster> {
   const { clock, logger } = environment;
   const startedAt = clock.now();
-  const cluster = await startCluster(config, environment, hooks);
+  const cluster = await startCluster(config, environment, nodeCommand, hooks);
   const nodes = createInformer({ ...environment, client: cluster.client }, 'nodes');
   const status = () => statusOf(cluster, nodes, clock.now() - startedAt);
   const control = await serveControl(cluster.directory.controlSocket, {
-    status: async () => status(),
+    status,
     explain: async ({ pod }: { pod: string }) => cluster.explainPod(pod),
     stop: async () => hooks.onStopRequest(),
   });
@@ -106,8 +108,8 @@ async function allReady(config: ClusterConfig, nodes: Informer<Node>, { clock }:
 const firstFew = (texts: readonly string[]): string =>
   texts.length > 5 ? `${texts.slice(0, 5).join('; ')}; and ${texts.length - 5} more` : texts.join('; ');
 
-function statusOf(cluster: Cluster, informer: Informer<Node>, uptimeMs: number): ClusterStatus {
-  const components = cluster.status();
+async function statusOf(cluster: Cluster, informer: Informer<Node>, uptimeMs: number): Promise<ClusterStatus> {
+  const { parts: components, processes } = await cluster.status();
   const nodes = [...informer.list()]
     .sort((a, b) => (a.metadata.name < b.metadata.name ? -1 : 1))
     .map((node) => {
@@ -128,7 +130,8 @@ function statusOf(cluster: Cluster, informer: Informer<Node>, uptimeMs: number):
     address: cluster.server,
     kubeconfig: cluster.directory.kubeconfig,
     uptimeSeconds: Math.round(uptimeMs / 1000),
-    memoryBytes: process.memoryUsage.rss(),
+    memoryBytes: processes.reduce((sum, { memoryBytes }) => sum + memoryBytes, 0),
+    processes,
     components,
     nodes,
     problems: [

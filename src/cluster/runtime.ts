@@ -12,8 +12,8 @@ import {
 } from '../container-runtime/container-runtime.ts';
 import { removeServices } from '../kube-proxy/kube-proxy.ts';
 import { clearKubelet } from '../kubelet/kubelet.ts';
-import type { Assembly, Environment } from './assembly.ts';
-import { type ClusterConfig, machineName, type RuntimeKind } from './config.ts';
+import { type ClusterConfig, machineName, type RunConfig } from './config.ts';
+import type { Environment, PartContext } from './context.ts';
 
 /** State of the native runtime: its sockets need a short path. */
 const runtimeRoot = (nodeDirectory: string) => path.join(nodeDirectory, 'rt');
@@ -26,7 +26,7 @@ export const imageDirectory = (config: Pick<ClusterConfig, 'dataDirectory'>): st
 
 /** What ran a node's containers last: kept in its directory, so that `down` also knows after a crash. */
 export interface RuntimeRecord {
-  readonly runtime: RuntimeKind;
+  readonly runtime: ClusterConfig['runtime'];
   /** Socket of the runtime, with `cri`. */
   readonly endpoint?: string;
   /** Under which this node's sandboxes are found among those of others, with `cri`. */
@@ -42,9 +42,9 @@ export async function readRuntimeRecord(nodeDirectory: string): Promise<RuntimeR
 }
 
 export async function openRuntime(
-  config: ClusterConfig,
+  config: RunConfig,
   nodeDirectory: string,
-  environment: Pick<Assembly, keyof Environment | 'behaviour'>,
+  environment: Pick<PartContext, keyof Environment | 'behaviour'>,
 ): Promise<ContainerRuntime> {
   const { clock, random, logger, behaviour } = environment;
   if (config.runtime === 'simulated') return createSimulatedRuntime({ clock, random, ...(behaviour && { behaviour }) });
@@ -65,7 +65,7 @@ export async function openRuntime(
   });
 }
 
-function recordOf({ runtime, criEndpoint }: ClusterConfig, nodeDirectory: string): RuntimeRecord {
+function recordOf({ runtime, criEndpoint }: RunConfig, nodeDirectory: string): RuntimeRecord {
   if (runtime !== 'cri') return { runtime };
   // Several clusters may share one containerd, and each may have a node of the same name.
   const owner = `${path.basename(nodeDirectory)}-${createHash('sha256').update(nodeDirectory).digest('hex').slice(0, 8)}`;

@@ -5,7 +5,7 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import type { Clock } from '../machinery/time/clock.ts';
 
-const periodMs = 15_000;
+const periodMs = 5_000;
 /** Share of one core below which nobody is kept waiting. */
 const idleShare = 0.15;
 /** What has come to be used since the last time, in bytes and as a share, before it is worth a pause. */

@@ -1,25 +1,32 @@
 // Puts the parts of a cluster together, starts and stops them.
 
-import { type Client, createClient, type RunningComponent } from '../client/client.ts';
+import type { Client, RunningComponent } from '../client/client.ts';
 import type { UserInfo } from '../kube-apiserver/kube-apiserver.ts';
 import type { Decision } from '../kube-scheduler/kube-scheduler.ts';
-import { type Assembly, type Environment, identities, type NodeHandle } from './assembly.ts';
-import type { ClusterConfig } from './config.ts';
+import { type ClusterConfig, defaultRanges, type RunConfig } from './config.ts';
+import type { Environment, PartContext } from './context.ts';
+import { type ControlPlane, controlPlane } from './control-plane.ts';
 import { claim, type DataDirectory, dataDirectory, openDataDirectory } from './data-directory.ts';
+import { identities } from './identities.ts';
 import { withOwnRanges } from './network-ranges.ts';
-import { parts } from './parts.ts';
+import type { NodePartName } from './node-parts.ts';
+import { launchNodes } from './node-process/launch.ts';
+import type { NodeProcessConfig } from './node-process/messages.ts';
+import { NodeProcess, type NodeProcessStatus } from './node-process/node-process.ts';
+import { type OnStep, PartSequence, type PartStatus } from './part-sequence.ts';
+import { type ApiServerPart, kubeletCertificate, type Pki } from './parts/api-server.ts';
+import type { NodeHandle } from './parts/nodes.ts';
 import { version } from './version.ts';
 
-export interface PartStatus {
-  readonly name: string;
-  /** Milliseconds that its start took. */
-  readonly startMs: number;
-  /** Why it is not healthy, undefined while it is. */
-  readonly problem?: string;
+export interface ClusterProcess {
+  readonly name: 'main' | 'nodes';
+  readonly pid: number;
+  /** Resident. */
+  readonly memoryBytes: number;
 }
 
 export interface Cluster {
-  readonly config: ClusterConfig;
+  readonly config: RunConfig;
   readonly directory: DataDirectory;
   /** URL of the API server. */
   readonly server: string;
@@ -27,96 +34,184 @@ export interface Cluster {
   readonly client: Client;
   /** A client of this process under another identity. */
   clientFor(user: UserInfo): Client;
-  /** The nodes of this machine by their names. */
+  /** The nodes that run in this process, by their names. */
   readonly nodes: ReadonlyMap<string, NodeHandle>;
-  status(): readonly PartStatus[];
+  status(): Promise<{ readonly parts: readonly PartStatus[]; readonly processes: readonly ClusterProcess[] }>;
   /** Why the scheduler put a pod (namespace/name) where it is; undefined when that is not known (any more). */
   explainPod(pod: string): Decision | undefined;
   /** Stops the parts from the bottom of the list to its top. Containers keep running. */
   stop(): Promise<void>;
 }
 
-interface Started {
-  readonly name: string;
-  readonly startMs: number;
-  readonly running: RunningComponent;
-}
-
 export interface StartHooks {
-  /** Hears of each part that has started. */
-  onStep?(name: string, ms: number): void;
+  /** Called for each part that has started. */
+  onStep?: OnStep;
   onFatal?(error: Error): void;
 }
 
-/** Starts the cluster that lives in a data directory, for this process alone. Resolves when every part runs. */
+/** The nodes of a cluster, wherever they run. */
+interface Nodes {
+  readonly handles: ReadonlyMap<string, NodeHandle>;
+  status(): Promise<NodeProcessStatus>;
+  stop(): Promise<void>;
+}
+
+const nodePartNames: readonly NodePartName[] = ['kubelet', 'cluster-dns', 'kube-proxy'];
+
+/**
+ * Starts the cluster that lives in a data directory, for this process alone. Nodes with a real runtime run in a process
+ * of their own, which `nodeCommand` starts. Resolves when every part runs.
+ */
 export async function startCluster(
   config: ClusterConfig,
   environment: Environment,
+  nodeCommand: readonly string[],
   hooks: StartHooks = {},
 ): Promise<Cluster> {
   const directory = dataDirectory(config.dataDirectory);
   await openDataDirectory(directory);
-  const startedAt = environment.clock.now();
-  const info = (address: string) => ({ pid: process.pid, name: config.name, address, startedAt, version });
+  const info = (address: string) => ({ name: config.name, address, startedAt: environment.clock.now(), version });
   await claim(directory, info(''));
-  const cluster = await startParts(
-    await withOwnRanges({ ...config, dataDirectory: directory.root }, directory),
-    environment,
-    hooks,
-  );
-  await claim(directory, info(cluster.server));
-  return cluster;
+  const hasRealNodes = config.runtime !== 'simulated' && nodePartNames.some((name) => config.components.includes(name));
+  const nodeProcess = hasRealNodes
+    ? new NodeProcess(environment, () => launchNodes(nodeCommand, directory, environment.clock), hooks.onStep)
+    : undefined;
+  try {
+    const ranges = await withOwnRanges(config, directory);
+    const runConfig = { ...config, ...ranges, dataDirectory: directory.root };
+    const cluster = await start(runConfig, environment, hooks, (context, api) =>
+      nodeProcess ? startApart(nodeProcess, context, api) : startHere(context, api, hooks.onStep),
+    );
+    await claim(directory, info(cluster.server));
+    return cluster;
+  } catch (error) {
+    await nodeProcess?.stop();
+    throw error;
+  }
 }
 
-/** Starts the parts in their order; stops what it started when one fails. */
-export async function startParts(
+/** Starts all parts in this process; stops what it started when one fails. */
+export const startParts = (
   config: ClusterConfig,
-  environment: Environment & Pick<Assembly, 'behaviour'>,
+  environment: Environment & Pick<PartContext, 'behaviour'>,
   hooks: StartHooks = {},
+): Promise<Cluster> =>
+  start({ ...config, ...defaultRanges(config) }, environment, hooks, (context, api) =>
+    startHere(context, api, hooks.onStep),
+  );
+
+async function start(
+  config: RunConfig,
+  environment: Environment & Pick<PartContext, 'behaviour'>,
+  hooks: StartHooks,
+  startNodes: (context: PartContext, api: ApiServerPart) => Promise<Nodes>,
 ): Promise<Cluster> {
-  const directory = dataDirectory(config.dataDirectory);
-  const { clock, logger } = environment;
-  const assembly: Assembly = {
+  const { logger } = environment;
+  const context: PartContext = {
     ...environment,
     config,
-    directory,
+    directory: dataDirectory(config.dataDirectory),
     fatal: (error) => {
       logger.error('a component gave up', { error: String(error.stack) });
       hooks.onFatal?.(error);
     },
   };
-  const started: Started[] = [];
-  const stop = async () => {
-    for (const part of started.splice(0).reverse())
-      await part.running
-        .stop()
-        .catch((error) => logger.error('a part did not stop cleanly', { part: part.name, error: String(error) }));
-  };
+  const sequence = new PartSequence(context, hooks.onStep);
   try {
-    for (const part of parts) {
-      if (part.name !== 'store' && !config.components.includes(part.name)) continue;
-      const missing = part.after.find((name) => !started.some((s) => s.name === name));
-      if (missing) throw new Error(`${part.name} needs ${missing}: add it to --components`);
-      const beginMs = clock.monotonic();
-      const running = await part.start(assembly);
-      const startMs = clock.monotonic() - beginMs;
-      started.push({ name: part.name, startMs, running });
-      logger.info('part started', { part: part.name, ms: Math.round(startMs) });
-      hooks.onStep?.(part.name, startMs);
-    }
+    const { 'kube-apiserver': api, 'kube-scheduler': scheduler } = await startControlPlane(context, sequence);
+    const nodes = await startNodes(context, api);
+    return {
+      config,
+      directory: context.directory,
+      server: `https://${config.nodeIP}:${api.port}`,
+      client: api.clientFor(identities.admin),
+      clientFor: api.clientFor,
+      nodes: nodes.handles,
+      async status() {
+        const { parts, process: nodeProcess } = await nodes.status();
+        const main = { name: 'main', pid: process.pid, memoryBytes: process.memoryUsage.rss() } as const;
+        return {
+          parts: [...sequence.status(), ...parts],
+          processes: [main, ...(nodeProcess ? [{ name: 'nodes', ...nodeProcess } as const] : [])],
+        };
+      },
+      explainPod: (pod) => scheduler?.explain(pod),
+      async stop() {
+        await nodes.stop();
+        await sequence.stop();
+      },
+    };
   } catch (error) {
-    await stop();
+    await sequence.stop();
     throw error;
   }
-  return {
-    config,
-    directory,
-    server: `https://${config.nodeIP}:${assembly.port}`,
-    client: createClient(assembly.apiServer!.transport(identities.admin)),
-    clientFor: assembly.clientFor!,
-    nodes: assembly.nodes ?? new Map(),
-    status: () => started.map(({ name, startMs, running }) => ({ name, startMs, problem: running.health?.() })),
-    explainPod: (pod) => assembly.explainPod?.(pod),
-    stop,
+}
+
+async function startControlPlane(
+  context: PartContext,
+  sequence: PartSequence,
+): Promise<Partial<ControlPlane> & Pick<ControlPlane, 'kube-apiserver'>> {
+  const made: Partial<Record<keyof ControlPlane, RunningComponent>> = {};
+  for (const part of controlPlane) {
+    if (part.name !== 'store' && !context.config.components.includes(part.name)) continue;
+    const missing = part.after.find((name) => !made[name]);
+    if (missing) throw new Error(`${part.name} needs ${missing}: add it to --components`);
+    made[part.name] = await sequence.start(part.name, () => part.start(context, made as Partial<ControlPlane>));
+  }
+  const { 'kube-apiserver': api, ...others } = made as Partial<ControlPlane>;
+  if (!api) throw new Error('a cluster needs kube-apiserver: add it to --components');
+  return { ...others, 'kube-apiserver': api };
+}
+
+async function startHere(context: PartContext, api: ApiServerPart, onStep?: OnStep): Promise<Nodes> {
+  const { nodeParts } = await import('./node-parts.ts');
+  const { pki } = api;
+  const nodeContext = {
+    ...context,
+    clientFor: api.clientFor,
+    kubeletTls(node: string) {
+      const pair = pki?.certificates.get(kubeletCertificate(node));
+      return pki && pair && { ...pair, clientCA: pki.ca.cert };
+    },
   };
+  const sequence = new PartSequence(context, onStep);
+  let handles: ReadonlyMap<string, NodeHandle> = new Map();
+  try {
+    for (const part of nodeParts)
+      if (context.config.components.includes(part.name)) {
+        const { nodes } = await sequence.start(part.name, () => part.start(nodeContext));
+        if (nodes) handles = nodes;
+      }
+  } catch (error) {
+    await sequence.stop();
+    throw error;
+  }
+  return { handles, status: async () => ({ parts: sequence.status() }), stop: () => sequence.stop() };
+}
+
+async function startApart(nodes: NodeProcess, { config }: PartContext, { port, pki }: ApiServerPart): Promise<Nodes> {
+  if (!pki) throw new Error('nodes in a process of their own need an API server that listens');
+  await nodes.start({
+    config,
+    // The API server's certificate names this address too, and no firewall is on the way.
+    server: `https://127.0.0.1:${port}`,
+    ca: pki.ca.cert,
+    certificates: nodeCertificates(config, pki),
+  });
+  return { handles: new Map(), status: () => nodes.status(), stop: () => nodes.stop() };
+}
+
+/** By user name. */
+function nodeCertificates(config: RunConfig, { certificates }: Pki): NodeProcessConfig['certificates'] {
+  const files = [
+    [identities.proxy, 'kube-proxy'] as const,
+    [identities.dns, 'cluster-dns'] as const,
+    ...config.nodeNames.map((node) => [identities.kubelet(node), kubeletCertificate(node)] as const),
+  ];
+  return Object.fromEntries(
+    files.flatMap(([{ name }, file]) => {
+      const pair = certificates.get(file);
+      return pair ? [[name, pair]] : [];
+    }),
+  );
 }

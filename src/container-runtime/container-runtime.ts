@@ -12,6 +12,7 @@ export type { CriOptions } from './cri/cri.ts';
 export { type Images, openImages } from './images/images.ts';
 export { normalizeReference } from './images/reference.ts';
 export { meantToEndAnnotation, podUidLabel } from './labels.ts';
+export { closeInherited } from './native/inherited.ts';
 export { createNativeRuntime, destroyNativeRuntime, type NativeOptions } from './native/native.ts';
 export { findOciRuntime } from './native/oci/oci-runtime.ts';
 export { RuntimeError } from './runtime-error.ts';

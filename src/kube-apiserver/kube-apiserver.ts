@@ -41,7 +41,6 @@ export type { Listener, ListenOptions, TlsOptions } from './http/http-server.ts'
 export type { Server } from './server.ts';
 export type { TokenClaims, TokenIssuer } from './tokens.ts';
 export type { UserInfo } from './user.ts';
-export { kubernetesVersion } from './version.ts';
 
 export interface ApiServerOptions {
   readonly store: Store;

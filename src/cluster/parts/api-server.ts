@@ -2,10 +2,10 @@
 
 import os from 'node:os';
 import { formatTime } from '../../api/api.ts';
-import { createClient, type RunningComponent } from '../../client/client.ts';
-import { type ApiServer, createAccess, createApiServer } from '../../kube-apiserver/kube-apiserver.ts';
+import { type Client, createClient, type RunningComponent } from '../../client/client.ts';
+import { type ApiServer, createAccess, createApiServer, type UserInfo } from '../../kube-apiserver/kube-apiserver.ts';
+import { runCompaction } from '../../store/store.ts';
 import { firstAddresses } from '../addresses.ts';
-import { type Assembly, identities } from '../assembly.ts';
 import { openAuditor } from '../auditing.ts';
 import { ensureBootstrapObjects } from '../bootstrap.ts';
 import {
@@ -14,39 +14,57 @@ import {
   ensureFrontProxy,
   ensureSigningKey,
   frontProxyName,
+  type KeyPair,
   kubeletClientName,
   makeSigningKey,
 } from '../certificates.ts';
-import { type ClusterConfig, defaultPort } from '../config.ts';
+import { type RunConfig, settings } from '../config.ts';
+import type { PartContext } from '../context.ts';
+import { type Identity, identities } from '../identities.ts';
 import { keepObjects } from '../kept-objects.ts';
 import { writeKubeconfig } from '../kubeconfig.ts';
+import type { StorePart } from './store.ts';
+
+export interface ApiServerPart extends RunningComponent {
+  /** Port that it listens on; undefined: it is reached in this process alone. */
+  readonly port?: number;
+  readonly pki?: Pki;
+  /** A client of this process under an identity. */
+  clientFor(user: UserInfo): Client;
+}
+
+export interface Pki {
+  readonly ca: KeyPair;
+  readonly certificates: ReadonlyMap<string, KeyPair>;
+}
 
 /** Resolves when the API server can be used, in this process or over HTTPS, and the bootstrap objects are there. */
-export async function startApiServerPart(assembly: Assembly): Promise<RunningComponent> {
-  const { config, directory, clock, random, logger, metrics, store } = assembly;
+export async function startApiServerPart(context: PartContext, { store }: StorePart): Promise<ApiServerPart> {
+  const { config, directory, clock, random, metrics } = context;
   const { apiServiceIP, dnsServiceIP } = firstAddresses(config.serviceCidr);
-  const inProcessOnly = config.port === undefined;
-  const pki = inProcessOnly
-    ? undefined
-    : await ensureCertificates(directory.pki, requests(config, apiServiceIP), clock.now());
-  const frontProxy = inProcessOnly ? undefined : await ensureFrontProxy(directory.pki, clock.now());
-  const signingKey = inProcessOnly ? makeSigningKey() : await ensureSigningKey(directory.pki);
+  const listens = config.port !== undefined;
+  const pki = listens
+    ? await ensureCertificates(directory.pki, requests(config, apiServiceIP), clock.now())
+    : undefined;
+  const frontProxy = listens ? await ensureFrontProxy(directory.pki, clock.now()) : undefined;
   const access = createAccess({
     clock,
     random,
-    signingKey,
+    signingKey: listens ? await ensureSigningKey(directory.pki) : makeSigningKey(),
     issuer: `https://kubernetes.default.svc.${config.clusterDomain}`,
     // An API server alone, as tests run it: nothing makes service accounts, so pods need none.
     missingServiceAccounts: config.components.length === 1,
+    disabledAdmissionPlugins: config.disableAdmissionPlugins,
+    anonymousAuth: config.anonymousAuth,
   });
   const kubeletClient = pki?.certificates.get('apiserver-kubelet-client');
-  const ownLogger = logger.child({ component: 'kube-apiserver' });
-  const auditor = config.audit && (await openAuditor(config.audit, { clock, logger: ownLogger }));
+  const logger = context.logger.child({ component: 'kube-apiserver' });
+  const auditor = await openAuditor(config, directory, { clock, logger });
   const apiServer = await createApiServer({
-    store: store!,
+    store,
     clock,
     random,
-    logger: ownLogger,
+    logger,
     ...(auditor && { auditor }),
     metrics,
     authenticators: access.authenticators,
@@ -61,28 +79,29 @@ export async function startApiServerPart(assembly: Assembly): Promise<RunningCom
       }),
     },
   });
-  const self = createClient(apiServer.transport(identities.apiServer));
+  const clientFor = (user: UserInfo) => createClient(apiServer.transport(user));
+  const self = clientFor(identities.apiServer);
   // Before it listens: nobody is to be judged by half of the roles.
-  await access.start({ client: self, clock, random, logger });
-  Object.assign(assembly, {
-    apiServer,
-    ...pki,
-    clientFor: (user) => createClient(apiServer.transport(user)),
-  } satisfies Partial<Assembly>);
-  if (pki) assembly.port = await listen(assembly, apiServer);
+  await access.start({ client: self, clock, random, logger: context.logger });
+  const port = pki && (await listen(context, apiServer, pki));
   const inputs = {
     serviceCidr: config.serviceCidr,
     apiServiceIP,
     dnsServiceIP,
-    endpoint: { ip: config.nodeIP, port: assembly.port ?? defaultPort },
+    endpoint: { ip: config.nodeIP, port: port ?? settings.port.default },
     clientCA: pki?.ca.cert ?? '',
     frontProxyCA: frontProxy?.ca.cert ?? '',
     today: formatTime(clock.now()).slice(0, 10),
   };
   await ensureBootstrapObjects(self, inputs);
-  const kept = keepObjects(self, inputs, { clock, logger: ownLogger });
+  const kept = keepObjects(self, inputs, { clock, logger });
+  const compaction = runCompaction(store, clock, logger, (revision) => apiServer.server.cache.compact(revision));
   return {
+    ...(port !== undefined && { port }),
+    ...(pki && { pki }),
+    clientFor,
     async stop() {
+      compaction.stop();
       kept.stop();
       await access.stop();
       await apiServer.stop();
@@ -91,27 +110,34 @@ export async function startApiServerPart(assembly: Assembly): Promise<RunningCom
 }
 
 /** Opens the port and writes the administrator's kubeconfig for it. */
-async function listen({ config, directory, ca, certificates }: Assembly, apiServer: ApiServer): Promise<number> {
-  const tls = { ...certificates!.get('apiserver')!, clientCa: ca!.cert };
-  const { port } = await apiServer.listen({ port: config.port!, host: '0.0.0.0', tls });
-  const user = certificates!.get('admin')!;
-  const server = `https://${config.nodeIP}:${port}`;
+async function listen({ config, directory }: PartContext, apiServer: ApiServer, pki: Pki): Promise<number> {
+  const tls = { ...certificateOf(pki, 'apiserver'), clientCa: pki.ca.cert };
+  const { port } = await apiServer.listen({ port: config.port ?? 0, host: '0.0.0.0', tls });
   await writeKubeconfig(directory.kubeconfig, {
     name: config.name,
-    server,
-    ca: ca!.cert,
-    user,
-    userName: 'kubernetes-admin',
+    server: `https://${config.nodeIP}:${port}`,
+    ca: pki.ca.cert,
+    user: certificateOf(pki, 'admin'),
+    userName: identities.admin.name,
   });
   return port;
 }
+
+function certificateOf({ certificates }: Pki, name: string): KeyPair {
+  const pair = certificates.get(name);
+  if (!pair) throw new Error(`no certificate was made for ${name}`);
+  return pair;
+}
+
+/** Name of a kubelet's certificate. */
+export const kubeletCertificate = (node: string): string => `kubelet-${node}`;
 
 /** A crowd of simulated nodes has no servers. */
 const mostNodesWithServers = 50;
 
 /** https://kubernetes.io/docs/setup/best-practices/certificates/#all-certificates */
 function requests(
-  { clusterDomain, nodeIP, nodeNames, runtime }: ClusterConfig,
+  { clusterDomain, nodeIP, nodeNames, runtime }: RunConfig,
   apiServiceIP: string,
 ): CertificateRequest[] {
   const names = [
@@ -124,13 +150,16 @@ function requests(
   ];
   const nodes = nodeNames.map(
     (name): CertificateRequest => ({
-      name: `kubelet-${name}`,
-      commonName: `system:node:${name}`,
-      organizations: ['system:nodes'],
+      name: kubeletCertificate(name),
+      ...subjectOf(identities.kubelet(name)),
       usage: 'both',
       hosts: [name, nodeIP, '127.0.0.1'],
     }),
   );
+  const ofNodeParts: CertificateRequest[] = [
+    { name: 'kube-proxy', ...subjectOf(identities.proxy), usage: 'client' },
+    { name: 'cluster-dns', ...subjectOf(identities.dns), usage: 'client' },
+  ];
   return [
     {
       name: 'apiserver',
@@ -142,5 +171,14 @@ function requests(
     // Nodes say where their kubelets are, so this certificate may do no more than use kubelets.
     { name: 'apiserver-kubelet-client', commonName: kubeletClientName, usage: 'client' },
     ...(runtime === 'simulated' && nodeNames.length > mostNodesWithServers ? [] : nodes),
+    ...(runtime === 'simulated' ? [] : ofNodeParts),
   ];
 }
+
+/** Every authenticated user is in this group: certificates do not name it. */
+const implied = 'system:authenticated';
+
+const subjectOf = ({ name, groups }: Identity): Pick<CertificateRequest, 'commonName' | 'organizations'> => ({
+  commonName: name,
+  organizations: groups.filter((group) => group !== implied),
+});

@@ -3,36 +3,52 @@
 import { readFile, statfs } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
+import { kubernetesVersion } from '../../api/api.ts';
 import type { RunningComponent } from '../../client/client.ts';
-import { kubernetesVersion } from '../../kube-apiserver/kube-apiserver.ts';
 import { type KubeletConfig, type RunningKubelet, startKubelet } from '../../kubelet/kubelet.ts';
 import { firstAddresses } from '../addresses.ts';
-import { type Assembly, contextFor, identities, type NodeHandle } from '../assembly.ts';
+import { componentContext } from '../context.ts';
+import { identities } from '../identities.ts';
+import type { NodePartContext } from '../node-parts.ts';
 import { kubeletRoot, openRuntime } from '../runtime.ts';
+
+/** One node of this machine, which can be stopped and started again on its own. */
+export interface NodeHandle {
+  readonly name: string;
+  /** Why it is not healthy; undefined while it is healthy, and while it is stopped. */
+  health(): string | undefined;
+  start(): Promise<void>;
+  /** Ends the kubelet as a crash does: it reports nothing. Containers of a real runtime keep running. */
+  stop(): Promise<void>;
+}
+
+export interface NodesPart extends RunningComponent {
+  readonly nodes: ReadonlyMap<string, NodeHandle>;
+}
 
 /** The port that Kubernetes gives the kubelet; the second node of a machine takes a free one. */
 const kubeletPort = 10250;
 /** Nodes that start at one time. */
 const startsAtOnce = 100;
 
-export async function startNodes(assembly: Assembly): Promise<RunningComponent> {
-  const nodes = assembly.config.nodeNames.map((name, index) => makeNode(assembly, name, index));
-  assembly.nodes = new Map(nodes.map((node) => [node.name, node]));
+export async function startNodes(context: NodePartContext): Promise<NodesPart> {
+  const nodes = context.config.nodeNames.map((name, index) => makeNode(context, name, index));
   for (let i = 0; i < nodes.length; i += startsAtOnce)
     await Promise.all(nodes.slice(i, i + startsAtOnce).map((node) => node.start()));
   return {
+    nodes: new Map(nodes.map((node) => [node.name, node])),
     health: () => nodes.map((node) => node.health()).find((problem) => problem !== undefined),
     stop: async () => void (await Promise.all(nodes.map((node) => node.stop()))),
   };
 }
 
-function makeNode(assembly: Assembly, name: string, index: number): NodeHandle {
+function makeNode(context: NodePartContext, name: string, index: number): NodeHandle {
   let kubelet: RunningKubelet | undefined;
   return {
     name,
     health: () => kubelet?.health?.(),
     async start() {
-      kubelet ??= await startNode(assembly, name, index);
+      kubelet ??= await startNode(context, name, index);
     },
     async stop() {
       await kubelet?.stop();
@@ -41,24 +57,23 @@ function makeNode(assembly: Assembly, name: string, index: number): NodeHandle {
   };
 }
 
-async function startNode(assembly: Assembly, name: string, index: number): Promise<RunningKubelet> {
-  const { config, directory, certificates, ca } = assembly;
-  const runtime = await openRuntime(config, directory.node(name), assembly);
-  const context = contextFor(assembly, 'kubelet', identities.kubelet(name));
+async function startNode(parts: NodePartContext, name: string, index: number): Promise<RunningKubelet> {
+  const { config, directory } = parts;
+  const runtime = await openRuntime(config, directory.node(name), parts);
+  const context = componentContext(parts, 'kubelet', parts.clientFor(identities.kubelet(name)));
   // Another cluster on this machine may have the usual port: then any free one does.
   const kubelet = {
-    ...(await kubeletConfig(assembly, name)),
+    ...(await kubeletConfig(parts, name)),
     port: index === 0 && config.name === 'coracle' ? kubeletPort : 0,
   };
-  const certificate = certificates?.get(`kubelet-${name}`);
-  const tls = certificate && { ...certificate, clientCA: ca!.cert };
+  const tls = parts.kubeletTls(name);
   return startKubelet(context, kubelet, { runtime, tls }).catch((error: NodeJS.ErrnoException) => {
     if (error.code !== 'EADDRINUSE') throw error;
     return startKubelet(context, { ...kubelet, port: 0 }, { runtime, tls });
   });
 }
 
-async function kubeletConfig({ config, directory }: Assembly, name: string): Promise<KubeletConfig> {
+async function kubeletConfig({ config, directory }: NodePartContext, name: string): Promise<KubeletConfig> {
   const root = directory.node(name);
   const simulated = config.runtime === 'simulated';
   return {

@@ -1,32 +1,27 @@
 import type { RunningComponent } from '../../client/client.ts';
-import { openStore, runCompaction, type StoreOptions } from '../../store/store.ts';
-import type { Assembly } from '../assembly.ts';
+import { openStore, type Store, type StoreOptions } from '../../store/store.ts';
+import type { PartContext } from '../context.ts';
 import { hasStore, noteStore } from '../data-directory.ts';
 import { withEncryption } from '../encryption.ts';
 
+export interface StorePart extends RunningComponent {
+  readonly store: Store;
+}
+
 /** Opens the store that the configuration names. Throws StoreUnusable. */
-export async function startStorePart(assembly: Assembly): Promise<RunningComponent> {
-  const { config, directory } = assembly;
+export async function startStorePart(context: PartContext): Promise<StorePart> {
+  const { config, directory } = context;
   const mustExist = config.store === 'embedded' && (await hasStore(directory));
-  const opened = await openStore(storeOptions(assembly, mustExist));
+  const opened = await openStore(storeOptions(context, mustExist));
   if (config.store === 'embedded' && !mustExist) await noteStore(directory);
-  const store = await withEncryption(opened, assembly).catch(async (error) => {
+  const store = await withEncryption(opened, context).catch(async (error) => {
     await opened.close();
     throw error;
   });
-  assembly.store = store;
-  const compaction = runCompaction(store, assembly.clock, assembly.logger.child({ component: 'store' }), (revision) =>
-    assembly.apiServer?.server.cache.compact(revision),
-  );
-  return {
-    async stop() {
-      compaction.stop();
-      await store.close();
-    },
-  };
+  return { store, stop: () => store.close() };
 }
 
-function storeOptions({ config, directory, clock }: Assembly, mustExist: boolean): StoreOptions {
+function storeOptions({ config, directory, clock }: PartContext, mustExist: boolean): StoreOptions {
   switch (config.store) {
     case 'memory':
       return { kind: 'memory', clock };

@@ -28,11 +28,15 @@ export interface AccessOptions extends Pick<ComponentContext, 'clock' | 'random'
   readonly issuer: string;
   /** Pods that name no service account need none. */
   readonly missingServiceAccounts?: boolean;
+  /** Names of admission plugins that do not run. Default: none. */
+  readonly disabledAdmissionPlugins?: readonly string[];
+  /** False: requests without credentials are refused. Default: true. */
+  readonly anonymousAuth?: boolean;
 }
 
 /** Kubernetes' own way in: certificates and tokens; Node and RBAC; the admission plugins. */
 export function createAccess(options: AccessOptions): Access {
-  const { clock, random, signingKey, issuer, missingServiceAccounts } = options;
+  const { clock, random, signingKey, issuer, missingServiceAccounts, disabledAdmissionPlugins = [] } = options;
   let client: Client | undefined;
   const reader = () => {
     if (!client) throw new Error('access was asked for before it was started');
@@ -42,9 +46,16 @@ export function createAccess(options: AccessOptions): Access {
   const authorizers: Authorizer[] = [superusers];
   let informers: { synced(): Promise<void>; stop(): Promise<void> }[] = [];
   return {
-    authenticators: [requestHeaders, clientCertificates, authenticator, anonymous],
+    authenticators: [
+      requestHeaders,
+      clientCertificates,
+      authenticator,
+      ...(options.anonymousAuth === false ? [] : [anonymous]),
+    ],
     authorizers,
-    admission: admissionPlugins(reader, { missingServiceAccounts }),
+    admission: admissionPlugins(reader, { missingServiceAccounts }).filter(
+      ({ name }) => !disabledAdmissionPlugins.includes(name),
+    ),
     tokens,
     async start(context) {
       client = context.client;

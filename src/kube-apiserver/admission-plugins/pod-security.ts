@@ -1,9 +1,8 @@
-import { type ApiObject, forbidden, type Namespace, type Pod, type PodSpec } from '../../api/api.ts';
+import { type ApiObject, forbidden, kubernetesVersion, type Namespace, type Pod, type PodSpec } from '../../api/api.ts';
 import type { Client } from '../../client/client.ts';
 import { deepEqual } from '../../machinery/collections/equal.ts';
 import type { AdmissionAttributes, AdmissionPlugin } from '../admission.ts';
 import { failure } from '../status.ts';
-import { kubernetesVersion } from '../version.ts';
 import { type Level, type Violation, violations } from './pod-security-checks.ts';
 
 /** Holds pods to the standard that their namespace's labels ask for. https://kubernetes.io/docs/concepts/security/pod-security-admission/ */

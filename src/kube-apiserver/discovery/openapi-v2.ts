@@ -2,8 +2,7 @@
 // definition adds is made once for each kind. So a change costs no more than joining texts.
 
 import { setImmediate } from 'node:timers/promises';
-import { builtinKinds, type Documentation, type Kind, type KindRegistry } from '../../api/api.ts';
-import { kubernetesVersion } from '../version.ts';
+import { builtinKinds, type Documentation, type Kind, type KindRegistry, kubernetesVersion } from '../../api/api.ts';
 import { generalOperations } from './general-operations.ts';
 import { encodeAround, encodeEntry, encodeMessage } from './gnostic.ts';
 import { documentMessage, parameterMessage, pathItemMessage, schemaMessage } from './gnostic-v2.ts';

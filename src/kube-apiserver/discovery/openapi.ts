@@ -1,11 +1,10 @@
 // /openapi/v3, a document a group and version, and /openapi/v2, everything in one; as JSON or as protobuf.
 
 import { createHash } from 'node:crypto';
-import { type Documentation, documentation, type Kind, type KindRegistry } from '../../api/api.ts';
+import { type Documentation, documentation, type Kind, type KindRegistry, kubernetesVersion } from '../../api/api.ts';
 import { firstAccepted, notAcceptableAs } from '../http/media-type.ts';
 import { type Reply, textReply } from '../reply.ts';
 import type { ApiRequest } from '../request.ts';
-import { kubernetesVersion } from '../version.ts';
 import { generalOperations } from './general-operations.ts';
 import { encodeMessage } from './gnostic.ts';
 import { documentMessage } from './gnostic-v3.ts';

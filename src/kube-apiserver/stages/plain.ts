@@ -1,10 +1,10 @@
 // What is served and is no resource.
 
+import { kubernetesVersion } from '../../api/api.ts';
 import { discoveryReply } from '../discovery/discovery.ts';
 import { objectReply, type Reply, textReply } from '../reply.ts';
 import type { ApiRequest, Stage } from '../request.ts';
 import { methodRefused, noSuchResource } from '../status.ts';
-import { kubernetesVersion } from '../version.ts';
 
 type Answer = (request: ApiRequest) => Reply | Promise<Reply>;
 
@@ -30,7 +30,8 @@ const exact: Readonly<Record<string, Answer>> = {
         '/version',
       ],
     }),
-  '/version': () => rawJson(kubernetesVersion),
+  '/version': () =>
+    rawJson({ ...kubernetesVersion, platform: `linux/${process.arch === 'x64' ? 'amd64' : process.arch}` }),
   '/metrics': ({ server }) => textReply(200, server.metrics.text(), 'text/plain; version=0.0.4; charset=utf-8'),
   '/.well-known/openid-configuration': ({ server }) =>
     server.tokens ? objectReply(200, server.tokens.openidConfiguration()) : notThere(),

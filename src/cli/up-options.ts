@@ -1,0 +1,57 @@
+// The options of `up`: those of the table of settings, and those of the command itself.
+
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import { type Setting, SettingError, type Settings, settings } from '../cluster/config.ts';
+import { withCluster, withOutput } from './options.ts';
+
+const flagOf = ({ flag, argument }: Setting<unknown>) => `--${flag} ${argument}`;
+
+export function withUpOptions(command: Command): Command {
+  withOutput(withCluster(command));
+  for (const setting of Object.values(settings) as Setting<unknown>[]) command.addOption(optionOf(setting));
+  return command
+    .option('--merge-kubeconfig', "add the cluster to the user's own kubeconfig and make it current")
+    .option('--foreground', 'stay, log to the terminal, and end on SIGTERM');
+}
+
+function optionOf(setting: Setting<unknown>): Option {
+  const option = new Option(flagOf(setting), setting.help);
+  if (setting.choices) option.choices(setting.choices.map(String));
+  else option.argParser((text) => parse(setting, text));
+  // A list that is empty, or that holds everything, is no default to show.
+  const isShown = setting.default !== undefined && !Array.isArray(setting.default);
+  return isShown ? option.default(setting.default) : option;
+}
+
+function parse(setting: Setting<unknown>, text: string): unknown {
+  try {
+    return setting.read(text);
+  } catch (error) {
+    throw error instanceof SettingError ? new InvalidArgumentError(error.message) : error;
+  }
+}
+
+/** The settings among the options that commander has read; those that are absent are left out. */
+export function settingsOf(options: Readonly<Record<string, unknown>>): Partial<Settings> {
+  const entries = Object.entries(settings) as [string, Setting<unknown>][];
+  return Object.fromEntries(
+    entries.flatMap(([name, setting]) => {
+      const value = options[new Option(flagOf(setting)).attributeName()];
+      return value === undefined ? [] : [[name, value]];
+    }),
+  );
+}
+
+/** The options of a command as rows of a table in Markdown. */
+export function optionRows(command: Command): string[] {
+  return command.options
+    .filter((option) => !option.hidden)
+    .map((option) => {
+      const remarks = [
+        ...(option.argChoices ? [option.argChoices.join(', ')] : []),
+        ...(option.defaultValue === undefined ? [] : [`default ${String(option.defaultValue)}`]),
+      ];
+      const flags = option.flags.replaceAll('|', '\\|');
+      return `| \`${flags}\` | ${option.description}${remarks.length > 0 ? ` (${remarks.join('; ')})` : ''} |`;
+    });
+}

@@ -1,0 +1,35 @@
+// What every part of a cluster gets: environment, configuration, directory.
+
+import type { Client, ComponentContext } from '../client/client.ts';
+import type { SimulatedBehaviour } from '../container-runtime/container-runtime.ts';
+import type { Logger } from '../machinery/logger.ts';
+import type { Metrics } from '../machinery/metrics.ts';
+import type { Random } from '../machinery/random.ts';
+import type { Clock } from '../machinery/time/clock.ts';
+import type { RunConfig } from './config.ts';
+import type { DataDirectory } from './data-directory.ts';
+
+export interface Environment {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+}
+
+export interface PartContext extends Environment {
+  readonly config: RunConfig;
+  readonly directory: DataDirectory;
+  readonly fatal: (error: Error) => void;
+  /** What simulated containers do, for tests. */
+  readonly behaviour?: SimulatedBehaviour;
+}
+
+/** The context of a component, with a client of its own identity. */
+export const componentContext = (context: PartContext, name: string, client: Client): ComponentContext => ({
+  client,
+  clock: context.clock,
+  random: context.random,
+  logger: context.logger.child({ component: name }),
+  metrics: context.metrics,
+  fatal: context.fatal,
+});

@@ -1,0 +1,32 @@
+// The users as which the parts of a cluster speak to its API.
+// https://kubernetes.io/docs/reference/access-authn-authz/rbac/#core-component-roles
+
+/** Name and groups of a user. */
+export interface Identity {
+  readonly name: string;
+  readonly groups: readonly string[];
+}
+
+const authenticated = (name: string, ...groups: string[]): Identity => ({
+  name,
+  groups: [...groups, 'system:authenticated'],
+});
+
+export const identities = {
+  admin: authenticated('kubernetes-admin', 'system:masters'),
+  apiServer: authenticated('system:apiserver', 'system:masters'),
+  controllerManager: authenticated('system:kube-controller-manager'),
+  scheduler: authenticated('system:kube-scheduler'),
+  proxy: authenticated('system:kube-proxy'),
+  dns: serviceAccount('kube-system', 'coredns'),
+  kubelet: (node: string) => authenticated(`system:node:${node}`, 'system:nodes'),
+  serviceAccount,
+} as const;
+
+function serviceAccount(namespace: string, name: string): Identity {
+  return authenticated(
+    `system:serviceaccount:${namespace}:${name}`,
+    'system:serviceaccounts',
+    `system:serviceaccounts:${namespace}`,
+  );
+}

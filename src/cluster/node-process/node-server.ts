@@ -1,0 +1,103 @@
+// The process of a cluster's nodes, from its own side: it runs the node parts as the main process asks.
+
+import { createClient, type HttpsTransport, httpsTransport } from '../../client/client.ts';
+import type { Environment, PartContext } from '../context.ts';
+import { dataDirectory } from '../data-directory.ts';
+import { type Identity, identities } from '../identities.ts';
+import { type NodePartContext, nodeParts } from '../node-parts.ts';
+import { PartSequence } from '../part-sequence.ts';
+import { giveBackMemory } from '../spare-memory.ts';
+import type { FromNodeProcess, NodeProcessConfig, ToNodeProcess } from './messages.ts';
+
+export interface NodeServerHooks {
+  send(message: FromNodeProcess): void;
+  /** Ends the process. */
+  end(code: number): void;
+}
+
+export interface NodeServer {
+  receive(message: ToNodeProcess): void;
+  /** Stops the parts in order, then ends the process. */
+  stop(): Promise<void>;
+}
+
+/** Does nothing until the message `start` comes. */
+export function serveNodes(environment: Environment, hooks: NodeServerHooks): NodeServer {
+  const { logger } = environment;
+  const parts = new PartSequence(environment, (name, ms) => hooks.send({ type: 'step', name, ms }));
+  const transports = new Map<string, HttpsTransport>();
+  let starting: Promise<void> | undefined;
+  let stopping: Promise<void> | undefined;
+
+  const start = async (config: NodeProcessConfig) => {
+    giveBackMemory(environment.clock);
+    const context = contextOf(config, environment, hooks, transports);
+    try {
+      for (const part of nodeParts)
+        if (config.config.components.includes(part.name)) await parts.start(part.name, () => part.start(context));
+      hooks.send({ type: 'ready' });
+    } catch (error) {
+      const { message, code, port, stack } = error as NodeJS.ErrnoException & { port?: number };
+      logger.error('the nodes did not start', { error: String(stack) });
+      hooks.send({ type: 'failed', message, ...(code && { code }), ...(port && { port }) });
+      await parts.stop();
+      hooks.end(1);
+    }
+  };
+  const stop = async () => {
+    await starting;
+    await parts.stop();
+    for (const transport of transports.values()) transport.close();
+    logger.info('stopped the nodes');
+    hooks.end(0);
+  };
+  return {
+    receive(message) {
+      if (message.type === 'start') starting ??= start(message.config);
+      else if (message.type === 'stop') void this.stop();
+      else
+        hooks.send({
+          type: 'status',
+          id: message.id,
+          parts: parts.status(),
+          memoryBytes: process.memoryUsage.rss(),
+        });
+    },
+    stop: () => (stopping ??= stop()),
+  };
+}
+
+function contextOf(
+  { config, server, ca, certificates }: NodeProcessConfig,
+  environment: Environment,
+  hooks: NodeServerHooks,
+  transports: Map<string, HttpsTransport>,
+): NodePartContext {
+  const certificateOf = ({ name }: Identity) => {
+    const pair = certificates[name];
+    if (!pair) throw new Error(`the nodes' process got no certificate for ${name}`);
+    return pair;
+  };
+  const transportFor = (identity: Identity) => {
+    const userAgent = identity.name.replace(/^system:(serviceaccount:[^:]*:|node:)?/, '');
+    return httpsTransport({ server, ca, ...certificateOf(identity), userAgent, clock: environment.clock });
+  };
+  const context: PartContext = {
+    ...environment,
+    config,
+    directory: dataDirectory(config.dataDirectory),
+    fatal: (error) => {
+      environment.logger.error('a component gave up', { error: String(error.stack) });
+      hooks.end(1);
+    },
+  };
+  return {
+    ...context,
+    clientFor(identity) {
+      const transport = transports.get(identity.name) ?? transportFor(identity);
+      transports.set(identity.name, transport);
+      return createClient(transport);
+    },
+    kubeletTls: (node) => ({ ...certificateOf(identities.kubelet(node)), clientCA: ca }),
+  };
+}

@@ -1,0 +1,117 @@
+import { describe, expect, test } from 'vitest';
+import { createAccess } from '../kube-apiserver/kube-apiserver.ts';
+import { seededRandom } from '../machinery/random.ts';
+import { systemClock } from '../machinery/time/clock.ts';
+import { makeSigningKey } from './certificates.ts';
+import { type ClusterRequest, completeConfig, defaultRanges, overlap } from './config.ts';
+import { admissionPluginNames, componentNames, type Settings, settings } from './settings.ts';
+
+describe('a setting reads its value from text', () => {
+  test.each<[keyof Settings, string, unknown]>([
+    ['port', '0', 0],
+    ['port', '65535', 65_535],
+    ['runtime', 'cri', 'cri'],
+    ['components', 'kube-apiserver, kubelet', ['kube-apiserver', 'kubelet']],
+    ['etcdEndpoints', 'http://a:1,http://b:2', ['http://a:1', 'http://b:2']],
+    ['auditLog', '-', '-'],
+    ['auditLog', '/var/log/audit', '/var/log/audit'],
+    ['encryptionConfig', 'auto', 'auto'],
+    ['anonymousAuth', 'false', false],
+    ['nodeIP', '192.0.2.10', '192.0.2.10'],
+    ['serviceCidr', '10.0.0.0/12', '10.0.0.0/12'],
+    ['clusterCidr', '10.0.0.0/24', '10.0.0.0/24'],
+    ['clusterDomain', 'k8s.example.org', 'k8s.example.org'],
+    ['disableAdmissionPlugins', 'PodSecurity,LimitRanger', ['PodSecurity', 'LimitRanger']],
+  ])('%s %s', (name, text, value) => expect(settings[name].read(text)).toEqual(value));
+
+  test('a relative path becomes absolute', () =>
+    expect(settings.auditPolicy.read('policy.yaml')).toBe(`${process.cwd()}/policy.yaml`));
+});
+
+describe('a setting refuses a value that cannot be used', () => {
+  test.each<[keyof Settings, string, RegExp]>([
+    ['port', '65536', /whole number from 0 to 65535/],
+    ['port', '', /whole number/],
+    ['port', '6443.5', /whole number/],
+    ['nodes', '0', /whole number from 1 to 5000/],
+    ['runtime', 'docker', /Allowed choices are native, cri, simulated/],
+    ['components', 'etcd', /there is no component "etcd"\. There are: kube-apiserver, /],
+    ['enableAdmissionPlugins', 'AlwaysDeny', /there is no admission plugin "AlwaysDeny"\. There are: Namespace/],
+    ['anonymousAuth', 'no', /true or false/],
+    ['nodeIP', 'localhost', /IPv4 address/],
+    ['nodeIP', 'fd00::1', /IPv4 address/],
+    ['serviceCidr', '10.96.0.1/12', /give the first address/],
+    ['serviceCidr', '10.0.0.0/8', /from \/12 to \/28/],
+    ['serviceCidr', '10.0.0.0/29', /from \/12 to \/28/],
+    ['serviceCidr', 'fd00::/108', /IPv4 range/],
+    ['clusterCidr', 'everything', /IPv4 range/],
+    ['clusterCidr', '10.0.0.0/25', /from \/8 to \/24/],
+    ['clusterDomain', 'Cluster_Local', /DNS name in lower case/],
+  ])('%s %s', (name, text, says) => expect(() => settings[name].read(text)).toThrow(says));
+});
+
+describe('settings that contradict each other are refused', () => {
+  const complete = (more: Partial<ClusterRequest>) => completeConfig({ name: 'test', dataDirectory: '/data', ...more });
+  test.each<[string, Partial<ClusterRequest>, RegExp]>([
+    ['etcd without endpoints', { store: 'etcd' }, /needs --etcd-endpoints/],
+    ['endpoints without etcd', { etcdEndpoints: ['http://a'] }, /--etcd-endpoints needs --store etcd/],
+    ['an audit log without a policy', { auditLog: '/log' }, /need --audit-policy/],
+    [
+      'a node without an API server',
+      { components: ['kubelet'] },
+      /kubelet needs kube-apiserver: add it to --components/,
+    ],
+    [
+      'a plugin that is enabled and disabled',
+      { enableAdmissionPlugins: ['PodSecurity'], disableAdmissionPlugins: ['PodSecurity'] },
+      /PodSecurity stands in --enable-admission-plugins and in --disable-admission-plugins/,
+    ],
+    ['ranges that overlap', { serviceCidr: '10.0.0.0/16', clusterCidr: '10.0.0.0/8' }, /overlap: choose another/],
+    ['more nodes than ranges', { clusterCidr: '10.0.0.0/22', nodes: 5 }, /room for 4 nodes of 256 addresses/],
+    ['more nodes than the default range has room for', { nodes: 257 }, /room for 256 nodes/],
+  ])('%s', (_, more, says) => expect(() => complete(more)).toThrow(says));
+
+  test('a crowd of simulated nodes gets a larger range', () =>
+    expect(defaultRanges(complete({ runtime: 'simulated', nodes: 1000 })).clusterCidr).toBe('10.128.0.0/9'));
+
+  test('a configuration is the same after it was a message', () => {
+    const config = complete({ port: 1, auditPolicy: '/policy' });
+    expect(JSON.parse(JSON.stringify(config))).toEqual(config);
+  });
+
+  test('a request without settings gets the default of each', () =>
+    expect(complete({})).toMatchObject({
+      port: 6443,
+      components: componentNames,
+      store: 'embedded',
+      anonymousAuth: true,
+    }));
+});
+
+test.each([
+  ['10.0.0.0/8', '10.1.0.0/16', true],
+  ['10.1.0.0/16', '10.0.0.0/8', true],
+  ['10.1.0.0/16', '10.2.0.0/16', false],
+  ['10.1.0.0/16', '10.1.255.255/32', true],
+  ['10.1.0.0/16', 'fd00::/8', false],
+])('%s and %s overlap: %s', (one, other, expected) => expect(overlap(one, other)).toBe(expected));
+
+const access = (more: Partial<Parameters<typeof createAccess>[0]>) =>
+  createAccess({ clock: systemClock, random: seededRandom(1), signingKey: makeSigningKey(), issuer: 'i', ...more });
+
+/** Checks of the API itself, which no option turns off. */
+const fixed = ['RBACEscalation', 'ResourceClaimRights'];
+
+test('the names of admission plugins are those of the plugins, in their order', () =>
+  expect(
+    access({})
+      .admission.map(({ name }) => name)
+      .filter((name) => !fixed.includes(name)),
+  ).toEqual([...admissionPluginNames]));
+
+test('a disabled admission plugin does not run, and anonymous requests may be refused', () => {
+  const { admission, authenticators } = access({ disabledAdmissionPlugins: ['PodSecurity'], anonymousAuth: false });
+  expect(admission.map(({ name }) => name)).not.toContain('PodSecurity');
+  expect(admission).toHaveLength(admissionPluginNames.length - 1 + fixed.length);
+  expect(authenticators.map(({ name }) => name)).not.toContain('anonymous');
+});

@@ -1,0 +1,267 @@
+// The options of `up`, each declared once: the command line, --help, the README's table, the configuration and its type
+// follow from this table.
+
+import path from 'node:path';
+import { parseCidr, parseIp } from '../machinery/ip.ts';
+
+export interface Setting<T> {
+  /** Name on the command line, without dashes. */
+  readonly flag: string;
+  /** Placeholder of the value in --help. */
+  readonly argument: string;
+  readonly help: string;
+  /** Value when the option is absent; undefined: `completeConfig`, or the part that uses it, chooses one. */
+  readonly default: T;
+  /** The only values that are allowed. */
+  readonly choices?: readonly T[];
+  /** Throws SettingError. Paths come out absolute. */
+  read(text: string): T;
+}
+
+/** A value that cannot be used. The message says what is wrong and what to do. */
+export class SettingError extends Error {
+  override readonly name = 'SettingError';
+}
+
+export const componentNames = [
+  'kube-apiserver',
+  'kube-controller-manager',
+  'kube-scheduler',
+  'kubelet',
+  'kube-proxy',
+  'cluster-dns',
+] as const;
+export type ComponentName = (typeof componentNames)[number];
+
+/** Admission plugins by their names in Kubernetes; all of them run by default. */
+export const admissionPluginNames = [
+  'NamespaceLifecycle',
+  'ServiceAccount',
+  'NodeRestriction',
+  'LimitRanger',
+  'PodSecurity',
+  'Priority',
+  'DefaultTolerationSeconds',
+  'DefaultStorageClass',
+  'StorageObjectInUseProtection',
+  'RuntimeClass',
+  'CertificateApproval',
+  'CertificateSigning',
+  'CertificateSubjectRestriction',
+  'DefaultIngressClass',
+  'PodTopologyLabels',
+  'MutatingAdmissionPolicy',
+  'MutatingAdmissionWebhook',
+  'ValidatingAdmissionPolicy',
+  'ValidatingAdmissionWebhook',
+  'ResourceQuota',
+] as const;
+
+const setting = <T>(declaration: Setting<T>): Setting<T> => declaration;
+const text = (value: string): string => value;
+const list = (value: string): readonly string[] => value.split(',').map((part) => part.trim());
+
+function choice<const T extends string>(
+  declaration: Omit<Setting<T>, 'read' | 'choices'> & { readonly choices: readonly T[] },
+): Setting<T> {
+  const read = (value: string) => {
+    const found = declaration.choices.find((allowed) => allowed === value);
+    if (found === undefined) throw new SettingError(`Allowed choices are ${declaration.choices.join(', ')}.`);
+    return found;
+  };
+  return { ...declaration, read };
+}
+
+const file = (declaration: Pick<Setting<unknown>, 'flag' | 'argument' | 'help'>): Setting<string | undefined> => ({
+  ...declaration,
+  default: undefined,
+  read: (value) => path.resolve(value),
+});
+
+export const settings = {
+  port: setting({
+    flag: 'port',
+    argument: '<port>',
+    help: 'port of the API server, 0 for any free one',
+    default: 6443,
+    read: wholeNumber(0, 65_535),
+  }),
+  runtime: choice({
+    flag: 'runtime',
+    argument: '<runtime>',
+    help: 'what runs containers: crun or runc alone; containerd or CRI-O; no processes at all',
+    default: 'native',
+    choices: ['native', 'cri', 'simulated'],
+  }),
+  criEndpoint: setting({
+    flag: 'cri-endpoint',
+    argument: '<socket>',
+    help: 'socket of containerd or CRI-O, with --runtime cri',
+    default: '/run/containerd/containerd.sock',
+    read: text,
+  }),
+  ociRuntime: file({
+    flag: 'oci-runtime',
+    argument: '<path>',
+    help: 'crun or runc for --runtime native; by default the one on PATH that works here',
+  }),
+  nodes: setting({
+    flag: 'nodes',
+    argument: '<n>',
+    help: 'number of nodes',
+    default: 1,
+    read: wholeNumber(1, 5000),
+  }),
+  components: setting<readonly ComponentName[]>({
+    flag: 'components',
+    argument: '<list>',
+    help: `run only these, separated by commas: ${componentNames.join(', ')}`,
+    default: componentNames,
+    read: namesOf('component', componentNames),
+  }),
+  store: choice({
+    flag: 'store',
+    argument: '<store>',
+    help: 'where cluster data lives: LMDB in the data directory; a real etcd; nothing on disk',
+    default: 'embedded',
+    choices: ['embedded', 'etcd', 'memory'],
+  }),
+  etcdEndpoints: setting<readonly string[]>({
+    flag: 'etcd-endpoints',
+    argument: '<urls>',
+    help: 'with --store etcd, separated by commas',
+    default: [],
+    read: list,
+  }),
+  encryptionConfig: setting<string | undefined>({
+    flag: 'encryption-config',
+    argument: '<file>',
+    help: 'encrypt stored data as this EncryptionConfiguration says; auto: Secrets, with a key made here',
+    default: undefined,
+    read: (value) => (value === 'auto' ? value : path.resolve(value)),
+  }),
+  auditPolicy: file({
+    flag: 'audit-policy',
+    argument: '<file>',
+    help: 'record requests as this policy of audit.k8s.io/v1 says',
+  }),
+  auditLog: setting<string | undefined>({
+    flag: 'audit-log',
+    argument: '<file>',
+    help: 'log of recorded requests, - for the output; by default audit.log in the data directory',
+    default: undefined,
+    read: (value) => (value === '-' ? value : path.resolve(value)),
+  }),
+  auditWebhookConfig: file({
+    flag: 'audit-webhook-config',
+    argument: '<file>',
+    help: 'kubeconfig of a server that gets the recorded requests',
+  }),
+  enableAdmissionPlugins: setting<readonly string[]>({
+    flag: 'enable-admission-plugins',
+    argument: '<list>',
+    help: 'admission plugins to run beside those that run by default, separated by commas',
+    default: [],
+    read: namesOf('admission plugin', admissionPluginNames),
+  }),
+  disableAdmissionPlugins: setting<readonly string[]>({
+    flag: 'disable-admission-plugins',
+    argument: '<list>',
+    help: 'admission plugins that do not run, separated by commas',
+    default: [],
+    read: namesOf('admission plugin', admissionPluginNames),
+  }),
+  anonymousAuth: setting<boolean>({
+    flag: 'anonymous-auth',
+    argument: '<true|false>',
+    help: 'let requests without credentials in as system:anonymous, as far as RBAC allows',
+    default: true,
+    read: trueOrFalse,
+  }),
+  nodeIP: setting<string | undefined>({
+    flag: 'node-ip',
+    argument: '<address>',
+    help: "the machine's address for pods and clients; its first one by default",
+    default: undefined,
+    read: ipv4,
+  }),
+  serviceCidr: setting<string | undefined>({
+    flag: 'service-cidr',
+    argument: '<range>',
+    help: 'addresses of services; by default 10.96.0.0/12, or the next range that is free on this machine',
+    default: undefined,
+    // Kubernetes' largest range; the tenth address is that of cluster DNS.
+    read: range(12, 28),
+  }),
+  clusterCidr: setting<string | undefined>({
+    flag: 'cluster-cidr',
+    argument: '<range>',
+    help: 'addresses of pods, 256 for each node; by default 10.244.0.0/16, or the next range that is free',
+    default: undefined,
+    read: range(8, 24),
+  }),
+  clusterDomain: setting({
+    flag: 'cluster-domain',
+    argument: '<domain>',
+    help: 'DNS domain of services and pods',
+    default: 'cluster.local',
+    read: domain,
+  }),
+  proxyMode: choice({
+    flag: 'proxy-mode',
+    argument: '<mode>',
+    help: 'what brings services to their pods; auto: nftables where it works',
+    default: 'auto',
+    choices: ['auto', 'nftables', 'userspace'],
+  }),
+};
+
+type ValueOf<S> = S extends Setting<infer T> ? T : never;
+export type Settings = { readonly [Name in keyof typeof settings]: ValueOf<(typeof settings)[Name]> };
+
+function wholeNumber(least: number, most: number): (value: string) => number {
+  return (value) => {
+    const number = Number(value);
+    if (value.trim() && Number.isInteger(number) && number >= least && number <= most) return number;
+    throw new SettingError(`Give a whole number from ${least} to ${most}.`);
+  };
+}
+
+function trueOrFalse(value: string): boolean {
+  if (value === 'true' || value === 'false') return value === 'true';
+  throw new SettingError('Give true or false.');
+}
+
+function namesOf<T extends string>(what: string, names: readonly T[]): (value: string) => readonly T[] {
+  return (value) =>
+    list(value).map((name) => {
+      const found = names.find((allowed) => allowed === name);
+      if (found === undefined) throw new SettingError(`there is no ${what} "${name}". There are: ${names.join(', ')}`);
+      return found;
+    });
+}
+
+function ipv4(value: string): string {
+  const address = parseIp(value);
+  if (address?.family === 4) return value;
+  throw new SettingError('Give an IPv4 address of this machine, such as 192.0.2.10.');
+}
+
+/** An IPv4 range; `largest` and `smallest` are lengths of its prefix. */
+function range(largest: number, smallest: number): (value: string) => string {
+  return (value) => {
+    const cidr = parseCidr(value);
+    if (cidr?.family !== 4) throw new SettingError('Give an IPv4 range, such as 10.96.0.0/12.');
+    if (cidr.base !== cidr.address)
+      throw new SettingError(`${value} is an address inside a range: give the first address of the range.`);
+    if (cidr.prefix < largest || cidr.prefix > smallest)
+      throw new SettingError(`Give a range from /${largest} to /${smallest}.`);
+    return value;
+  };
+}
+
+function domain(value: string): string {
+  const label = '[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?';
+  if (value.length <= 253 && new RegExp(`^${label}(\\.${label})*$`).test(value)) return value;
+  throw new SettingError('Give a DNS name in lower case, such as cluster.local.');
+}
