@@ -1,6 +1,6 @@
 // An API server in a process of its own, which says how long it kept everybody waiting and how much memory it took.
 
-import { startTestServer } from '../src/kube-apiserver/test-server.ts';
+import { startTestServer } from '../src/kube-apiserver/testing/test-server.ts';
 
 const everyMs = 5;
 const server = await startTestServer();

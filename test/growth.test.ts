@@ -4,7 +4,7 @@
 
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Kind } from '../src/api/api.ts';
-import { startTestServer, type TestServer } from '../src/kube-apiserver/test-server.ts';
+import { startTestServer, type TestServer } from '../src/kube-apiserver/testing/test-server.ts';
 import { collectionOf, growing, objectWith, type Step } from './grown-objects.ts';
 
 const sizes = [1_000, 4_000] as const;

@@ -14,7 +14,7 @@ export interface Connection {
   readonly upgrade?: { readonly socket: Duplex; readonly head: Buffer; readonly rawHeaders: readonly string[] };
 }
 
-export interface ClientCertificate {
+interface ClientCertificate {
   readonly commonName: string;
   readonly organizations: readonly string[];
   readonly uid?: string;
@@ -24,7 +24,7 @@ export interface ClientCertificate {
   readonly notAfterMs?: number;
 }
 
-/** The headers of a request. */
+/** The headers of a request over a socket; one from inside the process has none. */
 export interface Headers {
   /** Names in lower case. */
   readonly headers: Readonly<Record<string, string | undefined>>;

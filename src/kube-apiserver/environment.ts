@@ -6,8 +6,8 @@ import type { Metrics } from '../machinery/metrics.ts';
 import type { Random } from '../machinery/random.ts';
 import type { Clock } from '../machinery/time/clock.ts';
 import type { Store } from '../store/store.ts';
-import type { Authorizer } from './authorization.ts';
-import type { TokenIssuer } from './tokens.ts';
+import type { Authorizer } from './access/authorization.ts';
+import type { TokenIssuer } from './access/tokens.ts';
 import type { WatchCache } from './watch-cache/watch-cache.ts';
 
 export interface KubeletClient {

@@ -16,7 +16,7 @@ import { plain } from './stages/plain.ts';
 import { receive } from './stages/receive.ts';
 import { resource } from './stages/resource.ts';
 
-export const pipeline: readonly Stage[] = [
+const pipeline: readonly Stage[] = [
   audit, // around everything, to see what is answered
   answerErrors, // whatever is thrown below becomes a Status
   identify,

@@ -42,7 +42,7 @@ export interface RawReply extends ReplyBase {
 }
 
 /** The socket has been taken over; there is nothing left to answer. */
-export interface HijackedReply extends ReplyBase {
+interface HijackedReply extends ReplyBase {
   readonly type: 'hijacked';
 }
 

@@ -17,6 +17,10 @@ export interface ApiRequest extends Headers {
   /** The query as it came over a socket, without its mark: what is passed on must not be written anew. */
   readonly rawQuery?: string;
   readonly info: RequestInfo;
+  /** Of the body; '' when none is given. */
+  readonly contentType: string;
+  /** The client program's name for itself, as in a User-Agent header. */
+  readonly agent: string | undefined;
   /** Set by `identify`. */
   user: UserInfo;
   /** Reads the body; throws 413 when it is too large. Undefined when there is none. */

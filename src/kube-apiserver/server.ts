@@ -1,12 +1,12 @@
 // What the stages and the registry share: one value, made in kube-apiserver.ts and handed to every request.
 
+import type { Authenticator } from './access/authentication.ts';
 import type { AdmissionPlugin } from './admission.ts';
 import type { Aggregation } from './aggregation/aggregation.ts';
 import type { Allocators } from './allocation/allocators.ts';
 import type { Auditor } from './audit/auditor.ts';
-import type { Authenticator } from './authentication.ts';
 import type { Environment } from './environment.ts';
-import type { HealthChecks } from './health.ts';
+import type { HealthChecks } from './stages/health.ts';
 
 export interface Server extends Environment {
   /** Tried in this order. */

@@ -6,7 +6,7 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { stringify } from 'yaml';
 import type { Kind } from '../../src/api/api.ts';
-import { startTestServer, type TestServer } from '../../src/kube-apiserver/test-server.ts';
+import { startTestServer, type TestServer } from '../../src/kube-apiserver/testing/test-server.ts';
 import type { Logger } from '../../src/machinery/logger.ts';
 import { bodiesOf, merged } from './fuzz-bodies.ts';
 import { rounds, seed } from './long.ts';

@@ -4,11 +4,11 @@ import { createClient } from '../../client/client.ts';
 import { silentLogger } from '../../machinery/logger.ts';
 import { seededRandom } from '../../machinery/random.ts';
 import { VirtualClock } from '../../machinery/time/clock.ts';
-import type { Credentials } from '../authentication.ts';
-import { type Attributes, decide } from '../authorization.ts';
-import { pod, startTestServer, type TestServer } from '../test-server.ts';
+import { pod, startTestServer, type TestServer } from '../testing/test-server.ts';
 import type { UserInfo } from '../user.ts';
 import { type Access, createAccess } from './access.ts';
+import type { Credentials } from './authentication.ts';
+import { type Attributes, decide } from './authorization.ts';
 
 const newKey = () =>
   generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export({ type: 'pkcs8', format: 'pem' }) as string;

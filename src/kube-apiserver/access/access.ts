@@ -3,13 +3,13 @@
 import { type Client, type ComponentContext, createInformer } from '../../client/client.ts';
 import type { AdmissionPlugin } from '../admission.ts';
 import { admissionPlugins } from '../admission-plugins/admission-plugins.ts';
-import { type Authenticator, anonymous, clientCertificates } from '../authentication.ts';
-import type { Authorizer } from '../authorization.ts';
-import type { TokenIssuer } from '../tokens.ts';
+import { type Authenticator, anonymous, clientCertificates } from './authentication.ts';
+import type { Authorizer } from './authorization.ts';
 import { nodeAuthorizer } from './node.ts';
 import { rbac, superusers } from './rbac.ts';
 import { requestHeaders } from './request-headers.ts';
 import { serviceAccountTokens } from './service-account-tokens.ts';
+import type { TokenIssuer } from './tokens.ts';
 
 export interface Access {
   readonly authenticators: readonly Authenticator[];
@@ -21,7 +21,7 @@ export interface Access {
   stop(): Promise<void>;
 }
 
-export interface AccessOptions extends Pick<ComponentContext, 'clock' | 'random'> {
+interface AccessOptions extends Pick<ComponentContext, 'clock' | 'random'> {
   /** PEM of the key (RSA or P-256) that signs service account tokens. */
   readonly signingKey: string;
   /** Issuer of those tokens, such as https://kubernetes.default.svc.cluster.local. */

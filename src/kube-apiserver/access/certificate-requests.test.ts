@@ -9,7 +9,7 @@ import { decodePem, encodePem } from '../../machinery/certificates/pem.ts';
 import { silentLogger } from '../../machinery/logger.ts';
 import { seededRandom } from '../../machinery/random.ts';
 import { VirtualClock } from '../../machinery/time/clock.ts';
-import { startTestServer, type TestServer } from '../test-server.ts';
+import { startTestServer, type TestServer } from '../testing/test-server.ts';
 import type { UserInfo } from '../user.ts';
 import { type Access, createAccess } from './access.ts';
 

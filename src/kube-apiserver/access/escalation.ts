@@ -14,9 +14,9 @@ import {
 import type { Client } from '../../client/client.ts';
 import { deepEqual } from '../../machinery/collections/equal.ts';
 import type { AdmissionAttributes, AdmissionPlugin } from '../admission.ts';
-import { decide } from '../authorization.ts';
 import { plainError } from '../status.ts';
 import type { UserInfo } from '../user.ts';
+import { decide } from './authorization.ts';
 import { appliesTo } from './rbac.ts';
 import { describeRules, quotedList, TooManyCombinations, uncovered } from './rule-covering.ts';
 

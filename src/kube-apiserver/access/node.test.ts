@@ -3,9 +3,9 @@
 import { describe, expect, test } from 'vitest';
 import { notFound } from '../../api/api.ts';
 import { parseFieldSelector } from '../../machinery/selectors/field-selector.ts';
-import type { Attributes } from '../authorization.ts';
-import { pod } from '../test-server.ts';
+import { pod } from '../testing/test-server.ts';
 import type { UserInfo } from '../user.ts';
+import type { Attributes } from './authorization.ts';
 import { nodeAuthorizer } from './node.ts';
 
 const node0: UserInfo = { name: 'system:node:node0', groups: ['system:nodes', 'system:authenticated'] };

@@ -3,8 +3,8 @@
 
 import { ignoreNotFound, type PersistentVolume, type Pod, type PolicyRule } from '../../api/api.ts';
 import type { Client, Informer } from '../../client/client.ts';
-import type { Attributes, Authorizer, Decision } from '../authorization.ts';
 import type { UserInfo } from '../user.ts';
+import type { Attributes, Authorizer, Decision } from './authorization.ts';
 import { claimsOf, configMapsOf, resourceClaimsOf, secretsOf, secretsOfVolume } from './pod-references.ts';
 import { allows } from './rbac.ts';
 
@@ -74,12 +74,8 @@ export function nodeAuthorizer(pods: Informer<Pod>, client: () => Client): Autho
   };
 }
 
-/** Resources that nodes have no common right to, with who may do what. */
-function subdivided(pods: Informer<Pod>, client: () => Client): Readonly<Record<string, (q: Question) => Answer>> {
-  const has = (names: Iterable<string>, name: string): boolean => {
-    for (const candidate of names) if (candidate === name) return true;
-    return false;
-  };
+/** What relates an object to a node: the pods that run there, and what these name. */
+function relations(pods: Informer<Pod>) {
   /** Pods of the node in a namespace. Mirror pods refer to nothing: the kubelet made them itself. */
   const podsOn = (node: string, namespace: string) =>
     pods
@@ -89,18 +85,29 @@ function subdivided(pods: Informer<Pod>, client: () => Client): Readonly<Record<
       );
   const refer = (node: string, namespace: string, name: string, namesOf: (pod: Pod) => Iterable<string>) =>
     podsOn(node, namespace).some((pod) => has(namesOf(pod), name));
-  const byPod =
-    (namesOf: (pod: Pod) => Iterable<string>) =>
-    (q: Question): Decision =>
-      related(q, refer(q.node, q.namespace, q.name, namesOf));
-  const isPod = (q: Question): Decision =>
-    related(
-      q,
-      pods.by(podsOfNode, q.node).some((p) => p.metadata.name === q.name && p.metadata.namespace === q.namespace),
-    );
-  const boundTo = (node: string, { spec }: PersistentVolume): boolean =>
-    !!spec.claimRef && refer(node, spec.claimRef.namespace ?? '', spec.claimRef.name ?? '', claimsOf);
+  return {
+    byPod:
+      (namesOf: (pod: Pod) => Iterable<string>) =>
+      (q: Question): Decision =>
+        related(q, refer(q.node, q.namespace, q.name, namesOf)),
+    isPod: (q: Question): Decision =>
+      related(
+        q,
+        pods.by(podsOfNode, q.node).some((p) => p.metadata.name === q.name && p.metadata.namespace === q.namespace),
+      ),
+    boundTo: (node: string, { spec }: PersistentVolume): boolean =>
+      !!spec.claimRef && refer(node, spec.claimRef.namespace ?? '', spec.claimRef.name ?? '', claimsOf),
+  };
+}
 
+function has(names: Iterable<string>, name: string): boolean {
+  for (const candidate of names) if (candidate === name) return true;
+  return false;
+}
+
+/** Resources that nodes have no common right to, with who may do what. */
+function subdivided(pods: Informer<Pod>, client: () => Client): Readonly<Record<string, (q: Question) => Answer>> {
+  const { byPod, isPod, boundTo } = relations(pods);
   async function secret(q: Question): Promise<Decision> {
     const direct = byPod(secretsOf)(q);
     if (direct.decision === 'allow') return direct;

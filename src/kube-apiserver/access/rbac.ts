@@ -10,11 +10,11 @@ import type {
   RoleRef,
 } from '../../api/api.ts';
 import type { Informer } from '../../client/client.ts';
-import type { Attributes, Authorizer, Decision } from '../authorization.ts';
 import type { UserInfo } from '../user.ts';
+import type { Attributes, Authorizer, Decision } from './authorization.ts';
 
 /** What the authorizer reads; all of it is in memory. */
-export interface RbacSources {
+interface RbacSources {
   readonly roles: Informer<Role>;
   readonly clusterRoles: Informer<ClusterRole>;
   readonly roleBindings: Informer<RoleBinding>;

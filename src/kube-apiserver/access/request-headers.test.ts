@@ -1,9 +1,9 @@
 import { request as httpsRequest } from 'node:https';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { anonymous, clientCertificates } from '../authentication.ts';
 import type { Listener } from '../kube-apiserver.ts';
-import { type TestAuthority, testAuthority } from '../test-certificates.ts';
-import { startTestServer, type TestServer } from '../test-server.ts';
+import { type TestAuthority, testAuthority } from '../testing/test-certificates.ts';
+import { startTestServer, type TestServer } from '../testing/test-server.ts';
+import { anonymous, clientCertificates } from './authentication.ts';
 import { requestHeaders } from './request-headers.ts';
 
 let clients: TestAuthority;

@@ -2,8 +2,8 @@
 // https://kubernetes.io/docs/reference/access-authn-authz/authentication/#authenticating-proxy
 
 import { unauthorized } from '../../api/api.ts';
-import type { Authenticator } from '../authentication.ts';
 import { headerValues } from '../connection.ts';
+import type { Authenticator } from './authentication.ts';
 
 /** The headers that are read, as the ConfigMap extension-apiserver-authentication tells others. */
 export const requestHeaderNames = {

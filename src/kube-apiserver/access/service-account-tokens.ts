@@ -6,16 +6,16 @@ import { type ApiObject, ignoreNotFound, unauthorized } from '../../api/api.ts';
 import type { Client } from '../../client/client.ts';
 import type { Random } from '../../machinery/random.ts';
 import type { Clock } from '../../machinery/time/clock.ts';
-import { type Authenticator, bearerToken } from '../authentication.ts';
-import type { TokenClaims, TokenIssuer } from '../tokens.ts';
 import type { UserInfo } from '../user.ts';
+import { type Authenticator, bearerToken } from './authentication.ts';
+import type { TokenClaims, TokenIssuer } from './tokens.ts';
 
-export interface ServiceAccountTokens {
+interface ServiceAccountTokens {
   readonly issuer: TokenIssuer;
   readonly authenticator: Authenticator;
 }
 
-export interface ServiceAccountTokenOptions {
+interface ServiceAccountTokenOptions {
   /** PEM of an RSA or a P-256 key. */
   readonly signingKey: string;
   /** URL that tokens name as their issuer. */

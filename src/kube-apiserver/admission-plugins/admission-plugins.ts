@@ -24,7 +24,7 @@ import { serviceAccount } from './service-account.ts';
 import { storageObjectInUseProtection } from './storage-object-in-use-protection.ts';
 import { mutatingWebhook, validatingWebhook } from './webhooks/webhooks.ts';
 
-export interface AdmissionOptions {
+interface AdmissionOptions {
   /** Pods that name no service account need none. Default false. */
   readonly missingServiceAccounts?: boolean | undefined;
 }

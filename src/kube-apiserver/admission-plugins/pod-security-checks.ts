@@ -10,7 +10,7 @@ export interface Violation {
   readonly detail: string;
 }
 
-export interface PodLike {
+interface PodLike {
   readonly annotations: Readonly<Record<string, string>>;
   readonly spec: PodSpec;
   /** Minor version of the standard that is asked for; Infinity for the latest. */

@@ -6,8 +6,8 @@ import { type ApiObject, type FieldError, ignoreNotFound, invalid, type Kind } f
 import type { Client } from '../../client/client.ts';
 import { deepEqual } from '../../machinery/collections/equal.ts';
 import { dns1123SubdomainFaults } from '../../machinery/text/names.ts';
+import { type Attributes, decide, refusal } from '../access/authorization.ts';
 import type { AdmissionAttributes, AdmissionPlugin } from '../admission.ts';
-import { type Attributes, decide, refusal } from '../authorization.ts';
 import type { UserInfo } from '../user.ts';
 
 const adminLabel = 'resource.kubernetes.io/admin-access';

@@ -1,5 +1,5 @@
+import { decide } from '../access/authorization.ts';
 import type { AdmissionAttributes } from '../admission.ts';
-import { decide } from '../authorization.ts';
 
 /** Whether the user has the verb on this signer, or on all signers of its domain. */
 export async function hasSignerRight(

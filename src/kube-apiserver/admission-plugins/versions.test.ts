@@ -2,8 +2,8 @@ import { createServer, type Server } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { type Client, createClient } from '../../client/client.ts';
-import { testAuthority } from '../test-certificates.ts';
-import { startTestServer, type TestServer } from '../test-server.ts';
+import { testAuthority } from '../testing/test-certificates.ts';
+import { startTestServer, type TestServer } from '../testing/test-server.ts';
 import { admissionPlugins } from './admission-plugins.ts';
 
 const policies = '/apis/admissionregistration.k8s.io/v1';

@@ -2,8 +2,8 @@ import { createServer, type Server } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
-import { testAuthority } from '../test-certificates.ts';
-import { startTestServer, type TestServer } from '../test-server.ts';
+import { testAuthority } from '../testing/test-certificates.ts';
+import { startTestServer, type TestServer } from '../testing/test-server.ts';
 import { userHeaders } from './remote-request.ts';
 
 const ownAddress = Object.values(networkInterfaces())

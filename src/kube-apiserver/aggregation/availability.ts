@@ -6,7 +6,7 @@ import { readyEndpoints, serviceNamed, slicesOf } from './endpoint.ts';
 import { readRemote } from './remote-request.ts';
 
 /** The condition Available of an APIService, in Kubernetes' words. */
-export interface Availability {
+interface Availability {
   readonly status: 'True' | 'False';
   readonly reason: string;
   readonly message: string;

@@ -4,7 +4,7 @@ import { type ApiObject, type EndpointSlice, type Service, serviceUnavailable } 
 import type { Environment } from '../environment.ts';
 import { cacheOfResource } from '../registry/target.ts';
 
-export interface ServiceReference {
+interface ServiceReference {
   readonly namespace: string;
   readonly name: string;
   readonly port: number;

@@ -47,7 +47,7 @@ export function tlsOf(server: Environment, { service, ca, insecure }: Aggregated
 
 const aggregatorUser: UserInfo = { name: 'system:kube-aggregator', groups: ['system:masters'] };
 
-export interface RemoteDocument {
+interface RemoteDocument {
   readonly code: number;
   readonly contentType: string;
   readonly etag: string;

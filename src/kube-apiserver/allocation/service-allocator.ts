@@ -11,7 +11,7 @@ import type { Allocation, AllocationRequest, Allocators } from './allocators.ts'
 import { addressObject, removalOf } from './ip-address.ts';
 import { Pool } from './pool.ts';
 
-export interface ServiceAllocatorOptions {
+interface ServiceAllocatorOptions {
   readonly serviceCidr: string;
   readonly nodePortRange: { readonly from: number; readonly to: number };
   readonly random: Random;

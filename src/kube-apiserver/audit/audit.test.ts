@@ -8,7 +8,7 @@ import { createClient } from '../../client/client.ts';
 import { silentLogger } from '../../machinery/logger.ts';
 import { systemClock } from '../../machinery/time/clock.ts';
 import { podSecurity } from '../admission-plugins/pod-security.ts';
-import { configMap, pod, startTestServer, type TestServer } from '../test-server.ts';
+import { configMap, pod, startTestServer, type TestServer } from '../testing/test-server.ts';
 import { openAuditLog } from './log-backend.ts';
 import { parseAuditPolicy } from './policy.ts';
 import { auditWebhook } from './webhook-backend.ts';

@@ -34,14 +34,14 @@ export const auditReceived: Stage = (request, next) => {
 
 /** The audit's one look at HTTP. */
 function auditedRequest(request: ApiRequest): AuditedRequest {
-  const { server, info, headers, path, query, rawQuery, connection } = request;
+  const { server, info, headers, agent, path, query, rawQuery, connection } = request;
   const queryText = rawQuery ?? query.toString();
   return {
     // The client may choose it: then the records of several servers can be joined.
     id: headers['audit-id'] || server.random.uuid(),
     info,
     uri: queryText ? `${path}?${queryText}` : path,
-    userAgent: headers['user-agent'] ?? '',
+    userAgent: agent ?? '',
     sourceIps: sourceIps(headers, connection?.remoteAddress),
     user: () => request.user,
     clock: server.clock,

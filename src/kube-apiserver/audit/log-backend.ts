@@ -7,7 +7,7 @@ import type { Logger } from '../../machinery/logger.ts';
 import type { Clock } from '../../machinery/time/clock.ts';
 import type { AuditBackend } from './auditor.ts';
 
-export interface AuditLogOptions {
+interface AuditLogOptions {
   /** "-": standard output. */
   readonly file: string;
   /** Megabytes of a file; 0 for no limit. Default 100. */

@@ -5,7 +5,7 @@ import { parse } from 'yaml';
 import type { RequestInfo } from '../request-info.ts';
 import type { UserInfo } from '../user.ts';
 
-export type AuditLevel = 'None' | 'Metadata' | 'Request' | 'RequestResponse';
+type AuditLevel = 'None' | 'Metadata' | 'Request' | 'RequestResponse';
 export type AuditStage = 'RequestReceived' | 'ResponseStarted' | 'ResponseComplete' | 'Panic';
 
 interface GroupResources {

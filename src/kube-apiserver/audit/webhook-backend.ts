@@ -6,7 +6,7 @@ import type { Logger } from '../../machinery/logger.ts';
 import type { Clock, Timer } from '../../machinery/time/clock.ts';
 import type { AuditBackend } from './auditor.ts';
 
-export interface AuditWebhookOptions {
+interface AuditWebhookOptions {
   readonly url: string;
   /** PEM. */
   readonly ca?: string;

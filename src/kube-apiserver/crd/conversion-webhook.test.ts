@@ -1,8 +1,8 @@
 import { createServer, type Server } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { testAuthority } from '../test-certificates.ts';
-import { startTestServer, type TestServer } from '../test-server.ts';
+import { testAuthority } from '../testing/test-certificates.ts';
+import { startTestServer, type TestServer } from '../testing/test-server.ts';
 
 const definitions = '/apis/apiextensions.k8s.io/v1/customresourcedefinitions';
 const at = (version: string) => `/apis/test.example/${version}/namespaces/default/ports`;

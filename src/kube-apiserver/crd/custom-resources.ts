@@ -13,13 +13,13 @@ import {
   type Kind,
 } from '../../api/api.ts';
 import { type Client, createClient } from '../../client/client.ts';
+import { inProcess } from '../in-process/transport.ts';
 import { deleteObject } from '../registry/delete.ts';
 import { modify } from '../registry/modify.ts';
 import { ownOperation, type Place } from '../registry/operation.ts';
 import { removeNow } from '../registry/removal.ts';
 import { cacheOf, keyOf } from '../registry/target.ts';
 import type { Server } from '../server.ts';
-import { inProcess } from '../transport.ts';
 import { type Follower, Following } from '../watch-cache/following.ts';
 import type { ResourceCache } from '../watch-cache/resource-cache.ts';
 import { type Condition, isTrue, type Status, withCondition } from './conditions.ts';

@@ -19,7 +19,7 @@ const orReference = (kind: Message): Message => ({
 
 const fields: Record<string, any> = {};
 const schema: Message = { fields, entries: extensions(36) };
-export const schemaMessage = orReference(schema);
+const schemaMessage = orReference(schema);
 const itemsItem: Message = { fields: {}, wrap: () => ({ number: 1, kind: schemaMessage, isList: true }) };
 const additional: Message = {
   fields: {},

@@ -41,7 +41,7 @@ export function addPath(parts: Parts, item: PathItem, version: OpenApiVersion, d
 }
 
 /** Adds a published type and the types that it refers to. */
-export function addSchema(parts: Parts, name: string, version: OpenApiVersion, docs: Documentation): void {
+function addSchema(parts: Parts, name: string, version: OpenApiVersion, docs: Documentation): void {
   const all = allSchemas();
   const waiting = new Set([name]);
   for (const next of waiting) {

@@ -15,7 +15,7 @@ interface Section<T> {
   readonly parameters: ReadonlyMap<string, T>;
 }
 
-export interface Format<T> {
+interface Format<T> {
   path(name: string, value: object): T;
   schema(name: string, value: object): T;
   parameter(name: string, value: object): T;

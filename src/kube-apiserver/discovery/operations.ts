@@ -3,9 +3,9 @@
 import type { Kind, SubresourceInfo } from '../../api/api.ts';
 import { type Parameter, parametersOf, pathParameters } from './parameters.ts';
 
-export type Method = 'get' | 'put' | 'post' | 'delete' | 'options' | 'head' | 'patch';
+type Method = 'get' | 'put' | 'post' | 'delete' | 'options' | 'head' | 'patch';
 
-export interface GroupVersionKind {
+interface GroupVersionKind {
   readonly group: string;
   readonly kind: string;
   readonly version: string;
@@ -230,7 +230,7 @@ function consumedBy({ custom }: Kind, { method }: Form): readonly string[] {
 
 const gvkOf = ({ group, kind, version }: Kind): GroupVersionKind => ({ group, kind, version });
 
-export const tagsOf = ({ group, version }: { group: string; version: string }): string[] => [
+const tagsOf = ({ group, version }: { group: string; version: string }): string[] => [
   `${identifier(shortGroup(group), false)}_${identifier(version, false)}`,
 ];
 

@@ -59,7 +59,7 @@ const connection: Readonly<Record<string, Types>> = {
   },
 };
 
-export type Options = 'list' | 'write' | 'patch' | 'delete' | 'deletecollection' | 'none' | 'PodLogOptions';
+type Options = 'list' | 'write' | 'patch' | 'delete' | 'deletecollection' | 'none' | 'PodLogOptions';
 
 const query = (types: Types, options: string): Parameter[] =>
   Object.entries(types).map(([name, type]) => ({ name, in: 'query', type, options }));

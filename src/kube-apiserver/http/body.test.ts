@@ -5,8 +5,8 @@ import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { VirtualClock } from '../../machinery/time/clock.ts';
 import type { Listener } from '../kube-apiserver.ts';
-import { testAuthority } from '../test-certificates.ts';
-import { startTestServer, type TestServer } from '../test-server.ts';
+import { testAuthority } from '../testing/test-certificates.ts';
+import { startTestServer, type TestServer } from '../testing/test-server.ts';
 
 const maps = '/api/v1/namespaces/default/configmaps';
 

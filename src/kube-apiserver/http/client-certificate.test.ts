@@ -2,7 +2,7 @@ import { webcrypto, X509Certificate } from 'node:crypto';
 import { expect, test } from 'vitest';
 import { x509 } from '../../cluster/certificate-authority.ts';
 import { systemClock } from '../../machinery/time/clock.ts';
-import { anonymous, clientCertificates } from '../authentication.ts';
+import { anonymous, clientCertificates } from '../access/authentication.ts';
 import { clientCertificate } from './client-certificate.ts';
 
 const uid = '1.3.6.1.4.1.57683.2';

@@ -4,8 +4,8 @@ import { createServer as createTlsServer } from 'node:tls';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import type { Listener } from '../kube-apiserver.ts';
 import { readProtobuf } from '../protobuf/protobuf.ts';
-import { type TestPair, testAuthority } from '../test-certificates.ts';
-import { configMap, pod, startTestServer, type TestServer } from '../test-server.ts';
+import { type TestPair, testAuthority } from '../testing/test-certificates.ts';
+import { configMap, pod, startTestServer, type TestServer } from '../testing/test-server.ts';
 
 type Pair = TestPair;
 

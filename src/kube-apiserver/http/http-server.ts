@@ -170,6 +170,8 @@ function requestOf(
     query,
     rawQuery,
     headers: incoming.headers as Record<string, string | undefined>,
+    contentType: incoming.headers['content-type'] ?? '',
+    agent: incoming.headers['user-agent'],
     rawHeaders: incoming.rawHeaders,
     info: requestInfo(method, path, query),
     user: nobody,

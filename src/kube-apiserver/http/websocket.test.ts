@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
 import type { Listener } from '../kube-apiserver.ts';
-import { configMap, startTestServer, type TestServer } from '../test-server.ts';
+import { configMap, startTestServer, type TestServer } from '../testing/test-server.ts';
 import { streamOverWebSocket } from './websocket.ts';
 
 let server: TestServer;

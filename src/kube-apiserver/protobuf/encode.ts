@@ -6,7 +6,7 @@ import { type Embedded, type Field, type Form, fieldsOf } from './shape.ts';
 import type { Writer } from './writer.ts';
 
 /** Writes the fields of an object, without a length. Fields that the schema does not have are left out. */
-export type Encoder = (writer: Writer, object: any) => void;
+type Encoder = (writer: Writer, object: any) => void;
 
 const encoders = new WeakMap<Schema, Encoder>();
 

@@ -111,7 +111,7 @@ function delimit(tag: number): void {
   writer.varint(tag);
 }
 
-export interface Envelope {
+interface Envelope {
   readonly apiVersion: string;
   readonly kind: string;
   /** The object's own fields. */

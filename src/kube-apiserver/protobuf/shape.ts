@@ -56,7 +56,7 @@ function level(
   return fields.sort((a, b) => a.number - b.number);
 }
 
-export function formOf(schema: Schema): Form {
+function formOf(schema: Schema): Form {
   if (schema.intOrString) return { of: 'int-or-string' };
   if (schema.union) return { of: schema.union };
   if (schema.type === 'array')

@@ -129,7 +129,7 @@ function objectOfProtobuf(bytes: Buffer): any {
   }
 }
 
-export interface Loose {
+interface Loose {
   readonly value: any;
   /** Fields that stood twice, as texts of warnings. */
   readonly duplicates: readonly string[];
@@ -148,7 +148,7 @@ export async function parseLoosely(source: string, encoding: 'json' | 'yaml'): P
   }
 }
 
-export function encodingOf({ mediaType }: Extract<Body, { bytes: Buffer }>): 'json' | 'yaml' {
+function encodingOf({ mediaType }: Extract<Body, { bytes: Buffer }>): 'json' | 'yaml' {
   if (/^application\/(apply-patch\+)?yaml$/.test(mediaType)) return 'yaml';
   if (!mediaType || mediaType === '*/*' || /^application\/([\w.-]+\+)?json$/.test(mediaType)) return 'json';
   throw unsupportedMediaType(
@@ -163,7 +163,7 @@ export interface Content {
 }
 
 /** What a body should hold: a kind, or the type that a subresource takes. */
-export type Wanted = Pick<Kind, 'group' | 'version' | 'kind' | 'schema'>;
+type Wanted = Pick<Kind, 'group' | 'version' | 'kind' | 'schema'>;
 
 /** The body as an object of `kind`: shape checked, unknown fields handled as asked. */
 export async function decodeShape(

@@ -22,7 +22,7 @@ export const staleObject = (kind: Kind, name: string) =>
   conflict(kind, name, 'the object has been modified; please apply your changes to the latest version and try again');
 
 /** An object on its way to the store: in the storage version, as an object and as bytes. */
-export interface Stored {
+interface Stored {
   readonly object: ApiObject;
   readonly serialized: Serialized;
 }

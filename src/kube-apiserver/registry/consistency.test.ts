@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { seededRandom } from '../../machinery/random.ts';
-import { configMap, startTestServer } from '../test-server.ts';
+import { configMap, startTestServer } from '../testing/test-server.ts';
 
 const maps = '/api/v1/namespaces/default/configmaps';
 const merge = 'application/merge-patch+json';

@@ -40,7 +40,7 @@ export async function actionOf(request: ApiRequest, document: Kind): Promise<Act
     case 'update':
       return { verb: 'update', content: await contentOf(request, 'UpdateOptions') };
     case 'patch': {
-      const type = patchTypeOf(request.headers['content-type'] ?? '', document);
+      const type = patchTypeOf(request.contentType, document);
       const content = await contentOf(request, 'PatchOptions');
       checkPatchOptions(query, type === 'apply');
       return { verb: type === 'apply' ? 'apply' : 'patch', content: { type, ...content } };
@@ -62,4 +62,4 @@ async function contentOf(request: ApiRequest, optionsKind: string): Promise<Writ
 }
 
 /** Names the field manager of a client that names none. */
-const clientOf = ({ headers, user }: ApiRequest): string => headers['user-agent'] ?? user.name.replace(/^system:/, '');
+const clientOf = ({ agent, user }: ApiRequest): string => agent ?? user.name.replace(/^system:/, '');

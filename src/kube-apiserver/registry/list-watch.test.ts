@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { VirtualClock } from '../../machinery/time/clock.ts';
-import { configMap, pod, startTestServer, type TestServer } from '../test-server.ts';
+import { configMap, pod, startTestServer, type TestServer } from '../testing/test-server.ts';
 
 let server: TestServer;
 const maps = '/api/v1/namespaces/default/configmaps';

@@ -28,7 +28,7 @@ import { checkNamespace, matchName } from './target.ts';
 import { replaceObject, replyOf } from './update.ts';
 import type { WriteOptions } from './write-options.ts';
 
-export type PatchType = 'json' | 'merge' | 'strategic' | 'apply';
+type PatchType = 'json' | 'merge' | 'strategic' | 'apply';
 
 const mediaTypes: Readonly<Record<string, PatchType>> = {
   'application/json-patch+json': 'json',

@@ -3,7 +3,7 @@
 import { expect, test } from 'vitest';
 import { systemClock } from '../../machinery/time/clock.ts';
 import { createMemoryStore, valueOfText } from '../../store/store.ts';
-import { pod, startTestServer } from '../test-server.ts';
+import { pod, startTestServer } from '../testing/test-server.ts';
 
 test('a quantity of many megabytes that was stored is short when it is read', async () => {
   const store = createMemoryStore({ clock: systemClock });

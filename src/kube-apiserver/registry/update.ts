@@ -48,7 +48,7 @@ const uidPrecondition = ({ kind, namespace, name }: Place, uid: string, found: s
     `StorageError: invalid object, Code: 4, Key: ${keyOf(kind, namespace, name)}, ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: UID in precondition: ${uid}, UID in object meta: ${found}`,
   );
 
-export interface Replacement {
+interface Replacement {
   /** The new object, made from the live one, which is shared and must stay as it is. Its metadata counts as asked for. */
   make(live: ApiObject, attempt: number): ApiObject | Promise<ApiObject>;
   missing?(): Promise<Written>;

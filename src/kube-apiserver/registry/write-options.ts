@@ -12,7 +12,7 @@ export interface WriteOptions {
   readonly given: GivenOptions;
 }
 
-export interface GivenOptions {
+interface GivenOptions {
   readonly dryRun?: readonly ['All'];
   readonly fieldManager?: string;
   readonly fieldValidation?: string;

@@ -8,7 +8,6 @@ import type { Allocation } from '../allocation/allocators.ts';
 import { breathe, isLarge } from '../heavy.ts';
 import { plainError } from '../status.ts';
 import { validateElsewhere } from '../threads/large-objects.ts';
-import { verifyRequest } from '../verify-request.ts';
 import type { Item } from '../watch-cache/item.ts';
 import { attributesOf } from './attributes.ts';
 import { finished } from './codec.ts';
@@ -18,6 +17,7 @@ import type { Target } from './operation.ts';
 import { isGone, removeNow } from './removal.ts';
 import { countGeneration, dedupeOwners, fillMetadata, keepMetadata } from './system-fields.ts';
 import { keyOf } from './target.ts';
+import { verifyRequest } from './verify-request.ts';
 import type { WriteOptions } from './write-options.ts';
 
 /** A write under way. */

@@ -2,7 +2,7 @@
 
 import { type FieldRequirement, parseFieldSelector } from '../../machinery/selectors/field-selector.ts';
 import { pathSegmentFaults } from '../../machinery/text/names.ts';
-import { type Attributes, decide, refusal } from '../authorization.ts';
+import { type Attributes, decide, refusal } from '../access/authorization.ts';
 import type { ApiRequest, Stage } from '../request.ts';
 
 export const authorize: Stage = async (request, next) => {

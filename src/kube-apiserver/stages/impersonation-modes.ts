@@ -2,7 +2,7 @@
 // https://kep.k8s.io/5284
 
 import { dns1123LabelFaults, dns1123SubdomainFaults, domainPrefixedPathFaults } from '../../machinery/text/names.ts';
-import { type Attributes, type Authorizer, decide, refusal } from '../authorization.ts';
+import { type Attributes, type Authorizer, decide, refusal } from '../access/authorization.ts';
 import type { UserInfo } from '../user.ts';
 
 /** As the headers say, before anything is added. */

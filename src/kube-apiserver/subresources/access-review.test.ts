@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { Attributes } from '../authorization.ts';
-import { startTestServer, type TestServer } from '../test-server.ts';
+import type { Attributes } from '../access/authorization.ts';
+import { startTestServer, type TestServer } from '../testing/test-server.ts';
 
 let server: TestServer;
 let asked: Attributes | undefined;

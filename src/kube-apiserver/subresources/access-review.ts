@@ -2,7 +2,7 @@
 
 import { type FieldRequirement, parseFieldSelector } from '../../machinery/selectors/field-selector.ts';
 import { parseLabelSelector } from '../../machinery/selectors/label-selector.ts';
-import type { Attributes } from '../authorization.ts';
+import type { Attributes } from '../access/authorization.ts';
 import { failure } from '../status.ts';
 import type { UserInfo } from '../user.ts';
 

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { forbidden } from '../../api/api.ts';
 import { type Client, createClient } from '../../client/client.ts';
 import { podTopologyLabels } from '../admission-plugins/pod-topology-labels.ts';
-import { pod, startTestServer, type TestServer } from '../test-server.ts';
+import { pod, startTestServer, type TestServer } from '../testing/test-server.ts';
 
 const ns = '/api/v1/namespaces/default';
 let server: TestServer;

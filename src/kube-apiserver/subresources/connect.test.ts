@@ -2,9 +2,9 @@
 
 import { request as httpRequest } from 'node:http';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { Attributes } from '../authorization.ts';
+import type { Attributes } from '../access/authorization.ts';
 import type { Listener } from '../kube-apiserver.ts';
-import { pod, startTestServer, type TestServer } from '../test-server.ts';
+import { pod, startTestServer, type TestServer } from '../testing/test-server.ts';
 
 let server: TestServer;
 let listener: Listener;

@@ -2,7 +2,7 @@
 // https://kubernetes.io/docs/concepts/architecture/control-plane-node-communication/
 
 import { type ApiObject, badRequest, forbidden, invalid } from '../../api/api.ts';
-import { decide } from '../authorization.ts';
+import { decide } from '../access/authorization.ts';
 import { int64Fault } from '../query.ts';
 import { served } from '../registry/codec.ts';
 import { itemOf } from '../registry/get.ts';

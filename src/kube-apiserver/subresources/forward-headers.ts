@@ -1,6 +1,6 @@
 // Which headers of a client a backend gets to see.
 
-import { withoutTokens } from '../authentication.ts';
+import { withoutTokens } from '../access/authentication.ts';
 import type { ApiRequest } from '../request.ts';
 
 /** Headers that belong to one connection and not to what passes over it. RFC 9110, section 7.6.1. */
@@ -65,8 +65,13 @@ const isOwn = (lower: string): boolean => lower.startsWith(':') || written.has(l
 const addedPairs = (added: Readonly<Record<string, string | readonly string[]>>): Pair[] =>
   Object.entries(added).flatMap(([name, value]) => [value].flat().map((one): Pair => [name, one as string]));
 
-/** As they came; from inside the process there are none twice. */
-function pairsOf({ rawHeaders, headers }: ApiRequest): Pair[] {
+/** As they came; from inside the process, those that say the same. */
+function pairsOf({ rawHeaders, headers, contentType, agent, connection }: ApiRequest): Pair[] {
+  if (!connection)
+    return [
+      ['content-type', contentType],
+      ['user-agent', agent ?? ''],
+    ];
   if (!rawHeaders)
     return Object.entries(headers).flatMap(([name, value]) => (value === undefined ? [] : [[name, value] as const]));
   return Array.from({ length: rawHeaders.length / 2 }, (_, i) => [rawHeaders[2 * i], rawHeaders[2 * i + 1]] as const);

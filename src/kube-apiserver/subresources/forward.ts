@@ -14,7 +14,7 @@ import type { Upstream } from './kubelet-address.ts';
 /** Headers that are sent beside those of the client, or instead of them. */
 export type Headers = Readonly<Record<string, string | readonly string[]>>;
 
-export interface ForwardOptions {
+interface ForwardOptions {
   /** Chooses between Kubernetes' two forms of the error for what cannot be reached. */
   readonly purpose: 'log' | 'proxy';
   readonly added?: Headers;

@@ -36,7 +36,7 @@ const linksOf: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** Gives the link as it is to be; undefined leaves it. */
-export type Rewrite = (link: string) => string | undefined;
+type Rewrite = (link: string) => string | undefined;
 
 const codings: Readonly<Record<string, readonly [() => Transform, () => Transform] | undefined>> = {
   gzip: [createGunzip, createGzip],

@@ -1,7 +1,7 @@
 // Where a node's kubelet listens, and with what the API server shows itself there.
 
 import type { ConnectionOptions } from 'node:tls';
-import { badRequest, type Kind, notFound } from '../../api/api.ts';
+import { type Kind, notFound } from '../../api/api.ts';
 import { cacheOf, keyOf } from '../registry/target.ts';
 import type { Server } from '../server.ts';
 import { failure } from '../status.ts';
@@ -39,5 +39,3 @@ export async function kubeletOf(server: Server, node: string): Promise<Upstream>
     },
   };
 }
-
-export { badRequest };

@@ -67,7 +67,7 @@ function textOf({ scheme, authority, path, rest }: Url): string {
 }
 
 /** The path as it was written when it was written well, else with everything escaped that must be. */
-export const escapedPath = (path: string): string =>
+const escapedPath = (path: string): string =>
   /^[A-Za-z0-9\-_.~!$&'()*+,;=:@[\]%/]*$/.test(path) ? path : escaped(decoded(path));
 
 /** Each character is one byte. */

@@ -8,8 +8,8 @@ import { type AddressInfo, connect, createServer as createTcpServer, type Socket
 import { networkInterfaces } from 'node:os';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Listener } from '../kube-apiserver.ts';
-import { testAuthority } from '../test-certificates.ts';
-import { pod, startTestServer, type TestServer } from '../test-server.ts';
+import { testAuthority } from '../testing/test-certificates.ts';
+import { pod, startTestServer, type TestServer } from '../testing/test-server.ts';
 
 /** The API server refuses to proxy to the loopback interface. */
 const ownAddress = Object.values(networkInterfaces())

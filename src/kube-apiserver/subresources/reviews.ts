@@ -2,7 +2,7 @@
 // https://kubernetes.io/docs/reference/access-authn-authz/authorization/#checking-api-access
 
 import { badRequest } from '../../api/api.ts';
-import { decide } from '../authorization.ts';
+import { decide } from '../access/authorization.ts';
 import { decodeShape } from '../registry/codec.ts';
 import type { Operation } from '../registry/operation.ts';
 import type { Action } from '../registry/registry.ts';

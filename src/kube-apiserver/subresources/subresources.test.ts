@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { pod, startTestServer, type TestServer } from '../test-server.ts';
+import { pod, startTestServer, type TestServer } from '../testing/test-server.ts';
 
 let server: TestServer;
 const pods = '/api/v1/namespaces/default/pods';

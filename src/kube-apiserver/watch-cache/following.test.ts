@@ -7,7 +7,7 @@ import { seededRandom } from '../../machinery/random.ts';
 import { systemClock } from '../../machinery/time/clock.ts';
 import { createMemoryStore, type Store } from '../../store/store.ts';
 import { ServiceAllocator } from '../allocation/service-allocator.ts';
-import { startTestServer, type TestServer } from '../test-server.ts';
+import { startTestServer, type TestServer } from '../testing/test-server.ts';
 import { ResourceCache } from './resource-cache.ts';
 
 /** A store whose watch can be interrupted, and stays so until it is resumed. */

@@ -23,7 +23,7 @@ const pairs: readonly (readonly [events: string, core: string])[] = [
 ];
 
 /** events.k8s.io/v1 -> v1. */
-export function toCoreEvent(object: ApiObject): ApiObject {
+function toCoreEvent(object: ApiObject): ApiObject {
   const out: ApiObject = { kind: 'Event', apiVersion: 'v1', metadata: object.metadata };
   const core = new Map(pairs.map(([events, name]) => [name, object[events]]));
   for (const name of coreOrder) {
@@ -69,7 +69,7 @@ const eventsDefaults: Readonly<Record<string, unknown>> = {
 };
 
 /** v1 -> events.k8s.io/v1. */
-export function fromCoreEvent(object: ApiObject): ApiObject {
+function fromCoreEvent(object: ApiObject): ApiObject {
   const out: ApiObject = { kind: 'Event', apiVersion: 'events.k8s.io/v1', metadata: object.metadata };
   for (const [events, core] of pairs) {
     const value = object[core];

@@ -2,8 +2,8 @@
 
 import { expect } from 'vitest';
 import { type ApiObject, notFound } from '../../../api/api.ts';
+import type { Attributes } from '../../access/authorization.ts';
 import type { AdmissionAttributes } from '../../admission.ts';
-import type { Attributes } from '../../authorization.ts';
 import type { UserInfo } from '../../user.ts';
 import { nodeRestriction } from './node-restriction.ts';
 

@@ -1,5 +1,5 @@
 import { ignoreNotFound, notFound, type Pod, type Volume } from '../../../api/api.ts';
-import { decide } from '../../authorization.ts';
+import { decide } from '../../access/authorization.ts';
 import type { NodeRequest } from './node-request.ts';
 
 /** A token that a node asks for is bound to one of its pods, and for an audience that the pod asks for. */

@@ -24,7 +24,7 @@ interface Compiled {
   readonly conditions: readonly AdmissionExpression[];
 }
 
-export interface CompiledValidation {
+interface CompiledValidation {
   readonly validation: Validation;
   readonly expression: AdmissionExpression;
   readonly message: AdmissionExpression | undefined;
@@ -40,7 +40,7 @@ export interface CompiledMutation {
   readonly expression: AdmissionExpression;
 }
 
-export interface CompiledMutating extends Compiled {
+interface CompiledMutating extends Compiled {
   readonly mutations: readonly CompiledMutation[];
 }
 

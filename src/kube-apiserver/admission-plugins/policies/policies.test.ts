@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type Client, createClient } from '../../../client/client.ts';
-import type { Authorizer } from '../../authorization.ts';
-import { startTestServer, type TestServer } from '../../test-server.ts';
+import type { Authorizer } from '../../access/authorization.ts';
+import { startTestServer, type TestServer } from '../../testing/test-server.ts';
 import { admissionPlugins } from '../admission-plugins.ts';
 
 let server: TestServer;

@@ -4,8 +4,8 @@
 import type { AccessQuestion, Decision } from '../../../machinery/cel/cel.ts';
 import { AuthorizerValue, ResourceCheckValue } from '../../../machinery/cel/cel.ts';
 import { parseFieldSelector } from '../../../machinery/selectors/field-selector.ts';
+import { type Attributes, decide } from '../../access/authorization.ts';
 import type { AdmissionAttributes } from '../../admission.ts';
-import { type Attributes, decide } from '../../authorization.ts';
 import type { UserInfo } from '../../user.ts';
 
 /** Thrown through a program. Not a fault of evaluation: nothing in a program catches it. */

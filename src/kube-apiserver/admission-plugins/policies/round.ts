@@ -34,7 +34,7 @@ export class Budget {
 }
 
 export const policyBudget = (): Budget => new Budget(mostPerPolicy);
-export const conditionsBudget = (): Budget => new Budget(mostForConditions);
+const conditionsBudget = (): Budget => new Budget(mostForConditions);
 
 export interface Inputs {
   readonly attributes: AdmissionAttributes;

@@ -18,7 +18,7 @@ export interface AdmissionResponse {
 }
 
 /** What any webhook is called with. */
-export interface ReviewCall {
+interface ReviewCall {
   readonly clientConfig: WebhookClientConfig;
   readonly review: object;
   readonly timeoutSeconds: number;
@@ -26,7 +26,7 @@ export interface ReviewCall {
   readonly clock: Clock;
 }
 
-export interface WebhookCall extends ReviewCall {
+interface WebhookCall extends ReviewCall {
   readonly review: { readonly request: { readonly uid: string } };
 }
 

@@ -2,12 +2,12 @@
 // answered from the caches at once. As in Kubernetes, where admission reads through informers, another API server's last
 // write may still be missing; this server's own never is.
 
-import type { TransportRequest, TransportResponse } from '../client/client.ts';
-import { apiVersionOf } from './registry/codec.ts';
-import { cacheOf, keyOf } from './registry/target.ts';
-import { requestInfo } from './request-info.ts';
-import type { Server } from './server.ts';
-import type { UserInfo } from './user.ts';
+import type { TransportRequest, TransportResponse } from '../../client/client.ts';
+import { apiVersionOf } from '../registry/codec.ts';
+import { cacheOf, keyOf } from '../registry/target.ts';
+import { requestInfo } from '../request-info.ts';
+import type { Server } from '../server.ts';
+import type { UserInfo } from '../user.ts';
 
 const self = 'system:apiserver';
 const noQuery = new URLSearchParams();

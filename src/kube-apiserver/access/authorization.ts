@@ -1,10 +1,10 @@
 // Who may do what. Authorizers are asked in order; the first that allows or denies decides, and silence denies.
 
-import { forbidden } from '../api/api.ts';
-import type { FieldRequirement } from '../machinery/selectors/field-selector.ts';
-import type { RequestInfo } from './request-info.ts';
-import { failure } from './status.ts';
-import type { UserInfo } from './user.ts';
+import { forbidden } from '../../api/api.ts';
+import type { FieldRequirement } from '../../machinery/selectors/field-selector.ts';
+import type { RequestInfo } from '../request-info.ts';
+import { failure } from '../status.ts';
+import type { UserInfo } from '../user.ts';
 
 /** Also what a SubjectAccessReview asks about. */
 export interface Attributes extends RequestInfo {
@@ -19,7 +19,7 @@ export interface Decision {
 }
 
 /** As in the status of a SelfSubjectRulesReview. */
-export interface Rules {
+interface Rules {
   readonly resourceRules: readonly object[];
   readonly nonResourceRules: readonly object[];
   readonly incomplete?: boolean;

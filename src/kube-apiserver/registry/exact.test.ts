@@ -1,8 +1,8 @@
 // Integers of 64 bits, from the socket to the store and back.
 
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
-import type { Listener } from './kube-apiserver.ts';
-import { pod, startTestServer, type TestServer } from './test-server.ts';
+import type { Listener } from '../kube-apiserver.ts';
+import { pod, startTestServer, type TestServer } from '../testing/test-server.ts';
 
 const big = '9223372036854775807';
 const odd = '3546343826724305833';

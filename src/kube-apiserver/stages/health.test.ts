@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import type { Store, StoreProblem } from '../store/store.ts';
+import type { Store, StoreProblem } from '../../store/store.ts';
 import { HealthChecks, storeChecks } from './health.ts';
 
 test.each([

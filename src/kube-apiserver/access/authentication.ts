@@ -1,10 +1,10 @@
 // Who asks. Authenticators are tried in order; the first that knows the request's credentials decides.
 
 import { isUtf8 } from 'node:buffer';
-import { unauthorized } from '../api/api.ts';
-import type { Connection, Headers } from './connection.ts';
-import type { Environment } from './environment.ts';
-import type { UserInfo } from './user.ts';
+import { unauthorized } from '../../api/api.ts';
+import type { Connection, Headers } from '../connection.ts';
+import type { Environment } from '../environment.ts';
+import type { UserInfo } from '../user.ts';
 
 /** The parts of a request that can say who sends it. */
 export interface Credentials extends Headers {

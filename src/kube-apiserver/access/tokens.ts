@@ -1,7 +1,5 @@
 // What the API server asks of whoever signs service account tokens.
 
-import type { ApiObject } from '../api/api.ts';
-
 export interface TokenClaims {
   readonly namespace: string;
   readonly serviceAccount: { readonly name: string; readonly uid: string };
@@ -22,5 +20,3 @@ export interface TokenIssuer {
   openidConfiguration(): object;
   jwks(): object;
 }
-
-export type { ApiObject };

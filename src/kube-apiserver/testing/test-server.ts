@@ -1,11 +1,11 @@
 // An API server for tests: memory store, seeded chance, a clock of the caller's choice, and short calls.
 
-import { silentLogger } from '../machinery/logger.ts';
-import { seededRandom } from '../machinery/random.ts';
-import { type Clock, systemClock } from '../machinery/time/clock.ts';
+import { silentLogger } from '../../machinery/logger.ts';
+import { seededRandom } from '../../machinery/random.ts';
+import { type Clock, systemClock } from '../../machinery/time/clock.ts';
 
-import { createMemoryStore, type Store } from '../store/store.ts';
-import { type ApiServer, type ApiServerOptions, createApiServer } from './kube-apiserver.ts';
+import { createMemoryStore, type Store } from '../../store/store.ts';
+import { type ApiServer, type ApiServerOptions, createApiServer } from '../kube-apiserver.ts';
 
 export interface TestServer extends ApiServer {
   readonly store: Store;

@@ -1,16 +1,16 @@
 // The way in for components of the same process: the same pipeline as a user of their own, without socket and bytes.
 
-import type { Transport, TransportRequest, TransportResponse, WatchEvent } from '../client/client.ts';
-import { parseExact } from '../machinery/text/exact-json.ts';
-import { listObject } from './http/encode.ts';
+import type { Transport, TransportRequest, TransportResponse, WatchEvent } from '../../client/client.ts';
+import { parseExact } from '../../machinery/text/exact-json.ts';
+import { listObject } from '../http/encode.ts';
+import { run } from '../pipeline.ts';
+import { served } from '../registry/codec.ts';
+import type { ListReply, Reply, WatchReply } from '../reply.ts';
+import type { ApiRequest } from '../request.ts';
+import { requestInfo } from '../request-info.ts';
+import type { Server } from '../server.ts';
+import type { UserInfo } from '../user.ts';
 import { ownRead } from './own-reads.ts';
-import { run } from './pipeline.ts';
-import { served } from './registry/codec.ts';
-import type { ListReply, Reply, WatchReply } from './reply.ts';
-import type { ApiRequest } from './request.ts';
-import { requestInfo } from './request-info.ts';
-import type { Server } from './server.ts';
-import type { UserInfo } from './user.ts';
 
 export function inProcess(server: Server, user: UserInfo): Transport {
   const agent = user.name.replace(/^system:(serviceaccount:[^:]*:)?/, '');
@@ -40,10 +40,9 @@ function requestOf(
     method: asked.method,
     path: asked.path,
     query,
-    headers: {
-      'content-type': asked.contentType ?? 'application/json',
-      'user-agent': agent,
-    },
+    headers: {},
+    contentType: asked.contentType ?? 'application/json',
+    agent,
     info: requestInfo(asked.method, asked.path, query),
     user,
     body: async () => body,

@@ -1,7 +1,7 @@
 // /healthz, /livez and /readyz. https://kubernetes.io/docs/reference/using-api/health-checks/
 
-import type { Store, StoreProblem } from '../store/store.ts';
-import { type Reply, textReply } from './reply.ts';
+import type { Store, StoreProblem } from '../../store/store.ts';
+import { type Reply, textReply } from '../reply.ts';
 
 export interface HealthCheck {
   readonly name: string;

@@ -1,7 +1,7 @@
 // The signature of a certificate request: its sender has the key that it names (RFC 2986, section 4.2).
 
 import { createPublicKey, type KeyObject, verify } from 'node:crypto';
-import type { CertificateRequest } from '../machinery/certificates/certificate-request.ts';
+import type { CertificateRequest } from '../../machinery/certificates/certificate-request.ts';
 
 /** Hash and kind of key by the signature's algorithm. SHA-1 is accepted here, as in Go: it only proves possession. */
 const algorithms: Readonly<Record<string, { readonly key: string; readonly hash: string | null }>> = {
