@@ -1,0 +1,81 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import {
+  cidrContains,
+  cidrSize,
+  cidrsOverlap,
+  formatCidr,
+  formatIp,
+  nthAddress,
+  nthSubnet,
+  parseCidr,
+  parseIp,
+} from './ip.ts';
+
+describe('addresses', () => {
+  test.each([
+    { text: '10.0.0.1', canonical: '10.0.0.1' },
+    { text: '::1', canonical: '::1' },
+    { text: '2001:DB8:0:0:0:0:0:1', canonical: '2001:db8::1' },
+    { text: '1:0:0:2:0:0:0:3', canonical: '1:0:0:2::3' },
+    { text: '010.0.0.1', canonical: undefined },
+    { text: '256.0.0.1', canonical: undefined },
+    { text: '10.0.0', canonical: undefined },
+    { text: '1::2::3', canonical: undefined },
+    { text: 'fe80::1%eth0', canonical: undefined },
+    { text: '', canonical: undefined },
+  ])('$text is $canonical', ({ text, canonical }) => {
+    const ip = parseIp(text);
+    expect(ip && formatIp(ip)).toBe(canonical);
+  });
+
+  const ip = fc.oneof(
+    fc.record({ family: fc.constant(4 as const), value: fc.bigInt(0n, 2n ** 32n - 1n) }),
+    fc.record({ family: fc.constant(6 as const), value: fc.bigInt(0n, 2n ** 128n - 1n) }),
+  );
+  test('a text and its address', () =>
+    fc.assert(
+      fc.property(ip, (given) => {
+        // ::ffff:a.b.c.d is the IPv4 address.
+        fc.pre(given.family === 4 || given.value >> 32n !== 0xffffn);
+        expect(parseIp(formatIp(given))).toEqual(given);
+      }),
+    ));
+});
+
+describe('ranges', () => {
+  const cidr = fc
+    .record({
+      bytes: fc.tuple(fc.nat(255), fc.nat(255), fc.nat(255), fc.nat(255)),
+      prefix: fc.integer({ min: 8, max: 30 }),
+    })
+    .map(({ bytes, prefix }) => parseCidr(`${bytes.join('.')}/${prefix}`)!);
+
+  test('hold their addresses and no other', () =>
+    fc.assert(
+      fc.property(cidr, fc.nat(1_000), (range, index) => {
+        const address = parseIp(nthAddress(range, index))!;
+        expect(cidrContains(range, address)).toBe(BigInt(index) < cidrSize(range));
+      }),
+    ));
+
+  test('a text and its range', () =>
+    fc.assert(
+      fc.property(
+        cidr,
+        (range) => void expect(parseCidr(formatCidr(range))).toEqual({ ...range, address: range.base }),
+      ),
+    ));
+
+  test('are split into ranges that do not overlap', () =>
+    fc.assert(
+      fc.property(cidr, fc.nat(3), fc.nat(3), (range, i, j) => {
+        const [a, b] = [nthSubnet(range, range.prefix + 2, i)!, nthSubnet(range, range.prefix + 2, j)!];
+        expect(cidrsOverlap(a, b)).toBe(i === j);
+        expect(cidrsOverlap(range, a)).toBe(true);
+      }),
+    ));
+
+  test('have no range beyond their end', () =>
+    void expect(nthSubnet(parseCidr('10.0.0.0/24')!, 26, 4)).toBeUndefined());
+});
