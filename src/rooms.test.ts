@@ -1,8 +1,7 @@
 // The rules of the house that a program can check. docs/design.md says why.
 
-import { globSync, readFileSync } from 'node:fs';
-import path from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { allImports, circles, files, type Import, isTest, outsideImports, read } from './test-imports.ts';
 
 /** From the top of the house to its bottom: a room may use those that are named, and all of them lie below it. */
 const pure = ['machinery'];
@@ -33,33 +32,12 @@ const isDoor = (room: string, file: string) =>
 /** Commands that only look at a cluster load these and not the whole of it; `run` loads no container runtime. */
 const lightDoors = ['config', 'control', 'data-directory', 'run', 'version'].map((name) => `cluster/${name}.ts`);
 
-const source = path.resolve(import.meta.dirname);
-const isTest = (file: string) => /\.(test|contract)\.ts$/.test(file) || /(^|\/)(fake|test)-[a-z-]+\.ts$/.test(file);
-const files = globSync('**/*.ts', { cwd: source }).filter((file) => !file.includes('generated/'));
-const read = (file: string) => readFileSync(path.join(source, file), 'utf8');
 const roomOf = (file: string) => file.split('/')[0];
+const isInRoom = (file: string) => file.includes('/') && !file.startsWith('..');
 
-interface Import {
-  readonly file: string;
-  readonly line: number;
-  readonly target: string;
-}
-
-function importsBetweenRooms(): Import[] {
-  return files
-    .filter((file) => file.includes('/'))
-    .flatMap((file) =>
-      read(file)
-        .split('\n')
-        .flatMap((text, index) => {
-          const found = /(?:from|import\()\s*'(\.[^']+\.ts)'/.exec(text)?.[1];
-          const target = found && path.normalize(path.join(path.dirname(file), found));
-          return target && !target.startsWith('..') && roomOf(target) !== roomOf(file)
-            ? [{ file, line: index + 1, target }]
-            : [];
-        }),
-    );
-}
+const importsBetweenRooms: readonly Import[] = allImports.filter(
+  ({ file, target }) => isInRoom(file) && isInRoom(target) && roomOf(file) !== roomOf(target),
+);
 
 describe('rooms', () => {
   test('every room is in the table', () =>
@@ -68,7 +46,7 @@ describe('rooms', () => {
     ));
 
   test('arrows go down only', () => {
-    const wrong = importsBetweenRooms().filter(
+    const wrong = importsBetweenRooms.filter(
       ({ file, target }) => !isTest(file) && !mayUse[roomOf(file)]?.includes(roomOf(target)),
     );
     expect(
@@ -80,7 +58,7 @@ describe('rooms', () => {
   });
 
   test('through the front door', () => {
-    const wrong = importsBetweenRooms().filter(({ file, target }) => !isTest(file) && !isDoor(roomOf(target), target));
+    const wrong = importsBetweenRooms.filter(({ file, target }) => !isTest(file) && !isDoor(roomOf(target), target));
     expect(
       wrong.map(
         ({ file, line, target }) =>
@@ -89,6 +67,37 @@ describe('rooms', () => {
     ).toEqual([]);
   });
 });
+
+describe('files', () => {
+  test('do not import each other in a circle', () =>
+    expect(
+      circles(allImports.filter(({ file }) => !tangled.includes(roomOf(file)))).map(
+        (circle) => `${circle.join(', ')}: move what they share into a file of its own`,
+      ),
+    ).toEqual([]));
+
+  test('export no value that only they use', () => {
+    const used = new Set<string>();
+    for (const { target, names } of [...allImports, ...outsideImports])
+      for (const name of names ?? valuesOf(target)) used.add(`${target} ${name}`);
+    const dead = files
+      .filter((file) => !isTest(file) && file !== publicDoor)
+      .flatMap((file) => valuesOf(file).map((name) => `${file} ${name}`))
+      .filter((entry) => !used.has(entry));
+    expect(dead.map((entry) => `${entry}: remove "export", or the value itself`)).toEqual([]);
+  });
+});
+
+const tangled = ['container-runtime', 'kubelet', 'cluster'];
+
+/** Users import from it. */
+const publicDoor = 'testing/testing.ts';
+const exported = /^export (?:async )?(?:abstract )?(?:const|let|function\*?|class) (\w+)/gm;
+
+function valuesOf(file: string): string[] {
+  if (!files.includes(file)) return [];
+  return [...read(file).matchAll(exported)].map(([, name]) => name);
+}
 
 /** What reads the system's clock, sets its timers or asks for its randomness. */
 const forbidden: readonly [RegExp, string][] = [

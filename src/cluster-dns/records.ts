@@ -36,7 +36,7 @@ const addresses = (name: string, ips: readonly string[]): DnsRecord[] =>
   ips.map((ip) => ({ name, type: typeOf(ip), data: ip }));
 
 /** The label of an endpoint: its hostname, or its address with dashes. */
-export const endpointLabel = (hostname: string | undefined, ip: string): string =>
+const endpointLabel = (hostname: string | undefined, ip: string): string =>
   hostname || ip.replaceAll('.', '-').replaceAll(':', '-');
 
 /** All records of a name below the cluster's domain. `name` is in lower case and ends with the domain. */

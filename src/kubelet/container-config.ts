@@ -46,7 +46,7 @@ const podLabels = (pod: Pod) => ({
 });
 
 /** A name that Linux takes as a hostname: 63 characters at most. */
-export function hostnameOf(pod: Pod): string {
+function hostnameOf(pod: Pod): string {
   const name = pod.spec.hostname || pod.metadata.name;
   return name.slice(0, 63).replace(/[-.]+$/, '');
 }

@@ -93,7 +93,7 @@ function restartedWithAll({ containerID: _id, ...reported }: ApiContainerStatus)
   };
 }
 
-export const reportedStatus = ({ status }: Pod, name: string): ApiContainerStatus | undefined =>
+const reportedStatus = ({ status }: Pod, name: string): ApiContainerStatus | undefined =>
   named(status?.containerStatuses, name) ?? named(status?.initContainerStatuses, name);
 
 const mayRestart = (pod: Pod, container: Container, isInit: boolean, exitCode: number) =>

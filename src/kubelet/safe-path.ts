@@ -21,7 +21,7 @@ export class UnsafePathError extends Error {
 export const pathOf = (handle: FileHandle): string => `/proc/self/fd/${handle.fd}`;
 
 /** The components of a relative path. Throws for `..` and for absolute paths. */
-export function componentsOf(relative: string): string[] {
+function componentsOf(relative: string): string[] {
   if (path.isAbsolute(relative)) throw new UnsafePathError(`${relative} must not be an absolute path`);
   const components = relative.split('/').filter((name) => name !== '' && name !== '.');
   if (components.includes('..')) throw new UnsafePathError(`${relative} must not contain '..'`);

@@ -112,7 +112,7 @@ function listOf({ spec }: Pod, name: string): 'containers' | 'initContainers' | 
 export const graceOf = (pod: Pod): number =>
   Number(pod.metadata.deletionGracePeriodSeconds ?? pod.spec.terminationGracePeriodSeconds ?? 30);
 
-export function environmentSources(pod: Pod, podIPs: readonly string[], tools: KubeletTools): EnvironmentSources {
+function environmentSources(pod: Pod, podIPs: readonly string[], tools: KubeletTools): EnvironmentSources {
   const { config } = tools;
   const namespace = pod.metadata.namespace ?? '';
   return {

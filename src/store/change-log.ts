@@ -22,7 +22,7 @@ export interface ChangeBatch {
 }
 
 const inRange = (keys: KeyRange, key: string) => key >= keys.start && key < keys.end;
-export const keyOf = (change: Change): string => (change.type === 'put' ? change.entry.key : change.key);
+const keyOf = (change: Change): string => (change.type === 'put' ? change.entry.key : change.key);
 
 export class ChangeLog {
   /** Ascending by revision, all above #compacted. */

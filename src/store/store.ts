@@ -50,11 +50,3 @@ export async function encryptStore(
   const transformers = await openTransformers(parseEncryptionConfiguration(configuration), resourceOf, clock);
   return encryptedStore(store, transformers);
 }
-
-/** Fills an empty embedded store from what `snapshot` gave. Throws StoreUnusable when either is not as it must be. */
-export async function restoreStore(
-  options: { readonly clock: Clock; readonly kind: 'embedded'; readonly directory: string },
-  snapshot: AsyncIterable<Uint8Array>,
-): Promise<void> {
-  await (await import('./embedded/embedded.ts')).restoreEmbeddedStore(options, snapshot);
-}

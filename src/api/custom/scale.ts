@@ -9,7 +9,7 @@ type ScalePaths = NonNullable<Kind['scalePaths']>;
 const most = 2 ** 31 - 1;
 
 /** The value at a simple path such as .spec.replicas, undefined where there is none; or why none can be there. */
-export function valueAt(object: any, path: string, goType: 'int64' | 'string'): { value?: any; fault?: string } {
+function valueAt(object: any, path: string, goType: 'int64' | 'string'): { value?: any; fault?: string } {
   const names = path.replace(/^\./, '').split('.');
   let at = object;
   for (const [index, name] of names.entries()) {

@@ -29,20 +29,14 @@ const typeOf = (value: unknown): string => {
 };
 
 /** One value with all that its schema says of it. */
-export function check(schema: Schema, value: any, path: string, pair: Correlated | undefined, result: Result): void {
+function check(schema: Schema, value: any, path: string, pair: Correlated | undefined, result: Result): void {
   const before = result.errors.length;
   checkNode(schema, value, path, pair, result);
   if (result.errors.length > before && isUnchanged(pair)) result.errors.length = before;
 }
 
 /** The same without regard to this value's own past: what junctions say belongs to the value around them. */
-export function checkNode(
-  schema: Schema,
-  value: any,
-  path: string,
-  pair: Correlated | undefined,
-  result: Result,
-): void {
+function checkNode(schema: Schema, value: any, path: string, pair: Correlated | undefined, result: Result): void {
   const type = typeOf(value);
   checkType(schema, type, path, result);
   if (value !== null) {

@@ -63,7 +63,7 @@ const reference = new RegExp(
 const maxImageName = 255;
 
 /** Images that are not pinned to a tag or digest are always looked up again; what is no image is pinned to nothing. */
-export function pullPolicyOf(image: string): 'Always' | 'IfNotPresent' {
+function pullPolicyOf(image: string): 'Always' | 'IfNotPresent' {
   if (image.length > 2 * maxImageName) return 'IfNotPresent';
   const parts = reference.exec(image)?.groups;
   const name = image.split('@')[0].replace(/:[^/:]*$/, '');

@@ -35,7 +35,7 @@ const usages = [
   'timestamping',
 ];
 
-export const legacySigner = 'kubernetes.io/legacy-unknown';
+const legacySigner = 'kubernetes.io/legacy-unknown';
 
 /** `signatureFault`: why the request's signature is not that of its key. */
 export function validateRequestSpec(

@@ -14,8 +14,8 @@ import { portNameFaults, portNumberFaults } from '../../machinery/text/names.ts'
 import type { FieldError } from '../errors.ts';
 import { invalidValue, invalidValues } from '../fields.ts';
 
-export const ipMessage = 'must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)';
-export const cidrMessage = 'must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)';
+const ipMessage = 'must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)';
+const cidrMessage = 'must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)';
 
 /** Parts of IPv4 addresses with leading zeros, which old parsers took for decimal numbers, lose them. */
 const withoutZeros = (text: string): string => text.replace(/(^|[.:])0+(?=\d+(\.|$))/g, '$1');
@@ -106,8 +106,6 @@ export function cidrWarnings(path: string, text: string): string[] {
     warnings.push(`${path}: IPv6 CIDR value "${text}" should be in RFC 5952 canonical format ("${canonical}")`);
   return warnings;
 }
-
-export const validateCidr = (path: string, text: string): FieldError[] => legacyCidr(path, text);
 
 /** Addresses that traffic may be sent to: not unspecified, loopback or link-local. The text must be an address. */
 export function forwardableIpFaults(text: string): string[] {

@@ -62,7 +62,7 @@ export function resourceNameFaults(name: string): string[] {
 
 const nanosPerUnit = 1_000_000_000n;
 
-export const isIntegerResource = (name: string): boolean => counted.includes(name) || isExtendedResource(name);
+const isIntegerResource = (name: string): boolean => counted.includes(name) || isExtendedResource(name);
 
 /** Not negative, and whole where the resource is counted. */
 export function validateAmount(name: string, quantity: string, path: string): FieldError[] {

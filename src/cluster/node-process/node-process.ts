@@ -19,7 +19,7 @@ export interface NodeProgram {
 export type LaunchNodes = () => Promise<NodeProgram>;
 
 /** The nodes' parts did not start. `code` and `port` are those of a system error. */
-export class NodeStartError extends Error {
+class NodeStartError extends Error {
   override readonly name = 'NodeStartError';
   readonly code: string | undefined;
   readonly port: number | undefined;

@@ -119,7 +119,7 @@ function whole(code: number, object: any, accepted: Accepted): Encoded {
   return { code, contentType: protobufMediaType, body: encodeProtobuf(schema, object) };
 }
 
-export function text(code: number, object: any, { format, pretty }: Accepted): Encoded {
+function text(code: number, object: any, { format, pretty }: Accepted): Encoded {
   if (format === 'yaml')
     return {
       code,

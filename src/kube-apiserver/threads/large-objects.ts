@@ -44,7 +44,7 @@ export type Answer =
   | { readonly type: 'cannot patch'; readonly kind: PatchError['kind']; readonly message: string }
   | { readonly type: 'failed'; readonly message: string };
 
-export const objectThread = (limits?: Partial<Limits>) =>
+const objectThread = (limits?: Partial<Limits>) =>
   new TaskThread<Task, Answer>('object-worker', { megabytes: 200, ...limits });
 
 const thread = objectThread();

@@ -157,7 +157,7 @@ export async function scaleAll(rollout: Rollout, sets: readonly ReplicaSet[], si
 }
 
 /** True when the size changed. The annotations tell the next look what the size was meant for. */
-export async function scaleSet(rollout: Rollout, set: ReplicaSet, size: number): Promise<boolean> {
+async function scaleSet(rollout: Rollout, set: ReplicaSet, size: number): Promise<boolean> {
   const { deployment, tools } = rollout;
   const was = replicasOf(set);
   const annotations = { ...set.metadata.annotations, ...sizeAnnotations(deployment) };

@@ -36,7 +36,7 @@ function concernsServices(next: Pod, old: Pod): boolean {
   );
 }
 
-export const selects = (service: Service, pod: Pod): boolean =>
+const selects = (service: Service, pod: Pod): boolean =>
   hasSelector(service) && selectorOf(service).matches(pod.metadata.labels ?? {});
 
 const hasSelector = ({ spec }: Service) => spec.selector !== undefined && Object.keys(spec.selector).length > 0;

@@ -32,7 +32,7 @@ export async function createJobPod(job: Job, { index, replaces }: NewPod, tools:
   });
 }
 
-export function prefixOf(name: string, index: number): string {
+function prefixOf(name: string, index: number): string {
   const suffix = `-${index}-`;
   return `${name.slice(0, longestPrefix - suffix.length)}${suffix}`;
 }

@@ -57,7 +57,7 @@ export async function deletePods(owner: ApiObject, pods: readonly Pod[], tools: 
   return results.find((result) => result.status === 'rejected')?.reason;
 }
 
-export async function deletePod(owner: ApiObject, pod: Pod, { client, events }: Tools): Promise<void> {
+async function deletePod(owner: ApiObject, pod: Pod, { client, events }: Tools): Promise<void> {
   const { name, namespace } = pod.metadata;
   try {
     await client.delete('pods', { name, namespace });

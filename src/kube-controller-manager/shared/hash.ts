@@ -16,14 +16,14 @@ export function canonicalJson(value: unknown): string {
 }
 
 /** FNV-1a, 32 bits. */
-export function fnv32(text: string): number {
+function fnv32(text: string): number {
   let hash = 0x811c9dc5;
   for (const byte of new TextEncoder().encode(text)) hash = Math.imul(hash ^ byte, 0x01000193) >>> 0;
   return hash;
 }
 
 /** A decimal number in characters that form no words. */
-export const safeEncode = (hash: number): string =>
+const safeEncode = (hash: number): string =>
   [...String(hash)].map((digit) => alphabet[digit.charCodeAt(0) % alphabet.length]).join('');
 
 /** The hash of a template. `collisionCount` makes another one when the first was taken. */

@@ -3,7 +3,7 @@
 import { conditionOf, isPodReady, type Pod, type PodTemplateSpec } from '../../api/api.ts';
 
 /** Restarts of the container that restarted most. */
-export const maxRestarts = (pod: Pod): number =>
+const maxRestarts = (pod: Pod): number =>
   Math.max(0, ...(pod.status?.containerStatuses ?? []).map((status) => status.restartCount));
 
 /** What of a template goes into a pod as it is. */

@@ -26,7 +26,7 @@ export function ordinalOf(set: StatefulSet, pod: Pod): number {
 
 export const firstOrdinal = (set: StatefulSet): number => set.spec.ordinals?.start ?? 0;
 const nameOf = (set: StatefulSet, ordinal: number): string => `${set.metadata.name}-${ordinal}`;
-export const claimNameOf = (set: StatefulSet, template: PersistentVolumeClaim, ordinal: number): string =>
+const claimNameOf = (set: StatefulSet, template: PersistentVolumeClaim, ordinal: number): string =>
   `${template.metadata.name}-${nameOf(set, ordinal)}`;
 
 /** Makes the claims that are missing, then the pod from the template of the revision. */
@@ -74,7 +74,7 @@ function podOf(set: StatefulSet, ordinal: number, revision: ControllerRevision):
 }
 
 /** StatefulSets put the whole name of the revision on their pods, DaemonSets its hash alone. */
-export const hashLabelOf = (revision: ControllerRevision): string => revision.metadata.name;
+const hashLabelOf = (revision: ControllerRevision): string => revision.metadata.name;
 export const isOfRevision = (pod: Pod, revision: ControllerRevision): boolean =>
   [hashLabelOf(revision), hashOf(revision)].includes(pod.metadata.labels?.[revisionHashLabel] ?? '');
 

@@ -65,7 +65,7 @@ async function project(
 }
 
 /** Where other volumes are mounted inside this one: the runtime cannot make directories in what is read-only. */
-export function nestedMounts({ spec }: Pod, volumeName: string): string[] {
+function nestedMounts({ spec }: Pod, volumeName: string): string[] {
   const nested = [...spec.containers, ...(spec.initContainers ?? [])].flatMap(({ volumeMounts = [] }) => {
     const places = volumeMounts.map((mount) => path.posix.join('/', mount.mountPath, '/'));
     return volumeMounts.flatMap((mount, i) =>

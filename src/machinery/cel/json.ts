@@ -219,7 +219,7 @@ const resourceFields: Readonly<Record<string, Schema>> = {
 };
 
 /** An object or a map: fields that the schema does not have cannot be seen. */
-export class JsonMap extends CelMap {
+class JsonMap extends CelMap {
   readonly json: Readonly<Record<string, unknown>>;
   readonly #schema: Schema;
   constructor(json: Readonly<Record<string, unknown>>, schema: Schema) {

@@ -15,7 +15,7 @@ export class MacroFault extends Error {
 
 export const accumulator = '__result__';
 /** Where this is the accumulator, an expression is bound to a name: `range` is empty and only `result` counts. */
-export const unusedVariable = '#unused';
+const unusedVariable = '#unused';
 
 /** Makes nodes that stand where the macro was called. */
 class Maker {

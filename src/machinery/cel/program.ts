@@ -60,7 +60,7 @@ export type Plan =
   | { readonly kind: 'attribute'; readonly attribute: Attribute }
   | { readonly kind: 'step'; readonly evaluate: Evaluate };
 
-export function evaluateOf(plan: Plan): Evaluate {
+function evaluateOf(plan: Plan): Evaluate {
   if (plan.kind === 'constant') {
     const { value } = plan;
     return () => value;
@@ -85,7 +85,7 @@ const conversions = new Set([
   'uint',
 ]);
 
-export class Planner {
+class Planner {
   readonly #environment: Environment;
   readonly #scopes: Map<string, number>[] = [];
   #slots = 0;

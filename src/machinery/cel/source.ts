@@ -33,7 +33,7 @@ function placeOf(source: string, at: number): Place {
   return { line: before.split('\n').length, column: [...before.slice(lineStart)].length };
 }
 
-export function formatFaults(source: string, faults: readonly Fault[]): string {
+function formatFaults(source: string, faults: readonly Fault[]): string {
   const lines = source.split('\n');
   const inOrder = [...faults].sort((a, b) => a.at - b.at);
   const shown = inOrder.slice(0, mostFaults).map(({ at, message }) => {

@@ -70,8 +70,6 @@ function utc(year: number, month: number, day: number, hour: number, minute: num
   return date.getTime();
 }
 
-export const timestampFromDate = (ms: number): Timestamp => new Timestamp(BigInt(ms) * 1_000_000n);
-
 const secondsOf = (nanos: bigint): bigint => (nanos - (((nanos % second) + second) % second)) / second;
 export const unixSeconds = ({ nanos }: Timestamp): bigint => secondsOf(nanos);
 

@@ -265,11 +265,11 @@ function equalOptionals(a: Optional, b: Optional): boolean {
   return equal(a.value, b.value);
 }
 
-export const isNumber = (value: Value): value is bigint | number | Uint =>
+const isNumber = (value: Value): value is bigint | number | Uint =>
   typeof value === 'bigint' || typeof value === 'number' || value instanceof Uint;
 
 /** Beside a double, integers count as doubles. NaN when one of them is NaN. */
-export function compareNumbers(a: bigint | number | Uint, b: bigint | number | Uint): number {
+function compareNumbers(a: bigint | number | Uint, b: bigint | number | Uint): number {
   let x = a instanceof Uint ? a.value : a;
   let y = b instanceof Uint ? b.value : b;
   if (typeof x === 'number') y = Number(y);
@@ -279,7 +279,7 @@ export function compareNumbers(a: bigint | number | Uint, b: bigint | number | U
   return x === y ? 0 : Number.NaN;
 }
 
-export function compareBytes(a: Uint8Array, b: Uint8Array): number {
+function compareBytes(a: Uint8Array, b: Uint8Array): number {
   const shared = Math.min(a.length, b.length);
   for (let index = 0; index < shared; index++) {
     const difference = (a[index] as number) - (b[index] as number);
@@ -289,7 +289,7 @@ export function compareBytes(a: Uint8Array, b: Uint8Array): number {
 }
 
 /** By code points, as Go compares bytes of UTF-8. */
-export function compareStrings(a: string, b: string): number {
+function compareStrings(a: string, b: string): number {
   if (a === b) return 0;
   const shared = Math.min(a.length, b.length);
   for (let index = 0; index < shared; index++) {

@@ -15,7 +15,7 @@ const leaf: FieldsV1 = fieldsV1Leaf;
  * The fields of `value` that are not as in `zero`, which is an object of the type with nothing set; undefined when there
  * are none. Gives what `toFieldsV1` gives for the fields that `compareFields(zero, value)` finds added or modified.
  */
-export function createdFields(zero: any, value: any, schema: Schema | undefined): FieldsV1 | undefined {
+function createdFields(zero: any, value: any, schema: Schema | undefined): FieldsV1 | undefined {
   if (zero === value) return undefined;
   const isList = Array.isArray(value);
   if (isLeaf(zero, value, isList, schema)) return zero !== undefined && deepEqual(zero, value) ? undefined : leaf;

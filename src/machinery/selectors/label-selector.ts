@@ -55,7 +55,7 @@ function labelOf(labels: Labels, key: string): string | undefined {
 }
 
 export const selectEverything: LabelSelector = compile([]);
-export const selectNothing: LabelSelector = { ...compile([]), everything: false, matches: () => false };
+const selectNothing: LabelSelector = { ...compile([]), everything: false, matches: () => false };
 
 /** Whether a value (undefined: there is none) meets a requirement; node affinity asks in the same operators. */
 export function meetsRequirement(

@@ -100,7 +100,7 @@ export function connect(url: string, tls?: { ca: string; cert?: string; key?: st
 }
 
 /** Streams end when their member loses the leader, so that a member cut off from the rest is left. */
-export function leaderRequired(): grpc.Metadata {
+function leaderRequired(): grpc.Metadata {
   const metadata = new grpc.Metadata();
   metadata.set('hasleader', 'true');
   return metadata;

@@ -49,7 +49,7 @@ export function validateNodeSelector(selector: NodeSelector, path: string): Fiel
 }
 
 /** Values of labels that are no labels' values make a preference never match, and a requirement invalid. */
-export function validateTerm(term: NodeSelectorTerm, path: string, strict = true): FieldError[] {
+function validateTerm(term: NodeSelectorTerm, path: string, strict = true): FieldError[] {
   return [
     ...(term.matchExpressions ?? []).flatMap((r, i) =>
       validateRequirement(r, `${path}.matchExpressions[${i}]`, strict),

@@ -14,7 +14,7 @@ export function accountsOf(tree: string): Accounts {
 }
 
 /** Undefined where there is no such file, or it is not a regular one. */
-export function readInTree(tree: string, path: string): string | undefined {
+function readInTree(tree: string, path: string): string | undefined {
   const host = join(tree, resolveInTree(tree, path));
   let file: number;
   try {

@@ -116,7 +116,7 @@ function namespacesOf({
   ];
 }
 
-export function idMappingsOf({ userNamespace }: Pick<SandboxConfig, 'userNamespace'>) {
+function idMappingsOf({ userNamespace }: Pick<SandboxConfig, 'userNamespace'>) {
   if (!userNamespace) return undefined;
   const mapping: OciIdMapping = { containerID: 0, hostID: userNamespace.hostId, size: userNamespace.length };
   return [mapping];

@@ -44,7 +44,7 @@ export function resolveUser(accounts: Accounts, imageUser: string, security: Wan
 }
 
 /** Undefined when the text is not a plain decimal number. */
-export const numberOf = (text?: string): number | undefined =>
+const numberOf = (text?: string): number | undefined =>
   text !== undefined && /^\d+$/.test(text) ? Number(text) : undefined;
 
 function groupOf(name: string | undefined, groups: readonly string[][]): number | undefined {

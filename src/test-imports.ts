@@ -1,0 +1,89 @@
+// For the tests of the rules: every source file with its imports and exports.
+
+import { globSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+
+export const source = path.resolve(import.meta.dirname);
+const project = path.resolve(source, '..');
+
+export const isTest = (file: string): boolean =>
+  /\.(test|contract)\.ts$/.test(file) || /(^|\/)(fake|test)-[a-z-]+\.ts$/.test(file);
+
+/** Sources, relative to `src`, without generated ones. */
+export const files: readonly string[] = globSync('**/*.ts', { cwd: source }).filter(
+  (file) => !file.includes('generated/'),
+);
+const texts = new Map<string, string>();
+export function read(file: string): string {
+  let text = texts.get(file);
+  if (text === undefined) texts.set(file, (text = readFileSync(path.join(source, file), 'utf8')));
+  return text;
+}
+
+export interface Import {
+  readonly file: string;
+  readonly line: number;
+  readonly target: string;
+  /** Names as the target exports them; undefined: all. */
+  readonly names?: readonly string[];
+}
+
+const statement = /(?:import|export)\s+(?:type\s+)?(\*(?:\s+as\s+\w+)?|\{[^}]*\})\s*from\s*'(\.[^']+\.ts)'/g;
+const call = /import\('(\.[^']+\.ts)'\)/g;
+const lineOf = (text: string, index: number) => text.slice(0, index).split('\n').length;
+
+/** The imports of one file; `target` is relative to `src`. */
+export function importsOf(file: string, text = read(file)): Import[] {
+  const targetOf = (to: string) => path.relative(source, path.resolve(source, path.dirname(file), to));
+  const found: Import[] = [];
+  for (const { 0: whole, 1: names, 2: to, index } of text.matchAll(statement)) {
+    const all = names.startsWith('*');
+    const list = names
+      .slice(1, -1)
+      .split(',')
+      .map(
+        (name) =>
+          name
+            .trim()
+            .replace(/^type /, '')
+            .split(' as ')[0],
+      );
+    const line = lineOf(text, index + whole.length);
+    found.push({ file, line, target: targetOf(to), ...(!all && { names: list.filter(Boolean) }) });
+  }
+  for (const { 1: to, index } of text.matchAll(call))
+    found.push({ file, line: lineOf(text, index), target: targetOf(to) });
+  return found;
+}
+
+export const allImports: readonly Import[] = files.flatMap((file) => importsOf(file));
+
+/** Imports from outside `src`: the whole-program tests, benchmarks and scripts. */
+export const outsideImports: readonly Import[] = globSync(['test/**/*.ts', 'bench/**/*.ts', 'scripts/**/*.ts'], {
+  cwd: project,
+}).flatMap((file) => importsOf(path.join('..', file), readFileSync(path.join(project, file), 'utf8')));
+
+/** Groups of files that import each other, directly or through others (Tarjan's strongly connected components). */
+export function circles(imports: readonly Import[]): string[][] {
+  const targets = Map.groupBy(imports, ({ file }) => file);
+  const order = new Map<string, number>();
+  const low = new Map<string, number>();
+  const stack: string[] = [];
+  const found: string[][] = [];
+  const visit = (file: string): number => {
+    order.set(file, order.size);
+    low.set(file, order.size - 1);
+    stack.push(file);
+    for (const { target } of targets.get(file) ?? []) {
+      if (!order.has(target)) low.set(file, Math.min(low.get(file) as number, visit(target)));
+      else if (stack.includes(target)) low.set(file, Math.min(low.get(file) as number, order.get(target) as number));
+    }
+    if (low.get(file) === order.get(file)) {
+      const group = stack.splice(stack.indexOf(file));
+      if (group.length > 1) found.push(group.sort());
+    }
+    return low.get(file) as number;
+  };
+  for (const file of targets.keys()) if (!order.has(file)) visit(file);
+  return found;
+}
