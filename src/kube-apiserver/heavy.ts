@@ -53,8 +53,27 @@ export const heavy: Stage = async (request, next) => {
     return await next();
   } finally {
     done();
+    collectSoon(request);
   }
 };
+
+/** Garbage that work on an object makes, as a multiple of the object, and the most that V8 is told of. */
+const garbageFactor = 24;
+const mostGarbage = 128 << 20;
+
+/**
+ * V8 would let the garbage of some large requests pile up to hundreds of megabytes. Memory outside of its heap, which is
+ * never touched and so takes no room, makes it collect beside other work, in small steps.
+ */
+function collectSoon(work: Work): void {
+  const bytes = heavyWork.get(work) ?? 0;
+  if (bytes < largeBytes) return;
+  try {
+    new ArrayBuffer(Math.min(bytes * garbageFactor, mostGarbage));
+  } catch {
+    // There is no room for it: V8 collects anyway.
+  }
+}
 
 /** The same for a request that is short itself, such as a patch, and works on a large object. */
 export function workOn(work: Work, bytes: number): void {

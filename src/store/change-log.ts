@@ -12,7 +12,8 @@ interface Transaction {
  * API server has caches of its own for what its clients ask for.
  */
 const keptTransactions = 10_000;
-/** Bytes of values, new and replaced; the newest hundred transactions are kept however large they are. */
+/** Bytes of values, new and replaced: of the newest hundred transactions, and of those before. */
+const mostBytes = 32 << 20;
 const keptBytes = 8 << 20;
 const fewestTransactions = 100;
 
@@ -62,12 +63,12 @@ export class ChangeLog {
   /** Where to compact to when more transactions are kept in memory than anybody will ask for. */
   get surplus(): Revision | undefined {
     const count = this.#transactions.length;
-    if (count <= fewestTransactions || (count <= 2 * keptTransactions && this.#bytes <= 2 * keptBytes))
-      return undefined;
+    const isFew = count <= fewestTransactions ? this.#bytes <= mostBytes : this.#bytes <= 2 * keptBytes;
+    if (isFew && count <= 2 * keptTransactions) return undefined;
     let bytes = 0;
     let first = count;
-    while (first > 0 && count - first < keptTransactions && (bytes < keptBytes || count - first < fewestTransactions))
-      bytes += bytesOf(this.#transactions[--first]);
+    const isWithin = () => bytes < (count - first < fewestTransactions ? mostBytes / 2 : keptBytes);
+    while (first > 0 && count - first < keptTransactions && isWithin()) bytes += bytesOf(this.#transactions[--first]);
     return first > 0 ? this.#transactions[first].revision - 1 : undefined;
   }
 

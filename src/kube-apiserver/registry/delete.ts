@@ -4,6 +4,7 @@
 
 import { type ApiObject, conflict, type Kind, notFound, parseTime } from '../../api/api.ts';
 import { admit, admitFinally } from '../admission.ts';
+import { breathe, workOn } from '../heavy.ts';
 import { objectReply, type Reply } from '../reply.ts';
 import { timestamp } from '../timestamp.ts';
 import type { Item } from '../watch-cache/item.ts';
@@ -53,6 +54,7 @@ export async function deleteObject(target: Target, options: DeleteOptions): Prom
     const item = cache.get(keyOf(kind, namespace, name));
     if (!item) throw notFound(kind, name);
     await prepareServed(kind, [item]);
+    workOn(target.work, item.keptBytes);
     const live = served(kind, item);
     checkPreconditions(kind, live, options);
     const attributes = deletionAttributes(target, live, options);
@@ -80,7 +82,7 @@ function checkPreconditions(kind: Kind, live: ApiObject, { preconditions }: Dele
 
 /** Undefined when the live object changed meanwhile. */
 async function deleteOnce(
-  target: Place,
+  target: Target,
   item: Item,
   live: ApiObject,
   options: DeleteOptions,
@@ -94,7 +96,9 @@ async function deleteOnce(
   const held = finalizers.length > 0 || !!kind.strategy.isHeld?.(live);
   if (held && !next.metadata.deletionTimestamp) mark(target, next, 0);
   kind.strategy.prepareForDelete?.(next);
+  await breathe(target.work);
   next = inOrder(kind, next);
+  await breathe(target.work);
 
   const gone = !held && (grace.seconds ?? 0) === 0 && !grace.pending;
   if (options.dryRun)
@@ -116,6 +120,7 @@ async function deleteOnce(
     if (!result.item) return undefined;
     current = result.item;
   } else if (!gone) return { gone: false, object: live };
+  await breathe(target.work);
   const removed = await removeNow(target, current, last);
   return removed && { gone: true, object: current === item ? live : last };
 }

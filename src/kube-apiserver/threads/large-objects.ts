@@ -10,7 +10,7 @@ import {
 } from '../../machinery/fields/managed-fields.ts';
 import { PatchError } from '../../machinery/patches/patch-error.ts';
 import { parseExact } from '../../machinery/text/exact-json.ts';
-import { type Limits, TaskThread } from './task-thread.ts';
+import { TaskThread } from './task-thread.ts';
 
 /** A write without what goes as JSON or is known to the thread. */
 export type Ownership = Omit<Write, 'live' | 'schema'>;
@@ -44,10 +44,7 @@ export type Answer =
   | { readonly type: 'cannot patch'; readonly kind: PatchError['kind']; readonly message: string }
   | { readonly type: 'failed'; readonly message: string };
 
-const objectThread = (limits?: Partial<Limits>) =>
-  new TaskThread<Task, Answer>('object-worker', { megabytes: 200, ...limits });
-
-const thread = objectThread();
+const thread = new TaskThread<Task, Answer>('object-worker', { megabytes: 112, idleMs: 10_000 });
 
 const definitions = new WeakMap<object, number>();
 let lastDefinition = 0;

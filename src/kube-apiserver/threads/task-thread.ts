@@ -73,7 +73,7 @@ export class TaskThread<Task, Answer> {
     const worker = new Worker(pathOf(this.#program), {
       execArgv: [],
       workerData: { mostNested },
-      resourceLimits: { maxOldGenerationSizeMb: this.#limits.megabytes, maxYoungGenerationSizeMb: 16, stackSizeMb },
+      resourceLimits: { maxOldGenerationSizeMb: this.#limits.megabytes, maxYoungGenerationSizeMb: 4, stackSizeMb },
     });
     const ended = (error: ApiError) => {
       if (this.#worker === worker) this.#fail(error);

@@ -45,13 +45,15 @@ export interface CacheWatcher {
 
 /**
  * How long, and how many at least and at most, events are kept for watches and lists of the past; and how many bytes of
- * objects that only the past still has.
+ * objects that only the past still has, of the fewest events and of more.
  */
-const history = { keptMs: 60_000, fewest: 512, most: 32_768, mostBytes: 16 << 20 };
+const history = { keptMs: 60_000, fewest: 512, most: 32_768, fewestBytes: 32 << 20, mostBytes: 16 << 20 };
 /** JSON beyond this many bytes is not kept beside the objects that it was made of, or these not beside it. */
 const keptBytes = 64 << 20;
 /** Events of a segment. A snapshot costs a path of nodes, so there is one for many events; in between they are replayed. */
 const segmentLength = 256;
+/** A segment goes as a whole: one of large objects has fewer events. */
+const segmentBytes = 4 << 20;
 
 const nodeNameOf = (object: ApiObject): string => object.spec?.nodeName ?? '';
 
@@ -195,7 +197,8 @@ export class ResourceCache {
 
   #publish(event: CacheEvent): void {
     let segment = this.#segments[this.#segments.length - 1];
-    if (segment.events.length >= segmentLength) segment = this.#begin(this.#changedAt);
+    if (segment.events.length >= segmentLength || segment.pastBytes >= segmentBytes)
+      segment = this.#begin(this.#changedAt);
     replay(event, this.#tree);
     this.#changedAt = event.revision;
     segment.events.push(event);
@@ -245,12 +248,13 @@ export class ResourceCache {
 
   /** Lets go of what is too old or too much; also to be called now and then when nothing happens. */
   forgetOld(nowMs: number): void {
-    const { keptMs, fewest, most, mostBytes } = history;
+    const { keptMs, fewest, most, fewestBytes, mostBytes } = history;
     while (this.#segments.length > 1) {
       const { events, lastMs, pastBytes } = this.#segments[0];
       const left = this.#eventCount - events.length;
       const tooMuch = this.#eventCount > most || this.#pastBytes > mostBytes;
-      if (left < fewest || !(tooMuch || lastMs < nowMs - keptMs)) return;
+      const mayGo = left >= fewest ? tooMuch || lastMs < nowMs - keptMs : this.#pastBytes > fewestBytes;
+      if (!mayGo) return;
       this.#segments.shift();
       this.#eventCount = left;
       this.#pastBytes -= pastBytes;
