@@ -22,6 +22,8 @@ export interface Bundle {
   readonly tree: string;
   readonly stdin: boolean;
   readonly stdinOnce: boolean;
+  /** Other containers see its processes. */
+  readonly shared: boolean;
 }
 
 /** Names in a bundle's directory. */
@@ -35,6 +37,10 @@ export const bundleFiles = {
   supervisor: 'supervisor',
   runtimeLog: 'runtime.log',
   mountLog: 'mount.log',
+  /** There where other containers see the processes of this one. */
+  shared: 'shared',
+  /** The exit code, where the OCI runtime cannot tell it any more. */
+  code: 'code',
   /** The `process` of config.json, for those that join the container. */
   process: 'process.json',
 } as const;
@@ -59,6 +65,7 @@ export function writeBundle(bundle: Bundle): void {
   fs.symlinkSync(tree, join(directory, 'lower'));
   fs.writeFileSync(join(directory, 'config.json'), JSON.stringify(spec), { mode: 0o600 });
   fs.writeFileSync(join(directory, bundleFiles.process), JSON.stringify(spec.process), { mode: 0o600 });
+  if (bundle.shared) fs.writeFileSync(join(directory, bundleFiles.shared), '');
   fs.writeFileSync(join(directory, 'supervise'), superviseScript(bundle, mapping), { mode: 0o600 });
 }
 
@@ -79,6 +86,7 @@ exec 4<>out 5<>err 7<>ack ${stdin && !stdinOnce ? '6<>in' : ''}
 if wait $!; then
   ( ${command} ) ${input} >&4 2>&${terminal ? 4 : 5} 4>&- 5>&- 6>&- 7>&-
   code=$?
+  [ ! -s code ] || read -r code <code
 else
   code=128
 fi
@@ -112,7 +120,9 @@ export const runtimeWords = ({ runtime, runtimeRoot }: Pick<Bundle, 'runtime' | 
 function runWords(bundle: Bundle): readonly string[] {
   const { id, runtime } = bundle;
   const keep = runtime.keeps ? ['--keep'] : [];
-  return [...runtimeWords(bundle, bundleFiles.runtimeLog), 'run', ...keep, '--pid-file', bundleFiles.pid, id];
+  // The log tells when the first process ends; it costs as much as the start itself.
+  const debug = bundle.shared && runtime.name === 'runc' ? ['--debug'] : [];
+  return [...runtimeWords(bundle, bundleFiles.runtimeLog), ...debug, 'run', ...keep, '--pid-file', bundleFiles.pid, id];
 }
 
 /** Why a container did not start, in the OCI runtime's own words. */

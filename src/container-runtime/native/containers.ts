@@ -11,6 +11,8 @@ import type { EventHub } from '../event-hub.ts';
 import type { ImageRecord, ImageStore } from '../images/image-store.ts';
 import { RuntimeError } from '../runtime-error.ts';
 import { bundleFiles } from './bundle.ts';
+import { ended, signalName } from './ends.ts';
+import { InitExits } from './init-exits.ts';
 import { createBundle, newRecord } from './new-container.ts';
 import type { OciRuntime } from './oci/oci-runtime.ts';
 import type { NodeFacts } from './oci/runtime-spec.ts';
@@ -50,10 +52,12 @@ export class Containers {
   readonly #finishing = new Map<string, Promise<void>>();
   readonly #starting = new Map<string, Promise<void>>();
   readonly #watcher: fs.FSWatcher;
+  readonly #initExits: InitExits;
   #sweptMs = 0;
 
   constructor(parts: ContainerParts) {
     this.#parts = parts;
+    this.#initExits = new InitExits(parts.state, parts.clock);
     for (const record of parts.state.containers()) this.records.set(record.id, record);
     this.#watcher = fs.watch(join(parts.state.root, 'exits'), { persistent: false }, (_event, id) => {
       if (id && fs.existsSync(parts.state.exit(id))) void this.#finish(id);
@@ -70,7 +74,10 @@ export class Containers {
       if (record.state !== 'running') continue;
       if (fs.existsSync(this.#parts.state.exit(record.id)) || record.bootId !== boot || !this.#supervised(record))
         await this.#finish(record.id);
-      else await this.#parts.shim.request('adopt', record.id);
+      else {
+        await this.#parts.shim.request('adopt', record.id);
+        this.#initExits.watch(record);
+      }
       if (!record.runtime) former.push(this.#endFormer(record));
     }
     await Promise.all(former);
@@ -173,6 +180,7 @@ export class Containers {
       supervisorStartTime: startTimeOf(supervisorPid),
       ...(killsBefore !== undefined && { killsBefore }),
     });
+    this.#initExits.watch(this.get(id));
     this.#parts.hub.container('started', id, record.sandboxId, record.config);
     // It may have ended before it was known to run.
     if (fs.existsSync(state.exit(id))) await this.#finish(id);
@@ -257,6 +265,7 @@ export class Containers {
 
   close(): void {
     this.#watcher.close();
+    this.#initExits.close();
   }
 
   /** Once for each end, whoever notices it first. */
@@ -278,10 +287,11 @@ export class Containers {
     const known = fs.existsSync(exitFile);
     const exitCode = known ? Number(fs.readFileSync(exitFile, 'utf8')) : 255;
     const finishedAt = known ? Math.floor(fs.statSync(exitFile).mtimeMs) : clock.now();
+    this.#initExits.forget(id);
     await this.#killRest(record);
     // All of its output is in the log before it counts as ended.
     await shim.request('drain', id).catch((error) => logger.warn('cannot read a log to its end', { id, error }));
-    const outOfMemory = exitCode === 137 && this.#killsOf(record) > 0;
+    const outOfMemory = this.#killsOf(record, exitCode) > 0;
     const reason = outOfMemory ? 'OOMKilled' : known ? undefined : 'Unknown';
     // An old limit would keep the pod's from being lowered.
     cgroups.remove(record.cgroup);
@@ -319,11 +329,11 @@ export class Containers {
     } catch {} // removed already
   }
 
-  /** For want of memory. */
-  #killsOf({ cgroup, killsBefore }: ContainerRecord): number {
+  /** Of its processes for want of memory: of any of them, where the count is not that of the whole pod. */
+  #killsOf({ cgroup, killsBefore }: ContainerRecord, exitCode: number): number {
     const { cgroups } = this.#parts;
     if (killsBefore === undefined) return cgroups.outOfMemoryKills(cgroup);
-    return cgroups.outOfMemoryKills(dirname(cgroup)) - killsBefore;
+    return exitCode === 137 ? cgroups.outOfMemoryKills(dirname(cgroup)) - killsBefore : 0;
   }
 
   async #startFailed(record: ContainerRecord, problem: string): Promise<RuntimeError> {
@@ -378,16 +388,4 @@ export class Containers {
       waiting.add(wake);
     });
   }
-}
-
-function ended(finishedAt: number, exitCode: number, reason?: string) {
-  const why = reason ?? (exitCode === 0 ? 'Completed' : 'Error');
-  return { state: 'exited', finishedAt, exitCode, reason: why } as const;
-}
-
-function signalName(name: string): NodeJS.Signals {
-  const signals = /^\d+$/.test(name) ? undefined : name.startsWith('SIG') ? name : `SIG${name}`;
-  return (signals ??
-    ({ 1: 'SIGHUP', 2: 'SIGINT', 3: 'SIGQUIT', 9: 'SIGKILL' } as any)[name] ??
-    'SIGTERM') as NodeJS.Signals;
 }

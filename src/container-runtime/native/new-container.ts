@@ -61,7 +61,8 @@ export function createBundle(
   });
   const { stdin, stdinOnce } = config;
   const paths = { directory: state.container(id), exitFile: state.exit(id), runtimeRoot: state.runtimeRoot };
-  writeBundle({ id, spec, runtime, tree, stdin, stdinOnce, ...paths });
+  const shared = sandbox.hostPid || sandbox.sharePid === true || pidNamespace !== undefined;
+  writeBundle({ id, spec, runtime, tree, stdin, stdinOnce, shared, ...paths });
 }
 
 /** In containerd's words. */

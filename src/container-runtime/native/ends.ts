@@ -1,0 +1,13 @@
+// What is recorded of a container's end, and the signals that bring it about.
+
+export function ended(finishedAt: number, exitCode: number, reason?: string) {
+  const why = reason ?? (exitCode === 0 ? 'Completed' : 'Error');
+  return { state: 'exited', finishedAt, exitCode, reason: why } as const;
+}
+
+export function signalName(name: string): NodeJS.Signals {
+  const signals = /^\d+$/.test(name) ? undefined : name.startsWith('SIG') ? name : `SIG${name}`;
+  return (signals ??
+    ({ 1: 'SIGHUP', 2: 'SIGINT', 3: 'SIGQUIT', 9: 'SIGKILL' } as any)[name] ??
+    'SIGTERM') as NodeJS.Signals;
+}

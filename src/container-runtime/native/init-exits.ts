@@ -1,0 +1,83 @@
+// The end of a container whose output another container of the pod may hold open: in a shared process namespace that
+// takes no more than /proc/PID/fd/1. runc returns once its pipes are closed on all sides, which may be never; its log
+// tells at once that the first process has ended, and how. crun does not wait.
+
+import * as fs from 'node:fs';
+import { join } from 'node:path';
+import type { Clock, Timer } from '../../machinery/time/clock.ts';
+import { bundleFiles } from './bundle.ts';
+import { signal } from './process.ts';
+import type { ContainerRecord, StateDirectory } from './state.ts';
+
+/** For what the container wrote last, as containerd has it. */
+const drainMs = 200;
+
+export class InitExits {
+  readonly #state: StateDirectory;
+  readonly #clock: Clock;
+  readonly #watched = new Map<string, { readonly watcher: fs.FSWatcher; timer?: Timer }>();
+
+  constructor(state: StateDirectory, clock: Clock) {
+    this.#state = state;
+    this.#clock = clock;
+  }
+
+  /** Watches a running container, if its bundle says that it shares processes. */
+  watch(record: ContainerRecord): void {
+    const directory = this.#state.container(record.id);
+    const log = join(directory, bundleFiles.runtimeLog);
+    if (
+      record.runtime !== 'runc' ||
+      this.#watched.has(record.id) ||
+      !fs.existsSync(join(directory, bundleFiles.shared))
+    )
+      return;
+    const watched: { watcher: fs.FSWatcher; timer?: Timer } = {
+      watcher: fs.watch(log, { persistent: false }, () => look()),
+    };
+    const look = () => {
+      const code = exitCodeIn(log, record.pid!);
+      if (code === undefined || watched.timer) return;
+      watched.timer = this.#clock.after(drainMs, () => this.#end(record, code));
+    };
+    watched.watcher.on('error', () => this.forget(record.id));
+    this.#watched.set(record.id, watched);
+    look();
+  }
+
+  forget(id: string): void {
+    this.#watched.get(id)?.watcher.close();
+    this.#watched.get(id)?.timer?.cancel();
+    this.#watched.delete(id);
+  }
+
+  close(): void {
+    for (const id of [...this.#watched.keys()]) this.forget(id);
+  }
+
+  /** Ends runc; the container's shell then takes the exit code from the file. */
+  #end({ id, supervisorPid }: ContainerRecord, code: number): void {
+    const directory = this.#state.container(id);
+    if (fs.existsSync(this.#state.exit(id)) || !fs.existsSync(directory)) return;
+    fs.writeFileSync(join(directory, `${bundleFiles.code}.new`), `${code}\n`);
+    fs.renameSync(join(directory, `${bundleFiles.code}.new`), join(directory, bundleFiles.code));
+    for (const child of childrenOf(supervisorPid!)) signal(child, 'SIGKILL');
+  }
+}
+
+function exitCodeIn(log: string, pid: number): number | undefined {
+  for (const line of fs.readFileSync(log, 'utf8').split('\n').reverse()) {
+    if (!line.includes('"process exited"')) continue;
+    const entry = JSON.parse(line);
+    if (entry.pid === pid) return entry.status;
+  }
+  return undefined;
+}
+
+const childrenOf = (pid: number): number[] => {
+  try {
+    return fs.readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean).map(Number);
+  } catch {
+    return []; // it has ended
+  }
+};
