@@ -11,6 +11,7 @@ import { run } from '../pipeline.ts';
 import type { ApiRequest } from '../request.ts';
 import { requestInfo } from '../request-info.ts';
 import type { Server } from '../server.ts';
+import { Beginnings } from './begin.ts';
 import { abandonRest, bodyReader } from './body.ts';
 import { clientCertificate } from './client-certificate.ts';
 import { respond } from './respond.ts';
@@ -48,7 +49,8 @@ type Incoming = IncomingMessage | Http2ServerRequest;
 type Outgoing = ServerResponse | Http2ServerResponse;
 
 export async function listen(server: Server, { port, host = '127.0.0.1', tls }: ListenOptions): Promise<Listener> {
-  const handle = (incoming: Incoming, outgoing: Outgoing) => void answer(server, incoming, outgoing);
+  const beginnings = new Beginnings();
+  const handle = (incoming: Incoming, outgoing: Outgoing) => void answer(server, beginnings, incoming, outgoing);
   const http = (
     tls
       ? createSecureServer(
@@ -128,7 +130,7 @@ function closeWhenIdle(session: Http2Session): void {
   });
 }
 
-async function answer(server: Server, incoming: Incoming, outgoing: Outgoing): Promise<void> {
+async function answer(server: Server, beginnings: Beginnings, incoming: Incoming, outgoing: Outgoing): Promise<void> {
   // Few requests ever look at their signal.
   let gone: AbortController | undefined;
   const gaveUp = () => (gone ??= new AbortController()).abort();
@@ -140,6 +142,9 @@ async function answer(server: Server, incoming: Incoming, outgoing: Outgoing): P
   outgoing.on('error', () => {});
   const request = requestOf(server, incoming, () => (gone ??= new AbortController()).signal);
   try {
+    // Health is asked for most urgently where there is much to do.
+    const turn = isHealth(request.path) ? undefined : beginnings.turn(connectionOf(incoming));
+    if (turn) await turn;
     const reply = await run(request);
     await respond(request, outgoing, reply);
     if (outgoing.writableFinished) abandonRest(incoming, server.clock);
@@ -185,6 +190,11 @@ function requestOf(
   };
 }
 
+const isHealth = (path: string): boolean => /^\/(livez|readyz|healthz)/.test(path);
+
+const connectionOf = (incoming: Incoming): object =>
+  ('stream' in incoming && incoming.stream?.session) || incoming.socket;
+
 const noQuery = new URLSearchParams();
 const nobody = { name: '', groups: [] };
 
@@ -195,7 +205,7 @@ const peers = new WeakMap<object, Connection>();
  * the session stands for the connection.
  */
 function peerOf(server: Server, incoming: Incoming): Connection {
-  const connection = ('stream' in incoming && incoming.stream?.session) || incoming.socket;
+  const connection = connectionOf(incoming);
   let known = peers.get(connection);
   if (!known) peers.set(connection, (known = readPeer(server, incoming.socket as TLSSocket)));
   return known;

@@ -2,6 +2,7 @@
 
 import type { ApiObject, Kind } from '../../api/api.ts';
 import type { Timer } from '../../machinery/time/clock.ts';
+import { ownTurn } from '../../machinery/time/turn.ts';
 import type { WatchReply, WatchSink } from '../reply.ts';
 import type { Server } from '../server.ts';
 import { failure, futureVersion } from '../status.ts';
@@ -18,6 +19,9 @@ import { listPrefix } from './target.ts';
 /** How often a watcher that asked for bookmarks gets one (Kubernetes: about once a minute). */
 const bookmarkMs = 60_000;
 
+/** Objects that a watch sends at its beginning in a millisecond or so. */
+const largeState = 500;
+
 export async function watch(target: Place, options: ListOptions): Promise<WatchReply> {
   const selection = selectionOf(target, options);
   const { resourceVersion } = options;
@@ -25,6 +29,8 @@ export async function watch(target: Place, options: ListOptions): Promise<WatchR
   if (!resourceVersion || options.sendInitialEvents) await target.server.cache.catchUp();
   if (options.sendInitialEvents) await reachVersion(target, from);
   else if (from > target.server.cache.revision) await target.server.cache.reach(from);
+  // Many watches may begin at one time, each with all that there is.
+  if (target.cache.size > largeState) await ownTurn();
   return {
     type: 'watch',
     code: 200,

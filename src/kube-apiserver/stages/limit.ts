@@ -1,13 +1,14 @@
 // Bounds how many requests are under way at once, so that a flood slows its senders and not the server.
 
 import { tooManyRequests } from '../../api/api.ts';
+import { FairQueue } from '../fair-queue.ts';
 import type { ApiRequest, Stage } from '../request.ts';
 
 /** Requests of one sort: how many are under way, and who waits for a turn. */
 interface Lane {
   readonly most: number;
   underWay: number;
-  readonly waiting: Queue;
+  readonly waiting: FairQueue<string>;
 }
 
 /**
@@ -15,65 +16,10 @@ interface Lane {
  * components are fewer at a time: what they all do in one turn of the event loop, everybody else waits for.
  */
 const lanesOf = (): Readonly<Record<'reading' | 'writing' | 'own', Lane>> => ({
-  reading: { most: 400, underWay: 0, waiting: new Queue() },
-  writing: { most: 200, underWay: 0, waiting: new Queue() },
-  own: { most: 64, underWay: 0, waiting: new Queue() },
+  reading: { most: 400, underWay: 0, waiting: new FairQueue<string>() },
+  writing: { most: 200, underWay: 0, waiting: new FairQueue<string>() },
+  own: { most: 64, underWay: 0, waiting: new FairQueue<string>() },
 });
-
-/** First in, first out, also when a hundred thousand wait. */
-class Fifo {
-  #items: (() => void)[] = [];
-  #head = 0;
-
-  get length(): number {
-    return this.#items.length - this.#head;
-  }
-
-  push(item: () => void): void {
-    this.#items.push(item);
-  }
-
-  shift(): (() => void) | undefined {
-    const item = this.#items[this.#head++];
-    if (this.#head >= this.#items.length) {
-      this.#items = [];
-      this.#head = 0;
-    } else if (this.#head > 1_024 && this.#head > this.#items.length / 2) {
-      this.#items = this.#items.slice(this.#head);
-      this.#head = 0;
-    }
-    return item;
-  }
-}
-
-/** Users take turns, whatever each of them has waiting: a flood delays its own sender. */
-class Queue {
-  readonly #byUser = new Map<string, Fifo>();
-  length = 0;
-
-  waiting(user: string): number {
-    return this.#byUser.get(user)?.length ?? 0;
-  }
-
-  push(user: string, turn: () => void): void {
-    let own = this.#byUser.get(user);
-    if (!own) this.#byUser.set(user, (own = new Fifo()));
-    own.push(turn);
-    this.length++;
-  }
-
-  shift(): (() => void) | undefined {
-    const first = this.#byUser.entries().next().value;
-    if (!first) return undefined;
-    const [user, own] = first;
-    const turn = own.shift();
-    // Behind everybody else, until its next turn.
-    this.#byUser.delete(user);
-    if (own.length > 0) this.#byUser.set(user, own);
-    this.length--;
-    return turn;
-  }
-}
 
 const lanes = new WeakMap<object, ReturnType<typeof lanesOf>>();
 /** Requests beyond the bound wait for their turn; those of one user, and of all, beyond this are told to come back. */
@@ -100,7 +46,7 @@ export const limit: Stage = async (request, next) => {
   }
 };
 
-const hasRoom = (waiting: Queue, user: string): boolean =>
+const hasRoom = (waiting: FairQueue<string>, user: string): boolean =>
   waiting.length < longestQueue && waiting.waiting(user) < longestOfUser;
 
 const reads = new Set(['get', 'list', 'watch']);
