@@ -351,3 +351,84 @@ test('kinds come and go', () => {
   own.add();
   expect(changes).toBe(2);
 });
+
+describe('facts that stand with the kind', () => {
+  const having = (field: keyof Kind) =>
+    builtinKinds()
+      .filter((kind) => kind[field])
+      .map(({ resource, group }) => (group ? `${resource}.${group}` : resource))
+      .sort();
+
+  test.each<[keyof Kind, readonly string[]]>([
+    ['isNamespace', ['namespaces']],
+    ['allocates', ['services']],
+    ['selectsByMap', ['replicationcontrollers']],
+    ['keptSeconds', ['events', 'events.events.k8s.io']],
+    ['watchedBy', ['pods', 'resourceslices.resource.k8s.io']],
+    ['deprecation', ['componentstatuses', 'endpoints']],
+    [
+      'answersDeleted',
+      [
+        'csidrivers.storage.k8s.io',
+        'csinodes.storage.k8s.io',
+        'persistentvolumeclaims',
+        'persistentvolumes',
+        'pods',
+        'podtemplates',
+        'resourcequotas',
+        'serviceaccounts',
+        'services',
+        'storageclasses.storage.k8s.io',
+        'volumeattachments.storage.k8s.io',
+      ],
+    ],
+  ])('%s holds for %j', (field, resources) => expect(having(field)).toEqual(resources));
+
+  test('an index of watches, or a field sought in bytes, can be selected by', () => {
+    for (const { resource, watchedBy, literalFields = [], selectableFields } of builtinKinds())
+      for (const field of [...literalFields, ...(watchedBy ? [watchedBy] : [])])
+        expect(Object.keys(selectableFields), resource).toContain(field);
+  });
+
+  test('only these do not live under their plural', () => {
+    const moved = builtinKinds().filter(({ storagePrefix, resource }) => storagePrefix !== resource);
+    expect(Object.fromEntries(moved.map(({ resource, storagePrefix }) => [resource, storagePrefix]))).toEqual({
+      apiservices: 'apiregistration.k8s.io/apiservices',
+      customresourcedefinitions: 'apiextensions.k8s.io/customresourcedefinitions',
+      endpoints: 'services/endpoints',
+      ingresses: 'ingress',
+      nodes: 'minions',
+      replicationcontrollers: 'controllers',
+      services: 'services/specs',
+    });
+  });
+
+  test('a namespace that is deleted terminates, held by its own finalizers', () => {
+    const { strategy } = registry.byResource('', 'v1', 'namespaces')!;
+    const live = create(registry.byResource('', 'v1', 'namespaces')!, {});
+    expect(strategy.isHeld?.(live)).toBe(true);
+    expect(strategy.isHeld?.({ ...live, spec: { finalizers: [] } })).toBe(false);
+    const next = { ...live, metadata: { ...live.metadata, deletionGracePeriodSeconds: 0 } };
+    strategy.prepareForDelete?.(next);
+    expect(next).toMatchObject({ status: { phase: 'Terminating' } });
+    expect(next.metadata).not.toHaveProperty('deletionGracePeriodSeconds');
+  });
+
+  test('a definition is given its finalizer before it is deleted, once', () => {
+    const { strategy } = registry.byResource('apiextensions.k8s.io', 'v1', 'customresourcedefinitions')!;
+    const live = { metadata: { name: 'x' }, spec: {} } as unknown as ApiObject;
+    const next = structuredClone(live);
+    strategy.announceDeletion?.(live, now)?.(next);
+    expect(next.metadata.finalizers).toEqual(['customresourcecleanup.apiextensions.k8s.io']);
+    expect(next.status.conditions).toMatchObject([{ type: 'Terminating', lastTransitionTime: '2026-01-01T00:00:00Z' }]);
+    expect(strategy.announceDeletion?.(next, now)).toBeUndefined();
+  });
+
+  test.each([
+    [{}, 1],
+    [{ propagationPolicy: 'Orphan' }, 0],
+    [{ orphanDependents: false }, 0],
+  ])('deleting a job with %j warns %i times', (options, count) =>
+    expect(registry.byResource('batch', 'v1', 'jobs')!.strategy.deletionWarnings?.(options)).toHaveLength(count),
+  );
+});

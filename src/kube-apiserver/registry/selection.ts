@@ -67,8 +67,8 @@ function scopeOf(
   fields: FieldSelector | undefined,
 ): Scope {
   if (key) return { by: 'key', value: key };
-  const node = watchedBy && fields?.exact(watchedBy);
-  if (node !== undefined) return { by: 'node', value: node };
+  const value = watchedBy && fields?.exact(watchedBy);
+  if (value !== undefined) return { by: 'field', value };
   return namespace ? { by: 'namespace', value: namespace } : { by: 'all' };
 }
 

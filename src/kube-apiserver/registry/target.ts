@@ -14,7 +14,9 @@ export function targetOf(operation: Operation): Target | Promise<Target> {
 
 /** A resource's cache; a promise only on first use. */
 export function cacheOf(server: Environment, kind: Kind): ResourceCache | Promise<ResourceCache> {
-  return server.cache.cache(`/registry/${kind.storagePrefix}/`, (value) => decodeStored(server, value, kind));
+  const { storagePrefix, watchedBy, selectableFields } = kind;
+  const indexOf = watchedBy && selectableFields[watchedBy];
+  return server.cache.cache(`/registry/${storagePrefix}/`, (value) => decodeStored(server, value, kind), indexOf);
 }
 
 /** The cache of a built-in resource by name, for what looks beside its own kind. */

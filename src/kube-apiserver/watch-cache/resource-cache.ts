@@ -30,7 +30,10 @@ export type Scope =
   | { readonly by: 'all' }
   | { readonly by: 'namespace'; readonly value: string }
   | { readonly by: 'key'; readonly value: string }
-  | { readonly by: 'node'; readonly value: string };
+  | { readonly by: 'field'; readonly value: string };
+
+/** Value of the field by which watches of a resource are kept apart. */
+export type IndexOf = (object: ApiObject) => string;
 
 export interface CacheWatcher {
   readonly scope: Scope;
@@ -55,8 +58,6 @@ const segmentLength = 256;
 /** A segment goes as a whole: one of large objects has fewer events. */
 const segmentBytes = 4 << 20;
 
-const nodeNameOf = (object: ApiObject): string => object.spec?.nodeName ?? '';
-
 export class ResourceCache {
   /** Such as /registry/pods/ */
   readonly prefix: string;
@@ -72,9 +73,12 @@ export class ResourceCache {
   #changedAt = 0;
   #hasEnded = false;
 
-  constructor(prefix: string, clock: Clock) {
+  readonly #indexOf: IndexOf | undefined;
+
+  constructor(prefix: string, clock: Clock, indexOf?: IndexOf) {
     this.prefix = prefix;
     this.#clock = clock;
+    this.#indexOf = indexOf;
     this.#begin(0);
   }
 
@@ -218,11 +222,15 @@ export class ResourceCache {
     const { key, object } = event.item;
     if (object.metadata.namespace) this.#tell(`namespace:${object.metadata.namespace}`, event);
     this.#tell(`key:${key}`, event);
-    const node = nodeNameOf(object);
-    this.#tell(`node:${node}`, event);
-    const before = event.previous ? nodeNameOf(event.previous.object) : node;
-    if (before !== node) this.#tell(`node:${before}`, event);
+    if (this.#indexOf) this.#tellIndexed(this.#indexOf, event);
     event.item.forgetFrames();
+  }
+
+  #tellIndexed(indexOf: IndexOf, event: CacheEvent): void {
+    const now = indexOf(event.item.object);
+    this.#tell(`field:${now}`, event);
+    const before = event.previous ? indexOf(event.previous.object) : now;
+    if (before !== now) this.#tell(`field:${before}`, event);
   }
 
   #tell(bucket: string, event: CacheEvent): void {

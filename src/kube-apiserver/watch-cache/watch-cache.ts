@@ -7,7 +7,7 @@ import type { Clock } from '../../machinery/time/clock.ts';
 import type { Change, CommitResult, Entry, Store, Value, Write } from '../../store/store.ts';
 import { Compacted, prefixRange, sameValue } from '../../store/store.ts';
 import { Item, type Serialized } from './item.ts';
-import { ResourceCache } from './resource-cache.ts';
+import { type IndexOf, ResourceCache } from './resource-cache.ts';
 import { shareFields } from './shared-fields.ts';
 
 /** Makes the object of the cache from stored bytes: parsed, and with the defaults of today. */
@@ -27,6 +27,7 @@ export interface ObjectWrite {
 interface Loading {
   readonly cache: ResourceCache;
   readonly decode: Decode;
+  readonly indexOf: IndexOf | undefined;
   /** Changes that arrived while the state was read; undefined once it is loaded. */
   early: Change[] | undefined;
   /** Revision of the state that was read: the watch may be behind it, and then shows older changes once more. */
@@ -91,11 +92,11 @@ export class WatchCache {
   }
 
   /** The cache of a resource; `prefix` is as in /registry/pods/. Read from the store on first use. */
-  cache(prefix: string, decode: Decode): ResourceCache | Promise<ResourceCache> {
+  cache(prefix: string, decode: Decode, indexOf?: IndexOf): ResourceCache | Promise<ResourceCache> {
     const found = this.#caches.get(prefix);
     if (found) return found.early ? found.loaded : found.cache;
-    const cache = new ResourceCache(prefix, this.#clock);
-    const loading: Loading = { cache, decode, early: [], loadedRevision: 0, loaded: Promise.resolve(cache) };
+    const cache = new ResourceCache(prefix, this.#clock, indexOf);
+    const loading: Loading = { cache, decode, indexOf, early: [], loadedRevision: 0, loaded: Promise.resolve(cache) };
     this.#caches.set(prefix, loading);
     loading.loaded = this.#load(loading).catch((error) => {
       if (this.#caches.get(prefix) === loading) this.#caches.delete(prefix);
@@ -215,7 +216,8 @@ export class WatchCache {
     const old = [...this.#caches.values()];
     this.#caches.clear();
     // They are loaded while the watch goes on: a load that is ahead of it waits for it.
-    for (const { cache, decode } of old) Promise.resolve(this.cache(cache.prefix, decode)).catch(() => {});
+    for (const { cache, decode, indexOf } of old)
+      Promise.resolve(this.cache(cache.prefix, decode, indexOf)).catch(() => {});
     for (const { cache } of old) cache.end();
     this.#arrived(revision);
   }

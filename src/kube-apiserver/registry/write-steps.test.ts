@@ -1,0 +1,142 @@
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { type ApiObject, builtinKinds, type Kind, KindRegistry } from '../../api/api.ts';
+import type { AdmissionPlugin } from '../admission.ts';
+import { startTestServer, type TestServer } from '../testing/test-server.ts';
+
+let server: TestServer;
+let seen: string[] = [];
+
+/** Services, which take part in every step, with a note of each call. */
+function observed(kind: Kind): Kind {
+  const { strategy } = kind;
+  const note = (step: string) => void seen.push(step);
+  return {
+    ...kind,
+    strategy: {
+      ...strategy,
+      setDefaults(object) {
+        note('defaults');
+        strategy.setDefaults?.(object);
+      },
+      prepareForCreate(object, context) {
+        note(`prepare${object.metadata.uid ? ' with uid' : ''}`);
+        strategy.prepareForCreate?.(object, context);
+      },
+      prepareForUpdate(next, old, context) {
+        note(`prepare${next.metadata.uid ? ' with uid' : ''}`);
+        strategy.prepareForUpdate?.(next, old, context);
+      },
+      validate(object) {
+        note(`validate${object.spec.clusterIP ? ' with address' : ''}`);
+        return strategy.validate?.(object) ?? [];
+      },
+      validateUpdate(next, old) {
+        note('validate');
+        return strategy.validateUpdate?.(next, old) ?? [];
+      },
+      warnings(object, old) {
+        note('warn');
+        return strategy.warnings?.(object, old) ?? [];
+      },
+    },
+  };
+}
+
+const isWatched = ({ resource }: { resource: string }) => resource === 'services';
+
+const plugin: AdmissionPlugin = {
+  name: 'Observer',
+  admit(attributes) {
+    if (!isWatched(attributes)) return;
+    seen.push(`mutate${attributes.object?.metadata.managedFields ? ' with managed fields' : ''}`);
+  },
+  validate(attributes) {
+    if (isWatched(attributes)) seen.push(`admit${attributes.object?.spec.clusterIP ? ' with address' : ''}`);
+  },
+  charge(attributes) {
+    if (isWatched(attributes)) seen.push('charge');
+    return undefined;
+  },
+};
+
+const services = '/api/v1/namespaces/default/services';
+const service = (metadata: object, spec: object = {}): ApiObject =>
+  ({ apiVersion: 'v1', kind: 'Service', metadata, spec: { ports: [{ port: 80 }], ...spec } }) as ApiObject;
+
+beforeAll(async () => {
+  const kinds = builtinKinds().map((kind) => (kind.resource === 'services' ? observed(kind) : kind));
+  server = await startTestServer({ kinds: new KindRegistry(kinds), admission: [plugin] });
+  await server.call('POST', services, service({ name: 'old' }));
+});
+afterAll(() => server.stop());
+beforeEach(() => {
+  seen = [];
+});
+
+const created = [
+  'mutate with managed fields',
+  'prepare with uid',
+  'validate',
+  'warn',
+  'admit with address',
+  'charge',
+] as const;
+
+test.each<[string, string, string, object, string | undefined]>([
+  ['a create', 'POST', services, service({ name: 'new' }), undefined],
+  ['an update', 'PUT', `${services}/old`, service({ name: 'old' }, { selector: { a: 'b' } }), undefined],
+  ['a merge patch', 'PATCH', `${services}/old`, { spec: { selector: { a: 'c' } } }, 'application/merge-patch+json'],
+  [
+    'an apply that changes',
+    'PATCH',
+    `${services}/old?fieldManager=m&force=true`,
+    service({ name: 'old' }, { selector: { a: 'd' } }),
+    'application/apply-patch+yaml',
+  ],
+  [
+    'an apply that creates',
+    'PATCH',
+    `${services}/applied?fieldManager=m`,
+    service({ name: 'applied' }),
+    'application/apply-patch+yaml',
+  ],
+])('%s goes through the steps in their order', async (_, method, path, body, contentType) => {
+  const { code, body: answer } = await server.call(method, path, body, contentType ? { contentType } : {});
+  expect(code, answer.message).toBeLessThan(300);
+  expect(seen.filter((step) => step !== 'defaults')).toEqual(created);
+  // Defaults belong to decoding.
+  expect(seen[0]).toBe('defaults');
+});
+
+test('a dry run goes through all of them and stores nothing', async () => {
+  const { code } = await server.call('POST', `${services}?dryRun=All`, service({ name: 'dry' }));
+  expect(code).toBe(201);
+  expect(seen.filter((step) => step !== 'defaults')).toEqual(created);
+  expect((await server.call('GET', `${services}/dry`)).code).toBe(404);
+});
+
+test('a write that validation refuses gives nothing out and is shown to nobody behind', async () => {
+  const { code } = await server.call('POST', services, service({ name: 'wrong' }, { ports: [{ port: 0 }] }));
+  expect(code).toBe(422);
+  expect(seen.filter((step) => step !== 'defaults')).toEqual([
+    'mutate with managed fields',
+    'prepare with uid',
+    'validate',
+  ]);
+});
+
+test('a generated name that is taken repeats the steps behind mutating admission alone', async () => {
+  const { random } = server.server;
+  const suffix = random.suffix.bind(random);
+  let draws = 0;
+  random.suffix = (length) => (draws++ === 0 ? 'taken' : suffix(length));
+  await server.call('POST', services, service({ name: 'gen-taken' }));
+  seen = [];
+  const { code } = await server.call('POST', services, service({ generateName: 'gen-' }));
+  random.suffix = suffix;
+  expect(code).toBe(201);
+  expect(seen.filter((step) => step !== 'defaults')).toEqual([...created, ...created.slice(1).map(again)]);
+});
+
+/** The second draft is a copy of the first one, which was given an address. */
+const again = (step: string) => (step === 'validate' ? 'validate with address' : step);
