@@ -62,6 +62,12 @@ export async function admitFinally(plugins: Plugins, attributes: AdmissionAttrib
   }
 }
 
+/** Both rounds, where the object does not change between them. */
+export async function admitWhole(plugins: Plugins, attributes: AdmissionAttributes): Promise<void> {
+  await admit(plugins, attributes);
+  await admitFinally(plugins, attributes);
+}
+
 /** At most one plugin charges: ResourceQuota. */
 export function charge(plugins: Plugins, attributes: AdmissionAttributes): Promise<Charge | undefined> | undefined {
   for (const plugin of plugins) if (plugin.charge) return plugin.charge(attributes);

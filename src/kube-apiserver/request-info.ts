@@ -47,6 +47,12 @@ const namespaceSubresources = new Set(['status', 'finalize']);
 /** Verbs that once stood before the resource. `proxy` has no route any more, but is still a verb to have a right to. */
 const pathVerbs = new Set(['watch', 'proxy']);
 
+const streaming = new Set(['attach', 'exec', 'log', 'portforward', 'proxy']);
+
+/** Requests whose answer goes on as long as the client likes: they hold no place in a queue, and are audited as they begin. */
+export const isLongRunning = ({ verb, subresource }: RequestInfo): boolean =>
+  verb === 'watch' || verb === 'proxy' || streaming.has(subresource);
+
 export function requestInfo(method: string, path: string, query: URLSearchParams): RequestInfo {
   const parts = split(path);
   const core = parts[0] === 'api';

@@ -51,8 +51,8 @@ export function describeRules(rules: readonly PolicyRule[]): string {
   for (const rule of rules) {
     const { verbs, ...rest } = rule;
     const key = rule.nonResourceURLs ? JSON.stringify(rule) : JSON.stringify(rest);
-    const known = merged.get(key);
-    merged.set(key, known && !rule.nonResourceURLs ? { ...known, verbs: [...known.verbs, ...verbs] } : rule);
+    const earlier = merged.get(key);
+    merged.set(key, earlier && !rule.nonResourceURLs ? { ...earlier, verbs: [...earlier.verbs, ...verbs] } : rule);
   }
   return [...new Set([...merged.values()].map(describe))].sort().join('\n');
 }

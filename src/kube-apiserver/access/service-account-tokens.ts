@@ -59,9 +59,9 @@ export function serviceAccountTokens(options: ServiceAccountTokenOptions): Servi
   const verified = new Map<string, Payload>();
 
   async function payloadOf(token: string): Promise<Payload> {
-    const known = verified.get(token);
-    const payload = known ?? (await verify(token, publicKey, options));
-    if (!known) {
+    const cached = verified.get(token);
+    const payload = cached ?? (await verify(token, publicKey, options));
+    if (!cached) {
       if (verified.size >= rememberedTokens) verified.delete(verified.keys().next().value!);
       verified.set(token, payload);
     }

@@ -84,9 +84,9 @@ function policyOf({ metadata }: Namespace): { policy: Record<Mode, Standard>; fa
     const label = `pod-security.kubernetes.io/${mode}`;
     const level = metadata.labels?.[label] ?? 'privileged';
     const version = metadata.labels?.[`${label}-version`] ?? 'latest';
-    const known = levels.includes(level as Level);
+    const isLevel = levels.includes(level as Level);
     const wellFormed = version === 'latest' || /^v1\.(0|[1-9]\d*)$/.test(version);
-    if (!known)
+    if (!isLevel)
       faults.push(
         `metadata.labels[${label}]: Invalid value: ${JSON.stringify(level)}: must be one of ${levels.join(', ')}`,
       );
@@ -94,7 +94,7 @@ function policyOf({ metadata }: Namespace): { policy: Record<Mode, Standard>; fa
       faults.push(
         `metadata.labels[${label}-version]: Invalid value: ${JSON.stringify(version)}: must be "latest" or "v1.x"`,
       );
-    return { level: known ? (level as Level) : 'restricted', version: wellFormed ? version : 'latest' };
+    return { level: isLevel ? (level as Level) : 'restricted', version: wellFormed ? version : 'latest' };
   };
   return { policy: { enforce: one('enforce'), audit: one('audit'), warn: one('warn') }, faults };
 }

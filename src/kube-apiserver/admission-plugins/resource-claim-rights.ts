@@ -122,9 +122,9 @@ function changedDrivers(next: readonly any[], old: readonly any[]): string[] {
   const before = new Map(old.map((entry) => [key(entry), entry]));
   const drivers = new Set<string>();
   for (const entry of next) {
-    const known = before.get(key(entry));
+    const previous = before.get(key(entry));
     before.delete(key(entry));
-    if (!known || !deepEqual(known, entry)) drivers.add(entry.driver ?? '');
+    if (!previous || !deepEqual(previous, entry)) drivers.add(entry.driver ?? '');
   }
   for (const { driver } of before.values()) drivers.add(driver ?? '');
   return [...drivers].sort();

@@ -46,7 +46,7 @@ async function forward(request: ApiRequest, api: AggregatedApi): Promise<Reply> 
     const signal = request.info.isResource
       ? request.signal
       : AbortSignal.any([request.signal, AbortSignal.timeout(discoveryMs)]);
-    return await forwardHttp({ ...request, signal }, upstream, path, { purpose: 'proxy', added: headers });
+    return await forwardHttp(request, upstream, path, { purpose: 'proxy', added: headers, signal });
   } catch (error) {
     if (error instanceof ApiError) return unavailable(error.message);
     throw error;

@@ -72,8 +72,8 @@ export class RemoteDocuments implements AggregatedDocuments {
   #once<T>(api: AggregatedApi, document: string, read: () => Promise<T | undefined>): Promise<T | undefined> {
     const key = `${api.name} ${document}`;
     const now = this.#server.clock.now();
-    const known = this.#cached.get(key);
-    if (known && now - known.atMs < freshMs) return known.value;
+    const cached = this.#cached.get(key);
+    if (cached && now - cached.atMs < freshMs) return cached.value;
     const value = read().catch((error) => {
       this.#cached.delete(key);
       this.#server.logger.warn('cannot read a document of an aggregated API', {

@@ -5,6 +5,7 @@ import { parse } from 'yaml';
 import { listObject } from '../http/encode.ts';
 import type { Reply, WatchSubscription } from '../reply.ts';
 import type { ApiRequest, Stage } from '../request.ts';
+import { isLongRunning } from '../request-info.ts';
 import { type AuditedRequest, AuditRecord, type ResponseStatus } from './record.ts';
 
 export const audit: Stage = async (request, next) => {
@@ -22,7 +23,7 @@ export const audit: Stage = async (request, next) => {
   }
   if (!record.isOn) return reply;
   if (record.recordsRequest && !record.hasRequestObject) await recordBody(request, record);
-  if (isLongRunning(request)) record.stage('ResponseStarted', { status: statusOf(reply) });
+  if (isLongRunning(request.info)) record.stage('ResponseStarted', { status: statusOf(reply) });
   return completing(request, reply, record);
 };
 
@@ -54,11 +55,6 @@ function sourceIps(headers: ApiRequest['headers'], remoteAddress: string | undef
   const addresses = named.map((one) => one.trim().replace(/^::ffff:/, '')).filter((one) => /^[\d.]+$|:/.test(one));
   return [...new Set(addresses)];
 }
-
-const streaming = new Set(['attach', 'exec', 'log', 'portforward', 'proxy']);
-
-const isLongRunning = ({ info }: ApiRequest): boolean =>
-  info.verb === 'watch' || info.verb === 'proxy' || streaming.has(info.subresource);
 
 /** Patches and options are recorded as they came. */
 async function recordBody(request: ApiRequest, record: AuditRecord): Promise<void> {

@@ -52,9 +52,9 @@ function write(message: Message, value: any): void {
   }
   const { entries } = message;
   for (const name of Object.keys(value).reverse()) {
-    const known = message.fields[name];
+    const declared = message.fields[name];
     if (value[name] === undefined) continue;
-    if (known) field(known, value[name]);
+    if (declared) field(declared, value[name]);
     else if (entries && (entries.of === 'all' || name.startsWith('x-')))
       entry(entries.number, name, entries.kind, value[name]);
   }
@@ -68,10 +68,10 @@ function entry(number: number, name: string, kind: Kind, value: any): void {
   close(number, start);
 }
 
-function field(known: Field, value: any): void {
-  if (!known.isList) return one(known, value);
+function field(declared: Field, value: any): void {
+  if (!declared.isList) return one(declared, value);
   const list = Array.isArray(value) ? value : [value];
-  for (let i = list.length - 1; i >= 0; i--) one(known, list[i]);
+  for (let i = list.length - 1; i >= 0; i--) one(declared, list[i]);
 }
 
 function one({ number, kind }: Field, value: any): void {

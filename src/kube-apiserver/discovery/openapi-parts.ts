@@ -16,8 +16,8 @@ export const emptyParts = (): Parts => ({ paths: {}, schemas: {}, parameters: {}
 
 /** Name of a type; those of custom resources are made of group (reversed), version and kind. */
 export function typeName(group: string, version: string, kind: string): string {
-  const known = schemaKinds()[`${group}/${version}/${kind}`];
-  return known ?? `${group.split('.').reverse().join('.')}.${version}.${kind}`;
+  const schemaName = schemaKinds()[`${group}/${version}/${kind}`];
+  return schemaName ?? `${group.split('.').reverse().join('.')}.${version}.${kind}`;
 }
 
 /** Adds one kind: its paths, its schemas and all that these refer to. */

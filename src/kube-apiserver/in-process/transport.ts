@@ -16,8 +16,8 @@ export function inProcess(server: Server, user: UserInfo): Transport {
   const agent = user.name.replace(/^system:(serviceaccount:[^:]*:)?/, '');
   return {
     async send(asked: TransportRequest): Promise<TransportResponse> {
-      const known = ownRead(server, user, asked);
-      if (known) return known;
+      const cached = ownRead(server, user, asked);
+      if (cached) return cached;
       const signal = asked.signal ?? new AbortController().signal;
       signal.throwIfAborted();
       const request = requestOf(server, user, agent, asked, signal);

@@ -77,8 +77,8 @@ export function served(kind: Kind, item: Item): ApiObject {
   if (!kind.fromStorage) return item.object;
   let versions = converted.get(item);
   if (!versions) converted.set(item, (versions = new Map()));
-  const known = versions.get(kind);
-  if (known) return known;
+  const cached = versions.get(kind);
+  if (cached) return cached;
   const object = kind.fromStorage(item.object) as ApiObject;
   versions.set(kind, object);
   return object;

@@ -3,7 +3,7 @@
 // https://kubernetes.io/docs/concepts/architecture/garbage-collection/#cascading-deletion
 
 import { type ApiObject, conflict, type Kind, notFound, parseTime } from '../../api/api.ts';
-import { admit, admitFinally } from '../admission.ts';
+import { admitWhole } from '../admission.ts';
 import { breathe, workOn } from '../heavy.ts';
 import { objectReply, type Reply } from '../reply.ts';
 import { timestamp } from '../timestamp.ts';
@@ -58,8 +58,7 @@ export async function deleteObject(target: Target, options: DeleteOptions): Prom
     const live = served(kind, item);
     checkPreconditions(kind, live, options);
     const attributes = deletionAttributes(target, live, options);
-    await admit(target.server.admission, attributes);
-    await admitFinally(target.server.admission, attributes);
+    await admitWhole(target.server.admission, attributes);
     const result = await deleteOnce(target, item, live, options);
     if (result) return result;
     if (attempt > 64) throw staleObject(kind, name);

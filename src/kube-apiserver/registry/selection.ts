@@ -87,8 +87,8 @@ function checkFields(kind: Kind, fields: FieldSelector): void {
     if (own.includes(field) || field === 'metadata.name') continue;
     if (field === 'metadata.namespace' && (kind.namespaced || !own.length)) continue;
     if (own.length) throw badRequest(`field label not supported: ${field}`);
-    const known = [...common, ...own].map((name) => JSON.stringify(name)).join(', ');
-    throw badRequest(`"${field}" is not a known field selector: only ${known}`);
+    const supported = [...common, ...own].map((name) => JSON.stringify(name)).join(', ');
+    throw badRequest(`"${field}" is not a known field selector: only ${supported}`);
   }
 }
 

@@ -5,14 +5,14 @@ import { Compacted, FutureRevision, StoreUnusable } from '../../store/store.ts';
 import type { Stage } from '../request.ts';
 import { failure, futureVersion } from '../status.ts';
 
-/** Makes a Status of everything that is thrown. What nobody foresaw is logged and becomes a 500. */
+/** Makes a Status of every error. One that is no ApiError or known failure is logged and becomes a 500. */
 export const answerErrors: Stage = async (request, next) => {
   try {
     return await next();
   } catch (error) {
-    const known = asApiError(error);
-    if (known) return { type: 'object', code: known.code, object: known.status, headers: known.headers };
-    request.server.logger.error('a request failed in a way that nobody foresaw', {
+    const refusal = asApiError(error);
+    if (refusal) return { type: 'object', code: refusal.code, object: refusal.status, headers: refusal.headers };
+    request.server.logger.error('unhandled error in request', {
       method: request.method,
       path: request.path,
       error: error instanceof Error ? error.stack : String(error),

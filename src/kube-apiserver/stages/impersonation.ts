@@ -43,8 +43,8 @@ function impersonationHeaders({ headers, rawHeaders }: ApiRequest): Map<string, 
   const add = (header: string, value: string) => {
     const name = header.toLowerCase();
     if (!name.startsWith(prefix)) return;
-    const known = values.get(name);
-    if (known) known.push(utf8(value));
+    const earlier = values.get(name);
+    if (earlier) earlier.push(utf8(value));
     else values.set(name, [utf8(value)]);
   };
   if (rawHeaders) for (let i = 0; i + 1 < rawHeaders.length; i += 2) add(rawHeaders[i], rawHeaders[i + 1]);

@@ -3,6 +3,7 @@
 import { tooManyRequests } from '../../api/api.ts';
 import { FairQueue } from '../fair-queue.ts';
 import type { ApiRequest, Stage } from '../request.ts';
+import { isLongRunning } from '../request-info.ts';
 
 /** Requests of one sort: how many are under way, and who waits for a turn. */
 interface Lane {
@@ -51,14 +52,10 @@ const hasRoom = (waiting: FairQueue<string>, user: string): boolean =>
 
 const reads = new Set(['get', 'list', 'watch']);
 
-/** Undefined: not bounded. Whoever administers must always get through, and so must the server where it asks itself. */
+/** Undefined: not bounded, as for administrators and for the server's own reads. */
 function laneOf(request: ApiRequest): 'reading' | 'writing' | 'own' | undefined {
-  if (isLong(request) || request.user.groups.includes('system:masters')) return undefined;
+  if (isLongRunning(request.info) || request.user.groups.includes('system:masters')) return undefined;
   const isRead = reads.has(request.info.verb);
   if (request.connection) return isRead ? 'reading' : 'writing';
   return isRead ? undefined : 'own';
 }
-
-const long = new Set(['exec', 'attach', 'portforward', 'proxy', 'log']);
-
-const isLong = ({ info }: ApiRequest): boolean => info.verb === 'watch' || long.has(info.subresource);

@@ -4,11 +4,11 @@ import type { Server } from '../server.ts';
 const seconds = [0.005, 0.025, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1, 1.25, 1.5, 2, 3, 4, 5, 6, 8, 10, 15, 20, 30, 45, 60];
 
 /** Label sets are made once and then handed in again, so that a metric knows its series by the object alone. */
-const known = new WeakMap<Server, Map<string, Readonly<Record<string, string>>>>();
+const labelSets = new WeakMap<Server, Map<string, Readonly<Record<string, string>>>>();
 
 function labelsOf({ server, info, method, query }: ApiRequest, code: number): Readonly<Record<string, string>> {
-  let sets = known.get(server);
-  if (!sets) known.set(server, (sets = new Map()));
+  let sets = labelSets.get(server);
+  if (!sets) labelSets.set(server, (sets = new Map()));
   const scope = !info.isResource ? '' : info.name ? 'resource' : info.namespace ? 'namespace' : 'cluster';
   const dryRun = query.get('dryRun') ?? '';
   // Names that nobody serves must not make new series.

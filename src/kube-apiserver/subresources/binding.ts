@@ -1,6 +1,6 @@
 // Binding: a pod gets its node. Through pods/NAME/binding and, as of old, through bindings.
 
-import { type ApiObject, badRequest, conflict, type Kind, schemaOfKind } from '../../api/api.ts';
+import { type ApiObject, badRequest, conflict, type Kind } from '../../api/api.ts';
 import { admit, admitFinally } from '../admission.ts';
 import { attributesOf } from '../registry/attributes.ts';
 import { decodeShape } from '../registry/codec.ts';
@@ -11,16 +11,10 @@ import type { WriteOptions } from '../registry/write-options.ts';
 import { objectReply, type Reply } from '../reply.ts';
 import { plainError } from '../status.ts';
 import { timestamp } from '../timestamp.ts';
+import { asDocument, documentKind } from './document.ts';
 import { created, type Review, type Subresource } from './subresource.ts';
 
-const bindingKind = {
-  group: '',
-  version: 'v1',
-  kind: 'Binding',
-  get schema() {
-    return schemaOfKind('', 'v1', 'Binding') ?? {};
-  },
-};
+const bindingKind = documentKind('', 'v1', 'Binding');
 
 export const binding: Subresource = {
   async answer(target, action): Promise<Reply> {
@@ -43,8 +37,8 @@ async function bind(target: Target, given: ApiObject, options: WriteOptions, ask
   const wanted: ApiObject = { ...given, metadata: { ...given.metadata } };
   matchNamespace(target, wanted);
   const { resource } = asked.kind;
-  const kind = { ...target.kind, resource, kind: 'Binding', schema: bindingKind.schema, strategy: {} };
-  const attributes = { ...attributesOf(target, 'CREATE', wanted, undefined, options), kind, resource };
+  const seen = asDocument(attributesOf(target, 'CREATE', wanted, undefined, options), bindingKind);
+  const attributes = { ...seen, kind: { ...seen.kind, resource }, resource };
   const plugins = target.server.admission;
   await admit(plugins, attributes);
   const admitted = attributes.object ?? wanted;

@@ -3,14 +3,15 @@
 
 import { type ApiObject, badRequest, forbidden, invalid } from '../../api/api.ts';
 import { decide } from '../access/authorization.ts';
+import { admitWhole } from '../admission.ts';
 import { int64Fault } from '../query.ts';
+import { connectionAttributes } from '../registry/attributes.ts';
 import { served } from '../registry/codec.ts';
 import { itemOf } from '../registry/get.ts';
 import type { Operation, Target } from '../registry/operation.ts';
 import type { RawReply, Reply } from '../reply.ts';
 import type { ApiRequest } from '../request.ts';
 import { attributesOf as authorized } from '../stages/authorize.ts';
-import { admitConnection } from './admit-connection.ts';
 import { forwardHttp, textOf } from './forward.ts';
 import { forwardUpgrade } from './forward-upgrade.ts';
 import { kubeletOf } from './kubelet-address.ts';
@@ -107,7 +108,7 @@ async function mustBeAllowed({ server, kind, name }: Operation, request: ApiRequ
 const remote = (verb: 'exec' | 'attach' | 'portForward'): Connect => ({
   async connect(target, request): Promise<Reply> {
     const { server, namespace, name } = target;
-    await admitConnection(target);
+    await admitWhole(target.server.admission, connectionAttributes(target));
     await mustBeAllowed(target, request, 'create');
     const pod = await podOf(target);
     const { query } = request;

@@ -1,9 +1,9 @@
 // Eviction: deletes a pod if the disruption budgets allow it.
 // https://kubernetes.io/docs/concepts/scheduling-eviction/api-eviction/
 
-import { type ApiObject, type Kind, notFound, schemaOfKind } from '../../api/api.ts';
+import { type ApiObject, type Kind, notFound } from '../../api/api.ts';
 import { labelSelector } from '../../machinery/selectors/label-selector.ts';
-import { admit, admitFinally } from '../admission.ts';
+import { admitWhole } from '../admission.ts';
 import type { Body } from '../body.ts';
 import { attributesOf } from '../registry/attributes.ts';
 import { decodeShape, served } from '../registry/codec.ts';
@@ -16,16 +16,10 @@ import type { WriteOptions } from '../registry/write-options.ts';
 import { objectReply, type Reply } from '../reply.ts';
 import { failure, plainError } from '../status.ts';
 import { timestamp } from '../timestamp.ts';
+import { asDocument, documentKind } from './document.ts';
 import { created, type Subresource } from './subresource.ts';
 
-const evictionKind = {
-  group: 'policy',
-  version: 'v1',
-  kind: 'Eviction',
-  get schema() {
-    return schemaOfKind('policy', 'v1', 'Eviction') ?? {};
-  },
-};
+const evictionKind = documentKind('policy', 'v1', 'Eviction');
 
 export const eviction: Subresource = {
   async answer(target, action): Promise<Reply> {
@@ -46,11 +40,8 @@ export const eviction: Subresource = {
 /** Before anything is spent or marked: who may not evict the pod changes nothing. */
 async function admitEviction(target: Target, wanted: ApiObject, options: WriteOptions): Promise<void> {
   wanted.metadata ??= {} as ApiObject['metadata'];
-  const kind = { ...target.kind, kind: 'Eviction', schema: evictionKind.schema, strategy: {} };
-  const attributes = { ...attributesOf(target, 'CREATE', wanted, undefined, options), kind };
-  const plugins = target.server.admission;
-  await admit(plugins, attributes);
-  await admitFinally(plugins, attributes);
+  const attributes = asDocument(attributesOf(target, 'CREATE', wanted, undefined, options), evictionKind);
+  await admitWhole(target.server.admission, attributes);
 }
 
 /** https://kubernetes.io/docs/concepts/workloads/pods/disruptions/#pod-disruption-conditions */

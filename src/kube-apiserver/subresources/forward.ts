@@ -18,6 +18,8 @@ interface ForwardOptions {
   /** Chooses between Kubernetes' two forms of the error for what cannot be reached. */
   readonly purpose: 'log' | 'proxy';
   readonly added?: Headers;
+  /** Ends the exchange; the request's own when left out. */
+  readonly signal?: AbortSignal;
   /** The body goes on while it comes: for requests whose body nobody has read before. */
   readonly streams?: boolean;
 }
@@ -54,7 +56,7 @@ export async function forwardHttp(
   request: ApiRequest,
   upstream: Upstream,
   path: string,
-  { purpose, added = {}, streams = false }: ForwardOptions,
+  { purpose, added = {}, streams = false, signal = request.signal }: ForwardOptions,
 ): Promise<RawReply> {
   const method = purpose === 'log' ? 'GET' : request.method;
   const body = purpose === 'log' ? undefined : await bodyOf(request, streams);
@@ -62,7 +64,7 @@ export async function forwardHttp(
   if (body instanceof Uint8Array) headers.push(['Content-Length', String(body.length)]);
   else if (body) headers.push(framing(request));
   else if (['POST', 'PUT', 'PATCH'].includes(method)) headers.push(['Content-Length', '0']);
-  const answer = await exchange(request, upstream, { path, method, headers, body, purpose });
+  const answer = await exchange(request, upstream, { path, method, headers, body, purpose, signal });
   const { 'Content-Type': contentType = '', ...others } = answerHeaders(answer);
   return {
     type: 'raw',
@@ -99,10 +101,11 @@ interface Exchange {
   readonly headers: readonly (readonly [string, string])[];
   readonly body: Uint8Array | Readable | undefined;
   readonly purpose: 'log' | 'proxy';
+  readonly signal: AbortSignal;
 }
 
 function exchange(request: ApiRequest, upstream: Upstream, sent: Exchange): Promise<IncomingMessage> {
-  const { path, method, headers, body, purpose } = sent;
+  const { path, method, headers, body, purpose, signal } = sent;
   const { protocol, host, port, tls } = upstream;
   return new Promise((resolve, reject) => {
     const refuse = (why: string) => reject(unreachable(upstream, path, why, purpose));
@@ -113,7 +116,7 @@ function exchange(request: ApiRequest, upstream: Upstream, sent: Exchange): Prom
       method,
       headers: headers.flat(),
       agent: false,
-      signal: request.signal,
+      signal,
       ...tls,
     });
     const timer = request.server.clock.after(dialMs, () => outgoing.destroy(new Error('i/o timeout')), {

@@ -5,11 +5,12 @@ import { lookup } from 'node:dns/promises';
 import type { Readable } from 'node:stream';
 import { type ApiObject, badRequest, internalError, type Kind, notFound, serviceUnavailable } from '../../api/api.ts';
 import { type Ip, isLinkLocal, isLoopback, isUnspecified, parseIp } from '../../machinery/ip.ts';
+import { admitWhole } from '../admission.ts';
+import { connectionAttributes } from '../registry/attributes.ts';
 import type { Target } from '../registry/operation.ts';
 import { cacheOf, keyOf } from '../registry/target.ts';
 import type { RawReply, Reply } from '../reply.ts';
 import { methodRefused } from '../status.ts';
-import { admitConnection } from './admit-connection.ts';
 import { joinHostPort } from './dial-fault.ts';
 import { forwardHttp, inRequestLine, queryOf } from './forward.ts';
 import { forwardUpgrade } from './forward-upgrade.ts';
@@ -35,7 +36,7 @@ const proxying = (find: (target: Target) => Promise<Upstream>): Connect => ({
   async connect(target, request): Promise<Reply> {
     if (!methods.has(request.method)) throw methodRefused();
     if (request.query.has('dryRun')) throw badRequest('dryRun is not supported');
-    await admitConnection(target);
+    await admitWhole(target.server.admission, connectionAttributes(target));
     const upstream = await find(target);
     const { rest } = request.info;
     const query = queryOf(request);

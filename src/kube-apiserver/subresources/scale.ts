@@ -1,7 +1,7 @@
 // /scale: the number of replicas of whatever has replicas, as a Scale.
 // https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/deployment-v1/
 
-import { type ApiObject, internalError, invalid, type Kind, methodNotAllowed, schemaOfKind } from '../../api/api.ts';
+import { type ApiObject, internalError, invalid, type Kind, methodNotAllowed } from '../../api/api.ts';
 import { labelSelector } from '../../machinery/selectors/label-selector.ts';
 import { applyTo } from '../registry/apply.ts';
 import { decodeShape, decodeValue, served } from '../registry/codec.ts';
@@ -14,19 +14,11 @@ import { replaceObject } from '../registry/update.ts';
 import type { WriteOptions } from '../registry/write-options.ts';
 import { objectReply, type Reply } from '../reply.ts';
 import { failure } from '../status.ts';
+import { documentKind } from './document.ts';
 import type { Subresource } from './subresource.ts';
 
 /** A Scale has no storage of its own: only its shape counts. */
-const scaleKind = {
-  group: 'autoscaling',
-  version: 'v1',
-  kind: 'Scale',
-  resource: 'scales',
-  strategy: {},
-  get schema() {
-    return schemaOfKind('autoscaling', 'v1', 'Scale') ?? {};
-  },
-} as unknown as Kind;
+const scaleKind = documentKind('autoscaling', 'v1', 'Scale');
 
 export const scale: Subresource = {
   document: scaleKind,

@@ -1,6 +1,6 @@
 // serviceaccounts/token. https://kubernetes.io/docs/reference/kubernetes-api/authentication-resources/token-request-v1/
 
-import { type ApiObject, badRequest, conflict, invalid, type Kind, notFound, schemaOfKind } from '../../api/api.ts';
+import { type ApiObject, badRequest, conflict, invalid, type Kind, notFound } from '../../api/api.ts';
 import { admit, admitFinally } from '../admission.ts';
 import { attributesOf } from '../registry/attributes.ts';
 import { decodeShape, served } from '../registry/codec.ts';
@@ -10,16 +10,10 @@ import { cacheOf, keyOf } from '../registry/target.ts';
 import { objectReply, type Reply } from '../reply.ts';
 import { noSuchResource } from '../status.ts';
 import { timestamp } from '../timestamp.ts';
+import { asDocument, documentKind } from './document.ts';
 import { created, type Subresource } from './subresource.ts';
 
-const requestKind = {
-  group: 'authentication.k8s.io',
-  version: 'v1',
-  kind: 'TokenRequest',
-  get schema() {
-    return schemaOfKind('authentication.k8s.io', 'v1', 'TokenRequest') ?? {};
-  },
-};
+const requestKind = documentKind('authentication.k8s.io', 'v1', 'TokenRequest');
 
 const leastSeconds = 600;
 const mostSeconds = 2 ** 32;
@@ -30,10 +24,7 @@ export const token: Subresource = {
     const content = created(action);
     const wanted = await decodeShape(target, content, requestKind);
     wanted.metadata ??= {} as ApiObject['metadata'];
-    const attributes = {
-      ...attributesOf(target, 'CREATE', wanted, undefined, content.options),
-      kind: { ...kind, ...requestKind, group: kind.group, strategy: {} },
-    };
+    const attributes = asDocument(attributesOf(target, 'CREATE', wanted, undefined, content.options), requestKind);
     await admit(server.admission, attributes);
     if (!server.tokens) throw noSuchResource();
     checkMetadata(target, wanted);

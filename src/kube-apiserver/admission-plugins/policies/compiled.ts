@@ -46,12 +46,12 @@ interface CompiledMutating extends Compiled {
 
 /** Stored objects do not change: a policy that was written again is another one. */
 function remembered<K extends object, V>(compile: (key: K) => V): (key: K) => V {
-  const known = new WeakMap<K, V>();
+  const compiled = new WeakMap<K, V>();
   return (key) => {
-    let made = known.get(key);
+    let made = compiled.get(key);
     if (made === undefined) {
       made = compile(key);
-      known.set(key, made);
+      compiled.set(key, made);
     }
     return made;
   };

@@ -63,8 +63,8 @@ function atomicPaths(value: unknown, schema: Schema | undefined, path: string): 
   }
   if (typeof value !== 'object' || value === null) return [];
   const inner = Object.entries(value).flatMap(([name, field]) => {
-    const known = schema?.properties?.[name];
-    return known ? atomicPaths(field, known, `${path}.${name}`) : [];
+    const declared = schema?.properties?.[name];
+    return declared ? atomicPaths(field, declared, `${path}.${name}`) : [];
   });
   return schema?.mapType === 'atomic' ? [path, ...inner] : inner;
 }

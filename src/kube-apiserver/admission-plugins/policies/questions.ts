@@ -19,7 +19,7 @@ export class Unanswered {
 /** Answers for one request: each question is asked once. */
 export class Questions {
   readonly #attributes: AdmissionAttributes;
-  readonly #known = new Map<string, Decision>();
+  readonly #decisions = new Map<string, Decision>();
 
   constructor(attributes: AdmissionAttributes) {
     this.#attributes = attributes;
@@ -35,8 +35,8 @@ export class Questions {
 
   #ask(question: AccessQuestion): Decision {
     const key = JSON.stringify(question);
-    const known = this.#known.get(key);
-    if (known) return known;
+    const decided = this.#decisions.get(key);
+    if (decided) return decided;
     throw new Unanswered(this.#answer(key, question));
   }
 
@@ -46,9 +46,9 @@ export class Questions {
     const asking = serviceAccount ? serviceAccountUser(serviceAccount) : user;
     try {
       const { decision, reason = '' } = await decide(server.authorizers, attributesOf(question, asking));
-      this.#known.set(key, { allowed: decision === 'allow', reason });
+      this.#decisions.set(key, { allowed: decision === 'allow', reason });
     } catch (error) {
-      this.#known.set(key, { allowed: false, reason: '', error: (error as Error).message });
+      this.#decisions.set(key, { allowed: false, reason: '', error: (error as Error).message });
     }
   }
 }

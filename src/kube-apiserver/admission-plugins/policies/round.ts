@@ -119,7 +119,7 @@ const isFault = (error: unknown): error is EvaluationFault | CostExceeded =>
 class LazyVariables extends CelMap {
   readonly #variables: Variables;
   readonly #evaluate: (expression: AdmissionExpression) => Value;
-  readonly #known = new Map<string, Value | EvaluationFault>();
+  readonly #outcomes = new Map<string, Value | EvaluationFault>();
 
   constructor(variables: Variables, evaluate: (expression: AdmissionExpression) => Value) {
     super();
@@ -138,13 +138,13 @@ class LazyVariables extends CelMap {
   find(key: Value): Value | undefined {
     const expression = typeof key === 'string' ? this.#variables.get(key) : undefined;
     if (!expression) return undefined;
-    let known = this.#known.get(key as string);
-    if (known === undefined) {
-      known = this.#outcome(key as string, expression);
-      this.#known.set(key as string, known);
+    let outcome = this.#outcomes.get(key as string);
+    if (outcome === undefined) {
+      outcome = this.#outcome(key as string, expression);
+      this.#outcomes.set(key as string, outcome);
     }
-    if (known instanceof EvaluationFault) throw known;
-    return known;
+    if (outcome instanceof EvaluationFault) throw outcome;
+    return outcome;
   }
 
   #outcome(name: string, expression: AdmissionExpression): Value | EvaluationFault {
