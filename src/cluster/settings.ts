@@ -157,6 +157,26 @@ export const settings = {
     argument: '<file>',
     help: 'kubeconfig of a server that gets the recorded requests',
   }),
+  authenticationConfig: file({
+    flag: 'authentication-config',
+    argument: '<file>',
+    help: 'AuthenticationConfiguration: token issuers (OpenID Connect) that are trusted, and where anonymous users may go',
+  }),
+  authenticationTokenWebhook: file({
+    flag: 'authentication-token-webhook-config-file',
+    argument: '<file>',
+    help: 'kubeconfig of a server that knows further bearer tokens',
+  }),
+  tokenAuthFile: file({
+    flag: 'token-auth-file',
+    argument: '<file>',
+    help: 'bearer tokens, one a line: token,user,uid,"group1,group2"',
+  }),
+  authorizationConfig: file({
+    flag: 'authorization-config',
+    argument: '<file>',
+    help: 'AuthorizationConfiguration: who decides what users may do; by default Node, then RBAC',
+  }),
   enableAdmissionPlugins: setting<readonly string[]>({
     flag: 'enable-admission-plugins',
     argument: '<list>',

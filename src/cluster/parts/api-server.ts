@@ -5,6 +5,7 @@ import { formatTime } from '../../api/api.ts';
 import { type Client, createClient, type RunningComponent } from '../../client/client.ts';
 import { type ApiServer, createAccess, createApiServer, type UserInfo } from '../../kube-apiserver/kube-apiserver.ts';
 import { runCompaction } from '../../store/store.ts';
+import { readAccessFiles } from '../access-files.ts';
 import { firstAddresses } from '../addresses.ts';
 import { openAuditor } from '../auditing.ts';
 import { ensureBootstrapObjects } from '../bootstrap.ts';
@@ -47,11 +48,13 @@ export async function startApiServerPart(context: PartContext, { store }: StoreP
     ? await ensureCertificates(directory.pki, requests(config, apiServiceIP), clock.now())
     : undefined;
   const frontProxy = listens ? await ensureFrontProxy(directory.pki, clock.now()) : undefined;
+  const issuer = `https://kubernetes.default.svc.${config.clusterDomain}`;
   const access = createAccess({
     clock,
     random,
     signingKey: listens ? await ensureSigningKey(directory.pki) : makeSigningKey(),
-    issuer: `https://kubernetes.default.svc.${config.clusterDomain}`,
+    issuer,
+    ...(await readAccessFiles(config, issuer)),
     // An API server alone, as tests run it: nothing makes service accounts, so pods need none.
     missingServiceAccounts: config.components.length === 1,
     disabledAdmissionPlugins: config.disableAdmissionPlugins,

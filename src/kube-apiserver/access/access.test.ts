@@ -140,7 +140,7 @@ describe('RBAC', () => {
 
 describe('service account tokens', () => {
   const ns = '/api/v1/namespaces/default';
-  const authenticator = () => access.authenticators.find(({ name }) => name === 'serviceaccount')!;
+  const authenticator = () => access.authenticators.find(({ name }) => name === 'bearer-token')!;
   const enter = (token: string, audiences?: string[]) =>
     audiences
       ? authenticator().authenticateToken!(token, audiences)

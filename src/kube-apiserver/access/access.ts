@@ -1,15 +1,24 @@
 // Who may enter and what they may do: everything together, over the server's own caches.
 
 import { type Client, type ComponentContext, createInformer } from '../../client/client.ts';
+import type { Logger } from '../../machinery/logger.ts';
 import type { AdmissionPlugin } from '../admission.ts';
 import { admissionPlugins } from '../admission-plugins/admission-plugins.ts';
-import { type Authenticator, anonymous, clientCertificates } from './authentication.ts';
-import type { Authorizer } from './authorization.ts';
+import { type Authenticator, anonymousAt, bearerTokens, clientCertificates } from './authentication.ts';
+import { type Authorizer, alwaysAllow, alwaysDeny } from './authorization.ts';
+import type { AuthorizerEntry } from './authorization-configuration.ts';
+import { bootstrapTokens } from './bootstrap-tokens.ts';
+import { jwtAuthenticator } from './jwt/jwt.ts';
+import type { AuthenticationConfiguration } from './jwt/types.ts';
 import { nodeAuthorizer } from './node.ts';
 import { rbac, superusers } from './rbac.ts';
+import type { RemoteServer } from './remote.ts';
 import { requestHeaders } from './request-headers.ts';
 import { serviceAccountTokens } from './service-account-tokens.ts';
+import { staticTokens } from './static-tokens.ts';
+import { tokenWebhook } from './token-webhook.ts';
 import type { TokenIssuer } from './tokens.ts';
+import { authorizationWebhook } from './webhook/webhook.ts';
 
 export interface Access {
   readonly authenticators: readonly Authenticator[];
@@ -32,9 +41,24 @@ interface AccessOptions extends Pick<ComponentContext, 'clock' | 'random'> {
   readonly disabledAdmissionPlugins?: readonly string[];
   /** False: requests without credentials are refused. Default: true. */
   readonly anonymousAuth?: boolean;
+  /** Text of a token file: token, user, uid and groups in each line. */
+  readonly tokenFile?: string;
+  /** A server that knows further tokens. */
+  readonly tokenWebhook?: RemoteServer;
+  /** Issuers whose tokens are trusted, and where requests without credentials are let in. */
+  readonly authentication?: AuthenticationConfiguration;
+  /** Default: Node, then RBAC. */
+  readonly authorization?: readonly AuthorizerEntry[];
+  /** The servers of authorization webhooks, by the webhooks' names. */
+  readonly authorizationServers?: ReadonlyMap<string, RemoteServer>;
 }
 
-/** Kubernetes' own way in: certificates and tokens; Node and RBAC; the admission plugins. */
+const defaultAuthorizers: readonly AuthorizerEntry[] = [
+  { type: 'Node', name: 'node' },
+  { type: 'RBAC', name: 'rbac' },
+];
+
+/** Kubernetes' own way in: certificates and tokens; Node and RBAC, or what is configured; the admission plugins. */
 export function createAccess(options: AccessOptions): Access {
   const { clock, random, signingKey, issuer, missingServiceAccounts, disabledAdmissionPlugins = [] } = options;
   let client: Client | undefined;
@@ -49,8 +73,8 @@ export function createAccess(options: AccessOptions): Access {
     authenticators: [
       requestHeaders,
       clientCertificates,
-      authenticator,
-      ...(options.anonymousAuth === false ? [] : [anonymous]),
+      bearerTokens(tokenReaders(options, authenticator, reader)),
+      ...anonymousAccess(options),
     ],
     authorizers,
     admission: admissionPlugins(reader, { missingServiceAccounts }).filter(
@@ -68,8 +92,50 @@ export function createAccess(options: AccessOptions): Access {
       const pods = createInformer(context, 'pods');
       informers = [...Object.values(sources), pods];
       await Promise.all(informers.map((informer) => informer.synced()));
-      authorizers.push(nodeAuthorizer(pods, reader), rbac(sources));
+      const made = { Node: nodeAuthorizer(pods, reader), RBAC: rbac(sources) };
+      authorizers.push(
+        ...(options.authorization ?? defaultAuthorizers).map((entry) =>
+          authorizerOf(entry, made, options, context.logger),
+        ),
+      );
     },
     stop: async () => void (await Promise.all(informers.map((informer) => informer.stop()))),
   };
+}
+
+/** In the order in which Kubernetes asks them. */
+function tokenReaders(
+  { tokenFile, tokenWebhook: server, authentication, clock }: AccessOptions,
+  serviceAccounts: Authenticator,
+  reader: () => Client,
+): Authenticator[] {
+  return [
+    ...(tokenFile === undefined ? [] : [staticTokens(tokenFile)]),
+    serviceAccounts,
+    bootstrapTokens(reader, clock),
+    ...(authentication?.jwt ?? []).map((entry) => jwtAuthenticator(entry, clock)),
+    ...(server ? [tokenWebhook({ server, clock })] : []),
+  ];
+}
+
+function anonymousAccess({ anonymousAuth, authentication }: AccessOptions): Authenticator[] {
+  const configured = authentication?.anonymous;
+  if (!configured) return anonymousAuth === false ? [] : [anonymousAt()];
+  if (!configured.enabled) return [];
+  return [anonymousAt(configured.conditions?.length ? configured.conditions.map(({ path }) => path) : undefined)];
+}
+
+function authorizerOf(
+  entry: AuthorizerEntry,
+  made: Readonly<Record<'Node' | 'RBAC', Authorizer>>,
+  { authorizationServers, clock }: AccessOptions,
+  logger: Logger,
+): Authorizer {
+  if (entry.type === 'AlwaysAllow') return alwaysAllow;
+  if (entry.type === 'AlwaysDeny') return alwaysDeny;
+  if (entry.type !== 'Webhook') return made[entry.type];
+  const { name, webhook: configuration } = entry;
+  const server = authorizationServers?.get(name);
+  if (!server) throw new Error(`no server is known for the authorization webhook ${name}`);
+  return authorizationWebhook({ name, configuration, server, clock, logger });
 }

@@ -10,6 +10,7 @@ import type { UserInfo } from '../user.ts';
 export interface Credentials extends Headers {
   readonly server: Pick<Environment, 'clock' | 'config'>;
   readonly connection?: Connection;
+  readonly path: string;
   readonly warnings: string[];
 }
 
@@ -23,6 +24,37 @@ export interface Authenticator {
   /** The user of a bearer token that is good for one of `audiences`; a TokenReview asks those that have this. */
   authenticateToken?(token: string, audiences: readonly string[]): Promise<UserInfo | undefined>;
 }
+
+/** An authenticator of bearer tokens. `check` resolves with undefined for tokens of another kind. */
+export const tokenAuthenticator = (
+  name: string,
+  check: (token: string, audiences: readonly string[]) => Promise<UserInfo | undefined>,
+): Authenticator => ({
+  name,
+  async authenticate(credentials) {
+    const token = bearerToken(credentials);
+    return token === undefined ? undefined : check(token, []);
+  },
+  authenticateToken: check,
+});
+
+/** A 401 that keeps its reason for TokenReview; clients are told no more than Unauthorized. */
+export const refusedToken = (why: string) => Object.assign(unauthorized(), { why });
+
+/** Asks each reader of bearer tokens in turn. A token that none accepts is refused with the reasons of all. */
+export const bearerTokens = (readers: readonly Authenticator[]): Authenticator =>
+  tokenAuthenticator('bearer-token', async (token, audiences) => {
+    const reasons: string[] = [];
+    for (const reader of readers)
+      try {
+        const user = await reader.authenticateToken?.(token, audiences);
+        if (user) return user;
+      } catch (error) {
+        reasons.push((error as { why?: string }).why ?? String(error));
+      }
+    if (reasons.length > 0) throw refusedToken(reasons.join(', '));
+    return undefined;
+  });
 
 /** https://kubernetes.io/docs/reference/access-authn-authz/authentication/#x509-client-certificates */
 export const clientCertificates: Authenticator = {
@@ -43,19 +75,26 @@ export const clientCertificates: Authenticator = {
 const hasEnded = ({ connection, server }: Credentials): boolean =>
   (connection?.certificate?.notAfterMs ?? Number.POSITIVE_INFINITY) <= server.clock.now();
 
-/** Whoever shows no credentials that anyone here reads. A wrong token or certificate is refused, never anonymous. */
-export const anonymous: Authenticator = {
+/**
+ * Requests without credentials that anyone here reads, at the given paths or at all. A wrong token or certificate is
+ * refused, and never anonymous.
+ * https://kubernetes.io/docs/reference/access-authn-authz/authentication/#anonymous-authenticator-configuration
+ */
+export const anonymousAt = (paths?: readonly string[]): Authenticator => ({
   name: 'anonymous',
   async authenticate(request) {
     if (bearerToken(request) !== undefined || request.connection?.certificateFault || hasEnded(request))
       throw unauthorized();
+    if (paths && !paths.includes(request.path)) return undefined;
     if (/^bearer {2,}\S/i.test(request.headers.authorization?.trim() ?? ''))
       request.warnings.push(
         'the provided Authorization header contains extra space before the bearer token, and is ignored',
       );
     return { name: 'system:anonymous', groups: ['system:unauthenticated'] };
   },
-};
+});
+
+export const anonymous: Authenticator = anonymousAt();
 
 const tokenProtocol = 'base64url.bearer.authorization.k8s.io.';
 

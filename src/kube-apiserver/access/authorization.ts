@@ -2,6 +2,7 @@
 
 import { forbidden } from '../../api/api.ts';
 import type { FieldRequirement } from '../../machinery/selectors/field-selector.ts';
+import type { LabelSelector } from '../../machinery/selectors/label-selector.ts';
 import type { RequestInfo } from '../request-info.ts';
 import { failure } from '../status.ts';
 import type { UserInfo } from '../user.ts';
@@ -11,6 +12,7 @@ export interface Attributes extends RequestInfo {
   readonly user: UserInfo;
   /** What a list, watch or deletecollection selects by, where that can be read. */
   readonly fieldSelector?: readonly FieldRequirement[];
+  readonly labelSelector?: LabelSelector['requirements'];
 }
 
 export interface Decision {
@@ -34,6 +36,12 @@ export interface Authorizer {
 }
 
 export const alwaysAllow: Authorizer = { name: 'AlwaysAllow', authorize: () => ({ decision: 'allow' }) };
+
+/** No opinion, whatever is asked; behind it nothing is allowed unless another authorizer does. */
+export const alwaysDeny: Authorizer = {
+  name: 'AlwaysDeny',
+  authorize: () => ({ decision: 'no-opinion', reason: 'Everything is forbidden.' }),
+};
 
 export async function decide(authorizers: readonly Authorizer[], attributes: Attributes): Promise<Decision> {
   const reasons: string[] = [];

@@ -2,12 +2,12 @@
 // live. https://kubernetes.io/docs/reference/access-authn-authz/service-accounts-admin/
 
 import { createHash, createPrivateKey, createPublicKey, type KeyObject } from 'node:crypto';
-import { type ApiObject, ignoreNotFound, unauthorized } from '../../api/api.ts';
+import { type ApiObject, ignoreNotFound } from '../../api/api.ts';
 import type { Client } from '../../client/client.ts';
 import type { Random } from '../../machinery/random.ts';
 import type { Clock } from '../../machinery/time/clock.ts';
 import type { UserInfo } from '../user.ts';
-import { type Authenticator, bearerToken } from './authentication.ts';
+import { type Authenticator, refusedToken, tokenAuthenticator } from './authentication.ts';
 import type { TokenClaims, TokenIssuer } from './tokens.ts';
 
 interface ServiceAccountTokens {
@@ -65,7 +65,7 @@ export function serviceAccountTokens(options: ServiceAccountTokenOptions): Servi
       if (verified.size >= rememberedTokens) verified.delete(verified.keys().next().value!);
       verified.set(token, payload);
     }
-    if ((payload.exp ?? 0) * 1000 <= options.clock.now()) throw refused('token has expired');
+    if ((payload.exp ?? 0) * 1000 <= options.clock.now()) throw refusedToken('token has expired');
     return payload;
   }
 
@@ -74,7 +74,7 @@ export function serviceAccountTokens(options: ServiceAccountTokenOptions): Servi
     const given = [payload.aud ?? []].flat();
     const asked = wanted.length > 0 ? wanted : audiences;
     if (!asked.some((audience) => given.includes(audience)))
-      throw refused(
+      throw refusedToken(
         `token audiences ${JSON.stringify(given)} is invalid for the target audiences ${JSON.stringify(asked)}`,
       );
     return userOf(payload, options.client(), options.clock.now());
@@ -95,19 +95,9 @@ export function serviceAccountTokens(options: ServiceAccountTokenOptions): Servi
         keys: [{ use: 'sig', ...publicKey.export({ format: 'jwk' }), kid: keyId, alg: algorithmOf(publicKey) }],
       }),
     },
-    authenticator: {
-      name: 'serviceaccount',
-      async authenticate(credentials) {
-        const bearer = bearerToken(credentials);
-        return bearer === undefined ? undefined : authenticateToken(bearer, audiences);
-      },
-      authenticateToken,
-    },
+    authenticator: tokenAuthenticator('serviceaccount', authenticateToken),
   };
 }
-
-/** A 401 that keeps its reason for TokenReview; clients are told no more than Unauthorized. */
-const refused = (why: string) => Object.assign(unauthorized(), { why });
 
 async function issue(
   claims: TokenClaims,
@@ -151,14 +141,14 @@ async function verify(token: string, key: KeyObject, { issuer, clock }: ServiceA
     });
     return payload as Payload;
   } catch (error) {
-    throw refused((error as Error).message);
+    throw refusedToken((error as Error).message);
   }
 }
 
 /** The account and what the token is bound to must still be the ones it was made for. */
 async function userOf(payload: Payload, client: Client, nowMs: number): Promise<UserInfo> {
   const own = payload['kubernetes.io'];
-  if (!own) throw refused('token is not one of a service account');
+  if (!own) throw refusedToken('token is not one of a service account');
   const { namespace, serviceaccount, pod, secret, node } = own;
   const check = (resource: Bound, { name, uid = '' }: { name: string; uid?: string }) =>
     mustBe(client, resource, { ...(resource !== 'nodes' && { namespace }), name }, uid, nowMs);
@@ -192,8 +182,8 @@ async function mustBe(
 ): Promise<void> {
   const found: ApiObject | undefined = await client.get(resource, name).catch(ignoreNotFound);
   const what = `${resource.slice(0, -1)} ${name.namespace ? `${name.namespace}/` : ''}${name.name}`;
-  if (found?.metadata.uid !== uid) throw refused(`the ${what} that the token was made for is gone`);
+  if (found?.metadata.uid !== uid) throw refusedToken(`the ${what} that the token was made for is gone`);
   const { deletionTimestamp } = found.metadata;
   if (deletionTimestamp && Date.parse(deletionTimestamp) < nowMs - leewayMs)
-    throw refused(`the ${what} that the token was made for has been deleted`);
+    throw refusedToken(`the ${what} that the token was made for has been deleted`);
 }

@@ -1,18 +1,11 @@
 // Sends audit events to a server in batches. https://kubernetes.io/docs/tasks/debug/debug-cluster/audit/#webhook-backend
 
-import { request as httpRequest } from 'node:http';
-import { request as httpsRequest } from 'node:https';
 import type { Logger } from '../../machinery/logger.ts';
 import type { Clock, Timer } from '../../machinery/time/clock.ts';
+import { callRemote, type RemoteServer } from '../access/remote.ts';
 import type { AuditBackend } from './auditor.ts';
 
-interface AuditWebhookOptions {
-  readonly url: string;
-  /** PEM. */
-  readonly ca?: string;
-  readonly cert?: string;
-  readonly key?: string;
-  readonly token?: string;
+interface AuditWebhookOptions extends RemoteServer {
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -94,22 +87,7 @@ class AuditWebhook implements AuditBackend {
   }
 }
 
-function post({ url, ca, cert, key, token }: AuditWebhookOptions, body: string): Promise<void> {
-  const headers = {
-    'content-type': 'application/json',
-    'content-length': Buffer.byteLength(body),
-    ...(token && { authorization: `Bearer ${token}` }),
-  };
-  const send = url.startsWith('https:') ? httpsRequest : httpRequest;
-  return new Promise((resolve, reject) => {
-    const request = send(url, { method: 'POST', headers, ca, cert, key, timeout: timeoutMs }, (answer) => {
-      answer.resume();
-      const { statusCode = 0 } = answer;
-      if (statusCode >= 200 && statusCode < 300) resolve();
-      else reject(new Error(`the server answered ${statusCode}`));
-    });
-    request.once('timeout', () => request.destroy(new Error('the server does not answer')));
-    request.once('error', reject);
-    request.end(body);
-  });
+async function post(server: RemoteServer, body: string): Promise<void> {
+  const { code } = await callRemote(server, { body, timeoutMs });
+  if (code < 200 || code > 299) throw new Error(`the server answered ${code}`);
 }

@@ -1,6 +1,7 @@
 // Whether the user may do what the request asks.
 
 import { type FieldRequirement, parseFieldSelector } from '../../machinery/selectors/field-selector.ts';
+import { type LabelSelector, parseLabelSelector } from '../../machinery/selectors/label-selector.ts';
 import { pathSegmentFaults } from '../../machinery/text/names.ts';
 import { type Attributes, decide, refusal } from '../access/authorization.ts';
 import type { ApiRequest, Stage } from '../request.ts';
@@ -17,9 +18,11 @@ export const authorize: Stage = async (request, next) => {
 /** What a request asks for. */
 export function attributesOf({ user, info, query }: ApiRequest): Attributes {
   const { verb } = info;
-  const fieldSelector = selects.has(verb) && !info.viaPath ? requirementsOf(query.get('fieldSelector')) : undefined;
+  const isSelective = selects.has(verb) && !info.viaPath;
+  const fieldSelector = isSelective ? requirementsOf(query.get('fieldSelector')) : undefined;
+  const labelSelector = isSelective ? labelsOf(query.get('labelSelector')) : undefined;
   const name = info.name || (verb === 'deletecollection' ? '' : nameSelected(fieldSelector));
-  return { ...info, name, user, ...(fieldSelector && { fieldSelector }) };
+  return { ...info, name, user, ...(fieldSelector && { fieldSelector }), ...(labelSelector && { labelSelector }) };
 }
 
 const selects = new Set(['list', 'watch', 'deletecollection']);
@@ -29,6 +32,15 @@ function requirementsOf(text: string | null): readonly FieldRequirement[] | unde
   if (!text) return undefined;
   try {
     return parseFieldSelector(text).requirements;
+  } catch {
+    return undefined;
+  }
+}
+
+function labelsOf(text: string | null): LabelSelector['requirements'] | undefined {
+  if (!text) return undefined;
+  try {
+    return parseLabelSelector(text).requirements;
   } catch {
     return undefined;
   }

@@ -59,6 +59,8 @@ export interface Expression extends Program {
   readonly type: Type;
   /** Whether it reads this variable. */
   uses(variable: string): boolean;
+  /** Whether it reads this field of this variable, as `variable.field` or `variable.?field`. */
+  selects(variable: string, field: string): boolean;
   /** What it can cost at most. `root` tells how large the values below its variables can be. */
   maxCost(root: SizedType | undefined): number;
 }
@@ -89,8 +91,17 @@ function expressionOf(source: string, node: Node, type: Type, environment: Envir
           (part.kind === 'ident' && part.name.replace(/^\./, '') === variable) ||
           (part.kind === 'select' && part.qualified === variable),
       ),
+    selects: (variable, field) => [...walk(node)].some((part) => isSelection(part, variable, field)),
     maxCost: (root) => estimateCost(node, (name) => environment.function(name), root).max,
   };
+}
+
+function isSelection(part: Node, variable: string, field: string): boolean {
+  const isVariable = (operand: Node | undefined) => operand?.kind === 'ident' && operand.name === variable;
+  if (part.kind === 'select') return part.field === field && isVariable(part.operand);
+  if (part.kind !== 'call' || part.name !== '_?._') return false;
+  const [operand, name] = part.args;
+  return isVariable(operand) && name?.kind === 'literal' && name.value === field;
 }
 
 export { fromJson, fromUntyped, toJson } from './json.ts';

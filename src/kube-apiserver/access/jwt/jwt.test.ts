@@ -1,0 +1,314 @@
+import { createServer, type Server } from 'node:https';
+import type { AddressInfo } from 'node:net';
+import { exportJWK, generateKeyPair, SignJWT } from 'jose';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { stringify } from 'yaml';
+import { VirtualClock } from '../../../machinery/time/clock.ts';
+import { type TestAuthority, testAuthority } from '../../testing/test-certificates.ts';
+import { parseAuthenticationConfiguration } from './configuration.ts';
+import { jwtAuthenticator } from './jwt.ts';
+import type { JwtIssuer } from './types.ts';
+
+/** An OpenID Connect provider. */
+let provider: Server;
+let authority: TestAuthority;
+let url: string;
+let keys: Awaited<ReturnType<typeof generateKeyPair>>;
+let published: object[];
+let keyReads = 0;
+let claimedIssuer: string | undefined;
+const clock = new VirtualClock();
+
+const publish = async (kid: string) => {
+  keys = await generateKeyPair('RS256');
+  published = [{ ...(await exportJWK(keys.publicKey)), kid, alg: 'RS256', use: 'sig' }];
+};
+
+beforeAll(async () => {
+  authority = await testAuthority();
+  provider = createServer(await authority.issue('CN=provider', ['127.0.0.1']), (request, response) => {
+    const isKeys = request.url === '/keys';
+    if (isKeys) keyReads++;
+    const reply = isKeys ? { keys: published } : { issuer: claimedIssuer ?? url, jwks_uri: `${url}/keys` };
+    response.end(JSON.stringify(reply));
+  });
+  await new Promise<void>((resolve) => provider.listen(0, '127.0.0.1', resolve));
+  url = `https://127.0.0.1:${(provider.address() as AddressInfo).port}`;
+});
+afterAll(() => {
+  provider.closeAllConnections();
+  provider.close();
+});
+beforeEach(async () => {
+  claimedIssuer = undefined;
+  await publish('one');
+});
+
+const parse = (jwt: object[], more: object = {}) =>
+  parseAuthenticationConfiguration(
+    stringify({ apiVersion: 'apiserver.config.k8s.io/v1', kind: 'AuthenticationConfiguration', jwt, ...more }),
+    'https://own',
+  );
+const issuer = () => ({ url, audiences: ['api'], certificateAuthority: authority.ca });
+const readerOf = (over: Partial<JwtIssuer> = {}) => {
+  const entry = { issuer: issuer(), claimMappings: { username: { claim: 'sub', prefix: '' } }, ...over };
+  return jwtAuthenticator((parse([entry]).jwt ?? [])[0], clock);
+};
+const tokenOf = (claims: object, { kid = 'one', seconds = 600, of = url, audience = 'api' } = {}) =>
+  new SignJWT({ sub: 'ann', ...claims })
+    .setProtectedHeader({ alg: 'RS256', kid })
+    .setIssuer(of)
+    .setAudience(audience)
+    .setExpirationTime(Math.floor(clock.now() / 1000) + seconds)
+    .sign(keys.privateKey);
+const reasonOf = (enter: Promise<unknown> | undefined) =>
+  enter?.then(
+    () => 'accepted',
+    (error) => error.why,
+  );
+
+describe('a token of an issuer', () => {
+  test('names its user', async () =>
+    expect(await readerOf().authenticateToken?.(await tokenOf({ jti: 'j1' }), [])).toEqual({
+      name: 'ann',
+      groups: ['system:authenticated'],
+      extra: { 'authentication.kubernetes.io/credential-id': ['JTI=j1'] },
+    }));
+
+  test.each([
+    {
+      case: 'claims with prefixes',
+      claimMappings: {
+        username: { claim: 'sub', prefix: 'oidc:' },
+        groups: { claim: 'roles', prefix: 'r:' },
+        uid: { claim: 'id' },
+      },
+      claims: { roles: ['a', 'b'], id: '7' },
+      user: { name: 'oidc:ann', groups: ['r:a', 'r:b', 'system:authenticated'], uid: '7' },
+    },
+    {
+      case: 'a group that is one text',
+      claimMappings: { username: { claim: 'sub', prefix: '' }, groups: { claim: 'role', prefix: '' } },
+      claims: { role: 'a' },
+      user: { name: 'ann', groups: ['a', 'system:authenticated'] },
+    },
+    {
+      case: 'expressions',
+      claimMappings: {
+        username: { expression: '"x-" + claims.sub' },
+        groups: { expression: 'claims.roles.filter(r, r != "b")' },
+        uid: { expression: 'string(claims.n)' },
+        extra: [
+          { key: 'acme.io/team', valueExpression: 'claims.?team.orValue("")' },
+          { key: 'acme.io/kind', valueExpression: '"human"' },
+        ],
+      },
+      claims: { roles: ['a', 'b'], n: 5 },
+      user: { name: 'x-ann', groups: ['a', 'system:authenticated'], uid: '5', extra: { 'acme.io/kind': ['human'] } },
+    },
+    {
+      case: 'an address that is verified',
+      claimMappings: { username: { claim: 'email', prefix: '' } },
+      claims: { email: 'a@b.c', email_verified: true },
+      user: { name: 'a@b.c', groups: ['system:authenticated'] },
+    },
+  ])('by $case', async ({ claimMappings, claims, user }) =>
+    expect(await readerOf({ claimMappings } as object).authenticateToken?.(await tokenOf(claims), [])).toEqual(user),
+  );
+
+  test.each([
+    {
+      case: 'without the claim',
+      over: { claimMappings: { username: { claim: 'login', prefix: '' } } },
+      claims: {},
+      why: 'oidc: parse username claims "login": claim not present',
+    },
+    {
+      case: 'with an address that is not verified',
+      over: { claimMappings: { username: { claim: 'email', prefix: '' } } },
+      claims: { email: 'a@b.c', email_verified: false },
+      why: 'oidc: email not verified',
+    },
+    {
+      case: 'without a required claim',
+      over: { claimValidationRules: [{ claim: 'hd', requiredValue: 'acme' }] },
+      claims: {},
+      why: 'oidc: required claim hd not present in ID token',
+    },
+    {
+      case: 'with another value of it',
+      over: { claimValidationRules: [{ claim: 'hd', requiredValue: 'acme' }] },
+      claims: { hd: 'x' },
+      why: 'oidc: required claim hd value does not match. Got = x, want = acme',
+    },
+    {
+      case: 'that breaks a rule',
+      over: { claimValidationRules: [{ expression: 'claims.n < 5', message: 'too many' }] },
+      claims: { n: 7 },
+      why: "oidc: error evaluating claim validation expression: validation expression 'claims.n < 5' failed: too many",
+    },
+    {
+      case: 'of a user that breaks a rule',
+      over: {
+        claimMappings: { username: { claim: 'sub', prefix: 'system:' } },
+        userValidationRules: [{ expression: "!user.username.startsWith('system:')", message: 'reserved' }],
+      },
+      claims: {},
+      why: "oidc: error evaluating user info validation rule: validation expression '!user.username.startsWith('system:')' failed: reserved",
+    },
+    {
+      case: 'with an empty name',
+      over: { claimMappings: { username: { expression: 'claims.?login.orValue("")' } } },
+      claims: {},
+      why: 'oidc: empty username via CEL expression is not allowed',
+    },
+    {
+      case: 'with groups of another type',
+      over: { claimMappings: { username: { claim: 'sub', prefix: '' }, groups: { claim: 'roles', prefix: '' } } },
+      claims: { roles: 5 },
+      why: 'oidc: parse groups claim "roles": the claim is no string and no list of strings',
+    },
+  ])('$case is refused', async ({ over, claims, why }) =>
+    expect(await reasonOf(readerOf(over as object).authenticateToken?.(await tokenOf(claims), []))).toBe(why),
+  );
+
+  test('that has expired, is for others, or is signed by others is refused', async () => {
+    const reader = readerOf();
+    expect(await reasonOf(reader.authenticateToken?.(await tokenOf({}, { seconds: -60 }), []))).toMatch(/"exp" claim/);
+    expect(await reasonOf(reader.authenticateToken?.(await tokenOf({}, { audience: 'x' }), []))).toMatch(/"aud" claim/);
+    const own = keys;
+    keys = await generateKeyPair('RS256');
+    expect(await reasonOf(reader.authenticateToken?.(await tokenOf({}), []))).toMatch(/signature verification failed/);
+    keys = own;
+    const unsigned = `${Buffer.from('{"alg":"none"}').toString('base64url')}.${(await tokenOf({})).split('.')[1]}.`;
+    expect(await reasonOf(reader.authenticateToken?.(unsigned, []))).toMatch(/oidc: verify token/);
+  });
+
+  test('of another issuer, or no token at all, is left to others', async () => {
+    const reader = readerOf();
+    for (const token of [await tokenOf({}, { of: 'https://other' }), 'abc', 'a.b.c', '..', '{}'])
+      expect(await reader.authenticateToken?.(token, [])).toBeUndefined();
+  });
+
+  test('with a new key is accepted; made-up keys do not become requests', async () => {
+    const reader = readerOf();
+    await reader.authenticateToken?.(await tokenOf({}), []);
+    await publish('two');
+    await clock.advance(10_000);
+    expect((await reader.authenticateToken?.(await tokenOf({}, { kid: 'two' }), []))?.name).toBe('ann');
+    const before = keyReads;
+    for (let i = 0; i < 20; i++)
+      expect(await reasonOf(reader.authenticateToken?.(await tokenOf({}, { kid: `made-up-${i}` }), []))).toMatch(
+        /oidc/,
+      );
+    expect(keyReads).toBe(before);
+  });
+
+  test('waits for its issuer: an unreachable one is no user, and a later token works', async () => {
+    claimedIssuer = 'https://other';
+    const reader = readerOf();
+    expect(await reasonOf(reader.authenticateToken?.(await tokenOf({}), []))).toMatch(/issuer did not match/);
+    claimedIssuer = undefined;
+    expect((await reader.authenticateToken?.(await tokenOf({}), []))?.name).toBe('ann');
+  });
+});
+
+describe('authentication configuration', () => {
+  const username = { claim: 'sub', prefix: '' };
+  const entry = (over: object = {}, mappings: object = {}) => ({
+    issuer: { url: 'https://a', audiences: ['x'], ...over },
+    claimMappings: { username, ...mappings },
+  });
+  test.each([
+    {
+      case: 'http',
+      jwt: [entry({ url: 'http://a' })],
+      why: 'jwt[0].issuer.url: Invalid value: "http://a": URL scheme must be https',
+    },
+    { case: 'no url', jwt: [entry({ url: '' })], why: 'jwt[0].issuer.url: Required value' },
+    {
+      case: 'credentials in the url',
+      jwt: [entry({ url: 'https://u:p@a' })],
+      why: 'URL must not contain a username or password',
+    },
+    { case: 'a query', jwt: [entry({ url: 'https://a?b' })], why: 'URL must not contain a query' },
+    {
+      case: "the cluster's own issuer",
+      jwt: [entry({ url: 'https://own' })],
+      why: 'URL must not overlap with disallowed issuers: [https://own]',
+    },
+    { case: 'an issuer twice', jwt: [entry(), entry()], why: 'jwt[1].issuer.url: Duplicate value: "https://a"' },
+    {
+      case: 'the same discovery url',
+      jwt: [entry({ discoveryURL: 'https://a/' })],
+      why: 'discoveryURL must be different from URL',
+    },
+    { case: 'no audience', jwt: [entry({ audiences: [] })], why: 'at least one jwt[0].issuer.audiences is required' },
+    {
+      case: 'two audiences without a policy',
+      jwt: [entry({ audiences: ['x', 'y'] })],
+      why: 'audienceMatchPolicy must be MatchAny for multiple audiences',
+    },
+    {
+      case: 'a broken authority',
+      jwt: [entry({ certificateAuthority: 'x' })],
+      why: 'jwt[0].issuer.certificateAuthority: Invalid value: "<omitted>"',
+    },
+    {
+      case: 'an egress selector',
+      jwt: [entry({ egressSelectorType: 'cluster' })],
+      why: 'egressSelectorType is not supported',
+    },
+    {
+      case: 'no user name',
+      jwt: [entry({}, { username: {} })],
+      why: 'jwt[0].claimMappings.username: Required value: claim or expression is required',
+    },
+    {
+      case: 'a claim without a prefix',
+      jwt: [entry({}, { username: { claim: 'sub' } })],
+      why: 'prefix is required when claim is set',
+    },
+    {
+      case: 'claim and expression',
+      jwt: [entry({}, { username: { claim: 'sub', prefix: '', expression: '"a"' } })],
+      why: "claim and expression can't both be set",
+    },
+    {
+      case: 'an expression that cannot be read',
+      jwt: [entry({}, { username: { expression: 'claims.' } })],
+      why: /compilation failed/,
+    },
+    {
+      case: 'an address nobody checked',
+      jwt: [entry({}, { username: { expression: 'claims.email' } })],
+      why: /claims.email_verified must be used/,
+    },
+    {
+      case: 'an extra key without a domain',
+      jwt: [entry({}, { extra: [{ key: 'a', valueExpression: '"a"' }] })],
+      why: 'must be a domain-prefixed path',
+    },
+    {
+      case: "an extra key of Kubernetes'",
+      jwt: [entry({}, { extra: [{ key: 'x.k8s.io/a', valueExpression: '"a"' }] })],
+      why: 'reserved for Kubernetes use',
+    },
+    {
+      case: 'a rule that is no condition',
+      jwt: [{ ...entry(), claimValidationRules: [{ expression: '1' }] }],
+      why: 'must evaluate to bool',
+    },
+    { case: 'an unknown field', jwt: [{ ...entry(), color: 'red' }], why: 'unknown field "jwt[0].color"' },
+  ])('refuses $case', ({ jwt, why }) => expect(() => parse(jwt)).toThrow(why));
+
+  test('accepts an address whose verification an expression reads', () => {
+    const extra = [{ key: 'acme.io/v', valueExpression: 'string(claims.?email_verified.orValue(true))' }];
+    expect(parse([entry({}, { username: { expression: 'claims.email' }, extra })]).jwt).toHaveLength(1);
+  });
+
+  test('refuses paths for anonymous users where there are none', () =>
+    expect(() => parse([], { anonymous: { enabled: false, conditions: [{ path: '/livez' }] } })).toThrow(
+      'enabled should be set to true when conditions are defined',
+    ));
+});

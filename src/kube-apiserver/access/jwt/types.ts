@@ -1,0 +1,38 @@
+/** As in AuthenticationConfiguration of apiserver.config.k8s.io/v1. */
+export interface AuthenticationConfiguration {
+  readonly jwt?: readonly JwtIssuer[];
+  readonly anonymous?: { readonly enabled?: boolean; readonly conditions?: readonly { readonly path: string }[] };
+}
+
+export interface JwtIssuer {
+  readonly issuer: {
+    readonly url: string;
+    readonly discoveryURL?: string;
+    /** PEM; the machine's own authorities when left out. */
+    readonly certificateAuthority?: string;
+    readonly audiences: readonly string[];
+    readonly audienceMatchPolicy?: string;
+    readonly egressSelectorType?: string;
+  };
+  readonly claimValidationRules?: readonly ValidationRule[];
+  readonly claimMappings: {
+    readonly username: ClaimOrExpression;
+    readonly groups?: ClaimOrExpression;
+    readonly uid?: ClaimOrExpression;
+    readonly extra?: readonly { readonly key: string; readonly valueExpression: string }[];
+  };
+  readonly userValidationRules?: readonly ValidationRule[];
+}
+
+export interface ClaimOrExpression {
+  readonly claim?: string;
+  readonly prefix?: string;
+  readonly expression?: string;
+}
+
+interface ValidationRule {
+  readonly claim?: string;
+  readonly requiredValue?: string;
+  readonly expression?: string;
+  readonly message?: string;
+}

@@ -1,0 +1,35 @@
+import type { Clock } from '../../machinery/time/clock.ts';
+
+const mostAnswers = 4_096;
+
+/** Answers of another server that count for a while. The same question is asked once at a time. */
+export class RecentAnswers<T> {
+  readonly #clock: Clock;
+  readonly #answers = new Map<string, { readonly value: T; readonly until: number }>();
+  readonly #asking = new Map<string, Promise<T>>();
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** A `ttlMs` of 0 is not kept. Rejections are not kept either. */
+  async get(key: string, ask: () => Promise<{ readonly value: T; readonly ttlMs: number }>): Promise<T> {
+    const recent = this.#answers.get(key);
+    if (recent && recent.until > this.#clock.monotonic()) return recent.value;
+    const asking = this.#asking.get(key);
+    if (asking) return asking;
+    const asked = ask().then(({ value, ttlMs }) => {
+      this.#keep(key, value, ttlMs);
+      return value;
+    });
+    this.#asking.set(key, asked);
+    return asked.finally(() => this.#asking.delete(key));
+  }
+
+  #keep(key: string, value: T, ttlMs: number): void {
+    this.#answers.delete(key);
+    if (ttlMs <= 0) return;
+    if (this.#answers.size >= mostAnswers) this.#answers.delete(this.#answers.keys().next().value as string);
+    this.#answers.set(key, { value, until: this.#clock.monotonic() + ttlMs });
+  }
+}

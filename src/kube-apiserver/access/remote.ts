@@ -1,0 +1,88 @@
+// Servers that decide for this one, and issuers of tokens: one bounded HTTP request each.
+
+import { request as httpRequest } from 'node:http';
+import { request as httpsRequest } from 'node:https';
+import type { Clock } from '../../machinery/time/clock.ts';
+
+export interface RemoteServer {
+  readonly url: string;
+  /** PEM; the machine's own authorities when left out. */
+  readonly ca?: string;
+  /** PEM of a client certificate. */
+  readonly cert?: string;
+  readonly key?: string;
+  readonly token?: string;
+}
+
+export interface RemoteCall {
+  /** Sent as JSON by POST, a text as it is; a GET when left out. */
+  readonly body?: object | string;
+  readonly timeoutMs: number;
+  /** Default 1 MB. A longer answer is none. */
+  readonly mostBytes?: number;
+}
+
+export interface RemoteAnswer {
+  readonly code: number;
+  readonly text: string;
+}
+
+/** Rejects with an Error that says why there is no answer. */
+export function callRemote(server: RemoteServer, call: RemoteCall): Promise<RemoteAnswer> {
+  const { url, ca, cert, key, token } = server;
+  const { body, timeoutMs, mostBytes = 1 << 20 } = call;
+  const text = typeof body === 'object' ? JSON.stringify(body) : body;
+  const headers = {
+    accept: 'application/json',
+    ...(text !== undefined && { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) }),
+    ...(token && { authorization: `Bearer ${token}` }),
+  };
+  const send = url.startsWith('https:') ? httpsRequest : httpRequest;
+  const late = AbortSignal.timeout(timeoutMs);
+  return new Promise((resolve, reject) => {
+    const fail = (error: Error) => reject(late.aborted ? new Error(`no answer within ${timeoutMs / 1000}s`) : error);
+    const request = send(url, { method: text === undefined ? 'GET' : 'POST', headers, ca, cert, key, signal: late });
+    request.on('error', fail);
+    request.on('response', (response) => {
+      const pieces: Buffer[] = [];
+      let size = 0;
+      response.on('error', fail);
+      response.on('data', (piece: Buffer) => {
+        size += piece.length;
+        if (size > mostBytes) request.destroy(new Error(`the answer is longer than ${mostBytes} bytes`));
+        else pieces.push(piece);
+      });
+      response.on('end', () => resolve({ code: response.statusCode ?? 0, text: Buffer.concat(pieces).toString() }));
+    });
+    request.end(text);
+  });
+}
+
+// As kube-apiserver tries: five times, from half a second on, each time half as long again.
+const attempts = 5;
+const firstRetryMs = 500;
+
+/**
+ * Asks for a review, and resolves with its status. Tries again when the server cannot be reached, fails or is busy.
+ * Rejects with an Error that says why there is no answer.
+ */
+export async function reviewRemotely<Status>(
+  server: RemoteServer,
+  call: RemoteCall & { readonly body: object },
+  clock: Clock,
+): Promise<Partial<Status>> {
+  for (let attempt = 1; ; attempt++) {
+    const answer = await callRemote(server, call).catch((error: Error) => error);
+    if (!(answer instanceof Error) && answer.code >= 200 && answer.code < 300) return statusIn<Status>(answer.text);
+    const isFinal = !(answer instanceof Error) && answer.code < 500 && answer.code !== 429;
+    if (isFinal || attempt === attempts)
+      throw answer instanceof Error ? answer : new Error(`the server answered ${answer.code}`);
+    await clock.sleep(firstRetryMs * 1.5 ** (attempt - 1));
+  }
+}
+
+function statusIn<Status>(text: string): Partial<Status> {
+  const review = JSON.parse(text) as { status?: Partial<Status> } | null;
+  if (typeof review?.status !== 'object' || review.status === null) throw new Error('the answer has no status');
+  return review.status;
+}

@@ -1,0 +1,64 @@
+// Bearer tokens that another server knows: it answers TokenReviews.
+// https://kubernetes.io/docs/reference/access-authn-authz/authentication/#webhook-token-authentication
+
+import { createHash } from 'node:crypto';
+import type { Clock } from '../../machinery/time/clock.ts';
+import type { UserInfo } from '../user.ts';
+import { type Authenticator, refusedToken, tokenAuthenticator } from './authentication.ts';
+import { RecentAnswers } from './recent-answers.ts';
+import { type RemoteServer, reviewRemotely } from './remote.ts';
+
+export interface TokenWebhookOptions {
+  readonly server: RemoteServer;
+  /** How long an answer counts. Default 2 minutes, as --authentication-token-webhook-cache-ttl. */
+  readonly cacheTtlMs?: number;
+  readonly clock: Clock;
+}
+
+const timeoutMs = 30_000;
+
+interface TokenReviewStatus {
+  readonly authenticated?: boolean;
+  readonly user?: { username?: string; uid?: string; groups?: string[]; extra?: Record<string, string[]> };
+  readonly audiences?: readonly string[];
+  readonly error?: string;
+}
+
+export function tokenWebhook({ server, cacheTtlMs = 120_000, clock }: TokenWebhookOptions): Authenticator {
+  const answers = new RecentAnswers<UserInfo | undefined>(clock);
+  return tokenAuthenticator('webhook', async (token, audiences) => {
+    const key = createHash('sha256')
+      .update(JSON.stringify([token, audiences]))
+      .digest('base64');
+    return answers.get(key, async () => {
+      const spec = { token, audiences };
+      const body = { apiVersion: 'authentication.k8s.io/v1', kind: 'TokenReview', spec };
+      const status = await reviewRemotely<TokenReviewStatus>(server, { body, timeoutMs }, clock).catch(
+        (error: Error) => {
+          throw refusedToken(`webhook: ${error.message}`);
+        },
+      );
+      return { value: userOf(status, audiences), ttlMs: cacheTtlMs };
+    });
+  });
+}
+
+function userOf(
+  { authenticated, user, audiences, error }: TokenReviewStatus,
+  wanted: readonly string[],
+): UserInfo | undefined {
+  if (!authenticated) {
+    if (error) throw refusedToken(error);
+    return undefined;
+  }
+  // A server that says nothing of audiences has looked at none.
+  if (wanted.length > 0 && audiences && !audiences.some((audience) => wanted.includes(audience))) return undefined;
+  if (!user?.username) throw refusedToken('the webhook named no user');
+  const groups = (user.groups ?? []).filter((group) => typeof group === 'string');
+  return {
+    name: user.username,
+    ...(user.uid && { uid: user.uid }),
+    groups: [...new Set([...groups, 'system:authenticated'])],
+    ...(user.extra && { extra: user.extra }),
+  };
+}
