@@ -56,6 +56,8 @@ describe.skipIf(reason)(`a full disk${reason ? `: ${reason}` : ''}`, () => {
     const { pid } = JSON.parse(up.stdout);
     expect(kubectl('create', 'configmap', 'before', '--from-literal=a=b').status).toBe(0);
     for (let round = 0; round < rounds(1, 10); round++) {
+      kubectl('create', 'configmap', `doomed-${round}`, '--from-literal=a=b');
+      expect(kubectl('run', `pod-${round}`, '--image=registry.test/a').stderr).toBe('');
       expect(fill().stderr).toMatch(/No space left/);
       const ready = kubectl('get', '--raw', '/readyz?verbose');
       expect(ready.status).not.toBe(0);
@@ -76,6 +78,13 @@ describe.skipIf(reason)(`a full disk${reason ? `: ${reason}` : ''}`, () => {
         return status !== 0;
       });
       expect(refused).toMatch(/database space exceeded.*disk .* is full/);
+      // Others may take all that a deletion gives back.
+      fill();
+      for (const doomed of [`configmap/doomed-${round}`, `pod/pod-${round}`]) {
+        const { status, stderr } = kubectl('delete', doomed, '--wait=false');
+        expect(status, stderr).toBe(0);
+      }
+      expect(kubectl('label', 'configmap', 'before', `round=${round}`).stderr, 'small updates').toBe('');
       inside('rm', join(disk, 'filler'));
       await until('ready again', () => kubectl('get', '--raw', '/readyz').stdout === 'ok');
       expect(kubectl('create', 'configmap', `after-${round}`, '--from-literal=a=b').status).toBe(0);

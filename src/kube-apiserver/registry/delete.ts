@@ -3,6 +3,7 @@
 // https://kubernetes.io/docs/concepts/architecture/garbage-collection/#cascading-deletion
 
 import { type ApiObject, conflict, type Kind, notFound, parseTime } from '../../api/api.ts';
+import { StoreUnusable } from '../../store/store.ts';
 import { admitWhole } from '../admission.ts';
 import { breathe, workOn } from '../heavy.ts';
 import { objectReply, type Reply } from '../reply.ts';
@@ -79,6 +80,9 @@ function checkPreconditions(kind: Kind, live: ApiObject, { preconditions }: Dele
     );
 }
 
+/** A store without space takes a removal all the same. */
+const isFull = (error: unknown): boolean => error instanceof StoreUnusable && error.reason === 'disk-full';
+
 /** Undefined when the live object changed meanwhile. */
 async function deleteOnce(
   target: Target,
@@ -112,12 +116,17 @@ async function deleteOnce(
   let last = next;
   // With a strategy of grace, watchers see the deletion being asked for, also when it follows at once.
   if (changed && (!gone || grace.seconds !== undefined)) {
-    const result = await put(target, stored, item.revision);
+    const result = await put(target, stored, item.revision).catch((error) => {
+      if (!gone || !isFull(error)) throw error;
+      return 'full' as const;
+    });
     if (!result) return undefined;
-    if (!gone) return { gone: false, object: result.object };
-    last = result.object;
-    if (!result.item) return undefined;
-    current = result.item;
+    if (result !== 'full') {
+      if (!gone) return { gone: false, object: result.object };
+      last = result.object;
+      if (!result.item) return undefined;
+      current = result.item;
+    }
   } else if (!gone) return { gone: false, object: live };
   await breathe(target.work);
   const removed = await removeNow(target, current, last);

@@ -33,6 +33,8 @@ export interface Tables {
   readonly meta: Database<string, string>;
   /** Seconds to live by lease, with checksums. */
   readonly leases: Database<string, number>;
+  /** Empty, but for a moment: see reserve.ts. */
+  readonly reserve: Database<Buffer, string>;
 }
 
 /**
@@ -110,6 +112,7 @@ function openTables(directory: string, name: string): Tables {
     history: env.openDB('history', { encoding: 'binary', compression }),
     meta,
     leases: env.openDB('leases', { encoding: 'string' }),
+    reserve: env.openDB('reserve', { encoding: 'binary' }),
   };
 }
 
@@ -154,6 +157,12 @@ export const causeOf = (error: unknown): Promise<unknown> =>
     (cause) => cause,
   );
 
+/** In etcd's words. */
+export const full = (directory: string, detail: string, cause?: unknown) =>
+  new StoreUnusable('disk-full', `mvcc: database space exceeded: the disk of ${directory} is full, ${detail}`, {
+    cause,
+  });
+
 /** LMDB's and the system's errors in the store's words. */
 export function unusable(error: unknown, directory: string): unknown {
   if (error instanceof StoreUnusable) return error;
@@ -163,11 +172,7 @@ export function unusable(error: unknown, directory: string): unknown {
     /MAP_FULL|ENOSPC|No space/i.test(text) ||
     (/Input\/output error/i.test(text) && freeBytes(directory) < fullBelowBytes)
   )
-    return new StoreUnusable(
-      'disk-full',
-      `mvcc: database space exceeded: the disk of ${directory} is full, nothing was written (${text})`,
-      { cause: error },
-    );
+    return full(directory, `nothing was written (${text})`, error);
   if (/CORRUPTED|INVALID|PAGE_NOTFOUND|not an LMDB|ENOEXEC|decompress/i.test(text)) return damaged(directory, text);
   if (/VERSION_MISMATCH/i.test(text)) return new StoreUnusable('version', text, { cause: error });
   return error;

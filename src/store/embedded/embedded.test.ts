@@ -1,4 +1,4 @@
-import { execFileSync, spawn } from 'node:child_process';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
@@ -309,6 +309,44 @@ test.skipIf(!canMount)(
       // What ran out while nothing could be written goes now.
       await diskClock.advance(20_000);
       await eventually(async () => expect(await store.get('/leased')).toBeUndefined());
+      await store.close();
+    } finally {
+      execFileSync('umount', ['-l', path]);
+    }
+  },
+  20_000,
+);
+
+test.skipIf(!canMount)(
+  'on a full disk deletions and small updates go on, whoever else takes all the space',
+  async () => {
+    const path = directory();
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=16m', 'tmpfs', path]);
+    try {
+      const options = { directory: join(path, 'store'), clock: new VirtualClock() };
+      let store = await openEmbeddedStore(options);
+      const large = 40;
+      for (let i = 0; i < large; i++) await store.commit([{ key: `/registry/${i}`, value: noise(60_000) }]);
+      await store.commit([{ key: '/lease', value: noise(300) }]);
+      const takeAll = () =>
+        spawnSync('dd', ['if=/dev/zero', `of=${join(path, 'other')}`, 'bs=4k', 'oflag=append', 'conv=notrunc']);
+      takeAll();
+      const fill = async () => {
+        for (let i = 0; i < 1_000; i++) await store.commit([{ key: `/more/${i}`, value: noise(9_000) }]);
+      };
+      await expect(fill()).rejects.toMatchObject({ reason: 'disk-full', message: /only deletions/ });
+      expect(await store.health()).toMatchObject({ message: expect.stringMatching(/only deletions/), canBeRead: true });
+      for (let i = 0; i < 300; i++)
+        expect(await store.commit([{ key: '/lease', value: noise(300) }])).toMatchObject({ ok: true });
+      await store.close();
+      store = await openEmbeddedStore(options);
+      for (let i = 0; i < large; i++) {
+        takeAll();
+        expect(await store.commit([{ key: `/registry/${i}` }])).toMatchObject({ ok: true });
+      }
+      expect((await store.range(prefixRange('/registry/'))).entries).toEqual([]);
+      // Room that deletions made in the file is for all.
+      await store.commit([{ key: '/registry/new', value: noise(60_000) }]);
       await store.close();
     } finally {
       execFileSync('umount', ['-l', path]);

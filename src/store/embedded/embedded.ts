@@ -1,7 +1,7 @@
 // The store of one machine: LMDB in the API server's process. Writers that come while a flush is under way share the
 // next one (group commit), and nobody is answered, or shown anything, before it is on the disk.
 
-import type { Clock } from '../../machinery/time/clock.ts';
+import type { Clock, Timer } from '../../machinery/time/clock.ts';
 import { ChangeLog } from '../change-log.ts';
 import {
   type Change,
@@ -20,8 +20,7 @@ import {
 } from '../interface.ts';
 import { Leases } from '../leases.ts';
 import { writeSnapshot } from '../snapshot.ts';
-import { causeOf, openDatabase, type Tables, told, unusable } from './database.ts';
-import { freeBytes } from './files.ts';
+import { causeOf, full, openDatabase, type Tables, told, unusable } from './database.ts';
 import { RecentEntries } from './recent-entries.ts';
 import {
   copyEntry,
@@ -35,14 +34,13 @@ import {
   type UndoRecord,
   undoOf,
 } from './records.ts';
+import { fits, mostWhenFull, Reserve, type Room, reserveEveryMs, takenWhenFull } from './reserve.ts';
 import { locked } from './restore.ts';
 
 /** Past transactions that are taken into memory at the start; watches from before them must begin anew. */
 const rememberedTransactions = 1_000;
 /** Transactions of one flush; what comes later waits for the next, so that the first need not wait for too many. */
 const largestBatch = 2_000;
-/** With less than this free, the disk counts as full, although pages inside of the file may still take a while. */
-const leastFreeBytes = 256 << 10;
 const expireAgainMs = 10_000;
 /** A flush that takes longer is reported. */
 const slowFlushMs = 5_000;
@@ -74,6 +72,7 @@ class EmbeddedStore implements Store {
   readonly #tables: Tables;
   readonly #log: ChangeLog;
   readonly #leases: Leases;
+  readonly #reserve: Reserve;
   readonly #leased = new Map<number, Set<string>>();
   readonly #clock: Clock;
   readonly #directory: string;
@@ -87,6 +86,8 @@ class EmbeddedStore implements Store {
   /** Why the last flush failed. */
   #failure: string | undefined;
   #flushBeganMs: number | undefined;
+  #reserving: Timer | undefined;
+  #filling: Promise<void> | undefined;
 
   constructor(tables: Tables, clock: Clock, directory: string, unlock: () => void) {
     this.#clock = clock;
@@ -107,6 +108,8 @@ class EmbeddedStore implements Store {
     this.#log = new ChangeLog(revision, known, past);
     this.#leases = new Leases(clock, (lease) => this.#expire(lease));
     this.#restoreLeases();
+    this.#reserve = new Reserve(tables, directory);
+    this.#fillReserve();
   }
 
   async revision(): Promise<Revision> {
@@ -194,8 +197,8 @@ class EmbeddedStore implements Store {
   async #writeProblem(): Promise<string | undefined> {
     const flushingMs = this.#flushBeganMs === undefined ? 0 : this.#clock.monotonic() - this.#flushBeganMs;
     if (flushingMs > slowFlushMs) return `a write waits for the disk for ${Math.round(flushingMs / 1000)} s`;
-    const free = freeBytes(this.#directory);
-    if (free < leastFreeBytes) return `the disk of ${this.#directory} is full: ${free} bytes are free`;
+    const { problem } = this.#reserve;
+    if (problem) return problem;
     // It may be long until the next write: the end of the trouble is noticed all the same.
     if (this.#failure !== undefined && !this.#flushing) await this.#persist([]).catch(told);
     return this.#failure;
@@ -210,6 +213,8 @@ class EmbeddedStore implements Store {
     if (this.#closed) return;
     this.#closed = true;
     this.#leases.close();
+    this.#reserving?.cancel();
+    await this.#filling;
     await this.#flushing;
     this.#log.close();
     const closed = this.#tables.env.close();
@@ -239,19 +244,22 @@ class EmbeddedStore implements Store {
     // Let the rest of this turn's writers in, so that they share the first flush.
     await Promise.resolve();
     try {
-      while (this.#queue.length > 0) await this.#flush(this.#queue.splice(0, largestBatch));
+      while (this.#queue.length > 0) {
+        const { room } = this.#reserve;
+        await this.#flush(this.#queue.splice(0, room === 'all' ? largestBatch : mostWhenFull), room);
+      }
     } finally {
       this.#flushing = undefined;
     }
   }
 
-  async #flush(batch: readonly Waiting[]): Promise<void> {
+  async #flush(batch: readonly Waiting[], room: Room): Promise<void> {
     const written: { revision: Revision; changes: Change[] }[] = [];
     const answers: (() => void)[] = [];
     const fresh = new Map<string, Entry | undefined>();
     for (const waiting of batch)
       try {
-        const result = this.#decide(waiting.writes, fresh, this.#log.revision + written.length + 1);
+        const result = this.#decide(waiting.writes, fresh, this.#log.revision + written.length + 1, room);
         if (result.changes?.length) written.push({ revision: result.revision, changes: result.changes });
         const revision = this.#log.revision + written.length;
         answers.push(() =>
@@ -261,7 +269,7 @@ class EmbeddedStore implements Store {
         waiting.reject(error);
       }
     try {
-      if (written.length > 0) await this.#persist(written);
+      if (written.length > 0) await this.#persist(written, room);
     } catch (reason) {
       this.#before.clear();
       for (const waiting of batch) waiting.reject(reason);
@@ -273,6 +281,7 @@ class EmbeddedStore implements Store {
       this.#recent.take(transaction.changes);
       this.#log.append(transaction);
     }
+    if (room !== 'all') this.#log.compact(this.#log.revision);
     for (const answer of answers) answer();
     if (this.#log.surplus) await this.compact(this.#log.surplus).catch(told);
   }
@@ -282,6 +291,7 @@ class EmbeddedStore implements Store {
     writes: readonly Write[],
     fresh: Map<string, Entry | undefined>,
     revision: Revision,
+    room: Room,
   ): { revision: Revision; changes?: Change[]; current?: Entry[] } {
     const now = (key: string) => (fresh.has(key) ? fresh.get(key) : (this.#recent.get(key) ?? this.#read(key)));
     for (const { key, expected } of writes)
@@ -289,6 +299,7 @@ class EmbeddedStore implements Store {
         return { revision, current: writes.flatMap((write) => now(write.key) ?? []) };
     for (const { lease } of writes)
       if (lease && !this.#leases.has(lease)) throw new LeaseNotFound(`lease ${lease} has expired or was revoked`);
+    if (!fits(writes, now, room)) throw full(this.#directory, takenWhenFull);
     const changes = writes.flatMap(({ key, value, lease = 0 }): Change[] => {
       const previous = now(key);
       if (value === undefined && !previous) return [];
@@ -305,8 +316,14 @@ class EmbeddedStore implements Store {
     return { revision, changes };
   }
 
-  /** Throws what a writer is told. Without transactions it only tries whether the disk takes writes. */
-  async #persist(transactions: readonly { revision: Revision; changes: readonly Change[] }[]): Promise<void> {
+  /**
+   * Throws what a writer is told. Without transactions it only tries whether the disk takes writes. On a full disk the
+   * past is not kept, which would take as much room as a deletion gives.
+   */
+  async #persist(
+    transactions: readonly { revision: Revision; changes: readonly Change[] }[],
+    room: Room = 'all',
+  ): Promise<void> {
     const { env, entries, history, meta } = this.#tables;
     const revision = transactions.at(-1)?.revision ?? this.#log.revision;
     this.#flushBeganMs = this.#clock.monotonic();
@@ -317,7 +334,10 @@ class EmbeddedStore implements Store {
             if (change.type === 'put') entries.put(change.entry.key, encodeEntry(change.entry)).catch(told);
             else entries.remove(change.key).catch(told);
         const undo = transactions.map((transaction) => ({ ...transaction, undo: undoOf(transaction.changes) }));
-        if (undo.length > 0) history.put(revision, encodeUndo(undo)).catch(told);
+        if (room !== 'all') {
+          for (const key of history.getKeys()) history.remove(key).catch(told);
+          meta.put('compacted', encodeText('compacted', revision)).catch(told);
+        } else if (undo.length > 0) history.put(revision, encodeUndo(undo)).catch(told);
         meta.put('revision', encodeText('revision', revision)).catch(told);
       });
       // The batch resolves when LMDB has committed; only `flushed` says that the disk has it.
@@ -330,6 +350,12 @@ class EmbeddedStore implements Store {
     } finally {
       this.#flushBeganMs = undefined;
     }
+  }
+
+  /** Now and then: what the store grew by came from its free pages. */
+  #fillReserve(): void {
+    this.#filling = this.#reserve.fill().catch(told);
+    this.#reserving = this.#clock.after(reserveEveryMs, () => this.#fillReserve(), { background: true });
   }
 
   #noteLeases(changes: readonly Change[]): void {

@@ -179,7 +179,9 @@ class EtcdStore implements Store {
       if (this.#full) await this.commit([{ key: probeKey, value: 'ok' }]);
       return undefined;
     } catch (error) {
-      return { message: String((error as Error).message), canBeRead };
+      const { message, reason } = error as StoreUnusable;
+      const hint = reason === 'disk-full' ? ': compact and defragment etcd, and disarm its alarm' : '';
+      return { message: `${message}${hint}`, canBeRead };
     }
   }
 
@@ -257,11 +259,7 @@ class EtcdStore implements Store {
     if (/has been compacted/.test(text)) return new Compacted(Math.max(this.#compacted, (at ?? 0) + 1));
     if (/is a future revision/.test(text)) return new FutureRevision((at ?? 1) - 1);
     if (/lease not found/.test(text)) return new LeaseNotFound(text);
-    if (/database space exceeded/.test(text))
-      return new StoreUnusable(
-        'disk-full',
-        'mvcc: database space exceeded: compact and defragment etcd, and disarm its alarm',
-      );
+    if (/database space exceeded/.test(text)) return new StoreUnusable('disk-full', 'mvcc: database space exceeded');
     if (isUnavailable(error))
       return new StoreUnusable('unreachable', `no etcd endpoint answers: ${text}`, { cause: error });
     return error;
