@@ -1,6 +1,6 @@
 // The one declaration of a kind. Routes, discovery, OpenAPI, tables, pruning, patch behaviour and admission of its
 // objects follow from this and from the schema. Names, scope, verbs, short names, subresources and column headings
-// come from facts/discovery.json and facts/columns.json; a file under kinds/ adds what only that kind does.
+// come from facts/discovery.json and facts/columns.json; a file under kinds/ adds the behaviour of one kind.
 
 import type { CertificateRequest } from '../machinery/certificates/certificate-request.ts';
 import type { Schema } from '../machinery/schema.ts';
@@ -23,7 +23,7 @@ export interface SubresourceInfo {
   readonly kind: { readonly group: string; readonly version: string; readonly kind: string };
 }
 
-/** One served version of a resource: what discovery says of it. */
+/** One served version of a resource, as discovery describes it. */
 export interface ResourceInfo {
   readonly group: string;
   readonly version: string;
@@ -47,7 +47,7 @@ export interface Column {
   readonly priority: number;
 }
 
-/** What a strategy may know beside the objects. */
+/** Context of a strategy's functions. */
 export interface StrategyContext {
   /** Milliseconds since the epoch. */
   readonly now: number;
@@ -65,13 +65,13 @@ export interface DeletionChoices {
 /** The changes of metadata, or all of it, as for a new object: faults that both find are listed twice. */
 export type MetadataCheck = 'change' | 'whole';
 
-/** What only this kind does. Every function may be left out; objects handed in are the function's own to change. */
+/** The rules of one kind. Every function may be left out. Functions change the objects that they get in place. */
 export interface Strategy<T extends ApiObject = any> {
   /** The faults of a name, or of a generateName (`prefix`). Default: a DNS subdomain (RFC 1123). */
   nameRule?(name: string, prefix: boolean): string[];
   /** Fills in defaults, before validation and again when a stored object is read. Must be idempotent. */
   setDefaults?(object: T): void;
-  /** Clears and sets what clients may not: status on create, generation. */
+  /** Clears and sets fields that clients may not write, such as status. */
   prepareForCreate?(object: T, context: StrategyContext): void;
   prepareForUpdate?(next: T, old: T, context: StrategyContext): void;
   /** The faults of a new object, beside those of its metadata. */
@@ -94,7 +94,7 @@ export interface Strategy<T extends ApiObject = any> {
   allowCreateOnUpdate?: boolean;
   /** False: an update must name its resourceVersion. Default true. */
   allowUnconditionalUpdate?: boolean;
-  /** What holds a deleted object beside its finalizers, such as a namespace's content. */
+  /** True while something beside metadata.finalizers holds a deleted object, such as a namespace's content. */
   isHeld?(object: T): boolean;
   /** A change that is written before a deletion begins. `now` is in milliseconds. */
   announceDeletion?(live: T, now: number): ((next: T) => void) | undefined;
@@ -104,7 +104,7 @@ export interface Strategy<T extends ApiObject = any> {
   deletionWarnings?(options: DeletionChoices): readonly string[];
   /** Seconds of grace that a delete gives when the client names none; undefined: deleted at once. */
   gracePeriodSeconds?(object: T, requested: number | undefined): number | undefined;
-  /** What a delete without a propagationPolicy does to dependents. Default 'background'. */
+  /** The propagation of a delete without a propagationPolicy. Default 'background'. */
   defaultPropagation?: 'orphan' | 'background';
 }
 
@@ -130,13 +130,13 @@ export interface Kind<T extends ApiObject = any> extends ResourceInfo {
    * Throws an ApiError when the webhook fails.
    */
   prepareConversion?(objects: readonly ApiObject[], version: string): Promise<void>;
-  /** Custom resources: a copy of what was stored, in its own version, pruned and defaulted as its schema is now. */
+  /** Custom resources: a copy of the stored object, in its own version, pruned and defaulted by today's schema. */
   readStored?(object: ApiObject): ApiObject;
   /** The schema of the version as its definition gives it. */
   readonly openApi?: any;
-  /** What every request for this version is warned of. */
+  /** A warning for every request for this version. */
   readonly deprecation?: string;
-  /** Where a custom resource keeps what /scale shows, as JSON paths such as `.spec.replicas`. */
+  /** Where a custom resource keeps the numbers of /scale, as JSON paths such as `.spec.replicas`. */
   readonly scalePaths?: {
     readonly specReplicasPath: string;
     readonly statusReplicasPath: string;
@@ -164,7 +164,7 @@ export interface Kind<T extends ApiObject = any> extends ResourceInfo {
   readonly virtual: boolean;
 }
 
-/** What a file under kinds/ adds to a kind: only what discovery and schema do not say. */
+/** What a file under kinds/ adds to discovery and schema. */
 export interface KindBehaviour<T extends ApiObject = any>
   extends Partial<
     Pick<

@@ -1,4 +1,4 @@
-// The kinds that are served: what discovery says of each, joined with its schema and its behaviour.
+// The served kinds: discovery's entry of each, joined with its schema and its behaviour.
 
 import { age } from './age.ts';
 import { resourcesText } from './generated/resources.ts';
@@ -16,7 +16,7 @@ const commonCells: Readonly<Record<string, (object: ApiObject, now: number) => u
 
 export const resourceKey = (resource: string, group: string): string => (group ? `${resource}.${group}` : resource);
 
-/** Joins what is declared of a kind with what it does. */
+/** Joins the declaration of a kind with its behaviour. */
 export function makeKind(info: ResourceInfo & { columns: readonly Column[] }, behaviour: KindBehaviour = {}): Kind {
   const { cells: own = {}, ...rest } = behaviour;
   const functions = info.columns.map(
@@ -52,7 +52,7 @@ export function builtinKinds(): readonly Kind[] {
   return builtin;
 }
 
-/** What is served now; custom resources come and go. */
+/** The kinds that are served now; custom resources come and go. */
 export class KindRegistry {
   readonly #byResource = new Map<string, Kind>();
   readonly #byKind = new Map<string, Kind>();

@@ -1,4 +1,4 @@
-// What every kind has in common, put around what a kind does itself.
+// The rules that every kind has, put around those of one kind.
 
 import { canonical } from './decode.ts';
 import type { ApiObject, KindBehaviour, MetadataCheck, ResourceInfo, Strategy } from './kind.ts';

@@ -1,4 +1,4 @@
-// Admission: what may still change or refuse a write after it was authorized. Plugins are one file each, in order.
+// Admission: plugins change or refuse a write after it was authorized. They are one file each, in order.
 
 import type { ApiObject, Kind } from '../api/api.ts';
 import type { Environment } from './environment.ts';
@@ -30,7 +30,7 @@ export interface AdmissionAttributes {
   annotate(key: string, value: string): void;
 }
 
-/** What a write is charged: goes to the store together with the object, or not at all. */
+/** The quota charge of a write: stored together with the object, or not at all. */
 export interface Charge {
   readonly writes: readonly ObjectWrite[];
   /** The write is over, whether it succeeded or not. */

@@ -1,4 +1,4 @@
-// The connection over which a request came, and what it shows of its client.
+// The connection over which a request came, and the credentials that belong to it.
 
 import type { Duplex } from 'node:stream';
 

@@ -54,7 +54,7 @@ export interface ApiServerOptions {
   readonly random: Random;
   readonly logger: Logger;
   readonly metrics?: Metrics;
-  /** What is served; all built-in kinds when left out. */
+  /** The kinds that are served; all built-in ones when left out. */
   readonly kinds?: KindRegistry;
   /** Tried in this order; client certificates, then anonymous, when left out. */
   readonly authenticators?: readonly Authenticator[];
@@ -62,7 +62,7 @@ export interface ApiServerOptions {
   readonly authorizers?: readonly Authorizer[];
   readonly admission?: readonly AdmissionPlugin[];
   readonly tokens?: TokenIssuer;
-  /** What is recorded of requests; nothing when left out. */
+  /** Records requests; nothing is recorded when left out. */
   readonly auditor?: Auditor;
   readonly config?: Partial<ServerConfig>;
 }

@@ -17,7 +17,7 @@ import { receive } from './stages/receive.ts';
 import { resource } from './stages/resource.ts';
 
 const pipeline: readonly Stage[] = [
-  audit, // around everything, to see what is answered
+  audit, // around everything, to see every answer
   answerErrors, // whatever is thrown below becomes a Status
   identify,
   auditReceived,
@@ -26,11 +26,11 @@ const pipeline: readonly Stage[] = [
   limit, // before authorize: a flood must not cost policy evaluation
   impersonate,
   authorize,
-  heavy, // after authorize: who may do nothing does not stand in this line
+  heavy, // after authorize: a refused request takes no place in this queue
   aggregate, // requests for the APIs of other servers end here
   resource, // registry/from-request.ts makes an operation of it; a write goes through registry/write-steps.ts
-  aggregateDiscovery, // adds those APIs to what `plain` says of ours
-  plain, // what is no resource: health, version, discovery, OpenAPI, metrics
+  aggregateDiscovery, // adds those APIs to the documents of `plain`
+  plain, // paths that are no resource: health, version, discovery, OpenAPI, metrics
 ];
 
 /** Runs a request through the stages. Each may go on once: a request is never handled twice. */

@@ -63,7 +63,7 @@ export const textReply = (code: number, body: string, contentType = 'text/plain;
   contentType,
 });
 
-/** Who receives: HTTP writes frames, a client in the process takes objects. */
+/** The receiver of a watch: HTTP writes frames, a client in the process takes objects. */
 export interface WatchSink {
   /** It keeps the objects that it is sent for as long as they are current. */
   readonly keepsObjects?: boolean;
@@ -75,6 +75,6 @@ export interface WatchSink {
 }
 
 export interface WatchSubscription {
-  /** Begins to send; call once. Sends what is due at once, synchronously. Returns a function that ends the watch. */
+  /** Begins to send; call once. Due events are sent at once, synchronously. Returns a function that ends the watch. */
   open(sink: WatchSink): () => void;
 }

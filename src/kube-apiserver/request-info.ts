@@ -13,7 +13,7 @@ export type ApiVerb =
   | 'deletecollection'
   | (string & {});
 
-/** What a path and a method mean: the attributes that authorization and routing decide by. */
+/** The meaning of a path and a method: authorization and routing decide by these attributes. */
 export interface RequestInfo {
   readonly isResource: boolean;
   readonly path: string;
@@ -26,7 +26,7 @@ export interface RequestInfo {
   /** '' for cluster-scoped resources and for all namespaces. For namespaces themselves: their own name. */
   readonly namespace: string;
   readonly name: string;
-  /** What stands behind a subresource, such as the path of a proxied request. */
+  /** The path behind a subresource, such as that of a proxied request. */
   readonly rest: string;
   /** The verb stood in the path, as in /api/v1/watch/pods: authorizers do not look at selectors then. */
   readonly viaPath?: boolean;
@@ -49,7 +49,7 @@ const pathVerbs = new Set(['watch', 'proxy']);
 
 const streaming = new Set(['attach', 'exec', 'log', 'portforward', 'proxy']);
 
-/** Requests whose answer goes on as long as the client likes: they hold no place in a queue, and are audited as they begin. */
+/** Requests that may take as long as the client likes. They hold no place in a queue and are audited as they begin. */
 export const isLongRunning = ({ verb, subresource }: RequestInfo): boolean =>
   verb === 'watch' || verb === 'proxy' || streaming.has(subresource);
 
@@ -92,7 +92,7 @@ function verbOf(method: string, name: string, query: URLSearchParams): string {
   return verb === 'delete' ? 'deletecollection' : verb;
 }
 
-/** What stands behind so many segments of the path, as it came: an object may be named as its subresource is. */
+/** The path behind this many segments, unchanged: an object may have the name of its subresource. */
 function behind(path: string, segments: number): string {
   let end = path.startsWith('/') ? 0 : -1;
   for (let i = 0; i < segments; i++) {

@@ -1,4 +1,4 @@
-// What flows through the pipeline: a request, whether it came over a socket or from inside the process, and its reply.
+// The request as the stages of the pipeline see it, whether it came over a socket or from inside the process.
 
 import type { Readable } from 'node:stream';
 import type { AuditTrail } from './audit/trail.ts';
@@ -14,7 +14,7 @@ export interface ApiRequest extends Headers {
   readonly method: string;
   readonly path: string;
   readonly query: URLSearchParams;
-  /** The query as it came over a socket, without its mark: what is passed on must not be written anew. */
+  /** The query as it came over a socket, without its mark: it is forwarded byte by byte. */
   readonly rawQuery?: string;
   readonly info: RequestInfo;
   /** Of the body; '' when none is given. */

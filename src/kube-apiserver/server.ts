@@ -1,4 +1,4 @@
-// What the stages and the registry share: one value, made in kube-apiserver.ts and handed to every request.
+// The server as stages and registry see it: one value, made in kube-apiserver.ts and handed to every request.
 
 import type { Authenticator } from './access/authentication.ts';
 import type { AdmissionPlugin } from './admission.ts';

@@ -16,7 +16,7 @@ export function failure(code: number, reason: string | undefined, message: strin
   } as ApiError['status']);
 }
 
-/** What a wrong argument deep inside the server becomes in Kubernetes: a 500 without a reason. */
+/** A 500 without a reason: Kubernetes answers so when an error comes from deep inside the server. */
 export const plainError = (message: string): ApiError => failure(500, undefined, message);
 
 /** The path names a resource that is not served. */

@@ -1,4 +1,4 @@
-/** Who sends a request or runs an operation. */
+/** The user of a request or an operation. */
 export interface UserInfo {
   readonly name: string;
   readonly uid?: string;

@@ -1,4 +1,4 @@
-// What the cells of several kinds' tables have in common.
+// Cells that the tables of several kinds share.
 
 import { labelSelector } from '../../machinery/selectors/label-selector.ts';
 import { age } from '../age.ts';

@@ -1,4 +1,4 @@
-// What each kind does beside what its schema says: one line a kind, in the file named after it.
+// The behaviour of each kind: one line a kind, from the file named after it.
 
 import type { KindBehaviour } from '../kind.ts';
 import { mutatingAdmissionPolicy, validatingAdmissionPolicy } from './admissionregistration/policies.ts';

@@ -1,4 +1,4 @@
-// Who may enter and what they may do: everything together, over the server's own caches.
+// Authenticators and authorizers of a cluster, over the server's own caches.
 
 import { type Client, type ComponentContext, createInformer } from '../../client/client.ts';
 import type { Logger } from '../../machinery/logger.ts';

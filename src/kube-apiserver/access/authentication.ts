@@ -1,4 +1,4 @@
-// Who asks. Authenticators are tried in order; the first that knows the request's credentials decides.
+// Authentication. Authenticators are tried in order; the first that recognizes the credentials decides.
 
 import { isUtf8 } from 'node:buffer';
 import { unauthorized } from '../../api/api.ts';
@@ -106,7 +106,7 @@ export function bearerToken({ headers }: Pick<Credentials, 'headers'>): string |
   const { tokens, others } = protocolsOf(headers['sec-websocket-protocol'] ?? '');
   const [encoded] = tokens;
   if (!encoded) return undefined;
-  // One of the others is what the server answers with.
+  // The server answers with one of the others.
   if (tokens.length > 1 || !others.length || !/^[A-Za-z0-9_-]+$/.test(encoded)) throw unauthorized();
   const bytes = Buffer.from(encoded, 'base64url');
   if (!isUtf8(bytes)) throw unauthorized();

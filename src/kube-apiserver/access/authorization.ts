@@ -1,4 +1,4 @@
-// Who may do what. Authorizers are asked in order; the first that allows or denies decides, and silence denies.
+// Authorization. Authorizers are asked in order; the first that allows or denies decides. No opinion at all denies.
 
 import { forbidden } from '../../api/api.ts';
 import type { FieldRequirement } from '../../machinery/selectors/field-selector.ts';
@@ -10,7 +10,7 @@ import type { UserInfo } from '../user.ts';
 /** Also what a SubjectAccessReview asks about. */
 export interface Attributes extends RequestInfo {
   readonly user: UserInfo;
-  /** What a list, watch or deletecollection selects by, where that can be read. */
+  /** The field selector of a list, watch or deletecollection, when it is valid. */
   readonly fieldSelector?: readonly FieldRequirement[];
   readonly labelSelector?: LabelSelector['requirements'];
 }
@@ -31,7 +31,7 @@ interface Rules {
 export interface Authorizer {
   readonly name: string;
   authorize(attributes: Attributes): Promise<Decision> | Decision;
-  /** What a SelfSubjectRulesReview shows; left out by authorizers that cannot list their rules. */
+  /** The rules in a SelfSubjectRulesReview; left out by authorizers that cannot list theirs. */
   rulesFor?(user: UserInfo, namespace: string): Promise<Rules> | Rules;
 }
 
@@ -72,5 +72,5 @@ export function refusal(attributes: Attributes, reason: string | undefined) {
 }
 
 const quote = (text: string) => JSON.stringify(text);
-/** What comes from the request shall do no harm in a browser. */
+/** Text from the request must do no harm in a browser. */
 const escaped = (text: string) => text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');

@@ -147,7 +147,7 @@ async function rulesOfRole(client: Client, { kind, name }: RoleRef, namespace: s
   return role.rules ?? [];
 }
 
-/** The garbage collector may write owners and finalizers of what it could not have created. */
+/** The garbage collector may write owners and finalizers of objects that it has no right to create. */
 function onlyForCollector(next: ApiObject, old: ApiObject): boolean {
   const comparable = ({ apiVersion: _, kind: __, metadata, ...rest }: ApiObject) => {
     const { ownerReferences: ___, finalizers: ____, managedFields: _____, ...kept } = metadata;

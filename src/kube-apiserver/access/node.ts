@@ -1,4 +1,4 @@
-// What kubelets may do: their own node, its pods, and what those pods refer to.
+// The node authorizer: a kubelet may use its own node, its pods, and the objects that those pods refer to.
 // https://kubernetes.io/docs/reference/access-authn-authz/node/
 
 import { ignoreNotFound, type PersistentVolume, type Pod, type PolicyRule } from '../../api/api.ts';
@@ -24,7 +24,7 @@ const rule = (groups: string[], resources: string[], verbs: string[]): PolicyRul
 
 const reads = ['get', 'list', 'watch'];
 
-/** What every node may do without a look at the object. */
+/** Rights of every node that do not depend on the object. */
 const rules: readonly PolicyRule[] = [
   rule(['authentication.k8s.io'], ['tokenreviews'], ['create']),
   rule(['authorization.k8s.io'], ['subjectaccessreviews', 'localsubjectaccessreviews'], ['create']),
@@ -40,14 +40,14 @@ const podsOfNode = 'node';
 const no = (reason = ''): Decision => ({ decision: 'no-opinion', ...(reason && { reason }) });
 const yes: Decision = { decision: 'allow' };
 
-/** What is asked for, by the node that asks. */
+/** The attributes of a node's request, with the node's name. */
 interface Question extends Attributes {
   readonly node: string;
 }
 
 type Answer = Decision | Promise<Decision>;
 
-/** Pods are followed; volumes and what else is seldom asked for is read from the API server's own caches. */
+/** Pods are followed by an informer; volumes and other objects are read from the API server's caches when needed. */
 export function nodeAuthorizer(pods: Informer<Pod>, client: () => Client): Authorizer {
   pods.addIndex(podsOfNode, (pod) => (pod.spec.nodeName ? [pod.spec.nodeName] : []));
   const resources = subdivided(pods, client);
@@ -62,7 +62,7 @@ export function nodeAuthorizer(pods: Informer<Pod>, client: () => Client): Autho
       if (own) return own({ ...attributes, node });
       return rules.some((r) => allows(r, attributes)) ? yes : no();
     },
-    // What a node may do depends on its pods, and is not listed.
+    // A node's rights depend on its pods, and are not listed.
     rulesFor: (user) => ({
       resourceRules: [],
       nonResourceRules: [],
@@ -74,7 +74,7 @@ export function nodeAuthorizer(pods: Informer<Pod>, client: () => Client): Autho
   };
 }
 
-/** What relates an object to a node: the pods that run there, and what these name. */
+/** Relations of objects to a node: through the pods that run there and the names in them. */
 function relations(pods: Informer<Pod>) {
   /** Pods of the node in a namespace. Mirror pods refer to nothing: the kubelet made them itself. */
   const podsOn = (node: string, namespace: string) =>
@@ -105,7 +105,7 @@ function has(names: Iterable<string>, name: string): boolean {
   return false;
 }
 
-/** Resources that nodes have no common right to, with who may do what. */
+/** Resources for which each node has rights of its own. */
 function subdivided(pods: Informer<Pod>, client: () => Client): Readonly<Record<string, (q: Question) => Answer>> {
   const { byPod, isPod, boundTo } = relations(pods);
   async function secret(q: Question): Promise<Decision> {

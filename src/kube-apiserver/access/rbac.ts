@@ -13,7 +13,7 @@ import type { Informer } from '../../client/client.ts';
 import type { UserInfo } from '../user.ts';
 import type { Attributes, Authorizer, Decision } from './authorization.ts';
 
-/** What the authorizer reads; all of it is in memory. */
+/** The objects that the authorizer reads; all are in memory. */
 interface RbacSources {
   readonly roles: Informer<Role>;
   readonly clusterRoles: Informer<ClusterRole>;
@@ -21,7 +21,7 @@ interface RbacSources {
   readonly clusterRoleBindings: Informer<ClusterRoleBinding>;
 }
 
-/** Whoever is in this group may do everything, whatever the roles say: the way back in. */
+/** Members of this group may do everything, whatever the roles say: a way in when roles are broken. */
 export const superusers: Authorizer = {
   name: 'superusers',
   authorize: ({ user }) =>

@@ -1,4 +1,4 @@
-// Whether rules that somebody has contain the rules that somebody wants to give.
+// Whether the rules that a user has cover the rules that the user grants.
 // https://kubernetes.io/docs/reference/access-authn-authz/rbac/#privilege-escalation-prevention-and-bootstrapping
 
 import type { PolicyRule } from '../../api/api.ts';

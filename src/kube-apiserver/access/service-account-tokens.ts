@@ -22,7 +22,7 @@ interface ServiceAccountTokenOptions {
   readonly issuer: string;
   readonly clock: Clock;
   readonly random: Random;
-  /** Reads accounts and what tokens are bound to. */
+  /** Reads accounts and the objects that tokens are bound to. */
   readonly client: () => Client;
 }
 
@@ -145,7 +145,7 @@ async function verify(token: string, key: KeyObject, { issuer, clock }: ServiceA
   }
 }
 
-/** The account and what the token is bound to must still be the ones it was made for. */
+/** The account and the object that the token is bound to must still be the same ones. */
 async function userOf(payload: Payload, client: Client, nowMs: number): Promise<UserInfo> {
   const own = payload['kubernetes.io'];
   if (!own) throw refusedToken('token is not one of a service account');
@@ -170,7 +170,7 @@ async function userOf(payload: Payload, client: Client, nowMs: number): Promise<
 }
 
 type Bound = 'serviceaccounts' | 'pods' | 'secrets' | 'nodes';
-/** What is being deleted counts for this much longer. */
+/** A deleted object's tokens stay valid for this much longer. */
 const leewayMs = 60_000;
 
 async function mustBe(

@@ -1,4 +1,4 @@
-// What the API server asks of whoever signs service account tokens.
+// The signer of service account tokens, as the API server uses it.
 
 export interface TokenClaims {
   readonly namespace: string;

@@ -29,12 +29,12 @@ interface AdmissionOptions {
   readonly missingServiceAccounts?: boolean | undefined;
 }
 
-/** `client` reads what a decision needs: the API server's own caches, as itself. */
+/** `client` reads the API server's own caches, as the API server. */
 export const admissionPlugins = (
   client: () => Client,
   { missingServiceAccounts = false }: AdmissionOptions = {},
 ): readonly AdmissionPlugin[] => [
-  namespaceLifecycle(client), // first: nothing else need look at what goes into a namespace that is ending
+  namespaceLifecycle(client), // first: objects for a namespace that is being deleted need no other check
   serviceAccount(client, missingServiceAccounts),
   nodeRestriction(client),
   limitRanger(client), // before priority and tolerations only because Kubernetes has it there
@@ -55,5 +55,5 @@ export const admissionPlugins = (
   validatingWebhook(client),
   rbacEscalation(client), // behind all that changes objects: a webhook may add to a role too
   resourceClaimRights(client),
-  resourceQuota(), // last: what is refused for another reason is not charged
+  resourceQuota(), // last: a write that is refused for another reason is not charged
 ];

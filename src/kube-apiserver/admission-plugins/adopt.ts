@@ -6,7 +6,7 @@ interface Adoption {
   readonly keepsUnknown?: boolean;
 }
 
-/** Makes `object` what a policy or webhook made of it, in place: with defaults, and still the same object. */
+/** Takes over the changes of a policy or webhook, in place, with defaults. */
 export function adopt(kind: Kind, object: ApiObject, changed: ApiObject, { keepsUnknown }: Adoption = {}): void {
   const { name, namespace, uid, managedFields } = object.metadata;
   const identity = { ...(name && { name }), ...(namespace && { namespace }), ...(uid && { uid }) };

@@ -15,7 +15,7 @@ import type { AdmissionPlugin } from '../admission.ts';
 
 type Amounts = Record<string, string>;
 
-/** Defaults and bounds of what containers, pods and claims ask for. https://kubernetes.io/docs/concepts/policy/limit-range/ */
+/** Defaults and bounds for the resources of containers, pods and claims. https://kubernetes.io/docs/concepts/policy/limit-range/ */
 export const limitRanger = (client: () => Client): AdmissionPlugin => ({
   name: 'LimitRanger',
   async admit({ operation, kind, subresource, namespace, object }) {
@@ -43,7 +43,7 @@ async function rangesOf(client: Client, namespace: string): Promise<readonly Lim
   return (await client.list('limitranges', { namespace })).items;
 }
 
-/** A container gets the defaults for what it does not say, and the pod an annotation that tells of it. */
+/** Fills in resources that a container does not set, and says so in an annotation of the pod. */
 function setDefaults(pod: Pod, { spec }: LimitRange): void {
   const items = spec?.limits.filter((l) => l.type === 'Container') ?? [];
   const told: string[] = [];

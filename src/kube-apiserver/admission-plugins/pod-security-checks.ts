@@ -26,7 +26,7 @@ interface Check {
   find(pod: PodLike): Violation | undefined;
 }
 
-/** What a pod violates of a level, by the checks of that version. */
+/** The violations of a level, by the checks of that version. */
 export function violations(level: Level, pod: PodLike): Violation[] {
   const asked = Object.entries(checks).filter(
     ([, check]) =>
@@ -58,9 +58,9 @@ const setters = (pod: boolean | undefined, containers: readonly string[]) =>
   [...(pod ? ['pod'] : []), ...(containers.length ? [named(containers)] : [])].join(' and ');
 
 const violation = (reason: string, detail: string): Violation => ({ reason, detail });
-/** Since 1.25 what Linux alone has is not asked of Windows pods. */
+/** Since 1.25, checks of Linux features skip Windows pods. */
 const isWindows = ({ spec, minor }: PodLike) => minor >= 25 && spec.os?.name === 'windows';
-/** In a user namespace of its own, root is nobody special. KEP-127 */
+/** In a user namespace of its own, root has no privileges on the host. KEP-127 */
 const hasUserNamespace = ({ spec, minor }: PodLike) => minor >= 35 && spec.hostUsers === false;
 
 const appArmorAnnotation = 'container.apparmor.security.beta.kubernetes.io/';

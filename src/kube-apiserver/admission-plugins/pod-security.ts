@@ -47,7 +47,7 @@ const ignoredSubresources = new Set(['exec', 'attach', 'binding', 'eviction', 'l
 type Template = { metadata?: { annotations?: Record<string, string> }; spec?: PodSpec };
 const ofSpec = (object: ApiObject): Template | undefined => object.spec?.template;
 
-/** Where objects that make pods keep what they make. */
+/** Path of the pod template by resource. */
 const templates: Readonly<Record<string, (object: ApiObject) => Template | undefined>> = {
   replicationcontrollers: ofSpec,
   podtemplates: (object) => object.template,
@@ -77,7 +77,7 @@ const podLike = ({ metadata, spec }: Template, { version }: Standard) => ({
   minor: version === 'latest' ? Number(kubernetesVersion.minor) : Number(version.slice('v1.'.length)),
 });
 
-/** What the labels ask for. A level that nobody knows counts as restricted, a version as the latest. */
+/** The policy that the labels name. An unknown level counts as restricted, an unknown version as the latest. */
 function policyOf({ metadata }: Namespace): { policy: Record<Mode, Standard>; faults: string[] } {
   const faults: string[] = [];
   const one = (mode: Mode): Standard => {

@@ -17,7 +17,7 @@ import { cacheOf } from '../registry/target.ts';
 import type { Item } from '../watch-cache/item.ts';
 
 /**
- * Charges quotas for what is written, and refuses what would exceed them. The charge is committed together with the
+ * Charges quotas for each write, and refuses writes that would exceed them. The charge is committed together with the
  * object, so nothing is ever charged that is not there. https://kubernetes.io/docs/concepts/policy/resource-quotas/
  */
 export function resourceQuota(): AdmissionPlugin {
@@ -88,7 +88,7 @@ function writesFor(attributes: AdmissionAttributes, quotaKind: Kind, items: read
   });
 }
 
-/** What is used more than before; less is counted by the controller, once it is true. */
+/** The increase of usage; the controller counts a decrease later. */
 function increase(next: Usage, old: Usage): Usage {
   const delta: Usage = {};
   for (const [name, value] of Object.entries(next)) {
@@ -98,7 +98,7 @@ function increase(next: Usage, old: Usage): Usage {
   return delta;
 }
 
-/** The new amounts of what the quota counts; undefined when it counts nothing of this. Throws 403. */
+/** The new amounts of the quota; undefined when it counts nothing of this object. Throws a 403. */
 function chargeOne(attributes: AdmissionAttributes, quota: ResourceQuota & ApiObject, delta: Usage): Usage | undefined {
   const { kind, object, operation, name } = attributes;
   const refuse = (why: string) => forbidden(kind, name, why);
@@ -154,7 +154,7 @@ function counts({ group, resource: plural }: Kind, resource: string): boolean {
   return resource === plural;
 }
 
-/** Where cpu or memory is limited, each container must say what it asks for. "" when all do. */
+/** Where cpu or memory is limited, each container must set it. "" when all do. */
 function unspecified({ spec }: Pod, restricted: readonly string[]): string {
   const containers: Container[] = [...spec.containers, ...(spec.initContainers ?? [])];
   const podLevel = spec.resources;

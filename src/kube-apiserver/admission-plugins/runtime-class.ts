@@ -4,7 +4,7 @@ import { deepEqual } from '../../machinery/collections/equal.ts';
 import { compareQuantities } from '../../machinery/quantity.ts';
 import type { AdmissionPlugin } from '../admission.ts';
 
-/** Gives pods what their runtime class costs, and sends them where it is. https://kubernetes.io/docs/concepts/containers/runtime-class/ */
+/** Adds the overhead and the node selector of a pod's runtime class. https://kubernetes.io/docs/concepts/containers/runtime-class/ */
 export const runtimeClass = (client: () => Client): AdmissionPlugin => {
   const classOf = async ({ spec }: Pod): Promise<RuntimeClass | 'unknown' | undefined> => {
     const name = spec.runtimeClassName;

@@ -44,7 +44,7 @@ export async function shownAs(kind: Kind, attributes: AdmissionAttributes): Prom
 
 /**
  * `object` of one version in another: an object of its own where the versions differ. Conversions are remembered for
- * each object, and admission changes objects in place: what is converted is therefore a copy.
+ * each object, and admission changes objects in place: so the converted object is a copy.
  */
 export async function converted(object: ApiObject, from: Kind, to: Kind): Promise<ApiObject> {
   if (from === to) return object;

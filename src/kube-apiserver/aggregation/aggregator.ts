@@ -49,7 +49,7 @@ export class Aggregator implements Aggregation {
     return [...this.#apis.values()];
   }
 
-  /** Knows the APIServices that are there when it resolves, and follows what comes. Ends with the server. */
+  /** Has read the APIServices when it resolves, and follows their changes. Ends with the server. */
   async start(): Promise<void> {
     const kind = this.#server.kinds.byResource('apiregistration.k8s.io', 'v1', 'apiservices');
     if (!kind) return;

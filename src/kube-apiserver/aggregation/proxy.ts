@@ -1,4 +1,4 @@
-// Requests for an aggregated API go on to its server, as the user who asks.
+// Forwards requests for an aggregated API to its server, on behalf of the user.
 
 import { ApiError } from '../../api/api.ts';
 import { type Reply, textReply } from '../reply.ts';

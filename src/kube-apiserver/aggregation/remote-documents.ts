@@ -25,7 +25,7 @@ export class RemoteDocuments implements AggregatedDocuments {
     return this.#serverOf();
   }
 
-  /** What was read of the API is read again when it is next asked for. */
+  /** Drops the documents of the API: the next call reads them again. */
   forget({ name }: AggregatedApi): void {
     for (const key of this.#cached.keys()) if (key.startsWith(`${name} `)) this.#cached.delete(key);
   }

@@ -8,13 +8,13 @@ import type { UserInfo } from '../user.ts';
 import type { AggregatedApi } from './aggregation.ts';
 import { resolveEndpoint } from './endpoint.ts';
 
-/** What is read of a discovery or OpenAPI document. */
+/** Largest discovery or OpenAPI document, in bytes. */
 const largestDocument = 32 << 20;
 
 /** Bytes that a header name may have; others are escaped (RFC 7230, section 3.2.6). */
 const tokenByte = /[!#$&'*+\-.^_`|~0-9a-zA-Z]/;
 
-/** Headers that tell an extension API server who asks. */
+/** Headers that name the user to an extension API server. */
 export function userHeaders({ name, uid, groups, extra = {} }: UserInfo): Record<string, string | string[]> {
   const headers: Record<string, string | string[]> = {
     'x-remote-user': utf8Header(name),

@@ -1,4 +1,4 @@
-// What the server hands out itself when an object is written: cluster IPs and node ports of services.
+// Values that the server allocates when an object is written: cluster IPs and node ports of services.
 
 import type { ApiObject } from '../../api/api.ts';
 import type { ObjectWrite } from '../watch-cache/watch-cache.ts';
@@ -11,7 +11,7 @@ export interface AllocationRequest {
   readonly dryRun: boolean;
 }
 
-/** What was handed out for one write: reserved until `release`, and from then on held by the object, if it was written. */
+/** The allocation of one write: reserved until `release`, and from then on held by the object, if it was written. */
 export interface Allocation {
   /** Go to the store in the same transaction as the object. */
   readonly writes: readonly ObjectWrite[];
@@ -20,8 +20,8 @@ export interface Allocation {
 
 /** For kinds that say so (Kind.allocates). */
 export interface Allocators {
-  /** Throws an ApiError (422) when what is asked for cannot be had. */
+  /** Throws an ApiError (422) when the requested values are not free or the range is full. */
   allocate(request: AllocationRequest): Promise<Allocation>;
-  /** What goes together with an object that is removed. */
+  /** Writes that go together with the removal of an object. */
   removal(object: ApiObject): readonly ObjectWrite[];
 }

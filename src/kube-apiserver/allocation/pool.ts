@@ -4,7 +4,7 @@ import type { Random } from '../../machinery/random.ts';
 
 export class Pool {
   readonly size: number;
-  /** Numbers below this one are for those who ask for them by name, and given to others last. */
+  /** Numbers below this one are for clients that choose one, and are drawn last. */
   readonly #reserved: number;
   /** How many objects hold a number. */
   readonly #held = new Map<number, number>();
@@ -40,7 +40,7 @@ export class Pool {
     count(this.#booked, index, -1);
   }
 
-  /** Nothing is known any more of what objects hold. */
+  /** Drops all numbers that objects hold. */
   reset(): void {
     this.#held.clear();
   }

@@ -22,7 +22,7 @@ interface ServiceAllocatorOptions {
   services(): Promise<ResourceCache>;
 }
 
-/** Of each range, this much at its beginning is left to those who choose a number themselves. */
+/** The start of each range is reserved for clients that choose a number themselves. */
 const reservedOf = (size: number, divisor: number, most: number) =>
   Math.min(Math.max(16, Math.floor(size / divisor)), most);
 
@@ -39,7 +39,7 @@ export class ServiceAllocator implements Allocators {
   readonly #cidr: Cidr;
   readonly #addresses: Pool;
   readonly #ports: Pool;
-  /** What services hold is learnt from their events; the booking of a write bridges the time until its event. */
+  /** Services' events say which numbers are held; a write books its numbers until its event arrives. */
   readonly #services: Following;
 
   constructor(options: ServiceAllocatorOptions) {

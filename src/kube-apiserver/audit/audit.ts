@@ -1,5 +1,5 @@
 // The stages of the pipeline that record requests. `audit` stands around everything, so that it sees every answer;
-// `auditReceived` comes when the user is known.
+// `auditReceived` stands behind authentication.
 
 import { parse } from 'yaml';
 import { listObject } from '../http/encode.ts';
@@ -88,7 +88,7 @@ function objectOf(reply: Reply): object | undefined {
   return reply.type === 'object' ? reply.object : reply.type === 'list' ? listObject(reply) : undefined;
 }
 
-/** Records the end of the request: now, or when what it streams has ended. */
+/** Records the end of the request: now, or at the end of its stream. */
 function completing(request: ApiRequest, reply: Reply, record: AuditRecord): Reply {
   let isDone = false;
   const complete = () => {

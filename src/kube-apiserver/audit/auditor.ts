@@ -1,4 +1,4 @@
-// What is recorded of requests, and where it goes. https://kubernetes.io/docs/tasks/debug/debug-cluster/audit/
+// The audit policy and the backends that write its events. https://kubernetes.io/docs/tasks/debug/debug-cluster/audit/
 
 import type { AuditPolicy } from './policy.ts';
 
@@ -6,7 +6,7 @@ import type { AuditPolicy } from './policy.ts';
 export interface AuditBackend {
   /** Must not throw: an event that cannot be written is dropped and counted. */
   write(event: string): void;
-  /** Writes what is still waiting. */
+  /** Writes the events that still wait. */
   close(): Promise<void>;
 }
 

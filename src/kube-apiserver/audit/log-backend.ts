@@ -78,7 +78,7 @@ class AuditLog implements AuditBackend {
   }
 
   async close(): Promise<void> {
-    // What waited for a new file may fill that one too.
+    // The events that waited for a new file may fill that one too.
     while (this.#rotating) await this.#rotating;
     const stream = this.#stream;
     if (stream && stream !== process.stdout) await new Promise<void>((resolve) => stream.end(() => resolve()));

@@ -32,7 +32,7 @@ export interface AuditPolicy {
   readonly omitManagedFields?: boolean;
 }
 
-/** What is recorded of one request. */
+/** The policy's decision for one request. */
 export interface AuditConfig {
   readonly level: AuditLevel;
   readonly omitStages: ReadonlySet<AuditStage>;
@@ -118,7 +118,7 @@ function* unknownFields(path: string, object: object, known: readonly string[]):
     if (!known.includes(field)) yield `unknown field "${path ? `${path}.` : ''}${field}"`;
 }
 
-/** What the policy records of a request; `user` is undefined when it could not be authenticated. */
+/** The first matching rule decides. `user` is undefined when the request could not be authenticated. */
 export function configFor(policy: AuditPolicy, info: RequestInfo, user: UserInfo | undefined): AuditConfig {
   const rule = policy.rules.find((candidate) => matches(candidate, info, user));
   return {

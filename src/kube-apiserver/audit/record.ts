@@ -55,7 +55,7 @@ export class AuditRecord implements AuditTrail {
     this.stage('RequestReceived');
   }
 
-  /** The user is known, or could not be found out: the policy decides what is recorded. */
+  /** Applies the policy, once the user is authenticated or could not be. */
   begin(user: UserInfo | undefined): void {
     this.#user = user;
     this.#config = configFor(this.#auditor.policy, this.#request.info, user);

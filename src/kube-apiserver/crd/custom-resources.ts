@@ -28,7 +28,7 @@ import { statusOf } from './names.ts';
 
 const self = { name: 'system:apiserver', groups: ['system:masters', 'system:authenticated'] };
 
-/** Serves what is defined now before it resolves, and follows what comes. Ends with the server. */
+/** Serves the existing definitions before it resolves, and follows their changes. Ends with the server. */
 export async function startCustomResources(server: Server): Promise<void> {
   const kind = server.kinds.byResource('apiextensions.k8s.io', 'v1', 'customresourcedefinitions');
   if (kind) await new CustomResources(server, kind).start();
@@ -40,7 +40,7 @@ class CustomResources {
   readonly #client: Client;
   /** Of the definitions; another one after each gap. */
   #cache!: ResourceCache;
-  /** Name of a definition -> it and the text of what is served of it. */
+  /** Name of a definition -> the definition, and the parts that its kinds depend on as text. */
   readonly #served = new Map<string, { readonly crd: CustomResourceDefinition & ApiObject; readonly text: string }>();
   /** Definitions are handled one after the other, each in its newest state. */
   readonly #due = new Set<string>();
@@ -72,7 +72,7 @@ class CustomResources {
       const crd = object as CustomResourceDefinition & ApiObject;
       const name = crd.metadata.name ?? '';
       gone.delete(name);
-      // One that is going stays closed to new objects.
+      // A definition that is being deleted stays closed to new objects.
       const isGoing = crd.metadata.deletionTimestamp && this.#served.has(name);
       if (isTrue(crd, 'Established') && !isGoing) this.#serve(crd);
       this.#enqueue(name);
@@ -106,7 +106,7 @@ class CustomResources {
   async #accept(crd: CustomResourceDefinition & ApiObject): Promise<void> {
     const others = this.#ofGroup(crd);
     const status = statusOf(crd, others, this.#server.clock.now());
-    // A client that reads that it is established may use it the next moment: it is served first.
+    // Clients use a definition as soon as it is established: serve it first.
     const accepted = { ...crd, status };
     if (isTrue(accepted, 'Established')) this.#serve(accepted);
     if (JSON.stringify(status) === JSON.stringify(crd.status)) return;
@@ -142,7 +142,7 @@ class CustomResources {
     if (isChange) kinds.remove(crd.spec.group, crd.spec.names.plural);
     this.#served.set(name, { crd, text: spec });
     kinds.add(...this.#kindsOf(crd));
-    // What is stored is read again, as the schema is now.
+    // Stored objects are read again, with the new schema.
     if (isChange) this.#dropCache(crd);
   }
 
@@ -158,13 +158,13 @@ class CustomResources {
     const { group, names } = crd.spec;
     if (this.#served.delete(crd.metadata.name ?? '')) {
       this.#server.kinds.remove(group, names.plural);
-      // Clients that still watch would never hear of objects of a later definition.
+      // Watches of today would miss the objects of a later definition.
       this.#dropCache(crd);
     }
     for (const { metadata } of this.#ofGroup(crd)) this.#enqueue(metadata.name ?? '');
   }
 
-  /** A definition goes when the last of its objects is gone. */
+  /** Removes a definition once all its objects are deleted. */
   async #cleanUp(crd: CustomResourceDefinition & ApiObject): Promise<void> {
     if (!crd.metadata.finalizers?.includes(cleanupFinalizer)) return;
     await this.#terminating(crd, 'True', 'InstanceDeletionInProgress', 'CustomResource deletion is in progress');
@@ -190,7 +190,7 @@ class CustomResources {
     await this.#writeStatus(crd, (status) => withCondition(status, condition, this.#server.clock.now()));
   }
 
-  /** Objects of a definition that is going can be changed, to let them go, but not created. */
+  /** While a definition is being deleted, its objects can be updated, to remove finalizers, but not created. */
   #closeToNew(crd: CustomResourceDefinition & ApiObject): void {
     const closing = this.#kindsOf(crd).map((kind) => ({
       ...kind,
@@ -200,7 +200,7 @@ class CustomResources {
     this.#server.kinds.add(...closing);
   }
 
-  /** False while finalizers hold some of them; then the end of the last one asks again. */
+  /** False while finalizers hold some of them; the definition is enqueued again when the last one is gone. */
   async #deleteAll(kind: Kind, crd: ApiObject): Promise<boolean> {
     const cache = await cacheOf(this.#server, kind);
     const objects: ApiObject[] = [];

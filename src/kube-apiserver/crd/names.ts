@@ -37,7 +37,7 @@ interface Accepted {
   readonly conflict?: { readonly reason: string; readonly message: string };
 }
 
-/** What was accepted before stays; what is free is accepted; the others are in conflict. */
+/** Names accepted before stay; free names are accepted; the others are in conflict. */
 function acceptNames(
   { spec, status }: CustomResourceDefinition,
   others: readonly CustomResourceDefinition[],

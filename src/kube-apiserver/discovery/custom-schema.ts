@@ -7,7 +7,7 @@ import { type OpenApiVersion, reference } from './openapi-schema.ts';
 const meta = 'io.k8s.apimachinery.pkg.apis.meta.v1';
 const x = (name: string) => `x-kubernetes-${name}`;
 
-/** What every object has, as built-in kinds describe it. */
+/** Fields of every object, as built-in kinds describe them. */
 const typeFields = {
   apiVersion: {
     type: 'string',
@@ -93,7 +93,7 @@ function publish(source: any, version: OpenApiVersion): any {
 const either = [{ type: 'integer' }, { type: 'string' }];
 const isEither = (list: any) => JSON.stringify(list) === JSON.stringify(either);
 
-/** Says what int-or-string means, where the definition itself does not. */
+/** Spells int-or-string out where the definition does not. */
 function unfold(out: any): void {
   if (!out[x('int-or-string')] || isEither(out.anyOf) || isEither(out.allOf?.[0]?.anyOf)) return;
   if (out.anyOf) out.allOf = [{ anyOf: either }, ...(out.allOf ?? [])];

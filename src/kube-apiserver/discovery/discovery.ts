@@ -9,7 +9,7 @@ import type { ApiRequest } from '../request.ts';
 import { discoveryListSchema } from './discovery-schema.ts';
 import { openapiReply } from './openapi.ts';
 
-/** Answers /api, /apis, their groups and versions, and /openapi; undefined for what is not there. */
+/** Answers /api, /apis, their groups and versions, and /openapi; undefined for other paths. */
 export async function discoveryReply(request: ApiRequest, path: string): Promise<Reply | undefined> {
   const { kinds } = request.server;
   if (path.startsWith('/openapi')) return openapiReply(request, path);

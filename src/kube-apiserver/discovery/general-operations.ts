@@ -5,7 +5,7 @@ import { identifier, objectTypes, type PathItem, shortGroup } from './operations
 const json = 'application/json';
 const meta = 'io.k8s.apimachinery.pkg.apis.meta.v1.';
 
-/** What is served beside the resources: versions, groups and what they hold. */
+/** Operations beside those of resources: on versions, groups and their lists. */
 export function generalOperations(versions: ReadonlyMap<string, readonly string[]>): PathItem[] {
   const items: PathItem[] = [];
   const add = (path: string, id: string, description: string, tag: string, answer: string, types = objectTypes) =>

@@ -1,4 +1,4 @@
-// What a set of kinds adds to an OpenAPI document: paths, schemas, shared parameters.
+// The parts of an OpenAPI document that come from a set of kinds: paths, schemas, shared parameters.
 
 import { allSchemas, type Documentation, type Kind, type Schema, schemaKinds } from '../../api/api.ts';
 import { publishedList, publishedSchema } from './custom-schema.ts';

@@ -74,7 +74,7 @@ export const protobufFormat: Format<Buffer> = {
     ]),
 };
 
-/** What kinds add to the document, for as long as they are the same. */
+/** The parts of the document by set of kinds, kept while the set is the same. */
 export class Sections<T> {
   readonly #format: Format<T>;
   readonly #custom = new WeakMap<Kind, Section<T>>();

@@ -48,7 +48,7 @@ function documentsOf(kinds: KindRegistry): Documents {
   return cached;
 }
 
-/** Undefined for what is not there. */
+/** Undefined when there is no such document. */
 export async function openapiReply(request: ApiRequest, path: string): Promise<Reply | undefined> {
   const { kinds } = request.server;
   const cached = documentsOf(kinds);
@@ -116,7 +116,7 @@ async function documentReply(
 
 const hashes = new WeakMap<Kind, string>();
 
-/** Tells clients when a document that they keep is old; it follows from what the document is made of. */
+/** By this hash clients see that their copy of a document is old. It follows from the kinds in the document. */
 function hashOf(kinds: readonly Kind[]): string {
   const hash = createHash('sha512').update(kubernetesVersion.gitVersion);
   for (const kind of kinds) hash.update(partOf(kind));

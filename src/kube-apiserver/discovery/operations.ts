@@ -1,4 +1,4 @@
-// The operations of the API as OpenAPI lists them, whatever the version of that: they follow from what discovery says.
+// The operations of the API as OpenAPI lists them, in v2 and v3: they follow from discovery.
 
 import type { Kind, SubresourceInfo } from '../../api/api.ts';
 import { type Parameter, parametersOf, pathParameters } from './parameters.ts';
@@ -43,7 +43,7 @@ const applyPatch = 'application/apply-patch+yaml';
 
 const meta = 'io.k8s.apimachinery.pkg.apis.meta.v1.';
 
-/** Removes what may not stand in an identifier; the letter behind it becomes a capital. */
+/** Removes characters that no identifier may have; the letter behind them becomes a capital. */
 export const identifier = (text: string, capital: boolean): string => {
   const joined = text.replace(/[^a-zA-Z0-9]+([a-zA-Z0-9])?/g, (_, letter = '') => letter.toUpperCase());
   return capital ? joined.charAt(0).toUpperCase() + joined.slice(1) : joined;
@@ -51,7 +51,7 @@ export const identifier = (text: string, capital: boolean): string => {
 
 export const shortGroup = (group: string): string => (group || 'core').replace(/\.k8s\.io$/, '');
 
-/** What an operation on one resource has in common with its neighbours. */
+/** The parts that all operations on one resource share. */
 interface Place {
   readonly kind: Kind;
   readonly typeName: (group: string, version: string, kind: string) => string;

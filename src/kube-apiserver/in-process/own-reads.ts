@@ -1,6 +1,6 @@
-// What the API server asks of itself, once or more for each write (the namespace, its limits, the priority classes):
-// answered from the caches at once. As in Kubernetes, where admission reads through informers, another API server's last
-// write may still be missing; this server's own never is.
+// Reads by the API server itself, one or more for each write (the namespace, its limits, the priority classes), are
+// answered from the caches at once. As in Kubernetes, where admission reads through informers, another API server's
+// last write may still be missing; this server's own never is.
 
 import type { TransportRequest, TransportResponse } from '../../client/client.ts';
 import { apiVersionOf } from '../registry/codec.ts';

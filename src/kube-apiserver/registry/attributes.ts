@@ -17,11 +17,11 @@ export function attributesOf(
   return {
     ...common(operation),
     operation: action,
-    // Before a name is generated, messages show what it will begin with.
+    // Before a name is generated, messages show its prefix.
     name: operation.name || object.metadata?.name || object.metadata?.generateName || '',
     object,
     oldObject,
-    // A patch has the options of what it does.
+    // A patch has the options of a create or an update.
     options: { kind, apiVersion: 'meta.k8s.io/v1', ...given },
     dryRun,
   };

@@ -27,7 +27,7 @@ const text = new TextDecoder();
 /** No request is larger, so no object that was written as it came. */
 const largestWritten = 3 << 20;
 
-/** Stored objects get the defaults of today, as Kubernetes does on reading. `kind` is one version of what is stored. */
+/** Stored objects get today's defaults, as in Kubernetes. `kind` is any version of the resource. */
 export function decodeStored(server: Environment, value: Value, kind: Kind): ApiObject {
   const object = parseExact(textOf(value)) as ApiObject;
   const [group, version] = groupVersion(object.apiVersion ?? 'v1');
@@ -84,7 +84,7 @@ export function served(kind: Kind, item: Item): ApiObject {
   return object;
 }
 
-/** Lets `served` show these items where a webhook converts them; throws what it answers. */
+/** Converts these items by webhook, where there is one, for `served`. Throws the webhook's error. */
 export async function prepareServed(kind: Kind, items: readonly Item[]): Promise<void> {
   if (!kind.prepareConversion) return;
   const due = items.filter((item) => !converted.get(item)?.has(kind));
@@ -109,7 +109,7 @@ export async function prepareStored(kind: Kind, object: ApiObject): Promise<void
 export const servedIfPrepared = (kind: Kind, item: Item): ApiObject =>
   kind.prepareConversion && !converted.get(item)?.has(kind) ? item.object : served(kind, item);
 
-/** True when the cached bytes are what this kind's clients get. */
+/** True when clients of this kind get the cached bytes. */
 export const sharesBytes = (kind: Kind): boolean => !kind.fromStorage;
 
 /** Bodies that are no object of a kind, such as options: the data, without checks. */
@@ -162,7 +162,7 @@ export interface Content {
   readonly options: Pick<WriteOptions, 'fieldValidation'>;
 }
 
-/** What a body should hold: a kind, or the type that a subresource takes. */
+/** The expected type of a body: a kind, or the document of a subresource. */
 type Wanted = Pick<Kind, 'group' | 'version' | 'kind' | 'schema'>;
 
 /** The body as an object of `kind`: shape checked, unknown fields handled as asked. */

@@ -1,4 +1,4 @@
-// From an object to the store: in its storage version, as bytes, in one transaction with what goes with it.
+// From an object to the store: in its storage version, as bytes, in one transaction with its allocations and charges.
 
 import { type ApiObject, conflict, type Kind } from '../../api/api.ts';
 import { type AdmissionAttributes, charge } from '../admission.ts';
@@ -56,10 +56,10 @@ interface Storable {
 /** Bytes that etcd takes in one request. */
 const mostBytes = 1.5 * 2 ** 20;
 
-/** Custom resources are JSON in etcd too; other kinds are smaller there than what is stored here. */
+/** Custom resources are JSON in Kubernetes' etcd too; other kinds are protobuf there, and smaller than here. */
 const isTooLarge = ({ custom }: Kind, { value }: Serialized): boolean => Boolean(custom) && value.length > mostBytes;
 
-/** Writes one object, and `also` in the same transaction. Undefined when `expected` is no longer what is stored. */
+/** Writes one object, and `also` in the same transaction. Undefined when `expected` is not the stored revision. */
 export async function put(
   place: Place,
   { object, serialized }: Stored,
@@ -77,10 +77,10 @@ export async function put(
   return written(place, key, result.revision, object, expected === 0);
 }
 
-/** How often a write is tried whose charge somebody else was faster to change. */
+/** Attempts of a write whose charge conflicts with another write's. */
 const chargeAttempts = 16;
 
-/** `put` with what admission charges for it, in one transaction. Nothing is written for a dry run. */
+/** `put` with its quota charge, in one transaction. Nothing is written for a dry run. */
 export async function putCharged(
   target: Target,
   stored: Stored,

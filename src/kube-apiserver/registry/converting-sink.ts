@@ -1,4 +1,4 @@
-// A watch of objects that a webhook converts: what happens waits for the conversion of what happened before.
+// A watch of objects that a webhook converts: events wait for the conversion of earlier ones.
 
 import { ApiError, type ApiObject, internalError, type Kind } from '../../api/api.ts';
 import type { WatchSink } from '../reply.ts';

@@ -8,7 +8,7 @@ import { keyOf, matchNamespace } from './target.ts';
 import type { WriteOptions } from './write-options.ts';
 import { accepting, runSteps, storing, type Write } from './write-steps.ts';
 
-/** How often a generated name that is taken is drawn anew. */
+/** Attempts to find a generated name that is free. */
 const generateAttempts = 8;
 
 export interface WriteContent extends Content {
@@ -21,7 +21,7 @@ export async function create(target: Target, content: WriteContent): Promise<Rep
   return objectReply(201, object, target.kind, item && sharesBytes(target.kind) ? item : undefined);
 }
 
-/** Creates what was decoded or applied. */
+/** Creates a decoded or applied object. */
 export async function createObject(
   target: Target,
   object: ApiObject,

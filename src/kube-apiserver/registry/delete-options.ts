@@ -25,7 +25,7 @@ export async function deleteOptions(content: Body | undefined, query: URLSearchP
     );
   const faults = [...dryRunFaults(given.dryRun), ...policyFaults(given)];
   if (faults.length) throw invalidOptions('DeleteOptions', faults);
-  // A negative time of grace counts as "the least", one second, for what is graceful at all.
+  // A negative grace period counts as one second, for kinds that have one.
   const grace = given.gracePeriodSeconds;
   return {
     ...((typeof grace === 'number' || typeof grace === 'bigint') && {
@@ -38,7 +38,7 @@ export async function deleteOptions(content: Body | undefined, query: URLSearchP
   };
 }
 
-/** The body with its types checked: what follows may rely on them. */
+/** The body with its types checked. */
 function shaped(body: unknown): Record<string, any> {
   try {
     return decode(schemaNamed('io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions'), body).object;

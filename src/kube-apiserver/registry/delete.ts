@@ -160,10 +160,10 @@ function begin(target: Place, next: ApiObject, { gracePeriodSeconds: asked }: De
   return { seconds };
 }
 
-/** Seconds of 64 bits reach beyond what a time can say: they end before the year 10,000. */
+/** Bounded so that the end lies before the year 10,000: later times cannot be written. */
 const boundedSeconds = (seconds: number): number => Math.min(Number(seconds), 250_000_000_000);
 
-/** The deletion is a change of what is wanted, so it counts as a generation. */
+/** A deletion changes the desired state, so it counts as a generation. */
 function mark({ server }: Place, next: ApiObject, seconds: number): void {
   next.metadata.deletionTimestamp = timestamp(server.clock.now() + boundedSeconds(seconds) * 1_000) as never;
   next.metadata.deletionGracePeriodSeconds = seconds;

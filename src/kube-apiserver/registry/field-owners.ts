@@ -1,4 +1,4 @@
-// Who owns which fields: metadata.managedFields of a write.
+// Field ownership: metadata.managedFields of a write.
 
 import type { ApiObject, Kind } from '../../api/api.ts';
 import { updatingManagedFields } from '../../machinery/fields/managed-fields.ts';
@@ -8,7 +8,7 @@ import { timestamp } from '../timestamp.ts';
 import { apiVersionOf } from './codec.ts';
 import type { Operation } from './operation.ts';
 
-/** Fields that an endpoint does not write: nobody comes to own them through it. */
+/** Fields that an endpoint does not write, and that therefore get no owner through it. */
 export function resetFields(kind: Kind, subresource: string, object: ApiObject): readonly (readonly string[])[] {
   if (subresource === '') return kind.subresources.some(({ name }) => name === 'status') ? [['status']] : [];
   if (subresource !== 'status') return [];

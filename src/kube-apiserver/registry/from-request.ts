@@ -25,7 +25,7 @@ export const operationOf = (request: ApiRequest, kind: Kind): Operation => ({
   work: request,
 });
 
-/** `document` is the kind that a patch is for: the resource's own, or what a subresource shows. */
+/** `document` is the kind that a patch is for: the resource's own, or the subresource's document. */
 export async function actionOf(request: ApiRequest, document: Kind): Promise<Action> {
   const { query, info } = request;
   switch (info.verb) {

@@ -135,7 +135,7 @@ export function readContinue(token: string): ContinueToken {
   return { revision: rv as number, start: key.slice(1) };
 }
 
-/** How Go's JSON decoder calls what it found. */
+/** The name of a value's type in errors of Go's JSON decoder. */
 const goKind = (value: unknown): string =>
   Array.isArray(value)
     ? 'array'

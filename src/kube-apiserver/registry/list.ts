@@ -10,7 +10,7 @@ import type { Place } from './operation.ts';
 import { type Selection, selectionOf } from './selection.ts';
 import { listPrefix } from './target.ts';
 
-/** What a list reads: a snapshot, the revision it shows, and where in it to begin. */
+/** The source of a list: a snapshot, its revision, and the key to begin at. */
 interface Source {
   readonly tree: OrderedView<Item>;
   readonly revision: number;
@@ -59,7 +59,7 @@ function next(source: Source, selection: Selection, last: string, prefix: string
   const start = `${last}\0`;
   return {
     continue: writeContinue({ revision: source.revision, start: start.slice(prefix.length) }),
-    // With a selector nobody knows how many are left without looking: Kubernetes leaves it out too.
+    // With a selector the rest would have to be matched to be counted: Kubernetes leaves it out too.
     ...(selection.everything && { remainingItemCount: source.tree.count(start, end) }),
   };
 }

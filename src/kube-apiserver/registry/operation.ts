@@ -1,4 +1,4 @@
-// An operation on a resource: who does what to which object. Everything behind authorization knows operations and never
+// An operation on a resource: a user, a verb and an object. Everything behind authorization takes operations and never
 // HTTP. from-request.ts makes them of requests, `ownOperation` for the server's own parts.
 
 import type { Kind } from '../../api/api.ts';
@@ -23,7 +23,7 @@ export interface Operation {
   readonly warnings: string[];
   /** Undefined when nothing is recorded. */
   readonly audit?: AuditTrail;
-  /** A signal that aborts when nobody waits for the answer any more. Most operations never ask for it. */
+  /** A signal that aborts when the client is gone. It is made when it is first asked for. */
   signal(): AbortSignal;
   /** Work on large objects takes turns with that of others by this. */
   readonly work: Work;

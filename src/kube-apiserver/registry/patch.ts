@@ -38,7 +38,7 @@ const mediaTypes: Readonly<Record<string, PatchType>> = {
 };
 const customTypes = Object.keys(mediaTypes).filter((mediaType) => mediaTypes[mediaType] !== 'strategic');
 
-/** Throws a 415 for what is no patch, or cannot be applied to this kind. */
+/** Throws a 415 for a content type that is no patch, or none that this kind supports. */
 export function patchTypeOf(contentType: string, kind: Kind): PatchType {
   const mediaType = contentType.split(';')[0].trim();
   if (mediaType === 'application/apply-patch+cbor') throw unsupportedMediaType('415: Unsupported Media Type');
@@ -70,7 +70,7 @@ interface Change {
   (live: ApiObject): any | Promise<any>;
   /** How an error shows the patch; undefined: errors show the patched document. */
   readonly shown?: string;
-  /** What a strict reading of the patch refuses. */
+  /** Faults that strict field validation refuses. */
   readonly faults?: readonly string[];
 }
 

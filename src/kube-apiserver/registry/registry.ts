@@ -1,4 +1,4 @@
-// The verbs of a resource, one file each, and what each of them takes.
+// The verbs of a resource, one file each, with their arguments.
 
 import type { Reply } from '../reply.ts';
 import { applyPatch } from './apply.ts';
@@ -14,7 +14,7 @@ import { type PatchContent, patch } from './patch.ts';
 import { update } from './update.ts';
 import { watch } from './watch.ts';
 
-/** A verb with its options and what it writes. */
+/** A verb with its options and its content. */
 export type Action =
   | { readonly verb: 'get'; readonly options: GetOptions }
   | { readonly verb: 'list' | 'watch'; readonly options: ListOptions }

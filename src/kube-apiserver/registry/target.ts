@@ -19,7 +19,7 @@ export function cacheOf(server: Environment, kind: Kind): ResourceCache | Promis
   return server.cache.cache(`/registry/${storagePrefix}/`, (value) => decodeStored(server, value, kind), indexOf);
 }
 
-/** The cache of a built-in resource by name, for what looks beside its own kind. */
+/** The cache of a built-in resource by name. */
 export async function cacheOfResource(server: Environment, group: string, resource: string): Promise<ResourceCache> {
   const kind = server.kinds.all().find((k) => k.group === group && k.resource === resource && !k.virtual);
   if (!kind) throw new Error(`the resource ${resource} of group "${group}" is not served`);

@@ -60,7 +60,7 @@ interface Replacement {
   readonly unconditional?: boolean;
 }
 
-/** Reads, changes and writes an object until nobody else was faster, or until the client's resourceVersion is stale. */
+/** Reads, changes and writes an object until no other write interferes, or the client's resourceVersion is stale. */
 export async function replaceObject(target: Target, options: WriteOptions, change: Replacement): Promise<Written> {
   const { kind, cache, namespace, name } = target;
   for (let attempt = 1; ; attempt++) {

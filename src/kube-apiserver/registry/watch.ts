@@ -1,4 +1,4 @@
-// Watches: what happened after a version, then everything that happens, as frames that all watchers share.
+// Watches: the events since a version, then all later ones, as frames that all watchers share.
 
 import type { ApiObject, Kind } from '../../api/api.ts';
 import type { Timer } from '../../machinery/time/clock.ts';
@@ -76,7 +76,7 @@ class Watcher {
     return () => this.#close();
   }
 
-  /** What is due before the live events. False when the watch ended with that. */
+  /** Sends the events before the live ones. False when the watch ended with that. */
   #sendBacklog(): boolean {
     const { cache, server } = this.#target;
     const state = this.#options.sendInitialEvents ?? this.#from === 0;

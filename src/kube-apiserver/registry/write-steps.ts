@@ -31,7 +31,7 @@ export interface Write {
   /** The write's own: steps change it in place. */
   object: ApiObject;
   allocation?: Allocation | undefined;
-  /** Set by the last step; undefined when somebody else was faster. */
+  /** Set by the last step; undefined when another write was faster. */
   written?: Written | undefined;
 }
 

@@ -15,7 +15,7 @@ export const authorize: Stage = async (request, next) => {
   throw refusal(attributes, reason);
 };
 
-/** What a request asks for. */
+/** The attributes of a request. */
 export function attributesOf({ user, info, query }: ApiRequest): Attributes {
   const { verb } = info;
   const isSelective = selects.has(verb) && !info.viaPath;

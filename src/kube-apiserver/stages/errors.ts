@@ -26,7 +26,7 @@ function asApiError(error: unknown): ApiError | undefined {
   if (error instanceof ApiError) return error;
   // A body of the wrong shape is found where it is decoded, and the rest of it when its fields are put in order.
   if (error instanceof DecodeError || error instanceof QuantityError) return badRequest(error.message);
-  // Nesting is bounded where data comes in: this is what a smaller stack than usual leaves.
+  // Nesting is bounded where data comes in. This happens only with a smaller stack than usual.
   if (error instanceof RangeError && error.message === 'Maximum call stack size exceeded') return badRequest(tooDeep);
   if (error instanceof Compacted)
     return failure(410, 'Expired', 'The resourceVersion for the provided list is too old.');

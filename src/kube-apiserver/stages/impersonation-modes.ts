@@ -1,4 +1,4 @@
-// Who may act as whom: the constrained modes, which look at the request as well, and the mode of old.
+// The rules of impersonation: the constrained modes, which look at the request as well, and the legacy mode.
 // https://kep.k8s.io/5284
 
 import { dns1123LabelFaults, dns1123SubdomainFaults, domainPrefixedPathFaults } from '../../machinery/text/names.ts';
@@ -115,7 +115,7 @@ const withoutExtra = (user: UserInfo): UserInfo => ({
   extra: { 'authentication.kubernetes.io/associated-node-keys': Object.keys(user.extra ?? {}).sort() },
 });
 
-/** What is asked of the authorizers for each part of a user. */
+/** Questions to the authorizers about each part of a user. */
 class Questions {
   readonly #mode: string;
   readonly #user: UserInfo;

@@ -5,7 +5,7 @@ import { FairQueue } from '../fair-queue.ts';
 import type { ApiRequest, Stage } from '../request.ts';
 import { isLongRunning } from '../request-info.ts';
 
-/** Requests of one sort: how many are under way, and who waits for a turn. */
+/** Requests of one sort: how many are under way, and the queue of the others. */
 interface Lane {
   readonly most: number;
   underWay: number;
@@ -14,7 +14,7 @@ interface Lane {
 
 /**
  * Kubernetes' own defaults: --max-requests-inflight and --max-mutating-requests-inflight. Writes of this process's own
- * components are fewer at a time: what they all do in one turn of the event loop, everybody else waits for.
+ * components are fewer at a time: others wait for all that these do in one turn of the event loop.
  */
 const lanesOf = (): Readonly<Record<'reading' | 'writing' | 'own', Lane>> => ({
   reading: { most: 400, underWay: 0, waiting: new FairQueue<string>() },

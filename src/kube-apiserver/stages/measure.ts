@@ -11,7 +11,7 @@ function labelsOf({ server, info, method, query }: ApiRequest, code: number): Re
   if (!sets) labelSets.set(server, (sets = new Map()));
   const scope = !info.isResource ? '' : info.name ? 'resource' : info.namespace ? 'namespace' : 'cluster';
   const dryRun = query.get('dryRun') ?? '';
-  // Names that nobody serves must not make new series.
+  // Names of resources that are not served must not make new series.
   const resource = code === 404 || !info.isResource ? '' : info.resource;
   const verb = info.isResource ? info.verb.toUpperCase() : method;
   const key = `${verb} ${info.group} ${info.version} ${resource} ${info.subresource} ${scope} ${code} ${dryRun}`;

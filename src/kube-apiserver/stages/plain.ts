@@ -1,4 +1,4 @@
-// What is served and is no resource.
+// Paths that are no resource: health, version, discovery, OpenAPI, metrics.
 
 import { kubernetesVersion } from '../../api/api.ts';
 import { discoveryReply } from '../discovery/discovery.ts';
@@ -39,7 +39,7 @@ const exact: Readonly<Record<string, Answer>> = {
     server.tokens ? textReply(200, JSON.stringify(server.tokens.jwks()), 'application/jwk-set+json') : notThere(),
 };
 
-/** Whatever the client accepts. */
+/** JSON also for clients that accept only other forms. */
 const rawJson = (value: object) => textReply(200, JSON.stringify(value, undefined, 2), 'application/json');
 
 function notServed(root: string): Reply {

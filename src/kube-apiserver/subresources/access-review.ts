@@ -1,4 +1,4 @@
-// What a SubjectAccessReview may ask, and what it asks the authorizers.
+// Validates SubjectAccessReviews and makes the question for the authorizers.
 
 import { type FieldRequirement, parseFieldSelector } from '../../machinery/selectors/field-selector.ts';
 import { parseLabelSelector } from '../../machinery/selectors/label-selector.ts';
@@ -93,7 +93,7 @@ function localFaults({ resourceAttributes: resource, nonResourceAttributes: path
 
 const nothing = { group: '', version: '', resource: '', subresource: '', namespace: '', name: '', rest: '', path: '' };
 
-/** The question, and what of it could not be read. */
+/** The question, and an error about selectors that are not valid. */
 export function reviewedAttributes(spec: any, user: UserInfo): { attributes: Attributes; evaluationError: string } {
   const { resourceAttributes: resource, nonResourceAttributes: path } = spec;
   if (path)
@@ -129,7 +129,7 @@ export function reviewedAttributes(spec: any, user: UserInfo): { attributes: Att
 
 const operators: Readonly<Record<string, '=' | '!='>> = { In: '=', NotIn: '!=' };
 
-/** What cannot be read is left out: what is left asks for more, so that is no way to get a right. */
+/** Invalid requirements are left out. The rest selects more objects, so this grants no right. */
 function fieldRequirements(selector: any): { requirements: FieldRequirement[]; faulty: boolean } {
   if (selector?.rawSelector)
     try {

@@ -37,7 +37,7 @@ export const eviction: Subresource = {
   },
 };
 
-/** Before anything is spent or marked: who may not evict the pod changes nothing. */
+/** Before anything is spent or marked: a refused eviction changes nothing. */
 async function admitEviction(target: Target, wanted: ApiObject, options: WriteOptions): Promise<void> {
   wanted.metadata ??= {} as ApiObject['metadata'];
   const attributes = asDocument(attributesOf(target, 'CREATE', wanted, undefined, options), evictionKind);

@@ -1,9 +1,9 @@
-// Which headers of a client a backend gets to see.
+// Headers of a client that are forwarded to a backend.
 
 import { withoutTokens } from '../access/authentication.ts';
 import type { ApiRequest } from '../request.ts';
 
-/** Headers that belong to one connection and not to what passes over it. RFC 9110, section 7.6.1. */
+/** Hop-by-hop headers, which belong to one connection. RFC 9110, section 7.6.1. */
 const hopByHop = [
   ...['connection', 'proxy-connection', 'keep-alive', 'proxy-authenticate', 'proxy-authorization'],
   ...['te', 'trailer', 'transfer-encoding', 'upgrade', 'http2-settings'],
@@ -12,7 +12,7 @@ const hopByHop = [
 /** Those that the API server alone should see: they prove, or choose, the user. */
 const credentials = /^(authorization$|impersonate-|x-remote-)/;
 
-/** Written anew, or answered here already. */
+/** Rewritten for the backend, or answered here already. */
 const written = new Set(['host', 'content-length', 'expect', 'x-forwarded-for']);
 
 /** Hop-by-hop headers of an answer: those of every connection, those that it names, and CORS, which is the server's. */
@@ -45,7 +45,7 @@ export function passedHeaders(
   return [...hostPair(request, instead), ...kept, ...addedPairs(added), ...forwardedFor(request)];
 }
 
-/** For a connection that leaves HTTP: what it asks for stays, too. */
+/** For a connection that leaves HTTP: the headers that ask for the upgrade stay. */
 export function upgradeHeaders(
   request: ApiRequest,
   added: Readonly<Record<string, string | readonly string[]>>,

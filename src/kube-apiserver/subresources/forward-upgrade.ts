@@ -17,7 +17,7 @@ const dialMs = 30_000;
 const refusalMs = 10_000;
 const mostHeadBytes = 1 << 20;
 
-/** Joins the client's socket and one to the upstream: from here on nobody reads what passes. */
+/** Joins the client's socket and one to the upstream: from here on bytes pass unread. */
 export async function forwardUpgrade(
   request: ApiRequest,
   upstream: Upstream,

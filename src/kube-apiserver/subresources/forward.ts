@@ -15,19 +15,19 @@ import type { Upstream } from './kubelet-address.ts';
 export type Headers = Readonly<Record<string, string | readonly string[]>>;
 
 interface ForwardOptions {
-  /** Chooses between Kubernetes' two forms of the error for what cannot be reached. */
+  /** Chooses between Kubernetes' two errors for a backend that cannot be reached. */
   readonly purpose: 'log' | 'proxy';
   readonly added?: Headers;
   /** Ends the exchange; the request's own when left out. */
   readonly signal?: AbortSignal;
-  /** The body goes on while it comes: for requests whose body nobody has read before. */
+  /** Streams the body: for requests whose body was not read before. */
   readonly streams?: boolean;
 }
 
 /** Go's time to connect. */
 const dialMs = 30_000;
 
-/** What cannot be reached is this error. */
+/** The error for a backend that cannot be reached. */
 function unreachable(
   { protocol, host, port }: Upstream,
   path: string,
@@ -45,7 +45,7 @@ export const queryOf = ({ rawQuery, query }: ApiRequest): string => {
   return text && `?${text}`;
 };
 
-/** A path or query as it may stand in a request line: what came over HTTP/2 is not always one. */
+/** A path or query escaped for a request line of HTTP/1.1: HTTP/2 allows more bytes. */
 export const inRequestLine = (text: string): string =>
   text.replace(/[^\x21-\x7e]+/g, (part) =>
     [...Buffer.from(part)].map((byte) => `%${byte.toString(16).toUpperCase().padStart(2, '0')}`).join(''),

@@ -158,7 +158,7 @@ export class HtmlLinks {
     this.#from = to;
   }
 
-  /** Writes the tag anew, as Go's tokenizer does. */
+  /** Writes the tag again, as Go's tokenizer does. */
   #close(end: number, close: string): void {
     const { name, attributes } = this.#tag as Tag;
     const links = Object.hasOwn(linksOf, name) ? (linksOf[name] as readonly string[]) : [];

@@ -1,4 +1,4 @@
-// Where a node's kubelet listens, and with what the API server shows itself there.
+// Address of a node's kubelet, and the credentials of the API server for it.
 
 import type { ConnectionOptions } from 'node:tls';
 import { type Kind, notFound } from '../../api/api.ts';

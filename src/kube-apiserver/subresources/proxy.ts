@@ -42,7 +42,7 @@ const proxying = (find: (target: Target) => Promise<Upstream>): Connect => ({
     const query = queryOf(request);
     const path = rest || '/';
     if (request.connection?.upgrade) return forwardUpgrade(request, upstream, `${path}${query}`);
-    // Relative links of what is proxied work only below a slash.
+    // Relative links of a proxied page work only below a slash.
     if (!rest && ['GET', 'HEAD'].includes(request.method))
       return {
         type: 'raw',
@@ -76,7 +76,7 @@ async function withLinks(reply: RawReply, page: ProxiedPage): Promise<RawReply> 
   const location = reply.headers?.['Location'];
   if (typeof location !== 'string') {
     if (!reply.contentType.startsWith('text/html')) return reply;
-    // Reading HTML is for those who need it: loading that takes longer than most of a start.
+    // The HTML parser is loaded when it is needed: loading takes longer than most of a start.
     const { withHtmlLinks } = await import('./html-links.ts');
     return withHtmlLinks(reply, (link) => rewriteLink(link, page));
   }
@@ -164,7 +164,7 @@ export const serviceProxy = proxying(async (target) => {
   return upstreamOf(scheme, host, number);
 });
 
-/** Only pods of the namespace: an endpoint that somebody wrote could lead anywhere. */
+/** Only pods of the namespace: users can write endpoints with any address. */
 async function endpointsOf(target: Target, service: string, portName: string) {
   const { server, namespace } = target;
   const kind = server.kinds.byResource('discovery.k8s.io', 'v1', 'endpointslices') as Kind;

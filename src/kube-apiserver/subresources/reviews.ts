@@ -107,7 +107,7 @@ const tokenReview: Review = async (operation, action) => {
       return answer(review, { authenticated: true, user: infoOf(user), ...(of.length && { audiences: of }) });
     } catch (error) {
       const { why } = error as { why?: string };
-      const other = 'invalid bearer token'; // what the reader of older tokens always says
+      const other = 'invalid bearer token'; // Kubernetes' reader of older tokens always adds this
       return answer(review, { user: {}, error: why && why !== other ? `[${other}, ${why}]` : other });
     }
   }

@@ -60,7 +60,7 @@ export const token: Subresource = {
   },
 };
 
-/** What ServiceAccount admission asks for in pods' own volumes. */
+/** Lifetime that ServiceAccount admission requests in the token volumes of pods. */
 const volumeTokenSeconds = 3_607;
 
 /** https://kubernetes.io/docs/reference/access-authn-authz/service-accounts-admin/#bound-service-account-tokens */

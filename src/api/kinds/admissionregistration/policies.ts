@@ -23,7 +23,7 @@ import { unset } from '../cells.ts';
 import { defaultMatch, expressionFaults, validateMatch, validateMatchConditions } from './match.ts';
 import { validateMutatingOperations } from './rules.ts';
 
-/** What both kinds of policies have. */
+/** Fields that both kinds of policies share. */
 function validateCommon(spec: any): FieldError[] {
   const { failurePolicy, paramKind, matchConstraints, matchConditions } = spec;
   const errors: FieldError[] = oneOf('spec.failurePolicy', failurePolicy, ['Fail', 'Ignore']);

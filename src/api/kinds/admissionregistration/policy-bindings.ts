@@ -1,4 +1,4 @@
-// What puts an admission policy to work: on which requests, with which parameters, with what consequence.
+// Bindings of admission policies: on which requests, with which parameters and consequence they apply.
 
 import { dns1123SubdomainFaults, pathSegmentFaults } from '../../../machinery/text/names.ts';
 import type { FieldError } from '../../errors.ts';

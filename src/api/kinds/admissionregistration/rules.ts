@@ -51,7 +51,7 @@ function resourceNameFaults(names: readonly string[] = [], path: string): FieldE
   });
 }
 
-/** What a wildcard covers is not named beside it: `pods/*` and `pods/status`, for one. */
+/** A rule may not name a resource beside a wildcard that covers it, such as `pods/*` and `pods/status`. */
 function resourceFaults(resources: readonly string[] = [], path: string): FieldError[] {
   if (!resources.length) return [required(path)];
   const errors: FieldError[] = [];

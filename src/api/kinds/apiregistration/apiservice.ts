@@ -26,7 +26,7 @@ export const apiService: KindBehaviour<APIService> = {
       if (s.spec?.service) s.spec.service.port ??= 443;
     },
     prepareForCreate(s) {
-      // What this server answers itself is there at once.
+      // An API that this server answers itself is available at once.
       if (!s.spec?.service)
         s.status = {
           conditions: [

@@ -115,7 +115,7 @@ const retention = struct({
 });
 const orders = ['OrderedReady', 'Parallel'];
 
-/** Of an update only what can change is checked: what cannot may have been accepted before it was checked. */
+/** An update checks only fields that can change: the others may predate the check. */
 function validateSpec(spec: Spec, isUpdate = false): FieldError[] {
   const order = spec.podManagementPolicy;
   return [

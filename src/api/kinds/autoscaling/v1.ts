@@ -1,4 +1,4 @@
-// autoscaling/v1 knows one metric, the share of CPU. What else a v2 object says travels in annotations.
+// autoscaling/v1 has one metric, the share of CPU. Other fields of a v2 object are kept in annotations.
 
 import { canonical } from '../../decode.ts';
 import type { ApiObject } from '../../kind.ts';

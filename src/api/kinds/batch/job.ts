@@ -97,7 +97,7 @@ function generateSelector(j: Job): void {
   if (follows && (j.metadata.name ?? '').length <= 63) j.metadata.labels = { ...labels };
   const selector = (spec.selector ??= {});
   (selector.matchLabels ??= {})['batch.kubernetes.io/controller-uid'] ??= j.metadata.uid;
-  // Kubernetes applies its defaults again to what it stored: the template has labels by now.
+  // Kubernetes applies its defaults again after it stored the object: the template has labels by then.
   if (!Object.keys(j.metadata.labels ?? {}).length && (j.metadata.name ?? '').length <= 63)
     j.metadata.labels = { ...labels };
 }

@@ -29,7 +29,7 @@ export const certificateSigningRequest: KindBehaviour<CertificateSigningRequest>
       r.spec ??= { request: '', signerName: '' };
     },
     prepareForCreate(r, context) {
-      // Whoever asks is who asks, whatever the request says.
+      // The requestor is the user of the request, whatever the object says.
       const { name, uid, groups, extra } = context.user as UserOf;
       Object.assign(r.spec, {
         username: name,

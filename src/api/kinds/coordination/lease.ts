@@ -19,7 +19,7 @@ export const lease: KindBehaviour<Lease> = {
   },
 };
 
-/** Candidates that coordinate who leads are behind a feature gate that is off. */
+/** Drops the fields of coordinated leader election, whose feature gate is off. */
 function dropCoordination(l: Lease): void {
   delete l.spec?.strategy;
   delete l.spec?.preferredHolder;

@@ -27,7 +27,7 @@ export const endpoints: KindBehaviour<Endpoints> = {
     },
     metadataOnUpdate: ['change', 'whole'],
     validate: (e) => validate(e),
-    // What was accepted once may stay.
+    // Values that were accepted once may stay.
     validateUpdate: (next, old) => (sameValue(next.subsets ?? [], old.subsets ?? []) ? [] : validate(next)),
     warnings: (e) => [
       'v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice',

@@ -66,7 +66,7 @@ function copySource(spec: Spec, old?: Spec): void {
   // Sources in other namespaces wait for a feature gate that is off.
   if (spec.dataSourceRef?.namespace && !old?.dataSourceRef) delete spec.dataSourceRef;
   const { dataSource, dataSourceRef } = spec;
-  // What is no claim and no snapshot was never understood in the old field, and is dropped there.
+  // The old field supports claims and snapshots only; other sources are dropped there.
   if (!isInUse && !dataSourceRef && dataSource && !isKnown(dataSource.apiGroup, dataSource.kind))
     delete spec.dataSource;
   if (spec.dataSource && !dataSourceRef) spec.dataSourceRef = { ...spec.dataSource };

@@ -1,4 +1,4 @@
-// The cells of a pod's row: what kubectl shows as READY, STATUS and RESTARTS.
+// The cells of a pod's row, such as READY, STATUS and RESTARTS.
 
 import { conditionOf } from '../../conditions.ts';
 import type { ContainerState, Pod } from '../../generated/types.ts';

@@ -61,7 +61,7 @@ export const pod: KindBehaviour<Pod> = {
     },
     prepareForUpdate(next, old) {
       dropDisabledFields(next.spec, old.spec);
-      // What admission computed once is not asked for again.
+      // Admission computed these on create.
       next.spec!.priority ??= old.spec?.priority;
       next.spec!.preemptionPolicy ??= old.spec?.preemptionPolicy;
     },
@@ -110,7 +110,7 @@ const nameWarnings = (name: string): string[] => {
     : [];
 };
 
-/** What is limited and not requested is requested as limited. */
+/** A limit without a request becomes the request. */
 function defaultRequests(p: Pod): void {
   defaultPodLevelRequests(p);
   for (const container of [...(p.spec!.containers ?? []), ...(p.spec!.initContainers ?? [])]) {

@@ -90,7 +90,7 @@ function fillAddresses({ spec }: Service): void {
   if (spec?.clusterIP && !spec.clusterIPs?.length) spec.clusterIPs = [spec.clusterIP];
 }
 
-/** A client that leaves out what was allocated keeps it; a change of type lets go of what it cannot keep. */
+/** An update without the allocated values keeps them; a change of type releases those that it cannot keep. */
 function keepAddresses(next: Service, old: Service): void {
   const [spec, before] = [next.spec!, old.spec ?? {}];
   followChanged(spec, before);
@@ -139,7 +139,7 @@ function keepNodePorts(spec: Spec, before: Spec): void {
 function clearNodePorts(spec: Spec, before: Spec): void {
   const old = new Set((before.ports ?? []).map((port) => port.nodePort ?? 0));
   const now = (spec.ports ?? []).map((port) => port.nodePort ?? 0);
-  // Ports that were named anew are the client's wish, and validation will answer it.
+  // Ports that the client set are left to validation.
   if (now.some((port) => port && !old.has(port))) return;
   for (const port of spec.ports ?? []) delete port.nodePort;
 }

@@ -175,7 +175,7 @@ const everything = {
 };
 const groups = (...names: readonly string[]) => names.map((name) => ({ kind: 'Group', group: { name } }));
 
-/** The two schemas without which the server would answer nobody. */
+/** The two schemas that must exist for any request to be answered. */
 const mandatory: Readonly<Record<string, object>> = {
   exempt: {
     priorityLevelConfiguration: { name: 'exempt' },

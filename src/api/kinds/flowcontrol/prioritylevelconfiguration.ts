@@ -125,7 +125,7 @@ const catchAll = {
   limited: { nominalConcurrencyShares: 5, limitResponse: { type: 'Reject' }, lendablePercent: 0 },
 };
 
-/** The two levels without which the server would answer nobody. */
+/** The two levels that must exist for any request to be answered. */
 function validateMandatory(spec: PriorityLevelConfigurationSpec | undefined, name: string): FieldError[] {
   const isExempt = name === 'exempt';
   if (!isExempt && name !== 'catch-all') return [];

@@ -53,7 +53,7 @@ function validateClassAnnotation(i: Ingress): FieldError[] {
   return [invalidValue(`annotations.${classAnnotation}`, named, why)];
 }
 
-/** Some rules were looser once: what an older object breaks it may go on breaking. */
+/** Some rules were looser once: an older object may go on breaking them. */
 function validate(i: Ingress, old?: Ingress): FieldError[] {
   const { rules, defaultBackend, tls, ingressClassName } = i.spec ?? {};
   const looseHosts = (old?.spec?.rules ?? []).some(

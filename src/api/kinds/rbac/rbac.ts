@@ -1,4 +1,4 @@
-// The four kinds of role-based access control: what roles and bindings share is most of them.
+// The four kinds of role-based access control, which share most of their rules.
 // https://kubernetes.io/docs/reference/access-authn-authz/rbac/
 
 import { dns1123SubdomainFaults, pathSegmentFaults } from '../../../machinery/text/names.ts';

@@ -131,7 +131,7 @@ export const resourceSlice: KindBehaviour<ResourceSlice> = {
   },
 };
 
-/** What is behind a feature gate that is off goes; taints have a time. */
+/** Drops fields of disabled features; sets the time of taints. */
 function prepareSlice({ spec }: any, { now }: StrategyContext): void {
   for (const device of spec?.devices ?? []) {
     for (const taint of device.taints ?? []) taint.timeAdded ??= formatTime(now);

@@ -1,4 +1,4 @@
-// What CSI drivers say of themselves, of nodes and of their capacity: small kinds that belong together.
+// CSIDriver, CSINode and CSIStorageCapacity.
 // https://kubernetes.io/docs/concepts/storage/volumes/#csi
 
 import { compareQuantities } from '../../../machinery/quantity.ts';

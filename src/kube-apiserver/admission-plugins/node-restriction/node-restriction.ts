@@ -1,4 +1,4 @@
-// A kubelet changes its own node and its own pods alone: what the Node authorizer cannot see in the request's path.
+// A kubelet changes its own node and its own pods alone. This checks the content that the Node authorizer cannot see.
 
 import { type ApiObject, type CertificateSigningRequest, forbidden, type ResourceSlice } from '../../../api/api.ts';
 import type { Client } from '../../../client/client.ts';
@@ -36,7 +36,7 @@ const rules: Readonly<Record<string, (request: NodeRequest) => Promise<void> | v
   'certificatesigningrequests.certificates.k8s.io': admitCertificateRequest,
 };
 
-/** Of a claim's status, what a resize writes. */
+/** Fields of a claim's status that a resize writes. */
 const resized = ['capacity', 'conditions', 'allocatedResources', 'allocatedResourceStatuses'];
 
 function admitClaim({ node, subresource, operation, object, oldObject, refuse }: NodeRequest): void {

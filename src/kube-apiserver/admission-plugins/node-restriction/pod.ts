@@ -106,7 +106,7 @@ const projections: Readonly<Record<string, string>> = {
   podCertificate: 'podcertificates',
 };
 
-/** What the pod refers to in the API, in Kubernetes' words; a mirror pod may refer to nothing. */
+/** The resource that the pod refers to, as Kubernetes names it; a mirror pod may refer to none. */
 function referenceOf(pod: Pod, refuse: NodeRequest['refuse']): string | undefined {
   const { spec } = pod;
   if (spec.serviceAccountName) return 'serviceaccounts';

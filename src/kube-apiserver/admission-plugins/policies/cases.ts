@@ -57,7 +57,7 @@ export interface Case<P extends Policy, B extends Binding> {
 
 export interface Cases<P extends Policy, B extends Binding> {
   readonly cases: readonly Case<P, B>[];
-  /** That of the object; undefined for what is in none. */
+  /** That of the object; undefined for cluster-scoped objects. */
   readonly namespace: ApiObject | undefined;
 }
 
@@ -111,7 +111,7 @@ export async function casesOf<P extends Policy, B extends Binding>(
   return { cases, namespace };
 }
 
-/** What parameters the policy has: undefined for none, and what is wrong as a text. */
+/** The parameters of the policy: undefined for none, a text when something is wrong. */
 function paramsKind({ spec: { paramKind } }: Policy, { server }: AdmissionAttributes): Kind | string | undefined {
   if (!paramKind) return undefined;
   const { apiVersion = '', kind = '' } = paramKind;

@@ -26,7 +26,7 @@ export const mutatingAdmissionPolicy = (client: () => Client): AdmissionPlugin =
   },
 });
 
-/** Each policy sees what the one before it made. Who asks for it is invoked once more when anything was changed. */
+/** Each policy sees the result of the one before. Policies that ask for it run again when anything was changed. */
 async function change(attributes: AdmissionAttributes, client: () => Client): Promise<void> {
   const found: Cases<MutatingPolicy, Binding> = await casesOf(attributes, client, resources);
   const shared = { attributes, namespace: found.namespace, questions: new Questions(attributes) };
@@ -42,7 +42,7 @@ async function change(attributes: AdmissionAttributes, client: () => Client): Pr
   if (faults.length) throw refusal(attributes, faults);
 }
 
-/** Policies see and change the object in the version that they match; what they made is converted back. */
+/** Policies see and change the object in the version that they match; the result is converted back. */
 async function invoke(one: MutatingCase, shared: Shared, faults: string[]) {
   const { policy, params } = one;
   const tell = (why: string) => {

@@ -1,4 +1,4 @@
-// What a mutation's expression made, put into the object.
+// Applies the result of a mutation's expression to the object.
 // https://kubernetes.io/docs/reference/access-authn-authz/mutating-admission-policy/
 
 import { type ApiObject, internalError, type Kind, type Schema, unknownFields } from '../../../api/api.ts';
@@ -55,7 +55,7 @@ function merged(kind: Kind, object: ApiObject, made: Value): ApiObject {
   return result;
 }
 
-/** What would be replaced as a whole, which is hardly meant. */
+/** Fields that would be replaced as a whole, which is rarely intended. */
 function atomicPaths(value: unknown, schema: Schema | undefined, path: string): string[] {
   if (Array.isArray(value)) {
     const inner = value.flatMap((item, index) => atomicPaths(item, schema?.items, `${path}[${index}]`));

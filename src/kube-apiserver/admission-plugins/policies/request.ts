@@ -1,4 +1,4 @@
-// The AdmissionRequest: what webhooks are sent, and what expressions read as `request`.
+// The AdmissionRequest: sent to webhooks, and `request` in expressions.
 
 import type { Kind } from '../../../api/api.ts';
 import type { AdmissionAttributes } from '../../admission.ts';
@@ -11,7 +11,7 @@ const given = (fields: Readonly<Record<string, unknown>>) =>
 const kindOf = ({ group, version, kind }: Kind) => ({ group, version, kind });
 const resourceOf = ({ group, version, resource }: Kind) => ({ group, version, resource });
 
-/** `shown` is the version in which the object is shown. As far as it is known here; what is empty is left out, as Kubernetes does. */
+/** `shown` is the version in which the object is shown. Empty fields are left out, as in Kubernetes. */
 export function requestOf(attributes: AdmissionAttributes, shown: Kind) {
   const { kind, operation, subresource, namespace, name, object, user, dryRun, options } = attributes;
   return {
@@ -22,7 +22,7 @@ export function requestOf(attributes: AdmissionAttributes, shown: Kind) {
     ...given({
       subResource: subresource,
       requestSubResource: subresource,
-      // A name that is still to be generated is not known to anybody.
+      // A name that is still to be generated is left empty.
       name: operation === 'CREATE' && object ? (object.metadata?.name ?? '') : name,
       namespace,
     }),

@@ -8,11 +8,11 @@ import type { Shown } from '../versions.ts';
 import { type Questions, Unanswered } from './questions.ts';
 import { requestOf } from './request.ts';
 
-/** What one expression may cost. */
+/** Cost limit of one expression. */
 const mostPerExpression = 1_000_000;
-/** What all expressions of one policy with one binding may cost. */
+/** Cost limit of all expressions of one policy with one binding. */
 const mostPerPolicy = 10_000_000;
-/** What the match conditions of a policy or a webhook may cost. */
+/** Cost limit of the match conditions of a policy or a webhook. */
 const mostForConditions = 2_500_000;
 
 export class BudgetSpent extends Error {
@@ -115,7 +115,7 @@ export class Round {
 const isFault = (error: unknown): error is EvaluationFault | CostExceeded =>
   error instanceof EvaluationFault || error instanceof CostExceeded;
 
-/** Variables are evaluated when they are first read, and keep what came of it. */
+/** Variables are evaluated when they are first read, and keep the outcome. */
 class LazyVariables extends CelMap {
   readonly #variables: Variables;
   readonly #evaluate: (expression: AdmissionExpression) => Value;
@@ -174,7 +174,7 @@ const metadataShown = [
   'finalizers',
 ] as const;
 
-/** Expressions do not see who owns which fields of the namespace. */
+/** Expressions do not see the managed fields of the namespace. */
 function shownNamespace({ metadata, spec, status }: ApiObject): object {
   const shown = metadataShown.filter((field) => metadata[field] !== undefined).map((field) => [field, metadata[field]]);
   return { metadata: Object.fromEntries(shown), spec: spec ?? {}, status: status ?? {} };

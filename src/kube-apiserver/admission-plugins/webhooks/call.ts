@@ -17,7 +17,7 @@ export interface AdmissionResponse {
   readonly warnings?: readonly string[];
 }
 
-/** What any webhook is called with. */
+/** Arguments of a call to any webhook. */
 interface ReviewCall {
   readonly clientConfig: WebhookClientConfig;
   readonly review: object;

@@ -51,7 +51,7 @@ async function mutateInTurn(attributes: AdmissionAttributes, client: () => Clien
   const asked = await webhooksFor(attributes, client, mutating);
   let lastChange = -1;
   for (const [index, webhook] of asked.entries()) if (await mutate(webhook, attributes, client())) lastChange = index;
-  // Who was asked before the last change may want to see it.
+  // Webhooks called before the last change may ask to be called again.
   for (const webhook of asked.slice(0, Math.max(lastChange, 0)))
     if (webhook.reinvocationPolicy === 'IfNeeded') await mutate(webhook, attributes, client());
 }
@@ -93,7 +93,7 @@ async function isMeant(
   throw forbidden(attributes.kind, attributes.name, fault);
 }
 
-/** Undefined when the webhook failed and may. Throws what it refuses. */
+/** Undefined when the webhook failed and its failures are ignored. Throws the refusal. */
 async function ask(
   { name, clientConfig, failurePolicy, timeoutSeconds = 10, kind }: Asked,
   attributes: AdmissionAttributes,
