@@ -6,7 +6,7 @@ import { linkSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } 
 import { readdir, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type BuildOptions, build, type OutputFile } from 'esbuild';
+import { type BuildOptions, build, type OutputFile, type Plugin } from 'esbuild';
 import { generate } from './generate.ts';
 
 const root = new URL('..', import.meta.url).pathname;
@@ -16,6 +16,16 @@ writeFileSync(`${lock}.${process.pid}`, String(process.pid));
 while (!takeLock()) await sleep(50);
 process.on('exit', () => rmSync(lock, { force: true }));
 await generate(root);
+/** An import of node:http reads every property of it, and one of them loads all of fetch: it comes by require instead. */
+const httpWithoutFetch: Plugin = {
+  name: 'node:http without fetch',
+  setup({ onResolve, onLoad }) {
+    onResolve({ filter: /^(node:)?http$/ }, () => ({ path: 'http', namespace: 'required' }));
+    onLoad({ filter: /.*/, namespace: 'required' }, () => ({
+      contents: "module.exports = process.getBuiltinModule('node:http');",
+    }));
+  },
+};
 const shared = {
   bundle: true,
   platform: 'node',
@@ -26,6 +36,7 @@ const shared = {
   sourcesContent: false,
   // Native addons and packages that load files beside themselves stay outside the bundle.
   external: ['lmdb'],
+  plugins: [httpWithoutFetch],
   banner: { js: "import { createRequire as __cr } from 'node:module'; const require = __cr(import.meta.url);" },
   logLevel: 'warning',
   write: false,

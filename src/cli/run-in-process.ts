@@ -63,7 +63,7 @@ export async function runInProcess(config: ClusterConfig, tell?: (message: StepM
 }
 
 /** The process of the nodes reads and writes little: it needs no room for a burst of garbage. */
-const nodeFlags = ['--max-semi-space-size=2', '--enable-source-maps'];
+const nodeFlags = ['--max-semi-space-size=2', ...process.execArgv.filter((flag) => flag === '--enable-source-maps')];
 
 const nodeCommand = (): string[] => [
   process.execPath,

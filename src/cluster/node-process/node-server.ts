@@ -33,8 +33,7 @@ export function serveNodes(environment: Environment, hooks: NodeServerHooks): No
     giveBackMemory(environment.clock);
     const context = contextOf(config, environment, hooks, transports);
     try {
-      for (const part of nodeParts)
-        if (config.config.components.includes(part.name)) await parts.start(part.name, () => part.start(context));
+      await startAll(parts, context);
       hooks.send({ type: 'ready' });
     } catch (error) {
       const { message, code, port, stack } = error as NodeJS.ErrnoException & { port?: number };
@@ -65,6 +64,13 @@ export function serveNodes(environment: Environment, hooks: NodeServerHooks): No
     },
     stop: () => (stopping ??= stop()),
   };
+}
+
+/** The parts do not need each other: all start at once. Rejects with the first failure, once every start has ended. */
+async function startAll(sequence: PartSequence, context: NodePartContext): Promise<void> {
+  const wanted = nodeParts.filter(({ name }) => context.config.components.includes(name));
+  const starts = await Promise.allSettled(wanted.map((part) => sequence.start(part.name, () => part.start(context))));
+  for (const start of starts) if (start.status === 'rejected') throw start.reason;
 }
 
 function contextOf(
