@@ -179,6 +179,8 @@ export interface Image {
   readonly sizeBytes: number;
   /** From the image's config. */
   readonly user?: string;
+  /** The runtime itself needs it: it is not garbage though no container uses it. */
+  readonly pinned?: boolean;
 }
 
 export interface ContainerStats {
@@ -281,6 +283,10 @@ export interface ContainerRuntime {
   /** Resolves with the image's id. Rejects with RuntimeError('image'), saying what could not be pulled and why. */
   pullImage(reference: string, auth?: { username: string; password: string }, signal?: AbortSignal): Promise<string>;
   removeImage(id: string): Promise<void>;
+  /** On the file system that has images and what containers write; absent where there is none. */
+  imageDirectory?(): Promise<string | undefined>;
+  /** Of all containers together; only runtimes that run on no machine of their own have it. */
+  memoryUsageBytes?(): number;
 
   /** Lifecycle events since the call, until `signal` aborts. A runtime without them yields nothing: the kubelet polls too. */
   events(signal: AbortSignal): AsyncIterable<RuntimeEvent>;

@@ -1,5 +1,7 @@
 // The kubelet's own configuration. Names follow KubeletConfiguration (kubelet.config.k8s.io/v1beta1).
 
+import type { EvictionConfig } from './eviction/thresholds.ts';
+
 export interface KubeletConfig {
   readonly nodeName: string;
   /** Directory for pods' volumes and the kubelet's own files. */
@@ -16,6 +18,8 @@ export interface KubeletConfig {
   readonly labels: Readonly<Record<string, string>>;
   readonly taints: readonly { key: string; value?: string; effect: 'NoSchedule' | 'PreferNoSchedule' | 'NoExecute' }[];
   readonly maxPods: number;
+  /** When the node is short of memory, disk or processes, and what then; Kubernetes' defaults where nothing is said. */
+  readonly eviction?: EvictionConfig;
   /** Processes and threads that one pod may have; no limit by default. */
   readonly podPidsLimit?: number;
   /** What the machine has; `allocatable` is this less what is reserved. */

@@ -11,6 +11,9 @@ import {
 } from '../container-runtime/container-runtime.ts';
 import { refuse } from './admission.ts';
 import { type KubeletConfig, relistPeriodMs, relistPeriodWithEventsMs } from './config.ts';
+import { refuseUnderPressure } from './eviction/admission.ts';
+import { Garbage } from './eviction/garbage.ts';
+import { EvictionManager } from './eviction/manager.ts';
 import { ImageManager } from './images.ts';
 import { watchLocalStorage } from './local-storage.ts';
 import { rotateLogs } from './log-rotation.ts';
@@ -90,7 +93,9 @@ export async function startKubelet(
     secret: (namespace, name) => read(client.get('secrets', { namespace, name })),
     token: (pod, audience, seconds) => tokens.get(pod, audience, seconds),
     podStarted: (seconds) => starts.observe(seconds),
-    refuse: (pod) => refuse(pod, counted(), config, { ...runtime.features, appArmor, object: keeper.node }),
+    refuse: (pod) =>
+      refuseUnderPressure(pod, eviction.conditions) ??
+      refuse(pod, counted(), config, { ...runtime.features, appArmor, object: keeper.node }),
     readNode: () => keeper.read(),
   };
 
@@ -100,9 +105,19 @@ export async function startKubelet(
     tls && (await startServer(tools, () => [...workers.values()].map((w) => w.pod), context.metrics, tls));
   const keeper = new NodeKeeper(
     config,
-    { client, clock, logger, runtime, events, plegError: () => cache.error },
+    { client, clock, logger, runtime, events, pressure: () => eviction.conditions, plegError: () => cache.error },
     server?.port ?? config.port,
   );
+  const nodeEvent = keeper.event.bind(keeper);
+  const garbage = new Garbage(tools, nodeEvent);
+  const eviction = new EvictionManager({
+    tools,
+    pods: () => [...workers.values()],
+    event: nodeEvent,
+    reclaimDisk: () => garbage.reclaim([...workers.values()]),
+    changed: () =>
+      void keeper.refresh().catch((error) => logger.warn('node status not reported', { error: String(error) })),
+  });
   await keeper.register();
   await cache
     .refresh()
@@ -131,9 +146,11 @@ export async function startKubelet(
     relist(tools, stopped.signal, orphans),
     followRuntime(tools, stopped.signal),
     watchOwnNode(context, config, keeper, stopped.signal),
+    eviction.run(stopped.signal),
     ...(config.usesFilesystem
       ? [
           rotateLogs(tools, stopped.signal),
+          garbage.run(stopped.signal),
           watchLocalStorage(tools, () => [...workers.values()], stopped.signal),
           sweepFiles(tools, (uid) => workers.has(uid) || cache.uids().includes(uid), stopped.signal),
         ]

@@ -7,6 +7,7 @@ import { type Pod, podLimits } from '../api/api.ts';
 import type { ContainerStats } from '../container-runtime/container-runtime.ts';
 import { canonicalQuantity } from '../machinery/quantity.ts';
 import { logDirectory } from './container-config.ts';
+import { isCritical } from './eviction/critical.ts';
 import { bytes } from './resources.ts';
 import type { KubeletTools } from './tools.ts';
 import { emptyDirDirectory, podDirectories } from './volumes/volumes.ts';
@@ -25,17 +26,22 @@ export interface StorageUsage {
   readonly containers: ReadonlyMap<string, number>;
 }
 
+/** Grace in seconds, and whether the pod's status names it a disruption. */
+export interface EvictionManner {
+  readonly graceSeconds: number;
+  readonly isDisruption: boolean;
+}
+
 /** A pod that can be evicted. */
 export interface Evictable {
   readonly pod: Pod;
   readonly isActive: boolean;
-  evict(message: string): void;
+  /** It has completed or failed, and nothing of it runs. */
+  readonly hasEnded: boolean;
+  evict(message: string, how?: EvictionManner): void;
 }
 
 const storage = 'ephemeral-storage';
-/** The cluster needs pods of this priority more than the room that they take. */
-const criticalPriority = 2_000_000_000;
-const isCritical = ({ spec }: Pod) => (spec.priority ?? 0) >= criticalPriority;
 
 /** Whether anything of the pod is limited: only then is it measured. */
 export const hasStorageLimits = ({ spec }: Pod): boolean =>
@@ -103,13 +109,13 @@ async function checkAll(
     if (signal.aborted || begunMs < (dueMs.get(uid) ?? 0)) continue;
     const ids = new Set(sandboxes.filter((s) => s.config.uid === uid).map((s) => s.id));
     const own = stats.filter((s) => ids.has(s.sandboxId));
-    const message = overStorageLimit(each.pod, await measure(tools, each.pod, own, signal));
+    const message = overStorageLimit(each.pod, await measureStorage(tools, each.pod, own, signal));
     dueMs.set(uid, clock.monotonic() + (clock.monotonic() - begunMs) * restPerScan);
     if (message) each.evict(message);
   }
 }
 
-async function measure(
+export async function measureStorage(
   { config }: StorageTools,
   pod: Pod,
   stats: readonly ContainerStats[],

@@ -31,7 +31,16 @@ const operations = {
   removeImage: 'remove_image',
 } as const satisfies Partial<Record<keyof ContainerRuntime, string>>;
 
-const untimed = ['updatePodCidrs', 'updatePodSandboxResources', 'events', 'probe', 'destroyAll', 'close'] as const;
+const untimed = [
+  'updatePodCidrs',
+  'updatePodSandboxResources',
+  'imageDirectory',
+  'memoryUsageBytes',
+  'events',
+  'probe',
+  'destroyAll',
+  'close',
+] as const;
 
 /** Seconds: fourteen of them from 5 ms, each two and a half times the one before. */
 const buckets = Array.from({ length: 14 }, (_, i) => 0.005 * 2.5 ** i);

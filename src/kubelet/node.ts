@@ -39,6 +39,8 @@ interface NodeTools {
   readonly logger: Logger;
   readonly runtime: ContainerRuntime;
   readonly events: EventRecorder;
+  /** What the node is short of. */
+  readonly pressure: () => ReadonlySet<string>;
   /** Why the pod lifecycle event generator is not healthy. */
   readonly plegError: () => string | undefined;
 }
@@ -123,6 +125,10 @@ export class NodeKeeper {
     } as Node;
   }
 
+  event(type: 'Normal' | 'Warning', reason: string, message: string): void {
+    this.#tools.events.event(this.#eventTarget(), type, reason, message);
+  }
+
   start(): void {
     this.#loops = Promise.all([
       this.#every(nodeLeaseRenewIntervalMs, () => this.#heartbeat()),
@@ -197,7 +203,7 @@ export class NodeKeeper {
 
   /** Writes node.status when it changed, and every five minutes. */
   async #report(): Promise<void> {
-    const { client, clock, events } = this.#tools;
+    const { client, clock } = this.#tools;
     const current = await client.get('nodes', { name: this.#config.nodeName }).catch(async (error) => {
       if (!isNotFound(error)) throw error;
       this.#lease = undefined;
@@ -218,11 +224,15 @@ export class NodeKeeper {
       { subresource: 'status' },
     );
     this.#reportedMs = clock.now();
-    const isReady = status.conditions?.find((c) => c.type === 'Ready')?.status;
-    if (wasReady !== isReady) {
-      const reason = isReady === 'True' ? 'NodeReady' : 'NodeNotReady';
-      events.event(this.#eventTarget(), 'Normal', reason, `Node ${this.#config.nodeName} status is now: ${reason}`);
+    const statusOf = (type: string) => status.conditions?.find((c) => c.type === type)?.status;
+    const isNow = (reason: string) =>
+      this.event('Normal', reason, `Node ${this.#config.nodeName} status is now: ${reason}`);
+    for (const { type, events } of pressures) {
+      const [was, is] = [conditionOf(current, type)?.status, statusOf(type)];
+      if (was !== undefined && was !== is) isNow(events[is === 'True' ? 0 : 1]);
     }
+    const isReady = statusOf('Ready');
+    if (wasReady !== isReady) isNow(isReady === 'True' ? 'NodeReady' : 'NodeNotReady');
   }
 
   async #tellCidrs(node: Node): Promise<void> {
@@ -287,21 +297,11 @@ export class NodeKeeper {
     ].filter(Boolean);
     const ready = problems.length === 0;
     return [
-      this.#condition(
-        current,
-        'MemoryPressure',
-        'False',
-        'KubeletHasSufficientMemory',
-        'kubelet has sufficient memory available',
-      ),
-      this.#condition(current, 'DiskPressure', 'False', 'KubeletHasNoDiskPressure', 'kubelet has no disk pressure'),
-      this.#condition(
-        current,
-        'PIDPressure',
-        'False',
-        'KubeletHasSufficientPID',
-        'kubelet has sufficient PID available',
-      ),
+      ...pressures.map((each) => {
+        const isShort = this.#tools.pressure().has(each.type);
+        const { reason, message } = isShort ? each.short : each.enough;
+        return this.#condition(current, each.type, isShort ? 'True' : 'False', reason, message);
+      }),
       this.#condition(
         current,
         'Ready',
@@ -334,6 +334,27 @@ const runtimeStatus = ({ features }: ContainerRuntime): Pick<NodeStatus, 'featur
     features: { supplementalGroupsPolicy },
   };
 };
+
+const pressures = [
+  {
+    type: 'MemoryPressure',
+    short: { reason: 'KubeletHasInsufficientMemory', message: 'kubelet has insufficient memory available' },
+    enough: { reason: 'KubeletHasSufficientMemory', message: 'kubelet has sufficient memory available' },
+    events: ['NodeHasInsufficientMemory', 'NodeHasSufficientMemory'],
+  },
+  {
+    type: 'DiskPressure',
+    short: { reason: 'KubeletHasDiskPressure', message: 'kubelet has disk pressure' },
+    enough: { reason: 'KubeletHasNoDiskPressure', message: 'kubelet has no disk pressure' },
+    events: ['NodeHasDiskPressure', 'NodeHasNoDiskPressure'],
+  },
+  {
+    type: 'PIDPressure',
+    short: { reason: 'KubeletHasInsufficientPID', message: 'kubelet has insufficient PID available' },
+    enough: { reason: 'KubeletHasSufficientPID', message: 'kubelet has sufficient PID available' },
+    events: ['NodeHasInsufficientPID', 'NodeHasSufficientPID'],
+  },
+] as const;
 
 /** What makes a status worth writing before its time. */
 function withoutHeartbeats(status: NodeStatus | undefined): unknown {

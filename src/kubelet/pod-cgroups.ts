@@ -86,6 +86,18 @@ export class PodCgroups {
     return this.#cgroups.memoryUsageBytes(podCgroup(pod));
   }
 
+  /** Processes and threads. */
+  processCount(pod: Pod): number {
+    return this.#cgroups.processCount(podCgroup(pod));
+  }
+
+  /** What all pods together may have, and what they have left of it. */
+  memoryOfPods(): { readonly available: number; readonly capacity: number } | undefined {
+    const capacity = this.#cgroups.limits(podsCgroup)?.memoryLimitBytes;
+    const usage = this.#cgroups.usage(podsCgroup);
+    return capacity && usage ? { available: capacity - usage.memoryWorkingSetBytes, capacity } : undefined;
+  }
+
   /** Kills what is left in them. The class of a pod that is no longer known is not known either. */
   remove(uid: string): void {
     for (const parent of Object.values(qosCgroups)) {

@@ -27,7 +27,15 @@ export interface PodFailure {
   readonly isRefused?: boolean;
   /** Instead of the pod's own grace. */
   readonly graceSeconds?: number;
+  /** The node ended it to have what it used. */
+  readonly isDisruption?: boolean;
 }
+
+/** https://kubernetes.io/docs/concepts/workloads/pods/disruptions/#pod-disruption-conditions */
+export const disruptionOf = (failure: PodFailure | undefined) =>
+  failure?.isDisruption
+    ? [{ type: 'DisruptionTarget', status: 'True', reason: 'TerminationByKubelet', message: failure.message }]
+    : [];
 
 export interface StatusInputs {
   /** Why a container waits, by its name: what the worker last ran into. */

@@ -11,6 +11,7 @@ import { syncFrequencyMs } from './config.ts';
 import { hashOf, logDirectory } from './container-config.ts';
 import { ContainerStarts } from './container-starts.ts';
 import { LastWords } from './last-words.ts';
+import type { EvictionManner } from './local-storage.ts';
 import {
   allContainers,
   deadlineLeftMs,
@@ -21,11 +22,11 @@ import {
 } from './pod-actions.ts';
 import { withKnownStatus } from './pod-conditions.ts';
 import { PodResize, type ResizeActions } from './pod-resize.ts';
-import { type PodFailure, podStatus } from './pod-status.ts';
+import { disruptionOf, type PodFailure, podStatus } from './pod-status.ts';
 import { podVolumes } from './pod-volumes.ts';
 import { probePod } from './probe-handlers.ts';
 import { graceOf } from './start-container.ts';
-import { killGrace, stopContainer, stopPod } from './stop-containers.ts';
+import { killGrace, stopContainer, stopPod, stopSooner } from './stop-containers.ts';
 import type { KubeletTools } from './tools.ts';
 import { type MountedVolume, podDirectories, releaseVolumes, tearDownVolumes } from './volumes/volumes.ts';
 
@@ -33,7 +34,7 @@ const retryMs = 1000;
 /** A start that takes longer is reported before it is complete. */
 const slowStartMs = 250;
 /** Kubernetes' grace of pods that use more than they may. */
-const evictionGraceSeconds = 1;
+const atOnce: EvictionManner = { graceSeconds: 1, isDisruption: false };
 /** A refusal is final after this long: controllers replace such a pod at once, and must not do so without end. */
 const refusalMs = 1000;
 /** Volumes that cannot be set up are tried again after this long. */
@@ -106,6 +107,10 @@ export class PodWorker {
     return this.#tools.cache.get(this.#pod.metadata.uid).sandboxes.length > 0;
   }
 
+  get hasEnded(): boolean {
+    return this.#state === 'syncing' && this.#isTerminal && this.#volumesReleased;
+  }
+
   get isFinished(): boolean {
     return this.#state === 'finished';
   }
@@ -120,14 +125,11 @@ export class PodWorker {
     }
     // A shorter grace while containers are being stopped: what runs is stopped again with it.
     const grace = pod ? graceOf(pod) : 0;
-    if (this.#graceStarted && grace < this.#graceStarted.seconds) void this.#shortenGrace(grace);
+    if (this.#graceStarted && grace < this.#graceStarted.seconds) {
+      this.#graceStarted.seconds = grace;
+      void stopSooner(this.#pod.metadata.uid, grace, this.#tools);
+    }
     this.wake();
-  }
-
-  async #shortenGrace(seconds: number): Promise<void> {
-    this.#graceStarted!.seconds = seconds;
-    const running = this.#tools.cache.get(this.#pod.metadata.uid).containers.filter((c) => c.state === 'running');
-    await Promise.allSettled(running.map((c) => this.#tools.runtime.stopContainer(c.id, seconds)));
   }
 
   /** Something changed: sync soon. Many wakes make one sync. */
@@ -194,7 +196,9 @@ export class PodWorker {
       await this.#report(runtime);
       await stopPod(this.#pod, this.#failure?.graceSeconds ?? graceOf(this.#pod), tools);
     }
-    await this.#report(undefined, true);
+    // Containers of ended pods may have been removed since: what the API has of them is the last there is.
+    const ended = (await this.#look()).runtime;
+    if (ended.containers.length > 0 || !this.#volumesReleased) await this.#report(ended, true);
     if (!tools.config.usesFilesystem || this.#volumesReleased) return syncFrequencyMs;
     tools.cgroups?.remove(this.#pod.metadata.uid);
     await releaseVolumes(podDirectories(tools.config.rootDirectory, this.#pod.metadata.uid));
@@ -203,9 +207,9 @@ export class PodWorker {
   }
 
   /** Ends the pod because the node cannot bear it any more. */
-  evict(message: string): void {
+  evict(message: string, how: EvictionManner = atOnce): void {
     if (!this.isActive) return;
-    this.#failure = { reason: 'Evicted', message, graceSeconds: evictionGraceSeconds };
+    this.#failure = { reason: 'Evicted', message, ...how };
     this.#tools.events.event(this.#pod, 'Warning', 'Evicted', message);
     this.#starts.abort();
     this.wake();
@@ -337,7 +341,7 @@ export class PodWorker {
         hasEnded,
         restartsAll: this.#restartsAll,
         actualResources: this.#resize.actual(promised, runtime),
-        conditions: hasEnded ? [] : this.#resize.conditions(),
+        conditions: [...(hasEnded ? [] : this.#resize.conditions()), ...disruptionOf(this.#failure)],
         podLimits: tools.cgroups?.limits(promised),
         ...(this.#failure && { failure: this.#failure }),
       },

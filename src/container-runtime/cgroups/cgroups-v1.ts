@@ -89,6 +89,10 @@ export class CgroupsV1 extends Hierarchies implements Cgroups {
     return Number(read(join(this.#controllers.get('memory') ?? '', path), 'memory.usage_in_bytes') ?? 0);
   }
 
+  processCount(path: string): number {
+    return Number(read(join(this.#controllers.get('pids') ?? '', path), 'pids.current') ?? 0);
+  }
+
   outOfMemoryKills(path: string): number {
     const memory = join(this.#controllers.get('memory') ?? '', path);
     return fields(read(memory, 'memory.oom_control')).get('oom_kill') ?? 0;

@@ -91,6 +91,10 @@ export class CgroupsV2 extends Hierarchies implements Cgroups {
     return Number(read(join(this.#root, path), 'memory.current') ?? 0);
   }
 
+  processCount(path: string): number {
+    return Number(read(join(this.#root, path), 'pids.current') ?? 0);
+  }
+
   outOfMemoryKills(path: string): number {
     return fields(read(join(this.#root, path), 'memory.events')).get('oom_kill') ?? 0;
   }

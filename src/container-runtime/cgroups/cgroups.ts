@@ -34,6 +34,8 @@ export interface Cgroups {
   processes(path: string): readonly number[];
   usage(path: string): Usage | undefined;
   memoryUsageBytes(path: string): number;
+  /** Processes and threads in it and below it. */
+  processCount(path: string): number;
   outOfMemoryKills(path: string): number;
   /** Kills what is left in it and below it, and removes it; parents too while they are empty, with `andParents`. */
   remove(path: string, andParents?: boolean): void;

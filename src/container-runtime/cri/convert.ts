@@ -14,6 +14,7 @@ import type {
 } from '../container-runtime.ts';
 import { protectedPaths, throttlingPaths } from '../protected-paths.ts';
 import type { Message } from './cri-client.ts';
+import { pauseImage } from './hello-import.ts';
 
 function namespaces(config: SandboxConfig, target?: string): Message {
   const { userNamespace } = config;
@@ -187,7 +188,9 @@ export function sandboxOf(item: Message, ips: readonly string[]): Sandbox {
 
 export function imageOf(message: Message): Image {
   const { id, repoTags, repoDigests, size, uid, username } = message;
-  return { id, repoTags, repoDigests, sizeBytes: size, user: uid ? String(uid.value) : username || undefined };
+  const pinned = message['pinned'] || repoTags.includes(pauseImage);
+  const user = uid ? String(uid.value) : username || undefined;
+  return { id, repoTags, repoDigests, sizeBytes: size, user, ...(pinned && { pinned }) };
 }
 
 /** Of the handler that is used when none is named. An older runtime says nothing, and would ignore what it does not know. */

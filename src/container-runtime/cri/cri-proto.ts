@@ -35,9 +35,13 @@ service ImageService {
   rpc ImageStatus(ImageStatusRequest) returns (ImageStatusResponse);
   rpc PullImage(PullImageRequest) returns (PullImageResponse);
   rpc RemoveImage(RemoveImageRequest) returns (Empty);
+  rpc ImageFsInfo(Empty) returns (ImageFsInfoResponse);
 }
 
 message Empty {}
+message FilesystemIdentifier { string mountpoint = 1; }
+message ImageFilesystem { FilesystemIdentifier fs_id = 2; }
+message ImageFsInfoResponse { repeated ImageFilesystem image_filesystems = 1; }
 message VersionRequest { string version = 1; }
 message VersionResponse { string version = 1; string runtime_name = 2; string runtime_version = 3; string runtime_api_version = 4; }
 message StatusRequest { bool verbose = 1; }
@@ -222,7 +226,7 @@ message ListContainerStatsResponse { repeated ContainerStats stats = 1; }
 enum ContainerEventType { CONTAINER_CREATED_EVENT = 0; CONTAINER_STARTED_EVENT = 1; CONTAINER_STOPPED_EVENT = 2; CONTAINER_DELETED_EVENT = 3; }
 message ContainerEventResponse { string container_id = 1; ContainerEventType container_event_type = 2; PodSandboxStatus pod_sandbox_status = 4; }
 
-message Image { string id = 1; repeated string repo_tags = 2; repeated string repo_digests = 3; uint64 size = 4; Int64Value uid = 5; string username = 6; }
+message Image { string id = 1; repeated string repo_tags = 2; repeated string repo_digests = 3; uint64 size = 4; Int64Value uid = 5; string username = 6; bool pinned = 8; }
 message ListImagesResponse { repeated Image images = 1; }
 message ImageStatusRequest { ImageSpec image = 1; }
 message ImageStatusResponse { Image image = 1; }

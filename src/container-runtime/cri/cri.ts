@@ -269,6 +269,11 @@ class Cri implements ContainerRuntime {
     return imageRef;
   }
 
+  async imageDirectory(): Promise<string | undefined> {
+    const { imageFilesystems } = await this.#client.call('ImageFsInfo');
+    return imageFilesystems?.[0]?.fsId?.mountpoint || undefined;
+  }
+
   async removeImage(id: string): Promise<void> {
     await orGone(this.#client.call('RemoveImage', { image: { image: id } }));
   }

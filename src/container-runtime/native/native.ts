@@ -283,6 +283,10 @@ class Native implements ContainerRuntime {
     return (await pullImage(this.#images, this.#options.clock, reference, auth, signal)).id;
   }
 
+  async imageDirectory(): Promise<string> {
+    return this.#options.imageDirectory ?? join(this.#options.root, 'images');
+  }
+
   removeImage(id: string): Promise<void> {
     return this.#images.remove(id);
   }

@@ -245,6 +245,13 @@ class Simulated implements SimulatedRuntime {
     return stats;
   }
 
+  memoryUsageBytes(): number {
+    let total = 0;
+    for (const { status, script } of this.#containers.values())
+      if (script.memoryBytes && status.state === 'running') total += script.memoryBytes;
+    return total;
+  }
+
   async exec(id: string, command: readonly string[]): Promise<ExecSession> {
     return answered(this.#execResult(id, command));
   }

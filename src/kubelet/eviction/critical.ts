@@ -1,0 +1,7 @@
+import type { Pod } from '../../api/api.ts';
+
+/** The cluster needs pods of this priority more than the room that they take; static pods would not come back. */
+const criticalPriority = 2_000_000_000;
+
+export const isCritical = ({ spec, metadata }: Pod): boolean =>
+  (spec.priority ?? 0) >= criticalPriority || metadata.annotations?.['kubernetes.io/config.mirror'] !== undefined;

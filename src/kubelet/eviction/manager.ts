@@ -1,0 +1,135 @@
+// Keeps a node from running out of memory, disk and processes: reports pressure, removes what nobody uses, evicts pods.
+// https://kubernetes.io/docs/concepts/scheduling-eviction/node-pressure-eviction/
+
+import type { Evictable } from '../local-storage.ts';
+import type { KubeletTools } from '../tools.ts';
+import { isCritical } from './critical.ts';
+import { fileSystemsOf, type NodeFileSystems, observe, withUsage } from './observe.ts';
+import { crossed, decide, noPressure, type Observations, type PressureState, resourceOf } from './pressure.ts';
+import { evictionMessage, ranked } from './ranking.ts';
+import { type PressureCondition, type StarvedResource, type Threshold, thresholdsOf } from './thresholds.ts';
+
+const monitoringIntervalMs = 10_000;
+const transitionPeriodMs = 5 * 60_000;
+const hardGraceSeconds = 1;
+const cleanupMs = 30_000;
+const cleanupPollMs = 1_000;
+const none: ReadonlySet<PressureCondition> = new Set();
+
+export interface PressureTools {
+  readonly tools: KubeletTools;
+  readonly pods: () => readonly Evictable[];
+  /** An event of the node. */
+  readonly event: (type: 'Normal' | 'Warning', reason: string, message: string) => void;
+  /** Removes containers and images that nothing uses. */
+  readonly reclaimDisk: () => Promise<void>;
+  /** The conditions have changed. */
+  readonly changed: () => void;
+}
+
+export class EvictionManager {
+  readonly #parts: PressureTools;
+  readonly #thresholds: readonly Threshold[];
+  #state: PressureState = noPressure;
+  #fileSystems: NodeFileSystems | undefined;
+  conditions: ReadonlySet<PressureCondition> = none;
+
+  /** Throws an Error that names what is wrong with the configured thresholds. */
+  constructor(parts: PressureTools) {
+    this.#parts = parts;
+    this.#thresholds = thresholdsOf(parts.tools.config.eviction);
+  }
+
+  /** Goes on until `signal` aborts. */
+  async run(signal: AbortSignal): Promise<void> {
+    const { clock, logger } = this.#parts.tools;
+    if (this.#thresholds.length === 0) return;
+    while (!signal.aborted) {
+      const evicted = await this.synchronize(signal).catch((error) => {
+        logger.error('cannot look after the resources of the node', { error: String(error) });
+        return undefined;
+      });
+      if (evicted) await this.#cleanedUp(evicted, signal);
+      else await clock.sleep(monitoringIntervalMs, signal).catch(() => {});
+    }
+  }
+
+  /** One look at the node. Resolves with the pod that was evicted. */
+  async synchronize(signal: AbortSignal): Promise<Evictable | undefined> {
+    const { tools, event, reclaimDisk } = this.#parts;
+    this.#fileSystems ??= await fileSystemsOf(tools);
+    const observations = await observe(tools, this.#fileSystems);
+    const due = this.#note(observations);
+    const [threshold] = due;
+    if (!threshold) return undefined;
+    const resource = resourceOf(threshold);
+    event('Warning', 'EvictionThresholdMet', `Attempting to reclaim ${resource}`);
+    if (this.#reclaims(threshold)) {
+      await reclaimDisk();
+      const after = await observe(tools, this.#fileSystems);
+      if (crossed(this.#thresholds, after, true).length === 0) return undefined;
+    }
+    return this.#evictOne(threshold, resource, due, observations, signal);
+  }
+
+  #note(observations: Observations): readonly Threshold[] {
+    const { tools, changed } = this.#parts;
+    const { evictionPressureTransitionPeriodMs = transitionPeriodMs } = tools.config.eviction ?? {};
+    const now = tools.clock.monotonic();
+    const decision = decide(this.#state, this.#thresholds, observations, now, evictionPressureTransitionPeriodMs);
+    this.#state = decision.state;
+    const before = this.conditions;
+    this.conditions = decision.conditions;
+    if (before.size !== decision.conditions.size || [...before].some((each) => !decision.conditions.has(each)))
+      changed();
+    return decision.due;
+  }
+
+  /** Images and ended containers lie on the file system that is short. */
+  #reclaims({ signal }: Threshold): boolean {
+    if (signal.startsWith('imagefs.')) return true;
+    return signal.startsWith('nodefs.') && !this.#fileSystems!.isDedicated;
+  }
+
+  async #evictOne(
+    threshold: Threshold,
+    resource: StarvedResource,
+    due: readonly Threshold[],
+    observations: Observations,
+    signal: AbortSignal,
+  ): Promise<Evictable | undefined> {
+    const { tools, pods } = this.#parts;
+    const active = pods().filter((each) => each.isActive);
+    const candidates = await withUsage(
+      active.map((evictable) => ({ evictable, pod: evictable.pod })),
+      resource,
+      tools,
+      signal,
+    );
+    const victim = ranked(candidates, resource).find(({ pod, evictable }) => !isCritical(pod) && evictable.isActive);
+    if (!victim) {
+      tools.logger.warn('no pod of the node can be evicted', { resource });
+      return undefined;
+    }
+    const message = evictionMessage(victim, resource, due, observations);
+    victim.evictable.evict(message, { graceSeconds: this.#grace(threshold, victim.pod), isDisruption: true });
+    return victim.evictable;
+  }
+
+  #grace({ graceMs }: Threshold, { spec }: Evictable['pod']): number {
+    if (graceMs === 0) return hardGraceSeconds;
+    const most = this.#parts.tools.config.eviction?.evictionMaxPodGracePeriod ?? 0;
+    return Math.min(most, Number(spec.terminationGracePeriodSeconds ?? most));
+  }
+
+  /** What the pod had is not free before its containers are gone. */
+  async #cleanedUp({ pod }: Evictable, signal: AbortSignal): Promise<void> {
+    const { tools } = this.#parts;
+    const { uid } = pod.metadata;
+    for (let waitedMs = 0; waitedMs < cleanupMs && !signal.aborted; waitedMs += cleanupPollMs) {
+      await tools.clock.sleep(cleanupPollMs, signal).catch(() => {});
+      const { containers, sandboxes } = tools.cache.get(uid);
+      if (containers.every((c) => c.state !== 'running') && sandboxes.every((s) => s.state !== 'ready')) return;
+    }
+  }
+}

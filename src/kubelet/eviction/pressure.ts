@@ -1,0 +1,70 @@
+// From what a node has left to its conditions and to what must be reclaimed. Pure: state in, state out.
+
+import {
+  amountIn,
+  type PressureCondition,
+  type Signal,
+  type StarvedResource,
+  signals,
+  type Threshold,
+} from './thresholds.ts';
+
+/** In bytes, inodes or processes. */
+export interface Observation {
+  readonly available: number;
+  readonly capacity: number;
+}
+export type Observations = Readonly<Partial<Record<Signal, Observation>>>;
+
+export interface PressureState {
+  /** Crossed, and not yet back above what must be reclaimed. */
+  readonly met: readonly Threshold[];
+  readonly firstMetMs: ReadonlyMap<Threshold, number>;
+  readonly conditionSeenMs: ReadonlyMap<PressureCondition, number>;
+}
+
+export const noPressure: PressureState = { met: [], firstMetMs: new Map(), conditionSeenMs: new Map() };
+
+export interface Decision {
+  readonly state: PressureState;
+  readonly conditions: ReadonlySet<PressureCondition>;
+  /** Thresholds whose grace is over, the one to act on first. */
+  readonly due: readonly Threshold[];
+}
+
+/** Those of the thresholds that are crossed; with `andReclaim`, also where too little was reclaimed. */
+export function crossed(
+  thresholds: readonly Threshold[],
+  observations: Observations,
+  andReclaim: boolean,
+): readonly Threshold[] {
+  return thresholds.filter(({ signal, value, minReclaim }) => {
+    const observed = observations[signal];
+    if (!observed) return false;
+    const reclaim = andReclaim && minReclaim ? amountIn(minReclaim, observed.capacity) : 0;
+    return amountIn(value, observed.capacity) + reclaim > observed.available;
+  });
+}
+
+export function decide(
+  before: PressureState,
+  thresholds: readonly Threshold[],
+  observations: Observations,
+  now: number,
+  transitionPeriodMs: number,
+): Decision {
+  const over = new Set([...crossed(thresholds, observations, false), ...crossed(before.met, observations, true)]);
+  const firstMetMs = new Map([...over].map((each) => [each, before.firstMetMs.get(each) ?? now]));
+  const conditionSeenMs = new Map(before.conditionSeenMs);
+  for (const { signal } of over) conditionSeenMs.set(signals[signal].condition, now);
+  const conditions = [...conditionSeenMs]
+    .filter(([, seenMs]) => now - seenMs < transitionPeriodMs)
+    .map(([name]) => name);
+  const met = [...over].filter((each) => now - firstMetMs.get(each)! >= each.graceMs);
+  return { state: { met, firstMetMs, conditionSeenMs }, conditions: new Set(conditions), due: memoryFirst(met) };
+}
+
+const memoryFirst = (list: readonly Threshold[]): Threshold[] =>
+  list.toSorted((a, b) => Number(resourceOf(b) === 'memory') - Number(resourceOf(a) === 'memory'));
+
+export const resourceOf = ({ signal }: Threshold): StarvedResource => signals[signal].resource;
