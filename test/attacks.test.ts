@@ -1,10 +1,9 @@
 // What one client sends may cost that client time, and no one else: the longest time for which the server's process
 // answered no one, and the memory that it took, are measured while each attack runs. Each once took from seconds to for ever.
 
-import { type ChildProcess, fork } from 'node:child_process';
-import { Agent, request } from 'node:http';
 import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type Answer, type AttackedServer, type Measured, startAttackedServer } from './attacked-server.ts';
 
 /** In time on a processor. A busy machine has slower memory, and garbage of the test before: the best of some counts. */
 const longestWaitMs = 250;
@@ -12,37 +11,13 @@ const attempts = 4;
 const mostMegabytes = 300;
 const largest = (3 << 20) - 1_000;
 
-let child: ChildProcess;
-let url: URL;
-const agent = new Agent({ keepAlive: true });
-
-const told = () => new Promise<any>((resolve) => child.once('message', resolve));
+let server: AttackedServer;
+const send: AttackedServer['send'] = (...request) => server.send(...request);
 
 beforeAll(async () => {
-  child = fork(new URL('./attacks-server.ts', import.meta.url), { execArgv: ['--stack-size=6000'] });
-  url = new URL((await told()).url);
+  server = await startAttackedServer();
 });
-afterAll(() => {
-  agent.destroy();
-  child.kill();
-});
-
-interface Answer {
-  readonly code: number;
-  readonly text: string;
-}
-
-const send = (method: string, path: string, body?: string | Buffer, type = 'json'): Promise<Answer> =>
-  new Promise((resolve, reject) => {
-    const headers = body === undefined ? {} : { 'content-type': `application/${type}` };
-    const asked = request({ ...{ host: url.hostname, port: url.port, method, path, agent, headers } }, (response) => {
-      const chunks: Buffer[] = [];
-      response.on('data', (chunk) => chunks.push(chunk));
-      response.on('end', () => resolve({ code: response.statusCode ?? 0, text: Buffer.concat(chunks).toString() }));
-    });
-    asked.on('error', reject);
-    asked.end(body);
-  });
+afterAll(() => server.stop());
 
 const maps = '/api/v1/namespaces/default/configmaps';
 const pods = '/api/v1/namespaces/default/pods';
@@ -185,25 +160,12 @@ const attacks: readonly Attack[] = [
   { attack: 'a continue token that is null', code: 400, run: () => send('GET', `${maps}?continue=bnVsbA`) },
 ];
 
-type Measured = Answer & { waitMs: number; megabytes: number };
-
 async function measured(run: () => Promise<Answer>): Promise<Measured> {
   for (let attempt = 1; ; attempt++) {
-    const found = await measuredOnce(run);
+    const found = await server.measured(run);
     const isWithin = found.waitMs < longestWaitMs && found.megabytes < mostMegabytes;
     if (isWithin || attempt === attempts) return found;
   }
-}
-
-async function measuredOnce(run: () => Promise<Answer>): Promise<Measured> {
-  child.send('reset');
-  await told();
-  child.send('reset');
-  const { highest: before } = await told();
-  const answer = await run();
-  child.send('read');
-  const { longestMs, highest } = await told();
-  return { ...answer, waitMs: longestMs, megabytes: (highest - before) / 2 ** 20 };
 }
 
 describe('others are answered while one client sends', () => {
@@ -231,7 +193,7 @@ describe('others are answered while one client sends', () => {
       for (let i = 0; i < 20; i++) await send('POST', maps, map({ metadata: { name: `long${i}` }, data }));
       const head = `GET ${maps}?includeObject=Object HTTP/1.1\r\nHost: x\r\nAccept: application/${form}\r\n\r\n`;
       const { waitMs, megabytes } = await measured(async () => {
-        const sockets = many(40, () => connect(Number(url.port), url.hostname));
+        const sockets = many(40, () => connect(Number(server.url.port), server.url.hostname));
         for (const socket of sockets)
           socket
             .on('error', () => {})
@@ -250,7 +212,7 @@ describe('others are answered while one client sends', () => {
   test('two hundred and fifty bodies that do not come to their end', async () => {
     const head = `POST ${maps} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n{`;
     const sockets = many(250, () =>
-      connect(Number(url.port), url.hostname, function (this: any) {
+      connect(Number(server.url.port), server.url.hostname, function (this: any) {
         this.write(head);
       }),
     );

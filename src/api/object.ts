@@ -6,6 +6,8 @@ import { inOrder } from '../machinery/collections/in-order.ts';
 import { getOwn, setOwn } from '../machinery/collections/own.ts';
 import { canonicalQuantity, canonicalResource } from '../machinery/quantity.ts';
 import type { Schema } from '../machinery/schema.ts';
+import { tooLarge } from './errors.ts';
+import { goNumber, goTypeOf } from './go-values.ts';
 import { schemaNamed } from './schemas.ts';
 import { sortKeys } from './sort.ts';
 import { canonicalMicroTime, canonicalTime } from './time.ts';
@@ -92,9 +94,14 @@ function indexesOf(plan: Plan, value: any, given: readonly string[]): number[] {
   return sorted ? found : found.sort((a, b) => a - b);
 }
 
+/** No object of so many parts fits into etcd, whose requests have 1.5 MB; each may be several times as large when read. */
+const mostStructs = 300_000;
+const tooManyStructs = `Request entity too large: limit is ${mostStructs} objects in one`;
+
 class Walk {
   /** Whether a field was met that the schema does not have. */
   unknown = false;
+  #structs = 0;
   readonly #checked: boolean;
   /** Names of the fields on the way, without indexes; kept only for messages. */
   readonly #path: string[] = [];
@@ -144,6 +151,7 @@ class Walk {
 
   #struct_(schema: Schema, value: any, live?: any): any {
     if (typeof value !== 'object' || value === null || Array.isArray(value)) this.#fail(value);
+    if (this.#checked && ++this.#structs > mostStructs) throw tooLarge(tooManyStructs);
     const holder = this.#holder;
     const outerField = this.#field;
     const outerDepth = this.#depth;
@@ -158,8 +166,10 @@ class Walk {
       const given = value[key];
       if (given !== undefined) met++;
       if (given === undefined || given === null) {
-        if (field.presence === 'always') out[key] = zero(field);
-        else if (field.presence === 'nullable') out[key] = null;
+        if (field.presence === 'always') {
+          this.#structs++;
+          out[key] = zero(field);
+        } else if (field.presence === 'nullable') out[key] = null;
         continue;
       }
       this.#holder = schema;
@@ -278,19 +288,6 @@ class Walk {
     throw new DecodeError(`json: cannot unmarshal ${goTypeOf(value)}${detail} into ${target}`);
   }
 }
-
-/** What Go's decoder calls the type of a JSON value. */
-const goTypeOf = (value: unknown): string =>
-  value === null ? 'null' : Array.isArray(value) ? 'array' : (goTypes[typeof value] ?? typeof value);
-
-const goTypes: Readonly<Record<string, string>> = { boolean: 'bool', bigint: 'number' };
-
-const goNumber = (value: number) =>
-  Math.abs(value) >= 1e21
-    ? String(value).replace('e+', 'e+')
-    : Number.isInteger(value)
-      ? BigInt(value).toString()
-      : String(value);
 
 const timeParts: readonly (readonly [pattern: RegExp, name: string, most?: number, least?: number])[] = [
   [/^\d{4}/, '2006'],

@@ -106,9 +106,11 @@ const notEphemeral = [
 ] as const;
 
 function validateEphemeral(path: string, context: ContainerContext): FieldError[] {
-  const { containers = [], initContainers = [], ephemeralContainers = [] } = context.spec;
-  if (!ephemeralContainers.length) return [];
-  const others = new Set([...containers, ...initContainers].map(({ name }) => name));
+  const { initContainers, ephemeralContainers } = context.spec;
+  if (!ephemeralContainers?.length) return [];
+  const others = new Set(
+    [context.spec.containers, initContainers].flatMap((list) => list?.map(({ name }) => name) ?? []),
+  );
   const names = new Set(others);
   return ephemeralContainers.flatMap((container, index) => {
     const at = `${path}.ephemeralContainers[${index}]`;

@@ -7,6 +7,15 @@ describe('pods', () => {
   test.each<FaultRow>([
     ['spec.containers', [], ['spec.containers: Required value']],
     [
+      'spec',
+      { ephemeralContainers: [{ name: 'd', image: 'i', ports: [{ containerPort: 1 }] }] },
+      [
+        'spec.containers: Required value',
+        'spec.ephemeralContainers[0].ports: Forbidden: cannot be set for an Ephemeral Container',
+        'spec.ephemeralContainers: Forbidden: cannot be set on create',
+      ],
+    ],
+    [
       'spec.containers',
       [
         { name: 'c', image: 'i' },

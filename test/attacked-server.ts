@@ -1,0 +1,63 @@
+// An API server in a process of its own, and the most that others had to wait and that it took while a request ran.
+
+import { fork } from 'node:child_process';
+import { Agent, request } from 'node:http';
+
+export interface Answer {
+  readonly code: number;
+  readonly text: string;
+}
+
+export type Measured = Answer & {
+  /** The longest turn of the event loop, in time on a processor. */
+  readonly waitMs: number;
+  readonly megabytes: number;
+};
+
+export interface AttackedServer {
+  readonly url: URL;
+  send(method: string, path: string, body?: string | Buffer, type?: string): Promise<Answer>;
+  measured(run: () => Promise<Answer>): Promise<Measured>;
+  stop(): void;
+}
+
+export async function startAttackedServer(): Promise<AttackedServer> {
+  const child = fork(new URL('./attacks-server.ts', import.meta.url), { execArgv: ['--stack-size=6000'] });
+  const agent = new Agent({ keepAlive: true });
+  const told = () => new Promise<any>((resolve) => child.once('message', resolve));
+  const url = new URL((await told()).url);
+  const read = () => {
+    child.send('read');
+    return told();
+  };
+  return {
+    url,
+    send: (method, path, body, type = 'json') =>
+      new Promise((resolve, reject) => {
+        const headers = body === undefined ? {} : { 'content-type': `application/${type}` };
+        const asked = request(
+          { ...{ host: url.hostname, port: url.port, method, path, agent, headers } },
+          (response) => {
+            const chunks: Buffer[] = [];
+            response.on('data', (chunk) => chunks.push(chunk));
+            response.on('end', () =>
+              resolve({ code: response.statusCode ?? 0, text: Buffer.concat(chunks).toString() }),
+            );
+          },
+        );
+        asked.on('error', reject);
+        asked.end(body);
+      }),
+    async measured(run) {
+      await read();
+      const { highest: before } = await read();
+      const answer = await run();
+      const { longestMs, highest } = await read();
+      return { ...answer, waitMs: longestMs, megabytes: (highest - before) / 2 ** 20 };
+    },
+    stop() {
+      agent.destroy();
+      child.kill();
+    },
+  };
+}
