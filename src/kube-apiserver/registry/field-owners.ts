@@ -34,9 +34,12 @@ export async function trackFields(
     schema: kind.schema,
     resetFields: resetFields(kind, subresource, next),
   };
-  const managedFields = isLarge(work)
-    ? await trackElsewhere(kind, write)
-    : await inSteps(work, updatingManagedFields(write));
+  // What is created has one owner, whose fields are found in small steps.
+  const isWhole = !live && !next.metadata.managedFields?.length;
+  const managedFields =
+    isLarge(work) && !isWhole
+      ? await trackElsewhere(kind, write)
+      : await inSteps(work, updatingManagedFields({ ...write, isLarge: isLarge(work) }));
   if (managedFields) next.metadata.managedFields = managedFields as ApiObject['metadata']['managedFields'];
   else delete next.metadata.managedFields;
 }

@@ -26,16 +26,15 @@ function createdFields(zero: any, value: any, schema: Schema | undefined): Field
 
 /** Keys of a map in one step. */
 const keysInStep = 16_384;
-/** Long maps stand at the top or one below it: what is deeper is done in one step. */
-const deepestSteps = 2;
+/** Long maps mostly stand at the top or one below it: what is deeper is done in one step, unless the object is large. */
+const usualLevels = 2;
+const levelsOfLarge = 12;
 
 /** The same in steps. */
-export function* creatingFields(
-  zero: any,
-  value: any,
-  schema: Schema | undefined,
-  depth = 0,
-): Steps<FieldsV1 | undefined> {
+export const creatingFields = (zero: any, value: any, schema: Schema | undefined, isLarge = false) =>
+  inLevels(zero, value, schema, isLarge ? levelsOfLarge : usualLevels);
+
+function* inLevels(zero: any, value: any, schema: Schema | undefined, levels: number): Steps<FieldsV1 | undefined> {
   const isList = Array.isArray(value);
   if (zero === value || isList || isLeaf(zero, value, isList, schema)) return createdFields(zero, value, schema);
   const fields: FieldsV1 = zero === undefined ? { '.': leaf } : {};
@@ -43,7 +42,7 @@ export function* creatingFields(
   for (const [index, name] of inOrder(Object.keys(value)).entries()) {
     if (index % keysInStep === keysInStep - 1) yield;
     const below = [zero?.[name], value[name], schemaOf(schema, name)] as const;
-    const inner = depth + 1 < deepestSteps ? yield* creatingFields(...below, depth + 1) : createdFields(...below);
+    const inner = levels > 1 ? yield* inLevels(...below, levels - 1) : createdFields(...below);
     if (!inner) continue;
     fields[elementOf(name)] = inner;
     found = true;

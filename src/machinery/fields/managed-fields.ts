@@ -49,6 +49,7 @@ export interface Write {
   /** RFC 3339, whole seconds. */
   readonly time: string;
   readonly schema: Schema;
+  readonly isLarge?: boolean; // its steps are smaller
   /** Fields that this endpoint does not write, such as [['status']]: nobody comes to own them through it. */
   readonly resetFields?: readonly (readonly string[])[];
 }
@@ -122,8 +123,8 @@ const isReadable = (entry: ManagedFieldsEntry): boolean =>
 
 /** The same as below in one walk: most objects are created by somebody who owns all of it. */
 function* ofCreator(write: Write & { readonly next: any }): Steps<ManagedFieldsEntry[] | undefined> {
-  const { manager, apiVersion, time, subresource } = write;
-  const fields = (yield* creatingFields(zeroValue(write.schema), tracked(write.next), write.schema)) ?? {};
+  const { manager, apiVersion, time, subresource, schema, isLarge } = write;
+  const fields = (yield* creatingFields(zeroValue(schema), tracked(write.next), schema, isLarge)) ?? {};
   for (const [name] of write.resetFields ?? []) delete fields[`f:${name}`];
   if (Object.keys(fields).length === 0) return undefined;
   const entry = { manager, operation: 'Update', apiVersion, time, fieldsType: 'FieldsV1', fieldsV1: fields };
@@ -291,8 +292,7 @@ function capUpdates(owners: Owner[]): Owner[] {
  */
 const decoded = new Map<object, FieldSet>();
 const mostDecoded = 1_024;
-/** Fields of a set that is kept: of thousands, a few sets would take a hundred megabytes. */
-const largestDecoded = 2_000;
+const largestDecoded = 2_000; // fields: a few sets of more would take a hundred megabytes
 const encoded = new WeakMap<FieldSet, any>();
 
 function keepDecoded(json: object, fields: FieldSet): void {
