@@ -1,9 +1,15 @@
 // The volumes of one pod, with the API's objects in them.
 
 import { ignoreNotFound, type Pod, type Volume } from '../api/api.ts';
+import { syncFrequencyMs } from './config.ts';
 import { allocatableOf } from './start-container.ts';
 import type { KubeletTools } from './tools.ts';
 import { type MountedVolume, podDirectories, setUpVolumes } from './volumes/volumes.ts';
+
+/** Volumes that cannot be set up are tried again after this long. */
+export const volumeRetryMs = 2000;
+/** Contents of volumes are read again after this long. */
+export const volumeRefreshMs = syncFrequencyMs - 5000;
 
 /** Makes the volumes or brings them up to date. Undefined, with an event, when one cannot be made yet. */
 export async function podVolumes(

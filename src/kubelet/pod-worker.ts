@@ -6,6 +6,7 @@ import { isNotFound, type Pod } from '../api/api.ts';
 import { errorText } from '../client/client.ts';
 import { named } from '../machinery/collections/by-name.ts';
 import type { Timer } from '../machinery/time/clock.ts';
+import { nextTurn } from '../machinery/time/turn.ts';
 import { nodeAffinity } from './admission.ts';
 import { syncFrequencyMs } from './config.ts';
 import { hashOf, logDirectory } from './container-config.ts';
@@ -20,10 +21,11 @@ import {
   podActions,
   type RuntimePod,
 } from './pod-actions.ts';
+import { manyContainers } from './pod-cache.ts';
 import { withKnownStatus } from './pod-conditions.ts';
 import { PodResize, type ResizeActions } from './pod-resize.ts';
 import { disruptionOf, type PodFailure, podStatus } from './pod-status.ts';
-import { podVolumes } from './pod-volumes.ts';
+import { podVolumes, volumeRefreshMs, volumeRetryMs } from './pod-volumes.ts';
 import { probePod } from './probe-handlers.ts';
 import { graceOf } from './start-container.ts';
 import { killGrace, stopContainer, stopPod, stopSooner } from './stop-containers.ts';
@@ -37,10 +39,6 @@ const slowStartMs = 250;
 const atOnce: EvictionManner = { graceSeconds: 1, isDisruption: false };
 /** A refusal is final after this long: controllers replace such a pod at once, and must not do so without end. */
 const refusalMs = 1000;
-/** Volumes that cannot be set up are tried again after this long. */
-const volumeRetryMs = 2000;
-/** Contents of volumes are read again after this long. */
-const volumeRefreshMs = syncFrequencyMs - 5000;
 
 type State = 'syncing' | 'terminating' | 'finished';
 
@@ -314,6 +312,7 @@ export class PodWorker {
   async #report(known?: RuntimePod, hasEnded = false): Promise<void> {
     const tools = this.#tools;
     const runtime = known ?? (await this.#look()).runtime;
+    if (runtime.containers.length > manyContainers) await nextTurn();
     const containers = tools.config.usesFilesystem
       ? await this.#lastWords.of(this.#pod, runtime.containers)
       : runtime.containers;

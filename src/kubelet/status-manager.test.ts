@@ -46,3 +46,49 @@ test('reasons and conditions that are no longer so are removed by name', async (
     conditions: [condition('Ready')],
   });
 });
+
+test('undefined members are not sent, and make no difference', async () => {
+  const bodies: any[] = [];
+  const client = {
+    patch: async (_resource: string, _name: object, { body }: { body: any }) => {
+      bodies.push(body);
+      return { status: JSON.parse(JSON.stringify(body.status)) };
+    },
+  } as unknown as Client;
+  const statuses = new StatusManager(client, new VirtualClock(0), silentLogger);
+  const containers = Array.from({ length: 100 }, (_, i) => ({
+    name: `c${i}`,
+    state: { running: {} },
+    started: undefined,
+  }));
+  const status = (ready: boolean) => ({
+    phase: 'Running',
+    containerStatuses: containers.map((c) => ({ ...c, ready })),
+  });
+  const set = async (ready: boolean) => {
+    statuses.set(pod, status(ready) as unknown as PodStatus);
+    await statuses.flushed('u');
+  };
+  await set(false);
+  await set(false);
+  expect(bodies).toHaveLength(1);
+  expect(Object.keys(bodies[0].status.containerStatuses[99])).toEqual(['name', 'state', 'ready']);
+  await set(true);
+  expect(bodies).toHaveLength(2);
+});
+
+test('the patch of a pod with many containers is made in a turn of its own, of the newest status', async () => {
+  const sent: string[] = [];
+  const client = {
+    patch: async (_resource: string, _name: object, { body }: { body: any }) => {
+      sent.push(body.status.phase);
+      return { status: body.status };
+    },
+  } as unknown as Client;
+  const statuses = new StatusManager(client, new VirtualClock(0), silentLogger);
+  const containerStatuses = Array.from({ length: 100 }, (_, i) => ({ name: `c${i}` }));
+  for (const phase of ['Pending', 'Running']) statuses.set(pod, { phase, containerStatuses } as unknown as PodStatus);
+  expect(sent).toEqual([]);
+  await statuses.flushed('u');
+  expect(sent).toEqual(['Running']);
+});

@@ -4,8 +4,9 @@ import { isNotFound, type Pod, type PodStatus } from '../api/api.ts';
 import type { Client } from '../client/client.ts';
 import { deepEqual } from '../machinery/collections/equal.ts';
 import type { Logger } from '../machinery/logger.ts';
-import { parseExact } from '../machinery/text/exact-json.ts';
 import type { Clock } from '../machinery/time/clock.ts';
+import { nextTurn } from '../machinery/time/turn.ts';
+import { manyContainers } from './pod-cache.ts';
 import { ownConditions } from './pod-conditions.ts';
 
 const retryMs = 1000;
@@ -64,6 +65,7 @@ export class StatusManager {
 
   async #send(uid: string): Promise<void> {
     while (!this.#stopped.signal.aborted) {
+      if (isLarge(this.#wanted.get(uid)?.status)) await nextTurn();
       const wanted = this.#wanted.get(uid);
       if (!wanted) return;
       try {
@@ -98,6 +100,9 @@ export class StatusManager {
   }
 }
 
+/** Making the patch of such a one takes a turn of its own. */
+const isLarge = (status: PodStatus | undefined) => (status?.containerStatuses?.length ?? 0) > manyContainers;
+
 /** A patch merges: what is no longer so must be removed by name. */
 function withRemovals(status: PodStatus, before: PodStatus): PodStatus {
   const removed = (next: Removable, old: Removable | undefined) =>
@@ -118,15 +123,25 @@ function withRemovals(status: PodStatus, before: PodStatus): PodStatus {
 
 type Removable = Readonly<Record<string, any>>;
 
-/** Without undefined members; its texts stay the same in memory, which copies through JSON do not. */
+/** Without undefined members. What has none is not copied: a pod may have thousands of containers. */
 function defined(value: any): any {
-  if (Array.isArray(value)) return value.map(defined);
   if (typeof value !== 'object' || value === null) return value;
-  const given = Object.entries(value).filter(([, member]) => member !== undefined);
-  return Object.fromEntries(given.map(([key, member]) => [key, defined(member)]));
+  if (Array.isArray(value)) {
+    const items = value.map(defined);
+    return items.every((item, i) => item === value[i]) ? value : items;
+  }
+  let copy: any;
+  for (const key in value) {
+    const member = value[key];
+    const own = defined(member);
+    if (own === member && member !== undefined) continue;
+    copy ??= { ...value };
+    if (own === undefined) delete copy[key];
+    else copy[key] = own;
+  }
+  return copy ?? value;
 }
 
-const isSame = (a: PodStatus, b: PodStatus): boolean => deepEqual(plain(a), plain(b));
-
 /** Undefined members and what others write do not make a difference. */
-const plain = (status: PodStatus) => parseExact(JSON.stringify({ ...status, resize: undefined }));
+const isSame = (a: PodStatus, b: PodStatus): boolean =>
+  deepEqual({ ...a, resize: undefined }, { ...b, resize: undefined });
