@@ -1,7 +1,11 @@
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { type ApiObject, builtinKinds, type Kind, KindRegistry } from '../../api/api.ts';
 import type { AdmissionPlugin } from '../admission.ts';
 import { startTestServer, type TestServer } from '../testing/test-server.ts';
+import { create } from './create.ts';
+import { ownOperation } from './operation.ts';
+import { cacheOf } from './target.ts';
+import { writeOptions } from './write-options.ts';
 
 let server: TestServer;
 let seen: string[] = [];
@@ -140,3 +144,24 @@ test('a generated name that is taken repeats the steps behind mutating admission
 
 /** The second draft is a copy of the first one, which was given an address. */
 const again = (step: string) => (step === 'validate' ? 'validate with address' : step);
+
+describe('warnings', () => {
+  const written = async (spec: object) => {
+    const kind = server.server.kinds.byResource('', 'v1', 'services') as Kind;
+    const place = { server: server.server, kind, cache: await cacheOf(server.server, kind), namespace: 'default' };
+    const target = ownOperation({ ...place, name: '' }, 'create', { name: 'system:apiserver', groups: [] });
+    const body = { object: service({ name: 'warned' }, { externalIPs: ['192.0.2.9'], ...spec }) };
+    const options = writeOptions(new URLSearchParams('dryRun=All'), 'CreateOptions', 'test');
+    const reply = await create(target, { body, options }).catch((error) => error);
+    return { code: reply.code, warnings: target.warnings };
+  };
+
+  test('are sent with a write that succeeds', async () =>
+    expect(await written({})).toEqual({
+      code: 201,
+      warnings: ['spec.externalIPs is deprecated and may no longer be implemented in some clusters'],
+    }));
+
+  test('are not sent when the allocation fails', async () =>
+    expect(await written({ clusterIP: '192.0.2.1' })).toEqual({ code: 422, warnings: [] }));
+});

@@ -31,6 +31,8 @@ export interface Write {
   /** The write's own: steps change it in place. */
   object: ApiObject;
   allocation?: Allocation | undefined;
+  /** Found by validation, and sent once the allocation succeeded. */
+  texts?: readonly string[];
   /** Set by the last step; undefined when another write was faster. */
   written?: Written | undefined;
 }
@@ -49,6 +51,7 @@ export const storing: readonly Step[] = [
   prepare, // the server's own fields, then the kind's strategy; the fields come into their order
   validate, // large objects in another thread
   allocate, // before validating admission, which sees cluster IPs and node ports
+  warn,
   admitValidated,
   store,
 ];
@@ -107,15 +110,15 @@ function prepare({ target, object, replaced }: Write): void {
   if (replaced) countGeneration(target, object, replaced.live);
 }
 
-/** Throws a 422 with everything that is wrong; warns of the rest. */
+/** Throws a 422 with everything that is wrong. */
 async function validate(write: Write): Promise<void> {
   const { target, object, replaced } = write;
-  const { kind, subresource, work, warnings: texts } = target;
+  const { kind, subresource, work } = target;
   const { faults, warnings } = isLarge(work)
     ? await validateElsewhere(kind, subresource, object, replaced?.live)
     : validated(write);
   if (faults.length) throw invalid(named(kind, object), object.metadata.name ?? '', faults);
-  texts.push(...warnings);
+  write.texts = warnings;
 }
 
 function validated({ target, object, replaced }: Write) {
@@ -133,6 +136,10 @@ const named = (kind: Kind, object: ApiObject) => (kind.custom ? { ...kind, kind:
 /** Strategy functions for the object itself or for one of its subresources. */
 const rulesOf = (kind: Kind, subresource: string) =>
   subresource ? (kind.strategy.subresources?.[subresource] ?? {}) : kind.strategy;
+
+function warn({ target, texts = [] }: Write): void {
+  target.warnings.push(...texts);
+}
 
 async function allocate(write: Write): Promise<void> {
   const { target, object: next, replaced, options } = write;
