@@ -2,7 +2,7 @@
 // https://github.com/kubernetes/community/blob/master/contributors/devel/sig-architecture/api-conventions.md#typical-status-properties
 
 interface Typed {
-  readonly type: string;
+  readonly type?: string;
 }
 
 interface Stated extends Typed {

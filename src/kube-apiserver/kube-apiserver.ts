@@ -16,6 +16,7 @@ import { ServiceAllocator } from './allocation/service-allocator.ts';
 import type { Auditor } from './audit/auditor.ts';
 import { startCustomResources } from './crd/custom-resources.ts';
 import type { ServerConfig } from './environment.ts';
+import { Fairness } from './fairness/fairness.ts';
 import { type Listener, type ListenOptions, listen } from './http/http-server.ts';
 import { inProcess } from './in-process/transport.ts';
 import { cacheOfResource } from './registry/target.ts';
@@ -91,6 +92,8 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
   const config = { ...defaults, ...options.config };
   const kinds = options.kinds ?? new KindRegistry();
   const aggregation = new Aggregator(() => server);
+  const metrics = options.metrics ?? new Metrics();
+  const fairness = new Fairness(clock, metrics);
   const server: Server = {
     kinds,
     store,
@@ -98,7 +101,8 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
     clock,
     random,
     logger,
-    metrics: options.metrics ?? new Metrics(),
+    metrics,
+    fairness,
     config,
     authenticators: options.authenticators ?? [clientCertificates, anonymous],
     authorizers: options.authorizers ?? [alwaysAllow],
@@ -137,6 +141,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
     async stop() {
       stopping.abort();
       await Promise.all(listeners.map((listener) => listener.close()));
+      await fairness.stop();
       await cache.stop();
       for (const backend of options.auditor?.backends ?? []) await backend.close();
     },

@@ -32,6 +32,8 @@ export interface ApiRequest extends Headers {
   readonly warnings: string[];
   /** Set by `audit`, when requests are recorded. */
   audit?: AuditTrail;
+  /** Set by `limit`: the flow of priority and fairness that the request belongs to. */
+  flow?: { readonly schemaUid: string | undefined; readonly levelUid: string | undefined };
   /** Set for a request over a socket. */
   readonly connection?: Connection;
 }

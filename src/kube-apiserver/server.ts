@@ -6,6 +6,7 @@ import type { Aggregation } from './aggregation/aggregation.ts';
 import type { Allocators } from './allocation/allocators.ts';
 import type { Auditor } from './audit/auditor.ts';
 import type { Environment } from './environment.ts';
+import type { Fairness } from './fairness/fairness.ts';
 import type { HealthChecks } from './stages/health.ts';
 
 export interface Server extends Environment {
@@ -14,6 +15,7 @@ export interface Server extends Environment {
   /** Asked in this order. */
   readonly admission: readonly AdmissionPlugin[];
   readonly allocators: Allocators;
+  readonly fairness: Fairness;
   readonly health: HealthChecks;
   readonly aggregation: Aggregation;
   /** Undefined: nothing is recorded. */

@@ -86,6 +86,7 @@ export async function startApiServerPart(context: PartContext, { store }: StoreP
   const self = clientFor(identities.apiServer);
   // Before it listens: nobody is to be judged by half of the roles.
   await access.start({ client: self, clock, random, logger: context.logger });
+  await apiServer.server.fairness.start({ client: self, clock, random, logger });
   const port = pki && (await listen(context, apiServer, pki));
   const inputs = {
     serviceCidr: config.serviceCidr,

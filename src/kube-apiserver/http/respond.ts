@@ -107,6 +107,9 @@ function headersOf(request: ApiRequest, reply: Reply): Record<string, string | s
     'Cache-Control': 'no-cache, private',
     ...(reply.type !== 'hijacked' ? reply.headers : undefined),
   };
+  const { schemaUid, levelUid } = request.flow ?? {};
+  if (schemaUid) headers['X-Kubernetes-Pf-Flowschema-Uid'] = schemaUid;
+  if (levelUid) headers['X-Kubernetes-Pf-Prioritylevel-Uid'] = levelUid;
   const warnings = shownWarnings(request.warnings);
   if (warnings.length) headers.Warning = warnings.map(warningHeader);
   return headers;

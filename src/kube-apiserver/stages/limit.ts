@@ -1,61 +1,56 @@
-// Bounds how many requests are under way at once, so that a flood slows its senders and not the server.
+// Requests over sockets get seats by priority and fairness. Writes of this process's own components are fewer at a time:
+// what they all do in one turn of the event loop, everybody else waits for.
 
-import { tooManyRequests } from '../../api/api.ts';
 import { FairQueue } from '../fair-queue.ts';
+import { type Reply, textReply } from '../reply.ts';
 import type { ApiRequest, Stage } from '../request.ts';
 import { isLongRunning } from '../request-info.ts';
 
-/** Requests of one sort: how many are under way, and the queue of the others. */
-interface Lane {
-  readonly most: number;
-  underWay: number;
-  readonly waiting: FairQueue<string>;
-}
+export const limit: Stage = async (request, next) => {
+  if (!request.connection) return isOwnWrite(request) ? ownTurn(request, next) : next();
+  const { info, server } = request;
+  if (isLongRunning(info) && info.verb !== 'watch') return next();
+  const { fairness, clock } = server;
+  const arrivedMs = clock.monotonic();
+  const { flow, outcome } = fairness.admit(request);
+  request.flow = { schemaUid: flow.schema.metadata.uid, levelUid: flow.level.config.metadata.uid };
+  const decided = outcome instanceof Promise ? await outcome : outcome;
+  if (!decided.isGranted) return comeBack(fairness.rejected(flow, decided.reason));
+  const startedMs = clock.monotonic();
+  try {
+    // A watch keeps its seats until it has begun.
+    return await next();
+  } finally {
+    decided.release();
+    fairness.ran(flow, startedMs - arrivedMs, clock.monotonic() - startedMs);
+  }
+};
 
-/**
- * Kubernetes' own defaults: --max-requests-inflight and --max-mutating-requests-inflight. Writes of this process's own
- * components are fewer at a time: others wait for all that these do in one turn of the event loop.
- */
-const lanesOf = (): Readonly<Record<'reading' | 'writing' | 'own', Lane>> => ({
-  reading: { most: 400, underWay: 0, waiting: new FairQueue<string>() },
-  writing: { most: 200, underWay: 0, waiting: new FairQueue<string>() },
-  own: { most: 64, underWay: 0, waiting: new FairQueue<string>() },
+const comeBack = (seconds: number): Reply => ({
+  ...textReply(429, 'Too many requests, please try again later.\n'),
+  headers: { 'Retry-After': String(seconds) },
 });
 
-const lanes = new WeakMap<object, ReturnType<typeof lanesOf>>();
-/** Requests beyond the bound wait for their turn; those of one user, and of all, beyond this are told to come back. */
-const longestOfUser = 2_000;
-const longestQueue = 20_000;
+const mostOwnWrites = 64;
+const own = new WeakMap<object, { underWay: number; readonly waiting: FairQueue<string> }>();
+const reads = new Set(['get', 'list', 'watch']);
 
-export const limit: Stage = async (request, next) => {
-  const name = laneOf(request);
-  if (!name) return next();
-  let all = lanes.get(request.server);
-  if (!all) lanes.set(request.server, (all = lanesOf()));
-  const lane = all[name];
-  if (lane.underWay < lane.most) lane.underWay++;
-  else if (name === 'own' || hasRoom(lane.waiting, request.user.name))
-    await new Promise<void>((turn) => lane.waiting.push(request.user.name, turn));
-  else throw tooManyRequests('too many requests, please try again later.', 1);
+const isOwnWrite = ({ info, user }: ApiRequest): boolean =>
+  !isLongRunning(info) && !reads.has(info.verb) && !user.groups.includes('system:masters');
+
+/** Components take turns, whatever each of them has waiting. */
+async function ownTurn({ server, user }: ApiRequest, next: () => Promise<Reply>): Promise<Reply> {
+  let lane = own.get(server);
+  if (!lane) own.set(server, (lane = { underWay: 0, waiting: new FairQueue() }));
+  const { waiting } = lane;
+  if (lane.underWay < mostOwnWrites) lane.underWay++;
+  else await new Promise<void>((turn) => waiting.push(user.name, turn));
   try {
     return await next();
   } finally {
     // The next that waits takes over this one's place.
-    const turn = lane.waiting.shift();
+    const turn = waiting.shift();
     if (turn) turn();
     else lane.underWay--;
   }
-};
-
-const hasRoom = (waiting: FairQueue<string>, user: string): boolean =>
-  waiting.length < longestQueue && waiting.waiting(user) < longestOfUser;
-
-const reads = new Set(['get', 'list', 'watch']);
-
-/** Undefined: not bounded, as for administrators and for the server's own reads. */
-function laneOf(request: ApiRequest): 'reading' | 'writing' | 'own' | undefined {
-  if (isLongRunning(request.info) || request.user.groups.includes('system:masters')) return undefined;
-  const isRead = reads.has(request.info.verb);
-  if (request.connection) return isRead ? 'reading' : 'writing';
-  return isRead ? undefined : 'own';
 }

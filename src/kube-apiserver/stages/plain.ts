@@ -2,6 +2,7 @@
 
 import { kubernetesVersion } from '../../api/api.ts';
 import { discoveryReply } from '../discovery/discovery.ts';
+import { dumpPriorityLevels, dumpQueues, dumpRequests } from '../fairness/dump.ts';
 import { objectReply, type Reply, textReply } from '../reply.ts';
 import type { ApiRequest, Stage } from '../request.ts';
 import { methodRefused, noSuchResource } from '../status.ts';
@@ -32,6 +33,12 @@ const exact: Readonly<Record<string, Answer>> = {
     }),
   '/version': () =>
     rawJson({ ...kubernetesVersion, platform: `linux/${process.arch === 'x64' ? 'amd64' : process.arch}` }),
+  '/debug/api_priority_and_fairness/dump_priority_levels': ({ server }) =>
+    textReply(200, dumpPriorityLevels(server.fairness.levels.levels)),
+  '/debug/api_priority_and_fairness/dump_queues': ({ server }) =>
+    textReply(200, dumpQueues(server.fairness.levels.levels)),
+  '/debug/api_priority_and_fairness/dump_requests': ({ server, query }) =>
+    textReply(200, dumpRequests(server.fairness.levels.levels, Boolean(query.get('includeRequestDetails')))),
   '/metrics': ({ server }) => textReply(200, server.metrics.text(), 'text/plain; version=0.0.4; charset=utf-8'),
   '/.well-known/openid-configuration': ({ server }) =>
     server.tokens ? objectReply(200, server.tokens.openidConfiguration()) : notThere(),

@@ -110,6 +110,12 @@ export class WatchCache {
     this.#caches.delete(prefix);
   }
 
+  /** The cache of a resource that was read already. */
+  loaded(prefix: string): ResourceCache | undefined {
+    const found = this.#caches.get(prefix);
+    return found?.early ? undefined : found?.cache;
+  }
+
   get all(): readonly ResourceCache[] {
     return [...this.#caches.values()].map(({ cache }) => cache);
   }

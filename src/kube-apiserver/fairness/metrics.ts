@@ -1,0 +1,85 @@
+import type { Counter, Histogram, Metrics } from '../../machinery/metrics.ts';
+import type { Flow, PriorityLevels } from './levels.ts';
+
+const waitBuckets = [0, 0.005, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30];
+const seatBuckets = [1, 2, 4, 10];
+
+type Labels = Readonly<Record<string, string>>;
+
+/** The metrics of Kubernetes' priority and fairness that have a meaning here. */
+export class FairnessMetrics {
+  readonly #dispatched: Counter;
+  readonly #rejected: Counter;
+  readonly #waited: Histogram;
+  readonly #executed: Histogram;
+  readonly #seats: Histogram;
+  /** One object for each schema and level: metrics find their samples by it. */
+  readonly #labels = new Map<string, Labels>();
+
+  constructor(metrics: Metrics, levels: PriorityLevels) {
+    const counter = (name: string, help: string) => metrics.counter(`apiserver_flowcontrol_${name}`, help);
+    this.#dispatched = counter('dispatched_requests_total', 'Requests that got seats.');
+    this.#rejected = counter('rejected_requests_total', 'Requests that were rejected.');
+    this.#waited = metrics.histogram(
+      'apiserver_flowcontrol_request_wait_duration_seconds',
+      'Time that requests waited for seats.',
+      waitBuckets,
+    );
+    this.#executed = metrics.histogram(
+      'apiserver_flowcontrol_request_execution_seconds',
+      'Time that requests ran.',
+      waitBuckets,
+    );
+    this.#seats = metrics.histogram(
+      'apiserver_flowcontrol_work_estimated_seats',
+      'Seats that requests occupy.',
+      seatBuckets,
+    );
+    metrics.onCollect(() => collect(metrics, levels));
+  }
+
+  estimated(flow: Flow, seats: number): void {
+    this.#seats.observe(seats, this.#labelsOf(flow));
+  }
+
+  ran(flow: Flow, waitedMs: number, ms: number): void {
+    const labels = this.#labelsOf(flow);
+    this.#dispatched.add(1, labels);
+    this.#waited.observe(waitedMs / 1000, this.#labelsOf(flow, { execute: 'true' }));
+    this.#executed.observe(ms / 1000, this.#labelsOf(flow, { type: 'regular' }));
+  }
+
+  rejected(flow: Flow, reason: string): void {
+    this.#rejected.add(1, this.#labelsOf(flow, { reason }));
+  }
+
+  #labelsOf({ schema, level }: Flow, more: Labels = {}): Labels {
+    const key = `${schema.metadata.name} ${level.name} ${Object.values(more).join()}`;
+    let labels = this.#labels.get(key);
+    if (!labels)
+      this.#labels.set(key, (labels = { flow_schema: schema.metadata.name, priority_level: level.name, ...more }));
+    return labels;
+  }
+}
+
+function collect(metrics: Metrics, { levels, fairFraction }: PriorityLevels): void {
+  const gauge = (name: string, help: string) => metrics.gauge(`apiserver_flowcontrol_${name}`, help);
+  gauge('seat_fair_frac', 'Share of its target that each level gets which no bound holds.').set(fairFraction);
+  for (const { name, queues, demand, nominal, least, most } of levels) {
+    const labels = { priority_level: name };
+    const set = (metric: string, help: string, value: number) => gauge(metric, help).set(value, labels);
+    const { highWatermark, average, deviation, smoothed } = demand.figures;
+    set('nominal_limit_seats', "Seats of the level's own.", nominal);
+    set('lower_limit_seats', 'Seats that the level cannot lose.', least);
+    set('upper_limit_seats', 'Seats that the level can have at most.', most);
+    set('current_limit_seats', 'Seats that the level has now.', queues.limit);
+    set('current_executing_seats', 'Seats in use.', queues.seatsInUse);
+    set('current_executing_requests', 'Requests that run.', queues.executing);
+    set('current_inqueue_requests', 'Requests that wait.', queues.waiting);
+    set('demand_seats_high_watermark', 'Most seats wanted in the last period.', highWatermark);
+    set('demand_seats_average', 'Seats wanted in the last period.', average);
+    set('demand_seats_stdev', 'Deviation of the seats wanted in the last period.', deviation);
+    set('demand_seats_smoothed', 'Seats wanted, smoothed over periods.', smoothed);
+    set('target_seats', 'Seats that the level is to get.', Math.max(least, smoothed));
+  }
+}
