@@ -15,6 +15,8 @@ export async function identityOf(pid: number): Promise<ProcessIdentity> {
 
 export async function isRunning({ pid, started }: ProcessIdentity): Promise<boolean> {
   if (started !== undefined) return (await startOf(pid)) === started;
+  // Without a start time, any other process may have the id by now.
+  if (process.platform === 'linux') return false;
   try {
     process.kill(pid, 0);
     return true;

@@ -1,10 +1,10 @@
-// kill -9 of the server at random moments while real containers run: none stops, and no log line and no exit code is
-// lost. One such kill is part of the normal run (test/e2e).
+// kill -9 of the main process, or of the process of the nodes, at random moments while real containers run: none stops,
+// and no log line and no exit code is lost. One such kill of each is part of the normal run (test/e2e).
 
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { systemClock } from '../../src/machinery/time/clock.ts';
-import { Machine, whyNot } from '../e2e/machine.ts';
+import { eventually, Machine, whyNot } from '../e2e/machine.ts';
 import { isLong, seed, seeded } from './long.ts';
 
 const reason = isLong ? whyNot() : 'only with --long';
@@ -36,6 +36,16 @@ describe.skipIf(reason)(`kill -9 on native${reason ? `: ${reason}` : ''}`, () =>
     expect(code, `${stdout}${stderr}`).toBe(0);
     return JSON.parse(stdout).pid;
   };
+  const nodesProcess = async (): Promise<number | undefined> => {
+    const { stdout } = await machine.coracle(
+      'status',
+      '--data-dir',
+      path.join(machine.directory, 'data'),
+      '--output',
+      'json',
+    );
+    return JSON.parse(stdout).processes.find(({ name }: { name: string }) => name === 'nodes')?.pid;
+  };
   const get = (name: string, field: string) => machine.kubectl('get', 'pod', name, '-o', `jsonpath={${field}}`);
 
   test('no container stops, no log line and no exit code is lost', async () => {
@@ -51,10 +61,13 @@ describe.skipIf(reason)(`kill -9 on native${reason ? `: ${reason}` : ''}`, () =>
     const id = await get('counter', '.status.containerStatuses[0].containerID');
     for (let round = 0; round < kills; round++) {
       await systemClock.sleep(500 + random.int(2_000));
-      process.kill(server, 'SIGKILL');
+      // After a kill it may not run yet: then the main process is the victim.
+      const nodes = random.next() < 0.5 ? await nodesProcess() : undefined;
+      process.kill(nodes ?? server, 'SIGKILL');
       await systemClock.sleep(random.int(1_500));
-      server = await start();
+      if (nodes === undefined) server = await start();
     }
+    await eventually(async () => expect(await nodesProcess()).toBeDefined(), 60_000);
     for (const code of codes) {
       await machine.kubectl('wait', '--for=jsonpath={.status.phase}=Failed', `pod/ends-${code}`, '--timeout=60s');
       const ended = await get(`ends-${code}`, '.status.containerStatuses[0].state.terminated.exitCode');

@@ -51,6 +51,15 @@ test('a program that is not there ends with the reason', async () => {
   expect(await program.ended).toMatch(/ENOENT/);
 });
 
+test('a process that no file can name is not left behind', async () => {
+  const at = { ...directory, nodesRunFile: path.join(directory.root, 'missing', 'nodes.json') };
+  const pidFile = path.join(directory.root, 'pid');
+  const program = path.join(directory.root, 'program.cjs');
+  writeFileSync(program, `require('fs').writeFileSync(${JSON.stringify(pidFile)}, String(process.pid));`);
+  await expect(launchNodes([process.execPath, program], at, systemClock)).rejects.toThrow('ENOENT');
+  if (existsSync(pidFile)) expect(await isRunning(await identityOf(Number(readFileSync(pidFile, 'utf8'))))).toBe(false);
+});
+
 test('a former process has ended before the next one is launched', async () => {
   const former = spawn(process.execPath, ['-e', "process.on('SIGTERM', () => {}); setInterval(() => {}, 1000)"]);
   children.push(former);

@@ -25,10 +25,16 @@ export async function launchNodes(
     env: { MALLOC_ARENA_MAX: '2', ...process.env },
   });
   const launched = programOf(child);
-  // The child waits for its configuration, so it has done nothing when this file names it.
-  if (child.pid !== undefined)
-    await writeWhole(directory.nodesRunFile, `${JSON.stringify(await identityOf(child.pid))}\n`);
-  return launched;
+  try {
+    // The child waits for its configuration, so it has done nothing when this file names it.
+    if (child.pid !== undefined)
+      await writeWhole(directory.nodesRunFile, `${JSON.stringify(await identityOf(child.pid))}\n`);
+    return launched;
+  } catch (error) {
+    launched.kill(); // without the file a later start could not find it
+    await launched.ended;
+    throw error;
+  }
 }
 
 function programOf(child: ChildProcess): NodeProgram {

@@ -36,7 +36,8 @@ export interface NodeProcessStatus {
 }
 
 const firstBackoffMs = 1_000;
-const longestBackoffMs = 30_000;
+/** A node is missed after 40 s without a report. */
+const longestBackoffMs = 10_000;
 /** After a run of this length the back-off begins anew. */
 const steadyMs = 60_000;
 const answerMs = 5_000;

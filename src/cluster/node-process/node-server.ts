@@ -66,6 +66,10 @@ export function serveNodes(environment: Environment, hooks: NodeServerHooks): No
   };
 }
 
+/** The name of the program in Kubernetes, by which managedFields name it too. */
+const agentOf = ({ name }: Identity): string =>
+  name.startsWith('system:node:') ? 'kubelet' : name.replace(/^system:(serviceaccount:[^:]*:)?/, '');
+
 /** The parts do not need each other: all start at once. Rejects with the first failure, once every start has ended. */
 async function startAll(sequence: PartSequence, context: NodePartContext): Promise<void> {
   const wanted = nodeParts.filter(({ name }) => context.config.components.includes(name));
@@ -85,7 +89,7 @@ function contextOf(
     return pair;
   };
   const transportFor = (identity: Identity) => {
-    const userAgent = identity.name.replace(/^system:(serviceaccount:[^:]*:|node:)?/, '');
+    const userAgent = agentOf(identity);
     return httpsTransport({ server, ca, ...certificateOf(identity), userAgent, clock: environment.clock });
   };
   const context: PartContext = {

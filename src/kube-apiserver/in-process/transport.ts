@@ -13,7 +13,7 @@ import type { UserInfo } from '../user.ts';
 import { ownRead } from './own-reads.ts';
 
 export function inProcess(server: Server, user: UserInfo): Transport {
-  const agent = user.name.replace(/^system:(serviceaccount:[^:]*:)?/, '');
+  const agent = user.name.replace(/^system:(serviceaccount:[^:]*:)?/, '').replace(/^node:.*/, 'kubelet');
   return {
     async send(asked: TransportRequest): Promise<TransportResponse> {
       const cached = ownRead(server, user, asked);
