@@ -1,7 +1,7 @@
-// Measures a Kubernetes, or two in turn in the same run, by the same client on the same machine.
+// Measures one Kubernetes, or alternately two in one run, with the same client on the same machine.
 //   ./coracle bench --kubeconfig A [--pids 1,2] [--kubeconfig B --pids 3] [--only create,get] [--runs 5] [--scale 0.1]
 //   ./coracle bench --start native|simulated
-// `--pids` are the server's processes, where they run on this machine: then its CPU time and memory are told too.
+// `--pids` are the server's local processes: it adds their CPU time and memory to the report.
 
 import os from 'node:os';
 import { parseArgs } from 'node:util';
@@ -27,7 +27,7 @@ const scenarios: readonly Scenario[] = [
   busyNode,
   crowd,
 ];
-/** These need a control plane, or nodes, of a kind of their own: run when they are named. */
+/** Scenarios that need a special control plane or nodes: they run only by name. */
 const onlyWhenNamed = ['schedule', 'pod-start', 'busy-node', 'crowd'];
 
 /** Median and spread of each figure, a column a target, and the ratio where there are two. */
@@ -83,7 +83,7 @@ async function main(): Promise<void> {
     // The first run is not counted: it is about compilers and caches.
     if (!onlyWhenNamed.includes(scenario.name))
       for (const target of targets) await scenario.run(target, Number(values.scale));
-    // In turn, so that what else happens on the machine falls on both.
+    // Alternates targets, so that other load on the machine affects both.
     const runs = scenario.runsOnce ? 1 : Number(values.runs);
     for (let run = 0; run < runs; run++)
       for (const [i, target] of targets.entries())

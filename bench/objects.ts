@@ -34,7 +34,7 @@ export function pod(name: string, labels: Record<string, string> = {}): object {
   };
 }
 
-/** A node that is Ready and has 32 cores and 256 GiB, with nobody behind it. */
+/** A Ready node of 32 cores and 256 GiB without a kubelet. */
 export const node = (name: string): object => ({
   apiVersion: 'v1',
   kind: 'Node',

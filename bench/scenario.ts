@@ -1,4 +1,4 @@
-// What is measured: one scenario a file under scenarios/, each behind this interface.
+// The interface of scenarios: one file each under scenarios/.
 
 import type { Target } from './target.ts';
 
@@ -12,15 +12,15 @@ export interface Figure {
 
 export interface Scenario {
   readonly name: string;
-  /** What it does, in a sentence. */
+  /** One sentence about the scenario. */
   readonly about: string;
   /** Once for a target, before the measured runs. */
   prepare?(target: Target, scale: number): Promise<void>;
   /** One measured run. `scale` shrinks counts: 1 is the full size. */
   run(target: Target, scale: number): Promise<readonly Figure[]>;
-  /** What it makes cannot be taken away again: one run, whatever --runs says. */
+  /** Its objects cannot be removed: one run, regardless of --runs. */
   readonly runsOnce?: boolean;
-  /** Takes away what it made. */
+  /** Removes its objects. */
   cleanUp?(target: Target): Promise<void>;
 }
 

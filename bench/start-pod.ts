@@ -7,7 +7,7 @@ const path = `/api/v1/namespaces/${namespace}/pods`;
 export const image = process.env['BENCH_IMAGE'] ?? 'coracle.local/hello';
 const patienceMs = 60_000;
 
-/** Milliseconds until `accept` holds of the pod, which is deleted then. Throws when it never does. */
+/** Milliseconds until `accept` returns true for the pod, which is then deleted. Throws on timeout. */
 export async function startPod(target: Target, name: string, accept: (pod: any) => boolean): Promise<number> {
   const { metadata } = JSON.parse(expectCode(await target.request('GET', `${path}?limit=1`), 200).body.toString());
   let done = () => {};

@@ -1,4 +1,4 @@
-// One Kubernetes under measurement: how to reach it, and what its server's process costs.
+// One Kubernetes to measure: its address, and the resource usage of its processes.
 
 import { readFileSync } from 'node:fs';
 import http2 from 'node:http2';
@@ -12,9 +12,9 @@ export interface Answer {
 export interface Target {
   readonly name: string;
   request(method: string, path: string, body?: object | string, contentType?: string): Promise<Answer>;
-  /** Opens a watch; `onEvent` hears of each line. Returns how to end it. */
+  /** Opens a watch; `onEvent` gets each line. Returns the function that ends it. */
   watch(path: string, onEvent: (line: string) => void): Promise<() => void>;
-  /** CPU time of the server's processes so far, in microseconds; undefined when they are not known. */
+  /** CPU time of the server's processes so far, in microseconds; undefined without --pids. */
   serverCpuMicros(): number | undefined;
   /** Resident memory of the server's processes, in bytes. */
   serverMemoryBytes(): number | undefined;
@@ -106,14 +106,14 @@ export async function inFlight(count: number, width: number, work: (index: numbe
   );
 }
 
-/** Throws when an answer is not what was asked for: a benchmark of errors is worth nothing. */
+/** Throws for an unexpected status: a benchmark of errors is useless. */
 export function expectCode(answer: Answer, ...codes: number[]): Answer {
   if (!codes.includes(answer.code))
     throw new Error(`the server answered ${answer.code}: ${answer.body.toString().slice(0, 300)}`);
   return answer;
 }
 
-/** A run that does not come to its end fails, and says how far it came. */
+/** Fails on timeout, with the progress so far. */
 export async function within(timeoutMs: number, work: Promise<void>, state: () => string): Promise<void> {
   let timer: NodeJS.Timeout | undefined;
   const tooLate = new Promise<never>((_, reject) => {

@@ -1,6 +1,6 @@
-// Makes dist/coracle.js: generates what comes from facts/ and bundles the sources, so that the program starts fast.
-// Several may be asked for at one time, and clusters that run load parts of an older one: one builds after the other, and
-// a file is there as a whole or not at all, coracle.js last.
+// Makes dist/coracle.js: generates code from facts/ and bundles the sources, for a fast program start. Builds may run
+// concurrently, and running clusters load chunks of older builds: so builds take a lock, and each file is written
+// atomically, coracle.js last.
 
 import { linkSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { readdir, rm, stat } from 'node:fs/promises';
@@ -46,17 +46,17 @@ const program = await build({
   entryPoints: [`${root}src/cli/main.ts`],
   entryNames: 'coracle',
   outdir: `${root}dist`,
-  // Commands are loaded when they are used: `status` need not wait for a container runtime.
+  // Commands are loaded on demand: `status` does not load a container runtime.
   splitting: true,
 });
-// The log keeper of native containers is a process of its own, one for each node: alone it needs half the memory.
+// The log process of native containers, one per node: a separate bundle halves its memory.
 const shim = await build({
   ...shared,
   entryPoints: [`${root}src/container-runtime/native/shim.ts`],
   outfile: `${root}dist/container-shim.js`,
 });
 
-// The process of the nodes loads nothing of the API server: a bundle of its own leaves out what only that one uses.
+// The nodes' process does not use the API server: a separate bundle omits it.
 const nodes = await build({
   ...shared,
   entryPoints: [`${root}src/cli/nodes-program.ts`],
@@ -79,7 +79,7 @@ for (const file of files.sort((a, b) => Number(isEntry(a)) - Number(isEntry(b)))
   renameSync(`${file.path}.${process.pid}`, file.path);
 }
 
-/** A link appears with its contents or not at all; that of a build which was killed is taken away. */
+/** Creating a link with its content is atomic; a link of a killed build is removed. */
 function takeLock(): boolean {
   try {
     linkSync(`${lock}.${process.pid}`, lock);
@@ -96,7 +96,7 @@ function takeLock(): boolean {
   return false;
 }
 
-// What was compiled of former builds is of no use any more.
+// The compile cache of former builds is stale.
 await rm(`${root}.cache/compile`, { recursive: true, force: true });
 
 /** Chunks of former builds: clusters that still run may load them, those of a day ago hardly. */

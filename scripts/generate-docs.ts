@@ -3,7 +3,7 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { readOperationDocs } from './generate-operation-docs.ts';
 
-/** Type -> field -> text; the type's own text is under the empty name. */
+/** Type -> field -> text; the empty name has the type's text. */
 export type Docs = Record<string, Record<string, string>>;
 
 export function generateDocs(root: string): Docs {
@@ -45,7 +45,7 @@ function declarationFile(modules: string, name: string): string | undefined {
   return folders.map((folder) => `${modules}${folder}/${kind}.d.ts`).find((file) => existsSync(file));
 }
 
-/** Comments before the first interface and before each of its own (four spaces deep) properties. */
+/** Comments before the first interface and before each of its direct (four spaces deep) properties. */
 function readDocs(text: string): Record<string, string> {
   const docs: Record<string, string> = {};
   const start = text.search(/^export (interface|type|declare)/m);

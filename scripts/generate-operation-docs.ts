@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import type { Docs } from './generate-docs.ts';
 
-/** What an operation does, or the options that it takes -> a method of the client that takes the same. */
+/** Documentation of an operation or its options -> the client method with the same text. */
 const methods: Readonly<Record<string, string>> = {
   list: 'listNamespacedPod',
   write: 'createNamespacedPod',
@@ -37,7 +37,7 @@ export function readOperationDocs(root: string): Docs {
 
 const entities: Readonly<Record<string, string>> = { quot: '"', amp: '&', lt: '<', gt: '>' };
 
-/** Two spaces stand for the empty line between paragraphs. */
+/** Two spaces represent the empty line between paragraphs. */
 const unescaped = (text: string) =>
   text
     .trim()

@@ -1,4 +1,5 @@
-// What is served: names, scope, verbs and subresources from facts/discovery.json, columns from facts/columns.json.
+// The served resources: names, scope, verbs and subresources from facts/discovery.json, columns from
+// facts/columns.json.
 import { readFileSync, writeFileSync } from 'node:fs';
 import type { Docs } from './generate-docs.ts';
 
@@ -42,7 +43,7 @@ const defaults: Record<string, string> = {
   'Created At': `@${meta}#creationTimestamp`,
 };
 
-/** `@type#field` stands for the documentation of that field, anything else for itself. */
+/** `@type#field` refers to the documentation of that field; other text is literal. */
 function describe(text: string, docs: Docs): string {
   const reference = text.match(/^@([^#]+)#(.+)$/);
   if (!reference) return text;

@@ -64,7 +64,7 @@ function named(schema: OpenApi, rows: Field[] = [], embedded: Embedded = {}): ob
   const { properties = {}, ...rest } = schema;
   if (!schema.properties) return convert(schema);
   const order = new Map(rows.map((row, index) => [row[0], index]));
-  // A type of the top level embeds kind and apiVersion, and they come first.
+  // A top-level type embeds kind and apiVersion, which come first.
   const rank = (key: string) => order.get(key) ?? (key === 'kind' ? -2 : key === 'apiVersion' ? -1 : rows.length);
   const sorted = Object.keys(properties).sort((a, b) => rank(a) - rank(b));
   return {
@@ -75,7 +75,7 @@ function named(schema: OpenApi, rows: Field[] = [], embedded: Embedded = {}): ob
   };
 }
 
-/** How Go's encoder writes a field that has nothing in it. */
+/** The encoding of an empty field by Go's encoder. */
 function field(schema: OpenApi, row: Field | undefined, embedded: Embedded, key: string): object {
   const typeMeta = (key === 'kind' || key === 'apiVersion') && { goType: 'string', via: 'TypeMeta' };
   if (!row) return { ...convert(schema), presence: 'nonzero', ...typeMeta };

@@ -16,7 +16,7 @@ interface Schema {
   'x-kubernetes-group-version-kind'?: { group: string; version: string; kind: string }[];
 }
 
-/** Schema names that share their last part with another: the first listed keeps the short name. */
+/** Schema names with an equal last part: the first one listed gets the short name. */
 const preferred = [
   'io.k8s.api.core.v1.Event',
   'io.k8s.api.core.v1.EventSeries',
@@ -57,14 +57,14 @@ function declaration(full: string, schema: Schema, names: Map<string, string>): 
   if (!schema.properties) return `export type ${name} = ${typeOf(schema, names)};\n`;
   const topLevel = schema['x-kubernetes-group-version-kind'] && schema.properties['metadata'];
   const lines = Object.entries(schema.properties).map(([key, property]) => {
-    // What has a default is always written by the server; a top-level object always has its metadata.
+    // The server always writes fields with a default; a top-level object always has metadata.
     const always = schema.required?.includes(key) || property.default !== undefined || (topLevel && key === 'metadata');
     return `  ${quote(key)}${always ? '' : '?'}: ${typeOf(property, names)};`;
   });
   return `export interface ${name} {\n${lines.join('\n')}\n}\n`;
 }
 
-/** A stored object always has these four, so readers need not ask; `Draft` is what a writer hands in. */
+/** A stored object always has these four fields; `Draft` is the type of an object to write. */
 function objectMeta(schema: Schema, names: Map<string, string>): string {
   const stored = ['name', 'uid', 'resourceVersion', 'creationTimestamp'];
   const lines = Object.entries(schema.properties!).map(
@@ -100,7 +100,7 @@ function typeOf(schema: Schema, names: Map<string, string>): string {
 const wrap = (type: string) => (type.includes('|') ? `(${type})` : type);
 const quote = (key: string) => (/^[A-Za-z_$][\w$]*$/.test(key) ? key : JSON.stringify(key));
 
-/** `Resources` maps a resource's name to its type: a bare plural in its best-known group, `plural.group` otherwise. */
+/** `Resources` maps a resource's name to its type: a bare plural in its main group, `plural.group` otherwise. */
 function resourceTable(root: string, schemas: Record<string, Schema>, names: Map<string, string>): string {
   const byKind = new Map<string, string>();
   for (const [full, schema] of Object.entries(schemas))

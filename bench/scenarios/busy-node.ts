@@ -30,7 +30,7 @@ async function readMeanwhile(target: Target, isOver: () => boolean): Promise<num
   return times;
 }
 
-/** Starts pods all at once; resolves when all of them are Ready. */
+/** Starts pods concurrently; resolves when all are Ready. */
 async function startAll(target: Target, names: readonly string[]): Promise<void> {
   const missing = new Set(names);
   let done = () => {};
@@ -65,7 +65,7 @@ async function removeAll(target: Target): Promise<void> {
   await within(patienceMs, areGone(), () => 'pods are still there');
 }
 
-/** Needs a cluster with one node that runs containers and has the image (BENCH_IMAGE). */
+/** Needs a cluster with one node that has a container runtime and the image (BENCH_IMAGE). */
 export const busyNode: Scenario = {
   name: 'busy-node',
   about: 'reads of one object, every 5 ms, while the node of the same machine starts 50 pods at once',

@@ -6,7 +6,7 @@ const pods = 100_000;
 const deployments = 100;
 const width = 8;
 const path = `/apis/apps/v1/namespaces/${namespace}/deployments`;
-/** What the cluster is asked for at the least: a run that is slower by half has failed. */
+/** The required minimum rate: a run at half of it fails. */
 const expectedRate = 200;
 
 const deployment = (name: string, replicas: number): object => ({
@@ -30,7 +30,7 @@ async function readyPods(target: Target): Promise<number> {
   return items.reduce((sum: number, { status }: any) => sum + (status?.readyReplicas ?? 0), 0);
 }
 
-/** Needs a cluster of its own with a thousand simulated nodes: `up --runtime simulated --nodes 1000`. */
+/** Needs a separate cluster with a thousand simulated nodes: `up --runtime simulated --nodes 1000`. */
 export const crowd: Scenario = {
   name: 'crowd',
   about: '100,000 pods of 100 deployments on 1,000 simulated nodes, until all are Ready',

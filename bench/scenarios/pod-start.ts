@@ -3,7 +3,7 @@ import { isReady, startPod } from '../start-pod.ts';
 import { expectCode, type Target } from '../target.ts';
 import { prepareNamespace } from './api.ts';
 
-/** What starting a container asks of the runtime. */
+/** The runtime's operations of a container start. */
 const operations = ['run_podsandbox', 'create_container', 'start_container'];
 
 /**
@@ -26,13 +26,13 @@ async function spent(target: Target): Promise<{ startMs: number; runtimeMs: numb
   };
 }
 
-/** Needs a cluster with one node that runs containers and has the image (BENCH_IMAGE). */
+/** Needs a cluster with one node that has a container runtime and the image (BENCH_IMAGE). */
 export const podStart: Scenario = {
   name: 'pod-start',
   about: 'from the creation of a pod to Ready, image present, one at a time',
   async prepare(target) {
     await prepareNamespace(target);
-    for (let i = 0; i < 3; i++) await startPod(target, `warm-${process.pid}-${i}`, isReady); // brings the image
+    for (let i = 0; i < 3; i++) await startPod(target, `warm-${process.pid}-${i}`, isReady); // pulls the image
   },
   async run(target, scale) {
     const times: number[] = [];

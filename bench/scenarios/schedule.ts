@@ -8,7 +8,7 @@ const pods = 10_000;
 const width = 64;
 const path = `/api/v1/namespaces/${namespace}/pods`;
 
-/** Run it against a control plane without node lifecycle controller: the nodes have nobody who would renew them. */
+/** Run it against a control plane without node lifecycle controller: its nodes have no kubelet to renew their Lease. */
 export const schedule: Scenario = {
   name: 'schedule',
   about: 'schedule 10,000 pods onto 5,000 nodes',

@@ -1,4 +1,4 @@
-// How long Coracle itself takes to start, and what it weighs when nothing happens. Starts clusters of its own.
+// Measures Coracle's start time, and its memory and CPU when idle. Starts separate clusters.
 
 import { execFileSync, spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -12,14 +12,14 @@ import { prepareNamespace } from './api.ts';
 const root = path.resolve(import.meta.dirname, '../..');
 const program = path.join(root, 'dist', 'coracle.js');
 
-/** Runs `coracle up` on an empty data directory (and once more on the full one), with the runtime that is asked for. */
+/** Runs `coracle up` on an empty data directory (and again on the full one) with the given runtime. */
 export async function measureStart(runtime: 'native' | 'simulated'): Promise<readonly Figure[]> {
   const directory = mkdtempSync(path.join(os.tmpdir(), 'coracle-bench-'));
   const call = (...args: string[]) =>
     execFileSync(process.execPath, [program, ...args, '--data-dir', directory], { encoding: 'utf8', cwd: root });
   try {
     const first = await timeUp(directory, runtime);
-    await firstPod(directory); // makes the image, so that it is there below
+    await firstPod(directory); // makes the image for the pods below
     await new Promise((done) => setTimeout(done, 5000));
     const { processes } = JSON.parse(call('status', '--output', 'json'));
     const memory = processes.reduce((sum: number, { pid }: { pid: number }) => sum + memoryOf(pid), 0);

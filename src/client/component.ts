@@ -1,4 +1,4 @@
-// What a component is: a function that takes its context and returns something to stop (docs/design.md, Rooms).
+// A component is a function that takes a context and returns a handle to stop it (docs/design.md, Rooms).
 
 import { isApiError } from '../api/api.ts';
 import type { Logger } from '../machinery/logger.ts';
@@ -8,20 +8,20 @@ import type { Clock } from '../machinery/time/clock.ts';
 import type { Client } from './interface.ts';
 
 export interface ComponentContext {
-  /** Speaks as the component's own identity. */
+  /** Uses the component's identity. */
   readonly client: Client;
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
   readonly metrics: Metrics;
-  /** Ends the process for good reason, such as a lost lease; only `cluster` and `cli` decide what that means. */
+  /** Ends the process after an unrecoverable failure, such as a lost lease; only `cluster` and `cli` decide how. */
   readonly fatal: (error: Error) => void;
 }
 
 export interface RunningComponent {
   /** Why the component is not healthy, undefined while it is. */
   health?(): string | undefined;
-  /** Resolves when everything it started has ended. Containers keep running. */
+  /** Resolves when all its work has ended. Containers keep running. */
   stop(): Promise<void>;
 }
 
@@ -30,6 +30,6 @@ export type StartComponent<Config, Running extends RunningComponent = RunningCom
   config: Config,
 ) => Promise<Running>;
 
-/** For logs: a refusal of the API is said in its words, what nobody expected comes with its stack. */
+/** The text for logs: the message of an API error, the stack of any other error. */
 export const errorText = (error: unknown): string =>
   error instanceof Error && !isApiError(error) ? (error.stack ?? String(error)) : String(error);

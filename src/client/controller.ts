@@ -1,4 +1,4 @@
-// What a controller is, and the one loop that runs them all.
+// The interface of a controller, and the loop that runs all controllers.
 
 import type { ApiObject, OwnerReference } from '../api/api.ts';
 import { isConflict, resources } from '../api/api.ts';
@@ -13,18 +13,18 @@ import { WorkQueue } from './work-queue.ts';
 const defaultWorkers = 5;
 /** A reconcile that takes longer is logged with its key: one object must not hold up all others. */
 const slowReconcileMs = 1_000;
-/** client-go's ExpectationsTimeout: how long to wait for the cache to show one's own writes. */
+/** client-go's ExpectationsTimeout: how long to wait until the cache has the controller's writes. */
 const ownWritesTimeoutMs = 300_000;
 
-/** What a reconcile gets. Listers read the caches of what the controller watches and `reads`. */
+/** The tools of a reconcile. Listers read the caches of the resources that the controller watches or `reads`. */
 export interface Tools extends Pick<ComponentContext, 'clock' | 'random' | 'logger'> {
   lister<R extends ResourceName>(resource: R): Lister<ObjectOf<R>>;
-  /** As the controller's identity. The key is not worked on again before the caches show what was written with it. */
+  /** Uses the controller's identity. A key is not reconciled again until the caches have its writes. */
   readonly client: Client;
   readonly events: EventRecorder;
 }
 
-/** One source of work: an event on an object of `resource` yields keys, nothing else. */
+/** One source of work: an event on an object of `resource` yields keys only. */
 export interface Watch {
   readonly resource: ResourceName;
   keys(object: any, tools: Tools): Iterable<string>;
@@ -33,11 +33,11 @@ export interface Watch {
 }
 
 /**
- * A controller brings what is into line with what is wanted, one key at a time. It is level-triggered: reconcile is
- * told which object to look at, never what happened, may be called at any time and any number of times, and must be
- * right after a crash at any line. It reads the caches, writes through the client, and returns
- * - nothing: done until something changes,
- * - `{ after }`: look again in that many milliseconds.
+ * A controller moves the actual state toward the desired state, one key at a time. It is level-triggered: reconcile
+ * gets the key and no event, may run at any time and any number of times, and must be correct after a crash at any
+ * line. It reads the caches, writes through the client, and returns
+ * - nothing: done until the next change,
+ * - `{ after }`: reconcile again after that many milliseconds.
  * A throw is retried after a back-off (5 ms, doubling, up to 1000 s); a TerminalError is logged and not retried.
  */
 export interface Controller {
@@ -47,7 +47,7 @@ export interface Controller {
   readonly watches: readonly Watch[];
   /** Resources that are read beside those watched. */
   readonly reads?: readonly ResourceName[];
-  /** Custom indexes it needs. */
+  /** Custom indexes of the listers. */
   readonly indexes?: readonly {
     readonly resource: ResourceName;
     readonly name: string;
@@ -56,8 +56,8 @@ export interface Controller {
   /** Keys worked on at the same time. Default 5. */
   readonly workers?: number;
   /**
-   * Called once, when the caches are full; the first reconcile waits for it. What it returns is called at the end. Of
-   * `informers` a controller may follow resources that are not known beforehand.
+   * Called once, when the caches have synced, before the first reconcile. The returned function is called at the end.
+   * `informers` gives access to resources that are discovered at run time.
    */
   start?(
     tools: Tools,
@@ -81,11 +81,11 @@ export const own = (resource: ResourceName, matters?: Watch['matters']): Watch =
   ...(matters && { matters }),
 });
 
-/** The owner reference that says who controls the object. */
+/** The owner reference of the object's controller. */
 export const controllerOf = (object: ApiObject): OwnerReference | undefined =>
   object.metadata.ownerReferences?.find((owner) => owner.controller);
 
-/** Watches objects that are controlled by an object of `kind`, and yields that one's key. */
+/** Watches objects that an object of `kind` controls, and yields the key of that owner. */
 export const ownedBy = (resource: ResourceName, kind: string): Watch => ({
   resource,
   keys(object: ApiObject) {
@@ -100,7 +100,7 @@ export interface RunningController {
   stop(): Promise<void>;
 }
 
-/** Runs a controller until stopped. The informers belong to the caller, who stops them afterwards. */
+/** Runs a controller until stopped. The caller owns the informers, and stops them afterwards. */
 export function runController(
   context: ComponentContext,
   informers: InformerFactory,
@@ -173,7 +173,7 @@ class Runner {
     return this.#informers.for(watch.resource).handle((next: any, old: any) => {
       if (next && old && watch.matters && !watch.matters(next, old)) return;
       const keys = new Set<string>(next ? watch.keys(next, tools) : []);
-      // What it belonged to before has lost something, and must look too.
+      // The previous owner lost an object, so reconcile it too.
       if (old) for (const key of watch.keys(old, tools)) keys.add(key);
       for (const key of keys) this.#queue.add(key);
     });
@@ -204,7 +204,7 @@ class Runner {
       result = error instanceof TerminalError ? 'terminal' : 'error';
       if (result === 'terminal') this.#queue.forget(key);
       else this.#queue.retry(key);
-      // A conflict only says that somebody was faster; the cache will soon show what.
+      // A conflict means that another writer was faster; the cache will have its change soon.
       const level = isConflict(error) ? 'debug' : 'warn';
       logger[level]('reconcile failed', { key, error: errorText(error) });
     }
@@ -219,8 +219,8 @@ class Runner {
 }
 
 /**
- * Remembers what one reconcile wrote, so that the next one does not read caches from before it and, for example,
- * create the same pods again. Resources without an informer are not waited for.
+ * Tracks the writes of one reconcile, so that the next one does not read older caches and, for example, create the same
+ * pods again. Writes to resources without an informer are not tracked.
  */
 class OwnWrites {
   readonly #informers: InformerFactory;
@@ -233,7 +233,7 @@ class OwnWrites {
       this.#written(resource, object);
       return object;
     };
-    // Each verb that writes passes its answer on; all else is the client's own.
+    // Each writing verb records its result; other verbs pass through.
     this.client = {
       get: (...args) => client.get(...args),
       list: (...args) => client.list(...args),
@@ -254,7 +254,7 @@ class OwnWrites {
     };
   }
 
-  /** Resolves when the caches show everything, or after five minutes. */
+  /** Resolves when the caches have all writes, or after five minutes. */
   async shown(context: Pick<ComponentContext, 'clock' | 'logger'>, stop: AbortSignal): Promise<void> {
     if (this.#pending.length === 0) return;
     const limit = new AbortController();
@@ -281,7 +281,7 @@ class OwnWrites {
 const joinKey = (name: { name: string; namespace?: string }) =>
   name.namespace ? `${name.namespace}/${name.name}` : name.name;
 
-/** The owner reference by which `owner` controls what it makes. */
+/** The owner reference from a created object to its controller `owner`. */
 export function controllerReference(owner: ApiObject, resource: ResourceName): OwnerReference {
   const { group, version } = refOf(resource);
   return {
@@ -295,8 +295,9 @@ export function controllerReference(owner: ApiObject, resource: ResourceName): O
 }
 
 /**
- * Calls `act` `count` times, in batches of 1, 2, 4, ... and stops after the first batch that has a failure, so that
- * what cannot work (a quota, a webhook) is not asked thousands of times. Returns how many succeeded, and the failure.
+ * Calls `act` `count` times, in batches of 1, 2, 4, ... and stops after the first batch with a failure, so that a
+ * failing operation (a quota, a webhook) is not repeated thousands of times. Returns the number of successes, and the
+ * failure.
  */
 export async function slowStart(
   count: number,

@@ -12,7 +12,7 @@ const refillMs = 300_000;
 const cacheLimit = 4096;
 /** Events of one object and reason that a repeat is still counted to. */
 const knownLimit = 16;
-/** Events that wait to be sent, one after the other; more are dropped, as client-go's broadcaster does. */
+/** Events waiting to be sent in order; more are dropped, as in client-go's broadcaster. */
 const queueLimit = 1000;
 const combinedPrefix = '(combined from similar events): ';
 
@@ -31,7 +31,7 @@ export interface EventRecorder {
 
 /** An event that was recorded. */
 interface Known {
-  /** Where in the object, and what; undefined for what combines similar ones. */
+  /** The part of the object, and the message; undefined for an event that combines similar ones. */
   readonly part?: string;
   readonly message?: string;
   readonly namespace: string;
@@ -40,7 +40,7 @@ interface Known {
   count: number;
 }
 
-/** What was recorded of one object for one reason. */
+/** The events of one object and reason. */
 interface Topic {
   readonly type: string;
   readonly reason: string;
@@ -50,7 +50,7 @@ interface Topic {
   known: readonly Known[];
 }
 
-/** What is remembered of an object, in little space: one process may record for thousands of them. */
+/** The record of an object, kept small: one process may record thousands of objects. */
 interface Subject {
   tokens: number;
   atMs: number;
@@ -79,10 +79,10 @@ interface Recorded {
   readonly message: string;
 }
 
-/** Events that one recorder can tell apart within a millisecond. */
+/** Maximum distinct events of one recorder within a millisecond. */
 const serials = 1_000_000;
 
-/** A number of its own for each source (FNV-1a), the same in every run. */
+/** A distinct number for each source (FNV-1a), equal in every run. */
 function serialOf({ component, host = '' }: EventSource): number {
   let hash = 0x811c9dc5;
   for (const character of `${component}/${host}`) hash = Math.imul(hash ^ character.charCodeAt(0), 0x01000193);
@@ -95,7 +95,7 @@ class Recorder implements EventRecorder {
   readonly #subjects = new Map<string, Subject>();
   #sending: Promise<void> = Promise.resolve();
   #queued = 0;
-  /** Stands for the nanoseconds that the clock does not have. */
+  /** Replaces the nanoseconds, which the clock does not have. */
   #serial: number;
 
   constructor(context: Pick<ComponentContext, 'client' | 'clock' | 'logger'>, source: EventSource) {
@@ -133,7 +133,7 @@ class Recorder implements EventRecorder {
   #subject({ kind, apiVersion, metadata }: ApiObject): Subject {
     const who = metadata.uid || `${apiVersion} ${kind} ${metadata.namespace ?? ''}/${metadata.name}`;
     const subject = this.#subjects.get(who) ?? { tokens: burst, atMs: this.#context.clock.now(), topics: [] };
-    // Keeps the most recently used.
+    // Moves the subject to the end, so that the least recently used is evicted first.
     this.#subjects.delete(who);
     this.#subjects.set(who, subject);
     if (this.#subjects.size > cacheLimit) this.#subjects.delete(this.#subjects.keys().next().value as string);
@@ -199,7 +199,7 @@ class Recorder implements EventRecorder {
       return true;
     } catch (error) {
       if (!isNotFound(error)) throw error;
-      return false; // its time to live has run out
+      return false; // the event expired
     }
   }
 
@@ -227,9 +227,9 @@ class Recorder implements EventRecorder {
   }
 }
 
-/** A list of just the room that it needs: one that grows by `push` has room for a dozen more. */
+/** A list without spare capacity: one that grows by `push` reserves a dozen items. */
 const withOne = <T>(list: readonly T[], item: T): readonly T[] => list.concat([item]);
 
-/** Then its last events go with it, unheard. */
+/** Then the API rejects its last events; they are dropped. */
 const isNamespaceTerminating = (error: unknown): boolean =>
   isApiError(error) && (error.status.details?.causes ?? []).some((cause) => cause.reason === 'NamespaceTerminating');

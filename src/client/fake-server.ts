@@ -1,5 +1,5 @@
-// For tests of this room and of components: a transport that keeps objects in a map, with just enough of an API
-// server's rules (versions, conflicts, finalizers, watches) to see what a client or a controller does.
+// For tests: a transport that stores objects in a map, with enough rules of an API server (versions, conflicts,
+// finalizers, watches) to test clients and controllers.
 
 import type { ApiObject } from '../api/api.ts';
 import { alreadyExists, conflict, isApiError, notFound } from '../api/api.ts';

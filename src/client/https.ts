@@ -1,4 +1,4 @@
-// The client's way over the wire: JSON over HTTPS with kept-alive connections, watches as streams.
+// The HTTPS transport: JSON over kept-alive connections, watches as streams.
 
 import * as http from 'node:http';
 import * as https from 'node:https';
@@ -12,7 +12,7 @@ const mostRepeats = 10;
 export interface HttpsOptions {
   /** Base URL, such as https://127.0.0.1:6443. */
   readonly server: string;
-  /** PEM of the authorities that the server's certificate must come from. Default: the system's. */
+  /** PEM of the trusted authorities for the server's certificate. Default: the system's. */
   readonly ca?: string;
   /** PEM of the client's certificate and key. */
   readonly cert?: string;
@@ -24,7 +24,7 @@ export interface HttpsOptions {
   readonly clock?: Clock;
   /** Name that the server's certificate must have, where it is not the URL's. */
   readonly serverName?: string;
-  /** Talks to whoever answers. Never for more than a test. */
+  /** Accepts any server certificate. For tests only. */
   readonly insecureSkipTlsVerify?: boolean;
 }
 
@@ -48,7 +48,7 @@ export function httpsTransport(options: HttpsOptions): HttpsTransport {
       })
     : new http.Agent(agentOptions);
 
-  /** A kept-alive connection may have been closed by the server just now: what only reads is asked once more. */
+  /** The server may have closed a kept-alive connection just now: reads are repeated once. */
   const open = async (request: TransportRequest): Promise<http.IncomingMessage> => {
     try {
       return await openOnce(request);

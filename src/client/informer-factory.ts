@@ -1,4 +1,4 @@
-// One informer a resource for all who ask.
+// One informer per resource, shared by all users.
 
 import type { ComponentContext } from './component.ts';
 import { createInformer, type Informer } from './informer.ts';
@@ -13,7 +13,7 @@ export class InformerFactory {
     this.#context = context;
   }
 
-  /** The resource's informer, which starts when first asked for. */
+  /** The resource's informer, started on first use. */
   for<R extends ResourceName | ResourceRef>(resource: R): Informer<ObjectOf<R>> {
     const key = keyOfResource(resource);
     let informer = this.#informers.get(key);
@@ -26,7 +26,7 @@ export class InformerFactory {
     return this.#informers.get(keyOfResource(resource));
   }
 
-  /** Stops one resource's informer: its kind is gone, such as a deleted CustomResourceDefinition's. */
+  /** Stops one resource's informer after its kind was removed, such as a deleted CustomResourceDefinition's. */
   async drop(resource: ResourceName | ResourceRef): Promise<void> {
     const key = keyOfResource(resource);
     const informer = this.#informers.get(key);
@@ -34,7 +34,7 @@ export class InformerFactory {
     await informer?.stop();
   }
 
-  /** Resolves when every informer asked for so far has its first list. */
+  /** Resolves when every informer used so far has its first list. */
   async synced(): Promise<void> {
     await Promise.all([...this.#informers.values()].map((informer) => informer.synced()));
   }

@@ -1,11 +1,11 @@
-// A cache of one resource, kept current by list and watch, shared by all who read it. Objects in it are immutable.
+// A cache of one resource, kept current by list and watch, shared by all readers. Its objects are immutable.
 
 import { type ApiObject, isApiError, isNotFound } from '../api/api.ts';
 import type { ComponentContext } from './component.ts';
 import type { ObjectOf, ResourceName, ResourceRef, Selection } from './interface.ts';
 import { refOf } from './rest.ts';
 
-// client-go's reflector: back-off after a failed list or watch, and how long a watch is asked to last.
+// client-go's reflector: back-off after a failed list or watch, and the requested duration of a watch.
 const firstBackoffMs = 800;
 const longestBackoffMs = 30_000;
 const backoffResetMs = 120_000;
@@ -40,13 +40,13 @@ export interface Informer<T> extends Lister<T> {
   synced(): Promise<void>;
   /** Calls back for all that is in the cache, then for each change. Returns how to stop that. */
   handle(handler: ChangeHandler<T>): () => void;
-  /** Adds a custom index; what is cached already is indexed too. Adding one name twice does nothing. */
+  /** Adds a custom index, also over cached objects. Adding one name twice does nothing. */
   addIndex(name: string, valuesOf: (object: T) => readonly string[]): void;
-  /** The resourceVersion up to which everything has been seen. */
+  /** The resourceVersion of the last change in the cache. */
   readonly resourceVersion: string;
-  /** Resolves when all changes up to a resourceVersion, such as that of an own write, are in the cache. */
+  /** Resolves when the cache has all changes up to a resourceVersion, such as that of a write. */
   seen(resourceVersion: string, signal?: AbortSignal): Promise<void>;
-  /** Resolves when the object with this uid is gone or going. */
+  /** Resolves when the object with this uid is deleted or terminating. */
   gone(key: string, uid: string, signal?: AbortSignal): Promise<void>;
   stop(): Promise<void>;
 }
@@ -114,7 +114,7 @@ class SharedInformer implements Informer<ApiObject> {
   readonly #waiters = new Set<Waiter>();
   #running: Promise<void> = Promise.resolve();
   #version = '';
-  /** False until a list was taken, and again when the server no longer knows our version. */
+  /** False until the first list, and again after the server expired the watch's version. */
   #listed = false;
   hasSynced = false;
 
@@ -139,7 +139,7 @@ class SharedInformer implements Informer<ApiObject> {
   }
 
   ownedBy(owner: { readonly metadata: { readonly uid: string } }): readonly ApiObject[] {
-    // Made when it is first asked for: many informers never are.
+    // Made on first use: most informers never use it.
     this.addIndex(ownerIndex, ownersOf);
     return this.by(ownerIndex, owner.metadata.uid);
   }
@@ -213,7 +213,7 @@ class SharedInformer implements Informer<ApiObject> {
     let failure = '';
     const report = (error: unknown) => {
       const text = String(error);
-      // A resource that is no longer served stays so until its informer is dropped, when discovery says so too.
+      // A removed resource fails until discovery drops its informer.
       const level = text === failure || (this.hasSynced && isNotFound(error)) ? 'debug' : 'warn';
       failure = text;
       logger[level]('list or watch failed', { resource: refOf(this.#resource).resource, error: text });
@@ -245,7 +245,7 @@ class SharedInformer implements Informer<ApiObject> {
       unseen.delete(key);
       const known = this.#objects.get(key);
       if (known?.metadata.resourceVersion === object.metadata.resourceVersion) continue;
-      // Deleted and made again between two lists: whoever keeps state by uid must see both.
+      // Deleted and created again between two lists: handlers that keep state by uid must see both.
       if (known && known.metadata.uid !== object.metadata.uid) this.#replace(key, undefined);
       this.#replace(key, object);
     }

@@ -5,7 +5,7 @@ import type { ApiObject, Draft, Resources, Status } from '../api/api.ts';
 
 export type ResourceName = keyof Resources;
 
-/** A resource that is not known by name, such as one that a CustomResourceDefinition made. */
+/** A resource without a built-in name, such as one of a CustomResourceDefinition. */
 export interface ResourceRef {
   readonly group: string;
   readonly version: string;
@@ -73,7 +73,7 @@ export interface DeleteOptions {
   readonly dryRun?: boolean;
 }
 
-/** Every call rejects with ApiError when the server says no, and with other errors when it cannot be reached. */
+/** Every call rejects with ApiError for an error response, and with other errors if the server is unreachable. */
 export interface Client {
   get<R extends ResourceName | ResourceRef>(
     resource: R,
@@ -87,13 +87,13 @@ export interface Client {
     options: WatchOptions,
     signal: AbortSignal,
   ): AsyncIterable<WatchEvent<ObjectOf<R>>>;
-  /** The namespace is the object's own. */
+  /** The object has its namespace. */
   create<R extends ResourceName | ResourceRef>(
     resource: R,
     object: Draft<ObjectOf<R>>,
     options?: WriteOptions,
   ): Promise<ObjectOf<R>>;
-  /** POST to a subresource of an existing object (binding, eviction, token); the answer's type is the caller's to know. */
+  /** POST to a subresource of an existing object (binding, eviction, token); the caller names the response's type. */
   createSubresource<T = ApiObject>(
     resource: ResourceName | ResourceRef,
     name: Name,
@@ -112,16 +112,16 @@ export interface Client {
     patch: Patch,
     options?: WriteOptions,
   ): Promise<ObjectOf<R>>;
-  /** Resolves with the object while it is still going (finalizers, grace), with a Status otherwise. */
+  /** Resolves with the object while it terminates (finalizers, grace period), otherwise with a Status. */
   delete(resource: ResourceName | ResourceRef, name: Name, options?: DeleteOptions): Promise<ApiObject | Status>;
   deleteCollection(resource: ResourceName | ResourceRef, selection: Selection, options?: DeleteOptions): Promise<void>;
-  /** For what has no object: /version, /readyz, discovery. The parsed JSON, or the text. */
+  /** For paths without objects: /version, /readyz, discovery. Returns the parsed JSON, or the text. */
   raw<T = any>(method: string, path: string, body?: object): Promise<T>;
 }
 
 /**
- * What a Client is made over: one request and its answer. The API server offers it in process, `https.ts` over the
- * wire. `body` is an object, never bytes; a watch answers with `events`.
+ * The transport under a Client: one request and its response. The API server offers it in process, `https.ts` over the
+ * network. `body` is an object, never bytes; a watch responds with `events`.
  */
 export interface Transport {
   send(request: TransportRequest): Promise<TransportResponse>;

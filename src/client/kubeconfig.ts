@@ -13,7 +13,7 @@ export interface Kubeconfig extends HttpsOptions {
   readonly namespace: string;
 }
 
-/** The file's current (or the named) context. Throws with what is missing or not supported. */
+/** The file's current (or the named) context. Throws for a missing or unsupported entry. */
 export async function loadKubeconfig(path: string, context?: string): Promise<Kubeconfig> {
   const config = parse(await readFile(path, 'utf8')) ?? {};
   const contextName = context ?? config['current-context'];
@@ -31,7 +31,7 @@ export async function loadKubeconfig(path: string, context?: string): Promise<Ku
     ca: await inline(cluster, 'certificate-authority'),
     cert: await inline(user, 'client-certificate'),
     key: await inline(user, 'client-key'),
-    // Token files are rotated: read anew for each request.
+    // Token files are rotated, so each request reads the file.
     token: user.token ?? (tokenFile && (async () => (await readFile(tokenFile, 'utf8')).trim())),
     serverName: cluster['tls-server-name'],
     insecureSkipTlsVerify: cluster['insecure-skip-tls-verify'] ?? false,
@@ -61,7 +61,7 @@ function named(list: any[] | undefined, name: string, what: string, path: string
   return found;
 }
 
-/** A PEM text that stands in the file itself (field-data, base64) or in one of its own. */
+/** A PEM text from the file itself (field-data, base64) or from a separate file. */
 async function text(from: any, field: string, directory: string): Promise<string | undefined> {
   const data = from[`${field}-data`];
   if (data) return Buffer.from(data, 'base64').toString('utf8');

@@ -1,5 +1,5 @@
-// Leader election over a Lease, with client-go's rules and times: whoever holds the Lease leads; it is renewed every
-// retry period, is lost when no renewal succeeds within the renew deadline, and is given up on a clean stop.
+// Leader election over a Lease, with client-go's rules and times: the holder of the Lease leads, renews it every retry
+// period, loses it if no renewal succeeds within the renew deadline, and releases it on a clean stop.
 // https://kubernetes.io/docs/concepts/architecture/leases/
 
 import { type ApiObject, isAlreadyExists, isConflict, isNotFound, type Lease } from '../api/api.ts';
@@ -18,7 +18,7 @@ export interface LeaderElectionOptions {
   readonly retryPeriodMs?: number;
   /** Called once when leading begins. */
   onStartedLeading(): void | Promise<void>;
-  /** Called when a lead is lost without being asked for; the process should end what it leads at once. */
+  /** Called when leadership is lost unexpectedly; the process should stop the led work at once. */
   onStoppedLeading(): void;
 }
 
@@ -26,7 +26,7 @@ export interface LeaderElection {
   readonly leading: boolean;
   /** The identity that leads now, as far as seen. */
   readonly leader: string;
-  /** Ends taking part, and hands the lead over at once if it is ours. */
+  /** Leaves the election, and releases the Lease if this process holds it. */
   stop(): Promise<void>;
 }
 
@@ -44,7 +44,7 @@ class Elector implements LeaderElection {
   readonly #stop = new AbortController();
   #running: Promise<void> = Promise.resolve();
   #observed: Lease | undefined;
-  /** When, by our own clock, the Lease was last seen to change: clocks of other machines are not trusted. */
+  /** The local time of the last observed change of the Lease: clocks of other machines are not trusted. */
   #observedAtMs = 0;
   leading = false;
 
@@ -90,7 +90,7 @@ class Elector implements LeaderElection {
     else await this.#release();
   }
 
-  /** True when the lead was lost, false when we were asked to stop. */
+  /** True if leadership was lost, false after stop(). */
   async #renew(): Promise<boolean> {
     const { signal } = this.#stop;
     const { clock, logger } = this.#context;
@@ -109,7 +109,7 @@ class Elector implements LeaderElection {
     return false;
   }
 
-  /** One attempt, given up after `ms`: a server that never answers must not keep a lead alive. */
+  /** One attempt, aborted after `ms`: a server that never responds must not extend leadership. */
   #within(ms: number): Promise<boolean> {
     return new Promise((resolve) => {
       const timer = this.#context.clock.after(Math.max(ms, 0), () => resolve(false));

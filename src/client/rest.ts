@@ -64,7 +64,7 @@ const deleteBody = (options?: DeleteOptions) => ({
   ...(options?.dryRun && { dryRun: ['All'] }),
 });
 
-/** Objects of a list carry no kind of their own on the wire; readers of caches want one. */
+/** List items have no kind on the wire; readers of caches expect one. */
 function itemsOf(body: { apiVersion: string; kind: string; items?: ApiObject[] | null }): ApiObject[] {
   const items = body.items ?? [];
   if (items.length === 0 || items[0].kind) return items;
@@ -169,7 +169,7 @@ class RestClient implements Client {
   }
 }
 
-/** What is not a Status is put into words as client-go does. */
+/** Responses other than a Status get client-go's message. */
 function failureOf({ code, body }: TransportResponse): ApiError {
   if (body?.kind === 'Status') return new ApiError(body);
   const status = { apiVersion: 'v1', kind: 'Status', metadata: {}, status: 'Failure', code };

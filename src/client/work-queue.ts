@@ -1,5 +1,5 @@
-// The queue under every controller: a key waits at most once, is worked on by one worker at a time, and comes back
-// later when its work failed. Same rules and times as client-go's workqueue.
+// The work queue of controllers: it holds a key at most once, gives it to one worker at a time, and delays it after a
+// failure. Same rules and times as client-go's workqueue.
 
 import type { Clock, Timer } from '../machinery/time/clock.ts';
 
@@ -47,7 +47,7 @@ export class WorkQueue {
     this.#idle.shift()?.();
   }
 
-  /** Adds the key in `ms`; of several such wishes the earliest counts. */
+  /** Adds the key after `ms`; the earliest of several calls counts. */
   addAfter(key: string, ms: number): void {
     if (this.#closed) return;
     if (ms <= 0) {
@@ -65,7 +65,7 @@ export class WorkQueue {
     this.#delayed.set(key, { at, timer });
   }
 
-  /** Adds the key after a time that doubles with every failure since the last `forget`. Returns that time in ms. */
+  /** Adds the key after a delay that doubles with every failure since the last `forget`. Returns the delay in ms. */
   retry(key: string): number {
     const failures = this.#failures.get(key) ?? 0;
     this.#failures.set(key, failures + 1);
@@ -74,7 +74,7 @@ export class WorkQueue {
     return ms;
   }
 
-  /** How often `retry` was called since the last `forget`. */
+  /** The number of `retry` calls since the last `forget`. */
   failures(key: string): number {
     return this.#failures.get(key) ?? 0;
   }
@@ -101,7 +101,7 @@ export class WorkQueue {
     if (this.#again.delete(key)) this.add(key);
   }
 
-  /** Wakes all who wait in `next`, and takes nothing more. */
+  /** Ends all pending `next` calls, and rejects further keys. */
   close(): void {
     this.#closed = true;
     for (const { timer } of this.#delayed.values()) timer.cancel();

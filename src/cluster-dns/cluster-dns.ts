@@ -1,4 +1,4 @@
-// The room's front door. Cluster DNS answers for the names of services and pods, and asks others for the rest.
+// The room's front door. Cluster DNS resolves names of services and pods, and forwards others.
 // https://kubernetes.io/docs/concepts/services-networking/dns-pod-service/
 
 import dgram from 'node:dgram';
@@ -19,7 +19,7 @@ export interface ClusterDnsConfig {
   readonly resolvConf: string;
 }
 
-/** Seconds that answers may be kept: CoreDNS' default for cluster names. */
+/** TTL of responses in seconds: CoreDNS' default for cluster names. */
 const ttlSeconds = 5;
 const udpBytes = 512;
 const authoritative = packet.AUTHORITATIVE_ANSWER;
@@ -179,7 +179,7 @@ async function inZone(
   return reply(query, 0, [...wanted, ...behind], type === 'SRV' ? additional : [], overTcp);
 }
 
-/** What an ExternalName stands for: the resolvers in containers do not ask on by themselves. */
+/** Resolves the target of an ExternalName: stub resolvers in containers do not. */
 async function follow(
   query: packet.DecodedPacket,
   alias: string,
@@ -199,11 +199,13 @@ async function follow(
   try {
     return (packet.decode(await upstream(packet.encode(question))).answers ?? []) as DnsRecord[];
   } catch {
-    return []; // the alias is all that is known
+    return []; // only the alias is known
   }
 }
 
-/** `zone`: says by its SOA record that there is nothing. Answers too large for UDP are cut, and TCP is asked for. */
+/**
+ * `zone`: adds its SOA record to an empty response. Responses too large for UDP are truncated, so that clients use TCP.
+ */
 function reply(
   query: packet.DecodedPacket,
   code: number,

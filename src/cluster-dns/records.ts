@@ -1,4 +1,4 @@
-// What the names of a cluster mean: https://github.com/kubernetes/dns/blob/master/docs/specification.md (1.1.0). Pure.
+// The records of a cluster: https://github.com/kubernetes/dns/blob/master/docs/specification.md (1.1.0). Pure.
 
 import { isIPv4, isIPv6 } from 'node:net';
 import type { EndpointSlice, Service } from '../api/api.ts';
@@ -9,7 +9,7 @@ export interface DnsRecord {
   readonly data: any;
 }
 
-/** `exists`: the name is there though it may have no record of the type asked for (NODATA, not NXDOMAIN). */
+/** `exists`: the name exists, possibly without a record of the requested type (NODATA, not NXDOMAIN). */
 export interface Lookup {
   readonly exists: boolean;
   readonly answers: readonly DnsRecord[];
@@ -28,7 +28,7 @@ export interface ClusterView {
   byEndpointIP(ip: string): { slice: EndpointSlice; hostname: string } | undefined;
 }
 
-/** The service whose endpoints a slice has. */
+/** The service of a slice. */
 export const serviceOf = (slice: EndpointSlice): string | undefined => slice.metadata.labels?.[serviceNameLabel];
 
 const typeOf = (ip: string) => (ip.includes(':') ? 'AAAA' : 'A');
@@ -137,7 +137,7 @@ interface Known {
   readonly ports: readonly { readonly name: string; readonly protocol: string; readonly port: number }[];
 }
 
-/** Of headless services: the ready ones, or all with publishNotReadyAddresses. */
+/** Endpoints of headless services: the ready ones, or all with publishNotReadyAddresses. */
 function endpointsOf({ metadata, spec }: Service, view: ClusterView): Known[] {
   return view.slices(metadata.namespace ?? '', metadata.name).flatMap((slice) => {
     const ports = (slice.ports ?? []).flatMap((p) =>

@@ -13,7 +13,7 @@ export async function resolversOf(file: string): Promise<string[]> {
   return [...text.matchAll(/^\s*nameserver\s+(\S+)/gm)].map((match) => match[1]);
 }
 
-/** The first answer of the resolvers, asked one after the other; rejects when none answers. */
+/** The first response of the resolvers, tried in order; rejects if all fail. */
 export async function ask(
   resolvers: readonly string[],
   query: Buffer,

@@ -12,7 +12,7 @@ export const clusterroleAggregation: Controller = {
   watches: [
     {
       resource: 'clusterroles',
-      // Any role may be part of any sum: all sums look again.
+      // Any role may match any aggregated role, so all of them are reconciled.
       *keys(_, { lister }) {
         for (const role of lister('clusterroles').list()) if (role.aggregationRule) yield role.metadata.name;
       },

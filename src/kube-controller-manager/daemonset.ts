@@ -1,4 +1,4 @@
-// Keeps one pod on every node that a DaemonSet asks for.
+// Runs one pod on every node that a DaemonSet selects.
 // https://kubernetes.io/docs/concepts/workloads/controllers/daemonset/
 
 import {
@@ -70,7 +70,7 @@ const tolerate = (name: string, effect: 'NoExecute' | 'NoSchedule'): Toleration 
   effect,
 });
 
-/** A daemon stays on its node whatever is wrong with it: often it is there to mend it. */
+/** A daemon tolerates all node problems: often it repairs them. */
 function tolerationsOf(set: DaemonSet): Toleration[] {
   const always = [
     tolerate('not-ready', 'NoExecute'),
@@ -141,7 +141,7 @@ async function manage(set: DaemonSet, pods: readonly Pod[], hash: string, tools:
     const active = live.filter((pod) => !pod.metadata.deletionTimestamp && !doomed.includes(pod));
     if (active.length > 1) doomed.push(...surplusOf(set, active, hash, clock.now()));
   }
-  // Pods of nodes that are gone: the pod garbage collector would take them, but later.
+  // Pods of deleted nodes: the pod garbage collector would delete them later.
   for (const orphaned of groups.values())
     doomed.push(...orphaned.filter((pod) => !pod.metadata.deletionTimestamp && pod.spec.nodeName === undefined));
   const rolled = planUpdate(set, pods, hash, doomed, tools);
@@ -163,7 +163,7 @@ function surplusOf(set: DaemonSet, active: readonly Pod[], hash: string, nowMs: 
   return [...active].sort(ageOrder).slice(1);
 }
 
-/** Which old pods may go now, and where a new one may come beside the old. */
+/** The old pods to delete now, and the nodes that get a new pod beside the old one. */
 function planUpdate(
   set: DaemonSet,
   pods: readonly Pod[],
@@ -192,7 +192,7 @@ function planUpdate(
     if (surge > 0 ? here.length > 1 : !here.some(available)) budget--;
   }
   if (surge > 0) return { remove: [], surge: old.slice(0, Math.max(0, budget)).map(({ node }) => node) };
-  // What does not work can be replaced without harm, and was counted against the budget already.
+  // Unavailable pods can be replaced without harm: the budget already counts them.
   const broken = old.filter(({ pod }) => !available(pod));
   const working = old.filter(({ pod }) => available(pod)).slice(0, Math.max(0, budget));
   return { remove: [...broken, ...working].map(({ pod }) => pod), surge: [] };

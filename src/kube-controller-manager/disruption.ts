@@ -1,4 +1,4 @@
-// Keeps in each PodDisruptionBudget how many of its pods may be evicted now.
+// Updates the number of allowed evictions of each PodDisruptionBudget.
 // https://kubernetes.io/docs/concepts/workloads/pods/disruptions/#pod-disruption-budgets
 
 import {
@@ -17,7 +17,7 @@ import { parseExact } from '../machinery/text/exact-json.ts';
 import { resolveIntOrPercent } from './deployment/scale.ts';
 import { selectorOf } from './shared/claim.ts';
 
-/** How long an eviction that was allowed may take to show as a deletion. */
+/** Time between an allowed eviction and the pod's deletion. */
 const deletionTimeoutMs = 120_000;
 
 type Scaled = 'replicasets' | 'replicationcontrollers' | 'statefulsets' | 'deployments';
@@ -101,7 +101,7 @@ async function write(
   await client.update('poddisruptionbudgets', { ...budget, status }, { subresource: 'status' });
 }
 
-/** How many pods there should be, from the size of what controls them, and how many of them must stay healthy. */
+/** The expected number of pods, from the size of their controllers, and the number that must stay healthy. */
 function expectedOf(
   { spec }: PodDisruptionBudget,
   pods: readonly Pod[],
@@ -125,7 +125,7 @@ function expectedOf(
 
 function sizeFor(pod: Pod, { lister }: Tools): { uid: string; size: number } | string | undefined {
   let found: ApiObject | undefined;
-  // A ReplicaSet of a Deployment counts as the Deployment, whose size does not change in an update.
+  // A ReplicaSet of a Deployment counts as the Deployment, whose size stays the same during an update.
   for (let next = controllerOf(pod); next; next = controllerOf(found)) {
     const resource = resourceOf[next.kind];
     if (!resource) return found ? sizeOf(found) : `${next.kind} does not implement the scale subresource`;
@@ -138,7 +138,7 @@ function sizeFor(pod: Pod, { lister }: Tools): { uid: string; size: number } | s
 
 const sizeOf = (object: ApiObject) => ({ uid: object.metadata.uid, size: object.spec.replicas ?? 1 });
 
-/** Pods whose eviction was allowed and that are not seen to go yet. */
+/** Pods with an allowed eviction whose deletion is not in the cache yet. */
 function disruptedOf({ status }: PodDisruptionBudget, pods: readonly Pod[], nowMs: number) {
   const disruptedPods: Record<string, string> = {};
   let after: { after: number } | undefined;

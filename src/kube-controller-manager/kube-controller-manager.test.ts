@@ -6,7 +6,7 @@ let cluster: TestCluster;
 let client: TestCluster['client'];
 let clock: TestCluster['clock'];
 beforeEach(async () => {
-  // Service accounts come from the manager that leads, not from the cluster's own.
+  // The leading manager makes service accounts, not the cluster.
   cluster = await startTestCluster({ disabled: ['serviceaccount'] });
   ({ client, clock } = cluster);
 });

@@ -1,4 +1,5 @@
-// Runs Kubernetes' controllers: each watches, compares what is with what is wanted, and corrects.
+// Runs the controllers of Kubernetes: each watches objects, compares the actual with the desired state, and corrects
+// it.
 // https://kubernetes.io/docs/concepts/architecture/controller/
 
 import {
@@ -44,16 +45,16 @@ export type { CertificateSigner, SigningOrder } from './certificates/csrsigning.
 
 export interface KubeControllerManagerConfig {
   /**
-   * A client that speaks as a ServiceAccount of kube-system, such as deployment-controller: Kubernetes' default roles
-   * let each controller do no more than its own work, and the manager itself only list and watch. Left out: all act as
-   * the manager, which then needs every right.
+   * A client with the identity of a ServiceAccount in kube-system, such as deployment-controller: the default roles
+   * limit each controller to its work, and the manager to list and watch. Default: all use the manager's identity,
+   * which then needs all rights.
    */
   readonly clientFor?: (serviceAccount: string) => Client;
   /** PEM of the cluster's CA, for the ConfigMap kube-root-ca.crt; left out: it is not published. */
   readonly rootCa?: string;
   /** Signs approved certificate requests; left out: they stay unsigned. */
   readonly certificateSigner?: CertificateSigner;
-  /** Where pod address ranges of nodes come from, such as 10.244.0.0/16; left out: nodes get none. */
+  /** Ranges for the pod addresses of nodes, such as 10.244.0.0/16; default: nodes get none. */
   readonly clusterCidrs?: readonly string[];
   /** Prefix length of a node's range. Default 24 (IPv4), 64 (IPv6). */
   readonly nodeCidrMaskSize?: { readonly ipv4?: number; readonly ipv6?: number };
@@ -64,7 +65,7 @@ export interface KubeControllerManagerConfig {
   readonly disabled?: readonly string[];
 }
 
-/** Every controller with the ServiceAccount that it acts as, anew for each start: some keep what they have seen. */
+/** Every controller with its ServiceAccount, new for each start: some have state. */
 const controllers = (
   config: KubeControllerManagerConfig,
 ): readonly (readonly [account: string, controller: Controller])[] => [
@@ -126,7 +127,7 @@ export async function startKubeControllerManager(
   });
   return {
     async stop() {
-      // Controllers end before the Lease is handed over: two at once would do work twice.
+      // Controllers end before the Lease is released: two at once would duplicate work.
       await running?.stop();
       await election.stop();
     },
@@ -143,7 +144,7 @@ function runAll(context: ComponentContext, config: KubeControllerManagerConfig):
     });
   return {
     async stop() {
-      // Queues close first; informers' end wakes whoever waits for a cache.
+      // Queues close first; the informers' end wakes workers that wait for a cache.
       const stopped = running.map((controller) => controller.stop());
       await informers.stop();
       await Promise.all(stopped);

@@ -7,7 +7,7 @@ import { deepEqual } from '../machinery/collections/equal.ts';
 import { type DiscoveredResource, type Discovery, discover } from './shared/discovery.ts';
 
 const finalizer = 'kubernetes';
-/** How long to wait for what cannot go at once, such as an object with finalizers. */
+/** Retry interval for content that remains, such as an object with finalizers. */
 const retryMs = 5_000;
 
 export const namespace: Controller = {
@@ -15,7 +15,7 @@ export const namespace: Controller = {
   watches: [
     own('namespaces'),
     {
-      // Pods take their grace to end: go on as soon as the last one is gone.
+      // Pods end after their grace period: continue as soon as the last one is gone.
       resource: 'pods',
       matters: () => false,
       *keys({ metadata: { namespace = '' } }: ApiObject, { lister }) {
@@ -28,7 +28,7 @@ export const namespace: Controller = {
   async reconcile(name, tools) {
     const found = tools.lister('namespaces').get(name);
     if (!found?.metadata.deletionTimestamp) return;
-    // The finalizer decides, and may be gone already: ask the server.
+    // The finalizer decides, and the cache may be stale: ask the server.
     const live = await tools.client.get('namespaces', { name }).catch(ignoreNotFound);
     if (!live?.metadata.deletionTimestamp || !live.spec?.finalizers?.includes(finalizer)) return;
     const content = await empty(name, tools);
@@ -41,12 +41,12 @@ export const namespace: Controller = {
 
 interface Content {
   readonly discovery: Discovery;
-  /** Resource and count of what is left. */
+  /** Resource and count of the remaining objects. */
   readonly remaining: Map<string, number>;
   /** Finalizer and number of objects that have it. */
   readonly finalizers: Map<string, number>;
   readonly failures: string[];
-  /** 0 when nothing is left. */
+  /** 0 if nothing remains. */
   waitMs: number;
 }
 
@@ -56,7 +56,7 @@ async function empty(namespace: string, tools: Tools): Promise<Content> {
     ({ namespaced, verbs }) => namespaced && verbs.includes('delete') && verbs.includes('list'),
   );
   const content: Content = { discovery, remaining: new Map(), finalizers: new Map(), failures: [], waitMs: 0 };
-  // Pods first (KEP-5080): what protects them, such as a NetworkPolicy, must not go before them.
+  // Pods first (KEP-5080): objects that protect them, such as a NetworkPolicy, go later.
   const isPods = ({ group, resource }: DiscoveredResource) => group === '' && resource === 'pods';
   await Promise.all(deletable.filter(isPods).map((resource) => emptyOf(resource, namespace, content, tools)));
   if (content.waitMs > 0 || content.failures.length > 0) return content;
@@ -88,7 +88,7 @@ function note(resource: DiscoveredResource, left: readonly ApiObject[], content:
   for (const { metadata } of left) {
     for (const name of metadata.finalizers ?? []) content.finalizers.set(name, (content.finalizers.get(name) ?? 0) + 1);
     if (metadata.finalizers?.length || !metadata.deletionTimestamp) continue;
-    // Pods end by the end of their grace: no need to ask before half of it has passed.
+    // Pods end within their grace period: the next check is after half of it.
     const rest = Date.parse(metadata.deletionTimestamp) - nowMs;
     if (rest > 0) waitMs = Math.max(waitMs, Math.min(rest / 2 + 1000, 15_000));
   }

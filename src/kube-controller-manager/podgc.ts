@@ -1,5 +1,5 @@
-// Removes pods that nothing else will: finished ones beyond a limit, those of nodes that are gone, those that were
-// deleted before any node had them, and those on nodes that are out of service.
+// Deletes pods that no other component deletes: finished ones beyond a limit, those of deleted nodes, those deleted
+// before they were scheduled, and those on out-of-service nodes.
 // https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/#pod-garbage-collection
 
 import { ignoreNotFound, isNotFound, isPodTerminal, type Node, type Pod } from '../api/api.ts';
@@ -75,7 +75,7 @@ async function exists(name: string, { client }: Tools): Promise<boolean> {
   );
 }
 
-/** A pod whose node is gone has failed, and says by whose decision. */
+/** A pod whose node is gone is failed, with a condition that names this controller. */
 async function disrupt(pod: Pod, message: string, { client, clock }: Tools): Promise<Pod> {
   if (isPodTerminal(pod)) return pod;
   const { name, namespace } = pod.metadata;

@@ -1,4 +1,4 @@
-// Keeps as many pods as a ReplicaSet, or its predecessor the ReplicationController, asks for.
+// Runs the number of pods that a ReplicaSet, or its predecessor the ReplicationController, specifies.
 // https://kubernetes.io/docs/concepts/workloads/controllers/replicaset/
 
 import {
@@ -38,7 +38,7 @@ function keepReplicas(name: string, resource: Resource, kind: string): Controlle
       const failure = set.metadata.deletionTimestamp
         ? undefined
         : await scale(set, resource, pods.filter(isPodActive), tools);
-      // What was just made is not counted yet: the cache shows it by the next look, which its event brings.
+      // New pods are not counted yet: their events cause the next reconcile, which reads them from the cache.
       const after = await updateStatus(set, resource, pods, failure, tools);
       if (failure) throw failure.error;
       return after;
@@ -68,7 +68,7 @@ async function scale(
   return error ? { reason: 'FailedDelete', error } : undefined;
 }
 
-/** Pods of one Deployment (ReplicaSets with one controller) crowd a node together, whichever of the sets is theirs. */
+/** Pods of one Deployment (ReplicaSets with one controller) on one node count together. */
 function chooseDoomed(set: ReplicaSet, active: readonly Pod[], count: number, { lister, clock }: Tools): Pod[] {
   if (count >= active.length) return [...active];
   const crowd = new Map<string, number>();

@@ -26,7 +26,7 @@ test.each([
   const metadata = { name: 'o', namespace: 'default' };
   await client.create('resourcequotas', { metadata, spec: { hard: { [quota]: '1' } } } as any);
   const used = async () => (await client.get('resourcequotas', metadata)).status?.used?.[quota];
-  /** Controllers ask over several turns of the event loop, which virtual time does not wait for. */
+  /** Controllers send requests over several turns of the event loop, which virtual time does not await. */
   const becomes = async (amount: string) => {
     for (let seconds = 0; seconds < 20 && (await used()) !== amount; seconds++) await clock.advance(1000);
     expect(await used()).toBe(amount);

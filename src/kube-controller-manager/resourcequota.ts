@@ -1,4 +1,4 @@
-// Keeps in each ResourceQuota what its namespace uses. Refusing what would exceed it is admission's work.
+// Updates the usage of each ResourceQuota. Admission rejects requests that would exceed it.
 // https://kubernetes.io/docs/concepts/policy/resource-quotas/
 
 import type { ApiObject, ResourceQuota } from '../api/api.ts';
@@ -21,7 +21,7 @@ const resyncMs = 300_000;
 /** Quotas that count kinds without a watch here are recounted this often. */
 const recountMs = 10_000;
 
-/** Counted from the caches. Other controllers watch all of them anyway, so their watch costs nothing more. */
+/** Counted from the caches. Other controllers watch all of them anyway, so the watch adds no cost. */
 const counted = [
   'configmaps',
   'secrets',
@@ -54,7 +54,7 @@ const isNews = (next: ApiObject, old: ApiObject): boolean =>
 export const resourcequota: Controller = {
   name: 'resourcequota',
   watches: [
-    // What admission charges is right already, and ahead of what this controller has seen.
+    // Admission's charges are correct, and newer than this controller's cache.
     own('resourcequotas', (next, old) => !deepEqual(next.spec, old.spec)),
     quotasOf('pods', isNews),
     quotasOf('services', isNews),
@@ -77,7 +77,7 @@ const same = (a: Readonly<Record<string, string>>, b: Readonly<Record<string, st
   Object.keys(a).length === Object.keys(b ?? {}).length &&
   Object.entries(a).every(([name, value]) => b?.[name] !== undefined && compareQuantities(value, b[name]) === 0);
 
-/** `complete` says that a watch will tell of every change to the usage. */
+/** `complete`: a watch reports every change of the usage. */
 async function usageOf(quota: ResourceQuota, tools: Tools): Promise<{ usage: Usage; complete: boolean }> {
   const { lister } = tools;
   const { namespace = '' } = quota.metadata;

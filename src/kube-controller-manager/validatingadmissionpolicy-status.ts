@@ -1,4 +1,4 @@
-// Tells authors of validating policies which of their expressions do not fit what the policies are about.
+// Reports expressions of validating policies that do not match the types of the policies' resources.
 // https://kubernetes.io/docs/reference/access-authn-authz/validating-admission-policy/#type-checking
 
 import {

@@ -1,4 +1,4 @@
-// Controllers against a server that only keeps objects, with the pods' life played by the test.
+// Controllers against a fake server; the test simulates the kubelets.
 
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { Pod } from '../api/api.ts';
@@ -39,7 +39,7 @@ const deployment = () => client.get('deployments', { namespace: 'default', name:
 const messages = async (reason: string) =>
   (await client.list('events')).items.filter((event) => event.reason === reason).map((event) => event.message);
 
-/** Makes pods that are not yet, ready; `broken` images never are. */
+/** Makes all pods ready; those with `broken` images never are. */
 async function runPods(): Promise<void> {
   for (const pod of await pods()) {
     if (pod.status?.phase === 'Running' || pod.spec.containers[0].image === 'broken') continue;

@@ -4,8 +4,8 @@ import type { ServicePort } from './service-ports.ts';
 
 export interface ProxyBackend {
   readonly name: 'nftables' | 'userspace';
-  /** Makes the machine do what `ports` says and nothing else. Only what changed since the last call is touched. */
+  /** Programs exactly `ports`. Changes only the differences since the last call. */
   sync(ports: readonly ServicePort[]): Promise<void>;
-  /** Removes everything that this back-end made. */
+  /** Removes all rules and addresses of this back-end. */
   remove(): Promise<void>;
 }

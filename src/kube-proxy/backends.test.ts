@@ -1,4 +1,5 @@
-// One contract, two back-ends, real packets: a node, its pods and somebody outside, each a network namespace.
+// One contract for both back-ends, with real packets: a node, its pods and an outside client, each in a network
+// namespace.
 
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
@@ -22,7 +23,7 @@ const reason = (mode: string) => {
   return missing.length > 0 ? `not installed: ${missing.join(', ')}` : undefined;
 };
 
-/** Answers every TCP and UDP client with the address that it came to and the one that it came from. */
+/** Replies to every TCP and UDP client with the destination and source address of the connection. */
 const server = `
 const v4 = (ip) => ip.replace('::ffff:', '');
 require('node:http').createServer((q, r) => r.end(v4(q.socket.localAddress) + ' ' + v4(q.socket.remoteAddress))).listen(8080, '0.0.0.0', () => console.log('up'));

@@ -1,4 +1,4 @@
-// The room's front door. kube-proxy turns Services into network rules of this machine.
+// The room's front door. kube-proxy translates Services to network rules of this machine.
 // https://kubernetes.io/docs/reference/networking/virtual-ips/
 
 import { type ComponentContext, createInformer, type RunningComponent } from '../client/client.ts';
@@ -15,7 +15,7 @@ export interface KubeProxyConfig {
   readonly mode: 'auto' | 'nftables' | 'userspace';
   readonly clusterCidr: string;
   readonly serviceCidr: string;
-  /** Tells the rules of several clusters on one machine apart. */
+  /** Separates the rules of several clusters on one machine. */
   readonly clusterName: string;
 }
 
@@ -25,7 +25,7 @@ export interface RunningKubeProxy extends RunningComponent {
 
 const retryMs = 1_000;
 
-/** Resolves when the rules for what is there now are in place. Stopping leaves rules of the kernel in place. */
+/** Resolves when the rules for the current services are in place. Stopping leaves kernel rules in place. */
 export async function startKubeProxy(context: ComponentContext, config: KubeProxyConfig): Promise<RunningKubeProxy> {
   const { clock, logger } = context;
   const backend = await chooseBackend(context, config);
@@ -42,7 +42,7 @@ export async function startKubeProxy(context: ComponentContext, config: KubeProx
   let stopped = false;
 
   async function syncAll(): Promise<void> {
-    await Promise.resolve(); // changes that come together are one sync
+    await Promise.resolve(); // concurrent changes share one sync
     while (dirty && !stopped) {
       dirty = false;
       const beginMs = clock.monotonic();
@@ -79,7 +79,7 @@ export async function startKubeProxy(context: ComponentContext, config: KubeProx
       stopped = true;
       await Promise.all([services.stop(), slices.stop()]);
       await syncing;
-      // What runs in this process ends with it; rules of the kernel go on serving until the next start.
+      // The userspace proxy ends with this process; kernel rules serve until the next start.
       if (backend.name === 'userspace') await backend.remove();
     },
   };
@@ -88,7 +88,7 @@ export async function startKubeProxy(context: ComponentContext, config: KubeProx
 /** Name of the nftables table of a cluster. */
 const tableOf = (clusterName: string): string => `coracle-${clusterName}`;
 
-/** Removes what a proxy of this cluster left on the machine, running or crashed; does nothing where there is nothing. */
+/** Removes the rules that a proxy of this cluster left on the machine, running or crashed. */
 export async function removeServices(clusterName: string): Promise<void> {
   await Promise.all([removeRules(clusterName), removeAddresses(clusterName)]);
 }

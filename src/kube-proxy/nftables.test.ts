@@ -1,5 +1,4 @@
-// The transactions that bring one state of services into the next, as a transcript: reviewed as a diff
-// (vitest run -u rewrites it).
+// Transcripts of the transactions between states of services, reviewed as a diff (vitest run -u rewrites them).
 
 import { expect, test } from 'vitest';
 import { ruleset, transaction } from './nftables.ts';

@@ -1,5 +1,5 @@
-// Service traffic through the kernel's nftables: a lookup in a map, then a random endpoint, in one atomic transaction
-// a change and touching only what changed. https://kubernetes.io/docs/reference/networking/virtual-ips/#proxy-mode-nftables
+// Service traffic through the kernel's nftables: a map lookup, then a random endpoint. Each change is one atomic
+// transaction of the differences. https://kubernetes.io/docs/reference/networking/virtual-ips/#proxy-mode-nftables
 
 import { createHash } from 'node:crypto';
 import { readFile, writeFile } from 'node:fs/promises';
@@ -11,7 +11,7 @@ import type { Endpoint, ServicePort } from './service-ports.ts';
 export interface NftablesOptions {
   /** Name of the table, one for each cluster on the machine. */
   readonly table: string;
-  /** Pod addresses: what comes from elsewhere to a cluster IP is masqueraded. */
+  /** Pod addresses: traffic to a cluster IP from other sources is masqueraded. */
   readonly clusterCidr: string;
   readonly serviceCidr: string;
   readonly nodeIPs: readonly string[];
@@ -33,8 +33,8 @@ const empty: Ruleset = { chains: new Map(), elements: new Map(), affinity: new M
 
 export async function createNftablesBackend(options: NftablesOptions): Promise<ProxyBackend> {
   const table = `ip ${options.table}`;
-  // Only tried here: it comes into force with the first services, in one transaction, so that the rules of the run
-  // before serve until then.
+  // Only a dry run: the frame takes effect with the first services, in one transaction, so that the rules of the
+  // previous run serve until then.
   let first = frame(table, options, await bridgedPacketsAreSeen());
   await run('nft', ['--check', '-f', '-'], first);
   await ensureRoute(options);
@@ -49,7 +49,7 @@ export async function createNftablesBackend(options: NftablesOptions): Promise<P
       await run('nft', ['-f', '-'], script);
       first = '';
       applied = wanted;
-      // A UDP flow would go on to an endpoint that is no more, or to none though there is one now.
+      // Existing UDP flows would continue to a removed endpoint, or to none.
       await Promise.all(gone.map((ip) => run('conntrack', ['-D', '-p', 'udp', '--orig-dst', ip]).catch(() => {})));
     },
     remove: () =>
@@ -61,8 +61,8 @@ export async function createNftablesBackend(options: NftablesOptions): Promise<P
 }
 
 /**
- * Whether packets between two ports of a bridge pass netfilter. Where they do not, the answer of a pod on the same
- * bridge would not be translated back, so everything is masqueraded instead.
+ * Whether netfilter sees packets between two ports of a bridge. If not, replies of a pod on the same bridge would not
+ * be translated back, so all traffic is masqueraded.
  */
 async function bridgedPacketsAreSeen(): Promise<boolean> {
   const file = '/proc/sys/net/bridge/bridge-nf-call-iptables';
@@ -70,7 +70,7 @@ async function bridgedPacketsAreSeen(): Promise<boolean> {
   return (await readFile(file, 'utf8').catch(() => '0')).trim() === '1';
 }
 
-/** A host without a default route has no way to a cluster IP, so its packets would not even reach our rules. */
+/** Without a default route, the host has no route to a cluster IP, so packets would not reach the rules. */
 async function ensureRoute({ serviceCidr, logger }: NftablesOptions): Promise<void> {
   const routes = await readFile('/proc/net/route', 'utf8').catch(() => '');
   if (/^\S+\t00000000\t/m.test(routes)) return;
@@ -79,7 +79,7 @@ async function ensureRoute({ serviceCidr, logger }: NftablesOptions): Promise<vo
   );
 }
 
-/** Hooks and the maps that they look into: the same for every cluster, whatever its services. */
+/** Hooks and their maps: the same for every cluster, independent of its services. */
 function frame(table: string, { clusterCidr, nodeIPs }: NftablesOptions, bridgesAreSeen: boolean): string {
   const outside = bridgesAreSeen ? `ip saddr != ${clusterCidr} ` : '';
   return `
@@ -121,7 +121,7 @@ const shortHash = (text: string) => createHash('sha256').update(text).digest('he
 const nameOf = (prefix: string, key: string) =>
   `${prefix}-${shortHash(key)}-${key.replace(/[^a-z0-9-]/g, '-').slice(0, 60)}`;
 
-/** What the services want, as chains and elements. */
+/** The rules of the services, as chains and elements. */
 export function ruleset(ports: readonly ServicePort[]): Ruleset {
   const chains = new Map<string, readonly string[]>();
   const elements = new Map<string, Map<string, string>>(
@@ -153,7 +153,7 @@ export function ruleset(ports: readonly ServicePort[]): Ruleset {
   return { chains, elements, affinity };
 }
 
-/** Traffic from outside: masqueraded, unless the service keeps the client's address. */
+/** Traffic from outside: masqueraded, unless the service preserves the client's address. */
 function external(
   port: ServicePort,
   chains: Map<string, readonly string[]>,
@@ -211,7 +211,7 @@ function endpointChain(
   return name;
 }
 
-/** One script for all that differs: additions before what refers to them, removals after. */
+/** One script for all differences: additions before their references, removals after. */
 export function transaction(table: string, from: Ruleset, to: Ruleset): string {
   const lines: string[] = [];
   for (const [name, seconds] of to.affinity)
@@ -239,7 +239,7 @@ export function transaction(table: string, from: Ruleset, to: Ruleset): string {
   return lines.length > 0 ? `${lines.join('\n')}\n` : '';
 }
 
-/** Cluster IPs of UDP services whose way changed. */
+/** Cluster IPs of UDP services whose endpoints changed. */
 function vanishedUdp(from: Ruleset, to: Ruleset): string[] {
   const gone = new Set<string>();
   for (const map of ['service-ips', 'no-endpoints'])

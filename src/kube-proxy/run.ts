@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 
-/** Runs a program to its end. Rejects with what it said when it fails. */
+/** Runs a program to its end. Rejects with its output if it fails. */
 export function run(program: string, args: readonly string[], input = ''): Promise<string> {
   return new Promise((resolve, reject) => {
     const child = spawn(program, args, { stdio: ['pipe', 'pipe', 'pipe'] });
@@ -9,7 +9,7 @@ export function run(program: string, args: readonly string[], input = ''): Promi
     child.stdout.on('data', (chunk) => out.push(chunk));
     child.stderr.on('data', (chunk) => err.push(chunk));
     child.on('error', reject);
-    child.stdin.on('error', () => {}); // it ended before it read everything: its exit code tells
+    child.stdin.on('error', () => {}); // it ended before reading all input: the exit code shows the error
     child.on('close', (code) => {
       if (code === 0) resolve(Buffer.concat(out).toString());
       else

@@ -1,4 +1,4 @@
-// From Services and EndpointSlices to what is to be programmed. Pure.
+// From Services and EndpointSlices to the ports to program. Pure.
 // https://kubernetes.io/docs/reference/networking/virtual-ips/
 
 import type { EndpointSlice, Service } from '../api/api.ts';
@@ -9,7 +9,7 @@ export interface Endpoint {
   readonly isLocal: boolean;
 }
 
-/** One port of one service: everything that traffic to it needs. */
+/** One port of one service, with all data for its traffic. */
 export interface ServicePort {
   /** namespace/name:port name */
   readonly key: string;
@@ -21,7 +21,7 @@ export interface ServicePort {
   readonly externalIPs: readonly string[];
   /** 0: none. */
   readonly nodePort: number;
-  /** Seconds that a client keeps its endpoint; 0: every connection is for itself. */
+  /** Seconds that a client keeps its endpoint; 0: each connection is independent. */
   readonly affinitySeconds: number;
   /** For traffic to a cluster IP. */
   readonly endpoints: readonly Endpoint[];
@@ -59,7 +59,7 @@ export function servicePorts(
 }
 
 function isProxied({ metadata, spec }: Service): boolean {
-  if (metadata.labels?.['service.kubernetes.io/service-proxy-name']) return false; // somebody else's to proxy
+  if (metadata.labels?.['service.kubernetes.io/service-proxy-name']) return false; // another proxy handles it
   return spec.type !== 'ExternalName' && Boolean(spec.clusterIP) && spec.clusterIP !== 'None';
 }
 
@@ -114,7 +114,7 @@ function endpointsOf(slices: readonly EndpointSlice[], portName: string, nodeNam
   return [...found.values()].sort((a, b) => (a.ip === b.ip ? a.port - b.port : a.ip < b.ip ? -1 : 1));
 }
 
-/** The ready ones; while there are none, those that still serve though they are ending (KEP-1669). */
+/** The ready ones; without any, the terminating ones that still serve (KEP-1669). */
 function usable(all: readonly Candidate[]): readonly Candidate[] {
   const ready = all.filter((e) => e.ready);
   return ready.length > 0 ? ready : all.filter((e) => e.serving);

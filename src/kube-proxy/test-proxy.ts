@@ -1,5 +1,6 @@
-// A back-end in a process of its own, which a test starts inside a network of its own.
-// usage: node test-proxy.ts nftables|userspace; a line is the service ports as JSON, or "remove"; an answer is "ok" or why not.
+// A back-end in a separate process, which a test starts inside a network namespace.
+// usage: node test-proxy.ts nftables|userspace; each input line is the service ports as JSON, or "remove"; each output
+// line is "ok" or the error.
 
 import { createInterface } from 'node:readline';
 import { silentLogger } from '../machinery/logger.ts';

@@ -14,14 +14,14 @@ import { run } from './run.ts';
 import type { Endpoint, ServicePort } from './service-ports.ts';
 
 export interface UserspaceOptions {
-  /** Of the addresses on the loopback interface: tells ours from others'. */
+  /** Label of this proxy's addresses on the loopback interface. */
   readonly label: string;
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
 }
 
-/** A UDP client that is quiet for this long is forgotten, as the kernel does. */
+/** The kernel's timeout of idle UDP flows. */
 const udpIdleMs = 120_000;
 const connectTimeoutMs = 5_000;
 
@@ -75,7 +75,7 @@ export function createUserspaceBackend(options: UserspaceOptions): ProxyBackend 
     }
   }
 
-  /** Addresses that were left by a proxy that was killed: they are kept or removed like those of this one. */
+  /** Adopts addresses of a killed proxy, so that they are kept or removed like new ones. */
   async function adopt(): Promise<void> {
     const listed = await run('ip', ['-o', '-4', 'addr', 'show', 'dev', 'lo', 'label', label]).catch(() => '');
     for (const [, ip] of listed.matchAll(/ inet ([\d.]+)\//g)) addresses.add(ip);
@@ -88,13 +88,13 @@ export function createUserspaceBackend(options: UserspaceOptions): ProxyBackend 
 
   async function unbind(ip: string): Promise<void> {
     addresses.delete(ip);
-    await run('ip', ['addr', 'del', `${ip}/32`, 'dev', 'lo']).catch(() => {}); // gone already
+    await run('ip', ['addr', 'del', `${ip}/32`, 'dev', 'lo']).catch(() => {}); // already removed
   }
 
   return { name: 'userspace', sync, remove: () => sync([]) };
 }
 
-/** Without endpoints nobody listens, and the kernel refuses the connection. */
+/** Without endpoints there is no listener, and the kernel refuses the connection. */
 function* wantedListeners(ports: readonly ServicePort[]): Generator<Wanted> {
   for (const {
     protocol,
@@ -106,7 +106,7 @@ function* wantedListeners(ports: readonly ServicePort[]): Generator<Wanted> {
     externalEndpoints,
     affinitySeconds,
   } of ports) {
-    if (protocol === 'sctp') continue; // no SCTP in Node: such services need nftables
+    if (protocol === 'sctp') continue; // Node has no SCTP: such services need nftables
     for (const ip of clusterIPs) if (endpoints.length > 0) yield { protocol, ip, port, endpoints, affinitySeconds };
     for (const ip of externalIPs)
       if (externalEndpoints.length > 0) yield { protocol, ip, port, endpoints: externalEndpoints, affinitySeconds };
@@ -170,7 +170,7 @@ function listenTcp(want: Wanted, options: UserspaceOptions): Promise<Listener> {
   });
 }
 
-/** The first endpoint that takes the connection: one that has just gone is passed over. */
+/** The first endpoint that accepts the connection; unreachable ones are skipped. */
 async function connectAny(endpoints: readonly Endpoint[], clock: Clock): Promise<net.Socket> {
   let last: unknown = new Error('no endpoints');
   for (const endpoint of endpoints) {

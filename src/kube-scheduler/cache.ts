@@ -1,4 +1,4 @@
-// All nodes with their pods, and the pods that were given a node and are not yet bound in the API ("assumed").
+// All nodes with their pods, including pods that were assigned a node and are not bound in the API yet ("assumed").
 
 import type { Node } from '../api/api.ts';
 import type { Snapshot, Storage } from './framework.ts';
@@ -12,7 +12,7 @@ const noImages: ReadonlyMap<string, number> = new Map();
 
 export class SchedulerCache implements Snapshot {
   readonly #nodes = new Map<string, NodeInfo>();
-  /** Pods whose node is not known (yet, or any more). */
+  /** Pods whose node is unknown. */
   readonly #homeless = new Map<string, Map<string, PodInfo>>();
   /** Node by pod uid, of assigned and assumed pods. */
   readonly #placed = new Map<string, string>();
@@ -20,7 +20,7 @@ export class SchedulerCache implements Snapshot {
   /** Number of pods with rules about other pods, by node. */
   readonly #affinity = new Map<string, number>();
   readonly nodesWithPodAffinity: ReadonlySet<string> = new Set();
-  /** Number of placed pods by priority: few keys, however many pods. */
+  /** Number of placed pods by priority: few keys for any number of pods. */
   readonly #priorities = new Map<number, number>();
   /** Number of placed pods by their controller's uid and by node. */
   readonly #siblings = new Map<string, Map<string, number>>();
@@ -80,7 +80,7 @@ export class SchedulerCache implements Snapshot {
     if (info.pods.size > 0) this.#homeless.set(name, new Map(info.pods));
   }
 
-  /** The pod has this node: as the API says, or as was just decided. */
+  /** Places the pod on the node, bound or assumed. */
   place(info: PodInfo, nodeName: string): void {
     const { uid } = info.pod.metadata;
     this.nominations.delete(uid);

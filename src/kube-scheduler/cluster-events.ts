@@ -1,13 +1,13 @@
-// What happens in the cluster that could make a waiting pod fit.
+// Cluster events that may make a waiting pod schedulable.
 
 import type { Node, PersistentVolumeClaim, Pod } from '../api/api.ts';
 
 export type ClusterEvent =
   | { readonly type: 'node-added'; readonly node: Node }
   | { readonly type: 'node-changed'; readonly node: Node; readonly old: Node; readonly what: readonly NodeAspect[] }
-  /** A pod that had a node: it takes room, ports, a place in a topology. */
+  /** A pod was assigned a node: it takes resources, ports and a place in a topology. */
   | { readonly type: 'pod-assigned'; readonly pod: Pod }
-  /** A pod with a node is gone, or ended: what it held is free. */
+  /** A pod with a node ended or was deleted: its resources are free. */
   | { readonly type: 'pod-gone'; readonly pod: Pod }
   | { readonly type: 'claim-changed'; readonly claim: PersistentVolumeClaim }
   /** A volume or a storage class. */

@@ -1,4 +1,4 @@
-// One scheduling cycle: filter the nodes, rank what is left, choose. Pure: it reads the snapshot and changes nothing.
+// One scheduling cycle: filter the nodes, score the rest, choose. Pure: it reads the snapshot and changes nothing.
 
 import type { Random } from '../machinery/random.ts';
 import { type Filter, type FilteredNode, prepareFilters, refusalBesideNominated, refusalOf } from './filtering.ts';
@@ -23,7 +23,7 @@ export type CycleResult =
     }
   | {
       readonly ok: false;
-      /** Plugins whose change of mind could help. */
+      /** Plugins that rejected nodes and could accept them after an event. */
       readonly plugins: ReadonlySet<string>;
       readonly filtered: readonly FilteredNode[];
       /** A reason that holds for all nodes. */
@@ -51,7 +51,7 @@ interface Filtered {
 export class SchedulingCycle {
   readonly #plugins: readonly Plugin[];
   readonly #random: Random;
-  /** Where the next pod begins to look, so that all nodes are treated alike. */
+  /** The first node to filter for the next pod, so that the cycle visits all nodes equally. */
   #startIndex = 0;
 
   constructor(plugins: readonly Plugin[], random: Random) {
@@ -76,7 +76,7 @@ export class SchedulingCycle {
     return { ok: true, filtered, evaluated, ...this.#rank(pod, feasible, snapshot) };
   }
 
-  /** The node nominated for the pod, if it fits there by now: no other node is asked then. */
+  /** The nominated node if the pod fits there by now; other nodes are skipped then. */
   #filterNominated(filters: readonly Filter[], pod: PodInfo, snapshot: Snapshot): Filtered | undefined {
     const node = snapshot.node(snapshot.nominations.nodeOf(pod.pod.metadata.uid) ?? '');
     if (!node || this.#refusal(filters, pod, node, snapshot)) return undefined;

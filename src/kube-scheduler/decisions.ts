@@ -1,4 +1,4 @@
-// Why pods went where they went: the last decisions, kept for `coracle explain pod`.
+// The last scheduling decisions, for `coracle explain pod`.
 
 import type { RankedNode } from './cycle.ts';
 import type { FilteredNode } from './filtering.ts';
@@ -12,7 +12,7 @@ export interface Decision {
   readonly node?: string;
   readonly message: string;
   readonly filtered: readonly FilteredNode[];
-  /** The best first; at most 50 of them. */
+  /** Best first, at most 50. */
   readonly ranked: readonly RankedNode[];
   /** How many nodes were looked at, and how many there were. */
   readonly evaluated: number;
@@ -20,10 +20,10 @@ export interface Decision {
 }
 
 const keptDecisions = 500;
-/** Of a large cluster's nodes, this many are told of each list. */
+/** Nodes kept per list. */
 const toldNodes = 50;
 
-/** A decision whose ranking is put into words only when somebody asks. */
+/** A decision that formats its ranking on demand. */
 export type RecordedDecision = Omit<Decision, 'ranked'> & { readonly ranked?: () => readonly RankedNode[] };
 
 export class Decisions {

@@ -1,4 +1,4 @@
-// Whether a node takes a pod, and who refuses it.
+// Runs the filter plugins: whether a node accepts a pod, and which plugin rejects it.
 
 import type { FilterCycle, Plugin, Rejection, Snapshot } from './framework.ts';
 import type { NodeInfo } from './node-info.ts';
@@ -17,7 +17,7 @@ export interface Filter {
   readonly cycle: FilterCycle;
 }
 
-/** The filters that have something to say about the pod, or the plugin that refuses it for all nodes. */
+/** The filters that apply to the pod, or the plugin that rejects it for all nodes. */
 export function prepareFilters(
   plugins: readonly Plugin[],
   pod: PodInfo,
@@ -68,7 +68,7 @@ export function refusalBesideNominated(
   return refusalAmong(plugins, pod, crowded, withNode(snapshot, crowded, nominated.some(hasPodAffinity)));
 }
 
-/** All filters for one node, beside nominated pods and without them. Preemption asks this of a changed node. */
+/** All filters for one node, with and without nominated pods. Preemption runs them on a changed node. */
 export function refusalOn(
   plugins: readonly Plugin[],
   pod: PodInfo,
@@ -93,7 +93,7 @@ function refusalAmong(
 /** The snapshot with another state of one node. */
 export function withNode(snapshot: Snapshot, changed: NodeInfo, addsAffinity = false): Snapshot {
   return {
-    // Few plugins look at all nodes, and there may be thousands.
+    // Few plugins read all nodes, and there may be thousands.
     get nodes() {
       return snapshot.nodes.map((node) => (node.name === changed.name ? changed : node));
     },

@@ -1,6 +1,6 @@
-// What a scheduler plugin is. https://kubernetes.io/docs/concepts/scheduling-eviction/scheduling-framework/
-// Plugins get all they need as arguments. A plugin that has nothing to say about a pod says so once, in `prepare`, and
-// is not asked again for each node.
+// The interfaces of scheduler plugins. https://kubernetes.io/docs/concepts/scheduling-eviction/scheduling-framework/
+// Plugins get all data as arguments. A plugin that does not apply to a pod returns 'skip' in `prepare`, and is not
+// called for each node.
 
 import type { PersistentVolume, PersistentVolumeClaim, Pod, StorageClass } from '../api/api.ts';
 import type { ClusterEvent } from './cluster-events.ts';
@@ -8,7 +8,7 @@ import type { NodeInfo } from './node-info.ts';
 import type { Nominations } from './nominations.ts';
 import type { PodInfo } from './pod-info.ts';
 
-/** Why a node does not take a pod. `resolvable`: removing other pods from it could help. */
+/** The reason why a node rejects a pod. `resolvable`: removing pods from the node could help. */
 export interface Rejection {
   readonly reason: string;
   readonly resolvable: boolean;
@@ -23,20 +23,20 @@ export interface FilterCycle {
 export interface ScoreCycle {
   /** Any scale; see `normalize`. */
   score(node: NodeInfo): number;
-  /** Brings all nodes' scores to 0..100, in place. Default: they are so already. */
+  /** Scales all scores to 0..100, in place. Default: scores already are. */
   normalize?(scores: Float64Array): void;
 }
 
 export interface Snapshot {
   readonly nodes: readonly NodeInfo[];
   node(name: string): NodeInfo | undefined;
-  /** Nodes that have a pod with rules about other pods: most clusters have few of them, or none. */
+  /** Nodes with pods that have affinity rules: most clusters have few or none. */
   readonly nodesWithPodAffinity: ReadonlySet<string>;
   /** The lowest priority among the pods that have a node; Infinity when there are none. */
   lowestPriority(): number;
   /** Placed pods of one controller (its uid), counted by the name of their node. */
   siblings(controllerUid: string): ReadonlyMap<string, number>;
-  /** Whether any node says which zone it is in. */
+  /** Whether any node has a zone label. */
   readonly hasZones: boolean;
   /** How many nodes have an image by this name. */
   nodesWithImage(name: string): number;
@@ -44,7 +44,7 @@ export interface Snapshot {
   namespaceLabels(name: string): Readonly<Record<string, string>> | undefined;
   readonly storage: Storage;
   readonly nominations: Pick<Nominations, 'size' | 'nodeOf' | 'on'>;
-  /** Whether the scheduler chose this placed pod as a victim; it may not be seen terminating yet. */
+  /** Whether the scheduler preempted this placed pod; it may not be terminating yet. */
   isPreempted(uid: string): boolean;
 }
 
@@ -56,9 +56,9 @@ export interface Storage {
 
 export interface Plugin {
   readonly name: string;
-  /** Keeps a pod out of the queue until it says undefined: https://kep.k8s.io/3521. */
+  /** Keeps a pod out of the queue until it returns undefined: https://kep.k8s.io/3521. */
   preEnqueue?(pod: Pod): string | undefined;
-  /** 'skip': no node is filtered for this pod. A rejection: no node at all can take it. */
+  /** 'skip': the filter does not apply to this pod. A rejection: no node can take it. */
   prepareFilter?(pod: PodInfo, snapshot: Snapshot): FilterCycle | 'skip' | Rejection;
   /** 'skip': all nodes are the same to this pod. `nodes` passed the filters. */
   prepareScore?(pod: PodInfo, nodes: readonly NodeInfo[], snapshot: Snapshot): ScoreCycle | 'skip';

@@ -1,4 +1,4 @@
-// The room's front door. The scheduler finds pods without a node and gives them one.
+// The room's front door. The scheduler assigns nodes to pods without one.
 // https://kubernetes.io/docs/concepts/scheduling-eviction/kube-scheduler/
 
 import { formatTime, isConflict, isNotFound, type Node, type Pod, type PodDisruptionBudget } from '../api/api.ts';
@@ -28,7 +28,7 @@ export type { Decision } from './decisions.ts';
 export type { FilteredNode } from './filtering.ts';
 
 export interface KubeSchedulerConfig {
-  /** Pods of this schedulerName are ours. Default: default-scheduler. */
+  /** Schedules pods of this schedulerName. Default: default-scheduler. */
   readonly schedulerName?: string;
   readonly plugins?: readonly Plugin[];
   /** With it, only the holder of the Lease schedules. */
@@ -36,7 +36,7 @@ export interface KubeSchedulerConfig {
 }
 
 export interface RunningScheduler extends RunningComponent {
-  /** Why the pod (namespace/name) went where it went; undefined when that is no longer known. */
+  /** The last decision about the pod (namespace/name); undefined if evicted. */
   explain(pod: string): Decision | undefined;
 }
 
@@ -186,7 +186,7 @@ class Scheduler implements RunningScheduler {
     if (gate) this.#decisions.record({ ...this.#blank(info), message: gate });
   }
 
-  /** An update that names no node, and did not before, may be older than a nomination made here: that one stays. */
+  /** An update without a nominated node before and after may be older than a local nomination, which stays. */
   #followNomination(info: PodInfo, old: Pod | undefined): void {
     const { nominations } = this.#cache;
     const { uid } = info.pod.metadata;
@@ -206,7 +206,7 @@ class Scheduler implements RunningScheduler {
 
   #podPlaced(pod: Pod, old: Pod | undefined): void {
     const known = this.#cache.isPlaced(pod.metadata.uid);
-    // A status change does not change what the pod takes.
+    // A status change does not affect the pod's requests.
     if (known && old?.spec.nodeName && old.spec === pod.spec && old.metadata.labels === pod.metadata.labels) return;
     this.#queue.remove(pod.metadata.uid);
     this.#cache.place(podInfo(pod), pod.spec.nodeName!);
@@ -268,7 +268,7 @@ class Scheduler implements RunningScheduler {
       this.#cache.remove(uid);
       if (isNotFound(error)) this.#queue.remove(uid);
       else {
-        // Somebody else bound it, or the API server could not: the informer or the next try finds out.
+        // Another writer bound it, or the API server failed: the informer or the next attempt decides.
         if (!isConflict(error))
           this.#context.logger.warn('binding failed', { pod: info.key, node, error: String(error) });
         this.#attempts.add(1, { profile: this.#name, result: 'error' });
@@ -299,7 +299,7 @@ class Scheduler implements RunningScheduler {
     this.#track(this.#status.report(info.pod, message, keeps ? undefined : null));
   }
 
-  /** Nominates the node, and removes the victims. The pod is tried again when they are gone, and not before. */
+  /** Nominates the node, and deletes the victims. The pod is requeued when they are gone. */
   #makeRoom(
     queued: QueuedPod,
     { plugins }: { plugins: ReadonlySet<string> },

@@ -1,4 +1,4 @@
-// A node as the scheduler sees it: what it has, and what its pods take, kept up to date pod by pod.
+// The scheduler's record of a node: its capacity and its pods' requests, updated pod by pod.
 
 import type { Node } from '../api/api.ts';
 import { milliValue, wholeValue } from '../machinery/quantity.ts';
@@ -9,7 +9,7 @@ export const zoneKey = 'topology.kubernetes.io/zone';
 export class NodeInfo {
   readonly name: string;
   node!: Node;
-  /** Raised with every change: what was computed from an older one is stale. */
+  /** Increases with every change: results for an older generation are stale. */
   generation = 0;
   readonly pods = new Map<string, PodInfo>();
   readonly allocatable = {
@@ -67,7 +67,7 @@ export class NodeInfo {
     this.#count(info, -1);
   }
 
-  /** A copy that pods can be taken out of, to see what would fit then. */
+  /** A copy to remove pods from, for a simulation. */
   copy(): NodeInfo {
     const copy = new NodeInfo(this.node);
     for (const info of this.pods.values()) copy.add(info);

@@ -1,4 +1,4 @@
-// A pod as the scheduler sees it: what it asks for is computed once.
+// The scheduler's record of a pod: its requests are computed once.
 
 import { type HostPort, hostPortsOf, type Pod, podRequests } from '../api/api.ts';
 import { milliValue, wholeValue } from '../machinery/quantity.ts';
@@ -16,13 +16,13 @@ export interface PodInfo {
   /** namespace/name */
   readonly key: string;
   readonly requests: Requests;
-  /** Requests with defaults for what is not asked for, so that scoring does not take such pods for nothing. */
+  /** Requests with defaults for missing ones, for scoring. */
   readonly scoredRequests: Requests;
   readonly hostPorts: readonly HostPort[];
   readonly priority: number;
 }
 
-/** What a container without a request is counted with when nodes are compared. */
+/** Default requests of a container for scoring. */
 const defaultCpuMillis = 100;
 const defaultMemoryBytes = 200 * 1024 * 1024;
 const noScalars: ReadonlyMap<string, number> = new Map();
@@ -64,6 +64,6 @@ function withDefaults(pod: Pod, requests: Requests): Requests {
 export const hasPodAffinity = ({ pod: { spec } }: PodInfo): boolean =>
   spec.affinity?.podAffinity !== undefined || spec.affinity?.podAntiAffinity !== undefined;
 
-/** The uid of what made the pod, undefined for a pod on its own. */
+/** The uid of the pod's controller, undefined without one. */
 export const controllerUid = (pod: Pod): string | undefined =>
   pod.metadata.ownerReferences?.find((owner) => owner.controller)?.uid;

@@ -1,4 +1,4 @@
-// What the scheduler writes into pods: why one waits, which node is nominated for it, and that a victim must go.
+// The scheduler's writes to pod status: why a pod is pending, its nominated node, and the disruption of a victim.
 
 import { conditionOf, formatTime, isConflict, isNotFound, type Pod } from '../api/api.ts';
 import type { ComponentContext, EventRecorder } from '../client/client.ts';

@@ -1,4 +1,4 @@
-// Finds pods of lower priority whose removal lets a pod in.
+// Finds pods of lower priority whose removal makes a pod schedulable.
 // https://kubernetes.io/docs/concepts/scheduling-eviction/pod-priority-preemption/
 
 import type { Pod, PodDisruptionBudget } from '../api/api.ts';
@@ -17,7 +17,7 @@ export interface Preemption {
   readonly displaced: readonly Pod[];
 }
 
-/** Why nothing is preempted. `waits`: victims of this pod are still on their way out, or it may not preempt. */
+/** The reason for no preemption. `waits`: this pod's victims still terminate, or it may not preempt. */
 export interface NoPreemption {
   readonly why: string;
   readonly waits: boolean;
@@ -36,7 +36,7 @@ interface Request {
 interface Candidate {
   readonly node: string;
   readonly victims: readonly PodInfo[];
-  /** How many victims a disruption budget would protect. */
+  /** The number of victims that a disruption budget protects. */
   readonly violations: number;
 }
 
@@ -67,7 +67,7 @@ export function findPreemption(request: Request): Preemption | NoPreemption {
   return { node, victims: victims.map((victim) => victim.pod), displaced: displaced.map((other) => other.pod) };
 }
 
-/** A pod that waits for its victims to end does not get more of them. */
+/** A pod whose victims still terminate gets no more victims. */
 function whyNotEligible({ pod, failure, snapshot }: Request): string | undefined {
   if (pod.pod.spec.preemptionPolicy === 'Never') return 'not eligible due to preemptionPolicy=Never.';
   const nominated = snapshot.nominations.nodeOf(pod.pod.metadata.uid);
@@ -94,7 +94,7 @@ function messageOf(total: number, reasons: readonly string[]): string {
   return `preemption: 0/${total} nodes are available: ${texts.join(', ')}.`;
 }
 
-/** The fewest and least important pods whose removal lets the pod in, or why there are none. */
+/** The fewest and least important pods whose removal makes the pod fit, or the reason why there are none. */
 function victimsOn({ plugins, pod, snapshot, budgets }: Request, node: NodeInfo): Candidate | readonly string[] {
   const lower = [...node.pods.values()].filter((p) => p.priority < pod.priority);
   if (lower.length === 0) return [noVictims];
@@ -103,7 +103,7 @@ function victimsOn({ plugins, pod, snapshot, budgets }: Request, node: NodeInfo)
   const changed = withNode(snapshot, tried);
   const refusal = refusalOn(plugins, pod, tried, changed);
   if (refusal) return refusal.reasons;
-  // The more important pods get their place back first; those with a budget come before those without.
+  // More important pods are kept first, and pods with a budget before those without.
   lower.sort(byImportance);
   const { violating, others } = splitByBudget(lower, budgets);
   const mustGo = (candidate: PodInfo): boolean => {
@@ -117,7 +117,7 @@ function victimsOn({ plugins, pod, snapshot, budgets }: Request, node: NodeInfo)
   return { node: node.name, victims, violations: violations.length };
 }
 
-/** Which pods, from the most important on, would break a disruption budget if all of them had to go. */
+/** The pods, most important first, whose removal would violate a disruption budget if all were removed. */
 function splitByBudget(pods: readonly PodInfo[], budgets: readonly PodDisruptionBudget[]) {
   const left = budgets.map(({ metadata, spec, status }) => {
     const { matchLabels = {}, matchExpressions = [] } = spec?.selector ?? {};
@@ -149,7 +149,7 @@ const startOf = (info: PodInfo) => info.pod.status?.startTime ?? '9999';
 const byImportance = (a: PodInfo, b: PodInfo): number =>
   b.priority - a.priority || startOf(a).localeCompare(startOf(b));
 const highest = (victims: readonly PodInfo[]) => Math.max(...victims.map((v) => v.priority));
-/** Priorities are made positive first, so that a few victims of negative priority do not count as less than none. */
+/** Priorities are shifted to positive, so that victims of negative priority do not count as less than none. */
 const sum = (victims: readonly PodInfo[]) => victims.reduce((total, v) => total + v.priority + 2 ** 31, 0);
 
 /** Fewest broken budgets, least important victims, fewest victims, then those that have run for the shortest time. */

@@ -1,4 +1,4 @@
-// Pods that wait for a node: ready to be tried, backing off, or waiting for something to change.
+// The scheduling queue: pods that are active, backing off, or waiting for a cluster event.
 // https://kubernetes.io/docs/concepts/scheduling-eviction/scheduling-framework/#scheduling-queue
 
 import type { Clock, Timer } from '../machinery/time/clock.ts';
@@ -8,7 +8,7 @@ import type { PodInfo } from './pod-info.ts';
 
 const firstBackoffMs = 1_000;
 const longestBackoffMs = 10_000;
-/** Whatever the events say, after this long a pod is tried again. */
+/** A pod is retried after this time even without an event. */
 const longestWaitMs = 5 * 60_000;
 
 export interface QueuedPod {
@@ -35,7 +35,7 @@ export class SchedulingQueue {
   readonly #known = new Map<string, QueuedPod>();
   readonly #backingOff = new Map<string, Waiting>();
   readonly #waiting = new Map<string, Waiting>();
-  /** What happened while a pod was being tried: it may have been refused for what is no longer so. */
+  /** Events during a pod's attempt: they may invalidate its rejection. */
   readonly #inFlight = new Map<string, ClusterEvent[]>();
   #order = 0;
   #timer: Timer | undefined;
@@ -52,7 +52,7 @@ export class SchedulingQueue {
     return { active: this.#active.size, backoff: this.#backingOff.size, unschedulable: this.#waiting.size };
   }
 
-  /** A pod without a node: new, or seen again. Why it may not even be tried yet, undefined when it may. */
+  /** Adds a pod without a node, new or updated. Returns the reason why it is gated, if any. */
   add(info: PodInfo): string | undefined {
     const { uid } = info.pod.metadata;
     const gate = this.#gateOf(info);
@@ -115,13 +115,13 @@ export class SchedulingQueue {
     return queued;
   }
 
-  /** The try came to its end: the pod has its node. */
+  /** The attempt ended: the pod has a node. */
   done(uid: string): void {
     this.#inFlight.delete(uid);
     this.#known.delete(uid);
   }
 
-  /** Refused: it waits until one of those who refused it may change their mind. */
+  /** Rejected: the pod waits for an event that may change the decision of one of the plugins. */
   refused(queued: QueuedPod, plugins: ReadonlySet<string>): void {
     const { uid } = queued.info.pod.metadata;
     const missed = this.#inFlight.get(uid) ?? [];
@@ -133,7 +133,7 @@ export class SchedulingQueue {
     this.#schedule(this.#clock.now() + longestWaitMs);
   }
 
-  /** Something went wrong that has nothing to do with the cluster's state: again after the back-off. */
+  /** An error unrelated to the cluster's state: retries after the back-off. */
   failed(queued: QueuedPod): void {
     const { uid } = queued.info.pod.metadata;
     this.#inFlight.delete(uid);
@@ -182,7 +182,7 @@ export class SchedulingQueue {
     this.#timer = this.#clock.after(atMs - this.#clock.now(), () => this.#flush(), { background: true });
   }
 
-  /** Moves on those whose time has come. */
+  /** Activates pods whose back-off has ended. */
   #flush(): void {
     this.#timerAtMs = Number.POSITIVE_INFINITY;
     const now = this.#clock.now();

@@ -1,4 +1,4 @@
-// Nodes and pods for this room's tests, with as little as a test has to say.
+// Nodes and pods for this room's tests, from a few arguments.
 
 import type { Node, Pod } from '../api/api.ts';
 import { SchedulerCache } from './cache.ts';
@@ -6,7 +6,7 @@ import { podInfo } from './pod-info.ts';
 
 let serial = 0;
 
-/** A node of 4 cores, 8 GiB and 10 pods unless `allocatable` says otherwise. */
+/** A node of 4 cores, 8 GiB and 10 pods; `allocatable` overrides them. */
 export const node = (
   name: string,
   { labels = {}, allocatable = {}, ...spec }: { labels?: object; allocatable?: object; [field: string]: unknown } = {},
@@ -17,7 +17,7 @@ export const node = (
     status: { allocatable: { cpu: '4', memory: '8Gi', 'ephemeral-storage': '10Gi', pods: '10', ...allocatable } },
   }) as unknown as Node;
 
-/** A pod of one container with these requests; `more` goes to its spec. */
+/** A pod of one container with these requests; `more` is merged into its spec. */
 export const pod = (
   requests: Readonly<Record<string, string>> = {},
   { labels = {}, ports = [], ...more }: { labels?: object; ports?: object[]; [field: string]: unknown } = {},

@@ -8,7 +8,7 @@ export interface Logger {
   child(fields: Record<string, unknown>): Logger;
 }
 
-/** Drops everything: for tests. */
+/** Drops all records: for tests. */
 export const silentLogger: Logger = {
   debug() {},
   info() {},

@@ -34,7 +34,7 @@ export class Metrics {
     return { observe: (value, labels) => family.observe(labels, value) };
   }
 
-  /** Runs `collect` before each `text`, to set gauges that are cheaper to compute when asked. */
+  /** Runs `collect` before each `text`, to set gauges that are computed on demand. */
   onCollect(collect: () => void): void {
     this.#collectors.push(collect);
   }

@@ -51,7 +51,7 @@ describe('canonical form', () => {
     ['.', '0'],
     ['-', '0'],
     ['Gi', '0'],
-    // Nothing is rounded for the sake of a binary suffix.
+    // A binary suffix never causes rounding.
     ['1.1Ki', '1126400m'],
     ['0.1Ki', '102400m'],
     ['0.0001Ki', '102400u'],

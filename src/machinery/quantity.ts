@@ -1,4 +1,4 @@
-// Resource quantities: "100m", "1.5Gi", "2e3". Held exactly, in billionths, the smallest part that Kubernetes keeps.
+// Resource quantities: "100m", "1.5Gi", "2e3". Stored exactly, in billionths, the smallest unit of Kubernetes.
 // https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity/
 // Size is bounded before any arithmetic: an exponent of a billion or a million digits costs no more than reading it.
 
@@ -10,7 +10,7 @@ export interface Quantity {
   readonly format: QuantityFormat;
 }
 
-/** The text is no quantity; `message` is what Kubernetes says of it. */
+/** The text is not a quantity; Kubernetes defines `message`. */
 export class QuantityError extends Error {
   override readonly name = 'QuantityError';
 }
@@ -37,7 +37,7 @@ const billion = 1_000_000_000n;
 
 /** "No quantity may represent a number greater than 2^63-1 in magnitude": larger ones are capped. */
 const most = (2n ** 63n - 1n) * billion;
-/** Digits that `most` has; a value with more of them before its end is capped without being computed. */
+/** Digits of `most`; a value with more digits is capped without arithmetic. */
 const mostDigits = 28;
 /** Digits behind the point that can matter for a binary suffix: nine of 2^60, rounded up. */
 const binaryFractionDigits = 40;
@@ -71,7 +71,7 @@ function parse(text: string): Quantity {
   const nanos = size > most ? most : size;
   return {
     nanos: negative ? -nanos : nanos,
-    // Less than one whole shows as a decimal, so that nothing is rounded.
+    // Amounts below one are decimal, so that nothing is rounded.
     format: format === 'BinarySI' && nanos > 0n && nanos < billion ? 'DecimalSI' : format,
   };
 }
@@ -121,7 +121,7 @@ function suffixOf(suffix: string): { format: QuantityFormat; power: number; bina
   return { format: 'DecimalExponent', power: value, binary: false };
 }
 
-/** digits * 10^power, rounded up to a whole number; at least `most` where it would be more. */
+/** digits * 10^power, rounded up to a whole number, and capped at `most` or above. */
 function decimalNanos(given: string, power: number): bigint {
   const digits = given.replace(/^0+/, '');
   if (digits === '') return 0n;
@@ -172,9 +172,9 @@ const longestKept = 24;
 const plainText = /^[-+]?0*([0-9]*)(?:\.([0-9]*))?([a-zA-Z]{0,2}|[eE][-+]?[0-9]{1,3})$/;
 
 /**
- * A text that is taken for canonical is written as it was given, even where it is capped to be counted: with 18 digits
- * at most, an exponent of thousands and no thousand in front of it (binary: not divisible by eight). So "1E3" and
- * "1.500" stay, and "1000m" and "1.5" do not.
+ * Canonical texts stay as given, even if the value is capped: at most 18 digits, an exponent that is a multiple of
+ * three, and no factor of a thousand in the number (binary: not divisible by eight). So "1E3" and "1.500" stay, and
+ * "1000m" and "1.5" do not.
  */
 function isKept(text: string): boolean {
   const parts = text.length < longestKept ? plainText.exec(text) : null;
@@ -199,7 +199,7 @@ export function canonicalQuantity(value: string | number): string {
   return cached(canonicals, text, (given) => formatQuantity(parseQuantity(given)));
 }
 
-/** The canonical form of an amount in a ResourceList, whose parts below a thousandth are rounded up. */
+/** The canonical form of an amount in a ResourceList, rounded up to thousandths. */
 export function canonicalResource(value: string | number): string {
   const canonical = canonicalQuantity(value);
   if (!/[nu.]|[eE]-/.test(canonical)) return canonical;
@@ -208,7 +208,7 @@ export function canonicalResource(value: string | number): string {
   return formatQuantity({ nanos: awayFromZero(nanos, million) * million, format });
 }
 
-/** The value in thousandths, rounded up: what the scheduler counts CPU in. Throws QuantityError. */
+/** The value in thousandths, rounded up: the scheduler's unit of CPU. Throws QuantityError. */
 export function milliValue(value: string | number): number {
   const text = String(value);
   if (text.length < 14) {
@@ -244,7 +244,7 @@ export function compareQuantities(a: string | number, b: string | number): numbe
   return x < y ? -1 : x > y ? 1 : 0;
 }
 
-/** The sum keeps the format of the first that is not zero. Throws QuantityError. */
+/** The sum has the format of the first non-zero operand. Throws QuantityError. */
 export function addQuantities(a: string | number, b: string | number): string {
   const [x, y] = [parseQuantity(String(a)), parseQuantity(String(b))];
   return formatQuantity({ nanos: x.nanos + y.nanos, format: x.nanos === 0n ? y.format : x.format });

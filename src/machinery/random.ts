@@ -1,4 +1,4 @@
-// Chance, handed in: no component asks the system for randomness (docs/design.md, idea 6).
+// Randomness is a parameter: components never use the system's (docs/design.md, idea 6).
 
 export interface Random {
   /** A number in [0, 1). */

@@ -5,7 +5,7 @@ export interface Schema {
   /** Of named types: the OpenAPI name, such as io.k8s.api.core.v1.Pod. */
   readonly name?: string;
   readonly type?: 'object' | 'array' | 'string' | 'integer' | 'number' | 'boolean';
-  /** int32, int64, double, byte, date-time, micro-time (microseconds), quantity, duration, or a CRD's own. */
+  /** int32, int64, double, byte, date-time, micro-time (microseconds), quantity, duration, or a CRD's format. */
   readonly format?: string;
   readonly description?: string;
   /** In the order in which Kubernetes writes them. */
@@ -27,20 +27,20 @@ export interface Schema {
   readonly patchStrategy?: string;
   readonly patchMergeKey?: string;
   /**
-   * How a field that is empty is written, as Go's encoder does for the published types. `always`: its zero value (null
-   * for a list or map); `nonzero`: left out when zero or empty; `set`: left out only when null (a pointer with
-   * omitempty); `nullable`: null when not set. Undefined (custom resources): as it came.
+   * Encoding of an empty field, as Go's encoder does for the published types. `always`: its zero value (null for a list
+   * or map); `nonzero`: omitted if zero or empty; `set`: omitted only if null (a pointer with omitempty); `nullable`:
+   * null if not set. Undefined (custom resources): unchanged.
    */
   readonly presence?: 'always' | 'nonzero' | 'set' | 'nullable';
-  /** Name of the field's Go type, which messages about wrong types show: "[]v1.Container". */
+  /** The field's Go type in messages about wrong types: "[]v1.Container". */
   readonly goType?: string;
   /** Path of protobuf field numbers: "2", or "2.1" where Go embeds the message that has the field. */
   readonly protobuf?: string;
   /** The structs that Go embeds to have this field, for messages. */
   readonly via?: string;
-  /** The root of a custom resource: read leniently, because what is wrong is told by validation. */
+  /** The root of a custom resource: decoding is lenient, because validation reports the errors. */
   readonly custom?: boolean;
-  /** What values must be beside their type (JSON Schema's keywords), for custom resources. */
+  /** Constraints beside the type (JSON Schema's keywords), for custom resources. */
   readonly constraints?: Constraints;
   /** x-kubernetes-validations. */
   readonly rules?: readonly CelRule[];
@@ -48,7 +48,7 @@ export interface Schema {
   readonly union?: 'schema-or-array' | 'schema-or-bool';
 }
 
-/** A rule in CEL that values keep. */
+/** A CEL rule for values. */
 export interface CelRule {
   readonly rule: string;
   readonly message?: string;

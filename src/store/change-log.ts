@@ -1,4 +1,4 @@
-// The tail of what happened, in memory: watches and reads of the past are served from it by every local backend.
+// Recent changes in memory: every local backend serves watches and reads of past revisions from it.
 
 import { type Change, Compacted, type Entry, type KeyRange, type Revision } from './interface.ts';
 
@@ -8,8 +8,8 @@ interface Transaction {
 }
 
 /**
- * The past is kept in memory, so it is bounded by what a writer can do in a while, beside the regular compaction. The
- * API server has caches of its own for what its clients ask for.
+ * History is in memory, so its length is bounded between two compactions. The API server has its own caches for client
+ * requests.
  */
 const keptTransactions = 10_000;
 /** Bytes of values, new and replaced: of the newest hundred transactions, and of those before. */
@@ -60,7 +60,7 @@ export class ChangeLog {
     if (behind) this.#planProgress();
   }
 
-  /** Where to compact to when more transactions are kept in memory than anybody will ask for. */
+  /** The revision to compact to, if the log has more transactions than clients read. */
   get surplus(): Revision | undefined {
     const count = this.#transactions.length;
     const isFew = count <= fewestTransactions ? this.#bytes <= mostBytes : this.#bytes <= 2 * keptBytes;
@@ -110,7 +110,7 @@ export class ChangeLog {
     for (const watcher of this.#watchers) watcher.end();
   }
 
-  /** Watchers of quiet ranges learn of the newest revision, once a turn of the event loop however much was written. */
+  /** Reports the newest revision to watchers of quiet ranges, at most once per turn of the event loop. */
   #planProgress(): void {
     if (this.#progressPlanned) return;
     this.#progressPlanned = true;
@@ -142,7 +142,7 @@ function bytesOf({ changes }: Transaction): number {
 class Watcher {
   readonly #keys: KeyRange;
   #changes: Change[] = [];
-  /** The revision up to which this watcher has been offered everything. */
+  /** The revision up to which this watcher has all changes. */
   #revision: Revision;
   /** The revision of the last batch that was handed out. */
   toldRevision: Revision;
@@ -155,7 +155,7 @@ class Watcher {
     this.toldRevision = after;
   }
 
-  /** False when nothing of the transaction was for this watcher. */
+  /** False if the transaction has no change for this watcher. */
   offer(transaction: Transaction): boolean {
     let matched = false;
     for (const change of transaction.changes)

@@ -1,4 +1,4 @@
-// Forgets the past at intervals, as kube-apiserver does with its etcd: what is older than one interval goes.
+// Compacts history older than one interval, as kube-apiserver does with its etcd.
 
 import type { Logger } from '../machinery/logger.ts';
 import type { Clock } from '../machinery/time/clock.ts';
@@ -6,7 +6,7 @@ import { Compacted, type Revision, type Store } from './interface.ts';
 
 const everyMs = 300_000;
 
-/** Compacts until stopped. Several API servers may do so over one etcd: who comes late finds it done. */
+/** Compacts until stopped. Several API servers may share one etcd: a repeated compaction does nothing. */
 export function runCompaction(
   store: Store,
   clock: Clock,

@@ -1,5 +1,5 @@
-// What a store is, in etcd's terms. `memory`, `embedded` and `etcd` implement it, and each passes store.contract.ts. Keys
-// and values are Kubernetes' own (/registry/..., the storage version as JSON).
+// The store interface, in etcd's terms. `memory`, `embedded` and `etcd` implement it, and each passes
+// store.contract.ts. Keys and values are those of Kubernetes (/registry/..., the storage version as JSON).
 
 import type { Value } from './value.ts';
 
@@ -33,14 +33,14 @@ export interface Page {
 export interface Write {
   readonly key: string;
   readonly value?: Value;
-  /** The modRevision that this write replaces; 0: the key must be absent. Undefined: whatever there is. */
+  /** The modRevision that this write replaces; 0: the key must be absent. Undefined: unconditional. */
   readonly expected?: Revision;
   readonly lease?: number;
 }
 
 export type CommitResult =
   | { readonly ok: true; readonly revision: Revision }
-  /** Nothing was written; `current` has the entry of each write's key that exists now. */
+  /** No write happened; `current` has the existing entries of the written keys. */
   | { readonly ok: false; readonly current: readonly Entry[] };
 
 /** A change as watchers see it. A delete has the entry as it was (`previous`) and the revision of the deletion. */
@@ -48,7 +48,7 @@ export type Change =
   | { readonly type: 'put'; readonly entry: Entry; readonly previous?: Entry }
   | { readonly type: 'delete'; readonly key: string; readonly revision: Revision; readonly previous?: Entry };
 
-/** The store takes no writes, and perhaps cannot be read either. */
+/** The store rejects writes, and possibly reads. */
 export interface StoreProblem {
   readonly message: string;
   readonly canBeRead: boolean;
@@ -64,9 +64,9 @@ export interface Store {
   /** All or nothing, one revision for all writes, and durable once it resolves. */
   commit(writes: readonly Write[]): Promise<CommitResult>;
   /**
-   * Every change in `keys` after revision `after`, in order, each batch one or more whole transactions. Ends when
-   * `signal` aborts; throws Compacted when `after` is older than what is kept. Never shows what is not durable.
-   * An empty batch tells of progress: nothing happened up to `revision`.
+   * All changes in `keys` after revision `after`, in order, each batch one or more whole transactions. Ends when
+   * `signal` aborts; throws Compacted if `after` is older than the history. Contains durable changes only. An empty
+   * batch reports progress: no change up to `revision`.
    */
   watch(
     keys: KeyRange,
@@ -74,8 +74,8 @@ export interface Store {
     signal: AbortSignal,
   ): AsyncIterable<{ changes: readonly Change[]; revision: Revision }>;
   /**
-   * Forgets what was overwritten or deleted before `revision`. Local backends do so by themselves too, down to some
-   * 10,000 transactions, for they keep the past in memory.
+   * Removes entries that were overwritten or deleted before `revision`. Local backends also compact by themselves
+   * beyond some 10,000 transactions, because their history is in memory.
    */
   compact(revision: Revision): Promise<void>;
   /** Grants a lease: entries written with its id go when it runs out. Renewed by `keepAlive`. */
@@ -85,15 +85,15 @@ export interface Store {
   revokeLease(lease: number): Promise<void>;
   /** Bytes on disk (or in memory). */
   size(): Promise<number>;
-  /** What is wrong with it, undefined while all is well. Ends by itself when its cause is gone. */
+  /** The current problem, undefined if healthy. It ends by itself when its cause is gone. */
   health(): Promise<StoreProblem | undefined>;
   /** A consistent copy of everything, as a stream of bytes that `restore` of the same backend takes. */
   snapshot(): AsyncIterable<Uint8Array>;
-  /** Ends watches, flushes and lets go of files and sockets. */
+  /** Ends watches, flushes, and closes files and sockets. */
   close(): Promise<void>;
 }
 
-/** The revision asked for is no longer kept. */
+/** The requested revision was compacted. */
 export class Compacted extends Error {
   override readonly name = 'Compacted';
   readonly compactRevision: Revision;
@@ -103,7 +103,7 @@ export class Compacted extends Error {
   }
 }
 
-/** The revision asked for lies in the future. */
+/** The requested revision is in the future. */
 export class FutureRevision extends Error {
   override readonly name = 'FutureRevision';
   readonly current: Revision;

@@ -1,4 +1,4 @@
-// Leases of the local backends. Like etcd's they are counted from the last keep-alive, and a restart begins anew.
+// Leases of the local backends. As in etcd, they count from the last keep-alive, and a restart renews them.
 
 import type { Clock, Timer } from '../machinery/time/clock.ts';
 import { LeaseNotFound } from './interface.ts';

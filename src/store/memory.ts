@@ -25,7 +25,7 @@ export interface MemoryOptions {
 
 export const createMemoryStore = (options: MemoryOptions): Store => new MemoryStore(options.clock);
 
-/** A memory store with what a snapshot holds. Throws StoreUnusable when the snapshot is damaged. */
+/** A memory store with the content of a snapshot. Throws StoreUnusable if the snapshot is damaged. */
 export async function restoreMemoryStore(options: MemoryOptions, snapshot: AsyncIterable<Uint8Array>): Promise<Store> {
   const { revision, entries } = await readSnapshot(snapshot);
   return new MemoryStore(options.clock, revision, entries);
@@ -79,7 +79,7 @@ class MemoryStore implements Store {
       if (lease && !this.#leases.has(lease)) throw new LeaseNotFound(`lease ${lease} has expired or was revoked`);
     const revision = this.#log.revision + 1;
     const changes = writes.flatMap((write) => this.#apply(write, revision));
-    // Deleting what is not there changes nothing, so no revision is spent on it.
+    // Deleting an absent key changes nothing, and uses no revision.
     if (changes.length === 0) return { ok: true, revision: this.#log.revision };
     this.#log.append({ revision, changes });
     if (this.#log.surplus) this.#log.compact(this.#log.surplus);
@@ -124,7 +124,7 @@ class MemoryStore implements Store {
     this.#log.close();
   }
 
-  /** Whether a read `at` a revision is a read of what is there now. */
+  /** Whether a read `at` a revision reads the current state. */
   #isNow(at: Revision | undefined): boolean {
     if (at === undefined || at === this.#log.revision) return true;
     if (at > this.#log.revision) throw new FutureRevision(this.#log.revision);

@@ -1,4 +1,4 @@
-// What every backend must do; each one's test file runs this suite against itself.
+// The contract suite of the store: each backend's test file runs it.
 
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { Compacted, FutureRevision, LeaseNotFound, prefixRange, type Revision, type Store } from './interface.ts';

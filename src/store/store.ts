@@ -1,4 +1,4 @@
-// The front door: opens a backend, and the interface that all of them have.
+// The front door: opens a backend, and exports the store interface.
 
 import type { Clock } from '../machinery/time/clock.ts';
 import type { EncryptedStore } from './encryption/encrypted-store.ts';
@@ -10,14 +10,14 @@ export * from './interface.ts';
 export { createMemoryStore } from './memory.ts';
 export { sameValue, textOf, type Value, valueOfText, writeValue } from './value.ts';
 
-/** Which backend, and what it needs. */
+/** The backend and its options. */
 export type StoreOptions = { readonly clock: Clock } & (
   | { readonly kind: 'memory' }
   | {
       readonly kind: 'embedded';
       /** Directory of the database; made when absent, and used by one process at a time. */
       readonly directory: string;
-      /** Whether there must be a database: then a missing one is damage, and not a beginning. */
+      /** Whether the database must exist: a missing one is then damage, not a first start. */
       readonly mustExist?: boolean;
     }
   | {
@@ -29,7 +29,7 @@ export type StoreOptions = { readonly clock: Clock } & (
     }
 );
 
-/** Opens a backend; what the others need is not even loaded. Throws StoreUnusable. */
+/** Opens a backend, and loads only its modules. Throws StoreUnusable. */
 export async function openStore(options: StoreOptions): Promise<Store> {
   if (options.kind === 'memory') return (await import('./memory.ts')).createMemoryStore(options);
   if (options.kind === 'embedded') return (await import('./embedded/embedded.ts')).openEmbeddedStore(options);
@@ -37,8 +37,8 @@ export async function openStore(options: StoreOptions): Promise<Store> {
 }
 
 /**
- * The store with its values encrypted as an EncryptionConfiguration says (YAML or JSON). Throws
- * EncryptionConfigurationError; what encryption needs is loaded only here.
+ * A store that encrypts its values by an EncryptionConfiguration (YAML or JSON). Throws EncryptionConfigurationError;
+ * loads the encryption modules on first use.
  */
 export async function encryptStore(
   store: Store,

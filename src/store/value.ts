@@ -1,18 +1,18 @@
-// What lies under a key: bytes, or, cheaper to make and to keep, a text.
+// The value of a key: bytes, or a text, which is cheaper to make and to hold.
 
 /**
- * A text has only ASCII characters, so that its length is its bytes; whatever else is to be stored comes as bytes. A
- * store may give back either for what was written as either: ask `textOf` or `sameValue`.
+ * A text has only ASCII characters, so that its length is its size; other values are bytes. A store may return either
+ * form: use `textOf` or `sameValue`.
  */
 export type Value = Uint8Array | string;
 
 const decoder = new TextDecoder();
 
-/** The value of a text: itself while it is ASCII, else its UTF-8. */
+/** The value of a text: itself if it is ASCII, otherwise its UTF-8. */
 export const valueOfText = (text: string): Value => {
   const length = Buffer.byteLength(text);
   if (length === text.length) return text;
-  // Memory of its own: a piece of Node's shared pool would keep 64 KiB of passing buffers alive for as long as it is kept.
+  // A separate allocation: a slice of Node's shared pool would hold 64 KiB of unrelated buffers in memory.
   const bytes = Buffer.allocUnsafeSlow(length);
   bytes.write(text);
   return bytes;
@@ -20,7 +20,7 @@ export const valueOfText = (text: string): Value => {
 
 export const textOf = (value: Value): string => (typeof value === 'string' ? value : decoder.decode(value));
 
-/** As bytes, for a moment: not to be kept (see `valueOfText`). */
+/** As bytes, for immediate use only (see `valueOfText`). */
 export const bytesOf = (value: Value): Uint8Array => (typeof value === 'string' ? Buffer.from(value, 'latin1') : value);
 
 export const sameValue = (a: Value, b: Value): boolean =>

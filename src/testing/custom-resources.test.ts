@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { isNotFound } from '../api/api.ts';
 import { startCluster, type TestCluster } from './testing.ts';
 
-/** What the controllers that know no kind by name do with custom resources, in a cluster with all its parts. */
+/** Generic controllers with custom resources, in a complete cluster. */
 
 const lamps = { group: 'test.example', version: 'v1', resource: 'lamps', namespaced: true } as const;
 

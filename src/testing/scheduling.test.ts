@@ -5,13 +5,13 @@ import { startCluster, type TestCluster } from './testing.ts';
 let cluster: TestCluster;
 afterEach(() => cluster.stop());
 
-/** A control plane without kubelets: nodes are what the test says they are. */
+/** A control plane without kubelets: the test sets the state of nodes. */
 async function start(): Promise<void> {
   cluster = await startCluster({ components: ['kube-apiserver', 'kube-scheduler'] });
   await cluster.client.create('serviceaccounts', { metadata: { name: 'default', namespace: 'default' } });
 }
 
-/** A node comes with the taint not-ready, which the node lifecycle controller takes away: here the test does. */
+/** The node lifecycle controller normally removes the not-ready taint of a new node: here the test does. */
 const addNode = async (name: string, spec: object = {}) => {
   const allocatable = { cpu: '2', memory: '4Gi', pods: '110' };
   const metadata = { name, labels: { 'kubernetes.io/hostname': name } };
@@ -45,7 +45,7 @@ test('a pod waits, says why, and goes to the node that comes', async () => {
   await cluster.until(async () => scheduled(await get('web'))?.message === why);
   const { resourceVersion } = (await get('web')).metadata;
   await cluster.advance(400_000);
-  // It was tried again after five minutes, and as nothing had changed nothing was written.
+  // The pod was retried after five minutes, and without a change there was no write.
   expect((await get('web')).metadata.resourceVersion).toBe(resourceVersion);
   await cluster.client.patch('nodes', { name: 'small' }, { type: 'merge', body: { spec: { unschedulable: null } } });
   const waitedMs = await cluster.until(() => isOn('web', 'small'));

@@ -34,7 +34,7 @@ describe('a cluster in a test', () => {
     }
   });
 
-  /** One node stops; what happens to its pods, with the virtual seconds at which it happens. */
+  /** One node stops; returns the events of its pods with their virtual times in seconds. */
   async function failure(seed: number): Promise<{ log: string[]; realMs: number }> {
     const cluster = await startCluster({ nodes: 3, seed });
     try {

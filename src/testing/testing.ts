@@ -23,15 +23,15 @@ import { type Clock, systemClock, VirtualClock } from '../machinery/time/clock.t
 export interface TestClusterOptions {
   /** Number of simulated nodes, node-1 to node-N. Default 1. */
   readonly nodes?: number;
-  /** `virtual`: time stands still until the test moves it. Default. */
+  /** `virtual`: the test moves the time. Default. */
   readonly time?: 'virtual' | 'real';
   /** The same seed plays the same way. Default: 1. */
   readonly seed?: number;
-  /** Also serve HTTPS on a free port, for kubectl and other clients; `kubeconfig` tells where. */
+  /** Also serves HTTPS on a free port, for kubectl and other clients; `kubeconfig` has the address. */
   readonly https?: boolean;
   /** Default: all. */
   readonly components?: readonly ComponentName[];
-  /** What the containers do; by default they start at once and run until they are stopped. */
+  /** Behaviour of the containers; by default they start at once and run until stopped. */
   readonly behaviour?: SimulatedBehaviour;
   readonly logger?: Logger;
 }
@@ -56,7 +56,7 @@ export interface TestCluster {
   stop(): Promise<void>;
 }
 
-/** Nothing that starts in virtual time sleeps; if something did, its time would go on after this. */
+/** No start in virtual time sleeps; if one does, time moves after this. */
 const patienceMs = 10_000;
 const stepMs = 100;
 
@@ -93,8 +93,8 @@ export async function startCluster(options: TestClusterOptions = {}): Promise<Te
 }
 
 /**
- * Lets work in virtual time run to its end, with time going on where it sleeps. A start waits for keys and files in real
- * time, and these take no virtual time, or else chance would say what time it is: only after `realMs` it must be asleep.
+ * Runs work in virtual time to its end, and moves time when it sleeps. A start waits for keys and files in real time,
+ * which must not move virtual time, because the amount would be random: only after `realMs` the work counts as asleep.
  */
 async function moving<T>(clock: VirtualClock, work: Promise<T>, realMs = 0): Promise<T> {
   let done = false;

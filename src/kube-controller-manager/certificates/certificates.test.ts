@@ -25,7 +25,7 @@ const hourMs = 60 * minuteMs;
 const dayMs = 24 * hourMs;
 const admin = { name: 'admin', groups: ['system:masters'] };
 
-/** They look around every few seconds: hours would take long. */
+/** They run every few seconds: hours of virtual time would take long. */
 const disabled = ['nodelifecycle', 'podgc', 'garbagecollector', 'resourcequota', 'cronjob', 'disruption'];
 
 let clock: VirtualClock;
@@ -33,7 +33,7 @@ let api: ApiServer;
 let client: Client;
 let manager: RunningComponent;
 let ca: KeyPair;
-/** Who gets a client certificate without being asked, by subresource. */
+/** Users who get a client certificate automatically, by subresource. */
 let granted: Record<string, string[]>;
 
 beforeEach(async () => {
@@ -100,7 +100,7 @@ async function decide(name: string, type = 'Approved') {
 const read = (name: string): Promise<CertificateSigningRequest | undefined> =>
   client.get('certificatesigningrequests', { name }).catch(() => undefined);
 
-/** Signing uses the system's own threads, for which the virtual clock does not wait. */
+/** Signing uses system threads, which the virtual clock does not await. */
 async function settled(name: string, done: (csr: CertificateSigningRequest) => boolean) {
   for (let i = 0; i < 200; i++) {
     const csr = await read(name);

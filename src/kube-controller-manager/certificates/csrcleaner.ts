@@ -1,4 +1,4 @@
-// Deletes certificate requests that are no longer needed.
+// Deletes certificate requests after their retention time.
 // https://kubernetes.io/docs/reference/access-authn-authz/certificate-signing-requests/#request-signing-process
 
 import { type CertificateSigningRequest, ignoreNotFound } from '../../api/api.ts';
@@ -6,7 +6,7 @@ import { type Controller, own } from '../../client/client.ts';
 import { certificateEnd } from '../../machinery/certificates/certificate-request.ts';
 
 const hourMs = 3_600_000;
-/** How long requests stay: with a certificate, denied or failed, and while they wait for one of these. */
+/** Retention of requests: issued, denied or failed ones, and pending ones. */
 const doneMs = hourMs;
 const pendingMs = 24 * hourMs;
 
@@ -25,7 +25,7 @@ export const csrCleaner: Controller = {
   },
 };
 
-/** Times after which the request goes, milliseconds since the epoch. */
+/** Times of deletion, in milliseconds since the epoch. */
 function* endings({ metadata, status }: CertificateSigningRequest): Generator<number> {
   const conditions = status?.conditions ?? [];
   const { certificate } = status ?? {};

@@ -1,4 +1,4 @@
-// Signs approved certificate requests, one controller for each of Kubernetes' own signers.
+// Signs approved certificate requests, one controller for each of the built-in signers.
 // https://kubernetes.io/docs/reference/access-authn-authz/certificate-signing-requests/#signer-control-plane
 
 import type { CertificateSigningRequest } from '../../api/api.ts';
@@ -16,7 +16,7 @@ import {
   readRequest,
 } from './rules.ts';
 
-/** The cluster's CA, as far as this room knows it. */
+/** The part of the cluster's CA that this room uses. */
 export interface CertificateSigner {
   /** PEM. Throws when the CA has expired. */
   sign(order: SigningOrder): Promise<string>;
@@ -37,7 +37,7 @@ const longestMs = 365 * 24 * 3_600 * secondMs;
 const shortestMs = 600 * secondMs;
 /** Clocks differ: a certificate is valid from a little before it was made. */
 const backdateMs = 300 * secondMs;
-/** Certificates of less than this lose nothing at their end for that. */
+/** Shorter certificates are not shortened for the back-dating. */
 const shortMs = 8 * 3_600 * secondMs;
 
 type Rule = (request: CertificateRequest, usages: readonly string[]) => string | undefined;

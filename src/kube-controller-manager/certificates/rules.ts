@@ -1,4 +1,4 @@
-// What requests of kubelets must look like, and the states that all certificate controllers ask about.
+// Rules for requests of kubelets, and the states that all certificate controllers check.
 // https://kubernetes.io/docs/reference/access-authn-authz/certificate-signing-requests/#kubernetes-signers
 
 import type { CertificateSigningRequest } from '../../api/api.ts';
@@ -38,7 +38,7 @@ export function kubeletServingFault(request: CertificateRequest, usages: readonl
   return isNode(request) ? undefined : 'subject common name does not begin with system:node:';
 }
 
-/** A client of the API server may ask for no more than what clients need. */
+/** A client of the API server may only request the usages of clients. */
 export function clientFault(usages: readonly string[]): string | undefined {
   const other = usages.find((usage) => !['digital signature', 'key encipherment', 'client auth'].includes(usage));
   if (other) return `invalid usage for client certificate: ${other}`;

@@ -1,4 +1,4 @@
-// The annotations by which Deployments and their ReplicaSets remember sizes and revisions.
+// The annotations that store sizes and revisions of Deployments and their ReplicaSets.
 
 export const desiredAnnotation = 'deployment.kubernetes.io/desired-replicas';
 export const maxAnnotation = 'deployment.kubernetes.io/max-replicas';

@@ -24,14 +24,14 @@ const notInherited = new Set([
 
 const largestRevision = 2n ** 63n - 1n;
 
-/** Revisions are int64: a BigInt keeps all of their digits. Undefined when the annotation is not such a number. */
+/** Revisions are int64: a BigInt keeps all digits. Undefined if the annotation is not such a number. */
 function parseRevision(text: string | undefined): bigint | undefined {
   if (text === undefined || !/^[+-]?\d{1,19}$/.test(text)) return undefined;
   const revision = BigInt(text.replace('+', ''));
   return revision > largestRevision || revision < -largestRevision - 1n ? undefined : revision;
 }
 
-/** A set whose annotation is no number counts as the oldest. */
+/** A set without a valid revision counts as the oldest. */
 const revisionOf = (set: ReplicaSet): bigint => parseRevision(set.metadata.annotations?.[revisionAnnotation]) ?? 0n;
 
 /** Gives the set of the current template the newest revision, making that set if `create`. */
@@ -121,7 +121,7 @@ function draftOf(deployment: Deployment, sets: readonly ReplicaSet[], revision: 
   };
 }
 
-/** A set's annotations: its own, the Deployment's, and its revision with those it had before. */
+/** A set's annotations: its present ones, the Deployment's, and its revision with previous revisions. */
 function annotationsOf(deployment: Deployment, set: ReplicaSet | undefined, revision: bigint): Record<string, string> {
   const annotations = { ...set?.metadata.annotations };
   for (const [name, value] of Object.entries(deployment.metadata.annotations ?? {}))
@@ -156,7 +156,7 @@ async function noteCreateFailure(rollout: Rollout, name: string, error: unknown)
   if (hasDeadline(deployment)) {
     const reason = 'ReplicaSetCreateError';
     const next = withRolloutCondition(deployment, 'Progressing', 'False', reason, message, tools.clock.now());
-    // The failed creation is what the caller must hear of, and its retry writes this condition again.
+    // The caller needs the error of the failed creation; its retry writes this condition again.
     await tools.client.update('deployments', next, { subresource: 'status' }).catch(() => {});
   }
   tools.events.event(deployment, 'Warning', 'ReplicaSetCreateError', message);

@@ -4,7 +4,7 @@ import { deepEqual } from '../../machinery/collections/equal.ts';
 
 export const hashLabel = 'pod-template-hash';
 
-/** What one look at a Deployment works with. `deployment` is replaced by what each write of it answers. */
+/** The state of one reconcile. Each write replaces `deployment` by its response. */
 export interface Rollout {
   deployment: Deployment;
   /** Every ReplicaSet that the Deployment controls. */

@@ -9,7 +9,7 @@ export const replicasOf = (object: Deployment | ReplicaSet): number => object.sp
 export const sumOf = (sets: readonly ReplicaSet[], value: (set: ReplicaSet) => number | undefined): number =>
   sets.reduce((sum, set) => sum + (value(set) ?? 0), 0);
 
-/** A number, or a percentage of `total` rounded as told. */
+/** A number, or a percentage of `total`, rounded up or down. */
 export function resolveIntOrPercent(value: IntOrString | undefined, total: number, round: 'up' | 'down'): number {
   if (value === undefined || value === null) return 0;
   if (typeof value === 'number') return value;
@@ -17,7 +17,9 @@ export function resolveIntOrPercent(value: IntOrString | undefined, total: numbe
   return round === 'up' ? Math.ceil(share) : Math.floor(share);
 }
 
-/** How many pods above and below the wanted number an update may go. Never both 0, or nothing could move. */
+/**
+ * Pods that an update may add above, and remove below, the desired number. Never both 0, which would block the update.
+ */
 export function limitsOf(deployment: Deployment): { maxSurge: number; maxUnavailable: number } {
   const { type, rollingUpdate } = deployment.spec.strategy ?? {};
   const replicas = replicasOf(deployment);
@@ -51,7 +53,7 @@ export function newSetSize(deployment: Deployment, sets: readonly ReplicaSet[], 
   return room <= 0 ? now : now + Math.min(room, wanted - now);
 }
 
-/** One step of a rolling update: the new set grows, or the old ones shrink. True when something changed. */
+/** One step of a rolling update: the new set grows, or the old ones shrink. True if a size changed. */
 export async function rollOver(rollout: Rollout): Promise<boolean> {
   const newSet = newSetOf(rollout);
   if (!newSet) return false;
@@ -71,7 +73,7 @@ async function shrinkOldSets(rollout: Rollout, newSet: ReplicaSet): Promise<bool
   let removable = sumOf(rollout.sets, replicasOf) - minAvailable - newUnavailable;
   if (removable <= 0) return false;
   let removed = 0;
-  // Pods that do not work go first: nobody misses them.
+  // Unhealthy pods go first: they serve no traffic.
   for (const set of oldSets()) {
     const broken = Math.min(removable, replicasOf(set) - (set.status?.availableReplicas ?? 0));
     if (broken <= 0) continue;
@@ -91,8 +93,8 @@ async function shrinkOldSets(rollout: Rollout, newSet: ReplicaSet): Promise<bool
 }
 
 /**
- * After a change of replicas: with one live set that one takes it; in the middle of an update all sets share it in
- * proportion to their size, so that the update's risk stays the same.
+ * After a change of replicas: a single live set gets all of it; during an update the sets share it in proportion to
+ * their size, so that the update's risk stays the same.
  * https://kubernetes.io/docs/concepts/workloads/controllers/deployment/#proportional-scaling
  */
 export async function scaleProportionally(rollout: Rollout): Promise<void> {
@@ -141,7 +143,7 @@ function proportions(deployment: Deployment, live: readonly ReplicaSet[]): Map<R
   return sizes;
 }
 
-/** What a set would gain or lose if it grew as the whole Deployment did. */
+/** The change of a set's size in proportion to the whole Deployment's. */
 function shareOf(deployment: Deployment, set: ReplicaSet, allowed: number): number {
   if (replicasOf(deployment) === 0) return -replicasOf(set);
   const before = Number(set.metadata.annotations?.[maxAnnotation]) || (deployment.status?.replicas ?? 0);
@@ -149,14 +151,14 @@ function shareOf(deployment: Deployment, set: ReplicaSet, allowed: number): numb
   return Math.round((replicasOf(set) * allowed) / before) - replicasOf(set);
 }
 
-/** Scales those of the sets that are not at `size` yet; true when there were any. */
+/** Scales all sets whose size differs from `size`; true if there were any. */
 export async function scaleAll(rollout: Rollout, sets: readonly ReplicaSet[], size: number): Promise<boolean> {
   let changed = false;
   for (const set of sets) if (replicasOf(set) !== size && (await scaleSet(rollout, set, size))) changed = true;
   return changed;
 }
 
-/** True when the size changed. The annotations tell the next look what the size was meant for. */
+/** True if the size changed. The annotations store the Deployment's size at this time for the next reconcile. */
 async function scaleSet(rollout: Rollout, set: ReplicaSet, size: number): Promise<boolean> {
   const { deployment, tools } = rollout;
   const was = replicasOf(set);

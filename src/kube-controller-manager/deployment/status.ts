@@ -1,5 +1,5 @@
-// What a Deployment's status says: counts, and the conditions Available, Progressing and ReplicaFailure, by which
-// kubectl rollout status knows how an update fares.
+// A Deployment's status: counts, and the conditions Available, Progressing and ReplicaFailure, which kubectl rollout
+// status reads.
 // https://kubernetes.io/docs/concepts/workloads/controllers/deployment/#deployment-status
 
 import {
@@ -20,7 +20,7 @@ const noDeadline = 2 ** 31 - 1;
 export const hasDeadline = ({ spec }: Deployment): boolean =>
   spec.progressDeadlineSeconds !== undefined && spec.progressDeadlineSeconds !== noDeadline;
 
-/** With the condition set. The same status for the same reason is no news, and changes nothing. */
+/** With the condition set. An equal status and reason changes nothing. */
 export function withRolloutCondition<T extends { status?: DeploymentStatus }>(
   object: T,
   type: string,
@@ -45,7 +45,7 @@ function without<T extends { status?: DeploymentStatus }>(
   return { ...object, status: { ...object.status, conditions } };
 }
 
-/** The condition says that the rollout is paused, and when it goes on. A missed deadline stays said. */
+/** Sets the condition when the rollout is paused or resumed. A missed deadline stays. */
 export async function syncPausedCondition(rollout: Rollout): Promise<void> {
   const { deployment, tools } = rollout;
   if (!hasDeadline(deployment)) return;
@@ -108,7 +108,7 @@ export async function syncStatus(rollout: Rollout): Promise<void> {
   await write(rollout, withCounts(rollout));
 }
 
-/** Counts, progress and failures. Asks for another look when the deadline may pass without any event. */
+/** Counts, progress and failures. Requeues if the deadline may pass without an event. */
 export async function syncRolloutStatus(rollout: Rollout): Promise<{ after: number } | void> {
   const { deployment, tools } = rollout;
   const next = withFailure(rollout, withProgress(rollout, withCounts(rollout)));
@@ -141,7 +141,7 @@ function withProgress(rollout: Rollout, next: Deployment): Deployment {
   if (hasProgressed(deployment.status ?? {}, status)) {
     const message = `${who} is progressing.`;
     const time = timestamp(now);
-    // Each bit of progress starts the deadline anew, so the time is renewed even for the same reason.
+    // Progress restarts the deadline, so the time is updated even for the same reason.
     const lastTransitionTime = known?.status === 'True' ? known.lastTransitionTime : time;
     return without(next, 'Progressing', [
       {
@@ -175,7 +175,7 @@ function hasTimedOut({ spec }: Deployment, known: DeploymentCondition | undefine
   return Date.parse(known.lastUpdateTime ?? '') + (spec.progressDeadlineSeconds ?? 0) * 1000 < nowMs;
 }
 
-/** A set that cannot make its pods (quota, webhook) shows in the Deployment. The newest set's failure comes first. */
+/** Shows sets that fail to create pods (quota, webhook) in the Deployment. The newest set's failure comes first. */
 function withFailure(rollout: Rollout, next: Deployment): Deployment {
   const newSet = newSetOf(rollout);
   for (const set of [newSet, ...rollout.sets]) {

@@ -1,4 +1,4 @@
-// Keeps the older Endpoints object of each Service, which clients from before EndpointSlices still read.
+// Updates the Endpoints object of each Service, for clients older than EndpointSlices.
 // https://kubernetes.io/docs/concepts/services-networking/service/#endpoints
 
 import {

@@ -1,4 +1,4 @@
-// Mirrors Endpoints that users keep for Services without a selector into EndpointSlices.
+// Mirrors user-made Endpoints of Services without a selector into EndpointSlices.
 // https://kubernetes.io/docs/concepts/services-networking/endpoint-slices/#endpointslice-mirroring
 
 import {
@@ -73,7 +73,7 @@ const skippedSurplus = (count: number) =>
 const warn = (endpoints: Endpoints, reason: string, message: string, { events }: Tools) =>
   events.event(endpoints, 'Warning', reason, message);
 
-/** What one slice holds: the endpoints of one address family behind one set of ports. */
+/** The content of one slice: endpoints of one address family with one set of ports. */
 interface Group {
   readonly family: Family;
   readonly ports: DiscoveryV1EndpointPort[];
@@ -110,7 +110,7 @@ function groupsOf(endpoints: Endpoints): { groups: Group[]; invalid: number; ski
   return { groups: [...groups.values()], invalid, skipped };
 }
 
-/** Subsets with equal ports become one; an address that is ready in one of them is ready. */
+/** Merges subsets with equal ports; an address that is ready in one of them is ready. */
 function repack(subsets: readonly EndpointSubset[]) {
   const byPorts = new Map<
     string,
@@ -159,7 +159,7 @@ interface Plan {
   readonly remove: EndpointSlice[];
 }
 
-/** One slice a group. Slices that are no longer wanted are reused for new groups of their family. */
+/** One slice per group. Unused slices are reused for new groups of their family. */
 function plan(owner: Endpoints, groups: readonly Group[], existing: readonly EndpointSlice[]): Plan {
   const result: Plan = { create: [], update: [], remove: [] };
   const unclaimed = new Set(existing);

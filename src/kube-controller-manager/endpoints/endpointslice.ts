@@ -50,7 +50,7 @@ export const endpointslice: Controller = {
       },
     },
     {
-      // A node's zone stands in each endpoint on it.
+      // Endpoints contain their node's zone.
       resource: 'nodes',
       matters: (next, old) => next.metadata.labels?.[zoneLabel] !== old.metadata.labels?.[zoneLabel],
       *keys(node, { lister }) {
@@ -132,7 +132,7 @@ function groupsOf(service: Service, tools: Tools): Group[] {
       if (!group) groups.push((group = { family, ports, endpoints: new Map() }));
       group.endpoints.set(pod.metadata.uid, endpointOf(service, pod, address, tools));
     }
-    // A Service without endpoints has one empty slice, which says just that.
+    // A Service without endpoints has one empty slice.
     if (groups.length === before) groups.push({ family, ports: [], endpoints: new Map() });
   }
   return groups;

@@ -1,4 +1,4 @@
-// Which pods stand behind a Service, and on which ports: shared by EndpointSlices and the older Endpoints.
+// The pods and ports behind a Service: shared by EndpointSlices and Endpoints.
 
 import { isPodReady, isPodTerminal, type Pod, type Service } from '../../api/api.ts';
 import type { Tools } from '../../client/client.ts';
@@ -24,7 +24,7 @@ export const servicesOfPods: Watch = {
   },
 };
 
-/** Updates that say nothing of addresses, readiness or labels are most of all, and change no endpoint. */
+/** Most updates concern neither addresses, readiness nor labels, and change no endpoint. */
 function concernsServices(next: Pod, old: Pod): boolean {
   return (
     next.metadata.deletionTimestamp !== old.metadata.deletionTimestamp ||
@@ -41,7 +41,7 @@ const selects = (service: Service, pod: Pod): boolean =>
 
 const hasSelector = ({ spec }: Service) => spec.selector !== undefined && Object.keys(spec.selector).length > 0;
 
-/** Whether the endpoints are ours to keep. Those of a Service without a selector are its maker's. */
+/** Whether this controller manages the endpoints. Users manage those of a Service without a selector. */
 export const isKept = (service: Service): boolean => service.spec.type !== 'ExternalName' && hasSelector(service);
 
 export const isHeadless = ({ spec }: Service): boolean => spec.clusterIP === 'None';
@@ -62,7 +62,7 @@ export function podsOf(service: Service, { lister }: Tools): readonly Pod[] {
     .filter((pod) => selector.matches(pod.metadata.labels ?? {}) && !isPodTerminal(pod) && addressesOf(pod).length > 0);
 }
 
-/** The pod's own ports for those of the Service. A name that the pod does not have leaves the port out. */
+/** The pod's ports for those of the Service. A port is omitted if the pod lacks its name. */
 export function targetsOf(service: Service, pod: Pod): ServicePortTarget[] {
   return (service.spec.ports ?? []).flatMap((port) => {
     const number = targetPort(port.targetPort ?? port.port, port.protocol ?? 'TCP', pod) ?? 0;
@@ -81,7 +81,7 @@ function targetPort(target: number | string, protocol: string, pod: Pod): number
   return undefined;
 }
 
-/** The name by which DNS knows the pod in this Service. */
+/** The pod's DNS name in this Service. */
 export const hostnameOf = (service: Service, pod: Pod): string | undefined =>
   pod.spec.hostname && pod.spec.subdomain === service.metadata.name ? pod.spec.hostname : undefined;
 

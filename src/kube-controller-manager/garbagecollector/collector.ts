@@ -1,4 +1,4 @@
-// Decides on one object at a time, by the graph and by what the server has now.
+// Decides on one object at a time, by the graph and the server's current state.
 
 import { type ApiObject, ignoreNotFound, type OwnerReference } from '../../api/api.ts';
 import type { Name, Tools } from '../../client/client.ts';
@@ -33,7 +33,7 @@ export class Collector {
     if (isGoing(node.object, orphanFinalizer)) return this.#orphan(node, tools);
     if (isGoing(node.object, foregroundFinalizer)) return this.#deleteDependents(node, tools);
     if (node.object.metadata.deletionTimestamp || !node.object.metadata.ownerReferences?.length) return;
-    // The cache may be behind: an object is deleted, or kept, by its owners on the server.
+    // The cache may be stale: the owners on the server decide.
     const live = await liveObject(node, tools);
     if (live && !live.metadata.deletionTimestamp) await this.#judge(node, live, tools);
   }
@@ -62,7 +62,7 @@ export class Collector {
     return owners;
   }
 
-  /** The owner as the graph has it, or, when the graph does not have it, as the server says. */
+  /** The owner from the graph, or else from the server. */
   async #ownerOf(dependent: ApiObject, reference: OwnerReference, tools: Tools): Promise<ApiObject | undefined> {
     if (this.#graph.isAbsent(reference.uid)) return undefined;
     const cached = this.#graph.get(reference.uid);
@@ -81,7 +81,7 @@ export class Collector {
     return undefined;
   }
 
-  /** Dependents that block are deleted first; the finalizer, and with it the owner, goes when none is left. */
+  /** Deletes blocking dependents first; removes the finalizer, which frees the owner, when none is left. */
   async #deleteDependents(node: GraphNode, tools: Tools): Promise<void> {
     const blocking = this.#graph.dependentsOf(node.uid).filter(({ object }) => blocks(object, node.uid));
     if (blocking.length === 0) return removeFinalizer(node, foregroundFinalizer, tools);
@@ -106,7 +106,7 @@ async function liveObject(node: GraphNode, { client }: Tools): Promise<ApiObject
   return live?.metadata.uid === node.uid ? live : undefined;
 }
 
-/** Owners in a ring would wait for one another for ever: where the ring closes, nothing blocks any more. */
+/** Owners in a cycle would block each other forever: the edge that closes the cycle does not block. */
 async function deleteInForeground(
   node: GraphNode,
   live: ApiObject,

@@ -1,5 +1,5 @@
-// Deletes objects that have lost all their owners, holds back owners that are deleted in the foreground until their
-// blocking dependents are gone, and removes the references to owners that are deleted as orphaning.
+// Deletes objects whose owners are all gone, delays owners deleted in the foreground until their blocking dependents
+// are gone, and removes references to owners that are deleted as orphaning.
 // https://kubernetes.io/docs/concepts/architecture/garbage-collection/
 
 import type { ApiObject } from '../../api/api.ts';
@@ -9,7 +9,7 @@ import { Collector } from './collector.ts';
 import { foregroundFinalizer, GarbageGraph, isGoing } from './graph.ts';
 import { changesServing, ServedKinds } from './served-kinds.ts';
 
-/** A controller of its own for each start: it keeps the graph of all objects. Its keys are uids. */
+/** A new controller for each start: it has the graph of all objects. Its keys are uids. */
 export function garbagecollector(): Controller {
   const graph = new GarbageGraph();
   let collector: Collector | undefined;
@@ -41,7 +41,7 @@ const followDefinitions = (kinds: ServedKinds, informers: InformerFactory): (() 
     if (changesServing(next, previous)) void kinds.rediscover();
   });
 
-/** Brings the graph up to date. Yields the uids of objects that may have to be collected, or may go on with it. */
+/** Updates the graph. Yields the uids of objects to check. */
 function* noteChange(
   graph: GarbageGraph,
   resource: DiscoveredResource,
@@ -66,7 +66,7 @@ function* noteChange(
   if (isNews) for (const owner of [...ownersBefore, ...ownerReferences]) yield* ifForeground(graph, owner.uid);
 }
 
-/** An owner that waits for its dependents may have one less to wait for, or one more to delete. */
+/** An owner that waits for its dependents may have one less, or a new one to delete. */
 function* ifForeground(graph: GarbageGraph, uid: string): Iterable<string> {
   const owner = graph.get(uid);
   if (owner && isGoing(owner.object, foregroundFinalizer)) yield uid;

@@ -1,9 +1,9 @@
-// Who owns whom, over all kinds: the garbage collector's picture of the cluster, made from informers' events.
+// The ownership graph over all kinds, built from informers' events.
 
 import type { ApiObject, OwnerReference } from '../../api/api.ts';
 import type { DiscoveredResource } from '../shared/discovery.ts';
 
-/** Uids of absent owners that are kept, so that their dependents do not ask the server again. */
+/** Cached uids of absent owners, which save requests for their other dependents. */
 const absentLimit = 500;
 
 export interface GraphNode {
@@ -16,7 +16,7 @@ const ownersOf = (object: ApiObject | undefined): readonly OwnerReference[] => o
 
 export class GarbageGraph {
   readonly #nodes = new Map<string, GraphNode>();
-  /** By the owner's uid, which need not exist (any more). */
+  /** By the owner's uid; the owner may be absent. */
   readonly #dependents = new Map<string, Set<string>>();
 
   /** The latest uids of objects that do not exist. */
@@ -60,7 +60,7 @@ export class GarbageGraph {
     this.#nodes.delete(uid);
   }
 
-  /** No object has the uid any more, and none will: a uid never comes back. */
+  /** No object will have this uid again: uids are unique over time. */
   noteAbsent(uid: string): void {
     this.#absent.add(uid);
     if (this.#absent.size > absentLimit) this.#absent.delete(this.#absent.values().next().value as string);

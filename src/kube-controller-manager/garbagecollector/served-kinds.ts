@@ -1,4 +1,4 @@
-// Follows every kind that the API serves, also those of custom resources, and reports what happens to their objects.
+// Watches every served kind, including custom resources, and reports changes of their objects.
 
 import { type ApiObject, isConditionTrue } from '../../api/api.ts';
 import type { InformerFactory, Tools } from '../../client/client.ts';
@@ -7,7 +7,7 @@ import { type DiscoveredResource, discover } from '../shared/discovery.ts';
 const rediscoverMs = 30_000;
 /** How long one resource that cannot be listed may hold up all the others. */
 const syncLimitMs = 30_000;
-/** They have no dependents, own nothing, and are most of all writes. */
+/** They have no dependents and no owners, and are the majority of writes. */
 const ignored = new Set(['/events', 'events.k8s.io/events']);
 
 export type Change = (
@@ -39,7 +39,7 @@ export class ServedKinds {
     return this.#kinds.get(`${group}/${kind}`);
   }
 
-  /** Follows kinds until stopped. Resolves when the first ones are listed, or after 30 s. */
+  /** Watches kinds until stopped. Resolves when the first ones are listed, or after 30 s. */
   async start(): Promise<void> {
     await this.rediscover();
     void this.#keepDiscovering();

@@ -15,7 +15,7 @@ const mostUncounted = 500;
 export interface Account {
   /** To be written before finalizers go. */
   readonly status: JobStatus;
-  /** Pods that need no finalizer once the status is written. */
+  /** Pods whose finalizer is removed after the status is written. */
   readonly release: readonly Pod[];
   /** False when more pods have ended than one go counts. */
   readonly isWhole: boolean;
@@ -64,7 +64,7 @@ function mayRelease({ job, replaced }: View, verdict: Verdict | undefined, pod: 
   return !hasLimitPerIndex(job) || replaced.get(indexOf(pod) ?? -1)?.metadata.uid !== pod.metadata.uid;
 }
 
-/** When a Job has failed, pods that have not ended yet have failed too. */
+/** In a failed Job, running pods count as failed too. */
 function countsAsFailed({ job }: View, verdict: Verdict | undefined, pod: Pod): boolean {
   if (!isFailed(job, pod) && verdict?.type !== 'Failed') return false;
   return judgeFailure(job, pod).action !== 'Ignore';

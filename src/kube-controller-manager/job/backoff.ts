@@ -10,7 +10,7 @@ const longestBackoffMs = 600_000;
 export const backoffMs = (failures: number): number =>
   failures === 0 ? 0 : Math.min(firstBackoffMs * 2 ** Math.min(failures - 1, 10), longestBackoffMs);
 
-/** When the pod ended, in milliseconds: by its containers, else as precisely as its conditions and metadata say. */
+/** The time of the pod's end in milliseconds: from its containers, otherwise from its conditions and metadata. */
 export function endOf(pod: Pod): number {
   const { metadata } = pod;
   const ready = conditionOf(pod, 'Ready');

@@ -19,7 +19,7 @@ import { isNamespaceTerminating } from '../shared/create-pods.ts';
 const scheduledAnnotation = 'batch.kubernetes.io/cronjob-scheduled-timestamp';
 /** More missed starts than these, and something is wrong with the clock or the deadline. */
 const mostMissed = 100;
-/** A moment past the start, so that it certainly has come. */
+/** Added to a start time, so that it has certainly passed. */
 const slackMs = 100;
 
 export const cronjob: Controller = {
@@ -51,7 +51,7 @@ const endOf = (job: Job): 'Complete' | 'Failed' | undefined =>
   job.status?.conditions?.find(({ type, status }) => (type === 'Complete' || type === 'Failed') && status === 'True')
     ?.type as 'Complete' | 'Failed' | undefined;
 
-/** The Jobs of the status that still run; tells of those that have ended or vanished, and of those made by others. */
+/** The Jobs of the status that still run; records events for those that ended, vanished, or were made by others. */
 async function settleActive(cron: CronJob, jobs: readonly Job[], tools: Tools): Promise<ObjectReference[]> {
   const { client, events } = tools;
   const known = cron.status?.active ?? [];
@@ -70,7 +70,7 @@ async function settleActive(cron: CronJob, jobs: readonly Job[], tools: Tools): 
   }
   for (const { uid, name = '', namespace } of known) {
     if (jobs.some((job) => job.metadata.uid === uid)) continue;
-    // The cache may not show it yet.
+    // The cache may be stale.
     const job = await client.get('jobs', { name, namespace }).catch(ignoreNotFound);
     if (job) continue;
     events.event(cron, 'Normal', 'MissingJob', `Active job went missing: ${name}`);
@@ -92,7 +92,7 @@ function referenceTo({ metadata: { name, namespace, uid, resourceVersion } }: Jo
   return { apiVersion: 'batch/v1', kind: 'Job', name, namespace, uid, resourceVersion };
 }
 
-/** Keeps the newest of the finished Jobs, as many as the limits say. */
+/** Keeps the newest finished Jobs, up to the limits. */
 async function cleanUp(cron: CronJob, jobs: readonly Job[], tools: Tools): Promise<void> {
   const { successfulJobsHistoryLimit = 3, failedJobsHistoryLimit = 1 } = cron.spec;
   for (const [end, limit] of [
@@ -117,7 +117,7 @@ async function remove(
     .then(() => events.event(cron, 'Normal', 'SuccessfulDelete', `Deleted job ${name}`), ignoreNotFound);
 }
 
-/** Starts what is due, noting it in `status`; resolves with the milliseconds until the next start. */
+/** Starts the due Job and updates `status`; resolves with the milliseconds until the next start. */
 async function start(cron: CronJob, status: NonNullable<CronJob['status']>, tools: Tools): Promise<number | undefined> {
   const { clock, events } = tools;
   const { spec } = cron;
@@ -182,13 +182,13 @@ async function start(cron: CronJob, status: NonNullable<CronJob['status']>, tool
   return untilNext;
 }
 
-/** Starts that have come since the last one that was made; `all`: the schedule has no second time. */
+/** Starts missed since the last one; `all`: the schedule has no second time. */
 interface Missed {
   readonly due?: number;
   readonly missed: 'none' | 'few' | 'many' | 'all';
 }
 
-/** The latest start that has come. How many were missed is estimated from two of them: none is walked through. */
+/** The latest missed start. The number of missed ones is estimated from two of them, without iterating. */
 function mostRecent(cron: CronJob, status: CronJob['status'], schedule: Schedule, now: number): Missed {
   let since = Date.parse(status?.lastScheduleTime ?? cron.metadata.creationTimestamp);
   const { startingDeadlineSeconds } = cron.spec;
@@ -205,7 +205,7 @@ function mostRecent(cron: CronJob, status: CronJob['status'], schedule: Schedule
 
 const nameOf = (cron: CronJob, due: number): string => `${cron.metadata.name}-${Math.floor(due / 60_000)}`;
 
-/** Resolves with the Job, undefined where it is nobody's or another's. */
+/** Resolves with the Job; undefined if a Job of that name has another owner or none. */
 async function create(cron: CronJob, due: number, { client, events }: Tools): Promise<Job | undefined> {
   const { metadata, spec } = cron.spec.jobTemplate;
   const { namespace } = cron.metadata;
@@ -226,7 +226,7 @@ async function create(cron: CronJob, due: number, { client, events }: Tools): Pr
   } catch (error) {
     if (isNamespaceTerminating(error)) return undefined;
     if (isAlreadyExists(error)) {
-      // It was created here, but a crash came before the status told so.
+      // It was created here, and a crash prevented the status update.
       const job = await client.get('jobs', { name, namespace });
       return controllerOf(job)?.uid === cron.metadata.uid ? job : undefined;
     }

@@ -1,4 +1,4 @@
-// What a failed pod means for its Job, beyond counting: spec.podFailurePolicy.
+// Applies spec.podFailurePolicy to failed pods.
 // https://kubernetes.io/docs/concepts/workloads/controllers/job/#pod-failure-policy
 
 import type { Job, Pod, PodFailurePolicyRule } from '../../api/api.ts';

@@ -36,6 +36,6 @@ export function countingAnnotations(job: Job, failed: Pod | undefined): Record<s
   };
 }
 
-/** Milliseconds until an index whose last pod failed may be tried again. */
+/** Milliseconds until the retry of an index whose last pod failed. */
 export const indexWaitMs = (failed: Pod | undefined, nowMs: number): number =>
   failed ? Math.max(0, endOf(failed) + backoffMs(allFailuresBefore(failed) + 1) - nowMs) : 0;

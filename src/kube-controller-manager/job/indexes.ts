@@ -1,4 +1,4 @@
-// Completion indexes of Indexed Jobs: sets of them as sorted ranges, and as the text that status keeps, "0-2,4".
+// Completion indexes of Indexed Jobs: sets as sorted ranges, and the text form in status, "0-2,4".
 // https://kubernetes.io/docs/concepts/workloads/controllers/job/#completion-mode
 
 import type { Pod } from '../../api/api.ts';
@@ -16,12 +16,12 @@ interface Range {
   readonly last: number;
 }
 
-/** Ascending ranges with a gap between any two. A set costs as much as it has ranges, however many numbers it holds. */
+/** Ascending ranges with gaps between them. Costs depend on the number of ranges, not of indexes. */
 export type Indexes = readonly Range[];
 
 export const noIndexes: Indexes = [];
 
-/** Reads what status or a success policy holds; indexes that are not below `completions` and broken parts are left out. */
+/** Parses the text of a status or success policy; indexes from `completions` on and invalid parts are skipped. */
 export function parseIndexes(text: string | undefined, completions: number): Indexes {
   const ranges = (text ?? '').split(',').flatMap((part) => {
     const [, first, last = first] = /^(\d{1,10})(?:-(\d{1,10}))?$/.exec(part) ?? [];

@@ -1,5 +1,5 @@
-// Runs pods until enough of them have succeeded. `view.ts` looks, `verdict.ts` and `scale.ts` decide, `account.ts` counts;
-// this file acts on what they say, in the order that makes a crash harmless.
+// Runs pods until enough of them have succeeded. `view.ts` reads, `verdict.ts` and `scale.ts` decide, `account.ts`
+// counts; this file acts on their results, in an order that makes a crash harmless.
 // https://kubernetes.io/docs/concepts/workloads/controllers/job/
 
 import { ignoreNotFound, isPodReady, type Job, type JobStatus, type Pod, withCondition } from '../../api/api.ts';
@@ -33,7 +33,7 @@ export const job: Controller = {
 async function sync(view: View, tools: Tools): Promise<{ after: number } | undefined> {
   const sentence = judge(view);
   const acted = await act(view, sentence, tools);
-  // Pods that could not be deleted may still run: then the end is declared after the next look.
+  // Pods that could not be deleted may still run: the next reconcile declares the end.
   const verdict = sentence ? (acted.failure ? undefined : sentence) : completed(view, acted.active);
   const status = verdict || !acted.isManaged ? startOf(view) : suspension(startOf(view), view, tools);
   const isEnded = await record(view, verdict, { ...status, ...countsOf(view, acted) }, tools);
@@ -43,10 +43,10 @@ async function sync(view: View, tools: Tools): Promise<{ after: number } | undef
 }
 
 interface Acted {
-  /** Pods that run now, as far as is known. */
+  /** Running pods after this reconcile. */
   readonly active: number;
   readonly removed: readonly Pod[];
-  /** Whether pods were compared with what the Job wants. */
+  /** Whether this reconcile compared the pods with the Job's spec. */
   readonly isManaged: boolean;
   readonly after?: number;
   readonly failure?: unknown;
@@ -63,7 +63,7 @@ async function act(view: View, verdict: Verdict | undefined, tools: Tools): Prom
   if (job.metadata.deletionTimestamp) return { active: active.length, removed: [], isManaged: false };
   const { remove, create, after } = scale(view);
   if (remove.length > 0) {
-    // Without the finalizer they are not counted as failed: the Job did not want them any more.
+    // Without the finalizer they do not count as failed: the Job no longer needs them.
     const released = await releasePods(remove.filter(isTracked), tools);
     const failure = released.failure ?? (await deletePods(job, remove, tools));
     const removed = failure ? [] : remove;
@@ -83,7 +83,7 @@ function startOf({ job, nowMs }: View): JobStatus {
   return status.startTime || job.spec.suspend ? status : { ...status, startTime: timestamp(nowMs) };
 }
 
-/** The time of activeDeadlineSeconds does not run while a Job is suspended. */
+/** The time of activeDeadlineSeconds stops while a Job is suspended. */
 function suspension(status: JobStatus, { job, nowMs }: View, { events }: Tools): JobStatus {
   const suspended = job.spec.suspend ?? false;
   const previous = status.conditions?.find(({ type }) => type === 'Suspended');
@@ -95,7 +95,7 @@ function suspension(status: JobStatus, { job, nowMs }: View, { events }: Tools):
   return { ...status, startTime, conditions: withCondition(status.conditions, next) };
 }
 
-/** Writes what was counted, releases the counted pods, and says so. True when the Job has ended. */
+/** Writes the counts, releases the counted pods, and records events. True if the Job has ended. */
 async function record(view: View, verdict: Verdict | undefined, status: JobStatus, tools: Tools): Promise<boolean> {
   const counted = account(view, verdict, status);
   const noted = await writeStatus(view.job, counted.status, tools);
@@ -123,7 +123,7 @@ async function writeStatus(job: Job, status: JobStatus, { client }: Tools): Prom
   return client.update('jobs', { ...job, status }, { subresource: 'status' });
 }
 
-/** Counters of 0 and absent ones are the same, but for those that the API always shows. */
+/** A counter of 0 equals an absent one, except those that the API always shows. */
 const plain = (status: JobStatus | undefined) =>
   Object.fromEntries(Object.entries(status ?? {}).filter(([, value]) => value !== undefined && value !== 0));
 

@@ -1,5 +1,5 @@
-// Pods that no Job counts any more lose the finalizer that kept them for it, and can go: their Job is gone or over, or
-// they have been released. https://kubernetes.io/docs/concepts/workloads/controllers/job/#job-tracking-with-finalizers
+// Removes the Job finalizer from pods whose Job is gone or finished, or that were released.
+// https://kubernetes.io/docs/concepts/workloads/controllers/job/#job-tracking-with-finalizers
 
 import { ignoreNotFound, type Job, type Pod } from '../../api/api.ts';
 import { type Controller, controllerOf, keyOf, type Tools } from '../../client/client.ts';
@@ -34,7 +34,7 @@ function podsOf(job: Job, { lister }: Tools): string[] {
   return pods.filter((pod) => isTracked(pod) && isOf(pod)).map(keyOf);
 }
 
-/** The cache of Jobs may be behind that of pods: what it lacks is asked for. */
+/** The cache of Jobs may be older than that of pods: a missing Job is fetched. */
 async function jobOf(
   namespace: string,
   { name, uid }: { name: string; uid: string },

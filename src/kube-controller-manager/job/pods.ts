@@ -1,4 +1,4 @@
-// The pods that a Job creates, with what tells one index from another.
+// The pods that a Job creates, with the fields that identify their index.
 // https://kubernetes.io/docs/concepts/workloads/controllers/job/#completion-mode
 
 import type { Container, Job } from '../../api/api.ts';
@@ -9,7 +9,7 @@ import { indexAnnotation } from './indexes.ts';
 import type { NewPod } from './scale.ts';
 import { hasLimitPerIndex, trackingFinalizer } from './view.ts';
 
-/** Characters of a generated name before its random ones. */
+/** Characters of a generated name before its random suffix. */
 const longestPrefix = 58;
 
 export async function createJobPod(job: Job, { index, replaces }: NewPod, tools: Tools): Promise<void> {

@@ -1,4 +1,4 @@
-// How many pods a Job should run now, which ones it should delete, and which it should create.
+// Computes the number of pods that a Job should run, and the pods to delete and create.
 
 import type { Pod } from '../../api/api.ts';
 import { byDeletion } from '../shared/pods.ts';
@@ -12,7 +12,7 @@ const mostAtOnce = 500;
 
 export interface NewPod {
   readonly index?: number;
-  /** The failed pod in whose place it comes, where failures are counted for each index. */
+  /** The failed pod that it replaces, if failures are counted per index. */
   readonly replaces?: Pod;
 }
 
@@ -45,7 +45,7 @@ function wantedPods({ job: { spec }, active, succeeded }: View): number {
   return Math.max(0, Math.min(parallelism, spec.completions - succeeded));
 }
 
-/** Pods without an index of their own, and as many of the others as `atLeast` asks for. */
+/** Pods without a valid index, and of the others enough to reach `atLeast`. */
 function podsToRemove({ job, active, nowMs }: View, atLeast: number): Pod[] {
   const order = byDeletion(() => 0, nowMs);
   const surplus = isIndexed(job) ? withoutOwnIndex(active, job.spec.completions ?? 0, order) : [];
@@ -53,7 +53,7 @@ function podsToRemove({ job, active, nowMs }: View, atLeast: number): Pod[] {
   return [...surplus, ...left.slice(0, Math.max(0, atLeast - surplus.length))];
 }
 
-/** Of pods that share an index all but the last to be deleted; all whose index is out of range or absent. */
+/** For pods that share an index, all but the last to be deleted; and pods whose index is out of range or absent. */
 function withoutOwnIndex(pods: readonly Pod[], completions: number, order: (a: Pod, b: Pod) => number): Pod[] {
   const byIndex = Map.groupBy(pods, (pod) => {
     const index = indexOf(pod);

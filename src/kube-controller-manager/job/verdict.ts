@@ -13,7 +13,7 @@ export interface Verdict {
   readonly message: string;
 }
 
-/** Undefined while the Job goes on. A verdict that status holds stays; then failures come before successes. */
+/** Undefined while the Job runs. A verdict in status stays; otherwise failures come before successes. */
 export function judge(view: View): Verdict | undefined {
   const { status } = view.job;
   const met = trueCondition(status, 'SuccessCriteriaMet');
@@ -80,8 +80,8 @@ function bySuccessPolicy({ job, succeededIndexes }: View): Verdict | undefined {
 }
 
 /**
- * Whether the Job has all successes that it asks for, with `active` pods left. Without a number of completions one
- * success is enough, and the others may finish.
+ * Whether the Job has all required successes, with `active` pods left. Without a number of completions one success is
+ * enough, and the others may finish.
  */
 export function completed({ job: { spec }, succeeded }: View, active: number): Verdict | undefined {
   const isEnough = spec.completions === undefined ? succeeded > 0 : succeeded >= spec.completions;

@@ -1,4 +1,4 @@
-// One look at a Job: its pods sorted by what they mean for it. Pure; the other files of this folder ask it.
+// The state of a Job: its pods, sorted by their meaning for it. Pure; the other files of this folder read it.
 
 import { isPodActive, isPodTerminating, type Job, type JobCondition, type JobStatus, type Pod } from '../../api/api.ts';
 import { endOf } from './backoff.ts';
@@ -10,7 +10,7 @@ export const trackingFinalizer = 'batch.kubernetes.io/job-tracking';
 
 export const isTracked = (pod: Pod): boolean => pod.metadata.finalizers?.includes(trackingFinalizer) ?? false;
 export const isIndexed = ({ spec }: Job): boolean => spec.completionMode === 'Indexed';
-/** Whether each index has a limit of failures of its own. */
+/** Whether each index has its own failure limit. */
 export const hasLimitPerIndex = (job: Job): boolean => isIndexed(job) && job.spec.backoffLimitPerIndex !== undefined;
 export const isManagedElsewhere = ({ spec }: Job): boolean =>
   !!spec.managedBy && spec.managedBy !== 'kubernetes.io/job-controller';
@@ -26,7 +26,10 @@ export const replacesOnlyFailed = ({ spec }: Job): boolean =>
 
 export const isSucceeded = (pod: Pod): boolean => pod.status?.phase === 'Succeeded';
 
-/** A pod that is being deleted counts as failed at once, for it may never get to say so, unless only failed ones do. */
+/**
+ * A terminating pod counts as failed at once, because its end may never be reported, unless the policy counts failed
+ * pods only.
+ */
 export const isFailed = (job: Job, pod: Pod): boolean =>
   pod.status?.phase === 'Failed' ||
   (!replacesOnlyFailed(job) && pod.metadata.deletionTimestamp !== undefined && !isSucceeded(pod));
@@ -47,7 +50,7 @@ export interface View {
   readonly failed: number;
   readonly succeededIndexes: Indexes;
   readonly failedIndexes: Indexes;
-  /** The failed pod of each index that waits for its replacement, which takes its counts over. */
+  /** The failed pod of each index that waits for a replacement, which continues its counts. */
   readonly replaced: ReadonlyMap<number, Pod>;
 }
 

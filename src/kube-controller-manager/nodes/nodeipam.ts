@@ -12,7 +12,7 @@ export interface NodeIpamConfig {
 
 export function nodeipam(config: NodeIpamConfig): Controller {
   const ranges = config.clusterCidrs.map((text) => rangeOf(text, config));
-  /** What was given out and may not be in the cache yet: one worker, so this and the cache are all there is. */
+  /** Allocations that the cache may not have yet: with one worker, this and the cache are complete. */
   const given = new Map<string, readonly string[]>();
   return {
     name: 'nodeipam',

@@ -1,5 +1,5 @@
-// Notices nodes that no longer report, says so in their conditions, and taints them, so that the scheduler avoids them
-// and their pods are moved: slowly where many nodes of a zone fail at once, for then the fault is likely ours to see.
+// Detects nodes without heartbeats, sets their conditions, and taints them, so that the scheduler avoids them and their
+// pods are evicted: slowly if many nodes of a zone fail at once, because then the fault is likely local.
 // https://kubernetes.io/docs/concepts/architecture/nodes/#node-controller
 
 import {
@@ -29,11 +29,11 @@ export interface NodeLifecycleConfig {
 const monitor = ' monitor';
 const leaseNamespace = 'kube-node-lease';
 const byNode = 'by node';
-/** Conditions that the kubelet reports, and so nobody knows without it. */
+/** Conditions that the kubelet reports, so they are unknown without it. */
 const kubeletConditions = ['Ready', 'MemoryPressure', 'DiskPressure', 'PIDPressure'];
 
 interface Health {
-  /** When the node was last heard of, by our own clock: a node's clock may be wrong. */
+  /** Time of the last heartbeat by the local clock: a node's clock may be wrong. */
   heardMs: number;
   heartbeat: string;
   renewed: string;
@@ -69,10 +69,10 @@ class NodeHealth {
   readonly #graceMs: number;
   readonly #startupGraceMs: number;
   readonly #health = new Map<string, Health>();
-  /** As seen at the last look, to tell of nodes that came and went. */
+  /** Nodes of the previous check, to detect added and deleted ones. */
   readonly #known = new Map<string, Node>();
   readonly #zones = new NodeZones();
-  /** Whether at the last look no node anywhere was ready. */
+  /** Whether no node was ready at the previous check. */
   #blind = false;
 
   constructor(config: NodeLifecycleConfig) {
@@ -90,7 +90,8 @@ class NodeHealth {
       nowMs,
     );
     if (this.#zones.allDisrupted) {
-      // Nobody reports: it is us who cannot see. Nothing is moved, and afterwards every node gets its full grace.
+      // No node reports, so the fault is local. No pod is evicted, and afterwards every node gets its full grace
+      // period.
       this.#blind = true;
       await Promise.all(
         looked.map((node) =>
@@ -121,7 +122,7 @@ class NodeHealth {
     }
   }
 
-  /** The node, with conditions that say Unknown if it has been silent for too long. */
+  /** The node, with its conditions set to Unknown after the grace period. */
   async #judge(node: Node, tools: Tools): Promise<Node> {
     const { name } = node.metadata;
     const ready = conditionOf(node, 'Ready');
@@ -151,7 +152,7 @@ class NodeHealth {
     const { name, creationTimestamp } = node.metadata;
     const renewed = lister('leases').get(`${leaseNamespace}/${name}`)?.spec.renewTime ?? '';
     const ready = conditionOf(node, 'Ready');
-    // Only what the kubelet wrote counts as a heartbeat, not our own Unknown.
+    // Only the kubelet's writes count as a heartbeat, not this controller's Unknown.
     const heartbeat = ready && ready.status !== 'Unknown' ? `${ready.lastHeartbeatTime} ${ready.status}` : '';
     const health = this.#health.get(name);
     if (!health) {
@@ -175,7 +176,7 @@ class NodeHealth {
     const isTainted = (node.spec.taints ?? []).some(
       (taint) => taint.effect === 'NoExecute' && (taint.key === notReadyTaint || taint.key === unreachableTaint),
     );
-    // Lifting a taint, and changing its reason, cost nothing; a first one moves pods, and is rationed.
+    // Removing a taint, or changing its reason, is free; the first taint evicts pods, and is rate-limited.
     if (key && !isTainted && !this.#zones.mayEvict(zoneOf(node), tools.clock.monotonic())) return;
     await writeTaints(node, taints, tools).catch(leaveToNextLook);
   }
@@ -206,7 +207,7 @@ function unknownCondition(node: Node, type: string, nowMs: number): NodeConditio
   return [{ ...known, status: 'Unknown', reason, message: 'Kubelet stopped posting node status.', lastTransitionTime }];
 }
 
-/** Services must not send traffic to pods of a node that nobody hears of. */
+/** Services must not send traffic to pods of an unreachable node. */
 async function markPodsNotReady(node: Node, { lister, client, clock, events }: Tools): Promise<void> {
   for (const pod of lister('pods').by(byNode, node.metadata.name)) {
     const ready = conditionOf(pod, 'Ready');
@@ -222,7 +223,7 @@ async function markPodsNotReady(node: Node, { lister, client, clock, events }: T
   }
 }
 
-/** Taints have no merge key: a write of theirs must not overwrite another's. Throws a Conflict if it would. */
+/** Taints have no merge key: a write must not overwrite another's. Throws a Conflict if it would. */
 async function writeTaints(node: Node, taints: readonly Taint[], { client }: Tools): Promise<void> {
   if (taints === node.spec.taints || (taints.length === 0 && !node.spec.taints?.length)) return;
   const { name, resourceVersion } = node.metadata;

@@ -9,7 +9,7 @@ const byNode = 'by node';
 const noExecute = (node: Node | undefined) => (node?.spec.taints ?? []).filter((taint) => taint.effect === 'NoExecute');
 
 export function taintEviction(): Controller {
-  /** Pods that were told of their end, by uid, with when it was first seen coming. */
+  /** Pods to be evicted, by uid, with the time when the eviction was first due. */
   const marked = new Map<string, number>();
   return {
     name: 'taint-eviction',
@@ -41,7 +41,7 @@ export function taintEviction(): Controller {
       const seconds = taints.length === 0 ? Number.POSITIVE_INFINITY : toleratedSeconds(pod, taints);
       if (seconds === Number.POSITIVE_INFINITY) return cancel(pod, marked, tools);
       const now = tools.clock.now();
-      // Counted from what is written down, so that a restart in between does not begin anew.
+      // Counts from the recorded time, so that a restart does not extend it.
       const added = Math.max(0, ...taints.map((taint) => Date.parse(taint.timeAdded ?? '') || 0));
       const started = Date.parse(pod.status?.startTime ?? pod.metadata.creationTimestamp) || 0;
       const since = added > 0 ? Math.max(added, started) : (marked.get(pod.metadata.uid) ?? now);

@@ -1,4 +1,4 @@
-// The taints that say what is wrong with a node, and who tolerates them.
+// The taints for a node's problems, and the tolerations of pods.
 // https://kubernetes.io/docs/concepts/scheduling-eviction/taint-and-toleration/
 
 import { conditionOf, type Node, type Pod, type Taint } from '../../api/api.ts';
@@ -19,7 +19,7 @@ const taintOfCondition: readonly [type: string, status: string, taint: string][]
 ];
 const conditionTaints = new Set([...taintOfCondition.map(([, , taint]) => taint), unschedulableTaint]);
 
-/** The node's taints with those of effect NoSchedule as its conditions ask; the same array when nothing changes. */
+/** The node's taints with the NoSchedule taints of its conditions; the same array without a change. */
 export function withConditionTaints(node: Node, nowMs: number): readonly Taint[] {
   const taints = node.spec.taints ?? [];
   const wanted = new Set(
@@ -46,7 +46,7 @@ export function withNoExecute(node: Node, key: string | undefined, nowMs: number
 }
 
 /**
- * How long the pod may stay on a node with these NoExecute taints: seconds, Infinity for ever, 0 when it does not
+ * Seconds that the pod may stay on a node with these NoExecute taints: Infinity without a limit, 0 if it does not
  * tolerate one of them.
  */
 export function toleratedSeconds(pod: Pod, taints: readonly Taint[]): number {

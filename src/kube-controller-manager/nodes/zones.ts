@@ -1,4 +1,4 @@
-// How healthy each zone is, and how fast nodes of it may be given up.
+// The health of each zone, and the rate of evictions from its nodes.
 // https://kubernetes.io/docs/concepts/architecture/nodes/#rate-limits-on-eviction
 
 import type { Node } from '../../api/api.ts';

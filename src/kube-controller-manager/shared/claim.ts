@@ -1,5 +1,5 @@
-// Which objects belong to a controller: those it owns and that match its selector, with orphans that match taken in
-// and those that no longer match let go.
+// Claims objects for a controller: it adopts orphans that match its selector, and releases owned objects that no longer
+// match.
 // https://kubernetes.io/docs/concepts/workloads/controllers/replicaset/#how-a-replicaset-works
 
 import { type ApiObject, isApiError, isNotFound } from '../../api/api.ts';
@@ -16,7 +16,7 @@ import { type LabelSelector, labelSelector, mapSelector } from '../../machinery/
 
 const orphans = 'orphans by namespace';
 
-/** The index that `claim` needs for the resource. */
+/** The index of the resource for `claim`. */
 export const orphanIndex = (resource: ResourceName): NonNullable<Controller['indexes']>[number] => ({
   resource,
   name: orphans,
@@ -103,7 +103,7 @@ async function release(owner: ApiObject, resource: ResourceName, object: ApiObje
   await client.patch(resource, { name, namespace }, { type: 'strategic', body }).catch(ignoreGone);
 }
 
-/** Gone, or another object of that name by now (which the uid in the patch makes Invalid or a Conflict). */
+/** The object is gone or replaced (the uid in the patch then causes Invalid or a Conflict). */
 function ignoreGone(error: unknown): undefined {
   if (isNotFound(error) || isApiError(error, 'Invalid') || isApiError(error, 'Conflict')) return undefined;
   throw error;

@@ -8,7 +8,7 @@ import { podFromTemplate } from './pods.ts';
 /** More than this is not made or removed in one go. */
 export const burstPods = 500;
 
-/** True when creating failed because the namespace is going: then nothing more can or need be done. */
+/** True if creation failed because the namespace terminates: a retry is useless. */
 export const isNamespaceTerminating = (error: unknown): boolean =>
   isApiError(error) && (error.status.details?.causes ?? []).some((cause) => cause.reason === 'NamespaceTerminating');
 
@@ -24,7 +24,7 @@ export async function createPods(
   return isNamespaceTerminating(error) ? undefined : error;
 }
 
-/** Creates one pod. `name` and `change` are for controllers whose pods differ from one another. */
+/** Creates one pod. `name` and `change` are for controllers whose pods differ. */
 export async function createPod(
   owner: ApiObject,
   ownerResource: ResourceName,

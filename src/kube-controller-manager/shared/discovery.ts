@@ -1,4 +1,4 @@
-// Every resource that the API serves, as its discovery says: for the controllers that look after kinds they do not know.
+// Every served resource, from discovery: for controllers that work on all kinds.
 
 import type { Client, ResourceRef } from '../../client/client.ts';
 
@@ -9,7 +9,7 @@ export interface DiscoveredResource extends ResourceRef {
 
 export interface Discovery {
   readonly resources: readonly DiscoveredResource[];
-  /** Group versions that could not be asked, with why. */
+  /** Group versions whose discovery failed, with the error. */
   readonly failures: ReadonlyMap<string, string>;
 }
 

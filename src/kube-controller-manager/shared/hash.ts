@@ -2,7 +2,7 @@
 
 const alphabet = 'bcdfghjklmnpqrstvwxz2456789';
 
-/** Keys sorted, nulls and undefineds left out, so that equal objects have equal texts. */
+/** Sorts keys and omits null and undefined, so that equal objects have equal texts. */
 export function canonicalJson(value: unknown): string {
   return JSON.stringify(value, (_, inner) =>
     inner && typeof inner === 'object' && !Array.isArray(inner)

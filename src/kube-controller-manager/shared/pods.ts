@@ -1,4 +1,4 @@
-// What several controllers ask of pods.
+// Predicates on pods, shared by controllers.
 
 import { conditionOf, isPodReady, type Pod, type PodTemplateSpec } from '../../api/api.ts';
 
@@ -6,7 +6,7 @@ import { conditionOf, isPodReady, type Pod, type PodTemplateSpec } from '../../a
 const maxRestarts = (pod: Pod): number =>
   Math.max(0, ...(pod.status?.containerStatuses ?? []).map((status) => status.restartCount));
 
-/** What of a template goes into a pod as it is. */
+/** The parts of a template that a pod copies unchanged. */
 export function podFromTemplate(template: PodTemplateSpec): Pick<Pod, 'spec'> & { metadata: Partial<Pod['metadata']> } {
   const { labels, annotations, finalizers } = template.metadata ?? {};
   return {
@@ -26,8 +26,8 @@ const deletionCost = (pod: Pod): number => Number(pod.metadata.annotations?.[del
 const millis = (time?: string): number => (time ? Date.parse(time) : 0);
 
 /**
- * Orders pods by which should go first when a controller scales down: those that would be missed least. `crowd` is
- * the number of the controller's pods on the same node.
+ * The order in which a controller deletes pods when it scales down: least useful first. `crowd` is the number of the
+ * controller's pods on the same node.
  * https://kubernetes.io/docs/concepts/workloads/controllers/replicaset/#scaling-a-replicaset
  */
 export function byDeletion(crowd: (pod: Pod) => number, nowMs: number): (a: Pod, b: Pod) => number {
@@ -50,5 +50,5 @@ export function byDeletion(crowd: (pod: Pod) => number, nowMs: number): (a: Pod,
   };
 }
 
-/** Ages count by magnitude only, so that among pods of about the same age chance (the uid) decides. */
+/** Ages compare by magnitude only, so that among pods of similar age the random uid decides. */
 const logAge = (ms: number): number => Math.floor(Math.log2(Math.max(ms, 0) / 1000 + 1));

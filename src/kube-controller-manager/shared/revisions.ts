@@ -22,7 +22,7 @@ const dataOf = (template: PodTemplateSpec) => ({ spec: { template: { ...template
 const sameData = (revision: ControllerRevision, template: PodTemplateSpec): boolean =>
   deepEqual(withoutNulls(revision.data), withoutNulls(dataOf(template)));
 
-/** What was never set and what was set to null are the same template. */
+/** Templates with an absent and a null field are equal. */
 function withoutNulls(value: unknown): unknown {
   if (typeof value !== 'object' || value === null) return value ?? undefined;
   if (Array.isArray(value)) return value.map(withoutNulls);
@@ -43,7 +43,7 @@ export interface History {
   readonly collisionCount?: number;
 }
 
-/** Reads the owner's history, adding its present template, or raising that one's number when it was had before. */
+/** Reads the owner's history and adds its current template, or raises the number of an equal revision. */
 export async function syncHistory(owner: ApiObject, resource: ResourceName, tools: Tools): Promise<History> {
   const found = await claim<ControllerRevision>(owner, resource, 'controllerrevisions', tools);
   const all = found.sort(compareRevisions);

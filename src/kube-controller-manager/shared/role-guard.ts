@@ -1,4 +1,4 @@
-// For tests: judges what controllers ask of the API by the roles that Kubernetes 1.36 gives their service accounts.
+// For tests: checks controllers' requests against the roles of their service accounts in Kubernetes 1.36.
 
 import bootstrap from '../../../facts/bootstrap.json' with { type: 'json' };
 import type { Transport } from '../../client/client.ts';
@@ -38,7 +38,7 @@ const has = (list: readonly string[] | undefined, value: string) => list?.includ
 const coversPath = (url: string, path: string) =>
   url === path || (url.endsWith('*') && path.startsWith(url.slice(0, -1)));
 
-/** The transport, which also calls `overreach` for each request that the account's role does not allow. */
+/** The transport, which also calls `overreach` for each request outside of the account's role. */
 export function guarded(account: string, transport: Transport, overreach: (request: string) => void): Transport {
   const rules = roles
     .filter(({ metadata: { name } }) => [`system:controller:${account}`, 'system:discovery'].includes(name))

@@ -14,22 +14,22 @@ import { guarded } from './role-guard.ts';
 export interface TestCluster {
   readonly client: Client;
   readonly clock: VirtualClock;
-  /** Of a component that may do everything. */
+  /** The context of a component with all rights. */
   readonly context: ComponentContext;
-  /** Plays the kubelets for a while: deleted pods go, the others become ready unless `isHealthy` says no. */
+  /** Simulates kubelets: deleted pods go, others become ready unless `isHealthy` returns false. */
   runPods(isHealthy?: (pod: Pod) => boolean): Promise<void>;
-  /** Ends pods that have not ended yet, at most `count`. Resolves with how many there were. */
+  /** Ends at most `count` running pods. Resolves with their number. */
   endPods(phase: 'Succeeded' | 'Failed', count?: number): Promise<number>;
   /** Names in the order of the API, without the config maps that each namespace has. */
   names(resource: 'configmaps' | 'pods' | 'secrets' | 'namespaces', namespace?: string): Promise<string[]>;
-  /** Rejects when a controller asked for more than its role allows. */
+  /** Rejects if a controller exceeded its role. */
   stop(): Promise<void>;
 }
 
 /** An object of the namespace `default`. */
 export const at = (name: string) => ({ namespace: 'default', name });
 
-/** A pod template of one container, and the selector that goes with it. */
+/** A pod template of one container, and a matching selector. */
 export const template = (image: string) => ({
   metadata: { labels: { app: 'x' } },
   spec: { terminationGracePeriodSeconds: 1, containers: [{ name: 'c', image }] },

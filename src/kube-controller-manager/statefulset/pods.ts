@@ -123,7 +123,7 @@ export async function deleteOrdinal(set: StatefulSet, pod: Pod, { client, events
   }
 }
 
-/** With whenScaled: Delete, the claims of an ordinal that is no longer wanted go after its pod. */
+/** With whenScaled: Delete, the claims of a surplus ordinal are deleted after its pod. */
 export async function deleteClaims(set: StatefulSet, ordinal: number, { client, lister }: Tools): Promise<void> {
   if (set.spec.persistentVolumeClaimRetentionPolicy?.whenScaled !== 'Delete') return;
   const { namespace } = set.metadata;

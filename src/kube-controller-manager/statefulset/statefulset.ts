@@ -1,4 +1,4 @@
-// Keeps numbered pods with names and storage of their own, made, replaced and removed in order.
+// Runs numbered pods with stable names and storage; creates, replaces and deletes them in order.
 // https://kubernetes.io/docs/concepts/workloads/controllers/statefulset/
 
 import {
@@ -92,7 +92,7 @@ class Sync {
     await this.#roll();
   }
 
-  /** Creates the missing pods, lowest first. False when a pod must change before anything else may happen. */
+  /** Creates the missing pods, lowest first. False if a pod must change before the next step. */
   async #fill(): Promise<boolean> {
     const missing: number[] = [];
     let blocked = false;
@@ -120,7 +120,7 @@ class Sync {
     return !blocked;
   }
 
-  /** Below the partition an ordinal keeps the revision that it had. */
+  /** Ordinals below the partition keep their revision. */
   #revisionFor(ordinal: number): ControllerRevision {
     const { type, rollingUpdate } = this.#set.spec.updateStrategy ?? {};
     const keeps = type !== 'OnDelete' && ordinal < this.#first + (rollingUpdate?.partition ?? 0);
@@ -128,8 +128,8 @@ class Sync {
   }
 
   /**
-   * Removes surplus pods, highest first. An ordered set waits for each to end, and stops at an unhealthy pod unless
-   * that one is the lowest unhealthy pod of the set.
+   * Deletes surplus pods, highest first. An ordered set waits for each deletion, and stops at an unhealthy pod unless
+   * it is the lowest unhealthy pod of the set.
    */
   async #shrink(): Promise<boolean> {
     const surplus = [...this.#byOrdinal]
@@ -148,7 +148,7 @@ class Sync {
     return surplus.length === 0;
   }
 
-  /** The first unhealthy pod: wanted ones by ordinal, then surplus ones, ascending. */
+  /** The first unhealthy pod: required ones by ordinal, then surplus ones, ascending. */
   #lowestUnhealthy(surplus: readonly Pod[]): Pod | undefined {
     for (let ordinal = this.#first; ordinal < this.#end; ordinal++) {
       const pod = this.#byOrdinal.get(ordinal);

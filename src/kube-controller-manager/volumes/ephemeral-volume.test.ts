@@ -63,7 +63,7 @@ test("another's claim of that name is left alone, and the pod has an event", asy
     ]),
   );
   expect((await claims())[0]!.metadata).toMatchObject({ uid: existing.metadata.uid });
-  // Deleting it lets the controller create its own.
+  // After its deletion the controller creates the pod's claim.
   await cluster.client.delete('persistentvolumeclaims', target);
   await cluster.clock.advance(60_000);
   expect((await claims())[0]!.metadata.ownerReferences).toMatchObject([{ kind: 'Pod', name: 'p' }]);

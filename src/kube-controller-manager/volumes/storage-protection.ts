@@ -1,4 +1,4 @@
-// A claim or a volume that is being deleted stays until nobody uses it.
+// Delays the deletion of a claim or volume while a pod or claim uses it.
 // https://kubernetes.io/docs/concepts/storage/persistent-volumes/#storage-object-in-use-protection
 
 import { isPodTerminal, type PersistentVolume, type PersistentVolumeClaim, type Pod } from '../../api/api.ts';
@@ -15,7 +15,7 @@ const claimsOf = ({ metadata, spec }: Pod): string[] =>
     return claim ? [`${metadata.namespace}/${claim}`] : [];
   });
 
-/** A pod that is gone, or has ended, may have been the last user. */
+/** A deleted or ended pod may have been the last user. */
 const claimsOfPods: Watch = {
   resource: 'pods',
   matters: (next: Pod, old: Pod) => isPodTerminal(next) !== isPodTerminal(old),
@@ -82,6 +82,6 @@ async function release(
   logger.debug('nobody uses it any more', { resource, object: keyOf(object) });
 }
 
-/** An update of the whole object: somebody else's change in between is a conflict, and the key is looked at again. */
+/** Updates the whole object: a concurrent change causes a conflict, and the key is retried. */
 const writeFinalizers = (client: Tools['client'], resource: StorageResource, object: Storage, finalizers: string[]) =>
   client.update(resource, { ...object, metadata: { ...object.metadata, finalizers } } as never);

@@ -1,7 +1,7 @@
 import { maxScore, type Plugin } from '../framework.ts';
 
 const megabyte = 1024 * 1024;
-/** Smaller images are quick to pull; beyond the upper bound a container more does not count. */
+/** Smaller images are quick to pull; above the upper bound per container, size adds no score. */
 const minBytes = 23 * megabyte;
 const maxBytesEachContainer = 1000 * megabyte;
 

@@ -1,4 +1,4 @@
-// Rules of pods about other pods: with whom to share a node, a zone or another domain, and with whom not.
+// Affinity between pods: the pods to share a node, a zone or another domain with, and those to avoid.
 // https://kubernetes.io/docs/concepts/scheduling-eviction/assign-pod-node/#inter-pod-affinity-and-anti-affinity
 
 import type { Pod, PodAffinityTerm } from '../../api/api.ts';
@@ -12,7 +12,7 @@ const refusedByOthers: Rejection = {
   reason: "node(s) didn't satisfy existing pods anti-affinity rules",
   resolvable: true,
 };
-/** What a required rule of a pod that is there counts, when it is about the pod that comes. */
+/** Weight of an existing pod's required rule that matches the new pod. */
 const hardWeight = 1;
 
 interface Term {
@@ -21,7 +21,7 @@ interface Term {
   matches(pod: Pod): boolean;
 }
 
-/** A term as a test of other pods. The namespaces it speaks of: those named, those selected, or else its pod's own. */
+/** Compiles a term to a test of pods. Its namespaces: the named ones, the selected ones, or by default the pod's. */
 function compile(owner: Pod, term: PodAffinityTerm, weight: number, snapshot: Snapshot): Term {
   const own = owner.metadata.labels ?? {};
   const fromKeys = (keys: readonly string[] | undefined, operator: 'In' | 'NotIn') =>
@@ -79,7 +79,7 @@ class Domains {
     return value === undefined ? 0 : (this.#counts.get(`${key} ${value}`) ?? 0);
   }
 
-  /** Sum over all keys that anything was counted under. */
+  /** Sum over all keys with a count. */
   sumAt(keys: Iterable<string>, node: NodeInfo): number {
     let sum = 0;
     for (const key of keys) sum += this.at(key, node);
@@ -100,7 +100,7 @@ function domainsOf(terms: readonly Term[], snapshot: Snapshot): Domains {
   return domains;
 }
 
-/** Domains that pods with a required anti-affinity towards this pod do not want it in. */
+/** Domains of existing pods whose required anti-affinity matches this pod. */
 function forbiddenDomains(pod: Pod, snapshot: Snapshot): { domains: Domains; keys: Set<string> } {
   const domains = new Domains();
   const keys = new Set<string>();
@@ -126,7 +126,7 @@ export const interPodAffinity: Plugin = {
     const forbidden = forbiddenDomains(pod, snapshot);
     const near = wanted.length > 0 ? domainsOf(wanted, snapshot) : undefined;
     const far = unwanted.map((term) => domainsOf([term], snapshot));
-    // The first of a group that wants to be together has nobody to be with yet.
+    // The first pod of a group with affinity to itself has no match yet.
     const isFirst = near?.isEmpty && wanted.every((term) => term.matches(pod));
     return {
       filter(node) {
@@ -151,7 +151,7 @@ export const interPodAffinity: Plugin = {
       keys.add(term.key);
       domains.add(term.key, node, term.weight);
     };
-    // Without rules of its own, only those that have rules can have an opinion about the pod.
+    // For a pod without rules, only pods with rules matter.
     const looked =
       own.length > 0 ? snapshot.nodes : [...snapshot.nodesWithPodAffinity].flatMap((name) => snapshot.node(name) ?? []);
     for (const node of looked)

@@ -1,4 +1,4 @@
-// Requests against what a node has: whether it fits, and which node is the better one.
+// Compares requests with a node's resources: whether the pod fits, and the node's score.
 // https://kubernetes.io/docs/concepts/scheduling-eviction/resource-bin-packing/
 
 import { maxScore, type Plugin, type Rejection } from '../framework.ts';
@@ -14,7 +14,7 @@ const storage = insufficient('ephemeral-storage');
 /** More than the node could ever have: no removal of other pods helps. */
 const hopeless = (rejection: Rejection): Rejection => ({ ...rejection, resolvable: false });
 
-/** Asked of each node for each pod: most nodes fit, and that is found out without making anything. */
+/** Called for each node and pod: most nodes fit, and that path allocates nothing. */
 function misfits(requests: Requests, node: NodeInfo): readonly Rejection[] | undefined {
   const { allocatable, requested, pods } = node;
   const { cpuMillis, memoryBytes, ephemeralStorageBytes, scalars } = requests;
@@ -69,11 +69,11 @@ const couldFit = ({ requests }: PodInfo, allocatable: Record<string, string> | u
 
 const share = (used: number, capacity: number) => (capacity === 0 ? 1 : Math.min(1, used / capacity));
 
-/** Prefers nodes whose CPU and memory would be used to the same share. */
+/** Prefers nodes with equal utilization of CPU and memory. */
 export const nodeResourcesBalancedAllocation: Plugin = {
   name: 'NodeResourcesBalancedAllocation',
   prepareScore({ requests }) {
-    // A pod that asks for nothing would make every node look the same as before.
+    // A pod without requests does not change the utilization of any node.
     if (requests.cpuMillis === 0 && requests.memoryBytes === 0 && requests.scalars.size === 0) return 'skip';
     return {
       score({ allocatable, requested }) {

@@ -1,4 +1,4 @@
-// The plugins, in the order in which they are asked: the first that refuses a node decides, so cheap ones come first.
+// The plugins, in the order of calls: the first that rejects a node decides, so cheap ones come first.
 
 import type { Plugin } from '../framework.ts';
 import { imageLocality } from './image-locality.ts';

@@ -76,7 +76,7 @@ function countNode(pod: Pod, { key, selector, counts, source }: Constraint, { no
   counts.set(value, count);
 }
 
-/** Nodes that the pod could not go to anyway do not make a domain, unless the constraint says so. */
+/** Nodes that reject the pod anyway do not count as a domain, unless the constraint says otherwise. */
 function isEligible(pod: Pod, source: TopologySpreadConstraint, node: NodeInfo['node']): boolean {
   if ((source.nodeAffinityPolicy ?? 'Honor') === 'Honor' && !matchesNode(pod.spec, node)) return false;
   if ((source.nodeTaintsPolicy ?? 'Ignore') === 'Ignore') return true;
@@ -110,7 +110,7 @@ export const podTopologySpread: Plugin = {
     if (!pod.spec.topologySpreadConstraints?.length) return defaultSpread(pod, nodes, snapshot);
     const constraints = constraintsOf(pod, 'ScheduleAnyway', snapshot);
     if (constraints.length === 0) return 'skip';
-    // Domains of a finer key hold fewer pods each: without the weight, the coarser key would always decide.
+    // Domains of a finer key have fewer pods each: without the weight, the coarser key would always decide.
     const weights = constraints.map(({ key, counts }) =>
       Math.log((key === 'kubernetes.io/hostname' ? nodes.length : counts.size) + 2),
     );
@@ -137,7 +137,7 @@ export const podTopologySpread: Plugin = {
       event.pod.metadata.namespace === pod.metadata.namespace),
 };
 
-/** The lower the count, the better; nodes that do not count at all (NaN) come last. */
+/** A lower count is better; nodes that do not count (NaN) come last. */
 function fewestFirst(scores: Float64Array): void {
   let max = 0;
   let min = Number.POSITIVE_INFINITY;
@@ -155,7 +155,7 @@ function fewestFirst(scores: Float64Array): void {
 const defaultHostSkew = 3;
 const defaultZoneSkew = 5;
 
-/** Pods without constraints of their own spread over hosts and zones, away from others of the same controller. */
+/** Pods without constraints spread over hosts and zones, away from pods of the same controller. */
 function defaultSpread(pod: Pod, nodes: readonly NodeInfo[], snapshot: Snapshot): ScoreCycle | 'skip' {
   const uid = controllerUid(pod);
   const onHosts = uid === undefined ? undefined : snapshot.siblings(uid);

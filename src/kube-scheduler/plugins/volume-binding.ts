@@ -1,4 +1,4 @@
-// Claims of a pod: bound ones keep it to nodes that reach their volumes, others keep it waiting.
+// Claims of a pod: bound ones restrict it to nodes that reach their volumes, others keep it pending.
 // https://kubernetes.io/docs/concepts/storage/persistent-volumes/
 
 import { matchesNodeSelector, type PersistentVolume, type PersistentVolumeClaim, type Pod } from '../../api/api.ts';
@@ -24,7 +24,7 @@ function claimsOf({ metadata, spec }: Pod): Wanted[] {
   });
 }
 
-/** Why a claim cannot be used at all. */
+/** The reason why a claim is unusable. */
 function faultOf(pod: Pod, { name, isEphemeral }: Wanted, claim: PersistentVolumeClaim | undefined) {
   const shown = `persistentvolumeclaim ${JSON.stringify(name)}`;
   if (!claim)
@@ -59,7 +59,7 @@ export const volumeBinding: Plugin = {
     }
     const waiting = claims.filter((claim) => !isBound(claim));
     if (waiting.some((claim) => claim.spec.volumeName || !waitsForConsumer(claim, snapshot))) return unbound;
-    // Nothing here binds or makes a volume for the node that a pod would get.
+    // No component binds or provisions a volume for the selected node.
     if (waiting.length > 0) return { filter: () => noVolume };
     const volumes = claims.map(({ spec }) => storage.volume(spec.volumeName ?? ''));
     return {

@@ -1,4 +1,4 @@
-// Reading a value and what is below it: a.b[c].?d as one unit, because it fails, and costs, as one.
+// Attributes: a.b[c].?d is one unit of evaluation, because it fails as one and is charged as one.
 
 import { identCost } from './cost-range.ts';
 import { doubleText } from './numbers.ts';
@@ -9,7 +9,7 @@ interface Qualifier {
   readonly key: Evaluate;
   /** Absent values make an empty optional. */
   readonly optional: boolean;
-  /** Asks only whether it is there. */
+  /** Tests presence only. */
   readonly test: boolean;
 }
 
@@ -29,7 +29,7 @@ export class Attribute {
     return new Attribute(this.#root, this.#cost, [...this.#qualifiers, qualifier]);
   }
 
-  /** As a value of its own. */
+  /** The attribute as a complete expression. */
   get evaluate(): Evaluate {
     const resolve = this.resolve;
     const test = this.#qualifiers.at(-1)?.test ?? false;
@@ -51,7 +51,7 @@ export class Attribute {
   }
 }
 
-/** The common case: no optionals but perhaps at the root. A step costs the same when it fails. */
+/** The common case: optionals at most at the root. A step costs the same when it fails. */
 function plain(root: Evaluate, qualifiers: readonly Qualifier[]): Evaluate {
   const keys = qualifiers.map(({ key }) => key);
   return (run) => {
@@ -76,7 +76,7 @@ function qualified(run: Run, root: Value, qualifiers: readonly Qualifier[]): Val
     if (!mayMiss) run.charge(identCost);
     const key = qualifier.key(run);
     const found = optional || qualifier.test ? lookup(value, key) : entry(value, key);
-    // Looking for something that is not there costs nothing.
+    // A missed lookup is free.
     if (mayMiss && found !== undefined) run.charge(identCost);
     if (qualifier.test && !optional) return found !== undefined;
     if (found === undefined) return none;

@@ -1,4 +1,4 @@
-// Results are bounded before memory is taken for them: one larger than this costs more than a call may cost at all.
+// Bounds on the size of results, checked before allocation: a larger result would exceed the cost limit of a call.
 
 import { CostExceeded } from './values.ts';
 

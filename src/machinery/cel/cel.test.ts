@@ -1,4 +1,4 @@
-// What expressions evaluate to, and the words for what is wrong with them. Facts: Kubernetes 1.36.2 and cel-go.
+// Values of expressions, and the error messages. Facts: Kubernetes 1.36.2 and cel-go.
 
 import { describe, expect, test } from 'vitest';
 import type { Schema } from '../schema.ts';

@@ -39,7 +39,7 @@ const base = [
   kubernetesEquality,
 ];
 
-/** What 1.36 gives every expression. */
+/** The libraries of every expression in 1.36. */
 const libraries = new LibrarySet(base);
 /** Mutating admission policies have functions for JSON patches too. */
 const mutationLibraries = new LibrarySet([...base, jsonPatch]);
@@ -61,11 +61,11 @@ export interface Expression extends Program {
   uses(variable: string): boolean;
   /** Whether it reads this field of this variable, as `variable.field` or `variable.?field`. */
   selects(variable: string, field: string): boolean;
-  /** What it can cost at most. `root` tells how large the values below its variables can be. */
+  /** The estimated maximum cost. `root` gives the largest sizes of the values below its variables. */
   maxCost(root: SizedType | undefined): number;
 }
 
-/** Throws CelSyntaxError for what is wrong, ProgramFault for what can never run. */
+/** Throws CelSyntaxError for a faulty expression, ProgramFault for one that always fails. */
 export function compileExpression(source: string, environment: Environment): Expression {
   const node = parse(source, environment.bindings);
   const type = check(source, node, environment);

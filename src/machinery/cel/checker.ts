@@ -48,7 +48,7 @@ export function check(source: string, node: Node, environment: Environment): Typ
 
 const knownType = (node: Node): Type => node.type ?? errorType;
 
-/** `a.b.c` as a name; undefined for anything else. */
+/** `a.b.c` as a name; undefined for other nodes. */
 function qualifiedName(node: Node): string[] | undefined {
   if (node.kind === 'ident') return [node.name];
   if (node.kind !== 'select' || node.test) return undefined;
@@ -248,7 +248,7 @@ class Checker {
     return wrong ? errorType : boolType;
   }
 
-  /** Puts fresh type parameters in place of an overload's own. */
+  /** Replaces an overload's type parameters by fresh ones. */
   #instantiate(names: readonly string[]): (type: Type) => Type {
     if (!names.length) return (type) => type;
     const fresh = new Map(names.map((name) => [name, this.#freshType()]));
@@ -291,7 +291,7 @@ class Checker {
     return mapType(key ?? this.#freshType(), value ?? this.#freshType());
   }
 
-  /** Literals of different types make a list of dyn; that they are one type is asked for later, but in format(). */
+  /** Literals of different types make a list of dyn; only format() may require one type later. */
   #join(previous: Type | undefined, current: Type): Type {
     if (!previous) return current;
     return this.#bindings.assign(previous, current) ? mostGeneral(previous, current) : dynType;

@@ -1,4 +1,4 @@
-// CEL's own conformance cases, and cel-go's for its parser. https://github.com/google/cel-spec/tree/master/tests
+// The conformance cases of CEL, and cel-go's cases for its parser. https://github.com/google/cel-spec/tree/master/tests
 
 import { tests as conformance } from '@bufbuild/cel-spec/testdata/conformance.js';
 import { tests as parsing } from '@bufbuild/cel-spec/testdata/parsing.js';
@@ -44,7 +44,7 @@ const otherSections = /^(proto|enums|math_ext|encoders_ext|block_ext|bindings_ex
 const otherNames =
   /TestAllTypes|google\.protobuf\.(?!Timestamp|Duration)|NestedEnum|GlobalEnum|Value\{|cel\.|math\.|base64\.|proto\.|\.reverse\(/;
 
-/** What Kubernetes has otherwise, or cel-go does not do either. */
+/** Cases where Kubernetes deviates, or cel-go fails too. */
 const deviations: readonly (readonly [why: string, expression: RegExp])[] = [
   ['strings are formatted as in version 2 of the library', /"?%|\.format\(/],
   ['version 2 of the library searches beyond the end', /ndexOf\('a', 30\)/],
@@ -138,7 +138,7 @@ function prepare({ section, original }: Case): Prepared | undefined {
 const isFault = (error: unknown) =>
   [EvaluationFault, CostExceeded, CelSyntaxError, ProgramFault].some((kind) => error instanceof kind);
 
-/** Kubernetes wants literals of lists and maps to be of one type. */
+/** Kubernetes requires list and map literals of one type. */
 const isMixed = (error: unknown) =>
   error instanceof CelSyntaxError && /expected type '.*' but found/.test(error.message);
 

@@ -1,4 +1,4 @@
-// Costs and sizes as ranges, and what they are made of.
+// Ranges of costs and sizes, and arithmetic on them.
 // https://kubernetes.io/docs/reference/using-api/cel/#resource-constraints
 
 import type { Node } from './ast.ts';
@@ -24,7 +24,7 @@ export interface CallEstimate {
   readonly size?: CostRange | undefined;
 }
 
-/** A part of the expression, as functions that estimate their own cost see it. */
+/** A part of the expression, as the cost estimators of functions see it. */
 export interface AstSize {
   /** From a variable down to the value, when it is read from one. */
   readonly path: readonly string[] | undefined;
@@ -34,7 +34,7 @@ export interface AstSize {
 }
 
 export interface Estimator {
-  /** The size that the part's path promises. */
+  /** The declared size at the part's path. */
   sizeAt(path: readonly string[] | undefined): CostRange | undefined;
 }
 
@@ -59,11 +59,11 @@ export const union = (a: CostRange, b: CostRange): CostRange => ({
   max: Math.max(a.max, b.max),
 });
 
-/** The size of a part as far as it is known: computed, or promised by its path. */
+/** The size of a part, if it is computed or declared at its path. */
 export const sizeEstimate = (part: AstSize, estimator: Estimator): CostRange =>
   part.size ?? estimator.sizeAt(part.path) ?? unknownSize;
 
-/** The elements of a list as a part of their own; undefined for a string. */
+/** The elements of a list as one part; undefined for a string. */
 export function elementsOf({ type, path }: AstSize): AstSize | undefined {
   const element = type.params[0];
   return element && { path: path && [...path, '@items'], type: element, node: undefined, size: undefined };

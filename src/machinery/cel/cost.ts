@@ -1,4 +1,4 @@
-// What an expression can cost at most, estimated from its tree and from how large the values can be that it reads.
+// Estimates the maximum cost of an expression from its tree and the largest sizes of the values that it reads.
 // https://kubernetes.io/docs/reference/using-api/cel/#resource-constraints
 
 import type { Call, Fold, Node } from './ast.ts';
@@ -27,7 +27,7 @@ import { type SizedType, sizedAt } from './sizes.ts';
 import { dynType, isOptional, type Type } from './types.ts';
 import { stringSize } from './values.ts';
 
-/** The tree has been checked. `root` tells the sizes below any variable. */
+/** Expects a checked tree. `root` gives the sizes below every variable. */
 export function estimateCost(
   node: Node,
   functions: (name: string) => FunctionDeclaration | undefined,

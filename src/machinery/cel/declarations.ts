@@ -1,4 +1,4 @@
-// What an expression may name: variables, types and functions with their overloads.
+// The names that an expression may use: variables, types, and functions with their overloads.
 
 import type { AstSize, CallEstimate, Estimator } from './cost-range.ts';
 import type { SizedType } from './sizes.ts';
@@ -20,7 +20,7 @@ export interface Overload {
   readonly call: Implementation | undefined;
 }
 
-/** What a call costs when it runs; undefined leaves it to the rule for all others. */
+/** The cost of a call at run time; undefined: the standard rule applies. */
 export type CallCost = (args: readonly Value[], result: Value, overload: string | undefined) => number | undefined;
 
 export type CallEstimator = (
@@ -31,10 +31,10 @@ export type CallEstimator = (
 export interface FunctionDeclaration {
   readonly name: string;
   readonly overloads: readonly Overload[];
-  /** For all overloads; it looks at the types of its arguments itself. */
+  /** For all overloads; it checks the types of its arguments itself. */
   readonly call?: Implementation;
   readonly cost?: CallCost;
-  /** The cost does not depend on the result, and is charged before a call that could take too long. */
+  /** The cost does not depend on the result, and is charged before the call, which could take long. */
   readonly paidFirst?: boolean;
   readonly estimate?: CallEstimator;
 }
@@ -86,7 +86,7 @@ export const member = (id: string, params: readonly Type[], result: Type, call?:
 export const typeA = paramType('A');
 export const typeB = paramType('B');
 
-/** Messages by their names: a Map, or anything that finds one. */
+/** Messages by name: a Map or another lookup. */
 export interface Structs {
   get(name: string): StructDeclaration | undefined;
 }

@@ -50,7 +50,7 @@ function testOf(type: Type): Test {
   }
 }
 
-/** One element tells the type of all. */
+/** One element gives the type of all. */
 const listTest =
   (element: Test): Test =>
   (value) =>
@@ -70,7 +70,7 @@ const mapTest =
 /** `ids` are the overloads that the checker left. */
 export function dispatcher({ name, overloads, call }: FunctionDeclaration, ids: readonly string[]): Implementation {
   if (call) return call;
-  // With one overload left its arguments are known to be right but for what is dyn; with several each is asked.
+  // A single overload has checked arguments, except for dyn; several overloads are tried in order.
   const candidates = overloads
     .filter(({ id, call: own }) => own && ids.includes(id))
     .map((overload) => ({ tests: overload.params.map(testOf), call: (overload as Overload).call as Implementation }));

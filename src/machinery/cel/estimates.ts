@@ -1,4 +1,4 @@
-// How costs of the language's own functions follow from the sizes of their arguments.
+// Cost estimates of the standard functions, from the sizes of their arguments.
 
 import {
   type AstSize,
@@ -13,7 +13,7 @@ import {
   unknownSize,
 } from './cost-range.ts';
 
-/** Functions of the language itself whose cost depends on sizes. */
+/** Standard functions whose cost depends on sizes. */
 export function standardEstimate(
   overload: string,
   target: AstSize | undefined,

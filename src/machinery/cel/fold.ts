@@ -1,4 +1,4 @@
-// Folds: what all(), exists(), map(), filter() and their like become.
+// Folds: the loops behind all(), exists(), map(), filter() and similar macros.
 
 import type { Fold, Node } from './ast.ts';
 import type { Evaluate, Run } from './runtime.ts';
@@ -15,10 +15,10 @@ import {
   type Value,
 } from './values.ts';
 
-/** What a fold needs of the planner that it is part of. */
+/** The part of the planner that folds use. */
 interface Planner {
   evaluate(node: Node): Evaluate;
-  /** Plans with names that have slots of their own. */
+  /** Plans with names in new slots. */
   scope<T>(names: readonly string[], plan: (slots: readonly number[]) => T): T;
 }
 
@@ -59,7 +59,7 @@ function bindingOf(slot: number, range: Evaluate, init: Evaluate, result: Evalua
 
 const isFalse = (condition: Evaluate, run: Run): boolean => attempt(condition, run) === false;
 
-/** Lists and maps that a fold starts with are its own to add to. */
+/** A fold may modify the list or map that it starts with. */
 function startOf(value: Value | EvaluationFault): Value | EvaluationFault {
   if (value instanceof CelList && value.size === 0) return new GrowingList([]);
   return value instanceof EntryMap && value.size === 0 ? new EntryMap([]) : value;

@@ -1,4 +1,4 @@
-// 'text %s'.format([value]): its clauses, and what is wrong with one already in the text of an expression.
+// 'text %s'.format([value]): its clauses, and the faults that a literal format shows before evaluation.
 // https://pkg.go.dev/github.com/google/cel-go/ext#Strings
 
 import type { Call, Node } from './ast.ts';
@@ -66,7 +66,7 @@ function clauseAt(format: string, at: number): Clause & { end: number } {
         'error while parsing precision: error while converting precision to integer: strconv.Atoi: parsing "": invalid syntax',
       );
     precision = Number(text);
-    // Such a number would be mostly zeros; the work is refused instead.
+    // Such a number would be mostly zeros; the call is rejected instead.
     if (precision > mostPrecision) throw new CostExceeded();
   }
   const verb = String.fromCodePoint(format.codePointAt(position) as number);
@@ -150,7 +150,7 @@ function scientific(value: number, precision: number): string {
   return `${mantissa}×10${sign}${[...digits].map((digit) => '⁰¹²³⁴⁵⁶⁷⁸⁹'[Number(digit)]).join('')}`;
 }
 
-/** %s, and string() of what has a text. */
+/** %s, and string() of values with a text form. */
 function plainText(value: Value): string {
   switch (typeof value) {
     case 'string':
@@ -182,7 +182,7 @@ function mapText(map: CelMap): string {
   return `{${entries.map(([key, value]) => `${key}:${value}`).join(', ')}}`;
 }
 
-/** In a list or a map, texts are quoted and times say their type. */
+/** In a list or a map, texts are quoted and times carry their type. */
 function nestedText(value: Value): string {
   if (typeof value === 'string') return goQuote(value);
   if (value instanceof Uint8Array) return `b${goQuote(plainText(value))}`;
@@ -252,7 +252,7 @@ const printable = [
 
 const typeOf = (node: Node): Type => node.type ?? dynType;
 
-/** A format whose text and arguments stand in the expression. */
+/** Checks a format whose text and arguments are literals. */
 export function checkFormat({ name, target, args, at }: Call): Fault[] {
   const list = args[0];
   if (name !== 'format' || target?.kind !== 'literal' || typeof target.value !== 'string' || list?.kind !== 'list')

@@ -1,4 +1,4 @@
-// JSON as values, read by its schema when an expression looks at it.
+// JSON as values, converted lazily by schema.
 // https://kubernetes.io/docs/reference/using-api/cel/#type-system-integration
 
 import { deepEqual } from '../collections/equal.ts';
@@ -50,7 +50,7 @@ export function fromJson(json: unknown, schema: Schema): Value {
   );
 }
 
-/** A value without a schema: what it looks like. */
+/** Converts a value without a schema by its JSON type. */
 export function fromUntyped(json: unknown): Value {
   switch (typeof json) {
     case 'string':
@@ -113,7 +113,7 @@ function listOf(items: readonly unknown[], schema: Schema): CelList {
   return new JsonList(items, schema.items as Schema);
 }
 
-/** The JSON behind a value that was read from some; else the value itself. */
+/** The JSON behind a lazily converted value; otherwise the value itself. */
 function jsonOf(value: Value): unknown {
   if (value instanceof JsonList || value instanceof JsonMap) return value.json;
   return value;
@@ -195,7 +195,7 @@ class JsonListMap extends JsonList {
   }
 }
 
-/** What an expression made, as JSON; what it only passed on, as it was. */
+/** Computed values as JSON; values that were passed through, unchanged. */
 export function toJson(value: Value): unknown {
   if (value instanceof JsonList || value instanceof JsonMap) return value.json;
   if (value instanceof UntypedList || value instanceof UntypedMap) return value.json;
@@ -211,14 +211,14 @@ export function toJson(value: Value): unknown {
 
 const toBase64 = (bytes: Uint8Array): string => btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(''));
 
-/** Objects of the API have these even where their schema does not say so. */
+/** API objects have these fields even if their schema omits them. */
 const resourceFields: Readonly<Record<string, Schema>> = {
   apiVersion: { type: 'string' },
   kind: { type: 'string' },
   metadata: { type: 'object', properties: { name: { type: 'string' }, generateName: { type: 'string' } } },
 };
 
-/** An object or a map: fields that the schema does not have cannot be seen. */
+/** An object or a map: fields outside the schema are invisible. */
 class JsonMap extends CelMap {
   readonly json: Readonly<Record<string, unknown>>;
   readonly #schema: Schema;
@@ -268,7 +268,7 @@ class JsonMap extends CelMap {
   }
 }
 
-/** A value that no schema describes: it can be compared, and nothing else. */
+/** A value without a schema: it supports comparison only. */
 class UnknownValue extends CelObject {
   readonly typeName = 'unknown';
   readonly json: unknown;

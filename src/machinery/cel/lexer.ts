@@ -5,7 +5,7 @@ import { type Fault, mostFaults } from './source.ts';
 export interface Token {
   /** As errors name it: '==' in quotes, or a name such as IDENTIFIER. */
   readonly type: string;
-  /** As it stands in the source; `<EOF>` at the end. */
+  /** The source text; `<EOF>` at the end. */
   readonly text: string;
   readonly at: number;
 }
@@ -35,7 +35,7 @@ function match(pattern: RegExp, source: string, at: number): string | undefined 
   return pattern.exec(source)?.[0];
 }
 
-/** Characters that begin no token are left out, with a fault each, as a recovering lexer does. */
+/** Characters that begin no token are skipped, with a fault each, as a recovering lexer does. */
 export function tokenize(source: string): { tokens: Token[]; faults: Fault[] } {
   const tokens: Token[] = [];
   const faults: Fault[] = [];
@@ -84,7 +84,7 @@ function tokenAt(source: string, at: number): Token | undefined {
 const longest = (found: readonly (string | undefined)[]): string | undefined =>
   found.reduce((best, text) => ((text?.length ?? 0) > (best?.length ?? 0) ? text : best), undefined);
 
-/** The text that a lexer has read when it gives up: an unfinished token as far as it goes, and one character more. */
+/** The text up to the error: an unfinished token and one more character. */
 function unrecognized(source: string, at: number): string {
   const first = String.fromCodePoint(source.codePointAt(at) as number);
   if ('|&='.includes(first)) return source.slice(at, at + 2);

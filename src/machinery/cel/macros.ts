@@ -1,4 +1,4 @@
-// Calls that stand for other expressions: has, all, exists, map, filter and their like.
+// Calls that expand to other expressions: has, all, exists, map, filter and similar macros.
 // https://github.com/google/cel-spec/blob/master/doc/langdef.md#macros
 
 import { copy, type Fold, type Ident, type Node, walk } from './ast.ts';
@@ -17,7 +17,7 @@ export const accumulator = '__result__';
 /** Where this is the accumulator, an expression is bound to a name: `range` is empty and only `result` counts. */
 const unusedVariable = '#unused';
 
-/** Makes nodes that stand where the macro was called. */
+/** Makes nodes at the position of the macro call. */
 class Maker {
   readonly #at: number;
   readonly copy: (node: Node) => Node;
@@ -52,7 +52,7 @@ class Maker {
   fold(parts: Omit<Fold, 'kind' | 'at'>): Node {
     return { kind: 'fold', ...parts, at: this.#at };
   }
-  /** `name` stands for `value` in `result`. */
+  /** Binds `name` to `value` in `result`. */
   bind(name: string, value: Node, result: Node): Node {
     return this.fold({
       range: this.list(),
@@ -203,7 +203,7 @@ const has: Expander = (make, _target, [arg]) => {
   return make.has(arg.operand, arg.field);
 };
 
-/** cel.bind(name, value, result): not everybody gives it to his expressions. */
+/** cel.bind(name, value, result), in environments that enable it. */
 const bind: Expander = (make, _target, [variable, value, result]) => {
   if (variable?.kind !== 'ident')
     throw new MacroFault((variable as Node).at, 'cel.bind() variable names must be simple identifiers');
@@ -235,7 +235,7 @@ const macros: Readonly<Record<string, Expander>> = {
   '.sortBy/2': sortBy,
 };
 
-/** A macro that needs its target twice copies it: one in another, and so on, they would double it each time. */
+/** Macros that use their target twice copy it: nested ones would double it at each level. */
 const mostCopied = 100_000;
 
 /** Expands the macros of one expression. */

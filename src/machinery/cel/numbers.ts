@@ -65,7 +65,7 @@ function plain(mantissa: string, exponent: number): string {
   return `${sign}${digits.slice(0, exponent + 1)}.${digits.slice(exponent + 1)}`;
 }
 
-/** Go's %.Nf: what lies in the middle is rounded to the even digit. */
+/** Go's %.Nf: a tie is rounded to the even digit. */
 export function fixedText(value: number, precision: number): string {
   if (!Number.isFinite(value)) return doubleText(value);
   const digits = Math.min(precision, mostDigits);

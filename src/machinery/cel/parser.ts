@@ -45,7 +45,7 @@ const reserved = new Set(
   ),
 );
 
-/** Stands where a fault was found; the tree is never used then. */
+/** Placeholder for a faulty part; a tree with faults is never used. */
 const missing: Node = { kind: 'literal', value: null, at: 0 };
 
 const call = (token: Token, name: string, ...args: Node[]): Node => ({
@@ -179,7 +179,7 @@ class Parser {
     });
   }
 
-  /** Where it breaks off, what has been read stands. */
+  /** After a fault, returns the part parsed so far. */
   #member(follow: Follow): Node {
     let node: Node = missing;
     this.#reader.rule('member', follow, () => {

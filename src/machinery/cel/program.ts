@@ -1,4 +1,4 @@
-// A checked expression as functions that call each other. What each step costs is counted while it runs.
+// A checked expression as nested functions. Each step is charged at run time.
 // https://kubernetes.io/docs/reference/using-api/cel/#runtime-cost-budget
 
 import { compilePattern, PatternError } from '../text/pattern.ts';
@@ -23,7 +23,7 @@ import {
   type Value,
 } from './values.ts';
 
-/** An expression that is right but cannot be made a program: what is constant in it fails. */
+/** A valid expression that cannot become a program, because a constant part fails. */
 export class ProgramFault extends Error {
   override readonly name = 'ProgramFault';
 }
@@ -34,7 +34,7 @@ export interface Result {
 }
 
 export interface Program {
-  /** Throws EvaluationFault, or CostExceeded when it costs more than `limit`; `spent` hears the cost in any case. */
+  /** Throws EvaluationFault, or CostExceeded above `limit`; `spent` receives the cost in both cases. */
   run(variables: Readonly<Record<string, Value | undefined>>, limit: number, spent?: (cost: number) => void): Value;
 }
 
@@ -54,7 +54,7 @@ export function planProgram(root: Node, environment: Environment): Program {
   };
 }
 
-/** A part of the program: a constant, an attribute that may be read further, or anything else. */
+/** A part of the program: a constant, an attribute that may be extended, or another expression. */
 export type Plan =
   | { readonly kind: 'constant'; readonly value: Value }
   | { readonly kind: 'attribute'; readonly attribute: Attribute }
@@ -132,7 +132,7 @@ class Planner {
     }
   }
 
-  /** The function itself costs what its declaration or the rule for all says. */
+  /** The cost of a call comes from the declaration, or from the standard rule. */
   function(name: string): FunctionDeclaration {
     return this.#environment.function(name) as FunctionDeclaration;
   }
@@ -259,7 +259,7 @@ class Planner {
       optional,
     }));
     const isConstant = plans.every((p) => p.key.kind === 'constant' && p.value.kind === 'constant' && !p.optional);
-    // A fold may add to an empty map, so that each run needs its own.
+    // A fold may add to an empty map, so each run gets a new one.
     if (isConstant && plans.length) return constant(build(new Run({}, 0)));
     const cost = isConstant ? 0 : mapCost;
     return step((run) => {
@@ -284,7 +284,7 @@ class Planner {
   }
 }
 
-/** A loop's value; one whose computing failed fails again where it is read. */
+/** The value of a loop; a failed one throws when it is read. */
 function localValue(value: Value | EvaluationFault | undefined): Value {
   if (value instanceof EvaluationFault) throw value;
   return value as Value;
@@ -292,7 +292,7 @@ function localValue(value: Value | EvaluationFault | undefined): Value {
 
 type Charge = (run: Run, args: readonly Value[], result: Value) => void;
 
-/** Calls with one and two arguments evaluate both, and cost the same, when one of them fails. */
+/** Calls with one and two arguments evaluate both and charge the same, even if one of them fails. */
 function callStep(
   args: readonly Evaluate[],
   call: (...args: any[]) => Value,
@@ -357,7 +357,7 @@ function folded(call: (value: Value) => Value, value: Value): Value {
   }
 }
 
-/** Patterns that stand in the expression are compiled when it is. */
+/** Compiles literal patterns together with the expression. */
 function checkPattern(name: string, plans: readonly Plan[]): void {
   const pattern = plans[1];
   if (!['matches', 'find', 'findAll'].includes(name)) return;
@@ -370,7 +370,7 @@ function checkPattern(name: string, plans: readonly Plan[]): void {
   }
 }
 
-/** `x in [1, 2, 3]` looks in a set, for nothing. */
+/** `x in [1, 2, 3]` is a free lookup in a set. */
 function setMembership([item, list]: readonly Plan[]): Plan | undefined {
   if (list?.kind !== 'constant' || !(list.value instanceof CelList) || !item) return undefined;
   if (list.value.size === 0) return constant(false);

@@ -1,5 +1,5 @@
-// Where a syntax error is found, how it is worded, and how parsing goes on: the strategy that ANTLR's parsers have,
-// because users see its words. https://github.com/antlr/antlr4/blob/master/doc/parser-rules.md#catching-exceptions
+// Locates and words syntax errors, and resumes parsing, as ANTLR's parsers do: users see the messages.
+// https://github.com/antlr/antlr4/blob/master/doc/parser-rules.md#catching-exceptions
 
 import { gapBetween, shown, type Token } from './lexer.ts';
 import type { Fault } from './source.ts';
@@ -13,7 +13,7 @@ const order = [
 
 export type TokenSet = readonly string[];
 
-/** Tokens that may come after a rule where it is called; `open` when the calling rule may end there too. */
+/** Tokens that may follow a rule at its call; `open` if the calling rule may end there too. */
 export interface Follow {
   readonly tokens: TokenSet;
   readonly open: boolean;
@@ -61,7 +61,7 @@ export class TokenReader {
     return types.includes(this.peek().type);
   }
 
-  /** Runs a rule; undefined when it failed and parsing goes on behind it. */
+  /** Runs a rule; undefined if it failed and parsing resumes after it. */
   rule<T>(name: string, follow: Follow | undefined, body: () => T): T | undefined {
     const depth = this.#depths.get(name) ?? 0;
     const chain = this.#depths.get(`${name} chain`) ?? 0;
@@ -107,7 +107,7 @@ export class TokenReader {
     return this.mismatch([type]);
   }
 
-  /** Consumes the token whatever it is. */
+  /** Consumes the next token of any type. */
   take(): Token {
     return this.#consume();
   }
@@ -183,7 +183,7 @@ export class TokenReader {
     while (!this.at('<EOF>', ...tokens)) this.#position++;
   }
 
-  /** All tokens that may come, those behind the end of the current rules too. */
+  /** All tokens that may come next, including those that follow the current rules. */
   #within({ tokens, open }: Follow): string[] {
     const all = [...tokens];
     for (let index = this.#follows.length - 1; open && index >= 0; index--) {

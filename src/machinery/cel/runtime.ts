@@ -1,4 +1,4 @@
-// What a running program keeps: variables, loop variables, and what it has cost so far.
+// The state of a running program: variables, loop variables, and the cost so far.
 
 import { regexFactor, stringFactor } from './cost-range.ts';
 import { CostExceeded, type EvaluationFault, fail, Optional, sizeOf, type Value } from './values.ts';
@@ -37,7 +37,7 @@ const sizeForCost = (value: Value): number => {
   return value instanceof Optional && value.value !== undefined ? sizeForCost(value.value) : 1;
 };
 
-/** What a call of the language's own functions costs, by the sizes of its arguments. */
+/** The cost of a standard function, by the sizes of its arguments. */
 export function standardCost(overload: string | undefined): (args: readonly Value[]) => number {
   const size = (args: readonly Value[], index: number) => sizeForCost(args[index] as Value);
   switch (overload) {

@@ -37,7 +37,7 @@ export function durationOfSchema(text: string): Duration | undefined {
   return nanos === undefined || nanos >= 2n ** 63n ? undefined : new Duration(nanos);
 }
 
-/** RFC 3339, and what else a date-time may look like. */
+/** RFC 3339, and the other accepted forms of a date-time. */
 export function timestampOfSchema(text: string): Timestamp | undefined {
   const exact = timestampFromText(text);
   if (exact) return exact;

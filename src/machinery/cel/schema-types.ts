@@ -1,4 +1,4 @@
-// Types of the values that a schema describes. Values that it does not describe, no expression can name.
+// Types of the values that a schema describes. Expressions cannot name other values.
 // https://kubernetes.io/docs/reference/using-api/cel/#type-system-integration
 
 import type { Schema } from '../schema.ts';
@@ -20,7 +20,7 @@ import {
   timestampType,
 } from './types.ts';
 
-/** Requests are not larger, so that sizes without a limit of their own are bounded by it. */
+/** The limit of request bodies, so it bounds sizes without another limit. */
 export const mostRequestBytes = 3 * 1024 * 1024;
 const longestText = mostRequestBytes - 2;
 
@@ -30,7 +30,7 @@ const dateTextSize = 12;
 const sized = (type: Type, minSize: number, maxElements = 0): SizedType => ({ type, minSize, maxElements });
 
 const stringSized = sized(stringType, 2);
-/** `root` for objects of the API: they have kind, apiVersion and a name even where their schema does not say so. */
+/** `root` for API objects: they have kind, apiVersion and a name even if their schema omits them. */
 const metaFields = (): ReadonlyMap<string, SizedType> => {
   const text = sized(stringType, 2, longestText);
   const metadata = new Map([
@@ -44,7 +44,7 @@ const metaFields = (): ReadonlyMap<string, SizedType> => {
   ]);
 };
 
-/** Undefined for a value that expressions cannot see. Objects are not yet named: see `named`. */
+/** Undefined for a value that expressions cannot see. Objects get their names later: see `named`. */
 export function sizedType(schema: Schema, root = false): SizedType | undefined {
   const { maxLength } = schema.constraints ?? {};
   if (schema.intOrString) return sized(dynType, 1, maxLength === undefined ? longestText : Math.max(0, maxLength) * 4);
@@ -112,7 +112,7 @@ function sizedObject(schema: Schema, root: boolean): SizedType | undefined {
   return { type: structType('object'), minSize, maxElements: 0, fields };
 }
 
-/** An embedded resource may say more of its metadata. */
+/** An embedded resource may declare more of its metadata. */
 const hasMeta = ({ kind, apiVersion, metadata }: Readonly<Record<string, Schema>>): boolean =>
   kind?.type === 'string' &&
   apiVersion?.type === 'string' &&
@@ -124,13 +124,13 @@ export interface NamedType {
   readonly structs: ReadonlyMap<string, StructDeclaration>;
 }
 
-/** Gives each object's type a name: the first one's, and below it those of the fields on the way. */
+/** Names each object type: the given name at the root, and the path of fields below it. */
 export function named(type: SizedType, name: string): NamedType {
   const structs = new Map<string, StructDeclaration>();
   const visit = (at: SizedType, path: string): SizedType => {
     if (at.fields) {
       const fields = new Map([...at.fields].map(([field, part]) => [field, visit(part, `${path}.${field}`)] as const));
-      // Keywords may be written as they are, too.
+      // Keywords may also be written unescaped.
       structs.set(path, { field: (field) => (fields.get(field) ?? fields.get(escapeName(field) ?? ''))?.type });
       return { ...at, type: structType(path), fields };
     }

@@ -57,7 +57,7 @@ function marked(snippet: string, column: number): string {
   return `\n | ${text}\n | ${dots.join('')}${wide(characters[column]) ? '\uff3e' : '^'}`;
 }
 
-/** Faults of syntax: who reads and finds more than a hundred gives up. */
+/** Syntax faults, at most a hundred. */
 export function bounded(faults: readonly Fault[]): readonly Fault[] {
   if (faults.length <= mostFaults) return faults;
   const inOrder = [...faults].sort((a, b) => a.at - b.at);

@@ -1,9 +1,9 @@
-// Steps of a program that do not need all their operands.
+// Steps of a program that may skip operands.
 
 import type { Evaluate, Run } from './runtime.ts';
 import { EvaluationFault, fail, none, noOverload, Optional, typeNameOf, type Value } from './values.ts';
 
-/** && and ||: a failing side does not count when the other one decides. */
+/** && and ||: a failing side is ignored if the other one decides. */
 export function logic(left: Evaluate, right: Evaluate, decisive: boolean): Evaluate {
   return (run) => {
     let fault: EvaluationFault | undefined;

@@ -110,7 +110,7 @@ export interface TimeParts {
   readonly milliseconds: number;
 }
 
-/** Undefined for a zone that is not known. Zones are names, or offsets such as +02:00. */
+/** Undefined for an unknown zone. Zones are names, or offsets such as +02:00. */
 export function timeParts(time: Timestamp, zone: string): TimeParts | undefined {
   const offset = zoneOffset(time, zone);
   if (offset === undefined) return undefined;

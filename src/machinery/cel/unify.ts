@@ -1,4 +1,4 @@
-// Type parameters and the types that they stand for. Bindings made by an attempt that fails are dropped.
+// Type parameters and the types bound to them. Bindings of a failed attempt are dropped.
 
 import { dynType, isDyn, isDynOrError, listType, mapType, sameType, type Type } from './types.ts';
 
@@ -17,7 +17,7 @@ export class Bindings {
     return false;
   }
 
-  /** The type with its parameters replaced; unbound ones become dyn when asked. */
+  /** The type with its parameters replaced; `unboundToDyn` replaces unbound ones by dyn. */
   substitute(type: Type, unboundToDyn = false): Type {
     if (type.kind === 'param') {
       const bound = this.#bound.get(type.name);
@@ -50,7 +50,7 @@ export class Bindings {
     return from.kind === to.kind && from.name === to.name && this.#assignableAll(from.params, to.params);
   }
 
-  /** Lets `param` stand for `type`, or for the more general of `type` and its type so far. */
+  /** Binds `param` to `type`, or to the more general of `type` and the bound type. */
   #bind(type: Type, param: Type): { valid: boolean; bound: boolean } {
     if (sameType(type, param)) return { valid: true, bound: true };
     const current = this.#bound.get(param.name);

@@ -1,4 +1,4 @@
-// What is wrong with an expression although its types agree: literals that no function can read, mixed literals.
+// Faults beyond types: literals that a function cannot parse, and mixed literals.
 
 import { patternFault } from '../text/pattern.ts';
 import { type Call, children, type Node } from './ast.ts';

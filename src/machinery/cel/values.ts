@@ -1,4 +1,4 @@
-// Values as programs see them. int is a bigint, double a number; string, bool and null are JavaScript's own.
+// Values as programs see them. int is a bigint, double a number; string, bool and null are JavaScript's types.
 
 export class Uint {
   readonly value: bigint;
@@ -15,7 +15,7 @@ export class Duration {
   }
 }
 
-/** In nanoseconds since 1970 in UTC; `offsetSeconds` is kept for the text only. */
+/** In nanoseconds since 1970 in UTC; `offsetSeconds` only affects the text. */
 export class Timestamp {
   readonly nanos: bigint;
   readonly offsetSeconds: number;
@@ -40,12 +40,12 @@ export class TypeValue {
   }
 }
 
-/** A value of a library's own type. */
+/** A value of a library type. */
 export abstract class CelObject {
   abstract readonly typeName: string;
   /** Undefined when the other value is of another type: then comparing is an error. */
   abstract equals(other: Value): boolean | undefined;
-  /** Undefined where size() and costs know none. */
+  /** Undefined: size() and costs do not apply. */
   get size(): number | undefined {
     return undefined;
   }
@@ -97,7 +97,7 @@ export class ArrayList extends CelList {
   }
 }
 
-/** The list that a fold builds: adding to it takes no copy, because nothing else holds it before the fold has ended. */
+/** The list that a fold builds: it grows in place, because only the fold holds it until the end. */
 export class GrowingList extends ArrayList {
   override concat(other: CelList): CelList {
     const items = this.items as Value[];
@@ -198,7 +198,7 @@ export type Value =
   | CelList
   | CelMap;
 
-/** Evaluation failed. Thrown, and not an Error: && and || and folds take many of these, and need no stack. */
+/** Evaluation failed. It is thrown but is not an Error: && and || and folds catch many of these without a stack. */
 export class EvaluationFault {
   readonly message: string;
   constructor(message: string) {
@@ -206,7 +206,7 @@ export class EvaluationFault {
   }
 }
 
-/** Evaluation took more than it may: nothing catches this but the caller of the program. */
+/** The cost limit is exceeded: only the caller of the program catches this. */
 export class CostExceeded {
   readonly message = 'operation cancelled: actual cost limit exceeded';
 }
@@ -268,7 +268,7 @@ function equalOptionals(a: Optional, b: Optional): boolean {
 const isNumber = (value: Value): value is bigint | number | Uint =>
   typeof value === 'bigint' || typeof value === 'number' || value instanceof Uint;
 
-/** Beside a double, integers count as doubles. NaN when one of them is NaN. */
+/** Beside a double, integers count as doubles. NaN if one of them is NaN. */
 function compareNumbers(a: bigint | number | Uint, b: bigint | number | Uint): number {
   let x = a instanceof Uint ? a.value : a;
   let y = b instanceof Uint ? b.value : b;
@@ -295,7 +295,7 @@ function compareStrings(a: string, b: string): number {
   for (let index = 0; index < shared; index++) {
     const [x, y] = [a.charCodeAt(index), b.charCodeAt(index)];
     if (x === y) continue;
-    // Surrogates stand for code points above all others.
+    // Surrogates represent code points above all others.
     const rank = (unit: number) => (unit >= 0xd800 && unit <= 0xdfff ? unit + 0x10000 : unit);
     return Math.sign(rank(x) - rank(y));
   }
@@ -329,7 +329,7 @@ export function stringSize(text: string): number {
   return size;
 }
 
-/** What size() says; undefined for a value without one. */
+/** The result of size(); undefined for a value without a size. */
 export function sizeOf(value: Value): number | undefined {
   if (typeof value === 'string') return stringSize(value);
   if (value instanceof CelList || value instanceof CelMap) return value.size;

@@ -28,7 +28,7 @@ export interface CertificateRequest {
   readonly publicKey: Uint8Array;
   /** Object identifier of the public key's algorithm. */
   readonly keyAlgorithm: string;
-  /** What the signature is of. */
+  /** The signed bytes. */
   readonly signed: Uint8Array;
   readonly signature: Uint8Array;
   /** Object identifier of the signature's algorithm. */
@@ -66,7 +66,7 @@ export function parseCertificateRequest(pem: string): CertificateRequest {
   };
 }
 
-/** Attributes whose value is no text are left out, as Go leaves them out. */
+/** Skips attributes whose value is not a text, as Go does. */
 function subjectOf(subject: DerValue | undefined): SubjectAttribute[] {
   return childrenOf(subject).flatMap((relative) =>
     childrenOf(relative, tags.set).flatMap((attribute) => {
@@ -155,7 +155,7 @@ export interface SubjectAttribute {
   readonly value: string;
 }
 
-/** Who a certificate (DER) is for. Throws DerError. */
+/** The subject of a certificate (DER). Throws DerError. */
 export function certificateSubject(der: Uint8Array): readonly SubjectAttribute[] {
   const fields = childrenOf(childrenOf(readOne(der))[0]);
   return subjectOf(fields[fields[0].tag === 0xa0 ? 5 : 4]);

@@ -1,5 +1,5 @@
-// Distinguished encoding rules (X.690): reading what certificates and requests are made of. Lengths are checked before
-// anything is read, and nothing is copied.
+// Distinguished encoding rules (X.690): a reader for certificates and requests. Lengths are checked before reading, and
+// nothing is copied.
 
 export class DerError extends Error {
   override readonly name = 'DerError';
@@ -24,7 +24,7 @@ export const tags = {
 
 const truncated = () => new DerError('asn1: syntax error: data truncated');
 
-/** The values that stand one after the other in `bytes`. Throws DerError. */
+/** The consecutive values in `bytes`. Throws DerError. */
 export function readAll(bytes: Uint8Array): DerValue[] {
   const values: DerValue[] = [];
   for (let at = 0; at < bytes.length; ) {
@@ -35,7 +35,7 @@ export function readAll(bytes: Uint8Array): DerValue[] {
   return values;
 }
 
-/** The one value that `bytes` holds. Throws DerError, also for what stands behind it. */
+/** The only value in `bytes`. Throws DerError, also for trailing bytes. */
 export function readOne(bytes: Uint8Array): DerValue {
   const value = readAt(bytes, 0);
   if (value.whole.length < bytes.length) throw new DerError('asn1: syntax error: trailing data');
@@ -88,7 +88,7 @@ export function objectIdentifier({ tag, content }: DerValue): string {
   return [first, head - first * 40, ...tail].join('.');
 }
 
-/** The bytes of a bit string whose bits fill whole octets. */
+/** The bytes of a bit string of whole octets. */
 export function bitString({ tag, content }: DerValue): Uint8Array {
   if (tag !== tags.bitString || !content.length || content[0] !== 0)
     throw new DerError('asn1: structure error: not a bit string of whole octets');

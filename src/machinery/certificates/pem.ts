@@ -12,10 +12,10 @@ export interface PemBlock {
 const begin = '-----BEGIN ';
 const dashes = '-----';
 
-/** Each try may look through all of the text. */
+/** Each try may scan the whole text. */
 const mostTries = 32;
 
-/** The first block of the text; what stands before it, and the first few blocks that cannot be read, are skipped. */
+/** The first block of the text; leading text and the first few unreadable blocks are skipped. */
 export function decodePem(text: string): PemBlock | undefined {
   let at = startOfBlock(text, 0);
   for (let tries = 0; at >= 0 && tries < mostTries; tries++) {
@@ -62,7 +62,7 @@ function blockAt(text: string, start: number): PemBlock | undefined {
   return bytes && { type, headers, bytes, rest: lineBreak < 0 ? '' : text.slice(lineBreak + 1) };
 }
 
-/** Lines with a colon stand before the data. */
+/** Header lines (with a colon) precede the data. */
 function headersAt(text: string, start: number): { headers: Record<string, string>; body: number } {
   const headers: Record<string, string> = {};
   let body = start;

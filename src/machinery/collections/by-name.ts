@@ -1,10 +1,10 @@
-// Looking up by name in lists that never change, however long they are.
+// Lookup by name in immutable lists of any length.
 
 interface Named {
   readonly name: string;
 }
 
-/** A short list is searched faster than an index is made of it. */
+/** Searching a short list is faster than indexing it. */
 const shortList = 16;
 const indexes = new WeakMap<readonly Named[], Map<string, readonly Named[]>>();
 

@@ -1,4 +1,4 @@
-/** Whether two JSON values are the same; the order of an object's keys does not matter. */
+/** Whether two JSON values are equal; the order of an object's keys does not matter. */
 export function deepEqual(a: any, b: any): boolean {
   if (a === b) return true;
   if (a === null || b === null || typeof a !== 'object' || typeof b !== 'object') return false;

@@ -1,9 +1,9 @@
-// An ordered map of which snapshots are one reference (docs/design.md, idea 3): a B+ tree whose nodes are changed in place
-// until somebody takes a snapshot, and from then on copied, each once, when they are to change again.
+// An ordered map with cheap snapshots (docs/design.md, idea 3): a B+ tree whose nodes change in place until a snapshot
+// is taken; afterwards each node is copied once, before its next change.
 
 const widest = 64;
 
-/** Who may change a node in place: the tree of the same epoch. */
+/** A tree may change nodes of its own epoch in place. */
 type Epoch = number;
 
 interface Leaf<V> {
@@ -16,21 +16,21 @@ interface Leaf<V> {
 interface Branch<V> {
   readonly leaf: false;
   readonly epoch: Epoch;
-  /** The smallest key that each child had when it came here; the first child also has what is smaller. */
+  /** The smallest key of each child when it was added; the first child also has smaller keys. */
   readonly keys: string[];
   readonly children: Node<V>[];
-  /** How many values lie below. */
+  /** The number of values below this node. */
   size: number;
 }
 
 type Node<V> = Leaf<V> | Branch<V>;
 
-/** What can be asked of a tree, be it the live one or a snapshot. */
+/** Queries on a tree, live or snapshot. */
 export interface OrderedView<V> {
   readonly size: number;
   /** Values of the keys in [start, end), in order, until `visit` returns false. */
   forEach(start: string, end: string, visit: (value: V, key: string) => unknown): void;
-  /** How many keys lie in [start, end). */
+  /** The number of keys in [start, end). */
   count(start: string, end: string): number;
 }
 
@@ -46,7 +46,7 @@ function lowerBound(keys: readonly string[], key: string): number {
   return low;
 }
 
-/** Index of the child that holds `key` if any does. */
+/** Index of the only child that can have `key`. */
 function childIndex(keys: readonly string[], key: string): number {
   const at = lowerBound(keys, key);
   return at < keys.length && keys[at] === key ? at : Math.max(at - 1, 0);
@@ -54,7 +54,7 @@ function childIndex(keys: readonly string[], key: string): number {
 
 const sizeOf = <V>(node: Node<V>): number => (node.leaf ? node.keys.length : node.size);
 
-/** The node itself where it may be changed, else a copy that may. */
+/** The node itself if it may be changed, otherwise a changeable copy. */
 function own<V>(node: Node<V>, epoch: Epoch): Node<V> {
   if (node.epoch === epoch) return node;
   return node.leaf
@@ -68,7 +68,7 @@ function branchOf<V>(epoch: Epoch, keys: string[], children: Node<V>[]): Branch<
   return { leaf: false, epoch, keys, children, size };
 }
 
-/** The part of a node that became too wide which goes to a new neighbour on its right; undefined when it fits. */
+/** Moves the upper part of an overfull node to a new right neighbour, and returns it; undefined if the node fits. */
 function split<V>(node: Node<V>, at: number): Node<V> | undefined {
   const length = node.keys.length;
   if (length <= widest) return undefined;
@@ -130,7 +130,7 @@ function find<V>(node: Node<V>, key: string): { readonly value: V } | undefined 
   return node.keys[at] === key ? { value: node.values[at] } : undefined;
 }
 
-/** Calls `visit` for the keys in [start, end) in order; it may return false to stop, and then so does the walk. */
+/** Calls `visit` for the keys in [start, end) in order; `visit` and the walk stop at false. */
 function walk<V>(node: Node<V>, start: string, end: string, visit: (value: V, key: string) => unknown): boolean {
   if (node.leaf) {
     for (let i = lowerBound(node.keys, start); i < node.keys.length && node.keys[i] < end; i++)
@@ -161,7 +161,7 @@ export class OrderedTree<V> implements OrderedView<V> {
     return this.#root ? sizeOf(this.#root) : 0;
   }
 
-  /** The tree as it is now: neither of the two sees what happens to the other. */
+  /** A copy of the current state: later changes of either tree do not affect the other. */
   snapshot(): OrderedTree<V> {
     const copy = new OrderedTree<V>();
     copy.#root = this.#root;

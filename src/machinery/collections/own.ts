@@ -5,6 +5,6 @@ export function setOwn(object: any, name: string, value: unknown): void {
   else object[name] = value;
 }
 
-/** A field of an object that a client named; undefined for what every object inherits, such as `constructor`. */
+/** A field that a client named; undefined for inherited ones, such as `constructor`. */
 export const getOwn = <T>(object: Readonly<Record<string, T>> | null | undefined, name: string): T | undefined =>
   object !== null && object !== undefined && Object.hasOwn(object, name) ? object[name] : undefined;

@@ -1,4 +1,4 @@
-// What changed between two objects, as three sets of field paths.
+// The difference between two objects, as three sets of field paths.
 
 import { deepEqual } from '../collections/equal.ts';
 import { listElementKey } from '../patches/list-map.ts';
@@ -13,7 +13,7 @@ export interface Comparison {
 
 const nothing: Comparison = { added: emptySet, modified: emptySet, removed: emptySet };
 
-/** Containers that appear or go are themselves added or removed, beside what is in them. */
+/** Containers that are added or removed are listed beside their content. */
 export function compareFields(before: any, after: any, schema: Schema | undefined): Comparison {
   if (before === after) return nothing;
   const inner = compareChildren(before, after, schema);

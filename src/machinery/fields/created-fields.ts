@@ -1,4 +1,4 @@
-// What the creator of an object owns, written as FieldsV1 at once: a comparison with nothing needs no sets.
+// The fields that the creator of an object owns, as FieldsV1: this shortcut makes no sets.
 
 import { deepEqual } from '../collections/equal.ts';
 import { inOrder } from '../collections/in-order.ts';
@@ -12,8 +12,8 @@ type FieldsV1 = { [key: string]: FieldsV1 };
 const leaf: FieldsV1 = fieldsV1Leaf;
 
 /**
- * The fields of `value` that are not as in `zero`, which is an object of the type with nothing set; undefined when there
- * are none. Gives what `toFieldsV1` gives for the fields that `compareFields(zero, value)` finds added or modified.
+ * The fields of `value` that differ from `zero`, an empty object of the type; undefined if there are none. Equals
+ * `toFieldsV1` of the fields that `compareFields(zero, value)` reports as added or modified.
  */
 function createdFields(zero: any, value: any, schema: Schema | undefined): FieldsV1 | undefined {
   if (zero === value) return undefined;

@@ -1,4 +1,4 @@
-// Paths into objects: the ones of the downward API (`metadata.labels['a/b']`) and plain dotted ones.
+// Paths into objects: those of the downward API (`metadata.labels['a/b']`) and plain dotted ones.
 
 /** The parts of `spec.containers[0].name` or `metadata.annotations['a.b/c']`: names and indexes. */
 export function pathSegments(path: string): (string | number)[] {

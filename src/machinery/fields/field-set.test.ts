@@ -21,7 +21,7 @@ const { fields } = fc.letrec((tie) => ({
     { maxKeys: 4 },
   ),
 }));
-/** A dot says that the path itself is in the set, and has nothing below it. */
+/** A dot means that the path itself is in the set, without children. */
 const tidy = (node: any): any =>
   Object.fromEntries(Object.entries(node).map(([key, child]) => [key, key === '.' ? {} : tidy(child)]));
 /** The root is no path. */

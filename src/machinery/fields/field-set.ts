@@ -1,4 +1,4 @@
-// Sets of field paths, as server-side apply keeps them in managedFields (fieldsType FieldsV1).
+// Sets of field paths, the content of managedFields in server-side apply (fieldsType FieldsV1).
 // https://kubernetes.io/docs/reference/using-api/server-side-apply/#field-management
 
 import { inOrder } from '../collections/in-order.ts';
@@ -20,7 +20,7 @@ export const onlyThis: FieldSet = { member: true, children: new Map() };
 
 export const isEmptySet = (set: FieldSet): boolean => !set.member && set.children.size === 0;
 
-/** Whether a set has no more than `most` paths, counted no further than needed. */
+/** Whether a set has at most `most` paths; stops counting above that. */
 export function hasAtMost(set: FieldSet, most: number): boolean {
   let left = most;
   const count = ({ children }: FieldSet): boolean => {
@@ -66,7 +66,7 @@ export function unionOf(sets: readonly FieldSet[]): FieldSet {
   return { member, children };
 }
 
-/** Paths of `a` that are not in `b`; a path in `b` does not take those below it. */
+/** Paths of `a` that are not in `b`; a path in `b` does not remove the paths below it. */
 export function difference(a: FieldSet, b: FieldSet): FieldSet {
   if (a === b) return emptySet;
   if (isEmptySet(b)) return a;
@@ -107,7 +107,7 @@ export function sameSet(a: FieldSet, b: FieldSet): boolean {
   return true;
 }
 
-/** Adds the parents of members where they are fields that the schema names: a field goes with all that is in it. */
+/** Adds the parents of members that are named fields of the schema: removing a field removes its content. */
 export function withNamedParents(set: FieldSet, schema: Schema | undefined): FieldSet {
   if (set.children.size === 0) return set;
   const children = new Map<string, FieldSet>();
@@ -174,10 +174,10 @@ export function fromFieldsV1(json: any): FieldSet {
   return { member, children };
 }
 
-/** A field with nothing below it. One for all: what is in caches never changes, and most of FieldsV1 is these. */
+/** A field without children. All sets share it: caches are immutable, and most of FieldsV1 is these. */
 export const fieldsV1Leaf: Record<string, never> = Object.freeze({});
 
-/** Keys in sorted order, so that equal sets are written alike. */
+/** Keys are sorted, so that equal sets have equal text. */
 export function toFieldsV1(set: FieldSet): Record<string, any> {
   if (set.children.size === 0) return fieldsV1Leaf;
   const out: Record<string, any> = {};
@@ -189,7 +189,7 @@ export function toFieldsV1(set: FieldSet): Record<string, any> {
   return out;
 }
 
-/** The paths that an applied configuration names: what its manager will own. */
+/** The paths in an applied configuration, which its manager will own. */
 export function fieldsOf(value: any, schema: Schema | undefined): FieldSet {
   if (Array.isArray(value)) return fieldsOfList(value, schema);
   if (value === null || typeof value !== 'object') return onlyThis;
@@ -200,7 +200,7 @@ export function fieldsOf(value: any, schema: Schema | undefined): FieldSet {
     const set = fieldsOf(inner, childSchema(schema, key));
     const empty =
       inner === null || (typeof inner === 'object' && !Array.isArray(inner) && Object.keys(inner).length === 0);
-    // Entries of a free map are owned themselves; fields that the schema names only through what is in them.
+    // Entries of a free map are members themselves; named fields only through their content.
     const asMember = empty || !schema?.properties?.[name];
     children.set(key, asMember && !set.member ? { ...set, member: true } : set);
   }

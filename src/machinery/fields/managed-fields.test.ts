@@ -62,7 +62,7 @@ describe('server-side apply', () => {
     const managedFields = updateManagedFields({ ...base, live: undefined, next, manager: 'client' });
     const owned = { ...live, metadata: { ...live.metadata, managedFields } };
     expect(() => apply(owned, 'other', { data: { a: '3' } })).toThrow('.data.a');
-    // Somebody else changed b since, and c never was kubectl's.
+    // Another manager changed b since, and kubectl never owned c.
     for (const key of ['b', 'c'])
       expect(() => apply(owned, 'kubectl', { data: { [key]: '3' } })).toThrow(`.data.${key}`);
     const applied = apply(owned, 'kubectl', { data: { a: '<3' } });

@@ -1,4 +1,4 @@
-// Who owns which field: metadata.managedFields for updates and for server-side apply.
+// Field ownership: metadata.managedFields for updates and for server-side apply.
 // https://kubernetes.io/docs/reference/using-api/server-side-apply/
 
 import { deepEqual } from '../collections/equal.ts';
@@ -60,7 +60,7 @@ export interface ApplyConflict {
   readonly field: string;
 }
 
-/** Fields that others own would change. The message is Kubernetes' own. */
+/** Other managers own fields that would change. Kubernetes defines the message. */
 export class ApplyConflicts extends Error {
   override readonly name = 'ApplyConflicts';
   readonly conflicts: readonly ApplyConflict[];
@@ -81,13 +81,13 @@ function conflictText(conflicts: readonly ApplyConflict[]): string {
   return `Apply failed with ${conflicts.length} conflicts: ${parts.join('\n')}`;
 }
 
-/** One owner: what an entry of managedFields says, with its fields as a set. */
+/** One entry of managedFields, with its fields as a set. */
 interface Owner {
   entry: ManagedFieldsEntry;
   fields: FieldSet;
 }
 
-/** managedFields after a create, update or patch that made `next` of `live`; undefined when nobody owns anything. */
+/** managedFields after a create, update or patch turned `live` into `next`; undefined without any owner. */
 export const updateManagedFields = (write: Write & { readonly next: any }): ManagedFieldsEntry[] | undefined =>
   finish(updatingManagedFields(write));
 
@@ -121,7 +121,7 @@ export function* updatingManagedFields(write: Write & { readonly next: any }): S
 const isReadable = (entry: ManagedFieldsEntry): boolean =>
   (entry.fieldsType === undefined || entry.fieldsType === 'FieldsV1') && isFieldsV1(entry.fieldsV1);
 
-/** The same as below in one walk: most objects are created by somebody who owns all of it. */
+/** Same as below in one walk: most objects have a single creator who owns all fields. */
 function* ofCreator(write: Write & { readonly next: any }): Steps<ManagedFieldsEntry[] | undefined> {
   const { manager, apiVersion, time, subresource, schema, isLarge } = write;
   const fields = (yield* creatingFields(zeroValue(schema), tracked(write.next), schema, isLarge)) ?? {};
@@ -131,19 +131,19 @@ function* ofCreator(write: Write & { readonly next: any }): Steps<ManagedFieldsE
   return [subresource ? { ...entry, subresource } : entry];
 }
 
-/** A client may hand in managedFields: one empty entry, or an empty list in place of what there was, clears them. */
+/** A client may send managedFields: one empty entry, or an empty list instead of entries, clears them. */
 function ownersToStartFrom(write: Write & { readonly next: any }): ManagedFieldsEntry[] {
   const live: ManagedFieldsEntry[] = write.live?.metadata?.managedFields ?? [];
   const given: ManagedFieldsEntry[] | undefined = write.next.metadata?.managedFields;
   if (write.subresource || given === undefined || given === null) return live;
   if (given.length === 0 || (given.length === 1 && Object.keys(given[0]).length === 0)) return [];
-  // A patched document brings a copy of what was there, of which nothing is known yet.
+  // A patched document has a copy of the live entries, which is not decoded yet.
   return deepEqual(given, live) || !given.every(isReadable) ? live : given;
 }
 
 /**
- * Server-side apply of `applied` onto `live`: the resulting object with its managedFields. `changed` is false when
- * the object (but for managedFields) is as before. Throws ApplyConflicts unless `force`, and PatchError('schema').
+ * Server-side apply of `applied` onto `live`: the resulting object with its managedFields. `changed` is false if
+ * nothing but managedFields differs. Throws ApplyConflicts unless `force`, and PatchError('schema').
  */
 export const applyConfiguration = (write: Application): Applied => finish(applyingConfiguration(write));
 
@@ -195,7 +195,7 @@ export function* applyingConfiguration(write: Application): Steps<Applied> {
   return { object, changed };
 }
 
-/** What was there before anybody applied belongs to a manager of its own, so that the first apply can conflict. */
+/** A separate manager owns the fields set before the first apply, so that this apply can conflict. */
 function ownBeforeFirstApply(owners: Owner[], write: Write, liveFields: any): void {
   const change = compareFields(zeroValue(write.schema), liveFields, write.schema);
   const fields = withoutReset(union(change.added, change.modified), write.resetFields);
@@ -204,7 +204,7 @@ function ownBeforeFirstApply(owners: Owner[], write: Write, liveFields: any): vo
   owners.push({ entry: { ...entry, ...(write.subresource && { subresource: write.subresource }) }, fields });
 }
 
-/** Takes out what this manager applied last time and no longer does, unless somebody else owns it. */
+/** Removes fields that this manager applied last time and omits now, unless another manager owns them. */
 function* prune(merged: any, last: FieldSet, owners: Owner[], schema: Schema): Steps<any> {
   if (isEmptySet(last)) return merged;
   const owned = unionOf(owners.map((owner) => owner.fields));
@@ -216,7 +216,7 @@ function* prune(merged: any, last: FieldSet, owners: Owner[], schema: Schema): S
   const kept = withNamedParents(fieldsOf(first, schema), schema);
   yield;
   const withOwned = without(merged, difference(mergedSet, union(kept, withNamedParents(owned, schema))));
-  // Only what the last apply named may go: fields without any owner stay.
+  // Removes only fields of the last apply: fields without an owner stay.
   yield;
   const prunedSet = withNamedParents(fieldsOf(withOwned, schema), schema);
   yield;
@@ -243,7 +243,7 @@ function managerText(entry: ManagedFieldsEntry): string {
   return entry.operation === 'Update' ? `${name} using ${entry.apiVersion}` : name;
 }
 
-/** Everybody but `except` loses what was changed, added or removed. */
+/** Removes changed, added and removed fields from every owner but `except`. */
 function disown(owners: Owner[], change: Comparison, except: Owner | undefined): void {
   const lost = union(union(change.modified, change.added), change.removed);
   if (isEmptySet(lost)) return;
@@ -270,7 +270,7 @@ function ownerOf(owners: Owner[], write: Write, operation: 'Apply' | 'Update'): 
   return owner;
 }
 
-/** At most this many managers with operation Update are told apart; the oldest are merged into one. */
+/** At most this many managers with operation Update are separate; the oldest are merged into one. */
 const maxUpdateManagers = 10;
 
 function capUpdates(owners: Owner[]): Owner[] {
@@ -287,8 +287,8 @@ function capUpdates(owners: Owner[]): Owner[] {
 }
 
 /**
- * Objects in caches are immutable and shared, so a list of entries is read and an unchanged set written only once. Read
- * sets are several times as large as what they were read from: only the last ones are kept.
+ * Cached objects are immutable and shared, so a list of entries is decoded, and an unchanged set encoded, once. Decoded
+ * sets are several times larger than their source: only the last ones are cached.
  */
 const decoded = new Map<object, FieldSet>();
 const mostDecoded = 1_024;
@@ -341,7 +341,7 @@ function encode(owners: readonly Owner[]): ManagedFieldsEntry[] | undefined {
   return entries.length > 0 ? entries : undefined;
 }
 
-/** Fields of metadata that identify the object or that the server writes: nobody owns them. */
+/** Fields of metadata that identify the object or that the server writes: they have no owner. */
 const untracked = [
   'name',
   'namespace',

@@ -8,8 +8,8 @@ import { goFormat } from '../text/go-format.ts';
 import { childSchema, type FieldSet, isAssociative, isEmptySet } from './field-set.ts';
 
 /**
- * `live` with everything that `applied` says. Throws PatchError('schema') where `applied` has a field that the schema
- * does not know, a value of another shape, or two list items of one key.
+ * `live` with all fields of `applied`. Throws PatchError('schema') if `applied` has a field that is not in the schema,
+ * a value of another shape, or two list items with one key.
  */
 export function mergeFields(live: any, applied: any, schema: Schema | undefined, path = ''): any {
   checkShape(applied, schema, path);
@@ -45,7 +45,7 @@ const isClosed = (schema: Schema | undefined) =>
 
 function checkShape(value: any, schema: Schema | undefined, path: string): void {
   if (!schema?.type || value === null || schema.intOrString) return;
-  // As text only when it is needed: an object may be large, or have a toString of its own.
+  // Formatted on demand: an object may be large, or define toString.
   const got = { toString: () => `got &{${goFormat(value)}}` };
   if (schema.type === 'array' && !Array.isArray(value))
     throw new PatchError('schema', `${path}: expected list, ${got}`);
@@ -69,9 +69,7 @@ function isScalarOf(type: 'string' | 'boolean' | 'integer' | 'number', value: un
   return typeof value === 'number' || typeof value === 'bigint';
 }
 
-/**
- * The applied order wins; items that only `live` has keep their place relative to the item they follow.
- */
+/** The applied order wins; items only in `live` stay after the same predecessor. */
 function mergeLists(live: any[], applied: any[], schema: Schema, path: string): any[] {
   const mine = indexList(applied, schema, path);
   const merged = (key: string, old: any) => mergeFields(old, mine.get(key), schema.items, `${path}${elementText(key)}`);
@@ -107,7 +105,7 @@ function mergeLists(live: any[], applied: any[], schema: Schema, path: string): 
   return out;
 }
 
-/** `value` without the fields of `set`; a container that loses everything goes too (undefined). */
+/** `value` without the fields of `set`; a container that becomes empty is removed too (undefined). */
 export function removeFields(value: any, set: FieldSet, schema: Schema | undefined): any {
   if (isEmptySet(set) || value === null || typeof value !== 'object') return value;
   if (Array.isArray(value)) {

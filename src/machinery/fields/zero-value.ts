@@ -2,7 +2,7 @@ import type { Schema } from '../schema.ts';
 
 const zeroValues = new WeakMap<Schema, any>();
 
-/** An object of the type with nothing set: the fields that are always written, empty. */
+/** An empty object of the type: only the fields that are always written. */
 export function zeroValue(schema: Schema): any {
   let zero = zeroValues.get(schema);
   if (zero) return zero;

@@ -1,5 +1,5 @@
-// JSON Patch, RFC 6902, with the habits of evanphx/json-patch, which Kubernetes uses: an index may count from the end, and
-// what copies add is bounded.
+// JSON Patch, RFC 6902, with the deviations of evanphx/json-patch, which Kubernetes uses: an index may count from the
+// end, and the size added by copies is bounded.
 
 import { deepEqual } from '../collections/equal.ts';
 import { setOwn } from '../collections/own.ts';
@@ -9,7 +9,7 @@ import { PatchError } from './patch-error.ts';
 /** Bytes of JSON that the copies of one patch may add (Kubernetes: JSONPatchMaxCopyBytes). */
 const mostCopiedBytes = 3 << 20;
 
-/** A patched copy of `document`. Throws PatchError('unappliable') when an operation is unknown or does not fit. */
+/** A patched copy of `document`. Throws PatchError('unappliable') for an unknown operation or one that does not fit. */
 export const applyJsonPatch = (document: any, patch: readonly any[]): any => finish(applyingJsonPatch(document, patch));
 
 /** Operations in one step: each may move all of a long list. */
@@ -80,7 +80,7 @@ class Patching {
       return;
     }
     const { container, key } = this.#place(path, `replace operation does not apply: doc is missing path: ${path}`);
-    // A key of an object is set even if it is not there yet.
+    // Setting a key of an object may add it.
     if (!Array.isArray(container)) return setOwn(container, key, value);
     const index = indexIn(container.length, key);
     if (typeof index === 'string')
@@ -93,20 +93,20 @@ class Patching {
     const why = `error in move for path: '${source.key}'`;
     const value = read(source, why);
     remove(source, why);
-    // What was moved cannot hold the place where it goes: that is not there any more.
+    // The target must not be inside the moved value, which is already removed.
     const target = this.#place(path, `move operation does not apply: doc is missing destination path: ${path}`);
     add(target, value, `error in move for path: '${path}'`);
   }
 
   #copy(from: string, path: string): void {
     const source = this.#place(from, `copy operation does not apply: doc is missing from path: ${from}`);
-    // What is not there is copied as null.
+    // A missing value is copied as null.
     const value = read(source, `error in copy for from: '${from}'`) ?? null;
     const target = this.#place(path, `copy operation does not apply: doc is missing destination path: ${path}`);
     add(target, this.#copied(value), 'error while adding value during copy');
   }
 
-  /** What holds the last segment, made changeable together with all that holds it. */
+  /** The container of the last segment, made changeable together with its ancestors. */
   #place(path: unknown, why: string): Place {
     const segments = pointer(path);
     if (!segments.length) throw fail(`${why}: missing value`);
@@ -129,7 +129,7 @@ class Patching {
     return copy;
   }
 
-  /** A copy of its own, so that a change of one is none of the other. */
+  /** A deep copy, so that later changes of one do not affect the other. */
   #copied(value: unknown): unknown {
     const text = JSON.stringify(value);
     this.#copiedBytes += text.length;
@@ -171,14 +171,14 @@ function remove({ container, key }: Place, why: string): void {
   else throw fail(`${why}: Unable to remove nonexistent key: ${key}: missing value`);
 }
 
-/** Undefined for a key that an object does not have. */
+/** Undefined for a missing key of an object. */
 function read({ container, key }: Place, why: string): unknown {
   const at = Array.isArray(container) ? indexIn(container.length, key) : key;
   if (Array.isArray(container) && typeof at === 'string') throw fail(`${why}: ${at}`);
   return Object.hasOwn(container, at) ? container[at] : undefined;
 }
 
-/** No segments for what is no pointer to a part. */
+/** No segments for an invalid pointer. */
 function pointer(text: unknown): string[] {
   if (typeof text !== 'string' || !text.startsWith('/')) return [];
   const segments = text.slice(1).split('/');
@@ -187,7 +187,7 @@ function pointer(text: unknown): string[] {
 
 const isIndex = (key: string) => /^[-+]?\d{1,15}$/.test(key);
 
-/** What is wrong with it, as a text. */
+/** The index, or the error as a text. */
 function indexIn(length: number, key: string): number | string {
   if (!isIndex(key)) return `strconv.Atoi: parsing ${JSON.stringify(key)}: invalid syntax`;
   const index = Number(key);

@@ -1,5 +1,6 @@
-// From client-side to server-side apply and back: the annotation that `kubectl apply` keeps, as kubectl's server-side
-// apply takes it over. https://kubernetes.io/docs/reference/using-api/server-side-apply/#upgrading-from-client-side-apply
+// Migration between client-side and server-side apply: takes over the last-applied annotation as kubectl's server-side
+// apply does.
+// https://kubernetes.io/docs/reference/using-api/server-side-apply/#upgrading-from-client-side-apply
 
 import { compareFields } from '../fields/compare-fields.ts';
 import { difference, emptySet, type FieldSet, fieldsOf, union } from '../fields/field-set.ts';
@@ -13,7 +14,7 @@ export const kubectl = 'kubectl';
 /** Bytes that all annotations of an object may have. */
 const mostBytes = 256 << 10;
 
-/** The fields of `live` that are as kubectl applied them last: those it may take over whoever owns them. */
+/** The fields of `live` that equal kubectl's last applied ones: kubectl may take them over from any owner. */
 export function fieldsLastApplied(live: any, apiVersion: string, schema: Schema): FieldSet {
   const text = live?.metadata?.annotations?.[annotation];
   if (!text) return emptySet;
@@ -27,7 +28,7 @@ export function fieldsLastApplied(live: any, apiVersion: string, schema: Schema)
   }
 }
 
-/** Brings the annotation of `object` up to date, where it has one, so that a client-side apply can go on from here. */
+/** Updates the annotation of `object`, if present, so that a later client-side apply works. */
 export function refreshLastApplied(object: any, applied: any): void {
   if (!object.metadata?.annotations?.[annotation]) return;
   const { [annotation]: _, ...annotations } = object.metadata.annotations;
@@ -52,7 +53,7 @@ const escapes: Readonly<Record<string, string>> = {
   '\u2029': '\\u2029',
 };
 
-/** JSON as Go writes it: fields sorted, and nothing that HTML would mind. */
+/** JSON as Go writes it: fields sorted, HTML characters escaped. */
 const goJson = (value: any): string => JSON.stringify(sorted(value)).replace(/[<>&\u2028\u2029]/g, (c) => escapes[c]);
 
 function sorted(value: any): any {

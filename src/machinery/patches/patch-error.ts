@@ -2,8 +2,8 @@
 export class PatchError extends Error {
   override readonly name = 'PatchError';
   /**
-   * `malformed`: it is no patch of its type. `unappliable`: it does not fit the object. `schema`: it does not fit the
-   * object's schema.
+   * `malformed`: not a patch of its type. `unappliable`: does not fit the object. `schema`: does not fit the object's
+   * schema.
    */
   readonly kind: 'malformed' | 'unappliable' | 'schema';
   constructor(kind: PatchError['kind'], message: string) {

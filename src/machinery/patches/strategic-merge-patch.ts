@@ -1,4 +1,4 @@
-// Strategic merge patch: a merge patch that knows which lists are merged by key.
+// Strategic merge patch: a merge patch that merges some lists by key.
 // https://github.com/kubernetes/community/blob/master/contributors/devel/sig-api-machinery/strategic-merge-patch.md
 
 import { getOwn, setOwn } from '../collections/own.ts';
@@ -106,7 +106,7 @@ function mergeOrderedLists(out: Record<string, any>, patch: Record<string, any>,
   return done;
 }
 
-/** What the patch has of a list must be in `$setElementOrder` too, in the same order. */
+/** The patch's items of a list must be in `$setElementOrder` too, in the same order. */
 function checkOrder(items: readonly any[], order: readonly any[], key: string | undefined): void {
   if (!items.length || !order.length) return;
   const named = items.filter((item) => !isMap(item) || item[directive] === undefined);
@@ -164,7 +164,7 @@ function mergeMaps(before: readonly any[], items: readonly any[], schema: Schema
 
 const goKindOf = (schema: Schema | undefined) => (schema?.type === 'object' || !schema?.type ? 'struct' : schema.type);
 
-/** Those of `list` that are not among `gone`. */
+/** Items of `list` that are not in `gone`. */
 function without(list: readonly any[], gone: readonly any[]): any[] {
   const values = new Set(gone);
   return list.filter((value) => !values.has(value));
@@ -203,8 +203,8 @@ function mergeKeyOf(item: any, key: string): unknown {
 }
 
 /**
- * `order`, the patch's own list or `$setElementOrder`, gives the order of the items that it names. The others, which
- * only the server has, keep their place before the items that they stood before.
+ * `order`, the patch's list or `$setElementOrder`, orders the items that it names. Items only on the server stay before
+ * their successor.
  */
 function inOrder(list: any[], order: readonly any[], key: string | undefined, target: readonly any[] = []): any[] {
   const identity = (item: any) => (key ? mergeKeyOf(item, key) : item);

@@ -14,7 +14,7 @@ export interface FieldSelector {
   readonly everything: boolean;
   /** `value` gives the value of a selectable field. */
   matches(value: (field: string) => string): boolean;
-  /** The value that `field` must be equal to, when the selector asks for one. */
+  /** The required value of `field`, if the selector requires exactly one. */
   exact(field: string): string | undefined;
   toString(): string;
 }

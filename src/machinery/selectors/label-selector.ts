@@ -13,10 +13,10 @@ interface Requirement {
 
 type Labels = Readonly<Record<string, string>> | undefined;
 
-/** Compiled once, asked often. */
+/** Compiled once, matched often. */
 export interface LabelSelector {
   matches(labels: Labels): boolean;
-  /** True when it selects everything. */
+  /** True if it selects every object. */
   readonly everything: boolean;
   readonly requirements: readonly Requirement[];
   /** The canonical text. */
@@ -33,7 +33,7 @@ export interface LabelSelectorSpec {
   }[];
 }
 
-/** The text is no selector; `message` is what Kubernetes says of it. */
+/** The text is not a selector; Kubernetes defines `message`. */
 export class SelectorError extends Error {
   override readonly name = 'SelectorError';
 }
@@ -57,7 +57,7 @@ function labelOf(labels: Labels, key: string): string | undefined {
 export const selectEverything: LabelSelector = compile([]);
 const selectNothing: LabelSelector = { ...compile([]), everything: false, matches: () => false };
 
-/** Whether a value (undefined: there is none) meets a requirement; node affinity asks in the same operators. */
+/** Whether a value (undefined: absent) meets a requirement; node affinity uses the same operators. */
 export function meetsRequirement(
   { operator, values = [] }: { readonly operator: string; readonly values?: readonly string[] },
   value: string | undefined,

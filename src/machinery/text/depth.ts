@@ -1,8 +1,8 @@
-// How deep data may be nested. Walks over data are recursive, so the limit is what the stack holds, and at most Go's.
+// The limit on nested data. Walks over data are recursive, so the stack bounds it, and Go's limit.
 
-/** encoding/json's own limit. */
+/** encoding/json's limit. */
 const goDepth = 10_000;
-/** Plain calls that the costliest walk (structuredClone) takes for one level, with room for what called it. */
+/** Stack frames of the costliest walk (structuredClone) per level, with a reserve for its callers. */
 const callsPerLevel = 8;
 
 const calls = (): number => {
@@ -13,7 +13,7 @@ const calls = (): number => {
   }
 };
 
-/** Objects and lists in one another. Whatever is deeper is refused where it comes in. */
+/** Maximum nesting of objects and lists. Decoders reject deeper input. */
 export let mostNested = Math.min(goDepth, Math.floor(calls() / callsPerLevel));
 
 /** For a thread that has more stack than the one that it works for. */

@@ -1,6 +1,6 @@
-// Integers as they are written. JSON's numbers are doubles in JavaScript, which lose digits beyond 2^53; Kubernetes has
-// 64 bits. An integer that a double cannot hold is a bigint here, from the socket to the store and back; every other
-// number is a number, so that ordinary objects cost nothing.
+// Exact integers. JSON's numbers are doubles in JavaScript, which lose digits beyond 2^53; Kubernetes has 64 bits.
+// Integers that a double cannot represent are bigints here, from the socket to the store and back; all other numbers
+// are plain numbers, so that ordinary objects cost nothing.
 
 interface RawJson {
   rawJSON(text: string): unknown;
@@ -12,7 +12,7 @@ interface RawJson {
 
 const raw = JSON as unknown as RawJson;
 
-/** JSON.stringify asks every bigint for this. */
+/** JSON.stringify calls this for every bigint. */
 Object.defineProperty(BigInt.prototype, 'toJSON', {
   configurable: true,
   writable: true,
@@ -21,13 +21,13 @@ Object.defineProperty(BigInt.prototype, 'toJSON', {
   },
 });
 
-/** Sixteen digits may be beyond 2^53. Also finds some that stand in strings, which then only costs time. */
+/** Sixteen digits may exceed 2^53. A match inside a string only costs time. */
 const maybeUnsafe = /[:,[]\s*-?[1-9]\d{15}/;
 
 /** Whether numbers alone may lose digits of this JSON. */
 export const mayLoseDigits = (text: string): boolean => maybeUnsafe.test(text);
 
-/** JSON.parse that keeps integers of 64 bits. Throws SyntaxError. */
+/** JSON.parse with exact 64-bit integers. Throws SyntaxError. */
 export const parseExact = (text: string): any => (maybeUnsafe.test(text) ? parseWithIntegers(text) : JSON.parse(text));
 
 /** The same for a text that certainly has such an integer. */
@@ -38,13 +38,13 @@ export const parseWithIntegers = (text: string): any =>
       : value,
   );
 
-/** The integer that a text of digits stands for; `otherwise` when it is none of 64 bits. */
+/** The integer that the digits represent; `otherwise` outside of 64 bits. */
 export function exactInteger(digits: string, otherwise: number): number | bigint {
   if (!/^-?\d{1,19}$/.test(digits)) return otherwise;
   return exact(BigInt(digits)) ?? otherwise;
 }
 
-/** A number where that is exact, a bigint else; undefined beyond 64 bits. */
+/** A number if it is exact, otherwise a bigint; undefined beyond 64 bits. */
 export function exact(value: bigint): number | bigint | undefined {
   const number = Number(value);
   if (Number.isSafeInteger(number)) return number;

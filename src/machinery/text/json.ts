@@ -1,5 +1,5 @@
-// JSON text, read as Kubernetes reads it: duplicate fields are found, integers keep their 64 bits, nesting is bounded, and
-// what is broken is described in Go's words.
+// JSON text, decoded as Kubernetes does: duplicate fields are found, integers have 64 bits, nesting is bounded, and
+// syntax errors have Go's messages.
 
 import { mostNested, tooDeep } from './depth.ts';
 import { parseWithIntegers } from './exact-json.ts';
@@ -13,7 +13,7 @@ export interface ParsedJson {
   readonly value: any;
   /** Paths of fields that stood twice in one object, such as `spec.replicas`; the last value counts. */
   readonly duplicates: readonly string[];
-  /** Where the fields stand in the text, by their paths; a duplicate by the place where it stands again. */
+  /** Offsets of the fields in the text, by path; a duplicate has the offset of its repetition. */
   readonly places?: ReadonlyMap<string, number>;
 }
 
@@ -28,7 +28,7 @@ interface CheckedJson extends ParsedJson {
   readonly unsafe: boolean;
 }
 
-/** The same with JSON.parse's own numbers. Throws JsonSyntaxError. */
+/** Same, with JSON.parse's numbers. Throws JsonSyntaxError. */
 export function checkJson(text: string): CheckedJson {
   // Much nesting costs the parser much memory: a large text is looked at before it is parsed.
   const before = text.length > largeText ? shapeOf(text) : undefined;
@@ -59,14 +59,14 @@ function countFields(value: any): number {
 const largeText = 100_000;
 
 interface Shape {
-  /** As many fields as stand in the text. */
+  /** The number of fields in the text. */
   readonly colons: number;
   readonly depth: number;
   /** Whether it may have an integer beyond 2^53: one of sixteen digits. */
   readonly unsafe: boolean;
 }
 
-/** Looks at each character of a text once; of one that is no JSON it says something, too. */
+/** Scans a text once; the result is also defined for invalid JSON. */
 function shapeOf(text: string): Shape {
   let colons = 0;
   let depth = 0;
@@ -97,10 +97,10 @@ function endOfString(text: string, start: number): number {
   return i;
 }
 
-/** Kubernetes tells a hundred at most. */
+/** Kubernetes reports at most a hundred. */
 const mostDuplicates = 100;
 
-/** Of how many fields, and how long paths at most, the places are kept. */
+/** Limits on fields and path lengths for the recorded offsets. */
 const mostPlaces = 100_000;
 const longestPath = 1_000;
 

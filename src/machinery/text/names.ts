@@ -1,4 +1,4 @@
-// The rules for names, labels and keys, and the sentences with which Kubernetes refuses what breaks them.
+// The rules for names, labels and keys, and Kubernetes' messages for violations.
 // https://kubernetes.io/docs/concepts/overview/working-with-objects/names/
 
 /** Each check returns the faults of `value`, none when it is fine. */
@@ -11,7 +11,7 @@ const qualifiedPart = '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]';
 const tooLong = (max: number) => `must be no more than ${max} bytes`;
 /** DNS names are ASCII, and counted in characters. */
 const tooManyCharacters = (max: number) => `must be no more than ${max} characters`;
-/** Kubernetes' own punctuation, two spaces included. */
+/** Kubernetes' punctuation, two spaces included. */
 const regexFault = (message: string, pattern: string, ...examples: string[]) =>
   `${message} (${examples.length ? 'e.g. ' : ''}${examples.map((e) => `'${e}', `).join(' or ')}regex used for validation is '${pattern}')`;
 

@@ -1,4 +1,4 @@
-// Regular expressions that users write: RE2's syntax, in linear time, with Go's words for what is wrong.
+// Regular expressions from users: RE2's syntax, in linear time, with Go's error messages.
 // https://github.com/google/re2/wiki/Syntax
 
 import { RE2JS } from 're2js';
@@ -12,7 +12,7 @@ export interface Pattern {
   findAll(text: string, limit: number): string[];
 }
 
-/** The text is no pattern; `message` is what Go's regexp package says. */
+/** The text is not a pattern; Go's regexp package defines `message`. */
 export class PatternError extends Error {
   override readonly name = 'PatternError';
 }
@@ -34,7 +34,7 @@ export function compilePattern(text: string): Pattern {
   return found;
 }
 
-/** Undefined for a pattern; else why it is none. */
+/** Undefined for a valid pattern; otherwise the error. */
 export function patternFault(text: string): string | undefined {
   try {
     compilePattern(text);
@@ -50,7 +50,7 @@ function compile(text: string): Pattern | PatternError {
     return new Re2Pattern(RE2JS.compile(text));
   } catch (error) {
     const { message } = error as Error;
-    // Go lets groups share a name; nothing here reads groups by name.
+    // Go allows duplicate group names; this code never reads groups by name.
     if (message.startsWith('error parsing regexp: duplicate capture group name')) return compile(withoutNames(text));
     return new PatternError(message.endsWith('trailing backslash at end of expression') ? `${message}: \`\`` : message);
   }
@@ -82,7 +82,7 @@ class Re2Pattern implements Pattern {
     let previousEnd = -1;
     while (matcher.find()) {
       const [start, end] = [matcher.start(), matcher.end()];
-      // An empty match right after another one does not count.
+      // An empty match right after another match is skipped.
       if (start !== end || start !== previousEnd) found.push(text.slice(start, end));
       previousEnd = end;
       if (found.length === limit) break;

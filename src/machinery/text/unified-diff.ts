@@ -5,7 +5,7 @@ interface Line {
   readonly text: string;
 }
 
-/** Characters of a difference that a message shows. */
+/** Maximum characters of a difference in a message. */
 const mostText = 1 << 20;
 
 /** Empty when the texts are equal; cut where it is very long. */
@@ -47,14 +47,14 @@ function hunkTexts(lines: readonly Line[], hunks: readonly (readonly [start: num
   });
 }
 
-/** Nothing begins behind the line before it. */
+/** An empty range begins at the line before it. */
 const range = (first: number, length: number): string =>
   length === 1 ? String(first) : `${length ? first : first - 1},${length}`;
 
 /** Comparisons of lines that a difference may cost. */
 const mostComparisons = 1 << 22;
 
-/** By matching blocks, removals before additions; what is too long to compare is replaced as a whole. */
+/** By matching blocks, removals before additions; long texts are replaced as a whole. */
 function compare(before: readonly string[], after: readonly string[]): Line[] {
   const lines: Line[] = [];
   const push = (kind: Line['kind'], texts: readonly string[]) => {

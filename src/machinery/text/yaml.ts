@@ -1,5 +1,5 @@
-// YAML as Kubernetes reads it: go-yaml's types (YAML 1.1), the first document, and bounds on what aliases expand to.
-// The text becomes flat events first; objects are made of them here, so that nothing can grow unseen.
+// YAML as Kubernetes decodes it: go-yaml's types (YAML 1.1), the first document, and bounds on expanded aliases.
+// The text becomes flat events first; objects are built from them here, so that the bounds always apply.
 
 import {
   type AliasEvent,
@@ -17,7 +17,7 @@ import { setOwn } from '../collections/own.ts';
 import { mostNested } from './depth.ts';
 import { exact } from './exact-json.ts';
 
-/** The text is no YAML; `message` is what go-yaml says, with the line where there is one. */
+/** The text is not YAML; go-yaml defines `message`, with a line if available. */
 export class YamlError extends Error {
   override readonly name = 'YamlError';
 }
@@ -25,7 +25,7 @@ export class YamlError extends Error {
 export interface ParsedYaml {
   /** undefined for an empty text. */
   readonly value: any;
-  /** Keys that stood twice in one map, as go-yaml tells them; the last value counts. */
+  /** Duplicate keys of one map, in go-yaml's wording; the last value counts. */
   readonly duplicates: readonly string[];
 }
 
@@ -44,7 +44,7 @@ export function parseYaml(source: string): ParsedYaml {
   return { value, duplicates: builder.duplicates };
 }
 
-/** A line of three dashes or dots ends a document, whatever it stands in. */
+/** A line of three dashes or dots ends a document in any context. */
 function firstDocument(source: string): string {
   const start = /^(?:﻿)?(?:[ \t]*(?:#[^\n]*)?\n|%[^\n]*\n)*(?:---(?=\s|$))?/.exec(source)?.[0].length ?? 0;
   const end = /\n(?:---|\.\.\.)(?=\s|$)/g;
@@ -53,7 +53,7 @@ function firstDocument(source: string): string {
   return found ? source.slice(0, found.index + 1) : source;
 }
 
-/** go-yaml's words for the faults that people make; others keep this parser's. */
+/** go-yaml's messages for frequent errors; rare ones keep this parser's. */
 const words: readonly (readonly [RegExp, string])[] = [
   [/^unexpected end of the stream within a flow collection/, 'did not find expected node content'],
   [/^missed comma/, "did not find expected ',' or ']'"],
@@ -74,7 +74,7 @@ function syntaxError({ reason, mark }: YAMLException): YamlError {
   return new YamlError(`yaml: line ${Math.max(1, mark?.line ?? 1)}: ${why}`);
 }
 
-/** What aliases may add to a document, in nodes and in characters: no more than the largest request has. */
+/** Maximum size that aliases may add to a document, in nodes and characters: the content of the largest request. */
 const mostExpandedNodes = 400_000;
 const mostExpandedText = 3 << 20;
 
@@ -91,7 +91,7 @@ class Builder {
   readonly #anchors = new Map<string, Anchored>();
   readonly #open = new Set<string>();
   #at = 0;
-  /** Nodes and characters so far, with what aliases stand for; and how many of the nodes came through aliases. */
+  /** Nodes and characters so far, aliases expanded; and the number of nodes from aliases. */
   #nodes = 0;
   #size = 0;
   #aliased = 0;
@@ -177,7 +177,7 @@ class Builder {
     return style === SCALAR_STYLE.PLAIN && tagStart < 0 && this.#text.slice(valueStart, valueEnd) === '<<';
   }
 
-  /** `<<`: what the map or the maps of a list have, the earlier of which win. */
+  /** `<<`: merges the fields of a map or of a list of maps; earlier ones win. */
   #merge(map: any): void {
     const wanted = () => new YamlError('yaml: map merge requires map or sequence of maps as the value');
     const value = this.#node();
@@ -198,7 +198,7 @@ class Builder {
     throw new YamlError(`error converting YAML to JSON: unsupported map key of type: ${type}`);
   }
 
-  /** Kubernetes tells a hundred at most. */
+  /** Kubernetes reports at most a hundred. */
   #duplicate({ valueStart }: ScalarEvent, key: string): void {
     if (this.duplicates.length >= 100) return;
     // Maps end in any order: counting starts again where one began earlier.

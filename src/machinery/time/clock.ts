@@ -1,6 +1,6 @@
 // Time, handed in: no component reads the system's clock or sets its timers (docs/design.md, idea 6).
 
-/** A pending timer; `cancel` is idempotent and does nothing once it fired. */
+/** A pending timer; `cancel` is idempotent, and does nothing after the timer fired. */
 export interface Timer {
   cancel(): void;
 }
@@ -38,7 +38,7 @@ function sleepWith(clock: Pick<Clock, 'after'>, ms: number, signal?: AbortSignal
   });
 }
 
-/** The machine's own clock. Only `cluster`, `cli` and tests choose it; everybody else is handed a Clock. */
+/** The system clock. Only `cluster`, `cli` and tests use it; other code gets a Clock as a parameter. */
 export const systemClock: Clock = {
   now: () => Date.now(),
   monotonic: () => performance.now(),
@@ -59,8 +59,8 @@ interface Pending {
 declare function setImmediate(callback: () => void): void;
 
 /**
- * A clock that moves only when told. Timers fire in the order of their times, ties in the order they were set, and
- * between two timers everything that is runnable runs to its end, so a run is the same each time.
+ * A clock that moves on command. Timers fire in the order of their times, ties in the order of creation. Between two
+ * timers all runnable work completes, so every run is the same.
  */
 export class VirtualClock implements Clock {
   #nowMs: number;
@@ -97,7 +97,7 @@ export class VirtualClock implements Clock {
 
   /** Lets all that is runnable now run, without moving time. */
   async settle(): Promise<void> {
-    // An event-loop turn runs every queued microtask; chains that cross into I/O callbacks need a few.
+    // An event-loop turn runs every queued microtask; chains through I/O callbacks take a few.
     for (let turn = 0; turn < 8; turn++) await new Promise<void>((done) => setImmediate(done));
   }
 

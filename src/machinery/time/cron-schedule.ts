@@ -11,7 +11,7 @@ export interface Schedule {
   last(ms: number, until: number): number | undefined;
 }
 
-/** The text is no schedule; `message` is what Kubernetes says of it. */
+/** The text is not a schedule; Kubernetes defines `message`. */
 export class ScheduleError extends Error {
   override readonly name = 'ScheduleError';
 }
@@ -90,7 +90,7 @@ const bounds: readonly Bounds[] = [
   { min: 0, max: 6, names: ['sun', 'mon', 'tue', 'wed', 'thu', 'fri', 'sat'] },
 ];
 
-/** The values that match, rising, and whether the field says "any". */
+/** The matching values, ascending, and whether the field means "any". */
 interface Field {
   readonly values: readonly number[];
   readonly star: boolean;
@@ -206,7 +206,7 @@ class FieldSchedule implements Schedule {
     return found;
   }
 
-  /** The instants of a day: none for a time that the clock skips, two for one that it shows twice. */
+  /** The instants of a day: none for a skipped local time, two for a repeated one. */
   *#instants(day: number, goesOn: (instant: number) => boolean): Generator<number> {
     const [before, after] = [this.#offset(day - dayMs), this.#offset(day + 2 * dayMs)];
     for (const hour of this.#hours)

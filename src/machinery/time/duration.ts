@@ -20,7 +20,7 @@ export function parseDuration(text: string): number | undefined {
 /** A duration holds nanoseconds as an int64. */
 const longestMs = 2 ** 63 / 1e6;
 
-/** The same, with Go's words for what is wrong with the text. */
+/** Same, with Go's error message. */
 export function parseGoDuration(text: string): { ms: number; fault?: string } {
   const fail = (what: string) => ({ ms: 0, fault: `time: ${what} ${JSON.stringify(text)}` });
   const sign = text[0] === '-' ? -1 : 1;

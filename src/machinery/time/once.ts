@@ -1,4 +1,4 @@
-/** Makes a value on first use, for all who ask. A failure is not kept: whoever asks next tries again. */
+/** Makes a value on first use and shares it. A failure is not cached: the next call tries again. */
 export function once<T>(make: () => Promise<T>): () => Promise<T> {
   let made: Promise<T> | undefined;
   return () => {

@@ -3,7 +3,7 @@
 /** Stops where others may have a turn. */
 export type Steps<T> = Generator<undefined, T, undefined>;
 
-/** Does all steps in one go. */
+/** Runs all steps at once. */
 export function finish<T>(steps: Steps<T>): T {
   for (;;) {
     const step = steps.next();

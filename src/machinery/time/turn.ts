@@ -1,9 +1,9 @@
 declare function setImmediate(callback: () => void): void;
 
-/** Resolves after everything else that waits for the event loop had its turn. */
+/** Resolves after all other pending work had a turn of the event loop. */
 export const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 let last: Promise<void> = Promise.resolve();
 
-/** The same for work of which there may be much at one time: each who asks gets a turn of its own. */
+/** Same, for many concurrent callers: each gets a separate turn. */
 export const ownTurn = (): Promise<void> => (last = last.then(nextTurn));

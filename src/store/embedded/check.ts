@@ -1,6 +1,6 @@
-// Reads the database file before LMDB maps it into memory: LMDB trusts every byte of its pages, so a damaged one would
-// crash or hang the process. The format is LMDB 1.0's with the additions of lmdb-js: two meta pages, and in the first
-// one's second half the meta of the last transaction that was flushed.
+// Checks the database file before LMDB maps it into memory: LMDB trusts every byte of its pages, so a damaged one would
+// crash or hang the process. The format is LMDB 1.0's with the additions of lmdb-js: two meta pages, and in the second
+// half of the first one the meta of the last flushed transaction.
 
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { StoreUnusable } from '../interface.ts';
@@ -14,7 +14,7 @@ export const damaged = (where: string, why: string) =>
     `${where} is damaged: ${why}. Put a backup of the file in its place, or begin without the old data ("coracle down --delete" removes it)`,
   );
 
-/** Bytes that are read at once where pages lie side by side. */
+/** Bytes per read of adjacent pages. */
 const readAtOnceBytes = 1 << 20;
 const headerBytes = 24;
 const nodeHeaderBytes = 8;
@@ -44,7 +44,7 @@ export function flushedPages(file: string): { readonly used: Uint8Array; readonl
   }
 }
 
-/** The transaction that LMDB begins with when it may trust only what was flushed. */
+/** The transaction that LMDB opens if only flushed data is trusted. */
 function flushedMeta(descriptor: number, file: string): Meta {
   const first = readMeta(descriptor, 0);
   if (!first) throw damaged(file, 'it does not begin as a database does');
@@ -55,7 +55,7 @@ function flushedMeta(descriptor: number, file: string): Meta {
   if (flushed?.pageSize !== first.pageSize)
     throw damaged(file, 'it does not say which transaction was flushed last, or not as it must');
   const safe = safeOf(older, flushed);
-  // Where nothing is to be taken back, LMDB goes on with the newest of the two pages.
+  // Without unflushed data, LMDB opens the newer of the two pages.
   const newest = first.transaction >= second.transaction ? first : second;
   if (newest.transaction === safe.transaction && !isSameState(newest, safe))
     throw damaged(file, `its two descriptions of transaction ${safe.transaction} differ`);
@@ -124,7 +124,7 @@ class Checker {
     return damaged(this.#file, why);
   }
 
-  /** Level by level, so that leaves are read in the order in which they lie in the file. */
+  /** Level by level, so that leaves are read in file order. */
   #checkTree(name: string, tree: TreeInfo, visit?: (key: Buffer, value: Buffer, isTable: boolean) => void): void {
     if (tree.depth === 0) {
       if (tree.entries !== 0) throw this.#damaged(`${name} has no pages but ${tree.entries} records`);

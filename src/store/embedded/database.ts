@@ -9,7 +9,7 @@ import { dictionary } from './dictionary.ts';
 import { databaseFile, freeBytes, isMarked, markMade } from './files.ts';
 import { decodeEntry, decodeText, decodeUndo, encodeEntry, encodeText, readEntry } from './records.ts';
 
-/** 3: every record has a checksum. 2: values are compressed. Nothing is compressed in a store that was made with 1. */
+/** 3: every record has a checksum. 2: values are compressed. A store made with 1 has no compression. */
 const formatVersion = '3';
 const formerFormats: readonly (string | undefined)[] = ['1', '2'];
 /** Smaller values are not worth the time. */
@@ -21,25 +21,25 @@ const fullBelowBytes = 16 << 20;
  * closed both count. The store may grow beyond it.
  */
 const addressSpaceBytes = 8 * 2 ** 30;
-/** More than LMDB's table of readers needs. */
+/** Larger than LMDB's reader table. */
 const readersBytes = 16_384;
 
 export interface Tables {
   readonly env: RootDatabase<Buffer, string>;
   readonly entries: Database<Buffer, string>;
-  /** What each revision replaced. */
+  /** The entries that each revision replaced. */
   readonly history: Database<Buffer, Revision>;
   /** Texts with checksums: `format`, `revision`, `compacted`; and `compression`, which is plain. */
   readonly meta: Database<string, string>;
-  /** Seconds to live by lease, with checksums. */
+  /** Lease durations in seconds, with checksums. */
   readonly leases: Database<string, number>;
   /** Empty, but for a moment: see reserve.ts. */
   readonly reserve: Database<Buffer, string>;
 }
 
 /**
- * Opens the database of a directory, or makes one where none ever was, and reads every record once. Throws
- * StoreUnusable: `damaged` also when the database is gone that the directory is marked to have.
+ * Opens the database of a directory, or creates the first one, and reads every record once. Throws StoreUnusable:
+ * `damaged` also if the database of a marked directory is missing.
  */
 export async function openDatabase(directory: string, mustExist = false): Promise<Tables> {
   const file = join(directory, databaseFile);
@@ -62,7 +62,7 @@ export async function openDatabase(directory: string, mustExist = false): Promis
   return tables;
 }
 
-/** The database appears under its name as a whole and flushed, or not at all. */
+/** Creates the database under its final name in one step, complete and flushed. */
 export async function createDatabase(directory: string, fill: (tables: Tables) => void): Promise<void> {
   const temporary = `${databaseFile}.new`;
   const remove = () => {
@@ -90,17 +90,17 @@ function syncFile(path: string): void {
 }
 
 function openTables(directory: string, name: string): Tables {
-  // LMDB maps its table of readers, and a page for which the disk has no room would end the process.
+  // LMDB maps its reader table into memory; without disk space, a page fault would end the process.
   writeFileSync(join(directory, `${name}-lock`), Buffer.alloc(readersBytes), { mode: 0o600 });
   const env = open<Buffer, string>({
     path: join(directory, name),
     noSubdir: true,
     maxDbs: 8,
     encoding: 'binary',
-    // Every write is in a batch of its own making; LMDB's would have a promise that nobody can catch.
+    // Every write is in an explicit batch; LMDB's automatic batches reject a promise that no code can catch.
     eventTurnBatching: false,
     mapSize: addressSpaceBytes,
-    // After any end, begin with what was flushed: nothing else was acknowledged, and it may be on the disk in part only.
+    // After a crash, starts from the flushed data: unflushed data was never acknowledged, and may be incomplete.
     safeRestore: true,
   } as Parameters<typeof open>[0]);
   const meta = env.openDB<string, string>('meta', { encoding: 'string' });
@@ -139,7 +139,7 @@ function upgrade({ env, entries, history, meta, leases }: Tables, directory: str
   });
 }
 
-/** Reads every record, so that damage is found now and not in the middle of somebody's work. */
+/** Reads every record, so that damage is found at start and not during a request. */
 function verify({ entries, history, meta, leases }: Tables): void {
   for (const { key, value } of entries.getRange({})) decodeEntry(key, value);
   for (const { key, value } of history.getRange({})) decodeUndo(key, value);
@@ -147,10 +147,10 @@ function verify({ entries, history, meta, leases }: Tables): void {
   for (const name of ['revision', 'compacted']) decodeText(name, meta.get(name));
 }
 
-/** The batch as a whole tells of the failure of each of its writes. */
+/** Ignores the failure of a single write: the batch reports it. */
 export const told = () => {};
 
-/** LMDB says why a commit failed in a promise of its own. */
+/** LMDB reports the cause of a failed commit in a separate promise. */
 export const causeOf = (error: unknown): Promise<unknown> =>
   Promise.resolve((error as { commitError?: Promise<never> })?.commitError).then(
     () => error,
@@ -167,7 +167,7 @@ export const full = (directory: string, detail: string, cause?: unknown) =>
 export function unusable(error: unknown, directory: string): unknown {
   if (error instanceof StoreUnusable) return error;
   const text = String((error as Error)?.message ?? error);
-  // A write that was cut short for want of space is an I/O error to LMDB.
+  // LMDB reports a write that ran out of space as an I/O error.
   if (
     /MAP_FULL|ENOSPC|No space/i.test(text) ||
     (/Input\/output error/i.test(text) && freeBytes(directory) < fullBelowBytes)

@@ -26,7 +26,7 @@ afterAll(() => {
 });
 
 const bytes = (text: string) => new TextEncoder().encode(text);
-/** What cannot be compressed. */
+/** Incompressible bytes. */
 function noise(length: number): Uint8Array {
   const random = seededRandom(1);
   return Uint8Array.from({ length }, () => random.int(256));
@@ -36,7 +36,7 @@ storeContract('embedded', {
   open: () => openEmbeddedStore({ directory: directory(), clock: (clock = new VirtualClock()) }),
   async pass(ms) {
     await clock.advance(ms);
-    // The disk has its own time.
+    // The disk works in real time.
     await new Promise((resolve) => setTimeout(resolve, 30));
   },
 });
@@ -92,14 +92,14 @@ test('kill -9 loses nothing that was acknowledged, and leaves the directory usab
   for await (const piece of child.stdout) {
     output += piece;
     if (output.length > 200) {
-      // While it lives, it holds the directory.
+      // A living process holds the directory.
       if (child.signalCode === null && !child.killed) {
         await expect(openEmbeddedStore({ directory: path, clock })).rejects.toMatchObject({ reason: 'in-use' });
         child.kill('SIGKILL');
       }
     }
   }
-  // Its output ends before it does, and until then it holds the directory.
+  // Its output ends before the process, which holds the directory until then.
   if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
   const last = Number(output.trimEnd().split('\n').at(-1));
   const store = await openEmbeddedStore({ directory: path, clock });
@@ -306,7 +306,7 @@ test.skipIf(!canMount)(
       await eventually(async () => expect(await store.health()).toBeUndefined());
       await store.commit([{ key: '/registry/after', value: bytes('x') }]);
       expect(await store.get('/registry/after')).toBeDefined();
-      // What ran out while nothing could be written goes now.
+      // Leases that expired during the failure are removed now.
       await diskClock.advance(20_000);
       await eventually(async () => expect(await store.get('/leased')).toBeUndefined());
       await store.close();
@@ -345,7 +345,7 @@ test.skipIf(!canMount)(
         expect(await store.commit([{ key: `/registry/${i}` }])).toMatchObject({ ok: true });
       }
       expect((await store.range(prefixRange('/registry/'))).entries).toEqual([]);
-      // Room that deletions made in the file is for all.
+      // Other writes may use the space freed by deletions.
       await store.commit([{ key: '/registry/new', value: noise(60_000) }]);
       await store.close();
     } finally {
@@ -366,7 +366,7 @@ test('64 writers at once share flushes', async () => {
     }),
   );
   const rate = (64 * each) / ((performance.now() - started) / 1000);
-  // Far below what it does on an idle machine (see bench/), far above one flush a write.
+  // Far below the rate of an idle machine (see bench/), far above one flush per write.
   expect(rate).toBeGreaterThan(2_000);
   await store.close();
 });

@@ -1,5 +1,5 @@
-// The store of one machine: LMDB in the API server's process. Writers that come while a flush is under way share the
-// next one (group commit), and nobody is answered, or shown anything, before it is on the disk.
+// The store of one machine: LMDB in the API server's process. Writes during a flush share the next one (group commit).
+// Responses and watches only contain flushed data.
 
 import type { Clock, Timer } from '../../machinery/time/clock.ts';
 import { ChangeLog } from '../change-log.ts';
@@ -37,9 +37,9 @@ import {
 import { fits, mostWhenFull, Reserve, type Room, reserveEveryMs, takenWhenFull } from './reserve.ts';
 import { locked } from './restore.ts';
 
-/** Past transactions that are taken into memory at the start; watches from before them must begin anew. */
+/** Past transactions read at the start; watches from older revisions must list again. */
 const rememberedTransactions = 1_000;
-/** Transactions of one flush; what comes later waits for the next, so that the first need not wait for too many. */
+/** Transactions per flush; later ones wait for the next flush, to bound the latency of the first. */
 const largestBatch = 2_000;
 const expireAgainMs = 10_000;
 /** A flush that takes longer is reported. */
@@ -79,7 +79,7 @@ class EmbeddedStore implements Store {
   readonly #unlock: () => void;
   #queue: Waiting[] = [];
   #flushing: Promise<void> | undefined;
-  /** Keys of the batch that is being flushed, as they still are for everybody. */
+  /** Keys of the current batch with their entries before it, which reads return until the flush. */
   readonly #before = new Map<string, Entry | undefined>();
   readonly #recent = new RecentEntries();
   #closed = false;
@@ -101,7 +101,7 @@ class EmbeddedStore implements Store {
       records.push(...decodeUndo(key, value));
       if (records.length >= rememberedTransactions) break;
     }
-    // A record of several transactions is kept for as long as one of them is.
+    // A record of several transactions is kept until all of them are compacted.
     const past = redo(records, (key) => this.#read(key)).filter((each) => each.revision > compacted);
     const known =
       records.length < rememberedTransactions ? compacted : Math.max(compacted, (past[0]?.revision ?? 1) - 1);
@@ -199,7 +199,7 @@ class EmbeddedStore implements Store {
     if (flushingMs > slowFlushMs) return `a write waits for the disk for ${Math.round(flushingMs / 1000)} s`;
     const { problem } = this.#reserve;
     if (problem) return problem;
-    // It may be long until the next write: the end of the trouble is noticed all the same.
+    // Retries now, because the next write may be far away.
     if (this.#failure !== undefined && !this.#flushing) await this.#persist([]).catch(told);
     return this.#failure;
   }
@@ -218,12 +218,12 @@ class EmbeddedStore implements Store {
     await this.#flushing;
     this.#log.close();
     const closed = this.#tables.env.close();
-    // After a failed flush LMDB waits for one that never comes.
+    // After a failed flush, LMDB waits for a flush that never happens.
     if (this.#failure === undefined) await closed;
     this.#unlock();
   }
 
-  /** Whether a read `at` a revision is a read of what is there now. */
+  /** Whether a read `at` a revision reads the current state. */
   #isNow(at: Revision | undefined): boolean {
     if (at === undefined || at === this.#log.revision) return true;
     if (at > this.#log.revision) throw new FutureRevision(this.#log.revision);
@@ -241,7 +241,7 @@ class EmbeddedStore implements Store {
   }
 
   async #flushAll(): Promise<void> {
-    // Let the rest of this turn's writers in, so that they share the first flush.
+    // Other writes of this turn of the event loop share the first flush.
     await Promise.resolve();
     try {
       while (this.#queue.length > 0) {
@@ -286,7 +286,7 @@ class EmbeddedStore implements Store {
     if (this.#log.surplus) await this.compact(this.#log.surplus).catch(told);
   }
 
-  /** What a transaction changes, given those before it in the batch; or what stands against it. */
+  /** The changes of a transaction, given those before it in the batch; or its conflict. */
   #decide(
     writes: readonly Write[],
     fresh: Map<string, Entry | undefined>,
@@ -317,8 +317,8 @@ class EmbeddedStore implements Store {
   }
 
   /**
-   * Throws what a writer is told. Without transactions it only tries whether the disk takes writes. On a full disk the
-   * past is not kept, which would take as much room as a deletion gives.
+   * Throws the error for the writers. Without transactions it only tests whether the disk accepts writes. On a full
+   * disk it skips the history, which would take as much space as a deletion frees.
    */
   async #persist(
     transactions: readonly { revision: Revision; changes: readonly Change[] }[],
@@ -340,7 +340,7 @@ class EmbeddedStore implements Store {
         } else if (undo.length > 0) history.put(revision, encodeUndo(undo)).catch(told);
         meta.put('revision', encodeText('revision', revision)).catch(told);
       });
-      // The batch resolves when LMDB has committed; only `flushed` says that the disk has it.
+      // The batch resolves on LMDB's commit; `flushed` resolves when the data is on the disk.
       await Promise.all([committed, env.flushed]);
       this.#failure = undefined;
     } catch (error) {
@@ -352,7 +352,7 @@ class EmbeddedStore implements Store {
     }
   }
 
-  /** Now and then: what the store grew by came from its free pages. */
+  /** Runs at intervals: the store grew by free pages. */
   #fillReserve(): void {
     this.#filling = this.#reserve.fill().catch(told);
     this.#reserving = this.#clock.after(reserveEveryMs, () => this.#fillReserve(), { background: true });
@@ -381,7 +381,7 @@ class EmbeddedStore implements Store {
     }
   }
 
-  /** What cannot be removed now, for want of space, is tried again, also by the next start. */
+  /** Removals that fail for lack of space are retried, also after a restart. */
   #expire(lease: number): void {
     this.#endLease(lease).catch(() => {
       if (!this.#closed) this.#clock.after(expireAgainMs, () => this.#expire(lease), { background: true });

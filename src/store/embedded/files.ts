@@ -9,7 +9,7 @@ const lockFile = 'lock';
 /** Directories that this process has open. */
 const opened = new Set<string>();
 
-/** Takes the directory for this process; returns how to let go. Throws StoreUnusable (`in-use`). */
+/** Locks the directory for this process; returns the unlock function. Throws StoreUnusable (`in-use`). */
 export function lockDirectory(directory: string): () => void {
   mkdirSync(directory, { recursive: true, mode: 0o700 });
   const path = realpathSync(directory);
@@ -23,7 +23,7 @@ export function lockDirectory(directory: string): () => void {
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
       const [pid, start] = readFileSync(file, 'utf8').split(' ');
-      // The number may have been given to another process since, or be our own after a restart of the machine.
+      // Another process may have the same number since, or this process after a restart of the machine.
       if (start !== undefined && Number(pid) !== process.pid && startOf(Number(pid)) === start)
         throw inUse(path, Number(pid));
       if (attempt > 5) throw inUse(path, Number(pid));
@@ -42,7 +42,7 @@ const inUse = (path: string, pid: number) =>
     `the store in ${path} is in use by process ${pid}; stop that first, or choose another directory`,
   );
 
-/** When a process was started, in a form that differs between two of the same number; empty when it does not run. */
+/** The start time of a process, which tells apart two processes with one number; empty if it does not run. */
 function startOf(pid: number): string {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
@@ -65,7 +65,7 @@ export function freeBytes(directory: string): number {
   return bavail * bsize;
 }
 
-/** In a directory that has a store: without it, a lost database would be taken for a new cluster. */
+/** Marks a directory that has a store: without the marker, a lost database would look like a new cluster. */
 const markerFile = 'made';
 
 export const isMarked = (directory: string): boolean => existsSync(join(directory, markerFile));

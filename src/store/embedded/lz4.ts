@@ -1,4 +1,4 @@
-// The structure of compressed values, checked before LMDB unpacks them: it prints what it cannot unpack to stderr.
+// Checks the structure of compressed values before LMDB unpacks them: LMDB prints invalid ones to stderr.
 // https://github.com/lz4/lz4/blob/dev/doc/lz4_Block_format.md
 
 /** Values whose first byte is at least this have a header: 254 and three bytes of length, or 255 and seven. */
@@ -7,7 +7,7 @@ const shortMark = 254;
 const longMark = 255;
 const fewestMatched = 4;
 
-/** Whether a stored value is plain, or unpacks to as many bytes as its header says. */
+/** Whether a stored value is plain, or unpacks to the length in its header. */
 export function unpacks(stored: Buffer, dictionaryBytes: number): boolean {
   if (stored.length === 0 || stored[0] < firstMark) return true;
   if (stored[0] === shortMark && stored.length > 4)
@@ -15,7 +15,7 @@ export function unpacks(stored: Buffer, dictionaryBytes: number): boolean {
   return stored[0] === longMark && stored.length > 8 && isBlock(stored, 8, stored.readUInt32BE(4), dictionaryBytes);
 }
 
-/** A block is a row of sequences: some bytes as they are, then a piece of what came before; the last has no piece. */
+/** A block is a list of sequences: literal bytes, then a copy of earlier output; the last has no copy. */
 function isBlock(bytes: Buffer, begin: number, length: number, dictionaryBytes: number): boolean {
   let at = begin;
   let made = 0;

@@ -3,7 +3,7 @@
 import { readSync } from 'node:fs';
 
 export interface TreeInfo {
-  /** What LMDB must know of its keys and values; none of ours needs anything but its defaults. */
+  /** LMDB's flags for keys and values; this store uses the defaults. */
   readonly flags: number;
   readonly depth: number;
   readonly entries: number;
@@ -14,7 +14,7 @@ export interface Meta {
   readonly pageSize: number;
   readonly lastPage: number;
   readonly transaction: number;
-  /** Whether everything that it refers to was flushed before it was written. */
+  /** Whether all referenced pages were flushed before it was written. */
   readonly flushed: boolean;
   readonly free: TreeInfo;
   readonly main: TreeInfo;
@@ -37,7 +37,7 @@ const metaBytes = transactionAt + 16;
 /** Set in the flags of a transaction that was committed before it was flushed. */
 const overlappingSync = 0x1000;
 
-/** Undefined when there is no sound meta at `offset`. The one of flushed transactions has no header of its own. */
+/** Undefined without a valid meta at `offset`. The meta of flushed transactions has no header. */
 export function readMeta(descriptor: number, offset: number, hasHeader = true): Meta | undefined {
   const bytes = Buffer.alloc(metaBytes);
   if (readSync(descriptor, bytes, 0, metaBytes, offset) < metaBytes) return undefined;
@@ -75,8 +75,8 @@ export const treeOf = (bytes: Buffer): TreeInfo => ({
 });
 
 /**
- * The fault of the list of free pages, if there is one: a page that is in use would be overwritten, and one that does
- * not exist would make the file grow without end. A negative number is the length of the block that follows.
+ * The fault in the list of free pages, if any: a listed page that is in use would be overwritten, and one beyond the
+ * end would grow the file without limit. A negative number is the length of the block that follows.
  */
 export function checkFreeList(
   lists: readonly Buffer[],

@@ -1,4 +1,4 @@
-// Entries that were written last: what was written is often written again, and then its old value is asked for.
+// A cache of recently written entries: they are often written again, which needs their previous value.
 
 import type { Change, Entry } from '../interface.ts';
 

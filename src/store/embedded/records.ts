@@ -1,5 +1,5 @@
-// How entries and the undo history lie in the embedded store's database. Each record begins with a CRC-32 of its key and
-// of everything after it, so that a flipped bit is an error that names the key, and never an answer.
+// The record format of entries and undo history in the embedded store. Each record begins with a CRC-32 of its key and
+// content, so that a flipped bit causes an error with the key, never a wrong response.
 
 import { inspect } from 'node:util';
 import { crc32 } from 'node:zlib';
@@ -48,13 +48,13 @@ export const readEntry = (key: string, bytes: Buffer): Entry => ({
   lease: bytes.readDoubleLE(16),
 });
 
-/** Bytes as LMDB reads them: into a buffer that the next read uses again, or of their own. */
+/** Bytes from LMDB: in a buffer that the next read overwrites, or copied. */
 interface Reader {
   getBinaryFast(key: string): (Uint8Array & { isGlobal?: boolean }) | undefined;
   readonly lastSize?: number;
 }
 
-/** The entry of a key, checked. LMDB's own way to a copy costs several times as much, zeroing it first. */
+/** The checked entry of a key. LMDB's function for copies is several times slower, because it zeroes the buffer. */
 export function copyEntry(key: string, table: object): Entry | undefined {
   const reader = table as Reader;
   const read = reader.getBinaryFast(key);
@@ -75,7 +75,7 @@ export function copyEntry(key: string, table: object): Entry | undefined {
   };
 }
 
-/** What a transaction replaced: each key with the entry that was there. The new entries stand elsewhere already. */
+/** The entries that a transaction replaced, by key. The new entries are stored elsewhere. */
 export type Undo = readonly { readonly key: string; readonly previous?: Entry }[];
 
 export interface UndoRecord {
@@ -131,8 +131,8 @@ export function decodeUndo(last: Revision, bytes: Buffer): UndoRecord[] {
 }
 
 /**
- * Past transactions from their undo records, newest first, and from the entries as they are now: what a change made
- * is what the next later change of the key replaced.
+ * Rebuilds past transactions from their undo records, newest first, and the current entries: the value that a change
+ * wrote is the one that the next change of its key replaced.
  */
 export function redo(
   records: Iterable<UndoRecord>,
@@ -157,7 +157,7 @@ export function redo(
 export const encodeText = (name: string, text: string | number): string =>
   `${text} ${crc32(`${name} ${text}`).toString(16).padStart(8, '0')}`;
 
-/** Undefined where there is none. Throws StoreUnusable (`damaged`) when the checksum does not match. */
+/** Undefined if absent. Throws StoreUnusable (`damaged`) if the checksum does not match. */
 export function decodeText(name: string, stored: string | undefined): string | undefined {
   if (stored === undefined) return undefined;
   const text = stored.slice(0, -9);

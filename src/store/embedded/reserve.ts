@@ -1,7 +1,7 @@
-// Room for writes that free room. A full disk may be full of anything, such as the files of pods, and what the store would
-// give back to it would be taken by others. So the reserve lies inside of the database's own file, as free pages, which
-// are the store's alone: ordinary writes are refused before they take the last of them, and deletions go on, as with etcd
-// behind its NOSPACE alarm. (A file system that copies on write may still have no room for them.)
+// Reserved space for deletions. Any other data, such as pod files, may fill the disk and take the space that the store
+// frees. So the reserve is inside the database file, as free pages of the store: ordinary writes are rejected before
+// they use the last pages, and deletions continue, as in etcd with the NOSPACE alarm. (A copy-on-write file system may
+// still lack space for them.)
 
 import { randomFillSync } from 'node:crypto';
 import { statfsSync } from 'node:fs';
@@ -9,10 +9,10 @@ import type { Entry, Write } from '../interface.ts';
 import { type Tables, told } from './database.ts';
 import { freeBytes } from './files.ts';
 
-/** Which writes are taken: all, those that add little, or those that add next to nothing. */
+/** The accepted writes: all, those that add little, or those that add next to nothing. */
 export type Room = 'all' | 'little' | 'least';
 
-/** What ordinary writes leave: a share of the disk, within bounds. */
+/** The share of the disk that ordinary writes leave free, within bounds. */
 const share = 1 / 32;
 const leastBytes = 128 << 10;
 const mostBytes = 4 << 20;
@@ -23,9 +23,9 @@ const markBytes = 256;
 /** With less than this free, the disk counts as full, although pages inside of the file may still take a while. */
 const leastFreeBytes = 256 << 10;
 export const takenWhenFull = 'only deletions and small updates are taken';
-/** Transactions of one flush, so that the reserve need not hold more. */
+/** Transactions per flush on a full disk, which bounds the reserve. */
 export const mostWhenFull = 64;
-/** How often the reserve is filled again: what the store grew by came from its free pages. */
+/** Interval of refilling the reserve: the store grew by its free pages. */
 export const reserveEveryMs = 60_000;
 const reserveKey = 'reserve';
 
@@ -49,21 +49,21 @@ export class Reserve {
     return left >= this.#floor ? 'all' : left >= this.#floor / 2 ? 'little' : 'least';
   }
 
-  /** What a full disk means for writers, undefined while it is not. */
+  /** The error for writers on a full disk, otherwise undefined. */
   get problem(): string | undefined {
     const free = freeBytes(this.#directory);
     if (free >= leastFreeBytes && this.room === 'all') return undefined;
     return `the disk of ${this.#directory} is full: ${free} bytes are free, ${takenWhenFull}`;
   }
 
-  /** Makes free pages where there are too few and the disk has many: a value is written, and removed. */
+  /** Adds free pages if there are too few and the disk has space: writes a value, and removes it. */
   async fill(): Promise<void> {
     const { env, reserve } = this.#tables;
     const bytes = 2 * this.#floor;
     const isLeftOver = reserve.get(reserveKey) !== undefined;
     if (!isLeftOver && (this.freePageBytes >= bytes || freeBytes(this.#directory) < 4 * bytes)) return;
     if (!isLeftOver) {
-      // Not zeros, for which some file systems take no room.
+      // Random, because some file systems store zeros without space.
       const filler = randomFillSync(Buffer.allocUnsafe(bytes));
       await env.batch(() => void reserve.put(reserveKey, filler).catch(told));
       await env.flushed;
@@ -103,7 +103,7 @@ interface Stats {
   readonly free: TreeStats;
 }
 
-/** Whether there is room for the writes of one transaction: deletions, and updates that add little. */
+/** Whether the space suffices for the writes of one transaction: deletions, and updates that add little. */
 export function fits(writes: readonly Write[], now: (key: string) => Entry | undefined, room: Room): boolean {
   if (room === 'all') return true;
   const most = room === 'little' ? littleBytes : markBytes;

@@ -18,7 +18,7 @@ export async function restoreEmbeddedStore(
     if (statSync(join(directory, databaseFile), { throwIfNoEntry: false })?.size)
       throw new StoreUnusable('in-use', `${directory} holds a store already; restore into an empty directory`);
     await createDatabase(directory, (tables) => {
-      // A lease counts from its last keep-alive, and who kept it alive is gone.
+      // A lease counts from its last keep-alive, and its owner is gone: entries stay without a lease.
       for (const entry of entries) void tables.entries.put(entry.key, encodeEntry({ ...entry, lease: 0 }));
       void tables.meta.put('revision', encodeText('revision', revision));
       void tables.meta.put('compacted', encodeText('compacted', revision));
@@ -27,7 +27,7 @@ export async function restoreEmbeddedStore(
   });
 }
 
-/** Runs `use` while the directory is this process's own; its failures are in the words of the store. */
+/** Runs `use` with the directory locked; its failures become store errors. */
 export async function locked<T>(directory: string, use: (unlock: () => void) => Promise<T>): Promise<T> {
   let unlock = () => {};
   try {

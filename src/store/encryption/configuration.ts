@@ -38,7 +38,9 @@ const providerKinds = ['aescbc', 'aesgcm', 'secretbox', 'identity', 'kms'];
 const defaultTimeoutMs = 3000;
 const unencryptable = ['apiserveripinfo', 'serviceipallocations', 'servicenodeportallocations'];
 
-/** Reads the file, YAML or JSON. Throws EncryptionConfigurationError with every fault of it; secrets are never shown. */
+/**
+ * Reads the file, YAML or JSON. Throws EncryptionConfigurationError with all faults; messages never contain secrets.
+ */
 export function parseEncryptionConfiguration(text: string): ResourceConfiguration[] {
   const config = parsed(text);
   const faults: string[] = [];
@@ -66,7 +68,7 @@ function parsed(text: string): any {
   try {
     config = parse(text, { maxAliasCount: 100 });
   } catch {
-    // The parser's message quotes the text, which has secrets in it.
+    // The parser's message quotes the text, which contains secrets.
     throw new EncryptionConfigurationError('it is no YAML');
   }
   if (typeof config !== 'object' || config === null)

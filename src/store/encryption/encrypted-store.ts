@@ -1,4 +1,4 @@
-// A store whose values are encrypted on their way to another store, and decrypted on their way back.
+// A store that encrypts values before they reach another store, and decrypts them on reading.
 
 import {
   type Change,
@@ -12,11 +12,11 @@ import {
 import { bytesOf, type Value } from '../value.ts';
 import { startsWith, type Transformer } from './providers.ts';
 
-/** The transformers of a key's values: the first one writes, all of them read. Undefined: as they are. */
+/** The transformers of a key's values: the first one encrypts, all of them decrypt. Undefined: values are plain. */
 export type TransformersFor = (key: string) => readonly Transformer[] | undefined;
 
 export interface EncryptedStore extends Store {
-  /** Writes anew what another key, or none, wrote. Resolves with how many values. */
+  /** Rewrites values of older keys and plain values. Resolves with their number. */
   rewriteStale(signal: AbortSignal): Promise<number>;
 }
 
@@ -68,7 +68,7 @@ export function encryptedStore(store: Store, transformersFor: TransformersFor): 
           if (!isStale) continue;
           const { key, modRevision: expected, lease } = entry;
           const write = await encrypted({ key, value: plain.value, expected, ...(lease && { lease }) });
-          // A value that somebody else has just written is not stale any more.
+          // A value that another writer has just replaced is no longer stale.
           if ((await store.commit([write])).ok) rewritten++;
         }
         if (remaining === 0) break;
@@ -79,7 +79,7 @@ export function encryptedStore(store: Store, transformersFor: TransformersFor): 
   };
 }
 
-/** What does not concern values goes to the store as it is. */
+/** Methods without values pass through. */
 const delegated = (store: Store) => ({
   revision: () => store.revision(),
   compact: (revision: number) => store.compact(revision),
@@ -98,7 +98,7 @@ async function inOrder<T>(items: readonly T[], map: (item: T) => Promise<T>): Pr
   return mapped;
 }
 
-/** Keys may share a name while they are rotated: each whose prefix matches is tried. */
+/** Keys may share a name during rotation: each with a matching prefix is tried. */
 async function decrypt(transformers: readonly Transformer[], value: Uint8Array, key: string) {
   let fault = 'no provider of the encryption configuration has its prefix';
   for (const [i, transformer] of transformers.entries()) {
@@ -113,7 +113,7 @@ async function decrypt(transformers: readonly Transformer[], value: Uint8Array, 
   throw new StoreUnusable('damaged', `the value of ${key} cannot be decrypted: ${fault}`);
 }
 
-/** A text is cheaper to keep than bytes. */
+/** A text takes less memory than bytes. */
 function textIfAscii(bytes: Uint8Array): Value {
   for (const byte of bytes) if (byte > 0x7f) return bytes;
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1');

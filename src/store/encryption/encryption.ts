@@ -9,7 +9,7 @@ import { aescbc, aesgcm, identity, secretbox, type Transformer } from './provide
 export { EncryptionConfigurationError, parseEncryptionConfiguration } from './configuration.ts';
 export { type EncryptedStore, encryptedStore } from './encrypted-store.ts';
 
-/** The resource whose objects stand under a key of the store; undefined for keys of none. */
+/** The resource of a key in the store; undefined for other keys. */
 export type ResourceOf = (key: string) => { readonly group: string; readonly resource: string } | undefined;
 
 /** Rejects when a key management service cannot be used. */

@@ -1,5 +1,5 @@
-// Keys that a key management service keeps: a plugin behind a socket encrypts the seed from which each value's own key
-// is derived. https://kubernetes.io/docs/tasks/administer-cluster/kms-provider/ (v2)
+// Keys of a key management service: a plugin behind a socket encrypts the seed from which each value's key is derived.
+// https://kubernetes.io/docs/tasks/administer-cluster/kms-provider/ (v2)
 
 import { createHash, createHmac, randomBytes, randomUUID } from 'node:crypto';
 import * as grpc from '@grpc/grpc-js';
@@ -24,12 +24,12 @@ const EncryptedObject = root.lookupType('v2.EncryptedObject');
 const seedType = 1;
 const seedSize = 32;
 const infoSize = 32;
-/** How often the plugin is asked whether its key is still the one that is used. */
+/** Interval of checking whether the plugin's key was rotated. */
 const statusMs = 60_000;
 const mostSeeds = 1000;
 const annotationName = /^[a-z0-9]([-a-z0-9.]*[a-z0-9])?\.[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/;
 
-/** What new values are encrypted with. */
+/** The seed for new values. */
 interface Current {
   readonly source: Source;
   readonly seed: Uint8Array;
@@ -41,7 +41,7 @@ interface Source {
   readonly annotations: Readonly<Record<string, Uint8Array>>;
 }
 
-/** Rejects when the plugin does not answer, or is not healthy. */
+/** Rejects if the plugin does not respond or is unhealthy. */
 export async function openKms(config: KmsConfiguration, clock: Clock): Promise<Transformer & { close(): void }> {
   const kms = new Kms(config, clock);
   await kms.refresh();
@@ -53,7 +53,7 @@ class Kms implements Transformer {
   readonly #config: KmsConfiguration;
   readonly #clock: Clock;
   readonly #client: grpc.Client;
-  /** Decrypted seeds and keys by what encrypts them. */
+  /** Decrypted seeds and keys by their encrypted form. */
   readonly #seeds = new Map<string, Uint8Array>();
   #current: Current | undefined;
   #checkedAt = 0;
@@ -98,7 +98,7 @@ class Kms implements Transformer {
       await (this.#refreshing ??= this.refresh().finally(() => {
         this.#refreshing = undefined;
       }));
-    const { source, seed } = this.#current as Current; // made before this object is handed out
+    const { source, seed } = this.#current as Current; // set before this object is returned
     const info = randomBytes(infoSize);
     const encryptedData = Buffer.concat([info, sealGcm(expand(seed, info), value, key)]);
     return EncryptedObject.encode({ ...source, encryptedData, encryptedDEKSourceType: seedType }).finish();

@@ -1,4 +1,4 @@
-// How values are encrypted at rest: the same bytes as Kubernetes writes, so that either reads what the other wrote.
+// Encryption of values at rest: the same bytes as Kubernetes, so that each reads the other's values.
 // https://kubernetes.io/docs/tasks/administer-cluster/encrypt-data/#providers
 
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
@@ -6,11 +6,11 @@ import { xsalsa20poly1305 } from '@noble/ciphers/salsa.js';
 
 /** One key of one provider. */
 export interface Transformer {
-  /** What its values begin with; empty for values that are not encrypted. */
+  /** Prefix of its values; empty for plain values. */
   readonly prefix: string;
   /** `key` is the entry's key in the store: some providers refuse a value that was moved to another. */
   encrypt(value: Uint8Array, key: string): Uint8Array | Promise<Uint8Array>;
-  /** Throws when it is not this key's, or damaged. `isStale`: this provider would write it otherwise today. */
+  /** Throws for another key or damaged bytes. `isStale`: this provider would now encrypt the value differently. */
   decrypt(value: Uint8Array, key: string): Decrypted | Promise<Decrypted>;
 }
 

@@ -26,7 +26,7 @@ async function freePort(): Promise<number> {
   return port;
 }
 
-/** Starts an etcd of one member; `extra` are further options. Resolves with how to end it, by its own process. */
+/** Starts a single-member etcd with `extra` options. Resolves with its stop function. */
 function startEtcd(
   directory: string,
   endpoint: string,

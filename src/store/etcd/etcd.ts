@@ -22,9 +22,9 @@ import { bidiStream, connect, type Endpoint, entryOf, methods, numberOf, serverS
 import { watchEtcd } from './watch.ts';
 
 const callTimeoutMs = 10_000;
-/** How long an endpoint may take to connect, or to tell its status or health. */
+/** Timeout for connecting to an endpoint, and for its status and health. */
 const statusTimeoutMs = 2_000;
-/** Written where nobody else looks, to learn whether a full etcd takes writes again. */
+/** A key outside of all clients' ranges, to test whether a full etcd accepts writes again. */
 const probeKey = 'coracle/health';
 
 export interface EtcdOptions {
@@ -56,15 +56,15 @@ class EtcdStore implements Store {
   /** The endpoint that answered last. */
   #current = 0;
   #nextLease: number;
-  /** The newest compaction seen; etcd's refusals do not say. */
+  /** The newest compaction so far; etcd's errors do not contain it. */
   #compacted: Revision = 0;
-  /** Why the last write was refused for want of space. */
+  /** The last error for lack of space. */
   #full: string | undefined;
 
   constructor({ clock, endpoints, tls }: EtcdOptions) {
     this.#clock = clock;
     this.#endpoints = endpoints.map((url) => connect(url, tls));
-    // etcd's own ids have 63 bits, too many for a number.
+    // etcd assigns 63-bit ids, too large for a number.
     this.#nextLease = clock.now() * 1000;
   }
 
@@ -103,12 +103,15 @@ class EtcdStore implements Store {
   async *watch(keys: KeyRange, after: Revision, signal: AbortSignal): AsyncIterable<ChangeBatch> {
     const stop = AbortSignal.any([signal, this.#closing.signal]);
     let seen = after;
-    /** Where to go on when the stream breaks. It lags one report behind: old members report ahead of their changes. */
+    /**
+     * The revision to resume from after a broken stream. It lags one report behind: old members report ahead of their
+     * changes.
+     */
     let resume = after;
     while (!stop.aborted) {
       try {
         for await (const batch of watchEtcd(this.#endpoints[this.#current], keys, resume, this.#clock, stop)) {
-          // A transaction without a change of ours tells of progress only.
+          // A transaction without a matching change only reports progress.
           if (batch.changes.length > 0 || batch.revision > seen) yield batch;
           resume = batch.changes.length > 0 ? batch.revision : seen;
           seen = Math.max(seen, batch.revision);
@@ -120,7 +123,7 @@ class EtcdStore implements Store {
           throw error;
         }
         if (!isUnavailable(error)) throw error;
-        // Nothing is lost: another member goes on from where this one ended.
+        // No change is lost: another member resumes from the same revision.
         this.#current = (this.#current + 1) % this.#endpoints.length;
         await this.#clock.sleep(200, stop).catch(() => {});
       }
@@ -173,7 +176,7 @@ class EtcdStore implements Store {
   async health(): Promise<StoreProblem | undefined> {
     let canBeRead = false;
     try {
-      // Linearizable, so that a member that has lost the others does not count as healthy.
+      // Linearizable, so that a member without quorum is unhealthy.
       await this.#call(methods.range, { key: bytes(probeKey), limit: 1 }, undefined, statusTimeoutMs);
       canBeRead = true;
       if (this.#full) await this.commit([{ key: probeKey, value: 'ok' }]);
@@ -199,7 +202,7 @@ class EtcdStore implements Store {
     for (const { client } of this.#endpoints) client.close();
   }
 
-  /** A call that may safely be repeated: every endpoint is tried before it fails. */
+  /** An idempotent call: it tries every endpoint before it fails. */
   async #call(
     method: (typeof methods)[keyof typeof methods],
     request: object,
@@ -220,8 +223,8 @@ class EtcdStore implements Store {
   }
 
   /**
-   * A write that may have happened although its answer was lost is not repeated, for then nobody would know whose it
-   * was: only an endpoint that can be connected to is asked, and once.
+   * A write with a lost response may have succeeded, so a retry could not tell its author: only one reachable endpoint
+   * is tried, once.
    */
   async #write(method: (typeof methods)[keyof typeof methods], request: object): Promise<any> {
     let failure: unknown;

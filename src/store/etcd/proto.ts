@@ -1,4 +1,4 @@
-// The part of etcd's v3 API that the store speaks, and calls over gRPC.
+// The part of etcd's v3 API that the store uses, and calls over gRPC.
 // https://etcd.io/docs/v3.5/learning/api/
 
 import * as grpc from '@grpc/grpc-js';
@@ -99,7 +99,7 @@ export function connect(url: string, tls?: { ca: string; cert?: string; key?: st
   return { address: url, client: new grpc.Client(host, credentials, channelOptions) };
 }
 
-/** Streams end when their member loses the leader, so that a member cut off from the rest is left. */
+/** Streams end when their member loses the leader, so that clients leave a partitioned member. */
 function leaderRequired(): grpc.Metadata {
   const metadata = new grpc.Metadata();
   metadata.set('hasleader', 'true');

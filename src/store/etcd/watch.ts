@@ -1,14 +1,14 @@
-// One watch of etcd, as long as its stream lives.
+// One etcd watch, until its stream ends.
 
 import type { Clock } from '../../machinery/time/clock.ts';
 import type { ChangeBatch } from '../change-log.ts';
 import { type Change, Compacted, type KeyRange, type Revision } from '../interface.ts';
 import { bidiStream, type Endpoint, entryOf, methods, numberOf } from './proto.ts';
 
-/** How often a watch asks how far etcd has come, so that quiet ranges do not look old. */
+/** Interval of progress requests, so that quiet ranges have a current revision. */
 const progressEveryMs = 1_000;
 
-/** Ends when the signal aborts; throws what ends the stream, and Compacted. */
+/** Ends when the signal aborts; throws the stream's error, and Compacted. */
 export async function* watchEtcd(
   endpoint: Endpoint,
   keys: KeyRange,
@@ -41,8 +41,8 @@ export async function* watchEtcd(
       if (answer.created) continue;
       const changes = answer.events.map(changeOf) as Change[];
       const revision = changes.length > 0 ? revisionOf(changes.at(-1) as Change) : numberOf(answer.header.revision);
-      // etcd before 3.4.25 and 3.5.8 may tell of progress ahead of the changes that it speaks of: those, when they
-      // come, are still passed on.
+      // etcd before 3.4.25 and 3.5.8 may report progress before the changes that it includes: late changes are still
+      // delivered.
       if (changes.length === 0 && revision <= seen) continue;
       seen = Math.max(seen, revision);
       yield { changes, revision };

@@ -1,4 +1,4 @@
-// authorizer: whether the user of a request may do something else too.
+// authorizer: checks whether the user of a request may do another action.
 // https://kubernetes.io/docs/reference/using-api/cel/#kubernetes-authorizer-library
 
 import { dns1123LabelFaults, dns1123SubdomainFaults } from '../../text/names.ts';
@@ -29,9 +29,9 @@ export interface Decision {
   readonly error?: string | undefined;
 }
 
-/** What is asked: a resource, or a path without one. */
+/** The subject of a check: a resource, or a path without one. */
 export interface AccessQuestion {
-  /** Undefined asks for the request's own user. */
+  /** Undefined: the request's user. */
   readonly serviceAccount: { readonly namespace: string; readonly name: string } | undefined;
   readonly verb: string;
   readonly path?: string;

@@ -1,4 +1,4 @@
-// Conversions between types, size(), and what strings and times can do in the language itself.
+// Conversions between types, size(), and the standard methods of strings and times.
 
 import { compilePattern, PatternError } from '../../text/pattern.ts';
 import { regexFactor, stringFactor } from '../cost-range.ts';
@@ -169,7 +169,7 @@ export function patternOf(text: string, prefix = ''): ReturnType<typeof compileP
   }
 }
 
-/** What matching costs: by the lengths of text and pattern. */
+/** The cost of a match, by the lengths of text and pattern. */
 export const matchCost = (text: Value, pattern: Value): number =>
   Math.ceil((1 + (sizeOf(text) ?? 1)) * stringFactor) * Math.ceil((sizeOf(pattern) ?? 1) * regexFactor);
 

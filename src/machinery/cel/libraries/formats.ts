@@ -45,7 +45,7 @@ const uuid = /^[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}$
 const base64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=|[A-Za-z0-9+/]{4})$/;
 const dateTimePatternSize = 81;
 
-/** Name in an expression, name that shows, size of the pattern that it costs as much as, check. */
+/** Name in expressions, printed name, size of the pattern with the same cost, check. */
 const formats: readonly (readonly [string, string, number, Check])[] = [
   ['dns1123Label', 'DNS1123Label', 30, dns1123LabelFaults],
   ['dns1123Subdomain', 'DNS1123Subdomain', 60, dns1123SubdomainFaults],
@@ -77,7 +77,7 @@ function validate(format: FormatValue, text: string): Optional {
   return faults.length ? new Optional(new ArrayList(faults)) : none;
 }
 
-/** Formats are taken to be patterns of this size before it is known which one it is. */
+/** Formats count as patterns of this size until the actual one is evaluated. */
 const largestPattern = 128;
 
 export const formatFunctions: Library = {
@@ -121,7 +121,7 @@ const cheapTypes = new Set([
 ]);
 const largestFormatName = 64;
 
-/** What comparing two values of a Kubernetes type can cost; undefined for other types. */
+/** The cost of comparing two values of a Kubernetes type; undefined for other types. */
 function equalityEstimate(
   type: Type,
   left: CostRange | undefined,

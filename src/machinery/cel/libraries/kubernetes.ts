@@ -1,4 +1,5 @@
-// Kubernetes' own functions: URLs, regular expressions, quantities, addresses, versions, formats, JSON patches.
+// The functions that Kubernetes adds: URLs, regular expressions, quantities, addresses, versions, formats, JSON
+// patches.
 // https://kubernetes.io/docs/reference/using-api/cel/#kubernetes-cel-libraries
 
 import { add, fixed, multiply, regexFactor, scale, sizeEstimate, stringFactor } from '../cost-range.ts';

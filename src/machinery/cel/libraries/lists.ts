@@ -1,4 +1,4 @@
-// Functions on lists: version 3 of the extension, and Kubernetes' own; and sets.
+// Functions on lists (version 3 of the extension, and those of Kubernetes) and on sets.
 // https://pkg.go.dev/github.com/google/cel-go/ext#Lists https://pkg.go.dev/k8s.io/apiserver/pkg/cel/library#Lists
 
 import { boundItems } from '../bounds.ts';
@@ -82,7 +82,7 @@ const sum =
     return total;
   };
 
-/** The first of the list's values before which none of the others comes. */
+/** The first of the smallest (or largest) values of the list. */
 const extreme =
   (name: string, sign: number): Implementation =>
   (list: CelList) => {
@@ -207,7 +207,7 @@ const sortBy: Implementation = (list: CelList, keys: CelList) => {
   return new ArrayList(pairs.sort((a, b) => compare(a.key, b.key)).map(({ item }) => item));
 };
 
-/** Strings are found by hash; all else is compared one with another. */
+/** Strings are found by hash; other values are compared pairwise. */
 const distinct: Implementation = (list: CelList) => {
   const items: Value[] = [];
   const texts = new Set<Value>();

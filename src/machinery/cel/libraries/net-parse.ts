@@ -1,4 +1,4 @@
-// IP addresses and prefixes, with the words of Go's net/netip for what is none.
+// IP addresses and prefixes, with the error messages of Go's net/netip.
 
 import { goQuote } from '../format.ts';
 
@@ -78,7 +78,7 @@ function readV6(text: string): Address {
   return { family: 6, value: groups.reduce((all, group) => (all << 16n) | BigInt(group), 0n), zone };
 }
 
-/** Groups as far as they are written, and before which of them `::` stands. */
+/** The groups read so far, and the index of `::`. */
 function readGroups(text: string): { groups: number[]; ellipsis: number } {
   let rest = text;
   let ellipsis = -1;

@@ -1,4 +1,4 @@
-// Values of Kubernetes' own types.
+// Values of the Kubernetes types.
 
 import type { Quantity } from '../../quantity.ts';
 import { CelObject, type Value } from '../values.ts';

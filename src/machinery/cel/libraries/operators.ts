@@ -1,4 +1,4 @@
-// The language's own operators. https://github.com/google/cel-spec/blob/master/doc/langdef.md#list-of-standard-definitions
+// The standard operators. https://github.com/google/cel-spec/blob/master/doc/langdef.md#list-of-standard-definitions
 
 import { type FunctionDeclaration, global, type Library, type Overload, typeA, typeB } from '../declarations.ts';
 import { leastInt, mostInt, toInt, toUint } from '../numbers.ts';
@@ -34,7 +34,7 @@ function concatBytes(a: Uint8Array, b: Uint8Array): Uint8Array {
   return both;
 }
 
-/** `name` is the operator when no value of the left type can be its operand at all. */
+/** `name` is the operator if no value of the left type can be its operand. */
 const unsupported = (name: string): never => fail(`no such overload: ${name}`);
 
 const addValues: Binary = (a, b) => {

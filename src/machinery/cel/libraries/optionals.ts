@@ -42,7 +42,7 @@ function unwrapAll(list: CelList): CelList {
   return new ArrayList(values);
 }
 
-/** The map that a fold builds is its own until the fold ends, so that entries are added in place. */
+/** Only the fold holds the map until it ends, so entries are added in place. */
 function insert(map: EntryMap, key: Value, value: Value): EntryMap {
   if (map.find(key) !== undefined) return fail(`insert failed: key ${keyText(key)} already exists`);
   map.insert(key, value);

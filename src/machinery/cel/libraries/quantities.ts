@@ -12,7 +12,7 @@ const quantityType = structType('kubernetes.Quantity');
 const billion = 1_000_000_000n;
 const mostInt = 2n ** 63n - 1n;
 
-/** Whether Kubernetes keeps the text as a whole number of int64: no fraction, and few enough digits. */
+/** Whether Kubernetes stores the text as an int64: no fraction, and few enough digits. */
 function isWhole(text: string, nanos: bigint): boolean {
   const digits = /^[+-]?0*(\d*)(\.\d*)?(.*)$/.exec(text);
   if (!digits || nanos % billion !== 0n || nanos / billion > mostInt || nanos / billion < -mostInt - 1n) return false;

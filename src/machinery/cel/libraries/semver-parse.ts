@@ -23,7 +23,7 @@ const refuse = (message: string): never => {
 const digits = /^[0-9]*$/;
 const letters = /^[0-9A-Za-z-]*$/;
 
-/** The version, or why it is none. `normalize` takes v1.2 and leading zeros too. */
+/** The version, or the reason why the text is invalid. `normalize` accepts v1.2 and leading zeros too. */
 export function parseVersion(text: string, normalize: boolean): Version | string {
   try {
     return read(normalize ? normalized(text) : text);

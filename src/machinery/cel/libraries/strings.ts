@@ -24,7 +24,7 @@ const text = stringType;
 const strings = listType(stringType);
 
 const ascii = /^\p{ASCII}*$/u;
-/** Characters are code points; plain ASCII needs no splitting. */
+/** Characters are code points; plain ASCII is not split. */
 const characters = (value: string): string | string[] => (ascii.test(value) ? value : [...value]);
 const joined = (part: string | string[]): string => (typeof part === 'string' ? part : part.join(''));
 const outOfRange = (index: bigint): never => fail(`index out of range: ${index}`);

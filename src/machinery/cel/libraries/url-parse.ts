@@ -1,4 +1,4 @@
-// URLs as Go's net/url reads them, with its words for what is none.
+// URLs as Go's net/url reads them, with its error messages.
 
 import { goQuote } from '../format.ts';
 
@@ -32,7 +32,7 @@ export function parseRequestUrl(text: string): ParsedUrl | string {
 }
 
 function read(text: string, request: boolean): ParsedUrl {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is refused
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: the check rejects control characters
   if (/[\x00-\x1f\x7f]/.test(text)) refuse('net/url: invalid control character in URL');
   if (!text && request) refuse('empty url');
   if (text === '*') return { scheme: '', host: '', path: '*', query: '' };
@@ -114,7 +114,7 @@ export function splitPort(host: string): { name: string; port: string } {
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
-/** The path as it was written when it was written well, else with what must be escaped. */
+/** The original path if it was escaped correctly, otherwise the path escaped again. */
 export function escapedPath(path: string): string {
   if (/^[A-Za-z0-9\-_.~!$&'()*+,;=:@[\]%/]*$/.test(path)) return path;
   const bytes = unescapeBytes(path, false);
