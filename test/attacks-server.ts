@@ -1,4 +1,4 @@
-// An API server in a process of its own, which says how long it kept everybody waiting and how much memory it took.
+// An API server in a separate process, which reports its longest blockage of the event loop and its memory.
 
 import { startTestServer } from '../src/kube-apiserver/testing/test-server.ts';
 
@@ -8,7 +8,7 @@ const listener = await server.listen({ port: 0 });
 let longestMs = 0;
 let highest = 0;
 
-/** Time of this thread on a processor: what other processes do meanwhile does not count. */
+/** CPU time of this thread: other processes' load does not count. */
 function spentMs(): number {
   const { user, system } = process.threadCpuUsage();
   return (user + system) / 1_000;

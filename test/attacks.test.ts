@@ -1,5 +1,5 @@
-// What one client sends may cost that client time, and no one else: the longest time for which the server's process
-// answered no one, and the memory that it took, are measured while each attack runs. Each once took from seconds to for ever.
+// Attacks by one client, which must not delay other clients: each test measures the longest blockage of the server's
+// event loop, and its memory, during one attack. Each attack once blocked it for seconds or without end.
 
 import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';

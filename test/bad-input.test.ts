@@ -1,4 +1,4 @@
-// What the API says to bad input, over HTTPS as a client sees it: always Kubernetes' own Status, and nothing is changed.
+// Responses to bad input over HTTPS: always Kubernetes' Status, and no change.
 
 import https from 'node:https';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';

@@ -1,4 +1,4 @@
-// Objects with one long list or map, made from the schema, so that no field of any kind is left out.
+// Objects with one long list or map, generated from the schema, so that every field of every kind is covered.
 
 import type { Kind, Schema } from '../src/api/api.ts';
 
@@ -6,7 +6,7 @@ const deepest = 7;
 
 export type Step = string | 0;
 
-/** Paths of all lists and maps below a schema; a list on the way stands for its first item. */
+/** Paths of all lists and maps below a schema; a list on the path means its first item. */
 export function* growing(
   schema: Schema,
   path: readonly Step[] = [],
@@ -25,7 +25,7 @@ export function* growing(
 export const schemaAt = (schema: Schema, path: readonly Step[]): Schema =>
   path.reduce<Schema>((at, step) => (step === 0 ? at.items! : at.properties![step]), schema);
 
-/** A value of the schema's type with everything set that is no list, unlike that of any other `i`. */
+/** A value of the schema's type with all fields but lists, distinct for each `i`. */
 export function sample(schema: Schema, i: number, depth = 0): any {
   if (schema.enum) return schema.enum[0];
   if (schema.intOrString) return 1 + (i % 60_000);
@@ -49,7 +49,7 @@ export function least(schema: Schema, i: number): any {
   return Object.fromEntries(names.map((name) => [name, least(properties[name] ?? {}, i)]));
 }
 
-/** An object of the kind whose list or map at `path` has `size` entries. */
+/** An object of the kind with `size` entries in the list or map at `path`. */
 export function objectWith(kind: Kind, path: readonly Step[], size: number, make: typeof sample = sample): object {
   const schema = schemaAt(kind.schema, path);
   const indexes = Array.from({ length: size }, (_, i) => i);

@@ -1,6 +1,6 @@
-// Work grows with the size of an object, not with its square: every list and map of every kind, longer and longer.
-// Time on a processor is only compared with such time, of the same request with a list four times as long, and only where it is long enough to
-// mean anything; a list that seems to grow too fast is measured again before it counts.
+// Request time must not grow quadratically with the size of an object: tests every list and map of every kind. Only CPU
+// time is compared, between two sizes of the same list (factor four), if it is long enough to be significant; a steep
+// list is measured again before it fails.
 
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Kind } from '../src/api/api.ts';
@@ -9,7 +9,7 @@ import { collectionOf, growing, objectWith, type Step } from './grown-objects.ts
 
 const sizes = [1_000, 4_000] as const;
 const careful = [1_000, 8_000] as const;
-/** Below this a step of the garbage collector is what is measured. */
+/** Below this, garbage collection dominates. */
 const shortMs = 40;
 /** Linear work has 1, quadratic work 2. */
 const steepest = 1.65;
@@ -32,7 +32,7 @@ async function timeOf(kind: Kind, path: readonly Step[], size: number): Promise<
 const slope = (short: number, long: number, [few, manyOf]: readonly [number, number]) =>
   Math.log(long / Math.max(1, short)) / Math.log(manyOf / few);
 
-/** How steeply time grows with size; undefined where all of it is short. What looks steep is looked at with more care. */
+/** The exponent of growth; undefined if all times are short. Steep results are measured again. */
 async function steepness(kind: Kind, path: readonly Step[]): Promise<number | undefined> {
   const long = await timeOf(kind, path, sizes[1]);
   if (long < shortMs) return undefined;
@@ -46,7 +46,7 @@ async function steepness(kind: Kind, path: readonly Step[]): Promise<number | un
   return slope(await least(careful[0]), await least(careful[1]), careful);
 }
 
-/** Their pod templates are Pod's own fields, validated by the same code. */
+/** Their pod templates share Pod's fields and validation code. */
 const sameTemplates = [
   'DaemonSet',
   'StatefulSet',
@@ -60,7 +60,7 @@ const sameTemplates = [
 test('no list of any kind takes more than its share of time', async () => {
   const steep: string[] = [];
   for (const kind of server.server.kinds.all()) {
-    if (kind.kind === 'CustomResourceDefinition') continue; // its schemas are a test of their own
+    if (kind.kind === 'CustomResourceDefinition') continue; // another test covers its schemas
     for (const path of growing(kind.schema)) {
       if (path.includes('managedFields') || (path[0] === 'metadata' && kind.kind !== 'Pod')) continue;
       if (path.includes('template') && [...sameTemplates, 'Deployment'].includes(kind.kind)) continue;

@@ -40,7 +40,7 @@ export { comparePriority } from './version-priority.ts';
 
 import type { ObjectMeta } from './generated/types.ts';
 
-/** What a writer hands in: an object before the server filled in the rest. */
+/** The type of an object to write, before the server fills in the rest. */
 export type Draft<T> = T extends { metadata: ObjectMeta }
   ? Omit<Partial<T>, 'metadata'> & { metadata: Partial<ObjectMeta> }
   : Partial<T>;

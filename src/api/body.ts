@@ -1,4 +1,4 @@
-// From the bytes of a request to an object: JSON or YAML, the kind that is wanted, types, unknown and duplicate fields.
+// Decodes a request body into an object: JSON or YAML, the expected kind, types, unknown and duplicate fields.
 
 import { QuantityError } from '../machinery/quantity.ts';
 import type { Schema } from '../machinery/schema.ts';
@@ -9,7 +9,7 @@ import { badRequest } from './errors.ts';
 import { DecodeError } from './object.ts';
 import { schemaKinds, schemaOfKind } from './schemas.ts';
 
-/** What a body should hold. */
+/** The expected content of a body. */
 export interface Wanted {
   readonly group: string;
   readonly version: string;
@@ -21,7 +21,7 @@ export interface Wanted {
 
 export type Encoding = 'json' | 'yaml';
 
-/** Gives what a text holds, or throws JsonSyntaxError or YamlError. */
+/** Parses the text, or throws JsonSyntaxError or YamlError. */
 export type ReadText = () => ParsedJson;
 
 export const readText = (text: string, encoding: Encoding): ParsedJson =>
@@ -30,19 +30,19 @@ export const readText = (text: string, encoding: Encoding): ParsedJson =>
 export interface DecodedBody {
   /** In canonical form, with `kind` and `apiVersion`. */
   readonly object: any;
-  /** What a strict reading refuses, as texts of warnings: unknown and duplicate fields. */
+  /** Faults of strict decoding, as texts of warnings: unknown and duplicate fields. */
   readonly strictFaults: readonly string[];
   /** The same faults as one message, for fieldValidation=Strict; undefined when there are none. */
   readonly strictError?: string;
 }
 
-/** What a strict reading of the text itself refuses. */
+/** Strict faults of the text itself. */
 export interface Faults {
   /** As texts of warnings. */
   readonly faults: readonly string[];
-  /** The faults as a strict error shows them, where that differs. */
+  /** The faults in a strict error, if the text differs. */
   readonly message?: string;
-  /** Paths of fields that stand twice in JSON, and where fields stand. */
+  /** Paths of duplicate fields in JSON, and the offsets of fields. */
   readonly duplicates?: readonly string[];
   readonly places?: ReadonlyMap<string, number>;
 }
@@ -54,7 +54,7 @@ export function decodeBody(text: string, encoding: Encoding, wanted: Wanted): De
   return decodeLater(text, encoding, wanted)();
 }
 
-/** The same in two steps, for what is large: the text is parsed, and what is returned decodes it. */
+/** Same in two steps, for large bodies: parses the text, and returns a function that decodes it. */
 export function decodeLater(
   text: string,
   encoding: Encoding,
@@ -92,7 +92,7 @@ export function decodeValue(value: any, wanted: Wanted, given: Faults = noFaults
   }
 }
 
-/** Duplicate and unknown fields as they come; what stands in an unknown field is not looked at. */
+/** Duplicate and unknown fields in text order; the content of unknown fields is skipped. */
 function inTextOrder(
   duplicates: readonly string[],
   unknown: readonly string[],
@@ -115,10 +115,10 @@ function withType(object: any, wanted: Wanted, apiVersion: string): any {
     : object;
 }
 
-/** `kind` and `apiVersion` come first even when the body did not have them. */
+/** `kind` and `apiVersion` come first even if the body lacked them. */
 const omit = ({ kind: _kind, apiVersion: _apiVersion, ...rest }: any) => rest;
 
-/** The body's own kind and version, or what the path asks for where it names none. */
+/** The body's kind and version, or those of the path if the body has none. */
 function checkKind(value: any, wanted: Wanted): { kind: string; version: string; apiVersion: string } {
   const wantedVersion = wanted.group ? `${wanted.group}/${wanted.version}` : wanted.version;
   for (const field of ['apiVersion', 'kind'] as const)
@@ -137,7 +137,7 @@ function checkKind(value: any, wanted: Wanted): { kind: string; version: string;
       `no kind ${JSON.stringify(kind)} is registered for version ${JSON.stringify(apiVersion)} in scheme "pkg/api/legacyscheme/scheme.go:30"`,
     );
   const other = schemaOfKind(group, version, kind);
-  // The body is read as what it says it is, before that turns out to be the wrong kind.
+  // Decodes the body as its stated kind before rejecting the kind.
   if (other) tryDecode(other, value, cannot);
   const internal = (wanted.group || 'core').split('.')[0];
   throw cannot(`converting (${version}.${kind}) to (${internal}.${wanted.kind}): unknown conversion`);
@@ -152,7 +152,7 @@ function tryDecode(schema: Schema, value: any, cannot: (why: string) => Error): 
   }
 }
 
-/** Custom resources are not defaulted here; a kind that differs is a fault of the object, which validation tells. */
+/** Custom resources are not defaulted here; validation rejects a different kind. */
 function checkCustomKind(value: any, wanted: Wanted, wantedVersion: string) {
   const text = JSON.stringify(value);
   if (!value.kind)

@@ -21,7 +21,7 @@ export const conditionOf = <C extends Typed>(object: WithConditions<C> | undefin
 export const isConditionTrue = (object: WithConditions<Stated> | undefined, type: string): boolean =>
   conditionOf(object, type)?.status === 'True';
 
-/** `lastTransitionTime` of a condition that gets `status` at `now` (RFC 3339): it moves only when the status does. */
+/** `lastTransitionTime` of a condition that gets `status` at `now` (RFC 3339): changes only with the status. */
 export const transitionTime = (previous: Stated | undefined, status: string, now: string): string =>
   (previous?.status === status && previous.lastTransitionTime) || now;
 

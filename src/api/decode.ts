@@ -4,14 +4,14 @@ import type { Schema } from '../machinery/schema.ts';
 import { pruneCustom } from './custom/prune.ts';
 import { canonicalBuiltin, canonicalBuiltinChange, type Decoded, decodeBuiltin } from './object.ts';
 
-/** Throws DecodeError, or QuantityError for what is no quantity. */
+/** Throws DecodeError, or QuantityError for an invalid quantity. */
 export const decode = (schema: Schema, value: unknown): Decoded =>
   schema.custom ? pruneCustom(schema, value) : decodeBuiltin(schema, value);
 
-/** The canonical form of an object whose types are right. Unknown fields are dropped. */
+/** The canonical form of an object with correct types. Unknown fields are dropped. */
 export const canonical = <T>(schema: Schema, value: T): T =>
   schema.custom ? pruneCustom(schema, value).object : canonicalBuiltin(schema, value);
 
-/** The same for a changed copy of an object in canonical form: what the two share is not looked at again. */
+/** Same for a changed copy of a canonical object: shared parts are skipped. */
 export const canonicalChange = <T>(schema: Schema, next: T, live: T): T =>
   schema.custom ? pruneCustom(schema, next).object : canonicalBuiltinChange(schema, next, live);

@@ -1,6 +1,6 @@
-// The documentation of types and fields. It is large and seldom asked for, so it is loaded when first needed.
+// The documentation of types and fields. It is large and rarely used, so it is loaded on first use.
 
-/** Name of a type -> field -> text; the type's own text is under the empty name. */
+/** Name of a type -> field -> text; the empty name has the type's text. */
 export type Documentation = Readonly<Record<string, Readonly<Record<string, string>>>>;
 
 let loaded: Promise<Documentation> | undefined;

@@ -1,9 +1,9 @@
-// Status errors: how the API says no. One class, one constructor function a reason.
+// Status errors: one class, and one constructor function per reason.
 // https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/status/
 
 import type { Status } from './generated/types.ts';
 
-/** A failed API call, on either side of the wire: `status` is exactly what is, or was, sent. */
+/** A failed API call, on the server or the client: `status` is the exact response body. */
 export class ApiError extends Error {
   override readonly name = 'ApiError';
   readonly status: Status;
@@ -29,19 +29,22 @@ export const isApiError = (error: unknown, reason?: string): error is ApiError =
   error instanceof ApiError && (reason === undefined || error.reason === reason);
 export const isNotFound = (error: unknown): boolean => isApiError(error, 'NotFound');
 export const isConflict = (error: unknown): boolean => isApiError(error, 'Conflict');
-/** For reads and deletions: what is absent is no error. Rejects with any other error. `client.get(...).catch(ignoreNotFound)` */
+/**
+ * For reads and deletions: an absent object is not an error. Rejects with any other error.
+ * `client.get(...).catch(ignoreNotFound)`
+ */
 export function ignoreNotFound(error: unknown): undefined {
   if (!isNotFound(error)) throw error;
 }
 export const isAlreadyExists = (error: unknown): boolean => isApiError(error, 'AlreadyExists');
 
-/** One fault of an object: what `causes` lists and what the message of an Invalid joins. */
+/** One fault of an object: `causes` lists them, and the message of an Invalid joins them. */
 export interface FieldError {
   /** The reason of the cause, as in FieldValueInvalid. */
   readonly type: FieldErrorType;
   /** Path of the field, such as spec.containers[0].name. */
   readonly field: string;
-  /** Everything after "field: ", such as `Required value` or `Invalid value: "x": must be ...`. */
+  /** The text after "field: ", such as `Required value` or `Invalid value: "x": must be ...`. */
   readonly message: string;
 }
 
@@ -129,13 +132,13 @@ export const tooManyRequests = (message: string, retryAfterSeconds: number) =>
   });
 export const serviceUnavailable = (message: string) => failure(503, 'ServiceUnavailable', message);
 
-/** An object may have a hundred thousand faults: nobody reads more than these, and each is written three times. */
+/** An object may have a hundred thousand faults, and each is written three times, so their number is limited. */
 export const mostFaults = 1_000;
 
 /** 422 with a cause for each fault. */
 export function invalid(kind: { group: string; kind: string }, name: string, faults: readonly FieldError[]): ApiError {
   const errors = faults.length > mostFaults ? faults.slice(0, mostFaults) : faults;
-  // Events of both groups are one kind, whose faults are told in the name of the older group.
+  // Events of both groups are one kind, whose errors name the older group.
   const group = kind.group === 'events.k8s.io' ? '' : kind.group;
   const what = group ? `${kind.kind}.${group}` : kind.kind;
   const texts = [...new Set(errors.map((e) => `${e.field}: ${e.message}`))];

@@ -4,7 +4,7 @@ import type { FieldError, FieldErrorType } from './errors.ts';
 
 const fault = (type: FieldErrorType, field: string, message: string): FieldError => ({ type, field, message });
 
-/** Values are shown as Go would: strings quoted, everything else as JSON, in which Go escapes HTML. */
+/** Formats values as Go does: strings quoted, others as JSON with HTML escaped. */
 export const show = (value: unknown): string =>
   typeof value === 'string' ? quote(value) : value === undefined ? 'null' : goJson(value);
 const goJson = (value: unknown): string =>
@@ -64,7 +64,7 @@ export const oneOf = (field: string, value: unknown, supported: readonly string[
     ? []
     : [notSupported(field, value, supported)];
 
-/** Equality of JSON values, whatever the order of their fields; missing, null and empty are not the same. */
+/** Equality of JSON values, regardless of field order; missing, null and empty differ. */
 export function sameValue(a: any, b: any): boolean {
   if (a === b) return true;
   if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return false;

@@ -1,9 +1,9 @@
-// How Kubernetes prints a structured value inside a message: as JSON of its internal type, with Go's names of fields, in
-// Go's order and with nothing left out. The types are read when the first such fault is found.
+// Formats structured values as Kubernetes prints them in messages: JSON of the internal type, with Go's field names and
+// order, and no field omitted. The types are loaded at the first such fault.
 
 import { internalText } from './generated/internal.ts';
 
-/** A field of an internal type: how it is printed, where its value stands in the published type, and its type. */
+/** A field of an internal type: its printed name, its published name, and its type. */
 type Field = readonly [goName: string, name: string, type: string];
 
 let types: Record<string, readonly Field[] | string> | undefined;

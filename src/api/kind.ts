@@ -62,7 +62,7 @@ export interface DeletionChoices {
   readonly orphanDependents?: boolean;
 }
 
-/** The changes of metadata, or all of it, as for a new object: faults that both find are listed twice. */
+/** Checks the changes of metadata, or all of it, as for a new object: faults that both find are listed twice. */
 export type MetadataCheck = 'change' | 'whole';
 
 /** The rules of one kind. Every function may be left out. Functions change the objects that they get in place. */
@@ -78,13 +78,13 @@ export interface Strategy<T extends ApiObject = any> {
   validate?(object: T): readonly FieldError[];
   /** All faults of an update, beside those of the metadata; left out, `next` is held to the rules for new objects. */
   validateUpdate?(next: T, old: T): readonly FieldError[];
-  /** Finalizers need no domain. */
+  /** Finalizers without a domain are valid. */
   plainFinalizers?: boolean;
-  /** How an update's metadata is checked, beside what is checked whatever the kind. Default: its changes. */
+  /** The checks of an update's metadata beside the generic ones. Default: its changes. */
   metadataOnUpdate?: readonly MetadataCheck[];
   /** Warning headers for an accepted write. */
   warnings?(object: T, old?: T): readonly string[];
-  /** Subresources with rules of their own (status, scale, ephemeralcontainers, ...). */
+  /** Subresources with separate rules (status, scale, ephemeralcontainers, ...). */
   subresources?: {
     readonly [name: string]: Pick<Strategy<T>, 'prepareForUpdate' | 'validateUpdate'>;
   };
@@ -98,7 +98,7 @@ export interface Strategy<T extends ApiObject = any> {
   isHeld?(object: T): boolean;
   /** A change that is written before a deletion begins. `now` is in milliseconds. */
   announceDeletion?(live: T, now: number): ((next: T) => void) | undefined;
-  /** Sets the fields that show that the deletion has begun. */
+  /** Sets the fields of a started deletion. */
   prepareForDelete?(next: T): void;
   /** Warnings about a deletion with these options. */
   deletionWarnings?(options: DeletionChoices): readonly string[];
@@ -121,7 +121,7 @@ export interface Kind<T extends ApiObject = any> extends ResourceInfo {
   readonly hasGeneration: boolean;
   /** The version that is stored. Objects of other versions pass through `toStorage` and `fromStorage`. */
   readonly storageVersion: string;
-  /** Where instances live in the store, after /registry/: "pods", "minions", "services/specs". */
+  /** The prefix in the store after /registry/: "pods", "minions", "services/specs". */
   readonly storagePrefix: string;
   toStorage?(object: T): ApiObject;
   fromStorage?(object: ApiObject): T;
@@ -144,15 +144,15 @@ export interface Kind<T extends ApiObject = any> extends ResourceInfo {
   };
   /** True: objects are namespaces, so a request for one is a request in the namespace of its name. */
   readonly isNamespace?: boolean;
-  /** True: a delete answers with the object also when it is gone, and not with a Status. */
+  /** True: a delete always responds with the object, never with a Status. */
   readonly answersDeleted?: boolean;
   /** Seconds after which an object expires, counted from its last write; undefined: it stays. */
   readonly keptSeconds?: number;
-  /** True: writes are given cluster IPs and node ports, or give them back. */
+  /** The selectable field that indexes watches, so that each change is checked against few of them. */
   readonly allocates?: boolean;
   /** True: spec.selector is a map of labels, as before there were expressions. */
   readonly selectsByMap?: boolean;
-  /** The selectable field by which watches are kept apart, so that a change is shown to few of many watchers. */
+  /** Selectable fields whose value is literally in the object's bytes: objects without it are skipped undecoded. */
   readonly watchedBy?: 'spec.nodeName';
   /** Selectable fields whose value stands in the object's bytes as it is: objects without it are passed over unread. */
   readonly literalFields?: readonly string[];
@@ -188,6 +188,6 @@ export interface KindBehaviour<T extends ApiObject = any>
       | 'literalFields'
     >
   > {
-  /** Cells by the name of their column; `now` is in milliseconds. Name and Age need no function. */
+  /** Cells by column name; `now` is in milliseconds. Name and Age have no function. */
   readonly cells?: Readonly<Record<string, (object: T, now: number) => unknown>>;
 }

@@ -11,7 +11,7 @@ export function matchesNode(spec: PodSpec, node: Node): boolean {
   return !selector || matchesNodeSelector(selector, node);
 }
 
-/** Terms are alternatives, the requirements of a term must all hold; an empty term matches nothing. */
+/** Terms are alternatives, and all requirements of a term must match; an empty term matches nothing. */
 export function matchesNodeSelector(selector: NodeSelector, node: Node): boolean {
   return selector.nodeSelectorTerms.some((term) => matchesTerm(term, node));
 }

@@ -1,6 +1,6 @@
-// The shape of objects. `decode` reads what a client sent: it checks types and drops what is not in the schema.
-// `canonical` gives an object the form in which Kubernetes writes it: fields in the order of the published types, keys of
-// maps sorted, empty fields dropped or written as Go's encoder would, quantities and times in their canonical form.
+// The shape of objects. `decode` reads client input: it checks types and drops fields outside the schema. `canonical`
+// gives an object the form in which Kubernetes writes it: fields in the order of the published types, keys of maps
+// sorted, empty fields dropped or written as in Go's encoder, quantities and times canonical.
 
 import { inOrder } from '../machinery/collections/in-order.ts';
 import { getOwn, setOwn } from '../machinery/collections/own.ts';
@@ -12,7 +12,7 @@ import { schemaNamed } from './schemas.ts';
 import { sortKeys } from './sort.ts';
 import { canonicalMicroTime, canonicalTime } from './time.ts';
 
-/** A value of the wrong type; `message` is what Go's decoder says. The caller says which kind it was. */
+/** A value of the wrong type; Go's decoder defines `message`. The caller adds the kind. */
 export class DecodeError extends Error {
   override readonly name = 'DecodeError';
 }
@@ -22,23 +22,23 @@ export { sortKeys };
 export interface Decoded {
   /** In canonical form; a new object. */
   readonly object: any;
-  /** Paths of fields that the schema does not have, in the order of the text. */
+  /** Paths of fields outside the schema, in text order. */
   readonly unknownFields: readonly string[];
 }
 
-/** Throws DecodeError, or QuantityError for what is no quantity. */
+/** Throws DecodeError, or QuantityError for an invalid quantity. */
 export function decodeBuiltin(schema: Schema, value: unknown): Decoded {
   const walk = new Walk(true);
   const object = walk.value(schema, value);
   return { object, unknownFields: walk.unknown ? unknownFields(schema, value) : [] };
 }
 
-/** The canonical form of an object whose types are right. Unknown fields are dropped. */
+/** The canonical form of an object with correct types. Unknown fields are dropped. */
 export function canonicalBuiltin<T>(schema: Schema, value: T): T {
   return new Walk(false).value(schema, value);
 }
 
-/** The same for a changed copy of an object in canonical form: what the two share is not looked at again. */
+/** Same for a changed copy of a canonical object: shared parts are skipped. */
 export function canonicalBuiltinChange<T>(schema: Schema, next: T, live: T): T {
   return new Walk(false).changed(schema, next, live);
 }
@@ -99,11 +99,11 @@ const mostStructs = 300_000;
 const tooManyStructs = `Request entity too large: limit is ${mostStructs} objects in one`;
 
 class Walk {
-  /** Whether a field was met that the schema does not have. */
+  /** Whether a field outside the schema was found. */
   unknown = false;
   #structs = 0;
   readonly #checked: boolean;
-  /** Names of the fields on the way, without indexes; kept only for messages. */
+  /** Names of the enclosing fields, without indexes; for messages only. */
   readonly #path: string[] = [];
   /** Where the walk is, for messages: the struct, its field, and how many lists or maps deep in the field. */
   #holder: Schema | undefined;
@@ -179,11 +179,11 @@ class Walk {
       const walked = live === undefined ? this.value(field, given) : this.changed(field, given, live[key]);
       if (this.#checked) this.#path.pop();
       if (field.presence === 'nonzero' && (isMap(field) ? this.#isEmptyMap : isZero(walked, given))) {
-        // Defaulting and validation tell an empty list from a missing one; what is written does not.
+        // Defaulting and validation distinguish an empty list from a missing one; the written form does not.
         if (this.#checked && Array.isArray(given)) out[key] = walked;
         continue;
       }
-      // What passed through the store has no empty lists: protobuf does not tell them from missing ones.
+      // Stored objects have no empty lists: protobuf cannot distinguish them from missing ones.
       out[key] = field.presence === 'always' && Array.isArray(walked) && walked.length === 0 ? null : walked;
     }
     this.#holder = holder;
@@ -244,7 +244,7 @@ class Walk {
   #integer(schema: Schema, value: any): number {
     if (typeof value === 'bigint') {
       if (schema.format === 'int32') this.#fail(value, ` ${value}`);
-      // Types say number: what counts with it must bear both.
+      // The type is number: code that computes with it must support bigint too.
       return value as unknown as number;
     }
     if (typeof value !== 'number') this.#fail(value);
@@ -260,7 +260,7 @@ class Walk {
     throw new DecodeError(`json: cannot unmarshal ${goTypeOf(value)}${number} into Go value of type int32`);
   }
 
-  /** Raw values: a JSON object kept as it is, with sorted keys. */
+  /** Raw values: a JSON object copied with sorted keys. */
   #any(schema: Schema, value: any): any {
     if (
       schema.type === 'object' &&
@@ -306,7 +306,7 @@ const timeParts: readonly (readonly [pattern: RegExp, name: string, most?: numbe
 ];
 const rangeNames: Readonly<Record<string, string>> = { '01': 'month', '15': 'hour', '04': 'minute', '05': 'second' };
 
-/** As Go's time.Parse says it, which looks at the day last. */
+/** The message of Go's time.Parse, which checks the day last. */
 function timeFault(value: string, layout: string): string {
   const text = JSON.stringify(value);
   let rest = value;
@@ -332,7 +332,7 @@ function base64(value: string): string {
   return text;
 }
 
-/** What Go writes for a field that was not given and is written always. */
+/** The zero value that Go writes for an absent field. */
 function zero(schema: Schema): any {
   if (schema.intOrString) return 0;
   if (schema.preserveUnknownFields || schema.union) return null;
@@ -361,10 +361,10 @@ function isZero(walked: any, given: any): boolean {
   return true;
 }
 
-/** Kubernetes tells a hundred unknown fields at most, each once. */
+/** Kubernetes reports at most a hundred distinct unknown fields. */
 const mostUnknown = 100;
 
-/** Paths of the fields that a schema does not have, in the order in which they stand. */
+/** Paths of the fields outside the schema, in order. */
 export function unknownFields(schema: Schema, value: any, path = '', found = new Set<string>()): string[] {
   collectUnknown(schema, value, path, found);
   return [...found];
@@ -372,7 +372,7 @@ export function unknownFields(schema: Schema, value: any, path = '', found = new
 
 function collectUnknown(schema: Schema, value: any, path: string, found: Set<string>): void {
   if (typeof value !== 'object' || value === null || schema.preserveUnknownFields || found.size >= mostUnknown) return;
-  // Kubernetes decodes unions by themselves, without a word about what it does not know.
+  // Kubernetes decodes unions separately, and ignores their unknown fields.
   if (schema.union) return;
   if (Array.isArray(value)) {
     if (schema.items)

@@ -1,4 +1,4 @@
-// Questions about pods that several components ask.
+// Predicates on pods, shared by components.
 
 import { addQuantities, compareQuantities } from '../machinery/quantity.ts';
 import { conditionOf, isConditionTrue } from './conditions.ts';
@@ -12,7 +12,7 @@ export const isPodTerminal = (pod: Pod): boolean => pod.status?.phase === 'Faile
 /** Neither finished nor being deleted. */
 export const isPodActive = (pod: Pod): boolean => !isPodTerminal(pod) && !pod.metadata.deletionTimestamp;
 
-/** Being deleted, and not finished yet. */
+/** Deleted, and not finished yet. */
 export const isPodTerminating = (pod: Pod): boolean =>
   !isPodTerminal(pod) && pod.metadata.deletionTimestamp !== undefined;
 
@@ -31,7 +31,7 @@ export function podAvailableIn(pod: Pod, minReadySeconds: number, nowMs: number)
 export const isPodAvailable = (pod: Pod, minReadySeconds: number, nowMs: number): boolean =>
   podAvailableIn(pod, minReadySeconds, nowMs) === 0;
 
-/** An init container that keeps running beside the main ones. */
+/** An init container that runs beside the main ones. */
 export const isSidecar = (container: Container): boolean => container.restartPolicy === 'Always';
 
 export type ResourceList = Record<string, string>;
@@ -46,8 +46,8 @@ const atLeast = (into: ResourceList, list: Readonly<ResourceList>) => {
 };
 
 /**
- * What the scheduler must find room for: the main containers and sidecars together, or the largest init container with
- * the sidecars before it, with pod-level resources in their place where given, and the overhead of the runtime class.
+ * The resources to schedule for: the main containers and sidecars together, or the largest init container with the
+ * sidecars before it; pod-level resources replace these, and the runtime class adds overhead.
  * https://kubernetes.io/docs/concepts/workloads/pods/sidecar-containers/#resource-sharing-within-containers
  */
 export function podResources(spec: PodSpec, which: 'requests' | 'limits'): ResourceList {
@@ -71,7 +71,7 @@ export function podResources(spec: PodSpec, which: 'requests' | 'limits'): Resou
   const podLevel = (spec as { resources?: Record<string, ResourceList> }).resources?.[which];
   if (podLevel) Object.assign(total, podLevel);
   const overhead = Object.entries((spec.overhead ?? {}) as ResourceList);
-  // A limit that does not exist has no room for overhead.
+  // Overhead applies to existing limits only.
   const counts = (name: string) => which === 'requests' || compareQuantities(total[name] ?? 0, 0) > 0;
   add(total, Object.fromEntries(overhead.filter(([name]) => counts(name))));
   return total;

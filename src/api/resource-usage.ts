@@ -1,4 +1,4 @@
-// What the objects of a namespace use, in the terms of ResourceQuota.
+// The resource usage of a namespace's objects, in the terms of ResourceQuota.
 // https://kubernetes.io/docs/concepts/policy/resource-quotas/
 
 import { addQuantities, compareQuantities } from '../machinery/quantity.ts';
@@ -22,7 +22,9 @@ const most = (a: Usage, b: Amounts): Usage => {
   return result;
 };
 
-/** What the scheduler reserves for a pod: its containers and sidecars together, or the largest step of its start. */
+/**
+ * The amounts that the scheduler reserves for a pod: its containers and sidecars together, or the largest init step.
+ */
 function amountsOf({ spec }: Pod, kind: 'requests' | 'limits'): Usage {
   const of = (container: Container): Amounts => container.resources?.[kind] ?? {};
   let running: Usage = {};
@@ -70,10 +72,10 @@ export function claimUsage({ spec, metadata }: PersistentVolumeClaim): Usage {
   return usage;
 }
 
-/** Kinds of the core group whose plain name counts too. */
+/** Core kinds that also count by plain name. */
 const countedByName = new Set(['configmaps', 'secrets', 'resourcequotas', 'replicationcontrollers']);
 
-/** What one object of any namespaced kind uses. */
+/** The usage of one object of any namespaced kind. */
 export function usageOfObject({ group, resource }: { group: string; resource: string }, object: ApiObject): Usage {
   if (group === '' && resource === 'pods') return podUsage(object as Pod);
   if (group === '' && resource === 'services') return serviceUsage(object as Service);

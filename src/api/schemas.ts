@@ -1,4 +1,4 @@
-// The schemas of all built-in types, parsed and linked once, when first asked for (a few milliseconds).
+// The schemas of all built-in types, parsed and linked once, on first use (a few milliseconds).
 
 import type { Schema } from '../machinery/schema.ts';
 import { schemaText } from './generated/schema.ts';
@@ -22,7 +22,7 @@ function load(): Linked {
   return linked;
 }
 
-/** Puts the named type in the place of each reference; what the reference itself says (a default, presence) wins. */
+/** Replaces references by the named types; keywords beside the reference (a default, presence) win. */
 function link(schema: Raw, named: Record<string, Raw>): void {
   for (const key in schema.properties) schema.properties[key] = resolve(schema.properties[key], named);
   if (schema.items) schema.items = resolve(schema.items, named);

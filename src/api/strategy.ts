@@ -11,8 +11,7 @@ import {
 } from './validation/metadata.ts';
 
 /**
- * The kind's own strategy with the rules of metadata, with the status kept out of clients' hands, and with the object
- * brought into the form in which it is written.
+ * The kind's strategy with the metadata rules added, clients' status changes removed, and the object in canonical form.
  */
 export function completeStrategy(info: ResourceInfo, behaviour: KindBehaviour): Strategy {
   const own: Strategy = behaviour.strategy ?? {};
@@ -66,7 +65,7 @@ const withMetadata = (
   ],
 });
 
-/** Through /status everything but status and metadata stays as it was. */
+/** /status changes only status and metadata. */
 function statusStrategy(kind: Strategy, own: Subresource, tidy: (object: ApiObject) => void): Subresource {
   return {
     ...withMetadata(kind, own, tidy),
@@ -79,7 +78,7 @@ function statusStrategy(kind: Strategy, own: Subresource, tidy: (object: ApiObje
   };
 }
 
-/** Kubernetes checks the metadata of an update generically and again in each kind, and lists what is wrong twice. */
+/** Kubernetes checks the metadata of an update generically and again in each kind, and lists the faults twice. */
 const metadataUpdate = (own: Strategy, next: ApiObject, old: ApiObject) => [
   ...validateAnyUpdate(next.metadata, old.metadata),
   ...(own.metadataOnUpdate ?? changeOnly).flatMap((check) =>

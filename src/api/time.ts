@@ -9,7 +9,7 @@ export function parseTime(text: string): number | undefined {
   return Number.isNaN(ms) ? undefined : ms;
 }
 
-/** Date takes 30 February for a day in March. Only the ends of months need a look. */
+/** Date reads 30 February as a day in March. Only days above 28 need the check. */
 function isDay(text: string): boolean {
   const day = Number(text.slice(8, 10));
   return (
@@ -33,7 +33,7 @@ export function canonicalTime(text: string): string | undefined {
   return ms === undefined ? undefined : formatTime(ms);
 }
 
-/** Undefined when the text is no time. Keeps the microseconds that a Date cannot hold. */
+/** Undefined if the text is not a time. Keeps microseconds, which a Date cannot hold. */
 export function canonicalMicroTime(text: string): string | undefined {
   const match = rfc3339.exec(text);
   const ms = parseTime(text);

@@ -1,6 +1,6 @@
 /**
- * The order in which clients should prefer versions: v2 before v1, v1 before v1beta2, that before v1alpha1, and what is no
- * such version last.
+ * The order in which clients should prefer versions: v2 before v1, v1 before v1beta2, that before v1alpha1, and other
+ * names last.
  */
 export function comparePriority(a: string, b: string): number {
   const [x, y] = [priority(a), priority(b)];

@@ -1,4 +1,4 @@
-// Every command with its options. What it does is in the file of its name.
+// All commands with their options. Each is implemented in the file of its name.
 
 import type { Command } from 'commander';
 import { withCluster, withOutput } from './options.ts';
@@ -49,7 +49,8 @@ function addUp(program: Command): void {
   withUpOptions(program.command('up').description('start a cluster and wait until it is Ready')).action(
     async (options) => (await import('./up.ts')).up(options),
   );
-  // `up` starts it and sends its configuration as a message; the data directory tells whose process it is.
+  // `up` starts it and sends its configuration as a message; the data directory in its arguments identifies the
+  // process.
   program
     .command('run-cluster', { hidden: true })
     .requiredOption('--data-dir <dir>')

@@ -43,7 +43,7 @@ export async function remove(reference: string, options: ClusterOptions): Promis
   print(`removed ${reference}`);
 }
 
-/** The CRI runtime that the cluster's nodes use; undefined when they have the cluster's own images. */
+/** The CRI runtime of the cluster's nodes; undefined if they use the cluster's image store. */
 async function criOf(options: ClusterOptions): Promise<RuntimeRecord | undefined> {
   const directory = directoryOf(options);
   const nodes = await readdir(path.join(directory.root, 'nodes')).catch(() => []);

@@ -4,7 +4,7 @@ import path from 'node:path';
 import { CliError, type ClusterOptions, directoryOf } from './options.ts';
 import { toolsDirectory } from './tools.ts';
 
-/** Hands everything to kubectl, with this cluster's kubeconfig; ends with its exit code. */
+/** Runs kubectl with the arguments and this cluster's kubeconfig; exits with its exit code. */
 export async function kubectl(args: readonly string[], options: ClusterOptions): Promise<void> {
   const program = findKubectl();
   if (!program)

@@ -3,10 +3,10 @@
 import { pino } from 'pino';
 import type { Logger } from '../machinery/logger.ts';
 
-/** Lines are kept up to this size while they cannot be written (a full disk), and lost beyond it. */
+/** Lines up to this size wait while writing fails (a full disk); more are dropped. */
 const waitingBytes = 256 << 10;
 
-/** Logs to a file descriptor or a file; never throws for want of a place to write to. */
+/** Logs to a file descriptor or a file; never throws on a write error. */
 export function createLogger(destination: number | string): Logger {
   const level = process.env['CORACLE_LOG_LEVEL'] ?? 'info';
   const stream = pino.destination({ dest: destination, sync: true, maxLength: waitingBytes });
@@ -22,7 +22,7 @@ export function createLogger(destination: number | string): Logger {
   return wrap(root);
 }
 
-/** The log is worth less than the cluster: lines that cannot be written are lost, and nothing else is. */
+/** The cluster matters more than its log: unwritable lines are dropped. */
 export function ignoreOutputErrors(): void {
   for (const stream of [process.stdout, process.stderr]) stream.removeAllListeners('error').on('error', () => {});
 }

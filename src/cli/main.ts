@@ -7,7 +7,7 @@ import { version } from '../cluster/version.ts';
 import { addCommands } from './commands.ts';
 import { CliError, red } from './options.ts';
 
-// What a command loads was compiled by an earlier run: a sixth of the time to start. Where it cannot be kept, it is not.
+// Cached compilation from an earlier run saves a sixth of the start time; without a writable cache it is skipped.
 enableCompileCache(join(import.meta.dirname, '..', '.cache', 'compile'));
 
 const program = new Command('coracle')
@@ -24,7 +24,7 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   process.exit(error.code === 'EPIPE' ? (process.exitCode ?? 0) : 1);
 });
 
-/** Exit codes: 0 done, 1 it went wrong, 2 wrongly called, 3 the cluster does not run. */
+/** Exit codes: 0 success, 1 failure, 2 usage error, 3 the cluster does not run. */
 try {
   await program.parseAsync();
 } catch (error) {

@@ -17,7 +17,7 @@ test('one that is chosen and cannot be used is refused with the reason', async (
   await expect(ensureOciRuntime('/bin/true', true)).rejects.toThrow('/bin/true: neither crun nor runc');
 });
 
-/** Hides the machine's own runtimes in a mount namespace: file systems over them, without the two programs. */
+/** Hides the machine's runtimes in a mount namespace: overlays without the two programs. */
 const hiding = (directory: string) => `for d in /usr/sbin /usr/bin; do
   n=$(basename $d); mkdir -p ${directory}/$n/upper ${directory}/$n/work
   mount -t overlay -o lowerdir=$d,upperdir=${directory}/$n/upper,workdir=${directory}/$n/work overlay $d || exit 1
@@ -29,7 +29,7 @@ test.skipIf(process.getuid?.() !== 0)('where there is none, the package manager 
   try {
     execFileSync('mount', ['-t', 'tmpfs', 'tmpfs', directory]);
     const script = path.join(directory, 'apt-get');
-    // The first call fails, as one does before the list of packages is there.
+    // The first call fails, as without package lists.
     writeFileSync(
       script,
       `#!/bin/sh

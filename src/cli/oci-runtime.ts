@@ -1,4 +1,4 @@
-// Real containers need an OCI runtime: `up` takes the one on PATH, or installs one by the machine's package manager.
+// Real containers need an OCI runtime: `up` uses the one on PATH, or installs one with the machine's package manager.
 
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
@@ -7,7 +7,7 @@ import { CliError, dim, print } from './options.ts';
 
 export interface PackageManager {
   readonly program: string;
-  /** Arguments that install a package, and those that bring the list of packages first. */
+  /** Arguments to install a package, and to update the package lists first. */
   readonly install: readonly string[];
   readonly update?: readonly string[];
 }
@@ -23,7 +23,7 @@ const packageManagers: readonly PackageManager[] = [
 /** In every distribution, and accepted by every layout of cgroups. */
 const packageName = 'runc';
 
-/** Throws CliError that says what to do when there is none and none can be installed. */
+/** Throws CliError with the remedy if there is none and none can be installed. */
 export async function ensureOciRuntime(given: string | undefined, quiet: boolean): Promise<void> {
   // Usually it is there; looking closer is for the process that runs the containers.
   if (!given && isOnPath(packageName)) return;
@@ -61,7 +61,7 @@ async function install(manager: PackageManager): Promise<string | undefined> {
   return problem;
 }
 
-/** The last line that it said when it failed. */
+/** On failure, returns its last line of output. */
 function runQuietly(program: string, words: readonly string[]): Promise<string | undefined> {
   return new Promise((resolve) => {
     const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };

@@ -29,7 +29,7 @@ function clusterName(text: string): string {
 export const directoryOf = ({ name, dataDir }: ClusterOptions): DataDirectory =>
   dataDirectory(path.resolve(dataDir ?? defaultDataDirectory(name)));
 
-/** Ends the command: the message says what is wrong, where, and what to do. */
+/** Ends the command: the message has cause, place and remedy. */
 export class CliError extends Error {
   override readonly name = 'CliError';
   readonly exitCode: number;

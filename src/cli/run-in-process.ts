@@ -1,4 +1,4 @@
-// Runs the cluster in this process: behind `up` with the terminal as its log, or on its own with a file.
+// Runs the cluster in this process: for `up` in the foreground, or in the background with a log file.
 
 import { flushCompileCache } from 'node:module';
 import { fileURLToPath } from 'node:url';
@@ -10,13 +10,13 @@ import { systemClock } from '../machinery/time/clock.ts';
 import { createLogger, ignoreOutputErrors } from './logger.ts';
 import { CliError } from './options.ts';
 
-/** What the process in the background tells the command that started it. */
+/** Messages from the background process to the command that started it. */
 export type StepMessage =
   | { readonly type: 'step'; readonly name: string; readonly ms: number }
   | { readonly type: 'ready' }
   | { readonly type: 'error'; readonly message: string };
 
-/** Stopping may wait for what is under way; after this long it ends all the same. */
+/** Pending work may delay stopping; after this time the process exits anyway. */
 const stopTimeoutMs = 30_000;
 
 /** `tell` reports to the command that started this process; without it a failure is thrown. */
@@ -62,7 +62,7 @@ export async function runInProcess(config: ClusterConfig, tell?: (message: StepM
   if (ending) await running.stop();
 }
 
-/** The process of the nodes reads and writes little: it needs no room for a burst of garbage. */
+/** The nodes' process allocates little: a small young generation suffices. */
 const nodeFlags = ['--max-semi-space-size=2', ...process.execArgv.filter((flag) => flag === '--enable-source-maps')];
 
 const nodeCommand = (): string[] => [
@@ -71,7 +71,7 @@ const nodeCommand = (): string[] => [
   fileURLToPath(new URL('nodes.js', import.meta.url)),
 ];
 
-/** What a user can do about it. */
+/** The remedy for the user. */
 function explain(error: NodeJS.ErrnoException & { port?: number }, config: ClusterConfig): string {
   if (error.code === 'EADDRINUSE')
     return `port ${error.port ?? config.port} is taken by another process: choose another with --port, or --port 0 for any free one`;

@@ -24,10 +24,10 @@ export function runNodes(): void {
     },
   );
   process.on('message', (message: ToNodeProcess) => server.receive(message));
-  // The main process has ended, so this one does too, as in a crash: containers keep running.
+  // When the main process ends, this one exits too, as in a crash: containers keep running.
   process.on('disconnect', () => process.exit(1));
   process.on('SIGTERM', () => void server.stop());
-  // A terminal interrupts the main process too, which stops this one.
+  // A terminal also interrupts the main process, which stops this one.
   process.on('SIGINT', () => {});
   process.on('uncaughtException', (error) => {
     logger.error('unexpected error', { error: String(error.stack) });

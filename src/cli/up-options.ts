@@ -18,7 +18,7 @@ function optionOf(setting: Setting<unknown>): Option {
   const option = new Option(flagOf(setting), setting.help);
   if (setting.choices) option.choices(setting.choices.map(String));
   else option.argParser((text) => parse(setting, text));
-  // A list that is empty, or that holds everything, is no default to show.
+  // An empty list, or a list of all values, is not shown as a default.
   const isShown = setting.default !== undefined && !Array.isArray(setting.default);
   return isShown ? option.default(setting.default) : option;
 }

@@ -55,12 +55,15 @@ function checkMachine({ runtime, components }: ClusterConfig): void {
   if (process.getuid?.() !== 0) throw new CliError(`real containers need root: run "sudo ./coracle up". ${instead}`);
 }
 
-/** Most of what a request makes is garbage when it is answered. Four times the room saves a tenth of the CPU in a burst, and costs 100 MB. */
+/**
+ * Most of a request's memory is garbage after the response. A four times larger young generation saves a tenth of the
+ * CPU in a burst, and costs 100 MB.
+ */
 const youngMemory = ['--max-semi-space-size=16'];
 
 /**
- * glibc keeps an arena for each thread, and hardly gives back what it had: two are enough, and weigh less. It also learns
- * to take buffers of megabytes from there, between which the free memory is lost: from a megabyte on they stay apart.
+ * glibc has an arena per thread and rarely returns free memory: two arenas use less. It also raises its mmap threshold
+ * to megabytes, which fragments the heap: a fixed threshold of a megabyte prevents that.
  */
 const sparingMalloc = { MALLOC_ARENA_MAX: '2', MALLOC_MMAP_THRESHOLD_: '1048576', MALLOC_TRIM_THRESHOLD_: '4194304' };
 
@@ -82,7 +85,7 @@ async function startInBackground(config: ClusterConfig, directory: DataDirectory
     env: { ...sparingMalloc, ...process.env },
   });
   closeSync(log);
-  child.send(config, () => {}); // a process that ends before it has read this says why
+  child.send(config, () => {}); // a process that ends before reading this reports the reason
   let problem: string | undefined;
   const ready = await new Promise<boolean>((resolve) => {
     child.on('message', (message: StepMessage) => {

@@ -1,5 +1,5 @@
-// Who gets in and with what rights, with the real kubectl: a CA that was brought, certificates that are signed with it,
-// and rights that no user gives themselves.
+// Authentication and authorization with real kubectl: a custom CA, certificates signed with it, and rights that users
+// cannot escalate.
 
 import { createPrivateKey, webcrypto } from 'node:crypto';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';

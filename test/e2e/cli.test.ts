@@ -1,5 +1,5 @@
-// What the command line answers to what is wrong: what, where and what to do, an exit code that says so, and nothing
-// left behind.
+// The command line's errors: the message has cause, place and remedy, the exit code is right, and no state is left
+// behind.
 
 import { spawnSync } from 'node:child_process';
 import { chownSync, mkdirSync, readdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
@@ -310,7 +310,7 @@ describe.skipIf(reason)(`the command line${reason ? `: ${reason}` : ''}`, () => 
       expect(readFileSync(own, 'utf8')).toContain('current-context: one');
     });
 
-    /** A certificate of the administrator that the cluster's own authority made long ago. */
+    /** An administrator certificate that the cluster's CA issued long ago. */
     async function expired() {
       const [caCert, caKey] = ['crt', 'key'].map((ending) => readFileSync(place(`one/pki/ca.${ending}`), 'utf8'));
       const request = {

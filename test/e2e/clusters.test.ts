@@ -1,4 +1,4 @@
-// Two real clusters on one machine, and images that come as files.
+// Two real clusters on one machine, and images loaded from files.
 
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -40,7 +40,7 @@ describe.skipIf(reason)(`clusters on one machine${reason ? `: ${reason}` : ''}`,
     await Promise.all([up('a'), up('b')]);
   });
   afterAll(async () => {
-    // What a test that failed left too: `down` also takes the cgroups, which a machine of its own does not have.
+    // Also removes the state of a failed test: `down` removes the cgroups, which the test machine shares with the host.
     for (const name of ['a', 'b', 'c']) await machine?.coracle('down', '--delete', '--data-dir', place(name));
     machine?.dispose();
   });

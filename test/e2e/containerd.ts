@@ -1,4 +1,4 @@
-// Real containerd with its own root, state, socket and CNI configuration, inside a test's network.
+// Real containerd with a separate root, state, socket and CNI configuration, inside a test's network.
 
 import { existsSync, mkdirSync, openSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
@@ -23,7 +23,7 @@ export async function startContainerd(machine: Machine): Promise<string> {
   return socket;
 }
 
-/** `sandbox_image` is Coracle's, which comes with its built-in image: there is no registry here. */
+/** `sandbox_image` is Coracle's built-in image: there is no registry here. */
 const config = (directory: string, socket: string) => `version = 2
 root = "${directory}/root"
 state = "${directory}/state"
@@ -47,7 +47,7 @@ state = "${directory}/state"
       SystemdCgroup = false
 `;
 
-/** containerd fills in the node's pod range when the kubelet tells it (UpdateRuntimeConfig). */
+/** containerd inserts the node's pod range when the kubelet sends it (UpdateRuntimeConfig). */
 const network = (directory: string) =>
   JSON.stringify({
     cniVersion: '0.4.0',

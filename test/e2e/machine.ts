@@ -1,5 +1,5 @@
-// A network of its own inside this machine, in which the tests run Coracle, kubectl and containerd: nothing that they
-// do to addresses, routes and rules reaches the machine itself.
+// A network namespace in which the tests run Coracle, kubectl and containerd, so that changes of addresses, routes and
+// rules do not affect the host.
 
 import { type ChildProcess, type SpawnOptions, spawn, spawnSync } from 'node:child_process';
 import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
@@ -41,7 +41,7 @@ export class Machine {
   kubeconfig = '';
 
   constructor() {
-    chmodSync(this.directory, 0o755); // for what runs as another user
+    chmodSync(this.directory, 0o755); // for processes of other users
     mustRun('ip', 'netns', 'add', this.#name);
     for (const command of [
       'link set lo up',
@@ -141,7 +141,7 @@ export class Machine {
     return this.run('curl', ['-sS', '--max-time', '5', ...args, url]);
   }
 
-  /** Ends what runs inside, by its pid, and removes network, mounts and files. */
+  /** Ends its processes by pid, and removes network, mounts and files. */
   dispose(): void {
     for (const child of this.#children) child.kill('SIGKILL');
     for (const pid of this.processes()) kill(pid);
@@ -155,7 +155,7 @@ export class Machine {
     return allProcesses().filter((pid) => pid !== process.pid && commandOf(pid).includes(directory));
   }
 
-  /** The first process of the container whose command line holds a text; throws when there is none. */
+  /** The first process of the container whose command line contains a text; throws without one. */
   containerProcess(text: string): number {
     const isFirst = (pid: number) => /^NSpid:\s+\d+.*\s1$/m.test(read(`/proc/${pid}/status`));
     const found = allProcesses().find((pid) => commandOf(pid).includes(text) && isFirst(pid));
@@ -211,7 +211,7 @@ function unmountBelow(directory: string): void {
   for (const mount of mountsBelow(directory)) spawnSync('umount', ['-l', mount]);
 }
 
-/** Tries until it does not throw; throws the last error when it never does. */
+/** Retries until it does not throw; throws the last error on timeout. */
 export async function eventually<T>(attempt: () => T | Promise<T>, timeoutMs = 20_000): Promise<T> {
   const endMs = performance.now() + timeoutMs;
   for (;;) {

@@ -1,4 +1,4 @@
-// The main job, as a user does it with real kubectl: the same for every runtime and every way of proxying.
+// The main job of a user with real kubectl: the same for every runtime and proxy mode.
 
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
@@ -8,7 +8,7 @@ import { eventually, Machine } from './machine.ts';
 export interface Setting {
   readonly runtime: 'native' | 'cri';
   readonly proxyMode: 'nftables' | 'userspace';
-  /** Starts what the runtime needs; resolves with further arguments of `up`. */
+  /** Starts the runtime's daemons; resolves with additional arguments of `up`. */
   prepare?(machine: Machine): Promise<readonly string[]>;
 }
 

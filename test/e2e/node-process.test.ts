@@ -1,4 +1,4 @@
-// The process of the nodes beside the main process: who it is for the API, and what happens when either of them ends.
+// The nodes' process beside the main process: its API identity, and the end of either process.
 
 import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';

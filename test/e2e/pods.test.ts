@@ -1,4 +1,4 @@
-// How pods' volumes, ends and limits look to real kubectl, with real containers on native.
+// Volumes, termination and limits of pods in real kubectl, with real containers on native.
 
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';

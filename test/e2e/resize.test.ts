@@ -94,7 +94,7 @@ const patchOf = ({ from, to, pod, sidecar }: Case, back: boolean) => ({
 const millis = (amount?: string) => (amount === undefined ? 0 : Number.parseInt(amount, 10));
 const quota = (amount?: string) => (amount ? Math.max(1000, millis(amount) * 100) : undefined);
 const shares = (amount?: string) => Math.max(2, Math.floor((millis(amount) * 1024) / 1000));
-/** What a cgroup that was given these must have. */
+/** The expected cgroup values. */
 const limitsOf = ({ requests, limits }: Lists) => ({
   cpuShares: shares(requests?.['cpu'] ?? limits?.['cpu']),
   cpuQuota: quota(limits?.['cpu']),

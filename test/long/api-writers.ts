@@ -1,5 +1,5 @@
-// Writers and a watcher of config maps over HTTPS, with the books of what the server acknowledged. The server is killed
-// again and again while they work.
+// Writers and a watcher of config maps over HTTPS, with a record of acknowledged writes. Meanwhile the server is killed
+// repeatedly.
 
 import type { ConfigMap } from '../../src/api/api.ts';
 import { type Client, createClient, httpsTransport, loadKubeconfig } from '../../src/client/client.ts';
@@ -10,7 +10,7 @@ import { Ledger } from './store-ledger.ts';
 const namespace = 'default';
 const keysOfWriter = 6;
 
-/** A watch from one revision to another: what was acknowledged in between must be in it. */
+/** A watch from one revision to another: it must contain all writes acknowledged in between. */
 interface Stretch {
   readonly from: number;
   to: number;
@@ -22,7 +22,7 @@ export class ApiWriters {
   readonly #kubeconfig: string;
   readonly #random: Random;
   readonly #stretches: Stretch[] = [];
-  /** Name and revision of what was acknowledged. */
+  /** Names and revisions of acknowledged writes. */
   readonly #acknowledged: { readonly name: string; readonly revision: number }[] = [];
   readonly #stop = new AbortController();
   readonly #lost: string[] = [];
@@ -43,7 +43,7 @@ export class ApiWriters {
     await this.#running;
   }
 
-  /** What is wrong, in sentences. */
+  /** All faults, one sentence each. */
   async faults(): Promise<string[]> {
     const { client, close } = await this.#connect();
     const { items } = await client.list('configmaps', { namespace });
@@ -70,7 +70,7 @@ export class ApiWriters {
     return { client: createClient(transport), close: () => void transport.close() };
   }
 
-  /** Calls until the server answers; a write whose answer was lost is looked up by its writer. */
+  /** Retries until the server responds; a write with a lost response is verified by its writer. */
   async #write(writer: number): Promise<void> {
     let connection = await this.#connect();
     for (let sequence = 1; !this.#stop.signal.aborted; sequence++) {
@@ -100,7 +100,7 @@ export class ApiWriters {
     this.#acknowledged.push({ name, revision: Number(map.metadata.resourceVersion) });
   }
 
-  /** Learns what became of the write under way, which is then as good as acknowledged. */
+  /** Reads the result of the pending write, which then counts as acknowledged. */
   async #settle(client: Client, name: string): Promise<void> {
     while (!this.#stop.signal.aborted)
       try {

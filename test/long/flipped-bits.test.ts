@@ -1,4 +1,4 @@
-// One flipped bit anywhere in the database is reported at the start, by its place, or it changes nothing.
+// One flipped bit anywhere in the database is either reported at start, with its position, or harmless.
 
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -45,7 +45,7 @@ test('a flipped bit is reported within two seconds, or was of no account', async
   for (let trial = 0; trial < trials; trial++) {
     const directory = join(home, String(trial));
     mkdirSync(directory);
-    // Half of the flips hit pages that are in use; the first pages, which everything hangs on, get their share.
+    // Half of the flips hit pages in use; the first pages, which all others depend on, get a share.
     let at = trial % 8 === 0 ? random.int(200) + random.int(2) * 2048 : random.int(bytes.length);
     while (trial % 2 === 1 && !used[at >> 12]) at = random.int(bytes.length);
     const damagedBytes = Buffer.from(bytes);

@@ -1,5 +1,6 @@
-// A cluster whose disk is full: reads go on, writes are refused by name, /readyz says so, no process ends, and it goes
-// on by itself once there is space. The disk is a small tmpfs in a mount namespace of its own; the log lies on it too.
+// A cluster with a full disk: reads work, writes fail with the cause, /readyz reports it, no process ends, and it
+// recovers by itself once there is space. The disk is a small tmpfs in a separate mount namespace, and also has the
+// log.
 
 import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -78,7 +79,7 @@ describe.skipIf(reason)(`a full disk${reason ? `: ${reason}` : ''}`, () => {
         return status !== 0;
       });
       expect(refused).toMatch(/database space exceeded.*disk .* is full/);
-      // Others may take all that a deletion gives back.
+      // Takes all space that a deletion frees.
       fill();
       for (const doomed of [`configmap/doomed-${round}`, `pod/pod-${round}`]) {
         const { status, stderr } = kubectl('delete', doomed, '--wait=false');

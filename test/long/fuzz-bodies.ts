@@ -3,7 +3,7 @@
 import fc from 'fast-check';
 import type { Schema } from '../../src/api/api.ts';
 
-/** What may stand where something else belongs. */
+/** Values to put in place of valid ones. */
 const wrong = fc.constantFrom<unknown>(
   ...[null, true, 0, -1, 1.5, 2 ** 40, 2n ** 63n - 1n, '', 'a', '\0', [], {}, [null], [{}], { a: null }],
   ...[{ toString: 1 }, { constructor: {} }, JSON.parse('{"__proto__":{"a":1}}')],
@@ -88,14 +88,14 @@ function textOf({ format }: Schema): fc.Arbitrary<unknown> {
   return texts;
 }
 
-/** fast-check's records have no prototype, as nothing that was JSON. */
+/** fast-check's records have no prototype, unlike parsed JSON. */
 function plain(value: any): any {
   if (typeof value !== 'object' || value === null) return value;
   if (Array.isArray(value)) return value.map(plain);
   return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, plain(inner)]));
 }
 
-/** A copy of `object` with `part` put somewhere into it: most objects need several fields to be valid at all. */
+/** A copy of `object` with `part` merged into it: most objects need several fields to be valid. */
 export function merged(object: any, part: any): any {
   if (typeof object !== 'object' || typeof part !== 'object' || !object || !part) return part;
   if (Array.isArray(object) !== Array.isArray(part)) return part;

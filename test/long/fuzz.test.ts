@@ -1,5 +1,5 @@
-// Odd requests of every sort, to every endpoint: an answer may be anything but an error of the server itself.
-// The seed is printed; CORACLE_TEST_SEED repeats a run, and `coracle test --long` makes a longer one.
+// Random requests to every endpoint: any response is valid except an internal server error. The seed is printed;
+// CORACLE_TEST_SEED repeats a run, and `coracle test --long` makes a longer one.
 
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import fc from 'fast-check';
@@ -32,7 +32,7 @@ afterAll(() => server.stop());
 const template = { metadata: { labels: { a: 'b' } }, spec: { containers: [{ name: 'c', image: 'x' }] } };
 const selector = { matchLabels: { a: 'b' } };
 const crdSchema = { openAPIV3Schema: { type: 'object', properties: { spec: { type: 'object' } } } };
-/** What a valid object of the kind has at least. */
+/** A minimal valid object per kind. */
 const bases: Readonly<Record<string, object>> = {
   Pod: template,
   PodTemplate: { template },
@@ -80,7 +80,7 @@ const versionOf = ({ group, version }: Kind) => (group ? `${group}/${version}` :
 const pathOf = (kind: Kind) =>
   `${kind.group ? '/apis' : '/api'}/${versionOf(kind)}${kind.namespaced ? '/namespaces/default' : ''}/${kind.resource}`;
 
-/** Every verb that takes a body, with this one; then reads and deletes what came of it. */
+/** Sends this body with every verb that has one; then reads and deletes the result. */
 async function tryAll(kind: Kind, name: string, part: any): Promise<void> {
   const path = pathOf(kind);
   const given = { apiVersion: versionOf(kind), kind: kind.kind, metadata: { name } };

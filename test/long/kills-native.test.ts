@@ -53,7 +53,7 @@ describe.skipIf(reason)(`kill -9 on native${reason ? `: ${reason}` : ''}`, () =>
     let server = await start();
     const count = 'i=0; while :; do echo "line $i"; i=$((i+1)); sleep 0.02; done';
     await machine.apply(pod('counter', count));
-    // Each ends with a code of its own, while the server is there or not.
+    // Each ends with a distinct code, while the server runs or not.
     const codes = Array.from({ length: kills }, (_, round) => round + 1);
     for (const code of codes)
       await machine.apply(pod(`ends-${code}`, `sleep ${2 * code}; echo done ${code}; exit ${code}`));

@@ -1,5 +1,5 @@
-// kill -9 of the whole server at random moments, on the embedded store and on etcd: every acknowledged write is there
-// after the next start, none that was refused, and every watch showed what was acknowledged while it ran.
+// kill -9 of the whole server at random moments, on the embedded store and on etcd: the next start has every
+// acknowledged write and no rejected one, and every watch contained the writes acknowledged during it.
 
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';

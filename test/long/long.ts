@@ -1,4 +1,4 @@
-// What the long tests share: how long they go on, and the seed, which is printed so that a failure can be played again.
+// Shared by the long tests: their duration, and the seed, which is printed so that a failure can be repeated.
 
 import { type Random, seededRandom } from '../../src/machinery/random.ts';
 

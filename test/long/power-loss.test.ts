@@ -1,5 +1,5 @@
-// After a power loss the disk has what was flushed, and of what was written since any part of any page. The writer's
-// process is stopped, and copies of its file lose what nothing had flushed.
+// After a power loss the disk has all flushed data, and any part of any page written since. The writer's process is
+// stopped, and copies of its file lose unflushed data.
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -22,12 +22,13 @@ afterAll(() => {
 
 const pageSize = 4096;
 
-/** The file with every page that was not flushed as it is, as it was before, empty or garbage; and perhaps shorter. */
+/** The file with every unflushed page either new, old, empty or garbage, and possibly truncated. */
 function afterPowerLoss(file: string, before: Buffer, random: Random): Buffer {
   const bytes = readFileSync(file);
   const { used, lastPage } = flushedPages(file);
   const metas = [0, pageSize].filter(() => random.next() < 0.5);
-  // The first half of the first page is the meta of even transactions; the second, of what was flushed, is on the disk.
+  // The first half of the first page is the meta of even transactions; the second half, of flushed transactions, is on
+  // the disk.
   for (const at of metas) before.copy(bytes, at, at, at + pageSize / 2);
   for (let page = 2; page < used.length; page++) {
     if (used[page]) continue;
@@ -66,7 +67,7 @@ test('every start after a power loss has every acknowledged write and none that 
   for (let round = 0; round < rounds(8, 150); round++) {
     await systemClock.sleep(20 + random.int(150));
     child.kill('SIGSTOP');
-    // What is under way in the kernel ends, and what was printed arrives.
+    // Pending kernel work ends, and printed lines arrive.
     await systemClock.sleep(60);
     for (let loss = 0; loss < 4; loss++) {
       const copy = join(home, `${round}-${loss}`);

@@ -1,4 +1,4 @@
-// The books of a store's writer: what must be there after any end of it.
+// The record of a store's writes: the required content after any crash.
 
 /** Of each key: the sequence number that was acknowledged last (0: absent), and the one under way. */
 export class Ledger {
@@ -7,7 +7,7 @@ export class Ledger {
   #rest = '';
   count = 0;
 
-  /** Takes what the writer has printed. */
+  /** Adds the writer's output. */
   add(text: string): void {
     const lines = (this.#rest + text).split('\n');
     this.#rest = lines.pop() ?? '';
@@ -22,7 +22,7 @@ export class Ledger {
     }
   }
 
-  /** What is wrong with the found sequence numbers, in sentences. */
+  /** Faults of the found sequence numbers, one sentence each. */
   faults(found: ReadonlyMap<string, number>): string[] {
     const faults: string[] = [];
     for (const key of new Set([...this.acknowledged.keys(), ...this.begun.keys(), ...found.keys()])) {

@@ -1,5 +1,5 @@
-// Writes to an embedded store for ever and reports, a line each, what it begins and what was acknowledged. It runs in a
-// process of its own, which is stopped and killed. Arguments: directory, writers, seed.
+// Writes to an embedded store without end, and prints each started and each acknowledged write. It runs in a separate
+// process, which tests stop and kill. Arguments: directory, writers, seed.
 
 import { writeSync } from 'node:fs';
 import { seededRandom } from '../../src/machinery/random.ts';

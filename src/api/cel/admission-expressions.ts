@@ -1,4 +1,4 @@
-// Expressions of policies and match conditions, compiled: for those who check them when they are written, and for admission.
+// Compiles the expressions of policies and match conditions, for their validation and for admission.
 
 import { CelSyntaxError, checkExpression, type Expression, ProgramFault } from '../../machinery/cel/cel.ts';
 import {
@@ -18,13 +18,13 @@ export interface AdmissionExpression {
   readonly type?: Type;
   /** Why it cannot run. */
   readonly fault?: string;
-  /** What is wrong in its text, where something is. */
+  /** The faults in its text, if any. */
   readonly issues?: string;
-  /** The fault is not of the expression's own making. */
+  /** The fault is not caused by the expression. */
   readonly internal?: boolean;
 }
 
-/** What an expression must be; undefined takes anything. */
+/** Accepted result types; undefined accepts any. */
 type WantedTypes = readonly Type[] | undefined;
 
 export const wantsBool: WantedTypes = [boolType];
@@ -60,7 +60,7 @@ interface Part {
   readonly expression: string;
 }
 
-/** The expressions of one policy, whose variables know of those before them. */
+/** The expressions of one policy: each variable can use earlier ones. */
 export class PolicyCompiler {
   readonly variables = new Map<string, AdmissionExpression>();
   readonly #params: boolean;

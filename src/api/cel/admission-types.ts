@@ -1,4 +1,4 @@
-// What expressions of admission may read, and the types of it.
+// The variables of admission expressions, and their types.
 // https://kubernetes.io/docs/reference/access-authn-authz/validating-admission-policy/#validation-expression
 
 import { celEnvironment } from '../../machinery/cel/cel.ts';
@@ -81,7 +81,7 @@ const namespaceType = declare('Namespace', {
   }),
 });
 
-/** Object, Object.spec and so on: nobody knows their fields. */
+/** Object, Object.spec and so on: their fields are not declared. */
 const anyObject: StructDeclaration = { field: () => dynType };
 const patchFields: Readonly<Record<string, Type>> = {
   op: stringType,
@@ -102,9 +102,9 @@ export interface Readable {
   readonly authorizer: boolean;
   /** The types that a mutation makes. */
   readonly patches?: boolean;
-  /** Types of `variables`; undefined when there is no such thing. */
+  /** Types of `variables`; undefined if the expression has none. */
   readonly variables?: ReadonlyMap<string, Type> | undefined;
-  /** Types of the object and of the parameters where they are known; `dyn` otherwise. */
+  /** Types of the object and the parameters, if declared; otherwise `dyn`. */
   readonly object?: Type;
   readonly paramsType?: Type;
   readonly structs?: ReadonlyMap<string, StructDeclaration>;
@@ -140,7 +140,7 @@ export function admissionEnvironment(readable: Readable): Environment {
   });
 }
 
-/** What a variable's type is for those who read it: messages lose theirs. */
+/** A variable's type for its users: messages lose theirs. */
 export function variableType(type: Type | undefined): Type {
   if (!type || isDyn(type) || type.kind === 'struct' || type.kind === 'opaque' || type.kind === 'type') return dynType;
   return type.params.length ? { ...type, params: type.params.map(variableType) } : type;

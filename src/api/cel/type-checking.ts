@@ -1,5 +1,5 @@
-// Expressions of a validating policy, checked against the types of what the policy is about. A policy works whatever
-// this finds: its author is only warned.
+// Checks expressions of a validating policy against the types of its resources. The result is a warning only: the
+// policy works anyway.
 // https://kubernetes.io/docs/reference/access-authn-authz/validating-admission-policy/#type-checking
 
 import type { StructDeclaration } from '../../machinery/cel/declarations.ts';
@@ -18,7 +18,7 @@ export type FindKind = (
   names: { resource?: string; kind?: string },
 ) => Kind | undefined;
 
-/** Types that one rule of a policy may stand for. */
+/** Types per rule of a policy. */
 const mostTypes = 10;
 
 export function typeWarnings(policy: ValidatingAdmissionPolicy, find: FindKind): ExpressionWarning[] {
@@ -56,7 +56,7 @@ function paramsOf(apiVersion: string, kind: string, find: FindKind): Kind | unde
   return find(apiVersion.slice(0, Math.max(slash, 0)), apiVersion.slice(slash + 1), { kind });
 }
 
-/** Those that rules name outright: a wildcard stands for too much. */
+/** Kinds that rules name explicitly: a wildcard covers too many. */
 function kindsOf({ spec }: ValidatingAdmissionPolicy, find: FindKind): Kind[] {
   const found = new Map<string, Kind>();
   for (const { apiGroups = [], apiVersions = [], resources = [] } of spec?.matchConstraints?.resourceRules ?? []) {
@@ -75,14 +75,14 @@ function kindsOf({ spec }: ValidatingAdmissionPolicy, find: FindKind): Kind[] {
   return [...found.values()].sort((a, b) => (order(a) < order(b) ? -1 : 1));
 }
 
-/** Objects have these even where the schema of a custom resource does not say so. */
+/** Objects have these fields even if a custom resource's schema omits them. */
 const typeMeta = (): Readonly<Record<string, Schema>> => ({
   apiVersion: { type: 'string' },
   kind: { type: 'string' },
   metadata: schemaNamed('io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta'),
 });
 
-/** Types of schemas, made when they are asked for: a definition of schemas has itself in it. */
+/** Types of schemas, made on demand: the schema of schemas is recursive. */
 class SchemaTypes {
   readonly structs = new Map<string, StructDeclaration>();
 
@@ -115,7 +115,7 @@ class SchemaTypes {
       const element = this.#typeOf(additionalProperties, `${name}.@elem`, builtin);
       return element && mapType(stringType, element);
     }
-    // Durations and quantities of Kubernetes' own types are texts.
+    // Durations and quantities of built-in types are texts.
     const { format } = schema;
     if (builtin && schema.type === 'string' && format !== 'byte')
       return sizedType({ type: 'string', ...(format?.endsWith('-time') && { format: 'date-time' }) })?.type;

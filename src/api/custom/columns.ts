@@ -1,4 +1,4 @@
-// Columns of custom resources: the name, and what the definition's JSON paths lead to.
+// Columns of custom resources: the name, and the values at the definition's JSON paths.
 
 import { age } from '../age.ts';
 import type { CustomResourceDefinitionVersion } from '../generated/types.ts';
@@ -9,7 +9,7 @@ import { readJsonPath } from './json-path.ts';
 
 type Own = NonNullable<CustomResourceDefinitionVersion['additionalPrinterColumns']>[number];
 
-/** Name comes first; a definition without columns shows the age. The first path that is none ends the columns. */
+/** Name comes first; a definition without columns shows the age. The first invalid path ends the columns. */
 export function columnsOf(version: CustomResourceDefinitionVersion): Pick<Kind, 'columns' | 'cells'> {
   const common = builtinKinds().find(({ resource }) => resource === 'configmaps')!.columns;
   const described = (name: string) => common.find((column) => column.name === name)?.description ?? '';

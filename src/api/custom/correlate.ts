@@ -1,14 +1,14 @@
-// Which old value a part of a new object had before: only what did not change may stay invalid (KEP-4008).
+// Finds the old value of each part of a new object: only unchanged parts may stay invalid (KEP-4008).
 
 import type { Schema } from '../../machinery/schema.ts';
 import { sameValue } from '../fields.ts';
 
-/** A new value, the old one in its place, and the schema that says how their parts correspond. */
+/** A new value, its old value, and the schema that correlates their parts. */
 export interface Correlated {
   readonly schema: Schema;
   readonly value: any;
   readonly old: any;
-  /** Old items of a keyed list, once somebody asked for one. */
+  /** Old items of a keyed list, indexed on demand. */
   byKey?: Map<string, any>;
   unchanged?: boolean;
 }
@@ -17,7 +17,7 @@ export const correlate = (schema: Schema, value: any, old: any): Correlated => (
 
 const isMap = (value: any) => typeof value === 'object' && value !== null && !Array.isArray(value);
 
-/** Undefined where there is nothing to compare with. */
+/** Undefined without an old value. */
 export function fieldOf(pair: Correlated | undefined, name: string): Correlated | undefined {
   if (!pair || !isMap(pair.old) || !isMap(pair.value)) return undefined;
   if (!Object.hasOwn(pair.old, name) || !Object.hasOwn(pair.value, name)) return undefined;
@@ -26,7 +26,7 @@ export function fieldOf(pair: Correlated | undefined, name: string): Correlated 
   return typeof schema === 'object' ? correlate(schema, pair.value[name], pair.old[name]) : undefined;
 }
 
-/** Items correspond in lists that are keyed, and nowhere else. */
+/** Only items of keyed lists correlate. */
 export function itemOf(pair: Correlated | undefined, index: number): Correlated | undefined {
   if (pair?.schema.listType !== 'map' || !pair.schema.items) return undefined;
   if (!Array.isArray(pair.old) || !Array.isArray(pair.value)) return undefined;

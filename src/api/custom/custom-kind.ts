@@ -22,13 +22,13 @@ export function customKinds(crd: CustomResourceDefinition, converter?: ObjectCon
   return crd.spec.versions.filter(({ served }) => served).map((version) => customKind(crd, version, versions));
 }
 
-/** The versions of one definition, and how objects pass from one to another: by name alone, without what is not there. */
+/** The versions of one definition, and the conversion between them: by name only, skipping absent versions. */
 class Versions {
   readonly storage: string;
   readonly #group: string;
   readonly #schemas = new Map<string, Schema>();
   readonly #converter: ObjectConverter | undefined;
-  /** What the converter made of an object, by version. */
+  /** Converted objects, by version. */
   readonly #converted = new WeakMap<object, Map<string, ApiObject>>();
 
   constructor({ spec }: CustomResourceDefinition, converter: ObjectConverter | undefined) {
@@ -43,7 +43,7 @@ class Versions {
     return this.#schemas.get(`${this.#group}/${version}`) ?? {};
   }
 
-  /** What was stored, as the schema of its version is now. */
+  /** The stored object, decoded by the current schema of its version. */
   read(object: ApiObject): ApiObject {
     const schema = this.#schemas.get(object.apiVersion ?? '');
     if (!schema) return object;

@@ -41,7 +41,7 @@ function hasEmbedded(schema: Schema): boolean {
   return found;
 }
 
-/** A name that may stand in a path. */
+/** A name that is valid as a path segment. */
 const pathSegments = nameRule((name) => [
   ...(name === '.' || name === '..' ? [`may not be '${name}'`] : []),
   ...['/', '%'].filter((sign) => name.includes(sign)).map((sign) => `may not contain '${sign}'`),

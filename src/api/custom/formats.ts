@@ -1,4 +1,4 @@
-// The formats of strings that custom resources are checked against; a format that is not here says nothing.
+// String formats for the validation of custom resources; other formats are ignored.
 // https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definitions/#validation
 
 import { parseIp } from '../../machinery/ip.ts';
@@ -47,10 +47,10 @@ const checks: Readonly<Record<string, Check>> = {
 
 const normalized = (format: string) => format.replaceAll('-', '');
 
-/** True for strings of every format that is not known. */
+/** True for strings of every unknown format. */
 export const hasFormat = (format: string, text: string): boolean => checks[normalized(format)]?.(text) ?? true;
 
-/** Whether a format means anything for values of this type. */
+/** Whether a format applies to values of this type. */
 export function isSupportedFormat(type: string | undefined, format: string): boolean {
   if (!type || type === 'string') return normalized(format) in checks;
   if (type === 'integer') return format === 'int32' || format === 'int64';
@@ -102,7 +102,7 @@ function isEmail(text: string): boolean {
 
 /** An absolute URI or an absolute path, as Go's url.ParseRequestURI reads it. */
 export function isRequestUri(text: string): boolean {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is refused.
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: the check rejects control characters.
   if (!text || /[\u0000-\u001f\u007f]/.test(text) || /%(?![0-9a-f]{2})/i.test(text.split('?')[0])) return false;
   if (text === '*' || text.startsWith('/')) return true;
   const match = /^[a-z][a-z0-9+.-]*:(.*)$/is.exec(text);

@@ -6,7 +6,7 @@ type Step = (value: any) => any[];
 const cache = new Map<string, ((object: any) => unknown[]) | undefined>();
 const mostCached = 4_096;
 
-/** Reads every value that the path leads to; undefined for what is no path. */
+/** Reads every value at the path; undefined for an invalid path. */
 export function readJsonPath(path: string): ((object: any) => unknown[]) | undefined {
   if (cache.has(path)) return cache.get(path);
   let read: ((object: any) => unknown[]) | undefined;
@@ -75,7 +75,7 @@ function closing(path: string, from: number): number {
   throw new Error('unterminated array');
 }
 
-/** What stands in brackets: names, indexes, a slice, or a filter. */
+/** The content of brackets: names, indexes, a slice, or a filter. */
 function bracket(text: string): Step {
   if (text === '*') return all;
   const filter = /^\?\((.*)\)$/s.exec(text);

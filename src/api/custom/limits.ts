@@ -1,4 +1,4 @@
-// What strings and numbers of custom resources must keep beside their type.
+// Constraints on strings and numbers of custom resources beside their type.
 
 import type { Schema } from '../../machinery/schema.ts';
 import { compilePattern, patternFault } from '../../machinery/text/pattern.ts';
@@ -42,7 +42,7 @@ const ranges: Readonly<Record<string, readonly [lowest: bigint, highest: bigint]
 };
 const largestFloat = 3.4028235677973366e38;
 
-/** A number that the type and format can hold; constraints must be such numbers too. */
+/** Whether the type and format can represent the number; constraints are checked too. */
 function fitsRange(type: string | undefined, format: string | undefined, value: number | bigint): boolean {
   if (type === 'integer') {
     if (typeof value === 'number' && !Number.isInteger(value)) return false;

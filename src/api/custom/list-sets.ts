@@ -1,4 +1,4 @@
-// Lists whose items must differ: as a whole (x-kubernetes-list-type: set), or in their keys (map).
+// Lists with distinct items (x-kubernetes-list-type: set) or distinct keys (map).
 
 import type { Schema } from '../../machinery/schema.ts';
 import type { FieldError } from '../errors.ts';
@@ -38,7 +38,7 @@ function validateKeyed(keys: readonly string[], list: readonly any[], path: stri
   return duplicates(list.map(identity), list, path);
 }
 
-/** A value is told of once, where it stands for the second time. */
+/** A duplicate value is reported once, at its second occurrence. */
 function duplicates(values: readonly any[], list: readonly any[], path: string): FieldError[] {
   if (list.length < 2) return [];
   const seen = new Map<string, number>();

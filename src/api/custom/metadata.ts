@@ -8,7 +8,7 @@ import { validateAnyUpdate, validateObjectMeta, validateObjectMetaUpdate } from 
 
 export const validateCustomMeta = (meta: ObjectMeta): FieldError[] => validateObjectMeta(meta, undefined, true);
 
-/** Of an update, whose faults Kubernetes lists again with those of the kind. */
+/** Faults of an update that Kubernetes lists again with those of the kind. */
 export const validateCustomMetaUpdate = (next: ObjectMeta, old: ObjectMeta): FieldError[] => [
   ...validateAnyUpdate(next, old),
   ...validateObjectMetaUpdate(next, old, true),

@@ -1,4 +1,4 @@
-// Custom resources lose what their schema does not know, and nulls that may not be.
+// Removes unknown fields and forbidden nulls from custom resources.
 // https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definitions/#field-pruning
 
 import { getOwn, setOwn } from '../../machinery/collections/own.ts';
@@ -14,8 +14,8 @@ export interface Pruned {
 }
 
 /**
- * A copy without unknown fields, keys sorted. Metadata must have the right types (DecodeError), unless `lenient`: what is
- * stored already loses its faulty fields instead.
+ * A copy without unknown fields, keys sorted. Metadata of a wrong type causes a DecodeError, unless `lenient`: stored
+ * objects lose faulty fields instead.
  */
 export function pruneCustom(schema: Schema, value: any, lenient = false): Pruned {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return { object: value, unknownFields: [] };
@@ -35,7 +35,7 @@ export function pruneCustom(schema: Schema, value: any, lenient = false): Pruned
 /** The same for a part of a resource. */
 export const pruneValue = (schema: Schema, value: any): any => new Walk(false).value(schema, value, '');
 
-/** Kubernetes tells a hundred unknown fields at most. */
+/** Kubernetes reports at most a hundred unknown fields. */
 const mostUnknown = 100;
 
 const typeFields = ['apiVersion', 'kind', 'metadata'];
@@ -103,7 +103,7 @@ class Walk {
     return out;
   }
 
-  /** Where unknown fields are kept in a list, they are kept in its items too. */
+  /** A list that preserves unknown fields preserves them in its items too. */
   #items(schema: Schema | undefined, list: readonly any[], path: string): any[] {
     const { items, preserveUnknownFields } = schema ?? {};
     if (preserveUnknownFields && !items) return sortKeys(list) as any[];

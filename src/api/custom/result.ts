@@ -1,10 +1,10 @@
 import type { FieldError } from '../errors.ts';
 
-/** What was found, and how much was right: of several alternatives the one that fits best says what is wrong. */
+/** Faults, and the number of matched keywords: of several alternatives, the best match reports its faults. */
 export class Result {
   readonly errors: FieldError[] = [];
   matches = 0;
-  /** The field that everything lies in, such as `status`; empty for the whole object. */
+  /** The field that contains the value, such as `status`; empty for the whole object. */
   readonly base: string;
 
   constructor(base: string) {

@@ -74,7 +74,7 @@ function compileRule(rule: CelRule, type: SizedType, environment: ReturnType<typ
   return { ...compiled, message: message.program, messageMaxCost: message.program.maxCost(type) };
 }
 
-/** A rule's fieldPath as errors show it: spec.x, or labels[key] below a map. */
+/** A rule's fieldPath in errors: spec.x, or labels[key] below a map. */
 export function shownFieldPath(fieldPath: string, openApi: any): string {
   const found = validFieldPath(fieldPath, openApi);
   if ('fault' in found) return '';

@@ -1,4 +1,4 @@
-// x-kubernetes-validations: rules of a definition that its objects must keep.
+// x-kubernetes-validations: CEL rules of a definition for its objects.
 // https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definitions/#validation-rules
 
 import {
@@ -19,7 +19,7 @@ import { duplicate, forbiddenField, invalidValue, required } from '../fields.ts'
 import { type Correlated, correlate, fieldOf, isUnchanged, itemOf } from './correlate.ts';
 import { type CompiledRule, compileRules, shownFieldPath } from './rule-programs.ts';
 
-/** For all rules of one object, and for one of them. */
+/** Budgets of all rules of one object, and of each rule. */
 const objectBudget = 10_000_000;
 const callLimit = 1_000_000;
 const longestMessageBytes = 5 * 1024;
@@ -48,7 +48,7 @@ function ruledSchema(schema: Schema): RuledSchema | undefined {
   return found.ruled;
 }
 
-/** The rules below allOf alone do not make a definition look for any. */
+/** Rules below allOf alone do not count. */
 function hasRules({ rules, items, properties = {}, additionalProperties }: Schema): boolean {
   return (
     !!rules?.length ||
@@ -80,10 +80,7 @@ function compile(from: Schema, schema: Schema, type: SizedType | undefined): Rul
   return { schema, rules, allOf, properties: below, items: elements, values };
 }
 
-/**
- * Faults that the rules find. `old` is undefined for a new object. A fault of a part that did not change is a warning
- * (KEP-4008).
- */
+/** Faults from the rules. `old` is undefined for a new object. A fault of an unchanged part is a warning (KEP-4008). */
 export function validateRules(
   schema: Schema,
   value: any,
@@ -113,7 +110,7 @@ const child = (path: string, name: string): string => (path ? `${path}.${name}` 
 class Judge {
   readonly errors: FieldError[] = [];
   readonly #warn: (text: string) => void;
-  /** Negative once nothing more is evaluated. */
+  /** Negative after evaluation stopped. */
   #budget = objectBudget;
 
   constructor(warn: (text: string) => void) {
@@ -241,7 +238,7 @@ class Judge {
     add(faultFor(rule.reason, shown(path), schema, value, made?.text ?? plain));
   }
 
-  /** Undefined when the message cannot be made: the rule's own is shown then. */
+  /** Undefined if the message expression fails: the rule's message is used then. */
   #message(program: Expression, rule: CelRule, variables: Variables): { text: string } | { fault: string } | undefined {
     const spend = this.#spender();
     const exhausted = {

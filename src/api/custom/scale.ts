@@ -1,4 +1,4 @@
-// What /scale shows must be numbers that a Scale can hold.
+// Values for /scale must be integers in the range of a Scale.
 
 import type { FieldError } from '../errors.ts';
 import { invalidValue } from '../fields.ts';

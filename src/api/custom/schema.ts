@@ -1,4 +1,4 @@
-// From the schema of a CustomResourceDefinition to the schema that everything here works with.
+// Converts the schema of a CustomResourceDefinition to the internal schema.
 
 import type { Constraints, Schema } from '../../machinery/schema.ts';
 import { schemaNamed } from '../schemas.ts';
@@ -25,19 +25,19 @@ const sorted = <T>(map: Readonly<Record<string, T>>): Record<string, T> => {
   return out;
 };
 
-/** The whole object: what the definition says, and what every object has. */
+/** The schema of the whole object: the definition's, and the fields of every object. */
 export function rootSchema(openApi: any): Schema {
   const schema = customSchema(openApi);
   return { ...schema, custom: true, properties: sorted({ ...schema.properties, ...typeMeta() }) };
 }
 
-/** What the definition itself says, which may also restrict names. */
+/** The definition's schema alone, which may also restrict names. */
 export const customSchema = (openApi: any): Schema =>
   convert(openApi ?? { type: 'object', 'x-kubernetes-preserve-unknown-fields': true });
 
 let metadata: Schema | undefined;
 
-/** Fields of custom resources are written in the order of their names, those of metadata too. */
+/** Fields of custom resources are written in the order of their names, including metadata. */
 export function metadataSchema(): Schema {
   if (!metadata) {
     const schema = schemaNamed('io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta');

@@ -1,4 +1,4 @@
-// What holds for writes of custom resources, from the version's schema and subresources.
+// The strategy of custom resources, from the version's schema and subresources.
 
 import type { Schema } from '../../machinery/schema.ts';
 import type { FieldError } from '../errors.ts';
@@ -20,14 +20,14 @@ export interface CustomVersion {
   readonly version: CustomResourceDefinitionVersion;
   /** The object's shape, with kind, apiVersion and metadata. */
   readonly schema: Schema;
-  /** What the definition itself says, which may restrict names too. */
+  /** The definition's schema, which may also restrict names. */
   readonly checked: Schema;
 }
 
 export function customStrategy(custom: CustomVersion): Strategy {
   const { schema, version } = custom;
   const hasStatus = !!version.subresources?.status;
-  // New objects, until they are validated: only then nothing is older.
+  // New objects before validation: they have no old value.
   const fresh = new WeakSet<ApiObject>();
   const ratcheted = new WeakMap<ApiObject, string[]>();
   const warnAbout = (object: ApiObject) => (text: string) =>
@@ -37,7 +37,7 @@ export function customStrategy(custom: CustomVersion): Strategy {
       if (hasStatus) keepStatus(next, old);
       countChange(next, old);
     },
-    // A change is looked at once, together with what was there before.
+    // Updates are validated once, together with the old object.
     validate: (object: ApiObject) => (fresh.has(object) ? validateNew(custom, object) : []),
     validateUpdate: (next: ApiObject, old: ApiObject) => validateChange(custom, next, old, warnAbout(next)),
   };
@@ -62,7 +62,7 @@ export function customStrategy(custom: CustomVersion): Strategy {
   };
 }
 
-/** Every change but of metadata counts, that of a status too where it has no endpoint of its own. */
+/** Every change except metadata counts, including status without a status endpoint. */
 function countChange(next: ApiObject, old: ApiObject): void {
   const { metadata: _, ...wanted } = next;
   const { metadata: __, ...before } = old;
@@ -74,7 +74,7 @@ function keepStatus(next: ApiObject, old: ApiObject): void {
   else next.status = old.status;
 }
 
-/** Through /status nothing but the status changes, labels and annotations neither. The types given are checked later. */
+/** /status changes only the status, not labels or annotations. Types are checked later. */
 function keepAllButStatus(next: ApiObject, old: ApiObject): void {
   const given = new Set(['apiVersion', 'kind', 'metadata', 'status']);
   for (const field of Object.keys(next)) if (!given.has(field)) delete next[field];

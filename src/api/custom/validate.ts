@@ -1,5 +1,5 @@
-// Values of custom resources against their schema, in the words of Kubernetes' OpenAPI validation.
-// What numbers, strings, lists and junctions must keep: limits.ts.
+// Validates values of custom resources against their schema, with the messages of Kubernetes' OpenAPI validation.
+// Constraints on numbers, strings, lists and junctions: limits.ts.
 
 import type { Schema } from '../../machinery/schema.ts';
 import type { FieldError } from '../errors.ts';
@@ -9,14 +9,14 @@ import { isSupportedFormat } from './formats.ts';
 import { checkNumber, checkString } from './limits.ts';
 import { Result } from './result.ts';
 
-/** `pair` has the value before; parts that did not change may be invalid. `base` is the field that holds the value. */
+/** `pair` has the old value; unchanged parts may be invalid. `base` is the field that contains the value. */
 export function validateValue(schema: Schema, value: any, base = '', pair?: Correlated): FieldError[] {
   const result = new Result(base);
   check(schema, value, '', pair, result);
   return result.errors;
 }
 
-/** The whole object, or what changed of it. `structure` is its schema as far as it says how parts correspond. */
+/** The whole object, or its changed parts. `structure` is the schema for correlation. */
 export const validateCustom = (schema: Schema, object: any, structure = schema, old?: any): FieldError[] =>
   validateValue(schema, object, '', old && correlate(structure, object, old));
 
@@ -28,14 +28,14 @@ const typeOf = (value: unknown): string => {
   return Number.isInteger(value) ? 'integer' : 'number';
 };
 
-/** One value with all that its schema says of it. */
+/** Validates one value against its whole schema. */
 function check(schema: Schema, value: any, path: string, pair: Correlated | undefined, result: Result): void {
   const before = result.errors.length;
   checkNode(schema, value, path, pair, result);
   if (result.errors.length > before && isUnchanged(pair)) result.errors.length = before;
 }
 
-/** The same without regard to this value's own past: what junctions say belongs to the value around them. */
+/** Same, ignoring this value's old value: junctions belong to the enclosing value. */
 function checkNode(schema: Schema, value: any, path: string, pair: Correlated | undefined, result: Result): void {
   const type = typeOf(value);
   checkType(schema, type, path, result);
@@ -104,7 +104,7 @@ function checkFields(schema: Schema, value: any, path: string, pair: Correlated 
     const part = own ?? (typeof additionalProperties === 'object' ? additionalProperties : undefined);
     if (!part) continue;
     const at = path || !own ? `${path}.${name}` : name;
-    // The version of an object is what was asked for: there is no older one.
+    // An object's version is the requested one: it has no old value.
     const isTypeMeta = path === '' && (name === 'kind' || name === 'apiVersion');
     check(part, value[name], at, isTypeMeta ? undefined : fieldOf(pair, name), result);
   }

@@ -26,7 +26,7 @@ export function defaultPodSpec(spec: PodSpec): void {
   spec.securityContext ??= {};
   spec.terminationGracePeriodSeconds ??= 30;
   spec.schedulerName ??= 'default-scheduler';
-  // The old field and the new one always say the same.
+  // The old field always equals the new one.
   if (!spec.serviceAccountName && spec.serviceAccount) spec.serviceAccountName = spec.serviceAccount;
   if (spec.serviceAccountName) spec.serviceAccount = spec.serviceAccountName;
   else delete spec.serviceAccount;
@@ -62,7 +62,7 @@ const reference = new RegExp(
 );
 const maxImageName = 255;
 
-/** Images that are not pinned to a tag or digest are always looked up again; what is no image is pinned to nothing. */
+/** Images without a tag or digest are always pulled; an invalid image has neither. */
 function pullPolicyOf(image: string): 'Always' | 'IfNotPresent' {
   if (image.length > 2 * maxImageName) return 'IfNotPresent';
   const parts = reference.exec(image)?.groups;
@@ -119,7 +119,9 @@ export function defaultClaimSpec(spec: PersistentVolumeClaimSpec): void {
   spec.volumeMode ??= 'Filesystem';
 }
 
-/** Sources whose in-tree drivers are gone but whose fields still have defaults; volumes and persistent volumes alike. */
+/**
+ * Sources whose in-tree drivers were removed but whose fields still have defaults; for volumes and persistent volumes.
+ */
 export function defaultBlockVolumes(source: Pick<Volume, 'iscsi' | 'rbd' | 'azureDisk' | 'scaleIO'>): void {
   if (source.iscsi) source.iscsi.iscsiInterface ||= 'default';
   if (source.rbd) {

@@ -31,7 +31,7 @@ export const containerNames = (spec: PodSpec | undefined): string =>
 export const containerImages = (spec: PodSpec | undefined): string =>
   (spec?.containers ?? []).map(({ image }) => image).join(',');
 
-/** The wide columns of everything that has a pod template. */
+/** The wide columns of all kinds with a pod template. */
 export const templateCells = {
   Containers: (object: any) => containerNames((object.spec?.template as PodTemplateSpec | undefined)?.spec),
   Images: (object: any) => containerImages((object.spec?.template as PodTemplateSpec | undefined)?.spec),

@@ -1,4 +1,4 @@
-// For tests: what Kubernetes says of an object in which one field has been changed.
+// For tests: Kubernetes' faults for an object with one changed field.
 
 import { decodeBody } from '../body.ts';
 import type { ApiObject, Kind } from '../kind.ts';
@@ -37,7 +37,7 @@ function created(kind: Kind, body: object): ApiObject {
   return object;
 }
 
-/** Of a kind such as `apps/v1/deployments`, what is wrong with `base` once a field of it is changed, new or by an update. */
+/** Finds the faults of `base`, of a kind such as `apps/v1/deployments`, with one field changed, on create or update. */
 export function faultFinder(resource: string, base: object) {
   const parts = resource.split('/');
   const [version, name] = parts.slice(-2);

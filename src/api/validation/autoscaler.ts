@@ -11,7 +11,7 @@ import { atLeast, each, needed, notNegative, oneOfThese, positive, type Rule, se
 const longestPeriodS = 1800;
 const longestWindowS = 3600;
 
-/** `old`: the autoscaler before, whose zero replicas and odd versions of targets may stay. */
+/** `old`: the old autoscaler, whose zero replicas and invalid target versions may stay. */
 export function validateAutoscaler(h: HorizontalPodAutoscaler, old?: HorizontalPodAutoscaler): FieldError[] {
   const { minReplicas, maxReplicas = 0, scaleTargetRef, metrics, behavior } = h.spec ?? ({} as Spec);
   const lowest = old?.spec?.minReplicas === 0 ? 0 : 1;
@@ -94,7 +94,7 @@ function validateMetric(metric: Metric, path: string, versions: Versions): Field
   const given = fields.filter((field) => metric[field]);
   if (given.length) errors.push(...validateSource(metric[given[0]], `${path}.${given[0]}`, given[0], versions));
   const expected = fields.find((field) => typeOf[field] === type);
-  // Kubernetes says it twice.
+  // Kubernetes reports it twice.
   errors.push(...unknown);
   if (expected && !metric[expected])
     errors.push(required(`${path}.${expected}`, 'must populate information for the given metric source'));
@@ -151,7 +151,7 @@ const validateContainer = (container: string | undefined, path: string): FieldEr
     ? invalidValues(`${path}.container`, container, dns1123LabelFaults(container))
     : [required(`${path}.container`, 'must specify a container')];
 
-/** Which amounts a kind of metric needs, and which of them exclude each other. */
+/** The required and mutually exclusive amounts of a metric type. */
 function validateAmounts({ value, averageValue, averageUtilization }: any, path: string, field: string): FieldError[] {
   const at = `${path}.averageValue`;
   switch (field) {

@@ -1,4 +1,4 @@
-// Rules of CertificateSigningRequests and of what may be written to their status.
+// Rules for CertificateSigningRequests and updates of their status.
 // https://kubernetes.io/docs/reference/access-authn-authz/certificate-signing-requests/
 
 import { parseCertificateRequest } from '../../machinery/certificates/certificate-request.ts';
@@ -67,7 +67,7 @@ export function validateRequestSpec(
   return errors;
 }
 
-/** The text of a base64 field, '' for what is no base64. */
+/** The text of a base64 field, '' if it is invalid. */
 export function decoded(base64: string | undefined | null): string {
   try {
     return base64 ? atob(base64) : '';
@@ -121,7 +121,7 @@ function firstFaults(
   return [];
 }
 
-/** What an update may write beside metadata. */
+/** Fields that an update may write beside metadata. */
 export interface RequestRights {
   readonly approval?: boolean;
   readonly certificate?: boolean;

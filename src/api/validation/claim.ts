@@ -1,4 +1,4 @@
-// What a claim for storage asks for, in claims and in the templates of pods and stateful sets.
+// Storage claims, also in templates of pods and stateful sets.
 // https://kubernetes.io/docs/concepts/storage/persistent-volumes/#persistentvolumeclaims
 
 import { compareQuantities } from '../../machinery/quantity.ts';
@@ -16,7 +16,7 @@ export const volumeMode: Rule = set(oneOfThese('Block', 'Filesystem'));
 
 const accessModes = ['ReadOnlyMany', 'ReadWriteMany', 'ReadWriteOnce', 'ReadWriteOncePod'];
 
-/** Supported modes, of which ReadWriteOncePod stands alone. */
+/** Supported modes; ReadWriteOncePod must be the only one. */
 export function validateAccessModes(modes: readonly string[], path: string, missing = ''): FieldError[] {
   const errors: FieldError[] = [];
   if (!modes.length) errors.push(required(path, missing));
@@ -65,7 +65,7 @@ function validateSource(source: any, path: string, { anyGroup }: { anyGroup?: bo
 
 function validateBothSources({ dataSource, dataSourceRef }: PersistentVolumeClaimSpec, path: string): FieldError[] {
   if (!dataSource || !dataSourceRef) return [];
-  // Kubernetes shows a path here where the value should be.
+  // Kubernetes prints a path here instead of the value.
   if (dataSourceRef.namespace)
     return [invalidValue(path, {}, 'may not be specified when dataSourceRef.namespace is specified')];
   const same = (['apiGroup', 'kind', 'name'] as const).every((field) => dataSource[field] === dataSourceRef[field]);
@@ -79,7 +79,7 @@ export function validateClaimTemplate(template: PersistentVolumeClaimTemplate, p
   ];
 }
 
-/** Warnings for sizes of which the fraction of a byte counts for nothing. */
+/** Warnings for sizes with a fraction of a byte, which is ignored. */
 export function claimWarnings(spec: PersistentVolumeClaimSpec, path: string): string[] {
   return (['requests', 'limits'] as const).flatMap((list) => {
     const size = (spec.resources?.[list] as Record<string, string> | undefined)?.storage;

@@ -1,4 +1,5 @@
-// Events, in the core group's form. Those with an eventTime come from clients of events.k8s.io, and are held to more.
+// Events, in the core group's form. Those with an eventTime come from clients of events.k8s.io, and have stricter
+// rules.
 // https://kubernetes.io/docs/reference/kubernetes-api/cluster-resources/event-v1/
 
 import { byteLength, dns1123SubdomainFaults, qualifiedNameFaults } from '../../machinery/text/names.ts';
@@ -7,7 +8,7 @@ import { immutableField, invalidValue, invalidValues, required, sameValue, uncha
 import type { Event } from '../generated/types.ts';
 import { internal } from '../internal.ts';
 
-/** What holds for events of both groups. `controller`: the name of the reporting controller's field. */
+/** Rules for events of both groups. `controller`: the name of the reporting controller's field. */
 export function validateCoreEvent(event: Event, controller = 'reportingComponent'): FieldError[] {
   const own = event.metadata.namespace ?? '';
   return [
@@ -41,7 +42,7 @@ function validateReport(event: Event, controller: string): FieldError[] {
   ];
 }
 
-/** A new event of events.k8s.io, whose older fields stay empty. */
+/** A new event of events.k8s.io, whose older fields must be empty. */
 export function validateNewEvent(event: Event): FieldError[] {
   const { type = '', source } = event;
   const unset = (field: string, value: unknown) => (value ? [invalidValue(field, '', 'needs to be unset')] : []);
@@ -65,7 +66,7 @@ function validateSeries({ series }: Event): FieldError[] {
   ];
 }
 
-/** Only the series of an event goes on. */
+/** Only an event's series may change. */
 export function validateEventUpdate(next: Event, old: Event): FieldError[] {
   const text = (field: 'reason' | 'message' | 'type' | 'action' | 'reportingInstance') =>
     unchanged(field, next[field] ?? '', old[field] ?? '');
@@ -83,7 +84,7 @@ export function validateEventUpdate(next: Event, old: Event): FieldError[] {
     ...time('firstTimestamp'),
     ...time('lastTimestamp'),
     ...unchanged('count', next.count ?? 0, old.count ?? 0),
-    // Kubernetes looks at the reason twice.
+    // Kubernetes checks the reason twice.
     ...text('reason'),
     ...text('type'),
     ...(isSameTime ? [] : [immutableField('eventTime', next.eventTime ?? null)]),

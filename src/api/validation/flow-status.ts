@@ -1,4 +1,4 @@
-// What the statuses of both kinds of flow control share.
+// Status rules shared by both kinds of flow control.
 
 import type { ApiObject } from '../kind.ts';
 import { all, each, need, struct, unique } from './rules.ts';
@@ -9,7 +9,7 @@ export const flowConditions = all(
   each(struct({ type: need() })),
 );
 
-/** Through /status nothing of the metadata changes. */
+/** /status does not change metadata. */
 export function keepMetadata(next: ApiObject, old: ApiObject): void {
   const { managedFields, resourceVersion } = next.metadata;
   next.metadata = { ...old.metadata, managedFields, resourceVersion };

@@ -5,7 +5,7 @@ import type { FieldError } from '../errors.ts';
 import { invalidValue, nonNegative, required, tooLong, tooMany } from '../fields.ts';
 import type { JobSpec, SuccessPolicyRule } from '../generated/types.ts';
 
-/** How many indexes a text names, or what is wrong with it. */
+/** The number of indexes in a text, or its fault. */
 export function countIndexes(text: string, completions: number): { total: number } | { fault: string } {
   if (!text) return { total: 0 };
   let last: number | undefined;

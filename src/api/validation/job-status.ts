@@ -1,5 +1,5 @@
-// What the status of a job may say together, and how it may change. Each rule looks only at what this write changed, so
-// that a status which was accepted before does not stand in the way of others.
+// Consistency and transitions of a job's status. Each rule checks only changes of this write, so that an accepted
+// status does not block others.
 
 import type { FieldError } from '../errors.ts';
 import { duplicate, invalidValue, omitted, required, sameValue } from '../fields.ts';
@@ -183,7 +183,7 @@ function validateChanges(next: Job, old: Job): FieldError[] {
   const { completionMode, completions, parallelism, suspend } = next.spec ?? {};
   if ((status.failed ?? 0) < (was.failed ?? 0))
     errors.push(invalidValue('status.failed', status.failed ?? 0, 'cannot decrease the failed counter'));
-  // Scaled down, an indexed job forgets the indexes that it no longer has.
+  // When scaled down, an indexed job drops the indexes above its size.
   const isElastic = completionMode === 'Indexed' && completions === parallelism;
   if (!isElastic && (status.succeeded ?? 0) < (was.succeeded ?? 0))
     errors.push(invalidValue('status.succeeded', status.succeeded ?? 0, 'cannot decrease the succeeded counter'));

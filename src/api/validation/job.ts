@@ -37,7 +37,7 @@ function validateHostname({ metadata: { name }, spec }: Job): FieldError[] {
     : [];
 }
 
-/** The labels by which a job finds its pods, unless the client says that it knows better. */
+/** The job's labels for its pods, unless manualSelector is set. */
 function validateGeneratedSelector({ metadata, spec }: Job, old: Job | undefined): FieldError[] {
   const { selector, template, manualSelector } = spec!;
   if (manualSelector || !selector) return [];
@@ -195,7 +195,7 @@ function validateCompletions(spec: JobSpec, before: JobSpec): FieldError[] {
 const isTrue = (job: Job, type: string): boolean =>
   job.status?.conditions?.some((condition) => condition.type === type && condition.status === 'True') ?? false;
 
-/** While a job is suspended and none of its pods runs, where they may run, and on what, can still change. */
+/** While a job is suspended without running pods, the scheduling fields and resources of its template are mutable. */
 function validateTemplateUpdate(next: Job, old: Job): FieldError[] {
   const [template, before] = [next.spec!.template, structuredClone(old.spec!.template)];
   const { status, spec } = old;

@@ -1,4 +1,4 @@
-// What holds for the metadata of every object.
+// Rules for the metadata of every object.
 // https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/object-meta/
 
 import {
@@ -30,13 +30,14 @@ export const nameRule =
 
 export const subdomainNames: NameRule = nameRule(dns1123SubdomainFaults);
 
-/** A map may have a hundred thousand faulty entries, and no answer tells of them all. */
+/** A map may have a hundred thousand faulty entries, and a response lists only some. */
 const enoughFaults = 1_000;
 const maxAnnotationBytes = 256 * 1024;
 const standardFinalizers = ['kubernetes', 'orphan', 'foregroundDeletion'];
 
 /**
- * The metadata of a new object. `plain`: finalizers need no domain, as in the groups whose kinds began outside the core.
+ * The metadata of a new object. `plain`: finalizers without a domain are valid, as in groups that began outside the
+ * core.
  */
 export function validateObjectMeta(
   meta: ObjectMeta,
@@ -58,14 +59,14 @@ export function validateObjectMeta(
   ];
 }
 
-/** What is checked of a new and of a changed object alike. */
+/** Checks shared by new and changed objects. */
 const validateSharedFields = (meta: ObjectMeta, path: string): FieldError[] => [
   ...validateLabels(meta.labels, `${path}.labels`),
   ...validateAnnotations(meta.annotations, `${path}.annotations`),
   ...validateOwners(meta.ownerReferences ?? [], `${path}.ownerReferences`),
 ];
 
-/** The metadata of a template, whose objects are named later: Kubernetes names its fields without `metadata`. */
+/** The metadata of a template, whose objects get their name later: Kubernetes' field paths omit `metadata`. */
 export const validateTemplateMeta = (
   meta: Pick<ObjectMeta, 'labels' | 'annotations'> | undefined,
   path: string,
@@ -74,7 +75,7 @@ export const validateTemplateMeta = (
   ...validateAnnotations(meta?.annotations, `${path}.annotations`),
 ];
 
-/** The metadata of objects that are made for others: labels and annotations, and nothing else. */
+/** The metadata of generated objects: only labels and annotations. */
 export const validateOwnedMeta = (meta: object | undefined, path: string): FieldError[] => [
   ...validateAnnotations((meta as ObjectMeta | undefined)?.annotations, `${path}.annotations`),
   ...validateLabels((meta as ObjectMeta | undefined)?.labels, `${path}.labels`),
@@ -127,7 +128,7 @@ function validateOwners(owners: readonly OwnerReference[], path: string): FieldE
   return errors;
 }
 
-/** Names of finalizers without a domain are Kubernetes' own. */
+/** Only Kubernetes' finalizers have no domain. */
 export const kubeFinalizerFaults = (name: string): string[] =>
   name.includes('/') || standardFinalizers.includes(name)
     ? []
@@ -178,7 +179,7 @@ export function validateObjectMetaUpdate(
   return [...errors, ...validateSharedFields(next, path), ...(plain ? [] : kubeFinalizers(next, path))];
 }
 
-/** What is checked of every update, whatever the kind. */
+/** Checks of every update of any kind. */
 export const validateAnyUpdate = (next: ObjectMeta, old: ObjectMeta): FieldError[] => [
   ...validateObjectMeta(next, () => [], true),
   ...validateObjectMetaUpdate(next, old, true),

@@ -1,4 +1,4 @@
-// Names with a domain in front, whose faults name the part that is wrong.
+// Names with a domain prefix; faults name the invalid part.
 
 import { dns1123LabelFaults, dns1123SubdomainFaults } from '../../machinery/text/names.ts';
 import type { FieldError } from '../errors.ts';

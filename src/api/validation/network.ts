@@ -65,7 +65,7 @@ export function canonicalCidr(path: string, text: string): FieldError[] {
   return canonical === text ? errors : [invalidValue(path, text, `must be in canonical form ("${canonical}")`)];
 }
 
-/** The address of an interface, which keeps the bits behind its network's prefix. */
+/** The address of an interface, including the bits after the network prefix. */
 export function canonicalInterface(path: string, text: string): FieldError[] {
   const cidr = parseCidr(text);
   if (!cidr)

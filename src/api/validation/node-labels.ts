@@ -18,7 +18,7 @@ const deprecated: Readonly<Record<string, string>> = {
 export const nodeLabelWarning = (key: string): string | undefined =>
   Object.hasOwn(deprecated, key) ? deprecated[key] : undefined;
 
-/** `checkValues`: values that no label can have are told too. */
+/** `checkValues`: reports values that are invalid as labels too. */
 export function nodeTermWarnings(term: NodeSelectorTerm | undefined, checkValues: boolean, path: string): string[] {
   return (term?.matchExpressions ?? []).flatMap(({ key, values = [] }, index) => {
     const at = `${path}.matchExpressions[${index}]`;

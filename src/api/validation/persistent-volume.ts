@@ -9,7 +9,7 @@ import { validateNodeSelector } from './pod/affinity.ts';
 import { forbidden, given, isEmpty, need, oneOfThese, struct } from './rules.ts';
 import { iscsiNameFault, isIscsiNameTooLong, persistentSources } from './volume-sources.ts';
 
-/** The order in which Kubernetes looks at sources. */
+/** Kubernetes' order of checking sources. */
 const sources = [
   'hostPath',
   'gcePersistentDisk',
@@ -37,7 +37,7 @@ const sources = [
 
 const reclaimPolicy = given(oneOfThese('Delete', 'Recycle', 'Retain'));
 
-/** `name` of the volume. `inline`: the volume is described where it is used, and is no object of its own. */
+/** `name` of the volume. `inline`: the volume is part of another object. */
 export function validateVolumeSpec(spec: Spec, path: string, name: string, inline = false): FieldError[] {
   const errors = [
     ...(inline ? validateInline(spec, path) : []),
@@ -93,7 +93,7 @@ const inlinePolicies = struct({
   nodeAffinity: forbidden(notInline),
 });
 
-/** However many slashes and dots it takes to say so. */
+/** With any number of slashes and dots. */
 const isRoot = (path: string): boolean => path.startsWith('/') && /^[/.]*$/.test(path) && !/[^/]{3}/.test(path);
 
 function validateCapacity(capacity: Record<string, string>, path: string): FieldError[] {
@@ -111,7 +111,7 @@ function validateCapacity(capacity: Record<string, string>, path: string): Field
   return errors;
 }
 
-/** Kubernetes' own spellings in the path of a source too many, and in the path of the source's fields. */
+/** Kubernetes' spellings in the path of an extra source, and in the path of the source's fields. */
 const secondPath: Readonly<Record<string, string>> = { cephfs: 'cephFS' };
 const fieldPath: Readonly<Record<string, string>> = { gcePersistentDisk: 'persistentDisk' };
 

@@ -1,4 +1,4 @@
-// What classes of storage share: a driver's name, and parameters for the driver.
+// Rules shared by kinds of storage classes: a driver's name, and its parameters.
 
 import { byteLength, qualifiedNameFaults } from '../../machinery/text/names.ts';
 import { invalidValue, invalidValues, required, tooLong } from '../fields.ts';

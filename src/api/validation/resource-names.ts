@@ -41,7 +41,7 @@ const quotaResources = new Set([
 export const isQuotaResource = (name: string): boolean => quotaResources.has(name) || isQuotaHugePages(name);
 const isStandardResource = (name: string): boolean => name === 'storage' || isQuotaResource(name);
 
-/** Without a domain, or with Kubernetes' own. */
+/** Without a domain, or with kubernetes.io. */
 export const isNativeResource = (name: string): boolean => !name.includes('/') || name.includes('kubernetes.io/');
 
 export const isExtendedResource = (name: string): boolean =>
@@ -49,7 +49,7 @@ export const isExtendedResource = (name: string): boolean =>
   !name.startsWith(requestsPrefix) &&
   !qualifiedNameFaults(`${requestsPrefix}${name}`).length;
 
-/** What is limited more than it is requested may be given out more than once. */
+/** A resource with a higher limit than request may be overcommitted. */
 export const isOvercommitAllowed = (name: string): boolean => isNativeResource(name) && !isHugePages(name);
 
 export function resourceNameFaults(name: string): string[] {
@@ -80,7 +80,7 @@ const isWhole = (quantity: string): boolean => {
   return milli % nanosPerUnit === 0n;
 };
 
-/** Whether the amount is a number of pages of the size that the name tells. */
+/** Whether the amount is a multiple of the page size in the name. */
 export function isHugePageMultiple(name: string, quantity: string): boolean {
   try {
     const size = parseQuantity(name.slice(hugePages.length)).nanos;

@@ -1,5 +1,5 @@
-// Rules for values as data: a table names the fields of a struct and the rules that each must keep, in the order in which
-// their faults are listed. What depends on several fields is a function beside the table.
+// Validation rules as data: a table lists the fields of a struct with their rules, in the order of their faults. Rules
+// over several fields are functions beside the table.
 
 import { byteLength } from '../../machinery/text/names.ts';
 import { type FieldError, mostFaults } from '../errors.ts';
@@ -26,7 +26,7 @@ const none: readonly FieldError[] = [];
 const optional = (rule: Rule): Rule => Object.assign(rule, { optional: true as const });
 const isMissing = (value: unknown): boolean => value === undefined || value === null;
 
-/** Nothing, an empty text, list or map: Kubernetes does not tell these apart in most places. */
+/** Absent, or an empty text, list or map: Kubernetes treats these alike in most places. */
 export const isEmpty = (value: any): boolean =>
   isMissing(value) ||
   value === '' ||
@@ -70,7 +70,7 @@ export const each = (rule: Rule): Rule =>
     isEmpty(list) ? none : firstOf(list as unknown[], (item, index) => rule(item, `${path}[${index}]`, list)),
   );
 
-/** The faults of all items, up to as many as are told: a hundred thousand take a hundred megabytes. */
+/** The faults of all items, up to the reported limit: a hundred thousand would take a hundred megabytes. */
 function firstOf<T>(items: readonly T[], faultsOf: (item: T, index: number) => readonly FieldError[]) {
   const found: FieldError[] = [];
   for (const [index, item] of items.entries()) {
@@ -105,7 +105,7 @@ export const need =
   (value, path) =>
     isEmpty(value) ? [required(path, detail)] : none;
 
-/** Must be there, and then keeps the rules. */
+/** Must be present and pass the rules. */
 export function needed(...rules: readonly Rule[]): Rule {
   const rule = all(...rules);
   return (value, path, holder) => (isEmpty(value) ? [required(path)] : rule(value, path, holder));
@@ -117,7 +117,7 @@ export const text =
   (value, path) =>
     invalidValues(path, value ?? '', check(value ?? ''));
 
-/** One of the values; an absent value is none of them. */
+/** Must be one of the values; an absent value is invalid. */
 export const oneOfThese =
   (...supported: readonly string[]): Rule =>
   (value, path) =>
@@ -153,7 +153,7 @@ export const maxBytes = (max: number): Rule =>
     typeof value === 'string' && value.length * 3 > max && byteLength(value) > max ? [tooLong(path, max)] : none,
   );
 
-/** Items that repeat an earlier one's key, at their index. */
+/** Items with the key of an earlier one, at their index. */
 export const unique =
   (key: (item: any) => unknown = (item) => item, field = ''): Rule =>
   (list, path) => {

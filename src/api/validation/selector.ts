@@ -37,5 +37,5 @@ export function validateOwnSelector(selector: LabelSelector | undefined, path: s
   return errors;
 }
 
-/** Whether a selector can be evaluated at all: known operators, and values where they belong. */
+/** Whether a selector can be evaluated: known operators, with values where required. */
 export const isSound = (selector: LabelSelector): boolean => !validateLabelSelector(selector, '').length;

@@ -1,4 +1,4 @@
-// A service's cluster IPs and their families: what belongs together, and what may change.
+// A service's cluster IPs and their families: consistency and immutability.
 
 import { parseIp } from '../../machinery/ip.ts';
 import type { FieldError } from '../errors.ts';
@@ -54,7 +54,7 @@ function validateFamilies(spec: Spec, ips: readonly string[]): FieldError[] {
   return errors;
 }
 
-/** What may not change, unless a name replaces the addresses. */
+/** Immutable addresses, unless a name replaces them. */
 export function validateAddressUpdate(spec: Spec, before: Spec): FieldError[] {
   const isNamed = spec.type === 'ExternalName' || before.type === 'ExternalName';
   return isNamed ? [] : [...changeOfIps(spec, before), ...changeOfFamilies(spec, before)];
@@ -88,7 +88,7 @@ function changeOfFamilies(spec: Spec, before: Spec): FieldError[] {
   return [...errors, ...released(spec, now, was, 'ipFamily')];
 }
 
-/** The second of two is let go of only by a service that says so. */
+/** Only a service that requests it releases its second address. */
 const released = (spec: Spec, now: readonly string[], was: readonly string[], what: string): FieldError[] =>
   was.length > now.length && now.length === 1 && spec.ipFamilyPolicy !== 'SingleStack'
     ? [

@@ -1,4 +1,4 @@
-// What may stand in a Service. Which addresses and ports are free is the allocator's to say.
+// Rules for Services. The allocators check for free addresses and ports.
 // https://kubernetes.io/docs/reference/kubernetes-api/service-resources/service-v1/
 
 import { parseIp } from '../../machinery/ip.ts';
@@ -17,12 +17,12 @@ const maxStickySeconds = 86_400;
 const onlyBalanced = "may only be used when `type` is 'LoadBalancer'";
 const isExposed = ({ type }: Spec) => type === 'NodePort' || type === 'LoadBalancer';
 
-/** `old`: the service before, whose odd addresses may stay. */
+/** `old`: the old service, whose invalid addresses may stay. */
 export function validateService(service: Service, old?: Service): FieldError[] {
   const spec = service.spec ?? {};
   const externalBefore = new Set(old?.spec?.externalIPs);
   const addresses = validateClusterIps(spec, old?.spec?.clusterIPs);
-  // Addresses are looked at first, and alone, because everything else follows from them.
+  // Faults of addresses are reported alone, because other faults follow from them.
   if (addresses.length) return addresses;
   return [
     ...validateTopologyAnnotations(service.metadata.annotations ?? {}),
@@ -110,7 +110,7 @@ function validatePortUse({ type, ports = [] }: Spec): FieldError[] {
   ];
 }
 
-/** What makes a port a duplicate, as Kubernetes prints it. */
+/** The key of a duplicate port, as Kubernetes prints it. */
 const internalPort = (protocol: string | undefined, port: number) => ({
   Name: '',
   Protocol: protocol,
@@ -226,7 +226,7 @@ export function validateServiceUpdate(next: Service, old: Service): FieldError[]
   ];
 }
 
-/** What may not change once a load balancer has it. */
+/** Fields that are immutable with a load balancer. */
 function validateBalancerUpdate(spec: Spec, before: Spec): FieldError[] {
   const errors: FieldError[] = [];
   const path = 'spec.loadBalancerClass';

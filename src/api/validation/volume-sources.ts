@@ -1,4 +1,4 @@
-// Where the bytes of a volume come from: the sources that pods and persistent volumes share, one table each.
+// Volume sources that pods and persistent volumes share, one table each.
 // https://kubernetes.io/docs/concepts/storage/volumes/#volume-types
 
 import { dns1123LabelFaults, dns1123SubdomainFaults } from '../../machinery/text/names.ts';
@@ -23,7 +23,7 @@ export const descending: Rule = (value, path) => [
   ...noBacksteps(value, path),
 ];
 
-/** A path below its base whose first part is not Kubernetes' own. */
+/** A relative path without `..` as a part. */
 export const localPath: Rule = (value, path) => [
   ...descending(value, path),
   ...(value?.startsWith('..') && !value.startsWith('../')
@@ -234,7 +234,7 @@ export const persistentSources: Readonly<Record<string, Rule>> = {
   }),
 };
 
-/** With an initiator of its own, name and portal together name a file. */
+/** With a custom initiator, name and portal together name a file. */
 export const iscsiNameFault =
   'Total length of <volume name>:<iscsi.targetPortal> must be under 64 characters if iscsi.initiatorName is specified.';
 export const isIscsiNameTooLong = (name: string, source: { initiatorName?: string; targetPortal?: string }): boolean =>

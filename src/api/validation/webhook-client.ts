@@ -44,11 +44,11 @@ interface Url {
   readonly query: string;
 }
 
-/** The parts of a URL, or what Go says of it. */
+/** The parts of a URL, or Go's error. */
 function readUrl(text: string): Url | string {
   const hash = text.indexOf('#');
   const [whole, fragment] = hash < 0 ? [text, ''] : [text.slice(0, hash), text.slice(hash + 1)];
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what it looks for
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: Go rejects control characters
   if (/[\u0000-\u001f\u007f]/.test(whole)) return 'net/url: invalid control character in URL';
   if (whole.startsWith(':')) return 'missing protocol scheme';
   const scheme = /^([a-zA-Z][a-zA-Z0-9+.-]*):/.exec(whole)?.[1] ?? '';
@@ -83,7 +83,7 @@ function hostFault(host: string): string | undefined {
   return wrong === undefined ? undefined : `invalid character ${JSON.stringify(wrong)} in host name`;
 }
 
-/** Kubernetes takes name and namespace for each other here, and so the path of the one tells of the other. */
+/** Kubernetes swaps name and namespace here, so the path of one reports the other. */
 function validateService(service: NonNullable<Client['service']>, path: string): FieldError[] {
   const { name, namespace, port = 0 } = service;
   const faults = portNumberFaults(port);

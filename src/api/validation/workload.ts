@@ -1,4 +1,4 @@
-// What Deployments, ReplicaSets, StatefulSets and DaemonSets check alike.
+// Rules shared by Deployments, ReplicaSets, StatefulSets and DaemonSets.
 
 import { labelSelector } from '../../machinery/selectors/label-selector.ts';
 import { dns1123LabelFaults } from '../../machinery/text/names.ts';
@@ -12,7 +12,7 @@ import { podWarnings } from './pod/warnings.ts';
 import { isEmpty, notNegative, type Rule, type Rules, set, struct } from './rules.ts';
 import { isSound } from './selector.ts';
 
-/** The template of pods that run until they are told to stop, and that the selector must find. */
+/** The template of pods with restartPolicy Always, which the selector must match. */
 export function validateOwnTemplate(
   template: PodTemplateSpec | undefined,
   selector: LabelSelector | undefined,
@@ -23,7 +23,7 @@ export function validateOwnTemplate(
   const labels = template?.metadata?.labels;
   const errors: FieldError[] = [];
   const isNone = !selector || (isEmpty(selector.matchLabels) && isEmpty(selector.matchExpressions));
-  // A selector that cannot be read finds nothing, and is a fault of its own; none at all finds no pod.
+  // An invalid selector is a separate fault; a missing one matches no pod.
   if (selector && !isSound(selector))
     return [invalidValue(`${path.replace(/template$/, 'selector')}`, selector, unreadable)];
   if ((!selector || !isNone) && !labelSelector(selector).matches(labels))
@@ -47,17 +47,17 @@ export function validateRestart(template: PodTemplateSpec | undefined, path: str
   return errors;
 }
 
-/** Counters of a status, none of them negative. */
+/** Non-negative counters of a status. */
 export const counters = (...fields: readonly string[]): Rule =>
   struct(Object.fromEntries(fields.map((field) => [field, set(notNegative)])) as Rules);
 
-/** Each of the counters counts some of what `of` counts. */
+/** Each counter is a subset of `of`. */
 export const atMost = (status: any, fields: readonly string[], of: string, shown: string): FieldError[] =>
   fields
     .filter((field) => (status?.[field] ?? 0) > (status?.[of] ?? 0))
     .map((field) => invalidValue(`status.${field}`, status?.[field] ?? 0, `cannot be greater than ${shown}`));
 
-/** Collisions of names are counted up, so that no name comes twice. */
+/** The collision count never decreases, so that names are unique. */
 export function validateCollisions(next: any, old: any): FieldError[] {
   const [now, was] = [next?.collisionCount, old?.collisionCount];
   return was !== undefined && (now ?? -1) < was

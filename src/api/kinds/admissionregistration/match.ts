@@ -26,7 +26,7 @@ export function validateMatch(match: any, path: string): FieldError[] {
   ];
 }
 
-/** `shown` is the expression as the fault shows it. */
+/** `shown` is the expression in the fault's text. */
 export function expressionFaults({ fault, internal, source }: AdmissionExpression, path: string, shown = source) {
   if (fault === undefined) return [];
   const error: FieldError = internal

@@ -1,4 +1,4 @@
-// Admission policies written in CEL. Expressions are compiled, so that a wrong one is refused at once.
+// Admission policies written in CEL. Validation compiles the expressions, so that wrong ones are rejected at once.
 // https://kubernetes.io/docs/reference/access-authn-authz/validating-admission-policy/
 
 import {
@@ -122,7 +122,7 @@ function annotationFaults(annotations: readonly any[], name: string, compiler: P
   return errors;
 }
 
-/** The policy's name stands before the key in the event. */
+/** In the event, the policy's name precedes the key. */
 function annotationKeyFaults(key: string, name: string, path: string): FieldError[] {
   if (!name) return [invalidValue(path, key, 'requires metadata.name be non-empty')];
   const full = `${name}/${key}`;

@@ -1,4 +1,4 @@
-// Rules that say which requests a webhook or policy sees.
+// Rules that select the requests for a webhook or policy.
 
 import { pathSegmentFaults } from '../../../machinery/text/names.ts';
 import type { FieldError } from '../../errors.ts';
@@ -33,7 +33,7 @@ export function validateRules(rules: readonly Rule[] = [], path: string): FieldE
   });
 }
 
-/** At least one; a `*` stands alone. */
+/** At least one; `*` must be the only item. */
 function listFaults(list: readonly string[] = [], path: string, what: string): FieldError[] {
   if (!list.length) return [required(path)];
   if (list.length === 1 || !list.includes('*')) return [];
@@ -86,7 +86,7 @@ function split(name: string): [resource: string, subresource?: string] {
   return slash < 0 ? [name] : [name.slice(0, slash), name.slice(slash + 1)];
 }
 
-/** Policies that mutate have nothing to do when an object goes. */
+/** Mutating policies do not apply to deletions. */
 export function validateMutatingOperations(rules: readonly Rule[] = [], path: string): FieldError[] {
   const supported = operations.filter((one) => one !== 'DELETE');
   return rules.flatMap((rule) =>

@@ -38,7 +38,7 @@ const behaviour = (mutating: boolean): KindBehaviour<any> => ({
   },
 });
 
-/** Rules that came later than the kind: a configuration that broke one before may go on breaking it. */
+/** Rules newer than the kind: a configuration that violated one before may keep doing so. */
 interface Options {
   readonly noSideEffects: boolean;
   readonly knownVersions: boolean;

@@ -7,7 +7,7 @@ import { formatTime } from '../../time.ts';
 import { validateApproval } from '../../validation/crd/approval.ts';
 import { validateDefinition, validateDefinitionUpdate } from '../../validation/crd/definition.ts';
 
-/** Holds a deleted definition until its objects are gone. */
+/** Delays the deletion of a definition until its objects are gone. */
 export const cleanupFinalizer = 'customresourcecleanup.apiextensions.k8s.io';
 
 export const customResourceDefinition: KindBehaviour<CustomResourceDefinition> = {
@@ -71,7 +71,7 @@ function validateName({ metadata: { name }, spec }: CustomResourceDefinition): F
   return [invalidValue('metadata.name', name, 'must be spec.names.plural+"."+spec.group')];
 }
 
-/** Formats that say nothing, because they are not known for this type. */
+/** Formats without effect, because they are unknown for this type. */
 function formatWarnings(next: CustomResourceDefinition, old: CustomResourceDefinition | undefined): string[] {
   const before = new Set(old ? unknownFormats(old) : []);
   return unknownFormats(next)

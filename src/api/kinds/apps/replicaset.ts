@@ -48,7 +48,7 @@ function validate({ spec }: ReplicaSet): FieldError[] {
   return [
     ...nonNegative('spec.replicas', spec!.replicas),
     ...nonNegative('spec.minReadySeconds', spec!.minReadySeconds),
-    // Kubernetes' own slip of the name.
+    // Kubernetes uses this wrong name.
     ...validateOwnSelector(spec!.selector, 'spec.selector', 'deployment'),
     ...validateOwnTemplate(spec!.template, spec!.selector, 'spec.template', 'ReplicaSet'),
   ];

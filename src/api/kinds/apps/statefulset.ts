@@ -90,7 +90,7 @@ const statusCounters = counters(
   'collisionCount',
 );
 
-/** Rolling several pods at a time waits for a feature gate that is off. */
+/** Rolling several pods at a time is behind a feature gate that is off. */
 function dropMaxUnavailable(s: StatefulSet, old?: StatefulSet): void {
   const rolling = s.spec?.updateStrategy?.rollingUpdate;
   if (rolling && old?.spec?.updateStrategy?.rollingUpdate?.maxUnavailable === undefined) delete rolling.maxUnavailable;
@@ -140,7 +140,7 @@ function validateSpec(spec: Spec, isUpdate = false): FieldError[] {
   ];
 }
 
-/** Its pods are named, and have volumes, that the template does not tell. */
+/** Names and volumes of its pods are not in the template. */
 function validateTemplate(spec: Spec): FieldError[] {
   const { template } = spec;
   const { subdomain: _, hostname: __, ...pod } = template?.spec ?? { containers: [] };

@@ -81,7 +81,7 @@ const through =
     for (const field of ['metadata', 'spec', 'status']) object[field] = v1[field];
   };
 
-/** The older version: one CPU target, everything else in annotations. Stored as autoscaling/v2. */
+/** The older version: one CPU target, the rest in annotations. Stored as autoscaling/v2. */
 export const horizontalPodAutoscalerV1: KindBehaviour = {
   storageVersion: 'v2',
   toStorage: toV2,

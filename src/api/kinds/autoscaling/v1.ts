@@ -96,7 +96,7 @@ function parse(text: string | undefined): any {
 const tidy = (object: ApiObject, version: 'v1' | 'v2') =>
   canonical(schemaNamed(`io.k8s.api.autoscaling.${version}.HorizontalPodAutoscaler`), object);
 
-/** The annotation holds metrics in the form of v2beta1: the target's fields stand beside the name. */
+/** The annotation has metrics in the form of v2beta1: the target's fields are beside the name. */
 function toOldMetric(metric: any): any {
   const { type } = metric;
   const key = type[0].toLowerCase() + type.slice(1);
@@ -180,7 +180,7 @@ function toOldStatus(metric: any): any {
 
 const clean = (object: any) => Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined));
 
-/** Behaviour is kept as Kubernetes' internal type prints it: with Go's names. */
+/** The annotation has Behaviour as Kubernetes' internal type, with Go's names. */
 const internalBehavior = (b: any) => ({ ScaleUp: internalRules(b.scaleUp), ScaleDown: internalRules(b.scaleDown) });
 const internalRules = (rules: any) =>
   rules

@@ -50,7 +50,7 @@ export const job: KindBehaviour<Job> = {
     setDefaults(j) {
       defaultJobSpec((j.spec ??= {} as JobSpec));
       if (j.spec.template?.metadata?.labels && !Object.keys(j.metadata.labels ?? {}).length)
-        // The same object: labels that the template gets later are the job's too.
+        // A shared object: later labels of the template apply to the job too.
         j.metadata.labels = j.spec.template.metadata.labels;
     },
     prepareForCreate(j) {
@@ -82,7 +82,7 @@ function defaultJobSpec(spec: JobSpec): void {
   defaultPodTemplate(spec.template);
 }
 
-/** Pods are found by the job's uid, unless the client says that it knows better. */
+/** The generated selector matches the job's uid, unless manualSelector is set. */
 function generateSelector(j: Job): void {
   const spec = j.spec!;
   if (spec.manualSelector) return;
@@ -93,7 +93,7 @@ function generateSelector(j: Job): void {
   const labels = (metadata.labels ??= {});
   for (const label of ['batch.kubernetes.io/controller-uid', 'controller-uid']) labels[label] ??= j.metadata.uid;
   for (const label of ['batch.kubernetes.io/job-name', 'job-name']) labels[label] ??= j.metadata.name;
-  // A name that is no label's value stays out of the job's own labels.
+  // A name that is not a valid label value is not added to the job's labels.
   if (follows && (j.metadata.name ?? '').length <= 63) j.metadata.labels = { ...labels };
   const selector = (spec.selector ??= {});
   (selector.matchLabels ??= {})['batch.kubernetes.io/controller-uid'] ??= j.metadata.uid;

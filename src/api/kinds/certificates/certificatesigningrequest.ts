@@ -24,7 +24,7 @@ export const certificateSigningRequest: KindBehaviour<CertificateSigningRequest>
   },
   selectableFields: { 'spec.signerName': (r) => r.spec.signerName },
   strategy: {
-    nameRule: () => [], // whatever its requestor likes
+    nameRule: () => [], // any name is valid
     setDefaults(r) {
       r.spec ??= { request: '', signerName: '' };
     },
@@ -73,7 +73,7 @@ interface UserOf {
   readonly extra?: Readonly<Record<string, readonly string[]>>;
 }
 
-/** Found where the keys can be checked, told where the object is validated. */
+/** Signatures are verified asynchronously; validation reports the result. */
 const signatureFaults = new WeakMap<object, string>();
 
 function signatureFault(r: CertificateSigningRequest, { verifyRequest }: StrategyContext): string | undefined {
@@ -81,7 +81,7 @@ function signatureFault(r: CertificateSigningRequest, { verifyRequest }: Strateg
   try {
     request = parseCertificateRequest(decoded(r.spec?.request));
   } catch {
-    return undefined; // validation says so
+    return undefined; // validation reports it
   }
   return verifyRequest?.(request);
 }
@@ -90,7 +90,7 @@ const conditionsOf = (r: CertificateSigningRequest): CertificateSigningRequestCo
   ...(r.status?.conditions ?? []),
 ];
 
-/** Conditions of this type are the old ones, unless some were added or removed, which validation refuses. */
+/** Keeps conditions of this type, unless some were added or removed, which validation rejects. */
 function keepConditions(next: CertificateSigningRequest, old: CertificateSigningRequest, type: string): void {
   const kept = conditionsOf(old).filter((condition) => condition.type === type);
   const conditions = conditionsOf(next);

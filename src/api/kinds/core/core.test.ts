@@ -1,4 +1,4 @@
-// What Kubernetes says of the fields of the smaller core kinds: the field, the value it gets, and the faults.
+// Validation of small core kinds: the field, the new value, and Kubernetes' faults.
 import { describe, expect, test } from 'vitest';
 import { type FaultRow, faultFinder } from '../fault-table.ts';
 

@@ -13,7 +13,7 @@ import { forwardableIpFaults, ipWarnings, legacyIp } from '../../validation/netw
 import { choice, given, set, struct, text } from '../../validation/rules.ts';
 import { none } from '../cells.ts';
 
-/** How many addresses a cell shows before it says how many more there are. */
+/** Addresses in a cell before "+ n more". */
 const shown = 3;
 
 export const endpoints: KindBehaviour<Endpoints> = {

@@ -85,7 +85,7 @@ const validateName = (type: string, name: string, path: string): FieldError[] =>
     ? validateContainerResourceName(name, path)
     : invalidValues(path, name, resourceNameFaults(name));
 
-/** min <= defaultRequest <= default <= max. The values that Kubernetes shows are sometimes the other ones. */
+/** min <= defaultRequest <= default <= max. Kubernetes' messages sometimes show the wrong values. */
 function validateOrder(item: Item, name: string, path: string): FieldError[] {
   const errors: FieldError[] = [];
   const isPod = item.type === 'Pod';

@@ -5,7 +5,7 @@ import type { Namespace } from '../../generated/types.ts';
 import type { KindBehaviour } from '../../kind.ts';
 import { kubeFinalizerFaults, nameRule } from '../../validation/metadata.ts';
 
-/** Set on every namespace, so that selectors can name one. */
+/** Set on every namespace, so that selectors can match it by name. */
 const nameLabel = 'kubernetes.io/metadata.name';
 
 export const namespace: KindBehaviour<Namespace> = {
@@ -20,7 +20,7 @@ export const namespace: KindBehaviour<Namespace> = {
       if (ns.metadata.name) ns.metadata.labels = { ...ns.metadata.labels, [nameLabel]: ns.metadata.name };
     },
     prepareForCreate(ns) {
-      // Generated names are known only now.
+      // A generated name exists only now.
       ns.metadata.labels = { ...ns.metadata.labels, [nameLabel]: ns.metadata.name };
       ns.spec ??= {};
       const finalizers = (ns.spec.finalizers ??= []);
@@ -32,7 +32,7 @@ export const namespace: KindBehaviour<Namespace> = {
     },
     validate: (ns) => (ns.spec?.finalizers ?? []).flatMap((name) => validateFinalizer(name, 'spec.finalizers')),
     metadataOnUpdate: ['whole', 'change'],
-    // It goes when it is empty: the namespace controller takes the finalizer then.
+    // Deleted when empty: then the namespace controller removes the finalizer.
     isHeld: (ns) => !!ns.spec?.finalizers?.length,
     prepareForDelete(next) {
       next.status = { ...next.status, phase: 'Terminating' };

@@ -51,7 +51,7 @@ export const node: KindBehaviour<Node> = {
     prepareForCreate(n) {
       delete n.spec?.configSource;
       delete n.status?.config;
-      // A new node takes no pods before its kubelet has said that it is ready.
+      // A new node accepts no pods until its kubelet reports ready.
       const taint = { key: 'node.kubernetes.io/not-ready', effect: 'NoSchedule' } as const;
       const taints = ((n.spec ??= {}).taints ??= []);
       if (!taints.some(({ key, effect }) => key === taint.key && effect === taint.effect)) taints.push(taint);
@@ -60,7 +60,7 @@ export const node: KindBehaviour<Node> = {
       if (!old.spec?.configSource) delete next.spec?.configSource;
     },
     validate,
-    // Kubernetes holds a changed node to the rules for new ones too, and lists some faults twice.
+    // Kubernetes also applies the rules for new nodes to updates, and lists some faults twice.
     metadataOnUpdate: ['whole', 'change'],
     validateUpdate: (next, old) => [...validate(next), ...validateUpdate(next, old)],
     subresources: { status: { validateUpdate } },

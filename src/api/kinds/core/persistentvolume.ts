@@ -62,7 +62,7 @@ export const persistentVolume: KindBehaviour<PersistentVolume> = {
 const validateSpec = ({ metadata, spec = {} }: PersistentVolume) => validateVolumeSpec(spec, 'spec', metadata.name);
 
 const mountOptions = 'volume.beta.kubernetes.io/mount-options';
-/** Sources whose mounts took options from an annotation. */
+/** Sources that read mount options from an annotation. */
 const withOptions = [
   'gcePersistentDisk',
   'awsElasticBlockStore',
@@ -116,7 +116,7 @@ function validateChange(next: PersistentVolume, old: PersistentVolume): FieldErr
   return errors;
 }
 
-/** Old names of labels, which may be replaced by the new ones. */
+/** Old labels and their replacements. */
 const newLabels: Readonly<Record<string, string>> = {
   'failure-domain.beta.kubernetes.io/zone': 'topology.kubernetes.io/zone',
   'failure-domain.beta.kubernetes.io/region': 'topology.kubernetes.io/region',
@@ -147,7 +147,7 @@ const oldAnnotations: Readonly<Record<string, string>> = {
   'volume.beta.kubernetes.io/storage-class': 'deprecated since v1.8; use "storageClassName" attribute instead',
   [mountOptions]: 'deprecated since v1.31; use "mountOptions" attribute instead',
 };
-/** In-tree drivers whose code is gone. */
+/** Removed in-tree drivers. */
 const oldSources: Readonly<Record<string, string>> = {
   cephfs: 'deprecated in v1.28, non-functional in v1.31+',
   photonPersistentDisk: 'deprecated in v1.11, non-functional in v1.16+',

@@ -60,10 +60,10 @@ const isKnown = (group: string | undefined, kind: string) =>
   ((group ?? '') === '' && kind === 'PersistentVolumeClaim') ||
   (group === 'snapshot.storage.k8s.io' && kind === 'VolumeSnapshot');
 
-/** The old field and the new one say the same, where the old one can say it at all. */
+/** The old field mirrors the new one, if it can represent the value. */
 function copySource(spec: Spec, old?: Spec): void {
   const isInUse = Boolean(old?.dataSource ?? old?.dataSourceRef);
-  // Sources in other namespaces wait for a feature gate that is off.
+  // Sources in other namespaces are behind a feature gate that is off.
   if (spec.dataSourceRef?.namespace && !old?.dataSourceRef) delete spec.dataSourceRef;
   const { dataSource, dataSourceRef } = spec;
   // The old field supports claims and snapshots only; other sources are dropped there.

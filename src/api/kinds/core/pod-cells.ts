@@ -81,7 +81,7 @@ function readInits(pod: Pod, sidecars: ReadonlySet<string>, result: Summary): bo
     else result.status = `Init:${index}/${pod.spec?.initContainers?.length ?? 0}`;
     return true;
   }
-  // Once the main containers run, only restarts of what runs beside them count.
+  // When the main containers run, only restarts of sidecars count.
   result.restarts = sidecarRestarts;
   return false;
 }

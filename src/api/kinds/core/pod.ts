@@ -34,7 +34,7 @@ export const pod: KindBehaviour<Pod> = {
   strategy: {
     setDefaults(p) {
       p.spec ??= { containers: [] };
-      // Admission looks at the containers before validation has asked for one.
+      // Admission reads the containers before validation requires one.
       p.spec.containers ??= [];
       p.spec.enableServiceLinks ??= true;
       defaultPodSpec(p.spec);
@@ -73,7 +73,7 @@ export const pod: KindBehaviour<Pod> = {
       status: {
         validateUpdate: validatePodStatusUpdate,
         prepareForUpdate(next, old) {
-          // Only the system says where a pod came from and whether it goes.
+          // Only the system sets a pod's owners and deletion.
           next.metadata.ownerReferences = old.metadata.ownerReferences;
           if (next.status) next.status.qosClass = old.status?.qosClass ?? next.status.qosClass;
         },
@@ -93,7 +93,7 @@ export const pod: KindBehaviour<Pod> = {
       },
     },
     gracePeriodSeconds(p, requested) {
-      // A pod that never ran, or has ended, has nothing to be kind to.
+      // A pod that never ran, or has ended, needs no grace period.
       if (!p.spec?.nodeName || p.status?.phase === 'Failed' || p.status?.phase === 'Succeeded') return 0;
       const seconds = requested ?? p.spec.terminationGracePeriodSeconds ?? 30;
       return seconds < 0 ? 1 : seconds;
@@ -124,7 +124,7 @@ function defaultRequests(p: Pod): void {
 
 const isPodLevel = (name: string): boolean => name === 'cpu' || name === 'memory' || name.startsWith('hugepages-');
 
-/** A pod-level limit is also the request, unless the containers ask for something themselves. */
+/** A pod-level limit is also the request, unless the containers have requests. */
 function defaultPodLevelRequests(p: Pod): void {
   const resources = (p.spec as { resources?: { limits?: ResourceList; requests?: ResourceList } }).resources;
   if (!resources?.limits) return;
@@ -136,7 +136,7 @@ function defaultPodLevelRequests(p: Pod): void {
   }
 }
 
-/** matchLabelKeys become part of the selectors, with this pod's own values. */
+/** Merges matchLabelKeys into the selectors, with this pod's values. */
 function mergeLabelKeys(p: Pod): void {
   const labels = p.metadata.labels ?? {};
   const merge = (selector: any, keys: readonly string[] | undefined, operator: 'In' | 'NotIn') => {

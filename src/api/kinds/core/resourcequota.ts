@@ -55,7 +55,7 @@ const validateList = (list: unknown, path: string): FieldError[] =>
     return [...errors, ...validateAmount(name, quantity, at)];
   });
 
-/** Whether a scope can say anything of a resource. */
+/** Whether a scope applies to a resource. */
 function fits(scope: string, resource: string): boolean {
   if (scope === 'BestEffort') return resource === 'pods';
   if (scope === 'VolumeAttributesClass')

@@ -85,7 +85,7 @@ function setDefaults(s: Service): void {
     for (const ingress of s.status?.loadBalancer?.ingress ?? []) if (ingress.ip) ingress.ipMode ??= 'VIP';
 }
 
-/** Clients that know only of the one address mean the list too. */
+/** Clients that only set the single address also mean the list. */
 function fillAddresses({ spec }: Service): void {
   if (spec?.clusterIP && !spec.clusterIPs?.length) spec.clusterIPs = [spec.clusterIP];
 }
@@ -111,7 +111,7 @@ function keepAddresses(next: Service, old: Service): void {
 
 type Spec = NonNullable<Service['spec']>;
 
-/** A client that changes `clusterIP`, and knows nothing of `clusterIPs`, means both. */
+/** A client that changes only `clusterIP` means `clusterIPs` too. */
 function followChanged(spec: Spec, before: Spec): void {
   if ((spec.clusterIP ?? '') === (before.clusterIP ?? '')) {
     if (!spec.clusterIPs?.length) spec.clusterIPs = before.clusterIPs && [...before.clusterIPs];
@@ -125,7 +125,7 @@ function followChanged(spec: Spec, before: Spec): void {
 const getsNodePorts = ({ type, allocateLoadBalancerNodePorts }: Spec) =>
   type === 'NodePort' || (type === 'LoadBalancer' && allocateLoadBalancerNodePorts !== false);
 
-/** A port is known by its name: its number and its protocol may change, and it keeps its node port. */
+/** Ports match by name: number and protocol may change, and the node port stays. */
 function keepNodePorts(spec: Spec, before: Spec): void {
   const ports = spec.ports ?? [];
   const given = new Set(ports.map(({ nodePort }) => nodePort));

@@ -20,7 +20,7 @@ export const serviceAccount: KindBehaviour<ServiceAccount> = {
   },
 };
 
-/** Secrets are of the account's own namespace: the name says it all. */
+/** Secrets are in the account's namespace: only their names are kept. */
 function keepNamesOnly(account: ServiceAccount): void {
   if (account.secrets) account.secrets = account.secrets.map(({ name }) => (name ? { name } : {}));
 }

@@ -112,7 +112,7 @@ function marked<T extends object>(items: readonly T[], key: (item: T) => string)
   });
 }
 
-/** Names of which each stands once. */
+/** Distinct names. */
 const hints = (check: Rule): Rule =>
   limited(8, (list, path) =>
     each(struct({ name: [(value, at, { isRepeated }) => (isRepeated ? [duplicate(at, value)] : []), check] }))(

@@ -1,4 +1,4 @@
-// The newer form of an event, kept as the older one.
+// The newer form of an event, stored in the older form.
 
 import type { Event } from '../../generated/types.ts';
 import type { ApiObject, KindBehaviour } from '../../kind.ts';
@@ -34,7 +34,7 @@ function toCoreEvent(object: ApiObject): ApiObject {
   return out;
 }
 
-/** The fields that Go writes even when there is nothing in them, in their order. */
+/** The fields that Go writes even if empty, in order. */
 const coreDefaults: Readonly<Record<string, unknown>> = {
   involvedObject: {},
   source: {},

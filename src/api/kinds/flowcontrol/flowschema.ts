@@ -62,7 +62,7 @@ function validatePrecedence(precedence: number, name: string): FieldError[] {
     : [];
 }
 
-/** A list that has something, and a `*` only alone. `item`: what each must be when there is no `*`. */
+/** A non-empty list, in which `*` must be the only item. `item` checks the other items. */
 const wildcards =
   (missing: string, others: string, items: Rule = () => []): Rule =>
   (list: readonly string[] | undefined, path) => {

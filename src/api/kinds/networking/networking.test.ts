@@ -1,4 +1,4 @@
-// What Kubernetes says of the fields of services, policies and routes: the field, the value it gets, and the faults.
+// Validation of services, policies and routes: the field, the new value, and Kubernetes' faults.
 import { describe, expect, test } from 'vitest';
 import { type FaultRow, faultFinder } from '../fault-table.ts';
 

@@ -39,7 +39,7 @@ function validate(c: RuntimeClass): FieldError[] {
   ];
 }
 
-/** Tolerations of which no two say the same. */
+/** Distinct tolerations. */
 function validateTolerationSet(tolerations: readonly Toleration[], path: string): FieldError[] {
   const seen = new Set<string>();
   return [

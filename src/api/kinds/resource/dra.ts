@@ -1,4 +1,4 @@
-// Dynamic resource allocation: classes, claims, templates of claims and what drivers offer.
+// Dynamic resource allocation: device classes, claims, claim templates and slices.
 // https://kubernetes.io/docs/concepts/scheduling-eviction/dynamic-resource-allocation/
 
 import type { FieldError } from '../../errors.ts';

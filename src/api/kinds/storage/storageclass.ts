@@ -58,10 +58,10 @@ function validate(c: StorageClass): readonly FieldError[] {
   return rules(c, '');
 }
 
-/** Repetitions of a term that are told one by one. */
+/** Maximum reported repetitions of a term. */
 const mostRepeats = 64;
 
-/** Terms of which no two say the same. Kubernetes sets out with a list of empty ones, which an empty term repeats. */
+/** Distinct terms. Kubernetes starts with a list of empty terms, so an empty term is a duplicate. */
 function validateTopologies(terms: readonly TopologySelectorTerm[] | undefined, path: string): FieldError[] {
   if (!terms?.length) return [];
   const seen = new Map([[identityOf({}), terms.length]]);

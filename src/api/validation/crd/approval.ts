@@ -1,4 +1,5 @@
-// Groups of the Kubernetes community: their definitions carry the approval of their API, or say that there is none.
+// API groups of the Kubernetes community: their definitions must have an approval annotation, or declare that they have
+// no approval.
 // https://github.com/kubernetes/enhancements/pull/1111
 
 import { isRequestUri } from '../../custom/formats.ts';
@@ -13,7 +14,7 @@ export interface Approval {
   readonly reason: string;
 }
 
-/** Undefined for groups that need no approval. */
+/** Undefined for groups without approval. */
 export function approvalOf({ metadata, spec }: CustomResourceDefinition): Approval | undefined {
   if (!/(^|\.)(k8s|kubernetes)\.io$/.test(spec.group ?? '')) return undefined;
   const value = metadata?.annotations?.[annotation] ?? '';

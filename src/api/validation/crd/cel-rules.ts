@@ -1,4 +1,4 @@
-// Whether the rules of a definition compile, and what they can cost at most.
+// Compiles the rules of a definition, and checks their estimated cost.
 // https://kubernetes.io/docs/reference/using-api/cel/#estimated-cost-limits
 
 import { escapeName } from '../../../machinery/cel/names.ts';
@@ -17,7 +17,7 @@ interface RuleCost {
   readonly cost: number;
 }
 
-/** What all rules of a definition cost together, and which cost the most. */
+/** The total cost of a definition's rules, and the most expensive ones. */
 class TotalCost {
   total = 0;
   expensive: readonly RuleCost[] = [];
@@ -29,7 +29,7 @@ class TotalCost {
   }
 }
 
-/** A schema of a definition, with the types that its rules see and the number of values that an object can have of it. */
+/** A schema of a definition, with the types for its rules and the maximum number of its values in an object. */
 export class RuleContext {
   readonly #schema: any;
   readonly #parent: RuleContext | undefined;
@@ -79,7 +79,7 @@ export class RuleContext {
     return this.#type.found;
   }
 
-  /** Faults of this schema's own rules. `uncorrelatable` is the nearest schema above whose parts have no old value. */
+  /** Faults of this schema's rules. `uncorrelatable` is the nearest ancestor whose parts have no old value. */
   validate(path: string, uncorrelatable: string | undefined): FieldError[] {
     const rules = this.#schema['x-kubernetes-validations'] ?? [];
     if (!rules.length) return [];
@@ -152,7 +152,7 @@ function tooExpensive(name: string, cost: number, limit: number): string {
   return `${name} exceeds budget by factor of ${shown} (try simplifying the rule, or adding maxItems, maxProperties, and maxLength where arrays, maps, and strings are declared)`;
 }
 
-/** Kubernetes shows the whole rule, as its internal type. */
+/** Kubernetes prints the whole rule, as its internal type. */
 function shownRule(field: string, rule: any, why: string): FieldError {
   const shown = JSON.stringify({
     Rule: rule.rule,

@@ -1,4 +1,4 @@
-// What a CustomResourceDefinition may say of its names, versions and conversion. What versions say: version.ts.
+// Validates names, versions and conversion of a CustomResourceDefinition. Content of versions: version.ts.
 // https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definitions/
 
 import { dns1035LabelFaults, dns1123SubdomainFaults } from '../../../machinery/text/names.ts';
@@ -56,7 +56,7 @@ type Versions = Spec['versions'];
 function validateVersions(versions: Versions): FieldError[] {
   const errors: FieldError[] = [];
   const faulty = (why: string) => errors.push(invalidValue('spec.versions', internalVersions(versions), why));
-  // The first version is what a field of older definitions named.
+  // Older definitions named the first version in spec.version.
   if (versions[0]?.name) errors.push(...joined('spec.version', versions[0].name, dns1035LabelFaults(versions[0].name)));
   if (new Set(versions.map(({ name }) => name)).size < versions.length) faulty('must contain unique version names');
   if (versions.filter(({ storage }) => storage).length !== 1)
@@ -84,7 +84,7 @@ function validateDeprecation({ deprecated, deprecationWarning }: Versions[number
   return faults.map((why) => invalidValue(`${path}.deprecationWarning`, deprecationWarning, why));
 }
 
-/** Data may still be stored in the versions that the status names: none of them may go. */
+/** Data may still be stored in the versions of the status, so none of them may be removed. */
 function validateStoredVersions(stored: readonly string[] | undefined, versions: Versions): FieldError[] {
   const path = 'status.storedVersions';
   if (!stored?.length) return [invalidValue(path, stored, 'must have at least one stored version')];
@@ -162,7 +162,7 @@ function validateReviewVersions(versions: readonly string[], path: string): Fiel
   return errors;
 }
 
-/** What may not change: the group and the plural never, scope and kind not once they are served. */
+/** Immutable fields: the group and the plural always, scope and kind once they are served. */
 export function validateDefinitionUpdate(next: CustomResourceDefinition, old: CustomResourceDefinition): FieldError[] {
   const errors: FieldError[] = [];
   const keep = (field: string, value: unknown, before: unknown) => {

@@ -75,7 +75,7 @@ export function internalSchema(schema: any): unknown {
 
 const same = (a: unknown, b: unknown) => JSON.stringify(a) === JSON.stringify(b);
 
-/** What all versions share stands at the top of the spec, and is null here. */
+/** Fields shared by all versions are at the top of the spec, and null here. */
 export function internalVersions(versions: readonly any[]): unknown {
   const shared = (field: string) => versions.every((version) => same(version[field], versions[0][field]));
   const own = (version: any, field: string, convert: (value: any) => unknown = (value) => value) =>

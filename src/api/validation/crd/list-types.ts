@@ -1,4 +1,4 @@
-// x-kubernetes-list-type, -list-map-keys and -map-type: which fields they need beside them.
+// x-kubernetes-list-type, -list-map-keys and -map-type: the fields that they require.
 // https://kubernetes.io/docs/reference/using-api/server-side-apply/#merge-strategy
 
 import type { FieldError } from '../../errors.ts';
@@ -73,7 +73,7 @@ function validateKeys({ items }: any, keys: readonly string[], path: string): Fi
   return errors;
 }
 
-/** What identifies an item is there, and is not null. */
+/** The keys of an item must be present and not null. */
 function validatePresence({ items }: any, keys: readonly string[], listType: string, path: string): FieldError[] {
   const errors: FieldError[] = [];
   if (items?.nullable)

@@ -1,4 +1,4 @@
-// What each schema of a definition must keep, structural or not: types, list and map types, where defaults may stand.
+// Rules for each schema of a definition, structural or not: types, list and map types, defaults.
 
 import type { FieldError } from '../../errors.ts';
 import { forbiddenField, invalidValue, notSupported, required } from '../../fields.ts';
@@ -10,13 +10,13 @@ const types = ['array', 'boolean', 'integer', 'number', 'object', 'string'];
 const reasons = ['FieldValueDuplicate', 'FieldValueForbidden', 'FieldValueInvalid', 'FieldValueRequired'];
 const metaFields = ['metadata', 'kind', 'apiVersion'];
 
-/** Where a schema stands, as far as that decides what it may say. */
+/** The position of a schema, which decides its valid keywords. */
 interface Place {
   readonly isRoot: boolean;
   readonly insideMeta: boolean;
-  /** Why no default may stand here; undefined where one may. */
+  /** The reason why a default is invalid here; undefined if it is valid. */
   readonly noDefaults?: string;
-  /** The nearest schema above whose parts cannot be matched with older ones. */
+  /** The nearest ancestor whose parts cannot be correlated with old ones. */
   readonly uncorrelatable?: string;
   /** Undefined below allOf and its like, and where the schema is not sound: expressions are not looked at. */
   readonly rules: RuleContext | undefined;

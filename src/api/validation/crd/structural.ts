@@ -1,4 +1,4 @@
-// Structural schemas: each field has one type, and what is said below allOf, anyOf, oneOf and not only narrows values.
+// Structural schemas: each field has one type, and allOf, anyOf, oneOf and not only restrict values.
 // https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definitions/#specifying-a-structural-schema
 
 import { patternFault } from '../../../machinery/text/pattern.ts';
@@ -15,7 +15,7 @@ const levelText: Readonly<Record<Level, string>> = {
 
 const x = (name: string) => `x-kubernetes-${name}`;
 
-/** The fields whose presence makes a schema one that cannot be looked at as a structural one. */
+/** Fields that make a schema non-structural. */
 const unsupported = ['id', '$schema', '$ref', 'patternProperties', 'dependencies', 'additionalItems', 'definitions'];
 
 /** False for schemas that other rules refuse as a whole: these are not also called unstructural. */
@@ -91,7 +91,7 @@ function validateType(schema: any, path: string, level: Level): FieldError[] {
   return errors;
 }
 
-/** What a schema may say of kind, apiVersion and metadata, whose shape is given. */
+/** Valid keywords for kind, apiVersion and metadata, whose shape is fixed. */
 function validateObjectMeta(schema: any, path: string, level: Level): FieldError[] {
   const isResource = level === 'root' || schema[x('embedded-resource')];
   const { metadata } = schema.properties ?? {};
@@ -161,7 +161,7 @@ const forbiddenTexts: readonly (readonly [field: string, text: string])[] = [
   [x('validations'), 'must be empty to be structural'],
 ];
 
-/** Below allOf and its like nothing may say what a field is. */
+/** Below allOf and its like, keywords must not define fields. */
 function validatePart(part: any, path: string, skipsAnyOf = false): FieldError[] {
   if (typeof part !== 'object' || part === null) return [];
   const errors = junctions(part, path, skipsAnyOf, false);
@@ -178,7 +178,7 @@ function validatePart(part: any, path: string, skipsAnyOf = false): FieldError[]
   return errors;
 }
 
-/** Every field of which a junction says something is also a field of the schema around it. */
+/** Every field in a junction must also be a field of the enclosing schema. */
 function junctionCompleteness(part: any, schema: any, schemaPath: string, partPath: string): FieldError[] {
   const errors: FieldError[] = [];
   if (part.not) errors.push(...completeness(part.not, schema, schemaPath, `${partPath}.not`));

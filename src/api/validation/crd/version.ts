@@ -1,5 +1,6 @@
-// What each version of a definition says: schema, subresources, columns, selectable fields.
-// Kubernetes moves what all versions share to the top of the spec before it validates, and names fields as it finds them.
+// Validates each version of a definition: schema, subresources, columns, selectable fields.
+// Kubernetes moves parts shared by all versions to the top of the spec before it validates, which changes the field
+// paths in faults.
 
 import type { FieldError } from '../../errors.ts';
 import { duplicate, forbiddenField, invalidValue, required, sameValue, tooMany } from '../../fields.ts';
@@ -47,7 +48,7 @@ export function validateVersionParts(versions: readonly Version[]): FieldError[]
   return errors;
 }
 
-/** Fields of the root that do not belong to its properties, and would be lost where the status is validated alone. */
+/** Root fields outside of its properties, which would be lost when the status is validated alone. */
 const allowedAtRoot = ['Description', 'Type', 'Format', 'Title', 'Maximum', 'ExclusiveMaximum', 'Minimum'].concat(
   ['ExclusiveMinimum', 'MaxLength', 'MinLength', 'Pattern', 'MaxItems', 'MinItems', 'UniqueItems', 'MultipleOf'],
   ['Required', 'Items', 'Properties', 'ExternalDocs', 'Example', 'XPreserveUnknownFields', 'XValidations'],

@@ -1,4 +1,4 @@
-// What a device says of itself: attributes to select it by, and how much of it there is to share.
+// Attributes of devices, for selectors, and their shareable capacity.
 
 import { addQuantities, compareQuantities, wholeValue } from '../../../machinery/quantity.ts';
 import { byteLength } from '../../../machinery/text/names.ts';

@@ -1,4 +1,4 @@
-// What the status of a claim says: which devices were allocated, for whom, and how they are.
+// The status of a claim: allocated devices, consumers, and device status.
 
 import { byteLength } from '../../../machinery/text/names.ts';
 import type { FieldError } from '../../errors.ts';

@@ -11,7 +11,7 @@ const mostAlternatives = 8;
 const mostConstraints = 32;
 export const mostConfigurations = 32;
 
-/** Names of requests, and of what each would take instead. */
+/** Names of requests, and of their alternatives. */
 export type RequestNames = ReadonlyMap<string, ReadonlySet<string>>;
 
 export function requestNames(spec: any): RequestNames {

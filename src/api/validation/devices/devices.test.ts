@@ -1,4 +1,4 @@
-// What Kubernetes says of the fields of device claims, classes and slices: the field, the value it gets, and the faults.
+// Validation of device claims, classes and slices: the field, the new value, and Kubernetes' faults.
 import { describe, expect, test } from 'vitest';
 import { type FaultRow, faultFinder } from '../../kinds/fault-table.ts';
 

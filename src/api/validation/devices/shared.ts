@@ -1,4 +1,4 @@
-// What the kinds of dynamic resource allocation check alike.
+// Rules shared by the kinds of dynamic resource allocation.
 // https://kubernetes.io/docs/concepts/scheduling-eviction/dynamic-resource-allocation/
 
 import {
@@ -23,13 +23,13 @@ export const labelName: Rule = text(qualifiedNameFaults);
 export const driverName: Rule = csiDriverName;
 export const effect: Rule = choice('NoExecute', 'NoSchedule', 'None');
 
-/** At most so many items, and then what is wrong with each. */
+/** Limits the number of items, and then checks each. */
 export const listOf =
   (most: number, rule: Rule): Rule =>
   (list, path) =>
     list?.length > most ? [tooMany(path, list.length, most)] : each(rule)(list, path);
 
-/** The same of items that have a key of their own. */
+/** Same for items with a key. */
 export const setOf =
   (most: number, rule: Rule, key: (item: any) => unknown = (item) => item): Rule =>
   (list, path) => {
@@ -44,7 +44,7 @@ export const setOf =
     return [...each(rule)(list, path), ...repeated];
   };
 
-/** Faults of keys are told of the map, and those of values at their keys, which are cut when they are long. */
+/** Faults of keys have the map's path, and faults of values the key's path, truncated if long. */
 export const mapOf =
   (most: number, longestKey: number, keyRule: Rule, rule: Rule): Rule =>
   (map, path) => {
@@ -112,7 +112,7 @@ export const rawObject =
 
 const mostParameterBytes = 10 * 1024;
 
-/** What a driver alone understands. */
+/** Parameters for a driver. */
 export const configuration = (isStored: boolean): Rule =>
   struct({
     opaque: [need(), struct({ driver: driverName, parameters: rawObject(mostParameterBytes, isStored) })],
@@ -133,7 +133,7 @@ export const deviceToleration: Rule = struct({
 const mostConditions = 4;
 const conditionNames = listOf(mostConditions, labelName);
 
-/** Conditions that a device waits for, and those that end the wait, come together. */
+/** Conditions for binding and for its failure must be set together. */
 export function validateBinding(
   {
     bindingConditions,

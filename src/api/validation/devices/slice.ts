@@ -1,4 +1,4 @@
-// What a driver offers: the devices of a pool, where they can be reached, and what they share.
+// Resource slices: the devices of a pool, their nodes, and their shared counters.
 
 import { dns1123SubdomainFaults, labelValueFaults } from '../../../machinery/text/names.ts';
 import type { FieldError } from '../../errors.ts';
@@ -10,7 +10,7 @@ import { validateAttributes } from './attributes.ts';
 import { driverName, effect, label, labelName, listOf, mapOf, poolName, setOf, validateBinding } from './shared.ts';
 
 const mostDevices = 128;
-/** Devices that need more attention come in smaller numbers. */
+/** The limit for devices with costly fields. */
 const mostIntricateDevices = 64;
 const mostCounterSets = 8;
 const mostCounters = 32;
@@ -54,7 +54,7 @@ const nodeName = text(dns1123SubdomainFaults);
 const onlyTrue = (value: boolean | undefined, path: string): FieldError[] =>
   value === false ? [invalidValue(path, false, 'must be either unset or set to true')] : [];
 
-/** Where the devices are: one of several ways to say so. */
+/** The nodes of the devices: exactly one of several fields. */
 function validatePlace(spec: any, path: string): FieldError[] {
   const errors: FieldError[] = [];
   const terms = spec.nodeSelector?.nodeSelectorTerms ?? [];

@@ -123,7 +123,7 @@ function validatePodTerm(term: PodAffinityTerm, path: string): FieldError[] {
   return [...errors, ...invalidValues(`${path}.topologyKey`, topologyKey, qualifiedNameFaults(topologyKey))];
 }
 
-/** Keys whose values are taken from the pod's own labels when it is created. */
+/** Keys whose values come from the pod's labels on create. */
 function validateLabelKeys(
   path: string,
   match: readonly string[],
@@ -142,7 +142,7 @@ function validateLabelKeys(
   const indexes = new Map(match.map((key, index) => [key, index]));
   const selected = new Set(Object.keys(selector?.matchLabels ?? {}));
   for (const { key } of selector?.matchExpressions ?? []) {
-    // The keys themselves were merged into the selector: only what was there twice is a fault.
+    // The keys were merged into the selector: only duplicates are a fault.
     if (indexes.has(key) && selected.has(key))
       errors.push(invalidValue(`${path}[${indexes.get(key)}]`, key, 'exists in both matchLabelKeys and labelSelector'));
     selected.add(key);

@@ -1,4 +1,4 @@
-// Annotations of pods that once were fields, and still must say the same as the fields do.
+// Annotations that became fields of pods, and must agree with them.
 
 import type { FieldError } from '../../errors.ts';
 import { forbiddenField, invalidValue } from '../../fields.ts';
@@ -71,7 +71,7 @@ function validateAppArmor(key: string, profile: string, spec: PodSpec, path: str
   return errors;
 }
 
-/** Where a new pod has a profile both ways, both must say the same. */
+/** If a new pod has a profile in both forms, they must agree. */
 export function validateProfilesMatch(annotations: Annotations, spec: PodSpec, path: string): FieldError[] {
   if (!annotations) return [];
   const errors: FieldError[] = [];
@@ -111,7 +111,7 @@ function matchProfile(
   return annotation.slice(localhost.length) === profile.localhostProfile ? [] : differs('localhostProfile', 'profile');
 }
 
-/** The kubelet's own marks on a pod neither come nor change. */
+/** The kubelet's annotations on a pod are immutable. */
 export function validateAnnotationUpdate(next: Annotations = {}, old: Annotations = {}, path: string): FieldError[] {
   const errors: FieldError[] = [];
   const fault = (key: string, why: string) => errors.push(forbiddenField(`${path}[${key}]`, why));

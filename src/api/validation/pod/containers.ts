@@ -1,4 +1,4 @@
-// Containers: the main ones, the ones that run before, and the ones for debugging.
+// Containers: main, init and ephemeral ones.
 
 import { dns1123LabelFaults, portNameFaults, portNumberFaults } from '../../../machinery/text/names.ts';
 import type { FieldError } from '../../errors.ts';
@@ -20,7 +20,7 @@ import { validateLifecycle, validateProbes } from './probes.ts';
 import { validateContainerResources } from './resources.ts';
 import { validateContainerSecurity } from './security.ts';
 
-/** What the check of a container knows of its pod. */
+/** The pod's properties that container checks use. */
 export interface ContainerContext {
   readonly spec: PodSpec;
   /** Volumes that can be mounted. */
@@ -66,7 +66,7 @@ function validateInit(containers: readonly Container[], path: string, context: C
     const errors = [...validateCommon(container, at, context), ...validateRestart(container, at)];
     if (names.has(container.name)) errors.push(duplicate(`${at}.name`, container.name));
     else if (container.name) names.add(container.name);
-    // Each runs alone, so that only its own ports can collide; Kubernetes counts it as the first of the list.
+    // Each runs alone, so only its own ports can collide; Kubernetes counts it as the first of the list.
     errors.push(...validateHostPorts(container, `${path}[0]`, new Set()));
     if (container.restartPolicy === 'Always')
       return [
@@ -92,7 +92,7 @@ function validateInit(containers: readonly Container[], path: string, context: C
   });
 }
 
-/** Fields that a container for debugging does not have, though its type does. */
+/** Fields of the type that ephemeral containers must not set. */
 const notEphemeral = [
   'ports',
   'resources',

@@ -1,4 +1,4 @@
-// Fields of a pod whose features are off in 1.36's defaults: they are dropped, unless the pod had them before.
+// Drops fields of a pod whose features are off in 1.36's defaults, unless the old pod had them.
 
 import type { Container, PodSpec } from '../../generated/types.ts';
 import { containersOf } from './windows.ts';

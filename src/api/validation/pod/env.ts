@@ -1,4 +1,4 @@
-// Environment variables and what they are filled from.
+// Environment variables and their sources.
 
 import { splitSubscript } from '../../../machinery/fields/field-path.ts';
 import { compareQuantities } from '../../../machinery/quantity.ts';
@@ -33,7 +33,7 @@ export const volumeFields = [
   'metadata.namespace',
   'metadata.uid',
 ];
-/** Fields of a pod that v1 can name at all; each place takes some of them. */
+/** Fields of a v1 pod that can be referenced; each context accepts some of them. */
 const knownFields = [
   ...envFields,
   ...volumeFields,
@@ -76,7 +76,7 @@ export function validateEnv(container: Container, path: string): FieldError[] {
     errors.push(...objectName(source.configMapRef, `${at}.configMapRef`));
     errors.push(...objectName(source.secretRef, `${at}.secretRef`));
     const found = [source.configMapRef, source.secretRef].filter(Boolean).length;
-    // The index is missing in Kubernetes' own path.
+    // Kubernetes' path lacks the index.
     if (found === 0)
       errors.push(invalidValue(`${path}.envFrom`, '', 'must specify one of: `configMapRef` or `secretRef`'));
     else if (found > 1)
@@ -132,7 +132,7 @@ const sizes = ['1', '1k', '1M', '1G', '1T', '1P', '1E', '1Ki', '1Mi', '1Gi', '1T
 const sizeUnits = (resource: string) =>
   [sizes, `only divisor's values ${sizes.join(', ')} are supported with the ${resource} resource`] as const;
 
-/** Units in which a resource may be told, by the end of its name. */
+/** Valid divisors of a resource, by suffix of its name. */
 const divisors: readonly (readonly [name: RegExp, units: readonly string[], fault: string])[] = [
   [/^(limits|requests)\.cpu$/, ['1m', '1'], "only divisor's values 1m and 1 are supported with the cpu resource"],
   [/^(limits|requests)\.memory$/, ...sizeUnits('memory')],

@@ -1,4 +1,4 @@
-// Pods themselves, beyond what their specs have in common with templates.
+// Pods, beyond the rules that their specs share with templates.
 
 import type { FieldError } from '../../errors.ts';
 import { forbiddenField } from '../../fields.ts';
@@ -7,7 +7,7 @@ import { validatePodAnnotations, validateProfilesMatch } from './annotations.ts'
 import { validateImageSpaces } from './containers.ts';
 import { validatePodSpec } from './spec.ts';
 
-/** What holds for new pods and for changed ones. */
+/** Rules for new and changed pods. */
 export function validatePod(pod: Pod): FieldError[] {
   const spec = pod.spec!;
   return [

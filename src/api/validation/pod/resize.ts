@@ -1,4 +1,4 @@
-// What may change through a pod's /resize: CPU and memory, of its containers and of the whole pod.
+// Fields that a pod's /resize may change: CPU and memory, of its containers and of the whole pod.
 // https://kubernetes.io/docs/tasks/configure-pod-container/resize-container-resources/
 
 import type { FieldError } from '../../errors.ts';
@@ -15,7 +15,7 @@ interface Resources {
 }
 type Lists = 'limits' | 'requests';
 
-/** Everything but resources and their policies stays as it was, unless containers came, went or changed places. */
+/** Restores everything but resources and their policies, unless containers were added, removed or reordered. */
 export function keepAllButResources(next: Pod, old: Pod): void {
   const [spec, before] = [next.spec!, old.spec!];
   if (!sameNames(spec, before)) return;
@@ -44,7 +44,7 @@ const merged = (next: readonly Container[] | undefined, old: readonly Container[
 const onlyCpuAndMemory = 'only cpu and memory resources are mutable';
 const resourcesOf = (holder: unknown) => (holder as { resources?: Resources }).resources;
 
-/** The class of service stays as it is too. */
+/** The QoS class is immutable too. */
 export function validatePodResize(next: Pod, old: Pod): FieldError[] {
   if (mirrorAnnotation in (old.metadata.annotations ?? {}))
     return [forbiddenField('', 'static pods cannot be resized')];

@@ -29,7 +29,7 @@ type NameCheck = (name: string, path: string) => FieldError[];
 
 const containerResources = ['cpu', 'ephemeral-storage', 'memory'];
 
-/** The name of a resource that a container can ask for. */
+/** The name of a resource that a container can request. */
 export const validateContainerResourceName: NameCheck = (name, path) => {
   if (containerResources.includes(name)) return [];
   const errors = invalidValues(path, name, resourceNameFaults(name));
@@ -133,7 +133,7 @@ function unknownClaim(name: string, path: string, podClaims: ReadonlySet<string>
   };
 }
 
-/** Pod-level resources: at least what the containers ask for together, at most as much for one as for all. */
+/** Pod-level resources: at least the containers' total requests, and at least the limit of each container. */
 export function validatePodResources(spec: PodSpec, path: string, claims: ReadonlySet<string>): FieldError[] {
   const resources = (spec as { resources?: Resources }).resources;
   if (!resources) return [];

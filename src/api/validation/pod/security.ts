@@ -72,7 +72,7 @@ const podContextEnd = struct({
   windowsOptions: validateWindowsOptions,
   appArmorProfile: appArmor,
   supplementalGroupsPolicy: set(oneOfThese('Merge', 'Strict')),
-  // MountOption waits for a feature gate that is off.
+  // MountOption is behind a feature gate that is off.
   seLinuxChangePolicy: set(oneOfThese('Recursive')),
 });
 
@@ -89,7 +89,7 @@ export function validatePodSecurity(spec: PodSpec, path: string): FieldError[] {
   ];
 }
 
-/** With a user namespace of its own, a pod shares none of the host's others. */
+/** A pod with a user namespace cannot share other host namespaces. */
 export function validateHostUsers(spec: PodSpec, path: string): FieldError[] {
   if (spec.hostUsers !== false) return [];
   const why = 'when `hostUsers` is false';
@@ -124,7 +124,7 @@ function validateSysctls(spec: PodSpec, path: string): FieldError[] {
   return errors;
 }
 
-/** The first separator decides what the others are. */
+/** The first separator decides the others. */
 const dotted = (name: string): string => {
   const first = /[./]/.exec(name)?.[0];
   return first === '/' ? name.replace(/[./]/g, (c) => (c === '/' ? '.' : '/')) : name;

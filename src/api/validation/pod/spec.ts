@@ -1,4 +1,4 @@
-// A pod's spec as a whole; each concept has a file of its own beside this one.
+// The whole spec of a pod; each concept has a separate file beside this one.
 // https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/pod-v1/#PodSpec
 
 import {
@@ -45,7 +45,7 @@ const names = struct({
   preemptionPolicy: set(choice('PreemptLowerPriority', 'Never')),
 });
 
-/** `podName` is undefined in templates, whose pods are named later. */
+/** `podName` is undefined in templates, whose pods get names later. */
 export function validatePodSpec(spec: PodSpec, path: string, podName?: string): FieldError[] {
   const at = (field: string) => `${path}.${field}`;
   const { errors, usable: volumes } = checkVolumes(spec.volumes ?? [], at('volumes'), { podName });

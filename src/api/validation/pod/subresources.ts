@@ -1,4 +1,4 @@
-// What may change through a pod's /status and /ephemeralcontainers.
+// Changes through a pod's /status and /ephemeralcontainers.
 
 import { qualifiedNameFaults } from '../../../machinery/text/names.ts';
 import { unifiedDiff } from '../../../machinery/text/unified-diff.ts';
@@ -33,7 +33,7 @@ export function validatePodStatusUpdate(next: Pod, old: Pod): FieldError[] {
   return [...errors, ...validateTransitions(next, old)];
 }
 
-/** What a container that has ended, and will not be started again, may not do. */
+/** Invalid transitions of an ended container that will not restart. */
 function validateTransitions(next: Pod, old: Pod): FieldError[] {
   const policy = old.spec?.restartPolicy;
   if (policy === 'Always') return [];

@@ -11,7 +11,7 @@ export function validateTolerations(tolerations: readonly Toleration[], path: st
   return tolerations.flatMap((toleration, index) => validateToleration(toleration, `${path}[${index}]`));
 }
 
-/** Here Kubernetes tells all faults of a value in one. */
+/** Here Kubernetes joins all faults of a value. */
 const joined = (faults: readonly string[]): string[] => (faults.length ? [faults.join(';')] : []);
 
 function validateToleration(toleration: Toleration, path: string): FieldError[] {
@@ -37,7 +37,7 @@ function validateToleration(toleration: Toleration, path: string): FieldError[] 
       notSupported(
         `${path}.operator`,
         operator,
-        // The comparing operators are known, and behind a feature gate that is off.
+        // The comparison operators are behind a feature gate that is off.
         operator === 'Lt' || operator === 'Gt' ? ['Equal', 'Exists', 'Lt', 'Gt'] : ['Equal', 'Exists'],
       ),
     );

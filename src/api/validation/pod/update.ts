@@ -1,4 +1,4 @@
-// What may change in a pod that exists: images, a little of the rest, nothing else.
+// Mutable fields of an existing pod: images and a few others.
 
 import { unifiedDiff } from '../../../machinery/text/unified-diff.ts';
 import type { FieldError } from '../../errors.ts';
@@ -80,7 +80,7 @@ function onlyRemovedGates(spec: PodSpec, before: PodSpec): FieldError[] {
   );
 }
 
-/** `spec` with everything that may change put back as it was. */
+/** `spec` with its mutable fields restored. */
 function withMutableOf(spec: PodSpec, before: PodSpec, errors: FieldError[]): PodSpec {
   const leveled: PodSpec = { ...spec };
   for (const field of ['containers', 'initContainers'] as const)
@@ -150,7 +150,7 @@ function validateNarrowing(now: NodeAffinity | undefined, was: NodeAffinity | un
 
 function hasOnlyAdditions(now: NodeSelectorTerm, was: NodeSelectorTerm): boolean {
   const lists = (['matchExpressions', 'matchFields'] as const).map((field) => [now[field] ?? [], was[field] ?? []]);
-  // A term that matched nothing would match something.
+  // A term that matched nothing would match nodes.
   if (lists.every(([, before]) => !before.length)) return lists.every(([list]) => !list.length);
   return lists.every(([list, before]) => sameValue(list.slice(0, before.length), before));
 }
@@ -162,5 +162,5 @@ function restore(leveled: PodSpec, before: PodSpec, field: keyof PodSpec): void 
 
 const pretty = (spec: PodSpec) => JSON.stringify(internal('core.PodSpec', spec), null, 1);
 
-/** What changed, as lines of the spec. */
+/** The changes, as a diff of the spec. */
 const difference = (next: PodSpec, old: PodSpec): string => `\n${unifiedDiff(pretty(old), pretty(next))}`;

@@ -57,7 +57,7 @@ function overlaps(all: readonly File[]): string[] {
 
 const isWithin = (file: File, other: File): boolean => `${file.path}/`.startsWith(`${other.path}/`);
 
-/** In the order of their texts a path stands right before the paths below it. */
+/** Sorted by text, a path precedes the paths below it. */
 function mayOverlap(files: readonly File[]): boolean {
   const paths = files
     .filter(({ path }) => path)

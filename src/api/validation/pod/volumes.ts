@@ -12,9 +12,9 @@ import { iscsiNameFault, isIscsiNameTooLong, podSources } from '../volume-source
 import { validateProjected } from './projected.ts';
 import { downwardFile, keyToPath, optionalMode } from './volume-files.ts';
 
-/** What the check of a volume may know of its pod. */
+/** The pod's properties that volume checks use. */
 export interface VolumeContext {
-  /** Undefined in templates, whose pods are named later. */
+  /** Undefined in templates, whose pods get names later. */
   readonly podName?: string;
 }
 
@@ -52,7 +52,7 @@ export function checkVolumes(volumes: readonly Volume[], path: string, context: 
 const validateName = (name: string | undefined, path: string): FieldError[] =>
   name ? invalidValues(path, name, dns1123LabelFaults(name)) : [required(path)];
 
-/** The order in which Kubernetes looks at sources: the second that is set is the one too many. */
+/** Kubernetes' order of checking sources: the second one that is set is the fault. */
 const sources = [
   'emptyDir',
   'hostPath',
@@ -86,7 +86,7 @@ const sources = [
   'image',
 ] as const;
 
-/** Kubernetes' own spellings in the path of a source too many, and in the path of the source's fields. */
+/** Kubernetes' spellings in the path of an extra source, and in the path of the source's fields. */
 const secondPath: Readonly<Record<string, string>> = { cephfs: 'cephFS', downwardAPI: 'downwarAPI' };
 const fieldPath: Readonly<Record<string, string>> = { gcePersistentDisk: 'persistentDisk' };
 
@@ -131,7 +131,7 @@ const ephemeral: Rule = ({ volumeClaimTemplate }, path, { volume, context }) => 
   ];
 };
 
-/** The image of a template may be left to whoever makes pods of it. */
+/** A template may omit the image, which its user then sets. */
 const image: Rule = ({ reference, pullPolicy }, path, { context }) => [
   ...(context.podName !== undefined ? need()(reference, `${path}.reference`) : []),
   ...choice('Always', 'IfNotPresent', 'Never')(pullPolicy, `${path}.pullPolicy`),

@@ -1,4 +1,4 @@
-// What is accepted and still worth a word: warning headers for pods and templates.
+// Warning headers for accepted pods and templates.
 
 import { parseQuantity } from '../../../machinery/quantity.ts';
 import type { Container, ObjectMeta, PodSpec } from '../../generated/types.ts';
@@ -75,7 +75,7 @@ function annotationWarnings(spec: PodSpec, annotations: Record<string, string>, 
   return warnings;
 }
 
-/** Sources whose drivers are gone. */
+/** Sources whose drivers were removed. */
 const oldSources: Readonly<Record<string, string>> = {
   photonPersistentDisk: 'deprecated in v1.11, non-functional in v1.16+',
   gitRepo: 'deprecated in v1.11, and disabled by default in v1.33+',
@@ -119,7 +119,7 @@ function listWarnings(spec: PodSpec, path: string): string[] {
 
 const nanosPerMilli = 1_000_000n;
 
-/** Bytes are whole; what is finer than a thousandth is rounded up first. */
+/** Bytes are whole; amounts below a thousandth are rounded up first. */
 function fractionWarnings(list: Record<string, string> | undefined, path: string): string[] {
   return ['memory', 'ephemeral-storage']
     .filter((name) => list?.[name] !== undefined && /[munMUN.e]/.test(list[name]) && isFraction(list[name]))
@@ -169,7 +169,7 @@ function envWarnings(env: NonNullable<Container['env']>, path: string): string[]
       seen.add(name);
       return [];
     }
-    // To build on the earlier value is what the same name is good for.
+    // A variable may refer to an earlier value of the same name.
     const reference = `$(${name})`;
     if (!valueFrom && value !== reference && value.includes(reference)) return [];
     return [
@@ -194,7 +194,7 @@ function portWarnings(spec: PodSpec, path: string): string[] {
       if (port.hostIP && !port.hostPort) warnings.push(`${at}: hostIP set without hostPort: ${portText(port)}`);
       const key = `${port.containerPort}/${port.protocol}`;
       const others = seen.get(key) ?? [];
-      // Beyond a hundred of the same, one more warning helps no one.
+      // At most a hundred warnings of one type.
       for (const other of others.slice(0, 100)) warnings.push(...collision(port, at, other));
       seen.set(key, [...others.slice(0, 100), { at, port }]);
       if (!port.name) continue;

@@ -1,4 +1,4 @@
-// What only pods on Windows have, and what they cannot have.
+// Fields that are valid on Windows only, or invalid there.
 // https://kubernetes.io/docs/concepts/windows/intro/#compatibility-v1-pod-spec-containers
 
 import { dns1123SubdomainFaults } from '../../../machinery/text/names.ts';
