@@ -42,7 +42,7 @@ export interface AdmissionPlugin {
   readonly name: string;
   admit?(attributes: AdmissionAttributes): Promise<void> | void;
   validate?(attributes: AdmissionAttributes): Promise<void> | void;
-  /** Last of all: undefined when the write costs nothing. */
+  /** Called last: undefined if the write has no charge. */
   charge?(attributes: AdmissionAttributes): Promise<Charge | undefined> | undefined;
 }
 
@@ -62,7 +62,7 @@ export async function admitFinally(plugins: Plugins, attributes: AdmissionAttrib
   }
 }
 
-/** Both rounds, where the object does not change between them. */
+/** Both phases, for objects that do not change in between. */
 export async function admitWhole(plugins: Plugins, attributes: AdmissionAttributes): Promise<void> {
   await admit(plugins, attributes);
   await admitFinally(plugins, attributes);

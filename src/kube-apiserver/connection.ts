@@ -10,7 +10,7 @@ export interface Connection {
   readonly frontProxy?: string;
   /** It showed a certificate that no trusted CA signed, or that is not valid now: why. */
   readonly certificateFault?: string;
-  /** For requests that ask to leave HTTP (exec, attach, port-forward): takes the socket over. */
+  /** For requests that upgrade (exec, attach, port-forward): takes the socket over. */
   readonly upgrade?: { readonly socket: Duplex; readonly head: Buffer; readonly rawHeaders: readonly string[] };
 }
 
@@ -20,7 +20,7 @@ interface ClientCertificate {
   readonly uid?: string;
   /** Hex SHA-256 of the certificate. */
   readonly fingerprint: string;
-  /** When it ends, milliseconds since the epoch: a connection may live longer. */
+  /** Expiry in milliseconds since the epoch: a connection may outlast it. */
   readonly notAfterMs?: number;
 }
 
@@ -28,11 +28,11 @@ interface ClientCertificate {
 export interface Headers {
   /** Names in lower case. */
   readonly headers: Readonly<Record<string, string | undefined>>;
-  /** Names and values in turn, as they came over a socket: a header that stands twice is here twice. */
+  /** Alternating names and values from the socket, including repeated headers. */
   readonly rawHeaders?: readonly string[];
 }
 
-/** Every value of a header, in the order in which they came. `name` is in lower case. */
+/** All values of a header, in order. `name` is in lower case. */
 export function headerValues({ headers, rawHeaders }: Headers, name: string): string[] {
   if (!rawHeaders) return headers[name] === undefined ? [] : [headers[name]];
   const values: string[] = [];

@@ -14,12 +14,12 @@ export interface KubeletClient {
   /** PEM: presented to kubelets. */
   readonly cert: string;
   readonly key: string;
-  /** PEM: the CA that kubelets' serving certificates must come from; undefined: not checked, as in Kubernetes. */
+  /** PEM: the CA of kubelets' serving certificates; undefined: unchecked, as in Kubernetes. */
   readonly ca?: string;
 }
 
 export interface FrontProxy {
-  /** PEM: whoever has a certificate from this CA may name the user in headers. */
+  /** PEM: clients with a certificate of this CA may set the user in headers. */
   readonly ca: string;
   /** PEM: presented to extension API servers. */
   readonly cert: string;
@@ -33,7 +33,7 @@ export interface ServerConfig {
   readonly serviceCidr: string;
   readonly nodePortRange: { readonly from: number; readonly to: number };
   readonly kubeletClient?: KubeletClient;
-  /** How this server and extension API servers know each other. */
+  /** Mutual authentication between this server and extension API servers. */
   readonly frontProxy?: FrontProxy;
   /** Bytes; Kubernetes takes 3 MB. */
   readonly maxBodyBytes: number;

@@ -1,4 +1,4 @@
-// Who waits for a turn, by sender.
+// Requests waiting for a turn, by sender.
 
 /** First in, first out, also when a hundred thousand wait. */
 class Fifo {
@@ -26,7 +26,7 @@ class Fifo {
   }
 }
 
-/** Senders take turns, whatever each of them has waiting: a flood delays its own sender. */
+/** Senders alternate, regardless of their queue lengths: a flood delays only its sender. */
 export class FairQueue<Sender> {
   readonly #bySender = new Map<Sender, Fifo>();
   length = 0;
@@ -47,7 +47,7 @@ export class FairQueue<Sender> {
     if (!first) return undefined;
     const [sender, own] = first;
     const turn = own.shift();
-    // Behind everybody else, until its next turn.
+    // Behind all other senders, until its next turn.
     this.#bySender.delete(sender);
     if (own.length > 0) this.#bySender.set(sender, own);
     this.length--;

@@ -1,5 +1,5 @@
-// Requests with large bodies: one at a time, in steps between which everybody else has a turn, so that no body of one
-// client keeps the others waiting for longer than its largest step.
+// Requests with large bodies: one at a time, in steps with turns of other requests in between, so that a large body
+// delays others by one step at most.
 
 import { finish, type Steps } from '../machinery/time/steps.ts';
 import { nextTurn } from '../machinery/time/turn.ts';
@@ -8,7 +8,7 @@ import type { Stage } from './request.ts';
 /** Bytes of a body that is worked on in steps. Objects of this size take a millisecond or two. */
 const heavyBytes = 64 << 10;
 
-/** Bytes of an object that another thread works on: here, a tenth of a second would be one step. */
+/** Objects above this size are processed by another thread: here, one step could take a tenth of a second. */
 const largeBytes = 256 << 10;
 
 /** Others go on beside one that takes longer. */
@@ -27,7 +27,7 @@ export interface Work {
   readonly server: object;
 }
 
-/** Bytes of the largest thing that is worked on. */
+/** Size in bytes of the largest object in work. */
 const heavyWork = new WeakMap<Work, number>();
 
 function gateOf(server: object): Gate {
@@ -36,7 +36,7 @@ function gateOf(server: object): Gate {
   return gate;
 }
 
-/** Marks a request whose body is large, and lets it go on when the one before is done. */
+/** Marks a request with a large body, and runs it after the previous one. */
 export const heavy: Stage = async (request, next) => {
   if (!request.connection || request.connection.upgrade || request.info.subresource === 'proxy') return next();
   const body = request.method === 'GET' || request.method === 'HEAD' ? undefined : await request.body();
@@ -46,7 +46,7 @@ export const heavy: Stage = async (request, next) => {
   const before = gate.tail;
   let done!: () => void;
   gate.tail = new Promise((resolve) => (done = resolve));
-  // One that waits for somebody else, such as a webhook, does not hold up the line.
+  // A request that waits for a remote server, such as a webhook, does not block the queue.
   await Promise.race([before, request.server.clock.sleep(longestMs)]);
   try {
     await breathe(request);
@@ -57,13 +57,13 @@ export const heavy: Stage = async (request, next) => {
   }
 };
 
-/** Garbage that work on an object makes, as a multiple of the object, and the most that V8 is told of. */
+/** Garbage per byte of an object, and the maximum reported to V8. */
 const garbageFactor = 24;
 const mostGarbage = 128 << 20;
 
 /**
- * V8 would let the garbage of some large requests pile up to hundreds of megabytes. Memory outside of its heap, which is
- * never touched and so takes no room, makes it collect beside other work, in small steps.
+ * V8 would let garbage of large requests grow to hundreds of megabytes. External memory, never touched and so never
+ * resident, makes it collect in small steps beside other work.
  */
 function collectSoon(work: Work): void {
   const bytes = heavyWork.get(work) ?? 0;
@@ -71,7 +71,7 @@ function collectSoon(work: Work): void {
   try {
     new ArrayBuffer(Math.min(bytes * garbageFactor, mostGarbage));
   } catch {
-    // There is no room for it: V8 collects anyway.
+    // Allocation failed: V8 collects anyway.
   }
 }
 
@@ -87,12 +87,12 @@ export const isLarge = (work: Work): boolean => (heavyWork.get(work) ?? 0) >= la
 export function breathe(work: Work): Promise<void> | undefined {
   if (!heavyWork.has(work)) return undefined;
   const gate = gateOf(work.server);
-  // Of a step that began with input or output the first turn comes before all others' input.
+  // After input or output, the first turn runs before all other input, so two turns are needed.
   gate.step = gate.step.then(nextTurn).then(nextTurn);
   return gate.step;
 }
 
-/** Does work that has steps: with others' turns between them where it is long. */
+/** Runs work in steps: with turns of other requests in between, if it is long. */
 export async function inSteps<T>(work: Work, steps: Steps<T>): Promise<T> {
   if (!heavyWork.has(work)) return finish(steps);
   for (;;) {

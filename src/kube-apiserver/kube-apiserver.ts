@@ -59,7 +59,7 @@ export interface ApiServerOptions {
   readonly kinds?: KindRegistry;
   /** Tried in this order; client certificates, then anonymous, when left out. */
   readonly authenticators?: readonly Authenticator[];
-  /** Asked in this order; everything is allowed when left out. */
+  /** In order of calls; default: everything is allowed. */
   readonly authorizers?: readonly Authorizer[];
   readonly admission?: readonly AdmissionPlugin[];
   readonly tokens?: TokenIssuer;
@@ -70,10 +70,10 @@ export interface ApiServerOptions {
 
 export interface ApiServer {
   readonly server: Server;
-  /** The way in for a component of this process, under its own identity. */
+  /** A transport for a component of this process, with its identity. */
   transport(user: UserInfo): Transport;
   listen(options: ListenOptions): Promise<Listener>;
-  /** Ends watches, closes sockets. The store stays open: it belongs to whoever opened it. */
+  /** Ends watches, closes sockets. The store stays open: its opener closes it. */
   stop(): Promise<void>;
 }
 
@@ -84,7 +84,7 @@ const defaults: ServerConfig = {
   minWatchSeconds: 1_800,
 };
 
-/** Reads nothing but the store's revision: a resource is loaded when it is first asked for. */
+/** Only reads the store's revision: a resource is loaded on first use. */
 export async function createApiServer(options: ApiServerOptions): Promise<ApiServer> {
   const { store, clock, random, logger } = options;
   const stopping = new AbortController();

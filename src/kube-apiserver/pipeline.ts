@@ -1,4 +1,4 @@
-// Every request, in the order in which it happens, whether it came over a socket or from inside the process.
+// The stages of every request, in order, over a socket or in process.
 
 import { aggregateDiscovery } from './aggregation/discovery.ts';
 import { aggregate } from './aggregation/proxy.ts';
@@ -18,7 +18,7 @@ import { resource } from './stages/resource.ts';
 
 const pipeline: readonly Stage[] = [
   audit, // around everything, to see every answer
-  answerErrors, // whatever is thrown below becomes a Status
+  answerErrors, // converts every error to a Status
   identify,
   auditReceived,
   measure,
@@ -28,7 +28,7 @@ const pipeline: readonly Stage[] = [
   authorize,
   heavy, // after authorize: a refused request takes no place in this queue
   aggregate, // requests for the APIs of other servers end here
-  resource, // registry/from-request.ts makes an operation of it; a write goes through registry/write-steps.ts
+  resource, // registry/from-request.ts makes the operation; a write runs registry/write-steps.ts
   aggregateDiscovery, // adds those APIs to the documents of `plain`
   plain, // paths that are no resource: health, version, discovery, OpenAPI, metrics
 ];

@@ -14,7 +14,7 @@ export interface ObjectReply extends ReplyBase {
   readonly object: any;
   /** The kind that the object is of; undefined for a Status, a discovery document and the like. */
   readonly kind?: Kind;
-  /** The cached item when `object` is exactly that, so that its bytes can be used. */
+  /** The cached item of `object`, if its bytes can be sent. */
   readonly item?: Item;
 }
 
@@ -41,7 +41,7 @@ export interface RawReply extends ReplyBase {
   readonly body: string | Uint8Array | AsyncIterable<Uint8Array>;
 }
 
-/** The socket has been taken over; there is nothing left to answer. */
+/** The socket was taken over; there is no response to send. */
 interface HijackedReply extends ReplyBase {
   readonly type: 'hijacked';
 }
@@ -65,12 +65,12 @@ export const textReply = (code: number, body: string, contentType = 'text/plain;
 
 /** The receiver of a watch: HTTP writes frames, a client in the process takes objects. */
 export interface WatchSink {
-  /** It keeps the objects that it is sent for as long as they are current. */
+  /** The receiver holds its objects while they are current. */
   readonly keepsObjects?: boolean;
   send(type: EventType, item: Item): void;
   bookmark(object: ApiObject): void;
   error(status: object): void;
-  /** No more will come. */
+  /** The end of the stream. */
   end(): void;
 }
 

@@ -23,12 +23,12 @@ export interface RequestInfo {
   readonly version: string;
   readonly resource: string;
   readonly subresource: string;
-  /** '' for cluster-scoped resources and for all namespaces. For namespaces themselves: their own name. */
+  /** '' for cluster-scoped resources and for all namespaces. For a namespace object: its name. */
   readonly namespace: string;
   readonly name: string;
   /** The path behind a subresource, such as that of a proxied request. */
   readonly rest: string;
-  /** The verb stood in the path, as in /api/v1/watch/pods: authorizers do not look at selectors then. */
+  /** The verb is part of the path, as in /api/v1/watch/pods: then authorizers ignore selectors. */
   readonly viaPath?: boolean;
 }
 
@@ -41,7 +41,7 @@ const verbOfMethod: Readonly<Record<string, string>> = {
   DELETE: 'delete',
 };
 
-/** Subresources of a namespace; anything else behind its name is a resource in it. */
+/** Subresources of a namespace; other segments after its name are resources in it. */
 const namespaceSubresources = new Set(['status', 'finalize']);
 
 /** Verbs that once stood before the resource. `proxy` has no route any more, but is still a verb to have a right to. */

@@ -23,9 +23,9 @@ export interface ApiRequest extends Headers {
   readonly agent: string | undefined;
   /** Set by `identify`. */
   user: UserInfo;
-  /** Reads the body; throws 413 when it is too large. Undefined when there is none. */
+  /** Reads the body; throws 413 if it is too large. Undefined without a body. */
   body(): Promise<Body | undefined>;
-  /** The body of a request over a socket while it comes, for those that pass it on and never call `body`. */
+  /** The body as a stream, for stages that forward it and never call `body`. */
   readonly stream?: Readable;
   readonly signal: AbortSignal;
   /** Texts for Warning headers, in the order in which they are sent. */

@@ -12,12 +12,12 @@ import type { HealthChecks } from './stages/health.ts';
 export interface Server extends Environment {
   /** Tried in this order. */
   readonly authenticators: readonly Authenticator[];
-  /** Asked in this order. */
+  /** In order of calls. */
   readonly admission: readonly AdmissionPlugin[];
   readonly allocators: Allocators;
   readonly fairness: Fairness;
   readonly health: HealthChecks;
   readonly aggregation: Aggregation;
-  /** Undefined: nothing is recorded. */
+  /** Undefined: no auditing. */
   readonly auditor?: Auditor;
 }

@@ -26,7 +26,7 @@ export const noSuchResource = (): ApiError =>
 export const methodRefused = (): ApiError =>
   failure(405, 'MethodNotAllowed', 'the server does not allow this method on the requested resource', {});
 
-/** A read asked for a revision that does not exist yet. */
+/** A read of a revision that does not exist yet. */
 export const futureVersion = (asked: number, current: number): ApiError =>
   failure(504, 'Timeout', `Timeout: Too large resource version: ${asked}, current: ${current}`, {
     causes: [{ reason: 'ResourceVersionTooLarge', message: 'Too large resource version' }],

@@ -25,7 +25,7 @@ export interface Access {
   readonly authorizers: readonly Authorizer[];
   readonly admission: readonly AdmissionPlugin[];
   readonly tokens: TokenIssuer;
-  /** Begins to follow roles, bindings and pods. Resolves when all of them are known. */
+  /** Starts informers of roles, bindings and pods. Resolves when they have synced. */
   start(context: Omit<ComponentContext, 'metrics' | 'fatal'>): Promise<void>;
   stop(): Promise<void>;
 }
@@ -35,7 +35,7 @@ interface AccessOptions extends Pick<ComponentContext, 'clock' | 'random'> {
   readonly signingKey: string;
   /** Issuer of those tokens, such as https://kubernetes.default.svc.cluster.local. */
   readonly issuer: string;
-  /** Pods that name no service account need none. */
+  /** Accepts pods without a service account. */
   readonly missingServiceAccounts?: boolean;
   /** Names of admission plugins that do not run. Default: none. */
   readonly disabledAdmissionPlugins?: readonly string[];
@@ -43,9 +43,9 @@ interface AccessOptions extends Pick<ComponentContext, 'clock' | 'random'> {
   readonly anonymousAuth?: boolean;
   /** Text of a token file: token, user, uid and groups in each line. */
   readonly tokenFile?: string;
-  /** A server that knows further tokens. */
+  /** A server that authenticates other tokens. */
   readonly tokenWebhook?: RemoteServer;
-  /** Issuers whose tokens are trusted, and where requests without credentials are let in. */
+  /** Trusted token issuers, and the paths with anonymous access. */
   readonly authentication?: AuthenticationConfiguration;
   /** Default: Node, then RBAC. */
   readonly authorization?: readonly AuthorizerEntry[];
@@ -58,7 +58,9 @@ const defaultAuthorizers: readonly AuthorizerEntry[] = [
   { type: 'RBAC', name: 'rbac' },
 ];
 
-/** Kubernetes' own way in: certificates and tokens; Node and RBAC, or what is configured; the admission plugins. */
+/**
+ * Kubernetes' authentication (certificates and tokens), authorization (Node and RBAC by default) and admission plugins.
+ */
 export function createAccess(options: AccessOptions): Access {
   const { clock, random, signingKey, issuer, missingServiceAccounts, disabledAdmissionPlugins = [] } = options;
   let client: Client | undefined;
@@ -103,7 +105,7 @@ export function createAccess(options: AccessOptions): Access {
   };
 }
 
-/** In the order in which Kubernetes asks them. */
+/** In the order of Kubernetes. */
 function tokenReaders(
   { tokenFile, tokenWebhook: server, authentication, clock }: AccessOptions,
   serviceAccounts: Authenticator,

@@ -6,7 +6,7 @@ import type { Connection, Headers } from '../connection.ts';
 import type { Environment } from '../environment.ts';
 import type { UserInfo } from '../user.ts';
 
-/** The parts of a request that can say who sends it. */
+/** The parts of a request that may identify its sender. */
 export interface Credentials extends Headers {
   readonly server: Pick<Environment, 'clock' | 'config'>;
   readonly connection?: Connection;
@@ -21,7 +21,7 @@ export interface Authenticator {
    * throw `unauthorized()`.
    */
   authenticate(credentials: Credentials): Promise<UserInfo | undefined>;
-  /** The user of a bearer token that is good for one of `audiences`; a TokenReview asks those that have this. */
+  /** The user of a bearer token valid for one of `audiences`; a TokenReview calls readers with this method. */
   authenticateToken?(token: string, audiences: readonly string[]): Promise<UserInfo | undefined>;
 }
 
@@ -38,10 +38,10 @@ export const tokenAuthenticator = (
   authenticateToken: check,
 });
 
-/** A 401 that keeps its reason for TokenReview; clients are told no more than Unauthorized. */
+/** A 401 with a reason for TokenReview; clients only see Unauthorized. */
 export const refusedToken = (why: string) => Object.assign(unauthorized(), { why });
 
-/** Asks each reader of bearer tokens in turn. A token that none accepts is refused with the reasons of all. */
+/** Tries all readers of bearer tokens in order. If none accepts a token, the error has all their reasons. */
 export const bearerTokens = (readers: readonly Authenticator[]): Authenticator =>
   tokenAuthenticator('bearer-token', async (token, audiences) => {
     const reasons: string[] = [];
@@ -76,8 +76,8 @@ const hasEnded = ({ connection, server }: Credentials): boolean =>
   (connection?.certificate?.notAfterMs ?? Number.POSITIVE_INFINITY) <= server.clock.now();
 
 /**
- * Requests without credentials that anyone here reads, at the given paths or at all. A wrong token or certificate is
- * refused, and never anonymous.
+ * Requests without credentials for any authenticator, at the given or all paths. An invalid token or certificate is
+ * rejected, and never anonymous.
  * https://kubernetes.io/docs/reference/access-authn-authz/authentication/#anonymous-authenticator-configuration
  */
 export const anonymousAt = (paths?: readonly string[]): Authenticator => ({
@@ -98,7 +98,9 @@ export const anonymous: Authenticator = anonymousAt();
 
 const tokenProtocol = 'base64url.bearer.authorization.k8s.io.';
 
-/** The token of the Authorization header, or of a WebSocket, whose clients in browsers can set no headers. */
+/**
+ * The token of the Authorization header, or of a WebSocket protocol, because browsers cannot set headers of WebSockets.
+ */
 export function bearerToken({ headers }: Pick<Credentials, 'headers'>): string | undefined {
   const [scheme, token] = (headers.authorization ?? '').trim().split(' ', 2);
   if (token && scheme.toLowerCase() === 'bearer') return token;
@@ -121,5 +123,5 @@ function protocolsOf(header: string): { tokens: string[]; others: string[] } {
   return { tokens, others };
 }
 
-/** A list of WebSocket protocols without tokens, for whoever comes behind the API server. */
+/** WebSocket protocols without tokens, for the upstream. */
 export const withoutTokens = (header: string): string => protocolsOf(header).others.join(', ');

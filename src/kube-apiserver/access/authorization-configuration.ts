@@ -1,4 +1,4 @@
-// Which authorizers are asked, and in which order.
+// The configured authorizers, in order.
 // https://kubernetes.io/docs/reference/access-authn-authz/authorization/#using-configuration-file-for-authorization
 
 import path from 'node:path';
@@ -47,7 +47,7 @@ const shape: Shape = {
   ],
 };
 
-/** The types that Kubernetes knows. */
+/** The types of Kubernetes. */
 const types = ['ABAC', 'AlwaysAllow', 'AlwaysDeny', 'Node', 'RBAC', 'Webhook'];
 const mostConditions = 64;
 const longestTimeoutMs = 30_000;

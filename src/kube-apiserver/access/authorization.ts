@@ -7,7 +7,7 @@ import type { RequestInfo } from '../request-info.ts';
 import { failure } from '../status.ts';
 import type { UserInfo } from '../user.ts';
 
-/** Also what a SubjectAccessReview asks about. */
+/** A SubjectAccessReview checks these too. */
 export interface Attributes extends RequestInfo {
   readonly user: UserInfo;
   /** The field selector of a list, watch or deletecollection, when it is valid. */
@@ -37,7 +37,7 @@ export interface Authorizer {
 
 export const alwaysAllow: Authorizer = { name: 'AlwaysAllow', authorize: () => ({ decision: 'allow' }) };
 
-/** No opinion, whatever is asked; behind it nothing is allowed unless another authorizer does. */
+/** Always "no opinion": denies unless another authorizer allows. */
 export const alwaysDeny: Authorizer = {
   name: 'AlwaysDeny',
   authorize: () => ({ decision: 'no-opinion', reason: 'Everything is forbidden.' }),

@@ -1,5 +1,5 @@
-// No user gives away more than they have: writes of roles need the rules in them or the verb `escalate`, writes of
-// bindings need the rules of the role or the verb `bind`.
+// Prevents privilege escalation: writes of roles need the rules in them or the verb `escalate`, writes of bindings need
+// the rules of the role or the verb `bind`.
 // https://kubernetes.io/docs/reference/access-authn-authz/rbac/#privilege-escalation-prevention-and-bootstrapping
 
 import {
@@ -29,7 +29,7 @@ const everything: readonly PolicyRule[] = [
   { verbs: ['*'], nonResourceURLs: ['*'] },
 ];
 
-/** Kubernetes does this in the storage of the four kinds, after mutating admission and before validation. */
+/** Kubernetes checks this in the storage of the four kinds, after mutating admission and before validation. */
 export const rbacEscalation = (client: () => Client): AdmissionPlugin => ({
   name: 'RBACEscalation',
   admit(attributes) {
@@ -123,7 +123,7 @@ function uncoveredOf(
   }
 }
 
-/** Every rule that the user has in a namespace, or everywhere when it is ''. Roles that do not exist give nothing. */
+/** All rules of the user in a namespace, or cluster-wide for ''. Missing roles grant nothing. */
 async function rulesOf(client: Client, user: UserInfo, namespace: string): Promise<PolicyRule[]> {
   const lists = await Promise.all([
     client.list('clusterrolebindings'),

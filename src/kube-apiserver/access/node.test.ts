@@ -1,4 +1,4 @@
-// The cases of Kubernetes' own table for the node authorizer, and what else a node might try.
+// The test cases of Kubernetes for the node authorizer, and other attempts of a node.
 
 import { describe, expect, test } from 'vitest';
 import { notFound } from '../../api/api.ts';
@@ -62,7 +62,7 @@ const volume = (name: string, claim: string, csi: object) => ({
   spec: { claimRef: { namespace: 'ns0', name: claim }, csi: { driver: 'd', volumeHandle: 'h', ...csi } },
 });
 
-/** Objects as they are, past validation: what the authorizer sees and not how it came there. */
+/** Unvalidated objects: only the authorizer's view matters. */
 const objects = {
   pods: [
     podOn('node0', 'pod0'),

@@ -11,7 +11,7 @@ import { allows } from './rbac.ts';
 const prefix = 'system:node:';
 const mirrorAnnotation = 'kubernetes.io/config.mirror';
 
-/** The node that a user is ('': a node, but not which), undefined for everybody else. */
+/** The user's node ('': an unnamed node), undefined for other users. */
 export function nodeOf({ name, groups }: UserInfo): string | undefined {
   return name.startsWith(prefix) && groups.includes('system:nodes') ? name.slice(prefix.length) : undefined;
 }
@@ -76,7 +76,10 @@ export function nodeAuthorizer(pods: Informer<Pod>, client: () => Client): Autho
 
 /** Relations of objects to a node: through the pods that run there and the names in them. */
 function relations(pods: Informer<Pod>) {
-  /** Pods of the node in a namespace. Mirror pods refer to nothing: the kubelet made them itself. */
+  /**
+   * Pods of the node in a namespace. Mirror pods are skipped: the kubelet makes them, so their references prove
+   * nothing.
+   */
   const podsOn = (node: string, namespace: string) =>
     pods
       .by(podsOfNode, node)
@@ -182,7 +185,7 @@ function createToken(q: Question, check: Check): Answer {
 
 const keeps = ['get', 'create', 'update', 'patch', 'delete'];
 
-/** The name is not known when one is created: NodeRestriction looks at it then. */
+/** A new object has no name yet: NodeRestriction checks it. */
 function lease({ verb, namespace, name, node }: Question): Decision {
   if (!keeps.includes(verb)) return no('can only get, create, update, patch, or delete a node lease');
   if (namespace !== 'kube-node-lease') return no('can only access leases in the "kube-node-lease" system namespace');
@@ -204,7 +207,7 @@ const selectsNode = ({ fieldSelector = [], node }: Question): boolean =>
 
 function resourceSlice(q: Question, check: Check): Answer {
   if (q.subresource) return no('cannot authorize ResourceSlice subresources');
-  if (q.verb === 'create') return yes; // NodeRestriction looks at the object
+  if (q.verb === 'create') return yes; // NodeRestriction checks the object
   if (['get', 'update', 'patch', 'delete'].includes(q.verb)) return named(q, check);
   if (!['watch', 'list', 'deletecollection'].includes(q.verb))
     return no(
@@ -216,7 +219,7 @@ function resourceSlice(q: Question, check: Check): Answer {
 function ownNode({ verb, subresource, name, node }: Question): Decision {
   if (subresource === 'status') return verb === 'update' || verb === 'patch' ? yes : no();
   if (subresource) return no();
-  if (['create', 'update', 'patch'].includes(verb)) return yes; // which one: NodeRestriction
+  if (['create', 'update', 'patch'].includes(verb)) return yes; // NodeRestriction checks the name
   if (!reads.includes(verb)) return no();
   if (name === node) return yes;
   return no(`node '${node}' cannot read ${name ? `'${name}'` : 'all nodes'}, only its own Node object`);
@@ -227,7 +230,7 @@ function podRequest(q: Question, check: Check): Answer {
   if (subresource === 'status') return verb === 'update' || verb === 'patch' ? yes : no();
   if (subresource === 'eviction') return verb === 'create' ? yes : no();
   if (subresource) return no();
-  if (verb === 'create' || verb === 'delete') return yes; // which ones: NodeRestriction
+  if (verb === 'create' || verb === 'delete') return yes; // NodeRestriction checks the name
   if (verb === 'get') return readOne(q, check);
   if (!reads.includes(verb)) return no();
   if (selectsNode(q)) return yes;

@@ -39,7 +39,7 @@ export function* configMapsOf(pod: Pod): Generator<string> {
   }
 }
 
-/** Names of persistent volume claims; an ephemeral volume's claim has the pod's name in its own. */
+/** Names of persistent volume claims; an ephemeral volume's claim has the pod's name as a prefix. */
 export function* claimsOf({ metadata, spec }: Pod): Generator<string> {
   for (const { name, persistentVolumeClaim, ephemeral } of spec.volumes ?? []) {
     if (persistentVolumeClaim) yield persistentVolumeClaim.claimName;
@@ -47,7 +47,7 @@ export function* claimsOf({ metadata, spec }: Pod): Generator<string> {
   }
 }
 
-/** Names of resource claims, of those made from a template as soon as the status tells them. */
+/** Names of resource claims, including generated ones in the status. */
 export function* resourceClaimsOf({ spec, status }: Pod): Generator<string> {
   for (const { name, resourceClaimName } of spec.resourceClaims ?? []) {
     const made = status?.resourceClaimStatuses?.find((entry) => entry.name === name)?.resourceClaimName;
@@ -57,7 +57,7 @@ export function* resourceClaimsOf({ spec, status }: Pod): Generator<string> {
   if (resourceClaimName) yield resourceClaimName;
 }
 
-/** "namespace/name" of the secrets that a kubelet needs to mount the volume. */
+/** "namespace/name" of the secrets that the kubelet needs for the volume. */
 export function* secretsOfVolume({ spec }: PersistentVolume): Generator<string> {
   const home = spec.claimRef?.namespace ?? '';
   const { azureFile, csi, cinder, storageos } = spec;

@@ -38,7 +38,7 @@ export const superusers: Authorizer = {
 const userSubject = 'subject';
 
 export function rbac(sources: RbacSources): Authorizer {
-  // Bindings by whom they name: an answer looks at those of one user and their groups alone.
+  // Bindings by subject name: a decision reads only those of the user and the user's groups.
   const byName = ({ subjects = [] }: RoleBinding | ClusterRoleBinding) => subjects.map((s) => subjectKey(s, ''));
   sources.clusterRoleBindings.addIndex(userSubject, byName);
   sources.roleBindings.addIndex(userSubject, (binding) =>
@@ -81,10 +81,7 @@ interface Grant {
   readonly text: string;
 }
 
-/**
- * Every role that the user has: cluster-wide, and in the namespace if one is asked about. Roles that do not exist are
- * told in `missing`.
- */
+/** All roles of the user: cluster-wide, and of the namespace if given. Roles that do not exist are in `missing`. */
 function* grants(
   { clusterRoleBindings, roleBindings, clusterRoles, roles }: RbacSources,
   user: UserInfo,
@@ -130,7 +127,7 @@ function subjectKey({ kind, name, namespace }: RbacV1Subject, bindingNamespace: 
   return kind === 'ServiceAccount' ? `ServiceAccount ${name}/${namespace || bindingNamespace}` : `${kind} ${name}`;
 }
 
-/** `namespace` is the binding's own: where a subject without one is looked for. */
+/** `namespace` is the binding's, the default for subjects without one. */
 export function appliesTo(user: UserInfo, subject: RbacV1Subject, namespace: string): boolean {
   if (subject.kind === 'User') return subject.name === user.name;
   if (subject.kind === 'Group') return user.groups.includes(subject.name);

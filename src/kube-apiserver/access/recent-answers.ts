@@ -2,7 +2,7 @@ import type { Clock } from '../../machinery/time/clock.ts';
 
 const mostAnswers = 4_096;
 
-/** Answers of another server that count for a while. The same question is asked once at a time. */
+/** Caches responses of another server for a while. Concurrent calls with one key share a request. */
 export class RecentAnswers<T> {
   readonly #clock: Clock;
   readonly #answers = new Map<string, { readonly value: T; readonly until: number }>();
@@ -12,7 +12,7 @@ export class RecentAnswers<T> {
     this.#clock = clock;
   }
 
-  /** A `ttlMs` of 0 is not kept. Rejections are not kept either. */
+  /** Not cached if `ttlMs` is 0. Rejections are not cached either. */
   async get(key: string, ask: () => Promise<{ readonly value: T; readonly ttlMs: number }>): Promise<T> {
     const recent = this.#answers.get(key);
     if (recent && recent.until > this.#clock.monotonic()) return recent.value;

@@ -6,7 +6,7 @@ import type { Clock } from '../../machinery/time/clock.ts';
 
 export interface RemoteServer {
   readonly url: string;
-  /** PEM; the machine's own authorities when left out. */
+  /** PEM; default: the machine's authorities. */
   readonly ca?: string;
   /** PEM of a client certificate. */
   readonly cert?: string;
@@ -27,7 +27,7 @@ export interface RemoteAnswer {
   readonly text: string;
 }
 
-/** Rejects with an Error that says why there is no answer. */
+/** Rejects with an Error that has the cause. */
 export function callRemote(server: RemoteServer, call: RemoteCall): Promise<RemoteAnswer> {
   const { url, ca, cert, key, token } = server;
   const { body, timeoutMs, mostBytes = 1 << 20 } = call;
@@ -63,8 +63,8 @@ const attempts = 5;
 const firstRetryMs = 500;
 
 /**
- * Asks for a review, and resolves with its status. Tries again when the server cannot be reached, fails or is busy.
- * Rejects with an Error that says why there is no answer.
+ * Sends a review, and resolves with its status. Retries if the server is unreachable, fails or is busy. Rejects with an
+ * Error that has the cause.
  */
 export async function reviewRemotely<Status>(
   server: RemoteServer,

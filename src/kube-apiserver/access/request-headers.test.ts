@@ -27,7 +27,7 @@ beforeAll(async () => {
 });
 afterAll(() => server.stop());
 
-/** Who the server takes a client for; the status code when it refuses it. */
+/** The authenticated user; the status code if rejected. */
 async function whoIs(authority: TestAuthority, subject: string, headers: Record<string, string | string[]>) {
   const { cert, key } = await authority.issue(subject);
   const url = `${listener.url}/apis/authentication.k8s.io/v1/selfsubjectreviews`;

@@ -5,7 +5,7 @@ import { unauthorized } from '../../api/api.ts';
 import { headerValues } from '../connection.ts';
 import type { Authenticator } from './authentication.ts';
 
-/** The headers that are read, as the ConfigMap extension-apiserver-authentication tells others. */
+/** The header names, published in the ConfigMap extension-apiserver-authentication. */
 export const requestHeaderNames = {
   username: 'X-Remote-User',
   uid: 'X-Remote-Uid',
@@ -15,7 +15,7 @@ export const requestHeaderNames = {
 
 const extraPrefix = requestHeaderNames.extraPrefix.toLowerCase();
 
-/** Only a client with a certificate of the front proxy's CA is believed; these headers of others mean nothing. */
+/** Only clients with a certificate of the front proxy's CA are trusted; the headers of others are ignored. */
 export const requestHeaders: Authenticator = {
   name: 'request-header',
   async authenticate(request) {
@@ -27,7 +27,7 @@ export const requestHeaders: Authenticator = {
     const [name] = values(requestHeaderNames.username);
     if (!name) throw unauthorized();
     const [uid] = values(requestHeaderNames.uid);
-    const extra: Record<string, string[]> = Object.create(null); // keys are the client's own: no prototype
+    const extra: Record<string, string[]> = Object.create(null); // clients choose the keys: no prototype
     for (const header of Object.keys(request.headers))
       if (header.startsWith(extraPrefix)) extra[unescaped(header.slice(extraPrefix.length))] = values(header);
     return {
@@ -44,7 +44,7 @@ function withAuthenticated(name: string, groups: readonly string[]): readonly st
   return isKnown || name === 'system:anonymous' ? groups : [...groups, 'system:authenticated'];
 }
 
-/** Header values come as bytes, one a character. */
+/** Header values are bytes, one per character. */
 const utf8 = (value: string): string => Buffer.from(value, 'latin1').toString();
 
 function unescaped(key: string): string {

@@ -3,7 +3,7 @@
 
 import type { PolicyRule } from '../../api/api.ts';
 
-/** A rule of a few lists can stand for more combinations than can be walked: so many, and compared so often, at most. */
+/** A short rule may mean a huge number of combinations: the limit on enumerated and compared ones. */
 const mostCombinations = 10_000;
 const mostComparisons = 500_000;
 
@@ -12,7 +12,7 @@ export class TooManyCombinations extends Error {
 }
 
 /**
- * Rules of one verb, one resource and one name each that `owned` does not contain; empty when it contains all. Throws
+ * Rules with one verb, one resource and one name each that `owned` does not cover; empty if it covers all. Throws
  * TooManyCombinations.
  */
 export function uncovered(owned: readonly PolicyRule[], wanted: readonly PolicyRule[]): PolicyRule[] {

@@ -1,5 +1,5 @@
-// Tokens of service accounts: signed here, checked here, and good only while the account and what they are bound to
-// live. https://kubernetes.io/docs/reference/access-authn-authz/service-accounts-admin/
+// Service account tokens: signs and verifies them. They are valid while the account and the bound object exist.
+// https://kubernetes.io/docs/reference/access-authn-authz/service-accounts-admin/
 
 import { createHash, createPrivateKey, createPublicKey, type KeyObject } from 'node:crypto';
 import { type ApiObject, ignoreNotFound } from '../../api/api.ts';
@@ -32,7 +32,7 @@ const algorithmOf = ({ asymmetricKeyType, asymmetricKeyDetails }: KeyObject) =>
 const curves: Readonly<Record<string, string>> = { secp384r1: 'ES384', secp521r1: 'ES512' };
 /** --service-account-extend-token-expiration: old clients never read their token again. */
 const extendedSeconds = 365 * 24 * 3_600;
-/** Verified signatures that are remembered: a pod sends the same token with every request. */
+/** Cached verifications: a pod sends the same token with every request. */
 const rememberedTokens = 4_096;
 
 interface Payload {
@@ -155,7 +155,7 @@ async function userOf(payload: Payload, client: Client, nowMs: number): Promise<
   await check('serviceaccounts', serviceaccount);
   if (secret) await check('secrets', secret);
   if (pod) await check('pods', pod);
-  else if (node) await check('nodes', node); // with a pod it only says where that runs
+  else if (node) await check('nodes', node); // beside a pod, the node is only information
   const prefix = 'authentication.kubernetes.io/';
   return {
     name: `system:serviceaccount:${namespace}:${serviceaccount.name}`,

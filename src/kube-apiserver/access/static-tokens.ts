@@ -18,7 +18,7 @@ export function staticTokens(csv: string): Authenticator {
     const given = (groups ?? '').split(',').filter(Boolean);
     users.set(digest(token), { name, uid, groups: [...given, 'system:authenticated'] });
   }
-  // Looked up by digest: how long it takes does not depend on how much of a token was guessed.
+  // Looked up by digest, so that the time does not depend on the guessed prefix.
   return tokenAuthenticator('token-file', async (token) => users.get(digest(token)));
 }
 

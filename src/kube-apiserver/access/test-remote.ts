@@ -1,4 +1,4 @@
-// For tests: an HTTP server that answers as told and keeps what it was asked.
+// For tests: an HTTP server with a settable response, which records requests.
 
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';

@@ -1,4 +1,4 @@
-// Bearer tokens that another server knows: it answers TokenReviews.
+// Bearer tokens that another server authenticates through TokenReviews.
 // https://kubernetes.io/docs/reference/access-authn-authz/authentication/#webhook-token-authentication
 
 import { createHash } from 'node:crypto';
@@ -51,7 +51,7 @@ function userOf(
     if (error) throw refusedToken(error);
     return undefined;
   }
-  // A server that says nothing of audiences has looked at none.
+  // A server that returns no audiences has not checked them.
   if (wanted.length > 0 && audiences && !audiences.some((audience) => wanted.includes(audience))) return undefined;
   if (!user?.username) throw refusedToken('the webhook named no user');
   const groups = (user.groups ?? []).filter((group) => typeof group === 'string');

@@ -13,7 +13,7 @@ export interface TokenClaims {
 }
 
 export interface TokenIssuer {
-  /** Audiences of a token that asks for none. */
+  /** Audiences of a token requested without any. */
   readonly audiences: readonly string[];
   issue(claims: TokenClaims): Promise<{ token: string; expirationTimestamp: string }>;
   /** https://openid.net/specs/openid-connect-discovery-1_0.html */

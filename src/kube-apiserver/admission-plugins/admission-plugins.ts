@@ -1,4 +1,4 @@
-// The admission plugins, in the order in which they are asked.
+// The admission plugins, in the order of calls.
 // https://kubernetes.io/docs/reference/access-authn-authz/admission-controllers/
 
 import type { Client } from '../../client/client.ts';
@@ -25,7 +25,7 @@ import { storageObjectInUseProtection } from './storage-object-in-use-protection
 import { mutatingWebhook, validatingWebhook } from './webhooks/webhooks.ts';
 
 interface AdmissionOptions {
-  /** Pods that name no service account need none. Default false. */
+  /** Accepts pods without a service account. Default false. */
   readonly missingServiceAccounts?: boolean | undefined;
 }
 
@@ -43,7 +43,7 @@ export const admissionPlugins = (
   defaultTolerationSeconds,
   defaultStorageClass(client),
   storageObjectInUseProtection,
-  runtimeClass(client), // after the default tolerations: its own come behind them
+  runtimeClass(client), // after the default tolerations: it appends to them
   certificateApproval,
   certificateSigning,
   certificateSubjectRestriction,
@@ -53,7 +53,7 @@ export const admissionPlugins = (
   mutatingWebhook(client),
   validatingAdmissionPolicy(client),
   validatingWebhook(client),
-  rbacEscalation(client), // behind all that changes objects: a webhook may add to a role too
+  rbacEscalation(client), // after all mutations: a webhook may add rules to a role
   resourceClaimRights(client),
   resourceQuota(), // last: a write that is refused for another reason is not charged
 ];

@@ -2,7 +2,7 @@ import type { ApiObject, Kind } from '../../api/api.ts';
 import { inOrder } from '../registry/codec.ts';
 
 interface Adoption {
-  /** For a custom resource in another version than its request's: fields of that version must come back. */
+  /** For a custom resource in another version than the request's: that version's fields must survive. */
   readonly keepsUnknown?: boolean;
 }
 

@@ -4,7 +4,7 @@ import type { AdmissionPlugin } from '../admission.ts';
 const evictionSeconds = 300;
 const conditions = ['node.kubernetes.io/not-ready', 'node.kubernetes.io/unreachable'];
 
-/** Pods stay for five minutes on a node that is not ready or cannot be reached, unless they say otherwise. */
+/** Pods stay for five minutes on a not-ready or unreachable node by default. */
 export const defaultTolerationSeconds: AdmissionPlugin = {
   name: 'DefaultTolerationSeconds',
   admit({ operation, kind, subresource, object }) {

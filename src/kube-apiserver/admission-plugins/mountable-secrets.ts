@@ -4,7 +4,7 @@ const annotation = 'kubernetes.io/enforce-mountable-secrets';
 /** Texts that Go reads as true. */
 const yes = new Set(['1', 't', 'T', 'TRUE', 'true', 'True']);
 
-/** Whether pods of the account may use its own secrets alone. */
+/** Whether pods of the account may only use the secrets that it lists. */
 export const enforcesSecrets = ({ metadata }: ServiceAccount): boolean =>
   yes.has(metadata.annotations?.[annotation] ?? '');
 

@@ -8,7 +8,7 @@ const immortal = ['default', 'kube-system', 'kube-public'];
 /** Reviews are questions: they are answered in any namespace. */
 const isReview = (resource: string) => resource === 'localsubjectaccessreviews';
 
-/** Objects come only into namespaces that exist and do not end. */
+/** Rejects new objects in missing and terminating namespaces. */
 export const namespaceLifecycle = (client: () => Client): AdmissionPlugin => ({
   name: 'NamespaceLifecycle',
   async admit({ operation, kind, namespace, name, resource }: AdmissionAttributes) {

@@ -1,4 +1,4 @@
-// The checks of the Pod Security Standards, in the order in which they are told.
+// The checks of the Pod Security Standards, in the order of messages.
 // https://kubernetes.io/docs/concepts/security/pod-security-standards/
 
 import type { Container, LifecycleHandler, PodSpec, Probe } from '../../api/api.ts';
@@ -13,7 +13,7 @@ export interface Violation {
 interface PodLike {
   readonly annotations: Readonly<Record<string, string>>;
   readonly spec: PodSpec;
-  /** Minor version of the standard that is asked for; Infinity for the latest. */
+  /** Minor version of the standard; Infinity for the latest. */
   readonly minor: number;
 }
 
@@ -21,7 +21,7 @@ interface Check {
   readonly level: 'baseline' | 'restricted';
   /** Minor version that brought it. */
   readonly since?: number;
-  /** The baseline check that this one includes: both never speak at once. */
+  /** The baseline check that this one includes: only one of them reports. */
   readonly replaces?: string;
   find(pod: PodLike): Violation | undefined;
 }
@@ -53,7 +53,7 @@ const namesWhere = (spec: PodSpec, holds: (container: Container) => boolean | un
     .filter(holds)
     .map(({ name }) => name);
 
-/** "pod and containers "a", "b"": who set something at either level. */
+/** "pod and containers "a", "b"": the pod and containers that set a field. */
 const setters = (pod: boolean | undefined, containers: readonly string[]) =>
   [...(pod ? ['pod'] : []), ...(containers.length ? [named(containers)] : [])].join(' and ');
 

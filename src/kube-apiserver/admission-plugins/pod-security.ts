@@ -5,7 +5,9 @@ import type { AdmissionAttributes, AdmissionPlugin } from '../admission.ts';
 import { failure } from '../status.ts';
 import { type Level, type Violation, violations } from './pod-security-checks.ts';
 
-/** Holds pods to the standard that their namespace's labels ask for. https://kubernetes.io/docs/concepts/security/pod-security-admission/ */
+/**
+ * Enforces the standard in the namespace's labels. https://kubernetes.io/docs/concepts/security/pod-security-admission/
+ */
 export const podSecurity = (client: () => Client): AdmissionPlugin => ({
   name: 'PodSecurity',
   validate(attributes) {
@@ -123,7 +125,7 @@ const badLabels = ({ metadata: { name } }: Namespace, why: string) =>
     causes: [{ message: why }],
   });
 
-/** Pods of a namespace that are looked at when its level rises; more would make the request slow. */
+/** Maximum pods of a namespace to check when its level rises, to bound the request's time. */
 const mostPods = 3_000;
 
 async function warnOfPods({ warn, name }: AdmissionAttributes, client: Client, standard: Standard): Promise<void> {

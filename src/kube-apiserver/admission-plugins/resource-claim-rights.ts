@@ -1,5 +1,4 @@
-// Rights beyond the verb that writes of ResourceClaims need: binding devices, reporting on a driver's devices, and
-// devices that others use already.
+// Additional rights for writes of ResourceClaims: binding devices, reporting on a driver's devices, and devices in use.
 // https://kubernetes.io/docs/concepts/scheduling-eviction/dynamic-resource-allocation/#granular-status-authorization
 
 import { type ApiObject, type FieldError, ignoreNotFound, invalid, type Kind } from '../../api/api.ts';
@@ -12,7 +11,7 @@ import type { UserInfo } from '../user.ts';
 
 const adminLabel = 'resource.kubernetes.io/admin-access';
 
-/** Kubernetes does this in the claim's strategy. */
+/** Kubernetes checks this in the claim's strategy. */
 export const resourceClaimRights = (client: () => Client): AdmissionPlugin => ({
   name: 'ResourceClaimRights',
   admit(attributes) {

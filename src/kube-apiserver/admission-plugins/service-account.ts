@@ -54,7 +54,7 @@ export const serviceAccount = (client: () => Client, mayMiss = false): Admission
 
 const isMirror = ({ metadata }: Pod) => metadata.annotations?.[mirrorAnnotation] !== undefined;
 
-/** A mirror pod shows a pod that the kubelet runs on its own: nothing of the API reaches into that. */
+/** A mirror pod represents a static pod of the kubelet, which cannot use API objects. */
 function checkMirror({ kind, name }: AdmissionAttributes, pod: Pod): void {
   const { spec } = pod;
   const refuse = (why: string) => forbidden(kind, name, `a mirror pod may not ${why}`);

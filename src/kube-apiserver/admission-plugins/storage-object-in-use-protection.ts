@@ -6,8 +6,8 @@ const finalizers: Readonly<Record<string, string>> = {
 };
 
 /**
- * Claims and volumes that are used are not deleted under their users: a controller takes the finalizer off when nobody
- * uses them. https://kubernetes.io/docs/concepts/storage/persistent-volumes/#storage-object-in-use-protection
+ * Protects claims and volumes in use from deletion: a controller removes the finalizer after the last use.
+ * https://kubernetes.io/docs/concepts/storage/persistent-volumes/#storage-object-in-use-protection
  */
 export const storageObjectInUseProtection: AdmissionPlugin = {
   name: 'StorageObjectInUseProtection',

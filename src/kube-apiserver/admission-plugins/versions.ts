@@ -1,4 +1,4 @@
-// Webhooks and policies see objects in the version that their rules name, whatever the version of the request (matchPolicy).
+// Converts objects to the version in the rules of webhooks and policies, for any version of the request (matchPolicy).
 // https://kubernetes.io/docs/reference/access-authn-authz/extensible-admission-controllers/#matching-requests-matchpolicy
 
 import type { ApiObject, Kind } from '../../api/api.ts';
@@ -11,7 +11,7 @@ export interface Shown {
   readonly oldObject: ApiObject | undefined;
 }
 
-/** Found once for each request: every policy and webhook asks. */
+/** Computed once per request for all policies and webhooks. */
 const equivalents = new WeakMap<AdmissionAttributes, readonly Kind[]>();
 
 /** The other versions of the resource, and other groups' kinds of the same stored objects. */
@@ -54,7 +54,7 @@ export async function converted(object: ApiObject, from: Kind, to: Kind): Promis
   return { ...(to.fromStorage ? to.fromStorage(stored) : stored) } as ApiObject;
 }
 
-/** Without a webhook only the version changes: fields that this version does not have come back with the other one. */
+/** Without a webhook only the version changes: fields outside of this version survive the conversion back. */
 async function convertedCustom(object: ApiObject, to: Kind): Promise<ApiObject> {
   if (!to.prepareConversion) return { ...object, apiVersion: `${to.group}/${to.version}` };
   await to.prepareConversion([object], to.version);

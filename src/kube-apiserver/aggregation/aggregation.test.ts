@@ -13,7 +13,7 @@ const ownAddress = Object.values(networkInterfaces())
 let caBundle: string;
 let extension: Server;
 let port: number;
-/** What the extension API server says by path; 404 for others, no answer at all for `hangs`. */
+/** Responses of the extension API server by path; 404 for others, no response for `hangs`. */
 let documents: Record<string, object | string>;
 let asked: { method?: string; url?: string; headers: Record<string, any>; body: string }[];
 let server: TestServer;

@@ -1,4 +1,4 @@
-// APIs that other servers answer, as the pipeline knows them.
+// The pipeline's view of aggregated APIs.
 
 export interface AggregatedApi {
   /** Of the APIService: version.group. */
@@ -8,7 +8,7 @@ export interface AggregatedApi {
   readonly groupPriority: number;
   readonly versionPriority: number;
   readonly service: { readonly namespace: string; readonly name: string; readonly port: number };
-  /** PEM of the CA that the server's certificate must come from; undefined: the system's. */
+  /** PEM of the CA for the server's certificate; undefined: the system's. */
   readonly ca?: string;
   readonly insecure: boolean;
   readonly isAvailable: boolean;
@@ -21,9 +21,9 @@ export interface VersionDiscovery {
   readonly freshness: 'Current' | 'Stale';
 }
 
-/** Discovery and OpenAPI documents of those servers, kept until they change. */
+/** Discovery and OpenAPI documents of those servers, cached until they change. */
 export interface AggregatedDocuments {
-  /** Resources of the API; `Stale` and without any when its server does not answer. */
+  /** Resources of the API; `Stale` and empty if its server does not respond. */
   discovery(api: AggregatedApi): Promise<VersionDiscovery>;
   /** The hash of its OpenAPI v3 document; undefined when it has none. */
   openapiHash(api: AggregatedApi): Promise<string | undefined>;
@@ -32,7 +32,7 @@ export interface AggregatedDocuments {
 }
 
 export interface Aggregation {
-  /** Most clusters have none: then a request need not be looked at. */
+  /** Most clusters have none: then requests skip the lookup. */
   readonly size: number;
   find(group: string, version: string): AggregatedApi | undefined;
   all(): readonly AggregatedApi[];

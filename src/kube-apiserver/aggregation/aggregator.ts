@@ -14,12 +14,12 @@ import { RemoteDocuments } from './remote-documents.ts';
 
 type Stored = APIService & ApiObject;
 
-/** How long after a check the next one comes: soon while the API cannot be reached. */
+/** Time until the next check: short while the API is unavailable. */
 const recheckMs = 10_000;
 const firstRetryMs = 500;
 
 export class Aggregator implements Aggregation {
-  /** The server holds this aggregator: it is asked for once both are there. */
+  /** The server and this aggregator refer to each other, so this is resolved later. */
   readonly #serverOf: () => Server;
   /** By "group/version". */
   readonly #apis = new Map<string, AggregatedApi>();
@@ -36,7 +36,7 @@ export class Aggregator implements Aggregation {
     return this.#serverOf();
   }
 
-  /** Most clusters have none: then a request need not be looked at. */
+  /** Most clusters have none: then requests skip the lookup. */
   get size(): number {
     return this.#apis.size;
   }

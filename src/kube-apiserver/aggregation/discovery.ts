@@ -1,4 +1,4 @@
-// Discovery and OpenAPI with the aggregated APIs in them. Works on the documents of this server's own APIs.
+// Discovery and OpenAPI including the aggregated APIs. Merges their documents into the server's.
 
 import { createHash } from 'node:crypto';
 import { comparePriority } from '../../api/api.ts';
@@ -18,7 +18,7 @@ export const aggregateDiscovery: Stage = async (request, next) => {
   if (!merge) return next();
   const reply = await next();
   if (reply.type !== 'raw' || !(typeof reply.body === 'string' || reply.body instanceof Uint8Array)) return reply;
-  // The protobuf form of OpenAPI has this server's own types alone.
+  // The protobuf form of OpenAPI only has this server's types.
   if (reply.code === 200 && !reply.contentType.startsWith('application/json')) return reply;
   const local = reply.code === 200 ? JSON.parse(Buffer.from(reply.body).toString()) : undefined;
   const merged = await merge(aggregation, local, request);
@@ -77,7 +77,7 @@ function byGroup(aggregation: Aggregation): Map<string, AggregatedApi[]> {
 const versionsOf = (name: string, apis: readonly AggregatedApi[]) =>
   apis.map(({ version }) => ({ groupVersion: `${name}/${version}`, version }));
 
-/** A group that both have keeps its own versions first. */
+/** If both have a group, the local versions come first. */
 function withVersions(name: string, local: any, apis: readonly AggregatedApi[]): object {
   const versions = [...(local?.versions ?? []), ...versionsOf(name, apis)];
   return { ...local, name, versions, preferredVersion: versions[0] };

@@ -1,4 +1,4 @@
-// Where a Service answers: one of its ready endpoints, as the API server need not be part of the service network.
+// Resolves a Service to one of its ready endpoints, because the API server may be outside of the service network.
 
 import { type ApiObject, type EndpointSlice, type Service, serviceUnavailable } from '../../api/api.ts';
 import type { Environment } from '../environment.ts';
@@ -38,7 +38,7 @@ export const readyEndpoints = (slices: readonly EndpointSlice[], portName: strin
     return ready.map(({ addresses }) => ({ host: addresses[0], port }));
   });
 
-/** Throws a 503 when nothing answers for the Service. */
+/** Throws a 503 without a ready endpoint. */
 export async function resolveEndpoint(
   server: Environment,
   reference: ServiceReference,

@@ -1,4 +1,4 @@
-// Discovery and OpenAPI documents of aggregated APIs, read when they are first asked for and kept for a minute.
+// Discovery and OpenAPI documents of aggregated APIs, loaded on first use and cached for a minute.
 
 import type { Environment } from '../environment.ts';
 import type { AggregatedApi, AggregatedDocuments, VersionDiscovery } from './aggregation.ts';

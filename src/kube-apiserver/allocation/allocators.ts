@@ -18,7 +18,7 @@ export interface Allocation {
   release(): void;
 }
 
-/** For kinds that say so (Kind.allocates). */
+/** For kinds with Kind.allocates. */
 export interface Allocators {
   /** Throws an ApiError (422) when the requested values are not free or the range is full. */
   allocate(request: AllocationRequest): Promise<Allocation>;

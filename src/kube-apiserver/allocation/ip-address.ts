@@ -1,4 +1,4 @@
-// The IPAddress objects that show which service holds which cluster IP.
+// The IPAddress objects, which record the service of each cluster IP.
 // https://kubernetes.io/docs/reference/kubernetes-api/cluster-resources/ip-address-v1/
 
 import type { ApiObject } from '../../api/api.ts';

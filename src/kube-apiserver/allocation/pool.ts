@@ -52,7 +52,7 @@ export class Pool {
     return found;
   }
 
-  /** From a random place onwards, so that a number is not reused right after it was given back. */
+  /** Starts at a random place, so that a released number is not reused at once. */
   #free(from: number, to: number): number | undefined {
     const count = to - from;
     if (count <= 0) return undefined;

@@ -181,10 +181,10 @@ export class ServiceAllocator implements Allocators {
     const taken = new Set<number>();
     if (isExposed(next)) {
       const ports: any[] = next.spec.ports ?? [];
-      // Ports that were chosen come first, so that none of them is drawn for another.
+      // Explicit ports come first, so that none of them is allocated to another.
       for (const [i, port] of ports.entries()) {
         if (!port.nodePort) continue;
-        // A dry run does not look at the range, as in Kubernetes.
+        // A dry run does not check the range, as in Kubernetes.
         if (!held.has(port.nodePort) && !taken.has(port.nodePort) && !dryRun)
           this.#claimPort(next, `spec.ports[${i}].nodePort`, port.nodePort, undo);
         taken.add(port.nodePort);

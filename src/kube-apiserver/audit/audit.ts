@@ -33,7 +33,7 @@ export const auditReceived: Stage = (request, next) => {
   return next();
 };
 
-/** The audit's one look at HTTP. */
+/** The only place where audit reads HTTP. */
 function auditedRequest(request: ApiRequest): AuditedRequest {
   const { server, info, headers, agent, path, query, rawQuery, connection } = request;
   const queryText = rawQuery ?? query.toString();
@@ -56,7 +56,7 @@ function sourceIps(headers: ApiRequest['headers'], remoteAddress: string | undef
   return [...new Set(addresses)];
 }
 
-/** Patches and options are recorded as they came. */
+/** Patches and options are recorded unchanged. */
 async function recordBody(request: ApiRequest, record: AuditRecord): Promise<void> {
   // A proxied body went on to its backend, and is no object.
   if (!['POST', 'PUT', 'PATCH', 'DELETE'].includes(request.method) || request.info.subresource === 'proxy') return;
@@ -67,7 +67,7 @@ async function recordBody(request: ApiRequest, record: AuditRecord): Promise<voi
     const text = body.bytes.toString();
     record.requestObject(/yaml/.test(body.mediaType) ? parse(text, { maxAliasCount: 100 }) : JSON.parse(text));
   } catch {
-    // A body that is no object was refused, and the answer says so.
+    // An invalid body was rejected, and the response shows it.
   }
 }
 

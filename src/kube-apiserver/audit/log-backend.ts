@@ -12,15 +12,15 @@ interface AuditLogOptions {
   readonly file: string;
   /** Megabytes of a file; 0 for no limit. Default 100. */
   readonly maxSize?: number;
-  /** Old files to keep; 0 for all. Default 0. */
+  /** Number of old files; 0 for all. Default 0. */
   readonly maxBackups?: number;
-  /** Days to keep old files; 0 for ever. Default 0. */
+  /** Maximum age of old files in days; 0: unlimited. Default 0. */
   readonly maxAge?: number;
   readonly clock: Clock;
   readonly logger: Logger;
 }
 
-/** Bytes that may wait for a slow disk; events beyond them are dropped. */
+/** Bytes buffered for a slow disk; further events are dropped. */
 const mostWaiting = 64 << 20;
 const dayMs = 86_400_000;
 

@@ -50,7 +50,7 @@ const lists = ['users', 'userGroups', 'verbs', 'resources', 'namespaces', 'nonRe
 const ruleFields = ['level', 'omitManagedFields', ...lists];
 const resourceFields = ['group', 'resources', 'resourceNames'];
 
-/** Reads a policy file, YAML or JSON. Throws AuditPolicyError with every fault of it. */
+/** Reads a policy file, YAML or JSON. Throws AuditPolicyError with all faults. */
 export function parseAuditPolicy(text: string): AuditPolicy {
   let policy: any;
   try {

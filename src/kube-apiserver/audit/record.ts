@@ -17,14 +17,14 @@ export interface ResponseStatus {
   readonly details?: object;
 }
 
-/** The parts of a request that its events show, read from HTTP by `auditedRequest` alone. */
+/** The parts of a request in its events; only `auditedRequest` reads them from HTTP. */
 export interface AuditedRequest {
   readonly id: string;
   readonly info: RequestInfo;
   readonly uri: string;
   readonly userAgent: string;
   readonly sourceIps: readonly string[];
-  /** The user whom the request acts as now: another one after an impersonation. */
+  /** The effective user, after impersonation. */
   user(): UserInfo;
   readonly clock: Clock;
 }
@@ -45,7 +45,7 @@ export class AuditRecord implements AuditTrail {
     this.#receivedMs = request.clock.now();
   }
 
-  /** The answer carries it too. */
+  /** The response contains it too. */
   get id(): string {
     return this.#request.id;
   }

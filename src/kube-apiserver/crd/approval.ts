@@ -3,7 +3,7 @@
 import { approvalOf, type CustomResourceDefinition } from '../../api/api.ts';
 import type { Condition } from './conditions.ts';
 
-/** Undefined for groups that need no approval. */
+/** Undefined for groups without approval. */
 export function approvalCondition(crd: CustomResourceDefinition): Condition | undefined {
   const approval = approvalOf(crd);
   if (!approval) return undefined;

@@ -185,7 +185,7 @@ describe('a conversion webhook', () => {
     await server.call('POST', at('v1'), port('f0', 'v1', { address: 'f:1' }));
     answer = said;
     expect(await server.call('GET', `${at('v2')}/f0`)).toMatchObject({ code: 500, body: { message } });
-    // The object itself is well, and the next call asks again.
+    // The object is intact, and the next call retries.
     expect((await server.call('GET', `${at('v1')}/f0`)).code).toBe(200);
     answer = undefined;
     expect((await server.call('GET', `${at('v2')}/f0`)).code).toBe(200);

@@ -1,4 +1,4 @@
-// CustomResourceDefinitions go live: their kinds join the registry, without restart, and leave it again.
+// Serves CustomResourceDefinitions: adds their kinds to the registry, and removes them, without restart.
 // https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definitions/
 
 import {
@@ -146,7 +146,7 @@ class CustomResources {
     if (isChange) this.#dropCache(crd);
   }
 
-  /** Ends the watches of these objects, too: watchers list again. */
+  /** Also ends the watches of these objects: watchers list again. */
   #dropCache({ spec }: CustomResourceDefinition): void {
     const prefix = `/registry/${spec.group}/${spec.names.plural}/`;
     const cache = this.#server.cache.all.find((one) => one.prefix === prefix);
@@ -227,7 +227,7 @@ class CustomResources {
     return { server: this.#server, kind, cache, namespace, name };
   }
 
-  /** Of the names that were accepted; kinds of Kubernetes' own stay as they are. */
+  /** Kinds of the accepted names; built-in kinds cannot be replaced. */
   #kindsOf({ spec, status, ...crd }: CustomResourceDefinition): Kind[] {
     const accepted = status?.acceptedNames;
     const names = { ...spec.names, ...(accepted?.plural && accepted), plural: spec.names.plural };

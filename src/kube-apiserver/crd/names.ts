@@ -1,4 +1,4 @@
-// Which of a definition's names are its own: no two definitions of a group may have one in common.
+// Accepts the names of a definition: they are unique in a group.
 
 import type { CustomResourceDefinition } from '../../api/api.ts';
 import { approvalCondition } from './approval.ts';
@@ -7,8 +7,8 @@ import { type Condition, isTrue, type Status, withCondition } from './conditions
 type Names = CustomResourceDefinition['spec']['names'];
 
 /**
- * The status of a definition beside the `others` of its group, whose accepted names it may not take. `now` is in
- * milliseconds. Established once its names are accepted, a definition stays so.
+ * The status of a definition beside the `others` of its group, whose accepted names it must not use. `now` is in
+ * milliseconds. A definition with accepted names is Established, permanently.
  * https://kubernetes.io/docs/reference/kubernetes-api/extend-resources/custom-resource-definition-v1/
  */
 export function statusOf(

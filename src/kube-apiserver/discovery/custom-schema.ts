@@ -1,5 +1,5 @@
-// Schemas of custom resources as they are published: the definition's own, with what every object has.
-// Version 2 knows no alternatives and no nulls, and kubectl reads a field without a type as one that holds anything.
+// Published schemas of custom resources: the definition's, with the fields of every object. Version 2 has no
+// alternatives and no nulls, and kubectl accepts any value in a field without a type.
 
 import type { Kind } from '../../api/api.ts';
 import { type OpenApiVersion, reference } from './openapi-schema.ts';

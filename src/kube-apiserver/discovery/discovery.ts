@@ -78,7 +78,7 @@ function versionReply(
   }));
 }
 
-/** Whether a subresource's type comes from elsewhere, as the Scale of deployments does. */
+/** Whether a subresource's type is from another group, such as the Scale of deployments. */
 const foreign = (kind: Kind, { group, version }: { group: string; version: string }): boolean =>
   !!version && (group !== kind.group || version !== kind.version);
 
@@ -116,7 +116,7 @@ function hash({ group, storageVersion, kind }: Kind): string {
   return bytes.toString('base64');
 }
 
-/** All groups with all that is in them, which clients keep and ask for by its hash. */
+/** All groups with their content; clients cache it by its hash. */
 function aggregated(request: ApiRequest, core: boolean, form: Accepted): Reply {
   const { kinds } = request.server;
   const { group, version } = form.as!;
@@ -174,7 +174,7 @@ interface Document {
 
 const documents = new WeakMap<KindRegistry, Map<string, Document>>();
 
-/** Discovery changes only when kinds come or go: each document is made once. */
+/** Discovery changes only with the kinds: each document is made once. */
 function documentOf(kinds: KindRegistry, key: string, make: () => object): Document {
   let all = documents.get(kinds);
   if (!all) {

@@ -91,7 +91,7 @@ function one({ number, kind }: Field, value: any): void {
       return writer.varint(number * 8 + 1);
     default: {
       const start = writer.size;
-      // Any value is kept as YAML, of which JSON is a part.
+      // Any value is stored as YAML, which includes JSON.
       if (kind === 'any') {
         writer.string(`${JSON.stringify(value)}\n`);
         writer.varint(18);

@@ -6,7 +6,7 @@ import { type OpenApiVersion, reference } from './openapi-schema.ts';
 import type { Operation, PathItem } from './operations.ts';
 import type { Parameter } from './parameters.ts';
 
-/** Parameters of version 2 that many operations have: they stand in the document once. */
+/** Shared parameters of version 2, defined once in the document. */
 export type SharedParameters = Record<string, object>;
 
 /** These differ from one operation to the next, or are short: Kubernetes writes them where they are used. */

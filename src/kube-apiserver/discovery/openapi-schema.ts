@@ -1,4 +1,4 @@
-// Schemas of Kubernetes' own types as OpenAPI writes them; version 2 has neither defaults nor enums.
+// OpenAPI schemas of the built-in types; version 2 has no defaults and no enums.
 // https://kubernetes.io/docs/concepts/overview/kubernetes-api/#openapi-interface-definition
 
 import type { Schema } from '../../api/api.ts';
@@ -77,7 +77,7 @@ function whole(
   };
 }
 
-/** Some formats are told apart here and are one to clients. */
+/** Some internal formats are the same for clients. */
 function publicFormat(format: string | undefined): { format?: string } {
   if (!format || format === 'quantity' || format === 'duration') return {};
   return { format: format === 'micro-time' ? 'date-time' : format };

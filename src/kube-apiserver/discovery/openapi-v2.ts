@@ -1,5 +1,5 @@
-// /openapi/v2: all kinds in one document. That of Kubernetes' own kinds takes long to make and never changes; what a
-// definition adds is made once for each kind. So a change costs no more than joining texts.
+// /openapi/v2: all kinds in one document. The built-in part is slow to make and never changes; each definition's part
+// is made once. So a change only joins texts.
 
 import { setImmediate } from 'node:timers/promises';
 import { builtinKinds, type Documentation, type Kind, type KindRegistry, kubernetesVersion } from '../../api/api.ts';
@@ -115,7 +115,7 @@ export class Sections<T> {
     if (!section) {
       const parts = emptyParts();
       addKind(parts, kind, 2, docs);
-      // Types of Kubernetes' own are in the document already.
+      // The document already has the built-in types.
       const own = Object.entries(parts.schemas).filter(([name]) => !name.startsWith('io.k8s.api'));
       section = await this.#write({ ...parts, schemas: Object.fromEntries(own) });
       this.#custom.set(kind, section);

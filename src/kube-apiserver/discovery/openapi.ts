@@ -1,4 +1,4 @@
-// /openapi/v3, a document a group and version, and /openapi/v2, everything in one; as JSON or as protobuf.
+// /openapi/v3, one document per group version, and /openapi/v2, a single document; as JSON or protobuf.
 
 import { createHash } from 'node:crypto';
 import { type Documentation, documentation, type Kind, type KindRegistry, kubernetesVersion } from '../../api/api.ts';
@@ -66,7 +66,7 @@ export async function openapiReply(request: ApiRequest, path: string): Promise<R
   if (!of.length) return undefined;
   const hash = hashOf(of);
   const asked = request.query.get('hash');
-  // A client that knows an older document is sent to the one of now.
+  // Redirects a client with an older hash to the current document.
   if (asked && asked !== hash)
     return {
       type: 'raw',
@@ -83,7 +83,7 @@ export async function openapiReply(request: ApiRequest, path: string): Promise<R
 /** A document under its hash never changes. */
 const cachedForEver = { 'Cache-Control': 'public', Expires: 'Thu, 31 Dec 2099 23:59:59 GMT' };
 
-/** JSON, or the protobuf form where a client asks for that first. Throws 406 for anything else. */
+/** JSON, or protobuf if the client prefers it. Throws 406 for other types. */
 function typeOf({ headers }: ApiRequest, protobuf: string): string {
   const offers = [json, protobuf];
   const found = firstAccepted(headers.accept, (type) => offers.find((offer) => offer === (aliases[type] ?? type)));

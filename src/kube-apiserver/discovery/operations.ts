@@ -55,7 +55,7 @@ export const shortGroup = (group: string): string => (group || 'core').replace(/
 interface Place {
   readonly kind: Kind;
   readonly typeName: (group: string, version: string, kind: string) => string;
-  /** The kind that is sent and answered: the resource's own or that of a subresource. */
+  /** The kind of request and response: the resource's or the subresource's. */
   readonly type: GroupVersionKind;
   readonly scope: 'Namespaced' | '';
   /** In identifiers, such as PodStatus. */
@@ -192,7 +192,7 @@ const answersDeleted = new Set(
   ),
 );
 
-/** Made without server-side apply: their writes know no field manager. */
+/** Kinds without server-side apply: their writes have no field manager. */
 const plainWrites = new Set(['Binding', 'Eviction', 'TokenRequest']);
 
 function operation(place: Place, form: Form, suffix = ''): Operation {
@@ -234,7 +234,7 @@ const tagsOf = ({ group, version }: { group: string; version: string }): string[
   `${identifier(shortGroup(group), false)}_${identifier(version, false)}`,
 ];
 
-/** Paths of one kind with its subresources and, for Kubernetes' own, its watches. */
+/** Paths of one kind with its subresources and, if built-in, its watches. */
 export function operationsOf(kind: Kind, typeName: Place['typeName']): PathItem[] {
   const root = kind.group ? `/apis/${kind.group}/${kind.version}` : `/api/${kind.version}`;
   const scope = kind.namespaced ? 'Namespaced' : '';

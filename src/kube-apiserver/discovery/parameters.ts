@@ -91,7 +91,7 @@ export function parametersOf(options: Options, custom: boolean): Parameter[] {
   }
 }
 
-/** Those that stand in the path itself. */
+/** Parameters in the path. */
 export function pathParameters(path: string, kind: string): Parameter[] {
   const texts: Readonly<Record<string, string>> = {
     name: `name of the ${kind}`,

@@ -1,5 +1,5 @@
-// Requests begin a few in each turn of the event loop. One read of a socket may bring hundreds of HTTP/2 streams, and all
-// of them would be worked on before anything else is.
+// Starts a few requests per turn of the event loop. One read of a socket may bring hundreds of HTTP/2 streams, which
+// would otherwise run before all other work.
 
 import { FairQueue } from '../fair-queue.ts';
 

@@ -1,4 +1,4 @@
-// Bodies that are too large, that do not end, and that end early.
+// Bodies that are too large, endless, or truncated.
 
 import { connect as connectH2, constants } from 'node:http2';
 import { connect } from 'node:net';
@@ -21,7 +21,7 @@ describe('over HTTP/2', () => {
     server = await startTestServer();
     listener = await server.listen({ port: 0, tls: { ...own, clientCa: authority.ca } });
     const certificate = await authority.issue('CN=jane,O=crew');
-    // What is waiting to be sent counts as memory of the client's session, in megabytes.
+    // Pending output counts as memory of the client's session, in megabytes.
     session = connectH2(listener.url, { ca: authority.ca, ...certificate, maxSessionMemory: 1_000 });
   });
   afterAll(async () => {
@@ -29,7 +29,7 @@ describe('over HTTP/2', () => {
     await server.stop();
   });
 
-  /** The status; a stream that is reset after its answer has one, too. */
+  /** The status; also for a stream that is reset after its response. */
   const send = (headers: object, body?: Buffer) =>
     new Promise<number>((resolve, reject) => {
       const stream = session.request({

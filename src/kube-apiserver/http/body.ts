@@ -20,7 +20,7 @@ const lingerMs = 10_000;
 let heldBytes = 0;
 const heldOf = new WeakMap<object, { bytes: number }>();
 
-/** Reads once, however often it is asked for. */
+/** Reads once and shares the result. */
 export function bodyReader(incoming: Incoming, clock: Clock, most: number): ApiRequest['body'] {
   let body: ReturnType<ApiRequest['body']> | undefined;
   return () => (body ??= readBody(incoming, clock, most));
@@ -85,7 +85,7 @@ class Reader {
       refuse(tooManyRequests('too many requests, please try again later.', 1));
   }
 
-  /** From here on what still comes is dropped. */
+  /** From here on, remaining input is dropped. */
   #release(): void {
     if (!this.#timer) return;
     this.#timer.cancel();
@@ -97,8 +97,8 @@ class Reader {
 }
 
 /**
- * An answer that comes before the end of its request: what still comes is dropped, so that the connection stays usable.
- * A sender that goes on for long is cut off: an HTTP/2 stream is reset, an HTTP/1.1 connection ends.
+ * After an early response, drops the remaining input, so that the connection stays usable. A slow sender is cut off: an
+ * HTTP/2 stream is reset, an HTTP/1.1 connection ends.
  */
 export function abandonRest(incoming: Incoming, clock: Clock): void {
   if (incoming.complete || incoming.readableEnded) return;

@@ -1,4 +1,4 @@
-// Who a client's certificate says that it is.
+// The identity in a client's certificate.
 // https://kubernetes.io/docs/reference/access-authn-authz/authentication/#x509-client-certificates
 
 import type { PeerCertificate } from 'node:tls';
@@ -7,10 +7,10 @@ import type { Connection } from '../connection.ts';
 
 const commonName = '2.5.4.3';
 const organization = '2.5.4.10';
-/** Kubernetes' own attribute for the user's uid. */
+/** Kubernetes' attribute for the user's uid. */
 const uid = '1.3.6.1.4.1.57683.2';
 
-/** Read from the certificate's own bytes: of a name that stands twice the last one counts, as in Go. */
+/** Reads the certificate's bytes: of duplicate names the last one counts, as in Go. */
 export function clientCertificate({
   raw,
   fingerprint256,

@@ -20,7 +20,7 @@ export interface Encoded {
   readonly body: Uint8Array | string | ListBody | ProtobufList | TextList;
 }
 
-/** How this request's client wants its answers; throws 406. `hasProtobuf`: the answer has that form. */
+/** The response format for this client; throws 406. `hasProtobuf`: the response has a protobuf form. */
 export function acceptedBy(request: ApiRequest, hasProtobuf: () => boolean): Accepted {
   const accepted = negotiate(request.headers.accept, hasProtobuf);
   const pretty = request.query.get('pretty');
@@ -33,8 +33,7 @@ export function acceptedBy(request: ApiRequest, hasProtobuf: () => boolean): Acc
 export function encodeObject(request: ApiRequest, reply: ObjectReply, accepted: Accepted): Encoded {
   const { code, object, kind, item } = reply;
   const { as } = accepted;
-  // A Status is never anything but itself.
-  // Reviews and their like are answers, not objects that a table could list.
+  // A Status is never converted. Reviews are responses, not objects for a table.
   if (as && !kind && /Review$/.test(object.kind)) throw notAcceptableAs();
   if (as && kind) {
     const shown = as.kind === 'Table' ? asTable(request, kind, [object], rowMeta(object), accepted) : undefined;
@@ -90,7 +89,7 @@ const textType = ({ format }: Accepted) => (format === 'yaml' ? 'application/yam
 export function listObject({ kind, items, metadata }: ListReply): object {
   const objects = items.map((item) => withoutType(kind, served(kind, item)));
   const apiVersion = apiVersionOf(kind);
-  // Custom resources are written with sorted fields, lists of them too, and always say where they go on.
+  // Custom resources have sorted fields, also in lists, and always a continue field.
   if (kind.custom)
     return {
       apiVersion,
@@ -130,7 +129,7 @@ function text(code: number, object: any, { format, pretty }: Accepted): Encoded 
   return { code, contentType: 'application/json', body };
 }
 
-/** A document that was written before is sent as it is, unless the client wants it otherwise. */
+/** A prepared document is sent unchanged, unless the client needs another format. */
 export function encodeRaw(reply: RawReply & { negotiable?: boolean }, accepted: () => Accepted): RawReply {
   if (!reply.negotiable || typeof reply.body !== 'string') return reply;
   const { format, pretty } = formatOf(accepted);
@@ -138,7 +137,7 @@ export function encodeRaw(reply: RawReply & { negotiable?: boolean }, accepted: 
   const { contentType, body } = text(reply.code, parseExact(reply.body), { format, ...(pretty && { pretty }) });
   return { ...reply, contentType: format === 'json' ? reply.contentType : contentType, body: body as string };
 }
-/** The document has a shape of its own, which was agreed on before: only the format is still open. */
+/** The form was negotiated before: only the format is open. */
 function formatOf(accepted: () => Accepted): Accepted {
   try {
     return accepted();

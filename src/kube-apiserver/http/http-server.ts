@@ -22,7 +22,7 @@ export interface TlsOptions {
   /** PEM */
   readonly cert: string;
   readonly key: string;
-  /** PEM: client certificates must come from here. */
+  /** PEM: the CA of client certificates. */
   readonly clientCa: string;
 }
 
@@ -56,13 +56,13 @@ export async function listen(server: Server, { port, host = '127.0.0.1', tls }: 
       ? createSecureServer(
           {
             allowHTTP1: true,
-            // Of HTTP/1.1; the types do not know it.
+            // For HTTP/1.1; missing in the types.
             ...({ maxHeaderSize: headerBytes } as object),
             cert: tls.cert,
             key: tls.key,
             ca: [tls.clientCa, server.config.frontProxy?.ca ?? []].flat(),
             requestCert: true,
-            // Whoever shows no certificate may have a token; a wrong certificate is refused by the authenticator.
+            // Clients without a certificate may have a token; the authenticator rejects invalid certificates.
             rejectUnauthorized: false,
             handshakeTimeout: handshakeMs,
             maxHeaderListPairs: 1_000,
@@ -72,7 +72,7 @@ export async function listen(server: Server, { port, host = '127.0.0.1', tls }: 
         )
       : createServer({ maxHeaderSize: headerBytes }, handle)
   ) as HttpServer;
-  // Go clients keep idle connections for 90 s: whoever lets go first must not be the server.
+  // Go clients close idle connections after 90 s: the server must wait longer.
   http.keepAliveTimeout = idleMs;
   http.headersTimeout = handshakeMs;
   http.on('session', (session: Http2Session) => closeWhenIdle(session));
@@ -109,7 +109,7 @@ export async function listen(server: Server, { port, host = '127.0.0.1', tls }: 
     close: () =>
       new Promise((resolve) => {
         http.close(() => resolve());
-        // What is under way was ended by `stopping`; what still hangs on a socket is cut after a moment.
+        // `stopping` ended the running requests; remaining sockets are closed after a moment.
         setImmediate(() => {
           for (const socket of sockets) socket.destroySoon();
           http.closeAllConnections?.();
@@ -118,7 +118,7 @@ export async function listen(server: Server, { port, host = '127.0.0.1', tls }: 
   };
 }
 
-/** A connection on which nothing is under way ends after a while. */
+/** Closes a connection without active streams after a while. */
 function closeWhenIdle(session: Http2Session): void {
   let streams = 0;
   session.on('stream', (stream) => {
@@ -131,18 +131,18 @@ function closeWhenIdle(session: Http2Session): void {
 }
 
 async function answer(server: Server, beginnings: Beginnings, incoming: Incoming, outgoing: Outgoing): Promise<void> {
-  // Few requests ever look at their signal.
+  // Few requests use their signal.
   let gone: AbortController | undefined;
   const gaveUp = () => (gone ??= new AbortController()).abort();
   outgoing.on('close', () => {
     if (!outgoing.writableFinished) gaveUp();
   });
-  // A stream that its client gave up while much was still to be sent does not close by itself.
+  // A stream that the client aborted with pending output does not close by itself.
   incoming.on('aborted', gaveUp);
   outgoing.on('error', () => {});
   const request = requestOf(server, incoming, () => (gone ??= new AbortController()).signal);
   try {
-    // Health is asked for most urgently where there is much to do.
+    // Health checks matter most under load.
     const turn = isHealth(request.path) ? undefined : beginnings.turn(connectionOf(incoming));
     if (turn) await turn;
     const reply = await run(request);
@@ -201,8 +201,8 @@ const nobody = { name: '', groups: [] };
 const peers = new WeakMap<object, Connection>();
 
 /**
- * Reading a certificate is slow: once a connection. Each HTTP/2 stream has a proxy of its own for the socket, so there
- * the session stands for the connection.
+ * Parsing a certificate is slow: once per connection. Each HTTP/2 stream has its own proxy of the socket, so the
+ * session is the key there.
  */
 function peerOf(server: Server, incoming: Incoming): Connection {
   const connection = connectionOf(incoming);

@@ -1,5 +1,5 @@
-// A list is the concatenation of bytes that exist already (docs/design.md, idea 2). It is put together in pieces, in buffers
-// that are used again: a list of 10,000 pods would otherwise be 30 MB of fresh memory for each who asks.
+// A list concatenates existing bytes (docs/design.md, idea 2), in pieces and reused buffers: a list of 10,000 pods
+// would otherwise allocate 30 MB per request.
 
 import type { Kind } from '../../api/api.ts';
 import { apiVersionOf } from '../registry/codec.ts';
@@ -21,7 +21,7 @@ export class ListBody {
   readonly #items: readonly Item[];
   /** Custom resources repeat their kind and apiVersion in lists; the items of built-in kinds do not. */
   readonly #typed: boolean;
-  /** -1: the head is due; then the item that is due; one more than there are items: nothing is. */
+  /** -1: the head is next; then the index of the next item; the number of items: done. */
   #at = -1;
 
   constructor(kind: Kind, items: readonly Item[], metadata: ListReply['metadata']) {

@@ -1,4 +1,4 @@
-// What a client accepts. https://kubernetes.io/docs/reference/using-api/api-concepts/#resource-representations
+// Content negotiation. https://kubernetes.io/docs/reference/using-api/api-concepts/#resource-representations
 
 import type { ApiError } from '../../api/api.ts';
 import { protobufMediaType } from '../protobuf/protobuf.ts';
@@ -47,7 +47,7 @@ const formats: Readonly<Record<string, Accepted['format']>> = {
   '*/*': 'json',
 };
 
-/** The form of a discovery document that the first clause asks for that there is. */
+/** The first accepted form of a discovery document. */
 export function discoveryForm(accept: string | undefined): Accepted {
   for (const { type, parameters } of clauses(accept ?? '')) {
     const format = type === 'application/*' ? 'json' : formats[type];
@@ -59,7 +59,7 @@ export function discoveryForm(accept: string | undefined): Accepted {
   return json;
 }
 
-/** What `find` has for the first clause for which it has something; a client that asks for nothing takes JSON. */
+/** The result of `find` for the first clause with one; a client without an Accept header gets JSON. */
 export function firstAccepted<T>(accept: string | undefined, find: (type: string) => T | undefined): T | undefined {
   for (const { type } of clauses(accept || 'application/json')) {
     const found = find(type === '*/*' || type === 'application/*' ? 'application/json' : type);
@@ -70,7 +70,7 @@ export function firstAccepted<T>(accept: string | undefined, find: (type: string
 
 const representations = new Set(['Table', 'PartialObjectMetadata', 'PartialObjectMetadataList']);
 
-/** The first clause that can be served; throws 406 when there is none. `hasProtobuf`: what is asked for has that form. */
+/** The first supported clause; throws 406 without one. `hasProtobuf`: the response has a protobuf form. */
 export function negotiate(accept: string | undefined, hasProtobuf: () => boolean): Accepted {
   if (!accept || accept === 'application/json' || accept === '*/*') return json;
   let known = false;

@@ -1,5 +1,5 @@
-// A list in protobuf. Its envelope says how long it is, so all items are encoded before the first byte is sent; other
-// requests get their turn meanwhile. Slow readers may be many: beyond a limit of memory a list is encoded again while it
+// A list in protobuf. Its envelope begins with its length, so all items are encoded before the first byte is sent, with
+// turns of other requests in between. Above a memory limit for slow readers, a list is encoded a second time while it
 // is sent.
 
 import type { Kind } from '../../api/api.ts';
@@ -12,7 +12,7 @@ import type { Item } from '../watch-cache/item.ts';
 /** Bytes encoded in one turn of the event loop, and sent in one piece. */
 const pieceBytes = 128 << 10;
 
-/** Bytes of all lists that are kept while they are sent. */
+/** Total bytes of encoded lists in memory. */
 const mostHeld = 64 << 20;
 let heldBytes = 0;
 

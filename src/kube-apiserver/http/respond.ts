@@ -22,7 +22,7 @@ type Response = ServerResponse | Http2ServerResponse;
 const gzip = promisify(gzipCallback);
 /** Smaller answers are not worth compressing (Kubernetes: 128 KiB). */
 const gzipFromBytes = 128 << 10;
-/** Lists beyond this are sent in pieces of it. */
+/** Lists above this size are sent in pieces. */
 const pieceBytes = 256 << 10;
 
 const plainJson: Accepted = { format: 'json' };
@@ -31,7 +31,7 @@ const plainJson: Accepted = { format: 'json' };
 const writeHead = (response: Response, code: number, headers: object) =>
   (response as ServerResponse).writeHead(code, headers as Record<string, string>);
 
-/** HTTP/2 sends headers at once, HTTP/1.1 only with the first bytes unless it is told to. */
+/** HTTP/2 sends headers at once, HTTP/1.1 only with the first bytes unless flushed. */
 function flush(response: Response): void {
   (response as { flushHeaders?: () => void }).flushHeaders?.();
 }
@@ -61,7 +61,7 @@ const hasProtobuf = (type: { readonly kind?: string; readonly apiVersion?: strin
 
 const typeOf = (kind: Kind) => ({ kind: kind.kind, apiVersion: apiVersionOf(kind) });
 
-/** What cannot be encoded as asked becomes a Status, in plain JSON. */
+/** Encoding errors become a Status, in plain JSON. */
 function encode(request: ApiRequest, reply: Exclude<Reply, { type: 'hijacked' | 'watch' | 'raw' }>): Encoded {
   try {
     const accepted =
@@ -115,7 +115,7 @@ function headersOf(request: ApiRequest, reply: Reply): Record<string, string | s
   return headers;
 }
 
-/** Characters of all warnings, and of each once these do not fit; Kubernetes' own. */
+/** Kubernetes' limits on warnings: total characters, and characters of each if the total is exceeded. */
 const mostWarningText = 4 << 10;
 const mostOfOne = 256;
 
@@ -209,7 +209,7 @@ async function wholeOf(pieces: AsyncIterable<Buffer>): Promise<Buffer> {
   return Buffer.concat(all);
 }
 
-/** `length` in bytes, where it is known. */
+/** `length` in bytes, if known. */
 async function sendStream(
   request: ApiRequest,
   response: Response,
@@ -232,7 +232,7 @@ async function sendStream(
   );
 }
 
-/** Over the machine's own interface, compressing costs more time than it saves. */
+/** On the loopback interface, compression costs more time than it saves. */
 function compresses({ headers, connection }: ApiRequest, length: number): boolean {
   if (length <= gzipFromBytes || !/\bgzip\b/.test(headers['accept-encoding'] ?? '')) return false;
   return !/^(::ffff:)?127\.|^::1$/.test(connection?.remoteAddress ?? '');

@@ -46,7 +46,7 @@ export const partial = ({ metadata }: ApiObject, apiVersion = 'meta.k8s.io/v1'):
   apiVersion,
   metadata: shown(metadata),
 });
-/** Kubernetes keeps this annotation of daemon sets out of everything but the object itself. */
+/** Kubernetes omits this annotation of daemon sets in tables and metadata. */
 const hidden = 'deprecated.daemonset.template.generation';
 
 function shown(metadata: ApiObject['metadata']): object {

@@ -1,5 +1,5 @@
-// A list in a form in which its objects are not kept, such as YAML: written and sent in pieces, so that others have their
-// turns in between and a slow reader holds no more than a piece.
+// A list in a form that is not cached, such as YAML: written and sent in pieces, with turns of other requests in
+// between, so that a slow reader holds one piece only.
 
 import { stringify } from 'yaml';
 import { ownTurn } from '../../machinery/time/turn.ts';

@@ -1,4 +1,4 @@
-// Requests that wanted to leave HTTP and got an answer instead: it is written to the socket by hand.
+// Writes responses to failed upgrade requests directly to the socket.
 
 import { STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';

@@ -1,4 +1,4 @@
-// A watch over HTTP: one JSON object a line, or frames of protobuf, shared by all who watch.
+// A watch over HTTP: JSON lines or protobuf frames, shared by all watchers.
 
 import type { ServerResponse } from 'node:http';
 import type { Http2ServerResponse } from 'node:http2';
@@ -12,7 +12,7 @@ import { includeObject, partial, table } from './table.ts';
 
 type Response = ServerResponse | Http2ServerResponse;
 
-/** A client that lets this much pile up is cut off: it lists again when it comes back. */
+/** A client with more pending bytes is disconnected, and lists again. */
 const mostPendingBytes = 64 << 20;
 
 export function streamWatch(request: ApiRequest, response: Response, reply: WatchReply, accepted: Accepted): void {

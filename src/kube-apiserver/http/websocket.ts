@@ -10,15 +10,15 @@ import type { RawReply, Reply, WatchReply } from '../reply.ts';
 const header = 'sec-websocket-protocol';
 /** A client that lets this much pile up is cut off. */
 const mostPendingBytes = 64 << 20;
-/** A client that does not answer the end with its own is cut off. */
+/** A client without a closing handshake is disconnected. */
 const closeTimeoutMs = 1000;
-/** Clients say nothing here. */
+/** Clients send no data here. */
 const largestMessage = 64 << 10;
 
 export const isWebSocket = ({ headers }: Pick<IncomingMessage, 'headers'>): boolean =>
   headers.upgrade?.toLowerCase() === 'websocket';
 
-/** A reply whose bytes come over time: a container's log. */
+/** A streamed reply: a container's log. */
 export const isStream = (reply: Reply): reply is RawReply =>
   reply.type === 'raw' && reply.code === 200 && typeof reply.body !== 'string' && !(reply.body instanceof Uint8Array);
 
@@ -29,7 +29,7 @@ const accept = (request: IncomingMessage, socket: Duplex, head: Buffer, protocol
     noServer: true,
     perMessageDeflate: false,
     maxPayload: largestMessage,
-    ...({ closeTimeout: closeTimeoutMs } as object), // its types do not know it
+    ...({ closeTimeout: closeTimeoutMs } as object), // missing in its types
     handleProtocols: () => protocol || false,
   });
   return new Promise<{ webSocket: WebSocket; protocol: string }>((resolve) =>
@@ -61,7 +61,7 @@ export async function watchOverWebSocket(
   webSocket.on('close', close);
 }
 
-/** Bytes as they come; an empty message first shows that the connection stands. */
+/** Sends bytes as they arrive; an empty first message shows that the connection is open. */
 export async function streamOverWebSocket(
   request: IncomingMessage,
   socket: Duplex,

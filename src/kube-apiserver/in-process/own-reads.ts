@@ -12,7 +12,7 @@ import type { UserInfo } from '../user.ts';
 const self = 'system:apiserver';
 const noQuery = new URLSearchParams();
 
-/** Undefined: ask the whole pipeline. So is whatever is not found, in case it has only just been made elsewhere. */
+/** Undefined: use the pipeline, also for missing objects, which another server may have just created. */
 export function ownRead(
   server: Server,
   user: UserInfo,

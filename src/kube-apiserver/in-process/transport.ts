@@ -1,4 +1,4 @@
-// The way in for components of the same process: the same pipeline as a user of their own, without socket and bytes.
+// The transport for components of the same process: the same pipeline with a user, without socket and bytes.
 
 import type { Transport, TransportRequest, TransportResponse, WatchEvent } from '../../client/client.ts';
 import { parseExact } from '../../machinery/text/exact-json.ts';
@@ -68,7 +68,7 @@ async function responseOf(reply: Reply, signal: AbortSignal, watches: boolean): 
   }
 }
 
-/** The items are the cache's own objects: shared, immutable, with kind and apiVersion. */
+/** The items are the cache's objects: shared, immutable, with kind and apiVersion. */
 function sharedList({ kind, items, metadata }: ListReply): object {
   const { kind: listKind, apiVersion } = listObject({ type: 'list', code: 200, kind, items: [], metadata }) as {
     kind: string;
@@ -85,7 +85,7 @@ async function rawBody({ body, contentType }: Extract<Reply, { type: 'raw' }>): 
   return contentType.startsWith('application/json') ? parseExact(text) : text;
 }
 
-/** The watch of an aggregated API comes as lines of JSON. */
+/** Watches of an aggregated API are lines of JSON. */
 async function* eventsOfLines(body: AsyncIterable<Uint8Array>, signal: AbortSignal): AsyncGenerator<WatchEvent<any>> {
   const decoder = new TextDecoder();
   let text = '';

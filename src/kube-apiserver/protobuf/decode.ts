@@ -36,7 +36,7 @@ function casesOf({ number, name, form }: Field, nested: Decoder[]): string {
     const item = readValue(form.items, nested);
     const one = `case ${number * 8 + wireType(form.items)}: ${list}.push(${item}); break;`;
     if (wireType(form.items) === 2) return one;
-    // Numbers may come packed: many in one field.
+    // Numbers may be packed: many in one field.
     const packed = `const outer = r.enter(); const list = ${list}; while (!r.isDone) list.push(${item}); r.leave(outer);`;
     return `${one} case ${number * 8 + 2}: { ${packed} break; }`;
   }
@@ -45,7 +45,7 @@ function casesOf({ number, name, form }: Field, nested: Decoder[]): string {
     return `case ${number * 8 + 2}: nested[${nested.length - 1}](r, ${target} ??= {}); break;`;
   }
   if (form.of === 'message') {
-    // A message that comes twice is merged, as protobuf asks.
+    // A repeated message is merged, as protobuf requires.
     nested.push(lazy(form.schema));
     const read = `const outer = r.enter(); nested[${nested.length - 1}](r, ${target} ??= {}); r.leave(outer);`;
     return `case ${number * 8 + 2}: { ${read} break; }`;
@@ -198,7 +198,7 @@ const tools = {
 const readSchema = (r: Reader): object =>
   tools.message(r, decoderOf(schemaNamed('io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaProps')));
 
-/** Seconds that JSON can show: years 0 to 9999. */
+/** Seconds that JSON can represent: years 0 to 9999. */
 const earliest = -62_167_219_200;
 const latest = 253_402_300_799;
 

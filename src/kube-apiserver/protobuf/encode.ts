@@ -1,11 +1,11 @@
-// Writes objects as protobuf. The code for each type is generated from its schema when it is first used, so that each
-// field is read by name and written with a constant tag.
+// Encodes objects as protobuf. The code for each type is generated from its schema on first use, so that each field is
+// accessed by name and written with a constant tag.
 
 import { type Schema, schemaNamed } from '../../api/api.ts';
 import { type Embedded, type Field, type Form, fieldsOf } from './shape.ts';
 import type { Writer } from './writer.ts';
 
-/** Writes the fields of an object, without a length. Fields that the schema does not have are left out. */
+/** Encodes the fields of an object, without a length. Fields outside the schema are skipped. */
 type Encoder = (writer: Writer, object: any) => void;
 
 const encoders = new WeakMap<Schema, Encoder>();

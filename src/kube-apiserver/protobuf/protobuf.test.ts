@@ -87,7 +87,7 @@ describe('every kind', () => {
   });
 });
 
-/** Lists and maps that are empty are not there at all, as in Go; as the value of a map, an empty list stays. */
+/** Empty lists and maps are absent, as in Go; as the value of a map, an empty list stays. */
 function withoutEmpty(value: any): any {
   if (Array.isArray(value)) return value.map(withoutEmpty);
   if (typeof value !== 'object' || value === null) return value;

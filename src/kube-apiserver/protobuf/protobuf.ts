@@ -34,7 +34,7 @@ export function protobufSchema({ apiVersion = '', kind = '' }: Typed): Schema | 
 const anyGroup = new Set(['DeleteOptions', 'Status', 'APIVersions', 'APIGroup', 'APIGroupList', 'APIResourceList']);
 
 let partials: { readonly object: Schema; readonly list: Schema } | undefined;
-/** Metadata-only objects are no kind of their own in the published schema. */
+/** The published schema has no separate kind for metadata-only objects. */
 function partialSchemas(kind: string): Schema | undefined {
   if (!partials) {
     const meta = 'io.k8s.apimachinery.pkg.apis.meta.v1';
@@ -49,7 +49,7 @@ function partialSchemas(kind: string): Schema | undefined {
 
 const writer = new Writer();
 
-/** The object's own fields; with `field`, as a field of that number in a message around it. */
+/** The object's fields; with `field`, as a field of that number in an outer message. */
 export function encodeFields(schema: Schema, object: object, field?: number): Buffer {
   encoderOf(schema)(writer, object);
   if (field !== undefined) delimit(field * 8 + 2);
@@ -114,7 +114,7 @@ function delimit(tag: number): void {
 interface Envelope {
   readonly apiVersion: string;
   readonly kind: string;
-  /** The object's own fields. */
+  /** The object's encoded fields. */
   readonly raw: Buffer;
 }
 
@@ -146,14 +146,14 @@ function readType(reader: Reader, type: { apiVersion: string; kind: string }): v
   reader.leave(outer);
 }
 
-/** The fields of an object as JSON would have them. Throws ProtobufError. */
+/** The fields of an object in JSON form. Throws ProtobufError. */
 export function decodeFields(schema: Schema, raw: Buffer): Record<string, unknown> {
   const object = {};
   decoderOf(schema)(new Reader(raw), object);
   return object;
 }
 
-/** The object of an envelope as JSON would have it. Throws ProtobufError. */
+/** The object of an envelope in JSON form. Throws ProtobufError. */
 export function readProtobuf(bytes: Buffer): Record<string, unknown> {
   const { apiVersion, kind, raw } = readEnvelope(bytes);
   const schema = protobufSchema({ apiVersion, kind });

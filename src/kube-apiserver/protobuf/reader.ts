@@ -1,4 +1,4 @@
-// Reads protobuf. Every length is checked against what is left before anything is done with it.
+// Reads protobuf. Every length is checked against the remaining bytes first.
 // https://protobuf.dev/programming-guides/encoding/
 
 /** The bytes are no message of the expected type; the message is in Go's words. */
@@ -6,7 +6,7 @@ export class ProtobufError extends Error {
   override readonly name = 'ProtobufError';
 }
 
-/** Messages may hold messages this deep. Only schemas in CustomResourceDefinitions come near. */
+/** Maximum nesting of messages. Only schemas in CustomResourceDefinitions come near. */
 const deepest = 1000;
 const maxSafe = BigInt(Number.MAX_SAFE_INTEGER);
 
@@ -36,7 +36,7 @@ export class Reader {
     return tag;
   }
 
-  /** A length or a tag: anything beyond 2^53 is refused. */
+  /** A length or a tag: values above 2^53 are rejected. */
   unsigned(): number {
     const first = this.#byte();
     if (first < 0x80) return first;
@@ -54,7 +54,7 @@ export class Reader {
     throw new ProtobufError('proto: integer overflow');
   }
 
-  /** An int32 or int64; a BigInt where a number would lose digits. */
+  /** An int32 or int64; a BigInt if a number would lose digits. */
   integer(): number | bigint {
     const start = this.at;
     let value = 0;
@@ -114,7 +114,7 @@ export class Reader {
     this.end = outer;
   }
 
-  /** Skips the value of a field that is not known. */
+  /** Skips the value of an unknown field. */
   skip(tag: number): void {
     const type = tag & 7;
     if (type === 0) {

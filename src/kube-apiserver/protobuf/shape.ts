@@ -1,10 +1,10 @@
-// How the fields of a type stand in protobuf, from its schema: numbers, and the form of each value.
+// The protobuf form of a type's fields, from its schema: numbers, and the form of each value.
 
 import type { Schema } from '../../api/api.ts';
 
 export type Form =
   | { readonly of: 'string' | 'boolean' | 'integer' | 'double' | 'bytes' }
-  /** Messages of one or two fields that stand as text or number in JSON. */
+  /** Messages of one or two fields that are text or number in JSON. */
   | { readonly of: 'time' | 'micro-time' | 'quantity' | 'int-or-string' }
   /** JSON text in field 1: RawExtension, FieldsV1, JSON. */
   | { readonly of: 'json' }
@@ -22,7 +22,7 @@ export interface Field {
   readonly form: Form;
 }
 
-/** A message that Go embeds: its fields stand in the object around it. */
+/** An embedded message in Go: JSON has its fields in the outer object. */
 export interface Embedded {
   readonly number: number;
   readonly fields: readonly (Field | Embedded)[];
@@ -75,7 +75,7 @@ function formOf(schema: Schema): Form {
   }
   if (schema.type === 'string' || schema.type === 'boolean' || schema.type === 'integer') return { of: schema.type };
   if (schema.type === 'number') return { of: 'double' };
-  // A type without fields is an empty message; one that may hold anything is JSON.
+  // A type without fields is an empty message; an arbitrary value is JSON.
   return schema.type === 'object' && !schema.preserveUnknownFields ? { of: 'message', schema } : { of: 'json' };
 }
 

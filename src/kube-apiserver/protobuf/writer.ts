@@ -1,10 +1,10 @@
-// Writes protobuf from its end to its beginning: the length of a message is known once its fields are written.
+// Writes protobuf backwards: the length of a message is known after its fields are written.
 // https://protobuf.dev/programming-guides/encoding/
 
-/** Beyond this length the engine's own encoder is faster than a loop. */
+/** Above this length the engine's encoder is faster than a loop. */
 const longestLooped = 40;
 const initialSize = 64 * 1024;
-/** A buffer that grew beyond this for one large object is not kept. */
+/** A buffer that grew above this size for a large object is dropped. */
 const keptSize = 4 * 1024 * 1024;
 
 export class Writer {
@@ -17,7 +17,7 @@ export class Writer {
     return this.#bytes.length - this.#at;
   }
 
-  /** A copy of what was written; the writer is empty afterwards. */
+  /** A copy of the written bytes; empties the writer. */
   take(): Buffer {
     const taken = Buffer.from(this.#bytes.subarray(this.#at));
     this.reset();

@@ -22,7 +22,9 @@ export async function applyPatch(target: Target, content: PatchContent): Promise
   return replyOf(target, await applyTo(target, content));
 }
 
-/** Applies the body, which is of `bodyKind` (default: the target's own), after `translate` made it the target's. */
+/**
+ * Applies the body, of `bodyKind` (default: the target's kind), after `translate` converted it to the target's kind.
+ */
 export async function applyTo(
   target: Target,
   content: PatchContent,

@@ -24,7 +24,7 @@ import type { WriteOptions } from './write-options.ts';
 
 const text = new TextDecoder();
 
-/** No request is larger, so no object that was written as it came. */
+/** The maximum request size, so no object written unchanged is larger. */
 const largestWritten = 3 << 20;
 
 /** Stored objects get today's defaults, as in Kubernetes. `kind` is any version of the resource. */
@@ -34,11 +34,11 @@ export function decodeStored(server: Environment, value: Value, kind: Kind): Api
   const stored = server.kinds.byKind(group, version, object.kind ?? '') ?? kind;
   if (stored.readStored) return ordered(stored.readStored(object));
   stored.strategy.setDefaults?.(object);
-  // A version that did not bound quantities wrote some of a hundred megabytes.
+  // An older version without bounds on quantities wrote some of a hundred megabytes.
   return ordered(value.length > largestWritten ? canonical(stored.schema, object) : object);
 }
 
-/** Gives resourceVersion its place in the order of fields, before it is known. */
+/** Reserves resourceVersion's place in the order of fields. */
 export function ordered(object: ApiObject): ApiObject {
   const metadata: Record<string, unknown> = {};
   const sorted = Object.keys(object)[0] !== 'kind';
@@ -72,7 +72,7 @@ export const apiVersionOf = (kind: { group: string; version: string }): string =
 
 const converted = new WeakMap<Item, Map<Kind, ApiObject>>();
 
-/** The cached object in the version that was asked for. */
+/** The cached object in the requested version. */
 export function served(kind: Kind, item: Item): ApiObject {
   if (!kind.fromStorage) return item.object;
   let versions = converted.get(item);
@@ -100,12 +100,12 @@ export async function prepareServed(kind: Kind, items: readonly Item[]): Promise
   }
 }
 
-/** Lets `toStorage` convert this object where a webhook does it. */
+/** Converts this object by webhook for a later call of `toStorage`. */
 export async function prepareStored(kind: Kind, object: ApiObject): Promise<void> {
   await kind.prepareConversion?.([object], kind.storageVersion);
 }
 
-/** As `served`, for a look at fields: the stored version where no conversion was prepared. */
+/** As `served`, to read fields: the stored version if no conversion was prepared. */
 export const servedIfPrepared = (kind: Kind, item: Item): ApiObject =>
   kind.prepareConversion && !converted.get(item)?.has(kind) ? item.object : served(kind, item);
 
@@ -135,7 +135,7 @@ interface Loose {
   readonly duplicates: readonly string[];
 }
 
-/** Data whose kind is not known yet. Throws a BadRequest. */
+/** Decodes data of an unknown kind. Throws a BadRequest. */
 export async function parseLoosely(source: string, encoding: 'json' | 'yaml'): Promise<Loose> {
   const read = await parsed(source, encoding);
   try {
@@ -165,7 +165,7 @@ export interface Content {
 /** The expected type of a body: a kind, or the document of a subresource. */
 type Wanted = Pick<Kind, 'group' | 'version' | 'kind' | 'schema'>;
 
-/** The body as an object of `kind`: shape checked, unknown fields handled as asked. */
+/** Decodes the body as an object of `kind`: checks its shape, and handles unknown fields as requested. */
 export async function decodeShape(
   operation: Operation,
   { body, options }: Content,

@@ -11,7 +11,7 @@ import { leaseOf } from './lease.ts';
 import type { Place, Target } from './operation.ts';
 import { keyOf } from './target.ts';
 
-/** The object as it was written, or as it would be, for the answer. */
+/** The object as written (or for a dry run, as it would be), for the response. */
 export interface Written {
   readonly object: ApiObject;
   readonly item?: Item;
@@ -32,13 +32,13 @@ export function toStored(kind: Kind, object: ApiObject): Stored {
   if (!kind.toStorage) return { object, serialized: serialize(object) };
   const stored = ordered(kind.toStorage(object));
   const serialized = serialize(stored);
-  // The version that is stored may have defaults that the object's own version has not.
+  // The stored version may have defaults that the object's version lacks.
   return { object: kind.readStored ? ordered(kind.readStored(stored)) : stored, serialized };
 }
 
 /**
- * The object as it is stored, and as it is answered. One that is too large is written without its managed fields, which
- * may be large, unless it is applied: then they are the purpose.
+ * The object to store, and the object for the response. Too large objects are written without managedFields, which may
+ * be large, except when applied: apply requires them.
  */
 export async function storable(kind: Kind, object: ApiObject, applied: boolean): Promise<Storable> {
   await prepareStored(kind, object);
@@ -119,7 +119,7 @@ async function written(
     await prepareServed(kind, [item]);
     return { object: served(kind, item), item, created };
   }
-  // Somebody else was already faster with the next change.
+  // Another writer already made the next change.
   const object = { ...stored, metadata: { ...stored.metadata, resourceVersion: String(revision) } } as ApiObject;
   await kind.prepareConversion?.([object], kind.version);
   return { object: kind.fromStorage ? kind.fromStorage(object) : object, created };

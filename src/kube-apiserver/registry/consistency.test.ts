@@ -6,7 +6,7 @@ const maps = '/api/v1/namespaces/default/configmaps';
 const merge = 'application/merge-patch+json';
 const user = { name: 'watcher', groups: ['system:masters'] };
 
-// Whoever applies the events of a watch to the list that it began with has, in the end, what a new list shows.
+// The initial list with the watch's events applied equals a final list.
 test.each([1, 2, 3])('a list and its watch make the state, with a selector and without (seed %i)', async (seed) => {
   const random = seededRandom(seed);
   const server = await startTestServer();

@@ -12,7 +12,7 @@ type Step =
   | { readonly error: object }
   | 'end';
 
-/** The sink itself, where nothing needs a webhook. */
+/** Returns the sink itself for kinds without a webhook. */
 export function convertingSink(kind: Kind, sink: WatchSink): WatchSink {
   if (!kind.prepareConversion) return sink;
   let waiting: Step[] = [];
@@ -30,7 +30,7 @@ export function convertingSink(kind: Kind, sink: WatchSink): WatchSink {
       const batch = waiting;
       waiting = [];
       try {
-        // One call for all that came meanwhile.
+        // One call for all events that arrived meanwhile.
         await prepareServed(
           kind,
           batch.flatMap((step) => (step !== 'end' && 'event' in step ? [step.item] : [])),

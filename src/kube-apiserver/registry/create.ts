@@ -44,7 +44,7 @@ export async function createObject(
   }
 }
 
-/** A name has at most 63 characters, so that it fits a label: the base is cut. */
+/** A name has at most 63 characters, so that it fits a label: the base is truncated. */
 const generatedName = (base: string, suffix: string): string => base.slice(0, 63 - suffix.length) + suffix;
 
 function taken({ kind, cache }: Place, { metadata }: ApiObject): ApiError {

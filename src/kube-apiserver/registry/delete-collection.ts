@@ -9,14 +9,14 @@ import type { Target } from './operation.ts';
 /** Objects that are deleted at one time: enough to share a flush, and few enough for others to get their turn. */
 const workers = 32;
 
-/** Deletes what a list with the same selectors shows, and answers with that list. */
+/** Deletes all objects of the equivalent list, and responds with that list. */
 export async function deleteCollection(target: Target, options: DeleteOptions, selectors: ListOptions): Promise<Reply> {
   const selected = await list(target, selectors);
   const due = selected.items.values();
   const signal = target.signal();
   const work = async () => {
     for (const { object } of due) {
-      // The rest stays when the client is gone, as in Kubernetes.
+      // The rest stays if the client disconnects, as in Kubernetes.
       if (signal.aborted) return;
       const { namespace = '', name = '' } = object.metadata;
       try {

@@ -1,4 +1,4 @@
-// DeleteOptions come as a body, as query parameters, or not at all.
+// DeleteOptions are in the body, in query parameters, or absent.
 // https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/delete-options/
 
 import { badRequest, DecodeError, decode, schemaNamed } from '../../api/api.ts';

@@ -20,7 +20,7 @@ import type { Place, Target } from './operation.ts';
 import { removeNow } from './removal.ts';
 import { keyOf } from './target.ts';
 
-/** Answers with the object while it is still there, and for some kinds also when it is gone. */
+/** Responds with the object while it exists, and for some kinds also after its removal. */
 export async function remove(target: Target, options: DeleteOptions): Promise<Reply> {
   const { kind, name } = target;
   target.warnings.push(...(kind.strategy.deletionWarnings?.(options) ?? []));
@@ -80,10 +80,10 @@ function checkPreconditions(kind: Kind, live: ApiObject, { preconditions }: Dele
     );
 }
 
-/** A store without space takes a removal all the same. */
+/** A full store still accepts removals. */
 const isFull = (error: unknown): boolean => error instanceof StoreUnusable && error.reason === 'disk-full';
 
-/** Undefined when the live object changed meanwhile. */
+/** Undefined if the live object changed concurrently. */
 async function deleteOnce(
   target: Target,
   item: Item,
@@ -114,7 +114,7 @@ async function deleteOnce(
   const changed = !item.holds(stored.serialized, stored.object);
   let current = item;
   let last = next;
-  // With a strategy of grace, watchers see the deletion being asked for, also when it follows at once.
+  // With a grace strategy, watchers see the deletion request, even if the removal follows at once.
   if (changed && (!gone || grace.seconds !== undefined)) {
     const result = await put(target, stored, item.revision).catch((error) => {
       if (!gone || !isFull(error)) throw error;
@@ -134,9 +134,9 @@ async function deleteOnce(
 }
 
 interface Grace {
-  /** Undefined when the kind knows no grace or the object is past it. */
+  /** Undefined if the kind has no grace period or it has passed. */
   readonly seconds?: number;
-  /** A longer or equal time is already running: nothing changes. */
+  /** A shorter or equal time is already running: no change. */
   readonly pending?: boolean;
 }
 
@@ -170,7 +170,7 @@ function mark({ server }: Place, next: ApiObject, seconds: number): void {
   if (next.metadata.generation) next.metadata.generation++;
 }
 
-/** The finalizers after the policy was applied: the garbage collector's own come and go with it. */
+/** The finalizers after the propagation policy: adds or removes those of the garbage collector. */
 function finalizersFor({ kind }: Place, live: ApiObject, options: DeleteOptions): string[] {
   const now = live.metadata.finalizers ?? [];
   const { orphanDependents, propagationPolicy: policy } = options;

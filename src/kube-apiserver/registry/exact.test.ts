@@ -11,7 +11,7 @@ let listener: Listener;
 const things = '/apis/test.example/v1/namespaces/default/things';
 const pods = '/api/v1/namespaces/default/pods';
 
-/** Bytes in, text out: JSON.parse would lose the digits that are looked for. */
+/** Bytes in, text out: JSON.parse would lose the tested digits. */
 async function send(method: string, path: string, body?: string, type = 'application/json') {
   const headers = { 'content-type': type };
   const response = await fetch(`${listener.url}${path}`, { method, headers, ...(body && { body }) });

@@ -28,7 +28,7 @@ export function itemOf({ kind, cache, namespace, name }: Place): Item {
   return item;
 }
 
-/** Waits until the cache shows `revision`; throws the 504 that asks for a retry when it does not. */
+/** Waits until the cache has `revision`; on timeout throws the 504 that requests a retry. */
 export async function reachVersion({ server }: Place, revision: number): Promise<void> {
   if (revision <= server.cache.revision) return;
   if (!(await server.cache.reach(revision))) throw futureVersion(revision, server.cache.revision);

@@ -1,9 +1,9 @@
-// Kinds whose objects expire (events) are written with a lease of the store, which many objects share.
+// Objects of expiring kinds (events) are written with a lease of the store, which many objects share.
 
 import type { Kind } from '../../api/api.ts';
 import type { Environment } from '../environment.ts';
 
-/** Objects written within this time share one lease, so that a flood of events is not a flood of leases. */
+/** Objects written within this time share one lease, which bounds the number of leases. */
 const sharedSeconds = 60;
 
 interface Shared {
@@ -14,7 +14,7 @@ interface Shared {
 /** The current lease of each lifetime in seconds, by store. */
 const current = new WeakMap<object, Map<number, Shared>>();
 
-/** Undefined for kinds whose objects stay. */
+/** Undefined for kinds without expiry. */
 export function leaseOf({ store, clock }: Environment, { keptSeconds }: Kind): Promise<number> | undefined {
   if (keptSeconds === undefined) return undefined;
   let leases = current.get(store);

@@ -83,7 +83,7 @@ function watchFaults({ match, sendInitialEvents, continue: token }: ListOptions)
   return faults;
 }
 
-/** Lists word a version that is no number as a bad request, everything else as an error of the server. */
+/** For lists, an invalid version is a bad request; otherwise it is a server error. */
 export function parseVersion(text: string, purpose: 'list' | 'other'): number {
   if (/^\d+$/.test(text)) return Number(text);
   const message = `resourceVersion: Invalid value: ${JSON.stringify(text)}: strconv.ParseUint: parsing ${JSON.stringify(text)}: invalid syntax`;
@@ -93,7 +93,7 @@ export function parseVersion(text: string, purpose: 'list' | 'other'): number {
 interface ContinueToken {
   /** -1: an inconsistent rest, from the newest state. */
   readonly revision: number;
-  /** The key to go on from, below the list's own prefix. */
+  /** The start key of the next page, relative to the list's prefix. */
   readonly start: string;
 }
 
@@ -145,7 +145,7 @@ const goKind = (value: unknown): string =>
         ? `number ${value}`
         : typeof value;
 
-/** The state that the token speaks of is gone; the token in the answer goes on with today's. */
+/** The token's state was compacted; the new token in the response continues with the current state. */
 export function continueExpired(start: string) {
   const error = failure(
     410,

@@ -50,7 +50,7 @@ export async function list(target: Place, options: ListOptions): Promise<ListRep
   };
 }
 
-/** Without selector and limit nothing needs to be asked of an item. */
+/** Without selector and limit, items are not inspected. */
 function everything(items: Item[], limit: number, take: (item: Item) => boolean) {
   return limit ? take : (item: Item) => void items.push(item);
 }
@@ -86,7 +86,7 @@ async function sourceOf(target: Place, options: ListOptions): Promise<Source> {
     return { tree: cache.snapshot(), revision: server.cache.revision, start: prefix };
   }
   const asked = parseVersion(options.resourceVersion, 'list');
-  // Pages begin at the revision that is asked for, as they did before there was a way to say so.
+  // Pages begin at the requested revision, as before resourceVersionMatch existed.
   if (options.match === 'Exact' || (!options.match && options.limit && asked > 0)) return exactly(target, asked);
   await reachVersion(target, asked);
   return { tree: cache.snapshot(), revision: server.cache.revision, start: prefix };

@@ -21,7 +21,7 @@ export interface Operation {
   readonly user: UserInfo;
   /** Texts that the client is warned with, in this order. */
   readonly warnings: string[];
-  /** Undefined when nothing is recorded. */
+  /** Undefined without auditing. */
   readonly audit?: AuditTrail;
   /** A signal that aborts when the client is gone. It is made when it is first asked for. */
   signal(): AbortSignal;
@@ -29,7 +29,7 @@ export interface Operation {
   readonly work: Work;
 }
 
-/** Where an object of a stored kind is kept. */
+/** The location of an object of a stored kind. */
 export interface Place {
   readonly server: Server;
   readonly kind: Kind;
@@ -41,7 +41,7 @@ export interface Place {
 /** An operation on a stored kind. */
 export interface Target extends Operation, Place {}
 
-/** An operation of the API server itself, which passes admission like everybody's. */
+/** An operation of the API server itself, with normal admission. */
 export const ownOperation = (place: Place, verb: ApiVerb, user: UserInfo): Target => ({
   ...place,
   verb,

@@ -65,16 +65,16 @@ export async function patch(target: Target, content: PatchContent): Promise<Repl
   return replyOf(target, result);
 }
 
-/** A function that makes a new document of a live object. */
+/** A function from a live object to a new document. */
 interface Change {
   (live: ApiObject): any | Promise<any>;
-  /** How an error shows the patch; undefined: errors show the patched document. */
+  /** The patch in errors; undefined: errors show the patched document. */
   readonly shown?: string;
   /** Faults that strict field validation refuses. */
   readonly faults?: readonly string[];
 }
 
-/** The patch as a function that makes a new document of a live one. `kind` is that of the document. */
+/** The patch as a function from a live object to a new document. `kind` is the document's. */
 export async function patchOf({ work }: Operation, { type, body }: PatchContent, kind: Kind): Promise<Change> {
   const read = body && 'bytes' in body ? await parsed(body.bytes.toString(), 'json') : undefined;
   await breathe(work);
@@ -106,7 +106,7 @@ function jsonPatch(work: Work, value: any, faults: readonly string[]): Change {
   const unknown = value.flatMap((operation, index) => unknownParts(operation, index));
   const change: Change = async (live) => {
     const patched = await inSteps(work, applyingJsonPatch(live, value)).catch(refusing(rejected));
-    // Moves and copies can nest an object deeper than any that came in.
+    // Moves and copies can nest an object deeper than any request body.
     if (isTooDeep(patched)) throw rejected();
     return patched;
   };
@@ -176,7 +176,7 @@ function parsePatch(
   }
 }
 
-/** The patched document as an object. That it does not fit its kind is then the patch's fault. */
+/** The patched document as an object. A mismatch with its kind is a fault of the patch. */
 export function decodePatched(
   target: Target,
   options: WriteOptions,
@@ -186,7 +186,7 @@ export function decodePatched(
   let object: ApiObject;
   try {
     object = decodeValue(target, target.kind, document, options, faults);
-    // An empty list asks for the owners to be forgotten, and is not the same as none.
+    // An empty list clears the owners; an absent one does not.
     if (document.metadata?.managedFields?.length === 0) object.metadata.managedFields = [];
   } catch (error) {
     if (error instanceof ApiError && error.code === 400) throw patchInvalid(document, error, target, shown);
@@ -208,7 +208,7 @@ function patchInvalid(document: any, error: ApiError, { kind }: Target, shown?: 
   });
 }
 
-/** A strategic merge patch is decoded by another decoder, which says where from and where to, but not which field. */
+/** A strategic merge patch has another decoder in Kubernetes, whose message has the types but not the field. */
 function unstructuredWords(reason: string): string {
   const match = /^json: cannot unmarshal (\w+)( \S+)? into Go .* of type (\S+)$/.exec(reason);
   if (!match) return reason;

@@ -21,7 +21,7 @@ describe('create', () => {
     });
     expect(body.metadata.uid).toMatch(/^[0-9a-f-]{36}$/);
     expect(body.metadata.resourceVersion).toMatch(/^\d+$/);
-    // Changes of ConfigMaps are not counted, and what the client says stays.
+    // ConfigMaps have no generation, so the client's value stays.
     expect(body.metadata.generation).toBe(7);
     expect(body.metadata.managedFields).toHaveLength(1);
   });

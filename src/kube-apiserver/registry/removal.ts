@@ -8,7 +8,7 @@ import type { Written } from './commit.ts';
 import type { Place } from './operation.ts';
 import { keyOf } from './target.ts';
 
-/** True when an update took the last thing that held a deleted object: its last finalizer. */
+/** True if an update removed the last finalizer of a deleted object. */
 export function isGone({ strategy }: Kind, next: ApiObject, live: ApiObject): boolean {
   const { deletionTimestamp, deletionGracePeriodSeconds, finalizers } = next.metadata;
   if (!deletionTimestamp || finalizers?.length || deletionGracePeriodSeconds) return false;
@@ -16,7 +16,7 @@ export function isGone({ strategy }: Kind, next: ApiObject, live: ApiObject): bo
   return !strategy.isHeld?.(next);
 }
 
-/** Removes the object; `last` is what watchers see. Undefined when it changed meanwhile. */
+/** Removes the object; `last` is its state for watchers. Undefined if it changed concurrently. */
 export async function removeNow(place: Place, item: Item, last: ApiObject): Promise<Written | undefined> {
   const { server, kind } = place;
   const key = keyOf(kind, last.metadata.namespace ?? '', last.metadata.name ?? '');

@@ -80,7 +80,7 @@ function fieldValue(kind: Kind, object: ApiObject, field: string): string {
   return kind.selectableFields[field]?.(object) ?? '';
 }
 
-/** Kinds with selectable fields of their own refuse others in other words than the rest. */
+/** Kinds with additional selectable fields reject other fields with another message. */
 function checkFields(kind: Kind, fields: FieldSelector): void {
   const own = Object.keys(kind.selectableFields);
   for (const { field } of fields.requirements) {

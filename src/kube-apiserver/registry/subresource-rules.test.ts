@@ -1,4 +1,4 @@
-// Subresources that write a part of their object: the rest of what is sent is dropped, or refused.
+// Subresources that write a part of their object: other fields are dropped or rejected.
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { pod, startTestServer, type TestServer } from '../testing/test-server.ts';

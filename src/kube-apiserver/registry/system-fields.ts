@@ -1,4 +1,4 @@
-// Fields of metadata that the server sets, or keeps, whatever a client sends.
+// Metadata fields that the server sets or keeps, regardless of the client's values.
 
 import type { ApiObject } from '../../api/api.ts';
 import { deepEqual } from '../../machinery/collections/equal.ts';
@@ -6,8 +6,8 @@ import { timestamp } from '../timestamp.ts';
 import type { Operation } from './operation.ts';
 
 /**
- * Those of a new object. The managed fields, which are large and in order already, are left out: they come back when the
- * strategy has walked through the object.
+ * Sets the fields of a new object. managedFields, which are large and already ordered, are added after the strategy
+ * ran.
  */
 export function fillMetadata({ kind, server }: Operation, object: ApiObject): void {
   const {
@@ -30,7 +30,7 @@ export function fillMetadata({ kind, server }: Operation, object: ApiObject): vo
   if (namespace) system.namespace = namespace;
   system.uid = server.random.uuid();
   system.resourceVersion = undefined;
-  // Kinds whose changes are not counted keep the client's number.
+  // Kinds without a generation keep the client's number.
   if (kind.hasGeneration || generation) system.generation = kind.hasGeneration ? 1 : generation;
   system.creationTimestamp = timestamp(server.clock.now());
   object.metadata = { ...system, ...rest } as ApiObject['metadata'];

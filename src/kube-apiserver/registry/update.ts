@@ -21,7 +21,7 @@ export async function update(target: Target, content: WriteContent): Promise<Rep
   matchName(target, object);
   matchNamespace(target, object);
   const result = await replaceObject(target, options, {
-    // A strategy changes the object in place: a second attempt needs the first one's input.
+    // A strategy changes the object in place: a second attempt needs the original input.
     make: (_, attempt) => (attempt === 1 ? object : structuredClone(object)),
     missing: () => createMissing(target, object, options),
   });
@@ -49,14 +49,14 @@ const uidPrecondition = ({ kind, namespace, name }: Place, uid: string, found: s
   );
 
 interface Replacement {
-  /** The new object, made from the live one, which is shared and must stay as it is. Its metadata counts as asked for. */
+  /** Makes the new object from the live one, which is shared and immutable. */
   make(live: ApiObject, attempt: number): ApiObject | Promise<ApiObject>;
   missing?(): Promise<Written>;
   /** True: managed fields are set already (apply). */
   readonly isApplied?: boolean;
   /** True: a uid that differs is a fault of the object and not a failed precondition (patch). */
   readonly isPatched?: boolean;
-  /** True: whatever the object's kind asks for, a resourceVersion need not be named (scale). */
+  /** True: resourceVersion is optional for every kind (scale). */
   readonly unconditional?: boolean;
 }
 

@@ -16,7 +16,7 @@ import type { Place } from './operation.ts';
 import { type Selection, selectionOf } from './selection.ts';
 import { listPrefix } from './target.ts';
 
-/** How often a watcher that asked for bookmarks gets one (Kubernetes: about once a minute). */
+/** Bookmark interval (Kubernetes: about once a minute). */
 const bookmarkMs = 60_000;
 
 /** Objects that a watch sends at its beginning in a millisecond or so. */
@@ -115,14 +115,14 @@ class Watcher {
       this.#bookmark(server.cache.revision, { 'k8s.io/initial-events-end': 'true' });
   }
 
-  /** Live events are told apart by the cache; those of the past here. */
+  /** The cache filters live events; this filters past ones. */
   #concerns({ item }: CacheEvent): boolean {
     const { scope } = this.#selection;
     if (scope.by === 'namespace') return item.object.metadata.namespace === scope.value;
     return scope.by === 'key' ? item.key === scope.value : true;
   }
 
-  /** An object that enters the selection is ADDED, one that leaves it DELETED, whatever happened to it. */
+  /** An object that enters the selection is ADDED, one that leaves it DELETED, regardless of its own change. */
   #send(event: CacheEvent): void {
     const { item, previous } = event;
     const selection = this.#selection;
@@ -162,7 +162,7 @@ class Watcher {
   }
 
   #expire(): void {
-    // A last bookmark lets the client go on from here when it comes back.
+    // A last bookmark lets the client resume from here.
     if (this.#options.bookmarks) this.#bookmark(this.#target.server.cache.revision);
     this.#end();
   }

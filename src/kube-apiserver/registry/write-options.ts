@@ -80,7 +80,7 @@ const validationFaults = (given: string): OptionFault[] =>
         },
       ];
 
-/** An apply names its manager, and nothing else can be forced. Throws a 422. */
+/** An apply requires a field manager, and only an apply can be forced. Throws a 422. */
 export function checkPatchOptions(query: URLSearchParams, isApply: boolean): void {
   if (isApply && !query.get('fieldManager'))
     throw invalidOptions('PatchOptions', [
@@ -110,7 +110,7 @@ export function invalidOptions(kind: string, causes: readonly OptionFault[]) {
 const managers = new Map<string, string>();
 const mostManagers = 4_096;
 
-/** By the program's name, without its version. One text for all its writes: thousands of objects keep it. */
+/** The program's name, without its version. One shared text, because thousands of objects hold it. */
 function managerOf(agent: string): string {
   let manager = managers.get(agent);
   if (manager === undefined) {

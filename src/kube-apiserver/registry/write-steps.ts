@@ -1,6 +1,6 @@
-// The steps of a write, in the order in which they happen, whatever its verb: a create, an update, a patch, an apply, or
-// one through a subresource. The object was decoded before (codec.ts), or made of a live one (patch.ts, apply.ts). After
-// them the write is on disk, or an error refused it.
+// The steps of a write, in order, for every verb: a create, an update, a patch, an apply, or one through a subresource.
+// The object was decoded before (codec.ts), or made from a live one (patch.ts, apply.ts). After the steps the write is
+// on disk, or an error rejected it.
 
 import { type ApiObject, invalid, type Kind } from '../../api/api.ts';
 import { admit, admitFinally } from '../admission.ts';
@@ -24,11 +24,11 @@ import type { WriteOptions } from './write-options.ts';
 export interface Write {
   readonly target: Target;
   readonly options: WriteOptions;
-  /** An applied configuration: its managed fields are set already, and stay even when the object is too large. */
+  /** An applied configuration: its managed fields are set already, and stay even if the object is too large. */
   readonly isApplied: boolean;
   /** The object that is replaced, shared and immutable, and its item in the cache; undefined for a create. */
   readonly replaced?: { readonly live: ApiObject; readonly item: Item };
-  /** The write's own: steps change it in place. */
+  /** Steps change it in place. */
   object: ApiObject;
   allocation?: Allocation | undefined;
   /** Found by validation, and sent once the allocation succeeded. */
@@ -48,7 +48,7 @@ export const accepting: readonly Step[] = [
 
 /** Once for each attempt: a generated name may be taken. */
 export const storing: readonly Step[] = [
-  prepare, // the server's own fields, then the kind's strategy; the fields come into their order
+  prepare, // sets the server's fields, runs the kind's strategy, orders the fields
   validate, // large objects in another thread
   allocate, // before validating admission, which sees cluster IPs and node ports
   warn,
@@ -96,7 +96,7 @@ async function mutate(write: Write): Promise<void> {
 function prepare({ target, object, replaced }: Write): void {
   const { kind, server, user, subresource } = target;
   const context = { now: server.clock.now(), user, verifyRequest };
-  // Large, and in order already: the strategy need not walk through them.
+  // Large, and already ordered: the strategy skips them.
   const { managedFields } = object.metadata;
   if (replaced) {
     object.metadata.managedFields = undefined;

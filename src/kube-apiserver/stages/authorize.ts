@@ -1,4 +1,4 @@
-// Whether the user may do what the request asks.
+// Authorizes the request's user and attributes.
 
 import { type FieldRequirement, parseFieldSelector } from '../../machinery/selectors/field-selector.ts';
 import { type LabelSelector, parseLabelSelector } from '../../machinery/selectors/label-selector.ts';

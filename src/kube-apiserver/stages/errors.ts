@@ -5,7 +5,7 @@ import { Compacted, FutureRevision, StoreUnusable } from '../../store/store.ts';
 import type { Stage } from '../request.ts';
 import { failure, futureVersion } from '../status.ts';
 
-/** Makes a Status of every error. One that is no ApiError or known failure is logged and becomes a 500. */
+/** Converts every error to a Status. Unexpected errors are logged and become a 500. */
 export const answerErrors: Stage = async (request, next) => {
   try {
     return await next();
@@ -24,7 +24,7 @@ export const answerErrors: Stage = async (request, next) => {
 
 function asApiError(error: unknown): ApiError | undefined {
   if (error instanceof ApiError) return error;
-  // A body of the wrong shape is found where it is decoded, and the rest of it when its fields are put in order.
+  // Shape errors come from the decoder, others from the canonical form.
   if (error instanceof DecodeError || error instanceof QuantityError) return badRequest(error.message);
   // Nesting is bounded where data comes in. This happens only with a smaller stack than usual.
   if (error instanceof RangeError && error.message === 'Maximum call stack size exceeded') return badRequest(tooDeep);

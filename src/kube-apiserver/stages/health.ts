@@ -7,7 +7,7 @@ export interface HealthCheck {
   readonly name: string;
   /** Why not, undefined while all is well. `endpoint` is one of those below. */
   check(endpoint: string): string | undefined | Promise<string | undefined>;
-  /** Which endpoints ask for it. Default: all. */
+  /** The endpoints that run it. Default: all. */
   readonly endpoints?: readonly ('healthz' | 'livez' | 'readyz')[];
 }
 
@@ -53,12 +53,12 @@ export class HealthChecks {
 }
 
 /**
- * The checks of the store. Every endpoint asks whether it can be read; `readyz` also whether it takes writes, for a full
- * disk is no reason to restart the server.
+ * The checks of the store. Every endpoint checks reads; `readyz` also checks writes, because a full disk is no reason
+ * to restart the server.
  */
 export function storeChecks(store: Store, fault: () => string | undefined): readonly HealthCheck[] {
   let asking: Promise<StoreProblem | undefined> | undefined;
-  // Many may ask at once, and asking may take a while.
+  // Concurrent requests share one check, which may be slow.
   const health = () =>
     (asking ??= store.health().finally(() => {
       asking = undefined;

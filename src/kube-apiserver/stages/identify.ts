@@ -1,7 +1,7 @@
 import { unauthorized } from '../../api/api.ts';
 import type { Stage } from '../request.ts';
 
-/** A request from inside the process comes with its user. */
+/** An in-process request has its user. */
 export const identify: Stage = async (request, next) => {
   if (!request.connection) return next();
   for (const authenticator of request.server.authenticators) {

@@ -5,7 +5,7 @@ import { dns1123LabelFaults, dns1123SubdomainFaults, domainPrefixedPathFaults } 
 import { type Attributes, type Authorizer, decide, refusal } from '../access/authorization.ts';
 import type { UserInfo } from '../user.ts';
 
-/** As the headers say, before anything is added. */
+/** The user in the headers, before additions. */
 export interface WantedUser {
   readonly name: string;
   readonly uid: string;
@@ -16,7 +16,7 @@ export interface WantedUser {
 interface Mode {
   /** '' for the mode of old. */
   readonly name: string;
-  /** Whether the mode is for this user at all. */
+  /** Whether the mode applies to this user. */
   fits(wanted: WantedUser, requestor: UserInfo): boolean;
 }
 
@@ -90,7 +90,7 @@ async function check(
   return actualUser(mode, wanted);
 }
 
-/** Beyond this many a constrained mode asks for all of them at once first. */
+/** With more checks than this, a constrained mode first tries one check for all of them. */
 const many = 4;
 
 async function checkMany(
@@ -189,7 +189,7 @@ function extraFault(extra: WantedUser['extra']): string | undefined {
   return undefined;
 }
 
-/** Nodes and service accounts are in their groups, and everybody in one of the two of all users. */
+/** Adds the groups of nodes and service accounts, and one of the two groups of all users. */
 function actualUser({ name: mode }: Mode, { name, uid, groups: asked, extra }: WantedUser): UserInfo {
   const groups = [...asked];
   if (!asked.length && mode && nodeName(name) !== undefined) groups.push('system:nodes');

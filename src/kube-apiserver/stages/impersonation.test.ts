@@ -1,4 +1,4 @@
-// Impersonation over real HTTP: which headers mean which user, and who may act as whom.
+// Impersonation over real HTTP: headers, resulting users, and rights.
 
 import { request as httpRequest } from 'node:http';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
@@ -41,7 +41,7 @@ beforeEach(() => {
   asked = [];
 });
 
-/** Who the server takes the sender for. Headers may stand twice. */
+/** The effective user. Headers may be repeated. */
 async function whoAmI(...headers: readonly (readonly [string, string])[]): Promise<{ code: number; body: any }> {
   const body = JSON.stringify({ apiVersion: 'authentication.k8s.io/v1', kind: 'SelfSubjectReview' });
   return new Promise((resolve, reject) => {
@@ -69,7 +69,7 @@ async function whoAmI(...headers: readonly (readonly [string, string])[]): Promi
       },
     );
     outgoing.on('error', reject);
-    outgoing.end(Buffer.from(body)); // with a text, Node would write the headers as UTF-8 too
+    outgoing.end(Buffer.from(body)); // with a text, Node would encode the headers as UTF-8 too
   });
 }
 const user = (name: string) => ['Impersonate-User', name] as const;

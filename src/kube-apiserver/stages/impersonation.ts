@@ -21,7 +21,7 @@ function asks({ headers }: ApiRequest): boolean {
   return false;
 }
 
-/** The user that the headers name, as they name it. Undefined when they name none and nothing else. */
+/** The user in the headers. Undefined without any impersonation header. */
 function wantedUser(request: ApiRequest): WantedUser | undefined {
   const values = impersonationHeaders(request);
   const first = (header: string) => values.get(header)?.[0] ?? '';
@@ -37,7 +37,7 @@ function wantedUser(request: ApiRequest): WantedUser | undefined {
   throw badRequest(`requested ${goUser(wanted, extra)} without impersonating a user name`);
 }
 
-/** Each line of a header is one value, whatever commas it has. */
+/** Each header line is one value, with or without commas. */
 function impersonationHeaders({ headers, rawHeaders }: ApiRequest): Map<string, string[]> {
   const values = new Map<string, string[]>();
   const add = (header: string, value: string) => {
@@ -59,7 +59,7 @@ function extraOf(values: ReadonlyMap<string, string[]>): Record<string, string[]
   let extra: Record<string, string[]> | undefined;
   for (const [header, list] of values) {
     if (!header.startsWith(extraPrefix)) continue;
-    extra ??= Object.create(null) as Record<string, string[]>; // keys are a client's own: no prototype
+    extra ??= Object.create(null) as Record<string, string[]>; // clients choose the keys: no prototype
     const key = unescapedKey(header.slice(extraPrefix.length));
     extra[key] = [...(extra[key] ?? []), ...list];
   }

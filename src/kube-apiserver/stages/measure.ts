@@ -3,7 +3,7 @@ import type { Server } from '../server.ts';
 
 const seconds = [0.005, 0.025, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1, 1.25, 1.5, 2, 3, 4, 5, 6, 8, 10, 15, 20, 30, 45, 60];
 
-/** Label sets are made once and then handed in again, so that a metric knows its series by the object alone. */
+/** Label sets are shared, so that a metric finds its series by object identity. */
 const labelSets = new WeakMap<Server, Map<string, Readonly<Record<string, string>>>>();
 
 function labelsOf({ server, info, method, query }: ApiRequest, code: number): Readonly<Record<string, string>> {
@@ -34,7 +34,7 @@ function labelsOf({ server, info, method, query }: ApiRequest, code: number): Re
   return labels;
 }
 
-/** Counts requests and their times under Kubernetes' own metric names. */
+/** Counts requests and their durations under Kubernetes' metric names. */
 export const measure: Stage = async (request, next) => {
   const { metrics, clock } = request.server;
   const begin = clock.monotonic();

@@ -29,7 +29,7 @@ export const resource: Stage = async (request, next) => {
   return perform(target instanceof Promise ? await target : target, await actionOf(request, kind));
 };
 
-/** A custom resource whose definition is going takes no new objects. */
+/** Whether a terminating definition rejects new objects. */
 const isClosed = (kind: Kind, verb: string) => kind.custom && verb === 'create' && !kind.verbs.includes('create');
 
 /** Whether this verb is allowed here: on a collection or on one object, in a namespace or not. */
@@ -45,7 +45,7 @@ function unknown({ info, server }: ApiRequest): Reply {
   return notServed(group.every((kind) => kind.custom));
 }
 
-/** Groups that only custom resources make are unknown to Kubernetes' router where nothing of them is served. */
+/** Kubernetes' router does not know groups of custom resources if none is served. */
 function notServed(custom: boolean | undefined): Reply {
   if (custom) return textReply(404, '404 page not found\n');
   throw noSuchResource();

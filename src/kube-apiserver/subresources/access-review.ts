@@ -18,7 +18,7 @@ const invalidValue = (field: string, value: string, why: string): Fault => ({
   message: `Invalid value: ${value}: ${why}`,
 });
 
-/** Throws 422 with everything that is wrong. `subject`: somebody must be named; `namespace`: that of the path. */
+/** Throws 422 with all faults. `subject`: a subject is required; `namespace`: the path's. */
 export function checkReview(
   { spec, metadata }: any,
   { subject, namespace }: { readonly subject?: boolean; readonly namespace?: string },

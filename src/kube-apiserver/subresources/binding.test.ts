@@ -1,4 +1,4 @@
-// Who binds a pod goes through admission, by either way.
+// Both ways of binding a pod run admission.
 
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { forbidden } from '../../api/api.ts';

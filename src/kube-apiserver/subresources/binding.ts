@@ -32,7 +32,7 @@ export const bindByBody: Review = async (operation, action) => {
   return bind(pod, wanted, content.options, operation);
 };
 
-/** `asked` is the operation as it came in: admission sees its resource. */
+/** `asked` is the original operation: admission sees its resource. */
 async function bind(target: Target, given: ApiObject, options: WriteOptions, asked: Operation): Promise<Reply> {
   const wanted: ApiObject = { ...given, metadata: { ...given.metadata } };
   matchNamespace(target, wanted);

@@ -1,4 +1,4 @@
-// Who is let through to a pod, and where a proxied request may go.
+// Authorization of connections to a pod, and the destinations of proxied requests.
 
 import { request as httpRequest } from 'node:http';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';

@@ -26,7 +26,7 @@ async function podOf(target: Target): Promise<ApiObject> {
 const namesOf = (containers: readonly { name: string }[] | undefined): string[] =>
   (containers ?? []).map(({ name }) => name);
 
-/** The container that was asked for, or the only one. Throws 400 in Kubernetes' words. */
+/** The requested container, or the only one. Throws 400 in Kubernetes' words. */
 function containerOf({ spec, metadata }: ApiObject, asked: string): string {
   const { name } = metadata;
   const own = namesOf(spec.containers);
@@ -67,7 +67,7 @@ function checkLogOptions(query: URLSearchParams, name: string): void {
   if (faults.length) throw invalid({ group: '', kind: 'PodLogOptions' }, name, faults);
 }
 
-/** Query parameters that are the API server's own business. */
+/** Query parameters for the API server only. */
 const notForKubelet = new Set(['container', 'insecureSkipTLSVerifyBackend', 'pretty']);
 
 function forKubelet(query: URLSearchParams): string {
@@ -81,7 +81,7 @@ const log: Connect = {
     checkLogOptions(request.query, name);
     const pod = await podOf(target);
     const container = containerOf(pod, request.query.get('container') ?? '');
-    // A pod without a node has not said anything yet.
+    // A pod without a node has no log yet.
     if (!pod.spec.nodeName) return { type: 'raw', code: 204, contentType: '', body: '' };
     const kubelet = await kubeletOf(server, pod.spec.nodeName);
     const path = `/containerLogs/${namespace}/${name}/${container}${forKubelet(request.query)}`;
@@ -90,15 +90,15 @@ const log: Connect = {
   },
 };
 
-/** Longer than anything a kubelet refuses with. */
+/** Longer than any error of a kubelet. */
 const mostRefusal = 64 << 10;
 
-/** What the kubelet says in plain text becomes a Status. */
+/** The kubelet's plain-text error becomes a Status. */
 async function refusal(reply: RawReply): Promise<never> {
   throw badRequest((await textOf(reply, mostRefusal)).trim() || `the kubelet answered ${reply.code}`);
 }
 
-/** A WebSocket begins with a GET, but whoever may only read shall not run programs. */
+/** A WebSocket begins with a GET, but the right to read must not allow running programs. */
 async function mustBeAllowed({ server, kind, name }: Operation, request: ApiRequest, verb: string): Promise<void> {
   if (request.info.verb === verb) return; // authorized already
   const { decision, reason = '' } = await decide(server.authorizers, { ...authorized(request), verb });
@@ -123,7 +123,7 @@ const remote = (verb: 'exec' | 'attach' | 'portForward'): Connect => ({
   },
 });
 
-/** Clients speak of stdin, stdout, stderr and ports, the kubelet's own interface of input, output, error and port. */
+/** Clients use stdin, stdout, stderr and ports; the kubelet's interface has input, output, error and port. */
 function translated(query: URLSearchParams): string {
   const names: Readonly<Record<string, string>> = { stdin: 'input', stdout: 'output', stderr: 'error' };
   const parameters = new URLSearchParams();

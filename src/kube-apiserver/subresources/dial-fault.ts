@@ -13,7 +13,7 @@ const connecting: Readonly<Record<string, string>> = {
   EADDRNOTAVAIL: 'cannot assign requested address',
 };
 
-/** Host and port as one word; an address of IPv6 stands in brackets. */
+/** Host and port in one text; an IPv6 address is in brackets. */
 export const joinHostPort = (host: string, port: string | number): string =>
   `${host.includes(':') ? `[${host}]` : host}:${port}`;
 

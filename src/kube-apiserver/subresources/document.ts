@@ -1,7 +1,7 @@
 import { type Kind, schemaOfKind } from '../../api/api.ts';
 import type { AdmissionAttributes } from '../admission.ts';
 
-/** The kind of a document that a subresource takes and nothing stores: only its shape counts. */
+/** The kind of a subresource's document, which is never stored: only its shape matters. */
 export const documentKind = (group: string, version: string, kind: string): Kind =>
   ({
     group,

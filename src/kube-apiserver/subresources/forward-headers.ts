@@ -27,7 +27,7 @@ const namedIn = (connection: readonly string[]): string[] =>
 
 type Pair = readonly [name: string, value: string];
 
-/** Names and values for the backend. `added` replaces the client's own; a Host in it replaces the client's. */
+/** Names and values for the backend. `added` replaces the client's headers, including Host. */
 export function passedHeaders(
   request: ApiRequest,
   added: Readonly<Record<string, string | readonly string[]>>,
@@ -65,7 +65,7 @@ const isOwn = (lower: string): boolean => lower.startsWith(':') || written.has(l
 const addedPairs = (added: Readonly<Record<string, string | readonly string[]>>): Pair[] =>
   Object.entries(added).flatMap(([name, value]) => [value].flat().map((one): Pair => [name, one as string]));
 
-/** As they came; from inside the process, those that say the same. */
+/** Raw headers; for in-process requests, the equivalent ones. */
 function pairsOf({ rawHeaders, headers, contentType, agent, connection }: ApiRequest): Pair[] {
   if (!connection)
     return [
@@ -77,7 +77,7 @@ function pairsOf({ rawHeaders, headers, contentType, agent, connection }: ApiReq
   return Array.from({ length: rawHeaders.length / 2 }, (_, i) => [rawHeaders[2 * i], rawHeaders[2 * i + 1]] as const);
 }
 
-/** The backend sees the host that the client asked, as with any reverse proxy. */
+/** The backend sees the client's Host, as with any reverse proxy. */
 function hostPair({ headers }: ApiRequest, instead: ReadonlySet<string>): Pair[] {
   const host = headers['host'] ?? headers[':authority'];
   return instead.has('host') || !host ? [] : [['Host', host]];

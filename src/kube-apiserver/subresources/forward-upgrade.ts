@@ -13,7 +13,7 @@ import type { Upstream } from './kubelet-address.ts';
 
 /** Go's time to connect. */
 const dialMs = 30_000;
-/** The time in which a backend that refused must have said why. */
+/** Timeout of reading a backend's error response. */
 const refusalMs = 10_000;
 const mostHeadBytes = 1 << 20;
 
@@ -39,7 +39,7 @@ export async function forwardUpgrade(
     far.destroy();
     throw plainError(`invalid upgrade response: status code ${code}`);
   }
-  // A backend that refuses says so itself.
+  // The backend's error response is forwarded.
   if (code !== 101) {
     const timer = request.server.clock.after(refusalMs, () => socket.destroy(), { background: true });
     socket.once('close', () => timer.cancel());
@@ -70,7 +70,7 @@ function dial(request: ApiRequest, upstream: Upstream): Promise<Socket> {
   });
 }
 
-/** The head of the backend's answer, with whatever came behind it; the socket waits to be read on. */
+/** The head of the backend's response, with the data after it; the socket is paused. */
 function headOf(far: Socket, upstream: Upstream): Promise<{ code: number; bytes: Buffer }> {
   return new Promise((resolve, reject) => {
     let bytes: Buffer = Buffer.alloc(0);

@@ -1,4 +1,4 @@
-// Passes a request on to a kubelet, a pod, a service or another API server, and its answer back, both as they come.
+// Forwards a request to a kubelet, a pod, a service or another API server, and streams its response back.
 
 import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { request as httpsRequest } from 'node:https';
@@ -11,14 +11,14 @@ import { dialFault } from './dial-fault.ts';
 import { ownHeaders, passedHeaders } from './forward-headers.ts';
 import type { Upstream } from './kubelet-address.ts';
 
-/** Headers that are sent beside those of the client, or instead of them. */
+/** Headers that are added to the client's, or replace them. */
 export type Headers = Readonly<Record<string, string | readonly string[]>>;
 
 interface ForwardOptions {
   /** Chooses between Kubernetes' two errors for a backend that cannot be reached. */
   readonly purpose: 'log' | 'proxy';
   readonly added?: Headers;
-  /** Ends the exchange; the request's own when left out. */
+  /** Ends the exchange; default: the request's signal. */
   readonly signal?: AbortSignal;
   /** Streams the body: for requests whose body was not read before. */
   readonly streams?: boolean;
@@ -39,7 +39,7 @@ function unreachable(
     : failure(500, 'InternalError', `Get "${protocol}://${host}:${port}${path}": ${why}`);
 }
 
-/** The query as it came, with its mark. */
+/** The raw query, with `?`. */
 export const queryOf = ({ rawQuery, query }: ApiRequest): string => {
   const text = rawQuery ?? query.toString();
   return text && `?${text}`;
@@ -86,7 +86,7 @@ async function bodyOf(request: ApiRequest, streams: boolean): Promise<Uint8Array
   return body && ('bytes' in body ? body.bytes : Buffer.from(JSON.stringify(body.object)));
 }
 
-/** As Go sees it: a length that is not 0, or, in HTTP/2, a stream that did not end with its headers. */
+/** As in Go: a length other than 0, or, in HTTP/2, a stream that did not end with its headers. */
 function hasBody({ headers, stream }: ApiRequest): boolean {
   const length = headers['content-length'];
   if (length !== undefined) return Number(length) > 0;
@@ -131,7 +131,7 @@ function exchange(request: ApiRequest, upstream: Upstream, sent: Exchange): Prom
       answer.on('error', () => {});
       resolve(answer);
     });
-    // Also after the answer: a backend may close before it has read everything.
+    // Also after the response: a backend may close before it has read all input.
     outgoing.on('error', (error) => refuse(dialFault(error, upstream)));
     outgoing.on('close', () => {
       timer.cancel();
@@ -151,7 +151,7 @@ const single = new Set(
   ].concat('x-content-type-options'),
 );
 
-/** The answer's headers, beside those that the API server sends with everything. */
+/** The response's headers, except those that the API server always sends. */
 function answerHeaders(answer: IncomingMessage): Record<string, string | string[]> {
   const found: Record<string, string | string[]> = {};
   const leaveOut = ownHeaders(answer.headersDistinct['connection'] ?? []);

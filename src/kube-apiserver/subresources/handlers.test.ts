@@ -13,7 +13,7 @@ describe('everything that discovery declares has a handler', () => {
   )('$resource/$name', ({ resource, name, rules }) => {
     const special = specialSubresource(resource, name);
     expect(special ?? rules).toBeDefined();
-    // One that writes a part of its object must say which part.
+    // A subresource that writes a part of its object must define the part.
     if (!special) expect(rules?.prepareForUpdate).toBeTypeOf('function');
   });
 

@@ -6,7 +6,7 @@ import { createDeflateRaw, createGunzip, createGzip, createInflateRaw } from 'no
 import { Tokenizer } from 'htmlparser2';
 import type { RawReply } from '../reply.ts';
 
-/** Attributes with URLs, by tag; Kubernetes' own list. */
+/** Attributes with URLs, by tag, as in Kubernetes. */
 const linksOf: Readonly<Record<string, readonly string[]>> = {
   a: ['href'],
   applet: ['codebase'],
@@ -43,7 +43,7 @@ const codings: Readonly<Record<string, readonly [() => Transform, () => Transfor
   deflate: [createInflateRaw, createDeflateRaw],
 };
 
-/** A reply with a page in it gets its links rewritten; any other stays, and so does one in an unknown encoding. */
+/** Rewrites the links of a page; other replies, and pages in an unknown encoding, stay. */
 export function withHtmlLinks(reply: RawReply, rewrite: Rewrite): RawReply {
   if (reply.contentType.split(';', 1)[0]?.trim() !== 'text/html') return reply;
   const { 'Content-Length': _, ...headers } = reply.headers ?? {};
@@ -57,7 +57,7 @@ export function withHtmlLinks(reply: RawReply, rewrite: Rewrite): RawReply {
     flush: (done) => done(null, Buffer.from(links.end(), 'latin1')),
   });
   const streams = coding ? [coding[0](), rewriting, coding[1]()] : [rewriting];
-  // The reader of the last of them sees the error.
+  // The reader of the last stream gets the error.
   pipeline([reply.body as Readable, ...streams], () => {});
   return { ...reply, headers, body: streams.at(-1) as Readable };
 }
@@ -74,10 +74,10 @@ interface Tag {
 export class HtmlLinks {
   readonly #rewrite: Rewrite;
   readonly #tokenizer: Tokenizer;
-  /** Not written yet, and where in the page it begins. */
+  /** Pending text, and its offset in the page. */
   #held = '';
   #from = 0;
-  /** Up to here nothing changes any more. */
+  /** Text before this offset is final. */
   #settled = 0;
   #tag: Tag | undefined;
   #out = '';
@@ -146,7 +146,7 @@ export class HtmlLinks {
     if (last) last.value += text;
   }
 
-  /** Writes what is held up to here as it is. */
+  /** Writes pending text up to here unchanged. */
   #pass(to: number): void {
     if (to <= this.#from) return;
     this.#out += this.#slice(this.#from, to);

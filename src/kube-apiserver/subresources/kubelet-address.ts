@@ -10,7 +10,7 @@ export interface Upstream {
   readonly protocol: 'http' | 'https';
   readonly host: string;
   readonly port: number;
-  /** Host and port as they stand in a URL, where that is not simply both. */
+  /** Host and port in a URL, if it is not simply both. */
   readonly authority?: string;
   readonly tls?: ConnectionOptions;
 }

@@ -3,7 +3,7 @@
 
 import { posix } from 'node:path';
 
-/** Where a proxied answer comes from, and where the client sees it. */
+/** The backend of a proxied response, and its location for the client. */
 export interface ProxiedPage {
   /** The path of the proxy itself, up to and with `/proxy`. */
   readonly prefix: string;
@@ -43,18 +43,18 @@ function parseUrl(text: string): Url | undefined {
 const hostOf = (authority: string): string => authority.slice(authority.lastIndexOf('@') + 1);
 
 /**
- * The link as the client must follow it: a path from the root of the backend's own host gets the proxy's prefix,
- * everything else stays. Undefined for a link that cannot be read.
+ * The link for the client: an absolute path on the backend's host gets the proxy's prefix, other links stay. Undefined
+ * for an invalid link.
  */
 export function rewriteLink(link: string, { prefix, backend, asked }: ProxiedPage): string | undefined {
   const url = parseUrl(link);
   if (!url) return undefined;
   const host = hostOf(url.authority ?? '');
   if ((host && host !== backend && host !== asked) || !url.path.startsWith('/')) return textOf(url);
-  // A client that named the host itself keeps it; the backend's own address says nothing to a client.
+  // A host that the client sent is kept; the backend's address is useless to a client.
   const kept = host && host === asked ? url : { ...url, scheme: '', authority: undefined };
   if (decoded(url.path).startsWith(prefix)) return textOf(kept);
-  // Dots lead no further up than to the backend's own root.
+  // Dots cannot lead above the backend's root.
   const joined = posix.join(prefix, posix.normalize(decoded(url.path)));
   const path = url.path.endsWith('/') && !joined.endsWith('/') ? `${joined}/` : joined;
   return textOf({ ...kept, path: escaped(path) });
@@ -66,7 +66,7 @@ function textOf({ scheme, authority, path, rest }: Url): string {
   return `${before}${isOpaque ? path : escapedPath(path)}${rest}`;
 }
 
-/** The path as it was written when it was written well, else with everything escaped that must be. */
+/** The original path if it was escaped correctly, otherwise the path escaped again. */
 const escapedPath = (path: string): string =>
   /^[A-Za-z0-9\-_.~!$&'()*+,;=:@[\]%/]*$/.test(path) ? path : escaped(decoded(path));
 

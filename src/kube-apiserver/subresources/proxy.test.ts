@@ -104,7 +104,7 @@ async function makeTargets() {
   await status('/api/v1/nodes/n', { addresses: [{ type: 'InternalIP', address: ownAddress }] });
 }
 
-/** An answer that does not end. */
+/** An endless response. */
 function ticks(socket: Socket, outgoing: { write(text: string): void }) {
   socket.on('close', () => events.push('ticks ended'));
   outgoing.write('tick');

@@ -1,4 +1,4 @@
-// /proxy of pods, services and nodes: the request goes on to them as it came.
+// /proxy of pods, services and nodes: forwards the request unchanged.
 // https://kubernetes.io/docs/tasks/access-application-cluster/access-cluster-services/#manually-constructing-apiserver-proxy-urls
 
 import { lookup } from 'node:dns/promises';
@@ -18,7 +18,7 @@ import { kubeletOf, type Upstream } from './kubelet-address.ts';
 import { forwardedUri, type ProxiedPage, rewriteLink } from './proxy-links.ts';
 import type { Connect } from './subresource.ts';
 
-/** `[https:]name[:port]`, as the name stands in the path. */
+/** `[https:]name[:port]`, the name in the path. */
 function parse(text: string, what: string): { scheme: 'http' | 'https'; name: string; port: string } {
   const parts = text.split(':');
   const scheme = parts.length === 3 ? parts.shift() : '';
@@ -62,7 +62,7 @@ const proxying = (find: (target: Target) => Promise<Upstream>): Connect => ({
   },
 });
 
-/** The proxy's own path, as it is meant. */
+/** The decoded path of the proxy. */
 function prefixOf(path: string): string {
   try {
     return inRequestLine(decodeURIComponent(path));
@@ -88,7 +88,7 @@ async function withLinks(reply: RawReply, page: ProxiedPage): Promise<RawReply> 
 
 const insecure = { rejectUnauthorized: false, checkServerIdentity: () => undefined };
 
-/** `port` as it was asked for, which may be anything. */
+/** `port` is unvalidated input. */
 function upstreamOf(protocol: 'http' | 'https', host: string, port: string | number, authority?: string): Upstream {
   if (!/^\d+$/.test(String(port))) throw unreachable(`dial tcp: lookup tcp/${port}: unknown port`);
   if (Number(port) < 1 || Number(port) > 65_535) throw unreachable(`dial tcp: address ${port}: invalid port`);
@@ -103,7 +103,7 @@ function upstreamOf(protocol: 'http' | 'https', host: string, port: string | num
 
 const unreachable = (why: string) => serviceUnavailable(`error trying to reach service: ${why}`);
 
-/** The server's own network is no destination: loopback, link-local (cloud metadata), multicast, unspecified. */
+/** The server's networks are forbidden: loopback, link-local (cloud metadata), multicast, unspecified. */
 function isProxyable(address: string): boolean {
   const parsed = parseIp(address);
   if (!parsed) return false;

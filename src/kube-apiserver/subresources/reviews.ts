@@ -97,7 +97,7 @@ const tokenReview: Review = async (operation, action) => {
   const review = await decoded(operation, action);
   const { token, audiences = [] } = review.spec;
   if (!token) throw badRequest('token is required for TokenReview in authentication');
-  // No request could show it: a header's token ends at white space.
+  // Impossible in a request: a header's token ends at white space.
   if (/\s/.test(token)) return answer(review, { user: {}, error: 'invalid bearer token' });
   for (const authenticator of operation.server.authenticators) {
     try {

@@ -1,4 +1,4 @@
-// /scale: the number of replicas of whatever has replicas, as a Scale.
+// /scale: the replicas of every scalable kind, as a Scale.
 // https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/deployment-v1/
 
 import { type ApiObject, internalError, invalid, type Kind, methodNotAllowed } from '../../api/api.ts';
@@ -17,7 +17,7 @@ import { failure } from '../status.ts';
 import { documentKind } from './document.ts';
 import type { Subresource } from './subresource.ts';
 
-/** A Scale has no storage of its own: only its shape counts. */
+/** A Scale is never stored: only its shape matters. */
 const scaleKind = documentKind('autoscaling', 'v1', 'Scale');
 
 export const scale: Subresource = {
@@ -102,7 +102,7 @@ async function patch(target: Target, content: PatchContent): Promise<Reply> {
 }
 
 /**
- * A number that no manager owns counts as written by one of its own, so that the first apply conflicts with it.
+ * Replicas without an owner count as written by a separate manager, so that the first apply conflicts.
  * https://kubernetes.io/docs/reference/using-api/server-side-apply/#upgrading-from-client-side-apply-to-server-side-apply
  */
 function conflictWithNobody(target: Target, replicas: number | undefined): void {

@@ -8,14 +8,14 @@ import { methodRefused } from '../status.ts';
 
 /** A subresource that does more than write a part of its object. */
 export interface Subresource {
-  /** The kind of its own documents, where patches are for those and not for the object. */
+  /** The kind of its documents, if patches apply to those and not to the object. */
   readonly document?: Kind;
   answer(target: Target, action: Action): Promise<Reply>;
 }
 
 /** A subresource that passes the request on to a node, a pod or a service. */
 export interface Connect {
-  /** True when it looks at the verb itself. */
+  /** True if it checks the verb itself. */
   readonly anyVerb?: boolean;
   connect(target: Target, request: ApiRequest): Promise<Reply>;
 }

@@ -8,7 +8,7 @@ import { scale } from './scale.ts';
 import type { Connect, Subresource } from './subresource.ts';
 import { token } from './token.ts';
 
-/** By resource and name; `*` stands for every resource. */
+/** By resource and name; `*` matches every resource. */
 const subresources: Readonly<Record<string, Subresource | Connect>> = {
   '*/scale': scale,
   'pods/binding': binding,

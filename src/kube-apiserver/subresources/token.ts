@@ -129,7 +129,7 @@ async function boundObject(target: Place, { apiVersion = '', kind = '', name: as
   return { bound: { kind, name, uid }, ...(resource === 'pods' && (await nodeOf(target, object.spec.nodeName))) };
 }
 
-/** A node that does not exist (any more) is named all the same. */
+/** A missing node is still named. */
 async function nodeOf(target: Place, name: string | undefined) {
   if (!name) return undefined;
   const node = await find(target, 'nodes', name).catch(() => undefined);

@@ -11,7 +11,7 @@ export interface TestServer extends ApiServer {
   readonly store: Store;
   /** One request as an administrator; a failure is an answer like any other. */
   call(method: string, path: string, body?: object, options?: CallOptions): Promise<{ code: number; body: any }>;
-  /** The events of a watch until `count` came or `ms` passed, as "ADDED name". */
+  /** The first `count` events of a watch, or those within `ms`, as "ADDED name". */
   watched(path: string, count: number, ms?: number): Promise<string[]>;
 }
 

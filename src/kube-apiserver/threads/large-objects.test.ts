@@ -44,7 +44,7 @@ const map = (data: object) => ({ apiVersion: 'v1', kind: 'ConfigMap', metadata: 
 const apply = 'apply-patch+yaml';
 const duplicate = { name: 'c', image: 'x' };
 
-/** One after the other, in a namespace of their own. */
+/** Sequential, in a separate namespace. */
 const requests: readonly (readonly [method: string, path: string, body: object, type?: string])[] = [
   ['POST', pods, pod],
   ['POST', pods, { metadata: { name: '-' }, spec: { containers: [{ name: 'C', image: 'x' }, duplicate, duplicate] } }],

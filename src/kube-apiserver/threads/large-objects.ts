@@ -1,5 +1,5 @@
-// Work on large objects, in another thread: validation and field ownership look at every field, some of them together, so
-// that one object may take a second. Everything in `api` and `machinery` is pure, so the thread needs only the objects.
+// Processes large objects in another thread: validation and field ownership visit every field, so that one object may
+// take a second. `api` and `machinery` are pure, so the thread only needs the objects.
 
 import { ApiError, type ApiObject, type FieldError, internalError, type Kind } from '../../api/api.ts';
 import {
@@ -12,7 +12,7 @@ import { PatchError } from '../../machinery/patches/patch-error.ts';
 import { parseExact } from '../../machinery/text/exact-json.ts';
 import { TaskThread } from './task-thread.ts';
 
-/** A write without what goes as JSON or is known to the thread. */
+/** A write without its JSON parts and the parts that the thread has. */
 export type Ownership = Omit<Write, 'live' | 'schema'>;
 
 export type Work =
@@ -28,14 +28,14 @@ export interface Task {
   /** JSON of the new object or the applied one, and of the one that it replaces. */
   readonly next: string;
   readonly live?: string;
-  /** Of a custom resource: which definition, and its JSON where the thread did not know it. */
+  /** The definition of a custom resource, and its JSON if the thread lacks it. */
   readonly definition?: number;
   readonly definitionText?: string;
 }
 
 export type Answer =
   | { readonly type: 'validated'; readonly faults: readonly FieldError[]; readonly warnings: readonly string[] }
-  /** JSON of what was asked for. */
+  /** JSON of the result. */
   | { readonly type: 'made'; readonly json: string }
   /** The definition must be sent along. */
   | { readonly type: 'unknown definition' }
@@ -55,7 +55,7 @@ function numberOf(definition: object): number {
   return number;
 }
 
-/** The faults of `next` and the warnings about it; `live` is undefined for a new object. */
+/** The faults and warnings of `next`; `live` is undefined for a new object. */
 export async function validateElsewhere(
   kind: Kind,
   subresource: string,

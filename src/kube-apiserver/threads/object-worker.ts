@@ -1,4 +1,5 @@
-// Works on large objects in a thread of its own: one message an object, one answer each. large-objects.ts is its other end.
+// Processes large objects in a separate thread: one message and one response per object. large-objects.ts is its
+// client.
 
 import { parentPort, workerData } from 'node:worker_threads';
 import { type ApiObject, builtinKinds, customKinds, isApiError, type Kind, mostFaults } from '../../api/api.ts';
@@ -8,7 +9,7 @@ import { limitNesting } from '../../machinery/text/depth.ts';
 import { parseExact } from '../../machinery/text/exact-json.ts';
 import type { Answer, Task } from './large-objects.ts';
 
-/** Definitions whose kinds are kept. */
+/** Cached definitions. */
 const mostDefinitions = 20;
 const custom = new Map<number, readonly Kind[]>();
 
@@ -44,7 +45,7 @@ function answerOf(task: Task): Answer {
 const made = (value: unknown): Answer => ({ type: 'made', json: JSON.stringify(value) });
 
 function validateNew({ custom: isCustom, strategy }: Kind, next: ApiObject): Answer {
-  // A custom resource is validated as new only after it was prepared; what that clears is cleared already.
+  // A custom resource is prepared before its validation as new; the fields that this clears are already clear.
   if (isCustom) strategy.prepareForCreate?.(next, { now: 0, user: { name: '' } });
   return { type: 'validated', faults: first(strategy.validate?.(next)), warnings: strategy.warnings?.(next) ?? [] };
 }
@@ -55,7 +56,7 @@ function validateChange({ strategy }: Kind, subresource: string, next: ApiObject
   return { type: 'validated', faults, warnings: strategy.warnings?.(next, live) ?? [] };
 }
 
-/** No answer shows more of them. */
+/** Responses contain no more of them. */
 const first = <T>(faults: readonly T[] = []): readonly T[] => faults.slice(0, mostFaults);
 
 function safely(task: Task): Answer {

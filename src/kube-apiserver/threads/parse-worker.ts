@@ -1,4 +1,4 @@
-// Reads large texts in a thread of its own: one message a text, one answer each. parsing.ts is its other end.
+// Parses large texts in a separate thread: one message and one response per text. parsing.ts is its client.
 
 import { parentPort, workerData } from 'node:worker_threads';
 import { limitNesting } from '../../machinery/text/depth.ts';
@@ -7,7 +7,7 @@ import { checkJson, JsonSyntaxError } from '../../machinery/text/json.ts';
 import { parseYaml, YamlError } from '../../machinery/text/yaml.ts';
 import type { Answer, Task } from './parsing.ts';
 
-/** JSON text is read again faster than a structured clone, unless integers need more digits than numbers have. */
+/** Parsing JSON text again is faster than a structured clone, unless integers exceed doubles. */
 const asJson = (json: string): Answer => (mayLoseDigits(json) ? { value: parseExact(json) } : { json });
 
 function answerOf({ text, encoding }: Task): Answer {

@@ -1,4 +1,5 @@
-// The texts of requests. Small ones are read at once; large ones in another thread, where no other request waits for them.
+// Parses request texts. Small ones are parsed at once; large ones in another thread, so that other requests do not
+// wait.
 
 import { JsonSyntaxError, type ReadText, readText, YamlError } from '../../api/api.ts';
 import { type Limits, TaskThread } from './task-thread.ts';
@@ -14,7 +15,7 @@ export interface Task {
 export interface Answer {
   /** Why the text cannot be read. */
   readonly fault?: string;
-  /** The value, or JSON text of it; `true`: the task's own text is that. */
+  /** The value, or its JSON text; `true`: the task's text. */
   readonly value?: unknown;
   readonly json?: string | true;
   readonly duplicates?: readonly string[];
@@ -25,7 +26,7 @@ export const parseThread = (limits?: Partial<Limits>) => new TaskThread<Task, An
 
 const thread = parseThread();
 
-/** Throws nothing that is the text's own fault: what is returned does. */
+/** Does not throw for a faulty text: the returned function does. */
 export async function parsed(text: string, encoding: Task['encoding'], reader = thread): Promise<ReadText> {
   if (text.length < large[encoding]) return () => readText(text, encoding);
   const answer = await reader.run({ text, encoding });

@@ -1,5 +1,5 @@
-// A thread that works for requests: started when it is needed, one task at a time, ended when it is idle. A task that
-// takes too long or too much memory ends the thread and its own request, and no other.
+// A worker thread: started on demand, one task at a time, ended when idle. A task above the limits of time or memory
+// ends the thread and fails only its request.
 
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -24,7 +24,7 @@ const usual: Limits = { mostMs: 10_000, idleMs: 30_000, megabytes: 160 };
 /** Values may be nested thousands deep. */
 const stackSizeMb = 16;
 
-/** In the bundle it lies beside this file; in a checkout it is the source. */
+/** Beside this file in the bundle; the source in a checkout. */
 function pathOf(program: string): string {
   const paths = ['ts', 'js'].map((ending) => fileURLToPath(new URL(`./${program}.${ending}`, import.meta.url)));
   return paths.find((path) => existsSync(path)) ?? paths[1];

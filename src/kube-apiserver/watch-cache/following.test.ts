@@ -1,5 +1,5 @@
-// Two API servers over one store: the watch of the second is cut, the first goes on writing, and the store is compacted
-// past the place where the second stood.
+// Two API servers over one store: the watch of the second is interrupted, the first continues to write, and the store
+// is compacted beyond the second's revision.
 
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { ApiObject } from '../../api/api.ts';
@@ -10,7 +10,7 @@ import { ServiceAllocator } from '../allocation/service-allocator.ts';
 import { startTestServer, type TestServer } from '../testing/test-server.ts';
 import { ResourceCache } from './resource-cache.ts';
 
-/** A store whose watch can be interrupted, and stays so until it is resumed. */
+/** A store whose watch can be interrupted until resumed. */
 function interruptible(store: Store): { store: Store; cut(): void; resume(): void } {
   let cutting = new AbortController();
   let gate = Promise.withResolvers<void>();
@@ -68,7 +68,7 @@ test('a server that missed a compacted past goes on with the present, in everyth
     expect((await steady.call('POST', services, service(name))).code).toBe(201);
   await steady.call('POST', definitions, definition('olds'));
   await expect.poll(async () => (await lists(cutOff, 'olds')).code).toBe(200);
-  // It has handed out nothing yet: this makes it follow the services.
+  // The allocator watches services from its first use on.
   expect((await cutOff.call('POST', services, service('seven'))).code).not.toBe(201);
 
   wire.cut();
@@ -87,7 +87,7 @@ test('a server that missed a compacted past goes on with the present, in everyth
         { contentType: 'application/merge-patch+json' },
       );
       if (i % 20 === 0) await store.compact(await store.revision());
-      await systemClock.sleep(1); // everything is in memory: timers would never get their turn
+      await systemClock.sleep(1); // all work is in memory: timers would never run
     }
   })();
   const resumedMs = performance.now();
@@ -106,7 +106,7 @@ test('a server that missed a compacted past goes on with the present, in everyth
   expect((await cutOff.call('POST', services, service('nine'))).body.message).toMatch(/range is full/);
   await cutOff.call('DELETE', `${services}/seven`);
   await expect.poll(async () => (await cutOff.call('POST', services, service('ten'))).code).toBe(201);
-  // It follows what comes after, too.
+  // It also follows later changes.
   await steady.call('DELETE', `${definitions}/news.test.example`);
   await expect.poll(async () => (await lists(cutOff, 'news')).code).toBe(404);
 });

@@ -5,7 +5,7 @@ import type { Clock } from '../../machinery/time/clock.ts';
 import type { CacheEvent, ResourceCache } from './resource-cache.ts';
 
 export interface Follower {
-  /** What there is now, at the beginning and after a gap: whatever was learnt before is void. */
+  /** The current state, at the beginning and after a gap: replaces all earlier state. */
   reset(cache: ResourceCache): void;
   event(event: CacheEvent): void;
 }

@@ -43,7 +43,7 @@ test('object and bytes are made from each other when one of them was let go', ()
   item.forgetBytes();
   expect(item.keptBytes).toBe(0);
   expect(Buffer.from(item.bytes()).toString()).toBe(whole);
-  // Without a place for the version the bytes are not enough to let go of the object.
+  // Without a place for the version, the bytes cannot replace the object.
   const read = new Item('/registry/configmaps/default/x', 42, object('plain', 'x'));
   read.forgetObject();
   expect(read.object.metadata.name).toBe('plain');

@@ -4,16 +4,16 @@ import type { ApiObject } from '../../api/api.ts';
 import { parseExact } from '../../machinery/text/exact-json.ts';
 import { sameValue, textOf, type Value, valueOfText, writeValue } from '../../store/store.ts';
 
-/** What a write gives to the store, and keeps for the cache: the object without its resourceVersion, as JSON. */
+/** The store's value of a write, also kept by the cache: the object's JSON without its resourceVersion. */
 export interface Serialized {
   readonly value: Value;
-  /** Where in `value` the resourceVersion belongs; 0 when the object must be written anew to have one. */
+  /** Offset of the resourceVersion in `value`; 0 if the object must be serialized again to have one. */
   readonly cut: number;
 }
 
 /**
- * `metadata.resourceVersion` must be undefined. Metadata comes first and name, namespace and uid come first in it, so
- * the place for the version is behind the first "uid" (custom resources, whose fields are sorted, have no such place).
+ * `metadata.resourceVersion` must be undefined. Metadata comes first, and name, namespace and uid come first in it, so
+ * the offset is after the first "uid" (custom resources, whose fields are sorted, have no such offset).
  */
 export function serialize(object: ApiObject): Serialized {
   const text = JSON.stringify(object);
@@ -35,7 +35,7 @@ export class Item {
   #value: Value | undefined;
   /** Where the resourceVersion belongs in #value, which is there then; 0 when it is in it already. */
   #cut: number;
-  /** Length of what stands before the metadata. */
+  /** Length of the part before the metadata. */
   readonly #head: number;
   #frames: Map<string, Buffer> | undefined;
 
@@ -54,17 +54,17 @@ export class Item {
     return (this.#object ??= parseExact(textOf(this.bytes())));
   }
 
-  /** The same for one look: an object that is not kept is not kept by this either. */
+  /** Same for a single use: does not cache a parsed object. */
   peek(): ApiObject {
     return this.#object ?? parseExact(textOf(this.bytes()));
   }
 
-  /** Bytes of JSON that are kept. */
+  /** Bytes of cached JSON. */
   get keptBytes(): number {
     return this.#value?.length ?? 0;
   }
 
-  /** Object and JSON can each be made from the other: these let go of one, until it is asked for. */
+  /** Object and JSON can each be made from the other: these drop one until its next use. */
   forgetObject(): void {
     if (this.#cut) this.#object = undefined;
   }
@@ -81,7 +81,7 @@ export class Item {
     return this.#value.includes(JSON.stringify(value).slice(1, -1));
   }
 
-  /** Length of what `write` writes. */
+  /** Length of the output of `write`. */
   byteLength(head: boolean): number {
     const whole = this.#stored().length + this.#version().length;
     return head ? whole : whole - this.#head + 1;
@@ -104,7 +104,7 @@ export class Item {
     return writeValue(stored, target, at, from);
   }
 
-  /** True when storing this would change nothing. */
+  /** True if storing this would not change the item. */
   holds({ value, cut }: Serialized, object: ApiObject): boolean {
     if (cut && cut === this.#cut && this.#value) return sameValue(value, this.#value);
     if (cut && this.#cut) return false;
@@ -113,7 +113,7 @@ export class Item {
     return JSON.stringify(compared) === JSON.stringify(this.object);
   }
 
-  /** The whole object as JSON, for one who sends it; only the stored bytes are kept. */
+  /** The whole object as JSON, for a response; only the stored bytes are cached. */
   bytes(): Uint8Array {
     const bytes = Buffer.allocUnsafe(this.byteLength(true));
     this.write(bytes, 0, true);
@@ -145,7 +145,7 @@ export class Item {
     return frame;
   }
 
-  /** Frames are only worth their memory while watchers are being told of this very object. */
+  /** Frames are dropped after the watchers got the object's event. */
   forgetFrames(): void {
     this.#frames = undefined;
   }

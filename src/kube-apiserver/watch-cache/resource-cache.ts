@@ -15,47 +15,47 @@ export interface CacheEvent {
   readonly revision: number;
 }
 
-/** A stretch of history: what there was before it, and what happened then. */
+/** A segment of history: the state before it, and its events. */
 interface Segment {
   readonly before: OrderedTree<Item>;
-  /** Revision of `before`: lists of it, and watches from it, can be served. */
+  /** Revision of `before`: the oldest for lists and watches. */
   readonly from: number;
   readonly events: CacheEvent[];
   lastMs: number;
   pastBytes: number;
 }
 
-/** What a watcher asks to be told of: everything, one namespace, one object, or a value of an indexed field. */
+/** The scope of a watch: everything, one namespace, one object, or a value of an indexed field. */
 export type Scope =
   | { readonly by: 'all' }
   | { readonly by: 'namespace'; readonly value: string }
   | { readonly by: 'key'; readonly value: string }
   | { readonly by: 'field'; readonly value: string };
 
-/** Value of the field by which watches of a resource are kept apart. */
+/** Value of the field that indexes a resource's watches. */
 export type IndexOf = (object: ApiObject) => string;
 
 export interface CacheWatcher {
   readonly scope: Scope;
-  /** A reader in this process, which keeps the objects for as long as they are current. */
+  /** A reader in this process, which holds the objects while they are current. */
   readonly keepsObjects?: boolean;
   event(event: CacheEvent): void;
-  /** The cache has seen everything up to `revision`. */
+  /** The cache has all changes up to `revision`. */
   progress?(revision: number): void;
-  /** Nothing more will come; the client must list again. */
+  /** The end of the stream; the client must list again. */
   end?(): void;
 }
 
 /**
- * How long, and how many at least and at most, events are kept for watches and lists of the past; and how many bytes of
- * objects that only the past still has, of the fewest events and of more.
+ * Limits of history for watches and past lists: duration, minimum and maximum events, and bytes of objects that only
+ * history holds, for the minimum and the maximum.
  */
 const history = { keptMs: 60_000, fewest: 512, most: 32_768, fewestBytes: 32 << 20, mostBytes: 16 << 20 };
-/** JSON beyond this many bytes is not kept beside the objects that it was made of, or these not beside it. */
+/** Above this size, either JSON or objects are cached, not both. */
 const keptBytes = 64 << 20;
 /** Events of a segment. A snapshot costs a path of nodes, so there is one for many events; in between they are replayed. */
 const segmentLength = 256;
-/** A segment goes as a whole: one of large objects has fewer events. */
+/** A segment is dropped as a whole: one of large objects has fewer events. */
 const segmentBytes = 4 << 20;
 
 export class ResourceCache {
@@ -90,12 +90,12 @@ export class ResourceCache {
     return this.#items.size;
   }
 
-  /** What there is now: to be looked at at once, for it goes on changing. */
+  /** The current state, for synchronous use: it changes later. */
   get tree(): OrderedView<Item> {
     return this.#tree;
   }
 
-  /** What there is now, for later. */
+  /** The current state, for later use. */
   snapshot(): OrderedView<Item> {
     return this.#tree.snapshot();
   }
@@ -134,7 +134,7 @@ export class ResourceCache {
     this.#publish({ type: 'DELETED', item, previous, revision: item.revision });
   }
 
-  /** The resource as it was at `revision`; undefined when that is no longer kept. */
+  /** The resource's state at `revision`; undefined after its eviction. */
   treeAt(revision: number): OrderedView<Item> | undefined {
     if (revision >= this.#changedAt) return this.snapshot();
     const segment = this.#segments.findLast(({ from }) => from <= revision);
@@ -147,7 +147,7 @@ export class ResourceCache {
     return tree;
   }
 
-  /** The events after `revision`; undefined when they are no longer kept. */
+  /** The events after `revision`; undefined after their eviction. */
   eventsAfter(revision: number): readonly CacheEvent[] | undefined {
     if (revision < this.oldestRevision) return undefined;
     const first = this.#segments.findLastIndex(({ from }) => from <= revision);
@@ -155,7 +155,7 @@ export class ResourceCache {
     return events.slice(firstAfter(events, revision));
   }
 
-  /** Whether it is out of use: nothing comes any more, and its state may be old. */
+  /** Whether it ended: no more events, and its state may be stale. */
   get hasEnded(): boolean {
     return this.#hasEnded;
   }
@@ -185,14 +185,14 @@ export class ResourceCache {
     for (const set of this.#watchers.values()) for (const watcher of set) watcher.progress?.(revision);
   }
 
-  /** Ends all watches: what happened meanwhile is not known. */
+  /** Ends all watches: changes in between are unknown. */
   end(): void {
     this.#hasEnded = true;
     for (const set of this.#watchers.values()) for (const watcher of set) watcher.end?.();
     this.#watchers.clear();
   }
 
-  /** The next event opens a segment of its own. */
+  /** The next event opens a new segment. */
   #begin(from: number): Segment {
     const segment = { before: this.#tree.snapshot(), from, events: [], lastMs: 0, pastBytes: 0 };
     this.#segments.push(segment);
@@ -238,14 +238,14 @@ export class ResourceCache {
     if (set) for (const watcher of set) watcher.event(event);
   }
 
-  /** To be called now and then: keeps the resource's current objects in one form where two would be too much. */
+  /** Called at intervals: keeps one form of the resource's objects if both would be too large. */
   settle(): void {
     let bytes = 0;
     for (const item of this.#items.values()) bytes += item.keptBytes;
     if (bytes <= keptBytes) return;
     let isShared = false;
     for (const set of this.#watchers.values()) for (const watcher of set) isShared ||= watcher.keepsObjects ?? false;
-    // The oldest first: they are seldom asked for.
+    // Oldest first: they are read least.
     for (const item of this.#items.values()) {
       if (bytes <= keptBytes) return;
       bytes -= item.keptBytes;
@@ -254,7 +254,7 @@ export class ResourceCache {
     }
   }
 
-  /** Lets go of what is too old or too much; also to be called now and then when nothing happens. */
+  /** Evicts old and excess history; also called at intervals without events. */
   forgetOld(nowMs: number): void {
     const { keptMs, fewest, most, fewestBytes, mostBytes } = history;
     while (this.#segments.length > 1) {

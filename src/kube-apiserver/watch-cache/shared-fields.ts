@@ -1,5 +1,5 @@
-// Who owns which fields is more than half of a typical object in memory, and thousands of pods of one deployment have
-// the same owners: equal values are kept once, and of values that differ somewhere, the parts that are equal.
+// managedFields take more than half of a typical object's memory, and thousands of pods of one deployment have equal
+// ones: equal values, and equal parts of others, are stored once.
 
 import type { ApiObject } from '../../api/api.ts';
 import { fieldsV1Leaf } from '../../machinery/fields/field-set.ts';
@@ -14,9 +14,9 @@ interface Part {
 
 const leaf: Part = { tree: fieldsV1Leaf as Tree, id: 0 };
 const most = 1_024;
-/** Longer ones are seldom alike. */
+/** Longer ones are rarely equal. */
 const longest = 8_192;
-/** Elements named by what no two objects have in common: an address, a uid, or a value. */
+/** Keys that are unique per object: an address, a uid, or a value. */
 const unlike = /^(k:\{"(ip|uid)"|v:)/;
 
 /** By the text of the whole value. */
@@ -24,10 +24,10 @@ const known = new Map<string, Tree>();
 /** By the keys and the ids of the parts below. */
 const parts = new Map<string, Part>();
 let ids = 0;
-/** What is in `known`: it need not be looked up again. */
+/** Parts in the table: they need no lookup. */
 let shared = new WeakSet<object>();
 
-/** Puts shared values in the place of equal ones; the object must not be in anybody else's hands yet. */
+/** Replaces equal values by shared ones; the object must not be shared yet. */
 export function shareFields({ metadata }: ApiObject): void {
   for (const entry of metadata.managedFields ?? []) {
     if (!entry.fieldsV1 || shared.has(entry.fieldsV1 as object)) continue;
@@ -50,7 +50,7 @@ export function shareFields({ metadata }: ApiObject): void {
   }
 }
 
-/** Shares what is below; undefined when the tree as a whole is like no other. */
+/** Shares the parts; undefined if the tree as a whole is unique. */
 function share(tree: Tree): Part | undefined {
   let key = '';
   let isUnlike = false;

@@ -1,4 +1,4 @@
-// All caches, fed by one watch of the store. Reads come from here and never from the disk (docs/design.md, idea 3).
+// All caches, fed by one watch of the store. Reads never use the disk (docs/design.md, idea 3).
 
 import { setImmediate } from 'node:timers/promises';
 import type { ApiObject } from '../../api/api.ts';
@@ -13,7 +13,7 @@ import { shareFields } from './shared-fields.ts';
 /** Makes the object of the cache from stored bytes: parsed, and with the defaults of today. */
 export type Decode = (value: Value) => ApiObject;
 
-/** A write of one object: what the store gets, and what the cache then shows. */
+/** A write of one object: its stored form, and the cached object. */
 export interface ObjectWrite {
   readonly key: string;
   /** Undefined deletes. For a delete, `object` is the last state that watchers see. */
@@ -30,15 +30,15 @@ interface Loading {
   readonly indexOf: IndexOf | undefined;
   /** Changes that arrived while the state was read; undefined once it is loaded. */
   early: Change[] | undefined;
-  /** Revision of the state that was read: the watch may be behind it, and then shows older changes once more. */
+  /** Revision of the loaded state: the watch may be older, and then repeats changes. */
   loadedRevision: number;
   loaded: Promise<ResourceCache>;
 }
 
-/** Every key, also those outside /registry/, so that each revision of the store is seen to pass. */
+/** Every key, also outside /registry/, so that each revision of the store is seen. */
 const everything = { start: '\u0001', end: '\u007f' };
 
-/** How often resources in which nothing happens are asked to forget their past. */
+/** Interval of evicting history of idle resources. */
 const tidyMs = 15_000;
 
 export class WatchCache {
@@ -46,7 +46,7 @@ export class WatchCache {
   readonly #clock: Clock;
   readonly #logger: Logger;
   readonly #caches = new Map<string, Loading>();
-  /** Objects of writes under way, so that the change that the store reports is not parsed again. */
+  /** Objects of pending writes, so that their changes are not parsed again. */
   readonly #written = new Map<string, { object: ApiObject; serialized?: Serialized }[]>();
   #revision = 0;
   #fault: string | undefined;
@@ -77,12 +77,12 @@ export class WatchCache {
     return this.#fault;
   }
 
-  /** Everything up to this revision is in the caches. */
+  /** The caches have all changes up to this revision. */
   get revision(): number {
     return this.#revision;
   }
 
-  /** Lists of revisions before this one are refused from now on, as they would be by the store. */
+  /** Rejects lists of older revisions from now on, as the store does. */
   compact(revision: number): void {
     this.#compacted = Math.max(this.#compacted, revision);
   }
@@ -120,7 +120,7 @@ export class WatchCache {
     return [...this.#caches.values()].map(({ cache }) => cache);
   }
 
-  /** Resolves once the caches show `revision`; false when they do not within `timeoutMs`. */
+  /** Resolves when the caches have `revision`; false on timeout. */
   async reach(revision: number, timeoutMs = 3_000): Promise<boolean> {
     if (revision <= this.#revision) return true;
     return new Promise((resolve) => {
@@ -149,7 +149,7 @@ export class WatchCache {
     if (revision > this.#revision) await this.reach(revision);
   }
 
-  /** Writes to the store; resolves when that is durable and every later read shows it. */
+  /** Writes to the store; resolves when the write is durable and in the caches. */
   async commit(writes: readonly ObjectWrite[]): Promise<CommitResult> {
     const own: Write[] = [];
     for (const { key, serialized, object, expected, lease } of writes) {
@@ -216,12 +216,12 @@ export class WatchCache {
     }
   }
 
-  /** What happened in between cannot be known: everything is read anew, and watchers are told to list again. */
+  /** Changes in between are unknown: reloads everything, and makes watchers list again. */
   async #startOver(): Promise<void> {
     const revision = await this.#store.revision();
     const old = [...this.#caches.values()];
     this.#caches.clear();
-    // They are loaded while the watch goes on: a load that is ahead of it waits for it.
+    // They load while the watch continues: a load that is ahead waits for it.
     for (const { cache, decode, indexOf } of old)
       Promise.resolve(this.cache(cache.prefix, decode, indexOf)).catch(() => {});
     for (const { cache } of old) cache.end();

@@ -34,7 +34,7 @@ const shape: Shape = {
 
 const mostIssuers = 64;
 
-/** `ownIssuer` signs the tokens of service accounts and cannot be another one's. Throws AccessConfigurationError. */
+/** `ownIssuer` signs service account tokens, so no other entry may use it. Throws AccessConfigurationError. */
 export function parseAuthenticationConfiguration(text: string, ownIssuer: string): AuthenticationConfiguration {
   const versions = ['v1', 'v1beta1', 'v1alpha1'];
   const given = readConfiguration<AuthenticationConfiguration>(text, 'AuthenticationConfiguration', versions, shape);

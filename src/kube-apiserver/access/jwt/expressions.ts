@@ -107,7 +107,7 @@ export class ClaimPrograms {
     return reads(this.username, 'email') && !all.some((program) => reads(program, 'email_verified'));
   }
 
-  /** Throws an Error that names the rule which does not hold. */
+  /** Throws an Error with the violated rule. */
   checkClaims(claims: object): void {
     const variables = { claims: fromUntyped(claims) };
     checkRules(this.#rules, variables, 'oidc: error evaluating claim validation expression');

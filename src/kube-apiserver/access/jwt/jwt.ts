@@ -25,7 +25,7 @@ export function jwtAuthenticator(entry: JwtIssuer, clock: Clock): Authenticator 
   });
 }
 
-/** The issuer that the token claims to have; undefined for what is no token. */
+/** The issuer claim of the token, unverified; undefined for an invalid token. */
 function untrustedIssuer(token: string): string | undefined {
   const parts = token.split('.');
   if (parts.length !== 3) return undefined;

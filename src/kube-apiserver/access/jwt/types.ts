@@ -8,7 +8,7 @@ export interface JwtIssuer {
   readonly issuer: {
     readonly url: string;
     readonly discoveryURL?: string;
-    /** PEM; the machine's own authorities when left out. */
+    /** PEM; default: the machine's authorities. */
     readonly certificateAuthority?: string;
     readonly audiences: readonly string[];
     readonly audienceMatchPolicy?: string;

@@ -1,4 +1,4 @@
-// Which requests an authorization webhook is asked about: CEL over the SubjectAccessReview.
+// Match conditions of an authorization webhook: CEL over the SubjectAccessReview.
 // https://kubernetes.io/docs/reference/access-authn-authz/authorization/#using-configuration-file-for-authorization
 
 import { type FieldError, invalidValue } from '../../../api/api.ts';
@@ -77,7 +77,7 @@ export function compileMatchCondition(source: string, path: string): MatchCondit
 
 const callLimit = 1_000_000;
 
-/** False as soon as one condition is false. Throws an Error with what failed when none is. */
+/** False as soon as one condition is false. Otherwise throws an Error with the failed ones, if any. */
 export function matchesAll(programs: readonly Expression[], spec: ReviewSpec): boolean {
   const variables = { request: requestOf(spec) };
   const failures: string[] = [];

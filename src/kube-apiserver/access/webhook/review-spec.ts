@@ -26,7 +26,7 @@ export interface ReviewSpec {
   readonly nonResourceAttributes?: { readonly path: string; readonly verb: string };
 }
 
-/** What a request asks for, as a webhook is asked. */
+/** The spec of the review for a request. */
 export function reviewSpec(attributes: Attributes): ReviewSpec {
   const { user, isResource, path, verb } = attributes;
   const who = {

@@ -25,7 +25,7 @@ interface ReviewStatus {
   readonly reason?: string;
 }
 
-/** Characters of a request's attributes up to which its answer is kept. */
+/** Maximum characters of a cached request's attributes. */
 const longestCached = 10_000;
 
 export function authorizationWebhook({

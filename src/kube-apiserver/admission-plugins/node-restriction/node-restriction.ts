@@ -53,7 +53,7 @@ function admitClaim({ node, subresource, operation, object, oldObject, refuse }:
     );
 }
 
-/** The name that the path has, or for a new object its own. */
+/** The name in the path, or of a new object. */
 const nameOf = ({ operation, object, name }: NodeRequest): string =>
   operation === 'CREATE' ? (object?.metadata?.name ?? '') : name;
 
@@ -69,7 +69,7 @@ function admitCsiNode(request: NodeRequest): void {
     throw request.refuse('can only access CSINode with the same name as the requesting node');
 }
 
-/** The authorizer looks at slices that are there; it does not see new ones, nor each one that a collection loses. */
+/** The authorizer checks existing slices; it does not see new ones, or each object of a deletecollection. */
 function admitSlice({ operation, object, oldObject, node, refuse }: NodeRequest): void {
   if (operation === 'CREATE' && (object as ResourceSlice).spec?.nodeName !== node)
     throw refuse('can only create ResourceSlice with the same NodeName as the requesting node');

@@ -2,7 +2,7 @@ import type { ApiObject, Node } from '../../../api/api.ts';
 import { deepEqual } from '../../../machinery/collections/equal.ts';
 import type { NodeRequest } from './node-request.ts';
 
-/** Labels of Kubernetes' own domains that a kubelet sets on its node. */
+/** Labels in Kubernetes' domains that a kubelet may set on its node. */
 const ownLabels = new Set([
   'kubernetes.io/hostname',
   'kubernetes.io/arch',
@@ -21,7 +21,7 @@ const ownLabels = new Set([
 export function admitNode(request: NodeRequest): void {
   const { node, operation, object, oldObject, refuse } = request;
   const who = `node ${JSON.stringify(node)}`;
-  // A node that generateName is to name has none yet.
+  // A node with generateName has no name yet.
   const name = operation === 'CREATE' ? (object?.metadata?.name ?? '') : request.name;
   if (name !== node) throw refuse(`${who} is not allowed to modify node ${JSON.stringify(name)}`);
   if (operation === 'CREATE') {
@@ -37,7 +37,7 @@ export function admitNode(request: NodeRequest): void {
     throw refuse(`${who} is not allowed to update configSource to a new non-nil configSource`);
   if (!deepEqual(next.spec?.taints ?? [], old.spec?.taints ?? []))
     throw refuse(`${who} is not allowed to modify taints`);
-  // An owner that does not exist would have the garbage collector delete the node with its taints (CVE-2025-5187).
+  // With a non-existing owner, the garbage collector would delete the node and its taints (CVE-2025-5187).
   if (!deepEqual(next.metadata.ownerReferences ?? [], old.metadata.ownerReferences ?? []))
     throw refuse(`${who} is not allowed to modify ownerReferences`);
   const labels = forbiddenLabels(next, old);

@@ -1,4 +1,4 @@
-// Cases of Kubernetes' own table for NodeRestriction, and what else a node might try.
+// The test cases of Kubernetes for NodeRestriction, and other attempts of a node.
 
 import { describe, test } from 'vitest';
 import { type Case, check, claimVolume, mirrorPod, owner, podOf, projected, volumes } from './test-requests.ts';

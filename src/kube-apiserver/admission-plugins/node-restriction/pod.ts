@@ -5,7 +5,7 @@ import type { NodeRequest } from './node-request.ts';
 
 const mirrorAnnotation = 'kubernetes.io/config.mirror';
 
-/** Nodes create mirror pods, and delete, evict and report on the pods that are theirs. */
+/** Nodes may create mirror pods, and delete, evict and report on their pods. */
 export function admitPod(request: NodeRequest): Promise<void> | void {
   const { node, operation, subresource, refuse } = request;
   const who = `node ${JSON.stringify(node)}`;
@@ -62,7 +62,7 @@ async function checkOwner({ node, client, refuse }: NodeRequest, { metadata }: P
     throw refuse(`node ${node} UID mismatch: expected ${owner.uid} got ${found.metadata.uid}`);
 }
 
-/** Volumes that need no object of the API. */
+/** Volumes without an API object. */
 const freeVolumes = [
   'awsElasticBlockStore',
   'azureDisk',

@@ -2,7 +2,7 @@ import { ignoreNotFound, notFound, type Pod, type Volume } from '../../../api/ap
 import { decide } from '../../access/authorization.ts';
 import type { NodeRequest } from './node-request.ts';
 
-/** A token that a node asks for is bound to one of its pods, and for an audience that the pod asks for. */
+/** A node's token must be bound to one of its pods, for an audience that the pod uses. */
 export async function admitToken(request: NodeRequest): Promise<void> {
   const { operation, subresource, object, client, namespace, node, refuse } = request;
   if (operation !== 'CREATE' || subresource !== 'token') return;
@@ -45,7 +45,7 @@ async function checkAudience(request: NodeRequest, pod: Pod, audience: string): 
   );
 }
 
-/** Throws when a volume's driver cannot be found and no other volume asks for the audience. */
+/** Throws if a volume's driver is not found and no other volume uses the audience. */
 async function refersTo(request: NodeRequest, pod: Pod, audience: string): Promise<boolean> {
   const faults: string[] = [];
   for (const volume of pod.spec.volumes ?? []) {
@@ -70,7 +70,7 @@ async function driverAsksFor(request: NodeRequest, pod: Pod, volume: Volume, aud
   return driver.spec.tokenRequests?.some((wanted) => wanted.audience === audience) ?? false;
 }
 
-/** Drivers that took over volumes of Kubernetes' own. */
+/** Drivers that replaced in-tree volume plugins. */
 const migrated: Readonly<Record<string, string>> = {
   awsElasticBlockStore: 'ebs.csi.aws.com',
   azureDisk: 'disk.csi.azure.com',

@@ -43,7 +43,7 @@ export interface Binding extends ApiObject {
   };
 }
 
-/** One policy with one of its bindings and one parameter, about to be asked. */
+/** One policy with one of its bindings and one parameter, to evaluate. */
 export interface Case<P extends Policy, B extends Binding> {
   readonly policy: P;
   /** Undefined for a fault of the policy itself. */
@@ -51,7 +51,7 @@ export interface Case<P extends Policy, B extends Binding> {
   readonly params: ApiObject | null;
   /** The version in which the policy sees the object. */
   readonly kind: Kind;
-  /** Set when the case cannot be asked, as when its parameter is not there. */
+  /** Set if the case cannot be evaluated, for example without its parameter. */
   readonly fault?: string;
 }
 
@@ -74,7 +74,7 @@ export async function cached(attributes: AdmissionAttributes, resource: string):
   return objects;
 }
 
-/** True when there is nothing of a resource, which most clusters and most writes find. */
+/** True if the resource has no objects: the usual case. */
 export function hasNone({ server }: AdmissionAttributes, resource: string): boolean {
   const kind = server.kinds.byResource('admissionregistration.k8s.io', 'v1', resource);
   if (!kind) return true;

@@ -1,4 +1,4 @@
-// The expressions of policies and webhooks as programs. They live as long as the object that they come from.
+// Compiled expressions of policies and webhooks, cached with their object.
 
 import {
   type AdmissionExpression,

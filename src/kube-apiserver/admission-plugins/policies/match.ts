@@ -18,7 +18,7 @@ export async function namespaceOf({ kind, namespace }: AdmissionAttributes, clie
   return client.get('namespaces', { name: namespace }).catch(ignoreNotFound);
 }
 
-/** The version in which `match` wants to see the object: the request's own if it can; undefined where it does not match. */
+/** The version of the object for `match`: the request's if possible; undefined if it does not match. */
 export function matchedKind(
   match: MatchResources | undefined,
   attributes: AdmissionAttributes,

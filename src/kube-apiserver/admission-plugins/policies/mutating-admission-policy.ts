@@ -16,7 +16,10 @@ type Shared = Omit<Inputs, 'shown'>;
 
 const resources = { policies: 'mutatingadmissionpolicies', bindings: 'mutatingadmissionpolicybindings' };
 
-/** Changes objects as the cluster's own rules say. https://kubernetes.io/docs/reference/access-authn-authz/mutating-admission-policy/ */
+/**
+ * Mutates objects by the cluster's policies.
+ * https://kubernetes.io/docs/reference/access-authn-authz/mutating-admission-policy/
+ */
 export const mutatingAdmissionPolicy = (client: () => Client): AdmissionPlugin => ({
   name: 'MutatingAdmissionPolicy',
   admit(attributes) {

@@ -15,7 +15,7 @@ export function mutated(kind: Kind, object: ApiObject, patchType: string, made: 
   return patchType === 'JSONPatch' ? patched(kind, object, made) : merged(kind, object, made);
 }
 
-/** Types of messages are not checked when they are compiled: Object.spec must stand in the field `spec`. */
+/** The compiler does not check message types: Object.spec must be in the field `spec`. */
 function checkNames(value: Value, expected: string): void {
   const faults = nameFaults(value, expected);
   if (faults.length) throw new MutationFault(`type mismatch: ${faults.join('\n')}`);
@@ -96,7 +96,7 @@ function patched(kind: Kind, object: ApiObject, made: Value): ApiObject {
     result = applyJsonPatch(object, [...made].map(operationOf));
   } catch (error) {
     if (!(error instanceof PatchError)) throw error;
-    // A test that fails says that there is nothing to do.
+    // A failed test means that the patch does not apply.
     if (error.message.startsWith('testing value ')) return object;
     throw new MutationFault(`JSON Patch: ${error.message}`);
   }

@@ -9,7 +9,7 @@ const group = '/apis/admissionregistration.k8s.io/v1';
 const maps = '/api/v1/namespaces/default/configmaps';
 const rules = [{ apiGroups: [''], apiVersions: ['*'], operations: ['CREATE', 'UPDATE'], resources: ['configmaps'] }];
 
-/** Everybody may do everything, but nobody may break. */
+/** Allows every verb but `break`. */
 const authorizer: Authorizer = {
   name: 'test',
   async authorize({ verb, name, user }) {

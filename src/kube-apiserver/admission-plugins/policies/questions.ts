@@ -1,5 +1,5 @@
-// `authorizer` in expressions. Programs cannot wait and authorizers may: a program that asks what is not known yet is
-// stopped, and runs again once the answer is there.
+// `authorizer` in expressions. Programs are synchronous and authorizers are not: a program that needs a missing
+// decision is stopped, and restarted when the decision is available.
 
 import type { AccessQuestion, Decision } from '../../../machinery/cel/cel.ts';
 import { AuthorizerValue, ResourceCheckValue } from '../../../machinery/cel/cel.ts';
@@ -8,7 +8,7 @@ import { type Attributes, decide } from '../../access/authorization.ts';
 import type { AdmissionAttributes } from '../../admission.ts';
 import type { UserInfo } from '../../user.ts';
 
-/** Thrown through a program. Not a fault of evaluation: nothing in a program catches it. */
+/** Thrown through a program. It is not an evaluation fault, so programs do not catch it. */
 export class Unanswered {
   readonly answer: Promise<void>;
   constructor(answer: Promise<void>) {
@@ -16,7 +16,7 @@ export class Unanswered {
   }
 }
 
-/** Answers for one request: each question is asked once. */
+/** Decisions for one request, each made once. */
 export class Questions {
   readonly #attributes: AdmissionAttributes;
   readonly #decisions = new Map<string, Decision>();

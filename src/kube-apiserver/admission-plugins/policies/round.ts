@@ -42,7 +42,7 @@ export interface Inputs {
   readonly shown: Shown;
   readonly namespace?: ApiObject | undefined;
   readonly params?: ApiObject | null;
-  /** Undefined where expressions may not ask for rights. */
+  /** Undefined if expressions must not use `authorizer`. */
   readonly questions?: Questions | undefined;
 }
 
@@ -95,7 +95,7 @@ export class Round {
     }
   }
 
-  /** What a variable cost counts even when it fails, but not when it will be evaluated again. */
+  /** A variable's cost counts even if it fails, unless it will be evaluated again. */
   #variable({ program }: AdmissionExpression): Value {
     let cost = 0;
     const note = (spent: number) => {
@@ -181,8 +181,8 @@ function shownNamespace({ metadata, spec, status }: ApiObject): object {
 }
 
 /**
- * Whether all conditions hold. One that does not decides, whatever the others; otherwise a fault is told, or when
- * faults are to be ignored the request is none of the policy's business.
+ * Whether all conditions hold. One false condition decides; otherwise a fault is reported, or, if faults are ignored,
+ * the policy does not apply.
  */
 export async function conditionsHold(
   conditions: readonly AdmissionExpression[],

@@ -19,7 +19,7 @@ interface Denial {
   readonly reason?: string | undefined;
   /** Which of the validations it is. */
   readonly index: number;
-  /** Denies whatever the binding's actions are. */
+  /** Denies regardless of the binding's actions. */
   readonly always?: boolean;
 }
 
@@ -28,7 +28,10 @@ interface Verdict {
   readonly annotations: readonly (readonly [key: string, value: string])[];
 }
 
-/** Asks the cluster's own rules. https://kubernetes.io/docs/reference/access-authn-authz/validating-admission-policy/ */
+/**
+ * Validates by the cluster's policies.
+ * https://kubernetes.io/docs/reference/access-authn-authz/validating-admission-policy/
+ */
 export const validatingAdmissionPolicy = (client: () => Client): AdmissionPlugin => ({
   name: 'ValidatingAdmissionPolicy',
   validate: (attributes) => (hasNone(attributes, resources.policies) ? undefined : judge(attributes, client)),
@@ -122,7 +125,7 @@ async function verdictOf(
   }
 }
 
-/** Several faults of one policy are told one after the other; the first says which status it is. */
+/** The faults of one policy in order; the first one determines the status. */
 async function denialsOf(compiled: CompiledValidating, inputs: Inputs, ignores: boolean): Promise<Denial[]> {
   const budget = policyBudget();
   const round = new Round(inputs, compiled.variables, budget);
@@ -139,7 +142,7 @@ async function denialsOf(compiled: CompiledValidating, inputs: Inputs, ignores: 
   });
 }
 
-/** All are evaluated, whether their validation holds or not; a text says that they cost too much. */
+/** Evaluates all message expressions; returns a text if they exceed the cost limit. */
 async function messagesOf(
   { validations, variables }: CompiledValidating,
   inputs: Inputs,
@@ -159,7 +162,7 @@ async function messagesOf(
 
 const longestMessage = 5 * 1024;
 
-/** A message that was made must be one line, not empty and not too long; otherwise the plain one is told. */
+/** A computed message must be one line, non-empty and short; otherwise the static message is used. */
 function textOf({ expression, message }: Validation, made: Outcome | undefined): string {
   const text = typeof made?.value === 'string' ? made.value.trim() : '';
   if (text && !text.includes('\n') && Buffer.byteLength(text) <= longestMessage) return text;

@@ -30,12 +30,12 @@ interface WebhookCall extends ReviewCall {
   readonly review: { readonly request: { readonly uid: string } };
 }
 
-/** Idle connections do not keep the process alive. */
+/** Idle connections do not block the process exit. */
 const agent = new Agent({ keepAlive: true });
 /** An answer that is longer is none. */
 const mostBytes = 3 << 20;
 
-/** Rejects with an Error that says why there is no answer. */
+/** Rejects with an Error that has the cause. */
 export async function callWebhook(call: WebhookCall): Promise<AdmissionResponse> {
   const { review, timeoutSeconds } = call;
   const text = await postReview(call, `timeout=${timeoutSeconds}s`).catch((error: Error) => {
@@ -55,7 +55,7 @@ export async function callWebhook(call: WebhookCall): Promise<AdmissionResponse>
   return response;
 }
 
-/** Sends a review and resolves with the text of the answer. Rejects with an Error that says why there is none. */
+/** Sends a review and resolves with the response's text. Rejects with an Error that has the cause. */
 export async function postReview(call: ReviewCall, query = ''): Promise<string> {
   const { clientConfig, review } = call;
   const { shown, host, port, path, servername } = await placeOf(call);
@@ -108,7 +108,7 @@ function post({ host, port, path, tls, body, call }: Post): Promise<{ code: numb
 }
 
 interface Place {
-  /** URL as messages show it. */
+  /** URL for messages. */
   readonly shown: string;
   readonly host: string;
   readonly port: number;
@@ -116,7 +116,7 @@ interface Place {
   readonly servername: string;
 }
 
-/** A service is reached at one of its endpoints, as the API server need not be part of the service network. */
+/** A service is reached through one of its endpoints, because the API server may be outside of the service network. */
 async function placeOf({ clientConfig: { url, service }, client }: ReviewCall): Promise<Place> {
   if (url) {
     const { hostname, port, pathname } = new URL(url);

@@ -19,7 +19,7 @@ const ownAddress = Object.values(networkInterfaces())
 let caBundle: string;
 let hook: Server;
 let port: number;
-/** What the webhook says to a request; it never answers when undefined. */
+/** The webhook's response to a request; undefined: never responds. */
 let answer: (request: any) => object | undefined;
 let asked: any[];
 let server: TestServer;
@@ -166,7 +166,7 @@ describe('a validating webhook', () => {
     expect(asked).toEqual([]);
   });
 
-  // Endpoints may not be loopback addresses: without another one there is nothing to try it with.
+  // Endpoints must not be loopback addresses: the test needs another one.
   test.skipIf(!ownAddress)('behind a service is reached at its endpoints, under the name of the service', async () => {
     await server.call('POST', '/api/v1/namespaces/default/services', {
       metadata: { name: 'hook' },

@@ -26,16 +26,18 @@ const mutating = 'mutatingwebhookconfigurations';
 
 type Webhook = ValidatingWebhook & Pick<MutatingWebhook, 'reinvocationPolicy'>;
 
-/** A webhook that is to be asked, and the version in which it sees the object. */
+/** A matching webhook, and the version of its objects. */
 type Asked = Webhook & { readonly kind: Kind };
 
-/** Asks programs outside whether an object may pass. https://kubernetes.io/docs/reference/access-authn-authz/extensible-admission-controllers/ */
+/**
+ * Calls validating webhooks. https://kubernetes.io/docs/reference/access-authn-authz/extensible-admission-controllers/
+ */
 export const validatingWebhook = (client: () => Client): AdmissionPlugin => ({
   name: 'ValidatingAdmissionWebhook',
   validate: (attributes) => (hasNone(attributes, validating) ? undefined : askAll(attributes, client)),
 });
 
-/** All at once; the first refusal is told. */
+/** Calls all concurrently; reports the first rejection. */
 async function askAll(attributes: AdmissionAttributes, client: () => Client): Promise<void> {
   const asked = await webhooksFor(attributes, client, validating);
   await Promise.all(asked.map((webhook) => ask(webhook, attributes, client())));
@@ -56,7 +58,7 @@ async function mutateInTurn(attributes: AdmissionAttributes, client: () => Clien
     if (webhook.reinvocationPolicy === 'IfNeeded') await mutate(webhook, attributes, client());
 }
 
-/** Those whose rules, selectors and conditions fit, by the names of their configurations. */
+/** Webhooks with matching rules, selectors and conditions, ordered by configuration name. */
 async function webhooksFor(
   attributes: AdmissionAttributes,
   client: () => Client,
@@ -77,7 +79,7 @@ async function webhooksFor(
   return found;
 }
 
-/** Conditions that fail are a refusal, unless the webhook's own failures are ignored. */
+/** Failing conditions reject the request, unless the failure policy is Ignore. */
 async function isMeant(
   { matchConditions, failurePolicy, kind }: Asked,
   attributes: AdmissionAttributes,
