@@ -88,9 +88,9 @@ async function main(): Promise<void> {
     for (let run = 0; run < runs; run++)
       for (const [i, target] of targets.entries())
         for (const figure of await scenario.run(target, Number(values.scale))) {
-          const known = results[i].get(figure.name) ?? { figure, values: [] };
-          known.values.push(figure.value);
-          results[i].set(figure.name, known);
+          const measured = results[i].get(figure.name) ?? { figure, values: [] };
+          measured.values.push(figure.value);
+          results[i].set(figure.name, measured);
         }
     for (const target of targets) await scenario.cleanUp?.(target);
     report(targets, results);

@@ -20,8 +20,8 @@ const pollMs = 50;
 
 export async function down(options: ClusterOptions & { delete?: boolean }): Promise<void> {
   const directory = directoryOf(options);
-  const known = await stat(path.join(directory.root, 'coracle.json')).catch(() => undefined);
-  if (!known) {
+  const configFile = await stat(path.join(directory.root, 'coracle.json')).catch(() => undefined);
+  if (!configFile) {
     print(`There is no cluster in ${directory.root}: nothing to stop.`);
     return;
   }

@@ -11,7 +11,7 @@ const burst = 25;
 const refillMs = 300_000;
 const cacheLimit = 4096;
 /** Events of one object and reason that a repeat is still counted to. */
-const knownLimit = 16;
+const recordedLimit = 16;
 /** Events waiting to be sent in order; more are dropped, as in client-go's broadcaster. */
 const queueLimit = 1000;
 const combinedPrefix = '(combined from similar events): ';
@@ -30,7 +30,7 @@ export interface EventRecorder {
 }
 
 /** An event that was recorded. */
-interface Known {
+interface RecordedEvent {
   /** The part of the object, and the message; undefined for an event that combines similar ones. */
   readonly part?: string;
   readonly message?: string;
@@ -47,7 +47,7 @@ interface Topic {
   /** How many different messages there were lately. */
   messages: number;
   lastMs: number;
-  known: readonly Known[];
+  recorded: readonly RecordedEvent[];
 }
 
 /** The record of an object, kept small: one process may record thousands of objects. */
@@ -118,11 +118,11 @@ class Recorder implements EventRecorder {
     const subject = this.#subject(object);
     if (!this.#allowed(subject)) return;
     const topic = this.#topic(subject, type, reason);
-    const known = this.#note(topic, object.metadata.namespace ?? 'default', fieldPath ?? '', message);
-    const text = known.message === undefined ? combinedPrefix + message : message;
+    const recorded = this.#note(topic, object.metadata.namespace ?? 'default', fieldPath ?? '', message);
+    const text = recorded.message === undefined ? combinedPrefix + message : message;
     this.#queued++;
     this.#sending = this.#sending
-      .then(() => this.#send(known, { regarding, type, reason, message: text }))
+      .then(() => this.#send(recorded, { regarding, type, reason, message: text }))
       .finally(() => this.#queued--);
   }
 
@@ -153,49 +153,49 @@ class Recorder implements EventRecorder {
   #topic(subject: Subject, type: string, reason: string): Topic {
     let topic = subject.topics.find((t) => t.type === type && t.reason === reason);
     if (!topic) {
-      topic = { type, reason, messages: 0, lastMs: this.#context.clock.now(), known: [] };
+      topic = { type, reason, messages: 0, lastMs: this.#context.clock.now(), recorded: [] };
       subject.topics = withOne(subject.topics, topic);
     }
     return topic;
   }
 
   /** The event that a message belongs to. From the tenth different message of one reason on, they share one. */
-  #note(topic: Topic, namespace: string, part: string, message: string): Known {
+  #note(topic: Topic, namespace: string, part: string, message: string): RecordedEvent {
     const now = this.#context.clock.now();
     if (now - topic.lastMs > similarWindowMs) topic.messages = 0;
     topic.lastMs = now;
-    const same = topic.known.find((k) => k.part === part && k.message === message);
+    const same = topic.recorded.find((k) => k.part === part && k.message === message);
     if (same) return same;
-    if (!topic.known.some((k) => k.message === message)) topic.messages++;
+    if (!topic.recorded.some((k) => k.message === message)) topic.messages++;
     const isCombined = topic.messages >= similarLimit;
     if (isCombined) topic.messages--;
-    const combined = isCombined && topic.known.find((k) => k.message === undefined);
+    const combined = isCombined && topic.recorded.find((k) => k.message === undefined);
     if (combined) return combined;
-    const known: Known = { ...(!isCombined && { part, message }), namespace, name: undefined, count: 0 };
-    topic.known = withOne(topic.known.slice(1 - knownLimit), known);
-    return known;
+    const recorded: RecordedEvent = { ...(!isCombined && { part, message }), namespace, name: undefined, count: 0 };
+    topic.recorded = withOne(topic.recorded.slice(1 - recordedLimit), recorded);
+    return recorded;
   }
 
-  async #send(known: Known, event: Recorded): Promise<void> {
+  async #send(recorded: RecordedEvent, event: Recorded): Promise<void> {
     try {
-      if (known.name !== undefined && (await this.#repeat(known, event.message))) return;
-      known.name = await this.#create(known, event).catch((error) => {
+      if (recorded.name !== undefined && (await this.#repeat(recorded, event.message))) return;
+      recorded.name = await this.#create(recorded, event).catch((error) => {
         if (!isAlreadyExists(error)) throw error;
-        return this.#create(known, event); // another process chose the same name in the same millisecond
+        return this.#create(recorded, event); // another process chose the same name in the same millisecond
       });
-      known.count = 1;
+      recorded.count = 1;
     } catch (error) {
       if (isNamespaceTerminating(error)) return;
       this.#context.logger.warn('an event was not recorded', { reason: event.reason, error: String(error) });
     }
   }
 
-  async #repeat(known: Known, message: string): Promise<boolean> {
-    const { name = '', namespace } = known;
-    const body = { count: known.count + 1, lastTimestamp: timestamp(this.#context.clock.now()), message };
+  async #repeat(recorded: RecordedEvent, message: string): Promise<boolean> {
+    const { name = '', namespace } = recorded;
+    const body = { count: recorded.count + 1, lastTimestamp: timestamp(this.#context.clock.now()), message };
     try {
       await this.#context.client.patch('events', { name, namespace }, { type: 'strategic', body });
-      known.count++;
+      recorded.count++;
       return true;
     } catch (error) {
       if (!isNotFound(error)) throw error;
@@ -203,7 +203,7 @@ class Recorder implements EventRecorder {
     }
   }
 
-  async #create({ namespace }: Known, { regarding, type, reason, message }: Recorded): Promise<string> {
+  async #create({ namespace }: RecordedEvent, { regarding, type, reason, message }: Recorded): Promise<string> {
     const { clock, client } = this.#context;
     const now = clock.now();
     // As client-go: the object's name and the time in nanoseconds, in hexadecimal.

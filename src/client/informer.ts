@@ -243,10 +243,10 @@ class SharedInformer implements Informer<ApiObject> {
     for (const object of list.items) {
       const key = keyOf(object);
       unseen.delete(key);
-      const known = this.#objects.get(key);
-      if (known?.metadata.resourceVersion === object.metadata.resourceVersion) continue;
+      const cached = this.#objects.get(key);
+      if (cached?.metadata.resourceVersion === object.metadata.resourceVersion) continue;
       // Deleted and created again between two lists: handlers that keep state by uid must see both.
-      if (known && known.metadata.uid !== object.metadata.uid) this.#replace(key, undefined);
+      if (cached && cached.metadata.uid !== object.metadata.uid) this.#replace(key, undefined);
       this.#replace(key, object);
     }
     for (const key of unseen) this.#replace(key, undefined);
@@ -277,12 +277,12 @@ class SharedInformer implements Informer<ApiObject> {
   }
 
   #replace(key: string, next: ApiObject | undefined, last?: ApiObject): void {
-    const known = this.#objects.get(key);
+    const cached = this.#objects.get(key);
     if (next) this.#objects.set(key, next);
     else this.#objects.delete(key);
-    for (const index of this.#indexes.values()) index.replace(key, next, known);
-    const old = next ? known : (last ?? known);
-    if (!next && !known) return;
+    for (const index of this.#indexes.values()) index.replace(key, next, cached);
+    const old = next ? cached : (last ?? cached);
+    if (!next && !cached) return;
     for (const handler of this.#handlers)
       try {
         handler(next, old);

@@ -55,9 +55,9 @@ export class WorkQueue {
       return;
     }
     const at = this.#clock.monotonic() + ms;
-    const known = this.#delayed.get(key);
-    if (known && known.at <= at) return;
-    known?.timer.cancel();
+    const pending = this.#delayed.get(key);
+    if (pending && pending.at <= at) return;
+    pending?.timer.cancel();
     const timer = this.#clock.after(ms, () => {
       this.#delayed.delete(key);
       this.add(key);

@@ -35,7 +35,7 @@ function sumOf(role: ClusterRole, all: readonly ClusterRole[]): PolicyRule[] {
   for (const selector of (role.aggregationRule?.clusterRoleSelectors ?? []).map(labelSelector))
     for (const other of byName) {
       if (other.metadata.name === role.metadata.name || !selector.matches(other.metadata.labels ?? {})) continue;
-      for (const rule of other.rules ?? []) if (!rules.some((known) => deepEqual(known, rule))) rules.push(rule);
+      for (const rule of other.rules ?? []) if (!rules.some((present) => deepEqual(present, rule))) rules.push(rule);
     }
   return rules;
 }

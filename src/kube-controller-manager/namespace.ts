@@ -150,16 +150,16 @@ function conditionsOf({
 }
 
 async function writeConditions(live: Namespace, content: Content, { client, clock }: Tools): Promise<Namespace> {
-  const known = live.status?.conditions ?? [];
+  const previous = live.status?.conditions ?? [];
   const now = timestamp(clock.now());
   const fresh = conditionsOf(content).map((next) => {
-    const old = known.find(({ type }) => type === next.type);
+    const old = previous.find(({ type }) => type === next.type);
     const same = old?.status === next.status && old.reason === next.reason && old.message === next.message;
     return same ? old : { ...next, lastTransitionTime: old?.status === next.status ? old.lastTransitionTime : now };
   });
-  const others = known.filter(({ type }) => fresh.every((condition) => condition.type !== type));
+  const others = previous.filter(({ type }) => fresh.every((condition) => condition.type !== type));
   const conditions = [...others, ...fresh] as NamespaceCondition[];
-  if (deepEqual(conditions, known)) return live;
+  if (deepEqual(conditions, previous)) return live;
   return client.update('namespaces', { ...live, status: { ...live.status, conditions } }, { subresource: 'status' });
 }
 

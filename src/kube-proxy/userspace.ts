@@ -59,8 +59,8 @@ export function createUserspaceBackend(options: UserspaceOptions): ProxyBackend 
         listeners.delete(key);
       }
     for (const [key, want] of wanted) {
-      const known = listeners.get(key);
-      if (known) known.update(want.endpoints, want.affinitySeconds);
+      const existing = listeners.get(key);
+      if (existing) existing.update(want.endpoints, want.affinitySeconds);
       else await open(key, want);
     }
     for (const ip of addresses) if (!ips.has(ip)) await unbind(ip);
@@ -136,10 +136,10 @@ class Balancer {
     const order = this.endpoints.map((_, i) => this.endpoints[(start + i) % this.endpoints.length]);
     if (this.affinitySeconds === 0) return order;
     const now = this.#clock.monotonic();
-    const known = this.#clients.get(client);
+    const recorded = this.#clients.get(client);
     const sticky =
-      known && now - known.usedMs < this.affinitySeconds * 1000
-        ? this.endpoints.find((e) => e.ip === known.endpoint.ip && e.port === known.endpoint.port)
+      recorded && now - recorded.usedMs < this.affinitySeconds * 1000
+        ? this.endpoints.find((e) => e.ip === recorded.endpoint.ip && e.port === recorded.endpoint.port)
         : undefined;
     const endpoint = sticky ?? order[0];
     this.#clients.set(client, { endpoint, usedMs: now });

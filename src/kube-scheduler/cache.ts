@@ -44,13 +44,13 @@ export class SchedulerCache implements Snapshot {
 
   setNode(node: Node): void {
     const { name } = node.metadata;
-    const known = this.#nodes.get(name);
-    if (known) {
-      const { node: before, images } = known;
-      known.setNode(node);
+    const existing = this.#nodes.get(name);
+    if (existing) {
+      const { node: before, images } = existing;
+      existing.setNode(node);
       this.#countZone(before, -1);
       this.#countZone(node, 1);
-      return this.#countImages(images, known.images);
+      return this.#countImages(images, existing.images);
     }
     const info = new NodeInfo(node);
     this.#countImages(noImages, info.images);

@@ -205,9 +205,9 @@ class Scheduler implements RunningScheduler {
   }
 
   #podPlaced(pod: Pod, old: Pod | undefined): void {
-    const known = this.#cache.isPlaced(pod.metadata.uid);
+    const isPlaced = this.#cache.isPlaced(pod.metadata.uid);
     // A status change does not affect the pod's requests.
-    if (known && old?.spec.nodeName && old.spec === pod.spec && old.metadata.labels === pod.metadata.labels) return;
+    if (isPlaced && old?.spec.nodeName && old.spec === pod.spec && old.metadata.labels === pod.metadata.labels) return;
     this.#queue.remove(pod.metadata.uid);
     this.#cache.place(podInfo(pod), pod.spec.nodeName!);
     if (!old?.spec.nodeName) this.#queue.wake({ type: 'pod-assigned', pod });

@@ -54,8 +54,8 @@ export class NodeInfo {
   }
 
   add(info: PodInfo): void {
-    const known = this.pods.get(info.pod.metadata.uid);
-    if (known) this.#count(known, -1);
+    const previous = this.pods.get(info.pod.metadata.uid);
+    if (previous) this.#count(previous, -1);
     this.pods.set(info.pod.metadata.uid, info);
     this.#count(info, 1);
   }

@@ -32,7 +32,7 @@ export class SchedulingQueue {
   readonly #clock: Clock;
   readonly #ready: () => void;
   readonly #active = new Heap();
-  readonly #known = new Map<string, QueuedPod>();
+  readonly #queued = new Map<string, QueuedPod>();
   readonly #backingOff = new Map<string, Waiting>();
   readonly #waiting = new Map<string, Waiting>();
   /** Events during a pod's attempt: they may invalidate its rejection. */
@@ -56,8 +56,8 @@ export class SchedulingQueue {
   add(info: PodInfo): string | undefined {
     const { uid } = info.pod.metadata;
     const gate = this.#gateOf(info);
-    const known = this.#known.get(uid);
-    const queued = known ?? {
+    const existing = this.#queued.get(uid);
+    const queued = existing ?? {
       info,
       attempts: 0,
       sinceMs: this.#clock.now(),
@@ -65,13 +65,13 @@ export class SchedulingQueue {
       order: this.#order++,
     };
     queued.info = info;
-    this.#known.set(uid, queued);
+    this.#queued.set(uid, queued);
     if (gate) {
       queued.refusedBy = new Set([gate.plugin]);
       this.#waiting.set(uid, { queued, untilMs: Number.POSITIVE_INFINITY });
       return gate.reason;
     }
-    if (!known) this.#activate(queued);
+    if (!existing) this.#activate(queued);
     return undefined;
   }
 
@@ -85,7 +85,7 @@ export class SchedulingQueue {
 
   /** The waiting pod was changed: it is tried again when that could matter. */
   update(info: PodInfo, event: ClusterEvent): string | undefined {
-    const queued = this.#known.get(info.pod.metadata.uid);
+    const queued = this.#queued.get(info.pod.metadata.uid);
     if (!queued) return this.add(info);
     queued.info = info;
     if (this.#waiting.has(info.pod.metadata.uid)) {
@@ -97,9 +97,9 @@ export class SchedulingQueue {
   }
 
   remove(uid: string): void {
-    const queued = this.#known.get(uid);
+    const queued = this.#queued.get(uid);
     if (!queued) return;
-    this.#known.delete(uid);
+    this.#queued.delete(uid);
     this.#active.remove(queued);
     this.#backingOff.delete(uid);
     this.#waiting.delete(uid);
@@ -118,7 +118,7 @@ export class SchedulingQueue {
   /** The attempt ended: the pod has a node. */
   done(uid: string): void {
     this.#inFlight.delete(uid);
-    this.#known.delete(uid);
+    this.#queued.delete(uid);
   }
 
   /** Rejected: the pod waits for an event that may change the decision of one of the plugins. */
@@ -126,7 +126,7 @@ export class SchedulingQueue {
     const { uid } = queued.info.pod.metadata;
     const missed = this.#inFlight.get(uid) ?? [];
     this.#inFlight.delete(uid);
-    if (this.#known.get(uid) !== queued) return; // deleted meanwhile
+    if (this.#queued.get(uid) !== queued) return; // deleted meanwhile
     queued.refusedBy = plugins;
     if (missed.some((event) => this.#matters(queued, event))) return this.#backOff(queued);
     this.#waiting.set(uid, { queued, untilMs: this.#clock.now() + longestWaitMs });
@@ -137,7 +137,7 @@ export class SchedulingQueue {
   failed(queued: QueuedPod): void {
     const { uid } = queued.info.pod.metadata;
     this.#inFlight.delete(uid);
-    if (this.#known.get(uid) === queued) this.#backOff(queued);
+    if (this.#queued.get(uid) === queued) this.#backOff(queued);
   }
 
   /** Wakes the pods that the event may help. */

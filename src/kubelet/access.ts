@@ -78,8 +78,8 @@ export class KubeletAccess {
     const token = /^Bearer\s+(\S+)$/i.exec(request.headers.authorization ?? '')?.[1];
     if (!token) return undefined;
     const now = this.#clock.now();
-    const known = this.#tokens.get(token);
-    if (known && known.untilMs > now) return known.user;
+    const cached = this.#tokens.get(token);
+    if (cached && cached.untilMs > now) return cached.user;
     const { status } = (await this.#client.create('tokenreviews', { metadata: {}, spec: { token } })) as TokenReview;
     if (!status?.authenticated) return undefined;
     const { username = '', groups = [], uid } = status.user ?? {};
@@ -91,8 +91,8 @@ export class KubeletAccess {
   async #mayDo(user: User, verb: string, subresource: string): Promise<boolean> {
     const now = this.#clock.now();
     const key = [user.name, ...user.groups, verb, subresource].join('\0');
-    const known = this.#decisions.get(key);
-    if (known && known.untilMs > now) return known.allowed;
+    const cached = this.#decisions.get(key);
+    if (cached && cached.untilMs > now) return cached.allowed;
     const resourceAttributes = { verb, version: 'v1', resource: 'nodes', subresource, name: this.#nodeName };
     const spec = { user: user.name, groups: [...user.groups], ...(user.uid && { uid: user.uid }), resourceAttributes };
     const { status } = (await this.#client.create('subjectaccessreviews', {

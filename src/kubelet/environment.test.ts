@@ -37,7 +37,7 @@ const environmentOf = async (container: Partial<Container>, more: Partial<Enviro
   );
 
 describe('expansion, as the documentation has it', () => {
-  const known = new Map([
+  const variables = new Map([
     ['A', '1'],
     ['B', '$(A)'],
   ]);
@@ -52,7 +52,7 @@ describe('expansion, as the documentation has it', () => {
     ['$', '$'],
     ['$(', '$('],
     ['$()', '$()'],
-  ])('%s is %s', (text, wanted) => expect(expand(text, known)).toBe(wanted));
+  ])('%s is %s', (text, wanted) => expect(expand(text, variables)).toBe(wanted));
 });
 
 describe('makeEnvironment', () => {

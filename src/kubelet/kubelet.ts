@@ -191,12 +191,12 @@ async function watchOwnNode(
   signal: AbortSignal,
 ): Promise<void> {
   const node = createInformer(context, 'nodes', { fieldSelector: `metadata.name=${config.nodeName}` });
-  let known = '';
+  let previous = '';
   const stop = node.handle((next) => {
     if (next) keeper.node = next;
     const cidrs = next?.spec?.podCIDRs?.join() ?? '';
-    if (cidrs === known && next) return;
-    known = cidrs;
+    if (cidrs === previous && next) return;
+    previous = cidrs;
     keeper.refresh().catch((error) => context.logger.warn('node status not reported', { error: String(error) }));
   });
   await new Promise<void>((done) => signal.addEventListener('abort', () => done(), { once: true }));

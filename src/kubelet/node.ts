@@ -359,7 +359,7 @@ const pressures = [
 /** What makes a status worth writing before its time. */
 function withoutHeartbeats(status: NodeStatus | undefined): unknown {
   const { capacity, allocatable, conditions, addresses, daemonEndpoints, nodeInfo, images } = status ?? {};
-  const known = (conditions ?? []).map(({ type, status, reason, message }) => ({ type, status, reason, message }));
+  const compared = (conditions ?? []).map(({ type, status, reason, message }) => ({ type, status, reason, message }));
   // As the API server writes them: amounts in their shortest form, and nothing that is empty.
   const amounts = (list: Readonly<Record<string, string>> = {}) =>
     Object.fromEntries(Object.entries(list).map(([name, amount]) => [name, canonicalQuantity(amount)]));
@@ -371,7 +371,7 @@ function withoutHeartbeats(status: NodeStatus | undefined): unknown {
       daemonEndpoints,
       nodeInfo,
       images: (images ?? []).map(({ names, sizeBytes }) => ({ names, sizeBytes: sizeBytes || undefined })),
-      conditions: known.sort((a, b) => (a.type < b.type ? -1 : 1)),
+      conditions: compared.sort((a, b) => (a.type < b.type ? -1 : 1)),
     }),
   );
 }

@@ -83,13 +83,13 @@ export class PodCache {
 
   /** A reading that began before the one that is known shows nothing new; `isReadElsewhere`: there may be such a one. */
   #note(uid: string, pod: RuntimePod, begun: number, isReadElsewhere: boolean): void {
-    const known = this.#pods.get(uid);
-    if (known && known.begun > begun) return;
+    const cached = this.#pods.get(uid);
+    if (cached && cached.begun > begun) return;
     const mark = markOf(pod);
     // A pod that is gone is remembered while another reading is under way, which may have seen it yet.
     if (mark || isReadElsewhere) this.#pods.set(uid, { pod, mark, begun });
     else this.#pods.delete(uid);
-    if ((known?.mark ?? '') !== mark) this.#changed(uid);
+    if ((cached?.mark ?? '') !== mark) this.#changed(uid);
   }
 }
 
@@ -119,13 +119,13 @@ function hashOfAll(containers: readonly ContainerStatus[]): string {
   let sum = 0;
   let mixed = 0;
   for (const container of containers) {
-    let known = hashes.get(container);
-    if (known?.state !== container.state) {
-      known = { state: container.state, hash: hashOf(`${container.id}${container.state}`) };
-      hashes.set(container, known);
+    let cached = hashes.get(container);
+    if (cached?.state !== container.state) {
+      cached = { state: container.state, hash: hashOf(`${container.id}${container.state}`) };
+      hashes.set(container, cached);
     }
-    sum = (sum + known.hash) | 0;
-    mixed ^= Math.imul(known.hash, 0x9e3779b1);
+    sum = (sum + cached.hash) | 0;
+    mixed ^= Math.imul(cached.hash, 0x9e3779b1);
   }
   return `${containers.length}:${sum}:${mixed}`;
 }

@@ -117,10 +117,10 @@ export const ownConditions: readonly string[] = [
 ];
 
 /** The pod with the status that this kubelet computed last, and with the conditions that others wrote to the API since. */
-export function withKnownStatus(pod: Pod, known: PodStatus | undefined): Pod {
-  if (!known) return pod;
+export function withKnownStatus(pod: Pod, reported: PodStatus | undefined): Pod {
+  if (!reported) return pod;
   const isOurs = ({ type }: PodCondition) => ownConditions.includes(type);
-  const ours = (known.conditions ?? []).filter(isOurs);
+  const ours = (reported.conditions ?? []).filter(isOurs);
   const theirs = (pod.status?.conditions ?? []).filter((c) => !(isOurs(c) && ours.some((o) => o.type === c.type)));
-  return { ...pod, status: { ...known, conditions: [...ours, ...theirs] } };
+  return { ...pod, status: { ...reported, conditions: [...ours, ...theirs] } };
 }

@@ -44,8 +44,8 @@ const statusOf = (
   spec: Partial<Pod['spec']>,
   containers: ContainerStatus[],
   more: Partial<StatusInputs> = {},
-  known: Partial<PodStatus> = {},
-) => podStatus(pod(spec, known), { sandboxes: [sandbox], containers }, inputs(more));
+  reported: Partial<PodStatus> = {},
+) => podStatus(pod(spec, reported), { sandboxes: [sandbox], containers }, inputs(more));
 const condition = (status: PodStatus, type: string) => status.conditions?.find((c) => c.type === type);
 
 const two = [{ name: 'a' }, { name: 'b' }] as Container[];
@@ -236,8 +236,8 @@ describe('container states', () => {
     });
   });
   test('restarts are never counted back', () => {
-    const known = { containerStatuses: [{ name: 'a', restartCount: 5 }] } as Partial<PodStatus>;
-    expect(first(statusOf({}, [made('a', 'running', { attempt: 1 })], {}, known)).restartCount).toBe(5);
+    const reported = { containerStatuses: [{ name: 'a', restartCount: 5 }] } as Partial<PodStatus>;
+    expect(first(statusOf({}, [made('a', 'running', { attempt: 1 })], {}, reported)).restartCount).toBe(5);
   });
   test.each([
     ['its name', 'img', 'registry.test/img:1', 'registry.test/img:1'],
@@ -304,8 +304,8 @@ describe('conditions', () => {
         ] as PodStatus['conditions'],
       },
     );
-    const known = { phase: 'Running', conditions: [{ type: 'Ready', status: 'False' }] } as PodStatus;
-    expect(withKnownStatus(api, known).status).toEqual({
+    const reported = { phase: 'Running', conditions: [{ type: 'Ready', status: 'False' }] } as PodStatus;
+    expect(withKnownStatus(api, reported).status).toEqual({
       phase: 'Running',
       conditions: [
         { type: 'Ready', status: 'False' },

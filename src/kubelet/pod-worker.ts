@@ -220,10 +220,10 @@ export class PodWorker {
 
   /** Returns after how many milliseconds to try again; 0: it is decided. */
   async #admit(): Promise<number> {
-    const known = this.#runsAlready;
+    const runsAlready = this.#runsAlready;
     const now = this.#tools.clock.monotonic();
-    if (!known) this.#startingMs ??= now;
-    let refusal = known ? undefined : this.#tools.refuse(this.#pod);
+    if (!runsAlready) this.#startingMs ??= now;
+    let refusal = runsAlready ? undefined : this.#tools.refuse(this.#pod);
     if (refusal?.reason === nodeAffinity) {
       await this.#tools.readNode();
       refusal = this.#tools.refuse(this.#pod);
@@ -309,9 +309,9 @@ export class PodWorker {
   }
 
   /** Tells the API how the pod is, and begins or ends probes. */
-  async #report(known?: RuntimePod, hasEnded = false): Promise<void> {
+  async #report(observed?: RuntimePod, hasEnded = false): Promise<void> {
     const tools = this.#tools;
-    const runtime = known ?? (await this.#look()).runtime;
+    const runtime = observed ?? (await this.#look()).runtime;
     if (runtime.containers.length > manyContainers) await nextTurn();
     const containers = tools.config.usesFilesystem
       ? await this.#lastWords.of(this.#pod, runtime.containers)

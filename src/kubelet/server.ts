@@ -168,12 +168,12 @@ async function containerLogs(
   params: URLSearchParams,
   response: ServerResponse,
 ): Promise<void> {
-  const known = [
+  const exists = [
     ...pod.spec.containers,
     ...(pod.spec.initContainers ?? []),
     ...(pod.spec.ephemeralContainers ?? []),
   ].some((c) => c.name === name);
-  if (!known) throw new HttpError(404, `container "${name}" not found in pod "${pod.metadata.name}"`);
+  if (!exists) throw new HttpError(404, `container "${name}" not found in pod "${pod.metadata.name}"`);
   const all = () =>
     tools.cache.get(pod.metadata.uid).containers.filter((c) => c.name === name && c.state !== 'created');
   if (all().length === 0) await tools.cache.refresh();

@@ -33,8 +33,8 @@ export class StatusManager {
 
   set(pod: Pod, status: PodStatus): void {
     const { uid } = pod.metadata;
-    const known = this.#wanted.get(uid)?.status ?? this.#sent.get(uid) ?? pod.status;
-    if (known && isSame(known, status)) return;
+    const previous = this.#wanted.get(uid)?.status ?? this.#sent.get(uid) ?? pod.status;
+    if (previous && isSame(previous, status)) return;
     this.#wanted.set(uid, { pod, status });
     this.#start(uid);
   }

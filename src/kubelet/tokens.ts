@@ -23,9 +23,9 @@ export class TokenCache {
     const { name, namespace = '', uid } = pod.metadata;
     const account = pod.spec.serviceAccountName ?? 'default';
     const key = [uid, account, audience, expirationSeconds].join('\0');
-    const known = this.#tokens.get(key);
+    const cached = this.#tokens.get(key);
     const now = this.#clock.now();
-    if (known && now < known.renewMs) return known.token;
+    if (cached && now < cached.renewMs) return cached.token;
     for (const [other, token] of this.#tokens) if (token.expiresMs < now) this.#tokens.delete(other);
     const body = {
       apiVersion: 'authentication.k8s.io/v1',

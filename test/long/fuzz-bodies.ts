@@ -66,17 +66,17 @@ export function bodiesOf(schema: Schema, rarity: number): fc.Arbitrary<any> {
   const struct = (part: Schema, depth: number): fc.Arbitrary<any> => {
     const levels = made.get(part) ?? new Map<number, fc.Arbitrary<any>>();
     made.set(part, levels);
-    let known = levels.get(depth);
-    if (!known) {
+    let cached = levels.get(depth);
+    if (!cached) {
       const { properties = {}, required = [] } = part;
       const all = Object.keys(properties);
-      known = fc.subarray(all, { maxLength: Math.min(5, all.length) }).chain((names) => {
+      cached = fc.subarray(all, { maxLength: Math.min(5, all.length) }).chain((names) => {
         const chosen = [...new Set([...names, ...required])].filter((name) => properties[name]);
         return fc.record(Object.fromEntries(chosen.map((name) => [name, arbitrary(properties[name], depth - 1)])));
       });
-      levels.set(depth, known);
+      levels.set(depth, cached);
     }
-    return known;
+    return cached;
   };
   return struct(schema, 6).map(plain);
 }

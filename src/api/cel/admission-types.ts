@@ -17,11 +17,11 @@ import {
   timestampType,
 } from '../../machinery/cel/types.ts';
 
-const known = new Map<string, StructDeclaration>();
+const kubernetesTypes = new Map<string, StructDeclaration>();
 
 function declare(name: string, fields: Readonly<Record<string, Type>>): Type {
   const types = new Map(Object.entries(fields));
-  known.set(`kubernetes.${name}`, { field: (field) => types.get(field) });
+  kubernetesTypes.set(`kubernetes.${name}`, { field: (field) => types.get(field) });
   return structType(`kubernetes.${name}`);
 }
 
@@ -135,7 +135,7 @@ export function admissionEnvironment(readable: Readable): Environment {
       get: (name) =>
         name === variablesName && variables
           ? ownVariables
-          : (known.get(name) ?? (patches ? patchType(name) : undefined) ?? structs?.get(name)),
+          : (kubernetesTypes.get(name) ?? (patches ? patchType(name) : undefined) ?? structs?.get(name)),
     },
   });
 }

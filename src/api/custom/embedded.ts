@@ -23,11 +23,11 @@ export function validateEmbedded(schema: Schema, value: any, path = ''): FieldEr
   return errors;
 }
 
-const known = new WeakMap<Schema, boolean>();
+const cached = new WeakMap<Schema, boolean>();
 
 /** Few schemas have such parts: the others are not walked through. */
 function hasEmbedded(schema: Schema): boolean {
-  let found = known.get(schema);
+  let found = cached.get(schema);
   if (found === undefined) {
     const { properties = {}, items, additionalProperties, custom } = schema;
     const parts = Object.keys(properties).filter((name) => !(custom && name === 'metadata'));
@@ -36,7 +36,7 @@ function hasEmbedded(schema: Schema): boolean {
       parts.some((name) => hasEmbedded(properties[name])) ||
       (!!items && hasEmbedded(items)) ||
       (typeof additionalProperties === 'object' && hasEmbedded(additionalProperties));
-    known.set(schema, found);
+    cached.set(schema, found);
   }
   return found;
 }

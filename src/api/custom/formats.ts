@@ -169,9 +169,9 @@ function isIsbn13(text: string): boolean {
 
 function isCreditCard(text: string): boolean {
   const digits = text.replace(/\D+/g, '');
-  const known =
+  const networks =
     /^(4\d{12}(\d{3})?|5[1-5]\d{14}|6(011|5\d\d)\d{12}|3[47]\d{13}|3(0[0-5]|[68]\d)\d{11}|(2131|1800|35\d{3})\d{11})$/;
-  if (!known.test(digits)) return false;
+  if (!networks.test(digits)) return false;
   const sum = [...digits].reverse().reduce((all, digit, i) => {
     const value = Number(digit) * (i % 2 ? 2 : 1);
     return all + (value > 9 ? value - 9 : value);

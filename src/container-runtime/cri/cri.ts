@@ -172,8 +172,10 @@ class Cri implements ContainerRuntime {
       containers
         .filter((container: Message) => isOwn(container, this.#options.owner))
         .map(async (container: Message) => {
-          const known = this.#statuses.get(container['id']);
-          return known?.state === stateOf(container) ? known : this.#fetch(container['id'], container['podSandboxId']);
+          const cached = this.#statuses.get(container['id']);
+          return cached?.state === stateOf(container)
+            ? cached
+            : this.#fetch(container['id'], container['podSandboxId']);
         }),
     );
     const present = statuses.filter((status) => status !== undefined);
@@ -323,8 +325,8 @@ class Cri implements ContainerRuntime {
 
   async #addresses(item: Message): Promise<readonly string[]> {
     if (item['state'] !== 'SANDBOX_READY') return [];
-    const known = this.#ips.get(item['id']);
-    if (known) return known;
+    const cached = this.#ips.get(item['id']);
+    if (cached) return cached;
     const response = await orGone(this.#client.call('PodSandboxStatus', { podSandboxId: item['id'] }));
     const network = response?.['status']?.network;
     const ips = network?.ip ? [network.ip, ...network.additionalIps.map((entry: Message) => entry['ip'])] : [];

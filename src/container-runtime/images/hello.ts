@@ -47,8 +47,8 @@ export function ensureHello(store: ImageStore, reference: string): Promise<Image
 
 async function ensure(store: ImageStore, reference: string): Promise<ImageRecord> {
   const { canonical } = normalizeReference(reference);
-  const known = store.find(canonical);
-  if (known && fs.existsSync(store.rootfs(known))) return known;
+  const existing = store.find(canonical);
+  if (existing && fs.existsSync(store.rootfs(existing))) return existing;
   const identity = JSON.stringify({ architecture, os: 'linux', node: process.version, config, files });
   const content = Buffer.from(identity);
   const { digest } = await store.putBlob(content);

@@ -190,8 +190,8 @@ class LayerWriter {
   /** The real directory of a path in the tree, made when absent. Links on the way count from the tree's root. */
   #parent(parts: readonly string[]): string {
     const key = parts.join('/');
-    const known = this.#directories.get(key);
-    if (known) return known;
+    const cached = this.#directories.get(key);
+    if (cached) return cached;
     const todo = [...parts];
     let path = this.#tree;
     for (let links = 0; todo.length > 0; ) {

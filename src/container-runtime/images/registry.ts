@@ -76,7 +76,7 @@ async function pull(store: ImageStore, registry: Registry, reference: ImageRefer
     manifest,
     digest,
     tags,
-    [...new Set([top, digest])].map((known) => `${reference.name}@${known}`),
+    [...new Set([top, digest])].map((each) => `${reference.name}@${each}`),
   );
 }
 

@@ -284,15 +284,15 @@ export class Containers {
     if (record?.state !== 'running') return;
     const { state, shim, clock, logger, cgroups } = this.#parts;
     const exitFile = state.exit(id);
-    const known = fs.existsSync(exitFile);
-    const exitCode = known ? Number(fs.readFileSync(exitFile, 'utf8')) : 255;
-    const finishedAt = known ? Math.floor(fs.statSync(exitFile).mtimeMs) : clock.now();
+    const hasExitFile = fs.existsSync(exitFile);
+    const exitCode = hasExitFile ? Number(fs.readFileSync(exitFile, 'utf8')) : 255;
+    const finishedAt = hasExitFile ? Math.floor(fs.statSync(exitFile).mtimeMs) : clock.now();
     this.#initExits.forget(id);
     await this.#killRest(record);
     // All of its output is in the log before it counts as ended.
     await shim.request('drain', id).catch((error) => logger.warn('cannot read a log to its end', { id, error }));
     const outOfMemory = this.#killsOf(record, exitCode) > 0;
-    const reason = outOfMemory ? 'OOMKilled' : known ? undefined : 'Unknown';
+    const reason = outOfMemory ? 'OOMKilled' : hasExitFile ? undefined : 'Unknown';
     // An old limit would keep the pod's from being lowered.
     cgroups.remove(record.cgroup);
     this.#update(record, ended(finishedAt, exitCode, reason));

@@ -113,9 +113,9 @@ function* stageFaults(path: string, list: unknown): Generator<string> {
       yield `${path}: Invalid value: ${JSON.stringify(stage)}: allowed stages are ${stages.join(',')}`;
 }
 
-function* unknownFields(path: string, object: object, known: readonly string[]): Generator<string> {
+function* unknownFields(path: string, object: object, allowed: readonly string[]): Generator<string> {
   for (const field of Object.keys(object))
-    if (!known.includes(field)) yield `unknown field "${path ? `${path}.` : ''}${field}"`;
+    if (!allowed.includes(field)) yield `unknown field "${path ? `${path}.` : ''}${field}"`;
 }
 
 /** The first matching rule decides. `user` is undefined when the request could not be authenticated. */

@@ -181,14 +181,14 @@ function documentOf(kinds: KindRegistry, key: string, make: () => object): Docum
     documents.set(kinds, (all = new Map()));
     kinds.onChange(() => documents.get(kinds)?.clear());
   }
-  let known = all.get(key);
-  if (!known) {
+  let document = all.get(key);
+  if (!document) {
     const object = make();
     const text = `${JSON.stringify(object)}\n`;
     const etag = `"${createHash('sha512').update(text).digest('hex').toUpperCase()}"`;
-    all.set(key, (known = { object, text, etag }));
+    all.set(key, (document = { object, text, etag }));
   }
-  return known;
+  return document;
 }
 
 function cached(

@@ -206,9 +206,9 @@ const peers = new WeakMap<object, Connection>();
  */
 function peerOf(server: Server, incoming: Incoming): Connection {
   const connection = connectionOf(incoming);
-  let known = peers.get(connection);
-  if (!known) peers.set(connection, (known = readPeer(server, incoming.socket as TLSSocket)));
-  return known;
+  let cached = peers.get(connection);
+  if (!cached) peers.set(connection, (cached = readPeer(server, incoming.socket as TLSSocket)));
+  return cached;
 }
 
 function isIssuedBy(certificate: Buffer, ca: string): boolean {

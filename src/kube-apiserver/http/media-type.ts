@@ -73,11 +73,11 @@ const representations = new Set(['Table', 'PartialObjectMetadata', 'PartialObjec
 /** The first supported clause; throws 406 without one. `hasProtobuf`: the response has a protobuf form. */
 export function negotiate(accept: string | undefined, hasProtobuf: () => boolean): Accepted {
   if (!accept || accept === 'application/json' || accept === '*/*') return json;
-  let known = false;
+  let hasFormat = false;
   for (const { type, parameters } of clauses(accept)) {
     const format = formats[type];
     if (!format) continue;
-    known = true;
+    hasFormat = true;
     if (format === 'protobuf' && (parameters.as === 'Table' || !hasProtobuf())) continue;
     const pretty = parameters.pretty === '1' || parameters.pretty === 'true' ? { pretty: true } : {};
     if (!parameters.as) return { format, ...pretty };
@@ -85,7 +85,7 @@ export function negotiate(accept: string | undefined, hasProtobuf: () => boolean
     if (representations.has(as.kind) && as.group === 'meta.k8s.io' && (as.version === 'v1' || as.version === 'v1beta1'))
       return { format, as, ...pretty };
   }
-  throw known ? notAcceptableAs(hasProtobuf()) : notAcceptable();
+  throw hasFormat ? notAcceptableAs(hasProtobuf()) : notAcceptable();
 }
 
 const json: Accepted = { format: 'json' };

@@ -24,7 +24,7 @@ export const isStream = (reply: Reply): reply is RawReply =>
 
 const accept = (request: IncomingMessage, socket: Duplex, head: Buffer, protocols: readonly string[]) => {
   const offered = (request.headers[header] ?? '').split(',').map((protocol) => protocol.trim());
-  const protocol = protocols.find((known) => offered.includes(known)) ?? '';
+  const protocol = protocols.find((supported) => offered.includes(supported)) ?? '';
   const server = new WebSocketServer({
     noServer: true,
     perMessageDeflate: false,

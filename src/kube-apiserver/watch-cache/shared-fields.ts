@@ -20,7 +20,7 @@ const longest = 8_192;
 const unlike = /^(k:\{"(ip|uid)"|v:)/;
 
 /** By the text of the whole value. */
-const known = new Map<string, Tree>();
+const sharedTrees = new Map<string, Tree>();
 /** By the keys and the ids of the parts below. */
 const parts = new Map<string, Part>();
 let ids = 0;
@@ -33,18 +33,18 @@ export function shareFields({ metadata }: ApiObject): void {
     if (!entry.fieldsV1 || shared.has(entry.fieldsV1 as object)) continue;
     const text = JSON.stringify(entry.fieldsV1);
     if (text.length > longest) continue;
-    const same = known.get(text);
+    const same = sharedTrees.get(text);
     if (same) entry.fieldsV1 = same;
     else {
       const whole = share(entry.fieldsV1 as Tree);
       if (!whole) continue;
       entry.fieldsV1 = whole.tree;
-      if (known.size >= most) {
-        known.clear();
+      if (sharedTrees.size >= most) {
+        sharedTrees.clear();
         parts.clear();
         shared = new WeakSet();
       }
-      known.set(text, whole.tree);
+      sharedTrees.set(text, whole.tree);
       shared.add(whole.tree);
     }
   }

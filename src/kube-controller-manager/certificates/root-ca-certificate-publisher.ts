@@ -22,17 +22,17 @@ export const rootCaCertificatePublisher = (rootCa: string): Controller => ({
   async reconcile(namespace, { lister, client }) {
     if (lister('namespaces').get(namespace)?.status?.phase !== 'Active') return;
     const data = { 'ca.crt': rootCa };
-    const known = lister('configmaps').get(`${namespace}/${name}`);
-    if (!known) {
+    const existing = lister('configmaps').get(`${namespace}/${name}`);
+    if (!existing) {
       await client.create('configmaps', { metadata: { name, namespace, annotations }, data }).catch((error) => {
         if (!isAlreadyExists(error) && !isNamespaceTerminating(error)) throw error;
       });
       return;
     }
-    const same = Object.keys(known.data ?? {}).length === 1 && known.data?.['ca.crt'] === rootCa;
-    const described = Object.entries(annotations).every(([key, text]) => known.metadata.annotations?.[key] === text);
+    const same = Object.keys(existing.data ?? {}).length === 1 && existing.data?.['ca.crt'] === rootCa;
+    const described = Object.entries(annotations).every(([key, text]) => existing.metadata.annotations?.[key] === text);
     if (same && described) return;
-    const metadata = { ...known.metadata, annotations: { ...known.metadata.annotations, ...annotations } };
-    await client.update('configmaps', { ...known, metadata, data });
+    const metadata = { ...existing.metadata, annotations: { ...existing.metadata.annotations, ...annotations } };
+    await client.update('configmaps', { ...existing, metadata, data });
   },
 });

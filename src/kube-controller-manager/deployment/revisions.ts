@@ -59,9 +59,9 @@ async function renewSet(rollout: Rollout, set: ReplicaSet, revision: bigint): Pr
     });
     rollout.sets = rollout.sets.map((other) => (other === set ? renewed : other));
   }
-  const known = conditionOf(deployment, 'Progressing');
+  const existing = conditionOf(deployment, 'Progressing');
   const message = `Found new replica set "${set.metadata.name}"`;
-  const found = hasDeadline(deployment) && !known;
+  const found = hasDeadline(deployment) && !existing;
   await noteRevision(rollout, annotations[revisionAnnotation], found ? ['FoundNewReplicaSet', message] : undefined);
 }
 

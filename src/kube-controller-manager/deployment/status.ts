@@ -49,9 +49,9 @@ function without<T extends { status?: DeploymentStatus }>(
 export async function syncPausedCondition(rollout: Rollout): Promise<void> {
   const { deployment, tools } = rollout;
   if (!hasDeadline(deployment)) return;
-  const known = conditionOf(deployment, 'Progressing');
-  if (known?.reason === 'ProgressDeadlineExceeded') return;
-  const saidPaused = known?.reason === 'DeploymentPaused';
+  const existing = conditionOf(deployment, 'Progressing');
+  if (existing?.reason === 'ProgressDeadlineExceeded') return;
+  const saidPaused = existing?.reason === 'DeploymentPaused';
   const paused = deployment.spec.paused ?? false;
   if (paused === saidPaused) return;
   const reason = paused ? 'DeploymentPaused' : 'DeploymentResumed';
@@ -123,10 +123,10 @@ export async function syncRolloutStatus(rollout: Rollout): Promise<{ after: numb
 function withProgress(rollout: Rollout, next: Deployment): Deployment {
   const { deployment, tools } = rollout;
   if (!hasDeadline(deployment)) return conditionOf(next, 'Progressing') ? without(next, 'Progressing') : next;
-  const known = conditionOf(deployment, 'Progressing');
+  const existing = conditionOf(deployment, 'Progressing');
   const now = tools.clock.now();
   const { status } = next;
-  if (status.replicas === status.updatedReplicas && known?.reason === 'NewReplicaSetAvailable') return next;
+  if (status.replicas === status.updatedReplicas && existing?.reason === 'NewReplicaSetAvailable') return next;
   const newSet = newSetOf(rollout);
   const who = newSet ? `ReplicaSet "${newSet.metadata.name}"` : `Deployment "${deployment.metadata.name}"`;
   if (isComplete(next))
@@ -142,7 +142,7 @@ function withProgress(rollout: Rollout, next: Deployment): Deployment {
     const message = `${who} is progressing.`;
     const time = timestamp(now);
     // Progress restarts the deadline, so the time is updated even for the same reason.
-    const lastTransitionTime = known?.status === 'True' ? known.lastTransitionTime : time;
+    const lastTransitionTime = existing?.status === 'True' ? existing.lastTransitionTime : time;
     return without(next, 'Progressing', [
       {
         type: 'Progressing',
@@ -154,7 +154,7 @@ function withProgress(rollout: Rollout, next: Deployment): Deployment {
       },
     ]);
   }
-  if (!hasTimedOut(deployment, known, now)) return next;
+  if (!hasTimedOut(deployment, existing, now)) return next;
   const message = `${who} has timed out progressing.`;
   return withRolloutCondition(next, 'Progressing', 'False', 'ProgressDeadlineExceeded', message, now);
 }
@@ -169,10 +169,10 @@ function hasProgressed(old: DeploymentStatus, next: DeploymentStatus): boolean {
   );
 }
 
-function hasTimedOut({ spec }: Deployment, known: DeploymentCondition | undefined, nowMs: number): boolean {
-  if (!known || known.reason === 'NewReplicaSetAvailable') return false;
-  if (known.reason === 'ProgressDeadlineExceeded') return true;
-  return Date.parse(known.lastUpdateTime ?? '') + (spec.progressDeadlineSeconds ?? 0) * 1000 < nowMs;
+function hasTimedOut({ spec }: Deployment, existing: DeploymentCondition | undefined, nowMs: number): boolean {
+  if (!existing || existing.reason === 'NewReplicaSetAvailable') return false;
+  if (existing.reason === 'ProgressDeadlineExceeded') return true;
+  return Date.parse(existing.lastUpdateTime ?? '') + (spec.progressDeadlineSeconds ?? 0) * 1000 < nowMs;
 }
 
 /** Shows sets that fail to create pods (quota, webhook) in the Deployment. The newest set's failure comes first. */

@@ -44,10 +44,10 @@ export const endpoints: Controller = {
   ],
   async reconcile(key, tools) {
     const service = tools.lister('services').get(key);
-    const known = tools.lister('endpoints').get(key);
-    if (!service) return known?.metadata.labels?.[managedByLabel] === managedBy ? remove(key, tools) : undefined;
+    const existing = tools.lister('endpoints').get(key);
+    if (!service) return existing?.metadata.labels?.[managedByLabel] === managedBy ? remove(key, tools) : undefined;
     if (service.metadata.deletionTimestamp || !isKept(service)) return;
-    await write(service, known, tools);
+    await write(service, existing, tools);
   },
 };
 
@@ -56,16 +56,16 @@ async function remove(key: string, { client }: Tools): Promise<void> {
   await client.delete('endpoints', { name, namespace }).catch(ignoreNotFound);
 }
 
-async function write(service: Service, known: Endpoints | undefined, tools: Tools): Promise<void> {
+async function write(service: Service, existing: Endpoints | undefined, tools: Tools): Promise<void> {
   const { client, clock } = tools;
   const { subsets, truncated } = subsetsOf(service, tools);
   const { [headlessLabel]: _, ...inherited } = service.metadata.labels ?? {};
   const labels = { ...inherited, ...(isHeadless(service) && { [headlessLabel]: '' }), [managedByLabel]: managedBy };
-  const { [overCapacityAnnotation]: wasTruncated, ...others } = known?.metadata.annotations ?? {};
+  const { [overCapacityAnnotation]: wasTruncated, ...others } = existing?.metadata.annotations ?? {};
   if (
-    known &&
-    deepEqual(known.subsets ?? [], subsets) &&
-    deepEqual(known.metadata.labels ?? {}, labels) &&
+    existing &&
+    deepEqual(existing.subsets ?? [], subsets) &&
+    deepEqual(existing.metadata.labels ?? {}, labels) &&
     (wasTruncated === 'truncated') === truncated
   )
     return;
@@ -76,8 +76,12 @@ async function write(service: Service, known: Endpoints | undefined, tools: Tool
   };
   const { name, namespace } = service.metadata;
   try {
-    if (known)
-      await client.update('endpoints', { ...known, metadata: { ...known.metadata, labels, annotations }, subsets });
+    if (existing)
+      await client.update('endpoints', {
+        ...existing,
+        metadata: { ...existing.metadata, labels, annotations },
+        subsets,
+      });
     else await client.create('endpoints', { metadata: { name, namespace, labels, annotations }, subsets });
   } catch (error) {
     if (!isNamespaceTerminating(error) && !isAlreadyExists(error)) throw error;

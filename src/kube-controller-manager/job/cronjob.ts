@@ -54,21 +54,21 @@ const endOf = (job: Job): 'Complete' | 'Failed' | undefined =>
 /** The Jobs of the status that still run; records events for those that ended, vanished, or were made by others. */
 async function settleActive(cron: CronJob, jobs: readonly Job[], tools: Tools): Promise<ObjectReference[]> {
   const { client, events } = tools;
-  const known = cron.status?.active ?? [];
+  const recorded = cron.status?.active ?? [];
   const gone = new Set<string | undefined>();
   for (const job of jobs) {
     const { name, uid } = job.metadata;
     const end = endOf(job);
-    const isKnown = known.some((one) => one.uid === uid);
-    if (!end && !isKnown) {
+    const isRecorded = recorded.some((one) => one.uid === uid);
+    if (!end && !isRecorded) {
       const text = `Saw a job that the controller did not create or forgot: ${name}`;
       events.event(cron, 'Warning', 'UnexpectedJob', text);
-    } else if (end && isKnown) {
+    } else if (end && isRecorded) {
       events.event(cron, 'Normal', 'SawCompletedJob', `Saw completed job: ${name}, condition: ${end}`);
       gone.add(uid);
     }
   }
-  for (const { uid, name = '', namespace } of known) {
+  for (const { uid, name = '', namespace } of recorded) {
     if (jobs.some((job) => job.metadata.uid === uid)) continue;
     // The cache may be stale.
     const job = await client.get('jobs', { name, namespace }).catch(ignoreNotFound);
@@ -76,7 +76,7 @@ async function settleActive(cron: CronJob, jobs: readonly Job[], tools: Tools): 
     events.event(cron, 'Normal', 'MissingJob', `Active job went missing: ${name}`);
     gone.add(uid);
   }
-  return known.filter(({ uid }) => !gone.has(uid));
+  return recorded.filter(({ uid }) => !gone.has(uid));
 }
 
 function noteSuccess(status: NonNullable<CronJob['status']>, jobs: readonly Job[]): void {

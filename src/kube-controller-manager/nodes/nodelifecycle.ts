@@ -70,7 +70,7 @@ class NodeHealth {
   readonly #startupGraceMs: number;
   readonly #health = new Map<string, Health>();
   /** Nodes of the previous check, to detect added and deleted ones. */
-  readonly #known = new Map<string, Node>();
+  readonly #previous = new Map<string, Node>();
   readonly #zones = new NodeZones();
   /** Whether no node was ready at the previous check. */
   #blind = false;
@@ -110,14 +110,14 @@ class NodeHealth {
     for (const node of nodes) {
       const { name } = node.metadata;
       present.add(name);
-      if (!this.#known.has(name))
+      if (!this.#previous.has(name))
         events.event(node, 'Normal', 'RegisteredNode', `Node ${name} event: Registered Node ${name} in Controller`);
-      this.#known.set(name, node);
+      this.#previous.set(name, node);
     }
-    for (const [name, node] of this.#known) {
+    for (const [name, node] of this.#previous) {
       if (present.has(name)) continue;
       events.event(node, 'Normal', 'RemovingNode', `Node ${name} event: Removing Node ${name} from Controller`);
-      this.#known.delete(name);
+      this.#previous.delete(name);
       this.#health.delete(name);
     }
   }
@@ -189,9 +189,9 @@ function leaveToNextLook(error: unknown): void {
 const isNodeReady = (node: Node): boolean => conditionOf(node, 'Ready')?.status === 'True';
 
 function unknownCondition(node: Node, type: string, nowMs: number): NodeCondition[] {
-  const known = conditionOf(node, type);
+  const existing = conditionOf(node, type);
   const lastTransitionTime = timestamp(nowMs);
-  if (!known)
+  if (!existing)
     return [
       {
         type,
@@ -202,9 +202,11 @@ function unknownCondition(node: Node, type: string, nowMs: number): NodeConditio
         lastTransitionTime,
       },
     ];
-  if (known.status === 'Unknown') return [];
+  if (existing.status === 'Unknown') return [];
   const reason = 'NodeStatusUnknown';
-  return [{ ...known, status: 'Unknown', reason, message: 'Kubelet stopped posting node status.', lastTransitionTime }];
+  return [
+    { ...existing, status: 'Unknown', reason, message: 'Kubelet stopped posting node status.', lastTransitionTime },
+  ];
 }
 
 /** Services must not send traffic to pods of an unreachable node. */

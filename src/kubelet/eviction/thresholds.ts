@@ -54,11 +54,11 @@ const defaultHard: Readonly<Record<string, string>> = {
 export function thresholdsOf(config: EvictionConfig = {}): readonly Threshold[] {
   const { evictionHard = defaultHard, evictionSoft = {}, evictionSoftGracePeriodMs = {} } = config;
   const minimum = Object.entries(config.evictionMinimumReclaim ?? {}).map(
-    ([signal, value]) => [known(signal), amountOf(value, signal)] as const,
+    ([signal, value]) => [signalOf(signal), amountOf(value, signal)] as const,
   );
   const reclaim = new Map(minimum);
   const make = (signal: string, value: string, graceMs: number): Threshold[] => {
-    const named = known(signal);
+    const named = signalOf(signal);
     if (value === '0%' || value === '100%') return []; // as good as none
     const minReclaim = reclaim.get(named);
     return [{ signal: named, value: amountOf(value, signal), graceMs, ...(minReclaim && { minReclaim }) }];
@@ -74,7 +74,7 @@ export function thresholdsOf(config: EvictionConfig = {}): readonly Threshold[] 
   return [...hard, ...soft, ...memory.map((each) => ({ ...each, signal: 'allocatableMemory.available' as const }))];
 }
 
-function known(signal: string): Signal {
+function signalOf(signal: string): Signal {
   if (signal in signals && signal !== 'allocatableMemory.available') return signal as Signal;
   throw new Error(`unsupported eviction signal ${signal}`);
 }

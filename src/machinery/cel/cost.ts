@@ -286,8 +286,8 @@ class Coster implements Estimator {
   }
 
   #sizeOf(node: Node): CostRange | undefined {
-    const known = this.#sizes.get(node) ?? literalSize(node);
-    if (known) return known;
+    const cached = this.#sizes.get(node) ?? literalSize(node);
+    if (cached) return cached;
     const promised = this.sizeAt(this.#pathOf(node));
     if (promised) {
       this.#sizes.set(node, promised);

@@ -94,11 +94,11 @@ function elementOf(name: string): string {
 }
 
 function ofList(into: FieldsV1, zero: any, value: readonly any[], schema: Schema): boolean {
-  const known = zero?.length ? new Map(zero.map((item: any) => [listElementKey(item, schema), item])) : undefined;
+  const zeroItems = zero?.length ? new Map(zero.map((item: any) => [listElementKey(item, schema), item])) : undefined;
   const items = value.map((item) => [listElementKey(item, schema), item] as const);
   let found = false;
   for (const [key, item] of items.length > 1 ? items.sort(byKey) : items) {
-    const inner = createdFields(known?.get(key), item, schema.items);
+    const inner = createdFields(zeroItems?.get(key), item, schema.items);
     if (!inner) continue;
     into[key] = inner;
     found = true;

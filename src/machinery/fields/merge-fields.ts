@@ -29,9 +29,10 @@ export function mergeFields(live: any, applied: any, schema: Schema | undefined,
 function mergeMaps(live: any, applied: any, schema: Schema | undefined, path: string): any {
   const out: Record<string, any> = { ...live };
   for (const [name, value] of Object.entries(applied)) {
-    const known = childSchema(schema, `f:${name}`);
-    if (!known && isClosed(schema)) throw new PatchError('schema', `${path}.${name}: field not declared in schema`);
-    setOwn(out, name, mergeFields(getOwn(live, name), value, known, `${path}.${name}`));
+    const fieldSchema = childSchema(schema, `f:${name}`);
+    if (!fieldSchema && isClosed(schema))
+      throw new PatchError('schema', `${path}.${name}: field not declared in schema`);
+    setOwn(out, name, mergeFields(getOwn(live, name), value, fieldSchema, `${path}.${name}`));
   }
   return out;
 }

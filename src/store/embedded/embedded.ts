@@ -103,9 +103,9 @@ class EmbeddedStore implements Store {
     }
     // A record of several transactions is kept until all of them are compacted.
     const past = redo(records, (key) => this.#read(key)).filter((each) => each.revision > compacted);
-    const known =
+    const logStart =
       records.length < rememberedTransactions ? compacted : Math.max(compacted, (past[0]?.revision ?? 1) - 1);
-    this.#log = new ChangeLog(revision, known, past);
+    this.#log = new ChangeLog(revision, logStart, past);
     this.#leases = new Leases(clock, (lease) => this.#expire(lease));
     this.#restoreLeases();
     this.#reserve = new Reserve(tables, directory);

@@ -37,8 +37,8 @@ function validateReservation(status: any, before: any, isDeleted: boolean): Fiel
   const path = 'status.reservedFor';
   if (!status.reservedFor?.length) return [];
   if (!status.allocation) return [forbiddenField(path, 'may not be specified when `allocated` is not set')];
-  const known = new Set((before.reservedFor ?? []).map((one: unknown) => JSON.stringify(one)));
-  const isNew = (one: unknown) => !known.has(JSON.stringify(one));
+  const previous = new Set((before.reservedFor ?? []).map((one: unknown) => JSON.stringify(one)));
+  const isNew = (one: unknown) => !previous.has(JSON.stringify(one));
   const why = 'new entries may not be added while `deallocationRequested` or `deletionTimestamp` are set';
   return isDeleted && status.reservedFor.some(isNew) ? [forbiddenField(path, why)] : [];
 }

@@ -143,7 +143,7 @@ export function validateBinding(
 ): FieldError[] {
   const [conditions, failures] = [bindingConditions ?? [], bindingFailureConditions ?? []];
   const [at, failuresAt] = [`${path}.bindingConditions`, `${path}.bindingFailureConditions`];
-  const known = new Set(conditions);
+  const names = new Set(conditions);
   const errors = [
     ...conditionNames(conditions, at),
     ...conditionNames(failures, failuresAt),
@@ -153,7 +153,7 @@ export function validateBinding(
   for (const [index, name] of failures.entries()) {
     if (seen.has(name)) errors.push(duplicate(`${failuresAt}[${index}]`, name));
     seen.add(name);
-    if (known.has(name)) {
+    if (names.has(name)) {
       const why = 'bindingFailureConditions must not overlap with bindingConditions';
       errors.push(invalidValue(`${failuresAt}[${index}]`, name, why));
     }

@@ -125,11 +125,11 @@ function validateClaims(
 }
 
 function unknownClaim(name: string, path: string, podClaims: ReadonlySet<string>): FieldError {
-  const known = podClaims.size ? `: ${[...podClaims].sort().join(', ')}` : ' which is empty';
+  const choices = podClaims.size ? `: ${[...podClaims].sort().join(', ')}` : ' which is empty';
   return {
     type: 'FieldValueNotFound',
     field: path,
-    message: `Not found: ${JSON.stringify(name)}: must be one of the names in pod.spec.resourceClaims${known}`,
+    message: `Not found: ${JSON.stringify(name)}: must be one of the names in pod.spec.resourceClaims${choices}`,
   };
 }
 

@@ -32,9 +32,9 @@ export async function findOciRuntime(path?: string): Promise<FoundRuntimes> {
   const candidates = path ? [path] : ['crun', 'runc'].flatMap((name) => onPath(name) ?? []);
   for (const candidate of candidates) {
     // Asking a program for its version costs time at each start.
-    const known = path === undefined ? layoutProblem(basename(candidate), layout) : undefined;
-    if (known !== undefined) {
-      refused.push(`${candidate}: ${known}`);
+    const layoutFault = path === undefined ? layoutProblem(basename(candidate), layout) : undefined;
+    if (layoutFault !== undefined) {
+      refused.push(`${candidate}: ${layoutFault}`);
       continue;
     }
     const described = await describe(candidate);

@@ -50,11 +50,11 @@ async function verify(token: string, keys: IssuerKeys, { issuer }: JwtIssuer, cl
     };
     return (await jwtVerify(token, createLocalJWKSet(set), options)).payload;
   };
-  const known = await keys.current().catch((error: Error) => {
+  const cached = await keys.current().catch((error: Error) => {
     throw new Error(`oidc: authenticator for issuer "${issuer.url}" is not initialized: ${error.message}`);
   });
   try {
-    return await check(known);
+    return await check(cached);
   } catch (error) {
     const mayBeNew =
       error instanceof errors.JWKSNoMatchingKey || error instanceof errors.JWSSignatureVerificationFailed;
