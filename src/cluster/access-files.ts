@@ -1,4 +1,4 @@
-// Reads the files that say who may enter and who decides.
+// Reads the configuration files of authentication and authorization.
 
 import { readFile } from 'node:fs/promises';
 import {
@@ -26,7 +26,7 @@ export interface AccessFiles {
   readonly authorizationServers?: ReadonlyMap<string, RemoteServer>;
 }
 
-/** `issuer` signs this cluster's own tokens. Rejects with the faulty file and what is wrong with it. */
+/** `issuer` signs this cluster's tokens. Rejects with the file and its fault. */
 export async function readAccessFiles(settings: AccessSettings, issuer: string): Promise<AccessFiles> {
   const { authenticationConfig, authorizationConfig, authenticationTokenWebhook, tokenAuthFile } = settings;
   const tokenFile = tokenAuthFile && (await readChecked(tokenAuthFile, 'token file', textOfTokens));

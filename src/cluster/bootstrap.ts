@@ -16,7 +16,7 @@ const order = [
   '/apis/scheduling.k8s.io/v1/priorityclasses',
 ];
 
-/** Brings what is missing, and what rules default roles have lost (annotation autoupdate). Nothing else is touched. */
+/** Creates missing objects, and restores missing rules of default roles (annotation autoupdate). Other objects stay. */
 export async function ensureBootstrapObjects(client: Client, inputs: BootstrapInputs): Promise<void> {
   const recorded = recordedObjects(inputs);
   const rank = (path: string) => (order.includes(path) ? order.indexOf(path) : order.length);
@@ -42,7 +42,7 @@ const recordedObjects = (inputs: BootstrapInputs) =>
     .filter(([path]) => !path.endsWith('/ipaddresses') && !path.endsWith('/configmaps'))
     .map(([path, objects]) => [path, objects.map((object) => adapt(path, object, inputs))] as const);
 
-/** Brings back what is missing of some collections while the server runs; what is there stays as it is. */
+/** Creates missing objects of some collections while the server runs; existing ones stay. */
 export async function ensureCollections(
   client: Client,
   inputs: BootstrapInputs,
@@ -79,7 +79,7 @@ function pathOf(collection: string, object: Objects): string {
 
 const nameOf = ({ metadata }: Objects) => `${metadata.namespace ?? ''}/${metadata.name}`;
 
-/** One list tells what is there, so that a later start writes nothing. */
+/** One list per collection, so that a later start writes nothing. */
 async function ensureAll(client: Client, collection: string, objects: readonly Objects[]): Promise<void> {
   const list = await client.raw('GET', collection);
   const existing = new Map<string, Objects>(list.items.map((item: Objects) => [nameOf(item), item]));
@@ -95,7 +95,7 @@ async function ensure(
   const path = pathOf(collection, object);
   if (current && collection.includes('/rbac.authorization.k8s.io/'))
     return reconcile(client, `${path}/${object['metadata'].name}`, object, current);
-  // Extension API servers trust what stands here: it is always this cluster's.
+  // Extension API servers trust its content: it is always this cluster's.
   if (current && object['metadata'].name === 'extension-apiserver-authentication') {
     const data = { ...current['data'], ...object['data'] };
     if (!deepEqual(data, current['data']))
@@ -108,7 +108,7 @@ async function ensure(
   });
 }
 
-/** Default roles get back what they lack after an upgrade, unless their owner said no. */
+/** Restores missing rules of default roles after an upgrade, unless their owner opted out. */
 async function reconcile(client: Client, path: string, wanted: Objects, current: Objects): Promise<void> {
   if (current['metadata'].annotations?.['rbac.authorization.kubernetes.io/autoupdate'] === 'false') return;
   const missing = <T>(have: T[] | null = [], want: T[] | null = []) =>
@@ -124,7 +124,7 @@ async function reconcile(client: Client, path: string, wanted: Objects, current:
   await client.raw('PUT', path, next);
 }
 
-/** Endpoints of the service "kubernetes": the API server itself keeps them, no controller does. */
+/** Endpoints of the service "kubernetes": the API server maintains them, no controller does. */
 export async function ensureEndpoints(client: Client, { endpoint }: BootstrapInputs): Promise<void> {
   if (endpoint.ip.startsWith('127.')) return; // no pod could reach it, and the API refuses such an endpoint
   const metadata = { name: 'kubernetes', namespace: 'default' };

@@ -1,5 +1,5 @@
-// A certificate authority: the key that signs, and certificates made with it. The names of its subject are copied byte
-// for byte into what it issues: verifiers compare bytes (RFC 5280, section 7.1; Go does).
+// A certificate authority: its key, and the certificates that it signs. Its subject's names are copied byte for byte
+// into certificates: verifiers compare bytes (RFC 5280, section 7.1; Go does).
 
 import { createPrivateKey, randomBytes, webcrypto } from 'node:crypto';
 import type { JsonName, X509Certificate } from '@peculiar/x509';
@@ -26,13 +26,13 @@ export interface CertificateTemplate {
 }
 
 export interface Authority {
-  /** End of the CA's own life, milliseconds since the epoch. */
+  /** Expiry of the CA, milliseconds since the epoch. */
   readonly notAfterMs: number;
   /** Signs a certificate, PEM. */
   issue(template: CertificateTemplate): Promise<string>;
 }
 
-/** The library is loaded only when something has to be made: it costs more than reading what is there. */
+/** The library is loaded only to sign: loading it takes longer than reading existing certificates. */
 export async function x509() {
   await import('reflect-metadata');
   const library = await import('@peculiar/x509');

@@ -30,7 +30,7 @@ export function certificateSigner(ca: () => KeyPair | Promise<KeyPair>): Certifi
   };
 }
 
-/** Attributes that Go keeps, in the order in which it writes them; all values of one stand in one set. */
+/** Attributes that Go keeps, in the order in which it writes them; one set per attribute. */
 const attributes: readonly (readonly [oid: string, name: string])[] = [
   ['2.5.4.6', 'C'],
   ['2.5.4.10', 'O'],

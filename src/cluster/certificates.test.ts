@@ -41,7 +41,7 @@ const algorithms = {
   Ed25519: { name: 'Ed25519' },
 };
 
-/** A CA as somebody might bring it. */
+/** A custom CA. */
 async function authority(given: Given = {}) {
   const { key: type = 'P-256', form = 'pkcs8', name = 'CN=given', ca = true, usage = 6 << 4 } = given;
   const library = await x509();

@@ -1,4 +1,4 @@
-// The cluster's own certificate authority and the certificates of its parts. Made once, kept in <data dir>/pki.
+// The cluster's certificate authority and the certificates of its parts. Made once, stored in <data dir>/pki.
 // https://kubernetes.io/docs/setup/best-practices/certificates/
 
 import { createPrivateKey, createPublicKey, generateKeyPairSync, webcrypto, X509Certificate } from 'node:crypto';
@@ -23,12 +23,12 @@ export interface CertificateRequest {
 const dayMs = 86_400_000;
 const caLifeMs = 3650 * dayMs;
 const certificateLifeMs = 365 * dayMs;
-/** A certificate is made anew when less than this is left of its life. */
+/** A certificate with a shorter remaining life is renewed. */
 const renewBeforeMs = 90 * dayMs;
 /** Clocks differ: a certificate is valid from a little before it was made. */
 const backdateMs = 300_000;
 
-/** The CA and the certificates that were asked for, from `directory` or made now. `nowMs` is the time of the epoch. */
+/** The CA and the requested certificates, from `directory` or new. `nowMs` is the time since the epoch. */
 export async function ensureCertificates(
   directory: string,
   requests: readonly CertificateRequest[],
@@ -53,8 +53,8 @@ export async function ensureCertificates(
 }
 
 /**
- * The CA and the client certificate by which extension API servers know that a request comes from the API server: a CA
- * of its own, because a certificate from it may name any user.
+ * The CA and the client certificate that identify the API server to extension API servers: a separate CA, because its
+ * certificates may name any user.
  */
 export async function ensureFrontProxy(directory: string, nowMs: number): Promise<{ ca: KeyPair; client: KeyPair }> {
   const existingCa = await readPair(directory, 'front-proxy-ca');
@@ -192,7 +192,7 @@ const usages = {
   both: ['1.3.6.1.5.5.7.3.1', '1.3.6.1.5.5.7.3.2'],
 } as const;
 
-/** Signs a certificate for the request with a key of its own. */
+/** Signs a certificate for the request with a new key. */
 export async function issue(ca: KeyPair, request: CertificateRequest, nowMs: number): Promise<KeyPair> {
   const authority = await openAuthority(ca);
   const { key } = await newKeys();

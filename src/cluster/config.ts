@@ -14,7 +14,7 @@ export interface ClusterConfig extends Omit<Settings, 'port' | 'nodes' | 'nodeIP
   /** Port of the API server; 0 takes a free one. Undefined: it is reached in this process alone. */
   readonly port: number | undefined;
   readonly nodeNames: readonly string[];
-  /** Address under which this machine is known to its pods and to clients. */
+  /** Address of this machine for its pods and for clients. */
   readonly nodeIP: string;
 }
 
@@ -35,7 +35,7 @@ const nodePrefix = 24;
 /** The ranges of a cluster that shares its machine's network with no other one. */
 export const defaultRanges = ({ serviceCidr, clusterCidr, runtime, nodeNames }: ClusterConfig): Ranges => ({
   serviceCidr: serviceCidr ?? '10.96.0.0/12',
-  // The default range has room for 256 nodes.
+  // The default range has 256 node ranges.
   clusterCidr: clusterCidr ?? (runtime === 'simulated' && nodeNames.length > 256 ? crowdClusterCidr : '10.244.0.0/16'),
 });
 
@@ -102,17 +102,17 @@ export function overlap(one: string, other: string): boolean {
 /** The machine's first IPv4 address that others can reach; the loopback address where there is none. */
 export function primaryAddress(): string {
   const all = Object.entries(os.networkInterfaces())
-    // Bridges and pod ends of our own and of other container tools are no address of the machine.
+    // Bridges and pod interfaces of this and other container tools are not addresses of the machine.
     .filter(([name]) => !/^(lo|docker|br-|veth|cni|cor-|virbr)/.test(name))
     .flatMap(([, addresses]) => addresses ?? []);
   return all.find((a) => a.family === 'IPv4' && !a.internal)?.address ?? '127.0.0.1';
 }
 
-/** Tells the rules of clusters on one machine apart, also of those that have the same name. */
+/** Distinguishes the rules of clusters on one machine, even of those with the same name. */
 export const machineName = ({ name, dataDirectory }: Pick<ClusterConfig, 'name' | 'dataDirectory'>): string =>
   `${name}-${createHash('sha256').update(dataDirectory).digest('hex').slice(0, 8)}`;
 
-/** One node has the machine's own name, more are numbered; those of a named cluster carry its name too. */
+/** One node has the machine's name, more are numbered; those of a named cluster contain its name too. */
 function nodeNames(cluster: string, nodes: number): readonly string[] {
   const hostname =
     os

@@ -1,4 +1,4 @@
-// What every part of a cluster gets: environment, configuration, directory.
+// The context of every part of a cluster: environment, configuration, directory.
 
 import type { Client, ComponentContext } from '../client/client.ts';
 import type { SimulatedBehaviour } from '../container-runtime/container-runtime.ts';
@@ -20,11 +20,11 @@ export interface PartContext extends Environment {
   readonly config: RunConfig;
   readonly directory: DataDirectory;
   readonly fatal: (error: Error) => void;
-  /** What simulated containers do, for tests. */
+  /** Behaviour of simulated containers, for tests. */
   readonly behaviour?: SimulatedBehaviour;
 }
 
-/** The context of a component, with a client of its own identity. */
+/** The context of a component, with a client for its identity. */
 export const componentContext = (context: PartContext, name: string, client: Client): ComponentContext => ({
   client,
   clock: context.clock,

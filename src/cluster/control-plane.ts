@@ -1,5 +1,5 @@
 // The parts of a control plane, in the order in which they start: started from the top, stopped from the bottom. The
-// parts of a node (node-parts.ts) start after them, in this process or in one of their own.
+// parts of a node (node-parts.ts) start after them, in this process or in a separate one.
 
 import type { RunningComponent } from '../client/client.ts';
 import { startKubeControllerManager } from '../kube-controller-manager/kube-controller-manager.ts';
@@ -11,7 +11,7 @@ import { identities } from './identities.ts';
 import { type ApiServerPart, startApiServerPart } from './parts/api-server.ts';
 import { type StorePart, startStorePart } from './parts/store.ts';
 
-/** Each part by its name, with what its start returns. */
+/** The result of each part's start, by name. */
 export interface ControlPlane {
   readonly store: StorePart;
   readonly 'kube-apiserver': ApiServerPart;
@@ -23,7 +23,7 @@ type PartName = keyof ControlPlane;
 
 export interface Part {
   readonly name: PartName;
-  /** Parts that must run before; all of them stand above in the list. */
+  /** Parts that must start earlier; all of them are above in the list. */
   readonly after: readonly PartName[];
   /** `made` holds at least the parts of `after`. */
   start(context: PartContext, made: Partial<ControlPlane>): Promise<RunningComponent>;
@@ -53,6 +53,6 @@ function part<Name extends PartName, Needed extends PartName>(
   after: readonly Needed[],
   start: (context: PartContext, made: Pick<ControlPlane, Needed>) => Promise<ControlPlane[Name]>,
 ): Part {
-  // Whoever starts the list checks that the parts of `after` are there.
+  // The caller checks that the parts of `after` have started.
   return { name, after, start: (context, made) => start(context, made as Pick<ControlPlane, Needed>) };
 }

@@ -3,7 +3,7 @@
 import { chmod, rm } from 'node:fs/promises';
 import http from 'node:http';
 
-/** Answers of one running cluster; each gets the parsed body and returns what is sent back as JSON. */
+/** Handlers of one running cluster; each gets the parsed body and returns the JSON response. */
 export type ControlHandlers = Readonly<Record<string, (body: any) => Promise<unknown>>>;
 
 export interface ControlServer {
@@ -39,7 +39,7 @@ export async function serveControl(socketPath: string, handlers: ControlHandlers
   };
 }
 
-/** Asks a running cluster. Rejects when nobody answers within `timeoutMs`, or with what went wrong there. */
+/** Sends a request to a running cluster. Rejects on timeout, or with the handler's error. */
 export function askControl<T>(socketPath: string, what: string, body?: unknown, timeoutMs = 10_000): Promise<T> {
   return new Promise((resolve, reject) => {
     const request = http.request({ socketPath, path: `/${what}`, method: 'POST', timeout: timeoutMs }, (response) => {

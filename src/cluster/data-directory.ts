@@ -1,4 +1,4 @@
-// What lies where in a cluster's data directory, and who may use it.
+// The layout and the lock of a cluster's data directory.
 
 import { realpathSync } from 'node:fs';
 import { access, mkdir, open, readFile, rm } from 'node:fs/promises';
@@ -7,7 +7,7 @@ import path from 'node:path';
 import { identityOf, isRunning, type ProcessIdentity, readIdentity } from './process-identity.ts';
 import { writeWhole } from './write-whole.ts';
 
-/** Raised when what is in a data directory changes its meaning. */
+/** Raised when the meaning of its content changes. */
 const formatVersion = 1;
 
 export interface DataDirectory {
@@ -20,7 +20,7 @@ export interface DataDirectory {
   /** Names the process of the nodes. */
   readonly nodesRunFile: string;
   readonly controlSocket: string;
-  /** One node's own directory: kubelet, container runtime, container logs. */
+  /** One node's directory: kubelet, container runtime, container logs. */
   node(name: string): string;
 }
 
@@ -30,7 +30,7 @@ export function defaultDataDirectory(name: string): string {
   return path.join(base, name);
 }
 
-/** `given` may be, or lead through, a link: the kernel tells mounts and working directories by their real paths alone. */
+/** `given` may be, or contain, a link: the kernel reports mounts and working directories by real paths only. */
 export function dataDirectory(given: string): DataDirectory {
   const root = withoutLinks(path.resolve(given));
   return {
@@ -46,7 +46,7 @@ export function dataDirectory(given: string): DataDirectory {
   };
 }
 
-/** What is not there yet has no links in it. */
+/** A missing path has no links. */
 function withoutLinks(absolute: string): string {
   try {
     return realpathSync(absolute);
@@ -57,12 +57,12 @@ function withoutLinks(absolute: string): string {
   }
 }
 
-/** The directory cannot be used as it is. The message says what, where and what to do. */
+/** The directory is unusable. The message has cause, place and remedy. */
 export class DataDirectoryError extends Error {
   override readonly name = 'DataDirectoryError';
 }
 
-/** Makes the directory, or checks that it is one of ours and of a version that we read. */
+/** Makes the directory, or checks that it is a cluster's and of a supported version. */
 export async function openDataDirectory(directory: DataDirectory): Promise<void> {
   const stamp = stampOf(directory);
   try {
@@ -98,7 +98,7 @@ interface Stamp {
 
 const writeStamp = (file: string, stamp: Stamp) => writeWhole(file, `${JSON.stringify(stamp)}\n`);
 
-/** Whether the directory belongs to a cluster that keeps its objects in an embedded store. */
+/** Whether the directory belongs to a cluster with an embedded store. */
 export async function hasStore(directory: DataDirectory): Promise<boolean> {
   const text = await readFile(stampOf(directory), 'utf8').catch(() => '{}');
   if ((JSON.parse(text) as Stamp).store === 'embedded') return true;
@@ -140,7 +140,7 @@ export interface RunInfo extends ProcessIdentity {
 export const readRunInfo = (directory: DataDirectory): Promise<RunInfo | undefined> =>
   readIdentity<RunInfo>(directory.runFile);
 
-/** The cluster's process, undefined when it does not run (any more). */
+/** The cluster's process, undefined if it does not run. */
 export async function runningProcess(directory: DataDirectory): Promise<RunInfo | undefined> {
   const info = await readRunInfo(directory);
   return info && (await isRunning(info)) ? info : undefined;

@@ -1,4 +1,4 @@
-// Encryption of the cluster's data at rest: where the configuration comes from, and whose objects a key holds.
+// Encryption of the cluster's data at rest: finds the configuration, and maps keys to resources.
 
 import { randomBytes } from 'node:crypto';
 import { access, readFile, writeFile } from 'node:fs/promises';
@@ -11,7 +11,7 @@ import type { PartContext } from './context.ts';
 /** The file of a configuration that was made here. */
 const ownFile = 'encryption.yaml';
 
-/** The store as the configuration wants it; the same store when nothing is encrypted. Rejects with the faulty file. */
+/** The store with the configured encryption; the same store without any. Rejects with the file and its fault. */
 export async function withEncryption(
   store: Store,
   {
@@ -31,7 +31,7 @@ export async function withEncryption(
   const encrypted = await readFile(file, 'utf8')
     .then((text) => encryptStore(store, text, resourceFinder(), clock))
     .then(async (opened) => {
-      // A wrong key shows now, and not when somebody asks for a secret.
+      // A wrong key fails now, and not at the first read of a secret.
       await opened.range(prefixRange('/registry/secrets/'), { limit: 1 });
       return opened;
     })

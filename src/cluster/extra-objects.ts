@@ -1,12 +1,12 @@
-// What a cluster has beside the control plane's own objects: the service account, role and service of cluster DNS,
-// the CA for everybody, and the configuration that extension API servers read.
+// Objects beside the control plane's: the service account, role and service of cluster DNS, the published CA, and the
+// configuration for extension API servers.
 
 import { requestHeaderNames } from '../kube-apiserver/kube-apiserver.ts';
 import { frontProxyName, kubeletClientName } from './certificates.ts';
 
 export interface BootstrapInputs {
   readonly serviceCidr: string;
-  /** First address of the service range: the API server's own service. */
+  /** First address of the service range: the API server's service. */
   readonly apiServiceIP: string;
   /** Where the API server answers, for pods. */
   readonly endpoint: { readonly ip: string; readonly port: number };
@@ -90,7 +90,7 @@ export function* extraObjects({
       subjects: [{ kind: 'ServiceAccount', name: 'coredns', namespace: 'kube-system' }],
     },
   ];
-  // The server is no pod that a controller would find: it keeps its own endpoints.
+  // No controller finds the server's endpoints, because it is not a pod: the server maintains them.
   yield [
     '/apis/rbac.authorization.k8s.io/v1/roles',
     {

@@ -7,12 +7,12 @@ import { childrenOf, objectIdentifier, readOne } from '../machinery/certificates
 import { decodePemAll } from '../machinery/certificates/pem.ts';
 import { algorithmOf, type KeyPair } from './certificate-authority.ts';
 
-/** What is wrong with files that somebody put there, and what to do about it. */
+/** The fault of provided CA files, and the remedy. */
 export class CertificateError extends Error {
   override readonly name = 'CertificateError';
 }
 
-/** Undefined when there is none. Throws CertificateError for what cannot be used: nothing is overwritten. */
+/** Undefined without files. Throws CertificateError for unusable ones: they are never overwritten. */
 export async function readAuthority(directory: string, nowMs: number): Promise<KeyPair | undefined> {
   const files = { cert: path.join(directory, 'ca.crt'), key: path.join(directory, 'ca.key') };
   const [cert, key] = await Promise.all([read(files.cert), read(files.key)]);
@@ -29,7 +29,7 @@ export async function readAuthority(directory: string, nowMs: number): Promise<K
   checkAuthority(files.cert, certificate, nowMs);
   checkChain(files.cert, certificate, above);
   checkKey(files, key, certificate);
-  await chmod(files.key, 0o600).catch(() => {}); // somebody else's file: the directory is closed all the same
+  await chmod(files.key, 0o600).catch(() => {}); // owned by another user: the directory is closed anyway
   return { cert: normalized(cert), key: normalized(key) };
 }
 
@@ -43,7 +43,7 @@ async function read(file: string): Promise<string | undefined> {
   }
 }
 
-/** Text around the blocks, and Windows' line ends, are nobody else's business. */
+/** Text around the blocks and Windows' line ends are ignored. */
 function normalized(pem: string): string {
   const blocks = pem.replaceAll('\r\n', '\n').match(/^-----BEGIN ([^-]+)-----\n[\s\S]*?^-----END \1-----/gm) ?? [];
   return `${blocks.filter((block) => !block.startsWith('-----BEGIN EC PARAMETERS')).join('\n')}\n`;
@@ -62,7 +62,7 @@ function readCertificates(file: string, pem: string): X509Certificate[] {
   }
 }
 
-/** A CA below another one needs those above it: Node's TLS trusts only chains that end in a CA of its own making. */
+/** An intermediate CA needs its ancestors: Node's TLS only trusts chains that end in a self-signed CA. */
 function checkChain(file: string, certificate: X509Certificate, above: readonly X509Certificate[]): void {
   let last = certificate;
   for (let steps = 0; !last.checkIssued(last) && steps <= above.length; steps++) {
@@ -88,7 +88,7 @@ const keyUsage = '2.5.29.15';
 const extensionsTag = 0xa3;
 const certSignBit = 0x04;
 
-/** Without a keyUsage a certificate may do everything. */
+/** Without a keyUsage a certificate may be used for everything. */
 function maySign({ raw }: X509Certificate): boolean {
   const [body] = childrenOf(readOne(raw));
   const field = childrenOf(body).find(({ tag }) => tag === extensionsTag);

@@ -1,4 +1,4 @@
-// The users as which the parts of a cluster speak to its API.
+// The API users of the cluster's parts.
 // https://kubernetes.io/docs/reference/access-authn-authz/rbac/#core-component-roles
 
 /** Name and groups of a user. */

@@ -1,5 +1,5 @@
-// Objects that the API server itself keeps while it runs: deleted ones come back a little later, and no
-// controller brings them. The intervals are those of kube-apiserver.
+// Objects that the API server itself maintains while it runs: deleted ones are soon recreated, without a controller.
+// The intervals are those of kube-apiserver.
 
 import type { Client } from '../client/client.ts';
 import type { Logger } from '../machinery/logger.ts';

@@ -1,4 +1,4 @@
-// Kubeconfig files: how clients find the cluster and who they are.
+// Kubeconfig files: the server's address and the client's credentials.
 
 import { mkdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
@@ -39,8 +39,8 @@ export async function writeKubeconfig(file: string, inputs: KubeconfigInputs): P
 }
 
 /**
- * Adds what the kubeconfig `from` says to one that is there already and makes its context current; entries of the
- * same names are replaced, all others stay. Throws when `file` is no kubeconfig: it is left as it is.
+ * Merges the kubeconfig `from` into an existing one and makes its context current; entries of the same names are
+ * replaced, all others stay. Throws if `file` is not a kubeconfig, and leaves it unchanged.
  */
 export async function mergeKubeconfig(file: string, from: string): Promise<void> {
   const text = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {

@@ -1,5 +1,5 @@
-// Addresses for pods and services. Clusters of one machine must not have the same ones: each takes the first ranges
-// that no other cluster and no network of the machine has, and keeps them in its data directory.
+// Addresses for pods and services. Clusters on one machine must not overlap: each takes the first ranges that no other
+// cluster and no network of the machine has, and stores them in its data directory.
 
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
@@ -23,7 +23,7 @@ interface Machine {
   readonly addresses: readonly string[];
 }
 
-/** The ranges of a cluster: those of its configuration, and the first that are free for the rest. A cluster keeps them. */
+/** The ranges of a cluster: the configured ones, and for the rest the first free ones. They are permanent. */
 export async function withOwnRanges(
   config: ClusterConfig,
   directory: DataDirectory,
@@ -49,7 +49,7 @@ function checkKept(kept: Ranges, given: Partial<Ranges>, root: string): Ranges {
   return kept;
 }
 
-/** Gives back what a cluster had whose data is removed. */
+/** Releases the ranges of a removed cluster. */
 export async function releaseRanges(dataDirectory: string, from: string = registry): Promise<void> {
   for (const name of await readdir(from).catch(() => [])) {
     const file = path.join(from, name);
@@ -64,7 +64,7 @@ async function readRanges(file: string): Promise<Ranges | undefined> {
   try {
     const { clusterCidr, serviceCidr } = JSON.parse(text);
     if (typeof clusterCidr === 'string' && typeof serviceCidr === 'string') return { clusterCidr, serviceCidr };
-  } catch {} // told below
+  } catch {} // reported below
   throw new DataDirectoryError(
     `${file} is damaged: write the cluster's ranges into it, such as ${JSON.stringify(slots[0])}, or start anew with another --data-dir`,
   );
@@ -97,7 +97,7 @@ const fileOf = ({ clusterCidr }: Ranges, registry: string) => path.join(registry
 const conflicts = ({ serviceCidr, clusterCidr }: Ranges, others: readonly string[]): boolean =>
   others.some((other) => overlap(serviceCidr, other) || overlap(clusterCidr, other));
 
-/** The data directory of another cluster whose ranges overlap with these. */
+/** The data directory of another cluster with overlapping ranges. */
 async function conflictingClaim(ranges: Ranges, dataDirectory: string, registry: string): Promise<string | undefined> {
   for (const name of await readdir(registry)) {
     const claim = parseClaim(await readFile(path.join(registry, name), 'utf8').catch(() => ''));
@@ -129,7 +129,7 @@ async function claimSlot(file: string, ranges: Ranges, dataDirectory: string): P
     if (claim && (await isTaken(claim, dataDirectory))) return false;
     await rm(file, { force: true });
   }
-  // A link appears with its contents or not at all.
+  // Creating a link with its content is atomic.
   const making = `${file}.${createHash('sha256').update(dataDirectory).digest('hex').slice(0, 16)}`;
   await writeFile(making, JSON.stringify({ dataDirectory, pid: process.pid, ...ranges }));
   try {
@@ -156,7 +156,7 @@ async function isTaken(claim: Claim, dataDirectory: string): Promise<boolean> {
 
 function machineAddresses(): string[] {
   return Object.entries(os.networkInterfaces())
-    .filter(([name]) => !/^(lo$|cor|cni)/.test(name)) // clusters' own
+    .filter(([name]) => !/^(lo$|cor|cni)/.test(name)) // clusters' interfaces
     .flatMap(([, addresses]) => addresses ?? [])
     .filter((a) => a.family === 'IPv4')
     .map((a) => a.address);

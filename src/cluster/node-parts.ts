@@ -1,5 +1,5 @@
-// The parts of this machine's nodes, in the order in which they start. They reach the API as the nodes of any other
-// machine do, and share nothing with the API server.
+// The parts of this machine's nodes, in the order in which they start. They use the API like nodes on any other
+// machine, and share no state with the API server.
 
 import type { Client, RunningComponent } from '../client/client.ts';
 import { startClusterDns } from '../cluster-dns/cluster-dns.ts';

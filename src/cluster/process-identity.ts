@@ -4,7 +4,7 @@ import { readFile } from 'node:fs/promises';
 
 export interface ProcessIdentity {
   readonly pid: number;
-  /** Boot of the machine and start of the process, where the system says so. */
+  /** Boot of the machine and start of the process, if the system provides them. */
   readonly started?: string;
 }
 

@@ -5,7 +5,7 @@ import path from 'node:path';
 import { parse } from 'yaml';
 import type { RemoteServer } from '../kube-apiserver/kube-apiserver.ts';
 
-/** The server and credentials of a kubeconfig's current context. Rejects with the file and what is wrong with it. */
+/** The server and credentials of a kubeconfig's current context. Rejects with the file and its fault. */
 export async function readRemoteServer(file: string, purpose: string): Promise<RemoteServer> {
   const fail = (why: string) => new Error(`${file} is no kubeconfig for ${purpose}: ${why}`);
   const config = await readFile(file, 'utf8')

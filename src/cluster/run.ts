@@ -1,4 +1,4 @@
-// Runs a cluster in this process until it is told to end: what `up` starts in the background, and `up --foreground`.
+// Runs a cluster in this process until it is stopped: for `up` in the background, and `up --foreground`.
 
 import { conditionOf, kubernetesVersion, type Node } from '../api/api.ts';
 import { createInformer, type Informer } from '../client/client.ts';
@@ -29,7 +29,7 @@ export interface ClusterStatus {
     readonly runtime?: string;
     readonly problem?: string;
   }[];
-  /** What is wrong, in sentences; empty when all is well. */
+  /** All problems, one sentence each; empty if healthy. */
   readonly problems: readonly string[];
 }
 
@@ -41,7 +41,7 @@ export interface RunningCluster {
 
 const readyTimeoutMs = 120_000;
 
-/** Resolves when the cluster is usable: every node Ready, or where no node was asked for, the API server. */
+/** Resolves when the cluster is usable: every node is Ready, or, without nodes, the API server. */
 export async function runCluster(
   config: ClusterConfig,
   environment: Environment,

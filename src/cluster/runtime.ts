@@ -1,4 +1,4 @@
-// Opens the container runtime that a node of this machine uses, and clears away what one left.
+// Opens the container runtime of a node of this machine, and removes a runtime's remains.
 
 import { createHash } from 'node:crypto';
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
@@ -24,7 +24,7 @@ export const kubeletRoot = (nodeDirectory: string): string => path.join(nodeDire
 export const imageDirectory = (config: Pick<ClusterConfig, 'dataDirectory'>): string =>
   path.join(config.dataDirectory, 'images');
 
-/** What ran a node's containers last: kept in its directory, so that `down` also knows after a crash. */
+/** The last runtime of a node: stored in its directory, so that `down` finds it after a crash. */
 export interface RuntimeRecord {
   readonly runtime: ClusterConfig['runtime'];
   /** Socket of the runtime, with `cri`. */
@@ -50,7 +50,7 @@ export async function openRuntime(
   if (config.runtime === 'simulated') return createSimulatedRuntime({ clock, random, ...(behaviour && { behaviour }) });
   const record = recordOf(config, nodeDirectory);
   const before = await readRuntimeRecord(nodeDirectory);
-  // Nobody would look after what another runtime still runs for this node.
+  // The previous runtime's containers of this node would be orphaned.
   if (before && JSON.stringify(before) !== JSON.stringify(record)) await clearRuntime(nodeDirectory, environment);
   await writeRecord(nodeDirectory, record);
   if (config.runtime === 'cri') return createCriRuntime(criOptions(record, config, environment));
@@ -86,8 +86,8 @@ const criOptions = (
 ) => ({ endpoint: endpoint!, owner: owner!, imageDirectory: imageDirectory(config), clock, random });
 
 /**
- * Stops and removes every container that the node's runtime made, running or crashed. Images and volumes stay.
- * Rejects when a CRI runtime does not answer: its containers may still run.
+ * Stops and removes every container that the node's runtime made, running or crashed. Images and volumes stay. Rejects
+ * if a CRI runtime does not respond: its containers may still run.
  */
 export async function clearRuntime(
   nodeDirectory: string,
@@ -103,6 +103,6 @@ export async function clearRuntime(
   await clearKubelet(kubeletRoot(nodeDirectory));
 }
 
-/** Removes what brought services to pods on this machine. */
+/** Removes the service proxies of this machine. */
 export const clearServices = (cluster: Pick<ClusterConfig, 'name' | 'dataDirectory'>): Promise<void> =>
   removeServices(machineName(cluster));

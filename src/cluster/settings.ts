@@ -14,11 +14,11 @@ export interface Setting<T> {
   readonly default: T;
   /** The only values that are allowed. */
   readonly choices?: readonly T[];
-  /** Throws SettingError. Paths come out absolute. */
+  /** Throws SettingError. Returns absolute paths. */
   read(text: string): T;
 }
 
-/** A value that cannot be used. The message says what is wrong and what to do. */
+/** An invalid value. The message has the cause and the remedy. */
 export class SettingError extends Error {
   override readonly name = 'SettingError';
 }
@@ -33,7 +33,7 @@ export const componentNames = [
 ] as const;
 export type ComponentName = (typeof componentNames)[number];
 
-/** Admission plugins by their names in Kubernetes; all of them run by default. */
+/** Admission plugins by their Kubernetes names; all of them run by default. */
 export const admissionPluginNames = [
   'NamespaceLifecycle',
   'ServiceAccount',

@@ -21,7 +21,7 @@ test('what a burst left is collected', async () => {
   const left = new WeakRef(new Array(1_000_000).fill(0).map((_, i) => ({ i })));
   // A reference is held for the turn in which it was made.
   await new Promise((resolve) => setTimeout(resolve, 0));
-  // Many periods of virtual time: this process is idle in all of them but, in real time, busy with this test.
+  // Many periods of virtual time: this process is idle in virtual time but busy with this test in real time.
   for (let i = 0; i < 4; i++) await clock.advance(3_600_000);
   stop();
   expect(left.deref()).toBeUndefined();

@@ -1,14 +1,14 @@
-// Gives back the memory that a burst of work left behind. V8 collects when it needs room, not when there is time: after
-// a burst, garbage and pages in reserve would count as this cluster's memory until the next one.
+// Collects garbage after a burst of work. V8 collects when it needs space, not when it is idle: otherwise garbage and
+// reserved pages would count as this cluster's memory until the next burst.
 
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import type { Clock } from '../machinery/time/clock.ts';
 
 const periodMs = 5_000;
-/** Share of one core below which nobody is kept waiting. */
+/** Share of one core below which the process is idle. */
 const idleShare = 0.15;
-/** What has come to be used since the last time, in bytes and as a share, before it is worth a pause. */
+/** Growth since the last collection, in bytes and as a share, that justifies a pause. */
 const worthBytes = 48 << 20;
 const worthShare = 0.2;
 /** A collection takes about a second for a gigabyte: heaps beyond this are left to V8, which works in small steps. */
@@ -17,7 +17,7 @@ const largestHeapBytes = 768 << 20;
 export interface MemorySample {
   /** Resident, in bytes. */
   readonly rss: number;
-  /** What V8 has taken for objects, in bytes. */
+  /** V8's heap size in bytes. */
   readonly heapTotal: number;
   /** Of one core, since the last sample. */
   readonly cpuShare: number;
@@ -29,7 +29,7 @@ export const isWorthwhile = ({ rss, heapTotal, cpuShare }: MemorySample, settled
   heapTotal < largestHeapBytes &&
   rss - settledBytes > Math.max(worthBytes, settledBytes * worthShare);
 
-/** Looks now and then until the returned function is called. */
+/** Checks at intervals until the returned function is called. */
 export function giveBackMemory(clock: Clock): () => void {
   const stopped = new AbortController();
   let settledBytes = 0;
@@ -48,7 +48,7 @@ export function giveBackMemory(clock: Clock): () => void {
     if (isWorthwhile(sample(), settledBytes)) {
       collector()();
       settledBytes = process.memoryUsage.rss();
-      sample(); // the collection's own time is nobody's work
+      sample(); // excludes the time of the collection
     }
     timer = clock.after(periodMs, look, { background: true });
   };
@@ -65,7 +65,7 @@ function collector(): () => void {
   if (!collect) {
     setFlagsFromString('--expose-gc');
     const gc = runInNewContext('gc') as (options: object) => void;
-    // This kind also lets go of the pages that V8 keeps in reserve.
+    // This kind also releases V8's reserved pages.
     collect = () => gc({ type: 'major', execution: 'sync', flavor: 'last-resort' });
   }
   return collect;

@@ -30,14 +30,14 @@ export interface Cluster {
   readonly directory: DataDirectory;
   /** URL of the API server. */
   readonly server: string;
-  /** A client of this process that may do everything. */
+  /** An in-process client with all rights. */
   readonly client: Client;
   /** A client of this process under another identity. */
   clientFor(user: UserInfo): Client;
   /** The nodes that run in this process, by their names. */
   readonly nodes: ReadonlyMap<string, NodeHandle>;
   status(): Promise<{ readonly parts: readonly PartStatus[]; readonly processes: readonly ClusterProcess[] }>;
-  /** Why the scheduler put a pod (namespace/name) where it is; undefined when that is not known (any more). */
+  /** The scheduler's decision about a pod (namespace/name); undefined if unknown. */
   explainPod(pod: string): Decision | undefined;
   /** Stops the parts from the bottom of the list to its top. Containers keep running. */
   stop(): Promise<void>;
@@ -59,8 +59,8 @@ interface Nodes {
 const nodePartNames: readonly NodePartName[] = ['kubelet', 'cluster-dns', 'kube-proxy'];
 
 /**
- * Starts the cluster that lives in a data directory, for this process alone. Nodes with a real runtime run in a process
- * of their own, which `nodeCommand` starts. Resolves when every part runs.
+ * Starts the cluster of a data directory, locked by this process. Nodes with a real runtime run in a separate process,
+ * which `nodeCommand` starts. Resolves when every part runs.
  */
 export async function startCluster(
   config: ClusterConfig,
@@ -90,7 +90,7 @@ export async function startCluster(
   }
 }
 
-/** Starts all parts in this process; stops what it started when one fails. */
+/** Starts all parts in this process; stops the started ones if one fails. */
 export const startParts = (
   config: ClusterConfig,
   environment: Environment & Pick<PartContext, 'behaviour'>,
@@ -193,7 +193,7 @@ async function startApart(nodes: NodeProcess, { config }: PartContext, { port, p
   if (!pki) throw new Error('nodes in a process of their own need an API server that listens');
   await nodes.start({
     config,
-    // The API server's certificate names this address too, and no firewall is on the way.
+    // The API server's certificate contains this address too, and no firewall is between.
     server: `https://127.0.0.1:${port}`,
     ca: pki.ca.cert,
     certificates: nodeCertificates(config, pki),

@@ -1,4 +1,4 @@
-// Certificate requests for tests, with keys of their own.
+// Certificate requests for tests, each with a new key.
 
 import { webcrypto } from 'node:crypto';
 import { x509 } from './certificate-authority.ts';

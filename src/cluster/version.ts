@@ -1,4 +1,4 @@
 import packageFile from '../../package.json' with { type: 'json' };
 
-/** Coracle's own version. */
+/** Coracle's version. */
 export const version: string = packageFile.version;

@@ -49,7 +49,7 @@ export interface SandboxConfig {
   readonly annotations: Readonly<Record<string, string>>;
   /** Absolute below the cgroup root, such as /kubepods/burstable/pod<uid>; the caller makes it and sets its limits. */
   readonly cgroupParent: string;
-  /** Of all containers together, and what the pod costs beside them: for runtimes that make room for a pod beforehand. */
+  /** The sum of all containers, and the pod's overhead: for runtimes that reserve resources in advance. */
   readonly resources?: ContainerResources;
   readonly overhead?: ContainerResources;
   readonly hostNetwork: boolean;
@@ -60,7 +60,7 @@ export interface SandboxConfig {
   readonly sysctls?: Readonly<Record<string, string>>;
   /** One of its containers is privileged. */
   readonly privileged?: boolean;
-  /** A user namespace of the pod's own (spec.hostUsers: false): its ids 0..length-1 are the machine's from hostId on. */
+  /** The pod's user namespace (spec.hostUsers: false): its ids 0..length-1 are the machine's from hostId on. */
   readonly userNamespace?: { readonly hostId: number; readonly length: number };
 }
 
@@ -107,7 +107,7 @@ export interface ContainerSecurity {
   readonly runAsUser?: number;
   readonly runAsGroup?: number;
   readonly supplementalGroups?: readonly number[];
-  /** Strict: no groups but these, whatever the image's /etc/group says; Merge by default. */
+  /** Strict: only these groups, ignoring the image's /etc/group; Merge by default. */
   readonly supplementalGroupsPolicy?: 'Merge' | 'Strict';
   readonly privileged: boolean;
   readonly readOnlyRootFilesystem: boolean;
@@ -117,9 +117,9 @@ export interface ContainerSecurity {
   readonly dropCapabilities: readonly string[];
   /** Unconfined by default. */
   readonly seccomp?: SecurityProfile;
-  /** The runtime's own default where the machine has AppArmor. */
+  /** The runtime's default if the machine has AppArmor. */
   readonly appArmor?: SecurityProfile;
-  /** Unmasked: nothing of /proc is hidden. */
+  /** Unmasked: all of /proc is visible. */
   readonly procMount?: 'Default' | 'Unmasked';
 }
 
@@ -143,7 +143,7 @@ export interface ContainerConfig {
   readonly tty: boolean;
   readonly resources: ContainerResources;
   readonly security: ContainerSecurity;
-  /** A running container of the same pod whose processes this one sees, where the pod does not share them anyway. */
+  /** A running container of the same pod whose processes this one sees, if the pod does not share them anyway. */
   readonly targetContainerId?: string;
 }
 
@@ -153,7 +153,7 @@ export interface ContainerStatus {
   readonly name: string;
   readonly attempt: number;
   readonly state: ContainerState;
-  /** Milliseconds since the epoch; 0 while not there yet. */
+  /** Milliseconds since the epoch; 0 if not reached yet. */
   readonly createdAt: number;
   readonly startedAt: number;
   readonly finishedAt: number;
@@ -161,9 +161,9 @@ export interface ContainerStatus {
   /** Completed, Error, OOMKilled, ContainerCannotRun or StartError once exited. */
   readonly reason: string;
   readonly message: string;
-  /** As asked for. */
+  /** The requested reference. */
   readonly image: string;
-  /** Digest reference of what runs, such as coracle.local/hello@sha256:... */
+  /** Digest reference of the running image, such as coracle.local/hello@sha256:... */
   readonly imageRef: string;
   readonly labels: Readonly<Record<string, string>>;
   readonly annotations: Readonly<Record<string, string>>;
@@ -179,7 +179,7 @@ export interface Image {
   readonly sizeBytes: number;
   /** From the image's config. */
   readonly user?: string;
-  /** The runtime itself needs it: it is not garbage though no container uses it. */
+  /** The runtime itself needs it: never collected as garbage. */
   readonly pinned?: boolean;
 }
 
@@ -190,7 +190,7 @@ export interface ContainerStats {
   readonly cpuNanoseconds: number;
   readonly memoryWorkingSetBytes: number;
   readonly memoryRssBytes: number;
-  /** What the container wrote beside its volumes: how much that is, or the directory where it lies. */
+  /** The container's writable layer: its size, or its directory. */
   readonly writableLayer?: { readonly usedBytes: number } | { readonly directory: string };
 }
 
@@ -214,7 +214,7 @@ export interface RuntimeEvent {
   readonly podUid: string;
 }
 
-/** What an HTTP, TCP or gRPC probe asks of a pod. */
+/** The request of an HTTP, TCP or gRPC probe. */
 export interface NetworkProbe {
   readonly kind: 'httpGet' | 'tcpSocket' | 'grpc';
   readonly host: string;
@@ -223,7 +223,7 @@ export interface NetworkProbe {
   readonly path?: string;
 }
 
-/** What not every runtime can do; a pod that asks for what is missing is refused with a reason. */
+/** Optional features of runtimes; pods that need a missing one are refused with a reason. */
 export interface RuntimeFeatures {
   readonly userNamespaces: boolean;
   readonly recursiveReadOnlyMounts: boolean;
@@ -231,20 +231,20 @@ export interface RuntimeFeatures {
   readonly supplementalGroupsPolicy: boolean;
 }
 
-/** Calls are idempotent where CRI's are: stopping what has stopped and removing what is gone succeed. */
+/** Calls are idempotent as in CRI: stopping a stopped container and removing a removed one succeed. */
 export interface ContainerRuntime {
   /** Name and version as in node.status.nodeInfo.containerRuntimeVersion: `containerd://1.6.20`, `native://1.0`. */
   readonly version: string;
   readonly features: RuntimeFeatures;
-  /** Undefined when ready; otherwise what is wrong, per condition. */
+  /** Undefined when ready; otherwise the problem, per condition. */
   status(): Promise<{ runtime?: string; network?: string }>;
-  /** Tells the node's pod ranges once they are known (node.spec.podCIDRs). */
+  /** Sets the node's pod ranges (node.spec.podCIDRs). */
   updatePodCidrs(cidrs: readonly string[]): Promise<void>;
 
   runPodSandbox(config: SandboxConfig): Promise<string>;
   stopPodSandbox(id: string): Promise<void>;
   removePodSandbox(id: string): Promise<void>;
-  /** The pod's cgroup is about to have these; a runtime that cannot bear it rejects. Absent where none has to know. */
+  /** Announces the resources of the pod's cgroup; a runtime may reject them. Absent if the runtime ignores them. */
   updatePodSandboxResources?(id: string, resources: ContainerResources, overhead: ContainerResources): Promise<void>;
   /** All, or those of one pod. */
   listPodSandboxes(podUid?: string): Promise<readonly Sandbox[]>;
@@ -280,28 +280,34 @@ export interface ContainerRuntime {
 
   listImages(): Promise<readonly Image[]>;
   imageStatus(reference: string): Promise<Image | undefined>;
-  /** Resolves with the image's id. Rejects with RuntimeError('image'), saying what could not be pulled and why. */
+  /** Resolves with the image's id. Rejects with RuntimeError('image') with the image and the cause. */
   pullImage(reference: string, auth?: { username: string; password: string }, signal?: AbortSignal): Promise<string>;
   removeImage(id: string): Promise<void>;
-  /** On the file system that has images and what containers write; absent where there is none. */
+  /** The file system of images and writable layers; absent without one. */
   imageDirectory?(): Promise<string | undefined>;
-  /** Of all containers together; only runtimes that run on no machine of their own have it. */
+  /** The sum of all containers; only for runtimes without a machine. */
   memoryUsageBytes?(): number;
 
-  /** Lifecycle events since the call, until `signal` aborts. A runtime without them yields nothing: the kubelet polls too. */
+  /**
+   * Lifecycle events since the call, until `signal` aborts. A runtime without events yields none: the kubelet polls
+   * too.
+   */
   events(signal: AbortSignal): AsyncIterable<RuntimeEvent>;
   /**
-   * Answers a network probe. Only runtimes whose pods have no network of their own (`simulated`) have it; where it is
-   * absent, the kubelet connects to the pod.
+   * Runs a network probe. Only runtimes without pod networks (`simulated`) have it; otherwise the kubelet connects to
+   * the pod.
    */
   probe?(sandboxId: string, probe: NetworkProbe): Promise<{ success: boolean; message: string }>;
-  /** Ends and removes everything that this runtime made: containers, networks, mounts and cgroups. Images stay. */
+  /** Ends and removes all containers, networks, mounts and cgroups of this runtime. Images stay. */
   destroyAll?(): Promise<void>;
-  /** Lets go of sockets and helpers. Containers keep running. */
+  /** Closes sockets and helpers. Containers keep running. */
   close(): Promise<void>;
 }
 
-/** Brings a docker-save or OCI archive into containerd. Resolves with the images' names; rejects with RuntimeError('image'). */
+/**
+ * Imports a docker-save or OCI archive into containerd. Resolves with the images' names; rejects with
+ * RuntimeError('image').
+ */
 export async function loadIntoCri(endpoint: string, file: string): Promise<readonly string[]> {
   const { importArchive, socketOf } = await import('./cri/import-archive.ts');
   const handle = await open(file).catch((error) => {
@@ -310,7 +316,7 @@ export async function loadIntoCri(endpoint: string, file: string): Promise<reado
   return importArchive(socketOf(endpoint), handle.createReadStream(), file);
 }
 
-/** Rejects with RuntimeError('unavailable') when nobody answers at the endpoint. Loaded when asked for: gRPC is large. */
+/** Rejects with RuntimeError('unavailable') if the endpoint does not respond. Loaded on demand: gRPC is large. */
 export async function createCriRuntime(options: CriOptions): Promise<ContainerRuntime> {
   return (await import('./cri/cri.ts')).createCriRuntime(options);
 }

@@ -22,7 +22,7 @@ export class EventHub {
     for (const listener of this.#listeners) listener(event);
   }
 
-  /** Listens from the call on, not from the first read, so that nothing is missed in between. */
+  /** Collects from the call on, not from the first read, so that no event is missed. */
   events(signal: AbortSignal): AsyncIterable<RuntimeEvent> {
     const waiting: RuntimeEvent[] = [];
     let wake: (() => void) | undefined;

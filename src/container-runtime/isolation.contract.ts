@@ -1,5 +1,5 @@
-// What a container sees and may do: the same on every runtime that runs real containers. An ordinary, a restricted (Pod
-// Security "restricted") and a privileged pod each run a program that looks around and tries.
+// The visible environment and rights of a container: the same on every runtime with real containers. An ordinary, a
+// restricted (Pod Security "restricted") and a privileged pod each run a program that inspects them.
 
 import { readFileSync, readlinkSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -145,7 +145,7 @@ export function isolationContract(
   });
 }
 
-/** The links tell whether a namespace is the host's; their numbers are handed in. */
+/** The links show whether a namespace is the host's; the test passes their numbers. */
 const hostNamespaces = Object.fromEntries(
   ['cgroup', 'ipc', 'mnt', 'net', 'pid', 'time', 'user', 'uts'].map((kind) => [
     kind,
@@ -193,11 +193,11 @@ console.log(JSON.stringify({
 
 const quoted = (text: string) => `'${text.replaceAll("'", "'\\''")}'`;
 
-/** Without a wildcard or another process, which would see themselves. */
+/** Without a wildcard or another process, which would list themselves. */
 const listed = (name: string, path: string) => `${name}=; i=0
 while [ $i -lt 100 ]; do [ -e ${path} ] && ${name}="$${name} $i"; i=$((i+1)); done; export ${name}="\${${name}# }"`;
 
-/** The shell looks first, for Node opens descriptors of its own, and then takes the shell's place. */
+/** The shell inspects before it executes Node, which opens additional descriptors. */
 const probe = `umask 0; export HOST_NAMESPACES=${quoted(JSON.stringify(hostNamespaces))}
 ${listed('DESCRIPTORS', '/proc/$$/fd/$i')}
 ${listed('PROCESSES', '/proc/$i')}

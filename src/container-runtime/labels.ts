@@ -1,4 +1,4 @@
-/** The label by which containers are known to belong to a pod, in every runtime. */
+/** The label with the pod's uid, in every runtime. */
 export const podUidLabel = 'io.kubernetes.pod.uid';
 
 /** On containers that are meant to end by themselves: init containers, and those of pods that do not restart always. */

@@ -1,4 +1,4 @@
-/** What a runtime call failed with; `message` is fit for events and container statuses. */
+/** The error of a runtime call; `message` is suitable for events and container statuses. */
 export class RuntimeError extends Error {
   override readonly name = 'RuntimeError';
   readonly kind: 'not-found' | 'image' | 'create' | 'start' | 'timeout' | 'sandbox' | 'unavailable' | 'unimplemented';

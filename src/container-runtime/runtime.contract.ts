@@ -1,4 +1,4 @@
-// What every runtime must do; each implementation's test runs it.
+// The contract suite of runtimes; each implementation's test runs it.
 
 import { existsSync, readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -12,10 +12,10 @@ import {
 
 export interface RuntimeUnderTest {
   readonly runtime: ContainerRuntime;
-  /** An image whose own command runs until SIGTERM and then ends with 0. */
+  /** An image whose command runs until SIGTERM and then exits with 0. */
   readonly image: string;
   readonly logDirectory: string;
-  /** What the image's command logs when it is ready for SIGTERM; undefined where nothing runs. */
+  /** The line that the image's command logs when it is ready for SIGTERM; undefined for simulated containers. */
   readonly startLine?: string;
   end(): Promise<void>;
 }

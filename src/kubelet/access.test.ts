@@ -17,7 +17,7 @@ const request = ({ method = 'GET', certificate, token }: Caller) =>
     socket: { authorized: certificate !== undefined, getPeerCertificate: () => ({ subject: certificate }) },
   }) as unknown as IncomingMessage;
 
-/** An API server that knows one token and lets do what `may` says: "user verb subresource". */
+/** An API server with one token; it allows the actions in `may`: "user verb subresource". */
 function server(may: readonly string[]) {
   const asked: string[] = [];
   const client = {

@@ -1,5 +1,5 @@
-// Who may use the kubelet's API: client certificates of the cluster and service account tokens, judged by the API
-// server. https://kubernetes.io/docs/reference/access-authn-authz/kubelet-authn-authz/
+// Authenticates and authorizes clients of the kubelet's API: client certificates of the cluster and service account
+// tokens, checked by the API server. https://kubernetes.io/docs/reference/access-authn-authz/kubelet-authn-authz/
 
 import type { IncomingMessage } from 'node:http';
 import type { TLSSocket } from 'node:tls';
@@ -29,7 +29,7 @@ export class AccessError extends Error {
   }
 }
 
-/** Subresources of nodes that guard a path of their own; all others are guarded by nodes/proxy. */
+/** Subresources of nodes that guard a path; nodes/proxy guards all other paths. */
 const guards: Readonly<Record<string, string>> = {
   stats: 'stats',
   metrics: 'metrics',
@@ -59,12 +59,12 @@ export class KubeletAccess {
     this.#nodeName = nodeName;
   }
 
-  /** Throws AccessError unless whoever asks may do what the request asks for. `path` is its first element. */
+  /** Throws AccessError unless the client may do the request. `path` is its first element. */
   async check(request: IncomingMessage, path: string): Promise<void> {
     const user = certificateUser(request) ?? (await this.#tokenUser(request));
     if (!user) throw new AccessError(401, 'Unauthorized');
     const verb = verbs[request.method ?? 'GET'] ?? 'get';
-    // Finer guards are new: who may do everything (nodes/proxy) may do this too (KEP-2862).
+    // Finer guards are newer: nodes/proxy also grants them (KEP-2862).
     const own = guards[path];
     if (own && (await this.#mayDo(user, verb, own))) return;
     if (await this.#mayDo(user, verb, 'proxy')) return;

@@ -64,7 +64,7 @@ const otherResources = (pod: Pod, node: Node | undefined): string[] =>
     (name) => !measured.has(name) && (name.startsWith('hugepages-') || node?.status?.allocatable?.[name] !== undefined),
   );
 
-/** What the scheduler would have looked at, had it been asked. */
+/** The scheduler's checks, for pods that it did not schedule. */
 function refusePlacement(
   pod: Pod,
   active: readonly Pod[],
@@ -104,7 +104,7 @@ export interface NodeAbilities {
   readonly object: Node | undefined;
 }
 
-/** What no free resource would help with. */
+/** Refusals that no free resource would change. */
 function refuseUnsupported(pod: Pod, node: NodeAbilities): Refusal | undefined {
   const { os, securityContext = {} } = pod.spec;
   const sysctl = refuseSysctl(pod);

@@ -6,7 +6,10 @@ interface State {
   sinceMs: number;
 }
 
-/** The first failure waits `initialMs`, each further one twice as long up to `maxMs`; quiet for 2 x maxMs forgets. */
+/**
+ * The first failure waits `initialMs`, each further one twice as long up to `maxMs`; resets after 2 x maxMs without
+ * failure.
+ */
 export class Backoff {
   readonly #initialMs: number;
   readonly #maxMs: number;
@@ -44,7 +47,7 @@ export class Backoff {
     this.#states?.delete(key);
   }
 
-  /** Forgets all keys that begin with `prefix`. */
+  /** Resets all keys that begin with `prefix`. */
   forget(prefix: string): void {
     for (const key of this.#states?.keys() ?? []) if (key.startsWith(prefix)) this.#states?.delete(key);
   }

@@ -1,10 +1,10 @@
-// The kubelet's own configuration. Names follow KubeletConfiguration (kubelet.config.k8s.io/v1beta1).
+// The kubelet's configuration. Names follow KubeletConfiguration (kubelet.config.k8s.io/v1beta1).
 
 import type { EvictionConfig } from './eviction/thresholds.ts';
 
 export interface KubeletConfig {
   readonly nodeName: string;
-  /** Directory for pods' volumes and the kubelet's own files. */
+  /** Directory for pods' volumes and the kubelet's files. */
   readonly rootDirectory: string;
   /** Directory of container logs, one folder a pod. */
   readonly podLogsDirectory: string;
@@ -18,11 +18,11 @@ export interface KubeletConfig {
   readonly labels: Readonly<Record<string, string>>;
   readonly taints: readonly { key: string; value?: string; effect: 'NoSchedule' | 'PreferNoSchedule' | 'NoExecute' }[];
   readonly maxPods: number;
-  /** When the node is short of memory, disk or processes, and what then; Kubernetes' defaults where nothing is said. */
+  /** Eviction thresholds for memory, disk and processes; Kubernetes' defaults if omitted. */
   readonly eviction?: EvictionConfig;
   /** Processes and threads that one pod may have; no limit by default. */
   readonly podPidsLimit?: number;
-  /** What the machine has; `allocatable` is this less what is reserved. */
+  /** The machine's resources; `allocatable` is this minus the reserved amounts. */
   readonly capacity: {
     readonly cpuMillis: number;
     readonly memoryBytes: number;
@@ -39,10 +39,10 @@ export interface KubeletConfig {
     readonly operatingSystem: string;
     readonly kubeletVersion: string;
   };
-  /** Bytes at which a container's log is rotated, and how many files are kept. */
+  /** Maximum size of a container's log file before rotation, and the number of files. */
   readonly containerLogMaxSize: number;
   readonly containerLogMaxFiles: number;
-  /** False for simulated nodes: nothing is written to disk, so volumes need no directories. */
+  /** False for simulated nodes: no file is written, so volumes need no directories. */
   readonly usesFilesystem: boolean;
 }
 
@@ -52,8 +52,8 @@ export const nodeLeaseRenewIntervalMs = 10_000;
 export const nodeStatusUpdateFrequencyMs = 10_000;
 /** Node status without any change is reported this often. */
 export const nodeStatusReportFrequencyMs = 5 * 60_000;
-/** A pod is looked at again this often though nothing happened (and its ConfigMaps and Secrets are read again). */
+/** Interval of syncing a pod without an event (which also rereads its ConfigMaps and Secrets). */
 export const syncFrequencyMs = 60_000;
-/** The pod lifecycle event generator asks the runtime this often. */
+/** Interval at which the pod lifecycle event generator lists the runtime's containers. */
 export const relistPeriodMs = 1_000;
 export const relistPeriodWithEventsMs = 60_000;

@@ -1,4 +1,4 @@
-// From a pod's spec to what the runtime is asked for.
+// Converts a pod's spec to the runtime's configuration.
 
 import { createHash } from 'node:crypto';
 import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
@@ -22,12 +22,12 @@ import { userNamespaceOf } from './user-namespaces.ts';
 import { bindSubPath, createSubPath, type SubPath } from './volumes/sub-paths.ts';
 import { type MountedVolume, podDirectories } from './volumes/volumes.ts';
 
-/** What a container was created with, as JSON. */
+/** The resources at the container's creation, as JSON. */
 export const resourcesAnnotation = 'coracle.local/resources';
-/** What its pod was given as a whole then. */
+/** The pod-level resources at that time. */
 export const podResourcesAnnotation = 'coracle.local/pod-resources';
 
-/** Tells definitions of one container apart: what would need a restart to change. */
+/** The hash of a container's definition: a changed hash means a restart. */
 export const hashOf = (container: Container): string =>
   createHash('sha256')
     .update(JSON.stringify([container.name, container.image]))
@@ -120,7 +120,7 @@ export interface ContainerInputs {
   /** By volume name. */
   readonly volumes: ReadonlyMap<string, MountedVolume>;
   readonly podIPs: readonly string[];
-  /** Of an ephemeral container that looks at another's processes. */
+  /** The container whose processes an ephemeral container sees. */
   readonly targetContainerId?: string;
 }
 
@@ -209,7 +209,7 @@ function isRecursive({ name, readOnly, mountPropagation, recursiveReadOnly: mode
   return can;
 }
 
-/** The volume, or the part of it that subPath names. Errors do not tell how the host's files look. */
+/** The volume, or the part at subPath. Errors reveal no details of the host's files. */
 async function hostPathOf(
   { pod, container, environment }: ContainerInputs,
   mount: VolumeMount,
@@ -283,6 +283,6 @@ async function terminationLogMount({ container, attempt }: ContainerInputs, dire
   const hostPath = terminationLogPath(directory, container.name, attempt);
   await mkdir(path.dirname(hostPath), { recursive: true, mode: 0o750 });
   await writeFile(hostPath, '', { mode: 0o666 });
-  await chmod(hostPath, 0o666); // whoever the container runs as may write
+  await chmod(hostPath, 0o666); // any user of the container may write
   return { hostPath, containerPath: container.terminationMessagePath ?? '/dev/termination-log', readOnly: false };
 }

@@ -15,7 +15,7 @@ import type { MountedVolume } from './volumes/volumes.ts';
 /** Restarts: 10 s, doubling, up to 5 min. */
 const restartBackoff = [10_000, 300_000] as const;
 const sandboxRetryMs = 1000;
-/** Starts in a row, where none of them waits for anything. */
+/** Consecutive starts without waiting in between. */
 const startsInRow = 32;
 
 interface Waiting {
@@ -26,7 +26,7 @@ interface Waiting {
 const nothingWaits: ReadonlyMap<string, Waiting> = new Map();
 const nothingStarts: ReadonlySet<string> = new Set();
 
-/** There may be a hundred thousand of these: what is not needed yet is not made. */
+/** A pod may have a hundred thousand containers: fields are created on demand. */
 export class ContainerStarts {
   readonly #tools: KubeletTools;
   readonly #backoff = new Backoff(...restartBackoff);
@@ -39,17 +39,17 @@ export class ContainerStarts {
     this.#tools = tools;
   }
 
-  /** Why containers wait, by name: what their last start ran into. */
+  /** The reasons why containers wait, by name: the error of their last start. */
   get waiting(): ReadonlyMap<string, Waiting> {
     return this.#waiting ?? nothingWaits;
   }
 
-  /** Containers whose start is under way. */
+  /** Containers that are starting. */
   get starting(): ReadonlySet<string> {
     return this.#starting ?? nothingStarts;
   }
 
-  /** Nothing starts any more; a pull or a hook is not waited for. */
+  /** Starts no more containers; pulls and hooks are not awaited. */
   abort(): void {
     this.#aborted = true;
     this.#abort?.abort();
@@ -59,7 +59,7 @@ export class ContainerStarts {
     this.#waiting = undefined;
   }
 
-  /** Does what was decided. Returns when to look again, in milliseconds. */
+  /** Runs the decided starts. Returns when to sync again, in milliseconds. */
   async run(
     pod: Pod,
     actions: PodActions,
@@ -137,7 +137,7 @@ export class ContainerStarts {
   }
 }
 
-/** After the pod's directory, by which the cgroup is found when the pod goes while no kubelet runs. */
+/** After creating the pod's directory, by which the next kubelet finds the cgroup of a removed pod. */
 async function ensureCgroup(pod: Pod, { cgroups, config }: KubeletTools): Promise<void> {
   if (!cgroups) return;
   await mkdir(podDirectory(config.rootDirectory, pod.metadata.uid), { recursive: true, mode: 0o750 });

@@ -1,4 +1,4 @@
-// From what the runtime has of one container to its entry in pod.status. Pure.
+// From a container's runtime status to its entry in pod.status. Pure.
 // https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/#container-states
 
 import {
@@ -21,7 +21,7 @@ export function containerStatus(
   runtime: RuntimePod,
   inputs: StatusInputs,
 ): ApiContainerStatus {
-  // One whose start is under way (its postStart hook runs) is not there yet.
+  // A starting container (its postStart hook runs) does not count yet.
   const all = allNamed(runtime.containers, container.name).filter(
     (c) => !(c.state === 'running' && inputs.starting?.has(container.name)),
   );
@@ -38,7 +38,7 @@ export function containerStatus(
     imageID: current?.imageRef ?? '',
   };
   if (!current && reported && inputs.restartsAll && !reported.state?.waiting) return restartedWithAll(reported);
-  if (!current && reported?.state?.terminated && isInit) return reported; // collected since, but it did run
+  if (!current && reported?.state?.terminated && isInit) return reported; // removed since, but it did run
   if (!current) {
     const reason = waiting ?? {
       reason: (pod.spec.initContainers?.length ?? 0) > 0 && !isInit ? 'PodInitializing' : 'ContainerCreating',
@@ -76,7 +76,7 @@ export function containerStatus(
   };
 }
 
-/** Reason of a container that was removed so that all start again. */
+/** Reason of a container that was removed because all containers restart. */
 export const restartingAll = 'RestartingAllContainers';
 const withAllMessage = 'The container is removed because RestartAllContainers in place';
 
@@ -99,14 +99,14 @@ const reportedStatus = ({ status }: Pod, name: string): ApiContainerStatus | und
 const mayRestart = (pod: Pod, container: Container, isInit: boolean, exitCode: number) =>
   !(isInit && !isSidecar(container) && exitCode === 0) && restarts(pod, container, exitCode);
 
-/** What runs, by name: a runtime that was asked for an image's id says that, which tells people nothing. */
+/** The image's name in the status: some runtimes report the image's id, which is not readable. */
 function imageName({ image = '' }: Container, running: string | undefined): string {
   if (running && !running.startsWith('sha256:')) return running;
   const hasTag = /[:@][^/]*$/.test(image);
   return running && image && !hasTag ? `${image}:latest` : image;
 }
 
-/** `actual`: what the container's cgroup has while that differs from what it was promised. */
+/** `actual`: the values of the container's cgroup if they differ from the allocated ones. */
 function allocatedOf(container: Container, actual: Container['resources'] | undefined): Partial<ApiContainerStatus> {
   const { requests } = container.resources ?? {};
   const has = actual ?? container.resources ?? {};
@@ -150,7 +150,7 @@ function terminated(container: ContainerStatus, inputs: StatusInputs): Container
   };
 }
 
-/** One that nothing is known of when the pod has ended. */
+/** The state of a container without any record when the pod has ended. */
 export const lostState: ContainerState = {
   terminated: {
     reason: 'ContainerStatusUnknown',

@@ -41,7 +41,7 @@ export async function makeEnvironment(
   for (const from of container.envFrom ?? []) {
     for (const [key, value] of await referenced(from, sources)) variables.set((from.prefix ?? '') + key, value);
   }
-  // Only what was defined so far is expanded: a reference to a later variable stays as it is.
+  // Only earlier variables are expanded: a reference to a later variable stays unchanged.
   for (const entry of container.env ?? []) {
     const value = entry.valueFrom
       ? await valueFrom(pod, container, entry, sources)
@@ -172,7 +172,7 @@ export function expand(text: string, variables: ReadonlyMap<string, string>): st
   return text.replace(/\$(\$|\(([^)]*)\))/g, (all, what, name) => (what === '$' ? '$' : (variables.get(name) ?? all)));
 }
 
-/** Docker-links-compatible variables of each service in the pod's namespace, and of the API server's own. */
+/** Docker-links-compatible variables of each service in the pod's namespace, and of the API server's service. */
 function* serviceVariables(pod: Pod, services: readonly Service[]): Generator<[string, string]> {
   const all = pod.spec.enableServiceLinks !== false;
   const wanted = services.filter(({ metadata, spec }) => {

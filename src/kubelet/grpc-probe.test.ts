@@ -7,7 +7,7 @@ import { grpcProbe } from './grpc-probe.ts';
 let server: Http2Server | undefined;
 afterEach(() => void server?.close());
 
-/** Answers each call; resolves with the port and what was asked. */
+/** Responds to each call; resolves with the port and the received requests. */
 async function serve(answer: (stream: ServerHttp2Stream) => void) {
   const asked: string[] = [];
   server = createServer().on('stream', (stream, headers) => {

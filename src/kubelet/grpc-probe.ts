@@ -16,7 +16,7 @@ export async function grpcProbe(
   target: { readonly host: string; readonly port: number; readonly service: string },
   timeoutMs: number,
 ): Promise<Outcome> {
-  // Loaded when asked for, because it is large; a bundled CommonJS module has its exports in `default` only.
+  // Loaded on demand, because it is large; a bundled CommonJS module only has a `default` export.
   const { default: grpc } = await import('@grpc/grpc-js');
   const host = target.host.includes(':') ? `[${target.host}]` : target.host;
   const address = `${host}:${target.port}`;

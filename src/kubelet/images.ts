@@ -1,4 +1,4 @@
-// Brings a container's image as its pull policy asks, with back-off and the events that Kubernetes tells of it.
+// Pulls a container's image by its pull policy, with back-off and Kubernetes' events.
 // https://kubernetes.io/docs/concepts/containers/images/
 
 import type { Container, Pod, Secret } from '../api/api.ts';
@@ -7,7 +7,7 @@ import type { Clock } from '../machinery/time/clock.ts';
 import { Backoff } from './backoff.ts';
 import { unlessAborted } from './unless-aborted.ts';
 
-/** The image is not there: what state.waiting says. */
+/** The image is missing: the content of state.waiting. */
 export class ImageError extends Error {
   override readonly name = 'ImageError';
   readonly reason: 'ErrImagePull' | 'ImagePullBackOff' | 'ErrImageNeverPull' | 'InvalidImageName';
@@ -19,7 +19,7 @@ export class ImageError extends Error {
 
 export type Emit = (type: 'Normal' | 'Warning', reason: string, message: string) => void;
 
-/** One download, and how many pods wait for it. */
+/** One download, and the number of pods that wait for it. */
 interface Pull {
   readonly done: Promise<string>;
   readonly cancel: AbortController;
@@ -109,7 +109,7 @@ export class ImageManager {
       this.#failures.delete(key);
       return id;
     } catch (error) {
-      signal.throwIfAborted(); // no one waits for it any more: that is no failure
+      signal.throwIfAborted(); // all waiting pods are gone: not a failure
       const message = (error as Error).message;
       this.#backoff.next(key, this.#clock.now());
       this.#failures.set(key, { atMs: this.#clock.now(), message });
@@ -119,7 +119,7 @@ export class ImageManager {
     }
   }
 
-  /** Pods that want one image with the same rights wait for one pull. It ends early when nobody waits for it any more. */
+  /** Pods with the same image and credentials share one pull. It is cancelled when the last of them is gone. */
   async #pullOnce(reference: string, secrets: readonly Secret[], signal: AbortSignal): Promise<string> {
     const credentials = credentialsFor(reference, secrets);
     const key = JSON.stringify([reference, credentials]);
@@ -177,7 +177,7 @@ function whyNoReference(reference: string): string | undefined {
   return `couldn't parse image name ${JSON.stringify(reference)}: ${why}`;
 }
 
-/** From a pull secret of type kubernetes.io/dockerconfigjson that knows the image's registry. */
+/** The credentials for the image's registry in a pull secret of type kubernetes.io/dockerconfigjson. */
 function credentialsFor(
   reference: string,
   secrets: readonly Secret[],

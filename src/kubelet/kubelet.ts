@@ -1,4 +1,4 @@
-// The room's front door. The kubelet registers its node, runs the pods that are bound to it and watches both.
+// The room's front door. The kubelet registers its node, runs the pods bound to it and reports on both.
 
 import { ignoreNotFound, type Pod } from '../api/api.ts';
 import { type ComponentContext, createEventRecorder, createInformer, type RunningComponent } from '../client/client.ts';
@@ -51,7 +51,7 @@ const podStartBuckets = [
   0.5, 1, 2, 3, 4, 5, 6, 8, 10, 20, 30, 45, 60, 120, 180, 240, 300, 360, 480, 600, 900, 1200, 1800, 2700, 3600,
 ];
 
-/** Resolves when the node is registered and the pods that run here are known. */
+/** Resolves when the node is registered and the running pods are listed. */
 export async function startKubelet(
   context: ComponentContext,
   config: KubeletConfig,
@@ -72,7 +72,7 @@ export async function startKubelet(
     'Duration in seconds from kubelet seeing a pod for the first time to the pod starting to run',
     podStartBuckets,
   );
-  // Simulated nodes have all that real ones may have.
+  // Simulated nodes have every feature of real ones.
   const appArmor = !config.usesFilesystem || hasAppArmor();
   const counted = () => [...workers.values()].filter((w) => w.isCounted).map((w) => w.promised);
   const podCgroups = cgroups && new PodCgroups(cgroups, { config, clock, logger, pods: counted });
@@ -175,7 +175,7 @@ export async function startKubelet(
   };
 }
 
-/** Takes away what a kubelet that no longer runs made beside files: mounts, and the cgroups of its pods. */
+/** Removes the mounts and pod cgroups that a stopped kubelet left. */
 export async function clearKubelet(rootDirectory: string): Promise<void> {
   const uids = await podUids(rootDirectory);
   for (const uid of uids) removePodCgroups(uid);
@@ -183,7 +183,7 @@ export async function clearKubelet(rootDirectory: string): Promise<void> {
   await unmountVolumes(rootDirectory);
 }
 
-/** The node's pod range comes a moment after its registration: do not wait for the next report. */
+/** The node's pod range comes shortly after its registration: do not wait for the next report. */
 async function watchOwnNode(
   context: ComponentContext,
   config: KubeletConfig,
@@ -204,7 +204,7 @@ async function watchOwnNode(
   await node.stop();
 }
 
-/** Pods that run here and that the API does not know: what was deleted while this kubelet was away. */
+/** Stops running pods that are not in the API: they were deleted while this kubelet was stopped. */
 async function stopOrphans(tools: KubeletTools, workers: Map<string, PodWorker>): Promise<void> {
   for (const uid of tools.cache.uids()) {
     if (workers.has(uid)) continue;
@@ -223,7 +223,7 @@ async function stopOrphans(tools: KubeletTools, workers: Map<string, PodWorker>)
   }
 }
 
-/** Asks the runtime again and again; more often when it does not tell by itself. */
+/** Lists the runtime's containers at intervals; more often for a runtime without events. */
 async function relist(tools: KubeletTools, signal: AbortSignal, orphans: () => Promise<void>): Promise<void> {
   const periodMs = tools.config.usesFilesystem ? relistPeriodMs : relistPeriodWithEventsMs;
   while (!signal.aborted) {

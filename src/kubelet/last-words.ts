@@ -1,4 +1,4 @@
-// What a container said before it ended: its termination message.
+// The termination message of a container.
 // https://kubernetes.io/docs/tasks/debug/debug-application/determine-reason-pod-failure/
 
 import path from 'node:path';

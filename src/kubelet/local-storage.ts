@@ -22,7 +22,7 @@ const restPerScan = 10;
 export interface StorageUsage {
   /** By volume name. */
   readonly emptyDirs: ReadonlyMap<string, number>;
-  /** By container name: what it wrote beside its volumes, and its logs. */
+  /** By container name: bytes of its writable layer and its logs. */
   readonly containers: ReadonlyMap<string, number>;
 }
 
@@ -36,19 +36,19 @@ export interface EvictionManner {
 export interface Evictable {
   readonly pod: Pod;
   readonly isActive: boolean;
-  /** It has completed or failed, and nothing of it runs. */
+  /** It has completed or failed, and no container runs. */
   readonly hasEnded: boolean;
   evict(message: string, how?: EvictionManner): void;
 }
 
 const storage = 'ephemeral-storage';
 
-/** Whether anything of the pod is limited: only then is it measured. */
+/** Whether the pod has storage limits: only then it is measured. */
 export const hasStorageLimits = ({ spec }: Pod): boolean =>
   (spec.volumes ?? []).some((v) => bytes(v.emptyDir?.sizeLimit) > 0) ||
   spec.containers.some((c) => c.resources?.limits?.[storage] !== undefined);
 
-/** Why the pod is to be evicted, in Kubernetes' words; undefined when it keeps its limits. Pure. */
+/** The reason for eviction, in Kubernetes' words; undefined within the limits. Pure. */
 export function overStorageLimit({ spec }: Pod, usage: StorageUsage): string | undefined {
   for (const { name, emptyDir } of spec.volumes ?? []) {
     const limit = bytes(emptyDir?.sizeLimit);
@@ -73,7 +73,7 @@ export function overStorageLimit({ spec }: Pod, usage: StorageUsage): string | u
 
 type StorageTools = Pick<KubeletTools, 'config' | 'clock' | 'logger' | 'runtime'>;
 
-/** Goes on until `signal` aborts. One pod is measured at a time. */
+/** Runs until `signal` aborts. Measures one pod at a time. */
 export async function watchLocalStorage(
   tools: StorageTools,
   pods: () => readonly Evictable[],
@@ -147,14 +147,14 @@ export async function measureStorage(
 }
 
 /**
- * Bytes that lie on the disk below each directory. du(1) walks outside this process, last in line for the CPU, by
- * descriptors, through no link and onto no other file system; a tree that it cannot finish in time is not counted.
+ * Disk usage in bytes below each directory. du(1) runs in a separate process, at the lowest CPU priority, relative to
+ * descriptors, without following links or crossing file systems; a tree that exceeds the time limit is not counted.
  */
 export function diskUsage(directories: readonly string[], signal: AbortSignal): Promise<ReadonlyMap<string, number>> {
   if (directories.length === 0) return Promise.resolve(new Map());
   const options = { signal, timeout: longestScanMs, maxBuffer: 2 ** 20 };
   return new Promise((resolve) =>
-    // What disappears meanwhile makes du fail in the end; what it found is right all the same.
+    // Files that disappear meanwhile make du fail; its output is still valid.
     execFile('nice', ['-n', '19', 'du', '-skx', '--', ...directories], options, (_error, stdout) => {
       const lines = stdout.split('\n').map((line) => /^(\d+)\t(.*)$/.exec(line));
       resolve(new Map(lines.flatMap((match) => (match ? [[match[2], Number(match[1]) * 1024]] : []))));

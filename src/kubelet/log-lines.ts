@@ -1,4 +1,5 @@
-// Entries of a log in CRI format: `<time> <stdout|stderr> <P|F> <text>`; P marks a line that goes on in the next entry.
+// Entries of a log in CRI format: `<time> <stdout|stderr> <P|F> <text>`; P marks a line that continues in the next
+// entry.
 // https://github.com/kubernetes/design-proposals-archive/blob/main/node/kubelet-cri-logging.md
 
 export interface Line {
@@ -33,7 +34,7 @@ export class LineParser {
       this.#head = line;
       bytes = Buffer.alloc(0);
     }
-    this.#rest = Buffer.from(bytes); // not the whole block that it lies in
+    this.#rest = Buffer.from(bytes); // a copy, so that the whole block is not held
   }
 
   #entry(bytes: Buffer): Line | undefined {
@@ -41,7 +42,7 @@ export class LineParser {
   }
 }
 
-/** Undefined for what is no entry. */
+/** Undefined for an invalid entry. */
 export function parseEntry(bytes: Buffer): Line | undefined {
   const first = bytes.indexOf(space);
   const second = bytes.indexOf(space, first + 1);

@@ -1,5 +1,6 @@
-// Keeps container logs within containerLogMaxSize and containerLogMaxFiles. The runtime writes; the kubelet moves the
-// full file away and tells the runtime to begin a new one. https://kubernetes.io/docs/concepts/cluster-administration/logging/#log-rotation
+// Keeps container logs within containerLogMaxSize and containerLogMaxFiles. The runtime writes; the kubelet renames the
+// full file and makes the runtime open a new one.
+// https://kubernetes.io/docs/concepts/cluster-administration/logging/#log-rotation
 
 import { constants, createReadStream, createWriteStream } from 'node:fs';
 import { type FileHandle, lstat, open, readdir, rename, rm } from 'node:fs/promises';
@@ -40,8 +41,8 @@ async function rotatedNames(directory: FileHandle, file: string): Promise<string
 }
 
 /**
- * Works in the log's directory, which stays the same whatever a pod that mounts the log directories makes of its name.
- * Undefined when there is none.
+ * Runs in the log's directory by descriptor, so that a pod that mounts the log directories cannot redirect it by
+ * renaming. Undefined without a directory.
  */
 async function inDirectory<T>(
   { root, file }: LogFile,
@@ -67,7 +68,7 @@ export async function removeLog(log: LogFile): Promise<void> {
   });
 }
 
-/** Goes on until `signal` aborts. */
+/** Runs until `signal` aborts. */
 export async function rotateLogs(tools: RotationTools, signal: AbortSignal): Promise<void> {
   while (!signal.aborted) {
     await tools.clock.sleep(monitorIntervalMs, signal).catch(() => {});
@@ -103,12 +104,12 @@ async function rotate(
   const stamp = formatTime(clock.now()).replace(/[-:Z]/g, '').replace('T', '-');
   const name = path.basename(file);
   const target = `${name}.${stamp}`;
-  if (older.some((each) => each.startsWith(target))) return; // within one second: the next turn does it
+  if (older.some((each) => each.startsWith(target))) return; // within one second: the next round rotates it
   await rename(at(name), at(target));
   try {
     await runtime.reopenContainerLog(id);
   } catch (error) {
-    // The runtime goes on writing to the file that it has open: it must keep its name.
+    // The runtime still writes to its open file, so the file must get its name back.
     await rename(at(target), at(name));
     throw error;
   }

@@ -5,9 +5,9 @@ import type { FileHandle } from 'node:fs/promises';
 import { type Line, parseEntry } from './log-lines.ts';
 
 export interface TailOptions {
-  /** Lines to keep; undefined: all. */
+  /** Lines to return; undefined: all. */
   readonly count?: number;
-  /** Milliseconds since the epoch: older lines are not kept. */
+  /** Milliseconds since the epoch: older lines are skipped. */
   readonly since?: number;
   /** Entries that do not count are passed over. */
   counts(line: Line): boolean;
@@ -23,7 +23,7 @@ export class Tail {
   readonly #options: TailOptions;
   #lines = 0;
   #any = false;
-  /** The first line to keep was found: older files are not needed. */
+  /** Whether the first line was found: older files are not needed. */
   complete: boolean;
 
   constructor(options: TailOptions) {
@@ -31,7 +31,7 @@ export class Tail {
     this.complete = options.count === 0;
   }
 
-  /** The offset of the first entry to keep in the file, 0 when all of it is to be kept. */
+  /** The offset of the first entry to return from the file, 0 for the whole file. */
   async startIn(file: FileHandle): Promise<number> {
     const { size } = await file.stat();
     if (this.complete) return size;
@@ -44,7 +44,7 @@ export class Tail {
     return 0;
   }
 
-  /** How many lines at the beginning of a stream are not to be kept. For files that cannot be read backwards. */
+  /** The number of leading lines to skip in a stream. For files that cannot be read backwards. */
   async skipIn(lines: AsyncIterable<Line>): Promise<number> {
     const { count = Number.POSITIVE_INFINITY, since, counts } = this.#options;
     let ends = 0;
@@ -65,12 +65,12 @@ export class Tail {
     return skipped;
   }
 
-  /** Takes the next older entry: false when it, and all before it, is not to be kept. */
+  /** Takes the next older entry: false if it, and all before it, are to be skipped. */
   #keeps(line: Line): boolean {
     const { count, since, counts } = this.#options;
     if (since !== undefined && Date.parse(line.time) < since) this.complete = true;
     else if (counts(line)) {
-      // The newest line may go on yet.
+      // The newest line may be incomplete.
       const endsLine = !line.partial || !this.#any;
       this.#any = true;
       if (endsLine && count !== undefined && this.#lines >= count) this.complete = true;
@@ -82,7 +82,7 @@ export class Tail {
 
 interface EntryHead {
   readonly offset: number;
-  /** Undefined for one that is not written to its end yet. */
+  /** Undefined for an incomplete one. */
   readonly head: Buffer | undefined;
 }
 

@@ -93,7 +93,7 @@ describe('readLog', () => {
         String(Math.max(0, 3000 - count)),
       ]);
     }
-    // What is sparse would take minutes to read from its beginning.
+    // A sparse file would take minutes to read from its beginning.
     truncateSync(file, 2 ** 36);
     appendFileSync(file, `\n${line(5, 'zero')}${line(5, 'one')}${line(5, 'two')}`);
     expect(await allOf({ tailLines: 2 })).toBe('one\ntwo\n');
@@ -140,7 +140,7 @@ describe('readLog', () => {
   test('rotated files come first, compressed or not', async () => {
     writeFileSync(`${file}.20260101-000000.gz`, gzipSync(line(1, 'first')));
     writeFileSync(`${file}.20260101-000001`, line(2, 'second'));
-    writeFileSync(`${file}.20260101-000001.gz`, gzipSync(line(2, 'second'))); // not yet in the place of the other
+    writeFileSync(`${file}.20260101-000001.gz`, gzipSync(line(2, 'second'))); // before it replaces the other
     writeFileSync(`${file}.20260101-000001.tmp`, 'half');
     writeFileSync(file, line(3, 'third'));
     expect(await allOf({})).toBe('first\nsecond\nthird\n');

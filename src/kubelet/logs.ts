@@ -1,4 +1,4 @@
-// Reads container logs: the last lines, those since a time, and those that come while one waits.
+// Reads container logs: the last lines, those since a time, and new ones.
 
 import { createReadStream } from 'node:fs';
 import { type FileHandle, stat } from 'node:fs/promises';
@@ -23,7 +23,7 @@ export interface LogOptions {
   readonly stream?: string;
 }
 
-/** `file` is absolute and lies below `root`; nothing that is a link below it is followed. */
+/** `file` is absolute and below `root`; links below it are not followed. */
 export interface LogFile {
   readonly root: string;
   readonly file: string;
@@ -33,8 +33,8 @@ const pollMs = 100;
 const blockBytes = 64 * 1024;
 
 /**
- * The log's text. With `follow`, goes on until `isRunning` says no and everything was read, or `signal` aborts; a
- * rotated log is followed into its new file. The file and those that it was rotated into are read in order.
+ * The log's text. With `follow`, continues until `isRunning` returns false and all text was read, or `signal` aborts;
+ * it follows a rotated log into its new file. Reads the file and its rotated predecessors in order.
  */
 export async function* readLog(
   log: LogFile,
@@ -142,7 +142,7 @@ async function* follow(
 ): AsyncGenerator<Line> {
   yield* past;
   while (more && !signal.aborted) {
-    const running = isRunning(); // asked before reading: what was written before the end is not missed
+    const running = isRunning(); // checked before reading, so that text written before the end is not missed
     let any = false;
     for await (const line of reader.read()) {
       any = true;
@@ -172,7 +172,7 @@ class Follower {
     yield* this.#rest();
     const now = await stat(this.#log.file).catch(() => undefined);
     if (!now || now.ino === this.#inode) return;
-    yield* this.#rest(); // what came between the last read and the rotation
+    yield* this.#rest(); // text between the last read and the rotation
     await this.close();
     if (await this.open()) yield* this.#rest();
   }

@@ -42,7 +42,7 @@ const untimed = [
   'close',
 ] as const;
 
-/** Seconds: fourteen of them from 5 ms, each two and a half times the one before. */
+/** In seconds: fourteen buckets from 5 ms, each two and a half times the previous one. */
 const buckets = Array.from({ length: 14 }, (_, i) => 0.005 * 2.5 ** i);
 
 export function measured(runtime: ContainerRuntime, metrics: Metrics, clock: Clock): ContainerRuntime {

@@ -1,4 +1,4 @@
-// What the whole machine uses, as the kernel counts it.
+// The machine's resource usage, from the kernel.
 
 import { readFile, statfs } from 'node:fs/promises';
 

@@ -1,4 +1,4 @@
-// The kubelet's own Node object and Lease: registration, heartbeat, conditions.
+// The kubelet's Node object and Lease: registration, heartbeat, conditions.
 // https://kubernetes.io/docs/concepts/architecture/nodes/
 
 import {
@@ -39,7 +39,7 @@ interface NodeTools {
   readonly logger: Logger;
   readonly runtime: ContainerRuntime;
   readonly events: EventRecorder;
-  /** What the node is short of. */
+  /** The pressure conditions of the node. */
   readonly pressure: () => ReadonlySet<string>;
   /** Why the pod lifecycle event generator is not healthy. */
   readonly plegError: () => string | undefined;
@@ -168,7 +168,7 @@ export class NodeKeeper {
     };
   }
 
-  /** Renews the Lease that says this node is alive. */
+  /** Renews the Lease, which is the node's heartbeat. */
   async #heartbeat(): Promise<void> {
     const { client, clock } = this.#tools;
     const name = this.#config.nodeName;
@@ -193,7 +193,7 @@ export class NodeKeeper {
         spec,
       });
     } catch (error) {
-      // The namespace comes with the control plane's start: until then there is no lease, and the next turn tries again.
+      // The control plane makes the namespace at its start: until then there is no lease, and the next round retries.
       if (isNotFound(error)) return;
       if (!isAlreadyExists(error)) throw error;
       this.#lease = await client.get('leases', { name, namespace: leaseNamespace });
@@ -207,7 +207,7 @@ export class NodeKeeper {
     const current = await client.get('nodes', { name: this.#config.nodeName }).catch(async (error) => {
       if (!isNotFound(error)) throw error;
       this.#lease = undefined;
-      await this.#registerOnce(); // somebody deleted the node while the kubelet runs: it comes back
+      await this.#registerOnce(); // the node was deleted while the kubelet runs: register again
       return undefined;
     });
     if (!current) return;
@@ -247,7 +247,7 @@ export class NodeKeeper {
     this.node = await this.#tools.client.get('nodes', { name: this.#config.nodeName });
   }
 
-  /** Looks at the node again now: its pod range may have come. */
+  /** Reads the node now: its pod range may be set. */
   async refresh(): Promise<void> {
     await this.#report();
   }
@@ -326,7 +326,7 @@ export class NodeKeeper {
   }
 }
 
-/** What the runtime can do: the scheduler and users look here before they ask a pod of it. */
+/** The runtime's features, for the scheduler and users. */
 const runtimeStatus = ({ features }: ContainerRuntime): Pick<NodeStatus, 'features' | 'runtimeHandlers'> => {
   const { recursiveReadOnlyMounts, userNamespaces, supplementalGroupsPolicy } = features;
   return {
@@ -356,11 +356,11 @@ const pressures = [
   },
 ] as const;
 
-/** What makes a status worth writing before its time. */
+/** The part of a status whose change is reported at once. */
 function withoutHeartbeats(status: NodeStatus | undefined): unknown {
   const { capacity, allocatable, conditions, addresses, daemonEndpoints, nodeInfo, images } = status ?? {};
   const compared = (conditions ?? []).map(({ type, status, reason, message }) => ({ type, status, reason, message }));
-  // As the API server writes them: amounts in their shortest form, and nothing that is empty.
+  // In the API server's form: canonical amounts, without empty fields.
   const amounts = (list: Readonly<Record<string, string>> = {}) =>
     Object.fromEntries(Object.entries(list).map(([name, amount]) => [name, canonicalQuantity(amount)]));
   return JSON.parse(

@@ -1,4 +1,5 @@
-// Volumes, logs and cgroups of pods that are no longer known: what a crash, or a deletion while the kubelet was away, left behind.
+// Removes volumes, logs and cgroups of unknown pods, which a crash, or a deletion while the kubelet was stopped, left
+// behind.
 
 import { readdir } from 'node:fs/promises';
 import path from 'node:path';
@@ -11,7 +12,7 @@ const uidPattern = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 type SweepTools = Pick<KubeletTools, 'config' | 'clock' | 'logger' | 'cgroups'>;
 
-/** Goes on until `signal` aborts. `isKnown`: the pod is in the API, or something of it runs. */
+/** Runs until `signal` aborts. `isKnown`: the pod is in the API, or one of its containers runs. */
 export async function sweepFiles(
   tools: SweepTools,
   isKnown: (uid: string) => boolean,

@@ -1,4 +1,4 @@
-// What to do about a pod: compares what its spec asks for with what the runtime has, and decides. Pure.
+// Decides the actions for a pod: compares its spec with the runtime's state. Pure.
 // https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/
 
 import type { Container, Pod } from '../api/api.ts';
@@ -6,7 +6,7 @@ import type { ContainerStatus, Sandbox } from '../container-runtime/container-ru
 import { allNamed, named } from '../machinery/collections/by-name.ts';
 import { restarts, restartsAfterProbe, ruleAction } from './restart-policy.ts';
 
-/** What the runtime has of one pod: newest first. */
+/** The runtime's state of one pod: newest first. */
 export interface RuntimePod {
   readonly sandboxes: readonly Sandbox[];
   readonly containers: readonly ContainerStatus[];
@@ -21,27 +21,27 @@ export interface KillContainer {
 }
 
 export interface PodActions {
-  /** Stop everything that runs: the sandbox must be made anew, or nothing is left to run. */
+  /** Stop all containers: the sandbox must be replaced, or no container has to run. */
   readonly killPod: boolean;
   readonly createSandbox: boolean;
   /** The attempt number of the sandbox to create. */
   readonly attempt: number;
   readonly start: readonly { readonly container: Container; readonly isInit: boolean }[];
   readonly kill: readonly KillContainer[];
-  /** Containers to stop and remove in this order, so that all start again; the one that caused it is the last. */
+  /** Containers to stop and remove in this order, so that all restart; the one that caused it is the last. */
   readonly reset: readonly string[];
 }
 
 export const isNothing = ({ killPod, createSandbox, kill, start, reset }: PodActions): boolean =>
   !killPod && !createSandbox && kill.length === 0 && start.length === 0 && reset.length === 0;
 
-/** What probes say of a running container, by its id. */
+/** Probe results of running containers, by container id. */
 export interface ProbeResults {
   liveness(id: string): boolean | undefined;
   startup(id: string): boolean | undefined;
 }
 
-/** The label that tells a container of an older definition. */
+/** The label with the hash of the container's definition. */
 export const hashLabel = 'io.kubernetes.container.hash';
 
 /** Containers of all three lists. Ephemeral ones are added to a running pod (`kubectl debug`) and never restarted. */
@@ -118,17 +118,17 @@ export function podActions(
 
 const none: ReadonlySet<string> = new Set();
 
-/** Its policy for a resource that changes says so. */
+/** The resize policy of a changed resource requires a restart. */
 const resizeRestart = (container: Container) =>
   ({ reason: 'Resize', message: `Container ${container.name} resize requires restart` }) as const;
 
 const nothing: PodActions = { killPod: false, createSandbox: false, attempt: 0, start: [], kill: [], reset: [] };
 
-/** Whether a container that does not run should: by its restart policy and how it ended. */
+/** Whether a stopped container should run: by its restart policy and exit. */
 const shouldRun = (pod: Pod, container: Container, status: ContainerStatus | undefined): boolean =>
   status?.state !== 'exited' || restarts(pod, container, status.exitCode);
 
-/** The containers of a pod in which one ended in a way that restarts them all; none otherwise. */
+/** The containers to restart if one ended in a way that restarts all; otherwise none. */
 function resetAll(pod: Pod, containers: readonly ContainerStatus[]): string[] {
   const specs = [...pod.spec.containers, ...(pod.spec.initContainers ?? []).toReversed()];
   const isCause = (status: ContainerStatus) => {
@@ -153,7 +153,7 @@ function withNewSandbox(pod: Pod, runtime: RuntimePod, current: Sandbox | undefi
     const status = newest(runtime.containers, container.name);
     return shouldRun(pod, container, status);
   });
-  // A pod that never restarts, or has nothing left to run, gets no second sandbox.
+  // A pod that never restarts, or has no container left to run, gets no second sandbox.
   const never = pod.spec.restartPolicy === 'Never' && !pod.spec.containers.some((c) => c.restartPolicy);
   const over = start.length === 0 || (never && current !== undefined && runtime.containers.length > 0);
   if (over) return { ...nothing, killPod: true, attempt };
@@ -229,7 +229,8 @@ function initActions(
       continue;
     }
     if (mainStarted) continue;
-    // A restarted node's or a collected container may be gone from this sandbox; success is never repeated within one.
+    // After a node's restart or garbage collection, the container may be missing in this sandbox; a success is never
+    // repeated within one.
     if (!status || status.state === 'created') {
       start.push({ container, isInit: true });
       return { done: false, failed: false, start, kill };
@@ -244,7 +245,7 @@ function initActions(
   return { done: true, failed: false, start, kill };
 }
 
-/** Of activeDeadlineSeconds, which counts from the start that the status tells. */
+/** The rest of activeDeadlineSeconds, which counts from the start time in the status. */
 export function deadlineLeftMs({ spec, status }: Pod, now: number): number {
   if (!spec.activeDeadlineSeconds || !status?.startTime) return Number.POSITIVE_INFINITY;
   return Date.parse(status.startTime) + spec.activeDeadlineSeconds * 1000 - now;

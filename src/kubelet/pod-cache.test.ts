@@ -11,7 +11,7 @@ const sandboxOf = (uid: string): Sandbox =>
     ips: [],
   }) as unknown as Sandbox;
 
-/** Answers with what it had when it was asked, once it is let go. */
+/** Returns its state at the time of the call, once released. */
 class Runtime {
   uids: string[] = [];
   readonly #held: (() => void)[] = [];
@@ -75,7 +75,7 @@ test('nothing of a pod that is gone stays behind', async () => {
   await cache.refresh('a');
   runtime.letGo();
   await late;
-  expect(cache.size).toBe(1); // until the next relist: the slow one may have been about to show it
+  expect(cache.size).toBe(1); // until the next relist: a slow reading may still show it
   await cache.refresh();
   expect(cache.size).toBe(0);
 });

@@ -1,4 +1,4 @@
-// What the runtime has, by pod: the pod lifecycle event generator (PLEG) and its cache.
+// The runtime's state by pod: the pod lifecycle event generator (PLEG) and its cache.
 
 import {
   type ContainerRuntime,
@@ -15,7 +15,7 @@ export const containerNameLabel = 'io.kubernetes.container.name';
 
 const nothing: RuntimePod = { sandboxes: [], containers: [] };
 
-/** One reading of the runtime at a time for each scope; whoever asks while one is under way shares the next. */
+/** One reading of the runtime at a time for each scope; calls during a reading share the next one. */
 interface Reading {
   readonly running: Promise<void>;
   next?: Promise<void>;
@@ -32,7 +32,7 @@ export class PodCache {
   /** Why the last relist failed, undefined when it worked. */
   error: string | undefined;
 
-  /** `changed` is told the uid of each pod whose sandboxes or containers changed state. */
+  /** `changed` gets the uid of each pod whose sandboxes or containers changed state. */
   constructor(runtime: ContainerRuntime, changed: (uid: string) => void) {
     this.#runtime = runtime;
     this.#changed = changed;
@@ -42,7 +42,7 @@ export class PodCache {
     return this.#pods.get(uid)?.pod ?? nothing;
   }
 
-  /** Pods that are remembered, those included of which only their being gone is. */
+  /** Cached pods, including records of removed ones. */
   get size(): number {
     return this.#pods.size;
   }
@@ -51,7 +51,7 @@ export class PodCache {
     return [...this.#pods.keys()].filter((uid) => this.#pods.get(uid)?.mark);
   }
 
-  /** Resolves when the cache shows all that was true of the pod, or of all pods, at the time of the call. */
+  /** Resolves when the cache shows the state of the pod, or of all pods, at the time of the call. */
   refresh(uid = ''): Promise<void> {
     const reading = this.#readings.get(uid);
     if (!reading) {
@@ -59,7 +59,7 @@ export class PodCache {
       this.#readings.set(uid, { running });
       return running;
     }
-    // One is under way and may have read too early: everybody who asks meanwhile shares the one after it.
+    // The running reading may have read too early: all calls during it share the next one.
     reading.next ??= reading.running.catch(() => {}).then(() => this.refresh(uid));
     return reading.next;
   }
@@ -81,12 +81,12 @@ export class PodCache {
     }
   }
 
-  /** A reading that began before the one that is known shows nothing new; `isReadElsewhere`: there may be such a one. */
+  /** A reading that began before the cached one is dropped; `isReadElsewhere`: another reading may still run. */
   #note(uid: string, pod: RuntimePod, begun: number, isReadElsewhere: boolean): void {
     const cached = this.#pods.get(uid);
     if (cached && cached.begun > begun) return;
     const mark = markOf(pod);
-    // A pod that is gone is remembered while another reading is under way, which may have seen it yet.
+    // A removed pod stays recorded while another reading runs, which may still contain it.
     if (mark || isReadElsewhere) this.#pods.set(uid, { pod, mark, begun });
     else this.#pods.delete(uid);
     if ((cached?.mark ?? '') !== mark) this.#changed(uid);
@@ -95,15 +95,15 @@ export class PodCache {
 
 interface Known {
   readonly pod: RuntimePod;
-  /** '' when there is nothing of it. */
+  /** '' without sandboxes and containers. */
   readonly mark: string;
   /** When the reading began that showed this. */
   readonly begun: number;
 }
 
-/** As much of an id as tells those of one pod apart; a mark is kept for each pod. */
+/** Enough of an id to distinguish those of one pod; a mark is kept for each pod. */
 const idLength = 12;
-/** Pods of many containers are read after each one's change: the mark of these is made of a hash of each. */
+/** Pods of many containers are read after each change: their mark is a hash of the containers. */
 export const manyContainers = 64;
 
 function markOf(pod: RuntimePod): string {
@@ -114,7 +114,7 @@ function markOf(pod: RuntimePod): string {
 
 const hashes = new WeakMap<ContainerStatus, { state: string; hash: number }>();
 
-/** Whatever the order: a sum and an exclusive or of what each container is. */
+/** Independent of order: a sum and an exclusive or of the containers' hashes. */
 function hashOfAll(containers: readonly ContainerStatus[]): string {
   let sum = 0;
   let mixed = 0;
@@ -153,7 +153,7 @@ function group(sandboxes: readonly Sandbox[], containers: readonly ContainerStat
     const uid = uidOfSandbox.get(container.sandboxId) ?? container.labels[podUidLabel];
     if (uid) podOf(uid).containers.push(container);
   }
-  // As copies, which have just the room that they need.
+  // As copies without spare capacity.
   for (const pod of pods.values()) {
     pod.sandboxes = pod.sandboxes.toSorted((a, b) => b.createdAt - a.createdAt || b.config.attempt - a.config.attempt);
     pod.containers = pod.containers.toSorted((a, b) => b.createdAt - a.createdAt || b.attempt - a.attempt);

@@ -1,4 +1,4 @@
-// In-place resize of a pod as a whole: which cgroup changes when, on directories that stand for the kernel's.
+// In-place resize of a pod's cgroup: order of changes, in directories that simulate the kernel's.
 
 import * as fs from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -160,7 +160,7 @@ test('a runtime that says no to the sandbox leaves the cgroup, and is asked agai
   const grown = podOf({ a: of('50m', '32Mi') }, of('400m', '128Mi'));
   expect(await sync(grown)).toMatchObject([{ reason: 'Error', message: 'sandbox says no' }]);
   more.refuses = false;
-  // By the next kubelet as well, which knows from its file what was promised and what is there.
+  // The next kubelet also reads the allocated and actual values from its file.
   expect(await open()(grown)).toEqual([]);
   expect(updates).toEqual(['pod cpuQuota=40000,cpuPeriod=100000', 'pod cpuShares=409']);
 });

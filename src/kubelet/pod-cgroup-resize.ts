@@ -1,4 +1,4 @@
-// One resize of a pod's own cgroup, in steps: what grows does so before the pod's containers, what shrinks after them.
+// One resize of a pod's cgroup, in steps: increases come before the pod's containers, decreases after them.
 
 import type { Pod } from '../api/api.ts';
 import type { ContainerResources, Limits } from '../container-runtime/container-runtime.ts';
@@ -32,7 +32,7 @@ export class PodCgroupResize {
     );
   }
 
-  /** Limits before shares, so that a pod never asks for more than it may have. */
+  /** Limits before shares, so that a request never exceeds its limit. */
   async grow(resource: Resource): Promise<void> {
     if (this.#change(resource, 'limit') > 0) await this.#set(resource, 'limit');
     if (this.#change(resource, 'shares') > 0) await this.#set(resource, 'shares');
@@ -43,7 +43,7 @@ export class PodCgroupResize {
     if (this.#change(resource, 'limit') < 0) await this.#set(resource, 'limit');
   }
 
-  /** Why the pod's memory limit cannot be set; undefined when it does not shrink, or can. */
+  /** The reason why the pod's memory limit cannot be lowered; undefined if it can, or need not be. */
   memoryProblem(): string | undefined {
     const limit = this.#desired.memoryLimitBytes;
     if (limit === undefined || this.#change('memory', 'limit') >= 0) return undefined;
@@ -51,7 +51,7 @@ export class PodCgroupResize {
     return used >= limit ? `attempting to set pod memory limit (${limit}) below current usage (${used})` : undefined;
   }
 
-  /** Positive where it grows; a limit that is not asked for any more stays, as in Kubernetes. */
+  /** Positive for an increase; a removed limit stays, as in Kubernetes. */
   #change(resource: Resource, part: Part): number {
     if (!this.#current || (resource === 'memory' && part === 'shares')) return 0;
     const field = part === 'shares' ? 'cpuShares' : resource === 'memory' ? 'memoryLimitBytes' : 'cpuQuota';

@@ -26,7 +26,7 @@ function open(pods: Pod[]) {
   const config = { capacity: { cpuMillis: 2000, memoryBytes: 2 ** 30, ephemeralStorageBytes: 0 } };
   const subject = new PodCgroups(cgroups, { config, clock, logger: silentLogger, pods: () => pods });
   subject.start();
-  /** The kernel's files do not keep a cgroup from being removed; ordinary ones do. */
+  /** A cgroup with kernel files can be removed; a directory with ordinary files cannot. */
   const withoutFiles = (at: string) => {
     for (const name of ['cpu', 'memory']) {
       const where = path.join(directory, name, at);

@@ -1,5 +1,5 @@
-// The cgroups above those of containers, which the kubelet makes and removes: a pod's own, those of all Burstable and all
-// BestEffort pods, and that of all pods. https://kubernetes.io/docs/tasks/administer-cluster/reserve-compute-resources/
+// The cgroups above those of containers, which the kubelet makes and removes: of each pod, of all Burstable and all
+// BestEffort pods, and of all pods. https://kubernetes.io/docs/tasks/administer-cluster/reserve-compute-resources/
 
 import { type Pod, podRequests } from '../api/api.ts';
 import {
@@ -14,7 +14,7 @@ import type { Clock, Timer } from '../machinery/time/clock.ts';
 import type { KubeletConfig } from './config.ts';
 import { milli, podCgroup, podCgroupResources, qosOf, sharesOf } from './resources.ts';
 
-/** Pods that come and go together change the shares of their class once. */
+/** Pods that start or end together cause one update of their class's shares. */
 const sharesDelayMs = 500;
 const sharesPeriodMs = 60_000;
 
@@ -41,7 +41,7 @@ export class PodCgroups {
     return this.#cgroups.hugePageSizes;
   }
 
-  /** Makes the cgroups that all pods share, and keeps their CPU shares. */
+  /** Makes the cgroups that all pods share, and updates their CPU shares. */
   start(): void {
     const { cpuMillis, memoryBytes } = this.#tools.config.capacity;
     this.#cgroups.create(podsCgroup, { cpuShares: sharesOf(cpuMillis), memoryLimitBytes: memoryBytes });
@@ -55,7 +55,7 @@ export class PodCgroups {
     this.#timer?.cancel();
   }
 
-  /** Makes the pod's cgroup; one that is there keeps its limits. */
+  /** Makes the pod's cgroup; an existing one keeps its limits. */
   ensure(pod: Pod): void {
     const path = podCgroup(pod);
     if (this.#cgroups.exists(path) && this.#cgroups.limits(path)) return;
@@ -68,7 +68,7 @@ export class PodCgroups {
     return podCgroupResources(pod, { hugePageSizes: this.hugePageSizes, ...(pidsLimit && { pidsLimit }) });
   }
 
-  /** As the kernel keeps them. */
+  /** Rounded as in the kernel. */
   rounded(pod: Pod): Limits {
     return this.#cgroups.rounded(this.desired(pod));
   }
@@ -91,14 +91,14 @@ export class PodCgroups {
     return this.#cgroups.processCount(podCgroup(pod));
   }
 
-  /** What all pods together may have, and what they have left of it. */
+  /** The memory limit of all pods together, and the rest of it. */
   memoryOfPods(): { readonly available: number; readonly capacity: number } | undefined {
     const capacity = this.#cgroups.limits(podsCgroup)?.memoryLimitBytes;
     const usage = this.#cgroups.usage(podsCgroup);
     return capacity && usage ? { available: capacity - usage.memoryWorkingSetBytes, capacity } : undefined;
   }
 
-  /** Kills what is left in them. The class of a pod that is no longer known is not known either. */
+  /** Kills the remaining processes. The class of an unknown pod is unknown too, so all are tried. */
   remove(uid: string): void {
     for (const parent of Object.values(qosCgroups)) {
       const path = `${parent}/pod${uid}`;
@@ -117,7 +117,7 @@ export class PodCgroups {
     });
   }
 
-  /** All Burstable pods together get what they ask for, those of the machine's other kubelets too. */
+  /** All Burstable pods together get the sum of their requests, including those of the machine's other kubelets. */
   #share(): void {
     const own = this.#tools.pods().filter((pod) => qosOf(pod) === 'Burstable');
     const names = new Set(own.map((pod) => `pod${pod.metadata.uid}`));

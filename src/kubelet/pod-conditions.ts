@@ -24,7 +24,7 @@ export interface ConditionInputs {
   readonly initStatuses: readonly ApiContainerStatus[];
   readonly statuses: readonly ApiContainerStatus[];
   readonly hasSandbox: boolean;
-  /** Conditions that stand beside the usual ones: of a resize, of an eviction. */
+  /** Additional conditions: of a resize, of an eviction. */
   readonly more: readonly Pick<PodCondition, 'type' | 'status' | 'reason' | 'message'>[];
   /** Milliseconds since the epoch. */
   readonly now: number;
@@ -90,7 +90,7 @@ function closedGates({ spec, status }: Pod): Why | undefined {
   return messages.length > 0 ? { reason: 'ReadinessGatesNotReady', message: messages.join(', ') } : undefined;
 }
 
-/** lastTransitionTime moves only when the status does. */
+/** lastTransitionTime changes only with the status. */
 function condition(pod: Pod, type: string, status: 'True' | 'False', why: Why, now: number): PodCondition {
   const old = conditionOf(pod, type);
   return {

@@ -1,5 +1,5 @@
-// In-place resize of a pod and its containers: what the node promises, what their cgroups have, and the way from one to
-// the other. https://kubernetes.io/docs/tasks/configure-pod-container/resize-container-resources/
+// In-place resize of a pod and its containers: the allocated resources, the actual ones of the cgroups, and the steps
+// between them. https://kubernetes.io/docs/tasks/configure-pod-container/resize-container-resources/
 
 import { readFileSync } from 'node:fs';
 import { mkdir, rename, writeFile } from 'node:fs/promises';
@@ -29,7 +29,10 @@ import {
 import { containerResources } from './resources.ts';
 import type { KubeletTools } from './tools.ts';
 
-/** Kept in a file of the pod's directory once it was resized; before that the containers' annotations say it. */
+/**
+ * Stored in a file of the pod's directory after the first resize; before it, the containers' annotations have the
+ * values.
+ */
 interface Record_ {
   readonly allocated: Record<string, Resources>;
   readonly allocatedPod?: Resources;
@@ -41,13 +44,13 @@ interface Record_ {
 export interface ResizeActions {
   /** Names of containers that a change restarts. */
   readonly restart: ReadonlySet<string>;
-  /** In their order: memory before CPU, what shrinks before what grows. */
+  /** In order: memory before CPU, decreases before increases. */
   readonly update: readonly {
     readonly status: ContainerStatus;
     readonly container: Container;
     readonly resource: Resource;
   }[];
-  /** The pod's own cgroup may have to change. */
+  /** Whether the pod's cgroup may have to change. */
   readonly pod: boolean;
 }
 
@@ -68,7 +71,7 @@ export class PodResize {
     this.#record = this.#file ? readRecord(this.#file) : undefined;
   }
 
-  /** The node cannot give what the pod asks for now; it is tried again when other pods end. */
+  /** Whether the node lacks the requested resources now; retried when other pods end. */
   get isDeferred(): boolean {
     return this.#pending !== undefined;
   }
@@ -94,10 +97,10 @@ export class PodResize {
     ];
   }
 
-  /** Promises what the pod asks for if the node has it. Resolves with the pod as it is promised. */
+  /** Allocates the requested resources if the node has them. Resolves with the pod as allocated. */
   async admit(pod: Pod, runtime: RuntimePod): Promise<Pod> {
     if (this.#isUntouched(pod)) return pod;
-    // A pod whose containers are not there yet gets what it asks for: that was admitted with it.
+    // A pod without containers gets its requests: admission already checked them.
     if (runtime.containers.length === 0 && !this.#record) return pod;
     const allocated = this.#allocated ?? createdWith(pod, runtime);
     if (!differs(pod, allocated)) {
@@ -128,7 +131,7 @@ export class PodResize {
     this.#event(pod, 'Warning', 'ResizeDeferred', 'Pod resize Deferred', message);
   }
 
-  /** What is to be done so that the pod and every running container have what is promised to them. */
+  /** The actions that give the pod and every running container their allocated resources. */
   actions(promised: Pod, runtime: RuntimePod): ResizeActions {
     if (this.#isUntouched(promised)) return nothing;
     const restart = new Set<string>();
@@ -165,7 +168,7 @@ export class PodResize {
     return this.#record !== undefined && new PodCgroupResize(promised, this.#tools).isNeeded;
   }
 
-  /** Changes cgroups, then what the status tells of them: where a pod grows it grows first, where it shrinks last. */
+  /** Changes cgroups, then the resources in the status: the pod's cgroup first for increases, last for decreases. */
   async apply(promised: Pod, actions: ResizeActions, sandboxId?: string): Promise<void> {
     const { update } = actions;
     const podCgroup = new PodCgroupResize(promised, this.#tools, sandboxId);
@@ -205,7 +208,7 @@ export class PodResize {
     if (!isSame(actualPod, this.#record.actualPod)) await this.#save({ ...this.#record, actualPod });
   }
 
-  /** A limit below what is used would kill. */
+  /** A limit below the usage would kill the container. */
   async #whyNot(
     promised: Pod,
     update: ResizeActions['update'],
@@ -238,7 +241,7 @@ export class PodResize {
     this.#event(pod, 'Warning', 'ResizeError', 'Pod resize error', error);
   }
 
-  /** By container name, where a cgroup has something else than what is promised. Ends a resize that is complete. */
+  /** By container name, the actual resources if they differ from the allocated ones. Ends a completed resize. */
   actual(promised: Pod, runtime: RuntimePod): ReadonlyMap<string, Resources> {
     if (this.#isUntouched(promised)) return nothingDiffers;
     const different = this.#running(promised, runtime).filter(

@@ -1,4 +1,4 @@
-// What pod.status tells of the resources of a pod as a whole. Pure.
+// The pod-level resources in pod.status. Pure.
 // https://kubernetes.io/docs/tasks/configure-pod-container/resize-pod-resources/
 
 import { type Pod, type PodStatus, podLimits, podRequests } from '../api/api.ts';
@@ -6,13 +6,13 @@ import type { Limits } from '../container-runtime/container-runtime.ts';
 import { canonicalQuantity, formatQuantity } from '../machinery/quantity.ts';
 import { milli } from './resources.ts';
 
-/** Below these the kernel has no finer steps: the amount that was promised says more than the cgroup. */
+/** Below these values the kernel rounds: the allocated amount is more exact than the cgroup's. */
 const leastRequestMillis = 2;
 const leastLimitMillis = 10;
 
 type Amounts = Record<string, string>;
 
-/** `limits`: what the pod's cgroup has, where it has one. */
+/** `limits`: the values of the pod's cgroup, if it has one. */
 export function podResourcesStatus(
   promised: Pod,
   phase: string,

@@ -1,4 +1,4 @@
-// From what the runtime has to pod.status. Pure.
+// From the runtime's state to pod.status. Pure.
 // https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/#pod-phase
 
 import {
@@ -23,11 +23,11 @@ export type Phase = 'Pending' | 'Running' | 'Succeeded' | 'Failed';
 export interface PodFailure {
   readonly reason: string;
   readonly message: string;
-  /** The pod was never admitted: nothing of it is here. */
+  /** The pod was never admitted, and has no containers. */
   readonly isRefused?: boolean;
-  /** Instead of the pod's own grace. */
+  /** Overrides the pod's grace period. */
   readonly graceSeconds?: number;
-  /** The node ended it to have what it used. */
+  /** The node evicted it to reclaim resources. */
   readonly isDisruption?: boolean;
 }
 
@@ -38,9 +38,9 @@ export const disruptionOf = (failure: PodFailure | undefined) =>
     : [];
 
 export interface StatusInputs {
-  /** Why a container waits, by its name: what the worker last ran into. */
+  /** The reasons why containers wait, by name: the worker's last error. */
   readonly waiting: ReadonlyMap<string, { readonly reason: string; readonly message?: string }>;
-  /** Containers whose start is not complete: a postStart hook runs. */
+  /** Containers whose postStart hook runs. */
   readonly starting?: ReadonlySet<string>;
   /** Whether a running container's readiness and startup probes have succeeded, by container id. */
   isReady(id: string): boolean;
@@ -50,18 +50,18 @@ export interface StatusInputs {
   readonly runtimeName: string;
   /** Milliseconds since the epoch. */
   readonly now: number;
-  /** When this kubelet took the pod up, where the API does not have it yet. */
+  /** When this kubelet started the pod, if the API does not have it yet. */
   readonly startedAt?: number;
   readonly failure?: PodFailure;
-  /** Nothing of the pod runs, and nothing will. */
+  /** No container runs, and none will. */
   readonly hasEnded?: boolean;
-  /** All containers were removed to be started again: a rule of one that ended says so. */
+  /** All containers were removed to be restarted, by a restart rule. */
   readonly restartsAll?: boolean;
-  /** What a container's cgroup has, where that differs from what is promised to it. */
+  /** The actual resources of a container's cgroup, if they differ from the allocated ones. */
   readonly actualResources?: ReadonlyMap<string, Container['resources']>;
-  /** What the pod's cgroup has, where it has one. */
+  /** The actual limits of the pod's cgroup, if it has one. */
   readonly podLimits?: Limits;
-  /** Conditions beside the usual ones. */
+  /** Additional conditions. */
   readonly conditions?: readonly Pick<PodCondition, 'type' | 'status' | 'reason' | 'message'>[];
 }
 
@@ -70,7 +70,7 @@ export function podStatus(pod: Pod, runtime: RuntimePod, inputs: StatusInputs): 
   if (failure?.isRefused) return refusedStatus(pod, failure, inputs);
   const previous = pod.status ?? {};
   const { initStatuses, statuses } = containerStatuses(pod, runtime, inputs);
-  // Added for a look inside: they never make a pod ready, nor keep it from being so.
+  // Ephemeral containers do not affect readiness.
   const ephemeral = ((pod.spec.ephemeralContainers ?? []) as Container[]).map((c) => ({
     ...containerStatus(pod, c, false, runtime, inputs),
     ready: false,
@@ -201,6 +201,6 @@ function phaseOf(
 const comesBack = (pod: Pod, container: Container, status: ApiContainerStatus) =>
   restarts(pod, container, endOf(status)!.exitCode) || endOf(status)!.reason === restartingAll;
 
-/** How it ended, or how it did last while it waits for its next run. */
+/** Its end, or its last end while it waits for a restart. */
 const endOf = ({ state, lastState }: ApiContainerStatus) =>
   state?.terminated ?? (state?.waiting ? lastState?.terminated : undefined);

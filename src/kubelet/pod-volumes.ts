@@ -11,7 +11,7 @@ export const volumeRetryMs = 2000;
 /** Contents of volumes are read again after this long. */
 export const volumeRefreshMs = syncFrequencyMs - 5000;
 
-/** Makes the volumes or brings them up to date. Undefined, with an event, when one cannot be made yet. */
+/** Creates or updates the volumes. Undefined, with an event, if one is not possible yet. */
 export async function podVolumes(
   pod: Pod,
   tools: KubeletTools,
@@ -38,7 +38,7 @@ export async function podVolumes(
   }
 }
 
-/** Simulated nodes make no files, but wait as other nodes do until what the volumes come from is there. */
+/** Simulated nodes make no files, but wait for the volumes' sources as other nodes do. */
 async function simulatedVolumes(volumes: readonly Volume[], namespace: string, tools: KubeletTools) {
   for (const volume of volumes) {
     const missing = await missingSource(volume, namespace, tools);
@@ -49,7 +49,7 @@ async function simulatedVolumes(volumes: readonly Volume[], namespace: string, t
 
 async function missingSource(volume: Volume, namespace: string, tools: KubeletTools): Promise<string | undefined> {
   const { configMap, secret, projected, persistentVolumeClaim } = volume;
-  // The token's volume is in nearly all pods, and what it needs is in all namespaces.
+  // Nearly all pods have the token volume, and all namespaces have its sources.
   if (volume.name.startsWith('kube-api-access-')) return undefined;
   for (const source of projected?.sources ?? [
     { configMap, secret: secret && { ...secret, name: secret.secretName } },

@@ -34,7 +34,7 @@ test('a worker that is stopped does not wait for a pull', async () => {
   const { promise: pulling, resolve: begun } = Promise.withResolvers<void>();
   const images = {
     retryAfterMs: () => 0,
-    /** A registry that does not answer. */
+    /** A registry that never responds. */
     ensure: (_pod: Pod, _container: object, _secrets: object, _emit: object, signal: AbortSignal) => {
       begun();
       return new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)));

@@ -1,5 +1,5 @@
-// Looks after one pod, one sync at a time: brings what runs into line with the spec, ends it when it is to end.
-// What to do is decided in pod-actions.ts; how it looks from outside in pod-status.ts.
+// Manages one pod, one sync at a time: moves its containers to the desired state, and ends it.
+// pod-actions.ts decides the actions; pod-status.ts computes the status.
 
 import { rm } from 'node:fs/promises';
 import { isNotFound, type Pod } from '../api/api.ts';
@@ -52,7 +52,7 @@ export class PodWorker {
   #state: State = 'syncing';
   #failure: PodFailure | undefined;
   #volumesMs = 0;
-  /** When this kubelet first heard of a pod that it starts, until it runs. */
+  /** When this kubelet first saw the pod, until the pod runs. */
   #startingMs: number | undefined;
   #admitted = false;
   /** When the node first had no place for it. */
@@ -67,7 +67,7 @@ export class PodWorker {
   #timer: Timer | undefined;
   #graceStarted: { seconds: number } | undefined;
 
-  /** `ended` is called when nothing of the pod is left on this node. */
+  /** `ended` is called when the pod has no remains on this node. */
   constructor(pod: Pod, tools: KubeletTools, ended: () => void) {
     this.#pod = pod;
     this.#tools = tools;
@@ -81,7 +81,7 @@ export class PodWorker {
     return this.#pod;
   }
 
-  /** The pod with what the node promised to it: less or more than it asks for while a resize waits. */
+  /** The pod with its allocated resources: they differ from its requests while a resize is pending. */
   get promised(): Pod {
     return this.#resize.promised(this.#pod);
   }
@@ -90,7 +90,7 @@ export class PodWorker {
     return this.#resize.isDeferred;
   }
 
-  /** It is to run, and nothing has ended it. */
+  /** It should run, and has not ended. */
   get isActive(): boolean {
     return this.#state === 'syncing' && !this.#failure && !this.#isTerminal;
   }
@@ -121,7 +121,7 @@ export class PodWorker {
       this.#state = 'terminating';
       this.#starts.abort();
     }
-    // A shorter grace while containers are being stopped: what runs is stopped again with it.
+    // A shorter grace period during termination: containers are stopped again with it.
     const grace = pod ? graceOf(pod) : 0;
     if (this.#graceStarted && grace < this.#graceStarted.seconds) {
       this.#graceStarted.seconds = grace;
@@ -138,7 +138,7 @@ export class PodWorker {
     });
   }
 
-  /** Ends the worker, not the pod: what it was pulling is pulled by the next kubelet. */
+  /** Ends the worker, not the pod: the next kubelet repeats cancelled pulls. */
   async stop(): Promise<void> {
     this.#stopped = true;
     this.#starts.abort();
@@ -170,7 +170,7 @@ export class PodWorker {
     return phase === 'Succeeded' || phase === 'Failed';
   }
 
-  /** One turn of a pod that is to run. Returns when to look again, in milliseconds. */
+  /** One sync of a running pod. Returns when to sync again, in milliseconds. */
   async #sync(): Promise<number> {
     const { tools, runtime } = await this.#look();
     if (!this.#admitted) {
@@ -194,7 +194,7 @@ export class PodWorker {
       await this.#report(runtime);
       await stopPod(this.#pod, this.#failure?.graceSeconds ?? graceOf(this.#pod), tools);
     }
-    // Containers of ended pods may have been removed since: what the API has of them is the last there is.
+    // Containers of ended pods may have been removed since: then the API's status is the last record.
     const ended = (await this.#look()).runtime;
     if (ended.containers.length > 0 || !this.#volumesReleased) await this.#report(ended, true);
     if (!tools.config.usesFilesystem || this.#volumesReleased) return syncFrequencyMs;
@@ -232,7 +232,7 @@ export class PodWorker {
       const waitMs = (this.#refusedMs ??= now) + refusalMs - now;
       if (waitMs > 0) return waitMs;
     }
-    // From here on the others see it: nothing may be awaited since they were looked at.
+    // From here on other admissions see it: no await since their state was read.
     this.#admitted = true;
     this.#admittedAt = this.#tools.clock.now();
     if (!refusal) return 0;
@@ -248,7 +248,7 @@ export class PodWorker {
     this.#failure = { reason: 'DeadlineExceeded', message };
   }
 
-  /** Does what was decided. Returns when to look again. */
+  /** Runs the decided actions. Returns when to sync again. */
   async #act(promised: Pod, actions: PodActions, resize: ResizeActions, runtime: RuntimePod): Promise<number> {
     const tools = this.#tools;
     if (actions.killPod) {
@@ -263,13 +263,13 @@ export class PodWorker {
     if (resize.pod) await this.#resize.apply(promised, resize, runtime.sandboxes[0]?.id);
     if (actions.start.length > 0 || actions.createSandbox) return this.#run(promised, actions);
     if (!tools.config.usesFilesystem) return syncFrequencyMs;
-    // ConfigMaps, Secrets and tokens in volumes are kept current while the pod runs.
+    // ConfigMaps, Secrets and tokens in volumes are updated while the pod runs.
     const staleMs = tools.clock.monotonic() - this.#volumesMs;
     if (staleMs < volumeRefreshMs) return Math.max(volumeRetryMs, volumeRefreshMs - staleMs);
     return (await this.#volumes()) ? syncFrequencyMs : volumeRetryMs;
   }
 
-  /** Removes all containers, so that they start again from the first. */
+  /** Removes all containers, so that they restart from the first. */
   async #reset(ids: readonly string[], runtime: RuntimePod): Promise<number> {
     this.#restartsAll = true;
     for (const id of ids) {
@@ -284,7 +284,7 @@ export class PodWorker {
     return 0;
   }
 
-  /** Starts what is to start; the API hears of it meanwhile when that takes long, because of a pull or a hook. */
+  /** Starts containers; reports the status meanwhile if a pull or a hook takes long. */
   async #run(promised: Pod, actions: PodActions): Promise<number> {
     const { clock, logger } = this.#tools;
     const slow = clock.after(slowStartMs, () => {
@@ -302,13 +302,13 @@ export class PodWorker {
     }
   }
 
-  /** Undefined when a volume cannot be made yet. */
+  /** Undefined if a volume is not possible yet. */
   #volumes(): Promise<ReadonlyMap<string, MountedVolume> | undefined> {
     this.#volumesMs = this.#tools.clock.monotonic();
     return podVolumes(this.#pod, this.#tools);
   }
 
-  /** Tells the API how the pod is, and begins or ends probes. */
+  /** Reports the pod's status to the API, and starts or stops probes. */
   async #report(observed?: RuntimePod, hasEnded = false): Promise<void> {
     const tools = this.#tools;
     const runtime = observed ?? (await this.#look()).runtime;
@@ -352,7 +352,7 @@ export class PodWorker {
     tools.statuses.set(this.#pod, status);
   }
 
-  /** Ends the pod, tells the API, and clears away what it left. */
+  /** Ends the pod, reports it to the API, and removes its remains. */
   async #terminate(): Promise<number> {
     const { tools } = await this.#look();
     const { uid, name, namespace } = this.#pod.metadata;

@@ -55,7 +55,7 @@ export interface ProbeOutcome {
 /** How much of an answer or an output a message quotes. */
 const quotedBytes = 1024 * 10;
 
-/** Never throws: what goes wrong is a failed probe. */
+/** Never throws: an error is a failed probe. */
 export async function runProbe(
   runtime: ContainerRuntime,
   clock: Clock,

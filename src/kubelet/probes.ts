@@ -11,7 +11,7 @@ import { type ProbeTarget, runProbe } from './probe-handlers.ts';
 const kinds = ['startup', 'liveness', 'readiness'] as const;
 type Kind = (typeof kinds)[number];
 
-/** What is known of one container's probes. */
+/** The probe state of one container. */
 interface Probed {
   readonly podUid: string;
   readonly results: Map<Kind, boolean>;
@@ -39,7 +39,7 @@ export class ProbeManager implements ProbeResults {
     this.#changed = changed;
   }
 
-  /** Begins to probe a running container; doing so again changes nothing. */
+  /** Starts the probes of a running container; repeated calls have no effect. */
   add(pod: Pod, container: Container, target: ProbeTarget): void {
     if (this.#containers.has(target.containerId)) return;
     const probed: Probed = { podUid: pod.metadata.uid, results: new Map(), workers: [] };
@@ -84,7 +84,7 @@ export class ProbeManager implements ProbeResults {
     this.#containers.delete(containerId);
   }
 
-  /** Ends the probes of the pod's containers, but for those in `keep`. */
+  /** Stops the probes of the pod's containers, except those in `keep`. */
   removePod(podUid: string, keep: ReadonlySet<string> = new Set()): void {
     for (const [id, probed] of this.#containers) if (probed.podUid === podUid && !keep.has(id)) this.remove(id);
   }
@@ -117,13 +117,13 @@ interface WorkerHooks {
   run(): Promise<{ success: boolean; message: string }>;
   /** True while another probe has to succeed first. */
   waits(): boolean;
-  /** True when there is nothing left to find out. */
+  /** True if the result is final. */
   over(): boolean;
   failed(message: string): void;
   result(success: boolean): void;
 }
 
-/** Probes one container one way, until stopped; a result counts after as many equal ones as its threshold. */
+/** Runs one probe of one container until stopped; a result counts after as many equal ones as its threshold. */
 class ProbeWorker {
   readonly #clock: Clock;
   readonly #probe: Probe;
@@ -131,7 +131,7 @@ class ProbeWorker {
   readonly #hooks: WorkerHooks;
   #timer: Timer | undefined;
   #stopped = false;
-  /** The last turn had to wait for another probe. */
+  /** Whether the last round waited for another probe. */
   #waited = false;
   #successes = 0;
   #failures = 0;
@@ -148,7 +148,7 @@ class ProbeWorker {
     this.#schedule(Math.max(0, firstMs - this.#clock.now()));
   }
 
-  /** Does what it waited for at once: its container has started. */
+  /** Runs at once the probe that waited for its container's start. */
   hurry(): void {
     if (this.#stopped || !this.#waited) return;
     this.#timer?.cancel();

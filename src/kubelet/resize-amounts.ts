@@ -9,7 +9,7 @@ import { bytes, effectiveLimits, milli } from './resources.ts';
 export type Resources = NonNullable<Container['resources']>;
 export type Resource = 'cpu' | 'memory';
 
-/** What the node promised to a pod. */
+/** The resources that the node allocated to a pod. */
 export interface Allocated {
   /** By container name. */
   readonly containers: Readonly<Record<string, Resources>>;
@@ -31,7 +31,7 @@ export const allocatedOf = (pod: Pod): Allocated => ({
   ...(pod.spec.resources && { pod: pod.spec.resources }),
 });
 
-/** What the pod was promised before its first resize: its containers were created with that. */
+/** The allocation before the pod's first resize: its containers were created with it. */
 export function createdWith(pod: Pod, runtime: RuntimePod): Allocated {
   const statuses = resizableContainers(pod).map((c) => ({ c, status: newest(runtime.containers, c.name) }));
   const podLevel = statuses.flatMap(({ status }) => (status && annotatedPod(status)) ?? [])[0] ?? pod.spec.resources;
@@ -47,7 +47,7 @@ const parsed = (text: string | undefined) => (text === undefined ? undefined : (
 const annotated = (status: ContainerStatus) => parsed(status.annotations[resourcesAnnotation]);
 const annotatedPod = (status: ContainerStatus) => parsed(status.annotations[podResourcesAnnotation]);
 
-/** What a container was created with, the pod's limits included where it has none of its own. */
+/** The resources at the container's creation, including the pod's limits if it has none. */
 export function startedWith(status: ContainerStatus): Resources | undefined {
   const own = annotated(status);
   return own && withPodLimits(own, annotatedPod(status));
@@ -60,7 +60,7 @@ export const differs = (pod: Pod, { containers, pod: podLevel }: Allocated): boo
   !isSame(pod.spec.resources, podLevel) ||
   resizableContainers(pod).some((c) => !isSame(c.resources, containers[c.name]));
 
-/** The pod with what the node promised to it. */
+/** The pod with its allocated resources. */
 export function withAllocated(pod: Pod, allocated: Allocated): Pod {
   if (!differs(pod, allocated)) return pod;
   const given = (list: readonly Container[]) =>
@@ -80,7 +80,7 @@ export function withAllocated(pod: Pod, allocated: Allocated): Pod {
   };
 }
 
-/** In thousandths of a core or bytes; 0 where nothing is said. */
+/** In thousandths of a core or bytes; 0 if absent. */
 export function amounts(of: Resources | undefined, resource: Resource) {
   const amount = resource === 'cpu' ? milli : bytes;
   return { requests: amount(of?.requests?.[resource]), limits: amount(of?.limits?.[resource]) };
@@ -101,7 +101,7 @@ export function merged(from: Resources, to: Resources, resource: Resource): Reso
   ) as Resources;
 }
 
-/** As much of `actual` as the container itself says something of: the pod's limits are not the container's. */
+/** The part of `actual` that the container itself specifies: the pod's limits are not the container's. */
 export function ownPart(actual: Resources, own: Resources | undefined): Resources {
   const part = (list: (typeof lists)[number]) =>
     Object.fromEntries(Object.entries(actual[list] ?? {}).filter(([name]) => own?.[list]?.[name] !== undefined));

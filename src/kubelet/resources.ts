@@ -9,7 +9,7 @@ export type QosClass = 'Guaranteed' | 'Burstable' | 'BestEffort';
 type Amounts = Readonly<Record<string, string>>;
 type Resources = NonNullable<Container['resources']>;
 
-/** What the machine has, as far as limits depend on it. */
+/** The machine's properties that limits depend on. */
 export interface LimitFacts {
   readonly memoryBytes: number;
   /** Sizes of huge pages that can be limited, such as 2MB. */
@@ -35,7 +35,7 @@ const quotaOf = (cpuMillis: number) => ({
   cpuQuota: Math.max(minQuotaMicros, Math.floor((cpuMillis * quotaPeriodMicros) / 1000)),
 });
 
-/** Of a limit for the whole pod, a container may take all where it has none of its own. */
+/** A container without a limit may use the whole limit of its pod. */
 export function effectiveLimits(of: Resources | undefined, podLevel: Pod['spec']['resources']): Amounts {
   return { ...podLevel?.limits, ...of?.limits };
 }
@@ -59,7 +59,7 @@ function linuxResources(cpuRequest?: string, cpuLimit?: string, memoryLimit?: st
   };
 }
 
-/** For each size that the machine has: none, unless it is asked for. */
+/** For each page size of the machine: none unless requested. */
 function hugepageLimits(amounts: Amounts, { hugePageSizes = [] }: Partial<LimitFacts>) {
   if (hugePageSizes.length === 0) return {};
   const asked = new Map(
@@ -71,7 +71,7 @@ function hugepageLimits(amounts: Amounts, { hugePageSizes = [] }: Partial<LimitF
 }
 
 /**
- * Of the pod's own cgroup: its CPU shares, and for each resource the limit of the pod or, where every container has one,
+ * For the pod's cgroup: its CPU shares, and for each resource the limit of the pod or, if every container has one,
  * their sum. https://kubernetes.io/docs/tasks/configure-pod-container/assign-pod-level-resources/
  */
 export function podCgroupResources(
@@ -94,7 +94,7 @@ export function podCgroupResources(
   };
 }
 
-/** What a runtime may want to know of a pod before it has containers. */
+/** The pod's resources for a runtime, before it has containers. */
 export function sandboxResources(pod: Pod): { resources: ContainerResources; overhead?: ContainerResources } {
   const { overhead, ...spec } = pod.spec;
   const [requests, limits] = [podRequests({ spec }), podLimits({ spec })];
@@ -108,8 +108,9 @@ export function sandboxResources(pod: Pod): { resources: ContainerResources; ove
 const allOf = ({ spec }: Pod) => [...spec.containers, ...(spec.initContainers ?? [])];
 
 /**
- * A pod's memory request that no container has is shared by all of them; a sidecar is no likelier to be killed than the
- * main containers. https://kubernetes.io/docs/concepts/scheduling-eviction/node-pressure-eviction/#node-out-of-memory-behavior
+ * A pod's memory request beyond its containers' is shared by all of them; a sidecar is no likelier to be killed than
+ * the main containers.
+ * https://kubernetes.io/docs/concepts/scheduling-eviction/node-pressure-eviction/#node-out-of-memory-behavior
  */
 function oomScoreAdjustment(pod: Pod, container: Container, requestBytes: number, nodeMemoryBytes: number): number {
   const critical = pod.spec.priorityClassName === 'system-node-critical';
@@ -123,7 +124,7 @@ function oomScoreAdjustment(pod: Pod, container: Container, requestBytes: number
   return Math.min(Math.max(lowest, 3), 999);
 }
 
-/** For each container; may be negative where a container asks for more than the pod. */
+/** For each container; may be negative if a container requests more than the pod. */
 function sharedMemoryRequest(pod: Pod): number {
   const total = bytes(pod.spec.resources?.requests?.['memory']);
   if (total === 0) return 0;

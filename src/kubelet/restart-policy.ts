@@ -1,4 +1,4 @@
-// Whether a container that ended is started again: its own policy and rules, or the pod's policy. Pure.
+// Whether an ended container is restarted: by its policy and rules, or the pod's policy. Pure.
 // https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/#individual-container-restart-policy-and-rules
 
 import type { Container, Pod } from '../api/api.ts';
@@ -11,7 +11,7 @@ export function restarts(pod: Pod, container: Container, exitCode: number): bool
   return policy === 'Always' || (policy === 'OnFailure' && exitCode !== 0);
 }
 
-/** What the first rule that matches the exit code says; rules count only with a policy of the container's own. */
+/** The action of the first rule that matches the exit code; rules require a policy of the container. */
 export function ruleAction(container: Container, exitCode: number): RestartAction | undefined {
   if (!container.restartPolicy) return undefined;
   const rule = container.restartPolicyRules?.find(({ exitCodes }) => {

@@ -1,4 +1,4 @@
-// Which run of a container comes next, and when.
+// The number and time of a container's next run.
 
 import type { Pod } from '../api/api.ts';
 import type { ContainerStatus } from '../container-runtime/container-runtime.ts';
@@ -8,7 +8,7 @@ import { removeLog } from './log-rotation.ts';
 import type { RuntimePod } from './pod-actions.ts';
 import type { KubeletTools } from './tools.ts';
 
-/** One more than any run that is known, here or in the API. A created container that never started is removed. */
+/** One more than any run in the runtime or the API. A created container that never started is removed. */
 export async function nextAttempt(
   pod: Pod,
   name: string,
@@ -20,7 +20,7 @@ export async function nextAttempt(
     await tools.runtime.removeContainer(last.id);
     return last.attempt;
   }
-  // Beside the last run of a container, which `logs --previous` shows, older ones are not kept.
+  // Only the last run of a container is kept, for `logs --previous`.
   for (const old of allNamed(runtime.containers, name))
     if (old !== last && old.state === 'exited') {
       await tools.runtime.removeContainer(old.id);

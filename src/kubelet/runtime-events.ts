@@ -2,13 +2,13 @@ import type { Timer } from '../machinery/time/clock.ts';
 import { manyContainers } from './pod-cache.ts';
 import type { KubeletTools } from './tools.ts';
 
-/** How long a pod's reading waits for further events, for each of its containers, and at most. */
+/** How long a pod's reading waits for further events, per container, and at most. */
 const waitMsPerContainer = 0.1;
 const longestWaitMs = 1_000;
 
 /**
- * Reads a pod again after each event of the runtime. A pod of many containers has an event for each of them, and a
- * reading takes all of them: so its events are gathered, or the work would grow with the square of their number.
+ * Reads a pod again after each event of the runtime. A reading lists all containers of a pod, and each of them has
+ * events: so events are batched, or the work would be quadratic.
  */
 export async function followRuntime(
   tools: Pick<KubeletTools, 'cache' | 'clock' | 'logger' | 'runtime'>,

@@ -1,23 +1,23 @@
-// Opens and makes paths below a directory that containers may change at the same time. Each component is opened on its
-// own, relative to the descriptor of its parent and without following links, so nothing that is swapped meanwhile leads
-// out of the directory. (openat2's RESOLVE_BENEATH; Node has no openat, /proc/self/fd/N/NAME does the same.)
+// Opens and makes paths below a directory that containers may change concurrently. Each component is opened separately,
+// relative to the descriptor of its parent and without following links, so that no replacement leads out of the
+// directory. (openat2's RESOLVE_BENEATH; Node has no openat, /proc/self/fd/N/NAME does the same.)
 
 import { constants, type Stats } from 'node:fs';
 import { chmod, type FileHandle, mkdir, open, realpath } from 'node:fs/promises';
 import path from 'node:path';
 
-/** O_PATH: a descriptor that only names a file. It opens no device and does not wait for a FIFO's other end. */
+/** O_PATH: a descriptor that only refers to a file. It opens no device and does not wait for a FIFO's other end. */
 const pathOnly = 0x20_0000;
 const anyFile = pathOnly | constants.O_NOFOLLOW;
 /** Flags of a directory to work in. */
 export const directoryOnly = anyFile | constants.O_DIRECTORY;
 
-/** A path leads out of its directory, or a link stands where none may be. */
+/** A path leads out of its directory, or contains a forbidden link. */
 export class UnsafePathError extends Error {
   override readonly name = 'UnsafePathError';
 }
 
-/** A path of the process itself that stands for the open file, whatever happens to its name. */
+/** A path in this process that refers to the open file, even after a rename. */
 export const pathOf = (handle: FileHandle): string => `/proc/self/fd/${handle.fd}`;
 
 /** The components of a relative path. Throws for `..` and for absolute paths. */
@@ -28,7 +28,7 @@ function componentsOf(relative: string): string[] {
   return components;
 }
 
-/** Opens what `relative` names below `base`; `base` itself is trusted. The last component is opened with `flags`. */
+/** Opens the path `relative` below `base`; `base` itself is trusted. The last component is opened with `flags`. */
 export async function openBeneath(base: string, relative: string, flags = anyFile): Promise<FileHandle> {
   const components = componentsOf(relative);
   const last = components.pop();
@@ -115,7 +115,7 @@ export const openRegularIn = (directory: FileHandle, name: string): Promise<File
 
 const readWithoutWaiting = constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW;
 
-/** Undefined when there is no regular file of that name. Never waits for a FIFO, opens no device, follows no link. */
+/** Undefined without a regular file of that name. Never waits for a FIFO, opens no device, follows no link. */
 export async function openRegularBeneath(base: string, relative: string): Promise<FileHandle | undefined> {
   return onlyRegular(openBeneath(base, relative, readWithoutWaiting));
 }

@@ -1,4 +1,4 @@
-// What a pod and a container ask of security, for the runtime.
+// Converts the security contexts of a pod and a container for the runtime.
 // https://kubernetes.io/docs/tasks/configure-pod-container/security-context/
 
 import { existsSync, readFileSync } from 'node:fs';
@@ -67,7 +67,7 @@ function annotatedProfile(value: string): Profile | undefined {
   return value.startsWith('localhost/') ? { type: 'Localhost', localhostProfile: value.slice(10) } : undefined;
 }
 
-/** Whether a pod wants an AppArmor profile, so that it cannot run without AppArmor. */
+/** Whether a pod has an AppArmor profile, so that it cannot run without AppArmor. */
 export function needsAppArmor(pod: Pod): boolean {
   const wants = (profile?: Profile) => profile !== undefined && profile.type !== 'Unconfined';
   if (wants(pod.spec.securityContext?.appArmorProfile)) return true;
@@ -87,7 +87,7 @@ function mustNotBeRoot(pod: Pod, container: Container, user: number | undefined,
   if (user === 0) throw new ConfigError(`container's runAsUser breaks non-root policy ${where}`);
   if (user !== undefined) return;
   const named = imageUser?.split(':')[0] || '0';
-  // A number is its value, however it is written.
+  // A numeric name is an id, in any notation.
   const id = /^\d+$/.test(named) ? Number(named) : undefined;
   if (id === 0) throw new ConfigError(`container has runAsNonRoot and image will run as root ${where}`);
   if (id === undefined)
@@ -100,7 +100,7 @@ function mustNotBeRoot(pod: Pod, container: Container, user: number | undefined,
     );
 }
 
-/** Read when the kubelet starts: another kernel needs another start. */
+/** Read at the kubelet's start: the kernel does not change later. */
 export const hasAppArmor = (): boolean => {
   const enabled = '/sys/module/apparmor/parameters/enabled';
   return existsSync(enabled) && readFileSync(enabled, 'utf8').trim() === 'Y';

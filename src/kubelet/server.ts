@@ -1,4 +1,4 @@
-// The kubelet's HTTPS API, which the API server stands in front of: logs, exec, attach, port-forward, stats, health.
+// The kubelet's HTTPS API, behind the API server: logs, exec, attach, port-forward, stats, health.
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer } from 'node:https';
@@ -31,7 +31,7 @@ class HttpError extends Error {
   }
 }
 
-/** Everything but /healthz needs the API server's consent to who asks. */
+/** All paths but /healthz are authorized by the API server. */
 export async function startServer(
   tools: KubeletTools,
   pods: () => readonly Pod[],
@@ -90,7 +90,7 @@ async function handle(
   if (request.method !== 'GET' && request.method !== 'HEAD') throw new HttpError(405, 'Method Not Allowed');
   if (verb === 'containerLogs' && rest.length === 3)
     return containerLogs(tools, findPod(pods(), rest), rest[2], url.searchParams, response);
-  // A simulated node has no machine of its own.
+  // A simulated node has no machine.
   if (url.pathname.startsWith('/logs/') && tools.config.usesFilesystem)
     return serveSystemLog(systemLogsDirectory, unescaped(url.pathname.slice('/logs/'.length)), request, response);
   switch (url.pathname.replace(/\/$/, '')) {
@@ -238,7 +238,7 @@ async function upgrade(
   }
   if (verb !== 'exec' && verb !== 'attach') throw new HttpError(404, '404 page not found');
   const container = await findContainer(tools, findPod(pods(), rest), rest[2] ?? '');
-  // kubectl speaks of stdin, the API server of input: the kubelet takes both.
+  // kubectl sends stdin, the API server input: the kubelet accepts both.
   const options = {
     stdin: flag(params, 'input', 'stdin'),
     stdout: flag(params, 'output', 'stdout'),

@@ -11,7 +11,7 @@ import type { KubeletTools } from './tools.ts';
 import { later, unlessAborted } from './unless-aborted.ts';
 import type { MountedVolume } from './volumes/volumes.ts';
 
-/** Why the container does not run: what state.waiting says. */
+/** The reason why the container does not run: the content of state.waiting. */
 export class StartError extends Error {
   override readonly name = 'StartError';
   readonly reason: string;
@@ -29,12 +29,12 @@ export interface StartInputs {
   readonly sandboxConfig: SandboxConfig;
   readonly volumes: ReadonlyMap<string, MountedVolume>;
   readonly pullSecrets: readonly Secret[];
-  /** Aborts when the container is not to start any more: a pull or a hook is not waited for then. */
+  /** Aborts when the container need not start any more: then a pull or a hook is not awaited. */
   readonly signal: AbortSignal;
 }
 
 const longestHookMs = 600_000;
-/** A runtime that takes longer waits for something of the container's: the end of its sandbox ends that. */
+/** A slower start waits for the container's process: ending its sandbox ends the wait. */
 const usualStartMs = 2_000;
 
 /** Throws StartError, or the reason of `signal` once that aborts. */
@@ -87,7 +87,7 @@ export async function startContainer(inputs: StartInputs, tools: KubeletTools): 
     await unlessAborted(hooked, signal);
   } catch (error) {
     signal.throwIfAborted();
-    // What a hook printed may be secret: the event does not repeat it.
+    // The hook's output may be secret: the event omits it.
     emit('Warning', 'FailedPostStartHook', 'PostStartHook failed');
     emit('Normal', 'Killing', 'FailedPostStartHook');
     await tools.runtime.stopContainer(id, graceOf(pod));
@@ -95,7 +95,7 @@ export async function startContainer(inputs: StartInputs, tools: KubeletTools): 
   }
 }
 
-/** The running container that an ephemeral one looks at; undefined when it names none, null when that does not run. */
+/** The target container of an ephemeral one; undefined without a target, null if the target does not run. */
 function targetOf({ metadata, spec }: Pod, name: string, { cache }: KubeletTools): string | undefined | null {
   const target = spec.ephemeralContainers?.find((c) => c.name === name)?.targetContainerName;
   if (!target) return undefined;
@@ -132,7 +132,7 @@ export const allocatableOf = ({ config }: Pick<KubeletTools, 'config'>) => ({
   ephemeralStorageBytes: config.capacity.ephemeralStorageBytes,
 });
 
-/** The secrets that the pod names for its registries, those of them that there are. */
+/** The pod's existing pull secrets. */
 export async function pullSecretsOf(
   { metadata, spec }: Pod,
   { secret }: Pick<KubeletTools, 'secret'>,

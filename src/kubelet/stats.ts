@@ -1,4 +1,4 @@
-// What the node and its pods use: /stats/summary and /metrics/resource.
+// Resource usage of the node and its pods: /stats/summary and /metrics/resource.
 // https://kubernetes.io/docs/reference/instrumentation/node-metrics/
 
 import { formatTime, type Pod } from '../api/api.ts';
@@ -24,7 +24,7 @@ async function podUsages(tools: KubeletTools, pods: readonly Pod[]): Promise<Pod
   });
 }
 
-/** Simulated nodes have no machine of their own: they use what their pods do. */
+/** A simulated node has no machine: its usage is the sum of its pods'. */
 async function usageOfNode(tools: KubeletTools, pods: readonly PodUsage[]): Promise<NodeUsage> {
   if (tools.config.usesFilesystem) return nodeUsage();
   const { cpuNanoseconds, memoryWorkingSetBytes } = sum(pods.flatMap((p) => p.containers));

@@ -1,4 +1,4 @@
-// Sends pod statuses to the API: the newest of each pod, once it differs from what the API has.
+// Sends pod statuses to the API: the newest of each pod, if it differs from the API's.
 
 import { isNotFound, type Pod, type PodStatus } from '../api/api.ts';
 import type { Client } from '../client/client.ts';
@@ -71,11 +71,11 @@ export class StatusManager {
       try {
         const before = this.#sent.get(uid) ?? wanted.pod.status ?? {};
         const { status } = await this.#patch(wanted.pod, withRemovals(wanted.status, before));
-        // The API's own object, which others hold too, does as well as ours where the two say the same.
+        // Equal values: keep the API's copy, which is shared.
         this.#sent.set(uid, status && isSame(status, wanted.status) ? status : wanted.status);
         if (this.#wanted.get(uid) === wanted) this.#wanted.delete(uid);
       } catch (error) {
-        // Gone, or another pod by the same name (the uid precondition says so): nobody is left to tell.
+        // The pod is gone or replaced (by the uid precondition): drop the status.
         if (isNotFound(error) || /uid mismatch|UID in precondition|the UID/i.test((error as Error).message))
           return this.forget(uid);
         this.#logger.warn('pod status not sent, trying again', { pod: wanted.pod.metadata.name, error: String(error) });
@@ -100,10 +100,10 @@ export class StatusManager {
   }
 }
 
-/** Making the patch of such a one takes a turn of its own. */
+/** The patch of a large status is made in a separate turn of the event loop. */
 const isLarge = (status: PodStatus | undefined) => (status?.containerStatuses?.length ?? 0) > manyContainers;
 
-/** A patch merges: what is no longer so must be removed by name. */
+/** A patch merges: removed fields must be explicit nulls. */
 function withRemovals(status: PodStatus, before: PodStatus): PodStatus {
   const removed = (next: Removable, old: Removable | undefined) =>
     Object.fromEntries(['reason', 'message'].filter((key) => old?.[key] && !next[key]).map((key) => [key, null]));
@@ -123,7 +123,7 @@ function withRemovals(status: PodStatus, before: PodStatus): PodStatus {
 
 type Removable = Readonly<Record<string, any>>;
 
-/** Without undefined members. What has none is not copied: a pod may have thousands of containers. */
+/** Without undefined members. Objects without any are not copied: a pod may have thousands of containers. */
 function defined(value: any): any {
   if (typeof value !== 'object' || value === null) return value;
   if (Array.isArray(value)) {
@@ -142,6 +142,6 @@ function defined(value: any): any {
   return copy ?? value;
 }
 
-/** Undefined members and what others write do not make a difference. */
+/** Undefined members and fields of other writers are ignored. */
 const isSame = (a: PodStatus, b: PodStatus): boolean =>
   deepEqual({ ...a, resize: undefined }, { ...b, resize: undefined });

@@ -1,4 +1,4 @@
-// Stops containers the way Kubernetes does: preStop hook, SIGTERM, grace, SIGKILL.
+// Stops containers as Kubernetes does: preStop hook, SIGTERM, grace period, SIGKILL.
 // https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/#pod-termination
 
 import type { Pod } from '../api/api.ts';
@@ -77,13 +77,13 @@ export async function stopPod(pod: Pod, graceSeconds: number, tools: KubeletTool
   );
 }
 
-/** Stops what runs of a pod again, with the grace that is left now. */
+/** Stops a pod's running containers again, with the shorter grace period. */
 export async function stopSooner(uid: string, seconds: number, { cache, runtime }: KubeletTools): Promise<void> {
   const running = cache.get(uid).containers.filter((c) => c.state === 'running');
   await Promise.allSettled(running.map((c) => runtime.stopContainer(c.id, seconds)));
 }
 
-/** Grace of a container that is to be restarted: a probe may have its own. */
+/** Grace period of a container to restart: its probe may define one. */
 export function killGrace(pod: Pod, { name, reason }: KillContainer): number {
   if (reason === 'Changed' || reason === 'Resize') return graceOf(pod);
   const probe = reason === 'Unhealthy' ? 'livenessProbe' : 'startupProbe';

@@ -1,5 +1,5 @@
-// The node's own logs: files and listings of /var/log, as Go's http.FileServer shows them. Links that lead out of it are
-// not followed: a pod that may write there must not show other files of the host.
+// The node's logs: files and listings of /var/log, in the format of Go's http.FileServer. Links that lead out of it are
+// not followed: a pod that writes there must not expose other files of the host.
 // https://kubernetes.io/docs/concepts/cluster-administration/system-logs/#log-query
 
 import { constants } from 'node:fs';

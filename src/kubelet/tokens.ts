@@ -1,4 +1,4 @@
-// Tokens of pods' service accounts: asked for by the kubelet, kept, renewed before they run out.
+// Tokens of pods' service accounts: requested by the kubelet, cached, and renewed before they expire.
 // https://kubernetes.io/docs/concepts/security/service-accounts/#get-a-token
 
 import type { Pod, TokenRequest } from '../api/api.ts';

@@ -1,4 +1,4 @@
-// What the parts of one kubelet share.
+// Dependencies shared by the parts of one kubelet.
 
 import type { ConfigMap, Pod, Secret, Service } from '../api/api.ts';
 import type { Client, EventRecorder, Lister } from '../client/client.ts';
@@ -33,7 +33,7 @@ export interface KubeletTools {
   token(pod: Pod, audience: string | undefined, expirationSeconds: number): Promise<string>;
   /** Counts the time from first hearing of a pod until its containers run. */
   podStarted(seconds: number): void;
-  /** What the node would have to give to this pod: undefined admits it. */
+  /** The reason for refusing the pod: undefined admits it. */
   refuse(pod: Pod): { reason: string; message: string } | undefined;
   /** Reads the node again, for a refusal that its newer labels may lift. */
   readNode(): Promise<void>;

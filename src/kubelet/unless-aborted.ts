@@ -1,9 +1,9 @@
 import type { Clock } from '../machinery/time/clock.ts';
 
-/** What the promise becomes; rejects with the signal's reason as soon as that aborts. */
+/** The promise's result; rejects with the signal's reason as soon as it aborts. */
 export function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
   if (signal.aborted) {
-    promise.catch(() => {}); // no one waits for it
+    promise.catch(() => {}); // the result is unused
     return Promise.reject(signal.reason);
   }
   return new Promise((resolve, reject) => {

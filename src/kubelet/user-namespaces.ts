@@ -1,4 +1,4 @@
-// Ids of the machine for pods with a user namespace of their own (spec.hostUsers: false): a range for each pod that no
+// Allocates ids of the machine to pods with a user namespace (spec.hostUsers: false): each pod gets a range that no
 // other pod and no user of the machine has. https://kubernetes.io/docs/concepts/workloads/pods/user-namespaces/
 
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
@@ -13,7 +13,7 @@ const idsPerPod = 65_536;
 
 type UserNamespace = Pick<SandboxConfig, 'userNamespace'>;
 
-/** The pod's range, the same at each call: it is kept in a file of the pod's directory. Throws when all are taken. */
+/** The pod's range, the same at each call: it is stored in a file of the pod's directory. Throws if all are taken. */
 export function userNamespaceOf(
   pod: Pod,
   { rootDirectory, maxPods, usesFilesystem }: Pick<KubeletConfig, 'rootDirectory' | 'maxPods' | 'usesFilesystem'>,

@@ -10,7 +10,7 @@ import type { NodeProgram } from './node-process.ts';
 
 const pollMs = 5;
 
-/** `command`: the program and its arguments. Its standard output is this process's own. */
+/** `command`: the program and its arguments. Its standard output is this process's. */
 export async function launchNodes(
   command: readonly string[],
   directory: DataDirectory,
@@ -21,7 +21,7 @@ export async function launchNodes(
   const child = spawn(program, [...args, '--data-dir', directory.root], {
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     cwd: '/',
-    // glibc keeps an arena for each thread: two are enough, and smaller.
+    // glibc has an arena per thread: two use less memory.
     env: { MALLOC_ARENA_MAX: '2', ...process.env },
   });
   const launched = programOf(child);
@@ -45,7 +45,7 @@ function programOf(child: ChildProcess): NodeProgram {
   return {
     pid: child.pid ?? 0,
     ended,
-    // A message to a process that has just ended is lost: `ended` says so.
+    // A message to an ended process is lost: `ended` reports the end.
     send: (message) => void (child.connected && child.send(message, () => {})),
     onMessage: (handler) => void child.on('message', handler),
     kill: () => void child.kill('SIGKILL'),

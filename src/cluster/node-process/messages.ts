@@ -4,14 +4,14 @@ import type { KeyPair } from '../certificates.ts';
 import type { RunConfig } from '../config.ts';
 import type { PartStatus } from '../part-sequence.ts';
 
-/** Everything that the nodes' process needs: it reads no other configuration. */
+/** The complete configuration of the nodes' process. */
 export interface NodeProcessConfig {
   readonly config: RunConfig;
   /** URL of the API server. */
   readonly server: string;
   /** PEM of the cluster's CA. */
   readonly ca: string;
-  /** Client certificates by user name. Those of kubelets are their servers' certificates too. */
+  /** Client certificates by user name. Those of kubelets are also their serving certificates. */
   readonly certificates: Readonly<Record<string, KeyPair>>;
 }
 
@@ -19,13 +19,13 @@ export type ToNodeProcess =
   /** The first message, and the only one of its type. */
   | { readonly type: 'start'; readonly config: NodeProcessConfig }
   | { readonly type: 'status'; readonly id: number }
-  /** Stop the parts in order and end. Containers keep running. */
+  /** Stop the parts in order and exit. Containers keep running. */
   | { readonly type: 'stop' };
 
 export type FromNodeProcess =
   | { readonly type: 'step'; readonly name: string; readonly ms: number }
   | { readonly type: 'ready' }
-  /** The parts did not start; the process ends. `code` and `port` are those of a system error. */
+  /** The parts did not start; the process exits. `code` and `port` are those of a system error. */
   | { readonly type: 'failed'; readonly message: string; readonly code?: string; readonly port?: number }
   | {
       readonly type: 'status';

@@ -7,7 +7,7 @@ import type { PartStatus } from '../part-sequence.ts';
 import type { FromNodeProcess, NodeProcessConfig, ToNodeProcess } from './messages.ts';
 import { NodeProcess, type NodeProgram } from './node-process.ts';
 
-/** A process that does what the test says. */
+/** A process controlled by the test. */
 class FakeProgram implements NodeProgram {
   static nextPid = 1;
   readonly pid = FakeProgram.nextPid++;

@@ -1,11 +1,11 @@
-// The process of a cluster's nodes, from the side of the main process: it is launched, asked, restarted and stopped.
+// The main process's side of the nodes' process: launches, calls, restarts and stops it.
 
 import type { Clock } from '../../machinery/time/clock.ts';
 import type { PartContext } from '../context.ts';
 import type { OnStep, PartStatus } from '../part-sequence.ts';
 import type { FromNodeProcess, NodeProcessConfig, ToNodeProcess } from './messages.ts';
 
-/** A process that was launched and waits for the message `start`. */
+/** A launched process that waits for the message `start`. */
 export interface NodeProgram {
   readonly pid: number;
   /** Resolves with the reason once the process has ended, such as "killed by SIGKILL". */
@@ -58,7 +58,7 @@ export class NodeProcess {
   #nextId = 0;
   readonly #asked = new Map<number, (status: Extract<FromNodeProcess, { type: 'status' }>) => void>();
 
-  /** Launches the program at once, so that it loads its code while the API server starts. */
+  /** Launches the program at once, so that its code loads while the API server starts. */
   constructor(context: Pick<PartContext, 'clock' | 'logger'>, launch: LaunchNodes, onStep: OnStep = () => {}) {
     this.#context = context;
     this.#launch = launch;
@@ -88,7 +88,7 @@ export class NodeProcess {
     };
   }
 
-  /** Resolves when the process has ended; one that does not end in time is killed. */
+  /** Resolves when the process has exited; it is killed on timeout. */
   async stop(): Promise<void> {
     this.#stopping.abort();
     const program = await this.#program.catch(() => undefined);
@@ -163,7 +163,7 @@ export class NodeProcess {
   }
 }
 
-/** Undefined when the promise takes longer. */
+/** Undefined on timeout. */
 async function within<T>(clock: Clock, ms: number, promise: Promise<T>): Promise<T | undefined> {
   const over = new AbortController();
   const late = clock.sleep(ms, over.signal).then(

@@ -1,4 +1,4 @@
-// The process of a cluster's nodes, from its own side: it runs the node parts as the main process asks.
+// The nodes' process: runs the node parts for the main process.
 
 import { createClient, type HttpsTransport, httpsTransport } from '../../client/client.ts';
 import type { Environment, PartContext } from '../context.ts';
@@ -21,7 +21,7 @@ export interface NodeServer {
   stop(): Promise<void>;
 }
 
-/** Does nothing until the message `start` comes. */
+/** Idle until the message `start`. */
 export function serveNodes(environment: Environment, hooks: NodeServerHooks): NodeServer {
   const { logger } = environment;
   const parts = new PartSequence(environment, (name, ms) => hooks.send({ type: 'step', name, ms }));

@@ -1,4 +1,4 @@
-// The API server with all that it needs: certificates, who may enter, the objects of a fresh control plane, kubeconfigs.
+// The API server with its inputs: certificates, access, bootstrap objects, kubeconfigs.
 
 import os from 'node:os';
 import { formatTime } from '../../api/api.ts';
@@ -55,7 +55,7 @@ export async function startApiServerPart(context: PartContext, { store }: StoreP
     signingKey: listens ? await ensureSigningKey(directory.pki) : makeSigningKey(),
     issuer,
     ...(await readAccessFiles(config, issuer)),
-    // An API server alone, as tests run it: nothing makes service accounts, so pods need none.
+    // A single API server, as in tests: without a controller for service accounts, pods need none.
     missingServiceAccounts: config.components.length === 1,
     disabledAdmissionPlugins: config.disableAdmissionPlugins,
     anonymousAuth: config.anonymousAuth,
@@ -84,7 +84,7 @@ export async function startApiServerPart(context: PartContext, { store }: StoreP
   });
   const clientFor = (user: UserInfo) => createClient(apiServer.transport(user));
   const self = clientFor(identities.apiServer);
-  // Before it listens: nobody is to be judged by half of the roles.
+  // Before listening: no request may be authorized with half of the roles.
   await access.start({ client: self, clock, random, logger: context.logger });
   await apiServer.server.fairness.start({ client: self, clock, random, logger });
   const port = pki && (await listen(context, apiServer, pki));

@@ -12,13 +12,13 @@ import { identities } from '../identities.ts';
 import type { NodePartContext } from '../node-parts.ts';
 import { kubeletRoot, openRuntime } from '../runtime.ts';
 
-/** One node of this machine, which can be stopped and started again on its own. */
+/** One node of this machine, which can be stopped and restarted separately. */
 export interface NodeHandle {
   readonly name: string;
   /** Why it is not healthy; undefined while it is healthy, and while it is stopped. */
   health(): string | undefined;
   start(): Promise<void>;
-  /** Ends the kubelet as a crash does: it reports nothing. Containers of a real runtime keep running. */
+  /** Ends the kubelet as in a crash, without a report. Containers of a real runtime keep running. */
   stop(): Promise<void>;
 }
 
@@ -61,7 +61,7 @@ async function startNode(parts: NodePartContext, name: string, index: number): P
   const { config, directory } = parts;
   const runtime = await openRuntime(config, directory.node(name), parts);
   const context = componentContext(parts, 'kubelet', parts.clientFor(identities.kubelet(name)));
-  // Another cluster on this machine may have the usual port: then any free one does.
+  // Another cluster on this machine may use the default port: then any free one is used.
   const kubelet = {
     ...(await kubeletConfig(parts, name)),
     port: index === 0 && config.name === 'coracle' ? kubeletPort : 0,
@@ -100,7 +100,7 @@ async function kubeletConfig({ config, directory }: NodePartContext, name: strin
 const simulatedCapacity = { cpuMillis: 32_000, memoryBytes: 256 * 2 ** 30, ephemeralStorageBytes: 2 ** 40 };
 const architecture = os.arch() === 'x64' ? 'amd64' : os.arch();
 const kubeletVersion = kubernetesVersion.gitVersion;
-/** The same on every machine, so that a simulation is too. */
+/** The same on every machine, so that simulations are reproducible. */
 const simulatedInfo: KubeletConfig['nodeInfo'] = {
   machineID: '',
   systemUUID: '',

@@ -22,7 +22,7 @@ export class CgroupsV1 extends Hierarchies implements Cgroups {
     this.hugePageSizes = controllers.has('hugetlb') ? hugePageSizes : [];
   }
 
-  /** The memory controller's first; every other hierarchy too. */
+  /** The memory controller's first; then every other hierarchy. */
   directories(path: string): readonly string[] {
     const roots = [this.#controllers.get('memory'), ...this.#controllers.values()].filter((root) => root !== undefined);
     return [...new Set(roots)].map((root) => join(root, path));
@@ -99,7 +99,7 @@ export class CgroupsV1 extends Hierarchies implements Cgroups {
   }
 }
 
-/** With swap counted too, where an OCI runtime has limited that: the sum may never be less than the memory alone. */
+/** Also limits memory plus swap, if an OCI runtime did: the sum must not be below the memory limit. */
 function limitMemory(directory: string, limitBytes: number): void {
   const value = String(limitBytes > 0 ? limitBytes : -1);
   const memory = join(directory, 'memory.limit_in_bytes');

@@ -1,4 +1,4 @@
-// On directories that stand for the kernel's: what is written there is what the kernel would be told.
+// Directories simulate the kernel's: the tests compare the written values.
 
 import * as fs from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -12,7 +12,7 @@ export interface Usage {
   readonly memoryRssBytes: number;
 }
 
-/** What the kernel holds a cgroup to; a limit that is absent does not exist. */
+/** The limits of a cgroup; an absent one means unlimited. */
 export type Limits = Pick<ContainerResources, 'cpuShares' | 'cpuQuota' | 'cpuPeriod' | 'memoryLimitBytes'>;
 
 /** One container's or pod's cgroup is a path such as /kubepods/pod1/abc, the same in every hierarchy. */
@@ -24,7 +24,7 @@ export interface Cgroups {
   create(path: string, resources: ContainerResources): void;
   /** Sets the limits that are given; 0 lifts a quota or a memory limit. */
   update(path: string, resources: ContainerResources): void;
-  /** As the kernel keeps them. */
+  /** Rounded as in the kernel. */
   rounded(resources: ContainerResources): Limits;
   /** Undefined where there is no such cgroup. */
   limits(path: string): Limits | undefined;
@@ -37,13 +37,13 @@ export interface Cgroups {
   /** Processes and threads in it and below it. */
   processCount(path: string): number;
   outOfMemoryKills(path: string): number;
-  /** Kills what is left in it and below it, and removes it; parents too while they are empty, with `andParents`. */
+  /** Kills the processes in it and below it, and removes it; with `andParents` also empty parents. */
   remove(path: string, andParents?: boolean): void;
-  /** Removes it where nothing is in it: neither processes nor the cgroup of a container. */
+  /** Removes it if it has neither processes nor container cgroups. */
   removeEmpty(path: string): void;
 }
 
-/** `mounts` has the form of /proc/self/mounts; a test hands in its own. */
+/** `mounts` has the format of /proc/self/mounts; tests pass a file. */
 export function openCgroups(
   mounts = fs.readFileSync('/proc/self/mounts', 'utf8'),
   hugePages = machinePages(),

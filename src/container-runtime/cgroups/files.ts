@@ -34,7 +34,7 @@ export const fields = (text = ''): ReadonlyMap<string, number> =>
 export const processesIn = (directory: string): number[] =>
   (read(directory, 'cgroup.procs') ?? '').split('\n').filter(Boolean).map(Number);
 
-/** Names of the cgroups in it; none where it does not exist. */
+/** Names of its child cgroups; none if it does not exist. */
 export function childrenOf(directory: string): string[] {
   try {
     const entries = fs.readdirSync(directory, { withFileTypes: true });
@@ -63,7 +63,7 @@ export function removeCgroup(directory: string): boolean {
 }
 const pause = new Int32Array(new SharedArrayBuffer(4));
 
-/** Kills and removes what is below a cgroup, the innermost first. */
+/** Kills and removes the cgroups below one, innermost first. */
 export function removeBelow(directory: string): void {
   for (const name of childrenOf(directory)) {
     const path = join(directory, name);

@@ -1,4 +1,4 @@
-// What cgroup v1 and v2 have in common: a path that means the same in one or more hierarchies.
+// The common part of cgroup v1 and v2: a path with the same meaning in one or more hierarchies.
 
 import * as fs from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -6,7 +6,7 @@ import { signal } from '../native/process.ts';
 import { childrenOf, processesIn, removeBelow, removeCgroup } from './files.ts';
 
 export abstract class Hierarchies {
-  /** The first is the one that is asked. */
+  /** Reads use the first one. */
   abstract directories(path: string): readonly string[];
 
   exists(path: string): boolean {

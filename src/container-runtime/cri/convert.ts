@@ -33,7 +33,7 @@ const idMappings = ({ userNamespace }: SandboxConfig) =>
 
 const profileMessage = ({ type, localhostRef = '' }: SecurityProfile): Message => ({ profileType: type, localhostRef });
 
-/** Says which node a sandbox or container belongs to, for one runtime may serve several. Nobody above sees it. */
+/** The node of a sandbox or container, because one runtime may serve several nodes. Only used here. */
 const ownerLabel = 'coracle.local/owner';
 
 export const isOwn = (item: Message, owner: string): boolean => item['labels'][ownerLabel] === owner;
@@ -193,7 +193,7 @@ export function imageOf(message: Message): Image {
   return { id, repoTags, repoDigests, sizeBytes: size, user, ...(pinned && { pinned }) };
 }
 
-/** Of the handler that is used when none is named. An older runtime says nothing, and would ignore what it does not know. */
+/** The features of the default handler. An older runtime reports none, and would ignore unknown fields. */
 export function featuresOf({ runtimeHandlers, features }: Message): RuntimeFeatures {
   const handler = runtimeHandlers?.find((entry: Message) => entry['name'] === '')?.features;
   return {

@@ -1,4 +1,4 @@
-// A runtime of the test's own that speaks just enough CRI: what real ones do only when they fail.
+// A fake runtime with the required part of CRI: it does what real ones only do when they fail.
 
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';

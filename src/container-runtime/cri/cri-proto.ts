@@ -1,4 +1,4 @@
-// The part of the Container Runtime Interface v1 that Coracle speaks: names and numbers as in k8s.io/cri-api.
+// The part of the Container Runtime Interface v1 that Coracle uses: names and numbers as in k8s.io/cri-api.
 
 export const criProto = `
 syntax = "proto3";

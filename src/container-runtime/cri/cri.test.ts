@@ -1,5 +1,5 @@
-// Real containerd, with its own root and socket and in a network namespace of its own: the outer run makes that and runs
-// this file again inside, for containerd's streaming server listens on that namespace's loopback.
+// Real containerd, with a separate root and socket, in a network namespace: the outer run makes the namespace and runs
+// this file again inside it, because containerd's streaming server listens on that namespace's loopback.
 
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';

@@ -44,13 +44,13 @@ export interface CriOptions {
   readonly endpoint: string;
   /** The node's name in the cluster's: only sandboxes made under the same are seen, and removed by destroyAll. */
   readonly owner: string;
-  /** Where the built-in image is made before it goes to the runtime. */
+  /** The directory for making the built-in image before its import. */
   readonly imageDirectory: string;
   readonly clock: Clock;
   readonly random: Random;
 }
 
-/** Rejects with RuntimeError('unavailable') when nobody answers at the endpoint. */
+/** Rejects with RuntimeError('unavailable') if the endpoint does not respond. */
 export async function createCriRuntime(options: CriOptions): Promise<ContainerRuntime> {
   const client = new CriClient(options.endpoint, options.clock);
   const version = await client.call('Version', { version: 'v1' }, 'unavailable', 10_000).catch((error) => {
@@ -72,7 +72,7 @@ class Cri implements ContainerRuntime {
   readonly features: RuntimeFeatures;
   readonly #client: CriClient;
   readonly #options: CriOptions;
-  /** Statuses that cannot change any more before the state does. */
+  /** Statuses that are final for their state. */
   readonly #statuses = new Map<string, ContainerStatus>();
   readonly #ips = new Map<string, readonly string[]>();
   /** Pods of sandboxes. */
@@ -106,7 +106,7 @@ class Cri implements ContainerRuntime {
     const request = { config: sandboxMessage(config, this.#options.owner), runtimeHandler: '' };
     const run = () => this.#client.call('RunPodSandbox', request, 'sandbox', 2 * 120_000);
     const { podSandboxId } = await run().catch(async (error) => {
-      // A runtime told to use our pause image (see hello-import.ts) gets it when it first needs it.
+      // A runtime configured with Coracle's pause image (see hello-import.ts) gets it on first use.
       if (await this.#image(pauseImage)) throw error;
       await this.#importHello(helloImage);
       return run();
@@ -114,7 +114,7 @@ class Cri implements ContainerRuntime {
     return podSandboxId;
   }
 
-  /** Runtimes that have no such call (containerd before 2.1) have nothing to say against it. */
+  /** Runtimes without this call (containerd before 2.1) accept all values. */
   async updatePodSandboxResources(id: string, resources: ContainerResources, overhead: ContainerResources) {
     const request = { podSandboxId: id, resources: limitsMessage(resources), overhead: limitsMessage(overhead) };
     await this.#client.call('UpdatePodSandboxResources', request).catch((error) => {
@@ -225,7 +225,7 @@ class Cri implements ContainerRuntime {
     const { stdout, stderr, exitCode } = await this.#client
       .call('ExecSync', request, 'unavailable', deadlineMs)
       .catch((error) => {
-        // Runtimes have no common code for a command that took too long: the time that it took says so.
+        // Runtimes have no common code for a timed-out command: the elapsed time decides.
         const ranOut = timeoutMs > 0 && this.#options.clock.now() - startedAtMs >= timeoutMs;
         throw ranOut ? new RuntimeError('timeout', error.message, { cause: error }) : error;
       });
@@ -252,7 +252,7 @@ class Cri implements ContainerRuntime {
     const found = await this.#image(reference);
     if (found || !isHello(reference)) return found;
     await this.#importHello(reference);
-    // containerd's CRI part hears of it by an event, a moment later.
+    // containerd's CRI plugin learns of it through an event, a moment later.
     for (let tries = 0; tries < 40; tries++) {
       const image = await this.#image(reference);
       if (image) return image;
@@ -263,7 +263,7 @@ class Cri implements ContainerRuntime {
 
   async pullImage(reference: string, auth?: RegistryAuth, signal?: AbortSignal): Promise<string> {
     if (isHello(reference)) return (await this.imageStatus(reference))!.id;
-    // An hour: what ends a pull that makes no progress is the runtime.
+    // An hour: the runtime itself ends a pull without progress.
     const request = { image: { image: reference }, auth };
     const { imageRef } = await this.#client.call('PullImage', request, 'image', 3_600_000, signal).catch((error) => {
       throw new RuntimeError('image', error.message, { cause: error });
@@ -339,7 +339,7 @@ class Cri implements ContainerRuntime {
     return image?.id ? imageOf(image) : undefined;
   }
 
-  /** Pods that start at one time wait for the same import; any further tag is a name for what is there. */
+  /** Pods that start together share one import; further tags only add a name. */
   async #importHello(reference: string): Promise<void> {
     const { endpoint, imageDirectory, random } = this.#options;
     await (this.#importing ??= importHello(new ImageStore(imageDirectory, random), socketOf(endpoint)).finally(() => {
@@ -359,7 +359,7 @@ const eventTypes: Readonly<Record<string, RuntimeEvent['type']>> = {
   CONTAINER_DELETED_EVENT: 'deleted',
 };
 
-/** What is gone already needs no stopping or removing. */
+/** A missing object needs no stopping or removing. */
 async function orGone(call: Promise<Message>): Promise<Message | undefined> {
   try {
     return await call;

@@ -1,4 +1,4 @@
-// The built-in image for runtimes that have their own store of images.
+// The built-in image for runtimes with a separate image store.
 
 import { execFile, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -12,8 +12,8 @@ import { normalizeReference } from '../images/reference.ts';
 import { importArchive } from './import-archive.ts';
 
 /**
- * Comes along, for runtimes whose configuration names it as sandbox_image: without a registry they could not have their
- * own. It has the same layer, and so costs nothing.
+ * Imported too, for runtimes whose configuration names it as sandbox_image: they could not pull one without a registry.
+ * It shares the layer, so it takes no space.
  */
 export const pauseImage = 'coracle.local/pause:1';
 
@@ -52,7 +52,7 @@ async function writeLayout(directory: string, tree: string, config: unknown, nam
   const blobs = join(directory, 'blobs/sha256');
   mkdirSync(blobs, { recursive: true });
   const layerPath = join(directory, 'layer');
-  // 1: a file changed while it was read, as its number of links does when another image takes it.
+  // 1: a file changed while it was read, as its link count does when another image uses it.
   await promisify(execFile)('tar', ['-C', tree, '--sort=name', '-cf', layerPath, '.']).catch((error) => {
     if (error.code !== 1) throw error;
   });

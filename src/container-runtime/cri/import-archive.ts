@@ -1,4 +1,4 @@
-// CRI can pull images but not take one in: archives reach containerd through its own client, `ctr`.
+// CRI can pull images but not import them: archives reach containerd through its client `ctr`.
 
 import { spawn } from 'node:child_process';
 import type { Readable } from 'node:stream';
@@ -7,8 +7,8 @@ import { RuntimeError } from '../runtime-error.ts';
 export const socketOf = (endpoint: string): string => endpoint.replace(/^unix:(\/\/)?/, '');
 
 /**
- * Brings a docker-save or OCI archive into containerd; `what` names it in messages. Resolves with the names of its
- * images. Rejects with RuntimeError('image') when there is no `ctr`, the runtime is not containerd, or it refuses.
+ * Imports a docker-save or OCI archive into containerd; `what` is its name in messages. Resolves with the names of its
+ * images. Rejects with RuntimeError('image') without `ctr`, for other runtimes than containerd, or if the import fails.
  */
 export async function importArchive(socket: string, archive: Readable, what: string): Promise<readonly string[]> {
   const ctr = spawn('ctr', ['--address', socket, '--namespace', 'k8s.io', 'images', 'import', '-']);
@@ -16,7 +16,7 @@ export async function importArchive(socket: string, archive: Readable, what: str
   let stderr = '';
   ctr.stdout.on('data', (chunk) => (stdout += chunk));
   ctr.stderr.on('data', (chunk) => (stderr += chunk));
-  ctr.stdin.on('error', () => {}); // it ended before it read all: its exit code tells
+  ctr.stdin.on('error', () => {}); // it ended before reading all input: the exit code shows the error
   archive.on('error', (error) => ctr.stdin.destroy(error));
   archive.pipe(ctr.stdin);
   const code = await new Promise<number | string | null>((resolve) => {

@@ -1,8 +1,8 @@
-// The client's side of SPDY/3.1, as CRI runtimes speak it on their streaming URLs (exec, attach, port-forward): streams
-// over one upgraded connection. WebSocket would do too, but its v4 protocol cannot tell a command that its input ended.
+// SPDY/3.1, client side, for the streaming URLs of CRI runtimes (exec, attach, port-forward): streams over one upgraded
+// connection. WebSocket's v4 protocol cannot signal the end of input to a command.
 //
-// Peers are Go's spdystream: it has no flow control, it accepts headers compressed without the preset dictionary, and
-// we need none of the headers that it sends.
+// Peers use Go's spdystream: it has no flow control, it accepts headers compressed without the preset dictionary, and
+// this client ignores the headers that it sends.
 
 import { connect, type Socket } from 'node:net';
 import { Duplex } from 'node:stream';
@@ -13,7 +13,7 @@ const type = { synStream: 1, rstStream: 3, ping: 6, goAway: 7 } as const;
 const fin = 1;
 
 export interface SpdyConnection {
-  /** A stream of ours with these headers. */
+  /** Opens a stream with these headers. */
   open(headers: Readonly<Record<string, string>>): Promise<Duplex>;
   /** Resolves when the connection has ended. */
   readonly closed: Promise<void>;

@@ -23,7 +23,7 @@ export async function streamSession(url: string, options: StreamOptions): Promis
   stdout.end();
   stderr?.end();
   const exitCode = statusOf(error, connection.closed);
-  // The runtime leaves the connection to us once all has been said.
+  // The runtime leaves closing the connection to this side.
   void exitCode
     .then(
       () => {},

@@ -1,4 +1,4 @@
-// Image archives: what `docker save`, `podman save`, `ctr image export` and buildkit write.
+// Image archives, from `docker save`, `podman save`, `ctr image export` and buildkit.
 
 import { createHash } from 'node:crypto';
 import { closeSync, openSync, readFileSync, writeSync } from 'node:fs';
@@ -25,7 +25,7 @@ interface SavedImage {
 
 /**
  * Loads every image of a docker-save or OCI-layout tar file, compressed or not. Rejects with RuntimeError('image'), and
- * leaves nothing behind, when the file is damaged or no such archive.
+ * leaves no files behind, if the file is damaged or not such an archive.
  */
 export async function loadArchive(store: ImageStore, file: string): Promise<readonly ImageRecord[]> {
   return store.ingest(async (directory) => {
@@ -120,7 +120,7 @@ async function addSaved(store: ImageStore, archive: Archive, saved: SavedImage):
   const config = await keep(saved.Config, 'application/vnd.oci.image.config.v1+json');
   const layers: Descriptor[] = [];
   for (const layer of saved.Layers) layers.push(await keep(layer, 'application/vnd.oci.image.layer.v1.tar'));
-  // docker-save has no manifest, and so no digest to know the image by: the one that a push would make.
+  // docker-save has no manifest, and so no digest: this is the manifest that a push would make.
   const manifest: Manifest = { mediaType: 'application/vnd.oci.image.manifest.v1+json', config, layers };
   const { digest } = await store.putBlob(Buffer.from(JSON.stringify({ schemaVersion: 2, ...manifest })));
   archive.kept.add(digest);

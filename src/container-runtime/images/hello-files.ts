@@ -1,4 +1,4 @@
-// The files of the image coracle.local/hello that are ours.
+// The project's files in the image coracle.local/hello.
 
 const server = `// Answers with who serves: pod, node, client address and request.
 const { createServer } = require('node:http');

@@ -1,5 +1,5 @@
 // The image coracle.local/hello: made on first use from the programs of this machine, so that a first workload needs no
-// registry. Any tag of it is the same image.
+// registry. All its tags are the same image.
 
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -15,7 +15,7 @@ import { normalizeReference } from './reference.ts';
 const repository = 'coracle.local/hello';
 const searchPath = ['/bin', '/usr/bin', '/sbin', '/usr/sbin'];
 
-/** What a user of `kubectl exec` reaches for; those that the machine does not have are left out. */
+/** Programs for users of `kubectl exec`; missing ones are skipped. */
 const programs =
   'sh bash cat ls env echo sleep date id hostname head tail grep sed printf pwd mkdir rm cp mv ln chmod touch true false stat wc tr seq uname df du sort uniq cut tee dd test stty tty ps kill nproc readlink mount ip'.split(
     ' ',
@@ -34,10 +34,10 @@ export function isHello(reference: string): boolean {
   return reference === repository || reference.startsWith(`${repository}:`);
 }
 
-/** Many pods ask at once; it is made once. */
+/** Concurrent calls share one build. */
 const making = new Map<string, Promise<ImageRecord>>();
 
-/** The image, made if it is not there yet (about a second), under the tag that `reference` has. */
+/** The image under the tag of `reference`, made on first use (about a second). */
 export function ensureHello(store: ImageStore, reference: string): Promise<ImageRecord> {
   const key = `${store.directory} ${reference}`;
   let image = making.get(key);
@@ -98,7 +98,7 @@ async function makeTree(tree: string): Promise<void> {
   for (const library of await librariesOf([...sources.keys()])) take(library, join(tree, library));
 }
 
-/** The files that the dynamic linker loads for these programs, and the linker itself, by their own paths. */
+/** The shared libraries of these programs, and the dynamic linker, by path. */
 async function librariesOf(paths: readonly string[]): Promise<ReadonlySet<string>> {
   const libraries = new Set<string>();
   const ldd = await promisify(execFile)('ldd', paths as string[]).catch((error) => error as { stdout?: string });

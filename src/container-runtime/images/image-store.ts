@@ -1,13 +1,13 @@
-// Images on disk. Several processes may use one directory at once (a node and `coracle image load`), so nothing is kept
-// in memory, every file is complete once it has its name, and what a process was still making lies below ingest/.
+// Images on disk. Several processes may use one directory at once (a node and `coracle image load`), so no state is
+// cached in memory, every file is complete when it gets its name, and unfinished files are below ingest/.
 //
-//   blobs/sha256/<hex>     manifests, configs and layers as they came, named by what is in them
+//   blobs/sha256/<hex>     original manifests, configs and layers, named by digest
 //   snapshots/<chain id>/  the file tree of an image: the lower directory of its containers' overlays
-//   records/<image id>     what is known of an image, with its names
-//   leases/<container id>  the snapshot that a container stands on; while there is one, the image cannot be removed
+//   records/<image id>     the record of an image, with its names
+//   leases/<container id>  the snapshot of a container; while it exists, the image cannot be removed
 //
-// A snapshot is one whole tree and not a stack of layers: whiteouts need device nodes and extended attributes that
-// Node cannot make. Trees that share layers share their files by hard links instead.
+// A snapshot is one whole tree and not a stack of layers: whiteouts need device nodes and extended attributes that Node
+// cannot make. Trees with common layers share their files by hard links instead.
 
 import { createHash } from 'node:crypto';
 import { createReadStream, existsSync, mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs';
@@ -19,7 +19,7 @@ import { RuntimeError } from '../runtime-error.ts';
 import { applyLayer, cloneTree, removeTree } from './layer.ts';
 import { normalizeReference } from './reference.ts';
 
-/** The part of an OCI image config (image-spec, config.md) that running a container needs. */
+/** The part of an OCI image config (image-spec, config.md) for running a container. */
 export interface ImageConfig {
   readonly User?: string;
   readonly Env?: readonly string[] | null;
@@ -33,7 +33,7 @@ export interface ImageRecord extends Image {
   readonly manifestDigest: string;
   readonly snapshot: string;
   readonly config: ImageConfig;
-  /** Blobs that go when the image goes. */
+  /** Blobs that are removed with the image. */
   readonly blobs: readonly string[];
 }
 
@@ -88,7 +88,9 @@ export class ImageStore {
     return join(this.directory, 'snapshots', image.snapshot);
   }
 
-  /** Takes a name away, or with an id all of them; the image goes with its last name. Succeeds when it is not there. */
+  /**
+   * Removes a name, or with an id all names; the image is removed with its last name. Succeeds if it does not exist.
+   */
   async remove(reference: string): Promise<void> {
     const image = this.find(reference);
     if (!image) return;
@@ -131,7 +133,7 @@ export class ImageStore {
     return existsSync(this.blobPath(digest));
   }
 
-  /** Runs `work` with a directory of its own that is gone afterwards, whatever happens. */
+  /** Runs `work` with a temporary directory, which is always removed afterwards. */
   async ingest<Result>(work: (directory: string) => Promise<Result>): Promise<Result> {
     const suffix = Buffer.from(this.#random.bytes(6)).toString('hex');
     const path = join(this.directory, 'ingest', `${process.pid}-${suffix}`);
@@ -164,7 +166,7 @@ export class ImageStore {
    */
   async addImage(manifest: Manifest, manifestDigest: string, tags: readonly string[], repoDigests: readonly string[]) {
     const config = JSON.parse(await readFile(this.blobPath(manifest.config.digest), 'utf8')) ?? {};
-    // They name the snapshot, and an image says what it likes.
+    // They become part of the snapshot's name, and an image may contain any text.
     const diffIds = Array.from<string, string>(config.rootfs?.diff_ids ?? [], checkDigest);
     if (diffIds.length !== manifest.layers.length)
       throw new RuntimeError(
@@ -248,7 +250,7 @@ export class ImageStore {
     }));
   }
 
-  /** Removes what processes that are gone left half done. */
+  /** Removes unfinished files of ended processes. */
   #sweep(): void {
     for (const name of readdirSync(join(this.directory, 'ingest')))
       if (!existsSync(`/proc/${name.split('-')[0]}`)) void removeTree(join(this.directory, 'ingest', name));
@@ -266,11 +268,11 @@ function chainIds(diffIds: readonly string[]): string[] {
   return chain;
 }
 
-/** A record of a former version may have its snapshot's name from an image that says where it likes its files to be. */
+/** A record of a former version may have a malicious snapshot name from an image. */
 const isInside = ({ snapshot }: ImageRecord): boolean =>
   basename(snapshot) === snapshot && !['', '.', '..'].includes(snapshot);
 
-/** Digests become file names, so what is none goes no further. */
+/** Digests become file names, so invalid ones are rejected. */
 function checkDigest(digest: unknown): string {
   if (typeof digest !== 'string' || !/^sha256:[0-9a-f]{64}$/.test(digest))
     throw new RuntimeError('image', `digest ${JSON.stringify(digest)} is not supported: only sha256 is`);

@@ -83,7 +83,7 @@ async function layout({ blobs, manifest }: Made, name = 'example.com/app:1'): Pr
   return path;
 }
 
-/** Nothing but the store's own directories. */
+/** Only the store's directories. */
 function expectEmpty() {
   expect(store.list()).toEqual([]);
   for (const name of ['blobs/sha256', 'snapshots', 'records', 'ingest'])
@@ -339,7 +339,7 @@ describe('registries', () => {
   let server: Server | undefined;
   afterAll(() => server?.close());
 
-  /** A registry with one image, app:1, behind an index; `change` spoils what it sends. */
+  /** A registry with one image, app:1, behind an index; `change` modifies its responses. */
   async function registry(change: (path: string, body: Buffer) => Buffer = (_, body) => body, token?: string) {
     const { blobs, manifest } = await make([[{ name: 'a', body: 'pulled' }]], gzipSync);
     const platform = { os: 'linux', architecture };

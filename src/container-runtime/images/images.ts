@@ -1,4 +1,4 @@
-// Images by name, wherever they come from.
+// Finds and pulls images by name, from all sources.
 
 import type { Random } from '../../machinery/random.ts';
 import type { Clock } from '../../machinery/time/clock.ts';
@@ -9,7 +9,7 @@ import { ensureHello, isHello } from './hello.ts';
 import { type ImageRecord, ImageStore } from './image-store.ts';
 import { pullFromRegistry, type RegistryAuth } from './registry.ts';
 
-/** What is here; the built-in image always is. */
+/** A local image; the built-in one always exists. */
 export async function findImage(store: ImageStore, reference: string): Promise<ImageRecord | undefined> {
   return isHello(reference) ? ensureHello(store, reference) : store.find(reference);
 }

@@ -49,7 +49,7 @@ export async function readTar(
     await pipeline(await decompress(input), through, tar as unknown as Writable);
     await entries;
   } catch (failure) {
-    // What went wrong with an entry ends the pipeline as well, and says more than that.
+    // The error of an entry also ends the pipeline, and is more precise.
     const error = (await entries.then(
       () => failure,
       (reason) => reason,
@@ -88,9 +88,9 @@ async function decompress(input: Readable): Promise<Readable> {
 
 class LayerWriter {
   readonly #tree: string;
-  /** What this layer itself brought: whiteouts concern only the layers below. */
+  /** Paths of this layer: whiteouts only affect the layers below. */
   readonly #added = new Set<string>();
-  /** The directories above those, and those whose lower layers an opaque whiteout has emptied. */
+  /** The parent directories of those, and directories emptied by an opaque whiteout. */
   readonly #above = new Set<string>();
   readonly #emptied = new Set<string>();
   readonly #directories = new Map<string, string>();
@@ -165,20 +165,20 @@ class LayerWriter {
     else fs.utimesSync(path, header.mtime, header.mtime);
   }
 
-  /** Once is enough: what comes later is this layer's own. */
+  /** Once is enough: later entries belong to this layer. */
   async #emptyBelow(directory: string): Promise<void> {
     if (this.#emptied.has(directory)) return;
     for (const name of await fs.promises.readdir(directory)) await this.#whiteout(join(directory, name));
     this.#emptied.add(directory);
   }
 
-  /** Of a directory that this layer has as well, what the layers below put into it goes. */
+  /** In a directory that this layer also has, removes the files of the layers below. */
   async #whiteout(path: string): Promise<void> {
     if (!this.#added.has(path) && !this.#above.has(path)) return this.#remove(path);
     if (fs.lstatSync(path, { throwIfNoEntry: false })?.isDirectory()) await this.#emptyBelow(path);
   }
 
-  /** Others are not kept waiting while a directory of a million files goes. */
+  /** Asynchronous, because a directory may have a million files. */
   async #remove(path: string): Promise<void> {
     const found = fs.lstatSync(path, { throwIfNoEntry: false });
     if (!found) return;

@@ -23,10 +23,10 @@ const accept = [
 
 /** A manifest larger than this is none (distribution-spec: registries should refuse them as well). */
 const largestManifest = 4 * 2 ** 20;
-/** A registry that sends nothing for so long is given up. */
+/** Timeout for a registry that sends no data. */
 const silenceMs = 60_000;
 
-/** Rejects with RuntimeError('image'), worded as containerd words it; what was fetched so far is then removed. */
+/** Rejects with RuntimeError('image'), with containerd's wording; removes fetched data on failure. */
 export async function pullFromRegistry(
   store: ImageStore,
   clock: Clock,
@@ -71,7 +71,7 @@ async function pull(store: ImageStore, registry: Registry, reference: ImageRefer
     await Promise.all([worker(), worker(), worker()]);
   });
   const tags = reference.digest ? [] : [reference.canonical];
-  // An index has a digest of its own, and that is the one which users see and write.
+  // Users see and write the digest of the index, if there is one.
   return store.addImage(
     manifest,
     digest,
@@ -140,7 +140,7 @@ class Registry {
       throw new RuntimeError('image', `blob ${descriptor.digest} is damaged: got ${size} bytes with digest ${digest}`);
   }
 
-  /** A GET with a token when the registry asks for one. `alive` is to be called at each sign of life. */
+  /** A GET, with a token if the registry requires one. Callers call `alive` when data arrives. */
   async #get<Result>(url: string, read: (response: Response, alive: () => void) => Promise<Result>): Promise<Result> {
     const abort = new AbortController();
     const signal = this.#cancelled ? AbortSignal.any([abort.signal, this.#cancelled]) : abort.signal;

@@ -1,5 +1,5 @@
-// Images and pods that try to get out of their container. Each case once gave rights on the machine, or is a neighbour of
-// one that did.
+// Images and pods that try to escape from their container. Each case, or a similar one, once gave rights on the
+// machine.
 
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';

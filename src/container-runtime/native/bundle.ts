@@ -1,7 +1,7 @@
 // A container's bundle: its directory with the config.json for the OCI runtime, its file system, and the script of the
-// shell that is the runtime's parent on this machine. That shell outlives Coracle and the log keeper and costs 0.3 MB: it
-// holds the pipes open, writes the exit code to a file, and stays until the log has been read to its end. The container's
-// file system is mounted in the shell's own mount namespace, so nothing is left of it when the shell ends.
+// supervisor shell, which is the runtime's parent on this machine. The shell outlives Coracle and the log keeper and
+// takes 0.3 MB: it holds the pipes open, writes the exit code to a file, and stays until the log has been read to its
+// end. The container's file system is mounted in the shell's mount namespace, so that it disappears with the shell.
 
 import * as fs from 'node:fs';
 import { join } from 'node:path';
@@ -14,7 +14,7 @@ export interface Bundle {
   readonly directory: string;
   readonly spec: OciSpec;
   readonly runtime: OciRuntime;
-  /** Where the OCI runtime keeps its own state. */
+  /** The directory of the OCI runtime's state. */
   readonly runtimeRoot: string;
   /** Gets the exit code. */
   readonly exitFile: string;
@@ -28,7 +28,7 @@ export interface Bundle {
 
 /** Names in a bundle's directory. */
 export const bundleFiles = {
-  /** Read by the container's input, and written by what the container writes; `ack` ends the shell. */
+  /** The container's input and output; `ack` ends the shell. */
   pipes: ['in', 'out', 'err', 'ack'],
   /** The last pipe that is made. */
   lastPipe: 'ack',
@@ -39,7 +39,7 @@ export const bundleFiles = {
   mountLog: 'mount.log',
   /** There where other containers see the processes of this one. */
   shared: 'shared',
-  /** The exit code, where the OCI runtime cannot tell it any more. */
+  /** The exit code, if the OCI runtime has lost it. */
   code: 'code',
   /** The `process` of config.json, for those that join the container. */
   process: 'process.json',
@@ -47,7 +47,7 @@ export const bundleFiles = {
 
 /** The words that start the bundle's shell, in its directory. */
 export function superviseWords(spec: OciSpec): readonly string[] {
-  // What a container mounts with propagation to the machine must be mounted where the machine's own mounts are.
+  // Mounts that propagate to the machine must be made in the machine's mount namespace.
   if (spec.linux.rootfsPropagation === 'rshared') return ['sh', 'supervise'];
   return ['unshare', '--mount', '--propagation', 'slave', 'sh', 'supervise'];
 }
@@ -61,7 +61,7 @@ export function writeBundle(bundle: Bundle): void {
   fs.chmodSync(upper, 0o755); // it becomes the root directory of the container
   if (mapping)
     for (const path of [directory, upper, join(directory, 'work')]) fs.chownSync(path, mapping.hostID, mapping.hostID);
-  // By a link, so that no character of the path means anything to `mount`.
+  // By a link, so that special characters of the path do not affect `mount`.
   fs.symlinkSync(tree, join(directory, 'lower'));
   fs.writeFileSync(join(directory, 'config.json'), JSON.stringify(spec), { mode: 0o600 });
   fs.writeFileSync(join(directory, bundleFiles.process), JSON.stringify(spec.process), { mode: 0o600 });
@@ -72,7 +72,7 @@ export function writeBundle(bundle: Bundle): void {
 function superviseScript(bundle: Bundle, mapping?: OciIdMapping): string {
   const { directory, spec, exitFile, stdin, stdinOnce } = bundle;
   const { terminal } = spec.process;
-  // Without stdinOnce the container's input stays open when no one is attached, so this holds it as well.
+  // Without stdinOnce the container's input stays open without clients, so the shell holds it too.
   const input = stdin ? (stdinOnce ? '<in' : '<&6') : '</dev/null';
   const words = runWords(bundle).map(quote).join(' ');
   // The runtime copies between the container's terminal and one of this machine.
@@ -100,7 +100,7 @@ function mountCommands(mapping?: OciIdMapping): string {
   const overlay = (lower: string) =>
     `exec mount -n -t overlay -o lowerdir=${lower},upperdir=upper,workdir=work overlay rootfs`;
   if (!mapping) return overlay('lower');
-  // https://docs.kernel.org/filesystems/idmappings.html; the files of the image keep their numbers inside.
+  // https://docs.kernel.org/filesystems/idmappings.html; the image's files keep their ids inside.
   const { containerID, hostID, size } = mapping;
   const map = `${containerID}:${hostID}:${size}`;
   return `mount -n --bind -o X-mount.idmap='u:${map} g:${map}' lower/ mapped && ${overlay('mapped')}`;
@@ -120,12 +120,12 @@ export const runtimeWords = ({ runtime, runtimeRoot }: Pick<Bundle, 'runtime' | 
 function runWords(bundle: Bundle): readonly string[] {
   const { id, runtime } = bundle;
   const keep = runtime.keeps ? ['--keep'] : [];
-  // The log tells when the first process ends; it costs as much as the start itself.
+  // The debug log shows when the first process ends; it costs as much as the start itself.
   const debug = bundle.shared && runtime.name === 'runc' ? ['--debug'] : [];
   return [...runtimeWords(bundle, bundleFiles.runtimeLog), ...debug, 'run', ...keep, '--pid-file', bundleFiles.pid, id];
 }
 
-/** Why a container did not start, in the OCI runtime's own words. */
+/** The OCI runtime's error of a failed start. */
 export function startProblem(directory: string): string {
   const fromRuntime = lastError(join(directory, bundleFiles.runtimeLog));
   if (fromRuntime) return fromRuntime;

@@ -1,5 +1,5 @@
 // A container's output in the CRI log format (kubernetes/design-proposals-archive, node/kubelet-cri-logging.md):
-// `2016-10-06T00:17:09.669794202Z stdout F line`; P marks a line that goes on in the next entry.
+// `2016-10-06T00:17:09.669794202Z stdout F line`; P marks a line that continues in the next entry.
 
 import {
   appendFileSync,
@@ -27,8 +27,8 @@ export class ContainerLog {
   #file: number;
 
   /**
-   * `now` gives the time in RFC 3339 with nanoseconds. `directory` keeps the beginning of a line that has not ended yet,
-   * for whoever continues after this process was killed.
+   * `now` returns the time in RFC 3339 with nanoseconds. `directory` stores the beginning of an incomplete line, for
+   * the next process if this one is killed.
    */
   constructor(path: string, directory: string, now: () => string) {
     this.#path = path;
@@ -98,7 +98,7 @@ export class ContainerLog {
     try {
       for (let done = 0; done < data.length; ) done += writeSync(this.#file, data, done);
     } catch {
-      // A full disk costs log lines; it must not cost the container, which would block on its output.
+      // A full disk loses log lines; it must not block the container on its output.
     }
   }
 }

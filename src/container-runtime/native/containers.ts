@@ -1,4 +1,4 @@
-// Containers of the native runtime: from their configuration to processes, and from their end to the record of it.
+// Containers of the native runtime: from their configuration to processes, and to the record of their exit.
 
 import * as fs from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -41,7 +41,7 @@ const killPollMs = 5;
 const sweepMs = 5_000;
 /** How long the OCI runtime may take; the kubelet's runtimeRequestTimeout. */
 const startMs = 120_000;
-/** How long a start that another process began may keep this one from its own. */
+/** How long a start by another process may delay this one's. */
 const adoptMs = 2_000;
 const formerGraceSeconds = 2;
 
@@ -65,7 +65,7 @@ export class Containers {
     this.#watcher.on('error', (error) => parts.logger.error('cannot watch for ended containers', { error }));
   }
 
-  /** Takes up what ran on, or ended, while nobody looked. */
+  /** Adopts containers that ran or ended while Coracle was stopped. */
   async adopt(): Promise<void> {
     const boot = bootId();
     const former: Promise<void>[] = [];
@@ -83,10 +83,10 @@ export class Containers {
     await Promise.all(former);
   }
 
-  /** Coracle was killed between the start of a container and the record of it. */
+  /** Coracle was killed between the start of a container and its record. */
   async #adoptStart(record: ContainerRecord): Promise<void> {
     if (!fs.existsSync(join(this.#parts.state.container(record.id), bundleFiles.supervisor))) return;
-    const started = this.start(record.id).catch(() => {}); // the record says why it failed
+    const started = this.start(record.id).catch(() => {}); // the record has the error
     await Promise.race([started, this.#parts.clock.sleep(adoptMs)]);
   }
 
@@ -182,7 +182,7 @@ export class Containers {
     });
     this.#initExits.watch(this.get(id));
     this.#parts.hub.container('started', id, record.sandboxId, record.config);
-    // It may have ended before it was known to run.
+    // It may have ended before its start was recorded.
     if (fs.existsSync(state.exit(id))) await this.#finish(id);
   }
 
@@ -203,8 +203,8 @@ export class Containers {
   }
 
   /**
-   * Resolves when no start of the container is under way. The OCI runtime reads files of the container before its command
-   * runs, and would wait for ever where /etc/passwd is a FIFO.
+   * Resolves when no start of the container is running. The OCI runtime reads files of the container before its command
+   * runs, and blocks forever if /etc/passwd is a FIFO.
    */
   async #endStart({ id, cgroup }: ContainerRecord): Promise<void> {
     const { cgroups, clock } = this.#parts;
@@ -268,7 +268,7 @@ export class Containers {
     this.#initExits.close();
   }
 
-  /** Once for each end, whoever notices it first. */
+  /** Runs once per exit, for the first caller. */
   #finish(id: string): Promise<void> {
     const begun = this.#finishing.get(id);
     if (begun) return begun;
@@ -293,7 +293,7 @@ export class Containers {
     await shim.request('drain', id).catch((error) => logger.warn('cannot read a log to its end', { id, error }));
     const outOfMemory = this.#killsOf(record, exitCode) > 0;
     const reason = outOfMemory ? 'OOMKilled' : hasExitFile ? undefined : 'Unknown';
-    // An old limit would keep the pod's from being lowered.
+    // An old limit would prevent lowering the pod's.
     cgroups.remove(record.cgroup);
     this.#update(record, ended(finishedAt, exitCode, reason));
     fs.rmSync(exitFile, { force: true });
@@ -304,8 +304,8 @@ export class Containers {
   }
 
   /**
-   * With a process namespace that is not its own, what a container started may still be there; so may the container, when
-   * the runtime's process was killed.
+   * In a shared process namespace, child processes may still run; so may the container, if the runtime's process was
+   * killed.
    */
   async #killRest({ cgroup }: ContainerRecord): Promise<void> {
     const { cgroups, clock } = this.#parts;
@@ -317,7 +317,7 @@ export class Containers {
     }
   }
 
-  /** Lets the supervisor go: nothing is left in the pipes that it holds. */
+  /** Ends the supervisor: its pipes are drained. */
   #release(id: string): void {
     try {
       const file = fs.openSync(
@@ -329,7 +329,7 @@ export class Containers {
     } catch {} // removed already
   }
 
-  /** Of its processes for want of memory: of any of them, where the count is not that of the whole pod. */
+  /** Out-of-memory kills of its processes, unless only the whole pod has a count. */
   #killsOf({ cgroup, killsBefore }: ContainerRecord, exitCode: number): number {
     const { cgroups } = this.#parts;
     if (killsBefore === undefined) return cgroups.outOfMemoryKills(cgroup);

@@ -1,4 +1,4 @@
-// Takes a native runtime off the machine. It trusts only what it finds: any part may be gone or half made.
+// Removes a native runtime from the machine. It works on partial state: any part may be missing or incomplete.
 
 import * as fs from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -33,7 +33,7 @@ export async function destroy(
   await network.destroy();
   for (let tries = 0; tries < 50 && containers.some(({ cgroup }) => cgroups.processes(cgroup).length > 0); tries++)
     await clock.sleep(10);
-  // What is left in a pod's cgroup is killed with it: whatever this process does not know was started by another.
+  // Processes left in a pod's cgroup are killed too: other processes than this one may have started them.
   for (const { cgroup } of containers) cgroups.remove(cgroup, true);
   for (const parent of state.cgroupParents()) cgroups.remove(parent, true);
   removeEmptyParents();
@@ -47,7 +47,7 @@ export async function destroy(
 
 const ownNames = ['containers', 'sandboxes', 'exits', 'oci', 'holder', 'run', 'cgroup-parents'];
 
-/** Of a version that ran containers by programs of its own. */
+/** Files of a version that ran containers by other programs. */
 export const formerNames = ['tools', 'dev', 'cgroup-views', 'shim.sock'];
 
 /** The innermost first. */
@@ -62,7 +62,7 @@ function mountsBelow(root: string): string[] {
     .reverse();
 }
 
-/** Of our own making and with their working directory there: a supervisor's is its container's. */
+/** Coracle's processes with their working directory there: a supervisor's is its container's. */
 function ownProcessesBelow(directory: string): number[] {
   const ours = new Set(['sh', 'dash', 'ash', 'busybox', 'unshare', 'nsenter', 'script', 'runc', 'crun', 'mount']);
   return fs

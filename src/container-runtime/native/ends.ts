@@ -1,4 +1,4 @@
-// What is recorded of a container's end, and the signals that bring it about.
+// The record of a container's exit, and the signals that cause it.
 
 export function ended(finishedAt: number, exitCode: number, reason?: string) {
   const why = reason ?? (exitCode === 0 ? 'Completed' : 'Error');

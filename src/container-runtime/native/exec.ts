@@ -1,5 +1,5 @@
-// Processes in a running container, through the OCI runtime: it joins the container's namespaces and cgroup and gives up
-// all privileges before anything of the container's is run.
+// Processes in a running container, through the OCI runtime: it joins the container's namespaces and cgroup, and drops
+// all privileges before the container's program runs.
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import * as fs from 'node:fs';
@@ -80,14 +80,14 @@ interface ExecFiles {
   readonly process: string;
 }
 
-/** All that the container's first process has, said in full: crun takes nothing over by itself. */
+/** All properties of the container's first process, explicitly: crun inherits none. */
 function processOf(args: readonly string[], terminal: boolean, directory: string): OciProcess {
   const first: OciProcess = JSON.parse(fs.readFileSync(join(directory, bundleFiles.process), 'utf8'));
   const hasTerm = first.env.some((entry) => entry.startsWith('TERM='));
   return { ...first, args, terminal, env: terminal && !hasTerm ? [...first.env, 'TERM=xterm'] : first.env };
 }
 
-/** Its own end or, when the runtime could not start it, why. */
+/** Its exit code, or the error if the runtime could not start it. */
 function endOf(child: ChildProcess, files: ExecFiles): Promise<number> {
   const end = new Promise<number>((resolve, reject) => {
     child.on('error', (error) => reject(new RuntimeError('start', error.message, { cause: error })));
@@ -104,10 +104,10 @@ function endOf(child: ChildProcess, files: ExecFiles): Promise<number> {
   return end;
 }
 
-/** The process and those of its session in the container first: the runtime that started it would leave them behind. */
+/** First the process and its session in the container: they would outlive the runtime process that started them. */
 function kill(child: ChildProcess, pidFile: string): void {
   if (child.exitCode !== null || child.signalCode !== null) return;
-  // It is the runtime's child, so the number is its own for as long as the runtime has not ended.
+  // It is the runtime's child, so its pid is not reused before the runtime ends.
   const pid = fs.existsSync(pidFile) ? Number(fs.readFileSync(pidFile, 'utf8')) : 0;
   if (pid > 1 && !signal(-pid, 'SIGKILL')) signal(pid, 'SIGKILL');
   if (child.pid) signal(-child.pid, 'SIGKILL');
@@ -132,7 +132,7 @@ export async function execToEnd(session: ExecSession, timeoutMs: number, clock: 
           reject(new RuntimeError('timeout', `command timed out after ${timeoutMs / 1000}s`));
         })
       : undefined;
-  // What the command left running may hold the pipes open for longer than anybody waits.
+  // Background processes of the command may hold the pipes open beyond the timeout.
   const exitCode = await Promise.race([session.exitCode, timeout]).finally(() => {
     timer?.cancel();
     session.exitCode.catch(() => {});
@@ -175,7 +175,7 @@ export function attachSession(
   };
 }
 
-/** A client tells the size at once, and the process may not be there yet. */
+/** The client sends the size at once, possibly before the process exists. */
 async function resizeStarted(child: ChildProcess, pidFile: string, clock: Clock, columns: number, rows: number) {
   for (let tries = 0; tries < 500 && child.exitCode === null; tries++) {
     const pid = fs.existsSync(pidFile) ? Number(fs.readFileSync(pidFile, 'utf8')) : 0;

@@ -10,7 +10,7 @@ test("a store's file, open without close-on-exec, is not open in a child", async
   const store = open({ path: join(directory, 'store.mdb'), noSubdir: true });
   try {
     await store.put('key', 'value');
-    // What every child of this process has otherwise.
+    // The inherited descriptors otherwise.
     const { stdout } = await run('sh', ['-c', 'ls -l /proc/self/fd']);
     expect(stdout).toContain('/dev/null');
     expect(stdout).not.toContain(directory);

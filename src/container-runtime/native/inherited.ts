@@ -1,12 +1,13 @@
-// File descriptors without close-on-exec: a native library may open a file so (LMDB does), and every child would have it.
+// File descriptors without close-on-exec: native libraries may open such files (LMDB does), and every child would
+// inherit them.
 
 import { closeSync, openSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { systemClock } from '../../machinery/time/clock.ts';
 
 const closeOnExec = 0o2000000;
-/** Node's own, besides pipes, sockets and what has no name. */
+/** Node's files, besides pipes, sockets and unnamed ones. */
 const ownFiles = new Set(['/dev/null', '/dev/urandom', '/dev/random']);
-/** Files that stay open are opened when a process starts, so looking again is seldom needed. */
+/** Long-lived files are opened at a process's start, so rare checks suffice. */
 const lookAgainMs = 10_000;
 
 type Stdio = 'ignore' | 'pipe';
@@ -14,7 +15,7 @@ type Stdio = 'ignore' | 'pipe';
 let leaking: { readonly files: readonly number[]; readonly atMs: number } | undefined;
 let nothing: number | undefined;
 
-/** For `spawn`: the descriptors that the child is to have. In the place of a file that it would inherit, it gets /dev/null. */
+/** For `spawn`: the child's descriptors. Files that it would inherit are replaced by /dev/null. */
 export function childStdio(first: readonly Stdio[]): (Stdio | number)[] {
   const nowMs = systemClock.monotonic();
   if (!leaking || nowMs - leaking.atMs > lookAgainMs) leaking = { files: openFiles().filter(leaks), atMs: nowMs };

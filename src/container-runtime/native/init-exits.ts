@@ -1,6 +1,6 @@
-// The end of a container whose output another container of the pod may hold open: in a shared process namespace that
-// takes no more than /proc/PID/fd/1. runc returns once its pipes are closed on all sides, which may be never; its log
-// tells at once that the first process has ended, and how. crun does not wait.
+// Detects the exit of a container whose output another container of the pod may hold open: in a shared process
+// namespace, /proc/PID/fd/1 suffices for that. runc returns only after all its pipes are closed; its log shows at once
+// that the first process has ended, and its exit code. crun does not wait.
 
 import * as fs from 'node:fs';
 import { join } from 'node:path';
@@ -9,7 +9,7 @@ import { bundleFiles } from './bundle.ts';
 import { signal } from './process.ts';
 import type { ContainerRecord, StateDirectory } from './state.ts';
 
-/** For what the container wrote last, as containerd has it. */
+/** Time to drain the container's last output, as in containerd. */
 const drainMs = 200;
 
 export class InitExits {
@@ -22,7 +22,7 @@ export class InitExits {
     this.#clock = clock;
   }
 
-  /** Watches a running container, if its bundle says that it shares processes. */
+  /** Watches a running container, if its bundle shares processes. */
   watch(record: ContainerRecord): void {
     const directory = this.#state.container(record.id);
     const log = join(directory, bundleFiles.runtimeLog);

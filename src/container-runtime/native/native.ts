@@ -1,5 +1,5 @@
-// Runs OCI images: images, pod sandboxes, network and logs are its own, every container is run by an OCI runtime (crun or
-// runc). Everything it knows is below one directory; nothing that runs depends on this process.
+// Runs OCI images: it implements images, pod sandboxes, network and logs; an OCI runtime (crun or runc) runs every
+// container. Its state is below one directory; containers do not depend on this process.
 
 import { createHash } from 'node:crypto';
 import * as fs from 'node:fs';
@@ -42,24 +42,24 @@ import { keeperSocket, ShimClient, stopFormerKeeper } from './shim-client.ts';
 import { StateDirectory } from './state.ts';
 
 export interface NativeOptions {
-  /** State, absolute. Nodes on one machine have different ones. */
+  /** Directory of the state, absolute. Nodes on one machine have different ones. */
   readonly root: string;
   /** Images, `root`/images by default; nodes may share it. */
   readonly imageDirectory?: string;
-  /** The pods' bridge, at most 15 characters; by default made from `root`, so that it differs for each node. */
+  /** The pods' bridge, at most 15 characters; by default derived from `root`, so that it differs for each node. */
   readonly bridge?: string;
   /** File of the network namespace that has the bridge; that of this process by default. */
   readonly networkNamespace?: string;
   /** Path of crun or runc; by default the one on PATH that this machine can use. */
   readonly ociRuntime?: string;
-  /** What pods reach with their own address, besides the node's pod ranges: the cluster's. */
+  /** Destinations that pods reach without masquerading, besides the node's pod ranges: the cluster's. */
   readonly clusterCidrs?: readonly string[];
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
 }
 
-/** Rejects with RuntimeError('unavailable') that says what is missing on this machine. */
+/** Rejects with RuntimeError('unavailable') that lists the missing programs or features. */
 export async function createNativeRuntime(options: NativeOptions): Promise<ContainerRuntime> {
   if (process.platform !== 'linux') throw new RuntimeError('unavailable', 'the native runtime needs Linux');
   if (process.getuid?.() !== 0) throw new RuntimeError('unavailable', 'the native runtime needs root');
@@ -81,7 +81,7 @@ function networkOf(options: NativeOptions): PodNetwork {
   return new PodNetwork({ bridge, namespace, clusterCidrs, logger });
 }
 
-/** Removes everything that a native runtime with this root made, running or crashed, whole or half gone. Images stay. */
+/** Removes all state of a native runtime with this root, running or crashed, complete or partial. Images stay. */
 export async function destroyNativeRuntime(
   options: Pick<NativeOptions, 'root' | 'bridge' | 'networkNamespace' | 'clock' | 'logger'>,
 ): Promise<void> {
@@ -90,12 +90,12 @@ export async function destroyNativeRuntime(
   await destroy(options.root, shim, networkOf(options as NativeOptions), openCgroups(), options.clock);
 }
 
-/** What this machine has. */
+/** The machine's features. */
 interface Machine {
   readonly oci: OciRuntime;
   readonly cgroups: Cgroups;
   readonly node: NodeFacts;
-  /** Why pods cannot have a user namespace of their own. */
+  /** The reason why pods cannot have user namespaces. */
   readonly userNamespaceProblem?: string;
 }
 

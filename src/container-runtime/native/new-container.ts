@@ -1,4 +1,4 @@
-// What a container begins with: its record, and its bundle for the OCI runtime.
+// A new container: its record, and its bundle for the OCI runtime.
 
 import * as fs from 'node:fs';
 import { join } from 'node:path';
@@ -37,11 +37,11 @@ export interface NewContainer {
   readonly record: ContainerRecord;
   readonly sandbox: SandboxConfig;
   readonly image: ImageRecord;
-  /** Of the container whose processes it is to see. */
+  /** The namespace of the target container. */
   readonly pidNamespace?: string;
 }
 
-/** Throws RuntimeError('create') for what cannot be done on this machine. */
+/** Throws RuntimeError('create') if the machine lacks a feature. */
 export function createBundle(
   { record, sandbox, image, pidNamespace }: NewContainer,
   { state, images, runtime, node }: Pick<ContainerParts, 'state' | 'images' | 'runtime' | 'node'>,

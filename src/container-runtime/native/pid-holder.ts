@@ -1,6 +1,6 @@
-// A process namespace lives as long as its first process, so a pod whose containers share one has a process that does
-// nothing but wait, and takes in those that others leave behind. It is a container like any other, without privileges,
-// in a file system of its own that holds nothing but a shell: containers of the pod can look into it.
+// A process namespace exists while its first process runs, so a pod with a shared one has a process that only waits,
+// and reaps orphans. It is a container like any other, without privileges, in a file system with nothing but a shell,
+// because containers of the pod can inspect it.
 
 import * as fs from 'node:fs';
 import { join } from 'node:path';
@@ -32,7 +32,7 @@ export class PidHolder {
     this.#parts = parts;
   }
 
-  /** Makes the namespace, kept by the file `pid` in the sandbox's directory. Rejects with RuntimeError('sandbox'). */
+  /** Makes the namespace, held by the file `pid` in the sandbox's directory. Rejects with RuntimeError('sandbox'). */
   async start(id: string, sandbox: SandboxConfig, directory: string, hostname: string): Promise<void> {
     const { root, runtime, runtimeRoot, node } = this.#parts;
     const tree = await (this.#tree ??= makeTree(join(root, 'holder')));

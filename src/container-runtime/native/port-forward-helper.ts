@@ -1,5 +1,5 @@
-// Runs in a pod's network namespace and connects what comes in on a unix socket to ports of the pod's loopback. Each
-// connection begins with a line that names the port; the answer is a line: empty when connected, else what went wrong.
+// Runs in a pod's network namespace and connects a unix socket to ports of the pod's loopback. Each connection begins
+// with a line with the port; the response is a line: empty on success, otherwise the error.
 
 import { rmSync } from 'node:fs';
 import { connect, createServer, type Socket } from 'node:net';

@@ -1,5 +1,6 @@
-// Connects to ports on a pod's loopback. Node cannot change its network namespace, so a helper lives in the pod's; unix
-// sockets are not bound to one, and carry the connections out. It is started by the first and ends a while after the last.
+// Connects to ports on a pod's loopback. Node cannot change its network namespace, so a helper process runs in the
+// pod's; unix sockets work across network namespaces. The first connection starts it, and it ends some time after the
+// last.
 
 import { spawn } from 'node:child_process';
 import { connect, type NetConnectOpts, type Socket } from 'node:net';
@@ -17,7 +18,7 @@ export class PortForwarder {
     this.#clock = clock;
   }
 
-  /** `namespaceFile` undefined: the machine's own network. */
+  /** `namespaceFile` undefined: the machine's network. */
   async connect(port: number, namespaceFile: string | undefined, socketPath: string): Promise<Duplex> {
     if (!namespaceFile) {
       const socket = await dial({ host: '127.0.0.1', port, allowHalfOpen: true });

@@ -8,7 +8,7 @@ export interface Finished {
   readonly stderr: string;
 }
 
-/** The environment for tools of this machine: nothing of a container's reaches them. */
+/** The environment for tools of this machine: no values from containers. */
 export const hostEnvironment = { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C' };
 
 /** Runs a program of this machine to its end. Rejects only when it is not there. */
@@ -22,14 +22,14 @@ export function run(command: string, args: readonly string[], input?: string): P
     let stderr = '';
     child.stdout!.on('data', (chunk) => (stdout += chunk));
     child.stderr!.on('data', (chunk) => (stderr += chunk));
-    child.stdin?.on('error', () => {}); // it ended before reading all; its exit code tells
+    child.stdin?.on('error', () => {}); // it ended before reading all input: the exit code shows the error
     child.stdin?.end(input);
     child.on('error', reject);
     child.on('close', (code) => resolve({ code: code ?? 128, stdout, stderr }));
   });
 }
 
-/** Like `run`, for a program that leaves processes behind: its output goes nowhere, for they would hold it open. */
+/** Like `run`, for a program that leaves processes behind: its output is discarded, because they would hold it open. */
 export function runDetached(command: string, args: readonly string[]): Promise<number> {
   return new Promise((resolve, reject) => {
     const stdio = childStdio(['ignore', 'ignore', 'ignore']);
@@ -39,7 +39,7 @@ export function runDetached(command: string, args: readonly string[]): Promise<n
   });
 }
 
-/** Runs a program and throws what it said on stderr when it fails. */
+/** Runs a program and throws its stderr if it fails. */
 export async function mustRun(command: string, args: readonly string[], input?: string): Promise<string> {
   const { code, stdout, stderr } = await run(command, args, input);
   if (code !== 0) throw new Error(`${command}: ${stderr.trim() || `exit code ${code}`}`);
@@ -51,7 +51,7 @@ export function quote(value: string): string {
   return `'${value.replaceAll("'", "'\\''")}'`;
 }
 
-/** When a process started, in clock ticks since boot: with it, a pid means one process only. Undefined when it is gone. */
+/** When a process started, in clock ticks since boot: with it, a pid is unique. Undefined if the process is gone. */
 export function startTimeOf(pid: number): string | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');

@@ -1,4 +1,4 @@
-// Programs of this machine that the native runtime calls. None of them is ever run inside a container.
+// Programs of this machine that the native runtime calls. None of them ever runs inside a container.
 
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
@@ -8,7 +8,7 @@ import { run } from './process.ts';
 const searchPath = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin'];
 const needed = 'sh unshare nsenter mount umount mkfifo mv readlink sleep script tty stty ip'.split(' ');
 
-/** What is missing, with what would bring it; undefined when all are there. */
+/** The missing programs, with their packages; undefined if all exist. */
 export function missingPrograms(): string | undefined {
   const missing = needed.filter((name) => !searchPath.some((directory) => existsSync(join(directory, name))));
   if (missing.length === 0) return undefined;

@@ -1,4 +1,4 @@
-// The shell script that makes a pod's namespaces and keeps them by files. One script, because each process costs time.
+// The shell script that makes a pod's namespaces and binds them to files. One script, because each process takes time.
 
 import { join } from 'node:path';
 import type { SandboxConfig } from '../container-runtime.ts';
@@ -11,7 +11,7 @@ interface Network {
   readonly outside: string;
 }
 
-/** Throws RuntimeError('sandbox') for a sysctl that would change more than the pod. */
+/** Throws RuntimeError('sandbox') for a sysctl that affects more than the pod. */
 export function sandboxScript(directory: string, config: SandboxConfig, hostname: string, network?: Network): string {
   const kinds = [...(config.hostNetwork ? [] : ['net', 'uts']), ...(config.hostIpc ? [] : ['ipc'])];
   const files = kinds.map((kind) => quote(join(directory, kind)));
@@ -39,8 +39,8 @@ export function sandboxScript(directory: string, config: SandboxConfig, hostname
 }
 
 /**
- * The pod's other namespaces belong to its user namespace: they are made by a process that waits in all of them until its
- * ids are mapped and the namespaces are bound to files.
+ * The pod's other namespaces belong to its user namespace: a process makes them, and waits in all of them until its ids
+ * are mapped and the namespaces are bound to files.
  */
 function userNamespaceScript(
   directory: string,

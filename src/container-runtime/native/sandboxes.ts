@@ -1,4 +1,4 @@
-// Pod sandboxes: network, ipc and uts namespaces kept by files, without a process of their own (no pause container).
+// Pod sandboxes: network, ipc and uts namespaces bound to files, without a process (no pause container).
 
 import * as fs from 'node:fs';
 import { join } from 'node:path';
@@ -41,7 +41,7 @@ export class Sandboxes {
     }
   }
 
-  /** The relays of hostPorts ended with the process before; what cannot be opened again is told. */
+  /** The relays of hostPorts ended with the previous process; logs ports that cannot be opened again. */
   async adopt(logger: Logger): Promise<void> {
     for (const { id, config, ips } of this.records.values())
       if (ips.length > 0)
@@ -79,7 +79,7 @@ export class Sandboxes {
     fs.mkdirSync(join(directory, 'shm'), { recursive: true, mode: 0o700 });
     const hostname = hostnameOf(config);
     let ips: readonly string[] = [];
-    // Before anything is made in it, so that it can be found and removed whenever this process dies.
+    // Recorded before use, so that it can be found and removed after a crash.
     this.#state.addCgroupParent(config.cgroupParent);
     try {
       const network = config.hostNetwork ? undefined : this.#network.plan(id);
@@ -139,7 +139,7 @@ export class Sandboxes {
 }
 
 /**
- * A former version of Coracle held a pod's process namespace by a shell of the machine. True when there was one: it is
+ * A former version of Coracle held a pod's process namespace by a shell of the machine. True if there was one: it is
  * ended, and with it the namespace, so that the pod is made again.
  */
 function endFormerHolder(directory: string): boolean {
@@ -168,7 +168,7 @@ export function hostnameOf(config: SandboxConfig): string {
 
 const etcFiles = ['hostname', 'hosts', 'resolv.conf'] as const;
 
-/** What a container gets in /etc when the kubelet does not bring its own. */
+/** Files in a container's /etc that the kubelet does not mount. */
 export function sandboxMounts({ mounts, security }: ContainerConfig, sandboxDirectory: string): readonly Mount[] {
   const given = new Set(mounts.map((mount) => mount.containerPath));
   return etcFiles

@@ -19,7 +19,7 @@ interface Reply {
   readonly broken?: boolean;
 }
 
-/** Talks to the node's log keeper (shim.ts), and starts it when there is none. */
+/** Client of the node's log keeper (shim.ts); starts it if none runs. */
 export class ShimClient {
   readonly #root: string;
   readonly #clock: Clock;
@@ -27,7 +27,7 @@ export class ShimClient {
   #control?: Promise<Socket>;
   readonly #waiting = new Map<number, (reply: Reply) => void>();
   #serial = 0;
-  /** A keeper that this process started lives. */
+  /** Whether a keeper started by this process runs. */
   #starting = false;
   #closed = false;
 
@@ -41,12 +41,12 @@ export class ShimClient {
     await this.#ask(op, id);
   }
 
-  /** Resolves once the container's command runs, or with why it does not. */
+  /** Resolves when the container's command runs, or with the reason why it does not. */
   async start(id: string): Promise<Started> {
     return (await this.#ask('start', id)) as Started;
   }
 
-  /** Every request may be repeated, so one that a keeper died over goes to the next keeper. */
+  /** Requests are idempotent, so the next keeper gets a request that the previous one did not finish. */
   async #ask(op: string, id: string): Promise<object> {
     for (let tries = 1; ; tries++) {
       const control = await (this.#control ??= this.#open()).catch((error) => {
@@ -74,7 +74,7 @@ export class ShimClient {
     });
   }
 
-  /** A connection of its own: frames of output in, input out. */
+  /** A separate connection: frames of output in, input out. */
   async attach(id: string): Promise<Socket> {
     const socket = await this.#connect();
     socket.write(`${JSON.stringify({ op: 'attach', id })}\n`);
@@ -115,7 +115,7 @@ export class ShimClient {
     socket.on('end', () => socket.destroy());
     socket.on('close', () => {
       this.#control = undefined;
-      // A new one takes the running containers over at once, so that their output is read on.
+      // A new one adopts the running containers at once, so that their output is read.
       if (!this.#closed) this.#control = this.#open();
       this.#control?.catch(() => {});
       for (const wake of [...this.#waiting.values()]) wake({ broken: true });
@@ -129,7 +129,7 @@ export class ShimClient {
     for (let tries = 0; tries < 1000; tries++) {
       const socket = await this.#try();
       if (socket) return socket;
-      // Two keepers would share each container's output between them, so one at a time is started.
+      // Two keepers would split each container's output, so only one is started.
       if (!this.#starting) this.#start();
       await this.#clock.sleep(10);
     }
@@ -163,7 +163,7 @@ export class ShimClient {
   }
 }
 
-/** In the bundle it lies beside it; in a checkout it is the source. */
+/** Beside this file in the bundle; the source in a checkout. */
 function shimProgram(): string {
   const candidates = ['./shim.ts', './container-shim.js', '../src/container-runtime/native/shim.ts'];
   const paths = candidates.map((path) => fileURLToPath(new URL(path, import.meta.url)));

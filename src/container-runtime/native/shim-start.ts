@@ -1,4 +1,4 @@
-// Starts a container's shell and waits until the OCI runtime says that the command runs, or why it does not.
+// Starts a container's shell and waits until the OCI runtime reports that the command runs, or the error.
 
 import { spawn } from 'node:child_process';
 import { existsSync, type FSWatcher, readFileSync, watch } from 'node:fs';
@@ -22,7 +22,7 @@ export async function startSupervised(directory: string, exitFile: string, piped
     let open = false;
     for (;;) {
       const next = change(changes, failed);
-      // The files tell, an event only says that something is new.
+      // The files have the state, an event only means a change.
       if (!open && existsSync(join(directory, bundleFiles.lastPipe))) {
         open = true;
         piped();
@@ -47,7 +47,7 @@ function supervisorOf(directory: string): number | undefined {
 
 const numberIn = (path: string): number => (existsSync(path) ? Number(readFileSync(path, 'utf8')) : 0);
 
-/** Resolves with why the shell ended; it stays as long as nobody has read the container's output. */
+/** Resolves with the reason why the shell ended; it runs until the container's output has been read. */
 function launch(directory: string): Promise<string> {
   const spec: OciSpec = JSON.parse(readFileSync(join(directory, 'config.json'), 'utf8'));
   const [program, ...words] = superviseWords(spec);

@@ -1,9 +1,9 @@
-// The keeper of one node's containers: a process of its own, so that containers write on while Coracle is away. It starts
-// each container's shell (bundle.ts), reads the containers' output into their logs and hands it to attached clients.
-// It keeps no state: the pipes are files, held open by each container's shell as well, so a new keeper takes over where
-// this one died without losing a byte.
+// The log keeper of one node's containers: a separate process, so that containers can write while Coracle is stopped.
+// It starts each container's shell (bundle.ts), copies the containers' output to their logs and to attached clients. It
+// has no state: the pipes are files, also held open by each container's shell, so a new keeper continues after a crash
+// without losing a byte.
 //
-// usage: node shim.ts logs ROOT SOCKET; one JSON line a request, one a reply with the request's `n`:
+// usage: node shim.ts logs ROOT SOCKET; one JSON line per request, one per reply with the request's `n`:
 //   {"op":"start","id"}  starts a container; replies {"pid"} once its command runs, or {"problem"}
 //   {"op":"adopt","id"}  starts to read a container's output      {"op":"reopen","id"}  continues in a new log file
 //   {"op":"drain","id"}  reads to the end and closes the log      {"op":"stop"}         ends the process
@@ -43,13 +43,13 @@ closeInherited();
 const [mode, root, socketPath] = process.argv.slice(2);
 const kept = new Map<string, Kept>();
 const connections = new Set<Socket>();
-/** Without containers and without Coracle there is nothing to stay for. */
+/** Without containers and without Coracle, the process ends. */
 const idleMs = 10_000;
 const mostBehind = 16 * 2 ** 20;
 const mostRequest = 65_536;
 
 function now(): string {
-  // The system's clock has milliseconds; the monotonic one orders what happens within one.
+  // The system's clock has milliseconds; the monotonic one adds the fraction.
   const fraction = Math.floor((systemClock.monotonic() % 1) * 1e6);
   return `${new Date(systemClock.now()).toISOString().slice(0, -1)}${String(fraction).padStart(6, '0')}Z`;
 }
@@ -94,7 +94,7 @@ function output(id: string, stream: 'stdout' | 'stderr', chunk: Buffer): void {
   head[0] = stream === 'stdout' ? 1 : 2;
   head.writeUInt32BE(chunk.length, 1);
   for (const peer of container.attached) {
-    // A client that does not keep up is cut off: the container must not wait, and this process must not grow.
+    // A slow client is disconnected: it must not block the container, or fill this process' memory.
     if (peer.writableLength > mostBehind) peer.destroy();
     peer.write(head);
     peer.write(chunk);
@@ -130,7 +130,7 @@ function close(id: string): void {
   kept.delete(id);
 }
 
-/** What the OCI runtime says of a failed start is not the container's output, so it does not get into the log. */
+/** The OCI runtime's error of a failed start is not the container's output, so it is not logged. */
 async function start(id: string): Promise<object> {
   const started = await startSupervised(join(root, 'containers', id), join(root, 'exits', id), () => open(id));
   if ('pid' in started) listen(id);
@@ -216,7 +216,7 @@ function adoptAll(): void {
     try {
       const state = readFileSync(join(root, 'containers', id, 'state.json'), 'utf8');
       if ((JSON.parse(state) as ContainerRecord).state === 'running') listen(id);
-    } catch {} // half made or half gone: not ours to judge
+    } catch {} // incomplete: skip
 }
 
 function serveLogs(): void {

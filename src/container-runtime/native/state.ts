@@ -1,4 +1,4 @@
-// What the native runtime knows, on disk: whoever comes after a crash reads it and goes on.
+// The native runtime's state on disk, which the next process reads after a crash.
 
 import {
   appendFileSync,
@@ -48,7 +48,7 @@ export interface ContainerRecord {
   readonly bootId: string;
   /** Of those that an OCI runtime runs; a former version of Coracle ran containers without one. */
   readonly runtime?: 'crun' | 'runc';
-  /** Kills for want of memory in the pod before this container: where its own count is gone with its cgroup. */
+  /** Out-of-memory kills in the pod before this container: for the case that its count is lost with its cgroup. */
   readonly killsBefore?: number;
 }
 
@@ -59,7 +59,7 @@ export class StateDirectory {
   constructor(root: string) {
     this.root = root;
     for (const name of ['sandboxes', 'exits']) mkdirSync(join(root, name), { recursive: true, mode: 0o700 });
-    // A container's directory is its own root's alone, who with a user namespace is not root.
+    // A container's directory is accessible to its root only, which in a user namespace is not the machine's.
     mkdirSync(join(root, 'containers'), { recursive: true });
     chmodSync(join(root, 'containers'), 0o711);
   }
@@ -72,7 +72,7 @@ export class StateDirectory {
     return join(this.root, 'containers', id);
   }
 
-  /** The OCI runtime's own state. */
+  /** The directory of the OCI runtime's state. */
   get runtimeRoot(): string {
     return join(this.root, 'oci');
   }
@@ -90,7 +90,7 @@ export class StateDirectory {
     return this.#read<ContainerRecord>('containers');
   }
 
-  /** Cgroups that pods were put into: they go when the node goes. */
+  /** Parent cgroups of pods: removed with the node. */
   addCgroupParent(path: string): void {
     this.#cgroupParents ??= new Set(this.cgroupParents());
     if (this.#cgroupParents.has(path)) return;
@@ -103,7 +103,7 @@ export class StateDirectory {
     return existsSync(path) ? readFileSync(path, 'utf8').split('\n').filter(Boolean) : [];
   }
 
-  /** Forgets those that are gone. */
+  /** Drops those that no longer exist. */
   keepCgroupParents(exists: (path: string) => boolean): void {
     const kept = this.cgroupParents().filter(exists);
     writeFileSync(join(this.root, 'cgroup-parents'), kept.map((path) => `${path}\n`).join(''));
@@ -116,7 +116,7 @@ export class StateDirectory {
     renameSync(`${path}.new`, path);
   }
 
-  /** What was half made when a process died has no state file: it goes. */
+  /** An entry without a state file is incomplete, and removed. */
   #read<Record>(kind: 'sandboxes' | 'containers'): Record[] {
     const records: Record[] = [];
     for (const id of readdirSync(join(this.root, kind))) {

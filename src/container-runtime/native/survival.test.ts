@@ -1,5 +1,5 @@
-// Containers outlive Coracle and the log keeper, killed in any order, without a lost line or exit code; and nothing of
-// either process is open in them.
+// Containers survive Coracle and the log keeper, killed in any order, without a lost line or exit code, and inherit no
+// file of either process.
 
 import { execFileSync, spawn } from 'node:child_process';
 import {
@@ -51,7 +51,7 @@ describe.skipIf(!isRoot)('native containers outlive what started them (needs roo
     await expect.poll(() => logLines(created.log)).toEqual(['stdout F first']);
     await runtime.close();
     process.kill(keeper(), 'SIGKILL');
-    // Its input goes through a pipe that its shell holds open.
+    // Its input is a pipe that its shell holds open.
     writeFileSync(join(containerDirectory(created.id), 'in'), '\n');
     await expect.poll(() => existsSync(join(own.options.root, 'exits', created.id))).toBe(true);
     expect(logLines(created.log)).toEqual(['stdout F first']);
@@ -183,7 +183,7 @@ echo $? >exit && mv exit ${exitFile}; read -r ack <&7`,
     expect(targets.length).toBeGreaterThan(3);
     const created = await start(sh('sleep 1000'));
     const { pid } = (await runtime.containerStatus(created.id))!;
-    // The runtime's own close when the command takes its place.
+    // The runtime closes its files when it executes the command.
     await expect.poll(() => readdirSync(`/proc/${pid}/fd`)).toEqual(['0', '1', '2']);
     await runtime.removePodSandbox(created.sandbox);
   });

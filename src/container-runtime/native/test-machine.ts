@@ -1,4 +1,4 @@
-// For the tests: a native runtime in a network of its own, so that nothing reaches the machine's, and pods in it.
+// For tests: a native runtime in a separate network, isolated from the machine's, and its pods.
 
 import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -69,7 +69,7 @@ export async function create(
   return { sandbox, id, config, log: join(logDirectory, logPath) };
 }
 
-/** Waits for the container's end and gives its log without times. */
+/** Waits for the container's exit and returns its log without times. */
 export async function toEnd(runtime: ContainerRuntime, { id, log }: Pick<Created, 'id' | 'log'>) {
   for (let i = 0; i < 500; i++) {
     const status: ContainerStatus | undefined = await runtime.containerStatus(id);
@@ -88,7 +88,7 @@ export function logLines(path: string): string[] {
 
 export const sh = (script: string, more: Partial<ContainerConfig> = {}) => ({ command: ['sh', '-c', script], ...more });
 
-/** Directories of cgroups with this in their path, in all hierarchies. Others' may go while it looks: that is no error. */
+/** Directories of cgroups with this in their path, in all hierarchies. Directories may disappear meanwhile. */
 export const cgroupsOf = (part: string): string[] =>
   spawnSync('find', ['/sys/fs/cgroup', '-type', 'd', '-path', `*${part}*`], { encoding: 'utf8' })
     .stdout.split('\n')

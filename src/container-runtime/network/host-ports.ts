@@ -1,5 +1,5 @@
-// hostPort: connections to a port of this machine reach the pod. The relay is in user space: it works without nftables,
-// and from the machine itself as well, where rules alone would need more (route_localnet).
+// hostPort: forwards connections from a port of this machine to the pod. The relay is in user space: it works without
+// nftables, and from the machine itself as well, where rules alone would need route_localnet.
 
 import { createSocket, type Socket as UdpSocket } from 'node:dgram';
 import { connect, createServer, isIPv6, type Server } from 'node:net';
@@ -9,7 +9,7 @@ import { RuntimeError } from '../runtime-error.ts';
 
 type Mapping = NonNullable<SandboxConfig['portMappings']>[number];
 
-/** A UDP client that says nothing for so long is forgotten; conntrack's own value for streams is 120 s. */
+/** Timeout of idle UDP clients; conntrack's value for streams is 120 s. */
 const udpIdleMs = 120_000;
 
 export class HostPorts {

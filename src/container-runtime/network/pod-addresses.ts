@@ -1,4 +1,5 @@
-// Which addresses of the node's pod ranges are in use. The state is the sandboxes' own: whoever restarts reserves theirs.
+// Allocates addresses of the node's pod ranges. The sandboxes hold the state: after a restart each reserves its
+// addresses.
 
 import { isIPv6 } from 'node:net';
 import { RuntimeError } from '../runtime-error.ts';
@@ -14,7 +15,7 @@ interface Range {
   next: number;
 }
 
-/** More than a node will ever have; keeps the offsets of wide IPv6 ranges small numbers. */
+/** More than a node ever has; keeps the offsets of wide IPv6 ranges small numbers. */
 const mostAddresses = 2 ** 20;
 
 export class PodAddresses {
@@ -25,7 +26,7 @@ export class PodAddresses {
     this.#ranges = cidrs.map(parseRange);
   }
 
-  /** One address for each range. Goes round, so that an address rests as long as possible before it is given again. */
+  /** One address per range, in rotation, so that an address is reused as late as possible. */
   allocate(): string[] {
     return this.#ranges.map((range) => {
       for (let tries = 2; tries <= range.last; tries++) {
@@ -51,7 +52,7 @@ export class PodAddresses {
     this.#each(ips, (range, offset) => range.used.delete(offset));
   }
 
-  /** The bridge's own address in each range, which is the pods' default route. */
+  /** The bridge's address in each range, which is the pods' default route. */
   get gateways(): readonly { family: 4 | 6; address: string; prefix: number; cidr: string }[] {
     return this.#ranges.map((range) => ({
       family: range.family,

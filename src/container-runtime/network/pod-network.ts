@@ -10,7 +10,7 @@ import { PodAddresses } from './pod-addresses.ts';
 export interface PodNetworkOptions {
   /** At most 15 characters, different for each node on a machine. */
   readonly bridge: string;
-  /** Network namespace that holds the bridge, as a file; the process's own when absent. */
+  /** Network namespace of the bridge, as a file; default: the process's. */
   readonly namespace?: string;
   /** Addresses that pods reach as themselves; towards others they have the node's. The pod ranges always belong to it. */
   readonly clusterCidrs?: readonly string[];
@@ -20,7 +20,7 @@ export interface PodNetworkOptions {
 export class PodNetwork {
   readonly #options: PodNetworkOptions;
   readonly #namespace: string;
-  /** Packets that leave the machine must fit its own network. */
+  /** Packets that leave the machine must fit its network. */
   readonly #mtu = mtuOfDefaultRoute();
   #addresses?: PodAddresses;
   #cidrs: readonly string[] = [];
@@ -41,7 +41,7 @@ export class PodNetwork {
     const addresses = new PodAddresses(cidrs);
     addresses.reserve(inUse);
     const hash = createHash('sha256').update(bridge).digest('hex');
-    // An address of its own: otherwise the bridge has that of one of its ports, and changes it as pods come and go.
+    // A fixed address: otherwise the bridge takes that of a port, and changes it as pods come and go.
     const mac = `02:${hash.slice(0, 10).match(/../g)!.join(':')}`;
     if ((await this.#host('ip', ['link', 'show', 'dev', bridge])).code !== 0)
       await this.#mustHost('ip', ['link', 'add', 'name', bridge, 'address', mac, 'type', 'bridge']);
@@ -58,8 +58,8 @@ export class PodNetwork {
   }
 
   /**
-   * Gives a pod its addresses, and what connects it: commands for `ip` inside its namespace, and a shell script outside.
-   * Neither runs here, because a pod's set-up is one process and not five.
+   * Allocates a pod's addresses, and returns the commands to connect it: for `ip` inside its namespace, and a shell
+   * script outside. The caller runs both, to set up a pod with one process instead of five.
    */
   plan(id: string): { ips: readonly string[]; inside: string; outside: string } {
     if (!this.#addresses) throw new RuntimeError('sandbox', `network is not ready: ${this.problem}`);
@@ -74,7 +74,7 @@ export class PodNetwork {
       inside.push(`addr add ${ips[i]}/${prefix} dev eth0${family === 6 ? ' nodad' : ''}`);
       inside.push(`route add default via ${address} dev eth0`);
     }
-    // Hairpin: a pod that reaches itself through its service comes back on the port it came from.
+    // Hairpin: a pod's connection to itself through its service returns on the same port.
     const outside = [
       `link set ${veth} master ${this.#options.bridge} up`,
       `link set ${veth} type bridge_slave hairpin on`,
@@ -119,7 +119,7 @@ export class PodNetwork {
   }
 }
 
-/** In one transaction: what pods send to others than the cluster's addresses leaves with the node's address. */
+/** In one transaction: masquerades pods' packets to destinations outside of the cluster. */
 function masqueradeRules(table: string, bridge: string, pods: readonly string[], cluster: readonly string[]): string {
   const rules = [4, 6].flatMap((family) => {
     const ofFamily = (cidr: string) => cidr.includes(':') === (family === 6);

@@ -26,12 +26,12 @@ export interface ContainerScript {
   readonly memoryBytes?: number;
 }
 
-/** How long containers run whose command says nothing, if they are meant to end. */
+/** Duration of containers that are meant to end and have no explicit one. */
 const momentMs = 1_000;
 
 /**
- * What a container does that has no program: what its command says where that is simple; else it ends after a moment
- * if it is meant to end (init containers, Jobs), and runs until it is stopped if not.
+ * The behaviour of a container without a program: simple commands are interpreted; otherwise it ends after a moment if
+ * it is meant to end (init containers, Jobs), and runs until stopped if not.
  */
 export function scriptOfCommand(config: ContainerConfig, sandbox: SandboxConfig): ContainerScript | undefined {
   const { command, args, env, annotations } = config;
@@ -51,7 +51,7 @@ export interface ExecResult {
   readonly stderr?: string;
 }
 
-/** What a test makes of the machine. An absent function, or undefined from one, is the ordinary success. */
+/** The machine's behaviour in a test. An absent function, or an undefined result, means success. */
 export interface SimulatedBehaviour {
   container?(config: ContainerConfig, sandbox: SandboxConfig): ContainerScript | undefined;
   sandbox?(config: SandboxConfig): { startMs?: number; error?: string } | undefined;
@@ -68,13 +68,13 @@ export interface SimulatedOptions {
   /** Default time to pull an image that is not there; 0 by default. */
   readonly pullMs?: number;
   readonly behaviour?: SimulatedBehaviour;
-  /** Pod ranges known from the start; without, the network is not ready until updatePodCidrs. */
+  /** Initial pod ranges; without them, the network is not ready until updatePodCidrs. */
   readonly podCidrs?: readonly string[];
 }
 
 const prefix = 'simulated.coracle.local/';
 
-/** Pods may carry their own script, so that Jobs end and probes fail under plain kubectl too. */
+/** Pods may have a script in an annotation, so that Jobs end and probes fail under plain kubectl too. */
 export function scriptFromAnnotations(annotations: Readonly<Record<string, string>>): ContainerScript | undefined {
   let script: Record<string, unknown> | undefined;
   for (const key in annotations) {

@@ -1,11 +1,11 @@
-// What a simulated container's command does, as far as it is simple enough to know: words that print, wait or end.
+// Interprets simple commands of simulated containers: those that print, wait or exit.
 
 import type { ExecResult } from './behaviour.ts';
 
 export interface Played {
-  /** What was printed. */
+  /** The output. */
   readonly output: string;
-  /** How long it took; Infinity for what waits to be stopped. */
+  /** The duration; Infinity for a command that runs until stopped. */
   readonly runMs: number;
   readonly exitCode: number;
 }
@@ -17,7 +17,7 @@ export interface Surroundings {
 
 const unitMs: Readonly<Record<string, number>> = { '': 1_000, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 
-/** Undefined for a command that does anything else, of which nothing can be known. */
+/** Undefined for a command with any other part. */
 export function play(words: readonly string[], around: Surroundings): Played | undefined {
   const [program = '', ...args] = words;
   const name = program.slice(program.lastIndexOf('/') + 1);
@@ -26,13 +26,13 @@ export function play(words: readonly string[], around: Surroundings): Played | u
   return script < 0 ? undefined : playScript(args[script + 1] ?? '', around);
 }
 
-/** What exec answers: what is not known succeeds and prints nothing, and nothing takes time. */
+/** The result of exec: unknown commands succeed without output, and no command takes time. */
 export function execOfCommand(words: readonly string[], around: Surroundings): ExecResult {
   const { output = '', exitCode = 0 } = play(words, around) ?? {};
   return { exitCode, stdout: output };
 }
 
-/** Statements one after the other; what follows `&&` only after a success, what follows `||` only after a failure. */
+/** Statements in sequence; after `&&` only on success, after `||` only on failure. */
 function playScript(script: string, around: Surroundings): Played | undefined {
   if (/[`|&<>$(){}]/.test(script.replace(/&&|\|\||\$\{?\w+\}?/g, ''))) return undefined;
   const text = script.replace(/\$\{?(\w+)\}?/g, (_, key) => around.env.find((one) => one.key === key)?.value ?? '');

@@ -1,6 +1,6 @@
 import type { Image } from '../container-runtime.ts';
 
-/** Its digests follow from its name alone, so that the same image has the same digest on every simulated node. */
+/** Its digests depend on its name only, so that the same image has the same digest on every simulated node. */
 export function simulatedImage(name: string, sizeBytes: number): Image {
   let hex = '';
   for (let seed = 0x811c9dc5, i = 0; hex.length < 64; i++) {

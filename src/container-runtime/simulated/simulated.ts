@@ -1,5 +1,5 @@
-// A runtime without processes. One Node process holds thousands of these, so what is idle has no timer, a container is
-// one record and one status object, and a list that did not change is the same array as before.
+// A runtime without processes. One Node process holds thousands of containers, so idle ones have no timer, a container
+// is one record and one status object, and an unchanged list is the same array as before.
 
 import { appendFile, mkdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
@@ -40,12 +40,12 @@ export interface SimulatedRuntime extends ContainerRuntime {
 interface Container {
   status: ContainerStatus;
   readonly script: ContainerScript;
-  /** What exec needs to know of its surroundings. */
+  /** The inputs of exec. */
   readonly hostname: string;
   readonly env: ContainerConfig['env'];
   /** The end by itself, or the end after SIGTERM. */
   timer?: Timer;
-  /** Resolved at the end, for those who wait in stopContainer or attach. */
+  /** Resolved at the exit, for pending stopContainer and attach calls. */
   ended?: (() => void)[];
 }
 
@@ -124,7 +124,7 @@ class Simulated implements SimulatedRuntime {
     this.#hub.sandbox('deleted', id, sandbox.config.uid);
   }
 
-  /** The same array as before when nothing changed. */
+  /** The same array as before if unchanged. */
   async listPodSandboxes(podUid?: string): Promise<readonly Sandbox[]> {
     const all = (this.#sandboxList ??= [...this.#sandboxes.values()]);
     return podUid === undefined ? all : all.filter(({ config }) => config.uid === podUid);
@@ -208,7 +208,7 @@ class Simulated implements SimulatedRuntime {
     this.#hub.container('deleted', record.status.id, record.status.sandboxId, record.status);
   }
 
-  /** The same array as before when nothing changed. */
+  /** The same array as before if unchanged. */
   async listContainers(podUid?: string): Promise<readonly ContainerStatus[]> {
     const all = (this.#containerList ??= Array.from(this.#containers.values(), (record) => record.status));
     return podUid === undefined ? all : all.filter(({ labels }) => labels[podUidLabel] === podUid);

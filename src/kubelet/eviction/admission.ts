@@ -7,7 +7,7 @@ import type { PressureCondition } from './thresholds.ts';
 
 const memoryTaint: Taint = { key: 'node.kubernetes.io/memory-pressure', effect: 'NoSchedule' };
 
-/** Why not, in Kubernetes' words; undefined when it does. */
+/** The reason for refusal, in Kubernetes' words; undefined if admitted. */
 export function refuseUnderPressure(
   pod: Pod,
   conditions: ReadonlySet<PressureCondition>,

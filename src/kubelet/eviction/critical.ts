@@ -1,6 +1,6 @@
 import type { Pod } from '../../api/api.ts';
 
-/** The cluster needs pods of this priority more than the room that they take; static pods would not come back. */
+/** The cluster depends on pods of this priority; evicted static pods would not come back. */
 const criticalPriority = 2_000_000_000;
 
 export const isCritical = ({ spec, metadata }: Pod): boolean =>

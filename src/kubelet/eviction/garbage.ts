@@ -1,4 +1,4 @@
-// Removes what nothing uses any more: images while the disk that has them is nearly full, and containers of ended pods.
+// Collects garbage: unused images while their disk is nearly full, and containers of ended pods.
 // https://kubernetes.io/docs/concepts/architecture/garbage-collection/#containers-images
 
 import { statfs } from 'node:fs/promises';
@@ -36,7 +36,7 @@ export class Garbage {
     this.#event = event;
   }
 
-  /** Goes on until `signal` aborts. */
+  /** Runs until `signal` aborts. */
   async run(signal: AbortSignal): Promise<void> {
     const { clock, runtime, logger } = this.#tools;
     while (!signal.aborted) {
@@ -51,7 +51,7 @@ export class Garbage {
     }
   }
 
-  /** Frees down to the low mark what is above the high one. */
+  /** Frees space down to the low mark if usage is above the high mark. */
   async collect({ capacity, available }: ImageSpace): Promise<void> {
     const unused = await this.#unusedImages();
     const usedPercent = 100 - Math.trunc((Math.min(available, capacity) * 100) / capacity);

@@ -1,4 +1,4 @@
-// Keeps a node from running out of memory, disk and processes: reports pressure, removes what nobody uses, evicts pods.
+// Prevents shortage of memory, disk and processes on a node: reports pressure, removes garbage, evicts pods.
 // https://kubernetes.io/docs/concepts/scheduling-eviction/node-pressure-eviction/
 
 import type { Evictable } from '../local-storage.ts';
@@ -21,7 +21,7 @@ export interface PressureTools {
   readonly pods: () => readonly Evictable[];
   /** An event of the node. */
   readonly event: (type: 'Normal' | 'Warning', reason: string, message: string) => void;
-  /** Removes containers and images that nothing uses. */
+  /** Removes unused containers and images. */
   readonly reclaimDisk: () => Promise<void>;
   /** The conditions have changed. */
   readonly changed: () => void;
@@ -34,13 +34,13 @@ export class EvictionManager {
   #fileSystems: NodeFileSystems | undefined;
   conditions: ReadonlySet<PressureCondition> = none;
 
-  /** Throws an Error that names what is wrong with the configured thresholds. */
+  /** Throws an Error for invalid thresholds. */
   constructor(parts: PressureTools) {
     this.#parts = parts;
     this.#thresholds = thresholdsOf(parts.tools.config.eviction);
   }
 
-  /** Goes on until `signal` aborts. */
+  /** Runs until `signal` aborts. */
   async run(signal: AbortSignal): Promise<void> {
     const { clock, logger } = this.#parts.tools;
     if (this.#thresholds.length === 0) return;
@@ -54,7 +54,7 @@ export class EvictionManager {
     }
   }
 
-  /** One look at the node. Resolves with the pod that was evicted. */
+  /** One check of the node. Resolves with the evicted pod. */
   async synchronize(signal: AbortSignal): Promise<Evictable | undefined> {
     const { tools, event, reclaimDisk } = this.#parts;
     this.#fileSystems ??= await fileSystemsOf(tools);
@@ -85,7 +85,7 @@ export class EvictionManager {
     return decision.due;
   }
 
-  /** Images and ended containers lie on the file system that is short. */
+  /** Whether images and ended containers are on the file system that is short. */
   #reclaims({ signal }: Threshold): boolean {
     if (signal.startsWith('imagefs.')) return true;
     return signal.startsWith('nodefs.') && !this.#fileSystems!.isDedicated;
@@ -122,7 +122,7 @@ export class EvictionManager {
     return Math.min(most, Number(spec.terminationGracePeriodSeconds ?? most));
   }
 
-  /** What the pod had is not free before its containers are gone. */
+  /** The pod's resources are free only after its containers are gone. */
   async #cleanedUp({ pod }: Evictable, signal: AbortSignal): Promise<void> {
     const { tools } = this.#parts;
     const { uid } = pod.metadata;

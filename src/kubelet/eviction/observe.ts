@@ -1,4 +1,4 @@
-// What a node has left, and what its pods use of it.
+// Measures a node's available resources, and its pods' usage.
 
 import { execFile } from 'node:child_process';
 import { readFile, stat, statfs } from 'node:fs/promises';
@@ -11,11 +11,11 @@ import type { Observation, Observations } from './pressure.ts';
 import type { Candidate, PodUsage } from './ranking.ts';
 import type { StarvedResource } from './thresholds.ts';
 
-/** Directories on the file systems of images and containers, and of everything else that is the node's. */
+/** Directories on the file system of images and containers, and on that of the node's other files. */
 export interface NodeFileSystems {
   readonly nodefs?: string;
   readonly imagefs?: string;
-  /** Images have a file system of their own. */
+  /** Whether images have a separate file system. */
   readonly isDedicated: boolean;
 }
 
@@ -75,7 +75,7 @@ async function processes(): Promise<Observation | undefined> {
 
 const nothing: PodUsage = { memoryBytes: 0, diskBytes: 0, inodes: 0, processes: 0, containers: [] };
 
-/** Disks are walked only where they are what is short. */
+/** Disk usage is measured only if a disk is short. */
 export async function withUsage<P extends Pick<Candidate, 'pod'>>(
   pods: readonly P[],
   resource: StarvedResource,

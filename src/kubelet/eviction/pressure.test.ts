@@ -1,4 +1,4 @@
-// Cases of Kubernetes' eviction helpers: thresholds, grace, what must be reclaimed, conditions and their transition.
+// The test cases of Kubernetes' eviction helpers: thresholds, grace periods, reclaim, conditions and their transition.
 
 import { describe, expect, test } from 'vitest';
 import { crossed, decide, noPressure, type Observations, type PressureState, resourceOf } from './pressure.ts';
@@ -78,7 +78,7 @@ describe('what is crossed', () => {
 
 describe('in time', () => {
   const minute = 60_000;
-  /** Looks each so often at what is left of memory; tells conditions and what is to be reclaimed. */
+  /** Observes the given amounts of free memory; returns conditions and due thresholds. */
   function play(
     config: EvictionConfig,
     looks: readonly [ms: number, availableMi: number][],

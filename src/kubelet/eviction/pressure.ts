@@ -1,4 +1,4 @@
-// From what a node has left to its conditions and to what must be reclaimed. Pure: state in, state out.
+// Derives conditions and due thresholds from a node's available resources. Pure: state in, state out.
 
 import {
   amountIn,
@@ -17,7 +17,7 @@ export interface Observation {
 export type Observations = Readonly<Partial<Record<Signal, Observation>>>;
 
 export interface PressureState {
-  /** Crossed, and not yet back above what must be reclaimed. */
+  /** Crossed thresholds whose minimum reclaim is not reached yet. */
   readonly met: readonly Threshold[];
   readonly firstMetMs: ReadonlyMap<Threshold, number>;
   readonly conditionSeenMs: ReadonlyMap<PressureCondition, number>;
@@ -28,11 +28,11 @@ export const noPressure: PressureState = { met: [], firstMetMs: new Map(), condi
 export interface Decision {
   readonly state: PressureState;
   readonly conditions: ReadonlySet<PressureCondition>;
-  /** Thresholds whose grace is over, the one to act on first. */
+  /** Thresholds whose grace period is over, in order of action. */
   readonly due: readonly Threshold[];
 }
 
-/** Those of the thresholds that are crossed; with `andReclaim`, also where too little was reclaimed. */
+/** The crossed thresholds; with `andReclaim`, also those below their minimum reclaim. */
 export function crossed(
   thresholds: readonly Threshold[],
   observations: Observations,

@@ -1,4 +1,4 @@
-// Cases of Kubernetes' eviction manager: which pod goes first, and what it is told.
+// The test cases of Kubernetes' eviction manager: the order of pods, and the messages.
 
 import { describe, expect, test } from 'vitest';
 import type { Pod } from '../../api/api.ts';

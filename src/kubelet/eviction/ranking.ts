@@ -1,4 +1,4 @@
-// Which pod goes first when a node is short of something, and what it is told. Pure.
+// Ranks pods for eviction, and words the message. Pure.
 // https://kubernetes.io/docs/concepts/scheduling-eviction/node-pressure-eviction/#pod-selection-for-kubelet-eviction
 
 import { type Pod, podRequests } from '../../api/api.ts';
@@ -10,7 +10,7 @@ import { amountIn, type StarvedResource, type Threshold } from './thresholds.ts'
 export interface ContainerUsage {
   readonly name: string;
   readonly memoryBytes: number;
-  /** What it wrote and its logs. */
+  /** Written files and logs. */
   readonly diskBytes: number;
 }
 
@@ -24,7 +24,7 @@ export interface PodUsage {
 
 export interface Candidate {
   readonly pod: Pod;
-  /** Undefined where nothing is known of it: such pods go first. */
+  /** Undefined if unknown: such pods go first. */
   readonly usage: PodUsage | undefined;
 }
 
@@ -38,7 +38,7 @@ export function ranked<C extends Candidate>(candidates: readonly C[], resource: 
 
 const byPriority: Compare = (a, b) => (a.pod.spec.priority ?? 0) - (b.pod.spec.priority ?? 0);
 
-/** Those that use more than they asked for come first. */
+/** Pods that exceed their requests come first. */
 const byExcess = (resource: StarvedResource): Compare =>
   measured((a, b) => {
     const exceeds = ({ pod, usage }: Known) => used(usage, resource) > requested(pod, resource);
@@ -59,7 +59,7 @@ const measured =
       ? compare(a as Known, b as Known)
       : Number(a.usage !== undefined) - Number(b.usage !== undefined);
 
-/** Nobody asks for inodes: Kubernetes counts what a pod asked for of the disk. */
+/** Pods have no requests for inodes: Kubernetes uses those for disk. */
 const requestFor = {
   memory: 'memory',
   'ephemeral-storage': 'ephemeral-storage',

@@ -18,7 +18,7 @@ export const signals = {
 
 export type Signal = keyof typeof signals;
 
-/** Of a node, or a share of what it has in all. */
+/** An absolute amount, or a share of the capacity. */
 export type Amount = { readonly quantity: number } | { readonly share: number };
 
 export interface Threshold {
@@ -26,7 +26,7 @@ export interface Threshold {
   readonly value: Amount;
   /** How long it must be crossed; 0 for a hard one. */
   readonly graceMs: number;
-  /** What must be free beyond the threshold before a pressure is over. */
+  /** The amount above the threshold that ends the pressure. */
   readonly minReclaim?: Amount;
 }
 
@@ -50,7 +50,7 @@ const defaultHard: Readonly<Record<string, string>> = {
   'imagefs.inodesFree': '5%',
 };
 
-/** Throws an Error that names what cannot be meant. */
+/** Throws an Error for an invalid threshold. */
 export function thresholdsOf(config: EvictionConfig = {}): readonly Threshold[] {
   const { evictionHard = defaultHard, evictionSoft = {}, evictionSoftGracePeriodMs = {} } = config;
   const minimum = Object.entries(config.evictionMinimumReclaim ?? {}).map(
@@ -59,7 +59,7 @@ export function thresholdsOf(config: EvictionConfig = {}): readonly Threshold[] 
   const reclaim = new Map(minimum);
   const make = (signal: string, value: string, graceMs: number): Threshold[] => {
     const named = signalOf(signal);
-    if (value === '0%' || value === '100%') return []; // as good as none
+    if (value === '0%' || value === '100%') return []; // disabled
     const minReclaim = reclaim.get(named);
     return [{ signal: named, value: amountOf(value, signal), graceMs, ...(minReclaim && { minReclaim }) }];
   };

@@ -10,7 +10,7 @@ export const portChannelProtocols = ['v4.channel.k8s.io', 'v4.base64.channel.k8s
 /** A channel's number is one byte, and a port has two channels. */
 const mostPorts = 128;
 
-/** The ports that a query names, "port=80,81&port=82". Throws an Error that says which cannot be forwarded. */
+/** The ports in a query, "port=80,81&port=82". Throws an Error for an invalid port. */
 export function portsOf(query: URLSearchParams): number[] {
   const given = query.getAll('port');
   if (given.length === 0) throw new Error('query parameter "port" is required');

@@ -18,7 +18,7 @@ import {
   tunnelProtocol,
 } from './upgrade.ts';
 
-/** Serves one upgrade request; `connect` opens a port of the pod, whose sandbox messages name. */
+/** Serves one upgrade request; `connect` opens a port of the pod; `sandbox` is for messages. */
 export async function servePortForward(
   request: IncomingMessage,
   socket: Duplex,

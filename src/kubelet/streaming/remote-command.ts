@@ -41,7 +41,7 @@ interface Codec {
   readonly protocol: string;
   encode(channel: number, bytes: Buffer): Buffer | string;
   decode(message: Buffer): { channel: number; bytes: Buffer };
-  /** What the error channel says of an outcome; undefined: nothing. */
+  /** The error channel's message for an outcome; undefined: none. */
   status(outcome: Status): string | undefined;
 }
 
@@ -69,7 +69,7 @@ function codecOf(protocol: string): Codec {
   };
 }
 
-/** What the error channel says at the end. */
+/** The final message of the error channel. */
 async function outcome(session: ExecSession): Promise<Status> {
   try {
     const code = await session.exitCode;
@@ -101,7 +101,7 @@ function resizeFrom(session: ExecSession, text: string): void {
     const { Width, Height } = JSON.parse(text);
     if (Width > 0 && Height > 0) session.resize(Width, Height);
   } catch {
-    // a size that is no JSON changes nothing
+    // invalid JSON is ignored
   }
 }
 
@@ -120,9 +120,9 @@ async function serveWebSocket(
     webSocket.close(1000);
   };
   webSocket.on('error', () => {}); // 'close' follows
-  // What the client sends before the process is there must not be lost, though it is not read yet.
+  // Input that the client sends before the process exists must be buffered.
   webSocket.pause();
-  // Older protocols show by an empty message that the connection stands.
+  // In older protocols an empty message shows that the connection is open.
   const first = options.stdout ? channels.stdout : options.stderr ? channels.stderr : channels.error;
   if (!codec.protocol.startsWith('v5.')) await send(first, Buffer.alloc(0));
   let session: ExecSession;
@@ -149,7 +149,7 @@ async function serveWebSocket(
   await end(await outcome(session));
 }
 
-/** False when the process does not keep up with its input. */
+/** False if the process is slower than its input. */
 function fromClient(
   session: ExecSession,
   { channel, bytes }: { channel: number; bytes: Buffer },

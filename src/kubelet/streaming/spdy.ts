@@ -1,5 +1,5 @@
-// SPDY/3.1 framing, the server's side, as far as Kubernetes' exec, attach and port-forward use it: streams that the
-// client opens, data both ways, half-close, reset, ping. No flow control: neither kubectl nor client-go asks for it.
+// SPDY/3.1 framing, server side, as far as Kubernetes' exec, attach and port-forward use it: streams opened by the
+// client, data both ways, half-close, reset, ping. No flow control: neither kubectl nor client-go uses it.
 // https://www.chromium.org/spdy/spdy-protocol/spdy-protocol-draft3-1/
 
 import { Duplex } from 'node:stream';
@@ -19,9 +19,9 @@ const frames = {
 } as const;
 const flagFin = 1;
 const headerBytes = 8;
-/** Frames carry a 24-bit length; smaller ones let streams share the connection. */
+/** Frames have a 24-bit length; smaller ones let streams share the connection. */
 const maxDataBytes = 32 * 1024;
-/** Larger control frames are no client of ours. */
+/** Valid clients send no larger control frames. */
 const maxControlBytes = 1024 * 1024;
 
 export class SpdyStream extends Duplex {
@@ -126,11 +126,11 @@ export class SpdySession {
         return;
       }
       case frames.ping:
-        // Pings that the client began have odd ids, and come back as they are.
+        // The client's pings have odd ids, and are echoed.
         if (body.readUInt32BE(0) & 1) this.#send(controlFrame(frames.ping, 0, body));
         return;
       case frames.headers:
-        await this.#headersOf(body.subarray(4)); // keeps the compression state right
+        await this.#headersOf(body.subarray(4)); // updates the compression state
         if (flags & flagFin) this.#streams.get(body.readUInt32BE(0) & 0x7fffffff)?.push(null);
         return;
       default: // SETTINGS, GOAWAY, WINDOW_UPDATE: nothing to do
@@ -144,7 +144,7 @@ export class SpdySession {
     const stream = new SpdyStream(this, id, headers);
     this.#lastStream = Math.max(this.#lastStream, id);
     this.#streams.set(id, stream);
-    stream.on('error', () => {}); // its user hears of it; an unheard error must not end the process
+    stream.on('error', () => {}); // its user gets it; without a listener, an error would end the process
     const reply = Buffer.alloc(4);
     reply.writeUInt32BE(id);
     this.#send(controlFrame(frames.synReply, 0, Buffer.concat([reply, await this.#compress(new Map())])));
@@ -155,7 +155,7 @@ export class SpdySession {
   async #data(id: number, flags: number, body: Buffer): Promise<void> {
     const stream = this.#streams.get(id);
     if (!stream) return;
-    // A slow reader holds the connection back: there is no flow control of a stream's own.
+    // A slow reader pauses the connection: streams have no flow control.
     if (body.length > 0 && !stream.push(Buffer.from(body)))
       await new Promise<void>((resolve) => this.#resumed.push(resolve));
     if (flags & flagFin) stream.push(null);
@@ -218,7 +218,7 @@ export class SpdySession {
   }
 
   forget(id: number, failed: boolean): void {
-    this.resume(); // nobody reads it any more: the others must not wait for that
+    this.resume(); // its reader is gone: other streams must not wait for it
     if (!this.#streams.delete(id) || !failed) return;
     const internalError = 6;
     this.#send(controlFrame(frames.rstStream, 0, Buffer.concat([uint32(id), uint32(internalError)])));
@@ -228,7 +228,7 @@ export class SpdySession {
     if (!this.#connection.destroyed && !this.#connection.writableEnded) this.#connection.write(bytes);
   }
 
-  /** Says goodbye and ends the connection once all that was written is out. */
+  /** Sends GOAWAY and closes the connection after pending output. */
   close(_error?: Error): void {
     this.#send(controlFrame(frames.goAway, 0, Buffer.concat([uint32(this.#lastStream), uint32(0)])));
     this.#connection.end();

@@ -1,4 +1,4 @@
-// exec and port-forward against real clients: SPDY/3.1 (the one that we talk to CRI runtimes with) and WebSocket.
+// exec and port-forward with real clients: SPDY/3.1 (this project's client for CRI runtimes) and WebSocket.
 
 import { createServer, type IncomingMessage, type Server } from 'node:http';
 import net, { type AddressInfo } from 'node:net';
@@ -25,7 +25,7 @@ async function serve(handle: Serve): Promise<number> {
   return (server.address() as AddressInfo).port;
 }
 
-/** Repeats its input in capital letters and ends with a code when the input does. */
+/** Repeats its input in capital letters and exits with a code at the end of input. */
 class Shout implements ExecSession {
   readonly stdin = new PassThrough();
   readonly stdout = new PassThrough();
@@ -198,7 +198,7 @@ describe('exec over WebSocket', () => {
     await expect.poll(() => received).toContain('1 HELLO');
     session.stdin.end();
     expect(await closed).toBe(1000);
-    expect(received[0]).toBe('1 '); // the connection stands
+    expect(received[0]).toBe('1 '); // the connection is open
     const said = received.find((text) => text.startsWith('3 '))?.slice(2);
     expect(said?.startsWith('{') ? { ...JSON.parse(said), metadata: undefined } : said).toEqual(
       outcome?.startsWith('{') ? JSON.parse(outcome) : outcome,

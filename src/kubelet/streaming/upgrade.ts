@@ -19,7 +19,7 @@ export const tunnelProtocol = `SPDY/3.1+${portForwardProtocol}`;
 
 export const isSpdy = (request: IncomingMessage): boolean => request.headers.upgrade?.toLowerCase() === 'spdy/3.1';
 
-/** A client that does not answer the end with its own is cut off. */
+/** A client without a closing handshake is disconnected. */
 const closeTimeoutMs = 1000;
 /** Clients send at most 32 KB at once. */
 const largestMessage = 4 * 2 ** 20;
@@ -80,7 +80,7 @@ export function acceptWebSocket(
     handleProtocols: () => protocol,
     perMessageDeflate: false,
     maxPayload: largestMessage,
-    ...({ closeTimeout: closeTimeoutMs } as object), // its types do not know it
+    ...({ closeTimeout: closeTimeoutMs } as object), // missing in its types
   });
   return new Promise((resolve) =>
     server.handleUpgrade(request, socket, head, (webSocket) => resolve({ webSocket, protocol })),

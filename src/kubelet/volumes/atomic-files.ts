@@ -35,8 +35,8 @@ const longestPath = 4096;
 const longestName = 255;
 
 /**
- * Makes `directory`, of mode `mode`, hold exactly `files` (relative paths). Nothing is written when it does already.
- * `group` is the pod's fsGroup.
+ * Makes `directory`, of mode `mode`, contain exactly `files` (relative paths). Writes only differences. `group` is the
+ * pod's fsGroup.
  */
 export async function writeAtomically(
   directory: string,
@@ -69,7 +69,7 @@ export async function writeAtomically(
     }
     await writeFile(target, file.content, { mode: 0o600 });
     if (file.owner !== undefined || group !== undefined) await chown(target, file.owner ?? -1, group ?? -1);
-    await chmod(target, file.mode); // the umask must not narrow what was asked for
+    await chmod(target, file.mode); // the umask must not narrow the mode
   }
   await rm(`${link}_tmp`, { force: true }); // of a crash between the next two lines
   await symlink(path.basename(fresh), `${link}_tmp`);
@@ -124,7 +124,7 @@ async function linkEntries(directory: string, files: ReadonlyMap<string, File>):
   const wanted = new Set([...files.keys()].map((name) => name.split('/')[0]));
   for (const name of await readdir(directory)) {
     if (name.startsWith('..')) continue;
-    // A link is one of ours. A directory is the mount point of a volume inside this one, which the runtime made.
+    // A link belongs to this writer. A directory is the mount point of a nested volume, which the runtime made.
     const found = await lstat(path.join(directory, name));
     if (!wanted.delete(name) && found.isSymbolicLink()) await rm(path.join(directory, name), { force: true });
   }

@@ -17,7 +17,7 @@ export const emptyDir: VolumePlugin = {
     if (medium?.startsWith('HugePages')) throw new VolumeError(`emptyDir medium ${medium} is not supported`);
     const ready = path.join(podDirectory, 'plugins', 'kubernetes.io~empty-dir', volume.name, 'ready');
     const inMemory = medium === 'Memory';
-    // Once it is made, its mode is the containers' own affair. What was in memory is gone after a restart of the machine.
+    // After creation, containers control its mode. Volumes in memory are lost when the machine restarts.
     if ((await exists(ready)) && (!inMemory || (await isMountPoint(directory)))) return directory;
     await mkdir(directory, { recursive: true, mode: 0o750 });
     if (inMemory && !(await isMountPoint(directory)))
@@ -33,7 +33,7 @@ export const emptyDir: VolumePlugin = {
   tearDown: removeTree,
 };
 
-/** The least of what the node, the pod and the volume may have. */
+/** The minimum of the node's, the pod's and the volume's limits. */
 export function memorySize(pod: Pod, sizeLimit: string | undefined, nodeBytes: number): number {
   const isLimited =
     podLevelLimit(pod) > 0 || pod.spec.containers.every((c) => bytes(c.resources?.limits?.['memory']) > 0);
@@ -69,7 +69,7 @@ export const hostPath: VolumePlugin = {
     const { path: target, type } = volume.hostPath!;
     const found = await stat(target).catch(() => undefined);
     if (!type) {
-      // No type, no check. The runtime makes what is missing.
+      // Without a type there is no check. The runtime creates the missing path.
       if (!found) await mkdir(target, { recursive: true });
       return target;
     }
@@ -83,7 +83,7 @@ export const hostPath: VolumePlugin = {
   },
 };
 
-/** Its directory must be there. A file that somebody else makes at the same time stays as it is. */
+/** Its directory must exist. A file created concurrently stays. */
 async function makeFile(target: string): Promise<void> {
   const handle = await open(target, constants.O_CREAT | constants.O_RDONLY | constants.O_NONBLOCK, 0o644).catch(
     (error: NodeJS.ErrnoException) => {

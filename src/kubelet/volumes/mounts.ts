@@ -15,7 +15,7 @@ export async function mountsBelow(directory: string): Promise<string[]> {
 export const isMountPoint = async (directory: string): Promise<boolean> =>
   (await mountPoints()).includes(await withoutLinks(directory));
 
-/** As the kernel names mounts: whoever missed one would remove what lies on its other side. */
+/** The kernel's name of a mount: missing one would delete the files behind it. */
 const withoutLinks = (directory: string): Promise<string> =>
   realpath(directory).catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return directory;
@@ -36,15 +36,15 @@ export async function bindDescriptor(descriptor: number, target: string): Promis
   await run('mount', ['--no-canonicalize', '-n', '--bind', `/proc/${process.pid}/fd/${descriptor}`, target]);
 }
 
-/** `sizeBytes` 0: half of the machine's memory. Its pages are not swapped to disk where the kernel can promise that. */
+/** `sizeBytes` 0: half of the machine's memory. Its pages are not swapped if the kernel supports that. */
 export async function mountMemory(target: string, mode: number, sizeBytes = 0): Promise<void> {
   const options = [`mode=${mode.toString(8)}`, ...(sizeBytes > 0 ? [`size=${sizeBytes}`] : [])];
   const mount = (more: readonly string[]) =>
     run('mount', ['-n', '-t', 'tmpfs', '-o', [...options, ...more].join(), 'tmpfs', target]);
-  await mount(['noswap']).catch(() => mount([])); // noswap came with Linux 6.3
+  await mount(['noswap']).catch(() => mount([])); // noswap requires Linux 6.3
 }
 
-/** Takes all mounts below `directory` away; what is in use goes when its last user ends. */
+/** Unmounts all mounts below `directory`; mounts in use are detached. */
 export async function unmountBelow(directory: string): Promise<void> {
   const mounts = await mountsBelow(directory);
   if (mounts.length > 0) await run('umount', ['-n', '-l', ...mounts]);

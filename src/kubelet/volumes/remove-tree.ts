@@ -1,4 +1,4 @@
-// Removes what containers left in a directory, however much and however deep it is.
+// Removes container files of any number and depth.
 
 import { execFile } from 'node:child_process';
 import { rmdir } from 'node:fs/promises';
@@ -7,8 +7,8 @@ import { promisify } from 'node:util';
 const run = promisify(execFile);
 
 /**
- * rm(1) walks by descriptors: no link leads it elsewhere, a path longer than PATH_MAX does not stop it, and millions of
- * names are not in this process' memory. The mounts below `directory` must be gone.
+ * rm(1) walks by descriptors: links do not redirect it, a path longer than PATH_MAX does not stop it, and millions of
+ * names do not fill this process' memory. The mounts below `directory` must be gone.
  */
 export async function removeTree(directory: string): Promise<void> {
   try {

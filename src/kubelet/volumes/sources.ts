@@ -64,7 +64,7 @@ async function project(
   return context.directory;
 }
 
-/** Where other volumes are mounted inside this one: the runtime cannot make directories in what is read-only. */
+/** The mount points of other volumes inside this one: the runtime cannot make directories in a read-only volume. */
 function nestedMounts({ spec }: Pod, volumeName: string): string[] {
   const nested = [...spec.containers, ...(spec.initContainers ?? [])].flatMap(({ volumeMounts = [] }) => {
     const places = volumeMounts.map((mount) => path.posix.join('/', mount.mountPath, '/'));
@@ -76,11 +76,11 @@ function nestedMounts({ spec }: Pod, volumeName: string): string[] {
             .map((at) => at.slice(places[i].length, -1)),
     );
   });
-  // What lies inside another of them is that one's affair.
+  // A mount inside another one belongs to that one.
   return [...new Set(nested)].filter((at) => !nested.some((outer) => at.startsWith(`${outer}/`)));
 }
 
-/** The user that all containers of a pod run as, when the pod says that it is one. */
+/** The single user of all containers of a pod, if the pod specifies it. */
 function onlyUser({ spec }: Pod): number | undefined {
   const users = [...spec.containers, ...(spec.initContainers ?? [])].map(
     (c) => c.securityContext?.runAsUser ?? spec.securityContext?.runAsUser,
@@ -110,7 +110,7 @@ async function filesOf(source: Source, mode: number, context: VolumeContext): Pr
   if (source.serviceAccountToken) {
     const { audience, expirationSeconds = 3600, path: name } = source.serviceAccountToken;
     const token = await context.serviceAccountToken(audience, expirationSeconds);
-    // A token is its user's alone where the user is known; with fsGroup, its group's as well (KEP-2451).
+    // A token is readable by its user only, if the user is known; with fsGroup, also by the group (KEP-2451).
     const owner = onlyUser(context.pod);
     const isPrivate = owner !== undefined || context.pod.spec.securityContext?.fsGroup !== undefined;
     return [[name, { content: Buffer.from(token), mode: isPrivate ? 0o600 : mode, ...(owner && { owner }) }]];

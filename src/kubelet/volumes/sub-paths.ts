@@ -11,7 +11,7 @@ import { bindDescriptor, isMountPoint, unmountBelow } from './mounts.ts';
 export interface SubPath {
   readonly podDirectory: string;
   readonly volumeName: string;
-  /** Where the volume lies on the host. */
+  /** The volume's path on the host. */
   readonly volumePath: string;
   readonly containerName: string;
   /** Of the mount in the container's volumeMounts. */
@@ -22,7 +22,7 @@ export interface SubPath {
 
 export const subPathDirectory = (podDirectory: string): string => path.join(podDirectory, 'volume-subpaths');
 
-/** Makes the subPath as a directory of the volume's own mode when nothing is there. */
+/** Creates the subPath as a directory with the volume's mode, if it is missing. */
 export async function createSubPath({ volumePath, subPath }: SubPath): Promise<void> {
   const base = await realpath(volumePath);
   if (await stat(path.join(base, subPath)).catch(orMissing)) return;

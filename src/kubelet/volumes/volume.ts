@@ -7,7 +7,7 @@ export interface VolumeContext {
   readonly pod: Pod;
   readonly podDirectory: string;
   readonly volumeName: string;
-  /** Where this volume of this pod lives. */
+  /** The directory of this volume of this pod. */
   readonly directory: string;
   configMap(name: string): Promise<ConfigMap | undefined>;
   secret(name: string): Promise<Secret | undefined>;
@@ -16,18 +16,18 @@ export interface VolumeContext {
   readonly fields: Pick<EnvironmentSources, 'podIPs' | 'hostIPs' | 'nodeName' | 'allocatable'>;
 }
 
-/** Makes the volume and keeps it current: called again while the pod runs. Returns the path to mount. */
+/** Creates or updates the volume: called again while the pod runs. Returns the path to mount. */
 export type SetUp = (volume: Volume, context: VolumeContext) => Promise<string>;
 
 export interface VolumePlugin {
-  /** The field of a Volume that asks for this plugin. */
+  /** The field of a Volume that selects this plugin. */
   readonly source: keyof Volume;
   readonly setUp: SetUp;
   /** Containers only read it: the kubelet writes its files. */
   readonly readOnly?: boolean;
-  /** Its contents never reach a disk: they lie on one tmpfs of the kubelet's. */
+  /** Its contents never reach a disk: they are on a tmpfs of the kubelet. */
   readonly inMemory?: boolean;
-  /** Takes away what the volume left. Called without mounts below `directory`. */
+  /** Removes the volume's remains. Called without mounts below `directory`. */
   readonly tearDown?: (directory: string) => Promise<void>;
 }
 

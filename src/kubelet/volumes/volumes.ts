@@ -13,13 +13,13 @@ export type { MountedVolume } from './volume.ts';
 
 const plugins: readonly VolumePlugin[] = [emptyDir, hostPath, configMap, secret, downwardAPI, projected];
 
-/** Where a pod's files lie: on disk, and (secrets, tokens) in memory. */
+/** Directories of a pod's files: on disk, and (secrets, tokens) in memory. */
 export interface PodDirectories {
   readonly disk: string;
   readonly memory: string;
 }
 
-/** Volumes lie at <pod directory>/volumes/kubernetes.io~<plugin>/<volume name>. */
+/** Volumes are at <pod directory>/volumes/kubernetes.io~<plugin>/<volume name>. */
 const directoryOf = ({ disk, memory }: PodDirectories, plugin: VolumePlugin, name: string) =>
   path.join(plugin.inMemory ? memory : disk, 'volumes', `kubernetes.io~${kebab(plugin.source as string)}`, name);
 
@@ -28,7 +28,7 @@ export const emptyDirDirectory = (directories: PodDirectories, name: string): st
 
 const kebab = (name: string) => name.replace('API', 'Api').replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 
-/** Makes all of a pod's volumes, or brings them up to date. Resolves with them by name. Throws VolumeError. */
+/** Creates or updates all volumes of a pod. Resolves with them by name. Throws VolumeError. */
 export async function setUpVolumes(
   pod: Pod,
   directories: PodDirectories,
@@ -62,11 +62,11 @@ function pluginFor(volume: Volume): VolumePlugin {
   );
 }
 
-/** Takes down a pod's volumes with all that is in them; what else there is of the pod stays. Works when half is gone. */
+/** Removes a pod's volumes with their content, and no other files of the pod. Works on partial state. */
 export async function releaseVolumes(directories: PodDirectories): Promise<void> {
   const { disk, memory } = directories;
   await unmountBelow(disk);
-  // Removing a directory where something is mounted yet would remove what lies on the other side.
+  // Removing a directory with a mount would delete the files behind the mount.
   const [left] = await mountsBelow(disk);
   if (left) throw new Error(`cannot remove the volumes of a pod: ${left} is still mounted`);
   for (const plugin of plugins) {
@@ -101,7 +101,7 @@ export async function prepareVolumes(rootDirectory: string): Promise<void> {
   if (!(await isMountPoint(memory))) await mountMemory(memory, 0o750);
 }
 
-/** Takes away all that a kubelet mounted below its root directory: secrets are gone then, other volumes stay. */
+/** Removes all mounts of a kubelet below its root directory: secrets are gone then, other volumes stay. */
 export const unmountVolumes = (rootDirectory: string): Promise<void> => unmountBelow(rootDirectory);
 
 /** Uids of the pods that have a directory. */

@@ -9,7 +9,7 @@ const everyCapability =
     ' ',
   );
 
-/** Given to a container that asks for nothing, as containerd does. */
+/** The default capabilities, as in containerd. */
 const defaultCapabilities =
   'CHOWN DAC_OVERRIDE FSETID FOWNER MKNOD NET_RAW SETGID SETUID SETFCAP SETPCAP NET_BIND_SERVICE SYS_CHROOT KILL AUDIT_WRITE'.split(
     ' ',
@@ -18,8 +18,8 @@ const defaultCapabilities =
 type Wanted = Pick<ContainerSecurity, 'privileged' | 'addCapabilities' | 'dropCapabilities'>;
 
 /**
- * Names without CAP_. `available` is what this machine can give (a virtual machine or an outer container may lack some).
- * Throws RuntimeError('create') for one that is asked for by name and cannot be given.
+ * Names without CAP_. `available` are those of this machine (a virtual machine or an outer container may lack some).
+ * Throws RuntimeError('create') for a capability that is named explicitly and not available.
  */
 export function capabilitiesOf(wanted: Wanted, available: readonly string[]): readonly string[] {
   if (wanted.privileged) return available;

@@ -1,4 +1,4 @@
-// Reads files of an image's tree on this machine. Links are followed as inside the container, so none leads out of it.
+// Reads files of an image's tree on this machine. Links resolve inside the tree, so none leads out of it.
 
 import * as fs from 'node:fs';
 import { join, posix } from 'node:path';
@@ -33,7 +33,7 @@ function readInTree(tree: string, path: string): string | undefined {
   }
 }
 
-/** The path without links. Parts that do not exist are kept as they are. */
+/** The path without links. Missing parts stay. */
 function resolveInTree(tree: string, path: string): string {
   const todo = path.split('/').filter(Boolean);
   let at = '/';

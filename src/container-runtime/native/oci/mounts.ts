@@ -1,4 +1,4 @@
-// What is mounted in a container: the OCI defaults, the pod's shared memory, and the pod's volumes.
+// The mounts of a container: the OCI defaults, the pod's shared memory, and the pod's volumes.
 
 import { posix } from 'node:path';
 import type { Mount } from '../../container-runtime.ts';
@@ -10,7 +10,7 @@ export interface MountInput {
   readonly privileged: boolean;
   /** The pod's /dev/shm on this machine. */
   readonly shm: string;
-  /** Of a pod with a user namespace of its own: volumes show the ids that they have on the machine. */
+  /** Mappings of a pod's user namespace: volumes show the machine's ids. */
   readonly idMappings?: readonly OciIdMapping[];
 }
 
@@ -56,20 +56,20 @@ function defaultMounts(privileged: boolean, shm: string): readonly OciMount[] {
   ];
 }
 
-/** Outer directories first, otherwise as given: an inner one would be hidden by what is mounted over it later. */
+/** Outer directories first, otherwise in the given order: a later outer mount would hide an inner one. */
 function inMountOrder(mounts: readonly Mount[]): Mount[] {
   const depth = ({ containerPath }: Mount) => posix.normalize(containerPath).split('/').filter(Boolean).length;
   return mounts.toSorted((a, b) => depth(a) - depth(b));
 }
 
-/** Files that programs outside make up for containers (lxcfs); everything else in /proc is the kernel's alone. */
+/** Files that external programs (lxcfs) replace for containers; the rest of /proc must be the kernel's. */
 const replaceable = new Set(
   'cpuinfo diskstats loadavg meminfo net/dev slabinfo stat swaps uptime sys/kernel/ns_last_pid sys/crypto/fips_enabled'
     .split(' ')
     .map((name) => `/proc/${name}`),
 );
 
-/** As runc does, and crun does not: what a container writes to its own /proc must reach the kernel. */
+/** As runc does, and crun does not: writes to the container's /proc must reach the kernel. */
 function refuseInProc(path: string, hostPath: string): void {
   const bare = path.length > 1 ? path.replace(/\/$/, '') : path;
   if (bare === '/proc' ? hostPath === '/proc' : !bare.startsWith('/proc/') || replaceable.has(bare)) return;

@@ -1,4 +1,4 @@
-// What this machine can give to containers, read once when the runtime starts.
+// The machine's features for containers, read once at the runtime's start.
 
 import * as fs from 'node:fs';
 import { join } from 'node:path';
@@ -27,7 +27,7 @@ export async function nodeFacts(cgroupVersion: 1 | 2): Promise<NodeFacts> {
   };
 }
 
-/** The kernel's own bound (fs.nr_open). */
+/** The kernel's limit (fs.nr_open). */
 const mostOpenFiles = 1_048_576;
 
 function countsSwap(cgroupVersion: 1 | 2): boolean {
@@ -36,7 +36,7 @@ function countsSwap(cgroupVersion: 1 | 2): boolean {
   return fs.existsSync(join('/sys/fs/cgroup', own, 'memory.swap.max'));
 }
 
-/** Directories and names that every container has as its own. */
+/** Directories and names that every container has. */
 const ownNames = new Set(
   'pts shm fd mqueue console null zero full random urandom tty ptmx stdin stdout stderr core .udev .lxc'.split(' '),
 );
@@ -75,7 +75,7 @@ async function appArmor(): Promise<string | undefined> {
   return loaded?.code === 0 ? profileName : '';
 }
 
-/** Not what the capabilities and masked paths already keep from a container, but what would be left without them. */
+/** Denies only accesses that capabilities and masked paths leave open. */
 const profile = `@{PROC}=/proc/
 profile ${profileName} flags=(attach_disconnected,mediate_deleted) {
   network,

@@ -1,4 +1,4 @@
-// The OCI runtime that runs the containers: crun where it accepts this machine's cgroups, for its start time; else runc.
+// The OCI runtime for containers: crun if it supports this machine's cgroups, for its start time; otherwise runc.
 
 import * as fs from 'node:fs';
 import { basename, join } from 'node:path';
@@ -9,7 +9,7 @@ export interface OciRuntime {
   readonly name: 'crun' | 'runc';
   readonly path: string;
   readonly version: string;
-  /** `run --keep`: cgroup and state stay after the end. */
+  /** `run --keep`: cgroup and state stay after the exit. */
   readonly keeps: boolean;
   readonly recursiveReadOnly: boolean;
   readonly idMappedMounts: boolean;
@@ -25,7 +25,7 @@ export interface FoundRuntimes {
 
 const searchPath = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin'];
 
-/** `path` names the only one to look at. */
+/** `path`: the only candidate. */
 export async function findOciRuntime(path?: string): Promise<FoundRuntimes> {
   const layout = cgroupLayout();
   const refused: string[] = [];
@@ -50,7 +50,7 @@ function onPath(name: string): string | undefined {
   return directories.map((directory) => join(directory, name)).find((path) => fs.existsSync(path));
 }
 
-/** Throws RuntimeError('unavailable') that says what to install. */
+/** Throws RuntimeError('unavailable') with the packages to install. */
 export async function requireOciRuntime(path?: string): Promise<OciRuntime> {
   const { runtime, refused } = await findOciRuntime(path);
   if (runtime) return runtime;
@@ -64,7 +64,7 @@ export function cgroupLayout(mounts = fs.readFileSync('/proc/self/mounts', 'utf8
   return types.includes('cgroup2') ? 'hybrid' : 'v1';
 }
 
-/** Undefined when it can be used. `chosen`: somebody named it. */
+/** Undefined if it is usable. `chosen`: it was configured explicitly. */
 export function problemOf({ name, version }: OciRuntime, layout: CgroupLayout, chosen = false): string | undefined {
   if (name === 'runc' && !atLeast(version, 1, 1)) return `version ${version} is older than 1.1`;
   if (name === 'crun' && !atLeast(version, 1, 0)) return `version ${version} is older than 1.0`;
@@ -74,7 +74,7 @@ export function problemOf({ name, version }: OciRuntime, layout: CgroupLayout, c
 function layoutProblem(name: string, layout: CgroupLayout): string | undefined {
   if (name !== 'crun' || layout === 'v2') return undefined;
   if (layout === 'hybrid') return 'crun does not support hybrid cgroups, as this machine has them';
-  // It removes a container's cgroup before anybody can read there why the container was killed.
+  // It removes a container's cgroup before its out-of-memory kills can be read.
   return 'runc is needed with cgroup v1';
 }
 

@@ -1,4 +1,4 @@
-// Resource limits as an OCI runtime wants them: one form for cgroup v1, hybrid and v2; the runtime converts.
+// Resource limits in the OCI form: one form for cgroup v1, hybrid and v2; the runtime converts.
 
 import type { ContainerResources } from '../../container-runtime.ts';
 import type { OciResources } from './oci-types.ts';
@@ -19,7 +19,7 @@ export function resourcesOf(resources: ContainerResources, privileged: boolean, 
       ...(cpuQuota !== undefined && { quota: cpuQuota > 0 ? cpuQuota : -1 }),
       ...(cpuPeriod && { period: cpuPeriod }),
     },
-    // With the limit for both, nothing is swapped out (the kubelet's NoSwap).
+    // With equal limits, no memory is swapped (the kubelet's NoSwap).
     ...(limit > 0 && { memory: { limit, ...(node.countsSwap && { swap: limit }) } }),
     ...(pidsLimit > 0 && { pids: { limit: pidsLimit } }),
     ...(hugepageLimits.length > 0 && {

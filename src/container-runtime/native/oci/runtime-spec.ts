@@ -1,5 +1,5 @@
-// From pod, image and node to the config.json of an OCI runtime. Nothing is read or written here; what cannot be done
-// on this machine throws RuntimeError('create').
+// From pod, image and node to the config.json of an OCI runtime. Pure; throws RuntimeError('create') for features that
+// the machine lacks.
 
 import { posix } from 'node:path';
 import type { ContainerConfig, SandboxConfig } from '../../container-runtime.ts';
@@ -16,11 +16,11 @@ import { type Accounts, resolveUser } from './user.ts';
 export interface NodeFacts extends ResourceFacts {
   /** process.arch */
   readonly architecture: string;
-  /** Names without CAP_: what a privileged container gets. */
+  /** Names without CAP_: those of a privileged container. */
   readonly capabilities: readonly string[];
   /** Hard limit of open files. */
   readonly openFiles: number;
-  /** The lowest value that this process may give to others (without CAP_SYS_RESOURCE: its own). */
+  /** The lowest value that this process may set (without CAP_SYS_RESOURCE: its current value). */
   readonly lowestOomScore: number;
   /** The profile for containers that name none; undefined where the machine has no AppArmor. */
   readonly appArmorProfile?: string;
@@ -153,7 +153,7 @@ function commandOf(config: ContainerConfig, { Entrypoint, Cmd }: ImageConfig): r
   return command;
 }
 
-/** NAME=value: the image's, then the pod's, then what every container has. */
+/** NAME=value: the image's, then the pod's, then the defaults. */
 function environmentOf(imageEnv: readonly string[], config: ContainerConfig, home: string, hostname: string) {
   const env = new Map<string, string>();
   for (const entry of imageEnv) env.set(entry.split('=', 1)[0], entry.slice(entry.indexOf('=') + 1));

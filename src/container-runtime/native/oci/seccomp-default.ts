@@ -1,5 +1,5 @@
 // The default seccomp profile of containers as data: the allow-list that Docker and containerd publish (moby/profiles,
-// seccomp/default.json; containerd, contrib/seccomp). Everything else is refused with EPERM; a rule with capabilities counts where the container has
+// seccomp/default.json; containerd, contrib/seccomp). Other calls fail with EPERM; a rule with capabilities requires
 // one of them.
 
 export interface SeccompRule {
@@ -77,7 +77,7 @@ export const seccompRules: readonly SeccompRule[] = [
       utimensat utimensat_time64 utimes vfork vmsplice wait4 waitid waitpid write writev
       process_vm_readv process_vm_writev ptrace`,
   },
-  // All families but ALG (38), the kernel's own cryptography, and VSOCK (40), which leads out of a virtual machine. Few
+  // All families but ALG (38), the kernel's cryptography, and VSOCK (40), which leads out of a virtual machine. Few
   // rules, because a runtime compiles each for every architecture at each start.
   { names: 'socket', arguments: [{ index: 0, value: 38, op: 'SCMP_CMP_LT' }] },
   { names: 'socket', arguments: [{ index: 0, value: 39, op: 'SCMP_CMP_EQ' }] },

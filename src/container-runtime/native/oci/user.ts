@@ -1,5 +1,4 @@
-// Who a container's processes run as. Numbers stay numbers: the image's files are asked for a name only where the image
-// names one, and for the group of a number.
+// The user of a container's processes. The image's files are read only for names, and for the group of a numeric user.
 
 import type { ContainerSecurity } from '../../container-runtime.ts';
 import { RuntimeError } from '../../runtime-error.ts';
@@ -59,7 +58,7 @@ function groupOf(name: string | undefined, groups: readonly string[][]): number 
 const membershipsOf = (name: string, groups: readonly string[][]): number[] =>
   groups.filter(([, , , members]) => members?.split(',').includes(name)).flatMap(([, , gid]) => numberOf(gid) ?? []);
 
-/** A larger number would be another one when the kernel cuts it to its size. */
+/** The kernel would truncate a larger number to another id. */
 function checked(id: number | undefined, kind: string, name: string): number {
   if (id !== undefined && id <= mostId) return id;
   throw new RuntimeError('create', `invalid ${kind} id of ${JSON.stringify(name)}: must be between 0 and ${mostId}`);
