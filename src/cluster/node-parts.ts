@@ -1,31 +1,13 @@
 // The parts of this machine's nodes, in the order in which they start. They use the API like nodes on any other
 // machine, and share no state with the API server.
 
-import type { Client, RunningComponent } from '../client/client.ts';
 import { startClusterDns } from '../cluster-dns/cluster-dns.ts';
 import { startKubeProxy } from '../kube-proxy/kube-proxy.ts';
 import { machineName } from './config.ts';
-import { componentContext, type PartContext } from './context.ts';
-import { type Identity, identities } from './identities.ts';
-import { type NodeHandle, startNodes } from './parts/nodes.ts';
-
-export type NodePartName = 'kubelet' | 'cluster-dns' | 'kube-proxy';
-
-export interface NodePartContext extends PartContext {
-  clientFor(identity: Identity): Client;
-  /** Certificates of a kubelet's HTTPS server; undefined: it has none. */
-  kubeletTls(node: string): { readonly cert: string; readonly key: string; readonly clientCA: string } | undefined;
-}
-
-export interface RunningNodePart extends RunningComponent {
-  /** Of the kubelets: each node by its name. */
-  readonly nodes?: ReadonlyMap<string, NodeHandle>;
-}
-
-export interface NodePart {
-  readonly name: NodePartName;
-  start(context: NodePartContext): Promise<RunningNodePart>;
-}
+import { componentContext } from './context.ts';
+import { identities } from './identities.ts';
+import type { NodePart } from './node-part.ts';
+import { startNodes } from './parts/nodes.ts';
 
 export const nodeParts: readonly NodePart[] = [
   { name: 'kubelet', start: startNodes },

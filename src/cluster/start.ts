@@ -9,13 +9,12 @@ import { type ControlPlane, controlPlane } from './control-plane.ts';
 import { claim, type DataDirectory, dataDirectory, openDataDirectory } from './data-directory.ts';
 import { identities } from './identities.ts';
 import { withOwnRanges } from './network-ranges.ts';
-import type { NodePartName } from './node-parts.ts';
+import type { NodeHandle, NodePartName } from './node-part.ts';
 import { launchNodes } from './node-process/launch.ts';
 import type { NodeProcessConfig } from './node-process/messages.ts';
 import { NodeProcess, type NodeProcessStatus } from './node-process/node-process.ts';
 import { type OnStep, PartSequence, type PartStatus } from './part-sequence.ts';
 import { type ApiServerPart, kubeletCertificate, type Pki } from './parts/api-server.ts';
-import type { NodeHandle } from './parts/nodes.ts';
 import { version } from './version.ts';
 
 export interface ClusterProcess {

@@ -1,4 +1,4 @@
-import type { RuntimeEvent } from './container-runtime.ts';
+import type { RuntimeEvent } from './interface.ts';
 import { podUidLabel } from './labels.ts';
 
 /** Hands each event to every listener, in order. */

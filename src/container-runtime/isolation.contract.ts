@@ -3,7 +3,7 @@
 
 import { readFileSync, readlinkSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { ContainerRuntime, ContainerSecurity } from './container-runtime.ts';
+import type { ContainerRuntime, ContainerSecurity } from './interface.ts';
 import { containerConfig, type RuntimeUnderTest, sandboxConfig } from './runtime.contract.ts';
 
 type Facts = Readonly<Record<string, unknown>>;

@@ -1,7 +1,7 @@
 // The parts of /proc and /sys that the kubelet has hidden from a container, or made read-only, as in Kubernetes 1.36.
 
 import { existsSync, readdirSync } from 'node:fs';
-import type { ContainerSecurity } from './container-runtime.ts';
+import type { ContainerSecurity } from './interface.ts';
 
 const masked = [
   ...'asound acpi interrupts kcore keys latency_stats timer_list timer_stats sched_debug scsi'

@@ -9,27 +9,27 @@ import {
   removeEmptyParents,
   removePodCgroups,
 } from '../container-runtime/container-runtime.ts';
-import { refuse } from './admission.ts';
 import { type KubeletConfig, relistPeriodMs, relistPeriodWithEventsMs } from './config.ts';
+import { hasAppArmor } from './containers/security.ts';
 import { refuseUnderPressure } from './eviction/admission.ts';
 import { Garbage } from './eviction/garbage.ts';
+import { watchLocalStorage } from './eviction/local-storage.ts';
 import { EvictionManager } from './eviction/manager.ts';
-import { ImageManager } from './images.ts';
-import { watchLocalStorage } from './local-storage.ts';
-import { rotateLogs } from './log-rotation.ts';
-import { measured } from './measured-runtime.ts';
-import { NodeKeeper } from './node.ts';
-import { sweepFiles } from './orphaned-files.ts';
-import { PodCache } from './pod-cache.ts';
-import { PodCgroups } from './pod-cgroups.ts';
-import { PodWorker } from './pod-worker.ts';
-import { ProbeManager } from './probes.ts';
-import { followRuntime } from './runtime-events.ts';
-import { hasAppArmor } from './security.ts';
-import { type KubeletServer, startServer } from './server.ts';
-import { StatusManager } from './status-manager.ts';
-import { TokenCache } from './tokens.ts';
+import { sweepFiles } from './files/orphaned-files.ts';
+import { ImageManager } from './images/images.ts';
+import { rotateLogs } from './logs/log-rotation.ts';
+import { NodeKeeper } from './node/node.ts';
+import { refuse } from './pods/admission.ts';
+import { PodCache } from './pods/pod-cache.ts';
+import { PodWorker } from './pods/pod-worker.ts';
+import { followRuntime } from './pods/runtime-events.ts';
+import { ProbeManager } from './probes/probes.ts';
+import { PodCgroups } from './resources/pod-cgroups.ts';
+import { type KubeletServer, startServer } from './server/server.ts';
+import { measured } from './stats/measured-runtime.ts';
+import { StatusManager } from './status/status-manager.ts';
 import type { KubeletTools } from './tools.ts';
+import { TokenCache } from './volumes/tokens.ts';
 import { podUids, prepareVolumes, unmountVolumes } from './volumes/volumes.ts';
 
 export type { KubeletConfig } from './config.ts';

@@ -6,11 +6,11 @@ import type { ContainerRuntime } from '../container-runtime/container-runtime.ts
 import type { Logger } from '../machinery/logger.ts';
 import type { Clock } from '../machinery/time/clock.ts';
 import type { KubeletConfig } from './config.ts';
-import type { ImageManager } from './images.ts';
-import type { PodCache } from './pod-cache.ts';
-import type { PodCgroups } from './pod-cgroups.ts';
-import type { ProbeManager } from './probes.ts';
-import type { StatusManager } from './status-manager.ts';
+import type { ImageManager } from './images/images.ts';
+import type { PodCache } from './pods/pod-cache.ts';
+import type { ProbeManager } from './probes/probes.ts';
+import type { PodCgroups } from './resources/pod-cgroups.ts';
+import type { StatusManager } from './status/status-manager.ts';
 
 export interface KubeletTools {
   readonly config: KubeletConfig;

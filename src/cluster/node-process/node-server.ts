@@ -4,7 +4,8 @@ import { createClient, type HttpsTransport, httpsTransport } from '../../client/
 import type { Environment, PartContext } from '../context.ts';
 import { dataDirectory } from '../data-directory.ts';
 import { type Identity, identities } from '../identities.ts';
-import { type NodePartContext, nodeParts } from '../node-parts.ts';
+import type { NodePartContext } from '../node-part.ts';
+import { nodeParts } from '../node-parts.ts';
 import { PartSequence } from '../part-sequence.ts';
 import { giveBackMemory } from '../spare-memory.ts';
 import type { FromNodeProcess, NodeProcessConfig, ToNodeProcess } from './messages.ts';

@@ -9,18 +9,8 @@ import { type KubeletConfig, type RunningKubelet, startKubelet } from '../../kub
 import { firstAddresses } from '../addresses.ts';
 import { componentContext } from '../context.ts';
 import { identities } from '../identities.ts';
-import type { NodePartContext } from '../node-parts.ts';
+import type { NodeHandle, NodePartContext } from '../node-part.ts';
 import { kubeletRoot, openRuntime } from '../runtime.ts';
-
-/** One node of this machine, which can be stopped and restarted separately. */
-export interface NodeHandle {
-  readonly name: string;
-  /** Why it is not healthy; undefined while it is healthy, and while it is stopped. */
-  health(): string | undefined;
-  start(): Promise<void>;
-  /** Ends the kubelet as in a crash, without a report. Containers of a real runtime keep running. */
-  stop(): Promise<void>;
-}
 
 export interface NodesPart extends RunningComponent {
   readonly nodes: ReadonlyMap<string, NodeHandle>;

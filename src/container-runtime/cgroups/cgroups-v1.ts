@@ -2,10 +2,10 @@
 
 import * as fs from 'node:fs';
 import { join } from 'node:path';
-import type { ContainerResources } from '../container-runtime.ts';
-import type { Cgroups, Limits, Usage } from './cgroups.ts';
+import type { ContainerResources } from '../interface.ts';
 import { fields, read, wholePages, write } from './files.ts';
 import { Hierarchies } from './hierarchies.ts';
+import type { Cgroups, Limits, Usage } from './interface.ts';
 
 /** The kernel's largest limit is this or a page less: none. */
 const noLimitBytes = 2 ** 62;

@@ -2,10 +2,10 @@
 
 import * as fs from 'node:fs';
 import { join } from 'node:path';
-import type { ContainerResources } from '../container-runtime.ts';
-import type { Cgroups, Limits, Usage } from './cgroups.ts';
+import type { ContainerResources } from '../interface.ts';
 import { fields, read, wholePages, write } from './files.ts';
 import { Hierarchies } from './hierarchies.ts';
+import type { Cgroups, Limits, Usage } from './interface.ts';
 
 /** Controllers that containers use, where the machine has them. */
 const wanted = ['cpuset', 'cpu', 'io', 'memory', 'hugetlb', 'pids'];

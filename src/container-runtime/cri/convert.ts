@@ -11,7 +11,7 @@ import type {
   Sandbox,
   SandboxConfig,
   SecurityProfile,
-} from '../container-runtime.ts';
+} from '../interface.ts';
 import { protectedPaths, throttlingPaths } from '../protected-paths.ts';
 import type { Message } from './cri-client.ts';
 import { pauseImage } from './hello-import.ts';

@@ -8,7 +8,7 @@ import protobuf from 'protobufjs';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { seededRandom } from '../../machinery/random.ts';
 import { systemClock } from '../../machinery/time/clock.ts';
-import type { ContainerRuntime } from '../container-runtime.ts';
+import type { ContainerRuntime } from '../interface.ts';
 import { createCriRuntime } from './cri.ts';
 import { criProto } from './cri-proto.ts';
 

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { systemRandom } from '../../machinery/random.ts';
 import { systemClock } from '../../machinery/time/clock.ts';
-import type { ContainerRuntime, ExecSession } from '../container-runtime.ts';
+import type { ContainerRuntime, ExecSession } from '../interface.ts';
 import { isolationContract } from '../isolation.contract.ts';
 import { containerConfig, runtimeContract, sandboxConfig } from '../runtime.contract.ts';
 import { createCriRuntime } from './cri.ts';

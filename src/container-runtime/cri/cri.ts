@@ -4,6 +4,9 @@ import type { Duplex } from 'node:stream';
 import type { Random } from '../../machinery/random.ts';
 import type { Clock } from '../../machinery/time/clock.ts';
 import { removeEmptyParents, removePodCgroups } from '../cgroups/qos-cgroups.ts';
+import { isHello } from '../images/hello.ts';
+import { ImageStore } from '../images/image-store.ts';
+import type { RegistryAuth } from '../images/registry.ts';
 import type {
   ContainerConfig,
   ContainerResources,
@@ -16,10 +19,7 @@ import type {
   RuntimeFeatures,
   Sandbox,
   SandboxConfig,
-} from '../container-runtime.ts';
-import { isHello } from '../images/hello.ts';
-import { ImageStore } from '../images/image-store.ts';
-import type { RegistryAuth } from '../images/registry.ts';
+} from '../interface.ts';
 import { podUidLabel } from '../labels.ts';
 import { RuntimeError } from '../runtime-error.ts';
 import {

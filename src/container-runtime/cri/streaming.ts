@@ -1,7 +1,7 @@
 // Exec, attach and port-forward on the URLs that a CRI runtime gives (k8s.io/cri-client, remotecommand v4).
 
 import type { Duplex } from 'node:stream';
-import type { ExecSession } from '../container-runtime.ts';
+import type { ExecSession } from '../interface.ts';
 import { RuntimeError } from '../runtime-error.ts';
 import { dialSpdy } from './spdy-client.ts';
 

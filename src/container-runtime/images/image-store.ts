@@ -14,7 +14,7 @@ import { createReadStream, existsSync, mkdirSync, readdirSync, readFileSync, sta
 import { readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import type { Random } from '../../machinery/random.ts';
-import type { Image } from '../container-runtime.ts';
+import type { Image } from '../interface.ts';
 import { RuntimeError } from '../runtime-error.ts';
 import { applyLayer, cloneTree, removeTree } from './layer.ts';
 import { normalizeReference } from './reference.ts';

@@ -2,7 +2,7 @@
 
 import type { Random } from '../../machinery/random.ts';
 import type { Clock } from '../../machinery/time/clock.ts';
-import type { Image } from '../container-runtime.ts';
+import type { Image } from '../interface.ts';
 import { RuntimeError } from '../runtime-error.ts';
 import { loadArchive } from './archive.ts';
 import { ensureHello, isHello } from './hello.ts';

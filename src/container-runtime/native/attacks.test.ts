@@ -6,8 +6,8 @@ import { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { systemRandom } from '../../machinery/random.ts';
-import type { ContainerConfig, ContainerRuntime, SandboxConfig } from '../container-runtime.ts';
 import { type ImageConfig, ImageStore } from '../images/image-store.ts';
+import type { ContainerConfig, ContainerRuntime, SandboxConfig } from '../interface.ts';
 import { containerConfig } from '../runtime.contract.ts';
 import { create, image, isRoot, machine, sh, toEnd } from './test-machine.ts';
 

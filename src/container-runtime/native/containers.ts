@@ -2,38 +2,18 @@
 
 import * as fs from 'node:fs';
 import { dirname, join } from 'node:path';
-import type { Logger } from '../../machinery/logger.ts';
-import type { Random } from '../../machinery/random.ts';
-import type { Clock } from '../../machinery/time/clock.ts';
-import type { Cgroups } from '../cgroups/cgroups.ts';
-import type { ContainerConfig, ContainerStatus, SandboxConfig } from '../container-runtime.ts';
-import type { EventHub } from '../event-hub.ts';
-import type { ImageRecord, ImageStore } from '../images/image-store.ts';
+import type { ImageRecord } from '../images/image-store.ts';
+import type { ContainerConfig, ContainerStatus, SandboxConfig } from '../interface.ts';
 import { RuntimeError } from '../runtime-error.ts';
 import { bundleFiles } from './bundle.ts';
+import type { ContainerParts } from './container-parts.ts';
 import { ended, signalName } from './ends.ts';
 import { InitExits } from './init-exits.ts';
 import { createBundle, newRecord } from './new-container.ts';
-import type { OciRuntime } from './oci/oci-runtime.ts';
-import type { NodeFacts } from './oci/runtime-spec.ts';
 import { bootId, signal, startTimeOf } from './process.ts';
 import { sandboxMounts } from './sandboxes.ts';
-import type { ShimClient } from './shim-client.ts';
 import type { Started } from './shim-start.ts';
-import type { ContainerRecord, StateDirectory } from './state.ts';
-
-export interface ContainerParts {
-  readonly state: StateDirectory;
-  readonly images: ImageStore;
-  readonly cgroups: Cgroups;
-  readonly runtime: OciRuntime;
-  readonly node: NodeFacts;
-  readonly shim: ShimClient;
-  readonly hub: EventHub;
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly logger: Logger;
-}
+import type { ContainerRecord } from './state.ts';
 
 /** After SIGKILL the kernel ends a process at once, unless it hangs in a device or file system. */
 const killedMs = 10_000;

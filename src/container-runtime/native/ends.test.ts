@@ -2,7 +2,7 @@
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { systemClock } from '../../machinery/time/clock.ts';
-import type { ContainerRuntime } from '../container-runtime.ts';
+import type { ContainerRuntime } from '../interface.ts';
 import { containerConfig } from '../runtime.contract.ts';
 import { create, image, isRoot, machine, sh, toEnd } from './test-machine.ts';
 

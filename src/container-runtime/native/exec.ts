@@ -7,7 +7,7 @@ import type { Socket } from 'node:net';
 import { join } from 'node:path';
 import { PassThrough, type Readable, type Writable } from 'node:stream';
 import type { Clock } from '../../machinery/time/clock.ts';
-import type { ExecSession } from '../container-runtime.ts';
+import type { ExecSession } from '../interface.ts';
 import { RuntimeError } from '../runtime-error.ts';
 import { bundleFiles, lastError, runtimeWords } from './bundle.ts';
 import { childStdio } from './inherited.ts';

@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { systemClock } from '../../machinery/time/clock.ts';
-import type { ContainerConfig, ContainerRuntime, ExecSession, SandboxConfig } from '../container-runtime.ts';
+import type { ContainerConfig, ContainerRuntime, ExecSession, SandboxConfig } from '../interface.ts';
 import { isolationContract } from '../isolation.contract.ts';
 import { containerConfig, runtimeContract } from '../runtime.contract.ts';
 import { destroyNativeRuntime } from './native.ts';

@@ -9,6 +9,10 @@ import type { Logger } from '../../machinery/logger.ts';
 import type { Random } from '../../machinery/random.ts';
 import type { Clock } from '../../machinery/time/clock.ts';
 import { type Cgroups, openCgroups } from '../cgroups/cgroups.ts';
+import { EventHub } from '../event-hub.ts';
+import { ImageStore } from '../images/image-store.ts';
+import { findImage, pullImage } from '../images/images.ts';
+import type { RegistryAuth } from '../images/registry.ts';
 import type {
   ContainerConfig,
   ContainerResources,
@@ -20,11 +24,7 @@ import type {
   RuntimeEvent,
   RuntimeFeatures,
   SandboxConfig,
-} from '../container-runtime.ts';
-import { EventHub } from '../event-hub.ts';
-import { ImageStore } from '../images/image-store.ts';
-import { findImage, pullImage } from '../images/images.ts';
-import type { RegistryAuth } from '../images/registry.ts';
+} from '../interface.ts';
 import { podUidLabel } from '../labels.ts';
 import { PodNetwork } from '../network/pod-network.ts';
 import { RuntimeError } from '../runtime-error.ts';

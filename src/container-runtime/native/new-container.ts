@@ -2,11 +2,11 @@
 
 import * as fs from 'node:fs';
 import { join } from 'node:path';
-import type { ContainerConfig, SandboxConfig } from '../container-runtime.ts';
 import type { ImageRecord } from '../images/image-store.ts';
+import type { ContainerConfig, SandboxConfig } from '../interface.ts';
 import { RuntimeError } from '../runtime-error.ts';
 import { writeBundle } from './bundle.ts';
-import type { ContainerParts } from './containers.ts';
+import type { ContainerParts } from './container-parts.ts';
 import { accountsOf } from './oci/image-files.ts';
 import { runtimeSpec } from './oci/runtime-spec.ts';
 import { bootId } from './process.ts';

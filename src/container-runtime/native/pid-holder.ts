@@ -5,7 +5,7 @@
 import * as fs from 'node:fs';
 import { join } from 'node:path';
 import type { Cgroups } from '../cgroups/cgroups.ts';
-import type { ContainerConfig, SandboxConfig } from '../container-runtime.ts';
+import type { ContainerConfig, SandboxConfig } from '../interface.ts';
 import { RuntimeError } from '../runtime-error.ts';
 import { lastError, runtimeWords } from './bundle.ts';
 import type { OciRuntime } from './oci/oci-runtime.ts';

@@ -1,7 +1,7 @@
 // The shell script that makes a pod's namespaces and binds them to files. One script, because each process takes time.
 
 import { join } from 'node:path';
-import type { SandboxConfig } from '../container-runtime.ts';
+import type { SandboxConfig } from '../interface.ts';
 import { RuntimeError } from '../runtime-error.ts';
 import { quote } from './process.ts';
 

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import type { Logger } from '../../machinery/logger.ts';
 import type { Random } from '../../machinery/random.ts';
 import type { Clock } from '../../machinery/time/clock.ts';
-import type { ContainerConfig, Mount, Sandbox, SandboxConfig } from '../container-runtime.ts';
+import type { ContainerConfig, Mount, Sandbox, SandboxConfig } from '../interface.ts';
 import { HostPorts } from '../network/host-ports.ts';
 import type { PodNetwork } from '../network/pod-network.ts';
 import { RuntimeError } from '../runtime-error.ts';

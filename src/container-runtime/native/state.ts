@@ -12,7 +12,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import type { ContainerConfig, SandboxConfig, SandboxState } from '../container-runtime.ts';
+import type { ContainerConfig, SandboxConfig, SandboxState } from '../interface.ts';
 
 export interface SandboxRecord {
   readonly id: string;

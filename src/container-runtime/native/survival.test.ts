@@ -16,7 +16,7 @@ import {
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { systemClock } from '../../machinery/time/clock.ts';
-import type { ContainerConfig, ContainerRuntime, SandboxConfig } from '../container-runtime.ts';
+import type { ContainerConfig, ContainerRuntime, SandboxConfig } from '../interface.ts';
 import { startTimeOf } from './process.ts';
 import { keeperSocket, shimWords } from './shim-client.ts';
 import type { ContainerRecord } from './state.ts';

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { silentLogger } from '../../machinery/logger.ts';
 import { systemRandom } from '../../machinery/random.ts';
 import { systemClock } from '../../machinery/time/clock.ts';
-import type { ContainerConfig, ContainerRuntime, ContainerStatus, SandboxConfig } from '../container-runtime.ts';
+import type { ContainerConfig, ContainerRuntime, ContainerStatus, SandboxConfig } from '../interface.ts';
 import { containerConfig, sandboxConfig } from '../runtime.contract.ts';
 import { createNativeRuntime, destroyNativeRuntime, type NativeOptions } from './native.ts';
 

@@ -4,7 +4,7 @@
 import { createSocket, type Socket as UdpSocket } from 'node:dgram';
 import { connect, createServer, isIPv6, type Server } from 'node:net';
 import type { Clock, Timer } from '../../machinery/time/clock.ts';
-import type { SandboxConfig } from '../container-runtime.ts';
+import type { SandboxConfig } from '../interface.ts';
 import { RuntimeError } from '../runtime-error.ts';
 
 type Mapping = NonNullable<SandboxConfig['portMappings']>[number];

@@ -1,8 +1,8 @@
 import type { Random } from '../../machinery/random.ts';
 import type { Clock } from '../../machinery/time/clock.ts';
-import type { ContainerConfig, ContainerStatus, NetworkProbe, Sandbox, SandboxConfig } from '../container-runtime.ts';
+import type { ContainerConfig, ContainerStatus, NetworkProbe, Sandbox, SandboxConfig } from '../interface.ts';
 import { meantToEndAnnotation } from '../labels.ts';
-import { play } from './commands.ts';
+import { type ExecResult, play } from './commands.ts';
 
 /** How one simulated container runs its life. All are optional: by default it starts at once and runs until stopped. */
 export interface ContainerScript {
@@ -43,12 +43,6 @@ export function scriptOfCommand(config: ContainerConfig, sandbox: SandboxConfig)
     ...(output && { output }),
     ...(Number.isFinite(runMs) && { runMs: Math.max(runMs, 1), exitCode }),
   };
-}
-
-export interface ExecResult {
-  readonly exitCode: number;
-  readonly stdout?: string;
-  readonly stderr?: string;
 }
 
 /** The machine's behaviour in a test. An absent function, or an undefined result, means success. */

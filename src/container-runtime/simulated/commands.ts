@@ -1,6 +1,10 @@
 // Interprets simple commands of simulated containers: those that print, wait or exit.
 
-import type { ExecResult } from './behaviour.ts';
+export interface ExecResult {
+  readonly exitCode: number;
+  readonly stdout?: string;
+  readonly stderr?: string;
+}
 
 export interface Played {
   /** The output. */

@@ -1,4 +1,4 @@
-import type { Image } from '../container-runtime.ts';
+import type { Image } from '../interface.ts';
 
 /** Its digests depend on its name only, so that the same image has the same digest on every simulated node. */
 export function simulatedImage(name: string, sizeBytes: number): Image {

@@ -5,6 +5,8 @@ import { appendFile, mkdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Duplex } from 'node:stream';
 import type { Timer } from '../../machinery/time/clock.ts';
+import { EventHub } from '../event-hub.ts';
+import { normalizeReference } from '../images/reference.ts';
 import type {
   ContainerConfig,
   ContainerResources,
@@ -17,9 +19,7 @@ import type {
   RuntimeEvent,
   Sandbox,
   SandboxConfig,
-} from '../container-runtime.ts';
-import { EventHub } from '../event-hub.ts';
-import { normalizeReference } from '../images/reference.ts';
+} from '../interface.ts';
 import { podUidLabel } from '../labels.ts';
 import { PodAddresses } from '../network/pod-addresses.ts';
 import { RuntimeError } from '../runtime-error.ts';

@@ -1,7 +1,7 @@
 // Streams to processes and servers that are not there.
 
 import { Duplex, PassThrough } from 'node:stream';
-import type { ExecSession } from '../container-runtime.ts';
+import type { ExecSession } from '../interface.ts';
 
 const unread = (): PassThrough => new PassThrough().resume();
 

@@ -1,7 +1,7 @@
 // Which new pods a node under pressure takes.
 
 import { type Pod, type Taint, tolerates } from '../../api/api.ts';
-import { qosOf } from '../resources.ts';
+import { qosOf } from '../resources/resources.ts';
 import { isCritical } from './critical.ts';
 import type { PressureCondition } from './thresholds.ts';
 

@@ -2,9 +2,9 @@ import { expect, test } from 'vitest';
 import type { ContainerStatus, Image } from '../../container-runtime/container-runtime.ts';
 import { silentLogger } from '../../machinery/logger.ts';
 import { VirtualClock } from '../../machinery/time/clock.ts';
-import type { Evictable } from '../local-storage.ts';
 import type { KubeletTools } from '../tools.ts';
 import { Garbage } from './garbage.ts';
+import type { Evictable } from './local-storage.ts';
 
 const gi = 2 ** 30;
 const image = (id: string, more: Partial<Image> = {}): Image => ({

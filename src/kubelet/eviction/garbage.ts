@@ -3,8 +3,8 @@
 
 import { statfs } from 'node:fs/promises';
 import type { Image } from '../../container-runtime/container-runtime.ts';
-import type { Evictable } from '../local-storage.ts';
 import type { KubeletTools } from '../tools.ts';
+import type { Evictable } from './local-storage.ts';
 
 const periodMs = 5 * 60_000;
 const highPercent = 85;

@@ -1,9 +1,9 @@
 // Prevents shortage of memory, disk and processes on a node: reports pressure, removes garbage, evicts pods.
 // https://kubernetes.io/docs/concepts/scheduling-eviction/node-pressure-eviction/
 
-import type { Evictable } from '../local-storage.ts';
 import type { KubeletTools } from '../tools.ts';
 import { isCritical } from './critical.ts';
+import type { Evictable } from './local-storage.ts';
 import { fileSystemsOf, type NodeFileSystems, observe, withUsage } from './observe.ts';
 import { crossed, decide, noPressure, type Observations, type PressureState, resourceOf } from './pressure.ts';
 import { evictionMessage, ranked } from './ranking.ts';

@@ -2,11 +2,11 @@
 
 import { execFile } from 'node:child_process';
 import { readFile, stat, statfs } from 'node:fs/promises';
-import { logDirectory } from '../container-config.ts';
-import { measureStorage } from '../local-storage.ts';
-import { nodeUsage } from '../node-usage.ts';
+import { logDirectory } from '../containers/container-config.ts';
+import { nodeUsage } from '../stats/node-usage.ts';
 import type { KubeletTools } from '../tools.ts';
 import { podDirectories } from '../volumes/volumes.ts';
+import { measureStorage } from './local-storage.ts';
 import type { Observation, Observations } from './pressure.ts';
 import type { Candidate, PodUsage } from './ranking.ts';
 import type { StarvedResource } from './thresholds.ts';

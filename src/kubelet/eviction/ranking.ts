@@ -3,7 +3,7 @@
 
 import { type Pod, podRequests } from '../../api/api.ts';
 import { formatQuantity } from '../../machinery/quantity.ts';
-import { bytes } from '../resources.ts';
+import { bytes } from '../resources/resources.ts';
 import { type Observations, resourceOf } from './pressure.ts';
 import { amountIn, type StarvedResource, type Threshold } from './thresholds.ts';
 

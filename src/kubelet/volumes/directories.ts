@@ -5,7 +5,7 @@ import { constants, type Stats } from 'node:fs';
 import { chmod, chown, lstat, mkdir, open, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { type Pod, podLimits } from '../../api/api.ts';
-import { bytes } from '../resources.ts';
+import { bytes } from '../resources/resources.ts';
 import { isMountPoint, mountMemory } from './mounts.ts';
 import { removeTree } from './remove-tree.ts';
 import { VolumeError, type VolumePlugin } from './volume.ts';

@@ -4,7 +4,7 @@
 import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import type { DownwardAPIVolumeFile, KeyToPath, Pod, Volume } from '../../api/api.ts';
-import { ConfigError, fieldValue, resourceValue } from '../environment.ts';
+import { ConfigError, fieldValue, resourceValue } from '../containers/environment.ts';
 import { type File, writeAtomically } from './atomic-files.ts';
 import { type VolumeContext, VolumeError, type VolumePlugin } from './volume.ts';
 

@@ -3,7 +3,7 @@ import * as fs from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { openBeneath, pathOf, readEndBeneath } from '../safe-path.ts';
+import { openBeneath, pathOf, readEndBeneath } from '../files/safe-path.ts';
 import { isMountPoint, mountsBelow, unmountBelow } from './mounts.ts';
 import { bindSubPath, createSubPath, type SubPath } from './sub-paths.ts';
 import { tearDownVolumes } from './volumes.ts';

@@ -5,7 +5,7 @@
 import type { Stats } from 'node:fs';
 import { lstat, mkdir, realpath, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { makeDirectoriesBeneath, openBeneath, orMissing, resolveBeneath } from '../safe-path.ts';
+import { makeDirectoriesBeneath, openBeneath, orMissing, resolveBeneath } from '../files/safe-path.ts';
 import { bindDescriptor, isMountPoint, unmountBelow } from './mounts.ts';
 
 export interface SubPath {

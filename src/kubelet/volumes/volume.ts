@@ -1,7 +1,7 @@
 // A volume plugin: one file each behind one function (docs/design.md, idea 5).
 
 import type { ConfigMap, Pod, Secret, Volume } from '../../api/api.ts';
-import type { EnvironmentSources } from '../environment.ts';
+import type { EnvironmentSources } from '../containers/environment.ts';
 
 export interface VolumeContext {
   readonly pod: Pod;

@@ -1,6 +1,6 @@
 // Which capabilities a container has. https://man7.org/linux/man-pages/man7/capabilities.7.html
 
-import type { ContainerSecurity } from '../../container-runtime.ts';
+import type { ContainerSecurity } from '../../interface.ts';
 import { RuntimeError } from '../../runtime-error.ts';
 
 /** By their numbers. */

@@ -1,7 +1,7 @@
 // The mounts of a container: the OCI defaults, the pod's shared memory, and the pod's volumes.
 
 import { posix } from 'node:path';
-import type { Mount } from '../../container-runtime.ts';
+import type { Mount } from '../../interface.ts';
 import { RuntimeError } from '../../runtime-error.ts';
 import type { OciIdMapping, OciMount } from './oci-types.ts';
 

@@ -1,6 +1,6 @@
 // Resource limits in the OCI form: one form for cgroup v1, hybrid and v2; the runtime converts.
 
-import type { ContainerResources } from '../../container-runtime.ts';
+import type { ContainerResources } from '../../interface.ts';
 import type { OciResources } from './oci-types.ts';
 
 export interface ResourceFacts {

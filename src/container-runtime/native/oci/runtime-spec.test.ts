@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import type { ContainerConfig, ContainerSecurity, SandboxConfig } from '../../container-runtime.ts';
 import type { ImageConfig } from '../../images/image-store.ts';
+import type { ContainerConfig, ContainerSecurity, SandboxConfig } from '../../interface.ts';
 import { containerConfig, sandboxConfig } from '../../runtime.contract.ts';
 import type { OciSpec } from './oci-types.ts';
 import { type NodeFacts, runtimeSpec } from './runtime-spec.ts';

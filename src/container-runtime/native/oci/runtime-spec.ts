@@ -2,8 +2,8 @@
 // the machine lacks.
 
 import { posix } from 'node:path';
-import type { ContainerConfig, SandboxConfig } from '../../container-runtime.ts';
 import type { ImageConfig } from '../../images/image-store.ts';
+import type { ContainerConfig, SandboxConfig } from '../../interface.ts';
 import { protectedPaths } from '../../protected-paths.ts';
 import { RuntimeError } from '../../runtime-error.ts';
 import { capabilitiesOf } from './capabilities.ts';

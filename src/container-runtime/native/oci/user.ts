@@ -1,6 +1,6 @@
 // The user of a container's processes. The image's files are read only for names, and for the group of a numeric user.
 
-import type { ContainerSecurity } from '../../container-runtime.ts';
+import type { ContainerSecurity } from '../../interface.ts';
 import { RuntimeError } from '../../runtime-error.ts';
 
 export interface User {

@@ -1,0 +1,33 @@
+// A part of this machine's nodes, and what it is started with.
+
+import type { Client, RunningComponent } from '../client/client.ts';
+import type { PartContext } from './context.ts';
+import type { Identity } from './identities.ts';
+
+export type NodePartName = 'kubelet' | 'cluster-dns' | 'kube-proxy';
+
+export interface NodePartContext extends PartContext {
+  clientFor(identity: Identity): Client;
+  /** Certificates of a kubelet's HTTPS server; undefined: it has none. */
+  kubeletTls(node: string): { readonly cert: string; readonly key: string; readonly clientCA: string } | undefined;
+}
+
+export interface RunningNodePart extends RunningComponent {
+  /** Of the kubelets: each node by its name. */
+  readonly nodes?: ReadonlyMap<string, NodeHandle>;
+}
+
+export interface NodePart {
+  readonly name: NodePartName;
+  start(context: NodePartContext): Promise<RunningNodePart>;
+}
+
+/** One node of this machine, which can be stopped and restarted separately. */
+export interface NodeHandle {
+  readonly name: string;
+  /** Why it is not healthy; undefined while it is healthy, and while it is stopped. */
+  health(): string | undefined;
+  start(): Promise<void>;
+  /** Ends the kubelet as in a crash, without a report. Containers of a real runtime keep running. */
+  stop(): Promise<void>;
+}

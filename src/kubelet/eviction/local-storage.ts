@@ -1,0 +1,163 @@
+// Evicts pods that use more of the machine's disk than their limits let them: of an emptyDir (sizeLimit), of a container
+// and of a pod (ephemeral-storage). https://kubernetes.io/docs/concepts/configuration/manage-resources-containers/#local-ephemeral-storage
+
+import { execFile } from 'node:child_process';
+import path from 'node:path';
+import { type Pod, podLimits } from '../../api/api.ts';
+import type { ContainerStats } from '../../container-runtime/container-runtime.ts';
+import { canonicalQuantity } from '../../machinery/quantity.ts';
+import { logDirectory } from '../containers/container-config.ts';
+import { bytes } from '../resources/resources.ts';
+import type { KubeletTools } from '../tools.ts';
+import { emptyDirDirectory, podDirectories } from '../volumes/volumes.ts';
+import { isCritical } from './critical.ts';
+
+/** KubeletConfiguration's monitoring interval of evictions. */
+const monitorIntervalMs = 10_000;
+/** Measuring one pod takes at most so long, and at most this share of the time. */
+const longestScanMs = 300_000;
+const restPerScan = 10;
+
+/** In bytes; undefined where it could not be measured. */
+export interface StorageUsage {
+  /** By volume name. */
+  readonly emptyDirs: ReadonlyMap<string, number>;
+  /** By container name: bytes of its writable layer and its logs. */
+  readonly containers: ReadonlyMap<string, number>;
+}
+
+/** Grace in seconds, and whether the pod's status names it a disruption. */
+export interface EvictionManner {
+  readonly graceSeconds: number;
+  readonly isDisruption: boolean;
+}
+
+/** A pod that can be evicted. */
+export interface Evictable {
+  readonly pod: Pod;
+  readonly isActive: boolean;
+  /** It has completed or failed, and no container runs. */
+  readonly hasEnded: boolean;
+  evict(message: string, how?: EvictionManner): void;
+}
+
+const storage = 'ephemeral-storage';
+
+/** Whether the pod has storage limits: only then it is measured. */
+export const hasStorageLimits = ({ spec }: Pod): boolean =>
+  (spec.volumes ?? []).some((v) => bytes(v.emptyDir?.sizeLimit) > 0) ||
+  spec.containers.some((c) => c.resources?.limits?.[storage] !== undefined);
+
+/** The reason for eviction, in Kubernetes' words; undefined within the limits. Pure. */
+export function overStorageLimit({ spec }: Pod, usage: StorageUsage): string | undefined {
+  for (const { name, emptyDir } of spec.volumes ?? []) {
+    const limit = bytes(emptyDir?.sizeLimit);
+    if (limit > 0 && (usage.emptyDirs.get(name) ?? 0) > limit)
+      return `Usage of EmptyDir volume "${name}" exceeds the limit "${canonicalQuantity(emptyDir!.sizeLimit!)}". `;
+  }
+  const limits = spec.containers.flatMap((c) => {
+    const limit = c.resources?.limits?.[storage];
+    return limit === undefined ? [] : [{ name: c.name, limit }];
+  });
+  const inMemory = new Set((spec.volumes ?? []).filter((v) => v.emptyDir?.medium === 'Memory').map((v) => v.name));
+  const onDisk = [...usage.emptyDirs].filter(([name]) => !inMemory.has(name)).map(([, used]) => used);
+  const total = [...onDisk, ...usage.containers.values()].reduce((sum, used) => sum + used, 0);
+  const podLimit = podLimits({ spec })[storage];
+  if (podLimit !== undefined && total > bytes(podLimit))
+    return `Pod ephemeral local storage usage exceeds the total limit of containers ${canonicalQuantity(podLimit)}. `;
+  const over = limits.find(({ name, limit }) => (usage.containers.get(name) ?? 0) > bytes(limit));
+  return (
+    over && `Container ${over.name} exceeded its local ephemeral storage limit "${canonicalQuantity(over.limit)}". `
+  );
+}
+
+type StorageTools = Pick<KubeletTools, 'config' | 'clock' | 'logger' | 'runtime'>;
+
+/** Runs until `signal` aborts. Measures one pod at a time. */
+export async function watchLocalStorage(
+  tools: StorageTools,
+  pods: () => readonly Evictable[],
+  signal: AbortSignal,
+): Promise<void> {
+  /** When a pod is to be measured again, by uid. */
+  const dueMs = new Map<string, number>();
+  while (!signal.aborted) {
+    await tools.clock.sleep(monitorIntervalMs, signal).catch(() => {});
+    const limited = pods().filter((each) => each.isActive && !isCritical(each.pod) && hasStorageLimits(each.pod));
+    for (const uid of dueMs.keys()) if (!limited.some((each) => each.pod.metadata.uid === uid)) dueMs.delete(uid);
+    if (limited.length === 0 || signal.aborted) continue;
+    try {
+      await checkAll(tools, limited, dueMs, signal);
+    } catch (error) {
+      tools.logger.warn('cannot measure local storage', { error: String(error) });
+    }
+  }
+}
+
+async function checkAll(
+  tools: StorageTools,
+  limited: readonly Evictable[],
+  dueMs: Map<string, number>,
+  signal: AbortSignal,
+): Promise<void> {
+  const { clock } = tools;
+  const stats = await tools.runtime.containerStats();
+  const sandboxes = await tools.runtime.listPodSandboxes();
+  for (const each of limited) {
+    const { uid } = each.pod.metadata;
+    const begunMs = clock.monotonic();
+    if (signal.aborted || begunMs < (dueMs.get(uid) ?? 0)) continue;
+    const ids = new Set(sandboxes.filter((s) => s.config.uid === uid).map((s) => s.id));
+    const own = stats.filter((s) => ids.has(s.sandboxId));
+    const message = overStorageLimit(each.pod, await measureStorage(tools, each.pod, own, signal));
+    dueMs.set(uid, clock.monotonic() + (clock.monotonic() - begunMs) * restPerScan);
+    if (message) each.evict(message);
+  }
+}
+
+export async function measureStorage(
+  { config }: StorageTools,
+  pod: Pod,
+  stats: readonly ContainerStats[],
+  signal: AbortSignal,
+): Promise<StorageUsage> {
+  const directories = podDirectories(config.rootDirectory, pod.metadata.uid);
+  const emptyDirs = (pod.spec.volumes ?? []).filter((v) => v.emptyDir).map((v) => v.name);
+  const logs = logDirectory(config.podLogsDirectory, pod);
+  const layers = new Map(stats.map((s) => [s.name, s.writableLayer]));
+  const layerDirectory = (name: string) => {
+    const layer = layers.get(name);
+    return layer && 'directory' in layer ? [layer.directory] : [];
+  };
+  const containers = pod.spec.containers.map((c) => c.name);
+  const directoriesOf = new Map<string, readonly string[]>([
+    ...emptyDirs.map((name): [string, string[]] => [`v/${name}`, [emptyDirDirectory(directories, name)]]),
+    ...containers.map((name): [string, string[]] => [`c/${name}`, [path.join(logs, name), ...layerDirectory(name)]]),
+  ]);
+  const used = await diskUsage([...directoriesOf.values()].flat(), signal);
+  const sum = (key: string) => directoriesOf.get(key)!.reduce((total, at) => total + (used.get(at) ?? 0), 0);
+  const layerBytes = (name: string) => {
+    const layer = layers.get(name);
+    return layer && 'usedBytes' in layer ? layer.usedBytes : 0;
+  };
+  return {
+    emptyDirs: new Map(emptyDirs.map((name) => [name, sum(`v/${name}`)])),
+    containers: new Map(containers.map((name) => [name, sum(`c/${name}`) + layerBytes(name)])),
+  };
+}
+
+/**
+ * Disk usage in bytes below each directory. du(1) runs in a separate process, at the lowest CPU priority, relative to
+ * descriptors, without following links or crossing file systems; a tree that exceeds the time limit is not counted.
+ */
+export function diskUsage(directories: readonly string[], signal: AbortSignal): Promise<ReadonlyMap<string, number>> {
+  if (directories.length === 0) return Promise.resolve(new Map());
+  const options = { signal, timeout: longestScanMs, maxBuffer: 2 ** 20 };
+  return new Promise((resolve) =>
+    // Files that disappear meanwhile make du fail; its output is still valid.
+    execFile('nice', ['-n', '19', 'du', '-skx', '--', ...directories], options, (_error, stdout) => {
+      const lines = stdout.split('\n').map((line) => /^(\d+)\t(.*)$/.exec(line));
+      resolve(new Map(lines.flatMap((match) => (match ? [[match[2], Number(match[1]) * 1024]] : []))));
+    }),
+  );
+}

@@ -1,0 +1,48 @@
+// Removes volumes, logs and cgroups of unknown pods, which a crash, or a deletion while the kubelet was stopped, left
+// behind.
+
+import { readdir } from 'node:fs/promises';
+import path from 'node:path';
+import type { KubeletTools } from '../tools.ts';
+import { removeTree } from '../volumes/remove-tree.ts';
+import { podDirectories, tearDownVolumes } from '../volumes/volumes.ts';
+
+const sweepPeriodMs = 60_000;
+const uidPattern = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+
+type SweepTools = Pick<KubeletTools, 'config' | 'clock' | 'logger' | 'cgroups'>;
+
+/** Runs until `signal` aborts. `isKnown`: the pod is in the API, or one of its containers runs. */
+export async function sweepFiles(
+  tools: SweepTools,
+  isKnown: (uid: string) => boolean,
+  signal: AbortSignal,
+): Promise<void> {
+  while (!signal.aborted) {
+    await removeOrphanedFiles(tools, isKnown);
+    await tools.clock.sleep(sweepPeriodMs, signal).catch(() => {});
+  }
+}
+
+export async function removeOrphanedFiles(
+  { config, logger, cgroups }: Pick<SweepTools, 'config' | 'logger' | 'cgroups'>,
+  isKnown: (uid: string) => boolean,
+): Promise<void> {
+  const remove = async (what: string, work: Promise<void>) =>
+    work.catch((error) => logger.warn('cannot remove what a pod left', { directory: what, error: String(error) }));
+  const { disk, memory } = podDirectories(config.rootDirectory, 'x');
+  const found = await Promise.all([disk, memory].map((directory) => namesIn(path.dirname(directory))));
+  for (const uid of new Set(found.flat())) {
+    const directories = podDirectories(config.rootDirectory, uid);
+    if (!uidPattern.test(uid) || isKnown(uid)) continue;
+    cgroups?.remove(uid);
+    await remove(directories.disk, tearDownVolumes(directories));
+  }
+  for (const name of await namesIn(config.podLogsDirectory)) {
+    const uid = name.split('_').at(-1)!;
+    const directory = path.join(config.podLogsDirectory, name);
+    if (uidPattern.test(uid) && !isKnown(uid)) await remove(directory, removeTree(directory));
+  }
+}
+
+const namesIn = (directory: string): Promise<string[]> => readdir(directory).catch(() => []);

@@ -1,0 +1,206 @@
+// Pulls a container's image by its pull policy, with back-off and Kubernetes' events.
+// https://kubernetes.io/docs/concepts/containers/images/
+
+import type { Container, Pod, Secret } from '../../api/api.ts';
+import { type ContainerRuntime, normalizeReference } from '../../container-runtime/container-runtime.ts';
+import type { Clock } from '../../machinery/time/clock.ts';
+import { Backoff } from '../pods/backoff.ts';
+import { unlessAborted } from '../pods/unless-aborted.ts';
+
+/** The image is missing: the content of state.waiting. */
+export class ImageError extends Error {
+  override readonly name = 'ImageError';
+  readonly reason: 'ErrImagePull' | 'ImagePullBackOff' | 'ErrImageNeverPull' | 'InvalidImageName';
+  constructor(reason: ImageError['reason'], message: string) {
+    super(message);
+    this.reason = reason;
+  }
+}
+
+export type Emit = (type: 'Normal' | 'Warning', reason: string, message: string) => void;
+
+/** One download, and the number of pods that wait for it. */
+interface Pull {
+  readonly done: Promise<string>;
+  readonly cancel: AbortController;
+  waiting: number;
+}
+
+const firstBackoffMs = 10_000;
+const longestBackoffMs = 300_000;
+
+export class ImageManager {
+  readonly #runtime: ContainerRuntime;
+  readonly #clock: Clock;
+  readonly #backoff = new Backoff(firstBackoffMs, longestBackoffMs);
+  readonly #failures = new Map<string, { atMs: number; message: string }>();
+  readonly #pulling = new Map<string, Pull>();
+
+  constructor(runtime: ContainerRuntime, clock: Clock) {
+    this.#runtime = runtime;
+    this.#clock = clock;
+  }
+
+  /** The id of the image. Throws ImageError, or the reason of `signal` once that aborts. */
+  async ensure(
+    pod: Pod,
+    container: Container,
+    secrets: readonly Secret[],
+    emit: Emit,
+    signal: AbortSignal,
+  ): Promise<string> {
+    const reference = container.image ?? '';
+    const problem = whyNoReference(reference);
+    if (problem) {
+      const message = `Failed to apply default image tag ${JSON.stringify(reference)}: ${problem}`;
+      emit('Warning', 'InspectFailed', message);
+      throw new ImageError('InvalidImageName', message);
+    }
+    const policy = container.imagePullPolicy ?? 'IfNotPresent';
+    const present = policy === 'Always' ? undefined : await this.#runtime.imageStatus(reference);
+    if (present) {
+      emit(
+        'Normal',
+        'Pulled',
+        `Container image "${reference}" already present on machine and can be accessed by the pod`,
+      );
+      return present.id;
+    }
+    if (policy === 'Never') {
+      emit('Warning', 'ErrImageNeverPull', `Container image "${reference}" is not present with pull policy of Never`);
+      throw new ImageError(
+        'ErrImageNeverPull',
+        `Container image "${reference}" is not present with pull policy of Never`,
+      );
+    }
+    return this.#pull(pod, reference, secrets, emit, signal);
+  }
+
+  async #pull(
+    pod: Pod,
+    reference: string,
+    secrets: readonly Secret[],
+    emit: Emit,
+    signal: AbortSignal,
+  ): Promise<string> {
+    const key = `${pod.metadata.uid}_${reference}`;
+    const failure = this.#failures.get(key);
+    const waitMs = failure ? this.#backoff.remaining(key, failure.atMs, this.#clock.now()) : 0;
+    if (failure && waitMs > 0) {
+      emit('Normal', 'BackOff', `Back-off pulling image "${reference}"`);
+      throw new ImageError(
+        'ImagePullBackOff',
+        `Back-off pulling image "${reference}": ErrImagePull: ${failure.message}`,
+      );
+    }
+    emit('Normal', 'Pulling', `Pulling image "${reference}"`);
+    const startedMs = this.#clock.monotonic();
+    try {
+      const id = await this.#pullOnce(reference, secrets, signal);
+      const tookMs = Math.round(this.#clock.monotonic() - startedMs);
+      const took = tookMs < 1000 ? `${tookMs}ms` : `${tookMs / 1000}s`;
+      const size = (await this.#runtime.imageStatus(reference))?.sizeBytes ?? 0;
+      emit(
+        'Normal',
+        'Pulled',
+        `Successfully pulled image "${reference}" in ${took} (${took} including waiting). Image size: ${size} bytes.`,
+      );
+      this.#backoff.reset(key);
+      this.#failures.delete(key);
+      return id;
+    } catch (error) {
+      signal.throwIfAborted(); // all waiting pods are gone: not a failure
+      const message = (error as Error).message;
+      this.#backoff.next(key, this.#clock.now());
+      this.#failures.set(key, { atMs: this.#clock.now(), message });
+      emit('Warning', 'Failed', `Failed to pull image "${reference}": ${message}`);
+      emit('Warning', 'Failed', 'Error: ErrImagePull');
+      throw new ImageError('ErrImagePull', message);
+    }
+  }
+
+  /** Pods with the same image and credentials share one pull. It is cancelled when the last of them is gone. */
+  async #pullOnce(reference: string, secrets: readonly Secret[], signal: AbortSignal): Promise<string> {
+    const credentials = credentialsFor(reference, secrets);
+    const key = JSON.stringify([reference, credentials]);
+    let pull = this.#pulling.get(key);
+    if (!pull) {
+      const cancel = new AbortController();
+      const done = this.#runtime.pullImage(reference, credentials, cancel.signal).finally(() => {
+        if (this.#pulling.get(key)?.done === done) this.#pulling.delete(key);
+      });
+      pull = { done, cancel, waiting: 0 };
+      this.#pulling.set(key, pull);
+    }
+    pull.waiting++;
+    try {
+      return await unlessAborted(pull.done, signal);
+    } finally {
+      if (--pull.waiting === 0 && signal.aborted) {
+        this.#pulling.delete(key);
+        pull.cancel.abort();
+      }
+    }
+  }
+
+  /** How long until the next try of any image of the pod, 0 when none waits. */
+  retryAfterMs(pod: Pod): number {
+    const waits = [...this.#failures]
+      .filter(([key]) => key.startsWith(`${pod.metadata.uid}_`))
+      .map(([key, failure]) => this.#backoff.remaining(key, failure.atMs, this.#clock.now()));
+    return waits.length > 0 ? Math.min(...waits) : 0;
+  }
+
+  forget(podUid: string): void {
+    this.#backoff.forget(`${podUid}_`);
+    for (const key of this.#failures.keys()) if (key.startsWith(`${podUid}_`)) this.#failures.delete(key);
+  }
+}
+
+/** As the parser of Docker's references words it; undefined for a reference. */
+function whyNoReference(reference: string): string | undefined {
+  const problemOf = (text: string) => {
+    try {
+      normalizeReference(text);
+      return undefined;
+    } catch {
+      return 'invalid reference format';
+    }
+  };
+  const problem = problemOf(reference);
+  if (!problem) return undefined;
+  const [, name] = /^(.*?)(?::[^/]*)?(?:@.*)?$/.exec(reference)!;
+  const onlyCase = name !== name.toLowerCase() && !problemOf(reference.replace(name, name.toLowerCase()));
+  const why = onlyCase
+    ? `${problem}: repository name (${name.includes('/') ? name : `library/${name}`}) must be lowercase`
+    : problem;
+  return `couldn't parse image name ${JSON.stringify(reference)}: ${why}`;
+}
+
+/** The credentials for the image's registry in a pull secret of type kubernetes.io/dockerconfigjson. */
+function credentialsFor(
+  reference: string,
+  secrets: readonly Secret[],
+): { username: string; password: string } | undefined {
+  const registry = reference.includes('/') ? reference.split('/')[0] : 'index.docker.io';
+  for (const secret of secrets) {
+    const data = secret.data?.['.dockerconfigjson'];
+    if (!data) continue;
+    let auths: Record<string, { auth?: string; username?: string; password?: string }>;
+    try {
+      auths = JSON.parse(Buffer.from(data, 'base64').toString()).auths ?? {};
+    } catch {
+      continue; // a secret that is no JSON serves no registry
+    }
+    const found = Object.entries(auths).find(
+      ([host]) => host.replace(/^https?:\/\//, '').split('/')[0] === registry,
+    )?.[1];
+    if (!found) continue;
+    if (found.username && found.password) return { username: found.username, password: found.password };
+    const [username, ...password] = Buffer.from(found.auth ?? '', 'base64')
+      .toString()
+      .split(':');
+    if (username) return { username, password: password.join(':') };
+  }
+  return undefined;
+}

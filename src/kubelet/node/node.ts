@@ -1,0 +1,377 @@
+// The kubelet's Node object and Lease: registration, heartbeat, conditions.
+// https://kubernetes.io/docs/concepts/architecture/nodes/
+
+import {
+  conditionOf,
+  type Draft,
+  formatMicroTime,
+  formatTime,
+  isAlreadyExists,
+  isConflict,
+  isNotFound,
+  type Lease,
+  type Node,
+  type NodeCondition,
+  type NodeStatus,
+} from '../../api/api.ts';
+import type { Client, EventRecorder } from '../../client/client.ts';
+import type { ContainerRuntime } from '../../container-runtime/container-runtime.ts';
+import { deepEqual } from '../../machinery/collections/equal.ts';
+import type { Logger } from '../../machinery/logger.ts';
+import { canonicalQuantity } from '../../machinery/quantity.ts';
+import type { Clock } from '../../machinery/time/clock.ts';
+import {
+  type KubeletConfig,
+  nodeLeaseDurationSeconds,
+  nodeLeaseRenewIntervalMs,
+  nodeStatusReportFrequencyMs,
+  nodeStatusUpdateFrequencyMs,
+} from '../config.ts';
+import { allocatableOf } from '../pods/start-container.ts';
+
+const registrationRetryMs = 100;
+const longestRetryMs = 7000;
+const leaseNamespace = 'kube-node-lease';
+
+interface NodeTools {
+  readonly client: Client;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly runtime: ContainerRuntime;
+  readonly events: EventRecorder;
+  /** The pressure conditions of the node. */
+  readonly pressure: () => ReadonlySet<string>;
+  /** Why the pod lifecycle event generator is not healthy. */
+  readonly plegError: () => string | undefined;
+}
+
+export class NodeKeeper {
+  readonly #config: KubeletConfig;
+  readonly #tools: NodeTools;
+  readonly #port: number;
+  readonly #stopped = new AbortController();
+  /** As the API had it last. */
+  node: Node | undefined;
+  #lease: Lease | undefined;
+  #reportedMs = 0;
+  #podCidrs = '';
+  #loops: Promise<unknown> = Promise.resolve();
+  /** Why the last heartbeat failed. */
+  error: string | undefined;
+
+  constructor(config: KubeletConfig, tools: NodeTools, port: number) {
+    this.#config = config;
+    this.#tools = tools;
+    this.#port = port;
+  }
+
+  /** Resolves when the node is in the API; tries until then. */
+  async register(): Promise<void> {
+    const { clock, logger } = this.#tools;
+    for (
+      let retryMs = registrationRetryMs;
+      !this.#stopped.signal.aborted;
+      retryMs = Math.min(retryMs * 2, longestRetryMs)
+    ) {
+      try {
+        await this.#registerOnce();
+        return;
+      } catch (error) {
+        logger.warn('cannot register the node, trying again', { node: this.#config.nodeName, error: String(error) });
+        await clock.sleep(retryMs, this.#stopped.signal).catch(() => {});
+      }
+    }
+  }
+
+  async #registerOnce(): Promise<void> {
+    const { client, events } = this.#tools;
+    const labels = this.#labels();
+    const status = await this.#status(undefined);
+    const { taints } = this.#config;
+    const draft: Draft<Node> = {
+      metadata: {
+        name: this.#config.nodeName,
+        labels,
+        annotations: { 'volumes.kubernetes.io/controller-managed-attach-detach': 'true' },
+      },
+      spec: { ...(taints.length > 0 && { taints: [...taints] }) } as Node['spec'],
+      status,
+    };
+    try {
+      this.node = await client.create('nodes', draft);
+    } catch (error) {
+      if (!isAlreadyExists(error)) throw error;
+      const existing = await client.get('nodes', { name: this.#config.nodeName });
+      const changed = Object.entries(labels).some(([key, value]) => existing.metadata.labels?.[key] !== value);
+      this.node = changed
+        ? await client.patch(
+            'nodes',
+            { name: this.#config.nodeName },
+            { type: 'merge', body: { metadata: { labels } } },
+          )
+        : existing;
+    }
+    events.event(this.#eventTarget(), 'Normal', 'Starting', 'Starting kubelet.');
+    await this.#heartbeat();
+    await this.#report();
+  }
+
+  /** Events about a node name it by its name as uid: that is how `kubectl describe node` finds them. */
+  #eventTarget(): Node {
+    return {
+      apiVersion: 'v1',
+      kind: 'Node',
+      metadata: { name: this.#config.nodeName, uid: this.#config.nodeName },
+    } as Node;
+  }
+
+  event(type: 'Normal' | 'Warning', reason: string, message: string): void {
+    this.#tools.events.event(this.#eventTarget(), type, reason, message);
+  }
+
+  start(): void {
+    this.#loops = Promise.all([
+      this.#every(nodeLeaseRenewIntervalMs, () => this.#heartbeat()),
+      this.#every(nodeStatusUpdateFrequencyMs, () => this.#report()),
+    ]);
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped.abort();
+    await this.#loops;
+  }
+
+  async #every(periodMs: number, task: () => Promise<void>): Promise<void> {
+    const { signal } = this.#stopped;
+    while (!signal.aborted) {
+      await this.#tools.clock.sleep(periodMs, signal).catch(() => {});
+      if (signal.aborted) return;
+      try {
+        await task();
+        this.error = undefined;
+      } catch (error) {
+        this.error = (error as Error).message;
+        this.#tools.logger.warn('heartbeat failed', { node: this.#config.nodeName, error: this.error });
+      }
+    }
+  }
+
+  #labels(): Record<string, string> {
+    const { nodeInfo, hostname } = this.#config;
+    return {
+      'beta.kubernetes.io/arch': nodeInfo.architecture,
+      'beta.kubernetes.io/os': nodeInfo.operatingSystem,
+      'kubernetes.io/arch': nodeInfo.architecture,
+      'kubernetes.io/hostname': hostname,
+      'kubernetes.io/os': nodeInfo.operatingSystem,
+      ...this.#config.labels,
+    };
+  }
+
+  /** Renews the Lease, which is the node's heartbeat. */
+  async #heartbeat(): Promise<void> {
+    const { client, clock } = this.#tools;
+    const name = this.#config.nodeName;
+    const spec = {
+      holderIdentity: name,
+      leaseDurationSeconds: nodeLeaseDurationSeconds,
+      renewTime: formatMicroTime(clock.now()),
+    };
+    if (this.#lease) {
+      try {
+        this.#lease = await client.update('leases', { ...this.#lease, spec: { ...this.#lease.spec, ...spec } });
+        return;
+      } catch (error) {
+        if (!isConflict(error) && !isNotFound(error)) throw error;
+        this.#lease = undefined;
+      }
+    }
+    const owner = { apiVersion: 'v1', kind: 'Node', name, uid: this.node!.metadata.uid };
+    try {
+      this.#lease = await client.create('leases', {
+        metadata: { name, namespace: leaseNamespace, ownerReferences: [owner] },
+        spec,
+      });
+    } catch (error) {
+      // The control plane makes the namespace at its start: until then there is no lease, and the next round retries.
+      if (isNotFound(error)) return;
+      if (!isAlreadyExists(error)) throw error;
+      this.#lease = await client.get('leases', { name, namespace: leaseNamespace });
+      this.#lease = await client.update('leases', { ...this.#lease, spec: { ...this.#lease.spec, ...spec } });
+    }
+  }
+
+  /** Writes node.status when it changed, and every five minutes. */
+  async #report(): Promise<void> {
+    const { client, clock } = this.#tools;
+    const current = await client.get('nodes', { name: this.#config.nodeName }).catch(async (error) => {
+      if (!isNotFound(error)) throw error;
+      this.#lease = undefined;
+      await this.#registerOnce(); // the node was deleted while the kubelet runs: register again
+      return undefined;
+    });
+    if (!current) return;
+    this.node = current;
+    await this.#tellCidrs(current);
+    const status = await this.#status(current);
+    const due = clock.now() - this.#reportedMs >= nodeStatusReportFrequencyMs;
+    if (!due && deepEqual(withoutHeartbeats(status), withoutHeartbeats(current.status))) return;
+    const wasReady = conditionOf(current, 'Ready')?.status;
+    this.node = await client.patch(
+      'nodes',
+      { name: this.#config.nodeName },
+      { type: 'strategic', body: { status } },
+      { subresource: 'status' },
+    );
+    this.#reportedMs = clock.now();
+    const statusOf = (type: string) => status.conditions?.find((c) => c.type === type)?.status;
+    const isNow = (reason: string) =>
+      this.event('Normal', reason, `Node ${this.#config.nodeName} status is now: ${reason}`);
+    for (const { type, events } of pressures) {
+      const [was, is] = [conditionOf(current, type)?.status, statusOf(type)];
+      if (was !== undefined && was !== is) isNow(events[is === 'True' ? 0 : 1]);
+    }
+    const isReady = statusOf('Ready');
+    if (wasReady !== isReady) isNow(isReady === 'True' ? 'NodeReady' : 'NodeNotReady');
+  }
+
+  async #tellCidrs(node: Node): Promise<void> {
+    const cidrs = node.spec?.podCIDRs ?? [];
+    if (cidrs.length === 0 || cidrs.join() === this.#podCidrs) return;
+    await this.#tools.runtime.updatePodCidrs(cidrs);
+    this.#podCidrs = cidrs.join();
+  }
+
+  /** Reads the node from the API now. */
+  async read(): Promise<void> {
+    this.node = await this.#tools.client.get('nodes', { name: this.#config.nodeName });
+  }
+
+  /** Reads the node now: its pod range may be set. */
+  async refresh(): Promise<void> {
+    await this.#report();
+  }
+
+  async #status(current: Node | undefined): Promise<NodeStatus> {
+    const { config } = { config: this.#config };
+    const { cpuMillis, memoryBytes, ephemeralStorageBytes } = config.capacity;
+    const usable = allocatableOf({ config });
+    const images = await this.#tools.runtime.listImages().catch(() => []);
+    const capacity = (cpu: number, memory: number, storage: number) => ({
+      cpu: cpu % 1000 === 0 ? String(cpu / 1000) : `${cpu}m`,
+      'ephemeral-storage': `${Math.floor(storage / 1024)}Ki`,
+      'hugepages-2Mi': '0',
+      memory: `${Math.floor(memory / 1024)}Ki`,
+      pods: String(config.maxPods),
+    });
+    return {
+      capacity: capacity(cpuMillis, memoryBytes, ephemeralStorageBytes),
+      allocatable: capacity(usable.cpuMillis, usable.memoryBytes, usable.ephemeralStorageBytes),
+      conditions: await this.#conditions(current),
+      addresses: [
+        ...config.nodeIPs.map((address) => ({ type: 'InternalIP', address })),
+        { type: 'Hostname', address: config.hostname },
+      ],
+      daemonEndpoints: { kubeletEndpoint: { Port: this.#port } },
+      nodeInfo: {
+        ...config.nodeInfo,
+        containerRuntimeVersion: this.#tools.runtime.version,
+        kubeProxyVersion: '',
+      } as NodeStatus['nodeInfo'],
+      ...runtimeStatus(this.#tools.runtime),
+      images: images
+        .slice(0, 50)
+        .map((image) => ({ names: [...image.repoDigests, ...image.repoTags].slice(0, 5), sizeBytes: image.sizeBytes })),
+    } as NodeStatus;
+  }
+
+  async #conditions(current: Node | undefined): Promise<NodeCondition[]> {
+    const runtime = await this.#tools.runtime
+      .status()
+      .catch((error) => ({ runtime: String(error.message), network: undefined }));
+    const problems = [
+      runtime.runtime && `container runtime is down: ${runtime.runtime}`,
+      runtime.network &&
+        `container runtime network not ready: NetworkReady=false reason:NetworkPluginNotReady message:${runtime.network}`,
+      this.#tools.plegError() && `PLEG is not healthy: ${this.#tools.plegError()}`,
+    ].filter(Boolean);
+    const ready = problems.length === 0;
+    return [
+      ...pressures.map((each) => {
+        const isShort = this.#tools.pressure().has(each.type);
+        const { reason, message } = isShort ? each.short : each.enough;
+        return this.#condition(current, each.type, isShort ? 'True' : 'False', reason, message);
+      }),
+      this.#condition(
+        current,
+        'Ready',
+        ready ? 'True' : 'False',
+        ready ? 'KubeletReady' : 'KubeletNotReady',
+        ready ? 'kubelet is posting ready status' : problems.join(', '),
+      ),
+    ];
+  }
+
+  #condition(
+    current: Node | undefined,
+    type: string,
+    status: 'True' | 'False',
+    reason: string,
+    message: string,
+  ): NodeCondition {
+    const now = formatTime(this.#tools.clock.now());
+    const old = conditionOf(current, type);
+    const lastTransitionTime = old?.status === status ? (old.lastTransitionTime ?? now) : now;
+    return { type, status, lastHeartbeatTime: now, lastTransitionTime, reason, message } as NodeCondition;
+  }
+}
+
+/** The runtime's features, for the scheduler and users. */
+const runtimeStatus = ({ features }: ContainerRuntime): Pick<NodeStatus, 'features' | 'runtimeHandlers'> => {
+  const { recursiveReadOnlyMounts, userNamespaces, supplementalGroupsPolicy } = features;
+  return {
+    runtimeHandlers: [{ name: '', features: { recursiveReadOnlyMounts, userNamespaces } }],
+    features: { supplementalGroupsPolicy },
+  };
+};
+
+const pressures = [
+  {
+    type: 'MemoryPressure',
+    short: { reason: 'KubeletHasInsufficientMemory', message: 'kubelet has insufficient memory available' },
+    enough: { reason: 'KubeletHasSufficientMemory', message: 'kubelet has sufficient memory available' },
+    events: ['NodeHasInsufficientMemory', 'NodeHasSufficientMemory'],
+  },
+  {
+    type: 'DiskPressure',
+    short: { reason: 'KubeletHasDiskPressure', message: 'kubelet has disk pressure' },
+    enough: { reason: 'KubeletHasNoDiskPressure', message: 'kubelet has no disk pressure' },
+    events: ['NodeHasDiskPressure', 'NodeHasNoDiskPressure'],
+  },
+  {
+    type: 'PIDPressure',
+    short: { reason: 'KubeletHasInsufficientPID', message: 'kubelet has insufficient PID available' },
+    enough: { reason: 'KubeletHasSufficientPID', message: 'kubelet has sufficient PID available' },
+    events: ['NodeHasInsufficientPID', 'NodeHasSufficientPID'],
+  },
+] as const;
+
+/** The part of a status whose change is reported at once. */
+function withoutHeartbeats(status: NodeStatus | undefined): unknown {
+  const { capacity, allocatable, conditions, addresses, daemonEndpoints, nodeInfo, images } = status ?? {};
+  const compared = (conditions ?? []).map(({ type, status, reason, message }) => ({ type, status, reason, message }));
+  // In the API server's form: canonical amounts, without empty fields.
+  const amounts = (list: Readonly<Record<string, string>> = {}) =>
+    Object.fromEntries(Object.entries(list).map(([name, amount]) => [name, canonicalQuantity(amount)]));
+  return JSON.parse(
+    JSON.stringify({
+      capacity: amounts(capacity),
+      allocatable: amounts(allocatable),
+      addresses,
+      daemonEndpoints,
+      nodeInfo,
+      images: (images ?? []).map(({ names, sizeBytes }) => ({ names, sizeBytes: sizeBytes || undefined })),
+      conditions: compared.sort((a, b) => (a.type < b.type ? -1 : 1)),
+    }),
+  );
+}

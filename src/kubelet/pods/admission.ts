@@ -1,0 +1,160 @@
+// The node's last word on a pod that was bound to it.
+// https://kubernetes.io/docs/concepts/scheduling-eviction/kube-scheduler/
+
+import { hostPortsOf, matchesNode, type Node, type Pod, podRequests, portsConflict, tolerates } from '../../api/api.ts';
+import type { KubeletConfig } from '../config.ts';
+import { needsAppArmor } from '../containers/security.ts';
+import { bytes, milli } from '../resources/resources.ts';
+import { allocatableOf } from './start-container.ts';
+
+const isActive = (pod: Pod) => pod.status?.phase !== 'Succeeded' && pod.status?.phase !== 'Failed';
+
+/** Why the node cannot take the pod, in Kubernetes' words; undefined when it can. */
+export function refuse(
+  pod: Pod,
+  others: readonly Pod[],
+  config: KubeletConfig,
+  node: NodeAbilities,
+): Refusal | undefined {
+  const unsupported = refuseUnsupported(pod, node);
+  if (unsupported) return unsupported;
+  const active = others.filter((other) => other.metadata.uid !== pod.metadata.uid && isActive(other));
+  if (active.length + 1 > config.maxPods)
+    return { reason: 'OutOfpods', message: insufficient('pods', 1, active.length, config.maxPods) };
+  const short = refuseResources(pod, active, config, node.object);
+  if (short) return short;
+  return refusePlacement(pod, active, config, node.object);
+}
+
+function refuseResources(
+  pod: Pod,
+  active: readonly Pod[],
+  config: KubeletConfig,
+  node: Node | undefined,
+): Refusal | undefined {
+  const capacity = allocatableOf({ config });
+  const checks = [
+    { name: 'cpu', of: (p: Pod) => milli(podRequests(p)['cpu']), capacity: capacity.cpuMillis },
+    { name: 'memory', of: (p: Pod) => bytes(podRequests(p)['memory']), capacity: capacity.memoryBytes },
+    {
+      name: 'ephemeral-storage',
+      of: (p: Pod) => bytes(podRequests(p)['ephemeral-storage']),
+      capacity: capacity.ephemeralStorageBytes,
+    },
+    ...otherResources(pod, node).map((name) => ({
+      name,
+      of: (p: Pod) => bytes(podRequests(p)[name]),
+      capacity: bytes(node?.status?.allocatable?.[name]),
+    })),
+  ];
+  for (const check of checks) {
+    const wanted = check.of(pod);
+    const used = active.reduce((sum, other) => sum + check.of(other), 0);
+    if (wanted > 0 && used + wanted > check.capacity)
+      return { reason: `OutOf${check.name}`, message: insufficient(check.name, wanted, used, check.capacity) };
+  }
+  return undefined;
+}
+
+const measured = new Set(['cpu', 'memory', 'ephemeral-storage']);
+
+/** Huge pages, and those extended resources that the node has: others are the cluster's, not a node's. */
+const otherResources = (pod: Pod, node: Node | undefined): string[] =>
+  Object.keys(podRequests(pod)).filter(
+    (name) => !measured.has(name) && (name.startsWith('hugepages-') || node?.status?.allocatable?.[name] !== undefined),
+  );
+
+/** The scheduler's checks, for pods that it did not schedule. */
+function refusePlacement(
+  pod: Pod,
+  active: readonly Pod[],
+  { nodeName }: KubeletConfig,
+  node: Node | undefined,
+): Refusal | undefined {
+  if (node && !matchesNode(pod.spec, node))
+    return predicate(nodeAffinity, "node(s) didn't match Pod's node affinity/selector");
+  if (pod.spec.nodeName && pod.spec.nodeName !== nodeName)
+    return predicate('NodeName', "node(s) didn't match the requested node name");
+  const ports = hostPortsOf(pod);
+  if (ports.length && active.flatMap(hostPortsOf).some((taken) => ports.some((port) => portsConflict(port, taken))))
+    return predicate('NodePorts', "node(s) didn't have free ports for the requested pod ports");
+  const evicting = (node?.spec?.taints ?? []).filter(({ effect }) => effect === 'NoExecute');
+  if (evicting.some((taint) => !tolerates(pod.spec.tolerations, taint)))
+    return predicate('TaintToleration', "node(s) had taints that the pod didn't tolerate");
+  return undefined;
+}
+
+/** The reason of a refusal that newer labels of the node may lift. */
+export const nodeAffinity = 'NodeAffinity';
+
+const predicate = (name: string, why: string): Refusal => ({
+  reason: name,
+  message: `Predicate ${name} failed: ${why}`,
+});
+
+interface Refusal {
+  readonly reason: string;
+  readonly message: string;
+}
+
+export interface NodeAbilities {
+  readonly supplementalGroupsPolicy: boolean;
+  readonly appArmor: boolean;
+  /** As the API has it. */
+  readonly object: Node | undefined;
+}
+
+/** Refusals that no free resource would change. */
+function refuseUnsupported(pod: Pod, node: NodeAbilities): Refusal | undefined {
+  const { os, securityContext = {} } = pod.spec;
+  const sysctl = refuseSysctl(pod);
+  if (sysctl) return sysctl;
+  const osLabel = 'kubernetes.io/os';
+  if ((pod.metadata.labels?.[osLabel] ?? 'linux') !== 'linux')
+    return {
+      reason: 'PodOSSelectorNodeLabelDoesNotMatch',
+      message: `Failed to admit pod as the \`${osLabel}\` label doesn't match node label`,
+    };
+  if (os && os.name !== 'linux')
+    return { reason: 'PodOSNotSupported', message: "Failed to admit pod as the OS field doesn't match node OS" };
+  if (securityContext.supplementalGroupsPolicy === 'Strict' && !node.supplementalGroupsPolicy)
+    return {
+      reason: 'SupplementalGroupsPolicyNotSupported',
+      message: 'SupplementalGroupsPolicy=Strict is not supported in this node',
+    };
+  if (needsAppArmor(pod) && !node.appArmor)
+    return { reason: 'AppArmor', message: 'Cannot enforce AppArmor: AppArmor is not enabled on the host' };
+  return undefined;
+}
+
+/**
+ * Those that every pod may set: they belong to its namespaces and concern no other pod.
+ * https://kubernetes.io/docs/tasks/administer-cluster/sysctl-cluster/#safe-and-unsafe-sysctls
+ */
+const safeSysctls = new Set(
+  [
+    'kernel.shm_rmid_forced',
+    ...['ip_local_port_range', 'tcp_syncookies', 'ping_group_range', 'ip_unprivileged_port_start'],
+    ...['ip_local_reserved_ports', 'tcp_keepalive_time', 'tcp_fin_timeout', 'tcp_keepalive_intvl'],
+    ...['tcp_keepalive_probes', 'tcp_rmem', 'tcp_wmem'],
+  ].map((name) => (name.includes('.') ? name : `net.ipv4.${name}`)),
+);
+
+function refuseSysctl({ spec }: Pod): Refusal | undefined {
+  for (const sysctl of spec.securityContext?.sysctls ?? []) {
+    const name = normalName(sysctl.name);
+    const host = name.startsWith('net.') ? (spec.hostNetwork ? 'net' : '') : spec.hostIPC ? 'ipc' : '';
+    const why = !safeSysctls.has(name) ? 'not allowlisted' : host && `not allowed with host ${host} enabled`;
+    if (why) return { reason: 'SysctlForbidden', message: `forbidden sysctl: ${JSON.stringify(name)} ${why}` };
+  }
+  return undefined;
+}
+
+/** With dots between its parts: where the first separator is a slash, slashes separate, and dots belong to names. */
+function normalName(name: string): string {
+  const first = /[./]/.exec(name)?.[0];
+  return first === '/' ? name.replace(/[./]/g, (character) => (character === '/' ? '.' : '/')) : name;
+}
+
+const insufficient = (resource: string, requested: number, used: number, capacity: number) =>
+  `Node didn't have enough resource: ${resource}, requested: ${requested}, used: ${used}, capacity: ${capacity}`;

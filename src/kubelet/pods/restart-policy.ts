@@ -1,0 +1,26 @@
+// Whether an ended container is restarted: by its policy and rules, or the pod's policy. Pure.
+// https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/#individual-container-restart-policy-and-rules
+
+import type { Container, Pod } from '../../api/api.ts';
+
+export type RestartAction = 'Restart' | 'RestartAllContainers';
+
+export function restarts(pod: Pod, container: Container, exitCode: number): boolean {
+  if (ruleAction(container, exitCode)) return true;
+  const policy = container.restartPolicy ?? pod.spec.restartPolicy ?? 'Always';
+  return policy === 'Always' || (policy === 'OnFailure' && exitCode !== 0);
+}
+
+/** The action of the first rule that matches the exit code; rules require a policy of the container. */
+export function ruleAction(container: Container, exitCode: number): RestartAction | undefined {
+  if (!container.restartPolicy) return undefined;
+  const rule = container.restartPolicyRules?.find(({ exitCodes }) => {
+    const listed = exitCodes?.values?.includes(exitCode) ?? false;
+    return exitCodes?.operator === 'NotIn' ? !listed : listed;
+  });
+  return rule?.action as RestartAction | undefined;
+}
+
+/** After a failed probe the rules do not count: the container has not ended by itself. */
+export const restartsAfterProbe = (pod: Pod, container: Container): boolean =>
+  (container.restartPolicy ?? pod.spec.restartPolicy ?? 'Always') !== 'Never';

@@ -1,0 +1,143 @@
+// Starts one container of a pod whose sandbox is ready: image, configuration, create, start, postStart.
+
+import type { Container, Pod, Secret } from '../../api/api.ts';
+import { RuntimeError, type Sandbox, type SandboxConfig } from '../../container-runtime/container-runtime.ts';
+import { containerConfig } from '../containers/container-config.ts';
+import { ConfigError, type EnvironmentSources, makeEnvironment } from '../containers/environment.ts';
+import { ImageError } from '../images/images.ts';
+import { runHook } from '../probes/probe-handlers.ts';
+import type { KubeletTools } from '../tools.ts';
+import type { MountedVolume } from '../volumes/volumes.ts';
+import { newest } from './pod-actions.ts';
+import { later, unlessAborted } from './unless-aborted.ts';
+
+/** The reason why the container does not run: the content of state.waiting. */
+export class StartError extends Error {
+  override readonly name = 'StartError';
+  readonly reason: string;
+  constructor(reason: string, message: string) {
+    super(message);
+    this.reason = reason;
+  }
+}
+
+export interface StartInputs {
+  readonly pod: Pod;
+  readonly container: Container;
+  readonly attempt: number;
+  readonly sandbox: Sandbox;
+  readonly sandboxConfig: SandboxConfig;
+  readonly volumes: ReadonlyMap<string, MountedVolume>;
+  readonly pullSecrets: readonly Secret[];
+  /** Aborts when the container need not start any more: then a pull or a hook is not awaited. */
+  readonly signal: AbortSignal;
+}
+
+const longestHookMs = 600_000;
+/** A slower start waits for the container's process: ending its sandbox ends the wait. */
+const usualStartMs = 2_000;
+
+/** Throws StartError, or the reason of `signal` once that aborts. */
+export async function startContainer(inputs: StartInputs, tools: KubeletTools): Promise<void> {
+  const { pod, container, signal } = inputs;
+  const fieldPath = `spec.${listOf(pod, container.name)}{${container.name}}`;
+  const emit = (type: 'Normal' | 'Warning', reason: string, message: string) =>
+    tools.events.event(pod, type, reason, message, fieldPath);
+  const fail = (reason: string, error: unknown): never => {
+    signal.throwIfAborted();
+    const message = (error as Error).message;
+    if (!(error instanceof ImageError)) emit('Warning', 'Failed', `Error: ${message}`);
+    else if (error.reason === 'ImagePullBackOff') emit('Warning', 'Failed', 'Error: ImagePullBackOff');
+    throw new StartError(reason, message);
+  };
+
+  const imageId = await tools.images
+    .ensure(pod, container, inputs.pullSecrets, emit, signal)
+    .catch((error) => fail(error.reason ?? 'ErrImagePull', error));
+  const image = await tools.runtime.imageStatus(imageId).catch((error) => fail('ImageInspectError', error));
+  if (!image) return fail('ImageInspectError', new Error(`image ${imageId} disappeared`));
+  const podIPs = pod.spec.hostNetwork ? tools.config.nodeIPs : inputs.sandbox.ips;
+  const environment = await makeEnvironment(pod, container, environmentSources(pod, podIPs, tools)).catch((error) =>
+    fail('CreateContainerConfigError', error),
+  );
+  const targetContainerId = targetOf(pod, container.name, tools);
+  if (targetContainerId === null)
+    return fail('CreateContainerConfigError', new Error(`unable to find target container for ${container.name}`));
+  const config = await containerConfig({ ...inputs, image, environment, podIPs, targetContainerId }, tools).catch(
+    (error) => fail(error instanceof ConfigError ? 'CreateContainerConfigError' : 'CreateContainerError', error),
+  );
+  const id = await tools.runtime
+    .createContainer(inputs.sandbox.id, config, inputs.sandboxConfig)
+    .catch((error) => fail('CreateContainerError', error));
+  emit('Normal', 'Created', 'Container created');
+  await unlessAborted(tools.runtime.startContainer(id), later(signal, usualStartMs, tools.clock)).catch((error) =>
+    fail(error instanceof RuntimeError || error ? 'RunContainerError' : '', error),
+  );
+  emit('Normal', 'Started', 'Container started');
+  const hook = container.lifecycle?.postStart;
+  if (!hook) return;
+  const target = {
+    containerId: id,
+    sandboxId: inputs.sandbox.id,
+    podIP: podIPs[0] ?? '',
+    startedAt: tools.clock.now(),
+  };
+  try {
+    const hooked = runHook(tools.runtime, tools.clock, hook, container, target, longestHookMs);
+    await unlessAborted(hooked, signal);
+  } catch (error) {
+    signal.throwIfAborted();
+    // The hook's output may be secret: the event omits it.
+    emit('Warning', 'FailedPostStartHook', 'PostStartHook failed');
+    emit('Normal', 'Killing', 'FailedPostStartHook');
+    await tools.runtime.stopContainer(id, graceOf(pod));
+    throw new StartError('PostStartHookError', `PostStartHookError: ${(error as Error).message}`);
+  }
+}
+
+/** The target container of an ephemeral one; undefined without a target, null if the target does not run. */
+function targetOf({ metadata, spec }: Pod, name: string, { cache }: KubeletTools): string | undefined | null {
+  const target = spec.ephemeralContainers?.find((c) => c.name === name)?.targetContainerName;
+  if (!target) return undefined;
+  const found = newest(cache.get(metadata.uid).containers, target);
+  return found?.state === 'running' ? found.id : null;
+}
+
+/** The list of the pod's spec that has the container. */
+function listOf({ spec }: Pod, name: string): 'containers' | 'initContainers' | 'ephemeralContainers' {
+  if (spec.containers.some((c) => c.name === name)) return 'containers';
+  return spec.initContainers?.some((c) => c.name === name) ? 'initContainers' : 'ephemeralContainers';
+}
+
+export const graceOf = (pod: Pod): number =>
+  Number(pod.metadata.deletionGracePeriodSeconds ?? pod.spec.terminationGracePeriodSeconds ?? 30);
+
+function environmentSources(pod: Pod, podIPs: readonly string[], tools: KubeletTools): EnvironmentSources {
+  const { config } = tools;
+  const namespace = pod.metadata.namespace ?? '';
+  return {
+    services: tools.services.list(),
+    podIPs,
+    hostIPs: config.nodeIPs,
+    nodeName: config.nodeName,
+    allocatable: allocatableOf(tools),
+    configMap: (name) => tools.configMap(namespace, name),
+    secret: (name) => tools.secret(namespace, name),
+  };
+}
+
+export const allocatableOf = ({ config }: Pick<KubeletTools, 'config'>) => ({
+  cpuMillis: config.capacity.cpuMillis - config.reserved.cpuMillis,
+  memoryBytes: config.capacity.memoryBytes - config.reserved.memoryBytes,
+  ephemeralStorageBytes: config.capacity.ephemeralStorageBytes,
+});
+
+/** The pod's existing pull secrets. */
+export async function pullSecretsOf(
+  { metadata, spec }: Pod,
+  { secret }: Pick<KubeletTools, 'secret'>,
+): Promise<Secret[]> {
+  const names = (spec.imagePullSecrets ?? []).flatMap(({ name }) => name ?? []);
+  const found = await Promise.all(names.map((name) => secret(metadata.namespace ?? '', name)));
+  return found.filter((each) => each !== undefined);
+}

@@ -1,0 +1,91 @@
+// Stops containers as Kubernetes does: preStop hook, SIGTERM, grace period, SIGKILL.
+// https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/#pod-termination
+
+import type { Pod } from '../../api/api.ts';
+import type { ContainerStatus } from '../../container-runtime/container-runtime.ts';
+import { runHook } from '../probes/probe-handlers.ts';
+import type { KubeletTools } from '../tools.ts';
+import { containerNamed, isSidecar, type KillContainer } from './pod-actions.ts';
+import { graceOf } from './start-container.ts';
+
+/** Time left after a preStop hook that took all of the grace. */
+const shortestGraceSeconds = 2;
+
+/** Resolves when the container has ended. `graceSeconds` 0 kills at once. */
+export async function stopContainer(
+  pod: Pod,
+  status: ContainerStatus,
+  graceSeconds: number,
+  message: string,
+  tools: KubeletTools,
+): Promise<void> {
+  const container = containerNamed(pod, status.name);
+  tools.probes.remove(status.id);
+  tools.events.event(pod, 'Normal', 'Killing', message, `spec.containers{${status.name}}`);
+  let left = graceSeconds;
+  const hook = container?.lifecycle?.preStop;
+  if (hook && graceSeconds > 0) {
+    const startedMs = tools.clock.monotonic();
+    const podIP = tools.cache.get(pod.metadata.uid).sandboxes[0]?.ips[0] ?? '';
+    const target = { containerId: status.id, sandboxId: status.sandboxId, podIP, startedAt: status.startedAt };
+    const tooLong = new AbortController();
+    const limit = tools.clock.sleep(graceSeconds * 1000, tooLong.signal).catch(() => {});
+    const hooked = runHook(tools.runtime, tools.clock, hook, container, target, graceSeconds * 1000).catch((error) =>
+      tools.events.event(
+        pod,
+        'Warning',
+        'FailedPreStopHook',
+        `PreStopHook failed: ${error.message}`,
+        `spec.containers{${status.name}}`,
+      ),
+    );
+    await Promise.race([hooked, limit]);
+    tooLong.abort();
+    left = Math.max(shortestGraceSeconds, graceSeconds - (tools.clock.monotonic() - startedMs) / 1000);
+  }
+  await tools.runtime.stopContainer(status.id, Math.ceil(left));
+}
+
+/** Stops all of a pod's containers: the main ones first, then sidecars in reverse order, then the sandbox. */
+export async function stopPod(pod: Pod, graceSeconds: number, tools: KubeletTools): Promise<void> {
+  const { uid } = pod.metadata;
+  const running = () => tools.cache.get(uid).containers.filter((c) => c.state === 'running');
+  const startedMs = tools.clock.monotonic();
+  const left = () => Math.max(0, graceSeconds - (tools.clock.monotonic() - startedMs) / 1000);
+  const sidecars = (pod.spec.initContainers ?? []).filter(isSidecar).map((c) => c.name);
+  const stop = (status: ContainerStatus) =>
+    stopContainer(
+      pod,
+      status,
+      graceSeconds === 0 ? 0 : Math.max(shortestGraceSeconds, Math.ceil(left())),
+      `Stopping container ${status.name}`,
+      tools,
+    );
+  await Promise.all(
+    running()
+      .filter((c) => !sidecars.includes(c.name))
+      .map(stop),
+  );
+  for (const name of sidecars.reverse())
+    await Promise.all(
+      running()
+        .filter((c) => c.name === name)
+        .map(stop),
+    );
+  await Promise.all(
+    tools.cache.get(uid).sandboxes.map((s) => (s.state === 'ready' ? tools.runtime.stopPodSandbox(s.id) : undefined)),
+  );
+}
+
+/** Stops a pod's running containers again, with the shorter grace period. */
+export async function stopSooner(uid: string, seconds: number, { cache, runtime }: KubeletTools): Promise<void> {
+  const running = cache.get(uid).containers.filter((c) => c.state === 'running');
+  await Promise.allSettled(running.map((c) => runtime.stopContainer(c.id, seconds)));
+}
+
+/** Grace period of a container to restart: its probe may define one. */
+export function killGrace(pod: Pod, { name, reason }: KillContainer): number {
+  if (reason === 'Changed' || reason === 'Resize') return graceOf(pod);
+  const probe = reason === 'Unhealthy' ? 'livenessProbe' : 'startupProbe';
+  return Number(containerNamed(pod, name)?.[probe]?.terminationGracePeriodSeconds ?? graceOf(pod));
+}

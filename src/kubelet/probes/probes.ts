@@ -1,0 +1,186 @@
+// Liveness, readiness and startup probes.
+// https://kubernetes.io/docs/concepts/configuration/liveness-readiness-startup-probes/
+
+import type { Container, Pod, Probe } from '../../api/api.ts';
+import type { EventRecorder } from '../../client/client.ts';
+import type { ContainerRuntime } from '../../container-runtime/container-runtime.ts';
+import type { Clock, Timer } from '../../machinery/time/clock.ts';
+import type { ProbeResults } from '../pods/pod-actions.ts';
+import { type ProbeTarget, runProbe } from './probe-handlers.ts';
+
+const kinds = ['startup', 'liveness', 'readiness'] as const;
+type Kind = (typeof kinds)[number];
+
+/** The probe state of one container. */
+interface Probed {
+  readonly podUid: string;
+  readonly results: Map<Kind, boolean>;
+  readonly workers: ProbeWorker[];
+}
+
+const probeOf = (container: Container, kind: Kind): Probe | undefined =>
+  kind === 'startup'
+    ? container.startupProbe
+    : kind === 'liveness'
+      ? container.livenessProbe
+      : container.readinessProbe;
+
+export class ProbeManager implements ProbeResults {
+  readonly #runtime: ContainerRuntime;
+  readonly #clock: Clock;
+  readonly #events: EventRecorder;
+  readonly #changed: (podUid: string) => void;
+  readonly #containers = new Map<string, Probed>();
+
+  constructor(runtime: ContainerRuntime, clock: Clock, events: EventRecorder, changed: (podUid: string) => void) {
+    this.#runtime = runtime;
+    this.#clock = clock;
+    this.#events = events;
+    this.#changed = changed;
+  }
+
+  /** Starts the probes of a running container; repeated calls have no effect. */
+  add(pod: Pod, container: Container, target: ProbeTarget): void {
+    if (this.#containers.has(target.containerId)) return;
+    const probed: Probed = { podUid: pod.metadata.uid, results: new Map(), workers: [] };
+    this.#containers.set(target.containerId, probed);
+    let readiness: ProbeWorker | undefined;
+    for (const kind of kinds) {
+      const probe = probeOf(container, kind);
+      if (!probe) continue;
+      if (kind === 'readiness') probed.results.set(kind, false);
+      const worker = new ProbeWorker(this.#clock, probe, target, {
+        run: () => runProbe(this.#runtime, this.#clock, probe, container, target),
+        waits: () =>
+          kind !== 'startup' && container.startupProbe !== undefined && probed.results.get('startup') !== true,
+        over: () => kind === 'startup' && probed.results.get('startup') === true,
+        failed: (message) => this.#report(pod, container, kind, message),
+        result: (success) => {
+          if (probed.results.get(kind) === success) return;
+          probed.results.set(kind, success);
+          if (kind === 'startup' && success) readiness?.hurry();
+          this.#changed(probed.podUid);
+        },
+      });
+      probed.workers.push(worker);
+      if (kind === 'readiness') readiness = worker;
+      worker.start();
+    }
+  }
+
+  #report(pod: Pod, container: Container, kind: Kind, message: string): void {
+    const title = kind[0].toUpperCase() + kind.slice(1);
+    this.#events.event(
+      pod,
+      'Warning',
+      'Unhealthy',
+      `${title} probe failed: ${message}`,
+      `spec.containers{${container.name}}`,
+    );
+  }
+
+  remove(containerId: string): void {
+    for (const worker of this.#containers.get(containerId)?.workers ?? []) worker.stop();
+    this.#containers.delete(containerId);
+  }
+
+  /** Stops the probes of the pod's containers, except those in `keep`. */
+  removePod(podUid: string, keep: ReadonlySet<string> = new Set()): void {
+    for (const [id, probed] of this.#containers) if (probed.podUid === podUid && !keep.has(id)) this.remove(id);
+  }
+
+  liveness(id: string): boolean | undefined {
+    return this.#containers.get(id)?.results.get('liveness');
+  }
+
+  startup(id: string): boolean | undefined {
+    return this.#containers.get(id)?.results.get('startup');
+  }
+
+  /** Started: no startup probe, or it has succeeded. */
+  isStarted(id: string, container: Container): boolean {
+    return !container.startupProbe || this.startup(id) === true;
+  }
+
+  /** Ready: started, and no readiness probe or it succeeds. */
+  isReady(id: string, container: Container): boolean {
+    if (!this.isStarted(id, container)) return false;
+    return !container.readinessProbe || this.#containers.get(id)?.results.get('readiness') === true;
+  }
+
+  stop(): void {
+    for (const id of [...this.#containers.keys()]) this.remove(id);
+  }
+}
+
+interface WorkerHooks {
+  run(): Promise<{ success: boolean; message: string }>;
+  /** True while another probe has to succeed first. */
+  waits(): boolean;
+  /** True if the result is final. */
+  over(): boolean;
+  failed(message: string): void;
+  result(success: boolean): void;
+}
+
+/** Runs one probe of one container until stopped; a result counts after as many equal ones as its threshold. */
+class ProbeWorker {
+  readonly #clock: Clock;
+  readonly #probe: Probe;
+  readonly #target: ProbeTarget;
+  readonly #hooks: WorkerHooks;
+  #timer: Timer | undefined;
+  #stopped = false;
+  /** Whether the last round waited for another probe. */
+  #waited = false;
+  #successes = 0;
+  #failures = 0;
+
+  constructor(clock: Clock, probe: Probe, target: ProbeTarget, hooks: WorkerHooks) {
+    this.#clock = clock;
+    this.#probe = probe;
+    this.#target = target;
+    this.#hooks = hooks;
+  }
+
+  start(): void {
+    const firstMs = this.#target.startedAt + (this.#probe.initialDelaySeconds ?? 0) * 1000;
+    this.#schedule(Math.max(0, firstMs - this.#clock.now()));
+  }
+
+  /** Runs at once the probe that waited for its container's start. */
+  hurry(): void {
+    if (this.#stopped || !this.#waited) return;
+    this.#timer?.cancel();
+    void this.#turn();
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    this.#timer?.cancel();
+  }
+
+  #schedule(ms: number): void {
+    if (this.#stopped || this.#hooks.over()) return;
+    this.#timer = this.#clock.after(ms, () => void this.#turn());
+  }
+
+  async #turn(): Promise<void> {
+    const periodMs = (this.#probe.periodSeconds ?? 10) * 1000;
+    this.#waited = this.#hooks.waits();
+    if (!this.#waited) {
+      const { success, message } = await this.#hooks.run();
+      if (this.#stopped) return;
+      this.#count(success, message);
+    }
+    this.#schedule(periodMs);
+  }
+
+  #count(success: boolean, message: string): void {
+    this.#successes = success ? this.#successes + 1 : 0;
+    this.#failures = success ? 0 : this.#failures + 1;
+    if (!success) this.#hooks.failed(message);
+    if (success && this.#successes >= (this.#probe.successThreshold ?? 1)) this.#hooks.result(true);
+    if (!success && this.#failures >= (this.#probe.failureThreshold ?? 3)) this.#hooks.result(false);
+  }
+}

@@ -1,0 +1,255 @@
+// The kubelet's HTTPS API, behind the API server: logs, exec, attach, port-forward, stats, health.
+
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { createServer } from 'node:https';
+import type { AddressInfo } from 'node:net';
+import type { Duplex } from 'node:stream';
+import type { Pod } from '../../api/api.ts';
+import type { ContainerStatus } from '../../container-runtime/container-runtime.ts';
+import type { Metrics } from '../../machinery/metrics.ts';
+import { drained } from '../../machinery/time/drained.ts';
+import { type LogOptions, readLog } from '../logs/logs.ts';
+import { serveSystemLog, systemLogsDirectory } from '../logs/system-logs.ts';
+import { newest } from '../pods/pod-actions.ts';
+import { resourceMetrics, statsSummary } from '../stats/stats.ts';
+import type { KubeletTools } from '../tools.ts';
+import { AccessError, KubeletAccess } from './access.ts';
+import { servePortForward } from './streaming/port-forward.ts';
+import { serveRemoteCommand } from './streaming/remote-command.ts';
+import { refuse } from './streaming/upgrade.ts';
+
+export interface KubeletServer {
+  readonly port: number;
+  stop(): Promise<void>;
+}
+
+class HttpError extends Error {
+  readonly code: number;
+  constructor(code: number, message: string) {
+    super(message);
+    this.code = code;
+  }
+}
+
+/** All paths but /healthz are authorized by the API server. */
+export async function startServer(
+  tools: KubeletTools,
+  pods: () => readonly Pod[],
+  metrics: Metrics,
+  tls: { cert: string; key: string; clientCA: string },
+): Promise<KubeletServer> {
+  const sockets = new Set<Duplex>();
+  const access = new KubeletAccess(tools.client, tools.clock, tools.config.nodeName);
+  const server = createServer(
+    { cert: tls.cert, key: tls.key, ca: tls.clientCA, requestCert: true, rejectUnauthorized: false },
+    (request, response) => {
+      handle(tools, access, pods, metrics, request, response).catch((error) => answerError(response, error));
+    },
+  );
+  server.on('upgrade', (request, socket: Duplex, head) => {
+    socket.on('error', () => {});
+    upgrade(tools, access, pods, request, socket, head).catch((error) => refuse(socket, codeOf(error), error.message));
+  });
+  server.on('connection', (socket) => {
+    sockets.add(socket);
+    socket.once('close', () => sockets.delete(socket));
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(tools.config.port, tools.config.nodeIPs[0], resolve);
+  });
+  return {
+    port: (server.address() as AddressInfo).port,
+    stop: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        for (const socket of sockets) socket.destroy();
+      }),
+  };
+}
+
+const codeOf = (error: Error) => (error instanceof HttpError || error instanceof AccessError ? error.code : 500);
+
+function answerError(response: ServerResponse, error: Error): void {
+  if (response.headersSent) return void response.destroy();
+  response.writeHead(codeOf(error), { 'Content-Type': 'text/plain; charset=utf-8' }).end(`${error.message}\n`);
+}
+
+async function handle(
+  tools: KubeletTools,
+  access: KubeletAccess,
+  pods: () => readonly Pod[],
+  metrics: Metrics,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  const url = new URL(request.url ?? '/', 'https://kubelet');
+  const [, verb, ...rest] = url.pathname.split('/');
+  if (url.pathname === '/healthz') return answerHealth(tools, response);
+  await access.check(request, verb);
+  if (request.method !== 'GET' && request.method !== 'HEAD') throw new HttpError(405, 'Method Not Allowed');
+  if (verb === 'containerLogs' && rest.length === 3)
+    return containerLogs(tools, findPod(pods(), rest), rest[2], url.searchParams, response);
+  // A simulated node has no machine.
+  if (url.pathname.startsWith('/logs/') && tools.config.usesFilesystem)
+    return serveSystemLog(systemLogsDirectory, unescaped(url.pathname.slice('/logs/'.length)), request, response);
+  switch (url.pathname.replace(/\/$/, '')) {
+    case '/pods':
+      return json(response, { kind: 'PodList', apiVersion: 'v1', metadata: {}, items: pods() });
+    case '/stats/summary':
+      return json(response, await statsSummary(tools, pods()));
+    case '/metrics':
+      return metricsText(response, ownMetrics(metrics.text()));
+    case '/metrics/resource':
+      return metricsText(response, await resourceMetrics(tools, pods()));
+    default:
+      throw new HttpError(404, '404 page not found');
+  }
+}
+
+function unescaped(path: string): string {
+  try {
+    return decodeURIComponent(path);
+  } catch {
+    throw new HttpError(400, '400 Bad Request');
+  }
+}
+
+function answerHealth(tools: KubeletTools, response: ServerResponse): void {
+  const problem = tools.cache.error;
+  response.writeHead(problem ? 500 : 200, { 'Content-Type': 'text/plain; charset=utf-8' });
+  response.end(problem ? `[-]PLEG ${problem}` : 'ok');
+}
+
+const metricsText = (response: ServerResponse, text: string): void =>
+  void response.setHeader('Content-Type', 'text/plain; version=0.0.4; charset=utf-8').end(text);
+
+/** The kubelet's among the metrics of all components that share its process. */
+export const ownMetrics = (text: string): string =>
+  text
+    .split(/^(?=# HELP )/m)
+    .filter((family) => /^# HELP (kubelet|process|nodejs|rest_client)_/.test(family))
+    .join('');
+
+const json = (response: ServerResponse, body: unknown): void =>
+  void response.setHeader('Content-Type', 'application/json').end(JSON.stringify(body));
+
+function findPod(pods: readonly Pod[], [namespace, name]: readonly string[]): Pod {
+  const pod = pods.find((p) => p.metadata.namespace === namespace && p.metadata.name === name);
+  if (!pod) throw new HttpError(404, `pod "${namespace}/${name}" not found`);
+  return pod;
+}
+
+async function findContainer(tools: KubeletTools, pod: Pod, name: string): Promise<ContainerStatus> {
+  const find = () => tools.cache.get(pod.metadata.uid).containers.find((c) => c.name === name && c.state === 'running');
+  let found = find();
+  if (!found) {
+    await tools.cache.refresh();
+    found = find();
+  }
+  if (!found) throw new HttpError(404, `container not found ("${name}")`);
+  return found;
+}
+
+const flag = (params: URLSearchParams, ...names: string[]) =>
+  names.some((name) => ['1', 'true'].includes(params.get(name) ?? ''));
+
+function whole(params: URLSearchParams, name: string): number | undefined {
+  const text = params.get(name);
+  if (text === null) return undefined;
+  if (!/^\d{1,18}$/.test(text)) throw new HttpError(400, '{"message": "Unable to decode query."}');
+  return Number(text);
+}
+
+async function containerLogs(
+  tools: KubeletTools,
+  pod: Pod,
+  name: string,
+  params: URLSearchParams,
+  response: ServerResponse,
+): Promise<void> {
+  const exists = [
+    ...pod.spec.containers,
+    ...(pod.spec.initContainers ?? []),
+    ...(pod.spec.ephemeralContainers ?? []),
+  ].some((c) => c.name === name);
+  if (!exists) throw new HttpError(404, `container "${name}" not found in pod "${pod.metadata.name}"`);
+  const all = () =>
+    tools.cache.get(pod.metadata.uid).containers.filter((c) => c.name === name && c.state !== 'created');
+  if (all().length === 0) await tools.cache.refresh();
+  const current = newest(all(), name);
+  const previous = flag(params, 'previous');
+  const chosen = previous
+    ? newest(
+        all().filter((c) => c !== current),
+        name,
+      )
+    : current;
+  if (!chosen && previous)
+    throw new HttpError(400, `previous terminated container "${name}" in pod "${pod.metadata.name}" not found`);
+  if (!chosen)
+    throw new HttpError(
+      400,
+      `container "${name}" in pod "${pod.metadata.name}" is waiting to start: ${waitingReason(pod, name)}`,
+    );
+  const options: LogOptions = {
+    follow: flag(params, 'follow') && !previous,
+    timestamps: flag(params, 'timestamps'),
+    tailLines: whole(params, 'tailLines'),
+    sinceSeconds: whole(params, 'sinceSeconds'),
+    sinceTime: params.get('sinceTime') ?? undefined,
+    limitBytes: whole(params, 'limitBytes'),
+    stream: params.get('stream') ?? undefined,
+  };
+  const gone = new AbortController();
+  response.on('close', () => gone.abort());
+  response.writeHead(200, { 'Content-Type': 'text/plain' });
+  response.flushHeaders();
+  const isRunning = () =>
+    tools.cache.get(pod.metadata.uid).containers.some((c) => c.id === chosen.id && c.state === 'running');
+  const log = { root: tools.config.podLogsDirectory, file: chosen.logPath };
+  for await (const text of readLog(log, options, tools.clock, isRunning, gone.signal)) {
+    if (!response.write(text)) await drained(response);
+  }
+  response.end();
+}
+
+function waitingReason(pod: Pod, name: string): string {
+  const statuses = [...(pod.status?.containerStatuses ?? []), ...(pod.status?.initContainerStatuses ?? [])];
+  return statuses.find((s) => s.name === name)?.state?.waiting?.reason ?? 'ContainerCreating';
+}
+
+async function upgrade(
+  tools: KubeletTools,
+  access: KubeletAccess,
+  pods: () => readonly Pod[],
+  request: IncomingMessage,
+  socket: Duplex,
+  head: Buffer,
+): Promise<void> {
+  const { pathname, searchParams: params } = new URL(request.url ?? '/', 'https://kubelet');
+  const [, verb, ...rest] = pathname.split('/');
+  await access.check(request, verb);
+  if (verb === 'portForward') {
+    const pod = findPod(pods(), rest);
+    const sandbox = tools.cache.get(pod.metadata.uid).sandboxes.find((s) => s.state === 'ready');
+    if (!sandbox) throw new HttpError(500, `pod ${pod.metadata.name} is not running`);
+    return servePortForward(request, socket, head, (port) => tools.runtime.portForward(sandbox.id, port), sandbox.id);
+  }
+  if (verb !== 'exec' && verb !== 'attach') throw new HttpError(404, '404 page not found');
+  const container = await findContainer(tools, findPod(pods(), rest), rest[2] ?? '');
+  // kubectl sends stdin, the API server input: the kubelet accepts both.
+  const options = {
+    stdin: flag(params, 'input', 'stdin'),
+    stdout: flag(params, 'output', 'stdout'),
+    stderr: flag(params, 'error', 'stderr'),
+    tty: flag(params, 'tty'),
+  };
+  if (!options.stdin && !options.stdout && !options.stderr)
+    throw new HttpError(400, 'you must specify at least 1 of stdin, stdout, stderr');
+  const begin = () =>
+    verb === 'exec'
+      ? tools.runtime.exec(container.id, params.getAll('command'), options)
+      : tools.runtime.attach(container.id, options);
+  return serveRemoteCommand(request, socket, head, options, tools.clock, begin);
+}

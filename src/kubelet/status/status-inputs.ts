@@ -1,0 +1,46 @@
+// What a pod's status is computed from, beside what the runtime has of it.
+
+import type { Container, PodCondition } from '../../api/api.ts';
+import type { Limits } from '../../container-runtime/container-runtime.ts';
+
+export type Phase = 'Pending' | 'Running' | 'Succeeded' | 'Failed';
+
+/** Why the node ended a pod. */
+export interface PodFailure {
+  readonly reason: string;
+  readonly message: string;
+  /** The pod was never admitted, and has no containers. */
+  readonly isRefused?: boolean;
+  /** Overrides the pod's grace period. */
+  readonly graceSeconds?: number;
+  /** The node evicted it to reclaim resources. */
+  readonly isDisruption?: boolean;
+}
+
+export interface StatusInputs {
+  /** The reasons why containers wait, by name: the worker's last error. */
+  readonly waiting: ReadonlyMap<string, { readonly reason: string; readonly message?: string }>;
+  /** Containers whose postStart hook runs. */
+  readonly starting?: ReadonlySet<string>;
+  /** Whether a running container's readiness and startup probes have succeeded, by container id. */
+  isReady(id: string): boolean;
+  isStarted(id: string): boolean;
+  readonly hostIPs: readonly string[];
+  /** Prefix of containerID, such as containerd. */
+  readonly runtimeName: string;
+  /** Milliseconds since the epoch. */
+  readonly now: number;
+  /** When this kubelet started the pod, if the API does not have it yet. */
+  readonly startedAt?: number;
+  readonly failure?: PodFailure;
+  /** No container runs, and none will. */
+  readonly hasEnded?: boolean;
+  /** All containers were removed to be restarted, by a restart rule. */
+  readonly restartsAll?: boolean;
+  /** The actual resources of a container's cgroup, if they differ from the allocated ones. */
+  readonly actualResources?: ReadonlyMap<string, Container['resources']>;
+  /** The actual limits of the pod's cgroup, if it has one. */
+  readonly podLimits?: Limits;
+  /** Additional conditions. */
+  readonly conditions?: readonly Pick<PodCondition, 'type' | 'status' | 'reason' | 'message'>[];
+}

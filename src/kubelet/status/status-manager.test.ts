@@ -1,0 +1,94 @@
+import { expect, test } from 'vitest';
+import type { Pod, PodStatus } from '../../api/api.ts';
+import type { Client } from '../../client/client.ts';
+import { silentLogger } from '../../machinery/logger.ts';
+import { VirtualClock } from '../../machinery/time/clock.ts';
+import { StatusManager } from './status-manager.ts';
+
+const condition = (type: string, more: object = {}) => ({ type, status: 'True', ...more });
+const pod = {
+  metadata: { name: 'p', namespace: 'ns', uid: 'u' },
+  spec: { containers: [] },
+  status: {},
+} as unknown as Pod;
+
+test('reasons and conditions that are no longer so are removed by name', async () => {
+  const bodies: any[] = [];
+  const client = {
+    patch: async (_resource: string, _name: object, { body }: { body: object }) => {
+      bodies.push(body);
+      return { status: {} };
+    },
+  } as unknown as Client;
+  const statuses = new StatusManager(client, new VirtualClock(0), silentLogger);
+  const set = async (status: object) => {
+    statuses.set(pod, status as PodStatus);
+    await statuses.flushed('u');
+    return bodies.at(-1).status;
+  };
+  const first = [
+    condition('Ready', { reason: 'ContainersNotReady', message: 'containers with unready status: [a]' }),
+    condition('PodResizePending', { reason: 'Deferred' }),
+    condition('example.com/other'),
+  ];
+  await set({ phase: 'Pending', reason: 'Why', message: 'because', conditions: first });
+  expect(await set({ phase: 'Running', conditions: [condition('Ready')] })).toEqual({
+    phase: 'Running',
+    reason: null,
+    message: null,
+    conditions: [
+      { type: 'Ready', status: 'True', reason: null, message: null },
+      { $patch: 'delete', type: 'PodResizePending' },
+    ],
+  });
+  expect(await set({ phase: 'Succeeded', conditions: [condition('Ready')] })).toEqual({
+    phase: 'Succeeded',
+    conditions: [condition('Ready')],
+  });
+});
+
+test('undefined members are not sent, and make no difference', async () => {
+  const bodies: any[] = [];
+  const client = {
+    patch: async (_resource: string, _name: object, { body }: { body: any }) => {
+      bodies.push(body);
+      return { status: JSON.parse(JSON.stringify(body.status)) };
+    },
+  } as unknown as Client;
+  const statuses = new StatusManager(client, new VirtualClock(0), silentLogger);
+  const containers = Array.from({ length: 100 }, (_, i) => ({
+    name: `c${i}`,
+    state: { running: {} },
+    started: undefined,
+  }));
+  const status = (ready: boolean) => ({
+    phase: 'Running',
+    containerStatuses: containers.map((c) => ({ ...c, ready })),
+  });
+  const set = async (ready: boolean) => {
+    statuses.set(pod, status(ready) as unknown as PodStatus);
+    await statuses.flushed('u');
+  };
+  await set(false);
+  await set(false);
+  expect(bodies).toHaveLength(1);
+  expect(Object.keys(bodies[0].status.containerStatuses[99])).toEqual(['name', 'state', 'ready']);
+  await set(true);
+  expect(bodies).toHaveLength(2);
+});
+
+test('the patch of a pod with many containers is made in a turn of its own, of the newest status', async () => {
+  const sent: string[] = [];
+  const client = {
+    patch: async (_resource: string, _name: object, { body }: { body: any }) => {
+      sent.push(body.status.phase);
+      return { status: body.status };
+    },
+  } as unknown as Client;
+  const statuses = new StatusManager(client, new VirtualClock(0), silentLogger);
+  const containerStatuses = Array.from({ length: 100 }, (_, i) => ({ name: `c${i}` }));
+  for (const phase of ['Pending', 'Running']) statuses.set(pod, { phase, containerStatuses } as unknown as PodStatus);
+  expect(sent).toEqual([]);
+  await statuses.flushed('u');
+  expect(sent).toEqual(['Running']);
+});

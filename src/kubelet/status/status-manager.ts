@@ -1,0 +1,147 @@
+// Sends pod statuses to the API: the newest of each pod, if it differs from the API's.
+
+import { isNotFound, type Pod, type PodStatus } from '../../api/api.ts';
+import type { Client } from '../../client/client.ts';
+import { deepEqual } from '../../machinery/collections/equal.ts';
+import type { Logger } from '../../machinery/logger.ts';
+import type { Clock } from '../../machinery/time/clock.ts';
+import { nextTurn } from '../../machinery/time/turn.ts';
+import { manyContainers } from '../pods/pod-cache.ts';
+import { ownConditions } from './pod-conditions.ts';
+
+const retryMs = 1000;
+
+export class StatusManager {
+  readonly #client: Client;
+  readonly #clock: Clock;
+  readonly #logger: Logger;
+  readonly #wanted = new Map<string, { pod: Pod; status: PodStatus }>();
+  readonly #sent = new Map<string, PodStatus>();
+  readonly #sending = new Map<string, Promise<void>>();
+  readonly #stopped = new AbortController();
+
+  constructor(client: Client, clock: Clock, logger: Logger) {
+    this.#client = client;
+    this.#clock = clock;
+    this.#logger = logger;
+  }
+
+  /** The newest status that was set for the pod, sent or not. */
+  get(uid: string): PodStatus | undefined {
+    return this.#wanted.get(uid)?.status ?? this.#sent.get(uid);
+  }
+
+  set(pod: Pod, status: PodStatus): void {
+    const { uid } = pod.metadata;
+    const previous = this.#wanted.get(uid)?.status ?? this.#sent.get(uid) ?? pod.status;
+    if (previous && isSame(previous, status)) return;
+    this.#wanted.set(uid, { pod, status });
+    this.#start(uid);
+  }
+
+  /** Resolves when the newest status of the pod is in the API (or the pod is gone). */
+  async flushed(uid: string): Promise<void> {
+    while (this.#wanted.has(uid) && !this.#stopped.signal.aborted) await (this.#sending.get(uid) ?? this.#start(uid));
+  }
+
+  forget(uid: string): void {
+    this.#wanted.delete(uid);
+    this.#sent.delete(uid);
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped.abort();
+    await Promise.allSettled(this.#sending.values());
+  }
+
+  #start(uid: string): Promise<void> {
+    let sending = this.#sending.get(uid);
+    if (!sending) {
+      sending = this.#send(uid).finally(() => this.#sending.delete(uid));
+      this.#sending.set(uid, sending);
+    }
+    return sending;
+  }
+
+  async #send(uid: string): Promise<void> {
+    while (!this.#stopped.signal.aborted) {
+      if (isLarge(this.#wanted.get(uid)?.status)) await nextTurn();
+      const wanted = this.#wanted.get(uid);
+      if (!wanted) return;
+      try {
+        const before = this.#sent.get(uid) ?? wanted.pod.status ?? {};
+        const { status } = await this.#patch(wanted.pod, withRemovals(wanted.status, before));
+        // Equal values: keep the API's copy, which is shared.
+        this.#sent.set(uid, status && isSame(status, wanted.status) ? status : wanted.status);
+        if (this.#wanted.get(uid) === wanted) this.#wanted.delete(uid);
+      } catch (error) {
+        // The pod is gone or replaced (by the uid precondition): drop the status.
+        if (isNotFound(error) || /uid mismatch|UID in precondition|the UID/i.test((error as Error).message))
+          return this.forget(uid);
+        this.#logger.warn('pod status not sent, trying again', { pod: wanted.pod.metadata.name, error: String(error) });
+        await this.#clock.sleep(retryMs, this.#stopped.signal).catch(() => {});
+      }
+    }
+  }
+
+  /** Lists are replaced, not merged by key; conditions of other owners stay. */
+  #patch(pod: Pod, status: PodStatus): Promise<Pod> {
+    const { name, namespace, uid } = pod.metadata;
+    const { podIPs, hostIPs, ...rest } = status;
+    const replaced = <T extends object>(list: T[] | undefined) =>
+      list ? [...list, { $patch: 'replace' } as unknown as T] : undefined;
+    const body = { metadata: { uid }, status: { ...rest, podIPs: replaced(podIPs), hostIPs: replaced(hostIPs) } };
+    return this.#client.patch(
+      'pods',
+      { name, namespace },
+      { type: 'strategic', body: defined(body) },
+      { subresource: 'status' },
+    );
+  }
+}
+
+/** The patch of a large status is made in a separate turn of the event loop. */
+const isLarge = (status: PodStatus | undefined) => (status?.containerStatuses?.length ?? 0) > manyContainers;
+
+/** A patch merges: removed fields must be explicit nulls. */
+function withRemovals(status: PodStatus, before: PodStatus): PodStatus {
+  const removed = (next: Removable, old: Removable | undefined) =>
+    Object.fromEntries(['reason', 'message'].filter((key) => old?.[key] && !next[key]).map((key) => [key, null]));
+  const old = before.conditions ?? [];
+  const conditions = (status.conditions ?? []).map((c) => ({
+    ...c,
+    ...removed(
+      c,
+      old.find(({ type }) => type === c.type),
+    ),
+  }));
+  const gone = old
+    .filter(({ type }) => ownConditions.includes(type) && !conditions.some((c) => c.type === type))
+    .map(({ type }) => ({ $patch: 'delete', type }));
+  return { ...status, ...removed(status, before), conditions: [...conditions, ...gone] } as unknown as PodStatus;
+}
+
+type Removable = Readonly<Record<string, any>>;
+
+/** Without undefined members. Objects without any are not copied: a pod may have thousands of containers. */
+function defined(value: any): any {
+  if (typeof value !== 'object' || value === null) return value;
+  if (Array.isArray(value)) {
+    const items = value.map(defined);
+    return items.every((item, i) => item === value[i]) ? value : items;
+  }
+  let copy: any;
+  for (const key in value) {
+    const member = value[key];
+    const own = defined(member);
+    if (own === member && member !== undefined) continue;
+    copy ??= { ...value };
+    if (own === undefined) delete copy[key];
+    else copy[key] = own;
+  }
+  return copy ?? value;
+}
+
+/** Undefined members and fields of other writers are ignored. */
+const isSame = (a: PodStatus, b: PodStatus): boolean =>
+  deepEqual({ ...a, resize: undefined }, { ...b, resize: undefined });

@@ -1,0 +1,65 @@
+// The volumes of one pod, with the API's objects in them.
+
+import { ignoreNotFound, type Pod, type Volume } from '../../api/api.ts';
+import { syncFrequencyMs } from '../config.ts';
+import { allocatableOf } from '../pods/start-container.ts';
+import type { KubeletTools } from '../tools.ts';
+import { type MountedVolume, podDirectories, setUpVolumes } from './volumes.ts';
+
+/** Volumes that cannot be set up are tried again after this long. */
+export const volumeRetryMs = 2000;
+/** Contents of volumes are read again after this long. */
+export const volumeRefreshMs = syncFrequencyMs - 5000;
+
+/** Creates or updates the volumes. Undefined, with an event, if one is not possible yet. */
+export async function podVolumes(
+  pod: Pod,
+  tools: KubeletTools,
+): Promise<ReadonlyMap<string, MountedVolume> | undefined> {
+  const { config } = tools;
+  const { metadata, spec } = pod;
+  const namespace = metadata.namespace ?? '';
+  try {
+    if (!config.usesFilesystem) return await simulatedVolumes(spec.volumes ?? [], namespace, tools);
+    return await setUpVolumes(pod, podDirectories(config.rootDirectory, metadata.uid), {
+      configMap: (name) => tools.configMap(namespace, name),
+      secret: (name) => tools.secret(namespace, name),
+      serviceAccountToken: (audience, seconds) => tools.token(pod, audience, seconds),
+      fields: {
+        podIPs: pod.status?.podIPs?.map((p) => p.ip!) ?? [],
+        hostIPs: config.nodeIPs,
+        nodeName: config.nodeName,
+        allocatable: allocatableOf(tools),
+      },
+    });
+  } catch (error) {
+    tools.events.event(pod, 'Warning', 'FailedMount', (error as Error).message);
+    return undefined;
+  }
+}
+
+/** Simulated nodes make no files, but wait for the volumes' sources as other nodes do. */
+async function simulatedVolumes(volumes: readonly Volume[], namespace: string, tools: KubeletTools) {
+  for (const volume of volumes) {
+    const missing = await missingSource(volume, namespace, tools);
+    if (missing) throw new Error(`MountVolume.SetUp failed for volume "${volume.name}" : ${missing} not found`);
+  }
+  return new Map(volumes.map(({ name }) => [name, { path: `/simulated/${name}`, readOnly: false }]));
+}
+
+async function missingSource(volume: Volume, namespace: string, tools: KubeletTools): Promise<string | undefined> {
+  const { configMap, secret, projected, persistentVolumeClaim } = volume;
+  // Nearly all pods have the token volume, and all namespaces have its sources.
+  if (volume.name.startsWith('kube-api-access-')) return undefined;
+  for (const source of projected?.sources ?? [
+    { configMap, secret: secret && { ...secret, name: secret.secretName } },
+  ]) {
+    const { configMap: map, secret: key } = source;
+    if (map?.name && !map.optional && !(await tools.configMap(namespace, map.name))) return `configmap "${map.name}"`;
+    if (key?.name && !key.optional && !(await tools.secret(namespace, key.name))) return `secret "${key.name}"`;
+  }
+  if (!persistentVolumeClaim) return undefined;
+  const { claimName } = persistentVolumeClaim;
+  const found = await tools.client.get('persistentvolumeclaims', { namespace, name: claimName }).catch(ignoreNotFound);
+  return found ? undefined : `persistentvolumeclaims "${claimName}"`;
+}
