@@ -2,6 +2,8 @@
 
 import type { Node, Pod } from '../api/api.ts';
 import { SchedulerCache } from './cache.ts';
+import type { Plugin } from './framework.ts';
+import type { NodeInfo } from './node-info.ts';
 import { podInfo } from './pod-info.ts';
 
 let serial = 0;
@@ -37,4 +39,29 @@ export function cacheOf(nodes: readonly Node[], there: readonly (readonly [strin
   for (const one of nodes) cache.setNode(one);
   for (const [name, placed] of there) cache.place(podInfo(placed), name);
   return cache;
+}
+
+/** Scores of each node, normalized; undefined when the plugin skips the pod. */
+export function scoresOf(plugin: Plugin, coming: Pod, cache: SchedulerCache): Record<string, number> | undefined {
+  const cycle = plugin.prepareScore?.(podInfo(coming), cache.nodes, cache);
+  if (!cycle || cycle === 'skip') return undefined;
+  const scores = Float64Array.from(cache.nodes, (node) => cycle.score(node));
+  cycle.normalize?.(scores);
+  return Object.fromEntries(cache.nodes.map(({ name }, i) => [name, scores[i] as number]));
+}
+
+/** What the plugin says of each node: its reasons, or `fits`. */
+export function verdictsOf(plugin: Plugin, coming: Pod, cache: SchedulerCache): Record<string, string> {
+  const cycle = plugin.prepareFilter?.(podInfo(coming), cache);
+  const verdictOf = (node: NodeInfo): string => {
+    if (!cycle || cycle === 'skip') return 'fits';
+    const rejections = 'filter' in cycle ? cycle.filter(node) : cycle;
+    return rejections === undefined
+      ? 'fits'
+      : [rejections]
+          .flat()
+          .map(({ reason }) => reason)
+          .join(', ');
+  };
+  return Object.fromEntries(cache.nodes.map((node) => [node.name, verdictOf(node)]));
 }

@@ -9,7 +9,11 @@ const maxBytesEachContainer = 1000 * megabyte;
 export const imageLocality: Plugin = {
   name: 'ImageLocality',
   prepareScore({ pod }, nodes, snapshot) {
-    const names = [...pod.spec.containers, ...(pod.spec.initContainers ?? [])].map((c) => normalized(c.image ?? ''));
+    const images = [
+      ...[...(pod.spec.initContainers ?? []), ...pod.spec.containers].map(({ image }) => image),
+      ...(pod.spec.volumes ?? []).flatMap(({ image }) => (image ? [image.reference] : [])),
+    ];
+    const names = images.map((image) => normalized(image ?? ''));
     if (!names.some((name) => snapshot.nodesWithImage(name) > 0)) return 'skip';
     if (!nodes.some((node) => names.some((name) => node.images.has(name)))) return 'skip';
     const all = snapshot.nodes.length;

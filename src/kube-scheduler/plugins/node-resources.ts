@@ -53,7 +53,9 @@ export const nodeResourcesFit: Plugin = {
       score({ allocatable, scored }) {
         const freeCpu = leastAllocated(allocatable.cpuMillis, scored.cpuMillis + scoredRequests.cpuMillis);
         const freeMemory = leastAllocated(allocatable.memoryBytes, scored.memoryBytes + scoredRequests.memoryBytes);
-        return Math.floor((freeCpu + freeMemory) / 2);
+        // A resource that the node does not have does not count.
+        const counted = (allocatable.cpuMillis === 0 ? 0 : 1) + (allocatable.memoryBytes === 0 ? 0 : 1);
+        return counted === 0 ? 0 : Math.floor((freeCpu + freeMemory) / counted);
       },
     };
   },
@@ -67,19 +69,28 @@ export const nodeResourcesFit: Plugin = {
 const couldFit = ({ requests }: PodInfo, allocatable: Record<string, string> | undefined) =>
   allocatable !== undefined && [...requests.scalars.keys()].every((name) => name in allocatable);
 
-const share = (used: number, capacity: number) => (capacity === 0 ? 1 : Math.min(1, used / capacity));
+/** 50 to 100: the closer to each other the utilizations of CPU and memory, the more. */
+function balance(used: Pick<Requests, 'cpuMillis' | 'memoryBytes'>, { allocatable }: NodeInfo): number {
+  const { cpuMillis, memoryBytes } = allocatable;
+  if (cpuMillis === 0 || memoryBytes === 0) return maxScore;
+  const cpuShare = Math.min(1, used.cpuMillis / cpuMillis);
+  const memoryShare = Math.min(1, used.memoryBytes / memoryBytes);
+  return Math.floor((1 - Math.abs(cpuShare - memoryShare) / 2) * maxScore);
+}
 
-/** Prefers nodes with equal utilization of CPU and memory. */
+/** Prefers nodes whose utilization of CPU and memory the pod makes more equal: 75 when it changes nothing. */
 export const nodeResourcesBalancedAllocation: Plugin = {
   name: 'NodeResourcesBalancedAllocation',
   prepareScore({ requests }) {
     // A pod without requests does not change the utilization of any node.
     if (requests.cpuMillis === 0 && requests.memoryBytes === 0 && requests.scalars.size === 0) return 'skip';
     return {
-      score({ allocatable, requested }) {
-        const cpuShare = share(requested.cpuMillis + requests.cpuMillis, allocatable.cpuMillis);
-        const memoryShare = share(requested.memoryBytes + requests.memoryBytes, allocatable.memoryBytes);
-        return Math.floor((1 - Math.abs(cpuShare - memoryShare) / 2) * maxScore);
+      score(node) {
+        const { requested } = node;
+        const cpuMillis = requested.cpuMillis + requests.cpuMillis;
+        const memoryBytes = requested.memoryBytes + requests.memoryBytes;
+        const gain = balance({ cpuMillis, memoryBytes }, node) - balance(requested, node);
+        return maxScore / 2 + Math.floor((maxScore / 2 + gain) / 2);
       },
     };
   },

@@ -1,0 +1,124 @@
+// Plugins that need a few cases each.
+
+import { describe, expect, test } from 'vitest';
+import { cacheOf, node, pod, scoresOf, verdictsOf } from '../test-objects.ts';
+import { imageLocality } from './image-locality.ts';
+import { nodeName } from './node-name.ts';
+import { nodePorts } from './node-ports.ts';
+import { nodeUnschedulable } from './node-unschedulable.ts';
+import { schedulingGates } from './scheduling-gates.ts';
+
+describe('NodeName', () => {
+  const nodes = [node('a'), node('b')];
+  const refused = "node(s) didn't match the requested node name";
+  test.each([
+    { case: 'no node asked for', coming: pod(), verdicts: { a: 'fits', b: 'fits' } },
+    { case: 'one node asked for', coming: pod({}, { nodeName: 'a' }), verdicts: { a: 'fits', b: refused } },
+    { case: 'a node that does not exist', coming: pod({}, { nodeName: 'c' }), verdicts: { a: refused, b: refused } },
+  ])('$case', ({ coming, verdicts }) => expect(verdictsOf(nodeName, coming, cacheOf(nodes))).toEqual(verdicts));
+});
+
+describe('NodePorts', () => {
+  const port = (hostPort: number, more: object = {}) => ({ hostPort, containerPort: hostPort, ...more });
+  const having = (...ports: object[]) => pod({}, { ports });
+  const refused = "node(s) didn't have free ports for the requested pod ports";
+  test.each([
+    { case: 'no host ports', coming: having({ containerPort: 80 }), there: having(port(80)), verdict: 'fits' },
+    { case: 'another port', coming: having(port(81)), there: having(port(80)), verdict: 'fits' },
+    { case: 'the same port', coming: having(port(80)), there: having(port(80)), verdict: refused },
+    { case: 'one of two', coming: having(port(81), port(80)), there: having(port(80)), verdict: refused },
+    {
+      case: 'another protocol',
+      coming: having(port(80, { protocol: 'UDP' })),
+      there: having(port(80)),
+      verdict: 'fits',
+    },
+    {
+      case: 'another address',
+      coming: having(port(80, { hostIP: '10.0.0.1' })),
+      there: having(port(80, { hostIP: '10.0.0.2' })),
+      verdict: 'fits',
+    },
+    {
+      case: 'every address against one',
+      coming: having(port(80)),
+      there: having(port(80, { hostIP: '10.0.0.2' })),
+      verdict: refused,
+    },
+    {
+      case: 'one address against every',
+      coming: having(port(80, { hostIP: '10.0.0.2' })),
+      there: having(port(80, { hostIP: '0.0.0.0' })),
+      verdict: refused,
+    },
+  ])('$case: $verdict', ({ coming, there, verdict }) =>
+    expect(verdictsOf(nodePorts, coming, cacheOf([node('n')], [['n', there]]))).toEqual({ n: verdict }),
+  );
+});
+
+describe('NodeUnschedulable', () => {
+  const toleration = { key: 'node.kubernetes.io/unschedulable', operator: 'Exists', effect: 'NoSchedule' };
+  const refused = 'node(s) were unschedulable';
+  test.each([
+    { case: 'an open node', coming: pod(), on: node('n'), verdict: 'fits' },
+    { case: 'a cordoned node', coming: pod(), on: node('n', { unschedulable: true }), verdict: refused },
+    {
+      case: 'a pod that tolerates it',
+      coming: pod({}, { tolerations: [toleration] }),
+      on: node('n', { unschedulable: true }),
+      verdict: 'fits',
+    },
+    {
+      case: 'a pod that tolerates another taint',
+      coming: pod({}, { tolerations: [{ ...toleration, key: 'x' }] }),
+      on: node('n', { unschedulable: true }),
+      verdict: refused,
+    },
+  ])('$case: $verdict', ({ coming, on, verdict }) =>
+    expect(verdictsOf(nodeUnschedulable, coming, cacheOf([on]))).toEqual({ n: verdict }),
+  );
+});
+
+describe('SchedulingGates', () => {
+  test.each([
+    { gates: undefined, waits: undefined },
+    { gates: [], waits: undefined },
+    { gates: [{ name: 'a' }, { name: 'b' }], waits: 'waiting for scheduling gates: [a b]' },
+  ])('$gates: $waits', ({ gates, waits }) =>
+    expect(schedulingGates.preEnqueue?.(pod({}, { schedulingGates: gates }))).toBe(waits),
+  );
+});
+
+describe('ImageLocality', () => {
+  const mb = 1024 * 1024;
+  const image = (sizeBytes: number, ...names: string[]) => ({ names, sizeBytes });
+  const having = (name: string, ...images: object[]) => {
+    const one = node(name);
+    return { ...one, status: { ...one.status, images } } as typeof one;
+  };
+  const using = (...images: string[]) => pod({}, { containers: images.map((name) => ({ name: 'c', image: name })) });
+  const nodes = [
+    having(
+      'a',
+      image(40 * mb, 'gcr.io/40:latest'),
+      image(300 * mb, 'gcr.io/300:latest'),
+      image(2000 * mb, 'gcr.io/2000:latest'),
+    ),
+    having('b', image(250 * mb, 'gcr.io/250:latest'), image(10 * mb, 'gcr.io/10:v1')),
+  ];
+  test.each([
+    { case: 'a small and a large image', coming: using('gcr.io/40', 'gcr.io/250'), scores: { a: 0, b: 5 } },
+    { case: 'two images of one node', coming: using('gcr.io/40', 'gcr.io/300'), scores: { a: 7, b: 0 } },
+    { case: 'an image below the lower bound', coming: using('gcr.io/10:v1'), scores: { a: 0, b: 0 } },
+    { case: 'an image at the upper bound', coming: using('gcr.io/2000'), scores: { a: 100, b: 0 } },
+    {
+      case: 'an image volume',
+      coming: pod(
+        {},
+        { containers: [{ name: 'c', image: 'x' }], volumes: [{ name: 'v', image: { reference: 'gcr.io/300' } }] },
+      ),
+      scores: { a: 6, b: 0 },
+    },
+    { case: 'images that no node has', coming: using('gcr.io/other'), scores: undefined },
+  ])('$case', ({ coming, scores }) => expect(scoresOf(imageLocality, coming, cacheOf(nodes))).toEqual(scores));
+});
