@@ -37,6 +37,7 @@ export { tolerates } from './tolerations.ts';
 export { approvalOf } from './validation/crd/approval.ts';
 export { validateAnnotations, validateLabels } from './validation/metadata.ts';
 export { comparePriority } from './version-priority.ts';
+export * from './volume-claims.ts';
 
 import type { ObjectMeta } from './generated/types.ts';
 

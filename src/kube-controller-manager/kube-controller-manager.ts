@@ -39,6 +39,8 @@ import { serviceaccount } from './serviceaccount.ts';
 import { statefulset } from './statefulset/statefulset.ts';
 import { validatingAdmissionPolicyStatus } from './validatingadmissionpolicy-status.ts';
 import { ephemeralVolume } from './volumes/ephemeral-volume.ts';
+import { persistentVolumeBinder } from './volumes/persistentvolume-binder.ts';
+import { persistentVolumeExpander } from './volumes/persistentvolume-expander.ts';
 import { pvcProtection, pvProtection } from './volumes/storage-protection.ts';
 
 export type { CertificateSigner, SigningOrder } from './certificates/csrsigning.ts';
@@ -84,6 +86,8 @@ const controllers = (
   ['resourcequota-controller', resourcequota],
   ['ttl-after-finished-controller', ttlAfterFinished],
   ['ephemeral-volume-controller', ephemeralVolume],
+  ['persistent-volume-binder', persistentVolumeBinder],
+  ['expand-controller', persistentVolumeExpander],
   ['pvc-protection-controller', pvcProtection],
   ['pv-protection-controller', pvProtection],
   ['endpointslice-controller', endpointslice],

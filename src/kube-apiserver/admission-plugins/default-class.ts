@@ -1,4 +1,11 @@
-import { type ApiObject, forbidden, type Ingress, type PersistentVolumeClaim } from '../../api/api.ts';
+import {
+  type ApiObject,
+  defaultStorageClassAmong,
+  forbidden,
+  type Ingress,
+  namesStorageClass,
+  type PersistentVolumeClaim,
+} from '../../api/api.ts';
 import type { Client } from '../../client/client.ts';
 import type { AdmissionPlugin } from '../admission.ts';
 
@@ -7,21 +14,19 @@ const newestFirst = (a: ApiObject, b: ApiObject): number => {
   return then === now ? ((a.metadata.name ?? '') < (b.metadata.name ?? '') ? -1 : 1) : then < now ? 1 : -1;
 };
 
-const isDefault = (annotations: readonly string[]) => (object: ApiObject) =>
-  annotations.some((annotation) => object.metadata.annotations?.[annotation] === 'true');
+const isDefault = ({ metadata }: ApiObject) =>
+  metadata.annotations?.['ingressclass.kubernetes.io/is-default-class'] === 'true';
 
 /** A claim that names no class gets the default one, the newest of several. https://kubernetes.io/docs/concepts/storage/storage-classes/#default-storageclass */
 export const defaultStorageClass = (client: () => Client): AdmissionPlugin => ({
   name: 'DefaultStorageClass',
   async admit({ kind, operation, subresource, object }) {
     if (kind.group !== '' || kind.kind !== 'PersistentVolumeClaim' || subresource || operation !== 'CREATE') return;
-    const { metadata, spec } = object as PersistentVolumeClaim;
-    const named = metadata.annotations?.['volume.beta.kubernetes.io/storage-class'] !== undefined;
-    if (named || spec?.storageClassName !== undefined) return;
+    const claim = object as PersistentVolumeClaim;
+    if (namesStorageClass(claim)) return;
     const { items } = await client().list('storageclasses');
-    const marks = ['storageclass.kubernetes.io/is-default-class', 'storageclass.beta.kubernetes.io/is-default-class'];
-    const [found] = items.filter(isDefault(marks)).sort(newestFirst);
-    if (found) spec.storageClassName = found.metadata.name;
+    const found = defaultStorageClassAmong(items);
+    if (found) claim.spec.storageClassName = found.metadata.name;
   },
 });
 
@@ -34,7 +39,7 @@ export const defaultIngressClass = (client: () => Client): AdmissionPlugin => ({
     if (spec?.ingressClassName !== undefined || metadata.annotations?.['kubernetes.io/ingress.class'] !== undefined)
       return;
     const { items } = await client().list('ingressclasses');
-    const [found] = items.filter(isDefault(['ingressclass.kubernetes.io/is-default-class'])).sort(newestFirst);
+    const [found] = items.filter(isDefault).sort(newestFirst);
     if (!found) return;
     if (!spec) throw forbidden(kind, name, 'ingress has no spec');
     spec.ingressClassName = found.metadata.name;

@@ -1,39 +1,38 @@
 // Delays the deletion of a claim or volume while a pod or claim uses it.
 // https://kubernetes.io/docs/concepts/storage/persistent-volumes/#storage-object-in-use-protection
 
-import { isPodTerminal, type PersistentVolume, type PersistentVolumeClaim, type Pod } from '../../api/api.ts';
+import {
+  claimKeysOfPod,
+  isPodTerminal,
+  type PersistentVolume,
+  type PersistentVolumeClaim,
+  type Pod,
+} from '../../api/api.ts';
 import { type Controller, keyOf, own, type Tools, type Watch } from '../../client/client.ts';
+import { podsByClaim } from './persistentvolume-binder.ts';
 
 const claimFinalizer = 'kubernetes.io/pvc-protection';
 const volumeFinalizer = 'kubernetes.io/pv-protection';
-const podsOfClaim = 'claim';
-
-/** Claims that a pod mounts; those of ephemeral volumes are named after pod and volume. */
-const claimsOf = ({ metadata, spec }: Pod): string[] =>
-  (spec.volumes ?? []).flatMap((volume) => {
-    const claim = volume.persistentVolumeClaim?.claimName ?? (volume.ephemeral && `${metadata.name}-${volume.name}`);
-    return claim ? [`${metadata.namespace}/${claim}`] : [];
-  });
 
 /** A deleted or ended pod may have been the last user. */
 const claimsOfPods: Watch = {
   resource: 'pods',
   matters: (next: Pod, old: Pod) => isPodTerminal(next) !== isPodTerminal(old),
-  keys: (pod: Pod) => claimsOf(pod),
+  keys: claimKeysOfPod,
 };
 
 export const pvcProtection: Controller = {
   name: 'pvc-protection',
   component: 'pvc-protection-controller',
   watches: [own('persistentvolumeclaims'), claimsOfPods],
-  indexes: [{ resource: 'pods', name: podsOfClaim, valuesOf: claimsOf }],
+  indexes: [{ resource: 'pods', name: podsByClaim, valuesOf: claimKeysOfPod }],
   async reconcile(key, tools) {
     const claim = tools.lister('persistentvolumeclaims').get(key);
     if (!claim) return;
     if (!claim.metadata.deletionTimestamp) return protect(tools, 'persistentvolumeclaims', claim, claimFinalizer);
     const used = tools
       .lister('pods')
-      .by(podsOfClaim, key)
+      .by(podsByClaim, key)
       .some((pod) => !isPodTerminal(pod) && pod.spec.nodeName);
     if (!used) await release(tools, 'persistentvolumeclaims', claim, claimFinalizer);
   },
