@@ -1,9 +1,9 @@
-// The rules of the house that a program can check. docs/design.md says why.
+// The architecture rules that a program can check. docs/design.md explains them.
 
 import { describe, expect, test } from 'vitest';
 import { allImports, circles, files, type Import, isTest, outsideImports, read } from './test-imports.ts';
 
-/** From the top of the house to its bottom: a room may use those that are named, and all of them lie below it. */
+/** From top to bottom: a room may use the named ones, all of which are below it. */
 const pure = ['machinery'];
 const clients = ['client', 'api', ...pure];
 const mayUse: Record<string, readonly string[]> = {
@@ -26,7 +26,9 @@ mayUse['cluster'] = components;
 mayUse['testing'] = ['cluster', ...components];
 mayUse['cli'] = ['testing', 'cluster', ...components];
 
-/** What other rooms may import of a room: its front door. `machinery` is a shelf of tools, each with a door of its own. */
+/**
+ * The front door of a room: the file that other rooms may import. `machinery` is a collection of tools: each is a door.
+ */
 const isDoor = (room: string, file: string) =>
   room === 'machinery' || file === `${room}/${room}.ts` || (room === 'cluster' && lightDoors.includes(file));
 /** Commands that only look at a cluster load these and not the whole of it; `run` loads no container runtime. */
@@ -95,13 +97,16 @@ function valuesOf(file: string): string[] {
   return [...read(file).matchAll(exported)].map(([, name]) => name);
 }
 
-/** What reads the system's clock, sets its timers or asks for its randomness. */
+/** Uses of the system's clock, timers and randomness. */
 const forbidden: readonly [RegExp, string][] = [
   [/\bDate\.now\(|\bnew Date\(\)|\bperformance\.now\(/, 'ask the Clock that was handed in'],
   [/(?<![.\w])set(Timeout|Interval)\(/, 'use clock.after or clock.sleep'],
   [/\bMath\.random\(|\brandomUUID\(|\brandomBytes\(/, 'ask the Random that was handed in'],
 ];
-/** What chooses the system's clock and chance; keys and nonces, which nobody may guess or repeat whatever the seed. */
+/**
+ * Files that choose the clock and the randomness, and those that make keys and nonces, which must be unpredictable for
+ * every seed.
+ */
 const mayTouchSystem = (file: string) =>
   ['machinery', 'cli'].includes(roomOf(file)) ||
   ['cluster/certificate-authority.ts', 'cluster/encryption.ts'].includes(file) ||

@@ -1,4 +1,5 @@
-// An API server in a process of its own, and the most that others had to wait and that it took while a request ran.
+// An API server in a separate process, which reports the longest turn of its event loop and its memory during a
+// request.
 
 import { fork } from 'node:child_process';
 import { Agent, request } from 'node:http';

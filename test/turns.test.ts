@@ -1,7 +1,7 @@
-// No list of any kind, however long a body lets it be, may hold the event loop for long: each list and map of each kind,
-// made as long as fits, is sent to a server in a process of its own, which measures its longest turn. What counts is time
-// on a processor, compared with reading the same text, so that a slow machine is no failure. The normal run tries those that
-// were worst and some more; `coracle test --long` tries all.
+// Lists of any length that fits in a request must not block the event loop: each list and map of each kind, at its
+// maximum length, is sent to a server in a separate process, which measures its longest turn. The measure is CPU time
+// relative to parsing the same text, so that a slow machine does not fail. The normal run tries the slowest ones and
+// some others; `coracle test --long` tries all.
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { builtinKinds, type Kind } from '../src/api/api.ts';

@@ -1,6 +1,6 @@
 // JSON values as Go's decoder names them in its errors.
 
-/** What Go's decoder calls the type of a JSON value. */
+/** The Go decoder's name for the type of a JSON value. */
 export const goTypeOf = (value: unknown): string =>
   value === null ? 'null' : Array.isArray(value) ? 'array' : (goTypes[typeof value] ?? typeof value);
 

@@ -152,9 +152,9 @@ export interface Kind<T extends ApiObject = any> extends ResourceInfo {
   readonly allocates?: boolean;
   /** True: spec.selector is a map of labels, as before there were expressions. */
   readonly selectsByMap?: boolean;
-  /** Selectable fields whose value is literally in the object's bytes: objects without it are skipped undecoded. */
+  /** The selectable field that indexes watches, so that each change is checked against few of them. */
   readonly watchedBy?: 'spec.nodeName';
-  /** Selectable fields whose value stands in the object's bytes as it is: objects without it are passed over unread. */
+  /** Selectable fields whose value is literally in the object's bytes: objects without it are skipped undecoded. */
   readonly literalFields?: readonly string[];
   /** True for kinds that a CustomResourceDefinition made. */
   readonly custom?: boolean;
@@ -164,7 +164,7 @@ export interface Kind<T extends ApiObject = any> extends ResourceInfo {
   readonly virtual: boolean;
 }
 
-/** What a file under kinds/ adds to discovery and schema. */
+/** The part of a kind that discovery and schema lack; one file under kinds/ each. */
 export interface KindBehaviour<T extends ApiObject = any>
   extends Partial<
     Pick<

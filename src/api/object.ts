@@ -94,7 +94,7 @@ function indexesOf(plan: Plan, value: any, given: readonly string[]): number[] {
   return sorted ? found : found.sort((a, b) => a - b);
 }
 
-/** No object of so many parts fits into etcd, whose requests have 1.5 MB; each may be several times as large when read. */
+/** etcd's limit of 1.5 MB per request allows fewer parts; each may be several times larger in memory. */
 const mostStructs = 300_000;
 const tooManyStructs = `Request entity too large: limit is ${mostStructs} objects in one`;
 
@@ -109,7 +109,7 @@ class Walk {
   #holder: Schema | undefined;
   #field: Schema | undefined;
   #depth = 0;
-  /** Of the map that was walked last: asking a map of thousands whether it is empty lists all its keys. */
+  /** State of the last map: testing a map of thousands for emptiness would list all its keys. */
   #isEmptyMap = false;
 
   constructor(checked: boolean) {

@@ -9,7 +9,7 @@ export interface ClusterOptions {
   readonly dataDir?: string;
 }
 
-/** --name and --data-dir: which cluster is meant. */
+/** --name and --data-dir: select the cluster. */
 export function withCluster(command: Command): Command {
   return command
     .addOption(new Option('--name <name>', 'name of the cluster').default('coracle').argParser(clusterName))

@@ -199,7 +199,7 @@ async function follow(
   try {
     return (packet.decode(await upstream(packet.encode(question))).answers ?? []) as DnsRecord[];
   } catch {
-    return []; // only the alias is known
+    return []; // only the alias resolved
   }
 }
 

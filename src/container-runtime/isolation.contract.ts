@@ -122,7 +122,7 @@ export function isolationContract(
         wanted[fact as keyof Facts] = is as never;
       expect(facts).toMatchObject(wanted);
       if (profile !== 'privileged') return;
-      // What else a machine has differs; one that is on every machine must be there and open.
+      // Machines have different devices; this one exists everywhere and must be accessible.
       expect(facts['devices']).toContain('kmsg');
     });
 

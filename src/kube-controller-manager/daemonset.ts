@@ -99,7 +99,7 @@ function placementOn(set: DaemonSet, node: Node): { shouldRun: boolean; mayStay:
   return { shouldRun: tolerates(['NoSchedule', 'NoExecute']), mayStay: tolerates(['NoExecute']) };
 }
 
-/** The node that a pod is on, or, before it is scheduled, is meant for. */
+/** The node of a pod, or, before it is scheduled, its target node. */
 function nodeOf(pod: Pod): string {
   if (pod.spec.nodeName) return pod.spec.nodeName;
   const terms =
@@ -151,7 +151,7 @@ async function manage(set: DaemonSet, pods: readonly Pod[], hash: string, tools:
   return error ?? (await deletePods(set, [...doomed, ...rolled.remove], tools));
 }
 
-/** Two on one node: while surging, old and new side by side are meant, until the new one is available. */
+/** Two on one node: during a surge, the old pod stays until the new one is available. */
 function surplusOf(set: DaemonSet, active: readonly Pod[], hash: string, nowMs: number): Pod[] {
   const fresh = active.filter((pod) => pod.metadata.labels?.[revisionHashLabel] === hash);
   const old = active.filter((pod) => !fresh.includes(pod));

@@ -1,4 +1,4 @@
-// Empties a namespace that is being deleted, then lets it go.
+// Empties a namespace that is being deleted, then removes its finalizer.
 // https://kubernetes.io/docs/concepts/overview/working-with-objects/namespaces/
 
 import { type ApiObject, ignoreNotFound, isApiError, type Namespace, type NamespaceCondition } from '../api/api.ts';
@@ -28,7 +28,7 @@ export const namespace: Controller = {
   async reconcile(name, tools) {
     const found = tools.lister('namespaces').get(name);
     if (!found?.metadata.deletionTimestamp) return;
-    // The finalizer decides, and the cache may be stale: ask the server.
+    // The finalizer decides, and the cache may be stale: read it from the server.
     const live = await tools.client.get('namespaces', { name }).catch(ignoreNotFound);
     if (!live?.metadata.deletionTimestamp || !live.spec?.finalizers?.includes(finalizer)) return;
     const content = await empty(name, tools);

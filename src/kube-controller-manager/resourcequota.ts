@@ -103,7 +103,7 @@ async function usageOf(quota: ResourceQuota, tools: Tools): Promise<{ usage: Usa
   return { usage: { ...(await countOthers(others, namespace, tools)), ...watched }, complete: false };
 }
 
-/** Counts objects of any other kind by asking the server. `names` are count/RESOURCE.GROUP. */
+/** Counts objects of other kinds on the server. `names` are count/RESOURCE.GROUP. */
 async function countOthers(names: readonly string[], namespace: string, { client }: Tools): Promise<Usage> {
   const { resources: served } = await discover(client);
   const usage: Usage = {};

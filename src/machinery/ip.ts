@@ -53,7 +53,7 @@ function parseV6(text: string): bigint | undefined {
 /** The canonical text (RFC 5952 for IPv6). */
 export function formatIp({ family, value }: Ip): string {
   if (family === 4) return [24n, 16n, 8n, 0n].map((shift) => (value >> shift) & 255n).join('.');
-  // ::ffff:1.2.3.4 is written as it is meant.
+  // ::ffff:1.2.3.4 is an IPv4 address in IPv6 form, and written so.
   if (value >> 32n === 0xffffn) return `::ffff:${formatIp({ family: 4, value: value & 0xffffffffn })}`;
   const groups = Array.from({ length: 8 }, (_, i) => ((value >> BigInt(112 - 16 * i)) & 0xffffn).toString(16));
   let best = { start: -1, length: 1 };

@@ -13,7 +13,7 @@ export interface Histogram {
   observe(value: number, labels?: Labels): void;
 }
 
-/** Registers by name: asking twice for one name gives the same metric. */
+/** Registers by name: a repeated name returns the same metric. */
 export class Metrics {
   #families = new Map<string, Family>();
   #collectors: (() => void)[] = [];

@@ -1,4 +1,4 @@
-// A node that runs out of memory, in virtual time: its condition, its taint, who is evicted, who is not let in.
+// A node that runs out of memory, in virtual time: its condition, its taint, evictions and refusals.
 
 import { afterEach, expect, test } from 'vitest';
 import { startCluster, type TestCluster } from './testing.ts';

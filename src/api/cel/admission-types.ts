@@ -140,7 +140,7 @@ export function admissionEnvironment(readable: Readable): Environment {
   });
 }
 
-/** A variable's type for its users: messages lose theirs. */
+/** A variable's type for its users: message types become dyn. */
 export function variableType(type: Type | undefined): Type {
   if (!type || isDyn(type) || type.kind === 'struct' || type.kind === 'opaque' || type.kind === 'type') return dynType;
   return type.params.length ? { ...type, params: type.params.map(variableType) } : type;

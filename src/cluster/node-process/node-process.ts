@@ -38,7 +38,7 @@ export interface NodeProcessStatus {
 const firstBackoffMs = 1_000;
 /** A node is missed after 40 s without a report. */
 const longestBackoffMs = 10_000;
-/** After a run of this length the back-off begins anew. */
+/** A run of this length resets the back-off. */
 const steadyMs = 60_000;
 const answerMs = 5_000;
 const stopMs = 25_000;

@@ -172,7 +172,7 @@ function requests(
       hosts: [...new Set([...names, '127.0.0.1', apiServiceIP, nodeIP])],
     },
     { name: 'admin', commonName: 'kubernetes-admin', organizations: ['system:masters'], usage: 'client' },
-    // Nodes say where their kubelets are, so this certificate may do no more than use kubelets.
+    // Nodes report their kubelets' addresses, so this certificate may only access kubelets.
     { name: 'apiserver-kubelet-client', commonName: kubeletClientName, usage: 'client' },
     ...(runtime === 'simulated' && nodeNames.length > mostNodesWithServers ? [] : nodes),
     ...(runtime === 'simulated' ? [] : ofNodeParts),

@@ -252,7 +252,7 @@ class Cri implements ContainerRuntime {
     const found = await this.#image(reference);
     if (found || !isHello(reference)) return found;
     await this.#importHello(reference);
-    // containerd's CRI plugin learns of it through an event, a moment later.
+    // containerd's CRI plugin gets it by an event, a moment later.
     for (let tries = 0; tries < 40; tries++) {
       const image = await this.#image(reference);
       if (image) return image;

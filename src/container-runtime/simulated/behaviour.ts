@@ -26,12 +26,12 @@ export interface ContainerScript {
   readonly memoryBytes?: number;
 }
 
-/** Duration of containers that are meant to end and have no explicit one. */
+/** Duration of containers that should end and have no explicit one. */
 const momentMs = 1_000;
 
 /**
  * The behaviour of a container without a program: simple commands are interpreted; otherwise it ends after a moment if
- * it is meant to end (init containers, Jobs), and runs until stopped if not.
+ * it should end (init containers, Jobs), and runs until stopped if not.
  */
 export function scriptOfCommand(config: ContainerConfig, sandbox: SandboxConfig): ContainerScript | undefined {
   const { command, args, env, annotations } = config;

@@ -1,4 +1,4 @@
-// Authorization. Authorizers are asked in order; the first that allows or denies decides. No opinion at all denies.
+// Authorization. Authorizers run in order; the first that allows or denies decides. No opinion at all denies.
 
 import { forbidden } from '../../api/api.ts';
 import type { FieldRequirement } from '../../machinery/selectors/field-selector.ts';
@@ -31,7 +31,7 @@ interface Rules {
 export interface Authorizer {
   readonly name: string;
   authorize(attributes: Attributes): Promise<Decision> | Decision;
-  /** The rules in a SelfSubjectRulesReview; left out by authorizers that cannot list theirs. */
+  /** The rules in a SelfSubjectRulesReview; omitted by authorizers that cannot list them. */
   rulesFor?(user: UserInfo, namespace: string): Promise<Rules> | Rules;
 }
 

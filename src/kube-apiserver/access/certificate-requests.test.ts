@@ -1,4 +1,4 @@
-// What the API server itself asks of certificate requests: form, signature, rights, and what an update may write.
+// The API server's checks of certificate requests: form, signature, rights, and updates.
 
 import { generateKeyPairSync } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';

@@ -1,4 +1,4 @@
-// Configuration files of apiserver.config.k8s.io: who may enter and who decides. YAML or JSON, strictly read.
+// Configuration files of apiserver.config.k8s.io, for authentication and authorization. YAML or JSON, strictly decoded.
 
 import { parse } from 'yaml';
 import type { FieldError } from '../../api/api.ts';

@@ -108,7 +108,7 @@ function has(names: Iterable<string>, name: string): boolean {
   return false;
 }
 
-/** Resources for which each node has rights of its own. */
+/** Resources with rights per node. */
 function subdivided(pods: Informer<Pod>, client: () => Client): Readonly<Record<string, (q: Question) => Answer>> {
   const { byPod, isPod, boundTo } = relations(pods);
   async function secret(q: Question): Promise<Decision> {

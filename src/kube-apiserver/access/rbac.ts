@@ -21,7 +21,7 @@ interface RbacSources {
   readonly clusterRoleBindings: Informer<ClusterRoleBinding>;
 }
 
-/** Members of this group may do everything, whatever the roles say: a way in when roles are broken. */
+/** Members of this group may do everything, regardless of roles, so that an administrator is never locked out. */
 export const superusers: Authorizer = {
   name: 'superusers',
   authorize: ({ user }) =>

@@ -43,7 +43,7 @@ async function rangesOf(client: Client, namespace: string): Promise<readonly Lim
   return (await client.list('limitranges', { namespace })).items;
 }
 
-/** Fills in resources that a container does not set, and says so in an annotation of the pod. */
+/** Sets default resources of containers, and lists them in an annotation of the pod. */
 function setDefaults(pod: Pod, { spec }: LimitRange): void {
   const items = spec?.limits.filter((l) => l.type === 'Container') ?? [];
   const told: string[] = [];

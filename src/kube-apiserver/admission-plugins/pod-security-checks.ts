@@ -60,7 +60,7 @@ const setters = (pod: boolean | undefined, containers: readonly string[]) =>
 const violation = (reason: string, detail: string): Violation => ({ reason, detail });
 /** Since 1.25, checks of Linux features skip Windows pods. */
 const isWindows = ({ spec, minor }: PodLike) => minor >= 25 && spec.os?.name === 'windows';
-/** In a user namespace of its own, root has no privileges on the host. KEP-127 */
+/** Root in a user namespace has no privileges on the host. KEP-127 */
 const hasUserNamespace = ({ spec, minor }: PodLike) => minor >= 35 && spec.hostUsers === false;
 
 const appArmorAnnotation = 'container.apparmor.security.beta.kubernetes.io/';

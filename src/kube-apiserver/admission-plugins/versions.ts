@@ -43,8 +43,8 @@ export async function shownAs(kind: Kind, attributes: AdmissionAttributes): Prom
 }
 
 /**
- * `object` of one version in another: an object of its own where the versions differ. Conversions are remembered for
- * each object, and admission changes objects in place: so the converted object is a copy.
+ * `object` of one version in another: a copy if the versions differ. Conversions are cached per object, and admission
+ * changes objects in place, so the copy must be separate.
  */
 export async function converted(object: ApiObject, from: Kind, to: Kind): Promise<ApiObject> {
   if (from === to) return object;

@@ -39,7 +39,7 @@ export class ServiceAllocator implements Allocators {
   readonly #cidr: Cidr;
   readonly #addresses: Pool;
   readonly #ports: Pool;
-  /** Services' events say which numbers are held; a write books its numbers until its event arrives. */
+  /** Services' events provide the allocations; the reservation of a write covers the time until its event. */
   readonly #services: Following;
 
   constructor(options: ServiceAllocatorOptions) {

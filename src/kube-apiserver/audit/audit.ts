@@ -1,5 +1,5 @@
-// The stages of the pipeline that record requests. `audit` stands around everything, so that it sees every answer;
-// `auditReceived` stands behind authentication.
+// The audit stages of the pipeline. `audit` is outermost, so that it records every response; `auditReceived` runs after
+// authentication.
 
 import { parse } from 'yaml';
 import { listObject } from '../http/encode.ts';

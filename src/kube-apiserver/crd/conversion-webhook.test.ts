@@ -28,7 +28,7 @@ function convert(object: any, apiVersion: string): any {
 let server: TestServer;
 let hook: Server;
 let asked: any[];
-/** What the webhook makes of a request; undefined: what it should. */
+/** The webhook's response to a request; undefined: a correct one. */
 let answer: ((request: any) => any) | undefined;
 let definition: any;
 

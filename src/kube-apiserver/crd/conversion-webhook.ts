@@ -1,4 +1,4 @@
-// Converts custom resources between their versions by asking a webhook.
+// Converts custom resources between their versions through a webhook.
 // https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definition-versioning/#webhook-conversion
 
 import {

@@ -12,7 +12,7 @@ export type SharedParameters = Record<string, object>;
 /** These differ from one operation to the next, or are short: Kubernetes writes them where they are used. */
 const unshared = ['dryRun', 'fieldValidation', 'name'];
 
-/** Parameters that all operations of a path share stand at the path. */
+/** Parameters common to all operations of a path are at the path. */
 export function pathItem(
   { operations }: PathItem,
   version: OpenApiVersion,

@@ -18,7 +18,7 @@ export interface Allocation {
 const smallestTarget = 0.001;
 const steps = 100;
 
-/** Shares `sum` seats out in proportion to the targets, within the bounds; the bounds must leave room for that. */
+/** Divides `sum` seats in proportion to the targets, within the bounds; the bounds must permit that. */
 export function allocate(sum: number, claims: readonly Claim[]): Allocation {
   const targetOf = ({ target }: Claim) => Math.max(target, smallestTarget);
   const seatsAt = (fraction: number) =>

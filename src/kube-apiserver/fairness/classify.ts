@@ -57,7 +57,7 @@ const prefixOf = (url: string): string => {
 const has = (list: readonly string[], value: string): boolean =>
   (list.length === 1 && list[0] === '*') || list.includes(value);
 
-/** The text that tells flows of one schema apart. */
+/** The text that distinguishes flows of one schema. */
 export function distinguisherOf({ spec }: FlowSchema, { namespace }: RequestInfo, user: UserInfo): string {
   const type = spec?.distinguisherMethod?.type;
   return type === 'ByUser' ? user.name : type === 'ByNamespace' ? namespace : '';

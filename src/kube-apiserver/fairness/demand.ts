@@ -1,6 +1,6 @@
 import type { Clock } from '../../machinery/time/clock.ts';
 
-/** Kubernetes' smoothing: half of an old demand is forgotten after five minutes of looks every 10 s. */
+/** Kubernetes' smoothing: an old demand counts half after five minutes of samples every 10 s. */
 const smoothing = 0.977;
 
 export interface DemandFigures {
@@ -33,7 +33,7 @@ export class Demand {
     this.#most = Math.max(this.#most, value);
   }
 
-  /** Computes the figures of the time since the last look, and begins anew. */
+  /** Computes the figures since the last call, and resets them. */
   look(): DemandFigures {
     this.#pass();
     const ms = this.#changedAt - this.#startedAt;

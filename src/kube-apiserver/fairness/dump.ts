@@ -1,4 +1,4 @@
-// What waits and runs at each level, as text for those who look for the cause of a rejection.
+// The waiting and running requests of each level, as text for debugging rejections.
 // https://kubernetes.io/docs/reference/debug-cluster/flow-control/
 
 import { alignColumns } from './columns.ts';

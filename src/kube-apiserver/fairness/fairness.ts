@@ -15,7 +15,7 @@ import { type Asked, widthOf } from './width.ts';
 const adjustMs = 10_000;
 /** A quarter of the time that a request has by default. */
 const patienceMs = 15_000;
-/** What changes together is taken up together. */
+/** Changes within this time are applied together. */
 const settleMs = 100;
 
 export interface Admission {
@@ -36,7 +36,7 @@ export class Fairness {
     this.#metrics = new FairnessMetrics(metrics, this.levels);
   }
 
-  /** Classifies the request and asks its level for seats. */
+  /** Classifies the request and requests seats of its level. */
   admit(request: Asked & { readonly user: UserInfo; readonly signal: AbortSignal }): Admission {
     const flow = this.levels.classify(request.info, request.user);
     const { level, schema, distinguisher, hash } = flow;
@@ -68,7 +68,7 @@ export class Fairness {
     return rejections.retryAfterSeconds;
   }
 
-  /** Follows the configuration, and writes whether schemas name levels that exist. Resolves when it is known. */
+  /** Watches the configuration, and writes whether schemas name existing levels. Resolves when it is loaded. */
   async start(context: Pick<ComponentContext, 'client' | 'clock' | 'random' | 'logger'>): Promise<void> {
     const schemas = createInformer(context, 'flowschemas');
     const levels = createInformer(context, 'prioritylevelconfigurations');

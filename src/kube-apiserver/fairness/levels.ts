@@ -1,5 +1,5 @@
-// The priority levels as they are configured, with their seats: every level has some of its own, lends those that it does
-// not need, and borrows from the others.
+// The configured priority levels with their seats: every level has nominal seats, lends unused ones, and borrows from
+// other levels.
 // https://kubernetes.io/docs/concepts/cluster-administration/flow-control/#prioritylevelconfiguration
 
 import type { FlowSchema, PriorityLevelConfiguration } from '../../api/api.ts';
@@ -15,7 +15,7 @@ import { hashOfFlow } from './shuffle.ts';
 
 /** --max-requests-inflight and --max-mutating-requests-inflight together. */
 const serverSeats = 600;
-/** Part of its own seats that one request of a level may occupy. */
+/** Part of a level's nominal seats that one request may occupy. */
 const widestShare = 0.15;
 
 export interface Level {
@@ -56,7 +56,7 @@ export class PriorityLevels {
     return this.#levels.values();
   }
 
-  /** Schemas whose level does not exist are left out. */
+  /** Skips schemas whose level does not exist. */
   configure(schemas: readonly FlowSchema[], configured: readonly PriorityLevelConfiguration[]): void {
     const wanted = new Map([...mandatoryLevels, ...configured].map((level) => [level.metadata.name, level]));
     const sum = [...wanted.values()].reduce((total, level) => total + sharesOf(level).shares, 0);
@@ -81,7 +81,7 @@ export class PriorityLevels {
     return { schema, level, distinguisher, hash: hasFlows ? hashOfFlow(schema.metadata.name, distinguisher) : 0n };
   }
 
-  /** Divides the seats by what the levels needed since the last time. To be called every 10 s. */
+  /** Divides the seats by the levels' demand since the last call. Call it every 10 s. */
   adjust(): void {
     const levels = [...this.#levels.values()];
     for (const level of levels) level.demand.look();

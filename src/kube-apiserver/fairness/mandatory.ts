@@ -1,4 +1,4 @@
-// The levels and schemas that exist whatever is configured: one for administrators, and one for everything else.
+// The levels and schemas that always exist: one for administrators, and one for all other requests.
 // https://kubernetes.io/docs/concepts/cluster-administration/flow-control/#mandatory-configuration-objects
 
 import bootstrap from '../../../facts/bootstrap.json' with { type: 'json' };

@@ -24,7 +24,7 @@ const arrival = (flow: string, over: Partial<Arrival> = {}, seats = 1): Arrival 
   ...over,
 });
 
-/** Starts requests and keeps what became of them. */
+/** Starts requests and records their outcomes. */
 class Trial {
   readonly #set: QueueSet;
   readonly running: { flow: string; release: () => void }[] = [];

@@ -116,7 +116,7 @@ export class QueueSet {
     this.#dispatch();
   }
 
-  /** Resolves when the request may run, or is rejected; both are known at once where nothing waits. */
+  /** Resolves when the request may run, or is rejected; synchronous if the queue is empty. */
   start(arrival: Arrival): Outcome | Promise<Outcome> {
     this.#syncTime();
     const { width } = arrival;
@@ -187,7 +187,7 @@ export class QueueSet {
     return best;
   }
 
-  /** A queue that was empty does not make up for the time in which it asked for nothing. */
+  /** A queue that was empty gets no credit for that time. */
   #wake(queue: Queue): void {
     if (!isEmpty(queue)) return;
     queue.nextStart = this.#virtualTime;

@@ -1,4 +1,4 @@
-// How many seats a request occupies: lists by how much they load, writes by how many watchers hear of them.
+// The number of seats of a request: lists by the number of objects, writes by the number of watchers.
 // https://kubernetes.io/docs/concepts/cluster-administration/flow-control/#seats-occupied-by-a-request
 
 import type { Environment } from '../environment.ts';
@@ -13,10 +13,10 @@ const mostListSeats = 100;
 const mostWriteSeats = 10;
 const watchesPerSeat = 10;
 const eventMs = 5;
-/** Objects whose size stands for that of all. */
+/** Objects that are measured to estimate the size of all. */
 const sampled = 20;
 
-/** The parts of a request that say how wide it is. */
+/** The parts of a request that determine its width. */
 export interface Asked {
   readonly server: Pick<Environment, 'kinds' | 'cache'>;
   readonly info: RequestInfo;

@@ -3,7 +3,7 @@
 import { type ApiObject, badRequest, type Kind } from '../../api/api.ts';
 import type { As } from './media-type.ts';
 
-/** What a row carries beside its cells. */
+/** The object in a row beside its cells. */
 export type IncludeObject = 'Metadata' | 'Object' | 'None';
 
 export function includeObject(query: URLSearchParams): IncludeObject {

@@ -12,13 +12,13 @@ const pieceLength = 128 << 10;
 let writing = 0;
 
 interface Form {
-  /** What stands before the first field, between two, and after the last. */
+  /** The text before the first field, between two, and after the last. */
   readonly start: string;
   readonly between: string;
   readonly end: string;
   /** A field with its value. */
   field(name: string, value: unknown): string;
-  /** What `field` writes before and after a list's items, and between two. */
+  /** The output of `field` before and after a list's items, and between two. */
   readonly open: (name: string) => string;
   readonly comma: string;
   readonly close: string;

@@ -56,7 +56,7 @@ export function encodeFields(schema: Schema, object: object, field?: number): Bu
   return writer.take();
 }
 
-/** What stands before the items of a list, whose fields take `itemsSize` bytes. */
+/** The bytes before the items of a list, whose fields take `itemsSize` bytes. */
 export function encodeListHead(schema: Schema, list: Typed & { metadata: object }, itemsSize: number): Buffer {
   encoderOf(schema)(writer, list);
   writer.varint(writer.size + itemsSize);

@@ -160,7 +160,7 @@ function begin(target: Place, next: ApiObject, { gracePeriodSeconds: asked }: De
   return { seconds };
 }
 
-/** Bounded so that the end lies before the year 10,000: later times cannot be written. */
+/** Bounded so that the end is before the year 10,000: later times have no text form. */
 const boundedSeconds = (seconds: number): number => Math.min(Number(seconds), 250_000_000_000);
 
 /** A deletion changes the desired state, so it counts as a generation. */

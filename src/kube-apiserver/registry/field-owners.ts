@@ -34,7 +34,7 @@ export async function trackFields(
     schema: kind.schema,
     resetFields: resetFields(kind, subresource, next),
   };
-  // What is created has one owner, whose fields are found in small steps.
+  // A new object has one owner, whose fields are found in small steps.
   const isWhole = !live && !next.metadata.managedFields?.length;
   const managedFields =
     isLarge(work) && !isWhole

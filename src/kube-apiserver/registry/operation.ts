@@ -23,7 +23,7 @@ export interface Operation {
   readonly warnings: string[];
   /** Undefined without auditing. */
   readonly audit?: AuditTrail;
-  /** A signal that aborts when the client is gone. It is made when it is first asked for. */
+  /** A signal that aborts when the client disconnects, made on first use. */
   signal(): AbortSignal;
   /** Work on large objects takes turns with that of others by this. */
   readonly work: Work;

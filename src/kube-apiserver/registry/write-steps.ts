@@ -130,7 +130,7 @@ function validated({ target, object, replaced }: Write) {
   return { faults: [], warnings: kind.strategy.warnings?.(object, replaced?.live) ?? [] };
 }
 
-/** Errors of a custom resource name the kind given in the body, even when that is what is wrong. */
+/** Errors of a custom resource name the kind given in the body, even if it is wrong. */
 const named = (kind: Kind, object: ApiObject) => (kind.custom ? { ...kind, kind: object.kind ?? kind.kind } : kind);
 
 /** Strategy functions for the object itself or for one of its subresources. */

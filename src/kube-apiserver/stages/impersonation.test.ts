@@ -10,7 +10,7 @@ import type { UserInfo } from '../user.ts';
 let server: TestServer;
 let listener: Listener;
 let requestor: UserInfo;
-/** What the requestor may do: "verb resource[/subresource][.group] [namespace/]name", `*` for any one of these words. */
+/** The requestor's rights: "verb resource[/subresource][.group] [namespace/]name", `*` for any word. */
 let granted: string[];
 let asked: string[];
 

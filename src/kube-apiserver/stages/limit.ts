@@ -1,5 +1,5 @@
-// Requests over sockets get seats by priority and fairness. Writes of this process's own components are fewer at a time:
-// what they all do in one turn of the event loop, everybody else waits for.
+// Requests over sockets get seats by priority and fairness. Writes of this process's components have a lower limit,
+// because all other requests wait for the work of one event-loop turn.
 
 import { FairQueue } from '../fair-queue.ts';
 import { type Reply, textReply } from '../reply.ts';
@@ -38,7 +38,7 @@ const reads = new Set(['get', 'list', 'watch']);
 const isOwnWrite = ({ info, user }: ApiRequest): boolean =>
   !isLongRunning(info) && !reads.has(info.verb) && !user.groups.includes('system:masters');
 
-/** Components take turns, whatever each of them has waiting. */
+/** Components alternate, regardless of their queue lengths. */
 async function ownTurn({ server, user }: ApiRequest, next: () => Promise<Reply>): Promise<Reply> {
   let lane = own.get(server);
   if (!lane) own.set(server, (lane = { underWay: 0, waiting: new FairQueue() }));

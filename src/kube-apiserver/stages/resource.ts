@@ -45,7 +45,7 @@ function unknown({ info, server }: ApiRequest): Reply {
   return notServed(group.every((kind) => kind.custom));
 }
 
-/** Kubernetes' router does not know groups of custom resources if none is served. */
+/** Kubernetes' router has no routes for groups of custom resources if none is served. */
 function notServed(custom: boolean | undefined): Reply {
   if (custom) return textReply(404, '404 page not found\n');
   throw noSuchResource();

@@ -45,7 +45,7 @@ export function passedHeaders(
   return [...hostPair(request, instead), ...kept, ...addedPairs(added), ...forwardedFor(request)];
 }
 
-/** For a connection that leaves HTTP: the headers that ask for the upgrade stay. */
+/** For an upgrade: its headers stay, too. */
 export function upgradeHeaders(
   request: ApiRequest,
   added: Readonly<Record<string, string | readonly string[]>>,

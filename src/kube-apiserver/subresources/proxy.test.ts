@@ -1,4 +1,4 @@
-// What a proxied pod, service or node sees of a request, and the client of its answer: over HTTP/1.1 and HTTP/2.
+// The request as a proxied pod, service or node gets it, and the client's response: over HTTP/1.1 and HTTP/2.
 
 import { once } from 'node:events';
 import { createServer, request as httpRequest, type IncomingHttpHeaders, type Server } from 'node:http';
@@ -24,7 +24,7 @@ let secure: Listener;
 let ca: string;
 let backend: Server;
 let port: number;
-/** What the backend has seen last, and how it goes on. */
+/** The backend's last request, and its next steps. */
 let seen: { line: string; headers: IncomingHttpHeaders; body: string };
 const events: string[] = [];
 

@@ -39,7 +39,7 @@ export interface Call extends Base {
   /** Undefined for a global function; the checker clears it where it is part of the function's name. */
   target: Node | undefined;
   readonly args: readonly Node[];
-  /** Ids of the overloads that may be meant; set by the checker. */
+  /** Ids of the matching overloads; set by the checker. */
   overloads?: readonly string[];
 }
 

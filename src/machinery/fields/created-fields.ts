@@ -26,7 +26,9 @@ function createdFields(zero: any, value: any, schema: Schema | undefined): Field
 
 /** Keys of a map in one step. */
 const keysInStep = 16_384;
-/** Long maps mostly stand at the top or one below it: what is deeper is done in one step, unless the object is large. */
+/**
+ * Long maps are usually at the top or one level below it: deeper ones are done in one step, unless the object is large.
+ */
 const usualLevels = 2;
 const levelsOfLarge = 12;
 

@@ -50,7 +50,7 @@ export interface Write {
   readonly time: string;
   readonly schema: Schema;
   readonly isLarge?: boolean; // its steps are smaller
-  /** Fields that this endpoint does not write, such as [['status']]: nobody comes to own them through it. */
+  /** Fields that this endpoint does not write, such as [['status']]: it adds no owners to them. */
   readonly resetFields?: readonly (readonly string[])[];
 }
 
@@ -121,7 +121,7 @@ export function* updatingManagedFields(write: Write & { readonly next: any }): S
 const isReadable = (entry: ManagedFieldsEntry): boolean =>
   (entry.fieldsType === undefined || entry.fieldsType === 'FieldsV1') && isFieldsV1(entry.fieldsV1);
 
-/** Same as below in one walk: most objects have a single creator who owns all fields. */
+/** Same as below in one walk: most objects have a single creator that owns all fields. */
 function* ofCreator(write: Write & { readonly next: any }): Steps<ManagedFieldsEntry[] | undefined> {
   const { manager, apiVersion, time, subresource, schema, isLarge } = write;
   const fields = (yield* creatingFields(zeroValue(schema), tracked(write.next), schema, isLarge)) ?? {};

@@ -1,6 +1,6 @@
 // Time zones by their IANA names.
 
-/** A day has few offsets, and asking for one is slow. */
+/** A day has few offsets, and computing one is slow. */
 const quarterMs = 900_000;
 const mostKept = 4_096;
 const zones = new Map<string, (ms: number) => number>();

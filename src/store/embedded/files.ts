@@ -42,7 +42,7 @@ const inUse = (path: string, pid: number) =>
     `the store in ${path} is in use by process ${pid}; stop that first, or choose another directory`,
   );
 
-/** The start time of a process, which tells apart two processes with one number; empty if it does not run. */
+/** The start time of a process, which distinguishes two processes with one number; empty if it does not run. */
 function startOf(pid: number): string {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');

@@ -223,7 +223,7 @@ class EtcdStore implements Store {
   }
 
   /**
-   * A write with a lost response may have succeeded, so a retry could not tell its author: only one reachable endpoint
+   * A write with a lost response may have succeeded, so a retry could not know its author: only one reachable endpoint
    * is tried, once.
    */
   async #write(method: (typeof methods)[keyof typeof methods], request: object): Promise<any> {

@@ -29,7 +29,7 @@ export const certificateSigningRequest: KindBehaviour<CertificateSigningRequest>
       r.spec ??= { request: '', signerName: '' };
     },
     prepareForCreate(r, context) {
-      // The requestor is the user of the request, whatever the object says.
+      // The requestor is the authenticated user, regardless of the object.
       const { name, uid, groups, extra } = context.user as UserOf;
       Object.assign(r.spec, {
         username: name,

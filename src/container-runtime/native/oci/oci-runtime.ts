@@ -31,7 +31,7 @@ export async function findOciRuntime(path?: string): Promise<FoundRuntimes> {
   const refused: string[] = [];
   const candidates = path ? [path] : ['crun', 'runc'].flatMap((name) => onPath(name) ?? []);
   for (const candidate of candidates) {
-    // Asking a program for its version costs time at each start.
+    // The version check runs a program, which costs time at each start.
     const layoutFault = path === undefined ? layoutProblem(basename(candidate), layout) : undefined;
     if (layoutFault !== undefined) {
       refused.push(`${candidate}: ${layoutFault}`);

@@ -97,7 +97,7 @@ export class ClaimPrograms {
     });
   }
 
-  /** Whether the user's name is an address that nobody checked. */
+  /** Whether the user name may be an unverified email address. */
   get trustsUnverifiedEmail(): boolean {
     const all = [
       this.username,

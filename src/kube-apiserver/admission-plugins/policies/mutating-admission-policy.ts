@@ -29,7 +29,7 @@ export const mutatingAdmissionPolicy = (client: () => Client): AdmissionPlugin =
   },
 });
 
-/** Each policy sees the result of the one before. Policies that ask for it run again when anything was changed. */
+/** Each policy gets the previous one's result. Policies with reinvocation run again after a change. */
 async function change(attributes: AdmissionAttributes, client: () => Client): Promise<void> {
   const found: Cases<MutatingPolicy, Binding> = await casesOf(attributes, client, resources);
   const shared = { attributes, namespace: found.namespace, questions: new Questions(attributes) };

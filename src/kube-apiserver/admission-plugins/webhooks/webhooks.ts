@@ -53,7 +53,7 @@ async function mutateInTurn(attributes: AdmissionAttributes, client: () => Clien
   const asked = await webhooksFor(attributes, client, mutating);
   let lastChange = -1;
   for (const [index, webhook] of asked.entries()) if (await mutate(webhook, attributes, client())) lastChange = index;
-  // Webhooks called before the last change may ask to be called again.
+  // Webhooks called before the last change may be reinvoked.
   for (const webhook of asked.slice(0, Math.max(lastChange, 0)))
     if (webhook.reinvocationPolicy === 'IfNeeded') await mutate(webhook, attributes, client());
 }
