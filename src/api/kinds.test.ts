@@ -352,7 +352,7 @@ test('kinds come and go', () => {
   expect(changes).toBe(2);
 });
 
-describe('facts that stand with the kind', () => {
+describe('declarations of the kind', () => {
   const having = (field: keyof Kind) =>
     builtinKinds()
       .filter((kind) => kind[field])
@@ -403,7 +403,7 @@ describe('facts that stand with the kind', () => {
     });
   });
 
-  test('a namespace that is deleted terminates, held by its own finalizers', () => {
+  test('a deleted namespace terminates until its finalizers are removed', () => {
     const { strategy } = registry.byResource('', 'v1', 'namespaces')!;
     const live = create(registry.byResource('', 'v1', 'namespaces')!, {});
     expect(strategy.isHeld?.(live)).toBe(true);

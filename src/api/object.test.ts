@@ -137,7 +137,7 @@ describe('unknown and duplicate fields', () => {
     ]);
   });
 
-  test('an unknown field may come before a duplicate, and what is in it is not told', () => {
+  test('an unknown field may come before a duplicate, and its content is not reported', () => {
     const text = '{"extra":{"a":1,"a":2},"data":{"a":"1","a":"2"},"kind":"ConfigMap"}';
     expect(decodeBody(text, 'json', configMap).strictError).toMatch(
       /strict decoding error: unknown field "extra", duplicate field "data.a"$/,

@@ -24,7 +24,7 @@ const hiding = (directory: string) => `for d in /usr/sbin /usr/bin; do
   rm -f $d/runc $d/crun
 done`;
 
-test.skipIf(process.getuid?.() !== 0)('where there is none, the package manager is asked for it', () => {
+test.skipIf(process.getuid?.() !== 0)('without one, the package manager installs it', () => {
   const directory = mkdtempSync(path.join(tmpdir(), 'coracle-oci-'));
   try {
     execFileSync('mount', ['-t', 'tmpfs', 'tmpfs', directory]);

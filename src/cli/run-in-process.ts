@@ -51,7 +51,7 @@ export async function runInProcess(config: ClusterConfig, tell?: (message: StepM
     });
   } catch (error) {
     const message = explain(error as NodeJS.ErrnoException, config);
-    logger.error('the cluster did not start', { error: String((error as Error).stack) });
+    logger.error('cluster did not start', { error: String((error as Error).stack) });
     if (!tell) throw new CliError(message);
     tell({ type: 'error', message });
     process.exit(1);

@@ -81,7 +81,7 @@ test('an informer lists, follows, indexes, and survives lost watches and a lost 
   await informer.stop();
 });
 
-test('the queue keeps a key once, works on it once at a time, and backs off', async () => {
+test('the queue holds a key once, processes it once at a time, and backs off', async () => {
   const clock = new VirtualClock();
   const queue = new WorkQueue({ clock });
   queue.add('a');
@@ -103,7 +103,7 @@ test('the queue keeps a key once, works on it once at a time, and backs off', as
   expect(await queue.next()).toBeUndefined();
 });
 
-test('a controller reconciles, retries, waits, gives up, and never reads a cache from before its own writes', async () => {
+test('a controller reconciles, retries, waits, gives up, and never reads a cache older than its writes', async () => {
   const { clock, context, client } = setUp();
   const runs: string[] = [];
   let counted = -1;

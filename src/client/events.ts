@@ -186,7 +186,7 @@ class Recorder implements EventRecorder {
       recorded.count = 1;
     } catch (error) {
       if (isNamespaceTerminating(error)) return;
-      this.#context.logger.warn('an event was not recorded', { reason: event.reason, error: String(error) });
+      this.#context.logger.warn('event not recorded', { reason: event.reason, error: String(error) });
     }
   }
 

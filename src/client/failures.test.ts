@@ -6,7 +6,7 @@ test.each([
   { code: 404, body: '404 page not found\n', says: 'the server could not find the requested resource', missing: true },
   { code: 502, body: 'bad gateway\n', says: 'bad gateway', missing: false },
   { code: 503, body: undefined, says: 'the server answered 503', missing: false },
-])('an answer of $code that is no Status: $says', async ({ code, body, says, missing }) => {
+])('a response of $code other than a Status: $says', async ({ code, body, says, missing }) => {
   const client = createClient({ send: async () => ({ code, body }) });
   const calls = [
     client.list('pods'),

@@ -30,7 +30,7 @@ afterEach(async () => {
 const json = (response: ServerResponse, code: number, body: object, headers: Record<string, string> = {}) =>
   response.writeHead(code, { 'content-type': 'application/json', ...headers }).end(JSON.stringify(body));
 
-test('paths, queries, bodies and the token arrive as the API wants them', async () => {
+test("paths, queries, bodies and the token arrive in the API's form", async () => {
   const seen: string[] = [];
   answer = (request, response, body) => {
     seen.push(
@@ -69,7 +69,7 @@ test('a refusal becomes an ApiError, with or without a Status', async () => {
   });
 });
 
-test('what the server puts off is asked again', async () => {
+test('429 responses are retried', async () => {
   let asked = 0;
   answer = (_, response) => json(response, ++asked < 3 ? 429 : 200, { asked }, { 'retry-after': '0' });
   expect(await createClient(transport).raw('GET', '/version')).toEqual({ asked: 3 });
@@ -100,7 +100,7 @@ test('a server that is not there is an error', async () => {
   await expect(createClient(transport).raw('GET', '/version')).rejects.toThrow(/ECONNREFUSED/);
 });
 
-test('kubeconfig and service account files are read; what is missing or unsupported is named', async () => {
+test('kubeconfig and service account files are read; errors name missing and unsupported entries', async () => {
   const directory = mkdtempSync(join(tmpdir(), 'coracle-kubeconfig-'));
   const file = join(directory, 'config');
   const write = (user: object, context: string | undefined = 'c') =>

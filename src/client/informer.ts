@@ -287,7 +287,7 @@ class SharedInformer implements Informer<ApiObject> {
       try {
         handler(next, old);
       } catch (error) {
-        this.#context.logger.error('a change handler failed', { key, error: String((error as Error).stack) });
+        this.#context.logger.error('change handler failed', { key, error: String((error as Error).stack) });
       }
   }
 

@@ -101,7 +101,7 @@ class Elector implements LeaderElection {
       if (signal.aborted) return false;
       if (await this.#within(renewDeadlineMs - (clock.monotonic() - renewedMs))) renewedMs = clock.monotonic();
       else if (clock.monotonic() - renewedMs >= renewDeadlineMs || this.leader !== this.#options.identity) {
-        logger.error('lost the lead', { lease: name, leader: this.leader });
+        logger.error('lost leadership', { lease: name, leader: this.leader });
         this.#announce('stopped leading');
         return true;
       }
@@ -144,7 +144,7 @@ class Elector implements LeaderElection {
       return true;
     } catch (error) {
       if (!isConflict(error) && !isAlreadyExists(error))
-        logger.warn('the lease could not be taken or renewed', { lease: name, error: String(error) });
+        logger.warn('lease not acquired or renewed', { lease: name, error: String(error) });
       return false;
     }
   }
@@ -181,7 +181,7 @@ class Elector implements LeaderElection {
     };
     await client
       .update('leases', { ...lease, spec })
-      .catch((error) => logger.warn('the lease was not released', { error: String(error) }));
+      .catch((error) => logger.warn('lease not released', { error: String(error) }));
   }
 
   #announce(what: string): void {

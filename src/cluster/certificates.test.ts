@@ -123,7 +123,7 @@ describe('a CA that was brought', () => {
     expect(await handshake(made.ca.cert, made.certificates)).toMatchObject({ CN: 'jane' });
   });
 
-  test('may be below another one, if that stands behind it', async () => {
+  test('may be an intermediate CA, followed by its issuer', async () => {
     const library = await x509();
     const make = async () => (await webcrypto.subtle.generateKey(algorithms['P-256'], true, ['sign', 'verify'])) as any;
     const [keys, above] = [await make(), await make()];
@@ -160,7 +160,7 @@ describe('a CA that was brought', () => {
     expect(Math.abs(Date.parse(validTo) - until)).toBeLessThan(1_000);
   });
 
-  test('of the same name replaces the one before: its certificates are made anew', async () => {
+  test('of the same name replaces the previous one: its certificates are made again', async () => {
     const [one, two] = [await authority(), await authority()];
     const directory = await directoryWith({ 'ca.crt': one.cert, 'ca.key': one.key });
     await ensureCertificates(directory, requests, now);
@@ -210,7 +210,7 @@ test.each<[string, () => Promise<Record<string, string>>, RegExp]>([
     }),
     /holds a certificate that cannot be read/,
   ],
-])('a CA with %s is refused, and nothing is written', async (_, files, message) => {
+])('a CA with %s is refused, and no file is written', async (_, files, message) => {
   const directory = await directoryWith(await files());
   const before = await readdir(directory);
   await expect(ensureCertificates(directory, requests, now)).rejects.toThrow(message);
@@ -232,7 +232,7 @@ test('without one, a CA is made, and kept', async () => {
   expect((await ensureCertificates(directory, requests, now)).ca).toEqual(made.ca);
 });
 
-test('a certificate with other groups than those asked for is made again', async () => {
+test('a certificate with other groups than the requested ones is made again', async () => {
   const directory = await directoryWith({});
   const before = await ensureCertificates(directory, requests, now);
   const fewer = requests.map((request) =>

@@ -4,7 +4,7 @@ import path from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { dataDirectory } from './data-directory.ts';
 
-describe('a data directory is known by the path that the kernel knows', () => {
+describe("a data directory has the kernel's path", () => {
   const home = realpathSync(mkdtempSync(path.join(tmpdir(), 'coracle-data-')));
   afterAll(() => rmSync(home, { recursive: true }));
   mkdirSync(path.join(home, 'disk', 'there'), { recursive: true });

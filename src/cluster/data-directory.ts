@@ -118,7 +118,7 @@ function checkStamp(text: string, stamp: string, root: string): void {
     format = JSON.parse(text).format;
   } catch {
     throw new DataDirectoryError(
-      `${stamp} is damaged: restore ${root} from a backup, or start anew with another --data-dir`,
+      `${stamp} is damaged: restore ${root} from a backup, or start again with another --data-dir`,
     );
   }
   if (format !== formatVersion)

@@ -40,8 +40,8 @@ export async function withEncryption(
     });
   const stopped = new AbortController();
   const rewriting = encrypted.rewriteStale(stopped.signal).then(
-    (count) => count > 0 && logger.info('values were encrypted with the present key', { count }),
-    (error) => logger.warn('values of older keys could not be encrypted anew', { error: String(error) }),
+    (count) => count > 0 && logger.info('values re-encrypted with the current key', { count }),
+    (error) => logger.warn('values of older keys not re-encrypted', { error: String(error) }),
   );
   return {
     ...encrypted,

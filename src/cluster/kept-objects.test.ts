@@ -51,7 +51,7 @@ test.each([
   });
 });
 
-test('what is as it must be is not written again', async () => {
+test('unchanged objects are not written again', async () => {
   const versions = async () => [
     (await get(`${slices}/kubernetes`)).metadata.resourceVersion,
     (await get('/api/v1/namespaces/default/services/kubernetes')).metadata.resourceVersion,

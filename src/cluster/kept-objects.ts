@@ -28,7 +28,7 @@ export function keepObjects(
     let isStopped = false;
     async function tick() {
       await keep().catch((error) => {
-        if (!isStopped) logger.warn('objects of the control plane could not be kept', { what, error: String(error) });
+        if (!isStopped) logger.warn('control plane objects not restored', { what, error: String(error) });
       });
       if (!isStopped) timer = clock.after(ms, tick, { background: true });
     }

@@ -25,7 +25,7 @@ const place = async (name: string, more: Partial<ClusterConfig> = {}, addresses:
 const first = '10.244.0.0/16 10.96.0.0/12';
 const second = '10.245.0.0/16 10.112.0.0/12';
 
-test('the first cluster has the customary ranges, the second the next ones, each for good', async () => {
+test('the first cluster has the customary ranges, the second the next ones, permanently', async () => {
   expect(await place('a')).toBe(first);
   expect(await place('b')).toBe(second);
   expect([await place('a'), await place('b')]).toEqual([first, second]);
@@ -43,14 +43,14 @@ test('ranges of a cluster that was removed are free again', async () => {
   expect(await place('b')).toBe(first);
 });
 
-test('and when it says so itself, nothing is left of it', async () => {
+test('and its release removes its claim', async () => {
   await place('a');
   await place('b');
   await releaseRanges(path.join(root, 'a'), path.join(root, 'registry'));
   expect(readdirSync(path.join(root, 'registry'))).toEqual(['10.245.0.0_16']);
 });
 
-test("the machine's own networks are left alone", async () => {
+test("the machine's networks are excluded", async () => {
   expect(await place('a', {}, ['127.0.0.1', '10.100.3.4'])).toBe(second);
   expect(await place('b', {}, ['10.246.0.1'])).toBe(first);
 });
@@ -68,7 +68,7 @@ test.each<[string, Partial<ClusterConfig>, string]>([
   ['of services', { serviceCidr: '172.21.0.0/16' }, '10.244.0.0/16 172.21.0.0/16'],
   ['of both', { clusterCidr: '172.20.0.0/16', serviceCidr: '172.21.0.0/16' }, '172.20.0.0/16 172.21.0.0/16'],
   ['of pods among those of services', { clusterCidr: '10.96.0.0/16' }, '10.96.0.0/16 10.112.0.0/12'],
-])('a range %s that was asked for is kept, and other clusters stay away from it', async (_, more, ranges) => {
+])('a requested range %s is kept, and excluded for other clusters', async (_, more, ranges) => {
   expect(await place('a', more)).toBe(ranges);
   expect(await place('a')).toBe(ranges);
   const [pods, services] = (await place('b')).split(' ');
@@ -76,7 +76,7 @@ test.each<[string, Partial<ClusterConfig>, string]>([
     expect([range, overlap(range, pods), overlap(range, services)]).toEqual([range, false, false]);
 });
 
-test('a range that was asked for must be free', async () => {
+test('a requested range must be free', async () => {
   await place('a', { clusterCidr: '172.20.0.0/16' });
   await expect(place('b', { clusterCidr: '172.20.128.0/17' })).rejects.toThrow(
     /--cluster-cidr 172\.20\.128\.0\/17 overlap with the cluster in .*\/a: choose others/,

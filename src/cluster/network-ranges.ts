@@ -44,7 +44,7 @@ function checkKept(kept: Ranges, given: Partial<Ranges>, root: string): Ranges {
   for (const name of ['serviceCidr', 'clusterCidr'] as const)
     if (given[name] !== undefined && given[name] !== kept[name])
       throw new DataDirectoryError(
-        `the cluster in ${root} has ${flags[name]} ${kept[name]}, which cannot change while it has data: leave the option out, or start anew with another --data-dir`,
+        `the cluster in ${root} has ${flags[name]} ${kept[name]}, which cannot change while it has data: leave the option out, or start again with another --data-dir`,
       );
   return kept;
 }
@@ -66,7 +66,7 @@ async function readRanges(file: string): Promise<Ranges | undefined> {
     if (typeof clusterCidr === 'string' && typeof serviceCidr === 'string') return { clusterCidr, serviceCidr };
   } catch {} // reported below
   throw new DataDirectoryError(
-    `${file} is damaged: write the cluster's ranges into it, such as ${JSON.stringify(slots[0])}, or start anew with another --data-dir`,
+    `${file} is damaged: write the cluster's ranges into it, such as ${JSON.stringify(slots[0])}, or start again with another --data-dir`,
   );
 }
 

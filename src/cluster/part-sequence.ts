@@ -54,7 +54,7 @@ export class PartSequence {
       await part.running
         .stop()
         .catch((error) =>
-          this.#context.logger.error('a part did not stop cleanly', { part: part.name, error: String(error) }),
+          this.#context.logger.error('part did not stop cleanly', { part: part.name, error: String(error) }),
         );
   }
 }

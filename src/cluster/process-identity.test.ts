@@ -7,7 +7,7 @@ import { expect, test } from 'vitest';
 import { identityOf, isRunning, readIdentity } from './process-identity.ts';
 
 test.skipIf(process.platform !== 'linux')(
-  'a process is running until it ends, and is told from others of its id',
+  'a process is running until it ends, and differs from another with its id',
   async () => {
     const child = spawn('sleep', ['1000']);
     await once(child, 'spawn');

@@ -6,7 +6,7 @@ import type { ClusterConfig } from './config.ts';
 import type { Environment } from './context.ts';
 import { serveControl } from './control.ts';
 import type { PartStatus } from './part-sequence.ts';
-import { giveBackMemory } from './spare-memory.ts';
+import { collectWhenIdle } from './spare-memory.ts';
 import { type Cluster, type ClusterProcess, startCluster } from './start.ts';
 import { version } from './version.ts';
 
@@ -58,9 +58,9 @@ export async function runCluster(
     explain: async ({ pod }: { pod: string }) => cluster.explainPod(pod),
     stop: async () => hooks.onStopRequest(),
   });
-  const stopGivingBack = giveBackMemory(clock);
+  const stopCollecting = collectWhenIdle(clock);
   const stop = async () => {
-    stopGivingBack();
+    stopCollecting();
     await control.stop();
     await nodes.stop();
     await cluster.stop();

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { VirtualClock } from '../machinery/time/clock.ts';
-import { giveBackMemory, isWorthwhile } from './spare-memory.ts';
+import { collectWhenIdle, isWorthwhile } from './spare-memory.ts';
 
 const megabytes = (count: number) => count << 20;
 
@@ -15,9 +15,9 @@ test.each([
   expect(isWorthwhile(sample, megabytes(settled))).toBe(worth);
 });
 
-test('what a burst left is collected', async () => {
+test('garbage of a burst is collected', async () => {
   const clock = new VirtualClock();
-  const stop = giveBackMemory(clock);
+  const stop = collectWhenIdle(clock);
   const left = new WeakRef(new Array(1_000_000).fill(0).map((_, i) => ({ i })));
   // A reference is held for the turn in which it was made.
   await new Promise((resolve) => setTimeout(resolve, 0));

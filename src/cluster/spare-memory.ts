@@ -30,7 +30,7 @@ export const isWorthwhile = ({ rss, heapTotal, cpuShare }: MemorySample, settled
   rss - settledBytes > Math.max(worthBytes, settledBytes * worthShare);
 
 /** Checks at intervals until the returned function is called. */
-export function giveBackMemory(clock: Clock): () => void {
+export function collectWhenIdle(clock: Clock): () => void {
   const stopped = new AbortController();
   let settledBytes = 0;
   let cpu = process.cpuUsage();

@@ -111,7 +111,7 @@ async function start(
     config,
     directory: dataDirectory(config.dataDirectory),
     fatal: (error) => {
-      logger.error('a component gave up', { error: String(error.stack) });
+      logger.error('component failed', { error: String(error.stack) });
       hooks.onFatal?.(error);
     },
   };

@@ -42,7 +42,7 @@ export function runtimeContract(name: string, start: () => Promise<RuntimeUnderT
       return { sandbox, id, config };
     }
 
-    test('is ready once it knows its pod ranges', async () => {
+    test('is ready once it has pod ranges', async () => {
       expect(await runtime.status()).toEqual({});
     });
 
@@ -50,7 +50,7 @@ export function runtimeContract(name: string, start: () => Promise<RuntimeUnderT
       expect(runtime.version).toMatch(/^[a-z]+:\/\/\d/);
     });
 
-    test('a container goes from created over running to exited, with its times', async () => {
+    test('a container becomes created, running and exited, with times', async () => {
       const { id, sandbox } = await pod();
       expect(await runtime.containerStatus(id)).toMatchObject({ state: 'created', startedAt: 0, sandboxId: sandbox });
       await runtime.startContainer(id);
@@ -69,7 +69,7 @@ export function runtimeContract(name: string, start: () => Promise<RuntimeUnderT
       await runtime.removePodSandbox(sandbox);
     });
 
-    test('each pod has an address of its own, gone when it is stopped', async () => {
+    test('each pod has a distinct address until it is stopped', async () => {
       const pods = await Promise.all([pod(), pod(), pod()]);
       const ips = async () =>
         (await runtime.listPodSandboxes())
@@ -81,7 +81,7 @@ export function runtimeContract(name: string, start: () => Promise<RuntimeUnderT
       for (const { sandbox } of pods) await runtime.removePodSandbox(sandbox);
     });
 
-    test('lists carry what a restarted kubelet needs: names, uid, labels and annotations', async () => {
+    test('lists contain the fields for a restarted kubelet: names, uid, labels and annotations', async () => {
       const { sandbox, id, config } = await pod(
         { labels: { a: '1', [podUidLabel]: 'pod-of-lists' }, annotations: { b: '2' }, uid: 'pod-of-lists' },
         { labels: { c: '3', [podUidLabel]: 'pod-of-lists' }, annotations: { d: '4' } },
@@ -113,7 +113,7 @@ export function runtimeContract(name: string, start: () => Promise<RuntimeUnderT
       expect((await runtime.listPodSandboxes()).some((s) => s.id === sandbox)).toBe(false);
     });
 
-    test('stopping what has stopped and removing what is gone succeed', async () => {
+    test('stopping and removing are idempotent', async () => {
       const { sandbox, id } = await pod();
       await runtime.startContainer(id);
       for (let i = 0; i < 2; i++) await runtime.stopContainer(id, 1);
@@ -122,14 +122,14 @@ export function runtimeContract(name: string, start: () => Promise<RuntimeUnderT
       for (let i = 0; i < 2; i++) await runtime.removePodSandbox(sandbox);
     });
 
-    test('what is not there is refused by name', async () => {
+    test('errors name a missing object', async () => {
       await expect(runtime.startContainer('nosuch')).rejects.toThrow(/nosuch/);
       await expect(runtime.execSync('nosuch', ['true'], 1000)).rejects.toThrow(/nosuch/);
       expect(await runtime.containerStatus('nosuch')).toBeUndefined();
       expect(await runtime.imageStatus('example.invalid/nosuch:1')).toBeUndefined();
     });
 
-    test('an image is there under its name, and known by its id', async () => {
+    test('an image is found by its name and its id', async () => {
       const id = await runtime.pullImage(subject.image);
       const image = await runtime.imageStatus(subject.image);
       expect(image?.id).toBe(id);
@@ -145,7 +145,7 @@ export function runtimeContract(name: string, start: () => Promise<RuntimeUnderT
       await runtime.removePodSandbox(sandbox);
     });
 
-    test('events tell of each step, unless the runtime has none', async () => {
+    test('events report each step, unless the runtime has none', async () => {
       const abort = new AbortController();
       const seen: RuntimeEvent[] = [];
       const reading = (async () => {

@@ -23,7 +23,7 @@ test('stages run in the order of the list, each around those behind it', async (
 test.each<[string, (next: () => Promise<Reply>) => Promise<unknown>]>([
   ['one after the other', (next) => next().then(next)],
   ['at the same time', async (next) => Promise.all([next(), next()])],
-])('a stage that goes on twice, %s, is refused', async (_, goOn) => {
+])('a second call of next, %s, is refused', async (_, goOn) => {
   let handled = 0;
   const careless: Stage = async (__, next) => goOn(next) as Promise<Reply>;
   const handler: Stage = async (one, next) => {

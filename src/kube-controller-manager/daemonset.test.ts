@@ -15,7 +15,7 @@ const images = async () =>
     (pod) => `${pod.metadata.name.replace(/^d-.*/, 'd')} ${pod.spec.containers[0].image}`,
   );
 
-test('a daemon set has a pod on each node that it asks for, also on broken ones, and rolls one by one', async () => {
+test('a daemon set has a pod on each selected node, also on broken ones, and rolls one by one', async () => {
   for (const name of ['a', 'b', 'c'])
     await client.create('nodes', { metadata: { name, labels: { disk: name === 'c' ? 'no' : 'yes' } } });
   await clock.settle();

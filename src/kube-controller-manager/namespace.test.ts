@@ -10,7 +10,7 @@ beforeEach(async () => {
 });
 afterEach(() => cluster.stop());
 
-test('a namespace is emptied, says what holds it up, and goes', async () => {
+test('a namespace is emptied, reports its remaining content, and is deleted', async () => {
   await client.create('namespaces', { metadata: { name: 'team' } });
   await clock.settle();
   await client.create('configmaps', { metadata: { name: 'x', namespace: 'team', finalizers: ['test.io/hold'] } });

@@ -11,7 +11,7 @@ beforeEach(async () => {
 });
 afterEach(() => cluster.stop());
 
-test('pods of a node that is gone are removed', async () => {
+test('pods of a deleted node are deleted', async () => {
   const nodes = await startNodes(cluster, 2);
   await nodes.pass(20);
   await client.delete('nodes', { name: 'n0' });

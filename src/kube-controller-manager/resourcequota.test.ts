@@ -38,7 +38,7 @@ test.each([
   await becomes('0');
 });
 
-test('a quota says what its namespace uses', async () => {
+test("a quota's status has the namespace's usage", async () => {
   const { client, clock } = cluster;
   const hard = {
     pods: '10',

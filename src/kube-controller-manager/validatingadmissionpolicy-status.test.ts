@@ -7,7 +7,7 @@ beforeEach(async () => {
 });
 afterEach(() => cluster.stop());
 
-test('status warns of what does not fit, for each generation once', async () => {
+test('status has type warnings, once per generation', async () => {
   const { client, clock } = cluster;
   const policies = 'validatingadmissionpolicies';
   const rule = { apiGroups: ['apps'], apiVersions: ['v1'], operations: ['CREATE'], resources: ['deployments'] };

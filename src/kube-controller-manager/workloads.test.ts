@@ -73,7 +73,7 @@ const web = (image: string, spec: object = {}): any => ({
   },
 });
 
-test('a deployment makes its pods, and says how far it is', async () => {
+test('a deployment makes its pods, and reports its progress', async () => {
   await client.create('deployments', web('one'));
   await clock.settle();
   expect(await pods()).toHaveLength(4);
@@ -197,7 +197,7 @@ test('old sets beyond the history limit go', async () => {
   expect(sets.map((set) => set.spec.template.spec?.containers[0].image)).toEqual(['v3', 'v4', 'v5']);
 });
 
-test('a replica set replaces lost pods, adopts orphans, lets go of strangers, and removes the least useful', async () => {
+test('a replica set replaces lost pods, adopts orphans, releases non-matching pods, and deletes the least useful', async () => {
   const { template, selector } = web('one').spec;
   await client.create('pods', {
     metadata: { name: 'orphan', namespace: 'default', labels: { app: 'web' } },
@@ -227,7 +227,7 @@ test('a replica set replaces lost pods, adopts orphans, lets go of strangers, an
   expect(live.metadata.uid).toBe(set.metadata.uid);
 });
 
-test('a set that may not make pods says so, and tries again later', async () => {
+test('a set that may not make pods reports it, and retries later', async () => {
   const { template, selector } = web('one').spec;
   server.before = ({ method, path }) => {
     if (method === 'POST' && path.endsWith('/pods')) throw new Error('no quota');

@@ -109,7 +109,7 @@ async function chooseBackend(
       return backend;
     } catch (error) {
       if (config.mode === 'nftables') throw error;
-      logger.info('nftables cannot be used here: services go through user space', { reason: (error as Error).message });
+      logger.info('nftables unavailable, using the userspace proxy', { reason: (error as Error).message });
     }
   }
   await removeRules(config.clusterName); // of an earlier run with nftables

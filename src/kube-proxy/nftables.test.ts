@@ -53,7 +53,7 @@ test('transactions', async () => {
   await expect(transcript.join('\n')).toMatchFileSnapshot('nftables.transcript.txt');
 });
 
-test('a thousand services: one more costs its own lines only', () => {
+test('a thousand services: one more adds only its lines', () => {
   const many = Array.from({ length: 1000 }, (_, i) => ({
     ...web([`10.244.1.${i % 250}`]),
     key: `ns/s${i}:`,

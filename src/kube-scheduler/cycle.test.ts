@@ -166,7 +166,7 @@ const placed: readonly Case[] = [
 
 describe('a pod', () => {
   test.each(refused)('is refused: $case', (one) => expect(decide(one)).toEqual({ message: one.message }));
-  test.each(placed)('goes to $goes: $case', (one) => expect(decide(one)).toEqual({ goes: one.goes }));
+  test.each(placed)('is placed on $goes: $case', (one) => expect(decide(one)).toEqual({ goes: one.goes }));
 });
 
 test('among equals chance decides, and a seed plays the same way', () => {
@@ -203,7 +203,7 @@ test.each([
   expect(new SchedulingCycle(defaultPlugins, seededRandom(1)).run(info, cache).ok).toBe(fits);
 });
 
-test('a pod goes to the node that is nominated for it as soon as it fits there', () => {
+test('a pod is placed on its nominated node as soon as it fits there', () => {
   const cache = cacheOf(['a', 'b', 'c', 'd'].map((name) => node(name)));
   for (const name of ['a', 'b', 'c', 'd']) {
     const info = podInfo(pod({ cpu: '1' }));

@@ -238,7 +238,7 @@ class Scheduler implements RunningScheduler {
     try {
       result = this.#cycle.run(info, this.#cache);
     } catch (error) {
-      this.#context.logger.error('a scheduling cycle failed', { pod: info.key, error: errorText(error) });
+      this.#context.logger.error('scheduling cycle failed', { pod: info.key, error: errorText(error) });
       this.#attempts.add(1, { profile: this.#name, result: 'error' });
       return this.#queue.failed(queued);
     }
@@ -292,7 +292,7 @@ class Scheduler implements RunningScheduler {
     this.#attempts.add(1, { profile: this.#name, result: 'unschedulable' });
     this.#record(info, result, message);
     this.#events.event(info.pod, 'Warning', 'FailedScheduling', message);
-    if (found && 'victims' in found) return this.#makeRoom(queued, result, message, found);
+    if (found && 'victims' in found) return this.#preempt(queued, result, message, found);
     this.#queue.refused(queued, result.plugins);
     const keeps = found === undefined || found.waits;
     if (!keeps) this.#cache.nominations.delete(info.pod.metadata.uid);
@@ -300,12 +300,7 @@ class Scheduler implements RunningScheduler {
   }
 
   /** Nominates the node, and deletes the victims. The pod is requeued when they are gone. */
-  #makeRoom(
-    queued: QueuedPod,
-    { plugins }: { plugins: ReadonlySet<string> },
-    message: string,
-    found: Preemption,
-  ): void {
+  #preempt(queued: QueuedPod, { plugins }: { plugins: ReadonlySet<string> }, message: string, found: Preemption): void {
     const { info } = queued;
     this.#cache.nominations.set(info, found.node);
     for (const { metadata } of found.victims) this.#cache.setPreempted(metadata.uid, true);

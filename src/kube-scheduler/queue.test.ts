@@ -36,7 +36,7 @@ test('a failure backs off for 1, 2, 4, 8 and then always 10 seconds', async () =
   expect(waits).toEqual([1, 2, 4, 8, 10, 10]);
 });
 
-test('a gated pod waits until its gates are gone', () => {
+test('a gated pod waits until its gates are removed', () => {
   const gated = pod({}, { schedulingGates: [{ name: 'example.com/one' }, { name: 'example.com/two' }] });
   const { queue, names } = queueOf();
   expect(queue.add(podInfo(gated))).toBe('waiting for scheduling gates: [example.com/one example.com/two]');
@@ -84,7 +84,7 @@ test.each([
   },
 );
 
-test('what happens while a pod is being tried counts too', async () => {
+test('events during a scheduling attempt count too', async () => {
   const { clock, queue, names } = queueOf(pod());
   const trying = queue.pop()!;
   queue.wake({ type: 'pod-gone', pod: pod() });
@@ -93,7 +93,7 @@ test('what happens while a pod is being tried counts too', async () => {
   expect(names()).toHaveLength(1);
 });
 
-test('whatever the events say, a pod is tried again after five minutes', async () => {
+test('a pod is retried after five minutes without events', async () => {
   const { clock, queue, names } = queueOf(pod());
   queue.refused(queue.pop()!, new Set(['TaintToleration']));
   await clock.advance(299_000);

@@ -119,9 +119,7 @@ export async function startKubelet(
       void keeper.refresh().catch((error) => logger.warn('node status not reported', { error: String(error) })),
   });
   await keeper.register();
-  await cache
-    .refresh()
-    .catch((error) => logger.error('the container runtime does not answer', { error: String(error) }));
+  await cache.refresh().catch((error) => logger.error('container runtime does not respond', { error: String(error) }));
 
   const pods = createInformer(context, 'pods', { fieldSelector: `spec.nodeName=${config.nodeName}` });
   const follow = (next: Pod | undefined, old: Pod | undefined) => {
@@ -233,7 +231,7 @@ async function relist(tools: KubeletTools, signal: AbortSignal, orphans: () => P
       await tools.cache.refresh();
       await orphans();
     } catch (error) {
-      tools.logger.warn('the container runtime does not answer', { error: String(error) });
+      tools.logger.warn('container runtime does not respond', { error: String(error) });
     }
   }
 }

@@ -27,7 +27,7 @@ export function runCompaction(
       if (error instanceof Compacted) {
         if (seen !== undefined) onCompacted(seen);
         seen = undefined;
-      } else logger.warn('the store was not compacted', { error: String(error) });
+      } else logger.warn('store not compacted', { error: String(error) });
     }
     if (!stopped) timer = clock.after(intervalMs, compact, { background: true });
   };

@@ -64,11 +64,11 @@ export function storeContract(name: string, bench: Bench): void {
       ]);
     });
 
-    test('a healthy store says so', async () => {
+    test('a healthy store has no problem', async () => {
       expect(await store.health()).toBeUndefined();
     });
 
-    test('a write that expects another revision changes nothing and shows what there is', async () => {
+    test('a write that expects another revision fails with the current entry', async () => {
       const created = await put('/registry/a', 'one', 0);
       for (const expected of [0, created + 7]) {
         const result = await store.commit([
@@ -91,7 +91,7 @@ export function storeContract(name: string, bench: Bench): void {
       expect(entries.map((entry) => entry.modRevision)).toEqual([start + 1, start + 1]);
     });
 
-    test('many writers at once each get a revision of their own', async () => {
+    test('concurrent writers each get a distinct revision', async () => {
       const revisions = await Promise.all(Array.from({ length: 100 }, (_, i) => put(`/registry/${i}`, 'x', 0)));
       expect(new Set(revisions).size).toBe(100);
       const wins = await Promise.all(
@@ -200,13 +200,13 @@ export function storeContract(name: string, bench: Bench): void {
       expect(await store.get('/registry/b')).toBeUndefined();
     }, 20_000);
 
-    test('a big value goes in and out', async () => {
+    test('a big value is stored and read', async () => {
       const value = new Uint8Array(1_400_000).fill(7);
       await store.commit([{ key: '/registry/big', value }]);
       expect((await store.get('/registry/big'))?.value).toHaveLength(value.length);
     });
 
-    test.each(['plain', 'naïve, 漢字 and 🛶'])('a text goes in and out: %s', async (content) => {
+    test.each(['plain', 'naïve, 漢字 and 🛶'])('a text is stored and read: %s', async (content) => {
       const value = valueOfText(content);
       await store.commit([{ key: '/registry/text', value }]);
       const entry = await store.get('/registry/text');

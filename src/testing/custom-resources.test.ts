@@ -48,7 +48,7 @@ beforeAll(async () => {
 afterAll(() => cluster.stop());
 
 describe('custom resources', () => {
-  test('own what the garbage collector takes after them', async () => {
+  test('own objects that the garbage collector deletes after them', async () => {
     const { client } = cluster;
     await namespaced('owners');
     const owner = await client.create(lamps, lamp('owner', 'owners') as never);
@@ -61,7 +61,7 @@ describe('custom resources', () => {
     await cluster.until(gone(lamps, { name: 'owned', namespace: 'owners' }));
   });
 
-  test('wait for what they own when deleted in the foreground', async () => {
+  test('wait for their dependents when deleted in the foreground', async () => {
     const { client } = cluster;
     await namespaced('foreground');
     const owner = await client.create(lamps, lamp('owner', 'foreground') as never);

@@ -31,7 +31,7 @@ const messages = async (pod: string, reason: string) =>
     .filter((e) => e.involvedObject.name === pod && e.reason === reason)
     .map((e) => e.message);
 
-test('a pod waits, says why, and goes to the node that comes', async () => {
+test('a pod waits with a reason, and is scheduled to a new node', async () => {
   await start();
   await addPod('web', '1');
   await cluster.until(async () => scheduled(await get('web'))?.status === 'False');
@@ -56,7 +56,7 @@ test('a pod waits, says why, and goes to the node that comes', async () => {
   expect(await messages('web', 'FailedScheduling')).toContain(why);
 });
 
-test('what ends makes room', async () => {
+test('ended pods free resources', async () => {
   await start();
   await addNode('one');
   await addPod('first', '2');

@@ -146,7 +146,7 @@ describe('values', () => {
   ])('%j', (value, wanted) => expect(faults(make(value))).toEqual(wanted));
 });
 
-test('unknown fields go and are named', () => {
+test('unknown fields are dropped and named', () => {
   const { object, strictFaults } = decodeWidget({
     spec: { n: 2, odd: 1, o: { r: 'a', odder: 2 } },
     metadata: { name: 'w', colour: 1 },
@@ -170,7 +170,7 @@ test('fields are written in the order of their names', () =>
     '{"apiVersion":"g.test/v1","kind":"Widget","metadata":{"name":"w"},"spec":{"n":2,"nul":"d","s":"ab"}}',
   ));
 
-test('the body must say what it is', () => {
+test('the body must have a kind', () => {
   expect(() => decodeBody('{"metadata":{"name":"w"}}', 'json', widget)).toThrow(
     `Object 'Kind' is missing in '{"metadata":{"name":"w"}}'`,
   );

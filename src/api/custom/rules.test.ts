@@ -81,7 +81,7 @@ describe('rules', () => {
     expect(faults(rule, { name: 'x' }, { name: 'y' })).toEqual([]);
   });
 
-  test('what does not change is not judged anew', () =>
+  test('unchanged parts are not validated again', () =>
     expect(faults({ rule: 'self.min < 1' }, { min: 5 }, { min: 5 })).toEqual([]));
 
   test('a part that does not change is only warned of', () => {
@@ -104,7 +104,7 @@ describe('rules', () => {
     ["' '", 'failed rule: false'],
     ['self.none', undefined],
     ["self.items.map(i, i + '0123456789').join(',') + self.name + string(1 / self.min)", 'failed rule: false'],
-  ])('the message %s is not told', (messageExpression, told) => {
+  ])('the message %s is replaced', (messageExpression, told) => {
     const found = faults({ rule: 'false', messageExpression }, { name: 'x', items: ['a'], min: 0 });
     if (told) expect(found).toEqual([`spec: Invalid value: ${told}`]);
   });

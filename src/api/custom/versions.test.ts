@@ -44,7 +44,7 @@ const changed = (kind: Kind, next: ApiObject, old: ApiObject) => [
   ...texts(kind.strategy.validateUpdate?.(next, old)),
 ];
 
-describe('what was stored is read by the schema of now', () => {
+describe('stored objects are read by the current schema', () => {
   test('fields that went are pruned, new ones get their default, each by the version that was stored', () => {
     const [v1, v2] = kinds({
       v1: { properties: { a: { type: 'string' }, n: { type: 'string', default: 'new' } } },
@@ -310,7 +310,7 @@ describe('the whole object', () => {
     expect(next.metadata.generation).toBe(5);
   });
 
-  test('through /status nothing else changes, and only the status is checked', () => {
+  test('/status changes and checks only the status', () => {
     const [own] = kinds(
       { v1: { properties: { a: { type: 'string', maxLength: 1 } } } },
       { subresources: { status: {} } },

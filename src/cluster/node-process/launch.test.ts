@@ -28,7 +28,7 @@ function launch(script: string) {
 }
 const record = () => JSON.parse(readFileSync(directory.nodesRunFile, 'utf8'));
 
-test('messages go both ways, and the end is told with its reason', async () => {
+test('messages go both ways, and the end is reported with its reason', async () => {
   const program = await launch(
     "process.on('message', (m) => process.send({ type: 'echo', m }, () => process.exit(3)))",
   );

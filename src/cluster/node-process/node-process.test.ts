@@ -68,7 +68,7 @@ async function started(): Promise<void> {
   await starting;
 }
 
-test('it is launched before it is asked to start, and reports its steps', async () => {
+test('it is launched before the start message, and reports its steps', async () => {
   await clock.settle();
   expect(last().received).toEqual([]);
   await started();
@@ -97,7 +97,7 @@ describe('a first start that fails is reported', () => {
   });
 });
 
-test('a process that ends is started again, and the status says why', async () => {
+test('a process that ends is restarted, and the status has the reason', async () => {
   await started();
   last().end('killed by SIGKILL');
   await clock.settle();
@@ -112,7 +112,7 @@ test('a process that ends is started again, and the status says why', async () =
   expect((await nodes.status()).parts).toEqual([{ name: 'kubelet', startMs: 5, restarts: 1 }]);
 });
 
-test('starts that fail are further and further apart, up to 10 s, and begin anew after a steady run', async () => {
+test('failed starts back off up to 10 s, and a steady run resets the back-off', async () => {
   await started();
   const waits: number[] = [];
   last().end('exit code 1');

@@ -95,7 +95,7 @@ export class NodeProcess {
     program?.send({ type: 'stop' });
     const inTime = await within(this.#context.clock, stopMs, program?.ended ?? Promise.resolve(''));
     if (inTime === undefined) {
-      this.#context.logger.error('the nodes do not stop: their process is killed', { pid: program?.pid });
+      this.#context.logger.error('nodes do not stop, killing their process', { pid: program?.pid });
       program?.kill();
       await program?.ended;
     }
@@ -131,7 +131,7 @@ export class NodeProcess {
       if (signal.aborted) return;
       if (clock.monotonic() - beginMs > steadyMs) backoffMs = firstBackoffMs;
       this.#problem = `the process of the nodes ended (${why}); it is started again`;
-      logger.error('the process of the nodes ended', { why, nextStartMs: backoffMs });
+      logger.error('process of the nodes ended', { why, nextStartMs: backoffMs });
       await clock.sleep(backoffMs, signal).catch(() => {});
       if (signal.aborted) return;
       backoffMs = Math.min(2 * backoffMs, longestBackoffMs);
@@ -141,7 +141,7 @@ export class NodeProcess {
         () => {
           failure = undefined;
           this.#problem = undefined;
-          logger.info('the process of the nodes was started again', { restarts: this.#restarts });
+          logger.info('process of the nodes restarted', { restarts: this.#restarts });
         },
         (error) => {
           failure = String(error.message);

@@ -7,7 +7,7 @@ import { type Identity, identities } from '../identities.ts';
 import type { NodePartContext } from '../node-part.ts';
 import { nodeParts } from '../node-parts.ts';
 import { PartSequence } from '../part-sequence.ts';
-import { giveBackMemory } from '../spare-memory.ts';
+import { collectWhenIdle } from '../spare-memory.ts';
 import type { FromNodeProcess, NodeProcessConfig, ToNodeProcess } from './messages.ts';
 
 export interface NodeServerHooks {
@@ -31,14 +31,14 @@ export function serveNodes(environment: Environment, hooks: NodeServerHooks): No
   let stopping: Promise<void> | undefined;
 
   const start = async (config: NodeProcessConfig) => {
-    giveBackMemory(environment.clock);
+    collectWhenIdle(environment.clock);
     const context = contextOf(config, environment, hooks, transports);
     try {
       await startAll(parts, context);
       hooks.send({ type: 'ready' });
     } catch (error) {
       const { message, code, port, stack } = error as NodeJS.ErrnoException & { port?: number };
-      logger.error('the nodes did not start', { error: String(stack) });
+      logger.error('nodes did not start', { error: String(stack) });
       hooks.send({ type: 'failed', message, ...(code && { code }), ...(port && { port }) });
       await parts.stop();
       hooks.end(1);
@@ -98,7 +98,7 @@ function contextOf(
     config,
     directory: dataDirectory(config.dataDirectory),
     fatal: (error) => {
-      environment.logger.error('a component gave up', { error: String(error.stack) });
+      environment.logger.error('component failed', { error: String(error.stack) });
       hooks.end(1);
     },
   };

@@ -94,7 +94,7 @@ test.each([
     ['', 'memory.events', 'low 0\nhigh 0\nmax 7\noom 3\noom_kill 2\noom_group_kill 1\n'],
     ['', 'memory.current'],
   ],
-])('%s: kills for want of memory are counted, and the memory in use', (layout, [at, file, text], [, usage]) => {
+])('%s: out-of-memory kills are counted, and the memory in use', (layout, [at, file, text], [, usage]) => {
   const cgroups = open(layout);
   expect([cgroups.outOfMemoryKills(path), cgroups.memoryUsageBytes(path)]).toEqual([0, 0]);
   cgroups.create(path, {});

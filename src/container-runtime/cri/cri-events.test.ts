@@ -83,7 +83,7 @@ test('events are subscribed again after their stream ended or broke', async () =
   expect(seen).toEqual(['c1', 'c2', 'c3']);
 });
 
-test('a runtime without events is asked once', async () => {
+test('a runtime without events is called once', async () => {
   const subject = await start({});
   const seen: unknown[] = [];
   for await (const event of subject.events(new AbortController().signal)) seen.push(event);

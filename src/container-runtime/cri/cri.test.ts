@@ -103,7 +103,7 @@ function removeCgroups() {
 }
 
 describe.skipIf(!installed || inside)('cri (needs root, containerd, runc and the CNI plugins)', () => {
-  test('real containerd, in a network of its own', () => {
+  test('real containerd, in a separate network', () => {
     const run = 'ip link set lo up && exec vitest run --reporter=verbose src/container-runtime/cri/cri.test.ts';
     const env = { ...process.env, CORACLE_CRI_TEST: 'inside', VITEST: undefined };
     const { status, stdout, stderr } = spawnSync('unshare', ['--net', '--mount', 'sh', '-c', run], {
@@ -146,7 +146,7 @@ describe.runIf(inside)('cri, inside', () => {
     expect(await text(session)).toEqual({ stdout: 'through', stderr: 'err\n', exitCode: 3 });
   });
 
-  test('exec with a terminal of the size that was asked for', async () => {
+  test('exec with a terminal of the requested size', async () => {
     const session = await subject.runtime.exec(id, ['sh'], { stdin: true, tty: true, stdout: true, stderr: false });
     session.resize(100, 30);
     await systemClock.sleep(300);
@@ -177,7 +177,7 @@ describe.runIf(inside)('cri, inside', () => {
     expect(stats!.memoryWorkingSetBytes).toBeGreaterThan(1e6);
   });
 
-  test('another node at the same runtime sees nothing of this one', async () => {
+  test('another node at the same runtime does not see this one', async () => {
     const other = await createCriRuntime({ ...subject.options, owner: 'other' });
     expect(await other.listPodSandboxes()).toEqual([]);
     expect(await other.listContainers()).toEqual([]);
@@ -187,7 +187,7 @@ describe.runIf(inside)('cri, inside', () => {
     await other.close();
   });
 
-  test('nobody at the endpoint', async () => {
+  test('an endpoint without a server', async () => {
     const options = { owner: 'test', imageDirectory: '/nosuch', clock: systemClock, random: systemRandom };
     const reaching = createCriRuntime({ endpoint: 'unix:///nosuch.sock', ...options });
     await expect(reaching).rejects.toMatchObject({ kind: 'unavailable' });

@@ -168,7 +168,7 @@ describe('layers', () => {
     expect(readFileSync(join(store.rootfs(above), 'a'), 'utf8')).toBe('two');
   });
 
-  test('what layers share lies on the disk once', async () => {
+  test('shared layers are stored once', async () => {
     const base = [file('shared')];
     const [below] = await loadArchive(store, await layout(await make([base]), 'example.com/below:1'));
     const [above] = await loadArchive(store, await layout(await make([base, [file('b')]]), 'example.com/above:1'));
@@ -197,7 +197,7 @@ describe('layers', () => {
   });
 });
 
-describe('bad archives are refused and leave nothing', () => {
+describe('bad archives are refused and leave no files', () => {
   const good = () => make([[{ name: 'a', body: 'a'.repeat(5000) }]]);
   test.each<{ case: string; archive: () => Promise<string>; message: RegExp }>([
     {
@@ -275,7 +275,7 @@ describe('bad archives are refused and leave nothing', () => {
   });
 });
 
-test.skipIf(process.getuid?.() !== 0)('a full disk is an error, and leaves nothing (needs root)', async () => {
+test.skipIf(process.getuid?.() !== 0)('a full disk is an error, and leaves no files (needs root)', async () => {
   const path = join(directory, 'small');
   mkdirSync(path);
   execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=400k', 'small', path]);
@@ -325,7 +325,7 @@ describe('docker-save', () => {
     await expect(images.remove('app:1')).rejects.toThrow('no such image');
   });
 
-  test('an image that a container stands on is not removed', async () => {
+  test('the image of a container is not removed', async () => {
     const [image] = await loadArchive(store, await layout(await make([[{ name: 'a' }]])));
     await store.lease('c'.repeat(64), image);
     await expect(store.remove(image.id)).rejects.toThrow('in use by container cccccccccccc');
@@ -375,7 +375,7 @@ describe('registries', () => {
     return { name: `127.0.0.1:${(own.address() as AddressInfo).port}/app`, indexDigest: digestOf(index) };
   }
 
-  test('an image is pulled through its index, and known by tag and by both digests', async () => {
+  test('an image is pulled through its index, and found by tag and by both digests', async () => {
     const { name, indexDigest } = await registry();
     const image = await pullFromRegistry(store, systemClock, `${name}:1`);
     expect(readFileSync(join(store.rootfs(image), 'a'), 'utf8')).toBe('pulled');
@@ -384,7 +384,7 @@ describe('registries', () => {
     expect(image.repoDigests[0]).toBe(`${name}@${indexDigest}`);
   });
 
-  test('a pull that nobody waits for ends, and leaves nothing', async () => {
+  test('a cancelled pull ends, and leaves no files', async () => {
     server?.close();
     let asked = () => {};
     let hungUp = () => {};
@@ -436,13 +436,13 @@ describe('registries', () => {
       spoil: (path, body) => (path.includes('/manifests/sha256:') ? Buffer.concat([body, Buffer.from(' ')]) : body),
       message: /manifest has digest/,
     },
-  ])('refused, leaving nothing: $case', async ({ tag = '1', token, spoil, message }) => {
+  ])('refused without remains: $case', async ({ tag = '1', token, spoil, message }) => {
     const { name } = await registry(spoil, token);
     await expect(pullFromRegistry(store, systemClock, `${name}:${tag}`)).rejects.toThrow(message);
     expectEmpty();
   });
 
-  test('nobody answers', async () => {
+  test('no server responds', async () => {
     await expect(pullFromRegistry(store, systemClock, '127.0.0.1:9/app:1')).rejects.toThrow(
       /failed to pull and unpack image "127.0.0.1:9\/app:1": failed to resolve reference .* failed to do request: Get/,
     );

@@ -54,7 +54,7 @@ describe.skipIf(!isRoot)('attacks on native containers (needs root)', () => {
     return path;
   };
 
-  test("an image's ld.so.preload is read by the container's own programs and by no other", async () => {
+  test("an image's ld.so.preload is read only by the container's programs", async () => {
     const preload = await imageWith('preload', (tree) => replace(join(tree, 'etc/ld.so.preload'), '/evil.so\n'));
     const complaints = (text: string) => text.split('\n').filter((line) => line.includes('/evil.so')).length;
     const created = await start({ ...sh('read x </dev/null; exec sleep 1000'), image: preload });
@@ -160,7 +160,7 @@ describe.skipIf(!isRoot)('attacks on native containers (needs root)', () => {
     expect(lines).toEqual([`stdout F ${id}`]);
   });
 
-  test('a passwd that is a pipe, a device or a link out of the image holds nobody up and names nobody', async () => {
+  test('a passwd that is a pipe, a device or a link out of the image neither blocks nor resolves', async () => {
     const shapes: Record<string, (path: string) => void> = {
       pipe: (path) => execFileSync('mkfifo', [path]),
       device: (path) => execFileSync('mknod', [path, 'c', '1', '5']),
@@ -204,7 +204,7 @@ describe.skipIf(!isRoot)('attacks on native containers (needs root)', () => {
     }
   });
 
-  test('the process that holds shared processes together shows nothing of the machine', async () => {
+  test('the process that holds a shared process namespace exposes no part of the machine', async () => {
     const tracing = { ...security, addCapabilities: ['SYS_PTRACE'] };
     const script = 'ls /proc/1/root; grep -E "^(Uid|CapEff|CapBnd|Seccomp):" /proc/1/status; ls /proc/1/fd';
     const created = await start(sh(script, { security: tracing }), { sharePid: true });
@@ -237,7 +237,7 @@ describe.skipIf(!isRoot)('attacks on native containers (needs root)', () => {
     expect(readFileSync('/proc/sys/kernel/core_pattern', 'utf8')).toBe(core);
   });
 
-  test('what this machine cannot do is refused with a reason', async () => {
+  test('features that this machine lacks are refused with a reason', async () => {
     const cases: [Partial<ContainerConfig>, Partial<SandboxConfig>, string][] = [
       [{ security: { ...security, addCapabilities: ['FLY'] } }, {}, 'unknown capability "CAP_FLY"'],
       [{ security: { ...security, seccomp: { type: 'Localhost', localhostRef: '/nosuch' } } }, {}, 'seccomp profile'],

@@ -17,7 +17,7 @@ describe.skipIf(!isRoot)('ends on native', () => {
   test.each([
     { case: 'at once', restarts: false },
     { case: 'while no kubelet looked', restarts: true },
-  ])('a pod-mate that holds its output open does not keep a container from ending: $case', async ({ restarts }) => {
+  ])('a container ends although another one holds its output open: $case', async ({ restarts }) => {
     const main = await create(runtime, own.logDirectory, sh('echo hi; sleep 1.5; exit 3'), { sharePid: true });
     const find =
       'for p in /proc/[0-9]*; do tr "\\0" " " <$p/cmdline | grep -q "^sleep 1.5" && exec sleep 30 >$p/fd/1; done';
@@ -37,7 +37,7 @@ describe.skipIf(!isRoot)('ends on native', () => {
     await runtime.removePodSandbox(main.sandbox);
   });
 
-  test('a process of a container that is killed for want of memory is the reason of its end', async () => {
+  test("an out-of-memory kill of any process is the reason of the container's end", async () => {
     const hog = `node -e 'const a=[];for(;;)a.push(Buffer.alloc(1e6,1))'; exit 5`;
     const created = await create(runtime, own.logDirectory, {
       ...sh(hog),

@@ -76,7 +76,7 @@ describe.skipIf(!isRoot)('native (needs root)', () => {
     { case: 'an exit code', script: 'exit 42', exitCode: 42, reason: 'Error' },
     { case: 'success', script: 'true', exitCode: 0, reason: 'Completed' },
     { case: 'a signal', script: 'sh -c "kill -SEGV \\$\\$"', exitCode: 139, reason: 'Error' },
-  ])('an end is told: $case', async ({ script, exitCode, reason }) => {
+  ])('an exit is reported: $case', async ({ script, exitCode, reason }) => {
     const { status } = await toEnd(await run(sh(script)));
     expect(status).toMatchObject({ exitCode, reason });
   });
@@ -138,7 +138,7 @@ describe.skipIf(!isRoot)('native (needs root)', () => {
     expect(status.exitCode).toBe(0);
   });
 
-  test('what a container sees: its own processes, name, address and files', async () => {
+  test('a container sees only its processes, name, address and files', async () => {
     const hosts = join(own.directory, 'my-hosts');
     writeFileSync(hosts, '1.2.3.4 example\n');
     const volume = join(own.directory, 'volume with space');
@@ -228,7 +228,7 @@ describe.skipIf(!isRoot)('native (needs root)', () => {
     expect(stdout.toString()).not.toContain('sleep 30');
   });
 
-  test('exec with a terminal: it is one, and has the size that was asked for', async () => {
+  test('exec with a terminal of the requested size', async () => {
     const { id } = await run();
     const session = await runtime.exec(id, ['sh'], { stdin: true, tty: true, stdout: true, stderr: false });
     await systemClock.sleep(200);
@@ -259,7 +259,7 @@ describe.skipIf(!isRoot)('native (needs root)', () => {
     expect((await toEnd(created)).lines).toEqual(['stdout F typed', 'stdout F done']);
   });
 
-  test('port-forward reaches the loopback, and says when nobody listens', async () => {
+  test('port-forward reaches the loopback, and reports a closed port', async () => {
     const { id, sandbox } = await run({
       command: ['node', '-e', "require('http').createServer((q,r)=>r.end('local')).listen(9000,'127.0.0.1')"],
     });
@@ -275,7 +275,7 @@ describe.skipIf(!isRoot)('native (needs root)', () => {
     await runtime.stopContainer(id, 0);
   });
 
-  test('a log goes on in a new file after the old one was moved', async () => {
+  test('a log continues in a new file after the old one was moved', async () => {
     const { id, log } = await run(sh('echo before; read x; echo after; sleep 100', { stdin: true }));
     await retry(async () => ({ exitCode: existsSync(log) && readFileSync(log, 'utf8').includes('before') ? 0 : 1 }));
     execFileSync('mv', [log, `${log}.1`]);
@@ -287,7 +287,7 @@ describe.skipIf(!isRoot)('native (needs root)', () => {
     session.close();
   });
 
-  test('limits of a running container change, also above what it had with swap', async () => {
+  test('limits of a running container change, also above its previous limit with swap', async () => {
     const { id } = await run(sh('sleep 60', { resources: { memoryLimitBytes: 64 * 2 ** 20, cpuQuota: 10_000 } }));
     for (const mebibytes of [80, 32, 128]) {
       const resources = { memoryLimitBytes: mebibytes * 2 ** 20, cpuQuota: mebibytes * 1000, cpuPeriod: 100_000 };
@@ -300,7 +300,7 @@ describe.skipIf(!isRoot)('native (needs root)', () => {
     }
   });
 
-  test('a container sees the processes of another of its pod, when asked to', async () => {
+  test('a container sees the processes of its target container', async () => {
     const { id: target, sandbox, config } = await run(sh('exec sleep 4242'));
     const look = containerConfig({
       image,
@@ -323,7 +323,7 @@ describe.skipIf(!isRoot)('native (needs root)', () => {
     expect(usage.memoryWorkingSetBytes).toBeGreaterThan(1e6);
   });
 
-  test('Coracle and the log keeper die and come back: nothing stops, no line and no exit code is lost', async () => {
+  test('Coracle and the log keeper crash and restart: no container stops, no line and no exit code is lost', async () => {
     const script = 'i=0; while [ $i -lt 100 ]; do echo $i; i=$((i+1)); sleep 0.02; done; exit 9';
     const lasting = await run();
     const writing = await run(sh(script));
@@ -348,7 +348,7 @@ describe.skipIf(!isRoot)('native (needs root)', () => {
     expect(logLines(quick.log)).toEqual(['stdout F last']);
   });
 
-  test('destroyAll leaves nothing, even of what crashed', async () => {
+  test('destroyAll removes everything, also after a crash', async () => {
     const { config } = await run();
     const child = spawn('true');
     await new Promise((resolve) => child.on('close', resolve));

@@ -22,7 +22,7 @@ import { keeperSocket, shimWords } from './shim-client.ts';
 import type { ContainerRecord } from './state.ts';
 import { cgroupsOf, create, image, isRoot, logLines, machine, sh, toEnd } from './test-machine.ts';
 
-describe.skipIf(!isRoot)('native containers outlive what started them (needs root)', () => {
+describe.skipIf(!isRoot)('native containers outlive their starter (needs root)', () => {
   const own = isRoot ? machine() : undefined!;
   let runtime: ContainerRuntime;
   beforeAll(async () => {
@@ -106,7 +106,7 @@ describe.skipIf(!isRoot)('native containers outlive what started them (needs roo
     expect(logLines(created.log)).toEqual(['stdout F ran']);
   });
 
-  test("a container whose runtime's process is killed ends, and is told of", async () => {
+  test('a container whose runtime process is killed ends, and its exit is reported', async () => {
     const created = await start(sh('sleep 1000'));
     const { pid } = (await runtime.containerStatus(created.id))!;
     const parent = Number(/^PPid:\s*(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]);
@@ -166,7 +166,7 @@ echo $? >exit && mv exit ${exitFile}; read -r ack <&7`,
     expect(statSync(dirname(socket)).mode & 0o777).toBe(0o700);
   });
 
-  test('nothing that a parent left open is open in the keeper, and a container has 0, 1 and 2 only', async () => {
+  test('the keeper inherits no open files, and a container has 0, 1 and 2 only', async () => {
     const secret = join(own.directory, 'store.mdb');
     writeFileSync(secret, 'the store');
     const leaked = openSync(secret, 'r+');

@@ -32,7 +32,7 @@ describe('pod addresses', () => {
     expect(addresses.allocate()).toEqual(['10.0.0.4']);
   });
 
-  test('what is in use already is not given', () => {
+  test('used addresses are not allocated', () => {
     const addresses = new PodAddresses(['10.0.0.0/24']);
     addresses.reserve(['10.0.0.2', '10.9.9.9']);
     expect(addresses.allocate()).toEqual(['10.0.0.3']);

@@ -105,7 +105,7 @@ export class PodNetwork {
     }
     const script = masqueradeRules(this.#table, this.#options.bridge, cidrs, this.#options.clusterCidrs ?? []);
     const { code, stderr } = await this.#host('nft', ['-f', '-'], script);
-    if (code !== 0) this.#options.logger.warn('cannot masquerade what pods send out', { reason: stderr.trim() });
+    if (code !== 0) this.#options.logger.warn('cannot masquerade pod traffic', { reason: stderr.trim() });
   }
 
   #host(command: string, args: readonly string[], input?: string) {

@@ -69,7 +69,7 @@ test('SIGTERM that is not obeyed becomes SIGKILL after the grace period', async 
   expect((await runtime.containerStatus(id))?.exitCode).toBe(137);
 });
 
-test('a start that fails says why', async () => {
+test('a failed start has a reason', async () => {
   const { runtime, id } = await start({ container: () => ({ startError: 'no such file' }) });
   await expect(runtime.startContainer(id)).rejects.toThrow('no such file');
   expect(await runtime.containerStatus(id)).toMatchObject({ reason: 'StartError', exitCode: 128 });
@@ -87,7 +87,7 @@ test('annotations script a container', async () => {
   expect((await runtime.containerStatus(id))?.exitCode).toBe(7);
 });
 
-test('lists are the same array until something changes', async () => {
+test('lists are the same array until a change', async () => {
   const { runtime, id } = await start();
   const before = await runtime.listContainers();
   expect(await runtime.listContainers()).toBe(before);
@@ -119,7 +119,7 @@ test('addresses run out with a clear error', async () => {
   await runtime.runPodSandbox(sandboxConfig('/tmp/none'));
 });
 
-test('a container without a program does what its command says, and ends after a moment if it is meant to end', async () => {
+test('a container without a program interprets its command, and ends after a moment if it should end', async () => {
   const around = { hostname: 'web-0', env: [{ key: 'NAME', value: 'Ann' }] };
   const forever = Number.POSITIVE_INFINITY;
   const cases: [string[], { output?: string; runMs?: number; exitCode?: number } | undefined][] = [
@@ -153,7 +153,7 @@ test.each([
   expect((await runtime.containerStatus(id))?.state).toBe(state);
 });
 
-test('exec prints what simple commands print, and a forwarded port answers HTTP', async () => {
+test('exec runs simple commands, and a forwarded port serves HTTP', async () => {
   const { runtime, sandbox, id } = await start();
   await runtime.startContainer(id);
   const { stdout, exitCode } = await runtime.execSync(id, ['echo', 'hi'], 1000);

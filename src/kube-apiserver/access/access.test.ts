@@ -153,7 +153,7 @@ describe('service account tokens', () => {
   const account = (name: string) => server.call('POST', `${ns}/serviceaccounts`, { metadata: { name } });
   const refused = { code: 401 };
 
-  test('say who the account is', async () => {
+  test('identify the account', async () => {
     await account('a');
     expect(await enter(await tokenFor('a'))).toMatchObject({
       name: 'system:serviceaccount:default:a',
@@ -186,7 +186,7 @@ describe('service account tokens', () => {
     await expect(enter(token)).rejects.toMatchObject(refused);
   });
 
-  test('of a pod’s own volume are good for a year, and tell their time', async () => {
+  test('of a pod’s volume are valid for a year, and contain the time of their renewal', async () => {
     await account('volume');
     const { body } = await server.call('POST', `${ns}/pods`, pod('volume', { serviceAccountName: 'volume' }));
     const boundObjectRef = { kind: 'Pod', apiVersion: 'v1', name: 'volume', uid: body.metadata.uid };

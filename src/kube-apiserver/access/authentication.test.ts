@@ -34,7 +34,7 @@ describe('a bearer token', () => {
     expect(bearerToken({ headers: { ...headers, upgrade: undefined } })).toBeUndefined();
   });
 
-  test('of the header goes first', () => {
+  test('of the header has priority', () => {
     const headers = { authorization: 'Bearer a', upgrade: 'WebSocket', 'sec-websocket-protocol': `x, ${encoded('b')}` };
     expect(bearerToken({ headers })).toBe('a');
   });

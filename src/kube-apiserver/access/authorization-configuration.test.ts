@@ -15,7 +15,7 @@ const parse = (authorizers: unknown, more: object = {}) =>
   );
 
 describe('authorization configuration', () => {
-  test('keeps the order of its authorizers', () =>
+  test('preserves the order of its authorizers', () =>
     expect(
       parse([hook(), { type: 'Node', name: 'node' }, { type: 'RBAC', name: 'rbac' }]).map(({ name }) => name),
     ).toEqual(['hook', 'node', 'rbac']));

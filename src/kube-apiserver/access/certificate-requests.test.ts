@@ -95,7 +95,7 @@ const usage = { status: 'True', reason: 'x', message: 'y' };
 const approved = { ...usage, type: 'Approved' };
 
 describe('a new request', () => {
-  test('says who asked, and is not approved, whatever it says', async () => {
+  test('records the requestor, and is never approved on create', async () => {
     const forged = {
       ...request({ username: 'root', groups: ['system:masters'], uid: 'x', extra: { a: ['b'] } }),
       status: { conditions: [approved] },
@@ -188,7 +188,7 @@ describe('a new request', () => {
     expect((await as('nothing', 'POST', path, request({ signerName: 'example.com/x' }, masters))).code).toBe(201);
   });
 
-  test('without a spec is refused and breaks nothing', async () => {
+  test('without a spec is refused', async () => {
     expect((await as('nothing', 'POST', path, { metadata: { name: 'empty' } })).code).toBe(422);
     expect((await as('nothing', 'POST', path, { metadata: { name: 'null' }, spec: null })).code).toBe(422);
   });
@@ -225,7 +225,7 @@ describe('approval', () => {
       );
   });
 
-  test('gives its conditions their times, and keeps those that were there', async () => {
+  test('sets the times of conditions, and keeps existing ones', async () => {
     const name = await made();
     const { body } = await approve('admin', name);
     const [condition] = body.status.conditions;
@@ -258,7 +258,7 @@ describe('approval', () => {
     expect([code, body.message]).toEqual([422, expect.stringContaining(message)]);
   });
 
-  test('is not taken back, and writes nothing but conditions', async () => {
+  test('is permanent, and writes only conditions', async () => {
     const name = await made();
     await approve('admin', name);
     const { code, body } = await approve('admin', name, []);

@@ -237,7 +237,7 @@ test('an aggregation rule may not be taken away either', async () => {
   expect((await as(eve, 'PATCH', 'clusterroles/summed', body, 'application/merge-patch+json')).code).toBe(403);
 });
 
-test('a role of another namespace gives nothing here', async () => {
+test('a role of another namespace grants no rights here', async () => {
   await server.call('POST', '/api/v1/namespaces', { metadata: { name: 'far' } });
   await server.call('POST', `${api}/namespaces/far/rolebindings`, {
     ...binding('own', 'ClusterRole', 'secret-reader'),

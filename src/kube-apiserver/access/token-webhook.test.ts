@@ -31,7 +31,7 @@ async function settled<T>(promise: Promise<T> | undefined): Promise<PromiseSettl
 }
 
 describe('token webhook', () => {
-  test('asks with a TokenReview, and remembers the answer for two minutes', async () => {
+  test('sends a TokenReview, and caches the response for two minutes', async () => {
     const { remote, enter } = await start(() => status({ authenticated: true, user: ann }));
     const user = { name: 'ann', uid: '1', groups: ['dev', 'system:authenticated'], extra: { scope: ['a'] } };
     expect(await enter('t', ['api'])).toEqual(user);
@@ -72,7 +72,7 @@ describe('token webhook', () => {
     expect((result as PromiseRejectedResult).reason.why).toMatch(why);
   });
 
-  test('is asked again when it fails, five times at most', async () => {
+  test('is retried when it fails, five times at most', async () => {
     const { remote, enter } = await start((_, count) =>
       count < 4 ? { code: 503, text: '' } : status({ authenticated: true, user: ann }),
     );

@@ -34,7 +34,7 @@ describe('ResourceQuota', () => {
   };
   const used = async () => (await server.call('GET', `${ns}/resourcequotas/q`)).body.status.used;
 
-  test('of many writes at once exactly as many succeed as there is room for', async () => {
+  test('of many concurrent writes, exactly those within the quota succeed', async () => {
     await quota({ pods: '5' }, { pods: '0' });
     const codes = await Promise.all([...Array(20).keys()].map(async (i) => (await create(`p${i}`)).code));
     expect(codes.filter((code) => code === 201)).toHaveLength(5);
@@ -42,7 +42,7 @@ describe('ResourceQuota', () => {
     expect(await used()).toEqual({ pods: '5' });
   });
 
-  test('what fails for another reason is not charged', async () => {
+  test('writes that fail for another reason are not charged', async () => {
     await quota({ pods: '5' }, { pods: '0' });
     expect((await create('a')).code).toBe(201);
     expect((await create('a')).code).toBe(409);
@@ -67,7 +67,7 @@ describe('ResourceQuota', () => {
     expect(await used()).toEqual({ 'requests.cpu': code === 201 ? '600m' : '0' });
   });
 
-  test('a quota whose use nobody has counted yet lets nothing pass', async () => {
+  test('a quota without computed usage rejects all writes', async () => {
     await server.call('POST', `${ns}/resourcequotas`, { metadata: { name: 'q' }, spec: { hard: { pods: '1' } } });
     await server.call(
       'PATCH',
@@ -272,7 +272,7 @@ describe('default classes', () => {
 });
 
 describe('the older plugins', () => {
-  test('nothing new comes into a namespace that is ending', async () => {
+  test('a terminating namespace accepts no new objects', async () => {
     await server.call('POST', '/api/v1/namespaces', { metadata: { name: 'x' }, spec: { finalizers: ['a.test/b'] } });
     await server.call('DELETE', '/api/v1/namespaces/x');
     const { code, body } = await server.call('POST', '/api/v1/namespaces/x/configmaps', { metadata: { name: 'c' } });

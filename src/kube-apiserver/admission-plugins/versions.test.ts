@@ -149,7 +149,7 @@ describe.each(Object.keys(mutators))('a mutating %s of a resource with a convers
     { request: 'v1', rule: 'v2', made: { address: 'changed:1' } },
     { request: 'v2', rule: 'v1', made: { host: 'changed', port: '2' } },
     { request: 'v2', rule: 'v2', made: { host: 'changed', port: '1' } },
-  ])('that names $rule changes what is written as $request', async ({ request, rule, made }) => {
+  ])('with rule $rule changes objects written as $request', async ({ request, rule, made }) => {
     await define('Webhook');
     await (mutators[by] as (version: string) => Promise<void>)(rule);
     const { code, body } = await write(request, specs[request] as object);
@@ -166,7 +166,7 @@ describe.each(Object.keys(mutators))('a mutating %s of a resource with a convers
   });
 });
 
-test('fields that the other version does not have survive where nothing converts', async () => {
+test('fields outside of the other version survive without conversion', async () => {
   await define('None');
   await mutators.policy!('v2');
   const { body } = await write('v1', { address: 'kept', host: 'one' });

@@ -169,7 +169,7 @@ test('a server with a certificate of another authority is not trusted', async ()
   await becomes('True');
 });
 
-test('discovery and OpenAPI have it, and no longer when it goes', async () => {
+test('discovery and OpenAPI contain it until it is removed', async () => {
   await start();
   const groups = async () => (await server.call('GET', '/apis')).body.groups.map(({ name }: { name: string }) => name);
   expect((await groups()).at(-1)).toBe('wardle.example.com');

@@ -27,7 +27,7 @@ async function start(rules: string, options: object = {}): Promise<void> {
 const maps = '/api/v1/namespaces/default/configmaps';
 const stages = () => events.map(({ stage }) => stage);
 
-test('metadata of a write: who, what, when, and how it ended', async () => {
+test('metadata of a write: user, object, times and response', async () => {
   await start('- level: Metadata');
   await server.call('POST', `${maps}?fieldManager=me`, configMap('a'));
   expect(stages()).toEqual(['RequestReceived', 'ResponseComplete']);
@@ -82,7 +82,7 @@ test('a watch is recorded when it begins and when it ends', async () => {
   await vi.waitFor(() => expect(stages()).toEqual(['RequestReceived', 'ResponseStarted', 'ResponseComplete']));
 });
 
-test('what Pod Security says of a pod', async () => {
+test("Pod Security's annotations for a pod", async () => {
   await start('- {level: Metadata, omitStages: [RequestReceived]}', {
     admission: [podSecurity(() => createClient(server.transport({ name: 'reader', groups: ['system:masters'] })))],
   });
@@ -102,7 +102,7 @@ test('what Pod Security says of a pod', async () => {
   });
 });
 
-test('level None records nothing', async () => {
+test('level None records no events', async () => {
   await start('- {level: None, resources: [{resources: [configmaps]}]}\n- level: Metadata');
   await server.call('GET', maps);
   expect(events).toEqual([]);
@@ -127,7 +127,7 @@ test('a user who acts as another', async () => {
   expect(events.at(-1)).toMatchObject({ user: { username: 'jane' }, impersonatedUser: { username: 'bob' } });
 });
 
-test('a log file is rotated when it is full, and loses nothing', async () => {
+test('a full log file is rotated without a lost event', async () => {
   await start('- level: None');
   const directory = mkdtempSync(join(tmpdir(), 'coracle-audit-'));
   try {

@@ -59,7 +59,7 @@ class AuditLog implements AuditBackend {
       stream.once('open', () => resolve());
       stream.once('error', reject);
     });
-    stream.on('error', (error) => logger.warn('audit events are lost', { file, error: String(error) }));
+    stream.on('error', (error) => logger.warn('audit events lost', { file, error: String(error) }));
     this.#stream = stream;
   }
 
@@ -86,12 +86,12 @@ class AuditLog implements AuditBackend {
 
   #drop(): void {
     if (this.#dropped++ % 1000 === 0)
-      this.#options.logger.warn('audit events are lost', { file: this.#options.file, lost: this.#dropped });
+      this.#options.logger.warn('audit events lost', { file: this.#options.file, lost: this.#dropped });
   }
 
   #rotate(): void {
     this.#rotating = this.#startNewFile()
-      .catch((error) => this.#options.logger.warn('the audit log cannot be rotated', { error: String(error) }))
+      .catch((error) => this.#options.logger.warn('cannot rotate the audit log', { error: String(error) }))
       .finally(() => {
         this.#rotating = undefined;
         const waiting = this.#waiting;

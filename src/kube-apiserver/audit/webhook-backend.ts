@@ -38,7 +38,7 @@ class AuditWebhook implements AuditBackend {
   write(event: string): void {
     if (this.#waiting.length + this.#batches * batchSize >= bufferSize) {
       if (this.#dropped++ % 1000 === 0)
-        this.#options.logger.warn('audit events are lost', { url: this.#options.url, lost: this.#dropped });
+        this.#options.logger.warn('audit events lost', { url: this.#options.url, lost: this.#dropped });
       return;
     }
     this.#waiting.push(event);
@@ -64,7 +64,7 @@ class AuditWebhook implements AuditBackend {
       .then(() => this.#send(body))
       .catch((error) => {
         this.#dropped += items.length;
-        this.#options.logger.warn('audit events are lost', {
+        this.#options.logger.warn('audit events lost', {
           url: this.#options.url,
           lost: this.#dropped,
           error: String(error),

@@ -88,7 +88,7 @@ const port = (name: string, apiVersion: string, spec: object) => ({
 });
 
 describe('a conversion webhook', () => {
-  test('converts what is read, written, patched and deleted', async () => {
+  test('converts on read, write, patch and delete', async () => {
     await expect.poll(async () => (await server.call('GET', at('v2'))).code).toBe(200);
     const made = await server.call('POST', at('v1'), port('a', 'v1', { address: 'one:1' }));
     expect(made.code).toBe(201);
@@ -106,7 +106,7 @@ describe('a conversion webhook', () => {
     expect((await server.call('GET', `${at('v1')}/a`)).code).toBe(404);
   });
 
-  test('converts what is created in a version that is not stored, once for each version', async () => {
+  test('converts an object created in another version than the stored one, once per version', async () => {
     const made = await server.call('POST', at('v2'), port('b', 'v2', { host: 'b', port: '1' }));
     expect(made.body).toMatchObject({ apiVersion: 'test.example/v2', spec: { host: 'b', port: '1' } });
     expect((await server.call('GET', `${at('v1')}/b`)).body.spec).toEqual({ address: 'b:1' });
@@ -127,7 +127,7 @@ describe('a conversion webhook', () => {
     expect(list.body.apiVersion).toBe('test.example/v2');
   });
 
-  test('converts what a watch tells, in order', async () => {
+  test('converts watch events, in order', async () => {
     const admin = server.transport({ name: 'admin', groups: ['system:masters'] });
     const { resourceVersion } = (await server.call('GET', at('v2'))).body.metadata;
     const query = { watch: 'true', resourceVersion, fieldSelector: 'metadata.name=w' };
@@ -181,7 +181,7 @@ describe('a conversion webhook', () => {
       }),
       'conversion webhook for test.example/v1, Kind=Port returned invalid converted object at index 0: must have the same name: f0 != other',
     ],
-  ])('that %s is an error that tells so', async (_, said, message) => {
+  ])('that %s causes an error with the reason', async (_, said, message) => {
     await server.call('POST', at('v1'), port('f0', 'v1', { address: 'f:1' }));
     answer = said;
     expect(await server.call('GET', `${at('v2')}/f0`)).toMatchObject({ code: 500, body: { message } });
@@ -192,7 +192,7 @@ describe('a conversion webhook', () => {
     await server.call('DELETE', `${at('v1')}/f0`);
   });
 
-  test('reads what an earlier storage version left', async () => {
+  test('reads objects of an earlier storage version', async () => {
     await server.call('POST', at('v1'), port('old', 'v1', { address: 'old:1' }));
     const live = (await server.call('GET', `${definitions}/ports.test.example`)).body;
     const spec = { ...live.spec, versions: [v1(false), v2(true)] };

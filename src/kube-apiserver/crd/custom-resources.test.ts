@@ -122,7 +122,7 @@ describe('a custom resource', () => {
     expect((await server.call('GET', '/apis/test.example/v1/gadgets')).code).toBe(404);
   });
 
-  test('goes with its definition, which waits for it', async () => {
+  test('is deleted with its definition, which waits for it', async () => {
     await server.call('PATCH', `${widgets}/w`, { metadata: { finalizers: ['test.example/hold'] } }, merge);
     const { body } = await server.call('DELETE', `${definitions}/widgets.test.example`);
     expect(body.metadata.finalizers).toEqual(['customresourcecleanup.apiextensions.k8s.io']);
@@ -169,7 +169,7 @@ test('a name conflict ends with the definition that had the name', async () => {
   await own.stop();
 });
 
-test('a watch ends with the definition of what it watches', async () => {
+test('a watch ends with the definition of its kind', async () => {
   const own = await startTestServer();
   await own.call('POST', definitions, definition());
   await expect.poll(async () => (await own.call('GET', widgets)).code).toBe(200);
@@ -183,7 +183,7 @@ test('a watch ends with the definition of what it watches', async () => {
   await own.stop();
 });
 
-test('what was defined is served again after a restart', async () => {
+test('existing definitions are served after a restart', async () => {
   const first = await startTestServer();
   await first.call('POST', definitions, definition());
   await expect.poll(async () => (await first.call('GET', widgets)).code).toBe(200);

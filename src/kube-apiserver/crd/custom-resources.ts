@@ -96,7 +96,7 @@ class CustomResources {
         await (crd.metadata.deletionTimestamp ? this.#cleanUp(crd) : this.#accept(crd));
       } catch (error) {
         if (isNotFound(error)) continue;
-        this.#server.logger.error('a custom resource definition could not be handled', { name, error: String(error) });
+        this.#server.logger.error('custom resource definition not served', { name, error: String(error) });
         this.#server.clock.after(1_000, () => this.#enqueue(name), { background: true });
       }
     }

@@ -35,7 +35,7 @@ test('names that another definition has accepted are in conflict, the others are
   ]);
 });
 
-test('a conflict ends when the other definition goes', () => {
+test('a conflict ends when the other definition is deleted', () => {
   const other = settled(crd({ ...gear, plural: 'others', singular: 'other' }));
   const waiting = crd(gear, statusOf(crd(gear), [other], now));
   const status = statusOf(waiting, [], now + 1_000);
@@ -43,7 +43,7 @@ test('a conflict ends when the other definition goes', () => {
   expect(status.acceptedNames).toEqual(gear);
 });
 
-test('what is established stays so under its old names', () => {
+test('an established definition keeps its names', () => {
   const mine = settled(crd(gear));
   const other = settled(
     crd({ plural: 'others', singular: 'other', kind: 'Other', listKind: 'OtherList', shortNames: ['ot'] }),
@@ -57,7 +57,7 @@ test('what is established stays so under its old names', () => {
   ]);
 });
 
-test('nothing changes when nothing is new', () => {
+test('an unchanged definition has an unchanged status', () => {
   const mine = settled(crd(gear));
   expect(statusOf(mine, [], now + 1_000)).toEqual(mine.status);
 });

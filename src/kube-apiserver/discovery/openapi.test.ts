@@ -100,7 +100,7 @@ describe('documents', () => {
     expect(described).toEqual([]);
   });
 
-  test('version 2 shows custom resources without what it has no words for', async () => {
+  test('version 2 shows custom resources without unsupported keywords', async () => {
     const { definitions: all } = await json('/openapi/v2');
     const { properties } = all['test.o.v1.Gear'];
     expect(properties.spec.properties.a).toEqual({});

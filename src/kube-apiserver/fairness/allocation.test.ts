@@ -27,7 +27,7 @@ describe('allocation of seats', () => {
     })),
     { minLength: 1, maxLength: 8 },
   );
-  test('gives out exactly what there is, within all bounds', () =>
+  test('allocates exactly the sum, within all bounds', () =>
     fc.assert(
       fc.property(claims, fc.double({ min: 0, max: 1, noNaN: true }), (given, part) => {
         const low = given.reduce((sum, { lowerBound }) => sum + lowerBound, 0);

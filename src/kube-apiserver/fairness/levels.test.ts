@@ -107,7 +107,7 @@ describe('a request', () => {
 });
 
 describe('configuration', () => {
-  test('without objects has the mandatory levels, which take everything', () => {
+  test('without objects has the mandatory levels, which take all requests', () => {
     const levels = new PriorityLevels(new VirtualClock());
     expect([...named(levels).keys()].sort()).toEqual(['catch-all', 'exempt']);
     const flow = levels.classify(requestInfo('GET', '/api/v1/pods', new URLSearchParams()), { name: 'x', groups: [] });
@@ -127,7 +127,7 @@ describe('configuration', () => {
     expect(flow.schema.metadata.name).toBe('catch-all');
   });
 
-  test('a level that goes serves what it has', () => {
+  test('a removed level serves its waiting requests', () => {
     const levels = defaults();
     const level = named(levels).get('system');
     const outcome = level?.queues.start({

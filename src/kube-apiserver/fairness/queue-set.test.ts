@@ -87,7 +87,7 @@ describe('seats', () => {
     expect(trial.started).toContain('c');
   });
 
-  test('are kept for a while after a request that many watchers hear of', async () => {
+  test('stay occupied for a while after a write with many watchers', async () => {
     const trial = new Trial(setOf(queued, 2));
     trial.start('a', { width: { seats: 1, finalSeats: 2, additionalMs: 50 } });
     trial.start('b');
@@ -114,7 +114,7 @@ describe('queues', () => {
     expect(trial.rejected).toEqual(['a queue-full']);
   });
 
-  test('reject what has waited for too long', async () => {
+  test('reject requests that waited too long', async () => {
     const set = setOf(queued, 1);
     const trial = new Trial(set);
     trial.start('a');
@@ -127,7 +127,7 @@ describe('queues', () => {
     expect(set.isIdle).toBe(true);
   });
 
-  test('drop what its client gave up', async () => {
+  test('drop requests that their client cancelled', async () => {
     const set = setOf(queued, 1);
     const trial = new Trial(set);
     const client = new AbortController();
@@ -164,7 +164,7 @@ describe('fairness', () => {
     expect(next.filter((flow) => flow === 'quiet')).toHaveLength(5);
   });
 
-  test('two floods share the seats evenly, whoever came first', async () => {
+  test('two floods share the seats evenly, in any order', async () => {
     const trial = new Trial(setOf({ ...queued, queueLengthLimit: 1_000, queues: 2, handSize: 1 }, 4));
     // Two flows that are dealt different queues.
     for (let i = 0; i < 300; i++) trial.start('a', { hash: 0n });

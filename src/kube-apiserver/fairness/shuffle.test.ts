@@ -5,7 +5,7 @@ import { deal, hashOfFlow } from './shuffle.ts';
 const hash = fc.bigInt(0n, 2n ** 64n - 1n);
 
 describe('a hand', () => {
-  test('has as many different cards of the deck as asked for, and is the same each time', () =>
+  test('has the requested number of different cards of the deck, and is deterministic', () =>
     fc.assert(
       fc.property(hash, fc.integer({ min: 1, max: 128 }), fc.integer({ min: 1, max: 8 }), (entropy, deck, size) => {
         fc.pre(size <= deck);

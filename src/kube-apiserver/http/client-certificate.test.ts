@@ -61,7 +61,7 @@ test.each<[string, any, unknown]>([
   ],
 ])('%s', async (_, name, user) => expect(await userOf(name)).toEqual(user));
 
-test('what is no certificate is a fault', () =>
+test('an invalid certificate is a fault', () =>
   expect(clientCertificate({ raw: Buffer.from('x'), fingerprint256: '' }).certificateFault).toBeDefined());
 
 test('a certificate that has ended is refused, though its connection still lives', async () => {

@@ -64,7 +64,7 @@ function ask({ method = 'GET', path, headers = {}, body, as = made.admin }: Aske
 const maps = '/api/v1/namespaces/default/configmaps';
 const json = { 'Content-Type': 'application/json' };
 
-describe('who asks', () => {
+describe('identity', () => {
   const review = {
     method: 'POST',
     path: '/apis/authentication.k8s.io/v1/selfsubjectreviews',
@@ -86,12 +86,12 @@ describe('who asks', () => {
     expect(userInfo).toEqual({ username: 'system:anonymous', groups: ['system:unauthenticated'] });
   });
 
-  test('is refused with credentials that nobody knows', async () => {
+  test('is refused with unknown credentials', async () => {
     const answer = await ask({ ...review, as: {} as Pair, headers: { ...json, Authorization: 'Bearer nonsense' } });
     expect(answer.json()).toMatchObject({ code: 401, reason: 'Unauthorized', message: 'Unauthorized' });
   });
 
-  test('may be somebody else', async () => {
+  test('may impersonate', async () => {
     const headers = { ...json, 'Impersonate-User': 'bob', 'Impersonate-Group': 'staff' };
     const { userInfo } = (await ask({ ...review, headers })).json().status;
     expect(userInfo).toEqual({ username: 'bob', groups: ['staff', 'system:authenticated'] });

@@ -150,7 +150,7 @@ async function answer(server: Server, beginnings: Beginnings, incoming: Incoming
     if (outgoing.writableFinished) abandonRest(incoming, server.clock);
     else if (!incoming.complete) outgoing.once('finish', () => abandonRest(incoming, server.clock));
   } catch (error) {
-    server.logger.error('an answer could not be sent', { path: request.path, error: String(error) });
+    server.logger.error('response not sent', { path: request.path, error: String(error) });
     outgoing.destroy();
   }
 }

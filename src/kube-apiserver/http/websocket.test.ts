@@ -28,7 +28,7 @@ test('a watch sends one message an event', async () => {
   client.close();
 });
 
-test('what cannot be answered over a WebSocket is answered without', async () => {
+test('errors before the upgrade are plain HTTP responses', async () => {
   const client = new WebSocket(`${listener.url.replace('http', 'ws')}/api/v1/namespaces/default/pods/none/log`);
   const code = await new Promise((resolve) =>
     client.once('unexpected-response', (_, response) => resolve(response.statusCode)).on('error', () => {}),

@@ -166,7 +166,7 @@ describe('hostile bytes are refused', () => {
   ])('$case', ({ bytes, message }) => {
     expect(() => readEnvelope(bytes)).toThrow(message);
   });
-  test('random bytes never throw anything else', () => {
+  test('random bytes never throw another error', () => {
     for (let round = 0; round < 3000; round++) {
       const bytes = Buffer.from(whole);
       for (let changes = 0; changes < 3; changes++) bytes[random.int(bytes.length)] = random.int(256);

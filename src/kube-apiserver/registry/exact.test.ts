@@ -85,7 +85,7 @@ describe('a custom resource', () => {
     await send('DELETE', `${things}/patched`);
   });
 
-  test('a write that changes nothing is none', async () => {
+  test('a write without a change is skipped', async () => {
     const first = JSON.parse((await send('POST', things, thing('same', `{"a":${odd}}`))).text);
     const again = await send('PATCH', `${things}/same`, `{"spec":{"a":${odd}}}`, 'application/merge-patch+json');
     expect(JSON.parse(again.text).metadata.resourceVersion).toBe(first.metadata.resourceVersion);

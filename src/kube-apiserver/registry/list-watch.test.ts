@@ -55,7 +55,7 @@ describe('list', () => {
     expect([code, body.message]).toEqual([400, 'strconv.ParseInt: parsing "soon": invalid syntax']);
   });
 
-  test('pages show one state, whatever is written in between', async () => {
+  test('pages show one state despite writes in between', async () => {
     const { body: first } = await server.call('GET', `${maps}?limit=2`);
     expect(first.metadata.remainingItemCount).toBe(3);
     await server.call('POST', maps, configMap('bb'));
@@ -116,7 +116,7 @@ describe('list', () => {
     });
   });
 
-  test('pages begin at the version that is asked for', async () => {
+  test('pages begin at the requested version', async () => {
     const { body: before } = await server.call('GET', maps);
     await server.call('POST', maps, configMap('aa'));
     const query = { limit: '2', resourceVersion: before.metadata.resourceVersion };
@@ -145,7 +145,7 @@ describe('list', () => {
 });
 
 describe('watch', () => {
-  test('goes on from a list', async () => {
+  test('continues from a list', async () => {
     const { body } = await server.call('GET', maps);
     await server.call('POST', maps, configMap('w'));
     await server.call('PATCH', `${maps}/w`, { data: { a: '2' } }, { contentType: 'application/merge-patch+json' });
@@ -199,7 +199,7 @@ describe('watch', () => {
     expect(await live).toEqual(['ADDED third']);
   });
 
-  test('from a version that is forgotten asks for a new list', async () => {
+  test('from a compacted version requires a new list', async () => {
     const clock = new VirtualClock();
     const own = await startTestServer({ clock });
     const { body } = await own.call('GET', maps);

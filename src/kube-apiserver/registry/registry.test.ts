@@ -11,7 +11,7 @@ beforeAll(async () => {
 afterAll(() => server.stop());
 
 describe('create', () => {
-  test('fills in what only the server knows', async () => {
+  test("sets the server's fields", async () => {
     const { code, body } = await server.call('POST', maps, configMap('filled', { uid: 'mine', generation: 7 }));
     expect(code).toBe(201);
     expect(body).toMatchObject({
@@ -81,7 +81,7 @@ describe('create', () => {
     expect(answer).toMatchObject({ code, body: { kind: 'Status', message } });
   });
 
-  test('a dry run leaves nothing behind', async () => {
+  test('a dry run writes no objects', async () => {
     const { code, body } = await server.call('POST', maps, configMap('dry'), { query: { dryRun: 'All' } });
     expect(code).toBe(201);
     expect(body.metadata.resourceVersion).toBeUndefined();
@@ -145,7 +145,7 @@ describe('update', () => {
 });
 
 describe('delete', () => {
-  test('waits for finalizers, and goes with the last of them', async () => {
+  test('waits for finalizers, and is removed with the last of them', async () => {
     await server.call('POST', maps, configMap('f', { finalizers: ['a.test/x'] }));
     const { body } = await server.call('DELETE', `${maps}/f`);
     expect(body.metadata).toMatchObject({ deletionGracePeriodSeconds: 0, finalizers: ['a.test/x'] });
@@ -179,7 +179,7 @@ describe('delete', () => {
     expect((await server.call('GET', `${pods}/graceful`)).code).toBe(404);
   });
 
-  test('a namespace goes when it is finalized', async () => {
+  test('a namespace is removed when it is finalized', async () => {
     await server.call('POST', '/api/v1/namespaces', { metadata: { name: 'going' } });
     const { body } = await server.call('DELETE', '/api/v1/namespaces/going');
     expect(body).toMatchObject({ spec: { finalizers: ['kubernetes'] }, status: { phase: 'Terminating' } });
@@ -187,7 +187,7 @@ describe('delete', () => {
     expect((await server.call('GET', '/api/v1/namespaces/going')).code).toBe(404);
   });
 
-  test('a collection goes by selector', async () => {
+  test('a collection is deleted by selector', async () => {
     for (const name of ['x1', 'x2']) await server.call('POST', maps, configMap(name, { labels: { of: 'x' } }));
     const { body } = await server.call('DELETE', `${maps}?labelSelector=of%3Dx`);
     expect(body.items.map((item: any) => item.metadata.name)).toEqual(['x1', 'x2']);

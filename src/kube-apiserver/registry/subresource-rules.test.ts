@@ -72,7 +72,7 @@ test('namespaces/finalize changes spec.finalizers alone', async () => {
   expect(body).toMatchObject({ spec: { finalizers: ['a.test/b'] }, status: { phase: 'Active' } });
 });
 
-test('a status goes through /status, and nothing else does', async () => {
+test('/status writes the status only', async () => {
   await server.call('POST', pods, pod('told'));
   const through = (subresource: string) =>
     changed(`${pods}/told`, subresource, (object) => {

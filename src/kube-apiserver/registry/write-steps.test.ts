@@ -104,7 +104,7 @@ test.each<[string, string, string, object, string | undefined]>([
     service({ name: 'applied' }),
     'application/apply-patch+yaml',
   ],
-])('%s goes through the steps in their order', async (_, method, path, body, contentType) => {
+])('%s runs the steps in order', async (_, method, path, body, contentType) => {
   const { code, body: answer } = await server.call(method, path, body, contentType ? { contentType } : {});
   expect(code, answer.message).toBeLessThan(300);
   expect(seen.filter((step) => step !== 'defaults')).toEqual(created);
@@ -112,14 +112,14 @@ test.each<[string, string, string, object, string | undefined]>([
   expect(seen[0]).toBe('defaults');
 });
 
-test('a dry run goes through all of them and stores nothing', async () => {
+test('a dry run runs all of them and stores no object', async () => {
   const { code } = await server.call('POST', `${services}?dryRun=All`, service({ name: 'dry' }));
   expect(code).toBe(201);
   expect(seen.filter((step) => step !== 'defaults')).toEqual(created);
   expect((await server.call('GET', `${services}/dry`)).code).toBe(404);
 });
 
-test('a write that validation refuses gives nothing out and is shown to nobody behind', async () => {
+test('a write that validation rejects allocates no values and reaches no later step', async () => {
   const { code } = await server.call('POST', services, service({ name: 'wrong' }, { ports: [{ port: 0 }] }));
   expect(code).toBe(422);
   expect(seen.filter((step) => step !== 'defaults')).toEqual([

@@ -171,7 +171,7 @@ describe('headers', () => {
     ],
   ])('%s', async (_, headers, wanted) => expect(await whoAmI(...headers)).toEqual({ code: 201, body: wanted }));
 
-  test('an unknown header alone impersonates nobody', async () =>
+  test('an unknown header alone does not impersonate', async () =>
     expect((await whoAmI(['Impersonate-Foo', 'x'])).body.username).toBe(requestor.name));
 
   test.each<[string, readonly (readonly [string, string])[], string]>([
@@ -339,7 +339,7 @@ describe('rights', () => {
     expect((await whoAmI(...headers)).code).toBe(allowed ? 201 : 403);
   });
 
-  test('a pod’s account may act as its own node, whichever that is', async () => {
+  test('a pod’s account may act as its node', async () => {
     requestor = {
       name: `system:serviceaccount:ns:agent${count}`,
       groups: [],

@@ -48,7 +48,7 @@ test('requests get seats, and name their flow', () => {
   expect([isRunning(), request.flow]).toEqual([true, { schemaUid: undefined, levelUid: undefined }]);
 });
 
-test('requests beyond the seats are told when to come back', async () => {
+test('requests beyond the seats get Retry-After', async () => {
   const server = serverOf();
   // Without any configuration everything is of the level catch-all, which has all seats and no queue.
   const all = Array.from({ length: 601 }, () => ask(server));

@@ -70,7 +70,7 @@ describe('a review', () => {
       undefined,
       'spec.resourceAttributes.fieldSelector ignored due to parse error',
     ],
-  ])('asks with %s', async (_, fieldSelector, requirements, evaluationError) => {
+  ])('evaluates %s', async (_, fieldSelector, requirements, evaluationError) => {
     const { code, body } = await review(pods({ fieldSelector }));
     expect(code, body.message).toBe(201);
     expect(asked?.fieldSelector).toEqual(requirements);
@@ -114,7 +114,7 @@ describe('a review', () => {
     expect([code, body.message]).toEqual([422, expect.stringContaining(message)]);
   });
 
-  test('of a namespace asks about that namespace alone', async () => {
+  test('of a namespace concerns only that namespace', async () => {
     await server.call('POST', '/api/v1/namespaces', { metadata: { name: 'a' } });
     const local = 'namespaces/a/localsubjectaccessreviews';
     expect((await review(pods({ namespace: 'a' }), undefined, local)).code).toBe(201);

@@ -131,7 +131,7 @@ describe('proxy', () => {
     expect(await proxied(`/api/v1/nodes/${name}:none/proxy/`)).toBe(wanted);
   });
 
-  test('of a service goes to pods of its namespace alone', async () => {
+  test('of a service only reaches pods of its namespace', async () => {
     const none = (port = '') => `503 no endpoints available for service "svc${port}"`;
     await server.call('POST', `${ns}/services`, {
       metadata: { name: 'svc' },

@@ -180,7 +180,7 @@ describe.each([
     }
   });
 
-  test('bodies pass, of any size and length told or not', async () => {
+  test('bodies of any size pass, with and without a length', async () => {
     const body = 'x'.repeat(5 << 20);
     const told: Record<string, string> = { 'content-length': String(body.length) };
     for (const headers of [{}, told]) {
@@ -191,7 +191,7 @@ describe.each([
     expect(seen.body).toBe('why');
   });
 
-  test('what belongs to the connection, or to the API server, is not passed on', async () => {
+  test('headers of the connection and of the API server are not forwarded', async () => {
     const { headers, code } = await call('GET', `${ns}/pods/p/proxy/teapot`, {
       authorization: 'Bearer secret',
       'x-remote-user': 'eve',
@@ -239,13 +239,13 @@ describe.each([
   });
 });
 
-describe('what goes wrong', () => {
+describe('errors', () => {
   const message = async (path: string, method = 'GET') => {
     const { code, body } = await send(method, path);
     return `${code} ${JSON.parse(body).message}`;
   };
 
-  test('is said as in Kubernetes', async () => {
+  test("have Kubernetes' messages", async () => {
     const closed = createTcpServer((socket) => socket.destroy()).listen(0, ownAddress);
     await once(closed, 'listening');
     const at = (closed.address() as AddressInfo).port;
@@ -273,7 +273,7 @@ describe('what goes wrong', () => {
     await expect(send('GET', `${ns}/pods/p/proxy/short`)).rejects.toThrow();
   });
 
-  test('a client that goes away ends the request of the backend', async () => {
+  test("a client's disconnect ends the backend's request", async () => {
     events.length = 0;
     const outgoing = httpRequest(`${plain.url}${ns}/pods/p/proxy/ticks`, { agent: false });
     outgoing.on('error', () => {});
@@ -285,7 +285,7 @@ describe('what goes wrong', () => {
   });
 });
 
-test('a backend over TLS is asked with its scheme, whatever its certificate', async () => {
+test('a backend over TLS is used by its scheme, with any certificate', async () => {
   const authority = await testAuthority();
   const own = await authority.issue('CN=backend', ['192.0.2.1']);
   const tls = createSecureServer(own, (incoming, outgoing) => outgoing.end(`${incoming.method} ${incoming.url}`));
@@ -345,7 +345,7 @@ describe('upgrades', () => {
     expect(text).toContain('"message":"invalid upgrade response: status code 200"');
   });
 
-  test('that reach nobody are an error', async () => {
+  test('without a reachable backend are an error', async () => {
     const socket = connect(plain.port, '127.0.0.1').setEncoding('utf8');
     socket.write(`GET ${ns}/pods/p:1/proxy/ HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n`);
     expect(await read(socket, '}')).toContain(

@@ -28,7 +28,7 @@ describe('services', () => {
     expect((await server.call('POST', services, service('b', { clusterIP: '10.96.0.10' }))).code).toBe(201);
   });
 
-  test('never get one address twice, however many ask at once', async () => {
+  test('never get one address twice under concurrency', async () => {
     const made = await Promise.all(
       Array.from({ length: 100 }, (_, i) => server.call('POST', services, service(`s${i}`))),
     );
@@ -104,7 +104,7 @@ describe('binding', () => {
 });
 
 describe('eviction', () => {
-  test('asks the disruption budget', async () => {
+  test('checks the disruption budget', async () => {
     await server.call('POST', pods, { ...pod('e', { nodeName: 'n' }), metadata: { name: 'e', labels: { app: 'e' } } });
     await server.call(
       'PATCH',
@@ -138,7 +138,7 @@ describe('eviction', () => {
 });
 
 describe('server-side apply', () => {
-  test('knows who owns what', async () => {
+  test('tracks field ownership', async () => {
     const path = '/api/v1/namespaces/default/configmaps/owned';
     const apply = (manager: string, data: object, force = false) =>
       server.call(

@@ -96,7 +96,7 @@ test.each(requests.map((request) => ({ request })))(
   },
 );
 
-test('a definition that changed is what its objects are held to', async () => {
+test('objects are validated by a changed definition', async () => {
   const [version] = crd.spec.versions;
   const spec = { ...crd.spec, versions: [{ ...version, schema: structuredClone(version.schema) }] };
   spec.versions[0].schema.openAPIV3Schema.properties.spec['x-kubernetes-validations'][0].rule = 'self.oars > 7';
@@ -110,7 +110,7 @@ test('a definition that changed is what its objects are held to', async () => {
   expect(await patched(8)).toBe(200);
 });
 
-test('what cannot be done is an answer, and the thread goes on', async () => {
+test('a failed task is a response, and the thread continues', async () => {
   const thread = new TaskThread<object, Answer>('object-worker');
   const task = { group: '', version: 'v1', resource: 'pods', work: { type: 'validate', subresource: '' } };
   expect(await thread.run({ ...task, resource: 'none', next: '{}' })).toMatchObject({ type: 'failed' });

@@ -63,7 +63,7 @@ beforeAll(async () => {
 });
 afterAll(() => Promise.all([steady.stop(), cutOff.stop()]));
 
-test('a server that missed a compacted past goes on with the present, in everything that it follows', async () => {
+test('a server that missed compacted changes continues with the current state, for all resources', async () => {
   for (const name of ['one', 'two', 'three', 'four', 'five', 'six'])
     expect((await steady.call('POST', services, service(name))).code).toBe(201);
   await steady.call('POST', definitions, definition('olds'));

@@ -30,7 +30,7 @@ test.each([
   expect(item.holds(serialize(object(name, `${note}!`)), object(name, `${note}!`))).toBe(false);
 });
 
-test('object and bytes are made from each other when one of them was let go', () => {
+test('object and bytes are made from each other when one of them was dropped', () => {
   const stored = object('plain', 'some "quoted" note');
   const item = new Item('/registry/configmaps/default/x', 42, stored, serialize(stored));
   const whole = JSON.stringify(stored);

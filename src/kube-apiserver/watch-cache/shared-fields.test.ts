@@ -19,7 +19,7 @@ test('equal owners are kept once', () => {
   expect(fieldsOf(b)).toBe(fieldsOf(a));
 });
 
-test('of owners that differ by an address, what is equal is kept once, and nothing is lost', () => {
+test('equal parts of owners that differ by an address are stored once, without loss', () => {
   const [a, b] = ['10.0.0.1', '10.0.0.2'].map((ip) => podOwnedBy(status(ip)));
   shareFields(a);
   shareFields(b);
@@ -29,7 +29,7 @@ test('of owners that differ by an address, what is equal is kept once, and nothi
   expect(fieldsOf(b)['f:status']['f:podIPs']).not.toBe(fieldsOf(a)['f:status']['f:podIPs']);
 });
 
-test('what has the same parts under other names is another', () => {
+test('equal parts under other names are different', () => {
   const [a, b] = [podOwnedBy({ 'f:x': { 'f:a': {} } }), podOwnedBy({ 'f:y': { 'f:a': {} } })];
   shareFields(a);
   shareFields(b);

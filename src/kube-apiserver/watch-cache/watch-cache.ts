@@ -209,7 +209,7 @@ export class WatchCache {
       } catch (error) {
         if (signal.aborted) return;
         this.#fault = String(error);
-        this.#logger.error('the watch of the store ended; it is begun again', { error: String(error) });
+        this.#logger.error('store watch ended, restarting', { error: String(error) });
         if (error instanceof Compacted) mustStartOver = true;
         else await this.#clock.sleep(500, signal).catch(() => {});
       }

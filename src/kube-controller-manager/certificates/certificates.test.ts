@@ -145,7 +145,7 @@ describe('signing', () => {
     [8 * 3_600, 8 * hourMs - 5 * minuteMs],
     [100 * 24 * 3_600, 100 * dayMs - 5 * minuteMs],
     [2 * 365 * 24 * 3_600, 365 * dayMs - 5 * minuteMs],
-  ])('for %i s when that is asked for', async (expirationSeconds, rest) => {
+  ])('for %i s on request', async (expirationSeconds, rest) => {
     const name = await ask({ expirationSeconds });
     await decide(name);
     const { validTo } = await signed(name);
@@ -244,7 +244,7 @@ describe('signing', () => {
     expect((await quiet(foreign)).certificate).toBeUndefined();
   });
 
-  test('a certificate ends with the CA, and an expired CA signs nothing', async () => {
+  test('a certificate expires with the CA, and an expired CA does not sign', async () => {
     ca = await makeAuthority(clock.now() - 3_649 * dayMs);
     const name = await ask();
     await decide(name);
@@ -272,7 +272,7 @@ describe('approving', () => {
     expect((await signed(name)).subject).toBe('O=system:nodes\nCN=system:node:a');
   });
 
-  test('who bootstraps nodes gets one for a node, as soon as the right is there', async () => {
+  test('a bootstrap user gets one for a node, as soon as it has the right', async () => {
     const name = await ask({ ...asked, by: { name: 'bootstrap', groups: [] } });
     expect(await approval(name)).toBeUndefined();
     granted.nodeclient = ['bootstrap'];
@@ -290,7 +290,7 @@ describe('approving', () => {
     ],
     ['a client certificate of no node', { subject: nodeSubject, by: node }],
     ['what is no request of a kubelet', { ...asked, subject: [{ CN: ['system:node:a'] }], by: node }],
-  ])('%s needs somebody', async (_, request) => {
+  ])('%s needs a subject', async (_, request) => {
     granted.selfnodeclient = ['system:node:a', 'system:node:b'];
     expect(await approval(await ask(request))).toBeUndefined();
   });
@@ -301,7 +301,7 @@ describe('cleaning', () => {
     ['pending', undefined, 24 * hourMs],
     ['denied', 'Denied', hourMs],
     ['approved and unsigned', 'Approved', 24 * hourMs],
-  ])('a request that is %s goes after its time', async (_, type, after) => {
+  ])('a %s request is deleted after its retention', async (_, type, after) => {
     const name = await ask({ signer: 'example.com/x' });
     if (type) await decide(name, type);
     await clock.advance(after - 2_000);

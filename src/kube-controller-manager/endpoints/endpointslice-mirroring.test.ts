@@ -81,7 +81,7 @@ test.each([
   expect(await slices()).toEqual([]);
 });
 
-test('a slice that someone deletes comes back; one whose Service gets a selector goes', async () => {
+test('a deleted slice is recreated; one whose Service gets a selector is deleted', async () => {
   await createService();
   await createEndpoints({ subsets: [{ addresses: [{ ip: '10.1.2.3' }], ports }] });
   const [{ metadata: deleted }] = await slices();

@@ -39,7 +39,7 @@ test('background: dependents go after their owner, and only those that have lost
   expect(ownerReferences?.map((owner) => owner.name)).toEqual(['b']);
 });
 
-test('foreground: the owner stays until what blocks it is gone', async () => {
+test('foreground: the owner stays until its blocking dependents are gone', async () => {
   const a = await configMap('a');
   const held = await ownedSecret('held', [a], true);
   await client.update('secrets', { ...held, metadata: { ...held.metadata, finalizers: ['test.io/hold'] } });
@@ -89,7 +89,7 @@ test('a dependent with an owner that stays, stays, though another owner waits fo
   expect(ownerReferences?.map((owner) => owner.name)).toEqual(['b']);
 });
 
-test('what is made for an owner that is gone already, goes', async () => {
+test('a dependent of a deleted owner is deleted', async () => {
   await ownedSecret('late', [{ metadata: { name: 'never', uid: '11111111-1111-4111-8111-111111111111' } }]);
   await clock.advance(100);
   expect(await cluster.names('secrets', 'default')).toEqual([]);

@@ -10,7 +10,7 @@ beforeEach(async () => {
 });
 afterEach(() => cluster.stop());
 
-test('a cron job makes jobs by the clock, not two at a time if it must not, and keeps a few', async () => {
+test('a cron job makes jobs on schedule, not two at a time if forbidden, and keeps a few', async () => {
   const jobTemplate = {
     spec: { template: { spec: { restartPolicy: 'Never', containers: [{ name: 'c', image: 'i' }] } } },
   };
@@ -36,7 +36,7 @@ test('a cron job makes jobs by the clock, not two at a time if it must not, and 
   );
 });
 
-test('a cron job leaves a job alone that somebody else made of it', async () => {
+test('a cron job ignores a manually made job', async () => {
   const jobTemplate = {
     spec: { template: { spec: { restartPolicy: 'Never', containers: [{ name: 'c', image: 'i' }] } } },
   };
@@ -64,7 +64,7 @@ test('a cron job leaves a job alone that somebody else made of it', async () => 
   expect(status.active ?? []).toEqual([]);
 });
 
-test('a cron job knows its job again when its status did not tell of it', async () => {
+test('a cron job adopts its job that is missing in the status', async () => {
   const jobTemplate = {
     spec: { template: { spec: { restartPolicy: 'Never', containers: [{ name: 'c', image: 'i' }] } } },
   };
@@ -81,7 +81,7 @@ test('a cron job knows its job again when its status did not tell of it', async 
   });
 });
 
-test('a schedule that never comes, one of a second and a long pause make events and hang nothing', async () => {
+test('a schedule without a time, one of a second and a long pause cause events and no hang', async () => {
   const jobTemplate = {
     spec: { template: { spec: { restartPolicy: 'Never', containers: [{ name: 'c', image: 'i' }] } } },
   };

@@ -38,7 +38,7 @@ describe('completion indexes', () => {
   );
 
   const numbers = fc.array(fc.nat(60), { maxLength: 40 });
-  test('are what sets of numbers are', () =>
+  test('behave as sets of numbers', () =>
     fc.assert(
       fc.property(numbers, numbers, (a, b) => {
         const [one, two] = [new Set(a), new Set(b)];

@@ -77,7 +77,7 @@ async function endIndex(index: number, phase: 'Succeeded' | 'Failed'): Promise<v
   await clock.settle();
 }
 
-test('with a limit for each index, one that fails for good does not stop the others', async () => {
+test('with a limit for each index, a failed one does not stop the others', async () => {
   await createJob({ completions: 3, parallelism: 3, completionMode: 'Indexed', backoffLimitPerIndex: 1 });
   await clock.settle();
   await endIndex(0, 'Failed');

@@ -53,7 +53,7 @@ test('pods of a Job that went unseen are released; those of others are not', asy
   expect(finalizers['unseen']).toBeUndefined();
 });
 
-test('a namespace with a running Job goes', async () => {
+test('a namespace with a running Job is deleted', async () => {
   await startJob();
   await cluster.client.delete('namespaces', { name: 'default' });
   await cluster.runPods();

@@ -118,7 +118,7 @@ describe('scale', () => {
     expect(scale(view(job({ parallelism: 2_000, completions: 5_000 }))).create).toHaveLength(500);
   });
 
-  test('a replacement knows the pod whose failures it takes over', () => {
+  test('a replacement has the pod whose failures it continues', () => {
     const pods = [
       ended('first', 'Failed', { index: 0, failures: 0, endedSecondsAgo: 300 }),
       ended('second', 'Failed', { index: 0, failures: 1, endedSecondsAgo: 100 }),

@@ -17,7 +17,7 @@ const node = (name: string) => client.get('nodes', { name });
 const taintsOf = async (name: string) =>
   (await node(name)).spec.taints?.map((taint) => `${taint.key}:${taint.effect}`) ?? [];
 
-test('a silent node becomes Unknown after 40 s, and its pods go after 5 min more', async () => {
+test('a node without heartbeats becomes Unknown after 40 s, and its pods are evicted after 5 min more', async () => {
   const nodes = await startNodes(cluster, 3);
   await nodes.pass(60);
   expect(await taintsOf('n0')).toEqual([]);
@@ -60,7 +60,7 @@ test('a silent node becomes Unknown after 40 s, and its pods go after 5 min more
   );
 });
 
-test('a node that comes back keeps its pods', async () => {
+test('a recovered node keeps its pods', async () => {
   const nodes = await startNodes(cluster, 3);
   await nodes.pass(20);
   nodes.silent.add('n0');
@@ -80,7 +80,7 @@ test('a node that comes back keeps its pods', async () => {
   expect(await cluster.names('pods', 'default')).toEqual(['p0', 'p1', 'p2']);
 });
 
-test('when every node falls silent, nothing is evicted', async () => {
+test('without heartbeats of any node, no pod is evicted', async () => {
   const nodes = await startNodes(cluster, 2);
   await nodes.pass(20);
   nodes.silent.add('n0').add('n1');

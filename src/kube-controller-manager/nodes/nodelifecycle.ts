@@ -140,7 +140,7 @@ class NodeHealth {
       .patch('nodes', { name }, { type: 'strategic', body }, { subresource: 'status' })
       .catch((error) => {
         if (!isNotFound(error))
-          tools.logger.warn('a node was not marked as silent', { node: name, error: String(error) });
+          tools.logger.warn('node not marked as unreachable', { node: name, error: String(error) });
         return node;
       });
     if (wasReady) tools.events.event(node, 'Normal', 'NodeNotReady', `Node ${name} status is now: NodeNotReady`);

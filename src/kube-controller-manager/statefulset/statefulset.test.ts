@@ -37,7 +37,7 @@ test.each([
   expect(await pods()).toEqual(left);
 });
 
-test('a parallel set scales down whatever the health of its pods', async () => {
+test("a parallel set scales down regardless of its pods' health", async () => {
   await create(3, { podManagementPolicy: 'Parallel' });
   await unhealthy('s-0', 's-1', 's-2');
   await scale(0);

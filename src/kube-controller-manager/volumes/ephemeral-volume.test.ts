@@ -35,7 +35,7 @@ test('an ephemeral volume gets a claim that its pod owns', async () => {
   ]);
 });
 
-test('a claim that was deleted under its pod is created again, and goes with the pod', async () => {
+test('a claim deleted before its pod is created again, and deleted with the pod', async () => {
   await createPod();
   await cluster.clock.advance(1_000);
   const [first] = await claims();

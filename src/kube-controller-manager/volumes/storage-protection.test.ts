@@ -17,7 +17,7 @@ async function start(): Promise<void> {
 const exists = (resource: 'persistentvolumeclaims' | 'persistentvolumes', name: string) =>
   cluster.client.list(resource).then(({ items }) => items.some((item) => item.metadata.name === name));
 
-test('a claim that nobody uses goes at once', async () => {
+test('an unused claim is deleted at once', async () => {
   await start();
   const claim = await cluster.client.get('persistentvolumeclaims', { name: 'data', namespace });
   expect(claim.metadata.finalizers).toEqual(['kubernetes.io/pvc-protection']);

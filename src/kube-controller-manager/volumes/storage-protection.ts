@@ -78,7 +78,7 @@ async function release(
     object,
     finalizers.filter((name) => name !== finalizer),
   );
-  logger.debug('nobody uses it any more', { resource, object: keyOf(object) });
+  logger.debug('unused, removing the finalizer', { resource, object: keyOf(object) });
 }
 
 /** Updates the whole object: a concurrent change causes a conflict, and the key is retried. */

@@ -45,7 +45,7 @@ test.each([
   if (zones) expect(found['c']).toBe(1);
 });
 
-test('what was placed and is gone does not count', () => {
+test('deleted pods do not count', () => {
   const cache = new SchedulerCache();
   for (const name of ['a', 'b']) cache.setNode(node(name));
   const first = podInfo(pod('set'));

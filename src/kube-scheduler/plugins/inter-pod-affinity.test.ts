@@ -142,6 +142,6 @@ test.each([
     pod('web'),
     "node(s) didn't satisfy existing pods anti-affinity rules",
   ],
-] as [[string, Pod][], Pod, string][])('says why in the words of Kubernetes', (there, coming, reason) =>
+] as [[string, Pod][], Pod, string][])("has Kubernetes' message", (there, coming, reason) =>
   expect(place(there, coming).reasons).toEqual([reason]),
 );

@@ -93,7 +93,7 @@ describe('a pod with a claim', () => {
     expect(decide(wanted, storage)).toBe(message);
   });
 
-  test('that is bound goes where its volume is', () => {
+  test("that is bound restricts the pod to its volume's nodes", () => {
     const claims = [claim('c', { volumeName: 'v' }, { annotations: bound })];
     expect(decide(using('c'), { claims, volumes: { v: onNode('b') } })).toBe('b');
   });

@@ -158,7 +158,7 @@ describe('the node refuses', () => {
     expect(refusalOf(spec, metadata, abilities)).toEqual({ reason, message });
   });
 
-  test('and admits what it can enforce', () => {
+  test('and admits enforceable profiles', () => {
     for (const spec of [{ os: { name: 'linux' } }, appArmor, sysctl('kernel.shm_rmid_forced'), {}])
       expect(refusalOf(spec), JSON.stringify(spec)).toBeUndefined();
   });
@@ -169,7 +169,7 @@ describe('user namespaces', () => {
   const of = (uid: string, spec: Spec = { hostUsers: false }, maxPods = 3) =>
     userNamespaceOf(podOf(spec, { uid }), { rootDirectory: root, maxPods, usesFilesystem: true }).userNamespace;
 
-  test("each pod has a range that is nobody else's, and keeps it", () => {
+  test('each pod has a distinct, permanent range', () => {
     try {
       expect(of('a', {})).toBeUndefined();
       expect(of('a')).toEqual({ hostId: 65_536, length: 65_536 });

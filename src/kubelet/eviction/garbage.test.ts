@@ -35,7 +35,7 @@ function subject(images: Image[], inUse: string[] = []) {
 const space = (availableGi: number) => ({ capacity: 100 * gi, available: availableGi * gi });
 const later = 3 * 60_000;
 
-test('below the high mark nothing is removed', async () => {
+test('below the high mark no image is removed', async () => {
   const { garbage, clock, removed } = subject([image('a')]);
   await garbage.collect(space(50));
   await clock.advance(later);
@@ -54,7 +54,7 @@ test('above it images go, longest unused first, until the low mark', async () =>
   expect(removed).toEqual(['b', 'c', 'a']); // six are to go, d is in use
 });
 
-test('what is young, pinned or used stays, and too little is told', async () => {
+test('young, pinned and used images stay, and an insufficient result is reported', async () => {
   const { garbage, clock, events, removed } = subject(
     [image('pinned', { pinned: true }), image('used'), image('old')],
     ['used@sha256:1'],

@@ -46,7 +46,7 @@ export class EvictionManager {
     if (this.#thresholds.length === 0) return;
     while (!signal.aborted) {
       const evicted = await this.synchronize(signal).catch((error) => {
-        logger.error('cannot look after the resources of the node', { error: String(error) });
+        logger.error('node pressure check failed', { error: String(error) });
         return undefined;
       });
       if (evicted) await this.#cleanedUp(evicted, signal);

@@ -63,7 +63,7 @@ describe('thresholds', () => {
     expect(thresholdsOf({ evictionHard: { 'nodefs.available': '0%', 'imagefs.available': '100%' } })).toEqual([]));
 });
 
-describe('what is crossed', () => {
+describe('crossed thresholds', () => {
   test.each<[string, Observations, string[]]>([
     ['nothing', { 'memory.available': free(2 * gi), 'nodefs.available': free(2 * gi) }, []],
     ['less than an amount', { 'memory.available': free(99 * mi) }, ['memory.available']],
@@ -135,7 +135,7 @@ describe('in time', () => {
     ).toEqual(['MemoryPressure evict', 'MemoryPressure evict', 'MemoryPressure']);
   });
 
-  test('memory goes before disk', () => {
+  test('memory comes before disk', () => {
     const observations = { 'nodefs.available': free(0), 'memory.available': free(0) };
     const { due, conditions } = decide(noPressure, thresholdsOf(), observations, 0, minute);
     expect(due.map(resourceOf)).toEqual(['memory', 'ephemeral-storage']);

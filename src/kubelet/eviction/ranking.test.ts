@@ -29,7 +29,7 @@ function candidate(
 const memory = (amountMi: number) => ({ memoryBytes: amountMi * mi });
 const disk = (amountMi: number) => ({ diskBytes: amountMi * mi });
 
-describe('who goes first', () => {
+describe('the order of eviction', () => {
   test.each<[string, StarvedResource, Candidate[], string]>([
     [
       'above its request, then low priority, then most above its request',
@@ -76,14 +76,14 @@ describe('who goes first', () => {
   );
 });
 
-describe('what it is told', () => {
+describe('the message', () => {
   const observations = { 'memory.available': { available: 50 * mi, capacity: 2 ** 30 } };
   test('threshold, and containers above their requests', () =>
     expect(evictionMessage(candidate('p', 0, 100, memory(150)), 'memory', thresholdsOf(), observations)).toBe(
       'The node was low on resource: memory. Threshold quantity: 100Mi, available: 50Mi. ' +
         'Container c was using 150Mi, request is 100Mi, has larger consumption of memory. ',
     ));
-  test('a pod with resources of its own', () => {
+  test('a pod with pod-level resources', () => {
     const own = candidate('p', 0, 0, memory(150));
     Object.assign(own.pod.spec, { resources: { requests: { memory: '120Mi' } } });
     expect(evictionMessage(own, 'memory', [], observations)).toBe(
@@ -100,7 +100,7 @@ describe('what it is told', () => {
     ).toBe('The node was low on resource: inodes. Threshold quantity: 50, available: 7. '));
 });
 
-describe('what a node under pressure takes', () => {
+describe('admission under pressure', () => {
   const pod = (qosClass: string, more: object = {}) =>
     ({ metadata: {}, spec: { containers: [], ...more }, status: { qosClass } }) as unknown as Pod;
   const tolerating = { tolerations: [{ key: 'node.kubernetes.io/memory-pressure', operator: 'Exists' }] };

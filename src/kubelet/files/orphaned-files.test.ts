@@ -8,7 +8,7 @@ import { removeOrphanedFiles } from './orphaned-files.ts';
 
 const [gone, existing] = ['11111111-2222-3333-4444-555555555555', '66666666-7777-8888-9999-000000000000'];
 
-test('what is left of unknown pods is removed, and nothing else', async () => {
+test('only remains of unknown pods are removed', async () => {
   const directory = fs.mkdtempSync(path.join(tmpdir(), 'coracle-orphans-'));
   try {
     const made = [

@@ -29,7 +29,9 @@ export async function removeOrphanedFiles(
   isKnown: (uid: string) => boolean,
 ): Promise<void> {
   const remove = async (what: string, work: Promise<void>) =>
-    work.catch((error) => logger.warn('cannot remove what a pod left', { directory: what, error: String(error) }));
+    work.catch((error) =>
+      logger.warn('cannot remove files of a deleted pod', { directory: what, error: String(error) }),
+    );
   const { disk, memory } = podDirectories(config.rootDirectory, 'x');
   const found = await Promise.all([disk, memory].map((directory) => namesIn(path.dirname(directory))));
   for (const uid of new Set(found.flat())) {

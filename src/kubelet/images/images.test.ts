@@ -45,7 +45,7 @@ describe('image names', () => {
 });
 
 describe('pulls', () => {
-  test('end when the last pod that waits is gone, and no event calls that a failure', async () => {
+  test('end when the last waiting pod is gone, without a failure event', async () => {
     const { ensure, events, pulls } = subject();
     const [first, second] = [new AbortController(), new AbortController()];
     const waits = [ensure('a', 'img', first.signal), ensure('b', 'img', second.signal)];

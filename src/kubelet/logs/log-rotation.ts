@@ -30,7 +30,7 @@ export async function rotateLogs(tools: RotationTools, signal: AbortSignal): Pro
   while (!signal.aborted) {
     await tools.clock.sleep(monitorIntervalMs, signal).catch(() => {});
     if (signal.aborted) return;
-    await rotateAll(tools).catch((error) => tools.logger.warn('cannot look at logs', { error: String(error) }));
+    await rotateAll(tools).catch((error) => tools.logger.warn('cannot list logs', { error: String(error) }));
   }
 }
 

@@ -216,7 +216,7 @@ describe('rotation', () => {
     expect(reopened).toEqual([]);
   });
 
-  test('a full log is moved away, older ones are compressed, the oldest goes', async () => {
+  test('a full log is renamed, older ones are compressed, the oldest is deleted', async () => {
     writeFileSync(`${file}.20260101-000000.gz`, gzipSync('oldest'));
     writeFileSync(`${file}.20260102-000000`, 'older');
     writeFileSync(file, 'x'.repeat(100));
@@ -242,7 +242,7 @@ describe('rotation', () => {
     expect(reopened).toHaveLength(2);
   });
 
-  test('a runtime that cannot begin anew keeps its file', async () => {
+  test('a runtime that cannot reopen its log keeps the file', async () => {
     writeFileSync(file, 'x'.repeat(100));
     await rotateAll(tools(() => Promise.reject(new Error('no'))));
     expect(names()).toEqual(['0.log']);

@@ -53,7 +53,7 @@ test.each<[string, object, ReturnType<typeof insufficient> | undefined]>([
   ],
 ])('%s', (_, spec, refusal) => expect(refuse(pod(spec), [], config, able)).toEqual(refusal));
 
-test('what active pods have is taken', () => {
+test('resources of active pods are used', () => {
   const used = pod({ containers: [container({ cpu: '1500m' })] }, 'other');
   const wanted = pod({ containers: [container({ cpu: '600m' })] });
   expect(refuse(wanted, [used], config, able)).toEqual(insufficient('cpu', 600, 1500, 2000));
@@ -118,7 +118,7 @@ test.each<[string, object, Node, object | undefined]>([
     node(),
     insufficient('hugepages-2Mi', 2 ** 21, 0, 0),
   ],
-])('a pod that wants of its node %s', (_, spec, object, refusal) =>
+])('a pod that requires %s', (_, spec, object, refusal) =>
   expect(refuse(pod({ containers: [], ...spec }), [], { ...config, nodeName: 'n' }, { ...able, object })).toEqual(
     refusal,
   ),

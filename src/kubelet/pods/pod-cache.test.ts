@@ -25,7 +25,7 @@ class Runtime {
   async listContainers(): Promise<readonly never[]> {
     return [];
   }
-  letGo(): void {
+  release(): void {
     for (const go of this.#held.splice(0)) go();
   }
 }
@@ -50,22 +50,25 @@ test('a reading of one pod changes that pod alone', async () => {
   expect(changed).toEqual(['a', 'b', 'b']);
 });
 
-test.each(['', 'a'])('a slow reading does not bring back what a later one saw gone (slow: "%s")', async (slow) => {
-  const { runtime, cache, changed } = start('a');
-  await cache.refresh();
-  runtime.holds = true;
-  const late = cache.refresh(slow);
-  runtime.holds = false;
-  runtime.uids = [];
-  await cache.refresh(slow ? '' : 'a');
-  expect(cache.uids()).toEqual([]);
-  runtime.letGo();
-  await late;
-  expect(cache.uids()).toEqual([]);
-  expect(changed).toEqual(['a', 'a']);
-});
+test.each(['', 'a'])(
+  'a slow reading does not restore a pod that a later one saw removed (slow: "%s")',
+  async (slow) => {
+    const { runtime, cache, changed } = start('a');
+    await cache.refresh();
+    runtime.holds = true;
+    const late = cache.refresh(slow);
+    runtime.holds = false;
+    runtime.uids = [];
+    await cache.refresh(slow ? '' : 'a');
+    expect(cache.uids()).toEqual([]);
+    runtime.release();
+    await late;
+    expect(cache.uids()).toEqual([]);
+    expect(changed).toEqual(['a', 'a']);
+  },
+);
 
-test('nothing of a pod that is gone stays behind', async () => {
+test('a removed pod leaves no entry', async () => {
   const { runtime, cache } = start('a');
   await cache.refresh();
   runtime.holds = true;
@@ -73,14 +76,14 @@ test('nothing of a pod that is gone stays behind', async () => {
   runtime.holds = false;
   runtime.uids = [];
   await cache.refresh('a');
-  runtime.letGo();
+  runtime.release();
   await late;
   expect(cache.size).toBe(1); // until the next relist: a slow reading may still show it
   await cache.refresh();
   expect(cache.size).toBe(0);
 });
 
-test('calls at one time share the next reading, and hear of what was true when they called', async () => {
+test('concurrent calls share the next reading, which is newer than they are', async () => {
   const { runtime, cache } = start('a');
   runtime.holds = true;
   const first = cache.refresh();
@@ -88,7 +91,7 @@ test('calls at one time share the next reading, and hear of what was true when t
   expect(cache.refresh()).toBe(second);
   runtime.uids = ['b'];
   runtime.holds = false;
-  runtime.letGo();
+  runtime.release();
   await Promise.all([first, second]);
   expect(cache.uids()).toEqual(['b']);
 });

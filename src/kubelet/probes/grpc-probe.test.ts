@@ -65,7 +65,7 @@ test('a server that does not answer in time', async () => {
   });
 });
 
-test('nobody listens', async () => {
+test('a closed port', async () => {
   const { port } = await serve(() => {});
   await new Promise((resolve) => server!.close(resolve));
   expect(await probe(port, '', 1000)).toEqual({

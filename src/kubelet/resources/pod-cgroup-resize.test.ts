@@ -122,13 +122,13 @@ test('a pod that shrinks shrinks after its containers', async () => {
   ]);
 });
 
-test('what one container gives another takes: the pod stays as it is', async () => {
+test("one container shrinks and another grows: the pod's cgroup stays", async () => {
   const { sync, updates } = subject(podOf({ a: of('200m', '128Mi'), b: of('100m', '64Mi') }));
   await sync(podOf({ a: of('100m', '64Mi'), b: of('200m', '128Mi') }));
   expect(updates.map((line) => line.split(' ')[0])).toEqual(['a', 'b', 'a', 'b']);
 });
 
-test('pod-level resources: containers without limits of their own follow', async () => {
+test('pod-level resources: containers without limits follow', async () => {
   const { sync, updates, events } = subject(podOf({ a: {}, b: of('50m', '32Mi') }, of('200m', '128Mi')));
   await sync(podOf({ a: {}, b: of('50m', '32Mi') }, of('400m', '256Mi')));
   expect(updates).toEqual([
@@ -141,7 +141,7 @@ test('pod-level resources: containers without limits of their own follow', async
   expect(events).toEqual(['ResizeStarted', 'ResizeCompleted']);
 });
 
-test('pod-level resources: a limit below what is used is refused before anything changes', async () => {
+test('pod-level resources: a limit below the usage is refused before any change', async () => {
   const { sync, updates, usage } = subject(podOf({ a: of('50m', '32Mi') }, of('200m', '128Mi')));
   usage(100 * 2 ** 20);
   const shrunk = podOf({ a: of('50m', '32Mi') }, of('200m', '64Mi'));
@@ -154,7 +154,7 @@ test('pod-level resources: a limit below what is used is refused before anything
   expect(updates).toEqual(['pod memoryLimitBytes=67108864']);
 });
 
-test('a runtime that says no to the sandbox leaves the cgroup, and is asked again', async () => {
+test("after a runtime's refusal the cgroup stays, and the change is retried", async () => {
   const more = { refuses: true };
   const { sync, updates, open } = subject(podOf({ a: of('50m', '32Mi') }, of('200m', '128Mi')), more);
   const grown = podOf({ a: of('50m', '32Mi') }, of('400m', '128Mi'));

@@ -37,13 +37,13 @@ function open(pods: Pod[]) {
   return { subject, cgroups, clock, shares, withoutFiles };
 }
 
-test('all pods together are held to the machine, those that ask for nothing come last', () => {
+test('all pods together are limited by the machine, and BestEffort ones have the lowest share', () => {
   const { cgroups } = open([]);
   expect(cgroups.limits('/kubepods')).toEqual({ cpuShares: 2048, memoryLimitBytes: 2 ** 30 });
   expect(cgroups.limits('/kubepods/besteffort')).toEqual({ cpuShares: 2 });
 });
 
-test('Burstable pods share what they ask for together, with those of the machine’s other kubelets', async () => {
+test('Burstable pods get the sum of their requests, including the machine’s other kubelets', async () => {
   const pods = [podOf('a', { cpu: '500m' }), podOf('b', { cpu: '250m' }), podOf('c')];
   const { subject, cgroups, clock, shares, withoutFiles } = open(pods);
   for (const pod of pods) subject.ensure(pod);
@@ -61,7 +61,7 @@ test('Burstable pods share what they ask for together, with those of the machine
   expect(shares('/kubepods/burstable')).toBe(256);
 });
 
-test('a cgroup that is there keeps its limits', () => {
+test('an existing cgroup keeps its limits', () => {
   const pod = podOf('a', { cpu: '500m' });
   const { subject, shares, withoutFiles } = open([pod]);
   subject.ensure(pod);

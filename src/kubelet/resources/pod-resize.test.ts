@@ -61,7 +61,7 @@ function subject(more: { refuse?: string; used?: number; fails?: boolean } = {})
 }
 const now = (...containers: ContainerStatus[]): RuntimePod => ({ sandboxes: [], containers });
 
-test('cgroups change first, memory before CPU and what shrinks before what grows; then the status says so', async () => {
+test('cgroups change first, memory before CPU and decreases before increases; then the status', async () => {
   const { sync, updates, events } = subject();
   const before = now(running('a', of('100m', '64Mi')), running('b', of('100m', '64Mi')));
   const { during, after, actual } = await sync(
@@ -88,7 +88,7 @@ test('a policy restarts the container instead', async () => {
   expect([restart, updates]).toEqual([['a'], []]);
 });
 
-test('what the node does not have waits, and the old promise stays', async () => {
+test("a resize beyond the node's resources waits, and the old allocation stays", async () => {
   const { sync, events, updates } = subject({ refuse: 'not enough' });
   const before = now(running('a', of('100m', '64Mi')));
   const { promised, after } = await sync(podOf(container('a', of('100', '64Mi'))), before);
@@ -106,7 +106,7 @@ test.each([
     'cannot decrease memory limits: attempting to set container "a" memory limit (33554432) below current usage (67108864)',
   ],
   ['a cgroup that refuses', { fails: true }, 'cgroup says no'],
-])('%s is told as an error, with what the cgroup has', async (_, more, message) => {
+])("%s is reported as an error, with the cgroup's values", async (_, more, message) => {
   const { sync, events } = subject(more);
   const { after, actual } = await sync(
     podOf(container('a', of('100m', '32Mi'))),
@@ -117,7 +117,7 @@ test.each([
   expect(events).toEqual(['ResizeStarted', 'ResizeError']);
 });
 
-test('after a restart the kubelet goes on where it was', async () => {
+test('after a restart the kubelet continues', async () => {
   const before = now(running('a', of('100m', '64Mi')));
   const pod = podOf(container('a', of('200m', '64Mi')));
   await subject().sync(pod, before);

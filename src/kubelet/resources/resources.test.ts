@@ -109,7 +109,7 @@ describe("the pod's cgroup", () => {
     expect(podCgroupResources(podOf(undefined, [['', '50m 50Mi']], init))).toEqual({ cpuShares: 51 });
   });
 
-  test('overhead counts, and the runtime is told of it', () => {
+  test('overhead counts, and the runtime gets it', () => {
     const pod = podOf(undefined, [['100m 50Mi', '100m 50Mi']], { overhead: { cpu: '100m', memory: '50Mi' } });
     expect(podCgroupResources(pod)).toEqual({ cpuShares: 204, ...quota(20_000), memoryLimitBytes: 100 * mi });
     const each = { cpuShares: 102, ...quota(10_000), memoryLimitBytes: 50 * mi };
@@ -138,7 +138,7 @@ describe('the OOM score', () => {
     const all = [...pod.spec.containers, ...(pod.spec.initContainers ?? [])];
     return containerResources(pod, all.find((c) => c.name === name)!, node).oomScoreAdj;
   };
-  test('what the pod asks for beyond its containers is shared by them', () => {
+  test("requests of the pod beyond its containers' are shared by them", () => {
     const pod = podOf(['- 500Mi'], [['- 100Mi'], ['- 200Mi']]);
     expect([score(pod, 'c1'), score(pod, 'c2')]).toEqual([800, 700]);
   });

@@ -29,7 +29,7 @@ const tools = {
   runtime: { containerStats: async () => [stats] },
 } as unknown as KubeletTools;
 
-test('a summary has what containers use', async () =>
+test("a summary has the containers' usage", async () =>
   expect(await statsSummary(tools, [pod])).toMatchObject({
     node: { nodeName: 'n', cpu: { usageCoreNanoSeconds: 1_500_000_000 }, memory: { workingSetBytes: 1000 } },
     pods: [

@@ -123,7 +123,7 @@ describe('phase', () => {
     expect(statusOf({}, [], {}, status)).toMatchObject({ phase: 'Failed', reason: 'DeadlineExceeded' });
   });
 
-  test('a container that nobody finds when the pod has ended', () => {
+  test('a missing container when the pod has ended', () => {
     const status = statusOf({ containers: two }, [made('a', 'exited')], { hasEnded: true });
     expect(status.phase).toBe('Failed');
     expect(status.containerStatuses?.[1].state?.terminated).toMatchObject({
@@ -133,7 +133,7 @@ describe('phase', () => {
     });
   });
 
-  test('a deleted pod whose containers ended well has succeeded, whatever its restart policy', () =>
+  test('a deleted pod whose containers succeeded has succeeded, with any restart policy', () =>
     expect(statusOf({}, [made('a', 'exited')], { hasEnded: true }).phase).toBe('Succeeded'));
 });
 
@@ -176,14 +176,14 @@ test('a running pod in full', () => {
 
 describe('container states', () => {
   const first = (status: PodStatus) => status.containerStatuses![0];
-  test('waits with what the worker ran into', () => {
+  test("waits with the worker's error", () => {
     const waiting = new Map([['a', { reason: 'ErrImagePull', message: 'no' }]]);
     expect(first(statusOf({}, [], { waiting }))).toMatchObject({
       state: { waiting: { reason: 'ErrImagePull', message: 'no' } },
       restartCount: 0,
     });
   });
-  test('a command that is not there, and nothing restarts it', () => {
+  test('a missing command without restart', () => {
     const waiting = new Map([['a', { reason: 'RunContainerError', message: 'no such file' }]]);
     const failed = made('a', 'exited', { exitCode: 128, reason: 'StartError', message: 'no such file' });
     const status = statusOf(never, [failed], { waiting });
@@ -217,7 +217,7 @@ describe('container states', () => {
   });
   test('waits for initialization', () =>
     expect(first(statusOf(init, [made('init', 'running')])).state).toEqual({ waiting: { reason: 'PodInitializing' } }));
-  test('between two runs it waits, and lastState tells how the last one ended', () => {
+  test('between two runs it waits, and lastState has the last exit', () => {
     const waiting = new Map([['a', { reason: 'CrashLoopBackOff' }]]);
     expect(first(statusOf({}, [made('a', 'exited', { exitCode: 7, attempt: 2 })], { waiting }))).toMatchObject({
       state: { waiting: { reason: 'CrashLoopBackOff' } },
@@ -278,7 +278,7 @@ describe('conditions', () => {
     expect(condition(status, 'Initialized')).toMatchObject({ status: 'True', reason: 'PodCompleted' });
     expect(condition(status, 'Ready')).toMatchObject({ status: 'False', reason: 'PodCompleted' });
   });
-  test('a readiness gate that nobody has opened', () => {
+  test('an unset readiness gate', () => {
     const gated = { readinessGates: [{ conditionType: 'example.com/lb' }] };
     expect(condition(statusOf(gated, [made('a', 'running')]), 'Ready')).toMatchObject({
       status: 'False',
@@ -295,7 +295,7 @@ describe('conditions', () => {
     const unready = statusOf({}, [made('a', 'running')], { now: 120_000, isReady: () => false }, before);
     expect(condition(unready, 'Ready')?.lastTransitionTime).toBe('1970-01-01T00:02:00Z');
   });
-  test("others' conditions of the API are kept beside the kubelet's own", () => {
+  test('conditions of other writers are kept', () => {
     const api = pod(
       {},
       {

@@ -77,7 +77,7 @@ test('undefined members are not sent, and make no difference', async () => {
   expect(bodies).toHaveLength(2);
 });
 
-test('the patch of a pod with many containers is made in a turn of its own, of the newest status', async () => {
+test('the patch of a pod with many containers is made in a separate turn, of the newest status', async () => {
   const sent: string[] = [];
   const client = {
     patch: async (_resource: string, _name: object, { body }: { body: any }) => {

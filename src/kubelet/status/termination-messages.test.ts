@@ -47,7 +47,7 @@ test.each([
       fs.symlinkSync(path.join(directory, 'away'), path.dirname(file));
     },
   ],
-])('%s says nothing, and does not hang', async (_, make) => {
+])('%s is empty, and does not hang', async (_, make) => {
   make();
   expect(await wordsOf()).toBe('');
 });

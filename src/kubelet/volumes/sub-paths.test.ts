@@ -45,7 +45,7 @@ describe('paths below a volume', () => {
       await expect(openBeneath(volume, name)).rejects.toThrow();
   });
 
-  test('what is opened stays the same when its name is given to another', async () => {
+  test('an open file stays the same when its name is replaced', async () => {
     const handle = await openBeneath(volume, 'inner');
     fs.renameSync(path.join(volume, 'inner'), path.join(volume, 'away'));
     fs.symlinkSync(directory, path.join(volume, 'inner'));
@@ -101,7 +101,7 @@ describe.skipIf(!hasMounts)('subPath (needs root)', () => {
     expect([...seen]).toEqual(seen.size > 0 ? ['file'] : []);
   });
 
-  test('a dangling link out of the volume makes nothing there', async () => {
+  test('a dangling link out of the volume creates no file', async () => {
     fs.symlinkSync(path.join(directory, 'made'), path.join(volume, 'link'));
     await expect(bind('link')).rejects.toThrow();
     await expect(bind('link/deeper')).rejects.toThrow();
@@ -117,14 +117,14 @@ describe.skipIf(!hasMounts)('subPath (needs root)', () => {
     expect(await bind('relative/file', 3)).toBe(path.join(directory, 'pod/volume-subpaths/v/c/3'));
   });
 
-  test('another file of the same name is bound anew', async () => {
+  test('a replaced file is bound again', async () => {
     await bind('inner/file');
     fs.writeFileSync(path.join(volume, 'inner', 'new'), 'changed');
     fs.renameSync(path.join(volume, 'inner', 'new'), path.join(volume, 'inner', 'file'));
     expect(fs.readFileSync(await bind('inner/file'), 'utf8')).toBe('changed');
   });
 
-  test("a missing directory gets the volume's mode and group, however the umask is", async () => {
+  test("a missing directory gets the volume's mode and group, with any umask", async () => {
     fs.chownSync(volume, 0, 2000);
     fs.chmodSync(volume, 0o2777);
     const { mode, gid } = fs.statSync(await bind('a/b'));
@@ -133,7 +133,7 @@ describe.skipIf(!hasMounts)('subPath (needs root)', () => {
   });
 
   test.each(['pod', 'link/pod'])(
-    'after the teardown of %s nothing is mounted, and the volume has its files yet',
+    'after the teardown of %s no mount is left, and the volume still has its files',
     async (at) => {
       fs.symlinkSync('.', path.join(directory, 'link'));
       const pod = path.join(directory, at);

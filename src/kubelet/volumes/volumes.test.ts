@@ -55,7 +55,7 @@ describe('writeAtomically', () => {
     expect(hidden()).toHaveLength(2);
   });
 
-  test('all change at once: whoever has the old folder open sees the old files, or none', async () => {
+  test('all change at once: an open old folder has the old files, or none', async () => {
     await writeAtomically(directory, filesOf({ a: '1', b: '1' }));
     const before = readlinkSync(path.join(directory, '..data'));
     await writeAtomically(directory, filesOf({ a: '2', c: '2' }));
@@ -64,7 +64,7 @@ describe('writeAtomically', () => {
     expect(hidden()).toEqual(['..data', readlinkSync(path.join(directory, '..data'))].sort());
   });
 
-  test('nothing is written when nothing changed', async () => {
+  test('no file is written without a change', async () => {
     await writeAtomically(directory, filesOf({ a: '1' }));
     const before = readlinkSync(path.join(directory, '..data'));
     await writeAtomically(directory, filesOf({ a: '1' }));
@@ -73,7 +73,7 @@ describe('writeAtomically', () => {
     expect(readlinkSync(path.join(directory, '..data'))).not.toBe(before);
   });
 
-  test('what a crash left is cleared away', async () => {
+  test('remains of a crash are removed', async () => {
     await writeAtomically(directory, filesOf({ a: '1' }));
     mkdirSync(path.join(directory, '..data_half'));
     symlinkSync('..data_half', path.join(directory, '..data_tmp'));
@@ -148,7 +148,7 @@ describe('volumes', () => {
     ['an empty directory', { emptyDir: {} }, {}],
   ])('%s', async (_, volume, files) => expect(read(await setUp(volume))).toEqual(files));
 
-  test('a Secret holds its bytes, with the mode that was asked for', async () => {
+  test('a Secret has its bytes, with the requested mode', async () => {
     const root = await setUp({ secret: { secretName: 'keys', defaultMode: 0o400 } });
     expect([...readFileSync(path.join(root, 'key'))]).toEqual([0, 255]);
     expect(statSync(path.join(root, 'key')).mode & 0o777).toBe(0o400);
@@ -205,7 +205,7 @@ describe('volumes', () => {
     ),
   );
 
-  test('hostPath makes what it may make', async () => {
+  test('hostPath creates paths by its type', async () => {
     const at = path.join(directory, 'host');
     expect(await setUp({ hostPath: { path: at, type: 'DirectoryOrCreate' } })).toBe(at);
     expect(statSync(at).isDirectory()).toBe(true);
@@ -228,7 +228,7 @@ describe('volumes', () => {
     expect(setUp({ configMap: { name: 'settings', items: [{ key: 'level', path: to }] } })).rejects.toThrow(message),
   );
 
-  test('containers only read what the kubelet writes; secrets and tokens do not reach the disk', async () => {
+  test("containers only read the kubelet's files; secrets and tokens do not reach the disk", async () => {
     const pod = (volume: Omit<Volume, 'name'>) =>
       ({
         metadata: { name: 'p', uid: 'u' },
@@ -332,7 +332,7 @@ describe('volumes', () => {
     expect({ mode: mode & 0o7777, gid }).toEqual({ mode: 0o2777, gid: 2000 });
   });
 
-  test('what is torn down is gone, also twice', async () => {
+  test('a teardown removes all files, also twice', async () => {
     const empty = await setUp({ emptyDir: {} });
     writeFileSync(path.join(empty, 'file'), '');
     symlinkSync('/', path.join(empty, 'link'));

@@ -195,7 +195,7 @@ describe('is refused', () => {
       /^ERROR: <input>:1:15: undeclared reference to 'x' \(in container ''\)\n \| 'é' == 'e' && x\n \| \.．\.{12}\^\nERROR: <input>:2:4: undeclared reference to 'y' .*\n \| \|\| y\n \| \.\.\.\^$/,
     ));
 
-  test('what is constant and fails is no program', () => {
+  test('a failing constant is not a program', () => {
     expect(() => compile("int('a') == 1")).toThrow("type conversion error from 'string' to 'int'");
     expect(() => compile("self.s.find('(') == ''")).toThrow('error parsing regexp: missing closing ): `(`');
   });
@@ -235,7 +235,7 @@ describe('costs', () => {
   ])('%s is estimated %i at most', (source, cost) => expect(compile(source).maxCost(sized)).toBe(cost));
 });
 
-describe('nothing gets large', () => {
+describe('results are bounded', () => {
   test.each([
     'lists.range(1000000000).size() > 0',
     'lists.range(900).map(x, lists.range(900)).flatten().map(y, lists.range(900)).flatten().size() > 0',
@@ -253,13 +253,13 @@ describe('nothing gets large', () => {
     [`[${Array(30_000).fill('y').join()}]`, '29900 more errors were truncated'],
     [`optional.of(1)${'.optMap(a, a)'.repeat(30)}`, 'macros make more than 100000 copies of parts of the expression'],
     ['['.repeat(99_000), 'expression recursion limit exceeded: 250'],
-  ])('what is wrong with %.20s is soon found', (source, why) => {
+  ])('the fault of %.20s is found quickly', (source, why) => {
     const started = performance.now();
     expect(() => compile(source)).toThrow(why);
     expect(performance.now() - started).toBeLessThan(5_000);
   });
 
-  test('what would take too long is not begun', () => {
+  test('too expensive calls are not started', () => {
     const list = `lists.range(60000)`;
     const started = performance.now();
     for (const source of [`${list}.distinct().size() > 0`, `sets.contains(${list}, ${list})`])

@@ -54,7 +54,7 @@ describe('a request by openssl', () => {
       keyAlgorithm: '1.2.840.113549.1.1.1',
     }));
 
-  test('may stand behind text, and with Windows’ line ends', () => {
+  test('may follow text, and have Windows’ line ends', () => {
     expect(parseCertificateRequest(`Certificate Request:\n  Data: x\n${withNames}`).commonName).toBe('jane');
     expect(parseCertificateRequest(withNames.replaceAll('\n', '\r\n')).commonName).toBe('jane');
   });

@@ -9,7 +9,7 @@ const keysOf = (tree: OrderedTree<number>, start = '', end = '\uffff') => {
 };
 
 describe('OrderedTree', () => {
-  test.each([1, 2, 3])('is what a sorted map would be, and old snapshots stay as they were (seed %i)', (seed) => {
+  test.each([1, 2, 3])('equals a sorted map, and old snapshots do not change (seed %i)', (seed) => {
     const random = seededRandom(seed);
     const model = new Map<string, number>();
     const tree = new OrderedTree<number>();
@@ -38,7 +38,7 @@ describe('OrderedTree', () => {
     for (const snapshot of snapshots) expect(keysOf(snapshot.tree)).toEqual(snapshot.keys);
   });
 
-  test('a snapshot may go its own way', () => {
+  test('a snapshot may be changed independently', () => {
     const tree = new OrderedTree<number>();
     for (let i = 0; i < 500; i++) tree.set(String(i).padStart(3, '0'), i);
     const copy = tree.snapshot();
@@ -49,7 +49,7 @@ describe('OrderedTree', () => {
     expect(keysOf(copy, '007', '009')).toEqual(['008']);
   });
 
-  test('is empty again when all is gone, and can be filled anew', () => {
+  test('is empty when all keys are deleted, and can be filled again', () => {
     const tree = new OrderedTree<number>();
     for (let i = 0; i < 5_000; i++) tree.set(String(i), i);
     for (let i = 0; i < 5_000; i++) tree.remove(String(i));
@@ -58,7 +58,7 @@ describe('OrderedTree', () => {
     expect(keysOf(tree)).toEqual(['a']);
   });
 
-  test('stops where the visitor says so', () => {
+  test('stops when the visitor returns false', () => {
     const tree = new OrderedTree<number>();
     for (let i = 0; i < 200; i++) tree.set(String(i).padStart(3, '0'), i);
     const seen: number[] = [];

@@ -40,10 +40,10 @@ const owners = (o: any) =>
   Object.fromEntries((o.metadata.managedFields ?? []).map((e: any) => [e.manager, e.fieldsV1]));
 
 describe('server-side apply', () => {
-  test('the applier owns what it named', () =>
+  test('the applier owns the applied fields', () =>
     expect(owners(apply(undefined, 'one', { data: { a: '1' } }))).toEqual({ one: { 'f:data': { 'f:a': {} } } }));
 
-  test('changing what another applied is a conflict, worded as Kubernetes words it', () => {
+  test("changing another manager's field is a conflict, in Kubernetes' words", () => {
     const live = apply(undefined, 'one', { data: { a: '1', b: '1' } });
     expect(() => apply(live, 'two', { data: { a: '2' } })).toThrow(
       'Apply failed with 1 conflict: conflict with "one": .data.a',
@@ -54,7 +54,7 @@ describe('server-side apply', () => {
     expect(() => apply(live, 'two', { data: { a: '2' } })).toThrow(ApplyConflicts);
   });
 
-  test('kubectl takes over what it applied from the client before, and keeps the annotation', () => {
+  test('kubectl takes over its client-side applied fields, and keeps the annotation', () => {
     const name = 'kubectl.kubernetes.io/last-applied-configuration';
     const last = JSON.stringify(object({ data: { a: '1', b: '1', gone: '1' } }));
     const live = object({ metadata: { name: 'x', annotations: { [name]: last } }, data: { a: '1', b: '2', c: '1' } });
@@ -78,7 +78,7 @@ describe('server-side apply', () => {
     expect(owners(live)).toEqual({ one: { 'f:data': { 'f:b': {} } }, two: { 'f:data': { 'f:a': {} } } });
   });
 
-  test('what an applier no longer names goes, unless another owns it', () => {
+  test('a field that its manager no longer applies is removed, unless another owns it', () => {
     let live = apply(undefined, 'one', { data: { a: '1', b: '1', c: '1' } });
     live = apply(live, 'two', { data: { a: '1' } });
     live = apply(live, 'one', { data: { b: '1' } });
@@ -131,7 +131,7 @@ describe('updates', () => {
     ]);
   });
 
-  test('an update takes what it changes from its owner', () => {
+  test('an update takes over changed fields', () => {
     const live = apply(undefined, 'one', { data: { a: '1', b: '1' } });
     const next = { ...live, data: { a: '2', b: '1' } };
     expect(

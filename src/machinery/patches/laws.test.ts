@@ -41,7 +41,7 @@ describe('merge patch', () => {
       }),
     ));
 
-  test('leaves what it was given as it is', () =>
+  test('does not change its inputs', () =>
     fc.assert(
       fc.property(document, patch, (given, changes) => {
         const before = structuredClone(given);
@@ -94,12 +94,12 @@ describe('strategic merge patch', () => {
       }),
     ));
 
-  test('of itself changes nothing', () =>
+  test('of itself has no effect', () =>
     fc.assert(
       fc.property(object, (given) => void expect(applyStrategicMergePatch(given, given, schema)).toEqual(given)),
     ));
 
-  test('keeps list items that it does not name, and merges those that it does', () =>
+  test('keeps unnamed list items, and merges named ones', () =>
     fc.assert(
       fc.property(object, object, (given, changes) => {
         const { ports = [] } = applyStrategicMergePatch(given, changes, schema);
@@ -110,7 +110,7 @@ describe('strategic merge patch', () => {
 });
 
 describe('JSON patch', () => {
-  test('removes what it added', () =>
+  test('removes added fields', () =>
     fc.assert(
       fc.property(document, scalar, (given, value) => {
         const added = applyJsonPatch(given, [{ op: 'add', path: '/new', value }]);

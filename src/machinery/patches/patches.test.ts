@@ -117,7 +117,7 @@ describe('JSON patch, the habits of evanphx/json-patch', () => {
     ['tests a missing member for null', {}, [{ op: 'test', path: '/a', value: null }], {}],
   ])('%s', (_name, document, patch, result) => expect(applyJsonPatch(document, patch)).toEqual(result));
 
-  test('changes neither the document nor the patch, and a copy is one of its own', () => {
+  test('changes neither the document nor the patch, and copies are independent', () => {
     const document = { a: { b: [1] } };
     const patch = [
       { op: 'add', path: '/c', value: { d: [] } },

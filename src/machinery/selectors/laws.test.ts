@@ -30,7 +30,7 @@ function textOf({ key, operator, values = [] }: Expression): string {
 }
 
 describe('label selectors', () => {
-  test('match what their parts mean', () =>
+  test('match by their parts', () =>
     fc.assert(
       fc.property(spec, labels, (given, on) => {
         const wanted =
@@ -40,7 +40,7 @@ describe('label selectors', () => {
       }),
     ));
 
-  test('mean the same as text', () =>
+  test('have the same meaning as text', () =>
     fc.assert(
       fc.property(fc.array(expression, { minLength: 1, maxLength: 3 }), labels, (parts, on) => {
         const text = parts.map((part) => textOf(part as Expression)).join(',');

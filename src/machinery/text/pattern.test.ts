@@ -3,7 +3,7 @@
 import { describe, expect, test } from 'vitest';
 import { compilePattern, patternFault } from './pattern.ts';
 
-describe('what is no pattern, in the words of Go', () => {
+describe("invalid patterns, with Go's messages", () => {
   test.each([
     ['[', 'missing closing ]: `[`'],
     ['(', 'missing closing ): `(`'],
@@ -20,7 +20,7 @@ describe('what is no pattern, in the words of Go', () => {
   ])('%s', (pattern, why) => expect(patternFault(pattern)).toBe(`error parsing regexp: ${why}`));
 });
 
-describe('what matches', () => {
+describe('matches', () => {
   test.each([
     ['(?i)HELLO', 'hello', true],
     ['^[[:alpha:]]+$', 'hello', true],

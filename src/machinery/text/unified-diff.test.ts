@@ -15,7 +15,7 @@ test.each([
   },
 ])('$case', ({ before, after, diff }) => expect(unifiedDiff(lines(before), lines(after))).toBe(diff));
 
-test('texts of a hundred thousand lines that have nothing in common are compared at once', () => {
+test('different texts of a hundred thousand lines are compared quickly', () => {
   const lines = (letter: string) => Array.from({ length: 100_000 }, (_, i) => `${letter}${i}`).join('\n');
   const started = performance.now();
   const text = unifiedDiff(`same\n${lines('a')}\nend`, `same\n${lines('b')}\nend`);

@@ -27,12 +27,12 @@ test.each([
   ['', undefined],
 ])('%j', (text, value) => expect(read(text)).toEqual(value));
 
-test('a key may be called as what objects inherit', () => {
+test('a key may have the name of an inherited property', () => {
   const value = read('a: {__proto__: {x: 1}, constructor: z}');
   expect(JSON.stringify(value)).toBe('{"a":{"__proto__":{"x":1},"constructor":"z"}}');
 });
 
-test('keys that stand twice are named with their lines, a hundred at most', () => {
+test('duplicate keys are reported with their lines, a hundred at most', () => {
   expect(parseYaml('a:\n  b: 1\n  b: 2\nc: 1\n\nc: 2').duplicates).toEqual([
     'line 3: key "b" already set in map',
     'line 6: key "c" already set in map',
@@ -85,7 +85,7 @@ describe('laws', () => {
       }),
     ));
 
-  test('any text is read or refused, and nothing else happens', () =>
+  test('any text is either parsed or rejected', () =>
     fc.assert(
       fc.property(
         fc.string({ unit: fc.constantFrom(...' \n\t-:?[]{},#&*!|>\'"%@`ab1.~<='), maxLength: 60 }),

@@ -41,7 +41,7 @@ storeContract('embedded', {
   },
 });
 
-test('what was written is there after a restart, and so is the recent past', async () => {
+test('entries and recent history survive a restart', async () => {
   const path = directory();
   let store = await openEmbeddedStore({ directory: path, clock });
   await store.commit([{ key: '/registry/a', value: bytes('one') }]);
@@ -67,7 +67,7 @@ test('what was written is there after a restart, and so is the recent past', asy
   await store.close();
 });
 
-test('a directory in use is refused, and free again once the other is gone', async () => {
+test('a directory in use is refused, and usable when the other process has ended', async () => {
   const path = directory();
   const store = await openEmbeddedStore({ directory: path, clock });
   await expect(openEmbeddedStore({ directory: path, clock })).rejects.toMatchObject({ reason: 'in-use' });
@@ -75,7 +75,7 @@ test('a directory in use is refused, and free again once the other is gone', asy
   await (await openEmbeddedStore({ directory: path, clock })).close();
 });
 
-test('kill -9 loses nothing that was acknowledged, and leaves the directory usable', async () => {
+test('kill -9 loses no acknowledged write, and leaves the directory usable', async () => {
   const path = directory();
   const program = `
     import { openEmbeddedStore } from ${JSON.stringify(join(import.meta.dirname, 'embedded.ts'))};
@@ -133,7 +133,7 @@ test.each([
   await expect(openEmbeddedStore({ directory: path, clock, mustExist: true })).rejects.toThrow(/missing|empty/);
 });
 
-test('a start that ended before the database was whole leaves nothing behind', async () => {
+test('an interrupted first start leaves no files', async () => {
   const path = directory();
   writeFileSync(join(path, `${databaseFile}.new`), Buffer.alloc(5_000, 1));
   const store = await openEmbeddedStore({ directory: path, clock });
@@ -185,7 +185,7 @@ test('a store of format 2, without checksums, is taken over without its past', a
   }
 });
 
-test('a store of format 1, in which nothing was compressed, is taken over without its past', async () => {
+test('a store of format 1, without compression, is adopted without its history', async () => {
   const path = directory();
   const { open } = await import('lmdb');
   const env = open<string, string>({ path: join(path, databaseFile), noSubdir: true, maxDbs: 8 });
@@ -279,7 +279,7 @@ const canMount = (() => {
 })();
 
 test.skipIf(!canMount)(
-  'a full disk refuses writes by name, keeps what there is, and recovers',
+  'a full disk rejects writes with the cause, keeps its entries, and recovers',
   async () => {
     const path = directory();
     execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=3m', 'tmpfs', path]);
@@ -318,7 +318,7 @@ test.skipIf(!canMount)(
 );
 
 test.skipIf(!canMount)(
-  'on a full disk deletions and small updates go on, whoever else takes all the space',
+  'on a full disk deletions and small updates work, even if other data takes all space',
   async () => {
     const path = directory();
     execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=16m', 'tmpfs', path]);

@@ -42,7 +42,7 @@ const key = '/registry/secrets/default/a';
 const value = '{"kind":"Secret","data":{"a":"Z3LDvMOfZQ=="}}';
 
 describe.each(['aescbc', 'aesgcm', 'secretbox'])('%s', (kind) => {
-  test('what is stored is encrypted, and comes back; other resources stay as they are', async () => {
+  test('stored values are encrypted and decrypted; other resources stay plain', async () => {
     const inner = createMemoryStore({ clock: systemClock });
     const store = await open(inner, configOf(`${kind}: {${keys(1)}}`));
     await store.commit([
@@ -67,7 +67,7 @@ describe.each(['aescbc', 'aesgcm', 'secretbox'])('%s', (kind) => {
     await expect(store.get(key)).rejects.toThrow(`the value of ${key} cannot be decrypted`);
   });
 
-  test('keys are rotated: the first writes, all read, and old values are written anew', async () => {
+  test('keys are rotated: the first writes, all read, and old values are rewritten', async () => {
     const inner = createMemoryStore({ clock: systemClock });
     await (await open(inner, configOf('identity: {}'))).commit([{ key: '/registry/secrets/x/plain', value }]);
     await (await open(inner, configOf(`${kind}: {${keys(1)}}`))).commit([{ key, value }]);
@@ -91,7 +91,7 @@ test('a value that was moved to another key is not read', async () => {
   await expect(store.get('/registry/secrets/default/b')).rejects.toThrow('cannot be decrypted');
 });
 
-test('identity first: what is encrypted is still read, and new values are plain', async () => {
+test('identity first: encrypted values are still read, and new ones are plain', async () => {
   const inner = createMemoryStore({ clock: systemClock });
   await (await open(inner, configOf(`aescbc: {${keys(1)}}`))).commit([{ key, value }]);
   const leaving = await open(inner, configOf('identity: {}', `aescbc: {${keys(1)}}`));
@@ -207,7 +207,7 @@ describe('kms', () => {
     expect(await later.rewriteStale(new AbortController().signal)).toBe(1);
   });
 
-  test('a plugin that is not healthy, or not there, is told of by name', async () => {
+  test('an unhealthy or missing plugin is reported by name', async () => {
     const config = await plugin({ keyId: 1, healthz: 'broken' });
     const inner = createMemoryStore({ clock: systemClock });
     await expect(open(inner, config)).rejects.toThrow('kms plugin mine is not healthy: broken');

@@ -141,7 +141,7 @@ describe.skipIf(!isInstalled)('with a real etcd (skipped where the command etcd 
     await store.close();
   }, 20_000);
 
-  test('TLS with client certificates; a watch goes on after its member was killed', async () => {
+  test('TLS with client certificates; a watch continues after its member was killed', async () => {
     const home = mkdtempSync(join(tmpdir(), 'coracle-etcd-tls-'));
     const [certFile, keyFile] = [join(home, 'cert.pem'), join(home, 'key.pem')];
     const request = ['-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2'];

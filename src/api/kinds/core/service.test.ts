@@ -59,7 +59,7 @@ describe('node ports of an update that leaves them out', () => {
     expect(update(old, { type: 'NodePort', ...spec }).ports!.map((port) => port.nodePort)).toEqual(nodePorts);
   });
 
-  test('the one unnamed port keeps its node port, whatever its number', () => {
+  test('a single unnamed port keeps its node port, with any number', () => {
     const one = { type: 'NodePort', ports: [{ port: 80, nodePort: 30_080 }] };
     expect(update(one, { type: 'NodePort', ports: [{ port: 8080 }] }).ports).toEqual([
       { port: 8080, nodePort: 30_080 },

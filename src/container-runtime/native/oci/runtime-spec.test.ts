@@ -185,7 +185,7 @@ describe('seccomp', () => {
     expect(rulesOf('mount', { security: admin })).toHaveLength(1);
   });
 
-  test('capabilities that are gone take their calls with them', () => {
+  test('calls of dropped capabilities are denied', () => {
     expect(rulesOf('chroot', { security: runtimeDefault })).toHaveLength(1);
     expect(rulesOf('chroot', { security: { ...runtimeDefault, dropCapabilities: ['ALL'] } })).toEqual([]);
   });
@@ -253,7 +253,7 @@ describe('namespaces', () => {
     },
   ])('$case', ({ given, are }) => expect(typesOf(given)).toBe(are));
 
-  test('with users of its own, ids are mapped, and volumes with them', () => {
+  test('with a user namespace, ids are mapped, also in volumes', () => {
     const mappings = [{ containerID: 0, hostID: 131_072, size: 65_536 }];
     const mounts = [{ hostPath: '/v', containerPath: '/data', readOnly: false }];
     const { linux, mounts: all } = specOf({
@@ -266,7 +266,7 @@ describe('namespaces', () => {
   });
 });
 
-describe('what is hidden', () => {
+describe('masked paths', () => {
   test('the paths that the kubelet hides, unless privileged or unmasked', () => {
     const { maskedPaths, readonlyPaths } = specOf({}).linux;
     expect(maskedPaths).toContain('/proc/kcore');
@@ -277,7 +277,7 @@ describe('what is hidden', () => {
       expect(specOf({ security }).linux).toMatchObject({ maskedPaths: [], readonlyPaths: [] });
   });
 
-  test('devices: what the runtime gives to all, or those of the machine', () => {
+  test("devices: the runtime's defaults, or those of the machine", () => {
     const rule = (allow: boolean) => [{ allow, access: 'rwm' }];
     expect(specOf({}).linux).toMatchObject({ devices: [], resources: { devices: rule(false) } });
     const privileged = specOf({ security: { privileged: true } }).linux;
@@ -323,7 +323,7 @@ describe('mounts', () => {
     },
   );
 
-  test('but not one that has /proc itself, or takes the place of what is made up', () => {
+  test('except /proc itself, and files replaced there', () => {
     const mounts = [volume('/proc/cpuinfo'), volume('/proc', { hostPath: '/proc' }), volume('/procfs')];
     expect(() => specOf({ config: { mounts } })).not.toThrow();
   });
@@ -365,7 +365,7 @@ describe('resources', () => {
     },
   ])('$case', ({ given, node: facts, are }) => expect(resourcesOf(given, facts)).toMatchObject(are));
 
-  test('the score for want of memory is not lower than this process may set', () => {
+  test('the out-of-memory score is not lower than this process may set', () => {
     const score = (lowestOomScore: number) =>
       specOf({ config: { resources: { oomScoreAdj: -997 } }, node: { lowestOomScore } }).process.oomScoreAdj;
     expect([score(-1000), score(0)]).toEqual([-997, 0]);
@@ -381,7 +381,7 @@ describe('the process', () => {
     { case: 'both', config: { command: ['x'], args: ['y'] }, args: ['x', 'y'] },
   ])('command: $case', ({ config, args }) => expect(specOf({ config, image }).process.args).toEqual(args));
 
-  test('environment: the image, the pod, then what every container has', () => {
+  test('environment: the image, the pod, then the defaults', () => {
     const env = [{ key: 'A', value: 'pod' }];
     expect(specOf({ config: { env, tty: true }, image }).process.env).toEqual([
       'A=pod',

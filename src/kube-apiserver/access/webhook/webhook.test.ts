@@ -55,7 +55,7 @@ const resourceAttributes = {
 const who = { user: 'ann', uid: '1', groups: ['dev'], extra: { scope: ['a'] } };
 
 describe('authorization webhook', () => {
-  test('asks with a SubjectAccessReview, selectors included', async () => {
+  test('sends a SubjectAccessReview, selectors included', async () => {
     const { remote, webhook } = await start({ allowed: true, reason: 'fine' });
     const fieldSelector = [{ field: 'spec.nodeName', operator: '=' as const, value: 'n1' }];
     const labelSelector = [{ key: 'app', operator: 'Exists' as const, values: [] }];
@@ -77,7 +77,7 @@ describe('authorization webhook', () => {
     });
   });
 
-  test('asks of a path, in the beta version with its own field for groups', async () => {
+  test('sends a path, in the beta version with another field for groups', async () => {
     const { remote, webhook } = await start({ allowed: false }, { subjectAccessReviewVersion: 'v1beta1' });
     await webhook.authorize(attributes({ isResource: false, path: '/healthz', verb: 'get' }));
     const { groups, ...others } = who;
@@ -122,7 +122,7 @@ describe('authorization webhook', () => {
     expect(no.remote.asked).toHaveLength(2);
   });
 
-  test('remembers nothing when told so, and no huge request', async () => {
+  test('caches no response if disabled, and none for a huge request', async () => {
     const { remote, webhook } = await start({ allowed: true }, { cacheAuthorizedRequests: false });
     await webhook.authorize(attributes());
     await webhook.authorize(attributes());

@@ -225,7 +225,7 @@ describe('validating', () => {
     if (why) expect(answer.body.message).toBe(`configmaps "m" is forbidden: ${denied}${why}`);
   });
 
-  test('parameters come from where the binding says', async () => {
+  test("parameters come from the binding's reference", async () => {
     await map('limits', { deny: 'bad' });
     await validating(
       {
@@ -329,7 +329,7 @@ describe('mutating', () => {
     expect((await map('m')).body.message).toBe(`policy 'p' with binding 'p' denied request: ${why}`);
   });
 
-  test('who asks for it is invoked again after a change', async () => {
+  test('a policy with reinvocation runs again after a change', async () => {
     const expression =
       'Object{metadata: Object.metadata{labels: {"count": string(int(object.metadata.?labels.?count.orValue("0")) + 1)}}}';
     await mutating(
@@ -339,7 +339,7 @@ describe('mutating', () => {
     expect((await map('m')).body.metadata.labels).toEqual({ count: '2' });
   });
 
-  test('a patch that does not fit is a refusal, or nothing', async () => {
+  test('a patch that does not apply is a refusal, or is ignored', async () => {
     const mutation = {
       patchType: 'JSONPatch',
       jsonPatch: { expression: '[JSONPatch{op: "remove", path: "/data/none"}]' },
@@ -367,7 +367,7 @@ describe('mutating', () => {
 test.each([
   ['1', 'must evaluate to bool but got int'],
   ['variables.x', "undeclared reference to 'variables' (in container '')"],
-])('a policy that asks %s is refused', async (expression, why) => {
+])('a policy with %s is refused', async (expression, why) => {
   const spec = { matchConstraints: { resourceRules: rules }, validations: [{ expression }] };
   const { code, body } = await server.call('POST', `${group}/validatingadmissionpolicies`, {
     metadata: { name: 'p' },

@@ -121,13 +121,13 @@ describe('a validating webhook', () => {
     ['its namespace selector', { namespaceSelector: { matchLabels: { team: 'b' } } }],
     ['its object selector', { objectSelector: { matchLabels: { judged: 'yes' } } }],
     ['its conditions', { matchConditions: [{ name: 'c', expression: "object.data.a != '1'" }] }],
-  ])('is not asked when %s does not fit', async (_, over) => {
+  ])('is not called if %s does not match', async (_, over) => {
     await configure('validating', over);
     expect((await map()).code).toBe(201);
     expect(asked).toEqual([]);
   });
 
-  test('whose conditions cannot be evaluated has failed without being asked', async () => {
+  test('whose conditions cannot be evaluated fails without a call', async () => {
     const matchConditions = [{ name: 'c', expression: 'object.none == 1' }];
     await configure('validating', { matchConditions });
     const { code, body } = await map();
@@ -160,7 +160,7 @@ describe('a validating webhook', () => {
     expect((await map()).body.message).toContain('context deadline exceeded');
   });
 
-  test('whose certificate nobody signed has failed', async () => {
+  test('with an untrusted certificate fails', async () => {
     await configure('validating', { clientConfig: { url: `https://127.0.0.1:${port}/judge` } });
     expect((await map()).body.message).toContain('failed calling webhook');
     expect(asked).toEqual([]);
@@ -200,7 +200,7 @@ describe('a mutating webhook', () => {
     expect((await map()).body.data).toEqual({ a: '1', b: '2' });
   });
 
-  test('whose change is no valid object is told so', async () => {
+  test('whose change makes an invalid object fails', async () => {
     await configure('mutating');
     answer = () => patch([{ op: 'add', path: '/data/a~1b', value: '2' }]);
     expect((await map()).code).toBe(422);
@@ -233,7 +233,7 @@ const patchOf = (...operations: object[]) => ({
   patch: Buffer.from(JSON.stringify(operations)).toString('base64'),
 });
 
-test('a webhook sees and changes objects in the version that it asked for', async () => {
+test('a webhook gets and changes objects in the version of its rule', async () => {
   await configure('mutating', { rules: ofScalers });
   answer = () => patchOf({ op: 'replace', path: '/spec/metrics/0/resource/target/averageUtilization', value: 70 });
   const { code, body } = await server.call('POST', scalers('v1'), scaler);
@@ -247,7 +247,7 @@ test('a webhook sees and changes objects in the version that it asked for', asyn
   });
 });
 
-test('a webhook that wants exactly what it names is not asked about other versions', async () => {
+test('a webhook with matchPolicy Exact is not called for other versions', async () => {
   await configure('mutating', { rules: ofScalers, matchPolicy: 'Exact' });
   expect((await server.call('POST', scalers('v1'), scaler)).code).toBe(201);
   expect(asked).toEqual([]);

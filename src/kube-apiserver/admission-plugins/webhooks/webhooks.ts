@@ -115,7 +115,7 @@ async function ask(
   } catch (error) {
     const why = `failed calling webhook ${JSON.stringify(name)}: ${(error as Error).message}`;
     if (failurePolicy !== 'Ignore') throw internalError(why);
-    server.logger.warn('a webhook failed, and is ignored as its configuration says', { webhook: name, error: why });
+    server.logger.warn('webhook failed, ignored by its failure policy', { webhook: name, error: why });
     return undefined;
   }
   for (const warning of response.warnings ?? []) attributes.warn(warning);

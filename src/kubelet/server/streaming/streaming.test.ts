@@ -121,7 +121,7 @@ describe('exec over SPDY', () => {
     await expect.poll(() => session.closed).toBe(true);
   });
 
-  test('a protocol that we do not speak', async () => {
+  test('an unsupported protocol', async () => {
     const port = await exec(new Shout(0));
     await expect(dialSpdy(`http://127.0.0.1:${port}/`, ['v9.channel.k8s.io'])).rejects.toThrow(
       /403 .*client supports \[v9\.channel\.k8s\.io\], server supports \[v4\.channel\.k8s\.io\]/,
@@ -322,7 +322,7 @@ describe('port-forward', () => {
       query: `port=${Array(129).fill(1).join(',')}`,
       says: 'more than 128 ports cannot be forwarded over one WebSocket',
     },
-  ])('a WebSocket that asks for "$query" is refused', async ({ query, says }) => {
+  ])('a WebSocket with "$query" is refused', async ({ query, says }) => {
     const port = await forwarder();
     const client = new WebSocket(`ws://127.0.0.1:${port}/?${query}`, 'v4.channel.k8s.io');
     client.on('error', () => {});
@@ -332,7 +332,7 @@ describe('port-forward', () => {
     expect([response.statusCode, await textOf(response)]).toEqual([400, says]);
   });
 
-  test('nobody listens: the error says which port, and the others go on', async () => {
+  test('a closed port: the error names it, and other ports work', async () => {
     const [port, target] = [await forwarder(), await echo()];
     const connection = await dialSpdy(`http://127.0.0.1:${port}/`, ['portforward.k8s.io']);
     const refused = await pair(connection, '0', 1);

@@ -1,0 +1,111 @@
+// Plain English in comments, test names and log messages: phrases to replace. Also names that do not say which value they stand for.
+
+import { globSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { source } from './test-imports.ts';
+import { type Piece, piecesOf } from './test-text.ts';
+
+const project = path.resolve(source, '..');
+
+interface Rule {
+  readonly phrase: RegExp;
+  readonly instead: string;
+}
+
+/** Phrases in comments, test names and log messages. Code spans in backticks are exempt. */
+const banned: readonly Rule[] = [
+  {
+    phrase: /(?:^|[.:;!?] )(?:What|Who|Whoever|Whatever|Whose|Whichever) [a-z]\w*/,
+    instead: 'begin with a noun of the code: "The part that ..."',
+  },
+  { phrase: /\bwhat\b(?! if\b)/i, instead: 'the noun that it stands for: the fields, the value, the cause' },
+  { phrase: /\bwho(?:m|ever)?\b/i, instead: 'the noun: the user, the client, the owner' },
+  { phrase: /\b(?:whatever|whichever)\b/i, instead: '"regardless of ...", "any ..."' },
+  { phrase: /\b(?:some|every|no|any)body\b/i, instead: 'the user, the client, another writer, no one component' },
+  { phrase: /\b(?:someone|everyone|anyone|no one)\b/i, instead: 'the user, the client, another writer' },
+  { phrase: /\b(?:is|are|was|were|be|been) told\b/i, instead: '"gets", "is reported"' },
+  { phrase: /\btell(?:s|ing)? (?:of|apart)\b/i, instead: '"reports", "distinguishes"' },
+  { phrase: /\b(?:hears? of|unheard)\b/i, instead: '"gets", "is notified of"' },
+  { phrase: /\blet(?:s|ting)? (?:\w+ )?go\b/i, instead: '"release", "close", "remove"' },
+  { phrase: /\banew\b/i, instead: '"again"' },
+  { phrase: /\bg(?:ive|ives|ave|iven|iving) back\b/i, instead: '"return", "release"' },
+  { phrase: /\bmak(?:e|es|ing) room\b/i, instead: '"free space", "evict"' },
+  { phrase: /\bdoom(?:ed|s)?\b/i, instead: '"marked for deletion"' },
+  { phrase: /\bforg[eo]t(?:s|ten|ting)?\b/i, instead: '"drop", "evict"' },
+  { phrase: /\b(?:ours|theirs)\b/i, instead: 'the noun: "this process", "the API\'s copy"' },
+  { phrase: /\bfor good\b/i, instead: '"permanently"' },
+  { phrase: /\bof (?:its|their|his|our) own\b/i, instead: '"separate", "own"' },
+  { phrase: /\b(?:says?|said) so\b/i, instead: '"reports it", "requests it"' },
+  { phrase: /\basks? of\b/i, instead: '"requests", "requires"' },
+  { phrase: /\blesser\b/i, instead: '"lower"' },
+  { phrase: /\bforesaw\b/i, instead: '"unexpected", "unhandled"' },
+];
+
+/** Names of values: `known` is cached, existing, previous or recorded. */
+const bannedNames: readonly Rule[] = [
+  {
+    phrase: /\b(?:const|let|readonly) (?:known|thing|things|what)\b|#known\b|\[(?:\w+, )*known\b/,
+    instead: 'a name that says which: cached, existing, previous, recorded, matched, desired',
+  },
+];
+
+/** Rooms whose words are not yet put right. */
+const stillToDo: readonly string[] = [];
+
+const files = globSync('{src,test,bench,scripts}/**/*.ts', { cwd: project }).filter(
+  (file) => !file.includes('generated/') && file !== 'src/words.test.ts',
+);
+
+/** A string that names a test or a group of tests. */
+const isTestName = ({ before }: Piece): boolean => /(?:\b(?:test|describe)(?:\.\w+)*\(|\]\)\()\s*$/.test(before);
+const isLogMessage = ({ before }: Piece): boolean => /logger\??\.(?:debug|info|warn|error)\(\s*$/.test(before);
+
+/** The words of a comment, without its marks, code spans and addresses. */
+const wordsOf = (text: string): string =>
+  text
+    .replace(/^\s*(?:\/\/|\/\*\*?|\*\/|\*)[ \t]?/gm, '')
+    .replace(/`[^`]*`|https?:\/\/\S+|"[^"\n]*"/g, '``')
+    .replace(/\s+/g, ' ')
+    .trim();
+
+function faultsOf(file: string, text: string): string[] {
+  const found: string[] = [];
+  const isTest = /\.(?:test|contract)\.ts$/.test(file);
+  for (const piece of piecesOf(text)) {
+    const isChecked = piece.kind === 'comment' || (isTest && isTestName(piece)) || isLogMessage(piece);
+    const words = isChecked ? wordsOf(piece.text.replace(/^['"`]|['"`]$/g, '')) : '';
+    for (const { phrase, instead } of banned) {
+      const match = phrase.exec(words)?.[0].trim();
+      if (match) found.push(`${file}:${piece.line}: "${match}": write ${instead}`);
+    }
+  }
+  for (const [index, line] of text.split('\n').entries())
+    for (const { phrase, instead } of bannedNames) {
+      const match = phrase.exec(line)?.[0];
+      if (match) found.push(`${file}:${index + 1}: "${match}": write ${instead}`);
+    }
+  return found;
+}
+
+test('comments, test names, log messages and names of values are plain', () => {
+  const wrong = files
+    .filter((file) => !stillToDo.some((room) => file.startsWith(room)))
+    .flatMap((file) => faultsOf(file, readFileSync(path.join(project, file), 'utf8')));
+  expect(wrong).toEqual([]);
+});
+
+describe('the check', () => {
+  test.each([
+    ['// What a fold needs.', 'src/a.ts:1: "What a": write begin with a noun'],
+    ['/** Kept.\n * It is told\n * of each. */', 'src/a.ts:1: "is told": write "gets"'],
+    ["logger.warn('nobody listens')", 'src/a.ts:1: "nobody": write the user'],
+    ['const known = 1;', 'src/a.ts:1: "const known": write a name that says which'],
+  ])('finds %j', (text, fault) => expect(faultsOf('src/a.ts', text)).toContainEqual(expect.stringContaining(fault)));
+  test.each(['// The part that folds use.', '// `forget` drops the key.', "const text = 'nobody';", 'known.add(1);'])(
+    'passes %j',
+    (text) => expect(faultsOf('src/a.ts', text)).toEqual([]),
+  );
+  test('checks names of tests', () =>
+    expect(faultsOf('src/a.test.ts', "test('somebody else', () => {});")).toHaveLength(1));
+});
