@@ -187,7 +187,7 @@ describe('others are answered while one client sends', () => {
   });
 
   test.each(['json', 'yaml', 'vnd.kubernetes.protobuf', 'json;as=Table;v=v1;g=meta.k8s.io'])(
-    'forty lists as %s that nobody reads',
+    'forty unread lists as %s',
     async (form) => {
       const data = { a: 'x'.repeat(900_000) };
       for (let i = 0; i < 20; i++) await send('POST', maps, map({ metadata: { name: `long${i}` }, data }));

@@ -239,7 +239,7 @@ describe('bad input is answered with a Status', () => {
     expect(answer.body.message).toMatch(message);
   });
 
-  test('and nothing was changed', async () => {
+  test('and no object was changed', async () => {
     const { items } = await cluster.client.list('configmaps', { namespace: 'default' });
     expect(items.map(({ metadata, data }) => [metadata.name, data])).toEqual([['kept', { a: '1' }]]);
   });

@@ -17,7 +17,7 @@ beforeAll(async () => {
 });
 afterAll(() => cluster.stop());
 
-test('an informer hears of what is made, changed and deleted', async () => {
+test('an informer gets creations, changes and deletions', async () => {
   const namespace = 'shop';
   const heard: string[] = [];
   const informer = makeInformer(config, `/api/v1/namespaces/${namespace}/configmaps`, () =>

@@ -101,12 +101,12 @@ function inTextOrder(
   const isInside = (path: string) =>
     unknown.some((field) => path.startsWith(`${field}.`) || path.startsWith(`${field}[`));
   const told = [
-    ...duplicates.filter((path) => !isInside(path)).map((path) => ({ path, what: 'duplicate' })),
-    ...unknown.map((path) => ({ path, what: 'unknown' })),
+    ...duplicates.filter((path) => !isInside(path)).map((path) => ({ path, fault: 'duplicate' })),
+    ...unknown.map((path) => ({ path, fault: 'unknown' })),
   ];
   const place = ({ path }: { path: string }) => places.get(path) ?? Number.POSITIVE_INFINITY;
   told.sort((a, b) => (place(a) === place(b) ? 0 : place(a) - place(b)));
-  return told.map(({ path, what }) => `${what} field ${JSON.stringify(path)}`);
+  return told.map(({ path, fault }) => `${fault} field ${JSON.stringify(path)}`);
 }
 
 function withType(object: any, wanted: Wanted, apiVersion: string): any {

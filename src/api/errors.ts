@@ -140,10 +140,10 @@ export function invalid(kind: { group: string; kind: string }, name: string, fau
   const errors = faults.length > mostFaults ? faults.slice(0, mostFaults) : faults;
   // Events of both groups are one kind, whose errors name the older group.
   const group = kind.group === 'events.k8s.io' ? '' : kind.group;
-  const what = group ? `${kind.kind}.${group}` : kind.kind;
+  const kindName = group ? `${kind.kind}.${group}` : kind.kind;
   const texts = [...new Set(errors.map((e) => `${e.field}: ${e.message}`))];
   const all = texts.length === 1 ? texts[0] : `[${texts.join(', ')}]`;
-  return failure(422, 'Invalid', `${what} "${name}" is invalid: ${all}`, {
+  return failure(422, 'Invalid', `${kindName} "${name}" is invalid: ${all}`, {
     ...(name && { name }),
     ...(group && { group }),
     kind: kind.kind,

@@ -36,8 +36,8 @@ export async function down(options: ClusterOptions & { delete?: boolean }): Prom
     await rm(directory.root, { recursive: true, force: true });
     await releaseRanges(directory.root);
   }
-  const what = running ? `Cluster "${running.name}" stopped` : `The cluster in ${directory.root} did not run`;
-  print(`${what}; ${options.delete ? 'its data was removed' : `its data stays in ${directory.root}`}.`);
+  const outcome = running ? `Cluster "${running.name}" stopped` : `The cluster in ${directory.root} did not run`;
+  print(`${outcome}; ${options.delete ? 'its data was removed' : `its data stays in ${directory.root}`}.`);
 }
 
 async function stopProcess({ pid }: RunInfo): Promise<void> {

@@ -55,9 +55,9 @@ export async function inClusterConfig(
   };
 }
 
-function named(list: any[] | undefined, name: string, what: string, path: string): any {
+function named(list: any[] | undefined, name: string, entryName: string, path: string): any {
   const found = list?.find((entry) => entry.name === name);
-  if (!found) throw new Error(`${path} has no ${what} "${name}"`);
+  if (!found) throw new Error(`${path} has no ${entryName} "${name}"`);
   return found;
 }
 

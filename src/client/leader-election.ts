@@ -184,11 +184,11 @@ class Elector implements LeaderElection {
       .catch((error) => logger.warn('lease not released', { error: String(error) }));
   }
 
-  #announce(what: string): void {
+  #announce(change: string): void {
     const lease = this.#observed as ApiObject | undefined;
     if (!lease) return;
     const recorder = createEventRecorder(this.#context, { component: this.#options.name });
     const object = { ...lease, apiVersion: 'coordination.k8s.io/v1', kind: 'Lease' };
-    recorder.event(object, 'Normal', 'LeaderElection', `${this.#options.identity} ${what}`);
+    recorder.event(object, 'Normal', 'LeaderElection', `${this.#options.identity} ${change}`);
   }
 }

@@ -64,14 +64,14 @@ async function serversOf(authorizers: readonly AuthorizerEntry[]): Promise<Reado
   return servers;
 }
 
-async function readChecked<T>(file: string, what: string, read: (text: string) => T): Promise<T> {
+async function readChecked<T>(file: string, description: string, read: (text: string) => T): Promise<T> {
   const text = await readFile(file, 'utf8').catch((error: Error) => {
-    throw new Error(`the ${what} ${file} cannot be read: ${error.message}`);
+    throw new Error(`the ${description} ${file} cannot be read: ${error.message}`);
   });
   try {
     return read(text);
   } catch (error) {
     if (!(error instanceof AccessConfigurationError)) throw error;
-    throw new Error(`the ${what} ${file} cannot be used: ${error.message}`);
+    throw new Error(`the ${description} ${file} cannot be used: ${error.message}`);
   }
 }

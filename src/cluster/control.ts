@@ -40,17 +40,20 @@ export async function serveControl(socketPath: string, handlers: ControlHandlers
 }
 
 /** Sends a request to a running cluster. Rejects on timeout, or with the handler's error. */
-export function askControl<T>(socketPath: string, what: string, body?: unknown, timeoutMs = 10_000): Promise<T> {
+export function askControl<T>(socketPath: string, command: string, body?: unknown, timeoutMs = 10_000): Promise<T> {
   return new Promise((resolve, reject) => {
-    const request = http.request({ socketPath, path: `/${what}`, method: 'POST', timeout: timeoutMs }, (response) => {
-      const chunks: Buffer[] = [];
-      response.on('data', (chunk) => chunks.push(chunk));
-      response.on('end', () => {
-        const answer = JSON.parse(Buffer.concat(chunks).toString() || 'null');
-        if (response.statusCode === 200) resolve(answer);
-        else reject(new Error(answer?.message ?? `the cluster answered ${response.statusCode}`));
-      });
-    });
+    const request = http.request(
+      { socketPath, path: `/${command}`, method: 'POST', timeout: timeoutMs },
+      (response) => {
+        const chunks: Buffer[] = [];
+        response.on('data', (chunk) => chunks.push(chunk));
+        response.on('end', () => {
+          const answer = JSON.parse(Buffer.concat(chunks).toString() || 'null');
+          if (response.statusCode === 200) resolve(answer);
+          else reject(new Error(answer?.message ?? `the cluster answered ${response.statusCode}`));
+        });
+      },
+    );
     request.on('timeout', () => request.destroy(new Error('the cluster does not answer')));
     request.on('error', reject);
     request.end(body === undefined ? undefined : JSON.stringify(body));

@@ -23,12 +23,12 @@ export function keepObjects(
   inputs: BootstrapInputs,
   { clock, logger }: { readonly clock: Clock; readonly logger: Logger },
 ): { stop(): void } {
-  const every = (ms: number, what: string, keep: () => Promise<void>) => {
+  const every = (ms: number, objects: string, keep: () => Promise<void>) => {
     let timer = clock.after(ms, tick, { background: true });
     let isStopped = false;
     async function tick() {
       await keep().catch((error) => {
-        if (!isStopped) logger.warn('control plane objects not restored', { what, error: String(error) });
+        if (!isStopped) logger.warn('control plane objects not restored', { objects, error: String(error) });
       });
       if (!isStopped) timer = clock.after(ms, tick, { background: true });
     }

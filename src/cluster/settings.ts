@@ -252,11 +252,11 @@ function trueOrFalse(value: string): boolean {
   throw new SettingError('Give true or false.');
 }
 
-function namesOf<T extends string>(what: string, names: readonly T[]): (value: string) => readonly T[] {
+function namesOf<T extends string>(label: string, names: readonly T[]): (value: string) => readonly T[] {
   return (value) =>
     list(value).map((name) => {
       const found = names.find((allowed) => allowed === name);
-      if (found === undefined) throw new SettingError(`there is no ${what} "${name}". There are: ${names.join(', ')}`);
+      if (found === undefined) throw new SettingError(`there is no ${label} "${name}". There are: ${names.join(', ')}`);
       return found;
     });
 }

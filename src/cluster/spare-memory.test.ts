@@ -10,7 +10,7 @@ test.each([
   { case: 'little to gain', rss: 340, heapTotal: 200, cpuShare: 0, settled: 320, worth: false },
   { case: 'little to gain beside what there is', rss: 690, heapTotal: 600, cpuShare: 0, settled: 600, worth: false },
   { case: 'a heap that would take seconds', rss: 3000, heapTotal: 2500, cpuShare: 0, settled: 320, worth: false },
-])('memory is given back when that is worth a pause: $case', ({ rss, heapTotal, cpuShare, settled, worth }) => {
+])('memory is released if that justifies a pause: $case', ({ rss, heapTotal, cpuShare, settled, worth }) => {
   const sample = { rss: megabytes(rss), heapTotal: megabytes(heapTotal), cpuShare };
   expect(isWorthwhile(sample, megabytes(settled))).toBe(worth);
 });

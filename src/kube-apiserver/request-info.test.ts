@@ -40,7 +40,7 @@ test.each([
   const [path, query] = url.split('?');
   const info = requestInfo(method, path, new URLSearchParams(query));
   const { verb, group, version, resource, subresource, namespace, name, rest } = info;
-  const what = `${verb} ${group}/${version} ${resource}${subresource && `/${subresource}`}`;
+  const target = `${verb} ${group}/${version} ${resource}${subresource && `/${subresource}`}`;
   const where = `${namespace && ` in ${namespace}`}${name && ` named ${name}`}${rest && ` rest ${rest}`}`;
-  expect(info.isResource ? what + where : `not a resource: ${verb}`).toBe(is);
+  expect(info.isResource ? target + where : `not a resource: ${verb}`).toBe(is);
 });

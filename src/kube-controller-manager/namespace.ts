@@ -110,7 +110,7 @@ function conditionsOf({
     .map(([version, error]) => `${version}: ${error}`)
     .sort()
     .join(', ');
-  const left = [...remaining].sort().map(([what, count]) => `${what} has ${count} resource instances`);
+  const left = [...remaining].sort().map(([resource, count]) => `${resource} has ${count} resource instances`);
   const held = [...finalizers].sort().map(([name, count]) => `${name} in ${count} resource instances`);
   return [
     condition(

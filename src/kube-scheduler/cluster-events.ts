@@ -4,7 +4,7 @@ import type { Node, PersistentVolumeClaim, Pod } from '../api/api.ts';
 
 export type ClusterEvent =
   | { readonly type: 'node-added'; readonly node: Node }
-  | { readonly type: 'node-changed'; readonly node: Node; readonly old: Node; readonly what: readonly NodeAspect[] }
+  | { readonly type: 'node-changed'; readonly node: Node; readonly old: Node; readonly aspects: readonly NodeAspect[] }
   /** A pod was assigned a node: it takes resources, ports and a place in a topology. */
   | { readonly type: 'pod-assigned'; readonly pod: Pod }
   /** A pod with a node ended or was deleted: its resources are free. */

@@ -159,8 +159,8 @@ class Scheduler implements RunningScheduler {
     if (!next) return this.#cache.removeNode(old!.metadata.name);
     this.#cache.setNode(next);
     if (!old) return this.#queue.wake({ type: 'node-added', node: next });
-    const what = aspectsChanged(next, old);
-    if (what.length > 0) this.#queue.wake({ type: 'node-changed', node: next, old, what });
+    const aspects = aspectsChanged(next, old);
+    if (aspects.length > 0) this.#queue.wake({ type: 'node-changed', node: next, old, aspects });
   }
 
   #podChanged(next: Pod | undefined, old: Pod | undefined): void {
@@ -345,12 +345,12 @@ class Scheduler implements RunningScheduler {
 }
 
 function aspectsChanged(next: Node, old: Node): NodeAspect[] {
-  const what: NodeAspect[] = [];
-  if (!deepEqual(next.status?.allocatable, old.status?.allocatable)) what.push('allocatable');
-  if (!deepEqual(next.metadata.labels, old.metadata.labels)) what.push('labels');
+  const aspects: NodeAspect[] = [];
+  if (!deepEqual(next.status?.allocatable, old.status?.allocatable)) aspects.push('allocatable');
+  if (!deepEqual(next.metadata.labels, old.metadata.labels)) aspects.push('labels');
   if (!deepEqual(next.spec?.taints, old.spec?.taints) || next.spec?.unschedulable !== old.spec?.unschedulable)
-    what.push('taints');
+    aspects.push('taints');
   const conditions = (node: Node) => node.status?.conditions?.map((c) => [c.type, c.status]);
-  if (!deepEqual(conditions(next), conditions(old))) what.push('conditions');
-  return what;
+  if (!deepEqual(conditions(next), conditions(old))) aspects.push('conditions');
+  return aspects;
 }

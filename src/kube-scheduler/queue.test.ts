@@ -46,39 +46,49 @@ test('a gated pod waits until its gates are removed', () => {
   expect(names()).toEqual([gated.metadata.name]);
 });
 
-const changed = (what: 'allocatable' | 'labels' | 'taints' | 'conditions', labels = {}): ClusterEvent => ({
+const changed = (aspect: 'allocatable' | 'labels' | 'taints' | 'conditions', labels = {}): ClusterEvent => ({
   type: 'node-changed',
   node: node('a', { labels }),
   old: node('a'),
-  what: [what],
+  aspects: [aspect],
 });
 
 test.each([
-  { refusedBy: 'NodeResourcesFit', event: 'a pod is gone', what: { type: 'pod-gone', pod: pod() }, wakes: true },
-  { refusedBy: 'NodeResourcesFit', event: 'a node grows', what: changed('allocatable'), wakes: true },
-  { refusedBy: 'NodeResourcesFit', event: 'a node is relabelled', what: changed('labels'), wakes: false },
-  { refusedBy: 'TaintToleration', event: 'taints change', what: changed('taints'), wakes: true },
-  { refusedBy: 'TaintToleration', event: 'a pod is gone', what: { type: 'pod-gone', pod: pod() }, wakes: false },
-  { refusedBy: 'NodeAffinity', event: 'labels come that match', what: changed('labels', { disk: 'ssd' }), wakes: true },
+  { refusedBy: 'NodeResourcesFit', event: 'a pod is gone', happened: { type: 'pod-gone', pod: pod() }, wakes: true },
+  { refusedBy: 'NodeResourcesFit', event: 'a node grows', happened: changed('allocatable'), wakes: true },
+  { refusedBy: 'NodeResourcesFit', event: 'a node is relabelled', happened: changed('labels'), wakes: false },
+  { refusedBy: 'TaintToleration', event: 'taints change', happened: changed('taints'), wakes: true },
+  { refusedBy: 'TaintToleration', event: 'a pod is gone', happened: { type: 'pod-gone', pod: pod() }, wakes: false },
+  {
+    refusedBy: 'NodeAffinity',
+    event: 'labels come that match',
+    happened: changed('labels', { disk: 'ssd' }),
+    wakes: true,
+  },
   {
     refusedBy: 'NodeAffinity',
     event: 'labels come that do not',
-    what: changed('labels', { disk: 'hdd' }),
+    happened: changed('labels', { disk: 'hdd' }),
     wakes: false,
   },
-  { refusedBy: 'NodeUnschedulable', event: 'a node comes', what: { type: 'node-added', node: node('b') }, wakes: true },
+  {
+    refusedBy: 'NodeUnschedulable',
+    event: 'a node comes',
+    happened: { type: 'node-added', node: node('b') },
+    wakes: true,
+  },
   {
     refusedBy: 'NodePorts',
     event: 'a pod is gone that had no port',
-    what: { type: 'pod-gone', pod: pod() },
+    happened: { type: 'pod-gone', pod: pod() },
     wakes: false,
   },
-] as { refusedBy: string; event: string; what: ClusterEvent; wakes: boolean }[])(
+] as { refusedBy: string; event: string; happened: ClusterEvent; wakes: boolean }[])(
   '$refusedBy refused; $event: tried again $wakes',
-  async ({ refusedBy, what, wakes }) => {
+  async ({ refusedBy, happened, wakes }) => {
     const { clock, queue, names } = queueOf(pod({}, { nodeSelector: { disk: 'ssd' } }));
     queue.refused(queue.pop()!, new Set([refusedBy]));
-    queue.wake(what);
+    queue.wake(happened);
     await clock.advance(1_000);
     expect(names().length > 0).toBe(wakes);
   },

@@ -28,7 +28,7 @@ test('a snapshot restores, and a damaged one is refused', async () => {
   await expect(restoreMemoryStore({ clock }, stream(Buffer.from('hello\n')))).rejects.toThrow(/not a snapshot/);
 });
 
-test('the past is bounded, and forgotten at intervals', async () => {
+test('history is bounded, and compacted at intervals', async () => {
   const clock = new VirtualClock();
   const store = createMemoryStore({ clock });
   const write = () => store.commit([{ key: '/registry/a', value: new Uint8Array(1) }]);

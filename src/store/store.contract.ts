@@ -100,7 +100,7 @@ export function storeContract(name: string, bench: Bench): void {
       expect(wins.filter((result) => result.ok)).toHaveLength(1);
     });
 
-    test('a range is in order, bounded, limited, and counts what remains', async () => {
+    test('a range is in order, bounded, limited, and counts the rest', async () => {
       for (const key of ['/registry/b/2', '/registry/a/1', '/registry/b/1', '/registry/c', '/registry/b/10'])
         await put(key, key);
       const keys = prefixRange('/registry/b/');

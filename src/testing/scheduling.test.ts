@@ -67,7 +67,7 @@ test('ended pods free resources', async () => {
   await cluster.until(() => isOn('second', 'one'), 20_000);
 });
 
-test('an important pod takes the place of a lesser one', async () => {
+test('an important pod takes the place of a less important one', async () => {
   await start();
   await cluster.client.create('priorityclasses', { metadata: { name: 'high' }, value: 1000 } as any);
   await addNode('one');

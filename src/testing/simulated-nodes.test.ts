@@ -43,8 +43,8 @@ test('a simulated pod waits for the config maps, secrets and claims in its volum
     (await client.list('events', { namespace: 'default' })).items
       .filter((e) => e.reason === 'FailedMount')
       .map((e) => e.message);
-  const missing = (volume: string, what: string) =>
-    `MountVolume.SetUp failed for volume "${volume}" : ${what} not found`;
+  const missing = (volume: string, source: string) =>
+    `MountVolume.SetUp failed for volume "${volume}" : ${source} not found`;
   await cluster.until(async () => (await why()).includes(missing('a', 'configmap "settings"')));
   await client.create('configmaps', { metadata: at('settings') } as any);
   await cluster.until(async () => (await why()).includes(missing('b', 'secret "key"')));

@@ -43,7 +43,7 @@ describe('a cluster in a test', () => {
       const realStart = performance.now();
       const log: string[] = [];
       const start = cluster.clock.now();
-      const note = (what: string) => log.push(`${what} after ${Math.round((cluster.clock.now() - start) / 1000)} s`);
+      const note = (text: string) => log.push(`${text} after ${Math.round((cluster.clock.now() - start) / 1000)} s`);
       await cluster.node('node-2').stop();
       const status = async () =>
         (await cluster.client.get('nodes', { name: 'node-2' })).status?.conditions?.find((c) => c.type === 'Ready')

@@ -90,7 +90,7 @@ describe.skipIf(reason)(`access${reason ? `: ${reason}` : ''}`, () => {
     expect(who).toMatch(/Groups +\[crew system:authenticated\]/);
   });
 
-  test('nobody gives themselves more than they have', async () => {
+  test('no user can escalate', async () => {
     const rbac = 'clusterroles.rbac.authorization.k8s.io,clusterrolebindings.rbac.authorization.k8s.io';
     await machine.kubectl('create', 'clusterrole', 'writer', '--verb=create,patch,get', `--resource=${rbac}`);
     await machine.kubectl('create', 'clusterrolebinding', 'writer', '--clusterrole=writer', '--user=eve');
@@ -103,7 +103,7 @@ describe.skipIf(reason)(`access${reason ? `: ${reason}` : ''}`, () => {
     expect((await as('auth', 'can-i', 'get', 'secrets', '-A')).stdout.trim()).toBe('no');
   });
 
-  test('the certificate for kubelets does nothing else, whichever server a node names as its kubelet', async () => {
+  test('the certificate for kubelets has no other rights, for any server that a node names as its kubelet', async () => {
     await machine.kubectl('run', 'p', '--image=any', '--', 'sh', '-c', 'echo seen; sleep 600');
     await eventually(async () => expect(await machine.kubectl('logs', 'p')).toContain('seen'));
     const pair = ['crt', 'key'].map((ending) => place(`x/pki/apiserver-kubelet-client.${ending}`));
@@ -119,7 +119,7 @@ describe.skipIf(reason)(`access${reason ? `: ${reason}` : ''}`, () => {
     expect(who).toMatch(/Groups +\[a,b c system:authenticated\]/);
   });
 
-  test('a CA that cannot be used is said and not overwritten', async () => {
+  test('an unusable CA is reported and not overwritten', async () => {
     expect((await machine.coracle('down', '--data-dir', place('x'))).code).toBe(0);
     const key = readFileSync(place('x/pki/ca.key'), 'utf8');
     const { pem } = await newKeys();

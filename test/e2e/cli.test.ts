@@ -55,7 +55,7 @@ describe.skipIf(reason)(`the command line${reason ? `: ${reason}` : ''}`, () => 
     expect(result.code).toBe(code);
   });
 
-  test('output that nobody reads to its end', async () => {
+  test('output to a closed pipe', async () => {
     const command = `${path.join(checkout, 'coracle')} up --help`;
     const { code, stderr } = await machine.run('bash', ['-c', `set -o pipefail; { sleep 0.3; ${command}; } | true`]);
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
@@ -77,7 +77,7 @@ describe.skipIf(reason)(`the command line${reason ? `: ${reason}` : ''}`, () => 
     expect(readdirSync(machine.directory)).not.toContain('nowhere');
   });
 
-  test('without root, up says what is missing, and simulated nodes work', async () => {
+  test('without root, up names the missing rights, and simulated nodes work', async () => {
     mkdirSync(place('user'));
     chownSync(place('user'), 65534, 65534);
     const up = (...more: string[]) =>
@@ -160,7 +160,7 @@ describe.skipIf(reason)(`the command line${reason ? `: ${reason}` : ''}`, () => 
   });
 
   test.each([
-    ['damaged', '{"form', /coracle\.json is damaged: restore .* from a backup, or start anew with another --data-dir/],
+    ['damaged', '{"form', /coracle\.json is damaged: restore .* from a backup, or start again with another --data-dir/],
     ['of another version', '{"format":99}', /written by another version of Coracle \(format 99, this one reads \d+\)/],
   ])('a data directory that is %s', async (name, stamp, says) => {
     const data = name.replaceAll(' ', '-');
@@ -296,7 +296,7 @@ describe.skipIf(reason)(`the command line${reason ? `: ${reason}` : ''}`, () => 
       expect(result).toMatchObject({ code: 1, stderr: expect.stringMatching(says) });
     });
 
-    test('--merge-kubeconfig adds to the user own, and only it', async () => {
+    test("--merge-kubeconfig, and only it, changes the user's kubeconfig", async () => {
       const own = path.join(machine.directory, '.kube', 'config');
       const before = await machine.coracle('up', '--data-dir', place('one'), '--name', 'one', '--runtime', 'simulated');
       expect(before.code).toBe(0);

@@ -72,7 +72,7 @@ describe.skipIf(reason)(`clusters on one machine${reason ? `: ${reason}` : ''}`,
     }
   });
 
-  test('one that goes away does not touch the other, which keeps its ranges over a restart', async () => {
+  test('removing one does not affect the other, which keeps its ranges over a restart', async () => {
     const kept = ranges('b');
     expect((await machine.coracle('down', '--delete', '--data-dir', place('a'))).code).toBe(0);
     const ip = await clusterIP('b');
@@ -148,7 +148,7 @@ describe.skipIf(reason)(`clusters on one machine${reason ? `: ${reason}` : ''}`,
       ],
       ['has other contents than its digests say', (file: string) => patch(file), /is damaged: .*digest/],
       ['is none', (file: string) => writeFileSync(file, 'no archive at all'), /no image archive|damaged/],
-    ])('an archive that %s is refused and leaves nothing', async (_, damage, says) => {
+    ])('an archive that %s is refused and leaves no files', async (_, damage, says) => {
       const before = files(place('b/images'));
       const file = archive('example.test/damaged:1');
       damage(file);

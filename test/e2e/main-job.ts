@@ -44,7 +44,7 @@ export function mainJob(setting: Setting): void {
     const cluster = (command: string, ...args: string[]) => machine.coracle(command, ...args, '--data-dir', data);
     const pid = async () => JSON.parse((await cluster('status', '--output', 'json')).stdout).pid as number;
     const kubectl = (...args: string[]) => machine.kubectl(...args);
-    const get = (what: string, path: string) => kubectl('get', ...what.split(' '), '-o', `jsonpath={${path}}`);
+    const get = (target: string, path: string) => kubectl('get', ...target.split(' '), '-o', `jsonpath={${path}}`);
     const firstPod = () => get('pods -l app=web --field-selector=status.phase=Running', '.items[0].metadata.name');
     const podsThatAnswer = async (url: string, count: number) => {
       const names = new Set<string>();
@@ -89,7 +89,7 @@ export function mainJob(setting: Setting): void {
       );
     });
 
-    test('up of a cluster that runs says so', async () => {
+    test('up of a running cluster reports it', async () => {
       const { code, stdout } = await machine.coracle(...up, '--output', 'json');
       expect({ code, ...JSON.parse(stdout) }).toMatchObject({ code: 0, started: false, pid: await pid() });
     });
@@ -190,7 +190,7 @@ export function mainJob(setting: Setting): void {
       expect(asJson).toMatchObject({ pod: `default/${pod}`, evaluated: 1 });
     });
 
-    test("the kubelet's metrics tell how long pods and their containers take to start", async () => {
+    test("the kubelet's metrics have the start times of pods and containers", async () => {
       const node = await get('nodes', '.items[0].metadata.name');
       const metrics = await kubectl('get', '--raw', `/api/v1/nodes/${node}/proxy/metrics`);
       expect(metrics).toMatch(/^kubelet_pod_start_duration_seconds_count [1-9]/m);
@@ -362,7 +362,7 @@ export function mainJob(setting: Setting): void {
       expect(status).toMatchObject({ running: true, name: 'coracle', problems: [], nodes: [{ ready: true }] });
     });
 
-    test('what is deleted is gone', async () => {
+    test('deleted objects are gone', async () => {
       const ip = await get('service web', '.spec.clusterIP');
       await kubectl('delete', 'deployment,service', 'web');
       await kubectl('delete', 'pod,service', '--all');
@@ -370,7 +370,7 @@ export function mainJob(setting: Setting): void {
       await eventually(async () => expect((await machine.curl(`http://${ip}`)).code).not.toBe(0));
     });
 
-    test('down stops the pods, and the next up is quick and finds the data', async () => {
+    test('down stops the pods, and the next up is quick and has the data', async () => {
       await machine.apply({ ...shell('stays', 'sleep 98765'), metadata: { name: 'stays' } });
       await kubectl('wait', '--for=condition=Ready', 'pod/stays', '--timeout=30s');
       expect((await cluster('down')).code).toBe(0);
@@ -382,7 +382,7 @@ export function mainJob(setting: Setting): void {
       await eventually(async () => expect(await get('pod stays', '.metadata.name')).toBe('stays'));
     });
 
-    test('down --delete leaves nothing', async () => {
+    test('down --delete removes everything', async () => {
       expect(seen.size).toBeGreaterThan(5);
       const registry = '/var/lib/coracle/.networks';
       const ranges = () => readdirSync(registry).map((name) => readFileSync(path.join(registry, name), 'utf8'));

@@ -46,7 +46,7 @@ describe.skipIf(reason)(`the process of the nodes${reason ? `: ${reason}` : ''}`
     machine?.dispose();
   });
 
-  test('the parts of a node come over the network under their own names', () => {
+  test('the parts of a node use the network and their identities', () => {
     const events = readFileSync(path.join(data, 'audit.log'), 'utf8')
       .trim()
       .split('\n')
@@ -69,13 +69,13 @@ describe.skipIf(reason)(`the process of the nodes${reason ? `: ${reason}` : ''}`
     }
   });
 
-  test('services have addresses of the range that was asked for', async () => {
+  test('services have addresses of the requested range', async () => {
     expect(await machine.kubectl('get', 'service', 'kubernetes', '-o', 'jsonpath={.spec.clusterIP}')).toBe('10.80.0.1');
     const changed = await machine.coracle('up', '--foreground', '--data-dir', data, '--service-cidr', '10.81.0.0/16');
     expect(changed.code).toBe(1);
   });
 
-  test.each(['SIGKILL', 'SIGTERM'] as const)('%s of it: the API goes on, and it is started again', async (signal) => {
+  test.each(['SIGKILL', 'SIGTERM'] as const)('%s of it: the API works, and it is restarted', async (signal) => {
     const before = await processes();
     const containerBefore = await container();
     process.kill(before.nodes, signal);

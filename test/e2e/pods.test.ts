@@ -144,7 +144,7 @@ describe.skipIf(reason)(`pods on native${reason ? `: ${reason}` : ''}`, () => {
   test("a subPath that is made gets its volume's mode and group", async () =>
     expect(await said('nonroot')).toBe('2777 1001\nok\n'));
 
-  test("a secret is read by the pod's group, cannot be written, and lies in memory", async () =>
+  test("a secret is readable by the pod's group, read-only, and in memory", async () =>
     expect(await said('secret')).toBe('440 0:2000\nvalue read-only\ntmpfs\n'));
 
   test('a volume is mounted inside one that is read-only', async () =>
@@ -179,7 +179,7 @@ describe.skipIf(reason)(`pods on native${reason ? `: ${reason}` : ''}`, () => {
     });
   });
 
-  test('a termination message from the log is what was written', async () => {
+  test('a termination message from the log is the output', async () => {
     await ends('words');
     expect((await status('words')).containerStatuses[0].state.terminated.message).toBe('DONE');
     expect(await kubectl('logs', 'words', '--tail=1')).toBe('DONE');

@@ -191,7 +191,7 @@ function resizes(runtime: 'native' | 'containerd', cases: readonly Case[]): void
     }
   });
 
-  test('creation is no resize, and each resize is told once it is complete', async () => {
+  test('creation is no resize, and each completed resize is reported', async () => {
     const { items } = JSON.parse(await kubectl('get', 'events', '-o', 'json'));
     const count = (name: string, why: string) =>
       items.filter((e: any) => e.involvedObject.name === name && e.reason === why).length;

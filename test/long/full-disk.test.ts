@@ -31,10 +31,10 @@ describe.skipIf(reason)(`a full disk${reason ? `: ${reason}` : ''}`, () => {
   const coracle = (...args: string[]) => inside(join(checkout, 'coracle'), ...args, '--data-dir', data);
   const fill = () => inside('dd', 'if=/dev/zero', `of=${join(disk, 'filler')}`, 'bs=64k');
 
-  async function until(what: string, is: () => boolean): Promise<void> {
+  async function until(condition: string, is: () => boolean): Promise<void> {
     const endMs = performance.now() + 30_000;
     while (!is()) {
-      if (performance.now() > endMs) expect.unreachable(`not within 30 s: ${what}`);
+      if (performance.now() > endMs) expect.unreachable(`not within 30 s: ${condition}`);
       await systemClock.sleep(200);
     }
   }
@@ -51,7 +51,7 @@ describe.skipIf(reason)(`a full disk${reason ? `: ${reason}` : ''}`, () => {
     rmSync(home, { recursive: true, force: true });
   });
 
-  test('costs writes and log lines while it lasts, and nothing else', async () => {
+  test('only affects writes and log lines while it lasts', async () => {
     const up = coracle('up', '--runtime', 'simulated', '--port', '0', '--output', 'json');
     expect(up.status, up.stderr).toBe(0);
     const { pid } = JSON.parse(up.stdout);

@@ -12,8 +12,8 @@ export class Ledger {
     const lines = (this.#rest + text).split('\n');
     this.#rest = lines.pop() ?? '';
     for (const line of lines) {
-      const [what, key, sequence] = line.split(' ');
-      if (what === 'begin') this.begun.set(key, Number(sequence));
+      const [event, key, sequence] = line.split(' ');
+      if (event === 'begin') this.begun.set(key, Number(sequence));
       else {
         this.acknowledged.set(key, Number(sequence));
         this.begun.delete(key);

@@ -56,10 +56,10 @@ export function checkNumber(schema: Schema, value: number | bigint, path: string
   const { minimum, maximum, multipleOf, exclusiveMinimum, exclusiveMaximum } = schema.constraints ?? {};
   const type = schema.intOrString ? undefined : schema.type;
   const format = schema.format && type && isSupportedFormat(type, schema.format) ? schema.format : undefined;
-  const inRange = (number: number | bigint, what: string): boolean => {
+  const inRange = (number: number | bigint, label: string): boolean => {
     if (fitsRange(type, format, number)) return true;
     const kind = format ? `${type} with format ${format}` : `${type} (default format)`;
-    result.add(invalidValue(result.base || '<nil>', '', `${what} value must be of type ${kind} in ${path}`));
+    result.add(invalidValue(result.base || '<nil>', '', `${label} value must be of type ${kind} in ${path}`));
     return false;
   };
   const fail = (text: string) => result.add(invalidValue(result.at(path), shown(value), `${path} in body ${text}`));

@@ -55,7 +55,7 @@ describe('stored objects are read by the current schema', () => {
     expect(v2.readStored?.(gear({ a: '1', b: '2' }, { apiVersion: 'g.test/v2' })).spec).toEqual({ a: '1', b: '2' });
   });
 
-  test('a version shows and stores only what its schema has', () => {
+  test('a version shows and stores only the fields of its schema', () => {
     const [v1, v2] = kinds({ v1: fields('both', 'one'), v2: fields('both', 'two') });
     expect(v2.fromStorage?.(gear({ both: '1', one: '2' })).spec).toEqual({ both: '1' });
     expect(v2.toStorage?.(gear({ both: '1', two: '2' }, { apiVersion: 'g.test/v2' }))).toMatchObject({

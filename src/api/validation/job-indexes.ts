@@ -83,8 +83,8 @@ function validateRule({ succeededCount, succeededIndexes }: SuccessPolicyRule, p
   if (succeededCount === undefined) return errors;
   const at = `${path}.succeededCount`;
   errors.push(...nonNegative(at, succeededCount));
-  const limit = (max: number, what: string) =>
-    errors.push(invalidValue(at, succeededCount, `must be less than or equal to ${max} (the number of ${what})`));
+  const limit = (max: number, unit: string) =>
+    errors.push(invalidValue(at, succeededCount, `must be less than or equal to ${max} (the number of ${unit})`));
   if (succeededCount > completions) limit(completions, 'specified completions');
   if (succeededIndexes !== undefined && succeededCount > total)
     limit(total, 'indexes in the specified succeededIndexes field');

@@ -89,13 +89,13 @@ function changeOfFamilies(spec: Spec, before: Spec): FieldError[] {
 }
 
 /** Only a service that requests it releases its second address. */
-const released = (spec: Spec, now: readonly string[], was: readonly string[], what: string): FieldError[] =>
+const released = (spec: Spec, now: readonly string[], was: readonly string[], valueName: string): FieldError[] =>
   was.length > now.length && now.length === 1 && spec.ipFamilyPolicy !== 'SingleStack'
     ? [
         invalidValue(
           'spec.ipFamilyPolicy',
           spec.ipFamilyPolicy,
-          `must be set to 'SingleStack' when releasing the secondary ${what}`,
+          `must be set to 'SingleStack' when releasing the secondary ${valueName}`,
         ),
       ]
     : [];

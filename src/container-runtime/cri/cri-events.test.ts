@@ -1,4 +1,4 @@
-// A fake runtime with the required part of CRI: it does what real ones only do when they fail.
+// A fake runtime with the required part of CRI: it simulates failures of real ones.
 
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';

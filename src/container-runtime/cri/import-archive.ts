@@ -10,7 +10,11 @@ export const socketOf = (endpoint: string): string => endpoint.replace(/^unix:(\
  * Imports a docker-save or OCI archive into containerd; `what` is its name in messages. Resolves with the names of its
  * images. Rejects with RuntimeError('image') without `ctr`, for other runtimes than containerd, or if the import fails.
  */
-export async function importArchive(socket: string, archive: Readable, what: string): Promise<readonly string[]> {
+export async function importArchive(
+  socket: string,
+  archive: Readable,
+  archiveName: string,
+): Promise<readonly string[]> {
   const ctr = spawn('ctr', ['--address', socket, '--namespace', 'k8s.io', 'images', 'import', '-']);
   let stdout = '';
   let stderr = '';
@@ -26,7 +30,7 @@ export async function importArchive(socket: string, archive: Readable, what: str
   if (code !== 0)
     throw new RuntimeError(
       'image',
-      `cannot bring ${what} into the runtime at ${socket} with ctr: ${stderr.trim() || code}`,
+      `cannot bring ${archiveName} into the runtime at ${socket} with ctr: ${stderr.trim() || code}`,
     );
   return [...stdout.matchAll(/^unpacking (\S+) /gm)].map(([, name]) => name);
 }

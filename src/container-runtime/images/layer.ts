@@ -55,8 +55,8 @@ export async function readTar(
       (reason) => reason,
     )) as NodeJS.ErrnoException;
     if (error instanceof RuntimeError) throw error;
-    const what = error.syscall ? 'cannot unpack' : 'archive is damaged';
-    throw new RuntimeError('image', `${what}: ${error.message}`, { cause: error });
+    const fault = error.syscall ? 'cannot unpack' : 'archive is damaged';
+    throw new RuntimeError('image', `${fault}: ${error.message}`, { cause: error });
   }
 }
 

@@ -65,9 +65,9 @@ export function refusal(attributes: Attributes, reason: string | undefined) {
       `forbidden: ${escaped(`User ${quote(user.name)} cannot ${verb} path ${quote(path)}`)}${why}`,
       {},
     );
-  const what = subresource ? `${resource}/${subresource}` : resource;
+  const fullResource = subresource ? `${resource}/${subresource}` : resource;
   const where = namespace ? ` in the namespace ${quote(namespace)}` : ' at the cluster scope';
-  const text = `User ${quote(user.name)} cannot ${verb} resource ${quote(what)} in API group ${quote(group)}${where}`;
+  const text = `User ${quote(user.name)} cannot ${verb} resource ${quote(fullResource)} in API group ${quote(group)}${where}`;
   return forbidden({ group, resource }, name, `${escaped(text)}${why}`);
 }
 

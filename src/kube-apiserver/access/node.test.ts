@@ -105,8 +105,8 @@ const authorizer = nodeAuthorizer(pods as never, () => client as never);
 
 async function ask(user: UserInfo, text: string, over: Partial<Attributes> = {}) {
   // "verb resource[.group][/subresource] [namespace/]name"
-  const [verb, what, object = ''] = text.split(' ');
-  const [full, subresource = ''] = what.split('/');
+  const [verb, target, object = ''] = text.split(' ');
+  const [full, subresource = ''] = target.split('/');
   const dot = full.indexOf('.');
   const [resource, group] = dot < 0 ? [full, ''] : [full.slice(0, dot), full.slice(dot + 1)];
   const [namespace, name] = object.includes('/') ? object.split('/') : ['', object];

@@ -154,8 +154,9 @@ export function allows(rule: PolicyRule, attributes: Attributes): boolean {
       ) ?? false
     );
   if (!has(rule.apiGroups, group)) return false;
-  const what = subresource ? `${resource}/${subresource}` : resource;
+  const fullResource = subresource ? `${resource}/${subresource}` : resource;
   const named =
-    rule.resources?.some((r) => r === '*' || r === what || (subresource !== '' && r === `*/${subresource}`)) ?? false;
+    rule.resources?.some((r) => r === '*' || r === fullResource || (subresource !== '' && r === `*/${subresource}`)) ??
+    false;
   return named && (!rule.resourceNames?.length || rule.resourceNames.includes(name));
 }

@@ -181,9 +181,9 @@ async function mustBe(
   nowMs: number,
 ): Promise<void> {
   const found: ApiObject | undefined = await client.get(resource, name).catch(ignoreNotFound);
-  const what = `${resource.slice(0, -1)} ${name.namespace ? `${name.namespace}/` : ''}${name.name}`;
-  if (found?.metadata.uid !== uid) throw refusedToken(`the ${what} that the token was made for is gone`);
+  const boundObject = `${resource.slice(0, -1)} ${name.namespace ? `${name.namespace}/` : ''}${name.name}`;
+  if (found?.metadata.uid !== uid) throw refusedToken(`the ${boundObject} that the token was made for is gone`);
   const { deletionTimestamp } = found.metadata;
   if (deletionTimestamp && Date.parse(deletionTimestamp) < nowMs - leewayMs)
-    throw refusedToken(`the ${what} that the token was made for has been deleted`);
+    throw refusedToken(`the ${boundObject} that the token was made for has been deleted`);
 }

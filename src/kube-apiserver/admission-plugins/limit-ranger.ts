@@ -47,7 +47,7 @@ async function rangesOf(client: Client, namespace: string): Promise<readonly Lim
 function setDefaults(pod: Pod, { spec }: LimitRange): void {
   const items = spec?.limits.filter((l) => l.type === 'Container') ?? [];
   const told: string[] = [];
-  const apply = (container: Container, what: string) => {
+  const apply = (container: Container, containerType: string) => {
     container.resources ??= {};
     const set: string[] = [];
     for (const [field, word] of [
@@ -63,7 +63,7 @@ function setDefaults(pod: Pod, { spec }: LimitRange): void {
             added.push(key);
           }
       }
-      if (added.length > 0) set.push(`${added.sort().join(', ')} ${word} for ${what} ${container.name}`);
+      if (added.length > 0) set.push(`${added.sort().join(', ')} ${word} for ${containerType} ${container.name}`);
     }
     told.push(...set);
   };

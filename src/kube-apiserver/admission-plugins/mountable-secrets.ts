@@ -29,7 +29,7 @@ export function secretFault({ spec }: Pod, account: ServiceAccount): string | un
 const secretsOf = ({ secrets }: ServiceAccount) => new Set(secrets?.map(({ name }) => name ?? ''));
 
 export function containerFault(
-  what: string,
+  containerType: string,
   containers: readonly (Container | EphemeralContainer)[] | undefined,
   account: ServiceAccount,
 ): string | undefined {
@@ -40,11 +40,11 @@ export function containerFault(
     for (const { name: variable, valueFrom } of env ?? []) {
       const secret = valueFrom?.secretKeyRef;
       if (secret && !own.has(secret.name ?? ''))
-        return refused(`${what} ${name} with envVar ${variable}`, secret.name ?? '');
+        return refused(`${containerType} ${name} with envVar ${variable}`, secret.name ?? '');
     }
     for (const { secretRef } of envFrom ?? [])
       if (secretRef && !own.has(secretRef.name ?? ''))
-        return refused(`${what} ${name} with envFrom`, secretRef.name ?? '');
+        return refused(`${containerType} ${name} with envFrom`, secretRef.name ?? '');
   }
   return undefined;
 }

@@ -349,12 +349,12 @@ function seLinuxOptions({ spec, minor }: PodLike): Violation | undefined {
     namesWhere(spec, (c) => isBad(optionsOf(c))),
   );
   const types = sortedSet(holders.map(({ type = '' }) => type).filter((type) => !allowed.includes(type)));
-  const what = [
+  const faults = [
     ...(types.length ? [`${plural('type', types)} ${quoted(types)}`] : []),
     ...(holders.some(({ user }) => user) ? ['user may not be set'] : []),
     ...(holders.some(({ role }) => role) ? ['role may not be set'] : []),
   ];
-  return violation('seLinuxOptions', `${who} set forbidden securityContext.seLinuxOptions: ${what.join('; ')}`);
+  return violation('seLinuxOptions', `${who} set forbidden securityContext.seLinuxOptions: ${faults.join('; ')}`);
 }
 
 function runAsNonRoot(pod: PodLike): Violation | undefined {

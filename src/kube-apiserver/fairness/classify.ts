@@ -41,8 +41,8 @@ function matchesResource(
   rule: ResourcePolicyRule,
   { verb, group, resource, subresource, namespace }: RequestInfo,
 ): boolean {
-  const what = subresource ? `${resource}/${subresource}` : resource;
-  if (!has(rule.verbs, verb) || !has(rule.resources, what) || !has(rule.apiGroups, group)) return false;
+  const fullResource = subresource ? `${resource}/${subresource}` : resource;
+  if (!has(rule.verbs, verb) || !has(rule.resources, fullResource) || !has(rule.apiGroups, group)) return false;
   return namespace ? has(rule.namespaces ?? [], namespace) : (rule.clusterScope ?? false);
 }
 

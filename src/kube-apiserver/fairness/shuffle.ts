@@ -1,4 +1,4 @@
-// Shuffle sharding: a flow is dealt a hand of queues by its hash, so that two flows rarely share all of theirs.
+// Shuffle sharding: the hash of a flow selects some of the queues, so that two flows rarely share all of them.
 // https://kubernetes.io/docs/concepts/cluster-administration/flow-control/#queuing
 
 import { createHash } from 'node:crypto';

@@ -43,7 +43,7 @@ export async function applyTo(
     time: timestamp(target.server.clock.now()),
     schema: kind.schema,
     resetFields: resetFields(kind, subresource, applied),
-    what: `${applied.metadata.namespace ?? ''}/${name}; ${kind.group}/${kind.version}, Kind=${kind.kind}`,
+    description: `${applied.metadata.namespace ?? ''}/${name}; ${kind.group}/${kind.version}, Kind=${kind.kind}`,
   };
   return replaceObject(target, options, {
     isApplied: true,
@@ -80,13 +80,13 @@ export async function applyTo(
 
 async function merged(
   { work, kind }: Target,
-  write: Parameters<typeof applyingConfiguration>[0] & { readonly what: string },
+  write: Parameters<typeof applyingConfiguration>[0] & { readonly description: string },
 ) {
   try {
     return isLarge(work) ? await applyElsewhere(kind, write) : await inSteps(work, applyingConfiguration(write));
   } catch (error) {
     if (error instanceof PatchError)
-      throw plainError(`failed to create typed patch object (${write.what}): ${error.message}`);
+      throw plainError(`failed to create typed patch object (${write.description}): ${error.message}`);
     if (!(error instanceof ApplyConflicts)) throw error;
     throw failure(409, 'Conflict', error.message, {
       causes: error.conflicts.map(({ manager, field }) => ({

@@ -46,9 +46,9 @@ test.each([1, 2, 3])('a list and its watch make the state, with a selector and w
     for (let step = 0; step < 150; step++) {
       const name = `m${random.int(30)}`;
       const parity = random.int(2) ? 'odd' : 'even';
-      const what = random.int(4);
-      if (what === 0) await server.call('DELETE', `${maps}/${name}`);
-      else if (what === 1) await server.call('POST', maps, configMap(name, { labels: { parity } }));
+      const choice = random.int(4);
+      if (choice === 0) await server.call('DELETE', `${maps}/${name}`);
+      else if (choice === 1) await server.call('POST', maps, configMap(name, { labels: { parity } }));
       else {
         const change = { metadata: { labels: { parity } }, data: { step: String(step) } };
         await server.call('PATCH', `${maps}/${name}`, change, { contentType: merge });

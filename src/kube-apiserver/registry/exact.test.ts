@@ -8,7 +8,7 @@ const big = '9223372036854775807';
 const odd = '3546343826724305833';
 let server: TestServer;
 let listener: Listener;
-const things = '/apis/test.example/v1/namespaces/default/things';
+const customResources = '/apis/test.example/v1/namespaces/default/things';
 const pods = '/api/v1/namespaces/default/pods';
 
 /** Bytes in, text out: JSON.parse would lose the tested digits. */
@@ -39,11 +39,11 @@ beforeAll(async () => {
       versions: [{ name: 'v1', served: true, storage: true, schema: { openAPIV3Schema: schema } }],
     },
   });
-  await vi.waitUntil(async () => (await server.call('GET', things)).code === 200);
+  await vi.waitUntil(async () => (await server.call('GET', customResources)).code === 200);
 });
 afterAll(() => server.stop());
 
-const thing = (name: string, spec: string) =>
+const customResource = (name: string, spec: string) =>
   `{"apiVersion":"test.example/v1","kind":"Thing","metadata":{"name":"${name}"},"count":${big},"spec":${spec}}`;
 const grace = (name: string, seconds: string) =>
   JSON.stringify(pod(name, { terminationGracePeriodSeconds: 0 })).replace(
@@ -53,16 +53,16 @@ const grace = (name: string, seconds: string) =>
 
 describe('a custom resource', () => {
   test('created from JSON', async () => {
-    const { code, text } = await send('POST', things, thing('json', `{"a":[${odd}],"small":1}`));
+    const { code, text } = await send('POST', customResources, customResource('json', `{"a":[${odd}],"small":1}`));
     expect(code).toBe(201);
     expect(text).toContain(`"count":${big}`);
     expect(text).toContain(`"spec":{"a":[${odd}],"small":1}`);
-    expect((await send('GET', things)).text).toContain(`"a":[${odd}]`);
+    expect((await send('GET', customResources)).text).toContain(`"a":[${odd}]`);
   });
 
   test('created from YAML', async () => {
     const yaml = `apiVersion: test.example/v1\nkind: Thing\nmetadata: {name: yaml}\ncount: ${big}\nspec: {a: -${odd}}\n`;
-    const { text } = await send('POST', things, yaml, 'application/yaml');
+    const { text } = await send('POST', customResources, yaml, 'application/yaml');
     expect(text).toContain(`"count":${big}`);
     expect(text).toContain(`"a":-${odd}`);
   });
@@ -70,28 +70,33 @@ describe('a custom resource', () => {
   test.each([
     ['application/merge-patch+json', `{"spec":{"b":${odd}}}`],
     ['application/json-patch+json', `[{"op":"add","path":"/spec/b","value":${odd}}]`],
-    ['application/apply-patch+yaml', thing('patched', `{"b":${odd}}`)],
+    ['application/apply-patch+yaml', customResource('patched', `{"b":${odd}}`)],
   ])('patched by %s', async (type, patch) => {
-    await send('POST', things, thing('patched', `{"a":${odd}}`));
+    await send('POST', customResources, customResource('patched', `{"a":${odd}}`));
     const { code, text } = await send(
       'PATCH',
-      `${things}/patched?fieldManager=m&force=${type.includes('apply')}`.replace('&force=false', ''),
+      `${customResources}/patched?fieldManager=m&force=${type.includes('apply')}`.replace('&force=false', ''),
       patch,
       type,
     );
     expect(code).toBe(200);
     expect(text).toContain(`"count":${big}`);
     expect(text).toContain(`"b":${odd}`);
-    await send('DELETE', `${things}/patched`);
+    await send('DELETE', `${customResources}/patched`);
   });
 
   test('a write without a change is skipped', async () => {
-    const first = JSON.parse((await send('POST', things, thing('same', `{"a":${odd}}`))).text);
-    const again = await send('PATCH', `${things}/same`, `{"spec":{"a":${odd}}}`, 'application/merge-patch+json');
+    const first = JSON.parse((await send('POST', customResources, customResource('same', `{"a":${odd}}`))).text);
+    const again = await send(
+      'PATCH',
+      `${customResources}/same`,
+      `{"spec":{"a":${odd}}}`,
+      'application/merge-patch+json',
+    );
     expect(JSON.parse(again.text).metadata.resourceVersion).toBe(first.metadata.resourceVersion);
     const next = await send(
       'PATCH',
-      `${things}/same`,
+      `${customResources}/same`,
       `{"spec":{"a":${BigInt(odd) + 1n}}}`,
       'application/merge-patch+json',
     );

@@ -165,6 +165,7 @@ describe('proxy', () => {
   });
 
   test('is a CONNECT to admission', () => {
-    for (const what of ['pods/proxy', 'nodes/proxy', 'services/proxy', 'pods/exec']) expect(connects).toContain(what);
+    for (const resource of ['pods/proxy', 'nodes/proxy', 'services/proxy', 'pods/exec'])
+      expect(connects).toContain(resource);
   });
 });

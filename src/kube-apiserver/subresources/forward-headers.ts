@@ -20,7 +20,7 @@ export function ownHeaders(connection: readonly string[]): Set<string> {
   return new Set([...hopByHop, ...namedIn(connection), ...cors]);
 }
 
-const cors = ['credentials', 'headers', 'methods', 'origin'].map((what) => `access-control-allow-${what}`);
+const cors = ['credentials', 'headers', 'methods', 'origin'].map((suffix) => `access-control-allow-${suffix}`);
 
 const namedIn = (connection: readonly string[]): string[] =>
   connection.flatMap((value) => value.split(',')).map((name) => name.trim().toLowerCase());

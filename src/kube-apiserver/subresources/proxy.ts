@@ -19,12 +19,12 @@ import { forwardedUri, type ProxiedPage, rewriteLink } from './proxy-links.ts';
 import type { Connect } from './subresource.ts';
 
 /** `[https:]name[:port]`, the name in the path. */
-function parse(text: string, what: string): { scheme: 'http' | 'https'; name: string; port: string } {
+function parse(text: string, label: string): { scheme: 'http' | 'https'; name: string; port: string } {
   const parts = text.split(':');
   const scheme = parts.length === 3 ? parts.shift() : '';
   const [name, port = ''] = parts;
   if (!name || parts.length > 2 || !['', 'http', 'https'].includes(scheme as string))
-    throw badRequest(`invalid ${what} request ${JSON.stringify(text)}`);
+    throw badRequest(`invalid ${label} request ${JSON.stringify(text)}`);
   return { scheme: scheme === 'https' ? 'https' : 'http', name, port };
 }
 

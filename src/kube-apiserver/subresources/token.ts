@@ -75,12 +75,12 @@ const isExtended = (
   audiences.every((audience) => own.includes(audience));
 
 function checkMetadata({ name, namespace }: Place, { metadata }: ApiObject): void {
-  const refuse = (field: string, value: string, what: string) =>
+  const refuse = (field: string, value: string, property: string) =>
     invalid(requestKind, name, [
       {
         type: 'FieldValueInvalid',
         field: `metadata.${field}`,
-        message: `Invalid value: ${JSON.stringify(value)}: must match the service account ${what} if specified`,
+        message: `Invalid value: ${JSON.stringify(value)}: must match the service account ${property} if specified`,
       },
     ]);
   if (metadata.name && metadata.name !== name) throw refuse('name', metadata.name, 'name');

@@ -40,8 +40,8 @@ async function createNode({ client, clock }: Pick<TestCluster, 'client' | 'clock
   const conditions = [{ ...state, lastHeartbeatTime: now, reason: 'KubeletReady' }];
   await client.patch('nodes', { name }, { type: 'merge', body: { status: { conditions } } }, { subresource: 'status' });
   const pod = name.replace('n', 'p');
-  const tolerations = ['not-ready', 'unreachable'].map((what) => ({
-    key: `node.kubernetes.io/${what}`,
+  const tolerations = ['not-ready', 'unreachable'].map((suffix) => ({
+    key: `node.kubernetes.io/${suffix}`,
     operator: 'Exists',
     effect: 'NoExecute',
     tolerationSeconds: 300,

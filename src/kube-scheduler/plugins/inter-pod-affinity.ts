@@ -178,7 +178,7 @@ export const interPodAffinity: Plugin = {
   },
   wakes: (event) =>
     event.type === 'node-added' ||
-    (event.type === 'node-changed' && event.what.includes('labels')) ||
+    (event.type === 'node-changed' && event.aspects.includes('labels')) ||
     event.type === 'pod-gone' ||
     event.type === 'pod-assigned' ||
     event.type === 'pod-relabelled' ||

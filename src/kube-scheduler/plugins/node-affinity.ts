@@ -28,7 +28,7 @@ export const nodeAffinity: Plugin = {
   wakes(event, { pod }) {
     if (event.type === 'node-added') return matchesNode(pod.spec, event.node);
     if (event.type === 'node-changed')
-      return event.what.includes('labels') && matchesNode(pod.spec, event.node) && !matchesNode(pod.spec, event.old);
+      return event.aspects.includes('labels') && matchesNode(pod.spec, event.node) && !matchesNode(pod.spec, event.old);
     return event.type === 'pod-updated';
   },
 };

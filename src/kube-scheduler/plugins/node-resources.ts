@@ -62,7 +62,7 @@ export const nodeResourcesFit: Plugin = {
   wakes(event, pod) {
     if (event.type === 'pod-gone' || event.type === 'pod-updated') return true;
     if (event.type === 'node-added') return couldFit(pod, event.node.status?.allocatable);
-    return event.type === 'node-changed' && event.what.includes('allocatable');
+    return event.type === 'node-changed' && event.aspects.includes('allocatable');
   },
 };
 

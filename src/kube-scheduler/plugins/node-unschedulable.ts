@@ -11,5 +11,5 @@ export const nodeUnschedulable: Plugin = {
     tolerates(pod.spec.tolerations, taint)
       ? 'skip'
       : { filter: ({ node }) => (node.spec?.unschedulable ? rejection : undefined) },
-  wakes: (event) => event.type === 'node-added' || (event.type === 'node-changed' && event.what.includes('taints')),
+  wakes: (event) => event.type === 'node-added' || (event.type === 'node-changed' && event.aspects.includes('taints')),
 };

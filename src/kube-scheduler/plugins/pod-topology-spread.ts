@@ -132,7 +132,7 @@ export const podTopologySpread: Plugin = {
   },
   wakes: (event, { pod }) =>
     event.type === 'node-added' ||
-    (event.type === 'node-changed' && event.what.includes('labels')) ||
+    (event.type === 'node-changed' && event.aspects.includes('labels')) ||
     ((event.type === 'pod-gone' || event.type === 'pod-assigned' || event.type === 'pod-relabelled') &&
       event.pod.metadata.namespace === pod.metadata.namespace),
 };

@@ -29,6 +29,6 @@ export const taintToleration: Plugin = {
   },
   wakes: (event) =>
     event.type === 'node-added' ||
-    (event.type === 'node-changed' && event.what.includes('taints')) ||
+    (event.type === 'node-changed' && event.aspects.includes('taints')) ||
     event.type === 'pod-updated',
 };

@@ -75,7 +75,7 @@ export const volumeBinding: Plugin = {
         event.claim.metadata.namespace === pod.metadata.namespace &&
         claimsOf(pod).some(({ name }) => name === event.claim.metadata.name)
       );
-    if (event.type === 'node-changed') return event.what.includes('labels');
+    if (event.type === 'node-changed') return event.aspects.includes('labels');
     return event.type === 'node-added' || event.type === 'storage-changed';
   },
 };

@@ -169,7 +169,7 @@ export function resourceValue(
 
 /** $(NAME) becomes the variable's value, $$(NAME) the text $(NAME); an unknown name stays as it is. */
 export function expand(text: string, variables: ReadonlyMap<string, string>): string {
-  return text.replace(/\$(\$|\(([^)]*)\))/g, (all, what, name) => (what === '$' ? '$' : (variables.get(name) ?? all)));
+  return text.replace(/\$(\$|\(([^)]*)\))/g, (all, part, name) => (part === '$' ? '$' : (variables.get(name) ?? all)));
 }
 
 /** Docker-links-compatible variables of each service in the pod's namespace, and of the API server's service. */

@@ -28,9 +28,9 @@ export async function removeOrphanedFiles(
   { config, logger, cgroups }: Pick<SweepTools, 'config' | 'logger' | 'cgroups'>,
   isKnown: (uid: string) => boolean,
 ): Promise<void> {
-  const remove = async (what: string, work: Promise<void>) =>
+  const remove = async (target: string, work: Promise<void>) =>
     work.catch((error) =>
-      logger.warn('cannot remove files of a deleted pod', { directory: what, error: String(error) }),
+      logger.warn('cannot remove files of a deleted pod', { directory: target, error: String(error) }),
     );
   const { disk, memory } = podDirectories(config.rootDirectory, 'x');
   const found = await Promise.all([disk, memory].map((directory) => namesIn(path.dirname(directory))));

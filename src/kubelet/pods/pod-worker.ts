@@ -321,9 +321,9 @@ export class PodWorker {
     const names = new Map(runtime.containers.map(({ id, name }) => [id, name]));
     const specs = allContainers(this.#pod);
     const containerOf = (id: string) => named(specs, names.get(id) ?? '');
-    const ask = (id: string, what: 'isReady' | 'isStarted') => {
+    const ask = (id: string, question: 'isReady' | 'isStarted') => {
       const container = containerOf(id);
-      return container !== undefined && tools.probes[what](id, container);
+      return container !== undefined && tools.probes[question](id, container);
     };
     const { promised } = this;
     const status = podStatus(

@@ -46,10 +46,13 @@ export function orElse(left: Evaluate, right: Evaluate, unwrap: boolean): Evalua
 }
 
 /** Whether an optional element has a value. */
-export function present(value: Value, what: string): boolean {
+export function present(value: Value, element: string): boolean {
   if (!(value instanceof Optional))
     return fail(
-      `cannot initialize optional list element from non-optional value ${typeNameOf(value)}`.replace('element', what),
+      `cannot initialize optional list element from non-optional value ${typeNameOf(value)}`.replace(
+        'element',
+        element,
+      ),
     );
   return value !== none && value.value !== undefined;
 }

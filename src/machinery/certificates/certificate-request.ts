@@ -114,8 +114,8 @@ function addressOf(bytes: Uint8Array): string {
   return formatIp({ family: bytes.length === 4 ? 4 : 6, value });
 }
 
-function ia5(bytes: Uint8Array, what: string): string {
-  if (bytes.some((byte) => byte > 0x7f)) throw new DerError(`x509: SAN ${what} is malformed`);
+function ia5(bytes: Uint8Array, label: string): string {
+  if (bytes.some((byte) => byte > 0x7f)) throw new DerError(`x509: SAN ${label} is malformed`);
   return latin(bytes);
 }
 

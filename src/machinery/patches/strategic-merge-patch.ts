@@ -33,7 +33,7 @@ const unexpected = (value: any, expected: string) =>
   new PatchError('schema', `expected a ${expected}, but received a ${goTypeOf(value)}`);
 const unknownDirective = (type: any, map: any) =>
   new PatchError('schema', `unknown patch type: ${goFormat(type)} in map: ${goFormat(map)}`);
-const malformed = (what: string) => new PatchError('malformed', `invalid patch format of ${what}`);
+const malformed = (entry: string) => new PatchError('malformed', `invalid patch format of ${entry}`);
 
 function mergeMap(target: any, patch: Record<string, any>, schema: Schema | undefined): any {
   if (patch[directive] !== undefined) {
@@ -68,8 +68,8 @@ function mergeField(out: Record<string, any>, key: string, value: any, schema: S
 const strategiesOf = (schema: Schema | undefined) => schema?.patchStrategy?.split(',') ?? [];
 
 /** The list's name in a directive's key, such as `$setElementOrder/containers`. */
-function nameIn(key: string, marker: string, what: string): string {
-  if (key[marker.length] !== '/') throw malformed(what);
+function nameIn(key: string, marker: string, entry: string): string {
+  if (key[marker.length] !== '/') throw malformed(entry);
   return key.slice(marker.length + 1);
 }
 

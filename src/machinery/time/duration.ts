@@ -22,7 +22,7 @@ const longestMs = 2 ** 63 / 1e6;
 
 /** Same, with Go's error message. */
 export function parseGoDuration(text: string): { ms: number; fault?: string } {
-  const fail = (what: string) => ({ ms: 0, fault: `time: ${what} ${JSON.stringify(text)}` });
+  const fail = (fault: string) => ({ ms: 0, fault: `time: ${fault} ${JSON.stringify(text)}` });
   const sign = text[0] === '-' ? -1 : 1;
   const body = /^[-+]/.test(text) ? text.slice(1) : text;
   if (body === '0') return { ms: 0 };

@@ -34,10 +34,10 @@ export function validateRules(rules: readonly Rule[] = [], path: string): FieldE
 }
 
 /** At least one; `*` must be the only item. */
-function listFaults(list: readonly string[] = [], path: string, what: string): FieldError[] {
+function listFaults(list: readonly string[] = [], path: string, plural: string): FieldError[] {
   if (!list.length) return [required(path)];
   if (list.length === 1 || !list.includes('*')) return [];
-  return [invalidValue(path, list, `if '*' is present, must not specify other ${what}`)];
+  return [invalidValue(path, list, `if '*' is present, must not specify other ${plural}`)];
 }
 
 function resourceNameFaults(names: readonly string[] = [], path: string): FieldError[] {

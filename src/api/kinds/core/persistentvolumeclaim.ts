@@ -126,11 +126,11 @@ function validateClass(next: PersistentVolumeClaim, old: PersistentVolumeClaim, 
 function validateAttributes(next: PersistentVolumeClaim, old: PersistentVolumeClaim): FieldError[] {
   const [name, was] = [next.spec?.volumeAttributesClassName, old.spec?.volumeAttributesClassName];
   if (name === was || old.status?.currentVolumeAttributesClassName === undefined || name) return [];
-  const what = name === undefined ? 'nil' : 'empty string';
+  const target = name === undefined ? 'nil' : 'empty string';
   return [
     forbiddenField(
       'spec.volumeAttributesClassName',
-      `update to ${what} is forbidden when status.currentVolumeAttributesClassName is not nil`,
+      `update to ${target} is forbidden when status.currentVolumeAttributesClassName is not nil`,
     ),
   ];
 }

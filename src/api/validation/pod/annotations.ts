@@ -93,16 +93,16 @@ export function validateProfilesMatch(annotations: Annotations, spec: PodSpec, p
 }
 
 function matchProfile(
-  what: 'seccomp' | 'apparmor',
+  feature: 'seccomp' | 'apparmor',
   annotation: string | undefined,
   profile: { type?: string; localhostProfile?: string } | undefined,
   runtimeDefaults: readonly string[],
   path: string,
 ): FieldError[] {
   if (annotation === undefined || !profile) return [];
-  const at = `${path}.${what === 'seccomp' ? 'seccompProfile' : 'appArmorProfile'}`;
+  const at = `${path}.${feature === 'seccomp' ? 'seccompProfile' : 'appArmorProfile'}`;
   const differs = (field: string, part: string) => [
-    forbiddenField(`${at}.${field}`, `${what} ${part} in annotation and field must match`),
+    forbiddenField(`${at}.${field}`, `${feature} ${part} in annotation and field must match`),
   ];
   if (profile.type === 'Unconfined') return annotation === 'unconfined' ? [] : differs('type', 'type');
   if (profile.type === 'RuntimeDefault') return runtimeDefaults.includes(annotation) ? [] : differs('type', 'type');

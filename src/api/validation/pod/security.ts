@@ -149,11 +149,11 @@ export function validateContainerSecurity(
     errors.push(invalidValue(`${path}.procMount`, 'Unmasked', '`hostUsers` must be false to use `Unmasked`'));
   errors.push(...seccomp(security.seccompProfile, `${path}.seccompProfile`));
   if (security.allowPrivilegeEscalation === false) {
-    const both = (what: string) =>
+    const both = (setting: string) =>
       invalidValue(
         path,
         internal('core.SecurityContext', security),
-        `cannot set \`allowPrivilegeEscalation\` to false and ${what}`,
+        `cannot set \`allowPrivilegeEscalation\` to false and ${setting}`,
       );
     if (security.privileged) errors.push(both('`privileged` to true'));
     for (const name of security.capabilities?.add ?? [])

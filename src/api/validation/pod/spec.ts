@@ -103,8 +103,8 @@ function validateDns({ dnsPolicy, dnsConfig }: PodSpec, path: string): FieldErro
   if (dnsPolicy === 'None' && !nameservers.length)
     return [required(`${path}.nameservers`, 'must provide at least one DNS nameserver when `dnsPolicy` is None')];
   const errors: FieldError[] = [];
-  const tooMuch = (field: string, value: unknown, what: string) =>
-    errors.push(invalidValue(`${path}.${field}`, value, `must not have more than ${what}`));
+  const tooMuch = (field: string, value: unknown, limit: string) =>
+    errors.push(invalidValue(`${path}.${field}`, value, `must not have more than ${limit}`));
   if (nameservers.length > maxNameservers) tooMuch('nameservers', nameservers, `${maxNameservers} nameservers`);
   for (const [index, server] of nameservers.entries())
     errors.push(...legacyIp(`${path}.nameservers[${index}]`, server));

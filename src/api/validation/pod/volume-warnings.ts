@@ -13,9 +13,9 @@ export const volumePathWarnings = (volumes: readonly Volume[]): string[] => volu
 function warningsOf(volume: Volume): string[] {
   const { name, configMap, secret, downwardAPI, projected } = volume;
   const quoted = JSON.stringify(name);
-  const one = (what: string, items: readonly { path: string }[] | undefined) =>
+  const one = (sourceName: string, items: readonly { path: string }[] | undefined) =>
     overlaps((items ?? []).map(({ path }) => ({ path, from: '' }))).map(
-      (overlap) => `volume ${quoted} (${what}): overlapping paths: ${overlap}`,
+      (overlap) => `volume ${quoted} (${sourceName}): overlapping paths: ${overlap}`,
     );
   if (configMap) return one(`ConfigMap ${JSON.stringify(configMap.name ?? '')}`, configMap.items);
   if (secret) return one(`Secret ${JSON.stringify(secret.secretName ?? '')}`, secret.items);

@@ -101,12 +101,12 @@ function volumeWarnings(spec: PodSpec, path: string): string[] {
 
 function listWarnings(spec: PodSpec, path: string): string[] {
   const warnings: string[] = [];
-  const repeated = (field: string, key: string, what: string, items: readonly any[]) => {
+  const repeated = (field: string, key: string, label: string, items: readonly any[]) => {
     const seen = new Set<string>();
     for (const [index, item] of items.entries()) {
       const value = item[key] ?? '';
       if (seen.has(value))
-        warnings.push(`${path}.${field}[${index}].${key}: duplicate ${what} ${JSON.stringify(value)}`);
+        warnings.push(`${path}.${field}[${index}].${key}: duplicate ${label} ${JSON.stringify(value)}`);
       seen.add(value);
     }
   };

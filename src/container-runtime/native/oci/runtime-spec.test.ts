@@ -148,7 +148,7 @@ describe('seccomp', () => {
       expect(specOf({ security }).linux.seccomp).toBeUndefined();
   });
 
-  test('RuntimeDefault refuses what it does not list, on every architecture of the machine', () => {
+  test('RuntimeDefault denies unlisted calls, on every architecture of the machine', () => {
     const { defaultAction, defaultErrnoRet, architectures } = specOf({ security: runtimeDefault }).linux.seccomp!;
     expect({ defaultAction, defaultErrnoRet }).toEqual({ defaultAction: 'SCMP_ACT_ERRNO', defaultErrnoRet: 1 });
     expect(architectures).toEqual(['SCMP_ARCH_X86_64', 'SCMP_ARCH_X86', 'SCMP_ARCH_X32']);

@@ -142,27 +142,27 @@ function checkRules(rules: readonly Rule[], variables: Record<string, Value>, pr
 }
 
 /** The text that an expression makes of the claims. Throws an Error when it makes none. */
-export function textOf(program: Expression, claims: object, what: string): string {
-  const value = evaluate(program, claims, what);
+export function textOf(program: Expression, claims: object, field: string): string {
+  const value = evaluate(program, claims, field);
   if (typeof value !== 'string')
-    throw new Error(`oidc: error evaluating ${what} claim expression: ${what} claim expression must return a string`);
+    throw new Error(`oidc: error evaluating ${field} claim expression: ${field} claim expression must return a string`);
   return value;
 }
 
 /** A text, a list of texts or null, as a list; empty texts are left out. */
-export function textsOf(program: Expression, claims: object, what: string): string[] {
-  const value = evaluate(program, claims, what);
-  const wrong = `oidc: error evaluating ${what} claim expression: expression must return a string or a list of strings`;
+export function textsOf(program: Expression, claims: object, field: string): string[] {
+  const value = evaluate(program, claims, field);
+  const wrong = `oidc: error evaluating ${field} claim expression: expression must return a string or a list of strings`;
   if (value === null) return [];
   const list = value instanceof CelList ? [...value] : [value];
   if (!list.every((item) => typeof item === 'string')) throw new Error(wrong);
   return (list as string[]).filter(Boolean);
 }
 
-function evaluate(program: Expression, claims: object, what: string): Value {
+function evaluate(program: Expression, claims: object, field: string): Value {
   try {
     return program.run({ claims: fromUntyped(claims) }, callLimit);
   } catch (error) {
-    throw new Error(`oidc: error evaluating ${what} claim expression: ${(error as Error).message}`);
+    throw new Error(`oidc: error evaluating ${field} claim expression: ${(error as Error).message}`);
   }
 }

@@ -123,10 +123,10 @@ function checkRequired(claims: JWTPayload, { claimValidationRules = [] }: JwtIss
   }
 }
 
-function textClaim(claims: JWTPayload, claim: string, what: string): string {
+function textClaim(claims: JWTPayload, claim: string, field: string): string {
   const value = claims[claim];
-  if (value === undefined) throw new Error(`${what}: claim not present`);
-  if (typeof value !== 'string') throw new Error(`${what}: the claim is no string`);
+  if (value === undefined) throw new Error(`${field}: claim not present`);
+  if (typeof value !== 'string') throw new Error(`${field}: the claim is no string`);
   return value;
 }
 

@@ -3,7 +3,7 @@
 import { describe, test } from 'vitest';
 import { type Case, check, claimVolume, mirrorPod, owner, podOf, projected, volumes } from './test-requests.ts';
 
-const reference = (what: string) => `node "mynode" can not create pods that reference ${what}`;
+const reference = (plural: string) => `node "mynode" can not create pods that reference ${plural}`;
 const owned = (...ownerReferences: object[]) => ({ object: mirrorPod({}, { ownerReferences }) });
 
 describe('pods', () => {

@@ -25,10 +25,10 @@ export function admitPod(request: NodeRequest): Promise<void> | void {
   }
 }
 
-async function onlyOwn({ node, client, namespace, name, kind, oldObject, refuse }: NodeRequest, what: string) {
+async function onlyOwn({ node, client, namespace, name, kind, oldObject, refuse }: NodeRequest, action: string) {
   const pod = (oldObject as Pod | undefined) ?? (await absentOr(client.get('pods', { namespace, name })));
   if (!pod) throw notFound(kind, name);
-  if (pod.spec?.nodeName !== node) throw refuse(`${what} with spec.nodeName set to itself`);
+  if (pod.spec?.nodeName !== node) throw refuse(`${action} with spec.nodeName set to itself`);
 }
 
 const absentOr = <T>(read: Promise<T>): Promise<T | undefined> => read.catch(ignoreNotFound);

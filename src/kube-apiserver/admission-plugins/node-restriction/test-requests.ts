@@ -82,8 +82,8 @@ export interface Case {
 
 /** "OPERATION resource[.group][/subresource]". The refusal, or undefined. */
 async function ask(text: string, { object, old, granted = [], user = mynode, namespace = 'ns', ...given }: Case) {
-  const [operation, what] = text.split(' ');
-  const [full, subresource = ''] = what.split('/');
+  const [operation, target] = text.split(' ');
+  const [full, subresource = ''] = target.split('/');
   const [resource, ...group] = full.split('.');
   const authorize = ({ verb, resource: audience }: Attributes) => ({
     decision: verb === 'request-serviceaccounts-token-audience' && granted.includes(audience) ? 'allow' : 'no-opinion',

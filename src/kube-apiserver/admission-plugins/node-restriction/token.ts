@@ -97,6 +97,6 @@ async function driverOf({ client, namespace }: NodeRequest, pod: Pod, volume: Vo
   return directDriver(bound.spec);
 }
 
-const missing = (what: string, name: string) => new Error(`${what} ${JSON.stringify(name)} not found`);
+const missing = (kind: string, name: string) => new Error(`${kind} ${JSON.stringify(name)} not found`);
 
 const absentOr = <T>(read: Promise<T>): Promise<T | undefined> => read.catch(ignoreNotFound);

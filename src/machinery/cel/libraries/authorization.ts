@@ -117,7 +117,7 @@ function serviceAccountOf(authorizer: AuthorizerValue, namespace: string, name: 
   return new AuthorizerValue(authorizer.ask, undefined, { namespace, name });
 }
 
-const notEmpty = (text: string, what: string): string => (text.trim() ? text : fail(`${what} must not be empty`));
+const notEmpty = (text: string, label: string): string => (text.trim() ? text : fail(`${label} must not be empty`));
 
 /** A check is so dear that an expression can have two. */
 const checkCost = 350_000;
