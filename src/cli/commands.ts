@@ -10,27 +10,29 @@ export function addCommands(program: Command): void {
     .option('--delete', 'remove its data directory too')
     .action(async (options) => (await import('./down.ts')).down(options));
   withOutput(
-    withCluster(program.command('status').description('show how a cluster is: components, nodes, memory, problems')),
+    withCluster(
+      program.command('status').description('show the state of a cluster: components, nodes, memory, problems'),
+    ),
   ).action(async (options) => (await import('./status.ts')).status(options));
   addImage(program);
   withCluster(
     program
       .command('kubectl')
-      .description("run kubectl against a cluster (the user's own, or the one that comes with the tests)"),
+      .description('run kubectl with the kubeconfig of a cluster (from PATH, or the one that the tests installed)'),
   )
-    .argument('[args...]', "kubectl's own arguments")
+    .argument('[args...]', 'arguments of kubectl')
     .passThroughOptions()
     .allowUnknownOption()
     .helpOption(false)
     .action(async (args, options) => (await import('./kubectl.ts')).kubectl(args, options));
-  withOutput(withCluster(program.command('explain').description('show why something is as it is')))
-    .argument('<kind>', 'pod: why it went where it went, or goes nowhere')
+  withOutput(withCluster(program.command('explain').description('explain a decision of the cluster')))
+    .argument('<kind>', 'pod: why the scheduler chose its node, or found none')
     .argument('<name>', 'its name')
     .option('-n, --namespace <namespace>', 'its namespace', 'default')
     .action(async (kind, name, options) => (await import('./explain.ts')).explain(kind, name, options));
   program
     .command('test')
-    .description('set up everything that the tests need, and run all of them')
+    .description('install the test tools, and run all tests')
     .argument('[args...]', 'passed to the test runner: run these files only')
     .option('--long', 'run the long tests (minutes): kills, power losses, damage, full disks; seeds are printed')
     .passThroughOptions()
@@ -38,7 +40,7 @@ export function addCommands(program: Command): void {
     .action(async (args, options) => (await import('./test.ts')).test(args, options));
   program
     .command('bench')
-    .description('measure a cluster, or two in turn in the same run')
+    .description('measure a cluster, or two alternately in one run')
     .argument('[args...]', 'passed to the benchmarks: see the first lines of bench/bench.ts')
     .passThroughOptions()
     .allowUnknownOption()

@@ -8,8 +8,7 @@ export async function explain(
   name: string,
   options: ClusterOptions & { namespace: string; output: 'text' | 'json' },
 ): Promise<void> {
-  if (!['pod', 'pods', 'po'].includes(kind))
-    throw new CliError(`there is nothing to explain about "${kind}": only pod`, 2);
+  if (!['pod', 'pods', 'po'].includes(kind)) throw new CliError(`cannot explain "${kind}": only pod`, 2);
   const directory = directoryOf(options);
   if (!(await runningProcess(directory)))
     throw new CliError(`no cluster runs in ${directory.root}: start it with "./coracle up"`, 3);
@@ -17,7 +16,7 @@ export async function explain(
   const decision = await askControl<Decision | null>(directory.controlSocket, 'explain', { pod });
   if (!decision)
     throw new CliError(
-      `nothing is known of the pod ${pod}: it does not exist, was not scheduled by this cluster's scheduler, or that was too long ago`,
+      `no scheduling decision is recorded for the pod ${pod}: it does not exist, was not scheduled by this cluster's scheduler, or that was too long ago`,
     );
   if (options.output === 'json') print(JSON.stringify(decision, null, 2));
   else printDecision(decision);

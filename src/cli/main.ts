@@ -13,7 +13,7 @@ enableCompileCache(join(import.meta.dirname, '..', '.cache', 'compile'));
 const program = new Command('coracle')
   .description('All of Kubernetes 1.36 in one program.')
   .version(version, '-v, --version', 'print the version')
-  .showHelpAfterError('(add --help for what there is)')
+  .showHelpAfterError('(see --help)')
   .enablePositionalOptions()
   .exitOverride();
 addCommands(program);

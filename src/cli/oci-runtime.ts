@@ -34,7 +34,7 @@ export async function ensureOciRuntime(given: string | undefined, quiet: boolean
   if (given) throw new CliError(`--oci-runtime: this one cannot be used${why}`, 2);
   const manager = packageManagers.find(({ program }) => isOnPath(program));
   const beginMs = performance.now();
-  const problem = manager ? await install(manager) : 'no package manager that Coracle knows is on PATH';
+  const problem = manager ? await install(manager) : 'no supported package manager is on PATH';
   if (problem !== undefined || !(await findOciRuntime()).runtime)
     throw new CliError(adviceOf(why, manager, problem ?? 'the package was installed, but has no usable runtime'));
   const seconds = ((performance.now() - beginMs) / 1000).toFixed(1);

@@ -17,7 +17,7 @@ export function withCluster(command: Command): Command {
 }
 
 export const withOutput = (command: Command): Command =>
-  command.addOption(new Option('-o, --output <format>', 'how to print').choices(['text', 'json']).default('text'));
+  command.addOption(new Option('-o, --output <format>', 'output format').choices(['text', 'json']).default('text'));
 
 function clusterName(text: string): string {
   if (/^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$/.test(text)) return text;

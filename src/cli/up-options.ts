@@ -10,8 +10,8 @@ export function withUpOptions(command: Command): Command {
   withOutput(withCluster(command));
   for (const setting of Object.values(settings) as Setting<unknown>[]) command.addOption(optionOf(setting));
   return command
-    .option('--merge-kubeconfig', "add the cluster to the user's own kubeconfig and make it current")
-    .option('--foreground', 'stay, log to the terminal, and end on SIGTERM');
+    .option('--merge-kubeconfig', 'add the cluster to the kubeconfig of the user and make it current')
+    .option('--foreground', 'run in the foreground, log to the terminal, and stop on SIGTERM');
 }
 
 function optionOf(setting: Setting<unknown>): Option {

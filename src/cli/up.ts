@@ -100,12 +100,14 @@ async function startInBackground(config: ClusterConfig, directory: DataDirectory
     child.on('exit', () => resolve(false));
   });
   if (!ready)
-    throw new CliError(problem ?? `the cluster did not start; its log says:\n${await lastLines(directory.log)}`);
+    throw new CliError(problem ?? `the cluster did not start; its log ends with:\n${await lastLines(directory.log)}`);
   child.disconnect();
   child.unref();
   const info = await runningProcess(directory);
   if (!info)
-    throw new CliError(`the cluster ended right after its start; its log says:\n${await lastLines(directory.log)}`);
+    throw new CliError(
+      `the cluster ended right after its start; its log ends with:\n${await lastLines(directory.log)}`,
+    );
   return info;
 }
 

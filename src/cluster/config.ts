@@ -66,13 +66,13 @@ function checkConfig(config: ClusterConfig): void {
     throw new SettingError('--store etcd needs --etcd-endpoints, such as --etcd-endpoints http://127.0.0.1:2379');
   if (store !== 'etcd' && etcdEndpoints.length > 0) throw new SettingError('--etcd-endpoints needs --store etcd');
   if (!auditPolicy && (auditLog || auditWebhookConfig))
-    throw new SettingError('--audit-log and --audit-webhook-config need --audit-policy, which says what to record');
+    throw new SettingError('--audit-log and --audit-webhook-config need --audit-policy with the requests to record');
   if (!components.includes('kube-apiserver'))
     throw new SettingError(`${components[0]} needs kube-apiserver: add it to --components`);
   const both = config.enableAdmissionPlugins.find((name) => config.disableAdmissionPlugins.includes(name));
   if (both)
     throw new SettingError(
-      `${both} stands in --enable-admission-plugins and in --disable-admission-plugins: remove it from one of them`,
+      `${both} is in --enable-admission-plugins and in --disable-admission-plugins: remove it from one of them`,
     );
   checkRanges(config);
 }

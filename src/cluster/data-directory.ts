@@ -82,7 +82,7 @@ export async function openDataDirectory(directory: DataDirectory): Promise<void>
       );
     if (code === 'EACCES' || code === 'EROFS' || code === 'EPERM')
       throw new DataDirectoryError(
-        `cannot write to ${directory.root} (${code}): run as a user who may, or choose another place with --data-dir`,
+        `cannot write to ${directory.root} (${code}): run as a user with that right, or choose another directory with --data-dir`,
       );
     throw new DataDirectoryError(`cannot use ${directory.root} as a data directory: ${message}`);
   }

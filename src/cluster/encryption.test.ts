@@ -64,7 +64,7 @@ test.each([
   {
     case: 'no configuration',
     config: () => undefined,
-    says: 'say with --encryption-config which configuration it was',
+    says: 'give its configuration with --encryption-config',
   },
   {
     case: 'another key',

@@ -64,7 +64,7 @@ async function configurationFile(wanted: string | undefined, pki: string): Promi
   if (exists) return own;
   if (wanted !== 'auto') return undefined;
   const text = [
-    '# Made by coracle. Whoever has this file can read the secrets of the cluster; without it nobody can.',
+    '# Made by coracle. This file decrypts the secrets of the cluster: keep it private, and never lose it.',
     'apiVersion: apiserver.config.k8s.io/v1',
     'kind: EncryptionConfiguration',
     'resources:',
@@ -81,7 +81,7 @@ async function configurationFile(wanted: string | undefined, pki: string): Promi
 async function refuseEncrypted(store: Store): Promise<void> {
   const { entries } = await store.range(prefixRange('/registry/secrets/'), { limit: 1 });
   if (entries.length > 0 && textOf(entries[0].value).startsWith('k8s:enc:'))
-    throw new Error('the data of this cluster is encrypted: say with --encryption-config which configuration it was');
+    throw new Error('the data of this cluster is encrypted: give its configuration with --encryption-config');
 }
 
 /** By the first parts of a key: /registry/secrets/..., or /registry/GROUP/PLURAL/... for custom resources. */

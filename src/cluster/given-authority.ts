@@ -79,7 +79,7 @@ function checkAuthority(file: string, certificate: X509Certificate, nowMs: numbe
   const refuse = (why: string) =>
     new CertificateError(`${file} cannot be the cluster's CA: ${why}. Put another certificate and its key there.`);
   if (!maySign(certificate)) throw refuse('its keyUsage does not allow keyCertSign');
-  if (!certificate.ca) throw refuse('it is not a CA certificate (basicConstraints does not say CA:TRUE)');
+  if (!certificate.ca) throw refuse('it is not a CA certificate (basicConstraints lacks CA:TRUE)');
   if (Date.parse(certificate.validTo) <= nowMs) throw refuse(`it expired on ${certificate.validTo}`);
   if (Date.parse(certificate.validFrom) > nowMs) throw refuse(`it is not valid before ${certificate.validFrom}`);
 }

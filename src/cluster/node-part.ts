@@ -1,4 +1,4 @@
-// A part of this machine's nodes, and what it is started with.
+// A part of the nodes on this machine, and the inputs of its start.
 
 import type { Client, RunningComponent } from '../client/client.ts';
 import type { PartContext } from './context.ts';

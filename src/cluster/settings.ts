@@ -89,7 +89,7 @@ export const settings = {
   runtime: choice({
     flag: 'runtime',
     argument: '<runtime>',
-    help: 'what runs containers: crun or runc alone; containerd or CRI-O; no processes at all',
+    help: 'container runtime: native uses crun or runc; cri uses containerd or CRI-O; simulated starts no processes',
     default: 'native',
     choices: ['native', 'cri', 'simulated'],
   }),
@@ -103,7 +103,7 @@ export const settings = {
   ociRuntime: file({
     flag: 'oci-runtime',
     argument: '<path>',
-    help: 'crun or runc for --runtime native; by default the one on PATH that works here',
+    help: 'crun or runc for --runtime native; by default the first usable one on PATH',
   }),
   nodes: setting({
     flag: 'nodes',
@@ -122,33 +122,33 @@ export const settings = {
   store: choice({
     flag: 'store',
     argument: '<store>',
-    help: 'where cluster data lives: LMDB in the data directory; a real etcd; nothing on disk',
+    help: 'storage of cluster data: embedded is LMDB in the data directory; etcd is a real etcd; memory stores no data on disk',
     default: 'embedded',
     choices: ['embedded', 'etcd', 'memory'],
   }),
   etcdEndpoints: setting<readonly string[]>({
     flag: 'etcd-endpoints',
     argument: '<urls>',
-    help: 'with --store etcd, separated by commas',
+    help: 'etcd servers for --store etcd, separated by commas',
     default: [],
     read: list,
   }),
   encryptionConfig: setting<string | undefined>({
     flag: 'encryption-config',
     argument: '<file>',
-    help: 'encrypt stored data as this EncryptionConfiguration says; auto: Secrets, with a key made here',
+    help: 'EncryptionConfiguration for stored data; auto: encrypts Secrets with a generated key',
     default: undefined,
     read: (value) => (value === 'auto' ? value : path.resolve(value)),
   }),
   auditPolicy: file({
     flag: 'audit-policy',
     argument: '<file>',
-    help: 'record requests as this policy of audit.k8s.io/v1 says',
+    help: 'audit policy (audit.k8s.io/v1): the requests to record',
   }),
   auditLog: setting<string | undefined>({
     flag: 'audit-log',
     argument: '<file>',
-    help: 'log of recorded requests, - for the output; by default audit.log in the data directory',
+    help: 'file for recorded requests, - for standard output; by default audit.log in the data directory',
     default: undefined,
     read: (value) => (value === '-' ? value : path.resolve(value)),
   }),
@@ -160,55 +160,55 @@ export const settings = {
   authenticationConfig: file({
     flag: 'authentication-config',
     argument: '<file>',
-    help: 'AuthenticationConfiguration: token issuers (OpenID Connect) that are trusted, and where anonymous users may go',
+    help: 'AuthenticationConfiguration: trusted token issuers (OpenID Connect), and paths with anonymous access',
   }),
   authenticationTokenWebhook: file({
     flag: 'authentication-token-webhook-config-file',
     argument: '<file>',
-    help: 'kubeconfig of a server that knows further bearer tokens',
+    help: 'kubeconfig of a server that authenticates other bearer tokens',
   }),
   tokenAuthFile: file({
     flag: 'token-auth-file',
     argument: '<file>',
-    help: 'bearer tokens, one a line: token,user,uid,"group1,group2"',
+    help: 'bearer tokens, one per line: token,user,uid,"group1,group2"',
   }),
   authorizationConfig: file({
     flag: 'authorization-config',
     argument: '<file>',
-    help: 'AuthorizationConfiguration: who decides what users may do; by default Node, then RBAC',
+    help: 'AuthorizationConfiguration: the list of authorizers; by default Node, then RBAC',
   }),
   enableAdmissionPlugins: setting<readonly string[]>({
     flag: 'enable-admission-plugins',
     argument: '<list>',
-    help: 'admission plugins to run beside those that run by default, separated by commas',
+    help: 'admission plugins to run in addition to the default ones, separated by commas',
     default: [],
     read: namesOf('admission plugin', admissionPluginNames),
   }),
   disableAdmissionPlugins: setting<readonly string[]>({
     flag: 'disable-admission-plugins',
     argument: '<list>',
-    help: 'admission plugins that do not run, separated by commas',
+    help: 'default admission plugins to skip, separated by commas',
     default: [],
     read: namesOf('admission plugin', admissionPluginNames),
   }),
   anonymousAuth: setting<boolean>({
     flag: 'anonymous-auth',
     argument: '<true|false>',
-    help: 'let requests without credentials in as system:anonymous, as far as RBAC allows',
+    help: 'accept requests without credentials as system:anonymous, with the rights that RBAC gives it',
     default: true,
     read: trueOrFalse,
   }),
   nodeIP: setting<string | undefined>({
     flag: 'node-ip',
     argument: '<address>',
-    help: "the machine's address for pods and clients; its first one by default",
+    help: 'address of the machine for pods and clients; by default its first one',
     default: undefined,
     read: ipv4,
   }),
   serviceCidr: setting<string | undefined>({
     flag: 'service-cidr',
     argument: '<range>',
-    help: 'addresses of services; by default 10.96.0.0/12, or the next range that is free on this machine',
+    help: 'address range of services; by default 10.96.0.0/12, or the next free range on this machine',
     default: undefined,
     // Kubernetes' largest range; the tenth address is that of cluster DNS.
     read: range(12, 28),
@@ -216,7 +216,7 @@ export const settings = {
   clusterCidr: setting<string | undefined>({
     flag: 'cluster-cidr',
     argument: '<range>',
-    help: 'addresses of pods, 256 for each node; by default 10.244.0.0/16, or the next range that is free',
+    help: 'address range of pods, 256 per node; by default 10.244.0.0/16, or the next free range',
     default: undefined,
     read: range(8, 24),
   }),
@@ -230,7 +230,7 @@ export const settings = {
   proxyMode: choice({
     flag: 'proxy-mode',
     argument: '<mode>',
-    help: 'what brings services to their pods; auto: nftables where it works',
+    help: 'implementation of services; auto: nftables if available, otherwise userspace',
     default: 'auto',
     choices: ['auto', 'nftables', 'userspace'],
   }),
@@ -256,7 +256,7 @@ function namesOf<T extends string>(label: string, names: readonly T[]): (value: 
   return (value) =>
     list(value).map((name) => {
       const found = names.find((allowed) => allowed === name);
-      if (found === undefined) throw new SettingError(`there is no ${label} "${name}". There are: ${names.join(', ')}`);
+      if (found === undefined) throw new SettingError(`unknown ${label} "${name}". Allowed: ${names.join(', ')}`);
       return found;
     });
 }

@@ -189,7 +189,7 @@ async function startHere(context: PartContext, api: ApiServerPart, onStep?: OnSt
 }
 
 async function startApart(nodes: NodeProcess, { config }: PartContext, { port, pki }: ApiServerPart): Promise<Nodes> {
-  if (!pki) throw new Error('nodes in a process of their own need an API server that listens');
+  if (!pki) throw new Error('a separate process for nodes needs an API server that listens');
   await nodes.start({
     config,
     // The API server's certificate contains this address too, and no firewall is between.

@@ -50,7 +50,7 @@ export function scoresOf(plugin: Plugin, coming: Pod, cache: SchedulerCache): Re
   return Object.fromEntries(cache.nodes.map(({ name }, i) => [name, scores[i] as number]));
 }
 
-/** What the plugin says of each node: its reasons, or `fits`. */
+/** The verdict of the plugin on each node: its reasons, or `fits`. */
 export function verdictsOf(plugin: Plugin, coming: Pod, cache: SchedulerCache): Record<string, string> {
   const cycle = plugin.prepareFilter?.(podInfo(coming), cache);
   const verdictOf = (node: NodeInfo): string => {

@@ -98,7 +98,7 @@ export class Compacted extends Error {
   override readonly name = 'Compacted';
   readonly compactRevision: Revision;
   constructor(compactRevision: Revision) {
-    super(`the revision asked for has been compacted; the oldest kept is ${compactRevision}`);
+    super(`the requested revision has been compacted; the oldest is ${compactRevision}`);
     this.compactRevision = compactRevision;
   }
 }
@@ -108,7 +108,7 @@ export class FutureRevision extends Error {
   override readonly name = 'FutureRevision';
   readonly current: Revision;
   constructor(current: Revision) {
-    super(`the revision asked for is newer than the newest, ${current}`);
+    super(`the requested revision is newer than the newest, ${current}`);
     this.current = current;
   }
 }

@@ -129,7 +129,7 @@ function testCluster(cluster: Cluster, clock: Clock, seed: number, directory: st
     clientFor: (user) => cluster.clientFor(user),
     node(name) {
       const node = cluster.nodes.get(name);
-      if (!node) throw new Error(`there is no node "${name}": there are ${[...cluster.nodes.keys()].join(', ')}`);
+      if (!node) throw new Error(`no such node: "${name}": there are ${[...cluster.nodes.keys()].join(', ')}`);
       return node;
     },
     advance,

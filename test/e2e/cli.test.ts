@@ -43,7 +43,7 @@ describe.skipIf(reason)(`the command line${reason ? `: ${reason}` : ''}`, () => 
     ['a port that is none', ['up', '--port', '70000'], 2, /Give a whole number from 0 to 65535/],
     ['a runtime that there is not', ['up', '--runtime', 'magic'], 2, /Allowed choices are native, cri, simulated/],
     ['a name that is none', ['up', '--name', 'Not OK'], 2, /lower-case letters/],
-    ['a component that there is not', ['up', '--components', 'etcd'], 2, /there is no component "etcd"/],
+    ['a component that there is not', ['up', '--components', 'etcd'], 2, /unknown component "etcd"/],
     ['etcd without endpoints', ['up', '--store', 'etcd'], 2, /needs --etcd-endpoints/],
     ['explaining what cannot be', ['explain', 'secret', 'x'], 2, /only pod/],
     ['image without a verb', ['image'], 2, /Usage: coracle image/],

@@ -80,7 +80,7 @@ class Archive {
 async function readArchive(file: string, directory: string): Promise<Archive> {
   const archive = new Archive();
   const handle = await open(file).catch((error: NodeJS.ErrnoException) => {
-    const why = error.code === 'ENOENT' ? 'there is no such file' : error.message;
+    const why = error.code === 'ENOENT' ? 'no such file' : error.message;
     throw new RuntimeError('image', `cannot read ${file}: ${why}`, { cause: error });
   });
   await readTar(handle.createReadStream(), async (header, body) => {

@@ -1,6 +1,6 @@
 // The project's files in the image coracle.local/hello.
 
-const server = `// Answers with who serves: pod, node, client address and request.
+const server = `// Responds with the pod, the node, the client address and the request.
 const { createServer } = require('node:http');
 const { hostname } = require('node:os');
 

@@ -104,7 +104,7 @@ async function librariesOf(paths: readonly string[]): Promise<ReadonlySet<string
   const ldd = await promisify(execFile)('ldd', paths as string[]).catch((error) => error as { stdout?: string });
   for (const [, path] of (ldd.stdout ?? '').matchAll(/(\/\S+) \(0x/g)) libraries.add(path);
   if (libraries.size === 0)
-    throw new RuntimeError('image', `cannot make ${repository}: ldd did not tell the libraries of ${paths[0]}`);
+    throw new RuntimeError('image', `cannot make ${repository}: ldd did not list the libraries of ${paths[0]}`);
   const directory = dirname([...libraries].find((path) => path.includes('libc.so')) ?? '/lib');
   for (const name of loadedLibraries) if (fs.existsSync(join(directory, name))) libraries.add(join(directory, name));
   return libraries;

@@ -27,7 +27,10 @@ export async function applyLayer(blob: Readable, tree: string, diffId: string): 
   layer.finish();
   const digest = `sha256:${hash.digest('hex')}`;
   if (digest !== diffId)
-    throw new RuntimeError('image', `layer is damaged: its content has digest ${digest}, the image says ${diffId}`);
+    throw new RuntimeError(
+      'image',
+      `layer is damaged: its content has digest ${digest}, the image config has ${diffId}`,
+    );
 }
 
 /** Reads a tar stream, gzip, zstd or plain; `visit` must consume each body. */

@@ -113,7 +113,7 @@ class Registry {
     });
     const digest = `sha256:${createHash('sha256').update(content).digest('hex')}`;
     if (tagOrDigest.includes(':') && tagOrDigest !== digest)
-      throw new RuntimeError('image', `manifest has digest ${digest}, ${tagOrDigest} was asked for`);
+      throw new RuntimeError('image', `manifest has digest ${digest}, ${tagOrDigest} was requested`);
     this.lastManifest = content;
     return { digest, document: JSON.parse(content.toString()) };
   }

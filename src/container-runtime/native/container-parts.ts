@@ -1,4 +1,4 @@
-// What the containers of the native runtime are made with.
+// The parts from which the native runtime makes containers.
 
 import type { Logger } from '../../machinery/logger.ts';
 import type { Random } from '../../machinery/random.ts';

@@ -75,12 +75,12 @@ describe('NodeResourcesFit', () => {
     { case: 'a pod that ended', event: { type: 'pod-gone', pod: wants(1, 1) }, wakes: true },
     {
       case: 'a node with other labels',
-      event: { type: 'node-changed', node: node('x'), old: node('x'), what: ['labels'] },
+      event: { type: 'node-changed', node: node('x'), old: node('x'), aspects: ['labels'] },
       wakes: false,
     },
     {
       case: 'a node with more room',
-      event: { type: 'node-changed', node: node('x'), old: node('x'), what: ['allocatable'] },
+      event: { type: 'node-changed', node: node('x'), old: node('x'), aspects: ['allocatable'] },
       wakes: true,
     },
   ])('looks again after $case: $wakes', ({ event, wakes }) => {

@@ -1,4 +1,4 @@
-// What a pod's status is computed from, beside what the runtime has of it.
+// The inputs of a pod status beside the state of the runtime.
 
 import type { Container, PodCondition } from '../../api/api.ts';
 import type { Limits } from '../../container-runtime/container-runtime.ts';

@@ -49,11 +49,11 @@ function flushedMeta(descriptor: number, file: string): Meta {
   const first = readMeta(descriptor, 0);
   if (!first) throw damaged(file, 'it does not begin as a database does');
   const second = readMeta(descriptor, first.pageSize);
-  if (second?.pageSize !== first.pageSize) throw damaged(file, 'its second page is not as it must be');
+  if (second?.pageSize !== first.pageSize) throw damaged(file, 'its second page is invalid');
   const older = safeOf(first, second);
   const flushed = readMeta(descriptor, first.pageSize / 2, false);
   if (flushed?.pageSize !== first.pageSize)
-    throw damaged(file, 'it does not say which transaction was flushed last, or not as it must');
+    throw damaged(file, 'its record of the last flushed transaction is missing or invalid');
   const safe = safeOf(older, flushed);
   // Without unflushed data, LMDB opens the newer of the two pages.
   const newest = first.transaction >= second.transaction ? first : second;
@@ -202,13 +202,13 @@ class Checker {
       lower % 2 === 0 &&
       lower <= upper &&
       headerBytes + upper <= page.length;
-    if (!isSound) throw this.#damaged(`page ${number} of ${name} is not as it must be (near ${shown(low)})`);
+    if (!isSound) throw this.#damaged(`page ${number} of ${name} is invalid (near ${shown(low)})`);
     return Array.from({ length: lower / 2 }, (_, i) => {
       const node = page.readUInt16LE(headerBytes + 2 * i);
       const at = headerBytes + node;
       const ends = at + nodeHeaderBytes + (at + nodeHeaderBytes <= page.length ? page.readUInt16LE(at + 6) : 0);
       if (node < upper || ends > page.length)
-        throw this.#damaged(`a record in page ${number} of ${name} is not as it must be (near ${shown(low)})`);
+        throw this.#damaged(`a record in page ${number} of ${name} is invalid (near ${shown(low)})`);
       return at;
     });
   }
@@ -244,7 +244,7 @@ class Checker {
       const isBig = flags === nodeFlags.bigData;
       const isTable = flags === nodeFlags.subData;
       if ((flags !== 0 && !isBig && !isTable) || begin + (isBig ? 24 : size) > page.length)
-        throw this.#damaged(`the record ${shown(key)} of ${name} is not as it must be`);
+        throw this.#damaged(`the record ${shown(key)} of ${name} is invalid`);
       if (isBig) {
         const value = this.#overflow(name, key, page.subarray(begin, begin + 24), size);
         visit?.(key, value, false);

@@ -86,7 +86,7 @@ export function checkFreeList(
 ): string | undefined {
   let beyond = 0;
   for (const list of lists) {
-    if (list.length < 8 || list.length % 8 !== 0) return 'its list of free pages is not as it must be';
+    if (list.length < 8 || list.length % 8 !== 0) return 'its list of free pages is invalid';
     const end = Math.min(8 * (1 + Number(list.readBigInt64LE(0))), list.length);
     for (let at = 8; at < end; at += 8) {
       let first = Number(list.readBigInt64LE(at));

@@ -8,7 +8,7 @@ import { createDatabase, unusable } from './database.ts';
 import { databaseFile, lockDirectory } from './files.ts';
 import { encodeEntry, encodeText } from './records.ts';
 
-/** Makes a store in an empty directory from a snapshot. Throws StoreUnusable when either is not as it must be. */
+/** Makes a store in an empty directory from a snapshot. Throws StoreUnusable if either is invalid. */
 export async function restoreEmbeddedStore(
   { directory }: { readonly directory: string },
   snapshot: AsyncIterable<Uint8Array>,

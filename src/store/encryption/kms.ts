@@ -77,7 +77,7 @@ class Kms implements Transformer {
     const status = await this.#call('Status', {}, 'StatusRequest', 'StatusResponse');
     if (status.healthz !== 'ok') throw new Error(`kms plugin ${this.#config.name} is not healthy: ${status.healthz}`);
     if (status.version !== 'v2' && status.version !== 'v2beta1')
-      throw new Error(`kms plugin ${this.#config.name} speaks version ${JSON.stringify(status.version)}, and not v2`);
+      throw new Error(`kms plugin ${this.#config.name} has version ${JSON.stringify(status.version)}, and not v2`);
     this.#checkedAt = this.#clock.monotonic();
     if (this.#current?.source.keyID === status.key_id) return;
     const seed = randomBytes(seedSize);
