@@ -1,4 +1,4 @@
-// Plain English in comments, test names and log messages: phrases to replace. Also names that do not say which value they stand for.
+// Plain English in comments, test names, log messages and documents: phrases and vague names, with replacements.
 
 import { globSync, readFileSync } from 'node:fs';
 import path from 'node:path';
@@ -62,6 +62,8 @@ const files = globSync('{src,test,bench,scripts}/**/*.ts', { cwd: project }).fil
   (file) => !file.includes('generated/') && file !== 'src/words.test.ts',
 );
 
+const documents = globSync('{*,docs/*}.md', { cwd: project });
+
 /** A string that names a test or a group of tests. */
 const isTestName = ({ before }: Piece): boolean => /(?:\b(?:test|describe)(?:\.\w+)*\(|\]\)\()\s*$/.test(before);
 const isLogMessage = ({ before }: Piece): boolean => /logger\??\.(?:debug|info|warn|error)\(\s*$/.test(before);
@@ -74,16 +76,20 @@ const wordsOf = (text: string): string =>
     .replace(/\s+/g, ' ')
     .trim();
 
+function phrasesIn(words: string, at: string): string[] {
+  return banned.flatMap(({ phrase, instead }) => {
+    const match = phrase.exec(words)?.[0].trim();
+    return match ? [`${at}: "${match}": write ${instead}`] : [];
+  });
+}
+
 function faultsOf(file: string, text: string): string[] {
   const found: string[] = [];
   const isTest = /\.(?:test|contract)\.ts$/.test(file);
   for (const piece of piecesOf(text)) {
     const isChecked = piece.kind === 'comment' || (isTest && isTestName(piece)) || isLogMessage(piece);
     const words = isChecked ? wordsOf(piece.text.replace(/^['"`]|['"`]$/g, '')) : '';
-    for (const { phrase, instead } of banned) {
-      const match = phrase.exec(words)?.[0].trim();
-      if (match) found.push(`${file}:${piece.line}: "${match}": write ${instead}`);
-    }
+    found.push(...phrasesIn(words, `${file}:${piece.line}`));
   }
   for (const [index, line] of text.split('\n').entries())
     for (const { phrase, instead } of bannedNames) {
@@ -98,6 +104,13 @@ test('comments, test names, log messages and names of values are plain', () => {
     .filter((file) => !stillToDo.some((room) => file.startsWith(room)))
     .flatMap((file) => faultsOf(file, readFileSync(path.join(project, file), 'utf8')));
   expect(wrong).toEqual([]);
+});
+
+test.each(documents)('%s is plain', (file) => {
+  const lines = readFileSync(path.join(project, file), 'utf8')
+    .replace(/^```.*?^```/gms, (block) => block.replace(/[^\n]/g, ''))
+    .split('\n');
+  expect(lines.flatMap((line, index) => phrasesIn(wordsOf(line), `${file}:${index + 1}`))).toEqual([]);
 });
 
 describe('the check', () => {

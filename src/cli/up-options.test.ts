@@ -16,7 +16,7 @@ test("the README's table of options is the one that --help has", () => {
   const readme = readFileSync(path.join(import.meta.dirname, '../../README.md'), 'utf8');
   const rows = optionRows(withUpOptions(new Command('up')));
   expect(rows.length).toBeGreaterThan(Object.keys(settings).length);
-  const table = ['| option of `up` | what it does |', '|---|---|', ...rows].join('\n');
+  const table = ['| option of `up` | effect |', '|---|---|', ...rows].join('\n');
   expect(readme.includes(`\n${table}\n`), `README.md must have this table:\n${table}`).toBe(true);
 });
 
