@@ -330,7 +330,7 @@ describe('a volume', () => {
     ],
   ])('%s', (_, of, its, decision) => expect(decideVolume(of, its)).toEqual(decision));
 
-  test('of another mode than its claim says so to both', () => {
+  test('of another mode than its claim is reported on both', () => {
     expect(decideVolume(volume('v', { ...bound, volumeMode: 'Block' }), claim())).toMatchObject({
       do: 'wait-for-claim',
       onVolume: {

@@ -1,4 +1,4 @@
-// Decides what the volume binder does with one claim or one volume. Pure: it reads objects and returns a decision.
+// Decides the next action of the volume binder on one claim or one volume. Pure: reads objects and returns a decision.
 // https://kubernetes.io/docs/concepts/storage/persistent-volumes/#binding
 
 import {
