@@ -36,6 +36,8 @@ export * from './time.ts';
 export { tolerates } from './tolerations.ts';
 export { approvalOf } from './validation/crd/approval.ts';
 export { validateAnnotations, validateLabels } from './validation/metadata.ts';
+export { validateTolerations } from './validation/pod/tolerations.ts';
+export { isExtendedResource } from './validation/resource-names.ts';
 export { comparePriority } from './version-priority.ts';
 export * from './volume-claims.ts';
 

@@ -4,7 +4,13 @@ import { seededRandom } from '../machinery/random.ts';
 import { systemClock } from '../machinery/time/clock.ts';
 import { makeSigningKey } from './certificates.ts';
 import { type ClusterRequest, completeConfig, defaultRanges, overlap } from './config.ts';
-import { admissionPluginNames, componentNames, type Settings, settings } from './settings.ts';
+import {
+  componentNames,
+  defaultAdmissionPlugins,
+  optionalAdmissionPlugins,
+  type Settings,
+  settings,
+} from './settings.ts';
 
 describe('a setting reads its value from text', () => {
   test.each<[keyof Settings, string, unknown]>([
@@ -36,7 +42,7 @@ describe('a setting refuses a value that cannot be used', () => {
     ['nodes', '0', /whole number from 1 to 5000/],
     ['runtime', 'docker', /Allowed choices are native, cri, simulated/],
     ['components', 'etcd', /unknown component "etcd"\. Allowed: kube-apiserver, /],
-    ['enableAdmissionPlugins', 'AlwaysDeny', /unknown admission plugin "AlwaysDeny"\. Allowed: Namespace/],
+    ['enableAdmissionPlugins', 'AlwaysMaybe', /unknown admission plugin "AlwaysMaybe"\. Allowed: Namespace/],
     ['anonymousAuth', 'no', /true or false/],
     ['nodeIP', 'localhost', /IPv4 address/],
     ['nodeIP', 'fd00::1', /IPv4 address/],
@@ -102,16 +108,38 @@ const access = (more: Partial<Parameters<typeof createAccess>[0]>) =>
 /** Checks of the API itself, which no option turns off. */
 const fixed = ['RBACEscalation', 'ResourceClaimRights'];
 
-test('the names of admission plugins are those of the plugins, in their order', () =>
-  expect(
-    access({})
-      .admission.map(({ name }) => name)
-      .filter((name) => !fixed.includes(name)),
-  ).toEqual([...admissionPluginNames]));
+const pluginNames = (more: Partial<Parameters<typeof createAccess>[0]>) =>
+  access(more)
+    .admission.map(({ name }) => name)
+    .filter((name) => !fixed.includes(name));
+
+test('the names of the default admission plugins are those of the plugins, in their order', () =>
+  expect(pluginNames({})).toEqual([...defaultAdmissionPlugins]));
+
+test('every optional admission plugin runs when it is enabled, at its place', () => {
+  const imagePolicy = {
+    server: { url: 'https://images.test' },
+    allowTtlMs: 1,
+    denyTtlMs: 1,
+    retryBackoffMs: 1,
+    defaultAllow: false,
+  };
+  const configuration = { eventLimits: [], imagePolicy };
+  const names = pluginNames({
+    enabledAdmissionPlugins: optionalAdmissionPlugins,
+    admissionConfiguration: configuration,
+  });
+  expect(names.filter((name) => optionalAdmissionPlugins.includes(name as 'AlwaysAdmit'))).toEqual([
+    ...optionalAdmissionPlugins,
+  ]);
+  expect(names.at(0)).toBe('AlwaysAdmit');
+  expect(names.at(-1)).toBe('AlwaysDeny');
+  expect(names).toHaveLength(defaultAdmissionPlugins.length + optionalAdmissionPlugins.length);
+});
 
 test('a disabled admission plugin does not run, and anonymous requests may be refused', () => {
   const { admission, authenticators } = access({ disabledAdmissionPlugins: ['PodSecurity'], anonymousAuth: false });
   expect(admission.map(({ name }) => name)).not.toContain('PodSecurity');
-  expect(admission).toHaveLength(admissionPluginNames.length - 1 + fixed.length);
+  expect(admission).toHaveLength(defaultAdmissionPlugins.length - 1 + fixed.length);
   expect(authenticators.map(({ name }) => name)).not.toContain('anonymous');
 });

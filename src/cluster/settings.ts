@@ -33,29 +33,56 @@ export const componentNames = [
 ] as const;
 export type ComponentName = (typeof componentNames)[number];
 
-/** Admission plugins by their Kubernetes names; all of them run by default. */
-export const admissionPluginNames = [
+/** Admission plugins by their names in Kubernetes, in its order: those that run by default. */
+export const defaultAdmissionPlugins = [
   'NamespaceLifecycle',
+  'LimitRanger',
   'ServiceAccount',
   'NodeRestriction',
-  'LimitRanger',
+  'TaintNodesByCondition',
   'PodSecurity',
   'Priority',
   'DefaultTolerationSeconds',
   'DefaultStorageClass',
   'StorageObjectInUseProtection',
+  'PodGroupProtection',
+  'PersistentVolumeClaimResize',
   'RuntimeClass',
   'CertificateApproval',
   'CertificateSigning',
+  'ClusterTrustBundleAttest',
   'CertificateSubjectRestriction',
   'DefaultIngressClass',
   'PodTopologyLabels',
+  'PodGroupWorkloadExists',
+  'NodeDeclaredFeatureValidator',
+  'JobValidation',
+  'PodResizeValidator',
   'MutatingAdmissionPolicy',
   'MutatingAdmissionWebhook',
   'ValidatingAdmissionPolicy',
   'ValidatingAdmissionWebhook',
   'ResourceQuota',
 ] as const;
+
+/** Those that run when they are asked for. */
+export const optionalAdmissionPlugins = [
+  'AlwaysAdmit',
+  'NamespaceAutoProvision',
+  'NamespaceExists',
+  'LimitPodHardAntiAffinityTopology',
+  'AlwaysPullImages',
+  'ImagePolicyWebhook',
+  'PodNodeSelector',
+  'PodTolerationRestriction',
+  'EventRateLimit',
+  'ExtendedResourceToleration',
+  'OwnerReferencesPermissionEnforcement',
+  'DenyServiceExternalIPs',
+  'AlwaysDeny',
+] as const;
+
+const admissionPluginNames = [...defaultAdmissionPlugins, ...optionalAdmissionPlugins];
 
 const setting = <T>(declaration: Setting<T>): Setting<T> => declaration;
 const text = (value: string): string => value;
@@ -190,6 +217,11 @@ export const settings = {
     help: 'default admission plugins to skip, separated by commas',
     default: [],
     read: namesOf('admission plugin', admissionPluginNames),
+  }),
+  admissionControlConfig: file({
+    flag: 'admission-control-config-file',
+    argument: '<file>',
+    help: 'AdmissionConfiguration: configuration of admission plugins',
   }),
   anonymousAuth: setting<boolean>({
     flag: 'anonymous-auth',

@@ -7,6 +7,7 @@ import { type ApiServer, createAccess, createApiServer, type UserInfo } from '..
 import { runCompaction } from '../../store/store.ts';
 import { readAccessFiles } from '../access-files.ts';
 import { firstAddresses } from '../addresses.ts';
+import { readAdmissionFiles } from '../admission-files.ts';
 import { openAuditor } from '../auditing.ts';
 import { ensureBootstrapObjects } from '../bootstrap.ts';
 import {
@@ -58,6 +59,8 @@ export async function startApiServerPart(context: PartContext, { store }: StoreP
     // A single API server, as in tests: without a controller for service accounts, pods need none.
     missingServiceAccounts: config.components.length === 1,
     disabledAdmissionPlugins: config.disableAdmissionPlugins,
+    enabledAdmissionPlugins: config.enableAdmissionPlugins,
+    admissionConfiguration: await readAdmissionFiles(config),
     anonymousAuth: config.anonymousAuth,
   });
   const kubeletClient = pki?.certificates.get('apiserver-kubelet-client');

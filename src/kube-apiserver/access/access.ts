@@ -3,7 +3,7 @@
 import { type Client, type ComponentContext, createInformer } from '../../client/client.ts';
 import type { Logger } from '../../machinery/logger.ts';
 import type { AdmissionPlugin } from '../admission.ts';
-import { admissionPlugins } from '../admission-plugins/admission-plugins.ts';
+import { type AdmissionConfiguration, admissionPlugins } from '../admission-plugins/admission-plugins.ts';
 import { type Authenticator, anonymousAt, bearerTokens, clientCertificates } from './authentication.ts';
 import { type Authorizer, alwaysAllow, alwaysDeny } from './authorization.ts';
 import type { AuthorizerEntry } from './authorization-configuration.ts';
@@ -39,6 +39,9 @@ interface AccessOptions extends Pick<ComponentContext, 'clock' | 'random'> {
   readonly missingServiceAccounts?: boolean;
   /** Names of admission plugins that do not run. Default: none. */
   readonly disabledAdmissionPlugins?: readonly string[];
+  /** Names of admission plugins that run beside the default ones. Default: none. */
+  readonly enabledAdmissionPlugins?: readonly string[];
+  readonly admissionConfiguration?: AdmissionConfiguration;
   /** False: requests without credentials are refused. Default: true. */
   readonly anonymousAuth?: boolean;
   /** Text of a token file: token, user, uid and groups in each line. */
@@ -62,7 +65,7 @@ const defaultAuthorizers: readonly AuthorizerEntry[] = [
  * Kubernetes' authentication (certificates and tokens), authorization (Node and RBAC by default) and admission plugins.
  */
 export function createAccess(options: AccessOptions): Access {
-  const { clock, random, signingKey, issuer, missingServiceAccounts, disabledAdmissionPlugins = [] } = options;
+  const { clock, random, signingKey, issuer, missingServiceAccounts } = options;
   let client: Client | undefined;
   const reader = () => {
     if (!client) throw new Error('access was asked for before it was started');
@@ -79,9 +82,13 @@ export function createAccess(options: AccessOptions): Access {
       ...anonymousAccess(options),
     ],
     authorizers,
-    admission: admissionPlugins(reader, { missingServiceAccounts }).filter(
-      ({ name }) => !disabledAdmissionPlugins.includes(name),
-    ),
+    admission: admissionPlugins(reader, {
+      missingServiceAccounts,
+      enabled: options.enabledAdmissionPlugins,
+      disabled: options.disabledAdmissionPlugins,
+      configuration: options.admissionConfiguration,
+      clock,
+    }),
     tokens,
     async start(context) {
       client = context.client;

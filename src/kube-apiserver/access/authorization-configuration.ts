@@ -5,7 +5,8 @@ import path from 'node:path';
 import { duplicate, type FieldError, invalidValue, notSupported, required, tooMany } from '../../api/api.ts';
 import { dns1123SubdomainFaults } from '../../machinery/text/names.ts';
 import { parseDuration } from '../../machinery/time/duration.ts';
-import { AccessConfigurationError, readConfiguration, refuseFaults, type Shape } from './configuration-file.ts';
+import { AccessConfigurationError, readConfiguration, refuseFaults } from './configuration-file.ts';
+import type { Shape } from './configuration-shape.ts';
 import { compileMatchCondition } from './webhook/match-conditions.ts';
 
 export interface AuthorizationWebhookConfiguration {
@@ -29,19 +30,19 @@ export type AuthorizerEntry =
 const shape: Shape = {
   authorizers: [
     {
-      type: true,
-      name: true,
+      type: 'string',
+      name: 'string',
       webhook: {
-        authorizedTTL: true,
-        cacheAuthorizedRequests: true,
-        unauthorizedTTL: true,
-        cacheUnauthorizedRequests: true,
-        timeout: true,
-        subjectAccessReviewVersion: true,
-        matchConditionSubjectAccessReviewVersion: true,
-        failurePolicy: true,
-        connectionInfo: { type: true, kubeConfigFile: true },
-        matchConditions: [{ expression: true }],
+        authorizedTTL: 'string',
+        cacheAuthorizedRequests: 'boolean',
+        unauthorizedTTL: 'string',
+        cacheUnauthorizedRequests: 'boolean',
+        timeout: 'string',
+        subjectAccessReviewVersion: 'string',
+        matchConditionSubjectAccessReviewVersion: 'string',
+        failurePolicy: 'string',
+        connectionInfo: { type: 'string', kubeConfigFile: 'string' },
+        matchConditions: [{ expression: 'string' }],
       },
     },
   ],

@@ -18,6 +18,8 @@ export interface RemoteCall {
   /** Sent as JSON by POST, a text as it is; a GET when left out. */
   readonly body?: object | string;
   readonly timeoutMs: number;
+  /** Of a review: how long after the first failure it is sent again. Default half a second. */
+  readonly firstRetryMs?: number;
   /** Default 1 MB. A longer answer is none. */
   readonly mostBytes?: number;
 }
@@ -60,7 +62,7 @@ export function callRemote(server: RemoteServer, call: RemoteCall): Promise<Remo
 
 // As kube-apiserver tries: five times, from half a second on, each time half as long again.
 const attempts = 5;
-const firstRetryMs = 500;
+const defaultRetryMs = 500;
 
 /**
  * Sends a review, and resolves with its status. Retries if the server is unreachable, fails or is busy. Rejects with an
@@ -77,7 +79,7 @@ export async function reviewRemotely<Status>(
     const isFinal = !(answer instanceof Error) && answer.code < 500 && answer.code !== 429;
     if (isFinal || attempt === attempts)
       throw answer instanceof Error ? answer : new Error(`the server answered ${answer.code}`);
-    await clock.sleep(firstRetryMs * 1.5 ** (attempt - 1));
+    await clock.sleep((call.firstRetryMs ?? defaultRetryMs) * 1.5 ** (attempt - 1));
   }
 }
 

@@ -3,45 +3,63 @@ import type { Client } from '../../client/client.ts';
 import { deepEqual } from '../../machinery/collections/equal.ts';
 import type { AdmissionAttributes, AdmissionPlugin } from '../admission.ts';
 import { failure } from '../status.ts';
-import { type Level, type Violation, violations } from './pod-security-checks.ts';
+import { type Violation, violations } from './pod-security-checks.ts';
+import {
+  levels,
+  type Mode,
+  type PodSecurityConfiguration,
+  type Policy,
+  parsePodSecurity,
+  policyOf,
+  type Standard,
+  textOf,
+} from './pod-security-policy.ts';
 
 /**
  * Enforces the standard in the namespace's labels. https://kubernetes.io/docs/concepts/security/pod-security-admission/
  */
-export const podSecurity = (client: () => Client): AdmissionPlugin => ({
+export const podSecurity = (client: () => Client, configuration = parsePodSecurity()): AdmissionPlugin => ({
   name: 'PodSecurity',
   validate(attributes) {
     const { kind, operation, object } = attributes;
     if ((operation !== 'CREATE' && operation !== 'UPDATE') || !object) return undefined;
     const isConcerned = kind.group === '' && (kind.resource === 'namespaces' || kind.resource === 'pods');
-    return isConcerned || kind.resource in templates ? judge(attributes, object, client) : undefined;
+    return isConcerned || kind.resource in templates ? judge(attributes, object, client, configuration) : undefined;
   },
 });
 
-async function judge(attributes: AdmissionAttributes, object: ApiObject, client: () => Client): Promise<void> {
+async function judge(
+  attributes: AdmissionAttributes,
+  object: ApiObject,
+  client: () => Client,
+  configuration: PodSecurityConfiguration,
+): Promise<void> {
   const { kind, operation, subresource } = attributes;
-  if (kind.group === '' && kind.resource === 'namespaces') return void (await validateNamespace(attributes, client()));
+  if (kind.group === '' && kind.resource === 'namespaces')
+    return void (await validateNamespace(attributes, client(), configuration));
   const isPod = kind.group === '' && kind.resource === 'pods';
   if (isPod ? ignoredSubresources.has(subresource) : subresource || !(kind.resource in templates)) return;
+  const annotate = (key: string, value: string) => attributes.annotate(`pod-security.kubernetes.io/${key}`, value);
   const template = isPod ? (object as Pod) : templates[kind.resource](object);
+  const exempt = exemption(attributes, template?.spec, configuration);
+  if (exempt) return annotate('exempt', exempt);
   if (!template?.spec) return;
   if (isPod && operation === 'UPDATE' && !isSignificant(object as Pod, attributes.oldObject as Pod)) return;
   const namespace = await client().get('namespaces', { name: attributes.namespace });
-  const { policy, faults: badLabels } = policyOf(namespace);
+  const { policy, faults: badLabels } = policyOf(namespace, configuration.defaults);
   const found = (mode: Mode) => violations(policy[mode].level, podLike(template, policy[mode]));
-  const annotate = (key: string, value: string) => attributes.annotate(`pod-security.kubernetes.io/${key}`, value);
   if (badLabels.length) annotate('error', `Failed to parse policy: ${joined(badLabels)}`);
-  if (isPod) annotate('enforce-policy', text(policy.enforce));
+  if (isPod) annotate('enforce-policy', textOf(policy.enforce));
   const audited = found('audit');
   if (audited.length)
-    annotate('audit-violations', `would violate PodSecurity "${text(policy.audit)}": ${details(audited)}`);
+    annotate('audit-violations', `would violate PodSecurity "${textOf(policy.audit)}": ${details(audited)}`);
   if (isPod) {
     const faults = found('enforce');
     if (faults.length)
-      throw forbidden(kind, attributes.name, `violates PodSecurity "${text(policy.enforce)}": ${details(faults)}`);
+      throw forbidden(kind, attributes.name, `violates PodSecurity "${textOf(policy.enforce)}": ${details(faults)}`);
   }
   const warned = found('warn');
-  if (warned.length) attributes.warn(`would violate PodSecurity "${text(policy.warn)}": ${details(warned)}`);
+  if (warned.length) attributes.warn(`would violate PodSecurity "${textOf(policy.warn)}": ${details(warned)}`);
 }
 
 const ignoredSubresources = new Set(['exec', 'attach', 'binding', 'eviction', 'log', 'portforward', 'proxy', 'status']);
@@ -61,15 +79,6 @@ const templates: Readonly<Record<string, (object: ApiObject) => Template | undef
   cronjobs: (object) => object.spec?.jobTemplate?.spec?.template,
 };
 
-type Mode = 'enforce' | 'audit' | 'warn';
-interface Standard {
-  readonly level: Level;
-  /** "latest" or "v1.N". */
-  readonly version: string;
-}
-
-const levels: readonly Level[] = ['privileged', 'baseline', 'restricted'];
-const text = ({ level, version }: Standard) => `${level}:${version}`;
 const details = (faults: readonly Violation[]) =>
   faults.map(({ reason, detail }) => `${reason} (${detail})`).join(', ');
 
@@ -79,43 +88,52 @@ const podLike = ({ metadata, spec }: Template, { version }: Standard) => ({
   minor: version === 'latest' ? Number(kubernetesVersion.minor) : Number(version.slice('v1.'.length)),
 });
 
-/** The policy that the labels name. An unknown level counts as restricted, an unknown version as the latest. */
-function policyOf({ metadata }: Namespace): { policy: Record<Mode, Standard>; faults: string[] } {
-  const faults: string[] = [];
-  const one = (mode: Mode): Standard => {
-    const label = `pod-security.kubernetes.io/${mode}`;
-    const level = metadata.labels?.[label] ?? 'privileged';
-    const version = metadata.labels?.[`${label}-version`] ?? 'latest';
-    const isLevel = levels.includes(level as Level);
-    const wellFormed = version === 'latest' || /^v1\.(0|[1-9]\d*)$/.test(version);
-    if (!isLevel)
-      faults.push(
-        `metadata.labels[${label}]: Invalid value: ${JSON.stringify(level)}: must be one of ${levels.join(', ')}`,
-      );
-    if (!wellFormed)
-      faults.push(
-        `metadata.labels[${label}-version]: Invalid value: ${JSON.stringify(version)}: must be "latest" or "v1.x"`,
-      );
-    return { level: isLevel ? (level as Level) : 'restricted', version: wellFormed ? version : 'latest' };
-  };
-  return { policy: { enforce: one('enforce'), audit: one('audit'), warn: one('warn') }, faults };
-}
-
 const joined = (faults: readonly string[]) => (faults.length === 1 ? faults[0] : `[${faults.join(', ')}]`);
 
-async function validateNamespace(attributes: AdmissionAttributes, client: Client): Promise<void> {
+async function validateNamespace(
+  attributes: AdmissionAttributes,
+  client: Client,
+  { defaults, exemptions }: PodSecurityConfiguration,
+): Promise<void> {
   if (attributes.subresource) return;
   const next = attributes.object as Namespace;
   const old = attributes.oldObject as Namespace | undefined;
-  const { policy, faults } = policyOf(next);
-  const before = old && policyOf(old);
+  const { policy, faults } = policyOf(next, defaults);
+  const before = old && policyOf(old, defaults);
   if (faults.length && (!before || joined(faults) !== joined(before.faults))) throw badLabels(next, joined(faults));
-  if (!before) return;
+  const isExempt = exemptions.namespaces.includes(attributes.namespace);
+  if (!before) return isExempt ? warnOfExemption(attributes, next, policy, defaults) : undefined;
   const { enforce } = policy;
   const was = before.policy.enforce;
-  if (enforce.level === 'privileged' || text(enforce) === text(was)) return;
+  if (enforce.level === 'privileged' || textOf(enforce) === textOf(was)) return;
   if (enforce.version === was.version && levels.indexOf(enforce.level) <= levels.indexOf(was.level)) return;
-  await warnOfPods(attributes, client, enforce);
+  if (isExempt) return warnOfExemption(attributes, next, policy, defaults);
+  await warnOfPods(attributes, client, enforce, exemptions);
+}
+
+/** Labels of an exempt namespace have no effect. */
+function warnOfExemption(attributes: AdmissionAttributes, { metadata }: Namespace, policy: Policy, defaults: Policy) {
+  const modes = ['enforce', 'audit', 'warn'] as const;
+  const isPrivileged = modes.every((mode) => policy[mode].level === 'privileged');
+  if (isPrivileged || modes.every((mode) => textOf(policy[mode]) === textOf(defaults[mode]))) return;
+  const isLabelled = (mode: Mode) =>
+    ['', '-version'].some((suffix) => metadata.labels?.[`pod-security.kubernetes.io/${mode}${suffix}`] !== undefined);
+  const told = modes.filter((mode) => policy[mode].level !== 'privileged' && isLabelled(mode));
+  const list = told.map((mode) => `${mode}=${textOf(policy[mode])}`).join(', ');
+  attributes.warn(
+    `namespace ${JSON.stringify(metadata.name)} is exempt from Pod Security, and the policy (${list}) will be ignored`,
+  );
+}
+
+/** What exempts a pod, as audit events have it. */
+function exemption(
+  { namespace, user }: AdmissionAttributes,
+  spec: PodSpec | undefined,
+  { exemptions: { namespaces, usernames, runtimeClasses } }: PodSecurityConfiguration,
+): string | undefined {
+  if (namespaces.includes(namespace)) return 'namespace';
+  if (usernames.includes(user.name)) return 'user';
+  return spec?.runtimeClassName && runtimeClasses.includes(spec.runtimeClassName) ? 'runtimeClass' : undefined;
 }
 
 const badLabels = ({ metadata: { name } }: Namespace, why: string) =>
@@ -128,10 +146,16 @@ const badLabels = ({ metadata: { name } }: Namespace, why: string) =>
 /** Maximum pods of a namespace to check when its level rises, to bound the request's time. */
 const mostPods = 3_000;
 
-async function warnOfPods({ warn, name }: AdmissionAttributes, client: Client, standard: Standard): Promise<void> {
+async function warnOfPods(
+  { warn, name }: AdmissionAttributes,
+  client: Client,
+  standard: Standard,
+  { runtimeClasses }: PodSecurityConfiguration['exemptions'],
+): Promise<void> {
   const { items } = await client.list('pods', { namespace: name });
   const byFault = new Map<string, string[]>();
   for (const pod of items.slice(0, mostPods)) {
+    if (runtimeClasses.includes(pod.spec.runtimeClassName ?? '')) continue;
     const found = violations(standard.level, podLike(pod, standard));
     if (!found.length) continue;
     const reasons = found.map(({ reason }) => reason).join(', ');
@@ -140,7 +164,7 @@ async function warnOfPods({ warn, name }: AdmissionAttributes, client: Client, s
   if (!byFault.size) return;
   if (items.length > mostPods)
     warn(`new PodSecurity enforce level only checked against the first ${mostPods} of ${items.length} existing pods`);
-  warn(`existing pods in namespace "${name}" violate the new PodSecurity enforce level "${text(standard)}"`);
+  warn(`existing pods in namespace "${name}" violate the new PodSecurity enforce level "${textOf(standard)}"`);
   const lines = [...byFault].map(([reasons, pods]) => {
     const [first, ...others] = pods.sort();
     const more = others.length === 1 ? ' (and 1 other pod)' : others.length ? ` (and ${others.length} other pods)` : '';

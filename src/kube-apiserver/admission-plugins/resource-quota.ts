@@ -15,12 +15,14 @@ import { inOrder } from '../registry/codec.ts';
 import { toStored } from '../registry/commit.ts';
 import { cacheOf } from '../registry/target.ts';
 import type { Item } from '../watch-cache/item.ts';
+import { checkCovered, isOf, type LimitedResource } from './limited-resources.ts';
 
 /**
  * Charges quotas for each write, and refuses writes that would exceed them. The charge is committed together with the
  * object, so nothing is ever charged that is not there. https://kubernetes.io/docs/concepts/policy/resource-quotas/
  */
-export function resourceQuota(): AdmissionPlugin {
+/** `limited` must not be used without a quota that covers it. */
+export function resourceQuota(limited: readonly LimitedResource[] = []): AdmissionPlugin {
   // One write after the other in each namespace with quotas: two must not both take the last place.
   const turns = new Map<string, Promise<void>>();
   return {
@@ -31,8 +33,9 @@ export function resourceQuota(): AdmissionPlugin {
       const quotaKind = server.kinds.byResource('', 'v1', 'resourcequotas');
       if (!quotaKind) return undefined;
       const cache = cacheOf(server, quotaKind);
-      if (!(cache instanceof Promise) && !cache.size) return undefined;
-      return chargeInTurn(turns, attributes, quotaKind);
+      const concerned = limited.filter((one) => isOf(one, attributes.kind));
+      if (!(cache instanceof Promise) && !cache.size && !concerned.length) return undefined;
+      return chargeInTurn(turns, attributes, quotaKind, concerned);
     },
   };
 }
@@ -41,6 +44,7 @@ async function chargeInTurn(
   turns: Map<string, Promise<void>>,
   attributes: AdmissionAttributes,
   quotaKind: Kind,
+  limited: readonly LimitedResource[],
 ): Promise<Charge | undefined> {
   const { server, namespace } = attributes;
   const cache = await cacheOf(server, quotaKind);
@@ -50,7 +54,7 @@ async function chargeInTurn(
     cache.tree.forEach(prefix, `${prefix.slice(0, -1)}0`, (item) => void items.push(item));
     return items;
   };
-  if (!quotas().length) return undefined;
+  if (!quotas().length && !limited.length) return undefined;
   const before = turns.get(namespace);
   const turn = Promise.withResolvers<void>();
   const mine = (before ?? Promise.resolve()).then(() => turn.promise);
@@ -61,7 +65,7 @@ async function chargeInTurn(
   };
   try {
     await before;
-    return { writes: writesFor(attributes, quotaKind, quotas()), release };
+    return { writes: writesFor(attributes, quotaKind, quotas(), limited), release };
   } catch (error) {
     release();
     throw error;
@@ -77,11 +81,25 @@ function isCharged({ kind, operation, subresource, namespace, object }: Admissio
   return subresource ? kind.resource === 'pods' && subresource === 'resize' : updatesCount.includes(kind.resource);
 }
 
-function writesFor(attributes: AdmissionAttributes, quotaKind: Kind, items: readonly Item[]): Charge['writes'] {
+function writesFor(
+  attributes: AdmissionAttributes,
+  quotaKind: Kind,
+  items: readonly Item[],
+  limited: readonly LimitedResource[],
+): Charge['writes'] {
   const { kind, object, oldObject } = attributes;
   const delta = increase(usageOfObject(kind, object!), oldObject ? usageOfObject(kind, oldObject) : {});
-  return items.flatMap((item) => {
-    const used = chargeOne(attributes, item.object as ResourceQuota & ApiObject, delta);
+  const pertinent = items.flatMap((item) => {
+    const restricted = restrictedBy(item.object as ResourceQuota & ApiObject, attributes);
+    return restricted ? [{ item, restricted }] : [];
+  });
+  if (limited.length && Object.keys(delta).length) {
+    const covered = new Set(pertinent.flatMap(({ restricted }) => restricted));
+    const quotas = items.map(({ object: quota }) => quota as ResourceQuota & ApiObject);
+    checkCovered({ attributes, limited, delta, covered, quotas });
+  }
+  return pertinent.flatMap(({ item, restricted }) => {
+    const used = chargeOne(attributes, item.object as ResourceQuota & ApiObject, restricted, delta);
     if (!used) return [];
     const quota = { ...item.object, status: { ...item.object.status, used: { ...item.object.status.used, ...used } } };
     return [{ key: item.key, ...toStored(quotaKind, inOrder(quotaKind, quota)), expected: item.revision }];
@@ -98,31 +116,44 @@ function increase(next: Usage, old: Usage): Usage {
   return delta;
 }
 
-/** The new amounts of the quota; undefined when it counts nothing of this object. Throws a 403. */
-function chargeOne(attributes: AdmissionAttributes, quota: ResourceQuota & ApiObject, delta: Usage): Usage | undefined {
+/** What the quota limits of such an object; undefined when it limits nothing of it. Throws a 403. */
+function restrictedBy(quota: ResourceQuota & ApiObject, attributes: AdmissionAttributes): string[] | undefined {
   const { kind, object, operation, name } = attributes;
-  const refuse = (why: string) => forbidden(kind, name, why);
-  const quotaName = quota.metadata.name ?? '';
   if (!concerns(kind, quota, object!)) return undefined;
-  const hard = (quota.status?.hard ?? {}) as Usage;
-  const restricted = Object.keys(hard)
+  const restricted = Object.keys(quota.status?.hard ?? {})
     .filter((resource) => counts(kind, resource))
     .sort();
   if (!restricted.length) return undefined;
-  if (operation === 'CREATE' && kind.resource === 'pods') {
-    const missing = unspecified(object as Pod, restricted);
-    if (missing) throw refuse(`failed quota: ${quotaName}: must specify ${missing}`);
-  }
+  const quotaName = quota.metadata.name ?? '';
+  const missing = operation === 'CREATE' && kind.resource === 'pods' && unspecified(object as Pod, restricted);
+  if (missing) throw forbidden(kind, name, `failed quota: ${quotaName}: must specify ${missing}`);
   const used = (quota.status?.used ?? {}) as Usage;
   if (restricted.some((resource) => used[resource] === undefined))
-    throw refuse(`status unknown for quota: ${quotaName}, resources: ${restricted.join(',')}`);
+    throw forbidden(kind, name, `status unknown for quota: ${quotaName}, resources: ${restricted.join(',')}`);
+  return restricted;
+}
+
+/** The new amounts of the quota; undefined when it counts nothing of this object. Throws a 403. */
+function chargeOne(
+  { kind, name }: AdmissionAttributes,
+  quota: ResourceQuota & ApiObject,
+  restricted: readonly string[],
+  delta: Usage,
+): Usage | undefined {
+  const hard = (quota.status?.hard ?? {}) as Usage;
+  const used = (quota.status?.used ?? {}) as Usage;
   const charged = restricted.filter((resource) => delta[resource] !== undefined);
   if (!charged.length) return undefined;
   const next = Object.fromEntries(charged.map((one) => [one, addQuantities(used[one], delta[one])]));
   const exceeded = charged.filter((resource) => compareQuantities(next[resource], hard[resource]) > 0);
   if (!exceeded.length) return next;
   const list = (amounts: Usage) => exceeded.map((resource) => `${resource}=${amounts[resource]}`).join(',');
-  throw refuse(`exceeded quota: ${quotaName}, requested: ${list(delta)}, used: ${list(used)}, limited: ${list(hard)}`);
+  const quotaName = quota.metadata.name ?? '';
+  throw forbidden(
+    kind,
+    name,
+    `exceeded quota: ${quotaName}, requested: ${list(delta)}, used: ${list(used)}, limited: ${list(hard)}`,
+  );
 }
 
 /** Quotas with scopes count pods alone. */

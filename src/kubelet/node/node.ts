@@ -279,6 +279,7 @@ export class NodeKeeper {
         kubeProxyVersion: '',
       } as NodeStatus['nodeInfo'],
       ...runtimeStatus(this.#tools.runtime),
+      declaredFeatures,
       images: images
         .slice(0, 50)
         .map((image) => ({ names: [...image.repoDigests, ...image.repoTags].slice(0, 5), sizeBytes: image.sizeBytes })),
@@ -334,6 +335,13 @@ const runtimeStatus = ({ features }: ContainerRuntime): Pick<NodeStatus, 'featur
     features: { supplementalGroupsPolicy },
   };
 };
+
+/** What this kubelet does of Kubernetes' newer features: the API server refuses updates of pods that need others. */
+const declaredFeatures = [
+  'InPlacePodLevelResourcesVerticalScaling',
+  'InPlacePodVerticalScalingInitContainers',
+  'RestartAllContainersOnContainerExits',
+];
 
 const pressures = [
   {

@@ -51,10 +51,6 @@ export const node: KindBehaviour<Node> = {
     prepareForCreate(n) {
       delete n.spec?.configSource;
       delete n.status?.config;
-      // A new node accepts no pods until its kubelet reports ready.
-      const taint = { key: 'node.kubernetes.io/not-ready', effect: 'NoSchedule' } as const;
-      const taints = ((n.spec ??= {}).taints ??= []);
-      if (!taints.some(({ key, effect }) => key === taint.key && effect === taint.effect)) taints.push(taint);
     },
     prepareForUpdate(next, old) {
       if (!old.spec?.configSource) delete next.spec?.configSource;

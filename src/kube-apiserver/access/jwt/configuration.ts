@@ -3,33 +3,34 @@
 
 import { X509Certificate } from 'node:crypto';
 import { duplicate, type FieldError, invalidValue, required, tooMany } from '../../../api/api.ts';
-import { AccessConfigurationError, readConfiguration, refuseFaults, type Shape } from '../configuration-file.ts';
+import { AccessConfigurationError, readConfiguration, refuseFaults } from '../configuration-file.ts';
+import type { Shape } from '../configuration-shape.ts';
 import { ClaimPrograms, compileClaims, compileUser } from './expressions.ts';
 import type { AuthenticationConfiguration, ClaimOrExpression, JwtIssuer } from './types.ts';
 
-const claimShape: Shape = { claim: true, prefix: true, expression: true };
+const claimShape: Shape = { claim: 'string', prefix: 'string', expression: 'string' };
 const shape: Shape = {
   jwt: [
     {
       issuer: {
-        url: true,
-        discoveryURL: true,
-        certificateAuthority: true,
-        audiences: true,
-        audienceMatchPolicy: true,
-        egressSelectorType: true,
+        url: 'string',
+        discoveryURL: 'string',
+        certificateAuthority: 'string',
+        audiences: 'list of strings',
+        audienceMatchPolicy: 'string',
+        egressSelectorType: 'string',
       },
-      claimValidationRules: [{ claim: true, requiredValue: true, expression: true, message: true }],
+      claimValidationRules: [{ claim: 'string', requiredValue: 'string', expression: 'string', message: 'string' }],
       claimMappings: {
         username: claimShape,
         groups: claimShape,
-        uid: { claim: true, expression: true },
-        extra: [{ key: true, valueExpression: true }],
+        uid: { claim: 'string', expression: 'string' },
+        extra: [{ key: 'string', valueExpression: 'string' }],
       },
-      userValidationRules: [{ expression: true, message: true }],
+      userValidationRules: [{ expression: 'string', message: 'string' }],
     },
   ],
-  anonymous: { enabled: true, conditions: [{ path: true }] },
+  anonymous: { enabled: 'boolean', conditions: [{ path: 'string' }] },
 };
 
 const mostIssuers = 64;

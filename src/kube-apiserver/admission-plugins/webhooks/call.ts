@@ -6,6 +6,7 @@ import type { WebhookClientConfig } from '../../../api/api.ts';
 import type { Client } from '../../../client/client.ts';
 import { parseExact } from '../../../machinery/text/exact-json.ts';
 import type { Clock } from '../../../machinery/time/clock.ts';
+import { authorizationOf, userFor, type WebhookUsers } from './users.ts';
 
 export interface AdmissionResponse {
   readonly uid?: string;
@@ -24,6 +25,8 @@ interface ReviewCall {
   readonly timeoutSeconds: number;
   readonly client: Client;
   readonly clock: Clock;
+  /** Default: no credentials. */
+  readonly users?: WebhookUsers | undefined;
 }
 
 interface WebhookCall extends ReviewCall {
@@ -61,13 +64,19 @@ export async function postReview(call: ReviewCall, query = ''): Promise<string> 
   const { shown, host, port, path, servername } = await placeOf(call);
   const target = query ? `${path}${path.includes('?') ? '&' : '?'}${query}` : path;
   const body = Buffer.from(JSON.stringify(review));
+  const user =
+    call.users && userFor(call.users, servername, clientConfig.service ? (clientConfig.service.port ?? 443) : port);
   const tls = {
+    ...(user?.cert && { cert: user.cert, key: user.key }),
     ...(!isIP(servername) && { servername }),
     ...(clientConfig.caBundle && { ca: Buffer.from(clientConfig.caBundle as string, 'base64') }),
   };
-  const { code, text } = await post({ host, port, path: target, tls, body, call }).catch((error: Error) => {
-    throw new Error(`Post "${shown}${target.slice(path.length)}": ${error.message}`);
-  });
+  const authorization = user && authorizationOf(user);
+  const { code, text } = await post({ host, port, path: target, tls, body, call, authorization }).catch(
+    (error: Error) => {
+      throw new Error(`Post "${shown}${target.slice(path.length)}": ${error.message}`);
+    },
+  );
   if (code < 200 || code > 299) throw new Error(`the server responded with status ${code}: ${text}`);
   return text;
 }
@@ -79,11 +88,16 @@ interface Post {
   readonly tls: object;
   readonly body: Buffer;
   readonly call: ReviewCall;
+  readonly authorization: string | undefined;
 }
 
-function post({ host, port, path, tls, body, call }: Post): Promise<{ code: number; text: string }> {
+function post({ host, port, path, tls, body, call, authorization }: Post): Promise<{ code: number; text: string }> {
   const { promise, resolve, reject } = Promise.withResolvers<{ code: number; text: string }>();
-  const headers = { 'content-type': 'application/json', 'content-length': body.length };
+  const headers = {
+    'content-type': 'application/json',
+    'content-length': body.length,
+    ...(authorization && { authorization }),
+  };
   const request = httpsRequest({ host, port, path, method: 'POST', headers, agent, ...tls }, (answer) => {
     const parts: Buffer[] = [];
     let size = 0;

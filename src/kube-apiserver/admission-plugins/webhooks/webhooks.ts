@@ -20,6 +20,7 @@ import { requestOf } from '../policies/request.ts';
 import { conditionsHold } from '../policies/round.ts';
 import { converted, shownAs } from '../versions.ts';
 import { type AdmissionResponse, callWebhook } from './call.ts';
+import type { WebhookUsers } from './users.ts';
 
 const validating = 'validatingwebhookconfigurations';
 const mutating = 'mutatingwebhookconfigurations';
@@ -32,30 +33,39 @@ type Asked = Webhook & { readonly kind: Kind };
 /**
  * Calls validating webhooks. https://kubernetes.io/docs/reference/access-authn-authz/extensible-admission-controllers/
  */
-export const validatingWebhook = (client: () => Client): AdmissionPlugin => ({
+export const validatingWebhook = (client: () => Client, users?: WebhookUsers): AdmissionPlugin => ({
   name: 'ValidatingAdmissionWebhook',
-  validate: (attributes) => (hasNone(attributes, validating) ? undefined : askAll(attributes, client)),
+  validate: (attributes) => (hasNone(attributes, validating) ? undefined : askAll(attributes, client, users)),
 });
 
 /** Calls all concurrently; reports the first rejection. */
-async function askAll(attributes: AdmissionAttributes, client: () => Client): Promise<void> {
+async function askAll(
+  attributes: AdmissionAttributes,
+  client: () => Client,
+  users: WebhookUsers | undefined,
+): Promise<void> {
   const asked = await webhooksFor(attributes, client, validating);
-  await Promise.all(asked.map((webhook) => ask(webhook, attributes, client())));
+  await Promise.all(asked.map((webhook) => ask(webhook, attributes, client(), users)));
 }
 
 /** Lets programs outside change an object, one after the other. */
-export const mutatingWebhook = (client: () => Client): AdmissionPlugin => ({
+export const mutatingWebhook = (client: () => Client, users?: WebhookUsers): AdmissionPlugin => ({
   name: 'MutatingAdmissionWebhook',
-  admit: (attributes) => (hasNone(attributes, mutating) ? undefined : mutateInTurn(attributes, client)),
+  admit: (attributes) => (hasNone(attributes, mutating) ? undefined : mutateInTurn(attributes, client, users)),
 });
 
-async function mutateInTurn(attributes: AdmissionAttributes, client: () => Client): Promise<void> {
+async function mutateInTurn(
+  attributes: AdmissionAttributes,
+  client: () => Client,
+  users: WebhookUsers | undefined,
+): Promise<void> {
   const asked = await webhooksFor(attributes, client, mutating);
   let lastChange = -1;
-  for (const [index, webhook] of asked.entries()) if (await mutate(webhook, attributes, client())) lastChange = index;
-  // Webhooks called before the last change may be reinvoked.
+  for (const [index, webhook] of asked.entries())
+    if (await mutate(webhook, attributes, client(), users)) lastChange = index;
+  // Webhooks called before the last change may ask to be called again.
   for (const webhook of asked.slice(0, Math.max(lastChange, 0)))
-    if (webhook.reinvocationPolicy === 'IfNeeded') await mutate(webhook, attributes, client());
+    if (webhook.reinvocationPolicy === 'IfNeeded') await mutate(webhook, attributes, client(), users);
 }
 
 /** Webhooks with matching rules, selectors and conditions, ordered by configuration name. */
@@ -100,6 +110,7 @@ async function ask(
   { name, clientConfig, failurePolicy, timeoutSeconds = 10, kind }: Asked,
   attributes: AdmissionAttributes,
   client: Client,
+  users: WebhookUsers | undefined,
 ): Promise<AdmissionResponse | undefined> {
   const { server } = attributes;
   const { object, oldObject } = await shownAs(kind, attributes);
@@ -111,7 +122,7 @@ async function ask(
   };
   let response: AdmissionResponse;
   try {
-    response = await callWebhook({ clientConfig, review, timeoutSeconds, client, clock: server.clock });
+    response = await callWebhook({ clientConfig, review, timeoutSeconds, client, clock: server.clock, users });
   } catch (error) {
     const why = `failed calling webhook ${JSON.stringify(name)}: ${(error as Error).message}`;
     if (failurePolicy !== 'Ignore') throw internalError(why);
@@ -131,8 +142,13 @@ function denial(name: string, { status = {} }: AdmissionResponse) {
 }
 
 /** Whether the webhook changed the object. */
-async function mutate(webhook: Asked, attributes: AdmissionAttributes, client: Client): Promise<boolean> {
-  const response = await ask(webhook, attributes, client);
+async function mutate(
+  webhook: Asked,
+  attributes: AdmissionAttributes,
+  client: Client,
+  users: WebhookUsers | undefined,
+): Promise<boolean> {
+  const response = await ask(webhook, attributes, client, users);
   if (!response?.patch || !attributes.object) return false;
   const object = attributes.object as ApiObject;
   try {
