@@ -1,13 +1,13 @@
 // All nodes with their pods, including pods that were assigned a node and are not bound in the API yet ("assumed").
 
 import type { Node } from '../api/api.ts';
-import type { Snapshot, Storage } from './framework.ts';
+import type { Snapshot } from './framework.ts';
 import { NodeInfo, zoneKey } from './node-info.ts';
 import { Nominations } from './nominations.ts';
 import { controllerUid, hasPodAffinity, type PodInfo } from './pod-info.ts';
+import { noStorage, type Storage } from './storage.ts';
 
 const nobody: ReadonlyMap<string, number> = new Map();
-const noStorage: Storage = { claim: () => undefined, volume: () => undefined, class: () => undefined };
 const noImages: ReadonlyMap<string, number> = new Map();
 
 export class SchedulerCache implements Snapshot {
@@ -24,6 +24,8 @@ export class SchedulerCache implements Snapshot {
   readonly #priorities = new Map<number, number>();
   /** Number of placed pods by their controller's uid and by node. */
   readonly #siblings = new Map<string, Map<string, number>>();
+  /** Number of placed pods by the key of a claim. */
+  readonly #claims = new Map<string, number>();
   /** Number of nodes that have a zone. */
   #zoned = 0;
   /** Number of nodes by image name. */
@@ -124,6 +126,10 @@ export class SchedulerCache implements Snapshot {
     return this.#siblings.get(controllerUid) ?? nobody;
   }
 
+  claimUsers(key: string): number {
+    return this.#claims.get(key) ?? 0;
+  }
+
   get hasZones(): boolean {
     return this.#zoned > 0;
   }
@@ -156,6 +162,11 @@ export class SchedulerCache implements Snapshot {
     else this.#priorities.delete(info.priority);
     this.#countAffinity(info, nodeName, by);
     this.#countSibling(info, nodeName, by);
+    for (const claim of info.claims) {
+      const users = (this.#claims.get(claim) ?? 0) + by;
+      if (users > 0) this.#claims.set(claim, users);
+      else this.#claims.delete(claim);
+    }
   }
 
   #countSibling({ pod }: PodInfo, nodeName: string, by: 1 | -1): void {

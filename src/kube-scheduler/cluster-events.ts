@@ -10,8 +10,10 @@ export type ClusterEvent =
   /** A pod with a node ended or was deleted: its resources are free. */
   | { readonly type: 'pod-gone'; readonly pod: Pod }
   | { readonly type: 'claim-changed'; readonly claim: PersistentVolumeClaim }
-  /** A volume or a storage class. */
+  /** A volume, a storage class, or the capacity of a driver. */
   | { readonly type: 'storage-changed' }
+  /** A CSI driver, its presence on a node, or an attachment. */
+  | { readonly type: 'csi-changed' }
   | { readonly type: 'pod-relabelled'; readonly pod: Pod }
   /** The waiting pod itself was changed. */
   | { readonly type: 'pod-updated'; readonly pod: Pod; readonly old: Pod };

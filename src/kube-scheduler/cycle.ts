@@ -2,7 +2,7 @@
 
 import type { Random } from '../machinery/random.ts';
 import { type Filter, type FilteredNode, prepareFilters, refusalBesideNominated, refusalOf } from './filtering.ts';
-import type { Plugin, Snapshot } from './framework.ts';
+import type { Plugin, Reservation, Snapshot } from './framework.ts';
 import type { NodeInfo } from './node-info.ts';
 import type { PodInfo } from './pod-info.ts';
 
@@ -20,6 +20,8 @@ export type CycleResult =
       readonly filtered: readonly FilteredNode[];
       ranked(): readonly RankedNode[];
       readonly evaluated: number;
+      /** Holds the volumes that the pod needs beside the node. */
+      reserve(): readonly HeldReservation[];
     }
   | {
       readonly ok: false;
@@ -30,6 +32,11 @@ export type CycleResult =
       readonly everywhere?: string;
       readonly evaluated: number;
     };
+
+export interface HeldReservation extends Reservation {
+  /** Name of the plugin. */
+  readonly plugin: string;
+}
 
 /** All nodes are looked at up to this many; of more, a share that shrinks with their number. */
 const minFeasibleNodes = 100;
@@ -69,11 +76,12 @@ export class SchedulingCycle {
       this.#filterNominated(filters, pod, snapshot) ?? this.#filter(filters, pod, snapshot);
     if (feasible.length === 0)
       return { ok: false, plugins: new Set(filtered.map((f) => f.plugin)), filtered, evaluated };
-    if (feasible.length === 1) {
-      const [{ name: node }] = feasible;
-      return { ok: true, node, filtered, ranked: () => [{ node, total: 0, scores: {} }], evaluated };
-    }
-    return { ok: true, filtered, evaluated, ...this.#rank(pod, feasible, snapshot) };
+    const [only] = feasible;
+    const chosen =
+      feasible.length === 1
+        ? { node: only.name, ranked: () => [{ node: only.name, total: 0, scores: {} }] }
+        : this.#rank(pod, feasible, snapshot);
+    return { ok: true, filtered, evaluated, ...chosen, reserve: () => reserveOn(filters, chosen.node, snapshot) };
   }
 
   /** The nominated node if the pod fits there by now; other nodes are skipped then. */
@@ -146,6 +154,14 @@ export class SchedulingCycle {
     }
     return best;
   }
+}
+
+function reserveOn(filters: readonly Filter[], name: string, snapshot: Snapshot): HeldReservation[] {
+  const node = snapshot.node(name);
+  return filters.flatMap(({ plugin, cycle }) => {
+    const reservation = node && cycle.reserve?.(node);
+    return reservation ? [{ ...reservation, plugin: plugin.name }] : [];
+  });
 }
 
 /** `0/3 nodes are available: 1 Insufficient cpu, 2 node(s) were unschedulable.` */

@@ -90,6 +90,12 @@ function refusalAmong(
   return { node: node.name, plugin: plugin.name, reasons: [rejection.reason], resolvable: rejection.resolvable };
 }
 
+function usersOn(node: NodeInfo | undefined, claim: string): number {
+  let users = 0;
+  for (const { claims } of node?.pods.values() ?? []) if (claims.includes(claim)) users++;
+  return users;
+}
+
 /** The snapshot with another state of one node. */
 export function withNode(snapshot: Snapshot, changed: NodeInfo, addsAffinity = false): Snapshot {
   return {
@@ -107,6 +113,7 @@ export function withNode(snapshot: Snapshot, changed: NodeInfo, addsAffinity = f
     lowestPriority: () => snapshot.lowestPriority(),
     namespaceLabels: (name) => snapshot.namespaceLabels(name),
     storage: snapshot.storage,
+    claimUsers: (key) => snapshot.claimUsers(key) - usersOn(snapshot.node(changed.name), key) + usersOn(changed, key),
     nominations: snapshot.nominations,
     isPreempted: (uid) => snapshot.isPreempted(uid),
   };

@@ -2,11 +2,14 @@
 // Plugins get all data as arguments. A plugin that does not apply to a pod returns 'skip' in `prepare`, and is not
 // called for each node.
 
-import type { PersistentVolume, PersistentVolumeClaim, Pod, StorageClass } from '../api/api.ts';
+import type { Pod } from '../api/api.ts';
+import type { Client } from '../client/client.ts';
+import type { Clock } from '../machinery/time/clock.ts';
 import type { ClusterEvent } from './cluster-events.ts';
 import type { NodeInfo } from './node-info.ts';
 import type { Nominations } from './nominations.ts';
 import type { PodInfo } from './pod-info.ts';
+import type { Storage } from './storage.ts';
 
 /** The reason why a node rejects a pod. `resolvable`: removing pods from the node could help. */
 export interface Rejection {
@@ -18,6 +21,23 @@ export interface Rejection {
 export interface FilterCycle {
   /** Undefined when the node fits. All reasons count in the message of FailedScheduling. */
   filter(node: NodeInfo): Rejection | readonly Rejection[] | undefined;
+  /** Holds volumes and the like for the pod on the chosen node; undefined: nothing is needed. */
+  reserve?(node: NodeInfo): Reservation | undefined;
+}
+
+/** The extension points Reserve and PreBind. */
+export interface Reservation {
+  /** Writes the objects that must exist before the pod is bound. Rejects: the pod is tried again. */
+  preBind(tools: BindTools): Promise<void>;
+  /** Called at the end, whether the pod was bound or not. */
+  release(): void;
+}
+
+export interface BindTools {
+  readonly client: Client;
+  readonly clock: Clock;
+  /** Aborted when the pod is deleted or the scheduler stops. */
+  readonly signal: AbortSignal;
 }
 
 export interface ScoreCycle {
@@ -43,15 +63,11 @@ export interface Snapshot {
   /** Labels of a namespace, undefined when there is no such namespace. */
   namespaceLabels(name: string): Readonly<Record<string, string>> | undefined;
   readonly storage: Storage;
+  /** The number of placed pods that use a claim (namespace/name). */
+  claimUsers(key: string): number;
   readonly nominations: Pick<Nominations, 'size' | 'nodeOf' | 'on'>;
   /** Whether the scheduler preempted this placed pod; it may not be terminating yet. */
   isPreempted(uid: string): boolean;
-}
-
-export interface Storage {
-  claim(namespace: string, name: string): PersistentVolumeClaim | undefined;
-  volume(name: string): PersistentVolume | undefined;
-  class(name: string): StorageClass | undefined;
 }
 
 export interface Plugin {

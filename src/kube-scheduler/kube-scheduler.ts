@@ -14,7 +14,7 @@ import {
 import { deepEqual } from '../machinery/collections/equal.ts';
 import { SchedulerCache } from './cache.ts';
 import type { NodeAspect } from './cluster-events.ts';
-import { type CycleResult, SchedulingCycle, unschedulableMessage } from './cycle.ts';
+import { type CycleResult, type HeldReservation, SchedulingCycle, unschedulableMessage } from './cycle.ts';
 import { type Decision, Decisions, type RecordedDecision } from './decisions.ts';
 import type { Plugin } from './framework.ts';
 import { defaultPlugins } from './plugins/plugins.ts';
@@ -22,6 +22,7 @@ import { type PodInfo, podInfo } from './pod-info.ts';
 import { PodStatusWriter } from './pod-status-writer.ts';
 import { findPreemption, type Preemption } from './preemption.ts';
 import { type QueuedPod, SchedulingQueue } from './queue.ts';
+import { openStorage } from './storage.ts';
 
 export type { RankedNode } from './cycle.ts';
 export type { Decision } from './decisions.ts';
@@ -89,6 +90,8 @@ class Scheduler implements RunningScheduler {
   readonly #decisions = new Decisions();
   readonly #status: PodStatusWriter;
   readonly #writes = new Set<Promise<void>>();
+  /** Pods that have a node and wait for something else, such as a volume. */
+  readonly #reserving = new Map<string, AbortController>();
   readonly #attempts;
   #informers: { stop(): Promise<void> }[] = [];
   #budgets: () => readonly PodDisruptionBudget[] = () => [];
@@ -122,20 +125,13 @@ class Scheduler implements RunningScheduler {
     const namespaces = createInformer(this.#context, 'namespaces');
     const budgets = createInformer(this.#context, 'poddisruptionbudgets');
     this.#budgets = () => budgets.list();
-    const claims = createInformer(this.#context, 'persistentvolumeclaims');
-    const volumes = createInformer(this.#context, 'persistentvolumes');
-    const classes = createInformer(this.#context, 'storageclasses');
-    this.#informers = [nodes, pods, namespaces, budgets, claims, volumes, classes];
-    await Promise.all(
-      [nodes, pods, namespaces, budgets, claims, volumes, classes].map((informer) => informer.synced()),
-    );
-    this.#cache.storage = {
-      claim: (namespace, name) => claims.get(`${namespace}/${name}`),
-      volume: (name) => volumes.get(name),
-      class: (name) => classes.get(name),
-    };
-    claims.handle((next, old) => this.#queue.wake({ type: 'claim-changed', claim: (next ?? old)! }));
-    for (const informer of [volumes, classes]) informer.handle(() => this.#queue.wake({ type: 'storage-changed' }));
+    const opening = openStorage(this.#context);
+    this.#informers = [nodes, pods, namespaces, budgets];
+    await Promise.all([nodes, pods, namespaces, budgets].map((informer) => informer.synced()));
+    const storage = await opening;
+    this.#informers.push(storage);
+    this.#cache.storage = storage.storage;
+    storage.start((event) => this.#queue.wake(event));
     namespaces.handle((next, old) =>
       this.#cache.setNamespace((next ?? old)!.metadata.name, next && (next.metadata.labels ?? {})),
     );
@@ -146,6 +142,7 @@ class Scheduler implements RunningScheduler {
   async stop(): Promise<void> {
     this.#stopped = true;
     this.#queue.stop();
+    for (const reserving of this.#reserving.values()) reserving.abort();
     await Promise.all(this.#informers.map((informer) => informer.stop()));
     await Promise.allSettled(this.#writes);
     await this.#events.flush();
@@ -167,6 +164,7 @@ class Scheduler implements RunningScheduler {
     const { uid } = (next ?? old)!.metadata;
     if (!next) {
       this.#queue.remove(uid);
+      this.#reserving.get(uid)?.abort();
       this.#decisions.forget(`${old!.metadata.namespace}/${old!.metadata.name}`);
       if (!this.#cache.isPlaced(uid)) return this.#withdraw(old!);
       this.#cache.remove(uid);
@@ -245,13 +243,43 @@ class Scheduler implements RunningScheduler {
     if (result.ok) {
       this.#cache.place(info, result.node);
       this.#record(info, result, `assigned to ${result.node}`);
-      this.#bindings++;
-      this.#track(this.#bind(queued, result.node));
+      this.#track(this.#bindReserved(queued, result.node, result.reserve()));
     } else this.#refused(queued, result);
+  }
+
+  /** Reservations may take minutes: other pods are scheduled and bound meanwhile. */
+  async #bindReserved(queued: QueuedPod, node: string, held: readonly HeldReservation[]): Promise<void> {
+    if (held.length === 0) return this.#bind(queued, node);
+    const { info } = queued;
+    const { uid } = info.pod.metadata;
+    const { client, clock } = this.#context;
+    const stop = new AbortController();
+    this.#reserving.set(uid, stop);
+    this.#queue.binding(uid);
+    try {
+      for (const { plugin, preBind } of held)
+        await preBind({ client, clock, signal: stop.signal }).catch((error: Error) => {
+          throw new Error(`running PreBind plugin "${plugin}": ${error.message}`);
+        });
+      if (!stop.signal.aborted) await this.#bind(queued, node);
+    } catch (error) {
+      this.#cache.remove(uid);
+      if (stop.signal.aborted) return;
+      const { message } = error as Error;
+      this.#context.logger.warn('binding failed', { pod: info.key, node, error: message });
+      this.#attempts.add(1, { profile: this.#name, result: 'error' });
+      this.#events.event(info.pod, 'Warning', 'FailedScheduling', message);
+      this.#track(this.#status.report(info.pod, message, undefined, 'SchedulerError'));
+      this.#queue.failed(queued);
+    } finally {
+      this.#reserving.delete(uid);
+      for (const reservation of held) reservation.release();
+    }
   }
 
   async #bind(queued: QueuedPod, node: string): Promise<void> {
     const { info } = queued;
+    this.#bindings++;
     const { name, namespace, uid } = info.pod.metadata;
     const binding = {
       apiVersion: 'v1',

@@ -1,6 +1,6 @@
 // The scheduler's record of a pod: its requests are computed once.
 
-import { type HostPort, hostPortsOf, type Pod, podRequests } from '../api/api.ts';
+import { claimsOfPod, type HostPort, hostPortsOf, type Pod, podRequests } from '../api/api.ts';
 import { milliValue, wholeValue } from '../machinery/quantity.ts';
 
 export interface Requests {
@@ -19,12 +19,15 @@ export interface PodInfo {
   /** Requests with defaults for missing ones, for scoring. */
   readonly scoredRequests: Requests;
   readonly hostPorts: readonly HostPort[];
+  /** Keys (namespace/name) of the claims that its volumes name; those of ephemeral volumes are its own. */
+  readonly claims: readonly string[];
   readonly priority: number;
 }
 
 /** Default requests of a container for scoring. */
 const defaultCpuMillis = 100;
 const defaultMemoryBytes = 200 * 1024 * 1024;
+const noClaims: readonly string[] = [];
 const noScalars: ReadonlyMap<string, number> = new Map();
 const builtIn = new Set(['cpu', 'memory', 'ephemeral-storage', 'pods']);
 
@@ -44,8 +47,15 @@ export function podInfo(pod: Pod): PodInfo {
     requests,
     scoredRequests: withDefaults(pod, requests),
     hostPorts: hostPortsOf(pod),
+    claims: pod.spec.volumes ? claimsNamedBy(pod) : noClaims,
     priority: pod.spec.priority ?? 0,
   };
+}
+
+function claimsNamedBy(pod: Pod): readonly string[] {
+  const named = claimsOfPod(pod).filter(({ isEphemeral }) => !isEphemeral);
+  if (named.length === 0) return noClaims;
+  return [...new Set(named.map(({ claim }) => `${pod.metadata.namespace}/${claim}`))];
 }
 
 function withDefaults(pod: Pod, requests: Requests): Requests {

@@ -15,19 +15,24 @@ export class PodStatusWriter {
   }
 
   /** Writes why the pod waits. `nominated`: a node, null to clear it, undefined to leave it as it is. */
-  async report(pod: Pod, message: string, nominated: string | null | undefined): Promise<void> {
+  async report(
+    pod: Pod,
+    message: string,
+    nominated: string | null | undefined,
+    reason: 'Unschedulable' | 'SchedulerError' = 'Unschedulable',
+  ): Promise<void> {
     const previous = conditionOf(pod, 'PodScheduled');
     const wasRefused = previous?.status === 'False';
     const condition = {
       type: 'PodScheduled',
       status: 'False',
-      reason: 'Unschedulable',
+      reason,
       message,
       observedGeneration: pod.metadata.generation,
       lastTransitionTime: wasRefused ? previous.lastTransitionTime : this.#now(),
       lastProbeTime: null,
     };
-    const isNew = !wasRefused || previous.message !== message || previous.reason !== 'Unschedulable';
+    const isNew = !wasRefused || previous.message !== message || previous.reason !== reason;
     const nominatedBefore = pod.status?.nominatedNodeName;
     const moves = nominated !== undefined && (nominated ?? undefined) !== nominatedBefore;
     if (!isNew && !moves) return;

@@ -115,6 +115,11 @@ export class SchedulingQueue {
     return queued;
   }
 
+  /** The pod has a node, and is being bound: no event can change that any more. */
+  binding(uid: string): void {
+    this.#inFlight.delete(uid);
+  }
+
   /** The attempt ended: the pod has a node. */
   done(uid: string): void {
     this.#inFlight.delete(uid);
