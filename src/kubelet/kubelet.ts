@@ -21,7 +21,7 @@ import { rotateLogs } from './logs/log-rotation.ts';
 import { NodeKeeper } from './node/node.ts';
 import { refuse } from './pods/admission.ts';
 import { PodCache } from './pods/pod-cache.ts';
-import { PodWorker } from './pods/pod-worker.ts';
+import { PodRunner } from './pods/pod-runner.ts';
 import { followRuntime } from './pods/runtime-events.ts';
 import { ProbeManager } from './probes/probes.ts';
 import { PodCgroups } from './resources/pod-cgroups.ts';
@@ -60,7 +60,7 @@ export async function startKubelet(
   const { client, clock, logger } = context;
   const runtime = measured(bare, context.metrics, clock);
   const stopped = new AbortController();
-  const workers = new Map<string, PodWorker>();
+  const workers = new Map<string, PodRunner>();
   const wake = (uid: string) => workers.get(uid)?.wake();
   const events = createEventRecorder(context, { component: 'kubelet', host: config.nodeName });
   const services = createInformer(context, 'services');
@@ -127,7 +127,7 @@ export async function startKubelet(
     let worker = workers.get(uid);
     if (!worker) {
       if (!next) return;
-      worker = new PodWorker(next, tools, () => {
+      worker = new PodRunner(next, tools, () => {
         workers.delete(uid);
         for (const each of workers.values()) if (each.waitsForResize) each.wake();
       });
@@ -203,7 +203,7 @@ async function watchOwnNode(
 }
 
 /** Stops running pods that are not in the API: they were deleted while this kubelet was stopped. */
-async function stopOrphans(tools: KubeletTools, workers: Map<string, PodWorker>): Promise<void> {
+async function stopOrphans(tools: KubeletTools, workers: Map<string, PodRunner>): Promise<void> {
   for (const uid of tools.cache.uids()) {
     if (workers.has(uid)) continue;
     const [sandbox] = tools.cache.get(uid).sandboxes;
@@ -215,7 +215,7 @@ async function stopOrphans(tools: KubeletTools, workers: Map<string, PodWorker>)
       spec: { containers: [] },
       status: {},
     } as unknown as Pod;
-    const worker = new PodWorker(pod, tools, () => workers.delete(uid));
+    const worker = new PodRunner(pod, tools, () => workers.delete(uid));
     workers.set(uid, worker);
     worker.update(undefined);
   }

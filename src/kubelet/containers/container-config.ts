@@ -1,6 +1,5 @@
 // Converts a pod's spec to the runtime's configuration.
 
-import { createHash } from 'node:crypto';
 import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { Container, Pod, VolumeMount } from '../../api/api.ts';
@@ -19,6 +18,7 @@ import type { KubeletTools } from '../tools.ts';
 import { bindSubPath, createSubPath, type SubPath } from '../volumes/sub-paths.ts';
 import { type MountedVolume, podDirectories } from '../volumes/volumes.ts';
 import { ConfigError, expand, type Variable } from './environment.ts';
+import { hashOf } from './hash.ts';
 import { isPrivileged, securityOf } from './security.ts';
 import { userNamespaceOf } from './user-namespaces.ts';
 
@@ -26,13 +26,6 @@ import { userNamespaceOf } from './user-namespaces.ts';
 export const resourcesAnnotation = 'coracle.local/resources';
 /** The pod-level resources at that time. */
 export const podResourcesAnnotation = 'coracle.local/pod-resources';
-
-/** The hash of a container's definition: a changed hash means a restart. */
-export const hashOf = (container: Container): string =>
-  createHash('sha256')
-    .update(JSON.stringify([container.name, container.image]))
-    .digest('hex')
-    .slice(0, 16);
 
 export const podDirectory = (root: string, uid: string): string => podDirectories(root, uid).disk;
 

@@ -4,7 +4,7 @@
 import type { Container, Pod, Secret } from '../../api/api.ts';
 import { type ContainerRuntime, normalizeReference } from '../../container-runtime/container-runtime.ts';
 import type { Clock } from '../../machinery/time/clock.ts';
-import { Backoff } from '../pods/backoff.ts';
+import { type Delay, nextDelay, remainingMs } from '../pods/backoff.ts';
 import { unlessAborted } from '../pods/unless-aborted.ts';
 
 /** The image is missing: the content of state.waiting. */
@@ -26,14 +26,13 @@ interface Pull {
   waiting: number;
 }
 
-const firstBackoffMs = 10_000;
-const longestBackoffMs = 300_000;
+const pullDelays = { firstMs: 10_000, longestMs: 300_000 };
 
 export class ImageManager {
   readonly #runtime: ContainerRuntime;
   readonly #clock: Clock;
-  readonly #backoff = new Backoff(firstBackoffMs, longestBackoffMs);
-  readonly #failures = new Map<string, { atMs: number; message: string }>();
+  /** By pod and reference, until a pull succeeds. */
+  readonly #failures = new Map<string, { atMs: number; message: string; delay: Delay }>();
   readonly #pulling = new Map<string, Pull>();
 
   constructor(runtime: ContainerRuntime, clock: Clock) {
@@ -85,8 +84,7 @@ export class ImageManager {
   ): Promise<string> {
     const key = `${pod.metadata.uid}_${reference}`;
     const failure = this.#failures.get(key);
-    const waitMs = failure ? this.#backoff.remaining(key, failure.atMs, this.#clock.now()) : 0;
-    if (failure && waitMs > 0) {
+    if (failure && this.#waitMs(failure) > 0) {
       emit('Normal', 'BackOff', `Back-off pulling image "${reference}"`);
       throw new ImageError(
         'ImagePullBackOff',
@@ -105,14 +103,13 @@ export class ImageManager {
         'Pulled',
         `Successfully pulled image "${reference}" in ${took} (${took} including waiting). Image size: ${size} bytes.`,
       );
-      this.#backoff.reset(key);
       this.#failures.delete(key);
       return id;
     } catch (error) {
       signal.throwIfAborted(); // all waiting pods are gone: not a failure
       const message = (error as Error).message;
-      this.#backoff.next(key, this.#clock.now());
-      this.#failures.set(key, { atMs: this.#clock.now(), message });
+      const atMs = this.#clock.now();
+      this.#failures.set(key, { atMs, message, delay: nextDelay(failure?.delay, atMs, pullDelays) });
       emit('Warning', 'Failed', `Failed to pull image "${reference}": ${message}`);
       emit('Warning', 'Failed', 'Error: ErrImagePull');
       throw new ImageError('ErrImagePull', message);
@@ -147,12 +144,15 @@ export class ImageManager {
   retryAfterMs(pod: Pod): number {
     const waits = [...this.#failures]
       .filter(([key]) => key.startsWith(`${pod.metadata.uid}_`))
-      .map(([key, failure]) => this.#backoff.remaining(key, failure.atMs, this.#clock.now()));
+      .map(([, failure]) => this.#waitMs(failure));
     return waits.length > 0 ? Math.min(...waits) : 0;
   }
 
+  #waitMs({ delay, atMs }: { readonly delay: Delay; readonly atMs: number }): number {
+    return remainingMs(delay, atMs, this.#clock.now(), pullDelays);
+  }
+
   forget(podUid: string): void {
-    this.#backoff.forget(`${podUid}_`);
     for (const key of this.#failures.keys()) if (key.startsWith(`${podUid}_`)) this.#failures.delete(key);
   }
 }

@@ -336,7 +336,7 @@ const runtimeStatus = ({ features }: ContainerRuntime): Pick<NodeStatus, 'featur
   };
 };
 
-/** What this kubelet does of Kubernetes' newer features: the API server refuses updates of pods that need others. */
+/** Newer Kubernetes features of this kubelet: the API server refuses updates of pods that need others. */
 const declaredFeatures = [
   'InPlacePodLevelResourcesVerticalScaling',
   'InPlacePodVerticalScalingInitContainers',

@@ -92,7 +92,7 @@ const predicate = (name: string, why: string): Refusal => ({
   message: `Predicate ${name} failed: ${why}`,
 });
 
-interface Refusal {
+export interface Refusal {
   readonly reason: string;
   readonly message: string;
 }

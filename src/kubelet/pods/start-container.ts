@@ -8,6 +8,7 @@ import { ImageError } from '../images/images.ts';
 import { runHook } from '../probes/probe-handlers.ts';
 import type { KubeletTools } from '../tools.ts';
 import type { MountedVolume } from '../volumes/volumes.ts';
+import { graceOf } from './grace.ts';
 import { newest } from './pod-actions.ts';
 import { later, unlessAborted } from './unless-aborted.ts';
 
@@ -108,9 +109,6 @@ function listOf({ spec }: Pod, name: string): 'containers' | 'initContainers' | 
   if (spec.containers.some((c) => c.name === name)) return 'containers';
   return spec.initContainers?.some((c) => c.name === name) ? 'initContainers' : 'ephemeralContainers';
 }
-
-export const graceOf = (pod: Pod): number =>
-  Number(pod.metadata.deletionGracePeriodSeconds ?? pod.spec.terminationGracePeriodSeconds ?? 30);
 
 function environmentSources(pod: Pod, podIPs: readonly string[], tools: KubeletTools): EnvironmentSources {
   const { config } = tools;

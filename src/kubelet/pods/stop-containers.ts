@@ -5,11 +5,8 @@ import type { Pod } from '../../api/api.ts';
 import type { ContainerStatus } from '../../container-runtime/container-runtime.ts';
 import { runHook } from '../probes/probe-handlers.ts';
 import type { KubeletTools } from '../tools.ts';
-import { containerNamed, isSidecar, type KillContainer } from './pod-actions.ts';
-import { graceOf } from './start-container.ts';
-
-/** Time left after a preStop hook that took all of the grace. */
-const shortestGraceSeconds = 2;
+import { shortestGraceSeconds } from './grace.ts';
+import { containerNamed, isSidecar } from './pod-actions.ts';
 
 /** Resolves when the container has ended. `graceSeconds` 0 kills at once. */
 export async function stopContainer(
@@ -81,11 +78,4 @@ export async function stopPod(pod: Pod, graceSeconds: number, tools: KubeletTool
 export async function stopSooner(uid: string, seconds: number, { cache, runtime }: KubeletTools): Promise<void> {
   const running = cache.get(uid).containers.filter((c) => c.state === 'running');
   await Promise.allSettled(running.map((c) => runtime.stopContainer(c.id, seconds)));
-}
-
-/** Grace period of a container to restart: its probe may define one. */
-export function killGrace(pod: Pod, { name, reason }: KillContainer): number {
-  if (reason === 'Changed' || reason === 'Resize') return graceOf(pod);
-  const probe = reason === 'Unhealthy' ? 'livenessProbe' : 'startupProbe';
-  return Number(containerNamed(pod, name)?.[probe]?.terminationGracePeriodSeconds ?? graceOf(pod));
 }

@@ -54,7 +54,7 @@ export interface ResizeActions {
   readonly pod: boolean;
 }
 
-const nothing: ResizeActions = { restart: new Set(), update: [], pod: false };
+export const noResize: ResizeActions = { restart: new Set(), update: [], pod: false };
 const nothingDiffers: ReadonlyMap<string, Resources> = new Map();
 
 export class PodResize {
@@ -133,7 +133,7 @@ export class PodResize {
 
   /** The actions that give the pod and every running container their allocated resources. */
   actions(promised: Pod, runtime: RuntimePod): ResizeActions {
-    if (this.#isUntouched(promised)) return nothing;
+    if (this.#isUntouched(promised)) return noResize;
     const restart = new Set<string>();
     const update: { status: ContainerStatus; container: Container; resource: Resource; grows: boolean }[] = [];
     for (const { container, status, actual } of this.#running(promised, runtime))

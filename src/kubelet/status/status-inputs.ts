@@ -17,9 +17,15 @@ export interface PodFailure {
   readonly isDisruption?: boolean;
 }
 
+/** Why a container waits. */
+export interface ContainerWait {
+  readonly reason: string;
+  readonly message?: string;
+}
+
 export interface StatusInputs {
   /** The reasons why containers wait, by name: the worker's last error. */
-  readonly waiting: ReadonlyMap<string, { readonly reason: string; readonly message?: string }>;
+  readonly waiting: ReadonlyMap<string, ContainerWait>;
   /** Containers whose postStart hook runs. */
   readonly starting?: ReadonlySet<string>;
   /** Whether a running container's readiness and startup probes have succeeded, by container id. */

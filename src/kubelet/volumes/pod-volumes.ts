@@ -1,15 +1,9 @@
 // The volumes of one pod, with the API's objects in them.
 
 import { ignoreNotFound, type Pod, type Volume } from '../../api/api.ts';
-import { syncFrequencyMs } from '../config.ts';
 import { allocatableOf } from '../pods/start-container.ts';
 import type { KubeletTools } from '../tools.ts';
 import { type MountedVolume, podDirectories, setUpVolumes } from './volumes.ts';
-
-/** Volumes that cannot be set up are tried again after this long. */
-export const volumeRetryMs = 2000;
-/** Contents of volumes are read again after this long. */
-export const volumeRefreshMs = syncFrequencyMs - 5000;
 
 /** Creates or updates the volumes. Undefined, with an event, if one is not possible yet. */
 export async function podVolumes(

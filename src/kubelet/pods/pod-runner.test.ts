@@ -3,7 +3,7 @@ import type { Pod } from '../../api/api.ts';
 import { silentLogger } from '../../machinery/logger.ts';
 import { VirtualClock } from '../../machinery/time/clock.ts';
 import type { KubeletTools } from '../tools.ts';
-import { PodWorker } from './pod-worker.ts';
+import { PodRunner } from './pod-runner.ts';
 
 const pod = {
   metadata: { name: 'p', namespace: 'default', uid: 'u' },
@@ -30,7 +30,7 @@ const toolsWith = (change: object) =>
     ...change,
   }) as unknown as KubeletTools;
 
-test('a worker that is stopped does not wait for a pull', async () => {
+test('a runner that is stopped does not wait for a pull', async () => {
   const { promise: pulling, resolve: begun } = Promise.withResolvers<void>();
   const images = {
     retryAfterMs: () => 0,
@@ -40,14 +40,14 @@ test('a worker that is stopped does not wait for a pull', async () => {
       return new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)));
     },
   };
-  const worker = new PodWorker(pod, toolsWith({ images }), () => {});
+  const worker = new PodRunner(pod, toolsWith({ images }), () => {});
   worker.wake();
   await pulling;
   await worker.stop();
   expect(worker.isFinished).toBe(false);
 });
 
-test('a worker that is stopped waits a moment, and no longer, for a runtime that does not come back', async () => {
+test('a runner that is stopped waits a moment, and no longer, for a runtime that does not come back', async () => {
   const { promise: starting, resolve: begun } = Promise.withResolvers<void>();
   const runtime = {
     features: {},
@@ -60,7 +60,7 @@ test('a worker that is stopped waits a moment, and no longer, for a runtime that
   };
   const clock = new VirtualClock();
   const images = { retryAfterMs: () => 0, ensure: async () => 'i' };
-  const worker = new PodWorker(pod, toolsWith({ runtime, clock, images }), () => {});
+  const worker = new PodRunner(pod, toolsWith({ runtime, clock, images }), () => {});
   worker.wake();
   await starting;
   let isStopped = false;

@@ -1,0 +1,294 @@
+// Runs one pod: feeds its worker (worker/step.ts) with events, and performs the effects. Decides nothing itself.
+
+import type { Pod } from '../../api/api.ts';
+import { errorText } from '../../client/client.ts';
+import type { Timer } from '../../machinery/time/clock.ts';
+import { nextTurn } from '../../machinery/time/turn.ts';
+import type { EvictionManner } from '../eviction/local-storage.ts';
+import { removeLog } from '../logs/log-files.ts';
+import { noResize, PodResize } from '../resources/pod-resize.ts';
+import { TerminationMessages } from '../status/termination-messages.ts';
+import type { KubeletTools } from '../tools.ts';
+import { podVolumes } from '../volumes/pod-volumes.ts';
+import { type PreparedPod, preparePod } from './prepare-pod.ts';
+import { clearPod, deletePod, releasePod } from './remove-pod.ts';
+import { reportPod } from './report-pod.ts';
+import { StartError, startContainer } from './start-container.ts';
+import { stopContainer, stopPod, stopSooner } from './stop-containers.ts';
+import type { Observation, Report, Step, Task, TaskEvent } from './worker/pod-worker.ts';
+import { type Effect, failureOf, isActive, newWorker, type PodEvent, type PodWorker } from './worker/pod-worker.ts';
+import { step } from './worker/step.ts';
+
+/** Grace period of pods that use more than they may, as Kubernetes has it. */
+const atOnce: EvictionManner = { graceSeconds: 1, isDisruption: false };
+/** Starts in a row without a turn of the event loop. */
+const startsInRow = 32;
+const meanwhile: Report = { do: 'report', isFresh: true, hasEnded: false };
+
+type TaskOf<Name extends Task['do']> = Extract<Task, { readonly do: Name }>;
+
+/** There may be a hundred thousand of these: fields are made when they are needed. */
+export class PodRunner {
+  readonly #tools: KubeletTools;
+  readonly #resize: PodResize;
+  readonly #messages: TerminationMessages;
+  readonly #finished: () => void;
+  #worker: PodWorker;
+  #task: Promise<void> | undefined;
+  #timer: Timer | undefined;
+  #isStopped = false;
+  /** Of the starts in progress. */
+  #abort: AbortController | undefined;
+  #prepared: PreparedPod | undefined;
+  #startsSinceTurn = 0;
+  /** A report beside the task in progress. */
+  #meanwhile: Promise<void> | undefined;
+
+  /** `finished` is called when the node has nothing of the pod any more. */
+  constructor(pod: Pod, tools: KubeletTools, finished: () => void) {
+    this.#worker = newWorker(pod);
+    this.#tools = tools;
+    this.#messages = new TerminationMessages(tools.config, tools.clock);
+    this.#resize = new PodResize(pod.metadata.uid, tools);
+    this.#finished = finished;
+  }
+
+  get pod(): Pod {
+    return this.#worker.pod;
+  }
+
+  /** The pod with the resources that the node promised: not the requested ones while a resize waits. */
+  get promised(): Pod {
+    return this.#resize.promised(this.pod);
+  }
+
+  get waitsForResize(): boolean {
+    return this.#resize.isDeferred;
+  }
+
+  /** The pod is to run, and nothing has ended it. */
+  get isActive(): boolean {
+    return isActive(this.#worker);
+  }
+
+  /** It has its share of the node: it was admitted, by this kubelet or by the one before. */
+  get isCounted(): boolean {
+    const worker = this.#worker;
+    if (worker.state === 'terminated' || failureOf(worker)?.isRefused) return false;
+    return worker.admittedMs !== undefined || this.#runtime.sandboxes.length > 0;
+  }
+
+  /** It ended, its volumes are gone, and the API still has it. */
+  get hasEnded(): boolean {
+    return this.#worker.state === 'ended' && this.#worker.isReleased;
+  }
+
+  get isFinished(): boolean {
+    return this.#worker.state === 'terminated';
+  }
+
+  get #runtime() {
+    return this.#tools.cache.get(this.pod.metadata.uid);
+  }
+
+  /** The API's newest version of the pod; undefined once it is gone from the API. */
+  update(pod: Pod | undefined): void {
+    this.#step(pod ? { on: 'updated', pod } : { on: 'removed' });
+  }
+
+  /** Containers, probes or the node changed. */
+  wake(): void {
+    this.#step({ on: 'changed' });
+  }
+
+  /** Ends the pod because the node cannot bear it any more. */
+  evict(message: string, manner: EvictionManner = atOnce): void {
+    this.#step({ on: 'evicted', message, manner });
+  }
+
+  /** Stops the runner, not the pod: the next kubelet repeats an unfinished pull. */
+  async stop(): Promise<void> {
+    this.#isStopped = true;
+    this.#abort?.abort();
+    this.#timer?.cancel();
+    await this.#task;
+    await this.#meanwhile;
+  }
+
+  #step(event: PodEvent): void {
+    if (!this.#isStopped) this.#apply(this.#next(event));
+  }
+
+  #next(event: PodEvent): Step {
+    const { clock } = this.#tools;
+    const now = { epochMs: clock.now(), monotonicMs: clock.monotonic() };
+    return step(this.#worker, event.on === 'looked' ? this.#withRefusal(event.seen) : event, now);
+  }
+
+  #apply({ worker, effects }: Step): void {
+    this.#worker = worker;
+    for (const effect of effects) this.#perform(effect);
+  }
+
+  /** Asked at the time of the step, which admits the pod: the next pod is admitted beside this one. */
+  #withRefusal(seen: Observation): PodEvent {
+    const mayRefuse = this.#worker.state === 'waiting' && seen.runtime.sandboxes.length === 0;
+    const refusal = mayRefuse ? this.#tools.refuse(this.pod) : undefined;
+    return { on: 'looked', seen: refusal ? { ...seen, refusal } : seen };
+  }
+
+  #perform(effect: Effect): void {
+    const { pod } = this;
+    const tools = this.#tools;
+    switch (effect.do) {
+      case 'reportMeanwhile':
+        this.#meanwhile = this.#reportMeanwhile();
+        return;
+      case 'abortStarts':
+        return this.#abort?.abort();
+      case 'stopSooner':
+        return void stopSooner(pod.metadata.uid, effect.graceSeconds, tools);
+      case 'endProbes':
+        return tools.probes.removePod(pod.metadata.uid);
+      case 'setTimer':
+        this.#timer?.cancel();
+        this.#timer = tools.clock.after(effect.afterMs, () => this.#step({ on: 'timer' }));
+        return;
+      case 'recordEvent': {
+        const fieldPath = effect.container && `spec.containers{${effect.container}}`;
+        return tools.events.event(pod, effect.type, effect.reason, effect.message, fieldPath);
+      }
+      case 'measureStart':
+        return tools.podStarted(effect.seconds);
+      case 'finish':
+        this.#timer?.cancel();
+        return this.#finished();
+      default:
+        this.#task = this.#run(effect);
+    }
+  }
+
+  async #run(task: Task): Promise<void> {
+    let next: Step;
+    try {
+      next = this.#next(await this.#eventOf(task));
+    } catch (error) {
+      const { name, namespace } = this.pod.metadata;
+      this.#tools.logger.error('pod sync failed', { pod: name, namespace, task: task.do, error: errorText(error) });
+      next = this.#next({ on: 'failed' });
+    }
+    if (!this.#isStopped) this.#apply(next);
+  }
+
+  async #reportMeanwhile(): Promise<void> {
+    try {
+      const phase = await this.#report(meanwhile);
+      this.#step({ on: 'reportedMeanwhile', phase });
+    } catch (error) {
+      this.#tools.logger.warn('pod status not reported', { error: String(error) });
+    }
+  }
+
+  #report(task: Report) {
+    const parts = { tools: this.#tools, resize: this.#resize, messages: this.#messages };
+    return reportPod(() => this.#worker, task, parts);
+  }
+
+  async #eventOf(task: Task): Promise<TaskEvent> {
+    const { pod } = this;
+    const tools = this.#tools;
+    switch (task.do) {
+      case 'look':
+        return { on: 'looked', seen: await this.#look() };
+      case 'prepare':
+        return this.#prepare(task);
+      case 'start':
+        return this.#start(task);
+      case 'refreshVolumes':
+        return { on: 'volumesRefreshed', isComplete: (await podVolumes(pod, tools)) !== undefined };
+      case 'report':
+        await this.#meanwhile; // the newer report is the last
+        return { on: 'reported', phase: await this.#report(task) };
+      case 'readNode':
+        await tools.readNode();
+        break;
+      case 'stopPod':
+        await stopPod(pod, task.graceSeconds, tools);
+        break;
+      case 'stopContainers':
+        for (const { id, graceSeconds, message } of task.kills) await this.#stopContainer(id, graceSeconds, message);
+        break;
+      case 'removeContainers':
+        await this.#removeContainers(task);
+        break;
+      case 'resize':
+        await this.#resize.apply(task.promised, task.resize, this.#runtime.sandboxes[0]?.id);
+        break;
+      case 'releaseVolumes':
+        await releasePod(pod, tools);
+        break;
+      case 'deletePod':
+        await deletePod(pod, tools);
+        break;
+      case 'clear':
+        await clearPod(pod, tools);
+    }
+    return { on: 'done' };
+  }
+
+  async #look(): Promise<Observation> {
+    const tools = this.#tools;
+    this.#timer?.cancel();
+    await tools.cache.refresh(this.pod.metadata.uid);
+    const runtime = this.#runtime;
+    const seen = { runtime, probes: tools.probes, refreshesVolumes: tools.config.usesFilesystem };
+    const mayResize = this.#worker.state === 'syncing' || (isActive(this.#worker) && runtime.sandboxes.length > 0);
+    if (mayResize) {
+      const promised = await this.#resize.admit(this.pod, runtime);
+      return { ...seen, promised, resize: this.#resize.actions(promised, runtime) };
+    }
+    return { ...seen, promised: this.pod, resize: noResize };
+  }
+
+  async #prepare(task: TaskOf<'prepare'>): Promise<TaskEvent> {
+    this.#abort = new AbortController();
+    this.#prepared = undefined;
+    const prepared = await preparePod(task.promised, task, this.#tools);
+    if ('retryMs' in prepared) return { on: 'unprepared', retryMs: prepared.retryMs };
+    this.#prepared = prepared;
+    return { on: 'prepared', runtime: prepared.runtime };
+  }
+
+  async #start({ promised: pod, container, attempt, removes }: TaskOf<'start'>): Promise<TaskEvent> {
+    const tools = this.#tools;
+    const { signal } = this.#abort!;
+    if (++this.#startsSinceTurn % startsInRow === 0) await nextTurn();
+    for (const { id, state, logPath } of removes) {
+      await tools.runtime.removeContainer(id);
+      if (state === 'exited' && tools.config.usesFilesystem)
+        await removeLog({ root: tools.config.podLogsDirectory, file: logPath });
+    }
+    try {
+      await startContainer({ ...this.#prepared!, pod, container, attempt, signal }, tools);
+      return { on: 'started' };
+    } catch (error) {
+      if (signal.aborted) return { on: 'done' };
+      if (!(error instanceof StartError)) throw error;
+      const { reason, message } = error;
+      return { on: 'startFailed', reason, message, retryMs: tools.images.retryAfterMs(pod) };
+    }
+  }
+
+  async #removeContainers({ ids, graceSeconds }: TaskOf<'removeContainers'>): Promise<void> {
+    for (const id of ids) {
+      await this.#stopContainer(id, graceSeconds);
+      await this.#tools.runtime.removeContainer(id);
+    }
+  }
+
+  async #stopContainer(id: string, graceSeconds: number, message?: string): Promise<void> {
+    const status = this.#runtime.containers.find((c) => c.id === id);
+    if (status?.state !== 'running') return;
+    await stopContainer(this.pod, status, graceSeconds, message ?? `Stopping container ${status.name}`, this.#tools);
+  }
+}

@@ -1,0 +1,66 @@
+// Before containers start: volumes, the pod's cgroup, its sandbox.
+
+import { mkdir } from 'node:fs/promises';
+import type { Pod, Secret } from '../../api/api.ts';
+import type { Sandbox, SandboxConfig } from '../../container-runtime/container-runtime.ts';
+import { podDirectory, sandboxConfig } from '../containers/container-config.ts';
+import type { KubeletTools } from '../tools.ts';
+import { podVolumes } from '../volumes/pod-volumes.ts';
+import type { MountedVolume } from '../volumes/volumes.ts';
+import type { RuntimePod } from './pod-actions.ts';
+import { pullSecretsOf } from './start-container.ts';
+import { volumeRetryMs } from './worker/syncing.ts';
+
+const sandboxRetryMs = 1000;
+
+/** Inputs that the starts of all containers of the pod share. */
+export interface PreparedPod {
+  readonly sandbox: Sandbox;
+  readonly sandboxConfig: SandboxConfig;
+  readonly volumes: ReadonlyMap<string, MountedVolume>;
+  readonly pullSecrets: readonly Secret[];
+  /** As it is now. */
+  readonly runtime: RuntimePod;
+}
+
+export interface Unprepared {
+  readonly retryMs: number;
+}
+
+/** Records an event if a part cannot be created yet. */
+export async function preparePod(
+  pod: Pod,
+  { attempt, createsSandbox }: { readonly attempt: number; readonly createsSandbox: boolean },
+  tools: KubeletTools,
+): Promise<PreparedPod | Unprepared> {
+  const fail = (reason: string, message: string): Unprepared => {
+    tools.events.event(pod, 'Warning', reason, message);
+    return { retryMs: sandboxRetryMs };
+  };
+  const volumes = await podVolumes(pod, tools);
+  if (!volumes) return { retryMs: volumeRetryMs };
+  const config = sandboxConfig(pod, attempt, tools);
+  try {
+    await ensureCgroup(pod, tools);
+  } catch (error) {
+    return fail('FailedCreatePodContainer', `unable to ensure pod container exists: ${(error as Error).message}`);
+  }
+  try {
+    if (createsSandbox) await tools.runtime.runPodSandbox(config);
+  } catch (error) {
+    return fail('FailedCreatePodSandBox', `Failed to create pod sandbox: ${(error as Error).message}`);
+  }
+  await tools.cache.refresh(pod.metadata.uid);
+  const runtime = tools.cache.get(pod.metadata.uid);
+  const sandbox = runtime.sandboxes.find((s) => s.state === 'ready');
+  if (!sandbox) return { retryMs: sandboxRetryMs };
+  const pullSecrets = await pullSecretsOf(pod, tools);
+  return { sandbox, sandboxConfig: config, volumes, pullSecrets, runtime };
+}
+
+/** After the pod's directory, by which the next kubelet finds the cgroup of a removed pod. */
+async function ensureCgroup(pod: Pod, { cgroups, config }: KubeletTools): Promise<void> {
+  if (!cgroups) return;
+  await mkdir(podDirectory(config.rootDirectory, pod.metadata.uid), { recursive: true, mode: 0o750 });
+  cgroups.ensure(pod);
+}
