@@ -12,6 +12,7 @@ import { crowd } from './scenarios/crowd.ts';
 import { podStart } from './scenarios/pod-start.ts';
 import { schedule } from './scenarios/schedule.ts';
 import { measureStart } from './scenarios/start.ts';
+import { twoUsers } from './scenarios/two-users.ts';
 import { watch } from './scenarios/watch.ts';
 import { openTarget, type Target } from './target.ts';
 
@@ -26,9 +27,10 @@ const scenarios: readonly Scenario[] = [
   podStart,
   busyNode,
   crowd,
+  twoUsers,
 ];
 /** Scenarios that need a special control plane or nodes: they run only by name. */
-const onlyWhenNamed = ['schedule', 'pod-start', 'busy-node', 'crowd'];
+const onlyWhenNamed = ['schedule', 'pod-start', 'busy-node', 'crowd', 'two-users'];
 
 /** Median and spread of each figure, a column a target, and the ratio where there are two. */
 function report(

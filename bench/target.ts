@@ -2,7 +2,7 @@
 
 import { readFileSync } from 'node:fs';
 import http2 from 'node:http2';
-import { loadKubeconfig } from '../src/client/client.ts';
+import { type Kubeconfig, loadKubeconfig } from '../src/client/client.ts';
 
 export interface Answer {
   readonly code: number;
@@ -11,6 +11,7 @@ export interface Answer {
 
 export interface Target {
   readonly name: string;
+  readonly kubeconfig: string;
   request(method: string, path: string, body?: object | string, contentType?: string): Promise<Answer>;
   /** Opens a watch; `onEvent` gets each line. Returns the function that ends it. */
   watch(path: string, onEvent: (line: string) => void): Promise<() => void>;
@@ -18,6 +19,8 @@ export interface Target {
   serverCpuMicros(): number | undefined;
   /** Resident memory of the server's processes, in bytes. */
   serverMemoryBytes(): number | undefined;
+  /** The same cluster, with connections of its own, as the user of a token. */
+  as(token: string): Target;
   close(): void;
 }
 
@@ -26,7 +29,11 @@ const ticksPerSecond = 100;
 
 /** `pids`: the processes of the server, where they run on this machine. */
 export async function openTarget(name: string, kubeconfig: string, pids: readonly number[]): Promise<Target> {
-  const { server, ca, cert, key, token } = await loadKubeconfig(kubeconfig);
+  return openAs(name, kubeconfig, await loadKubeconfig(kubeconfig), pids);
+}
+
+function openAs(name: string, kubeconfig: string, config: Kubeconfig, pids: readonly number[]): Target {
+  const { server, ca, cert, key, token } = config;
   const connect = () => {
     const session = http2.connect(server, { ca, cert, key, settings: { initialWindowSize: 4 << 20 } });
     session.once('connect', () => session.setLocalWindowSize(64 << 20));
@@ -45,6 +52,7 @@ export async function openTarget(name: string, kubeconfig: string, pids: readonl
 
   return {
     name,
+    kubeconfig,
     request(method, path, body, contentType = 'application/json') {
       const payload = body === undefined ? undefined : typeof body === 'string' ? body : JSON.stringify(body);
       return new Promise((resolve, reject) => {
@@ -81,6 +89,7 @@ export async function openTarget(name: string, kubeconfig: string, pids: readonl
     },
     serverCpuMicros: () => (pids.length > 0 ? pids.reduce((sum, pid) => sum + cpuMicros(pid), 0) : undefined),
     serverMemoryBytes: () => (pids.length > 0 ? pids.reduce((sum, pid) => sum + memoryBytes(pid), 0) : undefined),
+    as: (other) => openAs(name, kubeconfig, { ...config, cert: undefined, key: undefined, token: other }, pids),
     close() {
       for (const session of [...pool, ...extra]) session.destroy();
     },

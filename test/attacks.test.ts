@@ -71,7 +71,7 @@ const attacks: readonly Attack[] = [
   post('a megabyte of YAML', 422, maps, () => `data:\n${filled('  a: b\n', 1 << 20)}`, 'yaml'),
   post(
     'three megabytes of YAML',
-    201,
+    413,
     maps,
     () => `metadata: {name: m}\ndata:\n${many(250_000, (i) => `  k${i}: v\n`).join('')}`.slice(0, largest),
     'yaml',

@@ -126,6 +126,19 @@ describe('refusals', () => {
   });
 });
 
+describe('maps that no store takes', () => {
+  const keys = (count: number) => Object.fromEntries(Array.from({ length: count }, (_, i) => [`k${i}`, '']));
+  const custom = { type: 'object', custom: true, preserveUnknownFields: true } as const;
+
+  test.each([
+    { case: 'data of a config map', schema: configMap.schema, object: (count: number) => ({ data: keys(count) }) },
+    { case: 'fields of a custom resource', schema: custom, object: (count: number) => ({ spec: keys(count) }) },
+  ])('$case', ({ schema, object }) => {
+    expect(() => decode(schema, object(65_536))).not.toThrow();
+    expect(() => decode(schema, object(65_537))).toThrow('Request entity too large: limit is 65536 keys in one map');
+  });
+});
+
 describe('unknown and duplicate fields', () => {
   test('in JSON, in the order of the text', () => {
     const body = decodeBody('{"data":{"a":"1","a":"2"},"extra":1,"metadata":{"colour":"red"}}', 'json', configMap);

@@ -8,6 +8,7 @@ import { canonicalQuantity, canonicalResource } from '../machinery/quantity.ts';
 import type { Schema } from '../machinery/schema.ts';
 import { tooLarge } from './errors.ts';
 import { goNumber, goTypeOf } from './go-values.ts';
+import { mapKeys } from './map-keys.ts';
 import { schemaNamed } from './schemas.ts';
 import { sortKeys } from './sort.ts';
 import { canonicalMicroTime, canonicalTime } from './time.ts';
@@ -198,7 +199,7 @@ class Walk {
     const items = schema.additionalProperties as Schema;
     const out: any = {};
     this.#depth++;
-    const keys = Object.keys(value);
+    const keys = this.#checked ? mapKeys(value) : Object.keys(value);
     // A map of quantities is a ResourceList, which is rounded to thousandths when defaults are set.
     const rounds = items.format === 'quantity';
     for (const key of inOrder(keys)) {

@@ -3,6 +3,7 @@
 
 import { getOwn, setOwn } from '../../machinery/collections/own.ts';
 import type { Schema } from '../../machinery/schema.ts';
+import { mapKeys } from '../map-keys.ts';
 import { DecodeError, decodeBuiltin } from '../object.ts';
 import { sortKeys } from '../sort.ts';
 import { metadataSchema } from './schema.ts';
@@ -99,7 +100,7 @@ class Walk {
     if (typeof value !== 'object' || value === null) return value;
     if (Array.isArray(value)) return this.#items(schema, value, path);
     const out: any = {};
-    for (const key of Object.keys(value).sort()) this.field(schema, value, key, `${path}.${key}`, out);
+    for (const key of mapKeys(value).sort()) this.field(schema, value, key, `${path}.${key}`, out);
     return out;
   }
 

@@ -44,6 +44,10 @@ export interface Listener {
 const headerBytes = 1 << 20;
 const handshakeMs = 30_000;
 const idleMs = 120_000;
+/** Streams of one HTTP/2 connection at a time, as kube-apiserver allows. */
+const streamsPerSession = 100;
+/** Output that waits for its reader. Beyond it Node refuses further streams, so it allows for the largest objects. */
+const sessionMegabytes = 256;
 
 type Incoming = IncomingMessage | Http2ServerRequest;
 type Outgoing = ServerResponse | Http2ServerResponse;
@@ -66,7 +70,12 @@ export async function listen(server: Server, { port, host = '127.0.0.1', tls }: 
             rejectUnauthorized: false,
             handshakeTimeout: handshakeMs,
             maxHeaderListPairs: 1_000,
-            settings: { maxConcurrentStreams: 100, initialWindowSize: 1 << 20, maxHeaderListSize: headerBytes },
+            maxSessionMemory: sessionMegabytes,
+            settings: {
+              maxConcurrentStreams: streamsPerSession,
+              initialWindowSize: 1 << 20,
+              maxHeaderListSize: headerBytes,
+            },
           },
           handle,
         )
