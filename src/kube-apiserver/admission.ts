@@ -2,6 +2,7 @@
 
 import type { ApiObject, Kind } from '../api/api.ts';
 import type { Environment } from './environment.ts';
+import type { Reinvocation } from './reinvocation.ts';
 import type { UserInfo } from './user.ts';
 import type { ObjectWrite } from './watch-cache/watch-cache.ts';
 
@@ -26,8 +27,10 @@ export interface AdmissionAttributes {
   readonly dryRun: boolean;
   readonly user: UserInfo;
   warn(text: string): void;
-  /** Adds to the audit event of the request. */
-  annotate(key: string, value: string): void;
+  /** Adds to the audit event of the request; `onlyWithBody`: if the event has the object of the request. */
+  annotate(key: string, value: string, onlyWithBody?: boolean): void;
+  /** Set by the first policy or webhook that may be called again. */
+  reinvocation?: Reinvocation;
 }
 
 /** The quota charge of a write: stored together with the object, or not at all. */
@@ -48,7 +51,16 @@ export interface AdmissionPlugin {
 
 type Plugins = readonly AdmissionPlugin[];
 
+/** Once more after a policy or webhook changed the object: the other plugins see what it made. */
 export async function admit(plugins: Plugins, attributes: AdmissionAttributes): Promise<void> {
+  await admitOnce(plugins, attributes);
+  const { reinvocation } = attributes;
+  if (!reinvocation?.isWanted) return;
+  reinvocation.isAgain = true;
+  await admitOnce(plugins, attributes);
+}
+
+async function admitOnce(plugins: Plugins, attributes: AdmissionAttributes): Promise<void> {
   for (const plugin of plugins) {
     const answer = plugin.admit?.(attributes);
     if (answer) await answer;

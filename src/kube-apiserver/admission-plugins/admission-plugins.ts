@@ -43,8 +43,9 @@ import { runtimeClass } from './runtime-class.ts';
 import { serviceAccount } from './service-account.ts';
 import { storageObjectInUseProtection } from './storage-object-in-use-protection.ts';
 import { taintNodesByCondition } from './taint-nodes-by-condition.ts';
+import { mutatingWebhook } from './webhooks/mutating.ts';
 import type { WebhookUsers } from './webhooks/users.ts';
-import { mutatingWebhook, validatingWebhook } from './webhooks/webhooks.ts';
+import { validatingWebhook } from './webhooks/validating.ts';
 
 /** The configurations of plugins that take one. */
 export interface AdmissionConfiguration {

@@ -81,8 +81,8 @@ export class AuditRecord implements AuditTrail {
     return this.#requestObject !== undefined;
   }
 
-  annotate(key: string, value: string): void {
-    this.#annotations[key] = value;
+  annotate(key: string, value: string, onlyWithBody = false): void {
+    if (!onlyWithBody || this.recordsRequest) this.#annotations[key] = value;
   }
 
   /** The object of the request as it is now; it may change later. */

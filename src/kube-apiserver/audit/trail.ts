@@ -4,7 +4,8 @@ import type { UserInfo } from '../user.ts';
 export interface AuditTrail {
   /** Applies the policy, once the user is authenticated. */
   received(user: UserInfo): void;
-  annotate(key: string, value: string): void;
+  /** `onlyWithBody`: if the event has the object of the request. */
+  annotate(key: string, value: string, onlyWithBody?: boolean): void;
   /** The object of the request as it is now; it may change later. */
   requestObject(object: unknown): void;
 }

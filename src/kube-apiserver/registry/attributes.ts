@@ -41,11 +41,11 @@ export const deletionAttributes = (
   dryRun,
 });
 
-export const connectionAttributes = (operation: Operation): AdmissionAttributes => ({
+export const connectionAttributes = (operation: Operation, options: ApiObject): AdmissionAttributes => ({
   ...common(operation),
   operation: 'CONNECT',
   name: operation.name,
-  object: undefined,
+  object: options,
   oldObject: undefined,
   options: null,
   dryRun: false,
@@ -61,5 +61,5 @@ const common = ({ server, kind, subresource, namespace, name, verb, user, warnin
   isPatch: verb === 'patch',
   user,
   warn: (text: string) => void warnings.push(text),
-  annotate: (key: string, value: string) => audit?.annotate(key, value),
+  annotate: (key: string, value: string, onlyWithBody?: boolean) => audit?.annotate(key, value, onlyWithBody),
 });

@@ -11,6 +11,8 @@ let listener: Listener;
 /** "verb resource/subresource" that is refused. */
 let refused: string[] = [];
 const connects: string[] = [];
+/** The options objects that admission saw. */
+const seen: unknown[] = [];
 
 const ns = '/api/v1/namespaces/default';
 const merge = { contentType: 'application/merge-patch+json' };
@@ -26,8 +28,10 @@ beforeAll(async () => {
     admission: [
       {
         name: 'test',
-        admit({ operation, resource, subresource }) {
-          if (operation === 'CONNECT') connects.push(`${resource}/${subresource}`);
+        admit({ operation, resource, subresource, object }) {
+          if (operation !== 'CONNECT') return;
+          connects.push(`${resource}/${subresource}`);
+          seen.push(object);
         },
       },
     ],
@@ -168,4 +172,30 @@ describe('proxy', () => {
     for (const resource of ['pods/proxy', 'nodes/proxy', 'services/proxy', 'pods/exec'])
       expect(connects).toContain(resource);
   });
+});
+
+test.each([
+  [
+    'pods/idle/exec?stdin=true&stdout=&tty=0&container=c&command=ls&command=-l',
+    { kind: 'PodExecOptions', stdin: true, stdout: true, container: 'c', command: ['ls', '-l'] },
+  ],
+  ['pods/idle/exec', { kind: 'PodExecOptions', command: null }],
+  ['pods/idle/attach?stderr=1', { kind: 'PodAttachOptions', stderr: true }],
+  ['pods/idle/portforward?ports=80,81&ports=90', { kind: 'PodPortForwardOptions', ports: [80, 81, 90] }],
+  ['pods/idle/proxy/a/b?x=1', { kind: 'PodProxyOptions', path: '/a/b' }],
+  ['services/ghost/proxy', { kind: 'ServiceProxyOptions' }],
+])('admission sees the options of %s', async (path, expected) => {
+  seen.length = 0;
+  await fetch(`${listener.url}${ns}/${path}`);
+  expect(seen).toEqual([{ apiVersion: 'v1', ...expected }]);
+});
+
+test('a port that is none is refused before admission', async () => {
+  seen.length = 0;
+  const answer = await fetch(`${listener.url}${ns}/pods/idle/portforward?ports=http`);
+  expect([answer.status, ((await answer.json()) as { message: string }).message]).toEqual([
+    400,
+    'cannot convert to []int32: strconv.ParseUint: parsing "http": invalid syntax',
+  ]);
+  expect(seen).toEqual([]);
 });

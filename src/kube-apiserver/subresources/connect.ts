@@ -12,6 +12,7 @@ import type { Operation, Target } from '../registry/operation.ts';
 import type { RawReply, Reply } from '../reply.ts';
 import type { ApiRequest } from '../request.ts';
 import { attributesOf as authorized } from '../stages/authorize.ts';
+import { connectOptions } from './connect-options.ts';
 import { forwardHttp, textOf } from './forward.ts';
 import { forwardUpgrade } from './forward-upgrade.ts';
 import { kubeletOf } from './kubelet-address.ts';
@@ -108,7 +109,7 @@ async function mustBeAllowed({ server, kind, name }: Operation, request: ApiRequ
 const remote = (verb: 'exec' | 'attach' | 'portForward'): Connect => ({
   async connect(target, request): Promise<Reply> {
     const { server, namespace, name } = target;
-    await admitWhole(target.server.admission, connectionAttributes(target));
+    await admitWhole(target.server.admission, connectionAttributes(target, connectOptions(target, request)));
     await mustBeAllowed(target, request, 'create');
     const pod = await podOf(target);
     const { query } = request;

@@ -11,6 +11,7 @@ import type { Target } from '../registry/operation.ts';
 import { cacheOf, keyOf } from '../registry/target.ts';
 import type { RawReply, Reply } from '../reply.ts';
 import { methodRefused } from '../status.ts';
+import { connectOptions } from './connect-options.ts';
 import { joinHostPort } from './dial-fault.ts';
 import { forwardHttp, inRequestLine, queryOf } from './forward.ts';
 import { forwardUpgrade } from './forward-upgrade.ts';
@@ -36,7 +37,7 @@ const proxying = (find: (target: Target) => Promise<Upstream>): Connect => ({
   async connect(target, request): Promise<Reply> {
     if (!methods.has(request.method)) throw methodRefused();
     if (request.query.has('dryRun')) throw badRequest('dryRun is not supported');
-    await admitWhole(target.server.admission, connectionAttributes(target));
+    await admitWhole(target.server.admission, connectionAttributes(target, connectOptions(target, request)));
     const upstream = await find(target);
     const { rest } = request.info;
     const query = queryOf(request);

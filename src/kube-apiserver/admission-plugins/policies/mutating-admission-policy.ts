@@ -1,11 +1,13 @@
 import { type ApiObject, internalError, type MutatingAdmissionPolicy } from '../../../api/api.ts';
 import type { Client } from '../../../client/client.ts';
 import type { AdmissionAttributes, AdmissionPlugin } from '../../admission.ts';
+import { type Reinvocable, reinvocationOf } from '../../reinvocation.ts';
 import { failure } from '../../status.ts';
 import { adopt } from '../adopt.ts';
 import { converted, type Shown, shownAs } from '../versions.ts';
 import { type Binding, type Case, type Cases, casesOf, hasNone, type Policy } from './cases.ts';
 import { type CompiledMutation, compiledMutating } from './compiled.ts';
+import { conditionedBy } from './conditioned.ts';
 import { MutationFault, mutated } from './mutations.ts';
 import { Questions } from './questions.ts';
 import { BudgetSpent, conditionsHold, type Inputs, policyBudget, Round, type Variables } from './round.ts';
@@ -14,6 +16,7 @@ type MutatingPolicy = Policy & MutatingAdmissionPolicy;
 type MutatingCase = Case<MutatingPolicy, Binding>;
 type Shared = Omit<Inputs, 'shown'>;
 
+const name = 'MutatingAdmissionPolicy';
 const resources = { policies: 'mutatingadmissionpolicies', bindings: 'mutatingadmissionpolicybindings' };
 
 /**
@@ -21,32 +24,38 @@ const resources = { policies: 'mutatingadmissionpolicies', bindings: 'mutatingad
  * https://kubernetes.io/docs/reference/access-authn-authz/mutating-admission-policy/
  */
 export const mutatingAdmissionPolicy = (client: () => Client): AdmissionPlugin => ({
-  name: 'MutatingAdmissionPolicy',
+  name,
   admit(attributes) {
     const { object, operation } = attributes;
-    if (!object || operation === 'DELETE') return undefined;
+    if (!object || operation === 'DELETE' || operation === 'CONNECT') return undefined;
     return hasNone(attributes, resources.policies) ? undefined : change(attributes, client);
   },
 });
 
-/** Each policy gets the previous one's result. Policies with reinvocation run again after a change. */
+/** Each policy sees the result of the one before. Those that may be called again are, after any change. */
 async function change(attributes: AdmissionAttributes, client: () => Client): Promise<void> {
   const found: Cases<MutatingPolicy, Binding> = await casesOf(attributes, client, resources);
+  if (!found.cases.length) return;
   const shared = { attributes, namespace: found.namespace, questions: new Questions(attributes) };
+  const again = reinvocationOf(attributes, name);
+  again.begin(attributes);
   const faults: string[] = [];
-  const again: MutatingCase[] = [];
-  let changed = false;
+  let isChanged = false;
   for (const one of found.cases) {
-    const invoked = await invoke(one, shared, faults);
-    changed ||= invoked.changed;
-    if (invoked.matched && one.policy.spec.reinvocationPolicy === 'IfNeeded') again.push(one);
+    const invoked = await invoke(one, shared, faults, again);
+    isChanged ||= invoked.changed;
+    if (invoked.matched && one.policy.spec.reinvocationPolicy === 'IfNeeded') again.remember(keyOf(one));
   }
-  if (changed) for (const one of again) await invoke(one, shared, faults);
+  if (isChanged) again.changed();
+  again.end(attributes);
   if (faults.length) throw refusal(attributes, faults);
 }
 
+const keyOf = ({ policy, binding, params }: MutatingCase): string =>
+  JSON.stringify([policy.metadata.name, binding?.metadata.name, params?.metadata.namespace, params?.metadata.name]);
+
 /** Policies see and change the object in the version that they match; the result is converted back. */
-async function invoke(one: MutatingCase, shared: Shared, faults: string[]) {
+async function invoke(one: MutatingCase, shared: Shared, faults: string[], again: Reinvocable) {
   const { policy, params } = one;
   const tell = (why: string) => {
     if (policy.spec.failurePolicy !== 'Ignore') faults.push(faultOf(one, why));
@@ -59,14 +68,9 @@ async function invoke(one: MutatingCase, shared: Shared, faults: string[]) {
   }
   const compiled = compiledMutating(policy);
   const inputs = { ...shared, shown, params };
-  const { holds, fault } = await conditionsHold(
-    compiled.conditions,
-    inputs,
-    policy.spec.failurePolicy,
-    compiled.variables,
-  );
+  const { holds, fault } = await conditionsHold(compiled.conditions, inputs, conditionedBy(policy), compiled.variables);
   if (fault !== undefined) tell(fault);
-  if (!holds) return { matched: false, changed };
+  if (!holds || again.skips(keyOf(one))) return { matched: false, changed };
   for (const mutation of compiled.mutations)
     try {
       await mutate(mutation, inputs, compiled.variables);

@@ -2,6 +2,7 @@
 
 import type { Kind } from '../../../api/api.ts';
 import type { AdmissionAttributes } from '../../admission.ts';
+import { groupVersion } from '../../registry/codec.ts';
 
 const given = (fields: Readonly<Record<string, unknown>>) =>
   Object.fromEntries(
@@ -9,14 +10,21 @@ const given = (fields: Readonly<Record<string, unknown>>) =>
   );
 
 const kindOf = ({ group, version, kind }: Kind) => ({ group, version, kind });
+/** The kind of what a request to a subresource writes, such as Eviction or PodExecOptions. */
+function documentKind({ subresource, object }: AdmissionAttributes) {
+  if (!subresource || subresource === 'status' || !object?.kind) return undefined;
+  const [group, version] = groupVersion(object.apiVersion ?? '');
+  return { group, version, kind: object.kind };
+}
+
 const resourceOf = ({ group, version, resource }: Kind) => ({ group, version, resource });
 
 /** `shown` is the version in which the object is shown. Empty fields are left out, as in Kubernetes. */
 export function requestOf(attributes: AdmissionAttributes, shown: Kind) {
   const { kind, operation, subresource, namespace, name, object, user, dryRun, options } = attributes;
   return {
-    kind: kindOf(shown),
-    requestKind: kindOf(kind),
+    kind: documentKind(attributes) ?? kindOf(shown),
+    requestKind: documentKind(attributes) ?? kindOf(kind),
     resource: resourceOf(shown),
     requestResource: resourceOf(kind),
     ...given({

@@ -5,6 +5,7 @@ import type { AdmissionExpression, ApiObject } from '../../../api/api.ts';
 import { CelMap, CostExceeded, EvaluationFault, fromUntyped, type Value } from '../../../machinery/cel/cel.ts';
 import type { AdmissionAttributes } from '../../admission.ts';
 import type { Shown } from '../versions.ts';
+import { type Conditioned, observeConditions } from '../webhooks/metrics.ts';
 import { type Questions, Unanswered } from './questions.ts';
 import { requestOf } from './request.ts';
 
@@ -187,28 +188,39 @@ function shownNamespace({ metadata, spec, status }: ApiObject): object {
 export async function conditionsHold(
   conditions: readonly AdmissionExpression[],
   inputs: Inputs,
-  failurePolicy: string | undefined,
+  { failurePolicy, ...conditioned }: Conditioned & { readonly failurePolicy: string | undefined },
   variables: Variables = new Map(),
 ): Promise<{ readonly holds: boolean; readonly fault?: string }> {
   if (!conditions.length) return { holds: true };
+  const { clock } = inputs.attributes.server;
+  const began = clock.monotonic();
+  const decided = <T extends { readonly holds: boolean; readonly fault?: string }>(verdict: T, errors = 0): T => {
+    const isExcluded = !verdict.holds && verdict.fault === undefined;
+    const seconds = (clock.monotonic() - began) / 1_000;
+    observeConditions(inputs.attributes, conditioned, { seconds, errors, isExcluded });
+    return verdict;
+  };
   const ignores = failurePolicy === 'Ignore';
   const failed = (fault: string) => (ignores ? { holds: false } : { holds: false, fault });
   // The namespace is not read for conditions: most requests end here.
   const round = new Round({ ...inputs, namespace: undefined }, variables, conditionsBudget());
   const faults = new Set<string>();
   let refused = false;
+  let errors = 0;
   try {
     for (const condition of conditions) {
       const outcome = await round.ask(condition);
-      if (outcome.fault !== undefined) faults.add(outcome.fault);
-      else if (outcome.value === false) refused = true;
+      if (outcome.fault !== undefined) {
+        errors++;
+        faults.add(outcome.fault);
+      } else if (outcome.value === false) refused = true;
     }
   } catch (error) {
-    if (error instanceof BudgetSpent) return failed(error.message);
+    if (error instanceof BudgetSpent) return decided(failed(error.message), errors);
     throw error;
   }
-  if (refused) return { holds: false };
+  if (refused) return decided({ holds: false }, errors);
   if (!faults.size) return { holds: true };
   const [first] = faults;
-  return failed(faults.size === 1 ? (first as string) : `[${[...faults].join(', ')}]`);
+  return decided(failed(faults.size === 1 ? (first as string) : `[${[...faults].join(', ')}]`), errors);
 }

@@ -5,6 +5,7 @@ import { failure } from '../../status.ts';
 import { type Shown, shownAs } from '../versions.ts';
 import { type Binding, type Case, type Cases, casesOf, hasNone, type Policy } from './cases.ts';
 import { type CompiledValidating, compiledValidating } from './compiled.ts';
+import { conditionedBy } from './conditioned.ts';
 import { Questions } from './questions.ts';
 import { type Budget, BudgetSpent, conditionsHold, type Inputs, type Outcome, policyBudget, Round } from './round.ts';
 
@@ -111,7 +112,7 @@ async function verdictOf(
     return failed(`failed to configure binding: failed to convert object version: ${shown.message}`, true);
   const compiled = compiledValidating(one.policy);
   const inputs = { ...shared, shown, params: one.params };
-  const condition = await conditionsHold(compiled.conditions, inputs, spec.failurePolicy, compiled.variables);
+  const condition = await conditionsHold(compiled.conditions, inputs, conditionedBy(one.policy), compiled.variables);
   if (condition.fault !== undefined) return failed(condition.fault);
   if (!condition.holds) return nothing;
   try {

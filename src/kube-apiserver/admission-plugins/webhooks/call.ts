@@ -4,19 +4,9 @@ import { Agent, request as httpsRequest } from 'node:https';
 import { isIP } from 'node:net';
 import type { WebhookClientConfig } from '../../../api/api.ts';
 import type { Client } from '../../../client/client.ts';
-import { parseExact } from '../../../machinery/text/exact-json.ts';
 import type { Clock } from '../../../machinery/time/clock.ts';
+import { refusedCall } from './failure.ts';
 import { authorizationOf, userFor, type WebhookUsers } from './users.ts';
-
-export interface AdmissionResponse {
-  readonly uid?: string;
-  readonly allowed?: boolean;
-  readonly status?: { readonly code?: number; readonly reason?: string; readonly message?: string };
-  /** Base64 of a JSON patch. */
-  readonly patch?: string;
-  readonly patchType?: string;
-  readonly warnings?: readonly string[];
-}
 
 /** Arguments of a call to any webhook. */
 interface ReviewCall {
@@ -29,34 +19,10 @@ interface ReviewCall {
   readonly users?: WebhookUsers | undefined;
 }
 
-interface WebhookCall extends ReviewCall {
-  readonly review: { readonly request: { readonly uid: string } };
-}
-
 /** Idle connections do not block the process exit. */
 const agent = new Agent({ keepAlive: true });
 /** An answer that is longer is none. */
 const mostBytes = 3 << 20;
-
-/** Rejects with an Error that has the cause. */
-export async function callWebhook(call: WebhookCall): Promise<AdmissionResponse> {
-  const { review, timeoutSeconds } = call;
-  const text = await postReview(call, `timeout=${timeoutSeconds}s`).catch((error: Error) => {
-    throw new Error(`failed to call webhook: ${error.message}`);
-  });
-  let response: AdmissionResponse | undefined;
-  try {
-    response = parseExact(text).response;
-  } catch (error) {
-    throw new Error(`failed to call webhook: ${(error as Error).message}`);
-  }
-  if (!response) throw new Error('webhook response was absent');
-  if (response.uid !== review.request.uid)
-    throw new Error(
-      `expected response.uid=${JSON.stringify(review.request.uid)}, got ${JSON.stringify(response.uid ?? '')}`,
-    );
-  return response;
-}
 
 /** Sends a review and resolves with the response's text. Rejects with an Error that has the cause. */
 export async function postReview(call: ReviewCall, query = ''): Promise<string> {
@@ -72,12 +38,12 @@ export async function postReview(call: ReviewCall, query = ''): Promise<string> 
     ...(clientConfig.caBundle && { ca: Buffer.from(clientConfig.caBundle as string, 'base64') }),
   };
   const authorization = user && authorizationOf(user);
-  const { code, text } = await post({ host, port, path: target, tls, body, call, authorization }).catch(
+  const { code, text, contentType } = await post({ host, port, path: target, tls, body, call, authorization }).catch(
     (error: Error) => {
       throw new Error(`Post "${shown}${target.slice(path.length)}": ${error.message}`);
     },
   );
-  if (code < 200 || code > 299) throw new Error(`the server responded with status ${code}: ${text}`);
+  if (code < 200 || code > 299) throw refusedCall(code, text, contentType);
   return text;
 }
 
@@ -91,8 +57,14 @@ interface Post {
   readonly authorization: string | undefined;
 }
 
-function post({ host, port, path, tls, body, call, authorization }: Post): Promise<{ code: number; text: string }> {
-  const { promise, resolve, reject } = Promise.withResolvers<{ code: number; text: string }>();
+interface Posted {
+  readonly code: number;
+  readonly text: string;
+  readonly contentType: string | undefined;
+}
+
+function post({ host, port, path, tls, body, call, authorization }: Post): Promise<Posted> {
+  const { promise, resolve, reject } = Promise.withResolvers<Posted>();
   const headers = {
     'content-type': 'application/json',
     'content-length': body.length,
@@ -107,7 +79,13 @@ function post({ host, port, path, tls, body, call, authorization }: Post): Promi
       else parts.push(part);
     });
     answer.once('error', reject);
-    answer.once('end', () => resolve({ code: answer.statusCode ?? 0, text: Buffer.concat(parts).toString() }));
+    answer.once('end', () =>
+      resolve({
+        code: answer.statusCode ?? 0,
+        text: Buffer.concat(parts).toString(),
+        contentType: answer.headers['content-type'],
+      }),
+    );
   });
   request.once('error', (error: NodeJS.ErrnoException) =>
     reject(error.code === 'ECONNREFUSED' ? new Error(`dial tcp ${host}:${port}: connect: connection refused`) : error),

@@ -24,6 +24,8 @@ let answer: (request: any) => object | undefined;
 let asked: any[];
 let server: TestServer;
 
+const typed = { kind: 'AdmissionReview', apiVersion: 'admission.k8s.io/v1' };
+
 beforeAll(async () => {
   cryptoProvider.set(crypto);
   const keys: any = await crypto.subtle.generateKey(algorithm, true, ['sign', 'verify']);
@@ -46,7 +48,7 @@ beforeAll(async () => {
     const review = JSON.parse(Buffer.concat(parts).toString());
     asked.push({ path: request.url, ...review.request });
     const said = answer(review.request);
-    if (said) response.end(JSON.stringify({ response: { uid: review.request.uid, ...said } }));
+    if (said) response.end(JSON.stringify({ ...typed, response: { uid: review.request.uid, ...said } }));
   });
   await new Promise<void>((resolve) => hook.listen(0, '0.0.0.0', resolve));
   port = (hook.address() as AddressInfo).port;

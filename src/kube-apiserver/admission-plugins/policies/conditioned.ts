@@ -1,0 +1,13 @@
+import type { Conditioned } from '../webhooks/metrics.ts';
+import type { Policy } from './cases.ts';
+
+/** Whose match conditions these are. Metrics have the type `validate` for mutating policies too, as in Kubernetes. */
+export const conditionedBy = ({
+  metadata,
+  spec,
+}: Policy): Conditioned & { readonly failurePolicy: string | undefined } => ({
+  name: metadata.name ?? '',
+  kind: 'policy',
+  type: 'validate',
+  failurePolicy: spec.failurePolicy,
+});

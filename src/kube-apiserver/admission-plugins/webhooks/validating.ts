@@ -1,0 +1,63 @@
+import { internalError } from '../../../api/api.ts';
+import type { Client } from '../../../client/client.ts';
+import type { AdmissionAttributes, AdmissionPlugin } from '../../admission.ts';
+import { hasNone } from '../policies/cases.ts';
+import type { Shown } from '../versions.ts';
+import { WebhookFailure } from './failure.ts';
+import { matcherFor } from './match.ts';
+import { observeCall } from './metrics.ts';
+import { type Asking, ask, type Webhook } from './review.ts';
+import type { WebhookUsers } from './users.ts';
+
+const resource = 'validatingwebhookconfigurations';
+
+/**
+ * Calls validating webhooks. https://kubernetes.io/docs/reference/access-authn-authz/extensible-admission-controllers/
+ */
+export const validatingWebhook = (client: () => Client, users?: WebhookUsers): AdmissionPlugin => ({
+  name: 'ValidatingAdmissionWebhook',
+  validate: (attributes) => (hasNone(attributes, resource) ? undefined : askAll(attributes, client, users)),
+});
+
+/** Calls all concurrently, waits for all, and throws the first refusal. */
+async function askAll(
+  attributes: AdmissionAttributes,
+  client: () => Client,
+  users: WebhookUsers | undefined,
+): Promise<void> {
+  const matcher = await matcherFor(attributes, client, { resource, type: 'validating' });
+  const asked: [Webhook, Shown][] = [];
+  for (const configured of matcher?.webhooks ?? []) {
+    const shown = await matcher?.match(configured);
+    if (shown) asked.push([configured.webhook, shown]);
+  }
+  if (!asked.length) return;
+  const refusals: unknown[] = [];
+  const asking = { attributes, client: client(), users };
+  await Promise.all(
+    asked.map(([webhook, shown], index) =>
+      call(webhook, shown, asking, index).catch((error: unknown) => void refusals.push(error)),
+    ),
+  );
+  if (refusals.length) throw refusals[0];
+}
+
+async function call(webhook: Webhook, shown: Shown, asking: Asking, index: number): Promise<void> {
+  const { attributes } = asking;
+  const { clock, logger } = attributes.server;
+  const began = clock.monotonic();
+  const observed = { name: webhook.name, type: 'validating' as const };
+  const seconds = () => (clock.monotonic() - began) / 1_000;
+  try {
+    await ask(webhook, shown, false, asking);
+    observeCall(attributes, { ...observed, seconds: seconds() });
+  } catch (error) {
+    const isIgnored = error instanceof WebhookFailure && webhook.failurePolicy === 'Ignore';
+    observeCall(attributes, { ...observed, seconds: seconds() }, { error, isIgnored });
+    if (!(error instanceof WebhookFailure)) throw error;
+    const why = `failed calling webhook ${JSON.stringify(webhook.name)}: ${error.message}`;
+    if (!isIgnored) throw internalError(why);
+    logger.warn('a webhook failed, and is ignored as its configuration says', { webhook: webhook.name, error: why });
+    attributes.annotate(`failed-open.validating.webhook.admission.k8s.io/round_0_index_${index}`, webhook.name);
+  }
+}
