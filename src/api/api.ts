@@ -15,6 +15,7 @@ export * from './errors.ts';
 export * from './fields.ts';
 export type * from './generated/types.ts';
 export { resources } from './generated/types.ts';
+export * from './host-path-volumes.ts';
 export { anyAddress, type HostPort, hostPortsOf, portsConflict } from './host-ports.ts';
 export type * from './kind.ts';
 export { cleanupFinalizer } from './kinds/apiextensions/customresourcedefinition.ts';

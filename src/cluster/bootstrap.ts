@@ -5,7 +5,7 @@ import bootstrap from '../../facts/bootstrap.json' with { type: 'json' };
 import { ignoreNotFound, isAlreadyExists } from '../api/api.ts';
 import type { Client } from '../client/client.ts';
 import { deepEqual } from '../machinery/collections/equal.ts';
-import { type BootstrapInputs, extraObjects } from './extra-objects.ts';
+import { type BootstrapInputs, defaultStorageClass, extraObjects } from './extra-objects.ts';
 
 type Objects = Record<string, any>;
 
@@ -35,6 +35,21 @@ export async function ensureBootstrapObjects(client: Client, inputs: BootstrapIn
     ),
   );
   await ensureEndpoints(client, inputs);
+}
+
+/** Annotation of kube-system: the class was made once, and is the user's to change or delete. */
+const classMade = 'coracle.local/default-storage-class';
+
+/** Makes the default StorageClass, once in the life of a cluster. */
+export async function ensureDefaultStorageClass(client: Client): Promise<void> {
+  const system = { name: 'kube-system' };
+  const { metadata } = await client.get('namespaces', system);
+  if (metadata.annotations?.[classMade] !== undefined) return;
+  await client.raw('POST', '/apis/storage.k8s.io/v1/storageclasses', defaultStorageClass).catch((error) => {
+    if (!isAlreadyExists(error)) throw error;
+  });
+  const annotations = { [classMade]: defaultStorageClass.metadata.name };
+  await client.patch('namespaces', system, { type: 'merge', body: { metadata: { annotations } } });
 }
 
 const recordedObjects = (inputs: BootstrapInputs) =>

@@ -1,7 +1,9 @@
 // Objects beside the control plane's: the service account, role and service of cluster DNS, the published CA, and the
 // configuration for extension API servers.
 
+import { hostPathProvisioner } from '../api/api.ts';
 import { requestHeaderNames } from '../kube-apiserver/kube-apiserver.ts';
+import { hostPathProvisionerRules } from '../kube-controller-manager/kube-controller-manager.ts';
 import { frontProxyName, kubeletClientName } from './certificates.ts';
 
 export interface BootstrapInputs {
@@ -19,6 +21,19 @@ export interface BootstrapInputs {
 }
 
 const dnsLabels = { 'k8s-app': 'kube-dns', 'kubernetes.io/cluster-service': 'true', 'kubernetes.io/name': 'CoreDNS' };
+
+const hostPathRole = 'coracle:host-path-provisioner';
+
+/** The class of claims that name none. Its volumes are directories of nodes. */
+export const defaultStorageClass = {
+  apiVersion: 'storage.k8s.io/v1',
+  kind: 'StorageClass',
+  metadata: { name: 'standard', annotations: { 'storageclass.kubernetes.io/is-default-class': 'true' } },
+  provisioner: hostPathProvisioner,
+  reclaimPolicy: 'Delete',
+  volumeBindingMode: 'WaitForFirstConsumer',
+  allowVolumeExpansion: true,
+};
 
 /** Collection path and object. */
 export function* extraObjects({
@@ -108,6 +123,25 @@ export function* extraObjects({
       metadata: { name: 'system:coredns', namespace: 'kube-system' },
       roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'Role', name: 'system:coredns' },
       subjects: [{ kind: 'ServiceAccount', name: 'coredns', namespace: 'kube-system' }],
+    },
+  ];
+  yield [
+    '/apis/rbac.authorization.k8s.io/v1/clusterroles',
+    {
+      ...rbac,
+      kind: 'ClusterRole',
+      metadata: { name: hostPathRole },
+      rules: hostPathProvisionerRules,
+    },
+  ];
+  yield [
+    '/apis/rbac.authorization.k8s.io/v1/clusterrolebindings',
+    {
+      ...rbac,
+      kind: 'ClusterRoleBinding',
+      metadata: { name: hostPathRole },
+      roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: hostPathRole },
+      subjects: [{ kind: 'ServiceAccount', name: 'host-path-provisioner', namespace: 'kube-system' }],
     },
   ];
   yield [

@@ -39,11 +39,13 @@ import { serviceaccount } from './serviceaccount.ts';
 import { statefulset } from './statefulset/statefulset.ts';
 import { validatingAdmissionPolicyStatus } from './validatingadmissionpolicy-status.ts';
 import { ephemeralVolume } from './volumes/ephemeral-volume.ts';
+import { hostPathVolumes } from './volumes/host-path/host-path-provisioner.ts';
 import { persistentVolumeBinder } from './volumes/persistentvolume-binder.ts';
 import { persistentVolumeExpander } from './volumes/persistentvolume-expander.ts';
 import { pvcProtection, pvProtection } from './volumes/storage-protection.ts';
 
 export type { CertificateSigner, SigningOrder } from './certificates/csrsigning.ts';
+export { hostPathProvisionerRules } from './volumes/host-path/host-path-provisioner.ts';
 
 export interface KubeControllerManagerConfig {
   /**
@@ -87,6 +89,7 @@ const controllers = (
   ['ttl-after-finished-controller', ttlAfterFinished],
   ['ephemeral-volume-controller', ephemeralVolume],
   ['persistent-volume-binder', persistentVolumeBinder],
+  ['host-path-provisioner', hostPathVolumes],
   ['expand-controller', persistentVolumeExpander],
   ['pvc-protection-controller', pvcProtection],
   ['pv-protection-controller', pvProtection],

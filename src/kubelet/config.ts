@@ -6,6 +6,8 @@ export interface KubeletConfig {
   readonly nodeName: string;
   /** Directory for pods' volumes and the kubelet's files. */
   readonly rootDirectory: string;
+  /** Directory of the volumes of the default StorageClass. */
+  readonly volumeDirectory: string;
   /** Directory of container logs, one folder a pod. */
   readonly podLogsDirectory: string;
   /** Addresses that node.status reports, InternalIP first. */

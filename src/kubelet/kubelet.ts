@@ -29,6 +29,7 @@ import { type KubeletServer, startServer } from './server/server.ts';
 import { measured } from './stats/measured-runtime.ts';
 import { StatusManager } from './status/status-manager.ts';
 import type { KubeletTools } from './tools.ts';
+import { HostPathVolumes } from './volumes/host-path-volumes.ts';
 import { TokenCache } from './volumes/tokens.ts';
 import { podUids, prepareVolumes, unmountVolumes } from './volumes/volumes.ts';
 
@@ -76,6 +77,7 @@ export async function startKubelet(
   const appArmor = !config.usesFilesystem || hasAppArmor();
   const counted = () => [...workers.values()].filter((w) => w.isCounted).map((w) => w.promised);
   const podCgroups = cgroups && new PodCgroups(cgroups, { config, clock, logger, pods: counted });
+  const hostPathVolumes = config.usesFilesystem ? new HostPathVolumes(config.volumeDirectory, logger) : undefined;
   const tools: KubeletTools = {
     config,
     client,
@@ -83,6 +85,7 @@ export async function startKubelet(
     logger,
     runtime,
     ...(podCgroups && { cgroups: podCgroups }),
+    ...(hostPathVolumes && { hostPathVolumes }),
     events,
     cache,
     services,
@@ -96,10 +99,12 @@ export async function startKubelet(
     refuse: (pod) =>
       refuseUnderPressure(pod, eviction.conditions) ??
       refuse(pod, counted(), config, { ...runtime.features, appArmor, object: keeper.node }),
+    node: () => keeper.node,
     readNode: () => keeper.read(),
   };
 
   if (config.usesFilesystem) await prepareVolumes(config.rootDirectory);
+  await hostPathVolumes?.start();
   podCgroups?.start();
   const server: KubeletServer | undefined =
     tls && (await startServer(tools, () => [...workers.values()].map((w) => w.pod), context.metrics, tls));
@@ -166,6 +171,7 @@ export async function startKubelet(
       tools.probes.stop();
       podCgroups?.stop();
       await Promise.all([...workers.values()].map((w) => w.stop()));
+      await hostPathVolumes?.stop();
       await tools.statuses.stop();
       await Promise.allSettled([...loops, events.flush()]);
       await runtime.close();

@@ -1,6 +1,6 @@
 // Dependencies shared by the parts of one kubelet.
 
-import type { ConfigMap, Pod, Secret, Service } from '../api/api.ts';
+import type { ConfigMap, Node, Pod, Secret, Service } from '../api/api.ts';
 import type { Client, EventRecorder, Lister } from '../client/client.ts';
 import type { ContainerRuntime } from '../container-runtime/container-runtime.ts';
 import type { Logger } from '../machinery/logger.ts';
@@ -11,6 +11,7 @@ import type { PodCache } from './pods/pod-cache.ts';
 import type { ProbeManager } from './probes/probes.ts';
 import type { PodCgroups } from './resources/pod-cgroups.ts';
 import type { StatusManager } from './status/status-manager.ts';
+import type { HostPathVolumes } from './volumes/host-path-volumes.ts';
 
 export interface KubeletTools {
   readonly config: KubeletConfig;
@@ -20,6 +21,8 @@ export interface KubeletTools {
   readonly runtime: ContainerRuntime;
   /** Absent on simulated nodes. */
   readonly cgroups?: PodCgroups;
+  /** Absent on simulated nodes. */
+  readonly hostPathVolumes?: HostPathVolumes;
   readonly events: EventRecorder;
   readonly images: ImageManager;
   readonly cache: PodCache;
@@ -35,6 +38,8 @@ export interface KubeletTools {
   podStarted(seconds: number): void;
   /** The reason for refusing the pod: undefined admits it. */
   refuse(pod: Pod): { reason: string; message: string } | undefined;
+  /** The node as the API had it last; undefined before its registration. */
+  node(): Node | undefined;
   /** Reads the node again, for a refusal that its newer labels may lift. */
   readNode(): Promise<void>;
 }

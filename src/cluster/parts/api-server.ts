@@ -9,7 +9,7 @@ import { readAccessFiles } from '../access-files.ts';
 import { firstAddresses } from '../addresses.ts';
 import { readAdmissionFiles } from '../admission-files.ts';
 import { openAuditor } from '../auditing.ts';
-import { ensureBootstrapObjects } from '../bootstrap.ts';
+import { ensureBootstrapObjects, ensureDefaultStorageClass } from '../bootstrap.ts';
 import {
   type CertificateRequest,
   ensureCertificates,
@@ -101,6 +101,8 @@ export async function startApiServerPart(context: PartContext, { store }: StoreP
     today: formatTime(clock.now()).slice(0, 10),
   };
   await ensureBootstrapObjects(self, inputs);
+  // Its volumes are made by this cluster's nodes.
+  if (config.components.includes('kubelet')) await ensureDefaultStorageClass(self);
   const kept = keepObjects(self, inputs, { clock, logger });
   const compaction = runCompaction(store, clock, logger, (revision) => apiServer.server.cache.compact(revision));
   return {

@@ -3,7 +3,7 @@
 import { readFile, statfs } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
-import { kubernetesVersion } from '../../api/api.ts';
+import { kubernetesVersion, simulatedVolumeDirectory } from '../../api/api.ts';
 import type { RunningComponent } from '../../client/client.ts';
 import { type KubeletConfig, type RunningKubelet, startKubelet } from '../../kubelet/kubelet.ts';
 import { firstAddresses } from '../addresses.ts';
@@ -69,6 +69,7 @@ async function kubeletConfig({ config, directory }: NodePartContext, name: strin
   return {
     nodeName: name,
     rootDirectory: kubeletRoot(root),
+    volumeDirectory: simulated ? simulatedVolumeDirectory : path.join(root, 'volumes'),
     podLogsDirectory: path.join(root, 'logs'),
     nodeIPs: [config.nodeIP],
     hostname: name,

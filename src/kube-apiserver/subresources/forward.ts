@@ -7,7 +7,7 @@ import type { ApiError } from '../../api/api.ts';
 import type { RawReply } from '../reply.ts';
 import type { ApiRequest } from '../request.ts';
 import { failure } from '../status.ts';
-import { dialFault } from './dial-fault.ts';
+import { dialFault, joinHostPort } from './dial-fault.ts';
 import { ownHeaders, passedHeaders } from './forward-headers.ts';
 import type { Upstream } from './kubelet-address.ts';
 
@@ -61,6 +61,9 @@ export async function forwardHttp(
   const method = purpose === 'log' ? 'GET' : request.method;
   const body = purpose === 'log' ? undefined : await bodyOf(request, streams);
   const headers = passedHeaders(request, added);
+  // A component of this process sends none, and HTTP/1.1 requires it.
+  if (!headers.some(([name]) => name.toLowerCase() === 'host'))
+    headers.unshift(['Host', joinHostPort(upstream.host, upstream.port)]);
   if (body instanceof Uint8Array) headers.push(['Content-Length', String(body.length)]);
   else if (body) headers.push(framing(request));
   else if (['POST', 'PUT', 'PATCH'].includes(method)) headers.push(['Content-Length', '0']);

@@ -2,6 +2,7 @@
 
 import bootstrap from '../../../facts/bootstrap.json' with { type: 'json' };
 import type { Transport } from '../../client/client.ts';
+import { hostPathProvisionerRules } from '../volumes/host-path/host-path-provisioner.ts';
 
 interface Rule {
   readonly verbs: string[];
@@ -40,9 +41,13 @@ const coversPath = (url: string, path: string) =>
 
 /** The transport, which also calls `overreach` for each request outside of the account's role. */
 export function guarded(account: string, transport: Transport, overreach: (request: string) => void): Transport {
-  const rules = roles
-    .filter(({ metadata: { name } }) => [`system:controller:${account}`, 'system:discovery'].includes(name))
-    .flatMap((role) => role.rules);
+  const rules: readonly Rule[] = [
+    ...roles
+      .filter(({ metadata: { name } }) => [`system:controller:${account}`, 'system:discovery'].includes(name))
+      .flatMap((role) => role.rules),
+    // Kubernetes has no such controller.
+    ...(account === 'host-path-provisioner' ? hostPathProvisionerRules : []),
+  ];
   return {
     send(request) {
       const { verb, group, resource } = askedBy(request.method, request.path);

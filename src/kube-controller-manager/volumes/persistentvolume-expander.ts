@@ -7,7 +7,7 @@ import { type Controller, own } from '../../client/client.ts';
 import { compareQuantities } from '../../machinery/quantity.ts';
 
 /** Larger than the volume that it has. */
-const mustGrow = (claim: PersistentVolumeClaim): boolean =>
+export const mustGrow = (claim: PersistentVolumeClaim): boolean =>
   claim.status?.phase === 'Bound' &&
   compareQuantities(claimRequest(claim), String(claim.status.capacity?.['storage'] ?? '0')) > 0;
 

@@ -112,8 +112,11 @@ function isPromiseKept(
   mustReach(name, node, storage);
   if (!volume.spec?.claimRef?.uid) throw new Error(`ClaimRef got reset for pv "${name}"`);
   const claim = currentClaim(metadata, storage, 'failed to check binding');
-  return isClaimBound(claim);
+  return isUsable(claim);
 }
+
+/** Kubelets wait for the phase, which the binder writes last. */
+const isUsable = (claim: PersistentVolumeClaim): boolean => isClaimBound(claim) && claim.status?.phase === 'Bound';
 
 function isProvisioned({ metadata }: PersistentVolumeClaim, node: Node, storage: Storage, versions: Versions): boolean {
   const claim = currentClaim(metadata, storage, 'failed to check provisioning pvc');
@@ -126,7 +129,7 @@ function isProvisioned({ metadata }: PersistentVolumeClaim, node: Node, storage:
     if (!storage.volume(volumeName)) return false;
     mustReach(volumeName, node, storage);
   }
-  return isClaimBound(claim);
+  return isUsable(claim);
 }
 
 function currentClaim(

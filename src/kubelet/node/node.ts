@@ -13,6 +13,7 @@ import {
   type Node,
   type NodeCondition,
   type NodeStatus,
+  volumeDirectoryAnnotation,
 } from '../../api/api.ts';
 import type { Client, EventRecorder } from '../../client/client.ts';
 import type { ContainerRuntime } from '../../container-runtime/container-runtime.ts';
@@ -87,12 +88,16 @@ export class NodeKeeper {
     const { client, events } = this.#tools;
     const labels = this.#labels();
     const status = await this.#status(undefined);
-    const { taints } = this.#config;
+    const { taints, volumeDirectory } = this.#config;
+    const annotations = {
+      'volumes.kubernetes.io/controller-managed-attach-detach': 'true',
+      [volumeDirectoryAnnotation]: volumeDirectory,
+    };
     const draft: Draft<Node> = {
       metadata: {
         name: this.#config.nodeName,
         labels,
-        annotations: { 'volumes.kubernetes.io/controller-managed-attach-detach': 'true' },
+        annotations,
       },
       spec: { ...(taints.length > 0 && { taints: [...taints] }) } as Node['spec'],
       status,
@@ -102,12 +107,15 @@ export class NodeKeeper {
     } catch (error) {
       if (!isAlreadyExists(error)) throw error;
       const existing = await client.get('nodes', { name: this.#config.nodeName });
-      const changed = Object.entries(labels).some(([key, value]) => existing.metadata.labels?.[key] !== value);
+      const { metadata } = existing;
+      const changed =
+        Object.entries(labels).some(([key, value]) => metadata.labels?.[key] !== value) ||
+        metadata.annotations?.[volumeDirectoryAnnotation] !== volumeDirectory;
       this.node = changed
         ? await client.patch(
             'nodes',
             { name: this.#config.nodeName },
-            { type: 'merge', body: { metadata: { labels } } },
+            { type: 'merge', body: { metadata: { labels, annotations } } },
           )
         : existing;
     }

@@ -4,7 +4,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
-import type { Pod } from '../../api/api.ts';
+import { hostPathVolumeName, hostPathVolumesPath, type Pod } from '../../api/api.ts';
 import type { ContainerStatus } from '../../container-runtime/container-runtime.ts';
 import type { Metrics } from '../../machinery/metrics.ts';
 import { drained } from '../../machinery/time/drained.ts';
@@ -13,6 +13,7 @@ import { serveSystemLog, systemLogsDirectory } from '../logs/system-logs.ts';
 import { newest } from '../pods/pod-actions.ts';
 import { resourceMetrics, statsSummary } from '../stats/stats.ts';
 import type { KubeletTools } from '../tools.ts';
+import { VolumeError } from '../volumes/volume.ts';
 import { AccessError, KubeletAccess } from './access.ts';
 import { servePortForward } from './streaming/port-forward.ts';
 import { serveRemoteCommand } from './streaming/remote-command.ts';
@@ -87,6 +88,7 @@ async function handle(
   const [, verb, ...rest] = url.pathname.split('/');
   if (url.pathname === '/healthz') return answerHealth(tools, response);
   await access.check(request, verb);
+  if (verb === hostPathVolumesPath && request.method === 'DELETE') return deleteVolume(tools, rest.join('/'), response);
   if (request.method !== 'GET' && request.method !== 'HEAD') throw new HttpError(405, 'Method Not Allowed');
   if (verb === 'containerLogs' && rest.length === 3)
     return containerLogs(tools, findPod(pods(), rest), rest[2], url.searchParams, response);
@@ -105,6 +107,14 @@ async function handle(
     default:
       throw new HttpError(404, '404 page not found');
   }
+}
+
+async function deleteVolume({ hostPathVolumes }: KubeletTools, name: string, response: ServerResponse): Promise<void> {
+  if (!hostPathVolumeName.test(name)) throw new HttpError(404, `there is no volume ${JSON.stringify(name)}`);
+  await hostPathVolumes?.remove(name).catch((error: Error) => {
+    throw error instanceof VolumeError ? new HttpError(409, error.message) : error;
+  });
+  json(response, {});
 }
 
 function unescaped(path: string): string {

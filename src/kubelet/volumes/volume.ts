@@ -1,7 +1,10 @@
 // A volume plugin: one file each behind one function (docs/design.md, idea 5).
 
-import type { ConfigMap, Pod, Secret, Volume } from '../../api/api.ts';
+import type { ConfigMap, LocalVolumeSource, Pod, Secret, Volume } from '../../api/api.ts';
 import type { EnvironmentSources } from '../containers/environment.ts';
+
+/** A pod's volume; of a claim, with the source of the persistent volume. */
+export type VolumeSource = Volume & { readonly local?: LocalVolumeSource };
 
 export interface VolumeContext {
   readonly pod: Pod;
@@ -9,6 +12,10 @@ export interface VolumeContext {
   readonly volumeName: string;
   /** The directory of this volume of this pod. */
   readonly directory: string;
+  /** The claim is used for reading only. */
+  readonly readOnly: boolean;
+  /** Of a persistent volume. */
+  readonly mountOptions: readonly string[];
   configMap(name: string): Promise<ConfigMap | undefined>;
   secret(name: string): Promise<Secret | undefined>;
   /** A token for the pod's service account, renewed before it runs out. */
@@ -17,11 +24,11 @@ export interface VolumeContext {
 }
 
 /** Creates or updates the volume: called again while the pod runs. Returns the path to mount. */
-export type SetUp = (volume: Volume, context: VolumeContext) => Promise<string>;
+export type SetUp = (volume: VolumeSource, context: VolumeContext) => Promise<string>;
 
 export interface VolumePlugin {
-  /** The field of a Volume that selects this plugin. */
-  readonly source: keyof Volume;
+  /** The field of a volume that selects this plugin. */
+  readonly source: keyof VolumeSource;
   readonly setUp: SetUp;
   /** Containers only read it: the kubelet writes its files. */
   readonly readOnly?: boolean;

@@ -186,9 +186,9 @@ describe('volumes', () => {
       'MountVolume.SetUp failed for volume "v" : hostPath type check failed: /no/such/place is not a directory',
     ],
     [
-      'a source that nobody here knows',
-      { nfs: { server: 's', path: '/' } } as Omit<Volume, 'name'>,
-      'volume "v": no volume plugin matched: this node does not support nfs volumes',
+      'a source that the kubelet does not support',
+      { iscsi: { targetPortal: 's', iqn: 'q', lun: 0 } } as Omit<Volume, 'name'>,
+      'volume "v": no volume plugin matched: this node does not support iscsi volumes',
     ],
   ])('%s', async (_, volume, message) => expect(setUp(volume)).rejects.toMatchObject({ name: 'VolumeError', message }));
 

@@ -2,16 +2,18 @@
 
 import { mkdir, readdir, rm } from 'node:fs/promises';
 import path from 'node:path';
-import type { Pod, Volume } from '../../api/api.ts';
+import type { Pod } from '../../api/api.ts';
+import type { BoundVolume } from './claims.ts';
 import { emptyDir, hostPath } from './directories.ts';
+import { inline, local, nfs } from './local-and-nfs.ts';
 import { isMountPoint, mountMemory, mountsBelow, unmountBelow } from './mounts.ts';
 import { configMap, downwardAPI, projected, secret } from './sources.ts';
 import { subPathDirectory } from './sub-paths.ts';
-import { type MountedVolume, type VolumeContext, VolumeError, type VolumePlugin } from './volume.ts';
+import { type MountedVolume, type VolumeContext, VolumeError, type VolumePlugin, type VolumeSource } from './volume.ts';
 
 export type { MountedVolume } from './volume.ts';
 
-const plugins: readonly VolumePlugin[] = [emptyDir, hostPath, configMap, secret, downwardAPI, projected];
+const plugins: readonly VolumePlugin[] = [emptyDir, hostPath, configMap, secret, downwardAPI, projected, local, nfs];
 
 /** Directories of a pod's files: on disk, and (secrets, tokens) in memory. */
 export interface PodDirectories {
@@ -32,28 +34,36 @@ const kebab = (name: string) => name.replace('API', 'Api').replace(/[A-Z]/g, (le
 export async function setUpVolumes(
   pod: Pod,
   directories: PodDirectories,
-  context: Omit<VolumeContext, 'directory' | 'podDirectory' | 'pod' | 'volumeName'>,
+  context: Omit<VolumeContext, 'directory' | 'podDirectory' | 'pod' | 'volumeName' | 'readOnly' | 'mountOptions'>,
+  claimed: ReadonlyMap<string, BoundVolume> = new Map(),
 ): Promise<ReadonlyMap<string, MountedVolume>> {
   const volumes = new Map<string, MountedVolume>();
-  for (const volume of pod.spec.volumes ?? []) {
+  for (const given of pod.spec.volumes ?? []) {
+    const bound = claimed.get(given.name);
+    const volume = bound ? inline(bound.volume, given.name) : given;
     const plugin = pluginFor(volume);
     const directory = directoryOf(directories, plugin, volume.name);
+    const readOnly = bound?.readOnly ?? false;
     try {
       const at = await plugin.setUp(volume, {
         ...{ ...context, pod, volumeName: volume.name },
         ...{ podDirectory: directories.disk, directory },
+        ...{ readOnly, mountOptions: bound?.volume.spec?.mountOptions ?? [] },
       });
-      volumes.set(volume.name, { path: at, readOnly: plugin.readOnly ?? false });
+      volumes.set(volume.name, { path: at, readOnly: plugin.readOnly ?? readOnly });
     } catch (error) {
-      throw new VolumeError(`MountVolume.SetUp failed for volume "${volume.name}" : ${(error as Error).message}`, {
-        cause: error,
-      });
+      throw new VolumeError(
+        `MountVolume.SetUp failed for volume "${bound?.volume.metadata.name ?? given.name}" : ${(error as Error).message}`,
+        {
+          cause: error,
+        },
+      );
     }
   }
   return volumes;
 }
 
-function pluginFor(volume: Volume): VolumePlugin {
+function pluginFor(volume: VolumeSource): VolumePlugin {
   const plugin = plugins.find((p) => volume[p.source] !== undefined);
   if (plugin) return plugin;
   const source = Object.keys(volume).find((key) => key !== 'name');
