@@ -43,8 +43,12 @@ const shared = {
 } satisfies BuildOptions;
 const program = await build({
   ...shared,
-  entryPoints: [`${root}src/cli/main.ts`],
-  entryNames: 'coracle',
+  // The programs of `coracle envtest` beside the command line.
+  entryPoints: Object.entries({
+    coracle: 'main',
+    'kube-apiserver': 'kube-apiserver-program',
+    etcd: 'etcd-program',
+  }).map(([out, name]) => ({ in: `${root}src/cli/${name}.ts`, out })),
   outdir: `${root}dist`,
   // Commands are loaded on demand: `status` does not load a container runtime.
   splitting: true,

@@ -32,7 +32,10 @@ mayUse['cli'] = ['testing', 'cluster', ...components];
 const isDoor = (room: string, file: string) =>
   room === 'machinery' || file === `${room}/${room}.ts` || (room === 'cluster' && lightDoors.includes(file));
 /** Commands that only look at a cluster load these and not the whole of it; `run` loads no container runtime. */
-const lightDoors = ['config', 'control', 'data-directory', 'run', 'version'].map((name) => `cluster/${name}.ts`);
+const lightDoors = [
+  ...['config', 'control', 'data-directory', 'run', 'version'],
+  ...['api-server/api-server', 'etcd-stand-in/etcd-stand-in'],
+].map((name) => `cluster/${name}.ts`);
 
 const roomOf = (file: string) => file.split('/')[0];
 const isInRoom = (file: string) => file.includes('/') && !file.startsWith('..');

@@ -6,6 +6,8 @@ import { withUpOptions } from './up-options.ts';
 
 export function addCommands(program: Command): void {
   addUp(program);
+  addKubeApiserver(program);
+  addEnvtest(program);
   withCluster(program.command('down').description('stop a cluster and its pods; its data stays'))
     .option('--delete', 'remove its data directory too')
     .action(async (options) => (await import('./down.ts')).down(options));
@@ -57,6 +59,28 @@ function addUp(program: Command): void {
     .command('run-cluster', { hidden: true })
     .requiredOption('--data-dir <dir>')
     .action(async () => (await import('./run-cluster.ts')).runCluster());
+}
+
+function addKubeApiserver(program: Command): void {
+  program
+    .command('kube-apiserver')
+    .description("run the API server alone, with kube-apiserver's own flags: --help shows them")
+    .argument('[flags...]')
+    .passThroughOptions()
+    .allowUnknownOption()
+    .helpOption(false)
+    .action(async (words) => (await import('./kube-apiserver.ts')).kubeApiserver(words));
+}
+
+function addEnvtest(program: Command): void {
+  withOutput(
+    program
+      .command('envtest')
+      .description('make the programs that test environments start: envtest of controller-runtime, and its like'),
+  )
+    .option('--print-assets', 'print only their directory, for KUBEBUILDER_ASSETS')
+    .option('--dir <dir>', 'where to make them (default: in this checkout)')
+    .action(async (options) => (await import('./envtest.ts')).envtest(options));
 }
 
 function addImage(program: Command): void {

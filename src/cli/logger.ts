@@ -7,8 +7,8 @@ import type { Logger } from '../machinery/logger.ts';
 const waitingBytes = 256 << 10;
 
 /** Logs to a file descriptor or a file; never throws on a write error. */
-export function createLogger(destination: number | string): Logger {
-  const level = process.env['CORACLE_LOG_LEVEL'] ?? 'info';
+export function createLogger(destination: number | string, usualLevel = 'info'): Logger {
+  const level = process.env['CORACLE_LOG_LEVEL'] ?? usualLevel;
   const stream = pino.destination({ dest: destination, sync: true, maxLength: waitingBytes });
   stream.on('error', () => {});
   const root = pino({ level, base: undefined, timestamp: pino.stdTimeFunctions.isoTime }, stream);

@@ -20,7 +20,7 @@ type AccessSettings = Pick<
 
 export interface AccessFiles {
   readonly tokenFile?: string;
-  readonly tokenWebhook?: RemoteServer;
+  readonly tokenWebhook?: { readonly server: RemoteServer };
   readonly authentication?: AuthenticationConfiguration;
   readonly authorization?: readonly AuthorizerEntry[];
   readonly authorizationServers?: ReadonlyMap<string, RemoteServer>;
@@ -41,7 +41,7 @@ export async function readAccessFiles(settings: AccessSettings, issuer: string):
   return {
     ...(tokenFile !== undefined && tokenFile !== '' && { tokenFile }),
     ...(authenticationTokenWebhook && {
-      tokenWebhook: await readRemoteServer(authenticationTokenWebhook, 'a token webhook'),
+      tokenWebhook: { server: await readRemoteServer(authenticationTokenWebhook, 'a token webhook') },
     }),
     ...(authentication && { authentication }),
     ...(authorization && { authorization, authorizationServers: await serversOf(authorization) }),

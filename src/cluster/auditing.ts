@@ -16,12 +16,15 @@ import type { ClusterConfig } from './config.ts';
 import type { DataDirectory } from './data-directory.ts';
 import { readRemoteServer } from './remote-server.ts';
 
-type AuditSettings = Pick<ClusterConfig, 'auditPolicy' | 'auditLog' | 'auditWebhookConfig'>;
+type AuditSettings = Pick<ClusterConfig, 'auditPolicy' | 'auditLog' | 'auditWebhookConfig'> & {
+  /** When the log begins a new file, and which old ones are kept; see `openAuditLog`. */
+  readonly rotation?: { readonly maxSize: number; readonly maxBackups: number; readonly maxAge: number };
+};
 
 /** Undefined when no policy is set. Rejects with the fault and its file. */
 export async function openAuditor(
-  { auditPolicy, auditLog, auditWebhookConfig: webhookConfig }: AuditSettings,
-  directory: DataDirectory,
+  { auditPolicy, auditLog, auditWebhookConfig: webhookConfig, rotation }: AuditSettings,
+  directory: Pick<DataDirectory, 'root'>,
   { clock, logger }: { readonly clock: Clock; readonly logger: Logger },
 ): Promise<Auditor | undefined> {
   if (!auditPolicy) return undefined;
@@ -32,7 +35,7 @@ export async function openAuditor(
     backends.push(auditWebhook({ ...(await readRemoteServer(webhookConfig, 'an audit webhook')), clock, logger }));
   if (log)
     backends.push(
-      await openAuditLog({ file: log, clock, logger }).catch((error) => {
+      await openAuditLog({ file: log, ...rotation, clock, logger }).catch((error) => {
         throw new Error(`the audit log ${log} cannot be opened: ${(error as Error).message}`);
       }),
     );

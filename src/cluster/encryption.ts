@@ -4,7 +4,7 @@ import { randomBytes } from 'node:crypto';
 import { access, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { KindRegistry } from '../api/api.ts';
-import { encryptStore, prefixRange, type Store, textOf } from '../store/store.ts';
+import { encryptStore, type KeyRange, prefixRange, type Store, textOf } from '../store/store.ts';
 import type { ClusterConfig } from './config.ts';
 import type { PartContext } from './context.ts';
 
@@ -24,15 +24,25 @@ export async function withEncryption(
   },
 ): Promise<Store> {
   const file = await configurationFile(config.encryptionConfig, directory.pki);
+  return encryptedBy(file, store, { clock, logger });
+}
+
+/** `file` has the configuration; undefined: nothing is encrypted. All keys begin with `prefix`. */
+export async function encryptedBy(
+  file: string | undefined,
+  store: Store,
+  { clock, logger, prefix = '/registry' }: Pick<PartContext, 'clock' | 'logger'> & { readonly prefix?: string },
+): Promise<Store> {
+  const secrets = prefixRange(`${prefix}/secrets/`);
   if (!file) {
-    await refuseEncrypted(store);
+    await refuseEncrypted(store, secrets);
     return store;
   }
   const encrypted = await readFile(file, 'utf8')
-    .then((text) => encryptStore(store, text, resourceFinder(), clock))
+    .then((text) => encryptStore(store, text, resourceFinder(prefix), clock))
     .then(async (opened) => {
       // A wrong key fails now, and not at the first read of a secret.
-      await opened.range(prefixRange('/registry/secrets/'), { limit: 1 });
+      await opened.range(secrets, { limit: 1 });
       return opened;
     })
     .catch((error) => {
@@ -78,20 +88,20 @@ async function configurationFile(wanted: string | undefined, pki: string): Promi
   return own;
 }
 
-async function refuseEncrypted(store: Store): Promise<void> {
-  const { entries } = await store.range(prefixRange('/registry/secrets/'), { limit: 1 });
+async function refuseEncrypted(store: Store, secrets: KeyRange): Promise<void> {
+  const { entries } = await store.range(secrets, { limit: 1 });
   if (entries.length > 0 && textOf(entries[0].value).startsWith('k8s:enc:'))
     throw new Error('the data of this cluster is encrypted: give its configuration with --encryption-config');
 }
 
 /** By the first parts of a key: /registry/secrets/..., or /registry/GROUP/PLURAL/... for custom resources. */
-function resourceFinder() {
+function resourceFinder(prefix: string) {
   const builtIn = new Map<string, { group: string; resource: string }>();
   for (const { storagePrefix, group, resource } of new KindRegistry().all())
     if (!builtIn.has(storagePrefix)) builtIn.set(storagePrefix, { group, resource });
   return (key: string) => {
-    const [, registry, first = '', second = ''] = key.split('/', 4);
-    if (registry !== 'registry') return undefined;
+    if (!key.startsWith(`${prefix}/`)) return undefined;
+    const [first = '', second = ''] = key.slice(prefix.length + 1).split('/', 2);
     const found = builtIn.get(first) ?? builtIn.get(`${first}/${second}`);
     return found ?? (first.includes('.') ? { group: first, resource: second } : undefined);
   };

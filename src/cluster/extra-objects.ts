@@ -2,9 +2,9 @@
 // configuration for extension API servers.
 
 import { hostPathProvisioner } from '../api/api.ts';
-import { requestHeaderNames } from '../kube-apiserver/kube-apiserver.ts';
+import { type FrontProxy, requestHeaderNames } from '../kube-apiserver/kube-apiserver.ts';
 import { hostPathProvisionerRules } from '../kube-controller-manager/kube-controller-manager.ts';
-import { frontProxyName, kubeletClientName } from './certificates.ts';
+import { kubeletClientName } from './certificates.ts';
 
 export interface BootstrapInputs {
   readonly serviceCidr: string;
@@ -12,10 +12,11 @@ export interface BootstrapInputs {
   readonly apiServiceIP: string;
   /** Where the API server answers, for pods. */
   readonly endpoint: { readonly ip: string; readonly port: number };
-  /** PEM. */
-  readonly clientCA: string;
-  readonly frontProxyCA: string;
-  readonly dnsServiceIP: string;
+  /** PEM; undefined: no client certificate is accepted. */
+  readonly clientCA?: string | undefined;
+  readonly frontProxy?: FrontProxy | undefined;
+  /** Of a whole cluster: service of cluster DNS, and the rights of its parts. */
+  readonly dnsServiceIP?: string;
   /** RFC 3339 date of today. */
   readonly today: string;
 }
@@ -35,29 +36,16 @@ export const defaultStorageClass = {
   allowVolumeExpansion: true,
 };
 
-/** Collection path and object. */
-export function* extraObjects({
-  clientCA,
-  frontProxyCA,
-  dnsServiceIP,
-  today,
-}: BootstrapInputs): Generator<[string, Record<string, any>]> {
-  const rbac = { apiVersion: 'rbac.authorization.k8s.io/v1' };
+type Entry = [collection: string, object: Record<string, any>];
+
+export function* extraObjects({ clientCA, frontProxy, dnsServiceIP, today }: BootstrapInputs): Generator<Entry> {
   yield [
     '/api/v1/configmaps',
     {
       apiVersion: 'v1',
       kind: 'ConfigMap',
       metadata: { name: 'extension-apiserver-authentication', namespace: 'kube-system' },
-      data: {
-        'client-ca-file': clientCA,
-        'requestheader-allowed-names': JSON.stringify([frontProxyName]),
-        'requestheader-client-ca-file': frontProxyCA,
-        'requestheader-extra-headers-prefix': JSON.stringify([requestHeaderNames.extraPrefix]),
-        'requestheader-group-headers': JSON.stringify([requestHeaderNames.group]),
-        'requestheader-uid-headers': JSON.stringify([requestHeaderNames.uid]),
-        'requestheader-username-headers': JSON.stringify([requestHeaderNames.username]),
-      },
+      data: { ...(clientCA && { 'client-ca-file': clientCA }), ...(frontProxy && frontProxyData(frontProxy)) },
     },
   ];
   yield [
@@ -69,6 +57,20 @@ export function* extraObjects({
       data: { since: today },
     },
   ];
+  if (dnsServiceIP) yield* objectsOfCluster(dnsServiceIP);
+}
+
+const frontProxyData = ({ ca, allowedNames, headers = requestHeaderNames }: FrontProxy) => ({
+  'requestheader-allowed-names': JSON.stringify(allowedNames),
+  'requestheader-client-ca-file': ca,
+  'requestheader-extra-headers-prefix': JSON.stringify(headers.extraPrefix),
+  'requestheader-group-headers': JSON.stringify(headers.group),
+  'requestheader-uid-headers': JSON.stringify(headers.uid),
+  'requestheader-username-headers': JSON.stringify(headers.username),
+});
+
+function* objectsOfCluster(dnsServiceIP: string): Generator<Entry> {
+  const rbac = { apiVersion: 'rbac.authorization.k8s.io/v1' };
   yield [
     '/apis/rbac.authorization.k8s.io/v1/clusterrolebindings',
     {

@@ -103,7 +103,12 @@ test.each([
 ])('%s and %s overlap: %s', (one, other, expected) => expect(overlap(one, other)).toBe(expected));
 
 const access = (more: Partial<Parameters<typeof createAccess>[0]>) =>
-  createAccess({ clock: systemClock, random: seededRandom(1), signingKey: makeSigningKey(), issuer: 'i', ...more });
+  createAccess({
+    clock: systemClock,
+    random: seededRandom(1),
+    serviceAccounts: { signingKey: makeSigningKey(), issuer: 'i' },
+    ...more,
+  });
 
 /** Checks of the API itself, which no option turns off. */
 const fixed = ['RBACEscalation', 'ResourceClaimRights'];

@@ -18,14 +18,21 @@ export interface KubeletClient {
   readonly ca?: string;
 }
 
+/** Headers in which a front proxy names the user; the first one that is there counts. */
+export interface RequestHeaderNames {
+  readonly username: readonly string[];
+  readonly uid: readonly string[];
+  readonly group: readonly string[];
+  readonly extraPrefix: readonly string[];
+}
+
 export interface FrontProxy {
   /** PEM: clients with a certificate of this CA may set the user in headers. */
   readonly ca: string;
-  /** PEM: presented to extension API servers. */
-  readonly cert: string;
-  readonly key: string;
   /** Common names that are accepted; empty for all. */
   readonly allowedNames: readonly string[];
+  /** Default: X-Remote-User and the like. */
+  readonly headers?: RequestHeaderNames;
 }
 
 export interface ServerConfig {
@@ -33,10 +40,17 @@ export interface ServerConfig {
   readonly serviceCidr: string;
   readonly nodePortRange: { readonly from: number; readonly to: number };
   readonly kubeletClient?: KubeletClient;
-  /** Mutual authentication between this server and extension API servers. */
+  /** Types of node addresses in the order in which kubelets are called at them. */
+  readonly kubeletAddressTypes: readonly string[];
   readonly frontProxy?: FrontProxy;
+  /** PEM: presented to extension API servers. */
+  readonly proxyClient?: { readonly cert: string; readonly key: string };
   /** Bytes; Kubernetes takes 3 MB. */
   readonly maxBodyBytes: number;
+  /** The time in which a request must arrive; it waits a quarter of it for its turn. */
+  readonly requestTimeoutMs: number;
+  /** Requests at a time: priority levels share these seats. */
+  readonly seats: number;
   /** A watch without timeoutSeconds ends after this long, up to twice as long by chance. */
   readonly minWatchSeconds: number;
 }

@@ -25,7 +25,7 @@ import { HealthChecks, storeChecks } from './stages/health.ts';
 import type { UserInfo } from './user.ts';
 import { WatchCache } from './watch-cache/watch-cache.ts';
 
-export { type Access, createAccess } from './access/access.ts';
+export { type Access, type AccessOptions, createAccess } from './access/access.ts';
 export type { Authenticator } from './access/authentication.ts';
 export { anonymous, clientCertificates } from './access/authentication.ts';
 export type { Attributes, Authorizer, Decision } from './access/authorization.ts';
@@ -46,7 +46,7 @@ export type { AuditBackend, Auditor } from './audit/auditor.ts';
 export { openAuditLog } from './audit/log-backend.ts';
 export { AuditPolicyError, parseAuditPolicy } from './audit/policy.ts';
 export { auditWebhook } from './audit/webhook-backend.ts';
-export type { FrontProxy, KubeletClient, ServerConfig } from './environment.ts';
+export type { FrontProxy, KubeletClient, RequestHeaderNames, ServerConfig } from './environment.ts';
 export type { Listener, ListenOptions, TlsOptions } from './http/http-server.ts';
 export type { Server } from './server.ts';
 export type { HealthCheck } from './stages/health.ts';
@@ -83,7 +83,12 @@ export interface ApiServer {
 const defaults: ServerConfig = {
   serviceCidr: '10.96.0.0/12',
   nodePortRange: { from: 30_000, to: 32_767 },
+  // The order that kubeadm sets.
+  kubeletAddressTypes: ['InternalIP', 'ExternalIP', 'Hostname'],
   maxBodyBytes: 3 << 20,
+  requestTimeoutMs: 60_000,
+  // --max-requests-inflight and --max-mutating-requests-inflight together.
+  seats: 600,
   minWatchSeconds: 1_800,
 };
 
@@ -96,7 +101,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
   const kinds = options.kinds ?? new KindRegistry();
   const aggregation = new Aggregator(() => server);
   const metrics = options.metrics ?? new Metrics();
-  const fairness = new Fairness(clock, metrics);
+  const fairness = new Fairness(clock, metrics, config);
   const server: Server = {
     kinds,
     store,

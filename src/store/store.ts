@@ -8,6 +8,7 @@ export { runCompaction } from './compaction.ts';
 export type { EncryptedStore } from './encryption/encrypted-store.ts';
 export * from './interface.ts';
 export { createMemoryStore } from './memory.ts';
+export { prefixedStore } from './prefixed.ts';
 export { sameValue, textOf, type Value, valueOfText, writeValue } from './value.ts';
 
 /** The backend and its options. */
@@ -25,7 +26,7 @@ export type StoreOptions = { readonly clock: Clock } & (
       /** Such as https://10.0.0.1:2379; all members of one cluster. */
       readonly endpoints: readonly string[];
       /** PEM texts. */
-      readonly tls?: { readonly ca: string; readonly cert?: string; readonly key?: string };
+      readonly tls?: { readonly ca?: string; readonly cert?: string; readonly key?: string };
     }
 );
 

@@ -2,14 +2,13 @@
 
 import os from 'node:os';
 import { formatTime } from '../../api/api.ts';
-import { type Client, createClient, type RunningComponent } from '../../client/client.ts';
-import { type ApiServer, createAccess, createApiServer, type UserInfo } from '../../kube-apiserver/kube-apiserver.ts';
-import { runCompaction } from '../../store/store.ts';
+import type { Client, RunningComponent } from '../../client/client.ts';
+import type { ApiServer, UserInfo } from '../../kube-apiserver/kube-apiserver.ts';
 import { readAccessFiles } from '../access-files.ts';
 import { firstAddresses } from '../addresses.ts';
 import { readAdmissionFiles } from '../admission-files.ts';
 import { openAuditor } from '../auditing.ts';
-import { ensureBootstrapObjects, ensureDefaultStorageClass } from '../bootstrap.ts';
+import { ensureDefaultStorageClass } from '../bootstrap.ts';
 import {
   type CertificateRequest,
   ensureCertificates,
@@ -23,8 +22,8 @@ import {
 import { type RunConfig, settings } from '../config.ts';
 import type { PartContext } from '../context.ts';
 import { type Identity, identities } from '../identities.ts';
-import { keepObjects } from '../kept-objects.ts';
 import { writeKubeconfig } from '../kubeconfig.ts';
+import { serveApi } from './serve-api.ts';
 import type { StorePart } from './store.ts';
 
 export interface ApiServerPart extends RunningComponent {
@@ -42,80 +41,53 @@ export interface Pki {
 
 /** Resolves when the API server can be used, in this process or over HTTPS, and the bootstrap objects are there. */
 export async function startApiServerPart(context: PartContext, { store }: StorePart): Promise<ApiServerPart> {
-  const { config, directory, clock, random, metrics } = context;
+  const { config, directory, clock, logger } = context;
   const { apiServiceIP, dnsServiceIP } = firstAddresses(config.serviceCidr);
   const listens = config.port !== undefined;
   const pki = listens
     ? await ensureCertificates(directory.pki, requests(config, apiServiceIP), clock.now())
     : undefined;
-  const frontProxy = listens ? await ensureFrontProxy(directory.pki, clock.now()) : undefined;
+  const proxy = listens ? await ensureFrontProxy(directory.pki, clock.now()) : undefined;
+  const frontProxy = proxy && { ca: proxy.ca.cert, allowedNames: [frontProxyName] };
   const issuer = `https://kubernetes.default.svc.${config.clusterDomain}`;
-  const access = createAccess({
-    clock,
-    random,
-    signingKey: listens ? await ensureSigningKey(directory.pki) : makeSigningKey(),
-    issuer,
-    ...(await readAccessFiles(config, issuer)),
-    // A single API server, as in tests: without a controller for service accounts, pods need none.
-    missingServiceAccounts: config.components.length === 1,
-    disabledAdmissionPlugins: config.disableAdmissionPlugins,
-    enabledAdmissionPlugins: config.enableAdmissionPlugins,
-    admissionConfiguration: await readAdmissionFiles(config),
-    anonymousAuth: config.anonymousAuth,
-  });
   const kubeletClient = pki?.certificates.get('apiserver-kubelet-client');
-  const logger = context.logger.child({ component: 'kube-apiserver' });
   const auditor = await openAuditor(config, directory, { clock, logger });
-  const apiServer = await createApiServer({
+  const { port, clientFor, stop } = await serveApi(context, {
     store,
-    clock,
-    random,
-    logger,
     ...(auditor && { auditor }),
-    metrics,
-    authenticators: access.authenticators,
-    authorizers: access.authorizers,
-    admission: access.admission,
-    tokens: access.tokens,
+    access: {
+      serviceAccounts: {
+        signingKey: listens ? await ensureSigningKey(directory.pki) : makeSigningKey(),
+        issuer,
+      },
+      ...(await readAccessFiles(config, issuer)),
+      // A single API server, as in tests: without a controller for service accounts, pods need none.
+      missingServiceAccounts: config.components.length === 1,
+      disabledAdmissionPlugins: config.disableAdmissionPlugins,
+      enabledAdmissionPlugins: config.enableAdmissionPlugins,
+      admissionConfiguration: await readAdmissionFiles(config),
+      anonymousAuth: config.anonymousAuth,
+    },
     config: {
       serviceCidr: config.serviceCidr,
       ...(kubeletClient && { kubeletClient }),
-      ...(frontProxy && {
-        frontProxy: { ca: frontProxy.ca.cert, ...frontProxy.client, allowedNames: [frontProxyName] },
-      }),
+      ...(frontProxy && { frontProxy }),
+      ...(proxy && { proxyClient: proxy.client }),
     },
+    ...(pki && { listen: (apiServer) => listen(context, apiServer, pki) }),
+    bootstrap: (port) => ({
+      serviceCidr: config.serviceCidr,
+      apiServiceIP,
+      dnsServiceIP,
+      endpoint: { ip: config.nodeIP, port: port ?? settings.port.default },
+      clientCA: pki?.ca.cert,
+      frontProxy,
+      today: formatTime(clock.now()).slice(0, 10),
+    }),
   });
-  const clientFor = (user: UserInfo) => createClient(apiServer.transport(user));
-  const self = clientFor(identities.apiServer);
-  // Before listening: no request may be authorized with half of the roles.
-  await access.start({ client: self, clock, random, logger: context.logger });
-  await apiServer.server.fairness.start({ client: self, clock, random, logger });
-  const port = pki && (await listen(context, apiServer, pki));
-  const inputs = {
-    serviceCidr: config.serviceCidr,
-    apiServiceIP,
-    dnsServiceIP,
-    endpoint: { ip: config.nodeIP, port: port ?? settings.port.default },
-    clientCA: pki?.ca.cert ?? '',
-    frontProxyCA: frontProxy?.ca.cert ?? '',
-    today: formatTime(clock.now()).slice(0, 10),
-  };
-  await ensureBootstrapObjects(self, inputs);
   // Its volumes are made by this cluster's nodes.
-  if (config.components.includes('kubelet')) await ensureDefaultStorageClass(self);
-  const kept = keepObjects(self, inputs, { clock, logger });
-  const compaction = runCompaction(store, clock, logger, (revision) => apiServer.server.cache.compact(revision));
-  return {
-    ...(port !== undefined && { port }),
-    ...(pki && { pki }),
-    clientFor,
-    async stop() {
-      compaction.stop();
-      kept.stop();
-      await access.stop();
-      await apiServer.stop();
-    },
-  };
+  if (config.components.includes('kubelet')) await ensureDefaultStorageClass(clientFor(identities.apiServer));
+  return { ...(port !== undefined && { port }), ...(pki && { pki }), clientFor, stop };
 }
 
 /** Opens the port and writes the administrator's kubeconfig for it. */

@@ -21,7 +21,7 @@ let server: TestServer;
 let access: Access;
 
 beforeAll(async () => {
-  access = createAccess({ clock, random, signingKey: newKey(), issuer });
+  access = createAccess({ clock, random, serviceAccounts: { signingKey: newKey(), issuer } });
   server = await startTestServer({ clock, authorizers: access.authorizers, tokens: access.tokens });
   const client = createClient(server.transport({ name: 'system:apiserver', groups: ['system:masters'] }));
   await access.start({ client, clock, random, logger: silentLogger });
@@ -264,7 +264,7 @@ describe('service account tokens', () => {
   });
 
   test('of another key, or changed, are refused', async () => {
-    const foreign = createAccess({ clock, random, signingKey: newKey(), issuer });
+    const foreign = createAccess({ clock, random, serviceAccounts: { signingKey: newKey(), issuer } });
     const claims = { namespace: 'default', serviceAccount: { name: 'a', uid: 'x' }, audiences: [issuer] };
     const { token } = await foreign.tokens.issue({ ...claims, expirationSeconds: 600 });
     await expect(enter(token)).rejects.toMatchObject(refused);

@@ -14,9 +14,9 @@ import { nodeAuthorizer } from './node.ts';
 import { rbac, superusers } from './rbac.ts';
 import type { RemoteServer } from './remote.ts';
 import { requestHeaders } from './request-headers.ts';
-import { serviceAccountTokens } from './service-account-tokens.ts';
+import { serviceAccountTokens, type TokenSettings } from './service-account-tokens.ts';
 import { staticTokens } from './static-tokens.ts';
-import { tokenWebhook } from './token-webhook.ts';
+import { type TokenWebhookOptions, tokenWebhook } from './token-webhook.ts';
 import type { TokenIssuer } from './tokens.ts';
 import { authorizationWebhook } from './webhook/webhook.ts';
 
@@ -30,13 +30,15 @@ export interface Access {
   stop(): Promise<void>;
 }
 
-interface AccessOptions extends Pick<ComponentContext, 'clock' | 'random'> {
-  /** PEM of the key (RSA or P-256) that signs service account tokens. */
-  readonly signingKey: string;
-  /** Issuer of those tokens, such as https://kubernetes.default.svc.cluster.local. */
-  readonly issuer: string;
+export interface AccessOptions extends Pick<ComponentContext, 'clock' | 'random'> {
+  /** Service account tokens. */
+  readonly serviceAccounts: TokenSettings;
+  /** False: bootstrap tokens are refused. Default: true. */
+  readonly bootstrapTokens?: boolean;
   /** Accepts pods without a service account. */
   readonly missingServiceAccounts?: boolean;
+  /** False: pods with privileged containers are invalid. Default: true. */
+  readonly privilegedContainers?: boolean;
   /** Names of admission plugins that do not run. Default: none. */
   readonly disabledAdmissionPlugins?: readonly string[];
   /** Names of admission plugins that run beside the default ones. Default: none. */
@@ -47,7 +49,7 @@ interface AccessOptions extends Pick<ComponentContext, 'clock' | 'random'> {
   /** Text of a token file: token, user, uid and groups in each line. */
   readonly tokenFile?: string;
   /** A server that authenticates other tokens. */
-  readonly tokenWebhook?: RemoteServer;
+  readonly tokenWebhook?: Omit<TokenWebhookOptions, 'clock'>;
   /** Trusted token issuers, and the paths with anonymous access. */
   readonly authentication?: AuthenticationConfiguration;
   /** Default: Node, then RBAC. */
@@ -65,13 +67,13 @@ const defaultAuthorizers: readonly AuthorizerEntry[] = [
  * Kubernetes' authentication (certificates and tokens), authorization (Node and RBAC by default) and admission plugins.
  */
 export function createAccess(options: AccessOptions): Access {
-  const { clock, random, signingKey, issuer, missingServiceAccounts } = options;
+  const { clock, random, serviceAccounts, missingServiceAccounts, privilegedContainers } = options;
   let client: Client | undefined;
   const reader = () => {
     if (!client) throw new Error('access was asked for before it was started');
     return client;
   };
-  const { issuer: tokens, authenticator } = serviceAccountTokens({ signingKey, issuer, clock, random, client: reader });
+  const { issuer: tokens, authenticator } = serviceAccountTokens({ ...serviceAccounts, clock, random, client: reader });
   const authorizers: Authorizer[] = [superusers];
   let informers: { synced(): Promise<void>; stop(): Promise<void> }[] = [];
   return {
@@ -84,6 +86,7 @@ export function createAccess(options: AccessOptions): Access {
     authorizers,
     admission: admissionPlugins(reader, {
       missingServiceAccounts,
+      privilegedContainers,
       enabled: options.enabledAdmissionPlugins,
       disabled: options.disabledAdmissionPlugins,
       configuration: options.admissionConfiguration,
@@ -114,16 +117,22 @@ export function createAccess(options: AccessOptions): Access {
 
 /** In the order of Kubernetes. */
 function tokenReaders(
-  { tokenFile, tokenWebhook: server, authentication, clock }: AccessOptions,
+  {
+    tokenFile,
+    tokenWebhook: webhook,
+    authentication,
+    bootstrapTokens: hasBootstrapTokens = true,
+    clock,
+  }: AccessOptions,
   serviceAccounts: Authenticator,
   reader: () => Client,
 ): Authenticator[] {
   return [
     ...(tokenFile === undefined ? [] : [staticTokens(tokenFile)]),
     serviceAccounts,
-    bootstrapTokens(reader, clock),
+    ...(hasBootstrapTokens ? [bootstrapTokens(reader, clock)] : []),
     ...(authentication?.jwt ?? []).map((entry) => jwtAuthenticator(entry, clock)),
-    ...(server ? [tokenWebhook({ server, clock })] : []),
+    ...(webhook ? [tokenWebhook({ ...webhook, clock })] : []),
   ];
 }
 

@@ -30,7 +30,11 @@ const signingKey = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey
 });
 
 beforeAll(async () => {
-  access = createAccess({ clock, random, signingKey: signingKey as string, issuer: 'https://kubernetes.default.svc' });
+  access = createAccess({
+    clock,
+    random,
+    serviceAccounts: { signingKey: signingKey as string, issuer: 'https://kubernetes.default.svc' },
+  });
   const { authorizers, admission, tokens } = access;
   server = await startTestServer({ clock, authorizers, admission, tokens, namespaces: [] });
   const client = createClient(server.transport({ name: 'system:apiserver', groups: ['system:masters'] }));

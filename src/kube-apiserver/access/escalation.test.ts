@@ -37,7 +37,7 @@ async function as(
 }
 
 beforeAll(async () => {
-  access = createAccess({ clock, random, signingKey, issuer: 'https://kubernetes.default.svc' });
+  access = createAccess({ clock, random, serviceAccounts: { signingKey, issuer: 'https://kubernetes.default.svc' } });
   server = await startTestServer({
     clock,
     authorizers: access.authorizers,

@@ -3,17 +3,16 @@
 
 import { unauthorized } from '../../api/api.ts';
 import { headerValues } from '../connection.ts';
+import type { RequestHeaderNames } from '../environment.ts';
 import type { Authenticator } from './authentication.ts';
 
 /** The header names, published in the ConfigMap extension-apiserver-authentication. */
-export const requestHeaderNames = {
-  username: 'X-Remote-User',
-  uid: 'X-Remote-Uid',
-  group: 'X-Remote-Group',
-  extraPrefix: 'X-Remote-Extra-',
-} as const;
-
-const extraPrefix = requestHeaderNames.extraPrefix.toLowerCase();
+export const requestHeaderNames: RequestHeaderNames = {
+  username: ['X-Remote-User'],
+  uid: ['X-Remote-Uid'],
+  group: ['X-Remote-Group'],
+  extraPrefix: ['X-Remote-Extra-'],
+};
 
 /** Only clients with a certificate of the front proxy's CA are trusted; the headers of others are ignored. */
 export const requestHeaders: Authenticator = {
@@ -21,19 +20,21 @@ export const requestHeaders: Authenticator = {
   async authenticate(request) {
     const { connection, server } = request;
     if (connection?.frontProxy === undefined) return undefined;
-    const allowed = server.config.frontProxy?.allowedNames ?? [];
+    const { allowedNames: allowed = [], headers = requestHeaderNames } = server.config.frontProxy ?? {};
     if (allowed.length > 0 && !allowed.includes(connection.frontProxy)) throw unauthorized();
     const values = (name: string) => headerValues(request, name.toLowerCase()).map(utf8);
-    const [name] = values(requestHeaderNames.username);
+    const first = (names: readonly string[]) => names.map((name) => values(name)[0]).find(Boolean);
+    const name = first(headers.username);
     if (!name) throw unauthorized();
-    const [uid] = values(requestHeaderNames.uid);
+    const uid = first(headers.uid);
     const extra: Record<string, string[]> = Object.create(null); // clients choose the keys: no prototype
-    for (const header of Object.keys(request.headers))
-      if (header.startsWith(extraPrefix)) extra[unescaped(header.slice(extraPrefix.length))] = values(header);
+    for (const prefix of headers.extraPrefix.map((text) => text.toLowerCase()))
+      for (const header of Object.keys(request.headers))
+        if (header.startsWith(prefix)) extra[unescaped(header.slice(prefix.length))] = values(header);
     return {
       name,
       ...(uid && { uid }),
-      groups: withAuthenticated(name, values(requestHeaderNames.group)),
+      groups: withAuthenticated(name, headers.group.flatMap(values)),
       ...(Object.keys(extra).length > 0 && { extra }),
     };
   },

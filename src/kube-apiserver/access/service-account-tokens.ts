@@ -15,11 +15,26 @@ interface ServiceAccountTokens {
   readonly authenticator: Authenticator;
 }
 
-interface ServiceAccountTokenOptions {
-  /** PEM of an RSA or a P-256 key. */
+export interface TokenSettings {
+  /** PEM of an RSA key or of one on an elliptic curve. */
   readonly signingKey: string;
   /** URL that tokens name as their issuer. */
   readonly issuer: string;
+  /** Former issuers, whose tokens are still accepted. */
+  readonly formerIssuers?: readonly string[];
+  /** PEM of the public keys of accepted tokens; default: that of the signing key. */
+  readonly verificationKeys?: readonly string[];
+  /** A token for none of these is refused. Default: the issuers. */
+  readonly audiences?: readonly string[];
+  /** Where clients find the public keys; default: below the issuer's URL. */
+  readonly jwksUri?: string;
+  /** Seconds that a token may be asked for; default: 2^32. */
+  readonly longestSeconds?: number;
+  /** False: tokens of pods are not extended to a year. Default: true. */
+  readonly extendsTokens?: boolean;
+}
+
+interface ServiceAccountTokenOptions extends TokenSettings {
   readonly clock: Clock;
   readonly random: Random;
   /** Reads accounts and the objects that tokens are bound to. */
@@ -32,6 +47,8 @@ const algorithmOf = ({ asymmetricKeyType, asymmetricKeyDetails }: KeyObject) =>
 const curves: Readonly<Record<string, string>> = { secp384r1: 'ES384', secp521r1: 'ES512' };
 /** --service-account-extend-token-expiration: old clients never read their token again. */
 const extendedSeconds = 365 * 24 * 3_600;
+/** The longest life of a token when nothing else is configured. */
+const mostSeconds = 2 ** 32;
 /** Cached verifications: a pod sends the same token with every request. */
 const rememberedTokens = 4_096;
 
@@ -49,18 +66,27 @@ interface Payload {
   };
 }
 
-export function serviceAccountTokens(options: ServiceAccountTokenOptions): ServiceAccountTokens {
-  const privateKey = createPrivateKey(options.signingKey);
-  const publicKey = createPublicKey(privateKey);
-  const keyId = createHash('sha256')
-    .update(publicKey.export({ type: 'spki', format: 'der' }))
+/** Public keys by their ids. */
+type PublicKeys = ReadonlyMap<string, KeyObject>;
+
+const keyIdOf = (key: KeyObject): string =>
+  createHash('sha256')
+    .update(key.export({ type: 'spki', format: 'der' }))
     .digest('base64url');
-  const audiences = [options.issuer];
+
+export function serviceAccountTokens(options: ServiceAccountTokenOptions): ServiceAccountTokens {
+  const { issuer, formerIssuers = [], jwksUri = `${issuer}/openid/v1/jwks` } = options;
+  const privateKey = createPrivateKey(options.signingKey);
+  const { verificationKeys = [options.signingKey] } = options;
+  const publicKeys: PublicKeys = new Map(
+    verificationKeys.map((pem) => createPublicKey(pem)).map((key) => [keyIdOf(key), key]),
+  );
+  const audiences = options.audiences?.length ? options.audiences : [issuer, ...formerIssuers];
   const verified = new Map<string, Payload>();
 
   async function payloadOf(token: string): Promise<Payload> {
     const cached = verified.get(token);
-    const payload = cached ?? (await verify(token, publicKey, options));
+    const payload = cached ?? (await verify(token, publicKeys, options));
     if (!cached) {
       if (verified.size >= rememberedTokens) verified.delete(verified.keys().next().value!);
       verified.set(token, payload);
@@ -83,28 +109,30 @@ export function serviceAccountTokens(options: ServiceAccountTokenOptions): Servi
   return {
     issuer: {
       audiences,
-      issue: (claims) => issue(claims, privateKey, keyId, options),
+      longestSeconds: options.longestSeconds ?? mostSeconds,
+      extendsTokens: options.extendsTokens ?? true,
+      issue: (claims) => issue(claims, privateKey, options),
       openidConfiguration: () => ({
-        issuer: options.issuer,
-        jwks_uri: `${options.issuer}/openid/v1/jwks`,
+        issuer,
+        jwks_uri: jwksUri,
         response_types_supported: ['id_token'],
         subject_types_supported: ['public'],
-        id_token_signing_alg_values_supported: [algorithmOf(publicKey)],
+        id_token_signing_alg_values_supported: [...new Set([...publicKeys.values()].map(algorithmOf))],
       }),
       jwks: () => ({
-        keys: [{ use: 'sig', ...publicKey.export({ format: 'jwk' }), kid: keyId, alg: algorithmOf(publicKey) }],
+        keys: [...publicKeys].map(([kid, key]) => ({
+          use: 'sig',
+          ...key.export({ format: 'jwk' }),
+          kid,
+          alg: algorithmOf(key),
+        })),
       }),
     },
     authenticator: tokenAuthenticator('serviceaccount', authenticateToken),
   };
 }
 
-async function issue(
-  claims: TokenClaims,
-  key: KeyObject,
-  keyId: string,
-  { issuer, clock, random }: ServiceAccountTokenOptions,
-) {
+async function issue(claims: TokenClaims, key: KeyObject, { issuer, clock, random }: ServiceAccountTokenOptions) {
   const { SignJWT } = await import('jose');
   const now = Math.floor(clock.now() / 1000);
   const expires = now + claims.expirationSeconds;
@@ -119,7 +147,7 @@ async function issue(
       ...(extended && { warnafter: expires }),
     },
   })
-    .setProtectedHeader({ alg: algorithmOf(key), kid: keyId })
+    .setProtectedHeader({ alg: algorithmOf(key), kid: keyIdOf(createPublicKey(key)) })
     .setIssuer(issuer)
     .setSubject(`system:serviceaccount:${namespace}:${serviceAccount.name}`)
     .setAudience([...claims.audiences])
@@ -131,18 +159,31 @@ async function issue(
   return { token, expirationTimestamp: `${new Date(expires * 1000).toISOString().slice(0, 19)}Z` };
 }
 
-async function verify(token: string, key: KeyObject, { issuer, clock }: ServiceAccountTokenOptions): Promise<Payload> {
-  const { jwtVerify } = await import('jose');
+/** A token without the id of a known key is checked with all of them. */
+async function verify(
+  token: string,
+  keys: PublicKeys,
+  { issuer, formerIssuers = [], clock }: ServiceAccountTokenOptions,
+): Promise<Payload> {
+  const { decodeProtectedHeader, jwtVerify } = await import('jose');
+  let reason: string | undefined;
   try {
-    const { payload } = await jwtVerify(token, key, {
-      issuer,
-      algorithms: [algorithmOf(key)],
-      currentDate: new Date(clock.now()),
-    });
-    return payload as Payload;
+    const named = keys.get(decodeProtectedHeader(token).kid ?? '');
+    for (const key of named ? [named] : keys.values())
+      try {
+        const { payload } = await jwtVerify(token, key, {
+          issuer: [issuer, ...formerIssuers],
+          algorithms: [algorithmOf(key)],
+          currentDate: new Date(clock.now()),
+        });
+        return payload as Payload;
+      } catch (error) {
+        reason = (error as Error).message;
+      }
   } catch (error) {
-    throw refusedToken((error as Error).message);
+    reason = (error as Error).message;
   }
+  throw refusedToken(reason ?? 'no key is known for it');
 }
 
 /** The account and the object that the token is bound to must still be the same ones. */

@@ -10,6 +10,8 @@ import { type RemoteServer, reviewRemotely } from './remote.ts';
 
 export interface TokenWebhookOptions {
   readonly server: RemoteServer;
+  /** Of the TokenReviews. Default v1. */
+  readonly version?: string;
   /** How long an answer counts. Default 2 minutes, as --authentication-token-webhook-cache-ttl. */
   readonly cacheTtlMs?: number;
   readonly clock: Clock;
@@ -24,7 +26,12 @@ interface TokenReviewStatus {
   readonly error?: string;
 }
 
-export function tokenWebhook({ server, cacheTtlMs = 120_000, clock }: TokenWebhookOptions): Authenticator {
+export function tokenWebhook({
+  server,
+  version = 'v1',
+  cacheTtlMs = 120_000,
+  clock,
+}: TokenWebhookOptions): Authenticator {
   const answers = new RecentAnswers<UserInfo | undefined>(clock);
   return tokenAuthenticator('webhook', async (token, audiences) => {
     const key = createHash('sha256')
@@ -32,7 +39,7 @@ export function tokenWebhook({ server, cacheTtlMs = 120_000, clock }: TokenWebho
       .digest('base64');
     return answers.get(key, async () => {
       const spec = { token, audiences };
-      const body = { apiVersion: 'authentication.k8s.io/v1', kind: 'TokenReview', spec };
+      const body = { apiVersion: `authentication.k8s.io/${version}`, kind: 'TokenReview', spec };
       const status = await reviewRemotely<TokenReviewStatus>(server, { body, timeoutMs }, clock).catch(
         (error: Error) => {
           throw refusedToken(`webhook: ${error.message}`);

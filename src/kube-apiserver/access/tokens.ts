@@ -15,6 +15,10 @@ export interface TokenClaims {
 export interface TokenIssuer {
   /** Audiences of a token requested without any. */
   readonly audiences: readonly string[];
+  /** A request for a longer life gets this one. */
+  readonly longestSeconds: number;
+  /** Whether the tokens of pods live for a year, for clients that never read them again. */
+  readonly extendsTokens: boolean;
   issue(claims: TokenClaims): Promise<{ token: string; expirationTimestamp: string }>;
   /** https://openid.net/specs/openid-connect-discovery-1_0.html */
   openidConfiguration(): object;

@@ -37,6 +37,7 @@ import { podTopologyLabels } from './pod-topology-labels.ts';
 import { mutatingAdmissionPolicy } from './policies/mutating-admission-policy.ts';
 import { validatingAdmissionPolicy } from './policies/validating-admission-policy.ts';
 import { priority } from './priority.ts';
+import { noPrivilegedContainers } from './privileged-containers.ts';
 import { resourceClaimRights } from './resource-claim-rights.ts';
 import { resourceQuota } from './resource-quota.ts';
 import { runtimeClass } from './runtime-class.ts';
@@ -63,6 +64,8 @@ export interface AdmissionConfiguration {
 interface AdmissionOptions {
   /** Accepts pods without a service account. Default false. */
   readonly missingServiceAccounts?: boolean | undefined;
+  /** False: pods with privileged containers are invalid. Default: true. */
+  readonly privilegedContainers?: boolean | undefined;
   /** Names of plugins that run beside those that run by default. */
   readonly enabled?: readonly string[] | undefined;
   /** Names of plugins that do not run. */
@@ -82,7 +85,7 @@ const optional = (name: string, make: () => AdmissionPlugin): Optional => ({ opt
 
 const inOrder = (
   client: () => Client,
-  { missingServiceAccounts = false, configuration = {}, clock }: AdmissionOptions,
+  { missingServiceAccounts = false, privilegedContainers = true, configuration = {}, clock }: AdmissionOptions,
 ): readonly (AdmissionPlugin | Optional)[] => [
   optional('AlwaysAdmit', () => alwaysAdmit),
   optional('NamespaceAutoProvision', () => namespaceAutoProvision(client)),
@@ -122,6 +125,7 @@ const inOrder = (
   mutatingAdmissionPolicy(client), // after all that Kubernetes itself adds
   mutatingWebhook(client, configuration.mutatingWebhookUsers),
   validatingAdmissionPolicy(client),
+  ...(privilegedContainers ? [] : [noPrivilegedContainers]),
   validatingWebhook(client, configuration.validatingWebhookUsers),
   rbacEscalation(client), // after all mutations: a webhook may add rules to a role
   resourceClaimRights(client),

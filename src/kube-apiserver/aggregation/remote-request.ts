@@ -36,9 +36,9 @@ const utf8Header = (text: string): string => Buffer.from(text).toString('latin1'
 
 /** Options of a TLS connection to the API's service: its certificate must name the service. */
 export function tlsOf(server: Environment, { service, ca, insecure }: AggregatedApi): ConnectionOptions {
-  const { frontProxy } = server.config;
+  const { proxyClient } = server.config;
   return {
-    ...(frontProxy && { cert: frontProxy.cert, key: frontProxy.key }),
+    ...proxyClient,
     ...(ca && { ca }),
     servername: `${service.name}.${service.namespace}.svc`,
     ...(insecure && { rejectUnauthorized: false }),

@@ -5,6 +5,7 @@ import { conditionOf, type FlowSchema, ignoreNotFound, isConflict } from '../../
 import { type Client, type ComponentContext, createInformer, type Informer, timestamp } from '../../client/client.ts';
 import type { Metrics } from '../../machinery/metrics.ts';
 import type { Clock, Timer } from '../../machinery/time/clock.ts';
+import type { ServerConfig } from '../environment.ts';
 import type { UserInfo } from '../user.ts';
 import { type Flow, PriorityLevels } from './levels.ts';
 import { FairnessMetrics } from './metrics.ts';
@@ -13,8 +14,6 @@ import { Rejections } from './rejections.ts';
 import { type Asked, widthOf } from './width.ts';
 
 const adjustMs = 10_000;
-/** A quarter of the time that a request has by default. */
-const patienceMs = 15_000;
 /** Changes within this time are applied together. */
 const settleMs = 100;
 
@@ -25,14 +24,21 @@ export interface Admission {
 
 export class Fairness {
   readonly #clock: Clock;
+  /** How long a request waits for seats. */
+  readonly #patienceMs: number;
   readonly #metrics: FairnessMetrics;
   readonly #rejections = new Map<string, Rejections>();
   readonly levels: PriorityLevels;
   #stopFollowing: (() => Promise<void>) | undefined;
 
-  constructor(clock: Clock, metrics: Metrics) {
+  constructor(
+    clock: Clock,
+    metrics: Metrics,
+    { seats, requestTimeoutMs = 60_000 }: Partial<Pick<ServerConfig, 'seats' | 'requestTimeoutMs'>> = {},
+  ) {
     this.#clock = clock;
-    this.levels = new PriorityLevels(clock);
+    this.#patienceMs = requestTimeoutMs / 4;
+    this.levels = new PriorityLevels(clock, seats);
     this.#metrics = new FairnessMetrics(metrics, this.levels);
   }
 
@@ -48,7 +54,7 @@ export class Fairness {
       schema: schema.metadata.name,
       distinguisher,
       user: request.user.name,
-      patienceMs,
+      patienceMs: this.#patienceMs,
       signal: request.signal,
     });
     return { flow, outcome };

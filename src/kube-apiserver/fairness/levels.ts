@@ -13,8 +13,8 @@ import { mandatoryLevels, mandatorySchemas } from './mandatory.ts';
 import { type QueueConfig, QueueSet } from './queue-set.ts';
 import { hashOfFlow } from './shuffle.ts';
 
-/** --max-requests-inflight and --max-mutating-requests-inflight together. */
-const serverSeats = 600;
+/** Kubernetes' defaults of --max-requests-inflight and --max-mutating-requests-inflight together. */
+const usualSeats = 600;
 /** Part of a level's nominal seats that one request may occupy. */
 const widestShare = 0.15;
 
@@ -43,12 +43,15 @@ export interface Flow {
 
 export class PriorityLevels {
   readonly #clock: Clock;
+  /** Of the whole server. */
+  readonly #seats: number;
   #levels = new Map<string, Level>();
   #schemas: readonly FlowSchema[] = [];
   fairFraction = 0;
 
-  constructor(clock: Clock) {
+  constructor(clock: Clock, seats = usualSeats) {
     this.#clock = clock;
+    this.#seats = seats;
     this.configure([], []);
   }
 
@@ -122,9 +125,9 @@ export class PriorityLevels {
     const { name } = config.metadata;
     const isExempt = config.spec?.type === 'Exempt';
     const { shares, lendable, borrowing } = sharesOf(config);
-    const nominal = Math.ceil((serverSeats * shares) / shareSum);
+    const nominal = Math.ceil((this.#seats * shares) / shareSum);
     const lent = Math.round((nominal * lendable) / 100);
-    const most = nominal + (borrowing === undefined ? serverSeats : Math.round((nominal * borrowing) / 100));
+    const most = nominal + (borrowing === undefined ? this.#seats : Math.round((nominal * borrowing) / 100));
     const previous = this.#levels.get(name);
     const demand = previous?.demand ?? new Demand(this.#clock);
     const queueConfig = queueConfigOf(config, isExempt);

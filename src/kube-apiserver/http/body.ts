@@ -4,12 +4,12 @@ import type { IncomingMessage } from 'node:http';
 import { constants, type Http2ServerRequest } from 'node:http2';
 import { badRequest, timeout, tooLarge, tooManyRequests } from '../../api/api.ts';
 import type { Clock, Timer } from '../../machinery/time/clock.ts';
+import type { ServerConfig } from '../environment.ts';
 import type { ApiRequest } from '../request.ts';
 
 type Incoming = IncomingMessage | Http2ServerRequest;
+type Limits = Pick<ServerConfig, 'maxBodyBytes' | 'requestTimeoutMs'>;
 
-/** Kubernetes' --request-timeout: a body that takes longer is not waited for. */
-const mostMs = 60_000;
 /** Bodies that are being read, in bytes: of all clients, and of one connection once there are many. */
 const mostBytes = 128 << 20;
 const mostBytesOfOne = 16 << 20;
@@ -21,15 +21,16 @@ let heldBytes = 0;
 const heldOf = new WeakMap<object, { bytes: number }>();
 
 /** Reads once and shares the result. */
-export function bodyReader(incoming: Incoming, clock: Clock, most: number): ApiRequest['body'] {
+export function bodyReader(incoming: Incoming, clock: Clock, limits: Limits): ApiRequest['body'] {
   let body: ReturnType<ApiRequest['body']> | undefined;
-  return () => (body ??= readBody(incoming, clock, most));
+  return () => (body ??= readBody(incoming, clock, limits));
 }
 
-async function readBody(incoming: Incoming, clock: Clock, most: number): ReturnType<ApiRequest['body']> {
+async function readBody(incoming: Incoming, clock: Clock, limits: Limits): ReturnType<ApiRequest['body']> {
+  const { maxBodyBytes: most } = limits;
   const { headers } = incoming;
   if (Number(headers['content-length'] ?? 0) > most) throw tooMuch(most);
-  const bytes = await new Reader(incoming, clock, most).read();
+  const bytes = await new Reader(incoming, clock, limits).read();
   if (!bytes.length) return undefined;
   return { bytes, mediaType: (headers['content-type'] ?? '').split(';')[0].trim() };
 }
@@ -40,15 +41,18 @@ class Reader {
   readonly #incoming: Incoming;
   readonly #clock: Clock;
   readonly #most: number;
+  /** A body that takes longer is not waited for. */
+  readonly #mostMs: number;
   readonly #ofConnection: { bytes: number };
   readonly #chunks: Buffer[] = [];
   #length = 0;
   #timer: Timer | undefined;
 
-  constructor(incoming: Incoming, clock: Clock, most: number) {
+  constructor(incoming: Incoming, clock: Clock, { maxBodyBytes, requestTimeoutMs }: Limits) {
     this.#incoming = incoming;
     this.#clock = clock;
-    this.#most = most;
+    this.#most = maxBodyBytes;
+    this.#mostMs = requestTimeoutMs;
     const connection = ('stream' in incoming && incoming.stream?.session) || incoming.socket;
     let held = heldOf.get(connection);
     if (!held) heldOf.set(connection, (held = { bytes: 0 }));
@@ -58,7 +62,7 @@ class Reader {
   read(): Promise<Buffer> {
     return new Promise<Buffer>((resolve, reject) => {
       const late = () => reject(timeout('request did not complete within the allotted timeout'));
-      this.#timer = this.#clock.after(mostMs, late, { background: true });
+      this.#timer = this.#clock.after(this.#mostMs, late, { background: true });
       const early = (error?: Error) =>
         reject(badRequest(`the body of the request ended early: ${error?.message ?? 'aborted'}`));
       this.#incoming.on('data', (chunk: Buffer) => this.#take(chunk, reject));

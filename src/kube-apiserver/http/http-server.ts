@@ -5,7 +5,7 @@ import { createServer, type Server as HttpServer, type IncomingMessage, type Ser
 import { createSecureServer, type Http2ServerRequest, type Http2ServerResponse, type Http2Session } from 'node:http2';
 import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import type { TLSSocket } from 'node:tls';
+import type { SecureVersion, TLSSocket } from 'node:tls';
 import type { Connection } from '../connection.ts';
 import { run } from '../pipeline.ts';
 import type { ApiRequest } from '../request.ts';
@@ -22,8 +22,11 @@ export interface TlsOptions {
   /** PEM */
   readonly cert: string;
   readonly key: string;
-  /** PEM: the CA of client certificates. */
-  readonly clientCa: string;
+  /** PEM: the CA of client certificates; without one, no certificate is accepted. */
+  readonly clientCa?: string;
+  readonly minVersion?: SecureVersion;
+  /** OpenSSL's names, separated by colons; for TLS 1.2 only. */
+  readonly ciphers?: string;
 }
 
 export interface ListenOptions {
@@ -55,6 +58,7 @@ type Outgoing = ServerResponse | Http2ServerResponse;
 export async function listen(server: Server, { port, host = '127.0.0.1', tls }: ListenOptions): Promise<Listener> {
   const beginnings = new Beginnings();
   const handle = (incoming: Incoming, outgoing: Outgoing) => void answer(server, beginnings, incoming, outgoing);
+  const authorities = [tls?.clientCa ?? [], server.config.frontProxy?.ca ?? []].flat();
   const http = (
     tls
       ? createSecureServer(
@@ -64,8 +68,10 @@ export async function listen(server: Server, { port, host = '127.0.0.1', tls }: 
             ...({ maxHeaderSize: headerBytes } as object),
             cert: tls.cert,
             key: tls.key,
-            ca: [tls.clientCa, server.config.frontProxy?.ca ?? []].flat(),
-            requestCert: true,
+            ...(tls.minVersion && { minVersion: tls.minVersion }),
+            ...(tls.ciphers && { ciphers: tls.ciphers }),
+            ca: authorities,
+            requestCert: authorities.length > 0,
             // Clients without a certificate may have a token; the authenticator rejects invalid certificates.
             rejectUnauthorized: false,
             handshakeTimeout: handshakeMs,
@@ -189,7 +195,7 @@ function requestOf(
     rawHeaders: incoming.rawHeaders,
     info: requestInfo(method, path, query),
     user: nobody,
-    body: bodyReader(incoming, server.clock, server.config.maxBodyBytes),
+    body: bodyReader(incoming, server.clock, server.config),
     stream: incoming,
     get signal() {
       return signal();
@@ -220,10 +226,13 @@ function peerOf(server: Server, incoming: Incoming): Connection {
   return cached;
 }
 
-function isIssuedBy(certificate: Buffer, ca: string): boolean {
-  const issuer = new X509Certificate(ca);
+/** `bundle`: one CA or several, in PEM. */
+function isIssuedBy(certificate: Buffer, bundle: string): boolean {
   const issued = new X509Certificate(certificate);
-  return issued.checkIssued(issuer) && issued.verify(issuer.publicKey);
+  const authorities = bundle.match(/-----BEGIN CERTIFICATE-----[\s\S]*?-----END CERTIFICATE-----/g) ?? [];
+  return authorities
+    .map((pem) => new X509Certificate(pem))
+    .some((issuer) => issued.checkIssued(issuer) && issued.verify(issuer.publicKey));
 }
 
 function readPeer({ config }: Server, socket: TLSSocket): Connection {

@@ -15,15 +15,14 @@ export interface Upstream {
   readonly tls?: ConnectionOptions;
 }
 
-/** The order of --kubelet-preferred-address-types that kubeadm sets. */
-const preferred = ['InternalIP', 'ExternalIP', 'Hostname'];
-
 export async function kubeletOf(server: Server, node: string): Promise<Upstream> {
   const kind = server.kinds.byResource('', 'v1', 'nodes') as Kind;
   const found = (await cacheOf(server, kind)).get(keyOf(kind, '', node))?.object;
   if (!found) throw notFound(kind, node);
   const addresses: { type: string; address: string }[] = found.status?.addresses ?? [];
-  const host = preferred.map((type) => addresses.find((a) => a.type === type)?.address).find(Boolean);
+  const host = server.config.kubeletAddressTypes
+    .map((type) => addresses.find((a) => a.type === type)?.address)
+    .find(Boolean);
   if (!host) throw failure(500, 'InternalError', `no preferred addresses found; known addresses: []`);
   const { kubeletClient } = server.config;
   return {

@@ -38,17 +38,19 @@ export const token: Subresource = {
         `the UID in the token request (${askedUid}) does not match the UID of the service account (${uid})`,
       );
     const { spec = {} } = wanted;
-    const expirationSeconds = checkExpiration(spec.expirationSeconds ?? 3_600);
-    const audiences: string[] = spec.audiences?.length ? spec.audiences : [...server.tokens.audiences];
+    const { tokens } = server;
+    const expirationSeconds = Math.min(checkExpiration(spec.expirationSeconds ?? 3_600), tokens.longestSeconds);
+    const audiences: string[] = spec.audiences?.length ? spec.audiences : [...tokens.audiences];
     await admitFinally(server.admission, attributes);
     const bound = spec.boundObjectRef ? await boundObject(target, spec.boundObjectRef) : undefined;
-    const issued = await server.tokens.issue({
+    const issued = await tokens.issue({
       namespace,
       serviceAccount: { name, uid },
       audiences,
       expirationSeconds,
       ...bound,
-      ...(isExtended(expirationSeconds, audiences, bound, server.tokens.audiences) && { extended: true }),
+      ...(tokens.extendsTokens &&
+        isExtended(expirationSeconds, audiences, bound, tokens.audiences) && { extended: true }),
     });
     return objectReply(201, {
       kind: 'TokenRequest',

@@ -31,7 +31,7 @@ export interface EtcdOptions {
   readonly clock: Clock;
   /** Such as https://10.0.0.1:2379; all members of one cluster. */
   readonly endpoints: readonly string[];
-  readonly tls?: { readonly ca: string; readonly cert?: string; readonly key?: string };
+  readonly tls?: { readonly ca?: string; readonly cert?: string; readonly key?: string };
 }
 
 /** Throws StoreUnusable (`unreachable`) when no endpoint answers. */

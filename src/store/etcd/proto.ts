@@ -88,7 +88,7 @@ const channelOptions: grpc.ClientOptions = {
   'grpc.max_reconnect_backoff_ms': 2_000,
 };
 
-export function connect(url: string, tls?: { ca: string; cert?: string; key?: string }): Endpoint {
+export function connect(url: string, tls?: { ca?: string; cert?: string; key?: string }): Endpoint {
   const { protocol, host } = new URL(url);
   if (protocol !== 'http:' && protocol !== 'https:') throw new Error(`etcd endpoint "${url}" is not an http(s) URL`);
   const pem = (text?: string) => (text ? Buffer.from(text) : undefined);

@@ -38,13 +38,18 @@ function untrustedIssuer(token: string): string | undefined {
   }
 }
 
-async function verify(token: string, keys: IssuerKeys, { issuer }: JwtIssuer, clock: Clock): Promise<JWTPayload> {
+async function verify(
+  token: string,
+  keys: IssuerKeys,
+  { issuer, signatures }: JwtIssuer,
+  clock: Clock,
+): Promise<JWTPayload> {
   const { createLocalJWKSet, errors, jwtVerify } = await import('jose');
   const check = async (set: JSONWebKeySet) => {
     const options = {
       issuer: [issuer.url, 'accounts.google.com'],
       audience: [...issuer.audiences],
-      algorithms,
+      algorithms: [...(signatures ?? algorithms)],
       requiredClaims: ['exp'],
       currentDate: new Date(clock.now()),
     };

@@ -22,6 +22,8 @@ export interface JwtIssuer {
     readonly extra?: readonly { readonly key: string; readonly valueExpression: string }[];
   };
   readonly userValidationRules?: readonly ValidationRule[];
+  /** Of tokens; default: all. From --oidc-signing-algs, and not in the file. */
+  readonly signatures?: readonly string[];
 }
 
 export interface ClaimOrExpression {

@@ -1,0 +1,161 @@
+// An API server alone, configured by the flags of kube-apiserver: it stands in for that program.
+
+import path from 'node:path';
+import { builtinKinds, formatTime, KindRegistry, kubernetesVersion } from '../../api/api.ts';
+import type { ServerConfig } from '../../kube-apiserver/kube-apiserver.ts';
+import { firstAddresses } from '../addresses.ts';
+import { openAuditor } from '../auditing.ts';
+import { primaryAddress } from '../config.ts';
+import type { Environment } from '../context.ts';
+import { type ServedApi, serveApi } from '../parts/serve-api.ts';
+import { readAccess } from './access.ts';
+import { flagFaults } from './check-flags.ts';
+import { servedKinds } from './features.ts';
+import { ensureServingPair, readAuthorities, readKeyPair } from './files.ts';
+import { type FlagValues, flags, sections } from './flags.ts';
+import { flagHelp, parseFlags } from './parse-flags.ts';
+import { openFlaggedStore } from './store.ts';
+import { openSslCiphers } from './tls.ts';
+
+export interface ApiServerCommand {
+  readonly values: FlagValues;
+  /** If there are any, the server must not start. */
+  readonly faults: readonly string[];
+  /** Flags that were accepted and have no effect. */
+  readonly ignored: readonly string[];
+}
+
+export function readApiServerCommand(words: readonly string[]): ApiServerCommand {
+  const { values, given, faults, ignored } = parseFlags(flags, words);
+  const complete = values as unknown as FlagValues;
+  // Flags that could not be read make others look wrong.
+  return { values: complete, ignored, faults: faults.length > 0 ? faults : flagFaults(complete, given) };
+}
+
+export const apiServerHelp = (): string =>
+  `The API server of Kubernetes ${kubernetesVersion.gitVersion}, by Coracle. It takes the flags of kube-apiserver.\n\nUsage:\n  kube-apiserver [flags]\n\n${flagHelp(sections)}`;
+
+export const apiServerVersion = (): string => `Kubernetes ${kubernetesVersion.gitVersion}`;
+
+/** Resolves when the server is ready. Rejects with the fault and its flag. */
+export async function startApiServer(values: FlagValues, environment: Environment): Promise<ServedApi> {
+  const { clock, logger } = environment;
+  const advertised = advertisedAddress(values);
+  const port = values['secure-port'];
+  const { apiServiceIP } = firstAddresses(values['service-cluster-ip-range']);
+  const [clientCa, config, tls, access, auditor] = await Promise.all([
+    readAuthorities('client-ca-file', values['client-ca-file']),
+    serverConfig(values),
+    readTls(values, [advertised, apiServiceIP], clock.now()),
+    readAccess(values, `https://${values['external-hostname'] || bracketed(advertised)}:${port}`, logger),
+    openAuditor(auditSettings(values), { root: '' }, { clock, logger }),
+  ]);
+  const store = await openFlaggedStore(values, environment);
+  try {
+    const served = await serveApi(environment, {
+      store,
+      access,
+      config,
+      ...(auditor && { auditor }),
+      kinds: kindsOf(values),
+      listen: async (apiServer) => {
+        const where = { port, host: values['bind-address'] || '0.0.0.0' };
+        return (await apiServer.listen({ ...where, tls: { ...tls, ...(clientCa && { clientCa }) } })).port;
+      },
+      bootstrap: () => ({
+        serviceCidr: values['service-cluster-ip-range'],
+        apiServiceIP,
+        endpoint: { ip: values['endpoint-reconciler-type'] === 'none' ? '127.0.0.1' : advertised, port },
+        clientCA: clientCa,
+        frontProxy: config.frontProxy,
+        today: formatTime(clock.now()).slice(0, 10),
+      }),
+    });
+    return {
+      ...served,
+      async stop() {
+        await served.stop();
+        await store.close();
+      },
+    };
+  } catch (error) {
+    await store.close();
+    throw error;
+  }
+}
+
+/** Members of a cluster do not reach the loopback address. */
+function advertisedAddress(values: FlagValues): string {
+  const address = values['advertise-address'] || values['bind-address'];
+  return /^(127\.|0\.0\.0\.0$|::1?$|$)/.test(address) && !values['advertise-address'] ? primaryAddress() : address;
+}
+
+const bracketed = (address: string): string => (address.includes(':') ? `[${address}]` : address);
+
+async function readTls(values: FlagValues, addresses: readonly string[], nowMs: number) {
+  const given = await readKeyPair(['tls-cert-file', 'tls-private-key-file'], values);
+  const own = () =>
+    ensureServingPair(path.resolve(values['cert-dir']), [...new Set([...addresses, '127.0.0.1'])], nowMs);
+  const ciphers = openSslCiphers(values['tls-cipher-suites']);
+  return {
+    ...(given ?? (await own())),
+    minVersion: values['tls-min-version'] === 'VersionTLS13' ? ('TLSv1.3' as const) : ('TLSv1.2' as const),
+    ...(ciphers && { ciphers }),
+  };
+}
+
+async function serverConfig(values: FlagValues): Promise<Partial<ServerConfig>> {
+  const [kubelet, kubeletCa, proxyClient, frontProxyCa] = await Promise.all([
+    readKeyPair(['kubelet-client-certificate', 'kubelet-client-key'], values),
+    readAuthorities('kubelet-certificate-authority', values['kubelet-certificate-authority']),
+    readKeyPair(['proxy-client-cert-file', 'proxy-client-key-file'], values),
+    readAuthorities('requestheader-client-ca-file', values['requestheader-client-ca-file']),
+  ]);
+  return {
+    serviceCidr: values['service-cluster-ip-range'],
+    nodePortRange: values['service-node-port-range'],
+    ...(kubelet && { kubeletClient: { ...kubelet, ...(kubeletCa && { ca: kubeletCa }) } }),
+    kubeletAddressTypes: values['kubelet-preferred-address-types'],
+    ...(proxyClient && { proxyClient }),
+    ...(frontProxyCa && {
+      frontProxy: {
+        ca: frontProxyCa,
+        allowedNames: values['requestheader-allowed-names'],
+        headers: {
+          username: values['requestheader-username-headers'],
+          uid: values['requestheader-uid-headers'],
+          group: values['requestheader-group-headers'],
+          extraPrefix: values['requestheader-extra-headers-prefix'],
+        },
+      },
+    }),
+    requestTimeoutMs: values['request-timeout'],
+    seats: values['max-requests-inflight'] + values['max-mutating-requests-inflight'],
+    minWatchSeconds: values['min-request-timeout'],
+  };
+}
+
+const auditSettings = (values: FlagValues) => {
+  const file = (name: 'audit-policy-file' | 'audit-webhook-config-file') =>
+    values[name] ? path.resolve(values[name]) : undefined;
+  const log = values['audit-log-path'];
+  const hasTarget = log !== '' || values['audit-webhook-config-file'] !== '';
+  return {
+    // As in Kubernetes, a policy alone records nothing.
+    auditPolicy: hasTarget ? file('audit-policy-file') : undefined,
+    auditLog: log === '' || log === '-' ? log || undefined : path.resolve(log),
+    auditWebhookConfig: file('audit-webhook-config-file'),
+    rotation: {
+      maxSize: values['audit-log-maxsize'],
+      maxBackups: values['audit-log-maxbackup'],
+      maxAge: values['audit-log-maxage'],
+    },
+  };
+};
+
+const kindsOf = (values: FlagValues): KindRegistry =>
+  new KindRegistry(
+    values['runtime-config'].size > 0 || values['event-ttl'] !== flags['event-ttl'].default
+      ? servedKinds(values['runtime-config'], Math.max(1, Math.floor(values['event-ttl'] / 1_000)))
+      : builtinKinds(),
+  );

@@ -1,0 +1,70 @@
+// A running API server: authentication and authorization, bootstrap objects, and the periodic work.
+
+import { type Client, createClient } from '../../client/client.ts';
+import {
+  type AccessOptions,
+  type ApiServer,
+  type ApiServerOptions,
+  createAccess,
+  createApiServer,
+  type UserInfo,
+} from '../../kube-apiserver/kube-apiserver.ts';
+import { runCompaction, type Store } from '../../store/store.ts';
+import { ensureBootstrapObjects } from '../bootstrap.ts';
+import type { Environment } from '../context.ts';
+import type { BootstrapInputs } from '../extra-objects.ts';
+import { identities } from '../identities.ts';
+import { keepObjects } from '../kept-objects.ts';
+
+export interface ApiSetup extends Pick<ApiServerOptions, 'auditor' | 'config' | 'kinds'> {
+  readonly store: Store;
+  readonly access: Omit<AccessOptions, 'clock' | 'random'>;
+  /** Opens the port. Left out: the server is reached in this process alone. */
+  readonly listen?: (apiServer: ApiServer) => Promise<number>;
+  /** `port` is that on which it listens. */
+  readonly bootstrap: (port: number | undefined) => BootstrapInputs;
+}
+
+export interface ServedApi {
+  readonly port: number | undefined;
+  readonly apiServer: ApiServer;
+  /** A client of this process under an identity. */
+  clientFor(user: UserInfo): Client;
+  stop(): Promise<void>;
+}
+
+/** Resolves when the API server can be used and the bootstrap objects are there. */
+export async function serveApi(environment: Environment, setup: ApiSetup): Promise<ServedApi> {
+  const { clock, random, metrics } = environment;
+  const { store, auditor, config, kinds } = setup;
+  const logger = environment.logger.child({ component: 'kube-apiserver' });
+  const access = createAccess({ ...setup.access, clock, random });
+  const { authenticators, authorizers, admission, tokens } = access;
+  const apiServer = await createApiServer({
+    ...{ store, clock, random, logger, metrics, authenticators, authorizers, admission, tokens },
+    ...(auditor && { auditor }),
+    ...(kinds && { kinds }),
+    ...(config && { config }),
+  });
+  const clientFor = (user: UserInfo) => createClient(apiServer.transport(user));
+  const self = clientFor(identities.apiServer);
+  // Before listening: no request may be authorized with half of the roles.
+  await access.start({ client: self, clock, random, logger: environment.logger });
+  await apiServer.server.fairness.start({ client: self, clock, random, logger });
+  const port = await setup.listen?.(apiServer);
+  const inputs = setup.bootstrap(port);
+  await ensureBootstrapObjects(self, inputs);
+  const kept = keepObjects(self, inputs, { clock, logger });
+  const compaction = runCompaction(store, clock, logger, (revision) => apiServer.server.cache.compact(revision));
+  return {
+    port,
+    apiServer,
+    clientFor,
+    async stop() {
+      compaction.stop();
+      kept.stop();
+      await access.stop();
+      await apiServer.stop();
+    },
+  };
+}
