@@ -69,12 +69,14 @@ export interface WatchSink {
   readonly keepsObjects?: boolean;
   send(type: EventType, item: Item): void;
   bookmark(object: ApiObject): void;
+  /** Asked between the pieces of a large state: a promise while the receiver cannot take more. */
+  ready?(): Promise<void> | undefined;
   error(status: object): void;
   /** The end of the stream. */
   end(): void;
 }
 
 export interface WatchSubscription {
-  /** Begins to send; call once. Due events are sent at once, synchronously. Returns a function that ends the watch. */
+  /** Begins to send; call once. Due events are sent synchronously, a large state in pieces. Returns the end of the watch. */
   open(sink: WatchSink): () => void;
 }

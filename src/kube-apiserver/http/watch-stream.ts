@@ -1,8 +1,10 @@
 // A watch over HTTP: JSON lines or protobuf frames, shared by all watchers.
 
+import type { EventEmitter } from 'node:events';
 import type { ServerResponse } from 'node:http';
 import type { Http2ServerResponse } from 'node:http2';
 import type { ApiObject } from '../../api/api.ts';
+import type { Clock } from '../../machinery/time/clock.ts';
 import { encodeWatchEvent, protobufSchema } from '../protobuf/protobuf.ts';
 import { served, sharesBytes } from '../registry/codec.ts';
 import type { WatchReply, WatchSink } from '../reply.ts';
@@ -14,6 +16,10 @@ type Response = ServerResponse | Http2ServerResponse;
 
 /** A client with more pending bytes is disconnected, and lists again. */
 const mostPendingBytes = 64 << 20;
+/** A large state waits for the client at this many pending bytes. */
+const enoughPendingBytes = 1 << 20;
+/** A client that reads nothing for this long is disconnected. */
+const slowMs = 60_000;
 
 export function streamWatch(request: ApiRequest, response: Response, reply: WatchReply, accepted: Accepted): void {
   // Past its headers an HTTP/1.1 response is chunks, which are shared ready-made; HTTP/2 frames them itself.
@@ -40,6 +46,10 @@ export function streamWatch(request: ApiRequest, response: Response, reply: Watc
       else write(item.frame(type, chunked));
     },
     bookmark: (object) => line('BOOKMARK', shape && accepted.as ? shape(object) : object),
+    ready: () => {
+      if (response.destroyed || target.writableLength < enoughPendingBytes) return undefined;
+      return drained(target, response, request.server.clock);
+    },
     error: (status) => line('ERROR', status),
     end: () => response.end(),
   };
@@ -48,6 +58,19 @@ export function streamWatch(request: ApiRequest, response: Response, reply: Watc
   request.signal.addEventListener('abort', () => {
     close();
     response.destroy();
+  });
+}
+
+/** Resolves when the client has read what is pending, or is gone. */
+function drained(target: EventEmitter, response: Response, clock: Clock): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const timer = clock.after(slowMs, () => response.destroy(), { background: true });
+  target.once('drain', resolve);
+  response.once('close', resolve);
+  return promise.finally(() => {
+    timer.cancel();
+    target.off('drain', resolve);
+    response.off('close', resolve);
   });
 }
 

@@ -18,6 +18,7 @@ export function convertingSink(kind: Kind, sink: WatchSink): WatchSink {
   let waiting: Step[] = [];
   let isRunning = false;
   let isOver = false;
+  let running: Promise<void> = Promise.resolve();
   const pass = (step: Step) => {
     if (step === 'end') sink.end();
     else if ('event' in step) sink.send(step.event, step.item);
@@ -47,12 +48,13 @@ export function convertingSink(kind: Kind, sink: WatchSink): WatchSink {
   };
   const push = (step: Step) => {
     waiting.push(step);
-    if (!isRunning) void run();
+    if (!isRunning) running = run();
   };
   return {
     ...(sink.keepsObjects !== undefined && { keepsObjects: sink.keepsObjects }),
     send: (event, item) => push({ event, item }),
     bookmark: (bookmark) => push({ bookmark }),
+    ready: () => running.then(() => sink.ready?.()),
     error: (error) => push({ error }),
     end: () => push('end'),
   };

@@ -1,6 +1,7 @@
 // Watches: the events since a version, then all later ones, as frames that all watchers share.
 
-import type { ApiObject, Kind } from '../../api/api.ts';
+import { type ApiObject, internalError, type Kind } from '../../api/api.ts';
+import type { OrderedView } from '../../machinery/collections/ordered-tree.ts';
 import type { Timer } from '../../machinery/time/clock.ts';
 import { ownTurn } from '../../machinery/time/turn.ts';
 import type { WatchReply, WatchSink } from '../reply.ts';
@@ -19,8 +20,10 @@ import { listPrefix } from './target.ts';
 /** Bookmark interval (Kubernetes: about once a minute). */
 const bookmarkMs = 60_000;
 
-/** Objects that a watch sends at its beginning in a millisecond or so. */
+/** Objects that a watch sends at its beginning in a millisecond or so; a larger state is sent in pieces. */
 const largeState = 500;
+/** Events that wait for the end of a large state; a watch with more has a client that is too slow. */
+const mostWaiting = 32_768;
 
 export async function watch(target: Place, options: ListOptions): Promise<WatchReply> {
   const selection = selectionOf(target, options);
@@ -50,6 +53,8 @@ class Watcher {
   #timers: Timer[] = [];
   #unwatch: (() => void) | undefined;
   #closed = false;
+  /** Events during a large state; undefined once it is sent. */
+  #waiting: CacheEvent[] | undefined;
   readonly #stop = () => this.#end();
 
   constructor(target: Place, options: ListOptions, selection: Selection, from: number, sink: WatchSink) {
@@ -68,7 +73,7 @@ class Watcher {
       this.#unwatch = cache.watch({
         scope: this.#selection.scope,
         keepsObjects: this.#sink.keepsObjects,
-        event: (event) => this.#send(event),
+        event: (event) => this.#receive(event),
         end: this.#stop,
       });
       this.#startTimers(server);
@@ -105,14 +110,59 @@ class Watcher {
   #sendState(): void {
     const { cache, server } = this.#target;
     const prefix = listPrefix(this.#target);
-    const send = (item: Item) => {
-      if (this.#selection.matches(item)) this.#sink.send('ADDED', item);
-    };
     const { key } = this.#selection;
-    if (key) cache.tree.forEach(key, `${key}\0`, send);
-    else cache.tree.forEach(prefix, `${prefix.slice(0, -1)}0`, send);
+    const { revision } = server.cache;
+    const [start, end] = key ? [key, `${key}\0`] : [prefix, `${prefix.slice(0, -1)}0`];
+    if (key || cache.size <= largeState) {
+      cache.tree.forEach(start, end, (item) => this.#sendItem(item));
+      this.#endState(revision);
+      return;
+    }
+    this.#waiting = [];
+    this.#sendPieces(cache.snapshot(), start, end)
+      .then(() => this.#endPieces(revision))
+      .catch((error: unknown) => {
+        this.#sink.error(internalError(String(error)).status);
+        this.#end();
+      });
+  }
+
+  #sendItem(item: Item): void {
+    if (this.#selection.matches(item)) this.#sink.send('ADDED', item);
+  }
+
+  /** Between the pieces others have their turn, and the client reads. */
+  async #sendPieces(state: OrderedView<Item>, start: string, end: string): Promise<void> {
+    for (let from: string | undefined = start; from !== undefined && !this.#closed; ) {
+      let count = 0;
+      let next: string | undefined;
+      state.forEach(from, end, (item) => {
+        if (++count > largeState) next = item.key;
+        else this.#sendItem(item);
+        return next === undefined;
+      });
+      from = next;
+      await this.#sink.ready?.();
+      await ownTurn();
+    }
+  }
+
+  #endPieces(revision: number): void {
+    if (this.#closed) return;
+    this.#endState(revision);
+    const waiting = this.#waiting ?? [];
+    this.#waiting = undefined;
+    for (const event of waiting) this.#send(event);
+  }
+
+  #endState(revision: number): void {
     if (this.#options.sendInitialEvents && this.#options.bookmarks)
-      this.#bookmark(server.cache.revision, { 'k8s.io/initial-events-end': 'true' });
+      this.#tell(revision, { 'k8s.io/initial-events-end': 'true' });
+  }
+
+  #receive(event: CacheEvent): void {
+    if (!this.#waiting) this.#send(event);
+    else if (this.#waiting.push(event) > mostWaiting) this.#end();
   }
 
   /** The cache filters live events; this filters past ones. */
@@ -167,7 +217,12 @@ class Watcher {
     this.#end();
   }
 
-  #bookmark(revision: number, annotations?: Record<string, string>): void {
+  /** None while the client lacks objects of an older revision. */
+  #bookmark(revision: number): void {
+    if (!this.#waiting) this.#tell(revision);
+  }
+
+  #tell(revision: number, annotations?: Record<string, string>): void {
     this.#sink.bookmark(bookmarkOf(this.#target.kind, revision, annotations));
   }
 

@@ -109,15 +109,15 @@ export class ResourceCache {
     return this.#segments[0].from;
   }
 
-  /** Fills the empty cache with the state at `revision`. */
-  load(items: Iterable<Item>, revision: number): void {
+  /** Fills the empty cache with the state at `revision`, which was the same since `unchangedSince`. */
+  load(items: Iterable<Item>, revision: number, unchangedSince = revision): void {
     for (const item of items) {
       this.#items.set(item.key, item);
       this.#tree.set(item.key, item);
     }
     this.#segments = [];
-    this.#begin(revision);
-    this.#changedAt = revision;
+    this.#begin(unchangedSince);
+    this.#changedAt = unchangedSince;
   }
 
   put(item: Item): void {

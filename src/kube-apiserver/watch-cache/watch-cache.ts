@@ -49,6 +49,13 @@ export class WatchCache {
   /** Objects of pending writes, so that their changes are not parsed again. */
   readonly #written = new Map<string, { object: ApiObject; serialized?: Serialized }[]>();
   #revision = 0;
+  /**
+   * The last change of resources without a cache, by the first part of their keys: a new cache has the history since
+   * then, because there was none.
+   */
+  readonly #unseen = new Map<string, number>();
+  /** Changes before this revision are unknown. */
+  #knownSince = 0;
   #fault: string | undefined;
   #compacted = 0;
   #tidiedAtMs = 0;
@@ -64,6 +71,7 @@ export class WatchCache {
 
   async start(): Promise<void> {
     this.#revision = await this.#store.revision();
+    this.#knownSince = this.#revision;
     this.#running = this.#follow();
   }
 
@@ -99,7 +107,7 @@ export class WatchCache {
     const loading: Loading = { cache, decode, indexOf, early: [], loadedRevision: 0, loaded: Promise.resolve(cache) };
     this.#caches.set(prefix, loading);
     loading.loaded = this.#load(loading).catch((error) => {
-      if (this.#caches.get(prefix) === loading) this.#caches.delete(prefix);
+      if (this.#caches.get(prefix) === loading) this.forget(prefix);
       throw error;
     });
     return loading.loaded;
@@ -107,7 +115,15 @@ export class WatchCache {
 
   /** For a resource that is no longer served. */
   forget(prefix: string): void {
+    const found = this.#caches.get(prefix);
     this.#caches.delete(prefix);
+    // Of its changes nothing is remembered.
+    if (found) this.#noteUnseen(prefix, this.#revision);
+  }
+
+  #noteUnseen(key: string, revision: number): void {
+    const part = firstPart(key);
+    if (part) this.#unseen.set(part, Math.max(revision, this.#unseen.get(part) ?? 0));
   }
 
   /** The cache of a resource that was read already. */
@@ -184,14 +200,21 @@ export class WatchCache {
       // Many objects take seconds to parse: others get their turn in between.
       if (items.length % 2_000 === 0) await setImmediate();
     }
-    const floor = Math.max(revision, this.#revision);
-    loading.cache.load(items, revision);
+    // Every change up to the loaded state counts for how long that state has been the same.
+    if (revision > this.#revision) await this.reach(revision);
     const early = loading.early ?? [];
+    loading.cache.load(items, revision, this.#unchangedSince(loading.cache.prefix, early, revision));
     loading.early = undefined;
     loading.loadedRevision = revision;
     for (const change of early) this.#apply(loading, change);
-    if (floor > this.#revision) await this.reach(floor);
     return loading.cache;
+  }
+
+  #unchangedSince(prefix: string, early: readonly Change[], loadedRevision: number): number {
+    if (this.#revision < loadedRevision) return loadedRevision;
+    const contained = early.map(revisionOf).filter((revision) => revision <= loadedRevision);
+    const unseen = this.#unseen.get(firstPart(prefix)) ?? 0;
+    return Math.min(loadedRevision, Math.max(this.#knownSince, unseen, ...contained.slice(-1)));
   }
 
   async #follow(): Promise<void> {
@@ -219,6 +242,7 @@ export class WatchCache {
   /** Changes in between are unknown: reloads everything, and makes watchers list again. */
   async #startOver(): Promise<void> {
     const revision = await this.#store.revision();
+    this.#knownSince = revision;
     const old = [...this.#caches.values()];
     this.#caches.clear();
     // They load while the watch continues: a load that is ahead waits for it.
@@ -249,7 +273,10 @@ export class WatchCache {
   #take(change: Change): void {
     const key = change.type === 'put' ? change.entry.key : change.key;
     const loading = this.#loadingOf(key);
-    if (!loading) return;
+    if (!loading) {
+      this.#noteUnseen(key, revisionOf(change));
+      return;
+    }
     if (loading.early) loading.early.push(change);
     else this.#apply(loading, change);
   }
@@ -266,10 +293,10 @@ export class WatchCache {
 
   #apply({ cache, decode, loadedRevision }: Loading, change: Change): void {
     if (change.type === 'put') {
-      if (change.entry.modRevision <= loadedRevision) return;
+      if (revisionOf(change) <= loadedRevision) return;
       cache.put(this.#itemOf(change.entry, decode));
     } else {
-      if (change.revision <= loadedRevision) return;
+      if (revisionOf(change) <= loadedRevision) return;
       const last = this.#written.get(change.key)?.find((written) => !written.serialized)?.object;
       const previous = cache.get(change.key)?.object;
       const object = last ?? (previous && withVersion(previous));
@@ -287,6 +314,11 @@ export class WatchCache {
     return loadedItem(entry, decode);
   }
 }
+
+const revisionOf = (change: Change): number => (change.type === 'put' ? change.entry.modRevision : change.revision);
+
+/** A resource of the core group, or another group. */
+const firstPart = (key: string): string => key.split('/', 3)[2] ?? '';
 
 function loadedItem({ key, value, modRevision }: Entry, decode: Decode): Item {
   const object = decode(value);
