@@ -207,6 +207,8 @@ export interface NetworkProbe {
 export interface RuntimeFeatures {
   readonly userNamespaces: boolean;
   readonly recursiveReadOnlyMounts: boolean;
+  /** Each change of a sandbox or container has an event, so the kubelet seldom has to list them. */
+  readonly completeEvents: boolean;
   /** supplementalGroupsPolicy: Strict. */
   readonly supplementalGroupsPolicy: boolean;
 }

@@ -10,7 +10,6 @@ import {
   removePodCgroups,
 } from '../container-runtime/container-runtime.ts';
 import { type KubeletConfig, relistPeriodMs, relistPeriodWithEventsMs } from './config.ts';
-import { hasAppArmor } from './containers/security.ts';
 import { refuseUnderPressure } from './eviction/admission.ts';
 import { Garbage } from './eviction/garbage.ts';
 import { watchLocalStorage } from './eviction/local-storage.ts';
@@ -18,6 +17,8 @@ import { EvictionManager } from './eviction/manager.ts';
 import { sweepFiles } from './files/orphaned-files.ts';
 import { ImageManager } from './images/images.ts';
 import { rotateLogs } from './logs/log-rotation.ts';
+import { realMachine } from './machine/real-machine.ts';
+import { simulatedMachine } from './machine/simulated-machine.ts';
 import { NodeKeeper } from './node/node.ts';
 import { refuse } from './pods/admission.ts';
 import { PodCache } from './pods/pod-cache.ts';
@@ -29,9 +30,8 @@ import { type KubeletServer, startServer } from './server/server.ts';
 import { measured } from './stats/measured-runtime.ts';
 import { StatusManager } from './status/status-manager.ts';
 import type { KubeletTools } from './tools.ts';
-import { HostPathVolumes } from './volumes/host-path-volumes.ts';
 import { TokenCache } from './volumes/tokens.ts';
-import { podUids, prepareVolumes, unmountVolumes } from './volumes/volumes.ts';
+import { podUids, unmountVolumes } from './volumes/volumes.ts';
 
 export type { KubeletConfig } from './config.ts';
 
@@ -73,19 +73,19 @@ export async function startKubelet(
     'Duration in seconds from kubelet seeing a pod for the first time to the pod starting to run',
     podStartBuckets,
   );
-  // Simulated nodes have every feature of real ones.
-  const appArmor = !config.usesFilesystem || hasAppArmor();
   const counted = () => [...workers.values()].filter((w) => w.isCounted).map((w) => w.promised);
   const podCgroups = cgroups && new PodCgroups(cgroups, { config, clock, logger, pods: counted });
-  const hostPathVolumes = config.usesFilesystem ? new HostPathVolumes(config.volumeDirectory, logger) : undefined;
+  const machine = config.usesFilesystem
+    ? realMachine({ config, clock, logger, runtime, ...(podCgroups && { cgroups: podCgroups }) })
+    : simulatedMachine(config, runtime);
   const tools: KubeletTools = {
     config,
     client,
     clock,
     logger,
     runtime,
+    machine,
     ...(podCgroups && { cgroups: podCgroups }),
-    ...(hostPathVolumes && { hostPathVolumes }),
     events,
     cache,
     services,
@@ -98,13 +98,13 @@ export async function startKubelet(
     podStarted: (seconds) => starts.observe(seconds),
     refuse: (pod) =>
       refuseUnderPressure(pod, eviction.conditions) ??
-      refuse(pod, counted(), config, { ...runtime.features, appArmor, object: keeper.node }),
+      refuse(pod, counted(), config, { ...runtime.features, appArmor: machine.hasAppArmor, object: keeper.node }),
     node: () => keeper.node,
     readNode: () => keeper.read(),
   };
 
-  if (config.usesFilesystem) await prepareVolumes(config.rootDirectory);
-  await hostPathVolumes?.start();
+  await machine.files.prepare();
+  await machine.hostPathVolumes?.start();
   podCgroups?.start();
   const server: KubeletServer | undefined =
     tls && (await startServer(tools, () => [...workers.values()].map((w) => w.pod), context.metrics, tls));
@@ -171,7 +171,7 @@ export async function startKubelet(
       tools.probes.stop();
       podCgroups?.stop();
       await Promise.all([...workers.values()].map((w) => w.stop()));
-      await hostPathVolumes?.stop();
+      await machine.hostPathVolumes?.stop();
       await tools.statuses.stop();
       await Promise.allSettled([...loops, events.flush()]);
       await runtime.close();
@@ -229,7 +229,7 @@ async function stopOrphans(tools: KubeletTools, workers: Map<string, PodRunner>)
 
 /** Lists the runtime's containers at intervals; more often for a runtime without events. */
 async function relist(tools: KubeletTools, signal: AbortSignal, orphans: () => Promise<void>): Promise<void> {
-  const periodMs = tools.config.usesFilesystem ? relistPeriodMs : relistPeriodWithEventsMs;
+  const periodMs = tools.runtime.features.completeEvents ? relistPeriodWithEventsMs : relistPeriodMs;
   while (!signal.aborted) {
     await tools.clock.sleep(periodMs, signal).catch(() => {});
     if (signal.aborted) return;

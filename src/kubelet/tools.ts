@@ -7,11 +7,11 @@ import type { Logger } from '../machinery/logger.ts';
 import type { Clock } from '../machinery/time/clock.ts';
 import type { KubeletConfig } from './config.ts';
 import type { ImageManager } from './images/images.ts';
+import type { Machine } from './machine/machine.ts';
 import type { PodCache } from './pods/pod-cache.ts';
 import type { ProbeManager } from './probes/probes.ts';
 import type { PodCgroups } from './resources/pod-cgroups.ts';
 import type { StatusManager } from './status/status-manager.ts';
-import type { HostPathVolumes } from './volumes/host-path-volumes.ts';
 
 export interface KubeletTools {
   readonly config: KubeletConfig;
@@ -19,10 +19,9 @@ export interface KubeletTools {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly runtime: ContainerRuntime;
+  readonly machine: Machine;
   /** Absent on simulated nodes. */
   readonly cgroups?: PodCgroups;
-  /** Absent on simulated nodes. */
-  readonly hostPathVolumes?: HostPathVolumes;
   readonly events: EventRecorder;
   readonly images: ImageManager;
   readonly cache: PodCache;

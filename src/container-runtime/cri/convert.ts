@@ -200,6 +200,7 @@ export function featuresOf({ runtimeHandlers, features }: Message): RuntimeFeatu
     userNamespaces: handler?.userNamespaces ?? false,
     recursiveReadOnlyMounts: handler?.recursiveReadOnlyMounts ?? false,
     supplementalGroupsPolicy: features?.supplementalGroupsPolicy ?? false,
+    completeEvents: false,
   };
 }
 

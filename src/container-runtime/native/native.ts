@@ -125,6 +125,7 @@ class Native implements ContainerRuntime {
       userNamespaces: machine.userNamespaceProblem === undefined,
       recursiveReadOnlyMounts: oci.recursiveReadOnly,
       supplementalGroupsPolicy: true,
+      completeEvents: false,
     };
     this.#state = new StateDirectory(root);
     const { runtimeRoot } = this.#state;

@@ -56,7 +56,12 @@ export function createSimulatedRuntime(options: SimulatedOptions): SimulatedRunt
 }
 
 class Simulated implements SimulatedRuntime {
-  readonly features = { userNamespaces: true, recursiveReadOnlyMounts: true, supplementalGroupsPolicy: true };
+  readonly features = {
+    userNamespaces: true,
+    recursiveReadOnlyMounts: true,
+    supplementalGroupsPolicy: true,
+    completeEvents: true,
+  };
   readonly version = 'simulated://1.0';
   readonly #options: SimulatedOptions;
   readonly #hub = new EventHub();

@@ -167,7 +167,7 @@ describe('the node refuses', () => {
 describe('user namespaces', () => {
   const root = mkdtempSync(path.join(tmpdir(), 'coracle-userns-'));
   const of = (uid: string, spec: Spec = { hostUsers: false }, maxPods = 3) =>
-    userNamespaceOf(podOf(spec, { uid }), { rootDirectory: root, maxPods, usesFilesystem: true }).userNamespace;
+    userNamespaceOf(podOf(spec, { uid }), { rootDirectory: root, maxPods }).userNamespace;
 
   test('each pod has a distinct, permanent range', () => {
     try {

@@ -9,17 +9,16 @@ import type { KubeletConfig } from '../config.ts';
 import { podDirectories } from '../volumes/volumes.ts';
 
 /** KubeletConfiguration's userNamespaces.idsPerPod; the first range belongs to the machine. */
-const idsPerPod = 65_536;
+export const idsPerPod = 65_536;
 
 type UserNamespace = Pick<SandboxConfig, 'userNamespace'>;
 
 /** The pod's range, the same at each call: it is stored in a file of the pod's directory. Throws if all are taken. */
 export function userNamespaceOf(
   pod: Pod,
-  { rootDirectory, maxPods, usesFilesystem }: Pick<KubeletConfig, 'rootDirectory' | 'maxPods' | 'usesFilesystem'>,
+  { rootDirectory, maxPods }: Pick<KubeletConfig, 'rootDirectory' | 'maxPods'>,
 ): UserNamespace {
   if (pod.spec.hostUsers !== false) return {};
-  if (!usesFilesystem) return { userNamespace: { hostId: idsPerPod, length: idsPerPod } };
   const directory = podDirectories(rootDirectory, pod.metadata.uid).disk;
   const pods = path.dirname(directory);
   const own = path.join(directory, 'userns');

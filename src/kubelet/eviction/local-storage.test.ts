@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { expect, test } from 'vitest';
 import type { Pod } from '../../api/api.ts';
-import { diskUsage, hasStorageLimits, overStorageLimit } from './local-storage.ts';
+import { diskUsage } from '../machine/real-meter.ts';
+import { hasStorageLimits, overStorageLimit } from './local-storage.ts';
 
 const MiB = 2 ** 20;
 const limited = (name: string, limit?: string) => ({

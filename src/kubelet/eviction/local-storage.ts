@@ -1,30 +1,17 @@
 // Evicts pods that use more of the machine's disk than their limits let them: of an emptyDir (sizeLimit), of a container
 // and of a pod (ephemeral-storage). https://kubernetes.io/docs/concepts/configuration/manage-resources-containers/#local-ephemeral-storage
 
-import { execFile } from 'node:child_process';
-import path from 'node:path';
 import { type Pod, podLimits } from '../../api/api.ts';
-import type { ContainerStats } from '../../container-runtime/container-runtime.ts';
 import { canonicalQuantity } from '../../machinery/quantity.ts';
-import { logDirectory } from '../containers/container-config.ts';
+import type { StorageUsage } from '../machine/machine.ts';
 import { bytes } from '../resources/resources.ts';
 import type { KubeletTools } from '../tools.ts';
-import { emptyDirDirectory, podDirectories } from '../volumes/volumes.ts';
 import { isCritical } from './critical.ts';
 
 /** KubeletConfiguration's monitoring interval of evictions. */
 const monitorIntervalMs = 10_000;
-/** Measuring one pod takes at most so long, and at most this share of the time. */
-const longestScanMs = 300_000;
+/** Measuring one pod takes at most this share of the time. */
 const restPerScan = 10;
-
-/** In bytes; undefined where it could not be measured. */
-export interface StorageUsage {
-  /** By volume name. */
-  readonly emptyDirs: ReadonlyMap<string, number>;
-  /** By container name: bytes of its writable layer and its logs. */
-  readonly containers: ReadonlyMap<string, number>;
-}
 
 /** Grace in seconds, and whether the pod's status names it a disruption. */
 export interface EvictionManner {
@@ -71,7 +58,7 @@ export function overStorageLimit({ spec }: Pod, usage: StorageUsage): string | u
   );
 }
 
-type StorageTools = Pick<KubeletTools, 'config' | 'clock' | 'logger' | 'runtime'>;
+type StorageTools = Pick<KubeletTools, 'machine' | 'clock' | 'logger' | 'runtime'>;
 
 /** Runs until `signal` aborts. Measures one pod at a time. */
 export async function watchLocalStorage(
@@ -109,55 +96,9 @@ async function checkAll(
     if (signal.aborted || begunMs < (dueMs.get(uid) ?? 0)) continue;
     const ids = new Set(sandboxes.filter((s) => s.config.uid === uid).map((s) => s.id));
     const own = stats.filter((s) => ids.has(s.sandboxId));
-    const message = overStorageLimit(each.pod, await measureStorage(tools, each.pod, own, signal));
+    const usage = await tools.machine.meter.storage(each.pod, own, signal);
+    const message = usage && overStorageLimit(each.pod, usage);
     dueMs.set(uid, clock.monotonic() + (clock.monotonic() - begunMs) * restPerScan);
     if (message) each.evict(message);
   }
-}
-
-export async function measureStorage(
-  { config }: StorageTools,
-  pod: Pod,
-  stats: readonly ContainerStats[],
-  signal: AbortSignal,
-): Promise<StorageUsage> {
-  const directories = podDirectories(config.rootDirectory, pod.metadata.uid);
-  const emptyDirs = (pod.spec.volumes ?? []).filter((v) => v.emptyDir).map((v) => v.name);
-  const logs = logDirectory(config.podLogsDirectory, pod);
-  const layers = new Map(stats.map((s) => [s.name, s.writableLayer]));
-  const layerDirectory = (name: string) => {
-    const layer = layers.get(name);
-    return layer && 'directory' in layer ? [layer.directory] : [];
-  };
-  const containers = pod.spec.containers.map((c) => c.name);
-  const directoriesOf = new Map<string, readonly string[]>([
-    ...emptyDirs.map((name): [string, string[]] => [`v/${name}`, [emptyDirDirectory(directories, name)]]),
-    ...containers.map((name): [string, string[]] => [`c/${name}`, [path.join(logs, name), ...layerDirectory(name)]]),
-  ]);
-  const used = await diskUsage([...directoriesOf.values()].flat(), signal);
-  const sum = (key: string) => directoriesOf.get(key)!.reduce((total, at) => total + (used.get(at) ?? 0), 0);
-  const layerBytes = (name: string) => {
-    const layer = layers.get(name);
-    return layer && 'usedBytes' in layer ? layer.usedBytes : 0;
-  };
-  return {
-    emptyDirs: new Map(emptyDirs.map((name) => [name, sum(`v/${name}`)])),
-    containers: new Map(containers.map((name) => [name, sum(`c/${name}`) + layerBytes(name)])),
-  };
-}
-
-/**
- * Disk usage in bytes below each directory. du(1) runs in a separate process, at the lowest CPU priority, relative to
- * descriptors, without following links or crossing file systems; a tree that exceeds the time limit is not counted.
- */
-export function diskUsage(directories: readonly string[], signal: AbortSignal): Promise<ReadonlyMap<string, number>> {
-  if (directories.length === 0) return Promise.resolve(new Map());
-  const options = { signal, timeout: longestScanMs, maxBuffer: 2 ** 20 };
-  return new Promise((resolve) =>
-    // Files that disappear meanwhile make du fail; its output is still valid.
-    execFile('nice', ['-n', '19', 'du', '-skx', '--', ...directories], options, (_error, stdout) => {
-      const lines = stdout.split('\n').map((line) => /^(\d+)\t(.*)$/.exec(line));
-      resolve(new Map(lines.flatMap((match) => (match ? [[match[2], Number(match[1]) * 1024]] : []))));
-    }),
-  );
 }

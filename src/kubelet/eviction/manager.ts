@@ -4,7 +4,7 @@
 import type { KubeletTools } from '../tools.ts';
 import { isCritical } from './critical.ts';
 import type { Evictable } from './local-storage.ts';
-import { fileSystemsOf, type NodeFileSystems, observe, withUsage } from './observe.ts';
+import { withUsage } from './pod-usage.ts';
 import { crossed, decide, noPressure, type Observations, type PressureState, resourceOf } from './pressure.ts';
 import { evictionMessage, ranked } from './ranking.ts';
 import { type PressureCondition, type StarvedResource, type Threshold, thresholdsOf } from './thresholds.ts';
@@ -31,7 +31,6 @@ export class EvictionManager {
   readonly #parts: PressureTools;
   readonly #thresholds: readonly Threshold[];
   #state: PressureState = noPressure;
-  #fileSystems: NodeFileSystems | undefined;
   conditions: ReadonlySet<PressureCondition> = none;
 
   /** Throws an Error for invalid thresholds. */
@@ -57,16 +56,16 @@ export class EvictionManager {
   /** One check of the node. Resolves with the evicted pod. */
   async synchronize(signal: AbortSignal): Promise<Evictable | undefined> {
     const { tools, event, reclaimDisk } = this.#parts;
-    this.#fileSystems ??= await fileSystemsOf(tools);
-    const observations = await observe(tools, this.#fileSystems);
+    const { meter } = tools.machine;
+    const observations = await meter.observe();
     const due = this.#note(observations);
     const [threshold] = due;
     if (!threshold) return undefined;
     const resource = resourceOf(threshold);
     event('Warning', 'EvictionThresholdMet', `Attempting to reclaim ${resource}`);
-    if (this.#reclaims(threshold)) {
+    if (await this.#reclaims(threshold)) {
       await reclaimDisk();
-      const after = await observe(tools, this.#fileSystems);
+      const after = await meter.observe();
       if (crossed(this.#thresholds, after, true).length === 0) return undefined;
     }
     return this.#evictOne(threshold, resource, due, observations, signal);
@@ -86,9 +85,9 @@ export class EvictionManager {
   }
 
   /** Whether images and ended containers are on the file system that is short. */
-  #reclaims({ signal }: Threshold): boolean {
+  async #reclaims({ signal }: Threshold): Promise<boolean> {
     if (signal.startsWith('imagefs.')) return true;
-    return signal.startsWith('nodefs.') && !this.#fileSystems!.isDedicated;
+    return signal.startsWith('nodefs.') && !(await this.#parts.tools.machine.meter.hasImageFileSystem());
   }
 
   async #evictOne(

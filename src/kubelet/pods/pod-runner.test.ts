@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 import type { Pod } from '../../api/api.ts';
 import { silentLogger } from '../../machinery/logger.ts';
 import { VirtualClock } from '../../machinery/time/clock.ts';
+import { simulatedMachine } from '../machine/simulated-machine.ts';
 import type { KubeletTools } from '../tools.ts';
 import { PodRunner } from './pod-runner.ts';
 
@@ -15,9 +16,10 @@ const sandbox = { id: 's', state: 'ready', ips: ['10.0.0.1'], createdAt: 1, conf
 const toolsWith = (change: object) =>
   ({
     config: {
-      ...{ usesFilesystem: false, nodeIPs: [], clusterDNS: [], podLogsDirectory: '/logs', rootDirectory: '/root' },
+      ...{ nodeIPs: [], clusterDNS: [], podLogsDirectory: '/logs', rootDirectory: '/root' },
       ...{ capacity: { cpuMillis: 1, memoryBytes: 1 }, reserved: { cpuMillis: 0, memoryBytes: 0 } },
     },
+    machine: simulatedMachine({ capacity: { cpuMillis: 1, memoryBytes: 1, ephemeralStorageBytes: 1 } }, {}),
     clock: new VirtualClock(),
     logger: silentLogger,
     runtime: { features: {} },

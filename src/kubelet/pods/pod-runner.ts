@@ -5,9 +5,8 @@ import { errorText } from '../../client/client.ts';
 import type { Timer } from '../../machinery/time/clock.ts';
 import { nextTurn } from '../../machinery/time/turn.ts';
 import type { EvictionManner } from '../eviction/local-storage.ts';
-import { removeLog } from '../logs/log-files.ts';
+import type { TerminationReader } from '../machine/machine.ts';
 import { noResize, PodResize } from '../resources/pod-resize.ts';
-import { TerminationMessages } from '../status/termination-messages.ts';
 import type { KubeletTools } from '../tools.ts';
 import { podVolumes } from '../volumes/pod-volumes.ts';
 import { type PreparedPod, preparePod } from './prepare-pod.ts';
@@ -31,7 +30,7 @@ type TaskOf<Name extends Task['do']> = Extract<Task, { readonly do: Name }>;
 export class PodRunner {
   readonly #tools: KubeletTools;
   readonly #resize: PodResize;
-  readonly #messages: TerminationMessages;
+  readonly #messages: TerminationReader;
   readonly #finished: () => void;
   #worker: PodWorker;
   #task: Promise<void> | undefined;
@@ -48,7 +47,7 @@ export class PodRunner {
   constructor(pod: Pod, tools: KubeletTools, finished: () => void) {
     this.#worker = newWorker(pod);
     this.#tools = tools;
-    this.#messages = new TerminationMessages(tools.config, tools.clock);
+    this.#messages = tools.machine.files.terminationMessages();
     this.#resize = new PodResize(pod.metadata.uid, tools);
     this.#finished = finished;
   }
@@ -241,7 +240,7 @@ export class PodRunner {
     this.#timer?.cancel();
     await tools.cache.refresh(this.pod.metadata.uid);
     const runtime = this.#runtime;
-    const seen = { runtime, probes: tools.probes, refreshesVolumes: tools.config.usesFilesystem };
+    const seen = { runtime, probes: tools.probes, refreshesVolumes: tools.machine.files.refreshesVolumes };
     const mayResize = this.#worker.state === 'syncing' || (isActive(this.#worker) && runtime.sandboxes.length > 0);
     if (mayResize) {
       const promised = await this.#resize.admit(this.pod, runtime);
@@ -265,8 +264,7 @@ export class PodRunner {
     if (++this.#startsSinceTurn % startsInRow === 0) await nextTurn();
     for (const { id, state, logPath } of removes) {
       await tools.runtime.removeContainer(id);
-      if (state === 'exited' && tools.config.usesFilesystem)
-        await removeLog({ root: tools.config.podLogsDirectory, file: logPath });
+      if (state === 'exited') await tools.machine.files.removeLog(logPath);
     }
     try {
       await startContainer({ ...this.#prepared!, pod, container, attempt, signal }, tools);

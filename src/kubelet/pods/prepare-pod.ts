@@ -1,9 +1,8 @@
 // Before containers start: volumes, the pod's cgroup, its sandbox.
 
-import { mkdir } from 'node:fs/promises';
 import type { Pod, Secret } from '../../api/api.ts';
 import type { Sandbox, SandboxConfig } from '../../container-runtime/container-runtime.ts';
-import { podDirectory, sandboxConfig } from '../containers/container-config.ts';
+import { sandboxConfig } from '../containers/container-config.ts';
 import type { KubeletTools } from '../tools.ts';
 import { podVolumes } from '../volumes/pod-volumes.ts';
 import type { MountedVolume } from '../volumes/volumes.ts';
@@ -58,9 +57,8 @@ export async function preparePod(
   return { sandbox, sandboxConfig: config, volumes, pullSecrets, runtime };
 }
 
-/** After the pod's directory, by which the next kubelet finds the cgroup of a removed pod. */
-async function ensureCgroup(pod: Pod, { cgroups, config }: KubeletTools): Promise<void> {
+async function ensureCgroup(pod: Pod, { cgroups, machine }: KubeletTools): Promise<void> {
   if (!cgroups) return;
-  await mkdir(podDirectory(config.rootDirectory, pod.metadata.uid), { recursive: true, mode: 0o750 });
+  await machine.files.makeDirectory(pod.metadata.uid);
   cgroups.ensure(pod);
 }

@@ -1,16 +1,12 @@
 // Removes a deleted pod from the API and from the node.
 
-import { rm } from 'node:fs/promises';
 import { isNotFound, type Pod } from '../../api/api.ts';
-import { logDirectory } from '../containers/container-config.ts';
 import type { KubeletTools } from '../tools.ts';
-import { podDirectories, releaseVolumes, tearDownVolumes } from '../volumes/volumes.ts';
 
 /** The volumes of a pod that stays in the API. */
 export async function releasePod({ metadata: { uid } }: Pod, tools: KubeletTools): Promise<void> {
-  if (!tools.config.usesFilesystem) return;
   tools.cgroups?.remove(uid);
-  await releaseVolumes(podDirectories(tools.config.rootDirectory, uid));
+  await tools.machine.files.releaseVolumes(uid);
 }
 
 /** Once the API has its last status. Secrets are gone from the node before the API loses the pod. */
@@ -18,7 +14,7 @@ export async function deletePod({ metadata }: Pod, tools: KubeletTools): Promise
   const { uid, name, namespace } = metadata;
   await tools.statuses.flushed(uid);
   tools.cgroups?.remove(uid);
-  if (tools.config.usesFilesystem) await tearDownVolumes(podDirectories(tools.config.rootDirectory, uid));
+  await tools.machine.files.remove(uid);
   try {
     await tools.client.delete('pods', { name, namespace }, { gracePeriodSeconds: 0, preconditions: { uid } });
   } catch (error) {
@@ -28,7 +24,7 @@ export async function deletePod({ metadata }: Pod, tools: KubeletTools): Promise
 
 /** Containers, sandboxes, cgroup, files and logs. */
 export async function clearPod(pod: Pod, tools: KubeletTools): Promise<void> {
-  const { config, runtime, cache } = tools;
+  const { machine, runtime, cache } = tools;
   const { uid } = pod.metadata;
   await cache.refresh(uid);
   const { containers, sandboxes } = cache.get(uid);
@@ -38,10 +34,8 @@ export async function clearPod(pod: Pod, tools: KubeletTools): Promise<void> {
     await runtime.removePodSandbox(id);
   }
   tools.cgroups?.remove(uid);
-  if (config.usesFilesystem) {
-    await tearDownVolumes(podDirectories(config.rootDirectory, uid));
-    await rm(logDirectory(config.podLogsDirectory, pod), { recursive: true, force: true });
-  }
+  await machine.files.remove(uid);
+  await machine.files.removeLogs(pod);
   tools.images.forget(uid);
   tools.statuses.forget(uid);
 }

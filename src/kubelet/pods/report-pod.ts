@@ -2,12 +2,12 @@
 
 import { named } from '../../machinery/collections/by-name.ts';
 import { nextTurn } from '../../machinery/time/turn.ts';
+import type { TerminationReader } from '../machine/machine.ts';
 import { probePod } from '../probes/probe-pod.ts';
 import type { PodResize } from '../resources/pod-resize.ts';
 import { withKnownStatus } from '../status/pod-conditions.ts';
 import { disruptionOf, podStatus } from '../status/pod-status.ts';
 import type { Phase } from '../status/status-inputs.ts';
-import type { TerminationMessages } from '../status/termination-messages.ts';
 import type { KubeletTools } from '../tools.ts';
 import { allContainers } from './pod-actions.ts';
 import { manyContainers } from './pod-cache.ts';
@@ -16,7 +16,7 @@ import { failureOf, type PodWorker, type Report } from './worker/pod-worker.ts';
 export interface ReportParts {
   readonly tools: KubeletTools;
   readonly resize: PodResize;
-  readonly messages: TerminationMessages;
+  readonly messages: TerminationReader;
 }
 
 const noneStarts: ReadonlySet<string> = new Set();
@@ -31,9 +31,7 @@ export async function reportPod(
   if (isFresh) await tools.cache.refresh(uid);
   const runtime = tools.cache.get(uid);
   if (runtime.containers.length > manyContainers) await nextTurn();
-  const containers = tools.config.usesFilesystem
-    ? await messages.of(current().pod, runtime.containers)
-    : runtime.containers;
+  const containers = await messages.of(current().pod, runtime.containers);
   const worker = current();
   const { pod } = worker;
   const isToRun = worker.state !== 'terminating' && worker.state !== 'terminated';

@@ -8,10 +8,11 @@ import { type Pod, type PodSpec, qosClass } from '../../api/api.ts';
 import { type ContainerStatus, openCgroups } from '../../container-runtime/container-runtime.ts';
 import { silentLogger } from '../../machinery/logger.ts';
 import { systemClock } from '../../machinery/time/clock.ts';
-import { podResourcesAnnotation, resourcesAnnotation } from '../containers/container-config.ts';
+import { podResourcesAnnotation, resourcesAnnotation } from '../containers/annotations.ts';
 import type { KubeletTools } from '../tools.ts';
 import { PodCgroups } from './pod-cgroups.ts';
 import { PodResize } from './pod-resize.ts';
+import { resizeRecordIn } from './resize-record.ts';
 
 let directory: string;
 beforeEach(() => {
@@ -37,8 +38,6 @@ function subject(before: Pod, more: { refuses?: boolean } = {}) {
   const events: string[] = [];
   const mounts = ['cpu', 'memory'].map((name) => `cgroup ${directory}/${name} cgroup rw,${name} 0 0`).join('\n');
   const config = {
-    usesFilesystem: true,
-    rootDirectory: directory,
     capacity: { cpuMillis: 4000, memoryBytes: 2 ** 30, ephemeralStorageBytes: 0 },
   };
   const real = new PodCgroups(openCgroups(mounts, []), {
@@ -48,6 +47,7 @@ function subject(before: Pod, more: { refuses?: boolean } = {}) {
   real.stop();
   const tools = {
     config,
+    machine: { files: { resizeRecord: (uid: string) => resizeRecordIn(path.join(directory, uid)) } },
     events: { event: (_: Pod, _type: string, reason: string) => void events.push(reason) },
     refuse: () => undefined,
     runtime: {

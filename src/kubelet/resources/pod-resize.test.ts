@@ -4,10 +4,11 @@ import path from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { Container, Pod } from '../../api/api.ts';
 import type { ContainerStatus } from '../../container-runtime/container-runtime.ts';
-import { resourcesAnnotation } from '../containers/container-config.ts';
+import { resourcesAnnotation } from '../containers/annotations.ts';
 import type { RuntimePod } from '../pods/pod-actions.ts';
 import type { KubeletTools } from '../tools.ts';
 import { PodResize } from './pod-resize.ts';
+import { resizeRecordIn } from './resize-record.ts';
 
 let directory: string;
 beforeEach(() => {
@@ -37,7 +38,8 @@ function subject(more: { refuse?: string; used?: number; fails?: boolean } = {})
   const updates: string[] = [];
   const events: string[] = [];
   const tools = {
-    config: { usesFilesystem: true, rootDirectory: directory, capacity: { memoryBytes: 2 ** 30 } },
+    config: { capacity: { memoryBytes: 2 ** 30 } },
+    machine: { files: { resizeRecord: (uid: string) => resizeRecordIn(path.join(directory, uid)) } },
     events: { event: (_: Pod, _type: string, reason: string) => void events.push(reason) },
     refuse: () => more.refuse && { reason: 'OutOfcpu', message: more.refuse },
     runtime: {

@@ -1,12 +1,8 @@
 // In-place resize of a pod and its containers: the allocated resources, the actual ones of the cgroups, and the steps
 // between them. https://kubernetes.io/docs/tasks/configure-pod-container/resize-container-resources/
 
-import { readFileSync } from 'node:fs';
-import { mkdir, rename, writeFile } from 'node:fs/promises';
-import path from 'node:path';
 import type { Container, Pod, PodCondition } from '../../api/api.ts';
 import type { ContainerStatus } from '../../container-runtime/container-runtime.ts';
-import { podDirectory } from '../containers/container-config.ts';
 import { newest, type RuntimePod } from '../pods/pod-actions.ts';
 import type { KubeletTools } from '../tools.ts';
 import { PodCgroupResize } from './pod-cgroup-resize.ts';
@@ -27,19 +23,8 @@ import {
   withAllocated,
   withPodLimits,
 } from './resize-amounts.ts';
+import type { ResizeRecord, ResizeRecordKeeper } from './resize-record.ts';
 import { containerResources } from './resources.ts';
-
-/**
- * Stored in a file of the pod's directory after the first resize; before it, the containers' annotations have the
- * values.
- */
-interface Record_ {
-  readonly allocated: Record<string, Resources>;
-  readonly allocatedPod?: Resources;
-  /** By container id; the pod's limits included where a container has none. */
-  readonly actual: Record<string, Resources>;
-  readonly actualPod?: Resources;
-}
 
 export interface ResizeActions {
   /** Names of containers that a change restarts. */
@@ -59,16 +44,15 @@ const nothingDiffers: ReadonlyMap<string, Resources> = new Map();
 
 export class PodResize {
   readonly #tools: KubeletTools;
-  readonly #file: string | undefined;
-  #record: Record_ | undefined;
+  readonly #keeper: ResizeRecordKeeper;
+  #record: ResizeRecord | undefined;
   #pending: Pick<PodCondition, 'reason' | 'message'> | undefined;
   #inProgress: { readonly error?: string } | undefined;
 
   constructor(uid: string, tools: KubeletTools) {
     this.#tools = tools;
-    const { usesFilesystem, rootDirectory } = tools.config;
-    this.#file = usesFilesystem ? path.join(podDirectory(rootDirectory, uid), 'resources.json') : undefined;
-    this.#record = this.#file ? readRecord(this.#file) : undefined;
+    this.#keeper = tools.machine.files.resizeRecord(uid);
+    this.#record = this.#keeper.read();
   }
 
   /** Whether the node lacks the requested resources now; retried when other pods end. */
@@ -258,12 +242,9 @@ export class PodResize {
     return this.#record?.actual[status.id] ?? startedWith(status) ?? wantedOf(container, promised);
   }
 
-  async #save(record: Record_): Promise<void> {
+  async #save(record: ResizeRecord): Promise<void> {
     this.#record = record;
-    if (!this.#file) return;
-    await mkdir(path.dirname(this.#file), { recursive: true, mode: 0o750 });
-    await writeFile(`${this.#file}.new`, JSON.stringify(record), { mode: 0o600 });
-    await rename(`${this.#file}.new`, this.#file);
+    await this.#keeper.write(record);
   }
 
   #event(pod: Pod, type: 'Normal' | 'Warning', reason: string, text: string, error?: string): void {
@@ -281,15 +262,7 @@ export class PodResize {
 
 const wantedOf = (container: Container, { spec }: Pod) => withPodLimits(container.resources, spec.resources);
 
-function recordOf(pod: Pod): Pick<Record_, 'allocated' | 'allocatedPod'> {
+function recordOf(pod: Pod): Pick<ResizeRecord, 'allocated' | 'allocatedPod'> {
   const { containers, pod: podLevel } = allocatedOf(pod);
   return { allocated: { ...containers }, ...(podLevel && { allocatedPod: podLevel }) };
-}
-
-function readRecord(file: string): Record_ | undefined {
-  try {
-    return JSON.parse(readFileSync(file, 'utf8')) as Record_;
-  } catch {
-    return undefined; // never resized
-  }
 }

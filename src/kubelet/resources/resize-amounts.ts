@@ -2,7 +2,7 @@
 
 import type { Container, Pod } from '../../api/api.ts';
 import type { ContainerStatus } from '../../container-runtime/container-runtime.ts';
-import { podResourcesAnnotation, resourcesAnnotation } from '../containers/container-config.ts';
+import { podResourcesAnnotation, resourcesAnnotation } from '../containers/annotations.ts';
 import { newest, type RuntimePod } from '../pods/pod-actions.ts';
 import { bytes, effectiveLimits, milli } from './resources.ts';
 

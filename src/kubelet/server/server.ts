@@ -9,7 +9,7 @@ import type { ContainerStatus } from '../../container-runtime/container-runtime.
 import type { Metrics } from '../../machinery/metrics.ts';
 import { drained } from '../../machinery/time/drained.ts';
 import { type LogOptions, readLog } from '../logs/logs.ts';
-import { serveSystemLog, systemLogsDirectory } from '../logs/system-logs.ts';
+import { serveSystemLog } from '../logs/system-logs.ts';
 import { newest } from '../pods/pod-actions.ts';
 import { resourceMetrics, statsSummary } from '../stats/stats.ts';
 import type { KubeletTools } from '../tools.ts';
@@ -92,9 +92,9 @@ async function handle(
   if (request.method !== 'GET' && request.method !== 'HEAD') throw new HttpError(405, 'Method Not Allowed');
   if (verb === 'containerLogs' && rest.length === 3)
     return containerLogs(tools, findPod(pods(), rest), rest[2], url.searchParams, response);
-  // A simulated node has no machine.
-  if (url.pathname.startsWith('/logs/') && tools.config.usesFilesystem)
-    return serveSystemLog(systemLogsDirectory, unescaped(url.pathname.slice('/logs/'.length)), request, response);
+  const { systemLogs } = tools.machine;
+  if (url.pathname.startsWith('/logs/') && systemLogs)
+    return serveSystemLog(systemLogs, unescaped(url.pathname.slice('/logs/'.length)), request, response);
   switch (url.pathname.replace(/\/$/, '')) {
     case '/pods':
       return json(response, { kind: 'PodList', apiVersion: 'v1', metadata: {}, items: pods() });
@@ -109,9 +109,9 @@ async function handle(
   }
 }
 
-async function deleteVolume({ hostPathVolumes }: KubeletTools, name: string, response: ServerResponse): Promise<void> {
+async function deleteVolume({ machine }: KubeletTools, name: string, response: ServerResponse): Promise<void> {
   if (!hostPathVolumeName.test(name)) throw new HttpError(404, `there is no volume ${JSON.stringify(name)}`);
-  await hostPathVolumes?.remove(name).catch((error: Error) => {
+  await machine.hostPathVolumes?.remove(name).catch((error: Error) => {
     throw error instanceof VolumeError ? new HttpError(409, error.message) : error;
   });
   json(response, {});

@@ -34,8 +34,18 @@ export function memoryOf(meminfo: string): Pick<NodeUsage, 'memoryWorkingSetByte
   return { memoryWorkingSetBytes: Math.max(0, of('MemTotal') - available), memoryAvailableBytes: available };
 }
 
-/** Of the file system that the directory is on, in the terms of stats/v1alpha1 FsStats. */
-export async function fileSystemUsage(directory: string) {
+/** In the terms of stats/v1alpha1 FsStats. */
+export interface FileSystemUsage {
+  readonly availableBytes: number;
+  readonly capacityBytes: number;
+  readonly usedBytes: number;
+  readonly inodesFree: number;
+  readonly inodes: number;
+  readonly inodesUsed: number;
+}
+
+/** Of the file system that the directory is on. */
+export async function fileSystemUsage(directory: string): Promise<FileSystemUsage> {
   const { bsize, blocks, bfree, bavail, files, ffree } = await statfs(directory);
   return {
     availableBytes: bavail * bsize,

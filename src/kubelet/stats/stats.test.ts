@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import type { Pod } from '../../api/api.ts';
+import { simulatedMachine } from '../machine/simulated-machine.ts';
 import { ownMetrics } from '../server/server.ts';
 import type { KubeletTools } from '../tools.ts';
 import { cpuOf, memoryOf } from './node-usage.ts';
@@ -24,7 +25,8 @@ const pod = {
 const stats = { id: 'x', name: 'c', cpuNanoseconds: 1_500_000_000, memoryWorkingSetBytes: 1000, memoryRssBytes: 900 };
 const tools = {
   clock: { now: () => 5000 },
-  config: { nodeName: 'n', usesFilesystem: false, capacity: { memoryBytes: 10_000 } },
+  config: { nodeName: 'n' },
+  machine: simulatedMachine({ capacity: { cpuMillis: 0, memoryBytes: 10_000, ephemeralStorageBytes: 0 } }, {}),
   cache: { get: () => ({ containers: [{ id: 'x', state: 'running', startedAt: 2000 }] }) },
   runtime: { containerStats: async () => [stats] },
 } as unknown as KubeletTools;

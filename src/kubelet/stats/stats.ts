@@ -4,7 +4,7 @@
 import { formatTime, type Pod } from '../../api/api.ts';
 import type { ContainerStats } from '../../container-runtime/container-runtime.ts';
 import type { KubeletTools } from '../tools.ts';
-import { fileSystemUsage, type NodeUsage, nodeUsage } from './node-usage.ts';
+import type { NodeUsage } from './node-usage.ts';
 
 interface PodUsage {
   readonly pod: Pod;
@@ -24,13 +24,8 @@ async function podUsages(tools: KubeletTools, pods: readonly Pod[]): Promise<Pod
   });
 }
 
-/** A simulated node has no machine: its usage is the sum of its pods'. */
-async function usageOfNode(tools: KubeletTools, pods: readonly PodUsage[]): Promise<NodeUsage> {
-  if (tools.config.usesFilesystem) return nodeUsage();
-  const { cpuNanoseconds, memoryWorkingSetBytes } = sum(pods.flatMap((p) => p.containers));
-  const memoryAvailableBytes = tools.config.capacity.memoryBytes - memoryWorkingSetBytes;
-  return { cpuNanoseconds, memoryWorkingSetBytes, memoryAvailableBytes, bootedAt: 0 };
-}
+const usageOfNode = (tools: KubeletTools, pods: readonly PodUsage[]): Promise<NodeUsage> =>
+  tools.machine.meter.usage(pods.flatMap((p) => p.containers));
 
 const sum = (stats: readonly ContainerStats[]) => ({
   cpuNanoseconds: stats.reduce((total, s) => total + s.cpuNanoseconds, 0),
@@ -43,7 +38,8 @@ export async function statsSummary(tools: KubeletTools, pods: readonly Pod[]): P
   const time = formatTime(tools.clock.now());
   const running = await podUsages(tools, pods);
   const node = await usageOfNode(tools, running);
-  const { usesFilesystem, rootDirectory, nodeName } = tools.config;
+  const { nodeName } = tools.config;
+  const fs = await tools.machine.meter.fileSystem();
   const usage = (stats: readonly ContainerStats[]) => {
     const { cpuNanoseconds, memoryWorkingSetBytes, memoryRssBytes } = sum(stats);
     return {
@@ -57,7 +53,7 @@ export async function statsSummary(tools: KubeletTools, pods: readonly Pod[]): P
       ...(node.bootedAt > 0 && { startTime: formatTime(node.bootedAt) }),
       cpu: { time, usageCoreNanoSeconds: node.cpuNanoseconds },
       memory: { time, availableBytes: node.memoryAvailableBytes, workingSetBytes: node.memoryWorkingSetBytes },
-      ...(usesFilesystem && { fs: { time, ...(await fileSystemUsage(rootDirectory)) } }),
+      ...(fs && { fs: { time, ...fs } }),
     },
     pods: running.map(({ pod, containers }) => {
       const { name, namespace, uid } = pod.metadata;

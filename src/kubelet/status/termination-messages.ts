@@ -6,7 +6,7 @@ import type { Pod } from '../../api/api.ts';
 import type { ContainerStatus } from '../../container-runtime/container-runtime.ts';
 import type { Clock } from '../../machinery/time/clock.ts';
 import type { KubeletConfig } from '../config.ts';
-import { podDirectory, terminationLogPath } from '../containers/container-config.ts';
+import { podDirectory, terminationLogPath } from '../files/pod-paths.ts';
 import { readEndBeneath } from '../files/safe-path.ts';
 import { readLog } from '../logs/logs.ts';
 import { allContainers, containerNamed } from '../pods/pod-actions.ts';
