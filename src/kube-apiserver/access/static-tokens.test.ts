@@ -24,6 +24,12 @@ describe('token file', () => {
       token: 't2',
       user: { name: 'a "b"', uid: '2', groups: ['system:authenticated'] },
     },
+    {
+      case: 'without a uid',
+      csv: 't1,ann,,"system:masters"',
+      token: 't1',
+      user: { name: 'ann', groups: ['system:masters', 'system:authenticated'] },
+    },
     { case: 'another token', csv: 't1,ann,1', token: 't', user: undefined },
     { case: 'an empty file', csv: '', token: '', user: undefined },
   ])('$case', async ({ csv, token, user }) => expect(await userOf(csv, token)).toEqual(user));
@@ -31,7 +37,7 @@ describe('token file', () => {
   test.each([
     { csv: 't1,ann', why: 'record 1 must have at least 3 columns (token, user name, user uid)' },
     { csv: 't1,ann,1\n,bob,2', why: 'record 2 has an empty token' },
-    { csv: 't1,,1', why: 'record 1 has no user name or no uid' },
+    { csv: 't1,,1', why: 'record 1 has no user name' },
     { csv: 't1,"ann"x,1', why: /quotes must enclose a whole field/ },
   ])('refuses $csv', ({ csv, why }) => {
     expect(() => staticTokens(csv)).toThrow(AccessConfigurationError);

@@ -14,9 +14,9 @@ export function staticTokens(csv: string): Authenticator {
       throw new AccessConfigurationError(`${at} must have at least 3 columns (token, user name, user uid)`);
     const [token, name, uid, groups] = fields;
     if (!token) throw new AccessConfigurationError(`${at} has an empty token`);
-    if (!name || !uid) throw new AccessConfigurationError(`${at} has no user name or no uid`);
+    if (!name) throw new AccessConfigurationError(`${at} has no user name`);
     const given = (groups ?? '').split(',').filter(Boolean);
-    users.set(digest(token), { name, uid, groups: [...given, 'system:authenticated'] });
+    users.set(digest(token), { name, ...(uid && { uid }), groups: [...given, 'system:authenticated'] });
   }
   // Looked up by digest, so that the time does not depend on the guessed prefix.
   return tokenAuthenticator('token-file', async (token) => users.get(digest(token)));
