@@ -1,6 +1,6 @@
 // The scheduler's record of a pod: its requests are computed once.
 
-import { claimsOfPod, type HostPort, hostPortsOf, type Pod, podRequests } from '../api/api.ts';
+import { type ClaimOfPod, claimsOfPod, type HostPort, hostPortsOf, type Pod, podRequests } from '../api/api.ts';
 import { milliValue, wholeValue } from '../machinery/quantity.ts';
 
 export interface Requests {
@@ -19,6 +19,8 @@ export interface PodInfo {
   /** Requests with defaults for missing ones, for scoring. */
   readonly scoredRequests: Requests;
   readonly hostPorts: readonly HostPort[];
+  /** Its volumes with a claim; empty for most pods. */
+  readonly claimVolumes: readonly ClaimOfPod[];
   /** Keys (namespace/name) of the claims that its volumes name; those of ephemeral volumes are its own. */
   readonly claims: readonly string[];
   readonly priority: number;
@@ -27,7 +29,7 @@ export interface PodInfo {
 /** Default requests of a container for scoring. */
 const defaultCpuMillis = 100;
 const defaultMemoryBytes = 200 * 1024 * 1024;
-const noClaims: readonly string[] = [];
+const noClaims: Pick<PodInfo, 'claims' | 'claimVolumes'> = { claims: [], claimVolumes: [] };
 const noScalars: ReadonlyMap<string, number> = new Map();
 const builtIn = new Set(['cpu', 'memory', 'ephemeral-storage', 'pods']);
 
@@ -47,15 +49,16 @@ export function podInfo(pod: Pod): PodInfo {
     requests,
     scoredRequests: withDefaults(pod, requests),
     hostPorts: hostPortsOf(pod),
-    claims: pod.spec.volumes ? claimsNamedBy(pod) : noClaims,
+    ...claimsNamedBy(pod),
     priority: pod.spec.priority ?? 0,
   };
 }
 
-function claimsNamedBy(pod: Pod): readonly string[] {
-  const named = claimsOfPod(pod).filter(({ isEphemeral }) => !isEphemeral);
-  if (named.length === 0) return noClaims;
-  return [...new Set(named.map(({ claim }) => `${pod.metadata.namespace}/${claim}`))];
+function claimsNamedBy(pod: Pod): Pick<PodInfo, 'claims' | 'claimVolumes'> {
+  const claimVolumes = claimsOfPod(pod);
+  if (claimVolumes.length === 0) return noClaims;
+  const named = claimVolumes.filter(({ isEphemeral }) => !isEphemeral);
+  return { claimVolumes, claims: [...new Set(named.map(({ claim }) => `${pod.metadata.namespace}/${claim}`))] };
 }
 
 function withDefaults(pod: Pod, requests: Requests): Requests {

@@ -1,8 +1,9 @@
 // A CSI driver attaches a limited number of volumes to a node (CSINode's allocatable.count).
 // https://kubernetes.io/docs/concepts/storage/storage-limits/
 
-import { type CSINode, claimsOfPod, type PersistentVolumeClaim, type Pod, storageClassOf } from '../../api/api.ts';
+import { type CSINode, claimsOfPod, type PersistentVolumeClaim, storageClassOf } from '../../api/api.ts';
 import type { Plugin, Rejection } from '../framework.ts';
+import type { PodInfo } from '../pod-info.ts';
 import type { Storage } from '../storage.ts';
 
 const exceeded: Rejection = { reason: 'node(s) exceed max volume count', resolvable: true };
@@ -28,8 +29,11 @@ function volumeOf(claim: PersistentVolumeClaim, storage: Storage): readonly [id:
 }
 
 /** Volumes of a pod with their drivers. */
-function* volumesOf(pod: Pod, storage: Storage): Generator<readonly [id: string, driver: string]> {
-  for (const { claim: name } of claimsOfPod(pod)) {
+function* volumesOf(
+  { pod, claimVolumes }: PodInfo,
+  storage: Storage,
+): Generator<readonly [id: string, driver: string]> {
+  for (const { claim: name } of claimVolumes) {
     const claim = storage.claim(pod.metadata.namespace ?? '', name);
     const volume = claim && volumeOf(claim, storage);
     if (volume) yield volume;
@@ -46,8 +50,9 @@ function* attachedVolumes(node: string, storage: Storage): Generator<readonly [i
 
 export const nodeVolumeLimits: Plugin = {
   name: 'NodeVolumeLimits',
-  prepareFilter({ pod }, { storage }) {
-    const wanted = new Map(volumesOf(pod, storage));
+  prepareFilter(info, { storage }) {
+    if (info.claimVolumes.length === 0) return 'skip';
+    const wanted = new Map(volumesOf(info, storage));
     if (wanted.size === 0) return 'skip';
     return {
       filter({ name, pods }) {
@@ -55,7 +60,7 @@ export const nodeVolumeLimits: Plugin = {
         if (limits.size === 0) return undefined;
         const present = new Map(attachedVolumes(name, storage));
         for (const placed of pods.values())
-          for (const [id, driver] of volumesOf(placed.pod, storage)) present.set(id, driver);
+          for (const [id, driver] of volumesOf(placed, storage)) present.set(id, driver);
         const added = [...wanted].filter(([id]) => !present.has(id));
         const count = (of: Iterable<readonly [string, string]>, driver: string) =>
           [...of].filter(([, other]) => other === driver).length;
@@ -67,12 +72,12 @@ export const nodeVolumeLimits: Plugin = {
       },
     };
   },
-  wakes(event, { pod }) {
+  wakes(event, { pod, claimVolumes }) {
     if (event.type === 'pod-gone') return claimsOfPod(event.pod).length > 0;
     if (event.type === 'claim-changed')
       return (
         event.claim.metadata.namespace === pod.metadata.namespace &&
-        claimsOfPod(pod).some(({ claim }) => claim === event.claim.metadata.name)
+        claimVolumes.some(({ claim }) => claim === event.claim.metadata.name)
       );
     return event.type === 'csi-changed';
   },

@@ -3,7 +3,6 @@
 
 import {
   type ClaimOfPod,
-  claimsOfPod,
   foreignClaim,
   isClaimBound,
   type PersistentVolumeClaim,
@@ -33,8 +32,7 @@ const waitsForConsumer = (claim: PersistentVolumeClaim, { storage }: Snapshot): 
 
 export const volumeBinding: Plugin = {
   name: 'VolumeBinding',
-  prepareFilter({ pod }, snapshot) {
-    const wanted = claimsOfPod(pod);
+  prepareFilter({ pod, claimVolumes: wanted }, snapshot) {
     if (wanted.length === 0) return 'skip';
     const { storage } = snapshot;
     const claims: PersistentVolumeClaim[] = [];
@@ -60,11 +58,11 @@ export const volumeBinding: Plugin = {
       },
     };
   },
-  wakes(event, { pod }) {
+  wakes(event, { pod, claimVolumes }) {
     if (event.type === 'claim-changed')
       return (
         event.claim.metadata.namespace === pod.metadata.namespace &&
-        claimsOfPod(pod).some(({ claim }) => claim === event.claim.metadata.name)
+        claimVolumes.some(({ claim }) => claim === event.claim.metadata.name)
       );
     if (event.type === 'node-changed') return event.aspects.includes('labels');
     return event.type === 'node-added' || event.type === 'storage-changed' || event.type === 'csi-changed';
