@@ -1,18 +1,11 @@
 // The pods of a StatefulSet: names, identities, storage.
 // https://kubernetes.io/docs/concepts/workloads/controllers/statefulset/#pod-identity
 
-import {
-  type ControllerRevision,
-  ignoreNotFound,
-  isAlreadyExists,
-  isNotFound,
-  type PersistentVolumeClaim,
-  type Pod,
-  type StatefulSet,
-} from '../../api/api.ts';
+import { type ControllerRevision, isAlreadyExists, isNotFound, type Pod, type StatefulSet } from '../../api/api.ts';
 import { controllerReference, type Tools } from '../../client/client.ts';
 import { podFromTemplate } from '../shared/pods.ts';
 import { hashOf, revisionHashLabel } from '../shared/revisions.ts';
+import { claimNameOf, createMissingClaims } from './claims.ts';
 
 const podNameLabel = 'statefulset.kubernetes.io/pod-name';
 const podIndexLabel = 'apps.kubernetes.io/pod-index';
@@ -25,16 +18,14 @@ export function ordinalOf(set: StatefulSet, pod: Pod): number {
 }
 
 export const firstOrdinal = (set: StatefulSet): number => set.spec.ordinals?.start ?? 0;
-const nameOf = (set: StatefulSet, ordinal: number): string => `${set.metadata.name}-${ordinal}`;
-const claimNameOf = (set: StatefulSet, template: PersistentVolumeClaim, ordinal: number): string =>
-  `${template.metadata.name}-${nameOf(set, ordinal)}`;
+export const nameOf = (set: StatefulSet, ordinal: number): string => `${set.metadata.name}-${ordinal}`;
 
 /** Makes the claims that are missing, then the pod from the template of the revision. */
 export async function createOrdinal(set: StatefulSet, ordinal: number, revision: ControllerRevision, tools: Tools) {
   const { client, events } = tools;
   const name = nameOf(set, ordinal);
   try {
-    await createMissingClaims(set, ordinal, tools);
+    await createMissingClaims(set, { name, isSurplus: false }, tools);
     await client.create('pods', podOf(set, ordinal, revision));
     const message = `create Pod ${name} in StatefulSet ${set.metadata.name} successful`;
     events.event(set, 'Normal', 'SuccessfulCreate', message);
@@ -66,7 +57,7 @@ function podOf(set: StatefulSet, ordinal: number, revision: ControllerRevision):
   pod.spec.subdomain = set.spec.serviceName;
   const claims = (set.spec.volumeClaimTemplates ?? []).map((claim) => ({
     name: claim.metadata.name,
-    persistentVolumeClaim: { claimName: claimNameOf(set, claim, ordinal) },
+    persistentVolumeClaim: { claimName: claimNameOf(claim, name) },
   }));
   const others = (pod.spec.volumes ?? []).filter((volume: any) => claims.every((claim) => claim.name !== volume.name));
   if (claims.length + others.length > 0) pod.spec.volumes = [...claims, ...others];
@@ -78,38 +69,6 @@ const hashLabelOf = (revision: ControllerRevision): string => revision.metadata.
 export const isOfRevision = (pod: Pod, revision: ControllerRevision): boolean =>
   [hashLabelOf(revision), hashOf(revision)].includes(pod.metadata.labels?.[revisionHashLabel] ?? '');
 
-export async function createMissingClaims(set: StatefulSet, ordinal: number, tools: Tools): Promise<void> {
-  for (const template of set.spec.volumeClaimTemplates ?? []) await createClaim(set, template, ordinal, tools);
-}
-
-async function createClaim(
-  set: StatefulSet,
-  template: PersistentVolumeClaim,
-  ordinal: number,
-  { client, events, lister }: Tools,
-) {
-  const { namespace = '' } = set.metadata;
-  const name = claimNameOf(set, template, ordinal);
-  if (lister('persistentvolumeclaims').get(`${namespace}/${name}`)) return;
-  const labels = { ...template.metadata.labels, ...set.spec.selector.matchLabels };
-  const keeps = set.spec.persistentVolumeClaimRetentionPolicy?.whenDeleted !== 'Delete';
-  const ownerReferences = keeps ? undefined : [{ ...controllerReference(set, 'statefulsets'), controller: true }];
-  const { annotations } = template.metadata;
-  const metadata = {
-    name,
-    namespace,
-    labels,
-    ...(annotations && { annotations }),
-    ...(ownerReferences && { ownerReferences }),
-  };
-  await client.create('persistentvolumeclaims', { metadata, spec: template.spec }).catch((error) => {
-    if (!isAlreadyExists(error)) throw error;
-  });
-  const pod = nameOf(set, ordinal);
-  const message = `create Claim ${name} Pod ${pod} in StatefulSet ${set.metadata.name} success`;
-  events.event(set, 'Normal', 'SuccessfulCreate', message);
-}
-
 export async function deleteOrdinal(set: StatefulSet, pod: Pod, { client, events }: Tools): Promise<void> {
   const { name, namespace } = pod.metadata;
   const text = `delete Pod ${name} in StatefulSet ${set.metadata.name}`;
@@ -120,16 +79,5 @@ export async function deleteOrdinal(set: StatefulSet, pod: Pod, { client, events
     if (isNotFound(error)) return;
     events.event(set, 'Warning', 'FailedDelete', `${text} failed error: ${(error as Error).message}`);
     throw error;
-  }
-}
-
-/** With whenScaled: Delete, the claims of a surplus ordinal are deleted after its pod. */
-export async function deleteClaims(set: StatefulSet, ordinal: number, { client, lister }: Tools): Promise<void> {
-  if (set.spec.persistentVolumeClaimRetentionPolicy?.whenScaled !== 'Delete') return;
-  const { namespace } = set.metadata;
-  for (const template of set.spec.volumeClaimTemplates ?? []) {
-    const name = claimNameOf(set, template, ordinal);
-    if (!lister('persistentvolumeclaims').get(`${namespace}/${name}`)) continue;
-    await client.delete('persistentvolumeclaims', { name, namespace }).catch(ignoreNotFound);
   }
 }

@@ -15,15 +15,8 @@ import { deepEqual } from '../../machinery/collections/equal.ts';
 import { claim, orphanIndex, orphansOf } from '../shared/claim.ts';
 import { isNamespaceTerminating } from '../shared/create-pods.ts';
 import { type History, syncHistory, trimHistory } from '../shared/revisions.ts';
-import {
-  createMissingClaims,
-  createOrdinal,
-  deleteClaims,
-  deleteOrdinal,
-  firstOrdinal,
-  isOfRevision,
-  ordinalOf,
-} from './pods.ts';
+import { createMissingClaims, updateOwners } from './claims.ts';
+import { createOrdinal, deleteOrdinal, firstOrdinal, isOfRevision, nameOf, ordinalOf } from './pods.ts';
 
 export const statefulset: Controller = {
   name: 'statefulset',
@@ -109,7 +102,9 @@ class Sync {
         if (this.#ordered) return false;
         blocked = true;
       } else {
-        if (pod.status.phase === 'Pending') await createMissingClaims(this.#set, ordinal, this.#tools);
+        const member = { name: nameOf(this.#set, ordinal), pod, isSurplus: false };
+        if (pod.status.phase === 'Pending') await createMissingClaims(this.#set, member, this.#tools);
+        await updateOwners(this.#set, member, this.#tools);
         if (this.#ordered && !this.#isHealthy(pod)) return false;
       }
     }
@@ -135,14 +130,13 @@ class Sync {
     const surplus = [...this.#byOrdinal]
       .filter(([ordinal]) => ordinal >= this.#end || ordinal < this.#first)
       .sort(([a], [b]) => b - a);
+    for (const [ordinal, pod] of surplus)
+      await updateOwners(this.#set, { name: nameOf(this.#set, ordinal), pod, isSurplus: true }, this.#tools);
     const lowestUnhealthy = this.#lowestUnhealthy(surplus.map(([, pod]) => pod).reverse());
-    for (const [ordinal, pod] of surplus) {
+    for (const [, pod] of surplus) {
       const terminating = pod.metadata.deletionTimestamp !== undefined;
       if (this.#ordered && (terminating || (!this.#isHealthy(pod) && pod !== lowestUnhealthy))) return false;
-      if (!terminating) {
-        await deleteOrdinal(this.#set, pod, this.#tools);
-        await deleteClaims(this.#set, ordinal, this.#tools);
-      }
+      if (!terminating) await deleteOrdinal(this.#set, pod, this.#tools);
       if (this.#ordered) return false;
     }
     return surplus.length === 0;
