@@ -4,6 +4,7 @@
 
 import { inOrder } from '../machinery/collections/in-order.ts';
 import { getOwn, setOwn } from '../machinery/collections/own.ts';
+import { must } from '../machinery/must.ts';
 import { canonicalQuantity, canonicalResource } from '../machinery/quantity.ts';
 import type { Schema } from '../machinery/schema.ts';
 import { tooLarge } from './errors.ts';
@@ -213,7 +214,7 @@ class Walk {
 
   #array(schema: Schema, value: any): any {
     if (!Array.isArray(value)) this.#fail(value);
-    const items = schema.items!;
+    const items = must(schema.items, 'items');
     this.#depth++;
     const out = value.map((item) => (item === null ? zero(items) : this.value(items, item)));
     this.#depth--;
@@ -284,7 +285,7 @@ class Walk {
   #fail(value: unknown, detail = ''): never {
     const goType = (this.#field?.goType ?? '').replace(new RegExp(`^(map\\[\\w+\\]|\\[\\]){0,${this.#depth}}`), '');
     const target = this.#path.length
-      ? `Go struct field ${shortName(this.#holder!)}.${this.#path.join('.')} of type ${goType}`
+      ? `Go struct field ${shortName(must(this.#holder, 'holder'))}.${this.#path.join('.')} of type ${goType}`
       : 'Go value of type map[string]interface {}';
     throw new DecodeError(`json: cannot unmarshal ${goTypeOf(value)}${detail} into ${target}`);
   }

@@ -23,6 +23,6 @@ function takes(toleration: Toleration, taint: Taint): boolean {
 /** KEP-5471: the taint's value must be greater (less) than the toleration's; both whole numbers. */
 function compares(operator: 'Gt' | 'Lt', wanted: string | undefined, value: string | undefined): boolean {
   const whole = /^-?\d+$/;
-  if (!whole.test(wanted ?? '') || !whole.test(value ?? '')) return false;
-  return operator === 'Gt' ? BigInt(value!) > BigInt(wanted!) : BigInt(value!) < BigInt(wanted!);
+  if (!wanted || !value || !whole.test(wanted) || !whole.test(value)) return false;
+  return operator === 'Gt' ? BigInt(value) > BigInt(wanted) : BigInt(value) < BigInt(wanted);
 }

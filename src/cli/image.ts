@@ -8,6 +8,7 @@ import {
   loadIntoCri,
   openImages,
 } from '../container-runtime/container-runtime.ts';
+import { must } from '../machinery/must.ts';
 import { systemRandom } from '../machinery/random.ts';
 import { systemClock } from '../machinery/time/clock.ts';
 import { CliError, type ClusterOptions, directoryOf, print } from './options.ts';
@@ -19,7 +20,7 @@ const imagesOf = (options: ClusterOptions) =>
 export async function load(file: string, options: ClusterOptions): Promise<void> {
   const cri = await criOf(options);
   const names = cri
-    ? await loadIntoCri(cri.endpoint!, file)
+    ? await loadIntoCri(must(cri.endpoint, 'endpoint'), file)
     : (await imagesOf(options).load(file)).map((image) => image.repoTags.join(', ') || image.id);
   for (const name of names) print(`loaded ${name}`);
 }
@@ -61,8 +62,8 @@ async function withRuntime<T>(
 ): Promise<T> {
   const directory = imageDirectory({ dataDirectory: directoryOf(options).root });
   const runtime = await createCriRuntime({
-    endpoint: endpoint!,
-    owner: owner!,
+    endpoint: must(endpoint, 'endpoint'),
+    owner: must(owner, 'owner'),
     imageDirectory: directory,
     ...environment,
   });

@@ -3,6 +3,7 @@
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import path from 'node:path';
+import { must } from '../machinery/must.ts';
 import { CliError, dim, print } from './options.ts';
 
 export interface PackageManager {
@@ -38,7 +39,8 @@ export async function ensureOciRuntime(given: string | undefined, quiet: boolean
   if (problem !== undefined || !(await findOciRuntime()).runtime)
     throw new CliError(adviceOf(why, manager, problem ?? 'the package was installed, but has no usable runtime'));
   const seconds = ((performance.now() - beginMs) / 1000).toFixed(1);
-  if (!quiet) print(`  ${`installed ${packageName} by ${manager!.program}`.padEnd(26)} ${dim(`${seconds} s`)}`);
+  if (!quiet)
+    print(`  ${`installed ${packageName} by ${must(manager, 'manager').program}`.padEnd(26)} ${dim(`${seconds} s`)}`);
 }
 
 export function adviceOf(why: string, manager: PackageManager | undefined, problem: string): string {

@@ -6,6 +6,7 @@ import net, { type AddressInfo } from 'node:net';
 import * as packet from 'dns-packet';
 import { type EndpointSlice, ignoreNotFound, type Service } from '../api/api.ts';
 import { type ComponentContext, createInformer, type Informer, type RunningComponent } from '../client/client.ts';
+import { must } from '../machinery/must.ts';
 import { type ClusterView, type DnsRecord, lookup, reverse, serviceOf } from './records.ts';
 import { ask, resolversOf } from './upstream.ts';
 
@@ -169,7 +170,7 @@ async function inZone(
   overTcp: boolean,
   upstream: Upstream,
 ): Promise<Buffer> {
-  const type: string = query.questions![0].type;
+  const type: string = must(query.questions, 'questions')[0].type;
   const { exists, answers, additional } = lookup(name, domain, view);
   if (!exists) return reply(query, nameError, [], [], overTcp, domain);
   const wanted = answers.filter((record) => type === 'ANY' || record.type === type || record.type === 'CNAME');
@@ -187,7 +188,7 @@ async function follow(
   view: ClusterView,
   upstream: Upstream,
 ): Promise<readonly DnsRecord[]> {
-  const { type } = query.questions![0];
+  const { type } = must(query.questions, 'questions')[0];
   const name = alias.toLowerCase().replace(/\.$/, '');
   if (name.endsWith(`.${domain}`)) return lookup(name, domain, view).answers.filter((record) => record.type === type);
   const question: packet.Packet = {

@@ -19,6 +19,9 @@ export interface Lookup {
 const nothing: Lookup = { exists: false, answers: [], additional: [] };
 const serviceNameLabel = 'kubernetes.io/service-name';
 
+const clusterIPsOf = ({ clusterIPs, clusterIP }: Service['spec']): readonly string[] =>
+  clusterIPs ?? (clusterIP ? [clusterIP] : []);
+
 export interface ClusterView {
   service(namespace: string, name: string): Service | undefined;
   hasNamespace(name: string): boolean;
@@ -85,7 +88,7 @@ function serviceRecords(
   const isHeadless = spec.clusterIP === 'None';
   const endpoints = isHeadless ? endpointsOf(service, view) : [];
   if (rest.length === 0) {
-    const ips = isHeadless ? endpoints.map((e) => e.ip) : (spec.clusterIPs ?? [spec.clusterIP!]);
+    const ips = isHeadless ? endpoints.map((e) => e.ip) : clusterIPsOf(spec);
     const srv = isHeadless ? [] : portRecords(name, service, host);
     return {
       exists: !isHeadless || endpoints.length > 0,
@@ -127,7 +130,7 @@ function namedPort(name: string, { spec }: Service, host: string, portName: stri
   return {
     exists: ports.length > 0,
     answers: ports.map((p) => srvOf(name, host, p.port)),
-    additional: addresses(host, spec.clusterIPs ?? [spec.clusterIP!]),
+    additional: addresses(host, clusterIPsOf(spec)),
   };
 }
 

@@ -12,6 +12,7 @@ import {
 } from '../container-runtime/container-runtime.ts';
 import { removeServices } from '../kube-proxy/kube-proxy.ts';
 import { clearKubelet } from '../kubelet/kubelet.ts';
+import { must } from '../machinery/must.ts';
 import { type ClusterConfig, machineName, type RunConfig } from './config.ts';
 import type { Environment, PartContext } from './context.ts';
 
@@ -83,7 +84,13 @@ const criOptions = (
   { endpoint, owner }: RuntimeRecord,
   config: Pick<ClusterConfig, 'dataDirectory'>,
   { clock, random }: Pick<Environment, 'clock' | 'random'>,
-) => ({ endpoint: endpoint!, owner: owner!, imageDirectory: imageDirectory(config), clock, random });
+) => ({
+  endpoint: must(endpoint, 'endpoint'),
+  owner: must(owner, 'owner'),
+  imageDirectory: imageDirectory(config),
+  clock,
+  random,
+});
 
 /**
  * Stops and removes every container that the node's runtime made, running or crashed. Images and volumes stay. Rejects

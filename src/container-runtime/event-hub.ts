@@ -1,3 +1,4 @@
+import { must } from '../machinery/must.ts';
 import type { RuntimeEvent } from './interface.ts';
 import { podUidLabel } from './labels.ts';
 
@@ -39,7 +40,7 @@ export class EventHub {
     return (async function* () {
       try {
         while (!signal.aborted) {
-          while (waiting.length > 0 && !signal.aborted) yield waiting.shift()!;
+          while (waiting.length > 0 && !signal.aborted) yield must(waiting.shift(), 'event');
           if (!signal.aborted) await new Promise<void>((resolve) => (wake = resolve));
           wake = undefined;
         }

@@ -14,6 +14,7 @@ import {
 } from '../api/api.ts';
 import { type Controller, keyOf, own, ownedBy, slowStart, type Tools } from '../client/client.ts';
 import { deepEqual } from '../machinery/collections/equal.ts';
+import { must } from '../machinery/must.ts';
 import { resolveIntOrPercent } from './deployment/scale.ts';
 import { toleratedSeconds } from './nodes/taints.ts';
 import { claim, orphanIndex, orphansOf } from './shared/claim.ts';
@@ -87,7 +88,7 @@ function tolerationsOf(set: DaemonSet): Toleration[] {
 
 /** Whether a pod belongs on the node, and whether one that is there may stay. */
 function placementOn(set: DaemonSet, node: Node): { shouldRun: boolean; mayStay: boolean } {
-  const spec = set.spec.template.spec!;
+  const spec = must(set.spec.template.spec, 'spec');
   if ((spec.nodeName && spec.nodeName !== node.metadata.name) || !matchesNode(spec, node))
     return { shouldRun: false, mayStay: false };
   const tolerant = { spec: { tolerations: tolerationsOf(set) } } as Pod;
@@ -222,7 +223,7 @@ async function createOn(set: DaemonSet, node: string, hash: string, tools: Tools
 async function updateStatus(set: DaemonSet, pods: readonly Pod[], history: History, { lister, client, clock }: Tools) {
   const hash = hashOf(history.update);
   const groups = byNode(pods);
-  const status: DaemonSetStatus = {
+  const status: DaemonSetStatus & { numberAvailable: number; updatedNumberScheduled: number } = {
     ...set.status,
     currentNumberScheduled: 0,
     numberMisscheduled: 0,
@@ -245,10 +246,10 @@ async function updateStatus(set: DaemonSet, pods: readonly Pod[], history: Histo
     if (!pod) continue;
     status.currentNumberScheduled++;
     if (isPodReady(pod)) status.numberReady++;
-    if (isPodAvailable(pod, set.spec.minReadySeconds ?? 0, clock.now())) status.numberAvailable!++;
-    if (pod.metadata.labels?.[revisionHashLabel] === hash) status.updatedNumberScheduled!++;
+    if (isPodAvailable(pod, set.spec.minReadySeconds ?? 0, clock.now())) status.numberAvailable++;
+    if (pod.metadata.labels?.[revisionHashLabel] === hash) status.updatedNumberScheduled++;
   }
-  status.numberUnavailable = status.desiredNumberScheduled - status.numberAvailable!;
+  status.numberUnavailable = status.desiredNumberScheduled - status.numberAvailable;
   const plain = (value: object) =>
     Object.fromEntries(Object.entries(value).filter(([, count]) => count !== 0 && count !== undefined));
   if (deepEqual(plain(status), plain(set.status ?? {}))) return;

@@ -4,6 +4,7 @@
 import { createHash } from 'node:crypto';
 import { readFile, writeFile } from 'node:fs/promises';
 import type { Logger } from '../machinery/logger.ts';
+import { must } from '../machinery/must.ts';
 import type { ProxyBackend } from './backend.ts';
 import { run } from './run.ts';
 import type { Endpoint, ServicePort } from './service-ports.ts';
@@ -131,7 +132,7 @@ export function ruleset(ports: readonly ServicePort[]): Ruleset {
     ]),
   );
   const affinity = new Map<string, number>();
-  const put = (map: string, key: string, verdict: string) => void elements.get(map)!.set(key, verdict);
+  const put = (map: string, key: string, verdict: string) => void must(elements.get(map), map).set(key, verdict);
   for (const port of ports) {
     const at = (ip: string) => `${ip} . ${port.protocol} . ${port.port}`;
     for (const ip of port.clusterIPs) put('cluster-ips', ip, '');

@@ -1,5 +1,6 @@
 // The last scheduling decisions, for `coracle explain pod`.
 
+import { must } from '../machinery/must.ts';
 import type { RankedNode } from './cycle.ts';
 import type { FilteredNode } from './filtering.ts';
 
@@ -32,7 +33,7 @@ export class Decisions {
   record(decision: RecordedDecision): void {
     this.#byPod.delete(decision.pod);
     this.#byPod.set(decision.pod, decision);
-    if (this.#byPod.size > keptDecisions) this.#byPod.delete(this.#byPod.keys().next().value!);
+    if (this.#byPod.size > keptDecisions) this.#byPod.delete(must(this.#byPod.keys().next().value, 'decision'));
   }
 
   get(pod: string): Decision | undefined {

@@ -12,6 +12,7 @@ import {
   runLeaderElection,
 } from '../client/client.ts';
 import { deepEqual } from '../machinery/collections/equal.ts';
+import { must } from '../machinery/must.ts';
 import { SchedulerCache } from './cache.ts';
 import type { NodeAspect } from './cluster-events.ts';
 import { type CycleResult, type HeldReservation, SchedulingCycle, unschedulableMessage } from './cycle.ts';
@@ -133,7 +134,7 @@ class Scheduler implements RunningScheduler {
     this.#cache.storage = storage.storage;
     storage.start((event) => this.#queue.wake(event));
     namespaces.handle((next, old) =>
-      this.#cache.setNamespace((next ?? old)!.metadata.name, next && (next.metadata.labels ?? {})),
+      this.#cache.setNamespace(must(next ?? old, 'namespace').metadata.name, next && (next.metadata.labels ?? {})),
     );
     nodes.handle((next, old) => this.#nodeChanged(next, old));
     pods.handle((next, old) => this.#podChanged(next, old));
@@ -153,11 +154,20 @@ class Scheduler implements RunningScheduler {
   }
 
   #nodeChanged(next: Node | undefined, old: Node | undefined): void {
-    if (!next) return this.#cache.removeNode(old!.metadata.name);
+    if (!next) return this.#cache.removeNode(must(old, 'node').metadata.name);
     this.#cache.setNode(next);
     if (!old) return this.#queue.wake({ type: 'node-added', node: next });
     const aspects = aspectsChanged(next, old);
     if (aspects.length > 0) this.#queue.wake({ type: 'node-changed', node: next, old, aspects });
+  }
+
+  #podDeleted(pod: Pod): void {
+    const { uid, namespace, name } = pod.metadata;
+    this.#queue.remove(uid);
+    this.#decisions.forget(`${namespace}/${name}`);
+    if (!this.#cache.isPlaced(uid)) return this.#withdraw(pod);
+    this.#cache.remove(uid);
+    this.#queue.wake({ type: 'pod-gone', pod });
   }
 
   #podChanged(next: Pod | undefined, old: Pod | undefined): void {
@@ -207,7 +217,7 @@ class Scheduler implements RunningScheduler {
     // A status change does not affect the pod's requests.
     if (isPlaced && old?.spec.nodeName && old.spec === pod.spec && old.metadata.labels === pod.metadata.labels) return;
     this.#queue.remove(pod.metadata.uid);
-    this.#cache.place(podInfo(pod), pod.spec.nodeName!);
+    this.#cache.place(podInfo(pod), must(pod.spec.nodeName, 'nodeName'));
     if (!old?.spec.nodeName) this.#queue.wake({ type: 'pod-assigned', pod });
     else if (!deepEqual(old.metadata.labels, pod.metadata.labels)) this.#queue.wake({ type: 'pod-relabelled', pod });
   }

@@ -1,6 +1,7 @@
 // The scheduling queue: pods that are active, backing off, or waiting for a cluster event.
 // https://kubernetes.io/docs/concepts/scheduling-eviction/scheduling-framework/#scheduling-queue
 
+import { must } from '../machinery/must.ts';
 import type { Clock, Timer } from '../machinery/time/clock.ts';
 import type { ClusterEvent } from './cluster-events.ts';
 import type { Plugin } from './framework.ts';
@@ -228,7 +229,7 @@ class Heap {
     for (;;) {
       const top = this.#items[0];
       if (!top) return undefined;
-      const last = this.#items.pop()!;
+      const last = must(this.#items.pop(), 'item');
       if (this.#items.length > 0) {
         this.#items[0] = last;
         this.#down(0);

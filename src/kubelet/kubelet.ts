@@ -9,6 +9,7 @@ import {
   removeEmptyParents,
   removePodCgroups,
 } from '../container-runtime/container-runtime.ts';
+import { must } from '../machinery/must.ts';
 import { type KubeletConfig, relistPeriodMs, relistPeriodWithEventsMs } from './config.ts';
 import { refuseUnderPressure } from './eviction/admission.ts';
 import { Garbage } from './eviction/garbage.ts';
@@ -128,7 +129,7 @@ export async function startKubelet(
 
   const pods = createInformer(context, 'pods', { fieldSelector: `spec.nodeName=${config.nodeName}` });
   const follow = (next: Pod | undefined, old: Pod | undefined) => {
-    const { uid } = (next ?? old)!.metadata;
+    const { uid } = must(next ?? old, 'object').metadata;
     let worker = workers.get(uid);
     if (!worker) {
       if (!next) return;

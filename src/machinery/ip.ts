@@ -1,5 +1,7 @@
 // IP addresses, CIDRs and ranges, without sockets.
 
+import { must } from './must.ts';
+
 export interface Ip {
   readonly family: 4 | 6;
   readonly value: bigint;
@@ -103,7 +105,7 @@ export function nthSubnet(cidr: Cidr, prefix: number, index: number): Cidr | und
 }
 
 const inV4 = (cidr: string) => {
-  const parsed = parseCidr(cidr)!;
+  const parsed = must(parseCidr(cidr), cidr);
   return (ip: Ip) => cidrContains(parsed, ip);
 };
 const loopback4 = inV4('127.0.0.0/8');

@@ -1,5 +1,6 @@
 // Columns of custom resources: the name, and the values at the definition's JSON paths.
 
+import { must } from '../../machinery/must.ts';
 import { age } from '../age.ts';
 import type { CustomResourceDefinitionVersion } from '../generated/types.ts';
 import type { ApiObject, Column, Kind } from '../kind.ts';
@@ -11,7 +12,10 @@ type Own = NonNullable<CustomResourceDefinitionVersion['additionalPrinterColumns
 
 /** Name comes first; a definition without columns shows the age. The first invalid path ends the columns. */
 export function columnsOf(version: CustomResourceDefinitionVersion): Pick<Kind, 'columns' | 'cells'> {
-  const common = builtinKinds().find(({ resource }) => resource === 'configmaps')!.columns;
+  const common = must(
+    builtinKinds().find(({ resource }) => resource === 'configmaps'),
+    'configmaps',
+  ).columns;
   const described = (name: string) => common.find((column) => column.name === name)?.description ?? '';
   const given: readonly Own[] = version.additionalPrinterColumns?.length
     ? version.additionalPrinterColumns

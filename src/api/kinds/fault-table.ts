@@ -1,5 +1,6 @@
 // For tests: Kubernetes' faults for an object with one changed field.
 
+import { must } from '../../machinery/must.ts';
 import { decodeBody } from '../body.ts';
 import type { ApiObject, Kind } from '../kind.ts';
 import { KindRegistry } from '../registry.ts';
@@ -41,7 +42,7 @@ function created(kind: Kind, body: object): ApiObject {
 export function faultFinder(resource: string, base: object) {
   const parts = resource.split('/');
   const [version, name] = parts.slice(-2);
-  const kind = registry.byResource(parts.length > 2 ? parts[0] : '', version, name)!;
+  const kind = must(registry.byResource(parts.length > 2 ? parts[0] : '', version, name), resource);
   return {
     onCreate: (path: string, value: unknown): string[] =>
       (kind.strategy.validate?.(created(kind, changed(base, path, value))) ?? []).map(text),

@@ -5,6 +5,7 @@ import { isTimeZone } from '../../machinery/time/time-zone.ts';
 import type { FieldError } from '../errors.ts';
 import { invalidValue, nonNegative, notSupported, required } from '../fields.ts';
 import type { CronJob } from '../generated/types.ts';
+import { specOf } from '../spec-of.ts';
 import { validateJobSpec } from './job.ts';
 import { choice } from './rules.ts';
 
@@ -25,7 +26,7 @@ export function validateCronJob(cron: CronJob): FieldError[] {
 export const validateCronJobUpdate = (next: CronJob, old: CronJob): FieldError[] => validateSpec(next, old);
 
 function validateSpec(cron: CronJob, old?: CronJob): FieldError[] {
-  const spec = cron.spec!;
+  const spec = specOf(cron);
   return [
     ...(spec.schedule ? validateSchedule(cron, old) : [required('spec.schedule')]),
     ...nonNegative('spec.startingDeadlineSeconds', spec.startingDeadlineSeconds),
@@ -46,9 +47,9 @@ function validateTemplate(template: NonNullable<CronJob['spec']>['jobTemplate'] 
   return errors;
 }
 
-function validateSchedule({ spec }: CronJob, old: CronJob | undefined): FieldError[] {
+function validateSchedule(cron: CronJob, old: CronJob | undefined): FieldError[] {
   const path = 'spec.schedule';
-  const { schedule, timeZone } = spec!;
+  const { schedule, timeZone } = specOf(cron);
   const fault = scheduleFault(schedule);
   const errors = fault === undefined ? [] : [invalidValue(path, schedule, fault)];
   if (!schedule.includes('TZ')) return errors;

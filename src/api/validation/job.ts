@@ -1,11 +1,13 @@
 // https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/job-v1/
 
+import { must } from '../../machinery/must.ts';
 import { labelSelector } from '../../machinery/selectors/label-selector.ts';
 import { dns1123LabelFaults } from '../../machinery/text/names.ts';
 import type { FieldError } from '../errors.ts';
 import { invalidValue, nonNegative, notSupported, required, sameValue, tooLong, unchanged } from '../fields.ts';
 import type { Job, JobSpec, PodTemplateSpec } from '../generated/types.ts';
 import { internal } from '../internal.ts';
+import { specOf } from '../spec-of.ts';
 import { validateSuccessPolicy } from './job-indexes.ts';
 import { validateFailurePolicy } from './job-policies.ts';
 import { domainPrefixedPath } from './names.ts';
@@ -23,13 +25,14 @@ const nameLabels = ['job-name', 'batch.kubernetes.io/job-name'];
 
 export const validateJob = (job: Job, old?: Job): FieldError[] => [
   ...validateGeneratedSelector(job, old),
-  ...validateJobSpec(job.spec!, 'spec'),
-  ...validateSelector(job.spec!),
+  ...validateJobSpec(specOf(job), 'spec'),
+  ...validateSelector(specOf(job)),
   ...validateHostname(job),
 ];
 
-function validateHostname({ metadata: { name }, spec }: Job): FieldError[] {
-  const { completionMode, completions = 0 } = spec!;
+function validateHostname(job: Job): FieldError[] {
+  const { name } = job.metadata;
+  const { completionMode, completions = 0 } = specOf(job);
   if (completionMode !== 'Indexed' || completions <= 0) return [];
   const host = `${name}-${completions - 1}`;
   return dns1123LabelFaults(host).length
@@ -38,8 +41,9 @@ function validateHostname({ metadata: { name }, spec }: Job): FieldError[] {
 }
 
 /** The job's labels for its pods, unless manualSelector is set. */
-function validateGeneratedSelector({ metadata, spec }: Job, old: Job | undefined): FieldError[] {
-  const { selector, template, manualSelector } = spec!;
+function validateGeneratedSelector(job: Job, old: Job | undefined): FieldError[] {
+  const { metadata } = job;
+  const { selector, template, manualSelector } = specOf(job);
   if (manualSelector || !selector) return [];
   const expected = Object.fromEntries([
     ...uidLabels.map((label) => [label, metadata.uid ?? '']),
@@ -155,7 +159,7 @@ function validateRestartPolicy(spec: JobSpec, path: string): FieldError[] {
 }
 
 export function validateJobUpdate(next: Job, old: Job): FieldError[] {
-  const [spec, before] = [next.spec!, old.spec!];
+  const [spec, before] = [specOf(next), specOf(old)];
   return [
     ...validateJob(next, old),
     // Kubernetes checks the updated spec once more, and lists its faults twice.
@@ -197,9 +201,9 @@ const isTrue = (job: Job, type: string): boolean =>
 
 /** While a job is suspended without running pods, the scheduling fields and resources of its template are mutable. */
 function validateTemplateUpdate(next: Job, old: Job): FieldError[] {
-  const [template, before] = [next.spec!.template, structuredClone(old.spec!.template)];
+  const [template, before] = [specOf(next).template, structuredClone(specOf(old).template)];
   const { status, spec } = old;
-  const isIdle = spec!.suspend && (!status?.startTime || isTrue(old, 'Suspended')) && !status?.active;
+  const isIdle = must(spec, 'spec').suspend && (!status?.startTime || isTrue(old, 'Suspended')) && !status?.active;
   if (!isIdle) {
     if (sameValue(template, before)) return [];
     return [invalidValue('spec.template', internal('core.PodTemplateSpec', template), immutable)];

@@ -10,6 +10,7 @@ import {
   parseCidr,
   parseIp,
 } from '../../machinery/ip.ts';
+import { must } from '../../machinery/must.ts';
 import { portNameFaults, portNumberFaults } from '../../machinery/text/names.ts';
 import type { FieldError } from '../errors.ts';
 import { invalidValue, invalidValues } from '../fields.ts';
@@ -40,7 +41,7 @@ export function legacyIp(path: string, text: string, before = nothing): FieldErr
 /** Addresses in one form only: the canonical one. */
 export function canonicalIp(path: string, text: string): FieldError[] {
   const errors = legacyIp(path, text);
-  const canonical = errors.length ? text : formatIp(parseIp(text)!);
+  const canonical = errors.length ? text : formatIp(must(parseIp(text), 'address'));
   return canonical === text ? errors : [invalidValue(path, text, `must be in canonical form ("${canonical}")`)];
 }
 
@@ -61,7 +62,7 @@ export function legacyCidr(path: string, text: string, before = nothing): FieldE
 
 export function canonicalCidr(path: string, text: string): FieldError[] {
   const errors = legacyCidr(path, text);
-  const canonical = errors.length ? text : formatCidr(parseCidr(text)!);
+  const canonical = errors.length ? text : formatCidr(must(parseCidr(text), 'range'));
   return canonical === text ? errors : [invalidValue(path, text, `must be in canonical form ("${canonical}")`)];
 }
 

@@ -17,7 +17,8 @@ interface Client {
 export function validateWebhookClient({ url, service }: Client, path: string): FieldError[] {
   if ((url === undefined) === (service === undefined))
     return [required(path, 'exactly one of url or service is required')];
-  return url === undefined ? validateService(service!, `${path}.service`) : validateUrl(url, `${path}.url`);
+  if (service) return validateService(service, `${path}.service`);
+  return validateUrl(url ?? '', `${path}.url`);
 }
 
 const form = '; desired format: https://host[/path]';

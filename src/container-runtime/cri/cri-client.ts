@@ -1,5 +1,6 @@
 import * as grpc from '@grpc/grpc-js';
 import protobuf from 'protobufjs';
+import { must } from '../../machinery/must.ts';
 import type { Clock } from '../../machinery/time/clock.ts';
 import { RuntimeError } from '../runtime-error.ts';
 import { criProto } from './cri-proto.ts';
@@ -53,13 +54,13 @@ export class CriClient {
     timeoutMs = requestTimeoutMs,
     signal?: AbortSignal,
   ): Promise<Message> {
-    const { path, encode, decode } = this.#methods.get(name)!;
+    const { path, encode, decode } = must(this.#methods.get(name), name);
     const deadline = timeoutMs > 0 ? this.#clock.now() + timeoutMs : undefined;
     return new Promise((resolve, reject) => {
       const call = this.#client.makeUnaryRequest(path, encode, decode, message, { deadline }, (error, response) => {
         signal?.removeEventListener('abort', cancel);
         if (error) reject(runtimeError(error, kind));
-        else resolve(response!);
+        else resolve(response ?? {});
       });
       const cancel = () => call.cancel();
       signal?.addEventListener('abort', cancel, { once: true });
@@ -68,7 +69,7 @@ export class CriClient {
 
   /** Messages until the stream ends; throws RuntimeError. Ends quietly when `signal` aborts. */
   async *stream(name: string, message: Message, signal: AbortSignal): AsyncGenerator<Message> {
-    const { path, encode, decode } = this.#methods.get(name)!;
+    const { path, encode, decode } = must(this.#methods.get(name), name);
     const stream = this.#client.makeServerStreamRequest(path, encode, decode, message);
     const cancel = () => stream.cancel();
     signal.addEventListener('abort', cancel, { once: true });

@@ -1,6 +1,7 @@
 // Any runtime that serves CRI v1, such as containerd or CRI-O, over its socket.
 
 import type { Duplex } from 'node:stream';
+import { must } from '../../machinery/must.ts';
 import type { Random } from '../../machinery/random.ts';
 import type { Clock } from '../../machinery/time/clock.ts';
 import { removeEmptyParents, removePodCgroups } from '../cgroups/qos-cgroups.ts';
@@ -262,7 +263,7 @@ class Cri implements ContainerRuntime {
   }
 
   async pullImage(reference: string, auth?: RegistryAuth, signal?: AbortSignal): Promise<string> {
-    if (isHello(reference)) return (await this.imageStatus(reference))!.id;
+    if (isHello(reference)) return must(await this.imageStatus(reference), reference).id;
     // An hour: the runtime itself ends a pull without progress.
     const request = { image: { image: reference }, auth };
     const { imageRef } = await this.#client.call('PullImage', request, 'image', 3_600_000, signal).catch((error) => {

@@ -4,6 +4,7 @@ import { createHash } from 'node:crypto';
 import { closeSync, openSync, readFileSync, writeSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { join, posix } from 'node:path';
+import { must } from '../../machinery/must.ts';
 import { RuntimeError } from '../runtime-error.ts';
 import type { Descriptor, ImageRecord, ImageStore, Manifest } from './image-store.ts';
 import { readTar } from './layer.ts';
@@ -38,7 +39,8 @@ export async function loadArchive(store: ImageStore, file: string): Promise<read
     try {
       for (const image of saved ?? []) images.push(await addSaved(store, archive, image));
       // An archive of today's docker has both, for the same images.
-      for (const entry of saved ? [] : index!.manifests) images.push(await addFromLayout(store, archive, entry));
+      for (const entry of saved ? [] : must(index, 'index').manifests)
+        images.push(await addFromLayout(store, archive, entry));
     } catch (error) {
       await store.discard(archive.kept);
       throw error;

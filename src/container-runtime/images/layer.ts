@@ -9,6 +9,7 @@ import { PassThrough, type Readable, Transform, type Writable } from 'node:strea
 import { pipeline } from 'node:stream/promises';
 import { createGunzip, createZstdDecompress } from 'node:zlib';
 import { extract, type Header } from 'tar-stream';
+import { must } from '../../machinery/must.ts';
 import { RuntimeError } from '../runtime-error.ts';
 
 const isRoot = process.getuid?.() === 0;
@@ -109,7 +110,7 @@ class LayerWriter {
       if (header.type === 'directory') this.#attributes(this.#tree, header);
       return;
     }
-    const name = parts.pop()!;
+    const name = must(parts.pop(), 'name');
     const parent = this.#parent(parts);
     if (name === '.wh..wh..opq') return this.#emptyBelow(parent);
     if (name.startsWith('.wh.')) return this.#whiteout(join(parent, whitedOut(name, header.name)));
@@ -198,7 +199,7 @@ class LayerWriter {
     const todo = [...parts];
     let path = this.#tree;
     for (let links = 0; todo.length > 0; ) {
-      const part = todo.shift()!;
+      const part = must(todo.shift(), 'path component');
       if (part === '..') {
         if (path !== this.#tree) path = dirname(path);
         continue;

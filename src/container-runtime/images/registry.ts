@@ -3,6 +3,7 @@
 import { createHash } from 'node:crypto';
 import { closeSync, openSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
+import { must } from '../../machinery/must.ts';
 import type { Clock } from '../../machinery/time/clock.ts';
 import { RuntimeError } from '../runtime-error.ts';
 import type { Descriptor, ImageRecord, ImageStore, Manifest } from './image-store.ts';
@@ -48,7 +49,7 @@ export async function pullFromRegistry(
 }
 
 async function pull(store: ImageStore, registry: Registry, reference: ImageReference, fetched: Set<string>) {
-  let { digest, document } = await registry.manifest(reference.digest ?? reference.tag!);
+  let { digest, document } = await registry.manifest(reference.digest ?? must(reference.tag, 'tag'));
   const top = digest;
   if (isIndex(document))
     ({ digest, document } = await registry.manifest(choosePlatform(document.manifests, reference.canonical).digest));

@@ -84,7 +84,11 @@ export class Containers {
     if (now - this.#sweptMs < sweepMs) return;
     this.#sweptMs = now;
     for (const record of this.records.values())
-      if (record.state === 'running' && !this.#supervised(record) && startTimeOf(record.pid!) !== record.startTime)
+      if (
+        record.state === 'running' &&
+        !this.#supervised(record) &&
+        (record.pid === undefined || startTimeOf(record.pid) !== record.startTime)
+      )
         void this.#finish(record.id);
   }
 

@@ -6,6 +6,7 @@ import * as fs from 'node:fs';
 import type { Socket } from 'node:net';
 import { join } from 'node:path';
 import { PassThrough, type Readable, type Writable } from 'node:stream';
+import { must } from '../../machinery/must.ts';
 import type { Clock } from '../../machinery/time/clock.ts';
 import type { ExecSession } from '../interface.ts';
 import { RuntimeError } from '../runtime-error.ts';
@@ -66,8 +67,8 @@ export function startExec(
   child.stdin?.on('error', () => {}); // it may end before it has read all
   return {
     stdin: options.stdin ? (child.stdin as Writable) : undefined,
-    stdout: child.stdout!,
-    stderr: options.tty ? undefined : child.stderr!,
+    stdout: must(child.stdout, 'stdout'),
+    stderr: options.tty ? undefined : must(child.stderr, 'stderr'),
     resize: (columns, rows) => void resizeStarted(child, files.pid, parts.clock, columns, rows),
     exitCode: endOf(child, files),
     close: () => kill(child, files.pid),

@@ -36,7 +36,7 @@ export class InitExits {
       watcher: fs.watch(log, { persistent: false }, () => look()),
     };
     const look = () => {
-      const code = exitCodeIn(log, record.pid!);
+      const code = record.pid === undefined ? undefined : exitCodeIn(log, record.pid);
       if (code === undefined || watched.timer) return;
       watched.timer = this.#clock.after(drainMs, () => this.#end(record, code));
     };
@@ -61,7 +61,8 @@ export class InitExits {
     if (fs.existsSync(this.#state.exit(id)) || !fs.existsSync(directory)) return;
     fs.writeFileSync(join(directory, `${bundleFiles.code}.new`), `${code}\n`);
     fs.renameSync(join(directory, `${bundleFiles.code}.new`), join(directory, bundleFiles.code));
-    for (const child of childrenOf(supervisorPid!)) signal(child, 'SIGKILL');
+    if (supervisorPid === undefined) return;
+    for (const child of childrenOf(supervisorPid)) signal(child, 'SIGKILL');
   }
 }
 

@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
+import { must } from '../../machinery/must.ts';
 import { childStdio } from './inherited.ts';
 
 export interface Finished {
@@ -20,8 +21,8 @@ export function run(command: string, args: readonly string[], input?: string): P
     });
     let stdout = '';
     let stderr = '';
-    child.stdout!.on('data', (chunk) => (stdout += chunk));
-    child.stderr!.on('data', (chunk) => (stderr += chunk));
+    must(child.stdout, 'stdout').on('data', (chunk) => (stdout += chunk));
+    must(child.stderr, 'stderr').on('data', (chunk) => (stderr += chunk));
     child.stdin?.on('error', () => {}); // it ended before reading all input: the exit code shows the error
     child.stdin?.end(input);
     child.on('error', reject);

@@ -3,6 +3,7 @@
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import type { Logger } from '../../machinery/logger.ts';
+import { must } from '../../machinery/must.ts';
 import { quote, run } from '../native/process.ts';
 import { RuntimeError } from '../runtime-error.ts';
 import { PodAddresses } from './pod-addresses.ts';
@@ -42,7 +43,7 @@ export class PodNetwork {
     addresses.reserve(inUse);
     const hash = createHash('sha256').update(bridge).digest('hex');
     // A fixed address: otherwise the bridge takes that of a port, and changes it as pods come and go.
-    const mac = `02:${hash.slice(0, 10).match(/../g)!.join(':')}`;
+    const mac = `02:${must(hash.slice(0, 10).match(/../g), 'hash').join(':')}`;
     if ((await this.#host('ip', ['link', 'show', 'dev', bridge])).code !== 0)
       await this.#mustHost('ip', ['link', 'add', 'name', bridge, 'address', mac, 'type', 'bridge']);
     await this.#mustHost('ip', ['link', 'set', 'dev', bridge, 'up']);
@@ -149,7 +150,10 @@ function mtuOfDefaultRoute(): number {
     const routes = readFileSync('/proc/net/route', 'utf8')
       .split('\n')
       .map((line) => line.split('\t'));
-    const [name] = routes.find(([, destination, , , , , , mask]) => destination === '00000000' && mask === '00000000')!;
+    const [name] = must(
+      routes.find(([, destination, , , , , , mask]) => destination === '00000000' && mask === '00000000'),
+      '00000000',
+    );
     return Number(readFileSync(`/sys/class/net/${name}/mtu`, 'utf8'));
   } catch {
     return 1500; // no route to anywhere

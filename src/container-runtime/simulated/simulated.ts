@@ -4,6 +4,7 @@
 import { appendFile, mkdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Duplex } from 'node:stream';
+import { must } from '../../machinery/must.ts';
 import type { Timer } from '../../machinery/time/clock.ts';
 import { EventHub } from '../event-hub.ts';
 import { normalizeReference } from '../images/reference.ts';
@@ -100,7 +101,7 @@ class Simulated implements SimulatedRuntime {
       config: { name, namespace, uid, attempt, labels, annotations },
       state: 'ready',
       createdAt: this.#options.clock.now(),
-      ips: config.hostNetwork ? [] : this.#addresses!.allocate(),
+      ips: config.hostNetwork ? [] : must(this.#addresses, 'addresses').allocate(),
     });
     this.#sandboxList = undefined;
     this.#hub.sandbox('started', id, uid);

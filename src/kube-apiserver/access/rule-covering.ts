@@ -2,6 +2,7 @@
 // https://kubernetes.io/docs/reference/access-authn-authz/rbac/#privilege-escalation-prevention-and-bootstrapping
 
 import type { PolicyRule } from '../../api/api.ts';
+import { must } from '../../machinery/must.ts';
 
 /** A short rule may mean a huge number of combinations: the limit on enumerated and compared ones. */
 const mostCombinations = 10_000;
@@ -112,7 +113,11 @@ const hasOrAll = (set: ReadonlySet<string>, wanted: string) => set.has('*') || s
 function covers(owner: Owner, { verbs, apiGroups, resources, resourceNames, nonResourceURLs }: PolicyRule): boolean {
   if (!hasOrAll(owner.verbs, verbs[0])) return false;
   if (nonResourceURLs) return owner.urls.some((url) => coversUrl(url, nonResourceURLs[0]));
-  if (!hasOrAll(owner.groups, apiGroups![0]) || !coversResource(owner.resources, resources![0])) return false;
+  if (
+    !hasOrAll(owner.groups, must(apiGroups, 'apiGroups')[0]) ||
+    !coversResource(owner.resources, must(resources, 'resources')[0])
+  )
+    return false;
   // A rule without names is for all names: only another such rule contains it.
   return owner.names.size === 0 || (!!resourceNames && owner.names.has(resourceNames[0]));
 }

@@ -4,6 +4,7 @@
 import { createHash, createPrivateKey, createPublicKey, type KeyObject } from 'node:crypto';
 import { type ApiObject, ignoreNotFound } from '../../api/api.ts';
 import type { Client } from '../../client/client.ts';
+import { must } from '../../machinery/must.ts';
 import type { Random } from '../../machinery/random.ts';
 import type { Clock } from '../../machinery/time/clock.ts';
 import type { UserInfo } from '../user.ts';
@@ -88,7 +89,7 @@ export function serviceAccountTokens(options: ServiceAccountTokenOptions): Servi
     const cached = verified.get(token);
     const payload = cached ?? (await verify(token, publicKeys, options));
     if (!cached) {
-      if (verified.size >= rememberedTokens) verified.delete(verified.keys().next().value!);
+      if (verified.size >= rememberedTokens) verified.delete(must(verified.keys().next().value, 'token'));
       verified.set(token, payload);
     }
     if ((payload.exp ?? 0) * 1000 <= options.clock.now()) throw refusedToken('token has expired');

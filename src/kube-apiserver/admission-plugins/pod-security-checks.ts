@@ -2,6 +2,7 @@
 // https://kubernetes.io/docs/concepts/security/pod-security-standards/
 
 import type { Container, LifecycleHandler, PodSpec, Probe } from '../../api/api.ts';
+import { must } from '../../machinery/must.ts';
 
 export type Level = 'privileged' | 'baseline' | 'restricted';
 
@@ -110,7 +111,9 @@ const checks: Readonly<Record<string, Check>> = {
       if (!who.length) return undefined;
       const values = sortedSet([
         ...(fine(pod) ? [] : [pod as string]),
-        ...containers.map((c) => c.securityContext!.appArmorProfile!.type),
+        ...containers.map(
+          (c) => must(must(c.securityContext, 'securityContext').appArmorProfile, 'appArmorProfile').type,
+        ),
         ...old.map(([, value]) => value),
       ]);
       return violation(

@@ -9,6 +9,7 @@ import {
   type Usage,
   usageOfObject,
 } from '../../api/api.ts';
+import { must } from '../../machinery/must.ts';
 import { addQuantities, compareQuantities, subtractQuantities } from '../../machinery/quantity.ts';
 import type { AdmissionAttributes, AdmissionPlugin, Charge } from '../admission.ts';
 import { inOrder } from '../registry/codec.ts';
@@ -190,7 +191,7 @@ function unspecified({ spec }: Pod, restricted: readonly string[]): string {
   const containers: Container[] = [...spec.containers, ...(spec.initContainers ?? [])];
   const podLevel = spec.resources;
   const says = (resources: Container['resources'] | undefined, resource: string) => {
-    const [, which = 'requests', name] = /^(?:(requests|limits)\.)?(.+)$/.exec(resource)!;
+    const [, which = 'requests', name] = must(/^(?:(requests|limits)\.)?(.+)$/.exec(resource), 'match');
     return resources?.[which as 'requests' | 'limits']?.[name] !== undefined;
   };
   return restricted

@@ -2,6 +2,7 @@
 // https://github.com/kubernetes/api/blob/master/apidiscovery/v2/generated.proto
 
 import { type Schema, schemaNamed } from '../../api/api.ts';
+import { must } from '../../machinery/must.ts';
 
 const message = (...fields: [name: string, schema: Schema][]): Schema => ({
   type: 'object',
@@ -11,7 +12,7 @@ const message = (...fields: [name: string, schema: Schema][]): Schema => ({
 });
 const text: Schema = { type: 'string' };
 const list = (items: Schema): Schema => ({ type: 'array', items });
-const meta = (name: string) => schemaNamed(`io.k8s.apimachinery.pkg.apis.meta.v1.${name}`)!;
+const meta = (name: string) => must(schemaNamed(`io.k8s.apimachinery.pkg.apis.meta.v1.${name}`), name);
 
 const groupVersionKind = message(['group', text], ['version', text], ['kind', text]);
 

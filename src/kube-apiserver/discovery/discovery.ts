@@ -2,6 +2,7 @@
 
 import { createHash } from 'node:crypto';
 import { comparePriority, type Kind, type KindRegistry } from '../../api/api.ts';
+import { must } from '../../machinery/must.ts';
 import { type Accepted, discoveryForm, notAcceptableAs } from '../http/media-type.ts';
 import { encodeObject, protobufMediaType, protobufSchema } from '../protobuf/protobuf.ts';
 import type { RawReply, Reply } from '../reply.ts';
@@ -119,7 +120,7 @@ function hash({ group, storageVersion, kind }: Kind): string {
 /** All groups with their content; clients cache it by its hash. */
 function aggregated(request: ApiRequest, core: boolean, form: Accepted): Reply {
   const { kinds } = request.server;
-  const { group, version } = form.as!;
+  const { group, version } = must(form.as, 'as');
   if (group !== 'apidiscovery.k8s.io' || (version !== 'v2' && version !== 'v2beta1')) throw notAcceptableAs();
   const reply = cached(kinds, `${core ? '/api' : '/apis'}:${version}`, form, () => ({
     kind: 'APIGroupDiscoveryList',
@@ -201,5 +202,10 @@ function cached(
   const reply = { type: 'raw', code: 200, etag } as const;
   if (format !== 'protobuf') return { ...reply, body: text, contentType: 'application/json', negotiable: true };
   const schema = 'items' in object ? discoveryListSchema : protobufSchema(object);
-  return { ...reply, body: encodeObject(schema!, object), contentType: protobufMediaType, negotiable: false };
+  return {
+    ...reply,
+    body: encodeObject(must(schema, 'schema'), object),
+    contentType: protobufMediaType,
+    negotiable: false,
+  };
 }

@@ -10,6 +10,7 @@ import {
   type Tools,
   type Watch,
 } from '../../client/client.ts';
+import { must } from '../../machinery/must.ts';
 
 const podsOfClaim = 'ephemeral claim';
 
@@ -60,7 +61,7 @@ async function ensureClaim(pod: Pod, volume: Volume, tools: Tools): Promise<void
 }
 
 async function createClaim(pod: Pod, volume: Volume, { client }: Tools): Promise<void> {
-  const { metadata, spec } = volume.ephemeral!.volumeClaimTemplate!;
+  const { metadata, spec } = must(must(volume.ephemeral, 'ephemeral').volumeClaimTemplate, 'volumeClaimTemplate');
   const { labels, annotations } = metadata ?? {};
   const name = claimName(pod, volume);
   const claim = {

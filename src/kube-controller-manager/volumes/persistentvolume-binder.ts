@@ -15,6 +15,7 @@ import {
 } from '../../api/api.ts';
 import { type Controller, keyOf, own, type Tools, type Watch } from '../../client/client.ts';
 import { deepEqual } from '../../machinery/collections/equal.ts';
+import { must } from '../../machinery/must.ts';
 import { type ClaimDecision, decideClaim, decideVolume, type Note, reclaimFault } from './binding.ts';
 
 /** Claims that wait are tried again after this long, and say again why they wait. */
@@ -226,7 +227,10 @@ async function syncVolume(name: string, tools: Tools): Promise<void> {
     case 'set-phase':
       return void (await setPhase(volume, decision.phase, tools));
     case 'wait-for-claim':
-      for (const [object, note] of [[volume, decision.onVolume] as const, [claim!, decision.onClaim] as const])
+      for (const [object, note] of [
+        [volume, decision.onVolume] as const,
+        [must(claim, 'claim'), decision.onClaim] as const,
+      ])
         if (note) tools.events.event(object, note.type, note.reason, note.message);
       return;
     case 'unbind':
@@ -249,7 +253,7 @@ async function claimOf({ spec, status }: PersistentVolume, { lister, client }: T
 async function unbind(volume: PersistentVolume, tools: Tools): Promise<void> {
   const { [boundByController]: byController, ...annotations } = volume.metadata.annotations ?? {};
   const { claimRef, ...spec } = volume.spec ?? {};
-  const { uid: _, ...reservation } = claimRef!;
+  const { uid: _, ...reservation } = must(claimRef, 'claimRef');
   const freed =
     byController === undefined
       ? { ...volume, spec: { ...spec, claimRef: reservation } }

@@ -2,6 +2,7 @@
 // https://kubernetes.io/docs/concepts/scheduling-eviction/assign-pod-node/#inter-pod-affinity-and-anti-affinity
 
 import type { Pod, PodAffinityTerm } from '../../api/api.ts';
+import { must } from '../../machinery/must.ts';
 import { type LabelSelector, labelSelector } from '../../machinery/selectors/label-selector.ts';
 import { maxScore, type Plugin, type Rejection, type Snapshot } from '../framework.ts';
 import type { NodeInfo } from '../node-info.ts';
@@ -110,7 +111,7 @@ function forbiddenDomains(pod: Pod, snapshot: Snapshot): { domains: Domains; key
       for (const term of required(other, 'podAntiAffinity', snapshot))
         if (term.matches(pod)) {
           keys.add(term.key);
-          domains.add(term.key, node!, 1);
+          domains.add(term.key, must(node, 'node'), 1);
         }
   }
   return { domains, keys };

@@ -1,6 +1,7 @@
 // https://kubernetes.io/docs/concepts/scheduling-eviction/topology-spread-constraints/
 
 import { matchesNode, type Pod, type TopologySpreadConstraint, tolerates } from '../../api/api.ts';
+import { must } from '../../machinery/must.ts';
 import { type LabelSelector, labelSelector } from '../../machinery/selectors/label-selector.ts';
 import {
   type FilterCycle,
@@ -122,7 +123,7 @@ export const podTopologySpread: Plugin = {
         return Math.round(
           constraints.reduce(
             (sum, { key, counts, maxSkew }, i) =>
-              sum + (counts.get(node.node.metadata.labels![key]) ?? 0) * weights[i] + (maxSkew - 1),
+              sum + (counts.get(must(node.node.metadata.labels, 'labels')[key]) ?? 0) * weights[i] + (maxSkew - 1),
             0,
           ),
         );

@@ -49,7 +49,7 @@ export function sandboxConfig(
         .map((p) => ({
           protocol: p.protocol ?? 'TCP',
           containerPort: p.containerPort,
-          hostPort: p.hostPort!,
+          hostPort: must(p.hostPort, 'hostPort'),
           ...(p.hostIP && { hostIP: p.hostIP }),
         })),
     ),
@@ -70,7 +70,7 @@ export function sandboxConfig(
 /** https://kubernetes.io/docs/concepts/services-networking/dns-pod-service/#pod-s-dns-policy. Undefined: the host's. */
 function dnsOf(pod: Pod, clusterDNS: readonly string[], domain: string): SandboxConfig['dns'] {
   const extra = pod.spec.dnsConfig;
-  const options = (extra?.options ?? []).map((o) => (o.value === undefined ? o.name! : `${o.name}:${o.value}`));
+  const options = (extra?.options ?? []).map((o) => (o.value === undefined ? (o.name ?? '') : `${o.name}:${o.value}`));
   const policy = pod.spec.dnsPolicy ?? 'ClusterFirst';
   const cluster =
     clusterDNS.length > 0 &&

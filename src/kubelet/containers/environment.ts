@@ -2,6 +2,7 @@
 // https://kubernetes.io/docs/tasks/inject-data-application/define-interdependent-environment-variables/
 
 import type { ConfigMap, Container, Pod, Secret, Service } from '../../api/api.ts';
+import { must } from '../../machinery/must.ts';
 import { bytes, milli } from '../resources/resources.ts';
 
 export interface EnvironmentSources {
@@ -78,12 +79,12 @@ async function valueFrom(
   entry: NonNullable<Container['env']>[number],
   sources: EnvironmentSources,
 ): Promise<string | undefined> {
-  const from = entry.valueFrom!;
+  const from = must(entry.valueFrom, 'valueFrom');
   if (from.fieldRef) return fieldValue(pod, from.fieldRef.fieldPath, sources);
   if (from.resourceFieldRef) {
     const target = from.resourceFieldRef.containerName
       ? [...pod.spec.containers, ...(pod.spec.initContainers ?? [])].find(
-          (c) => c.name === from.resourceFieldRef!.containerName,
+          (c) => c.name === must(from.resourceFieldRef, 'resourceFieldRef').containerName,
         )
       : container;
     return resourceValue(target ?? container, from.resourceFieldRef.resource, from.resourceFieldRef.divisor, sources);
@@ -184,20 +185,21 @@ function* serviceVariables(pod: Pod, services: readonly Service[]): Generator<[s
     const name = metadata.name.toUpperCase().replaceAll('-', '_');
     const [first] = spec.ports ?? [];
     if (!first) continue;
-    yield [`${name}_SERVICE_HOST`, spec.clusterIP!];
+    const { clusterIP = '' } = spec;
+    yield [`${name}_SERVICE_HOST`, clusterIP];
     yield [`${name}_SERVICE_PORT`, String(first.port)];
     for (const port of spec.ports ?? [])
       if (port.name) yield [`${name}_SERVICE_PORT_${port.name.toUpperCase().replaceAll('-', '_')}`, String(port.port)];
     for (const [index, port] of (spec.ports ?? []).entries()) {
       const protocol = (port.protocol ?? 'TCP').toLowerCase();
-      const host = spec.clusterIP!.includes(':') ? `[${spec.clusterIP}]` : spec.clusterIP!;
+      const host = clusterIP.includes(':') ? `[${clusterIP}]` : clusterIP;
       const url = `${protocol}://${host}:${port.port}`;
       if (index === 0) yield [`${name}_PORT`, url];
       const prefix = `${name}_PORT_${port.port}_${protocol.toUpperCase()}`;
       yield [prefix, url];
       yield [`${prefix}_PROTO`, protocol];
       yield [`${prefix}_PORT`, String(port.port)];
-      yield [`${prefix}_ADDR`, spec.clusterIP!];
+      yield [`${prefix}_ADDR`, clusterIP];
     }
   }
 }

@@ -3,6 +3,7 @@
 
 import { statfs } from 'node:fs/promises';
 import type { Image } from '../../container-runtime/container-runtime.ts';
+import { must } from '../../machinery/must.ts';
 import type { KubeletTools } from '../tools.ts';
 import type { Evictable } from './local-storage.ts';
 
@@ -92,7 +93,7 @@ export class Garbage {
       if (isUsed(image)) seen.usedMs = now;
       this.#seen.set(image.id, seen);
     }
-    const ofImage = ({ id }: Image) => this.#seen.get(id)!;
+    const ofImage = ({ id }: Image) => must(this.#seen.get(id), id);
     return images
       .filter((image) => !image.pinned && !isUsed(image) && now - ofImage(image).firstMs >= minimumAgeMs)
       .sort((a, b) => ofImage(a).usedMs - ofImage(b).usedMs || ofImage(a).firstMs - ofImage(b).firstMs);

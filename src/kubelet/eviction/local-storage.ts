@@ -40,7 +40,7 @@ export function overStorageLimit({ spec }: Pod, usage: StorageUsage): string | u
   for (const { name, emptyDir } of spec.volumes ?? []) {
     const limit = bytes(emptyDir?.sizeLimit);
     if (limit > 0 && (usage.emptyDirs.get(name) ?? 0) > limit)
-      return `Usage of EmptyDir volume "${name}" exceeds the limit "${canonicalQuantity(emptyDir!.sizeLimit!)}". `;
+      return `Usage of EmptyDir volume "${name}" exceeds the limit "${canonicalQuantity(must(must(emptyDir, 'emptyDir').sizeLimit, 'sizeLimit'))}". `;
   }
   const limits = spec.containers.flatMap((c) => {
     const limit = c.resources?.limits?.[storage];

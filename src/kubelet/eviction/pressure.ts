@@ -60,7 +60,7 @@ export function decide(
   const conditions = [...conditionSeenMs]
     .filter(([, seenMs]) => now - seenMs < transitionPeriodMs)
     .map(([name]) => name);
-  const met = [...over].filter((each) => now - firstMetMs.get(each)! >= each.graceMs);
+  const met = [...firstMetMs].filter(([each, firstMs]) => now - firstMs >= each.graceMs).map(([each]) => each);
   return { state: { met, firstMetMs, conditionSeenMs }, conditions: new Set(conditions), due: memoryFirst(met) };
 }
 

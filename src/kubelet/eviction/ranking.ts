@@ -2,6 +2,7 @@
 // https://kubernetes.io/docs/concepts/scheduling-eviction/node-pressure-eviction/#pod-selection-for-kubelet-eviction
 
 import { type Pod, podRequests } from '../../api/api.ts';
+import { must } from '../../machinery/must.ts';
 import { formatQuantity } from '../../machinery/quantity.ts';
 import { bytes } from '../resources/resources.ts';
 import { type Observations, resourceOf } from './pressure.ts';
@@ -87,7 +88,7 @@ export function evictionMessage(
   const parts = [`The node was low on resource: ${resource}. `];
   const threshold = due.find((each) => resourceOf(each) === resource && observations[each.signal]);
   if (threshold) {
-    const { available, capacity } = observations[threshold.signal]!;
+    const { available, capacity } = must(observations[threshold.signal], threshold.signal);
     const quantity = inUnits(amountIn(threshold.value, capacity), resource);
     parts.push(`Threshold quantity: ${quantity}, available: ${inUnits(available, resource)}. `);
   }

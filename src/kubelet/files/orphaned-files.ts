@@ -3,6 +3,7 @@
 
 import { readdir } from 'node:fs/promises';
 import path from 'node:path';
+import { must } from '../../machinery/must.ts';
 import type { KubeletTools } from '../tools.ts';
 import { removeTree } from '../volumes/remove-tree.ts';
 import { podDirectories, tearDownVolumes } from '../volumes/volumes.ts';
@@ -41,7 +42,7 @@ export async function removeOrphanedFiles(
     await remove(directories.disk, tearDownVolumes(directories));
   }
   for (const name of await namesIn(config.podLogsDirectory)) {
-    const uid = name.split('_').at(-1)!;
+    const uid = must(name.split('_').at(-1), 'uid');
     const directory = path.join(config.podLogsDirectory, name);
     if (uidPattern.test(uid) && !isKnown(uid)) await remove(directory, removeTree(directory));
   }

@@ -5,6 +5,7 @@
 import { constants, type Stats } from 'node:fs';
 import { chmod, type FileHandle, mkdir, open, realpath } from 'node:fs/promises';
 import path from 'node:path';
+import { must } from '../../machinery/must.ts';
 
 /** O_PATH: a descriptor that only refers to a file. It opens no device and does not wait for a FIFO's other end. */
 const pathOnly = 0x20_0000;
@@ -72,7 +73,7 @@ export async function makeDirectoriesBeneath(base: string, relative: string, mod
   const missing: string[] = [];
   const existing = componentsOf(relative);
   let within = '';
-  for (; existing.length > 0; missing.unshift(existing.pop()!)) {
+  for (; existing.length > 0; missing.unshift(must(existing.pop(), 'path component'))) {
     const found = await resolveBeneath(base, existing.join('/')).catch(orMissing);
     if (found === undefined) continue;
     within = found;

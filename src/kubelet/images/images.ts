@@ -3,6 +3,7 @@
 
 import type { Container, Pod, Secret } from '../../api/api.ts';
 import { type ContainerRuntime, normalizeReference } from '../../container-runtime/container-runtime.ts';
+import { must } from '../../machinery/must.ts';
 import type { Clock } from '../../machinery/time/clock.ts';
 import { type Delay, nextDelay, remainingMs } from '../pods/backoff.ts';
 import { unlessAborted } from '../pods/unless-aborted.ts';
@@ -169,7 +170,7 @@ function whyNoReference(reference: string): string | undefined {
   };
   const problem = problemOf(reference);
   if (!problem) return undefined;
-  const [, name] = /^(.*?)(?::[^/]*)?(?:@.*)?$/.exec(reference)!;
+  const [, name] = must(/^(.*?)(?::[^/]*)?(?:@.*)?$/.exec(reference), 'match');
   const onlyCase = name !== name.toLowerCase() && !problemOf(reference.replace(name, name.toLowerCase()));
   const why = onlyCase
     ? `${problem}: repository name (${name.includes('/') ? name : `library/${name}`}) must be lowercase`

@@ -4,6 +4,7 @@ import { createReadStream } from 'node:fs';
 import { type FileHandle, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { createGunzip } from 'node:zlib';
+import { must } from '../../machinery/must.ts';
 import type { Clock } from '../../machinery/time/clock.ts';
 import { openRegularBeneath } from '../files/safe-path.ts';
 import { type LogFile, rotatedFiles } from './log-files.ts';
@@ -174,7 +175,7 @@ class Follower {
   async *#rest(): AsyncGenerator<Line> {
     const block = Buffer.alloc(blockBytes);
     for (;;) {
-      const { bytesRead } = await this.#handle!.read(block, 0, blockBytes, this.offset);
+      const { bytesRead } = await must(this.#handle, 'handle').read(block, 0, blockBytes, this.offset);
       if (bytesRead === 0) return;
       this.offset += bytesRead;
       yield* this.#parser.take(Buffer.from(block.subarray(0, bytesRead)));

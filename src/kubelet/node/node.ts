@@ -19,6 +19,7 @@ import type { Client, EventRecorder } from '../../client/client.ts';
 import type { ContainerRuntime } from '../../container-runtime/container-runtime.ts';
 import { deepEqual } from '../../machinery/collections/equal.ts';
 import type { Logger } from '../../machinery/logger.ts';
+import { must } from '../../machinery/must.ts';
 import { canonicalQuantity } from '../../machinery/quantity.ts';
 import type { Clock } from '../../machinery/time/clock.ts';
 import {
@@ -194,7 +195,7 @@ export class NodeKeeper {
         this.#lease = undefined;
       }
     }
-    const owner = { apiVersion: 'v1', kind: 'Node', name, uid: this.node!.metadata.uid };
+    const owner = { apiVersion: 'v1', kind: 'Node', name, uid: must(this.node, 'node').metadata.uid };
     try {
       this.#lease = await client.create('leases', {
         metadata: { name, namespace: leaseNamespace, ownerReferences: [owner] },

@@ -2,6 +2,7 @@
 
 import type { Pod } from '../../api/api.ts';
 import type { ContainerResources, Limits } from '../../container-runtime/container-runtime.ts';
+import { must } from '../../machinery/must.ts';
 import type { KubeletTools } from '../tools.ts';
 import { type Resource, resizable } from './resize-amounts.ts';
 import { sandboxResources } from './resources.ts';
@@ -47,7 +48,7 @@ export class PodCgroupResize {
   memoryProblem(): string | undefined {
     const limit = this.#desired.memoryLimitBytes;
     if (limit === undefined || this.#change('memory', 'limit') >= 0) return undefined;
-    const used = this.#tools.cgroups!.memoryUsageBytes(this.#pod);
+    const used = must(this.#tools.cgroups, 'cgroups').memoryUsageBytes(this.#pod);
     return used >= limit ? `attempting to set pod memory limit (${limit}) below current usage (${used})` : undefined;
   }
 
@@ -63,7 +64,7 @@ export class PodCgroupResize {
     const { cpuShares, cpuQuota, cpuPeriod, memoryLimitBytes } = this.#desired;
     const { resources, overhead = {} } = sandboxResources(this.#pod);
     if (this.#sandboxId) await this.#tools.runtime.updatePodSandboxResources?.(this.#sandboxId, resources, overhead);
-    this.#tools.cgroups!.update(
+    must(this.#tools.cgroups, 'cgroups').update(
       this.#pod,
       part === 'shares' ? { cpuShares } : resource === 'memory' ? { memoryLimitBytes } : { cpuQuota, cpuPeriod },
     );

@@ -68,7 +68,7 @@ export class PodResize {
 
   /** The pod with the resources that the node promised to it. */
   promised(pod: Pod): Pod {
-    return this.#record ? withAllocated(pod, this.#allocated!) : pod;
+    return this.#record ? withAllocated(pod, must(this.#allocated, 'allocated')) : pod;
   }
 
   conditions(): Pick<PodCondition, 'type' | 'status' | 'reason' | 'message'>[] {

@@ -5,6 +5,7 @@ import type { IncomingMessage } from 'node:http';
 import type { TLSSocket } from 'node:tls';
 import type { SubjectAccessReview, TokenReview } from '../../api/api.ts';
 import type { Client } from '../../client/client.ts';
+import { must } from '../../machinery/must.ts';
 import type { Clock } from '../../machinery/time/clock.ts';
 
 // KubeletConfiguration: authorization.webhook.cacheAuthorizedTTL and cacheUnauthorizedTTL, authentication.webhook.cacheTTL.
@@ -106,7 +107,7 @@ export class KubeletAccess {
 }
 
 function remember<T>(map: Map<string, T>, key: string, value: T): void {
-  if (map.size >= mostRemembered) map.delete(map.keys().next().value!);
+  if (map.size >= mostRemembered) map.delete(must(map.keys().next().value, 'key'));
   map.set(key, value);
 }
 

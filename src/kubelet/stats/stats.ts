@@ -3,6 +3,7 @@
 
 import { formatTime, type Pod } from '../../api/api.ts';
 import type { ContainerStats } from '../../container-runtime/container-runtime.ts';
+import { must } from '../../machinery/must.ts';
 import type { KubeletTools } from '../tools.ts';
 import type { NodeUsage } from './node-usage.ts';
 
@@ -90,7 +91,10 @@ export async function resourceMetrics(tools: KubeletTools, pods: readonly Pod[])
   const add = (name: string, labels: Readonly<Record<string, string>>, value: number, timed = true) => {
     const text = Object.entries(labels).map(([label, of]) => `${label}=${JSON.stringify(of)}`);
     const where = text.length > 0 ? `{${text.join(',')}}` : '';
-    families.find(([each]) => each === name)![3].push(`${name}${where} ${value}${timed ? ` ${now}` : ''}`);
+    must(
+      families.find(([each]) => each === name),
+      'name',
+    )[3].push(`${name}${where} ${value}${timed ? ` ${now}` : ''}`);
   };
   add('node_cpu_usage_seconds_total', {}, node.cpuNanoseconds / 1e9);
   add('node_memory_working_set_bytes', {}, node.memoryWorkingSetBytes);

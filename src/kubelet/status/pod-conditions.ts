@@ -10,6 +10,7 @@ import {
   type PodStatus,
 } from '../../api/api.ts';
 import { named } from '../../machinery/collections/by-name.ts';
+import { must } from '../../machinery/must.ts';
 import { isSidecar } from '../pods/pod-actions.ts';
 import type { Phase } from './status-inputs.ts';
 
@@ -73,7 +74,9 @@ function containersUnready(pod: Pod, { phase, initStatuses, statuses }: Conditio
 
 function uninitialized(pod: Pod, { initStatuses, statuses }: ConditionInputs): Why | undefined {
   if (statuses.some((s) => s.state?.running || s.state?.terminated || s.lastState?.terminated)) return undefined;
-  const incomplete = initStatuses.filter((s, i) => !(isSidecar(pod.spec.initContainers![i]) ? s.started : s.ready));
+  const incomplete = initStatuses.filter(
+    (s, i) => !(isSidecar(must(pod.spec.initContainers, 'initContainers')[i]) ? s.started : s.ready),
+  );
   if (incomplete.length === 0) return undefined;
   const names = incomplete.map((s) => s.name).join(' ');
   return { reason: 'ContainersNotInitialized', message: `containers with incomplete status: [${names}]` };

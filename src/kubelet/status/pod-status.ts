@@ -8,6 +8,7 @@ import {
   type Pod,
   type PodStatus,
 } from '../../api/api.ts';
+import { must } from '../../machinery/must.ts';
 import { isSidecar, type RuntimePod } from '../pods/pod-actions.ts';
 import { restarts } from '../pods/restart-policy.ts';
 import { qosOf } from '../resources/resources.ts';
@@ -109,7 +110,8 @@ function isInitialized(
 ): boolean {
   const last = initStatuses.at(-1);
   if (!last || statuses.some((s) => !s.state?.waiting || s.lastState?.terminated)) return true;
-  if (isSidecar(pod.spec.initContainers!.at(-1)!)) return last.started ?? false;
+  if (isSidecar(must(must(pod.spec.initContainers, 'initContainers').at(-1), 'init container')))
+    return last.started ?? false;
   return (last.state?.terminated ?? last.lastState?.terminated)?.exitCode === 0;
 }
 
@@ -136,7 +138,7 @@ function phaseOf(
   const running = statuses.some((s) => s.state?.running);
   const hasStarted = statuses.some((s) => s.state?.running || endOf(s));
   for (const [index, status] of initStatuses.entries()) {
-    const container = pod.spec.initContainers![index];
+    const container = must(pod.spec.initContainers, 'initContainers')[index];
     if (isSidecar(container)) {
       if (!hasStarted && !hasEnded && !(status.state?.running && status.started)) return 'Pending';
       continue;
@@ -156,7 +158,8 @@ function phaseOf(
 }
 
 const comesBack = (pod: Pod, container: Container, status: ApiContainerStatus) =>
-  restarts(pod, container, endOf(status)!.exitCode) || endOf(status)!.reason === restartingAll;
+  restarts(pod, container, must(endOf(status), 'exit').exitCode) ||
+  must(endOf(status), 'exit').reason === restartingAll;
 
 /** Its end, or its last end while it waits for a restart. */
 const endOf = ({ state, lastState }: ApiContainerStatus) =>

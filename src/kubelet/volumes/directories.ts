@@ -5,6 +5,7 @@ import { constants, type Stats } from 'node:fs';
 import { chmod, chown, lstat, mkdir, open, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { type Pod, podLimits } from '../../api/api.ts';
+import { must } from '../../machinery/must.ts';
 import { bytes } from '../resources/resources.ts';
 import { isMountPoint, mountMemory } from './mounts.ts';
 import { removeTree } from './remove-tree.ts';
@@ -13,7 +14,7 @@ import { VolumeError, type VolumePlugin } from './volume.ts';
 export const emptyDir: VolumePlugin = {
   source: 'emptyDir',
   async setUp(volume, { directory, pod, podDirectory, fields }) {
-    const { medium, sizeLimit } = volume.emptyDir!;
+    const { medium, sizeLimit } = must(volume.emptyDir, 'emptyDir');
     if (medium?.startsWith('HugePages')) throw new VolumeError(`emptyDir medium ${medium} is not supported`);
     const ready = path.join(podDirectory, 'plugins', 'kubernetes.io~empty-dir', volume.name, 'ready');
     const inMemory = medium === 'Memory';
@@ -66,7 +67,7 @@ const checks: Readonly<Record<string, Check>> = {
 export const hostPath: VolumePlugin = {
   source: 'hostPath',
   async setUp(volume) {
-    const { path: target, type } = volume.hostPath!;
+    const { path: target, type } = must(volume.hostPath, 'hostPath');
     const found = await stat(target).catch(() => undefined);
     if (!type) {
       // Without a type there is no check. The runtime creates the missing path.

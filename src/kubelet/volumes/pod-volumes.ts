@@ -21,7 +21,7 @@ export async function podVolumes(
       secret: (name) => tools.secret(namespace, name),
       serviceAccountToken: (audience, seconds) => tools.token(pod, audience, seconds),
       fields: {
-        podIPs: pod.status?.podIPs?.map((p) => p.ip!) ?? [],
+        podIPs: pod.status?.podIPs?.flatMap(({ ip }) => ip ?? []) ?? [],
         hostIPs: config.nodeIPs,
         nodeName: config.nodeName,
         allocatable: allocatableOf(tools),

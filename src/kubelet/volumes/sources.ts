@@ -4,6 +4,7 @@
 import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import type { DownwardAPIVolumeFile, KeyToPath, Pod, Volume } from '../../api/api.ts';
+import { must } from '../../machinery/must.ts';
 import { ConfigError, fieldValue, resourceValue } from '../containers/environment.ts';
 import { type File, writeAtomically } from './atomic-files.ts';
 import { type VolumeContext, VolumeError, type VolumePlugin } from './volume.ts';
@@ -16,8 +17,10 @@ type Source = NonNullable<NonNullable<Volume['projected']>['sources']>[number];
 export const configMap: VolumePlugin = {
   source: 'configMap',
   readOnly: true,
-  setUp: (volume, context) =>
-    project([{ configMap: volume.configMap! }], volume.configMap!.defaultMode, context, onDisk),
+  setUp(volume, context) {
+    const source = must(volume.configMap, 'configMap');
+    return project([{ configMap: source }], source.defaultMode, context, onDisk);
+  },
 };
 
 export const secret: VolumePlugin = {
@@ -25,7 +28,7 @@ export const secret: VolumePlugin = {
   readOnly: true,
   inMemory: true,
   setUp(volume, context) {
-    const { secretName, items, optional, defaultMode } = volume.secret!;
+    const { secretName, items, optional, defaultMode } = must(volume.secret, 'secret');
     return project([{ secret: { name: secretName, items, optional } as Source['secret'] }], defaultMode, context);
   },
 };
@@ -34,14 +37,20 @@ export const downwardAPI: VolumePlugin = {
   source: 'downwardAPI',
   readOnly: true,
   inMemory: true,
-  setUp: (volume, context) => project([{ downwardAPI: volume.downwardAPI! }], volume.downwardAPI!.defaultMode, context),
+  setUp(volume, context) {
+    const source = must(volume.downwardAPI, 'downwardAPI');
+    return project([{ downwardAPI: source }], source.defaultMode, context);
+  },
 };
 
 export const projected: VolumePlugin = {
   source: 'projected',
   readOnly: true,
   inMemory: true,
-  setUp: (volume, context) => project(volume.projected!.sources ?? [], volume.projected!.defaultMode, context),
+  setUp(volume, context) {
+    const { sources = [], defaultMode } = must(volume.projected, 'projected');
+    return project(sources, defaultMode, context);
+  },
 };
 
 /** Modes of a volume's directory: as of an emptyDir on disk, and as of a tmpfs. */
@@ -151,7 +160,7 @@ function downward(item: DownwardAPIVolumeFile, mode: number, context: VolumeCont
 }
 
 function resource(item: DownwardAPIVolumeFile, context: VolumeContext): string {
-  const { containerName, resource: name, divisor } = item.resourceFieldRef!;
+  const { containerName, resource: name, divisor } = must(item.resourceFieldRef, 'resourceFieldRef');
   const container = [...context.pod.spec.containers, ...(context.pod.spec.initContainers ?? [])].find(
     (c) => c.name === containerName,
   );

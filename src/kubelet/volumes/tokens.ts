@@ -3,6 +3,7 @@
 
 import type { Pod, TokenRequest } from '../../api/api.ts';
 import type { Client } from '../../client/client.ts';
+import { must } from '../../machinery/must.ts';
 import type { Clock } from '../../machinery/time/clock.ts';
 
 /** A token is renewed when this share of its life is over, and at the latest after a day. */
@@ -42,9 +43,10 @@ export class TokenCache {
       'token',
       body,
     );
-    const expiresMs = Date.parse(status!.expirationTimestamp!);
+    const { token, expirationTimestamp } = must(status, 'status');
+    const expiresMs = Date.parse(must(expirationTimestamp, 'expirationTimestamp'));
     const renewMs = now + Math.min((expiresMs - now) * renewAt, longestAgeMs);
-    this.#tokens.set(key, { token: status!.token, renewMs, expiresMs });
-    return status!.token;
+    this.#tokens.set(key, { token, renewMs, expiresMs });
+    return token;
   }
 }

@@ -37,7 +37,7 @@ function compareChildren(before: any, after: any, schema: Schema | undefined): C
   // Null on one side takes the other's shape; two different shapes are one changed value.
   if (shape === 'scalar' || other === 'scalar' || shape !== other) return 'leaf';
   if (sizeOf(before) === 0 && sizeOf(after) === 0) return 'leaf';
-  if (shape === 'list') return isAssociative(schema) ? compareLists(before ?? [], after ?? [], schema!) : 'leaf';
+  if (shape === 'list') return isAssociative(schema) ? compareLists(before ?? [], after ?? [], schema) : 'leaf';
   return schema?.mapType === 'atomic' ? 'leaf' : compareMaps(before ?? {}, after ?? {}, schema);
 }
 

@@ -2,6 +2,7 @@
 
 import { deepEqual } from '../collections/equal.ts';
 import { inOrder } from '../collections/in-order.ts';
+import { must } from '../must.ts';
 import { listElementKey } from '../patches/list-map.ts';
 import type { Schema } from '../schema.ts';
 import type { Steps } from '../time/steps.ts';
@@ -20,7 +21,7 @@ function createdFields(zero: any, value: any, schema: Schema | undefined): Field
   const isList = Array.isArray(value);
   if (isLeaf(zero, value, isList, schema)) return zero !== undefined && deepEqual(zero, value) ? undefined : leaf;
   const fields: FieldsV1 = zero === undefined ? { '.': leaf } : {};
-  const found = isList ? ofList(fields, zero, value, schema!) : ofMap(fields, zero, value, schema);
+  const found = isList ? ofList(fields, zero, value, must(schema, 'schema')) : ofMap(fields, zero, value, schema);
   return found || zero === undefined ? fields : undefined;
 }
 

@@ -2,6 +2,7 @@
 // https://kubernetes.io/docs/reference/using-api/server-side-apply/#field-management
 
 import { inOrder } from '../collections/in-order.ts';
+import { must } from '../must.ts';
 import { elementText, listElementKey } from '../patches/list-map.ts';
 import type { Schema } from '../schema.ts';
 import { parseExact } from '../text/exact-json.ts';
@@ -182,7 +183,7 @@ export function toFieldsV1(set: FieldSet): Record<string, any> {
   if (set.children.size === 0) return fieldsV1Leaf;
   const out: Record<string, any> = {};
   for (const key of inOrder([...set.children.keys()])) {
-    const child = set.children.get(key)!;
+    const child = must(set.children.get(key), key);
     const inner = toFieldsV1(child);
     out[key] = child.member && child.children.size > 0 ? { '.': fieldsV1Leaf, ...inner } : inner;
   }
@@ -211,11 +212,11 @@ function fieldsOfList(list: any[], schema: Schema | undefined): FieldSet {
   if (!isAssociative(schema)) return onlyThis;
   const children = new Map<string, FieldSet>();
   for (const item of list) {
-    const set = fieldsOf(item, schema!.items);
-    children.set(listElementKey(item, schema!), set.member ? set : { ...set, member: true });
+    const set = fieldsOf(item, schema.items);
+    children.set(listElementKey(item, schema), set.member ? set : { ...set, member: true });
   }
   return { member: false, children };
 }
 
-export const isAssociative = (schema: Schema | undefined): boolean =>
+export const isAssociative = (schema: Schema | undefined): schema is Schema =>
   schema?.listType === 'map' || schema?.listType === 'set';

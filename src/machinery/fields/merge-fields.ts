@@ -15,7 +15,7 @@ export function mergeFields(live: any, applied: any, schema: Schema | undefined,
   checkShape(applied, schema, path);
   if (Array.isArray(applied)) {
     if (!isAssociative(schema)) return applied;
-    return mergeLists(Array.isArray(live) ? live : [], applied, schema!, path);
+    return mergeLists(Array.isArray(live) ? live : [], applied, schema, path);
   }
   if (applied === null || typeof applied !== 'object') return applied;
   const under = live !== null && typeof live === 'object' && !Array.isArray(live) ? live : {};
@@ -112,9 +112,9 @@ export function removeFields(value: any, set: FieldSet, schema: Schema | undefin
   if (Array.isArray(value)) {
     if (!isAssociative(schema)) return value;
     const items = value.flatMap((item) => {
-      const child = set.children.get(listElementKey(item, schema!));
+      const child = set.children.get(listElementKey(item, schema));
       if (!child) return [item];
-      return child.member ? [] : [removeFields(item, child, schema!.items)];
+      return child.member ? [] : [removeFields(item, child, schema.items)];
     });
     return items.length > 0 ? items : undefined;
   }

@@ -214,9 +214,8 @@ function inOrder(list: any[], order: readonly any[], key: string | undefined, ta
     return found;
   };
   const rank = places(order);
-  const named = list
-    .filter((item) => rank.has(identity(item)))
-    .sort((a, b) => rank.get(identity(a))! - rank.get(identity(b))!);
+  const rankOf = (item: any) => rank.get(identity(item)) ?? 0;
+  const named = list.filter((item) => rank.has(identity(item))).sort((a, b) => rankOf(a) - rankOf(b));
   const others = list.filter((item) => !rank.has(identity(item)));
   const place = places(target);
   const out: any[] = [];

@@ -1,6 +1,7 @@
 // JSON text, decoded as Kubernetes does: duplicate fields are found, integers have 64 bits, nesting is bounded, and
 // syntax errors have Go's messages.
 
+import { must } from '../must.ts';
 import { mostNested, tooDeep } from './depth.ts';
 import { parseWithIntegers } from './exact-json.ts';
 
@@ -132,7 +133,7 @@ class Scanner {
 
   #fail(where: string): never {
     if (this.#at >= this.#text.length) throw new JsonSyntaxError('unexpected end of JSON input');
-    const character = String.fromCodePoint(this.#text.codePointAt(this.#at)!);
+    const character = String.fromCodePoint(must(this.#text.codePointAt(this.#at), 'character'));
     const quoted =
       character === "'" ? `'\\''` : character === '"' ? `'"'` : `'${JSON.stringify(character).slice(1, -1)}'`;
     throw new JsonSyntaxError(`invalid character ${quoted} ${where}`);

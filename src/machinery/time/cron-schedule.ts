@@ -132,7 +132,7 @@ function parseRange(part: string, bound: Bounds): { from: number; to: number; st
 
 function parseNumber(text: string, bound?: Bounds): number {
   const named = bound?.names?.indexOf(text.toLowerCase()) ?? -1;
-  if (named >= 0) return named + bound!.min;
+  if (bound && named >= 0) return named + bound.min;
   const fail = (why: string) =>
     new ScheduleError(`failed to parse int from ${text}: strconv.Atoi: parsing ${JSON.stringify(text)}: ${why}`);
   if (!/^[-+]?[0-9]+$/.test(text)) throw fail('invalid syntax');

@@ -3,6 +3,7 @@
 
 import { inspect } from 'node:util';
 import { crc32 } from 'node:zlib';
+import { must } from '../../machinery/must.ts';
 import { type Change, type Entry, type Revision, StoreUnusable } from '../interface.ts';
 import { writeValue } from '../value.ts';
 
@@ -124,7 +125,7 @@ export function decodeUndo(last: Revision, bytes: Buffer): UndoRecord[] {
     const key = bytes.toString('utf8', at + undoHeaderBytes, keyEnd);
     if (records.at(-1)?.revision !== revision) records.push({ revision, undo: [] });
     const previous = entryEnd > keyEnd && readEntry(key, bytes.subarray(keyEnd, entryEnd));
-    records.at(-1)!.undo.push({ key, ...(previous && { previous }) });
+    must(records.at(-1), 'undo record').undo.push({ key, ...(previous && { previous }) });
     at = entryEnd;
   }
   return records.reverse();

@@ -5,6 +5,7 @@ import { invalidValue, nonNegative, notSupported, required, sameValue, unchanged
 import type { DaemonSet } from '../../generated/types.ts';
 import { internal } from '../../internal.ts';
 import type { KindBehaviour } from '../../kind.ts';
+import { specOf } from '../../spec-of.ts';
 import { intOrPercentIsZero, notOver100Percent, validateIntOrPercent } from '../../validation/int-or-percent.ts';
 import { validatePodTemplate } from '../../validation/pod/template.ts';
 import { isEmpty } from '../../validation/rules.ts';
@@ -92,7 +93,7 @@ const statusCounters = counters(
 );
 
 function validate(s: DaemonSet): FieldError[] {
-  const { selector, template, minReadySeconds, updateStrategy, revisionHistoryLimit } = s.spec!;
+  const { selector, template, minReadySeconds, updateStrategy, revisionHistoryLimit } = specOf(s);
   const labels = template?.metadata?.labels;
   const errors = validateLabelSelector(selector, 'spec.selector');
   if (!errors.length && !labelSelector(selector).matches(labels))

@@ -12,6 +12,7 @@ import {
 import type { Deployment } from '../../generated/types.ts';
 import { internal } from '../../internal.ts';
 import type { KindBehaviour } from '../../kind.ts';
+import { specOf } from '../../spec-of.ts';
 import { intOrPercentIsZero, notOver100Percent, validateIntOrPercent } from '../../validation/int-or-percent.ts';
 import { validateOwnSelector } from '../../validation/selector.ts';
 import {
@@ -88,7 +89,7 @@ const statusCounters = counters(
 );
 
 function validate(d: Deployment): FieldError[] {
-  const spec = d.spec!;
+  const spec = specOf(d);
   const errors: FieldError[] = [
     ...nonNegative('spec.replicas', spec.replicas),
     ...validateOwnSelector(spec.selector, 'spec.selector', 'deployment'),

@@ -3,6 +3,7 @@ import type { FieldError } from '../../errors.ts';
 import { nonNegative, unchanged } from '../../fields.ts';
 import type { ReplicaSet } from '../../generated/types.ts';
 import type { KindBehaviour } from '../../kind.ts';
+import { specOf } from '../../spec-of.ts';
 import { validateOwnSelector } from '../../validation/selector.ts';
 import {
   dropDisabledTemplateFields,
@@ -44,12 +45,13 @@ export const replicaSet: KindBehaviour<ReplicaSet> = {
   },
 };
 
-function validate({ spec }: ReplicaSet): FieldError[] {
+function validate(set: ReplicaSet): FieldError[] {
+  const spec = specOf(set);
   return [
-    ...nonNegative('spec.replicas', spec!.replicas),
-    ...nonNegative('spec.minReadySeconds', spec!.minReadySeconds),
+    ...nonNegative('spec.replicas', spec.replicas),
+    ...nonNegative('spec.minReadySeconds', spec.minReadySeconds),
     // Kubernetes uses this wrong name.
-    ...validateOwnSelector(spec!.selector, 'spec.selector', 'deployment'),
-    ...validateOwnTemplate(spec!.template, spec!.selector, 'spec.template', 'ReplicaSet'),
+    ...validateOwnSelector(spec.selector, 'spec.selector', 'deployment'),
+    ...validateOwnTemplate(spec.template, spec.selector, 'spec.template', 'ReplicaSet'),
   ];
 }

@@ -5,6 +5,7 @@ import { forbiddenField, invalidValue, invalidValues, nonNegative, required, sam
 import type { StatefulSet, Volume } from '../../generated/types.ts';
 import { internal } from '../../internal.ts';
 import type { KindBehaviour } from '../../kind.ts';
+import { specOf } from '../../spec-of.ts';
 import { claimWarnings, validateClaimSpec } from '../../validation/claim.ts';
 import { intOrPercentIsZero, notOver100Percent, validateIntOrPercent } from '../../validation/int-or-percent.ts';
 import { nameRule, validateTemplateMeta } from '../../validation/metadata.ts';
@@ -59,7 +60,7 @@ export const statefulSet: KindBehaviour<StatefulSet> = {
       dropDisabledTemplateFields(next.spec?.template, old.spec?.template);
     },
     nameRule: nameRule(dns1123LabelFaults),
-    validate: (s) => validateSpec(s.spec!),
+    validate: (s) => validateSpec(specOf(s)),
     validateUpdate,
     warnings,
     subresources: {
@@ -101,7 +102,7 @@ function warnings(s: StatefulSet, old?: StatefulSet): string[] {
     ...templateWarnings(s, old, s.spec?.template),
     // Kubernetes names the spec of a claim in updates only, and with a capital.
     ...(s.spec?.volumeClaimTemplates ?? []).flatMap((claim, index) =>
-      claimWarnings(claim.spec!, `spec.volumeClaimTemplates[${index}]${old ? '.Spec' : ''}`),
+      claimWarnings(specOf(claim), `spec.volumeClaimTemplates[${index}]${old ? '.Spec' : ''}`),
     ),
     ...((s.spec?.revisionHistoryLimit ?? 0) < 0
       ? ['spec.revisionHistoryLimit: a negative value retains all historical revisions; a value >= 0 is recommended']
@@ -127,7 +128,7 @@ function validateSpec(spec: Spec, isUpdate = false): FieldError[] {
     ...validateStrategy(spec),
     ...retention(spec.persistentVolumeClaimRetentionPolicy, 'spec.persistentVolumeClaimRetentionPolicy'),
     ...(isUpdate ? [] : (spec.volumeClaimTemplates ?? [])).flatMap((claim, index) =>
-      validateClaimSpec(claim.spec!, `spec.volumeClaimTemplates[${index}].spec`),
+      validateClaimSpec(specOf(claim), `spec.volumeClaimTemplates[${index}].spec`),
     ),
     ...nonNegative('spec.replicas', spec.replicas),
     ...nonNegative('spec.minReadySeconds', spec.minReadySeconds),
@@ -212,7 +213,7 @@ const mutable = [
 function validateUpdate(next: StatefulSet, old: StatefulSet): FieldError[] {
   const rest = (spec: any) =>
     Object.fromEntries(Object.entries(spec ?? {}).filter(([key]) => !mutable.includes(key as any)));
-  const errors = validateSpec(next.spec!, true);
+  const errors = validateSpec(specOf(next), true);
   if (sameValue(rest(next.spec), rest(old.spec))) return errors;
   return [
     ...errors,

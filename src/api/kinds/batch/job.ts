@@ -2,6 +2,7 @@ import { humanDuration } from '../../../machinery/time/duration.ts';
 import { defaultPodTemplate } from '../../defaults/pod-spec.ts';
 import type { Job, JobSpec } from '../../generated/types.ts';
 import type { KindBehaviour } from '../../kind.ts';
+import { specOf } from '../../spec-of.ts';
 import { parseTime } from '../../time.ts';
 import { validateJob, validateJobUpdate } from '../../validation/job.ts';
 import { validateJobStatus } from '../../validation/job-status.ts';
@@ -84,7 +85,7 @@ function defaultJobSpec(spec: JobSpec): void {
 
 /** The generated selector matches the job's uid, unless manualSelector is set. */
 function generateSelector(j: Job): void {
-  const spec = j.spec!;
+  const spec = specOf(j);
   if (spec.manualSelector) return;
   const template = (spec.template ??= {} as any);
   const metadata = (template.metadata ??= {} as any);

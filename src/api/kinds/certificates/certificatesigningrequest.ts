@@ -2,6 +2,7 @@ import {
   type CertificateRequest,
   parseCertificateRequest,
 } from '../../../machinery/certificates/certificate-request.ts';
+import { must } from '../../../machinery/must.ts';
 import { humanDuration } from '../../../machinery/time/duration.ts';
 import type { CertificateSigningRequest, CertificateSigningRequestCondition } from '../../generated/types.ts';
 import type { KindBehaviour, StrategyContext } from '../../kind.ts';
@@ -97,7 +98,7 @@ function keepConditions(next: CertificateSigningRequest, old: CertificateSigning
   if (!kept.length || conditions.filter((condition) => condition.type === type).length !== kept.length) return;
   next.status = {
     ...next.status,
-    conditions: conditions.map((condition) => (condition.type === type ? kept.shift()! : condition)),
+    conditions: conditions.map((condition) => (condition.type === type ? must(kept.shift(), 'condition') : condition)),
   };
 }
 

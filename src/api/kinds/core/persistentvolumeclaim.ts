@@ -1,3 +1,4 @@
+import { must } from '../../../machinery/must.ts';
 import { compareQuantities, wholeValue } from '../../../machinery/quantity.ts';
 import { qualifiedNameFaults } from '../../../machinery/text/names.ts';
 import { unifiedDiff } from '../../../machinery/text/unified-diff.ts';
@@ -15,6 +16,7 @@ import {
 import type { PersistentVolumeClaim } from '../../generated/types.ts';
 import { internal } from '../../internal.ts';
 import type { KindBehaviour } from '../../kind.ts';
+import { specOf } from '../../spec-of.ts';
 import { claimWarnings, validateClaimSpec } from '../../validation/claim.ts';
 import { isNativeResource } from '../../validation/resource-names.ts';
 import { accessModesText, unset } from '../cells.ts';
@@ -38,17 +40,17 @@ export const persistentVolumeClaim: KindBehaviour<PersistentVolumeClaim> = {
     setDefaults: (c) => defaultClaimSpec((c.spec ??= {} as Spec)),
     prepareForCreate(c) {
       c.status = { phase: 'Pending' };
-      copySource(c.spec!);
+      copySource(specOf(c));
     },
-    prepareForUpdate: (next, old) => copySource(next.spec!, old.spec),
-    validate: (c) => validateClaimSpec(c.spec!, 'spec'),
+    prepareForUpdate: (next, old) => copySource(specOf(next), old.spec),
+    validate: (c) => validateClaimSpec(specOf(c), 'spec'),
     metadataOnUpdate: ['change', 'whole'],
     validateUpdate,
     warnings: ({ metadata, spec }) => [
       ...(betaClass in (metadata.annotations ?? {})
         ? [`metadata.annotations[${betaClass}]: deprecated since v1.8; use "storageClassName" attribute instead`]
         : []),
-      ...claimWarnings(spec!, 'spec'),
+      ...claimWarnings(must(spec, 'spec'), 'spec'),
     ],
     subresources: { status: { validateUpdate: validateStatus } },
   },
@@ -83,8 +85,8 @@ const immutableSpec =
 
 function validateUpdate(next: PersistentVolumeClaim, old: PersistentVolumeClaim): FieldError[] {
   const anyGroup = Boolean(old.spec?.dataSource?.apiGroup ?? old.spec?.dataSourceRef?.apiGroup);
-  const errors = validateClaimSpec(next.spec!, 'spec', { anyGroup });
-  const [spec, before] = [structuredClone(next.spec!), structuredClone(old.spec!)];
+  const errors = validateClaimSpec(specOf(next), 'spec', { anyGroup });
+  const [spec, before] = [structuredClone(specOf(next)), structuredClone(specOf(old))];
   if (!before.volumeName) setOrDelete(before, 'volumeName', spec.volumeName);
   errors.push(...validateClass(next, old, spec));
   const isBound = next.status?.phase === 'Bound';
@@ -92,9 +94,9 @@ function validateUpdate(next: PersistentVolumeClaim, old: PersistentVolumeClaim)
   if (isBound) setOrDelete(spec, 'volumeAttributesClassName', before.volumeAttributesClassName);
   const [texts, was] = [pretty(spec), pretty(before)];
   if (texts !== was) errors.push(forbiddenField('spec', `${immutableSpec}\n${unifiedDiff(was, texts)}`));
-  const size = sizeOf(next.spec!);
+  const size = sizeOf(specOf(next));
   if (
-    compareQuantities(size, sizeOf(old.spec!)) < 0 &&
+    compareQuantities(size, sizeOf(specOf(old))) < 0 &&
     compareQuantities(size, (old.status?.capacity as any)?.storage ?? '0') <= 0
   )
     errors.push(forbiddenField('spec.resources.requests.storage', 'field can not be less than status.capacity'));

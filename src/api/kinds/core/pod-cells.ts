@@ -1,5 +1,6 @@
 // The cells of a pod's row, such as READY, STATUS and RESTARTS.
 
+import { must } from '../../../machinery/must.ts';
 import { conditionOf } from '../../conditions.ts';
 import type { ContainerState, Pod } from '../../generated/types.ts';
 import { isPodTerminal } from '../../pod.ts';
@@ -33,7 +34,7 @@ export const podCells = {
   },
 };
 
-const ended = (state: ContainerState) => state.terminated!;
+const ended = (state: ContainerState) => must(state.terminated, 'terminated');
 const exitText = (state: ContainerState): string => {
   const { reason, signal, exitCode } = ended(state);
   return reason || (signal ? `Signal:${signal}` : `ExitCode:${exitCode}`);

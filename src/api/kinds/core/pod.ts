@@ -4,6 +4,7 @@ import { defaultHostPorts, defaultPodSpec } from '../../defaults/pod-spec.ts';
 import type { Pod } from '../../generated/types.ts';
 import type { KindBehaviour } from '../../kind.ts';
 import { isSchedulingGated, podRequests, qosClass, type ResourceList } from '../../pod.ts';
+import { specOf } from '../../spec-of.ts';
 import { formatTime } from '../../time.ts';
 import { dropDisabledFields } from '../../validation/pod/disabled.ts';
 import { validateNewPod } from '../../validation/pod/pod.ts';
@@ -44,8 +45,8 @@ export const pod: KindBehaviour<Pod> = {
     prepareForCreate(p, { now }) {
       dropDisabledFields(p.spec);
       // Negative periods were once accepted and mean the shortest one.
-      if ((p.spec!.terminationGracePeriodSeconds ?? 0) < 0) p.spec!.terminationGracePeriodSeconds = 1;
-      p.status = { phase: 'Pending', qosClass: qosClass(p.spec!) };
+      if ((specOf(p).terminationGracePeriodSeconds ?? 0) < 0) specOf(p).terminationGracePeriodSeconds = 1;
+      p.status = { phase: 'Pending', qosClass: qosClass(specOf(p)) };
       if (isSchedulingGated(p))
         p.status.conditions = [
           {
@@ -62,8 +63,8 @@ export const pod: KindBehaviour<Pod> = {
     prepareForUpdate(next, old) {
       dropDisabledFields(next.spec, old.spec);
       // Admission computed these on create.
-      next.spec!.priority ??= old.spec?.priority;
-      next.spec!.preemptionPolicy ??= old.spec?.preemptionPolicy;
+      specOf(next).priority ??= old.spec?.priority;
+      specOf(next).preemptionPolicy ??= old.spec?.preemptionPolicy;
     },
     validate: validateNewPod,
     metadataOnUpdate: ['change', 'whole'],
@@ -80,7 +81,7 @@ export const pod: KindBehaviour<Pod> = {
       },
       ephemeralcontainers: {
         prepareForUpdate(next, old) {
-          const { ephemeralContainers: _before, ...spec } = old.spec!;
+          const { ephemeralContainers: _before, ...spec } = specOf(old);
           const ephemeralContainers = next.spec?.ephemeralContainers;
           next.spec = { ...spec, ...(ephemeralContainers?.length && { ephemeralContainers }) };
           if (old.status) next.status = old.status;
@@ -113,11 +114,12 @@ const nameWarnings = (name: string): string[] => {
 /** A limit without a request becomes the request. */
 function defaultRequests(p: Pod): void {
   defaultPodLevelRequests(p);
-  for (const container of [...(p.spec!.containers ?? []), ...(p.spec!.initContainers ?? [])]) {
+  for (const container of [...(specOf(p).containers ?? []), ...(specOf(p).initContainers ?? [])]) {
     const resources = container.resources as { limits?: ResourceList; requests?: ResourceList } | undefined;
-    for (const [name, quantity] of Object.entries(resources?.limits ?? {})) {
-      resources!.requests ??= {};
-      resources!.requests[name] ??= canonicalQuantity(quantity);
+    if (!resources) continue;
+    for (const [name, quantity] of Object.entries(resources.limits ?? {})) {
+      resources.requests ??= {};
+      resources.requests[name] ??= canonicalQuantity(quantity);
     }
   }
 }
@@ -128,7 +130,7 @@ const isPodLevel = (name: string): boolean => name === 'cpu' || name === 'memory
 function defaultPodLevelRequests(p: Pod): void {
   const resources = (p.spec as { resources?: { limits?: ResourceList; requests?: ResourceList } }).resources;
   if (!resources?.limits) return;
-  const asked = podRequests({ spec: { ...p.spec!, resources: undefined, overhead: undefined } as any });
+  const asked = podRequests({ spec: { ...specOf(p), resources: undefined, overhead: undefined } as any });
   for (const [name, quantity] of Object.entries(resources.limits)) {
     if (resources.requests?.[name] !== undefined || !isPodLevel(name)) continue;
     resources.requests ??= {};
@@ -143,9 +145,9 @@ function mergeLabelKeys(p: Pod): void {
     for (const key of keys ?? [])
       if (key in labels) (selector.matchExpressions ??= []).push({ key, operator, values: [labels[key]] });
   };
-  for (const constraint of p.spec!.topologySpreadConstraints ?? [])
+  for (const constraint of specOf(p).topologySpreadConstraints ?? [])
     if (constraint.labelSelector) merge(constraint.labelSelector, constraint.matchLabelKeys, 'In');
-  for (const affinity of [p.spec!.affinity?.podAffinity, p.spec!.affinity?.podAntiAffinity])
+  for (const affinity of [specOf(p).affinity?.podAffinity, specOf(p).affinity?.podAntiAffinity])
     for (const term of [
       ...(affinity?.requiredDuringSchedulingIgnoredDuringExecution ?? []),
       ...(affinity?.preferredDuringSchedulingIgnoredDuringExecution ?? []).map((weighted) => weighted.podAffinityTerm),

@@ -1,9 +1,11 @@
+import { must } from '../../../machinery/must.ts';
 import { mapSelector } from '../../../machinery/selectors/label-selector.ts';
 import { defaultPodTemplate } from '../../defaults/pod-spec.ts';
 import type { FieldError } from '../../errors.ts';
 import { invalidValue, nonNegative, required } from '../../fields.ts';
 import type { ReplicationController } from '../../generated/types.ts';
 import type { KindBehaviour } from '../../kind.ts';
+import { specOf } from '../../spec-of.ts';
 import { validatePodTemplate } from '../../validation/pod/template.ts';
 import { isEmpty } from '../../validation/rules.ts';
 import {
@@ -51,7 +53,7 @@ export const replicationController: KindBehaviour<ReplicationController> = {
 };
 
 function validate(c: ReplicationController): FieldError[] {
-  const { selector, template, replicas, minReadySeconds } = c.spec!;
+  const { selector, template, replicas, minReadySeconds } = specOf(c);
   const path = 'spec.template';
   const hasSelector = !isEmpty(selector);
   const errors = [
@@ -61,7 +63,7 @@ function validate(c: ReplicationController): FieldError[] {
   ];
   if (!template) return [...errors, required(path)];
   const labels = template.metadata?.labels;
-  if (hasSelector && !mapSelector(selector!).matches(labels))
+  if (hasSelector && !mapSelector(must(selector, 'selector')).matches(labels))
     errors.push(invalidValue(`${path}.metadata.labels`, labels, '`selector` does not match template `labels`'));
   return [
     ...errors,

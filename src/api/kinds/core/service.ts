@@ -1,6 +1,7 @@
 import { dns1123LabelFaults } from '../../../machinery/text/names.ts';
 import type { Service } from '../../generated/types.ts';
 import type { KindBehaviour } from '../../kind.ts';
+import { specOf } from '../../spec-of.ts';
 import { nameRule } from '../../validation/metadata.ts';
 import { cidrWarnings, ipWarnings } from '../../validation/network.ts';
 import {
@@ -92,7 +93,7 @@ function fillAddresses({ spec }: Service): void {
 
 /** An update without the allocated values keeps them; a change of type releases those that it cannot keep. */
 function keepAddresses(next: Service, old: Service): void {
-  const [spec, before] = [next.spec!, old.spec ?? {}];
+  const [spec, before] = [specOf(next), old.spec ?? {}];
   followChanged(spec, before);
   if (spec.type !== 'ExternalName' && before.type !== 'ExternalName') {
     spec.clusterIP ||= before.clusterIP;

@@ -174,7 +174,7 @@ export function validateSpread(constraints: readonly TopologySpreadConstraint[],
     const at = `${path}[${index}]`;
     const errors = [...spreadRules(c, at)];
     // Each but the last of a kind is a fault.
-    const left = times.get(keyOf(c))! - 1;
+    const left = (times.get(keyOf(c)) ?? 1) - 1;
     times.set(keyOf(c), left);
     if (left) errors.push(duplicate(`${at}.{topologyKey, whenUnsatisfiable}`, keyOf(c)));
     return [

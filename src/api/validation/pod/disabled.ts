@@ -28,7 +28,8 @@ function dropStopSignals(spec: PodSpec, old: PodSpec | undefined): void {
   for (const [container] of containersOf(spec, '')) {
     if (!hasStopSignal(container)) continue;
     if (old && [...containersOf(old, '')].some(([before]) => hasStopSignal(before))) return;
-    delete container.lifecycle!.stopSignal;
-    if (!Object.keys(container.lifecycle!).length) delete container.lifecycle;
+    const { stopSignal: _dropped, ...lifecycle } = container.lifecycle ?? {};
+    container.lifecycle = lifecycle;
+    if (!Object.keys(lifecycle).length) delete container.lifecycle;
   }
 }

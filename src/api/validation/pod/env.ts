@@ -1,6 +1,7 @@
 // Environment variables and their sources.
 
 import { splitSubscript } from '../../../machinery/fields/field-path.ts';
+import { must } from '../../../machinery/must.ts';
 import { compareQuantities } from '../../../machinery/quantity.ts';
 import {
   configMapKeyFaults,
@@ -87,7 +88,7 @@ export function validateEnv(container: Container, path: string): FieldError[] {
 
 function validateSource({ value, valueFrom }: EnvVar, path: string): FieldError[] {
   const errors: FieldError[] = [];
-  const { fieldRef, resourceFieldRef, configMapKeyRef, secretKeyRef, fileKeyRef } = valueFrom!;
+  const { fieldRef, resourceFieldRef, configMapKeyRef, secretKeyRef, fileKeyRef } = must(valueFrom, 'valueFrom');
   if (fieldRef) errors.push(...validateFieldRef(fieldRef, `${path}.fieldRef`, envFields));
   if (resourceFieldRef) errors.push(...validateResourceField(resourceFieldRef as any, `${path}.resourceFieldRef`));
   errors.push(

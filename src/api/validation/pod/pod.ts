@@ -3,13 +3,14 @@
 import type { FieldError } from '../../errors.ts';
 import { forbiddenField } from '../../fields.ts';
 import type { Pod, PodSpec } from '../../generated/types.ts';
+import { specOf } from '../../spec-of.ts';
 import { validatePodAnnotations, validateProfilesMatch } from './annotations.ts';
 import { validateImageSpaces } from './containers.ts';
 import { validatePodSpec } from './spec.ts';
 
 /** Rules for new and changed pods. */
 export function validatePod(pod: Pod): FieldError[] {
-  const spec = pod.spec!;
+  const spec = specOf(pod);
   return [
     ...validatePodAnnotations(pod.metadata.annotations, spec, 'metadata.annotations'),
     ...validatePodSpec(spec, 'spec', pod.metadata.name ?? ''),
@@ -37,7 +38,7 @@ function validateTokens(spec: PodSpec): FieldError[] {
 }
 
 export function validateNewPod(pod: Pod): FieldError[] {
-  const spec = pod.spec!;
+  const spec = specOf(pod);
   const errors = validatePod(pod);
   if (spec.ephemeralContainers?.length)
     errors.push(forbiddenField('spec.ephemeralContainers', 'cannot be set on create'));

@@ -1,10 +1,12 @@
 // Fields that a pod's /resize may change: CPU and memory, of its containers and of the whole pod.
 // https://kubernetes.io/docs/tasks/configure-pod-container/resize-container-resources/
 
+import { must } from '../../../machinery/must.ts';
 import type { FieldError } from '../../errors.ts';
 import { forbiddenField, invalidValue, sameValue } from '../../fields.ts';
 import type { Container, Pod, PodSpec } from '../../generated/types.ts';
 import { isSidecar, qosClass, type ResourceList } from '../../pod.ts';
+import { specOf } from '../../spec-of.ts';
 import { mirrorAnnotation } from './annotations.ts';
 import { validatePod } from './pod.ts';
 
@@ -17,7 +19,7 @@ type Lists = 'limits' | 'requests';
 
 /** Restores everything but resources and their policies, unless containers were added, removed or reordered. */
 export function keepAllButResources(next: Pod, old: Pod): void {
-  const [spec, before] = [next.spec!, old.spec!];
+  const [spec, before] = [specOf(next), specOf(old)];
   if (!sameNames(spec, before)) return;
   const { finalizers, labels, annotations, ownerReferences } = old.metadata;
   next.metadata = { ...next.metadata, finalizers, labels, annotations, ownerReferences };
@@ -25,7 +27,7 @@ export function keepAllButResources(next: Pod, old: Pod): void {
   next.spec = {
     ...before,
     resources: spec.resources,
-    containers: merged(spec.containers, before.containers)!,
+    containers: merged(spec.containers, before.containers) ?? [],
     initContainers: merged(spec.initContainers, before.initContainers),
   };
 }
@@ -37,7 +39,7 @@ const sameNames = (spec: PodSpec, before: PodSpec): boolean =>
 
 const merged = (next: readonly Container[] | undefined, old: readonly Container[] | undefined) =>
   old?.map((container, index) => {
-    const { resources, resizePolicy } = next![index];
+    const { resources, resizePolicy } = must(next?.[index], 'container');
     return { ...container, resources, resizePolicy };
   });
 
@@ -49,7 +51,7 @@ export function validatePodResize(next: Pod, old: Pod): FieldError[] {
   if (mirrorAnnotation in (old.metadata.annotations ?? {}))
     return [forbiddenField('', 'static pods cannot be resized')];
   if (old.spec?.os?.name === 'windows') return [forbiddenField('', 'windows pods cannot be resized')];
-  const [spec, before] = [next.spec!, old.spec!];
+  const [spec, before] = [specOf(next), specOf(old)];
   const errors = validatePod(next);
   const class_ = qosClass(before);
   if (qosClass(spec) !== class_)
@@ -62,12 +64,20 @@ export function validatePodResize(next: Pod, old: Pod): FieldError[] {
   if (order.length) return [...errors, ...order];
   for (const field of ['initContainers', 'containers'] as const)
     for (const [index, container] of (before[field] ?? []).entries())
-      errors.push(...removed(spec[field]![index].resources, container.resources, `spec.${field}[${index}].resources`));
+      errors.push(
+        ...removed(
+          must(spec[field]?.[index], 'container').resources,
+          container.resources,
+          `spec.${field}[${index}].resources`,
+        ),
+      );
   for (const [index, container] of before.containers.entries())
     if (!sameValue(withoutCpuAndMemory(spec.containers[index]), withoutCpuAndMemory(container)))
       errors.push(forbiddenField('spec', onlyCpuAndMemory));
   for (const [index, container] of (before.initContainers ?? []).entries())
-    errors.push(...validateInit(spec.initContainers![index], container, `spec.initContainers[${index}]`));
+    errors.push(
+      ...validateInit(must(spec.initContainers, 'initContainers')[index], container, `spec.initContainers[${index}]`),
+    );
   if (errors.length || sameValue(withoutResources(spec), withoutResources(before))) return errors;
   return [forbiddenField('spec', onlyCpuAndMemory)];
 }

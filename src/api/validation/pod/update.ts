@@ -1,10 +1,12 @@
 // Mutable fields of an existing pod: images and a few others.
 
+import { must } from '../../../machinery/must.ts';
 import { unifiedDiff } from '../../../machinery/text/unified-diff.ts';
 import type { FieldError } from '../../errors.ts';
 import { forbiddenField, invalidValue, required, sameValue } from '../../fields.ts';
 import type { Affinity, NodeAffinity, NodeSelectorTerm, Pod, PodSpec } from '../../generated/types.ts';
 import { internal } from '../../internal.ts';
+import { specOf } from '../../spec-of.ts';
 import { range } from '../rules.ts';
 import { validateAnnotationUpdate } from './annotations.ts';
 import { validateImageSpaces } from './containers.ts';
@@ -15,7 +17,7 @@ const mutable =
   'pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)';
 
 export function validatePodUpdate(next: Pod, old: Pod): FieldError[] {
-  const [spec, before] = [next.spec!, old.spec!];
+  const [spec, before] = [specOf(next), specOf(old)];
   const errors = [
     ...validatePod(next),
     ...validateAnnotationUpdate(next.metadata.annotations, old.metadata.annotations, 'metadata.annotations'),
@@ -84,7 +86,8 @@ function onlyRemovedGates(spec: PodSpec, before: PodSpec): FieldError[] {
 function withMutableOf(spec: PodSpec, before: PodSpec, errors: FieldError[]): PodSpec {
   const leveled: PodSpec = { ...spec };
   for (const field of ['containers', 'initContainers'] as const)
-    if (spec[field]) leveled[field] = spec[field].map((c, i) => ({ ...c, image: before[field]![i].image }));
+    if (spec[field])
+      leveled[field] = spec[field].map((c, i) => ({ ...c, image: must(before[field]?.[i], 'container').image }));
   for (const field of ['activeDeadlineSeconds', 'tolerations', 'schedulingGates'] as const)
     restore(leveled, before, field);
   if ((before.terminationGracePeriodSeconds ?? 0) < 0 && spec.terminationGracePeriodSeconds === 1)

@@ -1,6 +1,7 @@
 // The volumes of a pod: their names, and exactly one source each.
 // https://kubernetes.io/docs/concepts/storage/volumes/
 
+import { must } from '../../../machinery/must.ts';
 import { compareQuantities } from '../../../machinery/quantity.ts';
 import { dns1123LabelFaults, dns1123SubdomainFaults } from '../../../machinery/text/names.ts';
 import type { FieldError } from '../../errors.ts';
@@ -98,7 +99,7 @@ function validateSource(volume: Volume, path: string, context: VolumeContext): F
     if (value === undefined) continue;
     if (found++) errors.push(forbiddenField(`${path}.${secondPath[source] ?? source}`, tooManyTypes));
     else errors.push(...sourceRules[source](value, `${path}.${fieldPath[source] ?? source}`, { volume, context }));
-    if (source === 'iscsi' && isIscsiNameTooLong(volume.name, volume.iscsi!))
+    if (source === 'iscsi' && isIscsiNameTooLong(volume.name, must(volume.iscsi, 'iscsi')))
       errors.push(invalidValue(`${path}.name`, volume.name, iscsiNameFault));
   }
   return found ? errors : [required(path, 'must specify a volume type')];

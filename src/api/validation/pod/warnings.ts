@@ -120,11 +120,11 @@ function listWarnings(spec: PodSpec, path: string): string[] {
 const nanosPerMilli = 1_000_000n;
 
 /** Bytes are whole; amounts below a thousandth are rounded up first. */
-function fractionWarnings(list: Record<string, string> | undefined, path: string): string[] {
+function fractionWarnings(list: Record<string, string> = {}, path: string): string[] {
   return ['memory', 'ephemeral-storage']
-    .filter((name) => list?.[name] !== undefined && /[munMUN.e]/.test(list[name]) && isFraction(list[name]))
+    .filter((name) => list[name] !== undefined && /[munMUN.e]/.test(list[name]) && isFraction(list[name]))
     .map(
-      (name) => `${path}[${name}]: fractional byte value ${JSON.stringify(list![name])} is invalid, must be an integer`,
+      (name) => `${path}[${name}]: fractional byte value ${JSON.stringify(list[name])} is invalid, must be an integer`,
     );
 }
 const isFraction = (quantity: string): boolean => {

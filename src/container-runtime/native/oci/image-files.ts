@@ -2,6 +2,7 @@
 
 import * as fs from 'node:fs';
 import { join, posix } from 'node:path';
+import { must } from '../../../machinery/must.ts';
 import { RuntimeError } from '../../runtime-error.ts';
 import type { Accounts } from './user.ts';
 
@@ -39,7 +40,7 @@ function resolveInTree(tree: string, path: string): string {
   let at = '/';
   let links = 0;
   while (todo.length > 0) {
-    const part = todo.shift()!;
+    const part = must(todo.shift(), 'path component');
     if (part === '.' || part === '..') {
       if (part === '..') at = posix.dirname(at);
       continue;

@@ -3,6 +3,7 @@
 
 import type { AdmissionExpression, ApiObject } from '../../../api/api.ts';
 import { CelMap, CostExceeded, EvaluationFault, fromUntyped, type Value } from '../../../machinery/cel/cel.ts';
+import { must } from '../../../machinery/must.ts';
 import type { AdmissionAttributes } from '../../admission.ts';
 import type { Shown } from '../versions.ts';
 import { type Conditioned, observeConditions } from '../webhooks/metrics.ts';
@@ -103,7 +104,7 @@ export class Round {
       cost = spent;
     };
     try {
-      const value = program!.run(this.#values, mostPerExpression, note);
+      const value = must(program, 'program').run(this.#values, mostPerExpression, note);
       this.#variablesCost += cost;
       return value;
     } catch (error) {

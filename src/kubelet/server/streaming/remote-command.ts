@@ -7,6 +7,7 @@ import { finished } from 'node:stream/promises';
 import type { RawData, WebSocket } from 'ws';
 import type { Status } from '../../../api/api.ts';
 import type { ExecSession } from '../../../container-runtime/container-runtime.ts';
+import { must } from '../../../machinery/must.ts';
 import type { Clock } from '../../../machinery/time/clock.ts';
 import { SpdySession, type SpdyStream } from './spdy.ts';
 import { acceptSpdy, acceptWebSocket, isSpdy, remoteCommandProtocols, spdyRemoteCommandProtocols } from './upgrade.ts';
@@ -205,7 +206,7 @@ async function runOverSpdy(
   connection: SpdySession,
   begin: () => Promise<ExecSession>,
 ): Promise<void> {
-  const error = streams.get('error')!;
+  const error = must(streams.get('error'), 'error stream');
   const end = async (status: Status) => {
     error.end(JSON.stringify(status));
     await finished(error, { readable: false }).catch(() => {});
