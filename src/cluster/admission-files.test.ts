@@ -49,7 +49,7 @@ test('a path is relative to the file, and of two entries the first counts', asyn
   expect(await read(plugins, ['EventRateLimit'])).toEqual({ eventLimits: limits.limits });
 });
 
-test('what is said about a plugin that does not run is not read', async () =>
+test('the configuration of a disabled plugin is not read', async () =>
   expect(
     await read(
       [

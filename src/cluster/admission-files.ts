@@ -56,14 +56,14 @@ function onlyChecked(check: () => void): AdmissionConfiguration {
 /** These refuse to run without a configuration. */
 const needing = ['ImagePolicyWebhook', 'EventRateLimit'];
 
-/** Rejects with the faulty file, the plugin and what is wrong. */
+/** Rejects with the file, the plugin and the fault. */
 export async function readAdmissionFiles(settings: AdmissionSettings): Promise<AdmissionConfiguration> {
   const { admissionControlConfig: file, enableAdmissionPlugins: enabled, disableAdmissionPlugins: disabled } = settings;
   const texts = file ? await readTexts(file) : new Map<string, string>();
   const parts: AdmissionConfiguration[] = [];
   for (const [plugin, read] of Object.entries(readers)) {
     const text = texts.get(plugin);
-    // Like in Kubernetes: what is said about a plugin that does not run is not read.
+    // As in Kubernetes, the configuration of a disabled plugin is not read.
     const isOptional = ['PodNodeSelector', 'PodTolerationRestriction', ...needing].includes(plugin);
     const runs = !disabled.includes(plugin) && (!isOptional || enabled.includes(plugin));
     if (!runs || (text === undefined && !needing.includes(plugin))) continue;
@@ -92,11 +92,11 @@ async function readText(file: string): Promise<string> {
   });
 }
 
-async function refusing<T>(what: string, act: () => T | Promise<T>): Promise<T> {
+async function refusing<T>(subject: string, act: () => T | Promise<T>): Promise<T> {
   try {
     return await act();
   } catch (error) {
     if (!(error instanceof AccessConfigurationError)) throw error;
-    throw new Error(`${what}: ${error.message}`);
+    throw new Error(`${subject}: ${error.message}`);
   }
 }

@@ -17,7 +17,7 @@ async function readKubeconfig(file: string, fail: Fail): Promise<any> {
 
 const named = (list: any, name: unknown) => list?.find?.((entry: any) => entry?.name === name);
 
-/** What a field says itself, or the file that it names. */
+/** The content of a field, or of the file that it names. */
 async function bytesOf(file: string, of: any, field: string): Promise<string | undefined> {
   if (of[`${field}-data`]) return Buffer.from(String(of[`${field}-data`]), 'base64').toString();
   return of[field] && readFile(path.resolve(path.dirname(file), String(of[field])), 'utf8');
@@ -46,7 +46,7 @@ export async function readRemoteServer(file: string, purpose: string): Promise<R
   };
 }
 
-/** All users of a kubeconfig, by the servers that their names stand for. Rejects with the file and what is wrong. */
+/** All users of a kubeconfig, by the servers in their names. Rejects with the file and the fault. */
 export async function readWebhookUsers(file: string): Promise<WebhookUsers> {
   const fail = (why: string) => new Error(`${file} is no kubeconfig for webhooks: ${why}`);
   const config = await readKubeconfig(file, fail);

@@ -65,7 +65,7 @@ export const defaultAdmissionPlugins = [
   'ResourceQuota',
 ] as const;
 
-/** Those that run when they are asked for. */
+/** Plugins that run only by name. */
 export const optionalAdmissionPlugins = [
   'AlwaysAdmit',
   'NamespaceAutoProvision',

@@ -1,4 +1,4 @@
-// The fields that a configuration may have, and what each holds.
+// The fields of a configuration, and their types.
 
 const leaves = {
   string: (value: unknown) => typeof value === 'string',

@@ -75,7 +75,7 @@ interface AdmissionOptions {
   readonly clock?: Clock | undefined;
 }
 
-/** A plugin that runs when it is asked for by its name. */
+/** A plugin that runs only by name. */
 interface Optional {
   readonly optional: string;
   make(): AdmissionPlugin;
@@ -94,7 +94,7 @@ const inOrder = (
   optional('LimitPodHardAntiAffinityTopology', () => limitPodHardAntiAffinityTopology),
   limitRanger(client),
   serviceAccount(client, missingServiceAccounts),
-  nodeRestriction(client), // Kubernetes asks for it by name; kubeadm always does
+  nodeRestriction(client), // Kubernetes enables it by name; kubeadm always does
   taintNodesByCondition,
   optional('AlwaysPullImages', () => alwaysPullImages),
   optional('ImagePolicyWebhook', () => imagePolicyWebhook(needed(configuration.imagePolicy), needed(clock))),

@@ -6,7 +6,7 @@ import { containersOf, writtenPod } from './subject.ts';
 const always = 'Always';
 
 /**
- * Every image is pulled with the pod's own credentials, so a copy on the node gives nobody access.
+ * Every image is pulled with the pod's credentials, so a copy on the node does not grant access.
  * https://kubernetes.io/docs/reference/access-authn-authz/admission-controllers/#alwayspullimages
  */
 export const alwaysPullImages: AdmissionPlugin = {
@@ -26,8 +26,8 @@ export const alwaysPullImages: AdmissionPlugin = {
 function podWithNewImages(attributes: AdmissionAttributes): Pod | undefined {
   const pod = writtenPod(attributes);
   if (!pod || attributes.operation === 'CREATE') return pod;
-  const known = new Set([...containersOf(attributes.oldObject as Pod)].map(({ container }) => container.image));
-  return containersOf(pod).some(({ container }) => !known.has(container.image)) ? pod : undefined;
+  const previous = new Set([...containersOf(attributes.oldObject as Pod)].map(({ container }) => container.image));
+  return containersOf(pod).some(({ container }) => !previous.has(container.image)) ? pod : undefined;
 }
 
 function faultsOf(pod: Pod, { kind, name }: AdmissionAttributes) {

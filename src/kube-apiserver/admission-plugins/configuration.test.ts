@@ -43,7 +43,7 @@ const webhooks = (fields: object) =>
 const tolerations = (fields: object) =>
   yaml({ apiVersion: 'podtolerationrestriction.admission.k8s.io/v1alpha1', kind: 'Configuration', ...fields });
 
-describe('what is refused', () => {
+describe('refusals', () => {
   test.each<[string, () => unknown, string]>([
     [
       'another kind',

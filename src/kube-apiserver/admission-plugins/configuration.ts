@@ -1,4 +1,4 @@
-// What --admission-control-config-file says: a configuration for each plugin that takes one.
+// The content of --admission-control-config-file: configurations of plugins.
 // https://kubernetes.io/docs/reference/config-api/apiserver-config.v1/#apiserver-config-k8s-io-v1-AdmissionConfiguration
 
 import { type FieldError, invalidValue, notSupported, required, validateTolerations } from '../../api/api.ts';
@@ -211,7 +211,7 @@ function durationMs(value: number | null | undefined, { unitMs, leastMs, mostMs,
   if (!value) return defaultMs;
   if (value === -1) return 0;
   const ms = value * unitMs;
-  // Kubernetes' least backoff is a nanosecond, and it says so.
+  // Kubernetes' minimum backoff is a nanosecond, and its message has it.
   const least = unitMs === 1 ? '1ns' : formatDuration(leastMs);
   if (ms < leastMs || ms > mostMs)
     throw new AccessConfigurationError(

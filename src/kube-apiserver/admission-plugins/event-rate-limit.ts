@@ -46,7 +46,7 @@ export function eventRateLimit(limits: readonly EventLimit[], clock: Clock): Adm
   };
 }
 
-/** Token buckets by key; the one that was used longest ago is forgotten, and begins full again. */
+/** Token buckets by key; the least recently used one is evicted, and starts full again. */
 class Buckets {
   readonly #limit: EventLimit;
   readonly #clock: Clock;

@@ -4,7 +4,7 @@ import type { AdmissionPlugin } from '../admission.ts';
 import { writtenPod } from './subject.ts';
 
 /**
- * Nodes with rare devices are tainted with the devices' names: pods that ask for one tolerate it.
+ * Nodes with rare devices are tainted with the devices' names: pods that request one tolerate it.
  * https://kubernetes.io/docs/reference/access-authn-authz/admission-controllers/#extendedresourcetoleration
  */
 export const extendedResourceToleration: AdmissionPlugin = {

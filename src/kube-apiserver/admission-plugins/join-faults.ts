@@ -1,7 +1,7 @@
 import type { ApiError } from '../../api/api.ts';
 import { plainError } from '../status.ts';
 
-/** Throws what there is: several faults lose code and reason, as in Kubernetes. */
+/** Throws the faults, if any: several faults lose code and reason, as in Kubernetes. */
 export function joinFaults(faults: readonly ApiError[]): void {
   const [first, ...others] = faults;
   if (!first) return;

@@ -9,7 +9,7 @@ import { plainError } from '../status.ts';
 export interface LimitedResource {
   readonly apiGroup?: string;
   readonly resource: string;
-  /** Parts of names of what an object uses. */
+  /** Substrings of resource names. */
   readonly matchContains?: readonly string[] | null;
   readonly matchScopes?: readonly Scope[] | null;
 }
@@ -27,7 +27,7 @@ interface Consumption {
   readonly attributes: AdmissionAttributes;
   readonly limited: readonly LimitedResource[];
   readonly delta: Usage;
-  /** What quotas limit of the object. */
+  /** The resources of the object that quotas limit. */
   readonly covered: ReadonlySet<string>;
   /** All quotas of the namespace. */
   readonly quotas: readonly ResourceQuota[];

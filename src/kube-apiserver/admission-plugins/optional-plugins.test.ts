@@ -124,7 +124,7 @@ test('NamespaceAutoProvision makes the namespace, except in a dry run', async ()
   expect((await server.call('GET', '/api/v1/namespaces/fresh')).code).toBe(200);
 });
 
-test('NamespaceExists refuses what has no namespace', async () => {
+test('NamespaceExists rejects objects in missing namespaces', async () => {
   await start('NamespaceExists');
   const { body } = await server.call('POST', '/api/v1/namespaces/ghost/configmaps', { metadata: { name: 'c' } });
   expect(body.message).toBe('namespaces "ghost" not found');
@@ -252,7 +252,7 @@ describe('PodTolerationRestriction', () => {
       500,
       'pod tolerations (possibly merged with namespace default tolerations) conflict with its namespace whitelist',
     ],
-  ])('what %s', async (_, allowed, code, message) => {
+  ])('an object that %s', async (_, allowed, code, message) => {
     await start('PodTolerationRestriction');
     await annotate('tolerationsWhitelist', allowed);
     const answer = await create('p', { tolerations: [gpu] });
@@ -292,7 +292,7 @@ describe('EventRateLimit', () => {
     expect((await post('c')).code).toBe(201);
   });
 
-  test('each source and object has a bucket, and the oldest is forgotten', async () => {
+  test('each source and object has a bucket, and the oldest is evicted', async () => {
     await start('EventRateLimit', {
       configuration: { eventLimits: [{ type: 'SourceAndObject', qps: 1, burst: 1, cacheSize: 1 }] },
     });

@@ -4,7 +4,8 @@ import { type Decision, decide } from '../access/authorization.ts';
 import type { AdmissionAttributes, AdmissionPlugin } from '../admission.ts';
 
 /**
- * Who changes owners must be allowed to delete the object, and who blocks an owner's deletion to set its finalizers.
+ * Changing owners needs the right to delete the object, and blocking an owner's deletion the right to set its
+ * finalizers.
  * https://kubernetes.io/docs/reference/access-authn-authz/admission-controllers/#ownerreferencespermissionenforcement
  */
 export const ownerReferencesPermissionEnforcement: AdmissionPlugin = {

@@ -30,8 +30,8 @@ const versionRule = 'must be "latest" or "v1.x"';
 export const textOf = ({ level, version }: Standard): string => `${level}:${version}`;
 
 /**
- * The policy that the labels name. A level that cannot be read enforces the strictest, and neither warns nor is audited;
- * such a version is the latest. Without a level of its own, `warn` is at least as strict as the label of `enforce`.
+ * The policy of the labels. An invalid level enforces the strictest one, and neither warns nor is audited; an invalid
+ * version is the latest. Without a label, the level of `warn` is at least as strict as the label of `enforce`.
  */
 export function policyOf({ metadata }: Namespace, defaults: Policy): { policy: Policy; faults: string[] } {
   const faults: string[] = [];

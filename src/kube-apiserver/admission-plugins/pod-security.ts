@@ -125,7 +125,7 @@ function warnOfExemption(attributes: AdmissionAttributes, { metadata }: Namespac
   );
 }
 
-/** What exempts a pod, as audit events have it. */
+/** The reason of a pod's exemption, for audit events. */
 function exemption(
   { namespace, user }: AdmissionAttributes,
   spec: PodSpec | undefined,

@@ -8,7 +8,7 @@ import { writtenPod } from './subject.ts';
 const defaultAnnotation = 'scheduler.alpha.kubernetes.io/defaultTolerations';
 const allowedAnnotation = 'scheduler.alpha.kubernetes.io/tolerationsWhitelist';
 
-/** For namespaces without annotations of their own. */
+/** For namespaces without annotations. */
 export interface TolerationRestriction {
   readonly default?: readonly Toleration[];
   readonly whitelist?: readonly Toleration[];
@@ -84,7 +84,7 @@ function merged(all: readonly Toleration[]): Toleration[] {
   return kept;
 }
 
-/** Whether `outer` tolerates whatever `inner` does. */
+/** Whether `outer` tolerates everything that `inner` does. */
 function includes(outer: Toleration, inner: Toleration): boolean {
   if (deepEqual(outer, inner)) return true;
   const { key = '', operator = 'Equal', effect = '', value = '', tolerationSeconds } = outer;

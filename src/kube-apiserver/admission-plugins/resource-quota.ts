@@ -89,7 +89,7 @@ function writesFor(
   limited: readonly LimitedResource[],
 ): Charge['writes'] {
   const { kind, object, oldObject } = attributes;
-  const delta = increase(usageOfObject(kind, object!), oldObject ? usageOfObject(kind, oldObject) : {});
+  const delta = increase(usageOfObject(kind, must(object, 'object')), oldObject ? usageOfObject(kind, oldObject) : {});
   const pertinent = items.flatMap((item) => {
     const restricted = restrictedBy(item.object as ResourceQuota & ApiObject, attributes);
     return restricted ? [{ item, restricted }] : [];
@@ -117,10 +117,10 @@ function increase(next: Usage, old: Usage): Usage {
   return delta;
 }
 
-/** What the quota limits of such an object; undefined when it limits nothing of it. Throws a 403. */
+/** The resources of such an object that the quota limits; undefined without any. Throws a 403. */
 function restrictedBy(quota: ResourceQuota & ApiObject, attributes: AdmissionAttributes): string[] | undefined {
   const { kind, object, operation, name } = attributes;
-  if (!concerns(kind, quota, object!)) return undefined;
+  if (!concerns(kind, quota, must(object, 'object'))) return undefined;
   const restricted = Object.keys(quota.status?.hard ?? {})
     .filter((resource) => counts(kind, resource))
     .sort();

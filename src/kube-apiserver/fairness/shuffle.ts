@@ -3,7 +3,7 @@
 
 import { createHash } from 'node:crypto';
 
-/** 64 bits that stand for a flow: its schema, and the user or namespace that tells flows of a schema apart. */
+/** 64 bits that identify a flow: its schema, and the user or namespace that distinguishes flows of a schema. */
 export const hashOfFlow = (schema: string, distinguisher: string): bigint =>
   createHash('sha256').update(`${schema},${distinguisher}`).digest().readBigUInt64LE();
 

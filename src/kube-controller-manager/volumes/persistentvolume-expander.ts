@@ -1,5 +1,5 @@
-// Tells the users of claims that are to grow that an external controller does it. Kubernetes 1.36 has no plugin that
-// grows volumes inside this controller.
+// Records an event on resized claims: an external controller must expand them. Kubernetes 1.36 has no plugin that
+// expands volumes inside this controller.
 // https://kubernetes.io/docs/concepts/storage/persistent-volumes/#expanding-persistent-volumes-claims
 
 import { claimRequest, ignoreNotFound, type PersistentVolumeClaim } from '../../api/api.ts';

@@ -2,7 +2,6 @@
 // https://kubernetes.io/docs/reference/using-api/server-side-apply/
 
 import { deepEqual } from '../collections/equal.ts';
-import { must } from '../must.ts';
 import { fieldsLastApplied, kubectl, refreshLastApplied } from '../patches/last-applied.ts';
 import type { Schema } from '../schema.ts';
 import { finish, type Steps } from '../time/steps.ts';
@@ -280,7 +279,7 @@ function capUpdates(owners: Owner[]): Owner[] {
   updates.sort((a, b) => ((a.entry.time ?? '') < (b.entry.time ?? '') ? -1 : 1));
   const old = updates.slice(0, updates.length - maxUpdateManagers + 1);
   const merged: Owner = {
-    entry: { ...must(old.at(-1), 'manager').entry, manager: 'ancient-changes' },
+    entry: { ...old[old.length - 1].entry, manager: 'ancient-changes' },
     fields: unionOf(old.map((owner) => owner.fields)),
   };
   const gone = new Set(old);
