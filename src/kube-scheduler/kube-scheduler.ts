@@ -164,6 +164,7 @@ class Scheduler implements RunningScheduler {
   #podDeleted(pod: Pod): void {
     const { uid, namespace, name } = pod.metadata;
     this.#queue.remove(uid);
+    this.#reserving.get(uid)?.abort();
     this.#decisions.forget(`${namespace}/${name}`);
     if (!this.#cache.isPlaced(uid)) return this.#withdraw(pod);
     this.#cache.remove(uid);
@@ -171,15 +172,8 @@ class Scheduler implements RunningScheduler {
   }
 
   #podChanged(next: Pod | undefined, old: Pod | undefined): void {
-    const { uid } = (next ?? old)!.metadata;
-    if (!next) {
-      this.#queue.remove(uid);
-      this.#reserving.get(uid)?.abort();
-      this.#decisions.forget(`${old!.metadata.namespace}/${old!.metadata.name}`);
-      if (!this.#cache.isPlaced(uid)) return this.#withdraw(old!);
-      this.#cache.remove(uid);
-      return this.#queue.wake({ type: 'pod-gone', pod: old! });
-    }
+    if (!next) return this.#podDeleted(must(old, 'pod'));
+    const { uid } = next.metadata;
     if (next.spec.nodeName) return this.#podPlaced(next, old);
     if (next.metadata.deletionTimestamp) {
       this.#queue.remove(uid);

@@ -11,6 +11,7 @@ import type {
 } from '../api/api.ts';
 import { storageClassOf } from '../api/api.ts';
 import { type ComponentContext, createInformer, type Informer, keyOf } from '../client/client.ts';
+import { must } from '../machinery/must.ts';
 import type { ClusterEvent } from './cluster-events.ts';
 
 export interface Storage {
@@ -121,7 +122,7 @@ export async function openStorage(context: ComponentContext): Promise<OpenStorag
       },
     },
     start(wake) {
-      claims.handle((next, old) => wake({ type: 'claim-changed', claim: (next ?? old)! }));
+      claims.handle((next, old) => wake({ type: 'claim-changed', claim: must(next ?? old, 'claim') }));
       for (const informer of [volumes, classes, capacities] as Informer<any>[])
         informer.handle(() => wake({ type: 'storage-changed' }));
       for (const informer of [csiNodes, drivers, attachments] as Informer<any>[])

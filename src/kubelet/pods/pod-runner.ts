@@ -2,6 +2,7 @@
 
 import type { Pod } from '../../api/api.ts';
 import { errorText } from '../../client/client.ts';
+import { must } from '../../machinery/must.ts';
 import type { Timer } from '../../machinery/time/clock.ts';
 import { nextTurn } from '../../machinery/time/turn.ts';
 import type { EvictionManner } from '../eviction/local-storage.ts';
@@ -260,14 +261,14 @@ export class PodRunner {
 
   async #start({ promised: pod, container, attempt, removes }: TaskOf<'start'>): Promise<TaskEvent> {
     const tools = this.#tools;
-    const { signal } = this.#abort!;
+    const { signal } = must(this.#abort, 'abort controller');
     if (++this.#startsSinceTurn % startsInRow === 0) await nextTurn();
     for (const { id, state, logPath } of removes) {
       await tools.runtime.removeContainer(id);
       if (state === 'exited') await tools.machine.files.removeLog(logPath);
     }
     try {
-      await startContainer({ ...this.#prepared!, pod, container, attempt, signal }, tools);
+      await startContainer({ ...must(this.#prepared, 'prepared pod'), pod, container, attempt, signal }, tools);
       return { on: 'started' };
     } catch (error) {
       if (signal.aborted) return { on: 'done' };
