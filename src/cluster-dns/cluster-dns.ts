@@ -175,10 +175,12 @@ async function inZone(
   if (!exists) return reply(query, nameError, [], [], overTcp, domain);
   const wanted = answers.filter((record) => type === 'ANY' || record.type === type || record.type === 'CNAME');
   if (wanted.length === 0) return reply(query, 0, [], [], overTcp, domain);
-  const alias = type !== 'CNAME' && wanted.find((record) => record.type === 'CNAME');
+  const alias = type === 'CNAME' ? undefined : wanted.find(isAlias);
   const behind = alias ? await follow(query, alias.data, domain, view, upstream) : [];
   return reply(query, 0, [...wanted, ...behind], type === 'SRV' ? additional : [], overTcp);
 }
+
+const isAlias = (record: DnsRecord): record is Extract<DnsRecord, { data: string }> => record.type === 'CNAME';
 
 /** Resolves the target of an ExternalName: stub resolvers in containers do not. */
 async function follow(

@@ -3,10 +3,16 @@
 import { isIPv4, isIPv6 } from 'node:net';
 import type { EndpointSlice, Service } from '../api/api.ts';
 
-export interface DnsRecord {
-  readonly name: string;
-  readonly type: 'A' | 'AAAA' | 'CNAME' | 'SRV' | 'TXT' | 'PTR';
-  readonly data: any;
+export type DnsRecord = { readonly name: string } & (
+  | { readonly type: 'A' | 'AAAA' | 'CNAME' | 'TXT' | 'PTR'; readonly data: string }
+  | { readonly type: 'SRV'; readonly data: SrvData }
+);
+
+interface SrvData {
+  readonly priority: number;
+  readonly weight: number;
+  readonly port: number;
+  readonly target: string;
 }
 
 /** `exists`: the name exists, possibly without a record of the requested type (NODATA, not NXDOMAIN). */
@@ -82,7 +88,7 @@ function serviceRecords(
   const { spec } = service;
   if (spec.type === 'ExternalName')
     return rest.length === 0
-      ? { exists: true, answers: [{ name, type: 'CNAME', data: spec.externalName }], additional: [] }
+      ? { exists: true, answers: [{ name, type: 'CNAME', data: spec.externalName ?? '' }], additional: [] }
       : nothing;
   const host = `${serviceName}.${namespace}.svc.${domain}`;
   const isHeadless = spec.clusterIP === 'None';
@@ -134,14 +140,14 @@ function namedPort(name: string, { spec }: Service, host: string, portName: stri
   };
 }
 
-interface Known {
+interface HeadlessEndpoint {
   readonly ip: string;
   readonly label: string;
   readonly ports: readonly { readonly name: string; readonly protocol: string; readonly port: number }[];
 }
 
 /** Endpoints of headless services: the ready ones, or all with publishNotReadyAddresses. */
-function endpointsOf({ metadata, spec }: Service, view: ClusterView): Known[] {
+function endpointsOf({ metadata, spec }: Service, view: ClusterView): HeadlessEndpoint[] {
   return view.slices(metadata.namespace ?? '', metadata.name).flatMap((slice) => {
     const ports = (slice.ports ?? []).flatMap((p) =>
       p.port ? [{ name: p.name ?? '', protocol: (p.protocol ?? 'TCP').toLowerCase(), port: p.port }] : [],
@@ -157,7 +163,7 @@ function headlessPort(
   host: string,
   portName: string,
   protocol: string,
-  endpoints: readonly Known[],
+  endpoints: readonly HeadlessEndpoint[],
 ): Lookup {
   const answers: DnsRecord[] = [];
   const additional: DnsRecord[] = [];

@@ -211,7 +211,7 @@ async function createOn(set: DaemonSet, node: string, hash: string, tools: Tools
       pod.spec.tolerations = tolerationsOf(set);
       const affinity = (pod.spec.affinity ??= {});
       const nodeAffinity = (affinity.nodeAffinity ??= {});
-      const matchFields = [{ key: 'metadata.name', operator: 'In', values: [node] }];
+      const matchFields = [{ key: 'metadata.name', operator: 'In' as const, values: [node] }];
       const asked = nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution?.nodeSelectorTerms ?? [{}];
       nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution = {
         nodeSelectorTerms: asked.map(() => ({ matchFields })),

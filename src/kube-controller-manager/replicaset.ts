@@ -103,7 +103,7 @@ async function updateStatus(
     conditions: conditions.length > 0 ? conditions : undefined,
   };
   if (!deepEqual(withoutNothings(status), withoutNothings(set.status ?? {})))
-    await client.update(resource, { ...set, status } as any, { subresource: 'status' });
+    await client.update(resource, { ...set, status }, { subresource: 'status' });
   const soonest = Math.min(...waits.filter((wait) => wait !== undefined && wait > 0).map(Number));
   return Number.isFinite(soonest) ? { after: soonest } : undefined;
 }

@@ -14,6 +14,9 @@ import { type ComponentContext, createInformer, type Informer, keyOf } from '../
 import { must } from '../machinery/must.ts';
 import type { ClusterEvent } from './cluster-events.ts';
 
+/** An informer of any kind, for its events only. */
+type Source = Pick<Informer<unknown>, 'handle'>;
+
 export interface Storage {
   claim(namespace: string, name: string): PersistentVolumeClaim | undefined;
   volume(name: string): PersistentVolume | undefined;
@@ -115,7 +118,7 @@ export async function openStorage(context: ComponentContext): Promise<OpenStorag
         };
       },
       onChange(listener) {
-        const ends = [claims, volumes].map((informer) => (informer as Informer<any>).handle(listener));
+        const ends = ([claims, volumes] as readonly Source[]).map((informer) => informer.handle(listener));
         return () => {
           for (const end of ends) end();
         };
@@ -123,9 +126,9 @@ export async function openStorage(context: ComponentContext): Promise<OpenStorag
     },
     start(wake) {
       claims.handle((next, old) => wake({ type: 'claim-changed', claim: must(next ?? old, 'claim') }));
-      for (const informer of [volumes, classes, capacities] as Informer<any>[])
+      for (const informer of [volumes, classes, capacities] as readonly Source[])
         informer.handle(() => wake({ type: 'storage-changed' }));
-      for (const informer of [csiNodes, drivers, attachments] as Informer<any>[])
+      for (const informer of [csiNodes, drivers, attachments] as readonly Source[])
         informer.handle(() => wake({ type: 'csi-changed' }));
     },
     stop: async () => void (await Promise.all(informers.map((informer) => informer.stop()))),

@@ -8,6 +8,6 @@ export function ended(finishedAt: number, exitCode: number, reason?: string) {
 export function signalName(name: string): NodeJS.Signals {
   const signals = /^\d+$/.test(name) ? undefined : name.startsWith('SIG') ? name : `SIG${name}`;
   return (signals ??
-    ({ 1: 'SIGHUP', 2: 'SIGINT', 3: 'SIGQUIT', 9: 'SIGKILL' } as any)[name] ??
+    ({ '1': 'SIGHUP', '2': 'SIGINT', '3': 'SIGQUIT', '9': 'SIGKILL' } as Record<string, string>)[name] ??
     'SIGTERM') as NodeJS.Signals;
 }

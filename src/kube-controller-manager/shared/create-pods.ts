@@ -3,7 +3,7 @@
 import { type ApiObject, isApiError, isNotFound, type Pod, type PodTemplateSpec } from '../../api/api.ts';
 import type { ResourceName } from '../../client/client.ts';
 import { controllerReference, slowStart, type Tools } from '../../client/client.ts';
-import { podFromTemplate } from './pods.ts';
+import { type NewPod, podFromTemplate } from './pods.ts';
 
 /** More than this is not made or removed in one go. */
 export const burstPods = 500;
@@ -30,14 +30,17 @@ export async function createPod(
   ownerResource: ResourceName,
   template: PodTemplateSpec,
   { client, events }: Tools,
-  options: { name?: string; change?: (pod: any) => void } = {},
+  options: { name?: string; change?: (pod: NewPod) => void } = {},
 ): Promise<Pod | undefined> {
-  const pod: any = structuredClone(podFromTemplate(template));
-  pod.metadata = {
-    ...(options.name ? { name: options.name } : { generateName: `${owner.metadata.name}-` }),
-    namespace: owner.metadata.namespace,
-    ...pod.metadata,
-    ownerReferences: [controllerReference(owner, ownerResource)],
+  const made = structuredClone(podFromTemplate(template));
+  const pod: NewPod = {
+    ...made,
+    metadata: {
+      ...(options.name ? { name: options.name } : { generateName: `${owner.metadata.name}-` }),
+      namespace: owner.metadata.namespace,
+      ...made.metadata,
+      ownerReferences: [controllerReference(owner, ownerResource)],
+    },
   };
   options.change?.(pod);
   try {

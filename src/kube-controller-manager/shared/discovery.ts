@@ -13,19 +13,27 @@ export interface Discovery {
   readonly failures: ReadonlyMap<string, string>;
 }
 
+interface ApiGroup {
+  readonly name: string;
+  readonly versions: readonly { readonly version: string }[];
+  readonly preferredVersion?: { readonly version: string };
+}
+
+type ApiResource = Omit<DiscoveredResource, 'group' | 'version' | 'resource'> & { readonly name: string };
+
 /** One version a group: the preferred one, and others only for resources that it lacks. */
 export async function discover(client: Client): Promise<Discovery> {
-  const { groups = [] } = await client.raw('GET', '/apis');
+  const { groups = [] } = await client.raw<{ groups?: readonly ApiGroup[] }>('GET', '/apis');
   const versions: { group: string; version: string; path: string }[] = [{ group: '', version: 'v1', path: '/api/v1' }];
   for (const { name, preferredVersion, versions: served } of groups) {
-    const others = served.map((entry: any) => entry.version).filter((v: string) => v !== preferredVersion?.version);
+    const others = served.map(({ version }) => version).filter((version) => version !== preferredVersion?.version);
     for (const version of preferredVersion ? [preferredVersion.version, ...others] : others)
       versions.push({ group: name, version, path: `/apis/${name}/${version}` });
   }
   const failures = new Map<string, string>();
   const lists = await Promise.all(
     versions.map(({ group, version, path }) =>
-      client.raw('GET', path).catch((error) => {
+      client.raw<{ resources?: readonly ApiResource[] }>('GET', path).catch((error): { resources: ApiResource[] } => {
         failures.set(group ? `${group}/${version}` : version, (error as Error).message);
         return { resources: [] };
       }),

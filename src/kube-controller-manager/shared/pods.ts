@@ -6,8 +6,11 @@ import { conditionOf, isPodReady, type Pod, type PodTemplateSpec } from '../../a
 const maxRestarts = (pod: Pod): number =>
   Math.max(0, ...(pod.status?.containerStatuses ?? []).map((status) => status.restartCount));
 
+/** A pod to create. */
+export type NewPod = Pick<Pod, 'spec'> & { metadata: Partial<Pod['metadata']> };
+
 /** The parts of a template that a pod copies unchanged. */
-export function podFromTemplate(template: PodTemplateSpec): Pick<Pod, 'spec'> & { metadata: Partial<Pod['metadata']> } {
+export function podFromTemplate(template: PodTemplateSpec): NewPod {
   const { labels, annotations, finalizers } = template.metadata ?? {};
   return {
     metadata: {

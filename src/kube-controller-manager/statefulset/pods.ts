@@ -3,7 +3,7 @@
 
 import { type ControllerRevision, isAlreadyExists, isNotFound, type Pod, type StatefulSet } from '../../api/api.ts';
 import { controllerReference, type Tools } from '../../client/client.ts';
-import { podFromTemplate } from '../shared/pods.ts';
+import { type NewPod, podFromTemplate } from '../shared/pods.ts';
 import { hashOf, revisionHashLabel } from '../shared/revisions.ts';
 import { claimNameOf, createMissingClaims } from './claims.ts';
 
@@ -37,10 +37,15 @@ export async function createOrdinal(set: StatefulSet, ordinal: number, revision:
   }
 }
 
-function podOf(set: StatefulSet, ordinal: number, revision: ControllerRevision): any {
+/** The data of a StatefulSet's revision: a patch with its template. */
+interface RevisionData {
+  readonly spec: { readonly template: StatefulSet['spec']['template'] & { readonly $patch: string } };
+}
+
+function podOf(set: StatefulSet, ordinal: number, revision: ControllerRevision): NewPod {
   const name = nameOf(set, ordinal);
-  const { $patch: _, ...template } = (revision.data as any).spec.template;
-  const pod: any = structuredClone(podFromTemplate(template));
+  const { $patch: _, ...template } = (revision.data as RevisionData).spec.template;
+  const pod = structuredClone(podFromTemplate(template));
   pod.metadata = {
     ...pod.metadata,
     name,
@@ -59,7 +64,7 @@ function podOf(set: StatefulSet, ordinal: number, revision: ControllerRevision):
     name: claim.metadata.name,
     persistentVolumeClaim: { claimName: claimNameOf(claim, name) },
   }));
-  const others = (pod.spec.volumes ?? []).filter((volume: any) => claims.every((claim) => claim.name !== volume.name));
+  const others = (pod.spec.volumes ?? []).filter((volume) => claims.every((claim) => claim.name !== volume.name));
   if (claims.length + others.length > 0) pod.spec.volumes = [...claims, ...others];
   return pod;
 }

@@ -3,7 +3,10 @@
 
 import type { ContainerRuntime } from '../../container-runtime/container-runtime.ts';
 import type { Metrics } from '../../machinery/metrics.ts';
+import { must } from '../../machinery/must.ts';
 import type { Clock } from '../../machinery/time/clock.ts';
+
+type Call = (...args: readonly unknown[]) => unknown;
 
 /** Kubernetes' names of the operations, by the methods that they are here. */
 const operations = {
@@ -60,9 +63,13 @@ export function measured(runtime: ContainerRuntime, metrics: Metrics, clock: Clo
     buckets,
   );
   const timed: Record<string, unknown> = { version: runtime.version, features: runtime.features };
-  for (const method of untimed) if (runtime[method]) timed[method] = (runtime[method] as any).bind(runtime);
+  const bound = (method: keyof ContainerRuntime) => {
+    const call = runtime[method];
+    return typeof call === 'function' ? (call as Call).bind(runtime) : undefined;
+  };
+  for (const method of untimed) if (runtime[method]) timed[method] = bound(method);
   for (const [method, operation_type] of Object.entries(operations)) {
-    const call = (runtime as any)[method].bind(runtime);
+    const call = must(bound(method as keyof ContainerRuntime), method);
     const labels = { operation_type };
     timed[method] = async (...args: unknown[]) => {
       const beginMs = clock.monotonic();

@@ -1,6 +1,6 @@
 // Sends pod statuses to the API: the newest of each pod, if it differs from the API's.
 
-import { isNotFound, type Pod, type PodStatus } from '../../api/api.ts';
+import { isNotFound, type Pod, type PodCondition, type PodStatus } from '../../api/api.ts';
 import type { Client } from '../../client/client.ts';
 import { deepEqual } from '../../machinery/collections/equal.ts';
 import type { Logger } from '../../machinery/logger.ts';
@@ -103,10 +103,12 @@ export class StatusManager {
 /** The patch of a large status is made in a separate turn of the event loop. */
 const isLarge = (status: PodStatus | undefined) => (status?.containerStatuses?.length ?? 0) > manyContainers;
 
+const removable = ['reason', 'message'] as const;
+
 /** A patch merges: removed fields must be explicit nulls. */
 function withRemovals(status: PodStatus, before: PodStatus): PodStatus {
   const removed = (next: Removable, old: Removable | undefined) =>
-    Object.fromEntries(['reason', 'message'].filter((key) => old?.[key] && !next[key]).map((key) => [key, null]));
+    Object.fromEntries(removable.filter((key) => old?.[key] && !next[key]).map((key) => [key, null]));
   const old = before.conditions ?? [];
   const conditions = (status.conditions ?? []).map((c) => ({
     ...c,
@@ -121,16 +123,16 @@ function withRemovals(status: PodStatus, before: PodStatus): PodStatus {
   return { ...status, ...removed(status, before), conditions: [...conditions, ...gone] } as unknown as PodStatus;
 }
 
-type Removable = Readonly<Record<string, any>>;
+type Removable = Pick<PodStatus & PodCondition, 'reason' | 'message'>;
 
 /** Without undefined members. Objects without any are not copied: a pod may have thousands of containers. */
-function defined(value: any): any {
+function defined<T>(value: T): T {
   if (typeof value !== 'object' || value === null) return value;
   if (Array.isArray(value)) {
     const items = value.map(defined);
-    return items.every((item, i) => item === value[i]) ? value : items;
+    return items.every((item, i) => item === value[i]) ? value : (items as T);
   }
-  let copy: any;
+  let copy: T | undefined;
   for (const key in value) {
     const member = value[key];
     const own = defined(member);

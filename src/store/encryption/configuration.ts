@@ -2,6 +2,7 @@
 // https://kubernetes.io/docs/reference/config-api/apiserver-config.v1/#apiserver-config-k8s-io-v1-EncryptionConfiguration
 
 import { parse } from 'yaml';
+import { fieldsIn, textIn } from '../../machinery/parsed.ts';
 import { parseGoDuration } from '../../machinery/time/duration.ts';
 import type { NamedKey } from './providers.ts';
 
@@ -42,17 +43,18 @@ const unencryptable = ['apiserveripinfo', 'serviceipallocations', 'servicenodepo
  * Reads the file, YAML or JSON. Throws EncryptionConfigurationError with all faults; messages never contain secrets.
  */
 export function parseEncryptionConfiguration(text: string): ResourceConfiguration[] {
-  const config = parsed(text);
+  const { resources: lists } = parsed(text);
   const faults: string[] = [];
   const kmsNames = new Set<string>();
-  if (!Array.isArray(config.resources) || config.resources.length === 0)
+  if (!Array.isArray(lists) || lists.length === 0)
     throw new EncryptionConfigurationError('resources: at least one resource is required');
-  const result = config.resources.map((entry: any, i: number) => {
+  const result = lists.map((item: unknown, i) => {
+    const entry = fieldsIn(item);
     const path = `resources[${i}]`;
-    const resources = list(entry?.resources);
+    const resources = list(entry['resources']);
     if (resources.length === 0) faults.push(`${path}.resources: at least one is required`);
     faults.push(...resourceFaults(`${path}.resources`, resources));
-    const providers = list(entry?.providers);
+    const providers = list(entry['providers']);
     if (providers.length === 0) faults.push(`${path}.providers: at least one is required`);
     return {
       resources: resources as string[],
@@ -63,17 +65,17 @@ export function parseEncryptionConfiguration(text: string): ResourceConfiguratio
   return result;
 }
 
-function parsed(text: string): any {
-  let config: any;
+function parsed(text: string): Readonly<Record<string, unknown>> {
+  let value: unknown;
   try {
-    config = parse(text, { maxAliasCount: 100 });
+    value = parse(text, { maxAliasCount: 100 });
   } catch {
     // The parser's message quotes the text, which contains secrets.
     throw new EncryptionConfigurationError('it is no YAML');
   }
-  if (typeof config !== 'object' || config === null)
-    throw new EncryptionConfigurationError('it is empty, or no object');
-  if (config.apiVersion !== 'apiserver.config.k8s.io/v1' || config.kind !== 'EncryptionConfiguration')
+  if (typeof value !== 'object' || value === null) throw new EncryptionConfigurationError('it is empty, or no object');
+  const config = fieldsIn(value);
+  if (config['apiVersion'] !== 'apiserver.config.k8s.io/v1' || config['kind'] !== 'EncryptionConfiguration')
     throw new EncryptionConfigurationError(
       'apiVersion must be apiserver.config.k8s.io/v1, kind EncryptionConfiguration',
     );
@@ -106,8 +108,9 @@ function* resourceFaults(path: string, resources: readonly unknown[]): Generator
     yield `${path}: using overlapping resources such as 'secrets' and '*.' in the same resource list is not allowed as they will be masked`;
 }
 
-function providerOf(path: string, provider: any, kmsNames: Set<string>, faults: string[]): Provider {
-  const kinds = Object.keys(provider ?? {});
+function providerOf(path: string, value: unknown, kmsNames: Set<string>, faults: string[]): Provider {
+  const provider = fieldsIn(value);
+  const kinds = Object.keys(provider);
   const unknown = kinds.filter((kind) => !providerKinds.includes(kind));
   if (unknown.length > 0) faults.push(`${path}: unknown provider ${unknown.join(', ')}`);
   else if (kinds.length === 0)
@@ -119,17 +122,18 @@ function providerOf(path: string, provider: any, kmsNames: Set<string>, faults: 
       `${path}: more than one provider specified in a single element, should split into different list elements`,
     );
   const [kind] = kinds;
-  if (kind === 'kms') return { kind, kms: kmsOf(`${path}.kms`, provider.kms, kmsNames, faults) };
+  if (kind === 'kms') return { kind, kms: kmsOf(`${path}.kms`, provider['kms'], kmsNames, faults) };
   if (kind !== 'aescbc' && kind !== 'aesgcm' && kind !== 'secretbox') return { kind: 'identity' };
-  const keys = list(provider[kind]?.keys);
+  const keys = list(fieldsIn(provider[kind])['keys']);
   if (keys.length === 0) faults.push(`${path}.${kind}.keys: at least one key is required`);
   return { kind, keys: keys.map((key, i) => keyOf(`${path}.${kind}.keys[${i}]`, key, keySizes[kind], faults)) };
 }
 
-function keyOf(path: string, key: any, sizes: readonly number[], faults: string[]): NamedKey {
-  const { name, secret } = key ?? {};
-  if (typeof name !== 'string' || name === '') faults.push(`${path}.name: a name is required`);
-  if (typeof secret !== 'string' || secret === '') {
+function keyOf(path: string, key: unknown, sizes: readonly number[], faults: string[]): NamedKey {
+  const fields = fieldsIn(key);
+  const [name, secret] = [textIn(fields['name']), textIn(fields['secret'])];
+  if (name === '') faults.push(`${path}.name: a name is required`);
+  if (secret === '') {
     faults.push(`${path}.secret: a secret is required`);
     return { name, secret: new Uint8Array() };
   }
@@ -143,18 +147,18 @@ function keyOf(path: string, key: any, sizes: readonly number[], faults: string[
   return { name, secret: new Uint8Array(bytes) };
 }
 
-function kmsOf(path: string, kms: any, names: Set<string>, faults: string[]): KmsConfiguration {
-  const { apiVersion, name, endpoint, timeout } = kms ?? {};
+function kmsOf(path: string, kms: unknown, names: Set<string>, faults: string[]): KmsConfiguration {
+  const { apiVersion, timeout, ...fields } = fieldsIn(kms);
+  const [name, endpoint] = [textIn(fields['name']), textIn(fields['endpoint'])];
   if (apiVersion !== 'v2')
     faults.push(
       `${path}.apiVersion: unsupported apiVersion ${JSON.stringify(apiVersion ?? 'v1')} for KMS provider, only v2 is supported`,
     );
-  if (typeof name !== 'string' || name === '') faults.push(`${path}.name: a name is required`);
+  if (name === '') faults.push(`${path}.name: a name is required`);
   else if (name.includes(':')) faults.push(`${path}.name: invalid KMS provider name ${name}, must not contain ':'`);
   else if (names.has(name)) faults.push(`${path}.name: duplicate KMS provider name ${name}, names must be unique`);
   names.add(name);
-  if (typeof endpoint !== 'string' || !endpoint.startsWith('unix://'))
-    faults.push(`${path}.endpoint: must be a unix:// socket`);
+  if (!endpoint.startsWith('unix://')) faults.push(`${path}.endpoint: must be a unix:// socket`);
   const { ms, fault } = timeout === undefined ? { ms: defaultTimeoutMs } : parseGoDuration(String(timeout));
   if (fault !== undefined || ms <= 0) faults.push(`${path}.timeout: should be a positive value`);
   return { name, endpoint, timeoutMs: ms };

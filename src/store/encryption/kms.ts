@@ -4,6 +4,7 @@
 import { createHash, createHmac, randomBytes, randomUUID } from 'node:crypto';
 import * as grpc from '@grpc/grpc-js';
 import protobuf from 'protobufjs';
+import { must } from '../../machinery/must.ts';
 import type { Clock } from '../../machinery/time/clock.ts';
 import type { KmsConfiguration } from './configuration.ts';
 import { type Decrypted, need, openGcm, sealGcm, type Transformer } from './providers.ts';
@@ -41,6 +42,25 @@ interface Source {
   readonly annotations: Readonly<Record<string, Uint8Array>>;
 }
 
+/** The fields of stored values and responses, which protobufjs decodes by the schema above. */
+interface Stored extends Source {
+  readonly encryptedData: Uint8Array;
+  readonly encryptedDEKSourceType: number;
+}
+interface StatusResponse {
+  readonly version: string;
+  readonly healthz: string;
+  readonly key_id: string;
+}
+interface EncryptResponse {
+  readonly ciphertext: Uint8Array;
+  readonly key_id: string;
+  readonly annotations?: Source['annotations'];
+}
+interface DecryptResponse {
+  readonly plaintext: Uint8Array;
+}
+
 /** Rejects if the plugin does not respond or is unhealthy. */
 export async function openKms(config: KmsConfiguration, clock: Clock): Promise<Transformer & { close(): void }> {
   const kms = new Kms(config, clock);
@@ -74,7 +94,7 @@ class Kms implements Transformer {
 
   /** Makes a new seed when the service's key was rotated. */
   async refresh(): Promise<void> {
-    const status = await this.#call('Status', {}, 'StatusRequest', 'StatusResponse');
+    const status = await this.#call<StatusResponse>('Status', {}, 'StatusRequest', 'StatusResponse');
     if (status.healthz !== 'ok') throw new Error(`kms plugin ${this.#config.name} is not healthy: ${status.healthz}`);
     if (status.version !== 'v2' && status.version !== 'v2beta1')
       throw new Error(`kms plugin ${this.#config.name} has version ${JSON.stringify(status.version)}, and not v2`);
@@ -82,7 +102,7 @@ class Kms implements Transformer {
     if (this.#current?.source.keyID === status.key_id) return;
     const seed = randomBytes(seedSize);
     const request = { plaintext: seed, uid: randomUUID() };
-    const answer = await this.#call('Encrypt', request, 'EncryptRequest', 'EncryptResponse');
+    const answer = await this.#call<EncryptResponse>('Encrypt', request, 'EncryptRequest', 'EncryptResponse');
     const source = {
       keyID: answer.key_id,
       encryptedDEKSource: answer.ciphertext,
@@ -105,13 +125,12 @@ class Kms implements Transformer {
   }
 
   async decrypt(bytes: Uint8Array, key: string): Promise<Decrypted> {
-    const object: any = EncryptedObject.decode(bytes);
-    const source: Source = object;
+    const source = EncryptedObject.decode(bytes) as unknown as Stored;
     checkSource(source, this.#config.name);
     const secret = await this.#secretOf(source);
-    const isSeed = object.encryptedDEKSourceType === seedType;
+    const isSeed = source.encryptedDEKSourceType === seedType;
     const isStale = !isSeed || source.keyID !== this.#current?.source.keyID;
-    const data: Uint8Array = object.encryptedData;
+    const data = source.encryptedData;
     if (!isSeed) return { value: openGcm(secret, data, key), isStale };
     need(data, infoSize);
     const derived = expand(secret, data.subarray(0, infoSize));
@@ -128,17 +147,17 @@ class Kms implements Transformer {
       key_id: source.keyID,
       annotations: source.annotations,
     };
-    const { plaintext } = await this.#call('Decrypt', request, 'DecryptRequest', 'DecryptResponse');
+    const { plaintext } = await this.#call<DecryptResponse>('Decrypt', request, 'DecryptRequest', 'DecryptResponse');
     if (this.#seeds.size >= mostSeeds) this.#seeds.clear();
     this.#seeds.set(id, plaintext);
     return plaintext;
   }
 
-  #call(method: string, message: object, request: string, response: string): Promise<any> {
+  #call<R>(method: string, message: object, request: string, response: string): Promise<R> {
     const [Request, Response] = [root.lookupType(`v2.${request}`), root.lookupType(`v2.${response}`)];
     const { name, timeoutMs } = this.#config;
     const encode = (value: object) => Buffer.from(Request.encode(Request.create(value)).finish());
-    const decode = (bytes: Buffer) => Response.decode(bytes);
+    const decode = (bytes: Buffer) => Response.decode(bytes) as unknown as R;
     const deadline = this.#clock.now() + timeoutMs;
     return new Promise((resolve, reject) => {
       this.#client.makeUnaryRequest(
@@ -149,7 +168,7 @@ class Kms implements Transformer {
         { deadline },
         (error, answer) => {
           if (error) reject(new Error(`kms plugin ${name}: ${method}: ${error.details || error.message}`));
-          else resolve(answer);
+          else resolve(must(answer, `response of ${method}`));
         },
       );
     });

@@ -18,7 +18,17 @@ import {
   type Write,
 } from '../interface.ts';
 import { bytesOf } from '../value.ts';
-import { bidiStream, connect, type Endpoint, entryOf, methods, numberOf, serverStream, unary } from './proto.ts';
+import {
+  bidiStream,
+  connect,
+  type Endpoint,
+  entryOf,
+  type Method,
+  methods,
+  numberOf,
+  serverStream,
+  unary,
+} from './proto.ts';
 import { watchEtcd } from './watch.ts';
 
 const callTimeoutMs = 10_000;
@@ -97,7 +107,7 @@ class EtcdStore implements Store {
     const failure = compare.length > 0 ? writes.map(({ key }) => ({ requestRange: { key: bytes(key) } })) : [];
     const { succeeded, header, responses } = await this.#write(methods.txn, { compare, success, failure });
     if (succeeded) return { ok: true, revision: numberOf(header.revision) };
-    return { ok: false, current: responses.flatMap((response: any) => response.responseRange.kvs.map(entryOf)) };
+    return { ok: false, current: responses.flatMap(({ responseRange }) => responseRange.kvs.map(entryOf)) };
   }
 
   async *watch(keys: KeyRange, after: Revision, signal: AbortSignal): AsyncIterable<ChangeBatch> {
@@ -150,7 +160,7 @@ class EtcdStore implements Store {
   async keepAlive(lease: number): Promise<void> {
     const stream = bidiStream(this.#endpoints[this.#current], methods.leaseKeepAlive);
     try {
-      const answer: any = await new Promise((resolve, reject) => {
+      const answer = await new Promise<{ TTL: Parameters<typeof numberOf>[0] }>((resolve, reject) => {
         stream.on('data', resolve);
         stream.on('error', reject);
         stream.on('end', () => reject(new StoreUnusable('unreachable', 'etcd ended the keep-alive')));
@@ -203,12 +213,12 @@ class EtcdStore implements Store {
   }
 
   /** An idempotent call: it tries every endpoint before it fails. */
-  async #call(
-    method: (typeof methods)[keyof typeof methods],
+  async #call<Response>(
+    method: Method<Response>,
     request: object,
     at?: Revision,
-    timeoutMs = this.#endpoints.length > 1 && method === methods.status ? statusTimeoutMs : callTimeoutMs,
-  ): Promise<any> {
+    timeoutMs = this.#endpoints.length > 1 && method.path === methods.status.path ? statusTimeoutMs : callTimeoutMs,
+  ): Promise<Response> {
     let failure: unknown;
     for (const _ of this.#endpoints) {
       try {
@@ -226,7 +236,7 @@ class EtcdStore implements Store {
    * A write with a lost response may have succeeded, so a retry could not know its author: only one reachable endpoint
    * is tried, once.
    */
-  async #write(method: (typeof methods)[keyof typeof methods], request: object): Promise<any> {
+  async #write<Response>(method: Method<Response>, request: object): Promise<Response> {
     let failure: unknown;
     for (const _ of this.#endpoints) {
       const endpoint = this.#endpoints[this.#current];

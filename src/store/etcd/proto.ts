@@ -3,6 +3,7 @@
 
 import * as grpc from '@grpc/grpc-js';
 import protobuf from 'protobufjs';
+import { must } from '../../machinery/must.ts';
 import type { Entry } from '../interface.ts';
 
 const proto = `
@@ -41,37 +42,82 @@ message SnapshotResponse { ResponseHeader header = 1; uint64 remaining_bytes = 2
 
 const types = protobuf.parse(proto).root;
 
-interface Method {
-  readonly path: string;
-  readonly serialize: (message: object) => Buffer;
-  readonly deserialize: (bytes: Buffer) => any;
+/** A number, or a Long where that is loaded. */
+type Int64 = number | { toNumber(): number };
+
+interface KeyValue {
+  readonly key: Uint8Array;
+  readonly value: Uint8Array | readonly never[];
+  readonly createRevision: Int64;
+  readonly modRevision: Int64;
+  readonly lease: Int64;
 }
 
-function method(service: string, name: string, request: string, response: string): Method {
+interface Header {
+  readonly header: { readonly revision: Int64 };
+}
+
+interface RangeResponse extends Header {
+  readonly kvs: readonly KeyValue[];
+  readonly count: Int64;
+}
+
+interface TxnResponse extends Header {
+  readonly succeeded: boolean;
+  readonly responses: readonly { readonly responseRange: RangeResponse }[];
+}
+
+export interface WatchEvent {
+  readonly type: number;
+  readonly kv: KeyValue;
+  readonly prevKv?: KeyValue | null;
+}
+
+export interface WatchResponse extends Header {
+  readonly created: boolean;
+  readonly canceled: boolean;
+  readonly compactRevision: Int64;
+  readonly cancelReason: string;
+  readonly events: readonly WatchEvent[];
+}
+
+/** A method with its response, which protobufjs decodes by the schema above. */
+export interface Method<Response> {
+  readonly path: string;
+  readonly serialize: (message: object) => Buffer;
+  readonly deserialize: (bytes: Buffer) => Response;
+}
+
+function method<Response = Header>(service: string, name: string, request: string, response: string): Method<Response> {
   const requestType = types.lookupType(request);
   const responseType = types.lookupType(response);
   return {
     path: `/etcdserverpb.${service}/${name}`,
     serialize: (message) => Buffer.from(requestType.encode(requestType.fromObject(message)).finish()),
-    deserialize: (bytes) => responseType.decode(bytes),
+    deserialize: (bytes) => responseType.decode(bytes) as unknown as Response,
   };
 }
 
 export const methods = {
-  range: method('KV', 'Range', 'RangeRequest', 'RangeResponse'),
-  txn: method('KV', 'Txn', 'TxnRequest', 'TxnResponse'),
+  range: method<RangeResponse>('KV', 'Range', 'RangeRequest', 'RangeResponse'),
+  txn: method<TxnResponse>('KV', 'Txn', 'TxnRequest', 'TxnResponse'),
   compact: method('KV', 'Compact', 'CompactionRequest', 'CompactionResponse'),
-  watch: method('Watch', 'Watch', 'WatchRequest', 'WatchResponse'),
+  watch: method<WatchResponse>('Watch', 'Watch', 'WatchRequest', 'WatchResponse'),
   leaseGrant: method('Lease', 'LeaseGrant', 'LeaseGrantRequest', 'LeaseGrantResponse'),
   leaseRevoke: method('Lease', 'LeaseRevoke', 'LeaseRevokeRequest', 'LeaseRevokeResponse'),
-  leaseKeepAlive: method('Lease', 'LeaseKeepAlive', 'LeaseKeepAliveRequest', 'LeaseKeepAliveResponse'),
-  status: method('Maintenance', 'Status', 'StatusRequest', 'StatusResponse'),
-  snapshot: method('Maintenance', 'Snapshot', 'SnapshotRequest', 'SnapshotResponse'),
+  leaseKeepAlive: method<{ readonly TTL: Int64 }>(
+    'Lease',
+    'LeaseKeepAlive',
+    'LeaseKeepAliveRequest',
+    'LeaseKeepAliveResponse',
+  ),
+  status: method<{ readonly dbSize: Int64 }>('Maintenance', 'Status', 'StatusRequest', 'StatusResponse'),
+  snapshot: method<{ readonly blob: Uint8Array }>('Maintenance', 'Snapshot', 'SnapshotRequest', 'SnapshotResponse'),
 };
 
-/** int64 fields arrive as Long where that is loaded. Revisions stay far below 2^53. */
-export const numberOf = (value: unknown): number =>
-  typeof value === 'number' ? value : ((value as { toNumber?(): number })?.toNumber?.() ?? 0);
+/** Revisions stay far below 2^53. */
+export const numberOf = (value: Int64 | null | undefined): number =>
+  typeof value === 'number' ? value : (value?.toNumber() ?? 0);
 
 export interface Endpoint {
   readonly address: string;
@@ -106,7 +152,12 @@ function leaderRequired(): grpc.Metadata {
   return metadata;
 }
 
-export function unary({ client }: Endpoint, call: Method, request: object, deadlineMs: number): Promise<any> {
+export function unary<Response>(
+  { client }: Endpoint,
+  call: Method<Response>,
+  request: object,
+  deadlineMs: number,
+): Promise<Response> {
   return new Promise((resolve, reject) => {
     const options = { deadline: deadlineMs };
     client.makeUnaryRequest(
@@ -116,22 +167,22 @@ export function unary({ client }: Endpoint, call: Method, request: object, deadl
       request,
       new grpc.Metadata(),
       options,
-      (error, answer) => (error ? reject(error) : resolve(answer)),
+      (error, answer) => (error ? reject(error) : resolve(must(answer, 'response of etcd'))),
     );
   });
 }
 
-export const serverStream = ({ client }: Endpoint, call: Method, request: object) =>
+export const serverStream = <Response>({ client }: Endpoint, call: Method<Response>, request: object) =>
   client.makeServerStreamRequest(call.path, call.serialize, call.deserialize, request, leaderRequired(), {});
 
-export const bidiStream = ({ client }: Endpoint, call: Method) =>
-  client.makeBidiStreamRequest<object, any>(call.path, call.serialize, call.deserialize, leaderRequired(), {});
+export const bidiStream = <Response>({ client }: Endpoint, call: Method<Response>) =>
+  client.makeBidiStreamRequest<object, Response>(call.path, call.serialize, call.deserialize, leaderRequired(), {});
 
-export function entryOf(kv: any): Entry {
+export function entryOf(kv: KeyValue): Entry {
   return {
     key: Buffer.from(kv.key).toString('utf8'),
     // protobufjs reads an empty value as an empty array.
-    value: kv.value.length > 0 ? kv.value : new Uint8Array(0),
+    value: kv.value instanceof Uint8Array ? kv.value : new Uint8Array(0),
     createRevision: numberOf(kv.createRevision),
     modRevision: numberOf(kv.modRevision),
     lease: numberOf(kv.lease),

@@ -3,7 +3,7 @@
 import type { Clock } from '../../machinery/time/clock.ts';
 import type { ChangeBatch } from '../change-log.ts';
 import { type Change, Compacted, type KeyRange, type Revision } from '../interface.ts';
-import { bidiStream, type Endpoint, entryOf, methods, numberOf } from './proto.ts';
+import { bidiStream, type Endpoint, entryOf, methods, numberOf, type WatchEvent, type WatchResponse } from './proto.ts';
 
 /** Interval of progress requests, so that quiet ranges have a current revision. */
 const progressEveryMs = 1_000;
@@ -36,10 +36,10 @@ export async function* watchEtcd(
   });
   try {
     let seen = after;
-    for await (const answer of stream as AsyncIterable<any>) {
+    for await (const answer of stream as AsyncIterable<WatchResponse>) {
       if (answer.canceled) throw cancellation(answer);
       if (answer.created) continue;
-      const changes = answer.events.map(changeOf) as Change[];
+      const changes = answer.events.map(changeOf);
       const revision = changes.length > 0 ? revisionOf(changes.at(-1) as Change) : numberOf(answer.header.revision);
       // etcd before 3.4.25 and 3.5.8 may report progress before the changes that it includes: late changes are still
       // delivered.
@@ -57,14 +57,14 @@ export async function* watchEtcd(
   }
 }
 
-function cancellation(answer: any): Error {
+function cancellation(answer: WatchResponse): Error {
   const compacted = numberOf(answer.compactRevision);
   return compacted > 0 ? new Compacted(compacted) : new Error(`etcd ended the watch: ${answer.cancelReason}`);
 }
 
 const revisionOf = (change: Change): Revision => (change.type === 'put' ? change.entry.modRevision : change.revision);
 
-function changeOf(event: any): Change {
+function changeOf(event: WatchEvent): Change {
   const previous = event.prevKv ? { previous: entryOf(event.prevKv) } : {};
   if (event.type === 0) return { type: 'put', entry: entryOf(event.kv), ...previous };
   const { key, modRevision } = entryOf(event.kv);

@@ -1,0 +1,6 @@
+/** The fields of a parsed value of any shape; none if it is not an object. */
+export const fieldsIn = (value: unknown): Readonly<Record<string, unknown>> =>
+  typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
+
+/** The text, or '' for a parsed value of another type. */
+export const textIn = (value: unknown): string => (typeof value === 'string' ? value : '');
