@@ -19,7 +19,7 @@ export interface Target {
   serverCpuMicros(): number | undefined;
   /** Resident memory of the server's processes, in bytes. */
   serverMemoryBytes(): number | undefined;
-  /** The same cluster, with connections of its own, as the user of a token. */
+  /** The same cluster, with separate connections, as the user of a token. */
   as(token: string): Target;
   close(): void;
 }

@@ -1,4 +1,4 @@
-// A user with many requests in flight, in a thread of its own so that it does not delay whoever measures.
+// A user with many requests in flight, in a separate thread, so that it does not delay the measuring one.
 
 import { parentPort, workerData } from 'node:worker_threads';
 import { expectCode, openTarget } from '../target.ts';

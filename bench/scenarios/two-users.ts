@@ -45,7 +45,7 @@ async function durations(user: Target, count: number): Promise<number[]> {
   return found.sort((a, b) => a - b);
 }
 
-/** The modest user's durations while the greedy one, in a thread of its own, keeps requests for `path` in flight. */
+/** The modest user's durations while the greedy one, in a thread of the scenario, keeps requests for `path` in flight. */
 async function beside(
   greedy: Greedy,
   path: string,
