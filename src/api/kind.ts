@@ -7,11 +7,15 @@ import type { Schema } from '../machinery/schema.ts';
 import type { FieldError } from './errors.ts';
 import type { CustomResourceDefinition, ObjectMeta } from './generated/types.ts';
 
-/** Any object of the API. */
-export interface ApiObject {
+/** The fields of every object: enough for code that works on any kind by its name, owners and conditions. */
+export interface KubeObject {
   apiVersion?: string;
   kind?: string;
   metadata: ObjectMeta;
+}
+
+/** An object of any kind with all its fields, for the generic machinery. */
+export interface ApiObject extends KubeObject {
   [field: string]: any;
 }
 

@@ -1,6 +1,6 @@
 // The interface of a controller, and the loop that runs all controllers.
 
-import type { ApiObject, OwnerReference } from '../api/api.ts';
+import type { KubeObject, OwnerReference } from '../api/api.ts';
 import { isConflict, resources } from '../api/api.ts';
 import { type ComponentContext, errorText } from './component.ts';
 import { createEventRecorder, type EventRecorder } from './events.ts';
@@ -82,13 +82,13 @@ export const own = (resource: ResourceName, matters?: Watch['matters']): Watch =
 });
 
 /** The owner reference of the object's controller. */
-export const controllerOf = (object: ApiObject): OwnerReference | undefined =>
+export const controllerOf = (object: KubeObject): OwnerReference | undefined =>
   object.metadata.ownerReferences?.find((owner) => owner.controller);
 
 /** Watches objects that an object of `kind` controls, and yields the key of that owner. */
 export const ownedBy = (resource: ResourceName, kind: string): Watch => ({
   resource,
-  keys(object: ApiObject) {
+  keys(object: KubeObject) {
     const owner = controllerOf(object);
     if (owner?.kind !== kind) return [];
     return [object.metadata.namespace ? `${object.metadata.namespace}/${owner.name}` : owner.name];
@@ -229,7 +229,7 @@ class OwnWrites {
 
   constructor(informers: InformerFactory, client: Client) {
     this.#informers = informers;
-    const note = <T extends ApiObject>(resource: ResourceName | ResourceRef, object: T): T => {
+    const note = <T extends KubeObject>(resource: ResourceName | ResourceRef, object: T): T => {
       this.#written(resource, object);
       return object;
     };
@@ -267,7 +267,7 @@ class OwnWrites {
     timer.cancel();
   }
 
-  #written(resource: ResourceName | ResourceRef, object: ApiObject): void {
+  #written(resource: ResourceName | ResourceRef, object: KubeObject): void {
     const version = object.metadata?.resourceVersion;
     const informer = this.#find(resource);
     if (informer && version) this.#pending.push((signal) => informer.seen(version, signal));
@@ -282,7 +282,7 @@ const joinKey = (name: { name: string; namespace?: string }) =>
   name.namespace ? `${name.namespace}/${name.name}` : name.name;
 
 /** The owner reference from a created object to its controller `owner`. */
-export function controllerReference(owner: ApiObject, resource: ResourceName): OwnerReference {
+export function controllerReference(owner: KubeObject, resource: ResourceName): OwnerReference {
   const { group, version } = refOf(resource);
   return {
     apiVersion: group ? `${group}/${version}` : version,

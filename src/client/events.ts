@@ -1,7 +1,7 @@
 // Events as client-go records them: repeats raise a count, floods of similar ones are combined, spammers are cut off.
 // https://kubernetes.io/docs/reference/kubernetes-api/cluster-resources/event-v1/
 
-import { type ApiObject, isAlreadyExists, isApiError, isNotFound } from '../api/api.ts';
+import { isAlreadyExists, isApiError, isNotFound, type KubeObject } from '../api/api.ts';
 import type { ComponentContext } from './component.ts';
 
 // client-go's EventCorrelator.
@@ -24,7 +24,7 @@ export interface EventSource {
 
 export interface EventRecorder {
   /** Records without waiting; failures are logged. `fieldPath` names a part, such as spec.containers{web}. */
-  event(object: ApiObject, type: 'Normal' | 'Warning', reason: string, message: string, fieldPath?: string): void;
+  event(object: KubeObject, type: 'Normal' | 'Warning', reason: string, message: string, fieldPath?: string): void;
   /** Resolves when all that was recorded has been sent or given up. */
   flush(): Promise<void>;
 }
@@ -104,7 +104,7 @@ class Recorder implements EventRecorder {
     this.#serial = serialOf(source);
   }
 
-  event(object: ApiObject, type: 'Normal' | 'Warning', reason: string, message: string, fieldPath?: string): void {
+  event(object: KubeObject, type: 'Normal' | 'Warning', reason: string, message: string, fieldPath?: string): void {
     if (this.#queued >= queueLimit) return;
     const regarding = {
       kind: object.kind,
@@ -130,7 +130,7 @@ class Recorder implements EventRecorder {
     await this.#sending;
   }
 
-  #subject({ kind, apiVersion, metadata }: ApiObject): Subject {
+  #subject({ kind, apiVersion, metadata }: KubeObject): Subject {
     const who = metadata.uid || `${apiVersion} ${kind} ${metadata.namespace ?? ''}/${metadata.name}`;
     const subject = this.#subjects.get(who) ?? { tokens: burst, atMs: this.#context.clock.now(), topics: [] };
     // Moves the subject to the end, so that the least recently used is evicted first.

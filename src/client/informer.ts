@@ -1,6 +1,6 @@
 // A cache of one resource, kept current by list and watch, shared by all readers. Its objects are immutable.
 
-import { type ApiObject, isApiError, isNotFound } from '../api/api.ts';
+import { isApiError, isNotFound, type KubeObject } from '../api/api.ts';
 import type { ComponentContext } from './component.ts';
 import type { ObjectOf, ResourceName, ResourceRef, Selection } from './interface.ts';
 import { refOf } from './rest.ts';
@@ -12,7 +12,7 @@ const backoffResetMs = 120_000;
 const shortestWatchSeconds = 300;
 
 /** "namespace/name", or "name" for cluster-scoped objects. */
-export const keyOf = (object: ApiObject): string =>
+export const keyOf = (object: KubeObject): string =>
   object.metadata.namespace ? `${object.metadata.namespace}/${object.metadata.name}` : object.metadata.name;
 
 /** The namespace and name of a key. */
@@ -66,18 +66,18 @@ export function createInformer<R extends ResourceName | ResourceRef>(
 const ownerIndex = 'owner uid';
 const namespaceIndex = 'namespace';
 const none: readonly never[] = [];
-const namespaceOf = ({ metadata }: ApiObject) => [metadata.namespace ?? ''];
-const ownersOf = ({ metadata }: ApiObject) => metadata.ownerReferences?.map(({ uid }) => uid) ?? none;
+const namespaceOf = ({ metadata }: KubeObject) => [metadata.namespace ?? ''];
+const ownersOf = ({ metadata }: KubeObject) => metadata.ownerReferences?.map(({ uid }) => uid) ?? none;
 
 class Index {
   readonly #valuesOf: (object: any) => readonly string[];
-  readonly #objects = new Map<string, Map<string, ApiObject>>();
+  readonly #objects = new Map<string, Map<string, KubeObject>>();
 
   constructor(valuesOf: (object: any) => readonly string[]) {
     this.#valuesOf = valuesOf;
   }
 
-  replace(key: string, next: ApiObject | undefined, old: ApiObject | undefined): void {
+  replace(key: string, next: KubeObject | undefined, old: KubeObject | undefined): void {
     const values = next ? this.#valuesOf(next) : none;
     for (const value of old ? this.#valuesOf(old) : none)
       if (!values.includes(value)) {
@@ -87,12 +87,12 @@ class Index {
       }
     for (const value of values) {
       const found = this.#objects.get(value);
-      if (found) found.set(key, next as ApiObject);
-      else this.#objects.set(value, new Map([[key, next as ApiObject]]));
+      if (found) found.set(key, next as KubeObject);
+      else this.#objects.set(value, new Map([[key, next as KubeObject]]));
     }
   }
 
-  get(value: string): readonly ApiObject[] {
+  get(value: string): readonly KubeObject[] {
     const found = this.#objects.get(value);
     return found ? [...found.values()] : none;
   }
@@ -103,13 +103,13 @@ interface Waiter {
   resolve(): void;
 }
 
-class SharedInformer implements Informer<ApiObject> {
+class SharedInformer implements Informer<KubeObject> {
   readonly #context: Context;
   readonly #resource: ResourceName | ResourceRef;
   readonly #selection: Selection;
-  readonly #objects = new Map<string, ApiObject>();
+  readonly #objects = new Map<string, KubeObject>();
   readonly #indexes = new Map<string, Index>();
-  readonly #handlers = new Set<ChangeHandler<ApiObject>>();
+  readonly #handlers = new Set<ChangeHandler<KubeObject>>();
   readonly #stop = new AbortController();
   readonly #waiters = new Set<Waiter>();
   #running: Promise<void> = Promise.resolve();
@@ -128,36 +128,36 @@ class SharedInformer implements Informer<ApiObject> {
     return this.#version;
   }
 
-  get(key: string): ApiObject | undefined {
+  get(key: string): KubeObject | undefined {
     return this.#objects.get(key);
   }
 
-  list(namespace?: string): readonly ApiObject[] {
+  list(namespace?: string): readonly KubeObject[] {
     if (namespace === undefined) return [...this.#objects.values()];
     this.addIndex(namespaceIndex, namespaceOf);
     return this.by(namespaceIndex, namespace);
   }
 
-  ownedBy(owner: { readonly metadata: { readonly uid: string } }): readonly ApiObject[] {
+  ownedBy(owner: { readonly metadata: { readonly uid: string } }): readonly KubeObject[] {
     // Made on first use: most informers never use it.
     this.addIndex(ownerIndex, ownersOf);
     return this.by(ownerIndex, owner.metadata.uid);
   }
 
-  by(index: string, value: string): readonly ApiObject[] {
+  by(index: string, value: string): readonly KubeObject[] {
     const found = this.#indexes.get(index);
     if (!found) throw new Error(`${refOf(this.#resource).resource} have no index "${index}": call addIndex first`);
     return found.get(value);
   }
 
-  addIndex(name: string, valuesOf: (object: ApiObject) => readonly string[]): void {
+  addIndex(name: string, valuesOf: (object: KubeObject) => readonly string[]): void {
     if (this.#indexes.has(name)) return;
     const index = new Index(valuesOf);
     for (const [key, object] of this.#objects) index.replace(key, object, undefined);
     this.#indexes.set(name, index);
   }
 
-  handle(handler: ChangeHandler<ApiObject>): () => void {
+  handle(handler: ChangeHandler<KubeObject>): () => void {
     this.#handlers.add(handler);
     for (const object of this.#objects.values()) handler(object, undefined);
     return () => this.#handlers.delete(handler);
@@ -276,7 +276,7 @@ class SharedInformer implements Informer<ApiObject> {
     }
   }
 
-  #replace(key: string, next: ApiObject | undefined, last?: ApiObject): void {
+  #replace(key: string, next: KubeObject | undefined, last?: KubeObject): void {
     const cached = this.#objects.get(key);
     if (next) this.#objects.set(key, next);
     else this.#objects.delete(key);

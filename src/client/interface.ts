@@ -1,7 +1,7 @@
 // The client's interface. Two transports serve it: in process, straight into the API server's pipeline without bytes, and
 // HTTPS. Objects that come back are shared and immutable: copy before changing (structuredClone).
 
-import type { ApiObject, Draft, Resources, Status } from '../api/api.ts';
+import type { Draft, KubeObject, Resources, Status } from '../api/api.ts';
 
 export type ResourceName = keyof Resources;
 
@@ -13,7 +13,7 @@ export interface ResourceRef {
   readonly namespaced: boolean;
 }
 
-export type ObjectOf<R> = R extends ResourceName ? Resources[R] : ApiObject;
+export type ObjectOf<R> = R extends ResourceName ? Resources[R] : KubeObject;
 
 export interface Name {
   readonly name: string;
@@ -94,7 +94,7 @@ export interface Client {
     options?: WriteOptions,
   ): Promise<ObjectOf<R>>;
   /** POST to a subresource of an existing object (binding, eviction, token); the caller names the response's type. */
-  createSubresource<T = ApiObject>(
+  createSubresource<T = KubeObject>(
     resource: ResourceName | ResourceRef,
     name: Name,
     subresource: string,
@@ -113,7 +113,7 @@ export interface Client {
     options?: WriteOptions,
   ): Promise<ObjectOf<R>>;
   /** Resolves with the object while it terminates (finalizers, grace period), otherwise with a Status. */
-  delete(resource: ResourceName | ResourceRef, name: Name, options?: DeleteOptions): Promise<ApiObject | Status>;
+  delete(resource: ResourceName | ResourceRef, name: Name, options?: DeleteOptions): Promise<KubeObject | Status>;
   deleteCollection(resource: ResourceName | ResourceRef, selection: Selection, options?: DeleteOptions): Promise<void>;
   /** For paths without objects: /version, /readyz, discovery. Returns the parsed JSON, or the text. */
   raw<T = any>(method: string, path: string, body?: object): Promise<T>;

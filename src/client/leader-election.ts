@@ -2,7 +2,7 @@
 // period, loses it if no renewal succeeds within the renew deadline, and releases it on a clean stop.
 // https://kubernetes.io/docs/concepts/architecture/leases/
 
-import { type ApiObject, isAlreadyExists, isConflict, isNotFound, type Lease } from '../api/api.ts';
+import { isAlreadyExists, isConflict, isNotFound, type KubeObject, type Lease } from '../api/api.ts';
 import type { ComponentContext } from './component.ts';
 import { createEventRecorder, microTimestamp } from './events.ts';
 
@@ -185,7 +185,7 @@ class Elector implements LeaderElection {
   }
 
   #announce(change: string): void {
-    const lease = this.#observed as ApiObject | undefined;
+    const lease = this.#observed as KubeObject | undefined;
     if (!lease) return;
     const recorder = createEventRecorder(this.#context, { component: this.#options.name });
     const object = { ...lease, apiVersion: 'coordination.k8s.io/v1', kind: 'Lease' };

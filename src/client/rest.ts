@@ -1,6 +1,6 @@
 // The client over any transport: names become paths, options become queries, refusals become ApiError.
 
-import { ApiError, type ApiObject, resources, type Status } from '../api/api.ts';
+import { ApiError, type KubeObject, resources, type Status } from '../api/api.ts';
 import type {
   Client,
   DeleteOptions,
@@ -65,7 +65,7 @@ const deleteBody = (options?: DeleteOptions) => ({
 });
 
 /** List items have no kind on the wire; readers of caches expect one. */
-function itemsOf(body: { apiVersion: string; kind: string; items?: ApiObject[] | null }): ApiObject[] {
+function itemsOf(body: { apiVersion: string; kind: string; items?: KubeObject[] | null }): KubeObject[] {
   const items = body.items ?? [];
   if (items.length === 0 || items[0].kind) return items;
   const kind = body.kind.replace(/List$/, '');
@@ -126,7 +126,7 @@ class RestClient implements Client {
   }
 
   update<R extends AnyResource>(resource: R, object: ObjectOf<R>, options?: WriteOptions): Promise<ObjectOf<R>> {
-    const { metadata } = object as unknown as ApiObject;
+    const { metadata } = object as unknown as KubeObject;
     const { group, version, kind } = refOf(resource);
     const typed = kind ? { apiVersion: group ? `${group}/${version}` : version, kind, ...(object as object) } : object;
     const path = pathOf(resource, metadata.namespace, metadata.name, options?.subresource);
@@ -143,7 +143,7 @@ class RestClient implements Client {
     });
   }
 
-  delete(resource: AnyResource, name: Name, options?: DeleteOptions): Promise<ApiObject | Status> {
+  delete(resource: AnyResource, name: Name, options?: DeleteOptions): Promise<KubeObject | Status> {
     return this.#send('DELETE', pathOf(resource, name.namespace, name.name), { body: deleteBody(options) });
   }
 

@@ -2,10 +2,10 @@
 // https://kubernetes.io/docs/concepts/workloads/pods/disruptions/#pod-disruption-budgets
 
 import {
-  type ApiObject,
   conditionOf,
   isPodActive,
   isPodReady,
+  type KubeObject,
   type Pod,
   type PodDisruptionBudget,
   transitionTime,
@@ -123,20 +123,22 @@ function expectedOf(
   return { expectedPods, desiredHealthy: resolveIntOrPercent(spec.minAvailable, expectedPods, 'up') };
 }
 
+type Scalable = KubeObject & { readonly spec?: { readonly replicas?: number } };
+
 function sizeFor(pod: Pod, { lister }: Tools): { uid: string; size: number } | string | undefined {
-  let found: ApiObject | undefined;
+  let found: Scalable | undefined;
   // A ReplicaSet of a Deployment counts as the Deployment, whose size stays the same during an update.
   for (let next = controllerOf(pod); next; next = controllerOf(found)) {
     const resource = resourceOf[next.kind];
     if (!resource) return found ? sizeOf(found) : `${next.kind} does not implement the scale subresource`;
-    const parent = lister(resource).get(`${pod.metadata.namespace}/${next.name}`) as ApiObject | undefined;
+    const parent = lister(resource).get(`${pod.metadata.namespace}/${next.name}`) as Scalable | undefined;
     if (parent?.metadata.uid !== next.uid) return undefined;
     found = parent;
   }
   return found && sizeOf(found);
 }
 
-const sizeOf = (object: ApiObject) => ({ uid: object.metadata.uid, size: object.spec.replicas ?? 1 });
+const sizeOf = (object: Scalable) => ({ uid: object.metadata.uid, size: object.spec?.replicas ?? 1 });
 
 /** Pods with an allowed eviction whose deletion is not in the cache yet. */
 function disruptedOf({ status }: PodDisruptionBudget, pods: readonly Pod[], nowMs: number) {

@@ -1,7 +1,7 @@
 // Empties a namespace that is being deleted, then removes its finalizer.
 // https://kubernetes.io/docs/concepts/overview/working-with-objects/namespaces/
 
-import { type ApiObject, ignoreNotFound, isApiError, type Namespace, type NamespaceCondition } from '../api/api.ts';
+import { ignoreNotFound, isApiError, type KubeObject, type Namespace, type NamespaceCondition } from '../api/api.ts';
 import { type Controller, own, type Tools, timestamp } from '../client/client.ts';
 import { deepEqual } from '../machinery/collections/equal.ts';
 import { type DiscoveredResource, type Discovery, discover } from './shared/discovery.ts';
@@ -18,7 +18,7 @@ export const namespace: Controller = {
       // Pods end after their grace period: continue as soon as the last one is gone.
       resource: 'pods',
       matters: () => false,
-      *keys({ metadata: { namespace = '' } }: ApiObject, { lister }) {
+      *keys({ metadata: { namespace = '' } }: KubeObject, { lister }) {
         if (!lister('namespaces').get(namespace)?.metadata.deletionTimestamp) return;
         if (lister('pods').list(namespace).length === 0) yield namespace;
       },
@@ -82,7 +82,7 @@ async function emptyOf(resource: DiscoveredResource, namespace: string, content:
   }
 }
 
-function note(resource: DiscoveredResource, left: readonly ApiObject[], content: Content, nowMs: number): void {
+function note(resource: DiscoveredResource, left: readonly KubeObject[], content: Content, nowMs: number): void {
   content.remaining.set(`${resource.resource}.${resource.group}`, left.length);
   let waitMs = retryMs;
   for (const { metadata } of left) {

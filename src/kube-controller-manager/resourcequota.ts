@@ -1,7 +1,7 @@
 // Updates the usage of each ResourceQuota. Admission rejects requests that would exceed it.
 // https://kubernetes.io/docs/concepts/policy/resource-quotas/
 
-import type { ApiObject, ResourceQuota } from '../api/api.ts';
+import type { KubeObject, ResourceQuota } from '../api/api.ts';
 import {
   claimUsage,
   isInScope,
@@ -43,12 +43,13 @@ const counted = [
 const quotasOf = (resource: ResourceName, matters?: Watch['matters']): Watch => ({
   resource,
   ...(matters && { matters }),
-  *keys({ metadata }: ApiObject, { lister }: Tools) {
+  *keys({ metadata }: KubeObject, { lister }: Tools) {
     for (const quota of lister('resourcequotas').list(metadata.namespace)) yield keyOf(quota);
   },
 });
 
-const isNews = (next: ApiObject, old: ApiObject): boolean =>
+type Counted = KubeObject & { readonly spec?: unknown; readonly status?: { readonly phase?: string } };
+const isNews = (next: Counted, old: Counted): boolean =>
   (next.spec !== old.spec && !deepEqual(next.spec, old.spec)) || next.status?.phase !== old.status?.phase;
 
 export const resourcequota: Controller = {

@@ -47,7 +47,7 @@ function send(method: string, body?: string): Promise<{ code: number; bytes: num
   });
 }
 
-test('one more request is answered beside ninety lists that is not read yet', async () => {
+test('one more request is answered beside ninety unread lists', async () => {
   const data = { a: 'x'.repeat(objectBytes) };
   for (let i = 0; i < objects; i++)
     expect((await send('POST', JSON.stringify({ metadata: { name: `m${i}` }, data }))).code).toBe(201);

@@ -1,11 +1,11 @@
 // Decides on one object at a time, by the graph and the server's current state.
 
-import { type ApiObject, ignoreNotFound, type OwnerReference } from '../../api/api.ts';
+import { ignoreNotFound, type KubeObject, type OwnerReference } from '../../api/api.ts';
 import type { Name, Tools } from '../../client/client.ts';
 import { blocks, foregroundFinalizer, type GarbageGraph, type GraphNode, isGoing, orphanFinalizer } from './graph.ts';
 import type { ServedKinds } from './served-kinds.ts';
 
-const nameOf = ({ metadata: { name, namespace } }: ApiObject): Name => ({ name, ...(namespace && { namespace }) });
+const nameOf = ({ metadata: { name, namespace } }: KubeObject): Name => ({ name, ...(namespace && { namespace }) });
 
 type Propagation = 'Foreground' | 'Background' | 'Orphan';
 
@@ -38,7 +38,7 @@ export class Collector {
     if (live && !live.metadata.deletionTimestamp) await this.#judge(node, live, tools);
   }
 
-  async #judge(node: GraphNode, live: ApiObject, tools: Tools): Promise<void> {
+  async #judge(node: GraphNode, live: KubeObject, tools: Tools): Promise<void> {
     const { solid, dangling, waiting } = await this.#ownersOf(live, tools);
     if (solid.length > 0) {
       if (dangling.length + waiting.length > 0) await keepOwners(node, live, solid, tools);
@@ -52,7 +52,7 @@ export class Collector {
     return remove(node, live, finalizers.includes(foregroundFinalizer) ? 'Foreground' : 'Background', tools);
   }
 
-  async #ownersOf(live: ApiObject, tools: Tools): Promise<Owners> {
+  async #ownersOf(live: KubeObject, tools: Tools): Promise<Owners> {
     const owners = { solid: [], dangling: [], waiting: [] } as { [Group in keyof Owners]: OwnerReference[] };
     for (const reference of live.metadata.ownerReferences ?? []) {
       const owner = await this.#ownerOf(live, reference, tools);
@@ -63,7 +63,7 @@ export class Collector {
   }
 
   /** The owner from the graph, or else from the server. */
-  async #ownerOf(dependent: ApiObject, reference: OwnerReference, tools: Tools): Promise<ApiObject | undefined> {
+  async #ownerOf(dependent: KubeObject, reference: OwnerReference, tools: Tools): Promise<KubeObject | undefined> {
     if (this.#graph.isAbsent(reference.uid)) return undefined;
     const cached = this.#graph.get(reference.uid);
     const { namespace } = dependent.metadata;
@@ -101,7 +101,7 @@ export class Collector {
   }
 }
 
-async function liveObject(node: GraphNode, { client }: Tools): Promise<ApiObject | undefined> {
+async function liveObject(node: GraphNode, { client }: Tools): Promise<KubeObject | undefined> {
   const live = await client.get(node.resource, nameOf(node.object)).catch(ignoreNotFound);
   return live?.metadata.uid === node.uid ? live : undefined;
 }
@@ -109,7 +109,7 @@ async function liveObject(node: GraphNode, { client }: Tools): Promise<ApiObject
 /** Owners in a cycle would block each other forever: the edge that closes the cycle does not block. */
 async function deleteInForeground(
   node: GraphNode,
-  live: ApiObject,
+  live: KubeObject,
   dependents: readonly GraphNode[],
   tools: Tools,
 ): Promise<void> {
@@ -121,7 +121,7 @@ async function deleteInForeground(
   if (patched) await remove(node, patched, 'Foreground', tools);
 }
 
-async function remove(node: GraphNode, live: ApiObject, propagationPolicy: Propagation, tools: Tools): Promise<void> {
+async function remove(node: GraphNode, live: KubeObject, propagationPolicy: Propagation, tools: Tools): Promise<void> {
   const { uid, resourceVersion } = live.metadata;
   const preconditions = { uid, resourceVersion };
   tools.logger.debug('deleting', { kind: node.resource.kind, ...nameOf(live), propagationPolicy });
@@ -130,10 +130,10 @@ async function remove(node: GraphNode, live: ApiObject, propagationPolicy: Propa
 
 async function keepOwners(
   node: GraphNode,
-  live: ApiObject,
+  live: KubeObject,
   ownerReferences: readonly OwnerReference[],
   { client }: Tools,
-): Promise<ApiObject | undefined> {
+): Promise<KubeObject | undefined> {
   const { uid, resourceVersion } = live.metadata;
   const body = { metadata: { uid, resourceVersion, ownerReferences } };
   return client.patch(node.resource, nameOf(live), { type: 'merge', body }).catch(ignoreNotFound);

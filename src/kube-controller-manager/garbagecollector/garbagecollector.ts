@@ -2,7 +2,7 @@
 // are gone, and removes references to owners that are deleted as orphaning.
 // https://kubernetes.io/docs/concepts/architecture/garbage-collection/
 
-import type { ApiObject } from '../../api/api.ts';
+import type { KubeObject } from '../../api/api.ts';
 import type { Controller, InformerFactory } from '../../client/client.ts';
 import type { DiscoveredResource } from '../shared/discovery.ts';
 import { Collector } from './collector.ts';
@@ -45,8 +45,8 @@ const followDefinitions = (kinds: ServedKinds, informers: InformerFactory): (() 
 function* noteChange(
   graph: GarbageGraph,
   resource: DiscoveredResource,
-  next: ApiObject | undefined,
-  previous: ApiObject | undefined,
+  next: KubeObject | undefined,
+  previous: KubeObject | undefined,
 ): Iterable<string> {
   const uid = (next ?? previous)?.metadata.uid ?? '';
   const ownersBefore = previous?.metadata.ownerReferences ?? [];

@@ -1,6 +1,6 @@
 // The ownership graph over all kinds, built from informers' events.
 
-import type { ApiObject, OwnerReference } from '../../api/api.ts';
+import type { KubeObject, OwnerReference } from '../../api/api.ts';
 import type { DiscoveredResource } from '../shared/discovery.ts';
 
 /** Cached uids of absent owners, which save requests for their other dependents. */
@@ -9,10 +9,10 @@ const absentLimit = 500;
 export interface GraphNode {
   readonly uid: string;
   readonly resource: DiscoveredResource;
-  object: ApiObject;
+  object: KubeObject;
 }
 
-const ownersOf = (object: ApiObject | undefined): readonly OwnerReference[] => object?.metadata.ownerReferences ?? [];
+const ownersOf = (object: KubeObject | undefined): readonly OwnerReference[] => object?.metadata.ownerReferences ?? [];
 
 export class GarbageGraph {
   readonly #nodes = new Map<string, GraphNode>();
@@ -30,7 +30,7 @@ export class GarbageGraph {
     return [...(this.#dependents.get(uid) ?? [])].flatMap((dependent) => this.#nodes.get(dependent) ?? []);
   }
 
-  put(resource: DiscoveredResource, object: ApiObject): void {
+  put(resource: DiscoveredResource, object: KubeObject): void {
     const { uid } = object.metadata;
     const node = this.#nodes.get(uid);
     if (node) node.object = object;
@@ -43,7 +43,7 @@ export class GarbageGraph {
   }
 
   /** Takes `uid` out of the dependents of owners that it no longer names. */
-  disown(uid: string, old: ApiObject, next?: ApiObject): void {
+  disown(uid: string, old: KubeObject, next?: KubeObject): void {
     for (const owner of ownersOf(old)) {
       if (ownersOf(next).some((other) => other.uid === owner.uid)) continue;
       const dependents = this.#dependents.get(owner.uid);
@@ -74,9 +74,9 @@ export class GarbageGraph {
 export const foregroundFinalizer = 'foregroundDeletion';
 export const orphanFinalizer = 'orphan';
 
-export const isGoing = (object: ApiObject, finalizer: string): boolean =>
+export const isGoing = (object: KubeObject, finalizer: string): boolean =>
   object.metadata.deletionTimestamp !== undefined && (object.metadata.finalizers ?? []).includes(finalizer);
 
 /** Whether the owner may not go before this dependent has. */
-export const blocks = (dependent: ApiObject, owner: string): boolean =>
+export const blocks = (dependent: KubeObject, owner: string): boolean =>
   ownersOf(dependent).some((reference) => reference.uid === owner && reference.blockOwnerDeletion);

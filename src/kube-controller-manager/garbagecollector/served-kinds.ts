@@ -1,6 +1,6 @@
 // Watches every served kind, including custom resources, and reports changes of their objects.
 
-import { type ApiObject, isConditionTrue } from '../../api/api.ts';
+import { isConditionTrue, type KubeObject } from '../../api/api.ts';
 import type { InformerFactory, Tools } from '../../client/client.ts';
 import { type DiscoveredResource, discover } from '../shared/discovery.ts';
 
@@ -12,8 +12,8 @@ const ignored = new Set(['/events', 'events.k8s.io/events']);
 
 export type Change = (
   resource: DiscoveredResource,
-  next: ApiObject | undefined,
-  previous: ApiObject | undefined,
+  next: KubeObject | undefined,
+  previous: KubeObject | undefined,
 ) => void;
 
 const keyOfResource = ({ group, resource }: { group: string; resource: string }) => `${group}/${resource}`;

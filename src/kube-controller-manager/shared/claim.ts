@@ -2,7 +2,7 @@
 // match.
 // https://kubernetes.io/docs/concepts/workloads/controllers/replicaset/#how-a-replicaset-works
 
-import { type ApiObject, isApiError, isNotFound } from '../../api/api.ts';
+import { isApiError, isNotFound, type KubeObject } from '../../api/api.ts';
 import type { ResourceName } from '../../client/client.ts';
 import {
   type Controller,
@@ -12,7 +12,12 @@ import {
   type Tools,
   type Watch,
 } from '../../client/client.ts';
-import { type LabelSelector, labelSelector, mapSelector } from '../../machinery/selectors/label-selector.ts';
+import {
+  type LabelSelector,
+  type LabelSelectorSpec,
+  labelSelector,
+  mapSelector,
+} from '../../machinery/selectors/label-selector.ts';
 
 const orphans = 'orphans by namespace';
 
@@ -20,23 +25,28 @@ const orphans = 'orphans by namespace';
 export const orphanIndex = (resource: ResourceName): NonNullable<Controller['indexes']>[number] => ({
   resource,
   name: orphans,
-  valuesOf: (object: ApiObject) => (controllerOf(object) ? [] : [object.metadata.namespace ?? '']),
+  valuesOf: (object: KubeObject) => (controllerOf(object) ? [] : [object.metadata.namespace ?? '']),
 });
 
 /** Watches objects without a controller, and yields every `owner` of their namespace whose selector matches. */
 export const orphansOf = (resource: ResourceName, owner: ResourceName): Watch => ({
   resource,
-  *keys(object: ApiObject, { lister }: Tools) {
+  *keys(object: KubeObject, { lister }: Tools) {
     if (controllerOf(object) || object.metadata.deletionTimestamp) return;
-    for (const candidate of lister(owner).list(object.metadata.namespace) as readonly ApiObject[])
+    for (const candidate of lister(owner).list(object.metadata.namespace) as readonly Selecting[])
       if (selectorOf(candidate).matches(object.metadata.labels ?? {})) yield keyOf(candidate);
   },
 });
 
 const selectors = new WeakMap<object, LabelSelector>();
 
+/** An object that selects others by labels. */
+export type Selecting = KubeObject & {
+  readonly spec?: { readonly selector?: LabelSelectorSpec | Readonly<Record<string, string>> | null };
+};
+
 /** The compiled spec.selector of an object; the same object is compiled once. */
-export function selectorOf(owner: ApiObject): LabelSelector {
+export function selectorOf(owner: Selecting): LabelSelector {
   const spec = owner.spec?.selector ?? undefined;
   if (!spec) return labelSelector(undefined);
   let selector = selectors.get(spec);
@@ -45,18 +55,19 @@ export function selectorOf(owner: ApiObject): LabelSelector {
 }
 
 /** ReplicationControllers select by a plain map of labels. */
-const isPlainMap = (selector: object) => Object.values(selector).some((value) => typeof value === 'string');
+const isPlainMap = (selector: object): selector is Readonly<Record<string, string>> =>
+  Object.values(selector).some((value) => typeof value === 'string');
 
 /** All objects of `resource` that `owner` controls after adopting and releasing. */
-export async function claim<T extends ApiObject>(
-  owner: ApiObject,
+export async function claim<T extends KubeObject>(
+  owner: Selecting,
   ownerResource: ResourceName,
   resource: ResourceName,
   tools: Tools,
 ): Promise<T[]> {
   const lister = tools.lister(resource);
   const selector = selectorOf(owner);
-  const matches = (object: ApiObject) => selector.matches(object.metadata.labels ?? {});
+  const matches = (object: KubeObject) => selector.matches(object.metadata.labels ?? {});
   const claimed: T[] = [];
   for (const object of lister.ownedBy(owner) as readonly T[]) {
     if (controllerOf(object)?.uid !== owner.metadata.uid) continue;
@@ -75,16 +86,16 @@ export async function claim<T extends ApiObject>(
 }
 
 /** The cache may be behind: an owner that was just deleted must not take orphans with it. */
-async function isAlive(owner: ApiObject, resource: ResourceName, { client }: Tools): Promise<boolean> {
+async function isAlive(owner: KubeObject, resource: ResourceName, { client }: Tools): Promise<boolean> {
   const { name, namespace, uid } = owner.metadata;
-  const fresh = (await client.get(resource, { name, namespace })) as ApiObject;
+  const fresh = (await client.get(resource, { name, namespace })) as KubeObject;
   if (fresh.metadata.uid !== uid)
     throw new Error(`original ${resource} ${keyOf(owner)} is gone: got uid ${fresh.metadata.uid}, wanted ${uid}`);
   return !fresh.metadata.deletionTimestamp;
 }
 
-async function adopt<T extends ApiObject>(
-  owner: ApiObject,
+async function adopt<T extends KubeObject>(
+  owner: Selecting,
   ownerResource: ResourceName,
   resource: ResourceName,
   object: T,
@@ -97,7 +108,12 @@ async function adopt<T extends ApiObject>(
     .catch(ignoreGone)) as unknown as T | undefined;
 }
 
-async function release(owner: ApiObject, resource: ResourceName, object: ApiObject, { client }: Tools): Promise<void> {
+async function release(
+  owner: KubeObject,
+  resource: ResourceName,
+  object: KubeObject,
+  { client }: Tools,
+): Promise<void> {
   const { name, namespace, uid } = object.metadata;
   const body = { metadata: { ownerReferences: [{ $patch: 'delete', uid: owner.metadata.uid }], uid } };
   await client.patch(resource, { name, namespace }, { type: 'strategic', body }).catch(ignoreGone);

@@ -1,6 +1,6 @@
 // Making and removing pods for an owner, with the events that every workload controller records about it.
 
-import { type ApiObject, isApiError, isNotFound, type Pod, type PodTemplateSpec } from '../../api/api.ts';
+import { isApiError, isNotFound, type KubeObject, type Pod, type PodTemplateSpec } from '../../api/api.ts';
 import type { ResourceName } from '../../client/client.ts';
 import { controllerReference, slowStart, type Tools } from '../../client/client.ts';
 import { type NewPod, podFromTemplate } from './pods.ts';
@@ -14,7 +14,7 @@ export const isNamespaceTerminating = (error: unknown): boolean =>
 
 /** Creates `count` pods from the template; resolves with the first failure, if there was one. */
 export async function createPods(
-  owner: ApiObject,
+  owner: KubeObject,
   ownerResource: ResourceName,
   template: PodTemplateSpec,
   count: number,
@@ -26,7 +26,7 @@ export async function createPods(
 
 /** Creates one pod. `name` and `change` are for controllers whose pods differ. */
 export async function createPod(
-  owner: ApiObject,
+  owner: KubeObject,
   ownerResource: ResourceName,
   template: PodTemplateSpec,
   { client, events }: Tools,
@@ -55,12 +55,12 @@ export async function createPod(
 }
 
 /** Deletes the pods; resolves with the first failure, if there was one. */
-export async function deletePods(owner: ApiObject, pods: readonly Pod[], tools: Tools): Promise<unknown> {
+export async function deletePods(owner: KubeObject, pods: readonly Pod[], tools: Tools): Promise<unknown> {
   const results = await Promise.allSettled(pods.map((pod) => deletePod(owner, pod, tools)));
   return results.find((result) => result.status === 'rejected')?.reason;
 }
 
-async function deletePod(owner: ApiObject, pod: Pod, { client, events }: Tools): Promise<void> {
+async function deletePod(owner: KubeObject, pod: Pod, { client, events }: Tools): Promise<void> {
   const { name, namespace } = pod.metadata;
   try {
     await client.delete('pods', { name, namespace });

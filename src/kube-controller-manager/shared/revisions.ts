@@ -3,15 +3,16 @@
 // https://kubernetes.io/docs/tasks/manage-daemon/rollback-daemon-set/
 
 import {
-  type ApiObject,
   type ControllerRevision,
   ignoreNotFound,
   isAlreadyExists,
+  type KubeObject,
   type PodTemplateSpec,
 } from '../../api/api.ts';
 import type { ResourceName } from '../../client/client.ts';
 import { controllerReference, type Tools } from '../../client/client.ts';
 import { deepEqual } from '../../machinery/collections/equal.ts';
+import type { LabelSelectorSpec } from '../../machinery/selectors/label-selector.ts';
 import { exact } from '../../machinery/text/exact-json.ts';
 import { claim } from './claim.ts';
 import { podTemplateHash } from './hash.ts';
@@ -43,8 +44,14 @@ export interface History {
   readonly collisionCount?: number;
 }
 
+/** An owner with a history of templates: a DaemonSet or a StatefulSet. */
+type Revised = KubeObject & {
+  readonly spec: { readonly template: PodTemplateSpec; readonly selector: LabelSelectorSpec };
+  readonly status?: { readonly collisionCount?: number };
+};
+
 /** Reads the owner's history and adds its current template, or raises the number of an equal revision. */
-export async function syncHistory(owner: ApiObject, resource: ResourceName, tools: Tools): Promise<History> {
+export async function syncHistory(owner: Revised, resource: ResourceName, tools: Tools): Promise<History> {
   const found = await claim<ControllerRevision>(owner, resource, 'controllerrevisions', tools);
   const all = found.sort(compareRevisions);
   const { template } = owner.spec;
@@ -60,7 +67,7 @@ export async function syncHistory(owner: ApiObject, resource: ResourceName, tool
   return { update, all: [...all, update], collisionCount };
 }
 
-async function create(owner: ApiObject, resource: ResourceName, revision: number, { client }: Tools) {
+async function create(owner: Revised, resource: ResourceName, revision: number, { client }: Tools) {
   const { template, selector } = owner.spec;
   for (
     let collisionCount: number | undefined = owner.status?.collisionCount;
