@@ -51,7 +51,7 @@ export interface AdmissionPlugin {
 
 type Plugins = readonly AdmissionPlugin[];
 
-/** Once more after a policy or webhook changed the object: the other plugins see what it made. */
+/** Again after a policy or webhook changed the object: the other plugins see the result. */
 export async function admit(plugins: Plugins, attributes: AdmissionAttributes): Promise<void> {
   await admitOnce(plugins, attributes);
   const { reinvocation } = attributes;

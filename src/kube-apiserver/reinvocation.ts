@@ -33,7 +33,7 @@ export class Reinvocable {
     this.#round = round;
   }
 
-  /** The second round calls no one for the first time. */
+  /** The second round makes no first calls. */
   skips(key: string): boolean {
     return this.#round.isAgain && !this.#due.has(key);
   }
@@ -66,7 +66,7 @@ export class Reinvocable {
 
   /** Ends the plugin's turn. */
   end({ object }: Admitted): void {
-    // Without anything to call again nobody compares.
+    // Without a repeated call, there is no comparison.
     this.#left = this.#called.size ? structuredClone(object) : undefined;
   }
 }

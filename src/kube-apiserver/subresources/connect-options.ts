@@ -1,4 +1,4 @@
-// The options object of a connection: what admission sees of a request that has no body.
+// The options object of a connection: the object of admission for a request without a body.
 
 import { type ApiObject, badRequest } from '../../api/api.ts';
 import type { Target } from '../registry/operation.ts';

@@ -130,7 +130,7 @@ export class PodRunner {
     for (const effect of effects) this.#perform(effect);
   }
 
-  /** Asked at the time of the step, which admits the pod: the next pod is admitted beside this one. */
+  /** Evaluated at the time of the step, which admits the pod: the next pod is admitted beside this one. */
   #withRefusal(seen: Observation): PodEvent {
     const mayRefuse = this.#worker.state === 'waiting' && seen.runtime.sandboxes.length === 0;
     const refusal = mayRefuse ? this.#tools.refuse(this.pod) : undefined;

@@ -21,7 +21,7 @@ export interface ReportParts {
 
 const noneStarts: ReadonlySet<string> = new Set();
 
-/** `current` is asked after each wait. Resolves with the phase that was reported. */
+/** `current` is called after each wait. Resolves with the reported phase. */
 export async function reportPod(
   current: () => PodWorker,
   { isFresh, hasEnded, restartsAll = false }: Report,

@@ -1,7 +1,7 @@
 import type { Conditioned } from '../webhooks/metrics.ts';
 import type { Policy } from './cases.ts';
 
-/** Whose match conditions these are. Metrics have the type `validate` for mutating policies too, as in Kubernetes. */
+/** The owner of match conditions. Metrics have the type `validate` for mutating policies too, as in Kubernetes. */
 export const conditionedBy = ({
   metadata,
   spec,

@@ -10,7 +10,7 @@ const given = (fields: Readonly<Record<string, unknown>>) =>
   );
 
 const kindOf = ({ group, version, kind }: Kind) => ({ group, version, kind });
-/** The kind of what a request to a subresource writes, such as Eviction or PodExecOptions. */
+/** The kind of the object in a request to a subresource, such as Eviction or PodExecOptions. */
 function documentKind({ subresource, object }: AdmissionAttributes) {
   if (!subresource || subresource === 'status' || !object?.kind) return undefined;
   const [group, version] = groupVersion(object.apiVersion ?? '');

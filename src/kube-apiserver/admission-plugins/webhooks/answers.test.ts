@@ -1,4 +1,4 @@
-// What a webhook may answer, how often it is asked, and what is told about it.
+// Valid responses of a webhook, the number of its calls, and their metrics, warnings and audit annotations.
 
 import fc from 'fast-check';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
@@ -27,7 +27,7 @@ beforeEach(async () => {
   annotations = {};
   metrics = new Metrics();
   let client: Client | undefined;
-  /** Stands first, and takes what the others tell the audit event. */
+  /** Runs first, and records the audit annotations of the other plugins. */
   const listening = {
     name: 'Listening',
     admit: (attributes: AdmissionAttributes) =>
@@ -218,7 +218,7 @@ describe('a second round', () => {
     expect(calls()).toBe(expected);
   });
 
-  test('sees what the first has made, and is told', async () => {
+  test('gets the result of the first, and reports it', async () => {
     await configure('mutating', webhook('a', { reinvocationPolicy: 'IfNeeded' }), webhook('b'));
     hook.answer = ({ object }, path) =>
       path.startsWith('/b') ? set('b', '2') : object.data.b ? set('c', '3') : { allowed: true };
@@ -256,7 +256,7 @@ describe('a second round', () => {
     expect(hook.asked.map(({ request }) => request.object.data.seen)).toEqual(['1', '1', '3']);
   });
 
-  test('lets the other plugins see what a webhook added', async () => {
+  test('passes the additions of a webhook to the other plugins', async () => {
     await configure(
       'mutating',
       webhook('a', { rules: [{ apiGroups: [''], apiVersions: ['v1'], operations: ['CREATE'], resources: ['pods'] }] }),
@@ -270,7 +270,7 @@ describe('a second round', () => {
   });
 });
 
-test('a webhook sees what the one before made of the object, when it is matched', async () => {
+test('a webhook is matched with the result of the previous one', async () => {
   await configure('mutating', webhook('a'), webhook('b', { objectSelector: { matchLabels: { judged: 'yes' } } }));
   hook.answer = (_, path) =>
     path.startsWith('/a')

@@ -1,4 +1,4 @@
-// What webhooks cost and decide. https://kubernetes.io/docs/reference/instrumentation/metrics/
+// Metrics of webhooks: durations and decisions. https://kubernetes.io/docs/reference/instrumentation/metrics/
 
 import type { Metrics } from '../../../machinery/metrics.ts';
 import type { AdmissionAttributes } from '../../admission.ts';
@@ -54,7 +54,7 @@ function familiesOf(metrics: Metrics): ReturnType<typeof families> {
 
 const mostCode = 600;
 
-/** Counts a call; `error` is what it threw, and `isIgnored` whether the request goes on regardless. */
+/** Counts a call; `error` is its exception, and `isIgnored` whether the request continues regardless. */
 export function observeCall(
   { server, operation }: AdmissionAttributes,
   { name, type, seconds }: { readonly name: string; readonly type: WebhookType; readonly seconds: number },

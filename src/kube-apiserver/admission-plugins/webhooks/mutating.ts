@@ -34,7 +34,7 @@ async function mutateInTurn(
   again.begin(attributes);
   for (const configured of matcher.webhooks) {
     const key = `${configured.configuration}/${configured.index}`;
-    // Matched with what the ones before have made of the object.
+    // Matched with the object after the previous webhooks.
     const shown = await matcher.match(configured);
     if (!shown || again.skips(key)) continue;
     const isChanged = await call(configured, shown, { attributes, client: client(), users }, again.round);
@@ -118,7 +118,7 @@ function applied(object: ApiObject, operations: any[]): unknown {
   }
 }
 
-/** What a webhook made must have the shape of its kind; fields that are unknown are dropped. */
+/** The result of a webhook must have the shape of its kind; unknown fields are dropped. */
 function decodedAs(kind: Kind, value: unknown): ApiObject {
   try {
     if (typeof value !== 'object' || value === null || Array.isArray(value)) throw badRequest('the object is none');

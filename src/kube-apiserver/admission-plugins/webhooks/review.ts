@@ -1,4 +1,4 @@
-// One AdmissionReview: what is asked, and what is read from the answer.
+// One AdmissionReview: its request, and its response.
 // https://kubernetes.io/docs/reference/access-authn-authz/extensible-admission-controllers/#request
 
 import { badRequest, type MutatingWebhook, type ValidatingWebhook } from '../../../api/api.ts';
@@ -27,7 +27,7 @@ interface Answer {
 }
 
 /**
- * Asks a webhook about the objects in the version that it sees. Throws WebhookFailure without a usable answer, or the
+ * Sends a webhook the objects in the version of its rule. Throws WebhookFailure without a usable response, or the
  * refusal.
  */
 export async function ask(webhook: Webhook, shown: Shown, isMutating: boolean, asking: Asking): Promise<Answer> {

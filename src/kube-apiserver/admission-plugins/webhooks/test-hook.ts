@@ -1,4 +1,4 @@
-// For tests: a webhook over HTTPS with a settable answer, which records what it is asked.
+// For tests: a webhook over HTTPS with a settable response, which records its requests.
 
 import 'reflect-metadata';
 import { createServer } from 'node:https';
@@ -20,7 +20,7 @@ export interface TestHook {
   answer: (request: any, path: string) => unknown;
   /** The whole answer, instead of `answer`. */
   reply: ((review: any) => Reply) | undefined;
-  /** Allows everything again, and forgets what was asked. */
+  /** Allows everything again, and clears the recorded requests. */
   reset(): void;
   stop(): void;
 }

@@ -73,7 +73,7 @@ export interface Terminating extends Live {
   readonly state: 'terminating';
   /** The API still has the pod. */
   readonly isInApi: boolean;
-  /** The shortest grace period that was asked for; 0 kills at once. */
+  /** The shortest requested grace period; 0 kills at once. */
   readonly graceSeconds: number;
   /** Monotonic; only ever moves earlier. */
   readonly deadlineMs: number;
