@@ -5,6 +5,7 @@ import { execFile } from 'node:child_process';
 import { mkdir, stat } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import type { PersistentVolume, Volume } from '../../api/api.ts';
+import { must } from '../../machinery/must.ts';
 import { isMountPoint } from './mounts.ts';
 import { giveToGroup } from './ownership.ts';
 import { VolumeError, type VolumePlugin, type VolumeSource } from './volume.ts';
@@ -16,8 +17,8 @@ const mountTimeoutMs = 60_000;
 
 export const local: VolumePlugin = {
   source: 'local',
-  async setUp({ local: source }, { pod, readOnly, mountOptions }) {
-    const { path } = source!;
+  async setUp(volume, { pod, readOnly, mountOptions }) {
+    const { path } = must(volume.local, 'local');
     if (mountOptions.length > 0)
       throw new VolumeError(`mount options are not supported for local volumes: ${mountOptions.join(', ')}`);
     const found = await stat(path).catch(() => undefined);
@@ -33,11 +34,12 @@ export const local: VolumePlugin = {
 
 export const nfs: VolumePlugin = {
   source: 'nfs',
-  async setUp({ nfs: source }, { directory, readOnly, mountOptions }) {
+  async setUp(volume, { directory, readOnly, mountOptions }) {
+    const source = must(volume.nfs, 'nfs');
     if (await isMountPoint(directory).catch(() => false)) return directory;
     await mkdir(directory, { recursive: true, mode: 0o750 });
-    const options = [...(readOnly || source!.readOnly ? ['ro'] : []), ...mountOptions];
-    const remote = `${source!.server}:${source!.path}`;
+    const options = [...(readOnly || source.readOnly ? ['ro'] : []), ...mountOptions];
+    const remote = `${source.server}:${source.path}`;
     const command = ['-t', 'nfs', ...(options.length > 0 ? ['-o', options.join()] : []), '--', remote, directory];
     await run('mount', command, { timeout: mountTimeoutMs, killSignal: 'SIGKILL' }).catch((error) => {
       throw new VolumeError(mountFault(error, remote));
