@@ -115,7 +115,10 @@ export async function listen(server: Server, { port, host = '127.0.0.1', tls }: 
   });
   await new Promise<void>((resolve, reject) => {
     http.once('error', reject);
-    http.listen(port, host, () => resolve(http.off('error', reject) as never));
+    http.listen(port, host, () => {
+      http.off('error', reject);
+      resolve();
+    });
   });
   const bound = (http.address() as AddressInfo).port;
   return {

@@ -1,5 +1,6 @@
 // The transport for components of the same process: the same pipeline with a user, without socket and bytes.
 
+import type { Status } from '../../api/api.ts';
 import type { Transport, TransportRequest, TransportResponse, WatchEvent } from '../../client/client.ts';
 import { parseExact } from '../../machinery/text/exact-json.ts';
 import { listObject } from '../http/encode.ts';
@@ -115,7 +116,7 @@ async function* eventsOf({ kind, subscription }: WatchReply, signal: AbortSignal
     keepsObjects: true,
     send: (type, item) => push({ type, object: served(kind, item) }),
     bookmark: (object) => push({ type: 'BOOKMARK', object }),
-    error: (status) => push({ type: 'ERROR', object: status as never }),
+    error: (status) => push({ type: 'ERROR', object: status as Status }),
     end: finish,
   });
   signal.addEventListener('abort', finish, { once: true });

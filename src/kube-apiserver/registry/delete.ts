@@ -150,7 +150,7 @@ function begin(target: Place, next: ApiObject, { gracePeriodSeconds: asked }: De
     if (asked === undefined || asked >= running) return running === 0 && !held ? { seconds: 0 } : { pending: true };
     const earlierMs = (boundedSeconds(running) - boundedSeconds(asked)) * 1_000;
     const end = (parseTime(deletionTimestamp as string) ?? 0) - earlierMs;
-    next.metadata.deletionTimestamp = timestamp(end) as never;
+    next.metadata.deletionTimestamp = timestamp(end);
     next.metadata.deletionGracePeriodSeconds = asked;
     return { seconds: asked };
   }
@@ -165,7 +165,7 @@ const boundedSeconds = (seconds: number): number => Math.min(Number(seconds), 25
 
 /** A deletion changes the desired state, so it counts as a generation. */
 function mark({ server }: Place, next: ApiObject, seconds: number): void {
-  next.metadata.deletionTimestamp = timestamp(server.clock.now() + boundedSeconds(seconds) * 1_000) as never;
+  next.metadata.deletionTimestamp = timestamp(server.clock.now() + boundedSeconds(seconds) * 1_000);
   next.metadata.deletionGracePeriodSeconds = seconds;
   if (next.metadata.generation) next.metadata.generation++;
 }

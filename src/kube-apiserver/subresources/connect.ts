@@ -1,7 +1,7 @@
 // Subresources that lead to a running pod: log, exec, attach, portforward and proxy.
 // https://kubernetes.io/docs/concepts/architecture/control-plane-node-communication/
 
-import { type ApiObject, badRequest, forbidden, invalid } from '../../api/api.ts';
+import { type ApiObject, badRequest, type FieldError, forbidden, invalid } from '../../api/api.ts';
 import { decide } from '../access/authorization.ts';
 import { admitWhole } from '../admission.ts';
 import { int64Fault } from '../query.ts';
@@ -50,18 +50,18 @@ const logNumbers: Readonly<Record<string, { least: number; says: string }>> = {
 };
 
 function checkLogOptions(query: URLSearchParams, name: string): void {
-  const faults = Object.entries(logNumbers).flatMap(([field, { least, says }]) => {
+  const faults = Object.entries(logNumbers).flatMap(([field, { least, says }]): FieldError[] => {
     const value = query.get(field);
     if (value === null) return [];
     const fault = int64Fault(value);
     if (fault) throw badRequest(`unable to decode the request's query parameters: ${fault}`);
     return Number(value) >= least
       ? []
-      : [{ type: 'FieldValueInvalid' as const, field, message: `Invalid value: ${value}: ${says}` }];
+      : [{ type: 'FieldValueInvalid', field, message: `Invalid value: ${value}: ${says}` }];
   });
   if (query.has('sinceSeconds') && query.has('sinceTime'))
     faults.push({
-      type: 'FieldValueForbidden' as never,
+      type: 'FieldValueForbidden',
       field: '',
       message: 'Forbidden: at most one of `sinceTime` or `sinceSeconds` may be specified',
     });

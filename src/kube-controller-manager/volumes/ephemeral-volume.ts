@@ -74,7 +74,7 @@ async function createClaim(pod: Pod, volume: Volume, { client }: Tools): Promise
     },
     spec,
   };
-  await client.create('persistentvolumeclaims', claim as never).catch((error: Error) => {
+  await client.create('persistentvolumeclaims', claim).catch((error: Error) => {
     throw new Error(`create PVC ${name}: ${error.message}`);
   });
 }

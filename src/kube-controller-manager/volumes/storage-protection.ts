@@ -83,4 +83,4 @@ async function release(
 
 /** Updates the whole object: a concurrent change causes a conflict, and the key is retried. */
 const writeFinalizers = (client: Tools['client'], resource: StorageResource, object: Storage, finalizers: string[]) =>
-  client.update(resource, { ...object, metadata: { ...object.metadata, finalizers } } as never);
+  client.update(resource, { ...object, metadata: { ...object.metadata, finalizers } });

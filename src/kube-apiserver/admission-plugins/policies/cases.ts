@@ -10,7 +10,7 @@ import {
   type Variable,
 } from '../../../api/api.ts';
 import type { Client } from '../../../client/client.ts';
-import { labelSelector } from '../../../machinery/selectors/label-selector.ts';
+import { type LabelSelectorSpec, labelSelector } from '../../../machinery/selectors/label-selector.ts';
 import type { AdmissionAttributes } from '../../admission.ts';
 import { groupVersion } from '../../registry/codec.ts';
 import { cacheOf } from '../../registry/target.ts';
@@ -149,6 +149,6 @@ async function paramsOf(kind: Kind, ref: ParamRef, namespace: string, client: Cl
     return found.then((one) => [one]).catch((error) => (isNotFound(error) ? [] : Promise.reject(error)));
   }
   const { items } = await client.list(kind, where);
-  const selector = labelSelector(ref.selector as never);
+  const selector = labelSelector(ref.selector as LabelSelectorSpec | undefined);
   return items.filter(({ metadata }) => selector.matches(metadata.labels ?? {}));
 }

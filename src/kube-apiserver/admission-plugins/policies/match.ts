@@ -8,7 +8,7 @@ import {
   type NamedRuleWithOperations,
 } from '../../../api/api.ts';
 import type { Client } from '../../../client/client.ts';
-import { labelSelector } from '../../../machinery/selectors/label-selector.ts';
+import { type LabelSelectorSpec, labelSelector } from '../../../machinery/selectors/label-selector.ts';
 import type { AdmissionAttributes } from '../../admission.ts';
 import { equivalentKinds } from '../versions.ts';
 
@@ -74,11 +74,11 @@ function namespaceMatches(
   const isNamespace = kind.group === '' && kind.resource === 'namespaces';
   const labels = isNamespace ? (object ?? oldObject)?.metadata.labels : namespace?.metadata.labels;
   if (!isNamespace && !kind.namespaced) return true;
-  return labelSelector(selector as never).matches(labels ?? {});
+  return labelSelector(selector as LabelSelectorSpec | undefined).matches(labels ?? {});
 }
 
 function objectMatches(selector: Selector, { object, oldObject }: AdmissionAttributes): boolean {
   if (isEmpty(selector)) return true;
-  const compiled = labelSelector(selector as never);
+  const compiled = labelSelector(selector as LabelSelectorSpec | undefined);
   return [object, oldObject].some((one) => one && compiled.matches(one.metadata?.labels ?? {}));
 }
