@@ -61,7 +61,7 @@ export function streamWatch(request: ApiRequest, response: Response, reply: Watc
   });
 }
 
-/** Resolves when the client has read what is pending, or is gone. */
+/** Resolves when the client has read the pending data, or has disconnected. */
 function drained(target: EventEmitter, response: Response, clock: Clock): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
   const timer = clock.after(slowMs, () => response.destroy(), { background: true });

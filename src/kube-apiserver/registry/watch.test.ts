@@ -31,7 +31,7 @@ async function fill(count: number) {
   for (let i = 0; i < count; i++) await server.call('POST', maps, configMap(`m${String(i).padStart(5, '0')}`));
 }
 
-/** Notes what it is sent, and is ready when the test says so. */
+/** Records its input, and is ready when the test decides. */
 function notingSink() {
   const seen: string[] = [];
   const gate: { open: (() => void) | undefined } = { open: undefined };
@@ -170,7 +170,7 @@ describe('the cache of a resource that is read for the first time', () => {
     expect([list.items, list.metadata.resourceVersion]).toEqual([[], resourceVersion]);
   });
 
-  test('knows that it does not know what was written before', async () => {
+  test('reports that earlier output is unknown', async () => {
     const { store } = server;
     const key = '/registry/secrets/default/s';
     const object = { apiVersion: 'v1', kind: 'Secret', metadata: { name: 's', namespace: 'default', uid: 'u' } };

@@ -9,6 +9,7 @@ import {
   meantToEndAnnotation,
   type SandboxConfig,
 } from '../../container-runtime/container-runtime.ts';
+import { must } from '../../machinery/must.ts';
 import { logDirectory } from '../files/pod-paths.ts';
 import { hashLabel } from '../pods/pod-actions.ts';
 import { containerNameLabel, podNameLabel, podNamespaceLabel, podUidLabel } from '../pods/pod-cache.ts';

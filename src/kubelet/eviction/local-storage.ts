@@ -2,6 +2,7 @@
 // and of a pod (ephemeral-storage). https://kubernetes.io/docs/concepts/configuration/manage-resources-containers/#local-ephemeral-storage
 
 import { type Pod, podLimits } from '../../api/api.ts';
+import { must } from '../../machinery/must.ts';
 import { canonicalQuantity } from '../../machinery/quantity.ts';
 import type { StorageUsage } from '../machine/machine.ts';
 import { bytes } from '../resources/resources.ts';

@@ -1,7 +1,6 @@
 // Prevents shortage of memory, disk and processes on a node: reports pressure, removes garbage, evicts pods.
 // https://kubernetes.io/docs/concepts/scheduling-eviction/node-pressure-eviction/
 
-import { must } from '../../machinery/must.ts';
 import type { KubeletTools } from '../tools.ts';
 import { isCritical } from './critical.ts';
 import type { Evictable } from './local-storage.ts';

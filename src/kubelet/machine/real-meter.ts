@@ -5,6 +5,7 @@ import { readFile, stat, statfs } from 'node:fs/promises';
 import path from 'node:path';
 import type { Pod } from '../../api/api.ts';
 import type { ContainerRuntime, ContainerStats } from '../../container-runtime/container-runtime.ts';
+import { must } from '../../machinery/must.ts';
 import type { Clock } from '../../machinery/time/clock.ts';
 import type { KubeletConfig } from '../config.ts';
 import type { Observation, Observations } from '../eviction/pressure.ts';
@@ -121,7 +122,7 @@ async function storageOf(
     ]),
   ]);
   const used = await diskUsage([...directoriesOf.values()].flat(), signal);
-  const sum = (key: string) => directoriesOf.get(key)!.reduce((total, at) => total + (used.get(at) ?? 0), 0);
+  const sum = (key: string) => must(directoriesOf.get(key), key).reduce((total, at) => total + (used.get(at) ?? 0), 0);
   const layerBytes = (name: string) => {
     const [layer] = statsOf(name).map((s) => s.writableLayer);
     return layer && 'usedBytes' in layer ? layer.usedBytes : 0;

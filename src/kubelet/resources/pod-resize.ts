@@ -3,6 +3,7 @@
 
 import type { Container, Pod, PodCondition } from '../../api/api.ts';
 import type { ContainerStatus } from '../../container-runtime/container-runtime.ts';
+import { must } from '../../machinery/must.ts';
 import { newest, type RuntimePod } from '../pods/pod-actions.ts';
 import type { KubeletTools } from '../tools.ts';
 import { PodCgroupResize } from './pod-cgroup-resize.ts';
