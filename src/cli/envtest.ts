@@ -29,7 +29,12 @@ export function envtest(options: EnvtestOptions): void {
   const directory = path.resolve(options.dir ?? path.join(checkout, '.cache', 'envtest'));
   try {
     mkdirSync(directory, { recursive: true });
-    writeProgram(directory, 'kube-apiserver', apiServerHelp(), '--max-semi-space-size=16 $stack');
+    writeProgram(
+      directory,
+      'kube-apiserver',
+      apiServerHelp(),
+      '--min-semi-space-size=16 --max-semi-space-size=16 $stack',
+    );
     writeProgram(directory, 'etcd', etcdHelp, '--max-semi-space-size=1');
     linkKubectl(directory);
   } catch (error) {

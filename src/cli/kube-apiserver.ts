@@ -26,7 +26,7 @@ export async function kubeApiserver(words: readonly string[]): Promise<void> {
   const logger = createLogger(2, values.v >= detailed ? 'debug' : undefined);
   for (const name of ignored) logger.warn('a flag has no effect here', { flag: `--${name}` });
   let running: Awaited<ReturnType<typeof startApiServer>> | undefined;
-  const end = endWith(async () => running?.stop());
+  const end = endWith(async () => running?.stop(), values['shutdown-delay-duration']);
   process.on('uncaughtException', (error) => {
     logger.error('unexpected error', { error: String(error.stack) });
     end(1);

@@ -9,13 +9,13 @@ const parentCheckMs = 200;
 /** Pending work may delay stopping; after this time the process exits anyway. */
 const stopTimeoutMs = 20_000;
 
-/** `stop` ends the work that runs at that moment; `code` is the exit code then. */
-export function endWith(stop: () => Promise<void>): (code: number) => void {
+/** `stop` ends the work that runs at that moment, and may take `extraMs` longer than usual. */
+export function endWith(stop: () => Promise<void>, extraMs = 0): (code: number) => void {
   let isEnding = false;
   const end = (code: number) => {
     if (isEnding) return;
     isEnding = true;
-    systemClock.after(stopTimeoutMs, () => process.exit(1), { background: true });
+    systemClock.after(stopTimeoutMs + extraMs, () => process.exit(1), { background: true });
     void stop().then(
       () => process.exit(code),
       () => process.exit(1),

@@ -49,6 +49,10 @@ export interface ServerConfig {
   readonly maxBodyBytes: number;
   /** The time in which a request must arrive; it waits a quarter of it for its turn. */
   readonly requestTimeoutMs: number;
+  /** Serves /debug/pprof. */
+  readonly profiling: boolean;
+  /** Shown by /flagz; left out: there is no such page. */
+  readonly flags?: Readonly<Record<string, string>>;
   /** Requests at a time: priority levels share these seats. */
   readonly seats: number;
   /** A watch without timeoutSeconds ends after this long, up to twice as long by chance. */

@@ -76,6 +76,8 @@ export interface ApiServer {
   /** A transport for a component of this process, with its identity. */
   transport(user: UserInfo): Transport;
   listen(options: ListenOptions): Promise<Listener>;
+  /** Serves for `ms` more, while `readyz` reports the end: clients that look at it go elsewhere. */
+  drain(ms: number): Promise<void>;
   /** Ends watches, closes sockets. The store stays open: its opener closes it. */
   stop(): Promise<void>;
 }
@@ -86,16 +88,32 @@ const defaults: ServerConfig = {
   // The order that kubeadm sets.
   kubeletAddressTypes: ['InternalIP', 'ExternalIP', 'Hostname'],
   maxBodyBytes: 3 << 20,
+  profiling: true,
   requestTimeoutMs: 60_000,
   // --max-requests-inflight and --max-mutating-requests-inflight together.
   seats: 600,
   minWatchSeconds: 1_800,
 };
 
+/** Names of Kubernetes for the work of a start. */
+const customResourceHooks = [
+  'poststarthook/start-apiextensions-informers',
+  'poststarthook/start-apiextensions-controllers',
+  'poststarthook/crd-informer-synced',
+];
+const aggregationHooks = [
+  'poststarthook/start-kube-aggregator-informers',
+  'poststarthook/apiservice-registration-controller',
+  'poststarthook/apiservice-status-local-available-controller',
+  'poststarthook/apiservice-status-remote-available-controller',
+  'poststarthook/apiservice-discovery-controller',
+];
+
 /** Only reads the store's revision: a resource is loaded on first use. */
 export async function createApiServer(options: ApiServerOptions): Promise<ApiServer> {
   const { store, clock, random, logger } = options;
   const stopping = new AbortController();
+  let isDraining = false;
   const cache = new WatchCache(store, clock, logger);
   const config = { ...defaults, ...options.config };
   const kinds = options.kinds ?? new KindRegistry();
@@ -125,6 +143,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
       services: () => cacheOfResource(server, '', 'services'),
     }),
     health: new HealthChecks(),
+    startedMs: clock.now(),
     aggregation,
     stopping: stopping.signal,
   };
@@ -133,10 +152,14 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
   server.health.add({
     name: 'shutdown',
     endpoints: ['readyz'],
-    check: () => (stopping.signal.aborted ? 'process is shutting down' : undefined),
+    check: () => (isDraining || stopping.signal.aborted ? 'process is shutting down' : undefined),
   });
+  const customResourcesStarted = server.health.pending(customResourceHooks);
+  const aggregationStarted = server.health.pending(aggregationHooks);
   await startCustomResources(server);
+  customResourcesStarted();
   await aggregation.start();
+  aggregationStarted();
   const listeners: Listener[] = [];
   return {
     server,
@@ -146,9 +169,15 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
       listeners.push(listener);
       return listener;
     },
+    async drain(ms) {
+      isDraining = true;
+      await clock.sleep(ms);
+    },
     async stop() {
+      // Clients are sent away before their watches end: they come back on another connection.
+      const closing = listeners.map((listener) => listener.close());
       stopping.abort();
-      await Promise.all(listeners.map((listener) => listener.close()));
+      await Promise.all(closing);
       await fairness.stop();
       await cache.stop();
       for (const backend of options.auditor?.backends ?? []) await backend.close();

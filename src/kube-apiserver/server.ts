@@ -17,6 +17,8 @@ export interface Server extends Environment {
   readonly allocators: Allocators;
   readonly fairness: Fairness;
   readonly health: HealthChecks;
+  /** Milliseconds since the epoch. */
+  readonly startedMs: number;
   readonly aggregation: Aggregation;
   /** Undefined: no auditing. */
   readonly auditor?: Auditor;

@@ -3,6 +3,7 @@
 import path from 'node:path';
 import { builtinKinds, formatTime, KindRegistry, kubernetesVersion } from '../../api/api.ts';
 import type { ServerConfig } from '../../kube-apiserver/kube-apiserver.ts';
+import { formatDuration } from '../../machinery/time/duration.ts';
 import { firstAddresses } from '../addresses.ts';
 import { openAuditor } from '../auditing.ts';
 import { primaryAddress } from '../config.ts';
@@ -74,6 +75,8 @@ export async function startApiServer(values: FlagValues, environment: Environmen
     return {
       ...served,
       async stop() {
+        const delayMs = values['shutdown-delay-duration'];
+        if (delayMs > 0) await served.apiServer.drain(delayMs);
         await served.stop();
         await store.close();
       },
@@ -129,10 +132,22 @@ async function serverConfig(values: FlagValues): Promise<Partial<ServerConfig>> 
         },
       },
     }),
+    profiling: values.profiling,
+    flags: Object.fromEntries(
+      Object.entries(values).map(([name, value]) => [name, textOf(name as keyof FlagValues, value)]),
+    ),
     requestTimeoutMs: values['request-timeout'],
     seats: values['max-requests-inflight'] + values['max-mutating-requests-inflight'],
     minWatchSeconds: values['min-request-timeout'],
   };
+}
+
+/** As flags show their values. */
+function textOf(name: keyof FlagValues, value: unknown): string {
+  if (flags[name].type === 'duration') return formatDuration(value as number);
+  if (Array.isArray(value)) return `[${value.join(',')}]`;
+  if (value instanceof Map) return [...value].map(([key, one]) => `${key}=${one}`).join(',');
+  return typeof value === 'object' && value !== null ? Object.values(value).join('-') : String(value);
 }
 
 const auditSettings = (values: FlagValues) => {

@@ -33,6 +33,22 @@ export interface ServedApi {
   stop(): Promise<void>;
 }
 
+/** Names of Kubernetes for the work of a start: health checks fail until it is done. */
+const fairnessHooks = [
+  'poststarthook/priority-and-fairness-config-consumer',
+  'poststarthook/priority-and-fairness-filter',
+];
+const bootstrapHooks = [
+  'poststarthook/start-system-namespaces-controller',
+  'poststarthook/start-cluster-authentication-info-controller',
+  'poststarthook/start-legacy-token-tracking-controller',
+  'poststarthook/rbac/bootstrap-roles',
+  'poststarthook/scheduling/bootstrap-system-priority-classes',
+  'poststarthook/priority-and-fairness-config-producer',
+  'poststarthook/bootstrap-controller',
+  'poststarthook/start-kubernetes-service-cidr-controller',
+];
+
 /** Resolves when the API server can be used and the bootstrap objects are there. */
 export async function serveApi(environment: Environment, setup: ApiSetup): Promise<ServedApi> {
   const { clock, random, metrics } = environment;
@@ -48,12 +64,21 @@ export async function serveApi(environment: Environment, setup: ApiSetup): Promi
   });
   const clientFor = (user: UserInfo) => createClient(apiServer.transport(user));
   const self = clientFor(identities.apiServer);
+  const { health } = apiServer.server;
+  const informersSynced = health.pending(['poststarthook/generic-apiserver-start-informers']);
+  const allSynced = health.pending(['informer-sync'], ['readyz']);
+  const fairnessStarted = health.pending(fairnessHooks);
+  const bootstrapped = health.pending(bootstrapHooks);
   // Before listening: no request may be authorized with half of the roles.
   await access.start({ client: self, clock, random, logger: environment.logger });
+  informersSynced();
+  allSynced();
   await apiServer.server.fairness.start({ client: self, clock, random, logger });
+  fairnessStarted();
   const port = await setup.listen?.(apiServer);
   const inputs = setup.bootstrap(port);
   await ensureBootstrapObjects(self, inputs);
+  bootstrapped();
   const kept = keepObjects(self, inputs, { clock, logger });
   const compaction = runCompaction(store, clock, logger, (revision) => apiServer.server.cache.compact(revision));
   return {

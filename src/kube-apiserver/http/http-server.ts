@@ -15,6 +15,7 @@ import { Beginnings } from './begin.ts';
 import { abandonRest, bodyReader } from './body.ts';
 import { clientCertificate } from './client-certificate.ts';
 import { respond } from './respond.ts';
+import { RunningRequests } from './running-requests.ts';
 import { respondToUpgrade } from './upgrade.ts';
 import { isStream, isWebSocket, streamOverWebSocket, watchOverWebSocket } from './websocket.ts';
 
@@ -57,7 +58,11 @@ type Outgoing = ServerResponse | Http2ServerResponse;
 
 export async function listen(server: Server, { port, host = '127.0.0.1', tls }: ListenOptions): Promise<Listener> {
   const beginnings = new Beginnings();
-  const handle = (incoming: Incoming, outgoing: Outgoing) => void answer(server, beginnings, incoming, outgoing);
+  const requests = new RunningRequests();
+  const handle = (incoming: Incoming, outgoing: Outgoing) => {
+    requests.begin(outgoing);
+    void answer(server, beginnings, incoming, outgoing);
+  };
   const authorities = [tls?.clientCa ?? [], server.config.frontProxy?.ca ?? []].flat();
   const http = (
     tls
@@ -90,7 +95,10 @@ export async function listen(server: Server, { port, host = '127.0.0.1', tls }: 
   // Go clients close idle connections after 90 s: the server must wait longer.
   http.keepAliveTimeout = idleMs;
   http.headersTimeout = handshakeMs;
-  http.on('session', (session: Http2Session) => closeWhenIdle(session));
+  http.on('session', (session: Http2Session) => {
+    requests.trackSession(session);
+    closeWhenIdle(session);
+  });
   const sockets = new Set<Socket>();
   http.on(tls ? 'secureConnection' : 'connection', (socket: Socket) => {
     socket.setNoDelay(true);
@@ -124,15 +132,15 @@ export async function listen(server: Server, { port, host = '127.0.0.1', tls }: 
   return {
     port: bound,
     url: `${tls ? 'https' : 'http'}://${host.includes(':') ? `[${host}]` : host}:${bound}`,
-    close: () =>
-      new Promise((resolve) => {
-        http.close(() => resolve());
-        // `stopping` ended the running requests; remaining sockets are closed after a moment.
-        setImmediate(() => {
-          for (const socket of sockets) socket.destroySoon();
-          http.closeAllConnections?.();
-        });
-      }),
+    async close() {
+      const closed = new Promise<void>((resolve) => http.close(() => resolve()));
+      await requests.finish();
+      // A turn of the event loop for the last bytes.
+      await new Promise((resolve) => setImmediate(resolve));
+      for (const socket of sockets) socket.destroySoon();
+      http.closeAllConnections?.();
+      await closed;
+    },
   };
 }
 

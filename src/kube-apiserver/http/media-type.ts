@@ -24,7 +24,7 @@ interface Clause {
 }
 
 /** Clauses by falling quality; the order of the text breaks ties. */
-function clauses(accept: string): Clause[] {
+export function acceptedClauses(accept: string): Clause[] {
   return accept
     .split(',')
     .map((text) => {
@@ -49,7 +49,7 @@ const formats: Readonly<Record<string, Accepted['format']>> = {
 
 /** The first accepted form of a discovery document. */
 export function discoveryForm(accept: string | undefined): Accepted {
-  for (const { type, parameters } of clauses(accept ?? '')) {
+  for (const { type, parameters } of acceptedClauses(accept ?? '')) {
     const format = type === 'application/*' ? 'json' : formats[type];
     if (!format) continue;
     if (!parameters.as) return { format };
@@ -61,7 +61,7 @@ export function discoveryForm(accept: string | undefined): Accepted {
 
 /** The result of `find` for the first clause with one; a client without an Accept header gets JSON. */
 export function firstAccepted<T>(accept: string | undefined, find: (type: string) => T | undefined): T | undefined {
-  for (const { type } of clauses(accept || 'application/json')) {
+  for (const { type } of acceptedClauses(accept || 'application/json')) {
     const found = find(type === '*/*' || type === 'application/*' ? 'application/json' : type);
     if (found !== undefined) return found;
   }
@@ -74,7 +74,7 @@ const representations = new Set(['Table', 'PartialObjectMetadata', 'PartialObjec
 export function negotiate(accept: string | undefined, hasProtobuf: () => boolean): Accepted {
   if (!accept || accept === 'application/json' || accept === '*/*') return json;
   let hasFormat = false;
-  for (const { type, parameters } of clauses(accept)) {
+  for (const { type, parameters } of acceptedClauses(accept)) {
     const format = formats[type];
     if (!format) continue;
     hasFormat = true;

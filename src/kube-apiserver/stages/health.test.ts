@@ -30,3 +30,23 @@ test.each([
     }
   },
 );
+
+test('checks fail until the work of the start is done', async () => {
+  const health = new HealthChecks();
+  const finished = health.pending(['poststarthook/rbac/bootstrap-roles']);
+  const ask = (path: string, query = '') => health.answer(path, new URLSearchParams(query));
+  expect(await ask('/livez')).toMatchObject({
+    code: 500,
+    body: '[+]ping ok\n[-]poststarthook/rbac/bootstrap-roles failed: reason withheld\nlivez check failed\n',
+  });
+  expect(await ask('/livez/poststarthook/rbac/bootstrap-roles')).toMatchObject({
+    code: 500,
+    body: 'internal server error: not finished\n',
+  });
+  expect(await ask('/livez', 'exclude=poststarthook/rbac/bootstrap-roles')).toMatchObject({ code: 200, body: 'ok' });
+  finished();
+  expect(await ask('/livez', 'verbose&exclude=a&exclude=b')).toMatchObject({
+    code: 200,
+    body: '[+]ping ok\n[+]poststarthook/rbac/bootstrap-roles ok\nwarn: some health checks cannot be excluded: no matches for "a", "b"\nlivez check passed\n',
+  });
+});

@@ -18,6 +18,16 @@ export class HealthChecks {
     this.#checks.push(check);
   }
 
+  /** Checks that fail until the returned function is called: work that a server must do before it is healthy. */
+  pending(names: readonly string[], endpoints?: HealthCheck['endpoints']): () => void {
+    let isFinished = false;
+    const check = () => (isFinished ? undefined : 'not finished');
+    for (const name of names) this.add({ name, check, ...(endpoints && { endpoints }) });
+    return () => {
+      isFinished = true;
+    };
+  }
+
   names(endpoint: string): readonly string[] {
     return this.#of(endpoint).map((check) => check.name);
   }
@@ -32,6 +42,7 @@ export class HealthChecks {
       return why === undefined ? textReply(200, 'ok') : textReply(500, `internal server error: ${why}\n`);
     }
     const excluded = new Set(query.getAll('exclude'));
+    const unmatched = [...excluded].filter((name) => !checks.some((check) => check.name === name));
     const lines: string[] = [];
     let failed = false;
     for (const check of checks) {
@@ -43,6 +54,10 @@ export class HealthChecks {
       failed ||= why !== undefined;
       lines.push(why === undefined ? `[+]${check.name} ok` : `[-]${check.name} failed: reason withheld`);
     }
+    if (unmatched.length > 0)
+      lines.push(
+        `warn: some health checks cannot be excluded: no matches for ${unmatched.map((name) => JSON.stringify(name)).join(', ')}`,
+      );
     if (failed) return textReply(500, `${lines.join('\n')}\n${endpoint} check failed\n`);
     return textReply(200, query.has('verbose') ? `${lines.join('\n')}\n${endpoint} check passed\n` : 'ok');
   }

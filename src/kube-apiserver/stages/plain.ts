@@ -1,36 +1,21 @@
 // Paths that are no resource: health, version, discovery, OpenAPI, metrics.
 
 import { kubernetesVersion } from '../../api/api.ts';
+import { flagz, statusz } from '../debug/pages.ts';
+import { profileReply } from '../debug/profiles.ts';
 import { discoveryReply } from '../discovery/discovery.ts';
 import { dumpPriorityLevels, dumpQueues, dumpRequests } from '../fairness/dump.ts';
 import { objectReply, type Reply, textReply } from '../reply.ts';
 import type { ApiRequest, Stage } from '../request.ts';
+import type { Server } from '../server.ts';
 import { methodRefused, noSuchResource } from '../status.ts';
 
 type Answer = (request: ApiRequest) => Reply | Promise<Reply>;
 
 const exact: Readonly<Record<string, Answer>> = {
-  '/': ({ server }) =>
-    rawJson({
-      paths: [
-        '/.well-known/openid-configuration',
-        '/api',
-        '/api/v1',
-        '/apis',
-        ...groupPaths(server.kinds.all()),
-        '/healthz',
-        ...server.health.names('healthz').map((name) => `/healthz/${name}`),
-        '/livez',
-        ...server.health.names('livez').map((name) => `/livez/${name}`),
-        '/metrics',
-        '/openapi/v2',
-        '/openapi/v3',
-        '/openid/v1/jwks',
-        '/readyz',
-        ...server.health.names('readyz').map((name) => `/readyz/${name}`),
-        '/version',
-      ],
-    }),
+  '/': ({ server }) => rawJson({ paths: listedPaths(server) }),
+  '/statusz': (request) => statusz(request, listedPaths(request.server)),
+  '/flagz': (request) => flagz(request) ?? notThere(),
   '/version': () =>
     rawJson({ ...kubernetesVersion, platform: `linux/${process.arch === 'x64' ? 'amd64' : process.arch}` }),
   '/debug/api_priority_and_fairness/dump_priority_levels': ({ server }) =>
@@ -45,6 +30,29 @@ const exact: Readonly<Record<string, Answer>> = {
   '/openid/v1/jwks': ({ server }) =>
     server.tokens ? textReply(200, JSON.stringify(server.tokens.jwks()), 'application/jwk-set+json') : notThere(),
 };
+
+const listedPaths = ({ kinds, health, config }: Server): readonly string[] => [
+  '/.well-known/openid-configuration',
+  '/api',
+  '/api/v1',
+  '/apis',
+  ...groupPaths(kinds.all()),
+  ...(config.flags ? ['/flagz'] : []),
+  '/healthz',
+  ...health.names('healthz').map((name) => `/healthz/${name}`),
+  '/livez',
+  ...health.names('livez').map((name) => `/livez/${name}`),
+  '/metrics',
+  '/openapi/v2',
+  '/openapi/v3',
+  '/openid/v1/jwks',
+  '/readyz',
+  ...health.names('readyz').map((name) => `/readyz/${name}`),
+  '/statusz',
+  '/version',
+];
+
+const profilePath = '/debug/pprof';
 
 /** JSON also for clients that accept only other forms. */
 const rawJson = (value: object) => textReply(200, JSON.stringify(value, undefined, 2), 'application/json');
@@ -62,13 +70,17 @@ function groupPaths(kinds: readonly { group: string; version: string }[]): strin
   return [...paths].sort();
 }
 
+const profile: Answer = async (request) =>
+  (await profileReply(request, request.path.slice(profilePath.length + 1))) ?? notThere();
+
 export const plain: Stage = async (request) => {
   const { path, method } = request;
   const clean = path.length > 1 && path.endsWith('/') ? path.slice(0, -1) : path;
   const root = clean.split('/')[1];
   if (root === 'healthz' || root === 'livez' || root === 'readyz')
     return request.server.health.answer(path, request.query);
-  const answer = exact[clean];
+  const isProfile = clean === profilePath || clean.startsWith(`${profilePath}/`);
+  const answer = isProfile && request.server.config.profiling ? profile : exact[clean];
   if (!answer && root !== 'api' && root !== 'apis' && root !== 'openapi') return notThere();
   if (method !== 'GET' && method !== 'HEAD') throw methodRefused();
   return answer ? answer(request) : ((await discoveryReply(request, clean)) ?? notServed(root));
