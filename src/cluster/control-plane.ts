@@ -37,6 +37,7 @@ export const controlPlane: readonly Part[] = [
       componentContext(context, 'kube-controller-manager', api.clientFor(identities.controllerManager)),
       {
         ...(api.pki && { rootCa: api.pki.ca.cert }),
+        signSecretToken: api.signSecretToken,
         certificateSigner: certificateSigner(() => api.pki?.ca ?? makeAuthority(context.clock.now())),
         clusterCidrs: [context.config.clusterCidr],
         clientFor: (account) => api.clientFor(identities.serviceAccount('kube-system', account)),

@@ -36,6 +36,7 @@ import { podgc } from './podgc.ts';
 import { replicaset, replicationcontroller } from './replicaset.ts';
 import { resourcequota } from './resourcequota.ts';
 import { serviceaccount } from './serviceaccount.ts';
+import { type SecretTokenSigner, serviceaccountToken } from './serviceaccount-token.ts';
 import { statefulset } from './statefulset/statefulset.ts';
 import { validatingAdmissionPolicyStatus } from './validatingadmissionpolicy-status.ts';
 import { ephemeralVolume } from './volumes/ephemeral-volume.ts';
@@ -56,6 +57,8 @@ export interface KubeControllerManagerConfig {
   readonly clientFor?: (serviceAccount: string) => Client;
   /** PEM of the cluster's CA, for the ConfigMap kube-root-ca.crt; left out: it is not published. */
   readonly rootCa?: string;
+  /** Signs tokens for secrets; left out: such secrets stay empty. */
+  readonly signSecretToken?: SecretTokenSigner;
   /** Signs approved certificate requests; left out: they stay unsigned. */
   readonly certificateSigner?: CertificateSigner;
   /** Ranges for the pod addresses of nodes, such as 10.244.0.0/16; default: nodes get none. */
@@ -69,12 +72,14 @@ export interface KubeControllerManagerConfig {
   readonly disabled?: readonly string[];
 }
 
-/** Every controller with its ServiceAccount, new for each start: some have state. */
+/** Every controller with its ServiceAccount ('': the manager's own identity), new for each start: some have state. */
 const controllers = (
   config: KubeControllerManagerConfig,
 ): readonly (readonly [account: string, controller: Controller])[] => [
   ['namespace-controller', namespace],
   ['service-account-controller', serviceaccount],
+  // As the manager itself: no role of a controller may write tokens.
+  ...(config.signSecretToken ? [['', serviceaccountToken(config.signSecretToken, config.rootCa)] as const] : []),
   ...(config.rootCa ? [['root-ca-cert-publisher', rootCaCertificatePublisher(config.rootCa)] as const] : []),
   ['deployment-controller', deployment],
   ['replicaset-controller', replicaset],
@@ -146,7 +151,7 @@ function runAll(context: ComponentContext, config: KubeControllerManagerConfig):
   const running = controllers(config)
     .filter(([, { name }]) => !config.disabled?.includes(name))
     .map(([account, controller]) => {
-      const client = config.clientFor?.(account) ?? context.client;
+      const client = (account && config.clientFor?.(account)) || context.client;
       return runController({ ...context, client }, informers, controller);
     });
   return {

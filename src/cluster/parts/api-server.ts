@@ -3,7 +3,7 @@
 import os from 'node:os';
 import { formatTime } from '../../api/api.ts';
 import type { Client, RunningComponent } from '../../client/client.ts';
-import type { ApiServer, UserInfo } from '../../kube-apiserver/kube-apiserver.ts';
+import type { ApiServer, TokenIssuer, UserInfo } from '../../kube-apiserver/kube-apiserver.ts';
 import { readAccessFiles } from '../access-files.ts';
 import { firstAddresses } from '../addresses.ts';
 import { readAdmissionFiles } from '../admission-files.ts';
@@ -32,6 +32,7 @@ export interface ApiServerPart extends RunningComponent {
   readonly pki?: Pki;
   /** A client of this process under an identity. */
   clientFor(user: UserInfo): Client;
+  readonly signSecretToken: TokenIssuer['issueForSecret'];
 }
 
 export interface Pki {
@@ -52,7 +53,7 @@ export async function startApiServerPart(context: PartContext, { store }: StoreP
   const issuer = `https://kubernetes.default.svc.${config.clusterDomain}`;
   const kubeletClient = pki?.certificates.get('apiserver-kubelet-client');
   const auditor = await openAuditor(config, directory, { clock, logger });
-  const { port, clientFor, stop } = await serveApi(context, {
+  const { port, clientFor, signSecretToken, stop } = await serveApi(context, {
     store,
     ...(auditor && { auditor }),
     access: {
@@ -87,7 +88,7 @@ export async function startApiServerPart(context: PartContext, { store }: StoreP
   });
   // Its volumes are made by this cluster's nodes.
   if (config.components.includes('kubelet')) await ensureDefaultStorageClass(clientFor(identities.apiServer));
-  return { ...(port !== undefined && { port }), ...(pki && { pki }), clientFor, stop };
+  return { ...(port !== undefined && { port }), ...(pki && { pki }), clientFor, signSecretToken, stop };
 }
 
 /** Opens the port and writes the administrator's kubeconfig for it. */

@@ -7,6 +7,7 @@ import {
   type ApiServerOptions,
   createAccess,
   createApiServer,
+  type TokenIssuer,
   type UserInfo,
 } from '../../kube-apiserver/kube-apiserver.ts';
 import { runCompaction, type Store } from '../../store/store.ts';
@@ -30,6 +31,7 @@ export interface ServedApi {
   readonly apiServer: ApiServer;
   /** A client of this process under an identity. */
   clientFor(user: UserInfo): Client;
+  readonly signSecretToken: TokenIssuer['issueForSecret'];
   stop(): Promise<void>;
 }
 
@@ -85,6 +87,7 @@ export async function serveApi(environment: Environment, setup: ApiSetup): Promi
     port,
     apiServer,
     clientFor,
+    signSecretToken: tokens.issueForSecret,
     async stop() {
       compaction.stop();
       kept.stop();

@@ -9,7 +9,8 @@ import type { Random } from '../../machinery/random.ts';
 import type { Clock } from '../../machinery/time/clock.ts';
 import type { UserInfo } from '../user.ts';
 import { type Authenticator, refusedToken, tokenAuthenticator } from './authentication.ts';
-import type { TokenClaims, TokenIssuer } from './tokens.ts';
+import { secretTokenIssuer, secretTokenPayload, userOfSecret } from './secret-tokens.ts';
+import type { SecretTokenClaims, TokenClaims, TokenIssuer } from './tokens.ts';
 
 interface ServiceAccountTokens {
   readonly issuer: TokenIssuer;
@@ -54,6 +55,7 @@ const mostSeconds = 2 ** 32;
 const rememberedTokens = 4_096;
 
 interface Payload {
+  readonly iss?: string;
   readonly sub?: string;
   readonly aud?: string | string[];
   readonly exp?: number;
@@ -92,19 +94,24 @@ export function serviceAccountTokens(options: ServiceAccountTokenOptions): Servi
       if (verified.size >= rememberedTokens) verified.delete(must(verified.keys().next().value, 'token'));
       verified.set(token, payload);
     }
+    if (payload.iss === secretTokenIssuer) return payload;
     if ((payload.exp ?? 0) * 1000 <= options.clock.now()) throw refusedToken('token has expired');
     return payload;
   }
 
   async function authenticateToken(token: string, wanted: readonly string[]): Promise<UserInfo> {
     const payload = await payloadOf(token);
-    const given = [payload.aud ?? []].flat();
+    const isOfSecret = payload.iss === secretTokenIssuer;
+    const given = isOfSecret ? audiences : [payload.aud ?? []].flat();
     const asked = wanted.length > 0 ? wanted : audiences;
     if (!asked.some((audience) => given.includes(audience)))
       throw refusedToken(
         `token audiences ${JSON.stringify(given)} is invalid for the target audiences ${JSON.stringify(asked)}`,
       );
-    return userOf(payload, options.client(), options.clock.now());
+    const nowMs = options.clock.now();
+    return isOfSecret
+      ? userOfSecret(token, { ...payload }, options.client(), nowMs)
+      : userOf(payload, options.client(), nowMs);
   }
 
   return {
@@ -113,6 +120,7 @@ export function serviceAccountTokens(options: ServiceAccountTokenOptions): Servi
       longestSeconds: options.longestSeconds ?? mostSeconds,
       extendsTokens: options.extendsTokens ?? true,
       issue: (claims) => issue(claims, privateKey, options),
+      issueForSecret: (claims) => issueForSecret(claims, privateKey),
       openidConfiguration: () => ({
         issuer,
         jwks_uri: jwksUri,
@@ -160,6 +168,13 @@ async function issue(claims: TokenClaims, key: KeyObject, { issuer, clock, rando
   return { token, expirationTimestamp: `${new Date(expires * 1000).toISOString().slice(0, 19)}Z` };
 }
 
+async function issueForSecret(claims: SecretTokenClaims, key: KeyObject): Promise<string> {
+  const { SignJWT } = await import('jose');
+  return new SignJWT(secretTokenPayload(claims))
+    .setProtectedHeader({ alg: algorithmOf(key), kid: keyIdOf(createPublicKey(key)) })
+    .sign(key);
+}
+
 /** A token without the id of a known key is checked with all of them. */
 async function verify(
   token: string,
@@ -173,7 +188,7 @@ async function verify(
     for (const key of named ? [named] : keys.values())
       try {
         const { payload } = await jwtVerify(token, key, {
-          issuer: [issuer, ...formerIssuers],
+          issuer: [issuer, ...formerIssuers, secretTokenIssuer],
           algorithms: [algorithmOf(key)],
           currentDate: new Date(clock.now()),
         });

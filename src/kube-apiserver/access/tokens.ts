@@ -12,6 +12,13 @@ export interface TokenClaims {
   readonly node?: { readonly name: string; readonly uid?: string };
 }
 
+/** A token that stands in a secret. */
+export interface SecretTokenClaims {
+  readonly namespace: string;
+  readonly secret: string;
+  readonly serviceAccount: { readonly name: string; readonly uid: string };
+}
+
 export interface TokenIssuer {
   /** Audiences of a token requested without any. */
   readonly audiences: readonly string[];
@@ -19,6 +26,8 @@ export interface TokenIssuer {
   readonly longestSeconds: number;
   /** Whether the tokens of pods live for a year, for clients that never read them again. */
   readonly extendsTokens: boolean;
+  /** A token that is good as long as the secret that has it. */
+  issueForSecret(claims: SecretTokenClaims): Promise<string>;
   issue(claims: TokenClaims): Promise<{ token: string; expirationTimestamp: string }>;
   /** https://openid.net/specs/openid-connect-discovery-1_0.html */
   openidConfiguration(): object;
