@@ -48,8 +48,8 @@ export function envtest(options: EnvtestOptions): void {
 const quoted = (text: string): string => (/^[\w./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`);
 
 /**
- * A shell script that becomes the program. Environments ask for --help before each start: the shell answers, which is
- * faster. The shell's parent is that of the program.
+ * A shell script that executes the program. Environments run --help before each start: the shell prints it, which is
+ * faster. The script's parent is the program's parent.
  */
 function writeProgram(directory: string, name: string, help: string, nodeFlags: string): void {
   const helpFile = path.join(directory, `.${name}.help`);

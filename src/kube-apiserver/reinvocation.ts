@@ -43,7 +43,7 @@ export class Reinvocable {
     return this.#round.isAgain ? 1 : 0;
   }
 
-  /** `key` was called, and wants another call after later changes. */
+  /** `key` was called, and requests reinvocation after later changes. */
   remember(key: string): void {
     this.#called.add(key);
   }

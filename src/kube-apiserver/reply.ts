@@ -69,7 +69,7 @@ export interface WatchSink {
   readonly keepsObjects?: boolean;
   send(type: EventType, item: Item): void;
   bookmark(object: ApiObject): void;
-  /** Asked between the pieces of a large state: a promise while the receiver cannot take more. */
+  /** Called between the pieces of a large state: a promise while the receiver is not ready. */
   ready?(): Promise<void> | undefined;
   error(status: object): void;
   /** The end of the stream. */

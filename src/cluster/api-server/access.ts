@@ -71,7 +71,7 @@ export async function readAccess(values: FlagValues, url: string, logger: Logger
 
 const absolute = (file: string): string | undefined => (file ? path.resolve(file) : undefined);
 
-/** This one runs by default in a cluster of Coracle, and in Kubernetes only when it is asked for. */
+/** It runs by default in a cluster of Coracle, and in Kubernetes only by name. */
 const onRequest = 'NodeRestriction';
 
 const disabledPlugins = (values: FlagValues): readonly string[] => [

@@ -9,7 +9,7 @@ export interface Flag<T> {
   readonly help: string;
   /** Value when the flag is absent. */
   readonly default: T;
-  /** May stand without a value, and is true then. */
+  /** The value is optional, and true by default. */
   readonly isSwitch?: boolean;
   /** Values of all occurrences, in their order. Throws SettingError. */
   read(texts: readonly string[]): T;

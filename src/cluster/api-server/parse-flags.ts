@@ -66,7 +66,7 @@ function sorted(flags: Flags, words: readonly string[]): { texts: Map<string, st
   return { texts, faults };
 }
 
-/** The name in a word, and the value that stands in it too. */
+/** The name in a word, and its value if it has one. */
 function named(word: string): { name: string; value?: string } | undefined {
   const long = /^--([^=]+)(?:=([\s\S]*))?$/.exec(word);
   if (long) {

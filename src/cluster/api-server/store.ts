@@ -1,4 +1,4 @@
-// The store that --etcd-servers means: a real etcd, or the directory that the stand-in for etcd names.
+// The store of --etcd-servers: a real etcd, or the directory of the stand-in for etcd.
 
 import { openStore, prefixedStore, type Store, StoreUnusable } from '../../store/store.ts';
 import type { Environment } from '../context.ts';

@@ -10,7 +10,7 @@ export interface EtcdOptions {
   readonly clientUrls: readonly string[];
 }
 
-/** A command line that cannot be used. The message says why. */
+/** An invalid command line. The message has the reason. */
 export class EtcdUsageError extends Error {
   override readonly name = 'EtcdUsageError';
 }

@@ -7,8 +7,8 @@ const timeoutMs = 5_000;
 const mostBytes = 65_536;
 
 /**
- * The store that a stand-in for etcd at this URL names; undefined when a real etcd answers. Rejects when nothing
- * answers. Only this machine's own addresses are asked: the answer is a path on it.
+ * The store of a stand-in for etcd at this URL; undefined for a real etcd. Rejects without a response. Only addresses
+ * of this machine are tried, because the response is a path on it.
  */
 export async function findStandIn(url: string): Promise<StandInStore | undefined> {
   const { protocol, hostname } = new URL(url);

@@ -1,4 +1,4 @@
-/** Where the stand-in for etcd says which store is meant. A real etcd has no such path. */
+/** The path at which the stand-in for etcd serves its store. A real etcd has no such path. */
 export const standInPath = '/coracle/store';
 
 export interface StandInStore {

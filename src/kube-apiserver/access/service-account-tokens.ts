@@ -30,7 +30,7 @@ export interface TokenSettings {
   readonly audiences?: readonly string[];
   /** Where clients find the public keys; default: below the issuer's URL. */
   readonly jwksUri?: string;
-  /** Seconds that a token may be asked for; default: 2^32. */
+  /** The maximum requested duration of a token in seconds; default: 2^32. */
   readonly longestSeconds?: number;
   /** False: tokens of pods are not extended to a year. Default: true. */
   readonly extendsTokens?: boolean;

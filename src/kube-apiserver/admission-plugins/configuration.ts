@@ -18,7 +18,7 @@ import type { LimitedResource } from './limited-resources.ts';
 import type { NodeSelectors } from './pod-node-selector.ts';
 import type { TolerationRestriction } from './pod-toleration-restriction.ts';
 
-/** Where the configuration of one plugin stands. */
+/** The source of one plugin's configuration. */
 export interface PluginSource {
   readonly name: string;
   /** Relative to the file, as it was given. */

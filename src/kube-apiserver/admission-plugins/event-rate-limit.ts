@@ -6,7 +6,7 @@ export interface EventLimit {
   readonly type: keyof typeof keys;
   readonly qps: number;
   readonly burst: number;
-  /** Buckets that are remembered; 0 for the default. */
+  /** Cached buckets; 0 for the default. */
   readonly cacheSize?: number;
 }
 

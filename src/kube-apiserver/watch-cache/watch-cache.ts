@@ -117,7 +117,7 @@ export class WatchCache {
   forget(prefix: string): void {
     const found = this.#caches.get(prefix);
     this.#caches.delete(prefix);
-    // Of its changes nothing is remembered.
+    // There is no history of its changes.
     if (found) this.#noteUnseen(prefix, this.#revision);
   }
 

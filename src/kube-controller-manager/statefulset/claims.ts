@@ -1,5 +1,5 @@
-// The claims of a StatefulSet's pods: made before the pod, and owned as the retention policy says, so that the garbage
-// collector deletes them with the set or with a pod that is scaled down.
+// The claims of a StatefulSet's pods: created before the pod. The retention policy sets their owners, so that the
+// garbage collector deletes them with the set or with a pod that is scaled down.
 // https://kubernetes.io/docs/concepts/workloads/controllers/statefulset/#persistentvolumeclaim-retention
 
 import {
@@ -109,7 +109,7 @@ async function createClaim(
   }
 }
 
-/** Gives existing claims the owners that the policy wants now. */
+/** Sets the owners of existing claims by the policy. */
 export async function updateOwners(set: StatefulSet, member: Member, { client, events, lister }: Tools): Promise<void> {
   for (const template of set.spec.volumeClaimTemplates ?? []) {
     const name = claimNameOf(template, member.name);

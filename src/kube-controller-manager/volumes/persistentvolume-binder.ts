@@ -18,7 +18,7 @@ import { deepEqual } from '../../machinery/collections/equal.ts';
 import { must } from '../../machinery/must.ts';
 import { type ClaimDecision, decideClaim, decideVolume, type Note, reclaimFault } from './binding.ts';
 
-/** Claims that wait are tried again after this long, and say again why they wait. */
+/** Retry interval of pending claims, whose event is then repeated. */
 const resyncMs = 15_000;
 
 export const podsByClaim = 'claim';
@@ -156,7 +156,7 @@ async function askProvisioner(claim: PersistentVolumeClaim, provisioner: string,
   tools.events.event(claim, 'Normal', 'ExternalProvisioning', message);
 }
 
-/** Four writes, of which each says enough for the next attempt to complete the binding. */
+/** Four writes; after each, the next attempt can complete the binding. */
 async function bind(claim: PersistentVolumeClaim, volume: PersistentVolume, tools: Tools): Promise<void> {
   const { client } = tools;
   const reserved = reserveFor(volume, claim);

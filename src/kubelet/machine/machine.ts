@@ -56,7 +56,7 @@ export interface PodFiles {
   removeLogs(pod: Pod): Promise<void>;
   /** Removes the log of one run of a container. */
   removeLog(file: string): Promise<void>;
-  /** The host's path of a part of a volume. Rejects with a StepError that says which step failed. */
+  /** The host's path of a part of a volume. Rejects with a StepError that names the failed step. */
   subPath(uid: string, part: Omit<SubPath, 'podDirectory'>): Promise<string>;
   /** Mounts beside those of the volumes: /etc/hosts and the termination message. */
   extraMounts(inputs: ContainerInputs, mounts: readonly Mount[]): Promise<readonly Mount[]>;

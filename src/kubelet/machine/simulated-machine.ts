@@ -1,4 +1,4 @@
-// The machine of a simulated node: no files, no kernel. Its pods use the resources that their scripts say.
+// The machine of a simulated node: no files, no kernel. The scripts of its pods define their resource usage.
 
 import path from 'node:path';
 import type { Volume } from '../../api/api.ts';

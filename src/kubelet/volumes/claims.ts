@@ -17,7 +17,7 @@ export interface ClaimReader {
 
 export interface BoundVolume {
   readonly volume: PersistentVolume;
-  /** The pod wants to read only. */
+  /** The pod mounts it read-only. */
   readonly readOnly: boolean;
 }
 

@@ -1,5 +1,5 @@
 // The directories of the default StorageClass on this node. They are made when a pod first mounts the volume, and
-// removed when the provisioner asks for it.
+// removed on request of the provisioner.
 
 import { mkdir, open, readdir, rename } from 'node:fs/promises';
 import path from 'node:path';

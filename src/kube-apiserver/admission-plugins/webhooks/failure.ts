@@ -33,7 +33,7 @@ const messages: Readonly<Record<number, string>> = {
 const ownWords = [403, 406, 415];
 const longestText = 2_048;
 
-/** An answer that is no success; `contentType` says whether its text counts. */
+/** An error response; `contentType` decides whether its text is used. */
 export function refusedCall(code: number, text: string, contentType: string | undefined): WebhookFailure {
   const isText = !contentType || contentType.startsWith('text/');
   const said = isText ? text.slice(0, longestText).trim() : 'unknown';

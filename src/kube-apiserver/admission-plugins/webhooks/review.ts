@@ -56,7 +56,7 @@ export async function ask(webhook: Webhook, shown: Shown, isMutating: boolean, a
   return response.patch ? { patch: Buffer.from(response.patch, 'base64').toString() } : {};
 }
 
-/** The versions of AdmissionReview that can be spoken. */
+/** The supported versions of AdmissionReview. */
 const versions = ['v1', 'v1beta1'];
 
 const called = (error: Error) =>

@@ -17,7 +17,7 @@ export interface WebhookUsers {
   readonly current?: WebhookUser;
 }
 
-/** The most exact name counts; one without a port stands for 443. */
+/** The most specific name counts; one without a port means 443. */
 export function userFor({ byName, current }: WebhookUsers, host: string, port: number): WebhookUser | undefined {
   const targets = [`${host}:${port}`, ...(port === 443 ? [host] : [])];
   for (const name of [...targets.flatMap(patterns), '*']) {

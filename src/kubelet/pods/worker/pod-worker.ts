@@ -44,7 +44,7 @@ export interface Waiting extends Live {
   readonly hasReadNode: boolean;
 }
 
-/** The node took the pod, and keeps its containers as the spec says. */
+/** The node admitted the pod, and runs its containers by the spec. */
 export interface Syncing extends Live {
   readonly state: 'syncing';
   /** As in `Waiting`, until the pod runs. */
@@ -212,7 +212,7 @@ export type TaskEvent =
   | { readonly on: 'prepared'; readonly runtime: RuntimePod }
   | { readonly on: 'unprepared'; readonly retryMs: number }
   | { readonly on: 'started' }
-  /** `retryMs` is 0 unless the image says when to try again. */
+  /** `retryMs` is 0 unless the image has a retry time. */
   | { readonly on: 'startFailed'; readonly reason: string; readonly message: string; readonly retryMs: number }
   | { readonly on: 'volumesRefreshed'; readonly isComplete: boolean }
   | { readonly on: 'reported'; readonly phase: Phase };

@@ -80,7 +80,7 @@ function planOf({ pod, volumesMs }: Syncing, actions: PodActions, seen: Observat
   return { ...plan, tasks: [...tasks, { do: 'refreshVolumes' }] };
 }
 
-/** Does the next thing of the plan. */
+/** Runs the next step of the plan. */
 function proceed(worker: Syncing, plan: Plan, now: Now): Step {
   const [task, ...tasks] = plan.tasks;
   if (!task) return startNext(worker, plan, now);
