@@ -49,7 +49,7 @@ const liveAccount = (client: Client, namespace: string, name: string): Promise<S
 async function remove(client: Client, { metadata }: Secret): Promise<void> {
   const { namespace, name = '', uid } = metadata;
   await client.delete('secrets', { namespace, name }, { preconditions: { uid } }).catch((error: unknown) => {
-    // Another secret of the name has an account of its own.
+    // Another secret of the name belongs to another account.
     if (!isNotFound(error) && !isConflict(error)) throw error;
   });
 }
