@@ -17,6 +17,7 @@ export interface Wanted {
   readonly schema: Schema;
   /** Made by a CustomResourceDefinition: the body must name its kind. */
   readonly custom?: boolean;
+  readonly emptyFields?: 'validated' | 'counted';
 }
 
 export type Encoding = 'json' | 'yaml';
@@ -75,7 +76,7 @@ export function decodeValue(value: any, wanted: Wanted, given: Faults = noFaults
   const cannot = (why: string) =>
     badRequest(`${kind} in version ${JSON.stringify(version)} cannot be handled as a ${wanted.kind}: ${why}`);
   try {
-    const { object, unknownFields } = decode(wanted.schema, value);
+    const { object, unknownFields } = decode(wanted.schema, value, wanted.emptyFields !== undefined);
     const unknown = unknownFields.map((path) => `unknown field ${JSON.stringify(path)}`);
     const all =
       duplicates && places && !wanted.custom ? inTextOrder(duplicates, unknownFields, places) : [...faults, ...unknown];

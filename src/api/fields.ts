@@ -74,6 +74,21 @@ export function sameValue(a: any, b: any): boolean {
   return keys.every((key) => key in b && sameValue(a[key], b[key]));
 }
 
+const isBlank = (value: any): boolean =>
+  value === undefined || value === null || (typeof value === 'object' && Object.keys(value).length === 0);
+
+/** The same for values printed as internal types: there, an empty list or map equals a missing one. */
+function sameInternal(a: any, b: any): boolean {
+  if (isBlank(a) && isBlank(b)) return true;
+  if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return a === b;
+  if (Array.isArray(a) !== Array.isArray(b)) return false;
+  return Object.keys({ ...a, ...b }).every((key) => sameInternal(a[key], b[key]));
+}
+
+/** A value of an internal type that differs from `old` and may not. */
+export const unchangedInternal = (path: string, next: unknown, old: unknown): FieldError[] =>
+  sameInternal(next, old) ? [] : [immutableField(path, next)];
+
 /** Fields of `next` that differ from `old` and may not. */
 export const unchanged = (path: string, next: any, old: any): FieldError[] =>
   sameValue(next ?? null, old ?? null) ? [] : [immutableField(path, next)];

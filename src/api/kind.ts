@@ -123,6 +123,11 @@ export interface Kind<T extends ApiObject = any> extends ResourceInfo {
   readonly selectableFields: Readonly<Record<string, (object: T) => string>>;
   /** Whether generation counts changes of spec. */
   readonly hasGeneration: boolean;
+  /**
+   * Empty lists and maps differ from missing ones until the object is stored: for validation, or for the generation
+   * too. Default: they are the same.
+   */
+  readonly emptyFields?: 'validated' | 'counted';
   /** The version that is stored. Objects of other versions pass through `toStorage` and `fromStorage`. */
   readonly storageVersion: string;
   /** The prefix in the store after /registry/: "pods", "minions", "services/specs". */
@@ -176,6 +181,7 @@ export interface KindBehaviour<T extends ApiObject = any>
       | 'strategy'
       | 'selectableFields'
       | 'hasGeneration'
+      | 'emptyFields'
       | 'storageVersion'
       | 'storagePrefix'
       | 'toStorage'

@@ -176,3 +176,17 @@ test.each([
   ['tru', 'unexpected end of JSON input'],
   ['{} x', "invalid character 'x' after top-level value"],
 ])('broken JSON %s', (text, message) => expect(() => parseJson(text)).toThrow(message));
+
+describe('empty lists and maps', () => {
+  const { schema } = wanted('networking.k8s.io', 'v1', 'NetworkPolicy');
+  const given = { metadata: {}, spec: { podSelector: { matchLabels: {}, matchExpressions: [] }, policyTypes: [] } };
+  const kept = (object: any) => JSON.stringify(object.spec);
+  test('stay until an object is stored, where the kind asks for them', () => {
+    const { object } = decode(schema, given, true);
+    expect(kept(object)).toBe('{"podSelector":{"matchLabels":{},"matchExpressions":[]},"policyTypes":[]}');
+    expect(kept(canonical(schema, object, true))).toBe(kept(object));
+    expect(kept(canonical(schema, object))).toBe('{"podSelector":{}}');
+  });
+  test('elsewhere only lists stay', () =>
+    expect(kept(decode(schema, given).object)).toBe('{"podSelector":{"matchExpressions":[]},"policyTypes":[]}'));
+});

@@ -29,24 +29,29 @@ export interface Decoded {
 }
 
 /** Throws DecodeError, or QuantityError for an invalid quantity. */
-export function decodeBuiltin(schema: Schema, value: unknown): Decoded {
-  const walk = new Walk(true);
+export function decodeBuiltin(schema: Schema, value: unknown, keepsEmpty = false): Decoded {
+  const walk = new Walk(true, keepsEmpty);
   const object = walk.value(schema, value);
   return { object, unknownFields: walk.unknown ? unknownFields(schema, value) : [] };
 }
 
-/** The canonical form of an object with correct types. Unknown fields are dropped. */
-export function canonicalBuiltin<T>(schema: Schema, value: T): T {
-  return new Walk(false).value(schema, value);
+/**
+ * The canonical form of an object with correct types. Unknown fields are dropped. `keepsEmpty`: not yet as stored, with
+ * its empty lists and maps.
+ */
+export function canonicalBuiltin<T>(schema: Schema, value: T, keepsEmpty = false): T {
+  return new Walk(false, keepsEmpty).value(schema, value);
 }
 
 /** Same for a changed copy of a canonical object: shared parts are skipped. */
 export function canonicalBuiltinChange<T>(schema: Schema, next: T, live: T): T {
-  return new Walk(false).changed(schema, next, live);
+  return new Walk(false, false).changed(schema, next, live);
 }
 
 const jsonSchemaProps = 'io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaProps';
 const shortName = (schema: Schema) => schema.name?.slice(schema.name.lastIndexOf('.') + 1) ?? '';
+/** Go's slices and maps, which may be empty without being nil. */
+const isCollection = (schema: Schema) => schema.type === 'array' || schema.format === 'byte' || isMap(schema);
 const isMap = (schema: Schema) => typeof schema.additionalProperties === 'object';
 
 interface Plan {
@@ -105,6 +110,7 @@ class Walk {
   unknown = false;
   #structs = 0;
   readonly #checked: boolean;
+  readonly #keepsEmpty: boolean;
   /** Names of the enclosing fields, without indexes; for messages only. */
   readonly #path: string[] = [];
   /** Where the walk is, for messages: the struct, its field, and how many lists or maps deep in the field. */
@@ -114,8 +120,9 @@ class Walk {
   /** State of the last map: testing a map of thousands for emptiness would list all its keys. */
   #isEmptyMap = false;
 
-  constructor(checked: boolean) {
+  constructor(checked: boolean, keepsEmpty: boolean) {
     this.#checked = checked;
+    this.#keepsEmpty = keepsEmpty;
   }
 
   value(schema: Schema, value: any): any {
@@ -182,11 +189,12 @@ class Walk {
       if (this.#checked) this.#path.pop();
       if (field.presence === 'nonzero' && (isMap(field) ? this.#isEmptyMap : isZero(walked, given))) {
         // Defaulting and validation distinguish an empty list from a missing one; the written form does not.
-        if (this.#checked && Array.isArray(given)) out[key] = walked;
+        if (this.#keepsEmpty ? isCollection(field) : this.#checked && Array.isArray(given)) out[key] = walked;
         continue;
       }
       // Stored objects have no empty lists: protobuf cannot distinguish them from missing ones.
-      out[key] = field.presence === 'always' && Array.isArray(walked) && walked.length === 0 ? null : walked;
+      const isGone = field.presence === 'always' && !this.#keepsEmpty && Array.isArray(walked) && walked.length === 0;
+      out[key] = isGone ? null : walked;
     }
     this.#holder = holder;
     this.#field = outerField;

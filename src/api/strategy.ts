@@ -18,7 +18,7 @@ export function completeStrategy(info: ResourceInfo, behaviour: KindBehaviour): 
   if (!info.verbs.includes('get')) return own;
   const rule = own.nameRule ?? subdomainNames;
   const hasStatus = info.subresources.some(({ name }) => name === 'status');
-  const tidy = (object: ApiObject) => canonicalInPlace(info, object);
+  const tidy = (object: ApiObject) => canonicalInPlace(info, object, behaviour.emptyFields !== undefined);
   return {
     ...own,
     prepareForCreate(object, context) {
@@ -94,10 +94,10 @@ function keep(next: ApiObject, field: string, old: ApiObject): void {
   else next[field] = old[field];
 }
 
-function canonicalInPlace(info: ResourceInfo, object: ApiObject): void {
+function canonicalInPlace(info: ResourceInfo, object: ApiObject, keepsEmpty: boolean): void {
   const schema = schemaOfKind(info.group, info.version, info.kind);
   if (!schema) return;
-  const tidied = canonical(schema, object);
+  const tidied = canonical(schema, object, keepsEmpty);
   for (const field of Object.keys(object)) delete object[field];
   Object.assign(object, tidied);
 }

@@ -1,6 +1,6 @@
 // Admission: plugins change or refuse a write after it was authorized. They are one file each, in order.
 
-import type { ApiObject, Kind } from '../api/api.ts';
+import type { ApiObject, FieldError, Kind } from '../api/api.ts';
 import type { Environment } from './environment.ts';
 import type { Reinvocation } from './reinvocation.ts';
 import type { UserInfo } from './user.ts';
@@ -45,6 +45,8 @@ export interface AdmissionPlugin {
   readonly name: string;
   admit?(attributes: AdmissionAttributes): Promise<void> | void;
   validate?(attributes: AdmissionAttributes): Promise<void> | void;
+  /** Faults that depend on rights or on other objects. The response lists them with those of validation. */
+  faults?(attributes: AdmissionAttributes): Promise<readonly FieldError[]> | undefined;
   /** Called last: undefined if the write has no charge. */
   charge?(attributes: AdmissionAttributes): Promise<Charge | undefined> | undefined;
 }
@@ -72,6 +74,15 @@ export async function admitFinally(plugins: Plugins, attributes: AdmissionAttrib
     const answer = plugin.validate?.(attributes);
     if (answer) await answer;
   }
+}
+
+export async function admissionFaults(plugins: Plugins, attributes: AdmissionAttributes): Promise<FieldError[]> {
+  const found: FieldError[] = [];
+  for (const plugin of plugins) {
+    const answer = plugin.faults?.(attributes);
+    if (answer) found.push(...(await answer));
+  }
+  return found;
 }
 
 /** Both phases, for objects that do not change in between. */

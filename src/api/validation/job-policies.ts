@@ -57,10 +57,12 @@ function validatePatterns(patterns: NonNullable<PodFailurePolicyRule['onPodCondi
 }
 
 function validateExitCodes(
-  { operator, containerName, values = [] }: NonNullable<PodFailurePolicyRule['onExitCodes']>,
+  codes: NonNullable<PodFailurePolicyRule['onExitCodes']>,
   path: string,
   names: Set<string>,
 ): FieldError[] {
+  const { operator, containerName } = codes;
+  const values = codes.values ?? [];
   const errors = oneOf(operator, `${path}.operator`, ['In', 'NotIn']);
   const at = `${path}.values`;
   if (containerName !== undefined && !names.has(containerName))

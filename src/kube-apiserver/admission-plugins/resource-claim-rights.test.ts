@@ -50,12 +50,8 @@ async function refusal({ object = {}, old = {}, granted = [], ...given }: Case):
     object: { metadata: { name: 'c' }, ...object },
     oldObject: { metadata: { name: 'c' }, ...old },
   };
-  try {
-    await plugin.admit?.(attributes as unknown as AdmissionAttributes);
-    return undefined;
-  } catch (error) {
-    return (error as Error).message;
-  }
+  const faults = await plugin.faults?.(attributes as unknown as AdmissionAttributes);
+  return faults?.length ? faults.map(({ field, message }) => `${field}: ${message}`).join(', ') : undefined;
 }
 
 const on = (node: string) => ({

@@ -1,7 +1,7 @@
 // Additional rights for writes of ResourceClaims: binding devices, reporting on a driver's devices, and devices in use.
 // https://kubernetes.io/docs/concepts/scheduling-eviction/dynamic-resource-allocation/#granular-status-authorization
 
-import { type ApiObject, type FieldError, ignoreNotFound, invalid, type Kind } from '../../api/api.ts';
+import { type ApiObject, type FieldError, ignoreNotFound } from '../../api/api.ts';
 import type { Client } from '../../client/client.ts';
 import { deepEqual } from '../../machinery/collections/equal.ts';
 import { dns1123SubdomainFaults } from '../../machinery/text/names.ts';
@@ -14,23 +14,16 @@ const adminLabel = 'resource.kubernetes.io/admin-access';
 /** Kubernetes checks this in the claim's strategy. */
 export const resourceClaimRights = (client: () => Client): AdmissionPlugin => ({
   name: 'ResourceClaimRights',
-  admit(attributes) {
+  faults(attributes) {
     const { kind, operation, subresource, object } = attributes;
     if (kind.group !== 'resource.k8s.io' || !object) return;
     if (kind.resource === 'resourceclaims' && subresource === 'status' && operation === 'UPDATE')
-      return check(kind, attributes, () => statusFaults(attributes, client()));
+      return statusFaults(attributes, client());
     if (operation !== 'CREATE' || subresource) return;
-    if (kind.resource === 'resourceclaims')
-      return check(kind, attributes, () => adminFaults(attributes, client(), object.spec));
-    if (kind.resource === 'resourceclaimtemplates')
-      return check(kind, attributes, () => adminFaults(attributes, client(), object.spec?.spec));
+    if (kind.resource === 'resourceclaims') return adminFaults(attributes, client(), object.spec);
+    if (kind.resource === 'resourceclaimtemplates') return adminFaults(attributes, client(), object.spec?.spec);
   },
 });
-
-async function check(kind: Kind, { name }: AdmissionAttributes, faultsOf: () => Promise<FieldError[]>): Promise<void> {
-  const faults = await faultsOf();
-  if (faults.length) throw invalid(kind, name, faults);
-}
 
 const forbidden = (field: string, why: string): FieldError => ({
   type: 'FieldValueForbidden',

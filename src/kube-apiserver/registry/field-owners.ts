@@ -1,6 +1,6 @@
 // Field ownership: metadata.managedFields of a write.
 
-import type { ApiObject, Kind } from '../../api/api.ts';
+import { type ApiObject, canonical, type Kind } from '../../api/api.ts';
 import { updatingManagedFields } from '../../machinery/fields/managed-fields.ts';
 import { inSteps, isLarge } from '../heavy.ts';
 import { trackElsewhere } from '../threads/large-objects.ts';
@@ -26,7 +26,8 @@ export async function trackFields(
 ): Promise<void> {
   const write = {
     live,
-    next,
+    // Empty lists and maps have no owner.
+    next: kind.emptyFields ? canonical(kind.schema, next) : next,
     manager,
     ...(subresource && { subresource }),
     apiVersion: apiVersionOf(kind),

@@ -129,6 +129,23 @@ test('a write that validation rejects allocates no values and reaches no later s
   ]);
 });
 
+test("a plugin's faults are listed with those of validation", async () => {
+  const faulty: AdmissionPlugin = {
+    name: 'Faulty',
+    faults: async ({ name }) =>
+      name === 'odd' ? [{ type: 'FieldValueForbidden', field: 'spec.x', message: 'Forbidden: not here' }] : [],
+  };
+  const other = await startTestServer({ admission: [faulty] });
+  const causesOf = async (name: string, port: number) =>
+    (await other.call('POST', services, service({ name }, { ports: [{ port }] }))).body.details?.causes.map(
+      ({ field }: any) => field,
+    );
+  expect(await causesOf('odd', 0)).toEqual(['spec.x', 'spec.ports[0].port', 'spec.ports[0].targetPort']);
+  expect(await causesOf('odd', 80)).toEqual(['spec.x']);
+  expect(await causesOf('even', 80)).toBeUndefined();
+  other.stop();
+});
+
 test('a generated name that is taken repeats the steps behind mutating admission alone', async () => {
   const { random } = server.server;
   const suffix = random.suffix.bind(random);

@@ -2,8 +2,8 @@
 // The object was decoded before (codec.ts), or made from a live one (patch.ts, apply.ts). After the steps the write is
 // on disk, or an error rejected it.
 
-import { type ApiObject, invalid, type Kind } from '../../api/api.ts';
-import { admit, admitFinally } from '../admission.ts';
+import { type ApiObject, canonical, invalid, type Kind } from '../../api/api.ts';
+import { admissionFaults, admit, admitFinally } from '../admission.ts';
 import type { Allocation } from '../allocation/allocators.ts';
 import { breathe, isLarge } from '../heavy.ts';
 import { plainError } from '../status.ts';
@@ -113,12 +113,15 @@ function prepare({ target, object, replaced }: Write): void {
 /** Throws a 422 with everything that is wrong. */
 async function validate(write: Write): Promise<void> {
   const { target, object, replaced } = write;
-  const { kind, subresource, work } = target;
-  const { faults, warnings } = isLarge(work)
+  const { kind, subresource, work, server } = target;
+  const first = await admissionFaults(server.admission, attributes(write));
+  const { faults: own, warnings } = isLarge(work)
     ? await validateElsewhere(kind, subresource, object, replaced?.live)
     : validated(write);
+  const faults = [...first, ...own];
   if (faults.length) throw invalid(named(kind, object), object.metadata.name ?? '', faults);
   write.texts = warnings;
+  if (kind.emptyFields) write.object = canonical(kind.schema, object);
 }
 
 function validated({ target, object, replaced }: Write) {

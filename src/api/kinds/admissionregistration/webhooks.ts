@@ -17,6 +17,7 @@ type Webhook = NonNullable<MutatingWebhookConfiguration['webhooks']>[number];
 
 const behaviour = (mutating: boolean): KindBehaviour<any> => ({
   hasGeneration: true,
+  emptyFields: 'counted',
   cells: { Webhooks: (c: Configuration) => c.webhooks?.length ?? 0 },
   strategy: {
     setDefaults(c: Configuration) {

@@ -24,7 +24,7 @@ export const ingressClass: KindBehaviour<IngressClass> = {
   },
   strategy: {
     setDefaults(c) {
-      if (c.spec?.parameters) c.spec.parameters.scope ||= 'Cluster';
+      if (c.spec?.parameters) c.spec.parameters.scope ??= 'Cluster';
     },
     metadataOnUpdate: ['change', 'whole'],
     validate,

@@ -10,6 +10,7 @@ import { selectorText } from '../cells.ts';
 
 export const networkPolicy: KindBehaviour<NetworkPolicy> = {
   hasGeneration: true,
+  emptyFields: 'counted',
   cells: { 'Pod-Selector': (p) => selectorText(p.spec?.podSelector) },
   strategy: {
     setDefaults(p) {

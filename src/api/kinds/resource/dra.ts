@@ -1,8 +1,9 @@
 // Dynamic resource allocation: device classes, claims, claim templates and slices.
 // https://kubernetes.io/docs/concepts/scheduling-eviction/dynamic-resource-allocation/
 
+import { canonical } from '../../decode.ts';
 import type { FieldError } from '../../errors.ts';
-import { invalidValue, sameValue, unchanged } from '../../fields.ts';
+import { invalidValue, sameValue, unchanged, unchangedInternal } from '../../fields.ts';
 import type {
   DeviceClass,
   ResourceClaimTemplate,
@@ -11,6 +12,7 @@ import type {
 } from '../../generated/types.ts';
 import { internal } from '../../internal.ts';
 import type { KindBehaviour, StrategyContext } from '../../kind.ts';
+import { schemaNamed } from '../../schemas.ts';
 import { formatTime } from '../../time.ts';
 import { mostConfigurations, validateDeviceClaim } from '../../validation/devices/claim.ts';
 import { validateClaimStatus } from '../../validation/devices/claim-status.ts';
@@ -90,16 +92,21 @@ function dropDeallocated({ status }: any, old: any): void {
   status.devices = status.devices.filter((device: any) => !gone.has(id(device)));
 }
 
-const templateSpec = ({ spec }: ResourceClaimTemplate) => internal('resource.ResourceClaimTemplateSpec', spec);
+/** Metadata is printed as it is published: without empty fields. */
+function templateSpec({ spec }: ResourceClaimTemplate): unknown {
+  const metadata = canonical(schemaNamed('io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta'), spec?.metadata ?? {});
+  return internal('resource.ResourceClaimTemplateSpec', { ...spec, metadata });
+}
 
 export const resourceClaimTemplate: KindBehaviour<ResourceClaimTemplate> = {
+  emptyFields: 'validated',
   strategy: {
     setDefaults: (t) => defaultClaim(t.spec?.spec),
     metadataOnUpdate: ['whole', 'change'],
     validate: (t) => validateTemplate(t),
     validateUpdate: (next, old) => [
       ...validateTemplate(next),
-      ...unchanged('spec', templateSpec(next), templateSpec(old)),
+      ...unchangedInternal('spec', templateSpec(next), templateSpec(old)),
     ],
   },
 };
@@ -113,6 +120,7 @@ export const resourceSlice: KindBehaviour<ResourceSlice> = {
   watchedBy: 'spec.nodeName',
   literalFields: ['spec.nodeName'],
   hasGeneration: true,
+  emptyFields: 'validated',
   cells: {
     Node: (s) => s.spec.nodeName || '<none>',
     Driver: (s) => s.spec.driver,

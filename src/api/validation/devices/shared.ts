@@ -159,9 +159,17 @@ export function validateBinding(
     }
   }
   if (!conditions.length && failures.length)
-    errors.push(invalidValue(at, null, 'bindingConditions are required to use bindingFailureConditions'));
+    errors.push(
+      invalidValue(at, bindingConditions ?? null, 'bindingConditions are required to use bindingFailureConditions'),
+    );
   if (conditions.length && !failures.length)
-    errors.push(invalidValue(failuresAt, null, 'bindingFailureConditions are required to use bindingConditions'));
+    errors.push(
+      invalidValue(
+        failuresAt,
+        bindingFailureConditions ?? null,
+        'bindingFailureConditions are required to use bindingConditions',
+      ),
+    );
   return errors;
 }
 

@@ -68,7 +68,7 @@ function validatePlace(spec: any, path: string): FieldError[] {
       errors.push(
         invalidValue(
           at('nodeSelector.nodeSelectorTerms'),
-          internal('[]core.NodeSelectorTerm', terms.length ? terms : undefined),
+          internal('[]core.NodeSelectorTerm', spec.nodeSelector.nodeSelectorTerms),
           'must have exactly one node selector term',
         ),
       );

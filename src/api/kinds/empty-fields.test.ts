@@ -1,0 +1,113 @@
+// Empty lists and maps, which Kubernetes distinguishes from missing ones in some fields.
+
+import { describe, expect, test } from 'vitest';
+import { type FaultRow, faultFinder } from './fault-table.ts';
+
+describe('resourceclaimtemplates', () => {
+  const find = faultFinder('resource.k8s.io/v1/resourceclaimtemplates', {
+    spec: { spec: { devices: { requests: [{ name: 'r', exactly: { deviceClassName: 'c' } }] } } },
+  });
+  test.each<FaultRow>([
+    ['spec.metadata.finalizers', [], ['spec.metadata.finalizers: Forbidden: cannot be set']],
+    ['spec.metadata.managedFields', [], ['spec.metadata.managedFields: Forbidden: cannot be set']],
+    ['spec.metadata.ownerReferences', [], ['spec.metadata.ownerReferences: Forbidden: cannot be set']],
+    ['spec.metadata.labels', {}, []],
+    ['spec.metadata.annotations', {}, []],
+    ['spec.metadata.name', '', []],
+    ['spec.spec.devices.config', [], []],
+  ])('new: %s = %j', (path, value, faults) => expect(find.onCreate(path, value)).toEqual(faults));
+  test.each<FaultRow>([
+    ['spec.metadata.labels', {}, []],
+    ['spec.spec.devices.constraints', [], []],
+    ['spec.spec.devices.requests[0].exactly.selectors', [], []],
+    [
+      'spec.spec.devices.requests',
+      [],
+      [
+        'spec: Invalid value: {"Spec":{"Devices":{"Requests":[],"Constraints":null,"Config":null}}}: field is immutable',
+      ],
+    ],
+    [
+      'spec.spec.devices.requests[0].exactly.capacity',
+      {},
+      [
+        'spec: Invalid value: {"Spec":{"Devices":{"Requests":[{"Name":"r","Exactly":{"DeviceClassName":"c","Selectors":null,"AllocationMode":"ExactCount","Count":1,"AdminAccess":null,"Tolerations":null,"Capacity":{"Requests":null}},"FirstAvailable":null}],"Constraints":null,"Config":null}}}: field is immutable',
+      ],
+    ],
+  ])('changed: %s = %j', (path, value, faults) => expect(find.onUpdate(path, value)).toEqual(faults));
+});
+
+describe('resourceslices', () => {
+  const find = faultFinder('resource.k8s.io/v1/resourceslices', {
+    spec: { driver: 'd', nodeName: 'n', pool: { name: 'p', resourceSliceCount: 1 }, devices: [{ name: 'a' }] },
+  });
+  const both = 'spec: Invalid value: "": only one of `sharedCounters` or `devices` is allowed';
+  const noNode =
+    'spec: Required value: exactly one of `nodeName`, `nodeSelector`, `allNodes`, `perDeviceNodeSelection` is required';
+  const binds = 'bindingFailureConditions are required to use bindingConditions';
+  const rows: FaultRow[] = [
+    ['spec.sharedCounters', [], [both]],
+    ['spec.devices', [], []],
+    ['spec.devices[0].taints', [], []],
+    ['spec.devices[0].attributes', {}, []],
+    ['spec.devices[0].capacity', {}, []],
+    [
+      'spec.devices[0].attributes',
+      { a: { bools: [] } },
+      ['spec.devices[0].attributes[a]: Invalid value: "": exactly one value must be specified'],
+    ],
+    [
+      'spec',
+      { driver: 'd', pool: { name: 'p', resourceSliceCount: 1 }, devices: [], sharedCounters: [] },
+      [noNode, both],
+    ],
+    [
+      'spec.devices[0].bindingConditions',
+      ['a'],
+      [`spec.devices[0].bindingFailureConditions: Invalid value: null: ${binds}`],
+    ],
+  ];
+  test.each(rows)('new: %s = %j', (path, value, faults) => expect(find.onCreate(path, value)).toEqual(faults));
+  test('given conditions are shown', () =>
+    expect(
+      find.onCreate('spec.devices[0]', { name: 'a', bindingConditions: ['a'], bindingFailureConditions: [] }),
+    ).toEqual([`spec.devices[0].bindingFailureConditions: Invalid value: []: ${binds}`]));
+  test('given terms are shown', () =>
+    expect(
+      find.onCreate('spec', {
+        driver: 'd',
+        pool: { name: 'p', resourceSliceCount: 1 },
+        nodeSelector: { nodeSelectorTerms: [] },
+      }),
+    ).toEqual([
+      'spec.nodeSelector.nodeSelectorTerms: Required value: must have at least one node selector term',
+      'spec.nodeSelector.nodeSelectorTerms: Invalid value: []: must have exactly one node selector term',
+    ]));
+});
+
+describe('lists that are written even when they are empty', () => {
+  const job = faultFinder('batch/v1/jobs', {
+    spec: {
+      template: { spec: { restartPolicy: 'Never', containers: [{ name: 'c', image: 'i' }] } },
+      podFailurePolicy: { rules: [{ action: 'Ignore', onExitCodes: { operator: 'In', values: [1] } }] },
+    },
+  });
+  const path = 'spec.podFailurePolicy.rules[0].onExitCodes';
+  const none = `${path}.values: Invalid value: null: at least one value is required`;
+  test.each<FaultRow>([
+    [`${path}.values`, undefined, [none]],
+    [`${path}.values`, [], [none]],
+    [path, {}, [`${path}.operator: Required value: valid values: ["In" "NotIn"]`, none]],
+  ])('jobs: %s = %j', (at, value, faults) => expect(job.onCreate(at, value)).toEqual(faults));
+});
+
+describe('ingressclasses', () => {
+  const find = faultFinder('networking.k8s.io/v1/ingressclasses', {
+    spec: { controller: 'a.test/b', parameters: { kind: 'K', name: 'n' } },
+  });
+  const unknown = 'spec.parameters.scope: Unsupported value: "": supported values: "Cluster", "Namespace"';
+  test.each<FaultRow>([
+    ['spec.parameters.scope', undefined, []],
+    ['spec.parameters.scope', '', [unknown]],
+  ])('new: %s = %j', (path, value, faults) => expect(find.onCreate(path, value)).toEqual(faults));
+});
