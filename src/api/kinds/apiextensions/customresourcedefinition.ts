@@ -43,7 +43,7 @@ export const customResourceDefinition: KindBehaviour<CustomResourceDefinition> =
     validate: (crd) => [...validateName(crd), ...validateDefinition(crd), ...validateApproval(crd)],
     warnings: formatWarnings,
     validateUpdate: (next, old) => [
-      ...validateDefinition(next),
+      ...validateDefinition(next, old),
       ...validateDefinitionUpdate(next, old),
       ...validateApproval(next, old),
     ],

@@ -1,38 +1,52 @@
 // Validates names, versions and conversion of a CustomResourceDefinition. Content of versions: version.ts.
 // https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definitions/
 
-import { dns1035LabelFaults, dns1123SubdomainFaults } from '../../../machinery/text/names.ts';
+import { byteLength, dns1035LabelFaults, dns1123SubdomainFaults } from '../../../machinery/text/names.ts';
 import type { FieldError } from '../../errors.ts';
 import { forbiddenField, invalidValue, notSupported, required, sameValue } from '../../fields.ts';
 import type { CustomResourceDefinition } from '../../generated/types.ts';
+import { validateWebhookClient } from '../webhook-client.ts';
+import { bundleFault } from './ca-bundle.ts';
 import { internalVersions } from './internal.ts';
+import { partsOf } from './structural.ts';
 import { validateVersionParts } from './version.ts';
 
 type Spec = CustomResourceDefinition['spec'];
 type Names = Spec['names'];
 
-export function validateDefinition(crd: CustomResourceDefinition): FieldError[] {
+export function validateDefinition(crd: CustomResourceDefinition, old?: CustomResourceDefinition): FieldError[] {
   const { spec, status } = crd;
   const versions = spec.versions ?? [];
   return [
     ...validateGroup(spec.group),
     ...validateScope(spec.scope),
-    ...(spec.preserveUnknownFields
-      ? [
-          invalidValue(
-            'spec.preserveUnknownFields',
-            true,
-            'cannot set to true, set x-kubernetes-preserve-unknown-fields to true in spec.versions[*].schema instead',
-          ),
-        ]
-      : []),
+    ...(spec.preserveUnknownFields ? validatePreserving(spec) : []),
     ...validateVersions(versions),
     ...validateStoredVersions(status?.storedVersions, versions),
     ...requiredNames(spec.names),
     ...validateNames(spec.names, 'spec.names'),
     ...validateNames(status?.acceptedNames ?? {}, 'status.acceptedNames'),
-    ...validateConversion(spec),
+    ...validateConversion(spec.conversion, old),
   ];
+}
+
+function validatePreserving({ versions, conversion }: Spec): FieldError[] {
+  const path = 'spec.preserveUnknownFields';
+  const why = 'cannot set to true, set x-kubernetes-preserve-unknown-fields to true in spec.versions[*].schema instead';
+  const errors = [invalidValue(path, true, why)];
+  if ((versions ?? []).some(({ schema }) => hasDefault(schema?.openAPIV3Schema)))
+    errors.push(invalidValue(path, true, 'must be false in order to use defaults in the schema'));
+  const strategy = conversion?.strategy as string | undefined;
+  if (strategy !== 'None') {
+    const needs = 'must be None if spec.preserveUnknownFields is true';
+    errors.push(invalidValue('spec.conversion.strategy', strategy ?? '', needs));
+  }
+  return errors;
+}
+
+function hasDefault(schema: any): boolean {
+  if (typeof schema !== 'object' || schema === null) return false;
+  return (schema.default ?? null) !== null || partsOf(schema).some(hasDefault);
 }
 
 const joined = (field: string, value: unknown, faults: readonly string[], before = ''): FieldError[] =>
@@ -75,11 +89,13 @@ function validateDeprecation({ deprecated, deprecationWarning }: Versions[number
   const faults: string[] = [];
   if (!deprecated) faults.push('can only be set for deprecated versions');
   else {
-    if (new TextEncoder().encode(deprecationWarning).length > 256) faults.push('must be <= 256 characters long');
+    if (byteLength(deprecationWarning) > 256) faults.push('must be <= 256 characters long');
     if (!deprecationWarning) faults.push('must not be an empty string');
     const odd = deprecationWarning.search(/[^\p{L}\p{M}\p{N}\p{P}\p{S} ]/u);
-    if (odd >= 0)
-      faults.push(`must only contain printable UTF-8 characters; non-printable character found at index ${odd}`);
+    if (odd >= 0) {
+      const index = byteLength(deprecationWarning.slice(0, odd));
+      faults.push(`must only contain printable UTF-8 characters; non-printable character found at index ${index}`);
+    }
   }
   return faults.map((why) => invalidValue(`${path}.deprecationWarning`, deprecationWarning, why));
 }
@@ -127,28 +143,46 @@ function validateNames(names: Partial<Names>, path: string): FieldError[] {
   return errors;
 }
 
-function validateConversion({ conversion }: Spec): FieldError[] {
+const isEstablished = ({ status }: CustomResourceDefinition): boolean =>
+  !!status?.conditions?.some((condition) => condition.type === 'Established' && condition.status === 'True');
+
+function validateConversion(conversion: Spec['conversion'], old?: CustomResourceDefinition): FieldError[] {
   const path = 'spec.conversion';
-  const strategy = conversion?.strategy as string | undefined;
-  if (!strategy) return [required(`${path}.strategy`)];
-  if (strategy !== 'None' && strategy !== 'Webhook')
-    return [notSupported(`${path}.strategy`, strategy, ['None', 'Webhook'])];
-  const { clientConfig, conversionReviewVersions = [] } = conversion?.webhook ?? {};
-  if (strategy === 'None') {
+  const at = `${path}.webhookClientConfig`;
+  const { clientConfig } = conversion?.webhook ?? {};
+  const conversionReviewVersions = conversion?.webhook?.conversionReviewVersions ?? [];
+  const errors = validateStrategy(conversion?.strategy, `${path}.strategy`);
+  if ((conversion?.strategy as string | undefined) !== 'Webhook') {
     const why = 'should not be set when strategy is not set to Webhook';
-    return [
-      ...(clientConfig ? [forbiddenField(`${path}.webhookClientConfig`, why)] : []),
-      ...(conversionReviewVersions.length ? [forbiddenField(`${path}.conversionReviewVersions`, why)] : []),
-    ];
+    if (clientConfig) errors.push(forbiddenField(at, why));
+    if (conversionReviewVersions.length) errors.push(forbiddenField(`${path}.conversionReviewVersions`, why));
+    return errors;
   }
-  const errors = validateReviewVersions(conversionReviewVersions, `${path}.conversionReviewVersions`);
-  if (!clientConfig) errors.push(required(`${path}.webhookClientConfig`, 'required when strategy is set to Webhook'));
-  else if (!clientConfig.url === !clientConfig.service)
-    errors.push(required(`${path}.webhookClientConfig`, 'exactly one of url or service is required'));
-  return errors;
+  if (!clientConfig) errors.push(required(at, 'required when strategy is set to Webhook'));
+  else errors.push(...validateWebhookClient(clientConfig, at), ...validateBundle(clientConfig.caBundle, at, old));
+  const before = old?.spec.conversion?.webhook?.conversionReviewVersions ?? [];
+  const mustKnow = !before.length || before.some(isKnown);
+  return [...errors, ...validateReviewVersions(conversionReviewVersions, `${path}.conversionReviewVersions`, mustKnow)];
 }
 
-function validateReviewVersions(versions: readonly string[], path: string): FieldError[] {
+function validateStrategy(strategy: string | undefined, path: string): FieldError[] {
+  if (!strategy) return [required(path)];
+  const strategies = ['None', 'Webhook'];
+  return strategies.includes(strategy) ? [] : [notSupported(path, strategy, strategies)];
+}
+
+/** Certificates must be readable once the kind is served, unless they were not before. */
+function validateBundle(bundle: string | undefined, path: string, old?: CustomResourceDefinition): FieldError[] {
+  if (!bundle || !old || !isEstablished(old)) return [];
+  const before = old.spec.conversion?.webhook?.clientConfig?.caBundle;
+  if (before && bundleFault(before)) return [];
+  const fault = bundleFault(bundle);
+  return fault ? [invalidValue(`${path}.caBundle`, bundle, `unable to load root certificates: ${fault}`)] : [];
+}
+
+const isKnown = (version: string): boolean => version === 'v1' || version === 'v1beta1';
+
+function validateReviewVersions(versions: readonly string[], path: string, mustKnow: boolean): FieldError[] {
   if (!versions.length) return [required(path)];
   const errors: FieldError[] = [];
   const seen = new Set<string>();
@@ -157,7 +191,7 @@ function validateReviewVersions(versions: readonly string[], path: string): Fiel
     for (const why of faults) errors.push(invalidValue(`${path}[${index}]`, version, why));
     seen.add(version);
   }
-  if (!seen.has('v1') && !seen.has('v1beta1'))
+  if (mustKnow && !versions.some(isKnown))
     errors.push(invalidValue(path, versions, 'must include at least one of v1, v1beta1'));
   return errors;
 }
@@ -168,7 +202,7 @@ export function validateDefinitionUpdate(next: CustomResourceDefinition, old: Cu
   const keep = (field: string, value: unknown, before: unknown) => {
     if (!sameValue(value, before)) errors.push(invalidValue(field, value, 'field is immutable'));
   };
-  if (old.status?.conditions?.some(({ type, status }) => type === 'Established' && status === 'True')) {
+  if (isEstablished(old)) {
     keep('spec.scope', next.spec.scope, old.spec.scope);
     keep('spec.names.kind', next.spec.names.kind, old.spec.names.kind);
   }

@@ -29,7 +29,8 @@ export function canBeStructural(schema: any): boolean {
 const isEmptyValue = (value: any) =>
   value === '' || (typeof value === 'object' && Object.keys(value ?? {}).length === 0);
 
-const partsOf = (schema: any): any[] => [
+/** The schemas directly below. */
+export const partsOf = (schema: any): any[] => [
   ...Object.values(schema.properties ?? {}),
   schema.items,
   schema.additionalProperties,

@@ -44,7 +44,10 @@ export function validateVersionParts(versions: readonly Version[]): FieldError[]
   each('additionalPrinterColumns', ({ additionalPrinterColumns = [] }, path) =>
     additionalPrinterColumns.flatMap((column, i) => validateColumn(column, `${path}.additionalPrinterColumns[${i}]`)),
   );
-  each('selectableFields', (version, path) => validateSelectable(version, `${path}.selectableFields`));
+  const isSchemaShared = shared('schema');
+  each('selectableFields', (version, path, isShared) =>
+    validateSelectable(version, `${path}.selectableFields`, isShared, isSchemaShared),
+  );
   return errors;
 }
 
@@ -122,9 +125,24 @@ function validateScale(scale: NonNullable<Version['subresources']>['scale'], pat
   ];
 }
 
-function validateSelectable({ selectableFields = [], schema }: Version, path: string): FieldError[] {
+/** Why the fields have no schema; undefined if they have one. */
+function missingSchema(schema: Version['schema'], isShared: boolean, isSchemaShared: boolean): string | undefined {
+  if (isShared) return schema && isSchemaShared ? undefined : 'may only be set when validations.schema is included';
+  return schema?.openAPIV3Schema && !isSchemaShared
+    ? undefined
+    : 'may only be set when `version.schema.openAPIV3Schema` is not included';
+}
+
+function validateSelectable(
+  { selectableFields = [], schema }: Version,
+  path: string,
+  isShared: boolean,
+  isSchemaShared: boolean,
+): FieldError[] {
+  if (!selectableFields.length) return [];
+  const why = missingSchema(schema, isShared, isSchemaShared);
+  if (why) return [invalidValue(path, '', why)];
   const root: any = schema?.openAPIV3Schema;
-  if (!selectableFields.length || !root) return [];
   const errors: FieldError[] = [];
   const seen = new Set<string>();
   for (const [index, { jsonPath }] of selectableFields.entries()) {
