@@ -35,10 +35,7 @@ export function decodeBuiltin(schema: Schema, value: unknown, keepsEmpty = false
   return { object, unknownFields: walk.unknown ? unknownFields(schema, value) : [] };
 }
 
-/**
- * The canonical form of an object with correct types. Unknown fields are dropped. `keepsEmpty`: not yet as stored, with
- * its empty lists and maps.
- */
+/** The canonical form of an object with correct types, without unknown fields. `keepsEmpty`: it is not stored yet. */
 export function canonicalBuiltin<T>(schema: Schema, value: T, keepsEmpty = false): T {
   return new Walk(false, keepsEmpty).value(schema, value);
 }
