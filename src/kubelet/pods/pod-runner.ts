@@ -8,8 +8,10 @@ import { nextTurn } from '../../machinery/time/turn.ts';
 import type { EvictionManner } from '../eviction/local-storage.ts';
 import type { TerminationReader } from '../machine/machine.ts';
 import { noResize, PodResize } from '../resources/pod-resize.ts';
+import { StatusCache } from '../status/status-cache.ts';
 import type { KubeletTools } from '../tools.ts';
 import { podVolumes } from '../volumes/pod-volumes.ts';
+import { manyContainers } from './pod-cache.ts';
 import { type PreparedPod, preparePod } from './prepare-pod.ts';
 import { clearPod, deletePod, releasePod } from './remove-pod.ts';
 import { reportPod } from './report-pod.ts';
@@ -41,6 +43,7 @@ export class PodRunner {
   #abort: AbortController | undefined;
   #prepared: PreparedPod | undefined;
   #startsSinceTurn = 0;
+  #cache: StatusCache | undefined;
   /** A report beside the task in progress. */
   #meanwhile: Promise<void> | undefined;
 
@@ -190,7 +193,8 @@ export class PodRunner {
   }
 
   #report(task: Report) {
-    const parts = { tools: this.#tools, resize: this.#resize, messages: this.#messages };
+    if (this.pod.spec.containers.length > manyContainers) this.#cache ??= new StatusCache();
+    const parts = { tools: this.#tools, resize: this.#resize, messages: this.#messages, cache: this.#cache };
     return reportPod(() => this.#worker, task, parts);
   }
 

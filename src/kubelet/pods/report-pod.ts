@@ -1,82 +1,70 @@
 // Computes a pod's status for the API, and begins or ends the probes of its containers.
 
-import { named } from '../../machinery/collections/by-name.ts';
 import { nextTurn } from '../../machinery/time/turn.ts';
 import type { TerminationReader } from '../machine/machine.ts';
 import { probePod } from '../probes/probe-pod.ts';
 import type { PodResize } from '../resources/pod-resize.ts';
 import { withKnownStatus } from '../status/pod-conditions.ts';
-import { disruptionOf, podStatus } from '../status/pod-status.ts';
-import type { Phase } from '../status/status-inputs.ts';
+import { disruptionOf, podStatus, prepareEntries } from '../status/pod-status.ts';
+import type { StatusCache } from '../status/status-cache.ts';
+import type { Phase, StatusInputs } from '../status/status-inputs.ts';
 import type { KubeletTools } from '../tools.ts';
-import { allContainers } from './pod-actions.ts';
-import { manyContainers } from './pod-cache.ts';
+import type { RuntimePod } from './pod-actions.ts';
 import { failureOf, type PodWorker, type Report } from './worker/pod-worker.ts';
 
 export interface ReportParts {
   readonly tools: KubeletTools;
   readonly resize: PodResize;
   readonly messages: TerminationReader;
+  /** For pods with many containers. */
+  readonly cache?: StatusCache;
 }
 
 const noneStarts: ReadonlySet<string> = new Set();
 
 /** `current` is called after each wait. Resolves with the reported phase. */
-export async function reportPod(
-  current: () => PodWorker,
-  { isFresh, hasEnded, restartsAll = false }: Report,
-  { tools, resize, messages }: ReportParts,
-): Promise<Phase> {
+export async function reportPod(current: () => PodWorker, task: Report, parts: ReportParts): Promise<Phase> {
+  const { tools, messages, resize } = parts;
   const { uid } = current().pod.metadata;
-  if (isFresh) await tools.cache.refresh(uid);
-  const runtime = tools.cache.get(uid);
-  if (runtime.containers.length > manyContainers) await nextTurn();
-  const containers = await messages.of(current().pod, runtime.containers);
+  if (task.isFresh) await tools.cache.refresh(uid);
+  const seen = tools.cache.get(uid);
+  if (parts.cache) await nextTurn();
+  const runtime = { ...seen, containers: await messages.of(current().pod, seen.containers) };
+  const reported = () => withKnownStatus(resize.promised(current().pod), tools.statuses.get(uid));
+  if (parts.cache) await prepareEntries(reported(), runtime, inputsOf(current(), runtime, task, parts));
   const worker = current();
-  const { pod } = worker;
-  const isToRun = worker.state !== 'terminating' && worker.state !== 'terminated';
-  probePod(pod, isToRun ? runtime : undefined, tools);
-  const promised = resize.promised(pod);
-  const failure = failureOf(worker);
-  const isLive = worker.state !== 'terminated';
-  const status = podStatus(
-    withKnownStatus(promised, tools.statuses.get(uid)),
-    { ...runtime, containers },
-    {
-      ...probeAnswers(worker, runtime.containers, tools, isToRun),
-      waiting: isLive ? worker.waits : new Map(),
-      hostIPs: tools.config.nodeIPs,
-      runtimeName: tools.runtime.version.split(':')[0],
-      now: tools.clock.now(),
-      ...(isLive && worker.admittedMs && { startedAt: worker.admittedMs }),
-      starting: isLive && worker.task?.do === 'start' ? new Set([worker.task.container.name]) : noneStarts,
-      hasEnded,
-      restartsAll,
-      actualResources: resize.actual(promised, runtime),
-      conditions: [...(hasEnded ? [] : resize.conditions()), ...disruptionOf(failure)],
-      podLimits: tools.cgroups?.limits(promised),
-      ...(failure && { failure }),
-    },
-  );
-  tools.statuses.set(pod, status);
+  probePod(worker.pod, isToRun(worker) ? runtime : undefined, tools);
+  const status = podStatus(reported(), runtime, inputsOf(worker, runtime, task, parts));
+  tools.statuses.set(worker.pod, status);
   return status.phase as Phase;
 }
 
-/** By container id. */
-function probeAnswers(
-  { pod }: PodWorker,
-  containers: readonly { readonly id: string; readonly name: string }[],
-  { probes }: KubeletTools,
-  isToRun: boolean,
-) {
-  const names = new Map(containers.map(({ id, name }) => [id, name]));
-  const specs = allContainers(pod);
-  const ask = (id: string, what: 'isReady' | 'isStarted') => {
-    const container = named(specs, names.get(id) ?? '');
-    return container !== undefined && probes[what](id, container);
-  };
+const isToRun = ({ state }: PodWorker) => state !== 'terminating' && state !== 'terminated';
+
+function inputsOf(
+  worker: PodWorker,
+  runtime: RuntimePod,
+  { hasEnded, restartsAll = false }: Report,
+  { tools, resize, cache }: ReportParts,
+): StatusInputs {
+  const promised = resize.promised(worker.pod);
+  const failure = failureOf(worker);
+  const isLive = worker.state !== 'terminated';
   return {
-    isReady: (id: string) => isToRun && ask(id, 'isReady'),
-    isStarted: (id: string) => ask(id, 'isStarted'),
+    isReady: (id, container) => isToRun(worker) && tools.probes.isReady(id, container),
+    isStarted: (id, container) => tools.probes.isStarted(id, container),
+    waiting: isLive ? worker.waits : new Map(),
+    hostIPs: tools.config.nodeIPs,
+    runtimeName: tools.runtime.version.split(':')[0],
+    now: tools.clock.now(),
+    ...(isLive && worker.admittedMs && { startedAt: worker.admittedMs }),
+    starting: isLive && worker.task?.do === 'start' ? new Set([worker.task.container.name]) : noneStarts,
+    hasEnded,
+    restartsAll,
+    actualResources: resize.actual(promised, runtime),
+    conditions: [...(hasEnded ? [] : resize.conditions()), ...disruptionOf(failure)],
+    podLimits: tools.cgroups?.limits(promised),
+    ...(failure && { failure }),
+    ...(cache && { cache }),
   };
 }

@@ -12,7 +12,7 @@ import type { ContainerStatus } from '../../container-runtime/container-runtime.
 import { allNamed, named } from '../../machinery/collections/by-name.ts';
 import { isSidecar, newest, type RuntimePod } from '../pods/pod-actions.ts';
 import { restarts } from '../pods/restart-policy.ts';
-import type { StatusInputs } from './status-inputs.ts';
+import type { ContainerWait, StatusInputs } from './status-inputs.ts';
 
 export function containerStatus(
   pod: Pod,
@@ -21,23 +21,64 @@ export function containerStatus(
   runtime: RuntimePod,
   inputs: StatusInputs,
 ): ApiContainerStatus {
+  const facts = factsOf(pod, container, isInit, runtime, inputs);
+  const compute = () => entryOf(pod, facts, inputs);
+  return inputs.cache ? inputs.cache.entry(facts, compute) : compute();
+}
+
+/** The inputs of one container's entry. */
+export interface ContainerFacts {
+  readonly container: Container;
+  readonly isInit: boolean;
+  /** The newest run, and the one before. */
+  readonly current: ContainerStatus | undefined;
+  readonly before: ContainerStatus | undefined;
+  /** The entry as it was reported last. */
+  readonly reported: ApiContainerStatus | undefined;
+  readonly waiting: ContainerWait | undefined;
+  readonly restartsAll: boolean;
+  readonly isReady: boolean;
+  readonly isStarted: boolean;
+  readonly actual: Container['resources'] | undefined;
+}
+
+function factsOf(
+  pod: Pod,
+  container: Container,
+  isInit: boolean,
+  runtime: RuntimePod,
+  inputs: StatusInputs,
+): ContainerFacts {
+  const { name } = container;
+  const runs = allNamed(runtime.containers, name);
   // A starting container (its postStart hook runs) does not count yet.
-  const all = allNamed(runtime.containers, container.name).filter(
-    (c) => !(c.state === 'running' && inputs.starting?.has(container.name)),
-  );
-  const current = newest(all, container.name);
-  const before = newest(
-    all.filter((c) => c !== current),
-    container.name,
-  );
-  const reported = reportedStatus(pod, container.name);
-  const waiting = inputs.waiting.get(container.name);
+  const all = inputs.starting?.has(name) ? runs.filter((c) => c.state !== 'running') : runs;
+  const current = all.length > 1 ? newest(all, name) : all[0];
+  const before =
+    all.length > 1
+      ? newest(
+          all.filter((c) => c !== current),
+          name,
+        )
+      : undefined;
+  const isRunning = current?.state === 'running';
+  return {
+    ...{ container, isInit, current, before, reported: reportedStatus(pod, name), waiting: inputs.waiting.get(name) },
+    restartsAll: inputs.restartsAll ?? false,
+    isReady: isRunning && inputs.isReady(current.id, container),
+    isStarted: isRunning && inputs.isStarted(current.id, container),
+    actual: isRunning ? inputs.actualResources?.get(name) : undefined,
+  };
+}
+
+function entryOf(pod: Pod, facts: ContainerFacts, inputs: StatusInputs): ApiContainerStatus {
+  const { container, isInit, current, before, reported, waiting } = facts;
   const base = {
     name: container.name,
     image: imageName(container, current?.image),
     imageID: current?.imageRef ?? '',
   };
-  if (!current && reported && inputs.restartsAll && !reported.state?.waiting) return restartedWithAll(reported);
+  if (!current && reported && facts.restartsAll && !reported.state?.waiting) return restartedWithAll(reported);
   if (!current && reported?.state?.terminated && isInit) return reported; // removed since, but it did run
   if (!current) {
     const reason = waiting ?? {
@@ -53,16 +94,12 @@ export function containerStatus(
       ...mountsOf(container),
     };
   }
-  const running = current.state === 'running';
   // Between two runs a container waits, and how it ended is in lastState.
   const restartsSoon =
     current.state === 'exited' && waiting !== undefined && mayRestart(pod, container, isInit, current.exitCode);
   const state: ContainerState = restartsSoon ? { waiting } : stateOf(current, inputs, waiting);
   const last = restartsSoon ? current : before;
-  const ready =
-    isInit && !isSidecar(container)
-      ? current.state === 'exited' && current.exitCode === 0
-      : running && inputs.isReady(current.id);
+  const ready = isInit && !isSidecar(container) ? current.state === 'exited' && current.exitCode === 0 : facts.isReady;
   return {
     ...base,
     state,
@@ -70,8 +107,8 @@ export function containerStatus(
     ready,
     restartCount: Math.max(current.attempt, reported?.restartCount ?? 0),
     containerID: `${inputs.runtimeName}://${current.id}`,
-    started: isInit && !isSidecar(container) ? false : running && inputs.isStarted(current.id),
-    ...allocatedOf(container, running ? inputs.actualResources?.get(container.name) : undefined),
+    started: isInit && !isSidecar(container) ? false : facts.isStarted,
+    ...allocatedOf(container, facts.actual),
     ...mountsOf(container),
   };
 }

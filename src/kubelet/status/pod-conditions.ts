@@ -9,7 +9,6 @@ import {
   type PodCondition,
   type PodStatus,
 } from '../../api/api.ts';
-import { named } from '../../machinery/collections/by-name.ts';
 import { must } from '../../machinery/must.ts';
 import { isSidecar } from '../pods/pod-actions.ts';
 import type { Phase } from './status-inputs.ts';
@@ -22,6 +21,7 @@ interface Why {
 
 export interface ConditionInputs {
   readonly phase: Phase;
+  /** In the order of the spec. */
   readonly initStatuses: readonly ApiContainerStatus[];
   readonly statuses: readonly ApiContainerStatus[];
   readonly hasSandbox: boolean;
@@ -65,9 +65,8 @@ const withStatus = (type: string, why: Why | undefined): [string, 'True' | 'Fals
 function containersUnready(pod: Pod, { phase, initStatuses, statuses }: ConditionInputs): Why | undefined {
   if (phase === 'Succeeded') return { reason: 'PodCompleted' };
   if (phase === 'Failed') return { reason: 'PodFailed' };
-  const isReady = (name: string) => (named(initStatuses, name) ?? named(statuses, name))?.ready;
-  const counted = [...(pod.spec.initContainers ?? []).filter(isSidecar), ...pod.spec.containers];
-  const unready = counted.map((c) => c.name).filter((name) => !isReady(name));
+  const sidecars = initStatuses.filter((_, i) => isSidecar(must(pod.spec.initContainers, 'initContainers')[i]));
+  const unready = [...sidecars, ...statuses].filter((s) => !s.ready).map((s) => s.name);
   if (unready.length === 0) return undefined;
   return { reason: 'ContainersNotReady', message: `containers with unready status: [${unready.join(' ')}]` };
 }

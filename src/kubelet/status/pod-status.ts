@@ -9,12 +9,14 @@ import {
   type PodStatus,
 } from '../../api/api.ts';
 import { must } from '../../machinery/must.ts';
+import { nextTurn } from '../../machinery/time/turn.ts';
 import { isSidecar, type RuntimePod } from '../pods/pod-actions.ts';
 import { restarts } from '../pods/restart-policy.ts';
 import { qosOf } from '../resources/resources.ts';
 import { containerStatus, lostState, restartingAll } from './container-status.ts';
 import { conditionsOf } from './pod-conditions.ts';
 import { podResourcesStatus } from './pod-resources-status.ts';
+import type { StatusCache } from './status-cache.ts';
 import type { Phase, PodFailure, StatusInputs } from './status-inputs.ts';
 
 /** https://kubernetes.io/docs/concepts/workloads/pods/disruptions/#pod-disruption-conditions */
@@ -22,6 +24,17 @@ export const disruptionOf = (failure: PodFailure | undefined) =>
   failure?.isDisruption
     ? [{ type: 'DisruptionTarget', status: 'True', reason: 'TerminationByKubelet', message: failure.message }]
     : [];
+
+/** Entries that are computed in one turn of the event loop. */
+const entriesPerTurn = 500;
+
+/** Computes the entries of a pod with many containers in small steps. `inputs` must have a cache. */
+export async function prepareEntries(pod: Pod, runtime: RuntimePod, inputs: StatusInputs): Promise<void> {
+  for (const [index, container] of pod.spec.containers.entries()) {
+    if (index % entriesPerTurn === entriesPerTurn - 1) await nextTurn();
+    containerStatus(pod, container, false, runtime, inputs);
+  }
+}
 
 export function podStatus(pod: Pod, runtime: RuntimePod, inputs: StatusInputs): PodStatus {
   const { failure } = inputs;
@@ -62,7 +75,7 @@ export function podStatus(pod: Pod, runtime: RuntimePod, inputs: StatusInputs): 
     ...(podIPs.length > 0 && { podIP: podIPs[0], podIPs: podIPs.map((ip) => ({ ip })) }),
     startTime: previous.startTime ?? formatTime(inputs.startedAt ?? inputs.now),
     ...(initStatuses.length > 0 && { initContainerStatuses: initStatuses }),
-    containerStatuses: statuses.toSorted(byName),
+    containerStatuses: sortedByName(statuses, pod.spec.containers, inputs.cache),
     ...(ephemeral.length > 0 && { ephemeralContainerStatuses: ephemeral.toSorted(byName) }),
     qosClass: qosOf(pod),
     ...podResourcesStatus(pod, phase, inputs.podLimits),
@@ -85,6 +98,27 @@ function restartAllCondition({ spec }: Pod, { restartsAll }: StatusInputs) {
         },
       ]
     : [{ type: 'AllContainersRestarting', status: 'False' }];
+}
+
+/** Sorting thousands of names takes long, and they do not change. */
+const orders = new WeakMap<readonly Container[], readonly number[]>();
+
+/** `containers` are those of the statuses, in the same order. */
+function sortedByName(
+  statuses: readonly ApiContainerStatus[],
+  containers: readonly Container[],
+  cache: StatusCache | undefined,
+): ApiContainerStatus[] {
+  if (!cache) return statuses.toSorted(byName);
+  let order = orders.get(containers);
+  if (!order) {
+    order = containers.map((_, i) => i).sort((a, b) => byName(statuses[a], statuses[b]));
+    orders.set(containers, order);
+  }
+  return cache.list(
+    'containers',
+    order.map((i) => statuses[i]),
+  ) as ApiContainerStatus[];
 }
 
 const byName = (a: ApiContainerStatus, b: ApiContainerStatus) => (a.name < b.name ? -1 : 1);

@@ -2,6 +2,7 @@
 
 import type { Container, PodCondition } from '../../api/api.ts';
 import type { Limits } from '../../container-runtime/container-runtime.ts';
+import type { StatusCache } from './status-cache.ts';
 
 export type Phase = 'Pending' | 'Running' | 'Succeeded' | 'Failed';
 
@@ -29,8 +30,8 @@ export interface StatusInputs {
   /** Containers whose postStart hook runs. */
   readonly starting?: ReadonlySet<string>;
   /** Whether a running container's readiness and startup probes have succeeded, by container id. */
-  isReady(id: string): boolean;
-  isStarted(id: string): boolean;
+  isReady(id: string, container: Container): boolean;
+  isStarted(id: string, container: Container): boolean;
   readonly hostIPs: readonly string[];
   /** Prefix of containerID, such as containerd. */
   readonly runtimeName: string;
@@ -47,6 +48,8 @@ export interface StatusInputs {
   readonly actualResources?: ReadonlyMap<string, Container['resources']>;
   /** The actual limits of the pod's cgroup, if it has one. */
   readonly podLimits?: Limits;
+  /** Keeps entries from one status of the pod to the next. */
+  readonly cache?: StatusCache;
   /** Additional conditions. */
   readonly conditions?: readonly Pick<PodCondition, 'type' | 'status' | 'reason' | 'message'>[];
 }

@@ -71,8 +71,9 @@ export class StatusManager {
       try {
         const before = this.#sent.get(uid) ?? wanted.pod.status ?? {};
         const { status } = await this.#patch(wanted.pod, withRemovals(wanted.status, before));
-        // Equal values: keep the API's copy, which is shared.
-        this.#sent.set(uid, status && isSame(status, wanted.status) ? status : wanted.status);
+        // Equal values: keep the API's copy, which is shared. Of a huge pod the entries are kept, and compared by identity.
+        const sharesCopy = status && !isLarge(wanted.status) && isSame(status, wanted.status);
+        this.#sent.set(uid, sharesCopy ? status : wanted.status);
         if (this.#wanted.get(uid) === wanted) this.#wanted.delete(uid);
       } catch (error) {
         // The pod is gone or replaced (by the uid precondition): drop the status.

@@ -29,14 +29,19 @@ export class TerminationMessages {
   }
 
   /** The containers, those that ended with the end of the file at their terminationMessagePath, or of their log. */
-  async of(pod: Pod, containers: readonly ContainerStatus[]): Promise<ContainerStatus[]> {
+  async of(pod: Pod, containers: readonly ContainerStatus[]): Promise<readonly ContainerStatus[]> {
+    if (!containers.some((c) => c.state === 'exited')) {
+      this.#messages = undefined;
+      return containers;
+    }
     const limit = Math.floor(maxPodMessageBytes / allContainers(pod).length);
-    const found = await Promise.all(
-      containers.map(async (c) =>
-        c.state === 'exited' ? { ...c, message: shortened(await this.#messageOf(pod, c), limit) } : c,
-      ),
-    );
-    for (const id of this.#messages?.keys() ?? []) if (!containers.some((c) => c.id === id)) this.#messages?.delete(id);
+    const found: ContainerStatus[] = [];
+    for (const each of containers)
+      found.push(
+        each.state === 'exited' ? { ...each, message: shortened(await this.#messageOf(pod, each), limit) } : each,
+      );
+    const ids = new Set(containers.map(({ id }) => id));
+    for (const id of this.#messages?.keys() ?? []) if (!ids.has(id)) this.#messages?.delete(id);
     return found;
   }
 

@@ -4,8 +4,10 @@
 //      |                     |                                      |
 //      +--refused--> ended   +-------------- deleted ---------------+--> terminating --> terminated
 
+import type { Pod } from '../../../api/api.ts';
 import type { EvictionManner } from '../../eviction/local-storage.ts';
 import { nodeAffinity } from '../admission.ts';
+import { manyContainers } from '../pod-cache.ts';
 import { end, stepEnded } from './ended.ts';
 import type { Interrupted, Step, Syncing, Task, TaskEvent, Waiting } from './pod-worker.ts';
 import { isActive, isTerminal, type Now, type Observation, type PodEvent, type PodWorker } from './pod-worker.ts';
@@ -20,7 +22,7 @@ export function step(worker: PodWorker, event: PodEvent, now: Now): Step {
   if (worker.state === 'terminated') return unchanged(worker);
   switch (event.on) {
     case 'updated': {
-      const next = { ...worker, pod: event.pod };
+      const next = { ...worker, pod: withFormerSpec(event.pod, worker.pod) };
       return event.pod.metadata.deletionTimestamp ? terminate(next, true, now) : changed(next);
     }
     case 'removed':
@@ -38,6 +40,12 @@ export function step(worker: PodWorker, event: PodEvent, now: Now): Step {
       return task ? afterTask({ ...worker, task: undefined }, task, event, now) : unchanged(worker);
     }
   }
+}
+
+/** Much is kept by the identity of a large spec, which changes only with the generation. */
+function withFormerSpec(pod: Pod, { metadata, spec }: Pod): Pod {
+  const isSame = pod.metadata.generation !== undefined && pod.metadata.generation === metadata.generation;
+  return isSame && spec.containers.length > manyContainers ? { ...pod, spec } : pod;
 }
 
 function changed(worker: LiveWorker): Step {
