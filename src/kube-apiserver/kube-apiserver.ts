@@ -19,6 +19,7 @@ import type { ServerConfig } from './environment.ts';
 import { Fairness } from './fairness/fairness.ts';
 import { type Listener, type ListenOptions, listen } from './http/http-server.ts';
 import { inProcess } from './in-process/transport.ts';
+import { collectMetrics } from './metrics/collected.ts';
 import { cacheOfResource } from './registry/target.ts';
 import type { Server } from './server.ts';
 import { HealthChecks, storeChecks } from './stages/health.ts';
@@ -148,6 +149,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
     stopping: stopping.signal,
   };
   await cache.start();
+  collectMetrics(server);
   for (const check of storeChecks(store, () => cache.fault)) server.health.add(check);
   server.health.add({
     name: 'shutdown',

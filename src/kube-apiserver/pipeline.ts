@@ -18,10 +18,10 @@ import { resource } from './stages/resource.ts';
 
 const pipeline: readonly Stage[] = [
   audit, // around everything, to see every answer
+  measure, // counts errors too
   answerErrors, // converts every error to a Status
   identify,
   auditReceived,
-  measure,
   receive, // before limit: a slow sender must not hold a place
   limit, // before authorize: a flood must not cost policy evaluation
   impersonate,

@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import gates from '../../../facts/feature-gates.json' with { type: 'json' };
 import { apiServerHelp, readApiServerCommand } from './api-server.ts';
@@ -140,3 +141,24 @@ test.each([
 
 test('an unknown cipher suite is refused', () =>
   expect(() => openSslCiphers(['TLS_MAGIC'])).toThrow('--tls-cipher-suites: TLS_MAGIC is not supported: remove it'));
+
+test('any command line is read or refused with sentences', () => {
+  const names = Object.keys(readApiServerCommand([]).values).map((name) => `--${name}`);
+  const value = fc.oneof(
+    fc.string(),
+    fc.constantFrom('true', '1', '-1', '1e9', '10.0.0.0/16', 'a=b,c', '5m', '::', '\0'),
+  );
+  const word = fc.oneof(
+    value,
+    fc.constantFrom('-v', '--', '-', '--=', ...names),
+    fc.tuple(fc.constantFrom(...names), value).map(([name, text]) => `${name}=${text}`),
+  );
+  fc.assert(
+    fc.property(fc.array(word, { maxLength: 8 }), (words) => {
+      const { faults, values } = readApiServerCommand(words);
+      for (const fault of faults) expect(fault.length).toBeGreaterThan(10);
+      if (faults.length === 0) expect(values['etcd-servers'].length).toBeGreaterThan(0);
+    }),
+    { seed: 1, numRuns: 2_000 },
+  );
+});

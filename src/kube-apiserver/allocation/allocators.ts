@@ -18,10 +18,19 @@ export interface Allocation {
   release(): void;
 }
 
+export interface RangeUsage {
+  readonly kind: 'address' | 'port';
+  /** Of addresses. */
+  readonly cidr?: string;
+  readonly size: number;
+  readonly used: number;
+}
+
 /** For kinds with Kind.allocates. */
 export interface Allocators {
   /** Throws an ApiError (422) when the requested values are not free or the range is full. */
   allocate(request: AllocationRequest): Promise<Allocation>;
+  usage(): readonly RangeUsage[];
   /** Writes that go together with the removal of an object. */
   removal(object: ApiObject): readonly ObjectWrite[];
 }

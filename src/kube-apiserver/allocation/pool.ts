@@ -18,6 +18,11 @@ export class Pool {
     this.#random = random;
   }
 
+  /** Numbers that objects hold. */
+  get used(): number {
+    return this.#held.size;
+  }
+
   has(index: number): boolean {
     return this.#held.has(index) || this.#booked.has(index);
   }

@@ -7,7 +7,7 @@ import type { Clock } from '../../machinery/time/clock.ts';
 import { Following } from '../watch-cache/following.ts';
 import type { ResourceCache } from '../watch-cache/resource-cache.ts';
 import type { ObjectWrite } from '../watch-cache/watch-cache.ts';
-import type { Allocation, AllocationRequest, Allocators } from './allocators.ts';
+import type { Allocation, AllocationRequest, Allocators, RangeUsage } from './allocators.ts';
 import { addressObject, removalOf } from './ip-address.ts';
 import { Pool } from './pool.ts';
 
@@ -70,6 +70,14 @@ export class ServiceAllocator implements Allocators {
       },
       options,
     );
+  }
+
+  /** The ranges with the number of their values that services have. */
+  usage(): readonly RangeUsage[] {
+    return [
+      { kind: 'address', cidr: this.#options.serviceCidr, size: this.#addresses.size, used: this.#addresses.used },
+      { kind: 'port', size: this.#ports.size, used: this.#ports.used },
+    ];
   }
 
   async allocate({ next, live, dryRun }: AllocationRequest): Promise<Allocation> {

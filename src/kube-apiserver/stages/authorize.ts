@@ -9,11 +9,20 @@ import type { ApiRequest, Stage } from '../request.ts';
 export const authorize: Stage = async (request, next) => {
   const attributes = attributesOf(request);
   const { decision, reason } = await decide(request.server.authorizers, attributes);
+  request.server.metrics
+    .counter('authorization_attempts_total', 'Counter of authorization attempts by result.')
+    .add(1, results[decision]);
   request.audit?.annotate('authorization.k8s.io/decision', decision === 'allow' ? 'allow' : 'forbid');
   request.audit?.annotate('authorization.k8s.io/reason', reason ?? '');
   if (decision === 'allow') return next();
   throw refusal(attributes, reason);
 };
+
+const results = {
+  allow: { result: 'allowed' },
+  deny: { result: 'denied' },
+  'no-opinion': { result: 'no-opinion' },
+} as const;
 
 /** The attributes of a request. */
 export function attributesOf({ user, info, query }: ApiRequest): Attributes {

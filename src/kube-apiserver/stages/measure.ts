@@ -1,6 +1,9 @@
+import type { Reply } from '../reply.ts';
 import type { ApiRequest, Stage } from '../request.ts';
+import { isLongRunning } from '../request-info.ts';
 import type { Server } from '../server.ts';
 
+const reads = new Set(['GET', 'HEAD']);
 const seconds = [0.005, 0.025, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1, 1.25, 1.5, 2, 3, 4, 5, 6, 8, 10, 15, 20, 30, 45, 60];
 
 /** Label sets are shared, so that a metric finds its series by object identity. */
@@ -20,7 +23,7 @@ function labelsOf({ server, info, method, query }: ApiRequest, code: number): Re
     sets.set(
       key,
       (labels = {
-        code: code ? String(code) : '',
+        ...(code && { code: String(code) }),
         component: 'apiserver',
         dry_run: dryRun,
         group: resource && info.group,
@@ -34,11 +37,41 @@ function labelsOf({ server, info, method, query }: ApiRequest, code: number): Re
   return labels;
 }
 
+/** The requests that run, without those that run for long. */
+interface Running {
+  mutating: number;
+  readOnly: number;
+}
+
+const running = new WeakMap<Server, Running>();
+
+function runningOf(server: Server): Running {
+  let counts = running.get(server);
+  if (!counts) {
+    const made: Running = { mutating: 0, readOnly: 0 };
+    const { metrics } = server;
+    metrics.onCollect(() => {
+      const gauge = metrics.gauge('apiserver_current_inflight_requests', 'Number of requests that run, by their kind.');
+      for (const kind of ['mutating', 'readOnly'] as const) gauge.set(made[kind], { request_kind: kind });
+    });
+    running.set(server, (counts = made));
+  }
+  return counts;
+}
+
 /** Counts requests and their durations under Kubernetes' metric names. */
 export const measure: Stage = async (request, next) => {
   const { metrics, clock } = request.server;
   const begin = clock.monotonic();
-  const reply = await next();
+  const counts = runningOf(request.server);
+  const kind = isLongRunning(request.info) ? undefined : reads.has(request.method) ? 'readOnly' : 'mutating';
+  if (kind) counts[kind]++;
+  let reply: Reply;
+  try {
+    reply = await next();
+  } finally {
+    if (kind) counts[kind]--;
+  }
   metrics
     .counter('apiserver_request_total', 'Counter of apiserver requests by verb, resource and code.')
     .add(1, labelsOf(request, reply.code));
