@@ -188,27 +188,34 @@ async function startHere(context: PartContext, api: ApiServerPart, onStep?: OnSt
   return { handles, status: async () => ({ parts: sequence.status() }), stop: () => sequence.stop() };
 }
 
-async function startApart(nodes: NodeProcess, { config }: PartContext, { port, pki }: ApiServerPart): Promise<Nodes> {
+async function startApart(nodes: NodeProcess, { config }: PartContext, api: ApiServerPart): Promise<Nodes> {
+  const { port, pki } = api;
   if (!pki) throw new Error('a separate process for nodes needs an API server that listens');
-  await nodes.start({
+  await nodes.start(() => ({
     config,
     // The API server's certificate contains this address too, and no firewall is between.
     server: `https://127.0.0.1:${port}`,
     ca: pki.ca.cert,
     certificates: nodeCertificates(config, pki),
+  }));
+  const own = nodeFiles(config).map(([, file]) => file);
+  api.onRenewal((names) => {
+    if (own.some((file) => names.has(file))) void nodes.replace();
   });
   return { handles: new Map(), status: () => nodes.status(), stop: () => nodes.stop() };
 }
 
+/** The identities of the nodes' process, and the names of their certificates. */
+const nodeFiles = ({ nodeNames }: RunConfig) => [
+  [identities.proxy, 'kube-proxy'] as const,
+  [identities.dns, 'cluster-dns'] as const,
+  ...nodeNames.map((node) => [identities.kubelet(node), kubeletCertificate(node)] as const),
+];
+
 /** By user name. */
 function nodeCertificates(config: RunConfig, { certificates }: Pki): NodeProcessConfig['certificates'] {
-  const files = [
-    [identities.proxy, 'kube-proxy'] as const,
-    [identities.dns, 'cluster-dns'] as const,
-    ...config.nodeNames.map((node) => [identities.kubelet(node), kubeletCertificate(node)] as const),
-  ];
   return Object.fromEntries(
-    files.flatMap(([{ name }, file]) => {
+    nodeFiles(config).flatMap(([{ name }, file]) => {
       const pair = certificates.get(file);
       return pair ? [[name, pair]] : [];
     }),

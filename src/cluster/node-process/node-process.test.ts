@@ -61,7 +61,7 @@ beforeEach(() => {
 });
 
 async function started(): Promise<void> {
-  const starting = nodes.start(config);
+  const starting = nodes.start(() => config);
   await clock.settle();
   last().say({ type: 'step', name: 'kubelet', ms: 5 });
   last().say({ type: 'ready' });
@@ -81,20 +81,37 @@ test('it is launched before the start message, and reports its steps', async () 
 
 describe('a first start that fails is reported', () => {
   test('with the error of a part', async () => {
-    const starting = nodes.start(config);
+    const starting = nodes.start(() => config);
     await clock.settle();
     last().say({ type: 'failed', message: 'port taken', code: 'EADDRINUSE', port: 10250 });
     await expect(starting).rejects.toMatchObject({ message: 'port taken', code: 'EADDRINUSE', port: 10250 });
   });
 
   test('with the end of the process', async () => {
-    const starting = nodes.start(config);
+    const starting = nodes.start(() => config);
     await clock.settle();
     last().end('exit code 1');
     await expect(starting).rejects.toThrow('the process of the nodes ended: exit code 1');
     await nodes.stop();
     expect(programs).toHaveLength(1);
   });
+});
+
+test('a process that is replaced begins with the configuration of that time', async () => {
+  const asked: string[] = ['old', 'new'];
+  const given: string[] = [];
+  const starting = nodes.start(() => {
+    given.push(asked.shift() ?? '');
+    return config;
+  });
+  await clock.settle();
+  last().say({ type: 'ready' });
+  await starting;
+  expect(given).toEqual(['old']);
+  await nodes.replace();
+  await clock.advance(1_000);
+  expect(programs).toHaveLength(2);
+  expect([given, last().received]).toEqual([['old', 'new'], ['start']]);
 });
 
 test('a process that ends is restarted, and the status has the reason', async () => {

@@ -67,10 +67,16 @@ export class NodeProcess {
     this.#program.catch(() => {}); // start() reports it
   }
 
-  /** Resolves when the parts run; from then on a process that ends is replaced. Rejects with NodeStartError. */
-  async start(config: NodeProcessConfig): Promise<void> {
-    await this.#startOnce(config, this.#onStep);
-    this.#supervising = this.#supervise(config);
+  /** Resolves when the parts run; from then on a process that ends is replaced, with the
+   * configuration of that time. Rejects with NodeStartError. */
+  async start(configOf: () => NodeProcessConfig): Promise<void> {
+    await this.#startOnce(configOf(), this.#onStep);
+    this.#supervising = this.#supervise(configOf);
+  }
+
+  /** Ends the process: the next one has the present configuration. Containers continue, as after a crash. */
+  async replace(): Promise<void> {
+    (await this.#program.catch(() => undefined))?.kill();
   }
 
   async status(): Promise<NodeProcessStatus> {
@@ -118,7 +124,7 @@ export class NodeProcess {
     this.#parts = (await this.#ask(program))?.parts ?? [];
   }
 
-  async #supervise(config: NodeProcessConfig): Promise<void> {
+  async #supervise(configOf: () => NodeProcessConfig): Promise<void> {
     const { clock, logger } = this.#context;
     const { signal } = this.#stopping;
     let backoffMs = firstBackoffMs;
@@ -137,7 +143,7 @@ export class NodeProcess {
       backoffMs = Math.min(2 * backoffMs, longestBackoffMs);
       this.#restarts++;
       this.#program = this.#launch();
-      await this.#startOnce(config, () => {}).then(
+      await this.#startOnce(configOf(), () => {}).then(
         () => {
           failure = undefined;
           this.#problem = undefined;

@@ -3,12 +3,13 @@
 import os from 'node:os';
 import { formatTime } from '../../api/api.ts';
 import type { Client, RunningComponent } from '../../client/client.ts';
-import type { ApiServer, TokenIssuer, UserInfo } from '../../kube-apiserver/kube-apiserver.ts';
+import type { ApiServer, Listener, TokenIssuer, UserInfo } from '../../kube-apiserver/kube-apiserver.ts';
 import { readAccessFiles } from '../access-files.ts';
 import { firstAddresses } from '../addresses.ts';
 import { readAdmissionFiles } from '../admission-files.ts';
 import { openAuditor } from '../auditing.ts';
 import { ensureDefaultStorageClass } from '../bootstrap.ts';
+import { rotateCertificates } from '../certificate-rotation.ts';
 import {
   type CertificateRequest,
   ensureCertificates,
@@ -33,7 +34,11 @@ export interface ApiServerPart extends RunningComponent {
   /** A client of this process under an identity. */
   clientFor(user: UserInfo): Client;
   readonly signSecretToken: TokenIssuer['issueForSecret'];
+  /** Calls it whenever certificates were renewed, with their names. */
+  onRenewal(renewal: Renewal): void;
 }
+
+type Renewal = (names: ReadonlySet<string>) => void;
 
 export interface Pki {
   readonly ca: KeyPair;
@@ -45,13 +50,13 @@ export async function startApiServerPart(context: PartContext, { store }: StoreP
   const { config, directory, clock, logger } = context;
   const { apiServiceIP, dnsServiceIP } = firstAddresses(config.serviceCidr);
   const listens = config.port !== undefined;
-  const pki = listens
-    ? await ensureCertificates(directory.pki, requests(config, apiServiceIP), clock.now())
-    : undefined;
+  const ensure = () => ensureCertificates(directory.pki, requests(config, apiServiceIP), clock.now());
+  const pki = listens ? await ensure() : undefined;
   const proxy = listens ? await ensureFrontProxy(directory.pki, clock.now()) : undefined;
   const frontProxy = proxy && { ca: proxy.ca.cert, allowedNames: [frontProxyName] };
   const issuer = `https://kubernetes.default.svc.${config.clusterDomain}`;
   const kubeletClient = pki?.certificates.get('apiserver-kubelet-client');
+  let listener: Listener | undefined;
   const auditor = await openAuditor(config, directory, { clock, logger });
   const { port, clientFor, signSecretToken, stop } = await serveApi(context, {
     store,
@@ -75,7 +80,12 @@ export async function startApiServerPart(context: PartContext, { store }: StoreP
       ...(frontProxy && { frontProxy }),
       ...(proxy && { proxyClient: proxy.client }),
     },
-    ...(pki && { listen: (apiServer) => listen(context, apiServer, pki) }),
+    ...(pki && {
+      async listen(apiServer) {
+        listener = await listen(context, apiServer, pki);
+        return listener.port;
+      },
+    }),
     bootstrap: (port) => ({
       serviceCidr: config.serviceCidr,
       apiServiceIP,
@@ -88,13 +98,46 @@ export async function startApiServerPart(context: PartContext, { store }: StoreP
   });
   // Its volumes are made by this cluster's nodes.
   if (config.components.includes('kubelet')) await ensureDefaultStorageClass(clientFor(identities.apiServer));
-  return { ...(port !== undefined && { port }), ...(pki && { pki }), clientFor, signSecretToken, stop };
+  const renewals = new Set<Renewal>();
+  const rotation =
+    pki &&
+    rotateCertificates({
+      clock,
+      logger,
+      current: new Map([...pki.certificates, ...(proxy ? [[frontProxyName, proxy.client] as const] : [])]),
+      async ensure() {
+        const { certificates } = await ensure();
+        const { client } = await ensureFrontProxy(directory.pki, clock.now());
+        return new Map([...certificates, [frontProxyName, client]]);
+      },
+      async renewed(names) {
+        if (names.has('apiserver')) listener?.renew(certificateOf(pki, 'apiserver'));
+        if (names.has('admin') && listener) await writeAdminKubeconfig(context, listener.port, pki);
+        for (const renewal of renewals) renewal(names);
+      },
+    });
+  return {
+    ...(port !== undefined && { port }),
+    ...(pki && { pki }),
+    clientFor,
+    signSecretToken,
+    onRenewal: (renewal) => void renewals.add(renewal),
+    async stop() {
+      await rotation?.stop();
+      await stop();
+    },
+  };
 }
 
 /** Opens the port and writes the administrator's kubeconfig for it. */
-async function listen({ config, directory }: PartContext, apiServer: ApiServer, pki: Pki): Promise<number> {
+async function listen(context: PartContext, apiServer: ApiServer, pki: Pki): Promise<Listener> {
   const tls = { ...certificateOf(pki, 'apiserver'), clientCa: pki.ca.cert };
-  const { port } = await apiServer.listen({ port: config.port ?? 0, host: '0.0.0.0', tls });
+  const listener = await apiServer.listen({ port: context.config.port ?? 0, host: '0.0.0.0', tls });
+  await writeAdminKubeconfig(context, listener.port, pki);
+  return listener;
+}
+
+async function writeAdminKubeconfig({ config, directory }: PartContext, port: number, pki: Pki): Promise<void> {
   await writeKubeconfig(directory.kubeconfig, {
     name: config.name,
     server: `https://${config.nodeIP}:${port}`,
@@ -102,7 +145,6 @@ async function listen({ config, directory }: PartContext, apiServer: ApiServer, 
     user: certificateOf(pki, 'admin'),
     userName: identities.admin.name,
   });
-  return port;
 }
 
 function certificateOf({ certificates }: Pki, name: string): KeyPair {

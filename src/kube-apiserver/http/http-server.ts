@@ -5,7 +5,7 @@ import { createServer, type Server as HttpServer, type IncomingMessage, type Ser
 import { createSecureServer, type Http2ServerRequest, type Http2ServerResponse, type Http2Session } from 'node:http2';
 import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import type { SecureVersion, TLSSocket } from 'node:tls';
+import type { SecureVersion, TLSSocket, Server as TlsServer } from 'node:tls';
 import type { Connection } from '../connection.ts';
 import { run } from '../pipeline.ts';
 import type { ApiRequest } from '../request.ts';
@@ -41,6 +41,8 @@ export interface ListenOptions {
 export interface Listener {
   readonly port: number;
   readonly url: string;
+  /** Presents another certificate to new connections. */
+  renew(pair: Pick<TlsOptions, 'cert' | 'key'>): void;
   close(): Promise<void>;
 }
 
@@ -64,6 +66,13 @@ export async function listen(server: Server, { port, host = '127.0.0.1', tls }: 
     void answer(server, beginnings, incoming, outgoing);
   };
   const authorities = [tls?.clientCa ?? [], server.config.frontProxy?.ca ?? []].flat();
+  const secured = ({ cert, key, minVersion, ciphers }: TlsOptions) => ({
+    cert,
+    key,
+    ...(minVersion && { minVersion }),
+    ...(ciphers && { ciphers }),
+    ca: authorities,
+  });
   const http = (
     tls
       ? createSecureServer(
@@ -71,11 +80,7 @@ export async function listen(server: Server, { port, host = '127.0.0.1', tls }: 
             allowHTTP1: true,
             // For HTTP/1.1; missing in the types.
             ...({ maxHeaderSize: headerBytes } as object),
-            cert: tls.cert,
-            key: tls.key,
-            ...(tls.minVersion && { minVersion: tls.minVersion }),
-            ...(tls.ciphers && { ciphers: tls.ciphers }),
-            ca: authorities,
+            ...secured(tls),
             requestCert: authorities.length > 0,
             // Clients without a certificate may have a token; the authenticator rejects invalid certificates.
             rejectUnauthorized: false,
@@ -132,6 +137,9 @@ export async function listen(server: Server, { port, host = '127.0.0.1', tls }: 
   return {
     port: bound,
     url: `${tls ? 'https' : 'http'}://${host.includes(':') ? `[${host}]` : host}:${bound}`,
+    renew(pair) {
+      if (tls) (http as unknown as TlsServer).setSecureContext(secured({ ...tls, ...pair }));
+    },
     async close() {
       const closed = new Promise<void>((resolve) => http.close(() => resolve()));
       await requests.finish();
