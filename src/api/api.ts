@@ -32,6 +32,7 @@ export {
   type Usage,
   usageOfObject,
 } from './resource-usage.ts';
+export { type RestartAction, restartsIn, ruleAction } from './restart-policy.ts';
 export { allSchemas, schemaKinds, schemaNamed, schemaOfKind } from './schemas.ts';
 export * from './time.ts';
 export { tolerates } from './tolerations.ts';

@@ -1,6 +1,7 @@
 // Formats structured values as Kubernetes prints them in messages: JSON of the internal type, with Go's field names and
 // order, and no field omitted. The types are loaded at the first such fault.
 
+import { sameValue } from './fields.ts';
 import { internalText } from './generated/internal.ts';
 
 /** A field of an internal type: its printed name, its published name, and its type. */
@@ -18,7 +19,7 @@ export function internal(type: string, value: any): unknown {
   if (type.startsWith('map:')) return internalMap(type.slice(4), value);
   const zero = zeros[type];
   if (zero !== undefined) return value ?? zero;
-  if (!type.includes('.')) return value ?? null;
+  if (!type.includes('.')) return withoutEmpty(value ?? null);
   return internalStruct(type, value ?? {});
 }
 
@@ -34,17 +35,50 @@ function internalStruct(type: string, value: any): unknown {
   const source = type === 'core.PodSpec' ? withMoved(value) : value;
   const out: Record<string, unknown> = {};
   for (const [goName, name, fieldType] of fieldsOf(type)) {
-    if (fieldType === 'meta') Object.assign(out, source.metadata);
+    if (fieldType === 'meta') Object.assign(out, withoutEmpty(source.metadata));
     else out[goName] = internal(fieldType, source[name]);
   }
   return out;
 }
 
-function withMoved(spec: any): unknown {
+function withMoved(spec: any): any {
   const own = Object.fromEntries(moved.map((field) => [field, spec[field]]));
   const any = spec.securityContext || moved.some((field) => spec[field] !== undefined);
   return { ...spec, ...(any && { securityContext: { ...own, ...spec.securityContext } }) };
 }
+
+/** Values of published types are printed in their written form, which has no empty lists and maps. */
+function withoutEmpty(value: any): any {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
+  const fields = Object.entries(value).filter(([, field]) => !isEmptyList(field));
+  return Object.fromEntries(fields.map(([name, field]) => [name, withoutEmpty(field)]));
+}
+const isEmptyList = (value: any): boolean =>
+  typeof value === 'object' && value !== null && Object.keys(value).length === 0;
+
+const isNone = (value: unknown): boolean => value === undefined || value === null;
+
+/** Equality as Kubernetes compares values of an internal type: a missing list or map equals an empty one. */
+export function sameInternal(type: string, a: any, b: any): boolean {
+  if (a === b) return true;
+  if (type.startsWith('*')) return isNone(a) || isNone(b) ? isNone(a) && isNone(b) : sameInternal(type.slice(1), a, b);
+  if (type.startsWith('[]')) return sameLists(type.slice(2), a ?? [], b ?? []);
+  if (type.startsWith('map:')) return sameMaps(type.slice(4), a ?? {}, b ?? {});
+  if (!type.includes('.')) return sameValue(internal(type, a), internal(type, b));
+  const [left, right] = type === 'core.PodSpec' ? [withMoved(a ?? {}), withMoved(b ?? {})] : [a ?? {}, b ?? {}];
+  return fieldsOf(type).every(([, name, fieldType]) =>
+    fieldType === 'meta'
+      ? sameValue(withoutEmpty(left.metadata ?? {}), withoutEmpty(right.metadata ?? {}))
+      : sameInternal(fieldType, left[name], right[name]),
+  );
+}
+
+const sameLists = (type: string, a: readonly unknown[], b: readonly unknown[]): boolean =>
+  a.length === b.length && a.every((item, index) => sameInternal(type, item, b[index]));
+
+const sameMaps = (type: string, a: any, b: any): boolean =>
+  Object.keys(a).length === Object.keys(b).length &&
+  Object.keys(a).every((key) => key in b && sameInternal(type, a[key], b[key]));
 
 function fieldsOf(type: string): readonly Field[] {
   types ??= JSON.parse(internalText) as Record<string, string>;

@@ -38,20 +38,34 @@ function created(kind: Kind, body: object): ApiObject {
   return object;
 }
 
-/** Finds the faults of `base`, of a kind such as `apps/v1/deployments`, with one field changed, on create or update. */
-export function faultFinder(resource: string, base: object) {
+/** With the status that the system would have written since. */
+const existing = (kind: Kind, base: object): ApiObject => {
+  const object = created(kind, base);
+  const { status } = base as { status?: object };
+  return status ? { ...object, status: { ...object.status, ...status } } : object;
+};
+
+/**
+ * Finds the faults of `base`, of a kind such as `apps/v1/deployments`, with one field changed, on create, or on update
+ * of the object or of its `subresource`.
+ */
+export function faultFinder(resource: string, base: object, subresource?: string) {
   const parts = resource.split('/');
   const [version, name] = parts.slice(-2);
   const kind = must(registry.byResource(parts.length > 2 ? parts[0] : '', version, name), resource);
+  const rules = subresource ? must(kind.strategy.subresources?.[subresource], subresource) : kind.strategy;
   return {
     onCreate: (path: string, value: unknown): string[] =>
       (kind.strategy.validate?.(created(kind, changed(base, path, value))) ?? []).map(text),
     onUpdate(path: string, value: unknown): string[] {
-      const old = created(kind, base);
-      const next = changed(old, path, value);
+      const old = existing(kind, base);
+      const next = decodeBody(JSON.stringify(changed(old, path, value)), 'json', kind).object;
       kind.strategy.setDefaults?.(next);
-      kind.strategy.prepareForUpdate?.(next, old, context);
-      return (kind.strategy.validateUpdate?.(next, old) ?? []).map(text);
+      rules.prepareForUpdate?.(next, old, context);
+      return (rules.validateUpdate?.(next, old) ?? []).map(text);
+    },
+    onWarn(path: string, value: unknown): readonly string[] {
+      return kind.strategy.warnings?.(created(kind, changed(base, path, value))) ?? [];
     },
   };
 }

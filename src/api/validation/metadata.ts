@@ -104,15 +104,22 @@ export function validateAnnotations(annotations: Record<string, string> | undefi
   return size > maxAnnotationBytes ? [...errors, tooLong(path, maxAnnotationBytes)] : errors;
 }
 
+/** Empty when the text is no group and version. */
+const versionOf = (apiVersion: string): string => {
+  const parts = apiVersion.split('/');
+  return parts.length > 2 ? '' : parts[parts.length - 1];
+};
+
 function validateOwners(owners: readonly OwnerReference[], path: string): FieldError[] {
   const errors: FieldError[] = [];
   let controller: OwnerReference | undefined;
   for (const owner of owners) {
-    const { apiVersion, kind, name, uid } = owner;
-    if (!apiVersion) errors.push(invalidValue(`${path}.apiVersion`, apiVersion, 'version must not be empty'));
+    const { apiVersion = '', kind, name, uid } = owner;
+    const version = versionOf(apiVersion);
+    if (!version) errors.push(invalidValue(`${path}.apiVersion`, apiVersion, 'version must not be empty'));
     for (const [field, value] of Object.entries({ kind, name, uid }))
       if (!value) errors.push(invalidValue(`${path}.${field}`, value ?? '', 'must not be empty'));
-    if (apiVersion === 'v1' && kind === 'Event')
+    if (version === 'v1' && kind === 'Event' && apiVersion.indexOf('/') <= 0)
       errors.push(invalidValue(path, owner, '/v1, Kind=Event is disallowed from being an owner'));
     if (!owner.controller) continue;
     if (controller)

@@ -35,7 +35,7 @@ export function validateService(service: Service, old?: Service): FieldError[] {
       return errors.length ? errors : invalidValues(`spec.externalIPs[${index}]`, ip, forwardableIpFaults(ip));
     }),
     ...choice('ClusterIP', 'ExternalName', 'LoadBalancer', 'NodePort')(spec.type, 'spec.type'),
-    ...validatePortUse(spec),
+    ...validatePortUse(old ? spec : withNodePorts(spec)),
     ...validateSourceRanges(service, old),
     ...validateLoadBalancer(spec),
     ...validateTraffic(spec),
@@ -86,6 +86,29 @@ function validatePorts({ ports = [] }: Spec): FieldError[] {
     names.add(name);
     return [...errors, ...portRules(port, path)];
   });
+}
+
+/** The first number that Kubernetes' dry run allocates. */
+const firstPlanned = 32_769;
+
+/**
+ * A new service with the node ports that it gets: Kubernetes allocates them before it validates. Ports with the same
+ * number share one.
+ */
+function withNodePorts(spec: Spec): Spec {
+  const { ports = [], allocateLoadBalancerNodePorts: allocates } = spec;
+  if (!isExposed(spec) || (spec.type === 'LoadBalancer' && allocates === false)) return spec;
+  const planned = new Map<number, number>();
+  const next = () => (planned.size ? Math.max(...planned.values()) + 1 : firstPlanned);
+  return {
+    ...spec,
+    ports: ports.map((port) => {
+      const asked = ports.find((other) => other.port === port.port && other.nodePort)?.nodePort;
+      const nodePort = planned.get(port.port) ?? asked ?? next();
+      planned.set(port.port, nodePort);
+      return port.nodePort ? port : { ...port, nodePort };
+    }),
+  };
 }
 
 /** Each node port and each port once for a protocol. */

@@ -144,7 +144,7 @@ const reservedOption: Rule = (key, path) => {
 const flexVolume = struct({ driver: need(), options: eachKey(reservedOption, true) });
 
 const managedDisk = '/subscriptions/{sub-id}/resourcegroups/{group-name}/providers/microsoft.compute/disks/{disk-id}';
-const blobDisk = 'https://{account-name}.blob.windows.net/{container-name}/{disk-name}.vhd';
+const blobDisk = 'https://{account-name}.blob.core.windows.net/{container-name}/{disk-name}.vhd';
 
 const diskUri: Rule = (uri = '', path, { kind }) => {
   if (kind === undefined) return [];

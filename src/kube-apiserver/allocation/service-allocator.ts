@@ -32,8 +32,6 @@ const isExposed = ({ spec }: ApiObject): boolean =>
 const needsHealthPort = ({ spec }: ApiObject): boolean =>
   spec.type === 'LoadBalancer' && spec.externalTrafficPolicy === 'Local';
 
-const portKey = ({ protocol = 'TCP', nodePort }: { protocol?: string; nodePort: number }) => `${protocol}/${nodePort}`;
-
 export class ServiceAllocator implements Allocators {
   readonly #options: ServiceAllocatorOptions;
   readonly #cidr: Cidr;
@@ -199,11 +197,9 @@ export class ServiceAllocator implements Allocators {
       }
       for (const port of ports) {
         if (port.nodePort) continue;
-        // One number serves a port in both protocols, as with DNS.
-        const twin = ports.find((p) => p.port === port.port && p.nodePort && p.protocol !== port.protocol);
-        const used = new Set(ports.filter((p) => p.nodePort).map(portKey));
-        if (twin && !used.has(portKey({ ...port, nodePort: twin.nodePort }))) port.nodePort = twin.nodePort;
-        else port.nodePort = this.#drawPort(next, undo);
+        // In a new service one number serves a port in all protocols, as with DNS; validation refuses a repeated port.
+        const twin = live ? undefined : ports.find((p) => p.port === port.port && p.nodePort);
+        port.nodePort = twin ? twin.nodePort : this.#drawPort(next, undo);
         taken.add(port.nodePort);
       }
     }

@@ -1,25 +1,11 @@
-// Whether an ended container is restarted: by its policy and rules, or the pod's policy. Pure.
-// https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/#individual-container-restart-policy-and-rules
+// Whether the kubelet restarts a container of a pod. Pure.
 
-import type { Container, Pod } from '../../api/api.ts';
+import { type Container, type Pod, restartsIn } from '../../api/api.ts';
 
-export type RestartAction = 'Restart' | 'RestartAllContainers';
+export { type RestartAction, ruleAction } from '../../api/api.ts';
 
-export function restarts(pod: Pod, container: Container, exitCode: number): boolean {
-  if (ruleAction(container, exitCode)) return true;
-  const policy = container.restartPolicy ?? pod.spec.restartPolicy ?? 'Always';
-  return policy === 'Always' || (policy === 'OnFailure' && exitCode !== 0);
-}
-
-/** The action of the first rule that matches the exit code; rules require a policy of the container. */
-export function ruleAction(container: Container, exitCode: number): RestartAction | undefined {
-  if (!container.restartPolicy) return undefined;
-  const rule = container.restartPolicyRules?.find(({ exitCodes }) => {
-    const listed = exitCodes?.values?.includes(exitCode) ?? false;
-    return exitCodes?.operator === 'NotIn' ? !listed : listed;
-  });
-  return rule?.action as RestartAction | undefined;
-}
+export const restarts = (pod: Pod, container: Container, exitCode: number): boolean =>
+  restartsIn(pod.spec, container, exitCode);
 
 /** After a failed probe the rules do not count: the container has not ended by itself. */
 export const restartsAfterProbe = (pod: Pod, container: Container): boolean =>

@@ -1,9 +1,9 @@
 import { unifiedDiff } from '../../../machinery/text/unified-diff.ts';
 import { defaultBlockVolumes } from '../../defaults/pod-spec.ts';
 import type { FieldError } from '../../errors.ts';
-import { forbiddenField, invalidValue, sameValue, unchanged } from '../../fields.ts';
+import { forbiddenField, invalidValue, unchanged } from '../../fields.ts';
 import type { PersistentVolume } from '../../generated/types.ts';
-import { internal } from '../../internal.ts';
+import { internal, sameInternal } from '../../internal.ts';
 import type { KindBehaviour } from '../../kind.ts';
 import { formatTime } from '../../time.ts';
 import { nodeTermWarnings } from '../../validation/node-labels.ts';
@@ -14,6 +14,7 @@ type Spec = NonNullable<PersistentVolume['spec']>;
 
 export const persistentVolume: KindBehaviour<PersistentVolume> = {
   answersDeleted: true,
+  emptyFields: 'validated',
   cells: {
     Capacity: (v) => String((v.spec?.capacity as any)?.storage ?? '0'),
     'Access Modes': (v) => accessModesText(v.spec?.accessModes),
@@ -94,12 +95,11 @@ function validateChange(next: PersistentVolume, old: PersistentVolume): FieldErr
   const mayAdd = before.csi && !before.csi.controllerExpandSecretRef && spec.csi?.controllerExpandSecretRef;
   const { controllerExpandSecretRef: _, ...csi } = spec.csi ?? ({} as NonNullable<Spec['csi']>);
   const compared: Spec = mayAdd ? { ...spec, csi } : spec;
-  const [texts, was] = [sourceText(compared), sourceText(before)];
-  if (texts !== was)
+  if (!sameInternal('core.PersistentVolumeSource', compared, before))
     errors.push(
       forbiddenField(
         'spec.persistentvolumesource',
-        `spec.persistentvolumesource is immutable after creation\n${unifiedDiff(was, texts)}`,
+        `spec.persistentvolumesource is immutable after creation\n${unifiedDiff(sourceText(before), sourceText(compared))}`,
       ),
     );
   errors.push(...unchanged('volumeMode', spec.volumeMode, before.volumeMode));
@@ -136,7 +136,11 @@ function sameAffinity(spec: Spec, before: Spec): boolean {
         is.length === was.length &&
         was.every((requirement, i) => {
           const isRenamed = newLabels[requirement.key] === is[i].key;
-          return sameValue(isRenamed ? { ...requirement, key: is[i].key } : requirement, is[i]);
+          return sameInternal(
+            'core.NodeSelectorRequirement',
+            isRenamed ? { ...requirement, key: is[i].key } : requirement,
+            is[i],
+          );
         })
       );
     }),

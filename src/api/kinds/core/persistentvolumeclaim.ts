@@ -14,7 +14,7 @@ import {
   unchanged,
 } from '../../fields.ts';
 import type { PersistentVolumeClaim } from '../../generated/types.ts';
-import { internal } from '../../internal.ts';
+import { internal, sameInternal } from '../../internal.ts';
 import type { KindBehaviour } from '../../kind.ts';
 import { specOf } from '../../spec-of.ts';
 import { claimWarnings, validateClaimSpec } from '../../validation/claim.ts';
@@ -27,6 +27,7 @@ const bound = (c: PersistentVolumeClaim) => Boolean(c.spec?.volumeName);
 
 export const persistentVolumeClaim: KindBehaviour<PersistentVolumeClaim> = {
   answersDeleted: true,
+  emptyFields: 'validated',
   cells: {
     Status: (c) => (c.metadata.deletionTimestamp ? 'Terminating' : (c.status?.phase ?? '')),
     Volume: (c) => c.spec?.volumeName ?? '',
@@ -92,8 +93,8 @@ function validateUpdate(next: PersistentVolumeClaim, old: PersistentVolumeClaim)
   const isBound = next.status?.phase === 'Bound';
   if (isBound && spec.resources?.requests) (spec.resources.requests as any).storage = sizeOf(before);
   if (isBound) setOrDelete(spec, 'volumeAttributesClassName', before.volumeAttributesClassName);
-  const [texts, was] = [pretty(spec), pretty(before)];
-  if (texts !== was) errors.push(forbiddenField('spec', `${immutableSpec}\n${unifiedDiff(was, texts)}`));
+  if (!sameInternal('core.PersistentVolumeClaimSpec', spec, before))
+    errors.push(forbiddenField('spec', `${immutableSpec}\n${unifiedDiff(pretty(before), pretty(spec))}`));
   const size = sizeOf(specOf(next));
   if (
     compareQuantities(size, sizeOf(specOf(old))) < 0 &&
@@ -122,7 +123,7 @@ function validateClass(next: PersistentVolumeClaim, old: PersistentVolumeClaim, 
     return [];
   }
   if (isNew && (was === undefined || name === was)) delete spec.storageClassName;
-  return (now ?? '') === (was ?? '') ? [] : [immutableField(`metadata.annotations[${betaClass}]`, now ?? '')];
+  return (now ?? '') === (was ?? '') ? [] : [immutableField(`metadata.annotations.${betaClass}`, now ?? '')];
 }
 
 function validateAttributes(next: PersistentVolumeClaim, old: PersistentVolumeClaim): FieldError[] {

@@ -1,15 +1,16 @@
-import { canonicalQuantity } from '../../../machinery/quantity.ts';
 import { dns1123LabelFaults } from '../../../machinery/text/names.ts';
+import { defaultPodResources } from '../../defaults/pod-resources.ts';
 import { defaultHostPorts, defaultPodSpec } from '../../defaults/pod-spec.ts';
 import type { Pod } from '../../generated/types.ts';
 import type { KindBehaviour } from '../../kind.ts';
-import { isSchedulingGated, podRequests, qosClass, type ResourceList } from '../../pod.ts';
+import { isSchedulingGated, qosClass } from '../../pod.ts';
 import { specOf } from '../../spec-of.ts';
 import { formatTime } from '../../time.ts';
 import { dropDisabledFields } from '../../validation/pod/disabled.ts';
 import { validateNewPod } from '../../validation/pod/pod.ts';
 import { keepAllButResources, validatePodResize } from '../../validation/pod/resize.ts';
-import { validateEphemeralUpdate, validatePodStatusUpdate } from '../../validation/pod/subresources.ts';
+import { validatePodStatusUpdate } from '../../validation/pod/status.ts';
+import { validateEphemeralUpdate } from '../../validation/pod/subresources.ts';
 import { validatePodUpdate } from '../../validation/pod/update.ts';
 import { podWarnings } from '../../validation/pod/warnings.ts';
 import { podCells } from './pod-cells.ts';
@@ -18,6 +19,7 @@ export const pod: KindBehaviour<Pod> = {
   watchedBy: 'spec.nodeName',
   literalFields: ['spec.nodeName'],
   answersDeleted: true,
+  emptyFields: 'validated',
   hasGeneration: true,
   cells: podCells,
   selectableFields: {
@@ -40,7 +42,7 @@ export const pod: KindBehaviour<Pod> = {
       p.spec.enableServiceLinks ??= true;
       defaultPodSpec(p.spec);
       defaultHostPorts(p.spec);
-      defaultRequests(p);
+      defaultPodResources(p);
     },
     prepareForCreate(p, { now }) {
       dropDisabledFields(p.spec);
@@ -76,7 +78,7 @@ export const pod: KindBehaviour<Pod> = {
         prepareForUpdate(next, old) {
           // Only the system sets a pod's owners and deletion.
           next.metadata.ownerReferences = old.metadata.ownerReferences;
-          if (next.status) next.status.qosClass = old.status?.qosClass ?? next.status.qosClass;
+          if (next.status) tidyStatus(next.status, old.status ?? {});
         },
       },
       ephemeralcontainers: {
@@ -111,31 +113,21 @@ const nameWarnings = (name: string): string[] => {
     : [];
 };
 
-/** A limit without a request becomes the request. */
-function defaultRequests(p: Pod): void {
-  defaultPodLevelRequests(p);
-  for (const container of [...(specOf(p).containers ?? []), ...(specOf(p).initContainers ?? [])]) {
-    const resources = container.resources as { limits?: ResourceList; requests?: ResourceList } | undefined;
-    if (!resources) continue;
-    for (const [name, quantity] of Object.entries(resources.limits ?? {})) {
-      resources.requests ??= {};
-      resources.requests[name] ??= canonicalQuantity(quantity);
-    }
-  }
-}
+type Status = NonNullable<Pod['status']>;
 
-const isPodLevel = (name: string): boolean => name === 'cpu' || name === 'memory' || name.startsWith('hugepages-');
-
-/** A pod-level limit is also the request, unless the containers have requests. */
-function defaultPodLevelRequests(p: Pod): void {
-  const resources = (p.spec as { resources?: { limits?: ResourceList; requests?: ResourceList } }).resources;
-  if (!resources?.limits) return;
-  const asked = podRequests({ spec: { ...specOf(p), resources: undefined, overhead: undefined } as any });
-  for (const [name, quantity] of Object.entries(resources.limits)) {
-    if (resources.requests?.[name] !== undefined || !isPodLevel(name)) continue;
-    resources.requests ??= {};
-    resources.requests[name] = asked[name] ?? canonicalQuantity(quantity);
+/** Fields that a client leaves out keep their values; of two forms of the address, the single one counts. */
+function tidyStatus(status: Status, old: Status): void {
+  status.qosClass ||= old.qosClass;
+  status.observedGeneration ||= old.observedGeneration;
+  const generations = new Map<string, (number | undefined)[]>();
+  for (const { type, observedGeneration } of old.conditions ?? [])
+    generations.set(type, [...(generations.get(type) ?? []), observedGeneration]);
+  for (const condition of status.conditions ?? []) {
+    const before = generations.get(condition.type)?.shift();
+    if (!condition.observedGeneration && before) condition.observedGeneration = before;
   }
+  if (status.podIP && status.podIPs?.[0]?.ip !== status.podIP) status.podIPs = [{ ip: status.podIP }];
+  if (status.podIPs?.length) status.podIP = status.podIPs[0].ip;
 }
 
 /** Merges matchLabelKeys into the selectors, with this pod's values. */

@@ -2,7 +2,8 @@
 
 import type { FieldError } from '../../errors.ts';
 import { forbiddenField, invalidValue } from '../../fields.ts';
-import type { PodSpec } from '../../generated/types.ts';
+import type { Pod, PodSpec } from '../../generated/types.ts';
+import { specOf } from '../../spec-of.ts';
 import { descending } from '../volume-sources.ts';
 import { validateTolerations } from './tolerations.ts';
 import { containersOf } from './windows.ts';
@@ -16,7 +17,13 @@ const appArmorContainer = 'container.apparmor.security.beta.kubernetes.io/';
 
 type Annotations = Readonly<Record<string, string>> | undefined;
 
-export function validatePodAnnotations(annotations: Annotations, spec: PodSpec, path: string): FieldError[] {
+/** `anyCost`: the cost of deletion was invalid before, and may stay. */
+export function validatePodAnnotations(
+  annotations: Annotations,
+  spec: PodSpec,
+  path: string,
+  anyCost = false,
+): FieldError[] {
   if (!annotations) return [];
   const errors: FieldError[] = [];
   if (mirrorAnnotation in annotations && !spec.nodeName)
@@ -30,8 +37,7 @@ export function validatePodAnnotations(annotations: Annotations, spec: PodSpec, 
   if (annotations[tolerationsAnnotation])
     errors.push(...validateTolerationsText(annotations[tolerationsAnnotation], path));
   const cost = annotations[deletionCost];
-  if (cost !== undefined && !isInt32(cost))
-    errors.push(invalidValue(`${path}[${deletionCost}]`, cost, 'must be a 32bit integer'));
+  if (!anyCost && !isCost(cost)) errors.push(invalidValue(`${path}[${deletionCost}]`, cost, 'must be a 32bit integer'));
   if (seccompPod in annotations) errors.push(...validateSeccomp(annotations[seccompPod], `${path}.${seccompPod}`));
   for (const [key, value] of Object.entries(annotations)) {
     if (key.startsWith(seccompContainer)) errors.push(...validateSeccomp(value, `${path}.${key}`));
@@ -40,9 +46,9 @@ export function validatePodAnnotations(annotations: Annotations, spec: PodSpec, 
   return errors;
 }
 
-/** A number without a sign or zeros in front. */
-const isInt32 = (text: string): boolean =>
-  /^(-?[1-9]\d{0,9}|0)$/.test(text) && Number(text) >= -(2 ** 31) && Number(text) < 2 ** 31;
+/** A number of 32 bits, without a plus sign or zeros in front. */
+const isCost = (text: string | undefined): boolean =>
+  text === undefined || (/^(-?[1-9]\d{0,9}|0)$/.test(text) && Number(text) >= -(2 ** 31) && Number(text) < 2 ** 31);
 
 function validateTolerationsText(text: string, path: string): FieldError[] {
   try {
@@ -111,8 +117,10 @@ function matchProfile(
   return annotation.slice(localhost.length) === profile.localhostProfile ? [] : differs('localhostProfile', 'profile');
 }
 
-/** The kubelet's annotations on a pod are immutable. */
-export function validateAnnotationUpdate(next: Annotations = {}, old: Annotations = {}, path: string): FieldError[] {
+/** The kubelet's annotations on a pod are immutable; all others are checked as on a new pod. */
+export function validateAnnotationUpdate(pod: Pod, live: Pod): FieldError[] {
+  const path = 'metadata.annotations';
+  const [next, old] = [pod.metadata.annotations ?? {}, live.metadata.annotations ?? {}];
   const errors: FieldError[] = [];
   const fault = (key: string, why: string) => errors.push(forbiddenField(`${path}[${key}]`, why));
   for (const key of Object.keys(old)) {
@@ -125,5 +133,7 @@ export function validateAnnotationUpdate(next: Annotations = {}, old: Annotation
     if (key.startsWith(appArmorContainer)) fault(key, 'may not add AppArmor annotations');
     if (key === mirrorAnnotation) fault(key, 'may not add mirror pod annotation');
   }
-  return errors;
+  return [...errors, ...validatePodAnnotations(next, specOf(pod), path, hadWrongCost(live))];
 }
+
+export const hadWrongCost = ({ metadata }: Pod): boolean => !isCost(metadata.annotations?.[deletionCost]);

@@ -63,7 +63,7 @@ function validateInit(containers: readonly Container[], path: string, context: C
   const names = new Set((context.spec.containers ?? []).map(({ name }) => name));
   return containers.flatMap((container, index) => {
     const at = `${path}[${index}]`;
-    const errors = [...validateCommon(container, at, context), ...validateRestart(container, at)];
+    const errors = [...validateCommon(container, at, context), ...validateInitRestart(container, at)];
     if (names.has(container.name)) errors.push(duplicate(`${at}.name`, container.name));
     else if (container.name) names.add(container.name);
     // Each runs alone, so only its own ports can collide; Kubernetes counts it as the first of the list.
@@ -207,12 +207,20 @@ function validateResizePolicy({ resizePolicy = [] }: Container, path: string, sp
 const maxRules = 20;
 const exitCodes = struct({ operator: oneOfThese('In', 'NotIn'), values: maxItems(255) });
 
+/** Without a policy the rules of an init container are not looked at. */
+const validateInitRestart = (container: Container, path: string): FieldError[] =>
+  container.restartPolicy === undefined && container.restartPolicyRules?.length
+    ? [required(`${path}.restartPolicy`, rulesNeedPolicy)]
+    : validateRestart(container, path);
+
+const rulesNeedPolicy = 'must specify restartPolicy when restart rules are used';
+
 function validateRestart({ restartPolicy, restartPolicyRules = [] }: Container, path: string): FieldError[] {
   const errors: FieldError[] = [];
   const policies = ['Always', 'Never', 'OnFailure'];
   if (restartPolicy === undefined) {
     if (!restartPolicyRules.length) return [];
-    errors.push(required(`${path}.restartPolicy`, 'must specify restartPolicy when restart rules are used'));
+    errors.push(required(`${path}.restartPolicy`, rulesNeedPolicy));
   } else if (!policies.includes(restartPolicy))
     errors.push(notSupported(`${path}.restartPolicy`, restartPolicy, policies));
   const at = `${path}.restartPolicyRules`;

@@ -13,6 +13,7 @@ import {
 import type { FieldError } from '../../errors.ts';
 import { invalidValue, invalidValues, notSupported, required } from '../../fields.ts';
 import type { Container, EnvVar, ObjectFieldSelector } from '../../generated/types.ts';
+import { subdomainNames } from '../metadata.ts';
 import { given, need, needed, type Rule, struct, text } from '../rules.ts';
 import { noBacksteps } from '../volume-sources.ts';
 
@@ -62,7 +63,8 @@ const fileKey: Rule = struct({
   volumeName: needed(text(dns1123LabelFaults)),
   path: [need(), noBacksteps],
 });
-const objectName: Rule = struct({ name: needed(subdomain) });
+/** Kubernetes checks these names as prefixes, which may end with a dash. */
+const objectName: Rule = struct({ name: needed(text((name) => subdomainNames(name, true))) });
 
 export function validateEnv(container: Container, path: string): FieldError[] {
   const errors: FieldError[] = [];

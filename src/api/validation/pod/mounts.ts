@@ -16,8 +16,9 @@ export function validateMounts(container: Container, path: string, volumes: Read
 
 function validateVolumeMounts(container: Container, path: string, volumes: ReadonlyMap<string, Volume>): FieldError[] {
   const devices = container.volumeDevices ?? [];
-  const deviceNames = new Set(devices.map(({ name }) => name));
-  const devicePaths = new Set(devices.map(({ devicePath }) => devicePath));
+  // Of devices with the same name the last one counts.
+  const pathOf = new Map(devices.map(({ name = '', devicePath = '' }) => [name, devicePath]));
+  const devicePaths = new Set(pathOf.values());
   const paths = new Set<string>();
   return (container.volumeMounts ?? []).flatMap((mount, index) => {
     const at = `${path}[${index}]`;
@@ -28,7 +29,7 @@ function validateVolumeMounts(container: Container, path: string, volumes: Reado
     if (!mountPath) errors.push(required(`${at}.mountPath`));
     if (paths.has(mountPath)) errors.push(invalidValue(`${at}.mountPath`, mountPath, 'must be unique'));
     paths.add(mountPath);
-    if (deviceNames.has(name)) errors.push(invalidValue(`${at}.name`, name, 'must not already exist in volumeDevices'));
+    if (pathOf.has(name)) errors.push(invalidValue(`${at}.name`, name, 'must not already exist in volumeDevices'));
     if (devicePaths.has(mountPath))
       errors.push(invalidValue(`${at}.mountPath`, mountPath, 'must not already exist as a path in volumeDevices'));
     return [...errors, ...validateSubPaths(mount, at, path), ...validateModes(mount, path, container)];
@@ -70,8 +71,8 @@ const isBlock = (volume: Volume): boolean => Boolean(volume.persistentVolumeClai
 
 function validateDevices(container: Container, path: string, volumes: ReadonlyMap<string, Volume>): FieldError[] {
   const mounts = container.volumeMounts ?? [];
-  const mountNames = new Set(mounts.map(({ name }) => name));
-  const mountPaths = new Set(mounts.map(({ mountPath }) => mountPath));
+  const pathOf = new Map(mounts.map(({ name = '', mountPath = '' }) => [name, mountPath]));
+  const mountPaths = new Set(pathOf.values());
   const names = new Set<string>();
   const paths = new Set<string>();
   return (container.volumeDevices ?? []).flatMap(({ name = '', devicePath = '' }: VolumeDevice, index) => {
@@ -95,7 +96,7 @@ function validateDevices(container: Container, path: string, volumes: ReadonlyMa
     if (devicePath.split('/').includes('..'))
       errors.push(invalidValue(atPath, devicePath, "can not contain backsteps ('..')"));
     else paths.add(devicePath);
-    if (mountNames.has(name)) errors.push(invalidValue(atName, name, 'must not already exist in volumeMounts'));
+    if (pathOf.has(name)) errors.push(invalidValue(atName, name, 'must not already exist in volumeMounts'));
     if (mountPaths.has(devicePath))
       errors.push(invalidValue(atPath, devicePath, 'must not already exist as a path in volumeMounts'));
     if (name) names.add(name);

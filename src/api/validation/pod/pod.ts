@@ -4,16 +4,17 @@ import type { FieldError } from '../../errors.ts';
 import { forbiddenField } from '../../fields.ts';
 import type { Pod, PodSpec } from '../../generated/types.ts';
 import { specOf } from '../../spec-of.ts';
-import { validatePodAnnotations, validateProfilesMatch } from './annotations.ts';
+import { hadWrongCost, validatePodAnnotations, validateProfilesMatch } from './annotations.ts';
 import { validateImageSpaces } from './containers.ts';
 import { validatePodSpec } from './spec.ts';
 
-/** Rules for new and changed pods. */
-export function validatePod(pod: Pod): FieldError[] {
+/** Rules for new and changed pods. `live`: the pod before the change. */
+export function validatePod(pod: Pod, live?: Pod): FieldError[] {
   const spec = specOf(pod);
+  const { annotations } = pod.metadata;
   return [
-    ...validatePodAnnotations(pod.metadata.annotations, spec, 'metadata.annotations'),
-    ...validatePodSpec(spec, 'spec', pod.metadata.name ?? ''),
+    ...validatePodAnnotations(annotations, spec, 'metadata.annotations', live && hadWrongCost(live)),
+    ...validatePodSpec(spec, 'spec', pod.metadata),
     ...validateTokens(spec),
     ...(['containers', 'initContainers'] as const).flatMap((field) =>
       (spec[field] ?? []).flatMap((container, index) => validateImageSpaces(container, `spec.${field}[${index}]`)),

@@ -5,6 +5,7 @@ import { must } from '../../../machinery/must.ts';
 import type { FieldError } from '../../errors.ts';
 import { forbiddenField, invalidValue, sameValue } from '../../fields.ts';
 import type { Container, Pod, PodSpec } from '../../generated/types.ts';
+import { sameInternal } from '../../internal.ts';
 import { isSidecar, qosClass, type ResourceList } from '../../pod.ts';
 import { specOf } from '../../spec-of.ts';
 import { mirrorAnnotation } from './annotations.ts';
@@ -17,10 +18,11 @@ interface Resources {
 }
 type Lists = 'limits' | 'requests';
 
-/** Restores everything but resources and their policies, unless containers were added, removed or reordered. */
+/** Restores everything but resources and their policies, unless containers were added or removed. */
 export function keepAllButResources(next: Pod, old: Pod): void {
   const [spec, before] = [specOf(next), specOf(old)];
-  if (!sameNames(spec, before)) return;
+  const count = ({ containers, initContainers = [] }: PodSpec) => [containers?.length ?? 0, initContainers.length];
+  if (!sameValue(count(spec), count(before))) return;
   const { finalizers, labels, annotations, ownerReferences } = old.metadata;
   next.metadata = { ...next.metadata, finalizers, labels, annotations, ownerReferences };
   next.status = old.status;
@@ -32,16 +34,14 @@ export function keepAllButResources(next: Pod, old: Pod): void {
   };
 }
 
-const names = (containers: readonly Container[] | undefined) => (containers ?? []).map(({ name }) => name);
-const sameNames = (spec: PodSpec, before: PodSpec): boolean =>
-  sameValue(names(spec.containers), names(before.containers)) &&
-  sameValue(names(spec.initContainers), names(before.initContainers));
-
-const merged = (next: readonly Container[] | undefined, old: readonly Container[] | undefined) =>
-  old?.map((container, index) => {
-    const { resources, resizePolicy } = must(next?.[index], 'container');
-    return { ...container, resources, resizePolicy };
-  });
+/** Renamed or reordered containers stay as they are: validation refuses them. */
+const merged = (next: Container[] | undefined, old: Container[] | undefined): Container[] | undefined =>
+  old?.some(({ name }, index) => next?.[index].name !== name)
+    ? next
+    : old?.map((container, index) => {
+        const { resources, resizePolicy } = must(next?.[index], 'container');
+        return { ...container, resources, resizePolicy };
+      });
 
 const onlyCpuAndMemory = 'only cpu and memory resources are mutable';
 const resourcesOf = (holder: unknown) => (holder as { resources?: Resources }).resources;
@@ -52,10 +52,12 @@ export function validatePodResize(next: Pod, old: Pod): FieldError[] {
     return [forbiddenField('', 'static pods cannot be resized')];
   if (old.spec?.os?.name === 'windows') return [forbiddenField('', 'windows pods cannot be resized')];
   const [spec, before] = [specOf(next), specOf(old)];
-  const errors = validatePod(next);
+  const errors = validatePod(next, old);
   const class_ = qosClass(before);
   if (qosClass(spec) !== class_)
-    errors.push(invalidValue('spec', class_, 'Pod QOS Class may not change as a result of resizing'));
+    errors.push(
+      invalidValue('spec', next.status?.qosClass ?? class_, 'Pod QOS Class may not change as a result of resizing'),
+    );
   const running = old.status?.containerStatuses?.find(({ state }) => state?.running);
   if (running && !running.resources)
     errors.push(forbiddenField('spec', 'Pod running on node without support for resize'));
@@ -72,13 +74,12 @@ export function validatePodResize(next: Pod, old: Pod): FieldError[] {
         ),
       );
   for (const [index, container] of before.containers.entries())
-    if (!sameValue(withoutCpuAndMemory(spec.containers[index]), withoutCpuAndMemory(container)))
-      errors.push(forbiddenField('spec', onlyCpuAndMemory));
+    if (!sameButCpuAndMemory(spec.containers[index], container)) errors.push(forbiddenField('spec', onlyCpuAndMemory));
   for (const [index, container] of (before.initContainers ?? []).entries())
     errors.push(
       ...validateInit(must(spec.initContainers, 'initContainers')[index], container, `spec.initContainers[${index}]`),
     );
-  if (errors.length || sameValue(withoutResources(spec), withoutResources(before))) return errors;
+  if (errors.length || sameInternal('core.PodSpec', withoutResources(spec), withoutResources(before))) return errors;
   return [forbiddenField('spec', onlyCpuAndMemory)];
 }
 
@@ -108,10 +109,11 @@ const otherResources = (resources: unknown): unknown[] =>
     Object.fromEntries(Object.entries(listOf(resources, list)).filter(([name]) => name !== 'cpu' && name !== 'memory')),
   );
 
-const withoutCpuAndMemory = (container: Container): unknown => ({
-  ...container,
-  resources: otherResources(container.resources),
-});
+/** Kubernetes compares without the claims of the changed container: one that had claims cannot be resized. */
+const sameButCpuAndMemory = (next: Container, old: Container): boolean =>
+  sameValue(otherResources(next.resources), otherResources(old.resources)) &&
+  sameInternal('core.Container', { ...next, resources: {} }, { ...old, resources: {} }) &&
+  !old.resources?.claims?.length;
 
 const withoutResources = ({ containers: _, initContainers: __, resources: ___, ...rest }: any): unknown => rest;
 
@@ -133,9 +135,9 @@ function validateOrder(spec: PodSpec, before: PodSpec): FieldError[] {
 
 function validateInit(next: Container, old: Container, path: string): FieldError[] {
   const errors: FieldError[] = [];
-  if (!sameValue(withoutCpuAndMemory(next), withoutCpuAndMemory(old)))
+  if (!sameButCpuAndMemory(next, old))
     errors.push(forbiddenField(path, 'only cpu and memory resources for init or sidecar containers are mutable'));
-  if (isSidecar(next) || sameValue(next, old)) return errors;
+  if (isSidecar(next) || sameInternal('core.Container', next, old)) return errors;
   for (const { restartPolicy } of next.resizePolicy ?? [])
     if (restartPolicy === 'RestartContainer')
       errors.push(

@@ -6,7 +6,7 @@ import { dns1123LabelFaults } from '../../../machinery/text/names.ts';
 import { type FieldError, mostFaults } from '../../errors.ts';
 import { duplicate, forbiddenField, invalidValue, invalidValues, notSupported, required } from '../../fields.ts';
 import type { PodSpec } from '../../generated/types.ts';
-import { podRequests, type ResourceList } from '../../pod.ts';
+import { podLimits, podRequests, type ResourceList } from '../../pod.ts';
 import {
   isExtendedResource,
   isHugePageMultiple,
@@ -157,6 +157,17 @@ function validateConsistency(spec: PodSpec, { requests = {}, limits = {} }: Reso
           `${path}.requests[${name}]`,
           request,
           `must be greater than or equal to aggregate container requests of ${total}`,
+        ),
+      );
+  }
+  for (const [name, total] of Object.entries(podLimits({ spec: own }) as ResourceList)) {
+    const limit = limits[name];
+    if (isHugePages(name) && limit !== undefined && compareQuantities(total, limit) > 0)
+      errors.push(
+        invalidValue(
+          `${path}.limits[${name}]`,
+          limit,
+          `must be greater than or equal to aggregate container limits of ${total}`,
         ),
       );
   }

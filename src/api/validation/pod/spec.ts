@@ -9,12 +9,13 @@ import {
 } from '../../../machinery/text/names.ts';
 import type { FieldError } from '../../errors.ts';
 import { duplicate, forbiddenField, invalidValue, notFoundValue, required, tooLong } from '../../fields.ts';
-import type { PodSpec } from '../../generated/types.ts';
+import type { ObjectMeta, PodSpec } from '../../generated/types.ts';
 import { internal } from '../../internal.ts';
 import { validateLabels } from '../metadata.ts';
 import { legacyIp } from '../network.ts';
 import { choice, each, given, type Rule, range, set, struct, text } from '../rules.ts';
 import { validateAffinity, validateSpread } from './affinity.ts';
+import { mirrorAnnotation } from './annotations.ts';
 import { validateContainers } from './containers.ts';
 import { validateContainerResources, validatePodResources } from './resources.ts';
 import { validateHostUsers, validatePodSecurity } from './security.ts';
@@ -45,18 +46,20 @@ const names = struct({
   preemptionPolicy: set(choice('PreemptLowerPriority', 'Never')),
 });
 
-/** `podName` is undefined in templates, whose pods get names later. */
-export function validatePodSpec(spec: PodSpec, path: string, podName?: string): FieldError[] {
+/** `meta` is undefined in templates, whose pods get names later. */
+export function validatePodSpec(spec: PodSpec, path: string, meta?: ObjectMeta): FieldError[] {
   const at = (field: string) => `${path}.${field}`;
-  const { errors, usable: volumes } = checkVolumes(spec.volumes ?? [], at('volumes'), { podName });
+  const { errors, usable: volumes } = checkVolumes(spec.volumes ?? [], at('volumes'), {
+    ...(meta && { podName: meta.name ?? '' }),
+  });
   const claims = new Set((spec.resourceClaims ?? []).map(({ name }) => name).filter(Boolean));
   return [
     ...(spec.terminationGracePeriodSeconds === undefined ? [required(at('terminationGracePeriodSeconds'))] : []),
     ...errors,
-    ...validateClaims(spec, at('resourceClaims')),
+    ...validateClaims(spec, at('resourceClaims'), mirrorAnnotation in (meta?.annotations ?? {})),
     ...validateContainers(path, { spec, volumes, claims }),
     ...validatePodResources(spec, path, claims),
-    ...validateHostNetwork(spec, path, podName !== undefined),
+    ...validateHostNetwork(spec, path, meta !== undefined),
     ...policies(spec, path),
     ...validatePodSecurity(spec, path),
     ...validateAffinity(spec.affinity, at('affinity')),
@@ -163,7 +166,8 @@ function validateFileVolumes(spec: PodSpec, path: string): FieldError[] {
 
 const claimNames = struct({ resourceClaimName: set(subdomain), resourceClaimTemplateName: set(subdomain) });
 
-function validateClaims({ resourceClaims = [] }: PodSpec, path: string): FieldError[] {
+function validateClaims({ resourceClaims = [] }: PodSpec, path: string, isStatic: boolean): FieldError[] {
+  if (isStatic) return resourceClaims.map(() => forbiddenField('', 'static pods do not support resource claims'));
   const seen = new Set<string>();
   return resourceClaims.flatMap((claim, index) => {
     const at = `${path}[${index}]`;

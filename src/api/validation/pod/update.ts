@@ -3,9 +3,9 @@
 import { must } from '../../../machinery/must.ts';
 import { unifiedDiff } from '../../../machinery/text/unified-diff.ts';
 import type { FieldError } from '../../errors.ts';
-import { forbiddenField, invalidValue, required, sameValue } from '../../fields.ts';
+import { forbiddenField, invalidValue, required } from '../../fields.ts';
 import type { Affinity, NodeAffinity, NodeSelectorTerm, Pod, PodSpec } from '../../generated/types.ts';
-import { internal } from '../../internal.ts';
+import { internal, sameInternal } from '../../internal.ts';
 import { specOf } from '../../spec-of.ts';
 import { range } from '../rules.ts';
 import { validateAnnotationUpdate } from './annotations.ts';
@@ -18,10 +18,7 @@ const mutable =
 
 export function validatePodUpdate(next: Pod, old: Pod): FieldError[] {
   const [spec, before] = [specOf(next), specOf(old)];
-  const errors = [
-    ...validatePod(next),
-    ...validateAnnotationUpdate(next.metadata.annotations, old.metadata.annotations, 'metadata.annotations'),
-  ];
+  const errors = [...validatePod(next, old), ...validateAnnotationUpdate(next, old)];
   for (const field of ['containers', 'initContainers'] as const) {
     const path = `spec.${field}`;
     if ((spec[field]?.length ?? 0) !== (before[field]?.length ?? 0))
@@ -35,9 +32,9 @@ export function validatePodUpdate(next: Pod, old: Pod): FieldError[] {
   errors.push(...deadline.errors);
   if (deadline.stop) return errors;
   errors.push(...onlyAddedTolerations(spec, before), ...onlyRemovedGates(spec, before));
-  if (sameValue(spec, before)) return errors;
+  if (sameSpec(spec, before)) return errors;
   const leveled = withMutableOf(spec, before, errors);
-  if (!sameValue(leveled, before)) errors.push(forbiddenField('spec', `${mutable}${difference(leveled, before)}`));
+  if (!sameSpec(leveled, before)) errors.push(forbiddenField('spec', `${mutable}${difference(leveled, before)}`));
   return errors;
 }
 
@@ -69,17 +66,17 @@ function onlyAddedTolerations(spec: PodSpec, before: PodSpec): FieldError[] {
 }
 
 function onlyRemovedGates(spec: PodSpec, before: PodSpec): FieldError[] {
-  const was = new Set((before.schedulingGates ?? []).map(({ name }) => name));
-  return (spec.schedulingGates ?? []).flatMap(({ name }, index) =>
-    was.has(name)
-      ? []
-      : [
-          forbiddenField(
-            `spec.schedulingGates[${index}].name`,
-            `only deletion is allowed, but found new scheduling gate '${name}'`,
-          ),
-        ],
-  );
+  const was = new Set((before.schedulingGates ?? []).map(({ name = '' }) => name));
+  // Of gates with the same name the last one is the fault.
+  const added = new Map((spec.schedulingGates ?? []).map(({ name = '' }, index) => [name, index]));
+  return [...added]
+    .filter(([name]) => !was.has(name))
+    .map(([name, index]) =>
+      forbiddenField(
+        `spec.schedulingGates[${index}].name`,
+        `only deletion is allowed, but found new scheduling gate '${name}'`,
+      ),
+    );
 }
 
 /** `spec` with its mutable fields restored. */
@@ -98,10 +95,10 @@ function withMutableOf(spec: PodSpec, before: PodSpec, errors: FieldError[]): Po
 
 /** While gates hold it back, a pod may be narrowed to fewer nodes. */
 function narrowNodes(leveled: PodSpec, before: PodSpec, errors: FieldError[]): void {
-  const kept = Object.entries(before.nodeSelector ?? {}).filter(
-    ([key, value]) => leveled.nodeSelector?.[key] !== value,
+  const isNarrower = Object.entries(before.nodeSelector ?? {}).every(
+    ([key, value]) => leveled.nodeSelector?.[key] === value,
   );
-  for (const _ of kept)
+  if (!isNarrower)
     errors.push(
       invalidValue(
         'spec.nodeSelector',
@@ -111,7 +108,7 @@ function narrowNodes(leveled: PodSpec, before: PodSpec, errors: FieldError[]): v
     );
   restore(leveled, before, 'nodeSelector');
   const [now, was] = [leveled.affinity?.nodeAffinity, before.affinity?.nodeAffinity];
-  if (sameValue(now ?? null, was ?? null)) return;
+  if (sameInternal('*core.NodeAffinity', now, was)) return;
   errors.push(...validateNarrowing(now, was));
   const others = leveled.affinity?.podAffinity ?? leveled.affinity?.podAntiAffinity;
   if (!leveled.affinity || (!before.affinity && !others)) {
@@ -155,7 +152,9 @@ function hasOnlyAdditions(now: NodeSelectorTerm, was: NodeSelectorTerm): boolean
   const lists = (['matchExpressions', 'matchFields'] as const).map((field) => [now[field] ?? [], was[field] ?? []]);
   // A term that matched nothing would match nodes.
   if (lists.every(([, before]) => !before.length)) return lists.every(([list]) => !list.length);
-  return lists.every(([list, before]) => sameValue(list.slice(0, before.length), before));
+  return lists.every(([list, before]) =>
+    sameInternal('[]core.NodeSelectorRequirement', list.slice(0, before.length), before),
+  );
 }
 
 function restore(leveled: PodSpec, before: PodSpec, field: keyof PodSpec): void {
@@ -163,6 +162,7 @@ function restore(leveled: PodSpec, before: PodSpec, field: keyof PodSpec): void 
   else (leveled as any)[field] = before[field];
 }
 
+const sameSpec = (a: PodSpec, b: PodSpec): boolean => sameInternal('core.PodSpec', a, b);
 const pretty = (spec: PodSpec) => JSON.stringify(internal('core.PodSpec', spec), null, 1);
 
 /** The changes, as a diff of the spec. */
