@@ -12,13 +12,13 @@ export interface RotationOptions {
   readonly logger: Logger;
   /** In use, by name. */
   readonly current: ReadonlyMap<string, KeyPair>;
-  /** Makes what is due, and resolves with all. */
+  /** Makes the certificates that are due, and resolves with all. */
   readonly ensure: () => Promise<ReadonlyMap<string, KeyPair>>;
   /** Brings certificates with these names into use. */
   readonly renewed: (names: ReadonlySet<string>) => Promise<void> | void;
 }
 
-/** One check. A pair is changed in place, so that whoever holds it presents the new certificate from now on. */
+/** One check. A pair is changed in place, so that its holders present the new certificate from now on. */
 export async function renewCertificates({ current, ensure, renewed }: Omit<RotationOptions, 'clock' | 'logger'>) {
   const names = new Set<string>();
   for (const [name, pair] of await ensure()) {

@@ -73,7 +73,7 @@ describe('ended containers', () => {
       ),
     )('status.initContainerStatuses', [{ name: 'i' }], [fault('initContainerStatuses')]));
 
-  test('an ephemeral container, whatever the policy', () =>
+  test('an ephemeral container, in any policy', () =>
     expectFaults(finder({}, { ephemeralContainerStatuses: [ended(1)] }))('status.ephemeralContainerStatuses', running, [
       fault('ephemeralContainerStatuses'),
     ]));

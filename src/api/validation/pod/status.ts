@@ -149,8 +149,8 @@ type Ips = readonly { readonly ip?: string }[] | undefined;
 /** Addresses of the pod or its host: at most one of a family. Addresses that were accepted once may stay. */
 function validateIps(ips: Ips = [], before: Ips, type: 'PodIP' | 'HostIP'): FieldError[] {
   const path = `status.${type === 'PodIP' ? 'podIPs' : 'hostIPs'}`;
-  const known = new Set((before ?? []).map(({ ip = '' }) => ip));
-  const errors = ips.flatMap(({ ip = '' }, index) => legacyIp(`${path}[${index}]`, ip, known));
+  const previous = new Set((before ?? []).map(({ ip = '' }) => ip));
+  const errors = ips.flatMap(({ ip = '' }, index) => legacyIp(`${path}[${index}]`, ip, previous));
   const families = new Set(ips.map(({ ip = '' }) => parseIp(ip)?.family));
   if (ips.length > 2 || (ips.length === 2 && families.size < 2))
     errors.push(
