@@ -27,6 +27,8 @@ describe('a setting reads its value from text', () => {
     ['serviceCidr', '10.0.0.0/12', '10.0.0.0/12'],
     ['clusterCidr', '10.0.0.0/24', '10.0.0.0/24'],
     ['clusterDomain', 'k8s.example.org', 'k8s.example.org'],
+    ['evictionHard', 'memory.available<5%', { 'memory.available': '5%' }],
+    ['evictionHard', 'nodefs.available<1Gi, pid.available<0%', { 'nodefs.available': '1Gi', 'pid.available': '0%' }],
     ['disableAdmissionPlugins', 'PodSecurity,LimitRanger', ['PodSecurity', 'LimitRanger']],
   ])('%s %s', (name, text, value) => expect(settings[name].read(text)).toEqual(value));
 
@@ -53,6 +55,13 @@ describe('a setting refuses a value that cannot be used', () => {
     ['clusterCidr', 'everything', /IPv4 range/],
     ['clusterCidr', '10.0.0.0/25', /from \/8 to \/24/],
     ['clusterDomain', 'Cluster_Local', /DNS name in lower case/],
+    ['evictionHard', 'memory.available', /is no threshold/],
+    ['evictionHard', 'memory.available<1<2', /is no threshold/],
+    ['evictionHard', 'cpu.available<5%', /unknown eviction signal "cpu.available"\. Allowed: memory\.available, /],
+    ['evictionHard', 'memory.available<5%,memory.available<1Gi', /two thresholds/],
+    ['evictionHard', 'memory.available<101%', /0% to 100%/],
+    ['evictionHard', 'memory.available<-1Gi', /positive quantity/],
+    ['evictionHard', 'memory.available<much', /positive quantity/],
   ])('%s %s', (name, text, says) => expect(() => settings[name].read(text)).toThrow(says));
 });
 

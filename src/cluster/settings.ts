@@ -3,6 +3,7 @@
 
 import path from 'node:path';
 import { parseCidr, parseIp } from '../machinery/ip.ts';
+import { wholeValue } from '../machinery/quantity.ts';
 
 export interface Setting<T> {
   /** Name on the command line, without dashes. */
@@ -266,6 +267,13 @@ export const settings = {
     default: 'auto',
     choices: ['auto', 'nftables', 'userspace'],
   }),
+  evictionHard: setting<Readonly<Record<string, string>> | undefined>({
+    flag: 'eviction-hard',
+    argument: '<signal<amount,...>',
+    help: "thresholds below which a node evicts pods, in place of Kubernetes' defaults, such as memory.available<5%",
+    default: undefined,
+    read: thresholds,
+  }),
 };
 
 type ValueOf<S> = S extends Setting<infer T> ? T : never;
@@ -291,6 +299,41 @@ function namesOf<T extends string>(label: string, names: readonly T[]): (value: 
       if (found === undefined) throw new SettingError(`unknown ${label} "${name}". Allowed: ${names.join(', ')}`);
       return found;
     });
+}
+
+/** The kubelet's signals of eviction. */
+const evictionSignals = [
+  ...['memory.available', 'pid.available', 'nodefs.available', 'nodefs.inodesFree'],
+  ...['imagefs.available', 'imagefs.inodesFree'],
+];
+
+/** In the format of the kubelet's own flag. */
+function thresholds(value: string): Readonly<Record<string, string>> {
+  const found = new Map<string, string>();
+  for (const item of list(value)) {
+    const [signal, amount = '', more] = item.split('<').map((part) => part.trim());
+    if (!amount || more !== undefined)
+      throw new SettingError(`"${item}" is no threshold. Give <signal><<amount>, such as memory.available<5%.`);
+    if (!evictionSignals.includes(signal))
+      throw new SettingError(`unknown eviction signal "${signal}". Allowed: ${evictionSignals.join(', ')}`);
+    if (found.has(signal)) throw new SettingError(`${signal} has two thresholds.`);
+    if (!isThreshold(amount))
+      throw new SettingError(`"${amount}" is no amount of ${signal}. Give a positive quantity or 0% to 100%.`);
+    found.set(signal, amount);
+  }
+  return Object.fromEntries(found);
+}
+
+function isThreshold(amount: string): boolean {
+  if (!amount.endsWith('%')) {
+    try {
+      return wholeValue(amount) > 0;
+    } catch {
+      return false;
+    }
+  }
+  const percent = Number(amount.slice(0, -1));
+  return amount.length > 1 && percent >= 0 && percent <= 100;
 }
 
 function ipv4(value: string): string {

@@ -85,6 +85,7 @@ async function kubeletConfig({ config, directory }: NodePartContext, name: strin
     containerLogMaxSize: 10 * 2 ** 20,
     containerLogMaxFiles: 5,
     usesFilesystem: !simulated,
+    ...(config.evictionHard && { eviction: { evictionHard: config.evictionHard } }),
   };
 }
 
