@@ -1,6 +1,7 @@
 // Faults of policies, their bindings and match conditions, in the words of Kubernetes.
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { KindRegistry } from '../../registry.ts';
+import { validatingAdmissionPolicy } from './policies.ts';
 
 const registry = new KindRegistry();
 
@@ -319,4 +320,28 @@ test.each(['validatingwebhookconfigurations', 'mutatingwebhookconfigurations'])(
   expect(conditions([{ name: 'a', expression: "authorizer.requestResource.check('get').allowed()" }])).toEqual([]);
   const many = Array.from({ length: 65 }, (_, index) => ({ name: `c${index}`, expression: 'true' }));
   expect(conditions(many)).toEqual(['webhooks[0].matchConditions: Too many: 65: must have at most 64 items']);
+});
+
+describe('the status of validating policies', () => {
+  const faultsOf = (status: object) =>
+    validatingAdmissionPolicy.strategy?.subresources?.status
+      ?.validateUpdate?.({ status } as never, {} as never)
+      .map(({ field, message }) => `${field}: ${message}`);
+  const at = 'status.typeChecking.expressionWarnings[0]';
+  test.each<[object, string[]]>([
+    [{}, []],
+    [{ typeChecking: { expressionWarnings: [{ warning: 'w', fieldRef: 'spec.validations[0].expression' }] } }, []],
+    [
+      { typeChecking: { expressionWarnings: [{ warning: '', fieldRef: ' ' }] } },
+      [`${at}.warning: Required value`, `${at}.fieldRef: Required value`],
+    ],
+    [
+      { typeChecking: { expressionWarnings: [{ warning: 'w', fieldRef: 'spec.a[' }] } },
+      [`${at}.fieldRef: Invalid value: "spec.a[": invalid JSONPath`],
+    ],
+    [
+      { conditions: [{ type: 'A', status: 'True', reason: 'R', message: '' }] },
+      ['status.conditions[0].lastTransitionTime: Required value'],
+    ],
+  ])('%j', (status, faults) => expect(faultsOf(status)).toEqual(faults));
 });

@@ -15,10 +15,12 @@ import {
   wantsString,
   wantsStringOrNull,
 } from '../../cel/admission-expressions.ts';
+import { readJsonPath } from '../../custom/json-path.ts';
 import type { FieldError } from '../../errors.ts';
 import { duplicate, invalidValue, invalidValues, notSupported, oneOf, required } from '../../fields.ts';
 import type { KindBehaviour } from '../../kind.ts';
-import { choice } from '../../validation/rules.ts';
+import { validateConditions } from '../../validation/conditions.ts';
+import { choice, each, need, type Rule, struct } from '../../validation/rules.ts';
 import { unset } from '../cells.ts';
 import { defaultMatch, expressionFaults, validateMatch, validateMatchConditions } from './match.ts';
 import { validateMutatingOperations } from './rules.ts';
@@ -200,10 +202,24 @@ const paramKindCell = (policy: any) => {
   return kind ? `${kind.apiVersion}/${kind.kind}` : unset;
 };
 
+const fieldReference: Rule = (reference: string | undefined, path) => {
+  const trimmed = reference?.trim();
+  if (!trimmed) return [required(path)];
+  return readJsonPath(trimmed) ? [] : [invalidValue(path, trimmed, 'invalid JSONPath')];
+};
+
+const validatingStatus = struct({
+  typeChecking: struct({ expressionWarnings: each(struct({ warning: need(), fieldRef: fieldReference })) }),
+  conditions: validateConditions,
+});
+
 export const validatingAdmissionPolicy: KindBehaviour = {
   hasGeneration: true,
   cells: { Validations: (policy) => policy.spec?.validations?.length ?? 0, ParamKind: paramKindCell },
-  strategy: policyStrategy(validateValidating),
+  strategy: {
+    ...policyStrategy(validateValidating),
+    subresources: { status: { validateUpdate: ({ status }) => validatingStatus(status, 'status') } },
+  },
 };
 
 export const mutatingAdmissionPolicy: KindBehaviour = {

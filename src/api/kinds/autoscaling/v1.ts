@@ -1,5 +1,6 @@
 // autoscaling/v1 has one metric, the share of CPU. Other fields of a v2 object are kept in annotations.
 
+import { compareQuantities } from '../../../machinery/quantity.ts';
 import { canonical } from '../../decode.ts';
 import type { ApiObject } from '../../kind.ts';
 import { schemaNamed } from '../../schemas.ts';
@@ -57,7 +58,7 @@ export function toV2(object: ApiObject): ApiObject {
   for (const key of all) delete annotations[key];
   const cpu = spec.targetCPUUtilizationPercentage;
   const list = [
-    ...(parsed[metrics] ?? []).map(fromOldMetric),
+    ...listOf(parsed[metrics]).map(fromOldMetric),
     ...(cpu === undefined
       ? []
       : [{ type: 'Resource', resource: { name: 'cpu', target: { type: 'Utilization', averageUtilization: cpu } } }]),
@@ -72,18 +73,23 @@ export function toV2(object: ApiObject): ApiObject {
       minReplicas: spec.minReplicas,
       maxReplicas: spec.maxReplicas,
       ...(list.length && { metrics: list }),
-      ...(parsed[behavior] && { behavior: publicBehavior(parsed[behavior]) }),
+      ...(hasRules(parsed[behavior]) && { behavior: publicBehavior(parsed[behavior]) }),
     },
     status: {
       observedGeneration: status.observedGeneration,
       lastScaleTime: status.lastScaleTime,
       currentReplicas: status.currentReplicas,
       desiredReplicas: status.desiredReplicas,
-      ...(parsed[conditions] && { conditions: parsed[conditions] }),
+      ...(listOf(parsed[conditions]).length && { conditions: parsed[conditions] }),
     },
   };
   return tidy(v2, 'v2');
 }
+
+/** Lists of objects; anything else in an annotation is ignored. */
+const listOf = (value: unknown): any[] =>
+  Array.isArray(value) && value.every((item) => typeof item === 'object' && !Array.isArray(item)) ? value : [];
+const hasRules = (value: any): boolean => Boolean(value?.ScaleUp || value?.ScaleDown);
 
 function parse(text: string | undefined): any {
   try {
@@ -96,86 +102,95 @@ function parse(text: string | undefined): any {
 const tidy = (object: ApiObject, version: 'v1' | 'v2') =>
   canonical(schemaNamed(`io.k8s.api.autoscaling.${version}.HorizontalPodAutoscaler`), object);
 
+const sources = ['object', 'pods', 'resource', 'containerResource', 'external'] as const;
+type Source = (typeof sources)[number];
+
+/** Converts the sources that a metric has: one, unless the annotation was written by hand. */
+const eachSource = (metric: any, convert: (source: any, key: Source) => unknown): any => ({
+  type: metric?.type ?? '',
+  ...Object.fromEntries(sources.filter((key) => metric?.[key]).map((key) => [key, convert(metric[key], key)])),
+});
+
 /** The annotation has metrics in the form of v2beta1: the target's fields are beside the name. */
-function toOldMetric(metric: any): any {
-  const { type } = metric;
-  const key = type[0].toLowerCase() + type.slice(1);
-  const source = metric[key] ?? {};
-  const { target = {} } = source;
-  switch (type) {
-    case 'Resource':
-    case 'ContainerResource':
-      return {
-        type,
-        [key]: clean({
-          name: source.name,
-          targetAverageUtilization: target.averageUtilization,
-          targetAverageValue: target.averageValue,
-          container: source.container,
-        }),
-      };
-    case 'Pods':
-      return {
-        type,
-        pods: clean({
-          metricName: source.metric?.name,
-          targetAverageValue: target.averageValue,
-          selector: source.metric?.selector,
-        }),
-      };
-    case 'Object':
-      return {
-        type,
-        object: clean({
-          target: source.describedObject,
-          metricName: source.metric?.name,
-          targetValue: target.value ?? '0',
-          selector: source.metric?.selector,
-          averageValue: target.averageValue,
-        }),
-      };
+const toOldMetric = (metric: any) => eachSource(metric, toOldSource);
+
+function toOldSource({ name, container, metric, describedObject, target = {} }: any, key: Source): unknown {
+  const { name: metricName, selector } = metric ?? {};
+  const { value, averageValue, averageUtilization } = target;
+  switch (key) {
+    case 'resource':
+    case 'containerResource':
+      return clean({
+        name,
+        targetAverageUtilization: averageUtilization,
+        targetAverageValue: averageValue,
+        container,
+      });
+    case 'pods':
+      return clean({ metricName, targetAverageValue: averageValue ?? '0', selector });
+    case 'object':
+      return clean({ target: describedObject, metricName, targetValue: value ?? '0', selector, averageValue });
     default:
-      return {
-        type,
-        external: clean({
-          metricName: source.metric?.name,
-          metricSelector: source.metric?.selector,
-          targetValue: target.value,
-          targetAverageValue: target.averageValue,
-        }),
-      };
+      return clean({
+        metricName,
+        metricSelector: selector,
+        targetValue: value,
+        targetAverageValue: averageValue,
+      });
   }
 }
 
-function fromOldMetric(metric: any): any {
-  const { type } = metric;
-  const key = type[0].toLowerCase() + type.slice(1);
-  const s = metric[key] ?? {};
-  const average = s.targetAverageValue ?? s.averageValue;
-  const target = clean({
-    type: s.targetAverageUtilization !== undefined ? 'Utilization' : average !== undefined ? 'AverageValue' : 'Value',
-    value: average === undefined ? s.targetValue : undefined,
-    averageValue: average,
-    averageUtilization: s.targetAverageUtilization,
-  });
-  if (type === 'Resource' || type === 'ContainerResource')
-    return { type, [key]: clean({ name: s.name, target, container: s.container }) };
-  const named = { metric: clean({ name: s.metricName, selector: s.selector ?? s.metricSelector }), target };
-  return { type, [key]: type === 'Object' ? { describedObject: s.target, ...named } : named };
+const fromOldMetric = (metric: any) => eachSource(metric, fromOldSource);
+
+function fromOldSource(s: any, key: Source): unknown {
+  if (key === 'resource' || key === 'containerResource')
+    return clean({ name: s.name, target: fromOldTarget(s, key), container: s.container });
+  const metric = clean({ name: s.metricName, selector: s.selector ?? s.metricSelector });
+  return clean({ describedObject: s.target, metric, target: fromOldTarget(s, key) });
+}
+
+function fromOldTarget(s: any, key: Source): unknown {
+  const { targetValue, targetAverageValue, targetAverageUtilization, averageValue } = s;
+  switch (key) {
+    case 'resource':
+    case 'containerResource':
+      return clean({
+        type: targetAverageUtilization === undefined ? 'AverageValue' : 'Utilization',
+        averageValue: targetAverageValue,
+        averageUtilization: targetAverageUtilization,
+      });
+    case 'pods':
+      return { type: 'AverageValue', averageValue: targetAverageValue ?? '0' };
+    case 'external':
+      return clean({
+        type: targetValue === undefined ? 'AverageValue' : 'Value',
+        value: targetValue,
+        averageValue: targetAverageValue,
+      });
+    default:
+      if (averageValue === undefined) return { type: 'Value', value: targetValue ?? '0' };
+      // A zero stands for no value: the old form always has one.
+      return clean({ type: 'AverageValue', value: isZero(targetValue) ? undefined : targetValue, averageValue });
+  }
+}
+
+function isZero(quantity: unknown): boolean {
+  try {
+    return compareQuantities(quantity as string, 0) === 0;
+  } catch {
+    return quantity === undefined;
+  }
 }
 
 function toOldStatus(metric: any): any {
-  const key = metric.type[0].toLowerCase() + metric.type.slice(1);
-  const { current = {}, name } = metric[key] ?? {};
-  return {
-    type: metric.type,
-    [key]: clean({
-      name: name ?? metric[key]?.metric?.name,
+  return eachSource(metric, ({ current = {}, name, metric: identifier }) => ({
+    ...clean({
+      name: name ?? identifier?.name,
       currentAverageUtilization: current.averageUtilization,
       currentAverageValue: current.averageValue,
       currentValue: current.value,
     }),
-  };
+  }));
 }
 
 const clean = (object: any) => Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined));
@@ -201,7 +216,7 @@ const publicRules = (rules: any) =>
     ? clean({
         stabilizationWindowSeconds: rules.StabilizationWindowSeconds ?? undefined,
         selectPolicy: rules.SelectPolicy ?? undefined,
-        policies: (rules.Policies ?? []).map((p: any) => ({
+        policies: listOf(rules.Policies).map((p: any) => ({
           type: p.Type,
           value: p.Value,
           periodSeconds: p.PeriodSeconds,

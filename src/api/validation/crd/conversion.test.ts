@@ -185,6 +185,20 @@ describe('schemas', () => {
     expect(faultsOf({ versions: [version('v1', { schema: { openAPIV3Schema: rule(mapType) } })] })).toEqual(faults),
   );
 
+  const allowed =
+    'only [Description Type Format Title Maximum ExclusiveMaximum Minimum ExclusiveMinimum MaxLength MinLength Pattern MaxItems MinItems UniqueItems MultipleOf Required Items Properties ExternalDocs Example XPreserveUnknownFields XValidations] fields are allowed at the root of the schema if the status subresource is enabled';
+  const objectOnly =
+    'spec.validation.openAPIV3Schema.type: Invalid value: "array": only "object" is allowed as the type at the root of the schema if the status subresource is enabled';
+  test.each<[string, object, boolean]>([
+    ['an id before a wrong type', { id: 'x', type: 'array' }, true],
+    ['a wrong type before a limit', { type: 'array', maxProperties: 2 }, false],
+  ])('at the root, only the first fault for a status: %s', (_, root, isField) => {
+    const versions = [version('v1', { schema: { openAPIV3Schema: root }, subresources: { status: {} } })];
+    const [first, ...others] = faultsOf({ versions });
+    expect(isField ? first.endsWith(allowed) : first === objectOnly).toBe(true);
+    expect(others.filter((fault) => fault.includes('status subresource'))).toEqual([]);
+  });
+
   test('unknown fields are not kept as a whole', () => {
     const withDefault = { type: 'object', properties: { a: { type: 'string', default: 'x' } } };
     expect(

@@ -50,6 +50,10 @@ const schemaFields: Fields = [
   ['XValidations', 'x-kubernetes-validations', null],
 ];
 
+/** The fields that a schema has, in Go's order. */
+export const givenFields = (schema: any): string[] =>
+  schemaFields.filter(([, name]) => schema[name] !== undefined).map(([goName]) => goName);
+
 const mapOf = (map: object | undefined, convert: (value: any) => unknown) =>
   map && Object.fromEntries(Object.entries(map).map(([key, value]) => [key, convert(value)]));
 

@@ -7,7 +7,7 @@ import { duplicate, forbiddenField, invalidValue, required, sameValue, tooMany }
 import type { CustomResourceDefinitionVersion } from '../../generated/types.ts';
 import { validateDefaults } from './defaults.ts';
 import { validFieldPath } from './field-path.ts';
-import { internalSchema } from './internal.ts';
+import { givenFields, internalSchema } from './internal.ts';
 import { validateSchema } from './schema-rules.ts';
 import { canBeStructural, validateStructural } from './structural.ts';
 
@@ -70,25 +70,19 @@ function validateOpenApi(schema: any, path: string, hasStatus: boolean): FieldEr
   return structural || errors.length ? errors : [invalidValue(path, '', "OpenAPIV3Schema 'schema' is not supported")];
 }
 
-const goNames: Readonly<Record<string, string>> = {
-  'x-kubernetes-preserve-unknown-fields': 'XPreserveUnknownFields',
-  'x-kubernetes-validations': 'XValidations',
-};
-const goName = (field: string) => goNames[field] ?? field[0].toUpperCase() + field.slice(1);
-
+/** Only the first fault counts, in the order of Go's fields. */
 function validateRoot(schema: any, path: string): FieldError[] {
-  const odd = Object.keys(schema).find((field) => !allowedAtRoot.includes(goName(field)));
-  if (schema.type !== 'object' && schema.type)
-    return [
-      invalidValue(
-        `${path}.type`,
-        schema.type,
-        'only "object" is allowed as the type at the root of the schema if the status subresource is enabled',
-      ),
-    ];
-  if (!odd) return [];
-  const why = `only [${allowedAtRoot.join(' ')}] fields are allowed at the root of the schema if the status subresource is enabled`;
-  return [invalidValue(path, internalSchema(schema), why)];
+  const enabled = 'if the status subresource is enabled';
+  for (const field of givenFields(schema)) {
+    if (field === 'Type' && schema.type !== 'object') {
+      const why = `only "object" is allowed as the type at the root of the schema ${enabled}`;
+      return [invalidValue(`${path}.type`, schema.type, why)];
+    }
+    if (allowedAtRoot.includes(field)) continue;
+    const why = `only [${allowedAtRoot.join(' ')}] fields are allowed at the root of the schema ${enabled}`;
+    return [invalidValue(path, internalSchema(schema), why)];
+  }
+  return [];
 }
 
 function validateColumn(
