@@ -93,7 +93,7 @@ const controllers = (
   ['resourcequota-controller', resourcequota],
   ['ttl-after-finished-controller', ttlAfterFinished],
   ['ephemeral-volume-controller', ephemeralVolume],
-  ['persistent-volume-binder', persistentVolumeBinder],
+  ['persistent-volume-binder', persistentVolumeBinder()],
   ['host-path-provisioner', hostPathVolumes],
   ['expand-controller', persistentVolumeExpander],
   ['pvc-protection-controller', pvcProtection],

@@ -58,52 +58,68 @@ const claimsOfClasses: Watch = {
   keys: (_, { lister }) => lister('persistentvolumeclaims').list().filter(isWaiting).map(keyOf),
 };
 
-/** Keys of claims have a namespace, keys of volumes have none. */
-export const persistentVolumeBinder: Controller = {
-  name: 'persistentvolume-binder',
-  component: 'persistentvolume-controller',
-  watches: [own('persistentvolumeclaims'), own('persistentvolumes'), claimsOfVolumes, volumesOfClaims, claimsOfClasses],
-  reads: ['pods'],
-  indexes: [
-    { resource: 'pods', name: podsByClaim, valuesOf: claimKeysOfPod },
-    {
-      resource: 'persistentvolumeclaims',
-      name: claimsByClass,
-      valuesOf: (claim: PersistentVolumeClaim) => (isWaiting(claim) ? [storageClassOf(claim)] : []),
-    },
-    {
-      resource: 'persistentvolumeclaims',
-      name: claimsByVolume,
-      valuesOf: ({ spec }: PersistentVolumeClaim) => (spec.volumeName ? [spec.volumeName] : []),
-    },
-    {
-      resource: 'persistentvolumes',
-      name: volumesByClaim,
-      valuesOf: ({ spec }: PersistentVolume) => (spec?.claimRef ? [claimRefKey(spec.claimRef)] : []),
-    },
-    {
-      resource: 'persistentvolumes',
-      name: volumesByClass,
-      valuesOf: (volume: PersistentVolume) => [storageClassOf(volume)],
-    },
-  ],
-  // One after the other: two claims must not choose the same volume.
-  workers: 1,
-  async reconcile(key, tools) {
-    if (!key.includes('/')) return syncVolume(key, tools);
-    const claim = tools.lister('persistentvolumeclaims').get(key);
-    if (!claim) return;
-    const decision = decideClaim(claim, {
-      volumes: candidatesOf(claim, tools),
-      classes: tools.lister('storageclasses').list(),
-      waitingPods: waitingPodsOf(key, tools),
-    });
-    return carryOut(claim, decision, tools);
+const indexes: Controller['indexes'] = [
+  { resource: 'pods', name: podsByClaim, valuesOf: claimKeysOfPod },
+  {
+    resource: 'persistentvolumeclaims',
+    name: claimsByClass,
+    valuesOf: (claim: PersistentVolumeClaim) => (isWaiting(claim) ? [storageClassOf(claim)] : []),
   },
-};
+  {
+    resource: 'persistentvolumeclaims',
+    name: claimsByVolume,
+    valuesOf: ({ spec }: PersistentVolumeClaim) => (spec.volumeName ? [spec.volumeName] : []),
+  },
+  {
+    resource: 'persistentvolumes',
+    name: volumesByClaim,
+    valuesOf: ({ spec }: PersistentVolume) => (spec?.claimRef ? [claimRefKey(spec.claimRef)] : []),
+  },
+  {
+    resource: 'persistentvolumes',
+    name: volumesByClass,
+    valuesOf: (volume: PersistentVolume) => [storageClassOf(volume)],
+  },
+];
+
+/** Keys of claims have a namespace, keys of volumes have none. */
+export function persistentVolumeBinder(): Controller {
+  /** Free volumes that a claim is being bound to: other claims choose among the rest. */
+  const chosen = new Set<string>();
+  return {
+    name: 'persistentvolume-binder',
+    component: 'persistentvolume-controller',
+    watches: [
+      ...[own('persistentvolumeclaims'), own('persistentvolumes')],
+      ...[claimsOfVolumes, volumesOfClaims, claimsOfClasses],
+    ],
+    reads: ['pods'],
+    indexes,
+    // A binding is several writes that are flushed one after the other.
+    workers: 20,
+    async reconcile(key, tools) {
+      if (!key.includes('/')) return syncVolume(key, tools);
+      const claim = tools.lister('persistentvolumeclaims').get(key);
+      if (!claim) return;
+      const decision = decideClaim(claim, {
+        volumes: candidatesOf(claim, chosen, tools),
+        classes: tools.lister('storageclasses').list(),
+        waitingPods: waitingPodsOf(key, tools),
+      });
+      if (decision.do !== 'bind' || decision.volume.spec?.claimRef) return carryOut(claim, decision, tools);
+      const { name } = decision.volume.metadata;
+      chosen.add(name);
+      return carryOut(claim, decision, tools).finally(() => chosen.delete(name));
+    },
+  };
+}
 
 /** The volumes that can matter to the claim: the one that it names, those reserved for it, and those of its class. */
-function candidatesOf(claim: PersistentVolumeClaim, { lister }: Tools): PersistentVolume[] {
+function candidatesOf(
+  claim: PersistentVolumeClaim,
+  chosen: ReadonlySet<string>,
+  { lister }: Tools,
+): PersistentVolume[] {
   const volumes = lister('persistentvolumes');
   const { volumeName } = claim.spec;
   if (volumeName) {
@@ -111,7 +127,8 @@ function candidatesOf(claim: PersistentVolumeClaim, { lister }: Tools): Persiste
     return volume ? [volume] : [];
   }
   const reserved = volumes.by(volumesByClaim, keyOf(claim));
-  return [...new Set([...reserved, ...volumes.by(volumesByClass, storageClassOf(claim))])];
+  const free = volumes.by(volumesByClass, storageClassOf(claim)).filter(({ metadata }) => !chosen.has(metadata.name));
+  return [...new Set([...reserved, ...free])];
 }
 
 const waitingPodsOf = (key: string, { lister }: Tools): string[] =>

@@ -1,6 +1,7 @@
 // The volumes of one pod, with the API's objects in them.
 
-import { type Pod, reachesVolume } from '../../api/api.ts';
+import { isApiError, type Pod, reachesVolume } from '../../api/api.ts';
+import type { Clock } from '../../machinery/time/clock.ts';
 import type { VolumeSources } from '../machine/machine.ts';
 import { allocatableOf } from '../pods/start-container.ts';
 import type { KubeletTools } from '../tools.ts';
@@ -36,12 +37,26 @@ export async function podVolumes(
 
 const noVolumes: ReadonlyMap<string, BoundVolume> = new Map();
 
-async function claimedVolumes(pod: Pod, { client, node, machine }: KubeletTools) {
+/** The Node authorizer may get a new pod later than the kubelet does: waits before the next attempt. */
+const authorizerDelaysMs = [50, 200, 500];
+
+async function whenAllowed<T>(clock: Clock, read: () => Promise<T>): Promise<T> {
+  for (const delayMs of authorizerDelaysMs)
+    try {
+      return await read();
+    } catch (error) {
+      if (!isApiError(error, 'Forbidden')) throw error;
+      await clock.sleep(delayMs);
+    }
+  return read();
+}
+
+async function claimedVolumes(pod: Pod, { client, clock, node, machine }: KubeletTools) {
   if (!pod.spec.volumes?.some(({ persistentVolumeClaim, ephemeral }) => persistentVolumeClaim ?? ephemeral))
     return noVolumes;
   const claimed = await boundVolumes(pod, {
-    claim: (namespace, name) => client.get('persistentvolumeclaims', { namespace, name }),
-    volume: (name) => client.get('persistentvolumes', { name }),
+    claim: (namespace, name) => whenAllowed(clock, () => client.get('persistentvolumeclaims', { namespace, name })),
+    volume: (name) => whenAllowed(clock, () => client.get('persistentvolumes', { name })),
   });
   const own = node();
   for (const { volume } of claimed.values()) {
