@@ -117,8 +117,8 @@ export class WatchCache {
   forget(prefix: string): void {
     const found = this.#caches.get(prefix);
     this.#caches.delete(prefix);
-    // There is no history of its changes.
-    if (found) this.#noteUnseen(prefix, this.#revision);
+    // While it was loading, it had not applied its changes yet.
+    if (found) this.#noteUnseen(prefix, found.early ? this.#revision : found.cache.changedAt);
   }
 
   #noteUnseen(key: string, revision: number): void {
