@@ -111,3 +111,38 @@ describe('ingressclasses', () => {
     ['spec.parameters.scope', '', [unknown]],
   ])('new: %s = %j', (path, value, faults) => expect(find.onCreate(path, value)).toEqual(faults));
 });
+
+test('ingresses show the rules that were given', () => {
+  const find = faultFinder('networking.k8s.io/v1/ingresses', { spec: { rules: [{ host: 'h.test' }] } });
+  const why = 'either `defaultBackend` or `rules` must be specified';
+  expect(find.onCreate('spec.rules', undefined)).toEqual([`spec: Invalid value: null: ${why}`]);
+  expect(find.onCreate('spec.rules', [])).toEqual([`spec: Invalid value: []: ${why}`]);
+});
+
+describe('customresourcedefinitions', () => {
+  const schema = { openAPIV3Schema: { type: 'object' } };
+  const find = faultFinder('apiextensions.k8s.io/v1/customresourcedefinitions', {
+    metadata: { name: 'gears.g.test' },
+    spec: {
+      group: 'g.test',
+      scope: 'Namespaced',
+      names: { plural: 'gears', kind: 'Gear' },
+      versions: [{ name: 'v1', served: true, storage: true, schema }],
+    },
+  });
+  const none = 'must have exactly one version marked as storage version';
+  const unstored = 'status.storedVersions: Invalid value: null: must have at least one stored version';
+  test.each<FaultRow>([
+    ['spec.versions', undefined, [`spec.versions: Invalid value: null: ${none}`, unstored]],
+    ['spec.versions', [], [`spec.versions: Invalid value: []: ${none}`, unstored]],
+    ['spec.names.categories', [], []],
+    ['spec.versions[0].selectableFields', [], []],
+    ['spec.versions[0].additionalPrinterColumns', [], []],
+    ['spec.versions[0].schema.openAPIV3Schema.required', [], []],
+    ['spec.versions[0].schema.openAPIV3Schema.enum', [], []],
+    ['spec.versions[0].schema.openAPIV3Schema.properties', {}, []],
+    ['spec.versions[0].schema.openAPIV3Schema.definitions', {}, []],
+    ['spec.versions[0].schema.openAPIV3Schema.x-kubernetes-list-map-keys', [], []],
+    ['spec.versions[0].schema.openAPIV3Schema.x-kubernetes-validations', [], []],
+  ])('new: %s = %j', (path, value, faults) => expect(find.onCreate(path, value)).toEqual(faults));
+});

@@ -13,6 +13,7 @@ export const cleanupFinalizer = 'customresourcecleanup.apiextensions.k8s.io';
 export const customResourceDefinition: KindBehaviour<CustomResourceDefinition> = {
   storagePrefix: 'apiextensions.k8s.io/customresourcedefinitions',
   hasGeneration: true,
+  emptyFields: 'validated',
   strategy: {
     allowUnconditionalUpdate: false,
     setDefaults(crd) {

@@ -20,6 +20,7 @@ const shownHosts = 3;
 export const ingress: KindBehaviour<Ingress> = {
   storagePrefix: 'ingress',
   hasGeneration: true,
+  emptyFields: 'validated',
   cells: {
     Class: (i) => i.spec?.ingressClassName ?? none,
     Hosts: (i) => {
@@ -62,7 +63,7 @@ function validate(i: Ingress, old?: Ingress): FieldError[] {
   const looseSecrets = (old?.spec?.tls ?? []).some((entry) => secretName(entry.secretName, '').length);
   return [
     ...(!rules?.length && !defaultBackend
-      ? [invalidValue('spec', rules?.length ? rules : null, 'either `defaultBackend` or `rules` must be specified')]
+      ? [invalidValue('spec', rules ?? null, 'either `defaultBackend` or `rules` must be specified')]
       : []),
     ...(defaultBackend ? validateBackend(defaultBackend, 'spec.defaultBackend') : []),
     ...(rules ?? []).flatMap((rule, index) => {

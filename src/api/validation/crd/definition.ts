@@ -16,12 +16,12 @@ type Names = Spec['names'];
 
 export function validateDefinition(crd: CustomResourceDefinition, old?: CustomResourceDefinition): FieldError[] {
   const { spec, status } = crd;
-  const versions = spec.versions ?? [];
+  const versions: Versions = spec.versions ?? [];
   return [
     ...validateGroup(spec.group),
     ...validateScope(spec.scope),
     ...(spec.preserveUnknownFields ? validatePreserving(spec) : []),
-    ...validateVersions(versions),
+    ...validateVersions(versions, spec.versions ?? null),
     ...validateStoredVersions(status?.storedVersions, versions),
     ...requiredNames(spec.names),
     ...validateNames(spec.names, 'spec.names'),
@@ -67,9 +67,9 @@ function validateScope(scope: string | undefined): FieldError[] {
 
 type Versions = Spec['versions'];
 
-function validateVersions(versions: Versions): FieldError[] {
+function validateVersions(versions: Versions, given: Versions | null): FieldError[] {
   const errors: FieldError[] = [];
-  const faulty = (why: string) => errors.push(invalidValue('spec.versions', internalVersions(versions), why));
+  const faulty = (why: string) => errors.push(invalidValue('spec.versions', given && internalVersions(given), why));
   // Older definitions named the first version in spec.version.
   if (versions[0]?.name) errors.push(...joined('spec.version', versions[0].name, dns1035LabelFaults(versions[0].name)));
   if (new Set(versions.map(({ name }) => name)).size < versions.length) faulty('must contain unique version names');

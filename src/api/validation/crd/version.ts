@@ -17,9 +17,13 @@ const columnTypes = ['boolean', 'date', 'integer', 'number', 'string'];
 const columnFormats = ['byte', 'date', 'date-time', 'double', 'float', 'int32', 'int64', 'password'];
 const maxSelectableFields = 8;
 
+const isEmptyList = (value: unknown): boolean => Array.isArray(value) && value.length === 0;
+
 export function validateVersionParts(versions: readonly Version[]): FieldError[] {
   if (!versions.length) return [];
-  const shared = (field: keyof Version) => versions.every((version) => sameValue(version[field], versions[0][field]));
+  const part = (version: Version, field: keyof Version) => (isEmptyList(version[field]) ? undefined : version[field]);
+  const shared = (field: keyof Version) =>
+    versions.every((version) => sameValue(part(version, field), part(versions[0], field)));
   const errors: FieldError[] = [];
   const each = (
     field: keyof Version,
