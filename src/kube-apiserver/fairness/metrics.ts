@@ -73,9 +73,12 @@ function collect(metrics: Metrics, { levels, fairFraction }: PriorityLevels): vo
     set('lower_limit_seats', 'Seats that the level cannot lose.', least);
     set('upper_limit_seats', 'Seats that the level can have at most.', most);
     set('current_limit_seats', 'Seats that the level has now.', queues.limit);
-    set('current_executing_seats', 'Seats in use.', queues.seatsInUse);
-    set('current_executing_requests', 'Requests that run.', queues.executing);
-    set('current_inqueue_requests', 'Requests that wait.', queues.waiting);
+    for (const [schema, load] of queues.loads) {
+      const own = { ...labels, flow_schema: schema };
+      gauge('current_executing_seats', 'Seats in use.').set(load.seatsInUse, own);
+      gauge('current_executing_requests', 'Requests that run.').set(load.executing, own);
+      gauge('current_inqueue_requests', 'Requests that wait.').set(load.waiting, own);
+    }
     set('demand_seats_high_watermark', 'Most seats wanted in the last period.', highWatermark);
     set('demand_seats_average', 'Seats wanted in the last period.', average);
     set('demand_seats_stdev', 'Deviation of the seats wanted in the last period.', deviation);

@@ -51,6 +51,13 @@ export interface Waiting {
   abort?: () => void;
 }
 
+/** Requests of one flow schema. */
+export interface Load {
+  executing: number;
+  seatsInUse: number;
+  waiting: number;
+}
+
 export interface Queue {
   readonly index: number;
   readonly waiting: Set<Waiting>;
@@ -81,6 +88,8 @@ export class QueueSet {
   seatsWaiting = 0;
   executing = 0;
   waiting = 0;
+  /** By the name of the schema. */
+  readonly loads = new Map<string, Load>();
   readonly counts = { dispatched: 0, rejected: 0, timedOut: 0, cancelled: 0 };
 
   constructor(clock: Clock, config: QueueConfig, limit: number, onDemand: (seats: number) => void) {
@@ -217,6 +226,7 @@ export class QueueSet {
     queue.waiting.add(waiting);
     queue.waitingWork += waiting.work;
     this.waiting++;
+    this.#loadOf(arrival).waiting++;
     this.seatsWaiting += seats;
     this.#demandChanged();
   }
@@ -232,6 +242,7 @@ export class QueueSet {
     queue.waiting.delete(waiting);
     queue.waitingWork -= waiting.work;
     this.waiting--;
+    this.#loadOf(waiting.arrival).waiting--;
     this.seatsWaiting -= waiting.seats;
     waiting.timer?.cancel();
     if (waiting.abort) waiting.arrival.signal.removeEventListener('abort', waiting.abort);
@@ -269,11 +280,20 @@ export class QueueSet {
     return best;
   }
 
-  #execute({ width }: Arrival, seats: number, queue: Queue | undefined): Outcome {
+  #loadOf({ schema }: Arrival): Load {
+    let load = this.loads.get(schema);
+    if (!load) this.loads.set(schema, (load = { executing: 0, seatsInUse: 0, waiting: 0 }));
+    return load;
+  }
+
+  #execute(arrival: Arrival, seats: number, queue: Queue | undefined): Outcome {
     const startedAt = this.#clock.monotonic();
     this.counts.dispatched++;
     this.executing++;
     this.seatsInUse += seats;
+    const load = this.#loadOf(arrival);
+    load.executing++;
+    load.seatsInUse += seats;
     if (queue) {
       queue.executing++;
       queue.seatsInUse += seats;
@@ -285,14 +305,17 @@ export class QueueSet {
       release: () => {
         if (isReleased) return;
         isReleased = true;
-        this.#finish(width, seats, queue, startedAt);
+        this.#finish(arrival, seats, queue, startedAt);
       },
     };
   }
 
-  #finish(width: Width, seats: number, queue: Queue | undefined, startedAt: number): void {
+  #finish(arrival: Arrival, seats: number, queue: Queue | undefined, startedAt: number): void {
+    const { width } = arrival;
+    const load = this.#loadOf(arrival);
     this.#syncTime();
     this.executing--;
+    load.executing--;
     if (queue) {
       queue.executing--;
       // It was charged for the expected time; now the real one is known.
@@ -302,6 +325,7 @@ export class QueueSet {
     const release = () => {
       this.#syncTime();
       this.seatsInUse -= seats;
+      load.seatsInUse -= seats;
       if (queue) {
         queue.seatsInUse -= seats;
         this.#settle(queue);
