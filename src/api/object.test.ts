@@ -190,3 +190,11 @@ describe('empty lists and maps', () => {
   test('elsewhere only lists stay', () =>
     expect(kept(decode(schema, given).object)).toBe('{"podSelector":{"matchExpressions":[]},"policyTypes":[]}'));
 });
+
+test.each([
+  ['ConfigMap', 'binaryData'],
+  ['Secret', 'data'],
+])('null bytes of a %s are empty', (kind, field) => {
+  const { object } = decode(wanted('', 'v1', kind).schema, { metadata: {}, [field]: { a: null, b: 'eA==' } });
+  expect(object[field]).toEqual({ a: '', b: 'eA==' });
+});
