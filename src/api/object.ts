@@ -209,9 +209,8 @@ class Walk {
     // A map of quantities is a ResourceList, which is rounded to thousandths when defaults are set.
     const rounds = items.format === 'quantity';
     for (const key of inOrder(keys)) {
-      // Null bytes are empty once they are stored.
-      const none = items.format === 'byte' ? '' : null;
-      const walked = value[key] === null ? (none ?? zero(items)) : this.value(items, value[key]);
+      const nullBytes = items.format === 'byte' ? '' : undefined;
+      const walked = value[key] === null ? (nullBytes ?? zero(items)) : this.value(items, value[key]);
       setOwn(out, key, rounds ? canonicalResource(walked) : walked);
     }
     this.#depth--;

@@ -1,6 +1,7 @@
 // The rules that every kind has, put around those of one kind.
 
 import { canonical } from './decode.ts';
+import { sameValue } from './fields.ts';
 import type { ApiObject, KindBehaviour, MetadataCheck, ResourceInfo, Strategy } from './kind.ts';
 import { schemaOfKind } from './schemas.ts';
 import {
@@ -88,6 +89,13 @@ const metadataUpdate = (own: Strategy, next: ApiObject, old: ApiObject) => [
   ),
 ];
 const changeOnly: readonly MetadataCheck[] = ['change'];
+
+/** Whether two objects of a kind are the same once they are stored: without empty fields. */
+export function sameStored(group: string, kind: string, a: object, b: object): boolean {
+  const schema = schemaOfKind(group, 'v1', kind);
+  if (!schema) throw new Error(`no kind ${kind} is in the group ${group}`);
+  return sameValue(canonical(schema, a), canonical(schema, b));
+}
 
 function keep(next: ApiObject, field: string, old: ApiObject): void {
   if (old[field] === undefined) delete next[field];

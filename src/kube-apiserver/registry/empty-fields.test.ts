@@ -74,6 +74,42 @@ describe('the generation', () => {
   });
 });
 
+describe('no empty field changes', () => {
+  test('the generation of an endpoint slice', async () => {
+    const slice = (hints: object) => ({
+      metadata: { name: 'e' },
+      addressType: 'IPv4',
+      endpoints: [{ addresses: ['192.0.2.1'], hints: { forZones: [{ name: 'z' }], ...hints } }],
+      ports: [],
+    });
+    const path = '/apis/discovery.k8s.io/v1/namespaces/default/endpointslices';
+    const body = await updated(path, slice({}), slice({ forNodes: [] }));
+    expect(body.metadata.generation).toBe(1);
+  });
+
+  test('the generation of a driver', async () => {
+    const driver = (spec: object) => ({ metadata: { name: 'd.test' }, spec });
+    const path = '/apis/storage.k8s.io/v1/csidrivers';
+    const body = await updated(path, driver({}), driver({ tokenRequests: [] }));
+    expect(body.metadata.generation ?? 0).toBe(0);
+  });
+
+  test("the generation of a daemon set's template", async () => {
+    const labels = { a: 'b' };
+    const set = (spec: object) => ({
+      metadata: { name: 's' },
+      spec: {
+        selector: { matchLabels: labels },
+        template: { metadata: { labels }, spec: { containers: [{ name: 'c', image: 'i' }], ...spec } },
+      },
+    });
+    const path = '/apis/apps/v1/namespaces/default/daemonsets';
+    const { metadata } = await updated(path, set({}), set({ tolerations: [], imagePullSecrets: [] }));
+    expect(metadata.generation).toBe(1);
+    expect(metadata.annotations['deprecated.daemonset.template.generation']).toBe('1');
+  });
+});
+
 test('empty fields have no owner', async () => {
   const { body } = await server.call('POST', policies, policy('owned', { podSelector: { matchLabels: {} } }));
   expect(body.metadata.managedFields[0].fieldsV1).toEqual({

@@ -1,11 +1,12 @@
 import { labelSelector } from '../../../machinery/selectors/label-selector.ts';
 import { defaultPodTemplate } from '../../defaults/pod-spec.ts';
 import type { FieldError } from '../../errors.ts';
-import { invalidValue, nonNegative, notSupported, required, sameValue, unchanged } from '../../fields.ts';
+import { invalidValue, nonNegative, notSupported, required, unchanged } from '../../fields.ts';
 import type { DaemonSet } from '../../generated/types.ts';
 import { internal } from '../../internal.ts';
 import type { KindBehaviour } from '../../kind.ts';
 import { specOf } from '../../spec-of.ts';
+import { sameStored } from '../../strategy.ts';
 import { intOrPercentIsZero, notOver100Percent, validateIntOrPercent } from '../../validation/int-or-percent.ts';
 import { validatePodTemplate } from '../../validation/pod/template.ts';
 import { isEmpty } from '../../validation/rules.ts';
@@ -57,7 +58,8 @@ export const daemonSet: KindBehaviour<DaemonSet> = {
     prepareForUpdate(next, old) {
       dropDisabledTemplateFields(next.spec?.template, old.spec?.template);
       const before = Number(old.metadata.annotations?.[templateGeneration] ?? 1);
-      setTemplateGeneration(next, sameValue(next.spec?.template, old.spec?.template) ? before : before + 1);
+      const part = ({ spec }: DaemonSet) => ({ spec: { template: spec?.template } });
+      setTemplateGeneration(next, sameStored('apps', 'DaemonSet', part(next), part(old)) ? before : before + 1);
     },
     validate,
     validateUpdate: (next, old) => [

@@ -9,6 +9,7 @@ import type { FieldError } from '../../errors.ts';
 import { duplicate, invalidValue, invalidValues, required, sameValue, tooMany, unchanged } from '../../fields.ts';
 import type { EndpointSlice } from '../../generated/types.ts';
 import type { KindBehaviour } from '../../kind.ts';
+import { sameStored } from '../../strategy.ts';
 import { validateLabels } from '../../validation/metadata.ts';
 import { fullyQualifiedName } from '../../validation/names.ts';
 import { canonicalIp, forwardableIpFaults, ipWarnings, legacyIp } from '../../validation/network.ts';
@@ -44,7 +45,9 @@ export const endpointSlice: KindBehaviour<EndpointSlice> = {
     prepareForUpdate(next, old) {
       const { metadata, ...wanted } = next;
       const { metadata: before, ...was } = old;
-      const isSame = sameValue(wanted, was) && sameValue(metadata.labels ?? {}, before.labels ?? {});
+      const isSame =
+        sameStored('discovery.k8s.io', 'EndpointSlice', wanted, was) &&
+        sameValue(metadata.labels ?? {}, before.labels ?? {});
       if (!isSame) metadata.generation = (before.generation ?? 0) + 1;
       if (!sameValue(next.endpoints ?? [], old.endpoints ?? [])) dropTopology(next);
     },

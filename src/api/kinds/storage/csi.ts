@@ -8,6 +8,7 @@ import { duplicate, invalidValue, invalidValues, required, sameValue, unchanged 
 import type { CSIDriver, CSINode, CSIStorageCapacity } from '../../generated/types.ts';
 import { internal } from '../../internal.ts';
 import type { KindBehaviour } from '../../kind.ts';
+import { sameStored } from '../../strategy.ts';
 import { nodeSelectorWarnings } from '../../validation/node-labels.ts';
 import { atLeast, need, notNegative, oneOfThese, type Rule, set, struct } from '../../validation/rules.ts';
 import { validateLabelSelector } from '../../validation/selector.ts';
@@ -43,7 +44,8 @@ export const csiDriver: KindBehaviour<CSIDriver> = {
     prepareForCreate: dropDisabled,
     prepareForUpdate(next, old) {
       dropDisabled(next);
-      if (!sameValue(next.spec, old.spec)) next.metadata.generation = (old.metadata.generation ?? 0) + 1;
+      if (!sameStored('storage.k8s.io', 'CSIDriver', { spec: next.spec }, { spec: old.spec }))
+        next.metadata.generation = (old.metadata.generation ?? 0) + 1;
     },
     warnings: (d, old) =>
       d.spec.tokenRequests?.length &&
