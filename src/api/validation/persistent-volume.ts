@@ -7,7 +7,7 @@ import type { PersistentVolumeSpec as Spec } from '../generated/types.ts';
 import { className, validateAccessModes, volumeMode } from './claim.ts';
 import { validateNodeSelector } from './pod/affinity.ts';
 import { forbidden, given, isEmpty, need, oneOfThese, struct } from './rules.ts';
-import { iscsiNameFault, isIscsiNameTooLong, persistentSources } from './volume-sources.ts';
+import { persistentSources } from './volume-sources.ts';
 
 /** Kubernetes' order of checking sources. */
 const sources = [
@@ -62,7 +62,7 @@ function validateOwn(spec: Spec, path: string): FieldError[] {
   const at = `${path}.nodeAffinity.required`;
   const { nodeAffinity: affinity } = spec;
   return [
-    ...validateCapacity((spec.capacity ?? {}) as Record<string, string>, `${path}.capacity`),
+    ...validateCapacity(spec.capacity as Record<string, string> | undefined, `${path}.capacity`),
     ...reclaimPolicy(spec.persistentVolumeReclaimPolicy, `${path}.persistentVolumeReclaimPolicy`),
     ...(affinity && !affinity.required ? [required(at, 'must specify required node constraints')] : []),
     ...(affinity?.required ? validateNodeSelector(affinity.required, at) : []),
@@ -93,15 +93,21 @@ const inlinePolicies = struct({
   nodeAffinity: forbidden(notInline),
 });
 
-/** With any number of slashes and dots. */
-const isRoot = (path: string): boolean => path.startsWith('/') && /^[/.]*$/.test(path) && !/[^/]{3}/.test(path);
+/** Nothing is left of the path once each `..` has taken the part before it. */
+function isRoot(path: string): boolean {
+  const parts: string[] = [];
+  for (const part of path.split('/'))
+    if (part === '..') parts.pop();
+    else if (part && part !== '.') parts.push(part);
+  return path.startsWith('/') && parts.length === 0;
+}
 
-function validateCapacity(capacity: Record<string, string>, path: string): FieldError[] {
+function validateCapacity(given: Record<string, string> | undefined, path: string): FieldError[] {
+  const capacity = given ?? {};
   const names = Object.keys(capacity);
   const errors: FieldError[] = [];
   if (!names.length) errors.push(required(path));
-  if (!('storage' in capacity) || names.length > 1)
-    errors.push(notSupported(path, names.length ? capacity : null, ['storage']));
+  if (!('storage' in capacity) || names.length > 1) errors.push(notSupported(path, given ?? null, ['storage']));
   for (const [name, quantity] of Object.entries(capacity)) {
     const at = `${path}[${name}]`;
     if (compareQuantities(quantity, 0) < 0)
@@ -127,9 +133,7 @@ function validateSource(name: string, spec: Spec, path: string): FieldError[] {
       continue;
     }
     const at = `${path}.${fieldPath[source] ?? source}`;
-    errors.push(...persistentSources[source](value, at));
-    if (source === 'iscsi' && isIscsiNameTooLong(name, value as any))
-      errors.push(invalidValue(`${at}.targetportal`, (value as any).targetPortal, iscsiNameFault));
+    errors.push(...persistentSources[source](value, at, { name }));
     if (source === 'local' && !spec.nodeAffinity)
       errors.push(required(`${path}.nodeAffinity`, 'Local volume requires node affinity'));
   }

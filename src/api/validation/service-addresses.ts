@@ -2,10 +2,10 @@
 
 import { parseIp } from '../../machinery/ip.ts';
 import type { FieldError } from '../errors.ts';
-import { invalidValue, required } from '../fields.ts';
+import { duplicate, invalidValue, required } from '../fields.ts';
 import type { Service } from '../generated/types.ts';
 import { legacyIp } from './network.ts';
-import { all, each, oneOfThese, set, unique } from './rules.ts';
+import { oneOfThese, type Rule, set } from './rules.ts';
 
 type Spec = NonNullable<Service['spec']>;
 
@@ -13,7 +13,12 @@ export const isHeadless = ({ clusterIPs }: Spec): boolean => clusterIPs?.length 
 
 const path = 'spec.clusterIPs';
 const familiesPath = 'spec.ipFamilies';
-const families = all(each(oneOfThese('IPv4', 'IPv6')), unique());
+const family = oneOfThese('IPv4', 'IPv6');
+const families: Rule = (list: readonly string[] = [], at) =>
+  list.flatMap((name, index) => [
+    ...family(name, `${at}[${index}]`),
+    ...(list.indexOf(name) < index ? [duplicate(`${at}[${index}]`, name)] : []),
+  ]);
 const policy = set(oneOfThese('PreferDualStack', 'RequireDualStack', 'SingleStack'));
 
 export function validateClusterIps(spec: Spec, before: readonly string[] | undefined): FieldError[] {

@@ -66,6 +66,7 @@ const iscsiName =
 
 const chapSecret: Rule = (secret, path, iscsi) =>
   (iscsi.chapAuthDiscovery || iscsi.chapAuthSession) && !secret ? [required(path)] : [];
+const namedChapSecret: Rule = all(chapSecret, struct({ name: need() }));
 
 /** Kubernetes spells this field without capitals. */
 const initiator =
@@ -73,16 +74,21 @@ const initiator =
   (name, path) =>
     name === undefined ? [] : iscsiName(fault)(name, path.replace(/initiatorName$/, 'initiatorname'));
 
-const iscsi = (fault: string): Rule =>
-  struct({
-    targetPortal: need(),
-    iqn: needed(iscsiName(fault)),
-    lun: range(0, 255),
-    secretRef: chapSecret,
-    initiatorName: initiator(fault),
-  });
+/** With a custom initiator, name and portal together name a file. */
+export const iscsiNameFault =
+  'Total length of <volume name>:<iscsi.targetPortal> must be under 64 characters if iscsi.initiatorName is specified.';
+export const isIscsiNameTooLong = (name: string, source: { initiatorName?: string; targetPortal?: string }): boolean =>
+  source.initiatorName !== undefined && `${name}:${source.targetPortal ?? ''}`.length > 64;
 
-const persistentIscsi = all(iscsi('must be valid format'), struct({ secretRef: struct({ name: need() }) }));
+const portal = struct({ targetPortal: need() });
+const iscsiRest = (fault: string, secretRef: Rule): Rule =>
+  struct({ iqn: needed(iscsiName(fault)), lun: range(0, 255), secretRef, initiatorName: initiator(fault) });
+const iscsi = all(portal, iscsiRest(prefixFault, chapSecret));
+
+/** Kubernetes spells the field of the portal without capitals here. */
+const shortName: Rule = (source, path, { name }: { name: string }) =>
+  isIscsiNameTooLong(name, source) ? [invalidValue(`${path}.targetportal`, source.targetPortal, iscsiNameFault)] : [];
+const persistentIscsi = all(portal, shortName, iscsiRest('must be valid format', namedChapSecret));
 
 function fibreChannel(fc: any, path: string): FieldError[] {
   const { targetWWNs = [], wwids = [], lun } = fc;
@@ -200,7 +206,7 @@ const shared: Readonly<Record<string, Rule>> = {
 export const podSources: Readonly<Record<string, Rule>> = {
   ...shared,
   gitRepo: struct({ repository: need(), directory: descending }),
-  iscsi: iscsi(prefixFault),
+  iscsi,
   glusterfs,
   cinder: struct({ volumeID: need(), secretRef: named }),
   azureFile: struct({ secretName: need(), shareName: need() }),
@@ -233,9 +239,3 @@ export const persistentSources: Readonly<Record<string, Rule>> = {
     nodeExpandSecretRef: secretReference,
   }),
 };
-
-/** With a custom initiator, name and portal together name a file. */
-export const iscsiNameFault =
-  'Total length of <volume name>:<iscsi.targetPortal> must be under 64 characters if iscsi.initiatorName is specified.';
-export const isIscsiNameTooLong = (name: string, source: { initiatorName?: string; targetPortal?: string }): boolean =>
-  source.initiatorName !== undefined && `${name}:${source.targetPortal ?? ''}`.length > 64;

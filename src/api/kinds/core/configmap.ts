@@ -3,6 +3,7 @@ import type { FieldError } from '../../errors.ts';
 import { forbiddenField, invalidValue, invalidValues, sameValue, tooLong } from '../../fields.ts';
 import type { ConfigMap } from '../../generated/types.ts';
 import type { KindBehaviour } from '../../kind.ts';
+import { byteCount } from './byte-count.ts';
 
 const maxBytes = 1024 * 1024;
 
@@ -23,7 +24,7 @@ function validate(map: ConfigMap): FieldError[] {
   }
   for (const [key, value] of Object.entries(map.binaryData ?? {})) {
     errors.push(...invalidValues(`binaryData[${key}]`, key, configMapKeyFaults(key)));
-    size += Math.floor((value.length * 3) / 4);
+    size += byteCount(value);
   }
   // Kubernetes names no field here.
   if (size > maxBytes) errors.push(tooLong('', maxBytes));

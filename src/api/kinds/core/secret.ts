@@ -1,16 +1,11 @@
+import { JsonSyntaxError, parseJson } from '../../../machinery/text/json.ts';
 import { configMapKeyFaults } from '../../../machinery/text/names.ts';
 import type { FieldError } from '../../errors.ts';
-import {
-  forbiddenField,
-  immutableField,
-  invalidValue,
-  invalidValues,
-  required,
-  sameValue,
-  tooLong,
-} from '../../fields.ts';
+import { forbiddenField, immutableField, invalidValues, required, sameValue, tooLong } from '../../fields.ts';
 import type { Secret } from '../../generated/types.ts';
+import { goTypeOf } from '../../go-values.ts';
 import type { KindBehaviour } from '../../kind.ts';
+import { byteCount } from './byte-count.ts';
 
 const maxBytes = 1024 * 1024;
 
@@ -53,13 +48,13 @@ function validate(s: Secret): FieldError[] {
   let size = 0;
   for (const [key, value] of Object.entries(data)) {
     errors.push(...invalidValues(`data[${key}]`, key, configMapKeyFaults(key)));
-    size += Math.floor((value.length * 3) / 4);
+    size += byteCount(value);
   }
   if (size > maxBytes) errors.push(tooLong('data', maxBytes));
   for (const key of requiredKeys[s.type ?? ''] ?? []) {
     if (key === 'ssh-privatekey' ? !data[key] : !(key in data)) errors.push(required(`data[${key}]`));
-    else if (key.startsWith('.docker') && !isJson(atob(data[key])))
-      errors.push(invalidValue(`data[${key}]`, '<secret contents redacted>', 'invalid JSON'));
+    else if (key.startsWith('.docker'))
+      errors.push(...invalidValues(`data[${key}]`, '<secret contents redacted>', objectFaults(atob(data[key]))));
   }
   if (s.type === 'kubernetes.io/basic-auth' && !('username' in data) && !('password' in data))
     errors.push(required('data[username]'), required('data[password]'));
@@ -69,12 +64,15 @@ function validate(s: Secret): FieldError[] {
   return errors;
 }
 
-function isJson(text: string): boolean {
+/** The error of Go's decoder for a text that is no JSON object. */
+function objectFaults(text: string): string[] {
   try {
-    JSON.parse(text);
-    return true;
-  } catch {
-    return false;
+    const { value } = parseJson(text);
+    const isObject = typeof value === 'object' && !Array.isArray(value);
+    return isObject ? [] : [`json: cannot unmarshal ${goTypeOf(value)} into Go value of type map[string]interface {}`];
+  } catch (error) {
+    if (error instanceof JsonSyntaxError) return [error.message];
+    throw error;
   }
 }
 
