@@ -186,9 +186,10 @@ describe.skipIf(reason)(`pods on native${reason ? `: ${reason}` : ''}`, () => {
   });
 
   test('a restart rule counts before the policies', () =>
-    eventually(async () =>
-      expect(Number(await get('rules', '.status.containerStatuses[0].restartCount'))).toBeGreaterThan(0),
-    ));
+    eventually(async () => {
+      const found = await status('rules');
+      expect(found.containerStatuses?.[0].restartCount, JSON.stringify(found)).toBeGreaterThan(0);
+    }));
 
   test('while a hook runs its container is being created; deletion does not wait for the hook', async () => {
     await eventually(async () =>
