@@ -7,6 +7,7 @@ import { containerImages, containerNames, labelsText } from '../cells.ts';
 
 export const podTemplate: KindBehaviour<PodTemplate> = {
   answersDeleted: true,
+  emptyFields: 'validated',
   hasGeneration: true,
   cells: {
     Containers: (t) => containerNames(t.template?.spec),

@@ -21,6 +21,7 @@ export const replicationController: KindBehaviour<ReplicationController> = {
   storagePrefix: 'controllers',
   selectsByMap: true,
   hasGeneration: true,
+  emptyFields: 'validated',
   cells: {
     Desired: (c) => c.spec?.replicas ?? 0,
     Current: (c) => c.status?.replicas ?? 0,
