@@ -65,3 +65,18 @@ describe('replication controllers', () => {
     ],
   ])('%s = %j', (path, value, faults) => expect(find.onCreate(path, value)).toEqual(faults));
 });
+
+test.each<[profile: object | undefined, annotation: string, isWarned: boolean]>([
+  [undefined, 'unconfined', true],
+  [{ type: 'Unconfined' }, 'unconfined', false],
+  [{ type: 'RuntimeDefault' }, 'unconfined', true],
+  [{ type: 'Localhost', localhostProfile: 'p' }, 'localhost/p', false],
+])('an AppArmor annotation beside the profile %j of the pod', (appArmorProfile, annotation, isWarned) => {
+  const key = 'container.apparmor.security.beta.kubernetes.io/c';
+  const find = faultFinder('v1/podtemplates', {
+    metadata: { name: 'x' },
+    template: { metadata: { annotations: { [key]: annotation } }, spec },
+  });
+  const warning = `template.metadata.annotations[${key}]: deprecated since v1.30; use the "appArmorProfile" field instead`;
+  expect(find.onWarn('template.spec.securityContext', { appArmorProfile })).toEqual(isWarned ? [warning] : []);
+});

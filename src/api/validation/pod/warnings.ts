@@ -145,7 +145,7 @@ function containerWarnings(
     if (!securityContext?.seccompProfile && seccomp in annotations)
       warnings.push(`${at('metadata.annotations')}[${seccomp}]: ${seccompGone}`);
     const appArmor = `container.apparmor.security.beta.kubernetes.io/${name}`;
-    if (isTemplate && !securityContext?.appArmorProfile && appArmor in annotations)
+    if (isTemplate && !securityContext?.appArmorProfile && !agrees(spec, annotations[appArmor]))
       warnings.push(
         `${at('metadata.annotations')}[${appArmor}]: deprecated since v1.30; use the "appArmorProfile" field instead`,
       );
@@ -160,6 +160,16 @@ function containerWarnings(
     warnings.push(...envWarnings(env, `${path}.env`));
   }
   return warnings;
+}
+
+/** The annotation is missing, or means the same as the profile of the whole pod. */
+function agrees({ securityContext }: PodSpec, annotation: string | undefined): boolean {
+  if (annotation === undefined) return true;
+  const { type, localhostProfile } = securityContext?.appArmorProfile ?? {};
+  if (type === 'Localhost') return annotation === `localhost/${localhostProfile}`;
+  return (
+    annotation === (type === 'Unconfined' ? 'unconfined' : type === 'RuntimeDefault' ? 'runtime/default' : undefined)
+  );
 }
 
 function envWarnings(env: NonNullable<Container['env']>, path: string): string[] {
