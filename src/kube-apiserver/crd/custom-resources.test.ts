@@ -1,5 +1,6 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { startTestServer, type TestServer } from '../testing/test-server.ts';
+import { WatchCache } from '../watch-cache/watch-cache.ts';
 
 let server: TestServer;
 const definitions = '/apis/apiextensions.k8s.io/v1/customresourcedefinitions';
@@ -152,6 +153,18 @@ test('stored objects are read by the schema of now, and their watches end when i
   await expect.poll(async () => (await own.call('GET', `${widgets}/w`)).body.spec).toEqual({ colour: 'red' });
   expect(await watching).toEqual(['ADDED w']);
   await own.stop();
+});
+
+test('a definition is served once, also when its status is stored with fields in another order', async () => {
+  const forget = vi.spyOn(WatchCache.prototype, 'forget');
+  await server.call('POST', definitions, definition('Lamp', 'lamps'));
+  const conditions = async () =>
+    (await server.call('GET', `${definitions}/lamps.test.example`)).body.status.conditions?.length;
+  await expect.poll(conditions).toBe(2);
+  await server.call('PATCH', `${definitions}/lamps.test.example`, { metadata: { labels: { a: 'b' } } }, merge);
+  // A dropped cache loses its watches and its history.
+  expect(forget).not.toHaveBeenCalled();
+  forget.mockRestore();
 });
 
 test('a name conflict ends with the definition that had the name', async () => {

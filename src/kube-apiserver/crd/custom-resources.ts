@@ -13,6 +13,7 @@ import {
   type Kind,
 } from '../../api/api.ts';
 import { type Client, createClient } from '../../client/client.ts';
+import { deepEqual } from '../../machinery/collections/equal.ts';
 import { inProcess } from '../in-process/transport.ts';
 import { deleteObject } from '../registry/delete.ts';
 import { modify } from '../registry/modify.ts';
@@ -41,7 +42,10 @@ class CustomResources {
   /** Of the definitions; another one after each gap. */
   #cache!: ResourceCache;
   /** Name of a definition -> the definition, and the parts that its kinds depend on as text. */
-  readonly #served = new Map<string, { readonly crd: CustomResourceDefinition & ApiObject; readonly text: string }>();
+  readonly #served = new Map<
+    string,
+    { readonly crd: CustomResourceDefinition & ApiObject; readonly isOpen: boolean }
+  >();
   /** Definitions are handled one after the other, each in its newest state. */
   readonly #due = new Set<string>();
   #working = false;
@@ -135,12 +139,12 @@ class CustomResources {
 
   #serve(crd: CustomResourceDefinition & ApiObject): void {
     const name = crd.metadata.name ?? '';
-    const spec = JSON.stringify([crd.spec, crd.status?.acceptedNames]);
-    if (this.#served.get(name)?.text === spec) return;
+    const served = this.#served.get(name);
+    if (served?.isOpen && deepEqual(servedParts(served.crd), servedParts(crd))) return;
     const { kinds } = this.#server;
-    const isChange = this.#served.has(name);
+    const isChange = served !== undefined;
     if (isChange) kinds.remove(crd.spec.group, crd.spec.names.plural);
-    this.#served.set(name, { crd, text: spec });
+    this.#served.set(name, { crd, isOpen: true });
     kinds.add(...this.#kindsOf(crd));
     // Stored objects are read again, with the new schema.
     if (isChange) this.#dropCache(crd);
@@ -196,7 +200,7 @@ class CustomResources {
       ...kind,
       verbs: kind.verbs.filter((verb) => verb !== 'create'),
     }));
-    this.#served.set(crd.metadata.name ?? '', { crd, text: '' });
+    this.#served.set(crd.metadata.name ?? '', { crd, isOpen: false });
     this.#server.kinds.add(...closing);
   }
 
@@ -238,3 +242,6 @@ class CustomResources {
 
 const isOwn = ({ group, version, resource }: Kind) =>
   !builtinKinds().some((one) => one.group === group && one.version === version && one.resource === resource);
+
+/** The parts that decide how its resources are served. The order of fields differs between a new status and a stored one. */
+const servedParts = ({ spec, status }: CustomResourceDefinition) => ({ spec, names: status?.acceptedNames });

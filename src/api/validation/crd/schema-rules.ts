@@ -55,14 +55,14 @@ function visitParts(schema: any, path: string, place: Place, isRoot: boolean, fa
     : place;
   const others = schema.additionalProperties;
   visit(others, `${path}.additionalProperties`, { ...values, rules: place.rules?.element(others) }, faults);
-  const isGranular = ['granular', undefined].includes(schema['x-kubernetes-map-type']);
+  const isCorrelatable = [undefined, 'granular', 'atomic'].includes(schema['x-kubernetes-map-type']);
   for (const [name, property] of Object.entries(schema.properties ?? {})) {
     const isMeta = (isRoot || schema['x-kubernetes-embedded-resource']) && metaFields.includes(name);
     visit(
       property,
       `${path}.properties[${name}]`,
       {
-        ...(isGranular ? place : { ...place, uncorrelatable: place.uncorrelatable ?? path }),
+        ...(isCorrelatable ? place : { ...place, uncorrelatable: place.uncorrelatable ?? path }),
         rules: place.rules?.property(property, name),
         ...(isMeta && { insideMeta: true }),
         ...(isMeta && isRoot && { noDefaults: `in top-level ${name}` }),
