@@ -9,7 +9,7 @@ export * from './cel/admission-expressions.ts';
 export { type FindKind, typeWarnings } from './cel/type-checking.ts';
 export * from './conditions.ts';
 export { customKinds, type ObjectConverter } from './custom/custom-kind.ts';
-export { canonical, canonicalChange, decode } from './decode.ts';
+export { canonical, canonicalChange, decode, storedForm } from './decode.ts';
 export { type Documentation, documentation } from './documentation.ts';
 export * from './errors.ts';
 export * from './fields.ts';

@@ -59,9 +59,11 @@ const isEmptyList = (value: any): boolean =>
 const isNone = (value: unknown): boolean => value === undefined || value === null;
 
 /** Equality as Kubernetes compares values of an internal type: a missing list or map equals an empty one. */
-export function sameInternal(type: string, a: any, b: any): boolean {
+export const sameInternal = (type: string, a: any, b: any): boolean => sameValue(a, b) || sameType(type, a, b);
+
+function sameType(type: string, a: any, b: any): boolean {
   if (a === b) return true;
-  if (type.startsWith('*')) return isNone(a) || isNone(b) ? isNone(a) && isNone(b) : sameInternal(type.slice(1), a, b);
+  if (type.startsWith('*')) return isNone(a) || isNone(b) ? isNone(a) && isNone(b) : sameType(type.slice(1), a, b);
   if (type.startsWith('[]')) return sameLists(type.slice(2), a ?? [], b ?? []);
   if (type.startsWith('map:')) return sameMaps(type.slice(4), a ?? {}, b ?? {});
   if (!type.includes('.')) return sameValue(internal(type, a), internal(type, b));
@@ -69,16 +71,16 @@ export function sameInternal(type: string, a: any, b: any): boolean {
   return fieldsOf(type).every(([, name, fieldType]) =>
     fieldType === 'meta'
       ? sameValue(withoutEmpty(left.metadata ?? {}), withoutEmpty(right.metadata ?? {}))
-      : sameInternal(fieldType, left[name], right[name]),
+      : sameType(fieldType, left[name], right[name]),
   );
 }
 
 const sameLists = (type: string, a: readonly unknown[], b: readonly unknown[]): boolean =>
-  a.length === b.length && a.every((item, index) => sameInternal(type, item, b[index]));
+  a.length === b.length && a.every((item, index) => sameType(type, item, b[index]));
 
 const sameMaps = (type: string, a: any, b: any): boolean =>
   Object.keys(a).length === Object.keys(b).length &&
-  Object.keys(a).every((key) => key in b && sameInternal(type, a[key], b[key]));
+  Object.keys(a).every((key) => key in b && sameType(type, a[key], b[key]));
 
 function fieldsOf(type: string): readonly Field[] {
   types ??= JSON.parse(internalText) as Record<string, string>;

@@ -10,8 +10,10 @@ import type { Schema } from '../machinery/schema.ts';
 import { tooLarge } from './errors.ts';
 import { goNumber, goTypeOf } from './go-values.ts';
 import { mapKeys } from './map-keys.ts';
+import { indexesOf, planOf } from './plan.ts';
 import { schemaNamed } from './schemas.ts';
 import { sortKeys } from './sort.ts';
+import { markStoredForm } from './stored-form.ts';
 import { canonicalMicroTime, canonicalTime } from './time.ts';
 
 /** A value of the wrong type; Go's decoder defines `message`. The caller adds the kind. */
@@ -32,12 +34,16 @@ export interface Decoded {
 export function decodeBuiltin(schema: Schema, value: unknown, keepsEmpty = false): Decoded {
   const walk = new Walk(true, keepsEmpty);
   const object = walk.value(schema, value);
+  if (keepsEmpty && !walk.keptEmpty) markStoredForm(object, true);
   return { object, unknownFields: walk.unknown ? unknownFields(schema, value) : [] };
 }
 
 /** The canonical form of an object with correct types, without unknown fields. `keepsEmpty`: it is not stored yet. */
 export function canonicalBuiltin<T>(schema: Schema, value: T, keepsEmpty = false): T {
-  return new Walk(false, keepsEmpty).value(schema, value);
+  const walk = new Walk(false, keepsEmpty);
+  const object = walk.value(schema, value);
+  if (keepsEmpty && !walk.keptEmpty) markStoredForm(object, true);
+  return object;
 }
 
 /** Same for a changed copy of a canonical object: shared parts are skipped. */
@@ -51,53 +57,6 @@ const shortName = (schema: Schema) => schema.name?.slice(schema.name.lastIndexOf
 const isCollection = (schema: Schema) => schema.type === 'array' || schema.format === 'byte' || isMap(schema);
 const isMap = (schema: Schema) => typeof schema.additionalProperties === 'object';
 
-interface Plan {
-  readonly keys: readonly string[];
-  readonly fields: readonly Schema[];
-  readonly indexes: ReadonlyMap<string, number>;
-  /** Indexes of the fields that are written even when they are not given. */
-  readonly unconditional: readonly number[];
-}
-
-const plans = new WeakMap<object, Plan>();
-
-/** Arrays are walked several times faster than the objects that hold the same. */
-function planOf({ properties = {} }: Schema): Plan {
-  let plan = plans.get(properties);
-  if (!plan) {
-    const keys = Object.keys(properties);
-    const fields = Object.values(properties);
-    plan = {
-      keys,
-      fields,
-      indexes: new Map(keys.map((key, index) => [key, index])),
-      unconditional: [...keys.keys()].filter(
-        (i) => fields[i].presence === 'always' || fields[i].presence === 'nullable',
-      ),
-    };
-    plans.set(properties, plan);
-  }
-  return plan;
-}
-
-/** Indexes of the fields that are given or written anyway, in order. Most objects give few of the fields they might. */
-function indexesOf(plan: Plan, value: any, given: readonly string[]): number[] {
-  const found: number[] = [];
-  let last = -1;
-  let sorted = true;
-  const add = (index: number) => {
-    if (index < last) sorted = false;
-    last = index;
-    found.push(index);
-  };
-  for (const key of given) {
-    const index = value[key] === undefined ? undefined : plan.indexes.get(key);
-    if (index !== undefined) add(index);
-  }
-  for (const index of plan.unconditional) if (value[plan.keys[index]] === undefined) add(index);
-  return sorted ? found : found.sort((a, b) => a - b);
-}
-
 /** etcd's limit of 1.5 MB per request allows fewer parts; each may be several times larger in memory. */
 const mostStructs = 300_000;
 const tooManyStructs = `Request entity too large: limit is ${mostStructs} objects in one`;
@@ -108,6 +67,7 @@ class Walk {
   #structs = 0;
   readonly #checked: boolean;
   readonly #keepsEmpty: boolean;
+  keptEmpty = false;
   /** Names of the enclosing fields, without indexes; for messages only. */
   readonly #path: string[] = [];
   /** Where the walk is, for messages: the struct, its field, and how many lists or maps deep in the field. */
@@ -186,12 +146,16 @@ class Walk {
       if (this.#checked) this.#path.pop();
       if (field.presence === 'nonzero' && (isMap(field) ? this.#isEmptyMap : isZero(walked, given))) {
         // Defaulting and validation distinguish an empty list from a missing one; the written form does not.
-        if (this.#keepsEmpty ? isCollection(field) : this.#checked && Array.isArray(given)) out[key] = walked;
+        if (this.#keepsEmpty ? isCollection(field) : this.#checked && Array.isArray(given)) {
+          out[key] = walked;
+          this.keptEmpty = true;
+        }
         continue;
       }
       // Stored objects have no empty lists: protobuf cannot distinguish them from missing ones.
-      const isGone = field.presence === 'always' && !this.#keepsEmpty && Array.isArray(walked) && walked.length === 0;
-      out[key] = isGone ? null : walked;
+      const isEmpty = field.presence === 'always' && Array.isArray(walked) && walked.length === 0;
+      if (isEmpty) this.keptEmpty = true;
+      out[key] = isEmpty && !this.#keepsEmpty ? null : walked;
     }
     this.#holder = holder;
     this.#field = outerField;

@@ -4,6 +4,7 @@ import { canonical } from './decode.ts';
 import { sameValue } from './fields.ts';
 import type { ApiObject, KindBehaviour, MetadataCheck, ResourceInfo, Strategy } from './kind.ts';
 import { schemaOfKind } from './schemas.ts';
+import { isStoredForm, markStoredForm } from './stored-form.ts';
 import {
   subdomainNames,
   validateAnyUpdate,
@@ -108,4 +109,5 @@ function canonicalInPlace(info: ResourceInfo, object: ApiObject, keepsEmpty: boo
   const tidied = canonical(schema, object, keepsEmpty);
   for (const field of Object.keys(object)) delete object[field];
   Object.assign(object, tidied);
+  markStoredForm(object, isStoredForm(tidied));
 }

@@ -1,6 +1,6 @@
 // Field ownership: metadata.managedFields of a write.
 
-import { type ApiObject, canonical, type Kind } from '../../api/api.ts';
+import { type ApiObject, type Kind, storedForm } from '../../api/api.ts';
 import { updatingManagedFields } from '../../machinery/fields/managed-fields.ts';
 import { inSteps, isLarge } from '../heavy.ts';
 import { trackElsewhere } from '../threads/large-objects.ts';
@@ -27,7 +27,7 @@ export async function trackFields(
   const write = {
     live,
     // Empty lists and maps have no owner.
-    next: kind.emptyFields ? canonical(kind.schema, next) : next,
+    next: storedForm(kind, next),
     manager,
     ...(subresource && { subresource }),
     apiVersion: apiVersionOf(kind),

@@ -1,6 +1,6 @@
 // Metadata fields that the server sets or keeps, regardless of the client's values.
 
-import { type ApiObject, canonical } from '../../api/api.ts';
+import { type ApiObject, storedForm } from '../../api/api.ts';
 import { deepEqual } from '../../machinery/collections/equal.ts';
 import { timestamp } from '../timestamp.ts';
 import type { Operation } from './operation.ts';
@@ -54,7 +54,7 @@ export function keepMetadata(next: ApiObject, live: ApiObject): void {
 export function countGeneration({ kind, subresource }: Operation, next: ApiObject, live: ApiObject): void {
   if (!kind.hasGeneration || subresource === 'status') return;
   if (next.metadata.generation !== live.metadata.generation) return;
-  const { metadata: _, status: __, ...wanted } = kind.emptyFields === 'validated' ? canonical(kind.schema, next) : next;
+  const { metadata: _, status: __, ...wanted } = kind.emptyFields === 'validated' ? storedForm(kind, next) : next;
   const { metadata: ___, status: ____, ...before } = live;
   if (!deepEqual(wanted, before)) next.metadata.generation = (live.metadata.generation ?? 0) + 1;
 }

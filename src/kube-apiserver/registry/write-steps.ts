@@ -2,7 +2,7 @@
 // The object was decoded before (codec.ts), or made from a live one (patch.ts, apply.ts). After the steps the write is
 // on disk, or an error rejected it.
 
-import { type ApiObject, canonical, invalid, type Kind } from '../../api/api.ts';
+import { type ApiObject, invalid, type Kind, storedForm } from '../../api/api.ts';
 import { admissionFaults, admit, admitFinally } from '../admission.ts';
 import type { Allocation } from '../allocation/allocators.ts';
 import { breathe, isLarge } from '../heavy.ts';
@@ -121,7 +121,7 @@ async function validate(write: Write): Promise<void> {
   const faults = [...first, ...own];
   if (faults.length) throw invalid(named(kind, object), object.metadata.name ?? '', faults);
   write.texts = warnings;
-  if (kind.emptyFields) write.object = canonical(kind.schema, object);
+  write.object = storedForm(kind, object);
 }
 
 function validated({ target, object, replaced }: Write) {
