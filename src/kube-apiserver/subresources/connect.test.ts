@@ -99,8 +99,6 @@ describe('proxy', () => {
     ['unspecified of IPv6', '::', notAllowed],
     ['link-local of IPv6', 'fe80::1', notAllowed],
     ['multicast of IPv6', 'ff05::1', notAllowed],
-    ['loopback, mapped', '::ffff:127.0.0.1', notAllowed],
-    ['loopback, mapped in hexadecimal', '::ffff:7f00:1', notAllowed],
     ['private', '10.1.2.3', allowed],
     ['public', '203.0.113.1', allowed],
     ['unique local', 'fd00::1', allowed],
@@ -108,6 +106,13 @@ describe('proxy', () => {
     const name = `p-${ip.replace(/[^0-9a-f]/g, '-')}x`;
     await podAt(name, ip);
     expect(await proxied(`${ns}/pods/${name}:none/proxy/`)).toBe(wanted);
+  });
+
+  test.each(['::ffff:127.0.0.1', '::ffff:7f00:1'])('a pod cannot have the mapped address %s', async (ip) => {
+    await server.call('POST', `${ns}/pods`, pod('mapped'));
+    const { code, body } = await server.call('PATCH', `${ns}/pods/mapped/status`, { status: { podIP: ip } }, merge);
+    expect(code).toBe(422);
+    expect(body.message).toContain('must not be an IPv4-mapped IPv6 address');
   });
 
   test.each<[string, string, string]>([
@@ -126,9 +131,11 @@ describe('proxy', () => {
     ['127.0.0.1', notAllowed],
     ['169.254.0.1', notAllowed],
     ['localhost', notAllowed],
+    ['::ffff:127.0.0.1', notAllowed],
+    ['::ffff:7f00:1', notAllowed],
     ['10.0.0.1', allowed],
   ])('of a node at %s', async (address, wanted) => {
-    const name = `n-${address.replaceAll('.', '-')}`;
+    const name = `n-${address.replaceAll(/[.:]/g, '-')}`;
     await server.call('POST', '/api/v1/nodes', { metadata: { name } });
     const status = { addresses: [{ type: 'InternalIP', address }] };
     await server.call('PATCH', `/api/v1/nodes/${name}/status`, { status }, merge);
