@@ -24,7 +24,9 @@ export function stepEnded(worker: Ended, task: Task | Interrupted, event: TaskEv
       return rest(worker, retryMs);
     case 'looked': {
       const { sandboxes, containers } = event.seen.runtime;
-      if (!worker.isStopped && sandboxes.some((s) => s.state === 'ready')) return doing(worker, report(false));
+      // A start that an eviction came too late for may have run in a sandbox that has died.
+      const isLive = sandboxes.some((s) => s.state === 'ready') || containers.some((c) => c.state === 'running');
+      if (!worker.isStopped && isLive) return doing(worker, report(false));
       // Ended containers may have been removed since: then the API's status is the last there is.
       if (containers.length > 0 || !worker.isReleased) return doing(worker, report(true));
       return restEnded(worker);

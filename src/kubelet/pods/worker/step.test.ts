@@ -362,6 +362,23 @@ const transcripts: Record<string, readonly Case[]> = {
       state: 'ended',
     },
     {
+      case: 'a container that started in a sandbox that has died is stopped too',
+      given: (node) => {
+        node.update(node.pod);
+        node.complete();
+        node.complete();
+        for (const sandbox of node.sandboxes) sandbox.state = 'notready';
+        node.complete();
+      },
+      lines: [
+        [eviction, ['event Evicted']],
+        [works, ['look']],
+        [works, ['report']],
+        [works, ['stopPod 0']],
+      ],
+      state: 'ended',
+    },
+    {
       case: 'a pull is given up',
       given: (node) => {
         node.update(node.pod);
