@@ -52,6 +52,31 @@ test('a simulated pod waits for the config maps, secrets and claims in its volum
   await cluster.until(async () => (await client.get('pods', at('web'))).status?.phase === 'Running');
 });
 
+test('a pod that is being deleted serves until it has stopped', async () => {
+  cluster = await startCluster();
+  const { client } = cluster;
+  const labels = { app: 'web' };
+  const annotations = { 'simulated.coracle.local/termination-ms': '8000' };
+  const readinessProbe = { httpGet: { path: '/', port: 80 }, periodSeconds: 1 };
+  await client.create('services', { metadata: at('web'), spec: { selector: labels, ports: [{ port: 80 }] } } as any);
+  await client.create('pods', {
+    metadata: { ...at('web'), labels, annotations },
+    spec: { containers: [{ name: 'main', image, readinessProbe }] },
+  } as any);
+  const conditions = async () =>
+    (
+      await client.list('endpointslices', { namespace: 'default', labelSelector: 'kubernetes.io/service-name=web' })
+    ).items
+      .flatMap(({ endpoints }) => endpoints ?? [])
+      .map((endpoint) => endpoint.conditions);
+  await cluster.until(async () => (await conditions())[0]?.ready === true);
+  await client.delete('pods', at('web'));
+  await cluster.until(async () => (await conditions())[0]?.terminating === true);
+  await cluster.advance(3_000);
+  expect(await conditions()).toEqual([{ ready: false, serving: true, terminating: true }]);
+  await cluster.until(async () => (await conditions()).length === 0);
+});
+
 test('a pod that its node refuses fails, and a StatefulSet makes it again until the node takes it', async () => {
   cluster = await startCluster();
   const { client } = cluster;

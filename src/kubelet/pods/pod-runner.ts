@@ -46,6 +46,8 @@ export class PodRunner {
   #cache: StatusCache | undefined;
   /** A report beside the task in progress. */
   #meanwhile: Promise<void> | undefined;
+  /** Something changed since that report began. */
+  #isMeanwhileStale = false;
 
   /** `finished` is called when the node has nothing of the pod any more. */
   constructor(pod: Pod, tools: KubeletTools, finished: () => void) {
@@ -145,14 +147,15 @@ export class PodRunner {
     const tools = this.#tools;
     switch (effect.do) {
       case 'reportMeanwhile':
-        this.#meanwhile = this.#reportMeanwhile();
+        this.#isMeanwhileStale = this.#meanwhile !== undefined;
+        this.#meanwhile ??= this.#reportMeanwhile();
         return;
       case 'abortStarts':
         return this.#abort?.abort();
       case 'stopSooner':
         return void stopSooner(pod.metadata.uid, effect.graceSeconds, tools);
-      case 'endProbes':
-        return tools.probes.removePod(pod.metadata.uid);
+      case 'keepReadiness':
+        return tools.probes.keepReadiness(pod.metadata.uid);
       case 'setTimer':
         this.#timer?.cancel();
         this.#timer = tools.clock.after(effect.afterMs, () => this.#step({ on: 'timer' }));
@@ -165,6 +168,7 @@ export class PodRunner {
         return tools.podStarted(effect.seconds);
       case 'finish':
         this.#timer?.cancel();
+        tools.probes.removePod(pod.metadata.uid);
         return this.#finished();
       default:
         this.#task = this.#run(effect);
@@ -185,10 +189,15 @@ export class PodRunner {
 
   async #reportMeanwhile(): Promise<void> {
     try {
-      const phase = await this.#report(meanwhile);
-      this.#step({ on: 'reportedMeanwhile', phase });
+      do {
+        this.#isMeanwhileStale = false;
+        const phase = await this.#report(meanwhile);
+        this.#step({ on: 'reportedMeanwhile', phase });
+      } while (this.#isMeanwhileStale && !this.#isStopped);
     } catch (error) {
       this.#tools.logger.warn('pod status not reported', { error: String(error) });
+    } finally {
+      this.#meanwhile = undefined;
     }
   }
 

@@ -33,13 +33,12 @@ export async function reportPod(current: () => PodWorker, task: Report, parts: R
   const reported = () => withKnownStatus(resize.promised(current().pod), tools.statuses.get(uid));
   if (parts.cache) await prepareEntries(reported(), runtime, inputsOf(current(), runtime, task, parts));
   const worker = current();
-  probePod(worker.pod, isToRun(worker) ? runtime : undefined, tools);
+  const hasEnded = worker.state === 'terminated' || (worker.state === 'terminating' && task.hasEnded);
+  probePod(worker.pod, hasEnded ? undefined : runtime, worker.state === 'terminating', tools);
   const status = podStatus(reported(), runtime, inputsOf(worker, runtime, task, parts));
   tools.statuses.set(worker.pod, status);
   return status.phase as Phase;
 }
-
-const isToRun = ({ state }: PodWorker) => state !== 'terminating' && state !== 'terminated';
 
 function inputsOf(
   worker: PodWorker,
@@ -51,7 +50,7 @@ function inputsOf(
   const failure = failureOf(worker);
   const isLive = worker.state !== 'terminated';
   return {
-    isReady: (id, container) => isToRun(worker) && tools.probes.isReady(id, container),
+    isReady: (id, container) => tools.probes.isReady(id, container),
     isStarted: (id, container) => tools.probes.isStarted(id, container),
     waiting: isLive ? worker.waits : new Map(),
     hostIPs: tools.config.nodeIPs,

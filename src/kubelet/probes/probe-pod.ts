@@ -13,8 +13,12 @@ const probeTarget = (status: ContainerStatus, sandbox: Sandbox, pod: Pod, nodeIP
   startedAt: status.startedAt,
 });
 
-/** Begins the probes of containers that run now and ends all others of the pod. No `runtime`: the pod is to end. */
-export function probePod(pod: Pod, runtime: RuntimePod | undefined, { probes, config }: ProbeTools): void {
+/**
+ * Begins the probes of containers that run now and ends all others of the pod. No `runtime`: the pod has ended.
+ * `isEnding`: no further probes begin.
+ */
+export function probePod(pod: Pod, runtime: RuntimePod | undefined, isEnding: boolean, tools: ProbeTools): void {
+  const { probes, config } = tools;
   const alive = new Set<string>();
   const sandbox = runtime?.sandboxes.find((s) => s.state === 'ready');
   if (runtime && sandbox)
@@ -23,7 +27,7 @@ export function probePod(pod: Pod, runtime: RuntimePod | undefined, { probes, co
       const status = newest(runtime.containers, container.name);
       if (status?.state !== 'running') continue;
       alive.add(status.id);
-      probes.add(pod, container, probeTarget(status, sandbox, pod, config.nodeIPs));
+      if (!isEnding) probes.add(pod, container, probeTarget(status, sandbox, pod, config.nodeIPs));
     }
   probes.removePod(pod.metadata.uid, alive);
 }

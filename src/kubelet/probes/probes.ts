@@ -15,7 +15,7 @@ type Kind = (typeof kinds)[number];
 interface Probed {
   readonly podUid: string;
   readonly results: Map<Kind, boolean>;
-  readonly workers: ProbeWorker[];
+  readonly workers: Map<Kind, ProbeWorker>;
 }
 
 const probeOf = (container: Container, kind: Kind): Probe | undefined =>
@@ -42,7 +42,7 @@ export class ProbeManager implements ProbeResults {
   /** Starts the probes of a running container; repeated calls have no effect. */
   add(pod: Pod, container: Container, target: ProbeTarget): void {
     if (this.#containers.has(target.containerId)) return;
-    const probed: Probed = { podUid: pod.metadata.uid, results: new Map(), workers: [] };
+    const probed: Probed = { podUid: pod.metadata.uid, results: new Map(), workers: new Map() };
     this.#containers.set(target.containerId, probed);
     let readiness: ProbeWorker | undefined;
     for (const kind of kinds) {
@@ -62,7 +62,7 @@ export class ProbeManager implements ProbeResults {
           this.#changed(probed.podUid);
         },
       });
-      probed.workers.push(worker);
+      probed.workers.set(kind, worker);
       if (kind === 'readiness') readiness = worker;
       worker.start();
     }
@@ -80,13 +80,19 @@ export class ProbeManager implements ProbeResults {
   }
 
   remove(containerId: string): void {
-    for (const worker of this.#containers.get(containerId)?.workers ?? []) worker.stop();
+    for (const worker of this.#containers.get(containerId)?.workers.values() ?? []) worker.stop();
     this.#containers.delete(containerId);
   }
 
   /** Stops the probes of the pod's containers, except those in `keep`. */
   removePod(podUid: string, keep: ReadonlySet<string> = new Set()): void {
     for (const [id, probed] of this.#containers) if (probed.podUid === podUid && !keep.has(id)) this.remove(id);
+  }
+
+  /** The pod is being deleted: only readiness still matters, for the endpoints of its services. */
+  keepReadiness(podUid: string): void {
+    for (const { podUid: uid, workers } of this.#containers.values())
+      if (uid === podUid) for (const kind of ['startup', 'liveness'] as const) workers.get(kind)?.stop();
   }
 
   liveness(id: string): boolean | undefined {

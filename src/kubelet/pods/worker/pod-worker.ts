@@ -164,7 +164,7 @@ export type Effect =
   | { readonly do: 'abortStarts' }
   /** Shorten the grace of the stop in progress. */
   | { readonly do: 'stopSooner'; readonly graceSeconds: number }
-  | { readonly do: 'endProbes' }
+  | { readonly do: 'keepReadiness' }
   /** Send `timer` after this time. Replaces the former timer, and a look cancels it. */
   | { readonly do: 'setTimer'; readonly afterMs: number }
   /** An event of the pod, or of a container. */

@@ -418,7 +418,7 @@ const transcripts: Record<string, readonly Case[]> = {
       case: 'stops with the grace, reports the end, deletes from the API, then clears',
       given: running,
       lines: [
-        [deletion(30), ['endProbes', 'report']],
+        [deletion(30), ['keepReadiness', 'report']],
         [works, ['stopPod 30']],
         [works, ['report end']],
         [works, ['deletePod']],
@@ -429,6 +429,17 @@ const transcripts: Record<string, readonly Case[]> = {
       state: 'terminated',
     },
     {
+      case: 'reports the readiness that changes while it stops',
+      given: running,
+      lines: [
+        [deletion(30), ['keepReadiness', 'report']],
+        [works, ['stopPod 30']],
+        [changed, ['reportMeanwhile']],
+        [works, ['report end']],
+      ],
+      state: 'terminating',
+    },
+    {
       case: 'while an image is pulled: the pull is given up',
       given: (node) => {
         node.update(node.pod);
@@ -436,7 +447,7 @@ const transcripts: Record<string, readonly Case[]> = {
         node.complete();
       },
       lines: [
-        [deletion(30), ['endProbes', 'abortStarts']],
+        [deletion(30), ['keepReadiness', 'abortStarts']],
         [works, ['report']],
         [after(4000, works), ['stopPod 26']],
         [works, ['report end']],
@@ -450,7 +461,7 @@ const transcripts: Record<string, readonly Case[]> = {
       case: 'a shorter grace shortens the stop in progress; a longer one does not count',
       given: running,
       lines: [
-        [deletion(30), ['endProbes', 'report']],
+        [deletion(30), ['keepReadiness', 'report']],
         [works, ['stopPod 30']],
         [deletion(5), ['stopSooner 5']],
         [deletion(20), []],
@@ -471,7 +482,7 @@ const transcripts: Record<string, readonly Case[]> = {
         expect(node.task?.do).toBe('stopPod');
       },
       lines: [
-        [deletion(3), ['endProbes', 'stopSooner 3']],
+        [deletion(3), ['keepReadiness', 'stopSooner 3']],
         [works, ['report']],
         [works, ['stopPod 3']],
       ],
@@ -481,7 +492,7 @@ const transcripts: Record<string, readonly Case[]> = {
       case: 'a pod that the API loses while it stops is killed, and nobody is told',
       given: running,
       lines: [
-        [deletion(30), ['endProbes', 'report']],
+        [deletion(30), ['keepReadiness', 'report']],
         [works, ['stopPod 30']],
         [removal, ['stopSooner 0']],
         [works, ['clear']],
@@ -493,7 +504,7 @@ const transcripts: Record<string, readonly Case[]> = {
       case: 'a pod that the API has no more stops with the shortest grace',
       given: running,
       lines: [
-        [removal, ['endProbes', 'look']],
+        [removal, ['keepReadiness', 'look']],
         [works, ['stopPod 2']],
         [works, ['clear']],
         [works, ['finish']],
@@ -504,7 +515,7 @@ const transcripts: Record<string, readonly Case[]> = {
       case: 'what fails is repeated from the start, with the grace that is left',
       given: running,
       lines: [
-        [deletion(30), ['endProbes', 'report']],
+        [deletion(30), ['keepReadiness', 'report']],
         [works, ['stopPod 30']],
         [throws, ['setTimer 1000']],
         [timer, ['report']],

@@ -49,7 +49,11 @@ function withFormerSpec(pod: Pod, { metadata, spec }: Pod): Pod {
 }
 
 function changed(worker: LiveWorker): Step {
-  if (worker.task) return unchanged({ ...worker, isDirty: true });
+  if (worker.task) {
+    // Endpoints of services follow the readiness of a pod until it has stopped.
+    const isStopping = worker.state === 'terminating' && worker.isInApi && worker.task.do === 'stopPod';
+    return { worker: { ...worker, isDirty: true }, effects: isStopping ? [{ do: 'reportMeanwhile' }] : [] };
+  }
   return worker.state === 'terminating' ? begin(worker) : look(worker);
 }
 

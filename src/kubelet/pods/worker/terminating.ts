@@ -21,7 +21,7 @@ export function terminate(worker: LiveWorker, isInApi: boolean, now: Now): Step 
     ...{ task, isDirty: false, isInApi, graceSeconds, deadlineMs: now.monotonicMs + graceSeconds * 1000 },
   };
   const isSooner = task?.graceSeconds !== undefined && graceSeconds < task.graceSeconds;
-  const all: Effect[] = [{ do: 'endProbes' }, ...effects];
+  const all: Effect[] = [{ do: 'keepReadiness' }, ...effects];
   if (task) return { worker: next, effects: isSooner ? [...all, { do: 'stopSooner', graceSeconds }] : all };
   return begin(next, all);
 }

@@ -102,7 +102,7 @@ export class TestNode {
         this.isFinished = true;
         return;
       case 'reportMeanwhile':
-      case 'endProbes':
+      case 'keepReadiness':
       case 'recordEvent':
       case 'measureStart':
         return;
