@@ -8,6 +8,7 @@ import { decode } from './decode.ts';
 import { badRequest } from './errors.ts';
 import { DecodeError } from './object.ts';
 import { schemaKinds, schemaOfKind } from './schemas.ts';
+import { isStoredForm, markStoredForm } from './stored-form.ts';
 
 /** The expected content of a body. */
 export interface Wanted {
@@ -81,6 +82,7 @@ export function decodeValue(value: any, wanted: Wanted, given: Faults = noFaults
     const all =
       duplicates && places && !wanted.custom ? inTextOrder(duplicates, unknownFields, places) : [...faults, ...unknown];
     const typed = wanted.custom ? object : withType(object, wanted, apiVersion);
+    if (isStoredForm(object)) markStoredForm(typed, true);
     const strict = message ? [message, ...unknown] : all;
     return {
       object: typed,
