@@ -1,7 +1,7 @@
 // The few globals that every JavaScript engine has and pure code may use: all that machinery and api see of a platform.
 interface AbortSignal {
   readonly aborted: boolean;
-  readonly reason: any;
+  readonly reason: unknown;
   addEventListener(type: 'abort', listener: () => void, options?: { once?: boolean }): void;
   removeEventListener(type: 'abort', listener: () => void): void;
 }

@@ -27,9 +27,9 @@ export interface Tools extends Pick<ComponentContext, 'clock' | 'random' | 'logg
 /** One source of work: an event on an object of `resource` yields keys only. */
 export interface Watch {
   readonly resource: ResourceName;
-  keys(object: any, tools: Tools): Iterable<string>;
+  keys(object: KubeObject, tools: Tools): Iterable<string>;
   /** False for updates that cannot matter. Default: all matter. */
-  matters?(next: any, old: any): boolean;
+  matters?(next: KubeObject, old: KubeObject): boolean;
 }
 
 /**
@@ -51,7 +51,7 @@ export interface Controller {
   readonly indexes?: readonly {
     readonly resource: ResourceName;
     readonly name: string;
-    valuesOf(object: any): readonly string[];
+    valuesOf(object: KubeObject): readonly string[];
   }[];
   /** Keys worked on at the same time. Default 5. */
   readonly workers?: number;
@@ -170,7 +170,7 @@ class Runner {
   }
 
   #watch(watch: Watch, tools: Tools): () => void {
-    return this.#informers.for(watch.resource).handle((next: any, old: any) => {
+    return this.#informers.for(watch.resource).handle((next, old) => {
       if (next && old && watch.matters && !watch.matters(next, old)) return;
       const keys = new Set<string>(next ? watch.keys(next, tools) : []);
       // The previous owner lost an object, so reconcile it too.
@@ -241,9 +241,9 @@ class OwnWrites {
       raw: (...args) => client.raw(...args),
       deleteCollection: (...args) => client.deleteCollection(...args),
       createSubresource: (...args) => client.createSubresource(...args),
-      create: async (resource, ...args) => note<any>(resource, await client.create(resource, ...args)),
-      update: async (resource, ...args) => note<any>(resource, await client.update(resource, ...args)),
-      patch: async (resource, ...args) => note<any>(resource, await client.patch(resource, ...args)),
+      create: async (resource, ...args) => note(resource, await client.create(resource, ...args)),
+      update: async (resource, ...args) => note(resource, await client.update(resource, ...args)),
+      patch: async (resource, ...args) => note(resource, await client.patch(resource, ...args)),
       delete: async (resource, name, options) => {
         const uid = options?.preconditions?.uid ?? this.#find(resource)?.get(joinKey(name))?.metadata.uid;
         const answer = await client.delete(resource, name, options);
@@ -273,7 +273,7 @@ class OwnWrites {
     if (informer && version) this.#pending.push((signal) => informer.seen(version, signal));
   }
 
-  #find(resource: ResourceName | ResourceRef): Informer<any> | undefined {
+  #find(resource: ResourceName | ResourceRef): Informer<KubeObject> | undefined {
     return this.#informers.find(resource);
   }
 }

@@ -1,7 +1,7 @@
 // Events as client-go records them: repeats raise a count, floods of similar ones are combined, spammers are cut off.
 // https://kubernetes.io/docs/reference/kubernetes-api/cluster-resources/event-v1/
 
-import { isAlreadyExists, isApiError, isNotFound, type KubeObject } from '../api/api.ts';
+import { isAlreadyExists, isApiError, isNotFound, type KubeObject, type ObjectReference } from '../api/api.ts';
 import type { ComponentContext } from './component.ts';
 
 // client-go's EventCorrelator.
@@ -73,7 +73,7 @@ export function createEventRecorder(
 }
 
 interface Recorded {
-  readonly regarding: any;
+  readonly regarding: ObjectReference;
   readonly type: string;
   readonly reason: string;
   readonly message: string;

@@ -2,6 +2,7 @@
 
 import * as http from 'node:http';
 import * as https from 'node:https';
+import type { KubeObject } from '../api/api.ts';
 import { parseExact } from '../machinery/text/exact-json.ts';
 import type { Clock } from '../machinery/time/clock.ts';
 import type { Transport, TransportRequest, TransportResponse, WatchEvent } from './interface.ts';
@@ -114,7 +115,7 @@ async function patiently(
   }
 }
 
-async function bodyOf(response: http.IncomingMessage): Promise<any> {
+async function bodyOf(response: http.IncomingMessage): Promise<unknown> {
   const pieces: Buffer[] = [];
   for await (const piece of response) pieces.push(piece);
   const text = Buffer.concat(pieces).toString('utf8');
@@ -122,7 +123,7 @@ async function bodyOf(response: http.IncomingMessage): Promise<any> {
 }
 
 /** One event a line. */
-async function* events(response: http.IncomingMessage, signal?: AbortSignal): AsyncIterable<WatchEvent<any>> {
+async function* events(response: http.IncomingMessage, signal?: AbortSignal): AsyncIterable<WatchEvent<KubeObject>> {
   let rest: Buffer[] = [];
   try {
     for await (const piece of response as AsyncIterable<Buffer>) {

@@ -1,5 +1,6 @@
 // One informer per resource, shared by all users.
 
+import type { KubeObject } from '../api/api.ts';
 import type { ComponentContext } from './component.ts';
 import { createInformer, type Informer } from './informer.ts';
 import type { ObjectOf, ResourceName, ResourceRef } from './interface.ts';
@@ -7,7 +8,7 @@ import { refOf } from './rest.ts';
 
 export class InformerFactory {
   readonly #context: Pick<ComponentContext, 'client' | 'clock' | 'random' | 'logger'>;
-  readonly #informers = new Map<string, Informer<any>>();
+  readonly #informers = new Map<string, Informer<KubeObject>>();
 
   constructor(context: Pick<ComponentContext, 'client' | 'clock' | 'random' | 'logger'>) {
     this.#context = context;
@@ -16,14 +17,17 @@ export class InformerFactory {
   /** The resource's informer, started on first use. */
   for<R extends ResourceName | ResourceRef>(resource: R): Informer<ObjectOf<R>> {
     const key = keyOfResource(resource);
-    let informer = this.#informers.get(key);
-    if (!informer) this.#informers.set(key, (informer = createInformer(this.#context, resource)));
+    const running = this.find(resource);
+    if (running) return running;
+    const informer = createInformer(this.#context, resource);
+    this.#informers.set(key, informer);
     return informer;
   }
 
   /** The resource's informer if it runs already. */
   find<R extends ResourceName | ResourceRef>(resource: R): Informer<ObjectOf<R>> | undefined {
-    return this.#informers.get(keyOfResource(resource));
+    // The key stands for the resource, so its informer has objects of that type.
+    return this.#informers.get(keyOfResource(resource)) as Informer<ObjectOf<R>> | undefined;
   }
 
   /** Stops one resource's informer after its kind was removed, such as a deleted CustomResourceDefinition's. */

@@ -60,7 +60,7 @@ export function createInformer<R extends ResourceName | ResourceRef>(
 ): Informer<ObjectOf<R>> {
   const informer = new SharedInformer(context, resource, selection);
   informer.start();
-  return informer as unknown as Informer<ObjectOf<R>>;
+  return informer as Informer<KubeObject> as Informer<ObjectOf<R>>;
 }
 
 const ownerIndex = 'owner uid';
@@ -70,10 +70,10 @@ const namespaceOf = ({ metadata }: KubeObject) => [metadata.namespace ?? ''];
 const ownersOf = ({ metadata }: KubeObject) => metadata.ownerReferences?.map(({ uid }) => uid) ?? none;
 
 class Index {
-  readonly #valuesOf: (object: any) => readonly string[];
+  readonly #valuesOf: (object: KubeObject) => readonly string[];
   readonly #objects = new Map<string, Map<string, KubeObject>>();
 
-  constructor(valuesOf: (object: any) => readonly string[]) {
+  constructor(valuesOf: (object: KubeObject) => readonly string[]) {
     this.#valuesOf = valuesOf;
   }
 

@@ -116,7 +116,7 @@ export interface Client {
   delete(resource: ResourceName | ResourceRef, name: Name, options?: DeleteOptions): Promise<KubeObject | Status>;
   deleteCollection(resource: ResourceName | ResourceRef, selection: Selection, options?: DeleteOptions): Promise<void>;
   /** For paths without objects: /version, /readyz, discovery. Returns the parsed JSON, or the text. */
-  raw<T = any>(method: string, path: string, body?: object): Promise<T>;
+  raw<T = unknown>(method: string, path: string, body?: object): Promise<T>;
 }
 
 /**
@@ -141,6 +141,6 @@ export interface TransportRequest {
 export interface TransportResponse {
   readonly code: number;
   /** The object, list or Status; undefined for a watch. */
-  readonly body?: any;
-  readonly events?: AsyncIterable<WatchEvent<any>>;
+  readonly body?: unknown;
+  readonly events?: AsyncIterable<WatchEvent<KubeObject>>;
 }

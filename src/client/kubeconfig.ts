@@ -13,18 +13,39 @@ export interface Kubeconfig extends HttpsOptions {
   readonly namespace: string;
 }
 
+/** The fields of kubeconfig entries that are read here. */
+interface Entry {
+  readonly server: string;
+  readonly cluster: string;
+  readonly user?: string;
+  readonly namespace?: string;
+  readonly token?: string;
+  readonly tokenFile?: string;
+  readonly 'tls-server-name'?: string;
+  readonly 'insecure-skip-tls-verify'?: boolean;
+  readonly [field: string]: unknown;
+}
+type Named<K extends string> = { readonly name: string } & Readonly<Record<K, Entry>>;
+
+interface ConfigFile {
+  readonly 'current-context'?: string;
+  readonly contexts?: readonly Named<'context'>[];
+  readonly clusters?: readonly Named<'cluster'>[];
+  readonly users?: readonly Named<'user'>[];
+}
+
 /** The file's current (or the named) context. Throws for a missing or unsupported entry. */
 export async function loadKubeconfig(path: string, context?: string): Promise<Kubeconfig> {
-  const config = parse(await readFile(path, 'utf8')) ?? {};
+  const config: ConfigFile = parse(await readFile(path, 'utf8')) ?? {};
   const contextName = context ?? config['current-context'];
   if (!contextName) throw new Error(`${path} has no current-context: choose one with kubectl config use-context`);
-  const chosen = named(config.contexts, contextName, 'context', path).context;
-  const cluster = named(config.clusters, chosen.cluster, 'cluster', path).cluster;
-  const user = chosen.user ? named(config.users, chosen.user, 'user', path).user : {};
+  const chosen = named(config.contexts, contextName, 'context', path);
+  const cluster = named(config.clusters, chosen.cluster, 'cluster', path);
+  const user: Partial<Entry> = chosen.user ? named(config.users, chosen.user, 'user', path) : {};
   for (const unsupported of ['exec', 'auth-provider', 'username'])
     if (user[unsupported])
       throw new Error(`${path}: user "${chosen.user}" uses ${unsupported}, which is not supported`);
-  const inline = (from: any, field: string) => text(from, field, dirname(path));
+  const inline = (from: Partial<Entry>, field: string) => text(from, field, dirname(path));
   const tokenFile = user.tokenFile && resolve(dirname(path), user.tokenFile);
   return {
     server: cluster.server,
@@ -55,15 +76,20 @@ export async function inClusterConfig(
   };
 }
 
-function named(list: any[] | undefined, name: string, entryName: string, path: string): any {
+function named<K extends string>(
+  list: readonly Named<K>[] | undefined,
+  name: string,
+  entryName: K,
+  path: string,
+): Entry {
   const found = list?.find((entry) => entry.name === name);
   if (!found) throw new Error(`${path} has no ${entryName} "${name}"`);
-  return found;
+  return found[entryName];
 }
 
 /** A PEM text from the file itself (field-data, base64) or from a separate file. */
-async function text(from: any, field: string, directory: string): Promise<string | undefined> {
+async function text(from: Partial<Entry>, field: string, directory: string): Promise<string | undefined> {
   const data = from[`${field}-data`];
-  if (data) return Buffer.from(data, 'base64').toString('utf8');
-  return from[field] ? readFile(resolve(directory, from[field]), 'utf8') : undefined;
+  if (data) return Buffer.from(String(data), 'base64').toString('utf8');
+  return from[field] ? readFile(resolve(directory, String(from[field])), 'utf8') : undefined;
 }

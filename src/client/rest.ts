@@ -1,6 +1,7 @@
 // The client over any transport: names become paths, options become queries, refusals become ApiError.
 
-import { ApiError, type KubeObject, resources, type Status } from '../api/api.ts';
+import { ApiError, type Draft, type KubeObject, resources, type Status } from '../api/api.ts';
+import { fieldsIn } from '../machinery/parsed.ts';
 import type {
   Client,
   DeleteOptions,
@@ -14,6 +15,7 @@ import type {
   Transport,
   TransportRequest,
   TransportResponse,
+  WatchEvent,
   WatchOptions,
   WriteOptions,
 } from './interface.ts';
@@ -64,10 +66,21 @@ const deleteBody = (options?: DeleteOptions) => ({
   ...(options?.dryRun && { dryRun: ['All'] }),
 });
 
+interface ListBody<T> {
+  readonly apiVersion: string;
+  readonly kind: string;
+  readonly metadata: {
+    readonly resourceVersion: string;
+    readonly continue?: string;
+    readonly remainingItemCount?: number;
+  };
+  readonly items?: readonly T[] | null;
+}
+
 /** List items have no kind on the wire; readers of caches expect one. */
-function itemsOf(body: { apiVersion: string; kind: string; items?: KubeObject[] | null }): KubeObject[] {
+function itemsOf<T>(body: ListBody<T>): readonly T[] {
   const items = body.items ?? [];
-  if (items.length === 0 || items[0].kind) return items;
+  if (items.length === 0 || fieldsIn(items[0])['kind']) return items;
   const kind = body.kind.replace(/List$/, '');
   return items.map((item) => ({ apiVersion: body.apiVersion, kind, ...item }));
 }
@@ -89,10 +102,12 @@ class RestClient implements Client {
 
   async list<R extends AnyResource>(resource: R, options: object & Selection = {}): Promise<List<ObjectOf<R>>> {
     const names = [...selectionNames, 'limit', 'continue', 'resourceVersion', 'resourceVersionMatch'];
-    const body = await this.#send('GET', pathOf(resource, options.namespace), { query: queryOf(options, ...names) });
+    const body = await this.#send<ListBody<ObjectOf<R>>>('GET', pathOf(resource, options.namespace), {
+      query: queryOf(options, ...names),
+    });
     const { resourceVersion, continue: next, remainingItemCount } = body.metadata;
     return {
-      items: itemsOf(body) as ObjectOf<R>[],
+      items: itemsOf(body),
       resourceVersion,
       ...(next && { continue: next }),
       ...(remainingItemCount !== undefined && { remainingItemCount }),
@@ -110,13 +125,14 @@ class RestClient implements Client {
       signal,
     });
     if (response.code >= 400) throw failureOf(response);
-    if (response.events) yield* response.events;
+    // The path names the resource, so the server's objects have its type.
+    if (response.events) yield* response.events as AsyncIterable<WatchEvent<ObjectOf<R>>>;
   }
 
-  create<R extends AnyResource>(resource: R, object: any, options?: WriteOptions): Promise<ObjectOf<R>> {
+  create<R extends AnyResource>(resource: R, object: Draft<ObjectOf<R>>, options?: WriteOptions): Promise<ObjectOf<R>> {
     const { group, version, kind } = refOf(resource);
     const typed = kind ? { apiVersion: group ? `${group}/${version}` : version, kind, ...object } : object;
-    const path = pathOf(resource, object.metadata?.namespace);
+    const path = pathOf(resource, object.metadata.namespace);
     return this.#send('POST', path, { query: writeQuery(options), body: typed });
   }
 
@@ -126,7 +142,7 @@ class RestClient implements Client {
   }
 
   update<R extends AnyResource>(resource: R, object: ObjectOf<R>, options?: WriteOptions): Promise<ObjectOf<R>> {
-    const { metadata } = object as unknown as KubeObject;
+    const { metadata } = object as KubeObject;
     const { group, version, kind } = refOf(resource);
     const typed = kind ? { apiVersion: group ? `${group}/${version}` : version, kind, ...(object as object) } : object;
     const path = pathOf(resource, metadata.namespace, metadata.name, options?.subresource);
@@ -152,26 +168,29 @@ class RestClient implements Client {
     await this.#send('DELETE', pathOf(resource, selection.namespace), { query, body: deleteBody(options) });
   }
 
-  raw<T = any>(method: string, path: string, body?: object): Promise<T> {
+  raw<T = unknown>(method: string, path: string, body?: object): Promise<T> {
     const [plain, search] = path.split('?', 2);
     const query = search ? Object.fromEntries(new URLSearchParams(search)) : undefined;
     return this.#send(method as TransportRequest['method'], plain, { query, body });
   }
 
-  async #send(
+  /** The method and path decide the response's type; it is the caller's to name. */
+  async #send<T>(
     method: TransportRequest['method'],
     path: string,
     rest: Pick<TransportRequest, 'query' | 'body' | 'contentType'> = {},
-  ): Promise<any> {
+  ): Promise<T> {
     const response = await this.#transport.send({ method, path, ...rest });
-    if (response.code < 400) return response.body;
+    if (response.code < 400) return response.body as T;
     throw failureOf(response);
   }
 }
 
+const isStatus = (body: unknown): body is Status => fieldsIn(body)['kind'] === 'Status';
+
 /** Responses other than a Status get client-go's message. */
 function failureOf({ code, body }: TransportResponse): ApiError {
-  if (body?.kind === 'Status') return new ApiError(body);
+  if (isStatus(body)) return new ApiError(body);
   const status = { apiVersion: 'v1', kind: 'Status', metadata: {}, status: 'Failure', code };
   if (code === 404)
     return new ApiError({ ...status, message: 'the server could not find the requested resource', reason: 'NotFound' });

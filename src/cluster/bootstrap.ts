@@ -2,12 +2,11 @@
 // flow schemas, the service of the API server. Recorded from Kubernetes 1.36 (facts/bootstrap.json).
 
 import bootstrap from '../../facts/bootstrap.json' with { type: 'json' };
-import { ignoreNotFound, isAlreadyExists } from '../api/api.ts';
+import { ignoreNotFound, isAlreadyExists, type ServicePort } from '../api/api.ts';
 import type { Client } from '../client/client.ts';
 import { deepEqual } from '../machinery/collections/equal.ts';
-import { type BootstrapInputs, defaultStorageClass, extraObjects } from './extra-objects.ts';
-
-type Objects = Record<string, any>;
+import { fieldsIn } from '../machinery/parsed.ts';
+import { type BootstrapInputs, defaultStorageClass, extraObjects, type SystemObject } from './extra-objects.ts';
 
 /** Collections in the order in which they depend on one another. */
 const order = [
@@ -53,7 +52,7 @@ export async function ensureDefaultStorageClass(client: Client): Promise<void> {
 }
 
 const recordedObjects = (inputs: BootstrapInputs) =>
-  Object.entries(bootstrap.objects as unknown as Record<string, Objects[]>)
+  Object.entries(bootstrap.objects as Record<string, SystemObject[]>)
     .filter(([path]) => !path.endsWith('/ipaddresses') && !path.endsWith('/configmaps'))
     .map(([path, objects]) => [path, objects.map((object) => adapt(path, object, inputs))] as const);
 
@@ -68,13 +67,14 @@ export async function ensureCollections(
 }
 
 /** The recorded objects carry the addresses of where they were recorded. */
-function adapt(path: string, recorded: Objects, inputs: BootstrapInputs): Objects {
+function adapt(path: string, recorded: SystemObject, inputs: BootstrapInputs): SystemObject {
   const { status: _status, ...object } = recorded;
   const kind = { apiVersion: path.startsWith('/api/') ? 'v1' : path.split('/').slice(2, 4).join('/') };
   if (path.endsWith('/services')) {
-    const [port] = object.spec.ports;
+    const recordedSpec = fieldsIn(object['spec']);
+    const [port] = recordedSpec['ports'] as ServicePort[];
     const spec = {
-      ...object.spec,
+      ...recordedSpec,
       ports: [{ ...port, targetPort: inputs.endpoint.port }],
       clusterIP: inputs.apiServiceIP,
       clusterIPs: [inputs.apiServiceIP],
@@ -85,36 +85,36 @@ function adapt(path: string, recorded: Objects, inputs: BootstrapInputs): Object
   return { ...kind, ...object };
 }
 
-function pathOf(collection: string, object: Objects): string {
-  const { namespace } = object['metadata'];
+function pathOf(collection: string, object: SystemObject): string {
+  const { namespace } = object.metadata;
   if (!namespace) return collection;
   const parts = collection.split('/');
   return [...parts.slice(0, -1), 'namespaces', namespace, parts.at(-1)].join('/');
 }
 
-const nameOf = ({ metadata }: Objects) => `${metadata.namespace ?? ''}/${metadata.name}`;
+const nameOf = ({ metadata }: SystemObject) => `${metadata.namespace ?? ''}/${metadata.name}`;
 
 /** One list per collection, so that a later start writes nothing. */
-async function ensureAll(client: Client, collection: string, objects: readonly Objects[]): Promise<void> {
-  const list = await client.raw('GET', collection);
-  const existing = new Map<string, Objects>(list.items.map((item: Objects) => [nameOf(item), item]));
+async function ensureAll(client: Client, collection: string, objects: readonly SystemObject[]): Promise<void> {
+  const list = await client.raw<{ readonly items: readonly SystemObject[] }>('GET', collection);
+  const existing = new Map(list.items.map((item) => [nameOf(item), item]));
   await Promise.all(objects.map((object) => ensure(client, collection, object, existing.get(nameOf(object)))));
 }
 
 async function ensure(
   client: Client,
   collection: string,
-  object: Objects,
-  current: Objects | undefined,
+  object: SystemObject,
+  current: SystemObject | undefined,
 ): Promise<void> {
   const path = pathOf(collection, object);
   if (current && collection.includes('/rbac.authorization.k8s.io/'))
-    return reconcile(client, `${path}/${object['metadata'].name}`, object, current);
+    return reconcile(client, `${path}/${object.metadata.name}`, object, current);
   // Extension API servers trust its content: it is always this cluster's.
-  if (current && object['metadata'].name === 'extension-apiserver-authentication') {
-    const data = { ...current['data'], ...object['data'] };
+  if (current && object.metadata.name === 'extension-apiserver-authentication') {
+    const data = { ...fieldsIn(current['data']), ...fieldsIn(object['data']) };
     if (!deepEqual(data, current['data']))
-      await client.raw('PUT', `${path}/${object['metadata'].name}`, { ...current, data });
+      await client.raw('PUT', `${path}/${object.metadata.name}`, { ...current, data });
     return;
   }
   if (current) return;
@@ -123,18 +123,20 @@ async function ensure(
   });
 }
 
+const itemsOf = (object: SystemObject, field: string): readonly unknown[] => (object[field] as unknown[] | null) ?? [];
+
 /** Restores missing rules of default roles after an upgrade, unless their owner opted out. */
-async function reconcile(client: Client, path: string, wanted: Objects, current: Objects): Promise<void> {
-  if (current['metadata'].annotations?.['rbac.authorization.kubernetes.io/autoupdate'] === 'false') return;
-  const missing = <T>(have: T[] | null = [], want: T[] | null = []) =>
-    (want ?? []).filter((w) => !(have ?? []).some((h) => deepEqual(h, w)));
-  const rules = wanted['aggregationRule'] ? [] : missing(current['rules'], wanted['rules']);
-  const subjects = missing(current['subjects'], wanted['subjects']);
+async function reconcile(client: Client, path: string, wanted: SystemObject, current: SystemObject): Promise<void> {
+  if (current.metadata.annotations?.['rbac.authorization.kubernetes.io/autoupdate'] === 'false') return;
+  const missing = (field: string) =>
+    itemsOf(wanted, field).filter((w) => !itemsOf(current, field).some((h) => deepEqual(h, w)));
+  const rules = wanted['aggregationRule'] ? [] : missing('rules');
+  const subjects = missing('subjects');
   if (rules.length === 0 && subjects.length === 0) return;
   const next = {
     ...current,
-    ...(rules.length > 0 && { rules: [...(current['rules'] ?? []), ...rules] }),
-    ...(subjects.length > 0 && { subjects: [...(current['subjects'] ?? []), ...subjects] }),
+    ...(rules.length > 0 && { rules: [...itemsOf(current, 'rules'), ...rules] }),
+    ...(subjects.length > 0 && { subjects: [...itemsOf(current, 'subjects'), ...subjects] }),
   };
   await client.raw('PUT', path, next);
 }
@@ -162,12 +164,12 @@ export async function ensureEndpoints(client: Client, { endpoint }: BootstrapInp
   await replace(client, '/api/v1/namespaces/default/endpoints', endpoints);
 }
 
-async function replace(client: Client, collection: string, object: Objects): Promise<void> {
-  const path = `${collection}/${object['metadata'].name}`;
-  const current = await client.raw('GET', path).catch(ignoreNotFound);
+async function replace(client: Client, collection: string, object: SystemObject): Promise<void> {
+  const path = `${collection}/${object.metadata.name}`;
+  const current = await client.raw<SystemObject>('GET', path).catch(ignoreNotFound);
   const isSame =
     current && ['endpoints', 'subsets', 'ports'].every((field) => deepEqual(current[field], object[field]));
   if (!current) await client.raw('POST', collection, object);
   else if (!isSame)
-    await client.raw('PUT', path, { ...current, ...object, metadata: { ...current.metadata, ...object['metadata'] } });
+    await client.raw('PUT', path, { ...current, ...object, metadata: { ...current.metadata, ...object.metadata } });
 }

@@ -36,7 +36,7 @@ export interface Authority {
 export async function x509() {
   await import('reflect-metadata');
   const library = await import('@peculiar/x509');
-  library.cryptoProvider.set(webcrypto as any);
+  library.cryptoProvider.set(webcrypto);
   return library;
 }
 
@@ -79,7 +79,7 @@ async function issue(ca: X509Certificate, signer: Signer, template: CertificateT
     notAfter: new Date(Math.min(notAfterMs, ca.notAfter.getTime())),
     signingAlgorithm: signer.algorithm,
     publicKey: new Uint8Array(template.publicKey),
-    signingKey: signer.key as any,
+    signingKey: signer.key,
     extensions: [
       ...(bits ? [new library.KeyUsagesExtension(bits, true)] : []),
       ...(template.extendedKeyUsages.length
@@ -95,7 +95,7 @@ async function issue(ca: X509Certificate, signer: Signer, template: CertificateT
 
 interface Signer {
   readonly key: webcrypto.CryptoKey;
-  readonly algorithm: any;
+  readonly algorithm: NonNullable<ReturnType<typeof algorithmOf>>;
 }
 
 const curves: Readonly<Record<string, { name: string; hash: string }>> = {
@@ -117,5 +117,5 @@ async function signingKey(pem: string): Promise<Signer> {
   const algorithm = algorithmOf(pem);
   if (!algorithm) throw new Error('the key is neither RSA, nor of a curve P-256, P-384 or P-521, nor Ed25519');
   const der = createPrivateKey(pem).export({ type: 'pkcs8', format: 'der' });
-  return { algorithm, key: await webcrypto.subtle.importKey('pkcs8', der, algorithm as any, false, ['sign']) };
+  return { algorithm, key: await webcrypto.subtle.importKey('pkcs8', der, algorithm, false, ['sign']) };
 }

@@ -173,14 +173,14 @@ export async function makeAuthority(nowMs: number, commonName = 'kubernetes'): P
     notBefore: new Date(nowMs - backdateMs),
     notAfter: new Date(nowMs + caLifeMs),
     signingAlgorithm: algorithm,
-    keys: keys as any,
+    keys: keys,
     extensions: [
       new library.BasicConstraintsExtension(true, undefined, true),
       new library.KeyUsagesExtension(
         library.KeyUsageFlags.keyCertSign | library.KeyUsageFlags.digitalSignature | library.KeyUsageFlags.cRLSign,
         true,
       ),
-      await library.SubjectKeyIdentifierExtension.create(keys.publicKey as any),
+      await library.SubjectKeyIdentifierExtension.create(keys.publicKey),
     ],
   });
   return { cert: `${certificate.toString('pem')}\n`, key };

@@ -4,7 +4,7 @@ import { chmod, rm } from 'node:fs/promises';
 import http from 'node:http';
 
 /** Handlers of one running cluster; each gets the parsed body and returns the JSON response. */
-export type ControlHandlers = Readonly<Record<string, (body: any) => Promise<unknown>>>;
+export type ControlHandlers = Readonly<Record<string, (body: unknown) => Promise<unknown>>>;
 
 export interface ControlServer {
   stop(): Promise<void>;

@@ -36,7 +36,19 @@ export const defaultStorageClass = {
   allowVolumeExpansion: true,
 };
 
-type Entry = [collection: string, object: Record<string, any>];
+/** An object that the cluster makes for itself. */
+export interface SystemObject {
+  readonly apiVersion?: string;
+  readonly kind?: string;
+  readonly metadata: {
+    readonly name: string;
+    readonly namespace?: string;
+    readonly annotations?: Readonly<Record<string, string | undefined>>;
+    readonly labels?: Readonly<Record<string, string | undefined>>;
+  };
+  readonly [field: string]: unknown;
+}
+type Entry = [collection: string, object: SystemObject];
 
 export function* extraObjects({ clientCA, frontProxy, dnsServiceIP, today }: BootstrapInputs): Generator<Entry> {
   yield [

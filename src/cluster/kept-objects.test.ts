@@ -29,7 +29,7 @@ beforeAll(async () => {
 });
 afterAll(() => cluster.stop());
 
-const get = (path: string) => cluster.client.raw('GET', path);
+const get = (path: string) => cluster.client.raw<any>('GET', path);
 const slices = '/apis/discovery.k8s.io/v1/namespaces/default/endpointslices';
 
 test.each([
@@ -64,12 +64,15 @@ test('unchanged objects are not written again', async () => {
 test('an API server alone takes pods without a service account', async () => {
   const pod = { metadata: { name: 'p' }, spec: { containers: [{ name: 'c', image: 'registry.test/c:1' }] } };
   const alone = await start(['kube-apiserver']);
-  const { spec } = await alone.client.raw('POST', '/api/v1/namespaces/default/pods', pod);
+  const { spec } = await alone.client.raw<any>('POST', '/api/v1/namespaces/default/pods', pod);
   expect(spec.serviceAccountName).toBeUndefined();
   expect(spec.volumes ?? []).toEqual([]);
   // One that is there is given to pods, as always.
-  await alone.client.raw('POST', '/api/v1/namespaces/default/serviceaccounts', { metadata: { name: 'default' } });
-  const second = await alone.client.raw('POST', '/api/v1/namespaces/default/pods', { ...pod, metadata: { name: 'q' } });
+  await alone.client.raw<any>('POST', '/api/v1/namespaces/default/serviceaccounts', { metadata: { name: 'default' } });
+  const second = await alone.client.raw<any>('POST', '/api/v1/namespaces/default/pods', {
+    ...pod,
+    metadata: { name: 'q' },
+  });
   expect(second.spec).toMatchObject({ serviceAccountName: 'default', volumes: [{ projected: {} }] });
   await alone.stop();
 });

@@ -18,7 +18,7 @@ export interface KubeconfigInputs {
 
 const base64 = (text: string) => Buffer.from(text).toString('base64');
 
-function kubeconfig({ name, server, ca, user, userName }: KubeconfigInputs): Record<string, any> {
+function kubeconfig({ name, server, ca, user, userName }: KubeconfigInputs) {
   const owner = `${userName}@${name}`;
   return {
     apiVersion: 'v1',

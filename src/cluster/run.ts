@@ -2,6 +2,7 @@
 
 import { conditionOf, kubernetesVersion, type Node } from '../api/api.ts';
 import { createInformer, type Informer } from '../client/client.ts';
+import { fieldsIn, textIn } from '../machinery/parsed.ts';
 import type { ClusterConfig } from './config.ts';
 import type { Environment } from './context.ts';
 import { serveControl } from './control.ts';
@@ -55,7 +56,7 @@ export async function runCluster(
   const status = () => statusOf(cluster, nodes, clock.now() - startedAt);
   const control = await serveControl(cluster.directory.controlSocket, {
     status,
-    explain: async ({ pod }: { pod: string }) => cluster.explainPod(pod),
+    explain: async (body) => cluster.explainPod(textIn(fieldsIn(body)['pod'])),
     stop: async () => hooks.onStopRequest(),
   });
   const stopCollecting = collectWhenIdle(clock);

@@ -56,7 +56,7 @@ export const resourcequota: Controller = {
   name: 'resourcequota',
   watches: [
     // Admission's charges are correct, and newer than this controller's cache.
-    own('resourcequotas', (next, old) => !deepEqual(next.spec, old.spec)),
+    own('resourcequotas', (next: ResourceQuota, old: ResourceQuota) => !deepEqual(next.spec, old.spec)),
     quotasOf('pods', isNews),
     quotasOf('services', isNews),
     quotasOf('persistentvolumeclaims', isNews),

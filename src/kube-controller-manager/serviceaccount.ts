@@ -8,7 +8,7 @@ import { isNamespaceTerminating } from './shared/create-pods.ts';
 export const serviceaccount: Controller = {
   name: 'serviceaccount',
   component: 'service-account-controller',
-  watches: [own('namespaces'), { resource: 'serviceaccounts', keys: ({ metadata }) => [metadata.namespace] }],
+  watches: [own('namespaces'), { resource: 'serviceaccounts', keys: ({ metadata }) => [metadata.namespace ?? ''] }],
   async reconcile(namespace, { lister, client }) {
     if (lister('namespaces').get(namespace)?.status?.phase !== 'Active') return;
     if (lister('serviceaccounts').get(`${namespace}/default`)) return;

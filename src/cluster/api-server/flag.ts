@@ -19,7 +19,7 @@ export interface Flag<T> {
   readonly isIgnored?: boolean;
 }
 
-export type ValuesOf<Flags extends Readonly<Record<string, Flag<any>>>> = {
+export type ValuesOf<Flags extends Readonly<Record<string, Flag<unknown>>>> = {
   readonly [Name in keyof Flags]: Flags[Name] extends Flag<infer T> ? T : never;
 };
 

@@ -3,7 +3,7 @@
 import { SettingError } from '../settings.ts';
 import type { Flag } from './flag.ts';
 
-type Flags = Readonly<Record<string, Flag<any>>>;
+type Flags = Readonly<Record<string, Flag<unknown>>>;
 
 export interface ParsedFlags {
   readonly values: Readonly<Record<string, unknown>>;

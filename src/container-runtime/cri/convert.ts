@@ -15,6 +15,7 @@ import type {
 import { protectedPaths, throttlingPaths } from '../protected-paths.ts';
 import type { Message } from './cri-client.ts';
 import { pauseImage } from './hello-import.ts';
+import type { ContainerStatusMessage, ImageItem, SandboxItem, StatusResponse, VerboseInfo } from './responses.ts';
 
 function namespaces(config: SandboxConfig, target?: string): Message {
   const { userNamespace } = config;
@@ -36,11 +37,12 @@ const profileMessage = ({ type, localhostRef = '' }: SecurityProfile): Message =
 /** The node of a sandbox or container, because one runtime may serve several nodes. Only used here. */
 const ownerLabel = 'coracle.local/owner';
 
-export const isOwn = (item: Message, owner: string): boolean => item['labels'][ownerLabel] === owner;
+export const isOwn = ({ labels }: { readonly labels: Readonly<Record<string, string>> }, owner: string): boolean =>
+  labels[ownerLabel] === owner;
 
 const withOwner = (labels: Readonly<Record<string, string>>, owner: string) => ({ ...labels, [ownerLabel]: owner });
 
-function withoutOwner({ [ownerLabel]: _owner, ...labels }: Record<string, string>): Record<string, string> {
+function withoutOwner({ [ownerLabel]: _owner, ...labels }: Readonly<Record<string, string>>): Record<string, string> {
   return labels;
 }
 
@@ -149,11 +151,11 @@ const states: Readonly<Record<string, ContainerState>> = {
   CONTAINER_EXITED: 'exited',
 };
 
-export function stateOf(message: Message): ContainerState {
-  return states[message['state']] ?? 'unknown';
+export function stateOf({ state }: { readonly state: string }): ContainerState {
+  return states[state] ?? 'unknown';
 }
 
-export function statusOf(sandboxId: string, status: Message, info: Message = {}): ContainerStatus {
+export function statusOf(sandboxId: string, status: ContainerStatusMessage, info: VerboseInfo = {}): ContainerStatus {
   const { id, metadata, image, imageRef, reason, message, labels, annotations, logPath, exitCode } = status;
   const state = stateOf(status);
   return {
@@ -162,9 +164,9 @@ export function statusOf(sandboxId: string, status: Message, info: Message = {})
     name: metadata.name,
     attempt: metadata.attempt,
     state,
-    createdAt: milliseconds(status['createdAt']),
-    startedAt: milliseconds(status['startedAt']),
-    finishedAt: milliseconds(status['finishedAt']),
+    createdAt: milliseconds(status.createdAt),
+    startedAt: milliseconds(status.startedAt),
+    finishedAt: milliseconds(status.finishedAt),
     exitCode,
     reason,
     message,
@@ -173,29 +175,29 @@ export function statusOf(sandboxId: string, status: Message, info: Message = {})
     labels: withoutOwner(labels),
     annotations,
     logPath,
-    pid: state === 'running' ? pidOf(info['info']) : undefined,
+    pid: state === 'running' ? pidOf(info.info) : undefined,
   };
 }
 
-export function sandboxOf(item: Message, ips: readonly string[]): Sandbox {
-  const { name, namespace, uid, attempt } = item['metadata'];
+export function sandboxOf(item: SandboxItem, ips: readonly string[]): Sandbox {
+  const { name, namespace, uid, attempt } = item.metadata;
   const { id, annotations } = item;
-  const labels = withoutOwner(item['labels']);
-  const state = item['state'] === 'SANDBOX_READY' ? 'ready' : 'notready';
-  const createdAt = milliseconds(item['createdAt']);
+  const labels = withoutOwner(item.labels);
+  const state = item.state === 'SANDBOX_READY' ? 'ready' : 'notready';
+  const createdAt = milliseconds(item.createdAt);
   return { id, config: { name, namespace, uid, attempt, labels, annotations }, state, createdAt, ips };
 }
 
-export function imageOf(message: Message): Image {
-  const { id, repoTags, repoDigests, size, uid, username } = message;
-  const pinned = message['pinned'] || repoTags.includes(pauseImage);
+export function imageOf(image: ImageItem): Image {
+  const { id, repoTags, repoDigests, size, uid, username } = image;
+  const pinned = image.pinned || repoTags.includes(pauseImage);
   const user = uid ? String(uid.value) : username || undefined;
   return { id, repoTags, repoDigests, sizeBytes: size, user, ...(pinned && { pinned }) };
 }
 
 /** The features of the default handler. An older runtime reports none, and would ignore unknown fields. */
-export function featuresOf({ runtimeHandlers, features }: Message): RuntimeFeatures {
-  const handler = runtimeHandlers?.find((entry: Message) => entry['name'] === '')?.features;
+export function featuresOf({ runtimeHandlers, features }: StatusResponse): RuntimeFeatures {
+  const handler = runtimeHandlers?.find((entry) => entry.name === '')?.features;
   return {
     userNamespaces: handler?.userNamespaces ?? false,
     recursiveReadOnlyMounts: handler?.recursiveReadOnlyMounts ?? false,

@@ -4,9 +4,10 @@ import { must } from '../../machinery/must.ts';
 import type { Clock } from '../../machinery/time/clock.ts';
 import { RuntimeError } from '../runtime-error.ts';
 import { criProto } from './cri-proto.ts';
+import type { Responses, StreamMessages } from './responses.ts';
 
-/** Messages as plain objects, of the shapes in cri-proto.ts: fields in camelCase, enums by name, 64-bit numbers as numbers. */
-export type Message = Record<string, any>;
+/** A request as a plain object, of a shape in cri-proto.ts: fields in camelCase, enums by name. */
+export type Message = Readonly<Record<string, unknown>>;
 
 /** Lists of a full node are larger than gRPC's 4 MB; the kubelet allows 16 MB. */
 const largestMessage = 16 * 2 ** 20;
@@ -21,7 +22,7 @@ export class CriClient {
   readonly #clock: Clock;
   readonly #methods = new Map<
     string,
-    { path: string; encode: (m: Message) => Buffer; decode: (b: Buffer) => Message }
+    { path: string; encode: (m: Message) => Buffer; decode: (b: Buffer) => unknown }
   >();
 
   /** `endpoint`: unix:///run/containerd/containerd.sock, or a path. */
@@ -47,20 +48,21 @@ export class CriClient {
     });
   }
 
-  call(
-    name: string,
+  call<Method extends keyof Responses>(
+    name: Method,
     message: Message = {},
     kind: RuntimeError['kind'] = 'unavailable',
     timeoutMs = requestTimeoutMs,
     signal?: AbortSignal,
-  ): Promise<Message> {
+  ): Promise<Responses[Method]> {
     const { path, encode, decode } = must(this.#methods.get(name), name);
     const deadline = timeoutMs > 0 ? this.#clock.now() + timeoutMs : undefined;
     return new Promise((resolve, reject) => {
       const call = this.#client.makeUnaryRequest(path, encode, decode, message, { deadline }, (error, response) => {
         signal?.removeEventListener('abort', cancel);
         if (error) reject(runtimeError(error, kind));
-        else resolve(response ?? {});
+        // The protocol's definition has decoded it.
+        else resolve((response ?? {}) as Responses[Method]);
       });
       const cancel = () => call.cancel();
       signal?.addEventListener('abort', cancel, { once: true });
@@ -68,7 +70,11 @@ export class CriClient {
   }
 
   /** Messages until the stream ends; throws RuntimeError. Ends quietly when `signal` aborts. */
-  async *stream(name: string, message: Message, signal: AbortSignal): AsyncGenerator<Message> {
+  async *stream<Method extends keyof StreamMessages>(
+    name: Method,
+    message: Message,
+    signal: AbortSignal,
+  ): AsyncGenerator<StreamMessages[Method]> {
     const { path, encode, decode } = must(this.#methods.get(name), name);
     const stream = this.#client.makeServerStreamRequest(path, encode, decode, message);
     const cancel = () => stream.cancel();

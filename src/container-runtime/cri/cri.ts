@@ -38,6 +38,7 @@ import {
 import { CriClient, type Message } from './cri-client.ts';
 import { helloImage, importHello, pauseImage, tagHello } from './hello-import.ts';
 import { socketOf } from './import-archive.ts';
+import type { SandboxItem } from './responses.ts';
 import { type StreamOptions, streamPort, streamSession } from './streaming.ts';
 
 export interface CriOptions {
@@ -59,7 +60,7 @@ export async function createCriRuntime(options: CriOptions): Promise<ContainerRu
     throw new RuntimeError('unavailable', `no container runtime at ${options.endpoint}: ${error.message}`);
   });
   const features = featuresOf(await client.call('Status').catch(() => ({})));
-  return new Cri(client, options, `${version['runtimeName']}://${version['runtimeVersion']}`, features);
+  return new Cri(client, options, `${version.runtimeName}://${version.runtimeVersion}`, features);
 }
 
 /** Above the time that the runtime itself was given: it must have the chance to answer. */
@@ -90,7 +91,7 @@ class Cri implements ContainerRuntime {
   async status() {
     const { status } = await this.#client.call('Status');
     const problem = (type: string): string | undefined => {
-      const condition = status?.conditions.find((entry: Message) => entry['type'] === type);
+      const condition = status?.conditions.find((entry) => entry.type === type);
       if (condition?.status) return undefined;
       return condition ? `${condition.reason}: ${condition.message}` : `the runtime does not report ${type}`;
     };
@@ -137,9 +138,9 @@ class Cri implements ContainerRuntime {
 
   async listPodSandboxes(podUid?: string): Promise<readonly Sandbox[]> {
     const { items } = await this.#client.call('ListPodSandbox', filterOf(podUid));
-    const own = items.filter((item: Message) => isOwn(item, this.#options.owner));
+    const own = items.filter((item) => isOwn(item, this.#options.owner));
     for (const { id, metadata } of own) this.#uids.set(id, metadata.uid);
-    return Promise.all(own.map(async (item: Message) => sandboxOf(item, await this.#addresses(item))));
+    return Promise.all(own.map(async (item) => sandboxOf(item, await this.#addresses(item))));
   }
 
   async createContainer(sandboxId: string, config: ContainerConfig, sandbox: SandboxConfig): Promise<string> {
@@ -171,12 +172,10 @@ class Cri implements ContainerRuntime {
     const { containers } = await this.#client.call('ListContainers', filterOf(podUid));
     const statuses = await Promise.all(
       containers
-        .filter((container: Message) => isOwn(container, this.#options.owner))
-        .map(async (container: Message) => {
-          const cached = this.#statuses.get(container['id']);
-          return cached?.state === stateOf(container)
-            ? cached
-            : this.#fetch(container['id'], container['podSandboxId']);
+        .filter((container) => isOwn(container, this.#options.owner))
+        .map(async (container) => {
+          const cached = this.#statuses.get(container.id);
+          return cached?.state === stateOf(container) ? cached : this.#fetch(container.id, container.podSandboxId);
         }),
     );
     const present = statuses.filter((status) => status !== undefined);
@@ -200,8 +199,8 @@ class Cri implements ContainerRuntime {
 
   async containerStats(): Promise<readonly ContainerStats[]> {
     const { stats } = await this.#client.call('ListContainerStats');
-    const own = stats.filter((entry: Message) => isOwn(entry['attributes'], this.#options.owner));
-    return own.map(({ attributes, cpu, memory, writableLayer }: Message) => ({
+    const own = stats.filter((entry) => isOwn(entry.attributes, this.#options.owner));
+    return own.map(({ attributes, cpu, memory, writableLayer }) => ({
       id: attributes.id,
       name: attributes.metadata.name,
       sandboxId: this.#statuses.get(attributes.id)?.sandboxId ?? '',
@@ -230,7 +229,7 @@ class Cri implements ContainerRuntime {
         const ranOut = timeoutMs > 0 && this.#options.clock.now() - startedAtMs >= timeoutMs;
         throw ranOut ? new RuntimeError('timeout', error.message, { cause: error }) : error;
       });
-    return { stdout: Buffer.from(stdout), stderr: Buffer.from(stderr), exitCode: exitCode as number };
+    return { stdout: Buffer.from(stdout), stderr: Buffer.from(stderr), exitCode };
   }
 
   async attach(id: string, options: StreamOptions): Promise<ExecSession> {
@@ -291,9 +290,9 @@ class Cri implements ContainerRuntime {
       try {
         for await (const event of this.#client.stream('GetContainerEvents', {}, signal)) {
           delayMs = firstRetryMs;
-          const type = eventTypes[event['containerEventType']];
-          const { id: sandboxId = '', metadata } = event['podSandboxStatus'] ?? {};
-          if (type) yield { type, containerId: event['containerId'], sandboxId, podUid: metadata?.uid ?? '' };
+          const type = eventTypes[event.containerEventType];
+          const { id: sandboxId = '', metadata } = event.podSandboxStatus ?? {};
+          if (type) yield { type, containerId: event.containerId, sandboxId, podUid: metadata?.uid ?? '' };
         }
       } catch (error) {
         if (error instanceof RuntimeError && error.kind === 'unimplemented') return;
@@ -317,21 +316,21 @@ class Cri implements ContainerRuntime {
 
   async #fetch(id: string, sandboxId?: string): Promise<ContainerStatus | undefined> {
     const response = await orGone(this.#client.call('ContainerStatus', { containerId: id, verbose: true }));
-    if (!response?.['status']) return undefined;
-    const sandbox = sandboxId ?? JSON.parse(response['info']?.info ?? '{}').sandboxID ?? '';
-    const status = statusOf(sandbox, response['status'], response['info']);
+    if (!response?.status) return undefined;
+    const sandbox = sandboxId ?? JSON.parse(response.info?.info ?? '{}').sandboxID ?? '';
+    const status = statusOf(sandbox, response.status, response.info);
     this.#statuses.set(id, status);
     return status;
   }
 
-  async #addresses(item: Message): Promise<readonly string[]> {
-    if (item['state'] !== 'SANDBOX_READY') return [];
-    const cached = this.#ips.get(item['id']);
+  async #addresses(item: SandboxItem): Promise<readonly string[]> {
+    if (item.state !== 'SANDBOX_READY') return [];
+    const cached = this.#ips.get(item.id);
     if (cached) return cached;
-    const response = await orGone(this.#client.call('PodSandboxStatus', { podSandboxId: item['id'] }));
-    const network = response?.['status']?.network;
-    const ips = network?.ip ? [network.ip, ...network.additionalIps.map((entry: Message) => entry['ip'])] : [];
-    this.#ips.set(item['id'], ips);
+    const response = await orGone(this.#client.call('PodSandboxStatus', { podSandboxId: item.id }));
+    const network = response?.status?.network;
+    const ips = network?.ip ? [network.ip, ...network.additionalIps.map((entry) => entry.ip)] : [];
+    this.#ips.set(item.id, ips);
     return ips;
   }
 
@@ -361,7 +360,7 @@ const eventTypes: Readonly<Record<string, RuntimeEvent['type']>> = {
 };
 
 /** A missing object needs no stopping or removing. */
-async function orGone(call: Promise<Message>): Promise<Message | undefined> {
+async function orGone<T>(call: Promise<T>): Promise<T | undefined> {
   try {
     return await call;
   } catch (error) {

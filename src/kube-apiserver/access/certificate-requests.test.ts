@@ -77,7 +77,12 @@ afterAll(async () => {
   await server.stop();
 });
 
-async function as(name: string, method: 'GET' | 'POST' | 'PUT' | 'PATCH', where: string, body?: object) {
+async function as(
+  name: string,
+  method: 'GET' | 'POST' | 'PUT' | 'PATCH',
+  where: string,
+  body?: object,
+): Promise<{ code: number; body?: any }> {
   const user: UserInfo =
     name === 'admin' ? { name, groups: ['system:masters'] } : { name, groups: ['system:authenticated'] };
   const contentType = method === 'PATCH' ? 'application/merge-patch+json' : 'application/json';

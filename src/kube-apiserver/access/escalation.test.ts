@@ -31,7 +31,7 @@ async function as(
   path: string,
   body: object,
   contentType = 'application/json',
-) {
+): Promise<{ code: number; body?: any }> {
   const query: Record<string, string> = contentType.includes('apply') ? { fieldManager: 'me', force: 'true' } : {};
   return server.transport(who).send({ method, path: `${api}/${path}`, body, contentType, query });
 }

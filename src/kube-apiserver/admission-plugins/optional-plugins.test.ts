@@ -146,12 +146,14 @@ describe('OwnerReferencesPermissionEnforcement', () => {
     for (const key of Object.keys(may)) delete may[key];
     for (const key of allowed) may[key] = true;
     if (exists) await server.call('POST', `${ns}/configmaps`, { metadata: { name: 'c' } });
-    const { code, body } = await server.transport({ name: 'eve', groups: ['system:authenticated'] }).send({
-      method: exists ? 'PUT' : 'POST',
-      path: exists ? `${ns}/configmaps/c` : `${ns}/configmaps`,
-      query: {},
-      body: { metadata: { name: 'c', ownerReferences: owners } },
-    });
+    const { code, body }: { code: number; body?: any } = await server
+      .transport({ name: 'eve', groups: ['system:authenticated'] })
+      .send({
+        method: exists ? 'PUT' : 'POST',
+        path: exists ? `${ns}/configmaps/c` : `${ns}/configmaps`,
+        query: {},
+        body: { metadata: { name: 'c', ownerReferences: owners } },
+      });
     return [code, body.message];
   };
   const blocking = { ...owner, blockOwnerDeletion: true };

@@ -27,6 +27,7 @@ test.each([1, 2, 3])('a list and its watch make the state, with a selector and w
     let last = 0;
     const done = (async () => {
       for await (const { type, object } of events ?? []) {
+        if (type === 'ERROR') throw new Error(object.message);
         const version = Number(object.metadata.resourceVersion);
         expect(version).toBeGreaterThan(last);
         last = version;

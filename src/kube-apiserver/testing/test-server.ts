@@ -56,7 +56,8 @@ export async function startTestServer(
       if (!events) throw new Error(JSON.stringify(status));
       const seen: string[] = [];
       for await (const { type, object } of events) {
-        seen.push(`${type} ${object.metadata?.name ?? object.reason ?? ''}`.trim());
+        const name = type === 'ERROR' ? object.reason : object.metadata?.name;
+        seen.push(`${type} ${name ?? ''}`.trim());
         if (seen.length === count) break;
       }
       timer.cancel();

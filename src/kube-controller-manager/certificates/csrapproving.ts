@@ -1,7 +1,7 @@
 // Approves the requests of kubelets that may have a client certificate.
 // https://kubernetes.io/docs/reference/access-authn-authz/kubelet-tls-bootstrapping/#approval
 
-import type { CertificateSigningRequest } from '../../api/api.ts';
+import type { CertificateSigningRequest, SubjectAccessReview } from '../../api/api.ts';
 import { type Controller, own, type Tools } from '../../client/client.ts';
 import { hasCondition, kubeletClientFault, kubeletClientSigner, readRequest } from './rules.ts';
 
@@ -47,7 +47,7 @@ async function isAllowed(
     verb: 'create',
     subresource,
   };
-  const review = await client.raw('POST', '/apis/authorization.k8s.io/v1/subjectaccessreviews', {
+  const review = await client.raw<SubjectAccessReview>('POST', '/apis/authorization.k8s.io/v1/subjectaccessreviews', {
     apiVersion: 'authorization.k8s.io/v1',
     kind: 'SubjectAccessReview',
     spec: {

@@ -17,7 +17,7 @@ export const rootCaCertificatePublisher = (rootCa: string): Controller => ({
   component: 'root-ca-cert-publisher',
   watches: [
     own('namespaces'),
-    { resource: 'configmaps', keys: ({ metadata }) => (metadata.name === name ? [metadata.namespace] : []) },
+    { resource: 'configmaps', keys: ({ metadata }) => (metadata.name === name ? [metadata.namespace ?? ''] : []) },
   ],
   async reconcile(namespace, { lister, client }) {
     if (lister('namespaces').get(namespace)?.status?.phase !== 'Active') return;

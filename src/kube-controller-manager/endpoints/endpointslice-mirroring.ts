@@ -10,6 +10,7 @@ import {
   type EndpointSubset,
   type Endpoints,
   ignoreNotFound,
+  type Service,
 } from '../../api/api.ts';
 import { type Controller, controllerReference, nameOf, own, type Tools } from '../../client/client.ts';
 import { deepEqual } from '../../machinery/collections/equal.ts';
@@ -35,8 +36,8 @@ export const endpointsliceMirroring: Controller = {
   component: 'endpoint-slice-mirroring-controller',
   watches: [
     own('endpoints'),
-    own('services', (next, old) => hasSelector(next) !== hasSelector(old)),
-    { resource: 'endpointslices', keys: (slice) => [keyOfSlice(slice) ?? []].flat() },
+    own('services', (next: Service, old: Service) => hasSelector(next) !== hasSelector(old)),
+    { resource: 'endpointslices', keys: (slice: EndpointSlice) => [keyOfSlice(slice) ?? []].flat() },
   ],
   indexes: [
     {
