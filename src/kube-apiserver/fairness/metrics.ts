@@ -6,6 +6,13 @@ const seatBuckets = [1, 2, 4, 10];
 
 type Labels = Readonly<Record<string, string>>;
 
+interface FlowLabels {
+  readonly plain: Labels;
+  readonly executed: Labels;
+  readonly regular: Labels;
+  readonly rejected: Map<string, Labels>;
+}
+
 /** The metrics of Kubernetes' priority and fairness that have a meaning here. */
 export class FairnessMetrics {
   readonly #dispatched: Counter;
@@ -13,8 +20,10 @@ export class FairnessMetrics {
   readonly #waited: Histogram;
   readonly #executed: Histogram;
   readonly #seats: Histogram;
-  /** One object for each schema and level: metrics find their samples by it. */
-  readonly #labels = new Map<string, Labels>();
+  /** By schema and level: metrics find their samples by these objects. */
+  readonly #labels = new Map<string, FlowLabels>();
+  /** The same, found faster. */
+  readonly #bySchema = new WeakMap<Flow['schema'], FlowLabels>();
 
   constructor(metrics: Metrics, levels: PriorityLevels) {
     const counter = (name: string, help: string) => metrics.counter(`apiserver_flowcontrol_${name}`, help);
@@ -39,25 +48,40 @@ export class FairnessMetrics {
   }
 
   estimated(flow: Flow, seats: number): void {
-    this.#seats.observe(seats, this.#labelsOf(flow));
+    this.#seats.observe(seats, this.#labelsOf(flow).plain);
   }
 
   ran(flow: Flow, waitedMs: number, ms: number): void {
-    const labels = this.#labelsOf(flow);
-    this.#dispatched.add(1, labels);
-    this.#waited.observe(waitedMs / 1000, this.#labelsOf(flow, { execute: 'true' }));
-    this.#executed.observe(ms / 1000, this.#labelsOf(flow, { type: 'regular' }));
+    const { plain, executed, regular } = this.#labelsOf(flow);
+    this.#dispatched.add(1, plain);
+    this.#waited.observe(waitedMs / 1000, executed);
+    this.#executed.observe(ms / 1000, regular);
   }
 
   rejected(flow: Flow, reason: string): void {
-    this.#rejected.add(1, this.#labelsOf(flow, { reason }));
+    const { rejected, plain } = this.#labelsOf(flow);
+    let labels = rejected.get(reason);
+    if (!labels) rejected.set(reason, (labels = { ...plain, reason }));
+    this.#rejected.add(1, labels);
   }
 
-  #labelsOf({ schema, level }: Flow, more: Labels = {}): Labels {
-    const key = `${schema.metadata.name} ${level.name} ${Object.values(more).join()}`;
+  #labelsOf({ schema, level }: Flow): FlowLabels {
+    const found = this.#bySchema.get(schema);
+    if (found?.plain.priority_level === level.name) return found;
+    const { name } = schema.metadata;
+    const key = `${name} ${level.name}`;
     let labels = this.#labels.get(key);
-    if (!labels)
-      this.#labels.set(key, (labels = { flow_schema: schema.metadata.name, priority_level: level.name, ...more }));
+    if (!labels) {
+      const plain = { flow_schema: name, priority_level: level.name };
+      labels = {
+        plain,
+        executed: { ...plain, execute: 'true' },
+        regular: { ...plain, type: 'regular' },
+        rejected: new Map(),
+      };
+      this.#labels.set(key, labels);
+    }
+    this.#bySchema.set(schema, labels);
     return labels;
   }
 }

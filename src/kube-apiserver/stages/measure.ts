@@ -1,3 +1,5 @@
+import type { Kind } from '../../api/api.ts';
+import { must } from '../../machinery/must.ts';
 import type { Reply } from '../reply.ts';
 import type { ApiRequest, Stage } from '../request.ts';
 import { isLongRunning } from '../request-info.ts';
@@ -6,34 +8,36 @@ import type { Server } from '../server.ts';
 const reads = new Set(['GET', 'HEAD']);
 const seconds = [0.005, 0.025, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1, 1.25, 1.5, 2, 3, 4, 5, 6, 8, 10, 15, 20, 30, 45, 60];
 
-/** Label sets are shared, so that a metric finds its series by object identity. */
-const labelSets = new WeakMap<Server, Map<string, Readonly<Record<string, string>>>>();
+type Labels = Readonly<Record<string, string>>;
 
-function labelsOf({ server, info, method, query }: ApiRequest, code: number): Readonly<Record<string, string>> {
+/** Label sets are shared, so that a metric finds its series by object identity. The other ones: of no served kind. */
+interface LabelSets {
+  readonly ofKinds: WeakMap<Kind, Map<string, Labels>>;
+  readonly others: Map<string, Labels>;
+}
+
+const labelSets = new WeakMap<Server, LabelSets>();
+
+/** No label repeats text that a client made up: each such text would make a permanent series. */
+function labelsOf({ server, info, method, query }: ApiRequest, code: number): Labels {
   let sets = labelSets.get(server);
-  if (!sets) labelSets.set(server, (sets = new Map()));
+  if (!sets) labelSets.set(server, (sets = { ofKinds: new WeakMap(), others: new Map() }));
+  const kind = info.isResource ? server.kinds.byResource(info.group, info.version, info.resource) : undefined;
+  let ofKind = kind ? sets.ofKinds.get(kind) : sets.others;
+  if (!ofKind) sets.ofKinds.set(must(kind, 'kind'), (ofKind = new Map()));
   const scope = !info.isResource ? '' : info.name ? 'resource' : info.namespace ? 'namespace' : 'cluster';
-  const dryRun = query.get('dryRun') ?? '';
-  // Names of resources that are not served must not make new series.
-  const resource = code === 404 || !info.isResource ? '' : info.resource;
+  const given = query.get('dryRun') ?? '';
+  const dryRun = given === '' || given === 'All' ? given : 'invalid';
   const verb = info.isResource ? info.verb.toUpperCase() : method;
-  const key = `${verb} ${info.group} ${info.version} ${resource} ${info.subresource} ${scope} ${code} ${dryRun}`;
-  let labels = sets.get(key);
-  if (!labels)
-    sets.set(
-      key,
-      (labels = {
-        ...(code && { code: String(code) }),
-        component: 'apiserver',
-        dry_run: dryRun,
-        group: resource && info.group,
-        resource,
-        scope,
-        subresource: resource && info.subresource,
-        verb,
-        version: resource && info.version,
-      }),
-    );
+  const isKnown = kind?.subresources.some(({ name }) => name === info.subresource);
+  const subresource = info.subresource && isKnown ? info.subresource : '';
+  const key = `${verb} ${subresource} ${scope} ${code} ${dryRun}`;
+  let labels = ofKind.get(key);
+  if (!labels) {
+    const { group = '', version = '', resource = '' } = kind ?? {};
+    const place = { component: 'apiserver', dry_run: dryRun, group, resource, scope, subresource, verb, version };
+    ofKind.set(key, (labels = { ...(code && { code: String(code) }), ...place }));
+  }
   return labels;
 }
 
