@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { bearerToken, withoutTokens } from './authentication.ts';
+import { bearerToken, bearerTokens, tokenAuthenticator, withoutTokens } from './authentication.ts';
 
 const prefix = 'base64url.bearer.authorization.k8s.io.';
 const encoded = (text: string | Buffer) => prefix + Buffer.from(text).toString('base64url');
@@ -44,3 +44,18 @@ test('protocols are passed on without tokens', () =>
   expect(withoutTokens(`v5.channel.k8s.io , ${encoded('abc')},v4.channel.k8s.io`)).toBe(
     'v5.channel.k8s.io, v4.channel.k8s.io',
   ));
+
+test.each([
+  ['the longest', 65_536, ['ann']],
+  ['a longer one', 65_537, []],
+])('readers get no token of more than 64 kB: %s', async (_, length, users) => {
+  const read: number[] = [];
+  const reader = tokenAuthenticator('any', async (token) => {
+    read.push(token.length);
+    return { name: 'ann', groups: [] };
+  });
+  const [result] = await Promise.allSettled([bearerTokens([reader]).authenticateToken?.('.'.repeat(length), [])]);
+  expect(read).toEqual(users.map(() => length));
+  if (users.length === 0)
+    expect(result).toMatchObject({ reason: { code: 401, why: 'the token is longer than 65536 characters' } });
+});

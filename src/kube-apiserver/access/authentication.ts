@@ -41,9 +41,13 @@ export const tokenAuthenticator = (
 /** A 401 with a reason for TokenReview; clients only see Unauthorized. */
 export const refusedToken = (why: string) => Object.assign(unauthorized(), { why });
 
+/** In characters. A request's headers may be a megabyte, and each reader of tokens decodes the token. */
+const longestToken = 65_536;
+
 /** Tries all readers of bearer tokens in order. If none accepts a token, the error has all their reasons. */
 export const bearerTokens = (readers: readonly Authenticator[]): Authenticator =>
   tokenAuthenticator('bearer-token', async (token, audiences) => {
+    if (token.length > longestToken) throw refusedToken(`the token is longer than ${longestToken} characters`);
     const reasons: string[] = [];
     for (const reader of readers)
       try {

@@ -1,12 +1,15 @@
-// The fields of a configuration, and their types.
+// The fields of a configuration or of another server's answer, and their types.
+
+const isStrings = (value: unknown) => Array.isArray(value) && value.every((item) => typeof item === 'string');
 
 const leaves = {
   string: (value: unknown) => typeof value === 'string',
   boolean: (value: unknown) => typeof value === 'boolean',
   integer: (value: unknown) => Number.isSafeInteger(value),
-  'list of strings': (value: unknown) => Array.isArray(value) && value.every((item) => typeof item === 'string'),
+  'list of strings': isStrings,
   'map of strings': (value: unknown) =>
     isObject(value) && Object.values(value).every((item) => typeof item === 'string'),
+  'map of lists of strings': (value: unknown) => isObject(value) && Object.values(value).every(isStrings),
   any: () => true,
 } as const;
 
@@ -18,25 +21,36 @@ export interface Shape {
 export const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
+interface ShapeOptions {
+  /** Of the value; default: it is the root. */
+  readonly path?: string;
+  readonly ignoresUnknown?: boolean;
+}
+
 /** Every unknown field, and every value of another type. */
-export function* shapeFaults(value: Record<string, unknown>, shape: Shape, path = ''): Generator<string> {
+export function* shapeFaults(
+  value: Record<string, unknown>,
+  shape: Shape,
+  { path = '', ignoresUnknown = false }: ShapeOptions = {},
+): Generator<string> {
   for (const [field, part] of Object.entries(value)) {
-    const at = path ? `${path}.${field}` : field;
+    const at = { path: path ? `${path}.${field}` : field, ignoresUnknown };
     const expected = Object.hasOwn(shape, field) ? shape[field] : undefined;
-    if (expected === undefined) yield `unknown field "${at}"`;
+    if (expected === undefined) yield* ignoresUnknown ? [] : [`unknown field "${at.path}"`];
     else if (part === null) continue;
     else if (typeof expected === 'string')
-      yield* leaves[expected](part) ? [] : [`${at} must be ${expected === 'integer' ? 'an' : 'a'} ${expected}`];
+      yield* leaves[expected](part) ? [] : [`${at.path} must be ${expected === 'integer' ? 'an' : 'a'} ${expected}`];
     else if (Array.isArray(expected)) yield* listFaults(part, expected[0], at);
     else if (isObject(part)) yield* shapeFaults(part, expected as Shape, at);
-    else yield `${at} must be an object`;
+    else yield `${at.path} must be an object`;
   }
 }
 
-function* listFaults(value: unknown, shape: Shape, path: string): Generator<string> {
-  if (!Array.isArray(value)) return void (yield `${path} must be a list`);
+function* listFaults(value: unknown, shape: Shape, at: Required<ShapeOptions>): Generator<string> {
+  if (!Array.isArray(value)) return void (yield `${at.path} must be a list`);
   for (const [index, item] of value.entries()) {
-    if (isObject(item)) yield* shapeFaults(item, shape, `${path}[${index}]`);
-    else yield `${path}[${index}] must be an object`;
+    const path = `${at.path}[${index}]`;
+    if (isObject(item)) yield* shapeFaults(item, shape, { ...at, path });
+    else yield `${path} must be an object`;
   }
 }

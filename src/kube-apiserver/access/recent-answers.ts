@@ -1,6 +1,9 @@
+import { createHash } from 'node:crypto';
 import type { Clock } from '../../machinery/time/clock.ts';
 
 const mostAnswers = 4_096;
+/** In characters of JSON. Longer answers are not cached, so that the cache stays small. */
+const longestAnswer = 16_384;
 
 /** Caches responses of another server for a while. Concurrent calls with one key share a request. */
 export class RecentAnswers<T> {
@@ -13,7 +16,9 @@ export class RecentAnswers<T> {
   }
 
   /** Not cached if `ttlMs` is 0. Rejections are not cached either. */
-  async get(key: string, ask: () => Promise<{ readonly value: T; readonly ttlMs: number }>): Promise<T> {
+  async get(question: string, ask: () => Promise<{ readonly value: T; readonly ttlMs: number }>): Promise<T> {
+    // Callers choose its length.
+    const key = createHash('sha256').update(question).digest('base64');
     const recent = this.#answers.get(key);
     if (recent && recent.until > this.#clock.monotonic()) return recent.value;
     const asking = this.#asking.get(key);
@@ -28,7 +33,7 @@ export class RecentAnswers<T> {
 
   #keep(key: string, value: T, ttlMs: number): void {
     this.#answers.delete(key);
-    if (ttlMs <= 0) return;
+    if (ttlMs <= 0 || (JSON.stringify(value)?.length ?? 0) > longestAnswer) return;
     if (this.#answers.size >= mostAnswers) this.#answers.delete(this.#answers.keys().next().value as string);
     this.#answers.set(key, { value, until: this.#clock.monotonic() + ttlMs });
   }

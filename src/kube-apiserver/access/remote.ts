@@ -3,6 +3,7 @@
 import { request as httpRequest } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import type { Clock } from '../../machinery/time/clock.ts';
+import { isObject, type Shape, shapeFaults } from './configuration-shape.ts';
 
 export interface RemoteServer {
   readonly url: string;
@@ -64,18 +65,25 @@ export function callRemote(server: RemoteServer, call: RemoteCall): Promise<Remo
 const attempts = 5;
 const defaultRetryMs = 500;
 
+export interface ReviewCall extends RemoteCall {
+  readonly body: object;
+  /** The types of the status' fields; others are ignored. */
+  readonly shape: Shape;
+}
+
 /**
  * Sends a review, and resolves with its status. Retries if the server is unreachable, fails or is busy. Rejects with an
  * Error that has the cause.
  */
 export async function reviewRemotely<Status>(
   server: RemoteServer,
-  call: RemoteCall & { readonly body: object },
+  call: ReviewCall,
   clock: Clock,
 ): Promise<Partial<Status>> {
   for (let attempt = 1; ; attempt++) {
     const answer = await callRemote(server, call).catch((error: Error) => error);
-    if (!(answer instanceof Error) && answer.code >= 200 && answer.code < 300) return statusIn<Status>(answer.text);
+    if (!(answer instanceof Error) && answer.code >= 200 && answer.code < 300)
+      return statusIn<Status>(answer.text, call.shape);
     const isFinal = !(answer instanceof Error) && answer.code < 500 && answer.code !== 429;
     if (isFinal || attempt === attempts)
       throw answer instanceof Error ? answer : new Error(`the server answered ${answer.code}`);
@@ -83,8 +91,11 @@ export async function reviewRemotely<Status>(
   }
 }
 
-function statusIn<Status>(text: string): Partial<Status> {
-  const review = JSON.parse(text) as { status?: Partial<Status> } | null;
-  if (typeof review?.status !== 'object' || review.status === null) throw new Error('the answer has no status');
-  return review.status;
+function statusIn<Status>(text: string, shape: Shape): Partial<Status> {
+  const { status } = (JSON.parse(text) ?? {}) as { status?: unknown };
+  if (!isObject(status)) throw new Error('the answer has no status');
+  // "false" in quotes would count as true.
+  const [fault] = shapeFaults(status, shape, { path: 'status', ignoresUnknown: true });
+  if (fault) throw new Error(`the answer is invalid: ${fault}`);
+  return status as Partial<Status>;
 }

@@ -63,6 +63,29 @@ describe('token webhook', () => {
     { case: 'no JSON', answer: { text: '<html>' }, why: /^webhook: / },
     { case: 'no status', answer: { text: '{}' }, why: 'webhook: the answer has no status' },
     { case: 'null', answer: { text: 'null' }, why: 'webhook: the answer has no status' },
+    ...[
+      { of: { authenticated: 'false', user: ann }, why: 'status.authenticated must be a boolean' },
+      { of: { authenticated: 1, user: ann }, why: 'status.authenticated must be a boolean' },
+      { of: { authenticated: true, user: 'ann' }, why: 'status.user must be an object' },
+      { of: { authenticated: true, user: { username: ['ann'] } }, why: 'status.user.username must be a string' },
+      {
+        of: { authenticated: true, user: { ...ann, groups: 'system:masters' } },
+        why: 'status.user.groups must be a list of strings',
+      },
+      {
+        of: { authenticated: true, user: { ...ann, groups: [['system:masters']] } },
+        why: 'status.user.groups must be a list of strings',
+      },
+      {
+        of: { authenticated: true, user: { ...ann, extra: { scope: 'a' } } },
+        why: 'status.user.extra must be a map of lists of strings',
+      },
+      { of: { authenticated: true, user: ann, audiences: 'api' }, why: 'status.audiences must be a list of strings' },
+    ].map(({ of, why }) => ({
+      case: JSON.stringify(of),
+      answer: status(of),
+      why: `webhook: the answer is invalid: ${why}`,
+    })),
     { case: 'a refusal', answer: { code: 403, text: '' }, why: 'webhook: the server answered 403' },
     { case: 'a huge answer', answer: { text: ' '.repeat(2 << 20) }, why: /longer than/ },
   ])('$case is a 401 with its reason', async ({ answer, why }) => {
@@ -70,6 +93,11 @@ describe('token webhook', () => {
     const result = await settled(enter('t'));
     expect(result).toMatchObject({ status: 'rejected', reason: { code: 401 } });
     expect((result as PromiseRejectedResult).reason.why).toMatch(why);
+  });
+
+  test('ignores fields that it does not know', async () => {
+    const { enter } = await start(() => status({ authenticated: true, user: { ...ann, age: 7 }, more: {} }));
+    expect((await enter('t'))?.name).toBe('ann');
   });
 
   test('is retried when it fails, five times at most', async () => {

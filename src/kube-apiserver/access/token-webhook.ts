@@ -1,10 +1,10 @@
 // Bearer tokens that another server authenticates through TokenReviews.
 // https://kubernetes.io/docs/reference/access-authn-authz/authentication/#webhook-token-authentication
 
-import { createHash } from 'node:crypto';
 import type { Clock } from '../../machinery/time/clock.ts';
 import type { UserInfo } from '../user.ts';
 import { type Authenticator, refusedToken, tokenAuthenticator } from './authentication.ts';
+import type { Shape } from './configuration-shape.ts';
 import { RecentAnswers } from './recent-answers.ts';
 import { type RemoteServer, reviewRemotely } from './remote.ts';
 
@@ -26,6 +26,13 @@ interface TokenReviewStatus {
   readonly error?: string;
 }
 
+const statusShape = {
+  authenticated: 'boolean',
+  user: { username: 'string', uid: 'string', groups: 'list of strings', extra: 'map of lists of strings' },
+  audiences: 'list of strings',
+  error: 'string',
+} as const satisfies Shape;
+
 export function tokenWebhook({
   server,
   version = 'v1',
@@ -34,17 +41,13 @@ export function tokenWebhook({
 }: TokenWebhookOptions): Authenticator {
   const answers = new RecentAnswers<UserInfo | undefined>(clock);
   return tokenAuthenticator('webhook', async (token, audiences) => {
-    const key = createHash('sha256')
-      .update(JSON.stringify([token, audiences]))
-      .digest('base64');
-    return answers.get(key, async () => {
+    return answers.get(JSON.stringify([token, audiences]), async () => {
       const spec = { token, audiences };
       const body = { apiVersion: `authentication.k8s.io/${version}`, kind: 'TokenReview', spec };
-      const status = await reviewRemotely<TokenReviewStatus>(server, { body, timeoutMs }, clock).catch(
-        (error: Error) => {
-          throw refusedToken(`webhook: ${error.message}`);
-        },
-      );
+      const call = { body, timeoutMs, shape: statusShape };
+      const status = await reviewRemotely<TokenReviewStatus>(server, call, clock).catch((error: Error) => {
+        throw refusedToken(`webhook: ${error.message}`);
+      });
       return { value: userOf(status, audiences), ttlMs: cacheTtlMs };
     });
   });
@@ -61,11 +64,10 @@ function userOf(
   // A server that returns no audiences has not checked them.
   if (wanted.length > 0 && audiences && !audiences.some((audience) => wanted.includes(audience))) return undefined;
   if (!user?.username) throw refusedToken('the webhook named no user');
-  const groups = (user.groups ?? []).filter((group) => typeof group === 'string');
   return {
     name: user.username,
     ...(user.uid && { uid: user.uid }),
-    groups: [...new Set([...groups, 'system:authenticated'])],
+    groups: [...new Set([...(user.groups ?? []), 'system:authenticated'])],
     ...(user.extra && { extra: user.extra }),
   };
 }

@@ -1,5 +1,6 @@
 import { forbidden, type Pod } from '../../api/api.ts';
 import type { Clock } from '../../machinery/time/clock.ts';
+import type { Shape } from '../access/configuration-shape.ts';
 import { RecentAnswers } from '../access/recent-answers.ts';
 import { type RemoteServer, reviewRemotely } from '../access/remote.ts';
 import type { AdmissionAttributes, AdmissionPlugin } from '../admission.ts';
@@ -19,6 +20,12 @@ interface ReviewStatus {
   readonly auditAnnotations?: Readonly<Record<string, string>>;
 }
 
+const statusShape = {
+  allowed: 'boolean',
+  reason: 'string',
+  auditAnnotations: 'map of strings',
+} as const satisfies Shape;
+
 const auditPrefix = 'imagepolicywebhook.image-policy.k8s.io/';
 const timeoutMs = 30_000;
 
@@ -31,7 +38,7 @@ export function imagePolicyWebhook(policy: ImagePolicy, clock: Clock): Admission
   const review = (spec: object) =>
     answers.get(JSON.stringify(spec), async () => {
       const body = { kind: 'ImageReview', apiVersion: 'imagepolicy.k8s.io/v1alpha1', spec };
-      const call = { body, timeoutMs, firstRetryMs: policy.retryBackoffMs };
+      const call = { body, timeoutMs, firstRetryMs: policy.retryBackoffMs, shape: statusShape };
       const value = await reviewRemotely<ReviewStatus>(policy.server, call, clock);
       return { value, ttlMs: value.allowed ? policy.allowTtlMs : policy.denyTtlMs };
     });
@@ -60,8 +67,8 @@ async function judge(
     return;
   }
   for (const [key, value] of Object.entries(answer.auditAnnotations ?? {}))
-    attributes.annotate(auditPrefix + key, String(value));
-  if (answer.allowed === true) return;
+    attributes.annotate(auditPrefix + key, value);
+  if (answer.allowed) return;
   throw forbidden(
     kind,
     name,

@@ -16,6 +16,7 @@ let url: string;
 let keys: Awaited<ReturnType<typeof generateKeyPair>>;
 let published: object[];
 let keyReads = 0;
+let requests = 0;
 let claimedIssuer: string | undefined;
 const clock = new VirtualClock();
 
@@ -28,6 +29,7 @@ beforeAll(async () => {
   authority = await testAuthority();
   provider = createServer(await authority.issue('CN=provider', ['127.0.0.1']), (request, response) => {
     const isKeys = request.url === '/keys';
+    requests++;
     if (isKeys) keyReads++;
     const reply = isKeys ? { keys: published } : { issuer: claimedIssuer ?? url, jwks_uri: `${url}/keys` };
     response.end(JSON.stringify(reply));
@@ -204,11 +206,17 @@ describe('a token of an issuer', () => {
     expect(keyReads).toBe(before);
   });
 
-  test('waits for its issuer: an unreachable one is no user, and a later token works', async () => {
+  test('waits for its issuer: one that fails is asked again after five seconds, however many tokens come', async () => {
     claimedIssuer = 'https://other';
     const reader = readerOf();
-    expect(await reasonOf(reader.authenticateToken?.(await tokenOf({}), []))).toMatch(/issuer did not match/);
+    const before = requests;
+    for (let i = 0; i < 20; i++) {
+      expect(await reasonOf(reader.authenticateToken?.(await tokenOf({}), []))).toMatch(/issuer did not match/);
+      await clock.advance(200);
+    }
+    expect(requests).toBe(before + 1);
     claimedIssuer = undefined;
+    await clock.advance(1_000);
     expect((await reader.authenticateToken?.(await tokenOf({}), []))?.name).toBe('ann');
   });
 });

@@ -7,7 +7,7 @@ import { callRemote } from '../remote.ts';
 import type { JwtIssuer } from './types.ts';
 
 const timeoutMs = 30_000;
-/** Tokens with made-up key ids must not become requests to the issuer. */
+/** Tokens with made-up key ids, or for an issuer that fails, must not become requests to the issuer. */
 const shortestIntervalMs = 5_000;
 
 export class IssuerKeys {
@@ -17,6 +17,7 @@ export class IssuerKeys {
   #keys: JSONWebKeySet | undefined;
   #readAt = Number.NEGATIVE_INFINITY;
   #reading: Promise<JSONWebKeySet> | undefined;
+  #failure: { readonly error: Error; readonly at: number } | undefined;
 
   constructor(issuer: JwtIssuer['issuer'], clock: Clock) {
     this.#issuer = issuer;
@@ -37,10 +38,17 @@ export class IssuerKeys {
     });
   }
 
-  #read(): Promise<JSONWebKeySet> {
-    this.#reading ??= this.#fetch().finally(() => {
-      this.#reading = undefined;
-    });
+  async #read(): Promise<JSONWebKeySet> {
+    if (this.#failure && this.#clock.monotonic() - this.#failure.at < shortestIntervalMs) throw this.#failure.error;
+    this.#failure = undefined;
+    this.#reading ??= this.#fetch()
+      .catch((error) => {
+        this.#failure = { error, at: this.#clock.monotonic() };
+        throw error;
+      })
+      .finally(() => {
+        this.#reading = undefined;
+      });
     return this.#reading;
   }
 

@@ -105,6 +105,17 @@ describe('authorization webhook', () => {
     expect(await webhook.authorize(attributes())).toEqual({ decision });
   });
 
+  test.each([
+    { status: { allowed: 'false' } },
+    { status: { allowed: 1 } },
+    { status: { allowed: true, denied: 'false' } },
+    { status: { allowed: true, reason: ['no'] } },
+    { status: [] },
+  ])('that responds with the status $status has failed', async ({ status }) => {
+    const { webhook } = await start(status, { failurePolicy: 'Deny' });
+    expect(await webhook.authorize(attributes())).toEqual({ decision: 'deny' });
+  });
+
   test('remembers a yes for five minutes and a no for half a minute', async () => {
     const yes = await start({ allowed: true });
     await yes.webhook.authorize(attributes());

@@ -6,6 +6,7 @@ import type { Clock } from '../../../machinery/time/clock.ts';
 import { parseDuration } from '../../../machinery/time/duration.ts';
 import type { Attributes, Authorizer, Decision } from '../authorization.ts';
 import type { AuthorizationWebhookConfiguration } from '../authorization-configuration.ts';
+import type { Shape } from '../configuration-shape.ts';
 import { RecentAnswers } from '../recent-answers.ts';
 import { type RemoteServer, reviewRemotely } from '../remote.ts';
 import { compileMatchCondition, matchesAll } from './match-conditions.ts';
@@ -24,6 +25,8 @@ interface ReviewStatus {
   readonly denied?: boolean;
   readonly reason?: string;
 }
+
+const statusShape = { allowed: 'boolean', denied: 'boolean', reason: 'string' } as const satisfies Shape;
 
 /** Maximum characters of a cached request's attributes. */
 const longestCached = 10_000;
@@ -49,7 +52,8 @@ export function authorizationWebhook({
         const key = JSON.stringify(spec);
         const isCached = sizeOf(attributes) < longestCached;
         const status = await answers.get(key, async () => {
-          const call = { body: bodyOf(spec, configuration.subjectAccessReviewVersion), timeoutMs };
+          const body = bodyOf(spec, configuration.subjectAccessReviewVersion);
+          const call = { body, timeoutMs, shape: statusShape };
           const value = await reviewRemotely<ReviewStatus>(server, call, clock);
           return { value, ttlMs: isCached ? ttlOf(value, configuration) : 0 };
         });
@@ -79,7 +83,7 @@ function bodyOf({ groups, ...others }: ReviewSpec, version: string): object {
 }
 
 function decisionOf({ allowed, denied, reason }: ReviewStatus): Decision {
-  const why = typeof reason === 'string' && reason ? { reason } : {};
+  const why = reason ? { reason } : {};
   if (denied) return { decision: 'deny', ...why };
   return { decision: allowed ? 'allow' : 'no-opinion', ...why };
 }

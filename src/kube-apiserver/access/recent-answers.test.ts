@@ -1,0 +1,42 @@
+import { getHeapStatistics, setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { describe, expect, test } from 'vitest';
+import { VirtualClock } from '../../machinery/time/clock.ts';
+import { RecentAnswers } from './recent-answers.ts';
+
+setFlagsFromString('--expose-gc');
+const collect = runInNewContext('gc') as () => void;
+const usedMegabytes = () => {
+  collect();
+  return getHeapStatistics().used_heap_size / 2 ** 20;
+};
+
+describe('the cache stays small', () => {
+  test('with questions of a megabyte', async () => {
+    const before = usedMegabytes();
+    const answers = new RecentAnswers<boolean>(new VirtualClock());
+    for (let i = 0; i < 100; i++)
+      await answers.get(`${i}${'x'.repeat(2 ** 20)}`, async () => ({ value: true, ttlMs: 60_000 }));
+    expect(usedMegabytes() - before).toBeLessThan(20);
+    let isAsked = false;
+    await answers.get(`0${'x'.repeat(2 ** 20)}`, async () => {
+      isAsked = true;
+      return { value: true, ttlMs: 60_000 };
+    });
+    expect(isAsked).toBe(false);
+  });
+
+  test('with long answers: those are not cached', async () => {
+    const answers = new RecentAnswers<object>(new VirtualClock());
+    let asked = 0;
+    const ask = (length: number) =>
+      answers.get(String(length), async () => {
+        asked++;
+        return { value: { groups: ['g'.repeat(length)] }, ttlMs: 60_000 };
+      });
+    for (const length of [10, 10, 16_000, 16_000]) await ask(length);
+    expect(asked).toBe(2);
+    for (const length of [17_000, 17_000]) await ask(length);
+    expect(asked).toBe(4);
+  });
+});
