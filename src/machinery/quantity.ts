@@ -1,6 +1,7 @@
 // Resource quantities: "100m", "1.5Gi", "2e3". Stored exactly, in billionths, the smallest unit of Kubernetes.
 // https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity/
 // Size is bounded before any arithmetic: an exponent of a billion or a million digits costs no more than reading it.
+import { TextCache } from './collections/text-cache.ts';
 
 export type QuantityFormat = 'DecimalSI' | 'BinarySI' | 'DecimalExponent';
 
@@ -43,24 +44,12 @@ const mostDigits = 28;
 const binaryFractionDigits = 40;
 
 /** A cluster writes the same few quantities again and again, and exact arithmetic is slow. */
-const cacheLimit = 4096;
-const longestCached = 64;
-const parsed = new Map<string, Quantity>();
-const canonicals = new Map<string, string>();
-
-function cached<T>(cache: Map<string, T>, text: string, make: (text: string) => T): T {
-  let found = cache.get(text);
-  if (found === undefined) {
-    found = make(text);
-    if (text.length > longestCached) return found;
-    if (cache.size >= cacheLimit) cache.clear();
-    cache.set(text, found);
-  }
-  return found;
-}
+const limits = { longest: 64 };
+const parsed = new TextCache(parse, limits);
+const canonicals = new TextCache((text) => formatQuantity(parseQuantity(text)), limits);
 
 /** Throws QuantityError. Digits beyond the ninth after the point are rounded up (away from zero). */
-export const parseQuantity = (text: string): Quantity => cached(parsed, text, parse);
+export const parseQuantity = (text: string): Quantity => parsed.get(text);
 
 function parse(text: string): Quantity {
   const { negative, whole, fraction, suffix } = scan(text);
@@ -196,7 +185,7 @@ export function canonicalQuantity(value: string | number): string {
   const text = String(value);
   if (text.length < 16 && alreadyCanonical.test(text)) return text;
   if (isKept(text)) return text;
-  return cached(canonicals, text, (given) => formatQuantity(parseQuantity(given)));
+  return canonicals.get(text);
 }
 
 /** The canonical form of an amount in a ResourceList, rounded up to thousandths. */

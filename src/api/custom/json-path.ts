@@ -1,22 +1,22 @@
 // JSON paths of printer columns and selectable fields, as client-go's jsonpath package reads them.
 // https://kubernetes.io/docs/reference/kubectl/jsonpath/
 
+import { TextCache } from '../../machinery/collections/text-cache.ts';
+
 type Step = (value: any) => any[];
 
-const cache = new Map<string, ((object: any) => unknown[]) | undefined>();
-const mostCached = 4_096;
+const paths = new TextCache(reader, { longest: 1_024 });
 
 /** Reads every value at the path; undefined for an invalid path. */
-export function readJsonPath(path: string): ((object: any) => unknown[]) | undefined {
-  if (cache.has(path)) return cache.get(path);
-  let read: ((object: any) => unknown[]) | undefined;
+export const readJsonPath = (path: string): ((object: any) => unknown[]) | undefined => paths.get(path);
+
+function reader(path: string): ((object: any) => unknown[]) | undefined {
   try {
     const steps = parse(path);
-    read = (object) => evaluate(steps, object);
-  } catch {}
-  if (cache.size >= mostCached) cache.clear();
-  cache.set(path, read);
-  return read;
+    return (object) => evaluate(steps, object);
+  } catch {
+    return undefined;
+  }
 }
 
 function evaluate(steps: readonly Step[], object: any): any[] {

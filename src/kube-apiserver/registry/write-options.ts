@@ -1,6 +1,7 @@
 // CreateOptions, UpdateOptions and PatchOptions, which have the same fields.
 // https://kubernetes.io/docs/reference/using-api/api-concepts/#common-query-parameters
 
+import { flat, TextCache } from '../../machinery/collections/text-cache.ts';
 import { failure } from '../status.ts';
 
 export interface WriteOptions {
@@ -27,7 +28,7 @@ export function writeOptions(query: URLSearchParams, optionsKind: string, client
   if (faults.length) throw invalidOptions(optionsKind, faults);
   return {
     dryRun: dryRun.length > 0,
-    fieldManager: manager || managerOf(client),
+    fieldManager: manager || managers.get(client),
     fieldValidation: (validation || 'Warn') as WriteOptions['fieldValidation'],
     force: query.get('force') === 'true',
     given: {
@@ -111,16 +112,5 @@ export function invalidOptions(kind: string, causes: readonly OptionFault[]) {
   );
 }
 
-const managers = new Map<string, string>();
-const mostManagers = 4_096;
-
 /** The program's name, without its version. One shared text, because thousands of objects hold it. */
-function managerOf(agent: string): string {
-  let manager = managers.get(agent);
-  if (manager === undefined) {
-    manager = agent.split('/')[0].slice(0, 128) || 'unknown';
-    if (managers.size >= mostManagers) managers.clear();
-    managers.set(agent, manager);
-  }
-  return manager;
-}
+const managers = new TextCache((agent) => flat(agent.split('/')[0].slice(0, 128)) || 'unknown');

@@ -14,6 +14,7 @@ interface Part {
 
 const leaf: Part = { tree: fieldsV1Leaf as Tree, id: 0 };
 const most = 1_024;
+const mostParts = 16_384;
 /** Longer ones are rarely equal. */
 const longest = 8_192;
 /** Keys that are unique per object: an address, a uid, or a value. */
@@ -39,11 +40,7 @@ export function shareFields({ metadata }: ApiObject): void {
       const whole = share(entry.fieldsV1 as Tree);
       if (!whole) continue;
       entry.fieldsV1 = whole.tree;
-      if (sharedTrees.size >= most) {
-        sharedTrees.clear();
-        parts.clear();
-        shared = new WeakSet();
-      }
+      if (sharedTrees.size >= most) startAgain();
       sharedTrees.set(text, whole.tree);
       shared.add(whole.tree);
     }
@@ -63,6 +60,16 @@ function share(tree: Tree): Part | undefined {
   if (isUnlike) return undefined;
   if (!key) return leaf;
   let part = parts.get(key);
-  if (!part) parts.set(key, (part = { tree, id: ++ids }));
+  if (!part) {
+    // Trees that are unique as a whole have parts that are not.
+    if (parts.size >= mostParts) startAgain();
+    parts.set(key, (part = { tree, id: ++ids }));
+  }
   return part;
+}
+
+function startAgain(): void {
+  sharedTrees.clear();
+  parts.clear();
+  shared = new WeakSet();
 }

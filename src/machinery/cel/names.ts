@@ -1,5 +1,7 @@
 // Names of fields as an expression writes them. https://kubernetes.io/docs/reference/using-api/cel/#escaping
 
+import { TextCache } from '../collections/text-cache.ts';
+
 const keywords = new Set(
   'true false null in as break const continue else for function if import let loop package namespace return var void while'.split(
     ' ',
@@ -13,23 +15,14 @@ const signs: Readonly<Record<string, string>> = {
 };
 const named: Readonly<Record<string, string>> = { underscores: '__', dot: '.', dash: '-', slash: '/' };
 
-const escaped = new Map<string, string | undefined>();
-const unescaped = new Map<string, string | undefined>();
-const mostCached = 10_000;
-
-function cached(cache: Map<string, string | undefined>, name: string, make: (name: string) => string | undefined) {
-  if (cache.has(name)) return cache.get(name);
-  if (cache.size >= mostCached) cache.clear();
-  const made = make(name);
-  cache.set(name, made);
-  return made;
-}
+const limits = { most: 10_000 };
+const escaped = new TextCache(escapedForm, limits);
+const unescaped = new TextCache(plainForm, limits);
 
 /** Undefined for a name that no expression can write. */
-export const escapeName = (name: string): string | undefined => cached(escaped, name, escapedForm);
+export const escapeName = (name: string): string | undefined => escaped.get(name);
 /** Undefined when no name is written so. */
-export const unescapeName = (name: string): string | undefined =>
-  name.includes('__') ? cached(unescaped, name, plainForm) : name;
+export const unescapeName = (name: string): string | undefined => (name.includes('__') ? unescaped.get(name) : name);
 
 function escapedForm(name: string): string | undefined {
   if (!/^[A-Za-z_.\-/][A-Za-z0-9_.\-/]*$/.test(name)) return undefined;

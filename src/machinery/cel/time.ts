@@ -1,5 +1,6 @@
 // Durations as Go writes them, time stamps of RFC 3339, and fields of a time in a zone.
 
+import { isTimeZone, zoneOffset as offsetOf } from '../time/time-zone.ts';
 import { Duration, Timestamp } from './values.ts';
 
 const second = 1_000_000_000n;
@@ -131,21 +132,17 @@ export function timeParts(time: Timestamp, zone: string): TimeParts | undefined 
   };
 }
 
+/** In seconds: more than any zone has, and little enough for exact numbers. */
+const mostOffset = 2 ** 40;
+
+/** In seconds. */
 function zoneOffset(time: Timestamp, zone: string): number | undefined {
-  if (zone === '' || zone === 'UTC' || zone === 'Z') return zone === 'Z' ? undefined : 0;
+  if (zone === '') return 0;
   const numeric = /^([+-]?)(\d+):(\d+)$/.exec(zone);
   if (numeric) {
-    const [hours, minutes] = [Number(numeric[2]), Number(numeric[3])];
-    return (hours * 60 + minutes) * 60 * (numeric[1] === '-' ? -1 : 1);
+    const seconds = (Number(numeric[2]) * 60 + Number(numeric[3])) * 60 * (numeric[1] === '-' ? -1 : 1);
+    return Math.abs(seconds) <= mostOffset ? seconds : undefined;
   }
-  try {
-    const format = new Intl.DateTimeFormat('en-US', { timeZone: zone, timeZoneName: 'longOffset' });
-    const parts = format.formatToParts(new Date(Number(time.nanos / 1_000_000n)));
-    const name = parts.find(({ type }) => type === 'timeZoneName')?.value ?? '';
-    const [, sign, hours, minutes, seconds] = /^GMT(?:([+-])(\d\d):(\d\d)(?::(\d\d))?)?$/.exec(name) ?? [];
-    const size = Number(hours ?? 0) * 3600 + Number(minutes ?? 0) * 60 + Number(seconds ?? 0);
-    return sign === '-' ? -size : size;
-  } catch {
-    return undefined;
-  }
+  if (!isTimeZone(zone)) return undefined;
+  return offsetOf(zone)(Number(time.nanos / 1_000_000n)) / 1000;
 }

@@ -2,6 +2,7 @@
 
 import { deepEqual } from '../collections/equal.ts';
 import { inOrder } from '../collections/in-order.ts';
+import { TextCache } from '../collections/text-cache.ts';
 import { must } from '../must.ts';
 import { listElementKey } from '../patches/list-map.ts';
 import type { Schema } from '../schema.ts';
@@ -47,7 +48,7 @@ function* inLevels(zero: any, value: any, schema: Schema | undefined, levels: nu
     const below = [zero?.[name], value[name], schemaOf(schema, name)] as const;
     const inner = levels > 1 ? yield* inLevels(...below, levels - 1) : createdFields(...below);
     if (!inner) continue;
-    fields[elementOf(name)] = inner;
+    fields[elements.get(name)] = inner;
     found = true;
   }
   return found || zero === undefined ? fields : undefined;
@@ -77,24 +78,14 @@ function ofMap(into: FieldsV1, zero: any, value: any, schema: Schema | undefined
   for (const name of inOrder(Object.keys(value))) {
     const inner = createdFields(zero?.[name], value[name], properties?.[name] ?? other);
     if (!inner) continue;
-    into[elementOf(name)] = inner;
+    into[elements.get(name)] = inner;
     found = true;
   }
   return found;
 }
 
 /** Field names are few: a string that was a key before is a key much faster than one that was just put together. */
-const elements = new Map<string, string>();
-const mostElements = 8_192;
-
-function elementOf(name: string): string {
-  let element = elements.get(name);
-  if (element !== undefined) return element;
-  element = `f:${name}`;
-  if (elements.size === mostElements) elements.clear();
-  elements.set(name, element);
-  return element;
-}
+const elements = new TextCache((name) => `f:${name}`, { most: 8_192 });
 
 function ofList(into: FieldsV1, zero: any, value: readonly any[], schema: Schema): boolean {
   const zeroItems = zero?.length ? new Map(zero.map((item: any) => [listElementKey(item, schema), item])) : undefined;

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { parseSchedule, ScheduleError } from './cron-schedule.ts';
+import { isTimeZone } from './time-zone.ts';
 
 const iso = (ms: number | undefined) => ms && new Date(ms).toISOString().replace('.000', '');
 const berlin = 'Europe/Berlin';
@@ -89,3 +90,14 @@ describe('laws', () => {
       }),
     ));
 });
+
+test.each([
+  ['Europe/Berlin', true],
+  ['US/Eastern', true],
+  ['Etc/GMT+5', true],
+  ['UTC', true],
+  ['europe/berlin', false],
+  ['utc', false],
+  ['+0100', false],
+  ['Nowhere', false],
+])('%s is a time zone: %s', (name, isOne) => expect(isTimeZone(name)).toBe(isOne));

@@ -1,29 +1,27 @@
 // Time zones by their IANA names.
 
+import { zoneNames } from './zone-names.ts';
+
 /** A day has few offsets, and computing one is slow. */
 const quarterMs = 900_000;
-const mostKept = 4_096;
+const mostOffsets = 4_096;
+/** No zone changed its offset before. */
+const firstMs = Date.UTC(1800, 0, 1);
 const zones = new Map<string, (ms: number) => number>();
 
 /** How far a zone's wall clock is ahead of UTC at an instant, in milliseconds. Throws RangeError for an unknown zone. */
 export function zoneOffset(timeZone: string): (ms: number) => number {
   let offset = zones.get(timeZone);
   if (!offset) {
+    // Intl also takes other cases and offsets, which Go's time.LoadLocation does not.
+    if (!zoneNames.has(timeZone)) throw new RangeError(`unknown time zone ${timeZone}`);
     offset = timeZone === 'UTC' || timeZone === 'Etc/UTC' ? () => 0 : offsetIn(timeZone);
-    if (zones.size >= mostKept) zones.clear();
     zones.set(timeZone, offset);
   }
   return offset;
 }
 
-export function isTimeZone(name: string): boolean {
-  try {
-    zoneOffset(name);
-    return true;
-  } catch {
-    return false;
-  }
-}
+export const isTimeZone = (name: string): boolean => zoneNames.has(name);
 
 function offsetIn(timeZone: string): (ms: number) => number {
   const date = { year: 'numeric', month: 'numeric', day: 'numeric' } as const;
@@ -32,11 +30,11 @@ function offsetIn(timeZone: string): (ms: number) => number {
   const kept = new Map<number, number>();
   return (ms) => {
     // Clocks change at full quarters of an hour.
-    const quarter = Math.floor(ms / quarterMs);
+    const quarter = Math.floor(Math.max(ms, firstMs) / quarterMs);
     let offset = kept.get(quarter);
     if (offset === undefined) {
       offset = measured(format, quarter * quarterMs);
-      if (kept.size >= mostKept) kept.clear();
+      if (kept.size >= mostOffsets) kept.clear();
       kept.set(quarter, offset);
     }
     return offset;
