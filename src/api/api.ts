@@ -34,6 +34,7 @@ export {
 } from './resource-usage.ts';
 export { type RestartAction, restartsIn, ruleAction } from './restart-policy.ts';
 export { allSchemas, schemaKinds, schemaNamed, schemaOfKind } from './schemas.ts';
+export { specOf } from './spec-of.ts';
 export * from './time.ts';
 export { tolerates } from './tolerations.ts';
 export { approvalOf } from './validation/crd/approval.ts';

@@ -16,7 +16,8 @@ export interface KubeObject {
 
 /** An object of any kind with all its fields, for the generic machinery. */
 export interface ApiObject extends KubeObject {
-  [field: string]: any;
+  spec?: unknown;
+  status?: unknown;
 }
 
 export type Verb = 'create' | 'delete' | 'deletecollection' | 'get' | 'list' | 'patch' | 'update' | 'watch';
@@ -70,7 +71,7 @@ export interface DeletionChoices {
 export type MetadataCheck = 'change' | 'whole';
 
 /** The rules of one kind. Every function may be left out. Functions change the objects that they get in place. */
-export interface Strategy<T extends ApiObject = any> {
+export interface Strategy<T extends KubeObject = any> {
   /** The faults of a name, or of a generateName (`prefix`). Default: a DNS subdomain (RFC 1123). */
   nameRule?(name: string, prefix: boolean): string[];
   /** Fills in defaults, before validation and again when a stored object is read. Must be idempotent. */
@@ -112,7 +113,7 @@ export interface Strategy<T extends ApiObject = any> {
   defaultPropagation?: 'orphan' | 'background';
 }
 
-export interface Kind<T extends ApiObject = any> extends ResourceInfo {
+export interface Kind<T extends KubeObject = any> extends ResourceInfo {
   /** Schema of the object in this version. */
   readonly schema: Schema;
   readonly strategy: Strategy<T>;
@@ -142,7 +143,7 @@ export interface Kind<T extends ApiObject = any> extends ResourceInfo {
   /** Custom resources: a copy of the stored object, in its own version, pruned and defaulted by today's schema. */
   readStored?(object: ApiObject): ApiObject;
   /** The schema of the version as its definition gives it. */
-  readonly openApi?: any;
+  readonly openApi?: unknown;
   /** A warning for every request for this version. */
   readonly deprecation?: string;
   /** Where a custom resource keeps the numbers of /scale, as JSON paths such as `.spec.replicas`. */
@@ -157,7 +158,7 @@ export interface Kind<T extends ApiObject = any> extends ResourceInfo {
   readonly answersDeleted?: boolean;
   /** Seconds after which an object expires, counted from its last write; undefined: it stays. */
   readonly keptSeconds?: number;
-  /** The selectable field that indexes watches, so that each change is checked against few of them. */
+  /** True: a write allocates cluster IPs and node ports, and a deletion releases them. */
   readonly allocates?: boolean;
   /** True: spec.selector is a map of labels, as before there were expressions. */
   readonly selectsByMap?: boolean;
@@ -174,7 +175,7 @@ export interface Kind<T extends ApiObject = any> extends ResourceInfo {
 }
 
 /** The part of a kind that discovery and schema lack; one file under kinds/ each. */
-export interface KindBehaviour<T extends ApiObject = any>
+export interface KindBehaviour<T extends KubeObject = any>
   extends Partial<
     Pick<
       Kind<T>,

@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import type { Schema } from '../machinery/schema.ts';
 import { decodeBody } from './body.ts';
-import type { ApiObject, Kind } from './kind.ts';
+import type { ApiObject, Kind, KubeObject } from './kind.ts';
 import { qosClass } from './pod.ts';
 import { builtinKinds, KindRegistry } from './registry.ts';
 
@@ -10,12 +10,14 @@ const registry = new KindRegistry();
 const now = Date.UTC(2026, 0, 1);
 const context = { now, user: { name: 'tester' } };
 
-function create(kind: Kind, body: object): ApiObject {
+type AnyObject = KubeObject & { [field: string]: any };
+
+function create(kind: Kind, body: object): AnyObject {
   const { object } = decodeBody(JSON.stringify({ metadata: { name: 'x' }, ...body }), 'json', kind);
   kind.strategy.setDefaults?.(object);
   object.metadata = { ...object.metadata, namespace: 'n', uid: 'u', creationTimestamp: '2026-01-01T00:00:00Z' };
   kind.strategy.prepareForCreate?.(object, context);
-  return object;
+  return object as AnyObject;
 }
 const faults = (kind: Kind, object: ApiObject) =>
   (kind.strategy.validate?.(object) ?? []).map(({ field, message }) => `${field}: ${message}`);
@@ -416,7 +418,7 @@ describe('declarations of the kind', () => {
 
   test('a definition is given its finalizer before it is deleted, once', () => {
     const { strategy } = registry.byResource('apiextensions.k8s.io', 'v1', 'customresourcedefinitions')!;
-    const live = { metadata: { name: 'x' }, spec: {} } as unknown as ApiObject;
+    const live: AnyObject = { metadata: { name: 'x' } as AnyObject['metadata'], spec: {} };
     const next = structuredClone(live);
     strategy.announceDeletion?.(live, now)?.(next);
     expect(next.metadata.finalizers).toEqual(['customresourcecleanup.apiextensions.k8s.io']);

@@ -1,5 +1,6 @@
 // The rules that every kind has, put around those of one kind.
 
+import { fieldsOf } from '../machinery/parsed.ts';
 import { canonical } from './decode.ts';
 import { sameValue } from './fields.ts';
 import type { ApiObject, KindBehaviour, MetadataCheck, ResourceInfo, Strategy } from './kind.ts';
@@ -99,15 +100,16 @@ export function sameStored(group: string, kind: string, a: object, b: object): b
 }
 
 function keep(next: ApiObject, field: string, old: ApiObject): void {
-  if (old[field] === undefined) delete next[field];
-  else next[field] = old[field];
+  const value = fieldsOf(old)[field];
+  if (value === undefined) delete fieldsOf(next)[field];
+  else fieldsOf(next)[field] = value;
 }
 
 function canonicalInPlace(info: ResourceInfo, object: ApiObject, keepsEmpty: boolean): void {
   const schema = schemaOfKind(info.group, info.version, info.kind);
   if (!schema) return;
   const tidied = canonical(schema, object, keepsEmpty);
-  for (const field of Object.keys(object)) delete object[field];
+  for (const field of Object.keys(object)) delete fieldsOf(object)[field];
   Object.assign(object, tidied);
   markStoredForm(object, isStoredForm(tidied));
 }

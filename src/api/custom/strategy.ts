@@ -1,5 +1,6 @@
 // The strategy of custom resources, from the version's schema and subresources.
 
+import { fieldsOf } from '../../machinery/parsed.ts';
 import type { Schema } from '../../machinery/schema.ts';
 import type { FieldError } from '../errors.ts';
 import { invalidValue, sameValue } from '../fields.ts';
@@ -77,8 +78,9 @@ function keepStatus(next: ApiObject, old: ApiObject): void {
 /** /status changes only the status, not labels or annotations. Types are checked later. */
 function keepAllButStatus(next: ApiObject, old: ApiObject): void {
   const given = new Set(['apiVersion', 'kind', 'metadata', 'status']);
-  for (const field of Object.keys(next)) if (!given.has(field)) delete next[field];
-  for (const [field, value] of Object.entries(old)) if (!given.has(field)) next[field] = value;
+  const fields = fieldsOf(next);
+  for (const field of Object.keys(fields)) if (!given.has(field)) delete fields[field];
+  for (const [field, value] of Object.entries(old)) if (!given.has(field)) fields[field] = value;
   const { resourceVersion } = next.metadata;
   next.metadata = { ...old.metadata, resourceVersion };
 }

@@ -1,6 +1,7 @@
 // For tests: Kubernetes' faults for an object with one changed field.
 
 import { must } from '../../machinery/must.ts';
+import { fieldsIn, fieldsOf } from '../../machinery/parsed.ts';
 import { decodeBody } from '../body.ts';
 import type { ApiObject, Kind } from '../kind.ts';
 import { KindRegistry } from '../registry.ts';
@@ -13,11 +14,11 @@ const context = { now: Date.UTC(2026, 0, 1), user: { name: 'tester' } };
 
 const text = ({ field, message }: { field: string; message: string }) => `${field}: ${message}`;
 
-function changed(base: object, path: string, value: unknown): any {
-  const object = structuredClone(base) as any;
+function changed(base: object, path: string, value: unknown): object {
+  const object = structuredClone(base);
   const steps = path.match(/[^.[\]]+/g) ?? [];
-  let at = object;
-  for (const step of steps.slice(0, -1)) at = at[step] ??= {};
+  let at = fieldsOf(object);
+  for (const step of steps.slice(0, -1)) at = (at[step] ??= {}) as Record<string, unknown>;
   const last = steps.at(-1);
   if (last === undefined) return object;
   if (value === undefined) delete at[last];
@@ -27,7 +28,7 @@ function changed(base: object, path: string, value: unknown): any {
 
 function decoded(kind: Kind, body: object): ApiObject {
   const { object } = decodeBody(JSON.stringify({ metadata: { name: 'x' }, ...body }), 'json', kind);
-  object.metadata = { ...object.metadata, namespace: kind.namespaced ? 'n' : undefined, uid: 'u' } as any;
+  object.metadata = { ...object.metadata, namespace: kind.namespaced ? 'n' : undefined, uid: 'u' };
   kind.strategy.setDefaults?.(object);
   return object;
 }
@@ -42,7 +43,7 @@ function created(kind: Kind, body: object): ApiObject {
 const existing = (kind: Kind, base: object): ApiObject => {
   const object = created(kind, base);
   const { status } = base as { status?: object };
-  return status ? { ...object, status: { ...object.status, ...status } } : object;
+  return status ? { ...object, status: { ...fieldsIn(object.status), ...status } } : object;
 };
 
 /**

@@ -8,6 +8,7 @@ import {
   type ClusterRoleBinding,
   forbidden,
   type PolicyRule,
+  type Role,
   type RoleBinding,
   type RoleRef,
 } from '../../api/api.ts';
@@ -47,7 +48,7 @@ export const rbacEscalation = (client: () => Client): AdmissionPlugin => ({
 async function checkRole(attributes: AdmissionAttributes, object: ApiObject, client: Client): Promise<void> {
   const { kind, namespace, requestName, oldObject } = attributes;
   if (await mayDo(attributes, 'escalate', kind.resource, requestName)) return;
-  await confirm(attributes, object.rules ?? [], client);
+  await confirm(attributes, (object as Role | ClusterRole).rules ?? [], client);
   if (kind.resource !== 'clusterroles') return;
   if (!aggregates(object as ClusterRole) && !aggregates(oldObject as ClusterRole | undefined)) return;
   // An aggregation rule can gather any role.

@@ -1,4 +1,5 @@
 import type { ApiObject, Kind } from '../../api/api.ts';
+import { fieldsOf } from '../../machinery/parsed.ts';
 import { inOrder } from '../registry/codec.ts';
 
 interface Adoption {
@@ -13,7 +14,7 @@ export function adopt(kind: Kind, object: ApiObject, changed: ApiObject, { keeps
   const complete = { ...changed, metadata: { ...changed.metadata, ...identity } };
   const next = keepsUnknown ? complete : inOrder(kind, complete);
   kind.strategy.setDefaults?.(next);
-  for (const field of Object.keys(object)) delete object[field];
+  for (const field of Object.keys(object)) delete fieldsOf(object)[field];
   Object.assign(object, next);
   if (managedFields) object.metadata.managedFields = managedFields;
 }

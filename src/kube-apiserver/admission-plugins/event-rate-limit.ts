@@ -1,3 +1,4 @@
+import type { Event } from '../../api/api.ts';
 import type { Clock } from '../../machinery/time/clock.ts';
 import type { AdmissionAttributes, AdmissionPlugin } from '../admission.ts';
 import { failure } from '../status.ts';
@@ -18,8 +19,9 @@ const keys = {
   Namespace: ({ namespace }: AdmissionAttributes) => namespace,
   User: ({ user }: AdmissionAttributes) => user.name,
   SourceAndObject: ({ object }: AdmissionAttributes) => {
-    const { component = '', host = '' } = object?.source ?? {};
-    const { kind = '', namespace = '', name = '', uid = '', apiVersion = '' } = object?.involvedObject ?? {};
+    const event = object as Event | undefined;
+    const { component = '', host = '' } = event?.source ?? {};
+    const { kind = '', namespace = '', name = '', uid = '', apiVersion = '' } = event?.involvedObject ?? {};
     return [component, host, kind, namespace, name, uid, apiVersion].join('');
   },
 };

@@ -1,4 +1,14 @@
-import { type ApiObject, forbidden, kubernetesVersion, type Namespace, type Pod, type PodSpec } from '../../api/api.ts';
+import {
+  type ApiObject,
+  type CronJob,
+  type Deployment,
+  forbidden,
+  kubernetesVersion,
+  type Namespace,
+  type Pod,
+  type PodSpec,
+  type PodTemplate,
+} from '../../api/api.ts';
 import type { Client } from '../../client/client.ts';
 import { deepEqual } from '../../machinery/collections/equal.ts';
 import type { AdmissionAttributes, AdmissionPlugin } from '../admission.ts';
@@ -65,18 +75,18 @@ async function judge(
 const ignoredSubresources = new Set(['exec', 'attach', 'binding', 'eviction', 'log', 'portforward', 'proxy', 'status']);
 
 type Template = { metadata?: { annotations?: Record<string, string> }; spec?: PodSpec };
-const ofSpec = (object: ApiObject): Template | undefined => object.spec?.template;
+const ofSpec = (object: ApiObject) => (object as Deployment).spec?.template;
 
 /** Path of the pod template by resource. */
 const templates: Readonly<Record<string, (object: ApiObject) => Template | undefined>> = {
   replicationcontrollers: ofSpec,
-  podtemplates: (object) => object.template,
+  podtemplates: (object) => (object as PodTemplate).template,
   replicasets: ofSpec,
   deployments: ofSpec,
   statefulsets: ofSpec,
   daemonsets: ofSpec,
   jobs: ofSpec,
-  cronjobs: (object) => object.spec?.jobTemplate?.spec?.template,
+  cronjobs: (object) => (object as CronJob).spec?.jobTemplate?.spec?.template,
 };
 
 const details = (faults: readonly Violation[]) =>

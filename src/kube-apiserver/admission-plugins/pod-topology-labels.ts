@@ -1,4 +1,4 @@
-import { ignoreNotFound } from '../../api/api.ts';
+import { type Binding, ignoreNotFound, type Pod } from '../../api/api.ts';
 import type { Client } from '../../client/client.ts';
 import type { AdmissionPlugin } from '../admission.ts';
 
@@ -12,7 +12,12 @@ export const podTopologyLabels = (client: () => Client): AdmissionPlugin => ({
   name: 'PodTopologyLabels',
   async admit({ operation, resource, kind, subresource, object }) {
     if (operation !== 'CREATE' || kind.group !== '' || resource !== 'pods' || !object) return;
-    const name = subresource === 'binding' ? boundNode(object.target) : subresource ? '' : object.spec?.nodeName;
+    const name =
+      subresource === 'binding'
+        ? boundNode((object as Binding).target)
+        : subresource
+          ? ''
+          : (object as Pod).spec?.nodeName;
     if (!name) return;
     const node = await client().get('nodes', { name }).catch(ignoreNotFound);
     const labels = Object.entries(node?.metadata.labels ?? {}).filter(([label]) => copied.includes(label));

@@ -1,7 +1,16 @@
 // Additional rights for writes of ResourceClaims: binding devices, reporting on a driver's devices, and devices in use.
 // https://kubernetes.io/docs/concepts/scheduling-eviction/dynamic-resource-allocation/#granular-status-authorization
 
-import { type ApiObject, type FieldError, ignoreNotFound } from '../../api/api.ts';
+import {
+  type AllocatedDeviceStatus,
+  type AllocationResult,
+  type FieldError,
+  ignoreNotFound,
+  type ResourceV1ResourceClaim as ResourceClaim,
+  type ResourceClaimSpec,
+  type ResourceClaimStatus,
+  type ResourceClaimTemplate,
+} from '../../api/api.ts';
 import type { Client } from '../../client/client.ts';
 import { deepEqual } from '../../machinery/collections/equal.ts';
 import { dns1123SubdomainFaults } from '../../machinery/text/names.ts';
@@ -20,8 +29,9 @@ export const resourceClaimRights = (client: () => Client): AdmissionPlugin => ({
     if (kind.resource === 'resourceclaims' && subresource === 'status' && operation === 'UPDATE')
       return statusFaults(attributes, client());
     if (operation !== 'CREATE' || subresource) return;
-    if (kind.resource === 'resourceclaims') return adminFaults(attributes, client(), object.spec);
-    if (kind.resource === 'resourceclaimtemplates') return adminFaults(attributes, client(), object.spec?.spec);
+    if (kind.resource === 'resourceclaims') return adminFaults(attributes, client(), (object as ResourceClaim).spec);
+    if (kind.resource === 'resourceclaimtemplates')
+      return adminFaults(attributes, client(), (object as ResourceClaimTemplate).spec?.spec);
   },
 });
 
@@ -31,8 +41,12 @@ const forbidden = (field: string, why: string): FieldError => ({
   message: `Forbidden: ${why}`,
 });
 
-async function adminFaults(attributes: AdmissionAttributes, client: Client, spec: any): Promise<FieldError[]> {
-  const requests: any[] = spec?.devices?.requests ?? [];
+async function adminFaults(
+  attributes: AdmissionAttributes,
+  client: Client,
+  spec?: ResourceClaimSpec,
+): Promise<FieldError[]> {
+  const requests = spec?.devices?.requests ?? [];
   const index = requests.findIndex((request) => request?.exactly?.adminAccess === true);
   if (index < 0) return [];
   return namespaceFaults(attributes, client, `spec.devices.requests[${index}].adminAccess`);
@@ -48,11 +62,11 @@ async function namespaceFaults({ namespace }: AdmissionAttributes, client: Clien
 }
 
 async function statusFaults(attributes: AdmissionAttributes, client: Client): Promise<FieldError[]> {
-  const next = attributes.object?.status ?? {};
-  const old = (attributes.oldObject as ApiObject).status ?? {};
+  const next = (attributes.object as ResourceClaim).status ?? {};
+  const old = (attributes.oldObject as ResourceClaim).status ?? {};
   const faults: FieldError[] = [];
-  const admin = ({ allocation }: any): number =>
-    ((allocation?.devices?.results ?? []) as any[]).findIndex((result) => result?.adminAccess === true);
+  const admin = ({ allocation }: ResourceClaimStatus): number =>
+    (allocation?.devices?.results ?? []).findIndex((result) => result?.adminAccess === true);
   const index = admin(next);
   if (index >= 0 && admin(old) < 0)
     faults.push(
@@ -66,8 +80,12 @@ async function statusFaults(attributes: AdmissionAttributes, client: Client): Pr
 /** The verb of the request: both write the whole status. */
 const verbOf = ({ isPatch }: AdmissionAttributes): string => (isPatch ? 'patch' : 'update');
 
-async function bindingFaults(attributes: AdmissionAttributes, next: any, old: any): Promise<FieldError[]> {
-  const written = ({ allocation, reservedFor }: any) => [allocation ?? null, reservedFor ?? []];
+async function bindingFaults(
+  attributes: AdmissionAttributes,
+  next: ResourceClaimStatus,
+  old: ResourceClaimStatus,
+): Promise<FieldError[]> {
+  const written = ({ allocation, reservedFor }: ResourceClaimStatus) => [allocation ?? null, reservedFor ?? []];
   if (deepEqual(written(next), written(old))) return [];
   const verb = verbOf(attributes);
   const why = await refused(attributes, { verb, subresource: 'binding', namespace: '', name: '' });
@@ -76,7 +94,11 @@ async function bindingFaults(attributes: AdmissionAttributes, next: any, old: an
   return [forbidden('status.allocation', `${needs}: ${why}`)];
 }
 
-async function driverFaults(attributes: AdmissionAttributes, next: any, old: any): Promise<FieldError[]> {
+async function driverFaults(
+  attributes: AdmissionAttributes,
+  next: ResourceClaimStatus,
+  old: ResourceClaimStatus,
+): Promise<FieldError[]> {
   const { user, namespace } = attributes;
   const verb = verbOf(attributes);
   const isOwnNode = nodeOf(user) !== undefined && nodeOf(user) === allocatedNode(next.allocation);
@@ -109,8 +131,9 @@ async function refused(
 }
 
 /** Drivers of which an entry was added, changed or removed, sorted. */
-function changedDrivers(next: readonly any[], old: readonly any[]): string[] {
-  const key = ({ driver, pool, device, shareID }: any) => JSON.stringify([driver, pool, device, shareID ?? '']);
+function changedDrivers(next: readonly AllocatedDeviceStatus[], old: readonly AllocatedDeviceStatus[]): string[] {
+  const key = ({ driver, pool, device, shareID }: AllocatedDeviceStatus) =>
+    JSON.stringify([driver, pool, device, shareID ?? '']);
   const before = new Map(old.map((entry) => [key(entry), entry]));
   const drivers = new Set<string>();
   for (const entry of next) {
@@ -130,7 +153,7 @@ function nodeOf({ name, extra }: UserInfo): string | undefined {
 }
 
 /** The one node that the allocation is for. */
-function allocatedNode(allocation: any): string | undefined {
+function allocatedNode(allocation: AllocationResult | undefined): string | undefined {
   const terms = allocation?.nodeSelector?.nodeSelectorTerms ?? [];
   const [field, ...more] = terms[0]?.matchFields ?? [];
   if (terms.length !== 1 || terms[0]?.matchExpressions?.length || more.length) return undefined;

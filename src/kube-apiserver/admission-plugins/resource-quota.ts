@@ -91,18 +91,19 @@ function writesFor(
   const { kind, object, oldObject } = attributes;
   const delta = increase(usageOfObject(kind, must(object, 'object')), oldObject ? usageOfObject(kind, oldObject) : {});
   const pertinent = items.flatMap((item) => {
-    const restricted = restrictedBy(item.object as ResourceQuota & ApiObject, attributes);
+    const restricted = restrictedBy(item.object as ResourceQuota, attributes);
     return restricted ? [{ item, restricted }] : [];
   });
   if (limited.length && Object.keys(delta).length) {
     const covered = new Set(pertinent.flatMap(({ restricted }) => restricted));
-    const quotas = items.map(({ object: quota }) => quota as ResourceQuota & ApiObject);
+    const quotas = items.map(({ object: quota }) => quota as ResourceQuota);
     checkCovered({ attributes, limited, delta, covered, quotas });
   }
   return pertinent.flatMap(({ item, restricted }) => {
-    const used = chargeOne(attributes, item.object as ResourceQuota & ApiObject, restricted, delta);
+    const previous = item.object as ResourceQuota;
+    const used = chargeOne(attributes, previous, restricted, delta);
     if (!used) return [];
-    const quota = { ...item.object, status: { ...item.object.status, used: { ...item.object.status.used, ...used } } };
+    const quota = { ...previous, status: { ...previous.status, used: { ...previous.status?.used, ...used } } };
     return [{ key: item.key, ...toStored(quotaKind, inOrder(quotaKind, quota)), expected: item.revision }];
   });
 }
@@ -118,7 +119,7 @@ function increase(next: Usage, old: Usage): Usage {
 }
 
 /** The resources of such an object that the quota limits; undefined without any. Throws a 403. */
-function restrictedBy(quota: ResourceQuota & ApiObject, attributes: AdmissionAttributes): string[] | undefined {
+function restrictedBy(quota: ResourceQuota, attributes: AdmissionAttributes): string[] | undefined {
   const { kind, object, operation, name } = attributes;
   if (!concerns(kind, quota, must(object, 'object'))) return undefined;
   const restricted = Object.keys(quota.status?.hard ?? {})
@@ -137,7 +138,7 @@ function restrictedBy(quota: ResourceQuota & ApiObject, attributes: AdmissionAtt
 /** The new amounts of the quota; undefined when it counts nothing of this object. Throws a 403. */
 function chargeOne(
   { kind, name }: AdmissionAttributes,
-  quota: ResourceQuota & ApiObject,
+  quota: ResourceQuota,
   restricted: readonly string[],
   delta: Usage,
 ): Usage | undefined {

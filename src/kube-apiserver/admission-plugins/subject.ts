@@ -1,4 +1,4 @@
-import type { ApiObject, Pod } from '../../api/api.ts';
+import type { Pod } from '../../api/api.ts';
 import type { AdmissionAttributes } from '../admission.ts';
 
 /** Whether the request is about an object of this resource itself, and not about a subresource. */
@@ -19,8 +19,8 @@ interface Placed<T> {
 type AnyContainer = { image?: string | undefined; imagePullPolicy?: string | undefined };
 
 /** Init, regular and ephemeral containers, in the order in which Kubernetes visits them. */
-export function* containersOf({ spec }: { readonly spec: ApiObject['spec'] }): Generator<Placed<AnyContainer>> {
-  for (const field of ['initContainers', 'containers', 'ephemeralContainers'])
+export function* containersOf({ spec }: Pick<Pod, 'spec'>): Generator<Placed<AnyContainer>> {
+  for (const field of ['initContainers', 'containers', 'ephemeralContainers'] as const)
     for (const [index, container] of (spec?.[field] ?? []).entries())
       yield { container, path: `spec.${field}[${index}]` };
 }

@@ -138,8 +138,9 @@ export class Aggregator implements Aggregation {
         ? previous.lastTransitionTime
         : new Date(server.clock.now()).toISOString().replace(/\.\d+Z$/, 'Z');
     const next = { type: 'Available', status, lastTransitionTime, reason, message };
-    await modify({ server, kind, cache: this.#cache, namespace: '', name }, (changed) => {
-      const others = (changed.status?.conditions ?? []).filter(({ type }: { type: string }) => type !== 'Available');
+    await modify({ server, kind, cache: this.#cache, namespace: '', name }, (live) => {
+      const changed = live as Stored;
+      const others = (changed.status?.conditions ?? []).filter(({ type }) => type !== 'Available');
       changed.status = { ...changed.status, conditions: [...others, next] };
     });
   }

@@ -1,6 +1,6 @@
 // Cluster IPs and node ports. https://kubernetes.io/docs/concepts/services-networking/cluster-ip-allocation/
 
-import { type ApiObject, type FieldError, invalid } from '../../api/api.ts';
+import { type ApiObject, type FieldError, invalid, type Service, type ServicePort, specOf } from '../../api/api.ts';
 import { type Cidr, cidrContains, cidrSize, nthAddress, parseCidr, parseIp } from '../../machinery/ip.ts';
 import type { Random } from '../../machinery/random.ts';
 import type { Clock } from '../../machinery/time/clock.ts';
@@ -26,11 +26,11 @@ interface ServiceAllocatorOptions {
 const reservedOf = (size: number, divisor: number, most: number) =>
   Math.min(Math.max(16, Math.floor(size / divisor)), most);
 
-const hasAddress = ({ spec }: ApiObject): boolean => spec.type !== 'ExternalName' && spec.clusterIP !== 'None';
-const isExposed = ({ spec }: ApiObject): boolean =>
-  spec.type === 'NodePort' || (spec.type === 'LoadBalancer' && spec.allocateLoadBalancerNodePorts !== false);
-const needsHealthPort = ({ spec }: ApiObject): boolean =>
-  spec.type === 'LoadBalancer' && spec.externalTrafficPolicy === 'Local';
+const hasAddress = ({ spec }: Service): boolean => spec?.type !== 'ExternalName' && spec?.clusterIP !== 'None';
+const isExposed = ({ spec }: Service): boolean =>
+  spec?.type === 'NodePort' || (spec?.type === 'LoadBalancer' && spec.allocateLoadBalancerNodePorts !== false);
+const needsHealthPort = ({ spec }: Service): boolean =>
+  spec?.type === 'LoadBalancer' && spec.externalTrafficPolicy === 'Local';
 
 export class ServiceAllocator implements Allocators {
   readonly #options: ServiceAllocatorOptions;
@@ -59,11 +59,11 @@ export class ServiceAllocator implements Allocators {
           this.#addresses.reset();
           this.#ports.reset();
           const { prefix } = cache;
-          cache.tree.forEach(prefix, `${prefix.slice(0, -1)}0`, ({ object }) => this.#hold(object, 'hold'));
+          cache.tree.forEach(prefix, `${prefix.slice(0, -1)}0`, ({ object }) => this.#hold(object as Service, 'hold'));
         },
         event: ({ type, item, previous }) => {
-          if (type !== 'DELETED') this.#hold(item.object, 'hold');
-          if (previous) this.#hold(previous.object, 'drop');
+          if (type !== 'DELETED') this.#hold(item.object as Service, 'hold');
+          if (previous) this.#hold(previous.object as Service, 'drop');
         },
       },
       options,
@@ -85,8 +85,10 @@ export class ServiceAllocator implements Allocators {
       for (const step of undo.splice(0)) step();
     };
     try {
-      const writes = [...this.#giveAddress(next, live, undo)];
-      this.#givePorts(next, live, undo, dryRun);
+      const service = next as Service;
+      const previous = live as Service | undefined;
+      const writes = [...this.#giveAddress(service, previous, undo)];
+      this.#givePorts(service, previous, undo, dryRun);
       return { writes, release };
     } catch (error) {
       release();
@@ -95,12 +97,13 @@ export class ServiceAllocator implements Allocators {
   }
 
   removal(object: ApiObject): readonly ObjectWrite[] {
-    return hasAddress(object) ? (object.spec.clusterIPs ?? []).map(removalOf) : [];
+    const service = object as Service;
+    return hasAddress(service) ? (specOf(service).clusterIPs ?? []).map(removalOf) : [];
   }
 
-  #hold(service: ApiObject, step: 'hold' | 'drop'): void {
+  #hold(service: Service, step: 'hold' | 'drop'): void {
     if (hasAddress(service))
-      for (const address of service.spec.clusterIPs ?? []) {
+      for (const address of specOf(service).clusterIPs ?? []) {
         const index = this.#indexOf(address);
         if (index !== undefined) this.#addresses[step](index);
       }
@@ -118,13 +121,13 @@ export class ServiceAllocator implements Allocators {
     return port >= from && port <= to;
   }
 
-  #giveAddress(next: ApiObject, live: ApiObject | undefined, undo: (() => void)[]): ObjectWrite[] {
-    const { spec } = next;
+  #giveAddress(next: Service, live: Service | undefined, undo: (() => void)[]): ObjectWrite[] {
+    const spec = specOf(next);
     if (spec.type === 'ExternalName') return live ? [...this.removal(live)] : [];
     this.#setFamilies(next);
     if (!hasAddress(next)) return [];
     const asked: string = spec.clusterIP ?? '';
-    if (live && hasAddress(live) && asked && asked === live.spec.clusterIP) return [];
+    if (live && hasAddress(live) && asked && asked === specOf(live).clusterIP) return [];
     const index = asked ? this.#claim(next, asked) : this.#addresses.draw();
     if (index === undefined)
       throw refuse(
@@ -142,7 +145,8 @@ export class ServiceAllocator implements Allocators {
   }
 
   /** https://kubernetes.io/docs/concepts/services-networking/dual-stack/ */
-  #setFamilies({ spec, metadata }: ApiObject): void {
+  #setFamilies(service: Service): void {
+    const spec = specOf(service);
     const own = this.#cidr.family === 4 ? 'IPv4' : 'IPv6';
     const errors: FieldError[] = [];
     if (spec.ipFamilyPolicy === 'RequireDualStack')
@@ -158,12 +162,12 @@ export class ServiceAllocator implements Allocators {
           field: `spec.ipFamilies[${i}]`,
           message: `Invalid value: ${JSON.stringify(family)}: not configured on this cluster`,
         });
-    if (errors.length) throw invalid({ group: '', kind: 'Service' }, metadata.name ?? '', errors);
+    if (errors.length) throw invalid({ group: '', kind: 'Service' }, service.metadata.name ?? '', errors);
     spec.ipFamilyPolicy ??= 'SingleStack';
     if (!spec.ipFamilies?.length) spec.ipFamilies = [own];
   }
 
-  #claim(next: ApiObject, address: string): number {
+  #claim(next: Service, address: string): number {
     const index = this.#indexOf(address);
     const value = JSON.stringify([address]);
     if (index === undefined)
@@ -182,11 +186,12 @@ export class ServiceAllocator implements Allocators {
     return index;
   }
 
-  #givePorts(next: ApiObject, live: ApiObject | undefined, undo: (() => void)[], dryRun: boolean): void {
+  #givePorts(next: Service, live: Service | undefined, undo: (() => void)[], dryRun: boolean): void {
     const held = new Set(live ? portsOf(live) : []);
     const taken = new Set<number>();
+    const spec = specOf(next);
     if (isExposed(next)) {
-      const ports: any[] = next.spec.ports ?? [];
+      const ports: ServicePort[] = spec.ports ?? [];
       // Explicit ports come first, so that none of them is allocated to another.
       for (const [i, port] of ports.entries()) {
         if (!port.nodePort) continue;
@@ -199,25 +204,25 @@ export class ServiceAllocator implements Allocators {
         if (port.nodePort) continue;
         // In a new service one number serves a port in all protocols, as with DNS; validation refuses a repeated port.
         const twin = live ? undefined : ports.find((p) => p.port === port.port && p.nodePort);
-        port.nodePort = twin ? twin.nodePort : this.#drawPort(next, undo);
+        port.nodePort = twin?.nodePort ?? this.#drawPort(next, undo);
         taken.add(port.nodePort);
       }
     }
     if (!needsHealthPort(next)) return;
-    const { healthCheckNodePort } = next.spec;
-    if (!healthCheckNodePort) next.spec.healthCheckNodePort = this.#drawPort(next, undo);
+    const { healthCheckNodePort } = spec;
+    if (!healthCheckNodePort) spec.healthCheckNodePort = this.#drawPort(next, undo);
     else if (!held.has(healthCheckNodePort))
       this.#claimPort(next, 'spec.healthCheckNodePort', healthCheckNodePort, undo);
   }
 
-  #drawPort(next: ApiObject, undo: (() => void)[]): number {
+  #drawPort(next: Service, undo: (() => void)[]): number {
     const index = this.#ports.draw();
     if (index === undefined) throw refuse(next, 'spec.ports', 'null: failed to allocate a nodePort: range is full');
     undo.push(() => this.#ports.cancel(index));
     return this.#options.nodePortRange.from + index;
   }
 
-  #claimPort(next: ApiObject, field: string, port: number, undo: (() => void)[]): void {
+  #claimPort(next: Service, field: string, port: number, undo: (() => void)[]): void {
     const { from, to } = this.#options.nodePortRange;
     if (!this.#inPortRange(port))
       throw refuse(
@@ -232,12 +237,12 @@ export class ServiceAllocator implements Allocators {
 }
 
 /** Each number once: a service may use one in two protocols. */
-function portsOf({ spec }: ApiObject): readonly number[] {
-  const ports = (spec.ports ?? []).map((port: any) => port.nodePort).concat(spec.healthCheckNodePort);
-  return [...new Set<number>(ports.filter(Boolean))];
+function portsOf({ spec }: Service): readonly number[] {
+  const ports = [...(spec?.ports ?? []).map((port) => port.nodePort), spec?.healthCheckNodePort];
+  return [...new Set(ports.filter((port) => port !== undefined))].filter((port) => port !== 0);
 }
 
-function refuse({ metadata }: ApiObject, field: string, message: string) {
+function refuse({ metadata }: Service, field: string, message: string) {
   return invalid({ group: '', kind: 'Service' }, metadata.name ?? '', [
     { type: 'FieldValueInvalid', field, message: `Invalid value: ${message}` },
   ]);

@@ -131,8 +131,9 @@ class CustomResources {
   }
 
   async #writeStatus(crd: CustomResourceDefinition & ApiObject, change: (status: Status) => Status): Promise<void> {
-    await modify(this.#place(this.#kind, this.#cache, crd), (next) => {
-      const status = change(next.status ?? {});
+    await modify(this.#place(this.#kind, this.#cache, crd), (live) => {
+      const next = live as CustomResourceDefinition;
+      const status = change(next.status ?? ({} as Status));
       next.status = { ...status, storedVersions: next.status?.storedVersions ?? status.storedVersions };
     });
   }

@@ -1,7 +1,7 @@
 // Published schemas of custom resources: the definition's, with the fields of every object. Version 2 has no
 // alternatives and no nulls, and kubectl accepts any value in a field without a type.
 
-import type { Kind } from '../../api/api.ts';
+import type { JSONSchemaProps, Kind } from '../../api/api.ts';
 import { type OpenApiVersion, reference } from './openapi-schema.ts';
 
 const meta = 'io.k8s.apimachinery.pkg.apis.meta.v1';
@@ -50,9 +50,10 @@ const extensionsOf = ({ selectableFields }: Kind, types: object[]) => ({
 });
 
 export function publishedSchema(kind: Kind, version: OpenApiVersion): object {
-  const { group, openApi } = kind;
+  const { group } = kind;
+  const openApi = kind.openApi as JSONSchemaProps | undefined;
   const extensions = extensionsOf(kind, [{ group, kind: kind.kind, version: kind.version }]);
-  const keepsAll = version === 2 && openApi?.[x('preserve-unknown-fields')];
+  const keepsAll = version === 2 && openApi?.['x-kubernetes-preserve-unknown-fields'];
   if (!openApi || keepsAll) return { type: 'object', ...extensions };
   const own = publish(openApi, version);
   const metadata = described('ObjectMeta', version, metadataText);
@@ -75,15 +76,15 @@ export function publishedList(kind: Kind, itemName: string, version: OpenApiVers
   };
 }
 
-function publish(source: any, version: OpenApiVersion): any {
-  const out: any = { ...source };
+function publish(source: JSONSchemaProps, version: OpenApiVersion): JSONSchemaProps {
+  const out = { ...source };
   if (version === 2) withoutAlternatives(out);
   else unfold(out);
   if (out.properties) out.properties = mapValues(out.properties, (part) => publish(part, version));
   if (out.items) out.items = publish(out.items, version);
   if (typeof out.additionalProperties === 'object')
     out.additionalProperties = publish(out.additionalProperties, version);
-  if (out[x('embedded-resource')] && !(version === 2 && out[x('preserve-unknown-fields')])) {
+  if (out['x-kubernetes-embedded-resource'] && !(version === 2 && out['x-kubernetes-preserve-unknown-fields'])) {
     out.properties = { ...out.properties, ...embeddedFields, metadata: described('ObjectMeta', version, metadataText) };
     out.required = [...new Set([...(out.required ?? []), 'kind', 'apiVersion'])];
   }
@@ -91,18 +92,18 @@ function publish(source: any, version: OpenApiVersion): any {
 }
 
 const either = [{ type: 'integer' }, { type: 'string' }];
-const isEither = (list: any) => JSON.stringify(list) === JSON.stringify(either);
+const isEither = (list: unknown) => JSON.stringify(list) === JSON.stringify(either);
 
 /** Spells int-or-string out where the definition does not. */
-function unfold(out: any): void {
-  if (!out[x('int-or-string')] || isEither(out.anyOf) || isEither(out.allOf?.[0]?.anyOf)) return;
+function unfold(out: JSONSchemaProps): void {
+  if (!out['x-kubernetes-int-or-string'] || isEither(out.anyOf) || isEither(out.allOf?.[0]?.anyOf)) return;
   if (out.anyOf) out.allOf = [{ anyOf: either }, ...(out.allOf ?? [])];
   else out.anyOf = either;
 }
 
-function withoutAlternatives(out: any): void {
-  for (const field of ['allOf', 'oneOf', 'anyOf', 'not']) delete out[field];
-  const keeps = out[x('preserve-unknown-fields')];
+function withoutAlternatives(out: JSONSchemaProps): void {
+  for (const field of ['allOf', 'oneOf', 'anyOf', 'not'] as const) delete out[field];
+  const keeps = out['x-kubernetes-preserve-unknown-fields'];
   if (out.nullable) delete out.type;
   if (out.nullable || keeps) {
     delete out.items;
@@ -110,11 +111,11 @@ function withoutAlternatives(out: any): void {
   }
   delete out.nullable;
   if ((!out.items && out.type === 'array') || (keeps && out.type === 'object')) delete out.type;
-  const nullable = (part: any) => part?.nullable === true;
-  if (out.required && out.properties)
-    out.required = out.required.filter((name: string) => !nullable(out.properties[name]));
+  const nullable = (part: JSONSchemaProps | boolean | undefined) => typeof part === 'object' && part.nullable === true;
+  const { properties } = out;
+  if (out.required && properties) out.required = out.required.filter((name) => !nullable(properties[name]));
   if (nullable(out.additionalProperties) || !out.required?.length) delete out.required;
 }
 
-const mapValues = (map: Record<string, any>, change: (value: any) => any) =>
+const mapValues = <T>(map: Record<string, T>, change: (value: T) => T): Record<string, T> =>
   Object.fromEntries(Object.entries(map).map(([name, value]) => [name, change(value)]));

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { type ApiObject, builtinKinds, type Kind, KindRegistry } from '../../api/api.ts';
+import { type ApiObject, builtinKinds, type Kind, KindRegistry, type Service } from '../../api/api.ts';
 import type { AdmissionPlugin } from '../admission.ts';
 import { startTestServer, type TestServer } from '../testing/test-server.ts';
 import { create } from './create.ts';
@@ -55,7 +55,8 @@ const plugin: AdmissionPlugin = {
     seen.push(`mutate${attributes.object?.metadata.managedFields ? ' with managed fields' : ''}`);
   },
   validate(attributes) {
-    if (isWatched(attributes)) seen.push(`admit${attributes.object?.spec.clusterIP ? ' with address' : ''}`);
+    if (isWatched(attributes))
+      seen.push(`admit${(attributes.object as Service | undefined)?.spec.clusterIP ? ' with address' : ''}`);
   },
   charge(attributes) {
     if (isWatched(attributes)) seen.push('charge');

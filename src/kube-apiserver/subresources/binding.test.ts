@@ -1,7 +1,7 @@
 // Both ways of binding a pod run admission.
 
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
-import { forbidden } from '../../api/api.ts';
+import { type Binding, forbidden } from '../../api/api.ts';
 import { type Client, createClient } from '../../client/client.ts';
 import { podTopologyLabels } from '../admission-plugins/pod-topology-labels.ts';
 import { pod, startTestServer, type TestServer } from '../testing/test-server.ts';
@@ -19,11 +19,14 @@ beforeAll(async () => {
         name: 'test',
         admit({ operation, resource, subresource, kind, name, namespace, object }) {
           if (kind.kind !== 'Binding') return;
-          seen.push(`${operation} ${resource}/${subresource} ${namespace}/${name} to ${object?.target.name}`);
+          seen.push(
+            `${operation} ${resource}/${subresource} ${namespace}/${name} to ${(object as Binding | undefined)?.target.name}`,
+          );
           if (object) object.metadata.annotations = { by: 'admission' };
         },
         validate({ kind, name, object }) {
-          if (kind.kind === 'Binding' && object?.target.name === 'closed') throw forbidden(kind, name, 'closed');
+          if (kind.kind === 'Binding' && (object as Binding | undefined)?.target.name === 'closed')
+            throw forbidden(kind, name, 'closed');
         },
       },
     ],

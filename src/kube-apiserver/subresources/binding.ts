@@ -1,6 +1,6 @@
 // Binding: a pod gets its node. Through pods/NAME/binding and, as of old, through bindings.
 
-import { type ApiObject, badRequest, conflict, type Kind } from '../../api/api.ts';
+import { type ApiObject, type Binding, badRequest, conflict, type Kind, type Pod } from '../../api/api.ts';
 import { admit, admitFinally } from '../admission.ts';
 import { attributesOf } from '../registry/attributes.ts';
 import { decodeShape } from '../registry/codec.ts';
@@ -34,22 +34,22 @@ export const bindByBody: Review = async (operation, action) => {
 
 /** `asked` is the original operation: admission sees its resource. */
 async function bind(target: Target, given: ApiObject, options: WriteOptions, asked: Operation): Promise<Reply> {
-  const wanted: ApiObject = { ...given, metadata: { ...given.metadata } };
+  const wanted = { ...given, metadata: { ...given.metadata } };
   matchNamespace(target, wanted);
   const { resource } = asked.kind;
   const seen = asDocument(attributesOf(target, 'CREATE', wanted, undefined, options), bindingKind);
   const attributes = { ...seen, kind: { ...seen.kind, resource }, resource };
   const plugins = target.server.admission;
   await admit(plugins, attributes);
-  const admitted = attributes.object ?? wanted;
+  const admitted = (attributes.object ?? wanted) as Binding;
   validate(target, admitted);
   await admitFinally(plugins, attributes);
   const now = timestamp(target.server.clock.now());
-  await modify(target, (pod) => assign(pod, admitted.target.name, admitted, now), options.dryRun);
+  await modify(target, (pod) => assign(pod as Pod, admitted.target.name, admitted, now), options.dryRun);
   return objectReply(201, { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success', code: 201 });
 }
 
-function validate({ name }: Place, { metadata, target }: ApiObject): void {
+function validate({ name }: Place, { metadata, target }: Binding): void {
   if ((metadata?.name ?? '') !== name) throw badRequest('name in URL does not match name in Binding object');
   const faults: string[] = [];
   const { kind = '' } = target ?? {};
@@ -59,7 +59,7 @@ function validate({ name }: Place, { metadata, target }: ApiObject): void {
   if (faults.length) throw plainError(faults.length > 1 ? `[${faults.join(', ')}]` : (faults[0] as string));
 }
 
-function assign(pod: ApiObject, node: string, { metadata }: ApiObject, now: string): void {
+function assign(pod: Pod, node: string | undefined, { metadata }: Binding, now: string): void {
   const name = pod.metadata.name ?? '';
   const refuse = (why: string) => conflict({ group: '', resource: 'pods/binding' }, name, why);
   if (metadata?.uid && metadata.uid !== pod.metadata.uid)
@@ -74,11 +74,10 @@ function assign(pod: ApiObject, node: string, { metadata }: ApiObject, now: stri
   pod.spec.nodeName = node;
   if (metadata?.annotations) pod.metadata.annotations = { ...pod.metadata.annotations, ...metadata.annotations };
   if (metadata?.labels) pod.metadata.labels = { ...pod.metadata.labels, ...metadata.labels };
-  const conditions = (pod.status?.conditions ?? []).filter(({ type }: { type: string }) => type !== 'PodScheduled');
+  const conditions = (pod.status?.conditions ?? []).filter(({ type }) => type !== 'PodScheduled');
   const scheduled = {
     type: 'PodScheduled',
     status: 'True',
-    lastProbeTime: null,
     lastTransitionTime: now,
   };
   // Where the pod was once nominated to is no longer of interest.

@@ -1,7 +1,7 @@
 // Subresources that lead to a running pod: log, exec, attach, portforward and proxy.
 // https://kubernetes.io/docs/concepts/architecture/control-plane-node-communication/
 
-import { type ApiObject, badRequest, type FieldError, forbidden, invalid } from '../../api/api.ts';
+import { badRequest, type FieldError, forbidden, invalid, type Pod, specOf } from '../../api/api.ts';
 import { decide } from '../access/authorization.ts';
 import { admitWhole } from '../admission.ts';
 import { int64Fault } from '../query.ts';
@@ -19,17 +19,18 @@ import { kubeletOf } from './kubelet-address.ts';
 import { nodeProxy, podProxy, serviceProxy } from './proxy.ts';
 import type { Connect } from './subresource.ts';
 
-async function podOf(target: Target): Promise<ApiObject> {
+async function podOf(target: Target): Promise<Pod> {
   await target.server.cache.catchUp();
-  return served(target.kind, itemOf(target));
+  return served(target.kind, itemOf(target)) as Pod;
 }
 
 const namesOf = (containers: readonly { name: string }[] | undefined): string[] =>
   (containers ?? []).map(({ name }) => name);
 
 /** The requested container, or the only one. Throws 400 in Kubernetes' words. */
-function containerOf({ spec, metadata }: ApiObject, asked: string): string {
-  const { name } = metadata;
+function containerOf(pod: Pod, asked: string): string {
+  const { name } = pod.metadata;
+  const spec = specOf(pod);
   const own = namesOf(spec.containers);
   const init = namesOf(spec.initContainers);
   const ephemeral = namesOf(spec.ephemeralContainers);
@@ -83,8 +84,9 @@ const log: Connect = {
     const pod = await podOf(target);
     const container = containerOf(pod, request.query.get('container') ?? '');
     // A pod without a node has no log yet.
-    if (!pod.spec.nodeName) return { type: 'raw', code: 204, contentType: '', body: '' };
-    const kubelet = await kubeletOf(server, pod.spec.nodeName);
+    const { nodeName } = specOf(pod);
+    if (!nodeName) return { type: 'raw', code: 204, contentType: '', body: '' };
+    const kubelet = await kubeletOf(server, nodeName);
     const path = `/containerLogs/${namespace}/${name}/${container}${forKubelet(request.query)}`;
     const reply = await forwardHttp(request, kubelet, path, { purpose: 'log' });
     return reply.code < 400 ? { ...reply, contentType: reply.contentType || 'text/plain' } : refusal(reply);
@@ -114,10 +116,12 @@ const remote = (verb: 'exec' | 'attach' | 'portForward'): Connect => ({
     const pod = await podOf(target);
     const { query } = request;
     const container = verb === 'portForward' ? '' : `/${containerOf(pod, query.get('container') ?? '')}`;
-    if (!pod.spec.nodeName) throw badRequest(`pod ${name} does not have a host assigned`);
-    if (verb !== 'portForward' && ['Succeeded', 'Failed'].includes(pod.status?.phase))
-      throw badRequest(`cannot exec or attach to a container in a completed pod; current phase is ${pod.status.phase}`);
-    const kubelet = await kubeletOf(server, pod.spec.nodeName);
+    const { nodeName } = specOf(pod);
+    if (!nodeName) throw badRequest(`pod ${name} does not have a host assigned`);
+    const { phase = '' } = pod.status ?? {};
+    if (verb !== 'portForward' && ['Succeeded', 'Failed'].includes(phase))
+      throw badRequest(`cannot exec or attach to a container in a completed pod; current phase is ${phase}`);
+    const kubelet = await kubeletOf(server, nodeName);
     if (!request.connection?.upgrade) throw badRequest('Upgrade request required');
     const path = `/${verb}/${namespace}/${name}${container}${translated(query)}`;
     return forwardUpgrade(request, kubelet, path);

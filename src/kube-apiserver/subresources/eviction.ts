@@ -1,7 +1,14 @@
 // Eviction: deletes a pod if the disruption budgets allow it.
 // https://kubernetes.io/docs/concepts/scheduling-eviction/api-eviction/
 
-import { type ApiObject, type Kind, notFound } from '../../api/api.ts';
+import {
+  type Condition,
+  type Eviction,
+  type Kind,
+  notFound,
+  type Pod,
+  type PodDisruptionBudget,
+} from '../../api/api.ts';
 import { labelSelector } from '../../machinery/selectors/label-selector.ts';
 import { admitWhole } from '../admission.ts';
 import type { Body } from '../body.ts';
@@ -24,11 +31,11 @@ const evictionKind = documentKind('policy', 'v1', 'Eviction');
 export const eviction: Subresource = {
   async answer(target, action): Promise<Reply> {
     const { body, options } = created(action);
-    const wanted = await decodeShape(target, { body: asV1(body), options }, evictionKind);
+    const wanted: Eviction = await decodeShape(target, { body: asV1(body), options }, evictionKind);
     if (wanted.metadata?.name) matchName(target, wanted);
     const deletion = wanted.deleteOptions ?? {};
     const dryRun = options.dryRun || !!deletion.dryRun?.length;
-    const pod = served(target.kind, itemOf(target));
+    const pod = served(target.kind, itemOf(target)) as Pod;
     await admitEviction(target, wanted, { ...options, dryRun });
     if (!isFree(pod)) await spendBudget(target, pod, dryRun);
     if (!dryRun && !pod.metadata.deletionTimestamp) await markDisrupted(target);
@@ -38,8 +45,8 @@ export const eviction: Subresource = {
 };
 
 /** Before anything is spent or marked: a refused eviction changes nothing. */
-async function admitEviction(target: Target, wanted: ApiObject, options: WriteOptions): Promise<void> {
-  wanted.metadata ??= {} as ApiObject['metadata'];
+async function admitEviction(target: Target, wanted: Eviction, options: WriteOptions): Promise<void> {
+  wanted.metadata ??= {} as Eviction['metadata'];
   const attributes = asDocument(attributesOf(target, 'CREATE', wanted, undefined, options), evictionKind);
   await admitWhole(target.server.admission, attributes);
 }
@@ -49,13 +56,13 @@ async function markDisrupted(target: Place): Promise<void> {
   const condition = {
     type: 'DisruptionTarget',
     status: 'True',
-    lastProbeTime: null,
     lastTransitionTime: timestamp(target.server.clock.now()),
     reason: 'EvictionByEvictionAPI',
     message: 'Eviction API: evicting',
   };
-  await modify(target, (pod) => {
-    const others = (pod.status?.conditions ?? []).filter(({ type }: { type: string }) => type !== condition.type);
+  await modify(target, (next) => {
+    const pod = next as Pod;
+    const others = (pod.status?.conditions ?? []).filter(({ type }) => type !== condition.type);
     pod.status = { ...pod.status, conditions: [...others, condition] };
   });
 }
@@ -70,17 +77,18 @@ function asV1(body: Body | undefined): Body | undefined {
 }
 
 /** Pods that are done, or have not begun, count for no budget. */
-const isFree = ({ status, metadata }: ApiObject): boolean =>
-  ['Succeeded', 'Failed', 'Pending'].includes(status?.phase) || !!metadata.deletionTimestamp;
+const isFree = ({ status, metadata }: Pod): boolean =>
+  ['Succeeded', 'Failed', 'Pending'].includes(status?.phase ?? '') || !!metadata.deletionTimestamp;
 
-async function spendBudget(target: Place, pod: ApiObject, dryRun: boolean): Promise<void> {
+async function spendBudget(target: Place, pod: Pod, dryRun: boolean): Promise<void> {
   const { server, namespace } = target;
   const kind = server.kinds.byResource('policy', 'v1', 'poddisruptionbudgets') as Kind;
   const cache = await cacheOf(server, kind);
-  const budgets: ApiObject[] = [];
+  const budgets: PodDisruptionBudget[] = [];
   cache.tree.forEach(keyOf(kind, namespace, ''), keyOf(kind, `${namespace}0`, ''), ({ object }) => {
-    if (object.metadata.namespace !== namespace || !object.spec?.selector) return;
-    if (labelSelector(object.spec.selector).matches(pod.metadata.labels ?? {})) budgets.push(object);
+    const budget = object as PodDisruptionBudget;
+    if (budget.metadata.namespace !== namespace || !budget.spec?.selector) return;
+    if (labelSelector(budget.spec.selector).matches(pod.metadata.labels ?? {})) budgets.push(budget);
   });
   if (!budgets.length) return;
   if (budgets.length > 1)
@@ -91,24 +99,28 @@ async function spendBudget(target: Place, pod: ApiObject, dryRun: boolean): Prom
   if (ignoresBudget(budget, pod)) return;
   const name = budget.metadata.name ?? '';
   const ofBudget = { ...target, kind, cache, name };
-  await modify(ofBudget, (next) => decrement(next, pod, timestamp(server.clock.now())), dryRun).catch((error) => {
+  await modify(
+    ofBudget,
+    (next) => decrement(next as PodDisruptionBudget, pod, timestamp(server.clock.now())),
+    dryRun,
+  ).catch((error) => {
     if (error.code === 404) throw notFound(kind, name);
     throw error;
   });
 }
 
 /** https://kubernetes.io/docs/tasks/run-application/configure-pdb/#unhealthy-pod-eviction-policy */
-function ignoresBudget({ spec, status }: ApiObject, pod: ApiObject): boolean {
-  const ready = pod.status?.conditions?.some((c: any) => c.type === 'Ready' && c.status === 'True');
+function ignoresBudget({ spec, status }: PodDisruptionBudget, pod: Pod): boolean {
+  const ready = pod.status?.conditions?.some((c) => c.type === 'Ready' && c.status === 'True');
   if (ready) return false;
-  if (spec.unhealthyPodEvictionPolicy === 'AlwaysAllow') return true;
+  if (spec?.unhealthyPodEvictionPolicy === 'AlwaysAllow') return true;
   const { currentHealthy = 0, desiredHealthy = 0 } = status ?? {};
   return currentHealthy >= desiredHealthy && desiredHealthy > 0;
 }
 
 const violation = "Cannot evict pod as it would violate the pod's disruption budget.";
 
-function decrement(budget: ApiObject, pod: ApiObject, now: string): void {
+function decrement(budget: PodDisruptionBudget, pod: Pod, now: string): void {
   const { name = '', generation = 0 } = budget.metadata;
   const status = { ...budget.status };
   if ((status.observedGeneration ?? 0) < generation)
@@ -129,7 +141,7 @@ function decrement(budget: ApiObject, pod: ApiObject, now: string): void {
   budget.status = status;
 }
 
-function exhausted(conditions: any[] = [], observedGeneration: number, now: string): any[] {
+function exhausted(conditions: readonly Condition[] = [], observedGeneration: number, now: string): Condition[] {
   const type = 'DisruptionAllowed';
   const old = conditions.find((condition) => condition.type === type);
   const lastTransitionTime = old?.status === 'False' ? old.lastTransitionTime : now;

@@ -1,7 +1,7 @@
 // Address of a node's kubelet, and the credentials of the API server for it.
 
 import type { ConnectionOptions } from 'node:tls';
-import { type Kind, notFound } from '../../api/api.ts';
+import { type Kind, type Node, notFound } from '../../api/api.ts';
 import { cacheOf, keyOf } from '../registry/target.ts';
 import type { Server } from '../server.ts';
 import { failure } from '../status.ts';
@@ -17,9 +17,9 @@ export interface Upstream {
 
 export async function kubeletOf(server: Server, node: string): Promise<Upstream> {
   const kind = server.kinds.byResource('', 'v1', 'nodes') as Kind;
-  const found = (await cacheOf(server, kind)).get(keyOf(kind, '', node))?.object;
+  const found = (await cacheOf(server, kind)).get(keyOf(kind, '', node))?.object as Node | undefined;
   if (!found) throw notFound(kind, node);
-  const addresses: { type: string; address: string }[] = found.status?.addresses ?? [];
+  const addresses = found.status?.addresses ?? [];
   const host = server.config.kubeletAddressTypes
     .map((type) => addresses.find((a) => a.type === type)?.address)
     .find(Boolean);

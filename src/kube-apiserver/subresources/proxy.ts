@@ -3,7 +3,19 @@
 
 import { lookup } from 'node:dns/promises';
 import type { Readable } from 'node:stream';
-import { type ApiObject, badRequest, internalError, type Kind, notFound, serviceUnavailable } from '../../api/api.ts';
+import {
+  type ApiObject,
+  badRequest,
+  type Endpoint,
+  type EndpointSlice,
+  internalError,
+  type Kind,
+  notFound,
+  type Pod,
+  type Service,
+  serviceUnavailable,
+  specOf,
+} from '../../api/api.ts';
 import { type Ip, isLinkLocal, isLoopback, isUnspecified, parseIp } from '../../machinery/ip.ts';
 import { admitWhole } from '../admission.ts';
 import { connectionAttributes } from '../registry/attributes.ts';
@@ -126,8 +138,8 @@ async function object({ server, namespace }: Target, resource: string, name: str
 
 export const podProxy = proxying(async (target) => {
   const { scheme, name, port } = parse(target.name, 'pod');
-  const pod = await object(target, 'pods', name);
-  const first = pod.spec.containers.flatMap((c: any) => c.ports ?? [])[0]?.containerPort;
+  const pod = (await object(target, 'pods', name)) as Pod;
+  const first = specOf(pod).containers.flatMap((c) => c.ports ?? [])[0]?.containerPort;
   const [host] = addressesOf(pod);
   if (!host || !isProxyable(host)) throw badRequest('address not allowed');
   const chosen = port || first;
@@ -135,8 +147,8 @@ export const podProxy = proxying(async (target) => {
   return upstreamOf(scheme, host, scheme === 'https' ? 443 : 80, host.includes(':') ? `[${host}]` : host);
 });
 
-const addressesOf = ({ status }: ApiObject): string[] =>
-  status?.podIPs?.map(({ ip }: { ip: string }) => ip) ?? (status?.podIP ? [status.podIP] : []);
+const addressesOf = ({ status }: Pod): string[] =>
+  status?.podIPs?.map(({ ip }) => ip) ?? (status?.podIP ? [status.podIP] : []);
 
 export const nodeProxy = proxying(async (target) => {
   const { scheme, name, port } = parse(target.name, 'node');
@@ -154,8 +166,8 @@ export const nodeProxy = proxying(async (target) => {
 
 export const serviceProxy = proxying(async (target) => {
   const { scheme, name, port: asked } = parse(target.name, 'service');
-  const service = await object(target, 'services', name);
-  const ports: { name?: string; port: number }[] = service.spec.ports ?? [];
+  const service = (await object(target, 'services', name)) as Service;
+  const ports = specOf(service).ports ?? [];
   const byNumber = /^\d+$/.test(asked) ? ports.find(({ port }) => port === Number(asked)) : undefined;
   if (/^\d+$/.test(asked) && !byNumber)
     throw serviceUnavailable(`no service port ${Number(asked)} found for service ${JSON.stringify(name)}`);
@@ -171,16 +183,17 @@ async function endpointsOf(target: Target, service: string, portName: string) {
   const kind = server.kinds.byResource('discovery.k8s.io', 'v1', 'endpointslices') as Kind;
   const pods = server.kinds.byResource('', 'v1', 'pods') as Kind;
   const podCache = await cacheOf(server, pods);
-  const isPod = ({ addresses, targetRef }: any): boolean => {
+  const isPod = ({ addresses, targetRef }: Endpoint): boolean => {
     if (targetRef?.namespace !== namespace || targetRef.kind !== 'Pod') return false;
-    const pod = podCache.get(keyOf(pods, namespace, targetRef.name))?.object;
+    const pod = podCache.get(keyOf(pods, namespace, targetRef.name ?? ''))?.object as Pod | undefined;
     return !!pod && addressesOf(pod).includes(addresses[0]) && isProxyable(addresses[0]);
   };
   const found: { host: string; port: number }[] = [];
   const prefix = `/registry/${kind.storagePrefix}/${namespace}/`;
-  (await cacheOf(server, kind)).tree.forEach(prefix, `${prefix.slice(0, -1)}0`, ({ object: slice }) => {
+  (await cacheOf(server, kind)).tree.forEach(prefix, `${prefix.slice(0, -1)}0`, ({ object }) => {
+    const slice = object as EndpointSlice;
     if (slice.metadata.labels?.['kubernetes.io/service-name'] !== service) return;
-    const port = slice.ports?.find((p: any) => (p.name ?? '') === portName)?.port;
+    const port = slice.ports?.find((p) => (p.name ?? '') === portName)?.port;
     for (const endpoint of slice.endpoints ?? [])
       if (port && endpoint.conditions?.ready !== false && isPod(endpoint))
         found.push({ host: endpoint.addresses[0], port });

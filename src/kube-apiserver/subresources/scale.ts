@@ -1,7 +1,8 @@
 // /scale: the replicas of every scalable kind, as a Scale.
 // https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/deployment-v1/
 
-import { type ApiObject, internalError, invalid, type Kind, methodNotAllowed } from '../../api/api.ts';
+import { type ApiObject, internalError, invalid, type Kind, methodNotAllowed, type Scale } from '../../api/api.ts';
+import { fieldsIn, textIn } from '../../machinery/parsed.ts';
 import { labelSelector } from '../../machinery/selectors/label-selector.ts';
 import { applyTo } from '../registry/apply.ts';
 import { decodeShape, decodeValue, served } from '../registry/codec.ts';
@@ -42,17 +43,18 @@ export const scale: Subresource = {
 const builtin = { specReplicasPath: '.spec.replicas', statusReplicasPath: '.status.replicas' } as const;
 
 const steps = (path: string): string[] => path.split('.').slice(1);
-const read = (object: any, path: string): any => steps(path).reduce((value, step) => value?.[step], object);
+const read = (object: ApiObject, path: string): unknown =>
+  steps(path).reduce<unknown>((value, step) => fieldsIn(value)[step], object);
 
 /** A copy of the object along the path, with the value at its end. */
-function withValue(object: any, [step, ...rest]: readonly string[], value: unknown): any {
-  return { ...object, [step]: rest.length ? withValue(object?.[step], rest, value) : value };
+function withValue<T>(object: T, [step, ...rest]: readonly string[], value: unknown): T {
+  return { ...object, [step]: rest.length ? withValue(fieldsIn(object)[step], rest, value) : value };
 }
 
 function selectorText({ custom, scalePaths, selectsByMap }: Kind, object: ApiObject): string {
-  if (custom) return read(object, scalePaths?.labelSelectorPath ?? '.none') ?? '';
-  const { selector } = object.spec ?? {};
-  return selectsByMap ? mapText(selector) : labelSelector(selector ?? {}).toString();
+  if (custom) return textIn(read(object, scalePaths?.labelSelectorPath ?? '.none'));
+  const selector = fieldsIn(fieldsIn(object.spec)['selector']);
+  return selectsByMap ? mapText(selector) : labelSelector(selector).toString();
 }
 
 function scaleOf(kind: Kind, object: ApiObject): ApiObject {
@@ -66,27 +68,28 @@ function scaleOf(kind: Kind, object: ApiObject): ApiObject {
     kind: 'Scale',
     apiVersion: 'autoscaling/v1',
     metadata: { name, namespace, uid, resourceVersion, creationTimestamp },
-    spec: { ...(replicas && { replicas }) },
+    spec: { ...(replicas ? { replicas } : {}) },
     status: { replicas: read(object, statusReplicasPath) ?? 0, ...(text && { selector: text }) },
   } as ApiObject;
 }
 
-const mapText = (map: Record<string, string> | undefined): string =>
-  Object.entries(map ?? {})
+const mapText = (map: Readonly<Record<string, unknown>>): string =>
+  Object.entries(map)
     .sort(([a], [b]) => (a < b ? -1 : 1))
     .map(([key, value]) => `${key}=${value}`)
     .join(',');
 
 async function put(target: Target, content: WriteContent): Promise<Reply> {
   const wanted = await decodeShape(target, content, scaleKind);
-  check(target, wanted);
+  check(target, wanted as Scale);
   return write(target, content.options, () => wanted);
 }
 
 async function apply(target: Target, content: PatchContent): Promise<Reply> {
   const result = await applyTo(target, content, scaleKind, ({ metadata, spec }) => {
-    if (!content.options.force) conflictWithNobody(target, spec?.replicas);
-    return replicasOnly(target.kind, metadata, spec);
+    const { replicas } = fieldsIn(spec);
+    if (!content.options.force) conflictWithNobody(target, replicas);
+    return replicasOnly(target.kind, metadata, replicas);
   });
   return objectReply(200, scaleOf(target.kind, result.object));
 }
@@ -96,7 +99,7 @@ async function patch(target: Target, content: PatchContent): Promise<Reply> {
   const change = await patchOf(target, content, scaleKind);
   return write(target, options, async (live) => {
     const next = decodeValue(target, scaleKind, await change(scaleOf(target.kind, live)), options);
-    check(target, next);
+    check(target, next as Scale);
     return next;
   });
 }
@@ -105,13 +108,13 @@ async function patch(target: Target, content: PatchContent): Promise<Reply> {
  * Replicas without an owner count as written by a separate manager, so that the first apply conflicts.
  * https://kubernetes.io/docs/reference/using-api/server-side-apply/#upgrading-from-client-side-apply-to-server-side-apply
  */
-function conflictWithNobody(target: Target, replicas: number | undefined): void {
+function conflictWithNobody(target: Target, replicas: unknown): void {
   const live = target.cache.get(keyOf(target.kind, target.namespace, target.name))?.object;
   if (!live) return;
   const path = steps((target.kind.scalePaths ?? builtin).specReplicasPath);
   const now = read(live, `.${path.join('.')}`);
   const owned = (live.metadata.managedFields ?? []).some(({ fieldsV1 }) =>
-    path.reduce((fields: any, step) => fields?.[`f:${step}`], fieldsV1),
+    path.reduce<unknown>((fields, step) => fieldsIn(fields)[`f:${step}`], fieldsV1),
   );
   if (owned || now === undefined || replicas === undefined || replicas === now) return;
   const manager = 'conflict with "before-first-apply" with subresource "scale" using autoscaling/v1';
@@ -121,13 +124,13 @@ function conflictWithNobody(target: Target, replicas: number | undefined): void 
   });
 }
 
-function replicasOnly(target: Kind, metadata: ApiObject['metadata'], spec: any): ApiObject {
+function replicasOnly(target: Kind, metadata: ApiObject['metadata'], replicas: unknown): ApiObject {
   const { group, version, kind, scalePaths = builtin } = target;
   const object = { apiVersion: group ? `${group}/${version}` : version, kind, metadata };
-  return withValue(object, steps(scalePaths.specReplicasPath), spec?.replicas);
+  return withValue(object, steps(scalePaths.specReplicasPath), replicas);
 }
 
-function check(target: Target, wanted: ApiObject): void {
+function check(target: Target, wanted: Scale): void {
   matchName(target, wanted);
   checkNamespace(target.namespace, wanted);
   const replicas = wanted.spec?.replicas ?? 0;
@@ -146,7 +149,7 @@ async function write(
   const { object } = await replaceObject(target, options, {
     unconditional: true,
     async make(live) {
-      const { metadata, spec } = await wanted(live);
+      const { metadata, spec } = (await wanted(live)) as Scale;
       const { specReplicasPath } = target.kind.scalePaths ?? builtin;
       const next: ApiObject = withValue(live, steps(specReplicasPath), spec?.replicas ?? 0);
       next.metadata = { ...live.metadata };

@@ -1,6 +1,17 @@
 // serviceaccounts/token. https://kubernetes.io/docs/reference/kubernetes-api/authentication-resources/token-request-v1/
 
-import { type ApiObject, badRequest, conflict, invalid, type Kind, notFound } from '../../api/api.ts';
+import {
+  type ApiObject,
+  badRequest,
+  conflict,
+  invalid,
+  type Kind,
+  notFound,
+  type Pod,
+  specOf,
+  type TokenRequest,
+  type TokenRequestSpec,
+} from '../../api/api.ts';
 import { admit, admitFinally } from '../admission.ts';
 import { attributesOf } from '../registry/attributes.ts';
 import { decodeShape, served } from '../registry/codec.ts';
@@ -22,8 +33,8 @@ export const token: Subresource = {
   async answer(target, action): Promise<Reply> {
     const { server, kind } = target;
     const content = created(action);
-    const wanted = await decodeShape(target, content, requestKind);
-    wanted.metadata ??= {} as ApiObject['metadata'];
+    const wanted = (await decodeShape(target, content, requestKind)) as TokenRequest;
+    wanted.metadata ??= {} as TokenRequest['metadata'];
     const attributes = asDocument(attributesOf(target, 'CREATE', wanted, undefined, content.options), requestKind);
     await admit(server.admission, attributes);
     if (!server.tokens) throw noSuchResource();
@@ -37,7 +48,7 @@ export const token: Subresource = {
         name,
         `the UID in the token request (${askedUid}) does not match the UID of the service account (${uid})`,
       );
-    const { spec = {} } = wanted;
+    const spec: Partial<TokenRequestSpec> = wanted.spec ?? {};
     const { tokens } = server;
     const expirationSeconds = Math.min(checkExpiration(spec.expirationSeconds ?? 3_600), tokens.longestSeconds);
     const audiences: string[] = spec.audiences?.length ? spec.audiences : [...tokens.audiences];
@@ -118,7 +129,8 @@ async function boundObject(target: Place, { apiVersion = '', kind = '', name: as
   }
   const object = await find(target, resource, asked);
   const { name = '', uid = '' } = object.metadata;
-  if (resource === 'pods' && object.spec.serviceAccountName !== target.name)
+  const pod = resource === 'pods' ? specOf(object as Pod) : undefined;
+  if (pod && pod.serviceAccountName !== target.name)
     throw badRequest(
       `cannot bind token for serviceaccount ${JSON.stringify(target.name)} to pod running with different serviceaccount name.`,
     );
@@ -128,7 +140,7 @@ async function boundObject(target: Place, { apiVersion = '', kind = '', name: as
       asked,
       `the UID in the bound object reference (${askedUid}) does not match the UID in record. The object might have been deleted and then recreated`,
     );
-  return { bound: { kind, name, uid }, ...(resource === 'pods' && (await nodeOf(target, object.spec.nodeName))) };
+  return { bound: { kind, name, uid }, ...(pod && (await nodeOf(target, pod.nodeName))) };
 }
 
 /** A missing node is still named. */

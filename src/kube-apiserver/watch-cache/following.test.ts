@@ -2,7 +2,7 @@
 // is compacted beyond the second's revision.
 
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { ApiObject } from '../../api/api.ts';
+import type { Service } from '../../api/api.ts';
 import { seededRandom } from '../../machinery/random.ts';
 import { systemClock } from '../../machinery/time/clock.ts';
 import { createMemoryStore, type Store } from '../../store/store.ts';
@@ -123,7 +123,7 @@ test('services can be handed addresses again after a first failure to read them'
       return new ResourceCache('/registry/services/specs/', systemClock);
     },
   });
-  const next = () => ({ metadata: { name: 'a', namespace: 'default' }, spec: { ports: [] } }) as unknown as ApiObject;
+  const next = () => ({ metadata: { name: 'a', namespace: 'default' }, spec: { ports: [] } }) as unknown as Service;
   await expect(allocator.allocate({ next: next(), dryRun: false })).rejects.toThrow('hiccup');
   const service = next();
   await allocator.allocate({ next: service, dryRun: false });

@@ -1,16 +1,21 @@
-import type { HorizontalPodAutoscaler } from '../../generated/types.ts';
-import type { ApiObject, KindBehaviour } from '../../kind.ts';
+import { fieldsIn } from '../../../machinery/parsed.ts';
+import type {
+  HorizontalPodAutoscaler,
+  MetricSpec,
+  MetricStatus,
+  AutoscalingV1HorizontalPodAutoscaler as V1,
+} from '../../generated/types.ts';
+import type { KindBehaviour } from '../../kind.ts';
 import { autoscalerStatus, validateAutoscaler } from '../../validation/autoscaler.ts';
 import { fromV2, toV2 } from './v1.ts';
 
-type Metric = any;
 const unknown = '<unknown>';
 const shownMetrics = 2;
 
 const cells: KindBehaviour<HorizontalPodAutoscaler>['cells'] = {
   Reference: (h) => `${h.spec?.scaleTargetRef?.kind}/${h.spec?.scaleTargetRef?.name}`,
   Targets: (h) => {
-    const metrics: Metric[] = h.spec?.metrics ?? [];
+    const metrics = h.spec?.metrics ?? [];
     if (!metrics.length) return '<none>';
     const texts = metrics.slice(0, shownMetrics).map((metric, i) => metricText(metric, h.status?.currentMetrics?.[i]));
     const more = metrics.length - shownMetrics;
@@ -21,10 +26,11 @@ const cells: KindBehaviour<HorizontalPodAutoscaler>['cells'] = {
   Replicas: (h) => h.status?.currentReplicas ?? 0,
 };
 
-function metricText(metric: Metric, current: Metric): string {
+function metricText(metric: MetricSpec, current: MetricStatus | undefined): string {
   const key = metric.type[0].toLowerCase() + metric.type.slice(1);
-  const { target = {}, name } = metric[key] ?? {};
-  const now = current?.[key]?.current ?? {};
+  const { target: wanted, name } = fieldsIn(fieldsIn(metric)[key]);
+  const target = fieldsIn(wanted);
+  const now = fieldsIn(fieldsIn(fieldsIn(current)[key])['current']);
   if (target.averageUtilization !== undefined) {
     const value = now.averageUtilization === undefined ? unknown : `${now.averageUtilization}%`;
     return `${name}: ${value}/${target.averageUtilization}%`;
@@ -36,7 +42,7 @@ function metricText(metric: Metric, current: Metric): string {
 }
 
 function setDefaults(h: HorizontalPodAutoscaler): void {
-  const spec: any = (h.spec ??= {} as any);
+  const spec = (h.spec ??= {} as HorizontalPodAutoscaler['spec']);
   spec.minReplicas ??= 1;
   if (!spec.metrics?.length)
     spec.metrics = [
@@ -71,28 +77,27 @@ export const horizontalPodAutoscaler: KindBehaviour<HorizontalPodAutoscaler> = {
   },
 };
 
-const asV2 = (object: any) => toV2(object) as unknown as HorizontalPodAutoscaler;
 const through =
   (change: (h: HorizontalPodAutoscaler) => void) =>
-  (object: ApiObject): void => {
-    const v2 = asV2(object);
+  (object: V1): void => {
+    const v2 = toV2(object);
     change(v2);
-    const v1 = fromV2(v2 as unknown as ApiObject);
-    for (const field of ['metadata', 'spec', 'status']) object[field] = v1[field];
+    const { metadata, spec, status } = fromV2(v2);
+    Object.assign(object, { metadata, spec, status });
   };
 
 /** The older version: one CPU target, the rest in annotations. Stored as autoscaling/v2. */
-export const horizontalPodAutoscalerV1: KindBehaviour = {
+export const horizontalPodAutoscalerV1: KindBehaviour<V1> = {
   storageVersion: 'v2',
   toStorage: toV2,
   fromStorage: fromV2,
   cells: Object.fromEntries(
-    Object.entries(cells).map(([name, cell]) => [name, (object: any, now: number) => cell(asV2(object), now)]),
+    Object.entries(cells).map(([name, cell]) => [name, (object: V1, now: number) => cell(toV2(object), now)]),
   ),
   strategy: {
     setDefaults: through(setDefaults),
-    validate: (object) => validateAutoscaler(asV2(object)),
-    validateUpdate: (next, old) => validateAutoscaler(asV2(next), asV2(old)),
+    validate: (object) => validateAutoscaler(toV2(object)),
+    validateUpdate: (next, old) => validateAutoscaler(toV2(next), toV2(old)),
     subresources: { status: { validateUpdate: ({ status }) => autoscalerStatus(status, 'status') } },
   },
 };

@@ -1,13 +1,15 @@
 import { describe, expect, test } from 'vitest';
+import type { AutoscalingV1HorizontalPodAutoscaler, HorizontalPodAutoscaler } from '../../generated/types.ts';
 import { fromV2, toV2 } from './v1.ts';
 
 const metrics = 'autoscaling.alpha.kubernetes.io/metrics';
 const behavior = 'autoscaling.alpha.kubernetes.io/behavior';
 
-const v1 = (annotations: Record<string, string>) => ({
-  metadata: { name: 'h', annotations } as any,
-  spec: { scaleTargetRef: { kind: 'Deployment', name: 'd' }, maxReplicas: 3 },
-});
+const v1 = (annotations: Record<string, string>) =>
+  ({
+    metadata: { name: 'h', annotations },
+    spec: { scaleTargetRef: { kind: 'Deployment', name: 'd' }, maxReplicas: 3 },
+  }) as AutoscalingV1HorizontalPodAutoscaler;
 
 describe('metrics in the annotation', () => {
   const d = { kind: 'K', name: 'n' };
@@ -69,7 +71,7 @@ describe('metrics in the annotation', () => {
     ];
     const { metadata, spec } = v1({});
     const v2 = { kind: 'HorizontalPodAutoscaler', metadata, spec: { ...spec, metrics: list } };
-    expect(toV2(fromV2(v2)).spec.metrics).toEqual(list);
+    expect(toV2(fromV2(v2 as HorizontalPodAutoscaler)).spec.metrics).toEqual(list);
   });
 });
 

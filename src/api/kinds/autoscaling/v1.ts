@@ -1,8 +1,20 @@
 // autoscaling/v1 has one metric, the share of CPU. Other fields of a v2 object are kept in annotations.
 
+import { fieldsIn } from '../../../machinery/parsed.ts';
 import { compareQuantities } from '../../../machinery/quantity.ts';
 import { canonical } from '../../decode.ts';
-import type { ApiObject } from '../../kind.ts';
+import type {
+  HorizontalPodAutoscaler,
+  HorizontalPodAutoscalerBehavior,
+  HorizontalPodAutoscalerSpec,
+  HorizontalPodAutoscalerStatus,
+  HPAScalingPolicy,
+  HPAScalingRules,
+  MetricSpec,
+  AutoscalingV1HorizontalPodAutoscaler as V1,
+  AutoscalingV1HorizontalPodAutoscalerSpec as V1Spec,
+  AutoscalingV1HorizontalPodAutoscalerStatus as V1Status,
+} from '../../generated/types.ts';
 import { schemaNamed } from '../../schemas.ts';
 
 const metrics = 'autoscaling.alpha.kubernetes.io/metrics';
@@ -11,14 +23,15 @@ const conditions = 'autoscaling.alpha.kubernetes.io/conditions';
 const behavior = 'autoscaling.alpha.kubernetes.io/behavior';
 const all = [metrics, currentMetrics, conditions, behavior];
 
-const isCpu = (metric: any) =>
+const isCpu = (metric: MetricSpec | null) =>
   metric?.type === 'Resource' &&
   metric.resource?.name === 'cpu' &&
   metric.resource.target?.averageUtilization !== undefined;
 
-export function fromV2(object: ApiObject): ApiObject {
-  const { spec = {}, status = {} } = object;
-  const list: any[] = spec.metrics ?? [];
+export function fromV2(object: HorizontalPodAutoscaler): V1 {
+  const spec: Partial<HorizontalPodAutoscalerSpec> = object.spec ?? {};
+  const status: Partial<HorizontalPodAutoscalerStatus> = object.status ?? {};
+  const list = spec.metrics ?? [];
   const cpu = list.find(isCpu);
   const rest = list.filter((metric) => metric !== cpu);
   const annotations: Record<string, string> = { ...object.metadata.annotations };
@@ -26,33 +39,34 @@ export function fromV2(object: ApiObject): ApiObject {
   if (rest.length) annotations[metrics] = JSON.stringify(rest.map(toOldMetric));
   if (spec.behavior) annotations[behavior] = JSON.stringify(internalBehavior(spec.behavior));
   if (status.conditions?.length) annotations[conditions] = JSON.stringify(status.conditions);
-  const current: any[] = status.currentMetrics ?? [];
+  const current = status.currentMetrics ?? [];
   if (current.length) annotations[currentMetrics] = JSON.stringify(current.map(toOldStatus));
   const { annotations: _, ...metadata } = object.metadata;
   const used = current.find((metric) => metric.type === 'Resource' && metric.resource?.name === 'cpu');
-  const v1: ApiObject = {
+  const v1 = {
     kind: object.kind,
     apiVersion: 'autoscaling/v1',
-    metadata: { ...metadata, ...(Object.keys(annotations).length && { annotations }) } as ApiObject['metadata'],
+    metadata: { ...metadata, ...(Object.keys(annotations).length && { annotations }) },
     spec: {
       scaleTargetRef: spec.scaleTargetRef,
       minReplicas: spec.minReplicas,
       maxReplicas: spec.maxReplicas,
-      targetCPUUtilizationPercentage: cpu?.resource.target.averageUtilization,
+      targetCPUUtilizationPercentage: cpu?.resource?.target.averageUtilization,
     },
     status: {
       observedGeneration: status.observedGeneration,
       lastScaleTime: status.lastScaleTime,
       currentReplicas: status.currentReplicas,
       desiredReplicas: status.desiredReplicas,
-      currentCPUUtilizationPercentage: used?.resource.current?.averageUtilization,
+      currentCPUUtilizationPercentage: used?.resource?.current?.averageUtilization,
     },
   };
-  return tidy(v1, 'v1');
+  return canonical(schemaOf('v1'), v1 as V1);
 }
 
-export function toV2(object: ApiObject): ApiObject {
-  const { spec = {}, status = {} } = object;
+export function toV2(object: V1): HorizontalPodAutoscaler {
+  const spec: Partial<V1Spec> = object.spec ?? {};
+  const status: Partial<V1Status> = object.status ?? {};
   const annotations: Record<string, string> = { ...object.metadata.annotations };
   const parsed = Object.fromEntries(all.map((key) => [key, parse(annotations[key])]));
   for (const key of all) delete annotations[key];
@@ -64,10 +78,10 @@ export function toV2(object: ApiObject): ApiObject {
       : [{ type: 'Resource', resource: { name: 'cpu', target: { type: 'Utilization', averageUtilization: cpu } } }]),
   ];
   const { annotations: _, ...metadata } = object.metadata;
-  const v2: ApiObject = {
+  const v2 = {
     kind: object.kind,
     apiVersion: 'autoscaling/v2',
-    metadata: { ...metadata, ...(Object.keys(annotations).length && { annotations }) } as ApiObject['metadata'],
+    metadata: { ...metadata, ...(Object.keys(annotations).length && { annotations }) },
     spec: {
       scaleTargetRef: spec.scaleTargetRef,
       minReplicas: spec.minReplicas,
@@ -83,15 +97,15 @@ export function toV2(object: ApiObject): ApiObject {
       ...(listOf(parsed[conditions]).length && { conditions: parsed[conditions] }),
     },
   };
-  return tidy(v2, 'v2');
+  return canonical(schemaOf('v2'), v2 as HorizontalPodAutoscaler);
 }
 
 /** Lists of objects; anything else in an annotation is ignored. */
-const listOf = (value: unknown): any[] =>
+const listOf = (value: unknown): readonly unknown[] =>
   Array.isArray(value) && value.every((item) => typeof item === 'object' && !Array.isArray(item)) ? value : [];
-const hasRules = (value: any): boolean => Boolean(value?.ScaleUp || value?.ScaleDown);
+const hasRules = (value: unknown): boolean => Boolean(fieldsIn(value)['ScaleUp'] || fieldsIn(value)['ScaleDown']);
 
-function parse(text: string | undefined): any {
+function parse(text: string | undefined): unknown {
   try {
     return text ? JSON.parse(text) : undefined;
   } catch {
@@ -99,24 +113,28 @@ function parse(text: string | undefined): any {
   }
 }
 
-const tidy = (object: ApiObject, version: 'v1' | 'v2') =>
-  canonical(schemaNamed(`io.k8s.api.autoscaling.${version}.HorizontalPodAutoscaler`), object);
+const schemaOf = (version: 'v1' | 'v2') => schemaNamed(`io.k8s.api.autoscaling.${version}.HorizontalPodAutoscaler`);
 
 const sources = ['object', 'pods', 'resource', 'containerResource', 'external'] as const;
 type Source = (typeof sources)[number];
+type Fields = ReturnType<typeof fieldsIn>;
 
 /** Converts the sources that a metric has: one, unless the annotation was written by hand. */
-const eachSource = (metric: any, convert: (source: any, key: Source) => unknown): any => ({
-  type: metric?.type ?? '',
-  ...Object.fromEntries(sources.filter((key) => metric?.[key]).map((key) => [key, convert(metric[key], key)])),
-});
+const eachSource = (metric: unknown, convert: (source: Fields, key: Source) => unknown) => {
+  const fields = fieldsIn(metric);
+  const given = sources.filter((key) => fields[key]);
+  return {
+    type: fields['type'] ?? '',
+    ...Object.fromEntries(given.map((key) => [key, convert(fieldsIn(fields[key]), key)])),
+  };
+};
 
 /** The annotation has metrics in the form of v2beta1: the target's fields are beside the name. */
-const toOldMetric = (metric: any) => eachSource(metric, toOldSource);
+const toOldMetric = (metric: unknown) => eachSource(metric, toOldSource);
 
-function toOldSource({ name, container, metric, describedObject, target = {} }: any, key: Source): unknown {
-  const { name: metricName, selector } = metric ?? {};
-  const { value, averageValue, averageUtilization } = target;
+function toOldSource({ name, container, metric, describedObject, target }: Fields, key: Source): unknown {
+  const { name: metricName, selector } = fieldsIn(metric);
+  const { value, averageValue, averageUtilization } = fieldsIn(target);
   switch (key) {
     case 'resource':
     case 'containerResource':
@@ -140,17 +158,18 @@ function toOldSource({ name, container, metric, describedObject, target = {} }: 
   }
 }
 
-const fromOldMetric = (metric: any) => eachSource(metric, fromOldSource);
+const fromOldMetric = (metric: unknown) => eachSource(metric, fromOldSource);
 
-function fromOldSource(s: any, key: Source): unknown {
-  if (key === 'resource' || key === 'containerResource')
-    return clean({ name: s.name, target: fromOldTarget(s, key), container: s.container });
-  const metric = clean({ name: s.metricName, selector: s.selector ?? s.metricSelector });
-  return clean({ describedObject: s.target, metric, target: fromOldTarget(s, key) });
+function fromOldSource(old: Fields, key: Source): unknown {
+  const { name, container, metricName, selector, metricSelector, target: describedObject } = old;
+  const target = fromOldTarget(old, key);
+  if (key === 'resource' || key === 'containerResource') return clean({ name, target, container });
+  const metric = clean({ name: metricName, selector: selector ?? metricSelector });
+  return clean({ describedObject, metric, target });
 }
 
-function fromOldTarget(s: any, key: Source): unknown {
-  const { targetValue, targetAverageValue, targetAverageUtilization, averageValue } = s;
+function fromOldTarget(old: Fields, key: Source): unknown {
+  const { targetValue, targetAverageValue, targetAverageUtilization, averageValue } = old;
   switch (key) {
     case 'resource':
     case 'containerResource':
@@ -182,27 +201,31 @@ function isZero(quantity: unknown): boolean {
   }
 }
 
-function toOldStatus(metric: any): any {
-  return eachSource(metric, ({ current = {}, name, metric: identifier }) => ({
-    ...clean({
-      name: name ?? identifier?.name,
-      currentAverageUtilization: current.averageUtilization,
-      currentAverageValue: current.averageValue,
-      currentValue: current.value,
-    }),
-  }));
+function toOldStatus(metric: unknown) {
+  return eachSource(metric, ({ current, name, metric: identifier }) => {
+    const { averageUtilization, averageValue, value } = fieldsIn(current);
+    return clean({
+      name: name ?? fieldsIn(identifier)['name'],
+      currentAverageUtilization: averageUtilization,
+      currentAverageValue: averageValue,
+      currentValue: value,
+    });
+  });
 }
 
-const clean = (object: any) => Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined));
+const clean = (object: object) => Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined));
 
 /** The annotation has Behaviour as Kubernetes' internal type, with Go's names. */
-const internalBehavior = (b: any) => ({ ScaleUp: internalRules(b.scaleUp), ScaleDown: internalRules(b.scaleDown) });
-const internalRules = (rules: any) =>
+const internalBehavior = (b: HorizontalPodAutoscalerBehavior) => ({
+  ScaleUp: internalRules(b.scaleUp),
+  ScaleDown: internalRules(b.scaleDown),
+});
+const internalRules = (rules: HPAScalingRules | undefined) =>
   rules
     ? {
         StabilizationWindowSeconds: rules.stabilizationWindowSeconds ?? null,
         SelectPolicy: rules.selectPolicy ?? null,
-        Policies: (rules.policies ?? []).map((p: any) => ({
+        Policies: (rules.policies ?? []).map((p: HPAScalingPolicy) => ({
           Type: p.type,
           Value: p.value,
           PeriodSeconds: p.periodSeconds,
@@ -210,17 +233,20 @@ const internalRules = (rules: any) =>
         Tolerance: rules.tolerance ?? null,
       }
     : null;
-const publicBehavior = (b: any) => clean({ scaleUp: publicRules(b.ScaleUp), scaleDown: publicRules(b.ScaleDown) });
-const publicRules = (rules: any) =>
-  rules
-    ? clean({
-        stabilizationWindowSeconds: rules.StabilizationWindowSeconds ?? undefined,
-        selectPolicy: rules.SelectPolicy ?? undefined,
-        policies: listOf(rules.Policies).map((p: any) => ({
-          type: p.Type,
-          value: p.Value,
-          periodSeconds: p.PeriodSeconds,
-        })),
-        tolerance: rules.Tolerance ?? undefined,
-      })
-    : undefined;
+function publicBehavior(value: unknown) {
+  const { ScaleUp, ScaleDown } = fieldsIn(value);
+  return clean({ scaleUp: publicRules(ScaleUp), scaleDown: publicRules(ScaleDown) });
+}
+function publicRules(value: unknown) {
+  if (!value) return undefined;
+  const { StabilizationWindowSeconds, SelectPolicy, Policies, Tolerance } = fieldsIn(value);
+  return clean({
+    stabilizationWindowSeconds: StabilizationWindowSeconds ?? undefined,
+    selectPolicy: SelectPolicy ?? undefined,
+    policies: listOf(Policies).map((policy) => {
+      const { Type, Value, PeriodSeconds } = fieldsIn(policy);
+      return { type: Type, value: Value, periodSeconds: PeriodSeconds };
+    }),
+    tolerance: Tolerance ?? undefined,
+  });
+}

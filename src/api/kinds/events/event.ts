@@ -1,6 +1,7 @@
 // The newer form of an event, stored in the older form.
 
-import type { Event } from '../../generated/types.ts';
+import { fieldsOf } from '../../../machinery/parsed.ts';
+import type { Event, EventsV1Event } from '../../generated/types.ts';
 import type { ApiObject, KindBehaviour } from '../../kind.ts';
 import { validateEventUpdate, validateNewEvent } from '../../validation/event.ts';
 import { eventCells, eventSeconds, eventSelectors } from '../core/event.ts';
@@ -25,11 +26,12 @@ const pairs: readonly (readonly [events: string, core: string])[] = [
 /** events.k8s.io/v1 -> v1. */
 function toCoreEvent(object: ApiObject): ApiObject {
   const out: ApiObject = { kind: 'Event', apiVersion: 'v1', metadata: object.metadata };
-  const core = new Map(pairs.map(([events, name]) => [name, object[events]]));
+  const core = new Map(pairs.map(([events, name]) => [name, fieldsOf(object)[events]]));
+  const fields = fieldsOf(out);
   for (const name of coreOrder) {
     const value = core.get(name);
-    if (value !== undefined) out[name] = value;
-    else if (name in coreDefaults) out[name] = coreDefaults[name];
+    if (value !== undefined) fields[name] = value;
+    else if (name in coreDefaults) fields[name] = coreDefaults[name];
   }
   return out;
 }
@@ -71,30 +73,34 @@ const eventsDefaults: Readonly<Record<string, unknown>> = {
 /** v1 -> events.k8s.io/v1. */
 function fromCoreEvent(object: ApiObject): ApiObject {
   const out: ApiObject = { kind: 'Event', apiVersion: 'events.k8s.io/v1', metadata: object.metadata };
+  const fields = fieldsOf(out);
   for (const [events, core] of pairs) {
-    const value = object[core];
-    if (value !== undefined && !(value === '' && !(events in eventsDefaults))) out[events] = value;
-    else if (events in eventsDefaults) out[events] = eventsDefaults[events];
+    const value = fieldsOf(object)[core];
+    if (value !== undefined && !(value === '' && !(events in eventsDefaults))) fields[events] = value;
+    else if (events in eventsDefaults) fields[events] = eventsDefaults[events];
   }
   return out;
 }
 
-const asCore = toCoreEvent as (event: any) => Event;
+const asCore = (event: EventsV1Event) => toCoreEvent(event) as Event;
 
-export const eventsEvent: KindBehaviour = {
+export const eventsEvent: KindBehaviour<EventsV1Event> = {
   keptSeconds: eventSeconds,
   literalFields: ['regarding.uid', 'regarding.name'],
   storagePrefix: 'events',
   storageVersion: 'v1',
   toStorage: toCoreEvent,
-  fromStorage: fromCoreEvent,
+  fromStorage: (event) => fromCoreEvent(event) as EventsV1Event,
   cells: Object.fromEntries(
-    Object.entries(eventCells).map(([name, cell]) => [name, (event: any, now: number) => cell(asCore(event), now)]),
+    Object.entries(eventCells).map(([name, cell]) => [
+      name,
+      (event: EventsV1Event, now: number) => cell(asCore(event), now),
+    ]),
   ),
   selectableFields: Object.fromEntries([
     ...Object.entries(eventSelectors).map(([name, value]) => [
       name.replace('involvedObject', 'regarding').replace('reportingComponent', 'reportingController'),
-      (event: any) => value(asCore(event)),
+      (event: EventsV1Event) => value(asCore(event)),
     ]),
   ]),
   strategy: {

@@ -1,4 +1,4 @@
-import { ignoreNotFound, notFound, type Pod, type Volume } from '../../../api/api.ts';
+import { ignoreNotFound, notFound, type Pod, type TokenRequest, type Volume } from '../../../api/api.ts';
 import { decide } from '../../access/authorization.ts';
 import type { NodeRequest } from './node-request.ts';
 
@@ -6,8 +6,9 @@ import type { NodeRequest } from './node-request.ts';
 export async function admitToken(request: NodeRequest): Promise<void> {
   const { operation, subresource, object, client, namespace, node, refuse } = request;
   if (operation !== 'CREATE' || subresource !== 'token') return;
-  const { boundObjectRef: bound } = object?.spec ?? {};
-  const audiences: readonly string[] = object?.spec?.audiences ?? []; // null where the list is empty
+  const asked = (object as TokenRequest | undefined)?.spec;
+  const bound = asked?.boundObjectRef;
+  const audiences = asked?.audiences ?? []; // null where the list is empty
   if (bound?.apiVersion !== 'v1' || bound.kind !== 'Pod' || !bound.name)
     throw refuse('node requested token not bound to a pod');
   if (!bound.uid) throw refuse('node requested token with a pod binding without a uid');

@@ -1,6 +1,6 @@
 // Which webhooks a request is for.
 
-import { type ApiObject, forbidden, type Kind } from '../../../api/api.ts';
+import { type ApiObject, forbidden, type Kind, type KubeObject } from '../../../api/api.ts';
 import type { Client } from '../../../client/client.ts';
 import type { AdmissionAttributes } from '../../admission.ts';
 import { cached } from '../policies/cases.ts';
@@ -11,6 +11,10 @@ import { conditionsHold } from '../policies/round.ts';
 import { type Shown, shownAs } from '../versions.ts';
 import type { WebhookType } from './metrics.ts';
 import type { Webhook } from './review.ts';
+
+interface WebhookConfiguration extends KubeObject {
+  readonly webhooks?: readonly Webhook[];
+}
 
 export interface Configured {
   readonly webhook: Webhook;
@@ -35,8 +39,11 @@ export async function matcherFor(
   if (attributes.kind.group === 'admissionregistration.k8s.io') return undefined;
   const configurations = await cached(attributes, resource);
   const webhooks = configurations
-    .flatMap(({ metadata, webhooks: own }) =>
-      ((own ?? []) as Webhook[]).map((webhook) => ({ webhook, configuration: metadata.name ?? '' })),
+    .flatMap((configuration) =>
+      ((configuration as WebhookConfiguration).webhooks ?? []).map((webhook) => ({
+        webhook,
+        configuration: configuration.metadata.name ?? '',
+      })),
     )
     .map((one, index) => ({ ...one, index }));
   if (!webhooks.length) return undefined;
