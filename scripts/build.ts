@@ -20,7 +20,10 @@ await generate(root);
 const httpWithoutFetch: Plugin = {
   name: 'node:http without fetch',
   setup({ onResolve, onLoad }) {
-    onResolve({ filter: /^(node:)?http$/ }, () => ({ path: 'http', namespace: 'required' }));
+    onResolve({ filter: /^(node:)?http$/ }, ({ kind }) =>
+      // A dynamic import of the required module would have a default export alone.
+      kind === 'dynamic-import' ? { path: 'node:http', external: true } : { path: 'http', namespace: 'required' },
+    );
     onLoad({ filter: /.*/, namespace: 'required' }, () => ({
       contents: "module.exports = process.getBuiltinModule('node:http');",
     }));

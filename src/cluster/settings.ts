@@ -224,6 +224,11 @@ export const settings = {
     argument: '<file>',
     help: 'AdmissionConfiguration: configuration of admission plugins',
   }),
+  tracingConfig: file({
+    flag: 'tracing-config-file',
+    argument: '<file>',
+    help: 'TracingConfiguration: the collector that gets traces of requests, by OTLP over HTTP',
+  }),
   anonymousAuth: setting<boolean>({
     flag: 'anonymous-auth',
     argument: '<true|false>',

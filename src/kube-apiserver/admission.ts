@@ -3,6 +3,7 @@
 import type { ApiObject, FieldError, Kind } from '../api/api.ts';
 import type { Environment } from './environment.ts';
 import type { Reinvocation } from './reinvocation.ts';
+import { inSpan, noAttributes } from './tracing/tracing.ts';
 import type { UserInfo } from './user.ts';
 import type { ObjectWrite } from './watch-cache/watch-cache.ts';
 
@@ -54,7 +55,11 @@ export interface AdmissionPlugin {
 type Plugins = readonly AdmissionPlugin[];
 
 /** Again after a policy or webhook changed the object: the other plugins see the result. */
-export async function admit(plugins: Plugins, attributes: AdmissionAttributes): Promise<void> {
+export function admit(plugins: Plugins, attributes: AdmissionAttributes): Promise<void> {
+  return inSpan(attributes.server, 'Mutating admission', noAttributes, () => admitTwice(plugins, attributes));
+}
+
+async function admitTwice(plugins: Plugins, attributes: AdmissionAttributes): Promise<void> {
   await admitOnce(plugins, attributes);
   const { reinvocation } = attributes;
   if (!reinvocation?.isWanted) return;
@@ -69,7 +74,11 @@ async function admitOnce(plugins: Plugins, attributes: AdmissionAttributes): Pro
   }
 }
 
-export async function admitFinally(plugins: Plugins, attributes: AdmissionAttributes): Promise<void> {
+export function admitFinally(plugins: Plugins, attributes: AdmissionAttributes): Promise<void> {
+  return inSpan(attributes.server, 'Validating admission', noAttributes, () => validateOnce(plugins, attributes));
+}
+
+async function validateOnce(plugins: Plugins, attributes: AdmissionAttributes): Promise<void> {
   for (const plugin of plugins) {
     const answer = plugin.validate?.(attributes);
     if (answer) await answer;

@@ -8,6 +8,7 @@ import type { Clock } from '../machinery/time/clock.ts';
 import type { Store } from '../store/store.ts';
 import type { Authorizer } from './access/authorization.ts';
 import type { TokenIssuer } from './access/tokens.ts';
+import type { Tracing } from './tracing/tracing.ts';
 import type { WatchCache } from './watch-cache/watch-cache.ts';
 
 export interface KubeletClient {
@@ -70,6 +71,8 @@ export interface Environment {
   readonly config: ServerConfig;
   readonly authorizers: readonly Authorizer[];
   readonly tokens?: TokenIssuer;
+  /** Undefined: requests are not traced. */
+  readonly tracing?: Tracing;
   /** Aborts when the server stops: ends watches. */
   readonly stopping: AbortSignal;
 }

@@ -23,6 +23,7 @@ import { collectMetrics } from './metrics/collected.ts';
 import { cacheOfResource } from './registry/target.ts';
 import type { Server } from './server.ts';
 import { HealthChecks, storeChecks } from './stages/health.ts';
+import type { Tracing } from './tracing/tracing.ts';
 import type { UserInfo } from './user.ts';
 import { WatchCache } from './watch-cache/watch-cache.ts';
 
@@ -51,6 +52,9 @@ export type { FrontProxy, KubeletClient, RequestHeaderNames, ServerConfig } from
 export type { Listener, ListenOptions, TlsOptions } from './http/http-server.ts';
 export type { Server } from './server.ts';
 export type { HealthCheck } from './stages/health.ts';
+export { parseTracingConfiguration } from './tracing/configuration.ts';
+export { openTracing } from './tracing/open.ts';
+export type { Tracing } from './tracing/tracing.ts';
 export type { UserInfo } from './user.ts';
 
 export interface ApiServerOptions {
@@ -69,6 +73,8 @@ export interface ApiServerOptions {
   readonly tokens?: TokenIssuer;
   /** Records requests; nothing is recorded when left out. */
   readonly auditor?: Auditor;
+  /** Traces requests; the server closes it at its end. */
+  readonly tracing?: Tracing;
   readonly config?: Partial<ServerConfig>;
 }
 
@@ -115,7 +121,8 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
   const { store, clock, random, logger } = options;
   const stopping = new AbortController();
   let isDraining = false;
-  const cache = new WatchCache(store, clock, logger);
+  const { tracing } = options;
+  const cache = new WatchCache({ store, clock, logger, ...(tracing && { tracing }) });
   const config = { ...defaults, ...options.config };
   const kinds = options.kinds ?? new KindRegistry();
   const aggregation = new Aggregator(() => server);
@@ -136,6 +143,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
     admission: options.admission ?? [],
     ...(options.tokens && { tokens: options.tokens }),
     ...(options.auditor && { auditor: options.auditor }),
+    ...(tracing && { tracing }),
     allocators: new ServiceAllocator({
       ...config,
       random,
@@ -183,6 +191,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
       await fairness.stop();
       await cache.stop();
       for (const backend of options.auditor?.backends ?? []) await backend.close();
+      await tracing?.close();
     },
   };
 }

@@ -15,6 +15,7 @@ import { measure } from './stages/measure.ts';
 import { plain } from './stages/plain.ts';
 import { receive } from './stages/receive.ts';
 import { resource } from './stages/resource.ts';
+import { trace } from './stages/trace.ts';
 
 const pipeline: readonly Stage[] = [
   audit, // around everything, to see every answer
@@ -22,6 +23,7 @@ const pipeline: readonly Stage[] = [
   answerErrors, // converts every error to a Status
   identify,
   auditReceived,
+  trace, // after authentication: which spans continue depends on the user
   receive, // before limit: a slow sender must not hold a place
   limit, // before authorize: a flood must not cost policy evaluation
   impersonate,

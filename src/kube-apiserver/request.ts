@@ -23,6 +23,8 @@ export interface ApiRequest extends Headers {
   readonly agent: string | undefined;
   /** Set by `identify`. */
   user: UserInfo;
+  /** Set by `identify`: when authentication began and ended, on the monotonic clock. */
+  identified?: { readonly startMs: number; readonly endMs: number };
   /** Reads the body; throws 413 if it is too large. Undefined without a body. */
   body(): Promise<Body | undefined>;
   /** The body as a stream, for stages that forward it and never call `body`. */

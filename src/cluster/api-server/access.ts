@@ -10,7 +10,7 @@ import type { Logger } from '../../machinery/logger.ts';
 import { readAccessFiles } from '../access-files.ts';
 import { readAdmissionFiles } from '../admission-files.ts';
 import { readRemoteServer } from '../remote-server.ts';
-import { readNamed, readTokenKeys } from './files.ts';
+import { absolute, readNamed, readTokenKeys } from './files.ts';
 import type { FlagValues } from './flags.ts';
 
 type Access = Omit<AccessOptions, 'clock' | 'random'>;
@@ -68,8 +68,6 @@ export async function readAccess(values: FlagValues, url: string, logger: Logger
     }),
   };
 }
-
-const absolute = (file: string): string | undefined => (file ? path.resolve(file) : undefined);
 
 /** It runs by default in a cluster of Coracle, and in Kubernetes only by name. */
 const onRequest = 'NodeRestriction';

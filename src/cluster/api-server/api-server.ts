@@ -9,10 +9,11 @@ import { openAuditor } from '../auditing.ts';
 import { primaryAddress } from '../config.ts';
 import type { Environment } from '../context.ts';
 import { type ServedApi, serveApi } from '../parts/serve-api.ts';
+import { readTracing } from '../tracing.ts';
 import { readAccess } from './access.ts';
 import { flagFaults } from './check-flags.ts';
 import { servedKinds } from './features.ts';
-import { ensureServingPair, readAuthorities, readKeyPair } from './files.ts';
+import { absolute, ensureServingPair, readAuthorities, readKeyPair } from './files.ts';
 import { type FlagValues, flags, sections } from './flags.ts';
 import { flagHelp, parseFlags } from './parse-flags.ts';
 import { openFlaggedStore } from './store.ts';
@@ -44,12 +45,13 @@ export async function startApiServer(values: FlagValues, environment: Environmen
   const advertised = advertisedAddress(values);
   const port = values['secure-port'];
   const { apiServiceIP } = firstAddresses(values['service-cluster-ip-range']);
-  const [clientCa, config, tls, access, auditor] = await Promise.all([
+  const [clientCa, config, tls, access, auditor, tracing] = await Promise.all([
     readAuthorities('client-ca-file', values['client-ca-file']),
     serverConfig(values),
     readTls(values, [advertised, apiServiceIP], clock.now()),
     readAccess(values, `https://${values['external-hostname'] || bracketed(advertised)}:${port}`, logger),
     openAuditor(auditSettings(values), { root: '' }, { clock, logger }),
+    readTracing(absolute(values['tracing-config-file']), environment),
   ]);
   const store = await openFlaggedStore(values, environment);
   try {
@@ -58,6 +60,7 @@ export async function startApiServer(values: FlagValues, environment: Environmen
       access,
       config,
       ...(auditor && { auditor }),
+      ...(tracing && { tracing }),
       kinds: kindsOf(values),
       listen: async (apiServer) => {
         const where = { port, host: values['bind-address'] || '0.0.0.0' };
@@ -151,8 +154,7 @@ function textOf(name: keyof FlagValues, value: unknown): string {
 }
 
 const auditSettings = (values: FlagValues) => {
-  const file = (name: 'audit-policy-file' | 'audit-webhook-config-file') =>
-    values[name] ? path.resolve(values[name]) : undefined;
+  const file = (name: 'audit-policy-file' | 'audit-webhook-config-file') => absolute(values[name]);
   const log = values['audit-log-path'];
   const hasTarget = log !== '' || values['audit-webhook-config-file'] !== '';
   return {

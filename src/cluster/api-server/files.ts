@@ -101,3 +101,6 @@ function parsed<T>(flag: string, file: string, parse: () => T): T {
     throw new Error(`--${flag} ${file} cannot be used: ${(error as Error).message}`);
   }
 }
+
+/** Undefined when no file is given. */
+export const absolute = (file: string): string | undefined => (file ? path.resolve(file) : undefined);

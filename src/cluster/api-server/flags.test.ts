@@ -38,6 +38,7 @@ describe('the forms of a flag', () => {
     [['--service-node-port-range=30000+100'], { 'service-node-port-range': { from: 30_000, to: 30_100 } }],
     [['--request-timeout=1m30s'], { 'request-timeout': 90_000 }],
     [['--bind-address=::1'], { 'bind-address': '::1' }],
+    [['--tracing-config-file=t.yaml'], { 'tracing-config-file': 't.yaml' }],
     [['--disable-admission-plugins=ServiceAccount,DenyServiceExternalIPs'], {}],
     [['--enable-admission-plugins=NodeRestriction'], { 'enable-admission-plugins': ['NodeRestriction'] }],
     [['--storage-media-type=application/vnd.kubernetes.protobuf'], {}],

@@ -48,7 +48,7 @@ const debugFlags = {
   'enable-logs-handler': only(bool('serve /logs'), [false], 'logs of the machine are not served'),
   profiling: bool('serve profiles below /debug/pprof', true),
   'show-hidden-metrics-for-version': ignored(text('version whose hidden metrics are shown')),
-  'tracing-config-file': refused(text('TracingConfiguration'), 'requests are not traced; leave it out'),
+  'tracing-config-file': text('TracingConfiguration: the collector that gets traces of requests, by OTLP over HTTP'),
 };
 
 const logFlags = {

@@ -24,6 +24,7 @@ import { type RunConfig, settings } from '../config.ts';
 import type { PartContext } from '../context.ts';
 import { type Identity, identities } from '../identities.ts';
 import { writeKubeconfig } from '../kubeconfig.ts';
+import { readTracing } from '../tracing.ts';
 import { serveApi } from './serve-api.ts';
 import type { StorePart } from './store.ts';
 
@@ -58,8 +59,10 @@ export async function startApiServerPart(context: PartContext, { store }: StoreP
   const kubeletClient = pki?.certificates.get('apiserver-kubelet-client');
   let listener: Listener | undefined;
   const auditor = await openAuditor(config, directory, { clock, logger });
+  const tracing = await readTracing(config.tracingConfig, context);
   const { port, clientFor, signSecretToken, stop } = await serveApi(context, {
     store,
+    ...(tracing && { tracing }),
     ...(auditor && { auditor }),
     access: {
       serviceAccounts: {

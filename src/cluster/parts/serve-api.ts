@@ -17,7 +17,7 @@ import type { BootstrapInputs } from '../extra-objects.ts';
 import { identities } from '../identities.ts';
 import { keepObjects } from '../kept-objects.ts';
 
-export interface ApiSetup extends Pick<ApiServerOptions, 'auditor' | 'config' | 'kinds'> {
+export interface ApiSetup extends Pick<ApiServerOptions, 'auditor' | 'config' | 'kinds' | 'tracing'> {
   readonly store: Store;
   readonly access: Omit<AccessOptions, 'clock' | 'random'>;
   /** Opens the port. Left out: the server is reached in this process alone. */
@@ -54,13 +54,14 @@ const bootstrapHooks = [
 /** Resolves when the API server can be used and the bootstrap objects are there. */
 export async function serveApi(environment: Environment, setup: ApiSetup): Promise<ServedApi> {
   const { clock, random, metrics } = environment;
-  const { store, auditor, config, kinds } = setup;
+  const { store, auditor, config, kinds, tracing } = setup;
   const logger = environment.logger.child({ component: 'kube-apiserver' });
   const access = createAccess({ ...setup.access, clock, random });
   const { authenticators, authorizers, admission, tokens } = access;
   const apiServer = await createApiServer({
     ...{ store, clock, random, logger, metrics, authenticators, authorizers, admission, tokens },
     ...(auditor && { auditor }),
+    ...(tracing && { tracing }),
     ...(kinds && { kinds }),
     ...(config && { config }),
   });

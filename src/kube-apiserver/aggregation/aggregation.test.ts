@@ -2,8 +2,11 @@ import { createServer, type Server } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
+import { silentLogger } from '../../machinery/logger.ts';
+import { systemClock } from '../../machinery/time/clock.ts';
 import { testAuthority } from '../testing/test-certificates.ts';
 import { startTestServer, type TestServer } from '../testing/test-server.ts';
+import { openTracing } from '../tracing/open.ts';
 import { userHeaders } from './remote-request.ts';
 
 const ownAddress = Object.values(networkInterfaces())
@@ -227,4 +230,16 @@ test('names of users, groups and extra fields as headers', () => {
     'x-remote-extra-scopes%2F%C3%A4': ['view', 'edit'],
     'x-remote-extra-plain': ['x'],
   });
+});
+
+test('the server of the API gets the context of the span of the request', async () => {
+  await server.stop();
+  const url = 'http://127.0.0.1:1/v1/traces';
+  const tracing = await openTracing({
+    ...{ url, samplingRatePerMillion: 0, clock: systemClock, logger: silentLogger, instance: 'one' },
+  });
+  server = await startTestServer({ tracing });
+  await start();
+  await server.call('GET', `${base}/namespaces/default/flunders`);
+  expect(asked[0].headers['traceparent']).toMatch(/^00-[0-9a-f]{32}-[0-9a-f]{16}-00$/);
 });

@@ -40,7 +40,8 @@ async function forward(request: ApiRequest, api: AggregatedApi): Promise<Reply> 
   }
   const upstream: Upstream = { protocol: 'https', ...endpoint, tls: tlsOf(server, api) };
   const path = `${request.path}${queryOf(request)}`;
-  const headers = { ...userHeaders(request.user), Host: joinHostPort(endpoint.host, endpoint.port) };
+  const host = joinHostPort(endpoint.host, endpoint.port);
+  const headers = { ...userHeaders(request.user), ...server.tracing?.headers(), Host: host };
   try {
     if (request.connection?.upgrade) return await forwardUpgrade(request, upstream, path, headers);
     const signal = request.info.isResource

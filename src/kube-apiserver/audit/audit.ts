@@ -2,8 +2,9 @@
 // authentication.
 
 import { parse } from 'yaml';
+import { completing } from '../completion.ts';
 import { listObject } from '../http/encode.ts';
-import type { Reply, WatchSubscription } from '../reply.ts';
+import type { Reply } from '../reply.ts';
 import type { ApiRequest, Stage } from '../request.ts';
 import { isLongRunning } from '../request-info.ts';
 import { type AuditedRequest, AuditRecord, type ResponseStatus } from './record.ts';
@@ -24,7 +25,7 @@ export const audit: Stage = async (request, next) => {
   if (!record.isOn) return reply;
   if (record.recordsRequest && !record.hasRequestObject) await recordBody(request, record);
   if (isLongRunning(request.info)) record.stage('ResponseStarted', { status: statusOf(reply) });
-  return completing(request, reply, record);
+  return recording(request, reply, record);
 };
 
 export const auditReceived: Stage = (request, next) => {
@@ -88,50 +89,10 @@ function objectOf(reply: Reply): object | undefined {
   return reply.type === 'object' ? reply.object : reply.type === 'list' ? listObject(reply) : undefined;
 }
 
-/** Records the end of the request: now, or at the end of its stream. */
-function completing(request: ApiRequest, reply: Reply, record: AuditRecord): Reply {
-  let isDone = false;
-  const complete = () => {
-    if (isDone) return;
-    isDone = true;
+/** Records the end of the request. */
+function recording(request: ApiRequest, reply: Reply, record: AuditRecord): Reply {
+  return completing(request, reply, () => {
     const object = record.recordsResponse ? objectOf(reply) : undefined;
     record.stage('ResponseComplete', { status: statusOf(reply), ...(object && { object }) });
-  };
-  if (reply.type === 'watch') return { ...reply, subscription: observed(reply.subscription, complete) };
-  if (reply.type === 'raw' && typeof reply.body === 'object' && !(reply.body instanceof Uint8Array))
-    return { ...reply, body: observedBody(reply.body, complete) };
-  const socket = request.connection?.upgrade?.socket;
-  if (reply.type === 'hijacked' && socket && !socket.destroyed) {
-    socket.once('close', complete);
-    return reply;
-  }
-  complete();
-  return reply;
-}
-
-const observed = (subscription: WatchSubscription, complete: () => void): WatchSubscription => ({
-  open(sink) {
-    const close = subscription.open({
-      ...(sink.keepsObjects !== undefined && { keepsObjects: sink.keepsObjects }),
-      send: (type, item) => sink.send(type, item),
-      bookmark: (object) => sink.bookmark(object),
-      error: (status) => sink.error(status),
-      end() {
-        sink.end();
-        complete();
-      },
-    });
-    return () => {
-      close();
-      complete();
-    };
-  },
-});
-
-async function* observedBody(body: AsyncIterable<Uint8Array>, complete: () => void): AsyncGenerator<Uint8Array> {
-  try {
-    yield* body;
-  } finally {
-    complete();
-  }
+  });
 }

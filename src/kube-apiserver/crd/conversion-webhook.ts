@@ -14,6 +14,7 @@ import { parseExact } from '../../machinery/text/exact-json.ts';
 import { postReview } from '../admission-plugins/webhooks/call.ts';
 import type { Server } from '../server.ts';
 import { plainError } from '../status.ts';
+import { inSpan } from '../tracing/tracing.ts';
 
 const timeoutSeconds = 30;
 const reviewVersions = ['v1', 'v1beta1'];
@@ -22,7 +23,7 @@ const reviewVersions = ['v1', 'v1beta1'];
 export function conversionWebhook(
   server: Server,
   client: Client,
-  { spec }: CustomResourceDefinition,
+  { metadata, spec }: CustomResourceDefinition,
 ): ObjectConverter | undefined {
   const { strategy, webhook } = spec.conversion ?? {};
   const { clientConfig } = webhook ?? {};
@@ -42,8 +43,15 @@ export function conversionWebhook(
       timeoutSeconds,
       client,
       clock: server.clock,
+      tracing: server.tracing,
     };
-    const answer = await postReview(call)
+    const spanAttributes = () => ({
+      'custom-resource-definition': metadata.name ?? '',
+      'desired-api-version': apiVersion,
+      'object-count': objects.length,
+      UID: uid,
+    });
+    const answer = await inSpan(server, 'Call conversion webhook', spanAttributes, () => postReview(call))
       .then((text) => parseExact(text))
       .catch((error: Error) => {
         throw fail(`failed: ${error.message}`);

@@ -1,6 +1,7 @@
 // The verbs of a resource, one file each, with their arguments.
 
 import type { Reply } from '../reply.ts';
+import { inSpan } from '../tracing/tracing.ts';
 import { applyPatch } from './apply.ts';
 import { create, type WriteContent } from './create.ts';
 import { remove } from './delete.ts';
@@ -24,6 +25,28 @@ export type Action =
   | { readonly verb: 'deletecollection'; readonly options: DeleteOptions; readonly selectors: ListOptions };
 
 export function perform(target: Target, action: Action): Promise<Reply> {
+  return inSpan(
+    target.server,
+    spanNames[action.verb],
+    () => placeAttributes(target),
+    () => answer(target, action),
+  );
+}
+
+/** Kubernetes' names. */
+const spanNames: Readonly<Record<Action['verb'], string>> = {
+  get: 'Get',
+  list: 'List',
+  watch: 'Watch',
+  create: 'Create',
+  update: 'Update',
+  patch: 'Patch',
+  apply: 'Patch',
+  delete: 'Delete',
+  deletecollection: 'Delete',
+};
+
+function answer(target: Target, action: Action): Promise<Reply> {
   switch (action.verb) {
     case 'get':
       return get(target, action.options);
@@ -45,3 +68,11 @@ export function perform(target: Target, action: Action): Promise<Reply> {
       return deleteCollection(target, action.options, action.selectors);
   }
 }
+
+const placeAttributes = ({ kind, namespace, name, subresource }: Target) => ({
+  group: kind.group,
+  resource: kind.resource,
+  ...(namespace && { namespace }),
+  ...(name && { name }),
+  ...(subresource && { subresource }),
+});

@@ -5,11 +5,15 @@ import { type LabelSelector, parseLabelSelector } from '../../machinery/selector
 import { pathSegmentFaults } from '../../machinery/text/names.ts';
 import { type Attributes, decide, refusal } from '../access/authorization.ts';
 import type { ApiRequest, Stage } from '../request.ts';
+import { inSpan, noAttributes } from '../tracing/tracing.ts';
 
 export const authorize: Stage = async (request, next) => {
   const attributes = attributesOf(request);
-  const { decision, reason } = await decide(request.server.authorizers, attributes);
-  request.server.metrics
+  const { server } = request;
+  const { decision, reason } = await inSpan(server, 'Authorization', noAttributes, () =>
+    decide(server.authorizers, attributes),
+  );
+  server.metrics
     .counter('authorization_attempts_total', 'Counter of authorization attempts by result.')
     .add(1, results[decision]);
   request.audit?.annotate('authorization.k8s.io/decision', decision === 'allow' ? 'allow' : 'forbid');

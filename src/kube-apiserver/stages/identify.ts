@@ -5,9 +5,12 @@ import type { UserInfo } from '../user.ts';
 /** An in-process request has its user. */
 export const identify: Stage = async (request, next) => {
   if (!request.connection) return next();
+  const { clock } = request.server;
+  const startMs = clock.monotonic();
   const user = await identified(request);
   if (!user) throw unauthorized();
   request.user = user;
+  request.identified = { startMs, endMs: clock.monotonic() };
   return next();
 };
 

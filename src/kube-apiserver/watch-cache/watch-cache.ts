@@ -4,11 +4,13 @@ import { setImmediate } from 'node:timers/promises';
 import type { ApiObject } from '../../api/api.ts';
 import type { Logger } from '../../machinery/logger.ts';
 import type { Clock } from '../../machinery/time/clock.ts';
-import type { Change, CommitResult, Entry, Store, Value, Write } from '../../store/store.ts';
+import type { Change, CommitResult, Entry, Value, Write } from '../../store/store.ts';
 import { Compacted, prefixRange, sameValue } from '../../store/store.ts';
+import type { Tracing } from '../tracing/tracing.ts';
 import { Item, type Serialized } from './item.ts';
 import { type IndexOf, ResourceCache } from './resource-cache.ts';
 import { shareFields } from './shared-fields.ts';
+import { type CachedStore, tracedStore } from './traced-store.ts';
 
 /** Makes the object of the cache from stored bytes: parsed, and with the defaults of today. */
 export type Decode = (value: Value) => ApiObject;
@@ -22,6 +24,14 @@ export interface ObjectWrite {
   /** The revision that this replaces; 0: the key must be absent. */
   readonly expected?: number;
   readonly lease?: number;
+}
+
+export interface WatchCacheOptions {
+  readonly store: CachedStore;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** Undefined: nothing is traced. */
+  readonly tracing?: Tracing;
 }
 
 interface Loading {
@@ -42,7 +52,7 @@ const everything = { start: '\u0001', end: '\u007f' };
 const tidyMs = 15_000;
 
 export class WatchCache {
-  readonly #store: Store;
+  readonly #store: CachedStore;
   readonly #clock: Clock;
   readonly #logger: Logger;
   readonly #caches = new Map<string, Loading>();
@@ -63,8 +73,8 @@ export class WatchCache {
   readonly #stopping = new AbortController();
   #running: Promise<void> | undefined;
 
-  constructor(store: Store, clock: Clock, logger: Logger) {
-    this.#store = store;
+  constructor({ store, clock, logger, tracing }: WatchCacheOptions) {
+    this.#store = tracing ? tracedStore(store, tracing) : store;
     this.#clock = clock;
     this.#logger = logger;
   }

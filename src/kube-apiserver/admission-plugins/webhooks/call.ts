@@ -5,6 +5,7 @@ import { isIP } from 'node:net';
 import type { WebhookClientConfig } from '../../../api/api.ts';
 import type { Client } from '../../../client/client.ts';
 import type { Clock } from '../../../machinery/time/clock.ts';
+import type { Tracing } from '../../tracing/tracing.ts';
 import { refusedCall } from './failure.ts';
 import { authorizationOf, userFor, type WebhookUsers } from './users.ts';
 
@@ -15,6 +16,8 @@ interface ReviewCall {
   readonly timeoutSeconds: number;
   readonly client: Client;
   readonly clock: Clock;
+  /** Passes the span of the call on. */
+  readonly tracing: Tracing | undefined;
   /** Default: no credentials. */
   readonly users?: WebhookUsers | undefined;
 }
@@ -69,6 +72,7 @@ function post({ host, port, path, tls, body, call, authorization }: Post): Promi
     'content-type': 'application/json',
     'content-length': body.length,
     ...(authorization && { authorization }),
+    ...call.tracing?.headers(),
   };
   const request = httpsRequest({ host, port, path, method: 'POST', headers, agent, ...tls }, (answer) => {
     const parts: Buffer[] = [];

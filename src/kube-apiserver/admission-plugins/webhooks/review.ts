@@ -7,6 +7,7 @@ import { parseExact } from '../../../machinery/text/exact-json.ts';
 import { isObject } from '../../access/configuration-shape.ts';
 import type { AdmissionAttributes } from '../../admission.ts';
 import { failure } from '../../status.ts';
+import { inSpan } from '../../tracing/tracing.ts';
 import { requestOf } from '../policies/request.ts';
 import type { Shown } from '../versions.ts';
 import { postReview } from './call.ts';
@@ -43,9 +44,15 @@ export async function ask(webhook: Webhook, shown: Shown, isMutating: boolean, a
     apiVersion: `admission.k8s.io/${version}`,
     request: { uid, ...requestOf(attributes, kind), object: object ?? null, oldObject: oldObject ?? null },
   };
-  const { clock } = attributes.server;
-  const call = { clientConfig, review, timeoutSeconds, client, clock, users };
-  const text = await postReview(call, `timeout=${timeoutSeconds}s`).catch((error: Error) => {
+  const { clock, tracing } = attributes.server;
+  const call = { clientConfig, review, timeoutSeconds, client, clock, tracing, users };
+  const spanName = isMutating ? 'Call mutating webhook' : 'Call validating webhook';
+  const spanAttributes = () => {
+    const { resource, subresource, operation } = attributes;
+    return { webhook: name, resource, subresource, operation, UID: uid };
+  };
+  const post = () => postReview(call, `timeout=${timeoutSeconds}s`);
+  const text = await inSpan(attributes.server, spanName, spanAttributes, post).catch((error: Error) => {
     throw called(error);
   });
   const response = responseIn(text, { uid, version, isMutating });

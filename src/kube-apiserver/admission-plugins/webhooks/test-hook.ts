@@ -16,6 +16,8 @@ export interface TestHook {
   /** Base64 of PEM. */
   readonly caBundle: string;
   readonly asked: any[];
+  /** The trace contexts of the requests. */
+  readonly traceparents: (string | undefined)[];
   /** The response of a well-formed review. */
   answer: (request: any, path: string) => unknown;
   /** The whole answer, instead of `answer`. */
@@ -48,6 +50,7 @@ export async function startHook(): Promise<TestHook> {
     const path = request.url ?? '';
     const review = JSON.parse(Buffer.concat(parts).toString());
     hook.asked.push({ path, ...review });
+    hook.traceparents.push(request.headers['traceparent'] as string | undefined);
     const { code = 200, type, text } = hook.reply?.(review) ?? { text: reviewed(review, path) };
     response.writeHead(code, type ? { 'content-type': type } : {}).end(text);
   });
@@ -61,10 +64,12 @@ export async function startHook(): Promise<TestHook> {
     url: `https://127.0.0.1:${(server.address() as AddressInfo).port}`,
     caBundle: Buffer.from(cert).toString('base64'),
     asked: [],
+    traceparents: [],
     answer: () => ({ allowed: true }),
     reply: undefined,
     reset() {
       hook.asked.length = 0;
+      hook.traceparents.length = 0;
       hook.answer = () => ({ allowed: true });
       hook.reply = undefined;
     },
