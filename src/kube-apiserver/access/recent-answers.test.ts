@@ -40,3 +40,20 @@ describe('the cache stays small', () => {
     expect(asked).toBe(4);
   });
 });
+
+test('at most a thousand requests wait for a server that does not answer', async () => {
+  const answers = new RecentAnswers<boolean>(new VirtualClock());
+  const { promise, resolve } = Promise.withResolvers<{ value: boolean; ttlMs: number }>();
+  let asked = 0;
+  const ask = () => {
+    asked++;
+    return promise;
+  };
+  const waiting = Array.from({ length: 1_000 }, (_, i) => answers.get(String(i), ask));
+  await expect(answers.get('one more', ask)).rejects.toThrow('1000 requests wait for its answer already');
+  await expect(answers.get('7', ask)).rejects.toThrow();
+  expect(asked).toBe(1_000);
+  resolve({ value: true, ttlMs: 0 });
+  expect(await Promise.all(waiting)).toHaveLength(1_000);
+  expect(await answers.get('one more', ask)).toBe(true);
+});

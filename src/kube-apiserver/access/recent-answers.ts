@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { Clock } from '../../machinery/time/clock.ts';
+import { BoundedWaits } from './bounded-waits.ts';
 
 const mostAnswers = 4_096;
 /** In characters of JSON. Longer answers are not cached, so that the cache stays small. */
@@ -9,26 +10,30 @@ const longestAnswer = 16_384;
 export class RecentAnswers<T> {
   readonly #clock: Clock;
   readonly #answers = new Map<string, { readonly value: T; readonly until: number }>();
+  readonly #waits = new BoundedWaits();
   readonly #asking = new Map<string, Promise<T>>();
 
   constructor(clock: Clock) {
     this.#clock = clock;
   }
 
-  /** Not cached if `ttlMs` is 0. Rejections are not cached either. */
+  /** Not cached if `ttlMs` is 0. Rejections are not cached either. Rejects while too many requests wait. */
   async get(question: string, ask: () => Promise<{ readonly value: T; readonly ttlMs: number }>): Promise<T> {
     // Callers choose its length.
     const key = createHash('sha256').update(question).digest('base64');
     const recent = this.#answers.get(key);
     if (recent && recent.until > this.#clock.monotonic()) return recent.value;
-    const asking = this.#asking.get(key);
-    if (asking) return asking;
+    return this.#waits.wait(() => this.#asking.get(key) ?? this.#ask(key, ask));
+  }
+
+  #ask(key: string, ask: () => Promise<{ readonly value: T; readonly ttlMs: number }>): Promise<T> {
     const asked = ask().then(({ value, ttlMs }) => {
       this.#keep(key, value, ttlMs);
       return value;
     });
-    this.#asking.set(key, asked);
-    return asked.finally(() => this.#asking.delete(key));
+    const done = asked.finally(() => this.#asking.delete(key));
+    this.#asking.set(key, done);
+    return done;
   }
 
   #keep(key: string, value: T, ttlMs: number): void {

@@ -3,6 +3,7 @@
 
 import type { JSONWebKeySet } from 'jose';
 import type { Clock } from '../../../machinery/time/clock.ts';
+import { BoundedWaits } from '../bounded-waits.ts';
 import { callRemote } from '../remote.ts';
 import type { JwtIssuer } from './types.ts';
 
@@ -13,6 +14,7 @@ const shortestIntervalMs = 5_000;
 export class IssuerKeys {
   readonly #issuer: JwtIssuer['issuer'];
   readonly #clock: Clock;
+  readonly #waits = new BoundedWaits();
   #jwksUri: string | undefined;
   #keys: JSONWebKeySet | undefined;
   #readAt = Number.NEGATIVE_INFINITY;
@@ -26,16 +28,18 @@ export class IssuerKeys {
 
   /** Rejects with an Error while the issuer cannot be read and never was. */
   async current(): Promise<JSONWebKeySet> {
-    return this.#keys ?? this.#read();
+    return this.#keys ?? this.#waits.wait(() => this.#read());
   }
 
   /** Keys read after now; those at hand when the issuer was read a moment ago. */
   async renewed(): Promise<JSONWebKeySet> {
     if (this.#keys && this.#clock.monotonic() - this.#readAt < shortestIntervalMs) return this.#keys;
-    return this.#read().catch((error) => {
-      if (this.#keys) return this.#keys;
-      throw error;
-    });
+    return this.#waits
+      .wait(() => this.#read())
+      .catch((error) => {
+        if (this.#keys) return this.#keys;
+        throw error;
+      });
   }
 
   async #read(): Promise<JSONWebKeySet> {
