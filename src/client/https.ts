@@ -132,7 +132,7 @@ async function* events(response: http.IncomingMessage, signal?: AbortSignal): As
         const line = Buffer.concat([...rest, piece.subarray(start, end)]);
         rest = [];
         start = end + 1;
-        if (line.length > 0) yield parseExact(line.toString('utf8'));
+        if (line.length > 0) yield parseExact(line.toString('utf8')) as WatchEvent<KubeObject>;
       }
       if (start < piece.length) rest.push(piece.subarray(start));
     }

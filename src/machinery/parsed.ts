@@ -1,9 +1,25 @@
+// Values whose type is known only once they are read: JSON, YAML, objects of any kind.
+
+/** An object whose fields are read and set by name. */
+export interface Fields {
+  [field: string]: unknown;
+}
+
+/** An object, not a list. */
+export const isFields = (value: unknown): value is Fields =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+export const isList = (value: unknown): value is unknown[] => Array.isArray(value);
+
 /** The fields of a parsed value of any shape; none if it is not an object. */
-export const fieldsIn = (value: unknown): Readonly<Record<string, unknown>> =>
-  typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
+export const fieldsIn = (value: unknown): Readonly<Fields> =>
+  typeof value === 'object' && value !== null ? (value as Fields) : {};
+
+/** The items of a parsed value of any shape; none if it is not a list. */
+export const listIn = (value: unknown): readonly unknown[] => (Array.isArray(value) ? value : []);
 
 /** The text, or '' for a parsed value of another type. */
 export const textIn = (value: unknown): string => (typeof value === 'string' ? value : '');
 
 /** The fields of an object, for code that reads and sets them by name. */
-export const fieldsOf = (object: object): Record<string, unknown> => object as Record<string, unknown>;
+export const fieldsOf = (object: object): Fields => object as Fields;

@@ -1,6 +1,6 @@
 // The transport for components of the same process: the same pipeline with a user, without socket and bytes.
 
-import type { Status } from '../../api/api.ts';
+import type { KubeObject, Status } from '../../api/api.ts';
 import type { Transport, TransportRequest, TransportResponse, WatchEvent } from '../../client/client.ts';
 import { parseExact } from '../../machinery/text/exact-json.ts';
 import { listObject } from '../http/encode.ts';
@@ -78,7 +78,7 @@ function sharedList({ kind, items, metadata }: ListReply): object {
   return { kind: listKind, apiVersion, metadata, items: items.map((item) => served(kind, item)) };
 }
 
-async function rawBody({ body, contentType }: Extract<Reply, { type: 'raw' }>): Promise<any> {
+async function rawBody({ body, contentType }: Extract<Reply, { type: 'raw' }>): Promise<unknown> {
   let text = '';
   if (typeof body === 'string') text = body;
   else if (body instanceof Uint8Array) text = new TextDecoder().decode(body);
@@ -87,7 +87,10 @@ async function rawBody({ body, contentType }: Extract<Reply, { type: 'raw' }>): 
 }
 
 /** Watches of an aggregated API are lines of JSON. */
-async function* eventsOfLines(body: AsyncIterable<Uint8Array>, signal: AbortSignal): AsyncGenerator<WatchEvent<any>> {
+async function* eventsOfLines(
+  body: AsyncIterable<Uint8Array>,
+  signal: AbortSignal,
+): AsyncGenerator<WatchEvent<KubeObject>> {
   const decoder = new TextDecoder();
   let text = '';
   for await (const chunk of body) {
@@ -95,15 +98,18 @@ async function* eventsOfLines(body: AsyncIterable<Uint8Array>, signal: AbortSign
     text += decoder.decode(chunk, { stream: true });
     const lines = text.split('\n');
     text = lines.pop() ?? '';
-    for (const line of lines) if (line) yield parseExact(line);
+    for (const line of lines) if (line) yield parseExact(line) as WatchEvent<KubeObject>;
   }
 }
 
-async function* eventsOf({ kind, subscription }: WatchReply, signal: AbortSignal): AsyncGenerator<WatchEvent<any>> {
-  const queue: WatchEvent<any>[] = [];
+async function* eventsOf(
+  { kind, subscription }: WatchReply,
+  signal: AbortSignal,
+): AsyncGenerator<WatchEvent<KubeObject>> {
+  const queue: WatchEvent<KubeObject>[] = [];
   let ended = false;
   let wake: (() => void) | undefined;
-  const push = (event: WatchEvent<any>) => {
+  const push = (event: WatchEvent<KubeObject>) => {
     queue.push(event);
     wake?.();
   };

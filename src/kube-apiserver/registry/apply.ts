@@ -57,7 +57,7 @@ export async function applyTo(
           name,
           `uid mismatch: the provided object specified uid ${uid}, and no existing object was found`,
         );
-      const { object } = await merged(target, { ...write, live });
+      const object = await merged(target, { ...write, live });
       await breathe(work);
       if (applied.metadata.resourceVersion) object.metadata.resourceVersion = applied.metadata.resourceVersion;
       return decodePatched(target, options, object);
@@ -71,7 +71,7 @@ export async function applyTo(
           `uid mismatch: the provided object specified uid ${applied.metadata.uid}, and no existing object was found`,
         );
       await breathe(work);
-      const { object } = await merged(target, { ...write, live: undefined });
+      const object = await merged(target, { ...write, live: undefined });
       await breathe(work);
       return createObject(target, decodePatched(target, options, object), options, true);
     },
@@ -80,10 +80,11 @@ export async function applyTo(
 
 async function merged(
   { work, kind }: Target,
-  write: Parameters<typeof applyingConfiguration>[0] & { readonly description: string },
-) {
+  write: Parameters<typeof applyElsewhere>[1] & { readonly description: string },
+): Promise<ApiObject> {
   try {
-    return isLarge(work) ? await applyElsewhere(kind, write) : await inSteps(work, applyingConfiguration(write));
+    if (isLarge(work)) return await applyElsewhere(kind, write);
+    return (await inSteps(work, applyingConfiguration(write))).object as ApiObject;
   } catch (error) {
     if (error instanceof PatchError)
       throw plainError(`failed to create typed patch object (${write.description}): ${error.message}`);

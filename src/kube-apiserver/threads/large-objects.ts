@@ -66,20 +66,23 @@ export async function validateElsewhere(
   return answer.type === 'validated' ? answer : fail(answer);
 }
 
+type Large = Write & { readonly live: ApiObject | undefined };
+
 /** As `updatingManagedFields`. */
 export async function trackElsewhere(
   kind: Kind,
-  { live, next, schema: _, ...write }: Write & { readonly next: ApiObject },
+  { live, next, schema: _, ...write }: Large & { readonly next: ApiObject },
 ): Promise<ManagedFieldsEntry[] | undefined> {
-  return made(await answerTo(kind, { type: 'track', write }, next, live)) ?? undefined;
+  const entries = made<ManagedFieldsEntry[] | null>(await answerTo(kind, { type: 'track', write }, next, live));
+  return entries ?? undefined;
 }
 
 /** As `applyingConfiguration`. */
 export async function applyElsewhere(
   kind: Kind,
-  { live, applied, schema: _, ...write }: Write & { readonly applied: any; readonly force: boolean },
-): Promise<{ object: any; changed: boolean }> {
-  return made(await answerTo(kind, { type: 'apply', write }, applied, live));
+  { live, applied, schema: _, ...write }: Large & { readonly applied: ApiObject; readonly force: boolean },
+): Promise<ApiObject> {
+  return made<{ object: ApiObject }>(await answerTo(kind, { type: 'apply', write }, applied, live)).object;
 }
 
 async function answerTo(kind: Kind, work: Work, next: ApiObject, live: ApiObject | undefined): Promise<Answer> {
@@ -95,7 +98,7 @@ async function answerTo(kind: Kind, work: Work, next: ApiObject, live: ApiObject
   return thread.run({ ...task, definitionText: JSON.stringify(definition) });
 }
 
-const made = (answer: Answer): any => (answer.type === 'made' ? parseExact(answer.json) : fail(answer));
+const made = <T>(answer: Answer): T => (answer.type === 'made' ? (parseExact(answer.json) as T) : fail(answer));
 
 function fail(answer: Answer): never {
   switch (answer.type) {

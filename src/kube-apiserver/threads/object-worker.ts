@@ -2,7 +2,15 @@
 // client.
 
 import { parentPort, workerData } from 'node:worker_threads';
-import { type ApiObject, builtinKinds, customKinds, isApiError, type Kind, mostFaults } from '../../api/api.ts';
+import {
+  type ApiObject,
+  builtinKinds,
+  type CustomResourceDefinition,
+  customKinds,
+  isApiError,
+  type Kind,
+  mostFaults,
+} from '../../api/api.ts';
 import { ApplyConflicts, applyConfiguration, updateManagedFields } from '../../machinery/fields/managed-fields.ts';
 import { PatchError } from '../../machinery/patches/patch-error.ts';
 import { limitNesting } from '../../machinery/text/depth.ts';
@@ -18,7 +26,7 @@ function kindsOf({ definition, definitionText }: Task): readonly Kind[] | undefi
   const kept = custom.get(definition);
   if (kept || definitionText === undefined) return kept;
   if (custom.size >= mostDefinitions) custom.clear();
-  const kinds = customKinds(parseExact(definitionText));
+  const kinds = customKinds(parseExact(definitionText) as CustomResourceDefinition);
   custom.set(definition, kinds);
   return kinds;
 }
@@ -29,8 +37,8 @@ function answerOf(task: Task): Answer {
   const { group, version, resource, work } = task;
   const kind = kinds.find((one) => one.group === group && one.version === version && one.resource === resource);
   if (!kind) return { type: 'failed', message: `no kind serves ${resource} of ${group}/${version}` };
-  const next: ApiObject = parseExact(task.next);
-  const live: ApiObject | undefined = task.live === undefined ? undefined : parseExact(task.live);
+  const next = parseExact(task.next) as ApiObject;
+  const live = task.live === undefined ? undefined : (parseExact(task.live) as ApiObject);
   const { schema } = kind;
   switch (work.type) {
     case 'validate':

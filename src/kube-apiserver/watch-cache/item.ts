@@ -51,12 +51,12 @@ export class Item {
 
   /** Shared by all readers: never changed. */
   get object(): ApiObject {
-    return (this.#object ??= parseExact(textOf(this.bytes())));
+    return (this.#object ??= parseExact(textOf(this.bytes())) as ApiObject);
   }
 
   /** Same for a single use: does not cache a parsed object. */
   peek(): ApiObject {
-    return this.#object ?? parseExact(textOf(this.bytes()));
+    return this.#object ?? (parseExact(textOf(this.bytes())) as ApiObject);
   }
 
   /** Bytes of cached JSON. */

@@ -5,8 +5,11 @@ import type { SizedType } from './sizes.ts';
 import { paramType, type Type } from './types.ts';
 import type { Value } from './values.ts';
 
-/** Takes all arguments, a member's target first; throws EvaluationFault. */
-export type Implementation = (...args: any[]) => Value;
+/**
+ * Takes all arguments, a member's target first; throws EvaluationFault. Functions declare the types of their overload:
+ * a method's type accepts them, and the dispatcher checks the arguments. Shorter overloads leave the last ones out.
+ */
+export type Implementation = { call(...args: (Value | undefined)[]): Value }['call'];
 
 export interface Overload {
   readonly id: string;

@@ -77,7 +77,7 @@ export function dispatcher({ name, overloads, call }: FunctionDeclaration, ids: 
   const refuse = (args: readonly Value[]) => fail(`no such overload: ${name}(${args.map(typeNameOf).join(', ')})`);
   const fits = (tests: readonly Test[], args: readonly Value[]) =>
     tests.length === args.length && tests.every((test, index) => test(args[index] as Value));
-  return (...args) => {
+  return (...args: Value[]) => {
     const found = candidates.find(({ tests }) => fits(tests, args));
     return found ? found.call(...args) : refuse(args);
   };

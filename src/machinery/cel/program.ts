@@ -5,7 +5,7 @@ import { compilePattern, PatternError } from '../text/pattern.ts';
 import type { Call, Fold, Node } from './ast.ts';
 import { Attribute } from './attributes.ts';
 import { listCost, mapCost, structCost } from './cost-range.ts';
-import type { Environment, FunctionDeclaration } from './declarations.ts';
+import type { Environment, FunctionDeclaration, Implementation } from './declarations.ts';
 import { dispatcher } from './dispatch.ts';
 import { planFold } from './fold.ts';
 import { type Evaluate, Run, standardCost } from './runtime.ts';
@@ -207,9 +207,9 @@ class Planner {
     return step(callStep(args, call, charge, this.function(node.name).paidFirst ? paidFirst : finish));
   }
 
-  #implementation(node: Call): (...args: any[]) => Value {
+  #implementation(node: Call): Implementation {
     if (node.name === '_==_') return equal;
-    if (node.name === '_!=_') return (a, b) => !equal(a, b);
+    if (node.name === '_!=_') return (a: Value, b: Value) => !equal(a, b);
     return dispatcher(this.function(node.name), node.overloads ?? []);
   }
 
@@ -293,12 +293,7 @@ function localValue(value: Value | EvaluationFault | undefined): Value {
 type Charge = (run: Run, args: readonly Value[], result: Value) => void;
 
 /** Calls with one and two arguments evaluate both and charge the same, even if one of them fails. */
-function callStep(
-  args: readonly Evaluate[],
-  call: (...args: any[]) => Value,
-  charge: Charge,
-  end: typeof finish,
-): Evaluate {
+function callStep(args: readonly Evaluate[], call: Implementation, charge: Charge, end: typeof finish): Evaluate {
   const [first, second] = args as [Evaluate, Evaluate];
   if (args.length === 1)
     return (run) => {
@@ -325,7 +320,7 @@ function callStep(
 
 const plainOf = (value: Value | EvaluationFault): Value => (value instanceof EvaluationFault ? null : value);
 
-function finish(run: Run, call: (...args: any[]) => Value, charge: Charge, values: readonly Value[]): Value {
+function finish(run: Run, call: Implementation, charge: Charge, values: readonly Value[]): Value {
   let result: Value;
   try {
     result = call(...values);
@@ -337,7 +332,7 @@ function finish(run: Run, call: (...args: any[]) => Value, charge: Charge, value
   return result;
 }
 
-function paidFirst(run: Run, call: (...args: any[]) => Value, charge: Charge, values: readonly Value[]): Value {
+function paidFirst(run: Run, call: Implementation, charge: Charge, values: readonly Value[]): Value {
   charge(run, values, null);
   return call(...values);
 }

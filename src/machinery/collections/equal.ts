@@ -1,5 +1,7 @@
+import type { Fields } from '../parsed.ts';
+
 /** Whether two JSON values are equal; the order of an object's keys does not matter. */
-export function deepEqual(a: any, b: any): boolean {
+export function deepEqual(a: unknown, b: unknown): boolean {
   if (a === b) return true;
   if (a === null || b === null || typeof a !== 'object' || typeof b !== 'object') return false;
   if (Array.isArray(a) || Array.isArray(b)) {
@@ -7,6 +9,10 @@ export function deepEqual(a: any, b: any): boolean {
     for (let i = 0; i < a.length; i++) if (!deepEqual(a[i], b[i])) return false;
     return true;
   }
+  return sameFields(a as Fields, b as Fields);
+}
+
+function sameFields(a: Fields, b: Fields): boolean {
   let count = 0;
   for (const key in a) {
     if (a[key] === undefined) continue;

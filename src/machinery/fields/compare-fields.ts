@@ -1,6 +1,7 @@
 // The difference between two objects, as three sets of field paths.
 
 import { deepEqual } from '../collections/equal.ts';
+import { type Fields, fieldsIn, listIn } from '../parsed.ts';
 import { listElementKey } from '../patches/list-map.ts';
 import type { Schema } from '../schema.ts';
 import { childSchema, emptySet, type FieldSet, isAssociative, isEmptySet, onlyThis, union } from './field-set.ts';
@@ -14,7 +15,7 @@ export interface Comparison {
 const nothing: Comparison = { added: emptySet, modified: emptySet, removed: emptySet };
 
 /** Containers that are added or removed are listed beside their content. */
-export function compareFields(before: any, after: any, schema: Schema | undefined): Comparison {
+export function compareFields(before: unknown, after: unknown, schema: Schema | undefined): Comparison {
   if (before === after) return nothing;
   const inner = compareChildren(before, after, schema);
   if (inner === 'leaf') return compareLeaf(before, after);
@@ -25,31 +26,31 @@ export function compareFields(before: any, after: any, schema: Schema | undefine
 
 const isNil = (value: unknown) => value === undefined;
 
-function compareLeaf(before: any, after: any): Comparison {
+function compareLeaf(before: unknown, after: unknown): Comparison {
   if (isNil(before)) return { ...nothing, added: onlyThis };
   if (isNil(after)) return { ...nothing, removed: onlyThis };
   return deepEqual(before, after) ? nothing : { ...nothing, modified: onlyThis };
 }
 
-function compareChildren(before: any, after: any, schema: Schema | undefined): Comparison | 'leaf' {
+function compareChildren(before: unknown, after: unknown, schema: Schema | undefined): Comparison | 'leaf' {
   const shape = shapeOf(before) ?? shapeOf(after);
   const other = shapeOf(after) ?? shape;
   // Null on one side takes the other's shape; two different shapes are one changed value.
   if (shape === 'scalar' || other === 'scalar' || shape !== other) return 'leaf';
   if (sizeOf(before) === 0 && sizeOf(after) === 0) return 'leaf';
-  if (shape === 'list') return isAssociative(schema) ? compareLists(before ?? [], after ?? [], schema) : 'leaf';
-  return schema?.mapType === 'atomic' ? 'leaf' : compareMaps(before ?? {}, after ?? {}, schema);
+  if (shape === 'list') return isAssociative(schema) ? compareLists(listIn(before), listIn(after), schema) : 'leaf';
+  return schema?.mapType === 'atomic' ? 'leaf' : compareMaps(fieldsIn(before), fieldsIn(after), schema);
 }
 
-function shapeOf(value: any): 'list' | 'map' | 'scalar' | undefined {
+function shapeOf(value: unknown): 'list' | 'map' | 'scalar' | undefined {
   if (value === undefined || value === null) return undefined;
   if (Array.isArray(value)) return 'list';
   return typeof value === 'object' ? 'map' : 'scalar';
 }
 
-const sizeOf = (value: any) => (value ? (Array.isArray(value) ? value.length : Object.keys(value).length) : 0);
+const sizeOf = (value: unknown) => (value ? (Array.isArray(value) ? value.length : Object.keys(value).length) : 0);
 
-function compareMaps(before: any, after: any, schema: Schema | undefined): Comparison {
+function compareMaps(before: Readonly<Fields>, after: Readonly<Fields>, schema: Schema | undefined): Comparison {
   const collected = new Collector();
   for (const name of Object.keys(before)) {
     const key = `f:${name}`;
@@ -63,7 +64,7 @@ function compareMaps(before: any, after: any, schema: Schema | undefined): Compa
   return collected.done();
 }
 
-function compareLists(before: any[], after: any[], schema: Schema): Comparison {
+function compareLists(before: readonly unknown[], after: readonly unknown[], schema: Schema): Comparison {
   const old = new Map(before.map((item) => [listElementKey(item, schema), item]));
   const now = new Map(after.map((item) => [listElementKey(item, schema), item]));
   const collected = new Collector();

@@ -4,6 +4,7 @@ import { deepEqual } from '../collections/equal.ts';
 import { inOrder } from '../collections/in-order.ts';
 import { TextCache } from '../collections/text-cache.ts';
 import { must } from '../must.ts';
+import { type Fields, fieldsIn, listIn } from '../parsed.ts';
 import { listElementKey } from '../patches/list-map.ts';
 import type { Schema } from '../schema.ts';
 import type { Steps } from '../time/steps.ts';
@@ -17,12 +18,14 @@ const leaf: FieldsV1 = fieldsV1Leaf;
  * The fields of `value` that differ from `zero`, an empty object of the type; undefined if there are none. Equals
  * `toFieldsV1` of the fields that `compareFields(zero, value)` reports as added or modified.
  */
-function createdFields(zero: any, value: any, schema: Schema | undefined): FieldsV1 | undefined {
+function createdFields(zero: unknown, value: unknown, schema: Schema | undefined): FieldsV1 | undefined {
   if (zero === value) return undefined;
   const isList = Array.isArray(value);
   if (isLeaf(zero, value, isList, schema)) return zero !== undefined && deepEqual(zero, value) ? undefined : leaf;
   const fields: FieldsV1 = zero === undefined ? { '.': leaf } : {};
-  const found = isList ? ofList(fields, zero, value, must(schema, 'schema')) : ofMap(fields, zero, value, schema);
+  const found = isList
+    ? ofList(fields, listIn(zero), value, must(schema, 'schema'))
+    : ofMap(fields, fieldsIn(zero), fieldsIn(value), schema);
   return found || zero === undefined ? fields : undefined;
 }
 
@@ -35,17 +38,23 @@ const usualLevels = 2;
 const levelsOfLarge = 12;
 
 /** The same in steps. */
-export const creatingFields = (zero: any, value: any, schema: Schema | undefined, isLarge = false) =>
+export const creatingFields = (zero: unknown, value: unknown, schema: Schema | undefined, isLarge = false) =>
   inLevels(zero, value, schema, isLarge ? levelsOfLarge : usualLevels);
 
-function* inLevels(zero: any, value: any, schema: Schema | undefined, levels: number): Steps<FieldsV1 | undefined> {
+function* inLevels(
+  zero: unknown,
+  value: unknown,
+  schema: Schema | undefined,
+  levels: number,
+): Steps<FieldsV1 | undefined> {
   const isList = Array.isArray(value);
   if (zero === value || isList || isLeaf(zero, value, isList, schema)) return createdFields(zero, value, schema);
+  const [old, next] = [fieldsIn(zero), fieldsIn(value)];
   const fields: FieldsV1 = zero === undefined ? { '.': leaf } : {};
   let found = false;
-  for (const [index, name] of inOrder(Object.keys(value)).entries()) {
+  for (const [index, name] of inOrder(Object.keys(next)).entries()) {
     if (index % keysInStep === keysInStep - 1) yield;
-    const below = [zero?.[name], value[name], schemaOf(schema, name)] as const;
+    const below = [old[name], next[name], schemaOf(schema, name)] as const;
     const inner = levels > 1 ? yield* inLevels(...below, levels - 1) : createdFields(...below);
     if (!inner) continue;
     fields[elements.get(name)] = inner;
@@ -58,7 +67,7 @@ const schemaOf = (schema: Schema | undefined, name: string): Schema | undefined 
   schema?.properties?.[name] ??
   (typeof schema?.additionalProperties === 'object' ? schema.additionalProperties : undefined);
 
-function isLeaf(zero: any, value: any, isList: boolean, schema: Schema | undefined): boolean {
+function isLeaf(zero: unknown, value: unknown, isList: boolean, schema: Schema | undefined): boolean {
   if (typeof value !== 'object' || value === null) return true;
   const none = zero === undefined || zero === null;
   if (!none && (typeof zero !== 'object' || Array.isArray(zero) !== isList)) return true;
@@ -71,12 +80,12 @@ function isEmpty(value: object): boolean {
   return true;
 }
 
-function ofMap(into: FieldsV1, zero: any, value: any, schema: Schema | undefined): boolean {
+function ofMap(into: FieldsV1, zero: Readonly<Fields>, value: Readonly<Fields>, schema: Schema | undefined): boolean {
   let found = false;
   const properties = schema?.properties;
   const other = typeof schema?.additionalProperties === 'object' ? schema.additionalProperties : undefined;
   for (const name of inOrder(Object.keys(value))) {
-    const inner = createdFields(zero?.[name], value[name], properties?.[name] ?? other);
+    const inner = createdFields(zero[name], value[name], properties?.[name] ?? other);
     if (!inner) continue;
     into[elements.get(name)] = inner;
     found = true;
@@ -87,8 +96,10 @@ function ofMap(into: FieldsV1, zero: any, value: any, schema: Schema | undefined
 /** Field names are few: a string that was a key before is a key much faster than one that was just put together. */
 const elements = new TextCache((name) => `f:${name}`, { most: 8_192 });
 
-function ofList(into: FieldsV1, zero: any, value: readonly any[], schema: Schema): boolean {
-  const zeroItems = zero?.length ? new Map(zero.map((item: any) => [listElementKey(item, schema), item])) : undefined;
+function ofList(into: FieldsV1, zero: readonly unknown[], value: readonly unknown[], schema: Schema): boolean {
+  const zeroItems = zero.length
+    ? new Map(zero.map((item) => [listElementKey(item, schema), item] as const))
+    : undefined;
   const items = value.map((item) => [listElementKey(item, schema), item] as const);
   let found = false;
   for (const [key, item] of items.length > 1 ? items.sort(byKey) : items) {

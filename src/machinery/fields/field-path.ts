@@ -11,20 +11,20 @@ export function pathSegments(path: string): (string | number)[] {
 }
 
 /** The value at a path, undefined where something on the way is missing. */
-export function valueAt(object: any, path: string | readonly (string | number)[]): any {
+export function valueAt(object: unknown, path: string | readonly (string | number)[]): unknown {
   let value = object;
   for (const segment of typeof path === 'string' ? pathSegments(path) : path) {
     if (value === null || value === undefined) return undefined;
-    value = value[segment];
+    value = (value as Record<string | number, unknown>)[segment];
   }
   return value;
 }
 
 /** Sets the value at a path, making objects on the way. */
-export function setAt(object: any, path: string | readonly (string | number)[], value: unknown): void {
+export function setAt(object: object, path: string | readonly (string | number)[], value: unknown): void {
   const segments = typeof path === 'string' ? pathSegments(path) : path;
-  let target = object;
-  for (const segment of segments.slice(0, -1)) target = target[segment] ??= {};
+  let target = object as Record<string | number, unknown>;
+  for (const segment of segments.slice(0, -1)) target = (target[segment] ??= {}) as Record<string | number, unknown>;
   target[segments[segments.length - 1]] = value;
 }
 

@@ -3,6 +3,7 @@
 
 import { inOrder } from '../collections/in-order.ts';
 import { must } from '../must.ts';
+import { type Fields, fieldsIn } from '../parsed.ts';
 import { elementText, listElementKey } from '../patches/list-map.ts';
 import type { Schema } from '../schema.ts';
 import { parseExact } from '../text/exact-json.ts';
@@ -165,10 +166,10 @@ function isPathElement(key: string): boolean {
   }
 }
 
-export function fromFieldsV1(json: any): FieldSet {
+export function fromFieldsV1(json: unknown): FieldSet {
   const children = new Map<string, FieldSet>();
   let member = false;
-  for (const [key, value] of Object.entries<any>(json ?? {})) {
+  for (const [key, value] of Object.entries(fieldsIn(json))) {
     if (key === '.') member = true;
     else children.set(key, Object.keys(value ?? {}).length === 0 ? onlyThis : fromFieldsV1(value));
   }
@@ -179,9 +180,9 @@ export function fromFieldsV1(json: any): FieldSet {
 export const fieldsV1Leaf: Record<string, never> = Object.freeze({});
 
 /** Keys are sorted, so that equal sets have equal text. */
-export function toFieldsV1(set: FieldSet): Record<string, any> {
+export function toFieldsV1(set: FieldSet): Fields {
   if (set.children.size === 0) return fieldsV1Leaf;
-  const out: Record<string, any> = {};
+  const out: Fields = {};
   for (const key of inOrder([...set.children.keys()])) {
     const child = must(set.children.get(key), key);
     const inner = toFieldsV1(child);
@@ -191,12 +192,12 @@ export function toFieldsV1(set: FieldSet): Record<string, any> {
 }
 
 /** The paths in an applied configuration, which its manager will own. */
-export function fieldsOf(value: any, schema: Schema | undefined): FieldSet {
+export function fieldsOf(value: unknown, schema: Schema | undefined): FieldSet {
   if (Array.isArray(value)) return fieldsOfList(value, schema);
   if (value === null || typeof value !== 'object') return onlyThis;
   if (schema?.mapType === 'atomic') return onlyThis;
   const children = new Map<string, FieldSet>();
-  for (const [name, inner] of Object.entries<any>(value)) {
+  for (const [name, inner] of Object.entries(value)) {
     const key = `f:${name}`;
     const set = fieldsOf(inner, childSchema(schema, key));
     const empty =
@@ -208,7 +209,7 @@ export function fieldsOf(value: any, schema: Schema | undefined): FieldSet {
   return make(false, children);
 }
 
-function fieldsOfList(list: any[], schema: Schema | undefined): FieldSet {
+function fieldsOfList(list: unknown[], schema: Schema | undefined): FieldSet {
   if (!isAssociative(schema)) return onlyThis;
   const children = new Map<string, FieldSet>();
   for (const item of list) {

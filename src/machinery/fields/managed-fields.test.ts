@@ -35,7 +35,7 @@ const schema: Schema = {
 const base = { apiVersion: 'v1', time: '2026-01-01T00:00:00Z', schema };
 const object = (fields: object) => ({ apiVersion: 'v1', kind: 'X', metadata: { name: 'x' }, ...fields });
 const apply = (live: any, manager: string, fields: object, force = false) =>
-  applyConfiguration({ ...base, live, manager, applied: object(fields), force }).object;
+  applyConfiguration({ ...base, live, manager, applied: object(fields), force }).object as any;
 const owners = (o: any) =>
   Object.fromEntries((o.metadata.managedFields ?? []).map((e: any) => [e.manager, e.fieldsV1]));
 

@@ -2,6 +2,7 @@
 // https://kubernetes.io/docs/reference/using-api/server-side-apply/
 
 import { deepEqual } from '../collections/equal.ts';
+import { type Fields, fieldsIn } from '../parsed.ts';
 import { fieldsLastApplied, kubectl, refreshLastApplied } from '../patches/last-applied.ts';
 import type { Schema } from '../schema.ts';
 import { finish, type Steps } from '../time/steps.ts';
@@ -13,8 +14,6 @@ import {
   emptySet,
   type FieldSet,
   fieldsOf,
-  fromFieldsV1,
-  hasAtMost,
   intersection,
   isEmptySet,
   isFieldsV1,
@@ -22,27 +21,26 @@ import {
   paths,
   pathText,
   sameSet,
-  toFieldsV1,
   union,
   unionOf,
   withNamedParents,
 } from './field-set.ts';
 import { mergeFields, removeFields } from './merge-fields.ts';
+import { capUpdates, decode, encode, type ManagedFieldsEntry, type Owner } from './owners.ts';
 import { zeroValue } from './zero-value.ts';
 
-export interface ManagedFieldsEntry {
-  manager?: string;
-  operation?: string;
-  apiVersion?: string;
-  time?: string;
-  fieldsType?: string;
-  fieldsV1?: any;
-  subresource?: string;
+export type { ManagedFieldsEntry };
+
+/** An object of any kind, as far as ownership concerns it. */
+export interface Managed {
+  readonly apiVersion?: string;
+  readonly kind?: string;
+  metadata?: { name?: string; annotations?: Record<string, string>; managedFields?: ManagedFieldsEntry[] };
 }
 
 export interface Write {
   /** The object as stored; undefined when it is created. */
-  readonly live: any;
+  readonly live: Managed | undefined;
   readonly manager: string;
   readonly subresource?: string;
   readonly apiVersion: string;
@@ -81,18 +79,14 @@ function conflictText(conflicts: readonly ApplyConflict[]): string {
   return `Apply failed with ${conflicts.length} conflicts: ${parts.join('\n')}`;
 }
 
-/** One entry of managedFields, with its fields as a set. */
-interface Owner {
-  entry: ManagedFieldsEntry;
-  fields: FieldSet;
-}
-
 /** managedFields after a create, update or patch turned `live` into `next`; undefined without any owner. */
-export const updateManagedFields = (write: Write & { readonly next: any }): ManagedFieldsEntry[] | undefined =>
+export const updateManagedFields = (write: Write & { readonly next: Managed }): ManagedFieldsEntry[] | undefined =>
   finish(updatingManagedFields(write));
 
 /** The same in steps. */
-export function* updatingManagedFields(write: Write & { readonly next: any }): Steps<ManagedFieldsEntry[] | undefined> {
+export function* updatingManagedFields(
+  write: Write & { readonly next: Managed },
+): Steps<ManagedFieldsEntry[] | undefined> {
   const owners = decode(ownersToStartFrom(write));
   if (
     write.live === undefined &&
@@ -122,7 +116,7 @@ const isReadable = (entry: ManagedFieldsEntry): boolean =>
   (entry.fieldsType === undefined || entry.fieldsType === 'FieldsV1') && isFieldsV1(entry.fieldsV1);
 
 /** Same as below in one walk: most objects have a single creator that owns all fields. */
-function* ofCreator(write: Write & { readonly next: any }): Steps<ManagedFieldsEntry[] | undefined> {
+function* ofCreator(write: Write & { readonly next: Managed }): Steps<ManagedFieldsEntry[] | undefined> {
   const { manager, apiVersion, time, subresource, schema, isLarge } = write;
   const fields = (yield* creatingFields(zeroValue(schema), tracked(write.next), schema, isLarge)) ?? {};
   for (const [name] of write.resetFields ?? []) delete fields[`f:${name}`];
@@ -132,9 +126,9 @@ function* ofCreator(write: Write & { readonly next: any }): Steps<ManagedFieldsE
 }
 
 /** A client may send managedFields: one empty entry, or an empty list instead of entries, clears them. */
-function ownersToStartFrom(write: Write & { readonly next: any }): ManagedFieldsEntry[] {
-  const live: ManagedFieldsEntry[] = write.live?.metadata?.managedFields ?? [];
-  const given: ManagedFieldsEntry[] | undefined = write.next.metadata?.managedFields;
+function ownersToStartFrom(write: Write & { readonly next: Managed }): ManagedFieldsEntry[] {
+  const live = write.live?.metadata?.managedFields ?? [];
+  const given = write.next.metadata?.managedFields;
   if (write.subresource || given === undefined || given === null) return live;
   if (given.length === 0 || (given.length === 1 && Object.keys(given[0]).length === 0)) return [];
   // A patched document has a copy of the live entries, which is not decoded yet.
@@ -147,10 +141,10 @@ function ownersToStartFrom(write: Write & { readonly next: any }): ManagedFields
  */
 export const applyConfiguration = (write: Application): Applied => finish(applyingConfiguration(write));
 
-type Application = Write & { readonly applied: any; readonly force: boolean };
+type Application = Write & { readonly applied: Managed; readonly force: boolean };
 
 interface Applied {
-  readonly object: any;
+  readonly object: Managed;
   readonly changed: boolean;
 }
 
@@ -163,7 +157,7 @@ export function* applyingConfiguration(write: Application): Steps<Applied> {
 
   const config = withoutPaths(tracked(write.applied), write.resetFields);
   yield;
-  const merged = mergeFields(liveFields, config, schema);
+  const merged = mergeFields(liveFields, config, schema) as Fields;
   yield;
   const fields = withoutReset(fieldsOf(config, schema), write.resetFields);
   const mine = ownerOf(owners, write, 'Apply');
@@ -189,14 +183,14 @@ export function* applyingConfiguration(write: Application): Steps<Applied> {
   const object = assemble(live ?? write.applied, write.applied, pruned);
   yield;
   const managedFields = encode(owners);
-  if (managedFields) object.metadata.managedFields = managedFields;
-  else delete object.metadata.managedFields;
+  if (managedFields) object.metadata = { ...object.metadata, managedFields };
+  else delete object.metadata?.managedFields;
   if (write.manager === kubectl) refreshLastApplied(object, write.applied);
   return { object, changed };
 }
 
 /** A separate manager owns the fields set before the first apply, so that this apply can conflict. */
-function ownBeforeFirstApply(owners: Owner[], write: Write, liveFields: any): void {
+function ownBeforeFirstApply(owners: Owner[], write: Write, liveFields: Fields): void {
   const change = compareFields(zeroValue(write.schema), liveFields, write.schema);
   const fields = withoutReset(union(change.added, change.modified), write.resetFields);
   if (isEmptySet(fields)) return;
@@ -205,11 +199,11 @@ function ownBeforeFirstApply(owners: Owner[], write: Write, liveFields: any): vo
 }
 
 /** Removes fields that this manager applied last time and omits now, unless another manager owns them. */
-function* prune(merged: any, last: FieldSet, owners: Owner[], schema: Schema): Steps<any> {
+function* prune(merged: Fields, last: FieldSet, owners: Owner[], schema: Schema): Steps<Fields> {
   if (isEmptySet(last)) return merged;
   const owned = unionOf(owners.map((owner) => owner.fields));
   const mergedSet = withNamedParents(fieldsOf(merged, schema), schema);
-  const without = (value: any, set: FieldSet) => removeFields(value, set, schema) ?? {};
+  const without = (value: Fields, set: FieldSet) => withoutFields(value, set, schema);
   yield;
   const first = without(merged, withNamedParents(last, schema));
   yield;
@@ -270,77 +264,6 @@ function ownerOf(owners: Owner[], write: Write, operation: 'Apply' | 'Update'): 
   return owner;
 }
 
-/** At most this many managers with operation Update are separate; the oldest are merged into one. */
-const maxUpdateManagers = 10;
-
-function capUpdates(owners: Owner[]): Owner[] {
-  const updates = owners.filter((o) => o.entry.operation === 'Update' && !isEmptySet(o.fields));
-  if (updates.length <= maxUpdateManagers) return owners;
-  updates.sort((a, b) => ((a.entry.time ?? '') < (b.entry.time ?? '') ? -1 : 1));
-  const old = updates.slice(0, updates.length - maxUpdateManagers + 1);
-  const merged: Owner = {
-    entry: { ...old[old.length - 1].entry, manager: 'ancient-changes' },
-    fields: unionOf(old.map((owner) => owner.fields)),
-  };
-  const gone = new Set(old);
-  return [...owners.filter((o) => !gone.has(o)), merged];
-}
-
-/**
- * Cached objects are immutable and shared, so a list of entries is decoded, and an unchanged set encoded, once. Decoded
- * sets are several times larger than their source: only the last ones are cached.
- */
-const decoded = new Map<object, FieldSet>();
-const mostDecoded = 1_024;
-const largestDecoded = 2_000; // fields: a few sets of more would take a hundred megabytes
-const encoded = new WeakMap<FieldSet, any>();
-
-function keepDecoded(json: object, fields: FieldSet): void {
-  if (!hasAtMost(fields, largestDecoded)) return;
-  if (decoded.size >= mostDecoded) decoded.delete(decoded.keys().next().value as object);
-  decoded.set(json, fields);
-}
-
-function decode(entries: readonly ManagedFieldsEntry[]): Owner[] {
-  return entries.map((entry) => {
-    const json = entry.fieldsV1 ?? {};
-    let fields = decoded.get(json);
-    if (!fields) {
-      fields = fromFieldsV1(json);
-      keepDecoded(json, fields);
-      encoded.set(fields, json);
-    }
-    return { entry, fields };
-  });
-}
-
-function encode(owners: readonly Owner[]): ManagedFieldsEntry[] | undefined {
-  const entries = owners
-    .filter((owner) => !isEmptySet(owner.fields))
-    .map(({ entry, fields }) => {
-      let json = encoded.get(fields);
-      if (!json) {
-        json = toFieldsV1(fields);
-        encoded.set(fields, json);
-        keepDecoded(json, fields);
-      }
-      const { manager, operation, apiVersion, time, subresource } = entry;
-      return {
-        manager,
-        operation,
-        apiVersion,
-        ...(time && { time }),
-        fieldsType: 'FieldsV1',
-        fieldsV1: json,
-        ...(subresource && { subresource }),
-      };
-    });
-  // Applied first, then by time and name: the order in which Kubernetes writes them.
-  const key = (e: ManagedFieldsEntry) => `${e.operation}\0${e.time ?? ''}\0${e.manager}\0${e.subresource ?? ''}`;
-  entries.sort((a, b) => (key(a) < key(b) ? -1 : key(a) > key(b) ? 1 : 0));
-  return entries.length > 0 ? entries : undefined;
-}
-
 /** Fields of metadata that identify the object or that the server writes: they have no owner. */
 const untracked = [
   'name',
@@ -354,32 +277,38 @@ const untracked = [
   'resourceVersion',
 ];
 
-function tracked(object: any): any {
-  const { apiVersion: _apiVersion, kind: _kind, metadata, ...rest } = object;
-  const kept: Record<string, any> = {};
+function tracked(object: Managed): Fields {
+  const { apiVersion: _apiVersion, kind: _kind, metadata: whole, ...rest } = object;
+  const metadata = fieldsIn(whole);
+  const kept: Fields = {};
   for (const key in metadata) if (!untracked.includes(key)) kept[key] = metadata[key];
   return { ...rest, metadata: kept };
 }
 
 /** The fields of `pruned` with the identity that `tracked` left out. */
-function assemble(live: any, applied: any, pruned: any): any {
-  const { apiVersion, kind, metadata } = live;
-  const identity: Record<string, any> = {};
+function assemble(live: Managed, applied: Managed, pruned: Fields): Managed {
+  const { apiVersion, kind } = live;
+  const [given, stored] = [fieldsIn(applied.metadata), fieldsIn(live.metadata)];
+  const identity: Fields = {};
   for (const key of untracked) {
-    const value = applied.metadata?.[key] ?? metadata?.[key];
+    const value = given[key] ?? stored[key];
     if (value !== undefined) identity[key] = value;
   }
-  return { apiVersion, kind, ...pruned, metadata: { ...identity, ...pruned.metadata } };
+  const metadata = { ...identity, ...fieldsIn(pruned['metadata']) };
+  return { apiVersion, kind, ...pruned, metadata };
 }
 
-function withoutPaths(object: any, drop: Write['resetFields']): any {
+const withoutFields = (object: Fields, set: FieldSet, schema: Schema | undefined): Fields =>
+  (removeFields(object, set, schema) ?? {}) as Fields;
+
+function withoutPaths(object: Fields, drop: Write['resetFields']): Fields {
   let out = object;
   for (const path of drop ?? []) {
     const set = path.reduceRight<FieldSet>(
       (inner, name) => ({ member: false, children: new Map([[`f:${name}`, inner]]) }),
       onlyThis,
     );
-    out = removeFields(out, set, undefined) ?? {};
+    out = withoutFields(out, set, undefined);
   }
   return out;
 }

@@ -1,6 +1,7 @@
 // The two halves of server-side apply on values: merging an applied configuration in, and taking fields out.
 
 import { getOwn, setOwn } from '../collections/own.ts';
+import { type Fields, isFields } from '../parsed.ts';
 import { elementText, indexList, listElementKey } from '../patches/list-map.ts';
 import { PatchError } from '../patches/patch-error.ts';
 import type { Schema } from '../schema.ts';
@@ -11,14 +12,14 @@ import { childSchema, type FieldSet, isAssociative, isEmptySet } from './field-s
  * `live` with all fields of `applied`. Throws PatchError('schema') if `applied` has a field that is not in the schema,
  * a value of another shape, or two list items with one key.
  */
-export function mergeFields(live: any, applied: any, schema: Schema | undefined, path = ''): any {
+export function mergeFields(live: unknown, applied: unknown, schema: Schema | undefined, path = ''): unknown {
   checkShape(applied, schema, path);
   if (Array.isArray(applied)) {
     if (!isAssociative(schema)) return applied;
     return mergeLists(Array.isArray(live) ? live : [], applied, schema, path);
   }
-  if (applied === null || typeof applied !== 'object') return applied;
-  const under = live !== null && typeof live === 'object' && !Array.isArray(live) ? live : {};
+  if (!isFields(applied)) return applied;
+  const under = isFields(live) ? live : {};
   if (schema?.mapType === 'atomic') {
     mergeMaps({}, applied, schema, path); // for its checks alone
     return applied;
@@ -26,8 +27,8 @@ export function mergeFields(live: any, applied: any, schema: Schema | undefined,
   return mergeMaps(under, applied, schema, path);
 }
 
-function mergeMaps(live: any, applied: any, schema: Schema | undefined, path: string): any {
-  const out: Record<string, any> = { ...live };
+function mergeMaps(live: Fields, applied: Fields, schema: Schema | undefined, path: string): Fields {
+  const out: Fields = { ...live };
   for (const [name, value] of Object.entries(applied)) {
     const fieldSchema = childSchema(schema, `f:${name}`);
     if (!fieldSchema && isClosed(schema))
@@ -44,7 +45,7 @@ const isClosed = (schema: Schema | undefined) =>
   !schema.preserveUnknownFields &&
   !schema.embeddedResource;
 
-function checkShape(value: any, schema: Schema | undefined, path: string): void {
+function checkShape(value: unknown, schema: Schema | undefined, path: string): void {
   if (!schema?.type || value === null || schema.intOrString) return;
   // Formatted on demand: an object may be large, or define toString.
   const got = { toString: () => `got &{${goFormat(value)}}` };
@@ -71,11 +72,12 @@ function isScalarOf(type: 'string' | 'boolean' | 'integer' | 'number', value: un
 }
 
 /** The applied order wins; items only in `live` stay after the same predecessor. */
-function mergeLists(live: any[], applied: any[], schema: Schema, path: string): any[] {
+function mergeLists(live: unknown[], applied: unknown[], schema: Schema, path: string): unknown[] {
   const mine = indexList(applied, schema, path);
-  const merged = (key: string, old: any) => mergeFields(old, mine.get(key), schema.items, `${path}${elementText(key)}`);
+  const merged = (key: string, old: unknown) =>
+    mergeFields(old, mine.get(key), schema.items, `${path}${elementText(key)}`);
   const old = new Map(live.map((item) => [listElementKey(item, schema), item]));
-  const out: any[] = [];
+  const out: unknown[] = [];
   const placed = new Set<string>();
   const shared = [...mine.keys()].filter((key) => old.has(key));
   let waiting = 0;
@@ -107,7 +109,7 @@ function mergeLists(live: any[], applied: any[], schema: Schema, path: string): 
 }
 
 /** `value` without the fields of `set`; a container that becomes empty is removed too (undefined). */
-export function removeFields(value: any, set: FieldSet, schema: Schema | undefined): any {
+export function removeFields(value: unknown, set: FieldSet, schema: Schema | undefined): unknown {
   if (isEmptySet(set) || value === null || typeof value !== 'object') return value;
   if (Array.isArray(value)) {
     if (!isAssociative(schema)) return value;
@@ -119,7 +121,7 @@ export function removeFields(value: any, set: FieldSet, schema: Schema | undefin
     return items.length > 0 ? items : undefined;
   }
   if (schema?.mapType === 'atomic') return value;
-  const out: Record<string, any> = {};
+  const out: Fields = {};
   for (const [name, inner] of Object.entries(value)) {
     const child = set.children.get(`f:${name}`);
     if (!child) setOwn(out, name, inner);

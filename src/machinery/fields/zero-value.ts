@@ -1,9 +1,10 @@
+import type { Fields } from '../parsed.ts';
 import type { Schema } from '../schema.ts';
 
-const zeroValues = new WeakMap<Schema, any>();
+const zeroValues = new WeakMap<Schema, Fields>();
 
 /** An empty object of the type: only the fields that are always written. */
-export function zeroValue(schema: Schema): any {
+export function zeroValue(schema: Schema): Fields {
   let zero = zeroValues.get(schema);
   if (zero) return zero;
   zero = { metadata: {} };
@@ -15,13 +16,14 @@ export function zeroValue(schema: Schema): any {
   return zero;
 }
 
-function fillZero(into: any, name: string, schema: Schema): void {
+function fillZero(into: Fields, name: string, schema: Schema): void {
   const value = schema.default;
   if (value === '' || value === 0 || value === false) into[name] = value;
   else if (value !== null && typeof value === 'object' && !Array.isArray(value) && Object.keys(value).length === 0) {
-    into[name] = {};
+    const inner: Fields = {};
+    into[name] = inner;
     for (const [key, property] of Object.entries(schema.properties ?? {}))
-      if (property.default !== undefined) fillZero(into[name], key, property);
-      else if (property.presence === 'always' && property.type === 'array') into[name][key] = [];
+      if (property.default !== undefined) fillZero(inner, key, property);
+      else if (property.presence === 'always' && property.type === 'array') inner[key] = [];
   }
 }

@@ -3,6 +3,7 @@
 
 import { deepEqual } from '../collections/equal.ts';
 import { setOwn } from '../collections/own.ts';
+import { type Fields, fieldsIn, isFields } from '../parsed.ts';
 import { finish, type Steps } from '../time/steps.ts';
 import { PatchError } from './patch-error.ts';
 
@@ -10,13 +11,14 @@ import { PatchError } from './patch-error.ts';
 const mostCopiedBytes = 3 << 20;
 
 /** A patched copy of `document`. Throws PatchError('unappliable') for an unknown operation or one that does not fit. */
-export const applyJsonPatch = (document: any, patch: readonly any[]): any => finish(applyingJsonPatch(document, patch));
+export const applyJsonPatch = (document: object, patch: readonly unknown[]): object =>
+  finish(applyingJsonPatch(document, patch));
 
 /** Operations in one step: each may move all of a long list. */
 const operationsInStep = 256;
 
 /** The same in steps. */
-export function* applyingJsonPatch(document: any, patch: readonly any[]): Steps<any> {
+export function* applyingJsonPatch(document: object, patch: readonly unknown[]): Steps<object> {
   const patching = new Patching(document);
   for (const [index, operation] of patch.entries()) {
     if (index % operationsInStep === operationsInStep - 1) yield;
@@ -29,16 +31,16 @@ const fail = (message: string) => new PatchError('unappliable', message);
 
 /** Containers are copied when they are first changed and changed in place from then on; the rest stays shared. */
 class Patching {
-  root: any;
+  root: Container;
   readonly #own = new Set<object>();
   #copiedBytes = 0;
 
-  constructor(document: any) {
+  constructor(document: object) {
     this.root = this.#owned(document);
   }
 
-  apply(operation: any): void {
-    const { op, path, from, value = null } = operation ?? {};
+  apply(operation: unknown): void {
+    const { op, path, from, value = null } = fieldsIn(operation);
     switch (op) {
       case 'add':
         return add(
@@ -64,8 +66,8 @@ class Patching {
     }
   }
 
-  #test(path: string, value: unknown): void {
-    let found = this.root;
+  #test(path: unknown, value: unknown): void {
+    let found: unknown = this.root;
     if (path !== '') {
       const place = this.#place(path, `test operation does not apply: is missing path: ${path}`);
       found = read(place, `error in test for path: '${path}'`) ?? null;
@@ -73,7 +75,7 @@ class Patching {
     if (!deepEqual(found, value)) throw fail(`testing value ${path} failed: test failed`);
   }
 
-  #replace(path: string, value: unknown): void {
+  #replace(path: unknown, value: unknown): void {
     if (path === '') {
       if (typeof value !== 'object' || value === null) throw fail('replace operation value must be object or array');
       this.root = this.#owned(value);
@@ -88,7 +90,7 @@ class Patching {
     container[index] = value;
   }
 
-  #move(from: string, path: string): void {
+  #move(from: unknown, path: unknown): void {
     const source = this.#place(from, `move operation does not apply: doc is missing from path: ${from}`);
     const why = `error in move for path: '${source.key}'`;
     const value = read(source, why);
@@ -98,7 +100,7 @@ class Patching {
     add(target, value, `error in move for path: '${path}'`);
   }
 
-  #copy(from: string, path: string): void {
+  #copy(from: unknown, path: unknown): void {
     const source = this.#place(from, `copy operation does not apply: doc is missing from path: ${from}`);
     // A missing value is copied as null.
     const value = read(source, `error in copy for from: '${from}'`) ?? null;
@@ -113,7 +115,7 @@ class Patching {
     let container = this.root;
     for (const segment of segments.slice(0, -1)) {
       const at = Array.isArray(container) ? indexIn(container.length, segment) : segment;
-      const inner = Object.hasOwn(container, at) ? container[at] : undefined;
+      const inner = valueIn(container, at);
       if (typeof inner !== 'object' || inner === null) throw fail(`${why}: missing value`);
       const owned = this.#owned(inner);
       if (owned !== inner) setOwn(container, at as string, owned);
@@ -122,9 +124,9 @@ class Patching {
     return { container, key: segments[segments.length - 1] as string };
   }
 
-  #owned(container: any): any {
-    if (this.#own.has(container)) return container;
-    const copy = Array.isArray(container) ? [...container] : { ...container };
+  #owned(container: object): Container {
+    if (this.#own.has(container)) return container as Container;
+    const copy: Container = Array.isArray(container) ? [...container] : { ...container };
     this.#own.add(copy);
     return copy;
   }
@@ -141,16 +143,21 @@ class Patching {
   }
 }
 
-function cloned(value: any): any {
-  if (typeof value !== 'object' || value === null) return value;
+function cloned(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(cloned);
-  const out: any = {};
+  if (!isFields(value)) return value;
+  const out: Fields = {};
   for (const key of Object.keys(value)) setOwn(out, key, cloned(value[key]));
   return out;
 }
 
+type Container = unknown[] | Fields;
+
+const valueIn = (container: Container, at: string | number): unknown =>
+  Object.hasOwn(container, at) ? (container as Record<string | number, unknown>)[at] : undefined;
+
 interface Place {
-  readonly container: any;
+  readonly container: Container;
   readonly key: string;
 }
 
@@ -175,7 +182,7 @@ function remove({ container, key }: Place, why: string): void {
 function read({ container, key }: Place, why: string): unknown {
   const at = Array.isArray(container) ? indexIn(container.length, key) : key;
   if (Array.isArray(container) && typeof at === 'string') throw fail(`${why}: ${at}`);
-  return Object.hasOwn(container, at) ? container[at] : undefined;
+  return valueIn(container, at);
 }
 
 /** No segments for an invalid pointer. */

@@ -4,6 +4,7 @@
 
 import { compareFields } from '../fields/compare-fields.ts';
 import { difference, emptySet, type FieldSet, fieldsOf, union } from '../fields/field-set.ts';
+import { fieldsIn, isFields } from '../parsed.ts';
 import type { Schema } from '../schema.ts';
 import { parseExact } from '../text/exact-json.ts';
 import { byteLength } from '../text/names.ts';
@@ -14,13 +15,17 @@ export const kubectl = 'kubectl';
 /** Bytes that all annotations of an object may have. */
 const mostBytes = 256 << 10;
 
+interface Described {
+  metadata?: { annotations?: Record<string, string> };
+}
+
 /** The fields of `live` that equal kubectl's last applied ones: kubectl may take them over from any owner. */
-export function fieldsLastApplied(live: any, apiVersion: string, schema: Schema): FieldSet {
+export function fieldsLastApplied(live: Described | undefined, apiVersion: string, schema: Schema): FieldSet {
   const text = live?.metadata?.annotations?.[annotation];
   if (!text) return emptySet;
   try {
     const applied = parseExact(text);
-    if (applied?.apiVersion !== apiVersion) return emptySet;
+    if (fieldsIn(applied)['apiVersion'] !== apiVersion) return emptySet;
     const { added, modified, removed } = compareFields(applied, live, schema);
     return difference(fieldsOf(applied, schema), union(union(added, modified), removed));
   } catch {
@@ -29,17 +34,17 @@ export function fieldsLastApplied(live: any, apiVersion: string, schema: Schema)
 }
 
 /** Updates the annotation of `object`, if present, so that a later client-side apply works. */
-export function refreshLastApplied(object: any, applied: any): void {
+export function refreshLastApplied(object: Described, applied: Described): void {
   if (!object.metadata?.annotations?.[annotation]) return;
   const { [annotation]: _, ...annotations } = object.metadata.annotations;
   const text = `${goJson(withoutAnnotation(applied))}\n`;
   object.metadata = { ...object.metadata, annotations };
   let bytes = byteLength(annotation + text);
-  for (const [name, value] of Object.entries<string>(annotations)) bytes += byteLength(name + value);
+  for (const [name, value] of Object.entries(annotations)) bytes += byteLength(name + value);
   if (bytes <= mostBytes) annotations[annotation] = text;
 }
 
-function withoutAnnotation(applied: any): any {
+function withoutAnnotation(applied: Described): Described {
   if (!applied.metadata?.annotations) return applied;
   const { [annotation]: _, ...annotations } = applied.metadata.annotations;
   return { ...applied, metadata: { ...applied.metadata, annotations } };
@@ -54,11 +59,12 @@ const escapes: Readonly<Record<string, string>> = {
 };
 
 /** JSON as Go writes it: fields sorted, HTML characters escaped. */
-const goJson = (value: any): string => JSON.stringify(sorted(value)).replace(/[<>&\u2028\u2029]/g, (c) => escapes[c]);
+const goJson = (value: unknown): string =>
+  JSON.stringify(sorted(value)).replace(/[<>&\u2028\u2029]/g, (c) => escapes[c]);
 
-function sorted(value: any): any {
+function sorted(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(sorted);
-  if (value === null || typeof value !== 'object') return value;
+  if (!isFields(value)) return value;
   return Object.fromEntries(
     Object.keys(value)
       .sort()

@@ -102,9 +102,9 @@ describe('strategic merge patch', () => {
   test('keeps unnamed list items, and merges named ones', () =>
     fc.assert(
       fc.property(object, object, (given, changes) => {
-        const { ports = [] } = applyStrategicMergePatch(given, changes, schema);
+        const { ports = [] } = applyStrategicMergePatch(given, changes, schema) as { ports?: { port: number }[] };
         const expected = new Map([...(given.ports ?? []), ...(changes.ports ?? [])].map((item) => [item.port, item]));
-        expect(new Map(ports.map((item: { port: number }) => [item.port, item]))).toEqual(expected);
+        expect(new Map(ports.map((item) => [item.port, item]))).toEqual(expected);
       }),
     ));
 });

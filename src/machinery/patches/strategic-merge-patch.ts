@@ -3,6 +3,7 @@
 
 import { getOwn, setOwn } from '../collections/own.ts';
 import { childSchema } from '../fields/field-set.ts';
+import { type Fields, fieldsOf, isFields, isList } from '../parsed.ts';
 import type { Schema } from '../schema.ts';
 import { goFormat } from '../text/go-format.ts';
 import { PatchError } from './patch-error.ts';
@@ -13,15 +14,11 @@ const deleteMarker = '$deleteFromPrimitiveList';
 const orderMarker = '$setElementOrder';
 
 /** `target` with `patch` merged in; neither is changed. Throws PatchError. */
-export function applyStrategicMergePatch(target: any, patch: any, schema: Schema): any {
-  return mergeMap(target, patch, schema);
-}
-
-const isMap = (value: any): value is Record<string, any> =>
-  value !== null && typeof value === 'object' && !Array.isArray(value);
+export const applyStrategicMergePatch = (target: unknown, patch: object, schema: Schema): Fields =>
+  mergeMap(target, fieldsOf(patch), schema);
 
 /** The name of a JSON value's type in Go, with which some messages are worded. */
-function goTypeOf(value: any): string {
+function goTypeOf(value: unknown): string {
   if (value === null || value === undefined) return 'nil';
   if (Array.isArray(value)) return '[]interface {}';
   if (typeof value === 'object') return 'map[string]interface {}';
@@ -29,20 +26,20 @@ function goTypeOf(value: any): string {
   return typeof value === 'string' ? 'string' : Number.isInteger(Number(value)) ? 'int64' : 'float64';
 }
 
-const unexpected = (value: any, expected: string) =>
+const unexpected = (value: unknown, expected: string) =>
   new PatchError('schema', `expected a ${expected}, but received a ${goTypeOf(value)}`);
-const unknownDirective = (type: any, map: any) =>
+const unknownDirective = (type: unknown, map: unknown) =>
   new PatchError('schema', `unknown patch type: ${goFormat(type)} in map: ${goFormat(map)}`);
 const malformed = (entry: string) => new PatchError('malformed', `invalid patch format of ${entry}`);
 
-function mergeMap(target: any, patch: Record<string, any>, schema: Schema | undefined): any {
+function mergeMap(target: unknown, patch: Fields, schema: Schema | undefined): Fields {
   if (patch[directive] !== undefined) {
     const { [directive]: type, ...rest } = patch;
     if (type === 'replace') return rest;
     if (type === 'delete') return {};
     throw unknownDirective(type, patch);
   }
-  const out = retained(isMap(target) ? target : {}, patch);
+  const out = retained(isFields(target) ? target : {}, patch);
   const done = mergeOrderedLists(out, patch, schema);
   for (const [key, value] of Object.entries(patch)) {
     if (done.has(key)) continue;
@@ -53,9 +50,9 @@ function mergeMap(target: any, patch: Record<string, any>, schema: Schema | unde
   return out;
 }
 
-function mergeField(out: Record<string, any>, key: string, value: any, schema: Schema | undefined): void {
+function mergeField(out: Fields, key: string, value: unknown, schema: Schema | undefined): void {
   const before = getOwn(out, key);
-  if (isMap(before) && isMap(value))
+  if (isFields(before) && isFields(value))
     setOwn(out, key, strategiesOf(schema).includes('replace') ? value : mergeMap(before, value, schema));
   else if (Array.isArray(before) && Array.isArray(value)) setOwn(out, key, mergeList(before, value, schema));
   else {
@@ -73,7 +70,7 @@ function nameIn(key: string, marker: string, entry: string): string {
   return key.slice(marker.length + 1);
 }
 
-function removeFromList(out: Record<string, any>, key: string, gone: any, schema: Schema | undefined): void {
+function removeFromList(out: Fields, key: string, gone: unknown, schema: Schema | undefined): void {
   const name = nameIn(key, deleteMarker, 'primitive list');
   const before = getOwn(out, name);
   if (gone === null) delete out[name];
@@ -86,19 +83,21 @@ function removeFromList(out: Record<string, any>, key: string, gone: any, schema
 }
 
 /** Merges the lists that have a `$setElementOrder`; returns the keys of the patch that this was all of. */
-function mergeOrderedLists(out: Record<string, any>, patch: Record<string, any>, parent: Schema | undefined) {
+function mergeOrderedLists(out: Fields, patch: Fields, parent: Schema | undefined) {
   const done = new Set([retainKeys]);
   for (const [key, order] of Object.entries(patch)) {
     if (!key.startsWith(orderMarker)) continue;
     if (!Array.isArray(order)) throw unexpected(order, '[]interface {}');
     const name = nameIn(key, orderMarker, 'setElementOrder list');
-    const [before, items] = [getOwn(out, name), getOwn(patch, name)];
-    if (before !== undefined && !Array.isArray(before)) throw unexpected(before, '[]interface {}');
-    if (items !== undefined && !Array.isArray(items)) throw unexpected(items, '[]interface {}');
+    const before = listOrNone(getOwn(out, name));
+    const items = listOrNone(getOwn(patch, name));
     const schema = childSchema(parent, `f:${name}`);
     checkOrder(items ?? [], order, schema?.patchMergeKey);
     done.add(key).add(name);
-    const merged = before && items ? mergeList(before, items, schema) : (before ?? withoutDirectives(items));
+    const merged =
+      before && items
+        ? mergeList(before, items, schema)
+        : (before ?? items?.map(withoutDirectives).filter((item) => item !== undefined));
     if (merged === undefined) continue;
     checkTypes(before ?? [], items ?? []);
     setOwn(out, name, inOrder(merged, order, schema?.patchMergeKey, before));
@@ -106,10 +105,15 @@ function mergeOrderedLists(out: Record<string, any>, patch: Record<string, any>,
   return done;
 }
 
+function listOrNone(value: unknown): unknown[] | undefined {
+  if (value === undefined || isList(value)) return value;
+  throw unexpected(value, '[]interface {}');
+}
+
 /** The patch's items of a list must be in `$setElementOrder` too, in the same order. */
-function checkOrder(items: readonly any[], order: readonly any[], key: string | undefined): void {
+function checkOrder(items: readonly unknown[], order: readonly unknown[], key: string | undefined): void {
   if (!items.length || !order.length) return;
-  const named = items.filter((item) => !isMap(item) || item[directive] === undefined);
+  const named = items.filter((item) => !isFields(item) || item[directive] === undefined);
   let next = 0;
   for (const item of order) {
     if (next === named.length) return;
@@ -121,7 +125,7 @@ function checkOrder(items: readonly any[], order: readonly any[], key: string | 
 }
 
 /** `$retainKeys` names the keys that stay; those of the patch must be among them. */
-function retained(target: Record<string, any>, patch: Record<string, any>): Record<string, any> {
+function retained(target: Fields, patch: Fields): Fields {
   const keys = patch[retainKeys];
   if (keys === undefined) return { ...target };
   if (!Array.isArray(keys)) throw malformed('retainKeys');
@@ -134,7 +138,7 @@ function retained(target: Record<string, any>, patch: Record<string, any>): Reco
 }
 
 /** All elements of both lists are of one type, and not lists. */
-function checkTypes(before: readonly any[], items: readonly any[]): void {
+function checkTypes(before: readonly unknown[], items: readonly unknown[]): void {
   const all = [...before, ...items];
   if (!all.length) throw new PatchError('schema', 'no elements in any of the given slices');
   if (Array.isArray(all[0])) throw new PatchError('unappliable', 'lists of lists are not supported');
@@ -143,19 +147,19 @@ function checkTypes(before: readonly any[], items: readonly any[]): void {
   throw new PatchError('schema', `list element types are not identical: ${goFormat([before, items])}`);
 }
 
-function isMapList(before: readonly any[], items: readonly any[]): boolean {
+function isMapList(before: readonly unknown[], items: readonly unknown[]): boolean {
   if (!before.length && !items.length) return false;
   checkTypes(before, items);
-  return isMap(before[0] ?? items[0]);
+  return isFields(before[0] ?? items[0]);
 }
 
-function mergeList(before: readonly any[], items: readonly any[], schema: Schema | undefined): any[] {
+function mergeList(before: readonly unknown[], items: readonly unknown[], schema: Schema | undefined): unknown[] {
   if (!strategiesOf(schema).includes('merge')) return [...items];
   if (isMapList(before, items)) return mergeMaps(before, items, schema);
   return inOrder([...new Set([...before, ...items])], items, undefined, before);
 }
 
-function mergeMaps(before: readonly any[], items: readonly any[], schema: Schema | undefined): any[] {
+function mergeMaps(before: readonly unknown[], items: readonly unknown[], schema: Schema | undefined): unknown[] {
   const key = schema?.patchMergeKey;
   if (!key) throw new PatchError('schema', `cannot merge lists without merge key for ${goKindOf(schema?.items)}`);
   const { merged, rest } = mergeByKey(before, items, key, schema);
@@ -165,17 +169,17 @@ function mergeMaps(before: readonly any[], items: readonly any[], schema: Schema
 const goKindOf = (schema: Schema | undefined) => (schema?.type === 'object' || !schema?.type ? 'struct' : schema.type);
 
 /** Items of `list` that are not in `gone`. */
-function without(list: readonly any[], gone: readonly any[]): any[] {
+function without(list: readonly unknown[], gone: readonly unknown[]): unknown[] {
   const values = new Set(gone);
   return list.filter((value) => !values.has(value));
 }
 
-function mergeByKey(before: readonly any[], items: readonly any[], key: string, schema: Schema | undefined) {
+function mergeByKey(before: readonly unknown[], items: readonly unknown[], key: string, schema: Schema | undefined) {
   const gone = new Set<unknown>();
-  const rest: any[] = [];
+  const rest: unknown[] = [];
   let replaces = false;
   for (const item of items) {
-    const type = item[directive];
+    const type = mapIn(item)[directive];
     if (type === undefined) rest.push(item);
     else if (type === 'delete') gone.add(mergeKeyOf(item, key));
     else if (type === 'replace') replaces = true;
@@ -186,39 +190,52 @@ function mergeByKey(before: readonly any[], items: readonly any[], key: string, 
   // Places of the items by their keys: the first of equal ones counts.
   const places = new Map<unknown, number>();
   const merged = before.filter((have) => !gone.has(mergeKeyOf(have, key)));
-  for (const [index, have] of merged.entries()) if (!places.has(have[key])) places.set(have[key], index);
+  for (const [index, have] of merged.entries()) {
+    const value = mergeKeyOf(have, key);
+    if (!places.has(value)) places.set(value, index);
+  }
   for (const item of rest) {
     const index = places.get(mergeKeyOf(item, key));
-    if (index !== undefined) merged[index] = mergeMap(merged[index], item, schema?.items);
-    else places.set(item[key], merged.push(item) - 1);
+    if (index !== undefined) merged[index] = mergeMap(merged[index], mapIn(item), schema?.items);
+    else places.set(mergeKeyOf(item, key), merged.push(item) - 1);
   }
   return { merged, rest };
 }
 
-function mergeKeyOf(item: any, key: string): unknown {
-  if (!isMap(item)) throw unexpected(item, 'map[string]interface {}');
-  if (item[key] === undefined)
+function mergeKeyOf(item: unknown, key: string): unknown {
+  const value = mapIn(item)[key];
+  if (value === undefined)
     throw new PatchError('schema', `map: ${goFormat(item)} does not contain declared merge key: ${key}`);
-  return item[key];
+  return value;
+}
+
+function mapIn(item: unknown): Fields {
+  if (!isFields(item)) throw unexpected(item, 'map[string]interface {}');
+  return item;
 }
 
 /**
  * `order`, the patch's list or `$setElementOrder`, orders the items that it names. Items only on the server stay before
  * their successor.
  */
-function inOrder(list: any[], order: readonly any[], key: string | undefined, target: readonly any[] = []): any[] {
-  const identity = (item: any) => (key ? mergeKeyOf(item, key) : item);
-  const places = (items: readonly any[]) => {
+function inOrder(
+  list: unknown[],
+  order: readonly unknown[],
+  key: string | undefined,
+  target: readonly unknown[] = [],
+): unknown[] {
+  const identity = (item: unknown) => (key ? mergeKeyOf(item, key) : item);
+  const places = (items: readonly unknown[]) => {
     const found = new Map<unknown, number>();
     for (const [index, item] of items.entries()) if (!found.has(identity(item))) found.set(identity(item), index);
     return found;
   };
   const rank = places(order);
-  const rankOf = (item: any) => rank.get(identity(item)) ?? 0;
+  const rankOf = (item: unknown) => rank.get(identity(item)) ?? 0;
   const named = list.filter((item) => rank.has(identity(item))).sort((a, b) => rankOf(a) - rankOf(b));
   const others = list.filter((item) => !rank.has(identity(item)));
   const place = places(target);
-  const out: any[] = [];
+  const out: unknown[] = [];
   let next = 0;
   for (const item of named) {
     const at = place.get(identity(item));
@@ -230,20 +247,20 @@ function inOrder(list: any[], order: readonly any[], key: string | undefined, ta
 }
 
 /** As the object gets it that had no such value: without maps that are directives. */
-function withoutDirectives(value: any): any {
+function withoutDirectives(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(withoutDirectives).filter((item) => item !== undefined);
-  if (!isMap(value)) return value;
+  if (!isFields(value)) return value;
   if (value[directive] !== undefined) return undefined;
   return mapValues(value, withoutDirectives);
 }
 
-function withoutNulls(value: any): any {
+function withoutNulls(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(withoutNulls);
-  return isMap(value) ? mapValues(value, (inner) => (inner === null ? undefined : withoutNulls(inner))) : value;
+  return isFields(value) ? mapValues(value, (inner) => (inner === null ? undefined : withoutNulls(inner))) : value;
 }
 
-function mapValues(map: Record<string, any>, change: (value: any) => any): Record<string, any> {
-  const out: Record<string, any> = {};
+function mapValues(map: Fields, change: (value: unknown) => unknown): Fields {
+  const out: Fields = {};
   for (const [key, value] of Object.entries(map)) {
     const changed = change(value);
     if (changed !== undefined) setOwn(out, key, changed);

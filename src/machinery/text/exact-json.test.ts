@@ -27,7 +27,7 @@ describe('laws', () => {
     fc.assert(
       fc.property(integers, (value) => {
         const text = `{"a": ${value}}`;
-        const { a } = parseExact(text);
+        const { a } = parseExact(text) as { a: unknown };
         expect(typeof a).toBe(Number.isSafeInteger(Number(value)) ? 'number' : 'bigint');
         expect(JSON.stringify({ a })).toBe(`{"a":${value}}`);
         expect(exactInteger(String(value), 0)).toBe(a);

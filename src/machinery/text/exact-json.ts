@@ -7,7 +7,7 @@ interface RawJson {
   parse(
     text: string,
     reviver: (this: unknown, key: string, value: unknown, context: { source?: string }) => unknown,
-  ): any;
+  ): unknown;
 }
 
 const raw = JSON as unknown as RawJson;
@@ -28,10 +28,11 @@ const maybeUnsafe = /[:,[]\s*-?[1-9]\d{15}/;
 export const mayLoseDigits = (text: string): boolean => maybeUnsafe.test(text);
 
 /** JSON.parse with exact 64-bit integers. Throws SyntaxError. */
-export const parseExact = (text: string): any => (maybeUnsafe.test(text) ? parseWithIntegers(text) : JSON.parse(text));
+export const parseExact = (text: string): unknown =>
+  maybeUnsafe.test(text) ? parseWithIntegers(text) : JSON.parse(text);
 
 /** The same for a text that certainly has such an integer. */
-export const parseWithIntegers = (text: string): any =>
+export const parseWithIntegers = (text: string): unknown =>
   raw.parse(text, (_, value, { source }) =>
     typeof value === 'number' && !Number.isSafeInteger(value) && source !== undefined
       ? exactInteger(source, value)

@@ -2,6 +2,7 @@
 // syntax errors have Go's messages.
 
 import { must } from '../must.ts';
+import type { Fields } from '../parsed.ts';
 import { mostNested, tooDeep } from './depth.ts';
 import { parseWithIntegers } from './exact-json.ts';
 
@@ -11,7 +12,7 @@ export class JsonSyntaxError extends Error {
 }
 
 export interface ParsedJson {
-  readonly value: any;
+  readonly value: unknown;
   /** Paths of fields that stood twice in one object, such as `spec.replicas`; the last value counts. */
   readonly duplicates: readonly string[];
   /** Offsets of the fields in the text, by path; a duplicate has the offset of its repetition. */
@@ -34,7 +35,7 @@ export function checkJson(text: string): CheckedJson {
   // Much nesting costs the parser much memory: a large text is looked at before it is parsed.
   const before = text.length > largeText ? shapeOf(text) : undefined;
   if (before && before.depth > mostNested) throw new JsonSyntaxError(tooDeep);
-  let value: any;
+  let value: unknown;
   try {
     value = JSON.parse(text);
   } catch {
@@ -49,11 +50,14 @@ export function checkJson(text: string): CheckedJson {
   return { value, unsafe, duplicates: scanner.duplicates, places: scanner.places };
 }
 
-function countFields(value: any): number {
+function countFields(value: unknown): number {
   if (typeof value !== 'object' || value === null) return 0;
   let count = 0;
   if (Array.isArray(value)) for (const item of value) count += countFields(item);
-  else for (const key in value) count += 1 + countFields(value[key]);
+  else {
+    const fields = value as Fields;
+    for (const key in fields) count += 1 + countFields(fields[key]);
+  }
   return count;
 }
 

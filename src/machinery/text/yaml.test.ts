@@ -68,7 +68,7 @@ test.each([
 });
 
 test('ordinary aliases are fine', () =>
-  expect(read(`a: &a {x: 1}\nb:\n${'- *a\n'.repeat(5_000)}`).b).toHaveLength(5_000));
+  expect(read(`a: &a {x: 1}\nb:\n${'- *a\n'.repeat(5_000)}`)).toHaveProperty('b.length', 5_000));
 
 test('nesting below the limit is read', () => {
   const depth = mostNested - 10;

@@ -14,6 +14,7 @@ import {
   YAMLException,
 } from 'js-yaml';
 import { setOwn } from '../collections/own.ts';
+import { type Fields, isFields } from '../parsed.ts';
 import { mostNested } from './depth.ts';
 import { exact } from './exact-json.ts';
 
@@ -24,7 +25,7 @@ export class YamlError extends Error {
 
 export interface ParsedYaml {
   /** undefined for an empty text. */
-  readonly value: any;
+  readonly value: unknown;
   /** Duplicate keys of one map, in go-yaml's wording; the last value counts. */
   readonly duplicates: readonly string[];
 }
@@ -79,7 +80,7 @@ const mostExpandedNodes = 400_000;
 const mostExpandedText = 3 << 20;
 
 interface Anchored {
-  readonly value: any;
+  readonly value: unknown;
   readonly nodes: number;
   readonly text: number;
 }
@@ -102,12 +103,12 @@ class Builder {
     this.#events = events;
   }
 
-  document(): any {
+  document(): unknown {
     this.#at = 1;
     return this.#events[1].type === EVENT_ID.POP ? undefined : this.#node();
   }
 
-  #node(): any {
+  #node(): unknown {
     const event = this.#events[this.#at++];
     if (event.type === EVENT_ID.ALIAS) return this.#alias(event as AliasEvent).value;
     const { anchorStart, anchorEnd, tagStart } = event as ScalarEvent;
@@ -117,12 +118,12 @@ class Builder {
     return this.#value(event);
   }
 
-  #value(event: Event): any {
+  #value(event: Event): unknown {
     if (event.type === EVENT_ID.MAPPING) return this.#map();
     return event.type === EVENT_ID.SEQUENCE ? this.#list() : this.#scalar(event as ScalarEvent);
   }
 
-  #anchored(event: Event, anchor: string): any {
+  #anchored(event: Event, anchor: string): unknown {
     const [nodes, size] = [this.#nodes - 1, this.#size];
     this.#open.add(anchor);
     const value = this.#value(event);
@@ -144,15 +145,15 @@ class Builder {
     return anchored;
   }
 
-  #list(): any[] {
-    const list: any[] = [];
+  #list(): unknown[] {
+    const list: unknown[] = [];
     while (this.#events[this.#at].type !== EVENT_ID.POP) list.push(this.#node());
     this.#at++;
     return list;
   }
 
-  #map(): any {
-    const map: any = {};
+  #map(): Fields {
+    const map: Fields = {};
     const own = new Set<string>();
     while (this.#events[this.#at].type !== EVENT_ID.POP) {
       const keyEvent = this.#events[this.#at] as ScalarEvent;
@@ -178,11 +179,11 @@ class Builder {
   }
 
   /** `<<`: merges the fields of a map or of a list of maps; earlier ones win. */
-  #merge(map: any): void {
+  #merge(map: Fields): void {
     const wanted = () => new YamlError('yaml: map merge requires map or sequence of maps as the value');
     const value = this.#node();
     for (const part of Array.isArray(value) ? [...value].reverse() : [value]) {
-      if (typeof part !== 'object' || part === null || Array.isArray(part)) throw wanted();
+      if (!isFields(part)) throw wanted();
       for (const [key, inner] of Object.entries(part)) {
         if (++this.#nodes > mostExpandedNodes * 8) throw new YamlError('yaml: document contains excessive aliasing');
         setOwn(map, key, inner);
@@ -210,7 +211,7 @@ class Builder {
     this.duplicates.push(`line ${this.#line.number}: key ${JSON.stringify(key)} already set in map`);
   }
 
-  #scalar(event: ScalarEvent): any {
+  #scalar(event: ScalarEvent): unknown {
     const text = getScalarValue(this.#text, event);
     this.#size += text.length;
     const tag = this.#tagOf(event);
@@ -251,7 +252,7 @@ const constants = new Map<string, unknown>([
 const notJson = /^[-+]?\.(inf|Inf|INF)$|^\.(nan|NaN|NAN)$/;
 
 /** A plain scalar's value, by go-yaml's rules. */
-function resolve(text: string, tag: string): any {
+function resolve(text: string, tag: string): unknown {
   if (constants.has(text)) return constants.get(text);
   if (notJson.test(text))
     throw new YamlError(`json: unsupported value: ${text.replace(/^\+?\./, '+').replace('-.', '-')}`);

@@ -42,7 +42,7 @@ function merged(kind: Kind, object: ApiObject, made: Value): ApiObject {
   const applied = { ...(toJson(made) as object), apiVersion, kind: name };
   let result: ApiObject;
   try {
-    result = mergeFields(object, applied, kind.schema);
+    result = mergeFields(object, applied, kind.schema) as ApiObject;
   } catch (error) {
     if (!(error instanceof PatchError)) throw error;
     throw new MutationFault(`error applying patch: failed to convert patch object to typed object: ${error.message}`);

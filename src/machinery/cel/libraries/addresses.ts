@@ -125,7 +125,9 @@ export const addresses: Library = {
     access('family', 'ip_family', ipType, intType, ({ address }: IpValue) => BigInt(address.family)),
     {
       name: 'ip.isCanonical',
-      overloads: [global('ip_is_canonical', [stringType], boolType, (text) => formatIp(ipOf(text).address) === text)],
+      overloads: [
+        global('ip_is_canonical', [stringType], boolType, (text: string) => formatIp(ipOf(text).address) === text),
+      ],
       ...reading(2),
     },
     is('isUnspecified', 'ip_is_unspecified', ({ value }) => value === 0n),
@@ -150,7 +152,7 @@ export const addresses: Library = {
     {
       name: 'containsIP',
       overloads: [
-        member('cidr_contains_ip_string', [cidrType, stringType], boolType, (cidr, text) =>
+        member('cidr_contains_ip_string', [cidrType, stringType], boolType, (cidr: CidrValue, text: string) =>
           containsIp(cidr, ipOf(text)),
         ),
         member('cidr_contains_ip_ip', [cidrType, ipType], boolType, containsIp),
@@ -160,7 +162,7 @@ export const addresses: Library = {
     {
       name: 'containsCIDR',
       overloads: [
-        member('cidr_contains_cidr_string', [cidrType, stringType], boolType, (cidr, text) =>
+        member('cidr_contains_cidr_string', [cidrType, stringType], boolType, (cidr: CidrValue, text: string) =>
           containsCidr(cidr, cidrOf(text)),
         ),
         member('cidr_contains_cidr', [cidrType, cidrType], boolType, containsCidr),
@@ -172,7 +174,7 @@ export const addresses: Library = {
     {
       name: 'isCIDR',
       overloads: [
-        global('is_cidr', [stringType], boolType, (text) => prefixFault(text, parsePrefix(text)) === undefined),
+        global('is_cidr', [stringType], boolType, (text: string) => prefixFault(text, parsePrefix(text)) === undefined),
       ],
       ...reading(),
     },

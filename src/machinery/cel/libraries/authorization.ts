@@ -168,14 +168,14 @@ const check: FunctionDeclaration = {
       'pathcheck_check',
       [pathCheckType, stringType],
       decisionType,
-      ({ authorizer, path }: PathCheckValue, verb) =>
+      ({ authorizer, path }: PathCheckValue, verb: string) =>
         new DecisionValue(authorizer.ask({ serviceAccount: authorizer.serviceAccount, verb, path })),
     ),
     member(
       'resourcecheck_check',
       [resourceCheckType, stringType],
       decisionType,
-      ({ authorizer, question }: ResourceCheckValue, verb) =>
+      ({ authorizer, question }: ResourceCheckValue, verb: string) =>
         new DecisionValue(authorizer.ask({ serviceAccount: authorizer.serviceAccount, ...question, verb })),
     ),
   ],
@@ -190,14 +190,14 @@ export const authorization: Library = {
       'authorizer_path',
       authorizerType,
       pathCheckType,
-      (authorizer, path) => new PathCheckValue(authorizer, notEmpty(path, 'path')),
+      (authorizer: AuthorizerValue, path: string) => new PathCheckValue(authorizer, notEmpty(path, 'path')),
     ),
     builder(
       'group',
       'authorizer_group',
       authorizerType,
       groupCheckType,
-      (authorizer, group) => new GroupCheckValue(authorizer, group),
+      (authorizer: AuthorizerValue, group: string) => new GroupCheckValue(authorizer, group),
     ),
     oneOf('serviceAccount', [
       member('authorizer_serviceaccount', [authorizerType, stringType, stringType], authorizerType, serviceAccountOf),

@@ -55,7 +55,7 @@ import {
 
 const cannot = (from: string, to: string): never => fail(`type conversion error from '${from}' to '${to}'`);
 const fromString = (value: Value | undefined, to: string): Value => value ?? cannot('string', to);
-const identity: Implementation = (value) => value;
+const identity: Implementation = (value: Value) => value;
 
 const truths: Readonly<Record<string, boolean>> = {
   ...Object.fromEntries(['1', 't', 'T', 'TRUE', 'true', 'True'].map((text) => [text, true])),
@@ -77,29 +77,33 @@ const conversions: readonly FunctionDeclaration[] = [
     [
       'string_to_bool',
       stringType,
-      (text) => fromString(Object.hasOwn(truths, text) ? truths[text] : undefined, 'bool'),
+      (text: string) => fromString(Object.hasOwn(truths, text) ? truths[text] : undefined, 'bool'),
     ],
   ]),
   conversion('bytes', bytesType, [
     ['bytes_to_bytes', bytesType, identity],
-    ['string_to_bytes', stringType, (text) => utf8.encode(text)],
+    ['string_to_bytes', stringType, (text: string) => utf8.encode(text)],
   ]),
   conversion('double', doubleType, [
     ['double_to_double', doubleType, identity],
     ['int64_to_double', intType, (value: bigint) => Number(value)],
-    ['string_to_double', stringType, (text) => fromString(doubleFromText(text), 'double')],
+    ['string_to_double', stringType, (text: string) => fromString(doubleFromText(text), 'double')],
     ['uint64_to_double', uintType, ({ value }: Uint) => Number(value)],
   ]),
   conversion('duration', durationType, [
     ['duration_to_duration', durationType, identity],
     ['int64_to_duration', intType, (nanos: bigint) => new Duration(nanos)],
-    ['string_to_duration', stringType, (text) => fromString(durationFromText(text), 'google.protobuf.Duration')],
+    [
+      'string_to_duration',
+      stringType,
+      (text: string) => fromString(durationFromText(text), 'google.protobuf.Duration'),
+    ],
   ]),
   conversion('int', intType, [
     ['int64_to_int64', intType, identity],
     ['double_to_int64', doubleType, doubleToInt],
     ['duration_to_int64', durationType, ({ nanos }: Duration) => nanos],
-    ['string_to_int64', stringType, (text) => fromString(intFromText(text), 'int')],
+    ['string_to_int64', stringType, (text: string) => fromString(intFromText(text), 'int')],
     ['timestamp_to_int64', timestampType, unixSeconds],
     ['uint64_to_int64', uintType, ({ value }: Uint) => toInt(value)],
   ]),
@@ -109,7 +113,7 @@ const conversions: readonly FunctionDeclaration[] = [
     [
       'bytes_to_string',
       bytesType,
-      (bytes) => textOf(bytes) ?? fail('invalid UTF-8 in bytes, cannot convert to string'),
+      (bytes: Uint8Array) => textOf(bytes) ?? fail('invalid UTF-8 in bytes, cannot convert to string'),
     ],
     ['double_to_string', doubleType, doubleText],
     ['duration_to_string', durationType, formatDuration],
@@ -127,19 +131,23 @@ const conversions: readonly FunctionDeclaration[] = [
         return inRange(nanos) ? new Timestamp(nanos) : fail('timestamp overflow');
       },
     ],
-    ['string_to_timestamp', stringType, (text) => fromString(timestampFromText(text), 'google.protobuf.Timestamp')],
+    [
+      'string_to_timestamp',
+      stringType,
+      (text: string) => fromString(timestampFromText(text), 'google.protobuf.Timestamp'),
+    ],
   ]),
   conversion('uint', uintType, [
     ['uint64_to_uint64', uintType, identity],
     ['double_to_uint64', doubleType, doubleToUint],
     ['int64_to_uint64', intType, toUint],
-    ['string_to_uint64', stringType, (text) => fromString(uintFromText(text), 'uint')],
+    ['string_to_uint64', stringType, (text: string) => fromString(uintFromText(text), 'uint')],
   ]),
   { name: 'dyn', overloads: [global('to_dyn', [typeA], dynType)], call: identity },
   {
     name: 'type',
     overloads: [global('type', [typeA], typeOf(typeA))],
-    call: (value) => new TypeValue(typeNameOf(value)),
+    call: (value: Value) => new TypeValue(typeNameOf(value)),
   },
 ];
 
@@ -156,7 +164,7 @@ const size: FunctionDeclaration = {
       ['string', stringType],
     ] as const
   ).flatMap(([id, type]) => [global(`size_${id}`, [type], intType), member(`${id}_size`, [type], intType)]),
-  call: (value) => BigInt(sizeOf(value) ?? fail('no such overload: size')),
+  call: (value: Value) => BigInt(sizeOf(value) ?? fail('no such overload: size')),
 };
 
 /** Throws EvaluationFault for a text that is no pattern. */
@@ -220,7 +228,7 @@ function timePart(
   return {
     name,
     overloads: [
-      member(`timestamp_to_${id}`, [timestampType], intType, (time) => inZone(time, 'UTC')),
+      member(`timestamp_to_${id}`, [timestampType], intType, (time: Timestamp) => inZone(time, 'UTC')),
       member(`timestamp_to_${id}_with_tz`, [timestampType, stringType], intType, inZone),
       ...(divisor
         ? [member(`duration_to_${id}`, [durationType], intType, ({ nanos }: Duration) => nanos / divisor)]

@@ -89,7 +89,7 @@ export const formatFunctions: Library = {
     {
       name: 'format.named',
       overloads: [
-        global('format-named', [stringType], optionalType(formatType), (name) => {
+        global('format-named', [stringType], optionalType(formatType), (name: string) => {
           const found = values.get(name);
           return found ? new Optional(found) : none;
         }),

@@ -81,7 +81,9 @@ export const urls: Library = {
     ),
     {
       name: 'isURL',
-      overloads: [global('is_url_string', [stringType], boolType, (text) => typeof parseRequestUrl(text) !== 'string')],
+      overloads: [
+        global('is_url_string', [stringType], boolType, (text: string) => typeof parseRequestUrl(text) !== 'string'),
+      ],
     },
   ],
 };
@@ -109,7 +111,7 @@ export const regex: Library = {
           'string_find_string',
           [stringType, stringType],
           stringType,
-          (text, pattern) => patternOf(pattern, 'Illegal regex: ').find(text) ?? '',
+          (text: string, pattern: string) => patternOf(pattern, 'Illegal regex: ').find(text) ?? '',
         ),
       ],
       ...matching,
@@ -154,17 +156,35 @@ export const semver: Library = {
     },
     {
       name: 'isGreaterThan',
-      overloads: [member('semver_is_greater_than', versions, boolType, (a, b) => compareValues(a, b) > 0)],
+      overloads: [
+        member(
+          'semver_is_greater_than',
+          versions,
+          boolType,
+          (a: VersionValue, b: VersionValue) => compareValues(a, b) > 0,
+        ),
+      ],
       ...nominal,
     },
     {
       name: 'isLessThan',
-      overloads: [member('semver_is_less_than', versions, boolType, (a, b) => compareValues(a, b) < 0)],
+      overloads: [
+        member(
+          'semver_is_less_than',
+          versions,
+          boolType,
+          (a: VersionValue, b: VersionValue) => compareValues(a, b) < 0,
+        ),
+      ],
       ...nominal,
     },
     {
       name: 'compareTo',
-      overloads: [member('semver_compare_to', versions, intType, (a, b) => BigInt(compareValues(a, b)))],
+      overloads: [
+        member('semver_compare_to', versions, intType, (a: VersionValue, b: VersionValue) =>
+          BigInt(compareValues(a, b)),
+        ),
+      ],
       ...nominal,
     },
     ...(['major', 'minor', 'patch'] as const).map((name, index) =>

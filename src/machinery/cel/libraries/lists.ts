@@ -100,11 +100,11 @@ const isSorted: Implementation = (list: CelList) => {
   return true;
 };
 
-const indexIn: Implementation = (list: CelList, value) => {
+const indexIn: Implementation = (list: CelList, value: Value) => {
   for (let index = 0; index < list.size; index++) if (equal(list.at(index), value)) return BigInt(index);
   return -1n;
 };
-const lastIndexIn: Implementation = (list: CelList, value) => {
+const lastIndexIn: Implementation = (list: CelList, value: Value) => {
   for (let index = list.size - 1; index >= 0; index--) if (equal(list.at(index), value)) return BigInt(index);
   return -1n;
 };
@@ -370,7 +370,7 @@ export const listExtensions: Library = { functions: extensionLists };
 export const sets: Library = {
   functions: [
     set('contains', 1, containsAll),
-    set('equivalent', 2, (a, b) => containsAll(a, b) && containsAll(b, a)),
+    set('equivalent', 2, (a: CelList, b: CelList) => containsAll(a, b) && containsAll(b, a)),
     set('intersects', 1, intersects),
   ],
 };

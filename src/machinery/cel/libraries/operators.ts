@@ -1,6 +1,14 @@
 // The standard operators. https://github.com/google/cel-spec/blob/master/doc/langdef.md#list-of-standard-definitions
 
-import { type FunctionDeclaration, global, type Library, type Overload, typeA, typeB } from '../declarations.ts';
+import {
+  type FunctionDeclaration,
+  global,
+  type Implementation,
+  type Library,
+  type Overload,
+  typeA,
+  typeB,
+} from '../declarations.ts';
 import { leastInt, mostInt, toInt, toUint } from '../numbers.ts';
 import { inRange } from '../time.ts';
 import {
@@ -20,7 +28,7 @@ import {
 } from '../types.ts';
 import { CelList, CelMap, compare, Duration, fail, noOverload, Timestamp, Uint, type Value } from '../values.ts';
 
-type Binary = (a: any, b: any) => Value;
+type Binary = (a: Value, b: Value) => Value;
 
 const duration = (nanos: bigint): Duration =>
   nanos > mostInt || nanos < leastInt ? fail('duration overflow') : new Duration(nanos);
@@ -75,7 +83,7 @@ const arithmetic =
     return typeof b === 'number' ? doubles(a, b) : noOverload();
   };
 
-const negate = (value: any): Value => {
+const negate = (value: unknown): Value => {
   if (typeof value === 'bigint') return toInt(-value);
   return typeof value === 'number' ? -value : unsupported('-_');
 };
@@ -97,7 +105,7 @@ const contains: Binary = (value, container) => {
   return container instanceof CelMap ? container.find(value) !== undefined : noOverload();
 };
 
-const of = (name: string, overloads: readonly Overload[], call?: (...args: any[]) => Value): FunctionDeclaration => ({
+const of = (name: string, overloads: readonly Overload[], call?: Implementation): FunctionDeclaration => ({
   name,
   overloads,
   ...(call && { call }),

@@ -61,11 +61,16 @@ const map = mapType(typeA, typeB);
 export const optionals: Library = {
   types: [['optional_type', optionalType(dynType)]],
   functions: [
-    { name: 'optional.of', overloads: [global('optional_of', [typeA], optionalA, (value) => new Optional(value))] },
+    {
+      name: 'optional.of',
+      overloads: [global('optional_of', [typeA], optionalA, (value: Value) => new Optional(value))],
+    },
     {
       name: 'optional.ofNonZeroValue',
       overloads: [
-        global('optional_ofNonZeroValue', [typeA], optionalA, (value) => (isZero(value) ? none : new Optional(value))),
+        global('optional_ofNonZeroValue', [typeA], optionalA, (value: Value) =>
+          isZero(value) ? none : new Optional(value),
+        ),
       ],
     },
     { name: 'optional.none', overloads: [global('optional_none', [], optionalA, () => none)] },

@@ -75,17 +75,35 @@ export const quantities: Library = {
     },
     {
       name: 'isGreaterThan',
-      overloads: [member('quantity_is_greater_than', pair, boolType, (a, b) => compareQuantities(a, b) > 0)],
+      overloads: [
+        member(
+          'quantity_is_greater_than',
+          pair,
+          boolType,
+          (a: QuantityValue, b: QuantityValue) => compareQuantities(a, b) > 0,
+        ),
+      ],
       ...nominal,
     },
     {
       name: 'isLessThan',
-      overloads: [member('quantity_is_less_than', pair, boolType, (a, b) => compareQuantities(a, b) < 0)],
+      overloads: [
+        member(
+          'quantity_is_less_than',
+          pair,
+          boolType,
+          (a: QuantityValue, b: QuantityValue) => compareQuantities(a, b) < 0,
+        ),
+      ],
       ...nominal,
     },
     {
       name: 'compareTo',
-      overloads: [member('quantity_compare_to', pair, intType, (a, b) => BigInt(compareQuantities(a, b)))],
+      overloads: [
+        member('quantity_compare_to', pair, intType, (a: QuantityValue, b: QuantityValue) =>
+          BigInt(compareQuantities(a, b)),
+        ),
+      ],
       ...nominal,
     },
     access(
@@ -102,16 +120,20 @@ export const quantities: Library = {
     {
       name: 'add',
       overloads: [
-        member('quantity_add', pair, quantityType, (a, b) => sumOf(a, b, 1n)),
-        member('quantity_add_int', withInt, quantityType, (a, b) => sumOf(a, wholeQuantity(b), 1n)),
+        member('quantity_add', pair, quantityType, (a: QuantityValue, b: QuantityValue) => sumOf(a, b, 1n)),
+        member('quantity_add_int', withInt, quantityType, (a: QuantityValue, b: bigint) =>
+          sumOf(a, wholeQuantity(b), 1n),
+        ),
       ],
       ...nominal,
     },
     {
       name: 'sub',
       overloads: [
-        member('quantity_sub', pair, quantityType, (a, b) => sumOf(a, b, -1n)),
-        member('quantity_sub_int', withInt, quantityType, (a, b) => sumOf(a, wholeQuantity(b), -1n)),
+        member('quantity_sub', pair, quantityType, (a: QuantityValue, b: QuantityValue) => sumOf(a, b, -1n)),
+        member('quantity_sub_int', withInt, quantityType, (a: QuantityValue, b: bigint) =>
+          sumOf(a, wholeQuantity(b), -1n),
+        ),
       ],
       ...nominal,
     },
