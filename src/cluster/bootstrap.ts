@@ -6,6 +6,7 @@ import { ignoreNotFound, isAlreadyExists, type ServicePort } from '../api/api.ts
 import type { Client } from '../client/client.ts';
 import { deepEqual } from '../machinery/collections/equal.ts';
 import { fieldsIn } from '../machinery/parsed.ts';
+import { ensureAuthenticationInfo } from './authentication-info.ts';
 import { type BootstrapInputs, defaultStorageClass, extraObjects, type SystemObject } from './extra-objects.ts';
 
 /** Collections in the order in which they depend on one another. */
@@ -33,6 +34,7 @@ export async function ensureBootstrapObjects(client: Client, inputs: BootstrapIn
       ),
     ),
   );
+  await ensureAuthenticationInfo(client, inputs);
   await ensureEndpoints(client, inputs);
 }
 
@@ -110,13 +112,6 @@ async function ensure(
   const path = pathOf(collection, object);
   if (current && collection.includes('/rbac.authorization.k8s.io/'))
     return reconcile(client, `${path}/${object.metadata.name}`, object, current);
-  // Extension API servers trust its content: it is always this cluster's.
-  if (current && object.metadata.name === 'extension-apiserver-authentication') {
-    const data = { ...fieldsIn(current['data']), ...fieldsIn(object['data']) };
-    if (!deepEqual(data, current['data']))
-      await client.raw('PUT', `${path}/${object.metadata.name}`, { ...current, data });
-    return;
-  }
   if (current) return;
   await client.raw('POST', path, object).catch((error) => {
     if (!isAlreadyExists(error)) throw error; // another control plane of the cluster was faster

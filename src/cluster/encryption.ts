@@ -4,9 +4,13 @@ import { randomBytes } from 'node:crypto';
 import { access, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { KindRegistry } from '../api/api.ts';
-import { encryptStore, type KeyRange, prefixRange, type Store, textOf } from '../store/store.ts';
+import type { Logger } from '../machinery/logger.ts';
+import type { Metrics } from '../machinery/metrics.ts';
+import { type EncryptedStore, encryptStore, type KeyRange, prefixRange, type Store, textOf } from '../store/store.ts';
 import type { ClusterConfig } from './config.ts';
 import type { PartContext } from './context.ts';
+import type { LiveFiles } from './live-files.ts';
+import { reloadMetrics } from './reload-metrics.ts';
 
 /** The file of a configuration that was made here. */
 const ownFile = 'encryption.yaml';
@@ -27,40 +31,81 @@ export async function withEncryption(
   return encryptedBy(file, store, { clock, logger });
 }
 
-/** `file` has the configuration; undefined: nothing is encrypted. All keys begin with `prefix`. */
-export async function encryptedBy(
-  file: string | undefined,
-  store: Store,
-  { clock, logger, prefix = '/registry' }: Pick<PartContext, 'clock' | 'logger'> & { readonly prefix?: string },
-): Promise<Store> {
+interface EncryptionContext extends Pick<PartContext, 'clock' | 'logger'> {
+  /** All keys begin with it. */
+  readonly prefix?: string;
+  /** Reads the configuration again when it changes. */
+  readonly reload?: { readonly files: LiveFiles; readonly metrics: Metrics };
+}
+
+/** `file` has the configuration; undefined: nothing is encrypted. */
+export async function encryptedBy(file: string | undefined, store: Store, context: EncryptionContext): Promise<Store> {
+  const { clock, prefix = '/registry', reload } = context;
   const secrets = prefixRange(`${prefix}/secrets/`);
   if (!file) {
     await refuseEncrypted(store, secrets);
     return store;
   }
+  // A wrong key fails now, and not at the first read of a secret.
+  const check = (opened: Store) => opened.range(secrets, { limit: 1 });
   const encrypted = await readFile(file, 'utf8')
     .then((text) => encryptStore(store, text, resourceFinder(prefix), clock))
     .then(async (opened) => {
-      // A wrong key fails now, and not at the first read of a secret.
-      await opened.range(secrets, { limit: 1 });
+      await check(opened);
       return opened;
     })
     .catch((error) => {
       throw new Error(`the encryption configuration ${file} cannot be used: ${(error as Error).message}`);
     });
-  const stopped = new AbortController();
-  const rewriting = encrypted.rewriteStale(stopped.signal).then(
-    (count) => count > 0 && logger.info('values re-encrypted with the current key', { count }),
-    (error) => logger.warn('values of older keys not re-encrypted', { error: String(error) }),
-  );
+  const rewriting = new Rewriting(encrypted, context.logger);
+  rewriting.begin();
+  const live = await reload?.files.open({
+    name: 'encryption configuration',
+    files: [file],
+    read: ([text]) => text,
+    ...reloadMetrics('encryption', reload.metrics, clock),
+  });
+  live?.onChange(async (text) => {
+    await encrypted.reconfigure(text, check);
+    rewriting.begin();
+  });
   return {
     ...encrypted,
     async close() {
-      stopped.abort();
-      await rewriting;
+      live?.close();
+      await rewriting.stop();
       await encrypted.close();
     },
   };
+}
+
+/** Re-encrypts values of older keys with the current one, after the start and after each change of the keys. */
+class Rewriting {
+  readonly #store: EncryptedStore;
+  readonly #logger: Logger;
+  readonly #stopped = new AbortController();
+  #running = Promise.resolve();
+
+  constructor(store: EncryptedStore, logger: Logger) {
+    this.#store = store;
+    this.#logger = logger;
+  }
+
+  begin(): void {
+    this.#running = this.#running.then(() =>
+      this.#store.rewriteStale(this.#stopped.signal).then(
+        (count) => {
+          if (count > 0) this.#logger.info('values re-encrypted with the current key', { count });
+        },
+        (error) => this.#logger.warn('values of older keys not re-encrypted', { error: String(error) }),
+      ),
+    );
+  }
+
+  stop(): Promise<void> {
+    this.#stopped.abort();
+    return this.#running;
+  }
 }
 
 /** `auto`: one that is made here, and used from then on. */

@@ -1,9 +1,9 @@
-// Objects beside the control plane's: the service account, role and service of cluster DNS, the published CA, and the
-// configuration for extension API servers.
+// Objects beside the control plane's: the service account, role and service of cluster DNS, and the published CA.
 
-import { hostPathProvisioner } from '../api/api.ts';
-import { type FrontProxy, requestHeaderNames } from '../kube-apiserver/kube-apiserver.ts';
+import { formatTime, hostPathProvisioner } from '../api/api.ts';
+import type { FrontProxy } from '../kube-apiserver/kube-apiserver.ts';
 import { hostPathProvisionerRules } from '../kube-controller-manager/kube-controller-manager.ts';
+import type { Clock } from '../machinery/time/clock.ts';
 import { kubeletClientName } from './certificates.ts';
 
 export interface BootstrapInputs {
@@ -17,8 +17,7 @@ export interface BootstrapInputs {
   readonly frontProxy?: FrontProxy | undefined;
   /** Of a whole cluster: service of cluster DNS, and the rights of its parts. */
   readonly dnsServiceIP?: string;
-  /** RFC 3339 date of today. */
-  readonly today: string;
+  readonly clock: Pick<Clock, 'now'>;
 }
 
 const dnsLabels = { 'k8s-app': 'kube-dns', 'kubernetes.io/cluster-service': 'true', 'kubernetes.io/name': 'CoreDNS' };
@@ -50,36 +49,18 @@ export interface SystemObject {
 }
 type Entry = [collection: string, object: SystemObject];
 
-export function* extraObjects({ clientCA, frontProxy, dnsServiceIP, today }: BootstrapInputs): Generator<Entry> {
-  yield [
-    '/api/v1/configmaps',
-    {
-      apiVersion: 'v1',
-      kind: 'ConfigMap',
-      metadata: { name: 'extension-apiserver-authentication', namespace: 'kube-system' },
-      data: { ...(clientCA && { 'client-ca-file': clientCA }), ...(frontProxy && frontProxyData(frontProxy)) },
-    },
-  ];
+export function* extraObjects({ dnsServiceIP, clock }: BootstrapInputs): Generator<Entry> {
   yield [
     '/api/v1/configmaps',
     {
       apiVersion: 'v1',
       kind: 'ConfigMap',
       metadata: { name: 'kube-apiserver-legacy-service-account-token-tracking', namespace: 'kube-system' },
-      data: { since: today },
+      data: { since: formatTime(clock.now()).slice(0, 10) },
     },
   ];
   if (dnsServiceIP) yield* objectsOfCluster(dnsServiceIP);
 }
-
-const frontProxyData = ({ ca, allowedNames, headers = requestHeaderNames }: FrontProxy) => ({
-  'requestheader-allowed-names': JSON.stringify(allowedNames),
-  'requestheader-client-ca-file': ca,
-  'requestheader-extra-headers-prefix': JSON.stringify(headers.extraPrefix),
-  'requestheader-group-headers': JSON.stringify(headers.group),
-  'requestheader-uid-headers': JSON.stringify(headers.uid),
-  'requestheader-username-headers': JSON.stringify(headers.username),
-});
 
 function* objectsOfCluster(dnsServiceIP: string): Generator<Entry> {
   const rbac = { apiVersion: 'rbac.authorization.k8s.io/v1' };

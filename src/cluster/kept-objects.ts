@@ -4,6 +4,7 @@
 import type { Client } from '../client/client.ts';
 import type { Logger } from '../machinery/logger.ts';
 import type { Clock } from '../machinery/time/clock.ts';
+import { ensureAuthenticationInfo } from './authentication-info.ts';
 import { ensureCollections, ensureEndpoints } from './bootstrap.ts';
 import type { BootstrapInputs } from './extra-objects.ts';
 
@@ -22,7 +23,8 @@ export function keepObjects(
   client: Client,
   inputs: BootstrapInputs,
   { clock, logger }: { readonly clock: Clock; readonly logger: Logger },
-): { stop(): void } {
+): { publishTrust(): Promise<void>; stop(): void } {
+  const publishTrust = () => ensureAuthenticationInfo(client, inputs);
   const every = (ms: number, objects: string, keep: () => Promise<void>) => {
     let timer = clock.after(ms, tick, { background: true });
     let isStopped = false;
@@ -43,8 +45,13 @@ export function keepObjects(
       await ensureEndpoints(client, inputs);
     }),
     every(systemEveryMs, 'system', () => ensureCollections(client, inputs, system)),
+    every(systemEveryMs, 'authorities', publishTrust),
   ];
   return {
+    publishTrust: () =>
+      publishTrust().catch((error) => {
+        logger.warn('changed authorities not published, trying again later', { error: String(error) });
+      }),
     stop() {
       for (const stop of stops) stop();
     },

@@ -27,7 +27,7 @@ import type { Tracing } from './tracing/tracing.ts';
 import type { UserInfo } from './user.ts';
 import { WatchCache } from './watch-cache/watch-cache.ts';
 
-export { type Access, type AccessOptions, createAccess } from './access/access.ts';
+export { type Access, type AccessChange, type AccessOptions, createAccess } from './access/access.ts';
 export type { Authenticator } from './access/authentication.ts';
 export { anonymous, clientCertificates } from './access/authentication.ts';
 export type { Attributes, Authorizer, Decision } from './access/authorization.ts';
@@ -49,7 +49,8 @@ export { openAuditLog } from './audit/log-backend.ts';
 export { AuditPolicyError, parseAuditPolicy } from './audit/policy.ts';
 export { auditWebhook } from './audit/webhook-backend.ts';
 export type { FrontProxy, KubeletClient, RequestHeaderNames, ServerConfig } from './environment.ts';
-export type { Listener, ListenOptions, TlsOptions } from './http/http-server.ts';
+export type { Listener, ListenOptions } from './http/http-server.ts';
+export type { CertifiedName, TlsOptions } from './http/serving-tls.ts';
 export type { Server } from './server.ts';
 export type { HealthCheck } from './stages/health.ts';
 export { parseTracingConfiguration } from './tracing/configuration.ts';

@@ -8,6 +8,8 @@ export interface Counter {
 export interface Gauge {
   set(value: number, labels?: Labels): void;
   add(by: number, labels?: Labels): void;
+  /** Sets the value, and removes those with other labels. */
+  setOnly(value: number, labels: Labels): void;
 }
 export interface Histogram {
   observe(value: number, labels?: Labels): void;
@@ -25,7 +27,14 @@ export class Metrics {
 
   gauge(name: string, help: string): Gauge {
     const family = this.#family(name, help, 'gauge');
-    return { set: (value, labels) => family.set(labels, value), add: (by, labels) => family.add(labels, by) };
+    return {
+      set: (value, labels) => family.set(labels, value),
+      add: (by, labels) => family.add(labels, by),
+      setOnly(value, labels) {
+        family.clear();
+        family.set(labels, value);
+      },
+    };
   }
 
   /** `buckets` are upper bounds, ascending, in the unit that the name ends with; +Inf is added. */
@@ -63,7 +72,7 @@ const noLabels: Labels = {};
 class Family {
   readonly #samples = new Map<string, Sample>();
   /** Callers that hand in the same object each time are spared the spelling out of its labels. */
-  readonly #byObject = new WeakMap<Labels, Sample>();
+  #byObject = new WeakMap<Labels, Sample>();
   readonly name: string;
   readonly help: string;
   readonly type: 'counter' | 'gauge' | 'histogram';
@@ -74,6 +83,11 @@ class Family {
     this.help = help;
     this.type = type;
     this.buckets = buckets;
+  }
+
+  clear(): void {
+    this.#samples.clear();
+    this.#byObject = new WeakMap();
   }
 
   set(labels: Labels | undefined, value: number): void {

@@ -37,6 +37,14 @@ export async function openStore(options: StoreOptions): Promise<Store> {
   return (await import('./etcd/etcd.ts')).openEtcdStore(options);
 }
 
+/** Calls to a key management service that is no longer configured may last this long. */
+const closingMs = 60_000;
+
+export interface ReconfigurableStore extends EncryptedStore {
+  /** Encrypts by another configuration from now on. Rejects, without any change, if it is invalid or `check` rejects. */
+  reconfigure(configuration: string, check: (store: Store) => Promise<unknown>): Promise<void>;
+}
+
 /**
  * A store that encrypts its values by an EncryptionConfiguration (YAML or JSON). Throws EncryptionConfigurationError;
  * loads the encryption modules on first use.
@@ -46,8 +54,27 @@ export async function encryptStore(
   configuration: string,
   resourceOf: (key: string) => { readonly group: string; readonly resource: string } | undefined,
   clock: Clock,
-): Promise<EncryptedStore> {
+): Promise<ReconfigurableStore> {
   const { encryptedStore, openTransformers, parseEncryptionConfiguration } = await import('./encryption/encryption.ts');
-  const transformers = await openTransformers(parseEncryptionConfiguration(configuration), resourceOf, clock);
-  return encryptedStore(store, transformers);
+  const open = (text: string) => openTransformers(parseEncryptionConfiguration(text), resourceOf, clock);
+  let current = await open(configuration);
+  return {
+    ...encryptedStore(store, (key) => current.transformersFor(key)),
+    async reconfigure(text, check) {
+      const next = await open(text);
+      try {
+        await check(encryptedStore(store, next.transformersFor));
+      } catch (error) {
+        next.close();
+        throw error;
+      }
+      const previous = current;
+      current = next;
+      clock.after(closingMs, () => previous.close(), { background: true });
+    },
+    async close() {
+      current.close();
+      await store.close();
+    },
+  };
 }

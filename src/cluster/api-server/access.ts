@@ -7,7 +7,7 @@ import {
   parseAuthenticationConfiguration,
 } from '../../kube-apiserver/kube-apiserver.ts';
 import type { Logger } from '../../machinery/logger.ts';
-import { readAccessFiles } from '../access-files.ts';
+import { type AccessFiles, type AccessFilesContext, readAccessFiles } from '../access-files.ts';
 import { readAdmissionFiles } from '../admission-files.ts';
 import { readRemoteServer } from '../remote-server.ts';
 import { absolute, readNamed, readTokenKeys } from './files.ts';
@@ -15,25 +15,33 @@ import type { FlagValues } from './flags.ts';
 
 type Access = Omit<AccessOptions, 'clock' | 'random'>;
 
+interface AccessContext extends Omit<AccessFilesContext, 'issuer'> {
+  readonly logger: Logger;
+}
+
+export interface FlaggedAccess extends Pick<AccessFiles, 'onChange'> {
+  readonly access: Access;
+}
+
 /** `url` is where clients reach this server. Rejects with the faulty file. */
-export async function readAccess(values: FlagValues, url: string, logger: Logger): Promise<Access> {
+export async function readAccess(values: FlagValues, url: string, context: AccessContext): Promise<FlaggedAccess> {
   const [issuer = '', ...formerIssuers] = values['service-account-issuer'];
   const longest = values['service-account-max-token-expiration'];
   const authorization = authorizersOf(values);
-  const files = await readAccessFiles(
+  const { options: files, onChange } = await readAccessFiles(
     {
       authenticationConfig: absolute(values['authentication-config']),
       authorizationConfig: absolute(values['authorization-config']),
       authenticationTokenWebhook: absolute(values['authentication-token-webhook-config-file']),
       tokenAuthFile: absolute(values['token-auth-file']),
     },
-    issuer,
+    { ...context, issuer },
   );
   const enabled = values['enable-admission-plugins'];
   const disabled = disabledPlugins(values);
   const webhookFile = values['authorization-webhook-config-file'];
   const oidc = await oidcConfiguration(values, issuer);
-  return {
+  const access: Access = {
     ...files,
     ...(files.tokenWebhook && {
       tokenWebhook: {
@@ -57,7 +65,7 @@ export async function readAccess(values: FlagValues, url: string, logger: Logger
       extendsTokens: values['service-account-extend-token-expiration'],
     },
     bootstrapTokens: values['enable-bootstrap-token-auth'],
-    anonymousAuth: anonymousAuth(values, files.authorization ?? authorization, logger),
+    anonymousAuth: anonymousAuth(values, files.authorization ?? authorization, context.logger),
     privilegedContainers: values['allow-privileged'],
     disabledAdmissionPlugins: disabled,
     enabledAdmissionPlugins: enabled,
@@ -67,6 +75,7 @@ export async function readAccess(values: FlagValues, url: string, logger: Logger
       disableAdmissionPlugins: disabled,
     }),
   };
+  return { access, onChange };
 }
 
 /** It runs by default in a cluster of Coracle, and in Kubernetes only by name. */

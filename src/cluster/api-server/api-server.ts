@@ -1,23 +1,24 @@
 // An API server alone, configured by the flags of kube-apiserver: it stands in for that program.
 
 import path from 'node:path';
-import { builtinKinds, formatTime, KindRegistry, kubernetesVersion } from '../../api/api.ts';
-import type { ServerConfig } from '../../kube-apiserver/kube-apiserver.ts';
+import { builtinKinds, KindRegistry, kubernetesVersion } from '../../api/api.ts';
+import type { Listener, ServerConfig } from '../../kube-apiserver/kube-apiserver.ts';
 import { formatDuration } from '../../machinery/time/duration.ts';
 import { firstAddresses } from '../addresses.ts';
 import { openAuditor } from '../auditing.ts';
 import { primaryAddress } from '../config.ts';
 import type { Environment } from '../context.ts';
+import { LiveFiles } from '../live-files.ts';
 import { type ServedApi, serveApi } from '../parts/serve-api.ts';
 import { readTracing } from '../tracing.ts';
 import { readAccess } from './access.ts';
 import { flagFaults } from './check-flags.ts';
 import { servedKinds } from './features.ts';
-import { absolute, ensureServingPair, readAuthorities, readKeyPair } from './files.ts';
+import { absolute } from './files.ts';
 import { type FlagValues, flags, sections } from './flags.ts';
 import { flagHelp, parseFlags } from './parse-flags.ts';
+import { openServing, type Serving } from './serving.ts';
 import { openFlaggedStore } from './store.ts';
-import { openSslCiphers } from './tls.ts';
 
 export interface ApiServerCommand {
   readonly values: FlagValues;
@@ -45,39 +46,48 @@ export async function startApiServer(values: FlagValues, environment: Environmen
   const advertised = advertisedAddress(values);
   const port = values['secure-port'];
   const { apiServiceIP } = firstAddresses(values['service-cluster-ip-range']);
-  const [clientCa, config, tls, access, auditor, tracing] = await Promise.all([
-    readAuthorities('client-ca-file', values['client-ca-file']),
-    serverConfig(values),
-    readTls(values, [advertised, apiServiceIP], clock.now()),
-    readAccess(values, `https://${values['external-hostname'] || bracketed(advertised)}:${port}`, logger),
+  const files = new LiveFiles({ clock, logger });
+  const url = `https://${values['external-hostname'] || bracketed(advertised)}:${port}`;
+  const [serving, { access, onChange }, auditor, tracing] = await Promise.all([
+    openServing(values, [advertised, apiServiceIP], { files, nowMs: clock.now() }),
+    readAccess(values, url, { ...environment, files }),
     openAuditor(auditSettings(values), { root: '' }, { clock, logger }),
     readTracing(absolute(values['tracing-config-file']), environment),
   ]);
-  const store = await openFlaggedStore(values, environment);
+  const { trust, tls } = serving;
+  const store = await openFlaggedStore(values, files, environment);
+  let listener: Listener | undefined;
   try {
     const served = await serveApi(environment, {
       store,
       access,
-      config,
+      config: serverConfig(values, serving),
       ...(auditor && { auditor }),
       ...(tracing && { tracing }),
       kinds: kindsOf(values),
       listen: async (apiServer) => {
         const where = { port, host: values['bind-address'] || '0.0.0.0' };
-        return (await apiServer.listen({ ...where, tls: { ...tls, ...(clientCa && { clientCa }) } })).port;
+        listener = await apiServer.listen({ ...where, tls });
+        return listener.port;
       },
       bootstrap: () => ({
         serviceCidr: values['service-cluster-ip-range'],
         apiServiceIP,
         endpoint: { ip: values['endpoint-reconciler-type'] === 'none' ? '127.0.0.1' : advertised, port },
-        clientCA: clientCa,
-        frontProxy: config.frontProxy,
-        today: formatTime(clock.now()).slice(0, 10),
+        get clientCA() {
+          return trust.clientCa;
+        },
+        frontProxy: trust.frontProxy,
+        clock,
       }),
     });
+    if (listener) serving.begin(listener, () => void served.publishTrust());
+    onChange(served.updateAccess);
+    files.start();
     return {
       ...served,
       async stop() {
+        await files.stop();
         const delayMs = values['shutdown-delay-duration'];
         if (delayMs > 0) await served.apiServer.drain(delayMs);
         await served.stop();
@@ -98,43 +108,13 @@ function advertisedAddress(values: FlagValues): string {
 
 const bracketed = (address: string): string => (address.includes(':') ? `[${address}]` : address);
 
-async function readTls(values: FlagValues, addresses: readonly string[], nowMs: number) {
-  const given = await readKeyPair(['tls-cert-file', 'tls-private-key-file'], values);
-  const own = () =>
-    ensureServingPair(path.resolve(values['cert-dir']), [...new Set([...addresses, '127.0.0.1'])], nowMs);
-  const ciphers = openSslCiphers(values['tls-cipher-suites']);
-  return {
-    ...(given ?? (await own())),
-    minVersion: values['tls-min-version'] === 'VersionTLS13' ? ('TLSv1.3' as const) : ('TLSv1.2' as const),
-    ...(ciphers && { ciphers }),
-  };
-}
-
-async function serverConfig(values: FlagValues): Promise<Partial<ServerConfig>> {
-  const [kubelet, kubeletCa, proxyClient, frontProxyCa] = await Promise.all([
-    readKeyPair(['kubelet-client-certificate', 'kubelet-client-key'], values),
-    readAuthorities('kubelet-certificate-authority', values['kubelet-certificate-authority']),
-    readKeyPair(['proxy-client-cert-file', 'proxy-client-key-file'], values),
-    readAuthorities('requestheader-client-ca-file', values['requestheader-client-ca-file']),
-  ]);
+function serverConfig(values: FlagValues, { trust, clients }: Serving): Partial<ServerConfig> {
   return {
     serviceCidr: values['service-cluster-ip-range'],
     nodePortRange: values['service-node-port-range'],
-    ...(kubelet && { kubeletClient: { ...kubelet, ...(kubeletCa && { ca: kubeletCa }) } }),
     kubeletAddressTypes: values['kubelet-preferred-address-types'],
-    ...(proxyClient && { proxyClient }),
-    ...(frontProxyCa && {
-      frontProxy: {
-        ca: frontProxyCa,
-        allowedNames: values['requestheader-allowed-names'],
-        headers: {
-          username: values['requestheader-username-headers'],
-          uid: values['requestheader-uid-headers'],
-          group: values['requestheader-group-headers'],
-          extraPrefix: values['requestheader-extra-headers-prefix'],
-        },
-      },
-    }),
+    ...clients,
+    ...(trust.frontProxy && { frontProxy: trust.frontProxy }),
     profiling: values.profiling,
     flags: Object.fromEntries(
       Object.entries(values).map(([name, value]) => [name, textOf(name as keyof FlagValues, value)]),

@@ -35,6 +35,8 @@ function* storeFaults(values: FlagValues): Generator<string> {
     if (!/^https?:\/\/[^/]+\/?$/.test(url)) yield `--etcd-servers: ${url} is no URL such as https://192.0.2.1:2379`;
   if (!/^\/[^/]/.test(values['etcd-prefix']) || values['etcd-prefix'].endsWith('/'))
     yield `--etcd-prefix ${values['etcd-prefix']}: it must begin with / and end without`;
+  if (values['encryption-provider-config-automatic-reload'] && !values['encryption-provider-config'])
+    yield '--encryption-provider-config-automatic-reload must be set with --encryption-provider-config';
 }
 
 function* tokenFaults(values: FlagValues): Generator<string> {

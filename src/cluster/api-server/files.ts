@@ -5,6 +5,7 @@ import { mkdir, readFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { issue, type KeyPair, makeAuthority } from '../certificates.ts';
+import type { LiveFile, LiveFiles } from '../live-files.ts';
 import { writeWhole } from '../write-whole.ts';
 
 /** The text of the file that a flag names; undefined when it names none. Rejects with flag, file and cause. */
@@ -18,7 +19,21 @@ export async function readNamed(flag: string, file: string): Promise<string | un
 /** A bundle of CAs, in PEM. */
 export async function readAuthorities(flag: string, file: string): Promise<string | undefined> {
   const bundle = await readNamed(flag, file);
-  if (bundle === undefined) return undefined;
+  return bundle === undefined ? undefined : checkedAuthorities(flag, file, bundle);
+}
+
+/** The same, and read again when the file changes. */
+export async function openAuthorities(
+  files: LiveFiles,
+  flag: string,
+  file: string,
+): Promise<LiveFile<string> | undefined> {
+  await readAuthorities(flag, file);
+  if (!file) return undefined;
+  return files.open({ name: `--${flag}`, files: [file], read: ([bundle]) => checkedAuthorities(flag, file, bundle) });
+}
+
+function checkedAuthorities(flag: string, file: string, bundle: string): string {
   const blocks = blocksOf(bundle).filter((block) => block.includes('CERTIFICATE'));
   if (blocks.length === 0) throw new Error(`--${flag} ${file} holds no certificate in PEM form`);
   for (const block of blocks) parsed(flag, file, () => new X509Certificate(block));
@@ -30,9 +45,37 @@ export async function readKeyPair(
   [certFlag, keyFlag]: readonly [string, string],
   values: Readonly<Record<string, unknown>>,
 ): Promise<KeyPair | undefined> {
-  const [certFile, keyFile] = [String(values[certFlag]), String(values[keyFlag])];
+  return readPair([certFlag, keyFlag], [String(values[certFlag]), String(values[keyFlag])]);
+}
+
+async function readPair(
+  [certFlag, keyFlag]: readonly [string, string],
+  [certFile, keyFile]: readonly [string, string],
+): Promise<KeyPair | undefined> {
   const [cert, key] = [await readNamed(certFlag, certFile), await readNamed(keyFlag, keyFile)];
   if (cert === undefined || key === undefined) return undefined;
+  return checkedPair([certFlag, keyFlag], [certFile, keyFile], [cert, key]);
+}
+
+/** The same, and read again when a file changes. */
+export async function openKeyPair(
+  files: LiveFiles,
+  flags: readonly [string, string],
+  [certFile, keyFile]: readonly [string, string],
+): Promise<LiveFile<KeyPair> | undefined> {
+  if (!(await readPair(flags, [certFile, keyFile]))) return undefined;
+  return files.open({
+    name: `--${flags[0]}`,
+    files: [certFile, keyFile],
+    read: ([cert, key]) => checkedPair(flags, [certFile, keyFile], [cert, key]),
+  });
+}
+
+function checkedPair(
+  [certFlag, keyFlag]: readonly [string, string],
+  [certFile, keyFile]: readonly [string, string],
+  [cert, key]: readonly [string, string],
+): KeyPair {
   const certificate = parsed(certFlag, certFile, () => new X509Certificate(cert));
   const privateKey = parsed(keyFlag, keyFile, () => createPrivateKey(key));
   if (!certificate.checkPrivateKey(privateKey))

@@ -14,6 +14,39 @@ const address = (help: string, usual: string): Flag<string> => ({
   },
 });
 
+export interface NamedCertificate {
+  readonly certFile: string;
+  readonly keyFile: string;
+  /** Left out: the names in the certificate. */
+  readonly names?: readonly string[];
+}
+
+/** certificate,key or certificate,key:name,name. Throws SettingError. */
+export function parseNamedCertificate(value: string): NamedCertificate {
+  const mark = value.indexOf(':');
+  const files = (mark < 0 ? value : value.slice(0, mark)).split(',').map((file) => file.trim());
+  if (files.length !== 2) throw new SettingError('expected comma separated certificate and key file paths');
+  const [certFile, keyFile] = files;
+  if (mark < 0) return { certFile, keyFile };
+  const names = value
+    .slice(mark + 1)
+    .split(',')
+    .map((name) => name.trim());
+  if (names.every((name) => name === '')) throw new SettingError('empty names list is not allowed');
+  const address = names.find((name) => parseIp(name));
+  if (address) throw new SettingError(`${address} is an address: clients send the names of hosts only`);
+  return { certFile, keyFile, names };
+}
+
+const namedCertificates: Flag<readonly string[]> = {
+  ...texts('certificate,key:names of a certificate for clients that request one of the names; may be repeated'),
+  type: 'namedCertKey',
+  read: (values) => {
+    for (const value of values) parseNamedCertificate(value);
+    return values;
+  },
+};
+
 export const servingFlags = {
   'advertise-address': address('address at which members of the cluster reach this server', ''),
   'bind-address': address('address to listen on', '0.0.0.0'),
@@ -41,18 +74,14 @@ export const servingFlags = {
     },
   },
   'tls-private-key-file': text('key of --tls-cert-file'),
-  'tls-sni-cert-key': refused(texts('certificates by host name'), 'one certificate is served; put all names into it'),
+  'tls-sni-cert-key': namedCertificates,
 };
 
 export const storeFlags = {
   'delete-collection-workers': ignored(integer('deletions of a collection at a time', 1)),
   'enable-garbage-collector': only(bool('serve the garbage collector', true), [true], 'leave it out'),
   'encryption-provider-config': text('EncryptionConfiguration: which stored data is encrypted, and how'),
-  'encryption-provider-config-automatic-reload': only(
-    bool('read it again when it changes'),
-    [false],
-    'it is read at the start; restart the server after a change',
-  ),
+  'encryption-provider-config-automatic-reload': bool('read --encryption-provider-config again when it changes'),
   'etcd-cafile': text("CA of the servers' certificates"),
   'etcd-certfile': text('client certificate for etcd'),
   'etcd-compaction-interval': ignored(duration('time between compactions', '5m0s')),

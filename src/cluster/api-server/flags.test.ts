@@ -65,6 +65,13 @@ describe('refused by name', () => {
     [['--authentication-config=f', '--oidc-client-id=c', '--oidc-issuer-url=https://i'], /are mutually exclusive/],
     [['--oidc-client-id=c'], /--oidc-issuer-url and --oidc-client-id must be specified together/],
     [['--tls-cert-file=f'], '--tls-cert-file and --tls-private-key-file must be specified together'],
+    [['--tls-sni-cert-key=a.crt'], /expected comma separated certificate and key file paths/],
+    [['--tls-sni-cert-key=a.crt,a.key:'], /empty names list is not allowed/],
+    [['--tls-sni-cert-key=a.crt,a.key:10.0.0.1'], /10.0.0.1 is an address: clients send the names of hosts only/],
+    [
+      ['--encryption-provider-config-automatic-reload'],
+      '--encryption-provider-config-automatic-reload must be set with --encryption-provider-config',
+    ],
     [['--feature-gates=Nothing=true'], /unrecognized feature gate: Nothing/],
     [['--feature-gates=AllAlpha=true'], /AllAlpha is always off in Coracle/],
     [['--runtime-config=api/all=true,storage.k8s.io/v1beta1=true'], /storage.k8s.io\/v1beta1 is not served/],

@@ -4,20 +4,26 @@ import { openStore, prefixedStore, type Store, StoreUnusable } from '../../store
 import type { Environment } from '../context.ts';
 import { encryptedBy } from '../encryption.ts';
 import { findStandIn } from '../etcd-stand-in/find-stand-in.ts';
+import type { LiveFiles } from '../live-files.ts';
 import { readAuthorities, readKeyPair } from './files.ts';
 import type { FlagValues } from './flags.ts';
 
 const againMs = 50;
 
 /** Waits for an etcd that starts at the same time. Rejects when none answers in time. */
-export async function openFlaggedStore(values: FlagValues, { clock, logger }: Environment): Promise<Store> {
+export async function openFlaggedStore(
+  values: FlagValues,
+  files: LiveFiles,
+  { clock, logger, metrics }: Environment,
+): Promise<Store> {
   const lastMs = clock.monotonic() + values['storage-initialization-timeout'];
   const prefix = values['etcd-prefix'];
   const file = values['encryption-provider-config'] || undefined;
+  const reload = values['encryption-provider-config-automatic-reload'] && { files, metrics };
   for (;;)
     try {
       const opened = await open(values, { clock });
-      return await encryptedBy(file, opened, { clock, logger, prefix }).then(
+      return await encryptedBy(file, opened, { clock, logger, prefix, ...(reload && { reload }) }).then(
         (store) => prefixedStore(store, prefix),
         async (error) => {
           await opened.close();

@@ -1,7 +1,6 @@
 // The API server with its inputs: certificates, access, bootstrap objects, kubeconfigs.
 
 import os from 'node:os';
-import { formatTime } from '../../api/api.ts';
 import type { Client, RunningComponent } from '../../client/client.ts';
 import type { ApiServer, Listener, TokenIssuer, UserInfo } from '../../kube-apiserver/kube-apiserver.ts';
 import { readAccessFiles } from '../access-files.ts';
@@ -24,6 +23,7 @@ import { type RunConfig, settings } from '../config.ts';
 import type { PartContext } from '../context.ts';
 import { type Identity, identities } from '../identities.ts';
 import { writeKubeconfig } from '../kubeconfig.ts';
+import { LiveFiles } from '../live-files.ts';
 import { readTracing } from '../tracing.ts';
 import { serveApi } from './serve-api.ts';
 import type { StorePart } from './store.ts';
@@ -48,7 +48,7 @@ export interface Pki {
 
 /** Resolves when the API server can be used, in this process or over HTTPS, and the bootstrap objects are there. */
 export async function startApiServerPart(context: PartContext, { store }: StorePart): Promise<ApiServerPart> {
-  const { config, directory, clock, logger } = context;
+  const { config, directory, clock, logger, metrics } = context;
   const { apiServiceIP, dnsServiceIP } = firstAddresses(config.serviceCidr);
   const listens = config.port !== undefined;
   const ensure = () => ensureCertificates(directory.pki, requests(config, apiServiceIP), clock.now());
@@ -60,7 +60,9 @@ export async function startApiServerPart(context: PartContext, { store }: StoreP
   let listener: Listener | undefined;
   const auditor = await openAuditor(config, directory, { clock, logger });
   const tracing = await readTracing(config.tracingConfig, context);
-  const { port, clientFor, signSecretToken, stop } = await serveApi(context, {
+  const files = new LiveFiles({ clock, logger });
+  const accessFiles = await readAccessFiles(config, { issuer, files, metrics, clock });
+  const { port, clientFor, signSecretToken, updateAccess, stop } = await serveApi(context, {
     store,
     ...(tracing && { tracing }),
     ...(auditor && { auditor }),
@@ -69,7 +71,7 @@ export async function startApiServerPart(context: PartContext, { store }: StoreP
         signingKey: listens ? await ensureSigningKey(directory.pki) : makeSigningKey(),
         issuer,
       },
-      ...(await readAccessFiles(config, issuer)),
+      ...accessFiles.options,
       // A single API server, as in tests: without a controller for service accounts, pods need none.
       missingServiceAccounts: config.components.length === 1,
       disabledAdmissionPlugins: config.disableAdmissionPlugins,
@@ -96,9 +98,11 @@ export async function startApiServerPart(context: PartContext, { store }: StoreP
       endpoint: { ip: config.nodeIP, port: port ?? settings.port.default },
       clientCA: pki?.ca.cert,
       frontProxy,
-      today: formatTime(clock.now()).slice(0, 10),
+      clock,
     }),
   });
+  accessFiles.onChange(updateAccess);
+  files.start();
   // Its volumes are made by this cluster's nodes.
   if (config.components.includes('kubelet')) await ensureDefaultStorageClass(clientFor(identities.apiServer));
   const renewals = new Set<Renewal>();
@@ -126,6 +130,7 @@ export async function startApiServerPart(context: PartContext, { store }: StoreP
     signSecretToken,
     onRenewal: (renewal) => void renewals.add(renewal),
     async stop() {
+      await files.stop();
       await rotation?.stop();
       await stop();
     },

@@ -2,6 +2,7 @@
 
 import { type Client, createClient } from '../../client/client.ts';
 import {
+  type AccessChange,
   type AccessOptions,
   type ApiServer,
   type ApiServerOptions,
@@ -32,6 +33,10 @@ export interface ServedApi {
   /** A client of this process under an identity. */
   clientFor(user: UserInfo): Client;
   readonly signSecretToken: TokenIssuer['issueForSecret'];
+  /** Brings another configuration into use. Rejects, without any change, while it cannot. */
+  updateAccess(change: AccessChange): Promise<void>;
+  /** Writes changed authorities into the configuration of extension API servers. A failure is logged. */
+  publishTrust(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -89,6 +94,8 @@ export async function serveApi(environment: Environment, setup: ApiSetup): Promi
     apiServer,
     clientFor,
     signSecretToken: tokens.issueForSecret,
+    updateAccess: (change) => access.update(change),
+    publishTrust: kept.publishTrust,
     async stop() {
       compaction.stop();
       kept.stop();

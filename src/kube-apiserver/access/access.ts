@@ -5,10 +5,10 @@ import type { Logger } from '../../machinery/logger.ts';
 import type { AdmissionPlugin } from '../admission.ts';
 import { type AdmissionConfiguration, admissionPlugins } from '../admission-plugins/admission-plugins.ts';
 import { type Authenticator, anonymousAt, bearerTokens, clientCertificates } from './authentication.ts';
-import { type Authorizer, alwaysAllow, alwaysDeny } from './authorization.ts';
+import { type Authorizer, alwaysAllow, alwaysDeny, ReplaceableAuthorizers } from './authorization.ts';
 import type { AuthorizerEntry } from './authorization-configuration.ts';
 import { bootstrapTokens } from './bootstrap-tokens.ts';
-import { jwtAuthenticator } from './jwt/jwt.ts';
+import { issuerTokens } from './jwt/issuers.ts';
 import type { AuthenticationConfiguration } from './jwt/types.ts';
 import { nodeAuthorizer } from './node.ts';
 import { rbac, superusers } from './rbac.ts';
@@ -27,8 +27,13 @@ export interface Access {
   readonly tokens: TokenIssuer;
   /** Starts informers of roles, bindings and pods. Resolves when they have synced. */
   start(context: Omit<ComponentContext, 'metrics' | 'fatal'>): Promise<void>;
+  /** Brings another configuration into use from the next request on. Rejects, without any change, while it cannot. */
+  update(change: AccessChange): Promise<void>;
   stop(): Promise<void>;
 }
+
+/** Parts that may change while the server runs. */
+export type AccessChange = Pick<AccessOptions, 'authentication' | 'authorization' | 'authorizationServers'>;
 
 export interface AccessOptions extends Pick<ComponentContext, 'clock' | 'random'> {
   /** Service account tokens. */
@@ -74,16 +79,18 @@ export function createAccess(options: AccessOptions): Access {
     return client;
   };
   const { issuer: tokens, authenticator } = serviceAccountTokens({ ...serviceAccounts, clock, random, client: reader });
-  const authorizers: Authorizer[] = [superusers];
+  const issuers = issuerTokens(options.authentication?.jwt ?? [], clock);
+  const configured = new ReplaceableAuthorizers();
+  let authorizersOf: ((change: AccessChange) => Authorizer[]) | undefined;
   let informers: { synced(): Promise<void>; stop(): Promise<void> }[] = [];
   return {
     authenticators: [
       requestHeaders,
       clientCertificates,
-      bearerTokens(tokenReaders(options, authenticator, reader)),
+      bearerTokens(tokenReaders(options, authenticator, issuers.authenticator, reader)),
       ...anonymousAccess(options),
     ],
-    authorizers,
+    authorizers: [superusers, configured],
     admission: admissionPlugins(reader, {
       missingServiceAccounts,
       privilegedContainers,
@@ -105,11 +112,14 @@ export function createAccess(options: AccessOptions): Access {
       informers = [...Object.values(sources), pods];
       await Promise.all(informers.map((informer) => informer.synced()));
       const made = { Node: nodeAuthorizer(pods, reader), RBAC: rbac(sources) };
-      authorizers.push(
-        ...(options.authorization ?? defaultAuthorizers).map((entry) =>
-          authorizerOf(entry, made, options, context.logger),
-        ),
-      );
+      authorizersOf = ({ authorization = defaultAuthorizers, authorizationServers }) =>
+        authorization.map((entry) => authorizerOf(entry, made, { authorizationServers, clock }, context.logger));
+      configured.replace(authorizersOf(options));
+    },
+    async update(change) {
+      const authorizers = change.authorization && authorizersOf?.(change);
+      if (change.authentication) await issuers.replace(change.authentication.jwt ?? []);
+      if (authorizers) configured.replace(authorizers);
     },
     stop: async () => void (await Promise.all(informers.map((informer) => informer.stop()))),
   };
@@ -117,21 +127,16 @@ export function createAccess(options: AccessOptions): Access {
 
 /** In the order of Kubernetes. */
 function tokenReaders(
-  {
-    tokenFile,
-    tokenWebhook: webhook,
-    authentication,
-    bootstrapTokens: hasBootstrapTokens = true,
-    clock,
-  }: AccessOptions,
+  { tokenFile, tokenWebhook: webhook, bootstrapTokens: hasBootstrapTokens = true, clock }: AccessOptions,
   serviceAccounts: Authenticator,
+  issuers: Authenticator,
   reader: () => Client,
 ): Authenticator[] {
   return [
     ...(tokenFile === undefined ? [] : [staticTokens(tokenFile)]),
     serviceAccounts,
     ...(hasBootstrapTokens ? [bootstrapTokens(reader, clock)] : []),
-    ...(authentication?.jwt ?? []).map((entry) => jwtAuthenticator(entry, clock)),
+    issuers,
     ...(webhook ? [tokenWebhook({ ...webhook, clock })] : []),
   ];
 }
@@ -146,7 +151,7 @@ function anonymousAccess({ anonymousAuth, authentication }: AccessOptions): Auth
 function authorizerOf(
   entry: AuthorizerEntry,
   made: Readonly<Record<'Node' | 'RBAC', Authorizer>>,
-  { authorizationServers, clock }: AccessOptions,
+  { authorizationServers, clock }: Pick<AccessOptions, 'authorizationServers' | 'clock'>,
   logger: Logger,
 ): Authorizer {
   if (entry.type === 'AlwaysAllow') return alwaysAllow;

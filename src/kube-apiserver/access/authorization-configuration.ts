@@ -53,8 +53,14 @@ const types = ['ABAC', 'AlwaysAllow', 'AlwaysDeny', 'Node', 'RBAC', 'Webhook'];
 const mostConditions = 64;
 const longestTimeoutMs = 30_000;
 
-/** Throws AccessConfigurationError. */
-export function parseAuthorizationConfiguration(text: string): readonly AuthorizerEntry[] {
+/**
+ * `initial` is that of the start: its types other than webhooks must stay, and Node and RBAC cannot be added. Throws
+ * AccessConfigurationError.
+ */
+export function parseAuthorizationConfiguration(
+  text: string,
+  initial?: readonly AuthorizerEntry[],
+): readonly AuthorizerEntry[] {
   const versions = ['v1', 'v1beta1', 'v1alpha1'];
   const given = readConfiguration<{ authorizers?: AuthorizerEntry[] }>(
     text,
@@ -70,7 +76,19 @@ export function parseAuthorizationConfiguration(text: string): readonly Authoriz
   );
   if (authorizers.some(({ type }) => (type as string) === 'ABAC'))
     throw new AccessConfigurationError('authorizers: type ABAC is not supported: use RBAC or a webhook');
+  if (initial) refuseOtherTypes(authorizers, initial);
   return authorizers;
+}
+
+function refuseOtherTypes(authorizers: readonly AuthorizerEntry[], initial: readonly AuthorizerEntry[]): void {
+  const [next, former] = [authorizers, initial].map((entries) => new Set(entries.map(({ type }) => type)));
+  const missing = [...former.difference(next)].filter((type) => type !== 'Webhook').sort();
+  if (missing.length > 0) throw new AccessConfigurationError(`missing required types: [${missing.join(' ')}]`);
+  const added = (['Node', 'RBAC'] as const).find((type) => next.has(type) && !former.has(type));
+  if (added)
+    throw new AccessConfigurationError(
+      `authorizer type ${added} is not allowed if it was not enabled at initial server startup`,
+    );
 }
 
 function* authorizerFaults(authorizers: readonly AuthorizerEntry[]): Generator<FieldError> {

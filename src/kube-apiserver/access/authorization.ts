@@ -54,6 +54,35 @@ export async function decide(authorizers: readonly Authorizer[], attributes: Att
   return { decision: 'no-opinion', ...(reasons.length && { reason: reasons.join(', ') }) };
 }
 
+/** Authorizers that are replaced as a whole: a request is decided by the old ones or by the new ones. */
+export class ReplaceableAuthorizers implements Authorizer {
+  readonly name = 'configured';
+  #current: readonly Authorizer[] = [];
+
+  replace(authorizers: readonly Authorizer[]): void {
+    this.#current = authorizers;
+  }
+
+  authorize(attributes: Attributes): Promise<Decision> {
+    return decide(this.#current, attributes);
+  }
+
+  async rulesFor(user: UserInfo, namespace: string): Promise<Rules> {
+    const found: Rules[] = [];
+    for (const authorizer of this.#current) {
+      const rules = await authorizer.rulesFor?.(user, namespace);
+      if (rules) found.push(rules);
+    }
+    const evaluationError = found.flatMap((rules) => rules.evaluationError ?? []).join(', ');
+    return {
+      resourceRules: found.flatMap(({ resourceRules }) => resourceRules),
+      nonResourceRules: found.flatMap(({ nonResourceRules }) => nonResourceRules),
+      incomplete: found.some(({ incomplete }) => incomplete),
+      ...(evaluationError && { evaluationError }),
+    };
+  }
+}
+
 /** The 403 as Kubernetes words it. */
 export function refusal(attributes: Attributes, reason: string | undefined) {
   const { user, verb, path, isResource, group, resource, subresource, namespace, name } = attributes;

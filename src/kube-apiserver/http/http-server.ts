@@ -1,11 +1,10 @@
 // The socket side: HTTP/2 and HTTP/1.1 on one port, client certificates, and the upgrade of connections.
 
-import { X509Certificate } from 'node:crypto';
 import { createServer, type Server as HttpServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { createSecureServer, type Http2ServerRequest, type Http2ServerResponse, type Http2Session } from 'node:http2';
 import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import type { SecureVersion, TLSSocket, Server as TlsServer } from 'node:tls';
+import type { TLSSocket, Server as TlsServer } from 'node:tls';
 import type { Connection } from '../connection.ts';
 import { run } from '../pipeline.ts';
 import type { ApiRequest } from '../request.ts';
@@ -16,19 +15,9 @@ import { abandonRest, bodyReader } from './body.ts';
 import { clientCertificate } from './client-certificate.ts';
 import { respond } from './respond.ts';
 import { RunningRequests } from './running-requests.ts';
+import { isIssuedBy, ServingTls, type TlsChange, type TlsOptions } from './serving-tls.ts';
 import { respondToUpgrade } from './upgrade.ts';
 import { isStream, isWebSocket, streamOverWebSocket, watchOverWebSocket } from './websocket.ts';
-
-export interface TlsOptions {
-  /** PEM */
-  readonly cert: string;
-  readonly key: string;
-  /** PEM: the CA of client certificates; without one, no certificate is accepted. */
-  readonly clientCa?: string;
-  readonly minVersion?: SecureVersion;
-  /** OpenSSL's names, separated by colons; for TLS 1.2 only. */
-  readonly ciphers?: string;
-}
 
 export interface ListenOptions {
   /** 0: any free port. */
@@ -41,8 +30,11 @@ export interface ListenOptions {
 export interface Listener {
   readonly port: number;
   readonly url: string;
-  /** Presents another certificate to new connections. */
-  renew(pair: Pick<TlsOptions, 'cert' | 'key'>): void;
+  /**
+   * Presents other certificates to new connections, and trusts other authorities from the next request on; the front
+   * proxy's one is read again, too. Throws, without any change, if they are invalid.
+   */
+  renew(change: TlsChange): void;
   close(): Promise<void>;
 }
 
@@ -58,21 +50,23 @@ const sessionMegabytes = 256;
 type Incoming = IncomingMessage | Http2ServerRequest;
 type Outgoing = ServerResponse | Http2ServerResponse;
 
-export async function listen(server: Server, { port, host = '127.0.0.1', tls }: ListenOptions): Promise<Listener> {
+/** The server, as one of its listeners shows it. */
+interface Serving {
+  readonly server: Server;
+  /** Undefined: plain HTTP. */
+  readonly tls: ServingTls | undefined;
+}
+
+export async function listen(server: Server, options: ListenOptions): Promise<Listener> {
+  const { port, host = '127.0.0.1' } = options;
+  const tls = options.tls && new ServingTls(options.tls, () => server.config.frontProxy?.ca, server.random);
+  const serving: Serving = { server, tls };
   const beginnings = new Beginnings();
   const requests = new RunningRequests();
   const handle = (incoming: Incoming, outgoing: Outgoing) => {
     requests.begin(outgoing);
-    void answer(server, beginnings, incoming, outgoing);
+    void answer(serving, beginnings, incoming, outgoing);
   };
-  const authorities = [tls?.clientCa ?? [], server.config.frontProxy?.ca ?? []].flat();
-  const secured = ({ cert, key, minVersion, ciphers }: TlsOptions) => ({
-    cert,
-    key,
-    ...(minVersion && { minVersion }),
-    ...(ciphers && { ciphers }),
-    ca: authorities,
-  });
   const http = (
     tls
       ? createSecureServer(
@@ -80,8 +74,9 @@ export async function listen(server: Server, { port, host = '127.0.0.1', tls }: 
             allowHTTP1: true,
             // For HTTP/1.1; missing in the types.
             ...({ maxHeaderSize: headerBytes } as object),
-            ...secured(tls),
-            requestCert: authorities.length > 0,
+            ...tls.secureContext(),
+            SNICallback: (name, done) => done(null, tls.contextFor(name)),
+            requestCert: tls.takesCertificates,
             // Clients without a certificate may have a token; the authenticator rejects invalid certificates.
             rejectUnauthorized: false,
             handshakeTimeout: handshakeMs,
@@ -113,7 +108,7 @@ export async function listen(server: Server, { port, host = '127.0.0.1', tls }: 
   });
   http.on('upgrade', (incoming: IncomingMessage, socket: Duplex, head: Buffer) => {
     socket.on('error', () => {});
-    const request = requestOf(server, incoming, () => new AbortController().signal, {
+    const request = requestOf(serving, incoming, () => new AbortController().signal, {
       socket,
       head,
       rawHeaders: incoming.rawHeaders,
@@ -137,8 +132,8 @@ export async function listen(server: Server, { port, host = '127.0.0.1', tls }: 
   return {
     port: bound,
     url: `${tls ? 'https' : 'http'}://${host.includes(':') ? `[${host}]` : host}:${bound}`,
-    renew(pair) {
-      if (tls) (http as unknown as TlsServer).setSecureContext(secured({ ...tls, ...pair }));
+    renew(change) {
+      if (tls) (http as unknown as TlsServer).setSecureContext(tls.replace(change));
     },
     async close() {
       const closed = new Promise<void>((resolve) => http.close(() => resolve()));
@@ -164,7 +159,8 @@ function closeWhenIdle(session: Http2Session): void {
   });
 }
 
-async function answer(server: Server, beginnings: Beginnings, incoming: Incoming, outgoing: Outgoing): Promise<void> {
+async function answer(serving: Serving, beginnings: Beginnings, incoming: Incoming, outgoing: Outgoing): Promise<void> {
+  const { server } = serving;
   // Few requests use their signal.
   let gone: AbortController | undefined;
   const gaveUp = () => (gone ??= new AbortController()).abort();
@@ -174,7 +170,7 @@ async function answer(server: Server, beginnings: Beginnings, incoming: Incoming
   // A stream that the client aborted with pending output does not close by itself.
   incoming.on('aborted', gaveUp);
   outgoing.on('error', () => {});
-  const request = requestOf(server, incoming, () => (gone ??= new AbortController()).signal);
+  const request = requestOf(serving, incoming, () => (gone ??= new AbortController()).signal);
   try {
     // Health checks matter most under load.
     const turn = isHealth(request.path) ? undefined : beginnings.turn(connectionOf(incoming));
@@ -190,18 +186,19 @@ async function answer(server: Server, beginnings: Beginnings, incoming: Incoming
 }
 
 function requestOf(
-  server: Server,
+  serving: Serving,
   incoming: Incoming,
   signal: () => AbortSignal,
   upgrade?: Connection['upgrade'],
 ): ApiRequest {
+  const { server } = serving;
   const url = incoming.url ?? '/';
   const mark = url.indexOf('?');
   const path = mark < 0 ? url : url.slice(0, mark);
   const rawQuery = mark < 0 ? '' : url.slice(mark + 1);
   const query = rawQuery ? new URLSearchParams(rawQuery) : noQuery;
   const method = incoming.method ?? 'GET';
-  const peer = peerOf(server, incoming);
+  const peer = peerOf(serving, incoming);
   return {
     server,
     method,
@@ -232,36 +229,30 @@ const connectionOf = (incoming: Incoming): object =>
 const noQuery = new URLSearchParams();
 const nobody = { name: '', groups: [] };
 
-const peers = new WeakMap<object, Connection>();
+const peers = new WeakMap<object, { readonly generation: number; readonly peer: Connection }>();
 
 /**
- * Parsing a certificate is slow: once per connection. Each HTTP/2 stream has its own proxy of the socket, so the
- * session is the key there.
+ * Parsing a certificate is slow: once per connection and set of authorities. Each HTTP/2 stream has its own proxy of
+ * the socket, so the session is the key there.
  */
-function peerOf(server: Server, incoming: Incoming): Connection {
+function peerOf(serving: Serving, incoming: Incoming): Connection {
+  const generation = serving.tls?.generation ?? 0;
   const connection = connectionOf(incoming);
   let cached = peers.get(connection);
-  if (!cached) peers.set(connection, (cached = readPeer(server, incoming.socket as TLSSocket)));
-  return cached;
+  if (cached?.generation !== generation) {
+    cached = { generation, peer: readPeer(serving, incoming.socket as TLSSocket) };
+    peers.set(connection, cached);
+  }
+  return cached.peer;
 }
 
-/** `bundle`: one CA or several, in PEM. */
-function isIssuedBy(certificate: Buffer, bundle: string): boolean {
-  const issued = new X509Certificate(certificate);
-  const authorities = bundle.match(/-----BEGIN CERTIFICATE-----[\s\S]*?-----END CERTIFICATE-----/g) ?? [];
-  return authorities
-    .map((pem) => new X509Certificate(pem))
-    .some((issuer) => issued.checkIssued(issuer) && issued.verify(issuer.publicKey));
-}
-
-function readPeer({ config }: Server, socket: TLSSocket): Connection {
+function readPeer({ server: { config, clock }, tls }: Serving, socket: TLSSocket): Connection {
   const remoteAddress = socket.remoteAddress ?? '';
   const peer = socket.getPeerCertificate?.();
   if (!peer?.subject) return { remoteAddress };
-  const isAuthorized = socket.authorized;
-  if (isAuthorized && config.frontProxy && isIssuedBy(peer.raw, config.frontProxy.ca))
+  if (!tls?.trusts(socket, clock.now()))
+    return { remoteAddress, certificateFault: String(socket.authorizationError ?? 'the certificate was not accepted') };
+  if (config.frontProxy && isIssuedBy(peer.raw, config.frontProxy.ca))
     return { remoteAddress, frontProxy: String(peer.subject.CN ?? '') };
-  return isAuthorized
-    ? { remoteAddress, ...clientCertificate(peer) }
-    : { remoteAddress, certificateFault: String(socket.authorizationError ?? 'the certificate was not accepted') };
+  return { remoteAddress, ...clientCertificate(peer) };
 }

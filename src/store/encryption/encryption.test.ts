@@ -22,18 +22,21 @@ const configOf = (...providers: string[]) =>
 /** Of keys such as /registry/secrets/default/a. */
 const resourceOf = (key: string) => ({ group: '', resource: key.split('/')[2] });
 const open = async (store: Store, config: string) =>
-  encryptedStore(store, await openTransformers(parseEncryptionConfiguration(config), resourceOf, systemClock));
+  encryptedStore(
+    store,
+    (await openTransformers(parseEncryptionConfiguration(config), resourceOf, systemClock)).transformersFor,
+  );
 
 let clock = new VirtualClock();
 storeContract('memory, encrypted', {
   async open() {
     clock = new VirtualClock();
-    const transformers = await openTransformers(
+    const { transformersFor } = await openTransformers(
       parseEncryptionConfiguration(configOf(`secretbox: {${keys(1)}}`).replace('secrets', "'*.*'")),
       resourceOf,
       clock,
     );
-    return encryptedStore(createMemoryStore({ clock }), transformers);
+    return encryptedStore(createMemoryStore({ clock }), transformersFor);
   },
   pass: (ms) => clock.advance(ms),
 });

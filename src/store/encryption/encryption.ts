@@ -12,19 +12,43 @@ export { type EncryptedStore, encryptedStore } from './encrypted-store.ts';
 /** The resource of a key in the store; undefined for other keys. */
 export type ResourceOf = (key: string) => { readonly group: string; readonly resource: string } | undefined;
 
+export interface OpenedTransformers {
+  readonly transformersFor: TransformersFor;
+  /** Ends the connections to key management services. */
+  close(): void;
+}
+
+type Services = Map<string, Awaited<ReturnType<typeof openKms>>>;
+
 /** Rejects when a key management service cannot be used. */
 export async function openTransformers(
   configurations: readonly ResourceConfiguration[],
   resourceOf: ResourceOf,
   clock: Clock,
-): Promise<TransformersFor> {
+): Promise<OpenedTransformers> {
+  const services: Services = new Map();
+  const close = () => {
+    for (const service of services.values()) service.close();
+  };
   const opened = new Map<ResourceConfiguration, readonly Transformer[]>();
-  const services = new Map<string, Transformer>();
-  for (const configuration of configurations) {
-    const transformers: Transformer[] = [];
-    for (const provider of configuration.providers) transformers.push(...(await open(provider, services, clock)));
-    opened.set(configuration, transformers);
+  try {
+    for (const configuration of configurations) {
+      const transformers: Transformer[] = [];
+      for (const provider of configuration.providers) transformers.push(...(await open(provider, services, clock)));
+      opened.set(configuration, transformers);
+    }
+  } catch (error) {
+    close();
+    throw error;
   }
+  return { transformersFor: transformersByKey(configurations, opened, resourceOf), close };
+}
+
+function transformersByKey(
+  configurations: readonly ResourceConfiguration[],
+  opened: ReadonlyMap<ResourceConfiguration, readonly Transformer[]>,
+  resourceOf: ResourceOf,
+): TransformersFor {
   const cached = new Map<string, readonly Transformer[] | undefined>();
   return (key) => {
     const found = resourceOf(key);
@@ -38,7 +62,7 @@ export async function openTransformers(
   };
 }
 
-async function open(provider: Provider, services: Map<string, Transformer>, clock: Clock): Promise<Transformer[]> {
+async function open(provider: Provider, services: Services, clock: Clock): Promise<Transformer[]> {
   switch (provider.kind) {
     case 'identity':
       return [identity];

@@ -64,7 +64,12 @@ interface DecryptResponse {
 /** Rejects if the plugin does not respond or is unhealthy. */
 export async function openKms(config: KmsConfiguration, clock: Clock): Promise<Transformer & { close(): void }> {
   const kms = new Kms(config, clock);
-  await kms.refresh();
+  try {
+    await kms.refresh();
+  } catch (error) {
+    kms.close();
+    throw error;
+  }
   return kms;
 }
 

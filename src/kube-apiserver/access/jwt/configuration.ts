@@ -2,7 +2,8 @@
 // https://kubernetes.io/docs/reference/access-authn-authz/authentication/#using-authentication-configuration
 
 import { X509Certificate } from 'node:crypto';
-import { duplicate, type FieldError, invalidValue, required, tooMany } from '../../../api/api.ts';
+import { isDeepStrictEqual } from 'node:util';
+import { duplicate, type FieldError, forbiddenField, invalidValue, required, tooMany } from '../../../api/api.ts';
 import { AccessConfigurationError, readConfiguration, refuseFaults } from '../configuration-file.ts';
 import type { Shape } from '../configuration-shape.ts';
 import { ClaimPrograms, compileClaims, compileUser } from './expressions.ts';
@@ -35,11 +36,22 @@ const shape: Shape = {
 
 const mostIssuers = 64;
 
-/** `ownIssuer` signs service account tokens, so no other entry may use it. Throws AccessConfigurationError. */
-export function parseAuthenticationConfiguration(text: string, ownIssuer: string): AuthenticationConfiguration {
+/**
+ * `ownIssuer` signs service account tokens, so no other entry may use it. `initial` is that of the start: anonymous access must
+ * stay the same. Throws AccessConfigurationError.
+ */
+export function parseAuthenticationConfiguration(
+  text: string,
+  ownIssuer: string,
+  initial?: AuthenticationConfiguration,
+): AuthenticationConfiguration {
   const versions = ['v1', 'v1beta1', 'v1alpha1'];
   const given = readConfiguration<AuthenticationConfiguration>(text, 'AuthenticationConfiguration', versions, shape);
-  refuseFaults(configurationFaults(given, ownIssuer));
+  const isChanged = initial && !isDeepStrictEqual(given.anonymous, initial.anonymous);
+  refuseFaults([
+    ...configurationFaults(given, ownIssuer),
+    ...(isChanged ? [forbiddenField('anonymous', 'changed from initial configuration file')] : []),
+  ]);
   const egress = given.jwt?.find(({ issuer }) => issuer.egressSelectorType);
   if (egress)
     throw new AccessConfigurationError(

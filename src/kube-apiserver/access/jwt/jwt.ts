@@ -12,10 +12,15 @@ import type { JwtIssuer } from './types.ts';
 /** Signatures that are taken of an issuer: those with a public key. RFC 7518, section 3.1. */
 const algorithms = ['RS256', 'RS384', 'RS512', 'ES256', 'ES384', 'ES512', 'PS256', 'PS384', 'PS512'];
 
-export function jwtAuthenticator(entry: JwtIssuer, clock: Clock): Authenticator {
+export interface JwtAuthenticator extends Authenticator {
+  /** Resolves when the issuer's keys are there. Rejects with the cause. */
+  ready(): Promise<void>;
+}
+
+export function jwtAuthenticator(entry: JwtIssuer, clock: Clock): JwtAuthenticator {
   const keys = new IssuerKeys(entry.issuer, clock);
   const programs = new ClaimPrograms(entry);
-  return tokenAuthenticator(`jwt ${entry.issuer.url}`, async (token) => {
+  const authenticator = tokenAuthenticator(`jwt ${entry.issuer.url}`, async (token) => {
     if (untrustedIssuer(token) !== entry.issuer.url) return undefined;
     try {
       return userOf(await verify(token, keys, entry, clock), entry, programs);
@@ -23,7 +28,13 @@ export function jwtAuthenticator(entry: JwtIssuer, clock: Clock): Authenticator 
       throw refusedToken((error as Error).message);
     }
   });
+  return { ...authenticator, ready: async () => void (await keysOf(entry, keys)) };
 }
+
+const keysOf = ({ issuer }: JwtIssuer, keys: IssuerKeys): Promise<JSONWebKeySet> =>
+  keys.current().catch((error: Error) => {
+    throw new Error(`oidc: authenticator for issuer "${issuer.url}" is not initialized: ${error.message}`);
+  });
 
 /** The issuer claim of the token, unverified; undefined for an invalid token. */
 function untrustedIssuer(token: string): string | undefined {
@@ -38,12 +49,8 @@ function untrustedIssuer(token: string): string | undefined {
   }
 }
 
-async function verify(
-  token: string,
-  keys: IssuerKeys,
-  { issuer, signatures }: JwtIssuer,
-  clock: Clock,
-): Promise<JWTPayload> {
+async function verify(token: string, keys: IssuerKeys, entry: JwtIssuer, clock: Clock): Promise<JWTPayload> {
+  const { issuer, signatures } = entry;
   const { createLocalJWKSet, errors, jwtVerify } = await import('jose');
   const check = async (set: JSONWebKeySet) => {
     const options = {
@@ -55,9 +62,7 @@ async function verify(
     };
     return (await jwtVerify(token, createLocalJWKSet(set), options)).payload;
   };
-  const cached = await keys.current().catch((error: Error) => {
-    throw new Error(`oidc: authenticator for issuer "${issuer.url}" is not initialized: ${error.message}`);
-  });
+  const cached = await keysOf(entry, keys);
   try {
     return await check(cached);
   } catch (error) {
