@@ -17,7 +17,7 @@ const slowReconcileMs = 1_000;
 const ownWritesTimeoutMs = 300_000;
 
 /** The tools of a reconcile. Listers read the caches of the resources that the controller watches or `reads`. */
-export interface Tools extends Pick<ComponentContext, 'clock' | 'random' | 'logger'> {
+export interface Tools extends Pick<ComponentContext, 'clock' | 'random' | 'logger' | 'metrics'> {
   lister<R extends ResourceName>(resource: R): Lister<ObjectOf<R>>;
   /** Uses the controller's identity. A key is not reconciled again until the caches have its writes. */
   readonly client: Client;
@@ -165,8 +165,9 @@ class Runner {
   }
 
   #tools(client: Client): Tools {
-    const { clock, random, logger } = this.#context;
-    return { clock, random, logger, client, events: this.#events, lister: (resource) => this.#informers.for(resource) };
+    const { clock, random, logger, metrics } = this.#context;
+    const lister: Tools['lister'] = (resource) => this.#informers.for(resource);
+    return { clock, random, logger, metrics, client, events: this.#events, lister };
   }
 
   #watch(watch: Watch, tools: Tools): () => void {

@@ -32,6 +32,8 @@ import { namespace } from './namespace.ts';
 import { nodeipam } from './nodes/nodeipam.ts';
 import { type NodeLifecycleConfig, nodelifecycle } from './nodes/nodelifecycle.ts';
 import { taintEviction } from './nodes/taint-eviction.ts';
+import type { AutoscalerConfig } from './podautoscaler/config.ts';
+import { horizontalPodAutoscaler } from './podautoscaler/horizontal-pod-autoscaler.ts';
 import { podgc } from './podgc.ts';
 import { replicaset, replicationcontroller } from './replicaset.ts';
 import { resourcequota } from './resourcequota.ts';
@@ -66,6 +68,7 @@ export interface KubeControllerManagerConfig {
   /** Prefix length of a node's range. Default 24 (IPv4), 64 (IPv6). */
   readonly nodeCidrMaskSize?: { readonly ipv4?: number; readonly ipv6?: number };
   readonly nodeLifecycle?: NodeLifecycleConfig;
+  readonly autoscaler?: AutoscalerConfig;
   /** With it, only the holder of the Lease runs controllers; left out: this one runs them. */
   readonly leaderElection?: { readonly identity: string };
   /** Names of controllers not to run. */
@@ -90,6 +93,7 @@ const controllers = (
   ['job-controller', jobOrphans],
   ['cronjob-controller', cronjob],
   ['disruption-controller', disruption],
+  ['horizontal-pod-autoscaler', horizontalPodAutoscaler(config.autoscaler)],
   ['resourcequota-controller', resourcequota],
   ['ttl-after-finished-controller', ttlAfterFinished],
   ['ephemeral-volume-controller', ephemeralVolume],

@@ -36,6 +36,11 @@ function askedBy(method: string, path: string) {
 }
 
 const has = (list: readonly string[] | undefined, value: string) => list?.includes('*') || list?.includes(value);
+// A rule for `*/scale` covers the scale of all resources.
+const hasResource = (list: readonly string[] | undefined, resource: string) => {
+  const [, subresource] = resource.split('/');
+  return has(list, resource) || (subresource !== undefined && list?.includes(`*/${subresource}`));
+};
 const coversPath = (url: string, path: string) =>
   url === path || (url.endsWith('*') && path.startsWith(url.slice(0, -1)));
 
@@ -53,7 +58,7 @@ export function guarded(account: string, transport: Transport, overreach: (reque
       const { verb, group, resource } = askedBy(request.method, request.path);
       const allowed = rules.some((rule) =>
         resource
-          ? has(rule.verbs, verb) && has(rule.apiGroups, group) && has(rule.resources, resource)
+          ? has(rule.verbs, verb) && has(rule.apiGroups, group) && hasResource(rule.resources, resource)
           : rule.nonResourceURLs?.some((url) => coversPath(url, request.path)),
       );
       if (!allowed) overreach(`${account}: ${verb} ${resource || request.path} ${group}`);

@@ -1,7 +1,15 @@
 // For tests of controllers: the real API server in this process with every controller, in virtual time.
 
 import { conditionOf, isPodTerminal, type Pod } from '../../api/api.ts';
-import { type Client, type ComponentContext, createClient, timestamp } from '../../client/client.ts';
+import {
+  type Client,
+  type ComponentContext,
+  createClient,
+  type Transport,
+  type TransportRequest,
+  type TransportResponse,
+  timestamp,
+} from '../../client/client.ts';
 import { createApiServer } from '../../kube-apiserver/kube-apiserver.ts';
 import { silentLogger } from '../../machinery/logger.ts';
 import { Metrics } from '../../machinery/metrics.ts';
@@ -38,18 +46,26 @@ export const selector = { matchLabels: { app: 'x' } };
 
 const admin = { name: 'admin', groups: ['system:masters', 'system:authenticated'] };
 
+/** Answers a controller's request for the API of another server; undefined for all other requests. */
+export type Extension = (request: TransportRequest) => Promise<TransportResponse | undefined>;
+
 /** Starts it with the namespaces `default` and `kube-node-lease`. */
-export async function startTestCluster(config: KubeControllerManagerConfig = {}): Promise<TestCluster> {
+export async function startTestCluster(
+  config: KubeControllerManagerConfig = {},
+  extension: Extension = async () => undefined,
+): Promise<TestCluster> {
   const clock = new VirtualClock();
   const random = seededRandom(7);
   const api = await createApiServer({ store: createMemoryStore({ clock }), clock, random, logger: silentLogger });
   const client = createClient(api.transport(admin));
   const overreach = new Set<string>();
+  const transport = api.transport(admin);
+  const extended: Transport = { send: async (request) => (await extension(request)) ?? transport.send(request) };
   const context = { client, clock, random, logger: silentLogger, metrics: new Metrics(), fatal };
   const manager = await startKubeControllerManager(context, {
     rootCa: 'PEM',
     clusterCidrs: ['10.244.0.0/22'],
-    clientFor: (account) => createClient(guarded(account, api.transport(admin), (request) => overreach.add(request))),
+    clientFor: (account) => createClient(guarded(account, extended, (request) => overreach.add(request))),
     ...config,
   });
   await clock.settle();
