@@ -51,10 +51,18 @@ function shortNames(all: string[]): Map<string, string> {
   return taken;
 }
 
+/** Types without a schema, by their form in stored objects: decoding turns numbers into quantities. */
+const shapeless: Readonly<Record<string, string>> = {
+  Quantity: 'string',
+  JSONSchemaPropsOrArray: 'JSONSchemaProps | JSONSchemaProps[]',
+  JSONSchemaPropsOrBool: 'JSONSchemaProps | boolean',
+  JSONSchemaPropsOrStringArray: 'JSONSchemaProps | string[]',
+};
+
 function declaration(full: string, schema: Schema, names: Map<string, string>): string {
   const name = names.get(full)!;
   if (name === 'ObjectMeta') return objectMeta(schema, names);
-  if (!schema.properties) return `export type ${name} = ${typeOf(schema, names)};\n`;
+  if (!schema.properties) return `export type ${name} = ${shapeless[name] ?? typeOf(schema, names)};\n`;
   const topLevel = schema['x-kubernetes-group-version-kind'] && schema.properties['metadata'];
   const lines = Object.entries(schema.properties).map(([key, property]) => {
     // The server always writes fields with a default; a top-level object always has metadata.
@@ -91,9 +99,9 @@ function typeOf(schema: Schema, names: Map<string, string>): string {
     case 'object':
       if (typeof schema.additionalProperties === 'object')
         return `{ [key: string]: ${typeOf(schema.additionalProperties, names)} }`;
-      return '{ [key: string]: any }';
+      return '{ [key: string]: unknown }';
     default:
-      return 'any';
+      return 'unknown';
   }
 }
 

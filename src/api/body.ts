@@ -1,11 +1,13 @@
 // Decodes a request body into an object: JSON or YAML, the expected kind, types, unknown and duplicate fields.
 
+import { type Fields, fieldsOf, isFields, textIn } from '../machinery/parsed.ts';
 import { QuantityError } from '../machinery/quantity.ts';
 import type { Schema } from '../machinery/schema.ts';
 import { JsonSyntaxError, type ParsedJson, parseJson } from '../machinery/text/json.ts';
 import { parseYaml, YamlError } from '../machinery/text/yaml.ts';
 import { decode } from './decode.ts';
 import { badRequest } from './errors.ts';
+import type { ApiObject } from './kind.ts';
 import { DecodeError } from './object.ts';
 import { schemaKinds, schemaOfKind } from './schemas.ts';
 import { isStoredForm, markStoredForm } from './stored-form.ts';
@@ -31,7 +33,7 @@ export const readText = (text: string, encoding: Encoding): ParsedJson =>
 
 export interface DecodedBody {
   /** In canonical form, with `kind` and `apiVersion`. */
-  readonly object: any;
+  readonly object: ApiObject;
   /** Faults of strict decoding, as texts of warnings: unknown and duplicate fields. */
   readonly strictFaults: readonly string[];
   /** The same faults as one message, for fieldValidation=Strict; undefined when there are none. */
@@ -65,15 +67,15 @@ export function decodeLater(
 ): () => DecodedBody {
   const parsed = parse(text, encoding, wanted, read);
   const { value } = parsed;
-  if (typeof value !== 'object' || value === null || Array.isArray(value))
+  if (!isFields(value))
     throw unrecognized(text, wanted, `couldn't get version/kind; json parse error: ${notAnObject(value)}`);
   return () => decodeValue(value, wanted, parsed);
 }
 
 /** The same for a value that was parsed already (in process, or the result of a patch). */
-export function decodeValue(value: any, wanted: Wanted, given: Faults = noFaults): DecodedBody {
+export function decodeValue(value: object, wanted: Wanted, given: Faults = noFaults): DecodedBody {
   const { faults, message, duplicates, places } = given;
-  const { kind, version, apiVersion } = checkKind(value, wanted);
+  const { kind, version, apiVersion } = checkKind(fieldsOf(value), wanted);
   const cannot = (why: string) =>
     badRequest(`${kind} in version ${JSON.stringify(version)} cannot be handled as a ${wanted.kind}: ${why}`);
   try {
@@ -81,7 +83,7 @@ export function decodeValue(value: any, wanted: Wanted, given: Faults = noFaults
     const unknown = unknownFields.map((path) => `unknown field ${JSON.stringify(path)}`);
     const all =
       duplicates && places && !wanted.custom ? inTextOrder(duplicates, unknownFields, places) : [...faults, ...unknown];
-    const typed = wanted.custom ? object : withType(object, wanted, apiVersion);
+    const typed = (wanted.custom ? object : withType(fieldsOf(object), wanted, apiVersion)) as ApiObject;
     if (isStoredForm(object)) markStoredForm(typed, true);
     const strict = message ? [message, ...unknown] : all;
     return {
@@ -112,24 +114,24 @@ function inTextOrder(
   return told.map(({ path, fault }) => `${fault} field ${JSON.stringify(path)}`);
 }
 
-function withType(object: any, wanted: Wanted, apiVersion: string): any {
+function withType(object: Fields, wanted: Wanted, apiVersion: string): Fields {
   return 'kind' in (wanted.schema.properties ?? {})
     ? { ...object, kind: wanted.kind, apiVersion, ...omit(object) }
     : object;
 }
 
 /** `kind` and `apiVersion` come first even if the body lacked them. */
-const omit = ({ kind: _kind, apiVersion: _apiVersion, ...rest }: any) => rest;
+const omit = ({ kind: _kind, apiVersion: _apiVersion, ...rest }: Fields) => rest;
 
 /** The body's kind and version, or those of the path if the body has none. */
-function checkKind(value: any, wanted: Wanted): { kind: string; version: string; apiVersion: string } {
+function checkKind(value: Fields, wanted: Wanted): { kind: string; version: string; apiVersion: string } {
   const wantedVersion = wanted.group ? `${wanted.group}/${wanted.version}` : wanted.version;
   for (const field of ['apiVersion', 'kind'] as const)
     if (value[field] !== undefined && value[field] !== null && typeof value[field] !== 'string')
       throw unrecognizedValue(wanted, value, field);
   if (wanted.custom) return checkCustomKind(value, wanted, wantedVersion);
-  const apiVersion: string = value.apiVersion || wantedVersion;
-  const kind: string = value.kind || wanted.kind;
+  const apiVersion = textIn(value['apiVersion']) || wantedVersion;
+  const kind = textIn(value['kind']) || wanted.kind;
   const version = apiVersion.slice(apiVersion.indexOf('/') + 1);
   if (apiVersion === wantedVersion && kind === wanted.kind) return { kind, version, apiVersion };
   const cannot = (why: string) =>
@@ -146,7 +148,7 @@ function checkKind(value: any, wanted: Wanted): { kind: string; version: string;
   throw cannot(`converting (${version}.${kind}) to (${internal}.${wanted.kind}): unknown conversion`);
 }
 
-function tryDecode(schema: Schema, value: any, cannot: (why: string) => Error): void {
+function tryDecode(schema: Schema, value: unknown, cannot: (why: string) => Error): void {
   try {
     decode(schema, value);
   } catch (error) {
@@ -156,21 +158,21 @@ function tryDecode(schema: Schema, value: any, cannot: (why: string) => Error): 
 }
 
 /** Custom resources are not defaulted here; validation rejects a different kind. */
-function checkCustomKind(value: any, wanted: Wanted, wantedVersion: string) {
+function checkCustomKind(value: Fields, wanted: Wanted, wantedVersion: string) {
   const text = JSON.stringify(value);
-  if (!value.kind)
+  if (!value['kind'])
     throw badRequest(
       `the object provided is unrecognized (must be of type ${wanted.kind}): Object 'Kind' is missing in '${text}' (${text})`,
     );
-  if (value.apiVersion !== wantedVersion)
+  if (value['apiVersion'] !== wantedVersion)
     throw badRequest(
-      `the API version in the data (${value.apiVersion ?? ''}) does not match the expected API version (${wantedVersion})`,
+      `the API version in the data (${value['apiVersion'] ?? ''}) does not match the expected API version (${wantedVersion})`,
     );
-  return { kind: value.kind as string, version: wanted.version, apiVersion: wantedVersion };
+  return { kind: value['kind'] as string, version: wanted.version, apiVersion: wantedVersion };
 }
 
 interface Parsed extends Faults {
-  readonly value: any;
+  readonly value: unknown;
 }
 
 function parse(text: string, encoding: Encoding, wanted: Wanted, read: ReadText): Parsed {
@@ -201,7 +203,7 @@ function notAnObject(value: unknown): string {
   return `json: cannot unmarshal ${type} into Go value of type ${typeMeta}`;
 }
 
-function unrecognizedValue(wanted: Wanted, value: any, field: 'apiVersion' | 'kind') {
+function unrecognizedValue(wanted: Wanted, value: Fields, field: 'apiVersion' | 'kind') {
   const type = Array.isArray(value[field]) ? 'array' : typeof value[field] === 'boolean' ? 'bool' : typeof value[field];
   const name = field === 'kind' ? 'kind' : 'apiVersion';
   return unrecognized(

@@ -2,13 +2,13 @@
 
 import type { Schema } from '../machinery/schema.ts';
 import { pruneCustom } from './custom/prune.ts';
-import type { Kind } from './kind.ts';
+import type { ApiObject, Kind } from './kind.ts';
 import { canonicalBuiltin, canonicalBuiltinChange, type Decoded, decodeBuiltin } from './object.ts';
 import { isStoredForm } from './stored-form.ts';
 
 /** Throws DecodeError, or QuantityError for an invalid quantity. */
 export const decode = (schema: Schema, value: unknown, keepsEmpty = false): Decoded =>
-  schema.custom ? pruneCustom(schema, value) : decodeBuiltin(schema, value, keepsEmpty);
+  schema.custom ? pruneCustom(schema, value as ApiObject) : decodeBuiltin(schema, value, keepsEmpty);
 
 /** The canonical form of an object with correct types. Unknown fields are dropped. */
 export const canonical = <T>(schema: Schema, value: T, keepsEmpty = false): T =>

@@ -1,5 +1,6 @@
 // The faults that validation finds, one function a sort, with the sentences of Kubernetes.
 
+import type { Fields } from '../machinery/parsed.ts';
 import type { FieldError, FieldErrorType } from './errors.ts';
 
 const fault = (type: FieldErrorType, field: string, message: string): FieldError => ({ type, field, message });
@@ -65,24 +66,26 @@ export const oneOf = (field: string, value: unknown, supported: readonly string[
     : [notSupported(field, value, supported)];
 
 /** Equality of JSON values, regardless of field order; missing, null and empty differ. */
-export function sameValue(a: any, b: any): boolean {
+export function sameValue(a: unknown, b: unknown): boolean {
   if (a === b) return true;
   if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return false;
   if (Array.isArray(a) !== Array.isArray(b)) return false;
-  const keys = Object.keys(a);
-  if (keys.length !== Object.keys(b).length) return false;
-  return keys.every((key) => key in b && sameValue(a[key], b[key]));
+  const [left, right] = [a as Fields, b as Fields];
+  const keys = Object.keys(left);
+  if (keys.length !== Object.keys(right).length) return false;
+  return keys.every((key) => key in right && sameValue(left[key], right[key]));
 }
 
-const isBlank = (value: any): boolean =>
+const isBlank = (value: unknown): boolean =>
   value === undefined || value === null || (typeof value === 'object' && Object.keys(value).length === 0);
 
 /** The same for values printed as internal types: there, an empty list or map equals a missing one. */
-function sameInternal(a: any, b: any): boolean {
+function sameInternal(a: unknown, b: unknown): boolean {
   if (isBlank(a) && isBlank(b)) return true;
   if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return a === b;
   if (Array.isArray(a) !== Array.isArray(b)) return false;
-  return Object.keys({ ...a, ...b }).every((key) => sameInternal(a[key], b[key]));
+  const [left, right] = [a as Fields, b as Fields];
+  return Object.keys({ ...left, ...right }).every((key) => sameInternal(left[key], right[key]));
 }
 
 /** A value of an internal type that differs from `old` and may not. */
@@ -90,5 +93,5 @@ export const unchangedInternal = (path: string, next: unknown, old: unknown): Fi
   sameInternal(next, old) ? [] : [immutableField(path, next)];
 
 /** Fields of `next` that differ from `old` and may not. */
-export const unchanged = (path: string, next: any, old: any): FieldError[] =>
+export const unchanged = (path: string, next: unknown, old: unknown): FieldError[] =>
   sameValue(next ?? null, old ?? null) ? [] : [immutableField(path, next)];

@@ -1,6 +1,7 @@
 // Formats structured values as Kubernetes prints them in messages: JSON of the internal type, with Go's field names and
 // order, and no field omitted. The types are loaded at the first such fault.
 
+import { type Fields, fieldsIn, listIn } from '../machinery/parsed.ts';
 import { sameValue } from './fields.ts';
 import { internalText } from './generated/internal.ts';
 
@@ -13,64 +14,66 @@ let types: Record<string, readonly Field[] | string> | undefined;
 const moved = ['hostNetwork', 'hostPID', 'hostIPC', 'shareProcessNamespace', 'hostUsers'] as const;
 
 /** A value of an internal type such as `core.PodSpec` or `[]core.Toleration`. */
-export function internal(type: string, value: any): unknown {
+export function internal(type: string, value: unknown): unknown {
   if (type.startsWith('*')) return value === undefined || value === null ? null : internal(type.slice(1), value);
   if (type.startsWith('[]')) return Array.isArray(value) ? value.map((item) => internal(type.slice(2), item)) : null;
   if (type.startsWith('map:')) return internalMap(type.slice(4), value);
   const zero = zeros[type];
   if (zero !== undefined) return value ?? zero;
   if (!type.includes('.')) return withoutEmpty(value ?? null);
-  return internalStruct(type, value ?? {});
+  return internalStruct(type, fieldsIn(value));
 }
 
 const zeros: Readonly<Record<string, unknown>> = { s: '', b: false, n: 0, q: '0' };
 
-function internalMap(type: string, value: any): unknown {
+function internalMap(type: string, value: unknown): unknown {
   if (value === undefined || value === null) return null;
-  const keys = Object.keys(value).sort();
-  return Object.fromEntries(keys.map((key) => [key, internal(type, value[key])]));
+  const map = fieldsIn(value);
+  const keys = Object.keys(map).sort();
+  return Object.fromEntries(keys.map((key) => [key, internal(type, map[key])]));
 }
 
-function internalStruct(type: string, value: any): unknown {
+function internalStruct(type: string, value: Readonly<Fields>): unknown {
   const source = type === 'core.PodSpec' ? withMoved(value) : value;
   const out: Record<string, unknown> = {};
   for (const [goName, name, fieldType] of fieldsOf(type)) {
-    if (fieldType === 'meta') Object.assign(out, withoutEmpty(source.metadata));
+    if (fieldType === 'meta') Object.assign(out, withoutEmpty(source['metadata']));
     else out[goName] = internal(fieldType, source[name]);
   }
   return out;
 }
 
-function withMoved(spec: any): any {
+function withMoved(spec: Readonly<Fields>): Readonly<Fields> {
   const own = Object.fromEntries(moved.map((field) => [field, spec[field]]));
-  const any = spec.securityContext || moved.some((field) => spec[field] !== undefined);
-  return { ...spec, ...(any && { securityContext: { ...own, ...spec.securityContext } }) };
+  const { securityContext } = spec;
+  const isGiven = securityContext || moved.some((field) => spec[field] !== undefined);
+  return { ...spec, ...(isGiven && { securityContext: { ...own, ...fieldsIn(securityContext) } }) };
 }
 
 /** Values of published types are printed in their written form, which has no empty lists and maps. */
-function withoutEmpty(value: any): any {
+function withoutEmpty(value: unknown): unknown {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
   const fields = Object.entries(value).filter(([, field]) => !isEmptyList(field));
   return Object.fromEntries(fields.map(([name, field]) => [name, withoutEmpty(field)]));
 }
-const isEmptyList = (value: any): boolean =>
+const isEmptyList = (value: unknown): boolean =>
   typeof value === 'object' && value !== null && Object.keys(value).length === 0;
 
 const isNone = (value: unknown): boolean => value === undefined || value === null;
 
 /** Equality as Kubernetes compares values of an internal type: a missing list or map equals an empty one. */
-export const sameInternal = (type: string, a: any, b: any): boolean => sameValue(a, b) || sameType(type, a, b);
+export const sameInternal = (type: string, a: unknown, b: unknown): boolean => sameValue(a, b) || sameType(type, a, b);
 
-function sameType(type: string, a: any, b: any): boolean {
+function sameType(type: string, a: unknown, b: unknown): boolean {
   if (a === b) return true;
   if (type.startsWith('*')) return isNone(a) || isNone(b) ? isNone(a) && isNone(b) : sameType(type.slice(1), a, b);
-  if (type.startsWith('[]')) return sameLists(type.slice(2), a ?? [], b ?? []);
-  if (type.startsWith('map:')) return sameMaps(type.slice(4), a ?? {}, b ?? {});
+  if (type.startsWith('[]')) return sameLists(type.slice(2), listIn(a), listIn(b));
+  if (type.startsWith('map:')) return sameMaps(type.slice(4), fieldsIn(a), fieldsIn(b));
   if (!type.includes('.')) return sameValue(internal(type, a), internal(type, b));
-  const [left, right] = type === 'core.PodSpec' ? [withMoved(a ?? {}), withMoved(b ?? {})] : [a ?? {}, b ?? {}];
+  const [left, right] = [a, b].map((value) => (type === 'core.PodSpec' ? withMoved(fieldsIn(value)) : fieldsIn(value)));
   return fieldsOf(type).every(([, name, fieldType]) =>
     fieldType === 'meta'
-      ? sameValue(withoutEmpty(left.metadata ?? {}), withoutEmpty(right.metadata ?? {}))
+      ? sameValue(withoutEmpty(left['metadata'] ?? {}), withoutEmpty(right['metadata'] ?? {}))
       : sameType(fieldType, left[name], right[name]),
   );
 }
@@ -78,7 +81,7 @@ function sameType(type: string, a: any, b: any): boolean {
 const sameLists = (type: string, a: readonly unknown[], b: readonly unknown[]): boolean =>
   a.length === b.length && a.every((item, index) => sameType(type, item, b[index]));
 
-const sameMaps = (type: string, a: any, b: any): boolean =>
+const sameMaps = (type: string, a: Readonly<Fields>, b: Readonly<Fields>): boolean =>
   Object.keys(a).length === Object.keys(b).length &&
   Object.keys(a).every((key) => key in b && sameType(type, a[key], b[key]));
 

@@ -70,8 +70,14 @@ export interface DeletionChoices {
 /** Checks the changes of metadata, or all of it, as for a new object: faults that both find are listed twice. */
 export type MetadataCheck = 'change' | 'whole';
 
+/** Functions of one kind's objects. They have methods' types, so that lists of all kinds accept those of each. */
+type Value<T extends KubeObject> = { read(object: T): string }['read'];
+/** `now` is in milliseconds. */
+type Cell<T extends KubeObject> = { read(object: T, now: number): unknown }['read'];
+type Change<T extends KubeObject> = { change(next: T): void }['change'];
+
 /** The rules of one kind. Every function may be left out. Functions change the objects that they get in place. */
-export interface Strategy<T extends KubeObject = any> {
+export interface Strategy<T extends KubeObject = ApiObject> {
   /** The faults of a name, or of a generateName (`prefix`). Default: a DNS subdomain (RFC 1123). */
   nameRule?(name: string, prefix: boolean): string[];
   /** Fills in defaults, before validation and again when a stored object is read. Must be idempotent. */
@@ -102,7 +108,7 @@ export interface Strategy<T extends KubeObject = any> {
   /** True while something beside metadata.finalizers holds a deleted object, such as a namespace's content. */
   isHeld?(object: T): boolean;
   /** A change that is written before a deletion begins. `now` is in milliseconds. */
-  announceDeletion?(live: T, now: number): ((next: T) => void) | undefined;
+  announceDeletion?(live: T, now: number): Change<T> | undefined;
   /** Sets the fields of a started deletion. */
   prepareForDelete?(next: T): void;
   /** Warnings about a deletion with these options. */
@@ -113,7 +119,7 @@ export interface Strategy<T extends KubeObject = any> {
   defaultPropagation?: 'orphan' | 'background';
 }
 
-export interface Kind<T extends KubeObject = any> extends ResourceInfo {
+export interface Kind<T extends KubeObject = ApiObject> extends ResourceInfo {
   /** Schema of the object in this version. */
   readonly schema: Schema;
   readonly strategy: Strategy<T>;
@@ -121,7 +127,7 @@ export interface Kind<T extends KubeObject = any> extends ResourceInfo {
   /** Cells of one row, in the order of `columns`. `now` is in milliseconds. */
   cells(object: T, now: number): readonly unknown[];
   /** Values by which a fieldSelector may select, beside metadata.name and metadata.namespace. */
-  readonly selectableFields: Readonly<Record<string, (object: T) => string>>;
+  readonly selectableFields: Readonly<Record<string, Value<T>>>;
   /** Whether generation counts changes of spec. */
   readonly hasGeneration: boolean;
   /**
@@ -175,7 +181,7 @@ export interface Kind<T extends KubeObject = any> extends ResourceInfo {
 }
 
 /** The part of a kind that discovery and schema lack; one file under kinds/ each. */
-export interface KindBehaviour<T extends KubeObject = any>
+export interface KindBehaviour<T extends KubeObject = ApiObject>
   extends Partial<
     Pick<
       Kind<T>,
@@ -200,5 +206,5 @@ export interface KindBehaviour<T extends KubeObject = any>
     >
   > {
   /** Cells by column name; `now` is in milliseconds. Name and Age have no function. */
-  readonly cells?: Readonly<Record<string, (object: T, now: number) => unknown>>;
+  readonly cells?: Readonly<Record<string, Cell<T>>>;
 }

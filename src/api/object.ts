@@ -5,10 +5,12 @@
 import { inOrder } from '../machinery/collections/in-order.ts';
 import { getOwn, setOwn } from '../machinery/collections/own.ts';
 import { must } from '../machinery/must.ts';
+import { type Fields, isFields } from '../machinery/parsed.ts';
 import { canonicalQuantity, canonicalResource } from '../machinery/quantity.ts';
 import type { Schema } from '../machinery/schema.ts';
 import { tooLarge } from './errors.ts';
 import { goNumber, goTypeOf } from './go-values.ts';
+import type { ApiObject } from './kind.ts';
 import { mapKeys } from './map-keys.ts';
 import { indexesOf, planOf } from './plan.ts';
 import { schemaNamed } from './schemas.ts';
@@ -25,7 +27,7 @@ export { sortKeys };
 
 export interface Decoded {
   /** In canonical form; a new object. */
-  readonly object: any;
+  readonly object: ApiObject;
   /** Paths of fields outside the schema, in text order. */
   readonly unknownFields: readonly string[];
 }
@@ -33,7 +35,7 @@ export interface Decoded {
 /** Throws DecodeError, or QuantityError for an invalid quantity. */
 export function decodeBuiltin(schema: Schema, value: unknown, keepsEmpty = false): Decoded {
   const walk = new Walk(true, keepsEmpty);
-  const object = walk.value(schema, value);
+  const object = walk.value(schema, value) as ApiObject;
   if (keepsEmpty && !walk.keptEmpty) markStoredForm(object, true);
   return { object, unknownFields: walk.unknown ? unknownFields(schema, value) : [] };
 }
@@ -41,14 +43,14 @@ export function decodeBuiltin(schema: Schema, value: unknown, keepsEmpty = false
 /** The canonical form of an object with correct types, without unknown fields. `keepsEmpty`: it is not stored yet. */
 export function canonicalBuiltin<T>(schema: Schema, value: T, keepsEmpty = false): T {
   const walk = new Walk(false, keepsEmpty);
-  const object = walk.value(schema, value);
-  if (keepsEmpty && !walk.keptEmpty) markStoredForm(object, true);
+  const object = walk.value(schema, value) as T;
+  if (keepsEmpty && !walk.keptEmpty) markStoredForm(object as object, true);
   return object;
 }
 
 /** Same for a changed copy of a canonical object: shared parts are skipped. */
 export function canonicalBuiltinChange<T>(schema: Schema, next: T, live: T): T {
-  return new Walk(false, false).changed(schema, next, live);
+  return new Walk(false, false).changed(schema, next, live) as T;
 }
 
 const jsonSchemaProps = 'io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaProps';
@@ -82,7 +84,7 @@ class Walk {
     this.#keepsEmpty = keepsEmpty;
   }
 
-  value(schema: Schema, value: any): any {
+  value(schema: Schema, value: unknown): unknown {
     if (schema.union) return this.#union(schema, value);
     if (schema.preserveUnknownFields) return this.#any(schema, value);
     if (schema.intOrString) return this.#intOrString(value);
@@ -107,21 +109,24 @@ class Walk {
     }
   }
 
-  changed(schema: Schema, value: any, live: any): any {
+  changed(schema: Schema, value: unknown, live: unknown): unknown {
     if (value === live) return value;
-    const both = typeof live === 'object' && live !== null && !Array.isArray(live) && !schema.union;
-    return both && schema.type === 'object' && schema.properties && !schema.preserveUnknownFields
+    return isFields(live) &&
+      !schema.union &&
+      schema.type === 'object' &&
+      schema.properties &&
+      !schema.preserveUnknownFields
       ? this.#struct_(schema, value, live)
       : this.value(schema, value);
   }
 
-  #struct_(schema: Schema, value: any, live?: any): any {
-    if (typeof value !== 'object' || value === null || Array.isArray(value)) this.#fail(value);
+  #struct_(schema: Schema, value: unknown, live?: Fields): Fields {
+    if (!isFields(value)) this.#fail(value);
     if (this.#checked && ++this.#structs > mostStructs) throw tooLarge(tooManyStructs);
     const holder = this.#holder;
     const outerField = this.#field;
     const outerDepth = this.#depth;
-    const out: any = {};
+    const out: Fields = {};
     let met = 0;
     const plan = planOf(schema);
     const { keys, fields } = plan;
@@ -164,10 +169,10 @@ class Walk {
     return out;
   }
 
-  #map(schema: Schema, value: any): any {
-    if (typeof value !== 'object' || value === null || Array.isArray(value)) this.#fail(value);
+  #map(schema: Schema, value: unknown): Fields {
+    if (!isFields(value)) this.#fail(value);
     const items = schema.additionalProperties as Schema;
-    const out: any = {};
+    const out: Fields = {};
     this.#depth++;
     const keys = this.#checked ? mapKeys(value) : Object.keys(value);
     // A map of quantities is a ResourceList, which is rounded to thousandths when defaults are set.
@@ -175,14 +180,14 @@ class Walk {
     for (const key of inOrder(keys)) {
       const nullBytes = items.format === 'byte' ? '' : undefined;
       const walked = value[key] === null ? (nullBytes ?? zero(items)) : this.value(items, value[key]);
-      setOwn(out, key, rounds ? canonicalResource(walked) : walked);
+      setOwn(out, key, rounds ? canonicalResource(walked as string) : walked);
     }
     this.#depth--;
     this.#isEmptyMap = keys.length === 0;
     return out;
   }
 
-  #array(schema: Schema, value: any): any {
+  #array(schema: Schema, value: unknown): unknown {
     if (!Array.isArray(value)) this.#fail(value);
     const items = must(schema.items, 'items');
     this.#depth++;
@@ -191,7 +196,7 @@ class Walk {
     return out;
   }
 
-  #string(schema: Schema, value: any): any {
+  #string(schema: Schema, value: unknown): unknown {
     if (schema.format === 'quantity') {
       if (typeof value === 'string') return value === '' ? '0' : canonicalQuantity(value.trim());
       return canonicalQuantity(typeof value === 'number' ? value : JSON.stringify(value));
@@ -202,7 +207,7 @@ class Walk {
     return value;
   }
 
-  #time(format: string, value: any): string {
+  #time(format: string, value: unknown): string {
     if (typeof value !== 'string')
       throw new DecodeError(`json: cannot unmarshal ${goTypeOf(value)} into Go value of type string`);
     const micro = format === 'micro-time';
@@ -213,7 +218,7 @@ class Walk {
     throw new DecodeError(timeFault(value, layout));
   }
 
-  #integer(schema: Schema, value: any): number {
+  #integer(schema: Schema, value: unknown): number {
     if (typeof value === 'bigint') {
       if (schema.format === 'int32') this.#fail(value, ` ${value}`);
       // The type is number: code that computes with it must support bigint too.
@@ -225,7 +230,7 @@ class Walk {
     return value;
   }
 
-  #intOrString(value: any): number | string {
+  #intOrString(value: unknown): number | string {
     if (typeof value === 'string') return value;
     if (typeof value === 'number' && Number.isInteger(value) && Math.abs(value) <= 2 ** 31) return value;
     const number = typeof value === 'number' ? ` ${goNumber(value)}` : typeof value === 'bigint' ? ` ${value}` : '';
@@ -233,7 +238,7 @@ class Walk {
   }
 
   /** Raw values: a JSON object copied with sorted keys. */
-  #any(schema: Schema, value: any): any {
+  #any(schema: Schema, value: unknown): unknown {
     if (
       schema.type === 'object' &&
       this.#checked &&
@@ -244,7 +249,7 @@ class Walk {
     return sortKeys(value);
   }
 
-  #union(schema: Schema, value: any): any {
+  #union(schema: Schema, value: unknown): unknown {
     const inner = schemaNamed(jsonSchemaProps);
     if (typeof value === 'boolean' && schema.union === 'schema-or-bool') return value;
     if (Array.isArray(value) && schema.union === 'schema-or-array')
@@ -305,7 +310,7 @@ function base64(value: string): string {
 }
 
 /** The zero value that Go writes for an absent field. */
-function zero(schema: Schema): any {
+function zero(schema: Schema): unknown {
   if (schema.intOrString) return 0;
   if (schema.preserveUnknownFields || schema.union) return null;
   switch (schema.type) {
@@ -324,12 +329,12 @@ function zero(schema: Schema): any {
   }
 }
 
-function isZero(walked: any, given: any): boolean {
+function isZero(walked: unknown, given: unknown): boolean {
   if (walked === '' || walked === 0 || walked === false || walked === null) return true;
   if (typeof walked !== 'object') return false;
   if (Array.isArray(walked)) return walked.length === 0;
   // An empty map; a pointer to a struct is never `nonzero`.
-  for (const _ in given) return false;
+  for (const _ in given as object) return false;
   return true;
 }
 
@@ -337,12 +342,12 @@ function isZero(walked: any, given: any): boolean {
 const mostUnknown = 100;
 
 /** Paths of the fields outside the schema, in order. */
-export function unknownFields(schema: Schema, value: any, path = '', found = new Set<string>()): string[] {
+export function unknownFields(schema: Schema, value: unknown, path = '', found = new Set<string>()): string[] {
   collectUnknown(schema, value, path, found);
   return [...found];
 }
 
-function collectUnknown(schema: Schema, value: any, path: string, found: Set<string>): void {
+function collectUnknown(schema: Schema, value: unknown, path: string, found: Set<string>): void {
   if (typeof value !== 'object' || value === null || schema.preserveUnknownFields || found.size >= mostUnknown) return;
   // Kubernetes decodes unions separately, and ignores their unknown fields.
   if (schema.union) return;
@@ -351,13 +356,13 @@ function collectUnknown(schema: Schema, value: any, path: string, found: Set<str
       for (const [i, item] of value.entries()) collectUnknown(schema.items, item, `${path}[${i}]`, found);
     return;
   }
-  for (const key of Object.keys(value)) {
+  for (const [key, inner] of Object.entries(value)) {
     if (found.size >= mostUnknown) return;
     const at = path ? `${path}.${key}` : key;
     if (schema.properties) {
       const field = getOwn(schema.properties, key);
-      if (field) collectUnknown(field, value[key], at, found);
+      if (field) collectUnknown(field, inner, at, found);
       else found.add(at);
-    } else if (isMap(schema)) collectUnknown(schema.additionalProperties as Schema, value[key], at, found);
+    } else if (isMap(schema)) collectUnknown(schema.additionalProperties as Schema, inner, at, found);
   }
 }

@@ -1,5 +1,6 @@
 // The fields of a schema in arrays, for walks over objects.
 
+import type { Fields } from '../machinery/parsed.ts';
 import type { Schema } from '../machinery/schema.ts';
 
 interface Plan {
@@ -32,7 +33,7 @@ export function planOf({ properties = {} }: Schema): Plan {
 }
 
 /** Indexes of the fields that are given or written anyway, in order. Most objects give few of the fields they might. */
-export function indexesOf(plan: Plan, value: any, given: readonly string[]): number[] {
+export function indexesOf(plan: Plan, value: Readonly<Fields>, given: readonly string[]): number[] {
   const found: number[] = [];
   let last = -1;
   let sorted = true;

@@ -2,7 +2,7 @@
 
 import { addQuantities, compareQuantities } from '../machinery/quantity.ts';
 import { conditionOf, isConditionTrue } from './conditions.ts';
-import type { Container, Pod, PodSpec } from './generated/types.ts';
+import type { Container, Pod, PodSpec, ResourceRequirements } from './generated/types.ts';
 
 export const isPodReady = (pod: Pod): boolean => isConditionTrue(pod, 'Ready');
 
@@ -88,12 +88,10 @@ export type QosClass = 'Guaranteed' | 'Burstable' | 'BestEffort';
 /** https://kubernetes.io/docs/concepts/workloads/pods/pod-qos/ */
 export function qosClass(spec: PodSpec): QosClass {
   const podLevel = (spec as { resources?: { requests?: ResourceList; limits?: ResourceList } }).resources;
-  const holders: readonly { requests?: ResourceList; limits?: ResourceList }[] =
+  const holders: readonly ResourceRequirements[] =
     podLevel?.requests || podLevel?.limits
       ? [podLevel]
-      : [...(spec.containers ?? []), ...(spec.initContainers ?? [])].map(
-          (container) => (container.resources ?? {}) as any,
-        );
+      : [...(spec.containers ?? []), ...(spec.initContainers ?? [])].map((container) => container.resources ?? {});
   const counted = (list: ResourceList | undefined) =>
     ['cpu', 'memory'].filter((name) => list?.[name] && compareQuantities(list[name], 0) > 0);
   if (holders.every(({ requests, limits }) => counted(requests).length + counted(limits).length === 0))

@@ -19,9 +19,7 @@ export const resourceKey = (resource: string, group: string): string => (group ?
 /** Joins the declaration of a kind with its behaviour. */
 export function makeKind(info: ResourceInfo & { columns: readonly Column[] }, behaviour: KindBehaviour = {}): Kind {
   const { cells: own = {}, ...rest } = behaviour;
-  const functions = info.columns.map(
-    (column) => (own[column.name] ?? commonCells[column.name] ?? (() => '')) as (object: any, now: number) => unknown,
-  );
+  const functions = info.columns.map((column) => own[column.name] ?? commonCells[column.name] ?? (() => ''));
   return {
     ...info,
     get schema() {

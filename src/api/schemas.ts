@@ -3,7 +3,12 @@
 import type { Schema } from '../machinery/schema.ts';
 import { schemaText } from './generated/schema.ts';
 
-type Raw = { -readonly [K in keyof Schema]: any } & { $ref?: string };
+type Raw = { -readonly [K in keyof Schema]: Schema[K] } & {
+  $ref?: string;
+  properties?: Record<string, Raw>;
+  items?: Raw;
+  additionalProperties?: Raw | boolean;
+};
 
 interface Linked {
   readonly schemas: Readonly<Record<string, Schema>>;

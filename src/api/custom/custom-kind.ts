@@ -1,7 +1,7 @@
 // A CustomResourceDefinition makes kinds like any other: the same interface, from the definition's schema.
 
 import type { Schema } from '../../machinery/schema.ts';
-import type { CustomResourceDefinition, CustomResourceDefinitionVersion } from '../generated/types.ts';
+import type { CustomResourceDefinition, CustomResourceDefinitionVersion, ObjectMeta } from '../generated/types.ts';
 import type { ApiObject, Kind, SubresourceInfo, Verb } from '../kind.ts';
 import { comparePriority } from '../version-priority.ts';
 import { columnsOf } from './columns.ts';
@@ -48,7 +48,7 @@ class Versions {
     const schema = this.#schemas.get(object.apiVersion ?? '');
     if (!schema) return object;
     const read = pruneCustom(schema, object, true).object;
-    read.metadata ??= {};
+    read.metadata ??= {} as ObjectMeta;
     applyDefaults(schema, read);
     return read;
   }

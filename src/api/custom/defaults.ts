@@ -1,12 +1,17 @@
 // Defaults of custom resources.
 // https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definitions/#defaulting
 
+import type { Fields } from '../../machinery/parsed.ts';
 import type { Schema } from '../../machinery/schema.ts';
 
 /** Fills in defaults, in place. A null stays where it may be one, and gives way to the default elsewhere. */
-export function applyDefaults(schema: Schema, value: any): void {
+export function applyDefaults(schema: Schema, value: unknown): void {
   if (schema.hasDefaults === false || typeof value !== 'object' || value === null) return;
   if (Array.isArray(value)) return defaultItems(schema, value);
+  defaultFields(schema, value as Fields);
+}
+
+function defaultFields(schema: Schema, value: Fields): void {
   const { properties = {}, additionalProperties } = schema;
   for (const key in properties) {
     const part = properties[key];
@@ -23,7 +28,7 @@ export function applyDefaults(schema: Schema, value: any): void {
   }
 }
 
-function defaultItems({ items }: Schema, list: any[]): void {
+function defaultItems({ items }: Schema, list: unknown[]): void {
   if (!items) return;
   for (const [index, item] of list.entries()) {
     if (isEmptyNull(items, item)) list[index] = copyOf(items.default);

@@ -1,24 +1,27 @@
 // Resources within resources (x-kubernetes-embedded-resource): their kind, version and metadata are checked.
 
+import type { Fields } from '../../machinery/parsed.ts';
 import type { Schema } from '../../machinery/schema.ts';
 import { dns1035LabelFaults } from '../../machinery/text/names.ts';
 import type { FieldError } from '../errors.ts';
 import { invalidValue, required } from '../fields.ts';
+import type { ObjectMeta } from '../generated/types.ts';
 import { nameRule, validateObjectMeta } from '../validation/metadata.ts';
 
-export function validateEmbedded(schema: Schema, value: any, path = ''): FieldError[] {
+export function validateEmbedded(schema: Schema, value: unknown, path = ''): FieldError[] {
   if (!hasEmbedded(schema) || typeof value !== 'object' || value === null) return [];
   if (Array.isArray(value))
     return value.flatMap((item, index) =>
       schema.items ? validateEmbedded(schema.items, item, `${path}[${index}]`) : [],
     );
-  const errors = schema.embeddedResource ? validateResource(value, path) : [];
+  const fields = value as Fields;
+  const errors = schema.embeddedResource ? validateResource(fields, path) : [];
   const { properties, additionalProperties } = schema;
-  for (const key of Object.keys(value)) {
+  for (const key of Object.keys(fields)) {
     const part = properties?.[key];
-    if (part) errors.push(...validateEmbedded(part, value[key], path ? `${path}.${key}` : key));
+    if (part) errors.push(...validateEmbedded(part, fields[key], path ? `${path}.${key}` : key));
     else if (typeof additionalProperties === 'object')
-      errors.push(...validateEmbedded(additionalProperties, value[key], `${path}[${key}]`));
+      errors.push(...validateEmbedded(additionalProperties, fields[key], `${path}[${key}]`));
   }
   return errors;
 }
@@ -47,7 +50,9 @@ const pathSegments = nameRule((name) => [
   ...['/', '%'].filter((sign) => name.includes(sign)).map((sign) => `may not contain '${sign}'`),
 ]);
 
-export function validateResource(value: any, path: string): FieldError[] {
+const named = (metadata: ObjectMeta): ObjectMeta => ({ ...metadata, name: metadata.name || 'fakename' });
+
+export function validateResource(value: Readonly<Fields>, path: string): FieldError[] {
   const at = (name: string) => (path ? `${path}.${name}` : name);
   const errors: FieldError[] = [];
   for (const name of ['apiVersion', 'kind'])
@@ -62,7 +67,7 @@ export function validateResource(value: any, path: string): FieldError[] {
     errors.push(invalidValue(at('kind'), kind, `may have mixed case, but should otherwise match: ${faults.join(',')}`));
   if (typeof metadata === 'object' && metadata !== null)
     errors.push(
-      ...validateObjectMeta({ ...metadata, name: metadata.name || 'fakename' }, pathSegments).map((error) => ({
+      ...validateObjectMeta(named(metadata as ObjectMeta), pathSegments).map((error) => ({
         ...error,
         field: at(error.field),
       })),

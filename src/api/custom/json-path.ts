@@ -2,15 +2,16 @@
 // https://kubernetes.io/docs/reference/kubectl/jsonpath/
 
 import { TextCache } from '../../machinery/collections/text-cache.ts';
+import { fieldsIn } from '../../machinery/parsed.ts';
 
-type Step = (value: any) => any[];
+type Step = (value: unknown) => unknown[];
 
 const paths = new TextCache(reader, { longest: 1_024 });
 
 /** Reads every value at the path; undefined for an invalid path. */
-export const readJsonPath = (path: string): ((object: any) => unknown[]) | undefined => paths.get(path);
+export const readJsonPath = (path: string): ((object: unknown) => unknown[]) | undefined => paths.get(path);
 
-function reader(path: string): ((object: any) => unknown[]) | undefined {
+function reader(path: string): ((object: unknown) => unknown[]) | undefined {
   try {
     const steps = parse(path);
     return (object) => evaluate(steps, object);
@@ -19,8 +20,8 @@ function reader(path: string): ((object: any) => unknown[]) | undefined {
   }
 }
 
-function evaluate(steps: readonly Step[], object: any): any[] {
-  let values: any[] = [object];
+function evaluate(steps: readonly Step[], object: unknown): unknown[] {
+  let values: unknown[] = [object];
   for (const step of steps)
     values = values.flatMap((value) => (value === null || value === undefined ? [] : step(value)));
   return values.filter((value) => value !== undefined);
@@ -29,8 +30,8 @@ function evaluate(steps: readonly Step[], object: any): any[] {
 const name =
   (field: string): Step =>
   (value) =>
-    typeof value === 'object' && Object.hasOwn(value, field) ? [value[field]] : [];
-const all: Step = (value) => (typeof value === 'object' ? Object.values(value) : []);
+    typeof value === 'object' && value !== null && Object.hasOwn(value, field) ? [fieldsIn(value)[field]] : [];
+const all: Step = (value) => Object.values(fieldsIn(value));
 const below: Step = (value) =>
   typeof value === 'object' && value !== null ? [value, ...Object.values(value).flatMap(below)] : [];
 
@@ -107,8 +108,7 @@ function filterStep(text: string): Step {
   const left = operand(match[1]);
   const right = match[3] === undefined ? undefined : operand(match[3]);
   return (value) => {
-    const items: any[] = Array.isArray(value) ? value : typeof value === 'object' ? Object.values(value) : [];
-    return items.filter((item) => {
+    return Object.values(fieldsIn(value)).filter((item) => {
       const a = left(item);
       if (!right) return a.length > 0;
       const b = right(item);
@@ -118,7 +118,7 @@ function filterStep(text: string): Step {
 }
 
 /** A path from the item (`@`), or a value. */
-function operand(text: string): (item: any) => unknown[] {
+function operand(text: string): (item: unknown) => unknown[] {
   if (text.startsWith('@')) {
     const steps = parse(text.slice(1));
     return (item) => evaluate(steps, item);
@@ -128,12 +128,15 @@ function operand(text: string): (item: any) => unknown[] {
   return () => [value];
 }
 
-function compare(a: any, operator: string, b: any): boolean {
+type Ordered = string | number | bigint;
+
+function compare(a: unknown, operator: string, b: unknown): boolean {
+  if (operator === '==') return a === b;
+  return operator === '!=' ? a !== b : compareOrdered(a as Ordered, operator, b as Ordered);
+}
+
+function compareOrdered(a: Ordered, operator: string, b: Ordered): boolean {
   switch (operator) {
-    case '==':
-      return a === b;
-    case '!=':
-      return a !== b;
     case '<':
       return a < b;
     case '<=':

@@ -1,26 +1,27 @@
 // Lists with distinct items (x-kubernetes-list-type: set) or distinct keys (map).
 
+import { fieldsIn } from '../../machinery/parsed.ts';
 import type { Schema } from '../../machinery/schema.ts';
 import type { FieldError } from '../errors.ts';
 import { duplicate, invalidValue } from '../fields.ts';
 import { sortKeys } from '../sort.ts';
 
-export function validateListSets(schema: Schema, value: any, path = ''): FieldError[] {
+export function validateListSets(schema: Schema, value: unknown, path = ''): FieldError[] {
   if (typeof value !== 'object' || value === null) return [];
   if (Array.isArray(value)) return validateList(schema, value, path);
   const { properties, additionalProperties } = schema;
   const errors: FieldError[] = [];
-  for (const key of Object.keys(value)) {
+  for (const [key, inner] of Object.entries(value)) {
     if (schema.custom && key === 'metadata') continue;
     const part = properties?.[key];
-    if (part) errors.push(...validateListSets(part, value[key], path ? `${path}.${key}` : key));
+    if (part) errors.push(...validateListSets(part, inner, path ? `${path}.${key}` : key));
     else if (typeof additionalProperties === 'object')
-      errors.push(...validateListSets(additionalProperties, value[key], `${path}[${key}]`));
+      errors.push(...validateListSets(additionalProperties, inner, `${path}[${key}]`));
   }
   return errors;
 }
 
-function validateList(schema: Schema, list: readonly any[], path: string): FieldError[] {
+function validateList(schema: Schema, list: readonly unknown[], path: string): FieldError[] {
   const errors: FieldError[] = [];
   if (schema.listType === 'set') errors.push(...duplicates(list, list, path));
   if (schema.listType === 'map') errors.push(...validateKeyed(schema.listMapKeys ?? [], list, path));
@@ -30,16 +31,18 @@ function validateList(schema: Schema, list: readonly any[], path: string): Field
   return errors;
 }
 
-function validateKeyed(keys: readonly string[], list: readonly any[], path: string): FieldError[] {
+function validateKeyed(keys: readonly string[], list: readonly unknown[], path: string): FieldError[] {
   const odd = list.findIndex((item) => item !== null && (typeof item !== 'object' || Array.isArray(item)));
   if (odd >= 0) return [invalidValue(`${path}[${odd}]`, list[odd], 'must be an object for an array of list-type map')];
-  const identity = (item: any) =>
-    Object.fromEntries(keys.filter((key) => item?.[key] !== undefined).map((key) => [key, item[key]]));
+  const identity = (item: unknown) => {
+    const fields = fieldsIn(item);
+    return Object.fromEntries(keys.filter((key) => fields[key] !== undefined).map((key) => [key, fields[key]]));
+  };
   return duplicates(list.map(identity), list, path);
 }
 
 /** A duplicate value is reported once, at its second occurrence. */
-function duplicates(values: readonly any[], list: readonly any[], path: string): FieldError[] {
+function duplicates(values: readonly unknown[], list: readonly unknown[], path: string): FieldError[] {
   if (list.length < 2) return [];
   const seen = new Map<string, number>();
   const errors: FieldError[] = [];

@@ -2,14 +2,15 @@
 // https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definitions/#field-pruning
 
 import { getOwn, setOwn } from '../../machinery/collections/own.ts';
+import { type Fields, fieldsIn, fieldsOf, isFields } from '../../machinery/parsed.ts';
 import type { Schema } from '../../machinery/schema.ts';
 import { mapKeys } from '../map-keys.ts';
 import { DecodeError, decodeBuiltin } from '../object.ts';
 import { sortKeys } from '../sort.ts';
 import { metadataSchema } from './schema.ts';
 
-export interface Pruned {
-  readonly object: any;
+export interface Pruned<T> {
+  readonly object: T;
   /** Those of the metadata first, then the others in the order of their paths. */
   readonly unknownFields: readonly string[];
 }
@@ -18,23 +19,23 @@ export interface Pruned {
  * A copy without unknown fields, keys sorted. Metadata of a wrong type causes a DecodeError, unless `lenient`: stored
  * objects lose faulty fields instead.
  */
-export function pruneCustom(schema: Schema, value: any, lenient = false): Pruned {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return { object: value, unknownFields: [] };
+export function pruneCustom<T>(schema: Schema, value: T, lenient = false): Pruned<T> {
+  if (!isFields(value)) return { object: value, unknownFields: [] };
   const metadata = new Walk(lenient);
   const fields = new Walk(lenient);
-  const own = value.metadata === undefined ? undefined : metadata.metadata(value.metadata, '');
-  const object: any = {};
+  const own = value['metadata'] === undefined ? undefined : metadata.metadata(value['metadata'], '');
+  const object: T & Fields = {} as T & Fields;
   for (const key of Object.keys(value).sort()) {
-    if (key === 'metadata') object[key] = own;
-    else if (key === 'apiVersion' || key === 'kind') object[key] = value[key];
+    if (key === 'metadata') setOwn(object, key, own);
+    else if (key === 'apiVersion' || key === 'kind') setOwn(object, key, value[key]);
     else fields.field(schema, value, key, key, object);
   }
-  if (object.metadata === null || object.metadata === undefined) delete object.metadata;
+  if (own === null || own === undefined) delete (object as Fields)['metadata'];
   return { object, unknownFields: [...metadata.unknown.sort(), ...fields.unknown.sort(), ...fields.embedded.sort()] };
 }
 
 /** The same for a part of a resource. */
-export const pruneValue = (schema: Schema, value: any): any => new Walk(false).value(schema, value, '');
+export const pruneValue = (schema: Schema, value: unknown): unknown => new Walk(false).value(schema, value, '');
 
 /** Kubernetes reports at most a hundred unknown fields. */
 const mostUnknown = 100;
@@ -52,7 +53,7 @@ class Walk {
   }
 
   /** Copies one field of `value`, if it may be there. */
-  field(schema: Schema | undefined, value: any, key: string, path: string, out: any): void {
+  field(schema: Schema | undefined, value: Readonly<Fields>, key: string, path: string, out: Fields): void {
     const isTypeField = schema?.embeddedResource && typeFields.includes(key);
     const part = getOwn(schema?.properties, key) ?? schema?.additionalProperties;
     if (isTypeField) setOwn(out, key, this.#typeField(key, value[key], path));
@@ -66,12 +67,13 @@ class Walk {
   }
 
   /** Metadata of a resource, this one or one within it. */
-  metadata(value: any, path: string): any {
+  metadata(value: unknown, path: string): unknown {
     if (value === null) return null;
     const at = path ? `${path}.metadata` : 'metadata';
-    const read = (part: any) => {
+    const read = (part: unknown) => {
       const { object, unknownFields } = decodeBuiltin(metadataSchema(), part);
-      if (object.creationTimestamp === null) delete object.creationTimestamp;
+      const fields = fieldsOf(object as object);
+      if (fields['creationTimestamp'] === null) delete fields['creationTimestamp'];
       (path ? this.embedded : this.unknown).push(...unknownFields.map((name) => `${at}.${name}`));
       return object;
     };
@@ -79,11 +81,14 @@ class Walk {
     try {
       return read(value);
     } catch {
-      return Object.assign({}, ...Object.keys(value).map((key) => readOrDrop(read, { [key]: value[key] })));
+      return Object.assign(
+        {},
+        ...Object.entries(fieldsIn(value)).map(([key, part]) => readOrDrop(read, { [key]: part })),
+      );
     }
   }
 
-  #typeField(key: string, value: any, path: string): any {
+  #typeField(key: string, value: unknown, path: string): unknown {
     if (key !== 'metadata') {
       if (typeof value === 'string' || this.#lenient) return value;
       throw new DecodeError(`${path}: Invalid value: ${JSON.stringify(value)}: must be a string`);
@@ -96,24 +101,25 @@ class Walk {
     }
   }
 
-  value(schema: Schema | undefined, value: any, path: string): any {
+  value(schema: Schema | undefined, value: unknown, path: string): unknown {
     if (typeof value !== 'object' || value === null) return value;
     if (Array.isArray(value)) return this.#items(schema, value, path);
-    const out: any = {};
-    for (const key of mapKeys(value).sort()) this.field(schema, value, key, `${path}.${key}`, out);
+    const fields = value as Fields;
+    const out: Fields = {};
+    for (const key of mapKeys(fields).sort()) this.field(schema, fields, key, `${path}.${key}`, out);
     return out;
   }
 
   /** A list that preserves unknown fields preserves them in its items too. */
-  #items(schema: Schema | undefined, list: readonly any[], path: string): any[] {
+  #items(schema: Schema | undefined, list: readonly unknown[], path: string): unknown[] {
     const { items, preserveUnknownFields } = schema ?? {};
-    if (preserveUnknownFields && !items) return sortKeys(list) as any[];
+    if (preserveUnknownFields && !items) return sortKeys(list) as unknown[];
     const part = preserveUnknownFields && items ? { ...items, preserveUnknownFields } : items;
     return list.map((item, index) => this.value(part, item, `${path}[${index}]`));
   }
 }
 
-function readOrDrop(read: (part: any) => any, part: any): any {
+function readOrDrop(read: (part: unknown) => unknown, part: unknown): unknown {
   try {
     return read(part);
   } catch {

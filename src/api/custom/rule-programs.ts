@@ -11,8 +11,10 @@ import {
 import { mostRequestBytes, named } from '../../machinery/cel/schema-types.ts';
 import type { SizedType } from '../../machinery/cel/sizes.ts';
 import { optionalType, type Type } from '../../machinery/cel/types.ts';
-import type { CelRule } from '../../machinery/schema.ts';
+import type { CelRule, Schema } from '../../machinery/schema.ts';
+import type { JSONSchemaProps } from '../generated/types.ts';
 import { validFieldPath } from '../validation/crd/field-path.ts';
+import { isSchema, type Part } from '../validation/crd/structural.ts';
 
 export interface CompiledRule {
   readonly rule: CelRule;
@@ -75,15 +77,16 @@ function compileRule(rule: CelRule, type: SizedType, environment: ReturnType<typ
 }
 
 /** A rule's fieldPath in errors: spec.x, or labels[key] below a map. */
-export function shownFieldPath(fieldPath: string, openApi: any): string {
-  const found = validFieldPath(fieldPath, openApi);
+export function shownFieldPath(fieldPath: string, openApi: JSONSchemaProps | Schema): string {
+  const found = validFieldPath(fieldPath, openApi as JSONSchemaProps);
   if ('fault' in found) return '';
-  let at = openApi;
+  let at: Part = openApi as JSONSchemaProps;
   let shown = '';
   for (const name of found.names) {
-    const isField = at?.properties && Object.hasOwn(at.properties, name);
+    const below: JSONSchemaProps = isSchema(at) ? at : {};
+    const isField = Object.hasOwn(below.properties ?? {}, name);
     shown += isField ? `${shown && '.'}${name}` : `[${name}]`;
-    at = isField ? at.properties[name] : at?.additionalProperties;
+    at = isField ? below.properties?.[name] : below.additionalProperties;
   }
   return shown;
 }

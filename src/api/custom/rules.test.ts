@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import type { CustomResourceDefinition } from '../generated/types.ts';
+import type { CustomResourceDefinition, ValidationRule } from '../generated/types.ts';
 import { validateDefinition } from '../validation/crd/definition.ts';
 import { validateRules } from './rules.ts';
 import { rootSchema } from './schema.ts';
@@ -22,7 +22,7 @@ const schemaWith = (rules: object[], properties: object = {}) =>
           labels: { type: 'object', additionalProperties: { type: 'string' } },
           ...properties,
         },
-        'x-kubernetes-validations': rules,
+        'x-kubernetes-validations': rules as ValidationRule[],
       },
     },
   });

@@ -13,6 +13,7 @@ import {
 import { escapeName } from '../../machinery/cel/names.ts';
 import { sizedType } from '../../machinery/cel/schema-types.ts';
 import type { SizedType } from '../../machinery/cel/sizes.ts';
+import { type Fields, fieldsIn } from '../../machinery/parsed.ts';
 import type { CelRule, Schema } from '../../machinery/schema.ts';
 import type { FieldError } from '../errors.ts';
 import { duplicate, forbiddenField, invalidValue, required } from '../fields.ts';
@@ -83,8 +84,8 @@ function compile(from: Schema, schema: Schema, type: SizedType | undefined): Rul
 /** Faults from the rules. `old` is undefined for a new object. A fault of an unchanged part is a warning (KEP-4008). */
 export function validateRules(
   schema: Schema,
-  value: any,
-  old: any,
+  value: unknown,
+  old: unknown,
   path = '',
   warn: (text: string) => void = () => {},
 ): FieldError[] {
@@ -97,8 +98,8 @@ export function validateRules(
 }
 
 interface Place {
-  readonly value: any;
-  readonly old: any;
+  readonly value: unknown;
+  readonly old: unknown;
   readonly path: string;
   /** The value with the old one in its place, for ratcheting. */
   readonly own: Correlated | undefined;
@@ -124,10 +125,10 @@ class Judge {
     for (const part of ruled.allOf) if (this.#budget >= 0) this.visit(part, { ...place, own: undefined });
     if (this.#budget < 0) return;
     if (Array.isArray(value)) this.#visitItems(ruled, place, value);
-    else if (typeof value === 'object') this.#visitFields(ruled, place, typeof old === 'object' ? old : undefined);
+    else if (typeof value === 'object') this.#visitFields(ruled, place, value as Fields, fieldsIn(old));
   }
 
-  #visitItems({ schema, items }: RuledSchema, { old, path, own, parent }: Place, list: readonly any[]): void {
+  #visitItems({ schema, items }: RuledSchema, { old, path, own, parent }: Place, list: readonly unknown[]): void {
     if (!items) return;
     const pair = Array.isArray(old) ? correlate(schema, list, old) : undefined;
     for (const [index, value] of list.entries()) {
@@ -142,11 +143,12 @@ class Judge {
     }
   }
 
-  #visitFields({ properties, values }: RuledSchema, { value, path, own, parent }: Place, old: any): void {
+  #visitFields({ properties, values }: RuledSchema, place: Place, value: Fields, old: Readonly<Fields>): void {
+    const { path, own, parent } = place;
     const visit = (part: RuledSchema, name: string, at: string) => {
       if (this.#budget < 0 || !Object.hasOwn(value, name)) return;
       const isTypeMeta = own && !parent && (name === 'apiVersion' || name === 'kind');
-      const before = old && Object.hasOwn(old, name) ? old[name] : undefined;
+      const before = Object.hasOwn(old, name) ? old[name] : undefined;
       const pair = isTypeMeta ? undefined : fieldOf(own, name);
       this.visit(part, {
         value: value[name],

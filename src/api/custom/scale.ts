@@ -1,5 +1,6 @@
 // Values for /scale must be integers in the range of a Scale.
 
+import { isFields } from '../../machinery/parsed.ts';
 import type { FieldError } from '../errors.ts';
 import { invalidValue } from '../fields.ts';
 import type { Kind } from '../kind.ts';
@@ -9,11 +10,11 @@ type ScalePaths = NonNullable<Kind['scalePaths']>;
 const most = 2 ** 31 - 1;
 
 /** The value at a simple path such as .spec.replicas, undefined where there is none; or why none can be there. */
-function valueAt(object: any, path: string, goType: 'int64' | 'string'): { value?: any; fault?: string } {
+function valueAt(object: unknown, path: string, goType: 'int64' | 'string'): { value?: unknown; fault?: string } {
   const names = path.replace(/^\./, '').split('.');
   let at = object;
   for (const [index, name] of names.entries()) {
-    if (typeof at !== 'object' || at === null || Array.isArray(at)) {
+    if (!isFields(at)) {
       if (at === undefined || at === null) return {};
       const till = `.${names.slice(0, index + 1).join('.')}`;
       return {
@@ -41,10 +42,10 @@ function goTypeOf(value: unknown): string {
   return typeof value === 'object' ? 'map[string]interface {}' : typeof value;
 }
 
-export const validateScaleSpec = (paths: ScalePaths | undefined, object: any): FieldError[] =>
+export const validateScaleSpec = (paths: ScalePaths | undefined, object: unknown): FieldError[] =>
   paths ? validateReplicas(paths.specReplicasPath, object) : [];
 
-export function validateScaleStatus(paths: ScalePaths | undefined, object: any): FieldError[] {
+export function validateScaleStatus(paths: ScalePaths | undefined, object: unknown): FieldError[] {
   if (!paths) return [];
   const errors = validateReplicas(paths.statusReplicasPath, object);
   const { labelSelectorPath } = paths;
@@ -53,8 +54,9 @@ export function validateScaleStatus(paths: ScalePaths | undefined, object: any):
   return errors;
 }
 
-function validateReplicas(path: string, object: any): FieldError[] {
-  const { value, fault } = valueAt(object, path, 'int64');
+function validateReplicas(path: string, object: unknown): FieldError[] {
+  const { value: found, fault } = valueAt(object, path, 'int64');
+  const value = (found ?? 0) as number | bigint;
   if (fault) return [invalidValue(path, 0, fault)];
   if (value < 0) return [invalidValue(path, Number(value), 'should be a non-negative integer')];
   if (value > most) return [invalidValue(path, Number(value), `should be less than or equal to ${most}`)];

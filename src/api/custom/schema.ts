@@ -1,6 +1,7 @@
 // Converts the schema of a CustomResourceDefinition to the internal schema.
 
 import type { Constraints, Schema } from '../../machinery/schema.ts';
+import type { JSONSchemaProps } from '../generated/types.ts';
 import { schemaNamed } from '../schemas.ts';
 
 const limits = [
@@ -26,13 +27,13 @@ const sorted = <T>(map: Readonly<Record<string, T>>): Record<string, T> => {
 };
 
 /** The schema of the whole object: the definition's, and the fields of every object. */
-export function rootSchema(openApi: any): Schema {
+export function rootSchema(openApi: JSONSchemaProps | undefined): Schema {
   const schema = customSchema(openApi);
   return { ...schema, custom: true, properties: sorted({ ...schema.properties, ...typeMeta() }) };
 }
 
 /** The definition's schema alone, which may also restrict names. */
-export const customSchema = (openApi: any): Schema =>
+export const customSchema = (openApi: JSONSchemaProps | undefined): Schema =>
   convert(openApi ?? { type: 'object', 'x-kubernetes-preserve-unknown-fields': true });
 
 let metadata: Schema | undefined;
@@ -58,32 +59,31 @@ const descriptions = {
   kind: 'Kind is a string value representing the REST resource this object represents. Servers may infer this from the endpoint the client submits requests to. Cannot be updated. In CamelCase. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#types-kinds',
 };
 
-function convert(source: any): Schema {
+function convert(source: JSONSchemaProps): Schema {
   const schema: Record<string, unknown> = {};
   const set = (name: keyof Schema, value: unknown) => {
     if (value !== undefined && value !== null) schema[name] = value;
   };
-  const x = (name: string) => source[`x-kubernetes-${name}`];
   const { properties, items, additionalProperties: others } = source;
   for (const name of ['type', 'format', 'description', 'required', 'enum', 'nullable'] as const)
     set(name, source[name]);
   if (source.default !== undefined) schema.default = source.default;
   if (properties) schema.properties = sorted(mapValues(properties, convert));
-  set('items', items && convert(items));
+  set('items', items && convert(items as JSONSchemaProps));
   set('additionalProperties', typeof others === 'object' && others ? convert(others) : others);
-  set('intOrString', x('int-or-string'));
-  set('preserveUnknownFields', x('preserve-unknown-fields'));
-  set('embeddedResource', x('embedded-resource'));
-  set('listType', x('list-type'));
-  set('listMapKeys', x('list-map-keys'));
-  set('mapType', x('map-type'));
-  set('rules', x('validations'));
+  set('intOrString', source['x-kubernetes-int-or-string']);
+  set('preserveUnknownFields', source['x-kubernetes-preserve-unknown-fields']);
+  set('embeddedResource', source['x-kubernetes-embedded-resource']);
+  set('listType', source['x-kubernetes-list-type']);
+  set('listMapKeys', source['x-kubernetes-list-map-keys']);
+  set('mapType', source['x-kubernetes-map-type']);
+  set('rules', source['x-kubernetes-validations']);
   set('constraints', constraintsOf(source));
   if (!hasDefaultsBelow(schema as Schema)) schema.hasDefaults = false;
   return schema as Schema;
 }
 
-function constraintsOf(source: any): Constraints | undefined {
+function constraintsOf(source: JSONSchemaProps): Constraints | undefined {
   const constraints: Record<string, unknown> = {};
   for (const name of limits) if (source[name] !== undefined) constraints[name] = source[name];
   for (const name of ['allOf', 'anyOf', 'oneOf'] as const)

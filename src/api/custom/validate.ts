@@ -1,6 +1,7 @@
 // Validates values of custom resources against their schema, with the messages of Kubernetes' OpenAPI validation.
 // Constraints on numbers, strings, lists and junctions: limits.ts.
 
+import type { Fields } from '../../machinery/parsed.ts';
 import type { Schema } from '../../machinery/schema.ts';
 import type { FieldError } from '../errors.ts';
 import { invalidValue, notSupported, required, sameValue, tooMany, typeInvalid } from '../fields.ts';
@@ -10,15 +11,15 @@ import { checkNumber, checkString } from './limits.ts';
 import { Result } from './result.ts';
 
 /** `pair` has the old value; unchanged parts may be invalid. `base` is the field that contains the value. */
-export function validateValue(schema: Schema, value: any, base = '', pair?: Correlated): FieldError[] {
+export function validateValue(schema: Schema, value: unknown, base = '', pair?: Correlated): FieldError[] {
   const result = new Result(base);
   check(schema, value, '', pair, result);
   return result.errors;
 }
 
 /** The whole object, or its changed parts. `structure` is the schema for correlation. */
-export const validateCustom = (schema: Schema, object: any, structure = schema, old?: any): FieldError[] =>
-  validateValue(schema, object, '', old && correlate(structure, object, old));
+export const validateCustom = (schema: Schema, object: unknown, structure = schema, old?: unknown): FieldError[] =>
+  validateValue(schema, object, '', old === undefined ? undefined : correlate(structure, object, old));
 
 const typeOf = (value: unknown): string => {
   if (value === null) return 'null';
@@ -29,26 +30,26 @@ const typeOf = (value: unknown): string => {
 };
 
 /** Validates one value against its whole schema. */
-function check(schema: Schema, value: any, path: string, pair: Correlated | undefined, result: Result): void {
+function check(schema: Schema, value: unknown, path: string, pair: Correlated | undefined, result: Result): void {
   const before = result.errors.length;
   checkNode(schema, value, path, pair, result);
   if (result.errors.length > before && isUnchanged(pair)) result.errors.length = before;
 }
 
 /** Same, ignoring this value's old value: junctions belong to the enclosing value. */
-function checkNode(schema: Schema, value: any, path: string, pair: Correlated | undefined, result: Result): void {
+function checkNode(schema: Schema, value: unknown, path: string, pair: Correlated | undefined, result: Result): void {
   const type = typeOf(value);
   checkType(schema, type, path, result);
   if (value !== null) {
     if (schema.constraints) checkJunctions(schema, value, path, pair, result);
     if (typeof value === 'string') checkString(schema, value, path, result);
-    else if (type === 'integer' || type === 'number') checkNumber(schema, value, path, result);
-    else if (type === 'array') checkItems(schema, value, path, pair, result);
+    else if (type === 'integer' || type === 'number') checkNumber(schema, value as number | bigint, path, result);
+    else if (Array.isArray(value)) checkItems(schema, value, path, pair, result);
     result.matches += 3;
   }
   if (schema.enum?.length && !schema.enum.some((item) => item !== null && sameValue(item, value)))
     result.add(notSupported(result.at(path), value, schema.enum.map(enumText)));
-  if (type === 'object') checkFields(schema, value, path, pair, result);
+  if (type === 'object') checkFields(schema, value as Fields, path, pair, result);
 }
 
 const enumText = (value: unknown) => (typeof value === 'string' ? value : JSON.stringify(value));
@@ -75,7 +76,7 @@ function checkType(schema: Schema, type: string, path: string, result: Result): 
 
 function checkItems(
   schema: Schema,
-  list: readonly any[],
+  list: readonly unknown[],
   path: string,
   pair: Correlated | undefined,
   result: Result,
@@ -89,7 +90,7 @@ function checkItems(
   if (maxItems !== undefined && list.length > maxItems) result.add(tooMany(result.at(path), list.length, maxItems));
 }
 
-function checkFields(schema: Schema, value: any, path: string, pair: Correlated | undefined, result: Result): void {
+function checkFields(schema: Schema, value: Fields, path: string, pair: Correlated | undefined, result: Result): void {
   const { minProperties, maxProperties } = schema.constraints ?? {};
   const { properties, additionalProperties, required: needed } = schema;
   const names = Object.keys(value);
@@ -111,7 +112,13 @@ function checkFields(schema: Schema, value: any, path: string, pair: Correlated 
   for (const name of needed ?? []) if (!Object.hasOwn(value, name)) result.add(required(result.at(`${path}.${name}`)));
 }
 
-function checkJunctions(schema: Schema, value: any, path: string, pair: Correlated | undefined, result: Result): void {
+function checkJunctions(
+  schema: Schema,
+  value: unknown,
+  path: string,
+  pair: Correlated | undefined,
+  result: Result,
+): void {
   const { allOf, anyOf, oneOf, not } = schema.constraints ?? {};
   if (!allOf && !anyOf && !oneOf && !not) return;
   const trial = (part: Schema): Result => {

@@ -8,6 +8,7 @@ import type {
   HTTPGetAction,
   LifecycleHandler,
   PersistentVolumeClaimSpec,
+  PersistentVolumeSpec,
   PodSpec,
   PodTemplateSpec,
   Probe,
@@ -77,12 +78,12 @@ function pullPolicyOf(image: string): 'Always' | 'IfNotPresent' {
 function defaultEnv(variable: EnvVar): void {
   if (variable.valueFrom?.fieldRef) variable.valueFrom.fieldRef.apiVersion ||= 'v1';
   if (variable.valueFrom?.fileKeyRef) variable.valueFrom.fileKeyRef.optional ??= false;
-  if (variable.valueFrom?.resourceFieldRef) (variable.valueFrom.resourceFieldRef as any).divisor ??= '0';
+  if (variable.valueFrom?.resourceFieldRef) variable.valueFrom.resourceFieldRef.divisor ??= '0';
 }
 
 function defaultProbe(probe: Probe): void {
   if (probe.httpGet) defaultHttpGet(probe.httpGet);
-  if (probe.grpc) (probe.grpc as any).service ??= '';
+  if (probe.grpc) probe.grpc.service ??= '';
   probe.timeoutSeconds ||= 1;
   probe.periodSeconds ||= 10;
   probe.successThreshold ||= 1;
@@ -109,7 +110,7 @@ function defaultVolume(volume: Volume): void {
     if (source.serviceAccountToken) source.serviceAccountToken.expirationSeconds ??= 3600;
     if (source.podCertificate) source.podCertificate.maxExpirationSeconds ??= 86400;
   }
-  if (volume.hostPath) (volume.hostPath as any).type ??= '';
+  if (volume.hostPath) volume.hostPath.type ??= '';
   if (volume.image) volume.image.pullPolicy ??= pullPolicyOf(volume.image.reference ?? '');
   if (volume.ephemeral?.volumeClaimTemplate) defaultClaimSpec(volume.ephemeral.volumeClaimTemplate.spec);
   defaultBlockVolumes(volume);
@@ -122,7 +123,9 @@ export function defaultClaimSpec(spec: PersistentVolumeClaimSpec): void {
 /**
  * Sources whose in-tree drivers were removed but whose fields still have defaults; for volumes and persistent volumes.
  */
-export function defaultBlockVolumes(source: Pick<Volume, 'iscsi' | 'rbd' | 'azureDisk' | 'scaleIO'>): void {
+type BlockSources = Pick<Volume | PersistentVolumeSpec, 'iscsi' | 'rbd' | 'azureDisk' | 'scaleIO'>;
+
+export function defaultBlockVolumes(source: BlockSources): void {
   if (source.iscsi) source.iscsi.iscsiInterface ||= 'default';
   if (source.rbd) {
     source.rbd.pool ||= 'rbd';

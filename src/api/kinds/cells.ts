@@ -3,6 +3,7 @@
 import { labelSelector } from '../../machinery/selectors/label-selector.ts';
 import { age } from '../age.ts';
 import type { LabelSelector, PodSpec, PodTemplateSpec } from '../generated/types.ts';
+import type { KubeObject } from '../kind.ts';
 
 export { age };
 
@@ -31,11 +32,15 @@ export const containerNames = (spec: PodSpec | undefined): string =>
 export const containerImages = (spec: PodSpec | undefined): string =>
   (spec?.containers ?? []).map(({ image }) => image).join(',');
 
+interface Templated extends KubeObject {
+  readonly spec?: { readonly template?: PodTemplateSpec; readonly selector?: object };
+}
+
 /** The wide columns of all kinds with a pod template. */
 export const templateCells = {
-  Containers: (object: any) => containerNames((object.spec?.template as PodTemplateSpec | undefined)?.spec),
-  Images: (object: any) => containerImages((object.spec?.template as PodTemplateSpec | undefined)?.spec),
-  Selector: (object: any) => selectorText(object.spec?.selector),
+  Containers: ({ spec }: Templated) => containerNames(spec?.template?.spec),
+  Images: ({ spec }: Templated) => containerImages(spec?.template?.spec),
+  Selector: ({ spec }: Templated) => selectorText(spec?.selector),
 };
 
 const modes: Readonly<Record<string, string>> = {

@@ -4,7 +4,14 @@ import { compareQuantities } from '../../machinery/quantity.ts';
 import { dns1123LabelFaults, pathSegmentFaults } from '../../machinery/text/names.ts';
 import type { FieldError } from '../errors.ts';
 import { forbiddenField, invalidValue, invalidValues, notSupported, required } from '../fields.ts';
-import type { HorizontalPodAutoscaler } from '../generated/types.ts';
+import type {
+  CrossVersionObjectReference,
+  HorizontalPodAutoscaler,
+  HPAScalingPolicy,
+  MetricIdentifier,
+  MetricSpec,
+  MetricTarget,
+} from '../generated/types.ts';
 import { validateContainerResourceName } from './pod/resources.ts';
 import { atLeast, each, needed, notNegative, oneOfThese, positive, type Rule, set, struct, text } from './rules.ts';
 
@@ -60,9 +67,11 @@ function versionFault(apiVersion: string, versions: Versions): string | undefine
   return versions === 'grouped' && !isGrouped ? 'apiVersion must specify API group' : undefined;
 }
 
-type Metric = any;
-
-function validateMetrics(metrics: readonly Metric[], old: readonly Metric[], minReplicas?: number): FieldError[] {
+function validateMetrics(
+  metrics: readonly MetricSpec[],
+  old: readonly MetricSpec[],
+  minReplicas?: number,
+): FieldError[] {
   const path = 'spec.metrics';
   const wasOdd = old.some(
     ({ type, object }) => type === 'Object' && object && versionFault(object.describedObject?.apiVersion ?? '', 'core'),
@@ -75,24 +84,27 @@ function validateMetrics(metrics: readonly Metric[], old: readonly Metric[], min
   return errors;
 }
 
-const typeOf: Readonly<Record<string, string>> = {
+type Field = 'containerResource' | 'external' | 'object' | 'pods' | 'resource';
+
+const typeOf: Readonly<Record<Field, string>> = {
   object: 'Object',
   external: 'External',
   pods: 'Pods',
   resource: 'Resource',
   containerResource: 'ContainerResource',
 };
-const fields = Object.keys(typeOf);
+const fields = Object.keys(typeOf) as Field[];
 const types = Object.values(typeOf).sort();
 
-function validateMetric(metric: Metric, path: string, versions: Versions): FieldError[] {
+function validateMetric(metric: MetricSpec, path: string, versions: Versions): FieldError[] {
   const type: string = metric.type ?? '';
   const errors: FieldError[] = [];
   if (!type) errors.push(required(`${path}.type`, 'must specify a metric source type'));
   const unknown = types.includes(type) ? [] : [notSupported(`${path}.type`, type, types)];
   errors.push(...unknown);
   const given = fields.filter((field) => metric[field]);
-  if (given.length) errors.push(...validateSource(metric[given[0]], `${path}.${given[0]}`, given[0], versions));
+  const source = metric[given[0]];
+  if (source) errors.push(...validateSource(source, `${path}.${given[0]}`, given[0], versions));
   const expected = fields.find((field) => typeOf[field] === type);
   // Kubernetes reports it twice.
   errors.push(...unknown);
@@ -106,12 +118,12 @@ function validateMetric(metric: Metric, path: string, versions: Versions): Field
 }
 
 const sign = (value: string) => compareQuantities(value, 0);
-const positiveQuantity: Rule = set((value, path) =>
+const positiveQuantity: Rule = set((value: string, path) =>
   sign(value) > 0 ? [] : [invalidValue(path, value, 'must be positive')],
 );
 
 const target: Rule = struct({
-  type: (type = '', path) => [
+  type: (type: string | undefined = '', path) => [
     ...(type ? [] : [required(path, 'must specify a metric target type')]),
     ...(['Utilization', 'Value', 'AverageValue'].includes(type)
       ? []
@@ -122,12 +134,21 @@ const target: Rule = struct({
   averageUtilization: set(atLeast(1, 'must be greater than 0')),
 });
 
-const identifier: Rule = ({ name }, path) =>
+const identifier: Rule = ({ name }: Partial<MetricIdentifier>, path) =>
   name
     ? invalidValues(`${path}.name`, name, pathSegmentFaults(name))
     : [required(`${path}.name`, 'must specify a metric name')];
 
-function validateSource(source: any, path: string, field: string, versions: Versions): FieldError[] {
+/** Fields of all sources. */
+interface Source {
+  readonly name?: string;
+  readonly container?: string;
+  readonly describedObject?: CrossVersionObjectReference;
+  readonly metric?: MetricIdentifier;
+  readonly target?: MetricTarget;
+}
+
+function validateSource(source: Source, path: string, field: Field, versions: Versions): FieldError[] {
   const isNamed = field === 'resource' || field === 'containerResource';
   return [
     ...(field === 'object' ? validateReference(source.describedObject, `${path}.describedObject`, versions) : []),
@@ -137,7 +158,7 @@ function validateSource(source: any, path: string, field: string, versions: Vers
   ];
 }
 
-function validateResource({ name, container }: any, path: string, field: string): FieldError[] {
+function validateResource({ name, container }: Source, path: string, field: Field): FieldError[] {
   if (!name) {
     const errors = [required(`${path}.name`, 'must specify a resource name')];
     return field === 'resource' ? errors : [...errors, ...validateContainer(container, path)];
@@ -152,7 +173,11 @@ const validateContainer = (container: string | undefined, path: string): FieldEr
     : [required(`${path}.container`, 'must specify a container')];
 
 /** The required and mutually exclusive amounts of a metric type. */
-function validateAmounts({ value, averageValue, averageUtilization }: any, path: string, field: string): FieldError[] {
+function validateAmounts(
+  { value, averageValue, averageUtilization }: Partial<MetricTarget>,
+  path: string,
+  field: Field,
+): FieldError[] {
   const at = `${path}.averageValue`;
   switch (field) {
     case 'object':
@@ -178,7 +203,7 @@ function validateAmounts({ value, averageValue, averageUtilization }: any, path:
 
 const atMost =
   (most: number): Rule =>
-  (value, path) =>
+  (value: number, path) =>
     value > most ? [invalidValue(path, value, `must be less than or equal to ${most}`)] : [];
 
 const policy = struct({
@@ -190,9 +215,9 @@ const policy = struct({
 const scalingRules = struct({
   stabilizationWindowSeconds: set(atLeast(0, 'must be greater than or equal to zero'), atMost(longestWindowS)),
   selectPolicy: set(oneOfThese('Disabled', 'Max', 'Min')),
-  policies: (policies, path) =>
+  policies: (policies: readonly HPAScalingPolicy[] | undefined, path) =>
     policies?.length ? each(policy)(policies, path) : [required(path, 'must specify at least one Policy')],
-  tolerance: set((value, path) =>
+  tolerance: set((value: string, path) =>
     sign(value) < 0 ? [invalidValue(path, value, 'must be greater than or equal to 0')] : [],
   ),
 });

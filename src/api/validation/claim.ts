@@ -35,7 +35,7 @@ export function validateClaimSpec(
   return [
     ...validateAccessModes(spec.accessModes ?? [], `${path}.accessModes`, 'at least 1 access mode is required'),
     ...validateLabelSelector(spec.selector, `${path}.selector`),
-    ...validateStorage((spec.resources?.requests as any)?.storage, `${path}.resources[storage]`),
+    ...validateStorage(spec.resources?.requests?.storage, `${path}.resources[storage]`),
     ...className(spec.storageClassName, `${path}.storageClassName`),
     ...volumeMode(spec.volumeMode, `${path}.volumeMode`),
     ...validateSource(spec.dataSource, `${path}.dataSource`, rules),
@@ -53,7 +53,16 @@ function validateStorage(storage: string | undefined, path: string): FieldError[
 const reference = struct({ name: need(), kind: need() });
 const namespaceOf = struct({ namespace: given(text(dns1123LabelFaults)) });
 
-function validateSource(source: any, path: string, { anyGroup }: { anyGroup?: boolean }): readonly FieldError[] {
+interface Source {
+  readonly apiGroup?: string;
+  readonly kind?: string;
+}
+
+function validateSource(
+  source: Source | undefined,
+  path: string,
+  { anyGroup }: { anyGroup?: boolean },
+): readonly FieldError[] {
   if (!source) return [];
   const { apiGroup = '', kind = '' } = source;
   const errors = [...reference(source, path)];

@@ -6,7 +6,7 @@ import { all, each, maxBytes, needed, oneOfThese, type Rule, struct, text, uniqu
 
 const reasonFormat = '[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?';
 const reasonPattern = new RegExp(`^${reasonFormat}$`);
-const reason: Rule = (value, path) =>
+const reason: Rule = (value: string, path) =>
   reasonPattern.test(value)
     ? []
     : [
@@ -20,7 +20,7 @@ const reason: Rule = (value, path) =>
 const condition = struct({
   type: text(qualifiedNameFaults),
   status: oneOfThese('False', 'True', 'Unknown'),
-  observedGeneration: (value, path) =>
+  observedGeneration: (value: number, path) =>
     value < 0 ? [invalidValue(path, value, 'must be greater than or equal to zero')] : [],
   lastTransitionTime: (value, path) => (value ? [] : [required(path)]),
   reason: needed(reason, maxBytes(1024)),
@@ -29,6 +29,6 @@ const condition = struct({
 
 /** Conditions in the form that all kinds share, each type once. */
 export const validateConditions: Rule = all(
-  unique(({ type }) => type ?? '', '.type'),
+  unique(({ type }: { type?: string }) => type ?? '', '.type'),
   each(condition),
 );

@@ -4,7 +4,7 @@ import { parseSchedule, ScheduleError } from '../../machinery/time/cron-schedule
 import { isTimeZone } from '../../machinery/time/time-zone.ts';
 import type { FieldError } from '../errors.ts';
 import { invalidValue, nonNegative, notSupported, required } from '../fields.ts';
-import type { CronJob } from '../generated/types.ts';
+import type { CronJob, JobSpec } from '../generated/types.ts';
 import { specOf } from '../spec-of.ts';
 import { validateJobSpec } from './job.ts';
 import { choice } from './rules.ts';
@@ -39,9 +39,9 @@ function validateSpec(cron: CronJob, old?: CronJob): FieldError[] {
 }
 
 function validateTemplate(template: NonNullable<CronJob['spec']>['jobTemplate'] | undefined): FieldError[] {
-  const spec = template?.spec ?? ({} as NonNullable<typeof template>['spec'] & object);
+  const spec = template?.spec ?? ({} as JobSpec);
   const path = 'spec.jobTemplate.spec';
-  const errors = validateJobSpec(spec as any, path);
+  const errors = validateJobSpec(spec, path);
   if (spec.selector) errors.push(invalidValue(`${path}.selector`, spec.selector, '`selector` will be auto-generated'));
   if (spec.manualSelector) errors.push(notSupported(`${path}.manualSelector`, true, ['nil', 'false']));
   return errors;

@@ -5,7 +5,7 @@ import { all, each, need, struct, unique } from './rules.ts';
 
 /** Each type once. */
 export const flowConditions = all(
-  unique(({ type }) => type ?? '', '.type'),
+  unique(({ type }: { type?: string }) => type ?? '', '.type'),
   each(struct({ type: need() })),
 );
 

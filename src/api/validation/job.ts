@@ -220,7 +220,7 @@ function validateTemplateUpdate(next: Job, old: Job): FieldError[] {
     : [invalidValue('spec.template.spec', internal('core.PodSpec', template.spec), immutable)];
 }
 
-function copyField(to: any, from: any, field: string): void {
+function copyField<T, K extends keyof T>(to: T, from: T | undefined, field: K): void {
   if (from?.[field] === undefined) delete to[field];
   else to[field] = from[field];
 }

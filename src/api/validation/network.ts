@@ -14,6 +14,7 @@ import { must } from '../../machinery/must.ts';
 import { portNameFaults, portNumberFaults } from '../../machinery/text/names.ts';
 import type { FieldError } from '../errors.ts';
 import { invalidValue, invalidValues } from '../fields.ts';
+import type { Rule } from './rules.ts';
 
 const ipMessage = 'must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)';
 const cidrMessage = 'must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)';
@@ -123,3 +124,6 @@ export function forwardableIpFaults(text: string): string[] {
 /** A port by number or by name. */
 export const validatePortNumberOrName = (path: string, port: number | string): FieldError[] =>
   invalidValues(path, port, typeof port === 'number' ? portNumberFaults(port) : portNameFaults(port));
+
+export const portNumber: Rule = (port: number | undefined = 0, path) =>
+  invalidValues(path, port, portNumberFaults(port));

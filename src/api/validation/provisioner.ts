@@ -11,8 +11,8 @@ export const provisioner: Rule = needed((name: string, path) =>
   invalidValues(path, name.toLowerCase(), qualifiedNameFaults(name.toLowerCase())),
 );
 
-export const parameters: Rule = (value, path) => {
-  const entries = Object.entries<string>(value ?? {});
+export const parameters: Rule = (value: Record<string, string> | undefined, path) => {
+  const entries = Object.entries(value ?? {});
   if (entries.length > mostParameters) return [tooLong(path, mostParameters)];
   const size = entries.reduce((sum, [key, text]) => sum + byteLength(key) + byteLength(text), 0);
   return [

@@ -1,6 +1,7 @@
 // Validation rules as data: a table lists the fields of a struct with their rules, in the order of their faults. Rules
 // over several fields are functions beside the table.
 
+import type { Fields } from '../../machinery/parsed.ts';
 import { byteLength } from '../../machinery/text/names.ts';
 import { type FieldError, mostFaults } from '../errors.ts';
 import {
@@ -14,12 +15,16 @@ import {
   tooMany,
 } from '../fields.ts';
 
-/** The faults of the value at `path`. `holder` is the struct that has the field. */
-export interface Rule {
-  (value: any, path: string, holder?: any): readonly FieldError[];
+/**
+ * The faults of the value at `path`. `holder` is the struct that has the field. Decoding has checked the types: rules
+ * declare those of their fields, which a method's type accepts.
+ */
+export type Rule = {
+  faults(value: unknown, path: string, holder?: unknown): readonly FieldError[];
+}['faults'] & {
   /** A missing value has no faults: most fields of most objects are missing. */
   readonly optional?: true;
-}
+};
 export type Rules = Readonly<Record<string, Rule | readonly Rule[]>>;
 
 const none: readonly FieldError[] = [];
@@ -27,10 +32,11 @@ const optional = (rule: Rule): Rule => Object.assign(rule, { optional: true as c
 const isMissing = (value: unknown): boolean => value === undefined || value === null;
 
 /** Absent, or an empty text, list or map: Kubernetes treats these alike in most places. */
-export const isEmpty = (value: any): boolean =>
+export const isEmpty = (value: unknown): boolean =>
   isMissing(value) ||
   value === '' ||
-  (typeof value === 'object' && (Array.isArray(value) ? value.length === 0 : Object.keys(value).length === 0));
+  (typeof value === 'object' &&
+    (Array.isArray(value) ? value.length === 0 : Object.keys(value as object).length === 0));
 
 /** Several rules for one value, one after the other. */
 export function all(...rules: readonly Rule[]): Rule {
@@ -54,10 +60,11 @@ export function struct(rules: Rules): Rule {
   }));
   return optional((value, path) => {
     if (isMissing(value)) return none;
+    const fields = value as Fields;
     let found: FieldError[] | undefined;
     for (const { field, rule } of table) {
-      if (rule.optional && value[field] === undefined) continue;
-      const faults = rule(value[field], path ? `${path}.${field}` : field, value);
+      if (rule.optional && fields[field] === undefined) continue;
+      const faults = rule(fields[field], path ? `${path}.${field}` : field, value);
       if (faults.length) (found ??= []).push(...faults);
     }
     return found ?? none;
@@ -84,7 +91,9 @@ function firstOf<T>(items: readonly T[], faultsOf: (item: T, index: number) => r
 /** Each key of a map; the path names the map or, with `keyed`, the entry. */
 export const eachKey = (rule: Rule, keyed = false): Rule =>
   optional((map, path) =>
-    isEmpty(map) ? none : firstOf(Object.keys(map), (key) => rule(key, keyed ? `${path}[${key}]` : path, map)),
+    isEmpty(map)
+      ? none
+      : firstOf(Object.keys(map as Fields), (key) => rule(key, keyed ? `${path}[${key}]` : path, map)),
   );
 
 /** Holds for values that are there: not missing, and not empty. */
@@ -114,13 +123,13 @@ export function needed(...rules: readonly Rule[]): Rule {
 /** The faults that a check of texts finds, each in a sentence. An absent text is an empty one. */
 export const text =
   (check: (value: string) => readonly string[]): Rule =>
-  (value, path) =>
+  (value: string | null | undefined, path) =>
     invalidValues(path, value ?? '', check(value ?? ''));
 
 /** Must be one of the values; an absent value is invalid. */
 export const oneOfThese =
   (...supported: readonly string[]): Rule =>
-  (value, path) =>
+  (value: string, path) =>
     supported.includes(value) ? none : [notSupported(path, value ?? '', supported)];
 
 /** Required when empty, and one of the values. */
@@ -131,12 +140,12 @@ export const choice =
 
 export const range =
   (min: number, max: number, detail = `must be between ${min} and ${max}, inclusive`): Rule =>
-  (value, path) =>
+  (value: number | null | undefined, path) =>
     (value ?? 0) < min || (value ?? 0) > max ? [invalidValue(path, value ?? 0, detail)] : none;
 
 export const atLeast =
   (min: number, detail: string): Rule =>
-  (value, path) =>
+  (value: number | null | undefined, path) =>
     (value ?? 0) < min ? [invalidValue(path, value ?? 0, detail)] : none;
 
 export const notNegative: Rule = atLeast(0, 'must be greater than or equal to 0');
@@ -146,7 +155,9 @@ export const forbidden = (detail: string): Rule =>
   optional((value, path) => (isMissing(value) ? none : [forbiddenField(path, detail)]));
 
 export const maxItems = (max: number): Rule =>
-  optional((value, path) => (value?.length > max ? [tooMany(path, value.length, max)] : none));
+  optional((value: readonly unknown[] | undefined, path) =>
+    value && value.length > max ? [tooMany(path, value.length, max)] : none,
+  );
 
 export const maxBytes = (max: number): Rule =>
   optional((value, path) =>
@@ -155,11 +166,11 @@ export const maxBytes = (max: number): Rule =>
 
 /** Items with the key of an earlier one, at their index. */
 export const unique =
-  (key: (item: any) => unknown = (item) => item, field = ''): Rule =>
+  <T>(key: (item: T) => unknown = (item) => item, field = ''): Rule =>
   (list, path) => {
     if (isEmpty(list)) return none;
     const seen = new Set<unknown>();
-    return firstOf(list as unknown[], (item, index) => {
+    return firstOf(list as T[], (item, index) => {
       const value = key(item);
       if (seen.has(value)) return [duplicate(`${path}[${index}]${field}`, value)];
       seen.add(value);

@@ -6,10 +6,18 @@ import { forbiddenField, invalidValue, invalidValues, required } from '../fields
 import type { LabelSelector } from '../generated/types.ts';
 import { validateLabels } from './metadata.ts';
 
+/** As clients send it. */
+interface Requirement {
+  readonly key?: string;
+  readonly operator?: string;
+  readonly values?: readonly string[];
+}
+
 export function validateLabelSelector(selector: LabelSelector | undefined, path: string): FieldError[] {
   if (!selector) return [];
   const errors = validateLabels(selector.matchLabels, `${path}.matchLabels`);
-  for (const [index, { key = '', operator = '' as any, values = [] }] of (selector.matchExpressions ?? []).entries()) {
+  const requirements: readonly Requirement[] = selector.matchExpressions ?? [];
+  for (const [index, { key = '', operator = '', values = [] }] of requirements.entries()) {
     const at = `${path}.matchExpressions[${index}]`;
     if (operator === 'In' || operator === 'NotIn') {
       if (!values.length) errors.push(required(`${at}.values`, "must be specified when `operator` is 'In' or 'NotIn'"));

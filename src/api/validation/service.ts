@@ -5,7 +5,7 @@ import { parseIp } from '../../machinery/ip.ts';
 import { dns1123LabelFaults, dns1123SubdomainFaults, qualifiedNameFaults } from '../../machinery/text/names.ts';
 import type { FieldError } from '../errors.ts';
 import { duplicate, forbiddenField, invalidValue, invalidValues, notSupported, required } from '../fields.ts';
-import type { Service } from '../generated/types.ts';
+import type { Service, ServicePort, SessionAffinityConfig } from '../generated/types.ts';
 import { validateLabels } from './metadata.ts';
 import { forwardableIpFaults, legacyCidr, legacyIp, validatePortNumberOrName } from './network.ts';
 import { choice, given, isEmpty, oneOfThese, type Rule, set, struct, text, unique } from './rules.ts';
@@ -68,9 +68,9 @@ function validateByType(spec: Spec): FieldError[] {
 }
 
 const portRules = struct({
-  port: (value, path) => validatePortNumberOrName(path, value ?? 0),
+  port: (value: number | undefined, path) => validatePortNumberOrName(path, value ?? 0),
   protocol: choice('SCTP', 'TCP', 'UDP'),
-  targetPort: (value, path) => validatePortNumberOrName(path, value ?? 0),
+  targetPort: (value: number | string | undefined, path) => validatePortNumberOrName(path, value ?? 0),
   appProtocol: set(text(qualifiedNameFaults)),
 });
 
@@ -126,7 +126,7 @@ function validatePortUse({ type, ports = [] }: Spec): FieldError[] {
       nodePorts.add(key);
       return [];
     }),
-    ...unique(({ protocol, port }) => `${protocol}/${port}`)(taken, 'spec.ports').map((fault) => {
+    ...unique(({ protocol, port }: ServicePort) => `${protocol}/${port}`)(taken, 'spec.ports').map((fault) => {
       const { protocol, port } = taken[Number(/\d+/.exec(fault.field)?.[0])];
       return duplicate(fault.field, internalPort(protocol, port));
     }),
@@ -145,7 +145,7 @@ const internalPort = (protocol: string | undefined, port: number) => ({
 
 const sessionRules = struct({
   sessionAffinity: choice('ClientIP', 'None'),
-  sessionAffinityConfig: (config, path, spec: Spec) => {
+  sessionAffinityConfig: (config: SessionAffinityConfig | undefined, path, spec: Spec) => {
     if (spec.sessionAffinity === 'None')
       return config ? [forbiddenField(path, 'must not be set when session affinity is None')] : [];
     if (spec.sessionAffinity !== 'ClientIP') return [];
@@ -281,6 +281,6 @@ export function validateServiceStatus(next: Service, old: Service): FieldError[]
   });
 }
 
-const hostnameRule: Rule = given(text(dns1123SubdomainFaults), (hostname, path) =>
+const hostnameRule: Rule = given(text(dns1123SubdomainFaults), (hostname: string, path) =>
   parseIp(hostname) ? [invalidValue(path, hostname, 'must be a DNS name, not an IP address')] : [],
 );

@@ -4,6 +4,16 @@
 import { dns1123LabelFaults, dns1123SubdomainFaults } from '../../machinery/text/names.ts';
 import type { FieldError } from '../errors.ts';
 import { invalidValue, notSupported, required, tooLong } from '../fields.ts';
+import type {
+  AzureDiskVolumeSource,
+  CSIVolumeSource,
+  FCVolumeSource,
+  FlockerVolumeSource,
+  HostPathVolumeSource,
+  ISCSIPersistentVolumeSource,
+  ISCSIVolumeSource,
+  QuobyteVolumeSource,
+} from '../generated/types.ts';
 import { all, eachKey, given, need, needed, oneOfThese, type Rule, range, set, struct, text } from './rules.ts';
 
 const label = text(dns1123LabelFaults);
@@ -18,13 +28,13 @@ export const noBacksteps: Rule = (value, path) =>
     : [];
 
 /** A path below its base. */
-export const descending: Rule = (value, path) => [
+export const descending: Rule = (value: string | undefined, path) => [
   ...(value?.startsWith('/') ? [invalidValue(path, value, 'must be a relative path')] : []),
   ...noBacksteps(value, path),
 ];
 
 /** A relative path without `..` as a part. */
-export const localPath: Rule = (value, path) => [
+export const localPath: Rule = (value: string | undefined, path) => [
   ...descending(value, path),
   ...(value?.startsWith('..') && !value.startsWith('../')
     ? [invalidValue(path, value, "must not start with '..'")]
@@ -43,7 +53,8 @@ const hostPathTypes = [
 ];
 
 const hostPathFields = struct({ path: noBacksteps, type: set(oneOfThese(...hostPathTypes)) });
-const hostPath: Rule = (source, path) => (source.path ? hostPathFields(source, path) : [required(`${path}.path`)]);
+const hostPath: Rule = (source: HostPathVolumeSource, path) =>
+  source.path ? hostPathFields(source, path) : [required(`${path}.path`)];
 
 const iqn = /iqn\.\d{4}-\d{2}\.([A-Za-z0-9\-.]+)(:[^,;*&$|\s]+)$/;
 const isIscsiName = (name: string): boolean =>
@@ -57,15 +68,15 @@ const prefixFault = 'must be valid format starting with iqn, eui, or naa';
 
 const iscsiName =
   (fault: string): Rule =>
-  (name, path) =>
+  (name: string, path) =>
     !isIscsiPrefix(name)
       ? [invalidValue(path, name, fault)]
       : isIscsiName(name)
         ? []
         : [invalidValue(path, name, 'must be valid format')];
 
-const chapSecret: Rule = (secret, path, iscsi) =>
-  (iscsi.chapAuthDiscovery || iscsi.chapAuthSession) && !secret ? [required(path)] : [];
+const chapSecret: Rule = (secret, path, { chapAuthDiscovery, chapAuthSession }: ISCSIVolumeSource) =>
+  (chapAuthDiscovery || chapAuthSession) && !secret ? [required(path)] : [];
 const namedChapSecret: Rule = all(chapSecret, struct({ name: need() }));
 
 /** Kubernetes spells this field without capitals. */
@@ -86,11 +97,11 @@ const iscsiRest = (fault: string, secretRef: Rule): Rule =>
 const iscsi = all(portal, iscsiRest(prefixFault, chapSecret));
 
 /** Kubernetes spells the field of the portal without capitals here. */
-const shortName: Rule = (source, path, { name }: { name: string }) =>
+const shortName: Rule = (source: ISCSIPersistentVolumeSource, path, { name }: { name: string }) =>
   isIscsiNameTooLong(name, source) ? [invalidValue(`${path}.targetportal`, source.targetPortal, iscsiNameFault)] : [];
 const persistentIscsi = all(portal, shortName, iscsiRest('must be valid format', namedChapSecret));
 
-function fibreChannel(fc: any, path: string): FieldError[] {
+function fibreChannel(fc: FCVolumeSource, path: string): FieldError[] {
   const { targetWWNs = [], wwids = [], lun } = fc;
   const errors: FieldError[] = [];
   const at = `${path}.targetWWNs`;
@@ -107,20 +118,20 @@ function fibreChannel(fc: any, path: string): FieldError[] {
 
 const partition = range(0, 255, 'must be between 1 and 255, inclusive');
 
-const absolute: Rule = (value, path) =>
+const absolute: Rule = (value: string | undefined, path) =>
   value?.startsWith('/') ? [] : [invalidValue(path, value ?? '', 'must be an absolute path')];
 
 const hostPorts = 'must be a host:port pair or multiple pairs separated by commas';
 const isHostPort = (pair: string): boolean => /^(\[[^[\]]*\]|[^:[\]]*):[^:[\]]*$/.test(pair);
 
 const quobyte = struct({
-  registry: (value, path, { tenant = '' }) => {
+  registry: (value: string | undefined, path, { tenant = '' }: QuobyteVolumeSource) => {
     if (!value) return [required(path, hostPorts)];
     if (tenant.length >= 65)
       return [
         required(path.replace(/registry$/, 'tenant'), 'must be a UUID and may not exceed a length of 64 characters'),
       ];
-    const bad = value.split(',').filter((pair: string) => !isHostPort(pair));
+    const bad = value.split(',').filter((pair) => !isHostPort(pair));
     return bad.map(() => invalidValue(path, value, hostPorts));
   },
   volume: need(),
@@ -132,7 +143,7 @@ const namespaceName: Rule = (value, path) =>
     ? [invalidValue(path, value, 'if the endpointnamespace is set, it must be a valid namespace name')]
     : label(value, path);
 
-function flocker({ datasetName = '', datasetUUID = '' }: any, path: string): FieldError[] {
+function flocker({ datasetName = '', datasetUUID = '' }: FlockerVolumeSource, path: string): FieldError[] {
   const errors: FieldError[] = [];
   if (!datasetName && !datasetUUID) errors.push(required(path, 'one of datasetName and datasetUUID is required'));
   if (datasetName && datasetUUID)
@@ -141,7 +152,7 @@ function flocker({ datasetName = '', datasetUUID = '' }: any, path: string): Fie
   return errors;
 }
 
-const reservedOption: Rule = (key, path) => {
+const reservedOption: Rule = (key: string, path) => {
   const domain = `.${key.split('/')[0].toLowerCase()}`;
   return domain.endsWith('.kubernetes.io') || domain.endsWith('.k8s.io')
     ? [invalidValue(path, key, 'kubernetes.io and k8s.io namespaces are reserved')]
@@ -152,7 +163,7 @@ const flexVolume = struct({ driver: need(), options: eachKey(reservedOption, tru
 const managedDisk = '/subscriptions/{sub-id}/resourcegroups/{group-name}/providers/microsoft.compute/disks/{disk-id}';
 const blobDisk = 'https://{account-name}.blob.core.windows.net/{container-name}/{disk-name}.vhd';
 
-const diskUri: Rule = (uri = '', path, { kind }) => {
+const diskUri: Rule = (uri: string | undefined = '', path, { kind }: AzureDiskVolumeSource) => {
   if (kind === undefined) return [];
   const [prefix, supported] = kind === 'Managed' ? ['/subscriptions/', managedDisk] : ['https://', blobDisk];
   return uri.startsWith(prefix) ? [] : [notSupported(path, uri, [supported])];
@@ -173,7 +184,7 @@ const storageos = (secret: Rule): Rule =>
   struct({ volumeName: needed(label), volumeNamespace: given(label), secretRef: secret });
 
 /** Drivers are named like domains, in any case of letters, up to 63 bytes. */
-export const csiDriverName: Rule = (name, path) =>
+export const csiDriverName: Rule = (name: string | undefined, path) =>
   name
     ? [
         ...(name.length > 63 ? [tooLong(path, 63)] : []),
@@ -212,7 +223,7 @@ export const podSources: Readonly<Record<string, Rule>> = {
   azureFile: struct({ secretName: need(), shareName: need() }),
   storageos: storageos(named),
   persistentVolumeClaim: struct({ claimName: need() }),
-  csi: (csi, path) => [
+  csi: (csi: CSIVolumeSource, path) => [
     ...csiDriverName(csi.driver, `${path}.driver`),
     ...(csi.nodePublishSecretRef === undefined
       ? []

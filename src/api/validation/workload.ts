@@ -52,13 +52,24 @@ export const counters = (...fields: readonly string[]): Rule =>
   struct(Object.fromEntries(fields.map((field) => [field, set(notNegative)])) as Rules);
 
 /** Each counter is a subset of `of`. */
-export const atMost = (status: any, fields: readonly string[], of: string, shown: string): FieldError[] =>
-  fields
-    .filter((field) => (status?.[field] ?? 0) > (status?.[of] ?? 0))
-    .map((field) => invalidValue(`status.${field}`, status?.[field] ?? 0, `cannot be greater than ${shown}`));
+export function atMost<K extends string>(
+  status: { readonly [field in K]?: number } | undefined,
+  fields: readonly K[],
+  of: K,
+  shown: string,
+): FieldError[] {
+  const count = (field: K): number => status?.[field] ?? 0;
+  return fields
+    .filter((field) => count(field) > count(of))
+    .map((field) => invalidValue(`status.${field}`, count(field), `cannot be greater than ${shown}`));
+}
 
 /** The collision count never decreases, so that names are unique. */
-export function validateCollisions(next: any, old: any): FieldError[] {
+interface Collided {
+  readonly collisionCount?: number;
+}
+
+export function validateCollisions(next: Collided | undefined, old: Collided | undefined): FieldError[] {
   const [now, was] = [next?.collisionCount, old?.collisionCount];
   return was !== undefined && (now ?? -1) < was
     ? [invalidValue('status.collisionCount', now ?? 0, 'cannot be decremented')]

@@ -81,7 +81,7 @@ function publish(source: JSONSchemaProps, version: OpenApiVersion): JSONSchemaPr
   if (version === 2) withoutAlternatives(out);
   else unfold(out);
   if (out.properties) out.properties = mapValues(out.properties, (part) => publish(part, version));
-  if (out.items) out.items = publish(out.items, version);
+  if (out.items) out.items = publish(out.items as JSONSchemaProps, version);
   if (typeof out.additionalProperties === 'object')
     out.additionalProperties = publish(out.additionalProperties, version);
   if (out['x-kubernetes-embedded-resource'] && !(version === 2 && out['x-kubernetes-preserve-unknown-fields'])) {

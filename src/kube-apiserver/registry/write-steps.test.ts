@@ -31,7 +31,7 @@ function observed(kind: Kind): Kind {
         strategy.prepareForUpdate?.(next, old, context);
       },
       validate(object) {
-        note(`validate${object.spec.clusterIP ? ' with address' : ''}`);
+        note(`validate${(object as Service).spec.clusterIP ? ' with address' : ''}`);
         return strategy.validate?.(object) ?? [];
       },
       validateUpdate(next, old) {

@@ -3,6 +3,7 @@
 
 import { type ControllerRevision, isAlreadyExists, isNotFound, type Pod, type StatefulSet } from '../../api/api.ts';
 import { controllerReference, type Tools } from '../../client/client.ts';
+import type { Fields } from '../../machinery/parsed.ts';
 import { type NewPod, podFromTemplate } from '../shared/pods.ts';
 import { hashOf, revisionHashLabel } from '../shared/revisions.ts';
 import { claimNameOf, createMissingClaims } from './claims.ts';
@@ -38,7 +39,7 @@ export async function createOrdinal(set: StatefulSet, ordinal: number, revision:
 }
 
 /** The data of a StatefulSet's revision: a patch with its template. */
-interface RevisionData {
+interface RevisionData extends Fields {
   readonly spec: { readonly template: StatefulSet['spec']['template'] & { readonly $patch: string } };
 }
 

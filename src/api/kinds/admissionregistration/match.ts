@@ -4,10 +4,11 @@ import { qualifiedNameFaults } from '../../../machinery/text/names.ts';
 import { type AdmissionExpression, compileAdmission, wantsBool } from '../../cel/admission-expressions.ts';
 import type { FieldError } from '../../errors.ts';
 import { duplicate, invalidValue, invalidValues, oneOf, required, tooMany } from '../../fields.ts';
+import type { MatchCondition, MatchResources } from '../../generated/types.ts';
 import { validateLabelSelector } from '../../validation/selector.ts';
 import { validateRules } from './rules.ts';
 
-export function defaultMatch(match: any): void {
+export function defaultMatch(match: MatchResources | undefined): void {
   if (!match) return;
   match.matchPolicy ??= 'Equivalent';
   match.namespaceSelector ??= {};
@@ -15,7 +16,7 @@ export function defaultMatch(match: any): void {
   for (const rule of [...(match.resourceRules ?? []), ...(match.excludeResourceRules ?? [])]) rule.scope ??= '*';
 }
 
-export function validateMatch(match: any, path: string): FieldError[] {
+export function validateMatch(match: MatchResources | undefined, path: string): FieldError[] {
   if (!match) return [];
   return [
     ...oneOf(`${path}.matchPolicy`, match.matchPolicy, ['Equivalent', 'Exact']),
@@ -38,7 +39,11 @@ export function expressionFaults({ fault, internal, source }: AdmissionExpressio
 const mostConditions = 64;
 
 /** Conditions have no variables. Webhooks have no parameters either. */
-export function validateMatchConditions(conditions: readonly any[] = [], params: boolean, path: string): FieldError[] {
+export function validateMatchConditions(
+  conditions: readonly MatchCondition[] = [],
+  params: boolean,
+  path: string,
+): FieldError[] {
   const errors: FieldError[] = [];
   if (conditions.length > mostConditions) errors.push(tooMany(path, conditions.length, mostConditions));
   const names = new Set<string>();

@@ -18,7 +18,18 @@ import {
 import { readJsonPath } from '../../custom/json-path.ts';
 import type { FieldError } from '../../errors.ts';
 import { duplicate, invalidValue, invalidValues, notSupported, oneOf, required } from '../../fields.ts';
-import type { KindBehaviour } from '../../kind.ts';
+import type {
+  AuditAnnotation,
+  MutatingAdmissionPolicy,
+  MutatingAdmissionPolicySpec,
+  Mutation,
+  ParamKind,
+  ValidatingAdmissionPolicy,
+  ValidatingAdmissionPolicySpec,
+  Validation,
+  Variable,
+} from '../../generated/types.ts';
+import type { KindBehaviour, Strategy } from '../../kind.ts';
 import { validateConditions } from '../../validation/conditions.ts';
 import { choice, each, need, type Rule, struct } from '../../validation/rules.ts';
 import { unset } from '../cells.ts';
@@ -26,7 +37,7 @@ import { defaultMatch, expressionFaults, validateMatch, validateMatchConditions 
 import { validateMutatingOperations } from './rules.ts';
 
 /** Fields that both kinds of policies share. */
-function validateCommon(spec: any): FieldError[] {
+function validateCommon(spec: ValidatingAdmissionPolicySpec | MutatingAdmissionPolicySpec): FieldError[] {
   const { failurePolicy, paramKind, matchConstraints, matchConditions } = spec;
   const errors: FieldError[] = oneOf('spec.failurePolicy', failurePolicy, ['Fail', 'Ignore']);
   if (paramKind) errors.push(...paramKindFaults(paramKind, 'spec.paramKind'));
@@ -39,7 +50,7 @@ function validateCommon(spec: any): FieldError[] {
   return errors;
 }
 
-function paramKindFaults({ apiVersion, kind }: any, path: string): FieldError[] {
+function paramKindFaults({ apiVersion, kind }: ParamKind, path: string): FieldError[] {
   const errors: FieldError[] = [];
   const at = `${path}.apiVersion`;
   const parts = (apiVersion ?? '').split('/');
@@ -69,7 +80,7 @@ const reserved = new Set(
 );
 const isIdentifier = (name: string) => /^[_a-zA-Z][_a-zA-Z0-9]*$/.test(name) && !reserved.has(name);
 
-function variableFaults({ name, expression }: any, compiler: PolicyCompiler, path: string): FieldError[] {
+function variableFaults({ name, expression }: Variable, compiler: PolicyCompiler, path: string): FieldError[] {
   const errors: FieldError[] = [];
   if (!name?.trim()) errors.push(required(`${path}.name`, 'name is not specified'));
   else if (!isIdentifier(name)) errors.push(invalidValue(`${path}.name`, name, 'must be a valid CEL identifier'));
@@ -81,7 +92,7 @@ function variableFaults({ name, expression }: any, compiler: PolicyCompiler, pat
 const reasons = ['Forbidden', 'Invalid', 'RequestEntityTooLarge'];
 const notBlank = 'must be non-empty if specified';
 
-function validationFaults(validation: any, compiler: PolicyCompiler, path: string): FieldError[] {
+function validationFaults(validation: Validation, compiler: PolicyCompiler, path: string): FieldError[] {
   const { expression, message, messageExpression, reason } = validation;
   const errors: FieldError[] = [];
   if (!expression?.trim()) errors.push(required(`${path}.expression`, 'expression is not specified'));
@@ -101,7 +112,11 @@ function validationFaults(validation: any, compiler: PolicyCompiler, path: strin
 const mostAnnotations = 20;
 const longestAnnotation = 5 * 1024;
 
-function annotationFaults(annotations: readonly any[], name: string, compiler: PolicyCompiler): FieldError[] {
+function annotationFaults(
+  annotations: readonly AuditAnnotation[],
+  name: string,
+  compiler: PolicyCompiler,
+): FieldError[] {
   const path = 'spec.auditAnnotations';
   const errors: FieldError[] = [];
   if (annotations.length > mostAnnotations)
@@ -131,7 +146,7 @@ function annotationKeyFaults(key: string, name: string, path: string): FieldErro
   return invalidValues(path, full, qualifiedNameFaults(full));
 }
 
-function validateValidating({ metadata, spec = {} }: any): FieldError[] {
+function validateValidating({ metadata, spec = {} }: ValidatingAdmissionPolicy): FieldError[] {
   const { variables = [], validations = [], auditAnnotations = [], paramKind } = spec;
   const compiler = new PolicyCompiler({ params: Boolean(paramKind), composes: variables.length > 0 });
   const errors = validateCommon(spec);
@@ -149,9 +164,9 @@ function validateValidating({ metadata, spec = {} }: any): FieldError[] {
 const patches = [
   { type: 'ApplyConfiguration', field: 'applyConfiguration', wanted: wantsObject },
   { type: 'JSONPatch', field: 'jsonPatch', wanted: wantsPatches },
-];
+] as const;
 
-function mutationFaults(mutation: any, compiler: PolicyCompiler, path: string): FieldError[] {
+function mutationFaults(mutation: Mutation, compiler: PolicyCompiler, path: string): FieldError[] {
   const { patchType } = mutation;
   if (!patchType) return [required(`${path}.patchType`)];
   const chosen = patches.find(({ type }) => type === patchType);
@@ -173,7 +188,7 @@ function mutationFaults(mutation: any, compiler: PolicyCompiler, path: string): 
   return errors;
 }
 
-function validateMutating({ spec = {} }: any): FieldError[] {
+function validateMutating({ spec = {} }: MutatingAdmissionPolicy): FieldError[] {
   const { variables = [], mutations = [], paramKind, matchConstraints, reinvocationPolicy } = spec;
   const compiler = new PolicyCompiler({ params: Boolean(paramKind), composes: true });
   const errors = validateCommon(spec);
@@ -186,7 +201,9 @@ function validateMutating({ spec = {} }: any): FieldError[] {
   return [...errors, ...choice('IfNeeded', 'Never')(reinvocationPolicy, 'spec.reinvocationPolicy')];
 }
 
-const policyStrategy = (validate: (policy: any) => FieldError[]): KindBehaviour['strategy'] => ({
+type Policy = ValidatingAdmissionPolicy | MutatingAdmissionPolicy;
+
+const policyStrategy = <T extends Policy>(validate: (policy: T) => FieldError[]): Strategy<T> => ({
   setDefaults(policy) {
     policy.spec ??= {};
     policy.spec.failurePolicy ??= 'Fail';
@@ -197,7 +214,7 @@ const policyStrategy = (validate: (policy: any) => FieldError[]): KindBehaviour[
   validate,
 });
 
-const paramKindCell = (policy: any) => {
+const paramKindCell = (policy: Policy) => {
   const kind = policy.spec?.paramKind;
   return kind ? `${kind.apiVersion}/${kind.kind}` : unset;
 };
@@ -213,7 +230,7 @@ const validatingStatus = struct({
   conditions: validateConditions,
 });
 
-export const validatingAdmissionPolicy: KindBehaviour = {
+export const validatingAdmissionPolicy: KindBehaviour<ValidatingAdmissionPolicy> = {
   hasGeneration: true,
   cells: { Validations: (policy) => policy.spec?.validations?.length ?? 0, ParamKind: paramKindCell },
   strategy: {
@@ -222,7 +239,7 @@ export const validatingAdmissionPolicy: KindBehaviour = {
   },
 };
 
-export const mutatingAdmissionPolicy: KindBehaviour = {
+export const mutatingAdmissionPolicy: KindBehaviour<MutatingAdmissionPolicy> = {
   hasGeneration: true,
   cells: { Mutations: (policy) => policy.spec?.mutations?.length ?? 0, ParamKind: paramKindCell },
   strategy: policyStrategy(validateMutating),

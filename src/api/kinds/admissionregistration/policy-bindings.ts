@@ -3,6 +3,11 @@
 import { dns1123SubdomainFaults, pathSegmentFaults } from '../../../machinery/text/names.ts';
 import type { FieldError } from '../../errors.ts';
 import { duplicate, forbiddenField, invalidValue, invalidValues, notSupported, oneOf, required } from '../../fields.ts';
+import type {
+  MutatingAdmissionPolicyBinding,
+  ParamRef,
+  ValidatingAdmissionPolicyBinding,
+} from '../../generated/types.ts';
 import type { KindBehaviour } from '../../kind.ts';
 import { validateLabelSelector } from '../../validation/selector.ts';
 import { unset } from '../cells.ts';
@@ -28,7 +33,7 @@ function actionFaults(given: readonly string[] = [], path: string): FieldError[]
   return errors;
 }
 
-function paramRefFaults(ref: any, path: string): FieldError[] {
+function paramRefFaults(ref: ParamRef | undefined, path: string): FieldError[] {
   if (!ref) return [];
   const { name, selector, parameterNotFoundAction: action } = ref;
   const exclusive = 'name and selector are mutually exclusive';
@@ -43,7 +48,9 @@ function paramRefFaults(ref: any, path: string): FieldError[] {
   return errors;
 }
 
-const binding = (validating: boolean): KindBehaviour => ({
+type Binding = ValidatingAdmissionPolicyBinding | MutatingAdmissionPolicyBinding;
+
+const binding = (validating: boolean): KindBehaviour<Binding> => ({
   hasGeneration: true,
   cells: {
     PolicyName: (b) => b.spec?.policyName ?? '',
@@ -58,7 +65,8 @@ const binding = (validating: boolean): KindBehaviour => ({
     metadataOnUpdate: ['whole'],
     setDefaults: (b) => defaultMatch(b.spec?.matchResources),
     validate(b) {
-      const { policyName, validationActions, paramRef, matchResources } = b.spec ?? {};
+      const { policyName, validationActions, paramRef, matchResources } =
+        (b as ValidatingAdmissionPolicyBinding).spec ?? {};
       const errors = policyName
         ? invalidValues('spec.policyName', policyName, dns1123SubdomainFaults(policyName))
         : [required('spec.policyName')];

@@ -15,7 +15,7 @@ import { validateRules } from './rules.ts';
 type Configuration = MutatingWebhookConfiguration | ValidatingWebhookConfiguration;
 type Webhook = NonNullable<MutatingWebhookConfiguration['webhooks']>[number];
 
-const behaviour = (mutating: boolean): KindBehaviour<any> => ({
+const behaviour = (mutating: boolean): KindBehaviour<Configuration> => ({
   hasGeneration: true,
   emptyFields: 'counted',
   cells: { Webhooks: (c: Configuration) => c.webhooks?.length ?? 0 },

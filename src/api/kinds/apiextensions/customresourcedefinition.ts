@@ -6,6 +6,7 @@ import type { KindBehaviour } from '../../kind.ts';
 import { formatTime } from '../../time.ts';
 import { validateApproval } from '../../validation/crd/approval.ts';
 import { validateDefinition, validateDefinitionUpdate } from '../../validation/crd/definition.ts';
+import { isSchema, type Part } from '../../validation/crd/structural.ts';
 
 /** Delays the deletion of a definition until its objects are gone. */
 export const cleanupFinalizer = 'customresourcecleanup.apiextensions.k8s.io';
@@ -83,8 +84,8 @@ function formatWarnings(next: CustomResourceDefinition, old: CustomResourceDefin
 const unknownFormats = ({ spec }: CustomResourceDefinition): string[] =>
   (spec.versions ?? []).flatMap(({ schema }) => formatsBelow(schema?.openAPIV3Schema));
 
-function formatsBelow(schema: any): string[] {
-  if (typeof schema !== 'object' || schema === null) return [];
+function formatsBelow(schema: Part): string[] {
+  if (!isSchema(schema)) return [];
   const {
     type,
     format,

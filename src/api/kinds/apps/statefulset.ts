@@ -2,7 +2,7 @@ import { dns1123LabelFaults } from '../../../machinery/text/names.ts';
 import { defaultClaimSpec, defaultPodTemplate } from '../../defaults/pod-spec.ts';
 import type { FieldError } from '../../errors.ts';
 import { forbiddenField, invalidValue, invalidValues, nonNegative, required, sameValue } from '../../fields.ts';
-import type { StatefulSet, Volume } from '../../generated/types.ts';
+import type { PersistentVolumeClaimSpec, StatefulSet, Volume } from '../../generated/types.ts';
 import { internal } from '../../internal.ts';
 import type { KindBehaviour } from '../../kind.ts';
 import { specOf } from '../../spec-of.ts';
@@ -44,10 +44,10 @@ export const statefulSet: KindBehaviour<StatefulSet> = {
       spec.replicas ??= 1;
       spec.revisionHistoryLimit ??= 10;
       defaultPodTemplate(spec.template);
-      for (const claim of (spec.volumeClaimTemplates ?? []) as any[]) {
+      for (const claim of spec.volumeClaimTemplates ?? []) {
         claim.kind = 'PersistentVolumeClaim';
         claim.apiVersion = 'v1';
-        defaultClaimSpec((claim.spec ??= {}));
+        defaultClaimSpec((claim.spec ??= {} as PersistentVolumeClaimSpec));
         (claim.status ??= {}).phase ??= 'Pending';
       }
     },
@@ -211,8 +211,8 @@ const mutable = [
 ] as const;
 
 function validateUpdate(next: StatefulSet, old: StatefulSet): FieldError[] {
-  const rest = (spec: any) =>
-    Object.fromEntries(Object.entries(spec ?? {}).filter(([key]) => !mutable.includes(key as any)));
+  const rest = (spec: object | undefined) =>
+    Object.fromEntries(Object.entries(spec ?? {}).filter(([key]) => !(mutable as readonly string[]).includes(key)));
   const errors = validateSpec(specOf(next), true);
   if (sameValue(rest(next.spec), rest(old.spec))) return errors;
   return [

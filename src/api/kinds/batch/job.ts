@@ -1,6 +1,6 @@
 import { humanDuration } from '../../../machinery/time/duration.ts';
 import { defaultPodTemplate } from '../../defaults/pod-spec.ts';
-import type { Job, JobSpec } from '../../generated/types.ts';
+import type { Job, JobSpec, ObjectMeta, PodTemplateSpec } from '../../generated/types.ts';
 import type { KindBehaviour } from '../../kind.ts';
 import { specOf } from '../../spec-of.ts';
 import { parseTime } from '../../time.ts';
@@ -87,8 +87,8 @@ function defaultJobSpec(spec: JobSpec): void {
 function generateSelector(j: Job): void {
   const spec = specOf(j);
   if (spec.manualSelector) return;
-  const template = (spec.template ??= {} as any);
-  const metadata = (template.metadata ??= {} as any);
+  const template = (spec.template ??= {} as PodTemplateSpec);
+  const metadata = (template.metadata ??= {} as ObjectMeta);
   const follows = j.metadata.labels === metadata.labels || !Object.keys(j.metadata.labels ?? {}).length;
   if (follows) j.metadata.labels = { ...metadata.labels };
   const labels = (metadata.labels ??= {});

@@ -1,15 +1,10 @@
 import { parseIp } from '../../../machinery/ip.ts';
-import {
-  dns1123LabelFaults,
-  dns1123SubdomainFaults,
-  portNumberFaults,
-  qualifiedNameFaults,
-} from '../../../machinery/text/names.ts';
+import { dns1123LabelFaults, dns1123SubdomainFaults, qualifiedNameFaults } from '../../../machinery/text/names.ts';
 import type { FieldError } from '../../errors.ts';
 import { invalidValues, required, sameValue } from '../../fields.ts';
 import type { EndpointSubset, Endpoints } from '../../generated/types.ts';
 import type { KindBehaviour } from '../../kind.ts';
-import { forwardableIpFaults, ipWarnings, legacyIp } from '../../validation/network.ts';
+import { forwardableIpFaults, ipWarnings, legacyIp, portNumber } from '../../validation/network.ts';
 import { choice, given, set, struct, text } from '../../validation/rules.ts';
 import { none } from '../cells.ts';
 
@@ -65,7 +60,7 @@ function validateAddress(endpoint: { ip?: string }, path: string): readonly Fiel
 }
 
 const portRules = struct({
-  port: text((port: any) => portNumberFaults(port || 0)),
+  port: portNumber,
   protocol: choice('SCTP', 'TCP', 'UDP'),
   appProtocol: set(text(qualifiedNameFaults)),
 });

@@ -16,7 +16,7 @@ export const persistentVolume: KindBehaviour<PersistentVolume> = {
   answersDeleted: true,
   emptyFields: 'validated',
   cells: {
-    Capacity: (v) => String((v.spec?.capacity as any)?.storage ?? '0'),
+    Capacity: (v) => v.spec?.capacity?.storage ?? '0',
     'Access Modes': (v) => accessModesText(v.spec?.accessModes),
     'Reclaim Policy': (v) => v.spec?.persistentVolumeReclaimPolicy ?? '',
     Status: (v) => (v.metadata.deletionTimestamp ? 'Terminating' : (v.status?.phase ?? '')),
@@ -31,8 +31,8 @@ export const persistentVolume: KindBehaviour<PersistentVolume> = {
       const spec = (v.spec ??= {});
       spec.persistentVolumeReclaimPolicy ??= 'Retain';
       spec.volumeMode ??= 'Filesystem';
-      if (spec.hostPath) (spec.hostPath as any).type ??= '';
-      defaultBlockVolumes(spec as any);
+      if (spec.hostPath) spec.hostPath.type ??= '';
+      defaultBlockVolumes(spec);
     },
     prepareForCreate(v, { now }) {
       v.status = { phase: 'Pending', lastPhaseTransitionTime: formatTime(now) };

@@ -31,7 +31,7 @@ export const persistentVolumeClaim: KindBehaviour<PersistentVolumeClaim> = {
   cells: {
     Status: (c) => (c.metadata.deletionTimestamp ? 'Terminating' : (c.status?.phase ?? '')),
     Volume: (c) => c.spec?.volumeName ?? '',
-    Capacity: (c) => (bound(c) ? String((c.status?.capacity as any)?.storage ?? '0') : ''),
+    Capacity: (c) => (bound(c) ? (c.status?.capacity?.storage ?? '0') : ''),
     'Access Modes': (c) => (bound(c) ? accessModesText(c.status?.accessModes) : ''),
     StorageClass: (c) => c.spec?.storageClassName ?? '',
     VolumeAttributesClass: (c) => c.spec?.volumeAttributesClassName || unset,
@@ -91,14 +91,14 @@ function validateUpdate(next: PersistentVolumeClaim, old: PersistentVolumeClaim)
   if (!before.volumeName) setOrDelete(before, 'volumeName', spec.volumeName);
   errors.push(...validateClass(next, old, spec));
   const isBound = next.status?.phase === 'Bound';
-  if (isBound && spec.resources?.requests) (spec.resources.requests as any).storage = sizeOf(before);
+  if (isBound && spec.resources?.requests) spec.resources.requests.storage = sizeOf(before);
   if (isBound) setOrDelete(spec, 'volumeAttributesClassName', before.volumeAttributesClassName);
   if (!sameInternal('core.PersistentVolumeClaimSpec', spec, before))
     errors.push(forbiddenField('spec', `${immutableSpec}\n${unifiedDiff(pretty(before), pretty(spec))}`));
   const size = sizeOf(specOf(next));
   if (
     compareQuantities(size, sizeOf(specOf(old))) < 0 &&
-    compareQuantities(size, (old.status?.capacity as any)?.storage ?? '0') <= 0
+    compareQuantities(size, old.status?.capacity?.storage ?? '0') <= 0
   )
     errors.push(forbiddenField('spec.resources.requests.storage', 'field can not be less than status.capacity'));
   // Kubernetes gives this path without the spec.
@@ -106,7 +106,7 @@ function validateUpdate(next: PersistentVolumeClaim, old: PersistentVolumeClaim)
   return [...errors, ...validateAttributes(next, old)];
 }
 
-const sizeOf = (spec: Spec): string => (spec.resources?.requests as any)?.storage ?? '0';
+const sizeOf = (spec: Spec): string => spec.resources?.requests?.storage ?? '0';
 
 function setOrDelete<K extends keyof Spec>(spec: Spec, field: K, value: Spec[K] | undefined): void {
   if (value === undefined) delete spec[field];

@@ -1,7 +1,7 @@
 import { dns1123LabelFaults } from '../../../machinery/text/names.ts';
 import { defaultPodResources } from '../../defaults/pod-resources.ts';
 import { defaultHostPorts, defaultPodSpec } from '../../defaults/pod-spec.ts';
-import type { Pod } from '../../generated/types.ts';
+import type { LabelSelector, Pod } from '../../generated/types.ts';
 import type { KindBehaviour } from '../../kind.ts';
 import { isSchedulingGated, qosClass } from '../../pod.ts';
 import { specOf } from '../../spec-of.ts';
@@ -54,7 +54,6 @@ export const pod: KindBehaviour<Pod> = {
           {
             type: 'PodScheduled',
             status: 'False',
-            lastProbeTime: null as any,
             lastTransitionTime: formatTime(now),
             reason: 'SchedulingGated',
             message: 'Scheduling is blocked due to non-empty scheduling gates',
@@ -133,7 +132,7 @@ function tidyStatus(status: Status, old: Status): void {
 /** Merges matchLabelKeys into the selectors, with this pod's values. */
 function mergeLabelKeys(p: Pod): void {
   const labels = p.metadata.labels ?? {};
-  const merge = (selector: any, keys: readonly string[] | undefined, operator: 'In' | 'NotIn') => {
+  const merge = (selector: LabelSelector, keys: readonly string[] | undefined, operator: 'In' | 'NotIn') => {
     for (const key of keys ?? [])
       if (key in labels) (selector.matchExpressions ??= []).push({ key, operator, values: [labels[key]] });
   };

@@ -9,7 +9,7 @@ const text = (quota: ResourceQuota, limits: boolean) =>
   Object.entries((quota.status?.hard ?? {}) as Record<string, string>)
     .sort(([a], [b]) => (a < b ? -1 : 1))
     .filter(([name]) => name.startsWith('limits.') === limits)
-    .map(([name, hard]) => `${name}: ${(quota.status?.used as any)?.[name] ?? '0'}/${hard}`)
+    .map(([name, hard]) => `${name}: ${quota.status?.used?.[name] ?? '0'}/${hard}`)
     .join(', ');
 
 const podScopes = ['Terminating', 'NotTerminating', 'NotBestEffort', 'PriorityClass', 'CrossNamespacePodAffinity'];
@@ -88,10 +88,16 @@ const path = 'spec.scopeSelector.matchExpressions';
 const onlyExists =
   "must be 'Exists' when scope is any of ResourceQuotaScopeTerminating, ResourceQuotaScopeNotTerminating, ResourceQuotaScopeBestEffort, ResourceQuotaScopeNotBestEffort or ResourceQuotaScopeCrossNamespacePodAffinity";
 
+interface Expression {
+  readonly scopeName: string;
+  readonly operator: string;
+  readonly values: string[];
+}
+
 function validateSelector(spec: Spec): FieldError[] {
   const expressions = spec.scopeSelector?.matchExpressions ?? [];
   const shown = () => internal('core.ScopeSelector', spec.scopeSelector);
-  const errors = expressions.flatMap(({ scopeName = '' as any, operator = '' as any, values = [] }) => [
+  const errors = expressions.flatMap(({ scopeName = '', operator = '', values = [] }: Partial<Expression>) => [
     ...(scopes.includes(scopeName) ? [] : [invalidValue(`${path}.scopeName`, scopeName, 'unsupported scope')]),
     ...unfit(spec, scopeName).map(() => invalidValue(path, shown(), 'unsupported scope applied to resource')),
     ...(['PriorityClass', 'VolumeAttributesClass'].includes(scopeName) ||

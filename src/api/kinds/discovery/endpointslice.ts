@@ -7,7 +7,7 @@ import {
 } from '../../../machinery/text/names.ts';
 import type { FieldError } from '../../errors.ts';
 import { duplicate, invalidValue, invalidValues, required, sameValue, tooMany, unchanged } from '../../fields.ts';
-import type { EndpointSlice } from '../../generated/types.ts';
+import type { EndpointHints, EndpointSlice } from '../../generated/types.ts';
 import type { KindBehaviour } from '../../kind.ts';
 import { sameStored } from '../../strategy.ts';
 import { validateLabels } from '../../validation/metadata.ts';
@@ -89,24 +89,31 @@ const nodeName = text(dns1123SubdomainFaults);
 
 const limited =
   (max: number, rule: Rule): Rule =>
-  (list, path) =>
-    list?.length > max ? [tooMany(path, list.length, max)] : rule(list, path);
+  (list: readonly unknown[] | undefined, path) =>
+    list && list.length > max ? [tooMany(path, list.length, max)] : rule(list, path);
 
 const port = struct({
-  name: [given(label), (value, path, holder) => (holder.isRepeated ? [duplicate(path, value)] : [])],
+  name: [given(label), (value, path, { isRepeated }: Marked) => (isRepeated ? [duplicate(path, value)] : [])],
   protocol: (value, path) => (value === undefined ? [required(path)] : oneOfThese('SCTP', 'TCP', 'UDP')(value, path)),
   appProtocol: set(text(qualifiedNameFaults)),
 });
 
-const ports = limited(20_000, (list, path) =>
+const ports = limited(20_000, (list: readonly Named[] | undefined, path) =>
   each(port)(
-    marked<{ name?: string }>(list ?? [], ({ name }) => name ?? ''),
+    marked(list ?? [], ({ name }) => name ?? ''),
     path,
   ),
 );
 
+interface Named {
+  readonly name?: string;
+}
+interface Marked {
+  readonly isRepeated: boolean;
+}
+
 /** Each item as it is, and whether an earlier one has the same key. */
-function marked<T extends object>(items: readonly T[], key: (item: T) => string): (T & { isRepeated: boolean })[] {
+function marked<T extends object>(items: readonly T[], key: (item: T) => string): (T & Marked)[] {
   const seen = new Set<string>();
   return items.map((item) => {
     const isRepeated = seen.has(key(item));
@@ -117,9 +124,9 @@ function marked<T extends object>(items: readonly T[], key: (item: T) => string)
 
 /** Distinct names. */
 const hints = (check: Rule): Rule =>
-  limited(8, (list, path) =>
-    each(struct({ name: [(value, at, { isRepeated }) => (isRepeated ? [duplicate(at, value)] : []), check] }))(
-      marked(list ?? [], ({ name }: { name?: string }) => name ?? ''),
+  limited(8, (list: readonly Named[] | undefined, path) =>
+    each(struct({ name: [(value, at, { isRepeated }: Marked) => (isRepeated ? [duplicate(at, value)] : []), check] }))(
+      marked(list ?? [], ({ name }) => name ?? ''),
       path,
     ),
   );
@@ -127,13 +134,16 @@ const hints = (check: Rule): Rule =>
 const endpointRules = struct({
   nodeName: set(nodeName),
   deprecatedTopology: [
-    (value, path) => (Object.keys(value ?? {}).length > 16 ? [tooMany(path, Object.keys(value).length, 16)] : []),
+    (topology: object | undefined, path) => {
+      const count = Object.keys(topology ?? {}).length;
+      return count > 16 ? [tooMany(path, count, 16)] : [];
+    },
     validateLabels,
   ],
   hostname: set(label),
-  hints: (value, path) => {
+  hints: (value: EndpointHints | undefined, path) => {
     const zones = hints(text(labelValueFaults))(value?.forZones, `${path}.forZones`);
-    const isTooMany = value?.forZones?.length > 8;
+    const isTooMany = (value?.forZones?.length ?? 0) > 8;
     return isTooMany ? zones : [...zones, ...hints(nodeName)(value?.forNodes, `${path}.forNodes`)];
   },
 });

@@ -1,7 +1,15 @@
 import { dns1123LabelFaults, dns1123SubdomainFaults } from '../../../machinery/text/names.ts';
 import type { FieldError } from '../../errors.ts';
 import { forbiddenField, invalidValue, invalidValues, notSupported, required, sameValue } from '../../fields.ts';
-import type { FlowSchema, FlowSchemaSpec } from '../../generated/types.ts';
+import type {
+  FlowDistinguisherMethod,
+  FlowSchema,
+  FlowSchemaSpec,
+  PolicyRulesWithSubjects,
+  PriorityLevelConfigurationReference,
+  ResourcePolicyRule,
+  Subject,
+} from '../../generated/types.ts';
 import { internal } from '../../internal.ts';
 import type { KindBehaviour } from '../../kind.ts';
 import { flowConditions, keepMetadata } from '../../validation/flow-status.ts';
@@ -71,14 +79,14 @@ const wildcards =
     return list.length > 1 ? [invalidValue(path, list, `if '*' is present, must not specify other ${others}`)] : [];
   };
 
-const verbRule = wildcards('verbs must contain at least one value', 'verbs', (given, path) =>
-  given.every((verb: string) => verbs.includes(verb)) ? [] : [notSupported(path, given, verbs)],
+const verbRule = wildcards('verbs must contain at least one value', 'verbs', (given: readonly string[], path) =>
+  given.every((verb) => verbs.includes(verb)) ? [] : [notSupported(path, given, verbs)],
 );
 
 const namespaceRule = wildcards(
   '',
   'namespaces',
-  each((name, path) =>
+  each((name: string, path) =>
     invalidValues(
       path,
       name,
@@ -91,7 +99,7 @@ const resourceRule = struct({
   verbs: verbRule,
   apiGroups: wildcards('resource rules must supply at least one api group', 'api groups'),
   resources: wildcards('resource rules must supply at least one resource', 'resources'),
-  namespaces: (list, path, { clusterScope }) =>
+  namespaces: (list: readonly string[] | undefined, path, { clusterScope }: ResourcePolicyRule) =>
     !list?.length && !clusterScope
       ? [required(path, 'resource rules that are not cluster scoped must supply at least one namespace')]
       : namespaceRule(list, path),
@@ -112,7 +120,7 @@ const nonResourceRule = struct({
   nonResourceURLs: wildcards(
     'nonResourceURLs must contain at least one value',
     'non-resource URLs',
-    each((url, path) => [urlFault(url)].flatMap((why) => (why ? [invalidValue(path, url, why)] : []))),
+    each((url: string, path) => [urlFault(url)].flatMap((why) => (why ? [invalidValue(path, url, why)] : []))),
   ),
 });
 
@@ -123,13 +131,15 @@ const account = struct({
 });
 const named = struct({ name: need() });
 
-const subjectKinds: Readonly<Record<string, { readonly field: string; readonly rule: Rule }>> = {
+type SubjectField = 'group' | 'serviceAccount' | 'user';
+
+const subjectKinds: Readonly<Record<string, { readonly field: SubjectField; readonly rule: Rule }>> = {
   ServiceAccount: { field: 'serviceAccount', rule: account },
   User: { field: 'user', rule: named },
   Group: { field: 'group', rule: named },
 };
 
-const subject: Rule = (value, path) => {
+const subject: Rule = (value: Subject, path) => {
   const kind: string = value.kind ?? '';
   if (!Object.hasOwn(subjectKinds, kind))
     return [notSupported(`${path}.kind`, kind, ['Group', 'ServiceAccount', 'User'])];
@@ -146,7 +156,7 @@ const subject: Rule = (value, path) => {
   ];
 };
 
-const policyRule: Rule = (rule, path) => [
+const policyRule: Rule = (rule: PolicyRulesWithSubjects, path) => [
   ...(rule.subjects?.length
     ? each(subject)(rule.subjects, `${path}.subjects`)
     : [required(`${path}.subjects`, 'subjects must contain at least one value')]),
@@ -158,11 +168,11 @@ const policyRule: Rule = (rule, path) => [
 ];
 
 const specRules = struct({
-  distinguisherMethod: (method, path) =>
+  distinguisherMethod: (method: FlowDistinguisherMethod | undefined, path) =>
     !method || method.type === 'ByUser' || method.type === 'ByNamespace'
       ? []
       : [notSupported(`${path}.type`, { Type: method.type ?? '' }, ['ByNamespace', 'ByUser'])],
-  priorityLevelConfiguration: (level, path) =>
+  priorityLevelConfiguration: (level: PriorityLevelConfigurationReference | undefined, path) =>
     level?.name
       ? text(dns1123SubdomainFaults)(level.name, `${path}.name`)
       : [required(`${path}.name`, 'must reference a priority level')],

@@ -1,6 +1,11 @@
 import type { FieldError } from '../../errors.ts';
 import { forbiddenField, invalidValue, notSupported, required, sameValue } from '../../fields.ts';
-import type { PriorityLevelConfiguration, PriorityLevelConfigurationSpec } from '../../generated/types.ts';
+import type {
+  LimitResponse,
+  PriorityLevelConfiguration,
+  PriorityLevelConfigurationSpec,
+  QueuingConfiguration,
+} from '../../generated/types.ts';
 import { internal } from '../../internal.ts';
 import type { KindBehaviour } from '../../kind.ts';
 import { flowConditions, keepMetadata } from '../../validation/flow-status.ts';
@@ -85,9 +90,10 @@ const queuingRules = struct({
   queueLengthLimit: positive,
   queues: [
     positive,
-    (count, path) => (count > mostQueues ? [invalidValue(path, count, `must not be greater than ${mostQueues}`)] : []),
+    (count: number, path) =>
+      count > mostQueues ? [invalidValue(path, count, `must not be greater than ${mostQueues}`)] : [],
   ],
-  handSize: (hand = 0, path, { queues = 0 }) => {
+  handSize: (hand: number | undefined = 0, path, { queues = 0 }: Partial<QueuingConfiguration>) => {
     if (hand <= 0) return positive(hand, path);
     if (hand > queues) return [invalidValue(path, hand, `should not be greater than queues (${queues})`)];
     const why = `required entropy bits of deckSize ${queues} and handSize ${hand} should not be greater than ${mostEntropyBits}`;
@@ -95,7 +101,7 @@ const queuingRules = struct({
   },
 });
 
-const limitResponse: Rule = (response, path) => {
+const limitResponse: Rule = (response: Partial<LimitResponse> | undefined, path) => {
   const { type, queuing } = response ?? {};
   const at = `${path}.queuing`;
   switch (type) {

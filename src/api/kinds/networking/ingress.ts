@@ -83,7 +83,7 @@ function validate(i: Ingress, old?: Ingress): FieldError[] {
 
 const subdomain = text(dns1123SubdomainFaults);
 const secretName = given(subdomain);
-const tlsHost: Rule = (host, path) =>
+const tlsHost: Rule = (host: string, path) =>
   (host.includes('*') ? text(wildcardDns1123SubdomainFaults) : subdomain)(host, path);
 
 const validateHost = (host: string, path: string): FieldError[] => [

@@ -5,7 +5,9 @@ import { canonical } from '../../decode.ts';
 import type { FieldError } from '../../errors.ts';
 import { invalidValue, sameValue, unchanged, unchangedInternal } from '../../fields.ts';
 import type {
+  AllocatedDeviceStatus,
   DeviceClass,
+  ResourceClaimSpec,
   ResourceClaimTemplate,
   ResourceSlice,
   ResourceV1ResourceClaim,
@@ -42,7 +44,7 @@ function validateClass({ spec }: DeviceClass, old?: DeviceClass): FieldError[] {
   ];
 }
 
-function defaultClaim(spec: any): void {
+function defaultClaim(spec: ResourceClaimSpec | undefined): void {
   for (const request of spec?.devices?.requests ?? [])
     for (const part of [request.exactly, ...(request.firstAvailable ?? [])]) {
       if (!part) continue;
@@ -84,12 +86,13 @@ export const resourceClaim: KindBehaviour<ResourceV1ResourceClaim> = {
 };
 
 /** Devices that are no longer allocated lose their status. */
-function dropDeallocated({ status }: any, old: any): void {
+function dropDeallocated({ status }: ResourceV1ResourceClaim, old: ResourceV1ResourceClaim): void {
   if (!status?.devices) return;
-  const id = ({ driver, pool, device, shareID }: any) => JSON.stringify([driver, pool, device, shareID]);
+  const id = ({ driver, pool, device, shareID }: AllocatedDeviceStatus) =>
+    JSON.stringify([driver, pool, device, shareID]);
   const now = new Set((status.allocation?.devices?.results ?? []).map(id));
-  const gone = new Set((old.status?.allocation?.devices?.results ?? []).map(id).filter((one: string) => !now.has(one)));
-  status.devices = status.devices.filter((device: any) => !gone.has(id(device)));
+  const gone = new Set((old.status?.allocation?.devices?.results ?? []).map(id).filter((one) => !now.has(one)));
+  status.devices = status.devices.filter((device) => !gone.has(id(device)));
 }
 
 /** Metadata is printed as it is published: without empty fields. */
@@ -140,11 +143,11 @@ export const resourceSlice: KindBehaviour<ResourceSlice> = {
 };
 
 /** Drops fields of disabled features; sets the time of taints. */
-function prepareSlice({ spec }: any, { now }: StrategyContext): void {
-  for (const device of spec?.devices ?? []) {
+function prepareSlice({ spec }: ResourceSlice, { now }: StrategyContext): void {
+  for (const device of spec.devices ?? []) {
     for (const taint of device.taints ?? []) taint.timeAdded ??= formatTime(now);
     delete device.nodeAllocatableResourceMappings;
-    for (const attribute of Object.values<any>(device.attributes ?? {}))
-      for (const list of ['bools', 'ints', 'strings', 'versions']) delete attribute[list];
+    for (const attribute of Object.values(device.attributes ?? {}))
+      for (const list of ['bools', 'ints', 'strings', 'versions'] as const) delete attribute[list];
   }
 }

@@ -5,7 +5,7 @@ import { compareQuantities } from '../../../machinery/quantity.ts';
 import { byteLength, dns1123SubdomainFaults, qualifiedNameFaults } from '../../../machinery/text/names.ts';
 import type { FieldError } from '../../errors.ts';
 import { duplicate, invalidValue, invalidValues, required, sameValue, unchanged } from '../../fields.ts';
-import type { CSIDriver, CSINode, CSIStorageCapacity } from '../../generated/types.ts';
+import type { CSIDriver, CSIDriverSpec, CSINode, CSIStorageCapacity } from '../../generated/types.ts';
 import { internal } from '../../internal.ts';
 import type { KindBehaviour } from '../../kind.ts';
 import { sameStored } from '../../strategy.ts';
@@ -35,8 +35,8 @@ export const csiDriver: KindBehaviour<CSIDriver> = {
       d.spec.attachRequired ??= true;
       d.spec.podInfoOnMount ??= false;
       d.spec.storageCapacity ??= false;
-      d.spec.fsGroupPolicy ??= 'ReadWriteOnceWithFSType' as any;
-      if (!d.spec.volumeLifecycleModes?.length) d.spec.volumeLifecycleModes = ['Persistent'] as any;
+      d.spec.fsGroupPolicy ??= 'ReadWriteOnceWithFSType';
+      if (!d.spec.volumeLifecycleModes?.length) d.spec.volumeLifecycleModes = ['Persistent'];
       d.spec.requiresRepublish ??= false;
       d.spec.seLinuxMount ??= false;
     },
@@ -73,7 +73,7 @@ const shortestTokenS = 600;
 const longestTokenS = 2 ** 32;
 
 const token = struct({
-  expirationSeconds: (seconds, path) => {
+  expirationSeconds: (seconds: number | undefined, path) => {
     if (seconds === undefined) return [];
     if (seconds < shortestTokenS)
       return [invalidValue(path, seconds, 'may not specify a duration less than 10 minutes')];
@@ -84,9 +84,9 @@ const token = struct({
 });
 
 /** Of tokens for the same audience only the first is looked at. */
-const tokens: Rule = (requests, path) => {
+const tokens: Rule = (requests: readonly { audience?: string }[] | undefined, path) => {
   const seen = new Set<string>();
-  return (requests ?? []).flatMap((request: { audience?: string }, index: number) => {
+  return (requests ?? []).flatMap((request, index) => {
     const { audience = '' } = request;
     if (seen.has(audience)) return [duplicate(`${path}[${index}].audience`, audience)];
     seen.add(audience);
@@ -97,11 +97,11 @@ const tokens: Rule = (requests, path) => {
 const driverSpec = struct({
   fsGroupPolicy: oneOfThese('File', 'None', 'ReadWriteOnceWithFSType'),
   tokenRequests: tokens,
-  volumeLifecycleModes: (modes, path) =>
-    (modes ?? []).flatMap((mode: string) => oneOfThese('Persistent', 'Ephemeral')(mode, path)),
+  volumeLifecycleModes: (modes: readonly string[] | undefined, path) =>
+    (modes ?? []).flatMap((mode) => oneOfThese('Persistent', 'Ephemeral')(mode, path)),
   nodeAllocatableUpdatePeriodSeconds: set(atLeast(10, 'must be greater than or equal to 10 seconds')),
-  serviceAccountTokenInSecrets: (value, path, holder) =>
-    value === undefined || holder.tokenRequests?.length
+  serviceAccountTokenInSecrets: (value, path, { tokenRequests }: CSIDriverSpec) =>
+    value === undefined || tokenRequests?.length
       ? []
       : [invalidValue(path, value, 'serviceAccountTokenInSecrets is set but no tokenRequests are specified')],
 });
@@ -137,7 +137,7 @@ const driverRules = struct({
   name: csiDriverName,
   nodeID: [
     need(),
-    (id, path) =>
+    (id: string | undefined, path) =>
       byteLength(id ?? '') > mostNodeIdBytes
         ? [invalidValue(path, id, `must be ${mostNodeIdBytes} characters or less`)]
         : [],

@@ -70,14 +70,16 @@ function validateSource({ inlineVolumeSpec, persistentVolumeName }: Source, path
 
 const volumeError: Rule = struct({
   // Kubernetes names the other limit here.
-  message: given((message, path) => (byteLength(message) > mostErrorBytes ? [tooLong(path, mostMetadataBytes)] : [])),
-  errorCode: (code, path) =>
+  message: given((message: string, path) =>
+    byteLength(message) > mostErrorBytes ? [tooLong(path, mostMetadataBytes)] : [],
+  ),
+  errorCode: (code: number, path) =>
     code < 0 ? [invalidValue(path, code, `must be between 0 and ${2 ** 31 - 1}, inclusive`)] : [],
 });
 
 const statusRules = struct({
-  attachmentMetadata: (metadata, path) => {
-    const entries = Object.entries<string>(metadata ?? {});
+  attachmentMetadata: (metadata: Record<string, string> | undefined, path) => {
+    const entries = Object.entries(metadata ?? {});
     const size = entries.reduce((sum, [key, value]) => sum + byteLength(key) + byteLength(value), 0);
     return size > mostMetadataBytes ? [tooLong(path, mostMetadataBytes)] : [];
   },

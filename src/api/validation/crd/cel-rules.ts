@@ -4,10 +4,12 @@
 import { escapeName } from '../../../machinery/cel/names.ts';
 import { sizedType } from '../../../machinery/cel/schema-types.ts';
 import type { SizedType } from '../../../machinery/cel/sizes.ts';
+import type { CelRule } from '../../../machinery/schema.ts';
 import { type CompiledRule, compileRules, mostValues } from '../../custom/rule-programs.ts';
 import { customSchema } from '../../custom/schema.ts';
 import type { FieldError } from '../../errors.ts';
 import { forbiddenField, invalidValue } from '../../fields.ts';
+import type { JSONSchemaProps } from '../../generated/types.ts';
 
 const ruleCostLimit = 10_000_000;
 const definitionCostLimit = 100_000_000;
@@ -31,7 +33,7 @@ class TotalCost {
 
 /** A schema of a definition, with the types for its rules and the maximum number of its values in an object. */
 export class RuleContext {
-  readonly #schema: any;
+  readonly #schema: JSONSchemaProps;
   readonly #parent: RuleContext | undefined;
   /** The type in the parent's; undefined where the parent's rules cannot see this part. */
   readonly #typeIn: (parent: SizedType) => SizedType | undefined;
@@ -42,7 +44,7 @@ export class RuleContext {
   #type: { readonly found: SizedType | undefined } | undefined;
 
   private constructor(
-    schema: any,
+    schema: JSONSchemaProps,
     parent: RuleContext | undefined,
     typeIn: (parent: SizedType) => SizedType | undefined = () => undefined,
   ) {
@@ -56,16 +58,16 @@ export class RuleContext {
     this.#mostValues = !parent ? 1 : above === undefined || most === undefined ? undefined : above * most;
   }
 
-  static root(schema: any): RuleContext {
+  static root(schema: JSONSchemaProps): RuleContext {
     return new RuleContext(schema, undefined);
   }
 
-  property(schema: any, name: string): RuleContext {
+  property(schema: JSONSchemaProps, name: string): RuleContext {
     const escaped = escapeName(name);
     return new RuleContext(schema, this, (type) => (escaped === undefined ? undefined : type.fields?.get(escaped)));
   }
 
-  element(schema: any): RuleContext {
+  element(schema: JSONSchemaProps): RuleContext {
     return new RuleContext(schema, this, (type) => type.element);
   }
 
@@ -140,7 +142,7 @@ const noType =
   'internal error: failed to construct type information for x-kubernetes-validations rules: unable to convert structural schema to CEL declarations';
 
 /** How many values a container can hold at most; 1 for the fields of an object; undefined without a limit. */
-function mostParts({ type, additionalProperties, maxProperties, maxItems }: any): number | undefined {
+function mostParts({ type, additionalProperties, maxProperties, maxItems }: JSONSchemaProps): number | undefined {
   const limit = (most: number | undefined) => (typeof most === 'number' ? Math.max(0, most) : undefined);
   if (type === 'array') return limit(maxItems);
   return type === 'object' && additionalProperties ? limit(maxProperties) : 1;
@@ -153,7 +155,7 @@ function tooExpensive(name: string, cost: number, limit: number): string {
 }
 
 /** Kubernetes prints the whole rule, as its internal type. */
-function shownRule(field: string, rule: any, why: string): FieldError {
+function shownRule(field: string, rule: CelRule, why: string): FieldError {
   const shown = JSON.stringify({
     Rule: rule.rule,
     Message: rule.message ?? '',

@@ -1,5 +1,6 @@
 // Defaults of a schema must be values of that schema, without unknown fields.
 
+import { fieldsIn } from '../../../machinery/parsed.ts';
 import { applyDefaults } from '../../custom/defaults.ts';
 import { validateEmbedded, validateResource } from '../../custom/embedded.ts';
 import { pruneCustom, pruneValue } from '../../custom/prune.ts';
@@ -8,19 +9,26 @@ import { customSchema } from '../../custom/schema.ts';
 import { validateValue } from '../../custom/validate.ts';
 import type { FieldError } from '../../errors.ts';
 import { invalidValue, sameValue } from '../../fields.ts';
+import type { JSONSchemaProps } from '../../generated/types.ts';
 import { DecodeError } from '../../object.ts';
 
 /** Makes a whole resource of a value that belongs into its kind, apiVersion or metadata; undefined elsewhere. */
-type Surround = (value: unknown) => any;
+type Surround = (value: unknown) => unknown;
 
 const resource = { apiVersion: 'validation/v1', kind: 'Validation' };
 const typeFields = ['metadata', 'apiVersion', 'kind'];
 
-export function validateDefaults(schema: any, path: string): FieldError[] {
+export function validateDefaults(schema: JSONSchemaProps, path: string): FieldError[] {
   return visit(schema, path, (value) => ({ ...resource, ...(value as object) }), true, false);
 }
 
-function visit(schema: any, path: string, around: Surround, isResource: boolean, insideMeta: boolean): FieldError[] {
+function visit(
+  schema: JSONSchemaProps,
+  path: string,
+  around: Surround,
+  isResource: boolean,
+  insideMeta: boolean,
+): FieldError[] {
   if (typeof schema !== 'object' || schema === null) return [];
   const own: Surround = isResource ? (value) => ({ ...resource, ...(value as object) }) : around;
   const inMeta = insideMeta && !isResource;
@@ -39,9 +47,9 @@ function visit(schema: any, path: string, around: Surround, isResource: boolean,
   return errors;
 }
 
-const isEmbedded = (schema: any) => !!schema?.['x-kubernetes-embedded-resource'];
+const isEmbedded = (schema: JSONSchemaProps) => !!schema?.['x-kubernetes-embedded-resource'];
 
-function validateDefault(source: any, path: string, around: Surround | undefined): FieldError[] {
+function validateDefault(source: JSONSchemaProps, path: string, around: Surround | undefined): FieldError[] {
   const schema = customSchema(source);
   const value = source.default;
   const wrongMeta = around ? metadataFault(around(value)) : undefined;
@@ -60,10 +68,10 @@ function validateDefault(source: any, path: string, around: Surround | undefined
   return validateRules(schema, whole, undefined, path);
 }
 
-function metadataFault(object: any): string | undefined {
+function metadataFault(object: unknown): string | undefined {
   try {
     const { object: read } = pruneCustom({ type: 'object', preserveUnknownFields: true }, object);
-    const [first] = validateResource(read, '');
+    const [first] = validateResource(fieldsIn(read), '');
     return first && `${first.field}: ${first.message}`;
   } catch (error) {
     if (error instanceof DecodeError) return error.message;

@@ -8,7 +8,7 @@ import type { CustomResourceDefinition } from '../../generated/types.ts';
 import { validateWebhookClient } from '../webhook-client.ts';
 import { bundleFault } from './ca-bundle.ts';
 import { internalVersions } from './internal.ts';
-import { partsOf } from './structural.ts';
+import { isSchema, type Part, partsOf } from './structural.ts';
 import { validateVersionParts } from './version.ts';
 
 type Spec = CustomResourceDefinition['spec'];
@@ -44,8 +44,8 @@ function validatePreserving({ versions, conversion }: Spec): FieldError[] {
   return errors;
 }
 
-function hasDefault(schema: any): boolean {
-  if (typeof schema !== 'object' || schema === null) return false;
+function hasDefault(schema: Part): boolean {
+  if (!isSchema(schema)) return false;
   return (schema.default ?? null) !== null || partsOf(schema).some(hasDefault);
 }
 

@@ -1,9 +1,11 @@
 // Paths into a schema, such as .spec.replicas or .spec['a.b']: of selectable fields and of a rule's fieldPath.
 
 /** The schema that the path leads to, with the names on the way; or why it leads nowhere. */
-export type FoundField = { readonly names: readonly string[]; readonly schema: any } | { readonly fault: string };
+export type FoundField =
+  | { readonly names: readonly string[]; readonly schema: JSONSchemaProps }
+  | { readonly fault: string };
 
-export function validFieldPath(path: string, schema: any, allowsBrackets = true): FoundField {
+export function validFieldPath(path: string, schema: JSONSchemaProps, allowsBrackets = true): FoundField {
   const tokens = path.match(/'(?:[^'\\]|\\.)*'|[.[\]]|[^.[\]]+/g) ?? [];
   const names: string[] = [];
   let at = schema;
@@ -41,3 +43,5 @@ function nameAt(
       return { fault: `expected [ or . but got: ${tokens[index]}` };
   }
 }
+
+import type { JSONSchemaProps } from '../../generated/types.ts';

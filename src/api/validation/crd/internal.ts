@@ -1,6 +1,6 @@
 // How Kubernetes prints the versions of a definition in a message: as its internal type, with Go's names of fields.
 
-type Fields = readonly (readonly [goName: string, name: string, zero: unknown])[];
+type Fields = readonly (readonly [goName: string, name: keyof JSONSchemaProps, zero: unknown])[];
 
 /** Go's names, in Go's order; lists and maps are converted where they hold schemas. */
 const schemaFields: Fields = [
@@ -51,50 +51,54 @@ const schemaFields: Fields = [
 ];
 
 /** The fields that a schema has, in Go's order. */
-export const givenFields = (schema: any): string[] =>
+export const givenFields = (schema: JSONSchemaProps): string[] =>
   schemaFields.filter(([, name]) => schema[name] !== undefined).map(([goName]) => goName);
 
-const mapOf = (map: object | undefined, convert: (value: any) => unknown) =>
-  map && Object.fromEntries(Object.entries(map).map(([key, value]) => [key, convert(value)]));
+const internalList = (list: readonly JSONSchemaProps[]) => list.map(internalSchema);
 
-const internalParts: Readonly<Record<string, (value: any) => unknown>> = {
-  items: (items) => ({ Schema: internalSchema(items), JSONSchemas: null }),
-  not: (schema) => internalSchema(schema),
-  allOf: (list: any[]) => list.map(internalSchema),
-  oneOf: (list: any[]) => list.map(internalSchema),
-  anyOf: (list: any[]) => list.map(internalSchema),
-  properties: (map) => mapOf(map, internalSchema),
+const internalParts: { readonly [K in keyof JSONSchemaProps]?: (value: NonNullable<JSONSchemaProps[K]>) => unknown } = {
+  items: (items) => ({ Schema: internalSchema(items as JSONSchemaProps), JSONSchemas: null }),
+  not: internalSchema,
+  allOf: internalList,
+  oneOf: internalList,
+  anyOf: internalList,
+  properties: (map) => Object.fromEntries(Object.entries(map).map(([key, value]) => [key, internalSchema(value)])),
   additionalProperties: (value) =>
     typeof value === 'boolean' ? { Allows: value, Schema: null } : { Allows: true, Schema: internalSchema(value) },
 };
 
-export function internalSchema(schema: any): unknown {
+export function internalSchema(schema: JSONSchemaProps): unknown {
   return Object.fromEntries(
     schemaFields.map(([goName, name, zero]) => {
       const value = schema[name];
-      return [goName, value === undefined ? zero : (internalParts[name]?.(value) ?? value)];
+      const convert = internalParts[name] as ((value: unknown) => unknown) | undefined;
+      return [goName, value === undefined ? zero : (convert?.(value) ?? value)];
     }),
   );
 }
 
 const same = (a: unknown, b: unknown) => JSON.stringify(a) === JSON.stringify(b);
 
+const internalValidation = (validation: Version['schema']) => {
+  const schema = validation?.openAPIV3Schema;
+  return validation ? { OpenAPIV3Schema: schema ? internalSchema(schema) : null } : null;
+};
+
 /** Fields shared by all versions are at the top of the spec, and null here. */
-export function internalVersions(versions: readonly any[]): unknown {
-  const shared = (field: string) => versions.every((version) => same(version[field], versions[0][field]));
-  const own = (version: any, field: string, convert: (value: any) => unknown = (value) => value) =>
-    version[field] === undefined || shared(field) ? null : convert(version[field]);
+export function internalVersions(versions: readonly Version[]): unknown {
+  const shared = (field: keyof Version) => versions.every((version) => same(version[field], versions[0][field]));
+  const own = (version: Version, field: keyof Version) => (shared(field) ? null : (version[field] ?? null));
   return versions.map((version) => ({
     Name: version.name,
     Served: version.served,
     Storage: version.storage,
     Deprecated: version.deprecated ?? false,
     DeprecationWarning: version.deprecationWarning ?? null,
-    Schema: own(version, 'schema', ({ openAPIV3Schema }) => ({
-      OpenAPIV3Schema: openAPIV3Schema ? internalSchema(openAPIV3Schema) : null,
-    })),
+    Schema: shared('schema') ? null : internalValidation(version.schema),
     Subresources: own(version, 'subresources'),
     AdditionalPrinterColumns: own(version, 'additionalPrinterColumns'),
     SelectableFields: own(version, 'selectableFields'),
   }));
 }
+
+import type { JSONSchemaProps, CustomResourceDefinitionVersion as Version } from '../../generated/types.ts';

@@ -3,16 +3,20 @@
 
 import type { FieldError } from '../../errors.ts';
 import { forbiddenField, invalidValue, notSupported, required } from '../../fields.ts';
+import type { JSONSchemaProps } from '../../generated/types.ts';
 
-const x = (name: string) => `x-kubernetes-${name}`;
+const x = <T extends string>(name: T) => `x-kubernetes-${name}` as const;
 
-export function validateListType(schema: any, path: string): FieldError[] {
+/** The schema of a list's items; lists of schemas are refused elsewhere. */
+const itemsOf = ({ items }: JSONSchemaProps) => items as JSONSchemaProps | undefined;
+
+export function validateListType(schema: JSONSchemaProps, path: string): FieldError[] {
   const listType: string | undefined = schema[x('list-type')];
   const keys: string[] = schema[x('list-map-keys')] ?? [];
   const errors = validateMapType(schema, path);
   if (listType !== undefined && schema.type !== 'array')
     errors.push(wrongType(schema, path, 'must be array if x-kubernetes-list-type is specified'));
-  else if (listType === 'set') errors.push(...validateSetItems(schema.items, path));
+  else if (listType === 'set') errors.push(...validateSetItems(itemsOf(schema), path));
   if (listType !== undefined && !['atomic', 'set', 'map'].includes(listType))
     errors.push(notSupported(`${path}.${x('list-type')}`, listType, ['atomic', 'set', 'map']));
   if (keys.length && listType !== 'map') {
@@ -25,7 +29,7 @@ export function validateListType(schema: any, path: string): FieldError[] {
   return errors;
 }
 
-function validateMapType(schema: any, path: string): FieldError[] {
+function validateMapType(schema: JSONSchemaProps, path: string): FieldError[] {
   const mapType = schema[x('map-type')];
   if (mapType === undefined) return [];
   const errors: FieldError[] = [];
@@ -36,11 +40,11 @@ function validateMapType(schema: any, path: string): FieldError[] {
   return errors;
 }
 
-const wrongType = ({ type }: any, path: string, why: string): FieldError =>
+const wrongType = ({ type }: JSONSchemaProps, path: string, why: string): FieldError =>
   type ? invalidValue(`${path}.type`, type, why) : required(`${path}.type`, why);
 
 /** Items of a set are compared as a whole. */
-function validateSetItems(items: any, path: string): FieldError[] {
+function validateSetItems(items: JSONSchemaProps | undefined, path: string): FieldError[] {
   const why = 'must be atomic as item of a list with x-kubernetes-list-type=set';
   const listType = items?.[x('list-type')];
   if (items?.type === 'array' && listType !== undefined && listType !== 'atomic')
@@ -50,7 +54,8 @@ function validateSetItems(items: any, path: string): FieldError[] {
   return [];
 }
 
-function validateKeys({ items }: any, keys: readonly string[], path: string): FieldError[] {
+function validateKeys(schema: JSONSchemaProps, keys: readonly string[], path: string): FieldError[] {
+  const items = itemsOf(schema);
   const errors: FieldError[] = [];
   const at = `${path}.${x('list-map-keys')}`;
   if (!keys.length) errors.push(required(at, 'must not be empty if x-kubernetes-list-type is map'));
@@ -74,7 +79,13 @@ function validateKeys({ items }: any, keys: readonly string[], path: string): Fi
 }
 
 /** The keys of an item must be present and not null. */
-function validatePresence({ items }: any, keys: readonly string[], listType: string, path: string): FieldError[] {
+function validatePresence(
+  schema: JSONSchemaProps,
+  keys: readonly string[],
+  listType: string,
+  path: string,
+): FieldError[] {
+  const items = itemsOf(schema);
   const errors: FieldError[] = [];
   if (items?.nullable)
     errors.push(
@@ -85,7 +96,7 @@ function validatePresence({ items }: any, keys: readonly string[], listType: str
     const property = items?.properties?.[key];
     if (!property) continue;
     const at = `${path}.items.properties[${key}]`;
-    if (!items.required?.includes(key) && property.default === undefined)
+    if (!items?.required?.includes(key) && property.default === undefined)
       errors.push(
         required(
           `${at}.default`,

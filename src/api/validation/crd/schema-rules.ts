@@ -2,6 +2,7 @@
 
 import type { FieldError } from '../../errors.ts';
 import { forbiddenField, invalidValue, notSupported, required } from '../../fields.ts';
+import type { JSONSchemaProps, ValidationRule } from '../../generated/types.ts';
 import { RuleContext } from './cel-rules.ts';
 import { validFieldPath } from './field-path.ts';
 import { validateListType } from './list-types.ts';
@@ -28,15 +29,18 @@ interface Faults {
 }
 
 /** Faults of the schema first, then those of its expressions, which are only looked at when `checksRules`. */
-export function validateSchema(schema: any, path: string, checksRules: boolean): FieldError[] {
+export function validateSchema(schema: JSONSchemaProps, path: string, checksRules: boolean): FieldError[] {
   const faults: Faults = { schema: [], rules: [] };
   const context = checksRules ? RuleContext.root(schema) : undefined;
   visit(schema, path, { isRoot: true, insideMeta: false, rules: context }, faults);
   return [...faults.schema, ...faults.rules, ...(context?.validateTotal(path) ?? [])];
 }
 
-function visit(schema: any, path: string, place: Place, faults: Faults): void {
-  if (typeof schema !== 'object' || schema === null) return;
+const isObject = <T>(value: T | boolean | null | undefined): value is T & object =>
+  typeof value === 'object' && value !== null;
+
+function visit(schema: JSONSchemaProps | boolean | null | undefined, path: string, place: Place, faults: Faults): void {
+  if (!isObject(schema)) return;
   const before = faults.schema.length;
   faults.schema.push(...validateSupported(schema, path, place));
   visitParts(schema, path, { ...place, isRoot: false }, place.isRoot, faults);
@@ -49,12 +53,17 @@ function visit(schema: any, path: string, place: Place, faults: Faults): void {
     faults.rules.push(...place.rules.validate(path, place.uncorrelatable));
 }
 
-function visitParts(schema: any, path: string, place: Place, isRoot: boolean, faults: Faults): void {
+function visitParts(schema: JSONSchemaProps, path: string, place: Place, isRoot: boolean, faults: Faults): void {
   const values = place.insideMeta
     ? { ...place, noDefaults: 'inside additionalProperties applying to object metadata' }
     : place;
   const others = schema.additionalProperties;
-  visit(others, `${path}.additionalProperties`, { ...values, rules: place.rules?.element(others) }, faults);
+  visit(
+    others,
+    `${path}.additionalProperties`,
+    { ...values, rules: isObject(others) ? place.rules?.element(others) : undefined },
+    faults,
+  );
   const isCorrelatable = [undefined, 'granular', 'atomic'].includes(schema['x-kubernetes-map-type']);
   for (const [name, property] of Object.entries(schema.properties ?? {})) {
     const isMeta = (isRoot || schema['x-kubernetes-embedded-resource']) && metaFields.includes(name);
@@ -72,19 +81,20 @@ function visitParts(schema: any, path: string, place: Place, isRoot: boolean, fa
   }
   const below = { ...place, rules: undefined };
   visit(schema.not, `${path}.not`, below, faults);
-  for (const junction of ['allOf', 'oneOf', 'anyOf'])
+  for (const junction of ['allOf', 'oneOf', 'anyOf'] as const)
     for (const [index, part] of (schema[junction] ?? []).entries())
       visit(part, `${path}.${junction}[${index}]`, below, faults);
-  if (Array.isArray(schema.items)) return;
+  const { items: inner } = schema;
+  if (Array.isArray(inner)) return;
   const matches = schema['x-kubernetes-list-type'] === 'map';
-  const items = { ...place, rules: place.rules?.element(schema.items) };
+  const items = { ...place, rules: inner && place.rules?.element(inner) };
   const uncorrelatable = matches ? place.uncorrelatable : (place.uncorrelatable ?? path);
-  visit(schema.items, `${path}.items`, { ...items, ...(uncorrelatable !== undefined && { uncorrelatable }) }, faults);
+  visit(inner, `${path}.items`, { ...items, ...(uncorrelatable !== undefined && { uncorrelatable }) }, faults);
 }
 
-const has = (value: any) => value !== undefined && value !== null && Object.keys(value).length > 0;
+const has = (value: unknown) => value !== undefined && value !== null && Object.keys(value).length > 0;
 
-function validateSupported(schema: any, path: string, { noDefaults, insideMeta }: Place): FieldError[] {
+function validateSupported(schema: JSONSchemaProps, path: string, { noDefaults, insideMeta }: Place): FieldError[] {
   const errors: FieldError[] = [];
   const refuse = (field: string, text: string) => errors.push(forbiddenField(`${path}.${field}`, text));
   if (schema.type && !types.includes(schema.type)) errors.push(notSupported(`${path}.type`, schema.type, types));
@@ -112,7 +122,7 @@ function validateSupported(schema: any, path: string, { noDefaults, insideMeta }
 const blank = (text: string | undefined) => text !== undefined && text !== '' && !text.trim();
 const hasLineBreak = (text: string) => /[\r\n]/.test(text);
 
-function validateRule(rule: any, schema: any, path: string): FieldError[] {
+function validateRule(rule: ValidationRule, schema: JSONSchemaProps, path: string): FieldError[] {
   const errors: FieldError[] = [];
   const { message = '', messageExpression, reason, fieldPath } = rule;
   const text = rule.rule?.trim() ?? '';

@@ -4,6 +4,7 @@
 import { patternFault } from '../../../machinery/text/pattern.ts';
 import type { FieldError } from '../../errors.ts';
 import { forbiddenField, invalidValue, required, sameValue } from '../../fields.ts';
+import type { JSONSchemaProps } from '../../generated/types.ts';
 
 type Level = 'root' | 'item' | 'field';
 
@@ -13,24 +14,37 @@ const levelText: Readonly<Record<Level, string>> = {
   field: 'for specified object fields',
 };
 
-const x = (name: string) => `x-kubernetes-${name}`;
+const x = <T extends string>(name: T) => `x-kubernetes-${name}` as const;
 
 /** Fields that make a schema non-structural. */
-const unsupported = ['id', '$schema', '$ref', 'patternProperties', 'dependencies', 'additionalItems', 'definitions'];
+const unsupported = [
+  'id',
+  '$schema',
+  '$ref',
+  'patternProperties',
+  'dependencies',
+  'additionalItems',
+  'definitions',
+] as const;
 
 /** False for schemas that other rules refuse as a whole: these are not also called unstructural. */
-export function canBeStructural(schema: any): boolean {
-  if (typeof schema !== 'object' || schema === null) return true;
-  if (unsupported.some((field) => schema[field] !== undefined && !isEmptyValue(schema[field]))) return false;
+export function canBeStructural(schema: Part): boolean {
+  if (!isSchema(schema)) return true;
+  if (unsupported.some((field) => !isEmptyValue(schema[field] ?? {}))) return false;
   if (schema[x('preserve-unknown-fields')] === false || Array.isArray(schema.items)) return false;
   return partsOf(schema).every(canBeStructural);
 }
 
-const isEmptyValue = (value: any) =>
+const isEmptyValue = (value: unknown) =>
   value === '' || (typeof value === 'object' && Object.keys(value ?? {}).length === 0);
 
-/** The schemas directly below. */
-export const partsOf = (schema: any): any[] => [
+/** A place for a schema, which may be empty. */
+export type Part = JSONSchemaProps | JSONSchemaProps[] | boolean | null | undefined;
+
+export const isSchema = (part: Part): part is JSONSchemaProps => typeof part === 'object' && part !== null;
+
+/** The places for schemas directly below. */
+export const partsOf = (schema: JSONSchemaProps): Part[] => [
   ...Object.values(schema.properties ?? {}),
   schema.items,
   schema.additionalProperties,
@@ -40,14 +54,14 @@ export const partsOf = (schema: any): any[] => [
   ...(schema.oneOf ?? []),
 ];
 
-export function validateStructural(schema: any, path: string): FieldError[] {
+export function validateStructural(schema: JSONSchemaProps, path: string): FieldError[] {
   const errors = [...invariants(schema, path, 'root'), ...junctionCompleteness(schema, schema, path, path)];
   const text = ({ field, message }: FieldError) => `${field}: ${message}`;
   return errors.sort((a, b) => (text(a) < text(b) ? -1 : 1));
 }
 
-function invariants(schema: any, path: string, level: Level): FieldError[] {
-  if (typeof schema !== 'object' || schema === null) return [];
+function invariants(schema: Part, path: string, level: Level): FieldError[] {
+  if (!isSchema(schema)) return [];
   const errors: FieldError[] = [];
   if (schema.type === 'array' && !schema.items) errors.push(required(`${path}.items`, 'must be specified'));
   errors.push(...invariants(schema.items, `${path}.items`, 'item'));
@@ -62,14 +76,14 @@ function invariants(schema: any, path: string, level: Level): FieldError[] {
   return errors;
 }
 
-function validateIntOrString(schema: any, path: string): FieldError[] {
+function validateIntOrString(schema: JSONSchemaProps, path: string): FieldError[] {
   if (!schema[x('int-or-string')]) return [];
-  return ['preserve-unknown-fields', 'embedded-resource']
+  return (['preserve-unknown-fields', 'embedded-resource'] as const)
     .filter((name) => schema[x(name)])
     .map((name) => invalidValue(`${path}.${x(name)}`, true, `must be false if ${x('int-or-string')} is true`));
 }
 
-function validateType(schema: any, path: string, level: Level): FieldError[] {
+function validateType(schema: JSONSchemaProps, path: string, level: Level): FieldError[] {
   const { type = '' } = schema;
   const errors: FieldError[] = [];
   const embedded = schema[x('embedded-resource')];
@@ -93,7 +107,7 @@ function validateType(schema: any, path: string, level: Level): FieldError[] {
 }
 
 /** Valid keywords for kind, apiVersion and metadata, whose shape is fixed. */
-function validateObjectMeta(schema: any, path: string, level: Level): FieldError[] {
+function validateObjectMeta(schema: JSONSchemaProps, path: string, level: Level): FieldError[] {
   const isResource = level === 'root' || schema[x('embedded-resource')];
   const { metadata } = schema.properties ?? {};
   const errors: FieldError[] = [];
@@ -123,11 +137,11 @@ const eitherType = [{ type: 'integer' }, { type: 'string' }];
 const isIntOrString = (anyOf: unknown) => sameValue(anyOf, eitherType);
 
 /** `anyOf` of integer and string, alone or in the first allOf, is the pattern of int-or-string: it may name types. */
-function validateJunctions(schema: any, path: string): FieldError[] {
+function validateJunctions(schema: JSONSchemaProps, path: string): FieldError[] {
   return junctions(schema, path, isIntOrString(schema.anyOf), isIntOrString(schema.allOf?.[0]?.anyOf));
 }
 
-function junctions(schema: any, path: string, skipsAnyOf: boolean, skipsFirstAllOf: boolean): FieldError[] {
+function junctions(schema: JSONSchemaProps, path: string, skipsAnyOf: boolean, skipsFirstAllOf: boolean): FieldError[] {
   const errors: FieldError[] = [];
   if (!skipsAnyOf)
     for (const [index, part] of (schema.anyOf ?? []).entries())
@@ -140,14 +154,14 @@ function junctions(schema: any, path: string, skipsAnyOf: boolean, skipsFirstAll
   return [...errors, ...validatePattern(schema, path)];
 }
 
-function validatePattern({ pattern }: any, path: string): FieldError[] {
+function validatePattern({ pattern }: JSONSchemaProps, path: string): FieldError[] {
   const fault = typeof pattern === 'string' && pattern ? patternFault(pattern) : undefined;
   return fault
     ? [invalidValue(`${path}.pattern`, pattern, `must be a valid regular expression, but isn't: ${fault}`)]
     : [];
 }
 
-const forbiddenTexts: readonly (readonly [field: string, text: string])[] = [
+const forbiddenTexts: readonly (readonly [field: keyof JSONSchemaProps, text: string])[] = [
   ['type', 'must be empty to be structural'],
   ['default', 'must be undefined to be structural'],
   ['title', 'must be empty to be structural'],
@@ -163,8 +177,8 @@ const forbiddenTexts: readonly (readonly [field: string, text: string])[] = [
 ];
 
 /** Below allOf and its like, keywords must not define fields. */
-function validatePart(part: any, path: string, skipsAnyOf = false): FieldError[] {
-  if (typeof part !== 'object' || part === null) return [];
+function validatePart(part: Part, path: string, skipsAnyOf = false): FieldError[] {
+  if (!isSchema(part)) return [];
   const errors = junctions(part, path, skipsAnyOf, false);
   if (part.items) errors.push(...validatePart(part.items, `${path}.items`));
   for (const [name, property] of Object.entries(part.properties ?? {}))
@@ -180,19 +194,23 @@ function validatePart(part: any, path: string, skipsAnyOf = false): FieldError[]
 }
 
 /** Every field in a junction must also be a field of the enclosing schema. */
-function junctionCompleteness(part: any, schema: any, schemaPath: string, partPath: string): FieldError[] {
+function junctionCompleteness(
+  part: JSONSchemaProps,
+  schema: JSONSchemaProps,
+  schemaPath: string,
+  partPath: string,
+): FieldError[] {
   const errors: FieldError[] = [];
   if (part.not) errors.push(...completeness(part.not, schema, schemaPath, `${partPath}.not`));
-  for (const junction of ['allOf', 'anyOf', 'oneOf'])
+  for (const junction of ['allOf', 'anyOf', 'oneOf'] as const)
     for (const [index, inner] of (part[junction] ?? []).entries())
       errors.push(...completeness(inner, schema, schemaPath, `${partPath}.${junction}[${index}]`));
   return errors;
 }
 
-function completeness(part: any, schema: any, schemaPath: string, partPath: string): FieldError[] {
-  if (typeof part !== 'object' || part === null) return [];
-  if (typeof schema !== 'object' || schema === null)
-    return [required(schemaPath, `because it is defined in ${partPath}`)];
+function completeness(part: Part, schema: Part, schemaPath: string, partPath: string): FieldError[] {
+  if (!isSchema(part)) return [];
+  if (!isSchema(schema)) return [required(schemaPath, `because it is defined in ${partPath}`)];
   const errors = junctionCompleteness(part, schema, schemaPath, partPath);
   if (part.items) errors.push(...completeness(part.items, schema.items, `${schemaPath}.items`, `${partPath}.items`));
   for (const [name, property] of Object.entries(part.properties ?? {})) {

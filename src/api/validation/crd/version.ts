@@ -4,7 +4,7 @@
 
 import type { FieldError } from '../../errors.ts';
 import { duplicate, forbiddenField, invalidValue, required, sameValue, tooMany } from '../../fields.ts';
-import type { CustomResourceDefinitionVersion } from '../../generated/types.ts';
+import type { CustomResourceDefinitionVersion, JSONSchemaProps } from '../../generated/types.ts';
 import { validateDefaults } from './defaults.ts';
 import { validFieldPath } from './field-path.ts';
 import { givenFields, internalSchema } from './internal.ts';
@@ -61,7 +61,7 @@ const allowedAtRoot = ['Description', 'Type', 'Format', 'Title', 'Maximum', 'Exc
   ['Required', 'Items', 'Properties', 'ExternalDocs', 'Example', 'XPreserveUnknownFields', 'XValidations'],
 );
 
-function validateOpenApi(schema: any, path: string, hasStatus: boolean): FieldError[] {
+function validateOpenApi(schema: JSONSchemaProps, path: string, hasStatus: boolean): FieldError[] {
   const errors: FieldError[] = [];
   if (hasStatus) errors.push(...validateRoot(schema, path));
   if (schema.nullable) errors.push(forbiddenField(`${path}.nullable`, 'nullable cannot be true at the root'));
@@ -75,7 +75,7 @@ function validateOpenApi(schema: any, path: string, hasStatus: boolean): FieldEr
 }
 
 /** Only the first fault counts, in the order of Go's fields. */
-function validateRoot(schema: any, path: string): FieldError[] {
+function validateRoot(schema: JSONSchemaProps, path: string): FieldError[] {
   const enabled = 'if the status subresource is enabled';
   for (const field of givenFields(schema)) {
     if (field === 'Type' && schema.type !== 'object') {
@@ -140,7 +140,7 @@ function validateSelectable(
   if (!selectableFields.length) return [];
   const why = missingSchema(schema, isShared, isSchemaShared);
   if (why) return [invalidValue(path, '', why)];
-  const root: any = schema?.openAPIV3Schema;
+  const root = schema?.openAPIV3Schema ?? {};
   const errors: FieldError[] = [];
   const seen = new Set<string>();
   for (const [index, { jsonPath }] of selectableFields.entries()) {
@@ -155,7 +155,7 @@ function validateSelectable(
       continue;
     }
     if (found.names[0] === 'metadata') errors.push(invalidValue(at, jsonPath, 'must not point to fields in metadata'));
-    if (!['string', 'boolean', 'integer'].includes(found.schema.type))
+    if (!['string', 'boolean', 'integer'].includes(found.schema.type ?? ''))
       errors.push(
         invalidValue(
           at,

@@ -4,6 +4,7 @@ import { addQuantities, compareQuantities, wholeValue } from '../../../machinery
 import { byteLength } from '../../../machinery/text/names.ts';
 import type { FieldError } from '../../errors.ts';
 import { forbiddenField, invalidValue, required, tooLong } from '../../fields.ts';
+import type { Device, DeviceAttribute } from '../../generated/types.ts';
 import { internal } from '../../internal.ts';
 import type { Rule } from '../rules.ts';
 import { deviceQualifiedName, mapOf, setOf } from './shared.ts';
@@ -21,7 +22,7 @@ const semantic = new RegExp(
   `^${numeric}\\.${numeric}\\.${numeric}(-${preRelease}(\\.${preRelease})*)?(\\+${build}(\\.${build})*)?$`,
 );
 
-export function validateAttributes(device: any, path: string): FieldError[] {
+export function validateAttributes(device: Device, path: string): FieldError[] {
   const { attributes = {}, capacity = {}, allowMultipleAllocations } = device;
   const values = Object.keys(attributes).length;
   const total = values + Object.keys(capacity).length;
@@ -43,8 +44,8 @@ export function validateAttributes(device: any, path: string): FieldError[] {
 const long = (value: string, path: string): FieldError[] =>
   byteLength(value) > longestValue ? [tooLong(path, longestValue)] : [];
 
-const attribute: Rule = (value, path) => {
-  const given = ['bool', 'int', 'string', 'version'].filter((field) => value[field] !== undefined);
+const attribute: Rule = (value: DeviceAttribute, path) => {
+  const given = (['bool', 'int', 'string', 'version'] as const).filter((field) => value[field] !== undefined);
   const errors: FieldError[] = [];
   if (value.string !== undefined) errors.push(...long(value.string, `${path}.string`));
   if (value.version !== undefined) {
@@ -88,14 +89,14 @@ function validateChoices(standard: string, most: string, choices: readonly strin
       ? [invalidValue(`${path}[${index}]`, choice, 'values must be sorted in ascending order')]
       : [],
   );
-  const option: Rule = (choice, at) =>
+  const option: Rule = (choice: string, at) =>
     compareQuantities(choice, most) > 0
       ? [invalidValue(at, choice, `option is larger than capacity value: ${most}`)]
       : [];
   const isKnown = choices.some((choice) => compareQuantities(choice, standard) === 0);
   return [
     ...unsorted,
-    ...setOf(mostChoices, option, (choice) => String(wholeValue(choice)))(choices, path),
+    ...setOf(mostChoices, option, (choice: string) => String(wholeValue(choice)))(choices, path),
     ...(isKnown ? [] : [invalidValue(path, standard, 'default value is not valid according to the requestPolicy')]),
   ];
 }

@@ -3,6 +3,15 @@
 import { byteLength } from '../../../machinery/text/names.ts';
 import type { FieldError } from '../../errors.ts';
 import { forbiddenField, invalidValue, tooLong, tooMany, unchanged } from '../../fields.ts';
+import type {
+  AllocatedDeviceStatus,
+  AllocationResult,
+  DeviceAllocationConfiguration,
+  DeviceRequestAllocationResult,
+  ResourceV1ResourceClaim as ResourceClaim,
+  ResourceClaimConsumerReference,
+  ResourceClaimStatus,
+} from '../../generated/types.ts';
 import { internal } from '../../internal.ts';
 import { validateConditions } from '../conditions.ts';
 import { canonicalInterface } from '../network.ts';
@@ -17,23 +26,32 @@ const mostConditions = 8;
 const mostDataBytes = 10 * 1024;
 const mostAddresses = 16;
 
-export function validateClaimStatus(next: any, old: any): FieldError[] {
-  const [status, before] = [next.status ?? {}, old.status ?? {}];
-  const allocated = new Set<string>((status.allocation?.devices?.results ?? []).map(deviceId));
+export function validateClaimStatus(next: ResourceClaim, old: ResourceClaim): FieldError[] {
+  const status = next.status ?? {};
+  const before = old.status ?? {};
+  const allocated = new Set((status.allocation?.devices?.results ?? []).map(deviceId));
   return [
-    ...setOf(mostConsumers, consumer, ({ uid }) => uid ?? '')(status.reservedFor, 'status.reservedFor'),
+    ...setOf(
+      mostConsumers,
+      consumer,
+      ({ uid: id }: ResourceClaimConsumerReference) => id ?? '',
+    )(status.reservedFor, 'status.reservedFor'),
     ...setOf(Infinity, deviceStatus(allocated), deviceId)(status.devices, 'status.devices'),
     ...validateReservation(status, before, !!next.metadata.deletionTimestamp),
     ...validateAllocation(status.allocation, before.allocation, requestNames(next.spec)),
   ];
 }
 
-const deviceId = ({ driver = '', pool = '', device = '', shareID }: any): string =>
+const deviceId = ({ driver = '', pool = '', device = '', shareID }: AllocatedDeviceStatus): string =>
   [driver, pool, device, ...(shareID === undefined ? [] : [shareID])].join('/');
 
 const consumer = struct({ resource: need(), name: need(), uid: need() });
 
-function validateReservation(status: any, before: any, isDeleted: boolean): FieldError[] {
+function validateReservation(
+  status: ResourceClaimStatus,
+  before: ResourceClaimStatus,
+  isDeleted: boolean,
+): FieldError[] {
   const path = 'status.reservedFor';
   if (!status.reservedFor?.length) return [];
   if (!status.allocation) return [forbiddenField(path, 'may not be specified when `allocated` is not set')];
@@ -43,7 +61,11 @@ function validateReservation(status: any, before: any, isDeleted: boolean): Fiel
   return isDeleted && status.reservedFor.some(isNew) ? [forbiddenField(path, why)] : [];
 }
 
-function validateAllocation(allocation: any, before: any, names: RequestNames): FieldError[] {
+function validateAllocation(
+  allocation: AllocationResult | undefined,
+  before: AllocationResult | undefined,
+  names: RequestNames,
+): FieldError[] {
   const path = 'status.allocation';
   if (!allocation) return [];
   const shown = (value: unknown) => internal('resource.AllocationResult', value);
@@ -59,12 +81,12 @@ function allocationRules(names: RequestNames): Rule {
   const reference = requestReference(names);
   const result = struct({ request: reference, driver: driverName, pool: poolName, device: label });
   return struct({
-    results: listOf(mostResults, (value, path) => [
+    results: listOf(mostResults, (value: DeviceRequestAllocationResult, path) => [
       ...result(value, path),
       ...validateBinding(value, path),
       ...set(uid)(value.shareID, `${path}.shareID`),
     ]),
-    config: listOf(2 * mostConfigurations, (config, path) => [
+    config: listOf(2 * mostConfigurations, (config: DeviceAllocationConfiguration, path) => [
       ...choice('FromClaim', 'FromClass')(config.source, `${path}.source`),
       ...setOf(mostConfigurations, reference)(config.requests, `${path}.requests`),
       ...configuration(false)(config, path),
@@ -83,23 +105,23 @@ const uid: Rule = (value: string, path) => {
 
 const longText =
   (most: number): Rule =>
-  (value, path) =>
+  (value: string | undefined, path) =>
     byteLength(value ?? '') > most ? [tooLong(path, most)] : [];
 
 const network = struct({
   interfaceName: longText(256),
   hardwareAddress: longText(128),
-  ips: setOf(mostAddresses, (address, path) => canonicalInterface(path, address)),
+  ips: setOf(mostAddresses, (address: string, path) => canonicalInterface(path, address)),
 });
 
 const deviceStatus =
   (allocated: ReadonlySet<string>): Rule =>
-  (device, path) => [
+  (device: AllocatedDeviceStatus, path) => [
     ...struct({ driver: driverName, pool: poolName, device: label, shareID: set(uid) })(device, path),
     ...(allocated.has(deviceId(device))
       ? []
       : [invalidValue(path, deviceId(device), 'must be an allocated device in the claim')]),
-    ...(device.conditions?.length > mostConditions
+    ...(device.conditions && device.conditions.length > mostConditions
       ? [tooMany(`${path}.conditions`, device.conditions.length, mostConditions)]
       : []),
     ...validateConditions(device.conditions, `${path}.conditions`),

@@ -3,6 +3,12 @@
 import { dns1123SubdomainFaults } from '../../../machinery/text/names.ts';
 import type { FieldError } from '../../errors.ts';
 import { invalidValue, required } from '../../fields.ts';
+import type {
+  DeviceClaimConfiguration,
+  DeviceConstraint,
+  DeviceRequest,
+  ResourceClaimSpec,
+} from '../../generated/types.ts';
 import { each, needed, oneOfThese, type Rule, struct, text } from '../rules.ts';
 import { configuration, deviceToleration, fullyQualified, label, listOf, selectors, setOf } from './shared.ts';
 
@@ -14,27 +20,27 @@ export const mostConfigurations = 32;
 /** Names of requests, and of their alternatives. */
 export type RequestNames = ReadonlyMap<string, ReadonlySet<string>>;
 
-export function requestNames(spec: any): RequestNames {
-  const requests: any[] = spec?.devices?.requests ?? [];
+export function requestNames(spec: ResourceClaimSpec | undefined): RequestNames {
+  const requests = spec?.devices?.requests ?? [];
   return new Map(
     requests.map(({ name, firstAvailable }) => [
       name ?? '',
-      new Set((firstAvailable ?? []).map((sub: any) => sub.name ?? '')),
+      new Set((firstAvailable ?? []).map((sub) => sub.name ?? '')),
     ]),
   );
 }
 
-export function validateDeviceClaim(spec: any, path: string): FieldError[] {
+export function validateDeviceClaim(spec: ResourceClaimSpec | undefined, path: string): FieldError[] {
   const reference = requestReference(requestNames(spec));
   const requests = setOf(mostRequests, reference);
   return [
     ...struct({
-      requests: setOf(mostRequests, request, ({ name }) => name ?? ''),
-      constraints: listOf(mostConstraints, (constraint, at) => [
+      requests: setOf(mostRequests, request, ({ name }: { name?: string }) => name ?? ''),
+      constraints: listOf(mostConstraints, (constraint: DeviceConstraint, at) => [
         ...requests(constraint.requests, `${at}.requests`),
         ...validateAttribute(constraint, at),
       ]),
-      config: listOf(mostConfigurations, (config, at) => [
+      config: listOf(mostConfigurations, (config: DeviceClaimConfiguration, at) => [
         ...requests(config.requests, `${at}.requests`),
         ...configuration(false)(config, at),
       ]),
@@ -42,7 +48,7 @@ export function validateDeviceClaim(spec: any, path: string): FieldError[] {
   ];
 }
 
-function validateAttribute(constraint: any, path: string): readonly FieldError[] {
+function validateAttribute(constraint: DeviceConstraint, path: string): readonly FieldError[] {
   for (const field of ['matchAttribute', 'distinctAttribute'] as const)
     if (constraint[field] !== undefined) return fullyQualified(constraint[field], `${path}.${field}`);
   const why = 'exactly one of "matchAttribute" or "distinctAttribute" is required, but multiple fields are set';
@@ -80,11 +86,15 @@ const asked = {
   tolerations: each(deviceToleration),
 };
 const exactly = struct(asked);
-const firstAvailable = setOf(mostAlternatives, struct({ name: label, ...asked }), ({ name }) => name ?? '');
+const firstAvailable = setOf(
+  mostAlternatives,
+  struct({ name: label, ...asked }),
+  ({ name }: { name?: string }) => name ?? '',
+);
 
-const request: Rule = (value, path) => {
+const request: Rule = (value: DeviceRequest, path) => {
   const errors = [...label(value.name, `${path}.name`)];
-  const hasAlternatives = value.firstAvailable?.length > 0;
+  const hasAlternatives = (value.firstAvailable?.length ?? 0) > 0;
   const why = 'exactly one of `exactly` or `firstAvailable` is required';
   if (value.exactly && hasAlternatives)
     return [...errors, invalidValue(path, null, `${why}, but multiple fields are set`)];

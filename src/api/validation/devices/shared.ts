@@ -12,6 +12,7 @@ import {
 import { deviceSelectorFaults } from '../../cel/device-selectors.ts';
 import type { FieldError } from '../../errors.ts';
 import { duplicate, invalidValue, invalidValues, required, tooLong, tooMany } from '../../fields.ts';
+import type { DeviceSelector } from '../../generated/types.ts';
 import { choice, each, given, need, oneOfThese, type Rule, struct, text } from '../rules.ts';
 import { csiDriverName } from '../volume-sources.ts';
 
@@ -26,16 +27,16 @@ export const effect: Rule = choice('NoExecute', 'NoSchedule', 'None');
 /** Limits the number of items, and then checks each. */
 export const listOf =
   (most: number, rule: Rule): Rule =>
-  (list, path) =>
-    list?.length > most ? [tooMany(path, list.length, most)] : each(rule)(list, path);
+  (list: readonly unknown[] | undefined, path) =>
+    list && list.length > most ? [tooMany(path, list.length, most)] : each(rule)(list, path);
 
 /** Same for items with a key. */
 export const setOf =
-  (most: number, rule: Rule, key: (item: any) => unknown = (item) => item): Rule =>
-  (list, path) => {
-    if (list?.length > most) return [tooMany(path, list.length, most)];
+  <T>(most: number, rule: Rule, key: (item: T) => unknown = (item) => item): Rule =>
+  (list: readonly T[] | undefined, path) => {
+    if (list && list.length > most) return [tooMany(path, list.length, most)];
     const seen = new Set<unknown>();
-    const repeated = ((list ?? []) as unknown[]).flatMap((item, index) => {
+    const repeated = (list ?? []).flatMap((item, index) => {
       const value = key(item);
       if (seen.has(value)) return [duplicate(`${path}[${index}]`, value)];
       seen.add(value);
@@ -47,7 +48,7 @@ export const setOf =
 /** Faults of keys have the map's path, and faults of values the key's path, truncated if long. */
 export const mapOf =
   (most: number, longestKey: number, keyRule: Rule, rule: Rule): Rule =>
-  (map, path) => {
+  (map: object | undefined, path) => {
     const entries = Object.entries(map ?? {});
     if (entries.length > most) return [tooMany(path, entries.length, most)];
     return entries.flatMap(([key, value]) => [
@@ -94,7 +95,7 @@ export const poolName: Rule = (name: string | undefined, path) => {
   ];
 };
 
-export const selectors: Rule = listOf(32, (selector, path) => {
+export const selectors: Rule = listOf(32, (selector: DeviceSelector, path) => {
   const at = `${path}.cel`;
   return selector.cel ? deviceSelectorFaults(selector.cel.expression ?? '', `${at}.expression`) : [required(at)];
 });

@@ -3,6 +3,7 @@
 import { dns1123SubdomainFaults, labelValueFaults } from '../../../machinery/text/names.ts';
 import type { FieldError } from '../../errors.ts';
 import { invalidValue, invalidValues, required, sameValue, unchanged } from '../../fields.ts';
+import type { Device, DeviceCounterConsumption, ResourceSlice, ResourceSliceSpec } from '../../generated/types.ts';
 import { internal } from '../../internal.ts';
 import { validateNodeSelector } from '../pod/affinity.ts';
 import { given, isEmpty, needed, type Rule, struct, text } from '../rules.ts';
@@ -18,33 +19,42 @@ const mostConsumptions = 2;
 const mostTaints = 16;
 const longestLabel = 63;
 
-export function validateSlice({ spec = {} }: any, old?: any): FieldError[] {
-  const before = new Map<string, any>((old?.spec?.devices ?? []).map((device: any) => [device.name, device]));
-  const devices: any[] = spec.devices ?? [];
+export function validateSlice({ spec }: ResourceSlice, old?: ResourceSlice): FieldError[] {
+  const before = new Map((old?.spec.devices ?? []).map((device) => [device.name, device]));
+  const devices = spec.devices ?? [];
   const isIntricate = devices.some(({ taints, consumesCounters }) => taints?.length || consumesCounters?.length);
-  const rule: Rule = (device, path) =>
+  const rule: Rule = (device: Device, path) =>
     validateDevice(device, before.get(device.name), path, spec.perDeviceNodeSelection === true);
   return [
     ...driverName(spec.driver, 'spec.driver'),
     ...pool(spec.pool ?? {}, 'spec.pool'),
-    ...(old ? fixed(spec, old.spec ?? {}) : []),
+    ...(old ? fixed(spec, old.spec) : []),
     ...validatePlace(spec, 'spec'),
     ...(spec.sharedCounters && spec.devices
       ? [invalidValue('spec', '', 'only one of `sharedCounters` or `devices` is allowed')]
       : []),
-    ...setOf(isIntricate ? mostIntricateDevices : mostDevices, rule, ({ name }) => name ?? '')(devices, 'spec.devices'),
-    ...setOf(mostCounterSets, counterSet, ({ name }) => name ?? '')(spec.sharedCounters, 'spec.sharedCounters'),
+    ...setOf(
+      isIntricate ? mostIntricateDevices : mostDevices,
+      rule,
+      ({ name }: { name?: string }) => name ?? '',
+    )(devices, 'spec.devices'),
+    ...setOf(
+      mostCounterSets,
+      counterSet,
+      ({ name }: { name?: string }) => name ?? '',
+    )(spec.sharedCounters, 'spec.sharedCounters'),
   ];
 }
 
 const pool = struct({
   name: poolName,
-  resourceSliceCount: (count = 0, path) => (count <= 0 ? [invalidValue(path, count, 'must be greater than zero')] : []),
-  generation: (generation = 0, path) =>
+  resourceSliceCount: (count: number | undefined = 0, path) =>
+    count <= 0 ? [invalidValue(path, count, 'must be greater than zero')] : [],
+  generation: (generation: number | undefined = 0, path) =>
     generation < 0 ? [invalidValue(path, generation, 'must be greater than or equal to zero')] : [],
 });
 
-const fixed = (spec: any, before: any): FieldError[] => [
+const fixed = (spec: ResourceSliceSpec, before: ResourceSliceSpec): FieldError[] => [
   ...unchanged('spec.pool.name', spec.pool?.name ?? '', before.pool?.name ?? ''),
   ...unchanged('spec.driver', spec.driver ?? '', before.driver ?? ''),
   ...unchanged('spec.nodeName', spec.nodeName ?? null, before.nodeName ?? null),
@@ -55,7 +65,7 @@ const onlyTrue = (value: boolean | undefined, path: string): FieldError[] =>
   value === false ? [invalidValue(path, false, 'must be either unset or set to true')] : [];
 
 /** The nodes of the devices: exactly one of several fields. */
-function validatePlace(spec: any, path: string): FieldError[] {
+function validatePlace(spec: ResourceSliceSpec, path: string): FieldError[] {
   const errors: FieldError[] = [];
   const terms = spec.nodeSelector?.nodeSelectorTerms ?? [];
   const at = (field: string) => `${path}.${field}`;
@@ -73,8 +83,9 @@ function validatePlace(spec: any, path: string): FieldError[] {
         ),
       );
   }
-  for (const field of ['allNodes', 'perDeviceNodeSelection']) errors.push(...onlyTrue(spec[field], at(field)));
-  const given = ['nodeName', 'nodeSelector', 'allNodes', 'perDeviceNodeSelection'].filter((field) => spec[field]);
+  for (const field of ['allNodes', 'perDeviceNodeSelection'] as const) errors.push(...onlyTrue(spec[field], at(field)));
+  const places = ['nodeName', 'nodeSelector', 'allNodes', 'perDeviceNodeSelection'] as const;
+  const given = places.filter((field) => spec[field]);
   const why = 'exactly one of `nodeName`, `nodeSelector`, `allNodes`, `perDeviceNodeSelection` is required';
   if (!given.length) errors.push(required(path, why));
   if (given.length > 1) errors.push(invalidValue(path, listed(given), `${why}, but multiple fields are set`));
@@ -83,7 +94,7 @@ function validatePlace(spec: any, path: string): FieldError[] {
 
 const listed = (fields: readonly string[]) => `{${fields.map((field) => `\`${field}\``).join(', ')}}`;
 
-function validateDevice(device: any, old: any, path: string, isPlaced: boolean): FieldError[] {
+function validateDevice(device: Device, old: Device | undefined, path: string, isPlaced: boolean): FieldError[] {
   return [
     ...label(device.name, `${path}.name`),
     ...validateAttributes(device, path),
@@ -91,15 +102,15 @@ function validateDevice(device: any, old: any, path: string, isPlaced: boolean):
     ...setOf(
       mostConsumptions,
       consumption,
-      ({ counterSet }) => counterSet ?? '',
+      ({ counterSet }: DeviceCounterConsumption) => counterSet ?? '',
     )(device.consumesCounters, `${path}.consumesCounters`),
     ...validateDevicePlace(device, path, isPlaced),
     ...validateBinding(device, path),
   ];
 }
 
-function validateDevicePlace(device: any, path: string, isPlaced: boolean): FieldError[] {
-  const places = ['nodeName', 'nodeSelector', 'allNodes'];
+function validateDevicePlace(device: Device, path: string, isPlaced: boolean): FieldError[] {
+  const places = ['nodeName', 'nodeSelector', 'allNodes'] as const;
   if (!isPlaced)
     return places.some((field) => device[field] !== undefined)
       ? [
@@ -127,7 +138,7 @@ const taints = listOf(
   mostTaints,
   struct({
     key: labelName,
-    value: given((value, path) => invalidValues(path, value, labelValueFaults(value))),
+    value: given((value: string, path) => invalidValues(path, value, labelValueFaults(value))),
     effect,
   }),
 );

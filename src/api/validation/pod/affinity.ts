@@ -13,7 +13,6 @@ import type {
   Affinity,
   LabelSelector,
   NodeSelector,
-  NodeSelectorRequirement,
   NodeSelectorTerm,
   PodAffinity,
   PodAffinityTerm,
@@ -58,8 +57,15 @@ function validateTerm(term: NodeSelectorTerm, path: string, strict = true): Fiel
   ];
 }
 
+/** As clients send it. */
+interface Requirement {
+  readonly key?: string;
+  readonly operator?: string;
+  readonly values?: readonly string[];
+}
+
 function validateRequirement(
-  { key = '', operator = '' as any, values = [] }: NodeSelectorRequirement,
+  { key = '', operator = '', values = [] }: Requirement,
   path: string,
   strict: boolean,
 ): FieldError[] {
@@ -82,10 +88,7 @@ function validateRequirement(
   return errors;
 }
 
-function validateField(
-  { key = '', operator = '' as any, values = [] }: NodeSelectorRequirement,
-  path: string,
-): FieldError[] {
+function validateField({ key = '', operator = '', values = [] }: Requirement, path: string): FieldError[] {
   const errors: FieldError[] = [];
   if (operator !== 'In' && operator !== 'NotIn')
     errors.push(invalidValue(`${path}.operator`, operator, 'not a valid selector operator'));

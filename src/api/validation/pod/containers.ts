@@ -13,7 +13,7 @@ import {
   tooMany,
 } from '../../fields.ts';
 import type { Container, PodSpec, Volume } from '../../generated/types.ts';
-import { choice, maxItems, needed, oneOfThese, struct, text } from '../rules.ts';
+import { choice, isEmpty, maxItems, needed, oneOfThese, struct, text } from '../rules.ts';
 import { validateEnv } from './env.ts';
 import { validateMounts } from './mounts.ts';
 import { validateLifecycle, validateProbes } from './probes.ts';
@@ -124,8 +124,8 @@ function validateEphemeral(path: string, context: ContainerContext): FieldError[
     if (target && !others.has(target)) errors.push(notFoundValue(`${at}.targetContainerName`, target));
     const unfit = 'cannot be set for an Ephemeral Container';
     for (const field of notEphemeral) {
-      const value = container[field] as any;
-      const isUnset = value === undefined || (field === 'resources' && Object.keys(value).length === 0);
+      const value: unknown = container[field];
+      const isUnset = value === undefined || (field === 'resources' && isEmpty(value));
       if (!isUnset) errors.push(forbiddenField(`${at}.${field}`, unfit));
     }
     for (const [i, mount] of (container.volumeMounts ?? []).entries())
@@ -148,7 +148,7 @@ function validateCommon(container: Container, path: string, context: ContainerCo
     ...validateEnv(container, path),
     ...validateMounts(container, path, context.volumes),
     ...pullPolicy(container.imagePullPolicy, `${path}.imagePullPolicy`),
-    ...validateContainerResources(container.resources as any, `${path}.resources`, context.claims),
+    ...validateContainerResources(container.resources, `${path}.resources`, context.claims),
     ...validateResizePolicy(container, `${path}.resizePolicy`, context.spec),
     ...validateContainerSecurity(container.securityContext, `${path}.securityContext`, context.spec),
   ];
@@ -191,10 +191,15 @@ function validateHostPorts({ ports = [] }: Container, path: string, taken: Set<s
 const resizeResource = choice('cpu', 'memory');
 const resizeRestart = choice('NotRequired', 'RestartContainer');
 
+interface Policy {
+  readonly resourceName: string;
+  readonly restartPolicy?: string;
+}
+
 /** Kubernetes leaves the index out of these paths. */
 function validateResizePolicy({ resizePolicy = [] }: Container, path: string, spec: PodSpec): FieldError[] {
   const seen = new Set<string>();
-  return resizePolicy.flatMap(({ resourceName, restartPolicy = '' as any }, index) => {
+  return resizePolicy.flatMap(({ resourceName, restartPolicy = '' }: Policy, index) => {
     const errors = seen.has(resourceName) ? [duplicate(`${path}[${index}]`, resourceName)] : [];
     seen.add(resourceName);
     errors.push(...resizeResource(resourceName, path), ...resizeRestart(restartPolicy, path));

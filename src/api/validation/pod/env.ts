@@ -92,7 +92,7 @@ function validateSource({ value, valueFrom }: EnvVar, path: string): FieldError[
   const errors: FieldError[] = [];
   const { fieldRef, resourceFieldRef, configMapKeyRef, secretKeyRef, fileKeyRef } = must(valueFrom, 'valueFrom');
   if (fieldRef) errors.push(...validateFieldRef(fieldRef, `${path}.fieldRef`, envFields));
-  if (resourceFieldRef) errors.push(...validateResourceField(resourceFieldRef as any, `${path}.resourceFieldRef`));
+  if (resourceFieldRef) errors.push(...validateResourceField(resourceFieldRef, `${path}.resourceFieldRef`));
   errors.push(
     ...keyInObject(configMapKeyRef, `${path}.configMapKeyRef`),
     ...keyInObject(secretKeyRef, `${path}.secretKeyRef`),

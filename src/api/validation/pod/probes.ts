@@ -1,11 +1,10 @@
 // Probes and lifecycle hooks.
 
-import { portNumberFaults } from '../../../machinery/text/names.ts';
 import type { FieldError } from '../../errors.ts';
 import { forbiddenField, invalidValue, required } from '../../fields.ts';
-import type { Container, Lifecycle, PodSpec, Probe } from '../../generated/types.ts';
-import { validatePortNumberOrName } from '../network.ts';
-import { need, notNegative, oneOfThese, type Rule, struct, text } from '../rules.ts';
+import type { Container, Lifecycle, LifecycleHandler, PodSpec, Probe } from '../../generated/types.ts';
+import { portNumber, validatePortNumberOrName } from '../network.ts';
+import { need, notNegative, oneOfThese, type Rule, struct } from '../rules.ts';
 
 const mustBeOne: Rule = (value, path) => (value === 1 ? [] : [invalidValue(path, value ?? 0, 'must be 1')]);
 
@@ -35,7 +34,7 @@ const probeNumbers = struct({
   periodSeconds: notNegative,
   successThreshold: notNegative,
   failureThreshold: notNegative,
-  terminationGracePeriodSeconds: (value, path) =>
+  terminationGracePeriodSeconds: (value: number | undefined, path) =>
     value !== undefined && value <= 0 ? [invalidValue(path, value, 'must be greater than 0')] : [],
 });
 
@@ -44,22 +43,24 @@ const validateProbe = (probe: Probe, path: string, spec: PodSpec): FieldError[] 
   ...probeNumbers(probe, path),
 ];
 
-const portNumberOrName: Rule = (port, path) => validatePortNumberOrName(path, port ?? 0);
+const portNumberOrName: Rule = (port: number | string | undefined, path) => validatePortNumberOrName(path, port ?? 0);
 const isHeaderName = /^[-A-Za-z0-9]+$/;
 const headerFault =
   "a valid HTTP header must consist of alphanumeric characters or '-' (e.g. 'X-Header-Name', regex used for validation is '[-A-Za-z0-9]+')";
 /** Kubernetes leaves the index out of the path of a header. */
-const headers: Rule = (list, path) =>
+const headers: Rule = (list: readonly { name?: string }[] | undefined, path) =>
   (list ?? [])
     .filter(({ name = '' }) => !isHeaderName.test(name))
     .map(({ name = '' }) => invalidValue(path, name, headerFault));
 
-const sleep: Rule = ({ seconds = 0 }, path, { terminationGracePeriodSeconds: grace }: PodSpec) =>
+const sleep: Rule = ({ seconds = 0 }: { seconds?: number }, path, { terminationGracePeriodSeconds: grace }: PodSpec) =>
   grace !== undefined && (seconds < 0 || seconds > grace)
     ? [invalidValue(path, seconds, `must be non-negative and less than terminationGracePeriodSeconds (${grace})`)]
     : [];
 
-const handlers: Readonly<Record<string, Rule>> = {
+type HandlerKind = 'exec' | 'grpc' | 'httpGet' | 'sleep' | 'tcpSocket';
+
+const handlers: Readonly<Record<HandlerKind, Rule>> = {
   exec: struct({ command: need() }),
   httpGet: struct({
     path: need(),
@@ -68,12 +69,17 @@ const handlers: Readonly<Record<string, Rule>> = {
     httpHeaders: headers,
   }),
   tcpSocket: struct({ port: portNumberOrName }),
-  grpc: struct({ port: text((port: any) => portNumberFaults(port || 0)) }),
+  grpc: struct({ port: portNumber }),
   sleep,
 };
 
 /** Exactly one way to act. */
-function validateHandler(handler: any, path: string, kinds: readonly string[], spec: PodSpec): FieldError[] {
+function validateHandler(
+  handler: Probe & LifecycleHandler,
+  path: string,
+  kinds: readonly HandlerKind[],
+  spec: PodSpec,
+): FieldError[] {
   const errors: FieldError[] = [];
   let found = 0;
   for (const kind of kinds) {

@@ -3,7 +3,13 @@
 
 import type { FieldError } from '../../errors.ts';
 import { forbiddenField, invalidValue, required } from '../../fields.ts';
-import type { ProjectedVolumeSource } from '../../generated/types.ts';
+import type {
+  ConfigMapProjection,
+  DownwardAPIProjection,
+  ProjectedVolumeSource,
+  SecretProjection,
+  ServiceAccountTokenProjection,
+} from '../../generated/types.ts';
 import { need, type Rule } from '../rules.ts';
 import { localPath } from '../volume-sources.ts';
 import { downwardFile, keyToPath, optionalMode } from './volume-files.ts';
@@ -46,21 +52,28 @@ export const validateProjected: Rule = (projected: ProjectedVolumeSource, path) 
   return errors;
 };
 
-type Projection = (value: any, path: string, paths: Paths, volume: string) => readonly FieldError[];
+type Projection = {
+  faults(value: unknown, path: string, paths: Paths, volume: string): readonly FieldError[];
+}['faults'];
 
-const keyed: Projection = (value, path, paths) => [
+const keyed: Projection = (value: SecretProjection | ConfigMapProjection, path, paths) => [
   ...need()(value.name, `${path}.name`),
-  ...(value.items ?? []).flatMap((item: any, index: number) => [
+  ...(value.items ?? []).flatMap((item, index) => [
     ...keyToPath(item, `${path}.items[${index}]`),
     ...paths.add(item.path, value.name ?? ''),
   ]),
 ];
 
-const downward: Projection = (value, path, paths) =>
-  (value.items ?? []).flatMap((item: any) => [...downwardFile(item, path), ...paths.add(item.path)]);
+const downward: Projection = (value: DownwardAPIProjection, path, paths) =>
+  (value.items ?? []).flatMap((item) => [...downwardFile(item, path), ...paths.add(item.path)]);
 
 /** Kubernetes names the file of a token without its source. */
-const token: Projection = ({ expirationSeconds = 3600, path: file }, path, _, volume) => {
+const token: Projection = (
+  { expirationSeconds = 3600, path: file }: ServiceAccountTokenProjection,
+  path,
+  _,
+  volume,
+) => {
   const errors: FieldError[] = [];
   const at = `${path}.expirationSeconds`;
   if (expirationSeconds < minSeconds)

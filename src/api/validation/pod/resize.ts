@@ -115,7 +115,7 @@ const sameButCpuAndMemory = (next: Container, old: Container): boolean =>
   sameInternal('core.Container', { ...next, resources: {} }, { ...old, resources: {} }) &&
   !old.resources?.claims?.length;
 
-const withoutResources = ({ containers: _, initContainers: __, resources: ___, ...rest }: any): unknown => rest;
+const withoutResources = ({ containers: _, initContainers: __, resources: ___, ...rest }: PodSpec): unknown => rest;
 
 function validateOrder(spec: PodSpec, before: PodSpec): FieldError[] {
   const errors: FieldError[] = [];

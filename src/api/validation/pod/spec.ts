@@ -9,7 +9,7 @@ import {
 } from '../../../machinery/text/names.ts';
 import type { FieldError } from '../../errors.ts';
 import { duplicate, forbiddenField, invalidValue, notFoundValue, required, tooLong } from '../../fields.ts';
-import type { ObjectMeta, PodSpec } from '../../generated/types.ts';
+import type { ObjectMeta, PodSpec, Toleration } from '../../generated/types.ts';
 import { internal } from '../../internal.ts';
 import { validateLabels } from '../metadata.ts';
 import { legacyIp } from '../network.ts';
@@ -30,7 +30,7 @@ const qualified = text(qualifiedNameFaults);
 const policies = struct({
   restartPolicy: choice('Always', 'OnFailure', 'Never'),
   dnsPolicy: choice('ClusterFirstWithHostNet', 'ClusterFirst', 'Default', 'None'),
-  nodeSelector: (value, path) => validateLabels(value, path),
+  nodeSelector: validateLabels,
 });
 
 const names = struct({
@@ -39,8 +39,10 @@ const names = struct({
   activeDeadlineSeconds: set(range(1, 2 ** 31 - 1)),
   hostname: given(label),
   subdomain: given(label),
-  tolerations: (value, path) => validateTolerations(value ?? [], path),
-  hostAliases: each(struct({ ip: (value, path) => legacyIp(path, value ?? ''), hostnames: each(subdomain) })),
+  tolerations: (value: readonly Toleration[] | undefined, path) => validateTolerations(value ?? [], path),
+  hostAliases: each(
+    struct({ ip: (value: string | undefined, path) => legacyIp(path, value ?? ''), hostnames: each(subdomain) }),
+  ),
   priorityClassName: given(subdomain),
   runtimeClassName: set(subdomain),
   preemptionPolicy: set(choice('PreemptLowerPriority', 'Never')),
@@ -71,7 +73,7 @@ export function validatePodSpec(spec: PodSpec, path: string, meta?: ObjectMeta):
     ...validateHostUsers(spec, path),
     ...validateHostname(spec, at('hostnameOverride')),
     ...names(spec, path),
-    ...(spec.overhead ? validateContainerResources({ limits: spec.overhead as any }, at('overhead'), new Set()) : []),
+    ...(spec.overhead ? validateContainerResources({ limits: spec.overhead }, at('overhead'), new Set()) : []),
     ...validateOs(spec, path),
     ...validateFileVolumes(spec, path),
   ];

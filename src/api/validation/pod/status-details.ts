@@ -77,7 +77,7 @@ const requestsOf = ({ resources }: Container): string[] => Object.keys(resources
 const longestMessage = 1024;
 const health = struct({
   health: oneOfThese('Healthy', 'Unhealthy', 'Unknown'),
-  message: set((message, path) =>
+  message: set((message: string, path) =>
     message === ''
       ? [required(path, 'must be non-empty if specified')]
       : message.length > longestMessage

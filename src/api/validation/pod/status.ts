@@ -37,7 +37,7 @@ export function validatePodStatusUpdate(next: Pod, old: Pod): FieldError[] {
   ];
 }
 
-const generation: Rule = (value = 0, path) =>
+const generation: Rule = (value: number | undefined = 0, path) =>
   value < 0 ? [invalidValue(path, value, 'must be a non-negative integer')] : [];
 
 /** Kubernetes spells the path of the type with a capital letter. */

@@ -57,8 +57,12 @@ function validateDeadline(spec: PodSpec, before: PodSpec): { errors: readonly Fi
 /** Tolerations may be added, and the seconds of one may change; none may go. */
 function onlyAddedTolerations(spec: PodSpec, before: PodSpec): FieldError[] {
   const path = 'spec.tolerations';
-  const keyOf = ({ key = '', operator = '', value = '', effect = '' }: any) =>
-    [key, operator, value, effect].join('\n');
+  const keyOf = ({
+    key = '',
+    operator = '',
+    value = '',
+    effect = '',
+  }: Partial<Record<'key' | 'operator' | 'value' | 'effect', string>>) => [key, operator, value, effect].join('\n');
   const now = new Set((spec.tolerations ?? []).map(keyOf));
   if (!(before.tolerations ?? []).every((toleration) => now.has(keyOf(toleration))))
     return [forbiddenField(path, 'existing toleration can not be modified except its tolerationSeconds')];
@@ -157,9 +161,9 @@ function hasOnlyAdditions(now: NodeSelectorTerm, was: NodeSelectorTerm): boolean
   );
 }
 
-function restore(leveled: PodSpec, before: PodSpec, field: keyof PodSpec): void {
+function restore<K extends keyof PodSpec>(leveled: PodSpec, before: PodSpec, field: K): void {
   if (before[field] === undefined) delete leveled[field];
-  else (leveled as any)[field] = before[field];
+  else leveled[field] = before[field];
 }
 
 const sameSpec = (a: PodSpec, b: PodSpec): boolean => sameInternal('core.PodSpec', a, b);

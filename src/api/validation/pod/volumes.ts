@@ -6,7 +6,7 @@ import { compareQuantities } from '../../../machinery/quantity.ts';
 import { dns1123LabelFaults, dns1123SubdomainFaults } from '../../../machinery/text/names.ts';
 import type { FieldError } from '../../errors.ts';
 import { duplicate, forbiddenField, invalidValue, invalidValues, required } from '../../fields.ts';
-import type { DownwardAPIVolumeFile, Volume } from '../../generated/types.ts';
+import type { DownwardAPIVolumeSource, EmptyDirVolumeSource, Volume } from '../../generated/types.ts';
 import { validateClaimTemplate } from '../claim.ts';
 import { choice, each, need, type Rule, struct } from '../rules.ts';
 import { iscsiNameFault, isIscsiNameTooLong, podSources } from '../volume-sources.ts';
@@ -107,15 +107,15 @@ function validateSource(volume: Volume, path: string, context: VolumeContext): F
 
 const tooManyTypes = 'may not specify more than 1 volume type';
 
-const emptyDir: Rule = ({ sizeLimit }, path) =>
+const emptyDir: Rule = ({ sizeLimit }: EmptyDirVolumeSource, path) =>
   sizeLimit !== undefined && compareQuantities(sizeLimit, 0) < 0
     ? [forbiddenField(`${path}.sizeLimit`, 'SizeLimit field must be a valid resource quantity')]
     : [];
 
-const downwardAPI: Rule = (source, path) => [
+const downwardAPI: Rule = (source: DownwardAPIVolumeSource, path) => [
   ...optionalMode(source.defaultMode, `${path}.defaultMode`),
   // Kubernetes gives the paths of these items without their index.
-  ...(source.items ?? []).flatMap((item: DownwardAPIVolumeFile) => downwardFile(item, path)),
+  ...(source.items ?? []).flatMap((item) => downwardFile(item, path)),
 ];
 
 const ephemeral: Rule = ({ volumeClaimTemplate }, path, { volume, context }) => {

@@ -20,7 +20,7 @@ export function podWarnings(spec: PodSpec | undefined, meta?: Meta, path = ''): 
     ...volumeWarnings(spec, at('spec.volumes')),
     ...volumePathWarnings(spec.volumes ?? []),
     ...listWarnings(spec, at('spec')),
-    ...fractionWarnings(spec.overhead as any, at('spec.overhead')),
+    ...fractionWarnings(spec.overhead, at('spec.overhead')),
     ...containerWarnings(spec, meta?.annotations ?? {}, at),
     ...portWarnings(spec, at('spec')),
     ...((spec.terminationGracePeriodSeconds ?? 0) < 0
@@ -101,7 +101,12 @@ function volumeWarnings(spec: PodSpec, path: string): string[] {
 
 function listWarnings(spec: PodSpec, path: string): string[] {
   const warnings: string[] = [];
-  const repeated = (field: string, key: string, label: string, items: readonly any[]) => {
+  const repeated = <K extends string>(
+    field: string,
+    key: K,
+    label: string,
+    items: readonly { [key in K]?: string }[],
+  ) => {
     const seen = new Set<string>();
     for (const [index, item] of items.entries()) {
       const value = item[key] ?? '';

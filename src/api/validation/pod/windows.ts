@@ -1,11 +1,13 @@
 // Fields that are valid on Windows only, or invalid there.
 // https://kubernetes.io/docs/concepts/windows/intro/#compatibility-v1-pod-spec-containers
 
+import { fieldsIn } from '../../../machinery/parsed.ts';
 import { dns1123SubdomainFaults } from '../../../machinery/text/names.ts';
 import type { FieldError } from '../../errors.ts';
 import { forbiddenField, invalidValue, invalidValues, notSupported, required } from '../../fields.ts';
-import type { Container, PodSpec, WindowsSecurityContextOptions } from '../../generated/types.ts';
+import type { Container, PodSecurityContext, PodSpec, WindowsSecurityContextOptions } from '../../generated/types.ts';
 import type { Rule } from '../rules.ts';
+import { isEmpty } from '../rules.ts';
 
 const maxCredentialKiB = 64;
 const maxDomainLength = 256;
@@ -107,7 +109,7 @@ export function validateOs(spec: PodSpec, path: string): FieldError[] {
 
 function validateLinux(spec: PodSpec, path: string): FieldError[] {
   const fault = 'windows options cannot be set for a linux pod';
-  const holders: [any, string][] = [[spec, path], ...containersOf(spec, path)];
+  const holders: [{ securityContext?: PodSecurityContext }, string][] = [[spec, path], ...containersOf(spec, path)];
   return holders
     .filter(([holder]) => holder.securityContext?.windowsOptions)
     .map(([, at]) => forbiddenField(`${at}.securityContext.windowsOptions`, fault));
@@ -146,11 +148,11 @@ const notInWindowsContainers = [
 
 function validateWindows(spec: PodSpec, path: string): FieldError[] {
   const fault = 'cannot be set for a windows pod';
-  const at = (field: string) => field.split('.').reduce((value: any, part) => value?.[part], spec);
+  const at = (field: string) => field.split('.').reduce<unknown>((value, part) => fieldsIn(value)[part], spec);
   const isSet = (field: string) => {
     const value = at(field);
     if (field === 'hostPID' || field === 'hostIPC') return value === true;
-    return field === 'securityContext.sysctls' ? value?.length > 0 : value !== undefined;
+    return field === 'securityContext.sysctls' ? !isEmpty(value) : value !== undefined;
   };
   const errors = notOnWindows.filter(isSet).map((field) => forbiddenField(`${path}.${field}`, fault));
   for (const [container, own] of containersOf(spec, path))
