@@ -7,7 +7,13 @@ import type { Client } from '../client/client.ts';
 import { deepEqual } from '../machinery/collections/equal.ts';
 import { fieldsIn } from '../machinery/parsed.ts';
 import { ensureAuthenticationInfo } from './authentication-info.ts';
-import { type BootstrapInputs, defaultStorageClass, extraObjects, type SystemObject } from './extra-objects.ts';
+import {
+  type BootstrapInputs,
+  defaultStorageClass,
+  extraObjects,
+  metricsRoles,
+  type SystemObject,
+} from './extra-objects.ts';
 
 /** Collections in the order in which they depend on one another. */
 const order = [
@@ -51,6 +57,11 @@ export async function ensureDefaultStorageClass(client: Client): Promise<void> {
   });
   const annotations = { [classMade]: defaultStorageClass.metadata.name };
   await client.patch('namespaces', system, { type: 'merge', body: { metadata: { annotations } } });
+}
+
+/** Roles for the metrics of nodes and pods: of the component that reads the usage, and of all who may view objects. */
+export async function ensureMetricsRoles(client: Client): Promise<void> {
+  for (const [collection, object] of metricsRoles()) await ensureAll(client, collection, [object]);
 }
 
 const recordedObjects = (inputs: BootstrapInputs) =>

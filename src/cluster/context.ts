@@ -20,6 +20,8 @@ export interface PartContext extends Environment {
   readonly config: RunConfig;
   readonly directory: DataDirectory;
   readonly fatal: (error: Error) => void;
+  /** Usage of the nodes in this process, by their names: the text of the kubelet's /metrics/resource. */
+  readonly localUsage: Map<string, () => Promise<string>>;
   /** Behaviour of simulated containers, for tests. */
   readonly behaviour?: SimulatedBehaviour;
 }

@@ -9,6 +9,7 @@ import { makeAuthority } from './certificates.ts';
 import { componentContext, type PartContext } from './context.ts';
 import { identities } from './identities.ts';
 import { type ApiServerPart, startApiServerPart } from './parts/api-server.ts';
+import { startMetricsServerPart } from './parts/metrics-server.ts';
 import { type StorePart, startStorePart } from './parts/store.ts';
 
 /** The result of each part's start, by name. */
@@ -17,6 +18,7 @@ export interface ControlPlane {
   readonly 'kube-apiserver': ApiServerPart;
   readonly 'kube-controller-manager': RunningComponent;
   readonly 'kube-scheduler': RunningScheduler;
+  readonly 'metrics-server': RunningComponent;
 }
 
 type PartName = keyof ControlPlane;
@@ -46,6 +48,9 @@ export const controlPlane: readonly Part[] = [
   ),
   part('kube-scheduler', ['kube-apiserver'], (context, { 'kube-apiserver': api }) =>
     startKubeScheduler(componentContext(context, 'kube-scheduler', api.clientFor(identities.scheduler)), {}),
+  ),
+  part('metrics-server', ['kube-apiserver'], (context, { 'kube-apiserver': api }) =>
+    startMetricsServerPart(context, api),
   ),
 ];
 

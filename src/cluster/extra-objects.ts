@@ -4,7 +4,9 @@ import { formatTime, hostPathProvisioner } from '../api/api.ts';
 import type { FrontProxy } from '../kube-apiserver/kube-apiserver.ts';
 import { hostPathProvisionerRules } from '../kube-controller-manager/kube-controller-manager.ts';
 import type { Clock } from '../machinery/time/clock.ts';
+import { metricsServerRules } from '../metrics-server/metrics-server.ts';
 import { kubeletClientName } from './certificates.ts';
+import { identities } from './identities.ts';
 
 export interface BootstrapInputs {
   readonly serviceCidr: string;
@@ -48,6 +50,37 @@ export interface SystemObject {
   readonly [field: string]: unknown;
 }
 type Entry = [collection: string, object: SystemObject];
+
+export function* metricsRoles(): Generator<Entry> {
+  const rbac = { apiVersion: 'rbac.authorization.k8s.io/v1' };
+  const { name } = identities.metricsServer;
+  yield [
+    '/apis/rbac.authorization.k8s.io/v1/clusterroles',
+    { ...rbac, kind: 'ClusterRole', metadata: { name }, rules: metricsServerRules },
+  ];
+  yield [
+    '/apis/rbac.authorization.k8s.io/v1/clusterrolebindings',
+    {
+      ...rbac,
+      kind: 'ClusterRoleBinding',
+      metadata: { name },
+      roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name },
+      subjects: [{ apiGroup: 'rbac.authorization.k8s.io', kind: 'User', name }],
+    },
+  ];
+  const labels = Object.fromEntries(
+    ['view', 'edit', 'admin'].map((role) => [`rbac.authorization.k8s.io/aggregate-to-${role}`, 'true']),
+  );
+  yield [
+    '/apis/rbac.authorization.k8s.io/v1/clusterroles',
+    {
+      ...rbac,
+      kind: 'ClusterRole',
+      metadata: { name: 'coracle:metrics-reader', labels },
+      rules: [{ apiGroups: ['metrics.k8s.io'], resources: ['nodes', 'pods'], verbs: ['get', 'list'] }],
+    },
+  ];
+}
 
 export function* extraObjects({ dnsServiceIP, clock }: BootstrapInputs): Generator<Entry> {
   yield [

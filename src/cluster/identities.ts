@@ -17,6 +17,8 @@ export const identities = {
   apiServer: authenticated('system:apiserver', 'system:masters'),
   controllerManager: authenticated('system:kube-controller-manager'),
   scheduler: authenticated('system:kube-scheduler'),
+  // A user and not a service account: the right to make service accounts must not give its rights.
+  metricsServer: authenticated('coracle:metrics-server'),
   proxy: authenticated('system:kube-proxy'),
   dns: serviceAccount('kube-system', 'coredns'),
   kubelet: (node: string) => authenticated(`system:node:${node}`, 'system:nodes'),

@@ -31,6 +31,7 @@ export const componentNames = [
   'kubelet',
   'kube-proxy',
   'cluster-dns',
+  'metrics-server',
 ] as const;
 export type ComponentName = (typeof componentNames)[number];
 

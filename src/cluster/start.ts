@@ -110,6 +110,7 @@ async function start(
     ...environment,
     config,
     directory: dataDirectory(config.dataDirectory),
+    localUsage: new Map(),
     fatal: (error) => {
       logger.error('component failed', { error: String(error.stack) });
       hooks.onFatal?.(error);

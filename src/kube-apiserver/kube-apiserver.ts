@@ -14,6 +14,7 @@ import type { AdmissionPlugin } from './admission.ts';
 import { Aggregator } from './aggregation/aggregator.ts';
 import { ServiceAllocator } from './allocation/service-allocator.ts';
 import type { Auditor } from './audit/auditor.ts';
+import { ComputedResources } from './computed/computed-resources.ts';
 import { startCustomResources } from './crd/custom-resources.ts';
 import type { ServerConfig } from './environment.ts';
 import { Fairness } from './fairness/fairness.ts';
@@ -48,6 +49,7 @@ export type { AuditBackend, Auditor } from './audit/auditor.ts';
 export { openAuditLog } from './audit/log-backend.ts';
 export { AuditPolicyError, parseAuditPolicy } from './audit/policy.ts';
 export { auditWebhook } from './audit/webhook-backend.ts';
+export type { ComputedResource } from './computed/computed-resources.ts';
 export type { FrontProxy, KubeletClient, RequestHeaderNames, ServerConfig } from './environment.ts';
 export type { Listener, ListenOptions } from './http/http-server.ts';
 export type { CertifiedName, TlsOptions } from './http/serving-tls.ts';
@@ -127,6 +129,8 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
   const config = { ...defaults, ...options.config };
   const kinds = options.kinds ?? new KindRegistry();
   const aggregation = new Aggregator(() => server);
+  const computed = new ComputedResources(kinds, (group, version) => aggregation.find(group, version) !== undefined);
+  aggregation.onChange(() => computed.sync());
   const metrics = options.metrics ?? new Metrics();
   const fairness = new Fairness(clock, metrics, config);
   const server: Server = {
@@ -155,6 +159,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
     health: new HealthChecks(),
     startedMs: clock.now(),
     aggregation,
+    computed,
     stopping: stopping.signal,
   };
   await cache.start();

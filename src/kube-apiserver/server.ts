@@ -5,6 +5,7 @@ import type { AdmissionPlugin } from './admission.ts';
 import type { Aggregation } from './aggregation/aggregation.ts';
 import type { Allocators } from './allocation/allocators.ts';
 import type { Auditor } from './audit/auditor.ts';
+import type { ComputedResources } from './computed/computed-resources.ts';
 import type { Environment } from './environment.ts';
 import type { Fairness } from './fairness/fairness.ts';
 import type { HealthChecks } from './stages/health.ts';
@@ -20,6 +21,7 @@ export interface Server extends Environment {
   /** Milliseconds since the epoch. */
   readonly startedMs: number;
   readonly aggregation: Aggregation;
+  readonly computed: ComputedResources;
   /** Undefined: no auditing. */
   readonly auditor?: Auditor;
 }

@@ -29,6 +29,7 @@ import { ProbeManager } from './probes/probes.ts';
 import { PodCgroups } from './resources/pod-cgroups.ts';
 import { type KubeletServer, startServer } from './server/server.ts';
 import { measured } from './stats/measured-runtime.ts';
+import { resourceMetrics } from './stats/stats.ts';
 import { StatusManager } from './status/status-manager.ts';
 import type { KubeletTools } from './tools.ts';
 import { TokenCache } from './volumes/tokens.ts';
@@ -46,6 +47,8 @@ export interface KubeletDependencies {
 
 export interface RunningKubelet extends RunningComponent {
   readonly port: number;
+  /** The text of /metrics/resource. */
+  resourceMetrics(): Promise<string>;
 }
 
 /** Kubernetes' bounds, in seconds. */
@@ -107,8 +110,8 @@ export async function startKubelet(
   await machine.files.prepare();
   await machine.hostPathVolumes?.start();
   podCgroups?.start();
-  const server: KubeletServer | undefined =
-    tls && (await startServer(tools, () => [...workers.values()].map((w) => w.pod), context.metrics, tls));
+  const podsHere = () => [...workers.values()].map((w) => w.pod);
+  const server: KubeletServer | undefined = tls && (await startServer(tools, podsHere, context.metrics, tls));
   const keeper = new NodeKeeper(
     config,
     { client, clock, logger, runtime, events, pressure: () => eviction.conditions, plegError: () => cache.error },
@@ -165,6 +168,7 @@ export async function startKubelet(
   return {
     port: server?.port ?? config.port,
     health: () => keeper.error ?? cache.error,
+    resourceMetrics: () => resourceMetrics(tools, podsHere()),
     async stop() {
       stopped.abort();
       unfollow();

@@ -97,6 +97,7 @@ function contextOf(
     ...environment,
     config,
     directory: dataDirectory(config.dataDirectory),
+    localUsage: new Map(),
     fatal: (error) => {
       environment.logger.error('component failed', { error: String(error.stack) });
       hooks.end(1);

@@ -2,7 +2,13 @@
 
 import os from 'node:os';
 import type { Client, RunningComponent } from '../../client/client.ts';
-import type { ApiServer, Listener, TokenIssuer, UserInfo } from '../../kube-apiserver/kube-apiserver.ts';
+import type {
+  ApiServer,
+  ComputedResource,
+  Listener,
+  TokenIssuer,
+  UserInfo,
+} from '../../kube-apiserver/kube-apiserver.ts';
 import { readAccessFiles } from '../access-files.ts';
 import { firstAddresses } from '../addresses.ts';
 import { readAdmissionFiles } from '../admission-files.ts';
@@ -35,6 +41,8 @@ export interface ApiServerPart extends RunningComponent {
   /** A client of this process under an identity. */
   clientFor(user: UserInfo): Client;
   readonly signSecretToken: TokenIssuer['issueForSecret'];
+  /** Serves resources that are computed for each read, until the returned function is called. */
+  serveComputed(resources: readonly ComputedResource[]): () => void;
   /** Calls it whenever certificates were renewed, with their names. */
   onRenewal(renewal: Renewal): void;
 }
@@ -62,7 +70,7 @@ export async function startApiServerPart(context: PartContext, { store }: StoreP
   const tracing = await readTracing(config.tracingConfig, context);
   const files = new LiveFiles({ clock, logger });
   const accessFiles = await readAccessFiles(config, { issuer, files, metrics, clock });
-  const { port, clientFor, signSecretToken, updateAccess, stop } = await serveApi(context, {
+  const { port, apiServer, clientFor, signSecretToken, updateAccess, stop } = await serveApi(context, {
     store,
     ...(tracing && { tracing }),
     ...(auditor && { auditor }),
@@ -128,6 +136,7 @@ export async function startApiServerPart(context: PartContext, { store }: StoreP
     ...(pki && { pki }),
     clientFor,
     signSecretToken,
+    serveComputed: (resources) => apiServer.server.computed.add(resources),
     onRenewal: (renewal) => void renewals.add(renewal),
     async stop() {
       await files.stop();

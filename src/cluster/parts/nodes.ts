@@ -38,9 +38,13 @@ function makeNode(context: NodePartContext, name: string, index: number): NodeHa
     name,
     health: () => kubelet?.health?.(),
     async start() {
-      kubelet ??= await startNode(context, name, index);
+      if (kubelet) return;
+      const started = await startNode(context, name, index);
+      kubelet = started;
+      context.localUsage.set(name, () => started.resourceMetrics());
     },
     async stop() {
+      context.localUsage.delete(name);
       await kubelet?.stop();
       kubelet = undefined;
     },

@@ -25,6 +25,7 @@ export class Aggregator implements Aggregation {
   readonly #apis = new Map<string, AggregatedApi>();
   readonly #checks = new Map<string, { timer?: Timer; retryMs: number; running: boolean }>();
   readonly documents: RemoteDocuments;
+  readonly #listeners: (() => void)[] = [];
   #cache: ResourceCache | undefined;
 
   constructor(server: () => Server) {
@@ -47,6 +48,15 @@ export class Aggregator implements Aggregation {
 
   all(): AggregatedApi[] {
     return [...this.#apis.values()];
+  }
+
+  /** Calls `listener` when an API was added or removed. */
+  onChange(listener: () => void): void {
+    this.#listeners.push(listener);
+  }
+
+  #changed(): void {
+    for (const listener of this.#listeners) listener();
   }
 
   /** Has read the APIServices when it resolves, and follows their changes. Ends with the server. */
@@ -81,6 +91,7 @@ export class Aggregator implements Aggregation {
     const key = `${api.group}/${api.version}`;
     const previous = this.#apis.get(key);
     this.#apis.set(key, api);
+    if (!previous) this.#changed();
     const moved =
       !previous || JSON.stringify({ ...previous, isAvailable: true }) !== JSON.stringify({ ...api, isAvailable: true });
     if (!moved && previous.isAvailable === api.isAvailable) return;
@@ -96,6 +107,7 @@ export class Aggregator implements Aggregation {
     this.#checks.get(key)?.timer?.cancel();
     this.#checks.delete(key);
     this.documents.forget(api);
+    this.#changed();
   }
 
   #checkSoon(key: string): void {

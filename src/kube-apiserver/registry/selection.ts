@@ -26,7 +26,7 @@ export interface Selection {
 }
 
 export function selectionOf(
-  { kind, namespace, name }: Place,
+  { kind, namespace, name }: Omit<Place, 'cache'>,
   { labelSelector, fieldSelector }: Pick<ListOptions, 'labelSelector' | 'fieldSelector'>,
 ): Selection {
   const labels = parse(labelSelector, parseLabelSelector) ?? selectEverything;

@@ -2,6 +2,7 @@
 // operations, but for those that pass the request on.
 
 import { type Kind, methodNotAllowed, notFound } from '../../api/api.ts';
+import { answerComputed } from '../computed/answer.ts';
 import { actionOf, operationOf } from '../registry/from-request.ts';
 import { perform } from '../registry/registry.ts';
 import { targetOf } from '../registry/target.ts';
@@ -25,6 +26,8 @@ export const resource: Stage = async (request, next) => {
   const operation = operationOf(request, kind);
   const review = kind.virtual ? reviews[kind.resource] : undefined;
   if (review) return review(operation, await actionOf(request, kind));
+  const computed = server.computed.of(kind);
+  if (computed) return answerComputed(operation, await actionOf(request, kind), computed);
   const target = targetOf(operation);
   return perform(target instanceof Promise ? await target : target, await actionOf(request, kind));
 };
@@ -37,7 +40,7 @@ function answers(kind: Kind, { verb, name, namespace }: RequestInfo): boolean {
   if (!kind.verbs.includes(verb as Kind['verbs'][number])) return false;
   if (verb === 'create' && name) return false;
   if (['update', 'patch', 'delete', 'get'].includes(verb) && !name) return false;
-  return !kind.namespaced || namespace !== '' || (!kind.virtual && ['list', 'watch'].includes(verb));
+  return !kind.namespaced || namespace !== '' || ['list', 'watch'].includes(verb);
 }
 
 function unknown({ info, server }: ApiRequest): Reply {

@@ -1,0 +1,23 @@
+// metrics.k8s.io, computed from the usage that kubelets report.
+
+import type { RunningComponent } from '../../client/client.ts';
+import { startMetricsServer } from '../../metrics-server/metrics-server.ts';
+import { ensureMetricsRoles } from '../bootstrap.ts';
+import { componentContext, type PartContext } from '../context.ts';
+import { identities } from '../identities.ts';
+import type { ApiServerPart } from './api-server.ts';
+
+export async function startMetricsServerPart(context: PartContext, api: ApiServerPart): Promise<RunningComponent> {
+  await ensureMetricsRoles(api.clientFor(identities.apiServer));
+  const client = api.clientFor(identities.metricsServer);
+  const server = startMetricsServer(componentContext(context, 'metrics-server', client), {
+    localUsage: (node) => context.localUsage.get(node)?.(),
+  });
+  const withdraw = api.serveComputed(server.resources);
+  return {
+    async stop() {
+      withdraw();
+      await server.stop();
+    },
+  };
+}

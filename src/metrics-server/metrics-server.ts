@@ -1,0 +1,37 @@
+// Serves metrics.k8s.io, the current CPU and memory of nodes and pods, for `kubectl top` and autoscaling. Kubelets are
+// read only while clients read the metrics.
+// https://kubernetes.io/docs/tasks/debug/debug-cluster/resource-metrics-pipeline/
+
+import type { ComponentContext, RunningComponent } from '../client/client.ts';
+import { type MetricsResource, metricsResources } from './resources.ts';
+import { Scraper } from './scraper.ts';
+
+export interface MetricsServerConfig {
+  /**
+   * Usage of a node in this process, as the text of its kubelet's /metrics/resource. Undefined for other nodes: they
+   * are read through the API server.
+   */
+  readonly localUsage?: (node: string) => Promise<string> | undefined;
+}
+
+export interface RunningMetricsServer extends RunningComponent {
+  /** The caller serves them. */
+  readonly resources: readonly MetricsResource[];
+}
+
+/** The rights of the component. */
+export const metricsServerRules = [
+  { apiGroups: [''], resources: ['nodes', 'pods'], verbs: ['get', 'list'] },
+  { apiGroups: [''], resources: ['nodes/proxy'], verbs: ['get'] },
+];
+
+export function startMetricsServer(
+  context: ComponentContext,
+  { localUsage }: MetricsServerConfig = {},
+): RunningMetricsServer {
+  const { client } = context;
+  const throughServer = (node: string) =>
+    client.raw<string>('GET', `/api/v1/nodes/${encodeURIComponent(node)}/proxy/metrics/resource`);
+  const scraper = new Scraper(context, (node) => localUsage?.(node) ?? throughServer(node));
+  return { resources: metricsResources(context, scraper), stop: async () => scraper.stop() };
+}
