@@ -22,6 +22,7 @@ export { cleanupFinalizer } from './kinds/apiextensions/customresourcedefinition
 export { matchesNode, matchesNodeSelector, matchesTerm } from './node-selector.ts';
 export { DecodeError, sortKeys, unknownFields } from './object.ts';
 export * from './pod.ts';
+export * from './pod-references.ts';
 export { builtinKinds, KindRegistry, makeKind, resourceKey } from './registry.ts';
 export {
   claimUsage,

@@ -14,6 +14,7 @@ import {
   metricsRoles,
   type SystemObject,
 } from './extra-objects.ts';
+import { ensureTokenTracking } from './token-tracking.ts';
 
 /** Collections in the order in which they depend on one another. */
 const order = [
@@ -41,6 +42,7 @@ export async function ensureBootstrapObjects(client: Client, inputs: BootstrapIn
     ),
   );
   await ensureAuthenticationInfo(client, inputs);
+  await ensureTokenTracking(client, inputs.clock);
   await ensureEndpoints(client, inputs);
 }
 

@@ -1,6 +1,6 @@
 // Objects beside the control plane's: the service account, role and service of cluster DNS, and the published CA.
 
-import { formatTime, hostPathProvisioner } from '../api/api.ts';
+import { hostPathProvisioner } from '../api/api.ts';
 import type { FrontProxy } from '../kube-apiserver/kube-apiserver.ts';
 import { hostPathProvisionerRules } from '../kube-controller-manager/kube-controller-manager.ts';
 import type { Clock } from '../machinery/time/clock.ts';
@@ -82,16 +82,7 @@ export function* metricsRoles(): Generator<Entry> {
   ];
 }
 
-export function* extraObjects({ dnsServiceIP, clock }: BootstrapInputs): Generator<Entry> {
-  yield [
-    '/api/v1/configmaps',
-    {
-      apiVersion: 'v1',
-      kind: 'ConfigMap',
-      metadata: { name: 'kube-apiserver-legacy-service-account-token-tracking', namespace: 'kube-system' },
-      data: { since: formatTime(clock.now()).slice(0, 10) },
-    },
-  ];
+export function* extraObjects({ dnsServiceIP }: BootstrapInputs): Generator<Entry> {
   if (dnsServiceIP) yield* objectsOfCluster(dnsServiceIP);
 }
 

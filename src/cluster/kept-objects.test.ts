@@ -37,6 +37,10 @@ test.each([
   { path: '/api/v1/namespaces/default/endpoints/kubernetes', afterMs: 10_000 },
   { path: `${slices}/kubernetes`, afterMs: 10_000 },
   { path: '/api/v1/namespaces/kube-node-lease', afterMs: 70_000 },
+  {
+    path: '/api/v1/namespaces/kube-system/configmaps/kube-apiserver-legacy-service-account-token-tracking',
+    afterMs: 60_000,
+  },
   { path: '/apis/flowcontrol.apiserver.k8s.io/v1/flowschemas/catch-all', afterMs: 60_000 },
 ])('$path is back after it was deleted', async ({ path, afterMs }) => {
   const before = await get(path);
@@ -49,6 +53,19 @@ test.each([
     subsets: before.subsets,
     endpoints: before.endpoints,
   });
+});
+
+const tracking = '/api/v1/namespaces/kube-system/configmaps/kube-apiserver-legacy-service-account-token-tracking';
+
+test.each([
+  { case: 'no date', since: 'yesterday', becomes: '2026-01-01' },
+  { case: 'none', since: undefined, becomes: '2026-01-01' },
+  { case: 'an earlier date', since: '2025-06-01', becomes: '2025-06-01' },
+])('the day since which uses of tokens are recorded: $case', async ({ since, becomes }) => {
+  const map = await get(tracking);
+  await cluster.client.raw('PUT', tracking, { ...map, data: since === undefined ? {} : { since } });
+  await clock.advance(61_000);
+  expect((await get(tracking)).data).toEqual({ since: becomes });
 });
 
 test('unchanged objects are not written again', async () => {

@@ -7,6 +7,7 @@ import type { Clock } from '../machinery/time/clock.ts';
 import { ensureAuthenticationInfo } from './authentication-info.ts';
 import { ensureCollections, ensureEndpoints } from './bootstrap.ts';
 import type { BootstrapInputs } from './extra-objects.ts';
+import { ensureTokenTracking } from './token-tracking.ts';
 
 /** The service of the API server, with its endpoints and the range that it is from. */
 const serviceEveryMs = 10_000;
@@ -46,6 +47,7 @@ export function keepObjects(
     }),
     every(systemEveryMs, 'system', () => ensureCollections(client, inputs, system)),
     every(systemEveryMs, 'authorities', publishTrust),
+    every(systemEveryMs, 'token tracking', () => ensureTokenTracking(client, clock)),
   ];
   return {
     publishTrust: () =>

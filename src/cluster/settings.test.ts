@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { createAccess } from '../kube-apiserver/kube-apiserver.ts';
+import { Metrics } from '../machinery/metrics.ts';
 import { seededRandom } from '../machinery/random.ts';
 import { systemClock } from '../machinery/time/clock.ts';
 import { makeSigningKey } from './certificates.ts';
@@ -115,6 +116,7 @@ const access = (more: Partial<Parameters<typeof createAccess>[0]>) =>
   createAccess({
     clock: systemClock,
     random: seededRandom(1),
+    metrics: new Metrics(),
     serviceAccounts: { signingKey: makeSigningKey(), issuer: 'i' },
     ...more,
   });

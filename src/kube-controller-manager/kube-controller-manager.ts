@@ -28,6 +28,7 @@ import { cronjob } from './job/cronjob.ts';
 import { job } from './job/job.ts';
 import { jobOrphans } from './job/orphans.ts';
 import { ttlAfterFinished } from './job/ttl-after-finished.ts';
+import { legacyServiceAccountTokenCleaner } from './legacy-serviceaccount-token-cleaner.ts';
 import { namespace } from './namespace.ts';
 import { nodeipam } from './nodes/nodeipam.ts';
 import { type NodeLifecycleConfig, nodelifecycle } from './nodes/nodelifecycle.ts';
@@ -83,6 +84,7 @@ const controllers = (
   ['service-account-controller', serviceaccount],
   // As the manager itself: no role of a controller may write tokens.
   ...(config.signSecretToken ? [['', serviceaccountToken(config.signSecretToken, config.rootCa)] as const] : []),
+  ['legacy-service-account-token-cleaner', legacyServiceAccountTokenCleaner],
   ...(config.rootCa ? [['root-ca-cert-publisher', rootCaCertificatePublisher(config.rootCa)] as const] : []),
   ['deployment-controller', deployment],
   ['replicaset-controller', replicaset],

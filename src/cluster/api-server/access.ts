@@ -13,7 +13,7 @@ import { readRemoteServer } from '../remote-server.ts';
 import { absolute, readNamed, readTokenKeys } from './files.ts';
 import type { FlagValues } from './flags.ts';
 
-type Access = Omit<AccessOptions, 'clock' | 'random'>;
+type Access = Omit<AccessOptions, 'clock' | 'random' | 'metrics'>;
 
 interface AccessContext extends Omit<AccessFilesContext, 'issuer'> {
   readonly logger: Logger;

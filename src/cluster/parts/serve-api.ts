@@ -20,7 +20,7 @@ import { keepObjects } from '../kept-objects.ts';
 
 export interface ApiSetup extends Pick<ApiServerOptions, 'auditor' | 'config' | 'kinds' | 'tracing'> {
   readonly store: Store;
-  readonly access: Omit<AccessOptions, 'clock' | 'random'>;
+  readonly access: Omit<AccessOptions, 'clock' | 'random' | 'metrics'>;
   /** Opens the port. Left out: the server is reached in this process alone. */
   readonly listen?: (apiServer: ApiServer) => Promise<number>;
   /** `port` is that on which it listens. */
@@ -61,7 +61,7 @@ export async function serveApi(environment: Environment, setup: ApiSetup): Promi
   const { clock, random, metrics } = environment;
   const { store, auditor, config, kinds, tracing } = setup;
   const logger = environment.logger.child({ component: 'kube-apiserver' });
-  const access = createAccess({ ...setup.access, clock, random });
+  const access = createAccess({ ...setup.access, clock, random, metrics });
   const { authenticators, authorizers, admission, tokens } = access;
   const apiServer = await createApiServer({
     ...{ store, clock, random, logger, metrics, authenticators, authorizers, admission, tokens },

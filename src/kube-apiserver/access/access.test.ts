@@ -2,6 +2,7 @@ import { generateKeyPairSync } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { createClient } from '../../client/client.ts';
 import { silentLogger } from '../../machinery/logger.ts';
+import { Metrics } from '../../machinery/metrics.ts';
 import { seededRandom } from '../../machinery/random.ts';
 import { VirtualClock } from '../../machinery/time/clock.ts';
 import { pod, startTestServer, type TestServer } from '../testing/test-server.ts';
@@ -21,7 +22,7 @@ let server: TestServer;
 let access: Access;
 
 beforeAll(async () => {
-  access = createAccess({ clock, random, serviceAccounts: { signingKey: newKey(), issuer } });
+  access = createAccess({ clock, random, metrics: new Metrics(), serviceAccounts: { signingKey: newKey(), issuer } });
   server = await startTestServer({ clock, authorizers: access.authorizers, tokens: access.tokens });
   const client = createClient(server.transport({ name: 'system:apiserver', groups: ['system:masters'] }));
   await access.start({ client, clock, random, logger: silentLogger });
@@ -186,6 +187,45 @@ describe('service account tokens', () => {
     await expect(enter(token)).rejects.toMatchObject(refused);
   });
 
+  test.each([
+    {
+      case: 'of an account that is gone',
+      change: () => server.call('DELETE', `${ns}/serviceaccounts/why`),
+      why: 'serviceaccounts "why" not found',
+    },
+    {
+      case: 'of another account of the name',
+      async change() {
+        await server.call('DELETE', `${ns}/serviceaccounts/why`);
+        await account('why');
+      },
+      why: /^service account UID \(.{36}\) does not match claim \(.{36}\)$/,
+    },
+    {
+      case: 'of a secret that is gone',
+      change: () => server.call('DELETE', `${ns}/secrets/why`),
+      why: 'service account token has been invalidated',
+    },
+    {
+      case: 'of another secret of the name',
+      async change() {
+        await server.call('DELETE', `${ns}/secrets/why`);
+        await server.call('POST', `${ns}/secrets`, { metadata: { name: 'why' } });
+      },
+      why: /^secret UID \(.{36}\) does not match service account secret ref claim \(.{36}\)$/,
+    },
+    { case: 'of the past', change: () => clock.advance(700_000), why: 'service account token has expired' },
+  ])('$case are refused in the words of Kubernetes', async ({ change, why }) => {
+    await account('why');
+    const { body } = await server.call('POST', `${ns}/secrets`, { metadata: { name: 'why' } });
+    const boundObjectRef = { kind: 'Secret', apiVersion: 'v1', name: 'why', uid: body.metadata.uid };
+    const token = await tokenFor('why', { boundObjectRef, expirationSeconds: 600 });
+    await change();
+    const reason = await enter(token, []).catch((error: { readonly why: string }) => error.why);
+    expect(reason).toEqual(typeof why === 'string' ? why : expect.stringMatching(why));
+    for (const path of ['serviceaccounts', 'secrets']) await server.call('DELETE', `${ns}/${path}/why`);
+  });
+
   test('of a pod’s volume are valid for a year, and contain the time of their renewal', async () => {
     await account('volume');
     const { body } = await server.call('POST', `${ns}/pods`, pod('volume', { serviceAccountName: 'volume' }));
@@ -264,7 +304,12 @@ describe('service account tokens', () => {
   });
 
   test('of another key, or changed, are refused', async () => {
-    const foreign = createAccess({ clock, random, serviceAccounts: { signingKey: newKey(), issuer } });
+    const foreign = createAccess({
+      clock,
+      random,
+      metrics: new Metrics(),
+      serviceAccounts: { signingKey: newKey(), issuer },
+    });
     const claims = { namespace: 'default', serviceAccount: { name: 'a', uid: 'x' }, audiences: [issuer] };
     const { token } = await foreign.tokens.issue({ ...claims, expirationSeconds: 600 });
     await expect(enter(token)).rejects.toMatchObject(refused);

@@ -35,7 +35,7 @@ export interface Access {
 /** Parts that may change while the server runs. */
 export type AccessChange = Pick<AccessOptions, 'authentication' | 'authorization' | 'authorizationServers'>;
 
-export interface AccessOptions extends Pick<ComponentContext, 'clock' | 'random'> {
+export interface AccessOptions extends Pick<ComponentContext, 'clock' | 'random' | 'metrics'> {
   /** Service account tokens. */
   readonly serviceAccounts: TokenSettings;
   /** False: bootstrap tokens are refused. Default: true. */
@@ -72,13 +72,17 @@ const defaultAuthorizers: readonly AuthorizerEntry[] = [
  * Kubernetes' authentication (certificates and tokens), authorization (Node and RBAC by default) and admission plugins.
  */
 export function createAccess(options: AccessOptions): Access {
-  const { clock, random, serviceAccounts, missingServiceAccounts, privilegedContainers } = options;
+  const { clock, random, metrics, serviceAccounts, missingServiceAccounts, privilegedContainers } = options;
   let client: Client | undefined;
   const reader = () => {
     if (!client) throw new Error('access was asked for before it was started');
     return client;
   };
-  const { issuer: tokens, authenticator } = serviceAccountTokens({ ...serviceAccounts, clock, random, client: reader });
+  const { issuer: tokens, authenticator } = serviceAccountTokens({
+    ...serviceAccounts,
+    ...{ clock, random, metrics },
+    client: reader,
+  });
   const issuers = issuerTokens(options.authentication?.jwt ?? [], clock);
   const configured = new ReplaceableAuthorizers();
   let authorizersOf: ((change: AccessChange) => Authorizer[]) | undefined;

@@ -2,16 +2,22 @@
 
 import { isUtf8 } from 'node:buffer';
 import { unauthorized } from '../../api/api.ts';
+import type { AuditTrail } from '../audit/trail.ts';
 import type { Connection, Headers } from '../connection.ts';
 import type { Environment } from '../environment.ts';
 import type { UserInfo } from '../user.ts';
 
 /** The parts of a request that may identify its sender. */
-export interface Credentials extends Headers {
+export interface Credentials extends Headers, TokenUse {
   readonly server: Pick<Environment, 'clock' | 'config'>;
   readonly connection?: Connection;
   readonly path: string;
+}
+
+/** The request that a token came with: readers of tokens add to its answer and to its audit record. */
+export interface TokenUse {
   readonly warnings: string[];
+  readonly audit?: Pick<AuditTrail, 'annotate'>;
 }
 
 export interface Authenticator {
@@ -22,18 +28,18 @@ export interface Authenticator {
    */
   authenticate(credentials: Credentials): Promise<UserInfo | undefined>;
   /** The user of a bearer token valid for one of `audiences`; a TokenReview calls readers with this method. */
-  authenticateToken?(token: string, audiences: readonly string[]): Promise<UserInfo | undefined>;
+  authenticateToken?(token: string, audiences: readonly string[], use?: TokenUse): Promise<UserInfo | undefined>;
 }
 
 /** An authenticator of bearer tokens. `check` resolves with undefined for tokens of another kind. */
 export const tokenAuthenticator = (
   name: string,
-  check: (token: string, audiences: readonly string[]) => Promise<UserInfo | undefined>,
+  check: (token: string, audiences: readonly string[], use?: TokenUse) => Promise<UserInfo | undefined>,
 ): Authenticator => ({
   name,
   async authenticate(credentials) {
     const token = bearerToken(credentials);
-    return token === undefined ? undefined : check(token, []);
+    return token === undefined ? undefined : check(token, [], credentials);
   },
   authenticateToken: check,
 });
@@ -46,12 +52,12 @@ const longestToken = 65_536;
 
 /** Tries all readers of bearer tokens in order. If none accepts a token, the error has all their reasons. */
 export const bearerTokens = (readers: readonly Authenticator[]): Authenticator =>
-  tokenAuthenticator('bearer-token', async (token, audiences) => {
+  tokenAuthenticator('bearer-token', async (token, audiences, use) => {
     if (token.length > longestToken) throw refusedToken(`the token is longer than ${longestToken} characters`);
     const reasons: string[] = [];
     for (const reader of readers)
       try {
-        const user = await reader.authenticateToken?.(token, audiences);
+        const user = await reader.authenticateToken?.(token, audiences, use);
         if (user) return user;
       } catch (error) {
         reasons.push((error as { why?: string }).why ?? String(error));

@@ -7,6 +7,7 @@ import { makeAuthority } from '../../cluster/certificates.ts';
 import { certificateRequest } from '../../cluster/test-certificate-request.ts';
 import { decodePem, encodePem } from '../../machinery/certificates/pem.ts';
 import { silentLogger } from '../../machinery/logger.ts';
+import { Metrics } from '../../machinery/metrics.ts';
 import { seededRandom } from '../../machinery/random.ts';
 import { VirtualClock } from '../../machinery/time/clock.ts';
 import { startTestServer, type TestServer } from '../testing/test-server.ts';
@@ -32,6 +33,7 @@ const signingKey = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey
 beforeAll(async () => {
   access = createAccess({
     clock,
+    metrics: new Metrics(),
     random,
     serviceAccounts: { signingKey: signingKey as string, issuer: 'https://kubernetes.default.svc' },
   });

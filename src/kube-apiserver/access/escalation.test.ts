@@ -2,6 +2,7 @@ import { generateKeyPairSync } from 'node:crypto';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { createClient } from '../../client/client.ts';
 import { silentLogger } from '../../machinery/logger.ts';
+import { Metrics } from '../../machinery/metrics.ts';
 import { seededRandom } from '../../machinery/random.ts';
 import { VirtualClock } from '../../machinery/time/clock.ts';
 import { startTestServer, type TestServer } from '../testing/test-server.ts';
@@ -37,7 +38,12 @@ async function as(
 }
 
 beforeAll(async () => {
-  access = createAccess({ clock, random, serviceAccounts: { signingKey, issuer: 'https://kubernetes.default.svc' } });
+  access = createAccess({
+    clock,
+    random,
+    metrics: new Metrics(),
+    serviceAccounts: { signingKey, issuer: 'https://kubernetes.default.svc' },
+  });
   server = await startTestServer({
     clock,
     authorizers: access.authorizers,

@@ -1,11 +1,20 @@
 // The node authorizer: a kubelet may use its own node, its pods, and the objects that those pods refer to.
 // https://kubernetes.io/docs/reference/access-authn-authz/node/
 
-import { ignoreNotFound, type PersistentVolume, type Pod, type PolicyRule } from '../../api/api.ts';
+import {
+  claimsOf,
+  configMapsOf,
+  ignoreNotFound,
+  type PersistentVolume,
+  type Pod,
+  type PolicyRule,
+  resourceClaimsOf,
+  secretsOf,
+  secretsOfVolume,
+} from '../../api/api.ts';
 import type { Client, Informer } from '../../client/client.ts';
 import type { UserInfo } from '../user.ts';
 import type { Attributes, Authorizer, Decision } from './authorization.ts';
-import { claimsOf, configMapsOf, resourceClaimsOf, secretsOf, secretsOfVolume } from './pod-references.ts';
 import { allows } from './rbac.ts';
 
 const prefix = 'system:node:';

@@ -4,12 +4,13 @@
 import { createHash, createPrivateKey, createPublicKey, type KeyObject } from 'node:crypto';
 import { type ApiObject, ignoreNotFound } from '../../api/api.ts';
 import type { Client } from '../../client/client.ts';
+import type { Metrics } from '../../machinery/metrics.ts';
 import { must } from '../../machinery/must.ts';
 import type { Random } from '../../machinery/random.ts';
 import type { Clock } from '../../machinery/time/clock.ts';
 import type { UserInfo } from '../user.ts';
-import { type Authenticator, refusedToken, tokenAuthenticator } from './authentication.ts';
-import { secretTokenIssuer, secretTokenPayload, userOfSecret } from './secret-tokens.ts';
+import { type Authenticator, refusedToken, type TokenUse, tokenAuthenticator } from './authentication.ts';
+import { secretTokenIssuer, secretTokenMetrics, secretTokenPayload, userOfSecret } from './secret-tokens.ts';
 import type { SecretTokenClaims, TokenClaims, TokenIssuer } from './tokens.ts';
 
 interface ServiceAccountTokens {
@@ -41,6 +42,7 @@ interface ServiceAccountTokenOptions extends TokenSettings {
   readonly random: Random;
   /** Reads accounts and the objects that tokens are bound to. */
   readonly client: () => Client;
+  readonly metrics: Metrics;
 }
 
 /** Signature algorithm of a key: RFC 7518, section 3.1. */
@@ -51,6 +53,7 @@ const curves: Readonly<Record<string, string>> = { secp384r1: 'ES384', secp521r1
 const extendedSeconds = 365 * 24 * 3_600;
 /** The longest life of a token when nothing else is configured. */
 const mostSeconds = 2 ** 32;
+const expired = 'service account token has expired';
 /** Cached verifications: a pod sends the same token with every request. */
 const rememberedTokens = 4_096;
 
@@ -66,6 +69,8 @@ interface Payload {
     readonly pod?: { readonly name: string; readonly uid: string };
     readonly secret?: { readonly name: string; readonly uid: string };
     readonly node?: { readonly name: string; readonly uid?: string };
+    /** Seconds since the epoch. */
+    readonly warnafter?: number;
   };
 }
 
@@ -77,6 +82,13 @@ const keyIdOf = (key: KeyObject): string =>
     .update(key.export({ type: 'spki', format: 'der' }))
     .digest('base64url');
 
+/** Names and help texts of Kubernetes. */
+const tokenMetrics = (metrics: Metrics) => ({
+  legacy: metrics.counter('serviceaccount_legacy_tokens_total', 'Cumulative legacy service account tokens used'),
+  stale: metrics.counter('serviceaccount_stale_tokens_total', 'Cumulative stale projected service account tokens used'),
+  valid: metrics.counter('serviceaccount_valid_tokens_total', 'Cumulative valid projected service account tokens used'),
+});
+
 export function serviceAccountTokens(options: ServiceAccountTokenOptions): ServiceAccountTokens {
   const { issuer, formerIssuers = [], jwksUri = `${issuer}/openid/v1/jwks` } = options;
   const privateKey = createPrivateKey(options.signingKey);
@@ -86,6 +98,8 @@ export function serviceAccountTokens(options: ServiceAccountTokenOptions): Servi
   );
   const audiences = options.audiences?.length ? options.audiences : [issuer, ...formerIssuers];
   const verified = new Map<string, Payload>();
+  const ofSecrets = secretTokenMetrics(options.metrics);
+  const counters = tokenMetrics(options.metrics);
 
   async function payloadOf(token: string): Promise<Payload> {
     const cached = verified.get(token);
@@ -95,13 +109,28 @@ export function serviceAccountTokens(options: ServiceAccountTokenOptions): Servi
       verified.set(token, payload);
     }
     if (payload.iss === secretTokenIssuer) return payload;
-    if ((payload.exp ?? 0) * 1000 <= options.clock.now()) throw refusedToken('token has expired');
+    if ((payload.exp ?? 0) * 1000 <= options.clock.now()) throw refusedToken(expired);
     return payload;
   }
 
-  async function authenticateToken(token: string, wanted: readonly string[]): Promise<UserInfo> {
+  /** A token of a pod that was extended to a year should have been read again by now. */
+  function noteAge({ sub, 'kubernetes.io': own }: Payload, nowMs: number, use: TokenUse | undefined): void {
+    if (!own?.warnafter) return;
+    const seconds = Math.floor(nowMs / 1_000) - own.warnafter;
+    if (nowMs > own.warnafter * 1_000) {
+      const text = `subject: ${sub}, seconds after warning threshold: ${seconds}`;
+      use?.audit?.annotate('authentication.k8s.io/stale-token', text);
+      counters.stale.add();
+    } else counters.valid.add();
+  }
+
+  async function authenticateToken(token: string, wanted: readonly string[], use?: TokenUse): Promise<UserInfo> {
     const payload = await payloadOf(token);
     const isOfSecret = payload.iss === secretTokenIssuer;
+    if (isOfSecret) {
+      use?.audit?.annotate('authentication.k8s.io/legacy-token', payload.sub ?? '');
+      counters.legacy.add();
+    }
     const given = isOfSecret ? audiences : [payload.aud ?? []].flat();
     const asked = wanted.length > 0 ? wanted : audiences;
     if (!asked.some((audience) => given.includes(audience)))
@@ -109,9 +138,11 @@ export function serviceAccountTokens(options: ServiceAccountTokenOptions): Servi
         `token audiences ${JSON.stringify(given)} is invalid for the target audiences ${JSON.stringify(asked)}`,
       );
     const nowMs = options.clock.now();
-    return isOfSecret
-      ? userOfSecret(token, { ...payload }, options.client(), nowMs)
-      : userOf(payload, options.client(), nowMs);
+    if (isOfSecret)
+      return userOfSecret(token, { ...payload }, { client: options.client(), nowMs, metrics: ofSecrets, use });
+    const user = await userOf(payload, options.client(), nowMs);
+    noteAge(payload, nowMs, use);
+    return user;
   }
 
   return {
@@ -194,7 +225,8 @@ async function verify(
         });
         return payload as Payload;
       } catch (error) {
-        reason = (error as Error).message;
+        const { code, message } = error as Error & { readonly code?: string };
+        reason = code === 'ERR_JWT_EXPIRED' ? expired : message;
       }
   } catch (error) {
     reason = (error as Error).message;
@@ -227,6 +259,14 @@ async function userOf(payload: Payload, client: Client, nowMs: number): Promise<
 }
 
 type Bound = 'serviceaccounts' | 'pods' | 'secrets' | 'nodes';
+const titles: Readonly<Record<Bound, string>> = {
+  serviceaccounts: 'service account',
+  pods: 'pod',
+  secrets: 'secret',
+  nodes: 'node',
+};
+const claimOf = (resource: Bound): string =>
+  resource === 'serviceaccounts' ? 'claim' : `service account ${titles[resource]} ref claim`;
 /** A deleted object's tokens stay valid for this much longer. */
 const leewayMs = 60_000;
 
@@ -238,9 +278,12 @@ async function mustBe(
   nowMs: number,
 ): Promise<void> {
   const found: ApiObject | undefined = await client.get(resource, name).catch(ignoreNotFound);
-  const boundObject = `${resource.slice(0, -1)} ${name.namespace ? `${name.namespace}/` : ''}${name.name}`;
-  if (found?.metadata.uid !== uid) throw refusedToken(`the ${boundObject} that the token was made for is gone`);
+  const isAccount = resource === 'serviceaccounts';
+  const invalidated = 'service account token has been invalidated';
+  if (!found) throw refusedToken(isAccount ? `serviceaccounts ${JSON.stringify(name.name)} not found` : invalidated);
+  if (found.metadata.uid !== uid)
+    throw refusedToken(`${titles[resource]} UID (${found.metadata.uid}) does not match ${claimOf(resource)} (${uid})`);
   const { deletionTimestamp } = found.metadata;
   if (deletionTimestamp && Date.parse(deletionTimestamp) < nowMs - leewayMs)
-    throw refusedToken(`the ${boundObject} that the token was made for has been deleted`);
+    throw refusedToken(isAccount ? `service account ${name.namespace}/${name.name} has been deleted` : invalidated);
 }

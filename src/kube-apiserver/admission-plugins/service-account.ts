@@ -4,10 +4,10 @@ import {
   ignoreNotFound,
   type Pod,
   type ServiceAccount,
+  secretsOf,
   type Volume,
 } from '../../api/api.ts';
 import type { Client } from '../../client/client.ts';
-import { secretsOf } from '../access/pod-references.ts';
 import type { AdmissionAttributes, AdmissionPlugin } from '../admission.ts';
 import { containerFault, enforcesSecrets, secretFault } from './mountable-secrets.ts';
 

@@ -101,7 +101,7 @@ const tokenReview: Review = async (operation, action) => {
   if (/\s/.test(token)) return answer(review, { user: {}, error: 'invalid bearer token' });
   for (const authenticator of operation.server.authenticators) {
     try {
-      const user = await authenticator.authenticateToken?.(token, audiences);
+      const user = await authenticator.authenticateToken?.(token, audiences, operation);
       if (!user) continue;
       const of = audiences.length ? audiences : (operation.server.tokens?.audiences ?? []);
       return answer(review, { authenticated: true, user: infoOf(user), ...(of.length && { audiences: of }) });

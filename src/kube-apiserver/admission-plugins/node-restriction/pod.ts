@@ -1,6 +1,5 @@
-import { ignoreNotFound, type Node, notFound, type Pod } from '../../../api/api.ts';
+import { configMapsOf, ignoreNotFound, type Node, notFound, type Pod, secretsOf } from '../../../api/api.ts';
 import { deepEqual } from '../../../machinery/collections/equal.ts';
-import { configMapsOf, secretsOf } from '../../access/pod-references.ts';
 import type { NodeRequest } from './node-request.ts';
 
 const mirrorAnnotation = 'kubernetes.io/config.mirror';

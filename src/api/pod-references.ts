@@ -1,6 +1,6 @@
 // Objects that pods, and the volumes of their claims, refer to by name.
 
-import type { PersistentVolume, Pod } from '../../api/api.ts';
+import type { PersistentVolume, Pod } from './generated/types.ts';
 
 const allContainers = ({ spec }: Pod) => [
   ...(spec.containers ?? []),
