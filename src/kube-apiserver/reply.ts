@@ -11,7 +11,7 @@ interface ReplyBase {
 
 export interface ObjectReply extends ReplyBase {
   readonly type: 'object';
-  readonly object: any;
+  readonly object: object;
   /** The kind that the object is of; undefined for a Status, a discovery document and the like. */
   readonly kind?: Kind;
   /** The cached item of `object`, if its bytes can be sent. */
@@ -48,7 +48,7 @@ interface HijackedReply extends ReplyBase {
 
 export type Reply = ObjectReply | ListReply | WatchReply | RawReply | HijackedReply;
 
-export const objectReply = (code: number, object: any, kind?: Kind, item?: Item): ObjectReply => ({
+export const objectReply = (code: number, object: object, kind?: Kind, item?: Item): ObjectReply => ({
   type: 'object',
   code,
   object,

@@ -14,6 +14,7 @@ import {
 } from '../../api/api.ts';
 import type { Client } from '../../client/client.ts';
 import { deepEqual } from '../../machinery/collections/equal.ts';
+import { fieldsIn } from '../../machinery/parsed.ts';
 import type { AdmissionAttributes, AdmissionPlugin } from '../admission.ts';
 import { plainError } from '../status.ts';
 import type { UserInfo } from '../user.ts';
@@ -158,11 +159,11 @@ function onlyForCollector(next: ApiObject, old: ApiObject): boolean {
 }
 
 /** Without fields that have no value: an empty list and none mean the same. */
-function pruned(value: any): any {
+function pruned(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(pruned);
   if (value === null || typeof value !== 'object') return value;
   const kept = Object.entries(value).map(([field, inner]) => [field, pruned(inner)] as const);
   return Object.fromEntries(kept.filter(([, inner]) => inner !== undefined && inner !== null && !isEmpty(inner)));
 }
 
-const isEmpty = (value: any): boolean => typeof value === 'object' && Object.keys(value).length === 0;
+const isEmpty = (value: unknown): boolean => typeof value === 'object' && Object.keys(fieldsIn(value)).length === 0;

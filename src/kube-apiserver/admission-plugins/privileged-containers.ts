@@ -1,6 +1,7 @@
 // A server that allows no privileged containers (--allow-privileged=false) refuses them in pods and in their templates.
 
-import { type ApiObject, invalid } from '../../api/api.ts';
+import { invalid } from '../../api/api.ts';
+import { fieldsIn } from '../../machinery/parsed.ts';
 import type { AdmissionPlugin } from '../admission.ts';
 
 /** Paths of the pod specs in the kinds that have one. */
@@ -19,9 +20,9 @@ export const noPrivilegedContainers: AdmissionPlugin = {
     const path = specs[kind.resource] ?? (workloads.includes(kind.resource) ? ['spec', 'template', 'spec'] : undefined);
     if (!isBuiltIn || !path || !object || (operation !== 'CREATE' && operation !== 'UPDATE')) return;
     if (subresource && subresource !== 'ephemeralcontainers') return;
-    const spec = path.reduce<any>((found, field) => found?.[field], object as ApiObject);
+    const spec = fieldsIn(path.reduce<unknown>((found, field) => fieldsIn(found)[field], object));
     const faults = lists.flatMap((list) =>
-      ((spec?.[list] ?? []) as { securityContext?: { privileged?: boolean } }[]).flatMap((container, index) =>
+      ((spec[list] ?? []) as { securityContext?: { privileged?: boolean } }[]).flatMap((container, index) =>
         container.securityContext?.privileged ? [`${path.join('.')}.${list}[${index}].securityContext.privileged`] : [],
       ),
     );

@@ -21,6 +21,11 @@ export interface VersionDiscovery {
   readonly freshness: 'Current' | 'Stale';
 }
 
+export interface OpenApiV2 {
+  readonly paths?: Readonly<Fields>;
+  readonly definitions?: Readonly<Fields>;
+}
+
 /** Discovery and OpenAPI documents of those servers, cached until they change. */
 export interface AggregatedDocuments {
   /** Resources of the API; `Stale` and empty if its server does not respond. */
@@ -28,7 +33,7 @@ export interface AggregatedDocuments {
   /** The hash of its OpenAPI v3 document; undefined when it has none. */
   openapiHash(api: AggregatedApi): Promise<string | undefined>;
   /** Its OpenAPI v2 document. */
-  openapiV2(api: AggregatedApi): Promise<any | undefined>;
+  openapiV2(api: AggregatedApi): Promise<OpenApiV2 | undefined>;
 }
 
 export interface Aggregation {
@@ -38,3 +43,5 @@ export interface Aggregation {
   all(): readonly AggregatedApi[];
   readonly documents: AggregatedDocuments;
 }
+
+import type { Fields } from '../../machinery/parsed.ts';

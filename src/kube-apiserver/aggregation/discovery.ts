@@ -1,10 +1,12 @@
 // Discovery and OpenAPI including the aggregated APIs. Merges their documents into the server's.
 
 import { createHash } from 'node:crypto';
+import type { APIGroup } from '../../api/api.ts';
 import { comparePriority } from '../../api/api.ts';
+import type { Fields } from '../../machinery/parsed.ts';
 import { type Reply, textReply } from '../reply.ts';
 import type { ApiRequest, Stage } from '../request.ts';
-import type { AggregatedApi, Aggregation } from './aggregation.ts';
+import type { AggregatedApi, Aggregation, OpenApiV2 } from './aggregation.ts';
 import { forwardDocument } from './proxy.ts';
 
 export const aggregateDiscovery: Stage = async (request, next) => {
@@ -31,13 +33,27 @@ export const aggregateDiscovery: Stage = async (request, next) => {
   return { ...textReply(200, body, contentType), headers, negotiable: true } as Reply;
 };
 
-type Merge = (aggregation: Aggregation, local: any, request: ApiRequest) => Promise<object | undefined>;
+/** Merges the remote APIs into the server's own document, whose type each function declares. */
+type Merge = {
+  merge(aggregation: Aggregation, local: unknown, request: ApiRequest): Promise<object | undefined>;
+}['merge'];
+
+interface GroupList {
+  readonly kind?: string;
+  readonly groups: readonly Partial<APIGroup>[];
+}
+
+/** The newer form of all groups. */
+interface GroupDiscoveryList {
+  readonly kind?: string;
+  readonly items: readonly { readonly metadata?: { readonly name?: string }; readonly versions: readonly object[] }[];
+}
 
 const merges: Readonly<Record<string, Merge>> = {
-  '/apis': async (aggregation, local) =>
-    local.kind === 'APIGroupDiscoveryList' ? mergeResources(aggregation, local) : mergeGroups(aggregation, local),
-  '/openapi/v3': async (aggregation, local) => {
-    const paths = { ...local.paths };
+  '/apis': async (aggregation, local: GroupList | GroupDiscoveryList) =>
+    'items' in local ? mergeResources(aggregation, local) : mergeGroups(aggregation, local),
+  '/openapi/v3': async (aggregation, local: { readonly paths: Readonly<Fields> }) => {
+    const paths: Fields = { ...local.paths };
     for (const api of aggregation.all()) {
       const hash = await aggregation.documents.openapiHash(api);
       const path = `apis/${api.group}/${api.version}`;
@@ -46,16 +62,16 @@ const merges: Readonly<Record<string, Merge>> = {
     }
     return { ...local, paths };
   },
-  '/openapi/v2': async (aggregation, local) => {
-    const merged = { ...local, paths: { ...local.paths }, definitions: { ...local.definitions } };
+  '/openapi/v2': async (aggregation, local: OpenApiV2) => {
+    const paths: Fields = { ...local.paths };
+    const definitions: Fields = { ...local.definitions };
     for (const api of aggregation.all()) {
       const remote = await aggregation.documents.openapiV2(api);
       for (const [path, item] of Object.entries(remote?.paths ?? {}))
-        if (path.startsWith(`/apis/${api.group}/${api.version}/`)) merged.paths[path] = item;
-      for (const [name, definition] of Object.entries(remote?.definitions ?? {}))
-        merged.definitions[name] ??= definition;
+        if (path.startsWith(`/apis/${api.group}/${api.version}/`)) paths[path] = item;
+      for (const [name, definition] of Object.entries(remote?.definitions ?? {})) definitions[name] ??= definition;
     }
-    return merged;
+    return { ...local, paths, definitions };
   },
 };
 
@@ -78,29 +94,34 @@ const versionsOf = (name: string, apis: readonly AggregatedApi[]) =>
   apis.map(({ version }) => ({ groupVersion: `${name}/${version}`, version }));
 
 /** If both have a group, the local versions come first. */
-function withVersions(name: string, local: any, apis: readonly AggregatedApi[]): object {
+function withVersions(
+  name: string,
+  local: Partial<APIGroup> | undefined,
+  apis: readonly AggregatedApi[],
+): Partial<APIGroup> {
   const versions = [...(local?.versions ?? []), ...versionsOf(name, apis)];
   return { ...local, name, versions, preferredVersion: versions[0] };
 }
 
-async function mergeGroups(aggregation: Aggregation, local: any): Promise<object> {
+async function mergeGroups(aggregation: Aggregation, local: GroupList): Promise<object> {
   const remote = byGroup(aggregation);
-  const groups = local.groups.map((group: any) => {
-    const apis = remote.get(group.name);
-    remote.delete(group.name);
-    return apis ? withVersions(group.name, group, apis) : group;
+  const groups = local.groups.map((group) => {
+    const { name = '' } = group;
+    const apis = remote.get(name);
+    remote.delete(name);
+    return apis ? withVersions(name, group, apis) : group;
   });
   for (const [name, apis] of remote) groups.push(withVersions(name, undefined, apis));
   return { ...local, groups };
 }
 
-const mergeGroup: Merge = async (aggregation, local, { path }) => {
+const mergeGroup: Merge = async (aggregation, local: Partial<APIGroup> | undefined, { path }) => {
   const name = path.split('/')[2];
   const apis = byGroup(aggregation).get(name);
   return apis && { kind: 'APIGroup', apiVersion: 'v1', ...withVersions(name, local, apis) };
 };
 
-async function mergeResources(aggregation: Aggregation, local: any): Promise<object> {
+async function mergeResources(aggregation: Aggregation, local: GroupDiscoveryList): Promise<object> {
   const items = [...local.items];
   for (const [name, apis] of byGroup(aggregation)) {
     const versions = await Promise.all(apis.map((api) => aggregation.documents.discovery(api)));

@@ -1,7 +1,8 @@
 // Discovery and OpenAPI documents of aggregated APIs, loaded on first use and cached for a minute.
 
+import type { APIResource } from '../../api/api.ts';
 import type { Environment } from '../environment.ts';
-import type { AggregatedApi, AggregatedDocuments, VersionDiscovery } from './aggregation.ts';
+import type { AggregatedApi, AggregatedDocuments, OpenApiV2, VersionDiscovery } from './aggregation.ts';
 import { readRemote } from './remote-request.ts';
 
 const freshMs = 60_000;
@@ -15,7 +16,7 @@ const aggregatedAccept = 'application/json;g=apidiscovery.k8s.io;v=v2;as=APIGrou
 
 export class RemoteDocuments implements AggregatedDocuments {
   readonly #serverOf: () => Environment;
-  readonly #cached = new Map<string, Cached<any>>();
+  readonly #cached = new Map<string, Cached<unknown>>();
 
   constructor(server: () => Environment) {
     this.#serverOf = server;
@@ -39,10 +40,10 @@ export class RemoteDocuments implements AggregatedDocuments {
   async #readDiscovery(api: AggregatedApi): Promise<VersionDiscovery | undefined> {
     const { group, version } = api;
     const whole = await readRemote(this.#server, api, '/apis', { accept: aggregatedAccept });
-    const list = whole.code === 200 ? JSON.parse(whole.text) : undefined;
+    const list = whole.code === 200 ? (JSON.parse(whole.text) as GroupDiscoveryList) : undefined;
     if (list?.kind === 'APIGroupDiscoveryList') {
-      const own = list.items?.find((item: any) => item.metadata?.name === group);
-      const resources = own?.versions?.find((one: any) => one.version === version)?.resources;
+      const own = list.items?.find((item) => item.metadata?.name === group);
+      const resources = own?.versions?.find((one) => one.version === version)?.resources;
       if (resources) return { version, resources, freshness: 'Current' };
     }
     const { code, text } = await readRemote(this.#server, api, `/apis/${group}/${version}`);
@@ -60,7 +61,7 @@ export class RemoteDocuments implements AggregatedDocuments {
     });
   }
 
-  async openapiV2(api: AggregatedApi): Promise<any | undefined> {
+  async openapiV2(api: AggregatedApi): Promise<OpenApiV2 | undefined> {
     if (!api.isAvailable) return undefined;
     return this.#once(api, 'openapi-v2', async () => {
       const { code, text } = await readRemote(this.#server, api, '/openapi/v2');
@@ -73,7 +74,7 @@ export class RemoteDocuments implements AggregatedDocuments {
     const key = `${api.name} ${document}`;
     const now = this.#server.clock.now();
     const cached = this.#cached.get(key);
-    if (cached && now - cached.atMs < freshMs) return cached.value;
+    if (cached && now - cached.atMs < freshMs) return (cached as Cached<T>).value;
     const value = read().catch((error) => {
       this.#cached.delete(key);
       this.#server.logger.warn('cannot read a document of an aggregated API', {
@@ -88,9 +89,24 @@ export class RemoteDocuments implements AggregatedDocuments {
   }
 }
 
+/** A field may be missing in an answer. */
+type Remote = Partial<APIResource> & { readonly name: string };
+
+interface GroupDiscoveryList {
+  readonly kind?: string;
+  readonly items?: readonly {
+    readonly metadata?: { readonly name?: string };
+    readonly versions?: readonly VersionDiscovery[];
+  }[];
+}
+
 /** Resources of an APIResourceList in the newer form. */
-function converted(list: readonly any[], group: string, version: string): object[] {
-  const kindOf = (one: any) => ({ group: one.group || group, version: one.version || version, kind: one.kind });
+function converted(list: readonly Remote[], group: string, version: string): object[] {
+  const kindOf = (one: Remote) => ({
+    group: one.group || group,
+    version: one.version || version,
+    kind: one.kind,
+  });
   return list
     .filter(({ name }) => !name.includes('/'))
     .map((one) => {

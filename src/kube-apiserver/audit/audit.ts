@@ -2,6 +2,7 @@
 // authentication.
 
 import { parse } from 'yaml';
+import type { Status } from '../../api/api.ts';
 import { completing } from '../completion.ts';
 import { listObject } from '../http/encode.ts';
 import type { Reply } from '../reply.ts';
@@ -74,8 +75,9 @@ async function recordBody(request: ApiRequest, record: AuditRecord): Promise<voi
 
 function statusOf(reply: Reply): ResponseStatus {
   const { code } = reply;
-  if (reply.type !== 'object' || reply.object?.kind !== 'Status') return { code };
-  const { status, message, reason, details } = reply.object;
+  const object: Partial<Status> = reply.type === 'object' ? reply.object : {};
+  if (object.kind !== 'Status') return { code };
+  const { status, message, reason, details } = object;
   return {
     ...(status && { status }),
     ...(message && { message }),

@@ -2,6 +2,7 @@
 // https://kubernetes.io/docs/tasks/debug/debug-cluster/audit/#audit-policy
 
 import { parse } from 'yaml';
+import { type Fields, isFields, listIn, textIn } from '../../machinery/parsed.ts';
 import type { RequestInfo } from '../request-info.ts';
 import type { UserInfo } from '../user.ts';
 
@@ -52,56 +53,58 @@ const resourceFields = ['group', 'resources', 'resourceNames'];
 
 /** Reads a policy file, YAML or JSON. Throws AuditPolicyError with all faults. */
 export function parseAuditPolicy(text: string): AuditPolicy {
-  let policy: any;
+  let policy: unknown;
   try {
     policy = parse(text, { maxAliasCount: 100 });
   } catch (error) {
     throw new AuditPolicyError(`it is no YAML: ${(error as Error).message}`);
   }
-  if (typeof policy !== 'object' || policy === null || Array.isArray(policy))
-    throw new AuditPolicyError('it is empty, or no object');
-  if (policy.apiVersion !== 'audit.k8s.io/v1' || policy.kind !== 'Policy')
+  if (!isFields(policy)) throw new AuditPolicyError('it is empty, or no object');
+  if (policy['apiVersion'] !== 'audit.k8s.io/v1' || policy['kind'] !== 'Policy')
     throw new AuditPolicyError('apiVersion must be audit.k8s.io/v1 and kind Policy');
   const faults = [...policyFaults(policy)];
   if (faults.length > 0) throw new AuditPolicyError(faults.join('; '));
-  return policy as AuditPolicy;
+  return policy as Fields & AuditPolicy;
 }
 
-function* policyFaults(policy: any): Generator<string> {
+function* policyFaults(policy: Fields): Generator<string> {
   yield* unknownFields('', policy, policyFields);
-  yield* stageFaults('omitStages', policy.omitStages);
-  if (!Array.isArray(policy.rules) || policy.rules.length === 0) {
+  yield* stageFaults('omitStages', policy['omitStages']);
+  const rules = listIn(policy['rules']);
+  if (rules.length === 0) {
     yield 'rules: there must be at least one';
     return;
   }
-  for (const [i, rule] of policy.rules.entries()) yield* ruleFaults(`rules[${i}]`, rule);
+  for (const [i, rule] of rules.entries()) yield* ruleFaults(`rules[${i}]`, rule);
 }
 
-function* ruleFaults(path: string, rule: any): Generator<string> {
-  if (typeof rule !== 'object' || rule === null) return void (yield `${path}: must be an object`);
+function* ruleFaults(path: string, rule: unknown): Generator<string> {
+  if (!isFields(rule)) return void (yield `${path}: must be an object`);
   yield* unknownFields(path, rule, ruleFields);
-  if (rule.level === undefined) yield `${path}.level: Required value`;
-  else if (!levels.includes(rule.level))
-    yield `${path}.level: Unsupported value: ${JSON.stringify(rule.level)}: supported values: ${levels.map((level) => `"${level}"`).join(', ')}`;
+  const level = rule['level'];
+  if (level === undefined) yield `${path}.level: Required value`;
+  else if (!(levels as readonly unknown[]).includes(level))
+    yield `${path}.level: Unsupported value: ${JSON.stringify(level)}: supported values: ${levels.map((one) => `"${one}"`).join(', ')}`;
   for (const field of lists)
     if (rule[field] !== undefined && rule[field] !== null && !Array.isArray(rule[field]))
       return void (yield `${path}.${field}: must be a list`);
-  yield* stageFaults(`${path}.omitStages`, rule.omitStages);
-  if (rule.nonResourceURLs?.length && (rule.resources?.length || rule.namespaces?.length))
+  yield* stageFaults(`${path}.omitStages`, rule['omitStages']);
+  const [urls, resources] = [listIn(rule['nonResourceURLs']), listIn(rule['resources'])];
+  if (urls.length && (resources.length || listIn(rule['namespaces']).length))
     yield `${path}.nonResourceURLs: Invalid value: rules cannot apply to both regular resources and non-resource URLs`;
-  for (const [i, url] of (rule.nonResourceURLs ?? []).entries()) {
+  for (const [i, url] of urls.entries()) {
     if (url === '*') continue;
     if (!String(url).startsWith('/'))
       yield `${path}.nonResourceURLs[${i}]: non-resource URL rules must begin with a '/' character`;
     if (String(url).slice(0, -1).includes('*'))
       yield `${path}.nonResourceURLs[${i}]: non-resource URL wildcards '*' must be the final character of the rule`;
   }
-  for (const [i, entry] of (rule.resources ?? []).entries()) {
+  for (const [i, entry] of resources.entries()) {
     const at = `${path}.resources[${i}]`;
-    if (typeof entry !== 'object' || entry === null) return void (yield `${at}: must be an object`);
+    if (!isFields(entry)) return void (yield `${at}: must be an object`);
     yield* unknownFields(at, entry, resourceFields);
-    if (entry.group?.includes?.('/')) yield `${at}.group: must be a group without a version`;
-    if (entry.resourceNames?.length && !entry.resources?.length)
+    if (textIn(entry['group']).includes('/')) yield `${at}.group: must be a group without a version`;
+    if (listIn(entry['resourceNames']).length && !listIn(entry['resources']).length)
       yield `${at}.resourceNames: using resourceNames requires at least one resource`;
   }
 }

@@ -1,5 +1,7 @@
 // The audit events of one request.
 
+import type { ApiObject } from '../../api/api.ts';
+import { fieldsIn, isList } from '../../machinery/parsed.ts';
 import type { Clock } from '../../machinery/time/clock.ts';
 import type { RequestInfo } from '../request-info.ts';
 import type { UserInfo } from '../user.ts';
@@ -86,9 +88,9 @@ export class AuditRecord implements AuditTrail {
   }
 
   /** The object of the request as it is now; it may change later. */
-  requestObject(object: any): void {
+  requestObject(object: object | undefined): void {
     if (!this.isOn) return;
-    const { name, namespace, uid, resourceVersion } = object?.metadata ?? {};
+    const { name, namespace, uid, resourceVersion } = (object as Partial<ApiObject> | undefined)?.metadata ?? {};
     this.#objectRef = {
       ...(name && { name }),
       ...(namespace && { namespace }),
@@ -154,17 +156,18 @@ export class AuditRecord implements AuditTrail {
     };
   }
 
-  #shown(object: any): any {
+  #shown(object: unknown): unknown {
     if (!this.#config?.omitManagedFields) return object;
-    if (Array.isArray(object?.items)) return { ...object, items: object.items.map(withoutManagedFields) };
+    const { items } = fieldsIn(object);
+    if (isList(items)) return { ...fieldsIn(object), items: items.map(withoutManagedFields) };
     return withoutManagedFields(object);
   }
 }
 
-function withoutManagedFields(object: any): any {
-  if (!object?.metadata?.managedFields) return object;
-  const { managedFields: _, ...metadata } = object.metadata;
-  return { ...object, metadata };
+function withoutManagedFields(object: unknown): unknown {
+  const fields = fieldsIn(object);
+  const { managedFields, ...metadata } = fieldsIn(fields['metadata']);
+  return managedFields ? { ...fields, metadata } : object;
 }
 
 const userOf = ({ name, uid, groups, extra }: UserInfo): object => ({

@@ -10,6 +10,7 @@ import {
   type WebhookClientConfig,
 } from '../../api/api.ts';
 import type { Client } from '../../client/client.ts';
+import { isFields, listIn } from '../../machinery/parsed.ts';
 import { parseExact } from '../../machinery/text/exact-json.ts';
 import { postReview } from '../admission-plugins/webhooks/call.ts';
 import type { Server } from '../server.ts';
@@ -52,7 +53,7 @@ export function conversionWebhook(
       UID: uid,
     });
     const answer = await inSpan(server, 'Call conversion webhook', spanAttributes, () => postReview(call))
-      .then((text) => parseExact(text))
+      .then((text) => parseExact(text) as ConversionReview | null)
       .catch((error: Error) => {
         throw fail(`failed: ${error.message}`);
       });
@@ -63,7 +64,23 @@ export function conversionWebhook(
   };
 }
 
-function convertedObjects(answer: any, version: string, uid: string, fail: (why: string) => Error): any[] {
+/** As far as a webhook answers it. */
+interface ConversionReview {
+  readonly apiVersion?: string;
+  readonly kind?: string;
+  readonly response?: {
+    readonly uid?: string;
+    readonly result?: { readonly status?: string; readonly message?: string };
+    readonly convertedObjects?: unknown;
+  };
+}
+
+function convertedObjects(
+  answer: ConversionReview | null,
+  version: string,
+  uid: string,
+  fail: (why: string) => Error,
+): readonly unknown[] {
   const wanted = `apiextensions.k8s.io/${version}, Kind=ConversionReview`;
   const got = `${answer?.apiVersion ?? ''}, Kind=${answer?.kind ?? ''}`;
   if (version === 'v1' && got !== wanted) throw fail(`expected webhook response of ${wanted}, got ${got}`);
@@ -73,28 +90,27 @@ function convertedObjects(answer: any, version: string, uid: string, fail: (why:
     throw fail(`expected response.uid="${uid}", got ${JSON.stringify(response.uid ?? '')}`);
   const { status = '', message } = response.result ?? {};
   if (status !== 'Success') throw fail(message || `response.result.status was '${status}', not 'Success'`);
-  return Array.isArray(response.convertedObjects) ? response.convertedObjects : [];
+  return listIn(response.convertedObjects);
 }
 
 /** The converted object with the metadata of the original: a webhook may change labels and annotations alone. */
 function checked(
   original: ApiObject,
-  converted: any,
+  converted: unknown,
   apiVersion: string,
   index: number,
   fail: (why: string) => Error,
 ): ApiObject {
   const refuse = (why: string) => fail(`returned invalid converted object at index ${index}: ${why}`);
   const refuseMetadata = (why: string) => fail(`returned invalid metadata in object at index ${index}: ${why}`);
-  if (typeof converted !== 'object' || converted === null) throw refuse('it is no object');
-  if (converted.apiVersion !== apiVersion)
-    throw refuse(`invalid groupVersion (expected ${apiVersion}, received ${converted.apiVersion ?? ''})`);
-  if (converted.kind !== original.kind)
-    throw refuse(`invalid kind (expected ${original.kind}, received ${converted.kind ?? ''})`);
+  if (!isFields(converted)) throw refuse('it is no object');
+  if (converted['apiVersion'] !== apiVersion)
+    throw refuse(`invalid groupVersion (expected ${apiVersion}, received ${converted['apiVersion'] ?? ''})`);
+  if (converted['kind'] !== original.kind)
+    throw refuse(`invalid kind (expected ${original.kind}, received ${converted['kind'] ?? ''})`);
   const { metadata } = converted;
   if (metadata === undefined) throw refuseMetadata('missing metadata in converted object');
-  if (typeof metadata !== 'object' || metadata === null || Array.isArray(metadata))
-    throw refuseMetadata('invalid metadata in converted object');
+  if (!isFields(metadata)) throw refuseMetadata('invalid metadata in converted object');
   for (const [field, shown] of [
     ['name', 'name'],
     ['namespace', 'namespace'],
@@ -102,14 +118,14 @@ function checked(
   ] as const)
     if ((metadata[field] ?? '') !== (original.metadata[field] ?? ''))
       throw refuse(`must have the same ${shown}: ${original.metadata[field] ?? ''} != ${metadata[field] ?? ''}`);
-  const restored: Record<string, unknown> = { ...original.metadata };
+  const restored: ApiObject['metadata'] = { ...original.metadata };
   for (const field of ['labels', 'annotations'] as const) {
     const values = metadata[field];
     delete restored[field];
     if (values === undefined || values === null) continue;
     const faults = mapFaults(field, values);
     if (faults.length > 0) throw refuseMetadata(faults.join(', '));
-    restored[field] = values;
+    restored[field] = values as Record<string, string>;
   }
   return { ...converted, metadata: restored };
 }

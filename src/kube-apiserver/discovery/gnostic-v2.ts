@@ -1,6 +1,7 @@
 // The numbers of the fields of OpenAPI 2 documents.
 
-import type { Message } from './gnostic.ts';
+import { fieldsIn } from '../../machinery/parsed.ts';
+import type { Field, Message } from './gnostic.ts';
 
 const text = (number: number) => ({ number, kind: 'string' }) as const;
 const texts = (number: number) => ({ number, kind: 'string', isList: true }) as const;
@@ -12,7 +13,7 @@ const mapOf = (kind: Message): Message => ({ fields: {}, entries: { number: 1, k
 const place = (number: number, kind: Message): Message => ({ fields: {}, wrap: () => ({ number, kind }) });
 
 const typeItem: Message = { fields: {}, wrap: () => texts(1) };
-const fields: Record<string, any> = {};
+const fields: Record<string, Field> = {};
 export const schemaMessage: Message = { fields, entries: extensions(31) };
 const itemsItem: Message = { fields: {}, wrap: () => ({ number: 1, kind: schemaMessage, isList: true }) };
 const additional: Message = {
@@ -81,16 +82,19 @@ const pathParameter: Message = {
 };
 const nonBody: Message = {
   fields: {},
-  wrap: (value) => (value.in === 'path' ? { number: 4, kind: pathParameter } : { number: 3, kind: queryParameter }),
+  wrap: (value) =>
+    fieldsIn(value)['in'] === 'path' ? { number: 4, kind: pathParameter } : { number: 3, kind: queryParameter },
 };
 export const parameterMessage: Message = {
   fields: {},
-  wrap: (value) => (value.in === 'body' ? { number: 1, kind: bodyParameter } : { number: 2, kind: nonBody }),
+  wrap: (value) =>
+    fieldsIn(value)['in'] === 'body' ? { number: 1, kind: bodyParameter } : { number: 2, kind: nonBody },
 };
 const jsonReference: Message = { fields: { $ref: text(1), description: text(2) } };
 const parametersItem: Message = {
   fields: {},
-  wrap: (value) => (value.$ref ? { number: 2, kind: jsonReference } : { number: 1, kind: parameterMessage }),
+  wrap: (value) =>
+    fieldsIn(value)['$ref'] ? { number: 2, kind: jsonReference } : { number: 1, kind: parameterMessage },
 };
 const parameters = (number: number) => ({ number, kind: parametersItem, isList: true }) as const;
 

@@ -1,6 +1,7 @@
 // The numbers of the fields of OpenAPI 3 documents.
 
-import type { Message } from './gnostic.ts';
+import { fieldsIn } from '../../machinery/parsed.ts';
+import type { Field, Message } from './gnostic.ts';
 
 const text = (number: number) => ({ number, kind: 'string' }) as const;
 const texts = (number: number) => ({ number, kind: 'string', isList: true }) as const;
@@ -14,10 +15,10 @@ const referenceMessage: Message = { fields: { $ref: text(1), description: text(3
 /** The message itself, or a reference to it. */
 const orReference = (kind: Message): Message => ({
   fields: {},
-  wrap: (value) => (value.$ref ? { number: 2, kind: referenceMessage } : { number: 1, kind }),
+  wrap: (value) => (fieldsIn(value)['$ref'] ? { number: 2, kind: referenceMessage } : { number: 1, kind }),
 });
 
-const fields: Record<string, any> = {};
+const fields: Record<string, Field> = {};
 const schema: Message = { fields, entries: extensions(36) };
 const schemaMessage = orReference(schema);
 const itemsItem: Message = { fields: {}, wrap: () => ({ number: 1, kind: schemaMessage, isList: true }) };

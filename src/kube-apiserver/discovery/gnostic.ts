@@ -1,12 +1,13 @@
 // OpenAPI documents as protobuf: the messages of gnostic, which client-go reads.
 // https://github.com/google/gnostic-models (openapiv2/OpenAPIv2.proto, openapiv3/OpenAPIv3.proto)
 
+import { fieldsIn } from '../../machinery/parsed.ts';
 import { Writer } from '../protobuf/writer.ts';
 
 /** How a value is written as the field of a message, its number aside. */
 type Kind = 'string' | 'bool' | 'int' | 'double' | 'any' | Message;
 
-interface Field {
+export interface Field {
   readonly number: number;
   readonly kind: Kind;
   /** One after the other in the same field. */
@@ -19,7 +20,7 @@ export interface Message {
   /** Where fields go that are not listed, with their names: extensions, or the entries of a map. */
   readonly entries?: { readonly number: number; readonly kind: Kind; readonly of: 'extensions' | 'all' };
   /** A message that is only the place of another. */
-  readonly wrap?: (value: any) => Field | undefined;
+  readonly wrap?: (value: unknown) => Field | undefined;
 }
 
 const writer = new Writer();
@@ -44,23 +45,24 @@ export function encodeAround(number: number, parts: readonly Uint8Array[]): Buff
   return [writer.take(), ...(parts as Buffer[])];
 }
 
-function write(message: Message, value: any): void {
+function write(message: Message, value: unknown): void {
   if (message.wrap) {
     const inner = message.wrap(value);
     if (inner) field(inner, value);
     return;
   }
   const { entries } = message;
-  for (const name of Object.keys(value).reverse()) {
+  const fields = fieldsIn(value);
+  for (const name of Object.keys(fields).reverse()) {
     const declared = message.fields[name];
-    if (value[name] === undefined) continue;
-    if (declared) field(declared, value[name]);
+    if (fields[name] === undefined) continue;
+    if (declared) field(declared, fields[name]);
     else if (entries && (entries.of === 'all' || name.startsWith('x-')))
-      entry(entries.number, name, entries.kind, value[name]);
+      entry(entries.number, name, entries.kind, fields[name]);
   }
 }
 
-function entry(number: number, name: string, kind: Kind, value: any): void {
+function entry(number: number, name: string, kind: Kind, value: unknown): void {
   const start = writer.size;
   one({ number: 2, kind }, value);
   writer.string(name);
@@ -68,13 +70,13 @@ function entry(number: number, name: string, kind: Kind, value: any): void {
   close(number, start);
 }
 
-function field(declared: Field, value: any): void {
+function field(declared: Field, value: unknown): void {
   if (!declared.isList) return one(declared, value);
   const list = Array.isArray(value) ? value : [value];
   for (let i = list.length - 1; i >= 0; i--) one(declared, list[i]);
 }
 
-function one({ number, kind }: Field, value: any): void {
+function one({ number, kind }: Field, value: unknown): void {
   switch (kind) {
     case 'string':
       writer.string(String(value));
@@ -84,7 +86,7 @@ function one({ number, kind }: Field, value: any): void {
       writer.byte(1);
       return writer.varint(number * 8);
     case 'int':
-      writer.integer(value);
+      writer.integer(value as number);
       return writer.varint(number * 8);
     case 'double':
       writer.double(Number(value));

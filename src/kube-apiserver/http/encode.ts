@@ -7,7 +7,6 @@ import { encodeObject as encodeProtobuf, protobufMediaType, protobufSchema } fro
 import { apiVersionOf, served, sharesBytes } from '../registry/codec.ts';
 import type { ListReply, ObjectReply, RawReply } from '../reply.ts';
 import type { ApiRequest } from '../request.ts';
-import type { Item } from '../watch-cache/item.ts';
 import { ListBody, remaining } from './list-body.ts';
 import { type Accepted, negotiate, notAcceptableAs } from './media-type.ts';
 import { ProtobufList } from './protobuf-list.ts';
@@ -31,10 +30,11 @@ export function acceptedBy(request: ApiRequest, hasProtobuf: () => boolean): Acc
 }
 
 export function encodeObject(request: ApiRequest, reply: ObjectReply, accepted: Accepted): Encoded {
-  const { code, object, kind, item } = reply;
+  const { code, kind, item } = reply;
+  const object = reply.object as ApiObject;
   const { as } = accepted;
   // A Status is never converted. Reviews are responses, not objects for a table.
-  if (as && !kind && /Review$/.test(object.kind)) throw notAcceptableAs();
+  if (as && !kind && /Review$/.test(object.kind ?? '')) throw notAcceptableAs();
   if (as && kind) {
     const shown = as.kind === 'Table' ? asTable(request, kind, [object], rowMeta(object), accepted) : undefined;
     if (!shown && as.kind !== 'PartialObjectMetadata') throw notAcceptableAs();
@@ -66,7 +66,7 @@ export function encodeList(request: ApiRequest, reply: ListReply, accepted: Acce
     const objects = items.map((item) => served(kind, item));
     if (as.kind === 'Table') {
       const { rows = [], ...frame } = asTable(request, kind, objects, metadata, accepted) as { rows?: object[] };
-      const body = new TextList({ ...frame, rows: [] }, 'rows', rows, (row) => row, accepted);
+      const body = new TextList({ ...frame, rows: [] }, 'rows', rows.length, (index) => rows[index], accepted);
       return { code, contentType: textType(accepted), body };
     }
     if (as.kind !== 'PartialObjectMetadataList') throw notAcceptableAs();
@@ -78,8 +78,8 @@ export function encodeList(request: ApiRequest, reply: ListReply, accepted: Acce
     return { code, contentType: protobufMediaType, body: new ProtobufList(kind, items, metadata) };
   if (accepted.format === 'json' && !accepted.pretty && sharesBytes(kind))
     return { code, contentType: 'application/json', body: new ListBody(kind, items, metadata) };
-  const toObject = (item: Item) => withoutType(kind, served(kind, item));
-  const body = new TextList(listObject({ ...reply, items: [] }), 'items', items, toObject, accepted);
+  const objectAt = (index: number) => withoutType(kind, served(kind, items[index]));
+  const body = new TextList(listObject({ ...reply, items: [] }), 'items', items.length, objectAt, accepted);
   return { code, contentType: textType(accepted), body };
 }
 
@@ -111,14 +111,14 @@ function withoutType(custom: Kind, object: ApiObject): object {
   return rest;
 }
 
-function whole(code: number, object: any, accepted: Accepted): Encoded {
+function whole(code: number, object: object, accepted: Accepted): Encoded {
   if (accepted.format !== 'protobuf') return text(code, object, accepted);
   const schema = protobufSchema(object);
   if (!schema) throw notAcceptableAs(false);
   return { code, contentType: protobufMediaType, body: encodeProtobuf(schema, object) };
 }
 
-function text(code: number, object: any, { format, pretty }: Accepted): Encoded {
+function text(code: number, object: unknown, { format, pretty }: Accepted): Encoded {
   if (format === 'yaml')
     return {
       code,

@@ -57,22 +57,22 @@ const yaml: Form = {
 export class TextList {
   readonly #frame: object;
   readonly #name: string;
-  readonly #items: readonly unknown[];
-  readonly #toObject: (item: any) => object;
+  readonly #length: number;
+  readonly #objectAt: (index: number) => object;
   readonly #form: Form;
 
-  /** `frame` has an empty list at `name`, which holds an object of each item. */
+  /** `frame` has an empty list at `name`, which holds `length` objects. */
   constructor(
     frame: object,
     name: string,
-    items: readonly unknown[],
-    toObject: (item: any) => object,
+    length: number,
+    objectAt: (index: number) => object,
     { format, pretty: isPretty }: Accepted,
   ) {
     this.#frame = frame;
     this.#name = name;
-    this.#items = items;
-    this.#toObject = toObject;
+    this.#length = length;
+    this.#objectAt = objectAt;
     this.#form = format === 'yaml' ? yaml : isPretty ? pretty : json;
   }
 
@@ -100,7 +100,7 @@ export class TextList {
     yield start;
     for (const [index, [name, value]] of fields.entries()) {
       if (index) yield between;
-      if (name === this.#name && this.#items.length > 0) yield* this.#list();
+      if (name === this.#name && this.#length > 0) yield* this.#list();
       else yield field(name, value);
     }
     yield end;
@@ -110,9 +110,9 @@ export class TextList {
     const { field, open, comma, close } = this.#form;
     const head = open(this.#name);
     yield head;
-    for (const [index, item] of this.#items.entries()) {
+    for (let index = 0; index < this.#length; index++) {
       if (index) yield comma;
-      const text = field(this.#name, [this.#toObject(item)]);
+      const text = field(this.#name, [this.#objectAt(index)]);
       yield text.slice(head.length, text.length - close.length);
     }
     yield close;

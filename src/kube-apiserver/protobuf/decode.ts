@@ -5,7 +5,7 @@ import { ProtobufError, type Reader } from './reader.ts';
 import { type Embedded, type Field, type Form, fieldsOf } from './shape.ts';
 
 /** Reads fields into the object up to the end of the message. */
-type Decoder = (reader: Reader, object: any) => void;
+type Decoder = (reader: Reader, object: object) => void;
 
 const decoders = new WeakMap<Schema, Decoder>();
 

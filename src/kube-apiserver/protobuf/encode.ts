@@ -6,7 +6,7 @@ import { type Embedded, type Field, type Form, fieldsOf } from './shape.ts';
 import type { Writer } from './writer.ts';
 
 /** Encodes the fields of an object, without a length. Fields outside the schema are skipped. */
-type Encoder = (writer: Writer, object: any) => void;
+type Encoder = (writer: Writer, object: object) => void;
 
 const encoders = new WeakMap<Schema, Encoder>();
 
@@ -25,7 +25,7 @@ function generate(schema: Schema): Encoder {
   const write = new Function('tools', 'encoders', `return function (w, o) { let v; ${code} }`);
   const lazy = nested.map((inner) => {
     let encoder: Encoder | undefined;
-    return (writer: Writer, object: any) => (encoder ??= encoderOf(inner))(writer, object);
+    return (writer: Writer, object: object) => (encoder ??= encoderOf(inner))(writer, object);
   });
   return write(tools, lazy) as Encoder;
 }
@@ -87,15 +87,15 @@ function delimited(write: string, number: number, depth: number): string {
 }
 
 /** Forms that are text or a number in JSON, and a message in protobuf. Each writes the message's fields. */
-const tools: Readonly<Record<string, (writer: Writer, value: any) => void>> = {
-  bytes(w, text: string) {
+const tools = {
+  bytes(w: Writer, text: string) {
     w.raw(Buffer.from(text, 'base64'));
   },
-  quantity(w, text: string | number) {
+  quantity(w: Writer, text: string | number) {
     w.string(String(text));
     w.varint(10);
   },
-  'int-or-string'(w, value: number | string) {
+  'int-or-string'(w: Writer, value: number | string) {
     w.string(typeof value === 'string' ? value : '');
     w.varint(26);
     w.integer(typeof value === 'string' ? 0 : value);
@@ -103,17 +103,17 @@ const tools: Readonly<Record<string, (writer: Writer, value: any) => void>> = {
     w.varint(typeof value === 'string' ? 1 : 0);
     w.varint(8);
   },
-  time(w, text: string) {
+  time(w: Writer, text: string) {
     writeTime(w, text, 0);
   },
-  'micro-time'(w, text: string) {
+  'micro-time'(w: Writer, text: string) {
     writeTime(w, text, Number(/\.(\d{1,9})/.exec(text)?.[1].padEnd(9, '0') ?? 0));
   },
-  json(w, value: unknown) {
+  json(w: Writer, value: unknown) {
     w.bytes(Buffer.from(JSON.stringify(value)));
     w.varint(10);
   },
-  'schema-or-array'(w, value: any) {
+  'schema-or-array'(w: Writer, value: object | readonly (object | string)[]) {
     if (!Array.isArray(value)) return writeSchema(w, value, 10);
     for (const item of value.toReversed()) {
       if (typeof item === 'string') {
@@ -122,7 +122,7 @@ const tools: Readonly<Record<string, (writer: Writer, value: any) => void>> = {
       } else writeSchema(w, item, 18);
     }
   },
-  'schema-or-bool'(w, value: any) {
+  'schema-or-bool'(w: Writer, value: object | boolean) {
     if (typeof value === 'object') writeSchema(w, value, 18);
     w.byte(value === false ? 0 : 1);
     w.varint(8);
@@ -146,7 +146,7 @@ function secondsOf(text: string): number {
   return lastSeconds;
 }
 
-function writeSchema(w: Writer, schema: unknown, tag: number): void {
+function writeSchema(w: Writer, schema: object, tag: number): void {
   const start = w.size;
   encoderOf(schemaNamed('io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaProps'))(w, schema);
   w.varint(w.size - start);

@@ -2,6 +2,7 @@
 
 import { type ApiObject, badRequest, conflict, type Kind, notFound } from '../../api/api.ts';
 import { ApplyConflicts, applyingConfiguration } from '../../machinery/fields/managed-fields.ts';
+import { isFields } from '../../machinery/parsed.ts';
 import { PatchError } from '../../machinery/patches/patch-error.ts';
 import type { Body } from '../body.ts';
 import { breathe, inSteps, isLarge } from '../heavy.ts';
@@ -101,12 +102,14 @@ async function merged(
 
 async function looselyFrom(body: Body | undefined) {
   if (!body) return { value: undefined, duplicates: [] };
-  return 'object' in body ? { value: body.object as any, duplicates: [] } : parseLoosely(body.bytes.toString(), 'yaml');
+  return 'object' in body
+    ? { value: body.object as unknown, duplicates: [] }
+    : parseLoosely(body.bytes.toString(), 'yaml');
 }
 
 async function appliedObject(target: Target, { body, options }: PatchContent, kind: Kind): Promise<ApiObject> {
   const { value, duplicates } = await looselyFrom(body);
-  if (value === null || typeof value !== 'object' || Array.isArray(value))
+  if (!isFields(value))
     throw badRequest(
       'error decoding YAML: error unmarshaling JSON: while decoding JSON: json: cannot unmarshal into Go value of type map[string]interface {}',
     );
@@ -115,18 +118,19 @@ async function appliedObject(target: Target, { body, options }: PatchContent, ki
       throw badRequest(
         `error decoding YAML: error unmarshaling JSON: while decoding JSON: json: cannot unmarshal ${goType(value[field])} into Go struct field .${field} of type string`,
       );
-  const [group, version] = groupVersion(value.apiVersion ?? '');
-  if (value.kind !== kind.kind || group !== kind.group || version !== kind.version)
-    throw badRequest(`invalid object type: ${group}/${version}, Kind=${value.kind ?? ''}`);
-  if (value.metadata?.managedFields !== undefined && value.metadata.managedFields !== null)
+  const given = value as Partial<ApiObject>;
+  const [group, version] = groupVersion(given.apiVersion ?? '');
+  if (given.kind !== kind.kind || group !== kind.group || version !== kind.version)
+    throw badRequest(`invalid object type: ${group}/${version}, Kind=${given.kind ?? ''}`);
+  if (given.metadata?.managedFields !== undefined && given.metadata.managedFields !== null)
     throw badRequest('metadata.managedFields must be nil');
   const problems = duplicates.length ? `yaml: unmarshal errors:\n  ${duplicates.join('\n  ')}` : '';
   if (problems && options.fieldValidation === 'Strict')
     throw badRequest(`error strict decoding YAML: error converting YAML to JSON: ${problems}`);
   if (problems && options.fieldValidation === 'Warn') target.warnings.push(...duplicates);
-  const metadata = { ...value.metadata };
+  const metadata = { ...given.metadata } as ApiObject['metadata'];
   metadata.name ??= target.name;
-  const object = { ...value, metadata } as ApiObject;
+  const object: ApiObject = { ...value, metadata };
   matchName(target, object);
   checkNamespace(target.namespace, object);
   return object;

@@ -113,7 +113,7 @@ export const servedIfPrepared = (kind: Kind, item: Item): ApiObject =>
 export const sharesBytes = (kind: Kind): boolean => !kind.fromStorage;
 
 /** Bodies that are no object of a kind, such as options: the data, without checks. */
-export async function looseBody(body: Body | undefined): Promise<any> {
+export async function looseBody(body: Body | undefined): Promise<unknown> {
   if (!body) return undefined;
   if ('object' in body) return body.object;
   if (body.mediaType === protobufMediaType) return objectOfProtobuf(body.bytes);
@@ -121,7 +121,7 @@ export async function looseBody(body: Body | undefined): Promise<any> {
   return source.trim() ? (await parseLoosely(source, encodingOf(body))).value : undefined;
 }
 
-function objectOfProtobuf(bytes: Buffer): any {
+function objectOfProtobuf(bytes: Buffer): object {
   try {
     return readProtobuf(bytes);
   } catch (error) {
@@ -130,7 +130,7 @@ function objectOfProtobuf(bytes: Buffer): any {
 }
 
 interface Loose {
-  readonly value: any;
+  readonly value: unknown;
   /** Fields that stood twice, as texts of warnings. */
   readonly duplicates: readonly string[];
 }
@@ -201,7 +201,7 @@ export async function decodeBody(operation: Operation, content: Content): Promis
 export function decodeValue(
   operation: Operation,
   kind: Kind,
-  value: any,
+  value: object,
   options: Pick<WriteOptions, 'fieldValidation'>,
   faults: readonly string[] = [],
 ): ApiObject {

@@ -1,7 +1,7 @@
 // DeleteOptions are in the body, in query parameters, or absent.
 // https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/delete-options/
 
-import { badRequest, DecodeError, decode, schemaNamed } from '../../api/api.ts';
+import { badRequest, DecodeError, decode, type DeleteOptions as Options, schemaNamed } from '../../api/api.ts';
 import type { Body } from '../body.ts';
 import { int64Of, isTrue } from '../query.ts';
 import { looseBody } from './codec.ts';
@@ -38,17 +38,20 @@ export async function deleteOptions(content: Body | undefined, query: URLSearchP
   };
 }
 
+/** As decoded: numbers may have 64 bits. */
+type Given = Partial<Omit<Options, 'gracePeriodSeconds'>> & { readonly gracePeriodSeconds?: number | bigint };
+
 /** The body with its types checked. */
-function shaped(body: unknown): Record<string, any> {
+function shaped(body: unknown): Given {
   try {
-    return decode(schemaNamed('io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions'), body).object;
+    return decode(schemaNamed('io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions'), body).object as Given;
   } catch (error) {
     if (!(error instanceof DecodeError)) throw error;
     throw badRequest(`DeleteOptions in version "v1" cannot be handled as a DeleteOptions: ${error.message}`);
   }
 }
 
-function fromQuery(query: URLSearchParams): Record<string, any> {
+function fromQuery(query: URLSearchParams): Given {
   const gracePeriodSeconds = int64Of(query, 'gracePeriodSeconds');
   const orphan = query.get('orphanDependents');
   const policy = query.get('propagationPolicy');
@@ -68,7 +71,7 @@ function dryRunFaults(dryRun: readonly string[] | undefined) {
   return [{ reason: 'FieldValueNotSupported', field: 'dryRun', message }];
 }
 
-function policyFaults({ propagationPolicy: policy, orphanDependents }: Record<string, any>) {
+function policyFaults({ propagationPolicy: policy, orphanDependents }: Given) {
   if (policy === undefined || policy === null) return [];
   const field = 'propagationPolicy';
   if (typeof orphanDependents === 'boolean') {

@@ -10,6 +10,7 @@ import {
   type ReadText,
   unsupportedMediaType,
 } from '../../api/api.ts';
+import { isFields } from '../../machinery/parsed.ts';
 import { applyingJsonPatch } from '../../machinery/patches/json-patch.ts';
 import { applyMergePatch } from '../../machinery/patches/merge-patch.ts';
 import { PatchError } from '../../machinery/patches/patch-error.ts';
@@ -67,7 +68,7 @@ export async function patch(target: Target, content: PatchContent): Promise<Repl
 
 /** A function from a live object to a new document. */
 interface Change {
-  (live: ApiObject): any | Promise<any>;
+  (live: ApiObject): object | Promise<object>;
   /** The patch in errors; undefined: errors show the patched document. */
   readonly shown?: string;
   /** Faults that strict field validation refuses. */
@@ -85,13 +86,13 @@ export async function patchOf({ work }: Operation, { type, body }: PatchContent,
       `error decoding patch: json: cannot unmarshal ${goType(value)} into Go value of type map[string]interface {}`,
     );
   return type === 'merge'
-    ? Object.assign((live: ApiObject) => applyMergePatch(live, value), { faults })
+    ? Object.assign((live: ApiObject) => applyMergePatch(live, value) as object, { faults })
     : strategicPatch(kind, value, faults);
 }
 
 const rejected = () => failure(422, 'Invalid', 'the server rejected our request due to an error in our request', {});
 
-function jsonPatch(work: Work, value: any, faults: readonly string[]): Change {
+function jsonPatch(work: Work, value: unknown, faults: readonly string[]): Change {
   if (!Array.isArray(value))
     throw badRequest(
       `error decoding patch: json: cannot unmarshal ${goType(value)} into Go value of type []handlers.jsonPatchOp`,
@@ -129,11 +130,10 @@ const unknownParts = (operation: object, index: number): string[] =>
     .map((field) => `unknown field ${JSON.stringify(`[${index}].${field}`)}`);
 
 /** The shape of one operation, in the words of Go's decoder. */
-function checkOperation(operation: any): void {
+function checkOperation(operation: unknown): void {
   const cannot = (value: unknown, target: string) =>
     badRequest(`error decoding patch: json: cannot unmarshal ${goType(value)} into Go ${target}`);
-  if (operation === null || typeof operation !== 'object' || Array.isArray(operation))
-    throw cannot(operation, 'value of type handlers.jsonPatchOp');
+  if (!isFields(operation)) throw cannot(operation, 'value of type handlers.jsonPatchOp');
   for (const field of ['op', 'path', 'from'] as const) {
     const value = operation[field];
     if (value !== undefined && value !== null && typeof value !== 'string')
@@ -165,7 +165,7 @@ function parsePatch(
   body: Body | undefined,
   type: PatchType,
   read: ReadText = () => parseJson(''),
-): { value: any; faults: readonly string[] } {
+): { value: unknown; faults: readonly string[] } {
   if (body && 'object' in body) return { value: body.object, faults: [] };
   try {
     const { value, duplicates } = read();
@@ -180,7 +180,7 @@ function parsePatch(
 export function decodePatched(
   target: Target,
   options: WriteOptions,
-  document: any,
+  document: Partial<ApiObject>,
   { shown, faults }: Pick<Change, 'shown' | 'faults'> = {},
 ): ApiObject {
   let object: ApiObject;
@@ -197,7 +197,7 @@ export function decodePatched(
   return object;
 }
 
-function patchInvalid(document: any, error: ApiError, { kind }: Target, shown?: string): ApiError {
+function patchInvalid(document: object, error: ApiError, { kind }: Target, shown?: string): ApiError {
   const prefix = new RegExp(`^\\S+ in version "[^"]*" cannot be handled as an? ${kind.kind}: `);
   const reason = (error.status.message ?? '').replace(prefix, '');
   const why = shown ? unstructuredWords(reason) : reason;

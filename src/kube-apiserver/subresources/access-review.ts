@@ -1,5 +1,12 @@
 // Validates SubjectAccessReviews and makes the question for the authorizers.
 
+import type {
+  FieldSelectorAttributes,
+  ObjectMeta,
+  ResourceAttributes,
+  SubjectAccessReview,
+  SubjectAccessReviewSpec,
+} from '../../api/api.ts';
 import { type FieldRequirement, parseFieldSelector } from '../../machinery/selectors/field-selector.ts';
 import { parseLabelSelector } from '../../machinery/selectors/label-selector.ts';
 import type { Attributes } from '../access/authorization.ts';
@@ -20,7 +27,7 @@ const invalidValue = (field: string, value: string, why: string): Fault => ({
 
 /** Throws 422 with all faults. `subject`: a subject is required; `namespace`: the path's. */
 export function checkReview(
-  { spec, metadata }: any,
+  { spec, metadata }: SubjectAccessReview,
   { subject, namespace }: { readonly subject?: boolean; readonly namespace?: string },
 ): void {
   const faults = [
@@ -39,7 +46,10 @@ export function checkReview(
   throw failure(422, 'Invalid', `.${group} "" is invalid: ${message}`, { group, causes: faults });
 }
 
-function attributeFaults({ resourceAttributes: resource, nonResourceAttributes: path }: any): Fault[] {
+function attributeFaults({
+  resourceAttributes: resource,
+  nonResourceAttributes: path,
+}: SubjectAccessReviewSpec): Fault[] {
   const one = 'exactly one of nonResourceAttributes or resourceAttributes must be specified';
   if (resource && path)
     return [
@@ -48,8 +58,8 @@ function attributeFaults({ resourceAttributes: resource, nonResourceAttributes: 
   return resource || path ? [] : [invalidValue('spec.resourceAttributes', 'null', one)];
 }
 
-function selectorFaults(resource: any): Fault[] {
-  return ['fieldSelector', 'labelSelector'].flatMap((name): Fault[] => {
+function selectorFaults(resource: ResourceAttributes | undefined): Fault[] {
+  return (['fieldSelector', 'labelSelector'] as const).flatMap((name): Fault[] => {
     const selector = resource?.[name];
     const path = `spec.resourceAttributes.${name}`;
     if (!selector) return [];
@@ -68,7 +78,7 @@ function selectorFaults(resource: any): Fault[] {
   });
 }
 
-function metadataFaults(metadata: any, namespace: string | undefined): Fault[] {
+function metadataFaults(metadata: Partial<ObjectMeta> | undefined, namespace: string | undefined): Fault[] {
   const { managedFields: _, namespace: own, ...rest } = metadata ?? {};
   const given = namespace === undefined && own ? { ...rest, namespace: own } : rest;
   if (!Object.keys(given).length) return [];
@@ -76,7 +86,10 @@ function metadataFaults(metadata: any, namespace: string | undefined): Fault[] {
   return [invalidValue('metadata', JSON.stringify(metadata), why)];
 }
 
-function localFaults({ resourceAttributes: resource, nonResourceAttributes: path }: any, namespace: string): Fault[] {
+function localFaults(
+  { resourceAttributes: resource, nonResourceAttributes: path }: SubjectAccessReviewSpec,
+  namespace: string,
+): Fault[] {
   const faults: Fault[] = [];
   if (resource && (resource.namespace ?? '') !== namespace)
     faults.push(
@@ -94,21 +107,24 @@ function localFaults({ resourceAttributes: resource, nonResourceAttributes: path
 const nothing = { group: '', version: '', resource: '', subresource: '', namespace: '', name: '', rest: '', path: '' };
 
 /** The question, and an error about selectors that are not valid. */
-export function reviewedAttributes(spec: any, user: UserInfo): { attributes: Attributes; evaluationError: string } {
+export function reviewedAttributes(
+  spec: SubjectAccessReviewSpec,
+  user: UserInfo,
+): { attributes: Attributes; evaluationError: string } {
   const { resourceAttributes: resource, nonResourceAttributes: path } = spec;
   if (path)
     return {
       attributes: { ...nothing, user, isResource: false, path: path.path ?? '', verb: path.verb ?? '' },
       evaluationError: '',
     };
-  const { requirements, faulty } = fieldRequirements(resource.fieldSelector);
+  const { requirements, faulty } = fieldRequirements(resource?.fieldSelector);
   const ignored = (name: string, some: boolean) =>
     `spec.resourceAttributes.${name} ${some ? 'partially ignored' : 'ignored'} due to parse error`;
   const errors = [
     ...(faulty ? [ignored('fieldSelector', requirements.length > 0)] : []),
-    ...(isUnreadable(resource.labelSelector?.rawSelector) ? [ignored('labelSelector', false)] : []),
+    ...(isUnreadable(resource?.labelSelector?.rawSelector) ? [ignored('labelSelector', false)] : []),
   ];
-  const { group = '', resource: kind = '', subresource = '', namespace = '', verb = '', name = '' } = resource;
+  const { group = '', resource: kind = '', subresource = '', namespace = '', verb = '', name = '' } = resource ?? {};
   return {
     attributes: {
       ...nothing,
@@ -116,7 +132,7 @@ export function reviewedAttributes(spec: any, user: UserInfo): { attributes: Att
       isResource: true,
       verb,
       group,
-      version: resource.version || '*',
+      version: resource?.version || '*',
       resource: kind,
       subresource,
       namespace,
@@ -130,14 +146,17 @@ export function reviewedAttributes(spec: any, user: UserInfo): { attributes: Att
 const operators: Readonly<Record<string, '=' | '!='>> = { In: '=', NotIn: '!=' };
 
 /** Invalid requirements are left out. The rest selects more objects, so this grants no right. */
-function fieldRequirements(selector: any): { requirements: FieldRequirement[]; faulty: boolean } {
+function fieldRequirements(selector: FieldSelectorAttributes | undefined): {
+  requirements: FieldRequirement[];
+  faulty: boolean;
+} {
   if (selector?.rawSelector)
     try {
       return { requirements: [...parseFieldSelector(selector.rawSelector).requirements], faulty: false };
     } catch {
       return { requirements: [], faulty: true };
     }
-  const given: any[] = selector?.requirements ?? [];
+  const given = selector?.requirements ?? [];
   const requirements = given.flatMap(({ key = '', operator, values }): FieldRequirement[] =>
     operators[operator] && values?.length === 1
       ? [{ field: key, operator: operators[operator], value: values[0] }]

@@ -76,7 +76,7 @@ function headOf(far: Socket, upstream: Upstream): Promise<{ code: number; bytes:
     let bytes: Buffer = Buffer.alloc(0);
     const done = () => {
       far.pause();
-      for (const [event, listener] of Object.entries(listeners)) far.off(event, listener);
+      far.off('data', data).off('end', ended).off('close', ended).off('error', failed);
     };
     const refuse = (why: string) => {
       done();
@@ -94,13 +94,8 @@ function headOf(far: Socket, upstream: Upstream): Promise<{ code: number; bytes:
       resolve({ code: Number(code), bytes });
     };
     const ended = () => refuse(bytes.length ? 'unexpected EOF' : 'EOF');
-    const listeners: Record<string, (argument: any) => void> = {
-      data,
-      end: ended,
-      close: ended,
-      error: (error: Error) => refuse(dialFault(error, upstream)),
-    };
-    for (const [event, listener] of Object.entries(listeners)) far.on(event, listener);
+    const failed = (error: Error) => refuse(dialFault(error, upstream));
+    far.on('data', data).on('end', ended).on('close', ended).on('error', failed);
   });
 }
 

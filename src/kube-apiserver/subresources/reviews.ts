@@ -1,7 +1,14 @@
 // Kinds that are answered and not stored.
 // https://kubernetes.io/docs/reference/access-authn-authz/authorization/#checking-api-access
 
-import { badRequest } from '../../api/api.ts';
+import {
+  type ApiObject,
+  badRequest,
+  type SelfSubjectRulesReview,
+  type SubjectAccessReview,
+  type SubjectAccessReviewSpec,
+  type TokenReview,
+} from '../../api/api.ts';
 import { decide } from '../access/authorization.ts';
 import { decodeShape } from '../registry/codec.ts';
 import type { Operation } from '../registry/operation.ts';
@@ -13,14 +20,16 @@ import { checkReview, reviewedAttributes } from './access-review.ts';
 import { bindByBody } from './binding.ts';
 import { created, type Review } from './subresource.ts';
 
-async function decoded(operation: Operation, action: Action): Promise<any> {
-  const object = await decodeShape(operation, created(action));
+type Reviewed = ApiObject & { readonly spec: object };
+
+async function decoded<T extends Reviewed>(operation: Operation, action: Action): Promise<T> {
+  const object = (await decodeShape(operation, created(action))) as T;
   return { ...object, metadata: object.metadata ?? {}, spec: object.spec ?? {} };
 }
 
-const answer = (review: any, status: object): Reply => objectReply(201, { ...review, status });
+const answer = (review: object, status: object): Reply => objectReply(201, { ...review, status });
 
-async function statusOf({ server }: Operation, spec: any, user: UserInfo): Promise<object> {
+async function statusOf({ server }: Operation, spec: SubjectAccessReviewSpec, user: UserInfo): Promise<object> {
   const { attributes, evaluationError } = reviewedAttributes(spec, user);
   const { decision, reason } = await decide(server.authorizers, attributes);
   return {
@@ -31,7 +40,7 @@ async function statusOf({ server }: Operation, spec: any, user: UserInfo): Promi
   };
 }
 
-const subjectOf = ({ user = '', groups = [], uid, extra }: any): UserInfo => ({
+const subjectOf = ({ user = '', groups = [], uid, extra }: SubjectAccessReviewSpec): UserInfo => ({
   name: user,
   groups,
   ...(uid && { uid }),
@@ -39,13 +48,13 @@ const subjectOf = ({ user = '', groups = [], uid, extra }: any): UserInfo => ({
 });
 
 const subjectAccessReview: Review = async (operation, action) => {
-  const review = await decoded(operation, action);
+  const review = await decoded<SubjectAccessReview>(operation, action);
   checkReview(review, { subject: true });
   return answer(review, await statusOf(operation, review.spec, subjectOf(review.spec)));
 };
 
 const localSubjectAccessReview: Review = async (operation, action) => {
-  const review = await decoded(operation, action);
+  const review = await decoded<SubjectAccessReview>(operation, action);
   const { spec, metadata } = review;
   const { namespace } = operation;
   if (metadata.namespace && metadata.namespace !== namespace)
@@ -56,13 +65,13 @@ const localSubjectAccessReview: Review = async (operation, action) => {
 };
 
 const selfSubjectAccessReview: Review = async (operation, action) => {
-  const review = await decoded(operation, action);
+  const review = await decoded<SubjectAccessReview>(operation, action);
   checkReview(review, {});
   return answer(review, await statusOf(operation, review.spec, operation.user));
 };
 
 const selfSubjectRulesReview: Review = async (operation, action) => {
-  const review = await decoded(operation, action);
+  const review = await decoded<SelfSubjectRulesReview>(operation, action);
   const { namespace } = review.spec;
   if (!namespace) throw badRequest('no namespace on request');
   const rules = { resourceRules: [] as unknown[], nonResourceRules: [] as unknown[], incomplete: false };
@@ -94,7 +103,7 @@ const selfSubjectReview: Review = async (operation, action) => {
 };
 
 const tokenReview: Review = async (operation, action) => {
-  const review = await decoded(operation, action);
+  const review = await decoded<TokenReview>(operation, action);
   const { token, audiences = [] } = review.spec;
   if (!token) throw badRequest('token is required for TokenReview in authentication');
   // Impossible in a request: a header's token ends at white space.

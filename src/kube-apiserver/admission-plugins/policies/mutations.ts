@@ -91,9 +91,9 @@ function operationOf(made: Value): Operation {
 
 function patched(kind: Kind, object: ApiObject, made: Value): ApiObject {
   if (!(made instanceof CelList)) throw new MutationFault('JSONPatchType.expression should evaluate to array');
-  let result: any;
+  let result: ApiObject;
   try {
-    result = applyJsonPatch(object, [...made].map(operationOf));
+    result = applyJsonPatch(object, [...made].map(operationOf)) as ApiObject;
   } catch (error) {
     if (!(error instanceof PatchError)) throw error;
     // A failed test means that the patch does not apply.

@@ -95,7 +95,7 @@ async function change(
   return isChanged;
 }
 
-function operationsIn(patch: string): any[] {
+function operationsIn(patch: string): unknown[] {
   const undecodable = (why: string) => new WebhookFailure(`received undecodable patch in webhook response: ${why}`);
   let operations: unknown;
   try {
@@ -110,7 +110,7 @@ function operationsIn(patch: string): any[] {
   return operations;
 }
 
-function applied(object: ApiObject, operations: any[]): unknown {
+function applied(object: ApiObject, operations: readonly unknown[]): unknown {
   try {
     return applyJsonPatch(object, operations);
   } catch (error) {
