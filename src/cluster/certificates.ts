@@ -41,15 +41,25 @@ export async function ensureCertificates(
   if (!existing) await writePair(directory, 'ca', ca);
   const certificates = new Map<string, KeyPair>();
   await Promise.all(
-    requests.map(async (request) => {
-      const existing = await readPair(directory, request.name);
-      const usable = existing && isUsable(existing, ca, request, nowMs);
-      const pair = usable ? existing : await issue(ca, request, nowMs);
-      if (!usable) await writePair(directory, request.name, pair);
-      certificates.set(request.name, pair);
-    }),
+    requests.map(async (request) =>
+      certificates.set(request.name, await ensureCertificate(directory, ca, request, nowMs)),
+    ),
   );
   return { ca, certificates };
+}
+
+/** The certificate from `directory`, or a new one when it is absent, damaged, of another CA or about to expire. */
+export async function ensureCertificate(
+  directory: string,
+  ca: KeyPair,
+  request: CertificateRequest,
+  nowMs: number,
+): Promise<KeyPair> {
+  const existing = await readPair(directory, request.name);
+  if (existing && isUsable(existing, ca, request, nowMs)) return existing;
+  const pair = await issue(ca, request, nowMs);
+  await writePair(directory, request.name, pair);
+  return pair;
 }
 
 /**
@@ -65,11 +75,7 @@ export async function ensureFrontProxy(directory: string, nowMs: number): Promis
     commonName: frontProxyName,
     usage: 'client',
   };
-  const existing = await readPair(directory, request.name);
-  if (existing && isUsable(existing, ca, request, nowMs)) return { ca, client: existing };
-  const client = await issue(ca, request, nowMs);
-  await writePair(directory, request.name, client);
-  return { ca, client };
+  return { ca, client: await ensureCertificate(directory, ca, request, nowMs) };
 }
 
 /** The common name of the front proxy's certificate. */

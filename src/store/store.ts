@@ -2,14 +2,29 @@
 
 import type { Clock } from '../machinery/time/clock.ts';
 import type { EncryptedStore } from './encryption/encrypted-store.ts';
+import type { EtcdCluster } from './etcd/cluster-interface.ts';
 import type { Store } from './interface.ts';
 
 export { runCompaction } from './compaction.ts';
 export type { EncryptedStore } from './encryption/encrypted-store.ts';
+export {
+  type EtcdAlarm,
+  type EtcdCluster,
+  EtcdError,
+  type EtcdMemberInfo,
+  type EtcdStatus,
+} from './etcd/cluster-interface.ts';
 export * from './interface.ts';
 export { createMemoryStore } from './memory.ts';
 export { prefixedStore } from './prefixed.ts';
 export { sameValue, textOf, type Value, valueOfText, writeValue } from './value.ts';
+
+/** PEM texts. */
+export interface EtcdTls {
+  readonly ca?: string;
+  readonly cert?: string;
+  readonly key?: string;
+}
 
 /** The backend and its options. */
 export type StoreOptions = { readonly clock: Clock } & (
@@ -25,8 +40,7 @@ export type StoreOptions = { readonly clock: Clock } & (
       readonly kind: 'etcd';
       /** Such as https://10.0.0.1:2379; all members of one cluster. */
       readonly endpoints: readonly string[];
-      /** PEM texts. */
-      readonly tls?: { readonly ca?: string; readonly cert?: string; readonly key?: string };
+      readonly tls?: EtcdTls;
     }
 );
 
@@ -35,6 +49,16 @@ export async function openStore(options: StoreOptions): Promise<Store> {
   if (options.kind === 'memory') return (await import('./memory.ts')).createMemoryStore(options);
   if (options.kind === 'embedded') return (await import('./embedded/embedded.ts')).openEmbeddedStore(options);
   return (await import('./etcd/etcd.ts')).openEtcdStore(options);
+}
+
+/** The members of an etcd cluster, and their maintenance. */
+export async function openEtcdCluster(options: {
+  readonly clock: Clock;
+  /** Asked for each call: members come and go. */
+  readonly endpoints: () => readonly string[];
+  readonly tls: EtcdTls;
+}): Promise<EtcdCluster> {
+  return (await import('./etcd/cluster.ts')).openEtcdCluster(options);
 }
 
 /** Calls to a key management service that is no longer configured may last this long. */

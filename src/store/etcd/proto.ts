@@ -1,6 +1,8 @@
 // The part of etcd's v3 API that the store uses, and calls over gRPC.
 // https://etcd.io/docs/v3.5/learning/api/
 
+import { isIP } from 'node:net';
+import { checkServerIdentity as matchHost, type PeerCertificate } from 'node:tls';
 import * as grpc from '@grpc/grpc-js';
 import protobuf from 'protobufjs';
 import { must } from '../../machinery/must.ts';
@@ -35,7 +37,23 @@ message LeaseRevokeResponse { ResponseHeader header = 1; }
 message LeaseKeepAliveRequest { int64 ID = 1; }
 message LeaseKeepAliveResponse { ResponseHeader header = 1; int64 ID = 2; int64 TTL = 3; }
 message StatusRequest { }
-message StatusResponse { ResponseHeader header = 1; string version = 2; int64 dbSize = 3; uint64 leader = 4; }
+message StatusResponse { ResponseHeader header = 1; string version = 2; int64 dbSize = 3; uint64 leader = 4; uint64 raftIndex = 5; uint64 raftTerm = 6; uint64 raftAppliedIndex = 7; repeated string errors = 8; int64 dbSizeInUse = 9; bool isLearner = 10; }
+message DefragmentRequest { }
+message DefragmentResponse { ResponseHeader header = 1; }
+message AlarmRequest { enum AlarmAction { GET = 0; ACTIVATE = 1; DEACTIVATE = 2; } AlarmAction action = 1; uint64 memberID = 2; uint32 alarm = 3; }
+message AlarmMember { uint64 memberID = 1; uint32 alarm = 2; }
+message AlarmResponse { ResponseHeader header = 1; repeated AlarmMember alarms = 2; }
+message MoveLeaderRequest { uint64 targetID = 1; }
+message MoveLeaderResponse { ResponseHeader header = 1; }
+message Member { uint64 ID = 1; string name = 2; repeated string peerURLs = 3; repeated string clientURLs = 4; bool isLearner = 5; }
+message MemberListRequest { bool linearizable = 1; }
+message MemberListResponse { ResponseHeader header = 1; repeated Member members = 2; }
+message MemberAddRequest { repeated string peerURLs = 1; bool isLearner = 2; }
+message MemberAddResponse { ResponseHeader header = 1; Member member = 2; repeated Member members = 3; }
+message MemberRemoveRequest { uint64 ID = 1; }
+message MemberUpdateRequest { uint64 ID = 1; repeated string peerURLs = 2; }
+message MemberPromoteRequest { uint64 ID = 1; }
+message MembersResponse { ResponseHeader header = 1; repeated Member members = 2; }
 message SnapshotRequest { }
 message SnapshotResponse { ResponseHeader header = 1; uint64 remaining_bytes = 2; bytes blob = 3; }
 `;
@@ -43,7 +61,7 @@ message SnapshotResponse { ResponseHeader header = 1; uint64 remaining_bytes = 2
 const types = protobuf.parse(proto).root;
 
 /** A number, or a Long where that is loaded. */
-type Int64 = number | { toNumber(): number };
+export type Int64 = number | { toNumber(): number };
 
 interface KeyValue {
   readonly key: Uint8Array;
@@ -54,7 +72,29 @@ interface KeyValue {
 }
 
 interface Header {
-  readonly header: { readonly revision: Int64 };
+  readonly header: { readonly revision: Int64; readonly clusterId: Int64; readonly memberId: Int64 };
+}
+
+export interface StatusResponse extends Header {
+  readonly version: string;
+  readonly dbSize: Int64;
+  readonly dbSizeInUse: Int64;
+  readonly leader: Int64;
+  readonly raftTerm: Int64;
+  readonly raftIndex: Int64;
+  readonly isLearner: boolean;
+}
+
+export interface MemberMessage {
+  readonly ID: Int64;
+  readonly name: string;
+  readonly peerURLs: readonly string[];
+  readonly clientURLs: readonly string[];
+  readonly isLearner: boolean;
+}
+
+interface MembersResponse extends Header {
+  readonly members: readonly MemberMessage[];
 }
 
 interface RangeResponse extends Header {
@@ -111,7 +151,25 @@ export const methods = {
     'LeaseKeepAliveRequest',
     'LeaseKeepAliveResponse',
   ),
-  status: method<{ readonly dbSize: Int64 }>('Maintenance', 'Status', 'StatusRequest', 'StatusResponse'),
+  status: method<StatusResponse>('Maintenance', 'Status', 'StatusRequest', 'StatusResponse'),
+  defragment: method('Maintenance', 'Defragment', 'DefragmentRequest', 'DefragmentResponse'),
+  alarm: method<Header & { readonly alarms: readonly { readonly memberID: Int64; readonly alarm: number }[] }>(
+    'Maintenance',
+    'Alarm',
+    'AlarmRequest',
+    'AlarmResponse',
+  ),
+  moveLeader: method('Maintenance', 'MoveLeader', 'MoveLeaderRequest', 'MoveLeaderResponse'),
+  memberList: method<MembersResponse>('Cluster', 'MemberList', 'MemberListRequest', 'MemberListResponse'),
+  memberAdd: method<MembersResponse & { readonly member: MemberMessage }>(
+    'Cluster',
+    'MemberAdd',
+    'MemberAddRequest',
+    'MemberAddResponse',
+  ),
+  memberRemove: method<MembersResponse>('Cluster', 'MemberRemove', 'MemberRemoveRequest', 'MembersResponse'),
+  memberUpdate: method<MembersResponse>('Cluster', 'MemberUpdate', 'MemberUpdateRequest', 'MembersResponse'),
+  memberPromote: method<MembersResponse>('Cluster', 'MemberPromote', 'MemberPromoteRequest', 'MembersResponse'),
   snapshot: method<{ readonly blob: Uint8Array }>('Maintenance', 'Snapshot', 'SnapshotRequest', 'SnapshotResponse'),
 };
 
@@ -135,14 +193,18 @@ const channelOptions: grpc.ClientOptions = {
 };
 
 export function connect(url: string, tls?: { ca?: string; cert?: string; key?: string }): Endpoint {
-  const { protocol, host } = new URL(url);
+  const { protocol, host, hostname } = new URL(url);
   if (protocol !== 'http:' && protocol !== 'https:') throw new Error(`etcd endpoint "${url}" is not an http(s) URL`);
   const pem = (text?: string) => (text ? Buffer.from(text) : undefined);
-  const credentials =
-    protocol === 'https:'
-      ? grpc.credentials.createSsl(pem(tls?.ca), pem(tls?.key), pem(tls?.cert))
-      : grpc.credentials.createInsecure();
-  return { address: url, client: new grpc.Client(host, credentials, channelOptions) };
+  if (protocol === 'http:')
+    return { address: url, client: new grpc.Client(host, grpc.credentials.createInsecure(), channelOptions) };
+  const address = hostname.replace(/^\[|\]$/g, '');
+  const isAddress = isIP(address) !== 0;
+  const identity = isAddress && { checkServerIdentity: (_: string, cert: PeerCertificate) => matchHost(address, cert) };
+  const credentials = grpc.credentials.createSsl(pem(tls?.ca), pem(tls?.key), pem(tls?.cert), identity || {});
+  // A name for TLS may not be an address (RFC 6066, section 3).
+  const options = { ...channelOptions, ...(isAddress && { 'grpc.ssl_target_name_override': 'etcd' }) };
+  return { address: url, client: new grpc.Client(host, credentials, options) };
 }
 
 /** Streams end when their member loses the leader, so that clients leave a partitioned member. */
