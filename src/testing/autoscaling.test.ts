@@ -78,7 +78,7 @@ test('a viewer reads the metrics, and others do not', async () => {
   await expect(as('bob')).rejects.toThrow('pods.metrics.k8s.io is forbidden');
 });
 
-test('an autoscaler follows the usage up at once, and down after five minutes', async () => {
+test('an autoscaler follows the usage up within one period, and down after five minutes', async () => {
   cluster = await startCluster({ nodes: 2 });
   await deploy();
   // The usage of a pod that has just started does not count.
@@ -95,7 +95,7 @@ test('an autoscaler follows the usage up at once, and down after five minutes', 
     },
   } as any);
   const replicas = async () => (await cluster.client.get('deployments', at('web'))).status?.readyReplicas;
-  expect(await cluster.until(async () => (await replicas()) === 2)).toBeLessThan(5_000);
+  expect(await cluster.until(async () => (await replicas()) === 2)).toBeLessThan(20_000);
   await cluster.until(async () => (await replicas()) === 4, 1_200_000);
   const body = { spec: { metrics: target(200) } };
   await cluster.client.patch('horizontalpodautoscalers', at('web'), { type: 'merge', body });

@@ -298,6 +298,14 @@ export function mainJob(setting: Setting): void {
       await kubectl('delete', 'pod', 'missing');
     });
 
+    test('kubectl top shows the usage of nodes, pods and containers', async () => {
+      expect(await kubectl('top', 'nodes', '--no-headers')).toMatch(/^\S+ +\d+m +\d+% +\d+Mi +\d+% *\n$/);
+      const usage = /^web-\S+ +hello +\d+m +[1-9]\d*Mi *$/m;
+      const containers = () => kubectl('top', 'pods', '-l', 'app=web', '--containers', '--no-headers');
+      await eventually(async () => expect((await containers()).trim().split('\n')).toHaveLength(3));
+      expect(await containers()).toMatch(usage);
+    });
+
     test('scale, set image and rollout undo', async () => {
       await kubectl('scale', 'deployment', 'web', '--replicas=2');
       await eventually(async () => expect(await get('deployment web', '.status.readyReplicas')).toBe('2'));

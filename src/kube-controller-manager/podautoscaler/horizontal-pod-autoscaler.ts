@@ -63,8 +63,8 @@ export function horizontalPodAutoscaler(given: AutoscalerConfig = {}): Controlle
       {
         resource: 'horizontalpodautoscalers',
         keys: (object) => [keyOf(object)],
-        // Its own writes change the status only.
-        matters: (next: HorizontalPodAutoscaler, old: HorizontalPodAutoscaler) => !deepEqual(next.spec, old.spec),
+        // The next period is soon enough: a recommendation for each change would distort the stabilization.
+        matters: () => false,
       },
     ],
     reads: ['pods'],
@@ -76,9 +76,13 @@ export function horizontalPodAutoscaler(given: AutoscalerConfig = {}): Controlle
         memories.delete(key);
         return observations.autoscalers(memories.size);
       }
-      const memory = memories.get(key) ?? {};
-      memories.set(key, memory);
-      observations.autoscalers(memories.size);
+      const memory = memories.get(key);
+      if (!memory) {
+        memories.set(key, {});
+        observations.autoscalers(memories.size);
+        // A new target has no metrics yet.
+        return { after: config.syncPeriodMs };
+      }
       kinds ??= new ServedKinds(tools.clock);
       const draft = new StatusDraft(autoscaler, tools.clock.now());
       const selecting = selectingIn(memories, autoscaler.metadata.namespace);
@@ -111,8 +115,7 @@ async function observed(run: Run, observations: Observations): Promise<void> {
     const isStopped = error instanceof Stopped;
     done(isStopped && error.isOfSpec ? 'spec' : 'internal');
     // Repeats come with the period alone: a metric that is missing now is not there in 5 ms either.
-    if (!isStopped) throw error;
-    logger.warn('autoscaling failed', { key: keyOf(run.autoscaler), error: error.message });
+    logger.warn('autoscaling failed', { key: keyOf(run.autoscaler), error: (error as Error).message });
   }
 }
 
