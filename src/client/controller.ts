@@ -9,6 +9,7 @@ import type { InformerFactory } from './informer-factory.ts';
 import type { Client, ObjectOf, ResourceName, ResourceRef } from './interface.ts';
 import { refOf } from './rest.ts';
 import { WorkQueue } from './work-queue.ts';
+import { workQueueMetrics } from './work-queue-metrics.ts';
 
 const defaultWorkers = 5;
 /** A reconcile that takes longer is logged with its key: one object must not hold up all others. */
@@ -129,7 +130,8 @@ class Runner {
     this.#context = { ...context, logger: context.logger.child({ controller: controller.name }) };
     this.#informers = informers;
     this.#controller = controller;
-    this.#queue = new WorkQueue({ clock: context.clock });
+    const { clock, metrics } = context;
+    this.#queue = new WorkQueue({ clock, metrics: workQueueMetrics(metrics, clock, controller.name) });
     const component = controller.component ?? `${controller.name}-controller`;
     this.#events = createEventRecorder(this.#context, { component });
   }

@@ -2,18 +2,22 @@
 // failure. Same rules and times as client-go's workqueue.
 
 import type { Clock, Timer } from '../machinery/time/clock.ts';
+import type { WorkQueueMetrics } from './work-queue-metrics.ts';
 
 const firstBackoffMs = 5;
 const longestBackoffMs = 1_000_000;
 
 export interface WorkQueueOptions {
   readonly clock: Clock;
+  /** Undefined: nothing is measured. */
+  readonly metrics?: WorkQueueMetrics;
   readonly firstBackoffMs?: number;
   readonly longestBackoffMs?: number;
 }
 
 export class WorkQueue {
   readonly #clock: Clock;
+  readonly #metrics: WorkQueueMetrics | undefined;
   readonly #firstBackoffMs: number;
   readonly #longestBackoffMs: number;
   /** Waiting, in order. */
@@ -28,6 +32,8 @@ export class WorkQueue {
 
   constructor(options: WorkQueueOptions) {
     this.#clock = options.clock;
+    this.#metrics = options.metrics;
+    this.#metrics?.follow(() => this.#waiting.size);
     this.#firstBackoffMs = options.firstBackoffMs ?? firstBackoffMs;
     this.#longestBackoffMs = options.longestBackoffMs ?? longestBackoffMs;
   }
@@ -40,9 +46,11 @@ export class WorkQueue {
   add(key: string): void {
     if (this.#closed) return;
     if (this.#processing.has(key)) {
+      if (!this.#again.has(key)) this.#metrics?.added(key);
       this.#again.add(key);
       return;
     }
+    if (!this.#waiting.has(key)) this.#metrics?.added(key);
     this.#waiting.add(key);
     this.#idle.shift()?.();
   }
@@ -69,6 +77,7 @@ export class WorkQueue {
   retry(key: string): number {
     const failures = this.#failures.get(key) ?? 0;
     this.#failures.set(key, failures + 1);
+    this.#metrics?.retried();
     const ms = Math.min(this.#firstBackoffMs * 2 ** failures, this.#longestBackoffMs);
     this.addAfter(key, ms);
     return ms;
@@ -89,6 +98,7 @@ export class WorkQueue {
       for (const key of this.#waiting) {
         this.#waiting.delete(key);
         this.#processing.add(key);
+        this.#metrics?.begun(key);
         return key;
       }
       await new Promise<void>((resolve) => this.#idle.push(resolve));
@@ -98,12 +108,16 @@ export class WorkQueue {
 
   done(key: string): void {
     this.#processing.delete(key);
-    if (this.#again.delete(key)) this.add(key);
+    this.#metrics?.ended(key);
+    if (!this.#again.delete(key) || this.#closed) return;
+    this.#waiting.add(key);
+    this.#idle.shift()?.();
   }
 
   /** Ends all pending `next` calls, and rejects further keys. */
   close(): void {
     this.#closed = true;
+    this.#metrics?.close();
     for (const { timer } of this.#delayed.values()) timer.cancel();
     this.#delayed.clear();
     for (const wake of this.#idle) wake();

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { silentLogger } from '../machinery/logger.ts';
+import { Metrics } from '../machinery/metrics.ts';
 import { systemClock } from '../machinery/time/clock.ts';
 import { createMemoryStore, type Store, textOf } from '../store/store.ts';
 import { dataDirectory } from './data-directory.ts';
@@ -22,6 +23,7 @@ const open = (encryptionConfig?: string) =>
     config: { encryptionConfig },
     directory: dataDirectory(root),
     clock: systemClock,
+    metrics: new Metrics(),
     logger: silentLogger,
   });
 const secret = '/registry/secrets/default/a';

@@ -23,15 +23,16 @@ export async function withEncryption(
     directory,
     clock,
     logger,
-  }: Pick<PartContext, 'directory' | 'clock' | 'logger'> & {
+    metrics,
+  }: Pick<PartContext, 'directory' | 'clock' | 'logger' | 'metrics'> & {
     readonly config: Pick<ClusterConfig, 'encryptionConfig'>;
   },
 ): Promise<Store> {
   const file = await configurationFile(config.encryptionConfig, directory.pki);
-  return encryptedBy(file, store, { clock, logger });
+  return encryptedBy(file, store, { clock, logger, metrics });
 }
 
-interface EncryptionContext extends Pick<PartContext, 'clock' | 'logger'> {
+interface EncryptionContext extends Pick<PartContext, 'clock' | 'logger' | 'metrics'> {
   /** All keys begin with it. */
   readonly prefix?: string;
   /** Reads the configuration again when it changes. */
@@ -40,7 +41,7 @@ interface EncryptionContext extends Pick<PartContext, 'clock' | 'logger'> {
 
 /** `file` has the configuration; undefined: nothing is encrypted. */
 export async function encryptedBy(file: string | undefined, store: Store, context: EncryptionContext): Promise<Store> {
-  const { clock, prefix = '/registry', reload } = context;
+  const { clock, metrics, prefix = '/registry', reload } = context;
   const secrets = prefixRange(`${prefix}/secrets/`);
   if (!file) {
     await refuseEncrypted(store, secrets);
@@ -49,7 +50,7 @@ export async function encryptedBy(file: string | undefined, store: Store, contex
   // A wrong key fails now, and not at the first read of a secret.
   const check = (opened: Store) => opened.range(secrets, { limit: 1 });
   const encrypted = await readFile(file, 'utf8')
-    .then((text) => encryptStore(store, text, resourceFinder(prefix), clock))
+    .then((text) => encryptStore(store, text, resourceFinder(prefix), { clock, metrics }))
     .then(async (opened) => {
       await check(opened);
       return opened;

@@ -38,7 +38,10 @@ export function reloadMetrics(
     `Information about the last applied ${configuration} configuration with hash as label, split by apiserver identity.`,
   );
   const id = hashOf(serverId(os.hostname()));
-  const opened = ([text]: readonly string[]) => info.setOnly(1, { apiserver_id_hash: id, hash: hashOf(text) });
+  const opened = ([text]: readonly string[]) => {
+    info.clear();
+    info.set(1, { apiserver_id_hash: id, hash: hashOf(text) });
+  };
   return {
     opened,
     attempted(status, texts) {

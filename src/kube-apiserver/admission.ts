@@ -2,9 +2,11 @@
 
 import type { ApiObject, FieldError, Kind } from '../api/api.ts';
 import type { Environment } from './environment.ts';
+import { type AdmissionPhase, admissionMetrics } from './metrics/admission-metrics.ts';
 import type { Reinvocation } from './reinvocation.ts';
 import { inSpan, noAttributes } from './tracing/tracing.ts';
 import type { UserInfo } from './user.ts';
+import type { Waits } from './waits.ts';
 import type { ObjectWrite } from './watch-cache/watch-cache.ts';
 
 export interface AdmissionAttributes {
@@ -32,6 +34,8 @@ export interface AdmissionAttributes {
   annotate(key: string, value: string, onlyWithBody?: boolean): void;
   /** Set by the first policy or webhook that may be called again. */
   reinvocation?: Reinvocation;
+  /** Sums up the time of the request that others cause. */
+  readonly waits?: Waits;
 }
 
 /** The quota charge of a write: stored together with the object, or not at all. */
@@ -67,21 +71,46 @@ async function admitTwice(plugins: Plugins, attributes: AdmissionAttributes): Pr
   await admitOnce(plugins, attributes);
 }
 
-async function admitOnce(plugins: Plugins, attributes: AdmissionAttributes): Promise<void> {
-  for (const plugin of plugins) {
-    const answer = plugin.admit?.(attributes);
-    if (answer) await answer;
-  }
-}
+const admitOnce = (plugins: Plugins, attributes: AdmissionAttributes) =>
+  inPhase('admit', plugins, attributes, (plugin) => plugin.admit?.(attributes));
 
 export function admitFinally(plugins: Plugins, attributes: AdmissionAttributes): Promise<void> {
-  return inSpan(attributes.server, 'Validating admission', noAttributes, () => validateOnce(plugins, attributes));
+  return inSpan(attributes.server, 'Validating admission', noAttributes, () =>
+    inPhase('validate', plugins, attributes, (plugin) => plugin.validate?.(attributes)),
+  );
 }
 
-async function validateOnce(plugins: Plugins, attributes: AdmissionAttributes): Promise<void> {
-  for (const plugin of plugins) {
-    const answer = plugin.validate?.(attributes);
-    if (answer) await answer;
+async function inPhase(
+  phase: AdmissionPhase,
+  plugins: Plugins,
+  attributes: AdmissionAttributes,
+  call: (plugin: AdmissionPlugin) => Promise<void> | void,
+): Promise<void> {
+  const { server, operation } = attributes;
+  const metrics = admissionMetrics(server);
+  const began = server.clock.monotonic();
+  let isRejected = true;
+  // The end of one plugin is the beginning of the next.
+  let from = began;
+  let running: AdmissionPlugin | undefined;
+  const ended = (plugin: AdmissionPlugin, rejected: boolean) => {
+    const now = server.clock.monotonic();
+    metrics.plugin(plugin, operation, phase, now - from, rejected);
+    from = now;
+  };
+  try {
+    for (const plugin of plugins) {
+      if (!plugin[phase]) continue;
+      running = plugin;
+      const answer = call(plugin);
+      if (answer) await answer;
+      ended(plugin, false);
+    }
+    running = undefined;
+    isRejected = false;
+  } finally {
+    if (running) ended(running, true);
+    metrics.step(operation, phase, from - began, isRejected);
   }
 }
 

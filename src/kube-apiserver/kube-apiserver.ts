@@ -21,6 +21,7 @@ import { Fairness } from './fairness/fairness.ts';
 import { type Listener, type ListenOptions, listen } from './http/http-server.ts';
 import { inProcess } from './in-process/transport.ts';
 import { collectMetrics } from './metrics/collected.ts';
+import { storageSeries } from './metrics/storage-metrics.ts';
 import { cacheOfResource } from './registry/target.ts';
 import type { Server } from './server.ts';
 import { HealthChecks, storeChecks } from './stages/health.ts';
@@ -125,13 +126,14 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
   const stopping = new AbortController();
   let isDraining = false;
   const { tracing } = options;
-  const cache = new WatchCache({ store, clock, logger, ...(tracing && { tracing }) });
   const config = { ...defaults, ...options.config };
   const kinds = options.kinds ?? new KindRegistry();
+  const metrics = options.metrics ?? new Metrics();
+  const seriesOf = storageSeries({ metrics, kinds });
+  const cache = new WatchCache({ store, clock, logger, seriesOf, ...(tracing && { tracing }) });
   const aggregation = new Aggregator(() => server);
   const computed = new ComputedResources(kinds, (group, version) => aggregation.find(group, version) !== undefined);
   aggregation.onChange(() => computed.sync());
-  const metrics = options.metrics ?? new Metrics();
   const fairness = new Fairness(clock, metrics, config);
   const server: Server = {
     kinds,
@@ -153,6 +155,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
       ...config,
       random,
       clock,
+      metrics,
       stopping: stopping.signal,
       services: () => cacheOfResource(server, '', 'services'),
     }),

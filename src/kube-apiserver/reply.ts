@@ -79,4 +79,6 @@ export interface WatchSink {
 export interface WatchSubscription {
   /** Begins to send; call once. Due events are sent synchronously, a large state in pieces. Returns the end of the watch. */
   open(sink: WatchSink): () => void;
+  /** Called instead of `open` when the watch cannot be sent. */
+  abandon?(): void;
 }

@@ -50,8 +50,11 @@ const pathVerbs = new Set(['watch', 'proxy']);
 const streaming = new Set(['attach', 'exec', 'log', 'portforward', 'proxy']);
 
 /** Requests that may take as long as the client likes. They hold no place in a queue and are audited as they begin. */
-export const isLongRunning = ({ verb, subresource }: RequestInfo): boolean =>
-  verb === 'watch' || verb === 'proxy' || streaming.has(subresource);
+export const isLongRunning = (info: RequestInfo): boolean => info.verb === 'watch' || isConnection(info);
+
+/** Requests that are passed on to a node, a pod or a service. */
+export const isConnection = ({ verb, subresource }: RequestInfo): boolean =>
+  verb === 'proxy' || streaming.has(subresource);
 
 export function requestInfo(method: string, path: string, query: URLSearchParams): RequestInfo {
   const parts = split(path);

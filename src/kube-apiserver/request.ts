@@ -1,6 +1,7 @@
 // The request as the stages of the pipeline see it, whether it came over a socket or from inside the process.
 
 import type { Readable } from 'node:stream';
+import type { HistogramSeries } from '../machinery/metrics.ts';
 import type { AuditTrail } from './audit/trail.ts';
 import type { Body } from './body.ts';
 import type { Connection, Headers } from './connection.ts';
@@ -8,6 +9,7 @@ import type { Reply } from './reply.ts';
 import type { RequestInfo } from './request-info.ts';
 import type { Server } from './server.ts';
 import type { UserInfo } from './user.ts';
+import type { Waits } from './waits.ts';
 
 export interface ApiRequest extends Headers {
   readonly server: Server;
@@ -36,6 +38,10 @@ export interface ApiRequest extends Headers {
   audit?: AuditTrail;
   /** Set by `limit`: the flow of priority and fairness that the request belongs to. */
   flow?: { readonly schemaUid: string | undefined; readonly levelUid: string | undefined };
+  /** Set by `measure`. */
+  waits?: Waits;
+  /** Set by `measure`: the metrics that the response counts for. */
+  series?: { readonly responseSizes: HistogramSeries | undefined };
   /** Set for a request over a socket. */
   readonly connection?: Connection;
 }

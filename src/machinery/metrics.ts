@@ -1,51 +1,87 @@
-// Counters, gauges and histograms with labels, written out in the Prometheus text format (version 0.0.4).
+// Counters, gauges, histograms and summaries with labels, written out in the Prometheus text format (version 0.0.4).
+
+import { Quantiles } from './quantiles.ts';
 
 type Labels = Readonly<Record<string, string>>;
 
+/** One series of a metric. Hold it where observations are frequent: this saves the search by labels. */
+export interface CounterSeries {
+  add(by?: number): void;
+}
+export interface GaugeSeries extends CounterSeries {
+  set(value: number): void;
+}
+export interface HistogramSeries {
+  /** Counts `value` this many times; default 1. */
+  observe(value: number, times?: number): void;
+}
+
 export interface Counter {
   add(by?: number, labels?: Labels): void;
+  /** For a total that is counted elsewhere. */
+  total(value: number, labels?: Labels): void;
+  at(labels?: Labels): CounterSeries;
 }
 export interface Gauge {
   set(value: number, labels?: Labels): void;
   add(by: number, labels?: Labels): void;
-  /** Sets the value, and removes those with other labels. */
-  setOnly(value: number, labels: Labels): void;
+  at(labels?: Labels): GaugeSeries;
+  /** Removes all series, before a collector sets the current ones. */
+  clear(): void;
 }
 export interface Histogram {
   observe(value: number, labels?: Labels): void;
+  at(labels?: Labels): HistogramSeries;
 }
 
 /** Registers by name: a repeated name returns the same metric. */
 export class Metrics {
-  #families = new Map<string, Family>();
+  #families = new Map<string, Family<Sample>>();
   #collectors: (() => void)[] = [];
 
   counter(name: string, help: string): Counter {
-    const family = this.#family(name, help, 'counter');
-    return { add: (by = 1, labels) => family.add(labels, by) };
+    const family = this.#family(name, help, 'counter', (labels) => new Value(labels));
+    return {
+      add: (by, labels) => family.at(labels).add(by),
+      total: (value, labels) => family.at(labels).set(value),
+      at: (labels) => family.at(labels),
+    };
   }
 
   gauge(name: string, help: string): Gauge {
-    const family = this.#family(name, help, 'gauge');
+    const family = this.#family(name, help, 'gauge', (labels) => new Value(labels));
     return {
-      set: (value, labels) => family.set(labels, value),
-      add: (by, labels) => family.add(labels, by),
-      setOnly(value, labels) {
-        family.clear();
-        family.set(labels, value);
-      },
+      set: (value, labels) => family.at(labels).set(value),
+      add: (by, labels) => family.at(labels).add(by),
+      at: (labels) => family.at(labels),
+      clear: () => family.clear(),
     };
   }
 
   /** `buckets` are upper bounds, ascending, in the unit that the name ends with; +Inf is added. */
   histogram(name: string, help: string, buckets: readonly number[]): Histogram {
-    const family = this.#family(name, help, 'histogram', buckets);
-    return { observe: (value, labels) => family.observe(labels, value) };
+    const family = this.#family(name, help, 'histogram', (labels) => new Distribution(labels, buckets));
+    return {
+      observe: (value, labels) => family.at(labels).observe(value),
+      at: (labels) => family.at(labels),
+    };
   }
 
-  /** Runs `collect` before each `text`, to set gauges that are computed on demand. */
-  onCollect(collect: () => void): void {
+  /** Quantiles of the observations of the last `maxAgeMs`. `now` is a monotonic clock. */
+  summary(name: string, help: string, options: { readonly maxAgeMs: number; readonly now: () => number }): Histogram {
+    const family = this.#family(name, help, 'summary', (labels) => new Ranking(labels, options.maxAgeMs, options.now));
+    return {
+      observe: (value, labels) => family.at(labels).observe(value),
+      at: (labels) => family.at(labels),
+    };
+  }
+
+  /** Runs `collect` before each `text`, to set gauges that are computed on demand. Returns its removal. */
+  onCollect(collect: () => void): () => void {
     this.#collectors.push(collect);
+    return () => {
+      this.#collectors = this.#collectors.filter((other) => other !== collect);
+    };
   }
 
   text(): string {
@@ -53,36 +89,166 @@ export class Metrics {
     return [...this.#families.values()].map((family) => family.text()).join('');
   }
 
-  #family(name: string, help: string, type: Family['type'], buckets: readonly number[] = []): Family {
-    let family = this.#families.get(name);
-    if (!family) this.#families.set(name, (family = new Family(name, help, type, buckets)));
+  #family<T extends Sample>(name: string, help: string, type: string, make: (labels: string) => T): Family<T> {
+    let family = this.#families.get(name) as Family<T> | undefined;
+    if (!family) this.#families.set(name, (family = new Family(name, help, type, make)));
     return family;
   }
 }
 
+/** One value for each registry, made on first use: the metrics of a part of the program. */
+export function perRegistry<T>(make: (metrics: Metrics) => T): (metrics: Metrics) => T {
+  const made = new WeakMap<Metrics, T>();
+  return (metrics) => {
+    let found = made.get(metrics);
+    if (found === undefined) made.set(metrics, (found = make(metrics)));
+    return found;
+  };
+}
+
+/** `count` bounds, each `factor` times the one before. */
+export const exponentialBuckets = (first: number, factor: number, count: number): readonly number[] =>
+  // Rounded to the digits that a sum of products has in common with its decimal form.
+  Array.from({ length: count }, (_, i) => Number((first * factor ** i).toPrecision(12)));
+
+/** `count` bounds, each `width` above the one before. */
+export const linearBuckets = (first: number, width: number, count: number): readonly number[] =>
+  Array.from({ length: count }, (_, i) => first + width * i);
+
+/** Prometheus' own default, in seconds. */
+export const defaultBuckets: readonly number[] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
+
 interface Sample {
-  labels: string;
-  value: number;
-  counts: number[];
-  count: number;
+  lines(name: string): string[];
+}
+
+class Value implements Sample, GaugeSeries {
+  readonly #labels: string;
+  #value = 0;
+
+  constructor(labels: string) {
+    this.#labels = labels;
+  }
+
+  add(by = 1): void {
+    this.#value += by;
+  }
+
+  set(value: number): void {
+    this.#value = value;
+  }
+
+  lines(name: string): string[] {
+    return [`${name}${braced(this.#labels)} ${textOf(this.#value)}`];
+  }
+}
+
+class Distribution implements Sample, HistogramSeries {
+  readonly #labels: string;
+  readonly #bounds: readonly number[];
+  readonly #counts: number[];
+  #count = 0;
+  #sum = 0;
+
+  constructor(labels: string, bounds: readonly number[]) {
+    this.#labels = labels;
+    this.#bounds = bounds;
+    this.#counts = bounds.map(() => 0);
+  }
+
+  observe(value: number, times = 1): void {
+    const bounds = this.#bounds;
+    for (let i = 0; i < bounds.length; i++)
+      if (value <= bounds[i]) {
+        this.#counts[i] += times;
+        break;
+      }
+    this.#count += times;
+    this.#sum += value * times;
+  }
+
+  lines(name: string): string[] {
+    const labels = this.#labels;
+    const bucket = (le: string, count: number) => `${name}_bucket${braced(labels, `le="${le}"`)} ${textOf(count)}`;
+    let below = 0;
+    return [
+      ...this.#bounds.map((bound, i) => bucket(boundText(bound), (below += this.#counts[i]))),
+      bucket('+Inf', this.#count),
+      ...totals(name, labels, this.#sum, this.#count),
+    ];
+  }
+}
+
+/** Kubernetes' quantiles. */
+const ranks = [0.5, 0.9, 0.99];
+
+class Ranking implements Sample, HistogramSeries {
+  readonly #labels: string;
+  readonly #recent: Quantiles;
+  #count = 0;
+  #sum = 0;
+
+  constructor(labels: string, maxAgeMs: number, now: () => number) {
+    this.#labels = labels;
+    this.#recent = new Quantiles(maxAgeMs, now);
+  }
+
+  observe(value: number): void {
+    this.#recent.add(value);
+    this.#count++;
+    this.#sum += value;
+  }
+
+  lines(name: string): string[] {
+    const values = this.#recent.at(ranks);
+    const line = (rank: number, i: number) =>
+      `${name}${braced(this.#labels, `quantile="${rank}"`)} ${textOf(values[i])}`;
+    return [...ranks.map(line), ...totals(name, this.#labels, this.#sum, this.#count)];
+  }
+}
+
+const totals = (name: string, labels: string, sum: number, count: number): string[] => [
+  `${name}_sum${braced(labels)} ${textOf(sum)}`,
+  `${name}_count${braced(labels)} ${textOf(count)}`,
+];
+
+function braced(labels: string, last = ''): string {
+  const all = labels && last ? `${labels},${last}` : labels || last;
+  return all ? `{${all}}` : '';
+}
+
+function textOf(value: number): string {
+  if (value === Number.POSITIVE_INFINITY) return '+Inf';
+  return value === Number.NEGATIVE_INFINITY ? '-Inf' : String(value);
+}
+
+/** As Go writes numbers: a bound is a label, and queries compare it as text. */
+function boundText(bound: number): string {
+  const size = Math.abs(bound);
+  if (size === 0 || (size >= 1e-4 && size < 1e6)) return String(bound);
+  return bound.toExponential().replace(/e([+-])(\d)$/, 'e$10$2');
 }
 
 const noLabels: Labels = {};
 
-class Family {
-  readonly #samples = new Map<string, Sample>();
-  /** Callers that hand in the same object each time are spared the spelling out of its labels. */
-  #byObject = new WeakMap<Labels, Sample>();
-  readonly name: string;
-  readonly help: string;
-  readonly type: 'counter' | 'gauge' | 'histogram';
-  readonly buckets: readonly number[];
+class Family<T extends Sample> {
+  readonly #samples = new Map<string, T>();
+  /** Label sets that callers reuse are not converted to text again. */
+  #byObject = new WeakMap<Labels, T>();
+  readonly #head: string;
+  readonly #name: string;
+  readonly #make: (labels: string) => T;
 
-  constructor(name: string, help: string, type: Family['type'], buckets: readonly number[]) {
-    this.name = name;
-    this.help = help;
-    this.type = type;
-    this.buckets = buckets;
+  constructor(name: string, help: string, type: string, make: (labels: string) => T) {
+    this.#name = name;
+    this.#make = make;
+    this.#head = `# HELP ${name} ${help}\n# TYPE ${name} ${type}`;
+  }
+
+  text(): string {
+    const lines = [this.#head];
+    for (const sample of this.#samples.values()) lines.push(...sample.lines(this.#name));
+    return `${lines.join('\n')}\n`;
   }
 
   clear(): void {
@@ -90,62 +256,20 @@ class Family {
     this.#byObject = new WeakMap();
   }
 
-  set(labels: Labels | undefined, value: number): void {
-    this.#sample(labels).value = value;
-  }
-
-  add(labels: Labels | undefined, by: number): void {
-    this.#sample(labels).value += by;
-  }
-
-  observe(labels: Labels | undefined, value: number): void {
-    const sample = this.#sample(labels);
-    const bucket = this.buckets.findIndex((bound) => value <= bound);
-    if (bucket >= 0) sample.counts[bucket]++;
-    sample.count++;
-    sample.value += value;
-  }
-
-  text(): string {
-    const lines = [`# HELP ${this.name} ${this.help}`, `# TYPE ${this.name} ${this.type}`];
-    for (const sample of this.#samples.values())
-      if (this.type === 'histogram') lines.push(...this.#histogramLines(sample));
-      else lines.push(`${this.name}${sample.labels ? `{${sample.labels}}` : ''} ${sample.value}`);
-    return `${lines.join('\n')}\n`;
-  }
-
-  #histogramLines(sample: Sample): string[] {
-    const with_ = (le: string) => `{${sample.labels ? `${sample.labels},` : ''}le="${le}"}`;
-    const suffix = sample.labels ? `{${sample.labels}}` : '';
-    let sum = 0;
-    const lines = this.buckets.map(
-      (bound, i) => `${this.name}_bucket${with_(String(bound))} ${(sum += sample.counts[i])}`,
-    );
-    return [
-      ...lines,
-      `${this.name}_bucket${with_('+Inf')} ${sample.count}`,
-      `${this.name}_sum${suffix} ${sample.value}`,
-      `${this.name}_count${suffix} ${sample.count}`,
-    ];
-  }
-
-  #sample(labels: Labels = noLabels): Sample {
+  at(labels: Labels = noLabels): T {
     let sample = this.#byObject.get(labels);
     if (!sample) this.#byObject.set(labels, (sample = this.#find(labels)));
     return sample;
   }
 
-  #find(labels: Labels): Sample {
+  #find(labels: Labels): T {
     const key = Object.entries(labels)
       .map(
         ([name, value]) => `${name}="${value.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n')}"`,
       )
       .join(',');
     let sample = this.#samples.get(key);
-    if (!sample) {
-      sample = { labels: key, value: 0, counts: this.buckets.map(() => 0), count: 0 };
-      this.#samples.set(key, sample);
-    }
+    if (!sample) this.#samples.set(key, (sample = this.#make(key)));
     return sample;
   }
 }

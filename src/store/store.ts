@@ -1,5 +1,6 @@
 // The front door: opens a backend, and exports the store interface.
 
+import type { Metrics } from '../machinery/metrics.ts';
 import type { Clock } from '../machinery/time/clock.ts';
 import type { EncryptedStore } from './encryption/encrypted-store.ts';
 import type { EtcdCluster } from './etcd/cluster-interface.ts';
@@ -7,6 +8,7 @@ import type { Store } from './interface.ts';
 
 export { runCompaction } from './compaction.ts';
 export type { EncryptedStore } from './encryption/encrypted-store.ts';
+export { encryptionMetrics } from './encryption-metrics.ts';
 export {
   type EtcdAlarm,
   type EtcdCluster,
@@ -77,10 +79,10 @@ export async function encryptStore(
   store: Store,
   configuration: string,
   resourceOf: (key: string) => { readonly group: string; readonly resource: string } | undefined,
-  clock: Clock,
+  { clock, metrics }: { readonly clock: Clock; readonly metrics: Metrics },
 ): Promise<ReconfigurableStore> {
   const { encryptedStore, openTransformers, parseEncryptionConfiguration } = await import('./encryption/encryption.ts');
-  const open = (text: string) => openTransformers(parseEncryptionConfiguration(text), resourceOf, clock);
+  const open = (text: string) => openTransformers(parseEncryptionConfiguration(text), resourceOf, clock, metrics);
   let current = await open(configuration);
   return {
     ...encryptedStore(store, (key) => current.transformersFor(key)),

@@ -9,7 +9,7 @@ import { applyDefaults } from './defaults.ts';
 import { readJsonPath } from './json-path.ts';
 import { pruneCustom } from './prune.ts';
 import { customSchema, rootSchema } from './schema.ts';
-import { customStrategy } from './strategy.ts';
+import { customStrategy, type Timed } from './strategy.ts';
 
 const verbs: readonly Verb[] = ['delete', 'deletecollection', 'get', 'list', 'patch', 'create', 'update', 'watch'];
 
@@ -17,9 +17,9 @@ const verbs: readonly Verb[] = ['delete', 'deletecollection', 'get', 'list', 'pa
 export type ObjectConverter = (objects: readonly ApiObject[], apiVersion: string) => Promise<readonly ApiObject[]>;
 
 /** One kind for each served version. Without a converter, versions differ in their names and schemas alone. */
-export function customKinds(crd: CustomResourceDefinition, converter?: ObjectConverter): Kind[] {
+export function customKinds(crd: CustomResourceDefinition, converter?: ObjectConverter, timed?: Timed): Kind[] {
   const versions = new Versions(crd, converter);
-  return crd.spec.versions.filter(({ served }) => served).map((version) => customKind(crd, version, versions));
+  return crd.spec.versions.filter(({ served }) => served).map((version) => customKind(crd, version, versions, timed));
 }
 
 /** The versions of one definition, and the conversion between them: by name only, skipping absent versions. */
@@ -82,7 +82,12 @@ class Versions {
   }
 }
 
-function customKind(crd: CustomResourceDefinition, version: CustomResourceDefinitionVersion, versions: Versions): Kind {
+function customKind(
+  crd: CustomResourceDefinition,
+  version: CustomResourceDefinitionVersion,
+  versions: Versions,
+  timed: Timed | undefined,
+): Kind {
   const { spec } = crd;
   const { group, names } = spec;
   const schema = versions.schema(version.name);
@@ -108,6 +113,7 @@ function customKind(crd: CustomResourceDefinition, version: CustomResourceDefini
       version,
       schema,
       checked: customSchema(version.schema?.openAPIV3Schema),
+      ...(timed && { timed }),
     }),
     columns,
     cells,

@@ -49,6 +49,11 @@ function ruledSchema(schema: Schema): RuledSchema | undefined {
   return found.ruled;
 }
 
+export const isPrepared = (schema: Schema): boolean => compiled.has(schema);
+
+/** Compiles the rules of the schema, as the first validation does otherwise. */
+export const prepareRules = (schema: Schema): void => void ruledSchema(schema);
+
 /** Rules below allOf alone do not count. */
 function hasRules({ rules, items, properties = {}, additionalProperties }: Schema): boolean {
   return (

@@ -23,7 +23,7 @@ export async function openFlaggedStore(
   for (;;)
     try {
       const opened = await open(values, { clock });
-      return await encryptedBy(file, opened, { clock, logger, prefix, ...(reload && { reload }) }).then(
+      return await encryptedBy(file, opened, { clock, logger, metrics, prefix, ...(reload && { reload }) }).then(
         (store) => prefixedStore(store, prefix),
         async (error) => {
           await opened.close();

@@ -5,11 +5,12 @@ import { unauthorized } from '../../api/api.ts';
 import type { AuditTrail } from '../audit/trail.ts';
 import type { Connection, Headers } from '../connection.ts';
 import type { Environment } from '../environment.ts';
+import { accessMetrics } from '../metrics/access-metrics.ts';
 import type { UserInfo } from '../user.ts';
 
 /** The parts of a request that may identify its sender. */
 export interface Credentials extends Headers, TokenUse {
-  readonly server: Pick<Environment, 'clock' | 'config'>;
+  readonly server: Pick<Environment, 'clock' | 'config' | 'metrics'>;
   readonly connection?: Connection;
   readonly path: string;
 }
@@ -71,7 +72,9 @@ export const clientCertificates: Authenticator = {
   name: 'x509',
   async authenticate(request) {
     const certificate = request.connection?.certificate;
-    if (!certificate?.commonName || hasEnded(request)) return undefined;
+    if (!certificate?.commonName) return undefined;
+    observeLifetime(request);
+    if (hasEnded(request)) return undefined;
     return {
       name: certificate.commonName,
       groups: [...certificate.organizations, 'system:authenticated'],
@@ -80,6 +83,12 @@ export const clientCertificates: Authenticator = {
     };
   },
 };
+
+function observeLifetime({ connection, server }: Credentials): void {
+  const { notAfterMs } = connection?.certificate ?? {};
+  if (notAfterMs === undefined) return;
+  accessMetrics(server.metrics).certificateLifetime.observe((notAfterMs - server.clock.now()) / 1_000);
+}
 
 /** Judged with each request: the connection was made while the certificate was good. */
 const hasEnded = ({ connection, server }: Credentials): boolean =>

@@ -12,6 +12,7 @@ import {
 import type { Client } from '../../client/client.ts';
 import { deepEqual } from '../../machinery/collections/equal.ts';
 import type { AdmissionAttributes, AdmissionPlugin } from '../admission.ts';
+import { podSecurityMetrics } from '../metrics/pod-security-metrics.ts';
 import { failure } from '../status.ts';
 import { type Violation, violations } from './pod-security-checks.ts';
 import {
@@ -52,7 +53,10 @@ async function judge(
   const annotate = (key: string, value: string) => attributes.annotate(`pod-security.kubernetes.io/${key}`, value);
   const template = isPod ? (object as Pod) : templates[kind.resource](object);
   const exempt = exemption(attributes, template?.spec, configuration);
-  if (exempt) return annotate('exempt', exempt);
+  if (exempt) {
+    podSecurityMetrics(attributes.server.metrics).exemptions.add(1, scopeOf(attributes));
+    return annotate('exempt', exempt);
+  }
   if (!template?.spec) return;
   if (isPod && operation === 'UPDATE' && !isSignificant(object as Pod, attributes.oldObject as Pod)) return;
   const namespace = await client().get('namespaces', { name: attributes.namespace });
@@ -61,15 +65,37 @@ async function judge(
   if (badLabels.length) annotate('error', `Failed to parse policy: ${joined(badLabels)}`);
   if (isPod) annotate('enforce-policy', textOf(policy.enforce));
   const audited = found('audit');
-  if (audited.length)
+  if (audited.length) {
+    count(attributes, policy, 'audit', 'deny');
     annotate('audit-violations', `would violate PodSecurity "${textOf(policy.audit)}": ${details(audited)}`);
+  }
   if (isPod) {
     const faults = found('enforce');
+    count(attributes, policy, 'enforce', faults.length ? 'deny' : 'allow');
     if (faults.length)
       throw forbidden(kind, attributes.name, `violates PodSecurity "${textOf(policy.enforce)}": ${details(faults)}`);
   }
   const warned = found('warn');
-  if (warned.length) attributes.warn(`would violate PodSecurity "${textOf(policy.warn)}": ${details(warned)}`);
+  if (!warned.length) return;
+  count(attributes, policy, 'warn', 'deny');
+  attributes.warn(`would violate PodSecurity "${textOf(policy.warn)}": ${details(warned)}`);
+}
+
+const scopeOf = ({ kind, operation, subresource }: AdmissionAttributes) => ({
+  request_operation: operation.toLowerCase(),
+  resource: kind.group === '' && kind.resource === 'pods' ? 'pod' : 'controller',
+  subresource,
+});
+
+function count(attributes: AdmissionAttributes, policy: Policy, mode: Mode, decision: 'allow' | 'deny'): void {
+  const { level, version } = policy[mode];
+  const isLatest = version === 'latest' || level === 'privileged';
+  const isFuture = !isLatest && Number(version.slice('v1.'.length)) > Number(kubernetesVersion.minor);
+  podSecurityMetrics(attributes.server.metrics).evaluations.add(1, {
+    ...{ decision, mode, policy_level: level },
+    policy_version: isLatest ? 'latest' : isFuture ? 'future' : version,
+    ...scopeOf(attributes),
+  });
 }
 
 const ignoredSubresources = new Set(['exec', 'attach', 'binding', 'eviction', 'log', 'portforward', 'proxy', 'status']);

@@ -2,8 +2,10 @@
 
 import { type ApiObject, type FieldError, invalid, type Service, type ServicePort, specOf } from '../../api/api.ts';
 import { type Cidr, cidrContains, cidrSize, nthAddress, parseCidr, parseIp } from '../../machinery/ip.ts';
+import type { Metrics } from '../../machinery/metrics.ts';
 import type { Random } from '../../machinery/random.ts';
 import type { Clock } from '../../machinery/time/clock.ts';
+import { allocationMetrics } from '../metrics/allocation-metrics.ts';
 import { Following } from '../watch-cache/following.ts';
 import type { ResourceCache } from '../watch-cache/resource-cache.ts';
 import type { ObjectWrite } from '../watch-cache/watch-cache.ts';
@@ -16,6 +18,7 @@ interface ServiceAllocatorOptions {
   readonly nodePortRange: { readonly from: number; readonly to: number };
   readonly random: Random;
   readonly clock: Clock;
+  readonly metrics: Metrics;
   /** Aborts when the server stops. */
   readonly stopping?: AbortSignal;
   /** The cache of services. */
@@ -128,7 +131,9 @@ export class ServiceAllocator implements Allocators {
     if (!hasAddress(next)) return [];
     const asked: string = spec.clusterIP ?? '';
     if (live && hasAddress(live) && asked && asked === specOf(live).clusterIP) return [];
-    const index = asked ? this.#claim(next, asked) : this.#addresses.draw();
+    const index = this.#counted('address', asked !== '', () =>
+      asked ? this.#claim(next, asked) : this.#addresses.draw(),
+    );
     if (index === undefined)
       throw refuse(
         next,
@@ -216,13 +221,36 @@ export class ServiceAllocator implements Allocators {
   }
 
   #drawPort(next: Service, undo: (() => void)[]): number {
-    const index = this.#ports.draw();
+    const index = this.#counted('port', false, () => this.#ports.draw());
     if (index === undefined) throw refuse(next, 'spec.ports', 'null: failed to allocate a nodePort: range is full');
     undo.push(() => this.#ports.cancel(index));
     return this.#options.nodePortRange.from + index;
   }
 
+  #counted<T>(kind: 'address' | 'port', isChosen: boolean, work: () => T): T {
+    const { clock, metrics, serviceCidr: cidr } = this.#options;
+    const { addressDuration, [kind]: counters } = allocationMetrics(metrics);
+    const labels = { ...(kind === 'address' && { cidr }), scope: isChosen ? 'static' : 'dynamic' };
+    const startMs = clock.monotonic();
+    let found: T | undefined;
+    try {
+      found = work();
+      return found;
+    } finally {
+      (found === undefined ? counters.errors : counters.total).add(1, labels);
+      if (kind === 'address') addressDuration.observe((clock.monotonic() - startMs) / 1_000, { cidr });
+    }
+  }
+
   #claimPort(next: Service, field: string, port: number, undo: (() => void)[]): void {
+    this.#counted('port', true, () => {
+      this.#bookPort(next, field, port);
+      return port;
+    });
+    undo.push(() => this.#ports.cancel(port - this.#options.nodePortRange.from));
+  }
+
+  #bookPort(next: Service, field: string, port: number): void {
     const { from, to } = this.#options.nodePortRange;
     if (!this.#inPortRange(port))
       throw refuse(
@@ -232,7 +260,6 @@ export class ServiceAllocator implements Allocators {
       );
     if (this.#ports.has(port - from)) throw refuse(next, field, `${port}: provided port is already allocated`);
     this.#ports.book(port - from);
-    undo.push(() => this.#ports.cancel(port - from));
   }
 }
 

@@ -20,7 +20,12 @@ afterEach(() => server.stop());
 async function start(rules: string, options: object = {}): Promise<void> {
   events = [];
   const policy = parseAuditPolicy(`apiVersion: audit.k8s.io/v1\nkind: Policy\nrules:\n${rules}`);
-  const backend = { write: (event: string) => void events.push(JSON.parse(event)), close: async () => {} };
+  const backend = {
+    name: 'log' as const,
+    lost: 0,
+    write: (event: string) => void events.push(JSON.parse(event)),
+    close: async () => {},
+  };
   server = await startTestServer({ auditor: { policy, backends: [backend] }, ...options });
   events = [];
 }

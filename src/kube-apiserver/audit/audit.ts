@@ -48,6 +48,7 @@ function auditedRequest(request: ApiRequest): AuditedRequest {
     sourceIps: sourceIps(headers, connection?.remoteAddress),
     user: () => request.user,
     clock: server.clock,
+    metrics: server.metrics,
   };
 }
 
@@ -93,8 +94,10 @@ function objectOf(reply: Reply): object | undefined {
 
 /** Records the end of the request. */
 function recording(request: ApiRequest, reply: Reply, record: AuditRecord): Reply {
-  return completing(request, reply, () => {
-    const object = record.recordsResponse ? objectOf(reply) : undefined;
-    record.stage('ResponseComplete', { status: statusOf(reply), ...(object && { object }) });
+  return completing(request, reply, {
+    end() {
+      const object = record.recordsResponse ? objectOf(reply) : undefined;
+      record.stage('ResponseComplete', { status: statusOf(reply), ...(object && { object }) });
+    },
   });
 }

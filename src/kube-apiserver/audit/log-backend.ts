@@ -32,6 +32,7 @@ export async function openAuditLog(options: AuditLogOptions): Promise<AuditBacke
 }
 
 class AuditLog implements AuditBackend {
+  readonly name = 'log';
   readonly #options: AuditLogOptions;
   #stream: WriteStream | typeof process.stdout | undefined;
   #size = 0;
@@ -42,6 +43,10 @@ class AuditLog implements AuditBackend {
 
   constructor(options: AuditLogOptions) {
     this.#options = options;
+  }
+
+  get lost(): number {
+    return this.#dropped;
   }
 
   async open(): Promise<void> {

@@ -1,13 +1,22 @@
 // The audit events of one request.
 
 import type { ApiObject } from '../../api/api.ts';
+import type { Metrics } from '../../machinery/metrics.ts';
 import { fieldsIn, isList } from '../../machinery/parsed.ts';
 import type { Clock } from '../../machinery/time/clock.ts';
+import { auditMetrics } from '../metrics/audit-metrics.ts';
 import type { RequestInfo } from '../request-info.ts';
 import type { UserInfo } from '../user.ts';
 import type { Auditor } from './auditor.ts';
 import { type AuditConfig, type AuditStage, configFor } from './policy.ts';
 import type { AuditTrail } from './trail.ts';
+
+const levelLabels = {
+  None: { level: 'None' },
+  Metadata: { level: 'Metadata' },
+  Request: { level: 'Request' },
+  RequestResponse: { level: 'RequestResponse' },
+} as const;
 
 const longestUserAgent = 1024;
 
@@ -29,6 +38,7 @@ export interface AuditedRequest {
   /** The effective user, after impersonation. */
   user(): UserInfo;
   readonly clock: Clock;
+  readonly metrics: Metrics;
 }
 
 export class AuditRecord implements AuditTrail {
@@ -61,6 +71,7 @@ export class AuditRecord implements AuditTrail {
   begin(user: UserInfo | undefined): void {
     this.#user = user;
     this.#config = configFor(this.#auditor.policy, this.#request.info, user);
+    auditMetrics(this.#request.metrics).levels.add(1, levelLabels[this.#config.level]);
   }
 
   get hasBegun(): boolean {
@@ -111,6 +122,7 @@ export class AuditRecord implements AuditTrail {
         : []),
     ];
     const event = `${[fields, ...objects].join(',')}}`;
+    auditMetrics(this.#request.metrics).events.add();
     for (const backend of this.#auditor.backends) backend.write(event);
   }
 

@@ -23,6 +23,7 @@ export function auditWebhook(options: AuditWebhookOptions): AuditBackend {
 }
 
 class AuditWebhook implements AuditBackend {
+  readonly name = 'webhook';
   readonly #options: AuditWebhookOptions;
   #waiting: string[] = [];
   #timer: Timer | undefined;
@@ -33,6 +34,10 @@ class AuditWebhook implements AuditBackend {
 
   constructor(options: AuditWebhookOptions) {
     this.#options = options;
+  }
+
+  get lost(): number {
+    return this.#dropped;
   }
 
   write(event: string): void {

@@ -15,6 +15,7 @@ import {
 import { type Client, createClient } from '../../client/client.ts';
 import { deepEqual } from '../../machinery/collections/equal.ts';
 import { inProcess } from '../in-process/transport.ts';
+import { celMetrics } from '../metrics/cel-metrics.ts';
 import { deleteObject } from '../registry/delete.ts';
 import { modify } from '../registry/modify.ts';
 import { ownOperation, type Place } from '../registry/operation.ts';
@@ -49,6 +50,17 @@ class CustomResources {
   /** Definitions are handled one after the other, each in its newest state. */
   readonly #due = new Set<string>();
   #working = false;
+
+  /** Measures the work on rules. */
+  readonly #timed = <T>(part: 'compilation' | 'evaluation', work: () => T): T => {
+    const { clock, metrics } = this.#server;
+    const startMs = clock.monotonic();
+    try {
+      return work();
+    } finally {
+      celMetrics(metrics)[part].observe((clock.monotonic() - startMs) / 1_000);
+    }
+  };
 
   constructor(server: Server, kind: Kind) {
     this.#server = server;
@@ -237,7 +249,8 @@ class CustomResources {
     const accepted = status?.acceptedNames;
     const names = { ...spec.names, ...(accepted?.plural && accepted), plural: spec.names.plural };
     const named = { ...crd, spec: { ...spec, names }, status };
-    return customKinds(named, conversionWebhook(this.#server, this.#client, named)).filter(isOwn);
+    const converter = conversionWebhook(this.#server, this.#client, named);
+    return customKinds(named, converter, this.#timed).filter(isOwn);
   }
 }
 

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { KindRegistry } from '../../api/api.ts';
+import { Metrics } from '../../machinery/metrics.ts';
 import type { RawReply } from '../reply.ts';
 import type { ApiRequest } from '../request.ts';
 import { discoveryReply } from './discovery.ts';
@@ -7,7 +8,7 @@ import { discoveryReply } from './discovery.ts';
 const kinds = new KindRegistry();
 const get = async (path: string, headers: Record<string, string> = {}): Promise<RawReply> =>
   (await discoveryReply(
-    { server: { kinds }, headers, query: new URLSearchParams() } as unknown as ApiRequest,
+    { server: { kinds, metrics: new Metrics() }, headers, query: new URLSearchParams() } as unknown as ApiRequest,
     path,
   )) as RawReply;
 

@@ -4,6 +4,7 @@ import { createHash } from 'node:crypto';
 import { comparePriority, type Kind, type KindRegistry } from '../../api/api.ts';
 import { must } from '../../machinery/must.ts';
 import { type Accepted, discoveryForm, notAcceptableAs } from '../http/media-type.ts';
+import { discoveryMetrics } from '../metrics/discovery-metrics.ts';
 import { encodeObject, protobufMediaType, protobufSchema } from '../protobuf/protobuf.ts';
 import type { RawReply, Reply } from '../reply.ts';
 import type { ApiRequest } from '../request.ts';
@@ -122,24 +123,27 @@ function aggregated(request: ApiRequest, core: boolean, form: Accepted): Reply {
   const { kinds } = request.server;
   const { group, version } = must(form.as, 'as');
   if (group !== 'apidiscovery.k8s.io' || (version !== 'v2' && version !== 'v2beta1')) throw notAcceptableAs();
-  const reply = cached(kinds, `${core ? '/api' : '/apis'}:${version}`, form, () => ({
-    kind: 'APIGroupDiscoveryList',
-    apiVersion: `apidiscovery.k8s.io/${version}`,
-    metadata: {},
-    items: [...groupsOf(kinds)]
-      .filter(([name]) => (name === '') === core)
-      .map(([name, versions]) => ({
-        metadata: name ? { name } : {},
-        versions: versions.map((v) => ({
-          version: v,
-          resources: kinds
-            .all()
-            .filter((kind) => kind.group === name && kind.version === v)
-            .map(discoveryOf),
-          freshness: 'Current',
+  const reply = cached(kinds, `${core ? '/api' : '/apis'}:${version}`, form, () => {
+    discoveryMetrics(request.server.metrics).aggregations.add();
+    return {
+      kind: 'APIGroupDiscoveryList',
+      apiVersion: `apidiscovery.k8s.io/${version}`,
+      metadata: {},
+      items: [...groupsOf(kinds)]
+        .filter(([name]) => (name === '') === core)
+        .map(([name, versions]) => ({
+          metadata: name ? { name } : {},
+          versions: versions.map((v) => ({
+            version: v,
+            resources: kinds
+              .all()
+              .filter((kind) => kind.group === name && kind.version === v)
+              .map(discoveryOf),
+            freshness: 'Current',
+          })),
         })),
-      })),
-  }));
+    };
+  });
   const headers = { ETag: reply.etag, Vary: 'Accept', 'Cache-Control': 'public' };
   if (request.headers['if-none-match'] === reply.etag)
     return { type: 'raw', code: 304, body: '', contentType: '', headers };

@@ -27,15 +27,15 @@ export class Demand {
     this.#changedAt = this.#startedAt = clock.monotonic();
   }
 
-  set(value: number): void {
-    this.#pass();
+  set(value: number, nowMs = this.#clock.monotonic()): void {
+    this.#pass(nowMs);
     this.#value = value;
     this.#most = Math.max(this.#most, value);
   }
 
   /** Computes the figures since the last call, and resets them. */
   look(): DemandFigures {
-    this.#pass();
+    this.#pass(this.#clock.monotonic());
     const ms = this.#changedAt - this.#startedAt;
     const highWatermark = Math.round(this.#most);
     if (ms > 0) {
@@ -51,8 +51,7 @@ export class Demand {
     return this.figures;
   }
 
-  #pass(): void {
-    const now = this.#clock.monotonic();
+  #pass(now: number): void {
     const ms = now - this.#changedAt;
     this.#sum += this.#value * ms;
     this.#squares += this.#value * this.#value * ms;

@@ -11,8 +11,11 @@ import { type Flow, PriorityLevels } from './levels.ts';
 import { FairnessMetrics } from './metrics.ts';
 import type { Outcome } from './queue-set.ts';
 import { Rejections } from './rejections.ts';
-import { type Asked, widthOf } from './width.ts';
+import { Utilization } from './utilization.ts';
+import { type Asked, watchersOf, widthOf } from './width.ts';
 
+/** Kubernetes' defaults of --max-requests-inflight and --max-mutating-requests-inflight together. */
+const usualSeats = 600;
 const adjustMs = 10_000;
 /** Changes within this time are applied together. */
 const settleMs = 100;
@@ -29,24 +32,28 @@ export class Fairness {
   readonly #metrics: FairnessMetrics;
   readonly #rejections = new Map<string, Rejections>();
   readonly levels: PriorityLevels;
+  readonly utilization: Utilization;
   #stopFollowing: (() => Promise<void>) | undefined;
 
   constructor(
     clock: Clock,
     metrics: Metrics,
-    { seats, requestTimeoutMs = 60_000 }: Partial<Pick<ServerConfig, 'seats' | 'requestTimeoutMs'>> = {},
+    { seats = usualSeats, requestTimeoutMs = 60_000 }: Partial<Pick<ServerConfig, 'seats' | 'requestTimeoutMs'>> = {},
   ) {
     this.#clock = clock;
     this.#patienceMs = requestTimeoutMs / 4;
-    this.levels = new PriorityLevels(clock, seats);
-    this.#metrics = new FairnessMetrics(metrics, this.levels);
+    this.utilization = new Utilization(metrics, () => clock.monotonic(), seats);
+    this.levels = new PriorityLevels(clock, seats, this.utilization);
+    this.#metrics = new FairnessMetrics(metrics, this.levels, this.utilization);
   }
 
   /** Classifies the request and requests seats of its level. */
   admit(request: Asked & { readonly user: UserInfo; readonly signal: AbortSignal }): Admission {
     const flow = this.levels.classify(request.info, request.user);
     const { level, schema, distinguisher, hash } = flow;
-    const width = widthOf(request, level.widest);
+    const watchers = watchersOf(request);
+    const width = widthOf(request, level.widest, watchers);
+    if (watchers !== undefined) this.#metrics.watched(flow, watchers);
     this.#metrics.estimated(flow, Math.max(width.seats, width.finalSeats));
     const outcome = level.queues.start({
       width,

@@ -1,17 +1,21 @@
 import { describe, expect, test } from 'vitest';
 import bootstrap from '../../../facts/bootstrap.json' with { type: 'json' };
 import type { FlowSchema, PriorityLevelConfiguration } from '../../api/api.ts';
+import { Metrics } from '../../machinery/metrics.ts';
 import { VirtualClock } from '../../machinery/time/clock.ts';
 import { requestInfo } from '../request-info.ts';
 import { PriorityLevels } from './levels.ts';
+import { Utilization } from './utilization.ts';
 
 const objects = bootstrap.objects as unknown as Record<string, never[]>;
 const path = '/apis/flowcontrol.apiserver.k8s.io/v1';
 const schemas: readonly FlowSchema[] = objects[`${path}/flowschemas`] ?? [];
 const configured: readonly PriorityLevelConfiguration[] = objects[`${path}/prioritylevelconfigurations`] ?? [];
 
+const levelsAt = (clock: VirtualClock) =>
+  new PriorityLevels(clock, 600, new Utilization(new Metrics(), () => clock.monotonic(), 600));
 const defaults = (clock = new VirtualClock()) => {
-  const levels = new PriorityLevels(clock);
+  const levels = levelsAt(clock);
   levels.configure(schemas, configured);
   return levels;
 };
@@ -108,14 +112,14 @@ describe('a request', () => {
 
 describe('configuration', () => {
   test('without objects has the mandatory levels, which take all requests', () => {
-    const levels = new PriorityLevels(new VirtualClock());
+    const levels = levelsAt(new VirtualClock());
     expect([...named(levels).keys()].sort()).toEqual(['catch-all', 'exempt']);
     const flow = levels.classify(requestInfo('GET', '/api/v1/pods', new URLSearchParams()), { name: 'x', groups: [] });
     expect(flow.level.name).toBe('catch-all');
   });
 
   test('schemas whose level does not exist are passed over', () => {
-    const levels = new PriorityLevels(new VirtualClock());
+    const levels = levelsAt(new VirtualClock());
     levels.configure(
       schemas,
       configured.filter(({ metadata }) => metadata.name !== 'global-default'),

@@ -12,9 +12,8 @@ import { Demand } from './demand.ts';
 import { mandatoryLevels, mandatorySchemas } from './mandatory.ts';
 import { type QueueConfig, QueueSet } from './queue-set.ts';
 import { hashOfFlow } from './shuffle.ts';
+import type { Utilization } from './utilization.ts';
 
-/** Kubernetes' defaults of --max-requests-inflight and --max-mutating-requests-inflight together. */
-const usualSeats = 600;
 /** Part of a level's nominal seats that one request may occupy. */
 const widestShare = 0.15;
 
@@ -45,13 +44,15 @@ export class PriorityLevels {
   readonly #clock: Clock;
   /** Of the whole server. */
   readonly #seats: number;
+  readonly #utilization: Utilization;
   #levels = new Map<string, Level>();
   #schemas: readonly FlowSchema[] = [];
   fairFraction = 0;
 
-  constructor(clock: Clock, seats = usualSeats) {
+  constructor(clock: Clock, seats: number, utilization: Utilization) {
     this.#clock = clock;
     this.#seats = seats;
+    this.#utilization = utilization;
     this.configure([], []);
   }
 
@@ -132,7 +133,13 @@ export class PriorityLevels {
     const demand = previous?.demand ?? new Demand(this.#clock);
     const queueConfig = queueConfigOf(config, isExempt);
     const limit = previous?.queues.limit ?? nominal - Math.floor(lent / 2);
-    const queues = previous?.queues ?? new QueueSet(this.#clock, queueConfig, limit, (seats) => demand.set(seats));
+    const utilization = this.#utilization.level(name, nominal);
+    const onDemand = (changed: QueueSet) => {
+      const nowMs = this.#clock.monotonic();
+      demand.set(changed.seatsInUse + changed.seatsWaiting, nowMs);
+      utilization.set(changed, nowMs);
+    };
+    const queues = previous?.queues ?? new QueueSet(this.#clock, queueConfig, limit, onDemand);
     queues.configure(queueConfig, limit);
     const { handSize, queues: count } = queueConfig;
     const widest =

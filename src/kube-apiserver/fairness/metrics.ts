@@ -1,8 +1,10 @@
 import type { Counter, Histogram, Metrics } from '../../machinery/metrics.ts';
 import type { Flow, PriorityLevels } from './levels.ts';
+import type { Utilization } from './utilization.ts';
 
 const waitBuckets = [0, 0.005, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30];
-const seatBuckets = [1, 2, 4, 10];
+const watcherBuckets = [0, 1, 10, 100, 1_000, 10_000];
+const seatBuckets = [1, 2, 4, 8, 16, 32, 64, 100];
 
 type Labels = Readonly<Record<string, string>>;
 
@@ -20,12 +22,13 @@ export class FairnessMetrics {
   readonly #waited: Histogram;
   readonly #executed: Histogram;
   readonly #seats: Histogram;
+  readonly #watchers: Histogram;
   /** By schema and level: metrics find their samples by these objects. */
   readonly #labels = new Map<string, FlowLabels>();
   /** The same, found faster. */
   readonly #bySchema = new WeakMap<Flow['schema'], FlowLabels>();
 
-  constructor(metrics: Metrics, levels: PriorityLevels) {
+  constructor(metrics: Metrics, levels: PriorityLevels, utilization: Utilization) {
     const counter = (name: string, help: string) => metrics.counter(`apiserver_flowcontrol_${name}`, help);
     this.#dispatched = counter('dispatched_requests_total', 'Requests that got seats.');
     this.#rejected = counter('rejected_requests_total', 'Requests that were rejected.');
@@ -44,7 +47,25 @@ export class FairnessMetrics {
       'Seats that requests occupy.',
       seatBuckets,
     );
-    metrics.onCollect(() => collect(metrics, levels));
+    this.#watchers = metrics.histogram(
+      'apiserver_flowcontrol_watch_count_samples',
+      'count of watchers for mutating requests in API Priority and Fairness',
+      watcherBuckets,
+    );
+    metrics.onCollect(() => {
+      utilization.pass();
+      collect(metrics, levels);
+      const gauge = metrics.gauge(
+        'apiserver_current_inqueue_requests',
+        'Maximal number of queued requests in this apiserver per request kind in last second.',
+      );
+      for (const kind of ['mutating', 'readOnly'] as const)
+        gauge.set(utilization.current[kind].waiting, { request_kind: kind });
+    });
+  }
+
+  watched(flow: Flow, watchers: number): void {
+    this.#watchers.observe(watchers, this.#labelsOf(flow).plain);
   }
 
   estimated(flow: Flow, seats: number): void {
@@ -107,6 +128,7 @@ function collect(metrics: Metrics, { levels, fairFraction }: PriorityLevels): vo
     set('demand_seats_average', 'Seats wanted in the last period.', average);
     set('demand_seats_stdev', 'Deviation of the seats wanted in the last period.', deviation);
     set('demand_seats_smoothed', 'Seats wanted, smoothed over periods.', smoothed);
+    set('current_r', 'Virtual time of the queues at its last change, in seconds.', queues.progressSeconds);
     set('target_seats', 'Seats that the level is to get.', Math.max(least, smoothed));
   }
 }

@@ -11,7 +11,8 @@ beforeEach(() => {
 
 const queued: QueueConfig = { queues: 16, handSize: 4, queueLengthLimit: 10, isExempt: false };
 const rejecting: QueueConfig = { queues: 0, handSize: 1, queueLengthLimit: 0, isExempt: false };
-const setOf = (config: QueueConfig, limit: number) => new QueueSet(clock, config, limit, (seats) => (demand = seats));
+const setOf = (config: QueueConfig, limit: number) =>
+  new QueueSet(clock, config, limit, ({ seatsInUse, seatsWaiting }) => (demand = seatsInUse + seatsWaiting));
 
 const arrival = (flow: string, over: Partial<Arrival> = {}, seats = 1): Arrival => ({
   width: { seats, finalSeats: 0, additionalMs: 0 },

@@ -73,8 +73,8 @@ const expectedMs = 3;
 
 export class QueueSet {
   readonly #clock: Clock;
-  /** Called with the seats that are in use or waited for, whenever they change. */
-  readonly #onDemand: (seats: number) => void;
+  /** Called whenever the seats change that are in use or waited for. */
+  readonly #onDemand: (queues: QueueSet) => void;
   #config: QueueConfig;
   #limit: number;
   /** More than are configured, while those at the end are not empty. */
@@ -92,7 +92,7 @@ export class QueueSet {
   readonly loads = new Map<string, Load>();
   readonly counts = { dispatched: 0, rejected: 0, timedOut: 0, cancelled: 0 };
 
-  constructor(clock: Clock, config: QueueConfig, limit: number, onDemand: (seats: number) => void) {
+  constructor(clock: Clock, config: QueueConfig, limit: number, onDemand: (queues: QueueSet) => void) {
     this.#clock = clock;
     this.#onDemand = onDemand;
     this.#config = config;
@@ -103,6 +103,16 @@ export class QueueSet {
 
   get limit(): number {
     return this.#limit;
+  }
+
+  /** Requests that may wait. */
+  get places(): number {
+    return this.#config.queues * this.#config.queueLengthLimit;
+  }
+
+  /** Virtual time at its last change, in seconds. */
+  get progressSeconds(): number {
+    return this.#virtualTime / 1_000;
   }
 
   get config(): QueueConfig {
@@ -351,7 +361,7 @@ export class QueueSet {
   }
 
   #demandChanged(): void {
-    this.#onDemand(this.seatsInUse + this.seatsWaiting);
+    this.#onDemand(this);
   }
 }
 

@@ -27,12 +27,12 @@ const one: Width = { seats: 1, finalSeats: 0, additionalMs: 0 };
 const writes = new Set(['create', 'update', 'patch', 'delete']);
 
 /** `widest`: the most that the priority level lets one request have. */
-export function widthOf(request: Asked, widest: number | undefined): Width {
+export function widthOf(request: Asked, widest: number | undefined, watchers = watchersOf(request)): Width {
   const { info } = request;
   if (!info.isResource) return one;
   if (info.verb === 'list' || info.verb === 'watch')
     return listWidth(request, Math.min(widest ?? mostListSeats, mostListSeats));
-  return writes.has(info.verb) ? writeWidth(request, Math.min(widest ?? mostWriteSeats, mostWriteSeats)) : one;
+  return watchers === undefined ? one : writeWidth(watchers, Math.min(widest ?? mostWriteSeats, mostWriteSeats));
 }
 
 function listWidth(request: Asked, most: number): Width {
@@ -52,10 +52,15 @@ function sendsInitialEvents(query: URLSearchParams): boolean {
   return query.get('sendInitialEvents') === 'true' || version === '' || version === '0';
 }
 
-function writeWidth(request: Asked, most: number): Width {
-  const { resource, subresource } = request.info;
-  if (resource === 'serviceaccounts' && subresource === 'token') return one; // it changes no object
-  const watchers = cacheOf(request)?.watcherCount ?? 0;
+/** Of the objects that the request changes; undefined for others. */
+export function watchersOf(request: Asked): number | undefined {
+  const { isResource, verb, resource, subresource } = request.info;
+  if (!isResource || !writes.has(verb)) return undefined;
+  if (resource === 'serviceaccounts' && subresource === 'token') return undefined; // it changes no object
+  return cacheOf(request)?.watcherCount ?? 0;
+}
+
+function writeWidth(watchers: number, most: number): Width {
   if (watchers < watchesPerSeat) return one;
   const wanted = Math.ceil(watchers / watchesPerSeat);
   const finalSeats = Math.min(wanted, most);
@@ -69,7 +74,7 @@ function cacheOf({ server, info }: Asked): ResourceCache | undefined {
   return kind && server.cache.loaded(`/registry/${kind.storagePrefix}/`);
 }
 
-function averageBytes(cache: ResourceCache): number {
+export function averageBytes(cache: ResourceCache): number {
   let bytes = 0;
   let count = 0;
   cache.tree.forEach('', '\uffff', (item) => {

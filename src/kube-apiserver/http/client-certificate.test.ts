@@ -1,9 +1,12 @@
 import { webcrypto, X509Certificate } from 'node:crypto';
 import { expect, test } from 'vitest';
 import { x509 } from '../../cluster/certificate-authority.ts';
+import { Metrics } from '../../machinery/metrics.ts';
 import { systemClock } from '../../machinery/time/clock.ts';
 import { anonymous, clientCertificates } from '../access/authentication.ts';
 import { clientCertificate } from './client-certificate.ts';
+
+const metrics = new Metrics();
 
 const uid = '1.3.6.1.4.1.57683.2';
 
@@ -18,7 +21,7 @@ async function userOf(name: any) {
   });
   const { raw, fingerprint256 } = new X509Certificate(certificate.toString('pem'));
   const connection = { remoteAddress: '', ...clientCertificate({ raw, fingerprint256 }) };
-  const user = await clientCertificates.authenticate({ connection, server: { clock: systemClock } } as never);
+  const user = await clientCertificates.authenticate({ connection, server: { clock: systemClock, metrics } } as never);
   return (
     connection.certificateFault ??
     (user && { name: user.name, groups: user.groups, ...(user.uid && { uid: user.uid }) })
@@ -71,9 +74,10 @@ test('a certificate that has ended is refused, though its connection still lives
       headers: {},
       warnings: [],
       connection: { remoteAddress: '', certificate },
-      server: { clock: { now: () => now } },
+      server: { clock: { now: () => now }, metrics },
     }) as never;
   expect((await clientCertificates.authenticate(at(999)))?.name).toBe('jane');
   expect(await clientCertificates.authenticate(at(1_000))).toBeUndefined();
+  expect(metrics.text()).toMatch(/^apiserver_client_certificate_expiration_seconds_bucket\{le="0"\} 1$/m);
   await expect(anonymous.authenticate(at(1_000))).rejects.toMatchObject({ code: 401 });
 });

@@ -6,6 +6,7 @@ import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { TLSSocket, Server as TlsServer } from 'node:tls';
 import type { Connection } from '../connection.ts';
+import { connectionMetrics } from '../metrics/connection-metrics.ts';
 import { run } from '../pipeline.ts';
 import type { ApiRequest } from '../request.ts';
 import { requestInfo } from '../request-info.ts';
@@ -99,6 +100,7 @@ export async function listen(server: Server, options: ListenOptions): Promise<Li
     requests.trackSession(session);
     closeWhenIdle(session);
   });
+  if (tls) http.on('tlsClientError', () => connectionMetrics(server.metrics).handshakeErrors.add());
   const sockets = new Set<Socket>();
   http.on(tls ? 'secureConnection' : 'connection', (socket: Socket) => {
     socket.setNoDelay(true);

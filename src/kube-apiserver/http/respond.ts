@@ -41,7 +41,7 @@ export async function respond(request: ApiRequest, response: Response, reply: Re
   const base = headersOf(request, reply);
   if (reply.type === 'watch') {
     const accepted = acceptedOr(request, response, base, () => hasProtobuf(typeOf(reply.kind)));
-    if (!accepted) return;
+    if (!accepted) return reply.subscription.abandon?.();
     writeHead(response, reply.code, { ...base, 'Content-Type': streamType(accepted) });
     flush(response);
     return streamWatch(request, response, reply, accepted);
@@ -154,6 +154,7 @@ async function send(
     !compresses(request, body.length)
   ) {
     writeHead(response, code, { ...base, 'Content-Type': contentType, 'Content-Length': body.length });
+    request.series?.responseSizes?.observe(body.length);
     return sendPieces(response, body);
   }
   if (body instanceof ProtobufList) {
@@ -179,6 +180,7 @@ async function send(
     headers.Vary = 'Accept-Encoding';
   }
   headers['Content-Length'] = bytes.length;
+  request.series?.responseSizes?.observe(bytes.length);
   writeHead(response, code, headers);
   if (request.method === 'HEAD') response.end();
   else (response.end as (body: Uint8Array) => void)(bytes);
@@ -225,11 +227,24 @@ async function sendStream(
   writeHead(response, code, { ...base, ...form });
   if (request.method === 'HEAD') return void response.end();
   const out = response as ServerResponse;
-  const source = Readable.from(pieces, { objectMode: false });
+  const source = Readable.from(counted(pieces, request), { objectMode: false });
   // A reader that leaves early is no fault of the server.
   await (isCompressed ? pipeline(source, createGzip({ level: 1 }), out) : pipeline(source, out)).catch(() =>
     out.destroy(),
   );
+}
+
+/** Records the size of the response; one that ends early counts with the part that was sent. */
+async function* counted(pieces: AsyncIterable<Buffer>, { series }: ApiRequest): AsyncGenerator<Buffer> {
+  let bytes = 0;
+  try {
+    for await (const piece of pieces) {
+      bytes += piece.length;
+      yield piece;
+    }
+  } finally {
+    series?.responseSizes?.observe(bytes);
+  }
 }
 
 /** On the loopback interface, compression costs more time than it saves. */

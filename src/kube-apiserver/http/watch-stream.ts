@@ -5,6 +5,7 @@ import type { ServerResponse } from 'node:http';
 import type { Http2ServerResponse } from 'node:http2';
 import type { ApiObject } from '../../api/api.ts';
 import type { Clock } from '../../machinery/time/clock.ts';
+import { watchSeries } from '../metrics/watch-metrics.ts';
 import { encodeWatchEvent, protobufSchema } from '../protobuf/protobuf.ts';
 import { served, sharesBytes } from '../registry/codec.ts';
 import type { WatchReply, WatchSink } from '../reply.ts';
@@ -25,7 +26,10 @@ export function streamWatch(request: ApiRequest, response: Response, reply: Watc
   // Past its headers an HTTP/1.1 response is chunks, which are shared ready-made; HTTP/2 frames them itself.
   const socket = 'flushHeaders' in response && response.chunkedEncoding ? response.socket : null;
   const target = socket ?? (response as ServerResponse);
+  const { events, sizes } = watchSeries(request.server, reply.kind);
   const write = (bytes: Buffer) => {
+    events.add();
+    sizes.observe(bytes.length);
     if (target.writableLength > mostPendingBytes) response.destroy();
     else if (!response.destroyed) target.write(bytes);
   };

@@ -1,12 +1,23 @@
+import { generateKeyPairSync } from 'node:crypto';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import facts from '../../../facts/metrics-apiserver.json' with { type: 'json' };
+import { WorkQueue } from '../../client/work-queue.ts';
+import { workQueueMetrics } from '../../client/work-queue-metrics.ts';
+import { Metrics } from '../../machinery/metrics.ts';
+import { seededRandom } from '../../machinery/random.ts';
+import { systemClock } from '../../machinery/time/clock.ts';
+import { createAccess } from '../access/access.ts';
 import { startTestServer, type TestServer } from '../testing/test-server.ts';
+import { absentMetrics } from './absent.ts';
 
 let server: TestServer;
 let text: string;
+const metrics = new Metrics();
+const newKey = () =>
+  generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export({ type: 'pkcs8', format: 'pem' }) as string;
 
 beforeAll(async () => {
-  server = await startTestServer({ namespaces: ['shop'] });
+  server = await startTestServer({ namespaces: ['shop'], metrics, clock: systemClock });
   const { url } = await server.listen({ port: 0 });
   const metadata = { name: 'web', namespace: 'shop' };
   await server.call('POST', '/api/v1/namespaces/shop/services', {
@@ -15,6 +26,14 @@ beforeAll(async () => {
   });
   await server.call('GET', '/api/v1/namespaces/shop/configmaps/absent');
   await fetch(`${url}/version`);
+  createAccess({
+    clock: systemClock,
+    random: seededRandom(1),
+    metrics,
+    serviceAccounts: { signingKey: newKey(), issuer: 'i' },
+  });
+  // Controllers of the same process have their queues here.
+  new WorkQueue({ clock: systemClock, metrics: workQueueMetrics(metrics, systemClock, 'job') });
   // The size of the store is that of the former reading.
   await fetch(`${url}/metrics`);
   text = await (await fetch(`${url}/metrics`)).text();
@@ -41,11 +60,20 @@ test.each([
   /^process_start_time_seconds \d/m,
 ])('metrics have %s', (line) => expect(text).toMatch(line));
 
+test('each metric of Kubernetes is either served or absent for a reason', () => {
+  const served = [...text.matchAll(/^# TYPE (\S+) /gm)].map(([, name]) => name);
+  const recorded = Object.keys(facts.metrics);
+  const absent = Object.keys(absentMetrics);
+  expect(recorded.filter((name) => !served.includes(name) && !absent.includes(name))).toEqual([]);
+  expect(absent.filter((name) => served.includes(name))).toEqual([]);
+  expect(absent.filter((name) => !recorded.includes(name))).toEqual([]);
+});
+
 test('metrics that Kubernetes has too have its types and labels', () => {
   const wrong: string[] = [];
   const byName = facts.metrics as Record<string, { type: string; labels: string[] }>;
   // Labels that the recorder's distribution added.
-  const added = ['system_client', 'quantile'];
+  const added = ['system_client', 'ocp_namespace'];
   for (const [, name, type] of text.matchAll(/^# TYPE (\S+) (\S+)$/gm)) {
     const recorded = byName[name];
     if (!recorded) continue;

@@ -2,21 +2,35 @@
 
 import gates from '../../../facts/feature-gates.json' with { type: 'json' };
 import { kubernetesVersion, resourceKey } from '../../api/api.ts';
+import { encryptionMetrics } from '../../store/store.ts';
 import type { RangeUsage } from '../allocation/allocators.ts';
+import { averageBytes } from '../fairness/width.ts';
 import type { Server } from '../server.ts';
+import { accessMetrics } from './access-metrics.ts';
+import { admissionMetrics } from './admission-metrics.ts';
+import { allocationMetrics } from './allocation-metrics.ts';
+import { auditMetrics } from './audit-metrics.ts';
+import { celMetrics } from './cel-metrics.ts';
+import { connectionMetrics } from './connection-metrics.ts';
+import { discoveryMetrics } from './discovery-metrics.ts';
+import { podSecurityMetrics } from './pod-security-metrics.ts';
+import { requestMetrics } from './request-metrics.ts';
+import { storageMetrics } from './storage-metrics.ts';
+import { watchMetrics } from './watch-metrics.ts';
 
 export function collectMetrics(server: Server): void {
   const { metrics, store, clock, allocators } = server;
   let storeBytes = 0;
   let isAsking = false;
-  let cpuSeconds = 0;
+  registerMetrics(server);
   setConstants(server);
   metrics.onCollect(() => {
     collectObjects(server);
+    collectUnavailable(server);
+    for (const { name, lost } of server.auditor?.backends ?? [])
+      auditMetrics(metrics).errors.total(lost, { plugin: name });
     for (const range of allocators.usage()) setUsage(server, range);
-    const { user, system } = process.cpuUsage();
-    setProcess(server, (user + system) / 1e6 - cpuSeconds);
-    cpuSeconds = (user + system) / 1e6;
+    setProcess(server);
     metrics
       .gauge('apiserver_storage_size_bytes', 'Size of the storage database file in bytes.')
       .set(storeBytes, { storage_cluster_id: 'etcd-0' });
@@ -62,20 +76,61 @@ function setConstants({ metrics }: Server): void {
     enabled.set(isOn ? 1 : 0, { name, stage });
 }
 
+/** So that each metric has its type from the start. */
+function registerMetrics(server: Server): void {
+  const { metrics } = server;
+  for (const register of [
+    accessMetrics,
+    allocationMetrics,
+    auditMetrics,
+    celMetrics,
+    connectionMetrics,
+    discoveryMetrics,
+    encryptionMetrics,
+    podSecurityMetrics,
+    requestMetrics,
+    storageMetrics,
+    watchMetrics,
+  ])
+    register(metrics);
+  admissionMetrics(server);
+}
+
 /** The resources that were asked for: others are not in memory. */
 function collectObjects({ metrics, kinds, cache }: Server): void {
-  const objects = metrics.gauge('apiserver_resource_objects', 'Number of stored objects by resource.');
-  const stored = metrics.gauge('apiserver_storage_objects', 'Number of stored objects by resource.');
-  const revisions = metrics.gauge('apiserver_watch_cache_resource_version', 'Revision of the watch cache.');
+  const gauge = (name: string, help: string) => {
+    const made = metrics.gauge(name, help);
+    // A definition may have been removed.
+    made.clear();
+    return made;
+  };
+  const objects = gauge('apiserver_resource_objects', 'Number of stored objects by resource.');
+  const stored = gauge('apiserver_storage_objects', 'Number of stored objects by resource.');
+  const revisions = gauge('apiserver_watch_cache_resource_version', 'Revision of the watch cache.');
+  const capacities = gauge('watch_cache_capacity', 'Total capacity of watch cache broken by resource type.');
+  const sizes = gauge('apiserver_resource_size_estimate_bytes', 'Estimated size of stored objects in database.');
   const byPrefix = new Map(kinds.all().map((kind) => [kind.storagePrefix, kind]));
-  for (const { prefix, size } of cache.all) {
+  for (const resourceCache of cache.all) {
+    const { prefix, size, capacity } = resourceCache;
     const kind = byPrefix.get(prefix.slice('/registry/'.length, -1));
     if (!kind) continue;
     const { group, resource } = kind;
-    objects.set(size, { group, resource });
+    const labels = { group, resource };
+    objects.set(size, labels);
     stored.set(size, { resource: resourceKey(resource, group) });
-    revisions.set(cache.revision, { group, resource });
+    revisions.set(cache.revision, labels);
+    capacities.set(capacity, labels);
+    sizes.set(Math.round(size * averageBytes(resourceCache)), labels);
   }
+}
+
+function collectUnavailable({ metrics, aggregation }: Server): void {
+  const gauge = metrics.gauge(
+    'aggregator_unavailable_apiservice',
+    'Gauge of APIServices which are marked as unavailable broken down by APIService name.',
+  );
+  gauge.clear();
+  for (const { name, isAvailable } of aggregation.all()) gauge.set(isAvailable ? 0 : 1, { name });
 }
 
 function setUsage({ metrics }: Server, { kind, cidr, size, used }: RangeUsage): void {
@@ -86,7 +141,12 @@ function setUsage({ metrics }: Server, { kind, cidr, size, used }: RangeUsage): 
   metrics.gauge(`${prefix}_available_${unit}`, `Number of free ${unit} of services.`).set(size - used, labels);
 }
 
-function setProcess({ metrics }: Server, cpuSeconds: number): void {
-  metrics.counter('process_cpu_seconds_total', 'Total user and system CPU time spent in seconds.').add(cpuSeconds);
-  metrics.gauge('process_resident_memory_bytes', 'Resident memory size in bytes.').set(process.memoryUsage.rss());
+function setProcess({ metrics }: Server): void {
+  const { user, system } = process.cpuUsage();
+  metrics
+    .counter('process_cpu_seconds_total', 'Total user and system CPU time spent in seconds.')
+    .total((user + system) / 1e6);
+  const { rss, heapTotal, external } = process.memoryUsage();
+  metrics.gauge('process_resident_memory_bytes', 'Resident memory size in bytes.').set(rss);
+  metrics.gauge('process_heap_bytes', 'Process heap size in bytes.').set(heapTotal + external);
 }

@@ -51,7 +51,7 @@ export const connectionAttributes = (operation: Operation, options: ApiObject): 
   dryRun: false,
 });
 
-const common = ({ server, kind, subresource, namespace, name, verb, user, warnings, audit }: Operation) => ({
+const common = ({ server, kind, subresource, namespace, name, verb, user, warnings, audit, waits }: Operation) => ({
   server,
   kind,
   resource: kind.resource,
@@ -60,6 +60,7 @@ const common = ({ server, kind, subresource, namespace, name, verb, user, warnin
   requestName: name,
   isPatch: verb === 'patch',
   user,
+  ...(waits && { waits }),
   warn: (text: string) => void warnings.push(text),
   annotate: (key: string, value: string, onlyWithBody?: boolean) => audit?.annotate(key, value, onlyWithBody),
 });

@@ -21,6 +21,7 @@ export const operationOf = (request: ApiRequest, kind: Kind): Operation => ({
   user: request.user,
   warnings: request.warnings,
   ...(request.audit && { audit: request.audit }),
+  ...(request.waits && { waits: request.waits }),
   signal: () => request.signal,
   work: request,
 });

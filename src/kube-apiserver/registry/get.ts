@@ -29,7 +29,18 @@ export function itemOf({ kind, cache, namespace, name }: Place): Item {
 }
 
 /** Waits until the cache has `revision`; on timeout throws the 504 that requests a retry. */
-export async function reachVersion({ server }: Place, revision: number): Promise<void> {
+export async function reachVersion({ server, cache }: Place, revision: number): Promise<void> {
   if (revision <= server.cache.revision) return;
-  if (!(await server.cache.reach(revision))) throw futureVersion(revision, server.cache.revision);
+  const startMs = server.clock.monotonic();
+  const isReached = await server.cache.reach(revision);
+  cache.series.waited(server.clock.monotonic() - startMs);
+  if (!isReached) throw futureVersion(revision, server.cache.revision);
+}
+
+/** Waits until the cache has the newest state, for a collection. */
+export async function caughtUp({ server, cache }: Place): Promise<void> {
+  const startMs = server.clock.monotonic();
+  const isFresh = await server.cache.catchUp();
+  cache.series.waited(server.clock.monotonic() - startMs);
+  cache.series.consistentRead(isFresh);
 }

@@ -4,7 +4,7 @@ import type { ListReply } from '../reply.ts';
 import { futureVersion } from '../status.ts';
 import type { Item } from '../watch-cache/item.ts';
 import { prepareServed } from './codec.ts';
-import { reachVersion } from './get.ts';
+import { caughtUp, reachVersion } from './get.ts';
 import { continueExpired, type ListOptions, parseVersion, readContinue, writeContinue } from './list-options.ts';
 import type { Place } from './operation.ts';
 import { type Selection, selectionOf } from './selection.ts';
@@ -25,7 +25,9 @@ export async function list(target: Place, options: ListOptions): Promise<ListRep
   const items: Item[] = [];
   let last = '';
   let more = false;
+  let fetched = 0;
   const take = (item: Item) => {
+    fetched++;
     if (!selection.matches(item)) return true;
     if (options.limit && items.length === options.limit) {
       more = true;
@@ -37,6 +39,7 @@ export async function list(target: Place, options: ListOptions): Promise<ListRep
   };
   if (selection.key && !options.limit) source.tree.forEach(selection.key, `${selection.key}\0`, take);
   else source.tree.forEach(source.start, end, selection.everything ? everything(items, options.limit, take) : take);
+  target.cache.series.listedFromCache(Math.max(fetched, items.length), items.length);
   await prepareServed(target.kind, items);
   return {
     type: 'list',
@@ -73,7 +76,7 @@ async function sourceOf(target: Place, options: ListOptions): Promise<Source> {
     if (options.resourceVersion && options.resourceVersion !== '0')
       throw badRequest('specifying resource version is not allowed when using continue');
     if (token.revision < 0) {
-      await server.cache.catchUp();
+      await caughtUp(target);
       return { tree: cache.snapshot(), revision: server.cache.revision, start };
     }
     await reachVersion(target, token.revision);
@@ -82,7 +85,7 @@ async function sourceOf(target: Place, options: ListOptions): Promise<Source> {
     return { tree, revision: token.revision, start };
   }
   if (!options.resourceVersion) {
-    await server.cache.catchUp();
+    await caughtUp(target);
     return { tree: cache.snapshot(), revision: server.cache.revision, start: prefix };
   }
   const asked = parseVersion(options.resourceVersion, 'list');
@@ -95,7 +98,7 @@ async function sourceOf(target: Place, options: ListOptions): Promise<Source> {
 async function exactly(target: Place, revision: number): Promise<Source> {
   const { server, cache } = target;
   // Another server may have written it.
-  if (revision > server.cache.revision) await server.cache.catchUp();
+  if (revision > server.cache.revision) await caughtUp(target);
   if (revision > server.cache.revision) throw futureVersion(revision, server.cache.revision);
   const tree = server.cache.isCompacted(revision) ? undefined : cache.treeAt(revision);
   if (!tree) throw expired('The resourceVersion for the provided list is too old.');

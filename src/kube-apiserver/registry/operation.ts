@@ -7,6 +7,7 @@ import type { Work } from '../heavy.ts';
 import type { ApiVerb } from '../request-info.ts';
 import type { Server } from '../server.ts';
 import type { UserInfo } from '../user.ts';
+import type { Waits } from '../waits.ts';
 import type { ResourceCache } from '../watch-cache/resource-cache.ts';
 
 export interface Operation {
@@ -23,6 +24,8 @@ export interface Operation {
   readonly warnings: string[];
   /** Undefined without auditing. */
   readonly audit?: AuditTrail;
+  /** Undefined for operations of the server itself. */
+  readonly waits?: Waits;
   /** A signal that aborts when the client disconnects, made on first use. */
   signal(): AbortSignal;
   /** Work on large objects takes turns with that of others by this. */

@@ -4,6 +4,7 @@ import { type ApiObject, internalError, type Kind } from '../../api/api.ts';
 import type { OrderedView } from '../../machinery/collections/ordered-tree.ts';
 import type { Timer } from '../../machinery/time/clock.ts';
 import { ownTurn } from '../../machinery/time/turn.ts';
+import { watchMetrics } from '../metrics/watch-metrics.ts';
 import type { WatchReply, WatchSink } from '../reply.ts';
 import type { Server } from '../server.ts';
 import { failure, futureVersion } from '../status.ts';
@@ -11,7 +12,7 @@ import { Item } from '../watch-cache/item.ts';
 import type { CacheEvent } from '../watch-cache/resource-cache.ts';
 import { withVersion } from '../watch-cache/watch-cache.ts';
 import { convertingSink } from './converting-sink.ts';
-import { reachVersion } from './get.ts';
+import { caughtUp, reachVersion } from './get.ts';
 import { type ListOptions, parseVersion } from './list-options.ts';
 import type { Place } from './operation.ts';
 import { type Selection, selectionOf } from './selection.ts';
@@ -26,10 +27,11 @@ const largeState = 500;
 const mostWaiting = 32_768;
 
 export async function watch(target: Place, options: ListOptions): Promise<WatchReply> {
+  const startMs = target.server.clock.monotonic();
   const selection = selectionOf(target, options);
   const { resourceVersion } = options;
   const from = resourceVersion ? parseVersion(resourceVersion, 'other') : 0;
-  if (!resourceVersion || options.sendInitialEvents) await target.server.cache.catchUp();
+  if (!resourceVersion || options.sendInitialEvents) await caughtUp(target);
   if (options.sendInitialEvents) await reachVersion(target, from);
   else if (from > target.server.cache.revision) await target.server.cache.reach(from);
   // Many watches may begin at one time, each with all that there is.
@@ -39,9 +41,21 @@ export async function watch(target: Place, options: ListOptions): Promise<WatchR
     code: 200,
     kind: target.kind,
     subscription: {
-      open: (sink) => new Watcher(target, options, selection, from, convertingSink(target.kind, sink)).open(),
+      open: (sink) => {
+        const asked = { target, options, selection, from, startMs };
+        return new Watcher(asked, convertingSink(target.kind, sink)).open();
+      },
     },
   };
+}
+
+interface Asked {
+  readonly target: Place;
+  readonly options: ListOptions;
+  readonly selection: Selection;
+  readonly from: number;
+  /** When the request began, on the monotonic clock. */
+  readonly startMs: number;
 }
 
 class Watcher {
@@ -49,6 +63,7 @@ class Watcher {
   readonly #options: ListOptions;
   readonly #selection: Selection;
   readonly #from: number;
+  readonly #startMs: number;
   readonly #sink: WatchSink;
   #timers: Timer[] = [];
   #unwatch: (() => void) | undefined;
@@ -57,11 +72,12 @@ class Watcher {
   #waiting: CacheEvent[] | undefined;
   readonly #stop = () => this.#end();
 
-  constructor(target: Place, options: ListOptions, selection: Selection, from: number, sink: WatchSink) {
+  constructor({ target, options, selection, from, startMs }: Asked, sink: WatchSink) {
     this.#target = target;
     this.#options = options;
     this.#selection = selection;
     this.#from = from;
+    this.#startMs = startMs;
     this.#sink = sink;
   }
 
@@ -156,8 +172,13 @@ class Watcher {
   }
 
   #endState(revision: number): void {
-    if (this.#options.sendInitialEvents && this.#options.bookmarks)
-      this.#tell(revision, { 'k8s.io/initial-events-end': 'true' });
+    if (!this.#options.sendInitialEvents || !this.#options.bookmarks) return;
+    this.#tell(revision, { 'k8s.io/initial-events-end': 'true' });
+    const { server, kind, namespace } = this.#target;
+    const { group, version, resource } = kind;
+    const scope = this.#selection.key ? 'resource' : namespace ? 'namespace' : 'cluster';
+    const seconds = (server.clock.monotonic() - this.#startMs) / 1_000;
+    watchMetrics(server.metrics).lists.observe(seconds, { group, version, resource, scope });
   }
 
   #receive(event: CacheEvent): void {

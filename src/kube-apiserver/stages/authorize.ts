@@ -3,30 +3,41 @@
 import { type FieldRequirement, parseFieldSelector } from '../../machinery/selectors/field-selector.ts';
 import { type LabelSelector, parseLabelSelector } from '../../machinery/selectors/label-selector.ts';
 import { pathSegmentFaults } from '../../machinery/text/names.ts';
-import { type Attributes, decide, refusal } from '../access/authorization.ts';
+import { type Attributes, type Decision, decide, refusal } from '../access/authorization.ts';
+import { type AuthorizationResult, accessMetrics } from '../metrics/access-metrics.ts';
+import { requestMetrics } from '../metrics/request-metrics.ts';
 import type { ApiRequest, Stage } from '../request.ts';
+import type { Server } from '../server.ts';
 import { inSpan, noAttributes } from '../tracing/tracing.ts';
 
 export const authorize: Stage = async (request, next) => {
   const attributes = attributesOf(request);
   const { server } = request;
-  const { decision, reason } = await inSpan(server, 'Authorization', noAttributes, () =>
-    decide(server.authorizers, attributes),
-  );
-  server.metrics
-    .counter('authorization_attempts_total', 'Counter of authorization attempts by result.')
-    .add(1, results[decision]);
+  const { decision, reason } = await inSpan(server, 'Authorization', noAttributes, () => judged(server, attributes));
   request.audit?.annotate('authorization.k8s.io/decision', decision === 'allow' ? 'allow' : 'forbid');
   request.audit?.annotate('authorization.k8s.io/reason', reason ?? '');
   if (decision === 'allow') return next();
   throw refusal(attributes, reason);
 };
 
-const results = {
-  allow: { result: 'allowed' },
-  deny: { result: 'denied' },
-  'no-opinion': { result: 'no-opinion' },
-} as const;
+async function judged(server: Server, attributes: Attributes): Promise<Decision> {
+  const { clock, metrics } = server;
+  const startMs = clock.monotonic();
+  let result: AuthorizationResult = 'error';
+  try {
+    const decided = await decide(server.authorizers, attributes);
+    result = results[decided.decision];
+    return decided;
+  } finally {
+    const seconds = (clock.monotonic() - startMs) / 1_000;
+    const { attempts, duration } = accessMetrics(metrics).authorization[result];
+    attempts.add();
+    duration.observe(seconds);
+    requestMetrics(metrics).filters.authorization.observe(seconds);
+  }
+}
+
+const results = { allow: 'allowed', deny: 'denied', 'no-opinion': 'no-opinion' } as const;
 
 /** The attributes of a request. */
 export function attributesOf({ user, info, query }: ApiRequest): Attributes {

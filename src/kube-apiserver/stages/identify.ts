@@ -1,4 +1,6 @@
 import { unauthorized } from '../../api/api.ts';
+import { type AuthenticationResult, accessMetrics, reportedUser } from '../metrics/access-metrics.ts';
+import { requestMetrics } from '../metrics/request-metrics.ts';
 import type { ApiRequest, Stage } from '../request.ts';
 import type { UserInfo } from '../user.ts';
 
@@ -7,29 +9,33 @@ export const identify: Stage = async (request, next) => {
   if (!request.connection) return next();
   const { clock } = request.server;
   const startMs = clock.monotonic();
-  const user = await identified(request);
-  if (!user) throw unauthorized();
-  request.user = user;
-  request.identified = { startMs, endMs: clock.monotonic() };
+  let result: AuthenticationResult = 'error';
+  try {
+    const user = await identified(request);
+    result = user ? 'success' : 'failure';
+    if (!user) throw unauthorized();
+    request.user = user;
+  } finally {
+    request.identified = { startMs, endMs: clock.monotonic() };
+    observe(request, result, request.identified.endMs - startMs);
+  }
   return next();
 };
 
-const results = { success: { result: 'success' }, failure: { result: 'failure' }, error: { result: 'error' } } as const;
+function observe({ server: { metrics }, user }: ApiRequest, result: AuthenticationResult, ms: number): void {
+  const { authentication, users } = accessMetrics(metrics);
+  const { attempts, duration } = authentication[result];
+  attempts.add();
+  duration.observe(ms / 1_000);
+  requestMetrics(metrics).filters.authentication.observe(ms / 1_000);
+  if (result === 'success') users.get(reportedUser(user.name))?.add();
+}
 
 /** The first authenticator that accepts the credentials decides. Throws for wrong credentials. */
 async function identified(request: ApiRequest): Promise<UserInfo | undefined> {
-  const { authenticators, metrics } = request.server;
-  let result: keyof typeof results = 'error';
-  try {
-    for (const authenticator of authenticators) {
-      const user = await authenticator.authenticate(request);
-      if (!user) continue;
-      result = 'success';
-      return user;
-    }
-    result = 'failure';
-    return undefined;
-  } finally {
-    metrics.counter('authentication_attempts', 'Counter of authenticated attempts.').add(1, results[result]);
+  for (const authenticator of request.server.authenticators) {
+    const user = await authenticator.authenticate(request);
+    if (user) return user;
   }
+  return undefined;
 }

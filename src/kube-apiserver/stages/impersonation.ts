@@ -2,6 +2,7 @@
 // https://kubernetes.io/docs/reference/access-authn-authz/authentication/#user-impersonation
 
 import { badRequest } from '../../api/api.ts';
+import { requestMetrics } from '../metrics/request-metrics.ts';
 import type { ApiRequest, Stage } from '../request.ts';
 import { attributesOf } from './authorize.ts';
 import { impersonatedUser, type WantedUser } from './impersonation-modes.ts';
@@ -11,8 +12,11 @@ const extraPrefix = 'impersonate-extra-';
 
 export const impersonate: Stage = async (request, next) => {
   if (!asks(request)) return next();
+  const { clock, metrics, authorizers } = request.server;
+  const startMs = clock.monotonic();
   const wanted = wantedUser(request);
-  if (wanted) request.user = await impersonatedUser(request.server.authorizers, wanted, attributesOf(request));
+  if (wanted) request.user = await impersonatedUser(authorizers, wanted, attributesOf(request));
+  requestMetrics(metrics).filters.impersonation.observe((clock.monotonic() - startMs) / 1_000);
   return next();
 };
 

@@ -10,9 +10,11 @@ import { limit } from './limit.ts';
 
 const reply: Reply = { type: 'raw', code: 200, contentType: '', body: '' };
 const clock = new VirtualClock();
+const metrics = new Metrics();
 const serverOf = () => ({
   clock,
-  fairness: new Fairness(clock, new Metrics()),
+  fairness: new Fairness(clock, metrics),
+  metrics,
   kinds: new KindRegistry(),
   cache: { loaded: () => undefined },
 });

@@ -2,6 +2,8 @@
 // because all other requests wait for the work of one event-loop turn.
 
 import { FairQueue } from '../fair-queue.ts';
+import type { Outcome } from '../fairness/queue-set.ts';
+import { requestMetrics } from '../metrics/request-metrics.ts';
 import { type Reply, textReply } from '../reply.ts';
 import type { ApiRequest, Stage } from '../request.ts';
 import { isLongRunning } from '../request-info.ts';
@@ -14,15 +16,27 @@ export const limit: Stage = async (request, next) => {
   const arrivedMs = clock.monotonic();
   const { flow, outcome } = fairness.admit(request);
   request.flow = { schemaUid: flow.schema.metadata.uid, levelUid: flow.level.config.metadata.uid };
-  const decided = outcome instanceof Promise ? await outcome : outcome;
+  const kind = reads.has(info.verb) || !info.isResource ? 'readOnly' : 'mutating';
+  const { utilization } = fairness;
+  let decided: Outcome;
+  if (outcome instanceof Promise) {
+    utilization.moved(kind, 'waiting', 1, arrivedMs);
+    decided = await outcome;
+    utilization.moved(kind, 'waiting', -1, clock.monotonic());
+  } else decided = outcome;
   if (!decided.isGranted) return comeBack(fairness.rejected(flow, decided.reason));
   const startedMs = clock.monotonic();
+  requestMetrics(server.metrics).filters.fairness.observe((startedMs - arrivedMs) / 1_000);
+  utilization.moved(kind, 'executing', 1, startedMs);
+  if (request.waits) request.waits.ms += startedMs - arrivedMs;
   try {
     // A watch keeps its seats until it has begun.
     return await next();
   } finally {
     decided.release();
-    fairness.ran(flow, startedMs - arrivedMs, clock.monotonic() - startedMs);
+    const endedMs = clock.monotonic();
+    utilization.moved(kind, 'executing', -1, endedMs);
+    fairness.ran(flow, startedMs - arrivedMs, endedMs - startedMs);
   }
 };
 

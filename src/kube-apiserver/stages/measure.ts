@@ -1,47 +1,13 @@
-import type { Kind } from '../../api/api.ts';
-import { must } from '../../machinery/must.ts';
+import { completing } from '../completion.ts';
+import { fieldValidationOf, requestMetrics, seriesOf } from '../metrics/request-metrics.ts';
 import type { Reply } from '../reply.ts';
 import type { ApiRequest, Stage } from '../request.ts';
 import { isLongRunning } from '../request-info.ts';
 import type { Server } from '../server.ts';
 
 const reads = new Set(['GET', 'HEAD']);
-const seconds = [0.005, 0.025, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1, 1.25, 1.5, 2, 3, 4, 5, 6, 8, 10, 15, 20, 30, 45, 60];
 
-type Labels = Readonly<Record<string, string>>;
-
-/** Label sets are shared, so that a metric finds its series by object identity. The other ones: of no served kind. */
-interface LabelSets {
-  readonly ofKinds: WeakMap<Kind, Map<string, Labels>>;
-  readonly others: Map<string, Labels>;
-}
-
-const labelSets = new WeakMap<Server, LabelSets>();
-
-/** No label repeats text that a client made up: each such text would make a permanent series. */
-function labelsOf({ server, info, method, query }: ApiRequest, code: number): Labels {
-  let sets = labelSets.get(server);
-  if (!sets) labelSets.set(server, (sets = { ofKinds: new WeakMap(), others: new Map() }));
-  const kind = info.isResource ? server.kinds.byResource(info.group, info.version, info.resource) : undefined;
-  let ofKind = kind ? sets.ofKinds.get(kind) : sets.others;
-  if (!ofKind) sets.ofKinds.set(must(kind, 'kind'), (ofKind = new Map()));
-  const scope = !info.isResource ? '' : info.name ? 'resource' : info.namespace ? 'namespace' : 'cluster';
-  const given = query.get('dryRun') ?? '';
-  const dryRun = given === '' || given === 'All' ? given : 'invalid';
-  const verb = info.isResource ? info.verb.toUpperCase() : method;
-  const isKnown = kind?.subresources.some(({ name }) => name === info.subresource);
-  const subresource = info.subresource && isKnown ? info.subresource : '';
-  const key = `${verb} ${subresource} ${scope} ${code} ${dryRun}`;
-  let labels = ofKind.get(key);
-  if (!labels) {
-    const { group = '', version = '', resource = '' } = kind ?? {};
-    const place = { component: 'apiserver', dry_run: dryRun, group, resource, scope, subresource, verb, version };
-    ofKind.set(key, (labels = { ...(code && { code: String(code) }), ...place }));
-  }
-  return labels;
-}
-
-/** The requests that run, without those that run for long. */
+/** The requests that run or wait for seats, without those that run for long. */
 interface Running {
   mutating: number;
   readOnly: number;
@@ -63,12 +29,14 @@ function runningOf(server: Server): Running {
   return counts;
 }
 
-/** Counts requests and their durations under Kubernetes' metric names. */
+/** Counts requests and their durations. Those that last count when they end, as in Kubernetes. */
 export const measure: Stage = async (request, next) => {
-  const { metrics, clock } = request.server;
-  const begin = clock.monotonic();
-  const counts = runningOf(request.server);
-  const kind = isLongRunning(request.info) ? undefined : reads.has(request.method) ? 'readOnly' : 'mutating';
+  const { info, server } = request;
+  const begin = server.clock.monotonic();
+  const counts = runningOf(server);
+  const isLong = isLongRunning(info);
+  const kind = isLong ? undefined : reads.has(request.method) ? 'readOnly' : 'mutating';
+  request.waits = { ms: 0 };
   if (kind) counts[kind]++;
   let reply: Reply;
   try {
@@ -76,12 +44,42 @@ export const measure: Stage = async (request, next) => {
   } finally {
     if (kind) counts[kind]--;
   }
-  metrics
-    .counter('apiserver_request_total', 'Counter of apiserver requests by verb, resource and code.')
-    .add(1, labelsOf(request, reply.code));
-  if (request.info.verb !== 'watch')
-    metrics
-      .histogram('apiserver_request_duration_seconds', 'Response latency distribution in seconds.', seconds)
-      .observe((clock.monotonic() - begin) / 1_000, labelsOf(request, 0));
-  return reply;
+  const series = seriesOf(request, isLong);
+  request.series = series;
+  const ended = () => {
+    const ms = server.clock.monotonic() - begin;
+    series.count(reply.code);
+    series.duration.observe(ms / 1_000);
+    series.sliDuration?.observe((ms - (request.waits?.ms ?? 0)) / 1_000);
+    if (kind === 'mutating') observeValidation(request, ms);
+    if (isOwn(request)) series.own.add();
+  };
+  if (reply.type === 'object' || reply.type === 'list') {
+    ended();
+    return reply;
+  }
+  const { longRunning } = series;
+  let hasBegun = false;
+  return completing(request, reply, {
+    begin() {
+      hasBegun = true;
+      longRunning?.add(1);
+    },
+    end() {
+      if (hasBegun) longRunning?.add(-1);
+      ended();
+    },
+  });
 };
+
+function observeValidation({ server, query }: ApiRequest, ms: number): void {
+  const { fieldValidation } = requestMetrics(server.metrics);
+  fieldValidation.observe(ms / 1_000, validationLabels[fieldValidationOf(query)]);
+}
+
+const validationLabels: Readonly<Record<string, { readonly field_validation: string }>> = Object.fromEntries(
+  ['', 'Ignore', 'Warn', 'Strict', 'invalid'].map((value) => [value, { field_validation: value }]),
+);
+
+/** Of the server's own client. */
+const isOwn = ({ connection, user }: ApiRequest): boolean => !connection && user.name === 'system:apiserver';

@@ -1,3 +1,4 @@
+import { observeBody } from '../metrics/request-metrics.ts';
 import type { Stage } from '../request.ts';
 
 const withBody = new Set(['POST', 'PUT', 'PATCH', 'DELETE']);
@@ -6,7 +7,9 @@ const withBody = new Set(['POST', 'PUT', 'PATCH', 'DELETE']);
 export const receive: Stage = async (request, next) => {
   const { connection, method } = request;
   // A request that leaves HTTP has no body, and a proxied body is streamed to its backend.
-  if (connection && !connection.upgrade && withBody.has(method) && request.info.subresource !== 'proxy')
-    await request.body();
+  if (connection && !connection.upgrade && withBody.has(method) && request.info.subresource !== 'proxy') {
+    const body = await request.body();
+    if (body && 'bytes' in body) observeBody(request, body.bytes.length);
+  }
   return next();
 };

@@ -25,7 +25,7 @@ export const trace: Stage = async (request, next) => {
       const reply = await next();
       describe(reply, span.set);
       if (reply.code >= 500) span.fail(String(reply.code));
-      return completing(request, reply, span.end);
+      return completing(request, reply, span);
     } catch (error) {
       // An outer stage makes a Status of it.
       const { code = 500 } = error as { code?: number };

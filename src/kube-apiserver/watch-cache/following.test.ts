@@ -3,10 +3,12 @@
 
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Service } from '../../api/api.ts';
+import { Metrics } from '../../machinery/metrics.ts';
 import { seededRandom } from '../../machinery/random.ts';
 import { systemClock } from '../../machinery/time/clock.ts';
 import { createMemoryStore, type Store } from '../../store/store.ts';
 import { ServiceAllocator } from '../allocation/service-allocator.ts';
+import { StorageSeries, storageMetrics } from '../metrics/storage-metrics.ts';
 import { startTestServer, type TestServer } from '../testing/test-server.ts';
 import { ResourceCache } from './resource-cache.ts';
 
@@ -118,9 +120,11 @@ test('services can be handed addresses again after a first failure to read them'
     nodePortRange: { from: 30_000, to: 30_010 },
     random: seededRandom(1),
     clock: systemClock,
+    metrics: new Metrics(),
     services: async () => {
       if (failures-- > 0) throw new Error('the disk had a hiccup');
-      return new ResourceCache('/registry/services/specs/', systemClock);
+      const series = new StorageSeries(storageMetrics(new Metrics()), { group: '', resource: 'services' });
+      return new ResourceCache('/registry/services/specs/', systemClock, series);
     },
   });
   const next = () => ({ metadata: { name: 'a', namespace: 'default' }, spec: { ports: [] } }) as unknown as Service;

@@ -3,6 +3,7 @@
 import type { ApiObject } from '../../api/api.ts';
 import { OrderedTree, type OrderedView } from '../../machinery/collections/ordered-tree.ts';
 import type { Clock } from '../../machinery/time/clock.ts';
+import type { StorageSeries } from '../metrics/storage-metrics.ts';
 import type { Item } from './item.ts';
 
 export type EventType = 'ADDED' | 'MODIFIED' | 'DELETED';
@@ -61,6 +62,7 @@ const segmentBytes = 4 << 20;
 export class ResourceCache {
   /** Such as /registry/pods/ */
   readonly prefix: string;
+  readonly series: StorageSeries;
   readonly #clock: Clock;
   readonly #items = new Map<string, Item>();
   readonly #tree = new OrderedTree<Item>();
@@ -75,7 +77,8 @@ export class ResourceCache {
 
   readonly #indexOf: IndexOf | undefined;
 
-  constructor(prefix: string, clock: Clock, indexOf?: IndexOf) {
+  constructor(prefix: string, clock: Clock, series: StorageSeries, indexOf?: IndexOf) {
+    this.series = series;
     this.prefix = prefix;
     this.#clock = clock;
     this.#indexOf = indexOf;
@@ -88,6 +91,11 @@ export class ResourceCache {
 
   get size(): number {
     return this.#items.size;
+  }
+
+  /** Events of its history at most. */
+  get capacity(): number {
+    return history.most;
   }
 
   /** The current state, for synchronous use: it changes later. */
@@ -218,6 +226,7 @@ export class ResourceCache {
 
   #tellAll(event: CacheEvent): void {
     if (!this.#watchers.size) return;
+    this.series.dispatched.add();
     this.#tell('all', event);
     const { key, object } = event.item;
     if (object.metadata.namespace) this.#tell(`namespace:${object.metadata.namespace}`, event);

@@ -6,6 +6,7 @@ import type { Logger } from '../../machinery/logger.ts';
 import type { Clock } from '../../machinery/time/clock.ts';
 import type { Change, CommitResult, Entry, Value, Write } from '../../store/store.ts';
 import { Compacted, prefixRange, sameValue } from '../../store/store.ts';
+import type { StorageSeries, StoreOperation } from '../metrics/storage-metrics.ts';
 import type { Tracing } from '../tracing/tracing.ts';
 import { Item, type Serialized } from './item.ts';
 import { type IndexOf, ResourceCache } from './resource-cache.ts';
@@ -30,6 +31,8 @@ export interface WatchCacheOptions {
   readonly store: CachedStore;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** The metrics of a resource, by the prefix of its keys. */
+  readonly seriesOf: (prefix: string) => StorageSeries;
   /** Undefined: nothing is traced. */
   readonly tracing?: Tracing;
 }
@@ -38,6 +41,7 @@ interface Loading {
   readonly cache: ResourceCache;
   readonly decode: Decode;
   readonly indexOf: IndexOf | undefined;
+  readonly series: StorageSeries;
   /** Changes that arrived while the state was read; undefined once it is loaded. */
   early: Change[] | undefined;
   /** Revision of the loaded state: the watch may be older, and then repeats changes. */
@@ -55,6 +59,7 @@ export class WatchCache {
   readonly #store: CachedStore;
   readonly #clock: Clock;
   readonly #logger: Logger;
+  readonly #seriesOf: (prefix: string) => StorageSeries;
   readonly #caches = new Map<string, Loading>();
   /** Objects of pending writes, so that their changes are not parsed again. */
   readonly #written = new Map<string, { object: ApiObject; serialized?: Serialized }[]>();
@@ -73,7 +78,8 @@ export class WatchCache {
   readonly #stopping = new AbortController();
   #running: Promise<void> | undefined;
 
-  constructor({ store, clock, logger, tracing }: WatchCacheOptions) {
+  constructor({ store, clock, logger, seriesOf, tracing }: WatchCacheOptions) {
+    this.#seriesOf = seriesOf;
     this.#store = tracing ? tracedStore(store, tracing) : store;
     this.#clock = clock;
     this.#logger = logger;
@@ -113,8 +119,10 @@ export class WatchCache {
   cache(prefix: string, decode: Decode, indexOf?: IndexOf): ResourceCache | Promise<ResourceCache> {
     const found = this.#caches.get(prefix);
     if (found) return found.early ? found.loaded : found.cache;
-    const cache = new ResourceCache(prefix, this.#clock, indexOf);
-    const loading: Loading = { cache, decode, indexOf, early: [], loadedRevision: 0, loaded: Promise.resolve(cache) };
+    const series = this.#seriesOf(prefix);
+    const cache = new ResourceCache(prefix, this.#clock, series, indexOf);
+    const [early, loaded] = [[], Promise.resolve(cache)];
+    const loading: Loading = { cache, decode, indexOf, series, early, loadedRevision: 0, loaded };
     this.#caches.set(prefix, loading);
     loading.loaded = this.#load(loading).catch((error) => {
       if (this.#caches.get(prefix) === loading) this.forget(prefix);
@@ -169,10 +177,10 @@ export class WatchCache {
     });
   }
 
-  /** Resolves once all that was committed when it was called, by whomever, is in the caches. */
-  async catchUp(): Promise<void> {
+  /** Resolves once all that was committed when it was called, by whomever, is in the caches; false on timeout. */
+  async catchUp(): Promise<boolean> {
     const revision = await this.#store.revision();
-    if (revision > this.#revision) await this.reach(revision);
+    return revision <= this.#revision || (await this.reach(revision));
   }
 
   /** Writes to the store; resolves when the write is durable and in the caches. */
@@ -186,11 +194,26 @@ export class WatchCache {
       else this.#written.set(key, [{ object, serialized }]);
     }
     try {
-      const result = await this.#store.commit(own);
+      const result = await this.#timed(writes[0], () => this.#store.commit(own));
       if (result.ok) await this.reach(result.revision);
       return result;
     } finally {
       for (const { key, object } of writes) this.#forgetWritten(key, object);
+    }
+  }
+
+  /** Several writes of one transaction count for the resource of the first. */
+  async #timed(write: ObjectWrite | undefined, work: () => Promise<CommitResult>): Promise<CommitResult> {
+    const series = write && this.#loadingOf(write.key)?.series;
+    if (!series) return work();
+    const startMs = this.#clock.monotonic();
+    let hasFailed = true;
+    try {
+      const result = await work();
+      hasFailed = false;
+      return result;
+    } finally {
+      series.asked(operationOf(write), this.#clock.monotonic() - startMs, hasFailed);
     }
   }
 
@@ -203,7 +226,12 @@ export class WatchCache {
   }
 
   async #load(loading: Loading): Promise<ResourceCache> {
+    const { series } = loading;
+    const startMs = this.#clock.monotonic();
     const { entries, revision } = await this.#store.range(prefixRange(loading.cache.prefix));
+    series.asked('list', this.#clock.monotonic() - startMs, false);
+    series.listedFromStore(entries.length);
+    series.initializations.add();
     const items: Item[] = [];
     for (const entry of entries) {
       items.push(loadedItem(entry, loading.decode));
@@ -287,6 +315,7 @@ export class WatchCache {
       this.#noteUnseen(key, revisionOf(change));
       return;
     }
+    loading.series.eventReceived();
     if (loading.early) loading.early.push(change);
     else this.#apply(loading, change);
   }
@@ -324,6 +353,9 @@ export class WatchCache {
     return loadedItem(entry, decode);
   }
 }
+
+const operationOf = ({ serialized, expected }: ObjectWrite): StoreOperation =>
+  serialized ? (expected === 0 ? 'create' : 'update') : 'delete';
 
 const revisionOf = (change: Change): number => (change.type === 'put' ? change.entry.modRevision : change.revision);
 

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import * as grpc from '@grpc/grpc-js';
 import protobuf from 'protobufjs';
 import { afterEach, describe, expect, test } from 'vitest';
+import { Metrics } from '../../machinery/metrics.ts';
 import { systemClock, VirtualClock } from '../../machinery/time/clock.ts';
 import { prefixRange, type Store } from '../interface.ts';
 import { createMemoryStore } from '../memory.ts';
@@ -217,4 +218,24 @@ describe('kms', () => {
     stop();
     await expect(open(inner, config)).rejects.toThrow('kms plugin mine: Status');
   });
+});
+
+test('transformations are counted and timed by resource and prefix', async () => {
+  const metrics = new Metrics();
+  const inner = createMemoryStore({ clock: systemClock });
+  const config = parseEncryptionConfiguration(configOf(`aesgcm: {${keys(1)}}`));
+  const { transformersFor } = await openTransformers(config, resourceOf, systemClock, metrics);
+  const store = encryptedStore(inner, transformersFor);
+  await store.commit([{ key, value }]);
+  await store.get(key);
+  await inner.commit([{ key, value: 'k8s:enc:aesgcm:v1:k1:damaged' }]);
+  await expect(store.get(key)).rejects.toThrow();
+  const lines = metrics.text().split('\n');
+  const labels = (type: string) => `transformation_type="${type}",transformer_prefix="k8s:enc:aesgcm:v1:k1:"`;
+  const total = (type: string, status: string) =>
+    `apiserver_storage_transformation_operations_total{resource="secrets",${labels(type)},status="${status}"} 1`;
+  expect(lines).toContain(total('to_storage', 'OK'));
+  expect(lines).toContain(total('from_storage', 'OK'));
+  expect(lines).toContain(total('from_storage', 'unknown-non-grpc'));
+  expect(lines).toContain(`apiserver_storage_transformation_duration_seconds_count{${labels('from_storage')}} 1`);
 });

@@ -1,9 +1,11 @@
 // Encryption at rest: from a configuration to the transformers of each key.
 
+import { Metrics } from '../../machinery/metrics.ts';
 import type { Clock } from '../../machinery/time/clock.ts';
 import { configurationFor, type Provider, type ResourceConfiguration } from './configuration.ts';
 import type { TransformersFor } from './encrypted-store.ts';
 import { openKms } from './kms.ts';
+import { type Measuring, measured } from './measured.ts';
 import { aescbc, aesgcm, identity, secretbox, type Transformer } from './providers.ts';
 
 export { EncryptionConfigurationError, parseEncryptionConfiguration } from './configuration.ts';
@@ -25,7 +27,13 @@ export async function openTransformers(
   configurations: readonly ResourceConfiguration[],
   resourceOf: ResourceOf,
   clock: Clock,
+  metrics = new Metrics(),
 ): Promise<OpenedTransformers> {
+  const nameOf = (key: string) => {
+    const { resource = '', group = '' } = resourceOf(key) ?? {};
+    return group ? `${resource}.${group}` : resource;
+  };
+  const measuring = { clock, metrics, resourceOf: nameOf };
   const services: Services = new Map();
   const close = () => {
     for (const service of services.values()) service.close();
@@ -34,7 +42,7 @@ export async function openTransformers(
   try {
     for (const configuration of configurations) {
       const transformers: Transformer[] = [];
-      for (const provider of configuration.providers) transformers.push(...(await open(provider, services, clock)));
+      for (const provider of configuration.providers) transformers.push(...(await open(provider, services, measuring)));
       opened.set(configuration, transformers);
     }
   } catch (error) {
@@ -62,21 +70,22 @@ function transformersByKey(
   };
 }
 
-async function open(provider: Provider, services: Services, clock: Clock): Promise<Transformer[]> {
+async function open(provider: Provider, services: Services, measuring: Measuring): Promise<Transformer[]> {
+  const each = (transformers: readonly Transformer[]) => transformers.map((one) => measured(one, measuring));
   switch (provider.kind) {
     case 'identity':
       return [identity];
     case 'aescbc':
-      return provider.keys.map(aescbc);
+      return each(provider.keys.map(aescbc));
     case 'aesgcm':
-      return provider.keys.map(aesgcm);
+      return each(provider.keys.map(aesgcm));
     case 'secretbox':
-      return provider.keys.map(secretbox);
+      return each(provider.keys.map(secretbox));
     case 'kms': {
       const { name } = provider.kms;
-      const service = services.get(name) ?? (await openKms(provider.kms, clock));
+      const service = services.get(name) ?? (await openKms(provider.kms, measuring));
       services.set(name, service);
-      return [service];
+      return each([service]);
     }
   }
 }

@@ -4,8 +4,10 @@
 import { createHash, createHmac, randomBytes, randomUUID } from 'node:crypto';
 import * as grpc from '@grpc/grpc-js';
 import protobuf from 'protobufjs';
+import type { Metrics } from '../../machinery/metrics.ts';
 import { must } from '../../machinery/must.ts';
 import type { Clock } from '../../machinery/time/clock.ts';
+import { encryptionMetrics } from '../encryption-metrics.ts';
 import type { KmsConfiguration } from './configuration.ts';
 import { type Decrypted, need, openGcm, sealGcm, type Transformer } from './providers.ts';
 
@@ -61,9 +63,17 @@ interface DecryptResponse {
   readonly plaintext: Uint8Array;
 }
 
+interface KmsContext {
+  readonly clock: Clock;
+  readonly metrics: Metrics;
+}
+
 /** Rejects if the plugin does not respond or is unhealthy. */
-export async function openKms(config: KmsConfiguration, clock: Clock): Promise<Transformer & { close(): void }> {
-  const kms = new Kms(config, clock);
+export async function openKms(
+  config: KmsConfiguration,
+  measuring: KmsContext,
+): Promise<Transformer & { close(): void }> {
+  const kms = new Kms(config, measuring);
   try {
     await kms.refresh();
   } catch (error) {
@@ -77,6 +87,7 @@ class Kms implements Transformer {
   readonly prefix: string;
   readonly #config: KmsConfiguration;
   readonly #clock: Clock;
+  readonly #metrics: ReturnType<typeof encryptionMetrics>;
   readonly #client: grpc.Client;
   /** Decrypted seeds and keys by their encrypted form. */
   readonly #seeds = new Map<string, Uint8Array>();
@@ -84,8 +95,9 @@ class Kms implements Transformer {
   #checkedAt = 0;
   #refreshing: Promise<void> | undefined;
 
-  constructor(config: KmsConfiguration, clock: Clock) {
+  constructor(config: KmsConfiguration, { clock, metrics }: KmsContext) {
     this.#clock = clock;
+    this.#metrics = encryptionMetrics(metrics);
     this.prefix = `k8s:enc:kms:v2:${config.name}:`;
     this.#config = config;
     this.#client = new grpc.Client(config.endpoint, grpc.credentials.createInsecure(), {
@@ -105,6 +117,17 @@ class Kms implements Transformer {
       throw new Error(`kms plugin ${this.#config.name} has version ${JSON.stringify(status.version)}, and not v2`);
     this.#checkedAt = this.#clock.monotonic();
     if (this.#current?.source.keyID === status.key_id) return;
+    const startMs = this.#clock.monotonic();
+    const made = await this.#makeSeed().catch((error) => {
+      this.#metrics.keyGenerationFailures.add();
+      throw error;
+    });
+    this.#metrics.keyGeneration.observe((this.#clock.monotonic() - startMs) / 1_000);
+    this.#current = made;
+    this.#seeds.set(idOf(made.source), made.seed);
+  }
+
+  async #makeSeed(): Promise<Current> {
     const seed = randomBytes(seedSize);
     const request = { plaintext: seed, uid: randomUUID() };
     const answer = await this.#call<EncryptResponse>('Encrypt', request, 'EncryptRequest', 'EncryptResponse');
@@ -114,8 +137,7 @@ class Kms implements Transformer {
       annotations: answer.annotations ?? {},
     };
     checkSource(source, this.#config.name);
-    this.#current = { source, seed };
-    this.#seeds.set(idOf(source), seed);
+    return { source, seed };
   }
 
   async encrypt(value: Uint8Array, key: string): Promise<Uint8Array> {
@@ -146,6 +168,7 @@ class Kms implements Transformer {
     const id = idOf(source);
     const cached = this.#seeds.get(id);
     if (cached) return cached;
+    this.#metrics.keyMisses.add();
     const request = {
       ciphertext: source.encryptedDEKSource,
       uid: randomUUID(),

@@ -67,6 +67,7 @@ async function call(configured: Configured, shown: Shown, asking: Asking, round:
     logger.warn('a webhook failed, and is ignored as its configuration says', { webhook: webhook.name, error: why });
     attributes.annotate(`failed-open.mutation.webhook.admission.k8s.io/${place}`, webhook.name);
   } finally {
+    if (attributes.waits) attributes.waits.ms += clock.monotonic() - began;
     const said = { configuration, webhook: webhook.name, mutated };
     attributes.annotate(`mutation.webhook.admission.k8s.io/${place}`, JSON.stringify(said));
   }

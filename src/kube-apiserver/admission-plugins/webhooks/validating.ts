@@ -34,11 +34,14 @@ async function askAll(
   if (!asked.length) return;
   const refusals: unknown[] = [];
   const asking = { attributes, client: client(), users };
+  const { clock } = attributes.server;
+  const startMs = clock.monotonic();
   await Promise.all(
     asked.map(([webhook, shown], index) =>
       call(webhook, shown, asking, index).catch((error: unknown) => void refusals.push(error)),
     ),
   );
+  if (attributes.waits) attributes.waits.ms += clock.monotonic() - startMs;
   if (refusals.length) throw refusals[0];
 }
 
