@@ -26,8 +26,12 @@ export * from './pod-references.ts';
 export { builtinKinds, KindRegistry, makeKind, resourceKey } from './registry.ts';
 export {
   claimUsage,
+  holdsScope,
   isInScope,
+  isTerminating,
   podUsage,
+  type Scope,
+  scopesOf,
   serviceUsage,
   sumUsage,
   type Usage,

@@ -2,12 +2,25 @@
 // https://kubernetes.io/docs/concepts/policy/resource-quotas/
 
 import { addQuantities, compareQuantities } from '../machinery/quantity.ts';
-import type { Container, PersistentVolumeClaim, Pod, ResourceQuota, Service } from './generated/types.ts';
+import type {
+  Container,
+  ContainerStatus,
+  PersistentVolumeClaim,
+  Pod,
+  ResourceQuota,
+  Service,
+} from './generated/types.ts';
 import type { ApiObject } from './kind.ts';
-import { isPodTerminal } from './pod.ts';
+import { isPodTerminal, podResources, qosClass, type ResourceList } from './pod.ts';
 
 export type Usage = Record<string, string>;
 type Amounts = Readonly<Record<string, string | number>>;
+
+/** The group and plural name of a kind. */
+interface Resource {
+  readonly group: string;
+  readonly resource: string;
+}
 
 const plus = (a: Usage, b: Amounts): Usage => {
   const sum = { ...a };
@@ -22,25 +35,44 @@ const most = (a: Usage, b: Amounts): Usage => {
   return result;
 };
 
-/**
- * The amounts that the scheduler reserves for a pod: its containers and sidecars together, or the largest init step.
- */
-function amountsOf({ spec }: Pod, kind: 'requests' | 'limits'): Usage {
-  const of = (container: Container): Amounts => container.resources?.[kind] ?? {};
-  let running: Usage = {};
-  let starting: Usage = {};
-  for (const container of spec.initContainers ?? []) {
-    if (container.restartPolicy === 'Always') running = plus(running, of(container));
-    starting = most(starting, container.restartPolicy === 'Always' ? running : plus(running, of(container)));
-  }
-  for (const container of spec.containers) running = plus(running, of(container));
-  return plus(most(running, starting), spec.overhead ?? {});
+/** During a resize, a container counts by the largest of its desired, allocated and actual resources. */
+function amountsOf({ spec, status }: Pod, which: 'requests' | 'limits'): ResourceList {
+  const statuses = new Map<string, ContainerStatus>(
+    [...(status?.containerStatuses ?? []), ...(status?.initContainerStatuses ?? [])].map((one) => [one.name, one]),
+  );
+  const pending = status?.conditions?.find(({ type }) => type === 'PodResizePending');
+  const isInfeasible = pending?.reason === 'Infeasible';
+  const counted = (container: Container): Container => {
+    const actual = statuses.get(container.name);
+    if (!actual?.resources) return container;
+    const lists = [
+      isInfeasible ? undefined : container.resources?.[which],
+      actual.resources[which],
+      which === 'requests' ? actual.allocatedResources : undefined,
+    ];
+    const largest = lists.reduce<Usage>((amounts, list) => most(amounts, list ?? {}), {});
+    return { ...container, resources: { ...container.resources, [which]: largest } };
+  };
+  return podResources(
+    {
+      ...spec,
+      containers: spec.containers.map(counted),
+      ...(spec.initContainers && { initContainers: spec.initContainers.map(counted) }),
+    },
+    which,
+  );
 }
 
 const plainRequests = new Set(['cpu', 'memory', 'ephemeral-storage']);
 
-export function podUsage(pod: Pod): Usage {
-  if (isPodTerminal(pod)) return {};
+/** Its node is gone: a pod that stays beyond its grace period must not block its successor. */
+const isStuck = ({ deletionTimestamp, deletionGracePeriodSeconds }: Pod['metadata'], nowMs: number): boolean =>
+  deletionTimestamp !== undefined &&
+  deletionGracePeriodSeconds !== undefined &&
+  nowMs > Date.parse(deletionTimestamp) + deletionGracePeriodSeconds * 1_000;
+
+export function podUsage(pod: Pod, nowMs: number): Usage {
+  if (isPodTerminal(pod) || isStuck(pod.metadata, nowMs)) return { 'count/pods': '1' };
   const usage: Usage = { pods: '1', 'count/pods': '1' };
   for (const [name, value] of Object.entries(amountsOf(pod, 'requests'))) {
     usage[`requests.${name}`] = value;
@@ -56,12 +88,16 @@ export function serviceUsage({ spec }: Service): Usage {
   const one = { services: '1', 'count/services': '1' };
   if (spec.type === 'NodePort') return { ...one, 'services.nodeports': ports };
   if (spec.type !== 'LoadBalancer') return one;
-  const hasNodePorts = spec.allocateLoadBalancerNodePorts !== false;
-  return { ...one, 'services.loadbalancers': '1', ...(hasNodePorts && { 'services.nodeports': ports }) };
+  const given = (spec.ports ?? []).filter(({ nodePort }) => nodePort).length;
+  const nodePorts = spec.allocateLoadBalancerNodePorts === false ? String(given) : ports;
+  return { ...one, 'services.loadbalancers': '1', 'services.nodeports': nodePorts };
 }
 
-export function claimUsage({ spec, metadata }: PersistentVolumeClaim): Usage {
-  const storage = spec.resources?.requests?.storage;
+export function claimUsage({ spec, metadata, status }: PersistentVolumeClaim): Usage {
+  const requested = spec.resources?.requests?.storage;
+  const allocated = status?.allocatedResources?.storage;
+  const isMore = requested !== undefined && allocated !== undefined && compareQuantities(allocated, requested) > 0;
+  const storage = isMore ? allocated : requested;
   const className = spec.storageClassName ?? metadata.annotations?.['volume.beta.kubernetes.io/storage-class'];
   const usage: Usage = { persistentvolumeclaims: '1', 'count/persistentvolumeclaims': '1' };
   if (storage !== undefined) usage['requests.storage'] = String(storage);
@@ -76,8 +112,8 @@ export function claimUsage({ spec, metadata }: PersistentVolumeClaim): Usage {
 const countedByName = new Set(['configmaps', 'secrets', 'resourcequotas', 'replicationcontrollers']);
 
 /** The usage of one object of any namespaced kind. */
-export function usageOfObject({ group, resource }: { group: string; resource: string }, object: ApiObject): Usage {
-  if (group === '' && resource === 'pods') return podUsage(object as Pod);
+export function usageOfObject({ group, resource }: Resource, object: ApiObject, nowMs: number): Usage {
+  if (group === '' && resource === 'pods') return podUsage(object as Pod, nowMs);
   if (group === '' && resource === 'services') return serviceUsage(object as Service);
   if (group === '' && resource === 'persistentvolumeclaims') return claimUsage(object as PersistentVolumeClaim);
   const counted: Usage = { [`count/${group ? `${resource}.${group}` : resource}`]: '1' };
@@ -86,30 +122,66 @@ export function usageOfObject({ group, resource }: { group: string; resource: st
 
 export const sumUsage = (usages: readonly Usage[]): Usage => usages.reduce<Usage>((sum, usage) => plus(sum, usage), {});
 
-/** Whether a quota with scopes counts the pod. https://kubernetes.io/docs/concepts/policy/resource-quotas/#quota-scopes */
-export function isInScope({ spec }: ResourceQuota, pod: Pod): boolean {
-  const bestEffort = pod.status?.qosClass
-    ? pod.status.qosClass === 'BestEffort'
-    : Object.keys(amountsOf(pod, 'requests')).length + Object.keys(amountsOf(pod, 'limits')).length === 0;
-  const terminating = pod.spec.activeDeadlineSeconds !== undefined;
-  const holds = (scope: string, operator = 'Exists', values: readonly string[] = []): boolean => {
-    if (scope === 'Terminating') return terminating;
-    if (scope === 'NotTerminating') return !terminating;
-    if (scope === 'BestEffort') return bestEffort;
-    if (scope === 'NotBestEffort') return !bestEffort;
-    if (scope === 'CrossNamespacePodAffinity') return crossesNamespaces(pod);
-    if (scope !== 'PriorityClass') return false;
-    const name = pod.spec.priorityClassName ?? '';
-    if (operator === 'In') return values.includes(name);
-    if (operator === 'NotIn') return !values.includes(name);
-    return operator === 'Exists' ? name !== '' : name === '';
-  };
-  return (
-    (spec.scopes ?? []).every((scope) => holds(scope)) &&
-    (spec.scopeSelector?.matchExpressions ?? []).every(({ scopeName, operator, values }) =>
-      holds(scopeName, operator, values),
-    )
-  );
+export interface Scope {
+  readonly scopeName: string;
+  readonly operator?: string;
+  readonly values?: readonly string[];
+}
+
+export const scopesOf = ({ spec }: ResourceQuota): readonly Scope[] => [
+  ...(spec.scopes ?? []).map((scopeName) => ({ scopeName, operator: 'Exists' })),
+  ...(spec.scopeSelector?.matchExpressions ?? []),
+];
+
+/** Whether the quota counts the object. https://kubernetes.io/docs/concepts/policy/resource-quotas/#quota-scopes */
+export const isInScope = (quota: ResourceQuota, resource: Resource, object: ApiObject): boolean =>
+  scopesOf(quota).every((scope) => holdsScope(scope, resource, object));
+
+/** Objects other than pods and claims have no scope. */
+export function holdsScope(scope: Scope, { group, resource }: Resource, object: ApiObject): boolean {
+  if (group !== '') return false;
+  if (resource === 'pods') return holdsForPod(scope, object as Pod);
+  if (resource !== 'persistentvolumeclaims' || scope.scopeName !== 'VolumeAttributesClass') return false;
+  const names = attributesClassesOf(object as PersistentVolumeClaim);
+  return names.length > 0 ? names.some((name) => selects(scope, name)) : selects(scope, '');
+}
+
+function holdsForPod(scope: Scope, pod: Pod): boolean {
+  switch (scope.scopeName) {
+    case 'Terminating':
+      return isTerminating(pod);
+    case 'NotTerminating':
+      return !isTerminating(pod);
+    case 'BestEffort':
+      return isBestEffort(pod);
+    case 'NotBestEffort':
+      return !isBestEffort(pod);
+    case 'CrossNamespacePodAffinity':
+      return crossesNamespaces(pod);
+    case 'PriorityClass':
+      return selects(scope, pod.spec.priorityClassName ?? '');
+    default:
+      return false;
+  }
+}
+
+/** '' is no name. */
+function selects({ operator = 'Exists', values = [] }: Scope, name: string): boolean {
+  if (operator === 'In') return name !== '' && values.includes(name);
+  if (operator === 'NotIn') return name === '' || !values.includes(name);
+  return operator === 'Exists' ? name !== '' : name === '';
+}
+
+/** Whether the pod ends by a deadline. */
+export const isTerminating = ({ spec }: Pod): boolean => (spec.activeDeadlineSeconds ?? -1) >= 0;
+
+const isBestEffort = ({ spec, status }: Pod): boolean => (status?.qosClass || qosClass(spec)) === 'BestEffort';
+
+/** The desired class, the current one, and the one that the volume is being changed to. */
+function attributesClassesOf({ spec, status }: PersistentVolumeClaim): string[] {
+  const { currentVolumeAttributesClassName: current, modifyVolumeStatus } = status ?? {};
+  const names = [spec.volumeAttributesClassName, current, modifyVolumeStatus?.targetVolumeAttributesClassName];
+  return [...new Set(names.filter((name): name is string => name !== undefined && name !== ''))];
 }
 
 function crossesNamespaces({ spec }: Pod): boolean {

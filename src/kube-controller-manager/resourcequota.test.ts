@@ -38,6 +38,32 @@ test.each([
   await becomes('0');
 });
 
+test('a quota of a volume attributes class follows the claims of this class', async () => {
+  const { client, clock } = cluster;
+  const matchExpressions = [{ scopeName: 'VolumeAttributesClass', operator: 'In', values: ['gold'] }];
+  const hard = { persistentvolumeclaims: '5', 'requests.storage': '9Gi' };
+  await client.create('resourcequotas', {
+    metadata: at('q'),
+    spec: { hard, scopeSelector: { matchExpressions } },
+  } as any);
+  const spec = { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '2Gi' } } };
+  const used = async () => {
+    for (let turns = 0; turns < 5; turns++) await clock.advance(1_000);
+    return (await client.get('resourcequotas', at('q'))).status?.used;
+  };
+  await client.create('persistentvolumeclaims', { metadata: at('plain'), spec } as any);
+  expect(await used()).toEqual({ persistentvolumeclaims: '0', 'requests.storage': '0' });
+  await client.create('persistentvolumeclaims', {
+    metadata: at('gold'),
+    spec: { ...spec, volumeAttributesClassName: 'gold' },
+  } as any);
+  expect(await used()).toEqual({ persistentvolumeclaims: '1', 'requests.storage': '2Gi' });
+  const modifyVolumeStatus = { targetVolumeAttributesClassName: 'gold', status: 'Pending' };
+  const body = { status: { modifyVolumeStatus } };
+  await client.patch('persistentvolumeclaims', at('plain'), { type: 'merge', body }, { subresource: 'status' });
+  expect(await used()).toEqual({ persistentvolumeclaims: '2', 'requests.storage': '4Gi' });
+});
+
 test("a quota's status has the namespace's usage", async () => {
   const { client, clock } = cluster;
   const hard = {

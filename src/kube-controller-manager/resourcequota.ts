@@ -8,6 +8,7 @@ import {
   isNotFound,
   podUsage,
   resources,
+  scopesOf,
   serviceUsage,
   sumUsage,
   type Usage,
@@ -48,9 +49,16 @@ const quotasOf = (resource: ResourceName, matters?: Watch['matters']): Watch => 
   },
 });
 
-type Counted = KubeObject & { readonly spec?: unknown; readonly status?: { readonly phase?: string } };
+type Counted = KubeObject & { readonly spec?: unknown; readonly status?: object };
+
+/** Fields of the status that count: of pods, and of claims. */
+const countedStatus = ['phase', 'allocatedResources', 'currentVolumeAttributesClassName', 'modifyVolumeStatus'];
+
+const countedIn = (status: object = {}) => Object.entries(status).filter(([field]) => countedStatus.includes(field));
+
 const isNews = (next: Counted, old: Counted): boolean =>
-  (next.spec !== old.spec && !deepEqual(next.spec, old.spec)) || next.status?.phase !== old.status?.phase;
+  (next.spec !== old.spec && !deepEqual(next.spec, old.spec)) ||
+  (next.status !== old.status && !deepEqual(countedIn(next.status), countedIn(old.status)));
 
 export const resourcequota: Controller = {
   name: 'resourcequota',
@@ -80,13 +88,17 @@ const same = (a: Readonly<Record<string, string>>, b: Readonly<Record<string, st
 
 /** `complete`: a watch reports every change of the usage. */
 async function usageOf(quota: ResourceQuota, tools: Tools): Promise<{ usage: Usage; complete: boolean }> {
-  const { lister } = tools;
+  const { lister, clock } = tools;
   const { namespace = '' } = quota.metadata;
   const pods = lister('pods')
     .list(namespace)
-    .filter((pod) => isInScope(quota, pod));
-  const scoped = (quota.spec.scopes?.length ?? 0) > 0 || quota.spec.scopeSelector !== undefined;
-  if (scoped) return { usage: sumUsage(pods.map(podUsage)), complete: true };
+    .filter((pod) => isInScope(quota, resources.pods, pod))
+    .map((pod) => podUsage(pod, clock.now()));
+  const claims = lister('persistentvolumeclaims')
+    .list(namespace)
+    .filter((claim) => isInScope(quota, resources.persistentvolumeclaims, claim))
+    .map(claimUsage);
+  if (scopesOf(quota).length > 0) return { usage: sumUsage([...pods, ...claims]), complete: true };
   const count = (resource: (typeof counted)[number]): Usage => {
     const size = String(lister(resource).list(namespace).length);
     const { group } = resources[resource];
@@ -94,9 +106,9 @@ async function usageOf(quota: ResourceQuota, tools: Tools): Promise<{ usage: Usa
     return group ? { [qualified]: size } : { [resource]: size, [qualified]: size };
   };
   const watched = sumUsage([
-    ...pods.map(podUsage),
+    ...pods,
+    ...claims,
     ...lister('services').list(namespace).map(serviceUsage),
-    ...lister('persistentvolumeclaims').list(namespace).map(claimUsage),
     ...counted.map(count),
   ]);
   const others = Object.keys(quota.spec.hard ?? {}).filter((name) => !(name in watched) && name.startsWith('count/'));

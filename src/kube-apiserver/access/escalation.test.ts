@@ -226,6 +226,38 @@ test.each(['PUT', 'PATCH'] as const)('a role that a %s would create is judged to
   expect((await as(eve, method, 'clusterroles/made', made, apply)).code).toBe(403);
 });
 
+test('rights that a mutating policy adds to a role are judged too', async () => {
+  const policies = '/apis/admissionregistration.k8s.io/v1';
+  const name = 'add-secrets';
+  const added = 'Object.rules{apiGroups: [""], resources: ["secrets"], verbs: ["get"]}';
+  const expression = `[JSONPatch{op: "add", path: "/rules/-", value: ${added}}]`;
+  const spec = {
+    reinvocationPolicy: 'Never',
+    matchConstraints: {
+      resourceRules: [
+        {
+          apiGroups: [group],
+          apiVersions: ['v1'],
+          resources: ['clusterroles'],
+          operations: ['CREATE'],
+          resourceNames: [],
+        },
+      ],
+    },
+    matchConditions: [{ name: 'marked', expression: 'object.metadata.name.startsWith("mutated")' }],
+    mutations: [{ patchType: 'JSONPatch', jsonPatch: { expression } }],
+  };
+  const post = async (resource: string, body: object) =>
+    expect((await server.call('POST', `${policies}/${resource}`, body)).code).toBe(201);
+  await post('mutatingadmissionpolicies', { metadata: { name }, spec });
+  await post('mutatingadmissionpolicybindings', { metadata: { name }, spec: { policyName: name } });
+  const { code, body } = await server.call('POST', `${api}/clusterroles`, role('mutated-1', pods));
+  expect([code, body.rules], JSON.stringify(body)).toEqual([201, [pods, secrets]]);
+  const refused = await as(eve, 'POST', 'clusterroles', role('mutated-2', pods));
+  expect(refused.code).toBe(403);
+  expect(refused.body.message).toContain('{APIGroups:[""], Resources:["secrets"], Verbs:["get"]}');
+});
+
 test('a role beyond one’s rights may lose owners and finalizers, and no more', async () => {
   await server.call('POST', `${api}/clusterroles`, {
     ...role('foreign', secrets),

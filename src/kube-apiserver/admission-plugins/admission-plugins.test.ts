@@ -110,6 +110,56 @@ describe('ResourceQuota', () => {
     );
     expect(changed.body.message).toContain('requested: services.nodeports=1, used: services.nodeports=0');
   });
+
+  const merge = (path: string, body: object) =>
+    server.call('PATCH', path, body, { contentType: 'application/merge-patch+json' });
+  const scope = (scopeName: string, ...values: string[]) => ({
+    scopeSelector: { matchExpressions: [{ scopeName, operator: values.length ? 'In' : 'Exists', values }] },
+  });
+  const claim = (name: string, more: object = {}) =>
+    server.call('POST', `${ns}/persistentvolumeclaims`, {
+      metadata: { name },
+      spec: { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Gi' } }, ...more },
+    });
+
+  test('claims of a volume attributes class are charged to the quotas of that class', async () => {
+    await quota(
+      { persistentvolumeclaims: '1' },
+      { persistentvolumeclaims: '0' },
+      scope('VolumeAttributesClass', 'gold'),
+    );
+    expect((await claim('none')).code).toBe(201);
+    expect((await claim('silver', { volumeAttributesClassName: 'silver' })).code).toBe(201);
+    expect(await used()).toEqual({ persistentvolumeclaims: '0' });
+    expect((await claim('gold', { volumeAttributesClassName: 'gold' })).code).toBe(201);
+    expect(await used()).toEqual({ persistentvolumeclaims: '1' });
+    expect((await claim('more', { volumeAttributesClassName: 'gold' })).body.message).toBe(
+      'persistentvolumeclaims "more" is forbidden: exceeded quota: q, requested: persistentvolumeclaims=1, used: persistentvolumeclaims=1, limited: persistentvolumeclaims=1',
+    );
+    // The driver reports the class that it applied: a fact, which no quota refuses.
+    const status = { currentVolumeAttributesClassName: 'gold' };
+    expect((await merge(`${ns}/persistentvolumeclaims/silver/status`, { status })).code).toBe(200);
+    expect(await used()).toEqual({ persistentvolumeclaims: '2' });
+  });
+
+  test('a pod that gets a deadline is charged to the quota of such pods', async () => {
+    await quota({ pods: '1' }, { pods: '0' }, { scopes: ['Terminating'] });
+    for (const name of ['a', 'b']) expect((await create(name)).code).toBe(201);
+    expect(await used()).toEqual({ pods: '0' });
+    expect((await merge(`${ns}/pods/a`, { spec: { activeDeadlineSeconds: 60 } })).code).toBe(200);
+    expect(await used()).toEqual({ pods: '1' });
+    const refused = await merge(`${ns}/pods/b`, { spec: { activeDeadlineSeconds: 60 } });
+    expect(refused.body.message).toBe(
+      'pods "b" is forbidden: exceeded quota: q, requested: pods=1, used: pods=1, limited: pods=1',
+    );
+    expect((await merge(`${ns}/pods/a`, { spec: { activeDeadlineSeconds: 30 } })).code).toBe(200);
+  });
+
+  test('a pod with resources of its own needs none in its containers', async () => {
+    await quota({ 'requests.cpu': '2' }, { 'requests.cpu': '0' });
+    expect((await create('whole', { resources: { requests: { cpu: '1' } } })).code).toBe(201);
+    expect(await used()).toEqual({ 'requests.cpu': '1' });
+  });
 });
 
 describe('PodSecurity', () => {

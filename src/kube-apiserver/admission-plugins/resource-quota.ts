@@ -1,8 +1,8 @@
 import {
-  type ApiObject,
   type Container,
   forbidden,
   isInScope,
+  isTerminating,
   type Kind,
   type Pod,
   type ResourceQuota,
@@ -73,13 +73,20 @@ async function chargeInTurn(
   }
 }
 
-const updatesCount = ['services', 'persistentvolumeclaims'];
+/** Updates that may raise the usage, or change the scope. */
+const countedUpdates: Readonly<Record<string, readonly string[]>> = {
+  pods: ['', 'resize'],
+  services: [''],
+  persistentvolumeclaims: ['', 'status'],
+};
 
-function isCharged({ kind, operation, subresource, namespace, object }: AdmissionAttributes): boolean {
+function isCharged({ kind, operation, subresource, namespace, object, oldObject }: AdmissionAttributes): boolean {
   if (!namespace || !kind.namespaced || !object) return false;
   if (operation === 'CREATE') return !subresource;
-  if (operation !== 'UPDATE' || kind.group !== '') return false;
-  return subresource ? kind.resource === 'pods' && subresource === 'resize' : updatesCount.includes(kind.resource);
+  if (operation !== 'UPDATE' || kind.group !== '' || !countedUpdates[kind.resource]?.includes(subresource))
+    return false;
+  if (kind.resource !== 'pods' || subresource) return true;
+  return isTerminating(object as Pod) !== isTerminating(oldObject as Pod);
 }
 
 function writesFor(
@@ -88,20 +95,25 @@ function writesFor(
   items: readonly Item[],
   limited: readonly LimitedResource[],
 ): Charge['writes'] {
-  const { kind, object, oldObject } = attributes;
-  const delta = increase(usageOfObject(kind, must(object, 'object')), oldObject ? usageOfObject(kind, oldObject) : {});
+  const { kind, oldObject, server } = attributes;
+  const nowMs = server.clock.now();
+  const usage = usageOfObject(kind, must(attributes.object, 'object'), nowMs);
+  const delta = increase(usage, oldObject ? usageOfObject(kind, oldObject, nowMs) : {});
   const pertinent = items.flatMap((item) => {
     const restricted = restrictedBy(item.object as ResourceQuota, attributes);
     return restricted ? [{ item, restricted }] : [];
   });
-  if (limited.length && Object.keys(delta).length) {
+  const charged = pertinent.some(({ item }) => !oldObject || !isInScope(item.object as ResourceQuota, kind, oldObject));
+  if (limited.length && (charged || Object.keys(delta).length > 0)) {
     const covered = new Set(pertinent.flatMap(({ restricted }) => restricted));
     const quotas = items.map(({ object: quota }) => quota as ResourceQuota);
     checkCovered({ attributes, limited, delta, covered, quotas });
   }
   return pertinent.flatMap(({ item, restricted }) => {
     const previous = item.object as ResourceQuota;
-    const used = chargeOne(attributes, previous, restricted, delta);
+    // An update may bring an object into the scope of a quota.
+    const isNew = !oldObject || !isInScope(previous, kind, oldObject);
+    const used = chargeOne(attributes, previous, restricted, isNew ? usage : delta);
     if (!used) return [];
     const quota = { ...previous, status: { ...previous.status, used: { ...previous.status?.used, ...used } } };
     return [{ key: item.key, ...toStored(quotaKind, inOrder(quotaKind, quota)), expected: item.revision }];
@@ -121,7 +133,7 @@ function increase(next: Usage, old: Usage): Usage {
 /** The resources of such an object that the quota limits; undefined without any. Throws a 403. */
 function restrictedBy(quota: ResourceQuota, attributes: AdmissionAttributes): string[] | undefined {
   const { kind, object, operation, name } = attributes;
-  if (!concerns(kind, quota, must(object, 'object'))) return undefined;
+  if (!isInScope(quota, kind, must(object, 'object'))) return undefined;
   const restricted = Object.keys(quota.status?.hard ?? {})
     .filter((resource) => counts(kind, resource))
     .sort();
@@ -137,7 +149,7 @@ function restrictedBy(quota: ResourceQuota, attributes: AdmissionAttributes): st
 
 /** The new amounts of the quota; undefined when it counts nothing of this object. Throws a 403. */
 function chargeOne(
-  { kind, name }: AdmissionAttributes,
+  { kind, name, subresource }: AdmissionAttributes,
   quota: ResourceQuota,
   restricted: readonly string[],
   delta: Usage,
@@ -148,7 +160,8 @@ function chargeOne(
   if (!charged.length) return undefined;
   const next = Object.fromEntries(charged.map((one) => [one, addQuantities(used[one], delta[one])]));
   const exceeded = charged.filter((resource) => compareQuantities(next[resource], hard[resource]) > 0);
-  if (!exceeded.length) return next;
+  // The status reports a change that has been admitted before.
+  if (!exceeded.length || subresource === 'status') return next;
   const list = (amounts: Usage) => exceeded.map((resource) => `${resource}=${amounts[resource]}`).join(',');
   const quotaName = quota.metadata.name ?? '';
   throw forbidden(
@@ -156,12 +169,6 @@ function chargeOne(
     name,
     `exceeded quota: ${quotaName}, requested: ${list(delta)}, used: ${list(used)}, limited: ${list(hard)}`,
   );
-}
-
-/** Quotas with scopes count pods alone. */
-function concerns({ group, resource }: Kind, quota: ResourceQuota, object: ApiObject): boolean {
-  if (group === '' && resource === 'pods') return isInScope(quota, object as Pod);
-  return !quota.spec.scopes?.length && !quota.spec.scopeSelector;
 }
 
 const computeResources = new Set(
@@ -187,16 +194,17 @@ function counts({ group, resource: plural }: Kind, resource: string): boolean {
   return resource === plural;
 }
 
-/** Where cpu or memory is limited, each container must set it. "" when all do. */
+/** Where cpu or memory is limited, the pod or each container must set it. "" when they do. */
 function unspecified({ spec }: Pod, restricted: readonly string[]): string {
   const containers: Container[] = [...spec.containers, ...(spec.initContainers ?? [])];
-  const podLevel = spec.resources;
+  const { requests, limits } = spec.resources ?? {};
+  if ([requests, limits].some((list) => Object.keys(list ?? {}).length > 0)) return '';
   const says = (resources: Container['resources'] | undefined, resource: string) => {
     const [, which = 'requests', name] = must(/^(?:(requests|limits)\.)?(.+)$/.exec(resource), 'match');
     return resources?.[which as 'requests' | 'limits']?.[name] !== undefined;
   };
   return restricted
-    .filter((resource) => /^((requests|limits)\.)?(cpu|memory)$/.test(resource) && !says(podLevel, resource))
+    .filter((resource) => /^((requests|limits)\.)?(cpu|memory)$/.test(resource))
     .map((resource) => ({
       resource,
       names: containers.filter(({ resources }) => !says(resources, resource)).map(({ name }) => name),
