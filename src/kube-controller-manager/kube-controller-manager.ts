@@ -33,6 +33,7 @@ import { namespace } from './namespace.ts';
 import { nodeipam } from './nodes/nodeipam.ts';
 import { type NodeLifecycleConfig, nodelifecycle } from './nodes/nodelifecycle.ts';
 import { taintEviction } from './nodes/taint-eviction.ts';
+import { ttl } from './nodes/ttl.ts';
 import type { AutoscalerConfig } from './podautoscaler/config.ts';
 import { horizontalPodAutoscaler } from './podautoscaler/horizontal-pod-autoscaler.ts';
 import { podgc } from './podgc.ts';
@@ -46,7 +47,7 @@ import { ephemeralVolume } from './volumes/ephemeral-volume.ts';
 import { hostPathVolumes } from './volumes/host-path/host-path-provisioner.ts';
 import { persistentVolumeBinder } from './volumes/persistentvolume-binder.ts';
 import { persistentVolumeExpander } from './volumes/persistentvolume-expander.ts';
-import { pvcProtection, pvProtection } from './volumes/storage-protection.ts';
+import { pvcProtection, pvProtection, vacProtection } from './volumes/storage-protection.ts';
 
 export type { CertificateSigner, SigningOrder } from './certificates/csrsigning.ts';
 export { hostPathProvisionerRules } from './volumes/host-path/host-path-provisioner.ts';
@@ -104,6 +105,7 @@ const controllers = (
   ['expand-controller', persistentVolumeExpander],
   ['pvc-protection-controller', pvcProtection],
   ['pv-protection-controller', pvProtection],
+  ['volumeattributesclass-protection-controller', vacProtection],
   ['endpointslice-controller', endpointslice],
   ['endpointslicemirroring-controller', endpointsliceMirroring],
   ['endpoint-controller', endpoints],
@@ -111,6 +113,7 @@ const controllers = (
   ['pod-garbage-collector', podgc()],
   ['node-controller', nodelifecycle(config.nodeLifecycle)],
   ['node-controller', taintEviction()],
+  ['ttl-controller', ttl()],
   ...(config.clusterCidrs?.length
     ? [['node-controller', nodeipam({ ...config, clusterCidrs: config.clusterCidrs })] as const]
     : []),

@@ -58,3 +58,33 @@ test('a volume that is bound stays until its claim is gone', async () => {
   await client.delete('persistentvolumeclaims', { name: 'data', namespace });
   await cluster.until(async () => !(await exists('persistentvolumes', 'disk')));
 });
+
+test('a class of attributes stays while a claim or a volume uses it', async () => {
+  cluster = await startCluster({ nodes: 1 });
+  const { client } = cluster;
+  const name = 'fast';
+  const names = async () =>
+    (await client.list('volumeattributesclasses')).items.map(({ metadata }) => [metadata.name, metadata.finalizers]);
+  await client.create('volumeattributesclasses', {
+    metadata: { name },
+    driverName: 'd',
+    parameters: { a: 'b' },
+  } as any);
+  await cluster.until(async () => (await names())[0][1] !== undefined);
+  expect(await names()).toEqual([[name, ['kubernetes.io/vac-protection']]]);
+  const spec = { capacity: { storage: '1Gi' }, accessModes: ['ReadWriteOnce'], volumeAttributesClassName: name };
+  const csi = { driver: 'd', volumeHandle: 'h' };
+  await client.create('persistentvolumes', { metadata: { name: 'disk' }, spec: { ...spec, csi } } as any);
+  await client.create('persistentvolumeclaims', {
+    metadata: { name: 'data', namespace },
+    spec: { ...claimSpec, storageClassName: 'none', volumeAttributesClassName: name },
+  } as any);
+  await client.delete('volumeattributesclasses', { name });
+  await cluster.advance(10_000);
+  expect(await names()).toHaveLength(1);
+  await client.delete('persistentvolumes', { name: 'disk' });
+  await cluster.advance(10_000);
+  expect(await names()).toHaveLength(1);
+  await client.delete('persistentvolumeclaims', { name: 'data', namespace });
+  await cluster.until(async () => (await names()).length === 0);
+});

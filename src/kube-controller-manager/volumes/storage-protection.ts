@@ -1,4 +1,4 @@
-// Delays the deletion of a claim or volume while a pod or claim uses it.
+// Delays the deletion of a claim, a volume or a class of attributes while it is in use.
 // https://kubernetes.io/docs/concepts/storage/persistent-volumes/#storage-object-in-use-protection
 
 import {
@@ -7,12 +7,15 @@ import {
   type PersistentVolume,
   type PersistentVolumeClaim,
   type Pod,
+  type VolumeAttributesClass,
 } from '../../api/api.ts';
 import { type Controller, keyOf, own, type Tools, type Watch } from '../../client/client.ts';
 import { podsByClaim } from './persistentvolume-binder.ts';
 
 const claimFinalizer = 'kubernetes.io/pvc-protection';
 const volumeFinalizer = 'kubernetes.io/pv-protection';
+const classFinalizer = 'kubernetes.io/vac-protection';
+const byClass = 'by volume attributes class';
 
 /** A deleted or ended pod may have been the last user. */
 const claimsOfPods: Watch = {
@@ -50,8 +53,47 @@ export const pvProtection: Controller = {
   },
 };
 
-type Storage = PersistentVolumeClaim | PersistentVolume;
-type StorageResource = 'persistentvolumeclaims' | 'persistentvolumes';
+/** The wanted class, the present one, and the one that a change is on its way to. */
+function classesOfClaim({ spec, status }: PersistentVolumeClaim): string[] {
+  const { currentVolumeAttributesClassName, modifyVolumeStatus } = status ?? {};
+  const names = [
+    spec.volumeAttributesClassName,
+    currentVolumeAttributesClassName,
+    modifyVolumeStatus?.targetVolumeAttributesClassName,
+  ];
+  return [...new Set(names.flatMap((name) => name || []))];
+}
+
+const classesOfVolume = ({ spec }: PersistentVolume): string[] =>
+  spec.volumeAttributesClassName ? [spec.volumeAttributesClassName] : [];
+
+export const vacProtection: Controller = {
+  name: 'volumeattributesclass-protection',
+  watches: [
+    own('volumeattributesclasses'),
+    { resource: 'persistentvolumeclaims', keys: classesOfClaim },
+    { resource: 'persistentvolumes', keys: classesOfVolume },
+  ],
+  indexes: [
+    { resource: 'persistentvolumeclaims', name: byClass, valuesOf: classesOfClaim },
+    { resource: 'persistentvolumes', name: byClass, valuesOf: classesOfVolume },
+  ],
+  async reconcile(key, tools) {
+    const { lister } = tools;
+    const attributes = lister('volumeattributesclasses').get(key);
+    if (!attributes) return;
+    if (!attributes.metadata.deletionTimestamp)
+      return protect(tools, 'volumeattributesclasses', attributes, classFinalizer);
+    const users = [
+      ...lister('persistentvolumes').by(byClass, key),
+      ...lister('persistentvolumeclaims').by(byClass, key),
+    ];
+    if (users.length === 0) await release(tools, 'volumeattributesclasses', attributes, classFinalizer);
+  },
+};
+
+type Storage = PersistentVolumeClaim | PersistentVolume | VolumeAttributesClass;
+type StorageResource = 'persistentvolumeclaims' | 'persistentvolumes' | 'volumeattributesclasses';
 
 /** New objects have the finalizer from admission; those of before it get it here. */
 async function protect(
