@@ -29,8 +29,11 @@ const forbids = (message: string, of = field) => ({
 
 export function listOptions(query: URLSearchParams, watch: boolean): ListOptions {
   const resourceVersion = query.get('resourceVersion') ?? '';
-  const match = query.get(field) ?? '';
-  const initial = query.get('sendInitialEvents');
+  const given = query.get('sendInitialEvents');
+  // A watch from no version begins with the state, as before sendInitialEvents existed.
+  const isOld = watch && given === null && !query.get(field) && ['', '0'].includes(resourceVersion);
+  const match = isOld ? 'NotOlderThan' : (query.get(field) ?? '');
+  const initial = isOld ? true : given === null ? undefined : isTrue(given);
   const timeoutSeconds = int64Of(query, 'timeoutSeconds');
   const options: ListOptions = {
     labelSelector: query.get('labelSelector') ?? '',
@@ -39,7 +42,7 @@ export function listOptions(query: URLSearchParams, watch: boolean): ListOptions
     match: match as ListOptions['match'],
     limit: Math.max(0, int64Of(query, 'limit') ?? 0),
     continue: query.get('continue') ?? '',
-    ...(initial !== null && { sendInitialEvents: isTrue(initial) }),
+    ...(initial !== undefined && { sendInitialEvents: initial }),
     bookmarks: isTrue(query.get('allowWatchBookmarks')),
     ...(timeoutSeconds !== undefined && { timeoutSeconds }),
   };

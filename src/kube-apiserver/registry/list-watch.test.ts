@@ -116,6 +116,39 @@ describe('list', () => {
     });
   });
 
+  test.each([
+    // The rest of the objects follows a full page, whether it is selected or not.
+    { query: 'limit=2&labelSelector=half%3Dfirst', names: ['a', 'b'], continues: true, remaining: undefined },
+    { query: 'limit=3&labelSelector=half%3Dfirst', names: ['a', 'b'], continues: false, remaining: undefined },
+    { query: 'limit=1&fieldSelector=metadata.name%3Da', names: ['a'], continues: false, remaining: undefined },
+    { query: 'limit=2', names: ['a', 'b'], continues: true, remaining: 3 },
+    { query: 'limit=2&resourceVersion=0', names: ['a', 'b'], continues: true, remaining: 3 },
+    { query: 'limit=5', names: ['a', 'b', 'c', 'd', 'e'], continues: false, remaining: undefined },
+    { query: 'limit=0', names: ['a', 'b', 'c', 'd', 'e'], continues: false, remaining: undefined },
+  ])('the page $query', async ({ query, names: expected, continues, remaining }) => {
+    const { body } = await server.call('GET', `${maps}?${query}`);
+    expect(names(body)).toEqual(expected);
+    expect([body.metadata.continue !== undefined, body.metadata.remainingItemCount]).toEqual([continues, remaining]);
+  });
+
+  test.each([
+    { query: 'resourceVersionMatch=NotOlderThan' },
+    { query: 'resourceVersionMatch=Exact' },
+    { query: 'limit=1' },
+  ])('a version that is not reached in time is a 504 that requests a retry: $query', async ({ query }) => {
+    const future = server.server.cache.revision + 1_000;
+    const { code, body } = await server.call('GET', `${maps}?resourceVersion=${future}&${query}`);
+    expect(code).toBe(504);
+    expect(body).toMatchObject({
+      reason: 'Timeout',
+      message: `Timeout: Too large resource version: ${future}, current: ${future - 1_000}`,
+      details: {
+        retryAfterSeconds: 1,
+        causes: [{ reason: 'ResourceVersionTooLarge', message: 'Too large resource version' }],
+      },
+    });
+  });
+
   test('pages begin at the requested version', async () => {
     const { body: before } = await server.call('GET', maps);
     await server.call('POST', maps, configMap('aa'));

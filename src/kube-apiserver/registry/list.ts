@@ -28,16 +28,17 @@ export async function list(target: Place, options: ListOptions): Promise<ListRep
   let fetched = 0;
   const take = (item: Item) => {
     fetched++;
-    if (!selection.matches(item)) return true;
+    // As in Kubernetes, objects follow a full page even if none of them is selected.
     if (options.limit && items.length === options.limit) {
       more = true;
       return false;
     }
+    if (!selection.matches(item)) return true;
     items.push(item);
     last = item.key;
     return true;
   };
-  if (selection.key && !options.limit) source.tree.forEach(selection.key, `${selection.key}\0`, take);
+  if (selection.key) source.tree.forEach(selection.key, `${selection.key}\0`, take);
   else source.tree.forEach(source.start, end, selection.everything ? everything(items, options.limit, take) : take);
   target.cache.series.listedFromCache(Math.max(fetched, items.length), items.length);
   await prepareServed(target.kind, items);

@@ -132,15 +132,134 @@ test('a client that reads nothing is cut off', async () => {
   expect(String(await failed)).toContain('aborted');
 });
 
-test('bookmarks come every minute, and at the end', async () => {
-  const { subscription } = await watch(await place(), optionsOf('allowWatchBookmarks=true&timeoutSeconds=150'));
-  const { sink, seen } = notingSink();
-  subscription.open(sink);
-  const { revision } = server.server.cache;
-  await clock.advance(119_000);
-  expect(seen).toEqual([`BOOKMARK ${revision}`]);
-  await clock.advance(31_000);
-  expect(seen).toEqual([`BOOKMARK ${revision}`, `BOOKMARK ${revision}`, `BOOKMARK ${revision}`, 'END']);
+describe('bookmarks come every minute, and two seconds before the end', () => {
+  test.each([
+    { timeoutSeconds: 1, atSeconds: [] },
+    { timeoutSeconds: 2, atSeconds: [] },
+    { timeoutSeconds: 3, atSeconds: [1] },
+    { timeoutSeconds: 62, atSeconds: [60] },
+    { timeoutSeconds: 63, atSeconds: [60, 61] },
+    { timeoutSeconds: 150, atSeconds: [60, 120, 148] },
+  ])('within $timeoutSeconds seconds: at $atSeconds', async ({ timeoutSeconds, atSeconds }) => {
+    const from = server.server.cache.revision;
+    const query = `allowWatchBookmarks=true&timeoutSeconds=${timeoutSeconds}&resourceVersion=${from}`;
+    const { subscription } = await watch(await place(), optionsOf(query));
+    const { sink, seen } = notingSink();
+    subscription.open(sink);
+    const at: number[] = [];
+    for (let second = 1; second <= timeoutSeconds; second++) {
+      await clock.advance(1_000);
+      if (seen.length > at.length && !seen.includes('END')) at.push(second);
+    }
+    expect(at).toEqual(atSeconds);
+    expect(seen).toEqual([...atSeconds.map(() => `BOOKMARK ${from}`), 'END']);
+  });
+
+  test('none without allowWatchBookmarks', async () => {
+    const { subscription } = await watch(await place(), optionsOf('timeoutSeconds=150'));
+    const { sink, seen } = notingSink();
+    subscription.open(sink);
+    await clock.advance(151_000);
+    expect(seen).toEqual(['END']);
+  });
+});
+
+describe('the beginning of a watch', () => {
+  const match = 'resourceVersionMatch=NotOlderThan';
+  const state = ['ADDED m00000', 'ADDED m00001'];
+  test.each([
+    { query: '', sees: state },
+    { query: 'allowWatchBookmarks=true', sees: [...state, 'END OF STATE'] },
+    { query: 'resourceVersion=0', sees: state },
+    { query: 'resourceVersion=0&allowWatchBookmarks=true', sees: [...state, 'END OF STATE'] },
+    { query: `sendInitialEvents=true&${match}`, sees: state },
+    { query: `sendInitialEvents=true&${match}&allowWatchBookmarks=true`, sees: [...state, 'END OF STATE'] },
+    {
+      query: `sendInitialEvents=true&${match}&resourceVersion=0&allowWatchBookmarks=true`,
+      sees: [...state, 'END OF STATE'],
+    },
+    {
+      query: `sendInitialEvents=true&${match}&resourceVersion=FIRST&allowWatchBookmarks=true`,
+      sees: [...state, 'END OF STATE'],
+    },
+    { query: `sendInitialEvents=false&${match}&allowWatchBookmarks=true`, sees: [] },
+    { query: `sendInitialEvents=false&${match}&resourceVersion=0&allowWatchBookmarks=true`, sees: [] },
+    {
+      query: `sendInitialEvents=false&${match}&resourceVersion=FIRST&allowWatchBookmarks=true`,
+      sees: ['ADDED m00001'],
+    },
+    { query: 'resourceVersion=FIRST&allowWatchBookmarks=true', sees: ['ADDED m00001'] },
+    { query: 'allowWatchBookmarks=true&fieldSelector=metadata.name%3Dm00001', sees: ['ADDED m00001', 'END OF STATE'] },
+  ])('$query', async ({ query, sees }) => {
+    await server.call('POST', maps, configMap('m00000'));
+    const first = String(server.server.cache.revision);
+    await server.call('POST', maps, configMap('m00001'));
+    const { subscription } = await watch(await place(), optionsOf(query.replace('FIRST', first)));
+    const { sink, seen } = notingSink();
+    const close = subscription.open(sink);
+    const last = `BOOKMARK ${server.server.cache.revision} end`;
+    expect(seen).toEqual(sees.map((entry) => (entry === 'END OF STATE' ? last : entry)));
+    close();
+  });
+
+  const forbidden = (field: string, message: string) => `${field}: Forbidden: ${message}`;
+  const needsMatch = forbidden(
+    'resourceVersionMatch',
+    'sendInitialEvents requires setting resourceVersionMatch to NotOlderThan',
+  );
+  const withoutEvents = forbidden(
+    'resourceVersionMatch',
+    'resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided',
+  );
+  const besideContinue = forbidden(
+    'resourceVersionMatch',
+    'resourceVersionMatch is forbidden when continue is provided',
+  );
+  const unsupported = (value: string) =>
+    `resourceVersionMatch: Unsupported value: "${value}": supported values: "NotOlderThan"`;
+  test.each([
+    { query: 'sendInitialEvents=true', faults: [needsMatch] },
+    { query: 'sendInitialEvents=false', faults: [needsMatch] },
+    { query: 'sendInitialEvents=true&resourceVersionMatch=Exact', faults: [needsMatch, unsupported('Exact')] },
+    { query: 'resourceVersionMatch=NotOlderThan', faults: [withoutEvents] },
+    { query: 'resourceVersionMatch=Exact&resourceVersion=5', faults: [withoutEvents, unsupported('Exact')] },
+    { query: 'resourceVersionMatch=other', faults: [withoutEvents, unsupported('other')] },
+    { query: `sendInitialEvents=true&${match}&continue=x`, faults: [besideContinue] },
+    { query: 'continue=x', faults: [besideContinue] },
+    { query: 'continue=x&resourceVersion=0', faults: [besideContinue] },
+    { query: 'continue=x&resourceVersion=5', faults: [] },
+  ])('$query is refused for $faults', ({ query, faults }) => {
+    const refused = () => {
+      try {
+        optionsOf(query);
+        return '';
+      } catch (error) {
+        return (error as Error).message;
+      }
+    };
+    const list = faults.length > 1 ? `[${faults.join(', ')}]` : (faults[0] ?? '');
+    expect(refused()).toBe(faults.length > 0 ? `ListOptions.meta.k8s.io "" is invalid: ${list}` : '');
+  });
+
+  test.each([
+    { least: 1800, timeoutSeconds: undefined, from: 1_800, to: 3_600 },
+    { least: 1800, timeoutSeconds: 0, from: 1_800, to: 3_600 },
+    { least: 1800, timeoutSeconds: 7, from: 7, to: 7 },
+  ])('ends after $from to $to seconds with timeoutSeconds=$timeoutSeconds', async ({ timeoutSeconds, from, to }) => {
+    const query = timeoutSeconds === undefined ? '' : `timeoutSeconds=${timeoutSeconds}`;
+    const ends: number[] = [];
+    for (let i = 0; i < 20; i++) {
+      const { subscription } = await watch(await place(), optionsOf(query));
+      const startMs = clock.monotonic();
+      const { sink } = notingSink();
+      subscription.open({ ...sink, end: () => void ends.push((clock.monotonic() - startMs) / 1_000) });
+    }
+    await clock.advance((to + 1) * 1_000);
+    expect(ends).toHaveLength(20);
+    expect(Math.min(...ends)).toBeGreaterThanOrEqual(from);
+    expect(Math.max(...ends)).toBeLessThanOrEqual(to + 0.001);
+    expect(new Set(ends).size > 10).toBe(from !== to);
+  });
 });
 
 describe('the cache of a resource that is read for the first time', () => {

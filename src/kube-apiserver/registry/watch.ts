@@ -18,8 +18,9 @@ import type { Place } from './operation.ts';
 import { type Selection, selectionOf } from './selection.ts';
 import { listPrefix } from './target.ts';
 
-/** Bookmark interval (Kubernetes: about once a minute). */
+/** Bookmarks come this often, and once this long before the end: then the client resumes from a recent version. */
 const bookmarkMs = 60_000;
+const lastBookmarkMs = 2_000;
 
 /** Objects that a watch sends at its beginning in a millisecond or so; a larger state is sent in pieces. */
 const largeState = 500;
@@ -31,7 +32,7 @@ export async function watch(target: Place, options: ListOptions): Promise<WatchR
   const selection = selectionOf(target, options);
   const { resourceVersion } = options;
   const from = resourceVersion ? parseVersion(resourceVersion, 'other') : 0;
-  if (!resourceVersion || options.sendInitialEvents) await caughtUp(target);
+  if (!resourceVersion) await caughtUp(target);
   if (options.sendInitialEvents) await reachVersion(target, from);
   else if (from > target.server.cache.revision) await target.server.cache.reach(from);
   // Many watches may begin at one time, each with all that there is.
@@ -100,12 +101,11 @@ class Watcher {
   /** Sends the events before the live ones. False when the watch ended with that. */
   #sendBacklog(): boolean {
     const { cache, server } = this.#target;
-    const state = this.#options.sendInitialEvents ?? this.#from === 0;
-    if (state) {
+    if (this.#options.sendInitialEvents) {
       this.#sendState();
       return true;
     }
-    if (this.#options.sendInitialEvents === false && this.#from === 0) return true;
+    if (this.#from === 0) return true;
     if (this.#from > server.cache.revision) {
       this.#sink.error(futureVersion(this.#from, server.cache.revision).status);
       this.#end();
@@ -215,27 +215,23 @@ class Watcher {
     const { timeoutSeconds, bookmarks } = this.#options;
     const least = server.config.minWatchSeconds * 1_000;
     const timeoutMs = timeoutSeconds ? timeoutSeconds * 1_000 : least + server.random.next() * least;
-    this.#timers.push(server.clock.after(timeoutMs, () => this.#expire(), { background: true }));
-    if (bookmarks) this.#bookmarkLater(server);
+    this.#timers.push(server.clock.after(timeoutMs, this.#stop, { background: true }));
+    if (bookmarks) this.#bookmarkLater(server, server.clock.monotonic() + timeoutMs - lastBookmarkMs);
   }
 
-  #bookmarkLater(server: Server): void {
+  #bookmarkLater(server: Server, lastMs: number): void {
+    const waitMs = Math.min(bookmarkMs, lastMs - server.clock.monotonic());
+    if (waitMs <= 0) return;
     const timer = server.clock.after(
-      bookmarkMs,
+      waitMs,
       () => {
         this.#timers = this.#timers.filter((other) => other !== timer);
         this.#bookmark(server.cache.revision);
-        this.#bookmarkLater(server);
+        this.#bookmarkLater(server, lastMs);
       },
       { background: true },
     );
     this.#timers.push(timer);
-  }
-
-  #expire(): void {
-    // A last bookmark lets the client resume from here.
-    if (this.#options.bookmarks) this.#bookmark(this.#target.server.cache.revision);
-    this.#end();
   }
 
   /** None while the client lacks objects of an older revision. */
