@@ -83,15 +83,26 @@ export interface Store {
   /** Throws LeaseNotFound when the lease has expired or was revoked. */
   keepAlive(lease: number): Promise<void>;
   revokeLease(lease: number): Promise<void>;
+  /** The seconds that a lease was granted for; undefined if it has ended. */
+  leaseSeconds(lease: number): Promise<number | undefined>;
   /** Bytes on disk (or in memory). */
   size(): Promise<number>;
   /** The current problem, undefined if healthy. It ends by itself when its cause is gone. */
   health(): Promise<StoreProblem | undefined>;
-  /** A consistent copy of everything, as a stream of bytes that `restore` of the same backend takes. */
-  snapshot(): AsyncIterable<Uint8Array>;
+  /**
+   * All entries of a range at one revision (default: now), in order, in pages of some megabytes; at least one page.
+   * Values are in their stored form: an encrypted store does not decrypt them. Throws Compacted or FutureRevision, also
+   * between two pages when history is compacted meanwhile.
+   */
+  readAll(keys: KeyRange, at?: Revision): AsyncIterable<Pick<Page, 'entries' | 'revision'>>;
   /** Ends watches, flushes, and closes files and sockets. */
   close(): Promise<void>;
 }
+
+/** The content of a store in order: each lease stands before the entries that have it. */
+export type StoredPart =
+  | { readonly type: 'lease'; readonly lease: number; readonly seconds: number }
+  | { readonly type: 'entries'; readonly entries: readonly Entry[] };
 
 /** The requested revision was compacted. */
 export class Compacted extends Error {

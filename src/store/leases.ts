@@ -43,6 +43,12 @@ export class Leases {
     lease.timer = this.#arm(id, lease.ttlMs);
   }
 
+  /** Granted seconds; undefined if it has ended. */
+  seconds(id: number): number | undefined {
+    const lease = this.#leases.get(id);
+    return lease && lease.ttlMs / 1000;
+  }
+
   revoke(id: number): void {
     this.#get(id).timer.cancel();
     this.#leases.delete(id);

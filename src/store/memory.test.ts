@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { silentLogger } from '../machinery/logger.ts';
 import { VirtualClock } from '../machinery/time/clock.ts';
 import { Compacted } from './interface.ts';
-import { createMemoryStore, restoreMemoryStore } from './memory.ts';
+import { createMemoryStore } from './memory.ts';
 import { storeContract } from './store.contract.ts';
 import { runCompaction } from './store.ts';
 
@@ -10,22 +10,6 @@ let clock = new VirtualClock();
 storeContract('memory', {
   open: async () => createMemoryStore({ clock: (clock = new VirtualClock()) }),
   pass: (ms) => clock.advance(ms),
-});
-
-test('a snapshot restores, and a damaged one is refused', async () => {
-  const store = createMemoryStore({ clock });
-  await store.commit([{ key: '/registry/a', value: new Uint8Array([1, 2, 3]) }]);
-  const pieces: Uint8Array[] = [];
-  for await (const piece of store.snapshot()) pieces.push(piece);
-  const bytes = Buffer.concat(pieces);
-  const stream = async function* (content: Uint8Array) {
-    yield content;
-  };
-  const restored = await restoreMemoryStore({ clock }, stream(bytes));
-  expect(await restored.revision()).toBe(2);
-  expect((await restored.get('/registry/a'))?.value).toEqual(Buffer.from([1, 2, 3]));
-  await expect(restoreMemoryStore({ clock }, stream(bytes.subarray(0, bytes.length - 1)))).rejects.toThrow(/damaged/);
-  await expect(restoreMemoryStore({ clock }, stream(Buffer.from('hello\n')))).rejects.toThrow(/not a snapshot/);
 });
 
 test('history is bounded, and compacted at intervals', async () => {

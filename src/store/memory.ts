@@ -17,19 +17,12 @@ import {
   type Write,
 } from './interface.ts';
 import { Leases } from './leases.ts';
-import { readSnapshot, writeSnapshot } from './snapshot.ts';
 
 export interface MemoryOptions {
   readonly clock: Clock;
 }
 
 export const createMemoryStore = (options: MemoryOptions): Store => new MemoryStore(options.clock);
-
-/** A memory store with the content of a snapshot. Throws StoreUnusable if the snapshot is damaged. */
-export async function restoreMemoryStore(options: MemoryOptions, snapshot: AsyncIterable<Uint8Array>): Promise<Store> {
-  const { revision, entries } = await readSnapshot(snapshot);
-  return new MemoryStore(options.clock, revision, entries);
-}
 
 class MemoryStore implements Store {
   readonly #entries = new OrderedTree<Entry>();
@@ -38,10 +31,9 @@ class MemoryStore implements Store {
   readonly #leased = new Map<number, Set<string>>();
   #bytes = 0;
 
-  constructor(clock: Clock, revision: Revision = 1, entries: readonly Entry[] = []) {
-    this.#log = new ChangeLog(revision);
+  constructor(clock: Clock) {
+    this.#log = new ChangeLog(1);
     this.#leases = new Leases(clock, (lease) => this.#deleteLeased(lease));
-    for (const entry of entries) this.#put({ ...entry, lease: 0 });
   }
 
   async revision(): Promise<Revision> {
@@ -109,14 +101,18 @@ class MemoryStore implements Store {
     this.#deleteLeased(lease);
   }
 
+  async leaseSeconds(lease: number): Promise<number | undefined> {
+    return this.#leases.seconds(lease);
+  }
+
   async size(): Promise<number> {
     return this.#bytes;
   }
 
   async health(): Promise<undefined> {}
 
-  snapshot(): AsyncIterable<Uint8Array> {
-    return writeSnapshot(this.#log.revision, this.#entries.range('', '\uffff'));
+  async *readAll(keys: KeyRange, at?: Revision) {
+    yield await this.range(keys, at === undefined ? {} : { at });
   }
 
   async close(): Promise<void> {

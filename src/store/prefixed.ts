@@ -42,9 +42,12 @@ export function prefixedStore(store: Store, prefix: string): Store {
     grantLease: (seconds) => store.grantLease(seconds),
     keepAlive: (lease) => store.keepAlive(lease),
     revokeLease: (lease) => store.revokeLease(lease),
+    leaseSeconds: (lease) => store.leaseSeconds(lease),
     size: () => store.size(),
     health: () => store.health(),
-    snapshot: () => store.snapshot(),
+    async *readAll(keys, at) {
+      for await (const page of store.readAll(range(keys), at)) yield { ...page, entries: entries(page.entries) };
+    },
     close: () => store.close(),
   };
 }

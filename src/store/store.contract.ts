@@ -1,7 +1,15 @@
 // The contract suite of the store: each backend's test file runs it.
 
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { Compacted, FutureRevision, LeaseNotFound, prefixRange, type Revision, type Store } from './interface.ts';
+import {
+  Compacted,
+  type Entry,
+  FutureRevision,
+  LeaseNotFound,
+  prefixRange,
+  type Revision,
+  type Store,
+} from './interface.ts';
 import { sameValue, textOf, type Value, valueOfText } from './store.ts';
 
 const bytes = (text: string) => new TextEncoder().encode(text);
@@ -192,9 +200,11 @@ export function storeContract(name: string, bench: Bench): void {
       expect(await store.get('/registry/a')).toBeDefined();
       await bench.pass(3500);
       expect(await store.get('/registry/a')).toBeUndefined();
+      expect(await store.leaseSeconds(lease)).toBeUndefined();
       await expect(store.keepAlive(lease)).rejects.toThrow(LeaseNotFound);
       await expect(store.commit([{ key: '/registry/a', value: bytes('a'), lease }])).rejects.toThrow(LeaseNotFound);
       const other = await store.grantLease(60);
+      expect(await store.leaseSeconds(other)).toBe(60);
       await store.commit([{ key: '/registry/b', value: bytes('b'), lease: other }]);
       await store.revokeLease(other);
       expect(await store.get('/registry/b')).toBeUndefined();
@@ -216,13 +226,72 @@ export function storeContract(name: string, bench: Bench): void {
       expect(text((await store.get('/registry/text', after - 1))?.value)).toBe(content);
     });
 
-    test('a snapshot has bytes, and the store a size', async () => {
+    test('the store has a size', async () => {
       await put('/registry/a', 'one');
-      let total = 0;
-      for await (const piece of store.snapshot()) total += piece.length;
-      expect(total).toBeGreaterThan(10);
       expect(await store.size()).toBeGreaterThan(3);
     });
+
+    // Values may be encrypted.
+    const described = ({ key, modRevision }: Entry) => `${key}@${modRevision - start}`;
+    const readAll = async (at?: Revision, onPage = async () => {}) => {
+      const found: string[] = [];
+      let revision = 0;
+      let pages = 0;
+      for await (const page of store.readAll(everything, at)) {
+        pages++;
+        revision = page.revision;
+        found.push(...page.entries.map(described));
+        await onPage();
+      }
+      return { found, revision, pages };
+    };
+
+    test('everything is read at one revision, now or in the past', async () => {
+      expect(await readAll()).toEqual({ found: [], revision: start, pages: 1 });
+      await put('/registry/a', 'a1');
+      const then = await put('/registry/c', 'c1');
+      await put('/elsewhere', 'x');
+      await put('/registry/a', 'a2');
+      await put('/registry/b', 'b1');
+      const now = await put('/registry/d', 'd1');
+      await store.commit([{ key: '/registry/c' }]);
+      expect((await readAll(then)).found).toEqual(['/registry/a@1', '/registry/c@2']);
+      expect(await readAll(now)).toMatchObject({
+        found: ['/registry/a@4', '/registry/b@5', '/registry/c@2', '/registry/d@6'],
+        revision: now,
+      });
+      expect(await readAll()).toMatchObject({
+        found: ['/registry/a@4', '/registry/b@5', '/registry/d@6'],
+        revision: now + 1,
+      });
+      await expect(readAll(now + 100)).rejects.toThrow(FutureRevision);
+      await store.compact(now);
+      await expect(readAll(then)).rejects.toThrow(Compacted);
+    });
+
+    test('everything is read at one revision while others write', async () => {
+      const key = (i: number) => `/registry/${String(i).padStart(4, '0')}`;
+      const filler = 'x'.repeat(20_000);
+      for (let i = 0; i < 300; i++) await put(key(i), `old ${filler}`);
+      let round = 0;
+      const write = async () => {
+        const from = 250 - 10 * round++;
+        await Promise.all([
+          put(key(from), `new ${filler}`),
+          put(`${key(from + 1)}/between`, 'new'),
+          store.commit([{ key: key(from + 2) }]),
+        ]);
+      };
+      const writing = (async () => {
+        while (round < 5) await write();
+      })();
+      const asRange = async (at: Revision) => (await store.range(everything, { at })).entries.map(described);
+      const { found, revision } = await readAll(undefined, write);
+      await writing;
+      expect(await store.revision(), 'others wrote meanwhile').toBeGreaterThan(revision);
+      expect(found).toEqual(await asRange(revision));
+      for (const at of [revision - 9, revision - 4]) expect((await readAll(at)).found).toEqual(await asRange(at));
+    }, 20_000);
 
     test('closing ends the watches', async () => {
       const ended = (async () => {

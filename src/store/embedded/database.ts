@@ -46,7 +46,7 @@ export async function openDatabase(directory: string, mustExist = false): Promis
   const isEmpty = (statSync(file, { throwIfNoEntry: false })?.size ?? 0) === 0;
   if (isEmpty && (mustExist || isMarked(directory)))
     throw damaged(file, existsSync(file) ? 'it is empty, and the directory belongs to a cluster' : 'it is missing');
-  if (isEmpty) await createDatabase(directory, () => {});
+  if (isEmpty) await createDatabase(directory, async () => {});
   checkDatabase(file);
   const tables = openTables(directory, databaseFile);
   try {
@@ -63,18 +63,24 @@ export async function openDatabase(directory: string, mustExist = false): Promis
 }
 
 /** Creates the database under its final name in one step, complete and flushed. */
-export async function createDatabase(directory: string, fill: (tables: Tables) => void): Promise<void> {
+export async function createDatabase(directory: string, fill: (tables: Tables) => Promise<void>): Promise<void> {
   const temporary = `${databaseFile}.new`;
   const remove = () => {
     for (const name of [temporary, `${temporary}-lock`]) rmSync(join(directory, name), { force: true });
   };
   remove();
   const tables = openTables(directory, temporary);
-  await tables.env.batch(() => {
-    void tables.meta.put('format', encodeText('format', formatVersion));
-    fill(tables);
-  });
-  await tables.env.flushed;
+  try {
+    await tables.env.batch(() => {
+      void tables.meta.put('format', encodeText('format', formatVersion));
+    });
+    await fill(tables);
+    await tables.env.flushed;
+  } catch (error) {
+    await tables.env.close();
+    remove();
+    throw error;
+  }
   await tables.env.close();
   checkDatabase(join(directory, temporary));
   syncFile(join(directory, temporary));

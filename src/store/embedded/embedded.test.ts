@@ -1,13 +1,13 @@
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
 import { seededRandom } from '../../machinery/random.ts';
 import { systemClock, VirtualClock } from '../../machinery/time/clock.ts';
-import { type Entry, prefixRange } from '../interface.ts';
+import { type Entry, prefixRange, type StoredPart } from '../interface.ts';
 import { storeContract } from '../store.contract.ts';
 import { textOf } from '../store.ts';
 import { dictionary } from './dictionary.ts';
@@ -240,21 +240,33 @@ test('another format version is refused', async () => {
   await expect(openEmbeddedStore({ directory: path, clock })).rejects.toMatchObject({ reason: 'version' });
 });
 
-test('a snapshot restores into an empty directory only', async () => {
-  const from = await openEmbeddedStore({ directory: directory(), clock });
-  await from.commit([{ key: '/registry/a', value: bytes('one') }]);
-  const pieces: Uint8Array[] = [];
-  for await (const piece of from.snapshot()) pieces.push(piece);
-  await from.close();
-  const stream = async function* () {
-    yield* pieces;
+test('a store is restored into an empty directory only, at the given revision', async () => {
+  const entry = { key: '/registry/a', value: bytes('one'), createRevision: 2, modRevision: 3, lease: 0 };
+  const leased = { ...entry, key: '/registry/b', lease: 7 };
+  const content = async function* (): AsyncIterable<StoredPart> {
+    yield { type: 'lease', lease: 7, seconds: 5 };
+    yield { type: 'entries', entries: [entry, leased] };
   };
   const path = directory();
-  await restoreEmbeddedStore({ directory: path }, stream());
-  const store = await openEmbeddedStore({ directory: path, clock });
-  expect(await store.get('/registry/a')).toMatchObject({ modRevision: 2 });
+  const failing = async function* () {
+    yield* content();
+    throw new Error('cut off');
+  };
+  await expect(restoreEmbeddedStore({ directory: path, revision: 1000 }, failing())).rejects.toThrow('cut off');
+  expect(existsSync(join(path, databaseFile))).toBe(false);
+  await restoreEmbeddedStore({ directory: path, revision: 1000 }, content());
+  const passing = new VirtualClock();
+  const store = await openEmbeddedStore({ directory: path, clock: passing });
+  expect(await store.revision()).toBe(1000);
+  expect(await store.get('/registry/a')).toMatchObject({ createRevision: 1000, modRevision: 1000 });
+  await expect(store.get('/registry/a', 999)).rejects.toThrow('compacted');
+  const watch = store.watch({ start: '/', end: '0' }, 999, new AbortController().signal)[Symbol.asyncIterator]();
+  await expect(watch.next()).rejects.toThrow('compacted');
+  expect(await store.get('/registry/b')).toMatchObject({ lease: 7 });
+  await passing.advance(6000);
+  await eventually(async () => expect(await store.get('/registry/b')).toBeUndefined());
   await store.close();
-  await expect(restoreEmbeddedStore({ directory: path }, stream())).rejects.toThrow(/empty directory/);
+  await expect(restoreEmbeddedStore({ directory: path, revision: 1 }, content())).rejects.toThrow(/empty directory/);
 });
 
 async function eventually(check: () => Promise<void>): Promise<void> {

@@ -19,8 +19,9 @@ import {
   type Write,
 } from '../interface.ts';
 import { Leases } from '../leases.ts';
-import { writeSnapshot } from '../snapshot.ts';
 import { causeOf, full, openDatabase, type Tables, told, unusable } from './database.ts';
+import { LeasedKeys } from './leased-keys.ts';
+import { Reader, readPages } from './reader.ts';
 import { RecentEntries } from './recent-entries.ts';
 import {
   copyEntry,
@@ -73,7 +74,7 @@ class EmbeddedStore implements Store {
   readonly #log: ChangeLog;
   readonly #leases: Leases;
   readonly #reserve: Reserve;
-  readonly #leased = new Map<number, Set<string>>();
+  readonly #leased = new LeasedKeys();
   readonly #clock: Clock;
   readonly #directory: string;
   readonly #unlock: () => void;
@@ -82,6 +83,8 @@ class EmbeddedStore implements Store {
   /** Keys of the current batch with their entries before it, which reads return until the flush. */
   readonly #before = new Map<string, Entry | undefined>();
   readonly #recent = new RecentEntries();
+  readonly #readers = new Set<Reader>();
+  readonly #afterFlush: (() => void)[] = [];
   #closed = false;
   /** Why the last flush failed. */
   #failure: string | undefined;
@@ -107,7 +110,7 @@ class EmbeddedStore implements Store {
       records.length < rememberedTransactions ? compacted : Math.max(compacted, (past[0]?.revision ?? 1) - 1);
     this.#log = new ChangeLog(revision, logStart, past);
     this.#leases = new Leases(clock, (lease) => this.#expire(lease));
-    this.#restoreLeases();
+    this.#leased.restore(tables, (lease, seconds) => this.#leases.restore(lease, seconds));
     this.#reserve = new Reserve(tables, directory);
     this.#fillReserve();
   }
@@ -184,6 +187,8 @@ class EmbeddedStore implements Store {
     await this.#endLease(lease);
   }
 
+  leaseSeconds = async (lease: number): Promise<number | undefined> => this.#leases.seconds(lease);
+
   async size(): Promise<number> {
     const { mapSize, pageSize, lastPageNumber } = this.#tables.env.getStats() as Record<string, number>;
     return lastPageNumber ? (lastPageNumber + 1) * (pageSize || 4096) : mapSize;
@@ -204,9 +209,14 @@ class EmbeddedStore implements Store {
     return this.#failure;
   }
 
-  async *snapshot(): AsyncIterable<Uint8Array> {
-    const { entries, revision } = await this.range({ start: '', end: '\uffff' });
-    yield* writeSnapshot(revision, entries);
+  readAll(keys: KeyRange, at?: Revision) {
+    return readPages(this.#readers, () =>
+      this.#betweenFlushes(() => {
+        const changed = this.#isNow(at) ? new Map<string, undefined>() : this.#log.since(at as Revision, keys);
+        const { revision } = this.#log;
+        return new Reader(this.#tables, keys, { current: revision, at: at ?? revision, changed });
+      }),
+    );
   }
 
   async close(): Promise<void> {
@@ -217,6 +227,7 @@ class EmbeddedStore implements Store {
     await this.#filling;
     await this.#flushing;
     this.#log.close();
+    for (const reader of this.#readers) reader.close();
     const closed = this.#tables.env.close();
     // After a failed flush, LMDB waits for a flush that never happens.
     if (this.#failure === undefined) await closed;
@@ -240,6 +251,20 @@ class EmbeddedStore implements Store {
     return [...this.#tables.entries.getRange(options)].map(({ key, value }) => decodeEntry(key, value));
   }
 
+  /** Calls `act` when the database has exactly the transactions of the log: in this call, or right after a flush. */
+  async #betweenFlushes<T>(act: () => T): Promise<T> {
+    if (!this.#flushing) return act();
+    const { promise, resolve, reject } = Promise.withResolvers<T>();
+    this.#afterFlush.push(() => {
+      try {
+        resolve(act());
+      } catch (error) {
+        reject(error);
+      }
+    });
+    return promise;
+  }
+
   async #flushAll(): Promise<void> {
     // Other writes of this turn of the event loop share the first flush.
     await Promise.resolve();
@@ -247,6 +272,7 @@ class EmbeddedStore implements Store {
       while (this.#queue.length > 0) {
         const { room } = this.#reserve;
         await this.#flush(this.#queue.splice(0, room === 'all' ? largestBatch : mostWhenFull), room);
+        for (const act of this.#afterFlush.splice(0)) act();
       }
     } finally {
       this.#flushing = undefined;
@@ -276,7 +302,7 @@ class EmbeddedStore implements Store {
       return;
     }
     this.#before.clear();
-    for (const { changes } of written) this.#noteLeases(changes);
+    for (const { changes } of written) this.#leased.note(changes);
     for (const transaction of written) {
       this.#recent.take(transaction.changes);
       this.#log.append(transaction);
@@ -358,29 +384,6 @@ class EmbeddedStore implements Store {
     this.#reserving = this.#clock.after(reserveEveryMs, () => this.#fillReserve(), { background: true });
   }
 
-  #noteLeases(changes: readonly Change[]): void {
-    for (const change of changes) {
-      if (change.previous?.lease) this.#leased.get(change.previous.lease)?.delete(change.previous.key);
-      if (change.type !== 'put' || !change.entry.lease) continue;
-      const keys = this.#leased.get(change.entry.lease);
-      if (keys) keys.add(change.entry.key);
-      else this.#leased.set(change.entry.lease, new Set([change.entry.key]));
-    }
-  }
-
-  #restoreLeases(): void {
-    const { leases, entries } = this.#tables;
-    for (const { key: lease, value } of leases.getRange({})) {
-      this.#leases.restore(lease, Number(decodeText(`lease ${lease}`, value)));
-      this.#leased.set(lease, new Set());
-    }
-    if (this.#leased.size === 0) return;
-    for (const { key, value } of entries.getRange({})) {
-      const { lease } = decodeEntry(key, value);
-      if (lease) this.#leased.get(lease)?.add(key);
-    }
-  }
-
   /** Removals that fail for lack of space are retried, also after a restart. */
   #expire(lease: number): void {
     this.#endLease(lease).catch(() => {
@@ -389,7 +392,7 @@ class EmbeddedStore implements Store {
   }
 
   async #endLease(lease: number): Promise<void> {
-    const keys = [...(this.#leased.get(lease) ?? [])];
+    const keys = this.#leased.keysOf(lease);
     if (keys.length > 0) await this.commit(keys.map((key) => ({ key })));
     this.#leased.delete(lease);
     await this.#tables.leases.remove(lease);

@@ -1,27 +1,35 @@
-// A store from a snapshot.
+// A store from the content of a backup.
 
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
-import { StoreUnusable } from '../interface.ts';
-import { readSnapshot } from '../snapshot.ts';
+import { type Revision, type StoredPart, StoreUnusable } from '../interface.ts';
 import { createDatabase, unusable } from './database.ts';
 import { databaseFile, lockDirectory } from './files.ts';
 import { encodeEntry, encodeText } from './records.ts';
 
-/** Makes a store in an empty directory from a snapshot. Throws StoreUnusable if either is invalid. */
+/**
+ * Makes a store in an empty directory. All entries have `revision`, and nothing older can be read or watched. Rejects
+ * with the error of `content`, without a store, and with StoreUnusable.
+ */
 export async function restoreEmbeddedStore(
-  { directory }: { readonly directory: string },
-  snapshot: AsyncIterable<Uint8Array>,
+  { directory, revision }: { readonly directory: string; readonly revision: Revision },
+  content: AsyncIterable<StoredPart>,
 ): Promise<void> {
-  const { revision, entries } = await readSnapshot(snapshot);
   await locked(directory, async (unlock) => {
     if (statSync(join(directory, databaseFile), { throwIfNoEntry: false })?.size)
       throw new StoreUnusable('in-use', `${directory} holds a store already; restore into an empty directory`);
-    await createDatabase(directory, (tables) => {
-      // A lease counts from its last keep-alive, and its owner is gone: entries stay without a lease.
-      for (const entry of entries) void tables.entries.put(entry.key, encodeEntry({ ...entry, lease: 0 }));
-      void tables.meta.put('revision', encodeText('revision', revision));
-      void tables.meta.put('compacted', encodeText('compacted', revision));
+    await createDatabase(directory, async ({ env, entries, leases, meta }) => {
+      await env.batch(() => {
+        void meta.put('revision', encodeText('revision', revision));
+        void meta.put('compacted', encodeText('compacted', revision));
+      });
+      for await (const part of content)
+        await env.batch(() => {
+          if (part.type === 'lease') void leases.put(part.lease, encodeText(`lease ${part.lease}`, part.seconds));
+          else
+            for (const entry of part.entries)
+              void entries.put(entry.key, encodeEntry({ ...entry, createRevision: revision, modRevision: revision }));
+        });
     });
     unlock();
   });

@@ -4,6 +4,7 @@ import {
   type Change,
   type CommitResult,
   type Entry,
+  type KeyRange,
   type Page,
   type Store,
   StoreUnusable,
@@ -86,9 +87,10 @@ const delegated = (store: Store) => ({
   grantLease: (ttlSeconds: number) => store.grantLease(ttlSeconds),
   keepAlive: (lease: number) => store.keepAlive(lease),
   revokeLease: (lease: number) => store.revokeLease(lease),
+  leaseSeconds: (lease: number) => store.leaseSeconds(lease),
   size: () => store.size(),
   health: () => store.health(),
-  snapshot: () => store.snapshot(),
+  readAll: (keys: KeyRange, at?: number) => store.readAll(keys, at),
   close: () => store.close(),
 });
 

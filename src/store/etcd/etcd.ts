@@ -17,18 +17,9 @@ import {
   StoreUnusable,
   type Write,
 } from '../interface.ts';
+import { firstPageEntries, nextPageEntries } from '../page-size.ts';
 import { bytesOf } from '../value.ts';
-import {
-  bidiStream,
-  connect,
-  type Endpoint,
-  entryOf,
-  type Method,
-  methods,
-  numberOf,
-  serverStream,
-  unary,
-} from './proto.ts';
+import { bidiStream, connect, type Endpoint, entryOf, type Method, methods, numberOf, unary } from './proto.ts';
 import { watchEtcd } from './watch.ts';
 
 const callTimeoutMs = 10_000;
@@ -179,6 +170,11 @@ class EtcdStore implements Store {
     await this.#write(methods.leaseRevoke, { ID: lease });
   }
 
+  async leaseSeconds(lease: number): Promise<number | undefined> {
+    const { TTL, grantedTTL } = await this.#call(methods.leaseTimeToLive, { ID: lease });
+    return numberOf(TTL) > 0 ? numberOf(grantedTTL) : undefined;
+  }
+
   async size(): Promise<number> {
     return numberOf((await this.#call(methods.status, {})).dbSize);
   }
@@ -198,12 +194,19 @@ class EtcdStore implements Store {
     }
   }
 
-  async *snapshot(): AsyncIterable<Uint8Array> {
-    const stream = serverStream(this.#endpoints[this.#current], methods.snapshot, {});
-    try {
-      for await (const { blob } of stream) yield blob;
-    } catch (error) {
-      throw this.#translate(error);
+  async *readAll({ start, end }: KeyRange, at?: Revision) {
+    let limit = firstPageEntries;
+    for (let [from, revision] = [start, at]; ; ) {
+      const { remaining, ...page } = await this.range(
+        { start: from, end },
+        { limit, ...(revision && { at: revision }) },
+      );
+      revision = page.revision;
+      yield page;
+      const last = page.entries.at(-1);
+      if (!last || remaining === 0) return;
+      from = `${last.key}\0`;
+      limit = nextPageEntries(page.entries);
     }
   }
 

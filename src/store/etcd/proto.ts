@@ -36,6 +36,8 @@ message LeaseRevokeRequest { int64 ID = 1; }
 message LeaseRevokeResponse { ResponseHeader header = 1; }
 message LeaseKeepAliveRequest { int64 ID = 1; }
 message LeaseKeepAliveResponse { ResponseHeader header = 1; int64 ID = 2; int64 TTL = 3; }
+message LeaseTimeToLiveRequest { int64 ID = 1; bool keys = 2; }
+message LeaseTimeToLiveResponse { ResponseHeader header = 1; int64 ID = 2; int64 TTL = 3; int64 grantedTTL = 4; }
 message StatusRequest { }
 message StatusResponse { ResponseHeader header = 1; string version = 2; int64 dbSize = 3; uint64 leader = 4; uint64 raftIndex = 5; uint64 raftTerm = 6; uint64 raftAppliedIndex = 7; repeated string errors = 8; int64 dbSizeInUse = 9; bool isLearner = 10; }
 message DefragmentRequest { }
@@ -54,8 +56,6 @@ message MemberRemoveRequest { uint64 ID = 1; }
 message MemberUpdateRequest { uint64 ID = 1; repeated string peerURLs = 2; }
 message MemberPromoteRequest { uint64 ID = 1; }
 message MembersResponse { ResponseHeader header = 1; repeated Member members = 2; }
-message SnapshotRequest { }
-message SnapshotResponse { ResponseHeader header = 1; uint64 remaining_bytes = 2; bytes blob = 3; }
 `;
 
 const types = protobuf.parse(proto).root;
@@ -151,6 +151,12 @@ export const methods = {
     'LeaseKeepAliveRequest',
     'LeaseKeepAliveResponse',
   ),
+  leaseTimeToLive: method<{ readonly TTL: Int64; readonly grantedTTL: Int64 }>(
+    'Lease',
+    'LeaseTimeToLive',
+    'LeaseTimeToLiveRequest',
+    'LeaseTimeToLiveResponse',
+  ),
   status: method<StatusResponse>('Maintenance', 'Status', 'StatusRequest', 'StatusResponse'),
   defragment: method('Maintenance', 'Defragment', 'DefragmentRequest', 'DefragmentResponse'),
   alarm: method<Header & { readonly alarms: readonly { readonly memberID: Int64; readonly alarm: number }[] }>(
@@ -170,7 +176,6 @@ export const methods = {
   memberRemove: method<MembersResponse>('Cluster', 'MemberRemove', 'MemberRemoveRequest', 'MembersResponse'),
   memberUpdate: method<MembersResponse>('Cluster', 'MemberUpdate', 'MemberUpdateRequest', 'MembersResponse'),
   memberPromote: method<MembersResponse>('Cluster', 'MemberPromote', 'MemberPromoteRequest', 'MembersResponse'),
-  snapshot: method<{ readonly blob: Uint8Array }>('Maintenance', 'Snapshot', 'SnapshotRequest', 'SnapshotResponse'),
 };
 
 /** Revisions stay far below 2^53. */
@@ -233,9 +238,6 @@ export function unary<Response>(
     );
   });
 }
-
-export const serverStream = <Response>({ client }: Endpoint, call: Method<Response>, request: object) =>
-  client.makeServerStreamRequest(call.path, call.serialize, call.deserialize, request, leaderRequired(), {});
 
 export const bidiStream = <Response>({ client }: Endpoint, call: Method<Response>) =>
   client.makeBidiStreamRequest<object, Response>(call.path, call.serialize, call.deserialize, leaderRequired(), {});
