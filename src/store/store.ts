@@ -4,8 +4,19 @@ import type { Metrics } from '../machinery/metrics.ts';
 import type { Clock } from '../machinery/time/clock.ts';
 import type { EncryptedStore } from './encryption/encrypted-store.ts';
 import type { EtcdCluster } from './etcd/cluster-interface.ts';
-import type { Store } from './interface.ts';
+import type { EtcdOptions } from './etcd/etcd.ts';
+import type { EtcdRestore } from './etcd/restore.ts';
+import type { Revision, Store, StoredPart } from './interface.ts';
 
+export {
+  type BackupFile,
+  type BackupHeader,
+  type BackupPart,
+  BackupUnusable,
+  decodeBackup,
+  encodeBackup,
+} from './backup/format.ts';
+export { checkRecipient, type Decryption, type Encryption, pack, type Unpacked, unpack } from './backup/packing.ts';
 export { runCompaction } from './compaction.ts';
 export type { EncryptedStore } from './encryption/encrypted-store.ts';
 export { encryptionMetrics } from './encryption-metrics.ts';
@@ -69,6 +80,35 @@ const closingMs = 60_000;
 export interface ReconfigurableStore extends EncryptedStore {
   /** Encrypts by another configuration from now on. Rejects, without any change, if it is invalid or `check` rejects. */
   reconfigure(configuration: string, check: (store: Store) => Promise<unknown>): Promise<void>;
+}
+
+/** As `restoreEmbeddedStore` in embedded/restore.ts. */
+export async function restoreEmbedded(
+  options: { readonly directory: string; readonly revision: Revision },
+  content: AsyncIterable<StoredPart>,
+): Promise<void> {
+  await (await import('./embedded/restore.ts')).restoreEmbeddedStore(options, content);
+}
+
+/** etcd with its own revisions, whatever state a restore is in; and the earlier restores. */
+export async function openEtcdForRestore(options: EtcdOptions) {
+  const store = await (await import('./etcd/etcd.ts')).openRawEtcd(options);
+  const { earlierRestores, openOffset } = await import('./etcd/restore.ts');
+  return { store: await openOffset(store), earlier: await earlierRestores(store) };
+}
+
+/** As `restoreEtcdStore` in etcd/restore.ts. */
+export async function restoreEtcd(
+  options: EtcdOptions,
+  restore: EtcdRestore,
+  parts: () => AsyncIterable<StoredPart>,
+): Promise<void> {
+  const store = await (await import('./etcd/etcd.ts')).openRawEtcd(options);
+  try {
+    await (await import('./etcd/restore.ts')).restoreEtcdStore(store, restore, parts);
+  } finally {
+    await store.close();
+  }
 }
 
 /**

@@ -20,6 +20,7 @@ import {
 import { firstPageEntries, nextPageEntries } from '../page-size.ts';
 import { bytesOf } from '../value.ts';
 import { bidiStream, connect, type Endpoint, entryOf, type Method, methods, numberOf, unary } from './proto.ts';
+import { settled } from './restore.ts';
 import { watchEtcd } from './watch.ts';
 
 const callTimeoutMs = 10_000;
@@ -35,8 +36,19 @@ export interface EtcdOptions {
   readonly tls?: { readonly ca?: string; readonly cert?: string; readonly key?: string };
 }
 
-/** Throws StoreUnusable (`unreachable`) when no endpoint answers. */
+/** Throws StoreUnusable: no endpoint answers (`unreachable`), or a restore is unfinished (`damaged`). */
 export async function openEtcdStore(options: EtcdOptions): Promise<Store> {
+  const store = await openRawEtcd(options);
+  try {
+    return await settled(store);
+  } catch (error) {
+    await store.close();
+    throw error;
+  }
+}
+
+/** With etcd's own revisions, whatever state a restore is in. */
+export async function openRawEtcd(options: EtcdOptions): Promise<Store> {
   if (options.endpoints.length === 0) throw new StoreUnusable('unreachable', 'no etcd endpoint was given');
   const store = new EtcdStore(options);
   try {
