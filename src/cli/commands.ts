@@ -1,6 +1,7 @@
 // All commands with their options. Each is implemented in the file of its name.
 
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
+import { withEncryption, withPlace, withSecrets } from './backup-options.ts';
 import { withCluster, withOutput } from './options.ts';
 import { withUpOptions } from './up-options.ts';
 
@@ -16,6 +17,7 @@ export function addCommands(program: Command): void {
       program.command('status').description('show the state of a cluster: components, nodes, memory, problems'),
     ),
   ).action(async (options) => (await import('./status.ts')).status(options));
+  addBackup(program);
   addImage(program);
   withCluster(
     program
@@ -81,6 +83,35 @@ function addEnvtest(program: Command): void {
     .option('--print-assets', 'print only their directory, for KUBEBUILDER_ASSETS')
     .option('--dir <dir>', 'where to make them (default: in this checkout)')
     .action(async (options) => (await import('./envtest.ts')).envtest(options));
+}
+
+function addBackup(program: Command): void {
+  const backup = program.command('backup').description('make and look at backups of a cluster');
+  withOutput(
+    withEncryption(withPlace(withCluster(backup.command('create').description('write a backup, also while it runs')))),
+  )
+    .argument('<file>', 'a file that does not exist yet, or s3://BUCKET/KEY')
+    .option('--at <revision|time>', 'as of a revision or a time, as far back as the store has history')
+    .action(async (file, options) => (await import('./backup.ts')).create(file, options));
+  withOutput(withSecrets(withPlace(backup.command('inspect').description('verify a backup, and list its content'))))
+    .argument('<file>', 'a file, or s3://BUCKET/KEY')
+    .action(async (file, options) => (await import('./backup.ts')).inspect(file, options));
+  withSecrets(
+    withPlace(
+      withCluster(
+        program
+          .command('restore')
+          .description(
+            'replace a stopped cluster by its backup, or make a new one from it; volumes are not in backups',
+          ),
+      ),
+    ),
+  )
+    .argument('<file>', 'a file, or s3://BUCKET/KEY')
+    .option('--yes', 'do not ask')
+    .addOption(new Option('--store <store>', 'by default that of the backup').choices(['embedded', 'etcd']))
+    .option('--etcd-endpoints <urls>', 'etcd servers, separated by commas')
+    .action(async (file, options) => (await import('./restore.ts')).restore(file, options));
 }
 
 function addImage(program: Command): void {

@@ -74,7 +74,16 @@ function checkConfig(config: ClusterConfig): void {
     throw new SettingError(
       `${both} is in --enable-admission-plugins and in --disable-admission-plugins: remove it from one of them`,
     );
+  checkBackups(config);
   checkRanges(config);
+}
+
+function checkBackups({ backupSchedule, backupTo, backupRecipients }: ClusterConfig): void {
+  if ((backupSchedule === undefined) !== (backupTo === undefined))
+    throw new SettingError('--backup-schedule and --backup-to need each other');
+  const foreign = backupRecipients.find((recipient) => !recipient.startsWith('age1'));
+  if (foreign !== undefined)
+    throw new SettingError(`--backup-recipients ${foreign}: a public key of age begins with age1`);
 }
 
 function checkRanges(config: ClusterConfig): void {

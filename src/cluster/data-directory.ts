@@ -15,6 +15,12 @@ export interface DataDirectory {
   readonly pki: string;
   readonly store: string;
   readonly kubeconfig: string;
+  /** Marks the directory as a cluster's. */
+  readonly stamp: string;
+  /** The cluster's address ranges. */
+  readonly ranges: string;
+  /** The flags that it was last started with. */
+  readonly settings: string;
   readonly log: string;
   readonly runFile: string;
   /** Names the process of the nodes. */
@@ -38,6 +44,9 @@ export function dataDirectory(given: string): DataDirectory {
     pki: path.join(root, 'pki'),
     store: path.join(root, 'store'),
     kubeconfig: path.join(root, 'kubeconfig'),
+    stamp: path.join(root, 'coracle.json'),
+    ranges: path.join(root, 'network.json'),
+    settings: path.join(root, 'settings.json'),
     log: path.join(root, 'coracle.log'),
     runFile: path.join(root, 'run.json'),
     nodesRunFile: path.join(root, 'nodes.json'),
@@ -64,7 +73,7 @@ export class DataDirectoryError extends Error {
 
 /** Makes the directory, or checks that it is a cluster's and of a supported version. */
 export async function openDataDirectory(directory: DataDirectory): Promise<void> {
-  const stamp = stampOf(directory);
+  const { stamp } = directory;
   try {
     await mkdir(directory.root, { recursive: true, mode: 0o755 });
     const text = await readFile(stamp, 'utf8').catch((error: NodeJS.ErrnoException) => {
@@ -88,8 +97,6 @@ export async function openDataDirectory(directory: DataDirectory): Promise<void>
   }
 }
 
-const stampOf = (directory: DataDirectory) => path.join(directory.root, 'coracle.json');
-
 interface Stamp {
   readonly format: number;
   /** The store that was made in this directory. */
@@ -98,9 +105,13 @@ interface Stamp {
 
 const writeStamp = (file: string, stamp: Stamp) => writeWhole(file, `${JSON.stringify(stamp)}\n`);
 
+/** The stamp of a directory whose cluster has this store. */
+export const stampText = (store: 'embedded' | 'etcd'): string =>
+  `${JSON.stringify({ format: formatVersion, ...(store === 'embedded' && { store }) } satisfies Stamp)}\n`;
+
 /** Whether the directory belongs to a cluster with an embedded store. */
 export async function hasStore(directory: DataDirectory): Promise<boolean> {
-  const text = await readFile(stampOf(directory), 'utf8').catch(() => '{}');
+  const text = await readFile(directory.stamp, 'utf8').catch(() => '{}');
   if ((JSON.parse(text) as Stamp).store === 'embedded') return true;
   // Directories of earlier versions are not marked; their kubeconfig was written once the store was open.
   const found = await Promise.allSettled([access(directory.kubeconfig), access(directory.store)]);
@@ -109,7 +120,7 @@ export async function hasStore(directory: DataDirectory): Promise<boolean> {
 
 /** From now on a missing store is damage, and not the beginning of a cluster. */
 export async function noteStore(directory: DataDirectory): Promise<void> {
-  await writeStamp(stampOf(directory), { format: formatVersion, store: 'embedded' });
+  await writeStamp(directory.stamp, { format: formatVersion, store: 'embedded' });
 }
 
 function checkStamp(text: string, stamp: string, root: string): void {

@@ -1,7 +1,7 @@
 // Encryption of the cluster's data at rest: finds the configuration, and maps keys to resources.
 
 import { randomBytes } from 'node:crypto';
-import { access, readFile, writeFile } from 'node:fs/promises';
+import { access, mkdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { KindRegistry } from '../api/api.ts';
 import type { Logger } from '../machinery/logger.ts';
@@ -130,6 +130,7 @@ async function configurationFile(wanted: string | undefined, pki: string): Promi
     '  - identity: {}',
     '',
   ];
+  await mkdir(pki, { recursive: true, mode: 0o700 });
   await writeFile(own, text.join('\n'), { mode: 0o600, flag: 'wx', flush: true });
   return own;
 }
@@ -141,7 +142,7 @@ async function refuseEncrypted(store: Store, secrets: KeyRange): Promise<void> {
 }
 
 /** By the first parts of a key: /registry/secrets/..., or /registry/GROUP/PLURAL/... for custom resources. */
-function resourceFinder(prefix: string) {
+export function resourceFinder(prefix: string) {
   const builtIn = new Map<string, { group: string; resource: string }>();
   for (const { storagePrefix, group, resource } of new KindRegistry().all())
     if (!builtIn.has(storagePrefix)) builtIn.set(storagePrefix, { group, resource });

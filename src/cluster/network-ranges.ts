@@ -27,7 +27,7 @@ interface Machine {
 export async function withOwnRanges(
   config: ClusterConfig,
   directory: DataDirectory,
-  machine: Machine = { registry, addresses: machineAddresses() },
+  machine: Machine = thisMachine(),
 ): Promise<Ranges> {
   if (config.runtime === 'simulated' || !config.components.includes('kubelet')) return defaultRanges(config);
   const file = path.join(directory.root, 'network.json');
@@ -48,6 +48,18 @@ function checkKept(kept: Ranges, given: Partial<Ranges>, root: string): Ranges {
       );
   return kept;
 }
+
+/** Claims the ranges in a cluster's file, if there is one. Throws DataDirectoryError if another cluster has them. */
+export async function claimKeptRanges(
+  file: string,
+  dataDirectory: string,
+  machine: Machine = thisMachine(),
+): Promise<void> {
+  const kept = await readRanges(file);
+  if (kept) await claimRanges(kept, dataDirectory, machine);
+}
+
+const thisMachine = (): Machine => ({ registry, addresses: machineAddresses() });
 
 /** Releases the ranges of a removed cluster. */
 export async function releaseRanges(dataDirectory: string, from: string = registry): Promise<void> {

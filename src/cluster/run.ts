@@ -3,6 +3,7 @@
 import { conditionOf, kubernetesVersion, type Node } from '../api/api.ts';
 import { createInformer, type Informer } from '../client/client.ts';
 import { fieldsIn, textIn } from '../machinery/parsed.ts';
+import { startBackups } from './backup/running.ts';
 import type { ClusterConfig } from './config.ts';
 import type { Environment } from './context.ts';
 import { serveControl } from './control.ts';
@@ -53,16 +54,22 @@ export async function runCluster(
   const startedAt = clock.now();
   const cluster = await startCluster(config, environment, nodeCommand, hooks);
   const nodes = createInformer({ ...environment, client: cluster.client }, 'nodes');
-  const status = () => statusOf(cluster, nodes, clock.now() - startedAt);
+  const backups = await startBackups(cluster, environment, process.env).catch(async (error) => {
+    await cluster.stop();
+    throw error;
+  });
   const control = await serveControl(cluster.directory.controlSocket, {
-    status,
+    status: () => status(),
+    backup: (body) => backups.answer(body),
     explain: async (body) => cluster.explainPod(textIn(fieldsIn(body)['pod'])),
     stop: async () => hooks.onStopRequest(),
   });
+  const status = () => statusOf(cluster, nodes, { uptimeMs: clock.now() - startedAt, backup: backups.problem() });
   const stopCollecting = collectWhenIdle(clock);
   const stop = async () => {
     stopCollecting();
     await control.stop();
+    await backups.stop();
     await nodes.stop();
     await cluster.stop();
   };
@@ -109,7 +116,17 @@ async function allReady(config: ClusterConfig, nodes: Informer<Node>, { clock }:
 const firstFew = (texts: readonly string[]): string =>
   texts.length > 5 ? `${texts.slice(0, 5).join('; ')}; and ${texts.length - 5} more` : texts.join('; ');
 
-async function statusOf(cluster: Cluster, informer: Informer<Node>, uptimeMs: number): Promise<ClusterStatus> {
+interface Facts {
+  readonly uptimeMs: number;
+  /** The problem of scheduled backups. */
+  readonly backup: string | undefined;
+}
+
+async function statusOf(
+  cluster: Cluster,
+  informer: Informer<Node>,
+  { uptimeMs, backup }: Facts,
+): Promise<ClusterStatus> {
   const { parts: components, processes } = await cluster.status();
   const nodes = [...informer.list()]
     .sort((a, b) => (a.metadata.name < b.metadata.name ? -1 : 1))
@@ -136,6 +153,7 @@ async function statusOf(cluster: Cluster, informer: Informer<Node>, uptimeMs: nu
     components,
     nodes,
     problems: [
+      ...(backup === undefined ? [] : [backup]),
       ...components.filter((c) => c.problem).map((c) => `${c.name}: ${c.problem}`),
       ...nodes.filter((n) => n.problem).map((n) => `node ${n.name} is not Ready: ${n.problem}`),
     ],

@@ -2,8 +2,22 @@
 // follow from this table.
 
 import path from 'node:path';
-import { parseCidr, parseIp } from '../machinery/ip.ts';
-import { wholeValue } from '../machinery/quantity.ts';
+import {
+  domain,
+  httpUrl,
+  ipv4,
+  list,
+  namesOf,
+  range,
+  SettingError,
+  schedule,
+  text,
+  thresholds,
+  trueOrFalse,
+  wholeNumber,
+} from './setting-values.ts';
+
+export { SettingError } from './setting-values.ts';
 
 export interface Setting<T> {
   /** Name on the command line, without dashes. */
@@ -15,13 +29,10 @@ export interface Setting<T> {
   readonly default: T;
   /** The only values that are allowed. */
   readonly choices?: readonly T[];
+  /** Whether the value is the path of a file that the cluster reads. */
+  readonly isFile?: boolean;
   /** Throws SettingError. Returns absolute paths. */
   read(text: string): T;
-}
-
-/** An invalid value. The message has the cause and the remedy. */
-export class SettingError extends Error {
-  override readonly name = 'SettingError';
 }
 
 export const componentNames = [
@@ -87,8 +98,6 @@ export const optionalAdmissionPlugins = [
 const admissionPluginNames = [...defaultAdmissionPlugins, ...optionalAdmissionPlugins];
 
 const setting = <T>(declaration: Setting<T>): Setting<T> => declaration;
-const text = (value: string): string => value;
-const list = (value: string): readonly string[] => value.split(',').map((part) => part.trim());
 
 function choice<const T extends string>(
   declaration: Omit<Setting<T>, 'read' | 'choices'> & { readonly choices: readonly T[] },
@@ -103,6 +112,7 @@ function choice<const T extends string>(
 
 const file = (declaration: Pick<Setting<unknown>, 'flag' | 'argument' | 'help'>): Setting<string | undefined> => ({
   ...declaration,
+  isFile: true,
   default: undefined,
   read: (value) => path.resolve(value),
 });
@@ -280,89 +290,42 @@ export const settings = {
     default: undefined,
     read: thresholds,
   }),
+  backupSchedule: setting<string | undefined>({
+    flag: 'backup-schedule',
+    argument: '<cron>',
+    help: "when to make backups, such as '0 3 * * *' (UTC, unless it begins with TZ=<zone>); needs --backup-to",
+    default: undefined,
+    read: schedule,
+  }),
+  backupTo: setting<string | undefined>({
+    flag: 'backup-to',
+    argument: '<place>',
+    help: 'directory, or s3://BUCKET/PREFIX, for scheduled backups',
+    default: undefined,
+    read: (value) => (value.startsWith('s3://') ? value : path.resolve(value)),
+  }),
+  backupKeep: setting({
+    flag: 'backup-keep',
+    argument: '<n>',
+    help: 'number of scheduled backups to keep',
+    default: 7,
+    read: wholeNumber(1, 10_000),
+  }),
+  backupRecipients: setting<readonly string[]>({
+    flag: 'backup-recipients',
+    argument: '<keys>',
+    help: 'public keys of age (age1...) for which scheduled backups are encrypted, separated by commas',
+    default: [],
+    read: list,
+  }),
+  s3Endpoint: setting<string | undefined>({
+    flag: 's3-endpoint',
+    argument: '<url>',
+    help: 'S3 server for --backup-to s3://...; by default AWS',
+    default: undefined,
+    read: httpUrl,
+  }),
 };
 
 type ValueOf<S> = S extends Setting<infer T> ? T : never;
 export type Settings = { readonly [Name in keyof typeof settings]: ValueOf<(typeof settings)[Name]> };
-
-function wholeNumber(least: number, most: number): (value: string) => number {
-  return (value) => {
-    const number = Number(value);
-    if (value.trim() && Number.isInteger(number) && number >= least && number <= most) return number;
-    throw new SettingError(`Give a whole number from ${least} to ${most}.`);
-  };
-}
-
-function trueOrFalse(value: string): boolean {
-  if (value === 'true' || value === 'false') return value === 'true';
-  throw new SettingError('Give true or false.');
-}
-
-function namesOf<T extends string>(label: string, names: readonly T[]): (value: string) => readonly T[] {
-  return (value) =>
-    list(value).map((name) => {
-      const found = names.find((allowed) => allowed === name);
-      if (found === undefined) throw new SettingError(`unknown ${label} "${name}". Allowed: ${names.join(', ')}`);
-      return found;
-    });
-}
-
-/** The kubelet's signals of eviction. */
-const evictionSignals = [
-  ...['memory.available', 'pid.available', 'nodefs.available', 'nodefs.inodesFree'],
-  ...['imagefs.available', 'imagefs.inodesFree'],
-];
-
-/** In the format of the kubelet's own flag. */
-function thresholds(value: string): Readonly<Record<string, string>> {
-  const found = new Map<string, string>();
-  for (const item of list(value)) {
-    const [signal, amount = '', more] = item.split('<').map((part) => part.trim());
-    if (!amount || more !== undefined)
-      throw new SettingError(`"${item}" is no threshold. Give <signal><<amount>, such as memory.available<5%.`);
-    if (!evictionSignals.includes(signal))
-      throw new SettingError(`unknown eviction signal "${signal}". Allowed: ${evictionSignals.join(', ')}`);
-    if (found.has(signal)) throw new SettingError(`${signal} has two thresholds.`);
-    if (!isThreshold(amount))
-      throw new SettingError(`"${amount}" is no amount of ${signal}. Give a positive quantity or 0% to 100%.`);
-    found.set(signal, amount);
-  }
-  return Object.fromEntries(found);
-}
-
-function isThreshold(amount: string): boolean {
-  if (!amount.endsWith('%')) {
-    try {
-      return wholeValue(amount) > 0;
-    } catch {
-      return false;
-    }
-  }
-  const percent = Number(amount.slice(0, -1));
-  return amount.length > 1 && percent >= 0 && percent <= 100;
-}
-
-function ipv4(value: string): string {
-  const address = parseIp(value);
-  if (address?.family === 4) return value;
-  throw new SettingError('Give an IPv4 address of this machine, such as 192.0.2.10.');
-}
-
-/** An IPv4 range; `largest` and `smallest` are lengths of its prefix. */
-function range(largest: number, smallest: number): (value: string) => string {
-  return (value) => {
-    const cidr = parseCidr(value);
-    if (cidr?.family !== 4) throw new SettingError('Give an IPv4 range, such as 10.96.0.0/12.');
-    if (cidr.base !== cidr.address)
-      throw new SettingError(`${value} is an address inside a range: give the first address of the range.`);
-    if (cidr.prefix < largest || cidr.prefix > smallest)
-      throw new SettingError(`Give a range from /${largest} to /${smallest}.`);
-    return value;
-  };
-}
-
-function domain(value: string): string {
-  const label = '[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?';
-  if (value.length <= 253 && new RegExp(`^${label}(\\.${label})*$`).test(value)) return value;
-  throw new SettingError('Give a DNS name in lower case, such as cluster.local.');
-}

@@ -3,6 +3,9 @@
 import type { Client, RunningComponent } from '../client/client.ts';
 import type { UserInfo } from '../kube-apiserver/kube-apiserver.ts';
 import type { Decision } from '../kube-scheduler/kube-scheduler.ts';
+import type { Store } from '../store/store.ts';
+import { saveSettings, settingsToSave } from './backup/saved-settings.ts';
+import { settleRestore } from './backup/settle.ts';
 import { type ClusterConfig, defaultRanges, type RunConfig } from './config.ts';
 import type { Environment, PartContext } from './context.ts';
 import { type ControlPlane, controlPlane } from './control-plane.ts';
@@ -29,6 +32,7 @@ export interface Cluster {
   readonly directory: DataDirectory;
   /** URL of the API server. */
   readonly server: string;
+  readonly store: Store;
   /** An in-process client with all rights. */
   readonly client: Client;
   /** A client of this process under another identity. */
@@ -71,6 +75,7 @@ export async function startCluster(
   await openDataDirectory(directory);
   const info = (address: string) => ({ name: config.name, address, startedAt: environment.clock.now(), version });
   await claim(directory, info(''));
+  await settleRestore(directory, environment.clock);
   const hasRealNodes = config.runtime !== 'simulated' && nodePartNames.some((name) => config.components.includes(name));
   const nodeProcess = hasRealNodes
     ? new NodeProcess(environment, () => launchNodes(nodeCommand, directory, environment.clock), hooks.onStep)
@@ -81,6 +86,7 @@ export async function startCluster(
     const cluster = await start(runConfig, environment, hooks, (context, api) =>
       nodeProcess ? startApart(nodeProcess, context, api) : startHere(context, api, hooks.onStep),
     );
+    await saveSettings(directory, settingsToSave(runConfig, cluster.server));
     await claim(directory, info(cluster.server));
     return cluster;
   } catch (error) {
@@ -118,12 +124,13 @@ async function start(
   };
   const sequence = new PartSequence(context, hooks.onStep);
   try {
-    const { 'kube-apiserver': api, 'kube-scheduler': scheduler } = await startControlPlane(context, sequence);
+    const { store, 'kube-apiserver': api, 'kube-scheduler': scheduler } = await startControlPlane(context, sequence);
     const nodes = await startNodes(context, api);
     return {
       config,
       directory: context.directory,
       server: `https://${config.nodeIP}:${api.port}`,
+      store: store.store,
       client: api.clientFor(identities.admin),
       clientFor: api.clientFor,
       nodes: nodes.handles,
@@ -150,7 +157,7 @@ async function start(
 async function startControlPlane(
   context: PartContext,
   sequence: PartSequence,
-): Promise<Partial<ControlPlane> & Pick<ControlPlane, 'kube-apiserver'>> {
+): Promise<Partial<ControlPlane> & Pick<ControlPlane, 'store' | 'kube-apiserver'>> {
   const made: Partial<Record<keyof ControlPlane, RunningComponent>> = {};
   for (const part of controlPlane) {
     if (part.name !== 'store' && !context.config.components.includes(part.name)) continue;
@@ -158,9 +165,9 @@ async function startControlPlane(
     if (missing) throw new Error(`${part.name} needs ${missing}: add it to --components`);
     made[part.name] = await sequence.start(part.name, () => part.start(context, made as Partial<ControlPlane>));
   }
-  const { 'kube-apiserver': api, ...others } = made as Partial<ControlPlane>;
-  if (!api) throw new Error('a cluster needs kube-apiserver: add it to --components');
-  return { ...others, 'kube-apiserver': api };
+  const { store, 'kube-apiserver': api, ...others } = made as Partial<ControlPlane>;
+  if (!store || !api) throw new Error('a cluster needs kube-apiserver: add it to --components');
+  return { ...others, store, 'kube-apiserver': api };
 }
 
 async function startHere(context: PartContext, api: ApiServerPart, onStep?: OnStep): Promise<Nodes> {

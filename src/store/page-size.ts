@@ -1,4 +1,4 @@
-// The size of a page, for readers of a whole range: some megabytes, whatever the size of an entry.
+// The size of a page, for readers of a whole range: some megabytes for entries of any size.
 
 import type { Entry } from './interface.ts';
 

@@ -90,7 +90,7 @@ export async function restoreEmbedded(
   await (await import('./embedded/restore.ts')).restoreEmbeddedStore(options, content);
 }
 
-/** etcd with its own revisions, whatever state a restore is in; and the earlier restores. */
+/** etcd with the revisions that clients saw, also if a restore is unfinished; and the earlier restores. */
 export async function openEtcdForRestore(options: EtcdOptions) {
   const store = await (await import('./etcd/etcd.ts')).openRawEtcd(options);
   const { earlierRestores, openOffset } = await import('./etcd/restore.ts');

@@ -18,7 +18,7 @@ const digestBytes = 32;
 
 export interface BackupHeader {
   readonly cluster: string;
-  /** The UID of kube-system: the same for a cluster and what is restored from its backups. */
+  /** The UID of kube-system: a cluster that is restored from a backup has the same. */
   readonly clusterUid?: string;
   readonly revision: Revision;
   /** RFC 3339. */

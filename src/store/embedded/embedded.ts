@@ -213,8 +213,7 @@ class EmbeddedStore implements Store {
     return readPages(this.#readers, () =>
       this.#betweenFlushes(() => {
         const changed = this.#isNow(at) ? new Map<string, undefined>() : this.#log.since(at as Revision, keys);
-        const { revision } = this.#log;
-        return new Reader(this.#tables, keys, { current: revision, at: at ?? revision, changed });
+        return new Reader(this.#tables, keys, { current: this.#log.revision, at: at ?? this.#log.revision, changed });
       }),
     );
   }
@@ -254,15 +253,15 @@ class EmbeddedStore implements Store {
   /** Calls `act` when the database has exactly the transactions of the log: in this call, or right after a flush. */
   async #betweenFlushes<T>(act: () => T): Promise<T> {
     if (!this.#flushing) return act();
-    const { promise, resolve, reject } = Promise.withResolvers<T>();
-    this.#afterFlush.push(() => {
-      try {
-        resolve(act());
-      } catch (error) {
-        reject(error);
-      }
-    });
-    return promise;
+    return new Promise((resolve, reject) =>
+      this.#afterFlush.push(() => {
+        try {
+          resolve(act());
+        } catch (error) {
+          reject(error);
+        }
+      }),
+    );
   }
 
   async #flushAll(): Promise<void> {

@@ -47,7 +47,7 @@ export async function openEtcdStore(options: EtcdOptions): Promise<Store> {
   }
 }
 
-/** With etcd's own revisions, whatever state a restore is in. */
+/** With etcd's own revisions, also if a restore is unfinished. */
 export async function openRawEtcd(options: EtcdOptions): Promise<Store> {
   if (options.endpoints.length === 0) throw new StoreUnusable('unreachable', 'no etcd endpoint was given');
   const store = new EtcdStore(options);

@@ -1,0 +1,91 @@
+import { createInterface } from 'node:readline/promises';
+import {
+  type Loss,
+  openPlace,
+  type PreparedRestore,
+  prepareRestore,
+  type RestoreTarget,
+} from '../cluster/backup/backup.ts';
+import { runningProcess } from '../cluster/data-directory.ts';
+import { systemClock } from '../machinery/time/clock.ts';
+import { backupFailure, decryptionOf, type PlaceFlags, placeOptions, type SecretFlags } from './backup-options.ts';
+import { bold, CliError, type ClusterOptions, directoryOf, print } from './options.ts';
+
+interface RestoreOptions extends ClusterOptions, PlaceFlags, SecretFlags {
+  readonly yes?: boolean;
+  readonly store?: 'embedded' | 'etcd';
+  readonly etcdEndpoints?: string;
+}
+
+export async function restore(place: string, options: RestoreOptions): Promise<void> {
+  const directory = directoryOf(options);
+  const target = targetOf(options);
+  if (!options.yes && !process.stdin.isTTY)
+    throw new CliError('restore asks before it replaces anything: run it at a terminal, or give --yes', 2);
+  const running = await runningProcess(directory);
+  if (running)
+    throw new CliError(
+      `the cluster in ${directory.root} runs (process ${running.pid}): stop it with "./coracle down --data-dir ${directory.root}"`,
+    );
+  try {
+    const { folder, name } = openPlace(place, placeOptions(options));
+    const prepared = await prepareRestore({
+      directory,
+      name: options.name,
+      bytes: folder.read(name),
+      decryption: await decryptionOf(options),
+      clock: systemClock,
+      ...(target && { target }),
+    });
+    printPlan(place, prepared, directory.root);
+    if (!options.yes && !(await isConfirmed())) {
+      await prepared.discard();
+      throw new CliError('nothing was changed');
+    }
+    await prepared.commit();
+    print(`\nThe cluster "${options.name}" is restored. Start it with:\n\n  ${bold(prepared.startCommand)}`);
+  } catch (error) {
+    throw backupFailure(error, place);
+  }
+}
+
+function targetOf({ store, etcdEndpoints }: RestoreOptions): RestoreTarget | undefined {
+  const endpoints = etcdEndpoints?.split(',').map((url) => url.trim());
+  if (store === 'embedded' && endpoints) throw new CliError('--etcd-endpoints needs --store etcd', 2);
+  if (store === 'embedded') return { store };
+  if (endpoints) return { store: 'etcd', endpoints };
+  if (store === 'etcd')
+    throw new CliError('--store etcd needs --etcd-endpoints, such as --etcd-endpoints http://127.0.0.1:2379', 2);
+  return undefined;
+}
+
+function printPlan(place: string, { header, target, losses }: PreparedRestore, root: string): void {
+  const into = target.store === 'etcd' ? `${root} and the etcd at ${target.endpoints.join(',')}` : root;
+  print(`${place} has the cluster "${header.cluster}" as of ${header.time}, revision ${header.revision}.`);
+  print(`It goes into ${into}.`);
+  for (const loss of losses) printLoss(loss);
+  if (losses.length === 0) print('Nothing is there yet, so nothing is lost.');
+}
+
+const shown = 20;
+
+function printLoss({ place, resources, problem, isSameCluster }: Loss): void {
+  if (!resources) return print(`\nThe present store in ${place} is replaced; it cannot be read: ${problem}`);
+  print(`\n${isSameCluster ? 'What was written since' : bold('ANOTHER cluster')} in ${place} is lost:`);
+  if (resources.length === 0) return print('  no difference');
+  print(`  ${'resource'.padEnd(52)} ${'lost'.padStart(7)} ${'changed'.padStart(8)} ${'returned'.padStart(9)}`);
+  for (const { resource, lost, changed, returned } of resources.slice(0, shown))
+    print(
+      `  ${resource.padEnd(52)} ${String(lost).padStart(7)} ${String(changed).padStart(8)} ${String(returned).padStart(9)}`,
+    );
+  if (resources.length > shown) print(`  and ${resources.length - shown} more resources`);
+}
+
+async function isConfirmed(): Promise<boolean> {
+  const terminal = createInterface({ input: process.stdin, output: process.stdout });
+  try {
+    return (await terminal.question('\nReplace it? Type "yes": ')).trim() === 'yes';
+  } finally {
+    terminal.close();
+  }
+}

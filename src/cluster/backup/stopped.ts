@@ -1,0 +1,37 @@
+// Backups of a cluster that does not run.
+
+import { rm } from 'node:fs/promises';
+import type { Clock } from '../../machinery/time/clock.ts';
+import { openStore, type Store } from '../../store/store.ts';
+import { claim, type DataDirectory, hasStore } from '../data-directory.ts';
+import { version } from '../version.ts';
+import { BackupError } from './folder.ts';
+import type { SavedSettings } from './saved-settings.ts';
+import { settleRestore } from './settle.ts';
+
+/** Opens the store of the directory for `use`. No other process has it meanwhile. */
+export async function withStoppedStore<T>(
+  directory: DataDirectory,
+  { name, store: kind, flags }: SavedSettings,
+  clock: Clock,
+  use: (store: Store) => Promise<T>,
+): Promise<T> {
+  await claim(directory, { name, address: '', startedAt: clock.now(), version });
+  try {
+    await settleRestore(directory, clock);
+    if (kind !== 'etcd' && !(await hasStore(directory)))
+      throw new BackupError(`${directory.root} has no store yet: nothing to back up`);
+    const store = await openStore(
+      kind === 'etcd'
+        ? { kind, clock, endpoints: flags['etcd-endpoints']?.split(',') ?? [] }
+        : { kind: 'embedded', clock, directory: directory.store, mustExist: true },
+    );
+    try {
+      return await use(store);
+    } finally {
+      await store.close();
+    }
+  } finally {
+    await rm(directory.runFile, { force: true });
+  }
+}
