@@ -4,20 +4,21 @@
 import type { KubeletTools } from '../tools.ts';
 import { isCritical } from './critical.ts';
 import type { Evictable } from './local-storage.ts';
+import type { NodePressure } from './node-pressure.ts';
 import { withUsage } from './pod-usage.ts';
 import { crossed, decide, noPressure, type Observations, type PressureState, resourceOf } from './pressure.ts';
 import { evictionMessage, ranked } from './ranking.ts';
-import { type PressureCondition, type StarvedResource, type Threshold, thresholdsOf } from './thresholds.ts';
+import { type StarvedResource, type Threshold, thresholdsOf } from './thresholds.ts';
 
 const monitoringIntervalMs = 10_000;
 const transitionPeriodMs = 5 * 60_000;
 const hardGraceSeconds = 1;
 const cleanupMs = 30_000;
 const cleanupPollMs = 1_000;
-const none: ReadonlySet<PressureCondition> = new Set();
 
 export interface PressureTools {
   readonly tools: KubeletTools;
+  readonly pressure: NodePressure;
   readonly pods: () => readonly Evictable[];
   /** An event of the node. */
   readonly event: (type: 'Normal' | 'Warning', reason: string, message: string) => void;
@@ -31,7 +32,6 @@ export class EvictionManager {
   readonly #parts: PressureTools;
   readonly #thresholds: readonly Threshold[];
   #state: PressureState = noPressure;
-  conditions: ReadonlySet<PressureCondition> = none;
 
   /** Throws an Error for invalid thresholds. */
   constructor(parts: PressureTools) {
@@ -72,13 +72,13 @@ export class EvictionManager {
   }
 
   #note(observations: Observations): readonly Threshold[] {
-    const { tools, changed } = this.#parts;
+    const { tools, pressure, changed } = this.#parts;
     const { evictionPressureTransitionPeriodMs = transitionPeriodMs } = tools.config.eviction ?? {};
     const now = tools.clock.monotonic();
     const decision = decide(this.#state, this.#thresholds, observations, now, evictionPressureTransitionPeriodMs);
     this.#state = decision.state;
-    const before = this.conditions;
-    this.conditions = decision.conditions;
+    const before = pressure.conditions;
+    pressure.conditions = decision.conditions;
     if (before.size !== decision.conditions.size || [...before].some((each) => !decision.conditions.has(each)))
       changed();
     return decision.due;

@@ -50,7 +50,7 @@ interface NodeTools {
 export class NodeKeeper {
   readonly #config: KubeletConfig;
   readonly #tools: NodeTools;
-  readonly #port: number;
+  #port = 0;
   readonly #stopped = new AbortController();
   /** As the API had it last. */
   node: Node | undefined;
@@ -61,14 +61,14 @@ export class NodeKeeper {
   /** Why the last heartbeat failed. */
   error: string | undefined;
 
-  constructor(config: KubeletConfig, tools: NodeTools, port: number) {
+  constructor(config: KubeletConfig, tools: NodeTools) {
     this.#config = config;
     this.#tools = tools;
-    this.#port = port;
   }
 
-  /** Resolves when the node is in the API; tries until then. */
-  async register(): Promise<void> {
+  /** Resolves when the node is in the API; tries until then. `port` is that of the kubelet's server. */
+  async register(port: number): Promise<void> {
+    this.#port = port;
     const { clock, logger } = this.#tools;
     for (
       let retryMs = registrationRetryMs;

@@ -1,0 +1,88 @@
+// The work of a kubelet that goes on until it stops.
+
+import { type ComponentContext, createInformer } from '../client/client.ts';
+import { relistPeriodMs, relistPeriodWithEventsMs } from './config.ts';
+import { Garbage } from './eviction/garbage.ts';
+import { watchLocalStorage } from './eviction/local-storage.ts';
+import { EvictionManager } from './eviction/manager.ts';
+import type { NodePressure } from './eviction/node-pressure.ts';
+import { sweepFiles } from './files/orphaned-files.ts';
+import { rotateLogs } from './logs/log-rotation.ts';
+import type { NodeKeeper } from './node/node.ts';
+import type { PodWorkers } from './pods/pod-workers.ts';
+import { followRuntime } from './pods/runtime-events.ts';
+import type { KubeletTools } from './tools.ts';
+
+interface LoopParts {
+  readonly context: ComponentContext;
+  readonly tools: KubeletTools;
+  readonly keeper: NodeKeeper;
+  readonly pressure: NodePressure;
+  readonly workers: PodWorkers;
+}
+
+/** Starts the loops: each promise resolves some time after `signal` aborts. */
+type Start = (signal: AbortSignal) => readonly Promise<void>[];
+
+/** Throws an Error for invalid eviction thresholds. */
+export function loopsOf(parts: LoopParts): Start {
+  const { tools, keeper, pressure, workers } = parts;
+  const { cache, logger, config } = tools;
+  const event = keeper.event.bind(keeper);
+  const garbage = new Garbage(tools, event);
+  const eviction = new EvictionManager({
+    tools,
+    pressure,
+    pods: () => workers.all(),
+    event,
+    reclaimDisk: () => garbage.reclaim(workers.all()),
+    changed: () =>
+      void keeper.refresh().catch((error) => logger.warn('node status not reported', { error: String(error) })),
+  });
+  const always: Start = (signal) => [
+    relist(tools, workers, signal),
+    followRuntime(tools, signal),
+    watchOwnNode(parts, signal),
+    eviction.run(signal),
+  ];
+  if (!config.usesFilesystem) return always;
+  return (signal) => [
+    ...always(signal),
+    rotateLogs(tools, signal),
+    garbage.run(signal),
+    watchLocalStorage(tools, () => workers.all(), signal),
+    sweepFiles(tools, (uid) => workers.has(uid) || cache.uids().includes(uid), signal),
+  ];
+}
+
+/** The node's pod range comes shortly after its registration: do not wait for the next report. */
+async function watchOwnNode({ context, tools, keeper }: LoopParts, signal: AbortSignal): Promise<void> {
+  const { logger, config } = tools;
+  const node = createInformer(context, 'nodes', { fieldSelector: `metadata.name=${config.nodeName}` });
+  let previous = '';
+  const stop = node.handle((next) => {
+    if (next) keeper.node = next;
+    const cidrs = next?.spec?.podCIDRs?.join() ?? '';
+    if (cidrs === previous && next) return;
+    previous = cidrs;
+    keeper.refresh().catch((error) => logger.warn('node status not reported', { error: String(error) }));
+  });
+  await new Promise<void>((done) => signal.addEventListener('abort', () => done(), { once: true }));
+  stop();
+  await node.stop();
+}
+
+/** Lists the runtime's containers at intervals; more often for a runtime without events. */
+async function relist(tools: KubeletTools, workers: PodWorkers, signal: AbortSignal): Promise<void> {
+  const periodMs = tools.runtime.features.completeEvents ? relistPeriodWithEventsMs : relistPeriodMs;
+  while (!signal.aborted) {
+    await tools.clock.sleep(periodMs, signal).catch(() => {});
+    if (signal.aborted) return;
+    try {
+      await tools.cache.refresh();
+      workers.stopOrphans(tools);
+    } catch (error) {
+      tools.logger.warn('container runtime does not respond', { error: String(error) });
+    }
+  }
+}

@@ -1,0 +1,97 @@
+// Makes the parts of a kubelet that its pods use, and the node's.
+
+import { ignoreNotFound, type Service } from '../api/api.ts';
+import { type ComponentContext, createEventRecorder, createInformer, type Informer } from '../client/client.ts';
+import type { Cgroups, ContainerRuntime } from '../container-runtime/container-runtime.ts';
+import type { KubeletConfig } from './config.ts';
+import { refuseUnderPressure } from './eviction/admission.ts';
+import { NodePressure } from './eviction/node-pressure.ts';
+import { ImageManager } from './images/images.ts';
+import { realMachine } from './machine/real-machine.ts';
+import { simulatedMachine } from './machine/simulated-machine.ts';
+import { NodeKeeper } from './node/node.ts';
+import { refuse } from './pods/admission.ts';
+import { PodCache } from './pods/pod-cache.ts';
+import type { PodWorkers } from './pods/pod-workers.ts';
+import { ProbeManager } from './probes/probes.ts';
+import { PodCgroups } from './resources/pod-cgroups.ts';
+import { measured } from './stats/measured-runtime.ts';
+import { StatusManager } from './status/status-manager.ts';
+import type { KubeletTools } from './tools.ts';
+import { TokenCache } from './volumes/tokens.ts';
+
+interface Made {
+  readonly tools: KubeletTools;
+  readonly keeper: NodeKeeper;
+  readonly pressure: NodePressure;
+  readonly services: Informer<Service>;
+}
+
+/** Kubernetes' bounds, in seconds. */
+const podStartBuckets = [
+  0.5, 1, 2, 3, 4, 5, 6, 8, 10, 20, 30, 45, 60, 120, 180, 240, 300, 360, 480, 600, 900, 1200, 1800, 2700, 3600,
+];
+
+export function makeTools(
+  context: ComponentContext,
+  config: KubeletConfig,
+  bare: ContainerRuntime,
+  cgroups: Cgroups | undefined,
+  workers: PodWorkers,
+): Made {
+  const { client, clock, logger, metrics } = context;
+  const runtime = measured(bare, metrics, clock);
+  const events = createEventRecorder(context, { component: 'kubelet', host: config.nodeName });
+  const services = createInformer(context, 'services');
+  const cache = new PodCache(runtime, (uid) => workers.wake(uid));
+  const pressure = new NodePressure();
+  const keeper = new NodeKeeper(config, {
+    ...{ client, clock, logger, runtime, events },
+    pressure: () => pressure.conditions,
+    plegError: () => cache.error,
+  });
+  const pods = () => workers.counted();
+  const podCgroups = cgroups && new PodCgroups(cgroups, { config, clock, logger, pods });
+  const machine = config.usesFilesystem
+    ? realMachine({ config, clock, logger, runtime, ...(podCgroups && { cgroups: podCgroups }) })
+    : simulatedMachine(config, runtime);
+  const tools: KubeletTools = {
+    ...{ config, client, clock, logger, runtime, machine, events, cache, services },
+    ...(podCgroups && { cgroups: podCgroups }),
+    images: new ImageManager(runtime, clock),
+    probes: new ProbeManager(runtime, clock, events, (uid) => workers.wake(uid)),
+    statuses: new StatusManager(client, clock, logger),
+    ...references(context),
+    podStarted: podStarts(context),
+    refuse: (pod) =>
+      refuseUnderPressure(pod, pressure.conditions) ??
+      refuse(pod, workers.counted(), config, {
+        ...runtime.features,
+        appArmor: machine.hasAppArmor,
+        object: keeper.node,
+      }),
+    node: () => keeper.node,
+    readNode: () => keeper.read(),
+  };
+  return { tools, keeper, pressure, services };
+}
+
+function podStarts({ metrics }: ComponentContext): (seconds: number) => void {
+  const starts = metrics.histogram(
+    'kubelet_pod_start_duration_seconds',
+    'Duration in seconds from kubelet seeing a pod for the first time to the pod starting to run',
+    podStartBuckets,
+  );
+  return (seconds) => starts.observe(seconds);
+}
+
+/** Reads the objects that pods refer to. */
+function references({ client, clock }: ComponentContext): Pick<KubeletTools, 'configMap' | 'secret' | 'token'> {
+  const tokens = new TokenCache(client, clock);
+  const read = <T>(get: Promise<T>): Promise<T | undefined> => get.catch(ignoreNotFound);
+  return {
+    configMap: (namespace, name) => read(client.get('configmaps', { namespace, name })),
+    secret: (namespace, name) => read(client.get('secrets', { namespace, name })),
+    token: (pod, audience, seconds) => tokens.get(pod, audience, seconds),
+  };
+}
