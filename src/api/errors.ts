@@ -118,7 +118,7 @@ export const expired = (message: string) => failure(410, 'Expired', message);
 export const tooLarge = (message: string) => failure(413, 'RequestEntityTooLarge', message);
 export const unsupportedMediaType = (message: string) => failure(415, 'UnsupportedMediaType', message);
 export const notAcceptable = (message: string) => failure(406, 'NotAcceptable', message);
-export const timeout = (message: string) => failure(504, 'Timeout', `Timeout: ${message}`);
+export const timeout = (message: string) => failure(504, 'Timeout', `Timeout: ${message}`, {});
 export const methodNotAllowed = (r: Named, action: string) =>
   failure(
     405,

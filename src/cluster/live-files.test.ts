@@ -6,7 +6,7 @@ import { type Logger, silentLogger } from '../machinery/logger.ts';
 import { Metrics } from '../machinery/metrics.ts';
 import { systemClock, VirtualClock } from '../machinery/time/clock.ts';
 import { LiveFiles, type WatchDirectory } from './live-files.ts';
-import { reloadMetrics, serverId } from './reload-metrics.ts';
+import { reloadMetrics } from './reload-metrics.ts';
 
 let directory: string;
 beforeEach(async () => {
@@ -172,8 +172,4 @@ describe('on a real file system', () => {
     await shows('half and the rest.');
     await files.stop();
   });
-});
-
-test('the identity of an API server is that of Kubernetes', () => {
-  expect(serverId('')).toBe('apiserver-4oymiquy7qobjgx36tejs35zeq');
 });

@@ -4,6 +4,7 @@ import { createHash } from 'node:crypto';
 import os from 'node:os';
 import type { Metrics } from '../machinery/metrics.ts';
 import type { Clock } from '../machinery/time/clock.ts';
+import { serverId } from './identity-lease.ts';
 import type { FileSource } from './live-files.ts';
 
 type Configuration = 'authentication' | 'authorization' | 'encryption';
@@ -55,13 +56,3 @@ export function reloadMetrics(
 
 const hashOf = (text: string): string => `sha256:${sha256(text).toString('hex')}`;
 const sha256 = (text: string): Buffer => createHash('sha256').update(text).digest();
-
-/** Kubernetes' identity of an API server, from its host's name. */
-export const serverId = (hostname: string): string => `apiserver-${base32(sha256(hostname).subarray(0, 16))}`;
-
-/** RFC 4648, in lower case and without padding. */
-function base32(bytes: Uint8Array): string {
-  const bits = [...bytes].map((byte) => byte.toString(2).padStart(8, '0')).join('');
-  const digits = bits.match(/.{1,5}/g) ?? [];
-  return digits.map((digit) => 'abcdefghijklmnopqrstuvwxyz234567'[Number.parseInt(digit.padEnd(5, '0'), 2)]).join('');
-}

@@ -7,6 +7,7 @@ import { heavy } from './heavy.ts';
 import type { Reply } from './reply.ts';
 import type { ApiRequest, Stage } from './request.ts';
 import { authorize } from './stages/authorize.ts';
+import { deadline } from './stages/deadline.ts';
 import { answerErrors } from './stages/errors.ts';
 import { identify } from './stages/identify.ts';
 import { impersonate } from './stages/impersonation.ts';
@@ -21,6 +22,7 @@ const pipeline: readonly Stage[] = [
   audit, // around everything, to see every answer
   measure, // counts errors too
   answerErrors, // converts every error to a Status
+  deadline, // before identify: an authenticator may wait for another server
   identify,
   auditReceived,
   trace, // after authentication: which spans continue depends on the user

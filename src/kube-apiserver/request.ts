@@ -32,6 +32,8 @@ export interface ApiRequest extends Headers {
   /** The body as a stream, for stages that forward it and never call `body`. */
   readonly stream?: Readable;
   readonly signal: AbortSignal;
+  /** Aborts the signal; set for a request over a socket. */
+  readonly giveUp?: () => void;
   /** Texts for Warning headers, in the order in which they are sent. */
   readonly warnings: string[];
   /** Set by `audit`, when requests are recorded. */

@@ -27,6 +27,7 @@ import {
 } from '../certificates.ts';
 import { type RunConfig, settings } from '../config.ts';
 import type { PartContext } from '../context.ts';
+import { shownOptions } from '../flagz.ts';
 import { type Identity, identities } from '../identities.ts';
 import { writeKubeconfig } from '../kubeconfig.ts';
 import { LiveFiles } from '../live-files.ts';
@@ -88,6 +89,7 @@ export async function startApiServerPart(context: PartContext, { store }: StoreP
       anonymousAuth: config.anonymousAuth,
     },
     config: {
+      flags: shownOptions(config),
       serviceCidr: config.serviceCidr,
       ...(kubeletClient && { kubeletClient }),
       ...(frontProxy && { frontProxy }),

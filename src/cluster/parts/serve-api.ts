@@ -16,6 +16,7 @@ import { ensureBootstrapObjects } from '../bootstrap.ts';
 import type { Environment } from '../context.ts';
 import type { BootstrapInputs } from '../extra-objects.ts';
 import { identities } from '../identities.ts';
+import { keepIdentityLease } from '../identity-lease.ts';
 import { keepObjects } from '../kept-objects.ts';
 
 export interface ApiSetup extends Pick<ApiServerOptions, 'auditor' | 'config' | 'kinds' | 'tracing'> {
@@ -48,6 +49,8 @@ const fairnessHooks = [
 const bootstrapHooks = [
   'poststarthook/start-system-namespaces-controller',
   'poststarthook/start-cluster-authentication-info-controller',
+  'poststarthook/start-kube-apiserver-identity-lease-controller',
+  'poststarthook/start-kube-apiserver-identity-lease-garbage-collector',
   'poststarthook/start-legacy-token-tracking-controller',
   'poststarthook/rbac/bootstrap-roles',
   'poststarthook/scheduling/bootstrap-system-priority-classes',
@@ -86,6 +89,7 @@ export async function serveApi(environment: Environment, setup: ApiSetup): Promi
   const port = await setup.listen?.(apiServer);
   const inputs = setup.bootstrap(port);
   await ensureBootstrapObjects(self, inputs);
+  const identityLease = await keepIdentityLease(self, { clock, random, logger });
   bootstrapped();
   const kept = keepObjects(self, inputs, { clock, logger });
   const compaction = runCompaction(store, clock, logger, (revision) => apiServer.server.cache.compact(revision));
@@ -99,6 +103,7 @@ export async function serveApi(environment: Environment, setup: ApiSetup): Promi
     async stop() {
       compaction.stop();
       kept.stop();
+      await identityLease.stop();
       await access.stop();
       await apiServer.stop();
     },

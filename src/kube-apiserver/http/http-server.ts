@@ -110,10 +110,10 @@ export async function listen(server: Server, options: ListenOptions): Promise<Li
   });
   http.on('upgrade', (incoming: IncomingMessage, socket: Duplex, head: Buffer) => {
     socket.on('error', () => {});
-    const request = requestOf(serving, incoming, () => new AbortController().signal, {
-      socket,
-      head,
-      rawHeaders: incoming.rawHeaders,
+    const { rawHeaders } = incoming;
+    const request = requestOf(serving, incoming, {
+      signal: () => new AbortController().signal,
+      upgrade: { socket, head, rawHeaders },
     });
     void run(request)
       .then((reply) => {
@@ -172,7 +172,8 @@ async function answer(serving: Serving, beginnings: Beginnings, incoming: Incomi
   // A stream that the client aborted with pending output does not close by itself.
   incoming.on('aborted', gaveUp);
   outgoing.on('error', () => {});
-  const request = requestOf(serving, incoming, () => (gone ??= new AbortController()).signal);
+  const signal = () => (gone ??= new AbortController()).signal;
+  const request = requestOf(serving, incoming, { signal, giveUp: gaveUp });
   try {
     // Health checks matter most under load.
     const turn = isHealth(request.path) ? undefined : beginnings.turn(connectionOf(incoming));
@@ -187,12 +188,13 @@ async function answer(serving: Serving, beginnings: Beginnings, incoming: Incomi
   }
 }
 
-function requestOf(
-  serving: Serving,
-  incoming: Incoming,
-  signal: () => AbortSignal,
-  upgrade?: Connection['upgrade'],
-): ApiRequest {
+interface Exchange {
+  readonly signal: () => AbortSignal;
+  readonly giveUp?: () => void;
+  readonly upgrade?: Connection['upgrade'];
+}
+
+function requestOf(serving: Serving, incoming: Incoming, { signal, giveUp, upgrade }: Exchange): ApiRequest {
   const { server } = serving;
   const url = incoming.url ?? '/';
   const mark = url.indexOf('?');
@@ -218,6 +220,7 @@ function requestOf(
     get signal() {
       return signal();
     },
+    ...(giveUp && { giveUp }),
     warnings: [],
     connection: upgrade ? { ...peer, upgrade } : peer,
   };

@@ -64,6 +64,14 @@ export const requestMetrics = perRegistry((metrics) => ({
     'apiserver_requested_deprecated_apis',
     'Gauge of deprecated APIs that have been requested, broken out by API group, version, resource, subresource, and removed_release.',
   ),
+  terminations: metrics.counter(
+    'apiserver_request_terminations_total',
+    'Number of requests which apiserver terminated in self-defense.',
+  ),
+  postTimeout: metrics.counter(
+    'apiserver_request_post_timeout_total',
+    'Tracks the activity of the request handlers after the associated requests have been timed out by the apiserver',
+  ),
   filters: filtersOf(metrics),
 }));
 
@@ -88,6 +96,7 @@ type RequestMetrics = ReturnType<typeof requestMetrics>;
 /** The series of requests with the same labels. */
 class RequestSeries {
   readonly #total: Counter;
+  readonly #terminations: Counter;
   readonly #labels: Readonly<Record<string, string>>;
   readonly #byCode = new Map<number, CounterSeries>();
   readonly duration: HistogramSeries;
@@ -102,12 +111,18 @@ class RequestSeries {
     const { verb } = labels;
     const undried = { component, scope, version, ...own };
     this.#total = metrics.total;
+    this.#terminations = metrics.terminations;
     this.#labels = labels;
     this.duration = metrics.duration.at(labels);
     this.sliDuration = dry_run ? undefined : metrics.sliDuration.at(undried);
     this.responseSizes = verb === 'GET' || verb === 'LIST' ? metrics.responseSizes.at(undried) : undefined;
     this.longRunning = isLong ? metrics.longRunning.at(undried) : undefined;
     this.own = { add: () => metrics.own.add(1, own) };
+  }
+
+  terminated(code: number): void {
+    const { dry_run: _, ...undried } = this.#labels;
+    this.#terminations.add(1, { code: String(code), ...undried });
   }
 
   count(code: number): void {
