@@ -81,6 +81,8 @@ test('invalid, absent and restored files: the value in use, the counts and the l
   const watched = handWatched();
   const { files, live, settled, count } = await opened({ watchDirectory: watched.watchDirectory, logger });
   files.start();
+  // The look at the start must not meet a file that is half written.
+  await settled(0);
   const step = async (change: () => Promise<void>) => {
     await change();
     watched.report();
