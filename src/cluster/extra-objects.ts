@@ -51,8 +51,9 @@ export interface SystemObject {
 }
 type Entry = [collection: string, object: SystemObject];
 
+const rbac = { apiVersion: 'rbac.authorization.k8s.io/v1' };
+
 export function* metricsRoles(): Generator<Entry> {
-  const rbac = { apiVersion: 'rbac.authorization.k8s.io/v1' };
   const { name } = identities.metricsServer;
   yield [
     '/apis/rbac.authorization.k8s.io/v1/clusterroles',
@@ -83,11 +84,14 @@ export function* metricsRoles(): Generator<Entry> {
 }
 
 export function* extraObjects({ dnsServiceIP }: BootstrapInputs): Generator<Entry> {
-  if (dnsServiceIP) yield* objectsOfCluster(dnsServiceIP);
+  if (!dnsServiceIP) return;
+  yield* kubeletClientRights();
+  yield* dnsRights();
+  yield dnsService(dnsServiceIP);
+  yield* hostPathRights();
 }
 
-function* objectsOfCluster(dnsServiceIP: string): Generator<Entry> {
-  const rbac = { apiVersion: 'rbac.authorization.k8s.io/v1' };
+function* kubeletClientRights(): Generator<Entry> {
   yield [
     '/apis/rbac.authorization.k8s.io/v1/clusterrolebindings',
     {
@@ -98,6 +102,9 @@ function* objectsOfCluster(dnsServiceIP: string): Generator<Entry> {
       subjects: [{ apiGroup: 'rbac.authorization.k8s.io', kind: 'User', name: kubeletClientName }],
     },
   ];
+}
+
+function* dnsRights(): Generator<Entry> {
   yield [
     '/api/v1/serviceaccounts',
     { apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name: 'coredns', namespace: 'kube-system' } },
@@ -144,6 +151,9 @@ function* objectsOfCluster(dnsServiceIP: string): Generator<Entry> {
       subjects: [{ kind: 'ServiceAccount', name: 'coredns', namespace: 'kube-system' }],
     },
   ];
+}
+
+function* hostPathRights(): Generator<Entry> {
   yield [
     '/apis/rbac.authorization.k8s.io/v1/clusterroles',
     {
@@ -163,19 +173,20 @@ function* objectsOfCluster(dnsServiceIP: string): Generator<Entry> {
       subjects: [{ kind: 'ServiceAccount', name: 'host-path-provisioner', namespace: 'kube-system' }],
     },
   ];
-  yield [
-    '/api/v1/services',
-    {
-      apiVersion: 'v1',
-      kind: 'Service',
-      metadata: { name: 'kube-dns', namespace: 'kube-system', labels: dnsLabels },
-      spec: {
-        clusterIP: dnsServiceIP,
-        ports: [
-          { name: 'dns', port: 53, protocol: 'UDP', targetPort: 53 },
-          { name: 'dns-tcp', port: 53, protocol: 'TCP', targetPort: 53 },
-        ],
-      },
-    },
-  ];
 }
+
+const dnsService = (clusterIP: string): Entry => [
+  '/api/v1/services',
+  {
+    apiVersion: 'v1',
+    kind: 'Service',
+    metadata: { name: 'kube-dns', namespace: 'kube-system', labels: dnsLabels },
+    spec: {
+      clusterIP,
+      ports: [
+        { name: 'dns', port: 53, protocol: 'UDP', targetPort: 53 },
+        { name: 'dns-tcp', port: 53, protocol: 'TCP', targetPort: 53 },
+      ],
+    },
+  },
+];

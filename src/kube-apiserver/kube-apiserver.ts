@@ -122,49 +122,11 @@ const aggregationHooks = [
 
 /** Only reads the store's revision: a resource is loaded on first use. */
 export async function createApiServer(options: ApiServerOptions): Promise<ApiServer> {
-  const { store, clock, random, logger } = options;
+  const { store, clock, tracing } = options;
   const stopping = new AbortController();
   let isDraining = false;
-  const { tracing } = options;
-  const config = { ...defaults, ...options.config };
-  const kinds = options.kinds ?? new KindRegistry();
-  const metrics = options.metrics ?? new Metrics();
-  const seriesOf = storageSeries({ metrics, kinds });
-  const cache = new WatchCache({ store, clock, logger, seriesOf, ...(tracing && { tracing }) });
-  const aggregation = new Aggregator(() => server);
-  const computed = new ComputedResources(kinds, (group, version) => aggregation.find(group, version) !== undefined);
-  aggregation.onChange(() => computed.sync());
-  const fairness = new Fairness(clock, metrics, config);
-  const server: Server = {
-    kinds,
-    store,
-    cache,
-    clock,
-    random,
-    logger,
-    metrics,
-    fairness,
-    config,
-    authenticators: options.authenticators ?? [clientCertificates, anonymous],
-    authorizers: options.authorizers ?? [alwaysAllow],
-    admission: options.admission ?? [],
-    ...(options.tokens && { tokens: options.tokens }),
-    ...(options.auditor && { auditor: options.auditor }),
-    ...(tracing && { tracing }),
-    allocators: new ServiceAllocator({
-      ...config,
-      random,
-      clock,
-      metrics,
-      stopping: stopping.signal,
-      services: () => cacheOfResource(server, '', 'services'),
-    }),
-    health: new HealthChecks(),
-    startedMs: clock.now(),
-    aggregation,
-    computed,
-    stopping: stopping.signal,
-  };
+  const server = makeServer(options, stopping.signal);
+  const { cache } = server;
   await cache.start();
   collectMetrics(server);
   for (const check of storeChecks(store, () => cache.fault)) server.health.add(check);
@@ -173,12 +135,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
     endpoints: ['readyz'],
     check: () => (isDraining || stopping.signal.aborted ? 'process is shutting down' : undefined),
   });
-  const customResourcesStarted = server.health.pending(customResourceHooks);
-  const aggregationStarted = server.health.pending(aggregationHooks);
-  await startCustomResources(server);
-  customResourcesStarted();
-  await aggregation.start();
-  aggregationStarted();
+  await startHooks(server);
   const listeners: Listener[] = [];
   return {
     server,
@@ -197,10 +154,59 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
       const closing = listeners.map((listener) => listener.close());
       stopping.abort();
       await Promise.all(closing);
-      await fairness.stop();
+      await server.fairness.stop();
       await cache.stop();
       for (const backend of options.auditor?.backends ?? []) await backend.close();
       await tracing?.close();
     },
   };
+}
+
+type RunningServer = Server & {
+  readonly cache: WatchCache;
+  readonly aggregation: Aggregator;
+  readonly fairness: Fairness;
+};
+
+function makeServer(options: ApiServerOptions, stopping: AbortSignal): RunningServer {
+  const { store, clock, random, logger, tokens, auditor, tracing } = options;
+  const config = { ...defaults, ...options.config };
+  const kinds = options.kinds ?? new KindRegistry();
+  const aggregation = new Aggregator(() => server);
+  const computed = new ComputedResources(kinds, (group, version) => aggregation.find(group, version) !== undefined);
+  aggregation.onChange(() => computed.sync());
+  const metrics = options.metrics ?? new Metrics();
+  const seriesOf = storageSeries({ metrics, kinds });
+  const cache = new WatchCache({ store, clock, logger, seriesOf, ...(tracing && { tracing }) });
+  const server: RunningServer = {
+    ...{ kinds, store, cache, clock, random, logger, metrics, config, aggregation, computed, stopping },
+    fairness: new Fairness(clock, metrics, config),
+    authenticators: options.authenticators ?? [clientCertificates, anonymous],
+    authorizers: options.authorizers ?? [alwaysAllow],
+    admission: options.admission ?? [],
+    ...(tokens && { tokens }),
+    ...(auditor && { auditor }),
+    ...(tracing && { tracing }),
+    allocators: new ServiceAllocator({
+      ...config,
+      random,
+      clock,
+      metrics,
+      stopping,
+      services: () => cacheOfResource(server, '', 'services'),
+    }),
+    health: new HealthChecks(),
+    startedMs: clock.now(),
+  };
+  return server;
+}
+
+/** Starts the parts whose readiness Kubernetes shows as hooks after the start. */
+async function startHooks(server: RunningServer): Promise<void> {
+  const customResourcesStarted = server.health.pending(customResourceHooks);
+  const aggregationStarted = server.health.pending(aggregationHooks);
+  await startCustomResources(server);
+  customResourcesStarted();
+  await server.aggregation.start();
+  aggregationStarted();
 }

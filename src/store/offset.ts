@@ -15,8 +15,8 @@ import {
 /** No entry has it. */
 const neverRevision = Number.MAX_SAFE_INTEGER;
 
-export function offsetStore(store: Store, offset: number): Store {
-  if (offset === 0) return store;
+/** Translates between the revisions of the store (inner) and those of its users (outer). */
+function translations(offset: number) {
   const outer = (revision: Revision): Revision => revision + offset;
   /** Throws Compacted for a revision from before the restore. */
   const inner = (revision: Revision): Revision => {
@@ -44,6 +44,16 @@ export function offsetStore(store: Store, offset: number): Store {
     if (error instanceof Compacted) return new Compacted(outer(error.compactRevision));
     return error instanceof FutureRevision ? new FutureRevision(outer(error.current)) : error;
   };
+  const write = (given: Write): Write => {
+    if (!given.expected) return given;
+    return { ...given, expected: given.expected > offset ? given.expected - offset : neverRevision };
+  };
+  return { outer, inner, innerAt, entry, page, change, fault, write };
+}
+
+export function offsetStore(store: Store, offset: number): Store {
+  if (offset === 0) return store;
+  const { outer, inner, innerAt, entry, page, change, fault, write } = translations(offset);
   const translated = async <T>(act: () => Promise<T>): Promise<T> => {
     try {
       return await act();
@@ -58,10 +68,6 @@ export function offsetStore(store: Store, offset: number): Store {
       throw fault(error);
     }
   }
-  const write = (given: Write): Write => {
-    if (!given.expected) return given;
-    return { ...given, expected: given.expected > offset ? given.expected - offset : neverRevision };
-  };
   return {
     revision: async () => outer(await store.revision()),
     async get(key, at) {

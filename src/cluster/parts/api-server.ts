@@ -81,12 +81,7 @@ export async function startApiServerPart(context: PartContext, { store }: StoreP
         issuer,
       },
       ...accessFiles.options,
-      // A single API server, as in tests: without a controller for service accounts, pods need none.
-      missingServiceAccounts: config.components.length === 1,
-      disabledAdmissionPlugins: config.disableAdmissionPlugins,
-      enabledAdmissionPlugins: config.enableAdmissionPlugins,
-      admissionConfiguration: await readAdmissionFiles(config),
-      anonymousAuth: config.anonymousAuth,
+      ...(await configuredAccess(config)),
     },
     config: {
       flags: shownOptions(config),
@@ -116,23 +111,7 @@ export async function startApiServerPart(context: PartContext, { store }: StoreP
   // Its volumes are made by this cluster's nodes.
   if (config.components.includes('kubelet')) await ensureDefaultStorageClass(clientFor(identities.apiServer));
   const renewals = new Set<Renewal>();
-  const rotation =
-    pki &&
-    rotateCertificates({
-      clock,
-      logger,
-      current: new Map([...pki.certificates, ...(proxy ? [[frontProxyName, proxy.client] as const] : [])]),
-      async ensure() {
-        const { certificates } = await ensure();
-        const { client } = await ensureFrontProxy(directory.pki, clock.now());
-        return new Map([...certificates, [frontProxyName, client]]);
-      },
-      async renewed(names) {
-        if (names.has('apiserver')) listener?.renew(certificateOf(pki, 'apiserver'));
-        if (names.has('admin') && listener) await writeAdminKubeconfig(context, listener.port, pki);
-        for (const renewal of renewals) renewal(names);
-      },
-    });
+  const rotation = pki && rotate(context, { pki, proxy, ensure, renewals, listener: () => listener });
   return {
     ...(port !== undefined && { port }),
     ...(pki && { pki }),
@@ -146,6 +125,43 @@ export async function startApiServerPart(context: PartContext, { store }: StoreP
       await stop();
     },
   };
+}
+
+const configuredAccess = async (config: PartContext['config']) => ({
+  // A single API server, as in tests: without a controller for service accounts, pods need none.
+  missingServiceAccounts: config.components.length === 1,
+  disabledAdmissionPlugins: config.disableAdmissionPlugins,
+  enabledAdmissionPlugins: config.enableAdmissionPlugins,
+  admissionConfiguration: await readAdmissionFiles(config),
+  anonymousAuth: config.anonymousAuth,
+});
+
+interface Rotated {
+  readonly pki: Pki;
+  readonly proxy: Awaited<ReturnType<typeof ensureFrontProxy>> | undefined;
+  readonly ensure: () => Promise<Pki>;
+  readonly renewals: ReadonlySet<Renewal>;
+  readonly listener: () => Listener | undefined;
+}
+
+function rotate(context: PartContext, { pki, proxy, ensure, renewals, listener }: Rotated) {
+  const { directory, clock, logger } = context;
+  return rotateCertificates({
+    clock,
+    logger,
+    current: new Map([...pki.certificates, ...(proxy ? [[frontProxyName, proxy.client] as const] : [])]),
+    async ensure() {
+      const { certificates } = await ensure();
+      const { client } = await ensureFrontProxy(directory.pki, clock.now());
+      return new Map([...certificates, [frontProxyName, client]]);
+    },
+    async renewed(names) {
+      const open = listener();
+      if (names.has('apiserver')) open?.renew(certificateOf(pki, 'apiserver'));
+      if (names.has('admin') && open) await writeAdminKubeconfig(context, open.port, pki);
+      for (const renewal of renewals) renewal(names);
+    },
+  });
 }
 
 /** Opens the port and writes the administrator's kubeconfig for it. */

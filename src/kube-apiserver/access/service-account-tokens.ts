@@ -89,8 +89,32 @@ const tokenMetrics = (metrics: Metrics) => ({
   valid: metrics.counter('serviceaccount_valid_tokens_total', 'Cumulative valid projected service account tokens used'),
 });
 
+/** The documents with which others verify tokens. */
+function publishedKeys(
+  { issuer, jwksUri = `${issuer}/openid/v1/jwks` }: ServiceAccountTokenOptions,
+  publicKeys: PublicKeys,
+): Pick<TokenIssuer, 'openidConfiguration' | 'jwks'> {
+  return {
+    openidConfiguration: () => ({
+      issuer,
+      jwks_uri: jwksUri,
+      response_types_supported: ['id_token'],
+      subject_types_supported: ['public'],
+      id_token_signing_alg_values_supported: [...new Set([...publicKeys.values()].map(algorithmOf))],
+    }),
+    jwks: () => ({
+      keys: [...publicKeys].map(([kid, key]) => ({
+        use: 'sig',
+        ...key.export({ format: 'jwk' }),
+        kid,
+        alg: algorithmOf(key),
+      })),
+    }),
+  };
+}
+
 export function serviceAccountTokens(options: ServiceAccountTokenOptions): ServiceAccountTokens {
-  const { issuer, formerIssuers = [], jwksUri = `${issuer}/openid/v1/jwks` } = options;
+  const { issuer, formerIssuers = [] } = options;
   const privateKey = createPrivateKey(options.signingKey);
   const { verificationKeys = [options.signingKey] } = options;
   const publicKeys: PublicKeys = new Map(
@@ -152,21 +176,7 @@ export function serviceAccountTokens(options: ServiceAccountTokenOptions): Servi
       extendsTokens: options.extendsTokens ?? true,
       issue: (claims) => issue(claims, privateKey, options),
       issueForSecret: (claims) => issueForSecret(claims, privateKey),
-      openidConfiguration: () => ({
-        issuer,
-        jwks_uri: jwksUri,
-        response_types_supported: ['id_token'],
-        subject_types_supported: ['public'],
-        id_token_signing_alg_values_supported: [...new Set([...publicKeys.values()].map(algorithmOf))],
-      }),
-      jwks: () => ({
-        keys: [...publicKeys].map(([kid, key]) => ({
-          use: 'sig',
-          ...key.export({ format: 'jwk' }),
-          kid,
-          alg: algorithmOf(key),
-        })),
-      }),
+      ...publishedKeys(options, publicKeys),
     },
     authenticator: tokenAuthenticator('serviceaccount', authenticateToken),
   };

@@ -1,7 +1,13 @@
 // The socket side: HTTP/2 and HTTP/1.1 on one port, client certificates, and the upgrade of connections.
 
 import { createServer, type Server as HttpServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import { createSecureServer, type Http2ServerRequest, type Http2ServerResponse, type Http2Session } from 'node:http2';
+import {
+  createSecureServer,
+  type Http2SecureServer,
+  type Http2ServerRequest,
+  type Http2ServerResponse,
+  type Http2Session,
+} from 'node:http2';
 import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { TLSSocket, Server as TlsServer } from 'node:tls';
@@ -68,31 +74,7 @@ export async function listen(server: Server, options: ListenOptions): Promise<Li
     requests.begin(outgoing);
     void answer(serving, beginnings, incoming, outgoing);
   };
-  const http = (
-    tls
-      ? createSecureServer(
-          {
-            allowHTTP1: true,
-            // For HTTP/1.1; missing in the types.
-            ...({ maxHeaderSize: headerBytes } as object),
-            ...tls.secureContext(),
-            SNICallback: (name, done) => done(null, tls.contextFor(name)),
-            requestCert: tls.takesCertificates,
-            // Clients without a certificate may have a token; the authenticator rejects invalid certificates.
-            rejectUnauthorized: false,
-            handshakeTimeout: handshakeMs,
-            maxHeaderListPairs: 1_000,
-            maxSessionMemory: sessionMegabytes,
-            settings: {
-              maxConcurrentStreams: streamsPerSession,
-              initialWindowSize: 1 << 20,
-              maxHeaderListSize: headerBytes,
-            },
-          },
-          handle,
-        )
-      : createServer({ maxHeaderSize: headerBytes }, handle)
-  ) as HttpServer;
+  const http = (tls ? secureServer(tls, handle) : createServer({ maxHeaderSize: headerBytes }, handle)) as HttpServer;
   // Go clients close idle connections after 90 s: the server must wait longer.
   http.keepAliveTimeout = idleMs;
   http.headersTimeout = handshakeMs;
@@ -108,28 +90,10 @@ export async function listen(server: Server, options: ListenOptions): Promise<Li
     socket.on('close', () => sockets.delete(socket));
     socket.on('error', () => {});
   });
-  http.on('upgrade', (incoming: IncomingMessage, socket: Duplex, head: Buffer) => {
-    socket.on('error', () => {});
-    const { rawHeaders } = incoming;
-    const request = requestOf(serving, incoming, {
-      signal: () => new AbortController().signal,
-      upgrade: { socket, head, rawHeaders },
-    });
-    void run(request)
-      .then((reply) => {
-        if (isWebSocket(incoming) && reply.type === 'watch') return watchOverWebSocket(incoming, socket, head, reply);
-        if (isWebSocket(incoming) && isStream(reply)) return streamOverWebSocket(incoming, socket, head, reply);
-        return respondToUpgrade(request, socket, reply);
-      })
-      .catch(() => socket.destroy());
-  });
-  await new Promise<void>((resolve, reject) => {
-    http.once('error', reject);
-    http.listen(port, host, () => {
-      http.off('error', reject);
-      resolve();
-    });
-  });
+  http.on('upgrade', (incoming: IncomingMessage, socket: Duplex, head: Buffer) =>
+    upgrade(serving, incoming, socket, head),
+  );
+  await bind(http, port, host);
   const bound = (http.address() as AddressInfo).port;
   return {
     port: bound,
@@ -147,6 +111,57 @@ export async function listen(server: Server, options: ListenOptions): Promise<Li
       await closed;
     },
   };
+}
+
+type Handler = (incoming: Incoming, outgoing: Outgoing) => void;
+
+/** Speaks HTTP/2 and HTTP/1.1. */
+const secureServer = (tls: ServingTls, handle: Handler): Http2SecureServer =>
+  createSecureServer(
+    {
+      allowHTTP1: true,
+      // For HTTP/1.1; missing in the types.
+      ...({ maxHeaderSize: headerBytes } as object),
+      ...tls.secureContext(),
+      SNICallback: (name, done) => done(null, tls.contextFor(name)),
+      requestCert: tls.takesCertificates,
+      // Clients without a certificate may have a token; the authenticator rejects invalid certificates.
+      rejectUnauthorized: false,
+      handshakeTimeout: handshakeMs,
+      maxHeaderListPairs: 1_000,
+      maxSessionMemory: sessionMegabytes,
+      settings: {
+        maxConcurrentStreams: streamsPerSession,
+        initialWindowSize: 1 << 20,
+        maxHeaderListSize: headerBytes,
+      },
+    },
+    handle,
+  );
+
+const bind = (http: HttpServer, port: number, host: string): Promise<void> =>
+  new Promise((resolve, reject) => {
+    http.once('error', reject);
+    http.listen(port, host, () => {
+      http.off('error', reject);
+      resolve();
+    });
+  });
+
+function upgrade(serving: Serving, incoming: IncomingMessage, socket: Duplex, head: Buffer): void {
+  socket.on('error', () => {});
+  const { rawHeaders } = incoming;
+  const request = requestOf(serving, incoming, {
+    signal: () => new AbortController().signal,
+    upgrade: { socket, head, rawHeaders },
+  });
+  void run(request)
+    .then((reply) => {
+      if (isWebSocket(incoming) && reply.type === 'watch') return watchOverWebSocket(incoming, socket, head, reply);
+      if (isWebSocket(incoming) && isStream(reply)) return streamOverWebSocket(incoming, socket, head, reply);
+      return respondToUpgrade(request, socket, reply);
+    })
+    .catch(() => socket.destroy());
 }
 
 /** Closes a connection without active streams after a while. */

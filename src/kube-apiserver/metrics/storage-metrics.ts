@@ -8,7 +8,7 @@ const requestSeconds = [
 ];
 const waitSeconds = [0.005, 0.025, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1, 1.25, 1.5, 2, 3];
 
-export const storageMetrics = perRegistry((metrics) => ({
+const storeMetrics = (metrics: Metrics) => ({
   requests: metrics.counter('etcd_requests_total', 'Etcd request counts for each operation and object type.'),
   requestErrors: metrics.counter(
     'etcd_request_errors_total',
@@ -22,27 +22,6 @@ export const storageMetrics = perRegistry((metrics) => ({
   storeEvents: metrics.counter(
     'apiserver_storage_events_received_total',
     'Number of etcd events received split by kind.',
-  ),
-  received: metrics.counter(
-    'apiserver_watch_cache_events_received_total',
-    'Counter of events received in watch cache broken by resource type.',
-  ),
-  dispatched: metrics.counter(
-    'apiserver_watch_cache_events_dispatched_total',
-    'Counter of events dispatched in watch cache broken by resource type.',
-  ),
-  initializations: metrics.counter(
-    'apiserver_watch_cache_initializations_total',
-    'Counter of watch cache initializations broken by resource type.',
-  ),
-  readWait: metrics.histogram(
-    'apiserver_watch_cache_read_wait_seconds',
-    'Histogram of time spent waiting for a watch cache to become fresh.',
-    waitSeconds,
-  ),
-  consistentReads: metrics.counter(
-    'apiserver_watch_cache_consistent_read_total',
-    'Counter for consistent reads from cache.',
   ),
   leaseObjects: metrics
     .histogram(
@@ -64,6 +43,30 @@ export const storageMetrics = perRegistry((metrics) => ({
     'apiserver_storage_list_returned_objects_total',
     'Number of objects returned for a LIST request from storage',
   ),
+});
+
+const cacheMetrics = (metrics: Metrics) => ({
+  received: metrics.counter(
+    'apiserver_watch_cache_events_received_total',
+    'Counter of events received in watch cache broken by resource type.',
+  ),
+  dispatched: metrics.counter(
+    'apiserver_watch_cache_events_dispatched_total',
+    'Counter of events dispatched in watch cache broken by resource type.',
+  ),
+  initializations: metrics.counter(
+    'apiserver_watch_cache_initializations_total',
+    'Counter of watch cache initializations broken by resource type.',
+  ),
+  readWait: metrics.histogram(
+    'apiserver_watch_cache_read_wait_seconds',
+    'Histogram of time spent waiting for a watch cache to become fresh.',
+    waitSeconds,
+  ),
+  consistentReads: metrics.counter(
+    'apiserver_watch_cache_consistent_read_total',
+    'Counter for consistent reads from cache.',
+  ),
   cacheLists: metrics.counter('apiserver_cache_list_total', 'Number of LIST requests served from watch cache'),
   cacheListsFetched: metrics.counter(
     'apiserver_cache_list_fetched_objects_total',
@@ -73,7 +76,9 @@ export const storageMetrics = perRegistry((metrics) => ({
     'apiserver_cache_list_returned_objects_total',
     'Number of objects returned for a LIST request from watch cache',
   ),
-}));
+});
+
+export const storageMetrics = perRegistry((metrics) => ({ ...storeMetrics(metrics), ...cacheMetrics(metrics) }));
 
 /** Kubernetes' names. */
 export type StoreOperation = 'create' | 'update' | 'delete' | 'list';
