@@ -2,7 +2,7 @@
 
 import { parse } from 'yaml';
 import type { FieldError } from '../../api/api.ts';
-import { isObject, type Shape, shapeFaults } from './configuration-shape.ts';
+import { isObject, type Shape, shapeFaults, withoutNulls } from './configuration-shape.ts';
 
 /** The file cannot be used; the message has every fault of it. */
 export class AccessConfigurationError extends Error {
@@ -42,7 +42,7 @@ export function parseObject(text: string): Record<string, unknown> {
     throw new AccessConfigurationError(`it is no YAML: ${(error as Error).message}`);
   }
   if (!isObject(value)) throw new AccessConfigurationError('it is empty, or no object');
-  return value;
+  return withoutNulls(value) as Record<string, unknown>;
 }
 
 /** Throws AccessConfigurationError with every fault. */

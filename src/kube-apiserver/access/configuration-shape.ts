@@ -21,6 +21,14 @@ export interface Shape {
 export const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
+/** The value without fields that are null: they count as left out. */
+export function withoutNulls(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(withoutNulls);
+  if (!isObject(value)) return value;
+  const kept = Object.entries(value).filter(([, part]) => part !== null);
+  return Object.fromEntries(kept.map(([field, part]) => [field, withoutNulls(part)]));
+}
+
 interface ShapeOptions {
   /** Of the value; default: it is the root. */
   readonly path?: string;

@@ -3,7 +3,7 @@
 import { request as httpRequest } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import type { Clock } from '../../machinery/time/clock.ts';
-import { isObject, type Shape, shapeFaults } from './configuration-shape.ts';
+import { isObject, type Shape, shapeFaults, withoutNulls } from './configuration-shape.ts';
 
 export interface RemoteServer {
   readonly url: string;
@@ -97,5 +97,5 @@ function statusIn<Status>(text: string, shape: Shape): Partial<Status> {
   // "false" in quotes would count as true.
   const [fault] = shapeFaults(status, shape, { path: 'status', ignoresUnknown: true });
   if (fault) throw new Error(`the answer is invalid: ${fault}`);
-  return status as Partial<Status>;
+  return withoutNulls(status) as Partial<Status>;
 }

@@ -1,4 +1,6 @@
+import fc from 'fast-check';
 import { afterEach, describe, expect, test } from 'vitest';
+import { mustBeClear, mutatedText } from '../../machinery/test-mutated.ts';
 import { VirtualClock } from '../../machinery/time/clock.ts';
 import { startRemote, type TestRemote } from './test-remote.ts';
 import { tokenWebhook } from './token-webhook.ts';
@@ -111,4 +113,27 @@ describe('token webhook', () => {
     expect(down.remote.asked).toHaveLength(5);
     await remote.stop();
   });
+});
+
+test('any answer of the webhook names a user, none, or is refused with a clear reason', async () => {
+  let text = '';
+  remote = await startRemote(() => ({ text }));
+  const user = { username: 'ann', uid: '1', groups: ['dev'], extra: { scope: ['a'] } };
+  const sample = { status: { authenticated: true, user, audiences: ['a'], error: '' } };
+  await fc.assert(
+    fc.asyncProperty(mutatedText(sample), async (answer) => {
+      text = answer;
+      const webhook = tokenWebhook({ server: { url: remote!.url }, clock });
+      const found = await webhook.authenticateToken?.('t', ['a']).catch((error: { code: number; why: string }) => {
+        expect(error.code).toBe(401);
+        mustBeClear(error.why);
+      });
+      if (!found) return;
+      expect(found.name.length).toBeGreaterThan(0);
+      expect(found.groups.every((group) => typeof group === 'string')).toBe(true);
+      for (const values of Object.values(found.extra ?? {}))
+        expect(values.every((value) => typeof value === 'string')).toBe(true);
+    }),
+    { numRuns: 400 },
+  );
 });

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { mustBeClear, mutatedText } from '../../machinery/test-mutated.ts';
 import { AccessConfigurationError } from '../access/configuration-file.ts';
 import {
   parseAdmissionConfiguration,
@@ -172,33 +173,15 @@ const readers: Record<string, { read: (text: string) => unknown; sample: object 
   WebhookAdmission: { read: parseWebhookAdmission, sample: JSON.parse(webhooks({ kubeConfigFile: '/k' })) },
 };
 
-/** `value` with one part of it replaced. */
-function mutant(value: any, path: readonly number[], part: unknown): unknown {
-  const [first, ...rest] = path;
-  if (first === undefined || typeof value !== 'object' || value === null) return part;
-  const keys = Object.keys(value);
-  const key = keys[first % (keys.length || 1)];
-  if (key === undefined) return part;
-  const copy = Array.isArray(value) ? [...value] : { ...value };
-  copy[key as never] = mutant(value[key], rest, part) as never;
-  return copy;
-}
-
 test.each(Object.keys(readers))('%s: no file makes another error than a refusal', (name) => {
   const { read, sample } = readers[name];
-  const part = fc.oneof(
-    fc.json().map((text) => JSON.parse(text)),
-    fc.constantFrom(null, '', [], {}, [null], -1, 1e99, true),
-  );
-  const mutated = fc
-    .tuple(fc.array(fc.nat(9), { maxLength: 4 }), part)
-    .map(([path, p]) => JSON.stringify(mutant(sample, path, p)));
   fc.assert(
-    fc.property(fc.oneof(mutated, fc.string()), (text) => {
+    fc.property(mutatedText(sample), (text) => {
       try {
         read(text);
       } catch (error) {
         expect(error).toBeInstanceOf(AccessConfigurationError);
+        mustBeClear((error as Error).message);
       }
     }),
     { numRuns: 400 },

@@ -1,6 +1,8 @@
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { mustBeClear, mutatedText } from '../../machinery/test-mutated.ts';
 import { requestInfo } from '../request-info.ts';
-import { configFor, parseAuditPolicy } from './policy.ts';
+import { AuditPolicyError, configFor, parseAuditPolicy } from './policy.ts';
 
 const policyOf = (rules: string, more = '') =>
   parseAuditPolicy(`apiVersion: audit.k8s.io/v1\nkind: Policy\n${more}\nrules:\n${rules}`);
@@ -89,7 +91,7 @@ describe('refused, with the reason', () => {
     ['- {}', 'rules[0].level: Required value'],
     ['- {level: Much}', 'rules[0].level: Unsupported value: "Much"'],
     ['- {level: None, user: [a]}', 'unknown field "rules[0].user"'],
-    ['- {level: None, users: a}', 'rules[0].users: must be a list'],
+    ['- {level: None, users: a}', 'rules[0].users must be a list of strings'],
     ['- {level: None, omitStages: [End]}', 'allowed stages are RequestReceived,ResponseStarted,ResponseComplete,Panic'],
     ['- {level: None, nonResourceURLs: [x]}', "must begin with a '/'"],
     ['- {level: None, nonResourceURLs: [/a*b]}', 'must be the final character'],
@@ -99,4 +101,37 @@ describe('refused, with the reason', () => {
   ])('%s', (rules, says) => {
     expect(() => policyOf(rules)).toThrow(says);
   });
+});
+
+test('any policy file is read or refused with a clear message', () => {
+  const sample = {
+    apiVersion: 'audit.k8s.io/v1',
+    kind: 'Policy',
+    omitStages: ['RequestReceived'],
+    omitManagedFields: true,
+    rules: [
+      {
+        level: 'Request',
+        users: ['ann'],
+        userGroups: ['dev'],
+        verbs: ['get'],
+        namespaces: ['default'],
+        resources: [{ group: '', resources: ['pods/*'], resourceNames: ['a'] }],
+        omitStages: ['ResponseStarted'],
+      },
+      { level: 'Metadata', nonResourceURLs: ['/healthz*'] },
+    ],
+  };
+  parseAuditPolicy(JSON.stringify(sample));
+  fc.assert(
+    fc.property(mutatedText(sample), (text) => {
+      try {
+        parseAuditPolicy(text);
+      } catch (error) {
+        expect(error).toBeInstanceOf(AuditPolicyError);
+        mustBeClear((error as Error).message);
+      }
+    }),
+    { numRuns: 1_500 },
+  );
 });

@@ -2,7 +2,8 @@
 // https://kubernetes.io/docs/tasks/debug/debug-cluster/audit/#audit-policy
 
 import { parse } from 'yaml';
-import { type Fields, isFields, listIn, textIn } from '../../machinery/parsed.ts';
+import { isFields } from '../../machinery/parsed.ts';
+import { type Shape, shapeFaults, withoutNulls } from '../access/configuration-shape.ts';
 import type { RequestInfo } from '../request-info.ts';
 import type { UserInfo } from '../user.ts';
 
@@ -46,79 +47,83 @@ export class AuditPolicyError extends Error {
 
 const levels: readonly AuditLevel[] = ['None', 'Metadata', 'Request', 'RequestResponse'];
 const stages: readonly AuditStage[] = ['RequestReceived', 'ResponseStarted', 'ResponseComplete', 'Panic'];
-const policyFields = ['apiVersion', 'kind', 'metadata', 'rules', 'omitStages', 'omitManagedFields'];
-const lists = ['users', 'userGroups', 'verbs', 'resources', 'namespaces', 'nonResourceURLs', 'omitStages'];
-const ruleFields = ['level', 'omitManagedFields', ...lists];
-const resourceFields = ['group', 'resources', 'resourceNames'];
+const texts = 'list of strings';
+const shape = {
+  apiVersion: 'string',
+  kind: 'string',
+  metadata: 'any',
+  omitStages: texts,
+  omitManagedFields: 'boolean',
+  rules: [
+    {
+      level: 'string',
+      omitManagedFields: 'boolean',
+      users: texts,
+      userGroups: texts,
+      verbs: texts,
+      namespaces: texts,
+      nonResourceURLs: texts,
+      omitStages: texts,
+      resources: [{ group: 'string', resources: texts, resourceNames: texts }],
+    },
+  ],
+} as const satisfies Shape;
 
 /** Reads a policy file, YAML or JSON. Throws AuditPolicyError with all faults. */
 export function parseAuditPolicy(text: string): AuditPolicy {
   let policy: unknown;
   try {
-    policy = parse(text, { maxAliasCount: 100 });
+    policy = parse(text, { maxAliasCount: 100, logLevel: 'error' });
   } catch (error) {
     throw new AuditPolicyError(`it is no YAML: ${(error as Error).message}`);
   }
   if (!isFields(policy)) throw new AuditPolicyError('it is empty, or no object');
   if (policy['apiVersion'] !== 'audit.k8s.io/v1' || policy['kind'] !== 'Policy')
     throw new AuditPolicyError('apiVersion must be audit.k8s.io/v1 and kind Policy');
-  const faults = [...policyFaults(policy)];
+  const ofShape = [...shapeFaults(policy, shape)];
+  if (ofShape.length > 0) throw new AuditPolicyError(ofShape.join('; '));
+  const given = withoutNulls(policy) as GivenPolicy;
+  const faults = [...policyFaults(given)];
   if (faults.length > 0) throw new AuditPolicyError(faults.join('; '));
-  return policy as Fields & AuditPolicy;
+  return given as AuditPolicy;
 }
 
-function* policyFaults(policy: Fields): Generator<string> {
-  yield* unknownFields('', policy, policyFields);
-  yield* stageFaults('omitStages', policy['omitStages']);
-  const rules = listIn(policy['rules']);
-  if (rules.length === 0) {
-    yield 'rules: there must be at least one';
-    return;
-  }
+type GivenRule = Partial<AuditPolicy['rules'][number]>;
+type GivenPolicy = Omit<AuditPolicy, 'rules'> & { readonly rules?: readonly GivenRule[] };
+
+function* policyFaults({ omitStages, rules = [] }: GivenPolicy): Generator<string> {
+  yield* stageFaults('omitStages', omitStages);
+  if (rules.length === 0) yield 'rules: there must be at least one';
   for (const [i, rule] of rules.entries()) yield* ruleFaults(`rules[${i}]`, rule);
 }
 
-function* ruleFaults(path: string, rule: unknown): Generator<string> {
-  if (!isFields(rule)) return void (yield `${path}: must be an object`);
-  yield* unknownFields(path, rule, ruleFields);
-  const level = rule['level'];
+function* ruleFaults(path: string, rule: GivenRule): Generator<string> {
+  const { level, omitStages, nonResourceURLs: urls = [], resources = [], namespaces = [] } = rule;
   if (level === undefined) yield `${path}.level: Required value`;
-  else if (!(levels as readonly unknown[]).includes(level))
+  else if (!levels.includes(level))
     yield `${path}.level: Unsupported value: ${JSON.stringify(level)}: supported values: ${levels.map((one) => `"${one}"`).join(', ')}`;
-  for (const field of lists)
-    if (rule[field] !== undefined && rule[field] !== null && !Array.isArray(rule[field]))
-      return void (yield `${path}.${field}: must be a list`);
-  yield* stageFaults(`${path}.omitStages`, rule['omitStages']);
-  const [urls, resources] = [listIn(rule['nonResourceURLs']), listIn(rule['resources'])];
-  if (urls.length && (resources.length || listIn(rule['namespaces']).length))
+  yield* stageFaults(`${path}.omitStages`, omitStages);
+  if (urls.length && (resources.length || namespaces.length))
     yield `${path}.nonResourceURLs: Invalid value: rules cannot apply to both regular resources and non-resource URLs`;
   for (const [i, url] of urls.entries()) {
     if (url === '*') continue;
-    if (!String(url).startsWith('/'))
+    if (!url.startsWith('/'))
       yield `${path}.nonResourceURLs[${i}]: non-resource URL rules must begin with a '/' character`;
-    if (String(url).slice(0, -1).includes('*'))
+    if (url.slice(0, -1).includes('*'))
       yield `${path}.nonResourceURLs[${i}]: non-resource URL wildcards '*' must be the final character of the rule`;
   }
-  for (const [i, entry] of resources.entries()) {
+  for (const [i, { group = '', resources: plurals = [], resourceNames = [] }] of resources.entries()) {
     const at = `${path}.resources[${i}]`;
-    if (!isFields(entry)) return void (yield `${at}: must be an object`);
-    yield* unknownFields(at, entry, resourceFields);
-    if (textIn(entry['group']).includes('/')) yield `${at}.group: must be a group without a version`;
-    if (listIn(entry['resourceNames']).length && !listIn(entry['resources']).length)
+    if (group.includes('/')) yield `${at}.group: must be a group without a version`;
+    if (resourceNames.length && !plurals.length)
       yield `${at}.resourceNames: using resourceNames requires at least one resource`;
   }
 }
 
-function* stageFaults(path: string, list: unknown): Generator<string> {
-  if (list === undefined || list === null) return;
-  for (const stage of Array.isArray(list) ? list : [list])
-    if (!stages.includes(stage))
+function* stageFaults(path: string, list: readonly string[] = []): Generator<string> {
+  for (const stage of list)
+    if (!(stages as readonly string[]).includes(stage))
       yield `${path}: Invalid value: ${JSON.stringify(stage)}: allowed stages are ${stages.join(',')}`;
-}
-
-function* unknownFields(path: string, object: object, allowed: readonly string[]): Generator<string> {
-  for (const field of Object.keys(object))
-    if (!allowed.includes(field)) yield `unknown field "${path ? `${path}.` : ''}${field}"`;
 }
 
 /** The first matching rule decides. `user` is undefined when the request could not be authenticated. */

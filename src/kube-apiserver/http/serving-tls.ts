@@ -101,6 +101,8 @@ export class ServingTls {
   }
 
   #secured({ cert, key }: Pick<TlsOptions, 'cert' | 'key'>) {
+    // Without one of them, OpenSSL makes a context that no client can use.
+    if (!cert || !key) throw new Error('a certificate and its key must be given');
     const { minVersion, ciphers } = this.#options;
     return { cert, key, ...(minVersion && { minVersion }), ...(ciphers && { ciphers }), ca: [...this.#authorities] };
   }

@@ -68,7 +68,7 @@ export function parseEncryptionConfiguration(text: string): ResourceConfiguratio
 function parsed(text: string): Readonly<Record<string, unknown>> {
   let value: unknown;
   try {
-    value = parse(text, { maxAliasCount: 100 });
+    value = parse(text, { maxAliasCount: 100, logLevel: 'error' });
   } catch {
     // The parser's message quotes the text, which contains secrets.
     throw new EncryptionConfigurationError('it is no YAML');

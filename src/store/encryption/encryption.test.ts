@@ -2,16 +2,23 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as grpc from '@grpc/grpc-js';
+import fc from 'fast-check';
 import protobuf from 'protobufjs';
 import { afterEach, describe, expect, test } from 'vitest';
 import { Metrics } from '../../machinery/metrics.ts';
+import { mustBeClear, mutatedText } from '../../machinery/test-mutated.ts';
 import { systemClock, VirtualClock } from '../../machinery/time/clock.ts';
 import { prefixRange, type Store } from '../interface.ts';
 import { createMemoryStore } from '../memory.ts';
 import { storeContract } from '../store.contract.ts';
 import { textOf } from '../store.ts';
 import { bytesOf } from '../value.ts';
-import { encryptedStore, openTransformers, parseEncryptionConfiguration } from './encryption.ts';
+import {
+  EncryptionConfigurationError,
+  encryptedStore,
+  openTransformers,
+  parseEncryptionConfiguration,
+} from './encryption.ts';
 import { aescbc, aesgcm, secretbox } from './providers.ts';
 
 const head = 'apiVersion: apiserver.config.k8s.io/v1\nkind: EncryptionConfiguration\nresources:\n';
@@ -238,4 +245,40 @@ test('transformations are counted and timed by resource and prefix', async () =>
   expect(lines).toContain(total('from_storage', 'OK'));
   expect(lines).toContain(total('from_storage', 'unknown-non-grpc'));
   expect(lines).toContain(`apiserver_storage_transformation_duration_seconds_count{${labels('from_storage')}} 1`);
+});
+
+test('any configuration file is read or refused with a clear message that has no key', async () => {
+  const secret = secretOf(7);
+  const named = { keys: [{ name: 'a', secret }] };
+  const sample = {
+    apiVersion: 'apiserver.config.k8s.io/v1',
+    kind: 'EncryptionConfiguration',
+    resources: [
+      {
+        resources: ['secrets', 'deployments.apps'],
+        providers: [{ aescbc: named }, { aesgcm: named }, { identity: {} }],
+      },
+      { resources: ['*.*'], providers: [{ secretbox: named }] },
+    ],
+  };
+  parseEncryptionConfiguration(JSON.stringify(sample));
+  await fc.assert(
+    fc.asyncProperty(mutatedText(sample), async (text) => {
+      let parsed: ReturnType<typeof parseEncryptionConfiguration>;
+      try {
+        parsed = parseEncryptionConfiguration(text);
+      } catch (error) {
+        expect(error).toBeInstanceOf(EncryptionConfigurationError);
+        mustBeClear((error as Error).message);
+        expect((error as Error).message).not.toContain(secret);
+        return;
+      }
+      const local = parsed.filter(({ providers }) => providers.every(({ kind }) => kind !== 'kms'));
+      const { transformersFor } = await openTransformers(local, resourceOf, systemClock);
+      const store = encryptedStore(createMemoryStore({ clock: systemClock }), transformersFor);
+      await store.commit([{ key, value }]);
+      expect(textOf((await store.get(key))?.value ?? '')).toBe(value);
+    }),
+    { numRuns: 600 },
+  );
 });

@@ -1,8 +1,10 @@
 import { createServer, type Server } from 'node:https';
 import type { AddressInfo } from 'node:net';
+import fc from 'fast-check';
 import { exportJWK, generateKeyPair, SignJWT } from 'jose';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { stringify } from 'yaml';
+import { mustBeClear, mutated, mutatedText } from '../../../machinery/test-mutated.ts';
 import { VirtualClock } from '../../../machinery/time/clock.ts';
 import { type TestAuthority, testAuthority } from '../../testing/test-certificates.ts';
 import { parseAuthenticationConfiguration } from './configuration.ts';
@@ -18,6 +20,9 @@ let published: object[];
 let keyReads = 0;
 let requests = 0;
 let claimedIssuer: string | undefined;
+/** Sent in place of the valid documents. */
+let keysText: string | undefined;
+let discoveryText: string | undefined;
 const clock = new VirtualClock();
 
 const publish = async (kid: string) => {
@@ -32,7 +37,7 @@ beforeAll(async () => {
     requests++;
     if (isKeys) keyReads++;
     const reply = isKeys ? { keys: published } : { issuer: claimedIssuer ?? url, jwks_uri: `${url}/keys` };
-    response.end(JSON.stringify(reply));
+    response.end((isKeys ? keysText : discoveryText) ?? JSON.stringify(reply));
   });
   await new Promise<void>((resolve) => provider.listen(0, '127.0.0.1', resolve));
   url = `https://127.0.0.1:${(provider.address() as AddressInfo).port}`;
@@ -43,6 +48,8 @@ afterAll(() => {
 });
 beforeEach(async () => {
   claimedIssuer = undefined;
+  keysText = undefined;
+  discoveryText = undefined;
   await publish('one');
 });
 
@@ -319,4 +326,75 @@ describe('authentication configuration', () => {
     expect(() => parse([], { anonymous: { enabled: false, conditions: [{ path: '/livez' }] } })).toThrow(
       'enabled should be set to true when conditions are defined',
     ));
+});
+
+describe('hostile issuers and tokens', () => {
+  /** A user with fields of the right types, none, or a refusal with a clear reason. */
+  const enter = async (reader: ReturnType<typeof readerOf>, token: string) => {
+    const outcome = await reader.authenticateToken?.(token, []).catch((error: { code: number; why: string }) => {
+      expect(error.code).toBe(401);
+      mustBeClear(error.why);
+    });
+    if (!outcome) return;
+    expect([typeof outcome.name, outcome.groups.every((group) => typeof group === 'string')]).toEqual(['string', true]);
+    for (const values of Object.values(outcome.extra ?? {}))
+      expect(values.every((value) => typeof value === 'string')).toBe(true);
+  };
+
+  test('key sets', async () => {
+    const token = await tokenOf({});
+    await fc.assert(
+      fc.asyncProperty(mutatedText({ keys: published }), async (text) => {
+        keysText = text;
+        await enter(readerOf(), token);
+      }),
+      { numRuns: 40 },
+    );
+  });
+
+  test('discovery documents', async () => {
+    const token = await tokenOf({});
+    await fc.assert(
+      fc.asyncProperty(mutatedText({ issuer: url, jwks_uri: `${url}/keys` }), async (text) => {
+        discoveryText = text;
+        await enter(readerOf(), token);
+      }),
+      { numRuns: 40 },
+    );
+  });
+
+  test('claims', async () => {
+    const reader = readerOf({
+      claimMappings: {
+        username: { expression: 'claims.sub' },
+        groups: { expression: 'claims.roles' },
+        uid: { expression: 'claims.id' },
+        extra: [{ key: 'a.b/c', valueExpression: 'claims.team' }],
+      },
+      claimValidationRules: [{ expression: 'claims.n > 3', message: 'n is small' }],
+      userValidationRules: [{ expression: "!user.username.startsWith('system:')", message: 'reserved' }],
+    } as object);
+    const claims = { sub: 'ann', roles: ['a', 'b'], id: '7', team: ['t'], n: 5, jti: 'j' };
+    await enter(reader, await tokenOf(claims));
+    await fc.assert(
+      fc.asyncProperty(mutated(claims), async (some) => {
+        const payload = typeof some === 'object' && some !== null && !Array.isArray(some) ? some : { sub: some };
+        await enter(reader, await tokenOf(payload));
+      }),
+      { numRuns: 200 },
+    );
+  });
+
+  test('tokens', async () => {
+    const reader = readerOf();
+    const parts = (await tokenOf({})).split('.');
+    const encoded = (value: unknown) => Buffer.from(JSON.stringify(value) ?? '').toString('base64url');
+    const header = mutated({ alg: 'RS256', kid: 'one' }).map(encoded);
+    const payload = mutated({ iss: url, aud: ['api'], sub: 'ann', exp: 1e10 }).map(encoded);
+    const part = fc.oneof(fc.constantFrom(...parts, ''), fc.string(), header, payload);
+    await fc.assert(
+      fc.asyncProperty(fc.array(part, { maxLength: 5 }), (some) => enter(reader, some.join('.'))),
+      { numRuns: 500 },
+    );
+  });
 });

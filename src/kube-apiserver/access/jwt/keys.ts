@@ -2,6 +2,7 @@
 // https://openid.net/specs/openid-connect-discovery-1_0.html
 
 import type { JSONWebKeySet } from 'jose';
+import { fieldsIn, textIn } from '../../../machinery/parsed.ts';
 import type { Clock } from '../../../machinery/time/clock.ts';
 import { BoundedWaits } from '../bounded-waits.ts';
 import { callRemote } from '../remote.ts';
@@ -68,10 +69,12 @@ export class IssuerKeys {
   async #discover(): Promise<string> {
     const { url, discoveryURL } = this.#issuer;
     const at = discoveryURL ?? `${url.replace(/\/$/, '')}/.well-known/openid-configuration`;
-    const { issuer, jwks_uri: keys } = (await this.#get(at)) as { issuer?: string; jwks_uri?: string };
+    const document = fieldsIn(await this.#get(at));
+    const [issuer, keys] = [textIn(document['issuer']), textIn(document['jwks_uri'])];
     if (issuer !== url)
       throw new Error(`oidc: issuer did not match the issuer returned by provider, expected "${url}" got "${issuer}"`);
-    if (!keys?.startsWith('https://')) throw new Error('provider did not return a JWKS URL over https');
+    if (!keys.startsWith('https://') || !URL.canParse(keys))
+      throw new Error('provider did not return a JWKS URL over https');
     return keys;
   }
 

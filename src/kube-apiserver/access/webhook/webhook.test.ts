@@ -1,5 +1,7 @@
+import fc from 'fast-check';
 import { afterEach, describe, expect, test } from 'vitest';
 import { silentLogger } from '../../../machinery/logger.ts';
+import { mustBeClear, mutatedText } from '../../../machinery/test-mutated.ts';
 import { VirtualClock } from '../../../machinery/time/clock.ts';
 import type { Attributes } from '../authorization.ts';
 import type { AuthorizationWebhookConfiguration } from '../authorization-configuration.ts';
@@ -176,4 +178,29 @@ describe('match conditions', () => {
     expect(await webhook.authorize(attributes())).toEqual({ decision });
     expect(remote.asked).toEqual([]);
   });
+});
+
+test('any answer of the webhook is a decision, or counts as a failure', async () => {
+  let text = '';
+  remote = await startRemote(() => ({ text }));
+  const sample = { status: { allowed: true, denied: false, reason: 'fine', evaluationError: '' } };
+  const configuration: AuthorizationWebhookConfiguration = {
+    timeout: '3s',
+    subjectAccessReviewVersion: 'v1',
+    failurePolicy: 'Deny',
+    connectionInfo: { type: 'KubeConfigFile', kubeConfigFile: '/x' },
+  };
+  const server = { url: remote.url };
+  await fc.assert(
+    fc.asyncProperty(mutatedText(sample), async (answer) => {
+      text = answer;
+      const webhook = authorizationWebhook({ name: 'hook', configuration, server, clock, logger: silentLogger });
+      const { decision, reason = '' } = await webhook.authorize(attributes());
+      expect(['allow', 'deny', 'no-opinion']).toContain(decision);
+      expect(typeof reason).toBe('string');
+      if (decision === 'allow') expect(JSON.parse(answer).status.allowed).toBe(true);
+      if (reason !== '' && decision === 'deny') mustBeClear(`the reason: ${reason}`);
+    }),
+    { numRuns: 400 },
+  );
 });
