@@ -59,7 +59,7 @@ const program = await build({
 // The log process of native containers, one per node: a separate bundle halves its memory.
 const shim = await build({
   ...shared,
-  entryPoints: [`${root}src/container-runtime/native/shim.ts`],
+  entryPoints: [`${root}src/container-runtime/native/shim/shim.ts`],
   outfile: `${root}dist/container-shim.js`,
 });
 

@@ -12,9 +12,9 @@ export { type Images, openImages } from './images/images.ts';
 export { normalizeReference } from './images/reference.ts';
 export type * from './interface.ts';
 export { meantToEndAnnotation, podUidLabel } from './labels.ts';
-export { closeInherited } from './native/inherited.ts';
 export { createNativeRuntime, destroyNativeRuntime, type NativeOptions } from './native/native.ts';
 export { findOciRuntime } from './native/oci/oci-runtime.ts';
+export { closeInherited } from './processes/inherited.ts';
 export { RuntimeError } from './runtime-error.ts';
 export {
   createSimulatedRuntime,

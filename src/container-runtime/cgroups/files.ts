@@ -2,7 +2,7 @@
 
 import * as fs from 'node:fs';
 import { join } from 'node:path';
-import { signal } from '../native/process.ts';
+import { signal } from '../processes/process.ts';
 
 export function read(directory: string, name: string): string | undefined {
   try {

@@ -2,7 +2,7 @@
 
 import * as fs from 'node:fs';
 import { dirname, join } from 'node:path';
-import { signal } from '../native/process.ts';
+import { signal } from '../processes/process.ts';
 import { childrenOf, processesIn, removeBelow, removeCgroup } from './files.ts';
 
 export abstract class Hierarchies {

@@ -6,8 +6,8 @@ import type { Clock } from '../../machinery/time/clock.ts';
 import type { Cgroups } from '../cgroups/cgroups.ts';
 import { removeEmptyParents } from '../cgroups/qos-cgroups.ts';
 import type { PodNetwork } from '../network/pod-network.ts';
-import { run, signal, startTimeOf } from './process.ts';
-import { keeperSocket, type ShimClient, stopFormerKeeper } from './shim-client.ts';
+import { run, signal, startTimeOf } from '../processes/process.ts';
+import { keeperSocket, type ShimClient, stopFormerKeeper } from './shim/shim-client.ts';
 import { StateDirectory } from './state.ts';
 
 export async function destroy(

@@ -28,17 +28,17 @@ import type {
 import { podUidLabel } from '../labels.ts';
 import { PodNetwork } from '../network/pod-network.ts';
 import { RuntimeError } from '../runtime-error.ts';
-import { Containers } from './containers.ts';
+import { Containers } from './containers/containers.ts';
+import { attachSession, type ExecOptions, execToEnd, startExec } from './containers/exec.ts';
 import { destroy, formerNames } from './destroy.ts';
-import { attachSession, type ExecOptions, execToEnd, startExec } from './exec.ts';
 import { nodeFacts } from './oci/node-facts.ts';
 import { type OciRuntime, requireOciRuntime } from './oci/oci-runtime.ts';
 import type { NodeFacts } from './oci/runtime-spec.ts';
-import { PidHolder } from './pid-holder.ts';
-import { PortForwarder } from './port-forward.ts';
+import { PortForwarder } from './port-forward/port-forward.ts';
 import { idMappedMountProblem, missingPrograms } from './programs.ts';
-import { Sandboxes } from './sandboxes.ts';
-import { keeperSocket, ShimClient, stopFormerKeeper } from './shim-client.ts';
+import { PidHolder } from './sandboxes/pid-holder.ts';
+import { Sandboxes } from './sandboxes/sandboxes.ts';
+import { keeperSocket, ShimClient, stopFormerKeeper } from './shim/shim-client.ts';
 import { StateDirectory } from './state.ts';
 
 export interface NativeOptions {

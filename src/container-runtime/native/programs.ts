@@ -2,8 +2,8 @@
 
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { run } from '../processes/process.ts';
 import type { OciRuntime } from './oci/oci-runtime.ts';
-import { run } from './process.ts';
 
 const searchPath = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin'];
 const needed = 'sh unshare nsenter mount umount mkfifo mv readlink sleep script tty stty ip'.split(' ');

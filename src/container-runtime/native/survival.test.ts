@@ -17,8 +17,8 @@ import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { systemClock } from '../../machinery/time/clock.ts';
 import type { ContainerConfig, ContainerRuntime, SandboxConfig } from '../interface.ts';
-import { startTimeOf } from './process.ts';
-import { keeperSocket, shimWords } from './shim-client.ts';
+import { startTimeOf } from '../processes/process.ts';
+import { keeperSocket, shimWords } from './shim/shim-client.ts';
 import type { ContainerRecord } from './state.ts';
 import { cgroupsOf, create, image, isRoot, logLines, machine, sh, toEnd } from './test-machine.ts';
 

@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import type { Logger } from '../../machinery/logger.ts';
 import { must } from '../../machinery/must.ts';
-import { quote, run } from '../native/process.ts';
+import { quote, run } from '../processes/process.ts';
 import { RuntimeError } from '../runtime-error.ts';
 import { PodAddresses } from './pod-addresses.ts';
 

@@ -2,8 +2,8 @@
 
 import * as fs from 'node:fs';
 import { join } from 'node:path';
+import { run } from '../../processes/process.ts';
 import { throttlingPaths } from '../../protected-paths.ts';
-import { run } from '../process.ts';
 import { capabilitiesOfMask } from './capabilities.ts';
 import type { OciDevice } from './oci-types.ts';
 import type { NodeFacts } from './runtime-spec.ts';

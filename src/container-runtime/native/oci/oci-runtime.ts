@@ -2,8 +2,8 @@
 
 import * as fs from 'node:fs';
 import { basename, join } from 'node:path';
+import { run } from '../../processes/process.ts';
 import { RuntimeError } from '../../runtime-error.ts';
-import { run } from '../process.ts';
 
 export interface OciRuntime {
   readonly name: 'crun' | 'runc';

@@ -4,10 +4,10 @@ import { existsSync, mkdirSync, rmSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { Clock } from '../../machinery/time/clock.ts';
-import { RuntimeError } from '../runtime-error.ts';
-import { childStdio } from './inherited.ts';
-import { hostEnvironment } from './process.ts';
+import type { Clock } from '../../../machinery/time/clock.ts';
+import { childStdio } from '../../processes/inherited.ts';
+import { hostEnvironment } from '../../processes/process.ts';
+import { RuntimeError } from '../../runtime-error.ts';
 import type { Started } from './shim-start.ts';
 
 /** Keepers that may die over one request. */
@@ -165,7 +165,7 @@ export class ShimClient {
 
 /** Beside this file in the bundle; the source in a checkout. */
 function shimProgram(): string {
-  const candidates = ['./shim.ts', './container-shim.js', '../src/container-runtime/native/shim.ts'];
+  const candidates = ['./shim.ts', './container-shim.js', '../src/container-runtime/native/shim/shim.ts'];
   const paths = candidates.map((path) => fileURLToPath(new URL(path, import.meta.url)));
   return paths.find((path) => existsSync(path)) ?? paths[1];
 }

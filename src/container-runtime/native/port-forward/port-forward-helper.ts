@@ -3,7 +3,7 @@
 
 import { rmSync } from 'node:fs';
 import { connect, createServer, type Socket } from 'node:net';
-import { systemClock } from '../../machinery/time/clock.ts';
+import { systemClock } from '../../../machinery/time/clock.ts';
 
 const idleMs = 30_000;
 

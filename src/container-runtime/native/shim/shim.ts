@@ -12,12 +12,12 @@
 import { chmodSync, constants, existsSync, openSync, readdirSync, readFileSync, readSync, unlinkSync } from 'node:fs';
 import { connect, createServer, Socket } from 'node:net';
 import { join } from 'node:path';
-import { systemClock } from '../../machinery/time/clock.ts';
+import { systemClock } from '../../../machinery/time/clock.ts';
+import { closeInherited } from '../../processes/inherited.ts';
+import { servePortForward } from '../port-forward/port-forward-helper.ts';
+import type { ContainerRecord } from '../state.ts';
 import { ContainerLog } from './container-log.ts';
-import { closeInherited } from './inherited.ts';
-import { servePortForward } from './port-forward-helper.ts';
 import { startSupervised } from './shim-start.ts';
-import type { ContainerRecord } from './state.ts';
 
 interface Stream {
   readonly file: number;

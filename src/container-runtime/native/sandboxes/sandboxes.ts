@@ -2,17 +2,17 @@
 
 import * as fs from 'node:fs';
 import { join } from 'node:path';
-import type { Logger } from '../../machinery/logger.ts';
-import type { Random } from '../../machinery/random.ts';
-import type { Clock } from '../../machinery/time/clock.ts';
-import type { ContainerConfig, Mount, Sandbox, SandboxConfig } from '../interface.ts';
-import { HostPorts } from '../network/host-ports.ts';
-import type { PodNetwork } from '../network/pod-network.ts';
-import { RuntimeError } from '../runtime-error.ts';
+import type { Logger } from '../../../machinery/logger.ts';
+import type { Random } from '../../../machinery/random.ts';
+import type { Clock } from '../../../machinery/time/clock.ts';
+import type { ContainerConfig, Mount, Sandbox, SandboxConfig } from '../../interface.ts';
+import { HostPorts } from '../../network/host-ports.ts';
+import type { PodNetwork } from '../../network/pod-network.ts';
+import { bootId, run, signal } from '../../processes/process.ts';
+import { RuntimeError } from '../../runtime-error.ts';
+import type { SandboxRecord, StateDirectory } from '../state.ts';
 import type { PidHolder } from './pid-holder.ts';
-import { bootId, run, signal } from './process.ts';
 import { sandboxScript } from './sandbox-script.ts';
-import type { SandboxRecord, StateDirectory } from './state.ts';
 
 /** statfs type of the file system that namespace files are bound from (NSFS_MAGIC). */
 const namespaceFileSystem = 0x6e736673;

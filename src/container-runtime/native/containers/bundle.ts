@@ -5,9 +5,9 @@
 
 import * as fs from 'node:fs';
 import { join } from 'node:path';
-import type { OciRuntime } from './oci/oci-runtime.ts';
-import type { OciIdMapping, OciSpec } from './oci/oci-types.ts';
-import { quote } from './process.ts';
+import { quote } from '../../processes/process.ts';
+import type { OciRuntime } from '../oci/oci-runtime.ts';
+import type { OciIdMapping, OciSpec } from '../oci/oci-types.ts';
 
 export interface Bundle {
   readonly id: string;

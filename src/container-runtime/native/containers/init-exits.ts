@@ -4,10 +4,10 @@
 
 import * as fs from 'node:fs';
 import { join } from 'node:path';
-import type { Clock, Timer } from '../../machinery/time/clock.ts';
+import type { Clock, Timer } from '../../../machinery/time/clock.ts';
+import { signal } from '../../processes/process.ts';
+import type { ContainerRecord, StateDirectory } from '../state.ts';
 import { bundleFiles } from './bundle.ts';
-import { signal } from './process.ts';
-import type { ContainerRecord, StateDirectory } from './state.ts';
 
 /** Time to drain the container's last output, as in containerd. */
 const drainMs = 200;

@@ -1,10 +1,10 @@
 // How containers end that are not alone: in a process namespace shared with others, and out of memory.
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { systemClock } from '../../machinery/time/clock.ts';
-import type { ContainerRuntime } from '../interface.ts';
-import { containerConfig } from '../runtime.contract.ts';
-import { create, image, isRoot, machine, sh, toEnd } from './test-machine.ts';
+import { systemClock } from '../../../machinery/time/clock.ts';
+import type { ContainerRuntime } from '../../interface.ts';
+import { containerConfig } from '../../runtime.contract.ts';
+import { create, image, isRoot, machine, sh, toEnd } from '../test-machine.ts';
 
 describe.skipIf(!isRoot)('ends on native', () => {
   const own = isRoot ? machine() : undefined!;

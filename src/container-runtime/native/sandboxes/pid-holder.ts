@@ -4,13 +4,13 @@
 
 import * as fs from 'node:fs';
 import { join } from 'node:path';
-import type { Cgroups } from '../cgroups/cgroups.ts';
-import type { ContainerConfig, SandboxConfig } from '../interface.ts';
-import { RuntimeError } from '../runtime-error.ts';
-import { lastError, runtimeWords } from './bundle.ts';
-import type { OciRuntime } from './oci/oci-runtime.ts';
-import { type NodeFacts, runtimeSpec } from './oci/runtime-spec.ts';
-import { mustRun, runDetached } from './process.ts';
+import type { Cgroups } from '../../cgroups/cgroups.ts';
+import type { ContainerConfig, SandboxConfig } from '../../interface.ts';
+import { mustRun, runDetached } from '../../processes/process.ts';
+import { RuntimeError } from '../../runtime-error.ts';
+import { lastError, runtimeWords } from '../containers/bundle.ts';
+import type { OciRuntime } from '../oci/oci-runtime.ts';
+import { type NodeFacts, runtimeSpec } from '../oci/runtime-spec.ts';
 
 export interface PidHolderParts {
   /** Of the node's runtime. */

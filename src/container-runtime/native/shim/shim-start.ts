@@ -3,10 +3,10 @@
 import { spawn } from 'node:child_process';
 import { existsSync, type FSWatcher, readFileSync, watch } from 'node:fs';
 import { join } from 'node:path';
-import { systemClock } from '../../machinery/time/clock.ts';
-import { bundleFiles, startProblem, superviseWords } from './bundle.ts';
-import type { OciSpec } from './oci/oci-types.ts';
-import { hostEnvironment, startTimeOf } from './process.ts';
+import { systemClock } from '../../../machinery/time/clock.ts';
+import { hostEnvironment, startTimeOf } from '../../processes/process.ts';
+import { bundleFiles, startProblem, superviseWords } from '../containers/bundle.ts';
+import type { OciSpec } from '../oci/oci-types.ts';
 
 export type Started = { readonly pid: number } | { readonly problem: string };
 

@@ -2,16 +2,16 @@
 
 import * as fs from 'node:fs';
 import { join } from 'node:path';
-import type { ImageRecord } from '../images/image-store.ts';
-import type { ContainerConfig, SandboxConfig } from '../interface.ts';
-import { RuntimeError } from '../runtime-error.ts';
+import type { ImageRecord } from '../../images/image-store.ts';
+import type { ContainerConfig, SandboxConfig } from '../../interface.ts';
+import { bootId } from '../../processes/process.ts';
+import { RuntimeError } from '../../runtime-error.ts';
+import { accountsOf } from '../oci/image-files.ts';
+import { runtimeSpec } from '../oci/runtime-spec.ts';
+import { hostnameOf } from '../sandboxes/sandboxes.ts';
+import type { ContainerRecord } from '../state.ts';
 import { writeBundle } from './bundle.ts';
 import type { ContainerParts } from './container-parts.ts';
-import { accountsOf } from './oci/image-files.ts';
-import { runtimeSpec } from './oci/runtime-spec.ts';
-import { bootId } from './process.ts';
-import { hostnameOf } from './sandboxes.ts';
-import type { ContainerRecord } from './state.ts';
 
 export function newRecord(
   own: Pick<ContainerRecord, 'id' | 'sandboxId' | 'config'>,

@@ -5,11 +5,11 @@
 import { spawn } from 'node:child_process';
 import { connect, type NetConnectOpts, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import type { Clock } from '../../machinery/time/clock.ts';
-import { RuntimeError } from '../runtime-error.ts';
-import { childStdio } from './inherited.ts';
-import { hostEnvironment } from './process.ts';
-import { shimWords } from './shim-client.ts';
+import type { Clock } from '../../../machinery/time/clock.ts';
+import { childStdio } from '../../processes/inherited.ts';
+import { hostEnvironment } from '../../processes/process.ts';
+import { RuntimeError } from '../../runtime-error.ts';
+import { shimWords } from '../shim/shim-client.ts';
 
 export class PortForwarder {
   readonly #clock: Clock;

@@ -2,18 +2,18 @@
 
 import * as fs from 'node:fs';
 import { dirname, join } from 'node:path';
-import type { ImageRecord } from '../images/image-store.ts';
-import type { ContainerConfig, ContainerStatus, SandboxConfig } from '../interface.ts';
-import { RuntimeError } from '../runtime-error.ts';
+import type { ImageRecord } from '../../images/image-store.ts';
+import type { ContainerConfig, ContainerStatus, SandboxConfig } from '../../interface.ts';
+import { bootId, signal, startTimeOf } from '../../processes/process.ts';
+import { RuntimeError } from '../../runtime-error.ts';
+import { sandboxMounts } from '../sandboxes/sandboxes.ts';
+import type { Started } from '../shim/shim-start.ts';
+import type { ContainerRecord } from '../state.ts';
 import { bundleFiles } from './bundle.ts';
 import type { ContainerParts } from './container-parts.ts';
 import { ended, signalName } from './ends.ts';
 import { InitExits } from './init-exits.ts';
 import { createBundle, newRecord } from './new-container.ts';
-import { bootId, signal, startTimeOf } from './process.ts';
-import { sandboxMounts } from './sandboxes.ts';
-import type { Started } from './shim-start.ts';
-import type { ContainerRecord } from './state.ts';
 
 /** After SIGKILL the kernel ends a process at once, unless it hangs in a device or file system. */
 const killedMs = 10_000;

@@ -1,9 +1,9 @@
 // The shell script that makes a pod's namespaces and binds them to files. One script, because each process takes time.
 
 import { join } from 'node:path';
-import type { SandboxConfig } from '../interface.ts';
-import { RuntimeError } from '../runtime-error.ts';
-import { quote } from './process.ts';
+import type { SandboxConfig } from '../../interface.ts';
+import { quote } from '../../processes/process.ts';
+import { RuntimeError } from '../../runtime-error.ts';
 
 interface Network {
   /** Commands for `ip` in the pod's namespace, and a script for the machine's. */

@@ -6,16 +6,16 @@ import * as fs from 'node:fs';
 import type { Socket } from 'node:net';
 import { join } from 'node:path';
 import { PassThrough, type Readable, type Writable } from 'node:stream';
-import { must } from '../../machinery/must.ts';
-import type { Clock } from '../../machinery/time/clock.ts';
-import type { ExecSession } from '../interface.ts';
-import { RuntimeError } from '../runtime-error.ts';
+import { must } from '../../../machinery/must.ts';
+import type { Clock } from '../../../machinery/time/clock.ts';
+import type { ExecSession } from '../../interface.ts';
+import { childStdio } from '../../processes/inherited.ts';
+import { hostEnvironment, quote, run, signal } from '../../processes/process.ts';
+import { RuntimeError } from '../../runtime-error.ts';
+import type { OciRuntime } from '../oci/oci-runtime.ts';
+import type { OciProcess } from '../oci/oci-types.ts';
+import type { ContainerRecord } from '../state.ts';
 import { bundleFiles, lastError, runtimeWords } from './bundle.ts';
-import { childStdio } from './inherited.ts';
-import type { OciRuntime } from './oci/oci-runtime.ts';
-import type { OciProcess } from './oci/oci-types.ts';
-import { hostEnvironment, quote, run, signal } from './process.ts';
-import type { ContainerRecord } from './state.ts';
 
 export interface ExecOptions {
   readonly stdin: boolean;
