@@ -1,7 +1,6 @@
 import { badRequest, expired } from '../../api/api.ts';
 import type { OrderedView } from '../../machinery/collections/ordered-tree.ts';
 import type { ListReply } from '../reply.ts';
-import { futureVersion } from '../status.ts';
 import type { Item } from '../watch-cache/item.ts';
 import { prepareServed } from './codec.ts';
 import { caughtUp, reachVersion } from './get.ts';
@@ -98,9 +97,7 @@ async function sourceOf(target: Place, options: ListOptions): Promise<Source> {
 
 async function exactly(target: Place, revision: number): Promise<Source> {
   const { server, cache } = target;
-  // Another server may have written it.
-  if (revision > server.cache.revision) await caughtUp(target);
-  if (revision > server.cache.revision) throw futureVersion(revision, server.cache.revision);
+  await reachVersion(target, revision);
   const tree = server.cache.isCompacted(revision) ? undefined : cache.treeAt(revision);
   if (!tree) throw expired('The resourceVersion for the provided list is too old.');
   return { tree, revision, start: listPrefix(target) };
