@@ -38,6 +38,8 @@ import type { AutoscalerConfig } from './podautoscaler/config.ts';
 import { horizontalPodAutoscaler } from './podautoscaler/horizontal-pod-autoscaler.ts';
 import { podgc } from './podgc.ts';
 import { replicaset, replicationcontroller } from './replicaset.ts';
+import { resourceClaimUsers } from './resourceclaim/claim-users.ts';
+import { podResourceClaims } from './resourceclaim/pod-claims.ts';
 import { resourcequota } from './resourcequota.ts';
 import { serviceaccount } from './serviceaccount.ts';
 import { type SecretTokenSigner, serviceaccountToken } from './serviceaccount-token.ts';
@@ -100,6 +102,8 @@ const controllers = (
   ['resourcequota-controller', resourcequota],
   ['ttl-after-finished-controller', ttlAfterFinished],
   ['ephemeral-volume-controller', ephemeralVolume],
+  ['resource-claim-controller', podResourceClaims],
+  ['resource-claim-controller', resourceClaimUsers],
   ['persistent-volume-binder', persistentVolumeBinder()],
   ['host-path-provisioner', hostPathVolumes],
   ['expand-controller', persistentVolumeExpander],
