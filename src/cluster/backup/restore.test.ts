@@ -59,6 +59,12 @@ async function* streamed<T>(...items: T[]): AsyncIterable<T> {
   yield* items;
 }
 
+function flipped(bytes: Buffer): Buffer {
+  const changed = Buffer.from(bytes);
+  changed[changed.length >> 1] ^= 1;
+  return changed;
+}
+
 const prepared = (bytes: Uint8Array, directory = newPlace(), target?: RestoreTarget) =>
   prepareRestore({
     ...{ directory, name: 'restored', bytes: streamed(bytes), decryption: {}, clock, quietMs: 300 },
@@ -177,6 +183,7 @@ describe('refused, with nothing changed:', () => {
   test.each([
     ['a newer Coracle', () => made({ coracle: '9.0.0' }), /from the future: Coracle 9\.0\.0 with Kubernetes v1\.36\.2/],
     ['a newer Kubernetes', () => made({ kubernetes: 'v1.37.0' }), /from the future.*v1\.37\.0/],
+    ['a file with a flipped bit', async () => flipped((await madeBackup()).bytes), /^it is damaged: /],
     ['a cut file', async () => (await madeBackup()).bytes.subarray(0, 300), /damaged/],
     ['a file outside of the cluster', () => made({}, file('pki/../../../etc/passwd')), /belongs to no cluster/],
     ['a file in a strange place', () => made({}, file('nodes/x')), /belongs to no cluster/],

@@ -57,7 +57,7 @@ export interface PreparedRestore {
 
 /** Added to the newest revision: more than a cluster writes between its last backup and its loss. */
 const revisionStep = 1_000_000_000;
-const defaultQuietMs = 5_000;
+const defaultQuietMs = 3_000;
 
 /** Throws BackupUnusable, BackupError, DataDirectoryError or StoreUnusable; then nothing has changed. */
 export async function prepareRestore(request: RestoreRequest): Promise<PreparedRestore> {

@@ -11,7 +11,7 @@ import { checkFreeList, type Meta, readMeta, type TreeInfo, treeBytes, treeOf } 
 export const damaged = (where: string, why: string) =>
   new StoreUnusable(
     'damaged',
-    `${where} is damaged: ${why}. Put a backup of the file in its place, or begin without the old data ("coracle down --delete" removes it)`,
+    `${where} is damaged: ${why}. Restore a backup with "coracle restore", or begin without the old data ("coracle down --delete" removes it)`,
   );
 
 /** Bytes per read of adjacent pages. */

@@ -15,7 +15,16 @@ export async function restoreEmbeddedStore(
   { directory, revision }: { readonly directory: string; readonly revision: Revision },
   content: AsyncIterable<StoredPart>,
 ): Promise<void> {
-  await locked(directory, async (unlock) => {
+  let failure: { readonly error: unknown } | undefined;
+  const parts = async function* () {
+    try {
+      yield* content;
+    } catch (error) {
+      failure = { error };
+      throw error;
+    }
+  };
+  const restoring = locked(directory, async (unlock) => {
     if (statSync(join(directory, databaseFile), { throwIfNoEntry: false })?.size)
       throw new StoreUnusable('in-use', `${directory} holds a store already; restore into an empty directory`);
     await createDatabase(directory, async ({ env, entries, leases, meta }) => {
@@ -23,7 +32,7 @@ export async function restoreEmbeddedStore(
         void meta.put('revision', encodeText('revision', revision));
         void meta.put('compacted', encodeText('compacted', revision));
       });
-      for await (const part of content)
+      for await (const part of parts())
         await env.batch(() => {
           if (part.type === 'lease') void leases.put(part.lease, encodeText(`lease ${part.lease}`, part.seconds));
           else
@@ -32,6 +41,9 @@ export async function restoreEmbeddedStore(
         });
     });
     unlock();
+  });
+  await restoring.catch((error) => {
+    throw failure ? failure.error : error;
   });
 }
 
