@@ -107,7 +107,11 @@ function addBackup(program: Command): void {
       ),
     ),
   )
-    .argument('<file>', 'a file, or s3://BUCKET/KEY')
+    .argument(
+      '<file>',
+      'a file, or s3://BUCKET/KEY; in a directory, or s3://BUCKET/PREFIX/: the newest scheduled backup',
+    )
+    .option('--at <revision|time>', 'in a directory: the newest scheduled backup that is not newer than this')
     .option('--yes', 'do not ask')
     .addOption(new Option('--store <store>', 'by default that of the backup').choices(['embedded', 'etcd']))
     .option('--etcd-endpoints <urls>', 'etcd servers, separated by commas')

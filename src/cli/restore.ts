@@ -1,6 +1,10 @@
 import { createInterface } from 'node:readline/promises';
 import {
+  chooseBackup,
+  type Decryption,
+  isFolder,
   type Loss,
+  openFolder,
   openPlace,
   type PreparedRestore,
   prepareRestore,
@@ -13,11 +17,12 @@ import { bold, CliError, type ClusterOptions, directoryOf, print } from './optio
 
 interface RestoreOptions extends ClusterOptions, PlaceFlags, SecretFlags {
   readonly yes?: boolean;
+  readonly at?: string;
   readonly store?: 'embedded' | 'etcd';
   readonly etcdEndpoints?: string;
 }
 
-export async function restore(place: string, options: RestoreOptions): Promise<void> {
+export async function restore(given: string, options: RestoreOptions): Promise<void> {
   const directory = directoryOf(options);
   const target = targetOf(options);
   if (!options.yes && !process.stdin.isTTY)
@@ -28,14 +33,12 @@ export async function restore(place: string, options: RestoreOptions): Promise<v
       `the cluster in ${directory.root} runs (process ${running.pid}): stop it with "./coracle down --data-dir ${directory.root}"`,
     );
   try {
-    const { folder, name } = openPlace(place, placeOptions(options));
+    const decryption = await decryptionOf(options);
+    const { folder, name, place } = await findBackup(given, options, decryption);
     const prepared = await prepareRestore({
-      directory,
-      name: options.name,
-      bytes: folder.read(name),
-      decryption: await decryptionOf(options),
-      clock: systemClock,
+      ...{ directory, name: options.name, bytes: folder.read(name), decryption, clock: systemClock },
       ...(target && { target }),
+      ...(options.at !== undefined && !(await isFolder(given)) && { at: options.at }),
     });
     printPlan(place, prepared, directory.root);
     if (!options.yes && !(await isConfirmed())) {
@@ -45,8 +48,17 @@ export async function restore(place: string, options: RestoreOptions): Promise<v
     await prepared.commit();
     print(`\nThe cluster "${options.name}" is restored. Start it with:\n\n  ${bold(prepared.startCommand)}`);
   } catch (error) {
-    throw backupFailure(error, place);
+    throw backupFailure(error, given);
   }
+}
+
+/** In a folder: the newest scheduled backup up to --at. */
+async function findBackup(given: string, options: RestoreOptions, decryption: Decryption) {
+  if (!(await isFolder(given))) return { ...openPlace(given, placeOptions(options)), place: given };
+  const folder = openFolder(given.replace(/\/+$/, ''), placeOptions(options));
+  const { at } = options;
+  const name = await chooseBackup(folder, given, at === undefined ? undefined : { at, decryption });
+  return { folder, name, place: `${given.replace(/\/+$/, '')}/${name}` };
 }
 
 function targetOf({ store, etcdEndpoints }: RestoreOptions): RestoreTarget | undefined {

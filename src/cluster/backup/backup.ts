@@ -1,10 +1,11 @@
 // The door for commands that make, look at and restore backups.
 
-export { pack as packBackup } from '../../store/store.ts';
+export { type Decryption, pack as packBackup } from '../../store/store.ts';
+export { chooseBackup, requireMoment } from './choose.ts';
 export { type BackupSource, backupBytes } from './content.ts';
 export { BackupError, type BackupFolder } from './folder.ts';
 export { type Inspection, inspectBackup } from './inspect.ts';
-export { openPlace, type PlaceOptions } from './place.ts';
+export { isFolder, openFolder, openPlace, type PlaceOptions } from './place.ts';
 export { type Loss, type PreparedRestore, prepareRestore, type RestoreTarget } from './restore.ts';
 export { readSettings, startCommand } from './saved-settings.ts';
 export { withStoppedStore } from './stopped.ts';

@@ -17,6 +17,12 @@ const isS3 = (place: string): boolean => place.startsWith('s3://');
 export const openFolder = (place: string, options: PlaceOptions): BackupFolder =>
   isS3(place) ? s3Folder(place, options, writeFile) : directoryFolder(place);
 
+/** Whether `place` is a directory, or a prefix of a bucket (it ends with a slash). */
+export async function isFolder(place: string): Promise<boolean> {
+  if (isS3(place)) return place.endsWith('/');
+  return (await stat(place).catch(() => undefined))?.isDirectory() ?? false;
+}
+
 /** `place` is a file, or s3://BUCKET/KEY. */
 export function openPlace(place: string, options: PlaceOptions): { folder: BackupFolder; name: string } {
   const slash = place.lastIndexOf('/');

@@ -9,6 +9,7 @@ import { claim, type DataDirectory, openDataDirectory, stampText } from '../data
 import { claimKeptRanges } from '../network-ranges.ts';
 import { version } from '../version.ts';
 import { buildWithEntries, buildWithStore, builtEntries, syncTree, writeOwnFile } from './build.ts';
+import { requireMoment } from './choose.ts';
 import { compareContent, type ResourceLoss } from './compare.ts';
 import { BackupError } from './folder.ts';
 import { openBackup, refuseFuture } from './inspect.ts';
@@ -29,6 +30,8 @@ export interface RestoreRequest {
   /** Undefined: the store of the backup. */
   readonly target?: RestoreTarget;
   readonly clock: Clock;
+  /** The moment that the backup must have. */
+  readonly at?: string;
   /** Writes to etcd within this time show that a cluster runs. */
   readonly quietMs?: number;
 }
@@ -64,6 +67,7 @@ export async function prepareRestore(request: RestoreRequest): Promise<PreparedR
   const { directory, clock, name } = request;
   const { header, parts } = await openBackup(request.bytes, request.decryption);
   refuseFuture(header);
+  if (request.at !== undefined) requireMoment(header, request.at);
   const target = request.target ?? targetOf(header);
   await openDataDirectory(directory);
   await claim(directory, { name, address: '', startedAt: clock.now(), version });

@@ -79,3 +79,11 @@ async function backUp(options: ScheduleOptions, nowMs: number): Promise<{ name: 
 /** Whether the schedule of this cluster made the file: no other file is removed. */
 const isScheduled = (name: string, cluster: string): boolean =>
   name.startsWith(`${cluster}-`) && /^\d{8}T\d{6}Z\.backup$/.test(name.slice(cluster.length + 1));
+
+/** The time in the name of a scheduled backup, in milliseconds since the epoch; undefined for another file. */
+export function scheduledTime(name: string): number | undefined {
+  const [, date, time] = /-(\d{8})T(\d{6})Z\.backup$/.exec(name) ?? [];
+  if (date === undefined) return undefined;
+  const ms = Date.parse(`${date.replace(/(....)(..)(..)/, '$1-$2-$3')}T${time.replace(/(..)(..)(..)/, '$1:$2:$3')}Z`);
+  return Number.isNaN(ms) ? undefined : ms;
+}
