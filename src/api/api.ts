@@ -5,6 +5,7 @@ export { JsonSyntaxError, parseJson } from '../machinery/text/json.ts';
 export { parseYaml, YamlError } from '../machinery/text/yaml.ts';
 export { age } from './age.ts';
 export * from './body.ts';
+export * from './bootstrap-token.ts';
 export * from './cel/admission-expressions.ts';
 export { type FindKind, typeWarnings } from './cel/type-checking.ts';
 export * from './conditions.ts';

@@ -2,11 +2,15 @@
 
 import { type Command, Option } from 'commander';
 import { withEncryption, withPlace, withSecrets } from './backup-options.ts';
+import { duration } from './join-options.ts';
 import { withCluster, withOutput } from './options.ts';
-import { withUpOptions } from './up-options.ts';
+import { withAgentOptions, withUpOptions } from './up-options.ts';
 
 export function addCommands(program: Command): void {
   addUp(program);
+  addAgent(program);
+  addToken(program);
+  addNode(program);
   addKubeApiserver(program);
   addEnvtest(program);
   withCluster(program.command('down').description('stop a cluster and its pods; its data stays'))
@@ -61,6 +65,49 @@ function addUp(program: Command): void {
     .command('run-cluster', { hidden: true })
     .requiredOption('--data-dir <dir>')
     .action(async () => (await import('./run-cluster.ts')).runCluster());
+}
+
+function addAgent(program: Command): void {
+  withAgentOptions(
+    program.command('agent').description('join this machine to a cluster as a node, or start it again'),
+  ).action(async (options) => (await import('./agent.ts')).agent(options));
+  program
+    .command('run-agent', { hidden: true })
+    .requiredOption('--data-dir <dir>')
+    .action(async () => (await import('./run-agent.ts')).runAgent());
+}
+
+function addToken(program: Command): void {
+  const token = program.command('token').description('tokens by which machines join the cluster');
+  withOutput(
+    withCluster(token.command('create').description('make a token, and print the command that joins a machine')),
+  )
+    .argument('[token]', 'such as abcdef.0123456789abcdef (default: a random one)')
+    .option('--ttl <duration>', 'life of the token, such as 2h; 0: without an end', duration, 24 * 3_600_000)
+    .option('--description <text>', 'its use, for "token list"')
+    .action(async (given, options) => (await import('./token.ts')).create(given, options));
+  withOutput(withCluster(token.command('list').description('list the tokens'))).action(async (options) =>
+    (await import('./token.ts')).list(options),
+  );
+  withCluster(token.command('delete').description('delete a token'))
+    .argument('<token>', 'the token, or its first six letters')
+    .action(async (id, options) => (await import('./token.ts')).remove(id, options));
+}
+
+function addNode(program: Command): void {
+  const node = program.command('node').description('machines of the cluster');
+  const withDrainOptions = (command: Command) =>
+    withCluster(command)
+      .argument('<name>', 'name of the node')
+      .option('--force', 'also pods that nothing creates again')
+      .option('--delete-emptydir-data', 'also pods whose emptyDir volumes are lost with them')
+      .option('--timeout <duration>', 'how long pods may take to go; 0: without an end', duration, 0);
+  withDrainOptions(node.command('drain').description('evict the pods of a node, which gets no new ones')).action(
+    async (name, options) => (await import('./node.ts')).drain(name, options),
+  );
+  withDrainOptions(node.command('remove').description('drain a node, and remove it from the cluster')).action(
+    async (name, options) => (await import('./node.ts')).remove(name, options),
+  );
 }
 
 function addKubeApiserver(program: Command): void {

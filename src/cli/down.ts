@@ -1,6 +1,7 @@
 import { readdir, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import {
+  clearPodRoutes,
   clearRuntime,
   clearServices,
   type DataDirectory,
@@ -31,6 +32,7 @@ export async function down(options: ClusterOptions & { delete?: boolean }): Prom
   await clearNodes(directory);
   const name = running?.name ?? (await readRunInfo(directory))?.name ?? options.name;
   await clearServices({ name, dataDirectory: directory.root });
+  await clearPodRoutes(directory).catch(() => {}); // without iproute2 there are none
   await rm(directory.runFile, { force: true });
   if (options.delete) {
     await rm(directory.root, { recursive: true, force: true });

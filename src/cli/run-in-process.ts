@@ -1,9 +1,9 @@
-// Runs the cluster in this process: for `up` in the foreground, or in the background with a log file.
+// Runs a cluster, or an agent, in this process until it is stopped: in the foreground, or in the background with a log
+// file.
 
 import { flushCompileCache } from 'node:module';
 import { fileURLToPath } from 'node:url';
-import type { ClusterConfig } from '../cluster/config.ts';
-import { runCluster } from '../cluster/run.ts';
+import type { Environment } from '../cluster/cluster.ts';
 import { Metrics } from '../machinery/metrics.ts';
 import { systemRandom } from '../machinery/random.ts';
 import { systemClock } from '../machinery/time/clock.ts';
@@ -19,11 +19,28 @@ export type StepMessage =
 /** Pending work may delay stopping; after this time the process exits anyway. */
 const stopTimeoutMs = 30_000;
 
+export interface RunHooks {
+  onStep(name: string, ms: number): void;
+  onStopRequest(): void;
+  onFatal(error: Error): void;
+}
+
+/** Starts the work; `nodeCommand` is the program of the nodes' process. */
+export type Run = (
+  environment: Environment,
+  nodeCommand: readonly string[],
+  hooks: RunHooks,
+) => Promise<{ stop(): Promise<void> }>;
+
 /** `tell` reports to the command that started this process; without it a failure is thrown. */
-export async function runInProcess(config: ClusterConfig, tell?: (message: StepMessage) => void): Promise<void> {
+export async function runInProcess(
+  run: Run,
+  explain: (error: NodeJS.ErrnoException & { port?: number }) => string,
+  tell?: (message: StepMessage) => void,
+): Promise<void> {
   ignoreOutputErrors();
   const logger = createLogger(1);
-  let running: Awaited<ReturnType<typeof runCluster>> | undefined;
+  let running: Awaited<ReturnType<Run>> | undefined;
   let ending = false;
   const end = async (code: number) => {
     if (ending) return;
@@ -44,14 +61,14 @@ export async function runInProcess(config: ClusterConfig, tell?: (message: StepM
   );
   const environment = { clock: systemClock, random: systemRandom, logger, metrics: new Metrics() };
   try {
-    running = await runCluster(config, environment, nodeCommand(), {
+    running = await run(environment, nodeCommand(), {
       onStep: (name, ms) => tell?.({ type: 'step', name, ms }),
       onStopRequest: () => void end(0),
       onFatal: () => void end(1),
     });
   } catch (error) {
-    const message = explain(error as NodeJS.ErrnoException, config);
-    logger.error('cluster did not start', { error: String((error as Error).stack) });
+    const message = explain(error as NodeJS.ErrnoException);
+    logger.error('start failed', { error: String((error as Error).stack) });
     if (!tell) throw new CliError(message);
     tell({ type: 'error', message });
     process.exit(1);
@@ -71,11 +88,7 @@ const nodeCommand = (): string[] => [
   fileURLToPath(new URL('nodes.js', import.meta.url)),
 ];
 
-/** The remedy for the user. */
-function explain(error: NodeJS.ErrnoException & { port?: number }, config: ClusterConfig): string {
-  if (error.code === 'EADDRINUSE')
-    return `port ${error.port ?? config.port} is taken by another process: choose another with --port, or --port 0 for any free one`;
-  if (error.code === 'ENOSPC')
-    return `the disk that holds ${config.dataDirectory} is full: free some space, or choose another place with --data-dir`;
-  return error.message;
-}
+/** To the command that started this process in the background. */
+export const tellStarter = (message: StepMessage): void => {
+  if (process.connected) process.send?.(message, undefined, undefined, () => {});
+};

@@ -2,17 +2,34 @@
 
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { type Setting, SettingError, type Settings, settings } from '../cluster/config.ts';
+import { withJoinOptions } from './join-options.ts';
 import { withCluster, withOutput } from './options.ts';
 
 const flagOf = ({ flag, argument }: Setting<unknown>) => `--${flag} ${argument}`;
 
+/** Those of a machine whose control plane is elsewhere. */
+const nodeSettings = [
+  ...(['runtime', 'criEndpoint', 'ociRuntime', 'nodeIP', 'nodeName', 'nodeLabels', 'nodeTaints'] as const),
+  ...(['network', 'proxyMode', 'evictionHard'] as const),
+];
+
+export function withAgentOptions(command: Command): Command {
+  withOutput(withCluster(command));
+  withJoinOptions(command);
+  for (const name of nodeSettings) command.addOption(optionOf(settings[name] as Setting<unknown>));
+  return withForeground(command);
+}
+
 export function withUpOptions(command: Command): Command {
   withOutput(withCluster(command));
   for (const setting of Object.values(settings) as Setting<unknown>[]) command.addOption(optionOf(setting));
-  return command
-    .option('--merge-kubeconfig', 'add the cluster to the kubeconfig of the user and make it current')
-    .option('--foreground', 'run in the foreground, log to the terminal, and stop on SIGTERM');
+  return withForeground(
+    command.option('--merge-kubeconfig', 'add the cluster to the kubeconfig of the user and make it current'),
+  );
 }
+
+const withForeground = (command: Command): Command =>
+  command.option('--foreground', 'run in the foreground, log to the terminal, and stop on SIGTERM');
 
 function optionOf(setting: Setting<unknown>): Option {
   const option = new Option(flagOf(setting), setting.help);

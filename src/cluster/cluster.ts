@@ -5,12 +5,28 @@ export * from './config.ts';
 export type { Environment } from './context.ts';
 export { askControl } from './control.ts';
 export * from './data-directory.ts';
+export type { AgentConfig } from './joining/agent.ts';
+export type { JoinInformation } from './joining/allow-joining.ts';
+export { isCaHash } from './joining/ca-hash.ts';
+export { drainNode } from './joining/drain.ts';
+export { JoinError } from './joining/join-error.ts';
+export { runAgent } from './joining/run-agent.ts';
+export {
+  createToken,
+  deleteToken,
+  listTokens,
+  newToken,
+  serverGroup,
+  tokenText,
+  workerGroup,
+} from './joining/tokens.ts';
 export { mergeKubeconfig } from './kubeconfig.ts';
 export { releaseRanges } from './network-ranges.ts';
 export type { NodeHandle } from './node-part.ts';
 export { endFormerNodes } from './node-process/launch.ts';
 export type { ToNodeProcess } from './node-process/messages.ts';
 export { serveNodes } from './node-process/node-server.ts';
+export { clearPodRoutes } from './parts/pod-routes.ts';
 export { type ClusterStatus, type RunningCluster, runCluster } from './run.ts';
 export { clearRuntime, clearServices, imageDirectory, type RuntimeRecord, readRuntimeRecord } from './runtime.ts';
 export { type Cluster, startParts } from './start.ts';

@@ -42,18 +42,31 @@ export const defaultRanges = ({ serviceCidr, clusterCidr, runtime, nodeNames }: 
 /** Settings of a cluster; each that is absent has its default. */
 export type ClusterRequest = Pick<ClusterConfig, 'name' | 'dataDirectory'> &
   Partial<ClusterConfig> &
-  Partial<Pick<Settings, 'nodes' | 'nodeIP'>>;
+  Partial<Pick<Settings, 'nodes' | 'nodeIP' | 'nodeName'>>;
 
 /** Throws SettingError when settings contradict each other. */
-export function completeConfig({ nodes, nodeIP, ...given }: ClusterRequest): ClusterConfig {
+export function completeConfig(request: ClusterRequest): ClusterConfig {
+  const config = withDefaults(request);
+  checkConfig(config);
+  return config;
+}
+
+/** The configuration of a machine that has nodes alone: the control plane is elsewhere. Throws SettingError. */
+export function completeNodeConfig(request: ClusterRequest): ClusterConfig {
+  if (request.runtime === 'simulated')
+    throw new SettingError('simulated nodes are part of one process: start them with "up --runtime simulated"');
+  return withDefaults({ ...request, nodes: 1, port: undefined, components: ['kubelet', 'kube-proxy'] });
+}
+
+function withDefaults({ nodes, nodeIP, nodeName, ...given }: ClusterRequest): ClusterConfig {
   const { nodes: defaultNodes, nodeIP: _, ...defaults } = defaultSettings();
   const config: ClusterConfig = {
     ...defaults,
-    nodeNames: nodeNames(given.name, nodes ?? defaultNodes),
+    nodeNames: nodeNames(given.name, nodes ?? defaultNodes, nodeName),
     nodeIP: nodeIP ?? primaryAddress(),
+    nodeName,
     ...given,
   };
-  checkConfig(config);
   return config;
 }
 
@@ -122,13 +135,13 @@ export const machineName = ({ name, dataDirectory }: Pick<ClusterConfig, 'name' 
   `${name}-${createHash('sha256').update(dataDirectory).digest('hex').slice(0, 8)}`;
 
 /** One node has the machine's name, more are numbered; those of a named cluster contain its name too. */
-function nodeNames(cluster: string, nodes: number): readonly string[] {
+function nodeNames(cluster: string, nodes: number, given: string | undefined): readonly string[] {
   const hostname =
     os
       .hostname()
       .toLowerCase()
       .replace(/[^a-z0-9.-]/g, '-')
       .replace(/^[.-]+|[.-]+$/g, '') || 'node';
-  const base = cluster === 'coracle' ? hostname : `${hostname}-${cluster}`;
+  const base = given ?? (cluster === 'coracle' ? hostname : `${hostname}-${cluster}`);
   return nodes === 1 ? [base] : Array.from({ length: nodes }, (_, i) => `${base}-${i + 1}`);
 }

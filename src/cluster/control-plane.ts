@@ -38,7 +38,7 @@ export const controlPlane: readonly Part[] = [
     startKubeControllerManager(
       componentContext(context, 'kube-controller-manager', api.clientFor(identities.controllerManager)),
       {
-        ...(api.pki && { rootCa: api.pki.ca.cert }),
+        ...(api.pki && { rootCa: api.pki.ca.cert, serverNames: api.names }),
         signSecretToken: api.signSecretToken,
         certificateSigner: certificateSigner(() => api.pki?.ca ?? makeAuthority(context.clock.now())),
         clusterCidrs: [context.config.clusterCidr],

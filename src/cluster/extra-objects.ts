@@ -2,7 +2,7 @@
 
 import { hostPathProvisioner } from '../api/api.ts';
 import type { FrontProxy } from '../kube-apiserver/kube-apiserver.ts';
-import { hostPathProvisionerRules } from '../kube-controller-manager/kube-controller-manager.ts';
+import { hostPathProvisionerRules, nodeCsrApproverRules } from '../kube-controller-manager/kube-controller-manager.ts';
 import type { Clock } from '../machinery/time/clock.ts';
 import { metricsServerRules } from '../metrics-server/metrics-server.ts';
 import { kubeletClientName } from './certificates.ts';
@@ -23,8 +23,6 @@ export interface BootstrapInputs {
 }
 
 const dnsLabels = { 'k8s-app': 'kube-dns', 'kubernetes.io/cluster-service': 'true', 'kubernetes.io/name': 'CoreDNS' };
-
-const hostPathRole = 'coracle:host-path-provisioner';
 
 /** The class of claims that name none. Its volumes are directories of nodes. */
 export const defaultStorageClass = {
@@ -88,7 +86,8 @@ export function* extraObjects({ dnsServiceIP }: BootstrapInputs): Generator<Entr
   yield* kubeletClientRights();
   yield* dnsRights();
   yield dnsService(dnsServiceIP);
-  yield* hostPathRights();
+  yield* ownController('coracle:host-path-provisioner', 'host-path-provisioner', hostPathProvisionerRules);
+  yield* ownController('coracle:node-csr-approver', 'node-csr-approver', nodeCsrApproverRules);
 }
 
 function* kubeletClientRights(): Generator<Entry> {
@@ -153,24 +152,20 @@ function* dnsRights(): Generator<Entry> {
   ];
 }
 
-function* hostPathRights(): Generator<Entry> {
+/** The rights of a controller that Kubernetes does not have. */
+function* ownController(name: string, account: string, rules: readonly object[]): Generator<Entry> {
   yield [
     '/apis/rbac.authorization.k8s.io/v1/clusterroles',
-    {
-      ...rbac,
-      kind: 'ClusterRole',
-      metadata: { name: hostPathRole },
-      rules: hostPathProvisionerRules,
-    },
+    { ...rbac, kind: 'ClusterRole', metadata: { name }, rules },
   ];
   yield [
     '/apis/rbac.authorization.k8s.io/v1/clusterrolebindings',
     {
       ...rbac,
       kind: 'ClusterRoleBinding',
-      metadata: { name: hostPathRole },
-      roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: hostPathRole },
-      subjects: [{ kind: 'ServiceAccount', name: 'host-path-provisioner', namespace: 'kube-system' }],
+      metadata: { name },
+      roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name },
+      subjects: [{ kind: 'ServiceAccount', name: account, namespace: 'kube-system' }],
     },
   ];
 }

@@ -19,6 +19,7 @@ const place = async (name: string, more: Partial<ClusterConfig> = {}, addresses:
   const { clusterCidr, serviceCidr } = await withOwnRanges(config, dataDirectory(data), {
     registry: path.join(root, 'registry'),
     addresses,
+    network: 'main',
   });
   return `${clusterCidr} ${serviceCidr}`;
 };

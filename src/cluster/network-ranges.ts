@@ -2,7 +2,7 @@
 // cluster and no network of the machine has, and stores them in its data directory.
 
 import { createHash } from 'node:crypto';
-import { existsSync } from 'node:fs';
+import { existsSync, readlinkSync } from 'node:fs';
 import { link, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
@@ -18,9 +18,18 @@ const slots: readonly Ranges[] = Array.from({ length: 9 }, (_, i) => ({
 /** The claims of this machine's clusters: one file each. */
 const registry = '/var/lib/coracle/.networks';
 
+const otherRanges = 'choose others, or leave the options out';
+
+export const thisMachine = (): Machine => ({
+  registry,
+  addresses: machineAddresses(),
+  network: networkNamespace(),
+});
+
 interface Machine {
   readonly registry: string;
   readonly addresses: readonly string[];
+  readonly network: string;
 }
 
 /** The ranges of a cluster: the configured ones, and for the rest the first free ones. They are permanent. */
@@ -28,12 +37,13 @@ export async function withOwnRanges(
   config: ClusterConfig,
   directory: DataDirectory,
   machine: Machine = thisMachine(),
+  remedy = otherRanges,
 ): Promise<Ranges> {
   if (config.runtime === 'simulated' || !config.components.includes('kubelet')) return defaultRanges(config);
-  const file = path.join(directory.root, 'network.json');
+  const file = directory.ranges;
   const kept = await readRanges(file);
   if (kept) return checkKept(kept, config, directory.root);
-  const ranges = await claimRanges(config, directory.root, machine);
+  const ranges = await claimRanges(config, directory.root, machine, remedy);
   await writeFile(`${file}.new`, `${JSON.stringify(ranges)}\n`);
   await rename(`${file}.new`, file);
   return ranges;
@@ -56,10 +66,14 @@ export async function claimKeptRanges(
   machine: Machine = thisMachine(),
 ): Promise<void> {
   const kept = await readRanges(file);
-  if (kept) await claimRanges(kept, dataDirectory, machine);
+  if (kept) await claimRanges(kept, dataDirectory, machine, otherRanges);
 }
 
-const thisMachine = (): Machine => ({ registry, addresses: machineAddresses() });
+/** The next start chooses ranges again. */
+export async function forgetRanges(directory: Pick<DataDirectory, 'root' | 'ranges'>): Promise<void> {
+  await rm(directory.ranges, { force: true });
+  await releaseRanges(directory.root);
+}
 
 /** Releases the ranges of a removed cluster. */
 export async function releaseRanges(dataDirectory: string, from: string = registry): Promise<void> {
@@ -70,7 +84,8 @@ export async function releaseRanges(dataDirectory: string, from: string = regist
   }
 }
 
-async function readRanges(file: string): Promise<Ranges | undefined> {
+/** The ranges of a cluster that has started here. Throws DataDirectoryError. */
+export async function readRanges(file: string): Promise<Ranges | undefined> {
   const text = await readFile(file, 'utf8').catch(() => undefined);
   if (text === undefined) return undefined;
   try {
@@ -82,37 +97,63 @@ async function readRanges(file: string): Promise<Ranges | undefined> {
   );
 }
 
-async function claimRanges(config: Partial<Ranges>, dataDirectory: string, machine: Machine): Promise<Ranges> {
+async function claimRanges(
+  config: Partial<Ranges>,
+  dataDirectory: string,
+  machine: Machine,
+  remedy: string,
+): Promise<Ranges> {
   await mkdir(machine.registry, { recursive: true });
   const { serviceCidr, clusterCidr } = config;
   const given = { ...(serviceCidr && { serviceCidr }), ...(clusterCidr && { clusterCidr }) };
   const taken = new Set<string>();
   for (const candidate of slots.map((slot) => ({ ...slot, ...given }))) {
     const foreign = machine.addresses.find((ip) => conflicts(candidate, [`${ip}/32`]));
-    const other = await conflictingClaim(candidate, dataDirectory, machine.registry);
+    const other = await conflictingClaim(candidate, dataDirectory, machine);
     if (foreign) taken.add(`this machine's address ${foreign}`);
     else if (other) taken.add(`the cluster in ${other}`);
     else if (overlap(candidate.serviceCidr, candidate.clusterCidr)) taken.add('each other');
-    else if (await claimSlot(fileOf(candidate, machine.registry), candidate, dataDirectory)) return candidate;
+    else if (await claimSlot(candidate, dataDirectory, machine)) return candidate;
   }
   if (serviceCidr || clusterCidr)
     throw new DataDirectoryError(
-      `the ranges ${[serviceCidr && `--service-cidr ${serviceCidr}`, clusterCidr && `--cluster-cidr ${clusterCidr}`].filter(Boolean).join(' and ')} overlap with ${[...taken].join(' and ')}: choose others, or leave the options out`,
+      `the ranges ${[serviceCidr && `--service-cidr ${serviceCidr}`, clusterCidr && `--cluster-cidr ${clusterCidr}`].filter(Boolean).join(' and ')} overlap with ${[...taken].join(' and ')}: ${remedy}`,
     );
   throw new DataDirectoryError(
     `no range of addresses is left for another cluster on this machine: remove one with "coracle down --delete" (${machine.registry} names them)`,
   );
 }
 
-const fileOf = ({ clusterCidr }: Ranges, registry: string) => path.join(registry, clusterCidr.replace('/', '_'));
+const fileOf = ({ clusterCidr }: Ranges, { registry, network }: Machine) =>
+  path.join(registry, `${clusterCidr.replace('/', '_')}${network === mainNetwork ? '' : `_${network}`}`);
+
+/** The namespace of a machine's first process. */
+const mainNetwork = 'main';
+
+function networkNamespace(): string {
+  const of = (pid: string) => {
+    try {
+      return readlinkSync(`/proc/${pid}/ns/net`).replace(/\D/g, '');
+    } catch {
+      return mainNetwork;
+    }
+  };
+  const own = of('self');
+  return own === of('1') ? mainNetwork : own;
+}
 
 const conflicts = ({ serviceCidr, clusterCidr }: Ranges, others: readonly string[]): boolean =>
   others.some((other) => overlap(serviceCidr, other) || overlap(clusterCidr, other));
 
 /** The data directory of another cluster with overlapping ranges. */
-async function conflictingClaim(ranges: Ranges, dataDirectory: string, registry: string): Promise<string | undefined> {
+async function conflictingClaim(
+  ranges: Ranges,
+  dataDirectory: string,
+  { registry, network }: Machine,
+): Promise<string | undefined> {
   for (const name of await readdir(registry)) {
     const claim = parseClaim(await readFile(path.join(registry, name), 'utf8').catch(() => ''));
+    if (claim && (claim.network ?? mainNetwork) !== network) continue;
     if (claim && claim.dataDirectory !== dataDirectory && conflicts(ranges, [claim.serviceCidr, claim.clusterCidr]))
       if (await isTaken(claim, dataDirectory)) return claim.dataDirectory;
   }
@@ -122,6 +163,8 @@ async function conflictingClaim(ranges: Ranges, dataDirectory: string, registry:
 interface Claim extends Ranges {
   readonly dataDirectory: string;
   readonly pid: number;
+  /** Network namespace: ranges of others do not matter. */
+  readonly network?: string;
 }
 
 /** Undefined for a file that was written half when the machine went down. */
@@ -134,7 +177,8 @@ function parseClaim(text: string): Claim | undefined {
 }
 
 /** False when another cluster that still exists has the slot. */
-async function claimSlot(file: string, ranges: Ranges, dataDirectory: string): Promise<boolean> {
+async function claimSlot(ranges: Ranges, dataDirectory: string, machine: Machine): Promise<boolean> {
+  const file = fileOf(ranges, machine);
   const text = await readFile(file, 'utf8').catch(() => undefined);
   if (text !== undefined) {
     const claim = parseClaim(text);
@@ -143,7 +187,7 @@ async function claimSlot(file: string, ranges: Ranges, dataDirectory: string): P
   }
   // Creating a link with its content is atomic.
   const making = `${file}.${createHash('sha256').update(dataDirectory).digest('hex').slice(0, 16)}`;
-  await writeFile(making, JSON.stringify({ dataDirectory, pid: process.pid, ...ranges }));
+  await writeFile(making, JSON.stringify({ dataDirectory, pid: process.pid, network: machine.network, ...ranges }));
   try {
     await link(making, file);
     return true;

@@ -1,16 +1,21 @@
 // A part of the nodes on this machine, and the inputs of its start.
 
 import type { Client, RunningComponent } from '../client/client.ts';
+import type { RunConfig } from './config.ts';
 import type { PartContext } from './context.ts';
 import type { Identity } from './identities.ts';
 
-export type NodePartName = 'kubelet' | 'cluster-dns' | 'kube-proxy';
+export type NodePartName = 'kubelet' | 'cluster-dns' | 'kube-proxy' | 'pod-routes';
 
 export interface NodePartContext extends PartContext {
   clientFor(identity: Identity): Client;
   /** Certificates of a kubelet's HTTPS server; undefined: it has none. */
   kubeletTls(node: string): { readonly cert: string; readonly key: string; readonly clientCA: string } | undefined;
 }
+
+/** PEM of the cluster's CA; undefined: nothing listens. */
+export const clusterAuthority = (context: NodePartContext): string | undefined =>
+  context.kubeletTls(context.config.nodeNames[0])?.clientCA;
 
 export interface RunningNodePart extends RunningComponent {
   /** Of the kubelets: each node by its name. */
@@ -19,6 +24,7 @@ export interface RunningNodePart extends RunningComponent {
 
 export interface NodePart {
   readonly name: NodePartName;
+  isWanted(config: RunConfig): boolean;
   start(context: NodePartContext): Promise<RunningNodePart>;
 }
 

@@ -3,16 +3,24 @@
 
 import { startClusterDns } from '../cluster-dns/cluster-dns.ts';
 import { startKubeProxy } from '../kube-proxy/kube-proxy.ts';
-import { machineName } from './config.ts';
+import { type ComponentName, machineName, type RunConfig } from './config.ts';
 import { componentContext } from './context.ts';
 import { identities } from './identities.ts';
 import type { NodePart } from './node-part.ts';
 import { startNodes } from './parts/nodes.ts';
+import { needsPodRoutes, startPodRoutes } from './parts/pod-routes.ts';
+
+const among =
+  (component: ComponentName) =>
+  ({ components }: RunConfig): boolean =>
+    components.includes(component);
 
 export const nodeParts: readonly NodePart[] = [
-  { name: 'kubelet', start: startNodes },
+  { name: 'kubelet', isWanted: among('kubelet'), start: startNodes },
+  { name: 'pod-routes', isWanted: needsPodRoutes, start: startPodRoutes },
   {
     name: 'cluster-dns',
+    isWanted: among('cluster-dns'),
     start: (context) =>
       startClusterDns(componentContext(context, 'cluster-dns', context.clientFor(identities.dns)), {
         address: context.config.nodeIP,
@@ -23,6 +31,7 @@ export const nodeParts: readonly NodePart[] = [
   },
   {
     name: 'kube-proxy',
+    isWanted: among('kube-proxy'),
     async start(context) {
       const { config } = context;
       // Simulated pods have no network that traffic could be brought to.

@@ -7,6 +7,7 @@ import { startBackups } from './backup/running.ts';
 import type { ClusterConfig } from './config.ts';
 import type { Environment } from './context.ts';
 import { serveControl } from './control.ts';
+import { allowJoining } from './joining/allow-joining.ts';
 import type { PartStatus } from './part-sequence.ts';
 import { collectWhenIdle } from './spare-memory.ts';
 import { type Cluster, type ClusterProcess, startCluster } from './start.ts';
@@ -62,6 +63,8 @@ export async function runCluster(
     status: () => status(),
     backup: (body) => backups.answer(body),
     explain: async (body) => cluster.explainPod(textIn(fieldsIn(body)['pod'])),
+    // From now on machines can join; the answer tells how.
+    join: () => allowJoining(cluster),
     stop: async () => hooks.onStopRequest(),
   });
   const status = () => statusOf(cluster, nodes, { uptimeMs: clock.now() - startedAt, backup: backups.problem() });

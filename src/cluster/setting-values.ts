@@ -108,3 +108,9 @@ export function domain(value: string): string {
   if (value.length <= 253 && new RegExp(`^${label}(\\.${label})*$`).test(value)) return value;
   throw new SettingError('Give a DNS name in lower case, such as cluster.local.');
 }
+
+/** Entries as a list. */
+export const pairs = (entries: Readonly<Record<string, string>> | undefined, between: string): string =>
+  Object.entries(entries ?? {})
+    .map(([key, value]) => `${key}${between}${value}`)
+    .join(',');

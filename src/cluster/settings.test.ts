@@ -9,6 +9,7 @@ import {
   componentNames,
   defaultAdmissionPlugins,
   optionalAdmissionPlugins,
+  type Setting,
   type Settings,
   settings,
 } from './settings.ts';
@@ -30,6 +31,20 @@ describe('a setting reads its value from text', () => {
     ['clusterDomain', 'k8s.example.org', 'k8s.example.org'],
     ['evictionHard', 'memory.available<5%', { 'memory.available': '5%' }],
     ['evictionHard', 'nodefs.available<1Gi, pid.available<0%', { 'nodefs.available': '1Gi', 'pid.available': '0%' }],
+    ['nodeName', 'worker-1.example', 'worker-1.example'],
+    [
+      'nodeLabels',
+      'disk=ssd, topology.kubernetes.io/zone=a,empty=',
+      { disk: 'ssd', 'topology.kubernetes.io/zone': 'a', empty: '' },
+    ],
+    [
+      'nodeTaints',
+      'gpu=yes:NoSchedule, x:NoExecute',
+      [
+        { key: 'gpu', value: 'yes', effect: 'NoSchedule' },
+        { key: 'x', effect: 'NoExecute' },
+      ],
+    ],
     ['disableAdmissionPlugins', 'PodSecurity,LimitRanger', ['PodSecurity', 'LimitRanger']],
   ])('%s %s', (name, text, value) => expect(settings[name].read(text)).toEqual(value));
 
@@ -49,6 +64,14 @@ describe('a setting refuses a value that cannot be used', () => {
     ['anonymousAuth', 'no', /true or false/],
     ['nodeIP', 'localhost', /IPv4 address/],
     ['nodeIP', 'fd00::1', /IPv4 address/],
+    ['nodeName', 'Worker', /name in lower case/],
+    ['nodeName', 'a..b', /name in lower case/],
+    ['nodeLabels', 'a=b=c', /is no label/],
+    ['nodeLabels', '-x=1', /is no label/],
+    ['nodeLabels', 'node-role.kubernetes.io/control-plane=', /cannot give itself the label/],
+    ['nodeTaints', 'gpu=yes', /is no taint/],
+    ['nodeTaints', 'gpu=yes:Never', /is no taint/],
+    ['nodeTaints', '=x:NoSchedule', /is no taint/],
     ['serviceCidr', '10.96.0.1/12', /give the first address/],
     ['serviceCidr', '10.0.0.0/8', /from \/12 to \/28/],
     ['serviceCidr', '10.0.0.0/29', /from \/12 to \/28/],
@@ -158,4 +181,13 @@ test('a disabled admission plugin does not run, and anonymous requests may be re
   expect(admission.map(({ name }) => name)).not.toContain('PodSecurity');
   expect(admission).toHaveLength(defaultAdmissionPlugins.length - 1 + fixed.length);
   expect(authenticators.map(({ name }) => name)).not.toContain('anonymous');
+});
+
+test.each<[keyof Settings, string]>([
+  ['nodeLabels', 'disk=ssd,zone=a'],
+  ['nodeTaints', 'gpu=yes:NoSchedule,x:NoExecute'],
+  ['evictionHard', 'memory.available<5%,nodefs.available<1Gi'],
+])('%s is written as it is read', (name, text) => {
+  const setting = settings[name] as Setting<unknown>;
+  expect(setting.format?.(setting.read(text))).toBe(text);
 });

@@ -2,12 +2,14 @@
 // follow from this table.
 
 import path from 'node:path';
+import { type NodeTaint, nodeLabels, nodeName, nodeTaints, taintText } from './node-settings.ts';
 import {
   domain,
   httpUrl,
   ipv4,
   list,
   namesOf,
+  pairs,
   range,
   SettingError,
   schedule,
@@ -33,6 +35,8 @@ export interface Setting<T> {
   readonly isFile?: boolean;
   /** Throws SettingError. Returns absolute paths. */
   read(text: string): T;
+  /** The text of a value that is neither plain nor a list of texts. */
+  format?(value: T): string;
 }
 
 export const componentNames = [
@@ -254,6 +258,36 @@ export const settings = {
     default: undefined,
     read: ipv4,
   }),
+  nodeName: setting<string | undefined>({
+    flag: 'node-name',
+    argument: '<name>',
+    help: "name of this machine's node; by default that of the machine",
+    default: undefined,
+    read: nodeName,
+  }),
+  nodeLabels: setting<Readonly<Record<string, string>> | undefined>({
+    flag: 'node-labels',
+    argument: '<key=value,...>',
+    help: "labels of this machine's nodes",
+    default: undefined,
+    read: nodeLabels,
+    format: (labels) => pairs(labels, '='),
+  }),
+  nodeTaints: setting<readonly NodeTaint[]>({
+    flag: 'node-taints',
+    argument: '<key=value:effect,...>',
+    help: "taints with which this machine's nodes are registered",
+    default: [],
+    read: nodeTaints,
+    format: (taints) => taints.map(taintText).join(','),
+  }),
+  network: choice({
+    flag: 'network',
+    argument: '<network>',
+    help: 'pod traffic between machines; routes: by static routes, or VXLAN to other networks; none: by a network plugin that you install',
+    default: 'routes',
+    choices: ['routes', 'none'],
+  }),
   serviceCidr: setting<string | undefined>({
     flag: 'service-cidr',
     argument: '<range>',
@@ -289,6 +323,7 @@ export const settings = {
     help: "thresholds below which a node evicts pods, in place of Kubernetes' defaults, such as memory.available<5%",
     default: undefined,
     read: thresholds,
+    format: (amounts) => pairs(amounts, '<'),
   }),
   backupSchedule: setting<string | undefined>({
     flag: 'backup-schedule',

@@ -6,13 +6,13 @@ import type { Decision } from '../kube-scheduler/kube-scheduler.ts';
 import type { Store } from '../store/store.ts';
 import { saveSettings, settingsToSave } from './backup/saved-settings.ts';
 import { settleRestore } from './backup/settle.ts';
-import { type ClusterConfig, defaultRanges, type RunConfig } from './config.ts';
+import { type ClusterConfig, type ComponentName, defaultRanges, type RunConfig } from './config.ts';
 import type { Environment, PartContext } from './context.ts';
 import { type ControlPlane, controlPlane } from './control-plane.ts';
 import { claim, type DataDirectory, dataDirectory, openDataDirectory } from './data-directory.ts';
 import { identities } from './identities.ts';
 import { withOwnRanges } from './network-ranges.ts';
-import type { NodeHandle, NodePartName } from './node-part.ts';
+import type { NodeHandle } from './node-part.ts';
 import { launchNodes } from './node-process/launch.ts';
 import type { NodeProcessConfig } from './node-process/messages.ts';
 import { NodeProcess, type NodeProcessStatus } from './node-process/node-process.ts';
@@ -33,6 +33,8 @@ export interface Cluster {
   /** URL of the API server. */
   readonly server: string;
   readonly store: Store;
+  /** PEM of the cluster's CA; undefined: it does not listen. */
+  readonly ca: string | undefined;
   /** An in-process client with all rights. */
   readonly client: Client;
   /** A client of this process under another identity. */
@@ -59,7 +61,7 @@ interface Nodes {
   stop(): Promise<void>;
 }
 
-const nodePartNames: readonly NodePartName[] = ['kubelet', 'cluster-dns', 'kube-proxy'];
+const nodeComponents: readonly ComponentName[] = ['kubelet', 'cluster-dns', 'kube-proxy'];
 
 /**
  * Starts the cluster of a data directory, locked by this process. Nodes with a real runtime run in a separate process,
@@ -76,7 +78,8 @@ export async function startCluster(
   const info = (address: string) => ({ name: config.name, address, startedAt: environment.clock.now(), version });
   await claim(directory, info(''));
   await settleRestore(directory, environment.clock);
-  const hasRealNodes = config.runtime !== 'simulated' && nodePartNames.some((name) => config.components.includes(name));
+  const hasRealNodes =
+    config.runtime !== 'simulated' && nodeComponents.some((name) => config.components.includes(name));
   const nodeProcess = hasRealNodes
     ? new NodeProcess(environment, () => launchNodes(nodeCommand, directory, environment.clock), hooks.onStep)
     : undefined;
@@ -131,6 +134,7 @@ async function start(
       directory: context.directory,
       server: `https://${config.nodeIP}:${api.port}`,
       store: store.store,
+      ca: api.pki?.ca.cert,
       client: api.clientFor(identities.admin),
       clientFor: api.clientFor,
       nodes: nodes.handles,
@@ -185,7 +189,7 @@ async function startHere(context: PartContext, api: ApiServerPart, onStep?: OnSt
   let handles: ReadonlyMap<string, NodeHandle> = new Map();
   try {
     for (const part of nodeParts)
-      if (context.config.components.includes(part.name)) {
+      if (part.isWanted(context.config)) {
         const { nodes } = await sequence.start(part.name, () => part.start(nodeContext));
         if (nodes) handles = nodes;
       }

@@ -12,9 +12,12 @@ import {
   runController,
   runLeaderElection,
 } from '../client/client.ts';
+import { bootstrapSigner } from './bootstrap/bootstrapsigner.ts';
+import { tokenCleaner } from './bootstrap/tokencleaner.ts';
 import { csrApproving } from './certificates/csrapproving.ts';
 import { csrCleaner } from './certificates/csrcleaner.ts';
 import { type CertificateSigner, csrSigning } from './certificates/csrsigning.ts';
+import { nodeCsrApproving } from './certificates/node-csrapproving.ts';
 import { rootCaCertificatePublisher } from './certificates/root-ca-certificate-publisher.ts';
 import { clusterroleAggregation } from './clusterrole-aggregation.ts';
 import { daemonset } from './daemonset.ts';
@@ -51,7 +54,9 @@ import { persistentVolumeBinder } from './volumes/persistentvolume-binder.ts';
 import { persistentVolumeExpander } from './volumes/persistentvolume-expander.ts';
 import { pvcProtection, pvProtection, vacProtection } from './volumes/storage-protection.ts';
 
+export { detachedSignature, signatureKey } from './bootstrap/bootstrapsigner.ts';
 export type { CertificateSigner, SigningOrder } from './certificates/csrsigning.ts';
+export { nodeCsrApproverRules, nodeRequestRights } from './certificates/node-csrapproving.ts';
 export { hostPathProvisionerRules } from './volumes/host-path/host-path-provisioner.ts';
 
 export interface KubeControllerManagerConfig {
@@ -67,6 +72,8 @@ export interface KubeControllerManagerConfig {
   readonly signSecretToken?: SecretTokenSigner;
   /** Signs approved certificate requests; left out: they stay unsigned. */
   readonly certificateSigner?: CertificateSigner;
+  /** Names of the API servers: no node may have them in its certificate. Left out: nodes' requests wait for a user. */
+  readonly serverNames?: readonly string[];
   /** Ranges for the pod addresses of nodes, such as 10.244.0.0/16; default: nodes get none. */
   readonly clusterCidrs?: readonly string[];
   /** Prefix length of a node's range. Default 24 (IPv4), 64 (IPv6). */
@@ -125,6 +132,9 @@ const controllers = (
   ['validatingadmissionpolicy-status-controller', validatingAdmissionPolicyStatus],
   ['certificate-controller', csrApproving],
   ['certificate-controller', csrCleaner],
+  ...(config.serverNames ? [['node-csr-approver', nodeCsrApproving(config.serverNames)] as const] : []),
+  ['bootstrap-signer', bootstrapSigner],
+  ['token-cleaner', tokenCleaner],
   ...(config.certificateSigner
     ? csrSigning(config.certificateSigner).map((controller) => ['certificate-controller', controller] as const)
     : []),

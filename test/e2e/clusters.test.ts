@@ -1,19 +1,9 @@
 // Two real clusters on one machine, and images loaded from files.
 
-import { spawnSync } from 'node:child_process';
-import { createHash } from 'node:crypto';
-import {
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  statSync,
-  symlinkSync,
-  truncateSync,
-  writeFileSync,
-} from 'node:fs';
+import { readdirSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { busyboxArchive } from './busybox-archive.ts';
 import { checkout, eventually, Machine, whyNot } from './machine.ts';
 
 const reason = whyNot('/usr/sbin/nft', '/bin/busybox');
@@ -113,7 +103,7 @@ describe.skipIf(reason)(`clusters on one machine${reason ? `: ${reason}` : ''}`,
       );
 
     test('an archive is loaded, listed, run and removed', async () => {
-      const loaded = await image('load', archive('example.test/busybox:1'));
+      const loaded = await image('load', busyboxArchive(machine.directory, 'example.test/busybox:1'));
       expect(loaded).toMatchObject({ code: 0, stdout: 'loaded example.test/busybox:1\n' });
       expect(await names()).toContain('example.test/busybox:1');
       expect((await image('ls')).stdout).toMatch(/^example\.test\/busybox:1 +[0-9a-f]{12} +\d+ MB$/m);
@@ -150,7 +140,7 @@ describe.skipIf(reason)(`clusters on one machine${reason ? `: ${reason}` : ''}`,
       ['is none', (file: string) => writeFileSync(file, 'no archive at all'), /no image archive|damaged/],
     ])('an archive that %s is refused and leaves no files', async (_, damage, says) => {
       const before = files(place('b/images'));
-      const file = archive('example.test/damaged:1');
+      const file = busyboxArchive(machine.directory, 'example.test/damaged:1');
       damage(file);
       const result = await image('load', file);
       expect(result).toMatchObject({ code: 1, stderr: expect.stringMatching(says) });
@@ -164,33 +154,6 @@ describe.skipIf(reason)(`clusters on one machine${reason ? `: ${reason}` : ''}`,
       expect(result).toMatchObject({ code: 1, stderr: expect.stringContaining(place('none.tar')) });
     });
   });
-
-  /** A docker-save archive of busybox. */
-  function archive(name: string): string {
-    const root = place(`archive-${name.replace(/\W/g, '-')}`);
-    mkdirSync(path.join(root, 'layer/bin'), { recursive: true });
-    spawnSync('cp', ['/bin/busybox', path.join(root, 'layer/bin/busybox')]);
-    for (const tool of ['sh', 'sleep', 'echo'])
-      if (!existsSync(path.join(root, 'layer/bin', tool))) symlinkSync('busybox', path.join(root, 'layer/bin', tool));
-    spawnSync('tar', ['-C', path.join(root, 'layer'), '-cf', path.join(root, 'layer.tar'), '.']);
-    const digest = createHash('sha256')
-      .update(readFileSync(path.join(root, 'layer.tar')))
-      .digest('hex');
-    const config = {
-      architecture: process.arch === 'arm64' ? 'arm64' : 'amd64',
-      os: 'linux',
-      config: { Env: ['PATH=/bin'], Cmd: ['sh'] },
-      rootfs: { type: 'layers', diff_ids: [`sha256:${digest}`] },
-    };
-    writeFileSync(path.join(root, 'config.json'), JSON.stringify(config));
-    writeFileSync(
-      path.join(root, 'manifest.json'),
-      JSON.stringify([{ Config: 'config.json', RepoTags: [name], Layers: ['layer.tar'] }]),
-    );
-    const file = `${root}.tar`;
-    spawnSync('tar', ['-C', root, '-cf', file, 'manifest.json', 'config.json', 'layer.tar']);
-    return file;
-  }
 
   /** Changes a byte in the middle, which is in the layer. */
   function patch(file: string): void {

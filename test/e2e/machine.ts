@@ -33,23 +33,70 @@ export interface Background {
   end(signal?: NodeJS.Signals): Promise<void>;
 }
 
+/** Two networks with a router between, for several machines. */
+export class Networks {
+  readonly #name = `ce2e-lan-${process.pid}`;
+  #machines = 0;
+
+  constructor() {
+    mustRun('ip', 'netns', 'add', this.#name);
+    for (const [bridge, address] of [
+      ['one', '192.0.2.1/24'],
+      ['two', '198.51.100.1/24'],
+    ])
+      for (const command of [
+        `link add ${bridge} type bridge`,
+        `addr add ${address} dev ${bridge}`,
+        `link set ${bridge} up`,
+      ])
+        mustRun('ip', '-n', this.#name, ...command.split(' '));
+    mustRun('nsenter', `--net=/run/netns/${this.#name}`, 'sysctl', '-qw', 'net.ipv4.ip_forward=1');
+    // Frames between machines of one network are no business of the router's rules.
+    const filter = '/proc/sys/net/bridge/bridge-nf-call-iptables';
+    if (existsSync(filter)) mustRun('nsenter', `--net=/run/netns/${this.#name}`, 'sh', '-c', `echo 0 > ${filter}`);
+  }
+
+  machine(network: 'one' | 'two'): Machine {
+    const host = 10 + this.#machines++;
+    const [address, router] =
+      network === 'one' ? [`192.0.2.${host}`, '192.0.2.1'] : [`198.51.100.${host}`, '198.51.100.1'];
+    const port = `port${host}`;
+    return new Machine(address, router, (name) => {
+      mustRun('ip', 'link', 'add', port, 'netns', this.#name, 'type', 'veth', 'peer', 'name', 'eth0', 'netns', name);
+      mustRun('ip', '-n', this.#name, 'link', 'set', port, 'master', network, 'up');
+    });
+  }
+
+  dispose(): void {
+    spawnSync('ip', ['netns', 'del', this.#name]);
+  }
+}
+
 export class Machine {
-  readonly address = '192.0.2.10';
+  readonly address: string;
   readonly directory = mkdtempSync(path.join(tmpdir(), 'ce2e-'));
   readonly #name = path.basename(this.directory);
   readonly #children = new Set<ChildProcess>();
   kubeconfig = '';
 
-  constructor() {
+  /** `connect` makes eth0 in the network namespace of this name; by default it leads nowhere. */
+  constructor(
+    address = '192.0.2.10',
+    router = '192.0.2.1',
+    connect: (name: string) => void = (name) => {
+      mustRun('ip', '-n', name, ...'link add eth0 type veth peer name eth0-peer'.split(' '));
+      mustRun('ip', '-n', name, ...'link set eth0-peer up'.split(' '));
+    },
+  ) {
+    this.address = address;
     chmodSync(this.directory, 0o755); // for processes of other users
     mustRun('ip', 'netns', 'add', this.#name);
+    connect(this.#name);
     for (const command of [
       'link set lo up',
-      'link add eth0 type veth peer name eth0-peer',
-      `addr add ${this.address}/24 dev eth0`,
+      `addr add ${address}/24 dev eth0`,
       'link set eth0 up',
-      'link set eth0-peer up',
-      'route add default via 192.0.2.1',
+      `route add default via ${router}`,
     ])
       mustRun('ip', '-n', this.#name, ...command.split(' '));
   }

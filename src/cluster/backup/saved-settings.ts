@@ -23,17 +23,14 @@ export function settingsToSave(config: RunConfig, server: string): SavedSettings
   const flags = (Object.entries(settings) as [keyof Settings, Setting<unknown>][]).flatMap(([name, setting]) => {
     const value: unknown = values[name];
     const isDefault = value === undefined || JSON.stringify(value) === JSON.stringify(setting.default);
-    return isDefault ? [] : [[setting.flag, flagText(value)] as const];
+    return isDefault ? [] : [[setting.flag, flagText(setting, value)] as const];
   });
   return { name: config.name, server, store: config.store, flags: Object.fromEntries(flags) };
 }
 
-function flagText(value: unknown): string {
-  if (Array.isArray(value)) return value.join(',');
-  if (typeof value !== 'object') return String(value);
-  return Object.entries(value as object)
-    .map(([key, amount]) => `${key}<${amount}`)
-    .join(',');
+function flagText({ format }: Setting<unknown>, value: unknown): string {
+  if (format) return format(value);
+  return Array.isArray(value) ? value.join(',') : String(value);
 }
 
 export const saveSettings = (directory: DataDirectory, saved: SavedSettings): Promise<void> =>

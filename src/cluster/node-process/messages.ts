@@ -11,8 +11,10 @@ export interface NodeProcessConfig {
   readonly server: string;
   /** PEM of the cluster's CA. */
   readonly ca: string;
-  /** Client certificates by user name. Those of kubelets are also their serving certificates. */
+  /** Client certificates by user name. */
   readonly certificates: Readonly<Record<string, KeyPair>>;
+  /** The kubelet's serving certificate; left out: its client certificate is for both. */
+  readonly serving?: KeyPair;
 }
 
 export type ToNodeProcess =

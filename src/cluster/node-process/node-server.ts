@@ -73,13 +73,13 @@ const agentOf = ({ name }: Identity): string =>
 
 /** The parts do not need each other: all start at once. Rejects with the first failure, once every start has ended. */
 async function startAll(sequence: PartSequence, context: NodePartContext): Promise<void> {
-  const wanted = nodeParts.filter(({ name }) => context.config.components.includes(name));
+  const wanted = nodeParts.filter((part) => part.isWanted(context.config));
   const starts = await Promise.allSettled(wanted.map((part) => sequence.start(part.name, () => part.start(context))));
   for (const start of starts) if (start.status === 'rejected') throw start.reason;
 }
 
 function contextOf(
-  { config, server, ca, certificates }: NodeProcessConfig,
+  { config, server, ca, certificates, serving }: NodeProcessConfig,
   environment: Environment,
   hooks: NodeServerHooks,
   transports: Map<string, HttpsTransport>,
@@ -110,6 +110,6 @@ function contextOf(
       transports.set(identity.name, transport);
       return createClient(transport);
     },
-    kubeletTls: (node) => ({ ...certificateOf(identities.kubelet(node)), clientCA: ca }),
+    kubeletTls: (node) => ({ ...(serving ?? certificateOf(identities.kubelet(node))), clientCA: ca }),
   };
 }

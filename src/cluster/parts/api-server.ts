@@ -39,6 +39,8 @@ export interface ApiServerPart extends RunningComponent {
   /** Port that it listens on; undefined: it is reached in this process alone. */
   readonly port?: number;
   readonly pki?: Pki;
+  /** Names and addresses in its certificate. */
+  readonly names: readonly string[];
   /** A client of this process under an identity. */
   clientFor(user: UserInfo): Client;
   readonly signSecretToken: TokenIssuer['issueForSecret'];
@@ -60,7 +62,7 @@ export async function startApiServerPart(context: PartContext, { store }: StoreP
   const { config, directory, clock, logger, metrics } = context;
   const { apiServiceIP, dnsServiceIP } = firstAddresses(config.serviceCidr);
   const listens = config.port !== undefined;
-  const ensure = () => ensureCertificates(directory.pki, requests(config, apiServiceIP), clock.now());
+  const ensure = () => ensureCertificates(directory.pki, requests(config), clock.now());
   const pki = listens ? await ensure() : undefined;
   const proxy = listens ? await ensureFrontProxy(directory.pki, clock.now()) : undefined;
   const frontProxy = proxy && { ca: proxy.ca.cert, allowedNames: [frontProxyName] };
@@ -115,6 +117,7 @@ export async function startApiServerPart(context: PartContext, { store }: StoreP
   return {
     ...(port !== undefined && { port }),
     ...(pki && { pki }),
+    names: serverNames(config),
     clientFor,
     signSecretToken,
     serveComputed: (resources) => apiServer.server.computed.add(resources),
@@ -194,19 +197,15 @@ export const kubeletCertificate = (node: string): string => `kubelet-${node}`;
 /** A crowd of simulated nodes has no servers. */
 const mostNodesWithServers = 50;
 
+const serverNames = ({ clusterDomain, nodeIP, serviceCidr }: RunConfig): string[] => {
+  const names = ['kubernetes', 'kubernetes.default', 'kubernetes.default.svc'];
+  const addresses = ['127.0.0.1', firstAddresses(serviceCidr).apiServiceIP, nodeIP];
+  return [...new Set([...names, `kubernetes.default.svc.${clusterDomain}`, 'localhost', os.hostname(), ...addresses])];
+};
+
 /** https://kubernetes.io/docs/setup/best-practices/certificates/#all-certificates */
-function requests(
-  { clusterDomain, nodeIP, nodeNames, runtime }: RunConfig,
-  apiServiceIP: string,
-): CertificateRequest[] {
-  const names = [
-    'kubernetes',
-    'kubernetes.default',
-    'kubernetes.default.svc',
-    `kubernetes.default.svc.${clusterDomain}`,
-    'localhost',
-    os.hostname(),
-  ];
+function requests(config: RunConfig): CertificateRequest[] {
+  const { nodeIP, nodeNames, runtime } = config;
   const nodes = nodeNames.map(
     (name): CertificateRequest => ({
       name: kubeletCertificate(name),
@@ -224,7 +223,7 @@ function requests(
       name: 'apiserver',
       commonName: 'kube-apiserver',
       usage: 'server',
-      hosts: [...new Set([...names, '127.0.0.1', apiServiceIP, nodeIP])],
+      hosts: serverNames(config),
     },
     { name: 'admin', commonName: 'kubernetes-admin', organizations: ['system:masters'], usage: 'client' },
     // Nodes report their kubelets' addresses, so this certificate may only access kubelets.

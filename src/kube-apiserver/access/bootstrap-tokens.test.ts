@@ -14,7 +14,12 @@ const data = {
 };
 
 function enter(token: string, more: Record<string, string> = {}, over: Partial<Secret> = {}) {
-  const secret = { metadata: {}, type: 'bootstrap.kubernetes.io/token', data: encoded({ ...data, ...more }), ...over };
+  const secret = {
+    metadata: { name: 'bootstrap-token-abcdef' },
+    type: 'bootstrap.kubernetes.io/token',
+    data: encoded({ ...data, ...more }),
+    ...over,
+  };
   const client = {
     get: async (_: string, { namespace, name }: { namespace: string; name: string }) => {
       if (namespace === 'kube-system' && name === 'bootstrap-token-abcdef') return secret;
@@ -58,7 +63,7 @@ describe('bootstrap tokens', () => {
     {
       case: 'a secret that is being deleted',
       token: good,
-      over: { metadata: { deletionTimestamp: '2026-01-01T00:00:00Z' } },
+      over: { metadata: { name: 'bootstrap-token-abcdef', deletionTimestamp: '2026-01-01T00:00:00Z' } },
     },
   ])('$case is not one', async ({ token, more, over }) =>
     expect(

@@ -1,6 +1,6 @@
 // Address of a node's kubelet, and the credentials of the API server for it.
 
-import type { ConnectionOptions } from 'node:tls';
+import { type ConnectionOptions, checkServerIdentity } from 'node:tls';
 import { type Kind, type Node, notFound } from '../../api/api.ts';
 import { cacheOf, keyOf } from '../registry/target.ts';
 import type { Server } from '../server.ts';
@@ -32,9 +32,11 @@ export async function kubeletOf(server: Server, node: string): Promise<Upstream>
     tls: {
       ...(kubeletClient && { cert: kubeletClient.cert, key: kubeletClient.key }),
       ...(kubeletClient?.ca && { ca: kubeletClient.ca }),
-      // A kubelet's certificate names the node, not always the address at which it is reached.
       rejectUnauthorized: !!kubeletClient?.ca,
-      checkServerIdentity: () => undefined,
+      // A kubelet's certificate names its node: no node can answer in the place of another one. Certificates that a
+      // user brings may name the address instead.
+      checkServerIdentity: (address, certificate) =>
+        certificate.subject.CN === `system:node:${node}` ? undefined : checkServerIdentity(address, certificate),
     },
   };
 }

@@ -35,12 +35,13 @@ let manager: RunningComponent;
 let ca: KeyPair;
 /** Users who get a client certificate automatically, by subresource. */
 let granted: Record<string, string[]>;
+const guardedRights = ['nodeclient', 'selfnodeclient', 'selfnodeserver', 'nodeproxyclient'];
 
 beforeEach(async () => {
   clock = new VirtualClock();
   granted = {};
   const authorize = ({ user, subresource }: Attributes) => {
-    const isOpen = !subresource.endsWith('nodeclient') || granted[subresource]?.includes(user.name);
+    const isOpen = !guardedRights.includes(subresource) || granted[subresource]?.includes(user.name);
     return { decision: isOpen ? ('allow' as const) : ('no-opinion' as const) };
   };
   const random = seededRandom(1);
@@ -55,7 +56,11 @@ beforeEach(async () => {
   client = createClient(api.transport(admin));
   ca = await makeAuthority(clock.now());
   const context = { client, clock, random, logger, metrics: new Metrics(), fatal: () => {} };
-  manager = await startKubeControllerManager(context, { certificateSigner: certificateSigner(() => ca), disabled });
+  manager = await startKubeControllerManager(context, {
+    certificateSigner: certificateSigner(() => ca),
+    serverNames: ['server-1'],
+    disabled,
+  });
 });
 afterEach(async () => {
   await manager.stop();
@@ -293,6 +298,71 @@ describe('approving', () => {
   ])('%s needs a subject', async (_, request) => {
     granted.selfnodeclient = ['system:node:a', 'system:node:b'];
     expect(await approval(await ask(request))).toBeUndefined();
+  });
+});
+
+describe('approving requests of nodes', () => {
+  const node = (name: string): UserInfo => ({ name: `system:node:${name}`, groups: ['system:nodes'] });
+  const subjectOf = (name: string) => [{ O: ['system:nodes'] }, { CN: [`system:node:${name}`] }];
+  const dns = (...values: string[]) => values.map((value) => ({ type: 'dns', value }) as const);
+  const serving = (name: string, more: Asked = {}): Asked => ({
+    ...{ signer: servingSigner, usages: servingUsages, subject: subjectOf(name), names: dns(name), by: node(name) },
+    ...more,
+  });
+  const proxy = (more: Asked = {}): Asked => ({ subject: [{ CN: ['system:kube-proxy'] }], by: node('a'), ...more });
+  const decision = async (name: string) => (await quiet(name)).conditions?.[0];
+  beforeEach(() => {
+    granted.selfnodeserver = ['a', 'b', 'server-1', 'kubernetes', 'x.svc', 'localhost'].map((n) => `system:node:${n}`);
+    granted.nodeproxyclient = ['system:node:a'];
+  });
+
+  test('a node gets a serving certificate with its name', async () => {
+    const name = await ask(serving('a'));
+    expect(await decision(name)).toMatchObject({ type: 'Approved', reason: 'AutoApproved' });
+    expect((await signed(name)).subjectAltName).toBe('DNS:a');
+  });
+
+  test('and a client certificate for its service proxy', async () => {
+    const name = await ask(proxy());
+    expect(await decision(name)).toMatchObject({ type: 'Approved', reason: 'AutoApproved' });
+    expect((await signed(name)).subject).toBe('CN=system:kube-proxy');
+  });
+
+  test.each<[string, Asked]>([
+    ['an address in a serving certificate', serving('a', { names: [...dns('a'), { type: 'ip', value: '10.0.0.1' }] })],
+    ['a second name', serving('a', { names: dns('a', 'b') })],
+    ['the name of another node', serving('a', { names: dns('b') })],
+    ['the subject of another node', serving('a', { subject: subjectOf('b') })],
+    ['a user who is no node', serving('a', { by: { name: 'jane', groups: ['system:nodes'] } })],
+    ['a node without the right', serving('c')],
+    ['another user for the proxy', proxy({ subject: [{ CN: ['admin'] }] })],
+    ['a group for the proxy', proxy({ subject: [{ O: ['system:masters2'] }, { CN: ['system:kube-proxy'] }] })],
+    ['a name for the proxy', proxy({ names: dns('a') })],
+    ['a proxy of a node without the right', proxy({ by: node('b') })],
+    ['a proxy of another user', proxy({ by: { name: 'jane', groups: ['system:nodes'] } })],
+  ])('%s waits for a user', async (_, asked) => expect(await decision(await ask(asked))).toBeUndefined());
+
+  test.each(['server-1', 'kubernetes', 'x.svc', 'localhost'])('%s is a name that no node gets', async (name) =>
+    expect(await decision(await ask(serving(name)))).toMatchObject({ type: 'Denied', reason: 'ReservedName' }),
+  );
+
+  test('a token cannot take over a node that is Ready', async () => {
+    granted.nodeclient = ['bootstrap'];
+    const lastHeartbeatTime = new Date(clock.now()).toISOString();
+    const ready = { type: 'Ready', status: 'True', lastHeartbeatTime, lastTransitionTime: lastHeartbeatTime };
+    await client.create('nodes', { metadata: { name: 'a' } });
+    const body = { status: { conditions: [ready] } };
+    await client.patch('nodes', { name: 'a' }, { type: 'merge', body }, { subresource: 'status' });
+    const name = await ask({
+      signer: kubeletSigner,
+      subject: subjectOf('a'),
+      usages: clientUsages,
+      by: { name: 'bootstrap', groups: [] },
+    });
+    expect(await decision(name)).toBeUndefined();
+    await client.delete('nodes', { name: 'a' });
+    await clock.advance(60_000);
+    expect(await decision(name)).toMatchObject({ type: 'Approved' });
   });
 });
 

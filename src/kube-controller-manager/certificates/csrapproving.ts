@@ -1,7 +1,7 @@
 // Approves the requests of kubelets that may have a client certificate.
 // https://kubernetes.io/docs/reference/access-authn-authz/kubelet-tls-bootstrapping/#approval
 
-import type { CertificateSigningRequest, SubjectAccessReview } from '../../api/api.ts';
+import { type CertificateSigningRequest, isConditionTrue, type SubjectAccessReview } from '../../api/api.ts';
 import { type Controller, own, type Tools } from '../../client/client.ts';
 import { hasCondition, kubeletClientFault, kubeletClientSigner, readRequest } from './rules.ts';
 
@@ -17,6 +17,7 @@ const recognized = {
 export const csrApproving: Controller = {
   name: 'csrapproving',
   watches: [own('certificatesigningrequests')],
+  reads: ['nodes'],
   async reconcile(key, tools) {
     const csr = tools.lister('certificatesigningrequests').get(key);
     if (!csr || csr.status?.certificate || hasCondition(csr, 'Approved') || hasCondition(csr, 'Denied')) return;
@@ -26,14 +27,21 @@ export const csrApproving: Controller = {
     const self = csr.spec.username === request.commonName;
     for (const [subresource, message] of Object.entries(recognized)) {
       if (subresource === 'selfnodeclient' && !self) continue;
-      if (await isAllowed(csr, subresource, tools)) return approve(csr, message, tools);
+      // A token of a new machine must not take over a node that works.
+      if (subresource === 'nodeclient' && !self && isReady(request.commonName, tools)) continue;
+      if (await isAllowed(csr, subresource, tools)) return decide(csr, 'Approved', 'AutoApproved', message, tools);
     }
     const waitedMs = tools.clock.now() - Date.parse(csr.metadata.creationTimestamp ?? '');
     return { after: Math.min(Math.max(waitedMs, firstRetryMs), longestRetryMs) };
   },
 };
 
-async function isAllowed(
+function isReady(user: string, { lister }: Tools): boolean {
+  const node = lister('nodes').get(user.slice('system:node:'.length));
+  return node !== undefined && isConditionTrue(node, 'Ready');
+}
+
+export async function isAllowed(
   { spec }: CertificateSigningRequest,
   subresource: string,
   { client }: Tools,
@@ -61,9 +69,14 @@ async function isAllowed(
   return review.status?.allowed === true;
 }
 
-async function approve(csr: CertificateSigningRequest, message: string, { client }: Tools): Promise<void> {
-  const approved = { type: 'Approved', status: 'True', reason: 'AutoApproved', message };
-  const conditions = [...(csr.status?.conditions ?? []), approved];
-  const status = { ...csr.status, conditions };
+export async function decide(
+  csr: CertificateSigningRequest,
+  type: 'Approved' | 'Denied',
+  reason: string,
+  message: string,
+  { client }: Tools,
+): Promise<void> {
+  const decision = { type, status: 'True', reason, message };
+  const status = { ...csr.status, conditions: [...(csr.status?.conditions ?? []), decision] };
   await client.update('certificatesigningrequests', { ...csr, status }, { subresource: 'approval' });
 }

@@ -2,6 +2,7 @@
 
 import bootstrap from '../../../facts/bootstrap.json' with { type: 'json' };
 import type { Transport } from '../../client/client.ts';
+import { nodeCsrApproverRules } from '../certificates/node-csrapproving.ts';
 import { hostPathProvisionerRules } from '../volumes/host-path/host-path-provisioner.ts';
 
 interface Rule {
@@ -16,7 +17,16 @@ interface Role {
   readonly rules: Rule[];
 }
 
-const roles = bootstrap.objects['/apis/rbac.authorization.k8s.io/v1/clusterroles'] as unknown as Role[];
+/** Of controllers that Kubernetes does not have. */
+const ownRules: Readonly<Record<string, readonly Rule[]>> = {
+  'host-path-provisioner': hostPathProvisionerRules,
+  'node-csr-approver': nodeCsrApproverRules,
+};
+
+/** Roles in a namespace too: their controllers use no other one. */
+const roles = ['clusterroles', 'roles'].flatMap(
+  (kind) => (bootstrap.objects as Record<string, unknown>)[`/apis/rbac.authorization.k8s.io/v1/${kind}`] as Role[],
+);
 
 function askedBy(method: string, path: string) {
   const parts = path.split('/').slice(1);
@@ -50,8 +60,7 @@ export function guarded(account: string, transport: Transport, overreach: (reque
     ...roles
       .filter(({ metadata: { name } }) => [`system:controller:${account}`, 'system:discovery'].includes(name))
       .flatMap((role) => role.rules),
-    // Kubernetes has no such controller.
-    ...(account === 'host-path-provisioner' ? hostPathProvisionerRules : []),
+    ...(ownRules[account] ?? []),
   ];
   return {
     send(request) {

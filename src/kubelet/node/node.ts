@@ -213,13 +213,8 @@ export class NodeKeeper {
   /** Writes node.status when it changed, and every five minutes. */
   async #report(): Promise<void> {
     const { client, clock } = this.#tools;
-    const current = await client.get('nodes', { name: this.#config.nodeName }).catch(async (error) => {
-      if (!isNotFound(error)) throw error;
-      this.#lease = undefined;
-      await this.#registerOnce(); // the node was deleted while the kubelet runs: register again
-      return undefined;
-    });
-    if (!current) return;
+    // A node that was deleted is registered again by the next start only: its administrator removed it.
+    const current = await client.get('nodes', { name: this.#config.nodeName });
     this.node = current;
     await this.#tellCidrs(current);
     const status = await this.#status(current);

@@ -1,0 +1,40 @@
+import { type AgentConfig, completeNodeConfig, SettingError } from '../cluster/cluster.ts';
+import { type DataDirectory, runningProcess } from '../cluster/data-directory.ts';
+import { startInBackground } from './background.ts';
+import { type JoinOptions, joinRequestOf } from './join-options.ts';
+import { CliError, type ClusterOptions, dim, directoryOf, print, seconds } from './options.ts';
+import { checkMachine } from './up.ts';
+import { settingsOf } from './up-options.ts';
+
+export interface AgentOptions extends ClusterOptions, JoinOptions {
+  readonly foreground?: boolean;
+  readonly output: 'text' | 'json';
+  readonly [setting: string]: unknown;
+}
+
+export async function agent(options: AgentOptions): Promise<void> {
+  const directory = directoryOf(options);
+  const config = configOf(options, directory);
+  checkMachine(config.node);
+  const running = await runningProcess(directory);
+  if (config.node.runtime === 'native' && !running?.address)
+    await (await import('./oci-runtime.ts')).ensureOciRuntime(config.node.ociRuntime, options.output === 'json');
+  if (options.foreground) return (await import('./run-agent.ts')).runInForeground(config);
+  const beginMs = performance.now();
+  const json = options.output === 'json';
+  const info = running?.address ? running : await startInBackground('run-agent', config, directory, json);
+  const [node] = config.node.nodeNames;
+  if (json) print(JSON.stringify({ name: info.name, pid: info.pid, node, server: info.address, started: !running }));
+  else if (running) print(`The node runs already (process ${info.pid}); its API server is ${info.address}.`);
+  else print(`Node "${node}" is Ready at ${info.address} ${dim(`(${seconds(performance.now() - beginMs)})`)}`);
+}
+
+function configOf(options: AgentOptions, directory: DataDirectory): AgentConfig {
+  const join = joinRequestOf(options);
+  try {
+    const node = completeNodeConfig({ ...settingsOf(options), name: options.name, dataDirectory: directory.root });
+    return { node, ...(join && { join }) };
+  } catch (error) {
+    throw error instanceof SettingError ? new CliError(error.message, 2) : error;
+  }
+}

@@ -1,0 +1,41 @@
+import { isNotFound } from '../api/api.ts';
+import type { Client } from '../client/client.ts';
+import { drainNode, JoinError } from '../cluster/cluster.ts';
+import { systemClock } from '../machinery/time/clock.ts';
+import { asAdministrator } from './as-administrator.ts';
+import { CliError, type ClusterOptions, print } from './options.ts';
+
+export interface DrainCommand extends ClusterOptions {
+  readonly force?: boolean;
+  readonly deleteEmptydirData?: boolean;
+  /** In milliseconds. */
+  readonly timeout: number;
+}
+
+export async function drain(name: string, options: DrainCommand): Promise<void> {
+  await asAdministrator(options, async (client) => {
+    await drainOf(client, name, options);
+    print(`Node ${name} is drained: no new pod comes to it. "kubectl uncordon ${name}" opens it again.`);
+  });
+}
+
+export async function remove(name: string, options: DrainCommand): Promise<void> {
+  await asAdministrator(options, async (client) => {
+    await drainOf(client, name, options);
+    await client.delete('nodes', { name });
+    print(`Node ${name} is removed. Run "coracle down --delete" on its machine: it could join again otherwise.`);
+  });
+}
+
+async function drainOf(client: Client, name: string, options: DrainCommand): Promise<void> {
+  await drainNode(client, name, {
+    force: options.force ?? false,
+    deleteEmptyDirData: options.deleteEmptydirData ?? false,
+    timeoutMs: options.timeout,
+    clock: systemClock,
+    onEvicted: (pod) => print(`  evicted ${pod}`),
+  }).catch((error) => {
+    if (isNotFound(error)) throw new CliError(`there is no node ${name}: see "kubectl get nodes"`);
+    throw error instanceof JoinError ? new CliError(error.message) : error;
+  });
+}

@@ -1,0 +1,319 @@
+// A machine that has nodes alone: it joins a cluster, runs kubelet and service proxy, and reaches any API server that
+// answers.
+
+import { rm } from 'node:fs/promises';
+import path from 'node:path';
+import { conditionOf, type EndpointSlice, isConditionTrue } from '../../api/api.ts';
+import {
+  type Client,
+  type ComponentContext,
+  createClient,
+  createInformer,
+  type HttpsTransport,
+  httpsTransport,
+} from '../../client/client.ts';
+import type { KeyPair } from '../certificates.ts';
+import type { ClusterConfig, RunConfig } from '../config.ts';
+import type { Environment } from '../context.ts';
+import { claim, type DataDirectory, DataDirectoryError, dataDirectory, openDataDirectory } from '../data-directory.ts';
+import { identities } from '../identities.ts';
+import { forgetRanges, readRanges, thisMachine, withOwnRanges } from '../network-ranges.ts';
+import { launchNodes } from '../node-process/launch.ts';
+import type { NodeProcessConfig } from '../node-process/messages.ts';
+import { NodeProcess, type NodeProcessStatus } from '../node-process/node-process.ts';
+import type { StartHooks } from '../start.ts';
+import { version } from '../version.ts';
+import { type Balancer, startBalancer } from './balancer.ts';
+import { caHashes } from './ca-hash.ts';
+import { type JoinRequest, joinCluster } from './join.ts';
+import { JoinError } from './join-error.ts';
+import type { SharedSettings } from './join-objects.ts';
+import { type Membership, readMembership, writeMembership } from './membership.ts';
+import {
+  type CertificateTools,
+  ensureNodeCertificates,
+  existingKubeletCertificate,
+  type NodeCertificates,
+} from './node-certificates.ts';
+
+export interface AgentConfig {
+  readonly node: ClusterConfig;
+  /** Left out: the machine has joined before. */
+  readonly join?: JoinRequest;
+}
+
+export interface RunningAgent {
+  readonly directory: DataDirectory;
+  readonly config: RunConfig;
+  /** API server that it uses now, as host:port. */
+  readonly server: string;
+  status(): Promise<NodeProcessStatus>;
+  /** Whether the node is Ready; otherwise why not. */
+  nodeProblem(): Promise<string | undefined>;
+  stop(): Promise<void>;
+}
+
+const renewEveryMs = 3_600_000;
+const readyTimeoutMs = 120_000;
+const readyPollMs = 250;
+
+/** Resolves when the node is Ready. Rejects with JoinError, DataDirectoryError or the failure of a part. */
+export async function startAgent(
+  { node: config, join }: AgentConfig,
+  environment: Environment,
+  nodeCommand: readonly string[],
+  hooks: StartHooks,
+): Promise<RunningAgent> {
+  const directory = dataDirectory(config.dataDirectory);
+  await openDataDirectory(directory);
+  const info = (address: string) => ({ name: config.name, address, startedAt: environment.clock.now(), version });
+  await claim(directory, info(''));
+  const agent = new Agent(config, directory, environment, hooks);
+  try {
+    await agent.start(join, nodeCommand);
+    await claim(directory, info(`https://${agent.server}`));
+    return agent;
+  } catch (error) {
+    await agent.stop();
+    await rm(directory.runFile, { force: true });
+    throw error;
+  }
+}
+
+class Agent implements RunningAgent {
+  readonly directory: DataDirectory;
+  readonly #environment: Environment;
+  readonly #hooks: StartHooks;
+  readonly #stops: (() => Promise<void> | void)[] = [];
+  readonly #stopping = new AbortController();
+  #given: ClusterConfig;
+  #running: { readonly balancer: Balancer; readonly config: RunConfig; readonly nodes: NodeProcess } | undefined;
+  #node: Client | undefined;
+
+  constructor(config: ClusterConfig, directory: DataDirectory, environment: Environment, hooks: StartHooks) {
+    this.#given = config;
+    this.directory = directory;
+    this.#environment = environment;
+    this.#hooks = hooks;
+  }
+
+  get #parts() {
+    if (!this.#running) throw new Error('the agent has not started');
+    return this.#running;
+  }
+
+  get config(): RunConfig {
+    return this.#parts.config;
+  }
+
+  get server(): string {
+    return this.#parts.balancer.current;
+  }
+
+  async start(join: JoinRequest | undefined, nodeCommand: readonly string[]): Promise<void> {
+    const { clock, logger } = this.#environment;
+    const tools = {
+      directory: path.join(this.directory.pki, 'node'),
+      node: this.#given.nodeNames[0],
+      clock,
+    };
+    const membership = await this.#step('joined', () => this.#enter(join, tools));
+    const config = await this.#configOf(membership.settings);
+    const balancer = await startBalancer({ servers: membership.servers, clock, logger });
+    this.#stops.push(() => balancer.stop());
+    const withServer: CertificateTools = {
+      ...tools,
+      ca: membership.ca,
+      clientFor: (pair) => this.#clientWith(balancer.url, membership.ca, pair, 'kubelet'),
+    };
+    const certificates = await this.#step('certificates', () => certificatesOf(withServer, membership));
+    const nodes = new NodeProcess(
+      this.#environment,
+      () => launchNodes(nodeCommand, this.directory, clock),
+      this.#hooks.onStep,
+    );
+    this.#stops.push(() => nodes.stop());
+    this.#running = { balancer, config, nodes };
+    let current = certificates;
+    await nodes.start(() => processConfig(config, balancer.url, membership.ca, current));
+    this.#node = withServer.clientFor(current.kubelet);
+    this.#follow(balancer, membership, current.proxy);
+    this.#renew(withServer, current, (next) => {
+      current = next;
+      this.#node = withServer.clientFor(next.kubelet);
+      return nodes.replace();
+    });
+    await this.#step('node Ready', () => this.#untilReady());
+  }
+
+  status(): Promise<NodeProcessStatus> {
+    return this.#parts.nodes.status();
+  }
+
+  async nodeProblem(): Promise<string | undefined> {
+    const name = this.config.nodeNames[0];
+    try {
+      const node = await this.#node?.get('nodes', { name });
+      if (node && isConditionTrue(node, 'Ready')) return undefined;
+      return (node && conditionOf(node, 'Ready')?.message) || 'not registered';
+    } catch (error) {
+      return `no API server answers: ${(error as Error).message}`;
+    }
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    for (const stop of this.#stops.splice(0).reverse()) await stop();
+  }
+
+  async #enter(join: JoinRequest | undefined, tools: Omit<CertificateTools, 'ca' | 'clientFor'>): Promise<Membership> {
+    const existing = await readMembership(this.directory);
+    if (!existing) {
+      if (!join)
+        throw new JoinError(
+          `${this.directory.root} belongs to no cluster yet: give --join, --token and --ca-cert-hash, as "coracle token create" on a server prints them`,
+        );
+      return this.#join(join, tools);
+    }
+    if (existing.node !== tools.node)
+      throw new DataDirectoryError(
+        `the machine joined as node ${existing.node}, not ${tools.node}: start it with --node-name ${existing.node}, or join with another --data-dir`,
+      );
+    if (join && !caHashes(existing.ca).some((hash) => join.hashes.includes(hash)))
+      throw new DataDirectoryError(
+        `${this.directory.root} belongs to another cluster (CA ${caHashes(existing.ca).join()}): choose another --data-dir, or remove it with "coracle down --delete"`,
+      );
+    if (await existingKubeletCertificate({ ...tools, ca: existing.ca })) return existing;
+    if (join) return this.#join(join, tools);
+    throw new JoinError(
+      `the certificate of the node ${existing.node} has expired: join again with a token, as "coracle token create" on a server prints it`,
+    );
+  }
+
+  async #join(join: JoinRequest, tools: Omit<CertificateTools, 'ca' | 'clientFor'>): Promise<Membership> {
+    const hadRanges = (await readRanges(this.directory.ranges)) !== undefined;
+    try {
+      return await joinCluster(join, this.directory, tools, (settings) => this.#configOf(settings));
+    } catch (error) {
+      if (!hadRanges) await forgetRanges(this.directory);
+      throw error;
+    }
+  }
+
+  async #configOf({ serviceCidr, clusterCidr, clusterDomain }: SharedSettings): Promise<RunConfig> {
+    const config = { ...this.#given, serviceCidr, clusterCidr, clusterDomain, dataDirectory: this.directory.root };
+    const remedy = 'all machines of a cluster have its ranges, so this one cannot join while they are in use';
+    return { ...config, ...(await withOwnRanges(config, this.directory, thisMachine(), remedy)) };
+  }
+
+  #clientWith(server: string, ca: string, pair: KeyPair, userAgent: string): Client {
+    const transport: HttpsTransport = httpsTransport({
+      ...{ server, ca, ...pair, userAgent, clock: this.#environment.clock },
+    });
+    this.#stops.push(() => transport.close());
+    return createClient(transport);
+  }
+
+  /** The servers are the endpoints of the service kubernetes. */
+  #follow(balancer: Balancer, membership: Membership, proxy: KeyPair): void {
+    const client = this.#clientWith(balancer.url, membership.ca, proxy, 'coracle-agent');
+    const context: Pick<ComponentContext, 'client' | 'clock' | 'random' | 'logger'> = { ...this.#environment, client };
+    const selection = { namespace: 'default', labelSelector: 'kubernetes.io/service-name=kubernetes' };
+    const slices = createInformer(context, 'endpointslices', selection);
+    let stored = membership.servers;
+    const stopHandling = slices.handle(() => {
+      const servers = serversOf(slices.list());
+      if (servers.length === 0 || servers.join() === stored.join()) return;
+      stored = servers;
+      balancer.use(servers);
+      writeMembership(this.directory, { ...membership, servers }).catch((error) =>
+        this.#environment.logger.error('list of API servers not stored', { error: String(error) }),
+      );
+    });
+    this.#stops.push(async () => {
+      stopHandling();
+      await slices.stop();
+    });
+  }
+
+  #renew(tools: CertificateTools, from: NodeCertificates, replace: (next: NodeCertificates) => Promise<void>): void {
+    const { clock, logger } = this.#environment;
+    const { signal } = this.#stopping;
+    const run = async () => {
+      let current = from;
+      while (!signal.aborted) {
+        await clock.sleep(renewEveryMs, signal).catch(() => {});
+        if (signal.aborted) return;
+        try {
+          const next = await ensureNodeCertificates(current.kubelet, tools);
+          const isSame = (['kubelet', 'serving', 'proxy'] as const).every(
+            (name) => next[name].cert === current[name].cert,
+          );
+          if (isSame) continue;
+          current = next;
+          logger.info('certificates were renewed');
+          await replace(next);
+        } catch (error) {
+          logger.error('certificates cannot be renewed, trying again later', { error: (error as Error).message });
+        }
+      }
+    };
+    const running = run();
+    this.#stops.push(() => running);
+  }
+
+  async #untilReady(): Promise<void> {
+    const { clock } = this.#environment;
+    const untilMs = clock.monotonic() + readyTimeoutMs;
+    for (;;) {
+      const problem = await this.nodeProblem();
+      if (problem === undefined) return;
+      if (clock.monotonic() > untilMs)
+        throw new JoinError(`the node is not Ready after ${readyTimeoutMs / 1000} s: ${problem}`);
+      await clock.sleep(readyPollMs);
+    }
+  }
+
+  async #step<T>(name: string, work: () => Promise<T>): Promise<T> {
+    const { clock } = this.#environment;
+    const beginMs = clock.monotonic();
+    const result = await work();
+    this.#hooks.onStep?.(name, clock.monotonic() - beginMs);
+    return result;
+  }
+}
+
+async function certificatesOf(tools: CertificateTools, { node }: Membership): Promise<NodeCertificates> {
+  const kubelet = await existingKubeletCertificate(tools);
+  if (!kubelet) throw new JoinError(`the certificate of the node ${node} has expired: join again with a token`);
+  return ensureNodeCertificates(kubelet, tools);
+}
+
+const processConfig = (
+  config: RunConfig,
+  server: string,
+  ca: string,
+  { kubelet, serving, proxy }: NodeCertificates,
+): NodeProcessConfig => ({
+  config,
+  server,
+  ca,
+  certificates: {
+    [identities.kubelet(config.nodeNames[0]).name]: kubelet,
+    [identities.proxy.name]: proxy,
+  },
+  serving,
+});
+
+function serversOf(slices: readonly EndpointSlice[]): string[] {
+  const servers = slices.flatMap(({ endpoints, ports, addressType }) => {
+    const port = ports?.find(({ name }) => name === 'https')?.port;
+    const addresses = (endpoints ?? [])
+      .filter(({ conditions }) => conditions?.ready !== false)
+      .flatMap((e) => e.addresses);
+    return port
+      ? addresses.map((address) => (addressType === 'IPv6' ? `[${address}]:${port}` : `${address}:${port}`))
+      : [];
+  });
+  return [...new Set(servers)].sort();
+}

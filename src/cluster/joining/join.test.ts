@@ -1,0 +1,169 @@
+// A machine joins a real API server over HTTPS.
+
+import { X509Certificate } from 'node:crypto';
+import { existsSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
+import * as https from 'node:https';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { type Kubeconfig, loadKubeconfig } from '../../client/client.ts';
+import { systemClock, type VirtualClock } from '../../machinery/time/clock.ts';
+import { startCluster, type TestCluster } from '../../testing/testing.ts';
+import { issue, makeAuthority } from '../certificates.ts';
+import { type DataDirectory, dataDirectory } from '../data-directory.ts';
+import { caHashes } from './ca-hash.ts';
+import { discoverCluster } from './discovery.ts';
+import { type JoinRequest, joinCluster } from './join.ts';
+import { ensureJoinObjects } from './join-objects.ts';
+import { readMembership } from './membership.ts';
+import { createToken, deleteToken, listTokens, newToken, workerGroup } from './tokens.ts';
+
+let cluster: TestCluster;
+let kubeconfig: Kubeconfig;
+let hash: string;
+const ranges = { serviceCidr: '10.96.0.0/12', clusterCidr: '10.244.0.0/16', clusterDomain: 'cluster.local' };
+
+beforeAll(async () => {
+  cluster = await startCluster({ time: 'real', https: true, nodes: 1 });
+  kubeconfig = await loadKubeconfig(cluster.kubeconfig!);
+  [hash] = caHashes(kubeconfig.ca!);
+  await ensureJoinObjects(cluster.client, { server: kubeconfig.server, ca: kubeconfig.ca!, config: ranges });
+});
+afterAll(() => cluster.stop());
+
+let directory: DataDirectory;
+beforeEach(() => {
+  directory = dataDirectory(mkdtempSync(path.join(tmpdir(), 'coracle-join-')));
+});
+afterEach(() => rmSync(directory.root, { recursive: true }));
+
+const token = (options: { expiresMs?: number; groups?: string[] } = {}) =>
+  createToken(cluster.client, { groups: [workerGroup], ...options });
+const request = async (more: Partial<JoinRequest> = {}): Promise<JoinRequest> => ({
+  server: kubeconfig.server,
+  token: more.token ?? (await token()),
+  hashes: [hash],
+  ...more,
+});
+function join(given: JoinRequest, node = 'worker-1', prepare: () => Promise<void> = async () => {}) {
+  const files = path.join(directory.pki, 'node');
+  return joinCluster(given, directory, { directory: files, node, clock: systemClock }, prepare);
+}
+
+test('a machine gets its certificates and the settings of the cluster', async () => {
+  const membership = await join(await request());
+  expect(membership).toMatchObject({ node: 'worker-1', ca: kubeconfig.ca, settings: ranges });
+  expect(await readMembership(directory)).toEqual(membership);
+  const files = path.join(directory.pki, 'node');
+  expect(readdirSync(files).sort()).toEqual(['kube-proxy.pem', 'kubelet-client.pem', 'kubelet-serving.pem']);
+  for (const file of readdirSync(files)) expect(statSync(path.join(files, file)).mode & 0o77).toBe(0);
+}, 30_000);
+
+describe('a machine is refused, and nothing stays', () => {
+  test.each<[string, () => Promise<Partial<JoinRequest>>, RegExp]>([
+    [
+      'with another CA',
+      async () => ({ hashes: [`sha256:${'0'.repeat(64)}`] }),
+      /has the hash sha256:[0-9a-f]{64}, not sha256:0+/,
+    ],
+    [
+      'with a wrong secret',
+      async () => ({ token: { ...(await token()), secret: 'x'.repeat(16) } }),
+      /secret of the token \w+ is wrong/,
+    ],
+    ['with a token that nobody made', async () => ({ token: newToken() }), /does not know the token/],
+    [
+      'with an expired token',
+      async () => ({ token: await token({ expiresMs: Date.now() - 1_000 }) }),
+      /does not know the token|has expired/,
+    ],
+    [
+      'with a token for something else',
+      async () => ({ token: await token({ groups: ['system:bootstrappers:other'] }) }),
+      /refuses the token/,
+    ],
+    [
+      'without a server',
+      async () => ({ server: 'https://127.0.0.1:1' }),
+      /cannot reach https:\/\/127\.0\.0\.1:1 \(ECONNREFUSED\)/,
+    ],
+  ])(
+    '%s',
+    async (_, more, message) => {
+      await expect(join(await request(await more()))).rejects.toThrow(message);
+      expect(existsSync(path.join(directory.pki, 'node'))).toBe(false);
+      expect(await readMembership(directory)).toBeUndefined();
+    },
+    20_000,
+  );
+
+  test('with the name of a node that is Ready', async () => {
+    await expect(join(await request(), 'node-1')).rejects.toThrow(/has a node node-1 that is Ready/);
+  });
+
+  test('with the name of the API server', async () => {
+    await expect(join(await request(), 'kubernetes.default.svc')).rejects.toThrow(/is a name of the API server/);
+    expect(await readMembership(directory)).toBeUndefined();
+  }, 20_000);
+
+  test('when it is not prepared for the settings, before it asks for a certificate', async () => {
+    const prepare = () => Promise.reject(new Error('ranges overlap'));
+    await expect(join(await request(), 'worker-9', prepare)).rejects.toThrow('ranges overlap');
+    const { items } = await cluster.client.list('certificatesigningrequests');
+    expect(items.filter(({ spec }) => spec.username === 'system:node:worker-9')).toEqual([]);
+  });
+});
+
+describe('discovery', () => {
+  const stops: (() => void)[] = [];
+  afterEach(() => {
+    for (const stop of stops.splice(0)) stop();
+  });
+
+  async function answering(code: number, body: string): Promise<string> {
+    const now = Date.now();
+    const pair = await issue(await makeAuthority(now), { name: 's', commonName: 's', usage: 'server' }, now);
+    const server = https.createServer(pair, (_, response) => response.writeHead(code).end(body));
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    stops.push(() => server.close());
+    return `https://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  }
+  const found = (server: string, clock: VirtualClock | typeof systemClock = systemClock) =>
+    discoverCluster({ server, token: newToken(), hashes: [hash], clock });
+
+  test.each<[string, number, string, RegExp]>([
+    ['no map', 404, '{}', /publishes no cluster-info/],
+    ['no access', 403, '{}', /refuses anonymous access/],
+    ['another program', 200, '<html>', /does not answer as a Kubernetes API server/],
+    ['an error', 500, 'x', /HTTP 500/],
+    ['a list', 200, '[]', /publishes no cluster-info/],
+    ['too much', 200, 'x'.repeat(2 << 20), /too long/],
+  ])('a server with %s is named with its fault', async (_, code, body, message) => {
+    await expect(found(await answering(code, body))).rejects.toThrow(message);
+  });
+
+  test.each([
+    [600_000, /10 minutes ahead of/],
+    [-600_000, /10 minutes behind/],
+  ])('a clock that is %i ms off is named', async (offMs, message) => {
+    const clock = { ...systemClock, now: () => Date.now() + offMs, monotonic: () => 0 };
+    await expect(found(await answering(404, '{}'), clock)).rejects.toThrow(message);
+  });
+});
+
+test('tokens are listed and deleted', async () => {
+  const made = await createToken(cluster.client, { groups: [workerGroup], description: 'for a test' });
+  expect(await listTokens(cluster.client)).toContainEqual(
+    expect.objectContaining({ ...made, description: 'for a test', groups: [workerGroup], isForSigning: true }),
+  );
+  await deleteToken(cluster.client, made.id);
+  expect((await listTokens(cluster.client)).map(({ id }) => id)).not.toContain(made.id);
+});
+
+test('the hash of a CA is that of its public key', () => {
+  const key = new X509Certificate(kubeconfig.ca!).publicKey.export({ type: 'spki', format: 'der' });
+  expect(key.length).toBeGreaterThan(80);
+  expect(caHashes(`text\n${kubeconfig.ca}`)).toEqual([hash]);
+  expect(caHashes('')).toEqual([]);
+});

@@ -1,0 +1,96 @@
+// Approves the requests of nodes beside the kubelet's own client certificate: its serving certificate, and a client
+// certificate for the node's service proxy. In a cluster that machines join, no other controller approves them.
+
+import type { CertificateSigningRequest } from '../../api/api.ts';
+import { type Controller, own } from '../../client/client.ts';
+import { decide, isAllowed } from './csrapproving.ts';
+import {
+  clientFault,
+  clientSigner,
+  hasCondition,
+  kubeletServingFault,
+  kubeletServingSigner,
+  readRequest,
+} from './rules.ts';
+
+/** A new node's rights may be given after its request. */
+const retryMs = 1_000;
+const mostRetries = 30;
+
+const nodePrefix = 'system:node:';
+const proxyUser = 'system:kube-proxy';
+
+/** Subresources of certificatesigningrequests for which a node needs the right to create. */
+export const nodeRequestRights = ['selfnodeserver', 'nodeproxyclient'] as const;
+type Right = (typeof nodeRequestRights)[number];
+
+const messages: Readonly<Record<Right, string>> = {
+  selfnodeserver: 'Auto approving self kubelet server certificate after SubjectAccessReview.',
+  nodeproxyclient: 'Auto approving service proxy client certificate after SubjectAccessReview.',
+};
+
+/** `reservedNames`: names of the API servers, which no node's certificate may have. */
+export const nodeCsrApproving = (reservedNames: readonly string[]): Controller => ({
+  name: 'node-csrapproving',
+  watches: [own('certificatesigningrequests')],
+  async reconcile(key, tools) {
+    const csr = tools.lister('certificatesigningrequests').get(key);
+    if (!csr || csr.status?.certificate || hasCondition(csr, 'Approved') || hasCondition(csr, 'Denied')) return;
+    const { signerName, username = '' } = csr.spec;
+    if (!username.startsWith(nodePrefix)) return;
+    if (signerName !== kubeletServingSigner && signerName !== clientSigner) return;
+    const right = signerName === kubeletServingSigner ? 'selfnodeserver' : 'nodeproxyclient';
+    const fault = right === 'selfnodeserver' ? servingFault(csr) : proxyFault(csr);
+    if (fault) return;
+    const name = username.slice(nodePrefix.length);
+    if (right === 'selfnodeserver' && isReserved(name, reservedNames))
+      return decide(
+        csr,
+        'Denied',
+        'ReservedName',
+        `${name} is a name of the API server, so no node can have it`,
+        tools,
+      );
+    if (await isAllowed(csr, right, tools)) return decide(csr, 'Approved', 'AutoApproved', messages[right], tools);
+    const waitedMs = tools.clock.now() - Date.parse(csr.metadata.creationTimestamp ?? '');
+    return waitedMs < mostRetries * retryMs ? { after: retryMs } : undefined;
+  },
+});
+
+/**
+ * A node has its own name and no address: every client of the cluster trusts the CA, and a node that could choose names
+ * could serve as the API server.
+ */
+function servingFault(csr: CertificateSigningRequest): string | undefined {
+  const { username = '', usages = [] } = csr.spec;
+  const request = readRequest(csr);
+  const fault = kubeletServingFault(request, usages);
+  if (fault) return fault;
+  if (request.commonName !== username) return 'subject common name is not the requestor';
+  const { ipAddresses, dnsNames } = request;
+  const isOwnName = dnsNames.length === 1 && nodePrefix + dnsNames[0] === username;
+  return ipAddresses.length || !isOwnName ? "subjectAltName must be the node's name alone" : undefined;
+}
+
+const isReserved = (name: string, reservedNames: readonly string[]): boolean =>
+  reservedNames.includes(name) || name === 'localhost' || /^kubernetes(\.|$)|\.svc(\.|$)/.test(name);
+
+function proxyFault(csr: CertificateSigningRequest): string | undefined {
+  const request = readRequest(csr);
+  if (request.commonName !== proxyUser || request.subject.length !== 1) return `subject is not ${proxyUser}`;
+  const names = [request.dnsNames, request.ipAddresses, request.emailAddresses, request.uris];
+  return names.some(({ length }) => length) ? 'subjectAltNames are not allowed' : clientFault(csr.spec.usages ?? []);
+}
+
+/** The rights of this controller's account: no role of Kubernetes may approve for these signers. */
+export const nodeCsrApproverRules = [
+  { apiGroups: ['certificates.k8s.io'], resources: ['certificatesigningrequests'], verbs: ['get', 'list', 'watch'] },
+  { apiGroups: ['certificates.k8s.io'], resources: ['certificatesigningrequests/approval'], verbs: ['update'] },
+  {
+    apiGroups: ['certificates.k8s.io'],
+    resources: ['signers'],
+    resourceNames: [kubeletServingSigner, clientSigner],
+    verbs: ['approve'],
+  },
+  { apiGroups: ['authorization.k8s.io'], resources: ['subjectaccessreviews'], verbs: ['create'] },
+];
