@@ -3,10 +3,13 @@
 import type { Logger } from '../machinery/logger.ts';
 import type { Clock } from '../machinery/time/clock.ts';
 import { Compacted, type Revision, type Store } from './interface.ts';
+import { textOf, valueOfText } from './value.ts';
 
 const everyMs = 300_000;
+/** Kubernetes' key: of several API servers, the one that replaces it first in an interval compacts. */
+const turnKey = 'compact_rev_key';
 
-/** Compacts until stopped. Several API servers may share one etcd: a repeated compaction does nothing. */
+/** Compacts until stopped. */
 export function runCompaction(
   store: Store,
   clock: Clock,
@@ -14,25 +17,30 @@ export function runCompaction(
   onCompacted: (revision: Revision) => void = () => {},
   intervalMs: number = everyMs,
 ): { stop(): void } {
-  let seen: Revision | undefined;
+  /** The revision to compact next, and that of the key when it was chosen. */
+  let seen: { readonly revision: Revision; readonly turn: Revision } | undefined;
   const compact = async () => {
-    try {
-      const revision = await store.revision();
-      if (seen !== undefined && seen > 1) {
-        await store.compact(seen);
-        onCompacted(seen);
-      }
-      seen = revision;
-    } catch (error) {
-      if (error instanceof Compacted) {
-        if (seen !== undefined) onCompacted(seen);
-        seen = undefined;
-      } else logger.warn('store not compacted', { error: String(error) });
+    const { revision: due = 0, turn = 0 } = seen ?? {};
+    const result = await store.commit([{ key: turnKey, value: valueOfText(String(due)), expected: turn }]);
+    if (!result.ok) {
+      const [other] = result.current;
+      seen = { revision: await store.revision(), turn: other?.modRevision ?? 0 };
+      if (other) onCompacted(Number(textOf(other.value)));
+      return;
     }
-    if (!stopped) timer = clock.after(intervalMs, compact, { background: true });
+    seen = { revision: result.revision, turn: result.revision };
+    if (due <= 1) return;
+    await store.compact(due).catch((error) => {
+      if (!(error instanceof Compacted)) throw error; // by whomever
+    });
+    onCompacted(due);
+  };
+  const round = async () => {
+    await compact().catch((error) => logger.warn('store not compacted', { error: String(error) }));
+    if (!stopped) timer = clock.after(intervalMs, round, { background: true });
   };
   let stopped = false;
-  let timer = clock.after(intervalMs, compact, { background: true });
+  let timer = clock.after(intervalMs, round, { background: true });
   return {
     stop() {
       stopped = true;

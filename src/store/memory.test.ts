@@ -4,7 +4,7 @@ import { VirtualClock } from '../machinery/time/clock.ts';
 import { Compacted } from './interface.ts';
 import { createMemoryStore } from './memory.ts';
 import { storeContract } from './store.contract.ts';
-import { runCompaction } from './store.ts';
+import { runCompaction, type Store } from './store.ts';
 
 let clock = new VirtualClock();
 storeContract('memory', {
@@ -31,3 +31,27 @@ test('history is bounded, and compacted at intervals', async () => {
   await expect(store.get('/registry/a', before)).rejects.toThrow(Compacted);
   expect(await store.get('/registry/a', before + 12_000)).toBeDefined();
 });
+
+test('of several servers, one compacts in each interval', async () => {
+  const clock = new VirtualClock();
+  const store = createMemoryStore({ clock });
+  const compacted: number[] = [];
+  const counted = { ...methodsOf(store), compact: async (revision: number) => void compacted.push(revision) };
+  const reported: number[][] = [[], [], []];
+  const running = reported.map((list) => runCompaction(counted, clock, silentLogger, (r) => list.push(r), 1000));
+  for (let i = 0; i < 5; i++) {
+    await store.commit([{ key: '/registry/a', value: new Uint8Array(1) }]);
+    await clock.advance(1000);
+  }
+  for (const compaction of running) compaction.stop();
+  expect(compacted.length).toBeGreaterThanOrEqual(3);
+  expect(new Set(compacted).size, 'each revision once').toBe(compacted.length);
+  expect(compacted).toEqual(compacted.toSorted((a, b) => a - b));
+  for (const list of reported) expect(list.at(-1), 'all servers reject older lists').toBe(compacted.at(-1));
+});
+
+/** A class's methods, as own properties. */
+function methodsOf(store: Store): Store {
+  const names = Object.getOwnPropertyNames(Object.getPrototypeOf(store)) as (keyof Store)[];
+  return Object.fromEntries(names.map((name) => [name, (...args: never[]) => (store[name] as any)(...args)])) as never;
+}

@@ -51,8 +51,8 @@ export type StoreOptions = { readonly clock: Clock } & (
     }
   | {
       readonly kind: 'etcd';
-      /** Such as https://10.0.0.1:2379; all members of one cluster. */
-      readonly endpoints: readonly string[];
+      /** Such as https://10.0.0.1:2379; all members of one cluster. A function is asked again when members change. */
+      readonly endpoints: readonly string[] | (() => readonly string[]);
       readonly tls?: EtcdTls;
     }
 );

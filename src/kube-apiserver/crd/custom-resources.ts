@@ -28,6 +28,10 @@ import { type Condition, isTrue, type Status, withCondition } from './conditions
 import { conversionWebhook } from './conversion-webhook.ts';
 import { statusOf } from './names.ts';
 
+/** Reasons of the last condition before a definition is removed. */
+const completed = 'InstanceDeletionCompleted';
+const neverEstablished = 'NeverEstablished';
+
 const self = { name: 'system:apiserver', groups: ['system:masters', 'system:authenticated'] };
 
 /** Serves the existing definitions before it resolves, and follows their changes. Ends with the server. */
@@ -184,13 +188,15 @@ class CustomResources {
   /** Removes a definition once all its objects are deleted. */
   async #cleanUp(crd: CustomResourceDefinition & ApiObject): Promise<void> {
     if (!crd.metadata.finalizers?.includes(cleanupFinalizer)) return;
-    await this.#terminating(crd, 'True', 'InstanceDeletionInProgress', 'CustomResource deletion is in progress');
+    // Another server may have come this far: undoing its step would hinder both.
+    if (![completed, neverEstablished].includes(conditionOf(crd, 'Terminating')?.reason ?? ''))
+      await this.#terminating(crd, 'True', 'InstanceDeletionInProgress', 'CustomResource deletion is in progress');
     if (isTrue(crd, 'Established')) {
       const [kind] = this.#kindsOf(crd);
       this.#closeToNew(crd);
       if (kind && !(await this.#deleteAll(kind, crd))) return;
-      await this.#terminating(crd, 'False', 'InstanceDeletionCompleted', 'removed all instances');
-    } else await this.#terminating(crd, 'False', 'NeverEstablished', 'resource was never established');
+      await this.#terminating(crd, 'False', completed, 'removed all instances');
+    } else await this.#terminating(crd, 'False', neverEstablished, 'resource was never established');
     const place = this.#place(this.#kind, this.#cache, crd);
     const item = this.#cache.get(keyOf(this.#kind, '', place.name));
     if (!item) return;

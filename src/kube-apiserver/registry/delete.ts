@@ -14,8 +14,9 @@ import { deletionAttributes } from './attributes.ts';
 import { inOrder, prepareServed, prepareStored, served } from './codec.ts';
 import { put, staleObject, toStored } from './commit.ts';
 import type { DeleteOptions } from './delete-options.ts';
-import { itemOf } from './get.ts';
+import { newestItem } from './get.ts';
 import { modify } from './modify.ts';
+import { onNewest } from './newest.ts';
 import type { Place, Target } from './operation.ts';
 import { removeNow } from './removal.ts';
 import { keyOf } from './target.ts';
@@ -40,7 +41,7 @@ export async function remove(target: Target, options: DeleteOptions): Promise<Re
 async function announceDeletion(target: Target, { dryRun }: DeleteOptions): Promise<void> {
   const { strategy } = target.kind;
   if (!strategy.announceDeletion || dryRun) return;
-  const change = strategy.announceDeletion(itemOf(target).object, target.server.clock.now());
+  const change = strategy.announceDeletion((await newestItem(target)).object, target.server.clock.now());
   if (change) await modify(target, change);
 }
 
@@ -50,20 +51,29 @@ interface Deleted {
 }
 
 export async function deleteObject(target: Target, options: DeleteOptions): Promise<Deleted> {
+  const mayRepeat = onNewest(target);
+  for (let attempt = 1; ; attempt++)
+    try {
+      const result = await deleteAsSeen(target, options);
+      if (result) return result;
+      if (attempt > 64) throw staleObject(target.kind, target.name);
+    } catch (error) {
+      if (!(await mayRepeat(error))) throw error;
+    }
+}
+
+/** Undefined if the live object changed concurrently. */
+async function deleteAsSeen(target: Target, options: DeleteOptions): Promise<Deleted | undefined> {
   const { kind, cache, namespace, name } = target;
-  for (let attempt = 1; ; attempt++) {
-    const item = cache.get(keyOf(kind, namespace, name));
-    if (!item) throw notFound(kind, name);
-    await prepareServed(kind, [item]);
-    workOn(target.work, item.keptBytes);
-    const live = served(kind, item);
-    checkPreconditions(kind, live, options);
-    const attributes = deletionAttributes(target, live, options);
-    await admitWhole(target.server.admission, attributes);
-    const result = await deleteOnce(target, item, live, options);
-    if (result) return result;
-    if (attempt > 64) throw staleObject(kind, name);
-  }
+  const item = cache.get(keyOf(kind, namespace, name));
+  if (!item) throw notFound(kind, name);
+  await prepareServed(kind, [item]);
+  workOn(target.work, item.keptBytes);
+  const live = served(kind, item);
+  checkPreconditions(kind, live, options);
+  const attributes = deletionAttributes(target, live, options);
+  await admitWhole(target.server.admission, attributes);
+  return deleteOnce(target, item, live, options);
 }
 
 function checkPreconditions(kind: Kind, live: ApiObject, { preconditions }: DeleteOptions): void {

@@ -22,10 +22,16 @@ export async function get(target: Place, { resourceVersion: version }: GetOption
 }
 
 /** The item that the place names, as the cache has it. Throws 404. */
-export function itemOf({ kind, cache, namespace, name }: Place): Item {
+function itemOf({ kind, cache, namespace, name }: Place): Item {
   const item = cache.get(keyOf(kind, namespace, name));
   if (!item) throw notFound(kind, name);
   return item;
+}
+
+/** The item that the place names, as of now. Throws 404. */
+export async function newestItem(place: Place): Promise<Item> {
+  await place.server.cache.catchUp();
+  return itemOf(place);
 }
 
 /** Waits until the cache has `revision`; on timeout throws the 504 that requests a retry. */
@@ -40,7 +46,12 @@ export async function reachVersion({ server, cache }: Place, revision: number): 
 /** Waits until the cache has the newest state, for a collection. */
 export async function caughtUp({ server, cache }: Place): Promise<void> {
   const startMs = server.clock.monotonic();
-  const isFresh = await server.cache.catchUp();
-  cache.series.waited(server.clock.monotonic() - startMs);
-  cache.series.consistentRead(isFresh);
+  let isFresh = false;
+  try {
+    await server.cache.catchUp();
+    isFresh = true;
+  } finally {
+    cache.series.waited(server.clock.monotonic() - startMs);
+    cache.series.consistentRead(isFresh);
+  }
 }

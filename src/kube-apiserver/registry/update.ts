@@ -5,6 +5,7 @@ import { failure, plainError } from '../status.ts';
 import { decodeBody, prepareServed, served, sharesBytes } from './codec.ts';
 import { staleObject, type Written } from './commit.ts';
 import { createObject, type WriteContent } from './create.ts';
+import { onNewest } from './newest.ts';
 import type { Place, Target } from './operation.ts';
 import { keyOf, matchName, matchNamespace } from './target.ts';
 import type { WriteOptions } from './write-options.ts';
@@ -62,24 +63,41 @@ interface Replacement {
 
 /** Reads, changes and writes an object until no other write interferes, or the client's resourceVersion is stale. */
 export async function replaceObject(target: Target, options: WriteOptions, change: Replacement): Promise<Written> {
-  const { kind, cache, namespace, name } = target;
-  for (let attempt = 1; ; attempt++) {
-    const item = cache.get(keyOf(kind, namespace, name));
-    if (!item) {
-      if (change.missing) return change.missing();
-      throw notFound(kind, name);
+  const mayRepeat = onNewest(target);
+  for (let attempt = 1; ; attempt++)
+    try {
+      const result = await replaceOnce(target, options, change, attempt);
+      if (result) return result;
+    } catch (error) {
+      if (!(await mayRepeat(error))) throw error;
     }
-    await prepareServed(kind, [item]);
-    workOn(target.work, item.keptBytes);
-    const live = served(kind, item);
-    const object = await change.make(live, attempt);
-    checkPreconditions(target, object, live, change);
-    const unconditional = !object.metadata.resourceVersion || change.isPatched || change.unconditional;
-    const isApplied = change.isApplied ?? false;
-    const result = await runSteps({ target, options, isApplied, replaced: { live, item }, object }, steps);
-    if (result) return result;
-    if (!unconditional || attempt >= attempts) throw staleObject(kind, name);
+}
+
+/** Undefined when another write was faster, and a further attempt may succeed. */
+async function replaceOnce(
+  target: Target,
+  options: WriteOptions,
+  change: Replacement,
+  attempt: number,
+): Promise<Written | undefined> {
+  const { kind, cache, namespace, name } = target;
+  const item = cache.get(keyOf(kind, namespace, name));
+  if (!item) {
+    // An object that another server has just made is not missing.
+    if (attempt === 1 && (await target.server.cache.catchUp())) return undefined;
+    if (change.missing) return change.missing();
+    throw notFound(kind, name);
   }
+  await prepareServed(kind, [item]);
+  workOn(target.work, item.keptBytes);
+  const live = served(kind, item);
+  const object = await change.make(live, attempt);
+  checkPreconditions(target, object, live, change);
+  const unconditional = !object.metadata.resourceVersion || change.isPatched || change.unconditional;
+  const isApplied = change.isApplied ?? false;
+  const result = await runSteps({ target, options, isApplied, replaced: { live, item }, object }, steps);
+  if (!result && (!unconditional || attempt >= attempts)) throw staleObject(kind, name);
+  return result;
 }
 
 function checkPreconditions(target: Target, next: ApiObject, live: ApiObject, change: Replacement): void {

@@ -7,7 +7,7 @@ import { admitWhole } from '../admission.ts';
 import { int64Fault } from '../query.ts';
 import { connectionAttributes } from '../registry/attributes.ts';
 import { served } from '../registry/codec.ts';
-import { itemOf } from '../registry/get.ts';
+import { newestItem } from '../registry/get.ts';
 import type { Operation, Target } from '../registry/operation.ts';
 import type { RawReply, Reply } from '../reply.ts';
 import type { ApiRequest } from '../request.ts';
@@ -20,8 +20,7 @@ import { nodeProxy, podProxy, serviceProxy } from './proxy.ts';
 import type { Connect } from './subresource.ts';
 
 async function podOf(target: Target): Promise<Pod> {
-  await target.server.cache.catchUp();
-  return served(target.kind, itemOf(target)) as Pod;
+  return served(target.kind, await newestItem(target)) as Pod;
 }
 
 const namesOf = (containers: readonly { name: string }[] | undefined): string[] =>

@@ -15,7 +15,7 @@ import type { Body } from '../body.ts';
 import { attributesOf } from '../registry/attributes.ts';
 import { decodeShape, served } from '../registry/codec.ts';
 import { deleteObject } from '../registry/delete.ts';
-import { itemOf } from '../registry/get.ts';
+import { newestItem } from '../registry/get.ts';
 import { modify } from '../registry/modify.ts';
 import type { Place, Target } from '../registry/operation.ts';
 import { cacheOf, keyOf, matchName } from '../registry/target.ts';
@@ -35,7 +35,7 @@ export const eviction: Subresource = {
     if (wanted.metadata?.name) matchName(target, wanted);
     const deletion = wanted.deleteOptions ?? {};
     const dryRun = options.dryRun || !!deletion.dryRun?.length;
-    const pod = served(target.kind, itemOf(target)) as Pod;
+    const pod = served(target.kind, await newestItem(target)) as Pod;
     await admitEviction(target, wanted, { ...options, dryRun });
     if (!isFree(pod)) await spendBudget(target, pod, dryRun);
     if (!dryRun && !pod.metadata.deletionTimestamp) await markDisrupted(target);

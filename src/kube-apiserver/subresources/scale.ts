@@ -7,7 +7,7 @@ import { labelSelector } from '../../machinery/selectors/label-selector.ts';
 import { applyTo } from '../registry/apply.ts';
 import { decodeShape, decodeValue, served } from '../registry/codec.ts';
 import type { WriteContent } from '../registry/create.ts';
-import { itemOf } from '../registry/get.ts';
+import { newestItem } from '../registry/get.ts';
 import type { Target } from '../registry/operation.ts';
 import { type PatchContent, patchOf } from '../registry/patch.ts';
 import { checkNamespace, keyOf, matchName } from '../registry/target.ts';
@@ -26,7 +26,7 @@ export const scale: Subresource = {
   async answer(target, action): Promise<Reply> {
     switch (action.verb) {
       case 'get':
-        return objectReply(200, scaleOf(target.kind, served(target.kind, itemOf(target))));
+        return objectReply(200, scaleOf(target.kind, served(target.kind, await newestItem(target))));
       case 'update':
         return put(target, action.content);
       case 'patch':

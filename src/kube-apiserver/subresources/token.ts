@@ -15,7 +15,7 @@ import {
 import { admit, admitFinally } from '../admission.ts';
 import { attributesOf } from '../registry/attributes.ts';
 import { decodeShape, served } from '../registry/codec.ts';
-import { itemOf } from '../registry/get.ts';
+import { newestItem } from '../registry/get.ts';
 import type { Place } from '../registry/operation.ts';
 import { cacheOf, keyOf } from '../registry/target.ts';
 import { objectReply, type Reply } from '../reply.ts';
@@ -39,7 +39,7 @@ export const token: Subresource = {
     await admit(server.admission, attributes);
     if (!server.tokens) throw noSuchResource();
     checkMetadata(target, wanted);
-    const account = served(kind, itemOf(target));
+    const account = served(kind, await newestItem(target));
     const { name = '', namespace = '', uid = '' } = account.metadata;
     const { uid: askedUid } = wanted.metadata;
     if (askedUid && askedUid !== uid)

@@ -7,8 +7,10 @@ import type { Clock } from '../../machinery/time/clock.ts';
 import type { Change, CommitResult, Entry, Value, Write } from '../../store/store.ts';
 import { Compacted, prefixRange, sameValue } from '../../store/store.ts';
 import type { StorageSeries, StoreOperation } from '../metrics/storage-metrics.ts';
+import { futureVersion } from '../status.ts';
 import type { Tracing } from '../tracing/tracing.ts';
 import { Item, type Serialized } from './item.ts';
+import { newestRevision } from './newest-revision.ts';
 import { type IndexOf, ResourceCache } from './resource-cache.ts';
 import { shareFields } from './shared-fields.ts';
 import { type CachedStore, tracedStore } from './traced-store.ts';
@@ -75,6 +77,7 @@ export class WatchCache {
   #compacted = 0;
   #tidiedAtMs = 0;
   #waiting: { revision: number; done: () => void }[] = [];
+  readonly #newest = newestRevision(() => this.#store.revision());
   readonly #stopping = new AbortController();
   #running: Promise<void> | undefined;
 
@@ -177,10 +180,15 @@ export class WatchCache {
     });
   }
 
-  /** Resolves once all that was committed when it was called, by whomever, is in the caches; false on timeout. */
+  /**
+   * Resolves once all that was committed when it was called, by whomever, is in the caches. True: the caches changed
+   * meanwhile. Throws the 504 that requests a retry when the store's watch does not deliver it in time.
+   */
   async catchUp(): Promise<boolean> {
-    const revision = await this.#store.revision();
-    return revision <= this.#revision || (await this.reach(revision));
+    const before = this.#revision;
+    const revision = await this.#newest();
+    if (revision > this.#revision && !(await this.reach(revision))) throw futureVersion(revision, this.#revision);
+    return this.#revision > before;
   }
 
   /** Writes to the store; resolves when the write is durable and in the caches. */
@@ -196,6 +204,8 @@ export class WatchCache {
     try {
       const result = await this.#timed(writes[0], () => this.#store.commit(own));
       if (result.ok) await this.reach(result.revision);
+      // The caller's next attempt starts from the state that this one was refused for.
+      else await this.catchUp();
       return result;
     } finally {
       for (const { key, object } of writes) this.#forgetWritten(key, object);

@@ -43,9 +43,11 @@ export function openEtcdCluster({ clock, endpoints, tls }: EtcdClusterOptions): 
     return connection;
   };
   const callOne = <Response>(url: string, method: Method<Response>, request: object, timeoutMs: number) =>
-    unary(connectionTo(url), method, request, clock.now() + timeoutMs).catch((error: grpc.ServiceError) => {
-      throw etcdError(error, [url]);
-    });
+    unary(connectionTo(url), method, request, { deadlineMs: clock.now() + timeoutMs }).catch(
+      (error: grpc.ServiceError) => {
+        throw etcdError(error, [url]);
+      },
+    );
   /** etcd refuses to make a change of members twice, so a lost answer shows as an error of the next endpoint. */
   const callAny = async <Response>(method: Method<Response>, request: object): Promise<Response> => {
     let failure: EtcdError | undefined;

@@ -105,6 +105,7 @@ describe.skipIf(!isInstalled)('with a real etcd (skipped where the command etcd 
     const store = await open();
     expect(await store.health()).toBeUndefined();
     etcd.kill('SIGSTOP');
+    await systemClock.sleep(100); // until all its threads have stopped
     try {
       expect(await store.health()).toMatchObject({ canBeRead: false, message: expect.stringContaining('no etcd') });
     } finally {

@@ -19,20 +19,24 @@ import {
 } from '../interface.ts';
 import { firstPageEntries, nextPageEntries } from '../page-size.ts';
 import { bytesOf } from '../value.ts';
-import { bidiStream, connect, type Endpoint, entryOf, type Method, methods, numberOf, unary } from './proto.ts';
+import { Endpoints, type Link } from './endpoints.ts';
+import { outcomeOf } from './outcome.ts';
+import { bidiStream, entryOf, type Method, methods, numberOf, unary } from './proto.ts';
 import { settled } from './restore.ts';
 import { watchEtcd } from './watch.ts';
 
 const callTimeoutMs = 10_000;
-/** Timeout for connecting to an endpoint, and for its status and health. */
+/** Of a health check, and of one attempt of a keep-alive. */
 const statusTimeoutMs = 2_000;
+/** While a leader is elected, and while members are tried. */
+const retryEveryMs = 100;
 /** A key outside of all clients' ranges, to test whether a full etcd accepts writes again. */
 const probeKey = 'coracle/health';
 
 export interface EtcdOptions {
   readonly clock: Clock;
-  /** Such as https://10.0.0.1:2379; all members of one cluster. */
-  readonly endpoints: readonly string[];
+  /** Such as https://10.0.0.1:2379; all members of one cluster. A function is asked again when members change. */
+  readonly endpoints: readonly string[] | (() => readonly string[]);
   readonly tls?: { readonly ca?: string; readonly cert?: string; readonly key?: string };
 }
 
@@ -49,7 +53,9 @@ export async function openEtcdStore(options: EtcdOptions): Promise<Store> {
 
 /** With etcd's own revisions, also if a restore is unfinished. */
 export async function openRawEtcd(options: EtcdOptions): Promise<Store> {
-  if (options.endpoints.length === 0) throw new StoreUnusable('unreachable', 'no etcd endpoint was given');
+  const { endpoints } = options;
+  if ((typeof endpoints === 'function' ? endpoints() : endpoints).length === 0)
+    throw new StoreUnusable('unreachable', 'no etcd endpoint was given');
   const store = new EtcdStore(options);
   try {
     await store.revision();
@@ -64,10 +70,8 @@ const bytes = (text: string) => Buffer.from(text, 'utf8');
 
 class EtcdStore implements Store {
   readonly #clock: Clock;
-  readonly #endpoints: readonly Endpoint[];
+  readonly #endpoints: Endpoints;
   readonly #closing = new AbortController();
-  /** The endpoint that answered last. */
-  #current = 0;
   #nextLease: number;
   /** The newest compaction so far; etcd's errors do not contain it. */
   #compacted: Revision = 0;
@@ -76,7 +80,7 @@ class EtcdStore implements Store {
 
   constructor({ clock, endpoints, tls }: EtcdOptions) {
     this.#clock = clock;
-    this.#endpoints = endpoints.map((url) => connect(url, tls));
+    this.#endpoints = new Endpoints({ clock, urls: endpoints, tls });
     // etcd assigns 63-bit ids, too large for a number.
     this.#nextLease = clock.now() * 1000;
   }
@@ -108,26 +112,20 @@ class EtcdStore implements Store {
         : { requestDeleteRange: { key: bytes(key) } },
     );
     const failure = compare.length > 0 ? writes.map(({ key }) => ({ requestRange: { key: bytes(key) } })) : [];
-    const { succeeded, header, responses } = await this.#write(methods.txn, { compare, success, failure });
-    if (succeeded) return { ok: true, revision: numberOf(header.revision) };
-    return { ok: false, current: responses.flatMap(({ responseRange }) => responseRange.kvs.map(entryOf)) };
+    return this.#transact(writes, { compare, success, failure });
   }
 
   async *watch(keys: KeyRange, after: Revision, signal: AbortSignal): AsyncIterable<ChangeBatch> {
     const stop = AbortSignal.any([signal, this.#closing.signal]);
+    /** The next stream begins after it: no change is lost or repeated. */
     let seen = after;
-    /**
-     * The revision to resume from after a broken stream. It lags one report behind: old members report ahead of their
-     * changes.
-     */
-    let resume = after;
     while (!stop.aborted) {
+      const link = this.#endpoints.current;
       try {
-        for await (const batch of watchEtcd(this.#endpoints[this.#current], keys, resume, this.#clock, stop)) {
-          // A transaction without a matching change only reports progress.
-          if (batch.changes.length > 0 || batch.revision > seen) yield batch;
-          resume = batch.changes.length > 0 ? batch.revision : seen;
-          seen = Math.max(seen, batch.revision);
+        const until = AbortSignal.any([stop, link.left]);
+        for await (const batch of watchEtcd(link.endpoint, keys, seen, this.#clock, until)) {
+          seen = batch.revision;
+          yield batch;
         }
       } catch (error) {
         if (stop.aborted) return;
@@ -136,9 +134,8 @@ class EtcdStore implements Store {
           throw error;
         }
         if (!isUnavailable(error)) throw error;
-        // No change is lost: another member resumes from the same revision.
-        this.#current = (this.#current + 1) % this.#endpoints.length;
-        await this.#clock.sleep(200, stop).catch(() => {});
+        this.#endpoints.leave(link);
+        await this.#clock.sleep(retryEveryMs, stop).catch(() => {});
       }
     }
   }
@@ -152,7 +149,8 @@ class EtcdStore implements Store {
     for (;;) {
       const id = this.#nextLease++;
       try {
-        await this.#write(methods.leaseGrant, { TTL: ttlSeconds, ID: id });
+        // A grant with a lost answer is not used: it expires by itself.
+        await this.#call(methods.leaseGrant, { TTL: ttlSeconds, ID: id });
         return id;
       } catch (error) {
         if (!/lease already exists/.test(String(error))) throw error;
@@ -161,25 +159,33 @@ class EtcdStore implements Store {
   }
 
   async keepAlive(lease: number): Promise<void> {
-    const stream = bidiStream(this.#endpoints[this.#current], methods.leaseKeepAlive);
+    const ttl = await this.#retrying((link) => this.#keepAliveOnce(link, lease));
+    if (ttl <= 0) throw new LeaseNotFound(`lease ${lease} has expired or was revoked`);
+  }
+
+  async #keepAliveOnce({ endpoint, left }: Link, lease: number): Promise<number> {
+    const stream = bidiStream(endpoint, methods.leaseKeepAlive);
+    const cancel = () => stream.cancel();
+    left.addEventListener('abort', cancel, { once: true });
+    const timer = this.#clock.after(statusTimeoutMs, cancel);
     try {
-      const answer = await new Promise<{ TTL: Parameters<typeof numberOf>[0] }>((resolve, reject) => {
+      const { TTL } = await new Promise<{ TTL: Parameters<typeof numberOf>[0] }>((resolve, reject) => {
         stream.on('data', resolve);
         stream.on('error', reject);
         stream.on('end', () => reject(new StoreUnusable('unreachable', 'etcd ended the keep-alive')));
         stream.write({ ID: lease });
       });
-      if (numberOf(answer.TTL) <= 0) throw new LeaseNotFound(`lease ${lease} has expired or was revoked`);
-    } catch (error) {
-      throw this.#translate(error);
+      return numberOf(TTL);
     } finally {
+      timer.cancel();
+      left.removeEventListener('abort', cancel);
       stream.on('error', () => {});
       stream.cancel();
     }
   }
 
   async revokeLease(lease: number): Promise<void> {
-    await this.#write(methods.leaseRevoke, { ID: lease });
+    await this.#call(methods.leaseRevoke, { ID: lease });
   }
 
   async leaseSeconds(lease: number): Promise<number | undefined> {
@@ -224,62 +230,87 @@ class EtcdStore implements Store {
 
   async close(): Promise<void> {
     this.#closing.abort();
-    for (const { client } of this.#endpoints) client.close();
+    this.#endpoints.close();
   }
 
-  /** An idempotent call: it tries every endpoint before it fails. */
+  /** An idempotent call. */
   async #call<Response>(
     method: Method<Response>,
     request: object,
     at?: Revision,
-    timeoutMs = this.#endpoints.length > 1 && method.path === methods.status.path ? statusTimeoutMs : callTimeoutMs,
+    timeoutMs = callTimeoutMs,
   ): Promise<Response> {
-    let failure: unknown;
-    for (const _ of this.#endpoints) {
+    const deadlineMs = this.#clock.now() + timeoutMs;
+    const needsLeader = method.path !== methods.status.path;
+    const answer = await this.#retrying(
+      ({ endpoint, left }) => unary(endpoint, method, request, { deadlineMs, needsLeader, signal: left }),
+      at,
+      timeoutMs,
+    );
+    if (method.path === methods.leaseGrant.path) this.#full = undefined;
+    return answer;
+  }
+
+  /** Tries members until one answers. Throws the store's errors. */
+  async #retrying<T>(attempt: (link: Link) => Promise<T>, at?: Revision, timeoutMs = callTimeoutMs): Promise<T> {
+    const lastMs = this.#clock.monotonic() + timeoutMs;
+    for (;;) {
+      const link = this.#endpoints.current;
       try {
-        return await unary(this.#endpoints[this.#current], method, request, this.#clock.now() + timeoutMs);
+        return await attempt(link);
       } catch (error) {
-        failure = error;
-        if (!isUnavailable(error)) break;
-        this.#current = (this.#current + 1) % this.#endpoints.length;
+        if (!(await this.#mayRetry(error, link, lastMs))) throw this.#translate(error, at);
       }
     }
-    throw this.#translate(failure, at);
+  }
+
+  /** Leaves a member that does not serve, and waits a little. False: there is no other, or no time left. */
+  async #mayRetry(error: unknown, link: Link, lastMs: number): Promise<boolean> {
+    if (!isUnavailable(error) || this.#closing.signal.aborted) return false;
+    // A single member that cannot be reached is reported at once, one without a leader soon has one.
+    if (this.#endpoints.count === 1 && !isOfMember(error)) return false;
+    this.#endpoints.leave(link);
+    if (this.#clock.monotonic() + retryEveryMs > lastMs) return false;
+    await this.#clock.sleep(retryEveryMs, this.#closing.signal).catch(() => {});
+    return true;
   }
 
   /**
-   * A write with a lost response may have succeeded, so a retry could not know its author: only one reachable endpoint
-   * is tried, once.
+   * A transaction with a lost answer may have been made. It is sent again only if it can be made no more than once,
+   * because it names a revision that it replaces; `outcomeOf` then finds which of the two was made.
    */
-  async #write<Response>(method: Method<Response>, request: object): Promise<Response> {
-    let failure: unknown;
-    for (const _ of this.#endpoints) {
-      const endpoint = this.#endpoints[this.#current];
+  async #transact(writes: readonly Write[], request: object): Promise<CommitResult> {
+    const lastMs = this.#clock.monotonic() + callTimeoutMs;
+    const isGuarded = writes.some(({ expected }) => expected !== undefined);
+    let lost: unknown;
+    for (;;) {
+      const link = this.#endpoints.current;
+      let wasSent = false;
       try {
-        await this.#connected(endpoint);
-      } catch (error) {
-        failure = error;
-        this.#current = (this.#current + 1) % this.#endpoints.length;
-        continue;
-      }
-      try {
-        const answer = await unary(endpoint, method, request, this.#clock.now() + callTimeoutMs);
+        await this.#endpoints.connected(link);
+        wasSent = true;
+        const deadlineMs = this.#clock.now() + callTimeoutMs;
+        const options = { deadlineMs, needsLeader: true, signal: link.left };
+        const { succeeded, header, responses } = await unary(link.endpoint, methods.txn, request, options);
         this.#full = undefined;
-        return answer;
+        if (succeeded) return { ok: true, revision: numberOf(header.revision) };
+        const current = responses.flatMap(({ responseRange }) => responseRange.kvs.map(entryOf));
+        if (lost === undefined) return { ok: false, current };
+        const outcome = await outcomeOf(writes, current, numberOf(header.revision), (key, at) => this.get(key, at));
+        if (outcome) return outcome;
+        throw this.#translate(lost);
       } catch (error) {
-        const reason = this.#translate(error);
-        if (reason instanceof StoreUnusable && reason.reason === 'disk-full') this.#full = reason.message;
-        throw reason;
+        const isLost = wasSent && isUnavailable(error) && !wasRefused(error);
+        if (isLost && !isGuarded) throw this.#translate(error);
+        if (isLost) lost = error;
+        if (!(await this.#mayRetry(error, link, lastMs))) throw this.#noteFull(this.#translate(lost ?? error));
       }
     }
-    throw new StoreUnusable('unreachable', `no etcd endpoint can be reached: ${String(failure)}`, { cause: failure });
   }
 
-  #connected({ client }: Endpoint): Promise<void> | undefined {
-    if (client.getChannel().getConnectivityState(false) === grpc.connectivityState.READY) return undefined;
-    return new Promise((resolve, reject) => {
-      client.waitForReady(this.#clock.now() + statusTimeoutMs, (error) => (error ? reject(error) : resolve()));
-    });
+  #noteFull(error: unknown): unknown {
+    if (error instanceof StoreUnusable && error.reason === 'disk-full') this.#full = error.message;
+    return error;
   }
 
   #translate(error: unknown, at?: Revision): unknown {
@@ -288,6 +319,7 @@ class EtcdStore implements Store {
     if (/is a future revision/.test(text)) return new FutureRevision((at ?? 1) - 1);
     if (/lease not found/.test(text)) return new LeaseNotFound(text);
     if (/database space exceeded/.test(text)) return new StoreUnusable('disk-full', 'mvcc: database space exceeded');
+    if (error instanceof StoreUnusable) return error;
     if (isUnavailable(error))
       return new StoreUnusable('unreachable', `no etcd endpoint answers: ${text}`, { cause: error });
     return error;
@@ -298,3 +330,11 @@ const isUnavailable = (error: unknown): boolean => {
   const { code } = (error ?? {}) as grpc.ServiceError;
   return code === grpc.status.UNAVAILABLE || code === grpc.status.DEADLINE_EXCEEDED || code === grpc.status.CANCELLED;
 };
+
+const detailsOf = (error: unknown): string => (error as grpc.ServiceError).details ?? '';
+
+/** An answer, not the end of a connection. */
+const isOfMember = (error: unknown): boolean => detailsOf(error).startsWith('etcdserver:');
+
+/** The member had no leader, so it did not propose the write to the others. */
+const wasRefused = (error: unknown): boolean => detailsOf(error) === 'etcdserver: no leader';

@@ -219,23 +219,37 @@ function leaderRequired(): grpc.Metadata {
   return metadata;
 }
 
+export interface CallOptions {
+  readonly deadlineMs: number;
+  /** A member that has no leader refuses the call instead of waiting for one. */
+  readonly needsLeader?: boolean;
+  readonly signal?: AbortSignal;
+}
+
 export function unary<Response>(
   { client }: Endpoint,
-  call: Method<Response>,
+  { path, serialize, deserialize }: Method<Response>,
   request: object,
-  deadlineMs: number,
+  { deadlineMs, needsLeader, signal }: CallOptions,
 ): Promise<Response> {
   return new Promise((resolve, reject) => {
-    const options = { deadline: deadlineMs };
-    client.makeUnaryRequest(
-      call.path,
-      call.serialize,
-      call.deserialize,
+    const metadata = needsLeader ? leaderRequired() : new grpc.Metadata();
+    const abort = () => call.cancel();
+    const call = client.makeUnaryRequest(
+      path,
+      serialize,
+      deserialize,
       request,
-      new grpc.Metadata(),
-      options,
-      (error, answer) => (error ? reject(error) : resolve(must(answer, 'response of etcd'))),
+      metadata,
+      { deadline: deadlineMs },
+      (error, answer) => {
+        signal?.removeEventListener('abort', abort);
+        if (error) reject(error);
+        else resolve(must(answer, 'response of etcd'));
+      },
     );
+    if (signal?.aborted) abort();
+    else signal?.addEventListener('abort', abort, { once: true });
   });
 }
 

@@ -36,16 +36,25 @@ export async function* watchEtcd(
   });
   try {
     let seen = after;
+    /** The last report, if no change arrived since. */
+    let reported: Revision | undefined;
     for await (const answer of stream as AsyncIterable<WatchResponse>) {
       if (answer.canceled) throw cancellation(answer);
       if (answer.created) continue;
       const changes = answer.events.map(changeOf);
-      const revision = changes.length > 0 ? revisionOf(changes.at(-1) as Change) : numberOf(answer.header.revision);
-      // etcd before 3.4.25 and 3.5.8 may report progress before the changes that it includes: late changes are still
-      // delivered.
-      if (changes.length === 0 && revision <= seen) continue;
-      seen = Math.max(seen, revision);
-      yield { changes, revision };
+      if (changes.length > 0) {
+        reported = undefined;
+        seen = Math.max(seen, revisionOf(changes.at(-1) as Change));
+        yield { changes, revision: seen };
+        continue;
+      }
+      // etcd before 3.4.25 and 3.5.8 may report progress before the changes that it includes. Those are sent before the
+      // next report, so the first of two reports without a change in between is true.
+      const confirmed = reported;
+      reported = numberOf(answer.header.revision);
+      if (confirmed === undefined || confirmed <= seen) continue;
+      seen = confirmed;
+      yield { changes, revision: seen };
     }
   } catch (error) {
     if (!signal.aborted) throw error;
