@@ -194,6 +194,9 @@ function makeServer(options: ApiServerOptions, stopping: AbortSignal): RunningSe
       metrics,
       stopping,
       services: () => cacheOfResource(server, '', 'services'),
+      ...(kinds.byResource('networking.k8s.io', 'v1', 'servicecidrs') && {
+        ranges: () => cacheOfResource(server, 'networking.k8s.io', 'servicecidrs'),
+      }),
     }),
     health: new HealthChecks(),
     startedMs: clock.now(),

@@ -46,6 +46,7 @@ import { podResourceClaims } from './resourceclaim/pod-claims.ts';
 import { resourcequota } from './resourcequota.ts';
 import { serviceaccount } from './serviceaccount.ts';
 import { type SecretTokenSigner, serviceaccountToken } from './serviceaccount-token.ts';
+import { serviceCidrs } from './servicecidr.ts';
 import { statefulset } from './statefulset/statefulset.ts';
 import { validatingAdmissionPolicyStatus } from './validatingadmissionpolicy-status.ts';
 import { ephemeralVolume } from './volumes/ephemeral-volume.ts';
@@ -118,6 +119,7 @@ const controllers = (
   ['pv-protection-controller', pvProtection],
   ['volumeattributesclass-protection-controller', vacProtection],
   ['endpointslice-controller', endpointslice],
+  ['service-cidrs-controller', serviceCidrs],
   ['endpointslicemirroring-controller', endpointsliceMirroring],
   ['endpoint-controller', endpoints],
   ['generic-garbage-collector', garbagecollector()],

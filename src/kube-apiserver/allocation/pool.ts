@@ -2,6 +2,10 @@
 
 import type { Random } from '../../machinery/random.ts';
 
+/** The start of each range is reserved for clients that choose a number themselves. */
+export const reservedOf = (size: number, divisor: number, most: number) =>
+  Math.min(Math.max(16, Math.floor(size / divisor)), most);
+
 export class Pool {
   readonly size: number;
   /** Numbers below this one are for clients that choose one, and are drawn last. */

@@ -1,7 +1,7 @@
 // Cluster IPs and node ports. https://kubernetes.io/docs/concepts/services-networking/cluster-ip-allocation/
 
 import { type ApiObject, type FieldError, invalid, type Service, type ServicePort, specOf } from '../../api/api.ts';
-import { type Cidr, cidrContains, cidrSize, nthAddress, parseCidr, parseIp } from '../../machinery/ip.ts';
+import { type Cidr, parseCidr } from '../../machinery/ip.ts';
 import type { Metrics } from '../../machinery/metrics.ts';
 import type { Random } from '../../machinery/random.ts';
 import type { Clock } from '../../machinery/time/clock.ts';
@@ -9,9 +9,10 @@ import { allocationMetrics } from '../metrics/allocation-metrics.ts';
 import { Following } from '../watch-cache/following.ts';
 import type { ResourceCache } from '../watch-cache/resource-cache.ts';
 import type { ObjectWrite } from '../watch-cache/watch-cache.ts';
+import { AddressRanges } from './address-ranges.ts';
 import type { Allocation, AllocationRequest, Allocators, RangeUsage } from './allocators.ts';
 import { addressObject, removalOf } from './ip-address.ts';
-import { Pool } from './pool.ts';
+import { Pool, reservedOf } from './pool.ts';
 
 interface ServiceAllocatorOptions {
   readonly serviceCidr: string;
@@ -23,11 +24,9 @@ interface ServiceAllocatorOptions {
   readonly stopping?: AbortSignal;
   /** The cache of services. */
   services(): Promise<ResourceCache>;
+  /** The cache of further ranges; undefined where they are not served. */
+  ranges?: (() => Promise<ResourceCache>) | undefined;
 }
-
-/** The start of each range is reserved for clients that choose a number themselves. */
-const reservedOf = (size: number, divisor: number, most: number) =>
-  Math.min(Math.max(16, Math.floor(size / divisor)), most);
 
 const hasAddress = ({ spec }: Service): boolean => spec?.type !== 'ExternalName' && spec?.clusterIP !== 'None';
 const isExposed = ({ spec }: Service): boolean =>
@@ -38,7 +37,7 @@ const needsHealthPort = ({ spec }: Service): boolean =>
 export class ServiceAllocator implements Allocators {
   readonly #options: ServiceAllocatorOptions;
   readonly #cidr: Cidr;
-  readonly #addresses: Pool;
+  readonly #addresses: AddressRanges;
   readonly #ports: Pool;
   /** Services' events provide the allocations; the reservation of a write covers the time until its event. */
   readonly #services: Following;
@@ -48,11 +47,7 @@ export class ServiceAllocator implements Allocators {
     const cidr = parseCidr(options.serviceCidr);
     if (!cidr) throw new Error(`the service range ${options.serviceCidr} is no CIDR`);
     this.#cidr = cidr;
-    // Larger ranges than this are used in their first part only, as in Kubernetes (IPv6).
-    const size = Number(cidrSize(cidr) > 1n << 24n ? 1n << 24n : cidrSize(cidr));
-    this.#addresses = new Pool(size, reservedOf(size, 16, 256), options.random);
-    this.#addresses.book(0);
-    if (cidr.family === 4) this.#addresses.book(size - 1);
+    this.#addresses = new AddressRanges(cidr, options);
     const { from, to } = options.nodePortRange;
     this.#ports = new Pool(to - from + 1, reservedOf(to - from + 1, 32, 128), options.random);
     this.#services = new Following(
@@ -75,14 +70,11 @@ export class ServiceAllocator implements Allocators {
 
   /** The ranges with the number of their values that services have. */
   usage(): readonly RangeUsage[] {
-    return [
-      { kind: 'address', cidr: this.#options.serviceCidr, size: this.#addresses.size, used: this.#addresses.used },
-      { kind: 'port', size: this.#ports.size, used: this.#ports.used },
-    ];
+    return [...this.#addresses.usage(), { kind: 'port', size: this.#ports.size, used: this.#ports.used }];
   }
 
   async allocate({ next, live, dryRun }: AllocationRequest): Promise<Allocation> {
-    await this.#services.ready();
+    await Promise.all([this.#services.ready(), this.#addresses.ready()]);
     const undo: (() => void)[] = [];
     const release = () => {
       for (const step of undo.splice(0)) step();
@@ -105,18 +97,9 @@ export class ServiceAllocator implements Allocators {
   }
 
   #hold(service: Service, step: 'hold' | 'drop'): void {
-    if (hasAddress(service))
-      for (const address of specOf(service).clusterIPs ?? []) {
-        const index = this.#indexOf(address);
-        if (index !== undefined) this.#addresses[step](index);
-      }
+    if (hasAddress(service)) for (const address of specOf(service).clusterIPs ?? []) this.#addresses[step](address);
     for (const port of portsOf(service))
       if (this.#inPortRange(port)) this.#ports[step](port - this.#options.nodePortRange.from);
-  }
-
-  #indexOf(address: string): number | undefined {
-    const ip = parseIp(address);
-    return ip && cidrContains(this.#cidr, ip) ? Number(ip.value - this.#cidr.base) : undefined;
   }
 
   #inPortRange(port: number): boolean {
@@ -131,17 +114,16 @@ export class ServiceAllocator implements Allocators {
     if (!hasAddress(next)) return [];
     const asked: string = spec.clusterIP ?? '';
     if (live && hasAddress(live) && asked && asked === specOf(live).clusterIP) return [];
-    const index = this.#counted('address', asked !== '', () =>
+    const address = this.#counted('address', asked !== '', () =>
       asked ? this.#claim(next, asked) : this.#addresses.draw(),
     );
-    if (index === undefined)
+    if (address === undefined)
       throw refuse(
         next,
         'spec.clusterIPs',
         `${JSON.stringify(spec.clusterIPs ?? null)}: failed to allocate IP: range is full`,
       );
-    undo.push(() => this.#addresses.cancel(index));
-    const address = asked || nthAddress(this.#cidr, index);
+    undo.push(() => this.#addresses.cancel(address));
     spec.clusterIP = address;
     spec.clusterIPs = [address];
     return [
@@ -172,23 +154,22 @@ export class ServiceAllocator implements Allocators {
     if (!spec.ipFamilies?.length) spec.ipFamilies = [own];
   }
 
-  #claim(next: Service, address: string): number {
-    const index = this.#indexOf(address);
+  #claim(next: Service, address: string): string {
     const value = JSON.stringify([address]);
-    if (index === undefined)
+    if (!this.#addresses.contains(address))
       throw refuse(
         next,
         'spec.clusterIPs',
         `${value}: failed to allocate IP ${address}: the provided IP (${address}) is not in the valid range. The range of valid IPs is ${this.#options.serviceCidr}`,
       );
-    if (this.#addresses.has(index))
+    if (this.#addresses.has(address))
       throw refuse(
         next,
         'spec.clusterIPs',
         `${value}: failed to allocate IP ${address}: provided IP is already allocated`,
       );
-    this.#addresses.book(index);
-    return index;
+    this.#addresses.book(address);
+    return address;
   }
 
   #givePorts(next: Service, live: Service | undefined, undo: (() => void)[], dryRun: boolean): void {

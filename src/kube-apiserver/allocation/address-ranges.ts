@@ -1,0 +1,156 @@
+// The ranges that services get their addresses from: that of the configuration, and those of ready ServiceCIDRs.
+// https://kubernetes.io/docs/concepts/services-networking/cluster-ip-allocation/
+
+import { type ApiObject, conditionOf, type ServiceCIDR } from '../../api/api.ts';
+import { type Cidr, cidrContains, cidrSize, formatCidr, nthAddress, parseCidr, parseIp } from '../../machinery/ip.ts';
+import type { Random } from '../../machinery/random.ts';
+import type { Clock } from '../../machinery/time/clock.ts';
+import { Following } from '../watch-cache/following.ts';
+import type { ResourceCache } from '../watch-cache/resource-cache.ts';
+import type { RangeUsage } from './allocators.ts';
+import { Pool, reservedOf } from './pool.ts';
+
+interface Options {
+  readonly random: Random;
+  readonly clock: Clock;
+  readonly stopping?: AbortSignal;
+  ranges?: (() => Promise<ResourceCache>) | undefined;
+}
+
+interface Range {
+  readonly cidr: Cidr;
+  readonly pool: Pool;
+}
+
+/** Larger ranges than this are used in their first part only, as in Kubernetes (IPv6). */
+const largest = 1n << 24n;
+
+/** Ranges may overlap: an address is taken in all of them. */
+export class AddressRanges {
+  readonly #family: 4 | 6;
+  readonly #random: Random;
+  /** By their texts, that of the configuration first. */
+  readonly #ranges = new Map<string, Range>();
+  readonly #configured: string;
+  /** How many services have an address: for ranges that are added later. */
+  readonly #held = new Map<string, number>();
+  readonly #following: Following | undefined;
+
+  constructor(configured: Cidr, options: Options) {
+    this.#family = configured.family;
+    this.#random = options.random;
+    this.#configured = formatCidr(configured);
+    this.#add(this.#configured, configured);
+    const { ranges } = options;
+    this.#following =
+      ranges &&
+      new Following(ranges, { reset: (cache) => this.#follow(cache), event: () => void this.#refresh() }, options);
+  }
+
+  #cache: ResourceCache | undefined;
+
+  ready(): Promise<void> {
+    return this.#following?.ready() ?? Promise.resolve();
+  }
+
+  usage(): readonly RangeUsage[] {
+    return [...this.#ranges].map(([cidr, { pool }]) => ({ kind: 'address', cidr, size: pool.size, used: pool.used }));
+  }
+
+  contains(address: string): boolean {
+    return this.#placesOf(address).length > 0;
+  }
+
+  has(address: string): boolean {
+    return this.#placesOf(address).some(([pool, index]) => pool.has(index));
+  }
+
+  /** For a service that has the address. */
+  hold(address: string): void {
+    this.#held.set(address, (this.#held.get(address) ?? 0) + 1);
+    for (const [pool, index] of this.#placesOf(address)) pool.hold(index);
+  }
+
+  drop(address: string): void {
+    const left = (this.#held.get(address) ?? 0) - 1;
+    if (left > 0) this.#held.set(address, left);
+    else this.#held.delete(address);
+    for (const [pool, index] of this.#placesOf(address)) pool.drop(index);
+  }
+
+  /** For a write under way. */
+  book(address: string): void {
+    for (const [pool, index] of this.#placesOf(address)) pool.book(index);
+  }
+
+  cancel(address: string): void {
+    for (const [pool, index] of this.#placesOf(address)) pool.cancel(index);
+  }
+
+  /** Drops all addresses that services hold. */
+  reset(): void {
+    this.#held.clear();
+    for (const { pool } of this.#ranges.values()) pool.reset();
+  }
+
+  /** Books a free address; undefined when there is none. */
+  draw(): string | undefined {
+    for (const { cidr, pool } of this.#ranges.values()) {
+      const index = pool.draw();
+      if (index === undefined) continue;
+      const address = nthAddress(cidr, index);
+      pool.cancel(index);
+      this.book(address);
+      return address;
+    }
+    return undefined;
+  }
+
+  #placesOf(address: string): (readonly [pool: Pool, index: number])[] {
+    const ip = parseIp(address);
+    if (!ip) return [];
+    return [...this.#ranges.values()].flatMap(({ cidr, pool }) => {
+      if (!cidrContains(cidr, ip)) return [];
+      const index = ip.value - cidr.base;
+      return index < BigInt(pool.size) ? [[pool, Number(index)] as const] : [];
+    });
+  }
+
+  #follow(cache: ResourceCache): void {
+    this.#cache = cache;
+    this.#refresh();
+  }
+
+  #refresh(): void {
+    const cache = this.#cache;
+    if (!cache) return;
+    const wanted = new Map<string, Cidr>();
+    const { prefix } = cache;
+    cache.tree.forEach(prefix, `${prefix.slice(0, -1)}0`, ({ object }) => {
+      for (const cidr of usable(object)) if (cidr.family === this.#family) wanted.set(formatCidr(cidr), cidr);
+    });
+    for (const text of this.#ranges.keys())
+      if (text !== this.#configured && !wanted.has(text)) this.#ranges.delete(text);
+    for (const [text, cidr] of wanted) if (!this.#ranges.has(text)) this.#add(text, cidr);
+  }
+
+  #add(text: string, cidr: Cidr): void {
+    const size = Number(cidrSize(cidr) > largest ? largest : cidrSize(cidr));
+    const pool = new Pool(size, reservedOf(size, 16, 256), this.#random);
+    pool.book(0);
+    if (cidr.family === 4) pool.book(size - 1);
+    for (const [address, count] of this.#held) {
+      const ip = parseIp(address);
+      if (!ip || !cidrContains(cidr, ip)) continue;
+      for (let i = 0; i < count; i++) pool.hold(Number(ip.value - cidr.base));
+    }
+    this.#ranges.set(text, { cidr, pool });
+  }
+}
+
+/** A range that is being deleted gives no more addresses. */
+function usable(object: ApiObject): Cidr[] {
+  const range = object as ServiceCIDR & ApiObject;
+  if (range.metadata.deletionTimestamp || conditionOf(range, 'Ready')?.status !== 'True') return [];
+  return (range.spec?.cidrs ?? []).flatMap((text) => parseCidr(text) ?? []);
+}
