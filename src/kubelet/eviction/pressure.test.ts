@@ -57,7 +57,39 @@ describe('thresholds', () => {
       { evictionSoft: { 'memory.available': '1Gi' } },
       'grace period must be specified for the soft eviction threshold memory.available',
     ],
+    [
+      'a negative minimum reclaim',
+      { evictionMinimumReclaim: { 'memory.available': '-1Mi' } },
+      'eviction minimum reclaim memory.available must not be negative: -1Mi',
+    ],
+    [
+      'a minimum reclaim of no percent',
+      { evictionMinimumReclaim: { 'nodefs.available': '0%' } },
+      'eviction percentage minimum reclaim nodefs.available must be positive: 0%',
+    ],
+    [
+      'a negative grace period',
+      { evictionSoftGracePeriodMs: { 'memory.available': -1 } },
+      'eviction grace period memory.available must not be negative: -1 ms',
+    ],
+    [
+      'a grace period for a signal that is none',
+      { evictionSoftGracePeriodMs: { 'disk.available': 1 } },
+      'unsupported eviction signal disk.available',
+    ],
   ])('%s is refused', (_, config, message) => expect(() => thresholdsOf(config)).toThrow(message));
+
+  test('a minimum reclaim may be zero, as in the documented example', () =>
+    expect(
+      thresholdsOf({
+        evictionHard: { 'memory.available': '500Mi', 'nodefs.available': '1Gi' },
+        evictionMinimumReclaim: { 'memory.available': '0Mi', 'nodefs.available': '500Mi' },
+      }).map(({ signal, minReclaim }) => [signal, minReclaim]),
+    ).toEqual([
+      ['memory.available', { quantity: 0 }],
+      ['nodefs.available', { quantity: 500 * mi }],
+      ['allocatableMemory.available', { quantity: 0 }],
+    ]));
 
   test('0% and 100% switch a threshold off', () =>
     expect(thresholdsOf({ evictionHard: { 'nodefs.available': '0%', 'imagefs.available': '100%' } })).toEqual([]));

@@ -54,9 +54,13 @@ const defaultHard: Readonly<Record<string, string>> = {
 export function thresholdsOf(config: EvictionConfig = {}): readonly Threshold[] {
   const { evictionHard = defaultHard, evictionSoft = {}, evictionSoftGracePeriodMs = {} } = config;
   const minimum = Object.entries(config.evictionMinimumReclaim ?? {}).map(
-    ([signal, value]) => [signalOf(signal), amountOf(value, signal)] as const,
+    ([signal, value]) => [signalOf(signal), reclaimOf(value, signal)] as const,
   );
   const reclaim = new Map(minimum);
+  for (const [signal, graceMs] of Object.entries(evictionSoftGracePeriodMs)) {
+    signalOf(signal);
+    if (graceMs < 0) throw new Error(`eviction grace period ${signal} must not be negative: ${graceMs} ms`);
+  }
   const make = (signal: string, value: string, graceMs: number): Threshold[] => {
     const named = signalOf(signal);
     if (value === '0%' || value === '100%') return []; // disabled
@@ -89,6 +93,19 @@ function amountOf(text: string, signal: string): Amount {
   const quantity = wholeValue(text);
   if (quantity <= 0) throw new Error(`eviction threshold ${signal} must be positive: ${text}`);
   return { quantity };
+}
+
+/** No amount is a minimum too; a share of nothing is not. */
+function reclaimOf(text: string, signal: string): Amount {
+  if (!text.endsWith('%')) {
+    const quantity = wholeValue(text);
+    if (quantity < 0) throw new Error(`eviction minimum reclaim ${signal} must not be negative: ${text}`);
+    return { quantity };
+  }
+  const amount = amountOf(text, signal);
+  if ('share' in amount && amount.share === 0)
+    throw new Error(`eviction percentage minimum reclaim ${signal} must be positive: ${text}`);
+  return amount;
 }
 
 export const amountIn = (amount: Amount, capacity: number): number =>

@@ -1,5 +1,5 @@
-import { expect, test } from 'vitest';
-import type { Pod, PodStatus } from '../../api/api.ts';
+import { describe, expect, test } from 'vitest';
+import { ApiError, type Pod, type PodStatus, type Status } from '../../api/api.ts';
 import type { Client } from '../../client/client.ts';
 import { silentLogger } from '../../machinery/logger.ts';
 import { VirtualClock } from '../../machinery/time/clock.ts';
@@ -91,4 +91,47 @@ test('the patch of a pod with many containers is made in a separate turn, of the
   expect(sent).toEqual([]);
   await statuses.flushed('u');
   expect(sent).toEqual(['Running']);
+});
+
+describe('a status that the API refuses', () => {
+  const refusal = (code: number, reason: string) =>
+    new ApiError({ kind: 'Status', code, reason, message: reason } as Status);
+  const gone = refusal(404, 'NotFound');
+  const conflict = refusal(409, 'Conflict');
+  test.each([
+    { case: 'is dropped when the pod is gone', error: gone, found: undefined, sends: 1, kept: false },
+    { case: 'is dropped when another pod has the name', error: conflict, found: 'other', sends: 1, kept: false },
+    { case: 'is dropped when the pod goes meanwhile', error: conflict, found: gone, sends: 1, kept: false },
+    { case: 'is sent again when others write the pod', error: conflict, found: 'u', sends: 2, kept: true },
+    {
+      case: 'is sent again when the pod cannot be read',
+      error: conflict,
+      found: refusal(500, 'x'),
+      sends: 2,
+      kept: true,
+    },
+    { case: 'is sent again when the server fails', error: refusal(503, 'x'), found: 'u', sends: 2, kept: true },
+  ])('$case', async ({ error, found, sends, kept }) => {
+    let sent = 0;
+    const client = {
+      async patch() {
+        if (++sent === 1) throw error;
+        return { status: {} };
+      },
+      async get() {
+        if (typeof found !== 'string') throw found;
+        return { metadata: { uid: found } };
+      },
+    } as unknown as Client;
+    const clock = new VirtualClock(0);
+    const statuses = new StatusManager(client, clock, silentLogger);
+    statuses.set(pod, { phase: 'Running' } as PodStatus);
+    const flushed = statuses.flushed('u');
+    await clock.advance(999);
+    expect(sent).toBe(1);
+    await clock.advance(1);
+    await flushed;
+    expect(sent).toBe(sends);
+    expect(statuses.get('u')).toEqual(kept ? { phase: 'Running' } : undefined);
+  });
 });

@@ -1,6 +1,6 @@
 // Sends pod statuses to the API: the newest of each pod, if it differs from the API's.
 
-import { isNotFound, type Pod, type PodCondition, type PodStatus } from '../../api/api.ts';
+import { isConflict, isNotFound, type Pod, type PodCondition, type PodStatus } from '../../api/api.ts';
 import type { Client } from '../../client/client.ts';
 import { deepEqual } from '../../machinery/collections/equal.ts';
 import type { Logger } from '../../machinery/logger.ts';
@@ -76,13 +76,19 @@ export class StatusManager {
         this.#sent.set(uid, sharesCopy ? status : wanted.status);
         if (this.#wanted.get(uid) === wanted) this.#wanted.delete(uid);
       } catch (error) {
-        // The pod is gone or replaced (by the uid precondition): drop the status.
-        if (isNotFound(error) || /uid mismatch|UID in precondition|the UID/i.test((error as Error).message))
-          return this.forget(uid);
+        if (isNotFound(error) || (isConflict(error) && (await this.#isReplaced(wanted.pod)))) return this.forget(uid);
         this.#logger.warn('pod status not sent, trying again', { pod: wanted.pod.metadata.name, error: String(error) });
         await this.#clock.sleep(retryMs, this.#stopped.signal).catch(() => {});
       }
     }
+  }
+
+  /** A conflict comes from many writers, or from another pod of the name. */
+  async #isReplaced({ metadata: { namespace, name, uid } }: Pod): Promise<boolean> {
+    const found = await this.#client
+      .get('pods', { namespace, name })
+      .catch((error) => (isNotFound(error) ? null : undefined));
+    return found === null || (found !== undefined && found.metadata.uid !== uid);
   }
 
   /** Lists are replaced, not merged by key; conditions of other owners stay. */
