@@ -88,7 +88,10 @@ export class SchedulerCache implements Snapshot {
     this.nominations.delete(uid);
     const before = this.#placed.get(uid);
     if (before !== undefined && before !== nodeName) this.remove(uid);
-    if (!this.#placed.has(uid)) this.#count(info, nodeName, 1);
+    // An update may change the counted values: a controller adopts a pod.
+    const previous = this.#infoOf(uid);
+    if (previous) this.#count(previous, nodeName, -1);
+    this.#count(info, nodeName, 1);
     this.#placed.set(uid, nodeName);
     const node = this.#nodes.get(nodeName);
     if (node) return node.add(info);
@@ -111,15 +114,23 @@ export class SchedulerCache implements Snapshot {
     return this.#preempted.has(uid);
   }
 
+  #infoOf(uid: string): PodInfo | undefined {
+    const nodeName = this.#placed.get(uid);
+    if (nodeName === undefined) return undefined;
+    return this.#nodes.get(nodeName)?.pods.get(uid) ?? this.#homeless.get(nodeName)?.get(uid);
+  }
+
   remove(uid: string): void {
     this.#preempted.delete(uid);
     const nodeName = this.#placed.get(uid);
     if (nodeName === undefined) return;
+    const info = this.#infoOf(uid);
     this.#placed.delete(uid);
-    const info = this.#nodes.get(nodeName)?.pods.get(uid) ?? this.#homeless.get(nodeName)?.get(uid);
     if (info) this.#count(info, nodeName, -1);
     this.#nodes.get(nodeName)?.remove(uid);
-    this.#homeless.get(nodeName)?.delete(uid);
+    const waiting = this.#homeless.get(nodeName);
+    waiting?.delete(uid);
+    if (waiting?.size === 0) this.#homeless.delete(nodeName);
   }
 
   siblings(controllerUid: string): ReadonlyMap<string, number> {
