@@ -2,7 +2,7 @@
 // flow schemas, the service of the API server. Recorded from Kubernetes 1.36 (facts/bootstrap.json).
 
 import bootstrap from '../../facts/bootstrap.json' with { type: 'json' };
-import { ignoreNotFound, isAlreadyExists, type ServicePort } from '../api/api.ts';
+import { isAlreadyExists, type ServicePort } from '../api/api.ts';
 import type { Client } from '../client/client.ts';
 import { deepEqual } from '../machinery/collections/equal.ts';
 import { fieldsIn } from '../machinery/parsed.ts';
@@ -43,7 +43,6 @@ export async function ensureBootstrapObjects(client: Client, inputs: BootstrapIn
   );
   await ensureAuthenticationInfo(client, inputs);
   await ensureTokenTracking(client, inputs.clock);
-  await ensureEndpoints(client, inputs);
 }
 
 /** Annotation of kube-system: the class was made once, and is the user's to change or delete. */
@@ -147,37 +146,4 @@ async function reconcile(client: Client, path: string, wanted: SystemObject, cur
     ...(subjects.length > 0 && { subjects: [...itemsOf(current, 'subjects'), ...subjects] }),
   };
   await client.raw('PUT', path, next);
-}
-
-/** Endpoints of the service "kubernetes": the API server maintains them, no controller does. */
-export async function ensureEndpoints(client: Client, { endpoint }: BootstrapInputs): Promise<void> {
-  if (endpoint.ip.startsWith('127.')) return; // no pod could reach it, and the API refuses such an endpoint
-  const metadata = { name: 'kubernetes', namespace: 'default' };
-  const ports = [{ name: 'https', port: endpoint.port, protocol: 'TCP' }];
-  const slice = {
-    apiVersion: 'discovery.k8s.io/v1',
-    kind: 'EndpointSlice',
-    metadata: { ...metadata, labels: { 'kubernetes.io/service-name': 'kubernetes' } },
-    addressType: 'IPv4',
-    endpoints: [{ addresses: [endpoint.ip], conditions: { ready: true } }],
-    ports,
-  };
-  const endpoints = {
-    apiVersion: 'v1',
-    kind: 'Endpoints',
-    metadata: { ...metadata, labels: { 'endpointslice.kubernetes.io/skip-mirror': 'true' } },
-    subsets: [{ addresses: [{ ip: endpoint.ip }], ports }],
-  };
-  await replace(client, '/apis/discovery.k8s.io/v1/namespaces/default/endpointslices', slice);
-  await replace(client, '/api/v1/namespaces/default/endpoints', endpoints);
-}
-
-async function replace(client: Client, collection: string, object: SystemObject): Promise<void> {
-  const path = `${collection}/${object.metadata.name}`;
-  const current = await client.raw<SystemObject>('GET', path).catch(ignoreNotFound);
-  const isSame =
-    current && ['endpoints', 'subsets', 'ports'].every((field) => deepEqual(current[field], object[field]));
-  if (!current) await client.raw('POST', collection, object);
-  else if (!isSame)
-    await client.raw('PUT', path, { ...current, ...object, metadata: { ...current.metadata, ...object.metadata } });
 }

@@ -5,11 +5,11 @@ import type { Client } from '../client/client.ts';
 import type { Logger } from '../machinery/logger.ts';
 import type { Clock } from '../machinery/time/clock.ts';
 import { ensureAuthenticationInfo } from './authentication-info.ts';
-import { ensureCollections, ensureEndpoints } from './bootstrap.ts';
+import { ensureCollections } from './bootstrap.ts';
 import type { BootstrapInputs } from './extra-objects.ts';
 import { ensureTokenTracking } from './token-tracking.ts';
 
-/** The service of the API server, with its endpoints and the range that it is from. */
+/** The service of the API server, and the range that it is from. */
 const serviceEveryMs = 10_000;
 const service = ['/apis/networking.k8s.io/v1/servicecidrs', '/api/v1/services'];
 /** The system's namespaces, and the ways and levels of API priority and fairness. */
@@ -41,10 +41,7 @@ export function keepObjects(
     };
   };
   const stops = [
-    every(serviceEveryMs, 'service', async () => {
-      await ensureCollections(client, inputs, service);
-      await ensureEndpoints(client, inputs);
-    }),
+    every(serviceEveryMs, 'service', () => ensureCollections(client, inputs, service)),
     every(systemEveryMs, 'system', () => ensureCollections(client, inputs, system)),
     every(systemEveryMs, 'authorities', publishTrust),
     every(systemEveryMs, 'token tracking', () => ensureTokenTracking(client, clock)),

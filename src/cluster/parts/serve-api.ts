@@ -18,6 +18,7 @@ import type { BootstrapInputs } from '../extra-objects.ts';
 import { identities } from '../identities.ts';
 import { keepIdentityLease } from '../identity-lease.ts';
 import { keepObjects } from '../kept-objects.ts';
+import { keepEndpoints } from '../server-endpoints.ts';
 
 export interface ApiSetup extends Pick<ApiServerOptions, 'auditor' | 'config' | 'kinds' | 'tracing'> {
   readonly store: Store;
@@ -89,6 +90,7 @@ export async function serveApi(environment: Environment, setup: ApiSetup): Promi
   const port = await setup.listen?.(apiServer);
   const inputs = setup.bootstrap(port);
   await ensureBootstrapObjects(self, inputs);
+  const endpoints = await keepEndpoints({ store, client: self, clock, logger }, inputs.endpoint);
   const identityLease = await keepIdentityLease(self, { clock, random, logger });
   bootstrapped();
   const kept = keepObjects(self, inputs, { clock, logger });
@@ -103,6 +105,8 @@ export async function serveApi(environment: Environment, setup: ApiSetup): Promi
     async stop() {
       compaction.stop();
       kept.stop();
+      // First, so that clients are sent to the other servers.
+      await endpoints.stop();
       await identityLease.stop();
       await access.stop();
       await apiServer.stop();
