@@ -193,6 +193,7 @@ function makeServer(options: ApiServerOptions, stopping: AbortSignal): RunningSe
       clock,
       metrics,
       stopping,
+      read: (key) => store.get(key),
       services: () => cacheOfResource(server, '', 'services'),
       ...(kinds.byResource('networking.k8s.io', 'v1', 'servicecidrs') && {
         ranges: () => cacheOfResource(server, 'networking.k8s.io', 'servicecidrs'),

@@ -130,3 +130,45 @@ test('a custom resource defined through one is served by the other', async () =>
     .toBe(201);
   expect((await first.call('GET', '/apis/sea.test/v1/namespaces/default/boats/coracle')).code).toBe(200);
 });
+
+const services = '/api/v1/namespaces/default/services';
+const service = (name: string, spec: object = {}) => ({
+  metadata: { name },
+  spec: { type: 'NodePort', ports: [{ port: 80 }], ...spec },
+});
+
+test('two servers never give one address or node port twice', async () => {
+  const config = { serviceCidr: '10.0.0.0/27', nodePortRange: { from: 30_000, to: 30_019 } };
+  const [one, two] = [
+    await startTestServer({ store, config, namespaces: [] }),
+    await startTestServer({ store: lagging(store), config, namespaces: [] }), // draws the same numbers
+  ];
+  const names = Array.from({ length: 20 }, (_, i) => `s${i}`);
+  const answers = await Promise.all(names.map((name, i) => (i % 2 ? one : two).call('POST', services, service(name))));
+  expect(answers.map(({ code }) => code)).toEqual(names.map(() => 201));
+  expect(new Set(answers.map(({ body }) => body.spec.clusterIP)).size).toBe(20);
+  expect(new Set(answers.map(({ body }) => body.spec.ports[0].nodePort)).size).toBe(20);
+  expect((await one.call('POST', services, service('more'))).body.message).toMatch(/range is full/);
+  for (const name of names) expect((await two.call('DELETE', `${services}/${name}`)).code).toBe(200);
+  await Promise.all([one.stop(), two.stop()]);
+  const { entries } = await store.range({ start: '/registry/coracle/', end: '/registry/coracle0' });
+  expect(entries, 'holders of ports').toEqual([]);
+});
+
+test('of two services that ask for one address or port at the same time, one gets it', async () => {
+  for (const spec of [{ clusterIP: '10.96.7.7' }, { ports: [{ port: 80, nodePort: 30_777 }] }]) {
+    const answers = await Promise.all([
+      first.call('POST', services, service(`one-${Object.keys(spec)[0].toLowerCase()}`, spec)),
+      late.call('POST', services, service(`two-${Object.keys(spec)[0].toLowerCase()}`, spec)),
+    ]);
+    expect(answers.map(({ code }) => code).sort()).toEqual([201, 422]);
+    expect(answers.find(({ code }) => code === 422)?.body.message).toMatch(/already allocated/);
+  }
+});
+
+test('a port whose holder is gone is given again', async () => {
+  await store.commit([{ key: '/registry/coracle/nodeports/30555', value: '{"namespace":"default","name":"gone"}' }]);
+  const spec = { ports: [{ port: 80, nodePort: 30_555 }] };
+  expect((await first.call('POST', services, service('a', spec))).code).toBe(201);
+  expect((await late.call('POST', services, service('b', spec))).code).toBe(422);
+});

@@ -1,6 +1,6 @@
 // Values that the server allocates when an object is written: cluster IPs and node ports of services.
 
-import type { ApiObject } from '../../api/api.ts';
+import type { ApiError, ApiObject } from '../../api/api.ts';
 import type { ObjectWrite } from '../watch-cache/watch-cache.ts';
 
 export interface AllocationRequest {
@@ -16,6 +16,10 @@ export interface Allocation {
   /** Go to the store in the same transaction as the object. */
   readonly writes: readonly ObjectWrite[];
   release(): void;
+  /** Another server took one of the values first: releases, and undoes the changes to the object. */
+  retract(): Promise<void>;
+  /** The refusal of a value that stays taken. */
+  contested(): ApiError;
 }
 
 export interface RangeUsage {

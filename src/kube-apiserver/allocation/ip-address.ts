@@ -31,7 +31,8 @@ export function addressObject(
     },
     spec: { parentRef: { resource: 'services', namespace, name } },
   } as unknown as ApiObject;
-  return { key: keyOf(address), object, serialized: serialize(object) };
+  // Another server may be giving the same address to another service.
+  return { key: keyOf(address), object, serialized: serialize(object), expected: 0 };
 }
 
 export const removalOf = (address: string): ObjectWrite => ({ key: keyOf(address) });

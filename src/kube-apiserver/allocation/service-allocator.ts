@@ -5,6 +5,7 @@ import { type Cidr, parseCidr } from '../../machinery/ip.ts';
 import type { Metrics } from '../../machinery/metrics.ts';
 import type { Random } from '../../machinery/random.ts';
 import type { Clock } from '../../machinery/time/clock.ts';
+import type { Entry } from '../../store/store.ts';
 import { allocationMetrics } from '../metrics/allocation-metrics.ts';
 import { Following } from '../watch-cache/following.ts';
 import type { ResourceCache } from '../watch-cache/resource-cache.ts';
@@ -13,6 +14,7 @@ import { AddressRanges } from './address-ranges.ts';
 import type { Allocation, AllocationRequest, Allocators, RangeUsage } from './allocators.ts';
 import { addressObject, removalOf } from './ip-address.ts';
 import { Pool, reservedOf } from './pool.ts';
+import { PortHolders } from './port-holders.ts';
 
 interface ServiceAllocatorOptions {
   readonly serviceCidr: string;
@@ -22,6 +24,8 @@ interface ServiceAllocatorOptions {
   readonly metrics: Metrics;
   /** Aborts when the server stops. */
   readonly stopping?: AbortSignal;
+  /** Reads the store itself. */
+  read(key: string): Promise<Entry | undefined>;
   /** The cache of services. */
   services(): Promise<ResourceCache>;
   /** The cache of further ranges; undefined where they are not served. */
@@ -41,9 +45,12 @@ export class ServiceAllocator implements Allocators {
   readonly #ports: Pool;
   /** Services' events provide the allocations; the reservation of a write covers the time until its event. */
   readonly #services: Following;
+  #cache: ResourceCache | undefined;
+  readonly #holders: PortHolders;
 
   constructor(options: ServiceAllocatorOptions) {
     this.#options = options;
+    this.#holders = new PortHolders(options.read);
     const cidr = parseCidr(options.serviceCidr);
     if (!cidr) throw new Error(`the service range ${options.serviceCidr} is no CIDR`);
     this.#cidr = cidr;
@@ -54,6 +61,7 @@ export class ServiceAllocator implements Allocators {
       () => options.services(),
       {
         reset: (cache) => {
+          this.#cache = cache;
           this.#addresses.reset();
           this.#ports.reset();
           const { prefix } = cache;
@@ -82,9 +90,19 @@ export class ServiceAllocator implements Allocators {
     try {
       const service = next as Service;
       const previous = live as Service | undefined;
+      const before = structuredClone(specOf(service));
       const writes = [...this.#giveAddress(service, previous, undo)];
       this.#givePorts(service, previous, undo, dryRun);
-      return { writes, release };
+      const ports = { before: previous ? portsOf(previous) : [], after: portsOf(service) };
+      const added = ports.after.filter((port) => !ports.before.includes(port));
+      writes.push(...added.map((port) => this.#holders.taking(port, service.metadata)));
+      for (const port of ports.before) if (!ports.after.includes(port)) writes.push(this.#holders.releasing(port));
+      const retract = async () => {
+        release();
+        service.spec = before;
+        await this.#holders.review(added, (holder, port) => this.#holdsPort(holder, port));
+      };
+      return { writes, release, retract, contested: () => contested(service) };
     } catch (error) {
       release();
       throw error;
@@ -93,7 +111,19 @@ export class ServiceAllocator implements Allocators {
 
   removal(object: ApiObject): readonly ObjectWrite[] {
     const service = object as Service;
-    return hasAddress(service) ? (specOf(service).clusterIPs ?? []).map(removalOf) : [];
+    return [
+      ...this.#addressesOf(service).map(removalOf),
+      ...portsOf(service).map((port) => this.#holders.releasing(port)),
+    ];
+  }
+
+  #addressesOf(service: Service): readonly string[] {
+    return hasAddress(service) ? (specOf(service).clusterIPs ?? []) : [];
+  }
+
+  #holdsPort({ namespace, name }: { readonly namespace: string; readonly name: string }, port: number): boolean {
+    const service = this.#cache?.get(`${this.#cache.prefix}${namespace}/${name}`)?.object as Service | undefined;
+    return service !== undefined && portsOf(service).includes(port);
   }
 
   #hold(service: Service, step: 'hold' | 'drop'): void {
@@ -109,7 +139,7 @@ export class ServiceAllocator implements Allocators {
 
   #giveAddress(next: Service, live: Service | undefined, undo: (() => void)[]): ObjectWrite[] {
     const spec = specOf(next);
-    if (spec.type === 'ExternalName') return live ? [...this.removal(live)] : [];
+    if (spec.type === 'ExternalName') return live ? this.#addressesOf(live).map(removalOf) : [];
     this.#setFamilies(next);
     if (!hasAddress(next)) return [];
     const asked: string = spec.clusterIP ?? '';
@@ -248,6 +278,12 @@ export class ServiceAllocator implements Allocators {
 function portsOf({ spec }: Service): readonly number[] {
   const ports = [...(spec?.ports ?? []).map((port) => port.nodePort), spec?.healthCheckNodePort];
   return [...new Set(ports.filter((port) => port !== undefined))].filter((port) => port !== 0);
+}
+
+function contested(service: Service) {
+  const { clusterIPs = [] } = specOf(service);
+  const message = `${JSON.stringify(clusterIPs)}: failed to allocate IP ${clusterIPs[0] ?? ''}: provided IP is already allocated`;
+  return refuse(service, 'spec.clusterIPs', message);
 }
 
 function refuse({ metadata }: Service, field: string, message: string) {

@@ -54,7 +54,11 @@ export const storing: readonly Step[] = [
   warn,
   admitValidated,
   store,
+  placeAgain,
 ];
+
+/** Attempts of a write whose allocated values other servers take first. */
+const placeAttempts = 8;
 
 /** Undefined when the name is taken, or the replaced object changed meanwhile. */
 export async function runSteps(write: Write, steps: readonly Step[]): Promise<Written | undefined> {
@@ -170,6 +174,23 @@ async function store(write: Write): Promise<void> {
   }
   const result = await putCharged(target, stored, revision, attributes(write), allocation?.writes);
   write.written = options.dryRun ? unwritten(write, final) : result;
+}
+
+/** Another server may take an allocated value at the same time: then other values are drawn. */
+async function placeAgain(write: Write): Promise<void> {
+  for (let attempt = 2; isContested(write); attempt++) {
+    if (attempt > placeAttempts) throw write.allocation?.contested();
+    await write.allocation?.retract();
+    for (const step of [allocate, admitValidated, store]) await step(write);
+  }
+}
+
+/** The object itself is unchanged, so one of its allocated values caused the failure. */
+function isContested({ target, object, replaced, options, allocation, written }: Write): boolean {
+  if (written || options.dryRun || !allocation?.writes.length) return false;
+  const { namespace = '', name = '' } = object.metadata;
+  const revision = target.cache.get(keyOf(target.kind, namespace, name))?.revision ?? 0;
+  return revision === (replaced?.item.revision ?? 0);
 }
 
 /** The answer of a dry run. */

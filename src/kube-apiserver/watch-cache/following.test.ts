@@ -121,6 +121,7 @@ test('services can be handed addresses again after a first failure to read them'
     random: seededRandom(1),
     clock: systemClock,
     metrics: new Metrics(),
+    read: async () => undefined,
     services: async () => {
       if (failures-- > 0) throw new Error('the disk had a hiccup');
       const series = new StorageSeries(storageMetrics(new Metrics()), { group: '', resource: 'services' });
