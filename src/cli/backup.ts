@@ -40,7 +40,7 @@ export async function create(place: string, options: CreateOptions): Promise<voi
     const write = (bytes: AsyncIterable<Uint8Array>) => folder.write(name, packBackup(bytes, encryption));
     const running = await runningProcess(directory);
     const size = running
-      ? await write(await readControl(directory.controlSocket, 'backup', { at: options.at }))
+      ? await write(await readRunning(directory, running.pid, options.at))
       : await createStopped(directory, options, write);
     if (options.output === 'json') print(JSON.stringify({ place, bytes: size }));
     else print(`The backup ${place} is complete: ${bytes(size)}.`);
@@ -51,6 +51,12 @@ export async function create(place: string, options: CreateOptions): Promise<voi
     throw backupFailure(error, place);
   }
 }
+
+const readRunning = (directory: DataDirectory, pid: number, at: string | undefined) =>
+  readControl(directory.controlSocket, 'backup', { at }).catch((error: NodeJS.ErrnoException) => {
+    const isAbsent = error.code === 'ENOENT' || error.code === 'ECONNREFUSED';
+    throw new CliError(isAbsent ? `the cluster (process ${pid}) is still starting, or ends: try again` : error.message);
+  });
 
 /** The store is in no other process. */
 async function createStopped(

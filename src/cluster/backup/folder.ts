@@ -13,3 +13,6 @@ export interface BackupFolder {
   list(): Promise<readonly string[]>;
   remove(name: string): Promise<void>;
 }
+
+/** Of files that are not complete: .NAME.PID and this. */
+export const partialSuffix = '.coracle-partial';

@@ -92,6 +92,13 @@ describe('an object of an S3 server', () => {
     expect(readdirSync(scratch)).toEqual([]);
   });
 
+  test('leaves no local file for long after a kill', async () => {
+    writeFileSync(path.join(scratch, '.s3-01234567.999999999.coracle-partial'), 'keys');
+    const { folder, name } = openPlace('s3://bucket/later', options());
+    await folder.write(name, streamed('content'));
+    expect(readdirSync(scratch)).toEqual([]);
+  });
+
   test('is written although the server fails now and then', async () => {
     s3.failures.push(503, 500);
     const { folder, name } = openPlace('s3://bucket/retried', options());

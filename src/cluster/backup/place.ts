@@ -3,7 +3,7 @@
 import { createReadStream } from 'node:fs';
 import { link, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
-import { BackupError, type BackupFolder } from './folder.ts';
+import { BackupError, type BackupFolder, partialSuffix } from './folder.ts';
 import { type S3Options, s3Folder } from './s3.ts';
 
 export interface PlaceOptions extends S3Options {
@@ -45,8 +45,6 @@ function directoryFolder(directory: string): BackupFolder {
     remove: (name) => rm(path.join(directory, name), { force: true }),
   };
 }
-
-const partialSuffix = '.coracle-partial';
 
 /** The file is there when all of it is on the disk, for its owner alone. A kill leaves at most a hidden partial file. */
 async function writeFile(file: string, bytes: AsyncIterable<Uint8Array>): Promise<number> {
@@ -96,7 +94,9 @@ export async function syncDirectory(directory: string): Promise<void> {
 async function removePartials(directory: string): Promise<void> {
   for (const name of await readdir(directory)) {
     const [, pid] = /^\..+\.(\d+)\.coracle-partial$/.exec(name) ?? [];
-    if (pid !== undefined && !isRunning(Number(pid))) await rm(path.join(directory, name), { force: true });
+    // Another user's remain.
+    if (pid !== undefined && !isRunning(Number(pid)))
+      await rm(path.join(directory, name), { force: true }).catch(() => {});
   }
 }
 

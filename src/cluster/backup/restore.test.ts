@@ -101,6 +101,15 @@ describe('a backup in an empty directory', () => {
     await store.close();
   });
 
+  test('has the encryption configuration of the user as its own', async () => {
+    const configuration = path.join(home, 'encryption.yaml');
+    writeFileSync(configuration, 'kind: EncryptionConfiguration');
+    const { bytes } = await madeBackup(['a'], { 'encryption-config': configuration });
+    const { directory, restore } = await restored(bytes);
+    expect(readFileSync(path.join(directory.pki, 'encryption.yaml'), 'utf8')).toBe('kind: EncryptionConfiguration');
+    expect(restore.startCommand).not.toContain('encryption');
+  });
+
   test('takes along files that settings name', async () => {
     const policy = path.join(home, 'policy.yaml');
     writeFileSync(policy, 'kind: Policy');

@@ -100,8 +100,7 @@ export async function prepareRestore(request: RestoreRequest): Promise<PreparedR
         async commit() {
           await rename(restoring, restored);
           await syncDirectory(directory.root);
-          await settleRestore(directory, clock);
-          await release();
+          await settleRestore(directory, clock).finally(() => rm(directory.runFile, { force: true }));
         },
         discard: release,
       };

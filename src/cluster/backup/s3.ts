@@ -6,7 +6,7 @@ import { rm } from 'node:fs/promises';
 import path from 'node:path';
 import { AwsClient } from 'aws4fetch';
 import { Parser } from 'htmlparser2';
-import { BackupError, type BackupFolder } from './folder.ts';
+import { BackupError, type BackupFolder, partialSuffix } from './folder.ts';
 
 export interface S3Options {
   /** URL of the S3 server; AWS when it is left out. */
@@ -38,10 +38,9 @@ export function s3Folder(
       const found = await send('HEAD', urlOf(name), `look for ${described(name)}`, [200, 404]);
       if (found.status === 200)
         throw new BackupError(`${described(name)} exists: choose another name, or remove it first`);
-      const file = path.join(
-        scratch,
-        `backup-${process.pid}-${createHash('sha256').update(name).digest('hex').slice(0, 8)}`,
-      );
+      // Named as a partial file, so that the next backup removes it after a kill.
+      const hash8 = createHash('sha256').update(name).digest('hex').slice(0, 8);
+      const file = path.join(scratch, `.s3-${hash8}.${process.pid}${partialSuffix}`);
       const hash = createHash('sha256');
       try {
         const size = await writeFile(file, hashed(bytes, hash));

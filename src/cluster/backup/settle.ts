@@ -5,8 +5,9 @@ import { createReadStream, existsSync } from 'node:fs';
 import { mkdir, readFile, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
 import type { Clock } from '../../machinery/time/clock.ts';
-import { restoreEtcd, type StoredPart } from '../../store/store.ts';
+import { restoreEtcd, type StoredPart, StoreUnusable } from '../../store/store.ts';
 import type { DataDirectory } from '../data-directory.ts';
+import { BackupError } from './folder.ts';
 import { openBackup } from './inspect.ts';
 import { syncDirectory } from './place.ts';
 
@@ -65,7 +66,16 @@ async function loadEtcd(
     for await (const part of (await openBackup(file, {})).parts) if (part.type !== 'file') yield part;
   };
   const restore = { id, by: directory.root, ...(above !== undefined && { above }), ...earlier };
-  await restoreEtcd({ endpoints, clock }, restore, parts);
+  await restoreEtcd({ endpoints, clock }, restore, parts).catch((error: Error) => {
+    const { restored } = placesOf(directory);
+    const remedy =
+      error instanceof StoreUnusable && error.reason === 'in-use'
+        ? `remove ${restored} to leave etcd as it is`
+        : 'remove the cause; the next "up" or "restore" with this data directory finishes it';
+    throw new BackupError(
+      `the restore into the etcd at ${endpoints.join(',')} is not finished: ${error.message}. To go on, ${remedy}`,
+    );
+  });
 }
 
 /** Each is moved away before its successor comes, so that a repetition goes on where the last one ended. */
