@@ -4,7 +4,7 @@ import path from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { type ClusterConfig, completeConfig, overlap } from './config.ts';
 import { dataDirectory } from './data-directory.ts';
-import { releaseRanges, withOwnRanges } from './network-ranges.ts';
+import { claimRestoredRanges, releaseRanges, withOwnRanges } from './network-ranges.ts';
 
 let root: string;
 beforeEach(() => {
@@ -101,4 +101,25 @@ test('damaged ranges are an error, and stay', async () => {
   writeFileSync(path.join(root, 'a/network.json'), '{"clu');
   await expect(place('a')).rejects.toThrow(/network\.json is damaged: write the cluster's ranges into it/);
   expect(readFileSync(path.join(root, 'a/network.json'), 'utf8')).toBe('{"clu');
+});
+
+test('a restored cluster claims its ranges, unless another cluster has them', async () => {
+  const machine = { registry: path.join(root, 'registry'), addresses: ['10.112.0.1'] };
+  const restored = path.join(root, 'restored.json');
+  const claim = (name: string) => claimRestoredRanges(restored, dataDirectory(path.join(root, name)), machine);
+  await claim('none');
+  await place('a');
+  writeFileSync(restored, JSON.stringify({ clusterCidr: '10.244.0.0/16', serviceCidr: '10.96.0.0/12' }));
+  await expect(claim('copy')).rejects.toThrow(/overlap with the cluster in .*\/a:/);
+  await claim('a');
+  writeFileSync(restored, JSON.stringify({ clusterCidr: '10.245.0.0/16', serviceCidr: '10.112.0.0/12' }));
+  await expect(claim('new')).rejects.toThrow(/this machine's address 10\.112\.0\.1/);
+  mkdirSync(path.join(root, 'crashed'));
+  writeFileSync(path.join(root, 'crashed/network.json'), readFileSync(restored));
+  await claim('crashed');
+  writeFileSync(restored, JSON.stringify({ clusterCidr: '10.247.0.0/16', serviceCidr: '10.144.0.0/12' }));
+  mkdirSync(path.join(root, 'new'));
+  writeFileSync(path.join(root, 'new/network.json'), '{"clusterCidr":"10.1.0.0/16","serviceCidr":"10.2.0.0/16"}');
+  await claim('new');
+  expect(readdirSync(machine.registry)).toContain('10.247.0.0_16');
 });

@@ -59,14 +59,16 @@ function checkKept(kept: Ranges, given: Partial<Ranges>, root: string): Ranges {
   return kept;
 }
 
-/** Claims the ranges in a cluster's file, if there is one. Throws DataDirectoryError if another cluster has them. */
-export async function claimKeptRanges(
+/** Claims the ranges of a restored cluster for the directory. Throws DataDirectoryError if another cluster has them. */
+export async function claimRestoredRanges(
   file: string,
-  dataDirectory: string,
+  directory: DataDirectory,
   machine: Machine = thisMachine(),
 ): Promise<void> {
-  const kept = await readRanges(file);
-  if (kept) await claimRanges(kept, dataDirectory, machine, otherRanges);
+  const [restored, present] = [await readRanges(file), await readRanges(directory.ranges)];
+  // The machine may still have addresses of the present cluster.
+  const isPresent = restored?.clusterCidr === present?.clusterCidr && restored?.serviceCidr === present?.serviceCidr;
+  if (restored && !isPresent) await claimRanges(restored, directory.root, machine, otherRanges);
 }
 
 /** The next start chooses ranges again. */

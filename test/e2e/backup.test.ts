@@ -171,3 +171,46 @@ describe.skipIf(reason)(`backup and restore${reason ? `: ${reason}` : ''}`, () =
     );
   });
 });
+
+describe.skipIf(reason)(`restore on native${reason ? `: ${reason}` : ''}`, () => {
+  let machine: Machine;
+  beforeAll(() => {
+    machine = new Machine();
+  });
+  afterAll(async () => {
+    await machine?.coracle('down', '--delete', '--data-dir', path.join(machine.directory, 'n'));
+    machine?.dispose();
+  });
+
+  test('containers that the restored cluster has keep running, and others are stopped', async () => {
+    const on = ['--data-dir', path.join(machine.directory, 'n')];
+    const file = path.join(machine.directory, 'native.backup');
+    machine.kubeconfig = path.join(machine.directory, 'n/kubeconfig');
+    const up = () => machine.coracle('up', ...on, '--port', '7443', '--runtime', 'native', '--proxy-mode', 'userspace');
+    const run = async (name: string, seconds: number) => {
+      const spec = { terminationGracePeriodSeconds: 1 };
+      const container = { name: 'c', image: 'coracle.local/hello', command: ['sleep', String(seconds)] };
+      const object = { apiVersion: 'v1', kind: 'Pod', metadata: { name }, spec: { ...spec, containers: [container] } };
+      await machine.apply(object);
+      await machine.kubectl('wait', `pod/${name}`, '--for=condition=Ready', '--timeout=60s');
+    };
+    expect((await up()).code).toBe(0);
+    await run('kept', 987_601);
+    expect((await machine.coracle('backup', 'create', file, ...on)).code).toBe(0);
+    await run('later', 987_602);
+    const kept = machine.containerProcess('987601');
+    process.kill(JSON.parse(readFileSync(path.join(machine.directory, 'n/run.json'), 'utf8')).pid, 'SIGKILL');
+    await eventually(async () => {
+      const { code, stdout, stderr } = await machine.coracle('restore', file, ...on, '--yes');
+      expect(code, `${stdout}${stderr}`).toBe(0);
+    });
+    const started = await up();
+    expect(started.code, `${started.stdout}${started.stderr}`).toBe(0);
+    await eventually(() => expect(() => machine.containerProcess('987602')).toThrow(/no container/));
+    expect(machine.containerProcess('987601'), 'the same process').toBe(kept);
+    expect(
+      await machine.kubectl('get', 'pod', 'kept', '-o', 'jsonpath={.status.containerStatuses[0].restartCount}'),
+    ).toBe('0');
+    expect(await machine.kubectl('get', 'pods', '-o', 'name')).toBe('pod/kept\n');
+  });
+});

@@ -6,7 +6,7 @@ import path from 'node:path';
 import type { Clock } from '../../machinery/time/clock.ts';
 import type { BackupHeader, Decryption } from '../../store/store.ts';
 import { claim, type DataDirectory, openDataDirectory, stampText } from '../data-directory.ts';
-import { claimKeptRanges } from '../network-ranges.ts';
+import { claimRestoredRanges } from '../network-ranges.ts';
 import { version } from '../version.ts';
 import { buildWithEntries, buildWithStore, builtEntries, syncTree, writeOwnFile } from './build.ts';
 import { requireMoment } from './choose.ts';
@@ -89,7 +89,7 @@ export async function prepareRestore(request: RestoreRequest): Promise<PreparedR
       const saved = { name, store: target.store, flags };
       await writeOwnFile(restoring, path.basename(directory.settings), JSON.stringify(saved));
       await writeOwnFile(restoring, path.basename(directory.stamp), stampText(target.store));
-      await claimKeptRanges(path.join(restoring, path.basename(directory.ranges)), directory.root);
+      await claimRestoredRanges(path.join(restoring, path.basename(directory.ranges)), directory);
       const losses = await lossesOf(present, header, () => builtEntries(restoring, clock));
       const plan = planOf({ header, target, present, newest }, await readdir(restoring), clock);
       await writeOwnFile(restoring, planFile, JSON.stringify(plan));
