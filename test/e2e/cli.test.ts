@@ -26,7 +26,7 @@ describe.skipIf(reason)(`the command line${reason ? `: ${reason}` : ''}`, () => 
     ['no command', [], 2, /Usage: coracle/],
     ['--help', ['--help'], 0, /Usage: coracle/],
     ['--version', ['--version'], 0, /^\d+\.\d+\.\d+/],
-    ...['up', 'down', 'status', 'explain', 'image', 'test', 'bench'].map(
+    ...['up', 'down', 'status', 'explain', 'image', 'backup', 'restore', 'test', 'bench'].map(
       (command) => [`${command} --help`, [command, '--help'], 0, new RegExp(`Usage: coracle ${command}`)] as const,
     ),
     ...['load', 'ls', 'rm'].map(
@@ -49,6 +49,22 @@ describe.skipIf(reason)(`the command line${reason ? `: ${reason}` : ''}`, () => 
     ['image without a verb', ['image'], 2, /Usage: coracle image/],
     ['measuring nothing', ['bench'], 2, /name one or two clusters with --kubeconfig/],
     ['loading nothing', ['image', 'load'], 2, /missing required argument 'file'/],
+    ['a backup of no cluster', ['backup', 'create', 'x', '--name', 'nowhere'], 3, /there is no cluster in /],
+    ['a backup without a place', ['restore'], 2, /missing required argument 'file'/],
+    [
+      'a restore into etcd without endpoints',
+      ['restore', 'x', '--yes', '--store', 'etcd'],
+      2,
+      /needs --etcd-endpoints/,
+    ],
+    [
+      'endpoints of no etcd',
+      ['restore', 'x', '--yes', '--store', 'embedded', '--etcd-endpoints', 'x'],
+      2,
+      /needs --store/,
+    ],
+    ['a schedule without a place', ['up', '--backup-schedule', '@daily'], 2, /need each other/],
+    ['a schedule that is none', ['up', '--backup-schedule', 'daily'], 2, /expected exactly 5 fields/],
   ] as const)('%s', async (_, args, code, says) => {
     const result = await machine.coracle(...args);
     expect(`${result.stdout}${result.stderr}`).toMatch(says);
