@@ -104,7 +104,7 @@ test('damaged ranges are an error, and stay', async () => {
 });
 
 test('a restored cluster claims its ranges, unless another cluster has them', async () => {
-  const machine = { registry: path.join(root, 'registry'), addresses: ['10.112.0.1'] };
+  const machine = { registry: path.join(root, 'registry'), addresses: ['10.112.0.1'], network: 'main' };
   const restored = path.join(root, 'restored.json');
   const claim = (name: string) => claimRestoredRanges(restored, dataDirectory(path.join(root, name)), machine);
   await claim('none');
