@@ -4,6 +4,7 @@
 import type { RunningComponent } from '../client/client.ts';
 import { startKubeControllerManager } from '../kube-controller-manager/kube-controller-manager.ts';
 import { type RunningScheduler, startKubeScheduler } from '../kube-scheduler/kube-scheduler.ts';
+import { autoscalerConfig } from './autoscaler-settings.ts';
 import { certificateSigner } from './certificate-signer.ts';
 import { makeAuthority } from './certificates.ts';
 import { componentContext, type PartContext } from './context.ts';
@@ -42,6 +43,7 @@ export const controlPlane: readonly Part[] = [
         signSecretToken: api.signSecretToken,
         certificateSigner: certificateSigner(() => api.pki?.ca ?? makeAuthority(context.clock.now())),
         clusterCidrs: [context.config.clusterCidr],
+        autoscaler: autoscalerConfig(context.config),
         clientFor: (account) => api.clientFor(identities.serviceAccount('kube-system', account)),
       },
     ),

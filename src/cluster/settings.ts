@@ -2,6 +2,7 @@
 // follow from this table.
 
 import path from 'node:path';
+import { autoscalerSettings } from './autoscaler-settings.ts';
 import { type NodeTaint, nodeLabels, nodeName, nodeTaints, taintText } from './node-settings.ts';
 import {
   domain,
@@ -325,6 +326,7 @@ export const settings = {
     read: thresholds,
     format: (amounts) => pairs(amounts, '<'),
   }),
+  ...autoscalerSettings,
   backupSchedule: setting<string | undefined>({
     flag: 'backup-schedule',
     argument: '<cron>',

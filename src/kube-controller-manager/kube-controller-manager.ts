@@ -58,6 +58,7 @@ import { pvcProtection, pvProtection, vacProtection } from './volumes/storage-pr
 export { detachedSignature, signatureKey } from './bootstrap/bootstrapsigner.ts';
 export type { CertificateSigner, SigningOrder } from './certificates/csrsigning.ts';
 export { nodeCsrApproverRules, nodeRequestRights } from './certificates/node-csrapproving.ts';
+export type { AutoscalerConfig } from './podautoscaler/config.ts';
 export { hostPathProvisionerRules } from './volumes/host-path/host-path-provisioner.ts';
 
 export interface KubeControllerManagerConfig {
