@@ -70,7 +70,8 @@ export function sameValue(a: unknown, b: unknown): boolean {
   if (a === b) return true;
   if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return false;
   if (Array.isArray(a) !== Array.isArray(b)) return false;
-  const [left, right] = [a as Fields, b as Fields];
+  const left = a as Fields;
+  const right = b as Fields;
   const keys = Object.keys(left);
   if (keys.length !== Object.keys(right).length) return false;
   return keys.every((key) => key in right && sameValue(left[key], right[key]));
@@ -84,7 +85,8 @@ function sameInternal(a: unknown, b: unknown): boolean {
   if (isBlank(a) && isBlank(b)) return true;
   if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return a === b;
   if (Array.isArray(a) !== Array.isArray(b)) return false;
-  const [left, right] = [a as Fields, b as Fields];
+  const left = a as Fields;
+  const right = b as Fields;
   return Object.keys({ ...left, ...right }).every((key) => sameInternal(left[key], right[key]));
 }
 

@@ -9,16 +9,14 @@ export function deepEqual(a: unknown, b: unknown): boolean {
     for (let i = 0; i < a.length; i++) if (!deepEqual(a[i], b[i])) return false;
     return true;
   }
-  return sameFields(a as Fields, b as Fields);
-}
-
-function sameFields(a: Fields, b: Fields): boolean {
+  const left = a as Fields;
+  const right = b as Fields;
   let count = 0;
-  for (const key in a) {
-    if (a[key] === undefined) continue;
+  for (const key in left) {
+    if (left[key] === undefined) continue;
     count++;
-    if (!deepEqual(a[key], b[key])) return false;
+    if (!deepEqual(left[key], right[key])) return false;
   }
-  for (const key in b) if (b[key] !== undefined) count--;
+  for (const key in right) if (right[key] !== undefined) count--;
   return count === 0;
 }

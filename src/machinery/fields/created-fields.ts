@@ -49,7 +49,8 @@ function* inLevels(
 ): Steps<FieldsV1 | undefined> {
   const isList = Array.isArray(value);
   if (zero === value || isList || isLeaf(zero, value, isList, schema)) return createdFields(zero, value, schema);
-  const [old, next] = [fieldsIn(zero), fieldsIn(value)];
+  const old = fieldsIn(zero);
+  const next = fieldsIn(value);
   const fields: FieldsV1 = zero === undefined ? { '.': leaf } : {};
   let found = false;
   for (const [index, name] of inOrder(Object.keys(next)).entries()) {
