@@ -296,7 +296,7 @@ class EtcdStore implements Store {
         if (succeeded) return { ok: true, revision: numberOf(header.revision) };
         const current = responses.flatMap(({ responseRange }) => responseRange.kvs.map(entryOf));
         if (lost === undefined) return { ok: false, current };
-        const outcome = await outcomeOf(writes, current, numberOf(header.revision), (key, at) => this.get(key, at));
+        const outcome = await outcomeOf(writes, current, (key, at) => this.get(key, at));
         if (outcome) return outcome;
         throw this.#translate(lost);
       } catch (error) {

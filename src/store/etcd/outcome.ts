@@ -8,13 +8,11 @@ import { sameValue } from '../value.ts';
 const mostVersions = 100;
 
 /**
- * Undefined: it cannot be known. `current` has the present entries of the written keys, and `revision` is that of the
- * second attempt.
+ * Undefined: it cannot be known. `current` has the present entries of the written keys.
  */
 export async function outcomeOf(
   writes: readonly Write[],
   current: readonly Entry[],
-  revision: Revision,
   get: (key: string, at: Revision) => Promise<Entry | undefined>,
 ): Promise<CommitResult | undefined> {
   // All writes are made or none: one that names the revision it replaces decides for all.
@@ -24,14 +22,12 @@ export async function outcomeOf(
   const entry = current.find((found) => found.key === key);
   const refused = { ok: false, current } as const;
   if ((entry?.modRevision ?? 0) === expected) return refused; // another write of the transaction was faster
-  if (value === undefined) {
-    if (entry && entry.createRevision <= expected) return refused;
-    // It is deleted as it was to be, by whomever.
-    return { ok: true, revision };
-  }
+  if (value === undefined) return entry && entry.createRevision <= expected ? refused : undefined;
   const next = entry && (await successorOf(entry, expected, get));
   if (!next) return undefined;
-  return next.value !== undefined && sameValue(next.value, value) ? { ok: true, revision: next.modRevision } : refused;
+  if (!sameValue(next.value, value)) return refused;
+  // Of two equal updates of one version, by two clients, only one was made. A new object has a unique id.
+  return expected === 0 ? { ok: true, revision: next.modRevision } : undefined;
 }
 
 /** The version of the key that replaced revision `expected`: only it can be the transaction's. */
