@@ -113,7 +113,9 @@ const forbidden: readonly [RegExp, string][] = [
  */
 const mayTouchSystem = (file: string) =>
   ['machinery', 'cli'].includes(roomOf(file)) ||
-  ['cluster/certificate-authority.ts', 'cluster/encryption.ts'].includes(file) ||
+  ['cluster/certificate-authority.ts', 'cluster/encryption.ts', 'cluster/joining/control-plane-keys.ts'].includes(
+    file,
+  ) ||
   file.startsWith('store/encryption/') ||
   holdsPrograms(file) ||
   isTest(file);

@@ -4,10 +4,11 @@ import { type Command, Option } from 'commander';
 import { withEncryption, withPlace, withSecrets } from './backup-options.ts';
 import { duration } from './join-options.ts';
 import { withCluster, withOutput } from './options.ts';
-import { withAgentOptions, withUpOptions } from './up-options.ts';
+import { withAgentOptions, withServerOptions, withUpOptions } from './up-options.ts';
 
 export function addCommands(program: Command): void {
   addUp(program);
+  addServer(program);
   addAgent(program);
   addToken(program);
   addNode(program);
@@ -67,6 +68,14 @@ function addUp(program: Command): void {
     .action(async () => (await import('./run-cluster.ts')).runCluster());
 }
 
+function addServer(program: Command): void {
+  withServerOptions(
+    program
+      .command('server')
+      .description('start one of several machines of a control plane, which share an etcd cluster'),
+  ).action(async (options) => (await import('./server.ts')).server(options));
+}
+
 function addAgent(program: Command): void {
   withAgentOptions(
     program.command('agent').description('join this machine to a cluster as a node, or start it again'),
@@ -85,6 +94,7 @@ function addToken(program: Command): void {
     .argument('[token]', 'such as abcdef.0123456789abcdef (default: a random one)')
     .option('--ttl <duration>', 'life of the token, such as 2h; 0: without an end', duration, 24 * 3_600_000)
     .option('--description <text>', 'its use, for "token list"')
+    .option('--server', 'for a machine of the control plane instead of a node')
     .action(async (given, options) => (await import('./token.ts')).create(given, options));
   withOutput(withCluster(token.command('list').description('list the tokens'))).action(async (options) =>
     (await import('./token.ts')).list(options),

@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { type Command, InvalidArgumentError } from 'commander';
 import { parseBootstrapToken } from '../api/api.ts';
-import { isCaHash } from '../cluster/cluster.ts';
+import { isCaHash, isCertificateKey } from '../cluster/cluster.ts';
 import { parseDuration } from '../machinery/time/duration.ts';
 import { CliError } from './options.ts';
 
@@ -33,6 +33,11 @@ function serverUrl(text: string): string {
 function hashes(text: string, before: readonly string[] = []): readonly string[] {
   if (isCaHash(text)) return [...before, text];
   throw new InvalidArgumentError('Give sha256: and 64 hexadecimal digits, as "coracle token create" prints them.');
+}
+
+export function certificateKey(text: string): string {
+  if (isCertificateKey(text)) return text;
+  throw new InvalidArgumentError('Give 64 hexadecimal digits, as "coracle token create --server" prints them.');
 }
 
 /** In milliseconds. */

@@ -1,20 +1,25 @@
 import {
+  type BootstrapToken,
   type BootstrapTokenSecret,
   bootstrapTokenPrefix,
   isAlreadyExists,
   isNotFound,
   parseBootstrapToken,
 } from '../api/api.ts';
+import type { Client } from '../client/client.ts';
 import {
   createToken,
   deleteToken,
   type JoinInformation,
   listTokens,
   newToken,
+  serverGroup,
+  type TokenOptions,
   tokenText,
   workerGroup,
 } from '../cluster/cluster.ts';
 import { askControl } from '../cluster/control.ts';
+import type { DataDirectory } from '../cluster/data-directory.ts';
 import { humanDuration } from '../machinery/time/duration.ts';
 import { asAdministrator } from './as-administrator.ts';
 import { CliError, type ClusterOptions, print } from './options.ts';
@@ -23,38 +28,67 @@ type Output = { readonly output: 'text' | 'json' };
 
 export async function create(
   given: string | undefined,
-  options: ClusterOptions & Output & { readonly ttl: number; readonly description?: string },
+  options: ClusterOptions & Output & { readonly ttl: number; readonly description?: string; readonly server?: boolean },
 ): Promise<void> {
   const token = given === undefined ? newToken() : parseBootstrapToken(given);
   if (!token) throw new CliError(`"${given}" is no token: it must have the form abcdef.0123456789abcdef`, 2);
   await asAdministrator(options, async (client, directory) => {
-    const { server, caHash } = await askControl<JoinInformation>(directory.controlSocket, 'join').catch((error) => {
-      throw new CliError(error.message);
-    });
     const expiresMs = options.ttl > 0 ? Date.now() + options.ttl : undefined;
-    await createToken(client, {
+    const made = await makeCommand(client, directory, options.server ?? false, {
       token,
-      groups: [workerGroup],
       ...(expiresMs !== undefined && { expiresMs }),
       ...(options.description && { description: options.description }),
-    }).catch((error) => {
-      if (isAlreadyExists(error))
-        throw new CliError(`a token ${token.id} exists already: delete it with "coracle token delete ${token.id}"`);
-      throw error;
     });
-    const command = `./coracle agent --join ${server} --token ${tokenText(token)} --ca-cert-hash ${caHash}`;
     if (options.output === 'json')
-      print(
-        JSON.stringify({
-          token: tokenText(token),
-          server,
-          caCertHash: caHash,
-          expires: expiresMs ? new Date(expiresMs).toISOString() : null,
-          command,
-        }),
-      );
-    else print(command);
+      print(JSON.stringify({ ...made, expires: expiresMs ? new Date(expiresMs).toISOString() : null }));
+    else print(made.command);
   });
+}
+
+/** Makes a token for servers and one for nodes, and prints how machines join with them. */
+export async function joinCommands(options: ClusterOptions): Promise<void> {
+  await asAdministrator(options, async (client, directory) => {
+    const expiresMs = Date.now() + dayMs;
+    for (const [isServer, text] of [
+      [true, 'Join two more servers (the token counts for 24 hours):'],
+      [false, 'Join any number of nodes:'],
+    ] as const) {
+      const { command } = await makeCommand(client, directory, isServer, { token: newToken(), expiresMs });
+      print(`\n${text}\n  ${command}`);
+    }
+  });
+}
+
+const dayMs = 86_400_000;
+
+async function makeCommand(
+  client: Client,
+  directory: DataDirectory,
+  isServer: boolean,
+  options: Omit<TokenOptions, 'groups'> & { readonly token: BootstrapToken },
+) {
+  const { token } = options;
+  const { server, caHash, certificateKey } = await askControl<JoinInformation>(directory.controlSocket, 'join').catch(
+    (error) => {
+      throw new CliError(error.message);
+    },
+  );
+  if (isServer && !certificateKey)
+    throw new CliError(
+      'this cluster has one server with its own store: start it with "coracle server" so that others can join',
+      1,
+    );
+  await createToken(client, { ...options, groups: isServer ? [serverGroup] : [workerGroup] }).catch((error) => {
+    if (isAlreadyExists(error))
+      throw new CliError(`a token ${token.id} exists already: delete it with "coracle token delete ${token.id}"`);
+    throw error;
+  });
+  const text = tokenText(token);
+  const common = `--join ${server} --token ${text} --ca-cert-hash ${caHash}`;
+  const command = isServer
+    ? `./coracle server ${common} --certificate-key ${certificateKey}`
+    : `./coracle agent ${common}`;
+  return { token: text, server, caCertHash: caHash, ...(isServer && { certificateKey }), command };
 }
 
 export async function list(options: ClusterOptions & Output): Promise<void> {

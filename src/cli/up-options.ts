@@ -2,7 +2,7 @@
 
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { type Setting, SettingError, type Settings, settings } from '../cluster/config.ts';
-import { withJoinOptions } from './join-options.ts';
+import { certificateKey, withJoinOptions } from './join-options.ts';
 import { withCluster, withOutput } from './options.ts';
 
 const flagOf = ({ flag, argument }: Setting<unknown>) => `--${flag} ${argument}`;
@@ -20,12 +20,25 @@ export function withAgentOptions(command: Command): Command {
   return withForeground(command);
 }
 
+/** A server has its own etcd member, and one real node. */
+const notOfServers: readonly string[] = ['store', 'etcdEndpoints', 'nodes', 'components'];
+
+export function withServerOptions(command: Command): Command {
+  withOutput(withCluster(command));
+  command.option('--cluster-init', 'the first server of a new cluster: prints how others join');
+  withJoinOptions(command).option('--certificate-key <key>', 'decrypts the keys of the control plane', certificateKey);
+  for (const [name, setting] of Object.entries(settings))
+    if (!notOfServers.includes(name)) command.addOption(optionOf(setting as Setting<unknown>));
+  return withForeground(withMerge(command));
+}
+
+const withMerge = (command: Command): Command =>
+  command.option('--merge-kubeconfig', 'add the cluster to the kubeconfig of the user and make it current');
+
 export function withUpOptions(command: Command): Command {
   withOutput(withCluster(command));
   for (const setting of Object.values(settings) as Setting<unknown>[]) command.addOption(optionOf(setting));
-  return withForeground(
-    command.option('--merge-kubeconfig', 'add the cluster to the kubeconfig of the user and make it current'),
-  );
+  return withForeground(withMerge(command));
 }
 
 const withForeground = (command: Command): Command =>

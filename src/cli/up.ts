@@ -1,5 +1,6 @@
 import os from 'node:os';
 import path from 'node:path';
+import type { ServerRequest } from '../cluster/cluster.ts';
 import { type ClusterConfig, completeConfig, SettingError } from '../cluster/config.ts';
 import { type DataDirectory, type RunInfo, runningProcess } from '../cluster/data-directory.ts';
 import { startInBackground } from './background.ts';
@@ -14,9 +15,10 @@ export interface UpOptions extends ClusterOptions {
   readonly [setting: string]: unknown;
 }
 
-export async function up(options: UpOptions): Promise<void> {
+/** `server`: this machine is one server of several. */
+export async function up(options: UpOptions, server?: ServerRequest): Promise<void> {
   const directory = directoryOf(options);
-  const config = configOf(options, directory);
+  const config = configOf(options, directory, server);
   checkMachine(config);
   const running = await runningProcess(directory);
   const needsRuntime = config.runtime === 'native' && config.components.includes('kubelet');
@@ -31,9 +33,14 @@ export async function up(options: UpOptions): Promise<void> {
   report(info, directory, options, running !== undefined, performance.now() - beginMs);
 }
 
-function configOf(options: UpOptions, directory: DataDirectory): ClusterConfig {
+function configOf(options: UpOptions, directory: DataDirectory, server: ServerRequest | undefined): ClusterConfig {
   try {
-    return completeConfig({ ...settingsOf(options), name: options.name, dataDirectory: directory.root });
+    return completeConfig({
+      ...settingsOf(options),
+      name: options.name,
+      dataDirectory: directory.root,
+      ...(server && { server }),
+    });
   } catch (error) {
     throw error instanceof SettingError ? new CliError(error.message, 2) : error;
   }

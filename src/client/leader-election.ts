@@ -24,6 +24,8 @@ export interface LeaderElectionOptions {
 
 export interface LeaderElection {
   readonly leading: boolean;
+  /** Whether it leads and no other process can have taken over by now, as far as this process' clock tells. */
+  readonly holds: boolean;
   /** The identity that leads now, as far as seen. */
   readonly leader: string;
   /** Leaves the election, and releases the Lease if this process holds it. */
@@ -46,6 +48,8 @@ class Elector implements LeaderElection {
   #observed: Lease | undefined;
   /** The local time of the last observed change of the Lease: clocks of other machines are not trusted. */
   #observedAtMs = 0;
+  /** The local time of the last request that succeeded in renewing. */
+  #renewedAtMs = Number.NEGATIVE_INFINITY;
   leading = false;
 
   constructor(context: ComponentContext, options: LeaderElectionOptions) {
@@ -57,6 +61,10 @@ class Elector implements LeaderElection {
       retryPeriodMs: 2_000,
       ...options,
     };
+  }
+
+  get holds(): boolean {
+    return this.leading && this.#context.clock.monotonic() - this.#renewedAtMs < this.#options.leaseDurationMs;
   }
 
   get leader(): string {
@@ -123,6 +131,7 @@ class Elector implements LeaderElection {
   async #tryToHold(): Promise<boolean> {
     const { client, clock, logger } = this.#context;
     const { name, namespace, identity, leaseDurationMs } = this.#options;
+    const beginMs = clock.monotonic();
     try {
       const lease = await this.#read();
       const now = microTimestamp(clock.now());
@@ -136,11 +145,13 @@ class Elector implements LeaderElection {
       };
       if (!lease) {
         this.#observe(await client.create('leases', { metadata: { name, namespace }, spec }));
+        this.#renewedAtMs = beginMs;
         return true;
       }
       const expired = this.#observedAtMs + (lease.spec.leaseDurationSeconds ?? 0) * 1000 <= clock.monotonic();
       if (!mine && lease.spec.holderIdentity && !expired) return false;
       this.#observe(await client.update('leases', { ...lease, spec: { ...lease.spec, ...spec } }));
+      this.#renewedAtMs = beginMs;
       return true;
     } catch (error) {
       if (!isConflict(error) && !isAlreadyExists(error))

@@ -53,8 +53,14 @@ beforeAll(async () => {
     endpoints: many,
     ports: [],
   } as never);
-  dns = await startClusterDns(context, { address: '127.0.0.1', port: 0, clusterDomain: 'cluster.local', resolvConf });
-  const slice = await client.get('endpointslices', { namespace: 'kube-system', name: 'kube-dns' });
+  dns = await startClusterDns(context, {
+    instance: 'one',
+    address: '127.0.0.1',
+    port: 0,
+    clusterDomain: 'cluster.local',
+    resolvConf,
+  });
+  const slice = await client.get('endpointslices', { namespace: 'kube-system', name: 'kube-dns-one' });
   port = slice.ports![0].port!;
 });
 afterAll(async () => {

@@ -4,13 +4,16 @@
 import dgram from 'node:dgram';
 import net, { type AddressInfo } from 'node:net';
 import * as packet from 'dns-packet';
-import { type EndpointSlice, ignoreNotFound, type Service } from '../api/api.ts';
+import type { EndpointSlice, Service } from '../api/api.ts';
 import { type ComponentContext, createInformer, type Informer, type RunningComponent } from '../client/client.ts';
 import { must } from '../machinery/must.ts';
+import { publish } from './publish.ts';
 import { type ClusterView, type DnsRecord, lookup, reverse, serviceOf } from './records.ts';
 import { ask, resolversOf } from './upstream.ts';
 
 export interface ClusterDnsConfig {
+  /** Unique among the servers of a cluster. */
+  readonly instance: string;
   /** Address that the server listens on, UDP and TCP. */
   readonly address: string;
   /** 0 takes a free one. */
@@ -54,9 +57,11 @@ export async function startClusterDns(context: ComponentContext, config: Cluster
     serveTcp(socket, (query) => answerTo(query, true));
   });
   const port = await listenBoth(udp, tcp, config);
-  await publish(context, config.address, port);
+  const { instance, address } = config;
+  const published = await publish(context, { instance, address, port }, slices);
   return {
     async stop() {
+      await published.stop();
       udp.close();
       const closed = new Promise<void>((resolve) => tcp.close(() => resolve()));
       for (const socket of connections) socket.destroy();
@@ -78,30 +83,6 @@ async function listenBoth(udp: dgram.Socket, tcp: net.Server, { address, port }:
     udp.bind(chosen, address, resolve);
   });
   return chosen;
-}
-
-/** The endpoints of the service kube-dns: the server is no pod, so no controller finds it. */
-async function publish({ client }: ComponentContext, address: string, port: number): Promise<void> {
-  const metadata = {
-    name: 'kube-dns',
-    namespace: 'kube-system',
-    labels: {
-      'kubernetes.io/service-name': 'kube-dns',
-      'endpointslice.kubernetes.io/managed-by': 'cluster-dns.coracle.local',
-    },
-  };
-  const slice = {
-    metadata,
-    addressType: 'IPv4',
-    endpoints: [{ addresses: [address], conditions: { ready: true, serving: true, terminating: false } }],
-    ports: [
-      { name: 'dns', port, protocol: 'UDP' },
-      { name: 'dns-tcp', port, protocol: 'TCP' },
-    ],
-  } as unknown as EndpointSlice;
-  const current = await client.get('endpointslices', metadata).catch(ignoreNotFound);
-  if (!current) await client.create('endpointslices', slice);
-  else await client.update('endpointslices', { ...current, endpoints: slice.endpoints, ports: slice.ports });
 }
 
 function viewOf(

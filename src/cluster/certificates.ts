@@ -67,9 +67,7 @@ export async function ensureCertificate(
  * certificates may name any user.
  */
 export async function ensureFrontProxy(directory: string, nowMs: number): Promise<{ ca: KeyPair; client: KeyPair }> {
-  const existingCa = await readPair(directory, 'front-proxy-ca');
-  const ca = existingCa ?? (await makeAuthority(nowMs, 'front-proxy-ca'));
-  if (!existingCa) await writePair(directory, 'front-proxy-ca', ca);
+  const ca = await ensureAuthority(directory, 'front-proxy-ca', nowMs);
   const request: CertificateRequest = {
     name: 'front-proxy-client',
     commonName: frontProxyName,
@@ -78,9 +76,19 @@ export async function ensureFrontProxy(directory: string, nowMs: number): Promis
   return { ca, client: await ensureCertificate(directory, ca, request, nowMs) };
 }
 
-/** The common name of the front proxy's certificate. */
+/** A CA for another purpose, from `directory` or new. */
+export async function ensureAuthority(directory: string, name: string, nowMs: number): Promise<KeyPair> {
+  const existing = await readPair(directory, name);
+  if (existing) return existing;
+  const made = await makeAuthority(nowMs, name);
+  await mkdir(directory, { recursive: true, mode: 0o700 });
+  await writePair(directory, name, made);
+  return made;
+}
+
 /** The user as which the API server calls kubelets. */
 export const kubeletClientName = 'kube-apiserver-kubelet-client';
+/** The common name of the front proxy's certificate. */
 export const frontProxyName = 'front-proxy-client';
 
 /** The key that signs service account tokens, PEM. One that was brought is used, if it can be. */

@@ -8,8 +8,10 @@ export * from './data-directory.ts';
 export type { AgentConfig } from './joining/agent.ts';
 export type { JoinInformation } from './joining/allow-joining.ts';
 export { isCaHash } from './joining/ca-hash.ts';
+export { isCertificateKey } from './joining/control-plane-keys.ts';
 export { drainNode } from './joining/drain.ts';
 export { JoinError } from './joining/join-error.ts';
+export type { ServerRequest } from './joining/requests.ts';
 export { runAgent } from './joining/run-agent.ts';
 export {
   createToken,
@@ -17,6 +19,7 @@ export {
   listTokens,
   newToken,
   serverGroup,
+  type TokenOptions,
   tokenText,
   workerGroup,
 } from './joining/tokens.ts';

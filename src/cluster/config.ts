@@ -3,6 +3,7 @@
 import { createHash } from 'node:crypto';
 import os from 'node:os';
 import { parseCidr } from '../machinery/ip.ts';
+import type { ServerRequest } from './joining/requests.ts';
 import { SettingError, type Settings, settings } from './settings.ts';
 
 export { type ComponentName, componentNames, type Setting, SettingError, type Settings, settings } from './settings.ts';
@@ -16,6 +17,8 @@ export interface ClusterConfig extends Omit<Settings, 'port' | 'nodes' | 'nodeIP
   readonly nodeNames: readonly string[];
   /** Address of this machine for its pods and for clients. */
   readonly nodeIP: string;
+  /** With it, this machine is one server of several, which share etcd. */
+  readonly server?: ServerRequest;
 }
 
 /** Addresses of services and of pods. */
@@ -25,7 +28,7 @@ export interface Ranges {
 }
 
 /** The configuration of a cluster that starts: its ranges are chosen. */
-export type RunConfig = Omit<ClusterConfig, keyof Ranges> & Ranges;
+export type RunConfig = Omit<ClusterConfig, keyof Ranges | 'server'> & Ranges;
 
 const crowdClusterCidr = '10.128.0.0/9';
 const addressBits = 32;
@@ -73,7 +76,16 @@ function withDefaults({ nodes, nodeIP, nodeName, ...given }: ClusterRequest): Cl
 const defaultSettings = (): Settings =>
   Object.fromEntries(Object.entries(settings).map(([name, setting]) => [name, setting.default])) as Settings;
 
+function checkServer({ server, store, runtime, nodeNames, port }: ClusterConfig): void {
+  if (!server) return;
+  if (store !== 'embedded') throw new SettingError('a server has its own etcd member: leave --store out');
+  if (runtime === 'simulated' || nodeNames.length > 1)
+    throw new SettingError('a server is one machine with one real node: leave --runtime simulated and --nodes out');
+  if (!port) throw new SettingError('a server needs a fixed --port, by which the others reach it');
+}
+
 function checkConfig(config: ClusterConfig): void {
+  checkServer(config);
   const { store, etcdEndpoints, components, auditPolicy, auditLog, auditWebhookConfig } = config;
   if (store === 'etcd' && etcdEndpoints.length === 0)
     throw new SettingError('--store etcd needs --etcd-endpoints, such as --etcd-endpoints http://127.0.0.1:2379');

@@ -8,6 +8,7 @@ import type { Random } from '../machinery/random.ts';
 import type { Clock } from '../machinery/time/clock.ts';
 import type { RunConfig } from './config.ts';
 import type { DataDirectory } from './data-directory.ts';
+import type { Server } from './joining/server.ts';
 
 export interface Environment {
   readonly clock: Clock;
@@ -19,6 +20,8 @@ export interface Environment {
 export interface PartContext extends Environment {
   readonly config: RunConfig;
   readonly directory: DataDirectory;
+  /** Of a machine that is one server of several. */
+  readonly server?: Server;
   readonly fatal: (error: Error) => void;
   /** Usage of the nodes in this process, by their names: the text of the kubelet's /metrics/resource. */
   readonly localUsage: Map<string, () => Promise<string>>;

@@ -7,18 +7,21 @@ import { type RunningScheduler, startKubeScheduler } from '../kube-scheduler/kub
 import { autoscalerConfig } from './autoscaler-settings.ts';
 import { certificateSigner } from './certificate-signer.ts';
 import { makeAuthority } from './certificates.ts';
-import { componentContext, type PartContext } from './context.ts';
+import type { PartContext } from './context.ts';
 import { identities } from './identities.ts';
 import { type ApiServerPart, startApiServerPart } from './parts/api-server.ts';
+import { type EtcdPart, startEtcdPart } from './parts/etcd.ts';
+import { electionOf, type Led, startLed } from './parts/led.ts';
 import { startMetricsServerPart } from './parts/metrics-server.ts';
 import { type StorePart, startStorePart } from './parts/store.ts';
 
 /** The result of each part's start, by name. */
 export interface ControlPlane {
+  readonly etcd: EtcdPart;
   readonly store: StorePart;
   readonly 'kube-apiserver': ApiServerPart;
   readonly 'kube-controller-manager': RunningComponent;
-  readonly 'kube-scheduler': RunningScheduler;
+  readonly 'kube-scheduler': Led<RunningScheduler>;
   readonly 'metrics-server': RunningComponent;
 }
 
@@ -28,28 +31,37 @@ export interface Part {
   readonly name: PartName;
   /** Parts that must start earlier; all of them are above in the list. */
   readonly after: readonly PartName[];
+  isWanted(context: PartContext): boolean;
   /** `made` holds at least the parts of `after`. */
   start(context: PartContext, made: Partial<ControlPlane>): Promise<RunningComponent>;
 }
 
 export const controlPlane: readonly Part[] = [
-  part('store', [], startStorePart),
+  { ...part('etcd', [], startEtcdPart), isWanted: ({ server }) => server !== undefined },
+  {
+    ...part('store', [], (context, made: Partial<ControlPlane>) => startStorePart(context, made.etcd?.member)),
+    isWanted: () => true,
+  },
   part('kube-apiserver', ['store'], (context, made) => startApiServerPart(context, made.store)),
   part('kube-controller-manager', ['kube-apiserver'], (context, { 'kube-apiserver': api }) =>
-    startKubeControllerManager(
-      componentContext(context, 'kube-controller-manager', api.clientFor(identities.controllerManager)),
-      {
+    startLed(context, 'kube-controller-manager', api.clientFor(identities.controllerManager), (own) => {
+      const leaderElection = electionOf(context);
+      return startKubeControllerManager(own, {
+        ...(leaderElection && { leaderElection }),
         ...(api.pki && { rootCa: api.pki.ca.cert, serverNames: api.names }),
         signSecretToken: api.signSecretToken,
         certificateSigner: certificateSigner(() => api.pki?.ca ?? makeAuthority(context.clock.now())),
         clusterCidrs: [context.config.clusterCidr],
         autoscaler: autoscalerConfig(context.config),
         clientFor: (account) => api.clientFor(identities.serviceAccount('kube-system', account)),
-      },
-    ),
+      });
+    }),
   ),
   part('kube-scheduler', ['kube-apiserver'], (context, { 'kube-apiserver': api }) =>
-    startKubeScheduler(componentContext(context, 'kube-scheduler', api.clientFor(identities.scheduler)), {}),
+    startLed(context, 'kube-scheduler', api.clientFor(identities.scheduler), (own) => {
+      const leaderElection = electionOf(context);
+      return startKubeScheduler(own, leaderElection ? { leaderElection } : {});
+    }),
   ),
   part('metrics-server', ['kube-apiserver'], (context, { 'kube-apiserver': api }) =>
     startMetricsServerPart(context, api),
@@ -62,5 +74,10 @@ function part<Name extends PartName, Needed extends PartName>(
   start: (context: PartContext, made: Pick<ControlPlane, Needed>) => Promise<ControlPlane[Name]>,
 ): Part {
   // The caller checks that the parts of `after` have started.
-  return { name, after, start: (context, made) => start(context, made as Pick<ControlPlane, Needed>) };
+  return {
+    name,
+    after,
+    isWanted: ({ config }) => (config.components as readonly string[]).includes(name),
+    start: (context, made) => start(context, made as Pick<ControlPlane, Needed>),
+  };
 }

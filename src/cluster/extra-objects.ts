@@ -137,7 +137,13 @@ function* dnsRights(): Generator<Entry> {
       ...rbac,
       kind: 'Role',
       metadata: { name: 'system:coredns', namespace: 'kube-system' },
-      rules: [{ apiGroups: ['discovery.k8s.io'], resources: ['endpointslices'], verbs: ['get', 'create', 'update'] }],
+      rules: [
+        {
+          apiGroups: ['discovery.k8s.io'],
+          resources: ['endpointslices'],
+          verbs: ['get', 'create', 'update', 'delete'],
+        },
+      ],
     },
   ];
   yield [

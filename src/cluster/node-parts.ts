@@ -23,6 +23,7 @@ export const nodeParts: readonly NodePart[] = [
     isWanted: among('cluster-dns'),
     start: (context) =>
       startClusterDns(componentContext(context, 'cluster-dns', context.clientFor(identities.dns)), {
+        instance: context.config.nodeNames[0],
         address: context.config.nodeIP,
         port: 0,
         clusterDomain: context.config.clusterDomain,

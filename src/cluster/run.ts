@@ -7,7 +7,7 @@ import { startBackups } from './backup/running.ts';
 import type { ClusterConfig } from './config.ts';
 import type { Environment } from './context.ts';
 import { serveControl } from './control.ts';
-import { allowJoining } from './joining/allow-joining.ts';
+import { allowJoining, publishServer } from './joining/allow-joining.ts';
 import type { PartStatus } from './part-sequence.ts';
 import { collectWhenIdle } from './spare-memory.ts';
 import { type Cluster, type ClusterProcess, startCluster } from './start.ts';
@@ -86,6 +86,7 @@ export async function runCluster(
         clock.monotonic() - beginMs,
       );
     }
+    if (cluster.etcd) await publishServer(cluster, cluster.etcd);
   } catch (error) {
     await stop();
     throw error;

@@ -10,7 +10,10 @@ import { type ClusterConfig, type ComponentName, defaultRanges, type RunConfig }
 import type { Environment, PartContext } from './context.ts';
 import { type ControlPlane, controlPlane } from './control-plane.ts';
 import { claim, type DataDirectory, dataDirectory, openDataDirectory } from './data-directory.ts';
+import type { EtcdMember } from './etcd-member/etcd-member.ts';
 import { identities } from './identities.ts';
+import type { SharedSettings } from './joining/join-objects.ts';
+import { enterControlPlane, type Server } from './joining/server.ts';
 import { withOwnRanges } from './network-ranges.ts';
 import type { NodeHandle } from './node-part.ts';
 import { launchNodes } from './node-process/launch.ts';
@@ -35,6 +38,9 @@ export interface Cluster {
   readonly store: Store;
   /** PEM of the cluster's CA; undefined: it does not listen. */
   readonly ca: string | undefined;
+  /** Of a server: its etcd member, and the settings that all servers share. */
+  readonly etcd?: EtcdMember;
+  readonly settings?: SharedSettings;
   /** An in-process client with all rights. */
   readonly client: Client;
   /** A client of this process under another identity. */
@@ -83,24 +89,34 @@ export async function startCluster(
   const nodeProcess = hasRealNodes
     ? new NodeProcess(environment, () => launchNodes(nodeCommand, directory, environment.clock), hooks.onStep)
     : undefined;
+  let server: Server | undefined;
   try {
-    const ranges = await withOwnRanges(config, directory);
-    const runConfig = { ...config, ...ranges, dataDirectory: directory.root };
-    const cluster = await start(runConfig, environment, hooks, (context, api) =>
+    server = await enterControlPlane(config, directory, environment.clock);
+    const { server: _, ...rest } = config;
+    const shared = server && sharedRanges(server.settings);
+    const ranges = await withOwnRanges({ ...config, ...shared }, directory);
+    const runConfig = { ...rest, ...shared, ...ranges, dataDirectory: directory.root };
+    const cluster = await start(runConfig, { ...environment, ...(server && { server }) }, hooks, (context, api) =>
       nodeProcess ? startApart(nodeProcess, context, api) : startHere(context, api, hooks.onStep),
     );
+    await server?.confirm();
     await saveSettings(directory, settingsToSave(runConfig, cluster.server));
     await claim(directory, info(cluster.server));
     return cluster;
   } catch (error) {
     await nodeProcess?.stop();
+    await server?.undo();
     throw error;
   }
 }
 
+const sharedRanges = ({ serviceCidr, clusterCidr, clusterDomain }: SharedSettings) => ({
+  ...{ serviceCidr, clusterCidr, clusterDomain },
+});
+
 /** Starts all parts in this process; stops the started ones if one fails. */
 export const startParts = (
-  config: ClusterConfig,
+  { server: _, ...config }: ClusterConfig,
   environment: Environment & Pick<PartContext, 'behaviour'>,
   hooks: StartHooks = {},
 ): Promise<Cluster> =>
@@ -110,7 +126,7 @@ export const startParts = (
 
 async function start(
   config: RunConfig,
-  environment: Environment & Pick<PartContext, 'behaviour'>,
+  environment: Environment & Pick<PartContext, 'behaviour' | 'server'>,
   hooks: StartHooks,
   startNodes: (context: PartContext, api: ApiServerPart) => Promise<Nodes>,
 ): Promise<Cluster> {
@@ -127,7 +143,8 @@ async function start(
   };
   const sequence = new PartSequence(context, hooks.onStep);
   try {
-    const { store, 'kube-apiserver': api, 'kube-scheduler': scheduler } = await startControlPlane(context, sequence);
+    const made = await startControlPlane(context, sequence);
+    const { store, 'kube-apiserver': api, 'kube-scheduler': scheduler } = made;
     const nodes = await startNodes(context, api);
     return {
       config,
@@ -135,6 +152,8 @@ async function start(
       server: `https://${config.nodeIP}:${api.port}`,
       store: store.store,
       ca: api.pki?.ca.cert,
+      ...(made.etcd && { etcd: made.etcd.member }),
+      ...(context.server && { settings: context.server.settings }),
       client: api.clientFor(identities.admin),
       clientFor: api.clientFor,
       nodes: nodes.handles,
@@ -146,7 +165,7 @@ async function start(
           processes: [main, ...(nodeProcess ? [{ name: 'nodes', ...nodeProcess } as const] : [])],
         };
       },
-      explainPod: (pod) => scheduler?.explain(pod),
+      explainPod: (pod) => scheduler?.current?.explain(pod),
       async stop() {
         await nodes.stop();
         await sequence.stop();
@@ -164,7 +183,7 @@ async function startControlPlane(
 ): Promise<Partial<ControlPlane> & Pick<ControlPlane, 'store' | 'kube-apiserver'>> {
   const made: Partial<Record<keyof ControlPlane, RunningComponent>> = {};
   for (const part of controlPlane) {
-    if (part.name !== 'store' && !context.config.components.includes(part.name)) continue;
+    if (!part.isWanted(context)) continue;
     const missing = part.after.find((name) => !made[name]);
     if (missing) throw new Error(`${part.name} needs ${missing}: add it to --components`);
     made[part.name] = await sequence.start(part.name, () => part.start(context, made as Partial<ControlPlane>));

@@ -31,3 +31,38 @@ test('of two managers one works, and the other takes over at once when that one 
   await client.get('serviceaccounts', { namespace: 'fresh', name: 'default' });
   await two.stop();
 });
+
+test('a leader whose time stood still writes nothing before it has renewed its lead', async () => {
+  const { context } = cluster;
+  await client.create('namespaces', { metadata: { name: 'kube-system' } });
+  const writes: string[] = [];
+  // Its clock jumps, as after a pause of the process; its timers have not run yet.
+  let jumpMs = 0;
+  const changed = <T extends object>(of: T, name: keyof T, value: unknown): T =>
+    new Proxy(of, {
+      get(target, key) {
+        const found: unknown = key === name ? value : Reflect.get(target, key);
+        return typeof found === 'function' ? found.bind(target) : found;
+      },
+    });
+  const create: typeof client.create = (resource, object) => {
+    writes.push(String(resource));
+    return context.client.create(resource, object);
+  };
+  const recording = {
+    ...context,
+    clock: changed(clock, 'monotonic', () => clock.monotonic() + jumpMs),
+    client: changed(context.client, 'create', create),
+  };
+  const manager = await startKubeControllerManager(recording, { leaderElection: { identity: 'one' } });
+  await clock.advance(100);
+  await client.create('namespaces', { metadata: { name: 'before' } });
+  await clock.advance(100);
+  expect(writes).toContain('serviceaccounts');
+  writes.length = 0;
+  jumpMs = 60_000;
+  await client.create('namespaces', { metadata: { name: 'during' } });
+  await clock.advance(100);
+  expect(writes).toEqual([]);
+  await manager.stop();
+});

@@ -6,6 +6,7 @@ import {
   type Client,
   type ComponentContext,
   type Controller,
+  fencedClient,
   InformerFactory,
   type LeaderElection,
   type RunningComponent,
@@ -156,7 +157,7 @@ export async function startKubeControllerManager(
     name: 'kube-controller-manager',
     identity: config.leaderElection.identity,
     onStartedLeading() {
-      running = runAll(context, config);
+      running = runAll(...fenced(context, config, () => election.holds));
     },
     onStoppedLeading() {
       void running?.stop();
@@ -170,6 +171,19 @@ export async function startKubeControllerManager(
       await election.stop();
     },
   };
+}
+
+/** No controller writes after the lead is lost. */
+function fenced(
+  context: ComponentContext,
+  config: KubeControllerManagerConfig,
+  holds: () => boolean,
+): [ComponentContext, KubeControllerManagerConfig] {
+  const { clientFor } = config;
+  return [
+    { ...context, client: fencedClient(context.client, holds) },
+    { ...config, ...(clientFor && { clientFor: (account) => fencedClient(clientFor(account), holds) }) },
+  ];
 }
 
 function runAll(context: ComponentContext, config: KubeControllerManagerConfig): RunningComponent {

@@ -8,6 +8,8 @@ import {
   createInformer,
   type EventRecorder,
   errorText,
+  fencedClient,
+  type LeaderElection,
   type RunningComponent,
   runLeaderElection,
 } from '../client/client.ts';
@@ -54,11 +56,12 @@ export async function startKubeScheduler(
   if (!config.leaderElection) return startLeading(context, config);
   let running: Promise<RunningScheduler> | undefined;
   let current: RunningScheduler | undefined;
-  const election = runLeaderElection(context, {
+  const election: LeaderElection = runLeaderElection(context, {
     name: 'kube-scheduler',
     identity: config.leaderElection.identity,
     onStartedLeading() {
-      running = startLeading(context, config);
+      // No pod is bound after the lead is lost.
+      running = startLeading({ ...context, client: fencedClient(context.client, () => election.holds) }, config);
       void running.then((scheduler) => {
         current = scheduler;
       });

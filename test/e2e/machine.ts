@@ -56,6 +56,11 @@ export class Networks {
     if (existsSync(filter)) mustRun('nsenter', `--net=/run/netns/${this.#name}`, 'sh', '-c', `echo 0 > ${filter}`);
   }
 
+  /** Cuts a machine's cable, or plugs it in again. */
+  connect({ address }: Machine, state: 'up' | 'down'): void {
+    mustRun('ip', '-n', this.#name, 'link', 'set', `port${address.split('.')[3]}`, state);
+  }
+
   machine(network: 'one' | 'two'): Machine {
     const host = 10 + this.#machines++;
     const [address, router] =

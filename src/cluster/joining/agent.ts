@@ -25,7 +25,7 @@ import type { StartHooks } from '../start.ts';
 import { version } from '../version.ts';
 import { type Balancer, startBalancer } from './balancer.ts';
 import { caHashes } from './ca-hash.ts';
-import { type JoinRequest, joinCluster } from './join.ts';
+import { joinCluster } from './join.ts';
 import { JoinError } from './join-error.ts';
 import type { SharedSettings } from './join-objects.ts';
 import { type Membership, readMembership, writeMembership } from './membership.ts';
@@ -35,6 +35,7 @@ import {
   existingKubeletCertificate,
   type NodeCertificates,
 } from './node-certificates.ts';
+import type { JoinRequest } from './requests.ts';
 
 export interface AgentConfig {
   readonly node: ClusterConfig;

@@ -1,5 +1,7 @@
+import type { EtcdMember } from '../etcd-member/etcd-member.ts';
 import type { Cluster } from '../start.ts';
 import { caHashes } from './ca-hash.ts';
+import { ensureCertificateKey, publishKeys } from './control-plane-keys.ts';
 import { JoinError } from './join-error.ts';
 import { ensureJoinObjects } from './join-objects.ts';
 
@@ -9,10 +11,12 @@ export interface JoinInformation {
   readonly server: string;
   /** sha256:... */
   readonly caHash: string;
+  /** Of a cluster that more servers can join. */
+  readonly certificateKey?: string;
 }
 
 /** Machines can join from now on. Rejects with JoinError when none can reach the cluster. */
-export async function allowJoining({ client, server, config, ca }: Cluster): Promise<JoinInformation> {
+export async function allowJoining({ client, server, config, ca, etcd, directory }: Cluster): Promise<JoinInformation> {
   const { nodeIP, runtime } = config;
   if (!ca || nodeIP.startsWith('127.'))
     throw new JoinError(
@@ -21,5 +25,20 @@ export async function allowJoining({ client, server, config, ca }: Cluster): Pro
   if (runtime === 'simulated')
     throw new JoinError('real machines cannot join simulated nodes: their pods have no network');
   await ensureJoinObjects(client, { server, ca, config });
-  return { server, caHash: caHashes(ca)[0] };
+  const [caHash] = caHashes(ca);
+  if (!etcd) return { server, caHash };
+  await publishKeys(client, directory.pki, etcd.endpoints);
+  return { server, caHash, certificateKey: await ensureCertificateKey(directory.pki) };
+}
+
+const roleLabel = 'node-role.kubernetes.io/control-plane';
+
+/** Writes the objects by which other machines join, and labels the node of this one. */
+export async function publishServer(cluster: Cluster, etcd: EtcdMember): Promise<void> {
+  const { client, server, ca, config, directory } = cluster;
+  if (!ca) throw new JoinError('a server must listen');
+  await ensureJoinObjects(client, { server, ca, config });
+  await publishKeys(client, directory.pki, etcd.endpoints);
+  for (const name of config.nodeNames)
+    await client.patch('nodes', { name }, { type: 'merge', body: { metadata: { labels: { [roleLabel]: '' } } } });
 }

@@ -9,6 +9,7 @@ import { fieldsIn } from '../../machinery/parsed.ts';
 import type { RunConfig } from '../config.ts';
 import type { SystemObject } from '../extra-objects.ts';
 import { version } from '../version.ts';
+import { keysName } from './control-plane-keys.ts';
 import { serverGroup, workerGroup } from './tokens.ts';
 
 /** The settings that all machines of a cluster share. */
@@ -56,6 +57,7 @@ const binding = (name: string, to: string, subjects: readonly object[], namespac
 const requests = 'system:certificates.k8s.io:certificatesigningrequests';
 const nodeCertificates = 'coracle:node-certificates';
 const readSettings = 'coracle:nodes-coracle-config';
+const readKeys = 'coracle:control-plane-keys';
 const publicInfo = 'kubeadm:bootstrap-signer-clusterinfo';
 const getNodes = 'kubeadm:get-nodes';
 const reads = (resource: string, name: string): Rule => ({
@@ -83,6 +85,8 @@ const access: readonly (readonly [string, SystemObject])[] = [
   binding(getNodes, getNodes, joining),
   role(readSettings, [reads('configmaps', settingsName.name)], 'kube-system'),
   binding(readSettings, readSettings, [...joining, ...nodes], 'kube-system'),
+  role(readKeys, [reads('secrets', keysName.name)], 'kube-system'),
+  binding(readKeys, readKeys, [group(serverGroup)], 'kube-system'),
 ];
 
 /** The kubeconfig in cluster-info: server and CA, without a user. */

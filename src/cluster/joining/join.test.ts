@@ -14,9 +14,10 @@ import { issue, makeAuthority } from '../certificates.ts';
 import { type DataDirectory, dataDirectory } from '../data-directory.ts';
 import { caHashes } from './ca-hash.ts';
 import { discoverCluster } from './discovery.ts';
-import { type JoinRequest, joinCluster } from './join.ts';
+import { joinCluster } from './join.ts';
 import { ensureJoinObjects } from './join-objects.ts';
 import { readMembership } from './membership.ts';
+import type { JoinRequest } from './requests.ts';
 import { createToken, deleteToken, listTokens, newToken, workerGroup } from './tokens.ts';
 
 let cluster: TestCluster;

@@ -1,7 +1,7 @@
 // Joins this machine to a cluster: trust, settings, checks, and the kubelet's first certificate.
 
 import { mkdir, rm } from 'node:fs/promises';
-import { type BootstrapToken, ignoreNotFound, isApiError, isConditionTrue } from '../../api/api.ts';
+import { ignoreNotFound, isApiError, isConditionTrue } from '../../api/api.ts';
 import { type Client, createClient, type HttpsTransport, httpsTransport } from '../../client/client.ts';
 import type { Clock } from '../../machinery/time/clock.ts';
 import type { KeyPair } from '../certificates.ts';
@@ -13,18 +13,11 @@ import { JoinError } from './join-error.ts';
 import { parseSettings, type SharedSettings, settingsName } from './join-objects.ts';
 import { type Membership, membershipFile, writeMembership } from './membership.ts';
 import { bootstrapKubelet, type CertificateTools, ensureNodeCertificates } from './node-certificates.ts';
+import type { JoinRequest } from './requests.ts';
 import { tokenText } from './tokens.ts';
 
-export interface JoinRequest {
-  /** URL of an API server. */
-  readonly server: string;
-  readonly token: BootstrapToken;
-  /** Of the cluster's CA, as sha256:... */
-  readonly hashes: readonly string[];
-}
-
 /** Trusts the cluster, and gives a client with the token for a server that answers with a certificate of its CA. */
-async function enterCluster(
+export async function enterCluster(
   request: JoinRequest,
   clock: Clock,
 ): Promise<DiscoveredCluster & { readonly settings: SharedSettings; readonly client: Client; close(): void }> {
@@ -123,7 +116,7 @@ function clientsOf(server: string, ca: string, clock: Clock) {
   };
 }
 
-async function checkName(client: Client, name: string): Promise<void> {
+export async function checkName(client: Client, name: string): Promise<void> {
   const node = await client.get('nodes', { name }).catch(ignoreNotFound);
   if (node && isConditionTrue(node, 'Ready'))
     throw new JoinError(

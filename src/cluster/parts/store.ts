@@ -3,16 +3,17 @@ import { openStore, type Store, type StoreOptions } from '../../store/store.ts';
 import type { PartContext } from '../context.ts';
 import { hasStore, noteStore } from '../data-directory.ts';
 import { withEncryption } from '../encryption.ts';
+import type { EtcdMember } from '../etcd-member/etcd-member.ts';
 
 export interface StorePart extends RunningComponent {
   readonly store: Store;
 }
 
 /** Opens the store that the configuration names. Throws StoreUnusable. */
-export async function startStorePart(context: PartContext): Promise<StorePart> {
+export async function startStorePart(context: PartContext, etcd?: EtcdMember): Promise<StorePart> {
   const { config, directory } = context;
   const mustExist = config.store === 'embedded' && (await hasStore(directory));
-  const opened = await openStore(storeOptions(context, mustExist));
+  const opened = await openStore(storeOptions(context, mustExist, etcd));
   if (config.store === 'embedded' && !mustExist) await noteStore(directory);
   const store = await withEncryption(opened, context).catch(async (error) => {
     await opened.close();
@@ -21,7 +22,12 @@ export async function startStorePart(context: PartContext): Promise<StorePart> {
   return { store, stop: () => store.close() };
 }
 
-function storeOptions({ config, directory, clock }: PartContext, mustExist: boolean): StoreOptions {
+function storeOptions(
+  { config, directory, clock }: PartContext,
+  mustExist: boolean,
+  etcd: EtcdMember | undefined,
+): StoreOptions {
+  if (etcd) return { kind: 'etcd', clock, endpoints: () => etcd.endpoints, tls: etcd.tls };
   switch (config.store) {
     case 'memory':
       return { kind: 'memory', clock };

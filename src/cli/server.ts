@@ -1,0 +1,27 @@
+import type { ServerRequest } from '../cluster/cluster.ts';
+import { type JoinOptions, joinRequestOf } from './join-options.ts';
+import { CliError } from './options.ts';
+import { joinCommands } from './token.ts';
+import { type UpOptions, up } from './up.ts';
+
+export interface ServerOptions extends UpOptions, JoinOptions {
+  readonly clusterInit?: boolean;
+  readonly certificateKey?: string;
+}
+
+export async function server(options: ServerOptions): Promise<void> {
+  const request = requestOf(options);
+  await up(options, request);
+  if (options.clusterInit && options.output === 'text' && !options.foreground) await joinCommands(options);
+}
+
+function requestOf(options: ServerOptions): ServerRequest {
+  const join = joinRequestOf(options);
+  const { clusterInit, certificateKey } = options;
+  if (join && clusterInit) throw new CliError('give --cluster-init on the first server, and --join on the others', 2);
+  if (!join && certificateKey) throw new CliError('--certificate-key needs --join', 2);
+  if (!join) return {};
+  if (!certificateKey)
+    throw new CliError('--join needs --certificate-key: "coracle token create --server" on a server prints it', 2);
+  return { join: { ...join, certificateKey } };
+}

@@ -1,0 +1,28 @@
+import { expect, test } from 'vitest';
+import { fencedClient } from './fenced.ts';
+import type { Client } from './interface.ts';
+
+const writes = ['create', 'createSubresource', 'update', 'patch', 'delete', 'deleteCollection'] as const;
+const reads = ['get', 'list'] as const;
+
+function recorded() {
+  const calls: string[] = [];
+  const record = (name: string) => async () => void calls.push(name);
+  const client = Object.fromEntries([...writes, ...reads, 'raw'].map((name) => [name, record(name)]));
+  return { calls, client: client as unknown as Client };
+}
+
+test('a process that does not lead reads, and writes nothing', async () => {
+  const { calls, client } = recorded();
+  let holds = false;
+  const fenced = fencedClient(client, () => holds);
+  type Call = (...args: unknown[]) => Promise<unknown>;
+  for (const name of writes) await expect((fenced[name] as Call)('pods', {})).rejects.toThrow('does not lead any more');
+  await expect(fenced.raw('POST', '/x', {})).rejects.toThrow('does not lead any more');
+  for (const name of reads) await (fenced[name] as Call)('pods', {});
+  await fenced.raw('GET', '/x');
+  expect(calls).toEqual(['get', 'list', 'raw']);
+  holds = true;
+  for (const name of writes) await (fenced[name] as Call)('pods', {});
+  expect(calls.slice(3)).toEqual([...writes]);
+});

@@ -1,0 +1,27 @@
+// The etcd member of a server.
+
+import path from 'node:path';
+import type { RunningComponent } from '../../client/client.ts';
+import type { PartContext } from '../context.ts';
+import { type EtcdMember, startEtcdMember } from '../etcd-member/etcd-member.ts';
+
+export interface EtcdPart extends RunningComponent {
+  readonly member: EtcdMember;
+}
+
+export async function startEtcdPart(context: PartContext): Promise<EtcdPart> {
+  const { config, directory, server } = context;
+  if (!server) throw new Error('an etcd member belongs to a server');
+  const { etcdCa, endpoints } = server;
+  const member = await startEtcdMember(
+    {
+      directory: path.join(directory.root, 'etcd'),
+      name: config.nodeNames[0],
+      address: config.nodeIP,
+      ca: etcdCa,
+      ...(endpoints && { join: { endpoints } }),
+    },
+    context,
+  );
+  return { member, health: () => member.health(), stop: () => member.stop() };
+}

@@ -1,0 +1,68 @@
+import { expect, test } from 'vitest';
+import type { Client, ComponentContext, RunningComponent } from '../../client/client.ts';
+import { silentLogger } from '../../machinery/logger.ts';
+import { Metrics } from '../../machinery/metrics.ts';
+import { seededRandom } from '../../machinery/random.ts';
+import { VirtualClock } from '../../machinery/time/clock.ts';
+import type { PartContext } from '../context.ts';
+import { electionOf, startLed } from './led.ts';
+
+function setUp(isServer: boolean) {
+  const clock = new VirtualClock();
+  const failures: string[] = [];
+  const parts = {
+    ...{ clock, random: seededRandom(1), logger: silentLogger, metrics: new Metrics() },
+    fatal: (error: Error) => failures.push(error.message),
+    config: { nodeNames: ['one'] },
+    ...(isServer && { server: {} }),
+  } as unknown as PartContext;
+  const running: { context: ComponentContext; stopped: boolean }[] = [];
+  const start = async (context: ComponentContext): Promise<RunningComponent> => {
+    const component = { context, stopped: false };
+    running.push(component);
+    return {
+      async stop() {
+        component.stopped = true;
+      },
+    };
+  };
+  return { clock, parts, failures, running, led: startLed(parts, 'x', {} as Client, start) };
+}
+
+test('a component of a server that loses its lead starts again, once', async () => {
+  const { clock, running, failures, led } = setUp(true);
+  const handle = await led;
+  running[0].context.fatal(new Error('lost'));
+  running[0].context.fatal(new Error('lost'));
+  await clock.advance(999);
+  expect(running.map(({ stopped }) => stopped)).toEqual([true]);
+  expect(handle.current).toBeUndefined();
+  await clock.advance(1);
+  expect(running.map(({ stopped }) => stopped)).toEqual([true, false]);
+  expect(failures).toEqual([]);
+  await handle.stop();
+  expect(running[1].stopped).toBe(true);
+});
+
+test('a stop ends the wait for the next start', async () => {
+  const { clock, running, led } = setUp(true);
+  const handle = await led;
+  running[0].context.fatal(new Error('lost'));
+  await clock.settle();
+  await handle.stop();
+  await clock.advance(10_000);
+  expect(running).toHaveLength(1);
+});
+
+test('in a cluster of one server a failure is that of the process', async () => {
+  const { running, failures, led } = setUp(false);
+  await led;
+  running[0].context.fatal(new Error('broken'));
+  expect(failures).toEqual(['broken']);
+});
+
+test('only servers elect, each under its own name', () => {
+  const [one, two] = [setUp(true).parts, setUp(false).parts];
+  expect(electionOf(one)?.identity).toMatch(/^one_[0-9a-f-]{36}$/);
+  expect(electionOf(two)).toBeUndefined();
+});

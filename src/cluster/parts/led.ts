@@ -1,0 +1,64 @@
+// Components of which one leads among all servers.
+
+import type { ComponentContext, RunningComponent } from '../../client/client.ts';
+import type { PartContext } from '../context.ts';
+import { componentContext } from '../context.ts';
+
+const restartMs = 1_000;
+
+export interface Led<Running> extends RunningComponent {
+  /** The component now; undefined between two starts. */
+  readonly current: Running | undefined;
+}
+
+/** The election of a component among the servers; undefined where there is one server. */
+export const electionOf = ({ server, config, random }: PartContext): { identity: string } | undefined =>
+  server && { identity: `${config.nodeNames[0]}_${random.uuid()}` };
+
+/** Starts a component, and again when it loses its lead: the API server of this process continues. */
+export async function startLed<Running extends RunningComponent>(
+  parts: PartContext,
+  name: string,
+  client: ComponentContext['client'],
+  start: (context: ComponentContext) => Promise<Running>,
+): Promise<Led<Running>> {
+  const { clock, logger } = parts;
+  const stopping = new AbortController();
+  let current: Running | undefined;
+  let ending: Promise<void> = Promise.resolve();
+  const begin = async () => {
+    let isOver = false;
+    const context = {
+      ...componentContext(parts, name, client),
+      fatal(error: Error) {
+        if (!parts.server) return parts.fatal(error);
+        if (isOver || stopping.signal.aborted) return;
+        isOver = true;
+        logger.error('component starts again', { component: name, error: error.message });
+        ending = again();
+      },
+    };
+    current = await start(context);
+  };
+  const again = async () => {
+    const former = current;
+    current = undefined;
+    await former
+      ?.stop()
+      .catch((error) => logger.warn('component did not stop cleanly', { component: name, error: String(error) }));
+    await clock.sleep(restartMs, stopping.signal).catch(() => {});
+    if (!stopping.signal.aborted) await begin();
+  };
+  await begin();
+  return {
+    get current() {
+      return current;
+    },
+    health: () => current?.health?.(),
+    async stop() {
+      stopping.abort();
+      await ending;
+      await current?.stop();
+    },
+  };
+}

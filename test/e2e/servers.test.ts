@@ -1,0 +1,163 @@
+// A control plane of three machines on a real etcd, and a node: a cut cable, a paused server, a killed one.
+
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { eventually, type Machine, Networks, whyNot } from './machine.ts';
+
+const reason = whyNot('/usr/sbin/nft', '/usr/sbin/bridge', '/usr/bin/etcd');
+
+describe.skipIf(reason)(`three servers${reason ? `: ${reason}` : ''}`, () => {
+  let networks: Networks;
+  let servers: Machine[];
+  let node: Machine;
+  /** Names of the config maps whose creation was acknowledged. */
+  const acknowledged: string[] = [];
+
+  const place = (machine: Machine) => ['--data-dir', path.join(machine.directory, 'data')];
+  async function must(machine: Machine, ...args: string[]): Promise<string> {
+    const { code, stdout, stderr } = await machine.coracle(...args, ...place(machine));
+    expect(code, `coracle ${args.join(' ')}\n${stdout}${stderr}`).toBe(0);
+    return stdout;
+  }
+  const pidOf = (machine: Machine): number =>
+    JSON.parse(readFileSync(path.join(machine.directory, 'data/run.json'), 'utf8')).pid;
+  const leader = async (at: Machine) => {
+    const args = [
+      '-n',
+      'kube-system',
+      'get',
+      'lease',
+      'kube-controller-manager',
+      '-o',
+      'jsonpath={.spec.holderIdentity}',
+    ];
+    return (await at.kubectl(...args)).split('_')[0];
+  };
+  const serverOf = (name: string) => servers[Number(name.slice(-1)) - 1];
+
+  /** Writes for a while; each write that is acknowledged must be there at the end. */
+  async function write(at: Machine, prefix: string, count: number): Promise<number> {
+    let failures = 0;
+    for (let i = 0; i < count; i++) {
+      const name = `${prefix}-${i}`;
+      const { code } = await at.tryKubectl(['create', 'configmap', name, '--request-timeout=5s']);
+      if (code === 0) acknowledged.push(name);
+      else failures++;
+    }
+    return failures;
+  }
+  const missing = async (at: Machine) => {
+    const names = new Set((await at.kubectl('get', 'configmaps', '-o', 'name')).trim().split('\n'));
+    return acknowledged.filter((name) => !names.has(`configmap/${name}`));
+  };
+
+  beforeAll(async () => {
+    networks = new Networks();
+    servers = [networks.machine('one'), networks.machine('one'), networks.machine('two')];
+    node = networks.machine('one');
+    const [first, ...others] = servers;
+    const address = (machine: Machine) => ['--node-ip', machine.address];
+    const printed = await must(first, 'server', '--cluster-init', '--node-name', 'server-1', ...address(first));
+    const [serverJoin, nodeJoin] = [/\.\/coracle server (.*)/, /\.\/coracle agent (.*)/].map(
+      (form) => form.exec(printed)?.[1].split(' ') ?? [],
+    );
+    for (const [index, machine] of others.entries())
+      await must(machine, 'server', ...serverJoin, '--node-name', `server-${index + 2}`, ...address(machine));
+    await must(node, 'agent', ...nodeJoin, '--node-name', 'worker', ...address(node));
+    for (const machine of servers) machine.kubeconfig = path.join(machine.directory, 'data/kubeconfig');
+  }, 120_000);
+  afterAll(async () => {
+    const all = [node, ...(servers ?? [])].filter(Boolean);
+    for (const machine of all) await machine.coracle('down', '--delete', ...place(machine));
+    for (const machine of all) machine.dispose();
+    networks?.dispose();
+  }, 120_000);
+
+  test('they are one cluster: nodes, endpoints of the API, and one leader', async () => {
+    const nodes = await servers[1].kubectl('get', 'nodes', '--no-headers');
+    expect(
+      nodes
+        .trim()
+        .split('\n')
+        .map((row) => row.split(/ +/).slice(0, 3).join(' ')),
+    ).toEqual([
+      'server-1 Ready control-plane',
+      'server-2 Ready control-plane',
+      'server-3 Ready control-plane',
+      'worker Ready <none>',
+    ]);
+    expect(await write(servers[2], 'first', 3)).toBe(0);
+    expect(await missing(servers[0])).toEqual([]);
+    expect(await leader(servers[2])).toMatch(/^server-\d$/);
+  });
+
+  test('while the cable of the leader is cut no write fails, another leads, and all is well afterwards', async () => {
+    const former = await leader(servers[0]);
+    const others = servers.filter((machine) => machine !== serverOf(former));
+    networks.connect(serverOf(former), 'down');
+    try {
+      expect(await write(others[0], 'cut', 10)).toBe(0);
+      await eventually(async () => expect(await leader(others[1])).not.toBe(former), 30_000);
+      expect(await must(node, 'status')).toMatch(/ok worker/);
+    } finally {
+      networks.connect(serverOf(former), 'up');
+    }
+    await eventually(async () => expect(await missing(serverOf(former))).toEqual([]), 30_000);
+    await eventually(async () => {
+      for (const machine of servers) await must(machine, 'status');
+    }, 60_000);
+  }, 150_000);
+
+  test('a leader that was paused does not lead on', async () => {
+    const former = await leader(servers[0]);
+    const other = servers.find((machine) => machine !== serverOf(former));
+    if (!other) throw new Error('no other server');
+    const pid = pidOf(serverOf(former));
+    process.kill(pid, 'SIGSTOP');
+    try {
+      expect(await write(other, 'paused', 5)).toBe(0);
+      await eventually(async () => expect(await leader(other)).not.toBe(former), 40_000);
+    } finally {
+      process.kill(pid, 'SIGCONT');
+    }
+    const next = await leader(other);
+    await eventually(async () => expect(await missing(serverOf(former))).toEqual([]), 30_000);
+    expect(await leader(serverOf(former))).toBe(next);
+  }, 120_000);
+
+  test('a server that is killed starts again without a token, with all that was written', async () => {
+    process.kill(pidOf(servers[2]), 'SIGKILL');
+    expect(await write(servers[0], 'killed', 3)).toBe(0);
+    await must(servers[2], 'server', '--node-name', 'server-3', '--node-ip', servers[2].address);
+    expect(await missing(servers[2])).toEqual([]);
+  }, 60_000);
+
+  test('a machine without the right key does not join, and leaves nothing', async () => {
+    const stranger = networks.machine('one');
+    try {
+      const command = JSON.parse(await must(servers[0], 'token', 'create', '--server', '-o', 'json'));
+      const join = ['--join', command.server, '--token', command.token, '--ca-cert-hash', command.caCertHash];
+      const attempt = (...args: string[]) =>
+        stranger.coracle(
+          'server',
+          ...join,
+          '--node-ip',
+          stranger.address,
+          '--node-name',
+          'stranger',
+          ...args,
+          ...place(stranger),
+        );
+      expect((await attempt()).stderr).toMatch(/--join needs --certificate-key/);
+      const wrong = await attempt('--certificate-key', '0'.repeat(64));
+      expect(wrong).toMatchObject({ code: 1 });
+      expect(wrong.stderr).toMatch(/--certificate-key is not that of this cluster/);
+      expect((await stranger.run('ls', [path.join(stranger.directory, 'data')])).stdout).not.toMatch(/pki|etcd|server/);
+      expect((await servers[0].kubectl('get', 'nodes', '-o', 'name')).trim().split('\n')).toHaveLength(4);
+    } finally {
+      await stranger.coracle('down', '--delete', ...place(stranger));
+      stranger.dispose();
+    }
+  }, 60_000);
+});
