@@ -1,6 +1,8 @@
 import { readdir, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import {
+  askControl,
+  type ClusterStatus,
   clearPodRoutes,
   clearRuntime,
   clearServices,
@@ -17,6 +19,7 @@ import { systemClock } from '../machinery/time/clock.ts';
 import { CliError, type ClusterOptions, directoryOf, print } from './options.ts';
 
 const stopTimeoutMs = 40_000;
+const leaveTimeoutMs = 60_000;
 const pollMs = 50;
 
 export async function down(options: ClusterOptions & { delete?: boolean }): Promise<void> {
@@ -27,6 +30,7 @@ export async function down(options: ClusterOptions & { delete?: boolean }): Prom
     return;
   }
   const running = await runningProcess(directory);
+  if (running && options.delete) await leaveControlPlane(directory);
   if (running) await stopProcess(running);
   await endFormerNodes(directory, systemClock);
   await clearNodes(directory);
@@ -40,6 +44,19 @@ export async function down(options: ClusterOptions & { delete?: boolean }): Prom
   }
   const outcome = running ? `Cluster "${running.name}" stopped` : `The cluster in ${directory.root} did not run`;
   print(`${outcome}; ${options.delete ? 'its data was removed' : `its data stays in ${directory.root}`}.`);
+}
+
+/** A server of several takes its etcd member out of the cluster, so that the others keep their quorum. */
+async function leaveControlPlane(directory: DataDirectory): Promise<void> {
+  const { controlPlane } = await askControl<ClusterStatus>(directory.controlSocket, 'status').catch(
+    () => ({}) as Partial<ClusterStatus>,
+  );
+  if (!controlPlane || controlPlane.members.length < 2) return;
+  await askControl(directory.controlSocket, 'leave', undefined, leaveTimeoutMs).catch((error) => {
+    throw new CliError(
+      `the etcd member of this machine did not leave its cluster: ${error.message}. Start enough of the other servers and try again; or stop this one with "coracle down", and run "coracle node remove" on another server`,
+    );
+  });
 }
 
 async function stopProcess({ pid }: RunInfo): Promise<void> {

@@ -1,9 +1,11 @@
 import { isNotFound } from '../api/api.ts';
 import type { Client } from '../client/client.ts';
-import { drainNode, JoinError } from '../cluster/cluster.ts';
+import { askControl, type ClusterStatus, type DataDirectory, drainNode, JoinError } from '../cluster/cluster.ts';
 import { systemClock } from '../machinery/time/clock.ts';
 import { asAdministrator } from './as-administrator.ts';
 import { CliError, type ClusterOptions, print } from './options.ts';
+
+const memberTimeoutMs = 60_000;
 
 export interface DrainCommand extends ClusterOptions {
   readonly force?: boolean;
@@ -20,11 +22,22 @@ export async function drain(name: string, options: DrainCommand): Promise<void> 
 }
 
 export async function remove(name: string, options: DrainCommand): Promise<void> {
-  await asAdministrator(options, async (client) => {
+  await asAdministrator(options, async (client, directory) => {
     await drainOf(client, name, options);
     await client.delete('nodes', { name });
+    await removeMember(directory, name);
     print(`Node ${name} is removed. Run "coracle down --delete" on its machine: it could join again otherwise.`);
   });
+}
+
+/** A node that was a server has a member in etcd. */
+async function removeMember(directory: DataDirectory, name: string): Promise<void> {
+  const { controlPlane } = await askControl<ClusterStatus>(directory.controlSocket, 'status');
+  if (!controlPlane?.members.some((member) => member.name === name)) return;
+  await askControl(directory.controlSocket, 'remove-member', { name }, memberTimeoutMs).catch((error) => {
+    throw new CliError(`the node is removed, and its etcd member is not: ${error.message}`);
+  });
+  print(`  removed the etcd member ${name}`);
 }
 
 async function drainOf(client: Client, name: string, options: DrainCommand): Promise<void> {

@@ -43,10 +43,21 @@ function printStatus(current: ClusterStatus): void {
     print(
       `  ${mark(!part.problem)} ${part.name.padEnd(26)} started in ${seconds(part.startMs)}${restartsOf(part)}${part.problem ? `  ${red(part.problem)}` : ''}`,
     );
+  if (current.controlPlane) printControlPlane(current.controlPlane);
   print('\nNodes');
   for (const node of current.nodes)
     print(
       `  ${mark(node.ready)} ${node.name.padEnd(26)} ${node.address ?? ''}  ${node.runtime ?? ''}${node.problem ? `  ${red(node.problem)}` : ''}`,
+    );
+}
+
+function printControlPlane({ leaders, members }: NonNullable<ClusterStatus['controlPlane']>): void {
+  print('\nControl plane');
+  for (const [component, node] of Object.entries(leaders))
+    print(`     ${component.padEnd(26)} led by ${node || 'none'}`);
+  for (const { name, version, isLeader, isLearner, sizeBytes = 0 } of members)
+    print(
+      `  ${mark(version !== undefined && !isLearner)} ${`etcd ${name}`.padEnd(26)} ${version ? `${version}, ${mebibytes(sizeBytes)}` : red('does not answer')}${isLeader ? ', leader' : ''}`,
     );
 }
 

@@ -11,7 +11,6 @@ export { isCaHash } from './joining/ca-hash.ts';
 export { isCertificateKey } from './joining/control-plane-keys.ts';
 export { drainNode } from './joining/drain.ts';
 export { JoinError } from './joining/join-error.ts';
-export type { ServerRequest } from './joining/requests.ts';
 export { runAgent } from './joining/run-agent.ts';
 export {
   createToken,
@@ -23,6 +22,7 @@ export {
   tokenText,
   workerGroup,
 } from './joining/tokens.ts';
+export type { ServerRequest } from './joining/types.ts';
 export { mergeKubeconfig } from './kubeconfig.ts';
 export { releaseRanges } from './network-ranges.ts';
 export type { NodeHandle } from './node-part.ts';

@@ -3,7 +3,7 @@
 import { createHash } from 'node:crypto';
 import os from 'node:os';
 import { parseCidr } from '../machinery/ip.ts';
-import type { ServerRequest } from './joining/requests.ts';
+import type { ServerRequest } from './joining/types.ts';
 import { SettingError, type Settings, settings } from './settings.ts';
 
 export { type ComponentName, componentNames, type Setting, SettingError, type Settings, settings } from './settings.ts';

@@ -8,7 +8,7 @@ import type { Random } from '../machinery/random.ts';
 import type { Clock } from '../machinery/time/clock.ts';
 import type { RunConfig } from './config.ts';
 import type { DataDirectory } from './data-directory.ts';
-import type { Server } from './joining/server.ts';
+import type { Server } from './joining/types.ts';
 
 export interface Environment {
   readonly clock: Clock;

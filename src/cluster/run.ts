@@ -7,7 +7,9 @@ import { startBackups } from './backup/running.ts';
 import type { ClusterConfig } from './config.ts';
 import type { Environment } from './context.ts';
 import { serveControl } from './control.ts';
+import type { EtcdMember } from './etcd-member/etcd-member.ts';
 import { allowJoining, publishServer } from './joining/allow-joining.ts';
+import { type ControlPlaneStatus, controlPlaneStatus } from './joining/control-plane-status.ts';
 import type { PartStatus } from './part-sequence.ts';
 import { collectWhenIdle } from './spare-memory.ts';
 import { type Cluster, type ClusterProcess, startCluster } from './start.ts';
@@ -32,6 +34,8 @@ export interface ClusterStatus {
     readonly runtime?: string;
     readonly problem?: string;
   }[];
+  /** Of several servers: the holders of the leases, and the members of etcd. */
+  readonly controlPlane?: ControlPlaneStatus;
   /** All problems, one sentence each; empty if healthy. */
   readonly problems: readonly string[];
 }
@@ -65,6 +69,7 @@ export async function runCluster(
     explain: async (body) => cluster.explainPod(textIn(fieldsIn(body)['pod'])),
     // From now on machines can join; the answer tells how.
     join: () => allowJoining(cluster),
+    ...(cluster.etcd && etcdHandlers(cluster.etcd)),
     stop: async () => hooks.onStopRequest(),
   });
   const status = () => statusOf(cluster, nodes, { uptimeMs: clock.now() - startedAt, backup: backups.problem() });
@@ -94,6 +99,12 @@ export async function runCluster(
   logger.info('cluster ready', { address: cluster.server, ms: Math.round(clock.now() - startedAt) });
   return { cluster, status, stop };
 }
+
+/** The member leaves, or another one is removed, with their machines. */
+const etcdHandlers = (etcd: EtcdMember) => ({
+  leave: () => etcd.leave(),
+  'remove-member': async (body: unknown) => ({ removed: await etcd.remove(textIn(fieldsIn(body)['name'])) }),
+});
 
 const readyCondition = (node: Node) => conditionOf(node, 'Ready');
 
@@ -132,6 +143,7 @@ async function statusOf(
   { uptimeMs, backup }: Facts,
 ): Promise<ClusterStatus> {
   const { parts: components, processes } = await cluster.status();
+  const controlPlane = cluster.etcd && (await controlPlaneStatus(cluster.client, cluster.etcd));
   const nodes = [...informer.list()]
     .sort((a, b) => (a.metadata.name < b.metadata.name ? -1 : 1))
     .map((node) => {
@@ -156,7 +168,9 @@ async function statusOf(
     processes,
     components,
     nodes,
+    ...(controlPlane && { controlPlane }),
     problems: [
+      ...(controlPlane?.problems ?? []),
       ...(backup === undefined ? [] : [backup]),
       ...components.filter((c) => c.problem).map((c) => `${c.name}: ${c.problem}`),
       ...nodes.filter((n) => n.problem).map((n) => `node ${n.name} is not Ready: ${n.problem}`),

@@ -13,6 +13,7 @@ describe.skipIf(reason)(`three servers${reason ? `: ${reason}` : ''}`, () => {
   let node: Machine;
   /** Names of the config maps whose creation was acknowledged. */
   const acknowledged: string[] = [];
+  let formerVersion = 0;
 
   const place = (machine: Machine) => ['--data-dir', path.join(machine.directory, 'data')];
   async function must(machine: Machine, ...args: string[]): Promise<string> {
@@ -52,12 +53,21 @@ describe.skipIf(reason)(`three servers${reason ? `: ${reason}` : ''}`, () => {
     return acknowledged.filter((name) => !names.has(`configmap/${name}`));
   };
 
+  const versionOf = async (at: Machine, name: string) =>
+    Number(await at.kubectl('get', 'configmap', name, '-o', 'jsonpath={.metadata.resourceVersion}'));
+
   beforeAll(async () => {
     networks = new Networks();
     servers = [networks.machine('one'), networks.machine('one'), networks.machine('two')];
     node = networks.machine('one');
     const [first, ...others] = servers;
     const address = (machine: Machine) => ['--node-ip', machine.address];
+    // It was a cluster of one machine before.
+    first.kubeconfig = path.join(first.directory, 'data/kubeconfig');
+    await must(first, 'up', '--node-name', 'server-1', ...address(first));
+    await write(first, 'before', 3);
+    formerVersion = await versionOf(first, 'before-2');
+    await must(first, 'down');
     const printed = await must(first, 'server', '--cluster-init', '--node-name', 'server-1', ...address(first));
     const [serverJoin, nodeJoin] = [/\.\/coracle server (.*)/, /\.\/coracle agent (.*)/].map(
       (form) => form.exec(printed)?.[1].split(' ') ?? [],
@@ -90,6 +100,12 @@ describe.skipIf(reason)(`three servers${reason ? `: ${reason}` : ''}`, () => {
     expect(await write(servers[2], 'first', 3)).toBe(0);
     expect(await missing(servers[0])).toEqual([]);
     expect(await leader(servers[2])).toMatch(/^server-\d$/);
+    expect(await must(servers[1], 'status')).toMatch(/ok etcd server-3/);
+  });
+
+  test('the objects of the former store are there, with later versions', async () => {
+    expect(acknowledged).toContain('before-2');
+    expect(await versionOf(servers[2], 'before-2')).toBeGreaterThan(formerVersion);
   });
 
   test('while the cable of the leader is cut no write fails, another leads, and all is well afterwards', async () => {
@@ -160,4 +176,12 @@ describe.skipIf(reason)(`three servers${reason ? `: ${reason}` : ''}`, () => {
       stranger.dispose();
     }
   }, 60_000);
+
+  test('a server that is deleted leaves the cluster, and a dead one is removed', async () => {
+    await must(servers[2], 'down', '--delete');
+    await must(servers[0], 'node', 'remove', 'server-3', '--timeout', '30s');
+    expect(await must(servers[0], 'status')).not.toMatch(/server-3/);
+    expect(await write(servers[1], 'two', 2)).toBe(0);
+    expect(await missing(servers[0])).toEqual([]);
+  }, 90_000);
 });

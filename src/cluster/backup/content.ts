@@ -8,10 +8,12 @@ import type { Clock } from '../../machinery/time/clock.ts';
 import {
   type BackupHeader,
   type BackupPart,
+  type Entry,
   encodeBackup,
   prefixRange,
   type Revision,
   type Store,
+  type StoredPart,
   textOf,
 } from '../../store/store.ts';
 import { type Setting, settings } from '../config.ts';
@@ -32,6 +34,27 @@ const registrations = '/registry/masterleases/';
 /** Lifetime of events, for leases whose own is not known. */
 const unknownLeaseSeconds = 3600;
 const encryptionFile = 'pki/encryption.yaml';
+
+/** All content of a store at its present revision. */
+export async function* storedContent(store: Store): AsyncIterable<StoredPart> {
+  const parts = pagesOf();
+  for await (const page of store.readAll(everything)) yield* parts(store, page);
+}
+
+/** Converts pages in their order: each lease comes once, before its entries. */
+function pagesOf() {
+  const granted = new Set<number>();
+  return async function* (store: Store, page: { readonly entries: readonly Entry[] }): AsyncIterable<StoredPart> {
+    const entries = page.entries.filter(({ key }) => !key.startsWith(registrations));
+    for (const { lease } of entries)
+      if (lease && !granted.has(lease)) {
+        granted.add(lease);
+        const seconds = (await store.leaseSeconds(lease)) ?? unknownLeaseSeconds;
+        yield { type: 'lease', lease, seconds };
+      }
+    yield { type: 'entries', entries };
+  };
+}
 
 /**
  * The bytes of a backup at one revision (default: now), before they are packed. Throws Compacted, FutureRevision, and an
@@ -55,20 +78,14 @@ export async function* backupBytes(source: BackupSource, at?: Revision): AsyncGe
       ...(source.saved.server !== undefined && { server: source.saved.server }),
       settings: flags,
     };
+    const storedPages = pagesOf();
     const parts = async function* (): AsyncIterable<BackupPart> {
       yield* fileParts(source.directory, files);
-      const granted = new Set<number>();
-      for (let page: IteratorResult<typeof first.value> = first; !page.done; page = await pages.next()) {
-        const entries = page.value.entries.filter(({ key }) => !key.startsWith(registrations));
-        for (const { lease } of entries)
-          if (lease && !granted.has(lease)) {
-            granted.add(lease);
-            const seconds = (await source.store.leaseSeconds(lease)) ?? unknownLeaseSeconds;
-            yield { type: 'lease', lease, seconds };
-          }
-        yield { type: 'entries', entries };
-      }
+      yield* storedPages(source.store, first.value);
+      for (let page = await pages.next(); !page.done; page = await pages.next())
+        yield* storedPages(source.store, page.value);
     };
+
     yield* encodeBackup(header, parts());
   } finally {
     await pages.return?.();

@@ -52,6 +52,8 @@ export interface EtcdMember {
   health(): string | undefined;
   status(): Promise<EtcdMemberStatus & { readonly pid?: number; readonly restarts: number }>;
   members(): Promise<readonly EtcdMemberStatus[]>;
+  /** Removes another member, which does not come back. False: there is none of this name. Throws EtcdMemberError. */
+  remove(name: string): Promise<boolean>;
   /** Ends etcd; its data stays. A leader hands over first. */
   stop(): Promise<void>;
   /** Removes the member from its cluster, ends etcd and deletes its data. Throws EtcdMemberError for the last one. */

@@ -112,6 +112,15 @@ export class RunningMember implements EtcdMember {
     await this.#process.stop();
   }
 
+  async remove(name: string): Promise<boolean> {
+    const found = (await this.#cluster.members()).members.find((member) => member.name === name);
+    if (!found) return false;
+    if (found.id === this.#id) throw new EtcdMemberError('a member leaves by itself: run "coracle down --delete" here');
+    const { signal } = new AbortController();
+    await removeMember({ clock: this.#environment.clock, cluster: this.#cluster, signal }, found);
+    return true;
+  }
+
   async leave(): Promise<void> {
     const { members } = await this.#cluster.members();
     if (!members.some(({ id, isLearner }) => id !== this.#id && !isLearner))

@@ -27,7 +27,6 @@ import { type Balancer, startBalancer } from './balancer.ts';
 import { caHashes } from './ca-hash.ts';
 import { joinCluster } from './join.ts';
 import { JoinError } from './join-error.ts';
-import type { SharedSettings } from './join-objects.ts';
 import { type Membership, readMembership, writeMembership } from './membership.ts';
 import {
   type CertificateTools,
@@ -35,7 +34,7 @@ import {
   existingKubeletCertificate,
   type NodeCertificates,
 } from './node-certificates.ts';
-import type { JoinRequest } from './requests.ts';
+import type { JoinRequest, SharedSettings } from './types.ts';
 
 export interface AgentConfig {
   readonly node: ClusterConfig;

@@ -6,16 +6,11 @@ import type { Client } from '../../client/client.ts';
 import { nodeRequestRights } from '../../kube-controller-manager/kube-controller-manager.ts';
 import { deepEqual } from '../../machinery/collections/equal.ts';
 import { fieldsIn } from '../../machinery/parsed.ts';
-import type { RunConfig } from '../config.ts';
 import type { SystemObject } from '../extra-objects.ts';
 import { version } from '../version.ts';
 import { keysName } from './control-plane-keys.ts';
 import { serverGroup, workerGroup } from './tokens.ts';
-
-/** The settings that all machines of a cluster share. */
-export type SharedSettings = Pick<RunConfig, 'serviceCidr' | 'clusterCidr' | 'clusterDomain'> & {
-  readonly version: string;
-};
+import type { SharedSettings } from './types.ts';
 
 export const settingsName = { namespace: 'kube-system', name: 'coracle-config' } as const;
 export const clusterInfoName = { namespace: 'kube-public', name: 'cluster-info' } as const;

@@ -17,8 +17,8 @@ import { discoverCluster } from './discovery.ts';
 import { joinCluster } from './join.ts';
 import { ensureJoinObjects } from './join-objects.ts';
 import { readMembership } from './membership.ts';
-import type { JoinRequest } from './requests.ts';
 import { createToken, deleteToken, listTokens, newToken, workerGroup } from './tokens.ts';
+import type { JoinRequest } from './types.ts';
 
 let cluster: TestCluster;
 let kubeconfig: Kubeconfig;

@@ -10,11 +10,11 @@ import { version } from '../version.ts';
 import { hostAndPort } from './balancer.ts';
 import { type DiscoveredCluster, discoverCluster } from './discovery.ts';
 import { JoinError } from './join-error.ts';
-import { parseSettings, type SharedSettings, settingsName } from './join-objects.ts';
+import { parseSettings, settingsName } from './join-objects.ts';
 import { type Membership, membershipFile, writeMembership } from './membership.ts';
 import { bootstrapKubelet, type CertificateTools, ensureNodeCertificates } from './node-certificates.ts';
-import type { JoinRequest } from './requests.ts';
 import { tokenText } from './tokens.ts';
+import type { JoinRequest, SharedSettings } from './types.ts';
 
 /** Trusts the cluster, and gives a client with the token for a server that answers with a certificate of its CA. */
 export async function enterCluster(

@@ -5,7 +5,8 @@ import { readFile } from 'node:fs/promises';
 import { fieldsIn, textIn } from '../../machinery/parsed.ts';
 import { type DataDirectory, DataDirectoryError } from '../data-directory.ts';
 import { writeWhole } from '../write-whole.ts';
-import { parseSettings, type SharedSettings } from './join-objects.ts';
+import { parseSettings } from './join-objects.ts';
+import type { SharedSettings } from './types.ts';
 
 export interface Membership {
   readonly node: string;

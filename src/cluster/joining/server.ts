@@ -3,28 +3,18 @@
 import { readFile, rm } from 'node:fs/promises';
 import path from 'node:path';
 import type { Clock } from '../../machinery/time/clock.ts';
-import { ensureAuthority, type KeyPair } from '../certificates.ts';
-import type { ClusterConfig } from '../config.ts';
-import { type DataDirectory, DataDirectoryError, hasStore } from '../data-directory.ts';
+import { ensureAuthority } from '../certificates.ts';
+import { type ClusterConfig, defaultRanges, type Ranges } from '../config.ts';
+import { type DataDirectory, DataDirectoryError } from '../data-directory.ts';
+import { readRanges } from '../network-ranges.ts';
 import { version } from '../version.ts';
 import { writeWhole } from '../write-whole.ts';
 import { fetchKeys } from './control-plane-keys.ts';
 import { checkName, enterCluster } from './join.ts';
 import { JoinError } from './join-error.ts';
-import { parseSettings, type SharedSettings } from './join-objects.ts';
-import type { ServerRequest } from './requests.ts';
-
-/** A server that may start: its keys are in the data directory. */
-export interface Server {
-  readonly settings: SharedSettings;
-  readonly etcdCa: KeyPair;
-  /** Client URLs of etcd members; undefined: this machine has its member, or forms the first one. */
-  readonly endpoints?: readonly string[];
-  /** The start succeeded: from now on the machine is a server. */
-  confirm(): Promise<void>;
-  /** The first start failed: nothing of it stays. */
-  undo(): Promise<void>;
-}
+import { parseSettings } from './join-objects.ts';
+import { needsMigration } from './migrate.ts';
+import type { Server, ServerRequest, SharedSettings } from './types.ts';
 
 const serverFile = ({ root }: DataDirectory) => path.join(root, 'server.json');
 
@@ -40,18 +30,18 @@ export async function enterControlPlane(
     throw new JoinError('the other servers must reach this one: give --node-ip with an address of this machine');
   const etcdCa = () => ensureAuthority(directory.pki, 'etcd-ca', clock.now());
   if (existing) return { settings: existing, etcdCa: await etcdCa(), confirm: async () => {}, undo: async () => {} };
-  if (await hasStore(directory))
-    throw new DataDirectoryError(
-      `the cluster in ${directory.root} has an embedded store: save it with "coracle backup create", and restore the file with --store etcd`,
-    );
   const { join } = config.server ?? {};
+  if (join && needsMigration(directory))
+    throw new DataDirectoryError(
+      `${directory.root} has the data of another cluster: choose another --data-dir, or remove it with "coracle down --delete"`,
+    );
   const undo = async () => {
     if (join) await rm(directory.pki, { recursive: true, force: true });
     await rm(serverFile(directory), { force: true });
   };
   try {
     const joined = join ? await joinControlPlane(join, config, directory, clock) : undefined;
-    const settings = joined?.settings ?? firstSettings(config);
+    const settings = joined?.settings ?? firstSettings(config, await readRanges(directory.ranges));
     return {
       settings,
       etcdCa: await etcdCa(),
@@ -65,10 +55,10 @@ export async function enterControlPlane(
   }
 }
 
-const firstSettings = ({ serviceCidr, clusterCidr, clusterDomain }: ClusterConfig): SharedSettings => ({
-  serviceCidr: serviceCidr ?? '10.96.0.0/12',
-  clusterCidr: clusterCidr ?? '10.244.0.0/16',
-  clusterDomain,
+/** A cluster that had one server until now keeps its ranges. */
+const firstSettings = (config: ClusterConfig, kept: Ranges | undefined): SharedSettings => ({
+  ...defaultRanges({ ...config, ...kept }),
+  clusterDomain: config.clusterDomain,
   version,
 });
 

@@ -4,6 +4,7 @@ import path from 'node:path';
 import type { RunningComponent } from '../../client/client.ts';
 import type { PartContext } from '../context.ts';
 import { type EtcdMember, startEtcdMember } from '../etcd-member/etcd-member.ts';
+import { migrateToEtcd } from '../joining/migrate.ts';
 
 export interface EtcdPart extends RunningComponent {
   readonly member: EtcdMember;
@@ -23,5 +24,9 @@ export async function startEtcdPart(context: PartContext): Promise<EtcdPart> {
     },
     context,
   );
+  await migrateToEtcd(directory, member, context).catch(async (error) => {
+    await member.stop();
+    throw error;
+  });
   return { member, health: () => member.health(), stop: () => member.stop() };
 }

@@ -1,0 +1,38 @@
+// The store of a cluster that becomes the first of several servers: its content moves from the embedded store into the
+// etcd member, with revisions above the former ones. A repetition finishes an interrupted one.
+
+import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { rename } from 'node:fs/promises';
+import type { Logger } from '../../machinery/logger.ts';
+import type { Clock } from '../../machinery/time/clock.ts';
+import { openStore, restoreEtcd } from '../../store/store.ts';
+import { storedContent } from '../backup/content.ts';
+import type { DataDirectory } from '../data-directory.ts';
+import type { EtcdMember } from '../etcd-member/etcd-member.ts';
+
+/** The former store stays here: it is the way back. */
+const formerStore = (directory: DataDirectory) => `${directory.store}.former`;
+
+/** Whether the directory has a store that no etcd has the content of yet. */
+export const needsMigration = (directory: DataDirectory): boolean => existsSync(directory.store);
+
+/** The caller has the directory. Does nothing without an embedded store. */
+export async function migrateToEtcd(
+  directory: DataDirectory,
+  member: EtcdMember,
+  { clock, logger }: { readonly clock: Clock; readonly logger: Logger },
+): Promise<void> {
+  if (!needsMigration(directory)) return;
+  const store = await openStore({ kind: 'embedded', clock, directory: directory.store, mustExist: true });
+  try {
+    const above = await store.revision();
+    const id = `migration ${createHash('sha256').update(directory.root).digest('hex').slice(0, 16)}`;
+    const target = { endpoints: () => member.endpoints, tls: member.tls, clock };
+    await restoreEtcd(target, { id, by: directory.root, above }, () => storedContent(store));
+    logger.info('store moved into etcd', { revision: above });
+  } finally {
+    await store.close();
+  }
+  await rename(directory.store, formerStore(directory));
+}
