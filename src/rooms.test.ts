@@ -1,7 +1,7 @@
 // The architecture rules that a program can check. docs/design.md explains them.
 
 import { describe, expect, test } from 'vitest';
-import { allImports, circles, files, type Import, isTest, outsideImports, read } from './test-imports.ts';
+import { allImports, circles, files, type Import, isTest, lineOf, outsideImports, read } from './test-imports.ts';
 
 /** From top to bottom: a room may use the named ones, all of which are below it. */
 const pure = ['machinery'];
@@ -136,6 +136,42 @@ test('time and chance are handed in', () => {
         }),
     );
   expect(wrong).toEqual([]);
+});
+
+/** Lines with a cast that the compiler does not check. */
+function uncheckedCasts(text: string): number[] {
+  const code = text
+    .replace(/\/\*[\s\S]*?\*\//g, (comment) => comment.replace(/[^\n]/g, ''))
+    .replace(/'(?:\\.|[^'\\\n])*'|\/\/.*$/gm, '');
+  return [...code.matchAll(/\bas\s+(?:unknown\s+as|never|any)\b/g)].map(({ index }) => lineOf(code, index));
+}
+
+describe('unchecked casts', () => {
+  test.each([
+    ['const a = b as any;', [1]],
+    ['a(b as never);', [1]],
+    ['a\nb as unknown as C', [2]],
+    ['b as unknown\n  as C', [1]],
+    ['/** as any\n * client */ b as any[]', [2]],
+    ["const url = 'http://as any'; a as never", [1]],
+    ['// as any client\nb as unknown', []],
+    ["a('serve as any')", []],
+    ['a as anything', []],
+  ])('%j has one on lines %j', (text, lines) => expect(uncheckedCasts(text)).toEqual(lines));
+
+  test('none in the sources', () => {
+    const wrong = files
+      .filter((file) => !isTest(file))
+      .flatMap((file) => uncheckedCasts(read(file)).map((line) => `${file}:${line}`));
+    expect(
+      wrong.map((place) => `${place}: type the value, or call asserted() of machinery/parsed.ts with the reason`),
+    ).toEqual([]);
+  });
+
+  test('few values are asserted', () => {
+    const uses = files.filter((file) => !isTest(file)).flatMap((file) => read(file).match(/\basserted<(?!T>)/g) ?? []);
+    expect(uses.length).toBeLessThanOrEqual(6);
+  });
 });
 
 const mostLines = 400;

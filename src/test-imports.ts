@@ -30,7 +30,7 @@ export interface Import {
 
 const statement = /(?:import|export)\s+(?:type\s+)?(\*(?:\s+as\s+\w+)?|\{[^}]*\})\s*from\s*'(\.[^']+\.ts)'/g;
 const call = /import\('(\.[^']+\.ts)'\)/g;
-const lineOf = (text: string, index: number) => text.slice(0, index).split('\n').length;
+export const lineOf = (text: string, index: number): number => text.slice(0, index).split('\n').length;
 
 /** The imports of one file; `target` is relative to `src`. */
 export function importsOf(file: string, text = read(file)): Import[] {

@@ -218,11 +218,11 @@ class Walk {
     throw new DecodeError(timeFault(value, layout));
   }
 
-  #integer(schema: Schema, value: unknown): number {
+  #integer(schema: Schema, value: unknown): number | bigint {
     if (typeof value === 'bigint') {
       if (schema.format === 'int32') this.#fail(value, ` ${value}`);
       // The type is number: code that computes with it must support bigint too.
-      return value as unknown as number;
+      return value;
     }
     if (typeof value !== 'number') this.#fail(value);
     const limit = schema.format === 'int32' ? 2 ** 31 : 2 ** 63;

@@ -210,6 +210,16 @@ function reply(
     minimum: ttlSeconds,
   };
   const edns = query.additionals?.find((record) => record.type === 'OPT') as { udpPayloadSize?: number } | undefined;
+  const ourEdns: packet.OptAnswer = {
+    type: 'OPT',
+    name: '.',
+    udpPayloadSize: 1232,
+    extendedRcode: 0,
+    ednsVersion: 0,
+    flags: 0,
+    flag_do: false,
+    options: [],
+  };
   const base: packet.Packet = {
     id: query.id,
     type: 'response',
@@ -217,12 +227,7 @@ function reply(
     questions: query.questions,
     answers: full(answers),
     authorities: zone ? [{ type: 'SOA', name: zone, ttl: ttlSeconds, class: 'IN', data: soa } as packet.Answer] : [],
-    additionals: [
-      ...full(additional),
-      ...(edns
-        ? [{ type: 'OPT', name: '.', udpPayloadSize: 1232, flags: 0, options: [] } as unknown as packet.Answer]
-        : []),
-    ],
+    additionals: [...full(additional), ...(edns ? [ourEdns] : [])],
   };
   const bytes = packet.encode(base);
   if (overTcp || bytes.length <= Math.max(udpBytes, edns?.udpPayloadSize ?? 0)) return bytes;

@@ -98,7 +98,7 @@ async function write(
     annotations: { [renewed]: new Date(clock.now()).toISOString() },
   };
   const endpoints = [{ addresses: [address], conditions: { ready: true, serving: true, terminating: false } }];
-  const ports = [
+  const ports: EndpointSlice['ports'] = [
     { name: 'dns', port, protocol: 'UDP' },
     { name: 'dns-tcp', port, protocol: 'TCP' },
   ];
@@ -112,7 +112,7 @@ async function write(
           endpoints,
           ports,
         } as EndpointSlice);
-      else await client.create('endpointslices', { metadata, addressType: 'IPv4', endpoints, ports } as never);
+      else await client.create('endpointslices', { metadata, addressType: 'IPv4', endpoints, ports });
       return;
     } catch (error) {
       if (!isAlreadyExists(error) && !isConflict(error)) throw error;

@@ -21,5 +21,8 @@ export const listIn = (value: unknown): readonly unknown[] => (Array.isArray(val
 /** The text, or '' for a parsed value of another type. */
 export const textIn = (value: unknown): string => (typeof value === 'string' ? value : '');
 
+/** A value whose type the compiler cannot see. `why` says how it is known, at every use. */
+export const asserted = <T>(value: unknown, _why: string): T => value as T;
+
 /** The fields of an object, for code that reads and sets them by name. */
 export const fieldsOf = (object: object): Fields => object as Fields;

@@ -2,7 +2,7 @@
 // https://kubernetes.io/docs/tasks/configure-pod-container/assign-pod-level-resources/
 
 import { canonicalQuantity } from '../../machinery/quantity.ts';
-import type { Pod, PodSpec } from '../generated/types.ts';
+import type { Pod } from '../generated/types.ts';
 import { podLimits, podRequests, type ResourceList } from '../pod.ts';
 import { specOf } from '../spec-of.ts';
 
@@ -15,9 +15,10 @@ export function defaultPodResources(pod: Pod): void {
   const spec = specOf(pod);
   for (const container of [...(spec.containers ?? []), ...(spec.initContainers ?? [])])
     defaultRequests(container.resources as Resources | undefined);
-  const own = (spec as { resources?: Resources }).resources;
+  const own = spec.resources;
   if (!own) return;
-  const ofContainers = { spec: { ...spec, resources: undefined, overhead: undefined } as unknown as PodSpec };
+  const { resources: _resources, overhead: _overhead, ...rest } = spec;
+  const ofContainers = { spec: rest };
   defaultHugePageLimits(own, podLimits(ofContainers));
   if (!isEmpty(own.limits)) defaultOwnRequests(own, podRequests(ofContainers));
 }

@@ -30,9 +30,8 @@ export interface ApiServerCommand {
 
 export function readApiServerCommand(words: readonly string[]): ApiServerCommand {
   const { values, given, faults, ignored } = parseFlags(flags, words);
-  const complete = values as unknown as FlagValues;
   // Flags that could not be read make others look wrong.
-  return { values: complete, ignored, faults: faults.length > 0 ? faults : flagFaults(complete, given) };
+  return { values, ignored, faults: faults.length > 0 ? faults : flagFaults(values, given) };
 }
 
 export const apiServerHelp = (): string =>

@@ -1,12 +1,12 @@
 // Reads a command line as kube-apiserver does: --name=value, --name value, --name of a switch, -v.
 
 import { SettingError } from '../settings.ts';
-import type { Flag } from './flag.ts';
+import type { Flag, ValuesOf } from './flag.ts';
 
 type Flags = Readonly<Record<string, Flag<unknown>>>;
 
-export interface ParsedFlags {
-  readonly values: Readonly<Record<string, unknown>>;
+export interface ParsedFlags<F extends Flags> {
+  readonly values: ValuesOf<F>;
   /** Names of the flags that were given. */
   readonly given: ReadonlySet<string>;
   /** A sentence for each fault. */
@@ -17,7 +17,7 @@ export interface ParsedFlags {
 
 const shorthands: Readonly<Record<string, string>> = { v: 'v', h: 'help' };
 
-export function parseFlags(flags: Flags, words: readonly string[]): ParsedFlags {
+export function parseFlags<F extends Flags>(flags: F, words: readonly string[]): ParsedFlags<F> {
   const { texts, faults } = sorted(flags, words);
   const values: Record<string, unknown> = Object.fromEntries(
     Object.entries(flags).map(([name, flag]) => [name, flag.default]),
@@ -35,7 +35,7 @@ export function parseFlags(flags: Flags, words: readonly string[]): ParsedFlags 
     if (why !== undefined) faults.push(`--${name}=${given.join(',')} cannot be honoured: ${why}`);
   }
   const given = new Set(texts.keys());
-  return { values, given, faults, ignored: [...given].filter((name) => flags[name].isIgnored) };
+  return { values: values as ValuesOf<F>, given, faults, ignored: [...given].filter((name) => flags[name].isIgnored) };
 }
 
 /** The values of each flag, in the order of the command line. */

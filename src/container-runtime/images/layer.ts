@@ -10,6 +10,7 @@ import { pipeline } from 'node:stream/promises';
 import { createGunzip, createZstdDecompress } from 'node:zlib';
 import { extract, type Header } from 'tar-stream';
 import { must } from '../../machinery/must.ts';
+import { asserted } from '../../machinery/parsed.ts';
 import { RuntimeError } from '../runtime-error.ts';
 
 const isRoot = process.getuid?.() === 0;
@@ -34,23 +35,26 @@ export async function applyLayer(blob: Readable, tree: string, diffId: string): 
     );
 }
 
+/** The bytes of one entry. */
+type Body = AsyncIterable<Uint8Array>;
+
 /** Reads a tar stream, gzip, zstd or plain; `visit` must consume each body. */
 export async function readTar(
   input: Readable,
-  visit: (header: Header, body: Readable) => Promise<void>,
+  visit: (header: Header, body: Body) => Promise<void>,
   through: Transform | PassThrough = new PassThrough(),
 ): Promise<void> {
   const tar = extract();
   const entries = (async () => {
     for await (const entry of tar) {
-      await visit(entry.header, entry as unknown as Readable);
+      await visit(entry.header, entry as Body);
       entry.resume();
     }
   })();
   entries.catch((error) => tar.destroy(error));
   try {
     // Bytes after the archive's end belong to the digest as well, so the whole input is read.
-    await pipeline(await decompress(input), through, tar as unknown as Writable);
+    await pipeline(await decompress(input), through, asserted<Writable>(tar, 'streamx follows the protocol of Node'));
     await entries;
   } catch (failure) {
     // The error of an entry also ends the pipeline, and is more precise.
@@ -104,7 +108,7 @@ class LayerWriter {
     this.#tree = tree;
   }
 
-  async write(header: Header, body: Readable): Promise<void> {
+  async write(header: Header, body: Body): Promise<void> {
     const parts = cleanParts(header.name);
     if (parts.length === 0) {
       if (header.type === 'directory') this.#attributes(this.#tree, header);
@@ -128,7 +132,7 @@ class LayerWriter {
       } catch {} // a later entry took it away
   }
 
-  async #create(path: string, header: Header, body: Readable): Promise<void> {
+  async #create(path: string, header: Header, body: Body): Promise<void> {
     const existing = fs.lstatSync(path, { throwIfNoEntry: false });
     if (header.type === 'directory') {
       if (existing && !existing.isDirectory()) await this.#remove(path);
@@ -237,7 +241,7 @@ function whitedOut(name: string, path: string): string {
   return target;
 }
 
-async function writeBody(path: string, body: Readable): Promise<void> {
+async function writeBody(path: string, body: Body): Promise<void> {
   const file = fs.openSync(path, 'wx', 0o600);
   try {
     for await (const chunk of body) fs.writeSync(file, chunk);

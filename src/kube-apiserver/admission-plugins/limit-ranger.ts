@@ -88,7 +88,7 @@ function podFaults(pod: Pod, { spec }: LimitRange): string[] {
 }
 
 function claimFaults(object: ApiObject, { spec }: LimitRange): string[] {
-  const requests = (object as unknown as PersistentVolumeClaim).spec.resources?.requests ?? {};
+  const requests = (object as PersistentVolumeClaim).spec.resources?.requests ?? {};
   return (spec?.limits ?? [])
     .filter((item) => item.type === 'PersistentVolumeClaim')
     .flatMap((item) => boundFaults(item, requests, {}));

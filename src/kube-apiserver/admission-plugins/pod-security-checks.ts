@@ -47,7 +47,7 @@ const named = (names: readonly string[]) => `${plural('container', names)} ${quo
 const containersOf = (spec: PodSpec): Container[] => [
   ...(spec.initContainers ?? []),
   ...(spec.containers ?? []),
-  ...((spec.ephemeralContainers ?? []) as unknown as Container[]),
+  ...((spec.ephemeralContainers ?? []) as Container[]),
 ];
 const namesWhere = (spec: PodSpec, holds: (container: Container) => boolean | undefined) =>
   containersOf(spec)

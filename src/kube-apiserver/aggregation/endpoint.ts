@@ -1,6 +1,6 @@
 // Resolves a Service to one of its ready endpoints, because the API server may be outside of the service network.
 
-import { type ApiObject, type EndpointSlice, type Service, serviceUnavailable } from '../../api/api.ts';
+import { type EndpointSlice, type Service, serviceUnavailable } from '../../api/api.ts';
 import type { Environment } from '../environment.ts';
 import { cacheOfResource } from '../registry/target.ts';
 
@@ -23,8 +23,7 @@ export async function slicesOf(server: Environment, { namespace, name }: Service
   const prefix = `${cache.prefix}${namespace}/`;
   const found: EndpointSlice[] = [];
   cache.tree.forEach(prefix, `${prefix.slice(0, -1)}0`, ({ object }) => {
-    if (object.metadata.labels?.['kubernetes.io/service-name'] === name)
-      found.push(object as ApiObject as unknown as EndpointSlice);
+    if (object.metadata.labels?.['kubernetes.io/service-name'] === name) found.push(object as EndpointSlice);
   });
   return found;
 }

@@ -2,6 +2,7 @@
 // https://kubernetes.io/docs/reference/kubernetes-api/cluster-resources/ip-address-v1/
 
 import type { ApiObject } from '../../api/api.ts';
+import { asserted } from '../../machinery/parsed.ts';
 import type { Random } from '../../machinery/random.ts';
 import { timestamp } from '../timestamp.ts';
 import { serialize } from '../watch-cache/item.ts';
@@ -16,7 +17,7 @@ export function addressObject(
   { random, now }: { random: Random; now(): number },
 ): ObjectWrite {
   const { namespace, name } = service.metadata;
-  const object = {
+  const written = {
     kind: 'IPAddress',
     apiVersion: 'networking.k8s.io/v1',
     metadata: {
@@ -30,7 +31,8 @@ export function addressObject(
       },
     },
     spec: { parentRef: { resource: 'services', namespace, name } },
-  } as unknown as ApiObject;
+  };
+  const object = asserted<ApiObject>(written, 'the store gives the resourceVersion, whose place is kept');
   // Another server may be giving the same address to another service.
   return { key: keyOf(address), object, serialized: serialize(object), expected: 0 };
 }

@@ -2,12 +2,12 @@
 // https://kubernetes.io/docs/concepts/cluster-administration/flow-control/#mandatory-configuration-objects
 
 import bootstrap from '../../../facts/bootstrap.json' with { type: 'json' };
-import type { FlowSchema, PriorityLevelConfiguration } from '../../api/api.ts';
+import type { FlowSchema, KubeObject, PriorityLevelConfiguration } from '../../api/api.ts';
 
 const names = ['exempt', 'catch-all'];
-const objects = bootstrap.objects as unknown as Record<string, readonly (FlowSchema & PriorityLevelConfiguration)[]>;
-const mandatory = (resource: string) =>
-  (objects[`/apis/flowcontrol.apiserver.k8s.io/v1/${resource}`] ?? []).filter(({ metadata }) =>
+const objects: Readonly<Record<string, readonly unknown[]>> = bootstrap.objects;
+const mandatory = <T extends KubeObject>(resource: string): readonly T[] =>
+  ((objects[`/apis/flowcontrol.apiserver.k8s.io/v1/${resource}`] ?? []) as readonly T[]).filter(({ metadata }) =>
     names.includes(metadata.name),
   );
 

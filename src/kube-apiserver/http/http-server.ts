@@ -10,7 +10,7 @@ import {
 } from 'node:http2';
 import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import type { TLSSocket, Server as TlsServer } from 'node:tls';
+import type { TLSSocket } from 'node:tls';
 import type { Connection } from '../connection.ts';
 import { connectionMetrics } from '../metrics/connection-metrics.ts';
 import { run } from '../pipeline.ts';
@@ -74,7 +74,8 @@ export async function listen(server: Server, options: ListenOptions): Promise<Li
     requests.begin(outgoing);
     void answer(serving, beginnings, incoming, outgoing);
   };
-  const http = (tls ? secureServer(tls, handle) : createServer({ maxHeaderSize: headerBytes }, handle)) as HttpServer;
+  const secure = tls && secureServer(tls, handle);
+  const http = (secure ?? createServer({ maxHeaderSize: headerBytes }, handle)) as HttpServer;
   // Go clients close idle connections after 90 s: the server must wait longer.
   http.keepAliveTimeout = idleMs;
   http.headersTimeout = handshakeMs;
@@ -99,7 +100,7 @@ export async function listen(server: Server, options: ListenOptions): Promise<Li
     port: bound,
     url: `${tls ? 'https' : 'http'}://${host.includes(':') ? `[${host}]` : host}:${bound}`,
     renew(change) {
-      if (tls) (http as unknown as TlsServer).setSecureContext(tls.replace(change));
+      if (tls) secure?.setSecureContext(tls.replace(change));
     },
     async close() {
       const closed = new Promise<void>((resolve) => http.close(() => resolve()));

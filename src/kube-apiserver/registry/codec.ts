@@ -11,6 +11,7 @@ import {
   type Kind,
   unsupportedMediaType,
 } from '../../api/api.ts';
+import { fieldsOf } from '../../machinery/parsed.ts';
 import { parseExact } from '../../machinery/text/exact-json.ts';
 import { textOf, type Value } from '../../store/store.ts';
 import type { Body } from '../body.ts';
@@ -48,7 +49,7 @@ export function ordered(object: ApiObject): ApiObject {
     metadata[field] = value;
     if (!sorted && field === 'uid') metadata.resourceVersion = undefined;
   }
-  object.metadata = metadata as unknown as ApiObject['metadata'];
+  fieldsOf(object).metadata = metadata;
   return object;
 }
 

@@ -2,6 +2,7 @@
 
 import { type ApiObject, internalError, type Kind } from '../../api/api.ts';
 import type { OrderedView } from '../../machinery/collections/ordered-tree.ts';
+import { asserted } from '../../machinery/parsed.ts';
 import type { Timer } from '../../machinery/time/clock.ts';
 import { ownTurn } from '../../machinery/time/turn.ts';
 import { watchMetrics } from '../metrics/watch-metrics.ts';
@@ -259,9 +260,10 @@ class Watcher {
 }
 
 function bookmarkOf(kind: Kind, revision: number, annotations?: Record<string, string>): ApiObject {
-  return {
+  const bookmark = {
     kind: kind.kind,
     apiVersion: kind.group ? `${kind.group}/${kind.version}` : kind.version,
     metadata: { resourceVersion: String(revision), creationTimestamp: null, ...(annotations && { annotations }) },
-  } as unknown as ApiObject;
+  };
+  return asserted<ApiObject>(bookmark, 'a bookmark has neither name nor uid');
 }

@@ -12,7 +12,7 @@ export const documentKind = (group: string, version: string, kind: string): Kind
     get schema() {
       return schemaOfKind(group, version, kind) ?? {};
     },
-  }) as unknown as Kind;
+  }) as Kind;
 
 /** Admission sees the document under the resource of the object that it is for. */
 export const asDocument = (attributes: AdmissionAttributes, { kind, schema }: Kind): AdmissionAttributes => ({

@@ -33,7 +33,7 @@ function parseUrl(text: string): Url | undefined {
   if (/[\x00-\x1f\x7f]/.test(text) || text.startsWith(':')) return undefined;
   const match = /^(?:([a-zA-Z][a-zA-Z0-9+.-]*):)?(?:\/\/([^/?#]*))?([^?#]*)(.*)$/s.exec(text);
   if (!match) return undefined;
-  const [, scheme = '', authority, path, rest] = match as unknown as [string, string, string?, string?, string?];
+  const [, scheme = '', authority, path, rest]: readonly (string | undefined)[] = match;
   if (/%(?![0-9a-fA-F]{2})/.test(path ?? '') || (authority && /:[^\]:@]*[^\d\]:@][^\]:@]*$/.test(authority)))
     return undefined;
   if (!scheme && authority === undefined && /^[^/]*:/.test(path ?? '')) return undefined;

@@ -1,7 +1,7 @@
 // Reads the metrics of pods, objects and external systems from the APIs that metrics adapters serve.
 // https://kubernetes.io/docs/tasks/run-application/horizontal-pod-autoscale/#support-for-metrics-apis
 
-import { type CrossVersionObjectReference, isNotFound, type LabelSelector } from '../../api/api.ts';
+import { type CrossVersionObjectReference, isNotFound, type KubeObject, type LabelSelector } from '../../api/api.ts';
 import type { Client } from '../../client/client.ts';
 import { milliValue } from '../../machinery/quantity.ts';
 import { parseDuration } from '../../machinery/time/duration.ts';
@@ -14,8 +14,7 @@ const defaultWindowMs = 60_000;
 
 const podMetrics = { group: 'metrics.k8s.io', version: 'v1beta1', resource: 'pods', namespaced: true };
 
-interface PodUsage {
-  readonly metadata: { readonly name: string };
+interface PodUsage extends KubeObject {
   readonly timestamp: string;
   readonly window: string;
   readonly containers?: readonly { readonly name: string; readonly usage: Readonly<Record<string, string>> }[];
@@ -33,7 +32,7 @@ export async function resourceMetrics(
     .catch((error) => failed('unable to fetch metrics from resource metrics API', error, 'pods.metrics.k8s.io'));
   if (items.length === 0) throw new Error('no metrics returned from resource metrics API');
   return new Map(
-    (items as unknown as readonly PodUsage[]).flatMap((item) => {
+    (items as readonly PodUsage[]).flatMap((item) => {
       const { containers = [] } = item;
       const counted = container ? containers.filter(({ name }) => name === container) : containers;
       if (counted.length === 0 || counted.some(({ usage }) => usage[resource] === undefined)) return [];

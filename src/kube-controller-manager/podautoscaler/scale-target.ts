@@ -79,4 +79,4 @@ export const readScale = async (
   resource: ResourceRef,
   namespace: string,
   name: string,
-): Promise<Scale> => (await client.get(resource, { namespace, name }, { subresource: 'scale' })) as unknown as Scale;
+): Promise<Scale> => (await client.get(resource, { namespace, name }, { subresource: 'scale' })) as Scale;

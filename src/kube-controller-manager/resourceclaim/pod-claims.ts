@@ -131,7 +131,7 @@ async function createClaim(
     spec: spec.spec,
   };
   try {
-    const made = await client.create('resourceclaims', claim as never);
+    const made = await client.create('resourceclaims', claim);
     count('success');
     return made;
   } catch (error) {

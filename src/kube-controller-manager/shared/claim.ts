@@ -103,9 +103,9 @@ async function adopt<T extends KubeObject>(
 ): Promise<T | undefined> {
   const { name, namespace, uid } = object.metadata;
   const body = { metadata: { ownerReferences: [controllerReference(owner, ownerResource)], uid } };
-  return (await client
-    .patch(resource, { name, namespace }, { type: 'strategic', body })
-    .catch(ignoreGone)) as unknown as T | undefined;
+  return (await client.patch(resource, { name, namespace }, { type: 'strategic', body }).catch(ignoreGone)) as
+    | T
+    | undefined;
 }
 
 async function release(

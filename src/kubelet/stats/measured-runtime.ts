@@ -62,16 +62,16 @@ export function measured(runtime: ContainerRuntime, metrics: Metrics, clock: Clo
     'Duration in seconds of runtime operations. Broken down by operation type.',
     buckets,
   );
-  const timed: Record<string, unknown> = { version: runtime.version, features: runtime.features };
+  const methods = new Map<PropertyKey, unknown>();
   const bound = (method: keyof ContainerRuntime) => {
     const call = runtime[method];
     return typeof call === 'function' ? (call as Call).bind(runtime) : undefined;
   };
-  for (const method of untimed) if (runtime[method]) timed[method] = bound(method);
+  for (const method of untimed) methods.set(method, bound(method));
   for (const [method, operation_type] of Object.entries(operations)) {
     const call = must(bound(method as keyof ContainerRuntime), method);
     const labels = { operation_type };
-    timed[method] = async (...args: unknown[]) => {
+    methods.set(method, async (...args: unknown[]) => {
       const beginMs = clock.monotonic();
       total.add(1, labels);
       try {
@@ -82,7 +82,9 @@ export function measured(runtime: ContainerRuntime, metrics: Metrics, clock: Clo
       } finally {
         duration.observe((clock.monotonic() - beginMs) / 1000, labels);
       }
-    };
+    });
   }
-  return timed as unknown as ContainerRuntime;
+  return new Proxy(runtime, {
+    get: (target, name) => (methods.has(name) ? methods.get(name) : Reflect.get(target, name)),
+  });
 }

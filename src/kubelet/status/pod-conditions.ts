@@ -10,6 +10,7 @@ import {
   type PodStatus,
 } from '../../api/api.ts';
 import { must } from '../../machinery/must.ts';
+import { asserted } from '../../machinery/parsed.ts';
 import { isSidecar } from '../pods/pod-actions.ts';
 import type { Phase } from './status-inputs.ts';
 
@@ -95,7 +96,7 @@ function closedGates({ spec, status }: Pod): Why | undefined {
 /** lastTransitionTime changes only with the status. */
 function condition(pod: Pod, type: string, status: 'True' | 'False', why: Why, now: number): PodCondition {
   const old = conditionOf(pod, type);
-  return {
+  const written = {
     type,
     observedGeneration: pod.metadata.generation,
     status,
@@ -103,7 +104,8 @@ function condition(pod: Pod, type: string, status: 'True' | 'False', why: Why, n
     lastTransitionTime: old?.status === status && old.lastTransitionTime ? old.lastTransitionTime : formatTime(now),
     ...(why.reason && { reason: why.reason }),
     ...(why.message && { message: why.message }),
-  } as unknown as PodCondition;
+  };
+  return asserted<PodCondition>(written, 'the API has null for a time that is not set');
 }
 
 /** Written by the kubelet alone. */

@@ -92,11 +92,10 @@ export class StatusManager {
   }
 
   /** Lists are replaced, not merged by key; conditions of other owners stay. */
-  #patch(pod: Pod, status: PodStatus): Promise<Pod> {
+  #patch(pod: Pod, status: Pick<PodStatus, 'podIPs' | 'hostIPs'>): Promise<Pod> {
     const { name, namespace, uid } = pod.metadata;
     const { podIPs, hostIPs, ...rest } = status;
-    const replaced = <T extends object>(list: T[] | undefined) =>
-      list ? [...list, { $patch: 'replace' } as unknown as T] : undefined;
+    const replaced = <T extends object>(list: T[] | undefined) => (list ? [...list, { $patch: 'replace' }] : undefined);
     const body = { metadata: { uid }, status: { ...rest, podIPs: replaced(podIPs), hostIPs: replaced(hostIPs) } };
     return this.#client.patch(
       'pods',
@@ -113,7 +112,7 @@ const isLarge = (status: PodStatus | undefined) => (status?.containerStatuses?.l
 const removable = ['reason', 'message'] as const;
 
 /** A patch merges: removed fields must be explicit nulls. */
-function withRemovals(status: PodStatus, before: PodStatus): PodStatus {
+function withRemovals(status: PodStatus, before: PodStatus) {
   const removed = (next: Removable, old: Removable | undefined) =>
     Object.fromEntries(removable.filter((key) => old?.[key] && !next[key]).map((key) => [key, null]));
   const old = before.conditions ?? [];
@@ -127,7 +126,7 @@ function withRemovals(status: PodStatus, before: PodStatus): PodStatus {
   const gone = old
     .filter(({ type }) => ownConditions.includes(type) && !conditions.some((c) => c.type === type))
     .map(({ type }) => ({ $patch: 'delete', type }));
-  return { ...status, ...removed(status, before), conditions: [...conditions, ...gone] } as unknown as PodStatus;
+  return { ...status, ...removed(status, before), conditions: [...conditions, ...gone] };
 }
 
 type Removable = Pick<PodStatus & PodCondition, 'reason' | 'message'>;

@@ -2,22 +2,23 @@
 // Integers that a double cannot represent are bigints here, from the socket to the store and back; all other numbers
 // are plain numbers, so that ordinary objects cost nothing.
 
-interface RawJson {
-  rawJSON(text: string): unknown;
-  parse(
-    text: string,
-    reviver: (this: unknown, key: string, value: unknown, context: { source?: string }) => unknown,
-  ): unknown;
+declare global {
+  /** https://tc39.es/proposal-json-parse-with-source/, which TypeScript does not declare yet. */
+  interface JSON {
+    rawJSON(text: string): unknown;
+    parse(
+      text: string,
+      reviver: (this: unknown, key: string, value: unknown, context: { source?: string }) => unknown,
+    ): unknown;
+  }
 }
-
-const raw = JSON as unknown as RawJson;
 
 /** JSON.stringify calls this for every bigint. */
 Object.defineProperty(BigInt.prototype, 'toJSON', {
   configurable: true,
   writable: true,
   value(this: bigint) {
-    return raw.rawJSON(this.toString());
+    return JSON.rawJSON(this.toString());
   },
 });
 
@@ -33,7 +34,7 @@ export const parseExact = (text: string): unknown =>
 
 /** The same for a text that certainly has such an integer. */
 export const parseWithIntegers = (text: string): unknown =>
-  raw.parse(text, (_, value, { source }) =>
+  JSON.parse(text, (_, value, { source }) =>
     typeof value === 'number' && !Number.isSafeInteger(value) && source !== undefined
       ? exactInteger(source, value)
       : value,

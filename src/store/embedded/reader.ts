@@ -34,7 +34,7 @@ export class Reader {
     this.#end = end;
     this.#changed = [...changed].sort(([a], [b]) => (a < b ? -1 : 1));
     // A transaction of this turn of the event loop may be older than the last flush.
-    (tables.env as unknown as { resetReadTxn(): void }).resetReadTxn();
+    tables.env.resetReadTxn();
     this.#transaction = tables.env.useReadTransaction();
     const found = decodeText('revision', tables.meta.get('revision', { transaction: this.#transaction }));
     // After a failed flush, the database may be ahead.

@@ -75,7 +75,7 @@ export class Reserve {
   /** Pages of the file that no tree uses. */
   get freePageBytes(): number {
     const { env, entries, history, meta, leases, reserve } = this.#tables;
-    const { pageSize, lastPageNumber, root, free } = env.getStats() as unknown as Stats;
+    const { pageSize, lastPageNumber, root, free } = env.getStats() as Stats;
     const trees = [
       root,
       free,

@@ -83,6 +83,9 @@ export async function openKms(
   return kms;
 }
 
+/** T is the message of the type above. */
+const decoded = <T>(type: protobuf.Type, bytes: Uint8Array): T => type.decode(bytes) as T;
+
 class Kms implements Transformer {
   readonly prefix: string;
   readonly #config: KmsConfiguration;
@@ -152,7 +155,7 @@ class Kms implements Transformer {
   }
 
   async decrypt(bytes: Uint8Array, key: string): Promise<Decrypted> {
-    const source = EncryptedObject.decode(bytes) as unknown as Stored;
+    const source = decoded<Stored>(EncryptedObject, bytes);
     checkSource(source, this.#config.name);
     const secret = await this.#secretOf(source);
     const isSeed = source.encryptedDEKSourceType === seedType;
@@ -185,7 +188,7 @@ class Kms implements Transformer {
     const [Request, Response] = [root.lookupType(`v2.${request}`), root.lookupType(`v2.${response}`)];
     const { name, timeoutMs } = this.#config;
     const encode = (value: object) => Buffer.from(Request.encode(Request.create(value)).finish());
-    const decode = (bytes: Buffer) => Response.decode(bytes) as unknown as R;
+    const decode = (bytes: Buffer) => decoded<R>(Response, bytes);
     const deadline = this.#clock.now() + timeoutMs;
     return new Promise((resolve, reject) => {
       this.#client.makeUnaryRequest(

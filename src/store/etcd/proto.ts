@@ -134,7 +134,7 @@ function method<Response = Header>(service: string, name: string, request: strin
   return {
     path: `/etcdserverpb.${service}/${name}`,
     serialize: (message) => Buffer.from(requestType.encode(requestType.fromObject(message)).finish()),
-    deserialize: (bytes) => responseType.decode(bytes) as unknown as Response,
+    deserialize: (bytes) => responseType.decode(bytes) as Response,
   };
 }
 

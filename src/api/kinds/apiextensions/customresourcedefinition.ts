@@ -20,19 +20,19 @@ export const customResourceDefinition: KindBehaviour<CustomResourceDefinition> =
     setDefaults(crd) {
       const { spec } = crd;
       if (!spec?.names) return;
-      spec.scope ??= '' as never;
+      spec.scope ??= '';
       // Names that are not given follow from the kind.
       spec.names.singular ||= spec.names.kind?.toLowerCase();
       if (spec.names.kind) spec.names.listKind ||= `${spec.names.kind}List`;
-      spec.conversion ??= { strategy: 'None' as never };
+      spec.conversion ??= { strategy: 'None' };
       if (spec.conversion.webhook?.clientConfig?.service) spec.conversion.webhook.clientConfig.service.port ??= 443;
     },
     prepareForCreate(crd) {
       const stored = (crd.spec.versions ?? []).filter(({ storage }) => storage).map(({ name }) => name);
       crd.status = {
-        conditions: null as never,
+        conditions: [],
         acceptedNames: { plural: '', kind: '' },
-        storedVersions: (stored.length ? [stored[0]] : null) as never,
+        storedVersions: stored.length ? [stored[0]] : undefined,
       };
     },
     prepareForUpdate(next) {

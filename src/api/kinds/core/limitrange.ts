@@ -17,7 +17,7 @@ interface Item {
   maxLimitRequestRatio?: ResourceList;
 }
 
-const items = (range: LimitRange) => (range.spec?.limits ?? []) as unknown as Item[];
+const items = (range: LimitRange) => (range.spec?.limits ?? []) as Item[];
 
 export const limitRange: KindBehaviour<LimitRange> = {
   strategy: {

@@ -148,7 +148,7 @@ export function validatePodResources(spec: PodSpec, path: string, claims: Readon
 
 function validateConsistency(spec: PodSpec, { requests = {}, limits = {} }: Resources, path: string): FieldError[] {
   const errors: FieldError[] = [];
-  const own = { ...spec, resources: undefined, overhead: undefined } as unknown as PodSpec;
+  const { resources: _resources, overhead: _overhead, ...own } = spec;
   for (const [name, total] of Object.entries(podRequests({ spec: own }) as ResourceList)) {
     const request = requests[name];
     if (request !== undefined && compareQuantities(total, request) > 0)
