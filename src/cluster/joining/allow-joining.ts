@@ -3,7 +3,7 @@ import type { Cluster } from '../start.ts';
 import { caHashes } from './ca-hash.ts';
 import { ensureCertificateKey, publishKeys } from './control-plane-keys.ts';
 import { JoinError } from './join-error.ts';
-import { ensureJoinObjects } from './join-objects.ts';
+import { controlPlaneLabel, ensureJoinObjects } from './join-objects.ts';
 
 /** The inputs of a machine that joins, beside its token. */
 export interface JoinInformation {
@@ -31,8 +31,6 @@ export async function allowJoining({ client, server, config, ca, etcd, directory
   return { server, caHash, certificateKey: await ensureCertificateKey(directory.pki) };
 }
 
-const roleLabel = 'node-role.kubernetes.io/control-plane';
-
 /** Writes the objects by which other machines join, and labels the node of this one. */
 export async function publishServer(cluster: Cluster, etcd: EtcdMember): Promise<void> {
   const { client, server, ca, config, directory } = cluster;
@@ -40,5 +38,9 @@ export async function publishServer(cluster: Cluster, etcd: EtcdMember): Promise
   await ensureJoinObjects(client, { server, ca, config });
   await publishKeys(client, directory.pki, etcd.endpoints);
   for (const name of config.nodeNames)
-    await client.patch('nodes', { name }, { type: 'merge', body: { metadata: { labels: { [roleLabel]: '' } } } });
+    await client.patch(
+      'nodes',
+      { name },
+      { type: 'merge', body: { metadata: { labels: { [controlPlaneLabel]: '' } } } },
+    );
 }

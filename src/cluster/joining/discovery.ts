@@ -62,20 +62,32 @@ export async function discoverCluster(options: DiscoveryOptions): Promise<Discov
 }
 
 function checkCluster(kubeconfig: string, given: string, hashes: readonly string[]): DiscoveredCluster {
-  const [entry] = (fieldsIn(parse(kubeconfig))['clusters'] ?? []) as readonly unknown[];
-  const cluster = fieldsIn(fieldsIn(entry)['cluster']);
-  const ca = Buffer.from(textIn(cluster['certificate-authority-data']), 'base64').toString();
-  const found = caHashes(ca);
+  const { ca, server, found } = clusterIn(kubeconfig, given);
   if (!found.some((hash) => hashes.includes(hash)))
     throw new JoinError(
       `the CA of ${given} has the hash ${found.join(', ') || '(none)'}, not ${hashes.join(', ')}: this is another cluster, or something between this machine and the server answers in its place`,
     );
-  return { ca, server: textIn(cluster['server']) || given };
+  return { ca, server };
+}
+
+/** Any holder of a token can sign such a text. */
+function clusterIn(kubeconfig: string, given: string): DiscoveredCluster & { readonly found: readonly string[] } {
+  try {
+    const { clusters } = fieldsIn(parse(kubeconfig));
+    const cluster = fieldsIn(fieldsIn(Array.isArray(clusters) ? clusters[0] : undefined)['cluster']);
+    const ca = Buffer.from(textIn(cluster['certificate-authority-data']), 'base64').toString();
+    const server = textIn(cluster['server']) || given;
+    return { ca, server: new URL(server).origin, found: caHashes(ca) };
+  } catch (error) {
+    throw new JoinError(
+      `the cluster-info of ${given} cannot be read (${(error as Error).message.split('\n')[0]}): "coracle token create" on a server writes it again`,
+    );
+  }
 }
 
 /** Anonymous, and without trust in the server: the signature and the hash are checked afterwards. */
 async function read(server: string, path: string, clock: Clock): Promise<unknown> {
-  const { code, text, date } = await get(new URL(path, server)).catch((error: NodeJS.ErrnoException) => {
+  const { code, text, date } = await get(new URL(path, server), clock).catch((error: NodeJS.ErrnoException) => {
     throw new JoinError(
       `cannot reach ${server} (${error.code ?? error.message}): check the address, that the server runs, and that no firewall is between`,
     );
@@ -98,9 +110,11 @@ async function read(server: string, path: string, clock: Clock): Promise<unknown
 
 const mostBytes = 1 << 20;
 
-function get(url: URL): Promise<{ code: number; text: string; date: string }> {
+function get(url: URL, clock: Clock): Promise<{ code: number; text: string; date: string }> {
   return new Promise((resolve, reject) => {
-    const request = https.get(url, { rejectUnauthorized: false, timeout: timeoutMs, agent: false }, (response) => {
+    // The whole answer has this time: one that comes byte by byte would never end.
+    const timer = clock.after(timeoutMs, () => request.destroy(new Error(`no answer in ${timeoutMs / 1000} s`)));
+    const request = https.get(url, { rejectUnauthorized: false, agent: false }, (response) => {
       const chunks: Buffer[] = [];
       let size = 0;
       response.on('data', (chunk: Buffer) => {
@@ -117,7 +131,7 @@ function get(url: URL): Promise<{ code: number; text: string; date: string }> {
       );
       response.on('error', reject);
     });
-    request.on('timeout', () => request.destroy(new Error('no answer in 10 s')));
     request.on('error', reject);
+    request.on('close', () => timer.cancel());
   });
 }

@@ -5,7 +5,8 @@ import { ignoreNotFound, isAlreadyExists, isConflict } from '../../api/api.ts';
 import type { Client } from '../../client/client.ts';
 import { nodeRequestRights } from '../../kube-controller-manager/kube-controller-manager.ts';
 import { deepEqual } from '../../machinery/collections/equal.ts';
-import { fieldsIn } from '../../machinery/parsed.ts';
+import { parseCidr } from '../../machinery/ip.ts';
+import { fieldsIn, textIn } from '../../machinery/parsed.ts';
 import type { SystemObject } from '../extra-objects.ts';
 import { version } from '../version.ts';
 import { keysName } from './control-plane-keys.ts';
@@ -14,6 +15,9 @@ import type { SharedSettings } from './types.ts';
 
 export const settingsName = { namespace: 'kube-system', name: 'coracle-config' } as const;
 export const clusterInfoName = { namespace: 'kube-public', name: 'cluster-info' } as const;
+
+/** Of the nodes of servers. */
+export const controlPlaneLabel = 'node-role.kubernetes.io/control-plane';
 
 const api = '/apis/rbac.authorization.k8s.io/v1';
 const apiGroup = 'rbac.authorization.k8s.io';
@@ -141,7 +145,9 @@ export function parseSettings(text: string | undefined): SharedSettings | undefi
   try {
     const { serviceCidr, clusterCidr, clusterDomain, version } = fieldsIn(JSON.parse(text ?? ''));
     const all = { serviceCidr, clusterCidr, clusterDomain, version };
-    return Object.values(all).every((value) => typeof value === 'string') ? (all as SharedSettings) : undefined;
+    const areTexts = Object.values(all).every((value) => typeof value === 'string');
+    const areRanges = [serviceCidr, clusterCidr].every((range) => parseCidr(textIn(range)));
+    return areTexts && areRanges ? (all as SharedSettings) : undefined;
   } catch {
     return undefined;
   }

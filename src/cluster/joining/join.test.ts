@@ -1,13 +1,15 @@
 // A machine joins a real API server over HTTPS.
 
 import { X509Certificate } from 'node:crypto';
-import { existsSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import type { ServerResponse } from 'node:http';
 import * as https from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { type Kubeconfig, loadKubeconfig } from '../../client/client.ts';
+import { detachedSignature, signatureKey } from '../../kube-controller-manager/kube-controller-manager.ts';
 import { systemClock, type VirtualClock } from '../../machinery/time/clock.ts';
 import { startCluster, type TestCluster } from '../../testing/testing.ts';
 import { issue, makeAuthority } from '../certificates.ts';
@@ -15,7 +17,7 @@ import { type DataDirectory, dataDirectory } from '../data-directory.ts';
 import { caHashes } from './ca-hash.ts';
 import { discoverCluster } from './discovery.ts';
 import { joinCluster } from './join.ts';
-import { ensureJoinObjects } from './join-objects.ts';
+import { controlPlaneLabel, ensureJoinObjects } from './join-objects.ts';
 import { readMembership } from './membership.ts';
 import { createToken, deleteToken, listTokens, newToken, workerGroup } from './tokens.ts';
 import type { JoinRequest } from './types.ts';
@@ -32,6 +34,9 @@ beforeAll(async () => {
   await ensureJoinObjects(cluster.client, { server: kubeconfig.server, ca: kubeconfig.ca!, config: ranges });
 });
 afterAll(() => cluster.stop());
+
+const cluster64 = (ca: string) =>
+  JSON.stringify({ clusters: [{ cluster: { 'certificate-authority-data': btoa(ca) } }] });
 
 let directory: DataDirectory;
 beforeEach(() => {
@@ -103,6 +108,21 @@ describe('a machine is refused, and nothing stays', () => {
     await expect(join(await request(), 'node-1')).rejects.toThrow(/has a node node-1 that is Ready/);
   });
 
+  test('with the name of a server that is away', async () => {
+    const labels = { [controlPlaneLabel]: '' };
+    await cluster.client.create('nodes', { metadata: { name: 'server-2', labels } });
+    await expect(join(await request(), 'server-2')).rejects.toThrow(/the node server-2 of the cluster is a server/);
+    await cluster.client.delete('nodes', { name: 'server-2' });
+  });
+
+  test('when its token is deleted meanwhile', async () => {
+    const given = await request();
+    await expect(join(given, 'worker-8', () => deleteToken(cluster.client, given.token.id))).rejects.toThrow(
+      /refuses the token \w+: it has expired or is wrong/,
+    );
+    expect(existsSync(path.join(directory.pki, 'node'))).toBe(false);
+  });
+
   test('with the name of the API server', async () => {
     await expect(join(await request(), 'kubernetes.default.svc')).rejects.toThrow(/is a name of the API server/);
     expect(await readMembership(directory)).toBeUndefined();
@@ -116,16 +136,42 @@ describe('a machine is refused, and nothing stays', () => {
   });
 });
 
+test('a damaged record of the membership is named', async () => {
+  const settings = { ...ranges, version: '1.0.0' };
+  const good = { node: 'a', ca: kubeconfig.ca, servers: ['192.0.2.1:6443'], settings };
+  const bad: readonly unknown[] = [
+    null,
+    [],
+    'x',
+    { ...good, servers: [] },
+    { ...good, servers: ['not a server'] },
+    { ...good, servers: [null] },
+    { ...good, ca: '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n' },
+    { ...good, node: 1 },
+    { ...good, settings: { ...settings, serviceCidr: '10.0.0.0' } },
+    { ...good, settings: { ...settings, clusterDomain: undefined } },
+  ];
+  const file = path.join(directory.root, 'membership.json');
+  for (const text of ['', '{', '\0', ...bad.map((content) => JSON.stringify(content))]) {
+    writeFileSync(file, text);
+    await expect(readMembership(directory), text).rejects.toThrow(/membership.json is damaged: remove it/);
+  }
+  writeFileSync(file, JSON.stringify(good));
+  expect(await readMembership(directory)).toEqual(good);
+});
+
 describe('discovery', () => {
   const stops: (() => void)[] = [];
   afterEach(() => {
     for (const stop of stops.splice(0)) stop();
   });
 
-  async function answering(code: number, body: string): Promise<string> {
+  const answering = (code: number, body: string) => serving((response) => response.writeHead(code).end(body));
+
+  async function serving(answer: (response: ServerResponse) => void): Promise<string> {
     const now = Date.now();
     const pair = await issue(await makeAuthority(now), { name: 's', commonName: 's', usage: 'server' }, now);
-    const server = https.createServer(pair, (_, response) => response.writeHead(code).end(body));
+    const server = https.createServer(pair, (_, response) => answer(response));
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     stops.push(() => server.close());
     return `https://127.0.0.1:${(server.address() as AddressInfo).port}`;
@@ -142,6 +188,31 @@ describe('discovery', () => {
     ['too much', 200, 'x'.repeat(2 << 20), /too long/],
   ])('a server with %s is named with its fault', async (_, code, body, message) => {
     await expect(found(await answering(code, body))).rejects.toThrow(message);
+  });
+
+  test('an answer that comes byte by byte does not hold it up', async () => {
+    const server = await serving((response) => {
+      const timer = setInterval(() => response.write(' '), 20);
+      response.on('close', () => clearInterval(timer));
+    });
+    const fast = {
+      ...systemClock,
+      after: ((ms, call) => systemClock.after(ms / 50, call)) as typeof systemClock.after,
+    };
+    await expect(found(server, fast)).rejects.toThrow(/cannot reach .* \(no answer in 10 s\)/);
+  });
+
+  test.each<[string, string, RegExp]>([
+    ['no YAML', '{[', /cannot be read .*"coracle token create" on a server writes it again/],
+    ['no clusters', 'clusters: {}', /has the hash \(none\)/],
+    ['another shape', 'clusters: 7', /has the hash \(none\)/],
+    ['no certificate', cluster64('-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n'), /cannot be read/],
+    ['no URL', 'clusters: [{cluster: {server: "a b"}}]', /cannot be read .*Invalid URL/],
+  ])('a signed cluster-info with %s is named', async (_, kubeconfig, message) => {
+    const token = newToken();
+    const data = { kubeconfig, [signatureKey(token)]: detachedSignature(kubeconfig, token) };
+    const server = await answering(200, JSON.stringify({ data }));
+    await expect(discoverCluster({ server, token, hashes: [hash], clock: systemClock })).rejects.toThrow(message);
   });
 
   test.each([

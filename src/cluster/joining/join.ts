@@ -10,7 +10,7 @@ import { version } from '../version.ts';
 import { hostAndPort } from './balancer.ts';
 import { type DiscoveredCluster, discoverCluster } from './discovery.ts';
 import { JoinError } from './join-error.ts';
-import { parseSettings, settingsName } from './join-objects.ts';
+import { controlPlaneLabel, parseSettings, settingsName } from './join-objects.ts';
 import { type Membership, membershipFile, writeMembership } from './membership.ts';
 import { bootstrapKubelet, type CertificateTools, ensureNodeCertificates } from './node-certificates.ts';
 import { tokenText } from './tokens.ts';
@@ -48,6 +48,7 @@ export async function enterCluster(
 const explain =
   ({ server, token }: JoinRequest) =>
   (error: NodeJS.ErrnoException): never => {
+    if (error instanceof JoinError) throw error;
     if (isApiError(error) && error.code === 401)
       throw new JoinError(
         `${server} refuses the token ${token.id}: it has expired or is wrong; create another with "coracle token create"`,
@@ -84,10 +85,12 @@ export async function joinCluster(
   const clients = clientsOf(request.server, ca, tools.clock);
   try {
     await prepare(settings);
-    await checkName(client, tools.node);
+    await checkName(client, tools.node).catch(explain(request));
+    await checkNoServer(client, tools.node).catch(explain(request));
     await mkdir(tools.directory, { recursive: true, mode: 0o700 });
     const withClient = { ...tools, ca, clientFor: clients.clientFor };
-    await ensureNodeCertificates(await bootstrapKubelet(client, withClient), withClient);
+    const kubelet = await bootstrapKubelet(client, withClient).catch(explain(request));
+    await ensureNodeCertificates(kubelet, withClient);
     const servers = [...new Set([request.server, server].map(hostAndPort))];
     const membership = { node: tools.node, ca, servers, settings };
     await writeMembership(directory, membership);
@@ -114,6 +117,15 @@ function clientsOf(server: string, ca: string, clock: Clock) {
       for (const transport of transports) transport.close();
     },
   };
+}
+
+/** A token cannot take over the node of a server, also while that is away. */
+async function checkNoServer(client: Client, name: string): Promise<void> {
+  const node = await client.get('nodes', { name }).catch(ignoreNotFound);
+  if (node?.metadata.labels?.[controlPlaneLabel] !== undefined)
+    throw new JoinError(
+      `the node ${name} of the cluster is a server: choose another name with --node-name, or remove it first with "coracle node remove ${name}"`,
+    );
 }
 
 export async function checkName(client: Client, name: string): Promise<void> {

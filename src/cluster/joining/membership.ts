@@ -5,6 +5,8 @@ import { readFile } from 'node:fs/promises';
 import { fieldsIn, textIn } from '../../machinery/parsed.ts';
 import { type DataDirectory, DataDirectoryError } from '../data-directory.ts';
 import { writeWhole } from '../write-whole.ts';
+import { hostAndPort } from './balancer.ts';
+import { caHashes } from './ca-hash.ts';
 import { parseSettings } from './join-objects.ts';
 import type { SharedSettings } from './types.ts';
 
@@ -38,9 +40,10 @@ function parse(text: string): Membership | undefined {
   try {
     const { node, ca, servers, settings } = fieldsIn(JSON.parse(text));
     const shared = parseSettings(JSON.stringify(settings));
-    const isComplete = textIn(node) && textIn(ca) && Array.isArray(servers) && servers.length > 0;
-    return isComplete && shared
-      ? { node: textIn(node), ca: textIn(ca), servers: servers.map(String), settings: shared }
+    if (!textIn(node) || caHashes(textIn(ca)).length === 0 || !Array.isArray(servers) || !shared) return undefined;
+    const addresses = servers.map((server) => hostAndPort(textIn(server)));
+    return addresses.length > 0
+      ? { node: textIn(node), ca: textIn(ca), servers: addresses, settings: shared }
       : undefined;
   } catch {
     return undefined;

@@ -107,11 +107,12 @@ const read = (name: string): Promise<CertificateSigningRequest | undefined> =>
 
 /** Signing uses system threads, which the virtual clock does not await. */
 async function settled(name: string, done: (csr: CertificateSigningRequest) => boolean) {
-  for (let i = 0; i < 200; i++) {
+  const lastMs = performance.now() + 10_000;
+  for (let i = 0; performance.now() < lastMs; i++) {
     const csr = await read(name);
     if (csr && done(csr)) return csr;
-    await clock.advance(1);
-    await new Promise((resolve) => setImmediate(resolve));
+    await clock.advance(i < 200 ? 1 : 0);
+    await new Promise((resolve) => setTimeout(resolve, i < 200 ? 0 : 5));
   }
   throw new Error(`${name}: ${JSON.stringify((await read(name))?.status)}`);
 }
@@ -311,8 +312,10 @@ describe('approving requests of nodes', () => {
   });
   const proxy = (more: Asked = {}): Asked => ({ subject: [{ CN: ['system:kube-proxy'] }], by: node('a'), ...more });
   const decision = async (name: string) => (await quiet(name)).conditions?.[0];
+  const reserved = ['server-1', 'kubernetes', 'x.svc', 'localhost'];
+  const invalid = ['*', '*.example.com', 'KUBERNETES', 'Server-1', 'kubernetes.', 'a b'];
   beforeEach(() => {
-    granted.selfnodeserver = ['a', 'b', 'server-1', 'kubernetes', 'x.svc', 'localhost'].map((n) => `system:node:${n}`);
+    granted.selfnodeserver = ['a', 'b', ...reserved, ...invalid].map((n) => `system:node:${n}`);
     granted.nodeproxyclient = ['system:node:a'];
   });
 
@@ -342,7 +345,11 @@ describe('approving requests of nodes', () => {
     ['a proxy of another user', proxy({ by: { name: 'jane', groups: ['system:nodes'] } })],
   ])('%s waits for a user', async (_, asked) => expect(await decision(await ask(asked))).toBeUndefined());
 
-  test.each(['server-1', 'kubernetes', 'x.svc', 'localhost'])('%s is a name that no node gets', async (name) =>
+  test.each(invalid)('"%s", which is no name of a node, is refused: it could match that of a server', async (name) =>
+    expect(await decision(await ask(serving(name)))).toMatchObject({ type: 'Denied', reason: 'InvalidName' }),
+  );
+
+  test.each(reserved)('%s is a name that no node gets', async (name) =>
     expect(await decision(await ask(serving(name)))).toMatchObject({ type: 'Denied', reason: 'ReservedName' }),
   );
 
@@ -363,6 +370,14 @@ describe('approving requests of nodes', () => {
     await client.delete('nodes', { name: 'a' });
     await clock.advance(60_000);
     expect(await decision(name)).toMatchObject({ type: 'Approved' });
+  });
+
+  test('nor the node of a server, also while the server is away', async () => {
+    granted.nodeclient = ['bootstrap'];
+    await client.create('nodes', { metadata: { name: 'a', labels: { 'node-role.kubernetes.io/control-plane': '' } } });
+    const by = { name: 'bootstrap', groups: [] };
+    const name = await ask({ signer: kubeletSigner, subject: subjectOf('a'), usages: clientUsages, by });
+    expect(await decision(name)).toBeUndefined();
   });
 });
 

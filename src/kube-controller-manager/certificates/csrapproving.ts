@@ -9,6 +9,8 @@ import { hasCondition, kubeletClientFault, kubeletClientSigner, readRequest } fr
 const firstRetryMs = 200;
 const longestRetryMs = 1_000_000;
 
+const controlPlaneLabel = 'node-role.kubernetes.io/control-plane';
+
 const recognized = {
   selfnodeclient: 'Auto approving self kubelet client certificate after SubjectAccessReview.',
   nodeclient: 'Auto approving kubelet client certificate after SubjectAccessReview.',
@@ -27,8 +29,8 @@ export const csrApproving: Controller = {
     const self = csr.spec.username === request.commonName;
     for (const [subresource, message] of Object.entries(recognized)) {
       if (subresource === 'selfnodeclient' && !self) continue;
-      // A token of a new machine must not take over a node that works.
-      if (subresource === 'nodeclient' && !self && isReady(request.commonName, tools)) continue;
+      // A token of a new machine must not take over a node that works, or the names of a server that is away.
+      if (subresource === 'nodeclient' && !self && isTaken(request.commonName, tools)) continue;
       if (await isAllowed(csr, subresource, tools)) return decide(csr, 'Approved', 'AutoApproved', message, tools);
     }
     const waitedMs = tools.clock.now() - Date.parse(csr.metadata.creationTimestamp ?? '');
@@ -36,9 +38,10 @@ export const csrApproving: Controller = {
   },
 };
 
-function isReady(user: string, { lister }: Tools): boolean {
+function isTaken(user: string, { lister }: Tools): boolean {
   const node = lister('nodes').get(user.slice('system:node:'.length));
-  return node !== undefined && isConditionTrue(node, 'Ready');
+  if (!node) return false;
+  return isConditionTrue(node, 'Ready') || node.metadata.labels?.[controlPlaneLabel] !== undefined;
 }
 
 export async function isAllowed(

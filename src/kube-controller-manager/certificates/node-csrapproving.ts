@@ -3,6 +3,7 @@
 
 import type { CertificateSigningRequest } from '../../api/api.ts';
 import { type Controller, own } from '../../client/client.ts';
+import { dns1123SubdomainFaults } from '../../machinery/text/names.ts';
 import { decide, isAllowed } from './csrapproving.ts';
 import {
   clientFault,
@@ -43,6 +44,9 @@ export const nodeCsrApproving = (reservedNames: readonly string[]): Controller =
     const fault = right === 'selfnodeserver' ? servingFault(csr) : proxyFault(csr);
     if (fault) return;
     const name = username.slice(nodePrefix.length);
+    // Names in certificates match without regard to case, and with wildcards.
+    if (right === 'selfnodeserver' && dns1123SubdomainFaults(name).length > 0)
+      return decide(csr, 'Denied', 'InvalidName', `"${name}" cannot be the name of a node`, tools);
     if (right === 'selfnodeserver' && isReserved(name, reservedNames))
       return decide(
         csr,
