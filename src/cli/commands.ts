@@ -12,6 +12,7 @@ export function addCommands(program: Command): void {
   addAgent(program);
   addToken(program);
   addNode(program);
+  addCertificates(program);
   addKubeApiserver(program);
   addEnvtest(program);
   withCluster(program.command('down').description('stop a cluster and its pods; its data stays'))
@@ -118,6 +119,16 @@ function addNode(program: Command): void {
   withDrainOptions(node.command('remove').description('drain a node, and remove it from the cluster')).action(
     async (name, options) => (await import('./node.ts')).remove(name, options),
   );
+}
+
+function addCertificates(program: Command): void {
+  const certificates = program.command('certificates').description('certificates of this machine');
+  withOutput(
+    withCluster(certificates.command('check').description('show when they expire; fails within 30 days of it')),
+  ).action(async (options) => (await import('./certificates.ts')).check(options));
+  withCluster(
+    certificates.command('renew').description('make new ones now; running clusters renew them by themselves'),
+  ).action(async (options) => (await import('./certificates.ts')).renew(options));
 }
 
 function addKubeApiserver(program: Command): void {

@@ -31,21 +31,37 @@ export async function renewCertificates({ current, ensure, renewed }: Omit<Rotat
   return names;
 }
 
-export function rotateCertificates(options: RotationOptions): { stop(): Promise<void> } {
+export interface Rotation {
+  /** Checks now. Rejects with the reason when certificates cannot be renewed. */
+  check(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+export function rotateCertificates(options: RotationOptions): Rotation {
   const { clock, logger } = options;
   const stopping = new AbortController();
+  let last: Promise<unknown> = Promise.resolve();
+  /** One at a time. */
+  const check = () => {
+    const next = last.then(async () => {
+      const names = await renewCertificates(options);
+      if (names.size) logger.info('certificates were renewed', { names: [...names] });
+    });
+    last = next.catch(() => {});
+    return next;
+  };
   const run = async () => {
     for (;;) {
       await clock.sleep(checkMs, stopping.signal).catch(() => {});
       if (stopping.signal.aborted) return;
-      await renewCertificates(options).then(
-        (names) => names.size && logger.info('certificates were renewed', { names: [...names] }),
-        (error: Error) => logger.error('certificates cannot be renewed, trying again later', { error: error.message }),
+      await check().catch((error: Error) =>
+        logger.error('certificates cannot be renewed, trying again later', { error: error.message }),
       );
     }
   };
   const running = run();
   return {
+    check,
     stop() {
       stopping.abort();
       return running;

@@ -1,6 +1,7 @@
 // The room's front door.
 
 export type { Decision } from '../kube-scheduler/kube-scheduler.ts';
+export { discardCertificates, listCertificates } from './certificate-files.ts';
 export * from './config.ts';
 export type { Environment } from './context.ts';
 export { askControl } from './control.ts';
@@ -11,6 +12,7 @@ export { isCaHash } from './joining/ca-hash.ts';
 export { isCertificateKey } from './joining/control-plane-keys.ts';
 export { drainNode } from './joining/drain.ts';
 export { JoinError } from './joining/join-error.ts';
+export { readMembership } from './joining/membership.ts';
 export { runAgent } from './joining/run-agent.ts';
 export {
   createToken,

@@ -69,6 +69,7 @@ export async function runCluster(
     explain: async (body) => cluster.explainPod(textIn(fieldsIn(body)['pod'])),
     // From now on machines can join; the answer tells how.
     join: () => allowJoining(cluster),
+    'renew-certificates': () => cluster.checkCertificates(),
     ...(cluster.etcd && etcdHandlers(cluster.etcd)),
     stop: async () => hooks.onStopRequest(),
   });

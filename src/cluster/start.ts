@@ -48,6 +48,8 @@ export interface Cluster {
   /** The nodes that run in this process, by their names. */
   readonly nodes: ReadonlyMap<string, NodeHandle>;
   status(): Promise<{ readonly parts: readonly PartStatus[]; readonly processes: readonly ClusterProcess[] }>;
+  /** Makes certificates that are due or missing. Rejects with the reason when that fails. */
+  checkCertificates(): Promise<void>;
   /** The scheduler's decision about a pod (namespace/name); undefined if unknown. */
   explainPod(pod: string): Decision | undefined;
   /** Stops the parts from the bottom of the list to its top. Containers keep running. */
@@ -165,6 +167,7 @@ async function start(
           processes: [main, ...(nodeProcess ? [{ name: 'nodes', ...nodeProcess } as const] : [])],
         };
       },
+      checkCertificates: () => api.checkCertificates(),
       explainPod: (pod) => scheduler?.current?.explain(pod),
       async stop() {
         await nodes.stop();

@@ -12,6 +12,7 @@ import {
   type HttpsTransport,
   httpsTransport,
 } from '../../client/client.ts';
+import { rotateCertificates } from '../certificate-rotation.ts';
 import type { KeyPair } from '../certificates.ts';
 import type { ClusterConfig, RunConfig } from '../config.ts';
 import type { Environment } from '../context.ts';
@@ -48,12 +49,13 @@ export interface RunningAgent {
   /** API server that it uses now, as host:port. */
   readonly server: string;
   status(): Promise<NodeProcessStatus>;
+  /** Makes certificates that are due or missing. Rejects with the reason when that fails. */
+  checkCertificates(): Promise<void>;
   /** Whether the node is Ready; otherwise why not. */
   nodeProblem(): Promise<string | undefined>;
   stop(): Promise<void>;
 }
 
-const renewEveryMs = 3_600_000;
 const readyTimeoutMs = 120_000;
 const readyPollMs = 250;
 
@@ -85,10 +87,10 @@ class Agent implements RunningAgent {
   readonly #environment: Environment;
   readonly #hooks: StartHooks;
   readonly #stops: (() => Promise<void> | void)[] = [];
-  readonly #stopping = new AbortController();
   #given: ClusterConfig;
   #running: { readonly balancer: Balancer; readonly config: RunConfig; readonly nodes: NodeProcess } | undefined;
   #node: Client | undefined;
+  #checkCertificates: () => Promise<void> = async () => {};
 
   constructor(config: ClusterConfig, directory: DataDirectory, environment: Environment, hooks: StartHooks) {
     this.#given = config;
@@ -146,6 +148,10 @@ class Agent implements RunningAgent {
     await this.#step('node Ready', () => this.#untilReady());
   }
 
+  checkCertificates(): Promise<void> {
+    return this.#checkCertificates();
+  }
+
   status(): Promise<NodeProcessStatus> {
     return this.#parts.nodes.status();
   }
@@ -162,7 +168,6 @@ class Agent implements RunningAgent {
   }
 
   async stop(): Promise<void> {
-    this.#stopping.abort();
     for (const stop of this.#stops.splice(0).reverse()) await stop();
   }
 
@@ -236,30 +241,20 @@ class Agent implements RunningAgent {
     });
   }
 
-  #renew(tools: CertificateTools, from: NodeCertificates, replace: (next: NodeCertificates) => Promise<void>): void {
-    const { clock, logger } = this.#environment;
-    const { signal } = this.#stopping;
-    const run = async () => {
-      let current = from;
-      while (!signal.aborted) {
-        await clock.sleep(renewEveryMs, signal).catch(() => {});
-        if (signal.aborted) return;
-        try {
-          const next = await ensureNodeCertificates(current.kubelet, tools);
-          const isSame = (['kubelet', 'serving', 'proxy'] as const).every(
-            (name) => next[name].cert === current[name].cert,
-          );
-          if (isSame) continue;
-          current = next;
-          logger.info('certificates were renewed');
-          await replace(next);
-        } catch (error) {
-          logger.error('certificates cannot be renewed, trying again later', { error: (error as Error).message });
-        }
-      }
-    };
-    const running = run();
-    this.#stops.push(() => running);
+  #renew(tools: CertificateTools, current: NodeCertificates, replace: (next: NodeCertificates) => Promise<void>): void {
+    const rotation = rotateCertificates({
+      clock: this.#environment.clock,
+      logger: this.#environment.logger,
+      current: new Map(Object.entries({ ...current }).map(([name, pair]) => [name, { ...pair }])),
+      ensure: async () => {
+        used = await ensureNodeCertificates(used.kubelet, tools);
+        return new Map(Object.entries({ ...used }));
+      },
+      renewed: () => replace(used),
+    });
+    let used = current;
+    this.#checkCertificates = () => rotation.check();
+    this.#stops.push(() => rotation.stop());
   }
 
   async #untilReady(): Promise<void> {

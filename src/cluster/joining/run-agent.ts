@@ -22,6 +22,7 @@ export async function runAgent(
     async join() {
       throw new Error('this machine is a node: create tokens on a machine of the control plane');
     },
+    'renew-certificates': () => agent.checkCertificates(),
     stop: async () => hooks.onStopRequest(),
   });
   const stopCollecting = collectWhenIdle(environment.clock);

@@ -46,6 +46,8 @@ export interface ApiServerPart extends RunningComponent {
   readonly signSecretToken: TokenIssuer['issueForSecret'];
   /** Serves resources that are computed for each read, until the returned function is called. */
   serveComputed(resources: readonly ComputedResource[]): () => void;
+  /** Makes certificates that are due or missing. Rejects with the reason when that fails. */
+  checkCertificates(): Promise<void>;
   /** Calls it whenever certificates were renewed, with their names. */
   onRenewal(renewal: Renewal): void;
 }
@@ -61,10 +63,9 @@ export interface Pki {
 export async function startApiServerPart(context: PartContext, { store }: StorePart): Promise<ApiServerPart> {
   const { config, directory, clock, logger, metrics } = context;
   const { apiServiceIP, dnsServiceIP } = firstAddresses(config.serviceCidr);
-  const listens = config.port !== undefined;
   const ensure = () => ensureCertificates(directory.pki, requests(config), clock.now());
-  const pki = listens ? await ensure() : undefined;
-  const proxy = listens ? await ensureFrontProxy(directory.pki, clock.now()) : undefined;
+  const pki = config.port === undefined ? undefined : await ensure();
+  const proxy = pki && (await ensureFrontProxy(directory.pki, clock.now()));
   const frontProxy = proxy && { ca: proxy.ca.cert, allowedNames: [frontProxyName] };
   const issuer = `https://kubernetes.default.svc.${config.clusterDomain}`;
   const kubeletClient = pki?.certificates.get('apiserver-kubelet-client');
@@ -79,7 +80,7 @@ export async function startApiServerPart(context: PartContext, { store }: StoreP
     ...(auditor && { auditor }),
     access: {
       serviceAccounts: {
-        signingKey: listens ? await ensureSigningKey(directory.pki) : makeSigningKey(),
+        signingKey: pki ? await ensureSigningKey(directory.pki) : makeSigningKey(),
         issuer,
       },
       ...accessFiles.options,
@@ -121,6 +122,7 @@ export async function startApiServerPart(context: PartContext, { store }: StoreP
     clientFor,
     signSecretToken,
     serveComputed: (resources) => apiServer.server.computed.add(resources),
+    checkCertificates: async () => rotation?.check(),
     onRenewal: (renewal) => void renewals.add(renewal),
     async stop() {
       await files.stop();
