@@ -20,6 +20,7 @@ export * from './host-path-volumes.ts';
 export { anyAddress, type HostPort, hostPortsOf, portsConflict } from './host-ports.ts';
 export type * from './kind.ts';
 export { cleanupFinalizer } from './kinds/apiextensions/customresourcedefinition.ts';
+export * from './load-balancers.ts';
 export { matchesNode, matchesNodeSelector, matchesTerm } from './node-selector.ts';
 export { DecodeError, sortKeys, unknownFields } from './object.ts';
 export * from './pod.ts';

@@ -2,7 +2,8 @@
 
 import { createHash } from 'node:crypto';
 import os from 'node:os';
-import { parseCidr } from '../machinery/ip.ts';
+import { parseCidr, parseIp, parseIpRange, rangeContains, rangesOverlap } from '../machinery/ip.ts';
+import { must } from '../machinery/must.ts';
 import type { ServerRequest } from './joining/types.ts';
 import { SettingError, type Settings, settings } from './settings.ts';
 
@@ -118,11 +119,27 @@ function checkRanges(config: ClusterConfig): void {
       `--service-cidr ${serviceCidr} and --cluster-cidr ${clusterCidr} overlap: choose another one`,
     );
   const pods = defaultRanges(config).clusterCidr;
+  checkBalancers(config);
   const room = 2 ** (nodePrefix - (parseCidr(pods)?.prefix ?? nodePrefix));
   if (config.nodeNames.length > room)
     throw new SettingError(
       `${pods} has room for ${room} nodes of 256 addresses: choose a larger --cluster-cidr, or fewer --nodes`,
     );
+}
+
+function checkBalancers({ loadBalancerRange, nodeIP, serviceCidr, clusterCidr }: ClusterConfig): void {
+  for (const text of loadBalancerRange) {
+    const range = must(parseIpRange(text), text);
+    for (const [flag, cidr] of [
+      ['--service-cidr', serviceCidr],
+      ['--cluster-cidr', clusterCidr],
+    ])
+      if (cidr && rangesOverlap(range, must(parseIpRange(cidr), cidr)))
+        throw new SettingError(`--load-balancer-range ${text} and ${flag} ${cidr} overlap: choose another one`);
+    const ip = parseIp(nodeIP);
+    if (ip && rangeContains(range, ip))
+      throw new SettingError(`--load-balancer-range ${text} contains ${nodeIP}, the address of this machine`);
+  }
 }
 
 /** Whether two IPv4 ranges, or an address as a /32, share an address. */

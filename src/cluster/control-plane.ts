@@ -2,9 +2,11 @@
 // parts of a node (node-parts.ts) start after them, in this process or in a separate one.
 
 import type { RunningComponent } from '../client/client.ts';
+import { startCloudControllerManager } from '../cloud-controller-manager/cloud-controller-manager.ts';
 import { startKubeControllerManager } from '../kube-controller-manager/kube-controller-manager.ts';
 import { type RunningScheduler, startKubeScheduler } from '../kube-scheduler/kube-scheduler.ts';
 import { autoscalerConfig } from './autoscaler-settings.ts';
+import { ensureCloudRoles } from './bootstrap.ts';
 import { certificateSigner } from './certificate-signer.ts';
 import { makeAuthority } from './certificates.ts';
 import type { PartContext } from './context.ts';
@@ -21,6 +23,7 @@ export interface ControlPlane {
   readonly store: StorePart;
   readonly 'kube-apiserver': ApiServerPart;
   readonly 'kube-controller-manager': RunningComponent;
+  readonly 'cloud-controller-manager': RunningComponent;
   readonly 'kube-scheduler': Led<RunningScheduler>;
   readonly 'metrics-server': RunningComponent;
 }
@@ -57,6 +60,14 @@ export const controlPlane: readonly Part[] = [
       });
     }),
   ),
+  part('cloud-controller-manager', ['kube-apiserver'], async (context, { 'kube-apiserver': api }) => {
+    await ensureCloudRoles(api.clientFor(identities.apiServer));
+    return startLed(context, 'cloud-controller-manager', api.clientFor(identities.cloudControllerManager), (own) => {
+      const leaderElection = electionOf(context);
+      const local = { ranges: context.config.loadBalancerRange, reservedPorts: reservedPorts(api.port) };
+      return startCloudControllerManager(own, { local, ...(leaderElection && { leaderElection }) });
+    });
+  }),
   part('kube-scheduler', ['kube-apiserver'], (context, { 'kube-apiserver': api }) =>
     startLed(context, 'kube-scheduler', api.clientFor(identities.scheduler), (own) => {
       const leaderElection = electionOf(context);
@@ -67,6 +78,16 @@ export const controlPlane: readonly Part[] = [
     startMetricsServerPart(context, api),
   ),
 ];
+
+/** Ports of nodes that a service without an address of its own must not have. */
+const reservedPorts = (apiPort: number | undefined): ReadonlyMap<number, string> =>
+  new Map([
+    ...(apiPort === undefined ? [] : [[apiPort, 'the API server'] as const]),
+    [22, 'SSH'],
+    [2379, 'etcd'],
+    [2380, 'etcd'],
+    [10_250, 'the kubelet'],
+  ]);
 
 function part<Name extends PartName, Needed extends PartName>(
   name: Name,

@@ -1,6 +1,7 @@
 // Objects beside the control plane's: the service account, role and service of cluster DNS, and the published CA.
 
 import { hostPathProvisioner } from '../api/api.ts';
+import { cloudControllerManagerRules } from '../cloud-controller-manager/cloud-controller-manager.ts';
 import type { FrontProxy } from '../kube-apiserver/kube-apiserver.ts';
 import { hostPathProvisionerRules, nodeCsrApproverRules } from '../kube-controller-manager/kube-controller-manager.ts';
 import type { Clock } from '../machinery/time/clock.ts';
@@ -51,22 +52,11 @@ type Entry = [collection: string, object: SystemObject];
 
 const rbac = { apiVersion: 'rbac.authorization.k8s.io/v1' };
 
+export const cloudRoles = (): Generator<Entry> =>
+  userRole(identities.cloudControllerManager.name, cloudControllerManagerRules);
+
 export function* metricsRoles(): Generator<Entry> {
-  const { name } = identities.metricsServer;
-  yield [
-    '/apis/rbac.authorization.k8s.io/v1/clusterroles',
-    { ...rbac, kind: 'ClusterRole', metadata: { name }, rules: metricsServerRules },
-  ];
-  yield [
-    '/apis/rbac.authorization.k8s.io/v1/clusterrolebindings',
-    {
-      ...rbac,
-      kind: 'ClusterRoleBinding',
-      metadata: { name },
-      roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name },
-      subjects: [{ apiGroup: 'rbac.authorization.k8s.io', kind: 'User', name }],
-    },
-  ];
+  yield* userRole(identities.metricsServer.name, metricsServerRules);
   const labels = Object.fromEntries(
     ['view', 'edit', 'admin'].map((role) => [`rbac.authorization.k8s.io/aggregate-to-${role}`, 'true']),
   );
@@ -154,6 +144,24 @@ function* dnsRights(): Generator<Entry> {
       metadata: { name: 'system:coredns', namespace: 'kube-system' },
       roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'Role', name: 'system:coredns' },
       subjects: [{ kind: 'ServiceAccount', name: 'coredns', namespace: 'kube-system' }],
+    },
+  ];
+}
+
+/** A role of a user with the same name. */
+function* userRole(name: string, rules: readonly object[]): Generator<Entry> {
+  yield [
+    '/apis/rbac.authorization.k8s.io/v1/clusterroles',
+    { ...rbac, kind: 'ClusterRole', metadata: { name }, rules },
+  ];
+  yield [
+    '/apis/rbac.authorization.k8s.io/v1/clusterrolebindings',
+    {
+      ...rbac,
+      kind: 'ClusterRoleBinding',
+      metadata: { name },
+      roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name },
+      subjects: [{ apiGroup: 'rbac.authorization.k8s.io', kind: 'User', name }],
     },
   ];
 }

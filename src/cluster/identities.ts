@@ -16,6 +16,7 @@ export const identities = {
   admin: authenticated('kubernetes-admin', 'system:masters'),
   apiServer: authenticated('system:apiserver', 'system:masters'),
   controllerManager: authenticated('system:kube-controller-manager'),
+  cloudControllerManager: authenticated('system:cloud-controller-manager'),
   scheduler: authenticated('system:kube-scheduler'),
   // A user and not a service account: the right to make service accounts must not give its rights.
   metricsServer: authenticated('coracle:metrics-server'),

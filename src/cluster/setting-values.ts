@@ -1,6 +1,6 @@
 // How the values of settings are read from the command line.
 
-import { parseCidr, parseIp } from '../machinery/ip.ts';
+import { parseCidr, parseIp, parseIpRange } from '../machinery/ip.ts';
 import { wholeValue } from '../machinery/quantity.ts';
 import { parseSchedule } from '../machinery/time/cron-schedule.ts';
 
@@ -101,6 +101,21 @@ export function range(largest: number, smallest: number): (value: string) => str
       throw new SettingError(`Give a range from /${largest} to /${smallest}.`);
     return value;
   };
+}
+
+const largestRange = 65_536n;
+
+/** IPv4 ranges, each a CIDR or two addresses with a dash between. */
+export function addressRanges(value: string): readonly string[] {
+  return list(value).map((text) => {
+    const range = parseIpRange(text);
+    if (range?.family !== 4)
+      throw new SettingError(
+        `"${text}" is no range. Give two IPv4 addresses, such as 192.0.2.200-192.0.2.220, or a CIDR.`,
+      );
+    if (range.last - range.first >= largestRange) throw new SettingError(`${text} has more than 65536 addresses.`);
+    return text;
+  });
 }
 
 export function domain(value: string): string {

@@ -34,6 +34,7 @@ describe('a setting reads its value from text', () => {
     ['autoscalerTolerance', '0.05', 0.05],
     ['evictionHard', 'memory.available<5%', { 'memory.available': '5%' }],
     ['evictionHard', 'nodefs.available<1Gi, pid.available<0%', { 'nodefs.available': '1Gi', 'pid.available': '0%' }],
+    ['loadBalancerRange', '192.0.2.200-192.0.2.220, 192.0.2.64/28', ['192.0.2.200-192.0.2.220', '192.0.2.64/28']],
     ['nodeName', 'worker-1.example', 'worker-1.example'],
     [
       'nodeLabels',
@@ -58,6 +59,9 @@ describe('a setting reads its value from text', () => {
 describe('a setting refuses a value that cannot be used', () => {
   test.each<[keyof Settings, string, RegExp]>([
     ['port', '65536', /whole number from 0 to 65535/],
+    ['loadBalancerRange', '192.0.2.220-192.0.2.200', /is no range/],
+    ['loadBalancerRange', 'fd00::/120', /is no range/],
+    ['loadBalancerRange', '10.0.0.0/8', /more than 65536/],
     ['port', '', /whole number/],
     ['port', '6443.5', /whole number/],
     ['nodes', '0', /whole number from 1 to 5000/],
@@ -114,6 +118,16 @@ describe('settings that contradict each other are refused', () => {
       /PodSecurity is in --enable-admission-plugins and in --disable-admission-plugins/,
     ],
     ['ranges that overlap', { serviceCidr: '10.0.0.0/16', clusterCidr: '10.0.0.0/8' }, /overlap: choose another/],
+    [
+      'load balancers in the range of services',
+      { serviceCidr: '10.0.0.0/16', loadBalancerRange: ['10.0.7.1-10.0.7.9'] },
+      /--load-balancer-range 10\.0\.7\.1-10\.0\.7\.9 and --service-cidr/,
+    ],
+    [
+      'load balancers with the address of the machine',
+      { nodeIP: '192.0.2.10', loadBalancerRange: ['192.0.2.0/24'] },
+      /contains 192\.0\.2\.10, the address of this machine/,
+    ],
     ['more nodes than ranges', { clusterCidr: '10.0.0.0/22', nodes: 5 }, /room for 4 nodes of 256 addresses/],
     ['more nodes than the default range has room for', { nodes: 257 }, /room for 256 nodes/],
   ])('%s', (_, more, says) => expect(() => complete(more)).toThrow(says));

@@ -5,6 +5,7 @@ import path from 'node:path';
 import { autoscalerSettings } from './autoscaler-settings.ts';
 import { type NodeTaint, nodeLabels, nodeName, nodeTaints, taintText } from './node-settings.ts';
 import {
+  addressRanges,
   domain,
   httpUrl,
   ipv4,
@@ -43,6 +44,7 @@ export interface Setting<T> {
 export const componentNames = [
   'kube-apiserver',
   'kube-controller-manager',
+  'cloud-controller-manager',
   'kube-scheduler',
   'kubelet',
   'kube-proxy',
@@ -317,6 +319,13 @@ export const settings = {
     help: 'implementation of services; auto: nftables if available, otherwise userspace',
     default: 'auto',
     choices: ['auto', 'nftables', 'userspace'],
+  }),
+  loadBalancerRange: setting<readonly string[]>({
+    flag: 'load-balancer-range',
+    argument: '<ranges>',
+    help: 'addresses of services of type LoadBalancer, such as 192.0.2.200-192.0.2.220 or 192.0.2.64/28, separated by commas: the nodes announce them; by default services have the addresses of the nodes',
+    default: [],
+    read: addressRanges,
   }),
   evictionHard: setting<Readonly<Record<string, string>> | undefined>({
     flag: 'eviction-hard',

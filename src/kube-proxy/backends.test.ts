@@ -84,6 +84,9 @@ describe.each(['nftables', 'userspace'] as const)('%s', (mode) => {
       port: 80,
       clusterIPs: ['10.96.0.5'],
       externalIPs: [],
+      balancerIPs: [],
+      sourceRanges: undefined,
+      isAnnounced: false,
       nodePort: 30080,
       affinitySeconds: 0,
       endpoints: list,
@@ -149,6 +152,34 @@ describe.each(['nftables', 'userspace'] as const)('%s', (mode) => {
         service(pods, { keepsClientAddress: true, externalEndpoints: [{ ip: pods[2], port: 8080, isLocal: true }] }),
       );
       expect(curl('outside', `http://${nodeIP}:30080`)).toEqual({ status: 0, endpoint: pods[2], client: '192.0.2.1' });
+    });
+  check('source ranges limit the clients of a load balancer address, and of it alone', async () => {
+    const balanced = { externalIPs: ['203.0.113.7', '203.0.113.8'], balancerIPs: ['203.0.113.7'] };
+    await sync(service(pods, { ...balanced, sourceRanges: ['198.51.100.0/24', '192.0.2.0/24', '192.0.2.0/25'] }));
+    expect(curl('outside', 'http://203.0.113.7').status).toBe(0);
+    await sync(service(pods, { ...balanced, sourceRanges: ['198.51.100.0/24'] }));
+    expect(curl('outside', 'http://203.0.113.7').status).not.toBe(0);
+    expect(curl('outside', 'http://203.0.113.8').status).toBe(0);
+    expect(curl('outside', `http://${nodeIP}:30080`).status).toBe(0);
+    await sync(service(pods, balanced));
+    expect(curl('outside', 'http://203.0.113.7').status).toBe(0);
+  });
+  if (mode === 'nftables')
+    check('other ports of an announced address do not reach the node', async () => {
+      run('node', 'ip', 'addr', 'add', '203.0.113.9/32', 'dev', 'eth0');
+      const program = await start('node', [
+        '-e',
+        "require('node:http').createServer((q, r) => r.end('node')).listen(81, () => console.log('up'))",
+      ]);
+      const announced = { externalIPs: ['203.0.113.9'], balancerIPs: ['203.0.113.9'] };
+      await sync(service(pods, announced));
+      expect(curl('outside', 'http://203.0.113.9:81').endpoint).toBe('node');
+      await sync(service(pods, { ...announced, isAnnounced: true }));
+      expect(curl('outside', 'http://203.0.113.9:81').status).toBe(7);
+      expect(curl('outside', 'http://203.0.113.9').status).toBe(0);
+      expect(curl('outside', `http://${nodeIP}:81`).endpoint).toBe('node');
+      program.child.kill('SIGKILL');
+      run('node', 'ip', 'addr', 'del', '203.0.113.9/32', 'dev', 'eth0');
     });
   check('what is removed is gone', async () => {
     await sync();

@@ -1,11 +1,12 @@
 // The room's front door. kube-proxy translates Services to network rules of this machine.
 // https://kubernetes.io/docs/reference/networking/virtual-ips/
 
-import { type ComponentContext, createInformer, type RunningComponent } from '../client/client.ts';
+import { type ComponentContext, createEventRecorder, createInformer, type RunningComponent } from '../client/client.ts';
 import type { ProxyBackend } from './backend.ts';
+import { HealthCheckServers } from './health-checks.ts';
 import { createNftablesBackend } from './nftables.ts';
 import { run } from './run.ts';
-import { servicePorts } from './service-ports.ts';
+import { healthChecks, servicePorts } from './service-ports.ts';
 import { addressLabel, createUserspaceBackend } from './userspace.ts';
 
 export interface KubeProxyConfig {
@@ -37,6 +38,8 @@ export async function startKubeProxy(context: ComponentContext, config: KubeProx
     [0.001, 0.01, 0.1, 1, 10],
   );
   let problem: string | undefined;
+  const events = createEventRecorder(context, { component: 'kube-proxy', host: config.nodeName });
+  const checks = new HealthCheckServers({ ...config, logger, events, problem: () => problem });
   let dirty = false;
   let syncing: Promise<void> | undefined;
   let stopped = false;
@@ -48,6 +51,7 @@ export async function startKubeProxy(context: ComponentContext, config: KubeProx
       const beginMs = clock.monotonic();
       try {
         await backend.sync(servicePorts(services.list(), slices.list(), config.nodeName));
+        await checks.sync(healthChecks(services.list(), slices.list(), config.nodeName));
         problem = undefined;
       } catch (error) {
         problem = (error as Error).message;
@@ -79,6 +83,7 @@ export async function startKubeProxy(context: ComponentContext, config: KubeProx
       stopped = true;
       await Promise.all([services.stop(), slices.stop()]);
       await syncing;
+      checks.stop();
       // The userspace proxy ends with this process; kernel rules serve until the next start.
       if (backend.name === 'userspace') await backend.remove();
     },

@@ -11,6 +11,9 @@ const web = (endpoints: string[], more: Partial<ServicePort> = {}): ServicePort 
   port: 80,
   clusterIPs: ['10.96.0.5'],
   externalIPs: [],
+  balancerIPs: [],
+  sourceRanges: undefined,
+  isAnnounced: false,
   nodePort: 0,
   affinitySeconds: 0,
   endpoints: endpoints.map(endpoint),
@@ -39,6 +42,18 @@ const steps: [string, ServicePort[]][] = [
     [web(['10.244.0.3'], { nodePort: 30080, keepsClientAddress: true, externalEndpoints: [] }), dns],
   ],
   ['an external address', [web(['10.244.0.3'], { externalIPs: ['203.0.113.7'] }), dns]],
+  [
+    'a load balancer address that nodes announce, with source ranges',
+    [
+      web(['10.244.0.3'], {
+        externalIPs: ['203.0.113.7'],
+        balancerIPs: ['203.0.113.7'],
+        sourceRanges: ['10.0.0.0/8', '198.51.100.7/32'],
+        isAnnounced: true,
+      }),
+      dns,
+    ],
+  ],
   ['all gone', []],
 ];
 

@@ -7,7 +7,7 @@ import type { Logger } from '../machinery/logger.ts';
 import { must } from '../machinery/must.ts';
 import type { ProxyBackend } from './backend.ts';
 import { run } from './run.ts';
-import type { Endpoint, ServicePort } from './service-ports.ts';
+import { type Endpoint, isWithin, type ServicePort } from './service-ports.ts';
 
 export interface NftablesOptions {
   /** Name of the table, one for each cluster on the machine. */
@@ -43,7 +43,7 @@ export async function createNftablesBackend(options: NftablesOptions): Promise<P
   return {
     name: 'nftables',
     async sync(ports) {
-      const wanted = ruleset(ports);
+      const wanted = ruleset(ports, options.nodeIPs);
       const script = first + transaction(table, applied, wanted);
       if (script === '') return;
       const gone = vanishedUdp(applied, wanted);
@@ -91,7 +91,9 @@ table ${table} {
   map service-nodeports { type inet_proto . inet_service : verdict; }
   map no-endpoints { type ipv4_addr . inet_proto . inet_service : verdict; }
   map no-endpoint-nodeports { type inet_proto . inet_service : verdict; }
+  map firewall-ips { type ipv4_addr . inet_proto . inet_service : verdict; }
   set cluster-ips { type ipv4_addr; }
+  set announced-ips { type ipv4_addr; }
   set nodeport-ips { type ipv4_addr; elements = { ${[...new Set([...nodeIPs, '127.0.0.1'])].join(', ')} } }
   chain mark-for-masquerade { meta mark set meta mark or ${masqueradeMark}; }
   chain refuse { reject; }
@@ -100,6 +102,7 @@ table ${table} {
     ip daddr . meta l4proto . th dport vmap @service-ips
     ip daddr @nodeport-ips meta l4proto . th dport vmap @service-nodeports
   }
+  chain firewall { ip daddr . meta l4proto . th dport vmap @firewall-ips; }
   chain without-endpoints {
     ip daddr . meta l4proto . th dport vmap @no-endpoints
     ip daddr @nodeport-ips meta l4proto . th dport vmap @no-endpoint-nodeports
@@ -112,8 +115,10 @@ table ${table} {
     meta mark set meta mark xor ${masqueradeMark}
     masquerade fully-random
   }
-  chain filter-prerouting { type filter hook prerouting priority dstnat - 10; policy accept; ct state new jump without-endpoints; }
+  chain filter-prerouting { type filter hook prerouting priority dstnat - 10; policy accept; ct state new jump firewall; ct state new jump without-endpoints; }
   chain filter-output { type filter hook output priority -90; policy accept; ct state new jump without-endpoints; }
+  chain filter-output-early { type filter hook output priority -110; policy accept; ct state new jump firewall; }
+  chain filter-input { type filter hook input priority filter; policy accept; ip daddr @announced-ips meta l4proto { tcp, udp, sctp } ct state new reject; }
 }
 `;
 }
@@ -123,13 +128,13 @@ const nameOf = (prefix: string, key: string) =>
   `${prefix}-${shortHash(key)}-${key.replace(/[^a-z0-9-]/g, '-').slice(0, 60)}`;
 
 /** The rules of the services, as chains and elements. */
-export function ruleset(ports: readonly ServicePort[]): Ruleset {
+export function ruleset(ports: readonly ServicePort[], nodeIPs: readonly string[] = []): Ruleset {
   const chains = new Map<string, readonly string[]>();
   const elements = new Map<string, Map<string, string>>(
-    ['service-ips', 'service-nodeports', 'no-endpoints', 'no-endpoint-nodeports', 'cluster-ips'].map((name) => [
-      name,
-      new Map(),
-    ]),
+    [
+      ...['service-ips', 'service-nodeports', 'no-endpoints', 'no-endpoint-nodeports'],
+      ...['firewall-ips', 'cluster-ips', 'announced-ips'],
+    ].map((name) => [name, new Map()]),
   );
   const affinity = new Map<string, number>();
   const put = (map: string, key: string, verdict: string) => void must(elements.get(map), map).set(key, verdict);
@@ -140,6 +145,9 @@ export function ruleset(ports: readonly ServicePort[]): Ruleset {
     for (const ip of port.clusterIPs)
       put(inside ? 'service-ips' : 'no-endpoints', at(ip), inside ? `goto ${inside}` : 'goto refuse');
     if (port.nodePort === 0 && port.externalIPs.length === 0) continue;
+    if (port.isAnnounced) for (const ip of port.balancerIPs) if (!nodeIPs.includes(ip)) put('announced-ips', ip, '');
+    if (port.sourceRanges)
+      for (const ip of port.balancerIPs) put('firewall-ips', at(ip), `goto ${firewall(port, nodeIPs, chains)}`);
     const outside = external(port, chains, affinity);
     const noEndpoint = port.hasAnyEndpoints ? 'drop' : 'goto refuse';
     for (const ip of port.externalIPs)
@@ -152,6 +160,17 @@ export function ruleset(ports: readonly ServicePort[]): Ruleset {
       );
   }
   return { chains, elements, affinity };
+}
+
+/** Drops clients that are in none of the source ranges. */
+function firewall(port: ServicePort, nodeIPs: readonly string[], chains: Map<string, readonly string[]>): string {
+  const name = nameOf('firewall', port.key);
+  const ranges = port.sourceRanges ?? [];
+  // A node that has the address uses it as the source for connections to it.
+  const own = nodeIPs.some((ip) => isWithin(ip, ranges)) ? port.balancerIPs : [];
+  // One rule for each: the ranges of a set must not overlap.
+  chains.set(name, [...[...ranges, ...own].map((range) => `ip saddr ${range} return`), 'drop']);
+  return name;
 }
 
 /** Traffic from outside: masqueraded, unless the service preserves the client's address. */

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { EndpointSlice, Service } from '../api/api.ts';
-import { servicePorts } from './service-ports.ts';
+import { healthChecks, servicePorts } from './service-ports.ts';
 
 const service = (spec: object, more: { labels?: object; status?: object } = {}) =>
   ({
@@ -151,9 +151,28 @@ test.each<[string, object, object, object]>([
     {
       loadBalancer: { ingress: [{ ip: '203.0.113.1' }, { ip: '203.0.113.2' }, { ip: '203.0.113.3', ipMode: 'Proxy' }] },
     },
-    { externalIPs: ['203.0.113.1', '203.0.113.2'] },
+    { externalIPs: ['203.0.113.1', '203.0.113.2'], balancerIPs: ['203.0.113.1', '203.0.113.2'] },
   ],
+  [
+    'source ranges of IPv4',
+    { loadBalancerSourceRanges: [' 10.0.0.0/8', 'fd00::/8'] },
+    {},
+    { sourceRanges: ['10.0.0.0/8'] },
+  ],
+  ['source ranges of IPv6 alone: no client', { loadBalancerSourceRanges: ['fd00::/8'] }, {}, { sourceRanges: [] }],
   ['dual stack: the IPv4 part', { clusterIPs: ['fd00::9', '10.96.0.5'] }, {}, { clusterIPs: ['10.96.0.5'] }],
 ])('%s', (_, spec, status, wanted) =>
   expect(servicePorts([service(spec, { status })], [two], 'here')[0]).toMatchObject(wanted),
+);
+
+const balanced = { type: 'LoadBalancer', externalTrafficPolicy: 'Local', healthCheckNodePort: 30_100 };
+test.each<[string, object, EndpointSlice[], number[]]>([
+  ['the ready endpoints of this node', balanced, [two], [1]],
+  ['none here', balanced, [slice([['10.0.0.1', undefined, 'there']])], [0]],
+  ['no endpoint that is not ready', balanced, [slice([['10.0.0.1', { ready: false, serving: true }]])], [0]],
+  ['an endpoint of two slices once', balanced, [two, slice([['10.0.0.1']])], [1]],
+  ['no check without a port', { ...balanced, healthCheckNodePort: 0 }, [two], []],
+  ['no check of policy Cluster', { ...balanced, externalTrafficPolicy: 'Cluster' }, [two], []],
+])('a health check counts %s', (_, spec, slices, wanted) =>
+  expect(healthChecks([service(spec)], slices, 'here').map(({ localEndpoints }) => localEndpoints)).toEqual(wanted),
 );

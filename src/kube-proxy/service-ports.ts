@@ -1,7 +1,8 @@
 // From Services and EndpointSlices to the ports to program. Pure.
 // https://kubernetes.io/docs/reference/networking/virtual-ips/
 
-import type { EndpointSlice, Service } from '../api/api.ts';
+import { announcedLoadBalancer, type EndpointSlice, type Service } from '../api/api.ts';
+import { cidrContains, parseCidr, parseIp } from '../machinery/ip.ts';
 
 export interface Endpoint {
   readonly ip: string;
@@ -19,6 +20,12 @@ export interface ServicePort {
   readonly clusterIPs: readonly string[];
   /** External and load balancer addresses. */
   readonly externalIPs: readonly string[];
+  /** The addresses of load balancers among them. */
+  readonly balancerIPs: readonly string[];
+  /** Clients that may use the load balancer addresses; undefined: all. */
+  readonly sourceRanges: readonly string[] | undefined;
+  /** Whether nodes take the load balancer addresses as their own: other ports of them must not reach the node. */
+  readonly isAnnounced: boolean;
   /** 0: none. */
   readonly nodePort: number;
   /** Seconds that a client keeps its endpoint; 0: each connection is independent. */
@@ -31,6 +38,18 @@ export interface ServicePort {
   readonly keepsClientAddress: boolean;
   /** Whether the service has endpoints on any node: with none, connections are refused, else they are dropped. */
   readonly hasAnyEndpoints: boolean;
+}
+
+/** Whether an address is in one of the ranges. */
+export function isWithin(address: string, ranges: readonly string[]): boolean {
+  const ip = parseIp(address);
+  return (
+    ip !== undefined &&
+    ranges.some((range) => {
+      const cidr = parseCidr(range);
+      return cidr !== undefined && cidrContains(cidr, ip);
+    })
+  );
 }
 
 const serviceNameLabel = 'kubernetes.io/service-name';
@@ -67,7 +86,8 @@ function portsOf(service: Service, slices: readonly EndpointSlice[], nodeName: s
   const { metadata, spec, status } = service;
   const v4 = (addresses: readonly (string | undefined)[] = []) =>
     addresses.filter((ip): ip is string => ip !== undefined && ip !== '' && !ip.includes(':'));
-  const balancers = (status?.loadBalancer?.ingress ?? []).filter((i) => i.ipMode !== 'Proxy').map((i) => i.ip);
+  const balancers = v4((status?.loadBalancer?.ingress ?? []).filter((i) => i.ipMode !== 'Proxy').map((i) => i.ip));
+  const ranges = spec.loadBalancerSourceRanges ?? [];
   return (spec.ports ?? []).map((port) => {
     const all = endpointsOf(slices, port.name ?? '', nodeName);
     const local = (only: boolean) =>
@@ -84,7 +104,10 @@ function portsOf(service: Service, slices: readonly EndpointSlice[], nodeName: s
       protocol: (port.protocol ?? 'TCP').toLowerCase() as ServicePort['protocol'],
       port: port.port,
       clusterIPs: v4(spec.clusterIPs ?? [spec.clusterIP]),
-      externalIPs: [...new Set([...v4(spec.externalIPs), ...v4(balancers)])],
+      externalIPs: [...new Set([...v4(spec.externalIPs), ...balancers])],
+      balancerIPs: balancers,
+      sourceRanges: ranges.length > 0 ? v4(ranges.map((range) => range.trim())) : undefined,
+      isAnnounced: metadata.annotations?.[announcedLoadBalancer] !== undefined,
       nodePort: port.nodePort ?? 0,
       affinitySeconds: affinity,
       endpoints: local(spec.internalTrafficPolicy === 'Local'),
@@ -118,4 +141,32 @@ function endpointsOf(slices: readonly EndpointSlice[], portName: string, nodeNam
 function usable(all: readonly Candidate[]): readonly Candidate[] {
   const ready = all.filter((e) => e.ready);
   return ready.length > 0 ? ready : all.filter((e) => e.serving);
+}
+
+/** The health check of a service whose load balancer must find the nodes with endpoints. */
+export interface HealthCheck {
+  readonly namespace: string;
+  readonly name: string;
+  readonly uid: string;
+  readonly port: number;
+  /** Ready ones on this node. */
+  readonly localEndpoints: number;
+}
+
+/** Of the services with externalTrafficPolicy Local and a health check port. */
+export function healthChecks(
+  services: readonly Service[],
+  slices: readonly EndpointSlice[],
+  nodeName: string,
+): HealthCheck[] {
+  return services.flatMap(({ metadata: { namespace = '', name, uid }, spec }) => {
+    const port = spec.healthCheckNodePort;
+    if (!port || spec.type !== 'LoadBalancer' || spec.externalTrafficPolicy !== 'Local') return [];
+    const addresses = slices
+      .filter(({ metadata }) => metadata.namespace === namespace && metadata.labels?.[serviceNameLabel] === name)
+      .flatMap(({ endpoints }) => endpoints ?? [])
+      .filter((endpoint) => endpoint.nodeName === nodeName && endpoint.conditions?.ready !== false)
+      .map((endpoint) => endpoint.addresses[0]);
+    return [{ namespace, name, uid, port, localEndpoints: new Set(addresses).size }];
+  });
 }

@@ -11,7 +11,7 @@ import type { Clock, Timer } from '../machinery/time/clock.ts';
 import { once } from '../machinery/time/once.ts';
 import type { ProxyBackend } from './backend.ts';
 import { run } from './run.ts';
-import type { Endpoint, ServicePort } from './service-ports.ts';
+import { type Endpoint, isWithin, type ServicePort } from './service-ports.ts';
 
 export interface UserspaceOptions {
   /** Label of this proxy's addresses on the loopback interface. */
@@ -26,7 +26,7 @@ const udpIdleMs = 120_000;
 const connectTimeoutMs = 5_000;
 
 interface Listener {
-  update(endpoints: readonly Endpoint[], affinitySeconds: number): void;
+  update(wanted: Wanted): void;
   close(): void;
 }
 
@@ -36,6 +36,8 @@ interface Wanted {
   readonly port: number;
   readonly endpoints: readonly Endpoint[];
   readonly affinitySeconds: number;
+  /** Clients that are accepted; undefined: all. */
+  readonly sourceRanges?: readonly string[] | undefined;
 }
 
 /** A label begins with its interface's name and has at most 15 characters. */
@@ -60,7 +62,7 @@ export function createUserspaceBackend(options: UserspaceOptions): ProxyBackend 
       }
     for (const [key, want] of wanted) {
       const existing = listeners.get(key);
-      if (existing) existing.update(want.endpoints, want.affinitySeconds);
+      if (existing) existing.update(want);
       else await open(key, want);
     }
     for (const ip of addresses) if (!ips.has(ip)) await unbind(ip);
@@ -105,11 +107,17 @@ function* wantedListeners(ports: readonly ServicePort[]): Generator<Wanted> {
     endpoints,
     externalEndpoints,
     affinitySeconds,
+    balancerIPs,
+    sourceRanges,
   } of ports) {
     if (protocol === 'sctp') continue; // Node has no SCTP: such services need nftables
     for (const ip of clusterIPs) if (endpoints.length > 0) yield { protocol, ip, port, endpoints, affinitySeconds };
     for (const ip of externalIPs)
-      if (externalEndpoints.length > 0) yield { protocol, ip, port, endpoints: externalEndpoints, affinitySeconds };
+      if (externalEndpoints.length > 0)
+        yield {
+          ...{ protocol, ip, port, endpoints: externalEndpoints, affinitySeconds },
+          sourceRanges: balancerIPs.includes(ip) ? sourceRanges : undefined,
+        };
     if (nodePort > 0 && externalEndpoints.length > 0)
       yield { protocol, ip: '0.0.0.0', port: nodePort, endpoints: externalEndpoints, affinitySeconds };
   }
@@ -120,26 +128,34 @@ class Balancer {
   readonly #random: Random;
   readonly #clock: Clock;
   readonly #clients = new Map<string, { endpoint: Endpoint; usedMs: number }>();
-  endpoints: readonly Endpoint[];
-  affinitySeconds: number;
+  #wanted: Wanted;
 
-  constructor({ endpoints, affinitySeconds }: Wanted, { random, clock }: UserspaceOptions) {
+  constructor(wanted: Wanted, { random, clock }: UserspaceOptions) {
     this.#random = random;
     this.#clock = clock;
-    this.endpoints = endpoints;
-    this.affinitySeconds = affinitySeconds;
+    this.#wanted = wanted;
+  }
+
+  update(wanted: Wanted): void {
+    this.#wanted = wanted;
+  }
+
+  accepts(client: string): boolean {
+    const { sourceRanges } = this.#wanted;
+    return sourceRanges === undefined || isWithin(client, sourceRanges);
   }
 
   /** Endpoints to try, the chosen one first. */
   choose(client: string): readonly Endpoint[] {
-    const start = this.#random.int(this.endpoints.length);
-    const order = this.endpoints.map((_, i) => this.endpoints[(start + i) % this.endpoints.length]);
-    if (this.affinitySeconds === 0) return order;
+    const { endpoints, affinitySeconds } = this.#wanted;
+    const start = this.#random.int(endpoints.length);
+    const order = endpoints.map((_, i) => endpoints[(start + i) % endpoints.length]);
+    if (affinitySeconds === 0) return order;
     const now = this.#clock.monotonic();
     const recorded = this.#clients.get(client);
     const sticky =
-      recorded && now - recorded.usedMs < this.affinitySeconds * 1000
-        ? this.endpoints.find((e) => e.ip === recorded.endpoint.ip && e.port === recorded.endpoint.port)
+      recorded && now - recorded.usedMs < affinitySeconds * 1000
+        ? endpoints.find((e) => e.ip === recorded.endpoint.ip && e.port === recorded.endpoint.port)
         : undefined;
     const endpoint = sticky ?? order[0];
     this.#clients.set(client, { endpoint, usedMs: now });
@@ -151,6 +167,7 @@ function listenTcp(want: Wanted, options: UserspaceOptions): Promise<Listener> {
   const balancer = new Balancer(want, options);
   const server = net.createServer({ allowHalfOpen: true, pauseOnConnect: true }, (client) => {
     client.on('error', () => client.destroy());
+    if (!balancer.accepts(client.remoteAddress ?? '')) return void client.destroy();
     void connectAny(balancer.choose(client.remoteAddress ?? ''), options.clock).then(
       (target) => join(client, target),
       () => client.resetAndDestroy(),
@@ -162,7 +179,7 @@ function listenTcp(want: Wanted, options: UserspaceOptions): Promise<Listener> {
       server.off('error', reject);
       server.on('error', (error) => options.logger.warn('service listener failed', { error: String(error) }));
       resolve({
-        update: (endpoints, affinitySeconds) => Object.assign(balancer, { endpoints, affinitySeconds }),
+        update: (wanted) => balancer.update(wanted),
         // Connections that are under way go on.
         close: () => void server.close(),
       });
@@ -219,6 +236,7 @@ async function listenUdp(want: Wanted, options: UserspaceOptions): Promise<Liste
     flow?.socket.close();
   };
   server.on('message', (message, { address, port }) => {
+    if (!balancer.accepts(address)) return;
     const key = `${address} ${port}`;
     let flow = flows.get(key);
     if (!flow) {
@@ -239,10 +257,10 @@ async function listenUdp(want: Wanted, options: UserspaceOptions): Promise<Liste
   });
   server.on('error', (error) => options.logger.warn('service listener failed', { error: String(error) }));
   return {
-    update(endpoints, affinitySeconds) {
-      Object.assign(balancer, { endpoints, affinitySeconds });
+    update(wanted) {
+      balancer.update(wanted);
       for (const [key, { endpoint }] of flows)
-        if (!endpoints.some((e) => e.ip === endpoint.ip && e.port === endpoint.port)) end(key);
+        if (!wanted.endpoints.some((e) => e.ip === endpoint.ip && e.port === endpoint.port)) end(key);
     },
     close() {
       for (const key of [...flows.keys()]) end(key);

@@ -10,7 +10,10 @@ import {
   nthSubnet,
   parseCidr,
   parseIp,
+  parseIpRange,
+  rangeContains,
 } from './ip.ts';
+import { must } from './must.ts';
 
 describe('addresses', () => {
   test.each([
@@ -79,3 +82,27 @@ describe('ranges', () => {
   test('have no range beyond their end', () =>
     void expect(nthSubnet(parseCidr('10.0.0.0/24')!, 26, 4)).toBeUndefined());
 });
+
+test.each<[string, string | undefined, string | undefined]>([
+  ['192.0.2.64/28', '192.0.2.64', '192.0.2.79'],
+  ['192.0.2.200-192.0.2.220', '192.0.2.200', '192.0.2.220'],
+  ['192.0.2.200 - 192.0.2.200', '192.0.2.200', '192.0.2.200'],
+  ['fd00::1-fd00::f', 'fd00::1', 'fd00::f'],
+  ['192.0.2.220-192.0.2.200', undefined, undefined],
+  ['192.0.2.1-fd00::1', undefined, undefined],
+  ['192.0.2.1', undefined, undefined],
+  ['192.0.2.1-192.0.2.2-192.0.2.3', undefined, undefined],
+])('the range %s', (text, first, last) => {
+  const range = parseIpRange(text);
+  expect(range && formatIp({ family: range.family, value: range.first })).toBe(first);
+  expect(range && formatIp({ family: range.family, value: range.last })).toBe(last);
+});
+
+test.each([
+  ['192.0.2.0/24', '192.0.2.255', true],
+  ['192.0.2.0/24', '192.0.3.0', false],
+  ['192.0.2.1-192.0.2.3', '192.0.2.3', true],
+  ['::/0', '192.0.2.3', false],
+])('%s has %s: %s', (range, address, wanted) =>
+  expect(rangeContains(must(parseIpRange(range), range), must(parseIp(address), address))).toBe(wanted),
+);

@@ -118,3 +118,28 @@ export const isLoopback = (ip: Ip): boolean => loopback4(ip) || (ip.family === 6
 export const isUnspecified = (ip: Ip): boolean => ip.value === 0n;
 export const isLinkLocal = (ip: Ip): boolean => linkLocal4(ip) || linkLocal6(ip);
 export const isLinkLocalMulticast = (ip: Ip): boolean => linkLocalMulticast4(ip) || linkLocalMulticast6(ip);
+
+/** Both ends belong to it. */
+export interface IpRange {
+  readonly family: 4 | 6;
+  readonly first: bigint;
+  readonly last: bigint;
+}
+
+/** From a CIDR, or from two addresses with a dash between. */
+export function parseIpRange(text: string): IpRange | undefined {
+  const cidr = parseCidr(text);
+  if (cidr) return { family: cidr.family, first: cidr.base, last: cidr.base + cidrSize(cidr) - 1n };
+  const [from, to, more] = text.split('-');
+  const first = parseIp(from.trim());
+  const last = parseIp((to ?? '').trim());
+  if (!first || !last || more !== undefined || first.family !== last.family || first.value > last.value)
+    return undefined;
+  return { family: first.family, first: first.value, last: last.value };
+}
+
+export const rangeContains = ({ family, first, last }: IpRange, ip: Ip): boolean =>
+  ip.family === family && ip.value >= first && ip.value <= last;
+
+export const rangesOverlap = (a: IpRange, b: IpRange): boolean =>
+  a.family === b.family && a.first <= b.last && b.first <= a.last;
