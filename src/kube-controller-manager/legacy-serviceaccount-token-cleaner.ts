@@ -2,7 +2,7 @@
 // have been invalid for another year. Tokens in secrets that users created stay.
 // https://kubernetes.io/docs/reference/access-authn-authz/service-accounts-admin/#legacy-serviceaccount-token-cleaner
 
-import { isConflict, isNotFound, type Secret, type ServiceAccount, secretsOf } from '../api/api.ts';
+import { ignoreNotFound, isConflict, isNotFound, type Secret, type ServiceAccount, secretsOf } from '../api/api.ts';
 import type { Controller, Tools } from '../client/client.ts';
 
 const everyMs = 24 * 3_600_000;
@@ -33,7 +33,7 @@ export const legacyServiceAccountTokenCleaner: Controller = {
 async function clean(tools: Tools): Promise<void> {
   const nowMs = tools.clock.now();
   const trackedSince = await firstTrackedDay(tools);
-  if (nowMs < trackedSince + everyMs + unusedMs) return;
+  if (trackedSince === undefined || nowMs < trackedSince + everyMs + unusedMs) return;
   const used = new Map<string, ReadonlySet<string>>();
   for (const secret of tools.lister('secrets').list()) {
     if (!isUnused(secret, nowMs) || !isGenerated(secret, tools)) continue;
@@ -43,10 +43,11 @@ async function clean(tools: Tools): Promise<void> {
   }
 }
 
-/** In milliseconds since the epoch. */
-async function firstTrackedDay({ client }: Tools): Promise<number> {
-  const { data } = await client.get('configmaps', tracking);
-  const since = data?.since ?? '';
+/** In milliseconds since the epoch; undefined: the API server does not record uses. */
+async function firstTrackedDay({ client }: Tools): Promise<number | undefined> {
+  const map = await client.get('configmaps', tracking).catch(ignoreNotFound);
+  if (!map) return undefined;
+  const since = map.data?.since ?? '';
   if (!isDate(since)) throw new Error(`${tracking.name} has no date since which uses are recorded: ${since}`);
   return Date.parse(since);
 }
