@@ -5,7 +5,7 @@ import { RuntimeError, type Sandbox, type SandboxConfig } from '../../container-
 import { containerConfig } from '../containers/container-config.ts';
 import { ConfigError, type EnvironmentSources, makeEnvironment } from '../containers/environment.ts';
 import { ImageError } from '../images/images.ts';
-import { runHook } from '../probes/probe-handlers.ts';
+import { runHook } from '../probes/hooks.ts';
 import type { KubeletTools } from '../tools.ts';
 import type { MountedVolume } from '../volumes/volumes.ts';
 import { graceOf } from './grace.ts';
@@ -83,8 +83,10 @@ export async function startContainer(inputs: StartInputs, tools: KubeletTools): 
     podIP: podIPs[0] ?? '',
     startedAt: tools.clock.now(),
   };
+  const { runtime, clock } = tools;
+  const warn = (reason: string, message: string) => emit('Warning', reason, message);
   try {
-    const hooked = runHook(tools.runtime, tools.clock, hook, container, target, longestHookMs);
+    const hooked = runHook({ runtime, clock, warn }, hook, pod, container, target, longestHookMs);
     await unlessAborted(hooked, signal);
   } catch (error) {
     signal.throwIfAborted();
@@ -92,7 +94,7 @@ export async function startContainer(inputs: StartInputs, tools: KubeletTools): 
     emit('Warning', 'FailedPostStartHook', 'PostStartHook failed');
     emit('Normal', 'Killing', 'FailedPostStartHook');
     await tools.runtime.stopContainer(id, graceOf(pod));
-    throw new StartError('PostStartHookError', `PostStartHookError: ${(error as Error).message}`);
+    throw new StartError('PostStartHookError', (error as Error).message);
   }
 }
 

@@ -3,7 +3,7 @@
 
 import type { Pod } from '../../api/api.ts';
 import type { ContainerStatus } from '../../container-runtime/container-runtime.ts';
-import { runHook } from '../probes/probe-handlers.ts';
+import { runHook } from '../probes/hooks.ts';
 import type { KubeletTools } from '../tools.ts';
 import { shortestGraceSeconds } from './grace.ts';
 import { containerNamed, isSidecar } from './pod-actions.ts';
@@ -27,14 +27,12 @@ export async function stopContainer(
     const target = { containerId: status.id, sandboxId: status.sandboxId, podIP, startedAt: status.startedAt };
     const tooLong = new AbortController();
     const limit = tools.clock.sleep(graceSeconds * 1000, tooLong.signal).catch(() => {});
-    const hooked = runHook(tools.runtime, tools.clock, hook, container, target, graceSeconds * 1000).catch((error) =>
-      tools.events.event(
-        pod,
-        'Warning',
-        'FailedPreStopHook',
-        `PreStopHook failed: ${error.message}`,
-        `spec.containers{${status.name}}`,
-      ),
+    const { runtime, clock } = tools;
+    const warn = (reason: string, message: string) =>
+      tools.events.event(pod, 'Warning', reason, message, `spec.containers{${status.name}}`);
+    const hooked = runHook({ runtime, clock, warn }, hook, pod, container, target, graceSeconds * 1000).catch(() =>
+      // The hook's output may be secret: the event omits it.
+      warn('FailedPreStopHook', 'PreStopHook failed'),
     );
     await Promise.race([hooked, limit]);
     tooLong.abort();

@@ -6,7 +6,7 @@ import type { EventRecorder } from '../../client/client.ts';
 import type { ContainerRuntime } from '../../container-runtime/container-runtime.ts';
 import type { Clock, Timer } from '../../machinery/time/clock.ts';
 import type { ProbeResults } from '../pods/pod-actions.ts';
-import { type ProbeTarget, runProbe } from './probe-handlers.ts';
+import { type ProbeOutcome, type ProbeTarget, runProbe } from './probe-handlers.ts';
 
 const kinds = ['startup', 'liveness', 'readiness'] as const;
 type Kind = (typeof kinds)[number];
@@ -17,6 +17,9 @@ interface Probed {
   readonly results: Map<Kind, boolean>;
   readonly workers: Map<Kind, ProbeWorker>;
 }
+
+/** Tries of a probe that cannot be made. */
+const mostTries = 3;
 
 const probeOf = (container: Container, kind: Kind): Probe | undefined =>
   kind === 'startup'
@@ -50,11 +53,11 @@ export class ProbeManager implements ProbeResults {
       if (!probe) continue;
       if (kind === 'readiness') probed.results.set(kind, false);
       const worker = new ProbeWorker(this.#clock, probe, target, {
-        run: () => runProbe(this.#runtime, this.#clock, probe, container, target),
+        run: () => this.#try(probe, container, target),
         waits: () =>
           kind !== 'startup' && container.startupProbe !== undefined && probed.results.get('startup') !== true,
         over: () => kind === 'startup' && probed.results.get('startup') === true,
-        failed: (message) => this.#report(pod, container, kind, message),
+        report: (outcome) => this.#report(pod, container, kind, outcome),
         result: (success) => {
           if (probed.results.get(kind) === success) return;
           probed.results.set(kind, success);
@@ -68,15 +71,22 @@ export class ProbeManager implements ProbeResults {
     }
   }
 
-  #report(pod: Pod, container: Container, kind: Kind, message: string): void {
-    const title = kind[0].toUpperCase() + kind.slice(1);
-    this.#events.event(
-      pod,
-      'Warning',
-      'Unhealthy',
-      `${title} probe failed: ${message}`,
-      `spec.containers{${container.name}}`,
-    );
+  /** A probe that could not be made is tried again at once. */
+  async #try(probe: Probe, container: Container, target: ProbeTarget): Promise<ProbeOutcome> {
+    for (let tried = 1; ; tried++) {
+      const outcome = await runProbe(this.#runtime, this.#clock, probe, container, target);
+      if (outcome.result !== 'error' || tried === mostTries) return outcome;
+    }
+  }
+
+  #report(pod: Pod, container: Container, kind: Kind, outcome: ProbeOutcome): void {
+    const title = `${kind[0].toUpperCase()}${kind.slice(1)} probe`;
+    const { message } = outcome;
+    const of = `spec.containers{${container.name}}`;
+    const warn = (reason: string, text: string) => this.#events.event(pod, 'Warning', reason, `${title} ${text}`, of);
+    if (outcome.result === 'failure') warn('Unhealthy', `failed: ${message}`);
+    if (outcome.result === 'warning') warn('ProbeWarning', `warning: ${message}`);
+    if (outcome.result === 'error') warn('Unhealthy', `errored and resulted in ${outcome.state} state: ${message}`);
   }
 
   remove(containerId: string): void {
@@ -120,12 +130,12 @@ export class ProbeManager implements ProbeResults {
 }
 
 interface WorkerHooks {
-  run(): Promise<{ success: boolean; message: string }>;
+  run(): Promise<ProbeOutcome>;
   /** True while another probe has to succeed first. */
   waits(): boolean;
   /** True if the result is final. */
   over(): boolean;
-  failed(message: string): void;
+  report(outcome: ProbeOutcome): void;
   result(success: boolean): void;
 }
 
@@ -175,17 +185,17 @@ class ProbeWorker {
     const periodMs = (this.#probe.periodSeconds ?? 10) * 1000;
     this.#waited = this.#hooks.waits();
     if (!this.#waited) {
-      const { success, message } = await this.#hooks.run();
+      const outcome = await this.#hooks.run();
       if (this.#stopped) return;
-      this.#count(success, message);
+      this.#hooks.report(outcome);
+      if (outcome.result !== 'error') this.#count(outcome.result !== 'failure');
     }
     this.#schedule(periodMs);
   }
 
-  #count(success: boolean, message: string): void {
+  #count(success: boolean): void {
     this.#successes = success ? this.#successes + 1 : 0;
     this.#failures = success ? 0 : this.#failures + 1;
-    if (!success) this.#hooks.failed(message);
     if (success && this.#successes >= (this.#probe.successThreshold ?? 1)) this.#hooks.result(true);
     if (!success && this.#failures >= (this.#probe.failureThreshold ?? 3)) this.#hooks.result(false);
   }
