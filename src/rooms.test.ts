@@ -16,6 +16,7 @@ const mayUse: Record<string, readonly string[]> = {
   kubelet: ['container-runtime', ...clients],
   'kube-proxy': clients,
   'cluster-dns': clients,
+  'network-policy': clients,
   'metrics-server': clients,
   'kube-scheduler': clients,
   'kube-controller-manager': clients,

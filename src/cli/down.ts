@@ -3,6 +3,7 @@ import path from 'node:path';
 import {
   askControl,
   type ClusterStatus,
+  clearNetworkPolicies,
   clearPodRoutes,
   clearRuntime,
   clearServices,
@@ -36,6 +37,7 @@ export async function down(options: ClusterOptions & { delete?: boolean }): Prom
   await clearNodes(directory);
   const name = running?.name ?? (await readRunInfo(directory))?.name ?? options.name;
   await clearServices({ name, dataDirectory: directory.root });
+  await clearNetworkPolicies({ name, dataDirectory: directory.root });
   await clearPodRoutes(directory).catch(() => {}); // without iproute2 there are none
   await rm(directory.runFile, { force: true });
   if (options.delete) {

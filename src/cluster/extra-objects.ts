@@ -6,6 +6,7 @@ import type { FrontProxy } from '../kube-apiserver/kube-apiserver.ts';
 import { hostPathProvisionerRules, nodeCsrApproverRules } from '../kube-controller-manager/kube-controller-manager.ts';
 import type { Clock } from '../machinery/time/clock.ts';
 import { metricsServerRules } from '../metrics-server/metrics-server.ts';
+import { networkPolicyRules } from '../network-policy/network-policy.ts';
 import { kubeletClientName } from './certificates.ts';
 import { identities } from './identities.ts';
 
@@ -75,6 +76,7 @@ export function* extraObjects({ dnsServiceIP }: BootstrapInputs): Generator<Entr
   if (!dnsServiceIP) return;
   yield* kubeletClientRights();
   yield* dnsRights();
+  yield* userRole(identities.networkPolicy.name, networkPolicyRules);
   yield dnsService(dnsServiceIP);
   yield* ownController('coracle:host-path-provisioner', 'host-path-provisioner', hostPathProvisionerRules);
   yield* ownController('coracle:node-csr-approver', 'node-csr-approver', nodeCsrApproverRules);

@@ -18,9 +18,10 @@ export const identities = {
   controllerManager: authenticated('system:kube-controller-manager'),
   cloudControllerManager: authenticated('system:cloud-controller-manager'),
   scheduler: authenticated('system:kube-scheduler'),
-  // A user and not a service account: the right to make service accounts must not give its rights.
+  // Users and not service accounts: the right to make service accounts must not give their rights.
   metricsServer: authenticated('coracle:metrics-server'),
   proxy: authenticated('system:kube-proxy'),
+  networkPolicy: authenticated('coracle:network-policy'),
   dns: serviceAccount('kube-system', 'coredns'),
   kubelet: (node: string) => authenticated(`system:node:${node}`, 'system:nodes'),
   serviceAccount,

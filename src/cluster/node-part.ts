@@ -5,7 +5,7 @@ import type { RunConfig } from './config.ts';
 import type { PartContext } from './context.ts';
 import type { Identity } from './identities.ts';
 
-export type NodePartName = 'kubelet' | 'cluster-dns' | 'kube-proxy' | 'pod-routes';
+export type NodePartName = 'kubelet' | 'cluster-dns' | 'kube-proxy' | 'network-policy' | 'pod-routes';
 
 export interface NodePartContext extends PartContext {
   clientFor(identity: Identity): Client;

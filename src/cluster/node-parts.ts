@@ -7,6 +7,7 @@ import { type ComponentName, machineName, type RunConfig } from './config.ts';
 import { componentContext } from './context.ts';
 import { identities } from './identities.ts';
 import type { NodePart } from './node-part.ts';
+import { startNetworkPolicyPart } from './parts/network-policy.ts';
 import { startNodes } from './parts/nodes.ts';
 import { needsPodRoutes, startPodRoutes } from './parts/pod-routes.ts';
 
@@ -18,6 +19,7 @@ const among =
 export const nodeParts: readonly NodePart[] = [
   { name: 'kubelet', isWanted: among('kubelet'), start: startNodes },
   { name: 'pod-routes', isWanted: needsPodRoutes, start: startPodRoutes },
+  { name: 'network-policy', isWanted: needsPodRoutes, start: startNetworkPolicyPart },
   {
     name: 'cluster-dns',
     isWanted: among('cluster-dns'),

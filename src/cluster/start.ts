@@ -242,6 +242,7 @@ async function startApart(nodes: NodeProcess, { config }: PartContext, api: ApiS
 /** The identities of the nodes' process, and the names of their certificates. */
 const nodeFiles = ({ nodeNames }: RunConfig) => [
   [identities.proxy, 'kube-proxy'] as const,
+  [identities.networkPolicy, 'network-policy'] as const,
   [identities.dns, 'cluster-dns'] as const,
   ...nodeNames.map((node) => [identities.kubelet(node), kubeletCertificate(node)] as const),
 ];

@@ -14,6 +14,7 @@ export type * from './interface.ts';
 export { meantToEndAnnotation, podUidLabel } from './labels.ts';
 export { createNativeRuntime, destroyNativeRuntime, type NativeOptions } from './native/native.ts';
 export { findOciRuntime } from './native/oci/oci-runtime.ts';
+export { packetFilter } from './network/packet-filter.ts';
 export { PodRoutes, type RemoteNode, removePodRoutes } from './network/pod-routes.ts';
 export { closeInherited } from './processes/inherited.ts';
 export { RuntimeError } from './runtime-error.ts';

@@ -288,7 +288,7 @@ const processConfig = (
   config: RunConfig,
   server: string,
   ca: string,
-  { kubelet, serving, proxy }: NodeCertificates,
+  { kubelet, serving, proxy, networkPolicy }: NodeCertificates,
 ): NodeProcessConfig => ({
   config,
   server,
@@ -296,6 +296,7 @@ const processConfig = (
   certificates: {
     [identities.kubelet(config.nodeNames[0]).name]: kubelet,
     [identities.proxy.name]: proxy,
+    [identities.networkPolicy.name]: networkPolicy,
   },
   serving,
 });

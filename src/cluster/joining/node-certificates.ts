@@ -1,5 +1,5 @@
-// The certificates of a machine that has joined: its kubelet's client and serving certificate, and that of its service
-// proxy. Each is requested from the cluster with a key that never leaves the machine.
+// The certificates of a machine that has joined: its kubelet's client and serving certificate, and those of its service
+// proxy and its enforcement of network policies. Each is requested from the cluster with a key that never leaves the machine.
 // https://kubernetes.io/docs/reference/access-authn-authz/kubelet-tls-bootstrapping/
 
 import { webcrypto, X509Certificate } from 'node:crypto';
@@ -10,7 +10,7 @@ import { type CertificateSigningRequest, conditionOf, isConditionTrue } from '..
 import type { Client } from '../../client/client.ts';
 import type { Clock } from '../../machinery/time/clock.ts';
 import { type KeyPair, x509 } from '../certificate-authority.ts';
-import { identities } from '../identities.ts';
+import { type Identity, identities } from '../identities.ts';
 import { writeWhole } from '../write-whole.ts';
 import { JoinError } from './join-error.ts';
 
@@ -27,6 +27,7 @@ export interface NodeCertificates {
   readonly kubelet: KeyPair;
   readonly serving: KeyPair;
   readonly proxy: KeyPair;
+  readonly networkPolicy: KeyPair;
 }
 
 /** A certificate is renewed when less than this share of its life is left: the kubelet's custom is 10 to 30 %. */
@@ -50,12 +51,12 @@ const kubeletServing = (node: string): Wanted => ({
   subject: nodeSubject(node),
   dnsName: node,
 });
-const serviceProxy: Wanted = {
-  name: 'kube-proxy',
+const partClient = (name: string, identity: Identity): Wanted => ({
+  name,
   signerName: 'kubernetes.io/kube-apiserver-client',
   usages: clientUsages,
-  subject: [{ CN: [identities.proxy.name] }],
-};
+  subject: [{ CN: [identity.name] }],
+});
 
 export interface CertificateTools {
   /** Of the machine's certificates. */
@@ -95,17 +96,18 @@ export async function ensureNodeCertificates(kubelet: KeyPair, tools: Certificat
     return pair;
   };
   // Each has ended when a failure is reported, so that no file comes after it.
-  const [own, serving, proxy] = (
+  const [own, serving, proxy, networkPolicy] = (
     await Promise.allSettled([
       ensure(kubeletClient(tools.node)),
       ensure(kubeletServing(tools.node)),
-      ensure(serviceProxy),
+      ensure(partClient('kube-proxy', identities.proxy)),
+      ensure(partClient('network-policy', identities.networkPolicy)),
     ])
   ).map((result) => {
     if (result.status === 'rejected') throw result.reason;
     return result.value;
   });
-  return { kubelet: own, serving, proxy };
+  return { kubelet: own, serving, proxy, networkPolicy };
 }
 
 /** From 0 to 1: how much of the certificate's life is left; 0 for one of another CA, and for one that is no use. */

@@ -218,6 +218,7 @@ function requests(config: RunConfig): CertificateRequest[] {
   );
   const ofNodeParts: CertificateRequest[] = [
     { name: 'kube-proxy', ...subjectOf(identities.proxy), usage: 'client' },
+    { name: 'network-policy', ...subjectOf(identities.networkPolicy), usage: 'client' },
     { name: 'cluster-dns', ...subjectOf(identities.dns), usage: 'client' },
   ];
   return [

@@ -331,6 +331,11 @@ describe('approving requests of nodes', () => {
     expect((await signed(name)).subject).toBe('CN=system:kube-proxy');
   });
 
+  test('and one for its enforcement of network policies', async () => {
+    const name = await ask(proxy({ subject: [{ CN: ['coracle:network-policy'] }] }));
+    expect(await decision(name)).toMatchObject({ type: 'Approved', reason: 'AutoApproved' });
+  });
+
   test.each<[string, Asked]>([
     ['an address in a serving certificate', serving('a', { names: [...dns('a'), { type: 'ip', value: '10.0.0.1' }] })],
     ['a second name', serving('a', { names: dns('a', 'b') })],

@@ -1,5 +1,5 @@
-// Approves the requests of nodes beside the kubelet's own client certificate: its serving certificate, and a client
-// certificate for the node's service proxy. In a cluster that machines join, no other controller approves them.
+// Approves the requests of nodes beside the kubelet's own client certificate: its serving certificate, and client
+// certificates for the node's service proxy and its enforcement of network policies. In a cluster that machines join, no other controller approves them.
 
 import type { CertificateSigningRequest } from '../../api/api.ts';
 import { type Controller, own } from '../../client/client.ts';
@@ -19,7 +19,8 @@ const retryMs = 1_000;
 const mostRetries = 30;
 
 const nodePrefix = 'system:node:';
-const proxyUser = 'system:kube-proxy';
+/** Users of a node's parts. */
+const partUsers = ['system:kube-proxy', 'coracle:network-policy'];
 
 /** Subresources of certificatesigningrequests for which a node needs the right to create. */
 export const nodeRequestRights = ['selfnodeserver', 'nodeproxyclient'] as const;
@@ -27,7 +28,7 @@ type Right = (typeof nodeRequestRights)[number];
 
 const messages: Readonly<Record<Right, string>> = {
   selfnodeserver: 'Auto approving self kubelet server certificate after SubjectAccessReview.',
-  nodeproxyclient: 'Auto approving service proxy client certificate after SubjectAccessReview.',
+  nodeproxyclient: "Auto approving client certificate of a node's part after SubjectAccessReview.",
 };
 
 /** `reservedNames`: names of the API servers, which no node's certificate may have. */
@@ -41,7 +42,7 @@ export const nodeCsrApproving = (reservedNames: readonly string[]): Controller =
     if (!username.startsWith(nodePrefix)) return;
     if (signerName !== kubeletServingSigner && signerName !== clientSigner) return;
     const right = signerName === kubeletServingSigner ? 'selfnodeserver' : 'nodeproxyclient';
-    const fault = right === 'selfnodeserver' ? servingFault(csr) : proxyFault(csr);
+    const fault = right === 'selfnodeserver' ? servingFault(csr) : partFault(csr);
     if (fault) return;
     const name = username.slice(nodePrefix.length);
     // Names in certificates match without regard to case, and with wildcards.
@@ -79,9 +80,10 @@ function servingFault(csr: CertificateSigningRequest): string | undefined {
 const isReserved = (name: string, reservedNames: readonly string[]): boolean =>
   reservedNames.includes(name) || name === 'localhost' || /^kubernetes(\.|$)|\.svc(\.|$)/.test(name);
 
-function proxyFault(csr: CertificateSigningRequest): string | undefined {
+function partFault(csr: CertificateSigningRequest): string | undefined {
   const request = readRequest(csr);
-  if (request.commonName !== proxyUser || request.subject.length !== 1) return `subject is not ${proxyUser}`;
+  if (!partUsers.includes(request.commonName) || request.subject.length !== 1)
+    return `subject is not ${partUsers.join(' or ')}`;
   const names = [request.dnsNames, request.ipAddresses, request.emailAddresses, request.uris];
   return names.some(({ length }) => length) ? 'subjectAltNames are not allowed' : clientFault(csr.spec.usages ?? []);
 }
