@@ -94,7 +94,7 @@ describe.skipIf(reason)(`network policies${reason ? `: ${reason}` : ''}`, () => 
     for (const machine of all()) expect(await tables(machine)).not.toContain('coracle-policy');
   });
 
-  test('a denied pod is reached by nobody but its node', async () => {
+  test('a denied pod is reached from its node alone', async () => {
     await server.apply(policy('deny', 'web', { policyTypes: ['Ingress'] }));
     await settled();
     expect(await reached(['local', 'friend', 'stranger'], ['web', `${webIP}:8081`])).toEqual([]);

@@ -62,7 +62,12 @@ test('a machine gets its certificates and the settings of the cluster', async ()
   expect(membership).toMatchObject({ node: 'worker-1', ca: kubeconfig.ca, settings: ranges });
   expect(await readMembership(directory)).toEqual(membership);
   const files = path.join(directory.pki, 'node');
-  expect(readdirSync(files).sort()).toEqual(['kube-proxy.pem', 'kubelet-client.pem', 'kubelet-serving.pem']);
+  expect(readdirSync(files).sort()).toEqual([
+    'kube-proxy.pem',
+    'kubelet-client.pem',
+    'kubelet-serving.pem',
+    'network-policy.pem',
+  ]);
   for (const file of readdirSync(files)) expect(statSync(path.join(files, file)).mode & 0o77).toBe(0);
 }, 30_000);
 
