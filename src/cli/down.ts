@@ -8,8 +8,10 @@ import {
   clearRuntime,
   clearServices,
   type DataDirectory,
+  endFormerMember,
   endFormerNodes,
   type RunInfo,
+  readMember,
   readRunInfo,
   releaseRanges,
   runningProcess,
@@ -34,6 +36,9 @@ export async function down(options: ClusterOptions & { delete?: boolean }): Prom
   if (running && options.delete) await leaveControlPlane(directory);
   if (running) await stopProcess(running);
   await endFormerNodes(directory, systemClock);
+  const etcd = path.join(directory.root, 'etcd');
+  await endFormerMember(etcd, systemClock);
+  const { others = [] } = (!running && (await readMember(etcd).catch(() => undefined))) || {};
   await clearNodes(directory);
   const name = running?.name ?? (await readRunInfo(directory))?.name ?? options.name;
   await clearServices({ name, dataDirectory: directory.root });
@@ -46,6 +51,8 @@ export async function down(options: ClusterOptions & { delete?: boolean }): Prom
   }
   const outcome = running ? `Cluster "${running.name}" stopped` : `The cluster in ${directory.root} did not run`;
   print(`${outcome}; ${options.delete ? 'its data was removed' : `its data stays in ${directory.root}`}.`);
+  if (options.delete && others.length > 0)
+    print('Its etcd member counts for the quorum still: run "coracle node remove NAME" on another server.');
 }
 
 /** A server of several takes its etcd member out of the cluster, so that the others keep their quorum. */

@@ -1,6 +1,13 @@
 import { isNotFound } from '../api/api.ts';
 import type { Client } from '../client/client.ts';
-import { askControl, type ClusterStatus, type DataDirectory, drainNode, JoinError } from '../cluster/cluster.ts';
+import {
+  askControl,
+  type ClusterStatus,
+  type DataDirectory,
+  drainNode,
+  JoinError,
+  removeNode,
+} from '../cluster/cluster.ts';
 import { systemClock } from '../machinery/time/clock.ts';
 import { asAdministrator } from './as-administrator.ts';
 import { CliError, type ClusterOptions, print } from './options.ts';
@@ -23,8 +30,7 @@ export async function drain(name: string, options: DrainCommand): Promise<void> 
 
 export async function remove(name: string, options: DrainCommand): Promise<void> {
   await asAdministrator(options, async (client, directory) => {
-    await drainOf(client, name, options);
-    await client.delete('nodes', { name });
+    await drainOf(client, name, options, removeNode);
     await removeMember(directory, name);
     print(`Node ${name} is removed. Run "coracle down --delete" on its machine: it could join again otherwise.`);
   });
@@ -40,8 +46,8 @@ async function removeMember(directory: DataDirectory, name: string): Promise<voi
   print(`  removed the etcd member ${name}`);
 }
 
-async function drainOf(client: Client, name: string, options: DrainCommand): Promise<void> {
-  await drainNode(client, name, {
+async function drainOf(client: Client, name: string, options: DrainCommand, act = drainNode): Promise<void> {
+  await act(client, name, {
     force: options.force ?? false,
     deleteEmptyDirData: options.deleteEmptydirData ?? false,
     timeoutMs: options.timeout,

@@ -20,7 +20,7 @@ function requestOf(options: ServerOptions): ServerRequest {
   const { clusterInit, certificateKey } = options;
   if (join && clusterInit) throw new CliError('give --cluster-init on the first server, and --join on the others', 2);
   if (!join && certificateKey) throw new CliError('--certificate-key needs --join', 2);
-  if (!join) return {};
+  if (!join) return { init: clusterInit ?? false };
   if (!certificateKey)
     throw new CliError('--join needs --certificate-key: "coracle token create --server" on a server prints it', 2);
   return { join: { ...join, certificateKey } };

@@ -71,10 +71,7 @@ export function readControl(socketPath: string, command: string, body: unknown):
   return new Promise((resolve, reject) => {
     const request = http.request({ socketPath, path: `/${command}`, method: 'POST' }, (response) => {
       if (response.statusCode === 200) return resolve(response);
-      readAll(response).then(
-        (text) => reject(new Error(messageOf(text) ?? `the cluster answered ${response.statusCode}`)),
-        reject,
-      );
+      readAll(response).then((text) => reject(new Error(messageOf(text) ?? faultOf(response))), reject);
     });
     request.on('error', reject);
     request.end(JSON.stringify(body));
@@ -86,6 +83,12 @@ async function readAll(response: http.IncomingMessage): Promise<string> {
   for await (const chunk of response) chunks.push(chunk);
   return Buffer.concat(chunks).toString();
 }
+
+/** The process of a node has fewer commands. */
+const faultOf = ({ statusCode }: http.IncomingMessage): string =>
+  statusCode === 404
+    ? 'this machine is a node: the command belongs on a machine of the control plane'
+    : `the cluster answered ${statusCode}`;
 
 const messageOf = (text: string): string | undefined => JSON.parse(text || 'null')?.message;
 
@@ -100,7 +103,7 @@ export function askControl<T>(socketPath: string, command: string, body?: unknow
         response.on('end', () => {
           const answer = JSON.parse(Buffer.concat(chunks).toString() || 'null');
           if (response.statusCode === 200) resolve(answer);
-          else reject(new Error(answer?.message ?? `the cluster answered ${response.statusCode}`));
+          else reject(new Error(answer?.message ?? faultOf(response)));
         });
       },
     );

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { drainNode } from '../cluster/cluster.ts';
+import { isConditionTrue } from '../api/api.ts';
+import { drainNode, removeNode } from '../cluster/cluster.ts';
 import { startCluster, type TestCluster } from './testing.ts';
 
 let cluster: TestCluster;
@@ -58,6 +59,16 @@ test('pods move to another node, and those of a DaemonSet stay', async () => {
   await cluster.until(async () => (await running()).length === 6);
   expect(await on('node-1')).toBe(1);
   expect((await cluster.client.get('nodes', { name: 'node-1' })).spec?.unschedulable).toBe(true);
+});
+
+test('a node that is gone is removed at once, and its pods are created elsewhere', async () => {
+  await deploy(4);
+  await cluster.node('node-1').stop();
+  const isReady = async () => isConditionTrue(await cluster.client.get('nodes', { name: 'node-1' }), 'Ready');
+  await cluster.until(async () => !(await isReady()));
+  const options = { force: false, deleteEmptyDirData: false, timeoutMs: 0, clock: cluster.clock };
+  await removeNode(cluster.client, 'node-1', options);
+  await cluster.until(async () => (await on('node-2')) === 4);
 });
 
 test('a budget holds up the drain until its timeout', async () => {

@@ -214,6 +214,19 @@ describe('refused, with nothing changed:', () => {
   );
 });
 
+test.each([
+  ['server.json', /is that of a server, whose store is etcd: .* restore into the empty directory/],
+  ['membership.json', /is that of a node: restore on a machine of the control plane/],
+])('a directory with %s is refused, and stays as it is', async (file, message) => {
+  const { bytes } = await madeBackup();
+  const directory = newPlace();
+  mkdirSync(directory.root, { recursive: true });
+  writeFileSync(path.join(directory.root, file), '{}');
+  const request = { directory, name: 'x', bytes: streamed(bytes), decryption: {}, clock };
+  await expect(prepareRestore({ ...request, target: { store: 'embedded' } })).rejects.toThrow(message);
+  expect(existsSync(directory.store)).toBe(false);
+});
+
 test('after an interruption at any step of the replacement, the next settling finishes it', async () => {
   const { bytes } = await madeBackup();
   const { directory } = await restored((await madeBackup(['former'])).bytes);

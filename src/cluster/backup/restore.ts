@@ -1,11 +1,14 @@
 // Restores a backup into a data directory: verifies all of it, makes the restored cluster beside the present one, counts
 // the objects that would be lost, and on `commit` replaces the one by the other.
 
+import { existsSync } from 'node:fs';
 import { mkdir, readdir, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
 import type { Clock } from '../../machinery/time/clock.ts';
 import type { BackupHeader, Decryption } from '../../store/store.ts';
 import { claim, type DataDirectory, openDataDirectory, stampText } from '../data-directory.ts';
+import { membershipFile } from '../joining/membership.ts';
+import { serverFile } from '../joining/server-directory.ts';
 import { claimRestoredRanges } from '../network-ranges.ts';
 import { version } from '../version.ts';
 import { buildWithEntries, buildWithStore, builtEntries, syncTree, writeOwnFile } from './build.ts';
@@ -62,6 +65,17 @@ export interface PreparedRestore {
 const revisionStep = 1_000_000_000;
 const defaultQuietMs = 3_000;
 
+/** Of several servers, each has a part of the store: one alone cannot replace it. */
+function refuseOtherMachine(directory: DataDirectory): void {
+  const { root } = directory;
+  if (existsSync(membershipFile(directory)))
+    throw new BackupError(`${root} is that of a node: restore on a machine of the control plane`);
+  if (existsSync(serverFile(directory)))
+    throw new BackupError(
+      `${root} is that of a server, whose store is etcd: run "coracle down --delete" on every server, restore into the empty directory with --store embedded, and start it with "coracle server --cluster-init", which takes the data over; then the others join again`,
+    );
+}
+
 /** Throws BackupUnusable, BackupError, DataDirectoryError or StoreUnusable; then nothing has changed. */
 export async function prepareRestore(request: RestoreRequest): Promise<PreparedRestore> {
   const { directory, clock, name } = request;
@@ -70,6 +84,7 @@ export async function prepareRestore(request: RestoreRequest): Promise<PreparedR
   if (request.at !== undefined) requireMoment(header, request.at);
   const target = request.target ?? targetOf(header);
   await openDataDirectory(directory);
+  refuseOtherMachine(directory);
   await claim(directory, { name, address: '', startedAt: clock.now(), version });
   const { restoring, restored } = placesOf(directory);
   const release = async () => {

@@ -10,7 +10,7 @@ import { systemClock } from '../../machinery/time/clock.ts';
 import { openStore } from '../../store/store.ts';
 import { makeAuthority } from '../certificates.ts';
 import { isRunning, readIdentity } from '../process-identity.ts';
-import { type EtcdMember, type EtcdMemberOptions, startEtcdMember } from './etcd-member.ts';
+import { type EtcdMember, type EtcdMemberOptions, endFormerMember, startEtcdMember } from './etcd-member.ts';
 import { memberLayout } from './layout.ts';
 import { environment, eventually, isEtcdInstalled, type TestMachines, testMachines } from './test-members.ts';
 
@@ -94,7 +94,10 @@ describe.skipIf(!isEtcdInstalled)('with a real etcd (skipped where the command e
       await member('three').stop();
       rmSync(path.join(machines.root, 'three'), { recursive: true });
       const before = (await member('one').members()).find(({ name }) => name === 'three')?.id;
-      members.set('three', await machines.start('three', { join: { endpoints: member('one').endpoints } }));
+      // The list may still begin with the lost member.
+      const own = memberLayout(await machines.options('three')).clientUrl;
+      const endpoints = [own, ...member('one').endpoints.filter((url) => url !== own)];
+      members.set('three', await machines.start('three', { join: { endpoints } }));
       const after = await member('one').members();
       expect(after).toHaveLength(3);
       expect(after.find(({ name }) => name === 'three')).toMatchObject({ isLearner: false });
@@ -187,6 +190,28 @@ describe.skipIf(!isEtcdInstalled)('with a real etcd (skipped where the command e
       expect((await member.members()).map(({ clientUrl }) => clientUrl)).toEqual([member.endpoints[0]]);
       await expect(member.leave()).rejects.toThrow(/last member/);
       expect(member.health()).toBeUndefined();
+    }, 30_000);
+
+    test('a member that lost its data does not begin an empty cluster', async () => {
+      await (await machines.start('one')).stop();
+      const { data, stateFile } = memberLayout(await machines.options('one'));
+      rmSync(data, { recursive: true });
+      await expect(machines.start('one')).rejects.toThrow(/data of this etcd member is missing .*coracle restore/);
+      for (const text of ['', '{}', '{"phase":"member"}']) {
+        writeFileSync(stateFile, text);
+        await expect(machines.start('one')).rejects.toThrow(/member.json is damaged: .*coracle restore/);
+      }
+    }, 30_000);
+
+    test('its process, which outlived the main one, is ended', async () => {
+      const options = await machines.options('one');
+      const main = startInProcess(options);
+      await once(main.stdout, 'data');
+      main.kill('SIGKILL');
+      const former = await readIdentity(memberLayout(options).runFile);
+      expect(await isRunning(former!)).toBe(true);
+      await endFormerMember(options.directory, systemClock);
+      expect(await isRunning(former!)).toBe(false);
     }, 30_000);
 
     test('data of another cluster is not taken over: each first member forms a separate cluster', async () => {

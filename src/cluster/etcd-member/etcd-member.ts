@@ -1,23 +1,26 @@
 // One machine's member of the control plane's etcd cluster: a real etcd, which this process starts, joins to its
 // cluster, and keeps running.
 
-import { mkdir, rm } from 'node:fs/promises';
+import { access, mkdir, rm } from 'node:fs/promises';
+import path from 'node:path';
+import type { Clock } from '../../machinery/time/clock.ts';
 import { type EtcdCluster, type EtcdTls, openEtcdCluster } from '../../store/store.ts';
 import type { KeyPair } from '../certificates.ts';
 import type { Environment } from '../context.ts';
 import { etcdArguments } from './arguments.ts';
 import { removeMember } from './changes.ts';
-import { EtcdProcess } from './etcd-process.ts';
+import { EtcdProcess, endFormerEtcd } from './etcd-process.ts';
 import { type EtcdMember, EtcdMemberError, type EtcdMemberOptions } from './interface.ts';
 import { addLearner, inspectCluster, type Joiner, promoteWhenInSync, removeReplaced } from './join.ts';
-import { type MemberLayout, memberLayout } from './layout.ts';
+import { type MemberLayout, memberLayout, runFileName, stateFileName } from './layout.ts';
 import { ensureMemberCertificates } from './member-certificates.ts';
-import { type MemberState, readState, removeState, writeState } from './member-state.ts';
+import { lostRemedy, type MemberState, readState, removeState, writeState } from './member-state.ts';
 import { checkPorts } from './ports.ts';
 import { type EtcdProgram, findEtcd } from './program.ts';
 import { RunningMember } from './running-member.ts';
 
 export { type EtcdMember, EtcdMemberError, type EtcdMemberOptions, type EtcdMemberStatus } from './interface.ts';
+export { lostRemedy } from './member-state.ts';
 
 type MemberEnvironment = Pick<Environment, 'clock' | 'random' | 'logger'>;
 
@@ -37,6 +40,20 @@ export async function startEtcdMember(options: EtcdMemberOptions, environment: M
   const start = new MemberStart(options, { ...environment, logger }, program, layout, client);
   return start.run();
 }
+
+/** The record of the member in its directory; undefined: there is none. Throws EtcdMemberError for a damaged one. */
+export const readMember = (directory: string): Promise<MemberState | undefined> =>
+  readState(path.join(directory, stateFileName));
+
+/** Ends the member's process, if it outlived the main one. */
+export const endFormerMember = (directory: string, clock: Clock): Promise<void> =>
+  endFormerEtcd(path.join(directory, runFileName), clock);
+
+const hasData = (data: string): Promise<boolean> =>
+  access(path.join(data, 'member')).then(
+    () => true,
+    () => false,
+  );
 
 class MemberStart {
   readonly #options: EtcdMemberOptions;
@@ -65,9 +82,14 @@ class MemberStart {
     const { stateFile } = this.#layout;
     const { join } = this.#options;
     let state = await readState(stateFile);
+    if (state?.phase === 'member' && !(await hasData(this.#layout.data)))
+      throw new EtcdMemberError(`the data of this etcd member is missing (${this.#layout.data}): ${lostRemedy}`);
     if (state?.phase === 'joining') state = await this.#resolveJoining(state);
     if (state) return this.#serve(state);
-    return join ? this.#join(join.endpoints) : this.#form();
+    if (!join) return this.#form();
+    // A former life of this machine may be among them.
+    const others = join.endpoints.filter((url) => url !== this.#layout.clientUrl);
+    return this.#join(others.length > 0 ? others : join.endpoints);
   }
 
   /** The first member of a new cluster. */

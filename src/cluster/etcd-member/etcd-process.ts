@@ -152,7 +152,7 @@ async function shortenLog(log: string): Promise<void> {
 }
 
 /** Ends the process that outlived a killed main process; resolves when it has ended. */
-async function endFormerEtcd(runFile: string, clock: Clock): Promise<void> {
+export async function endFormerEtcd(runFile: string, clock: Clock): Promise<void> {
   const former = await readIdentity(runFile);
   if (!former) return;
   const beginMs = clock.monotonic();

@@ -14,6 +14,9 @@ export interface MemberLayout {
   readonly stateFile: string;
 }
 
+export const runFileName = 'etcd.json';
+export const stateFileName = 'member.json';
+
 export function memberLayout({ directory, address, clientPort, peerPort }: EtcdMemberOptions): MemberLayout {
   const host = address.includes(':') ? `[${address}]` : address;
   return {
@@ -22,7 +25,7 @@ export function memberLayout({ directory, address, clientPort, peerPort }: EtcdM
     data: path.join(directory, 'data'),
     pki: path.join(directory, 'pki'),
     log: path.join(directory, 'etcd.log'),
-    runFile: path.join(directory, 'etcd.json'),
-    stateFile: path.join(directory, 'member.json'),
+    runFile: path.join(directory, runFileName),
+    stateFile: path.join(directory, stateFileName),
   };
 }

@@ -1,8 +1,10 @@
 // The record of how far a member's start came: a start that was cut short is continued or undone by the next.
 
 import { readFile, rm } from 'node:fs/promises';
+import { fieldsIn, textIn } from '../../machinery/parsed.ts';
 import { writeWhole } from '../write-whole.ts';
 import type { InitialCluster } from './arguments.ts';
+import { EtcdMemberError } from './interface.ts';
 
 export interface MemberState {
   /** `joining`: a learner, which a failed start removes. */
@@ -17,7 +19,27 @@ export async function readState(file: string): Promise<MemberState | undefined> 
     if (error.code === 'ENOENT') return undefined;
     throw error;
   });
-  return text === undefined ? undefined : (JSON.parse(text) as MemberState);
+  if (text === undefined) return undefined;
+  const state = parse(text);
+  if (state) return state;
+  throw new EtcdMemberError(`${file} is damaged: ${lostRemedy}`);
+}
+
+/** The end of a sentence about a member that lost its data. */
+export const lostRemedy =
+  'if other servers run, use "coracle node remove" there and "coracle down --delete" here, then join again; otherwise restore a backup with "coracle restore"';
+
+function parse(text: string): MemberState | undefined {
+  try {
+    const { phase, initial, others } = fieldsIn(JSON.parse(text));
+    const { state, members, token } = fieldsIn(initial);
+    const isKnown =
+      ['forming', 'joining', 'member'].includes(textIn(phase)) && ['new', 'existing'].includes(textIn(state));
+    const areTexts = Array.isArray(others) && [members, token, ...others].every((value) => typeof value === 'string');
+    return isKnown && areTexts ? ({ phase, initial, others } as MemberState) : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 export const writeState = (file: string, state: MemberState): Promise<void> =>

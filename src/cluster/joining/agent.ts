@@ -35,6 +35,7 @@ import {
   existingKubeletCertificate,
   type NodeCertificates,
 } from './node-certificates.ts';
+import { checkNodeDirectory } from './server-directory.ts';
 import type { JoinRequest, SharedSettings } from './types.ts';
 
 export interface AgentConfig {
@@ -172,6 +173,7 @@ class Agent implements RunningAgent {
   }
 
   async #enter(join: JoinRequest | undefined, tools: Omit<CertificateTools, 'ca' | 'clientFor'>): Promise<Membership> {
+    await checkNodeDirectory(this.directory);
     const existing = await readMembership(this.directory);
     if (!existing) {
       if (!join)

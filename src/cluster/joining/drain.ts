@@ -1,7 +1,7 @@
 // Takes the pods off a node, with the rules of "kubectl drain": budgets are respected, DaemonSets' pods stay.
 // https://kubernetes.io/docs/tasks/administer-cluster/safely-drain-node/
 
-import { ignoreNotFound, isApiError, isNotFound, type Pod } from '../../api/api.ts';
+import { ignoreNotFound, isApiError, isConditionTrue, isNotFound, type Pod } from '../../api/api.ts';
 import { type Client, controllerOf } from '../../client/client.ts';
 import type { Clock } from '../../machinery/time/clock.ts';
 import { JoinError } from './join-error.ts';
@@ -47,6 +47,13 @@ export async function drainNode(client: Client, node: string, options: DrainOpti
   );
   const untilMs = options.timeoutMs ? options.clock.monotonic() + options.timeoutMs : Number.POSITIVE_INFINITY;
   await Promise.all(pods.map((pod) => evict(client, pod, untilMs, options)));
+}
+
+/** Drains a node and removes it. Pods of a machine that is gone end with their node: no kubelet is left to stop them. */
+export async function removeNode(client: Client, name: string, options: DrainOptions): Promise<void> {
+  const node = await client.get('nodes', { name });
+  if (isConditionTrue(node, 'Ready')) await drainNode(client, name, options);
+  await client.delete('nodes', { name });
 }
 
 function refuse(pods: readonly Pod[], why: string, flag: string): void {

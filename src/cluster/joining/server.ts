@@ -1,12 +1,11 @@
 // A machine of a control plane of several: it shares the keys and the etcd cluster of the others. `startCluster` runs it.
 
 import { readFile, rm } from 'node:fs/promises';
-import path from 'node:path';
 import type { Clock } from '../../machinery/time/clock.ts';
 import { ensureAuthority } from '../certificates.ts';
 import { type ClusterConfig, defaultRanges, type Ranges } from '../config.ts';
 import { type DataDirectory, DataDirectoryError } from '../data-directory.ts';
-import { readRanges } from '../network-ranges.ts';
+import { forgetRanges, readRanges } from '../network-ranges.ts';
 import { version } from '../version.ts';
 import { writeWhole } from '../write-whole.ts';
 import { fetchKeys } from './control-plane-keys.ts';
@@ -14,9 +13,10 @@ import { checkName, enterCluster } from './join.ts';
 import { JoinError } from './join-error.ts';
 import { parseSettings } from './join-objects.ts';
 import { needsMigration } from './migrate.ts';
+import { checkServerDirectory, serverFile } from './server-directory.ts';
 import type { Server, ServerRequest, SharedSettings } from './types.ts';
 
-const serverFile = ({ root }: DataDirectory) => path.join(root, 'server.json');
+const nothing = { confirm: async () => {}, undo: async () => {} };
 
 /** Undefined for a cluster of one machine. Rejects with JoinError or DataDirectoryError. */
 export async function enterControlPlane(
@@ -25,18 +25,23 @@ export async function enterControlPlane(
   clock: Clock,
 ): Promise<Server | undefined> {
   const existing = await readServer(directory);
+  await checkServerDirectory(config, directory, existing !== undefined);
   if (!existing && !config.server) return undefined;
   if (config.nodeIP.startsWith('127.'))
     throw new JoinError('the other servers must reach this one: give --node-ip with an address of this machine');
   const etcdCa = () => ensureAuthority(directory.pki, 'etcd-ca', clock.now());
-  if (existing) return { settings: existing, etcdCa: await etcdCa(), confirm: async () => {}, undo: async () => {} };
+  if (existing) return { settings: existing, etcdCa: await etcdCa(), isConfirmed: true, ...nothing };
   const { join } = config.server ?? {};
   if (join && needsMigration(directory))
     throw new DataDirectoryError(
       `${directory.root} has the data of another cluster: choose another --data-dir, or remove it with "coracle down --delete"`,
     );
+  const hadRanges = (await readRanges(directory.ranges)) !== undefined;
+  let isConfirmed = false;
   const undo = async () => {
+    if (isConfirmed) return;
     if (join) await rm(directory.pki, { recursive: true, force: true });
+    if (join && !hadRanges) await forgetRanges(directory);
     await rm(serverFile(directory), { force: true });
   };
   try {
@@ -46,7 +51,13 @@ export async function enterControlPlane(
       settings,
       etcdCa: await etcdCa(),
       ...(joined && { endpoints: joined.endpoints }),
-      confirm: () => writeWhole(serverFile(directory), `${JSON.stringify(settings)}\n`),
+      get isConfirmed() {
+        return isConfirmed;
+      },
+      async confirm() {
+        await writeWhole(serverFile(directory), `${JSON.stringify(settings)}\n`);
+        isConfirmed = true;
+      },
       undo,
     };
   } catch (error) {

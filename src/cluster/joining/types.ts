@@ -12,7 +12,8 @@ export interface JoinRequest {
 }
 
 export interface ServerRequest {
-  /** Left out: the first machine of a new cluster, or one that has joined before. */
+  /** The first machine of a new cluster. With neither, the machine was a server before. */
+  readonly init?: boolean;
   readonly join?: JoinRequest & {
     /** 64 hexadecimal digits: decrypts the keys of the control plane. */
     readonly certificateKey: string;
@@ -34,6 +35,7 @@ export interface Server {
   readonly etcdCa: KeyPair;
   /** Client URLs of etcd members; undefined: this machine has its member, or forms the first one. */
   readonly endpoints?: readonly string[];
+  readonly isConfirmed: boolean;
   /** The start succeeded: from now on the machine is a server. */
   confirm(): Promise<void>;
   /** The first start failed: nothing of it stays. */

@@ -28,5 +28,16 @@ export async function startEtcdPart(context: PartContext): Promise<EtcdPart> {
     await member.stop();
     throw error;
   });
-  return { member, health: () => member.health(), stop: () => member.stop() };
+  return {
+    member,
+    health: () => member.health(),
+    stop: () => (endpoints && !server.isConfirmed ? withdraw(member) : member.stop()),
+  };
 }
+
+/** A machine whose first start failed is no server: a member of it would count for the quorum of the others. */
+const withdraw = (member: EtcdMember): Promise<void> =>
+  member.leave().catch(async (error) => {
+    await member.stop();
+    throw error;
+  });

@@ -17,7 +17,9 @@ function setUp(isServer: boolean) {
     ...(isServer && { server: {} }),
   } as unknown as PartContext;
   const running: { context: ComponentContext; stopped: boolean }[] = [];
+  let failing = 0;
   const start = async (context: ComponentContext): Promise<RunningComponent> => {
+    if (failing-- > 0) throw new Error('no API server answers');
     const component = { context, stopped: false };
     running.push(component);
     return {
@@ -26,7 +28,10 @@ function setUp(isServer: boolean) {
       },
     };
   };
-  return { clock, parts, failures, running, led: startLed(parts, 'x', {} as Client, start) };
+  const failNext = (count: number) => {
+    failing = count;
+  };
+  return { clock, parts, failures, running, failNext, led: startLed(parts, 'x', {} as Client, start) };
 }
 
 test('a component of a server that loses its lead starts again, once', async () => {
@@ -42,6 +47,19 @@ test('a component of a server that loses its lead starts again, once', async () 
   expect(failures).toEqual([]);
   await handle.stop();
   expect(running[1].stopped).toBe(true);
+});
+
+test('a start that fails is tried again', async () => {
+  const { clock, running, led, failNext } = setUp(true);
+  const handle = await led;
+  failNext(2);
+  running[0].context.fatal(new Error('lost'));
+  await clock.advance(2_999);
+  expect(handle.current).toBeUndefined();
+  await clock.advance(1);
+  expect(handle.current).toBeDefined();
+  await handle.stop();
+  expect(running.map(({ stopped }) => stopped)).toEqual([true, true]);
 });
 
 test('a stop ends the wait for the next start', async () => {

@@ -46,8 +46,15 @@ export async function startLed<Running extends RunningComponent>(
     await former
       ?.stop()
       .catch((error) => logger.warn('component did not stop cleanly', { component: name, error: String(error) }));
-    await clock.sleep(restartMs, stopping.signal).catch(() => {});
-    if (!stopping.signal.aborted) await begin();
+    for (;;) {
+      await clock.sleep(restartMs, stopping.signal).catch(() => {});
+      if (stopping.signal.aborted) return;
+      try {
+        return await begin();
+      } catch (error) {
+        logger.error('component does not start, trying again', { component: name, error: String(error) });
+      }
+    }
   };
   await begin();
   return {
