@@ -116,7 +116,7 @@ export interface Client {
   delete(resource: ResourceName | ResourceRef, name: Name, options?: DeleteOptions): Promise<KubeObject | Status>;
   deleteCollection(resource: ResourceName | ResourceRef, selection: Selection, options?: DeleteOptions): Promise<void>;
   /** For paths without objects: /version, /readyz, discovery. Returns the parsed JSON, or the text. */
-  raw<T = unknown>(method: string, path: string, body?: object): Promise<T>;
+  raw<T = unknown>(method: string, path: string, body?: object, options?: { signal?: AbortSignal }): Promise<T>;
 }
 
 /**

@@ -168,17 +168,17 @@ class RestClient implements Client {
     await this.#send('DELETE', pathOf(resource, selection.namespace), { query, body: deleteBody(options) });
   }
 
-  raw<T = unknown>(method: string, path: string, body?: object): Promise<T> {
+  raw<T = unknown>(method: string, path: string, body?: object, options: { signal?: AbortSignal } = {}): Promise<T> {
     const [plain, search] = path.split('?', 2);
     const query = search ? Object.fromEntries(new URLSearchParams(search)) : undefined;
-    return this.#send(method as TransportRequest['method'], plain, { query, body });
+    return this.#send(method as TransportRequest['method'], plain, { query, body, ...options });
   }
 
   /** The method and path decide the response's type; it is the caller's to name. */
   async #send<T>(
     method: TransportRequest['method'],
     path: string,
-    rest: Pick<TransportRequest, 'query' | 'body' | 'contentType'> = {},
+    rest: Pick<TransportRequest, 'query' | 'body' | 'contentType' | 'signal'> = {},
   ): Promise<T> {
     const response = await this.#transport.send({ method, path, ...rest });
     if (response.code < 400) return response.body as T;

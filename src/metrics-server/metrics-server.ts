@@ -30,8 +30,10 @@ export function startMetricsServer(
   { localUsage }: MetricsServerConfig = {},
 ): RunningMetricsServer {
   const { client } = context;
-  const throughServer = (node: string) =>
-    client.raw<string>('GET', `/api/v1/nodes/${encodeURIComponent(node)}/proxy/metrics/resource`);
-  const scraper = new Scraper(context, (node) => localUsage?.(node) ?? throughServer(node));
+  const throughServer = (node: string, signal: AbortSignal) =>
+    client.raw<string>('GET', `/api/v1/nodes/${encodeURIComponent(node)}/proxy/metrics/resource`, undefined, {
+      signal,
+    });
+  const scraper = new Scraper(context, (node, signal) => localUsage?.(node) ?? throughServer(node, signal));
   return { resources: metricsResources(context, scraper), stop: async () => scraper.stop() };
 }

@@ -39,3 +39,16 @@ test('a sample without a time has that of the reading', () => {
   const both = line + line.replace('cpu_usage_seconds_total', 'memory_working_set_bytes');
   expect(readScraped(both, 5).pods.get('a/b"x')?.get('c')).toEqual({ cpuSeconds: 2, memoryBytes: 2, atMs: 5 });
 });
+
+test.each([
+  ['letters', (size: number) => 'a'.repeat(size)],
+  ['open quotes', (size: number) => 'a="'.repeat(size / 3)],
+  ['escaped quotes', (size: number) => `a="${'\\"a='.repeat(size / 4)}`],
+  ['braces', (size: number) => '} '.repeat(size / 2)],
+  ['labels', (size: number) => 'a="b",'.repeat(size / 6)],
+  ['lines', (size: number) => '} 1\ncontainer_cpu_usage_seconds_total{pod="a"'.repeat(size / 45)],
+])('a hostile line of %s is read in linear time', (_, text) => {
+  const beginMs = performance.now();
+  readScraped(`container_cpu_usage_seconds_total{${text(1 << 20)}} 1`, 5);
+  expect(performance.now() - beginMs).toBeLessThan(1_000);
+});

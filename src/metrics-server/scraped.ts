@@ -45,8 +45,11 @@ const families: Readonly<Record<string, Read>> = {
   },
 };
 
+const labelNames = ['namespace', 'pod', 'container'];
+
 const line = /^([a-z_]+)(?:\{(.*)\})? (\S+)(?: (-?\d+))?$/;
-const label = /([a-z_]+)="((?:[^"\\]|\\.)*)"/g;
+/** Sticky: a search would look at a line of a hostile node once for each of its letters. */
+const label = /([a-z_]+)="((?:[^"\\]|\\.)*)",?/y;
 
 /** `nowMs` is the time of lines without one. */
 export function readScraped(text: string, nowMs: number): Scraped {
@@ -76,9 +79,12 @@ export function readScraped(text: string, nowMs: number): Scraped {
 }
 
 function draftOf(pods: Map<string, Map<string, Draft>>, text: string): Draft {
-  const labels = Object.fromEntries(
-    [...text.matchAll(label)].map(([, name, value]) => [name, value.replace(/\\(.)/g, '$1')]),
-  );
+  const labels: Record<string, string> = {};
+  label.lastIndex = 0;
+  for (let found = label.exec(text); found; found = label.exec(text)) {
+    const [, name, value] = found;
+    if (labelNames.includes(name)) labels[name] = value.replace(/\\(.)/g, '$1');
+  }
   const pod = `${labels['namespace']}/${labels['pod']}`;
   const containers = pods.get(pod) ?? new Map<string, Draft>();
   pods.set(pod, containers);

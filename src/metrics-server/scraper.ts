@@ -13,6 +13,8 @@ const idleAfterMs = 300_000;
 /** A kubelet that hangs must not hold up the others. */
 const timeoutMs = 5_000;
 const scrapesAtOnce = 50;
+/** Some thousand containers: reading them takes a fraction of a second. */
+const mostCharacters = 4 << 20;
 
 /** The last two scrapes of a node. */
 export interface NodeScrapes {
@@ -20,11 +22,14 @@ export interface NodeScrapes {
   readonly last: Scraped;
 }
 
+/** Reads a node's kubelet; the signal ends it. */
+type Scrape = (node: string, signal: AbortSignal) => Promise<string>;
+
 type Context = Pick<ComponentContext, 'client' | 'clock' | 'logger'>;
 
 export class Scraper {
   readonly #context: Context;
-  readonly #scrape: (node: string) => Promise<string>;
+  readonly #scrape: Scrape;
   #nodes: ReadonlyMap<string, NodeScrapes> = new Map();
   #askedMs = 0;
   /** Undefined while idle. */
@@ -32,7 +37,7 @@ export class Scraper {
   #timer: Timer | undefined;
   #isStopped = false;
 
-  constructor(context: Context, scrape: (node: string) => Promise<string>) {
+  constructor(context: Context, scrape: Scrape) {
     this.#context = context;
     this.#scrape = scrape;
   }
@@ -98,7 +103,8 @@ export class Scraper {
       throw new Error(`no answer in ${timeoutMs} ms`);
     });
     try {
-      const text = await Promise.race([this.#scrape(node), late]);
+      const text = await Promise.race([this.#scrape(node, done.signal), late]);
+      if (text.length > mostCharacters) throw new Error(`its answer has more than ${mostCharacters} characters`);
       return { previous: this.#nodes.get(node)?.last, last: readScraped(text, clock.now()) };
     } catch (error) {
       logger.warn('usage of a node cannot be read', { node, error: String(error) });

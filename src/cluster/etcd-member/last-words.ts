@@ -7,7 +7,10 @@ const explained: readonly (readonly [RegExp, string])[] = [
   [/address already in use/, 'another program listens on its port: end it, or choose another port'],
   [/cannot assign requested address/, 'its address is none of this machine: choose one that is'],
   [/cluster ID mismatch/i, 'its data is of another cluster: choose another directory, or delete its data to join anew'],
-  [/permanently removed from the cluster/, 'the cluster has removed this member: delete its data to join anew'],
+  [
+    /permanently removed from the cluster/,
+    'the cluster has removed this machine: run "coracle down --delete" on it, then join again',
+  ],
   [/no space left on device/, 'the disk is full: free space on it'],
   [/certificate has expired/, 'a certificate has expired, or the clock of a machine is wrong'],
 ];

@@ -1,7 +1,7 @@
 // A machine joins a real API server over HTTPS.
 
 import { X509Certificate } from 'node:crypto';
-import { existsSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import type { ServerResponse } from 'node:http';
 import * as https from 'node:https';
 import type { AddressInfo } from 'node:net';
@@ -140,6 +140,16 @@ describe('a machine is refused, and nothing stays', () => {
     expect(items.filter(({ spec }) => spec.username === 'system:node:worker-9')).toEqual([]);
   });
 });
+
+test('certificates of a join that was killed are not used under another name', async () => {
+  await join(await request(), 'worker-6');
+  rmSync(path.join(directory.root, 'membership.json'));
+  await join(await request(), 'worker-7');
+  for (const name of ['kubelet-client', 'kubelet-serving']) {
+    const pem = readFileSync(path.join(directory.pki, 'node', `${name}.pem`), 'utf8');
+    expect(new X509Certificate(pem).subject).toContain('CN=system:node:worker-7');
+  }
+}, 30_000);
 
 test('a damaged record of the membership is named', async () => {
   const settings = { ...ranges, version: '1.0.0' };

@@ -87,6 +87,8 @@ export async function joinCluster(
     await prepare(settings);
     await checkName(client, tools.node).catch(explain(request));
     await checkNoServer(client, tools.node).catch(explain(request));
+    // A join that was killed may have left certificates of another name.
+    await rm(tools.directory, { recursive: true, force: true });
     await mkdir(tools.directory, { recursive: true, mode: 0o700 });
     const withClient = { ...tools, ca, clientFor: clients.clientFor };
     const kubelet = await bootstrapKubelet(client, withClient).catch(explain(request));

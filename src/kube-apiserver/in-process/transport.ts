@@ -3,6 +3,7 @@
 import type { KubeObject, Status } from '../../api/api.ts';
 import type { Transport, TransportRequest, TransportResponse, WatchEvent } from '../../client/client.ts';
 import { parseExact } from '../../machinery/text/exact-json.ts';
+import type { Clock } from '../../machinery/time/clock.ts';
 import { listObject } from '../http/encode.ts';
 import { run } from '../pipeline.ts';
 import { served } from '../registry/codec.ts';
@@ -13,6 +14,10 @@ import type { Server } from '../server.ts';
 import type { UserInfo } from '../user.ts';
 import { ownRead } from './own-reads.ts';
 
+/** Of an answer from another server. */
+const mostBytes = 64 << 20;
+const mostMs = 60_000;
+
 export function inProcess(server: Server, user: UserInfo): Transport {
   const agent = user.name.replace(/^system:(serviceaccount:[^:]*:)?/, '').replace(/^node:.*/, 'kubelet');
   return {
@@ -22,7 +27,7 @@ export function inProcess(server: Server, user: UserInfo): Transport {
       const signal = asked.signal ?? new AbortController().signal;
       signal.throwIfAborted();
       const request = requestOf(server, user, agent, asked, signal);
-      return responseOf(await run(request), signal, request.info.verb === 'watch');
+      return responseOf(await run(request), server, signal, request.info.verb === 'watch');
     },
   };
 }
@@ -52,7 +57,12 @@ function requestOf(
   };
 }
 
-async function responseOf(reply: Reply, signal: AbortSignal, watches: boolean): Promise<TransportResponse> {
+async function responseOf(
+  reply: Reply,
+  server: Server,
+  signal: AbortSignal,
+  watches: boolean,
+): Promise<TransportResponse> {
   switch (reply.type) {
     case 'object':
       return { code: reply.code, body: reply.object };
@@ -63,7 +73,7 @@ async function responseOf(reply: Reply, signal: AbortSignal, watches: boolean): 
     case 'raw':
       if (watches && reply.code === 200 && typeof reply.body === 'object' && !(reply.body instanceof Uint8Array))
         return { code: 200, events: eventsOfLines(reply.body, signal) };
-      return { code: reply.code, body: await rawBody(reply) };
+      return { code: reply.code, body: await rawBody(reply, server, signal) };
     case 'hijacked':
       throw new Error('a request from inside the process cannot take over a socket');
   }
@@ -78,12 +88,40 @@ function sharedList({ kind, items, metadata }: ListReply): object {
   return { kind: listKind, apiVersion, metadata, items: items.map((item) => served(kind, item)) };
 }
 
-async function rawBody({ body, contentType }: Extract<Reply, { type: 'raw' }>): Promise<unknown> {
+async function rawBody(
+  { body, contentType }: Extract<Reply, { type: 'raw' }>,
+  { clock }: Server,
+  signal: AbortSignal,
+): Promise<unknown> {
   let text = '';
   if (typeof body === 'string') text = body;
   else if (body instanceof Uint8Array) text = new TextDecoder().decode(body);
-  else for await (const chunk of body) text += new TextDecoder().decode(chunk);
+  else text = await streamedText(body, clock, signal);
   return contentType.startsWith('application/json') ? parseExact(text) : text;
+}
+
+/** A kubelet or an extension API server answers: it must not fill the memory, or hold a component up for ever. */
+async function streamedText(body: AsyncIterable<Uint8Array>, clock: Clock, signal: AbortSignal): Promise<string> {
+  const decoder = new TextDecoder();
+  const chunks = body[Symbol.asyncIterator]();
+  const over = new AbortController();
+  const late = clock.sleep(mostMs, AbortSignal.any([over.signal, signal])).then(() => {
+    throw new Error(`the answer did not end in ${mostMs / 1000} s`);
+  });
+  try {
+    let text = '';
+    for (let bytes = 0; ; ) {
+      const chunk = await Promise.race([chunks.next(), late]);
+      if (chunk.done) return text + decoder.decode();
+      bytes += chunk.value.length;
+      if (bytes > mostBytes) throw new Error(`the answer has more than ${mostBytes >> 20} MiB`);
+      text += decoder.decode(chunk.value, { stream: true });
+    }
+  } finally {
+    over.abort();
+    late.catch(() => {});
+    void chunks.return?.();
+  }
 }
 
 /** Watches of an aggregated API are lines of JSON. */

@@ -1,12 +1,19 @@
 // The request as a proxied pod, service or node gets it, and the client's response: over HTTP/1.1 and HTTP/2.
 
 import { once } from 'node:events';
-import { createServer, request as httpRequest, type IncomingHttpHeaders, type Server } from 'node:http';
+import {
+  createServer,
+  request as httpRequest,
+  type IncomingHttpHeaders,
+  type Server,
+  type ServerResponse,
+} from 'node:http';
 import { connect as connectH2 } from 'node:http2';
 import { createServer as createSecureServer } from 'node:https';
 import { type AddressInfo, connect, createServer as createTcpServer, type Socket } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { createClient } from '../../client/client.ts';
 import type { Listener } from '../kube-apiserver.ts';
 import { testAuthority } from '../testing/test-certificates.ts';
 import { pod, startTestServer, type TestServer } from '../testing/test-server.ts';
@@ -39,6 +46,7 @@ beforeAll(async () => {
   secure = await server.listen({ port: 0, tls: { ...own, clientCa: ca } });
   backend = createServer(async (incoming, outgoing) => {
     const line = `${incoming.method} ${incoming.url}`;
+    if (incoming.url === '/flood') return flood(outgoing);
     if (incoming.url === '/ticks') return ticks(incoming.socket, outgoing);
     const chunks: Buffer[] = [];
     for await (const chunk of incoming) chunks.push(chunk);
@@ -108,6 +116,17 @@ async function makeTargets() {
 function ticks(socket: Socket, outgoing: { write(text: string): void }) {
   socket.on('close', () => events.push('ticks ended'));
   outgoing.write('tick');
+}
+
+/** As fast as it is read. */
+function flood(outgoing: ServerResponse) {
+  const chunk = Buffer.alloc(1 << 20, 'x');
+  const more = () => {
+    while (outgoing.write(chunk));
+  };
+  outgoing.on('drain', more);
+  outgoing.on('close', () => events.push('flood ended'));
+  more();
 }
 
 interface Answer {
@@ -351,5 +370,27 @@ describe('upgrades', () => {
     expect(await read(socket, '}')).toContain(
       `error dialing backend: dial tcp ${ownAddress}:1: connect: connection refused`,
     );
+  });
+});
+
+describe('a component of the same process', () => {
+  const path = `${ns}/pods/p/proxy`;
+
+  test('is not filled by an answer without an end', async () => {
+    const client = createClient(server.transport({ name: 'component', groups: ['system:masters'] }));
+    const before = process.memoryUsage.rss();
+    await expect(client.raw('GET', `${path}/flood`)).rejects.toThrow('the answer has more than 64 MiB');
+    await expect.poll(() => events).toContain('flood ended');
+    expect(process.memoryUsage.rss() - before).toBeLessThan(300 * 2 ** 20);
+  });
+
+  test('ends a request that it does not wait for', async () => {
+    events.length = 0;
+    const client = createClient(server.transport({ name: 'component', groups: ['system:masters'] }));
+    const over = new AbortController();
+    const answer = client.raw('GET', `${path}/ticks`, undefined, { signal: over.signal });
+    setTimeout(() => over.abort(), 50);
+    await expect(answer).rejects.toThrow();
+    await expect.poll(() => events).toContain('ticks ended');
   });
 });
