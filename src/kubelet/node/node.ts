@@ -2,10 +2,8 @@
 // https://kubernetes.io/docs/concepts/architecture/nodes/
 
 import {
-  conditionOf,
   type Draft,
   formatMicroTime,
-  formatTime,
   isAlreadyExists,
   isConflict,
   isNotFound,
@@ -16,7 +14,7 @@ import {
   volumeDirectoryAnnotation,
 } from '../../api/api.ts';
 import type { Client, EventRecorder } from '../../client/client.ts';
-import type { ContainerRuntime } from '../../container-runtime/container-runtime.ts';
+import type { ContainerRuntime, Image } from '../../container-runtime/container-runtime.ts';
 import { deepEqual } from '../../machinery/collections/equal.ts';
 import type { Logger } from '../../machinery/logger.ts';
 import { must } from '../../machinery/must.ts';
@@ -30,9 +28,12 @@ import {
   nodeStatusUpdateFrequencyMs,
 } from '../config.ts';
 import { allocatableOf } from '../pods/start-container.ts';
+import { conditionEvents, nodeConditions } from './node-conditions.ts';
 
 const registrationRetryMs = 100;
 const longestRetryMs = 7000;
+const mostImages = 50;
+const mostNames = 5;
 const leaseNamespace = 'kube-node-lease';
 
 interface NodeTools {
@@ -58,8 +59,7 @@ export class NodeKeeper {
   #reportedMs = 0;
   #podCidrs = '';
   #loops: Promise<unknown> = Promise.resolve();
-  /** Why the last heartbeat failed. */
-  error: string | undefined;
+  readonly #errors = new Map<'lease' | 'status', string>();
 
   constructor(config: KubeletConfig, tools: NodeTools) {
     this.#config = config;
@@ -140,8 +140,8 @@ export class NodeKeeper {
 
   start(): void {
     this.#loops = Promise.all([
-      this.#every(nodeLeaseRenewIntervalMs, () => this.#heartbeat()),
-      this.#every(nodeStatusUpdateFrequencyMs, () => this.#report()),
+      this.#every(nodeLeaseRenewIntervalMs, 'lease', () => this.#heartbeat()),
+      this.#every(nodeStatusUpdateFrequencyMs, 'status', () => this.#report()),
     ]);
   }
 
@@ -150,17 +150,23 @@ export class NodeKeeper {
     await this.#loops;
   }
 
-  async #every(periodMs: number, task: () => Promise<void>): Promise<void> {
+  /** Why the last renewal of the lease, or the last report of the status, failed. */
+  get error(): string | undefined {
+    return this.#errors.get('lease') ?? this.#errors.get('status');
+  }
+
+  async #every(periodMs: number, name: 'lease' | 'status', task: () => Promise<void>): Promise<void> {
     const { signal } = this.#stopped;
     while (!signal.aborted) {
       await this.#tools.clock.sleep(periodMs, signal).catch(() => {});
       if (signal.aborted) return;
       try {
         await task();
-        this.error = undefined;
+        this.#errors.delete(name);
       } catch (error) {
-        this.error = (error as Error).message;
-        this.#tools.logger.warn('heartbeat failed', { node: this.#config.nodeName, error: this.error });
+        const { message } = error as Error;
+        this.#errors.set(name, message);
+        this.#tools.logger.warn('heartbeat failed', { node: this.#config.nodeName, part: name, error: message });
       }
     }
   }
@@ -220,7 +226,6 @@ export class NodeKeeper {
     const status = await this.#status(current);
     const due = clock.now() - this.#reportedMs >= nodeStatusReportFrequencyMs;
     if (!due && deepEqual(withoutHeartbeats(status), withoutHeartbeats(current.status))) return;
-    const wasReady = conditionOf(current, 'Ready')?.status;
     this.node = await client.patch(
       'nodes',
       { name: this.#config.nodeName },
@@ -228,15 +233,8 @@ export class NodeKeeper {
       { subresource: 'status' },
     );
     this.#reportedMs = clock.now();
-    const statusOf = (type: string) => status.conditions?.find((c) => c.type === type)?.status;
-    const isNow = (reason: string) =>
+    for (const reason of conditionEvents(current, status.conditions ?? []))
       this.event('Normal', reason, `Node ${this.#config.nodeName} status is now: ${reason}`);
-    for (const { type, events } of pressures) {
-      const [was, is] = [conditionOf(current, type)?.status, statusOf(type)];
-      if (was !== undefined && was !== is) isNow(events[is === 'True' ? 0 : 1]);
-    }
-    const isReady = statusOf('Ready');
-    if (wasReady !== isReady) isNow(isReady === 'True' ? 'NodeReady' : 'NodeNotReady');
   }
 
   async #tellCidrs(node: Node): Promise<void> {
@@ -284,50 +282,14 @@ export class NodeKeeper {
       } as NodeStatus['nodeInfo'],
       ...runtimeStatus(this.#tools.runtime),
       declaredFeatures,
-      images: images
-        .slice(0, 50)
-        .map((image) => ({ names: [...image.repoDigests, ...image.repoTags].slice(0, 5), sizeBytes: image.sizeBytes })),
+      images: reported(images),
     } as NodeStatus;
   }
 
   async #conditions(current: Node | undefined): Promise<NodeCondition[]> {
-    const runtime = await this.#tools.runtime
-      .status()
-      .catch((error) => ({ runtime: String(error.message), network: undefined }));
-    const problems = [
-      runtime.runtime && `container runtime is down: ${runtime.runtime}`,
-      runtime.network &&
-        `container runtime network not ready: NetworkReady=false reason:NetworkPluginNotReady message:${runtime.network}`,
-      this.#tools.plegError() && `PLEG is not healthy: ${this.#tools.plegError()}`,
-    ].filter(Boolean);
-    const ready = problems.length === 0;
-    return [
-      ...pressures.map((each) => {
-        const isShort = this.#tools.pressure().has(each.type);
-        const { reason, message } = isShort ? each.short : each.enough;
-        return this.#condition(current, each.type, isShort ? 'True' : 'False', reason, message);
-      }),
-      this.#condition(
-        current,
-        'Ready',
-        ready ? 'True' : 'False',
-        ready ? 'KubeletReady' : 'KubeletNotReady',
-        ready ? 'kubelet is posting ready status' : problems.join(', '),
-      ),
-    ];
-  }
-
-  #condition(
-    current: Node | undefined,
-    type: string,
-    status: 'True' | 'False',
-    reason: string,
-    message: string,
-  ): NodeCondition {
-    const now = formatTime(this.#tools.clock.now());
-    const old = conditionOf(current, type);
-    const lastTransitionTime = old?.status === status ? (old.lastTransitionTime ?? now) : now;
-    return { type, status, lastHeartbeatTime: now, lastTransitionTime, reason, message } as NodeCondition;
+    const { runtime, pressure, plegError, clock } = this.#tools;
+    const status = await runtime.status().catch((error: Error) => ({ down: error.message }));
+    return nodeConditions({ current, ...status, pleg: plegError(), pressure: pressure(), now: clock.now() });
   }
 }
 
@@ -340,33 +302,22 @@ const runtimeStatus = ({ features }: ContainerRuntime): Pick<NodeStatus, 'featur
   };
 };
 
+/** The largest images, each with some of its names. */
+const reported = (images: readonly Image[]): NodeStatus['images'] =>
+  [...images]
+    .sort((a, b) => b.sizeBytes - a.sizeBytes || (a.id < b.id ? 1 : -1))
+    .slice(0, mostImages)
+    .map(({ repoDigests, repoTags, sizeBytes }) => ({
+      names: [...repoDigests, ...repoTags].slice(0, mostNames),
+      sizeBytes,
+    }));
+
 /** Newer Kubernetes features of this kubelet: the API server refuses updates of pods that need others. */
 const declaredFeatures = [
   'InPlacePodLevelResourcesVerticalScaling',
   'InPlacePodVerticalScalingInitContainers',
   'RestartAllContainersOnContainerExits',
 ];
-
-const pressures = [
-  {
-    type: 'MemoryPressure',
-    short: { reason: 'KubeletHasInsufficientMemory', message: 'kubelet has insufficient memory available' },
-    enough: { reason: 'KubeletHasSufficientMemory', message: 'kubelet has sufficient memory available' },
-    events: ['NodeHasInsufficientMemory', 'NodeHasSufficientMemory'],
-  },
-  {
-    type: 'DiskPressure',
-    short: { reason: 'KubeletHasDiskPressure', message: 'kubelet has disk pressure' },
-    enough: { reason: 'KubeletHasNoDiskPressure', message: 'kubelet has no disk pressure' },
-    events: ['NodeHasDiskPressure', 'NodeHasNoDiskPressure'],
-  },
-  {
-    type: 'PIDPressure',
-    short: { reason: 'KubeletHasInsufficientPID', message: 'kubelet has insufficient PID available' },
-    enough: { reason: 'KubeletHasSufficientPID', message: 'kubelet has sufficient PID available' },
-    events: ['NodeHasInsufficientPID', 'NodeHasSufficientPID'],
-  },
-] as const;
 
 /** The part of a status whose change is reported at once. */
 function withoutHeartbeats(status: NodeStatus | undefined): unknown {
