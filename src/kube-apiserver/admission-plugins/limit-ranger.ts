@@ -11,19 +11,21 @@ import {
 } from '../../api/api.ts';
 import type { Client } from '../../client/client.ts';
 import { compareQuantities, milliValue, wholeValue } from '../../machinery/quantity.ts';
-import type { AdmissionPlugin } from '../admission.ts';
+import type { AdmissionAttributes, AdmissionPlugin } from '../admission.ts';
 
 type Amounts = Record<string, string>;
 
 /** Defaults and bounds for the resources of containers, pods and claims. https://kubernetes.io/docs/concepts/policy/limit-range/ */
 export const limitRanger = (client: () => Client): AdmissionPlugin => ({
   name: 'LimitRanger',
-  async admit({ operation, kind, subresource, namespace, object }) {
-    if (!concerns(kind, subresource, operation) || !object || kind.kind !== 'Pod') return;
+  async admit(attributes) {
+    const { kind, namespace, object } = attributes;
+    if (!concerns(attributes) || !object || kind.kind !== 'Pod') return;
     for (const range of await rangesOf(client(), namespace)) setDefaults(object as Pod, range);
   },
-  async validate({ operation, kind, subresource, namespace, name, object }) {
-    if (!concerns(kind, subresource, operation) || !object) return;
+  async validate(attributes) {
+    const { kind, namespace, name, object } = attributes;
+    if (!concerns(attributes) || !object) return;
     for (const range of await rangesOf(client(), namespace)) {
       const faults = kind.kind === 'Pod' ? podFaults(object as Pod, range) : claimFaults(object, range);
       if (faults.length === 1) throw forbidden(kind, name, faults[0]);
@@ -32,11 +34,12 @@ export const limitRanger = (client: () => Client): AdmissionPlugin => ({
   },
 });
 
-function concerns(kind: { group: string; kind: string }, subresource: string, operation: string): boolean {
-  if (kind.group !== '' || subresource) return false;
-  return kind.kind === 'Pod'
-    ? operation === 'CREATE'
-    : kind.kind === 'PersistentVolumeClaim' && (operation === 'CREATE' || operation === 'UPDATE');
+/** New pods and claims, resized pods and claims, unless they are being deleted. */
+function concerns({ kind, subresource, operation, oldObject }: AdmissionAttributes): boolean {
+  if (kind.group !== '' || oldObject?.metadata.deletionTimestamp) return false;
+  if (kind.kind === 'Pod')
+    return subresource ? subresource === 'resize' && operation === 'UPDATE' : operation === 'CREATE';
+  return kind.kind === 'PersistentVolumeClaim' && !subresource && (operation === 'CREATE' || operation === 'UPDATE');
 }
 
 async function rangesOf(client: Client, namespace: string): Promise<readonly LimitRange[]> {
@@ -78,11 +81,14 @@ function setDefaults(pod: Pod, { spec }: LimitRange): void {
 
 function podFaults(pod: Pod, { spec }: LimitRange): string[] {
   const faults: string[] = [];
+  // The overhead of a runtime class does not count.
+  const { overhead: _overhead, ...rest } = pod.spec;
+  const own = { spec: rest };
   for (const item of spec?.limits ?? []) {
     if (item.type === 'Container')
       for (const { resources } of [...pod.spec.containers, ...(pod.spec.initContainers ?? [])])
         faults.push(...boundFaults(item, resources?.requests ?? {}, resources?.limits ?? {}));
-    if (item.type === 'Pod') faults.push(...boundFaults(item, podRequests(pod), podLimits(pod)));
+    if (item.type === 'Pod') faults.push(...boundFaults(item, podRequests(own), podLimits(own)));
   }
   return faults;
 }
@@ -91,7 +97,7 @@ function claimFaults(object: ApiObject, { spec }: LimitRange): string[] {
   const requests = (object as PersistentVolumeClaim).spec.resources?.requests ?? {};
   return (spec?.limits ?? [])
     .filter((item) => item.type === 'PersistentVolumeClaim')
-    .flatMap((item) => boundFaults(item, requests, {}));
+    .flatMap(({ maxLimitRequestRatio: _ratio, ...item }) => boundFaults(item, requests, {}));
 }
 
 function boundFaults(item: LimitRangeItem, requests: Amounts, limits: Amounts): string[] {
@@ -108,7 +114,9 @@ function boundFaults(item: LimitRangeItem, requests: Amounts, limits: Amounts): 
   for (const key in max) {
     const [request, limit] = [requests[key], limits[key]];
     if (type === 'PersistentVolumeClaim') {
-      if (request !== undefined && compareQuantities(request, max[key]) > 0)
+      if (request === undefined)
+        faults.push(`maximum ${key} usage per ${type} is ${max[key]}.  No request is specified`);
+      else if (compareQuantities(request, max[key]) > 0)
         faults.push(`maximum ${key} usage per ${type} is ${max[key]}, but request is ${request}`);
     } else if (limit === undefined)
       faults.push(`maximum ${key} usage per ${type} is ${max[key]}.  No limit is specified`);
