@@ -40,6 +40,12 @@ export function addCommands(program: Command): void {
     .argument('<name>', 'its name')
     .option('-n, --namespace <namespace>', 'its namespace', 'default')
     .action(async (kind, name, options) => (await import('./explain.ts')).explain(kind, name, options));
+  withOutput(withCluster(program.command('trace').description('show the path of a connection, hop by hop')))
+    .argument('<kind>', 'service: load balancer, node port, rules, endpoints and pods, and the rule that refuses it')
+    .argument('<name>', 'its name')
+    .option('-n, --namespace <namespace>', 'its namespace', 'default')
+    .option('--from <address>', 'address of the client')
+    .action(async (kind, name, options) => (await import('./trace.ts')).trace(kind, name, options));
   program
     .command('test')
     .description('install the test tools, and run all tests')

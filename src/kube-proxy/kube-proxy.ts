@@ -2,12 +2,15 @@
 // https://kubernetes.io/docs/reference/networking/virtual-ips/
 
 import { type ComponentContext, createEventRecorder, createInformer, type RunningComponent } from '../client/client.ts';
+import { startAnnouncer } from './announcer/announcer.ts';
 import type { ProxyBackend } from './backend.ts';
 import { HealthCheckServers } from './health-checks.ts';
 import { createNftablesBackend } from './nftables.ts';
 import { run } from './run.ts';
 import { healthChecks, servicePorts } from './service-ports.ts';
 import { addressLabel, createUserspaceBackend } from './userspace.ts';
+
+export { type PortTrace, traceService } from './trace.ts';
 
 export interface KubeProxyConfig {
   readonly nodeName: string;
@@ -75,12 +78,17 @@ export async function startKubeProxy(context: ComponentContext, config: KubeProx
   slices.handle(changed);
   changed();
   await syncing;
+  // In user space the addresses are bound to the loopback interface of each node, so all nodes would answer for them.
+  const announcer =
+    backend.name === 'nftables' &&
+    startAnnouncer(context, { ...config, nodeIP: config.nodeIPs[0], services, slices, events });
   logger.info('kube-proxy started', { mode: backend.name });
   return {
     mode: backend.name,
-    health: () => problem,
+    health: () => problem ?? (announcer ? announcer.health?.() : undefined),
     async stop() {
       stopped = true;
+      if (announcer) await announcer.stop();
       await Promise.all([services.stop(), slices.stop()]);
       await syncing;
       checks.stop();

@@ -127,6 +127,13 @@ const shortHash = (text: string) => createHash('sha256').update(text).digest('he
 const nameOf = (prefix: string, key: string) =>
   `${prefix}-${shortHash(key)}-${key.replace(/[^a-z0-9-]/g, '-').slice(0, 60)}`;
 
+/** Chains of a port; those of traffic from outside exist only where it is needed. */
+export const chainNames = ({ key }: Pick<ServicePort, 'key'>) => ({
+  inside: nameOf('service', key),
+  outside: nameOf('external', key),
+  firewall: nameOf('firewall', key),
+});
+
 /** The rules of the services, as chains and elements. */
 export function ruleset(ports: readonly ServicePort[], nodeIPs: readonly string[] = []): Ruleset {
   const chains = new Map<string, readonly string[]>();
@@ -164,7 +171,7 @@ export function ruleset(ports: readonly ServicePort[], nodeIPs: readonly string[
 
 /** Drops clients that are in none of the source ranges. */
 function firewall(port: ServicePort, nodeIPs: readonly string[], chains: Map<string, readonly string[]>): string {
-  const name = nameOf('firewall', port.key);
+  const name = chainNames(port).firewall;
   const ranges = port.sourceRanges ?? [];
   // A node that has the address uses it as the source for connections to it.
   const own = nodeIPs.some((ip) => isWithin(ip, ranges)) ? port.balancerIPs : [];
@@ -181,10 +188,10 @@ function external(
 ): string | undefined {
   const sameEndpoints = !port.keepsClientAddress && port.endpoints.length === port.externalEndpoints.length;
   const target = sameEndpoints
-    ? nameOf('service', port.key)
+    ? chainNames(port).inside
     : balance(port, port.externalEndpoints, 'local', chains, affinity);
   if (!target || port.externalEndpoints.length === 0) return undefined;
-  const name = nameOf('external', port.key);
+  const name = chainNames(port).outside;
   chains.set(name, [...(port.keepsClientAddress ? [] : ['jump mark-for-masquerade']), `goto ${target}`]);
   return name;
 }

@@ -52,7 +52,7 @@ export function isWithin(address: string, ranges: readonly string[]): boolean {
   );
 }
 
-const serviceNameLabel = 'kubernetes.io/service-name';
+export const serviceNameLabel = 'kubernetes.io/service-name';
 
 /** Every IPv4 service port, in a stable order. */
 export function servicePorts(

@@ -1,0 +1,67 @@
+import type { Client } from '../client/client.ts';
+import { type PortTrace, traceService } from '../kube-proxy/kube-proxy.ts';
+import { parseIp } from '../machinery/ip.ts';
+import { asAdministrator } from './as-administrator.ts';
+import { bold, CliError, type ClusterOptions, dim, print } from './options.ts';
+
+interface TraceOptions extends ClusterOptions {
+  readonly namespace: string;
+  readonly from?: string;
+  readonly output: 'text' | 'json';
+}
+
+const announcement = 'LoadBalancerAddressAnnounced';
+
+export async function trace(kind: string, name: string, options: TraceOptions): Promise<void> {
+  const { namespace, from } = options;
+  if (!['service', 'services', 'svc'].includes(kind)) throw new CliError(`cannot trace "${kind}": only service`, 2);
+  if (from !== undefined && parseIp(from)?.family !== 4) throw new CliError(`--from ${from}: give an IPv4 address`, 2);
+  await asAdministrator(options, async (client) => {
+    const service = await client.get('services', { namespace, name });
+    const [slices, nodes] = await Promise.all([client.list('endpointslices', { namespace }), client.list('nodes')]);
+    const inputs = { service, slices: slices.items, nodes: nodes.items, ...(from !== undefined && { from }) };
+    const ports = traceService(inputs);
+    const announced = await announcements(client, namespace, service.metadata.uid);
+    if (options.output === 'json') return print(JSON.stringify({ namespace, name, announced, ports }, null, 2));
+    print(`${bold(`service ${namespace}/${name}`)}  ${service.spec?.type ?? ''}`);
+    if (ports.length === 0) print('  has no addresses that the nodes serve');
+    for (const port of ports) printPort(port, announced);
+  });
+}
+
+/** The newest report of each address: an event, which lives for an hour and is repeated every half hour. */
+async function announcements(client: Client, namespace: string, uid: string): Promise<Record<string, string>> {
+  const { items } = await client.list('events', {
+    namespace,
+    fieldSelector: `involvedObject.uid=${uid},reason=${announcement}`,
+  });
+  const timeOf = (event: (typeof items)[number]) => event.lastTimestamp ?? event.metadata.creationTimestamp ?? '';
+  const sorted = [...items].sort((a, b) => (timeOf(a) < timeOf(b) ? -1 : 1));
+  return Object.fromEntries(
+    sorted.flatMap(({ message = '' }) => {
+      const address = / announces (\S+) on /.exec(message)?.[1];
+      return address ? [[address, message]] : [];
+    }),
+  );
+}
+
+function printPort(port: PortTrace, announced: Readonly<Record<string, string>>): void {
+  const line = (label: string, text: string) => print(`  ${label.padEnd(10)}  ${text}`);
+  const { refusal, rules, endpoints, droppingNodes } = port;
+  print(`\n${bold(`port ${port.port}/${port.protocol}`)}`);
+  for (const ip of port.balancers) line('balancer', `${ip}  ${dim(announced[ip] ?? 'on the nodes')}`);
+  for (const ip of port.externalIPs) line('external', ip);
+  if (port.nodePort > 0) line('node port', `${port.nodePort}  ${dim('on every node')}`);
+  for (const ip of port.clusterIPs) line('cluster', ip);
+  if (refusal) line('refused', `${refusal.reason}  ${dim(refusal.rule)}`);
+  const source = port.keepsClientAddress ? "keeps the client's address" : "has the node's address";
+  line('rule', `from outside: ${rules.outside}  ${dim(source)}`);
+  line('', `from inside: ${rules.inside}`);
+  for (const { address, node, pod, isReady } of endpoints)
+    line(
+      'endpoint',
+      `${address}  ${isReady ? 'ready' : 'not ready'}${node && `  node ${node}`}${pod && `  pod ${pod}`}`,
+    );
+  if (droppingNodes.length > 0)
+    line('dropped', `on nodes without an endpoint: ${droppingNodes.join(', ')}  ${dim('externalTrafficPolicy Local')}`);
+}
