@@ -129,7 +129,7 @@ class Agent implements RunningAgent {
       ca: membership.ca,
       clientFor: (pair) => this.#clientWith(balancer.url, membership.ca, pair, 'kubelet'),
     };
-    const certificates = await this.#step('certificates', () => certificatesOf(withServer, membership));
+    const certificates = await this.#step('certificates', () => certificatesOf(withServer, membership, logger));
     const nodes = new NodeProcess(
       this.#environment,
       () => launchNodes(nodeCommand, this.directory, clock),
@@ -280,10 +280,16 @@ class Agent implements RunningAgent {
   }
 }
 
-async function certificatesOf(tools: CertificateTools, { node }: Membership): Promise<NodeCertificates> {
+async function certificatesOf(
+  tools: CertificateTools,
+  { node }: Membership,
+  logger: Environment['logger'],
+): Promise<NodeCertificates> {
   const kubelet = await existingKubeletCertificate(tools);
   if (!kubelet) throw new JoinError(`the certificate of the node ${node} has expired: join again with a token`);
-  return ensureNodeCertificates(kubelet, tools);
+  return ensureNodeCertificates(kubelet, tools, (error) =>
+    logger.warn('a certificate is due and cannot be renewed yet', { error: error.message }),
+  );
 }
 
 const processConfig = (

@@ -8,7 +8,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { type Kubeconfig, loadKubeconfig } from '../../client/client.ts';
+import { type Client, type Kubeconfig, loadKubeconfig } from '../../client/client.ts';
 import { detachedSignature, signatureKey } from '../../kube-controller-manager/kube-controller-manager.ts';
 import { systemClock, type VirtualClock } from '../../machinery/time/clock.ts';
 import { startCluster, type TestCluster } from '../../testing/testing.ts';
@@ -19,6 +19,8 @@ import { discoverCluster } from './discovery.ts';
 import { joinCluster } from './join.ts';
 import { controlPlaneLabel, ensureJoinObjects } from './join-objects.ts';
 import { readMembership } from './membership.ts';
+import { ensureNodeCertificates, existingKubeletCertificate } from './node-certificates.ts';
+import { checkPort } from './server.ts';
 import { createToken, deleteToken, listTokens, newToken, workerGroup } from './tokens.ts';
 import type { JoinRequest } from './types.ts';
 
@@ -150,6 +152,31 @@ test('certificates of a join that was killed are not used under another name', a
     expect(new X509Certificate(pem).subject).toContain('CN=system:node:worker-7');
   }
 }, 30_000);
+
+test('a certificate that is due stays while no server renews it, until it expires', async () => {
+  const { ca } = await join(await request());
+  const tools = { directory: path.join(directory.pki, 'node'), node: 'worker-1', ca, clientFor: () => nowhere };
+  const nowhere = { create: () => Promise.reject(new Error('no server answers')) } as unknown as Client;
+  const after = (days: number) => ({ ...systemClock, now: () => Date.now() + days * 86_400_000 });
+  const kubelet = (await existingKubeletCertificate({ ...tools, clock: systemClock }))!;
+  const late: string[] = [];
+  const onLate = (error: Error) => late.push(error.message);
+  const due = { ...tools, clock: after(300) };
+  await expect(ensureNodeCertificates(kubelet, due)).rejects.toThrow('no server answers');
+  expect((await ensureNodeCertificates(kubelet, due, onLate)).kubelet).toEqual(kubelet);
+  expect(new Set(late)).toEqual(new Set(['no server answers']));
+  await expect(ensureNodeCertificates(kubelet, { ...tools, clock: after(400) }, onLate)).rejects.toThrow('no server');
+}, 30_000);
+
+test.each([
+  ['https://192.0.2.1:6443', 6443, undefined],
+  ['https://[2001:db8::1]:6443', 6443, undefined],
+  ['https://api.example.com', 443, undefined],
+  ['https://192.0.2.1:6443', 7443, /have the same port: start this one with --port 6443/],
+])('a server joins %s with port %i', (server, port, message) => {
+  if (message) expect(() => checkPort(server, port)).toThrow(message);
+  else checkPort(server, port);
+});
 
 test('a damaged record of the membership is named', async () => {
   const settings = { ...ranges, version: '1.0.0' };

@@ -85,15 +85,29 @@ export async function bootstrapKubelet(client: Client, tools: CertificateTools):
   return pair;
 }
 
-/** All certificates: those that are missing or due are requested with the kubelet's. Rejects with JoinError. */
-export async function ensureNodeCertificates(kubelet: KeyPair, tools: CertificateTools): Promise<NodeCertificates> {
-  const client = tools.clientFor(kubelet);
+/**
+ * All certificates: those that are missing or due are requested with the kubelet's. Rejects with JoinError. With `onLate`
+ * a certificate that is due stays, while it is valid, when no server renews it.
+ */
+export async function ensureNodeCertificates(
+  kubelet: KeyPair,
+  tools: CertificateTools,
+  onLate?: (error: Error) => void,
+): Promise<NodeCertificates> {
+  let client: Client | undefined;
   const ensure = async (wanted: Wanted): Promise<KeyPair> => {
     const existing = await readPair(tools.directory, wanted.name);
     if (existing && remainingShare(existing, tools) > renewShare) return existing;
-    const pair = await request(client, wanted, tools.clock);
-    await writePair(tools.directory, wanted.name, pair);
-    return pair;
+    client ??= tools.clientFor(kubelet);
+    try {
+      const pair = await request(client, wanted, tools.clock);
+      await writePair(tools.directory, wanted.name, pair);
+      return pair;
+    } catch (error) {
+      if (!onLate || !existing || remainingShare(existing, tools) === 0) throw error;
+      onLate(error as Error);
+      return existing;
+    }
   };
   // Each has ended when a failure is reported, so that no file comes after it.
   const [own, serving, proxy, networkPolicy] = (

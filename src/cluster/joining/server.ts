@@ -8,6 +8,7 @@ import { type DataDirectory, DataDirectoryError } from '../data-directory.ts';
 import { forgetRanges, readRanges } from '../network-ranges.ts';
 import { version } from '../version.ts';
 import { writeWhole } from '../write-whole.ts';
+import { hostAndPort } from './balancer.ts';
 import { fetchKeys } from './control-plane-keys.ts';
 import { checkName, enterCluster } from './join.ts';
 import { JoinError } from './join-error.ts';
@@ -79,8 +80,9 @@ async function joinControlPlane(
   directory: DataDirectory,
   clock: Clock,
 ): Promise<{ settings: SharedSettings; endpoints: readonly string[] }> {
-  const { settings, client, close } = await enterCluster(join, clock);
+  const { settings, server, client, close } = await enterCluster(join, clock);
   try {
+    checkPort(server, config.port);
     for (const node of config.nodeNames) await checkName(client, node);
     const endpoints = await fetchKeys(client, directory.pki, join.certificateKey);
     if (endpoints.length === 0)
@@ -91,6 +93,13 @@ async function joinControlPlane(
   } finally {
     close();
   }
+}
+
+/** The endpoints of the service kubernetes have one port. */
+export function checkPort(server: string, port: number | undefined): void {
+  const [theirs = ''] = /\d+$/.exec(hostAndPort(server)) ?? [];
+  if (theirs !== String(port))
+    throw new JoinError(`all servers of a cluster have the same port: start this one with --port ${theirs}`);
 }
 
 async function readServer(directory: DataDirectory): Promise<SharedSettings | undefined> {
