@@ -1,6 +1,6 @@
 // The layout and the lock of a cluster's data directory.
 
-import { realpathSync } from 'node:fs';
+import { existsSync, realpathSync } from 'node:fs';
 import { access, mkdir, open, readFile, rm } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
@@ -117,6 +117,11 @@ export async function hasStore(directory: DataDirectory): Promise<boolean> {
   const found = await Promise.allSettled([access(directory.kubeconfig), access(directory.store)]);
   return found.every(({ status }) => status === 'fulfilled');
 }
+
+/** The embedded store after its content moved into etcd: it is the way back. */
+export const formerStore = (directory: DataDirectory): string => `${directory.store}.former`;
+
+export const hasMoved = (directory: DataDirectory): boolean => existsSync(formerStore(directory));
 
 /** From now on a missing store is damage, and not the beginning of a cluster. */
 export async function noteStore(directory: DataDirectory): Promise<void> {

@@ -8,14 +8,12 @@ import type { Logger } from '../../machinery/logger.ts';
 import type { Clock } from '../../machinery/time/clock.ts';
 import { openStore, restoreEtcd } from '../../store/store.ts';
 import { storedContent } from '../backup/content.ts';
-import type { DataDirectory } from '../data-directory.ts';
+import { type DataDirectory, formerStore, hasMoved } from '../data-directory.ts';
 import type { EtcdMember } from '../etcd-member/etcd-member.ts';
 
-/** The former store stays here: it is the way back. */
-const formerStore = (directory: DataDirectory) => `${directory.store}.former`;
-
 /** Whether the directory has a store that no etcd has the content of yet. */
-export const needsMigration = (directory: DataDirectory): boolean => existsSync(directory.store);
+export const needsMigration = (directory: DataDirectory): boolean =>
+  existsSync(directory.store) && !hasMoved(directory);
 
 /** The caller has the directory. Does nothing without an embedded store. */
 export async function migrateToEtcd(

@@ -6,6 +6,7 @@ import { systemClock } from '../../machinery/time/clock.ts';
 import { ensureAuthority } from '../certificates.ts';
 import { type DataDirectory, dataDirectory, noteStore } from '../data-directory.ts';
 import { caHashes } from './ca-hash.ts';
+import { needsMigration } from './migrate.ts';
 import { checkNodeDirectory, checkServerDirectory } from './server-directory.ts';
 import { newToken } from './tokens.ts';
 import type { ServerRequest } from './types.ts';
@@ -74,6 +75,14 @@ test.each<[string, () => unknown, ServerRequest | undefined, boolean, RegExp | u
     false,
     /which "coracle agent" starts/,
   ],
+  [
+    '"up" after a move that was cut short',
+    () => write('store.former/x', ''),
+    undefined,
+    false,
+    /moved into etcd, .*repeat/,
+  ],
+  ['--cluster-init after that', () => write('store.former/x', ''), { init: true }, false, undefined],
   ['"up" in the directory of a node', () => write('membership.json', '{}'), undefined, false, /coracle agent/],
 ])('%s', async (_, prepare, server, wasServer, message) => {
   await prepare();
@@ -85,6 +94,13 @@ test.each<[string, () => unknown, ServerRequest | undefined, boolean, RegExp | u
 test('--join of a server of the same cluster is a later start', async () => {
   member('member', other);
   await checkServerDirectory({ server: joining(own) }, directory, true);
+});
+
+test('a store that has moved into etcd is not moved again, even if a directory of its name exists', () => {
+  mkdirSync(directory.store);
+  expect(needsMigration(directory)).toBe(true);
+  write('store.former/x', '');
+  expect(needsMigration(directory)).toBe(false);
 });
 
 test('a node does not start in the directory of a server', async () => {

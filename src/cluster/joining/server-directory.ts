@@ -2,7 +2,7 @@
 
 import { access, readFile } from 'node:fs/promises';
 import path from 'node:path';
-import { type DataDirectory, DataDirectoryError, hasStore } from '../data-directory.ts';
+import { type DataDirectory, DataDirectoryError, hasMoved, hasStore } from '../data-directory.ts';
 import { lostRemedy, readMember } from '../etcd-member/etcd-member.ts';
 import { caHashes } from './ca-hash.ts';
 import { JoinError } from './join-error.ts';
@@ -21,7 +21,13 @@ export async function checkServerDirectory(
   const remove = 'choose another --data-dir, or remove it with "coracle down --delete"';
   if (await exists(membershipFile(directory)))
     throw new DataDirectoryError(`${root} is that of a node, which "coracle agent" starts: ${remove}`);
-  if (!server && !wasServer) return;
+  if (!server && !wasServer) {
+    if (hasMoved(directory))
+      throw new DataDirectoryError(
+        `the data in ${root} moved into etcd, and the first start as a server did not end: repeat "coracle server --cluster-init"`,
+      );
+    return;
+  }
   const etcd = path.join(root, 'etcd');
   const member = await readMember(etcd);
   if (wasServer && !member)
