@@ -6,7 +6,7 @@ import { existsSync } from 'node:fs';
 import { rename } from 'node:fs/promises';
 import type { Logger } from '../../machinery/logger.ts';
 import type { Clock } from '../../machinery/time/clock.ts';
-import { openStore, restoreEtcd } from '../../store/store.ts';
+import { openEtcdForRestore, openStore, restoreEtcd } from '../../store/store.ts';
 import { storedContent } from '../backup/content.ts';
 import { type DataDirectory, formerStore, hasMoved } from '../data-directory.ts';
 import type { EtcdMember } from '../etcd-member/etcd-member.ts';
@@ -25,9 +25,12 @@ export async function migrateToEtcd(
   const store = await openStore({ kind: 'embedded', clock, directory: directory.store, mustExist: true });
   try {
     const above = await store.revision();
-    const id = `migration ${createHash('sha256').update(directory.root).digest('hex').slice(0, 16)}`;
+    // The store may have been written to since an interrupted move.
+    const id = `migration ${createHash('sha256').update(directory.root).digest('hex').slice(0, 16)} ${above}`;
     const target = { endpoints: () => member.endpoints, tls: member.tls, clock };
-    await restoreEtcd(target, { id, by: directory.root, above }, () => storedContent(store));
+    const { store: etcd, earlier } = await openEtcdForRestore(target);
+    await etcd.close();
+    await restoreEtcd(target, { id, by: directory.root, above, ...earlier }, () => storedContent(store));
     logger.info('store moved into etcd', { revision: above });
   } finally {
     await store.close();

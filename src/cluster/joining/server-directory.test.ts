@@ -69,6 +69,13 @@ test.each<[string, () => unknown, ServerRequest | undefined, boolean, RegExp | u
     /belongs to another cluster \(CA sha/,
   ],
   [
+    'a store besides the etcd of a server',
+    () => [member('member', other), mkdirSync(directory.store)],
+    {},
+    true,
+    /has an embedded store besides the etcd/,
+  ],
+  [
     'the directory of a node',
     () => write('membership.json', '{}'),
     { init: true },

@@ -7,6 +7,7 @@ import { lostRemedy, readMember } from '../etcd-member/etcd-member.ts';
 import { caHashes } from './ca-hash.ts';
 import { JoinError } from './join-error.ts';
 import { membershipFile } from './membership.ts';
+import { needsMigration } from './migrate.ts';
 import type { ServerRequest } from './types.ts';
 
 export const serverFile = ({ root }: DataDirectory): string => path.join(root, 'server.json');
@@ -32,6 +33,10 @@ export async function checkServerDirectory(
   const member = await readMember(etcd);
   if (wasServer && !member)
     throw new DataDirectoryError(`${etcd} has no etcd member, although this machine was a server: ${lostRemedy}`);
+  if (wasServer && needsMigration(directory))
+    throw new DataDirectoryError(
+      `${root} has an embedded store besides the etcd of the servers: move ${directory.store} to another place`,
+    );
   const { join, init } = server ?? {};
   if (!wasServer && !join && !init)
     throw new JoinError(

@@ -24,10 +24,11 @@ export async function startEtcdPart(context: PartContext): Promise<EtcdPart> {
     },
     context,
   );
-  await migrateToEtcd(directory, member, context).catch(async (error) => {
-    await member.stop();
-    throw error;
-  });
+  if (!server.isConfirmed)
+    await migrateToEtcd(directory, member, context).catch(async (error) => {
+      await member.stop();
+      throw error;
+    });
   return {
     member,
     health: () => member.health(),
