@@ -9,7 +9,6 @@ import { fieldsIn } from '../machinery/parsed.ts';
 import { ensureAuthenticationInfo } from './authentication-info.ts';
 import {
   type BootstrapInputs,
-  cloudRoles,
   defaultStorageClass,
   extraObjects,
   metricsRoles,
@@ -64,11 +63,6 @@ export async function ensureDefaultStorageClass(client: Client): Promise<void> {
 /** Roles for the metrics of nodes and pods: of the component that reads the usage, and of all who may view objects. */
 export async function ensureMetricsRoles(client: Client): Promise<void> {
   for (const [collection, object] of metricsRoles()) await ensureAll(client, collection, [object]);
-}
-
-/** Roles of the cloud-controller-manager. */
-export async function ensureCloudRoles(client: Client): Promise<void> {
-  for (const [collection, object] of cloudRoles()) await ensureAll(client, collection, [object]);
 }
 
 const recordedObjects = (inputs: BootstrapInputs) =>

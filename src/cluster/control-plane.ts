@@ -6,7 +6,6 @@ import { startCloudControllerManager } from '../cloud-controller-manager/cloud-c
 import { startKubeControllerManager } from '../kube-controller-manager/kube-controller-manager.ts';
 import { type RunningScheduler, startKubeScheduler } from '../kube-scheduler/kube-scheduler.ts';
 import { autoscalerConfig } from './autoscaler-settings.ts';
-import { ensureCloudRoles } from './bootstrap.ts';
 import { certificateSigner } from './certificate-signer.ts';
 import { makeAuthority } from './certificates.ts';
 import type { PartContext } from './context.ts';
@@ -60,14 +59,13 @@ export const controlPlane: readonly Part[] = [
       });
     }),
   ),
-  part('cloud-controller-manager', ['kube-apiserver'], async (context, { 'kube-apiserver': api }) => {
-    await ensureCloudRoles(api.clientFor(identities.apiServer));
-    return startLed(context, 'cloud-controller-manager', api.clientFor(identities.cloudControllerManager), (own) => {
+  part('cloud-controller-manager', ['kube-apiserver'], (context, { 'kube-apiserver': api }) =>
+    startLed(context, 'cloud-controller-manager', api.clientFor(identities.cloudControllerManager), (own) => {
       const leaderElection = electionOf(context);
       const local = { ranges: context.config.loadBalancerRange, reservedPorts: reservedPorts(api.port) };
       return startCloudControllerManager(own, { local, ...(leaderElection && { leaderElection }) });
-    });
-  }),
+    }),
+  ),
   part('kube-scheduler', ['kube-apiserver'], (context, { 'kube-apiserver': api }) =>
     startLed(context, 'kube-scheduler', api.clientFor(identities.scheduler), (own) => {
       const leaderElection = electionOf(context);

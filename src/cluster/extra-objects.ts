@@ -53,9 +53,6 @@ type Entry = [collection: string, object: SystemObject];
 
 const rbac = { apiVersion: 'rbac.authorization.k8s.io/v1' };
 
-export const cloudRoles = (): Generator<Entry> =>
-  userRole(identities.cloudControllerManager.name, cloudControllerManagerRules);
-
 export function* metricsRoles(): Generator<Entry> {
   yield* userRole(identities.metricsServer.name, metricsServerRules);
   const labels = Object.fromEntries(
@@ -78,6 +75,7 @@ export function* extraObjects({ dnsServiceIP }: BootstrapInputs): Generator<Entr
   yield* dnsRights();
   yield* userRole(identities.networkPolicy.name, networkPolicyRules);
   yield dnsService(dnsServiceIP);
+  yield* userRole(identities.cloudControllerManager.name, cloudControllerManagerRules);
   yield* ownController('coracle:host-path-provisioner', 'host-path-provisioner', hostPathProvisionerRules);
   yield* ownController('coracle:node-csr-approver', 'node-csr-approver', nodeCsrApproverRules);
 }

@@ -91,6 +91,7 @@ describe.each(['nftables', 'userspace'] as const)('%s', (mode) => {
       affinitySeconds: 0,
       endpoints: list,
       externalEndpoints: list,
+      allEndpoints: list,
       keepsClientAddress: false,
       hasAnyEndpoints: list.length > 0,
       ...more,
@@ -152,6 +153,16 @@ describe.each(['nftables', 'userspace'] as const)('%s', (mode) => {
         service(pods, { keepsClientAddress: true, externalEndpoints: [{ ip: pods[2], port: 8080, isLocal: true }] }),
       );
       expect(curl('outside', `http://${nodeIP}:30080`)).toEqual({ status: 0, endpoint: pods[2], client: '192.0.2.1' });
+    });
+  if (mode === 'nftables')
+    check('externalTrafficPolicy Local does not limit pods and the node', async () => {
+      const balanced = { externalIPs: ['203.0.113.7'], balancerIPs: ['203.0.113.7'] };
+      await sync(service(pods, { ...balanced, keepsClientAddress: true, externalEndpoints: [] }));
+      for (const url of [`http://${nodeIP}:30080`, 'http://203.0.113.7']) {
+        expect(endpointsSeen('client', url)).toEqual(pods);
+        expect(endpointsSeen('node', url)).toEqual(pods);
+        expect(curl('outside', url).status).toBe(28);
+      }
     });
   check('source ranges limit the clients of a load balancer address, and of it alone', async () => {
     const balanced = { externalIPs: ['203.0.113.7', '203.0.113.8'], balancerIPs: ['203.0.113.7'] };

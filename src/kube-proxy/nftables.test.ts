@@ -18,6 +18,7 @@ const web = (endpoints: string[], more: Partial<ServicePort> = {}): ServicePort 
   affinitySeconds: 0,
   endpoints: endpoints.map(endpoint),
   externalEndpoints: endpoints.map(endpoint),
+  allEndpoints: endpoints.map(endpoint),
   keepsClientAddress: false,
   hasAnyEndpoints: endpoints.length > 0,
   ...more,
@@ -40,6 +41,10 @@ const steps: [string, ServicePort[]][] = [
   [
     'the client address is kept: endpoints of this node alone, and none of them here',
     [web(['10.244.0.3'], { nodePort: 30080, keepsClientAddress: true, externalEndpoints: [] }), dns],
+  ],
+  [
+    'internal traffic of this node alone, and no endpoints here',
+    [web(['10.244.0.3'], { endpoints: [], nodePort: 30080 }), dns],
   ],
   ['an external address', [web(['10.244.0.3'], { externalIPs: ['203.0.113.7'] }), dns]],
   [

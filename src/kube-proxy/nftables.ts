@@ -94,6 +94,7 @@ table ${table} {
   map firewall-ips { type ipv4_addr . inet_proto . inet_service : verdict; }
   set cluster-ips { type ipv4_addr; }
   set announced-ips { type ipv4_addr; }
+  set pod-ips { type ipv4_addr; flags interval; elements = { ${clusterCidr} } }
   set nodeport-ips { type ipv4_addr; elements = { ${[...new Set([...nodeIPs, '127.0.0.1'])].join(', ')} } }
   chain mark-for-masquerade { meta mark set meta mark or ${masqueradeMark}; }
   chain refuse { reject; }
@@ -150,24 +151,26 @@ export function ruleset(ports: readonly ServicePort[], nodeIPs: readonly string[
     for (const ip of port.clusterIPs) put('cluster-ips', ip, '');
     const inside = balance(port, port.endpoints, 'service', chains, affinity);
     for (const ip of port.clusterIPs)
-      put(inside ? 'service-ips' : 'no-endpoints', at(ip), inside ? `goto ${inside}` : 'goto refuse');
+      put(inside ? 'service-ips' : 'no-endpoints', at(ip), inside ? `goto ${inside}` : withoutEndpoints(port));
     if (port.nodePort === 0 && port.externalIPs.length === 0) continue;
     if (port.isAnnounced) for (const ip of port.balancerIPs) if (!nodeIPs.includes(ip)) put('announced-ips', ip, '');
     if (port.sourceRanges)
       for (const ip of port.balancerIPs) put('firewall-ips', at(ip), `goto ${firewall(port, nodeIPs, chains)}`);
     const outside = external(port, chains, affinity);
-    const noEndpoint = port.hasAnyEndpoints ? 'drop' : 'goto refuse';
     for (const ip of port.externalIPs)
-      put(outside ? 'service-ips' : 'no-endpoints', at(ip), outside ? `goto ${outside}` : noEndpoint);
+      put(outside ? 'service-ips' : 'no-endpoints', at(ip), outside ? `goto ${outside}` : withoutEndpoints(port));
     if (port.nodePort > 0)
       put(
         outside ? 'service-nodeports' : 'no-endpoint-nodeports',
         `${port.protocol} . ${port.nodePort}`,
-        outside ? `goto ${outside}` : noEndpoint,
+        outside ? `goto ${outside}` : withoutEndpoints(port),
       );
   }
   return { chains, elements, affinity };
 }
+
+/** A policy that excludes the endpoints drops connections; without any endpoint they are refused. */
+const withoutEndpoints = ({ hasAnyEndpoints }: ServicePort) => (hasAnyEndpoints ? 'drop' : 'goto refuse');
 
 /** Drops clients that are in none of the source ranges. */
 function firewall(port: ServicePort, nodeIPs: readonly string[], chains: Map<string, readonly string[]>): string {
@@ -186,14 +189,43 @@ function external(
   chains: Map<string, readonly string[]>,
   affinity: Map<string, number>,
 ): string | undefined {
-  const sameEndpoints = !port.keepsClientAddress && port.endpoints.length === port.externalEndpoints.length;
-  const target = sameEndpoints
+  const name = chainNames(port).outside;
+  if (port.keepsClientAddress) {
+    const rules = keepingAddress(port, chains, affinity);
+    if (rules) chains.set(name, rules);
+    return rules && name;
+  }
+  const target = sameEndpoints(port.endpoints, port.externalEndpoints)
     ? chainNames(port).inside
     : balance(port, port.externalEndpoints, 'local', chains, affinity);
   if (!target || port.externalEndpoints.length === 0) return undefined;
-  const name = chainNames(port).outside;
-  chains.set(name, [...(port.keepsClientAddress ? [] : ['jump mark-for-masquerade']), `goto ${target}`]);
+  chains.set(name, ['jump mark-for-masquerade', `goto ${target}`]);
   return name;
+}
+
+const sameEndpoints = (a: readonly Endpoint[], b: readonly Endpoint[]) => a.length === b.length;
+
+/**
+ * externalTrafficPolicy Local: clients outside reach the endpoints of this node. Pods and the node itself reach all, as
+ * if they came from outside through a load balancer.
+ */
+function keepingAddress(
+  port: ServicePort,
+  chains: Map<string, readonly string[]>,
+  affinity: Map<string, number>,
+): string[] | undefined {
+  const all = sameEndpoints(port.endpoints, port.allEndpoints)
+    ? chainNames(port).inside
+    : balance(port, port.allEndpoints, 'all', chains, affinity);
+  if (!all || port.allEndpoints.length === 0) return undefined;
+  const local = balance(port, port.externalEndpoints, 'local', chains, affinity);
+  return [
+    `ip saddr @pod-ips goto ${all}`,
+    // A node that has the address uses it as the source.
+    'fib saddr type local jump mark-for-masquerade',
+    `fib saddr type local goto ${all}`,
+    local ? `goto ${local}` : 'drop',
+  ];
 }
 
 /** A chain that picks an endpoint; undefined when there is none. */

@@ -32,6 +32,8 @@ export interface ServicePort {
   readonly affinitySeconds: number;
   /** For traffic to a cluster IP. */
   readonly endpoints: readonly Endpoint[];
+  /** On all nodes, without regard to policies. */
+  readonly allEndpoints: readonly Endpoint[];
   /** For traffic from outside: those of this node alone with externalTrafficPolicy Local. */
   readonly externalEndpoints: readonly Endpoint[];
   /** externalTrafficPolicy Local: the client's address is kept. */
@@ -111,6 +113,7 @@ function portsOf(service: Service, slices: readonly EndpointSlice[], nodeName: s
       nodePort: port.nodePort ?? 0,
       affinitySeconds: affinity,
       endpoints: local(spec.internalTrafficPolicy === 'Local'),
+      allEndpoints: local(false),
       externalEndpoints: local(keepsClientAddress),
       keepsClientAddress,
       hasAnyEndpoints: usable(all).length > 0,
