@@ -22,11 +22,13 @@ export interface Encoded {
 /** The response format for this client; throws 406. `hasProtobuf`: the response has a protobuf form. */
 export function acceptedBy(request: ApiRequest, hasProtobuf: () => boolean): Accepted {
   const accepted = negotiate(request.headers.accept, hasProtobuf);
+  if (accepted.pretty) return accepted;
   const pretty = request.query.get('pretty');
-  if (pretty !== null) return { ...accepted, pretty: pretty !== 'false' && pretty !== '0' };
-  if (accepted.pretty || !/^(curl|Wget|Mozilla)\b/.test(request.headers['user-agent'] ?? '')) return accepted;
-  // Curl and browsers show it to people.
-  return { ...accepted, pretty: true };
+  // The texts of Go's strconv.ParseBool; curl and browsers show the answer to people.
+  const isPretty = pretty
+    ? /^(1|t|T|true|TRUE|True)$/.test(pretty)
+    : /^(curl|Wget|Mozilla\/5\.0)/.test(request.headers['user-agent'] ?? '');
+  return isPretty ? { ...accepted, pretty: true } : accepted;
 }
 
 export function encodeObject(request: ApiRequest, reply: ObjectReply, accepted: Accepted): Encoded {

@@ -23,21 +23,38 @@ interface Clause {
   readonly quality: number;
 }
 
-/** Clauses by falling quality; the order of the text breaks ties. */
+/**
+ * Clauses by falling quality and then those without a wildcard, in the order of Kubernetes' parser (goautoneg): a
+ * clause without a wildcard comes before one with it even when its quality is lower.
+ */
 export function acceptedClauses(accept: string): Clause[] {
-  return accept
-    .split(',')
-    .map((text) => {
-      const [type, ...rest] = text.split(';').map((part) => part.trim());
-      const parameters: Record<string, string> = {};
-      for (const parameter of rest) {
-        const [name, value = ''] = parameter.split('=');
-        parameters[name.trim()] = value.trim();
-      }
-      return { type, parameters, quality: parameters.q === undefined ? 1 : Number(parameters.q) };
-    })
-    .filter(({ type }) => type)
-    .sort((a, b) => b.quality - a.quality);
+  const clauses = accept.split(',').flatMap((text) => clauseOf(text) ?? []);
+  for (let end = 1; end < clauses.length; end++)
+    for (let i = end; i > 0 && isBefore(clauses[i], clauses[i - 1]); i--)
+      [clauses[i - 1], clauses[i]] = [clauses[i], clauses[i - 1]];
+  return clauses;
+}
+
+const isBefore = (a: Clause, b: Clause): boolean =>
+  a.quality > b.quality ||
+  (!a.type.startsWith('*/') && b.type.startsWith('*/')) ||
+  (!a.type.endsWith('/*') && b.type.endsWith('/*'));
+
+/** Undefined for a text that is no media type. */
+function clauseOf(text: string): Clause | undefined {
+  const [given, ...rest] = text.split(';');
+  const parts = given.split('/').map((part) => part.trim());
+  const type = parts[0] === '*' && !parts[1] ? '*/*' : parts.join('/');
+  if (!/^[^/]*\/[^/]+$/.test(type)) return undefined;
+  const parameters: Record<string, string> = {};
+  let quality = 1;
+  for (const parameter of rest) {
+    const [name, value, more] = parameter.split('=');
+    if (!value || more) continue;
+    if (name.trim() === 'q') quality = /^\d*\.?\d+$/.test(value) ? Number(value) : 0;
+    else parameters[name.trim()] = value.trim();
+  }
+  return { type, parameters, quality };
 }
 
 const formats: Readonly<Record<string, Accepted['format']>> = {
@@ -74,18 +91,27 @@ const representations = new Set(['Table', 'PartialObjectMetadata', 'PartialObjec
 export function negotiate(accept: string | undefined, hasProtobuf: () => boolean): Accepted {
   if (!accept || accept === 'application/json' || accept === '*/*') return json;
   let hasFormat = false;
+  let first: Accepted | undefined;
   for (const { type, parameters } of acceptedClauses(accept)) {
-    const format = formats[type];
+    const format = type === 'application/*' ? 'json' : formats[type];
     if (!format) continue;
-    hasFormat = true;
-    if (format === 'protobuf' && (parameters.as === 'Table' || !hasProtobuf())) continue;
-    const pretty = parameters.pretty === '1' || parameters.pretty === 'true' ? { pretty: true } : {};
-    if (!parameters.as) return { format, ...pretty };
-    const as = { kind: parameters.as, group: parameters.g ?? '', version: parameters.v ?? '' };
-    if (representations.has(as.kind) && as.group === 'meta.k8s.io' && (as.version === 'v1' || as.version === 'v1beta1'))
-      return { format, as, ...pretty };
+    // Kubernetes' router wants a type that it knows, and only then reads the others.
+    if (type !== 'application/*') hasFormat = true;
+    const isPossible = format !== 'protobuf' || (parameters.as !== 'Table' && hasProtobuf());
+    if (isPossible) first ??= acceptedForm(format, parameters);
+    if (hasFormat && first) return first;
   }
   throw hasFormat ? notAcceptableAs(hasProtobuf()) : notAcceptable();
+}
+
+/** Undefined for parameters that are not supported. */
+function acceptedForm(format: Accepted['format'], parameters: Clause['parameters']): Accepted | undefined {
+  const { as: kind = '', g: group = '', v: version = '', stream = 'watch', sv = 'v1', pretty } = parameters;
+  if (stream !== 'watch' || sv !== 'v1') return undefined;
+  const form = { format, ...(pretty === '1' && { pretty: true }) };
+  if (!kind && !group && !version) return form;
+  if (!representations.has(kind) || group !== 'meta.k8s.io') return undefined;
+  return version === 'v1' || version === 'v1beta1' ? { ...form, as: { kind, group, version } } : undefined;
 }
 
 const json: Accepted = { format: 'json' };
