@@ -90,35 +90,51 @@ async function write(service: Service, existing: Endpoints | undefined, tools: T
 
 function subsetsOf(service: Service, tools: Tools): { subsets: EndpointSubset[]; truncated: boolean } {
   const family = service.spec.ipFamilies?.[0] || (service.spec.clusterIP?.includes(':') ? familyOf('::') : 'IPv4');
-  const groups = new Map<
-    string,
-    EndpointSubset & { addresses: EndpointAddress[]; notReadyAddresses: EndpointAddress[] }
-  >();
-  let count = 0;
-  let truncated = false;
+  const groups = new Map<string, Group>();
+  const needsNoPorts = isHeadless(service) && !service.spec.ports?.length;
   for (const pod of podsOf(service, tools)) {
     const ip = addressOf(pod, family);
     if (!ip || (pod.metadata.deletionTimestamp && !service.spec.publishNotReadyAddresses)) continue;
     const ports = targetsOf(service, pod).map(portOf);
-    if (ports.length === 0 && (service.spec.ports ?? []).length > 0) continue;
-    if (++count > mostAddresses) {
-      truncated = true;
-      break;
-    }
+    if (ports.length === 0 && !needsNoPorts) continue;
     const key = canonicalJson(ports);
     const group = groups.get(key) ?? { addresses: [], notReadyAddresses: [], ...(ports.length > 0 && { ports }) };
     groups.set(key, group);
     const ready = service.spec.publishNotReadyAddresses || isPodReady(pod);
     (ready ? group.addresses : group.notReadyAddresses).push(endpointAddress(service, pod, ip));
   }
-  const subsets = [...groups]
-    .sort(([a], [b]) => (a < b ? -1 : 1))
-    .map(([, { addresses, notReadyAddresses, ports }]) => ({
-      ...(addresses.length > 0 && { addresses: addresses.sort(byIp) }),
-      ...(notReadyAddresses.length > 0 && { notReadyAddresses: notReadyAddresses.sort(byIp) }),
-      ...(ports && { ports }),
-    }));
+  const sorted = [...groups].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, group]) => group);
+  for (const { addresses, notReadyAddresses } of sorted) {
+    addresses.sort(byIp);
+    notReadyAddresses.sort(byIp);
+  }
+  const truncated = truncate(sorted);
+  const subsets = sorted.map(({ addresses, notReadyAddresses, ports }) => ({
+    ...(addresses.length > 0 && { addresses }),
+    ...(notReadyAddresses.length > 0 && { notReadyAddresses }),
+    ...(ports && { ports }),
+  }));
   return { subsets, truncated };
+}
+
+type Group = EndpointSubset & { addresses: EndpointAddress[]; notReadyAddresses: EndpointAddress[] };
+
+/** Keeps the addresses that are ready, and as many others as fit; each group loses its share. */
+function truncate(groups: readonly Group[]): boolean {
+  const total = (list: 'addresses' | 'notReadyAddresses') => groups.reduce((sum, group) => sum + group[list].length, 0);
+  const ready = total('addresses');
+  if (ready + total('notReadyAddresses') <= mostAddresses) return false;
+  const cut = ready > mostAddresses ? 'addresses' : 'notReadyAddresses';
+  const all = total(cut);
+  const room = cut === 'addresses' ? mostAddresses : mostAddresses - ready;
+  let left = room;
+  for (const group of groups) {
+    const share = Math.ceil((group[cut].length / all) * room);
+    group[cut].splice(Math.min(share, left));
+    left -= group[cut].length;
+    if (cut === 'addresses') group.notReadyAddresses.length = 0;
+  }
+  return true;
 }
 
 const byIp = (a: EndpointAddress, b: EndpointAddress) => (a.ip < b.ip ? -1 : 1);

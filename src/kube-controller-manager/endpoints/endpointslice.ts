@@ -112,7 +112,21 @@ function plan(service: Service, existing: readonly EndpointSlice[], tools: Tools
     planGroup(group, slices, labelsOf(service), result);
   }
   result.remove.push(...unclaimed);
+  reuse(result, service);
   return result;
+}
+
+/** Slices to delete become those to create: their names stay, and watchers see no gap. */
+function reuse({ create, update, remove }: Plan, service: Service): void {
+  const isOwned = ({ metadata }: EndpointSlice) =>
+    metadata.ownerReferences?.some(({ uid }) => uid === service.metadata.uid);
+  for (const slice of [...remove]) {
+    const at = create.findIndex(({ family }) => family === slice.addressType);
+    if (at < 0 || !isOwned(slice)) continue;
+    const [{ ports, endpoints }] = create.splice(at, 1);
+    remove.splice(remove.indexOf(slice), 1);
+    update.push({ ...slice, metadata: { ...slice.metadata, labels: labelsOf(service) }, endpoints, ports });
+  }
 }
 
 const portsKey = (ports: readonly DiscoveryV1EndpointPort[]) =>
