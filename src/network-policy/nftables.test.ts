@@ -1,5 +1,7 @@
 // Transcripts of the transactions between states, reviewed as a diff (vitest run -u rewrites them).
 
+import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { isolate } from './isolation.ts';
 import { emptyRuleset, ruleset, transaction } from './nftables.ts';
@@ -48,6 +50,33 @@ test('transactions', async () => {
     before = after;
   }
   await expect(transcript.join('\n')).toMatchFileSnapshot('nftables.transcript.txt');
+});
+
+const canFilter = process.getuid?.() === 0 && existsSync('/usr/sbin/nft');
+test.skipIf(!canFilter)('the kernel accepts each of them, in a network namespace of its own', () => {
+  const protocols = (['TCP', 'UDP', 'SCTP'] as const).flatMap((protocol) => [
+    { protocol },
+    { protocol, port: 80, endPort: 90 },
+    { protocol, port: `serve-80-${protocol.toLowerCase()}` },
+  ]);
+  const peers = ['0.0.0.0/0', '::/0'].map((cidr) => ({ ipBlock: { cidr } }));
+  const all = policy(
+    {},
+    { egress: [{ to: peers, ports: protocols }], ingress: [{ ports: protocols }] },
+    { name: 'all' },
+  );
+  let before = emptyRuleset;
+  const scripts = [...steps, ['all protocols', state([all])] as const].map(([, next]) => {
+    const after = rulesOf(next);
+    const script = transaction('inet t', before, after);
+    before = after;
+    return `nft -f - <<'END'\n${script}END\n`;
+  });
+  const { status, stderr } = spawnSync('unshare', ['-n', 'sh', '-ec', `nft add table inet t\n${scripts.join('')}`], {
+    encoding: 'utf8',
+  });
+  expect(stderr).toBe('');
+  expect(status).toBe(0);
 });
 
 test('1,000 pods and 100 policies: one more pod changes elements alone', () => {

@@ -101,11 +101,14 @@ class Builder implements Ruleset {
     this.chains.set('starting', { rules: awaitsAddress ? [...unknown('saddr'), ...unknown('daddr')] : [] });
     // Cluster DNS that runs beside the nodes, as a part of them: pods always reach their node.
     this.chains.set('node-services', {
-      rules: dnsAddresses.map((address) => {
+      rules: dnsAddresses.flatMap((address) => {
         const family = ip(familyOf(address));
         const outside = clusterCidrs.filter((cidr) => familyOf(cidr) === familyOf(address));
         const noPod = outside.map((cidr) => ` ${family} daddr != ${cidr}`).join('');
-        return `meta l4proto { tcp, udp } ct original ${family} daddr ${address} ct original proto-dst 53${noPod} accept`;
+        return ['udp', 'tcp'].map(
+          (protocol) =>
+            `meta l4proto ${protocol} ct original ${family} daddr ${address} ct original proto-dst 53${noPod} accept`,
+        );
       }),
     });
   }

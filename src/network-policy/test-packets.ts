@@ -68,7 +68,6 @@ function rest(rules: Ruleset, text: string, packet: Packet): Verdict | 'end' {
     [/^(ip6?) (saddr|daddr) != (\S+) /, ([, ip, side, cidr]) => isOf(ip) && !isInCidr(cidr, address(side))],
     [/^(ip6?) (saddr|daddr) ([^@\s]+) /, ([, ip, side, cidr]) => isOf(ip) && isInCidr(cidr, address(side))],
     [/^meta l4proto (\w+) /, ([, protocol]) => packet.protocol === protocol],
-    [/^meta l4proto \{ tcp, udp \} /, () => ['tcp', 'udp'].includes(packet.protocol)],
     [
       /^(\w+) dport \{ ([^}]*) \} /,
       ([, protocol, ports]) => packet.protocol === protocol && ports.split(', ').some((p) => isInPorts(p, packet.port)),

@@ -1,6 +1,6 @@
 // The main job of a user with real kubectl: the same for every runtime and proxy mode.
 
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { eventually, Machine } from './machine.ts';
@@ -255,6 +255,27 @@ export function mainJob(setting: Setting): void {
         "fetch('https://kubernetes.default/version').then(() => {}, (error) => console.log(error.cause.code))";
       expect(await kubectl('exec', 'alone', '--', 'node', '-e', api)).toMatch(/CERT|SELF_SIGNED|UNABLE_TO_VERIFY/);
     });
+
+    test.skipIf(!existsSync('/usr/sbin/nft'))(
+      'a network policy keeps other pods away, and the node reaches the pod',
+      async () => {
+        const address = await get('pods -l app=web', '.items[0].status.podIP');
+        const url = `http://${address}:8080`;
+        const script = `fetch('${url}', { signal: AbortSignal.timeout(1000) }).then((r) => r.text()).then(console.log, () => process.exit())`;
+        const fetched = () => kubectl('exec', 'alone', '--', 'node', '-e', script);
+        expect(await fetched()).toContain('Hello from pod web-');
+        await machine.apply({
+          apiVersion: 'networking.k8s.io/v1',
+          kind: 'NetworkPolicy',
+          metadata: { name: 'web' },
+          spec: { podSelector: { matchLabels: { app: 'web' } }, policyTypes: ['Ingress'] },
+        });
+        await eventually(async () => expect(await fetched()).toBe(''), 3_000);
+        expect((await machine.curl(url)).stdout).toContain('Hello from pod web-');
+        await kubectl('delete', 'networkpolicy', 'web');
+        await eventually(async () => expect(await fetched()).toContain('Hello from pod web-'), 3_000);
+      },
+    );
 
     test('a service account token from inside a pod is heard', async () => {
       const ask = `

@@ -15,6 +15,8 @@ describe.skipIf(reason)(`network policies${reason ? `: ${reason}` : ''}`, () => 
   let server: Machine;
   let near: Machine;
   let webIP: string;
+  /** An address that pods of the same machine could use. */
+  let linkLocal: string;
 
   const place = (machine: Machine) => ['--data-dir', path.join(machine.directory, 'data')];
   const all = () => [server, near].filter(Boolean);
@@ -62,7 +64,8 @@ describe.skipIf(reason)(`network policies${reason ? `: ${reason}` : ''}`, () => 
     const command = await must(server, 'token', 'create', '--description', 'test');
     await must(near, 'agent', ...command.trim().split(' ').slice(2), '--node-name', 'near');
     await Promise.all(all().map((machine) => must(machine, 'image', 'load', busyboxArchive(machine.directory, image))));
-    const serve = 'mkdir /www; echo hi > /www/index.html; httpd -p 8081 -h /www; httpd -f -p 8080 -h /www';
+    const tick = '(while busybox sleep 0.1; do echo tick; done) | busybox nc -l -p 9000 &';
+    const serve = `${tick} mkdir /www; echo hi > /www/index.html; httpd -p 8081 -h /www; httpd -f -p 8080 -h /www`;
     await server.apply(
       pod('web', 'server-1', 'web', serve, {
         ports: [{ name: 'http', containerPort: 8080 }],
@@ -80,6 +83,8 @@ describe.skipIf(reason)(`network policies${reason ? `: ${reason}` : ''}`, () => 
     );
     await server.kubectl('wait', '--for=condition=Ready', 'pods', '--all', '--timeout=30s');
     webIP = await server.kubectl('get', 'pod', 'web', '-o', 'jsonpath={.status.podIP}');
+    const addresses = await server.kubectl('exec', 'web', '--', 'busybox', 'ip', 'addr', 'show', 'eth0');
+    linkLocal = `[${/fe80[^/]*/.exec(addresses)?.[0]}%eth0]:8080`;
   }, 60_000);
   afterAll(async () => {
     for (const machine of all().reverse()) await machine.coracle('down', '--delete', ...place(machine));
@@ -91,13 +96,24 @@ describe.skipIf(reason)(`network policies${reason ? `: ${reason}` : ''}`, () => 
     await eventually(async () =>
       expect(await reached(['local', 'friend', 'stranger'], ['web', `${webIP}:8081`])).toHaveLength(6),
     );
+    await eventually(async () => expect(await reached(['local'], [linkLocal])).toHaveLength(1));
     for (const machine of all()) expect(await tables(machine)).not.toContain('coracle-policy');
   });
 
   test('a denied pod is reached from its node alone', async () => {
-    await server.apply(policy('deny', 'web', { policyTypes: ['Ingress'] }));
+    const connection = server.kubectlInBackground(
+      ...['exec', 'friend', '--', 'sh', '-c', `sleep 30 | busybox nc ${webIP} 9000`],
+    );
+    await connection.shows(/tick/);
+    await server.apply(policy('deny', 'web', { policyTypes: ['Ingress', 'Egress'] }));
     await settled();
-    expect(await reached(['local', 'friend', 'stranger'], ['web', `${webIP}:8081`])).toEqual([]);
+    const ticks = connection.text().length;
+    expect(await reached(['local', 'friend', 'stranger'], ['web', `${webIP}:8081`, linkLocal])).toEqual([]);
+    // Established connections continue, and a pod reaches itself.
+    await eventually(() => expect(connection.text().length).toBeGreaterThan(ticks));
+    await connection.end();
+    const service = await server.kubectl('get', 'service', 'web', '-o', 'jsonpath={.spec.clusterIP}');
+    expect(await reached(['web'], [service])).toHaveLength(1);
     expect((await server.curl(`http://${webIP}:8080`)).stdout.trim()).toBe('hi');
     const ready = 'jsonpath={.status.conditions[?(@.type=="Ready")].status}';
     expect(await server.kubectl('get', 'pod', 'web', '-o', ready)).toBe('True');
