@@ -125,6 +125,19 @@ describe.skipIf(reason)(`a load balancer${reason ? `: ${reason}` : ''}`, () => {
     await eventually(async () => expect(await ask()).toContain(client.address));
   });
 
+  test('an address that another machine has is not announced, and an event names that machine', async () => {
+    const taken = '192.0.2.201';
+    await client.run('ip', ['addr', 'add', `${taken}/32`, 'dev', 'eth0']);
+    const mac = /ether (\S+)/.exec((await client.run('ip', ['-o', 'link', 'show', 'dev', 'eth0'])).stdout)?.[1];
+    await server.kubectl('create', 'service', 'loadbalancer', 'second', '--tcp=80:8080');
+    const events = ['get', 'events', '--field-selector', 'reason=LoadBalancerAddressInUse'];
+    await eventually(async () =>
+      expect(await server.kubectl(...events)).toContain(`${taken}: a machine with the hardware address ${mac}`),
+    );
+    for (const machine of cluster())
+      expect((await machine.run('ip', ['-o', 'addr', 'show', 'dev', 'eth0'])).stdout).not.toContain(taken);
+  });
+
   test('a node that was paused loses the address, and does not take it back', async () => {
     const [holder] = await holders();
     const other = cluster().find((machine) => machine !== holder);

@@ -26,6 +26,7 @@ import {
   keepAddresses,
   type Network,
   networkOf,
+  otherUser,
   ownNetworks,
   removeAddresses,
   tellNeighbours,
@@ -38,6 +39,10 @@ const aloneMs = 5_000;
 const lifetimeSeconds = 3;
 const lifetimeAloneSeconds = 60;
 const prolongMs = 1_000;
+/** How long another machine may take to answer for an address. */
+const answerMs = 300;
+/** Between two questions whether the other machine still has an address. */
+const takenMs = 5_000;
 /** An event lives for an hour. */
 const reportMs = 1_800_000;
 const retryMs = 1_000;
@@ -68,12 +73,16 @@ class Announcer {
   readonly #stopping = new AbortController();
   readonly #heartbeats = new Map<string, Heartbeat>();
   readonly #held = new Map<string, Held & { reportedMs: number }>();
+  /** Addresses that machines outside of the cluster have, and when that was seen. */
+  readonly #taken = new Map<string, number>();
   /** Addresses for which no node has a network, with a report of it. */
   readonly #homeless = new Set<string>();
   #nodes: Informer<Node> | undefined;
   #socket: HeartbeatSocket | undefined;
   #sinceMs = 0;
   #stepMs = Number.NEGATIVE_INFINITY;
+  /** Planned time between the last two steps. */
+  #waitMs = 0;
   #isConnected = false;
   #prolongedMs = Number.NEGATIVE_INFINITY;
   #addresses: readonly ServiceAddress[] = [];
@@ -116,6 +125,7 @@ class Announcer {
         this.#context.logger.warn('load balancer addresses not announced', { error: (error as Error).message });
         waitMs = retryMs;
       }
+      this.#waitMs = waitMs ?? 0;
       await this.#sleep(waitMs);
     }
     for (const stop of unwatch) stop();
@@ -160,7 +170,7 @@ class Announcer {
   #listen(networks: readonly Network[]): number {
     const nowMs = this.#context.clock.monotonic();
     const isConnected = this.#addresses.some(({ ip }) => networkOf(ip, networks));
-    if (nowMs - this.#stepMs >= silenceMs || (isConnected && !this.#isConnected)) this.#sinceMs = nowMs;
+    if (nowMs - this.#stepMs >= this.#waitMs + silenceMs || (isConnected && !this.#isConnected)) this.#sinceMs = nowMs;
     this.#stepMs = nowMs;
     this.#isConnected = isConnected;
     return nowMs;
@@ -209,10 +219,12 @@ class Announcer {
     for (const { ip } of lost) this.#held.delete(ip);
     await removeAddresses(lost);
     for (const { ip } of lost) this.#context.logger.info('load balancer address given up', { address: ip });
-    const gained = wanted.flatMap(({ ip }) => {
-      const network = this.#held.has(ip) ? undefined : homes.get(ip);
-      return network ? [{ ip, network, reportedMs: Number.NEGATIVE_INFINITY }] : [];
-    });
+    const gained = await this.#untaken(
+      wanted.flatMap(({ ip }) => {
+        const network = this.#held.has(ip) ? undefined : homes.get(ip);
+        return network ? [{ ip, network, reportedMs: Number.NEGATIVE_INFINITY }] : [];
+      }),
+    );
     const nowMs = this.#context.clock.monotonic();
     const lifetime = hasPeers ? lifetimeSeconds : lifetimeAloneSeconds;
     const isDue = nowMs - this.#prolongedMs >= (hasPeers ? prolongMs : (lifetimeAloneSeconds * 1_000) / 3);
@@ -222,6 +234,32 @@ class Announcer {
     const contested = wanted.flatMap(({ ip, isContested }) => (isContested ? (this.#held.get(ip) ?? []) : []));
     await Promise.all([...new Set([...gained, ...contested])].map(tellNeighbours));
     this.#reportHeld(nowMs);
+  }
+
+  /** Without the addresses that another machine has, such as one outside of the cluster. */
+  async #untaken<T extends Held>(gained: readonly T[]): Promise<T[]> {
+    const { clock } = this.#context;
+    const { nodeName, events } = this.#options;
+    const free = await Promise.all(
+      gained.map(async (each) => {
+        const { ip } = each;
+        // It moves from a node of the cluster, and every moment counts.
+        if ([...this.#heartbeats.values()].some(({ holds }) => holds.has(ip))) return [each];
+        const seenMs = this.#taken.get(ip);
+        if (seenMs !== undefined && clock.monotonic() - seenMs < takenMs) return [];
+        const user = await otherUser(each, () => clock.sleep(answerMs));
+        if (user === undefined) {
+          this.#taken.delete(ip);
+          return [each];
+        }
+        this.#taken.set(ip, clock.monotonic());
+        const service = this.#addresses.find((address) => address.ip === ip)?.service;
+        const message = `node ${nodeName} does not announce ${ip}: a machine with the hardware address ${user} has it. Take it from that machine, or out of --load-balancer-range`;
+        if (service) events.event(service, 'Warning', 'LoadBalancerAddressInUse', message);
+        return [];
+      }),
+    );
+    return free.flat();
   }
 
   #reportHeld(nowMs: number): void {

@@ -55,6 +55,29 @@ export async function removeAddresses(addresses: readonly Held[]): Promise<void>
 }
 
 /**
+ * The hardware address of another machine that answers for an address; undefined: none does. `wait` is the time that an
+ * answer may take.
+ */
+export async function otherUser({ ip, network }: Held, wait: () => Promise<void>): Promise<string | undefined> {
+  const place = [ip, 'dev', network.device];
+  await run('ip', ['neigh', 'del', ...place]).catch(() => {}); // there was no entry
+  await sendDatagram(network.address, ip);
+  await wait();
+  const shown = await run('ip', ['neigh', 'show', ...place]).catch(() => '');
+  return / lladdr (\S+) (?:REACHABLE|STALE|DELAY|PROBE)/.exec(shown)?.[1];
+}
+
+/** The kernel looks the target up by ARP. */
+async function sendDatagram(from: string, to: string): Promise<void> {
+  const socket = dgram.createSocket('udp4');
+  await new Promise<void>((resolve) => {
+    socket.once('error', () => resolve());
+    socket.bind(0, from, () => socket.send('', discardPort, to, () => resolve()));
+  });
+  socket.close();
+}
+
+/**
  * Tells all neighbours where the address is now. A datagram from it to a neighbour that the kernel must look up makes
  * the kernel broadcast an ARP request with the address as sender, three times without an answer. Neighbours that have an
  * entry for the address update it (RFC 826).
@@ -63,12 +86,7 @@ export async function tellNeighbours({ ip, network }: Held): Promise<void> {
   const neighbour = anyNeighbour(ip, network);
   if (!neighbour) return;
   await run('ip', ['neigh', 'del', neighbour, 'dev', network.device]).catch(() => {}); // there was no entry
-  const socket = dgram.createSocket('udp4');
-  await new Promise<void>((resolve) => {
-    socket.once('error', () => resolve());
-    socket.bind(0, ip, () => socket.send('', discardPort, neighbour, () => resolve()));
-  });
-  socket.close();
+  await sendDatagram(ip, neighbour);
 }
 
 const discardPort = 9;
