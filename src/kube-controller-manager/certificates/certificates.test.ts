@@ -377,6 +377,14 @@ describe('approving requests of nodes', () => {
     expect(await decision(name)).toMatchObject({ type: 'Approved' });
   });
 
+  test('a request of more than 64 KiB is left to a user', async () => {
+    granted.selfnodeclient = ['system:node:a'];
+    const kubelet = { signer: kubeletSigner, usages: clientUsages, by: node('a') };
+    const long = [{ O: ['system:nodes'] }, { ST: ['x'.repeat(100_000)] }, { CN: ['system:node:a'] }];
+    expect(await decision(await ask({ ...kubelet, subject: subjectOf('a') }))).toMatchObject({ type: 'Approved' });
+    expect(await decision(await ask({ ...kubelet, subject: long }))).toBeUndefined();
+  });
+
   test('nor the node of a server, also while the server is away', async () => {
     granted.nodeclient = ['bootstrap'];
     await client.create('nodes', { metadata: { name: 'a', labels: { 'node-role.kubernetes.io/control-plane': '' } } });

@@ -3,7 +3,7 @@
 
 import { type CertificateSigningRequest, isConditionTrue, type SubjectAccessReview } from '../../api/api.ts';
 import { type Controller, own, type Tools } from '../../client/client.ts';
-import { hasCondition, kubeletClientFault, kubeletClientSigner, readRequest } from './rules.ts';
+import { hasCondition, isOfNodeSize, kubeletClientFault, kubeletClientSigner, readRequest } from './rules.ts';
 
 /** Rights may be given later: a request is looked at again after as long as it has waited. */
 const firstRetryMs = 200;
@@ -23,7 +23,7 @@ export const csrApproving: Controller = {
   async reconcile(key, tools) {
     const csr = tools.lister('certificatesigningrequests').get(key);
     if (!csr || csr.status?.certificate || hasCondition(csr, 'Approved') || hasCondition(csr, 'Denied')) return;
-    if (csr.spec.signerName !== kubeletClientSigner) return;
+    if (csr.spec.signerName !== kubeletClientSigner || !isOfNodeSize(csr)) return;
     const request = readRequest(csr);
     if (kubeletClientFault(request, csr.spec.usages ?? [])) return;
     const self = csr.spec.username === request.commonName;

@@ -9,6 +9,7 @@ import {
   clientFault,
   clientSigner,
   hasCondition,
+  isOfNodeSize,
   kubeletServingFault,
   kubeletServingSigner,
   readRequest,
@@ -39,7 +40,7 @@ export const nodeCsrApproving = (reservedNames: readonly string[]): Controller =
     const csr = tools.lister('certificatesigningrequests').get(key);
     if (!csr || csr.status?.certificate || hasCondition(csr, 'Approved') || hasCondition(csr, 'Denied')) return;
     const { signerName, username = '' } = csr.spec;
-    if (!username.startsWith(nodePrefix)) return;
+    if (!username.startsWith(nodePrefix) || !isOfNodeSize(csr)) return;
     if (signerName !== kubeletServingSigner && signerName !== clientSigner) return;
     const right = signerName === kubeletServingSigner ? 'selfnodeserver' : 'nodeproxyclient';
     const fault = right === 'selfnodeserver' ? servingFault(csr) : partFault(csr);

@@ -13,6 +13,11 @@ export const legacySigner = 'kubernetes.io/legacy-unknown';
 export const readRequest = ({ spec }: CertificateSigningRequest): CertificateRequest =>
   parseCertificateRequest(atob(spec.request));
 
+/** Requests of nodes have some hundred bytes; reading a megabyte of names takes as long as hundreds of other requests. */
+const mostCharacters = 1 << 16;
+
+export const isOfNodeSize = ({ spec }: CertificateSigningRequest): boolean => spec.request.length <= mostCharacters;
+
 export const hasCondition = ({ status }: CertificateSigningRequest, type: string): boolean =>
   status?.conditions?.some((condition) => condition.type === type) ?? false;
 
