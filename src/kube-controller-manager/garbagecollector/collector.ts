@@ -1,7 +1,7 @@
 // Decides on one object at a time, by the graph and the server's current state.
 
 import { ignoreNotFound, type KubeObject, type OwnerReference } from '../../api/api.ts';
-import type { Name, Tools } from '../../client/client.ts';
+import { type Name, TerminalError, type Tools } from '../../client/client.ts';
 import { blocks, foregroundFinalizer, type GarbageGraph, type GraphNode, isGoing, orphanFinalizer } from './graph.ts';
 import type { ServedKinds } from './served-kinds.ts';
 
@@ -64,20 +64,21 @@ export class Collector {
 
   /** The owner from the graph, or else from the server. */
   async #ownerOf(dependent: KubeObject, reference: OwnerReference, tools: Tools): Promise<KubeObject | undefined> {
-    if (this.#graph.isAbsent(reference.uid)) return undefined;
-    const cached = this.#graph.get(reference.uid);
     const { namespace } = dependent.metadata;
-    if (cached && (!cached.object.metadata.namespace || cached.object.metadata.namespace === namespace))
-      return cached.object;
     const group = reference.apiVersion.includes('/') ? reference.apiVersion.split('/')[0] : '';
+    const coordinates = [group, reference.kind, namespace, reference.name, reference.uid].join(' ');
+    if (this.#graph.isAbsent(reference.uid) || this.#graph.isAbsent(coordinates)) return undefined;
+    const cached = this.#graph.get(reference.uid);
+    if (cached && isNamedBy(cached, reference, group, namespace)) return cached.object;
     const resource = this.#kinds.find(group, reference.kind);
     if (!resource) throw new Error(`owner of unknown kind ${reference.apiVersion} ${reference.kind}`);
     if (resource.namespaced && !namespace)
-      throw new Error(`a cluster-scoped object names a namespaced owner, ${reference.kind} ${reference.name}`);
+      throw new TerminalError(`a cluster-scoped object names a namespaced owner, ${reference.kind} ${reference.name}`);
     const name = { name: reference.name, ...(resource.namespaced && { namespace }) };
     const live = await tools.client.get(resource, name).catch(ignoreNotFound);
     if (live?.metadata.uid === reference.uid) return live;
-    this.#graph.noteAbsent(reference.uid);
+    // The uid may exist elsewhere, and be the owner of other objects.
+    this.#graph.noteAbsent(coordinates);
     return undefined;
   }
 
@@ -100,6 +101,18 @@ export class Collector {
     await removeFinalizer(node, orphanFinalizer, tools);
   }
 }
+
+/** Whether a reference from `namespace` means this object. */
+const isNamedBy = (
+  { resource, object: { metadata } }: GraphNode,
+  { kind, name }: OwnerReference,
+  group: string,
+  namespace: string | undefined,
+): boolean =>
+  resource.kind === kind &&
+  resource.group === group &&
+  metadata.name === name &&
+  (!metadata.namespace || metadata.namespace === namespace);
 
 async function liveObject(node: GraphNode, { client }: Tools): Promise<KubeObject | undefined> {
   const live = await client.get(node.resource, nameOf(node.object)).catch(ignoreNotFound);

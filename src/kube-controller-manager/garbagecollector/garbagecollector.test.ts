@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { at, startTestCluster, type TestCluster } from '../shared/test-cluster.ts';
 
 let cluster: TestCluster;
@@ -93,4 +93,37 @@ test('a dependent of a deleted owner is deleted', async () => {
   await ownedSecret('late', [{ metadata: { name: 'never', uid: '11111111-1111-4111-8111-111111111111' } }]);
   await clock.advance(100);
   expect(await cluster.names('secrets', 'default')).toEqual([]);
+});
+
+// https://github.com/kubernetes/enhancements/issues/2336: a wrong reference must not harm other dependents.
+describe('a reference that is wrong', () => {
+  const dependent = (namespace: string, name: string, owner: object) =>
+    client.create('secrets', {
+      metadata: { name, namespace, ownerReferences: [{ apiVersion: 'v1', kind: 'ConfigMap', ...owner }] as any },
+    });
+
+  test.each<[string, string, object]>([
+    ['in its namespace', 'other', {}],
+    ['in its kind', 'default', { kind: 'Secret' }],
+    ['in its group', 'default', { apiVersion: 'apps/v1', kind: 'Deployment' }],
+    ['in its name', 'default', { name: 'other' }],
+  ])('%s: its object is deleted, and those with the right one stay', async (_, namespace, wrong) => {
+    await client.create('namespaces', { metadata: { name: 'other' } });
+    const { name, uid } = (await configMap('a')).metadata;
+    await clock.settle();
+    await dependent(namespace, 'wrong', { name, uid, ...wrong });
+    await clock.advance(1000);
+    expect(await cluster.names('secrets', namespace)).toEqual([]);
+    await dependent('default', 'right', { name, uid });
+    await clock.advance(1000);
+    expect(await cluster.names('secrets', 'default')).toEqual(['right']);
+  });
+
+  test('a cluster-scoped object of a namespaced owner stays', async () => {
+    const { name, uid } = (await configMap('a')).metadata;
+    const ownerReferences = [{ apiVersion: 'v1', kind: 'ConfigMap', name, uid }];
+    await client.create('priorityclasses', { metadata: { name: 'p', ownerReferences }, value: 1 });
+    await clock.advance(60_000);
+    expect((await client.get('priorityclasses', { name: 'p' })).metadata.deletionTimestamp).toBeUndefined();
+  });
 });

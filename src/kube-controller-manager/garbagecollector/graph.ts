@@ -3,7 +3,7 @@
 import type { KubeObject, OwnerReference } from '../../api/api.ts';
 import type { DiscoveredResource } from '../shared/discovery.ts';
 
-/** Cached uids of absent owners, which save requests for their other dependents. */
+/** Cached names of absent owners, which save requests for their other dependents. */
 const absentLimit = 500;
 
 export interface GraphNode {
@@ -19,7 +19,7 @@ export class GarbageGraph {
   /** By the owner's uid; the owner may be absent. */
   readonly #dependents = new Map<string, Set<string>>();
 
-  /** The latest uids of objects that do not exist. */
+  /** The latest uids of deleted objects, and whole references to objects that do not exist. */
   readonly #absent = new Set<string>();
 
   get(uid: string): GraphNode | undefined {
@@ -60,14 +60,14 @@ export class GarbageGraph {
     this.#nodes.delete(uid);
   }
 
-  /** No object will have this uid again: uids are unique over time. */
-  noteAbsent(uid: string): void {
-    this.#absent.add(uid);
+  /** The uid of a deleted object, which none has again, or a whole reference, which is never right. */
+  noteAbsent(name: string): void {
+    this.#absent.add(name);
     if (this.#absent.size > absentLimit) this.#absent.delete(this.#absent.values().next().value as string);
   }
 
-  isAbsent(uid: string): boolean {
-    return this.#absent.has(uid);
+  isAbsent(name: string): boolean {
+    return this.#absent.has(name);
   }
 }
 
