@@ -64,14 +64,22 @@ function checkMirror({ kind, name }: AdmissionAttributes, pod: Pod): void {
     throw refuse('use ServiceAccountToken volume projections');
 }
 
+/** A new namespace gets its `default` account from a controller: it is waited for. */
+const triesOfDefault = 10;
+
 async function accountOf(
-  { kind, name, namespace }: AdmissionAttributes,
+  { kind, name, namespace, server: { clock, random } }: AdmissionAttributes,
   account: string,
   client: Client,
   mayMiss: boolean,
 ): Promise<ServiceAccount | undefined> {
-  const found = await client.get('serviceaccounts', { namespace, name: account }).catch(ignoreNotFound);
-  if (found || mayMiss) return found;
+  const tries = account === 'default' && !mayMiss ? triesOfDefault : 1;
+  const waitMs = 100 + random.int(100);
+  for (let tried = 1; tried <= tries; tried++) {
+    const found = await client.get('serviceaccounts', { namespace, name: account }).catch(ignoreNotFound);
+    if (found || mayMiss) return found;
+    if (tried < tries) await clock.sleep(waitMs);
+  }
   const why = `error looking up service account ${namespace}/${account}: serviceaccount "${account}" not found`;
   throw forbidden(kind, name, why);
 }
