@@ -252,6 +252,11 @@ describe('without a range a service has the addresses of the nodes', () => {
     expect(await cloud.addresses('web')).toEqual([]);
     await cloud.slice('web', ['node-2']);
     expect(await cloud.addresses('web')).toEqual(['192.0.2.11']);
+    await cloud.client.delete('endpointslices', { namespace: 'default', name: 'web' });
+    await cloud.pass();
+    expect(await cloud.addresses('web')).toEqual([]);
+    await cloud.change('web', { spec: { externalTrafficPolicy: 'Cluster' } });
+    expect(await cloud.addresses('web')).toEqual(['192.0.2.10', '192.0.2.11']);
   });
 
   test.each<[string, object, RegExp | undefined]>([

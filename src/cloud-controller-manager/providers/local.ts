@@ -48,7 +48,14 @@ export function localProvider({ ranges, reservedPorts }: LocalConfig): CloudProv
           keys: (_node, { lister }) => lister('services').list().filter(wantsLoadBalancer).map(keyOf),
           matters: (next: Node, old: Node) => nodeState(next) !== nodeState(old),
         },
-        { resource: 'endpointslices', keys: serviceOf },
+        {
+          resource: 'endpointslices',
+          keys: (slice: EndpointSlice, { lister }) =>
+            serviceOf(slice).filter((key) => {
+              const service = lister('services').get(key);
+              return service && wantsLoadBalancer(service) && keepsClientAddress(service);
+            }),
+        },
       ],
       async ensure(service, nodes, tools) {
         await checkPorts(service, reservedPorts, tools);
@@ -144,6 +151,8 @@ const isReady = (node: Node): boolean => conditionOf(node, 'Ready')?.status === 
 
 const nodeState = (node: Node): string => `${internalAddress(node)} ${isReady(node)}`;
 
+const keepsClientAddress = ({ spec }: Service): boolean => spec?.externalTrafficPolicy === 'Local';
+
 const serviceOf = ({ metadata: { labels, namespace } }: EndpointSlice): string[] => {
   const name = labels?.[serviceNameLabel];
   return name ? [`${namespace}/${name}`] : [];
@@ -152,8 +161,7 @@ const serviceOf = ({ metadata: { labels, namespace } }: EndpointSlice): string[]
 /** Nothing checks the health of these addresses, so those of nodes that cannot serve are left out. */
 function ofNodes(service: Service, nodes: readonly Node[], { lister }: Tools): LoadBalancer {
   checkCommon(service);
-  const isLocal = service.spec?.externalTrafficPolicy === 'Local';
-  const serving = isLocal
+  const serving = keepsClientAddress(service)
     ? nodesWithEndpoints(service, lister('endpointslices').list(service.metadata.namespace))
     : undefined;
   const addresses = nodes
