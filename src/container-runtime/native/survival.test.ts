@@ -174,7 +174,7 @@ echo $? >exit && mv exit ${exitFile}; read -r ack <&7`,
     mkdirSync(join(root, 'containers'), { recursive: true });
     const words = [...shimWords, 'logs', root, join(root, 's')];
     const child = spawn(process.execPath, words, { stdio: ['ignore', 'ignore', 'ignore', leaked, leaked] });
-    await expect.poll(() => existsSync(join(root, 's'))).toBe(true);
+    await expect.poll(() => existsSync(join(root, 's')), { timeout: 20_000 }).toBe(true);
     const open = (pid: number) => readdirSync(`/proc/${pid}/fd`).map((name) => `/proc/${pid}/fd/${name}`);
     const targets = open(child.pid!).map((path) => readlinkSync(path));
     child.kill('SIGKILL');
