@@ -54,7 +54,7 @@ export function joinRequestOf({ join, token, tokenFile, caCertHash }: JoinOption
     return undefined;
   }
   if (token && tokenFile) throw new CliError('give --token or --token-file, not both', 2);
-  const text = token ?? (tokenFile && readToken(tokenFile));
+  const text = token ?? (tokenFile && readSecretFile(tokenFile, 'the token'));
   const parsed = text ? parseBootstrapToken(text) : undefined;
   if (!parsed)
     throw new CliError(
@@ -71,10 +71,11 @@ export function joinRequestOf({ join, token, tokenFile, caCertHash }: JoinOption
   return { server: join, token: parsed, hashes: caCertHash };
 }
 
-function readToken(file: string): string {
+/** `label` names the content in an error. */
+export function readSecretFile(file: string, label: string): string {
   try {
     return readFileSync(file, 'utf8').trim();
   } catch (error) {
-    throw new CliError(`cannot read the token: ${(error as Error).message}`);
+    throw new CliError(`cannot read ${label}: ${(error as Error).message}`);
   }
 }

@@ -37,7 +37,7 @@ function printStatus(current: ClusterStatus): void {
   print(`  up          ${uptime}, ${mebibytes(current.memoryBytes)}`);
   for (const { name, pid, memoryBytes } of current.processes)
     print(`  process     ${pid}, ${mebibytes(memoryBytes)} (${name})`);
-  print(`  kubeconfig  ${current.kubeconfig}`);
+  if (current.kubeconfig) print(`  kubeconfig  ${current.kubeconfig}`);
   print('\nComponents');
   for (const part of current.components)
     print(

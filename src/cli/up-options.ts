@@ -26,7 +26,9 @@ const notOfServers: readonly string[] = ['store', 'etcdEndpoints', 'nodes', 'com
 export function withServerOptions(command: Command): Command {
   withOutput(withCluster(command));
   command.option('--cluster-init', 'the first server of a new cluster: prints how others join');
-  withJoinOptions(command).option('--certificate-key <key>', 'decrypts the keys of the control plane', certificateKey);
+  withJoinOptions(command)
+    .option('--certificate-key <key>', 'decrypts the keys of the control plane', certificateKey)
+    .option('--certificate-key-file <file>', 'file with that key, so that no process list shows it');
   for (const [name, setting] of Object.entries(settings))
     if (!notOfServers.includes(name)) command.addOption(optionOf(setting as Setting<unknown>));
   return withForeground(withMerge(command));

@@ -42,7 +42,10 @@ export async function publish(
   await write(context, server, name);
 
   const removeDead = async () => {
-    for (const { metadata } of others()) {
+    const present = others();
+    const uids = new Set(present.map(({ metadata }) => metadata.uid));
+    for (const uid of seen.keys()) if (!uids.has(uid)) seen.delete(uid);
+    for (const { metadata } of present) {
       const { resourceVersion = '', uid } = metadata;
       const before = seen.get(uid);
       if (before?.version !== resourceVersion) seen.set(uid, { version: resourceVersion, atMs: clock.monotonic() });

@@ -21,7 +21,8 @@ export interface ClusterStatus {
   readonly version: string;
   readonly kubernetesVersion: string;
   readonly address: string;
-  readonly kubeconfig: string;
+  /** Undefined on a machine that has nodes alone. */
+  readonly kubeconfig?: string;
   readonly uptimeSeconds: number;
   /** Resident memory of all processes. */
   readonly memoryBytes: number;

@@ -37,7 +37,7 @@ export async function runAgent(
 
 async function statusOf(agent: RunningAgent, uptimeMs: number): Promise<ClusterStatus> {
   const [{ parts: components, process: nodes }, problem] = await Promise.all([agent.status(), agent.nodeProblem()]);
-  const { config, directory, server } = agent;
+  const { config, server } = agent;
   const main = { name: 'main', pid: process.pid, memoryBytes: process.memoryUsage.rss() } as const;
   const processes = [main, ...(nodes ? [{ name: 'nodes', ...nodes } as const] : [])];
   const [name] = config.nodeNames;
@@ -47,7 +47,6 @@ async function statusOf(agent: RunningAgent, uptimeMs: number): Promise<ClusterS
     version,
     kubernetesVersion: kubernetesVersion.gitVersion,
     address: `https://${server}`,
-    kubeconfig: directory.kubeconfig,
     uptimeSeconds: Math.round(uptimeMs / 1000),
     memoryBytes: processes.reduce((sum, { memoryBytes }) => sum + memoryBytes, 0),
     processes,
