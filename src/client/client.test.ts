@@ -193,6 +193,22 @@ test.each([
   await informer.stop();
 });
 
+test('an informer keeps reduced objects, listed and watched, and handlers see these alone', async () => {
+  const { context, client } = setUp();
+  await client.create('configmaps', configMap('a', { large: 'x' }));
+  const seen: object[] = [];
+  const informer = createInformer(context, 'configmaps', {}, ({ data: _, ...rest }) => rest);
+  informer.handle((next, old) => seen.push(...[next, old].filter((object) => object !== undefined)));
+  await informer.synced();
+  const b = await client.create('configmaps', configMap('b', { large: 'x' }));
+  await informer.seen(b.metadata.resourceVersion);
+  await client.delete('configmaps', { namespace: b.metadata.namespace ?? '', name: 'b' });
+  await informer.gone(`${b.metadata.namespace}/b`, b.metadata.uid);
+  expect(seen).toHaveLength(3);
+  for (const object of [...seen, ...informer.list()]) expect(object).not.toHaveProperty('data');
+  await informer.stop();
+});
+
 test('slow start stops after the first batch that fails', async () => {
   const asked: number[] = [];
   const result = await slowStart(100, async (i) => {

@@ -17,7 +17,14 @@ export {
 export { createEventRecorder, type EventRecorder, type EventSource, microTimestamp, timestamp } from './events.ts';
 export { fencedClient } from './fenced.ts';
 export { type HttpsOptions, type HttpsTransport, httpsTransport } from './https.ts';
-export { type ChangeHandler, createInformer, type Informer, keyOf, type Lister, nameOf } from './informer.ts';
+export {
+  type ChangeHandler,
+  createInformer,
+  type Informer,
+  keyOf,
+  type Lister,
+  nameOf,
+} from './informer.ts';
 export { InformerFactory } from './informer-factory.ts';
 export type * from './interface.ts';
 export { inClusterConfig, type Kubeconfig, loadKubeconfig } from './kubeconfig.ts';

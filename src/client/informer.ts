@@ -53,12 +53,14 @@ export interface Informer<T> extends Lister<T> {
 
 type Context = Pick<ComponentContext, 'client' | 'clock' | 'random' | 'logger'>;
 
+/** `reduce` removes fields that the caller does not need, for collections with many objects. */
 export function createInformer<R extends ResourceName | ResourceRef>(
   context: Context,
   resource: R,
   selection: Selection = {},
+  reduce: (object: ObjectOf<R>) => ObjectOf<R> = (object) => object,
 ): Informer<ObjectOf<R>> {
-  const informer = new SharedInformer(context, resource, selection);
+  const informer = new SharedInformer(context, resource, selection, (object) => reduce(object as ObjectOf<R>));
   informer.start();
   return informer as Informer<KubeObject> as Informer<ObjectOf<R>>;
 }
@@ -107,6 +109,7 @@ class SharedInformer implements Informer<KubeObject> {
   readonly #context: Context;
   readonly #resource: ResourceName | ResourceRef;
   readonly #selection: Selection;
+  readonly #reduce: (object: KubeObject) => KubeObject;
   readonly #objects = new Map<string, KubeObject>();
   readonly #indexes = new Map<string, Index>();
   readonly #handlers = new Set<ChangeHandler<KubeObject>>();
@@ -118,10 +121,16 @@ class SharedInformer implements Informer<KubeObject> {
   #listed = false;
   hasSynced = false;
 
-  constructor(context: Context, resource: ResourceName | ResourceRef, selection: Selection) {
+  constructor(
+    context: Context,
+    resource: ResourceName | ResourceRef,
+    selection: Selection,
+    reduce: (object: KubeObject) => KubeObject,
+  ) {
     this.#context = context;
     this.#resource = resource;
     this.#selection = selection;
+    this.#reduce = reduce;
   }
 
   get resourceVersion(): string {
@@ -247,7 +256,7 @@ class SharedInformer implements Informer<KubeObject> {
       if (cached?.metadata.resourceVersion === object.metadata.resourceVersion) continue;
       // Deleted and created again between two lists: handlers that keep state by uid must see both.
       if (cached && cached.metadata.uid !== object.metadata.uid) this.#replace(key, undefined);
-      this.#replace(key, object);
+      this.#replace(key, this.#reduce(object));
     }
     for (const key of unseen) this.#replace(key, undefined);
     this.#listed = true;
@@ -270,8 +279,8 @@ class SharedInformer implements Informer<KubeObject> {
         if (this.#listed) throw new Error(event.object.message ?? 'the watch failed');
         return;
       }
-      if (event.type === 'DELETED') this.#replace(keyOf(event.object), undefined, event.object);
-      else if (event.type !== 'BOOKMARK') this.#replace(keyOf(event.object), event.object);
+      if (event.type === 'DELETED') this.#replace(keyOf(event.object), undefined, this.#reduce(event.object));
+      else if (event.type !== 'BOOKMARK') this.#replace(keyOf(event.object), this.#reduce(event.object));
       this.#advance(event.object.metadata.resourceVersion);
     }
   }

@@ -7,6 +7,7 @@ import { deepEqual } from '../machinery/collections/equal.ts';
 import { type Isolation, isolate } from './isolation.ts';
 import { ruleset } from './nftables.ts';
 import type { PacketFilter } from './packet-filter.ts';
+import { policyPod } from './policy-pod.ts';
 import { PolicyTable } from './policy-table.ts';
 import { SiteFinder } from './site.ts';
 
@@ -133,7 +134,7 @@ class Enforcer {
       await Promise.all([sources.pods.stop(), sources.namespaces.stop()]);
     }
     if (!isWanted || sources) return;
-    const pods = createInformer(this.#context, 'pods');
+    const pods = createInformer(this.#context, 'pods', {}, policyPod);
     const namespaces = createInformer(this.#context, 'namespaces');
     this.#sources = { pods, namespaces };
     await Promise.all([pods.synced(), namespaces.synced()]);
@@ -164,12 +165,7 @@ class Enforcer {
 const reasonOf = (error: NodeJS.ErrnoException): string =>
   error.code === 'ENOENT' ? 'nft is not installed (apt-get install nftables)' : error.message;
 
-/** The parts of a pod that can change its rules. Its ports cannot change. */
-const relevantOf = ({ metadata, spec, status }: Pod) => ({
-  labels: metadata.labels,
-  isTerminating: metadata.deletionTimestamp !== undefined,
-  node: spec.nodeName,
-  phase: status?.phase,
-  addresses: status?.podIPs,
-  sandbox: status?.conditions?.find(({ type }) => type === 'PodReadyToStartContainers')?.status,
+/** A status changes often, and the version with it. */
+const relevantOf = ({ metadata: { labels, deletionTimestamp }, spec: { nodeName }, status }: Pod) => ({
+  ...{ labels, isTerminating: deletionTimestamp !== undefined, nodeName, status },
 });
