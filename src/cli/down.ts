@@ -33,18 +33,23 @@ export async function down(options: ClusterOptions & { delete?: boolean }): Prom
     return;
   }
   const running = await runningProcess(directory);
-  if (running && options.delete) await leaveControlPlane(directory);
+  const leaves = running !== undefined && options.delete === true && (await leaveControlPlane(directory));
   if (running) await stopProcess(running);
   await endFormerNodes(directory, systemClock);
   const etcd = path.join(directory.root, 'etcd');
   await endFormerMember(etcd, systemClock);
-  const { others = [] } = (!running && (await readMember(etcd).catch(() => undefined))) || {};
+  const member = await readMember(etcd).catch(() => undefined);
+  const { others = [] } = (!running && member) || {};
   await clearNodes(directory);
   const name = running?.name ?? (await readRunInfo(directory))?.name ?? options.name;
   await clearServices({ name, dataDirectory: directory.root });
   await clearNetworkPolicies({ name, dataDirectory: directory.root });
   await clearPodRoutes(directory).catch(() => {}); // without iproute2 there are none
   await rm(directory.runFile, { force: true });
+  if (leaves && member)
+    throw new CliError(
+      `the cluster stopped, and its etcd member did not leave the others (see ${directory.log}): its data stays. Start it with "coracle server" and try again`,
+    );
   if (options.delete) {
     await rm(directory.root, { recursive: true, force: true });
     await releaseRanges(directory.root);
@@ -55,17 +60,21 @@ export async function down(options: ClusterOptions & { delete?: boolean }): Prom
     print('Its etcd member counts for the quorum still: run "coracle node remove NAME" on another server.');
 }
 
-/** A server of several takes its etcd member out of the cluster, so that the others keep their quorum. */
-async function leaveControlPlane(directory: DataDirectory): Promise<void> {
+/**
+ * A server of several takes its etcd member out of the cluster when it stops, so that the others keep their quorum. False
+ * for the last one, and for a cluster of one machine.
+ */
+async function leaveControlPlane(directory: DataDirectory): Promise<boolean> {
   const { controlPlane } = await askControl<ClusterStatus>(directory.controlSocket, 'status').catch(
     () => ({}) as Partial<ClusterStatus>,
   );
-  if (!controlPlane || controlPlane.members.length < 2) return;
+  if (!controlPlane || controlPlane.members.length < 2) return false;
   await askControl(directory.controlSocket, 'leave', undefined, leaveTimeoutMs).catch((error) => {
     throw new CliError(
-      `the etcd member of this machine did not leave its cluster: ${error.message}. Start enough of the other servers and try again; or stop this one with "coracle down", and run "coracle node remove" on another server`,
+      `the etcd member of this machine cannot leave its cluster: ${error.message}. Start enough of the other servers and try again; or stop this one with "coracle down", and run "coracle node remove" on another server`,
     );
   });
+  return true;
 }
 
 async function stopProcess({ pid }: RunInfo): Promise<void> {

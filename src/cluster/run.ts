@@ -72,6 +72,7 @@ export async function runCluster(
     join: () => allowJoining(cluster),
     'renew-certificates': () => cluster.checkCertificates(),
     ...(cluster.etcd && etcdHandlers(cluster.etcd)),
+    ...(cluster.leaveAtStop && { leave: cluster.leaveAtStop }),
     stop: async () => hooks.onStopRequest(),
   });
   const status = () => statusOf(cluster, nodes, { uptimeMs: clock.now() - startedAt, backup: backups.problem() });
@@ -102,9 +103,8 @@ export async function runCluster(
   return { cluster, status, stop };
 }
 
-/** The member leaves, or another one is removed, with their machines. */
+/** Another member is removed, with its machine. */
 const etcdHandlers = (etcd: EtcdMember) => ({
-  leave: () => etcd.leave(),
   'remove-member': async (body: unknown) => ({ removed: await etcd.remove(textIn(fieldsIn(body)['name'])) }),
 });
 

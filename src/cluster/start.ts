@@ -40,6 +40,8 @@ export interface Cluster {
   readonly ca: string | undefined;
   /** Of a server: its etcd member, and the settings that all servers share. */
   readonly etcd?: EtcdMember;
+  /** Its member leaves etcd when the cluster stops. Rejects if it cannot. */
+  readonly leaveAtStop?: () => Promise<void>;
   readonly settings?: SharedSettings;
   /** An in-process client with all rights. */
   readonly client: Client;
@@ -154,7 +156,7 @@ async function start(
       server: `https://${config.nodeIP}:${api.port}`,
       store: store.store,
       ca: api.pki?.ca.cert,
-      ...(made.etcd && { etcd: made.etcd.member }),
+      ...(made.etcd && { etcd: made.etcd.member, leaveAtStop: made.etcd.leaveAtStop }),
       ...(context.server && { settings: context.server.settings }),
       client: api.clientFor(identities.admin),
       clientFor: api.clientFor,

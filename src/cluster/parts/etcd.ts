@@ -3,11 +3,16 @@
 import path from 'node:path';
 import type { RunningComponent } from '../../client/client.ts';
 import type { PartContext } from '../context.ts';
-import { type EtcdMember, startEtcdMember } from '../etcd-member/etcd-member.ts';
+import { type EtcdMember, EtcdMemberError, startEtcdMember } from '../etcd-member/etcd-member.ts';
 import { migrateToEtcd } from '../joining/migrate.ts';
 
 export interface EtcdPart extends RunningComponent {
   readonly member: EtcdMember;
+  /**
+   * The member leaves its cluster when the part stops: the components above it have released their Leases by then.
+   * Rejects with EtcdMemberError if the others could not agree on it now.
+   */
+  leaveAtStop(): Promise<void>;
 }
 
 export async function startEtcdPart(context: PartContext): Promise<EtcdPart> {
@@ -29,10 +34,15 @@ export async function startEtcdPart(context: PartContext): Promise<EtcdPart> {
       await member.stop();
       throw error;
     });
+  let leaves = endpoints !== undefined && !server.isConfirmed;
   return {
     member,
+    async leaveAtStop() {
+      await checkOthers(member, config.nodeNames[0]);
+      leaves = true;
+    },
     health: () => member.health(),
-    stop: () => (endpoints && !server.isConfirmed ? withdraw(member) : member.stop()),
+    stop: () => (leaves ? withdraw(member) : member.stop()),
   };
 }
 
@@ -42,3 +52,10 @@ const withdraw = (member: EtcdMember): Promise<void> =>
     await member.stop();
     throw error;
   });
+
+async function checkOthers(member: EtcdMember, own: string): Promise<void> {
+  const others = (await member.members()).filter(({ name, isLearner }) => name !== own && !isLearner);
+  const answering = others.filter(({ version }) => version !== undefined).length;
+  if (answering * 2 <= others.length)
+    throw new EtcdMemberError(`${answering} of the ${others.length} other etcd members answer`);
+}
