@@ -178,9 +178,12 @@ describe.skipIf(!isEtcdInstalled)('with a real etcd (skipped where the command e
       for (const { key } of entries) await store.commit([{ key }]);
       await store.compact(await store.revision());
       await eventually(() => expect(member.health()).toBeUndefined(), 30_000);
-      await store.commit([{ key: '/registry/again', value: new Uint8Array(500_000) }]);
+      // An alarm that ended while the deletions ran may come back once: the quota is small beside the values.
+      const again = [{ key: '/registry/again', value: new Uint8Array(500_000) }];
+      await eventually(() => store.commit(again), 30_000);
+      await eventually(() => expect(member.health()).toBeUndefined(), 30_000);
       await store.close();
-    }, 90_000);
+    }, 120_000);
 
     test('a port that changed is corrected in the cluster; the last member cannot leave', async () => {
       const first = await machines.start('one');

@@ -7,8 +7,8 @@ interface Limits {
 }
 
 /**
- * Values computed from texts that come again and again. Its size has a bound regardless of the texts that a client sends: the number of
- * texts, and the length of each.
+ * Values computed from texts that come again and again. The number of texts and the length of each have a bound,
+ * regardless of the texts that a client sends.
  */
 export class TextCache<T> {
   readonly #make: (text: string) => T;
