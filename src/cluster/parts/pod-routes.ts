@@ -53,8 +53,10 @@ export async function startPodRoutes(parts: NodePartContext): Promise<RunningCom
         logger.warn('routes to pods not set', { error: (error as Error).message });
       }
       const pause = new AbortController();
-      const waited = clock.sleep(problem ? retryMs : againMs, pause.signal).catch(() => {});
-      await Promise.race([waited, wake.promise]);
+      // Without other machines there is no route that could be lost.
+      const isDue = problem !== undefined || others.length > 0;
+      const waited = isDue ? [clock.sleep(problem ? retryMs : againMs, pause.signal).catch(() => {})] : [];
+      await Promise.race([...waited, wake.promise]);
       pause.abort();
       if (!stopping.signal.aborted) await clock.sleep(collectMs, stopping.signal).catch(() => {});
     }
