@@ -18,6 +18,11 @@ const checks: readonly Step[] = [
   { name: 'lint and format', command: ['biome', 'ci', '--error-on-warnings', '.'] },
 ];
 
+/** A test that fails runs once more, as machines are shared and noisy; what passes only then is named at the end. */
+const reporters = ['default', 'json', path.join(checkout, 'test', 'report-flaky.ts')].map(
+  (name) => `--reporter=${name}`,
+);
+
 /**
  * With arguments, runs only the named test files; with `long`, those of test/long for minutes instead of seconds. Exit
  * code 1 if one failed.
@@ -30,7 +35,7 @@ export async function test(given: readonly string[], { long }: { readonly long?:
   const report = path.join(checkout, '.cache', 'test-report.json');
   const tests = {
     name: 'tests',
-    command: ['vitest', 'run', '--reporter=default', '--reporter=json', `--outputFile.json=${report}`, ...args],
+    command: ['vitest', 'run', ...reporters, `--outputFile.json=${report}`, '--retry=1', ...args],
   };
   if (!run(tests)) failed.push('tests');
   printTotals(report);

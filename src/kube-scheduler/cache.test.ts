@@ -1,8 +1,8 @@
 // The counts of the cache after any changes are those of a cache that is made from the pods and nodes that are left.
 
-import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { Pod } from '../api/api.ts';
+import fc from '../machinery/test-property.ts';
 import { SchedulerCache } from './cache.ts';
 import { podInfo } from './pod-info.ts';
 import { node } from './test-objects.ts';

@@ -1,4 +1,3 @@
-import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import {
   cidrContains,
@@ -14,6 +13,7 @@ import {
   rangeContains,
 } from './ip.ts';
 import { must } from './must.ts';
+import fc from './test-property.ts';
 
 describe('addresses', () => {
   test.each([

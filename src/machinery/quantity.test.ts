@@ -1,4 +1,3 @@
-import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import {
   addQuantities,
@@ -10,6 +9,7 @@ import {
   subtractQuantities,
   wholeValue,
 } from './quantity.ts';
+import fc from './test-property.ts';
 
 describe('canonical form', () => {
   test.each([

@@ -1,6 +1,6 @@
 // For tests: documents that differ from a valid one in a few places, and texts that are none.
 
-import fc from 'fast-check';
+import fc from './test-property.ts';
 
 const replacement = fc.oneof(
   fc.jsonValue({ maxDepth: 2 }),

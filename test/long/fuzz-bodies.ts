@@ -1,7 +1,7 @@
 // Arbitrary bodies for a kind, made from its schema: mostly of the right shape, and wrong anywhere.
 
-import fc from 'fast-check';
 import type { Schema } from '../../src/api/api.ts';
+import fc from '../../src/machinery/test-property.ts';
 
 /** Values to put in place of valid ones. */
 const wrong = fc.constantFrom<unknown>(

@@ -2,12 +2,12 @@
 // CORACLE_TEST_SEED repeats a run, and `coracle test --long` makes a longer one.
 
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { stringify } from 'yaml';
 import type { Kind } from '../../src/api/api.ts';
 import { startTestServer, type TestServer } from '../../src/kube-apiserver/testing/test-server.ts';
 import type { Logger } from '../../src/machinery/logger.ts';
+import fc from '../../src/machinery/test-property.ts';
 import { bodiesOf, merged } from './fuzz-bodies.ts';
 import { rounds, seed } from './long.ts';
 

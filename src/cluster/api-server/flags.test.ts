@@ -1,6 +1,6 @@
-import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import gates from '../../../facts/feature-gates.json' with { type: 'json' };
+import fc from '../../machinery/test-property.ts';
 import { apiServerHelp, readApiServerCommand } from './api-server.ts';
 import { servedKinds } from './features.ts';
 import { openSslCiphers } from './tls.ts';

@@ -1,6 +1,6 @@
-import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { mustBeClear, mutatedText } from '../../machinery/test-mutated.ts';
+import fc from '../../machinery/test-property.ts';
 import { VirtualClock } from '../../machinery/time/clock.ts';
 import { parseAuthorizationConfiguration } from './authorization-configuration.ts';
 import { AccessConfigurationError } from './configuration-file.ts';

@@ -1,9 +1,9 @@
 import { generateKeyPairSync } from 'node:crypto';
-import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type Client, createClient } from '../../client/client.ts';
 import { Metrics } from '../../machinery/metrics.ts';
 import { seededRandom } from '../../machinery/random.ts';
+import fc from '../../machinery/test-property.ts';
 import { VirtualClock } from '../../machinery/time/clock.ts';
 import { startTestServer, type TestServer } from '../testing/test-server.ts';
 import type { TokenUse } from './authentication.ts';

@@ -1,6 +1,6 @@
-import fc from 'fast-check';
 import { afterEach, describe, expect, test } from 'vitest';
 import { mustBeClear, mutatedText } from '../../machinery/test-mutated.ts';
+import fc from '../../machinery/test-property.ts';
 import { VirtualClock } from '../../machinery/time/clock.ts';
 import { startRemote, type TestRemote } from './test-remote.ts';
 import { tokenWebhook } from './token-webhook.ts';

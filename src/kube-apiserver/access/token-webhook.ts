@@ -58,7 +58,7 @@ function userOf(
   wanted: readonly string[],
 ): UserInfo | undefined {
   if (!authenticated) {
-    if (error) throw refusedToken(error);
+    if (error) throw refusedToken(`the webhook says ${JSON.stringify(error)}`);
     return undefined;
   }
   // A server that returns no audiences has not checked them.

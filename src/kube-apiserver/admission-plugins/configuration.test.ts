@@ -1,6 +1,6 @@
-import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { mustBeClear, mutatedText } from '../../machinery/test-mutated.ts';
+import fc from '../../machinery/test-property.ts';
 import { AccessConfigurationError } from '../access/configuration-file.ts';
 import {
   parseAdmissionConfiguration,

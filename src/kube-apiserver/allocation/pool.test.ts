@@ -1,6 +1,6 @@
-import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { seededRandom } from '../../machinery/random.ts';
+import fc from '../../machinery/test-property.ts';
 import { Pool } from './pool.ts';
 
 test('never gives a number to two, and gives all that are free', () =>

@@ -1,5 +1,5 @@
-import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import fc from '../../machinery/test-property.ts';
 import { allocate } from './allocation.ts';
 
 const claim = (lowerBound: number, upperBound: number, target: number) => ({ lowerBound, upperBound, target });

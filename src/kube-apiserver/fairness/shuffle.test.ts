@@ -1,5 +1,5 @@
-import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import fc from '../../machinery/test-property.ts';
 import { deal, hashOfFlow } from './shuffle.ts';
 
 const hash = fc.bigInt(0n, 2n ** 64n - 1n);

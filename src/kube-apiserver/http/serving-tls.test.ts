@@ -1,7 +1,7 @@
-import fc from 'fast-check';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { seededRandom } from '../../machinery/random.ts';
 import { mustBeClear } from '../../machinery/test-mutated.ts';
+import fc from '../../machinery/test-property.ts';
 import { type TestAuthority, type TestPair, testAuthority } from '../testing/test-certificates.ts';
 import { ServingTls } from './serving-tls.ts';
 

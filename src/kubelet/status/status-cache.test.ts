@@ -1,7 +1,7 @@
-import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { Container, Pod } from '../../api/api.ts';
 import type { ContainerStatus, Sandbox } from '../../container-runtime/container-runtime.ts';
+import fc from '../../machinery/test-property.ts';
 import { withKnownStatus } from './pod-conditions.ts';
 import { podStatus, prepareEntries } from './pod-status.ts';
 import { StatusCache } from './status-cache.ts';

@@ -1,8 +1,8 @@
 // Laws that hold for any document and any patch.
 
-import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { Schema } from '../schema.ts';
+import fc from '../test-property.ts';
 import { applyJsonPatch } from './json-patch.ts';
 import { applyMergePatch } from './merge-patch.ts';
 import { applyStrategicMergePatch } from './strategic-merge-patch.ts';

@@ -1,7 +1,7 @@
 // Laws of label selectors: the text, the structure and the meaning agree.
 
-import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import fc from '../test-property.ts';
 import { labelSelector, mapSelector, parseLabelSelector } from './label-selector.ts';
 
 const key = fc.constantFrom('app', 'tier', 'example.com/zone');

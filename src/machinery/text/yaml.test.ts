@@ -1,5 +1,5 @@
-import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import fc from '../test-property.ts';
 import { mostNested } from './depth.ts';
 import { parseYaml, YamlError } from './yaml.ts';
 

@@ -1,10 +1,10 @@
 import { createServer, type Server } from 'node:https';
 import type { AddressInfo } from 'node:net';
-import fc from 'fast-check';
 import { exportJWK, generateKeyPair, SignJWT } from 'jose';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { stringify } from 'yaml';
 import { mustBeClear, mutated, mutatedText } from '../../../machinery/test-mutated.ts';
+import fc from '../../../machinery/test-property.ts';
 import { VirtualClock } from '../../../machinery/time/clock.ts';
 import { type TestAuthority, testAuthority } from '../../testing/test-certificates.ts';
 import { parseAuthenticationConfiguration } from './configuration.ts';

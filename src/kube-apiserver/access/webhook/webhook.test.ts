@@ -1,7 +1,7 @@
-import fc from 'fast-check';
 import { afterEach, describe, expect, test } from 'vitest';
 import { silentLogger } from '../../../machinery/logger.ts';
 import { mustBeClear, mutatedText } from '../../../machinery/test-mutated.ts';
+import fc from '../../../machinery/test-property.ts';
 import { VirtualClock } from '../../../machinery/time/clock.ts';
 import type { Attributes } from '../authorization.ts';
 import type { AuthorizationWebhookConfiguration } from '../authorization-configuration.ts';

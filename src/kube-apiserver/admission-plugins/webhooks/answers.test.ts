@@ -1,9 +1,9 @@
 // Valid responses of a webhook, the number of its calls, and their metrics, warnings and audit annotations.
 
-import fc from 'fast-check';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { type Client, createClient } from '../../../client/client.ts';
 import { Metrics } from '../../../machinery/metrics.ts';
+import fc from '../../../machinery/test-property.ts';
 import type { AdmissionAttributes } from '../../admission.ts';
 import { startTestServer, type TestServer } from '../../testing/test-server.ts';
 import { admissionPlugins } from '../admission-plugins.ts';

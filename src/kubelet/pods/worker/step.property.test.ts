@@ -1,9 +1,9 @@
 // Random events in random order. test-node.ts checks at each step that no container is lost or runs twice, that a
 // deadline never moves later, that one task runs at a time, and that nothing changes a terminated pod.
 
-import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { Pod } from '../../../api/api.ts';
+import fc from '../../../machinery/test-property.ts';
 import { containersOf, deleted, type Outcome, podOf, TestNode } from './test-node.ts';
 
 const names = ['a', 'b', 'init', 'sidecar'] as const;

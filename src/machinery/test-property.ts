@@ -1,0 +1,8 @@
+// For tests: fast-check, which plays the same cases in every run. `coracle test --long FILE` draws new ones, and a
+// failure prints the seed.
+
+import fc from 'fast-check';
+
+if (!process.env['CORACLE_TEST_LONG']) fc.configureGlobal({ ...fc.readConfigureGlobal(), seed: 20_261_127 });
+
+export default fc;
