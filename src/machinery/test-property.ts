@@ -3,6 +3,8 @@
 
 import fc from 'fast-check';
 
+declare const process: { env: Readonly<Record<string, string | undefined>> };
+
 if (!process.env['CORACLE_TEST_LONG']) fc.configureGlobal({ ...fc.readConfigureGlobal(), seed: 20_261_127 });
 
 export default fc;
