@@ -18,7 +18,7 @@ const checks: readonly Step[] = [
   { name: 'lint and format', command: ['biome', 'ci', '--error-on-warnings', '.'] },
 ];
 
-/** A test that fails runs once more, as machines are shared and noisy; what passes only then is named at the end. */
+/** A test that fails runs once more, as machines are shared and noisy; one that passes only then is named at the end. */
 const reporters = ['default', 'json', path.join(checkout, 'test', 'report-flaky.ts')].map(
   (name) => `--reporter=${name}`,
 );
