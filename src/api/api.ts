@@ -7,6 +7,7 @@ export { age } from './age.ts';
 export * from './body.ts';
 export * from './bootstrap-token.ts';
 export * from './cel/admission-expressions.ts';
+export { type DeviceMatcher, DeviceSelectorError, deviceMatcher } from './cel/device-matching.ts';
 export { type FindKind, typeWarnings } from './cel/type-checking.ts';
 export * from './conditions.ts';
 export { customKinds, type ObjectConverter } from './custom/custom-kind.ts';

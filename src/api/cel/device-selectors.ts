@@ -14,7 +14,7 @@ import { byteLength } from '../../machinery/text/names.ts';
 import type { FieldError } from '../errors.ts';
 import { forbiddenField, invalidValue, tooLong } from '../fields.ts';
 
-const mostCost = 1_000_000;
+export const mostSelectorCost = 1_000_000;
 const longestExpression = 10 * 1024;
 const mostAttributes = 32;
 
@@ -26,14 +26,16 @@ const sizedMap = (key: SizedType, element: SizedType): SizedType => ({
   key,
   element,
 });
+const attribute = sized(anyType, 64);
 /** By domain and then by name. */
-const named = (element: SizedType) => sizedMap(domain, sizedMap(id, element));
+const attributes = sizedMap(domain, { ...sizedMap(id, attribute), otherFields: attribute });
+const capacity = sizedMap(domain, sizedMap(id, sized(structType('kubernetes.Quantity'), 0)));
 
 const fields = new Map<string, SizedType>([
   ['driver', sized(stringType, 63)],
   ['allowMultipleAllocations', sized(boolType, 1)],
-  ['attributes', named(sized(anyType, 64))],
-  ['capacity', named(sized(structType('kubernetes.Quantity'), 0))],
+  ['attributes', attributes],
+  ['capacity', capacity],
 ]);
 const device: SizedType = { ...sized(structType('kubernetes.DRADevice'), 0), fields };
 
@@ -43,27 +45,32 @@ const environment = celEnvironment({
   bindings: true,
 });
 
-export function deviceSelectorFaults(expression: string, path: string): FieldError[] {
-  if (byteLength(expression) > longestExpression) return [tooLong(path, longestExpression)];
-  let program: Expression;
+export type SelectorFault = { readonly fault: string; readonly isInternal: boolean };
+
+/** The program of a selector, or the reason why there is none. */
+export function compileSelector(expression: string): Expression | SelectorFault {
+  const faulty = (fault: string, isInternal = false) => ({ fault, isInternal });
   try {
-    const checked = checkExpression(expression, environment);
-    const { type } = checked;
+    const { type, program } = checkExpression(expression, environment);
     if (type.kind !== 'bool' && !isDyn(type))
-      return [invalidValue(path, expression, `must evaluate to bool or the unknown type, not ${formatType(type)}`)];
-    program = checked.program();
+      return faulty(`must evaluate to bool or the unknown type, not ${formatType(type)}`);
+    return program();
   } catch (error) {
-    if (error instanceof CelSyntaxError)
-      return [invalidValue(path, expression, `compilation failed: ${error.message}`)];
-    if (error instanceof ProgramFault)
-      return [
-        {
-          type: 'InternalError',
-          field: path,
-          message: `Internal error: program instantiation failed: ${error.message}`,
-        },
-      ];
+    if (error instanceof CelSyntaxError) return faulty(`compilation failed: ${error.message}`);
+    if (error instanceof ProgramFault) return faulty(`program instantiation failed: ${error.message}`, true);
     throw error;
   }
-  return program.maxCost(device) > mostCost ? [forbiddenField(path, 'too complex, exceeds cost limit')] : [];
+}
+
+/** The cost of the most expensive run. */
+export const selectorCost = (program: Expression): number => program.maxCost(device);
+
+export function deviceSelectorFaults(expression: string, path: string): FieldError[] {
+  if (byteLength(expression) > longestExpression) return [tooLong(path, longestExpression)];
+  const program = compileSelector(expression);
+  if ('fault' in program)
+    return program.isInternal
+      ? [{ type: 'InternalError', field: path, message: `Internal error: ${program.fault}` }]
+      : [invalidValue(path, expression, program.fault)];
+  return selectorCost(program) > mostSelectorCost ? [forbiddenField(path, 'too complex, exceeds cost limit')] : [];
 }

@@ -112,6 +112,19 @@ export {
   type Decision,
   ResourceCheckValue,
 } from './libraries/authorization.ts';
+export { versionOf } from './libraries/kubernetes.ts';
+export { quantityOf } from './libraries/quantities.ts';
 export { ProgramFault } from './program.ts';
 export { CelSyntaxError } from './source.ts';
-export { CelList, CelMap, CostExceeded, EvaluationFault, none, Optional, StructValue, type Value } from './values.ts';
+export {
+  CelList,
+  CelMap,
+  CostExceeded,
+  EntryMap,
+  EvaluationFault,
+  none,
+  Optional,
+  StructValue,
+  typeNameOf,
+  type Value,
+} from './values.ts';

@@ -9,6 +9,8 @@ export interface SizedType {
   /** Smallest size in bytes as JSON. */
   readonly minSize: number;
   readonly fields?: ReadonlyMap<string, SizedType>;
+  /** All fields that are not in `fields`. */
+  readonly otherFields?: SizedType;
   readonly key?: SizedType;
   readonly element?: SizedType;
 }
@@ -19,7 +21,7 @@ export function sizedAt(root: SizedType, path: readonly string[]): SizedType | u
   for (const step of path.slice(1)) {
     if (step === '@items' || step === '@values') at = at.element;
     else if (step === '@keys') at = at.key;
-    else at = at.fields?.get(step);
+    else at = at.fields?.get(step) ?? at.otherFields;
     if (!at) return undefined;
   }
   return at;

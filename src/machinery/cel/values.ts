@@ -112,6 +112,11 @@ export abstract class CelMap {
   abstract find(key: Value): Value | undefined;
   abstract keys(): Iterable<Value>;
 
+  /** The operator `in`. Maps with a default value for unknown keys find more than they have. */
+  has(key: Value): boolean {
+    return this.find(key) !== undefined;
+  }
+
   equals(other: Value): boolean {
     if (!(other instanceof CelMap) || other.size !== this.size) return false;
     for (const key of this.keys()) {

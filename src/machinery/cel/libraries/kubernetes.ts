@@ -127,7 +127,7 @@ export const regex: Library = {
   ],
 };
 
-function versionOf(text: string, normalize = false): VersionValue {
+export function versionOf(text: string, normalize = false): VersionValue {
   const version = parseVersion(text, normalize);
   return typeof version === 'string' ? fail(version) : new VersionValue(version);
 }

@@ -102,7 +102,7 @@ const order =
 
 const contains: Binary = (value, container) => {
   if (container instanceof CelList) return container.contains(value);
-  return container instanceof CelMap ? container.find(value) !== undefined : noOverload();
+  return container instanceof CelMap ? container.has(value) : noOverload();
 };
 
 const of = (name: string, overloads: readonly Overload[], call?: Implementation): FunctionDeclaration => ({

@@ -21,7 +21,7 @@ function isWhole(text: string, nanos: bigint): boolean {
   return whole.length <= (suffix.endsWith('i') ? 12 : 18);
 }
 
-function quantityOf(text: string): QuantityValue {
+export function quantityOf(text: string): QuantityValue {
   try {
     const quantity = parseQuantity(text);
     return new QuantityValue(quantity, isWhole(text, quantity.nanos));
