@@ -10,7 +10,7 @@ const flagOf = ({ flag, argument }: Setting<unknown>) => `--${flag} ${argument}`
 /** Those of a machine whose control plane is elsewhere. */
 const nodeSettings = [
   ...(['runtime', 'criEndpoint', 'ociRuntime', 'nodeIP', 'nodeName', 'nodeLabels', 'nodeTaints'] as const),
-  ...(['network', 'proxyMode', 'evictionHard'] as const),
+  ...(['network', 'proxyMode', 'evictionHard', 'cloudProvider', 'providerID'] as const),
 ];
 
 export function withAgentOptions(command: Command): Command {

@@ -3,6 +3,7 @@
 
 import {
   type ComponentContext,
+  type Controller,
   fencedClient,
   InformerFactory,
   type LeaderElection,
@@ -10,13 +11,25 @@ import {
   runController,
   runLeaderElection,
 } from '../client/client.ts';
-import { type LocalConfig, localProvider } from './providers/local.ts';
-import { serviceControllers } from './service.ts';
+import { cloudNodeController, cloudNodeStatusController } from './nodes/cloud-node.ts';
+import { cloudNodeLifecycleController } from './nodes/cloud-node-lifecycle.ts';
+import type { CloudProvider } from './provider.ts';
+import type { LocalConfig } from './providers/local.ts';
+import { type CloudName, openProvider } from './providers/providers.ts';
+import { routeController } from './routes/route.ts';
+import { serviceControllers } from './services/service.ts';
 
 const componentName = 'cloud-controller-manager';
 
 export interface CloudControllerManagerConfig {
+  readonly provider: CloudName;
+  /** Of the provider `local`. */
   readonly local: LocalConfig;
+  /** Path of the configuration file of another provider. */
+  readonly cloudConfig?: string;
+  /** Of the cluster, among those of one cloud. */
+  readonly clusterName: string;
+  readonly clusterCidrs: readonly string[];
   /** With it, only the holder of the Lease runs controllers; left out: this one runs them. */
   readonly leaderElection?: { readonly identity: string };
 }
@@ -24,7 +37,8 @@ export interface CloudControllerManagerConfig {
 /** Of its cluster role. */
 export const cloudControllerManagerRules = [
   { apiGroups: [''], resources: ['services', 'nodes', 'pods'], verbs: ['get', 'list', 'watch'] },
-  { apiGroups: [''], resources: ['services/status'], verbs: ['patch'] },
+  { apiGroups: [''], resources: ['services/status', 'nodes/status'], verbs: ['patch'] },
+  { apiGroups: [''], resources: ['nodes'], verbs: ['update', 'patch', 'delete'] },
   { apiGroups: ['discovery.k8s.io'], resources: ['endpointslices'], verbs: ['list', 'watch'] },
   { apiGroups: ['', 'events.k8s.io'], resources: ['events'], verbs: ['create', 'patch', 'update'] },
   { apiGroups: ['coordination.k8s.io'], resources: ['leases'], verbs: ['create'] },
@@ -38,15 +52,22 @@ export const cloudControllerManagerRules = [
 
 export async function startCloudControllerManager(
   context: ComponentContext,
-  { local, leaderElection }: CloudControllerManagerConfig,
+  config: CloudControllerManagerConfig,
 ): Promise<RunningComponent> {
-  if (!leaderElection) return runAll(context, local);
+  const provider = await openProvider(context, config);
+  const controllers = controllersOf(provider, config.clusterCidrs);
+  const { leaderElection } = config;
+  if (!leaderElection) return runAll(context, provider, controllers);
   let running: RunningComponent | undefined;
   const election: LeaderElection = runLeaderElection(context, {
     name: componentName,
     identity: leaderElection.identity,
     onStartedLeading() {
-      running = runAll({ ...context, client: fencedClient(context.client, () => election.holds) }, local);
+      running = runAll(
+        { ...context, client: fencedClient(context.client, () => election.holds) },
+        provider,
+        controllers,
+      );
     },
     onStoppedLeading() {
       void running?.stop();
@@ -55,18 +76,37 @@ export async function startCloudControllerManager(
   });
   return {
     async stop() {
+      provider.stop?.();
       await running?.stop();
       await election.stop();
     },
   };
 }
 
-function runAll(context: ComponentContext, local: LocalConfig): RunningComponent {
+/** Those of the abilities that the provider has. */
+export const controllersOf = (
+  { instances, loadBalancers, routes }: CloudProvider,
+  clusterCidrs: readonly string[],
+): readonly Controller[] => [
+  ...(instances
+    ? [cloudNodeController(instances), cloudNodeStatusController(instances), cloudNodeLifecycleController(instances)]
+    : []),
+  ...(loadBalancers ? serviceControllers(loadBalancers) : []),
+  ...(routes ? [routeController(routes, clusterCidrs)] : []),
+];
+
+function runAll(
+  context: ComponentContext,
+  provider: CloudProvider,
+  controllers: readonly Controller[],
+): RunningComponent {
   const informers = new InformerFactory(context);
-  const running = serviceControllers(localProvider(local)).map((each) => runController(context, informers, each));
+  const running = controllers.map((each) => runController(context, informers, each));
   return {
     async stop() {
       const stopped = running.map((controller) => controller.stop());
+      // A call that hangs must not hold up the stop.
+      provider.stop?.();
       await informers.stop();
       await Promise.all(stopped);
     },

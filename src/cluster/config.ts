@@ -18,6 +18,8 @@ export interface ClusterConfig extends Omit<Settings, 'port' | 'nodes' | 'nodeIP
   readonly nodeNames: readonly string[];
   /** Address of this machine for its pods and for clients. */
   readonly nodeIP: string;
+  /** The user gave the address, so that the cloud must know it. */
+  readonly isNodeIPGiven?: boolean;
   /** With it, this machine is one server of several, which share etcd. */
   readonly server?: ServerRequest;
 }
@@ -69,6 +71,7 @@ function withDefaults({ nodes, nodeIP, nodeName, ...given }: ClusterRequest): Cl
     nodeNames: nodeNames(given.name, nodes ?? defaultNodes, nodeName),
     nodeIP: nodeIP ?? primaryAddress(),
     nodeName,
+    ...(nodeIP !== undefined && { isNodeIPGiven: true }),
     ...given,
   };
   return config;
@@ -101,6 +104,7 @@ function checkConfig(config: ClusterConfig): void {
       `${both} is in --enable-admission-plugins and in --disable-admission-plugins: remove it from one of them`,
     );
   checkBackups(config);
+  checkCloud(config);
   checkRanges(config);
 }
 
@@ -110,6 +114,25 @@ function checkBackups({ backupSchedule, backupTo, backupRecipients }: ClusterCon
   const foreign = backupRecipients.find((recipient) => !recipient.startsWith('age1'));
   if (foreign !== undefined)
     throw new SettingError(`--backup-recipients ${foreign}: a public key of age begins with age1`);
+}
+
+function checkCloud({
+  cloudProvider = 'local',
+  cloudConfig,
+  loadBalancerRange,
+  providerID,
+  nodeNames,
+}: ClusterConfig): void {
+  if (providerID !== undefined && (cloudProvider === 'local' || nodeNames.length > 1))
+    throw new SettingError('--provider-id needs another --cloud-provider than local, and one node');
+  if (cloudProvider === 'local') {
+    if (cloudConfig) throw new SettingError('--cloud-config needs another --cloud-provider than local');
+    return;
+  }
+  if (!cloudConfig)
+    throw new SettingError(`--cloud-provider ${cloudProvider} needs --cloud-config with the file of its configuration`);
+  if (loadBalancerRange.length > 0)
+    throw new SettingError('--load-balancer-range needs --cloud-provider local: addresses come from the cloud');
 }
 
 function checkRanges(config: ClusterConfig): void {

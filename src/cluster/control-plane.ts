@@ -63,7 +63,12 @@ export const controlPlane: readonly Part[] = [
     startLed(context, 'cloud-controller-manager', api.clientFor(identities.cloudControllerManager), (own) => {
       const leaderElection = electionOf(context);
       const local = { ranges: context.config.loadBalancerRange, reservedPorts: reservedPorts(api.port) };
-      return startCloudControllerManager(own, { local, ...(leaderElection && { leaderElection }) });
+      const { cloudProvider = 'local', cloudConfig, clusterCidr, name } = context.config;
+      return startCloudControllerManager(own, {
+        ...{ provider: cloudProvider, local, clusterName: name, clusterCidrs: [clusterCidr] },
+        ...(cloudConfig !== undefined && { cloudConfig }),
+        ...(leaderElection && { leaderElection }),
+      });
     }),
   ),
   part('kube-scheduler', ['kube-apiserver'], (context, { 'kube-apiserver': api }) =>

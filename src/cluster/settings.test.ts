@@ -36,6 +36,8 @@ describe('a setting reads its value from text', () => {
     ['evictionHard', 'nodefs.available<1Gi, pid.available<0%', { 'nodefs.available': '1Gi', 'pid.available': '0%' }],
     ['loadBalancerRange', '192.0.2.200-192.0.2.220, 192.0.2.64/28', ['192.0.2.200-192.0.2.220', '192.0.2.64/28']],
     ['nodeName', 'worker-1.example', 'worker-1.example'],
+    ['cloudProvider', 'local', 'local'],
+    ['providerID', 'hcloud://42', 'hcloud://42'],
     [
       'nodeLabels',
       'disk=ssd, topology.kubernetes.io/zone=a,empty=',

@@ -3,6 +3,7 @@
 
 import path from 'node:path';
 import { autoscalerSettings } from './autoscaler-settings.ts';
+import { cloudSettings } from './cloud-settings.ts';
 import { type NodeTaint, nodeLabels, nodeName, nodeTaints, taintText } from './node-settings.ts';
 import {
   addressRanges,
@@ -327,6 +328,7 @@ export const settings = {
     default: [],
     read: addressRanges,
   }),
+  ...cloudSettings,
   evictionHard: setting<Readonly<Record<string, string>> | undefined>({
     flag: 'eviction-hard',
     argument: '<signal<amount,...>',

@@ -19,6 +19,12 @@ export interface KubeletConfig {
   readonly clusterDomain: string;
   readonly labels: Readonly<Record<string, string>>;
   readonly taints: readonly { key: string; value?: string; effect: 'NoSchedule' | 'PreferNoSchedule' | 'NoExecute' }[];
+  /** With it, the node waits for its cloud-controller-manager: the kubelet's --cloud-provider=external. */
+  readonly cloud?: {
+    /** The cloud must know the first of `nodeIPs`: the kubelet's --node-ip. */
+    readonly isNodeIPGiven: boolean;
+    readonly providerID?: string;
+  };
   readonly maxPods: number;
   /** Eviction thresholds for memory, disk and processes; Kubernetes' defaults if omitted. */
   readonly eviction?: EvictionConfig;

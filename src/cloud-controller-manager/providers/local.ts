@@ -6,7 +6,7 @@ import { keyOf, type Tools } from '../../client/client.ts';
 import { formatIp, type IpRange, parseIp, parseIpRange, rangeContains } from '../../machinery/ip.ts';
 import { must } from '../../machinery/must.ts';
 import type { CloudProvider, LoadBalancer } from '../provider.ts';
-import { wantsLoadBalancer } from '../services.ts';
+import { wantsLoadBalancer } from '../services/services.ts';
 import { takenPorts } from './taken-ports.ts';
 
 export interface LocalConfig {

@@ -2,7 +2,7 @@
 
 import { isPodTerminal, type Pod, type Service } from '../../api/api.ts';
 import { keyOf } from '../../client/client.ts';
-import { wantsLoadBalancer } from '../services.ts';
+import { wantsLoadBalancer } from '../services/services.ts';
 
 export interface PortUsers {
   readonly service: Service;

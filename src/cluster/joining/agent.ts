@@ -14,7 +14,7 @@ import {
 } from '../../client/client.ts';
 import { rotateCertificates } from '../certificate-rotation.ts';
 import type { KeyPair } from '../certificates.ts';
-import type { ClusterConfig, RunConfig } from '../config.ts';
+import { settings as allSettings, type ClusterConfig, type RunConfig } from '../config.ts';
 import type { Environment } from '../context.ts';
 import { claim, type DataDirectory, DataDirectoryError, dataDirectory, openDataDirectory } from '../data-directory.ts';
 import { identities } from '../identities.ts';
@@ -207,8 +207,12 @@ class Agent implements RunningAgent {
     }
   }
 
-  async #configOf({ serviceCidr, clusterCidr, clusterDomain }: SharedSettings): Promise<RunConfig> {
-    const config = { ...this.#given, serviceCidr, clusterCidr, clusterDomain, dataDirectory: this.directory.root };
+  async #configOf({ serviceCidr, clusterCidr, clusterDomain, cloudProvider }: SharedSettings): Promise<RunConfig> {
+    const config = {
+      ...this.#given,
+      ...{ serviceCidr, clusterCidr, clusterDomain, dataDirectory: this.directory.root },
+      cloudProvider: this.#given.cloudProvider ?? allSettings.cloudProvider.read(cloudProvider ?? 'local'),
+    };
     const remedy = 'all machines of a cluster have its ranges, so this one cannot join while they are in use';
     return { ...config, ...(await withOwnRanges(config, this.directory, thisMachine(), remedy)) };
   }

@@ -108,8 +108,11 @@ export async function ensureJoinObjects(
   client: Client,
   inputs: { readonly server: string; readonly ca: string; readonly config: Omit<SharedSettings, 'version'> },
 ): Promise<void> {
-  const { serviceCidr, clusterCidr, clusterDomain } = inputs.config;
-  const settings: SharedSettings = { serviceCidr, clusterCidr, clusterDomain, version };
+  const { serviceCidr, clusterCidr, clusterDomain, cloudProvider } = inputs.config;
+  const settings: SharedSettings = {
+    ...{ serviceCidr, clusterCidr, clusterDomain, version },
+    ...(cloudProvider && { cloudProvider }),
+  };
   await Promise.all([
     ...access.map(([collection, object]) =>
       client.raw('POST', collection, object).catch((error) => {
@@ -143,8 +146,14 @@ async function ensureMap(
 /** Undefined for a text that is no such settings. */
 export function parseSettings(text: string | undefined): SharedSettings | undefined {
   try {
-    const { serviceCidr, clusterCidr, clusterDomain, version } = fieldsIn(JSON.parse(text ?? ''));
-    const all = { serviceCidr, clusterCidr, clusterDomain, version };
+    const {
+      serviceCidr,
+      clusterCidr,
+      clusterDomain,
+      version,
+      cloudProvider = 'local',
+    } = fieldsIn(JSON.parse(text ?? ''));
+    const all = { serviceCidr, clusterCidr, clusterDomain, version, cloudProvider };
     const areTexts = Object.values(all).every((value) => typeof value === 'string');
     const areRanges = [serviceCidr, clusterCidr].every((range) => parseCidr(textIn(range)));
     return areTexts && areRanges ? (all as SharedSettings) : undefined;

@@ -25,6 +25,8 @@ export interface SharedSettings {
   readonly serviceCidr: string;
   readonly clusterCidr: string;
   readonly clusterDomain: string;
+  /** The --cloud-provider of the servers; left out: local. */
+  readonly cloudProvider?: string;
   /** Of Coracle. */
   readonly version: string;
 }

@@ -7,6 +7,7 @@ import { kubernetesVersion, simulatedVolumeDirectory } from '../../api/api.ts';
 import type { RunningComponent } from '../../client/client.ts';
 import { type KubeletConfig, type RunningKubelet, startKubelet } from '../../kubelet/kubelet.ts';
 import { firstAddresses } from '../addresses.ts';
+import type { RunConfig } from '../config.ts';
 import { componentContext } from '../context.ts';
 import { identities } from '../identities.ts';
 import type { NodeHandle, NodePartContext } from '../node-part.ts';
@@ -82,6 +83,7 @@ async function kubeletConfig({ config, directory }: NodePartContext, name: strin
     clusterDomain: config.clusterDomain,
     labels: config.nodeLabels ?? {},
     taints: config.nodeTaints,
+    ...cloudOf(config),
     maxPods: 110,
     capacity: simulated ? simulatedCapacity : await machineCapacity(directory.root),
     reserved: { cpuMillis: 0, memoryBytes: 100 * 2 ** 20 },
@@ -92,6 +94,10 @@ async function kubeletConfig({ config, directory }: NodePartContext, name: strin
     ...(config.evictionHard && { eviction: { evictionHard: config.evictionHard } }),
   };
 }
+
+/** Nodes of a cloud wait for its cloud-controller-manager; the addresses of others are their own. */
+const cloudOf = ({ cloudProvider = 'local', providerID, isNodeIPGiven = false }: RunConfig) =>
+  cloudProvider === 'local' ? {} : { cloud: { isNodeIPGiven, ...(providerID !== undefined && { providerID }) } };
 
 const simulatedCapacity = { cpuMillis: 32_000, memoryBytes: 256 * 2 ** 30, ephemeralStorageBytes: 2 ** 40 };
 const architecture = os.arch() === 'x64' ? 'amd64' : os.arch();

@@ -118,6 +118,45 @@ describe('registration', () => {
     ]);
   });
 
+  const taint = { key: 'node.cloudprovider.kubernetes.io/uninitialized', value: 'true', effect: 'NoSchedule' };
+  const providedIP = 'alpha.kubernetes.io/provided-node-ip';
+  const hostname = { type: 'Hostname', address: 'host' };
+
+  test.each<[string, NonNullable<KubeletConfig['cloud']>, object, string | undefined, string[]]>([
+    ['whose cloud finds it', { isNodeIPGiven: false }, { taints: [taint] }, undefined, []],
+    [
+      'with an identity and an address',
+      { isNodeIPGiven: true, providerID: 'x://1' },
+      { taints: [taint], providerID: 'x://1' },
+      '192.0.2.1,2001:db8::1',
+      ['192.0.2.1', '2001:db8::1'],
+    ],
+  ])('of a node %s waits for its cloud', async (_, cloud, spec, annotation, addresses) => {
+    const { keeper, node } = start({ cloud });
+    await keeper.register(1);
+    const found = await node();
+    expect(found.spec).toEqual(spec);
+    expect(found.metadata.annotations?.[providedIP]).toBe(annotation);
+    expect(found.status?.addresses).toEqual([
+      ...addresses.map((address) => ({ type: 'InternalIP', address })),
+      hostname,
+    ]);
+  });
+
+  test('of a node that had a cloud removes its annotation; the addresses of a cloud stay', async () => {
+    const { keeper, client, clock, node } = start({ cloud: { isNodeIPGiven: false } });
+    const addresses = [{ type: 'ExternalIP', address: '198.51.100.1' }];
+    const metadata = { name: 'n', annotations: { [providedIP]: '192.0.2.7' } };
+    await client.create('nodes', { metadata, status: { addresses } } as never);
+    await keeper.register(1);
+    keeper.start();
+    await clock.advance(600_000);
+    await keeper.stop();
+    const found = await node();
+    expect(found.metadata.annotations).not.toHaveProperty([providedIP]);
+    expect([found.status?.addresses, found.spec?.taints]).toEqual([addresses, undefined]);
+  });
+
   test('is tried again after 0.1, 0.2, 0.4 ... at most 7 seconds', async () => {
     const { keeper, server, clock } = start();
     const triesMs: number[] = [];

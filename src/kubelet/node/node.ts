@@ -2,7 +2,6 @@
 // https://kubernetes.io/docs/concepts/architecture/nodes/
 
 import {
-  type Draft,
   formatMicroTime,
   isAlreadyExists,
   isConflict,
@@ -11,7 +10,6 @@ import {
   type Node,
   type NodeCondition,
   type NodeStatus,
-  volumeDirectoryAnnotation,
 } from '../../api/api.ts';
 import type { Client, EventRecorder } from '../../client/client.ts';
 import type { ContainerRuntime, Image } from '../../container-runtime/container-runtime.ts';
@@ -28,6 +26,14 @@ import {
   nodeStatusUpdateFrequencyMs,
 } from '../config.ts';
 import { allocatableOf } from '../pods/start-container.ts';
+import {
+  addressesOf,
+  hasCloudAddresses,
+  newNode,
+  nodeAnnotations,
+  nodeLabels,
+  registrationAnnotations,
+} from './new-node.ts';
 import { conditionEvents, nodeConditions } from './node-conditions.ts';
 
 const registrationRetryMs = 100;
@@ -87,31 +93,18 @@ export class NodeKeeper {
 
   async #registerOnce(): Promise<void> {
     const { client, events } = this.#tools;
-    const labels = this.#labels();
+    const labels = nodeLabels(this.#config);
     const status = await this.#status(undefined);
-    const { taints, volumeDirectory } = this.#config;
-    const annotations = {
-      'volumes.kubernetes.io/controller-managed-attach-detach': 'true',
-      [volumeDirectoryAnnotation]: volumeDirectory,
-    };
-    const draft: Draft<Node> = {
-      metadata: {
-        name: this.#config.nodeName,
-        labels,
-        annotations,
-      },
-      spec: { ...(taints.length > 0 && { taints: [...taints] }) } as Node['spec'],
-      status,
-    };
+    const annotations = nodeAnnotations(this.#config);
     try {
-      this.node = await client.create('nodes', draft);
+      this.node = await client.create('nodes', newNode(this.#config, status));
     } catch (error) {
       if (!isAlreadyExists(error)) throw error;
       const existing = await client.get('nodes', { name: this.#config.nodeName });
       const { metadata } = existing;
       const changed =
         Object.entries(labels).some(([key, value]) => metadata.labels?.[key] !== value) ||
-        metadata.annotations?.[volumeDirectoryAnnotation] !== volumeDirectory;
+        registrationAnnotations.some((key) => (metadata.annotations?.[key] ?? null) !== (annotations[key] ?? null));
       this.node = changed
         ? await client.patch(
             'nodes',
@@ -171,18 +164,6 @@ export class NodeKeeper {
     }
   }
 
-  #labels(): Record<string, string> {
-    const { nodeInfo, hostname } = this.#config;
-    return {
-      'beta.kubernetes.io/arch': nodeInfo.architecture,
-      'beta.kubernetes.io/os': nodeInfo.operatingSystem,
-      'kubernetes.io/arch': nodeInfo.architecture,
-      'kubernetes.io/hostname': hostname,
-      'kubernetes.io/os': nodeInfo.operatingSystem,
-      ...this.#config.labels,
-    };
-  }
-
   /** Renews the Lease, which is the node's heartbeat. */
   async #heartbeat(): Promise<void> {
     const { client, clock } = this.#tools;
@@ -226,10 +207,12 @@ export class NodeKeeper {
     const status = await this.#status(current);
     const due = clock.now() - this.#reportedMs >= nodeStatusReportFrequencyMs;
     if (!due && deepEqual(withoutHeartbeats(status), withoutHeartbeats(current.status))) return;
+    // The cloud writes its addresses itself: a strategic patch would merge them by their types.
+    const { addresses: _, ...others } = status;
     this.node = await client.patch(
       'nodes',
       { name: this.#config.nodeName },
-      { type: 'strategic', body: { status } },
+      { type: 'strategic', body: { status: hasCloudAddresses(this.#config, current) ? others : status } },
       { subresource: 'status' },
     );
     this.#reportedMs = clock.now();
@@ -270,10 +253,7 @@ export class NodeKeeper {
       capacity: capacity(cpuMillis, memoryBytes, ephemeralStorageBytes),
       allocatable: capacity(usable.cpuMillis, usable.memoryBytes, usable.ephemeralStorageBytes),
       conditions: await this.#conditions(current),
-      addresses: [
-        ...config.nodeIPs.map((address) => ({ type: 'InternalIP', address })),
-        { type: 'Hostname', address: config.hostname },
-      ],
+      addresses: addressesOf(config, current),
       daemonEndpoints: { kubeletEndpoint: { Port: this.#port } },
       nodeInfo: {
         ...config.nodeInfo,

@@ -1,13 +1,13 @@
 import { afterEach, describe, expect, test } from 'vitest';
-import type { Node, Service } from '../api/api.ts';
-import { type Client, createClient } from '../client/client.ts';
-import { createApiServer } from '../kube-apiserver/kube-apiserver.ts';
-import { silentLogger } from '../machinery/logger.ts';
-import { Metrics } from '../machinery/metrics.ts';
-import { seededRandom } from '../machinery/random.ts';
-import { VirtualClock } from '../machinery/time/clock.ts';
-import { createMemoryStore } from '../store/store.ts';
-import { startCloudControllerManager } from './cloud-controller-manager.ts';
+import type { Node, Service } from '../../api/api.ts';
+import { type Client, createClient } from '../../client/client.ts';
+import { createApiServer } from '../../kube-apiserver/kube-apiserver.ts';
+import { silentLogger } from '../../machinery/logger.ts';
+import { Metrics } from '../../machinery/metrics.ts';
+import { seededRandom } from '../../machinery/random.ts';
+import { VirtualClock } from '../../machinery/time/clock.ts';
+import { createMemoryStore } from '../../store/store.ts';
+import { startCloudControllerManager } from '../cloud-controller-manager.ts';
 import { changesNodes, needsUpdate, usesNode } from './services.ts';
 
 const admin = { name: 'admin', groups: ['system:masters', 'system:authenticated'] };
@@ -29,6 +29,7 @@ async function start(ranges: readonly string[], nodes: readonly string[] = ['192
   const context = { client, clock, random, logger: silentLogger, metrics: new Metrics(), fatal };
   const run = async () => {
     const manager = await startCloudControllerManager(context, {
+      ...{ provider: 'local', clusterName: 'test', clusterCidrs: ['10.244.0.0/16'] },
       local: { ranges, reservedPorts: new Map([[6443, 'the API server']]) },
     });
     return manager.stop.bind(manager);

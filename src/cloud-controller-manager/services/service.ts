@@ -1,10 +1,11 @@
 // Gives services of type LoadBalancer their load balancers, and removes them.
 // https://kubernetes.io/docs/concepts/services-networking/service/#loadbalancer
 
-import { isNotFound, type LoadBalancerStatus, type Node, type Service } from '../api/api.ts';
-import { type Controller, keyOf, type Tools } from '../client/client.ts';
-import { deepEqual } from '../machinery/collections/equal.ts';
-import type { CloudProvider, LoadBalancer, LoadBalancers } from './provider.ts';
+import { isNotFound, type LoadBalancerStatus, type Node, type Service } from '../../api/api.ts';
+import { type Controller, keyOf, type Tools } from '../../client/client.ts';
+import { deepEqual } from '../../machinery/collections/equal.ts';
+import { type LoadBalancer, type LoadBalancers, messageOf, RetryAfterError } from '../provider.ts';
+import { serviceMetrics } from './service-metrics.ts';
 import {
   changesNodes,
   cleanupFinalizer,
@@ -28,12 +29,14 @@ interface Shared {
   readonly nodes: Map<string, string>;
   /** Failures in a row, by service. */
   readonly failures: Map<string, number>;
+  /** Services that may have a load balancer, for one that is deleted although it has the finalizer. */
+  readonly balanced: Map<string, Service>;
   enqueue: (key: string) => void;
 }
 
-export function serviceControllers({ loadBalancers }: CloudProvider): readonly Controller[] {
-  if (!loadBalancers) return [];
-  const shared: Shared = { balancers: loadBalancers, nodes: new Map(), failures: new Map(), enqueue: () => {} };
+export function serviceControllers(balancers: LoadBalancers): readonly Controller[] {
+  const maps = { nodes: new Map(), failures: new Map(), balanced: new Map() };
+  const shared: Shared = { balancers, ...maps, enqueue: () => {} };
   return [balancerController(shared), hostsController(shared)];
 }
 
@@ -58,58 +61,104 @@ function balancerController(shared: Shared): Controller {
     },
     async reconcile(key, tools) {
       const service = tools.lister('services').get(key);
-      if (!service) return forget(shared, key);
       try {
-        if (wantsLoadBalancer(service) && !needsCleanup(service)) await ensure(service, tools, shared);
-        else await remove(service, tools, shared);
+        await removeFormer(shared.balanced.get(key), service, tools, shared);
+        if (service) await sync(service, tools, shared);
         shared.failures.delete(key);
       } catch (error) {
-        const message = `Error syncing load balancer: ${messageOf(error)}`;
-        tools.events.event(service, 'Warning', 'SyncLoadBalancerFailed', message);
-        const failures = shared.failures.get(key) ?? 0;
-        shared.failures.set(key, failures + 1);
-        const after = Math.min(shortestRetryMs * 2 ** failures, longestRetryMs);
-        tools.logger.warn('load balancer not synced', { key, error: messageOf(error), retryMs: after });
-        return { after };
+        return { after: retryMs(key, error, tools, shared) };
       }
     },
   };
 }
 
-function forget({ nodes, failures, enqueue }: Shared, key: string): void {
+function retryMs(key: string, error: unknown, { logger }: Tools, { failures }: Shared): number {
+  const count = failures.get(key) ?? 0;
+  // A time that the cloud asks for does not count as a failure.
+  failures.set(key, error instanceof RetryAfterError ? count : count + 1);
+  const usualMs = Math.min(shortestRetryMs * 2 ** count, longestRetryMs);
+  const afterMs = error instanceof RetryAfterError ? error.afterMs : usualMs;
+  logger.warn('load balancer not synced', { key, error: messageOf(error), retryMs: afterMs });
+  return afterMs;
+}
+
+async function sync(service: Service, tools: Tools, shared: Shared): Promise<void> {
+  try {
+    if (wantsLoadBalancer(service) && !needsCleanup(service)) await ensure(service, tools, shared);
+    else await remove(service, tools, shared);
+  } catch (error) {
+    tools.events.event(
+      service,
+      'Warning',
+      'SyncLoadBalancerFailed',
+      `Error syncing load balancer: ${messageOf(error)}`,
+    );
+    throw error;
+  }
+}
+
+/** Deletes the load balancer of a service that is gone, or has been replaced, without the way over its finalizer. */
+async function removeFormer(
+  former: Service | undefined,
+  service: Service | undefined,
+  tools: Tools,
+  shared: Shared,
+): Promise<void> {
+  if (!former || service?.metadata.uid === former.metadata.uid) return;
+  const record = recorder(former, tools);
+  record('Normal', 'DeletingLoadBalancer', 'Deleting load balancer');
+  await shared.balancers.remove(former, tools).catch((error) => {
+    record('Warning', 'DeleteLoadBalancerFailed', `Error deleting load balancer: ${messageOf(error)}`);
+    throw error;
+  });
+  record('Normal', 'DeletedLoadBalancer', 'Deleted load balancer');
+  forget(shared, keyOf(former));
+}
+
+/** Repeats an error with its place in front of it. */
+const within =
+  (place: string) =>
+  (error: unknown): never => {
+    const message = `${place}: ${messageOf(error)}`;
+    throw error instanceof RetryAfterError ? new RetryAfterError(message, error.afterMs) : new Error(message);
+  };
+
+function forget({ nodes, failures, balanced, enqueue }: Shared, key: string): void {
   nodes.delete(key);
   failures.delete(key);
+  balanced.delete(key);
   // Others may wait for an address or a port of a service that is gone.
   for (const waiting of failures.keys()) enqueue(waiting);
 }
 
 const nodesOf = ({ lister }: Tools): readonly Node[] => lister('nodes').list().filter(usesNode);
 
-async function ensure(service: Service, tools: Tools, { balancers, nodes: given }: Shared): Promise<void> {
+async function ensure(service: Service, tools: Tools, { balancers, balanced, nodes: given }: Shared): Promise<void> {
   const record = recorder(service, tools);
+  balanced.set(keyOf(service), service);
   record('Normal', 'EnsuringLoadBalancer', 'Ensuring load balancer');
-  await setFinalizer(service, true, tools);
+  await setFinalizer(service, true, tools).catch(within('failed to add load balancer cleanup finalizer'));
   const nodes = nodesOf(tools);
   if (nodes.length === 0) record('Warning', 'UnAvailableLoadBalancer', 'There are no available nodes for LoadBalancer');
   given.set(keyOf(service), nodeSet(nodes));
-  const balancer = await balancers.ensure(service, nodes, tools).catch((error) => {
-    throw new Error(`failed to ensure load balancer: ${messageOf(error)}`);
-  });
+  const balancer = await balancers.ensure(service, nodes, tools).catch(within('failed to ensure load balancer'));
   record('Normal', 'EnsuredLoadBalancer', 'Ensured load balancer');
-  await setBalancer(service, balancer, tools);
+  await setBalancer(service, balancer, tools).catch(within('failed to update load balancer status'));
 }
 
 async function remove(service: Service, tools: Tools, shared: Shared): Promise<void> {
   const record = recorder(service, tools);
-  if (await shared.balancers.exists(service, tools)) {
+  const exists = await shared.balancers
+    .exists(service, tools)
+    .catch(within('failed to check if load balancer exists before cleanup'));
+  if (exists) {
     record('Normal', 'DeletingLoadBalancer', 'Deleting load balancer');
-    await shared.balancers.remove(service, tools).catch((error) => {
-      throw new Error(`failed to delete load balancer: ${messageOf(error)}`);
-    });
+    await shared.balancers.remove(service, tools).catch(within('failed to delete load balancer'));
   }
   const annotations = Object.fromEntries((shared.balancers.ownAnnotations ?? []).map((name) => [name, null]));
-  await setBalancer(service, { status: {}, annotations }, tools);
-  await setFinalizer(service, false, tools);
+  // Before the finalizer goes: after a crash in between, nothing else would clear the status.
+  await setBalancer(service, { status: {}, annotations }, tools).catch(within('failed to update load balancer status'));
+  await setFinalizer(service, false, tools).catch(within('failed to remove load balancer cleanup finalizer'));
   record('Normal', 'DeletedLoadBalancer', 'Deleted load balancer');
   forget(shared, keyOf(service));
 }
@@ -153,6 +202,9 @@ async function updateHosts(
   const record = recorder(service, tools);
   // The service waits for its first success: that has the nodes of then.
   if (failures.has(key)) return enqueue(key);
+  const metrics = serviceMetrics(tools.metrics);
+  const beginMs = tools.clock.monotonic();
+  metrics.syncs.add();
   try {
     const balancer = await balancers.update(service, nodes, tools);
     const isChanged = balancer ? await setBalancer(service, balancer, tools) : false;
@@ -160,6 +212,8 @@ async function updateHosts(
     if (nodes.length > 0) record('Normal', 'UpdatedLoadBalancer', 'Updated load balancer with new hosts');
     else record('Warning', 'UnAvailableLoadBalancer', 'There are no available nodes for LoadBalancer');
   } catch (error) {
+    if (!(await mayExist(service, tools, balancers))) return;
+    metrics.errors.add();
     const names = nodes.map(({ metadata }) => metadata.name).sort();
     const rest = names.length > mostNames ? [`<${names.length - mostNames} more>`] : [];
     const shown = [...names.slice(0, mostNames), ...rest].join(' ');
@@ -169,11 +223,17 @@ async function updateHosts(
       `Error updating load balancer with new hosts [${shown}] [node names limited, total number of nodes: ${nodes.length}], error: ${messageOf(error)}`,
     );
     enqueue(key);
+  } finally {
+    metrics.latency.observe((tools.clock.monotonic() - beginMs) / 1000);
   }
 }
 
-/** For users: without the stack. */
-const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+/** A load balancer that is gone is none that was not updated. */
+const mayExist = (service: Service, tools: Tools, { exists }: LoadBalancers): Promise<boolean> =>
+  exists(service, tools).catch((error) => {
+    tools.logger.error('failed to check if load balancer exists', { key: keyOf(service), error: messageOf(error) });
+    return true;
+  });
 
 const recorder =
   (service: Service, { events }: Tools) =>

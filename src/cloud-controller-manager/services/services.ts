@@ -1,7 +1,7 @@
 // Which services and nodes a load balancer concerns, and which changes of them matter.
 
-import { isExcludedFromBalancers, type Node, type Service } from '../api/api.ts';
-import { deepEqual } from '../machinery/collections/equal.ts';
+import { isExcludedFromBalancers, type Node, type Service } from '../../api/api.ts';
+import { deepEqual } from '../../machinery/collections/equal.ts';
 
 export const cleanupFinalizer = 'service.kubernetes.io/load-balancer-cleanup';
 /** The cluster autoscaler is about to remove the node. */
