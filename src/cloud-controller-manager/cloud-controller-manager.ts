@@ -54,7 +54,7 @@ export async function startCloudControllerManager(
   context: ComponentContext,
   config: CloudControllerManagerConfig,
 ): Promise<RunningComponent> {
-  const provider = await openProvider(context, config);
+  const provider = await openProvider(context, { ...config, cloudConfig: config.cloudConfig ?? '' });
   const controllers = controllersOf(provider, config.clusterCidrs);
   const { leaderElection } = config;
   if (!leaderElection) return runAll(context, provider, controllers);
@@ -75,6 +75,7 @@ export async function startCloudControllerManager(
     },
   });
   return {
+    health: () => running?.health?.(),
     async stop() {
       provider.stop?.();
       await running?.stop();
@@ -103,6 +104,7 @@ function runAll(
   const informers = new InformerFactory(context);
   const running = controllers.map((each) => runController(context, informers, each));
   return {
+    health: () => provider.problem?.(),
     async stop() {
       const stopped = running.map((controller) => controller.stop());
       // A call that hangs must not hold up the stop.

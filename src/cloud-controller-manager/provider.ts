@@ -12,7 +12,9 @@ export interface CloudProvider {
   readonly loadBalancers?: LoadBalancers;
   /** Left out: the cloud's network does not route addresses of pods. */
   readonly routes?: Routes;
-  /** Ends its connections. */
+  /** Why the cloud does not answer; undefined while it does. */
+  problem?(): string | undefined;
+  /** Ends its calls and connections. */
   stop?(): void;
 }
 
@@ -92,6 +94,12 @@ export class RetryAfterError extends Error {
     super(message);
     this.afterMs = afterMs;
   }
+}
+
+/** A failure of the cloud and not of this program: logs have its text alone. */
+export class CloudError extends Error {
+  override readonly name = 'CloudError';
+  override stack = undefined;
 }
 
 /** For users: without the stack. */

@@ -4,7 +4,7 @@
 import { isConflict, type Node } from '../../api/api.ts';
 import { type Controller, keyOf, type Tools } from '../../client/client.ts';
 import { deepEqual } from '../../machinery/collections/equal.ts';
-import { type Instance, type Instances, messageOf } from '../provider.ts';
+import { CloudError, type Instance, type Instances, messageOf } from '../provider.ts';
 import { nodeAddresses, preferred } from './node-addresses.ts';
 import { initialLabels, reconciledLabels } from './node-labels.ts';
 
@@ -55,7 +55,7 @@ async function reconcileLabels(node: Node, { client }: Tools): Promise<void> {
 
 async function initialize(node: Node, instances: Instances, tools: Tools): Promise<void> {
   const { name } = node.metadata;
-  const failed = (reason: string) => new Error(`failed to get instance metadata for node ${name}: ${reason}`);
+  const failed = (reason: string) => new CloudError(`failed to get instance metadata for node ${name}: ${reason}`);
   const instance = await instances.find(node).catch((error) => {
     throw failed(messageOf(error));
   });
@@ -67,7 +67,7 @@ async function initialize(node: Node, instances: Instances, tools: Tools): Promi
     preferred(node, instance.addresses);
   } catch (error) {
     const reason = `provided node ip for node "${name}" is not valid: ${messageOf(error)}`;
-    throw new Error(`failed to get node modifiers from cloud provider: ${reason}`);
+    throw new CloudError(`failed to get node modifiers from cloud provider: ${reason}`);
   }
   const initialized = await write(node, instance, tools);
   const seconds = () => (tools.clock.now() - Date.parse(node.metadata.creationTimestamp ?? '')) / 1000;

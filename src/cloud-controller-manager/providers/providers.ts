@@ -2,23 +2,25 @@
 
 import type { ComponentContext } from '../../client/client.ts';
 import type { CloudProvider } from '../provider.ts';
+import { externalProvider } from './external/external.ts';
 import { type LocalConfig, localProvider } from './local.ts';
+import type { ProviderConfig } from './provider-config.ts';
 
-export interface ProviderConfig {
-  readonly provider: CloudName;
+interface AnyConfig extends ProviderConfig {
   readonly local: LocalConfig;
-  readonly cloudConfig?: string;
-  readonly clusterName: string;
 }
 
 /** Rejects with the fault of the provider's configuration. */
-type OpenProvider = (context: ComponentContext, config: ProviderConfig) => Promise<CloudProvider>;
+type OpenProvider = (context: ComponentContext, config: AnyConfig) => Promise<CloudProvider>;
 
 const providers = {
   local: async (_context, { local }) => localProvider(local),
+  external: externalProvider,
 } as const satisfies Record<string, OpenProvider>;
 
 export type CloudName = keyof typeof providers;
 
-export const openProvider = (context: ComponentContext, config: ProviderConfig): Promise<CloudProvider> =>
-  (providers[config.provider] as OpenProvider)(context, config);
+export const openProvider = (
+  context: ComponentContext,
+  { provider, ...config }: AnyConfig & { readonly provider: CloudName },
+): Promise<CloudProvider> => (providers[provider] as OpenProvider)(context, config);

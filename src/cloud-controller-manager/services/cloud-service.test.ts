@@ -99,7 +99,7 @@ describe('errors of the cloud', () => {
     expect(waits.slice(1)).toEqual([10, 20, 40, 80, 160, 300, 300]);
   });
 
-  test('are repeated when the cloud says so, without a longer wait the next time', async () => {
+  test('are repeated when the cloud asks for it, without a longer wait the next time', async () => {
     const test = await start();
     test.failures.set('ensure', new RetryAfterError('not ready yet', 2_000));
     await test.service('web');

@@ -146,17 +146,13 @@ async function ensureMap(
 /** Undefined for a text that is no such settings. */
 export function parseSettings(text: string | undefined): SharedSettings | undefined {
   try {
-    const {
-      serviceCidr,
-      clusterCidr,
-      clusterDomain,
-      version,
-      cloudProvider = 'local',
-    } = fieldsIn(JSON.parse(text ?? ''));
-    const all = { serviceCidr, clusterCidr, clusterDomain, version, cloudProvider };
-    const areTexts = Object.values(all).every((value) => typeof value === 'string');
+    const { serviceCidr, clusterCidr, clusterDomain, version, cloudProvider } = fieldsIn(JSON.parse(text ?? ''));
+    const all = { serviceCidr, clusterCidr, clusterDomain, version };
+    const areTexts = [...Object.values(all), cloudProvider ?? ''].every((value) => typeof value === 'string');
     const areRanges = [serviceCidr, clusterCidr].every((range) => parseCidr(textIn(range)));
-    return areTexts && areRanges ? (all as SharedSettings) : undefined;
+    return areTexts && areRanges
+      ? ({ ...all, ...(cloudProvider !== undefined && { cloudProvider }) } as SharedSettings)
+      : undefined;
   } catch {
     return undefined;
   }

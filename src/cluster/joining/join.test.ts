@@ -20,7 +20,7 @@ import { joinCluster } from './join.ts';
 import { controlPlaneLabel, ensureJoinObjects } from './join-objects.ts';
 import { readMembership } from './membership.ts';
 import { ensureNodeCertificates, existingKubeletCertificate } from './node-certificates.ts';
-import { checkPort } from './server.ts';
+import { checkCloud, checkPort } from './server.ts';
 import { createToken, deleteToken, listTokens, newToken, workerGroup } from './tokens.ts';
 import type { JoinRequest } from './types.ts';
 
@@ -176,6 +176,18 @@ test.each([
 ])('a server joins %s with port %i', (server, port, message) => {
   if (message) expect(() => checkPort(server, port)).toThrow(message);
   else checkPort(server, port);
+});
+
+test.each([
+  [undefined, undefined, undefined],
+  [undefined, 'local', undefined],
+  ['external', 'external', undefined],
+  ['external', undefined, /start this one with --cloud-provider external and its --cloud-config/],
+  [undefined, 'external', /start this one with --cloud-provider local$/],
+] as const)('a server joins a cluster of the cloud %s with %s', (theirs, own, message) => {
+  const check = () => checkCloud({ cloudProvider: theirs } as never, { cloudProvider: own } as never);
+  if (message) expect(check).toThrow(message);
+  else check();
 });
 
 test('a damaged record of the membership is named', async () => {

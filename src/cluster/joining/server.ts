@@ -83,6 +83,7 @@ async function joinControlPlane(
   const { settings, server, client, close } = await enterCluster(join, clock);
   try {
     checkPort(server, config.port);
+    checkCloud(settings, config);
     for (const node of config.nodeNames) await checkName(client, node);
     const endpoints = await fetchKeys(client, directory.pki, join.certificateKey);
     if (endpoints.length === 0)
@@ -100,6 +101,15 @@ export function checkPort(server: string, port: number | undefined): void {
   const [theirs = ''] = /\d+$/.exec(hostAndPort(server)) ?? [];
   if (theirs !== String(port))
     throw new JoinError(`all servers of a cluster have the same port: start this one with --port ${theirs}`);
+}
+
+/** Any server may lead the cloud controllers. */
+export function checkCloud(settings: SharedSettings, { cloudProvider = 'local' }: ClusterConfig): void {
+  const { cloudProvider: theirs = 'local' } = settings;
+  if (theirs !== cloudProvider)
+    throw new JoinError(
+      `all servers of a cluster have the same cloud: start this one with --cloud-provider ${theirs}${theirs === 'local' ? '' : ' and its --cloud-config'}`,
+    );
 }
 
 async function readServer(directory: DataDirectory): Promise<SharedSettings | undefined> {

@@ -1,0 +1,181 @@
+// Calls a user's own cloud provider: a POST of JSON, with limits of time, size and attempts.
+
+import * as http from 'node:http';
+import * as https from 'node:https';
+import type { ComponentContext } from '../../../client/client.ts';
+import { type Fields, isFields, textIn } from '../../../machinery/parsed.ts';
+import { messageOf, RetryAfterError } from '../../provider.ts';
+import { readText } from '../config-file.ts';
+import type { ExternalConfig } from './external-config.ts';
+
+const mostBytes = 4 * 1024 * 1024;
+const longestMessage = 500;
+const firstDelayMs = 500;
+const longestRetryAfterSeconds = 3_600;
+/** Answers that another attempt may change. */
+const passing = [429, 500, 502, 503, 504];
+
+interface Answer {
+  readonly code: number;
+  readonly text: string;
+}
+
+/** Another attempt may succeed. */
+class PassingError extends Error {}
+
+export class Caller {
+  readonly #config: ExternalConfig;
+  readonly #context: Pick<ComponentContext, 'clock' | 'random' | 'logger'>;
+  readonly #stopped = new AbortController();
+  #agent: { readonly of: string; readonly agent: http.Agent } | undefined;
+  #problem: string | undefined;
+
+  constructor(config: ExternalConfig, context: Pick<ComponentContext, 'clock' | 'random' | 'logger'>) {
+    this.#config = config;
+    this.#context = context;
+  }
+
+  /** Why the last call had no answer; undefined after one that had. */
+  get problem(): string | undefined {
+    return this.#problem;
+  }
+
+  /** Rejects with a text for the user. Each attempt is a new request, with an id that the answer repeats. */
+  async call(name: string, parameters: object): Promise<Fields> {
+    const { clock, random } = this.#context;
+    for (let attempt = 0; ; attempt++)
+      try {
+        const answer = await this.#attempt(name, parameters);
+        this.#note(undefined, name);
+        return answer;
+      } catch (error) {
+        if (!(error instanceof PassingError)) {
+          this.#note(undefined, name);
+          throw error;
+        }
+        if (attempt >= this.#config.retries || this.#stopped.signal.aborted) {
+          this.#note(error.message, name);
+          throw new Error(`${name}: ${error.message}`);
+        }
+        await clock.sleep(firstDelayMs * 2 ** attempt * (1 + random.next()), this.#stopped.signal).catch(() => {});
+      }
+  }
+
+  stop(): void {
+    this.#stopped.abort();
+    this.#agent?.agent.destroy();
+  }
+
+  /** Logs only changes: controllers log each call that fails. */
+  #note(problem: string | undefined, call: string): void {
+    const { logger } = this.#context;
+    if (problem !== undefined && this.#problem === undefined)
+      logger.warn('cloud provider does not answer', { url: this.#config.url, call, error: problem });
+    if (problem === undefined && this.#problem !== undefined)
+      logger.info('cloud provider answers again', { url: this.#config.url, call });
+    this.#problem = problem;
+  }
+
+  async #attempt(name: string, parameters: object): Promise<Fields> {
+    const { random, clock } = this.#context;
+    const { cluster, timeoutMs } = this.#config;
+    const requestID = random.uuid();
+    const body = JSON.stringify({ apiVersion: 'cloud.coracle.local/v1', requestID, cluster, ...parameters });
+    const limit = new AbortController();
+    const timer = clock.after(timeoutMs, () => limit.abort(), { background: true });
+    try {
+      const signal = AbortSignal.any([limit.signal, this.#stopped.signal]);
+      const answer = await this.#send(name, body, signal).catch((error) => {
+        if (this.#stopped.signal.aborted) throw new Error(`${name}: the cloud-controller-manager stops`);
+        throw new PassingError(limit.signal.aborted ? `no answer within ${timeoutMs / 1000} s` : messageOf(error));
+      });
+      return contentOf(name, answer, requestID);
+    } finally {
+      timer.cancel();
+    }
+  }
+
+  async #send(name: string, body: string, signal: AbortSignal): Promise<Answer> {
+    const { url, files } = this.#config;
+    const [ca, cert, key, token] = await Promise.all(
+      [files.ca, files.cert, files.key, files.token].map((file) => (file === undefined ? undefined : readText(file))),
+    );
+    const target = new URL(`${url}/v1/${name}`);
+    const isSecure = target.protocol === 'https:';
+    const agent = this.#agentFor({ ca, cert, key }, isSecure);
+    return new Promise((resolve, reject) => {
+      const request = (isSecure ? https : http).request(
+        target,
+        {
+          ...{ agent, method: 'POST', signal },
+          headers: {
+            ...{ accept: 'application/json', 'content-type': 'application/json' },
+            'content-length': Buffer.byteLength(body),
+            'user-agent': 'coracle-cloud-controller-manager',
+            ...(token !== undefined && { authorization: `Bearer ${token.trim()}` }),
+          },
+        },
+        (response) => bodyOf(response).then((text) => resolve({ code: response.statusCode ?? 0, text }), reject),
+      );
+      request.on('error', reject);
+      request.end(body);
+    });
+  }
+
+  /** A new one when the certificates have changed. */
+  #agentFor(tls: { ca?: string; cert?: string; key?: string }, isSecure: boolean): http.Agent {
+    const of = JSON.stringify(tls);
+    if (this.#agent?.of === of) return this.#agent.agent;
+    this.#agent?.agent.destroy();
+    const options = { keepAlive: true, maxSockets: 64 };
+    const agent = isSecure ? new https.Agent({ ...options, ...tls }) : new http.Agent(options);
+    this.#agent = { of, agent };
+    return agent;
+  }
+}
+
+async function bodyOf(response: http.IncomingMessage): Promise<string> {
+  const pieces: Buffer[] = [];
+  let bytes = 0;
+  for await (const piece of response as AsyncIterable<Buffer>) {
+    bytes += piece.length;
+    if (bytes > mostBytes) {
+      response.destroy();
+      throw new Error('the answer is larger than 4 MiB');
+    }
+    pieces.push(piece);
+  }
+  return Buffer.concat(pieces).toString('utf8');
+}
+
+/** The fields of an answer to this request. A cached or a general answer, such as a gateway's, is none. */
+function contentOf(name: string, { code, text }: Answer, requestID: string): Fields {
+  const fields = parsed(text);
+  if (code === 200) {
+    if (fields?.['requestID'] === requestID) return fields;
+    throw new Error(`${name}: the answer ${fields ? 'does not repeat the requestID' : 'is no JSON object'}`);
+  }
+  const said = clean(textIn(fields?.['message']));
+  const message = said || `HTTP status ${code}`;
+  const seconds = fields?.['retryAfterSeconds'];
+  if (fields?.['requestID'] === requestID && typeof seconds === 'number' && seconds > 0)
+    throw new RetryAfterError(`${name}: ${message}`, Math.min(seconds, longestRetryAfterSeconds) * 1000);
+  if (passing.includes(code)) throw new PassingError(message);
+  throw new Error(`${name}: ${message}`);
+}
+
+function parsed(text: string): Fields | undefined {
+  try {
+    const value: unknown = JSON.parse(text);
+    return isFields(value) ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** One line of printable characters, for events and logs. */
+const clean = (text: string): string =>
+  text
+    .replace(/[^\P{C}]+/gu, ' ')
+    .trim()
+    .slice(0, longestMessage);
