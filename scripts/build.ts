@@ -7,6 +7,7 @@ import { readdir, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type BuildOptions, build, type OutputFile, type Plugin } from 'esbuild';
+import { buildConsole } from './build-console.ts';
 import { generate } from './generate.ts';
 
 const root = new URL('..', import.meta.url).pathname;
@@ -79,6 +80,8 @@ const threads = await build({
   outdir: `${root}dist`,
 });
 
+await buildConsole(root);
+
 const isEntry = ({ path: file }: OutputFile) => path.basename(file) === 'coracle.js';
 const files = [...shim.outputFiles, ...threads.outputFiles, ...nodes.outputFiles, ...program.outputFiles];
 for (const file of files.sort((a, b) => Number(isEntry(a)) - Number(isEntry(b)))) {
@@ -108,8 +111,9 @@ await rm(`${root}.cache/compile`, { recursive: true, force: true });
 
 /** Chunks of former builds: clusters that still run may load them, those of a day ago hardly. */
 const staleMs = 24 * 3_600_000;
-for (const name of await readdir(`${root}dist`)) {
-  const file = `${root}dist/${name}`;
-  const { mtimeMs } = await stat(file);
-  if (Date.now() - mtimeMs > staleMs) await rm(file, { force: true });
-}
+for (const directory of [`${root}dist`, `${root}dist/console`])
+  for (const name of await readdir(directory)) {
+    const file = `${directory}/${name}`;
+    const stats = await stat(file);
+    if (stats.isFile() && Date.now() - stats.mtimeMs > staleMs) await rm(file, { force: true });
+  }

@@ -114,9 +114,13 @@ const forbidden: readonly [RegExp, string][] = [
  */
 const mayTouchSystem = (file: string) =>
   ['machinery', 'cli'].includes(roomOf(file)) ||
-  ['cluster/certificate-authority.ts', 'cluster/encryption.ts', 'cluster/joining/control-plane-keys.ts'].includes(
-    file,
-  ) ||
+  [
+    'cluster/certificate-authority.ts',
+    'cluster/encryption.ts',
+    'cluster/joining/control-plane-keys.ts',
+    'dashboard/secrets.ts',
+    'dashboard/web/system.ts',
+  ].includes(file) ||
   file.startsWith('store/encryption/') ||
   holdsPrograms(file) ||
   isTest(file);

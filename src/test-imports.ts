@@ -10,7 +10,7 @@ export const isTest = (file: string): boolean =>
   /\.(test|contract)\.ts$/.test(file) || /(^|\/)(fake|test)-[a-z-]+\.ts$/.test(file);
 
 /** Sources, relative to `src`, without generated ones. */
-export const files: readonly string[] = globSync('**/*.ts', { cwd: source }).filter(
+export const files: readonly string[] = globSync('**/*.{ts,tsx}', { cwd: source }).filter(
   (file) => !file.includes('generated/'),
 );
 const texts = new Map<string, string>();
@@ -28,8 +28,8 @@ export interface Import {
   readonly names?: readonly string[];
 }
 
-const statement = /(?:import|export)\s+(?:type\s+)?(\*(?:\s+as\s+\w+)?|\{[^}]*\})\s*from\s*'(\.[^']+\.ts)'/g;
-const call = /import\('(\.[^']+\.ts)'\)/g;
+const statement = /(?:import|export)\s+(?:type\s+)?(\*(?:\s+as\s+\w+)?|\{[^}]*\})\s*from\s*'(\.[^']+\.tsx?)'/g;
+const call = /import\('(\.[^']+\.tsx?)'\)/g;
 export const lineOf = (text: string, index: number): number => text.slice(0, index).split('\n').length;
 
 /** The imports of one file; `target` is relative to `src`. */

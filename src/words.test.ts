@@ -58,7 +58,7 @@ const bannedNames: readonly Rule[] = [
 /** Rooms whose words are not yet put right. */
 const stillToDo: readonly string[] = [];
 
-const files = globSync('{src,test,bench,scripts}/**/*.ts', { cwd: project }).filter(
+const files = globSync('{src,test,bench,scripts}/**/*.{ts,tsx}', { cwd: project }).filter(
   (file) => !file.includes('generated/') && file !== 'src/words.test.ts',
 );
 

@@ -23,6 +23,11 @@ export function addCommands(program: Command): void {
       program.command('status').description('show the state of a cluster: components, nodes, memory, problems'),
     ),
   ).action(async (options) => (await import('./status.ts')).status(options));
+  withOutput(
+    withCluster(program.command('console').description('open the web console: print a link that signs in once')),
+  )
+    .option('--no-open', 'only print it')
+    .action(async (options) => (await import('./console.ts')).console(options));
   addBackup(program);
   addImage(program);
   withCluster(

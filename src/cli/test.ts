@@ -15,6 +15,7 @@ interface Step {
 const checks: readonly Step[] = [
   { name: 'type check', command: ['tsc', '-p', 'tsconfig.json'] },
   { name: 'type check of pure rooms', command: ['tsc', '-p', 'tsconfig.pure.json'] },
+  { name: 'type check of the console', command: ['tsc', '-p', 'tsconfig.web.json'] },
   { name: 'lint and format', command: ['biome', 'ci', '--error-on-warnings', '.'] },
 ];
 

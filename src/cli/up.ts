@@ -1,7 +1,8 @@
 import os from 'node:os';
 import path from 'node:path';
-import type { ServerRequest } from '../cluster/cluster.ts';
+import type { ConsoleLink, ServerRequest } from '../cluster/cluster.ts';
 import { type ClusterConfig, completeConfig, SettingError } from '../cluster/config.ts';
+import { askControl } from '../cluster/control.ts';
 import { type DataDirectory, type RunInfo, runningProcess } from '../cluster/data-directory.ts';
 import { startInBackground } from './background.ts';
 import { bold, CliError, type ClusterOptions, dim, directoryOf, print, seconds } from './options.ts';
@@ -30,7 +31,10 @@ export async function up(options: UpOptions, server?: ServerRequest): Promise<vo
     ? running
     : await startInBackground('run-cluster', config, directory, options.output === 'json');
   if (options.mergeKubeconfig) await mergeInto(directory);
-  report(info, directory, options, running !== undefined, performance.now() - beginMs);
+  const ms = performance.now() - beginMs;
+  // A server that was started by an older version has no such command.
+  const link = await askControl<ConsoleLink | null>(directory.controlSocket, 'console-link').catch(() => null);
+  report(info, directory, options, { wasRunning: running !== undefined, ms, link });
 }
 
 function configOf(options: UpOptions, directory: DataDirectory, server: ServerRequest | undefined): ClusterConfig {
@@ -63,10 +67,25 @@ async function mergeInto(directory: DataDirectory): Promise<void> {
   await mergeKubeconfig(own ?? path.join(os.homedir(), '.kube', 'config'), directory.kubeconfig);
 }
 
-function report(info: RunInfo, directory: DataDirectory, options: UpOptions, wasRunning: boolean, ms: number): void {
+interface Outcome {
+  readonly wasRunning: boolean;
+  readonly ms: number;
+  readonly link: ConsoleLink | null;
+}
+
+function report(info: RunInfo, directory: DataDirectory, options: UpOptions, { wasRunning, ms, link }: Outcome): void {
   if (options.output === 'json') {
     const { name, pid, address: server } = info;
-    print(JSON.stringify({ name, pid, server, kubeconfig: directory.kubeconfig, started: !wasRunning }));
+    print(
+      JSON.stringify({
+        name,
+        pid,
+        server,
+        kubeconfig: directory.kubeconfig,
+        started: !wasRunning,
+        ...(link && { console: link.url }),
+      }),
+    );
     return;
   }
   print(
@@ -75,4 +94,5 @@ function report(info: RunInfo, directory: DataDirectory, options: UpOptions, was
       : `Cluster "${info.name}" is ready at ${info.address} ${dim(`(${seconds(ms)})`)}`,
   );
   print(`\n  ${bold(`export KUBECONFIG=${directory.kubeconfig}`)}`);
+  if (link) print(`  console    ${link.url}  ${dim('(signs in once, for 15 minutes)')}`);
 }

@@ -32,6 +32,7 @@ export type { NodeHandle } from './node-part.ts';
 export { endFormerNodes } from './node-process/launch.ts';
 export type { ToNodeProcess } from './node-process/messages.ts';
 export { serveNodes } from './node-process/node-server.ts';
+export type { ConsoleLink } from './parts/console.ts';
 export { clearNetworkPolicies } from './parts/network-policy.ts';
 export { clearPodRoutes } from './parts/pod-routes.ts';
 export { type ClusterStatus, type RunningCluster, runCluster } from './run.ts';

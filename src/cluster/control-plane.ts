@@ -11,6 +11,7 @@ import { makeAuthority } from './certificates.ts';
 import type { PartContext } from './context.ts';
 import { identities } from './identities.ts';
 import { type ApiServerPart, startApiServerPart } from './parts/api-server.ts';
+import { type ConsolePart, startConsolePart } from './parts/console.ts';
 import { type EtcdPart, startEtcdPart } from './parts/etcd.ts';
 import { electionOf, type Led, startLed } from './parts/led.ts';
 import { startMetricsServerPart } from './parts/metrics-server.ts';
@@ -25,6 +26,7 @@ export interface ControlPlane {
   readonly 'cloud-controller-manager': RunningComponent;
   readonly 'kube-scheduler': Led<RunningScheduler>;
   readonly 'metrics-server': RunningComponent;
+  readonly console: ConsolePart;
 }
 
 type PartName = keyof ControlPlane;
@@ -80,7 +82,16 @@ export const controlPlane: readonly Part[] = [
   part('metrics-server', ['kube-apiserver'], (context, { 'kube-apiserver': api }) =>
     startMetricsServerPart(context, api),
   ),
+  {
+    ...part('console', ['kube-apiserver'], async (context, made: Partial<ControlPlane> & Needs<'kube-apiserver'>) =>
+      startConsolePart(context, made['kube-apiserver'], (pod) => made['kube-scheduler']?.current?.explain(pod)),
+    ),
+    // Pages need a port.
+    isWanted: ({ config }) => config.port !== undefined && config.components.includes('console'),
+  },
 ];
+
+type Needs<Name extends PartName> = Pick<ControlPlane, Name>;
 
 /** Ports of nodes that a service without an address of its own must not have. */
 const reservedPorts = (apiPort: number | undefined): ReadonlyMap<number, string> =>

@@ -68,6 +68,7 @@ export async function runCluster(
     status: () => status(),
     backup: (body) => backups.answer(body),
     explain: async (body) => cluster.explainPod(textIn(fieldsIn(body)['pod'])),
+    'console-link': () => cluster.consoleLink(),
     // From now on machines can join; the answer tells how.
     join: () => allowJoining(cluster),
     'renew-certificates': () => cluster.checkCertificates(),

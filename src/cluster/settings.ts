@@ -51,6 +51,7 @@ export const componentNames = [
   'kube-proxy',
   'cluster-dns',
   'metrics-server',
+  'console',
 ] as const;
 export type ComponentName = (typeof componentNames)[number];
 

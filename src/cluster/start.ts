@@ -21,6 +21,7 @@ import type { NodeProcessConfig } from './node-process/messages.ts';
 import { NodeProcess, type NodeProcessStatus } from './node-process/node-process.ts';
 import { type OnStep, PartSequence, type PartStatus } from './part-sequence.ts';
 import { type ApiServerPart, kubeletCertificate, type Pki } from './parts/api-server.ts';
+import type { ConsoleLink } from './parts/console.ts';
 import { version } from './version.ts';
 
 export interface ClusterProcess {
@@ -54,6 +55,8 @@ export interface Cluster {
   checkCertificates(): Promise<void>;
   /** The scheduler's decision about a pod (namespace/name); undefined if unknown. */
   explainPod(pod: string): Decision | undefined;
+  /** A link that signs the administrator in to the console, once; undefined without a console. */
+  consoleLink(): Promise<ConsoleLink | undefined>;
   /** Stops the parts from the bottom of the list to its top. Containers keep running. */
   stop(): Promise<void>;
 }
@@ -171,6 +174,7 @@ async function start(
       },
       checkCertificates: () => api.checkCertificates(),
       explainPod: (pod) => scheduler?.current?.explain(pod),
+      consoleLink: async () => made.console?.createLink(),
       async stop() {
         await nodes.stop();
         await sequence.stop();

@@ -1,6 +1,7 @@
 // The connection over which a request came, and the credentials that belong to it.
 
 import type { Duplex } from 'node:stream';
+import type { UserInfo } from './user.ts';
 
 export interface Connection {
   readonly remoteAddress: string;
@@ -10,6 +11,8 @@ export interface Connection {
   readonly frontProxy?: string;
   /** It showed a certificate that no trusted CA signed, or that is not valid now: why. */
   readonly certificateFault?: string;
+  /** The user of a session of the site: it has authenticated before. */
+  readonly user?: UserInfo;
   /** For requests that upgrade (exec, attach, port-forward): takes the socket over. */
   readonly upgrade?: { readonly socket: Duplex; readonly head: Buffer; readonly rawHeaders: readonly string[] };
 }

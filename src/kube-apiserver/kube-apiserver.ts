@@ -24,7 +24,9 @@ import { collectMetrics } from './metrics/collected.ts';
 import { storageSeries } from './metrics/storage-metrics.ts';
 import { cacheOfResource } from './registry/target.ts';
 import type { Server } from './server.ts';
+import type { Site } from './site.ts';
 import { HealthChecks, storeChecks } from './stages/health.ts';
+import { userOfToken } from './stages/identify.ts';
 import type { Tracing } from './tracing/tracing.ts';
 import type { UserInfo } from './user.ts';
 import { WatchCache } from './watch-cache/watch-cache.ts';
@@ -55,6 +57,7 @@ export type { FrontProxy, KubeletClient, RequestHeaderNames, ServerConfig } from
 export type { Listener, ListenOptions } from './http/http-server.ts';
 export type { CertifiedName, TlsOptions } from './http/serving-tls.ts';
 export type { Server } from './server.ts';
+export type { Site, SiteForward, SitePage, SiteRequest } from './site.ts';
 export type { HealthCheck } from './stages/health.ts';
 export { parseTracingConfiguration } from './tracing/configuration.ts';
 export { openTracing } from './tracing/open.ts';
@@ -87,6 +90,10 @@ export interface ApiServer {
   /** A transport for a component of this process, with its identity. */
   transport(user: UserInfo): Transport;
   listen(options: ListenOptions): Promise<Listener>;
+  /** Serves pages on every port, until the returned function is called. */
+  readonly serveSite: (site: Site) => () => void;
+  /** The user of a bearer token. Rejects with 401 when it is wrong. */
+  readonly userOfToken: (token: string) => Promise<UserInfo>;
   /** Serves for `ms` more, while `readyz` reports the end: clients that look at it go elsewhere. */
   drain(ms: number): Promise<void>;
   /** Ends watches, closes sockets. The store stays open: its opener closes it. */
@@ -145,6 +152,11 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
       listeners.push(listener);
       return listener;
     },
+    serveSite(site) {
+      server.site.current = site;
+      return () => void delete server.site.current;
+    },
+    userOfToken: (token) => userOfToken(server, token),
     async drain(ms) {
       isDraining = true;
       await clock.sleep(ms);
@@ -200,6 +212,7 @@ function makeServer(options: ApiServerOptions, stopping: AbortSignal): RunningSe
       }),
     }),
     health: new HealthChecks(),
+    site: {},
     startedMs: clock.now(),
   };
   return server;

@@ -6,6 +6,7 @@ import type {
   ApiServer,
   ComputedResource,
   Listener,
+  Site,
   TokenIssuer,
   UserInfo,
 } from '../../kube-apiserver/kube-apiserver.ts';
@@ -46,6 +47,10 @@ export interface ApiServerPart extends RunningComponent {
   readonly signSecretToken: TokenIssuer['issueForSecret'];
   /** Serves resources that are computed for each read, until the returned function is called. */
   serveComputed(resources: readonly ComputedResource[]): () => void;
+  /** Serves pages on its port, until the returned function is called. */
+  serveSite(site: Site): () => void;
+  /** The user of a bearer token. Rejects when it is wrong. */
+  userOfToken(token: string): Promise<UserInfo>;
   /** Makes certificates that are due or missing. Rejects with the reason when that fails. */
   checkCertificates(): Promise<void>;
   /** Calls it whenever certificates were renewed, with their names. */
@@ -118,9 +123,8 @@ export async function startApiServerPart(context: PartContext, { store }: StoreP
   return {
     ...(port !== undefined && { port }),
     ...(pki && { pki }),
-    names: serverNames(config),
-    clientFor,
-    signSecretToken,
+    ...{ names: serverNames(config), clientFor, signSecretToken },
+    ...{ serveSite: apiServer.serveSite, userOfToken: apiServer.userOfToken },
     serveComputed: (resources) => apiServer.server.computed.add(resources),
     checkCertificates: async () => rotation?.check(),
     onRenewal: (renewal) => void renewals.add(renewal),

@@ -14,15 +14,18 @@ import type { TLSSocket } from 'node:tls';
 import type { Connection } from '../connection.ts';
 import { connectionMetrics } from '../metrics/connection-metrics.ts';
 import { run } from '../pipeline.ts';
+import { textReply } from '../reply.ts';
 import type { ApiRequest } from '../request.ts';
 import { requestInfo } from '../request-info.ts';
 import type { Server } from '../server.ts';
+import { owns } from '../site.ts';
 import { Beginnings } from './begin.ts';
 import { abandonRest, bodyReader } from './body.ts';
 import { clientCertificate } from './client-certificate.ts';
 import { respond } from './respond.ts';
 import { RunningRequests } from './running-requests.ts';
 import { isIssuedBy, ServingTls, type TlsChange, type TlsOptions } from './serving-tls.ts';
+import { answerSite, type SiteOutcome, sendPage } from './site-request.ts';
 import { respondToUpgrade } from './upgrade.ts';
 import { isStream, isWebSocket, streamOverWebSocket, watchOverWebSocket } from './websocket.ts';
 
@@ -156,13 +159,25 @@ function upgrade(serving: Serving, incoming: IncomingMessage, socket: Duplex, he
     signal: () => new AbortController().signal,
     upgrade: { socket, head, rawHeaders },
   });
-  void run(request)
-    .then((reply) => {
+  void entered(request)
+    .then((entry) => {
+      if (entry.type === 'page') return respondToUpgrade(request, socket, notAnUpgrade);
+      const { reply, ends } = entry;
+      ends?.addEventListener('abort', () => socket.destroy(), { once: true });
       if (isWebSocket(incoming) && reply.type === 'watch') return watchOverWebSocket(incoming, socket, head, reply);
       if (isWebSocket(incoming) && isStream(reply)) return streamOverWebSocket(incoming, socket, head, reply);
-      return respondToUpgrade(request, socket, reply);
+      return respondToUpgrade(entry.request, socket, reply);
     })
     .catch(() => socket.destroy());
+}
+
+const notAnUpgrade = textReply(400, 'this page takes no upgrade');
+
+/** Through the site, if the path is one of its pages; otherwise straight to the API. */
+async function entered(request: ApiRequest): Promise<SiteOutcome> {
+  const { current: site } = request.server.site;
+  if (owns(site, request.path)) return answerSite(site, request);
+  return { type: 'api', request, reply: await run(request) };
 }
 
 /** Closes a connection without active streams after a while. */
@@ -194,14 +209,28 @@ async function answer(serving: Serving, beginnings: Beginnings, incoming: Incomi
     // Health checks matter most under load.
     const turn = isHealth(request.path) ? undefined : beginnings.turn(connectionOf(incoming));
     if (turn) await turn;
-    const reply = await run(request);
-    await respond(request, outgoing, reply);
+    const entry = await entered(request);
+    if (entry.type === 'page') sendPage(request, outgoing, entry);
+    else await respondUntil(entry, outgoing);
     if (outgoing.writableFinished) abandonRest(incoming, server.clock);
     else if (!incoming.complete) outgoing.once('finish', () => abandonRest(incoming, server.clock));
   } catch (error) {
     server.logger.error('response not sent', { path: request.path, error: String(error) });
     outgoing.destroy();
   }
+}
+
+/** The response ends with the session that it belongs to. */
+async function respondUntil(
+  { request, reply, ends }: Extract<SiteOutcome, { type: 'api' }>,
+  outgoing: Outgoing,
+): Promise<void> {
+  if (!ends) return respond(request, outgoing, reply);
+  const end = () => outgoing.destroy();
+  ends.addEventListener('abort', end, { once: true });
+  outgoing.once('close', () => ends.removeEventListener('abort', end));
+  if (ends.aborted) end();
+  return respond(request, outgoing, reply);
 }
 
 interface Exchange {

@@ -2,6 +2,7 @@ import { unauthorized } from '../../api/api.ts';
 import { type AuthenticationResult, accessMetrics, reportedUser } from '../metrics/access-metrics.ts';
 import { requestMetrics } from '../metrics/request-metrics.ts';
 import type { ApiRequest, Stage } from '../request.ts';
+import type { Server } from '../server.ts';
 import type { UserInfo } from '../user.ts';
 
 /** An in-process request has its user. */
@@ -31,8 +32,19 @@ function observe({ server: { metrics }, user }: ApiRequest, result: Authenticati
   if (result === 'success') users.get(reportedUser(user.name))?.add();
 }
 
+/** The user of a bearer token alone. Throws unauthorized() when no authenticator takes it. */
+export async function userOfToken(server: Server, token: string): Promise<UserInfo> {
+  const headers = { authorization: `Bearer ${token}` };
+  for (const authenticator of server.authenticators) {
+    const user = await authenticator.authenticate({ server, headers, path: '/', warnings: [] });
+    if (user) return user;
+  }
+  throw unauthorized();
+}
+
 /** The first authenticator that accepts the credentials decides. Throws for wrong credentials. */
 async function identified(request: ApiRequest): Promise<UserInfo | undefined> {
+  if (request.connection?.user) return request.connection.user;
   for (const authenticator of request.server.authenticators) {
     const user = await authenticator.authenticate(request);
     if (user) return user;

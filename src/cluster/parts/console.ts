@@ -1,0 +1,60 @@
+// The web console, on the port of the API server. Its code is loaded by the first request, or by the first link.
+
+import { existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { kubernetesVersion } from '../../api/api.ts';
+import type { RunningComponent } from '../../client/client.ts';
+import type { Dashboard, Insights } from '../../dashboard/dashboard.ts';
+import { traceService } from '../../kube-proxy/kube-proxy.ts';
+import type { PartContext } from '../context.ts';
+import { identities } from '../identities.ts';
+import { version } from '../version.ts';
+import type { ApiServerPart } from './api-server.ts';
+
+export interface ConsoleLink {
+  readonly url: string;
+  /** Milliseconds since the epoch. */
+  readonly expiresMs: number;
+}
+
+export interface ConsolePart extends RunningComponent {
+  /** A link that signs the administrator in, once. */
+  createLink(): Promise<ConsoleLink>;
+}
+
+export function startConsolePart(
+  { config, clock }: PartContext,
+  api: ApiServerPart,
+  decision: Insights['decision'],
+): ConsolePart {
+  let loaded: Promise<Dashboard> | undefined;
+  const load = () => (loaded ??= loadDashboard());
+  const loadDashboard = async () => {
+    const { createDashboard } = await import('../../dashboard/dashboard.ts');
+    return createDashboard({
+      clock,
+      assets: assetsDirectory(),
+      cluster: { name: config.name, version, kubernetesVersion: kubernetesVersion.gitVersion },
+      userOfToken: (token) => api.userOfToken(token),
+      clientFor: (user) => api.clientFor(user),
+      insights: { decision, trace: traceService },
+    });
+  };
+  const withdraw = api.serveSite({ prefix: '/console', answer: async (request) => (await load()).answer(request) });
+  return {
+    async createLink() {
+      const { path, expiresMs } = (await load()).createLink(identities.admin);
+      return { url: `https://${config.nodeIP}:${api.port}${path}`, expiresMs };
+    },
+    async stop() {
+      withdraw();
+      (await loaded)?.stop();
+    },
+  };
+}
+
+/** Beside the bundle; of the last build in a checkout. */
+function assetsDirectory(): string {
+  const paths = ['./console', '../../../dist/console'].map((path) => fileURLToPath(new URL(path, import.meta.url)));
+  return paths.find((path) => existsSync(`${path}/manifest.json`)) ?? paths[0];
+}

@@ -1,0 +1,95 @@
+// Requests to the Kubernetes API as the signed-in user.
+
+import { fieldsIn, textIn } from '../../../machinery/parsed.ts';
+import { base, currentKey, expire } from '../session.ts';
+import { Failure } from './failure.ts';
+import { keyHeaders } from './key.ts';
+
+export interface ApiOptions {
+  readonly method?: string;
+  readonly accept?: string;
+  readonly body?: string;
+  readonly contentType?: string;
+  readonly signal?: AbortSignal;
+  readonly query?: Readonly<Record<string, string>>;
+}
+
+/** Rejects with Failure for every response that is no success, and when there is none. */
+export async function request(path: string, options: ApiOptions = {}): Promise<Response> {
+  return send(`${base}/api${path}`, options);
+}
+
+async function send(path: string, { method = 'GET', accept = 'application/json', ...options }: ApiOptions) {
+  const { body, contentType = 'application/json', signal, query } = options;
+  const search = query ? `?${new URLSearchParams(query)}` : '';
+  let response: Response;
+  try {
+    response = await fetch(path + search, {
+      method,
+      headers: {
+        ...keyHeaders(currentKey()),
+        Accept: accept,
+        ...(body !== undefined && { 'Content-Type': contentType }),
+      },
+      ...(body !== undefined && { body }),
+      ...(signal && { signal }),
+    });
+  } catch (error) {
+    if (signal?.aborted) throw error;
+    throw new Failure(0, 'Unreachable', 'the server does not answer');
+  }
+  if (response.ok) return response;
+  const failure = await Failure.of(response);
+  if (failure.code === 401) expire();
+  throw failure;
+}
+
+export const getJson = async (path: string, options: ApiOptions = {}): Promise<unknown> =>
+  (await request(path, options)).json();
+
+/** An object of the API, as far as every kind has it. */
+export interface KubeObject {
+  readonly apiVersion?: string;
+  readonly kind?: string;
+  readonly metadata: Metadata;
+  readonly spec?: unknown;
+  readonly status?: unknown;
+  readonly [field: string]: unknown;
+}
+
+export interface Metadata {
+  readonly name: string;
+  readonly namespace?: string;
+  readonly uid?: string;
+  readonly resourceVersion?: string;
+  readonly creationTimestamp?: string;
+  readonly deletionTimestamp?: string;
+  readonly labels?: Readonly<Record<string, string>>;
+  readonly annotations?: Readonly<Record<string, string>>;
+  readonly ownerReferences?: readonly OwnerReference[];
+  readonly managedFields?: readonly ManagedFields[];
+}
+
+export interface OwnerReference {
+  readonly apiVersion: string;
+  readonly kind: string;
+  readonly name: string;
+  readonly uid: string;
+  readonly controller?: boolean;
+}
+
+export interface ManagedFields {
+  readonly manager?: string;
+  readonly operation?: string;
+  readonly subresource?: string;
+  readonly time?: string;
+  readonly fieldsV1?: unknown;
+}
+
+/** A value from the server that says it is an object; undefined if it does not. */
+export function objectIn(value: unknown): KubeObject | undefined {
+  const fields = fieldsIn(value);
+  const metadata = fieldsIn(fields['metadata']);
+  if (textIn(metadata['name']) === '') return undefined;
+  return { ...fields, metadata: { ...metadata, name: textIn(metadata['name']) } };
+}

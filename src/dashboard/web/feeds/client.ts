@@ -1,0 +1,109 @@
+// The page's side of the feeds: opens them in the worker, and keeps their rows as signals.
+
+import { effect, type ReadonlySignal, signal } from '@preact/signals';
+import type { Column, Row } from '../model/rows.ts';
+import { base, expire, session } from '../session.ts';
+import { every } from '../system.ts';
+import { trustedScript } from '../trusted.ts';
+import { Hub } from './hub.ts';
+import type { FeedPhase, FeedTarget, FromWorker, ToWorker, Update } from './protocol.ts';
+
+export interface OpenFeed {
+  readonly rows: ReadonlyMap<string, Row>;
+  readonly objects: ReadonlyMap<string, unknown>;
+  readonly columns: ReadonlySignal<readonly Column[]>;
+  readonly phase: ReadonlySignal<FeedPhase>;
+  /** Counts the updates: read it to be called again after the next one. */
+  readonly version: ReadonlySignal<number>;
+  close(): void;
+}
+
+interface Receiver {
+  readonly target: FeedTarget;
+  take(update: Update): void;
+}
+
+const receivers = new Map<string, Receiver>();
+let send: ((message: ToWorker) => void) | undefined;
+let opened = 0;
+
+export function openFeed(target: FeedTarget): OpenFeed {
+  const id = String(++opened);
+  const rows = new Map<string, Row>();
+  const objects = new Map<string, unknown>();
+  const columns = signal<readonly Column[]>([]);
+  const phase = signal<FeedPhase>({ name: 'loading' });
+  const version = signal(0);
+  receivers.set(id, {
+    target,
+    take(update) {
+      if (update.reset) {
+        rows.clear();
+        objects.clear();
+      }
+      for (const row of update.rows) rows.set(row.key, row);
+      for (const { key, object } of update.objects) objects.set(key, object);
+      for (const key of update.removed) {
+        rows.delete(key);
+        objects.delete(key);
+      }
+      if (update.columns && update.columns.length !== columns.value.length) columns.value = update.columns;
+      phase.value = update.phase;
+      version.value++;
+    },
+  });
+  worker()({ type: 'open', feed: id, target });
+  return {
+    ...{ rows, objects, columns, phase, version },
+    close() {
+      receivers.delete(id);
+      send?.({ type: 'close', feed: id });
+    },
+  };
+}
+
+function receive(message: FromWorker): void {
+  if (message.type === 'expired') expire();
+  else receivers.get(message.feed)?.take(message);
+}
+
+function worker(): (message: ToWorker) => void {
+  if (send) return send;
+  send = connect();
+  every(60_000, () => send?.({ type: 'alive' }));
+  addEventListener('pagehide', () => send?.({ type: 'bye' }));
+  addEventListener('pageshow', ({ persisted }) => persisted && reopen());
+  effect(() => {
+    if (session.value.phase === 'signed-in') greet(session.value.session.key);
+  });
+  return send;
+}
+
+/** A new session starts the feeds again. */
+function greet(key: string): void {
+  send?.({ type: 'hello', key });
+  for (const [feed, { target }] of receivers) send?.({ type: 'open', feed, target });
+}
+
+const reopen = (): void => {
+  if (session.value.phase === 'signed-in') greet(session.value.session.key);
+};
+
+/** Prefers one worker for all pages; without any, the page does the work itself. */
+function connect(): (message: ToWorker) => void {
+  const program = document.querySelector<HTMLMetaElement>('meta[name=coracle]')?.dataset['worker'] ?? '';
+  try {
+    if ('SharedWorker' in globalThis) {
+      const { port } = new SharedWorker(trustedScript(program), { type: 'module', name: 'coracle' });
+      port.onmessage = ({ data }) => receive(data);
+      return (message) => port.postMessage(message);
+    }
+    const own = new Worker(trustedScript(program), { type: 'module' });
+    own.onmessage = ({ data }) => receive(data);
+    return (message) => own.postMessage(message);
+  } catch {
+    const hub = new Hub(`${base}/api`);
+    const port = { postMessage: receive };
+    return (message) => hub.receive(port, message);
+  }
+}

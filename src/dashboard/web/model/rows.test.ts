@@ -1,0 +1,55 @@
+import { describe, expect, test } from 'vitest';
+import { age } from './age.ts';
+import { arrange, type Column, gridColumns, type Row, windowOf } from './rows.ts';
+
+const column = (name: string): Column => ({ name, type: 'string', format: '', description: '', priority: 0 });
+const columns = [column('Name'), column('Restarts'), column('Age')];
+const row = (name: string, restarts: string | number | null, created: number, namespace = 'a'): Row => ({
+  ...{ key: name, namespace, name, created, isDeleting: false },
+  cells: [name, restarts, 'x'],
+});
+const rows = [row('web-2', '10 (5m ago)', 1), row('DB-1', '2', 3), row('web-1', null, 2, 'b'), row('web-0', 2, 4)];
+const names = (column: number, isDescending = false, filter: string[] = []) =>
+  arrange(rows, columns, filter, { column, isDescending }).map(({ name }) => name);
+
+describe('arrange', () => {
+  test('by namespace and name without an order', () => expect(names(-1)).toEqual(['DB-1', 'web-0', 'web-2', 'web-1']));
+  test('by numbers at the beginning of texts', () => expect(names(1)).toEqual(['web-1', 'DB-1', 'web-0', 'web-2']));
+  test('descending', () => expect(names(0, true)).toEqual(['web-2', 'web-1', 'web-0', 'DB-1']));
+  test('by age: the newest first', () => expect(names(2)).toEqual(['web-0', 'DB-1', 'web-1', 'web-2']));
+  test('filtered by parts of names', () => expect(names(0, false, ['web', '1'])).toEqual(['web-1']));
+});
+
+test.each([
+  [0, 0, 500, { first: 0, end: 0 }],
+  [5, 0, 500, { first: 0, end: 5 }],
+  [100_000, 0, 360, { first: 0, end: 18 }],
+  [100_000, 36_000, 360, { first: 992, end: 1018 }],
+  [100_000, 3_599_640, 360, { first: 99_982, end: 100_000 }],
+  [10, 99_999, 360, { first: 9, end: 10 }],
+])('window of %d rows at %d, %d high', (total, top, height, expected) =>
+  expect(windowOf(total, 36, top, height)).toEqual(expected),
+);
+
+test('widths follow the longest of the first texts', () =>
+  expect(gridColumns([{ name: 'A' }, { name: 'B' }], [['x'.repeat(30), 'y']])).toBe(
+    'minmax(22ch, 30fr) minmax(5ch, 5fr)',
+  ));
+
+test.each([
+  [-5_000, '<invalid>'],
+  [0, '0s'],
+  [119_000, '119s'],
+  [120_000, '2m'],
+  [200_000, '3m20s'],
+  [600_000, '10m'],
+  [10_799_000, '179m'],
+  [10_800_000, '3h'],
+  [11_400_000, '3h10m'],
+  [28_800_000, '8h'],
+  [172_800_000, '2d'],
+  [180_000_000, '2d2h'],
+  [691_200_000, '8d'],
+  [63_072_000_000, '2y'],
+  [66_000_000_000, '2y33d'],
+])('age of %d ms', (ms, text) => expect(age(ms)).toBe(text));

@@ -1,0 +1,102 @@
+// Rows of a list as the page shows them: filtered by name, sorted by a column, and the part of them that is visible.
+
+export interface Column {
+  readonly name: string;
+  readonly type: string;
+  readonly format: string;
+  readonly description: string;
+  /** 0: always shown. */
+  readonly priority: number;
+}
+
+export type Cell = string | number | boolean | null;
+
+export interface Row {
+  /** The uid, or the name. */
+  readonly key: string;
+  readonly namespace: string;
+  readonly name: string;
+  readonly cells: readonly Cell[];
+  /** Milliseconds since the epoch; 0: unknown. */
+  readonly created: number;
+  readonly isDeleting: boolean;
+}
+
+export interface Order {
+  /** Index of the column; -1: the namespace, and then the name. */
+  readonly column: number;
+  readonly isDescending: boolean;
+}
+
+export function arrange(
+  rows: Iterable<Row>,
+  columns: readonly Column[],
+  names: readonly string[],
+  order: Order,
+): readonly Row[] {
+  const shown: Row[] = [];
+  for (const row of rows) {
+    const name = names.length > 0 ? row.name.toLowerCase() : '';
+    if (names.every((part) => name.includes(part))) shown.push(row);
+  }
+  const compare = comparison(columns[order.column], order.column);
+  const sign = order.isDescending ? -1 : 1;
+  return shown.sort((a, b) => sign * compare(a, b) || byName(a, b));
+}
+
+type Compare = (a: Row, b: Row) => number;
+
+const byText = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
+const byName: Compare = (a, b) => byText(a.namespace, b.namespace) || byText(a.name, b.name);
+
+function comparison(column: Column | undefined, index: number): Compare {
+  if (!column) return byName;
+  // An age grows while the time of creation stays: the newest has the lowest age.
+  if (isAge(column)) return (a, b) => b.created - a.created;
+  return (a, b) => {
+    const [x, y] = [a.cells[index] ?? '', b.cells[index] ?? ''];
+    const [m, n] = [numberOf(x), numberOf(y)];
+    if (m !== undefined && n !== undefined && m !== n) return m - n;
+    return byText(String(x), String(y));
+  };
+}
+
+/** The number that a cell begins with: `3`, `12 (5m ago)`, `2/3`. */
+function numberOf(cell: Cell): number | undefined {
+  if (typeof cell === 'number') return cell;
+  const match = typeof cell === 'string' ? /^-?\d+(\.\d+)?(?=$|[\s/%])/.exec(cell) : null;
+  return match ? Number(match[0]) : undefined;
+}
+
+/** The server's text is as old as the list: the page counts the age itself. */
+export const isAge = ({ name }: Pick<Column, 'name'>): boolean => name === 'Age' || name === 'Created At';
+
+export interface Window {
+  readonly first: number;
+  /** Exclusive. */
+  readonly end: number;
+}
+
+/** The rows to draw: the visible ones, and a few around them for smooth scrolling. */
+export function windowOf(total: number, rowHeight: number, scrollTop: number, height: number, spare = 8): Window {
+  const first = Math.min(Math.max(0, Math.floor(scrollTop / rowHeight) - spare), Math.max(0, total - 1));
+  return { first, end: Math.min(total, Math.ceil((scrollTop + height) / rowHeight) + spare) };
+}
+
+const shortest = 5;
+const longest = 44;
+const sampled = 200;
+
+/** Widths of a grid, the same for each row: by the longest of the first texts of each column. */
+export function gridColumns(
+  columns: readonly { readonly name: string }[],
+  texts: readonly (readonly string[])[],
+): string {
+  return columns
+    .map(({ name }, index) => {
+      const lengths = texts.slice(0, sampled).map((row) => row[index]?.length ?? 0);
+      const length = Math.min(longest, Math.max(shortest, name.length + 2, ...lengths));
+      return `minmax(${Math.min(length, 22)}ch, ${length}fr)`;
+    })
+    .join(' ');
+}

@@ -1,0 +1,3 @@
+import { t } from '../text.ts';
+
+export const ArchitecturePage = () => <h1 class="page-title">{t('architecture')}</h1>;

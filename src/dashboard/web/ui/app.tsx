@@ -1,0 +1,71 @@
+// The frame of all pages: sign-in, or navigation and a view.
+
+import { useEffect } from 'preact/hooks';
+import { loadCatalog } from '../api/catalog.ts';
+import { ArchitecturePage } from '../pages/architecture.tsx';
+import { ListPage } from '../pages/list.tsx';
+import { ObjectPage } from '../pages/object.tsx';
+import { SignInPage } from '../pages/sign-in.tsx';
+import { route } from '../router.ts';
+import { session } from '../session.ts';
+import { every } from '../system.ts';
+import { t } from '../text.ts';
+import { Dialogs } from './dialogs.tsx';
+import { listenForKeys } from './keys.ts';
+import { Palette } from './palette.tsx';
+import { Sidebar } from './sidebar.tsx';
+import { Toasts } from './toasts.tsx';
+import { TopBar } from './top-bar.tsx';
+
+/** New kinds appear in the navigation after this time. */
+const catalogMs = 60_000;
+
+export function App() {
+  const { phase } = session.value;
+  if (phase === 'checking') return <div class="splash" aria-busy="true" />;
+  if (phase === 'signed-out') return <SignInPage />;
+  return <Frame />;
+}
+
+function Frame() {
+  useEffect(() => {
+    void loadCatalog();
+    return every(catalogMs, () => {
+      if (!document.hidden) void loadCatalog();
+    });
+  }, []);
+  useEffect(listenForKeys, []);
+  return (
+    <div class="frame">
+      <a class="skip" href="#main">
+        {t('skip')}
+      </a>
+      <Sidebar />
+      <div class="page">
+        <TopBar />
+        <main id="main" tabIndex={-1}>
+          <View />
+        </main>
+      </div>
+      <Palette />
+      <Dialogs />
+      <Toasts />
+    </div>
+  );
+}
+
+function View() {
+  const current = route.value;
+  switch (current.page) {
+    case 'architecture':
+      return <ArchitecturePage />;
+    case 'list':
+      return <ListPage key={current.kind} id={current.kind} />;
+    case 'object': {
+      const { kind, namespace, name, tab } = current;
+      return <ObjectPage key={`${kind}/${namespace}/${name}`} {...{ id: kind, namespace, name, tab }} />;
+    }
+    default:
+      return <p class="notice">{t('missingPage')}</p>;
+  }
+}

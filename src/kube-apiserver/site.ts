@@ -1,0 +1,50 @@
+// Pages beside the API, on the same port: the console. Its requests for the API enter the pipeline as the user of a
+// session, which the site identifies.
+
+import type { UserInfo } from './user.ts';
+
+export interface SiteRequest {
+  readonly method: string;
+  /** Without the query. */
+  readonly path: string;
+  readonly query: URLSearchParams;
+  /** Names in lower case. */
+  readonly headers: Readonly<Record<string, string | undefined>>;
+  readonly isUpgrade: boolean;
+  /** Throws 413 if it is too large. */
+  body(): Promise<Uint8Array>;
+}
+
+/** A whole response. */
+export interface SitePage {
+  readonly type: 'page';
+  readonly code: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string | Uint8Array;
+}
+
+/** A request for the API: it continues at `path`, without the headers that belong to the site. */
+export interface SiteForward {
+  readonly type: 'forward';
+  readonly path: string;
+  /** The user, or the bearer token that authenticates as usual. */
+  readonly as: { readonly user: UserInfo } | { readonly token: string };
+  /** WebSocket protocols that remain. */
+  readonly protocols?: string;
+  /** Aborts at the end of the session: the response ends with it. */
+  readonly ends: AbortSignal;
+}
+
+export interface Site {
+  /** Such as /console: the site owns this path and those below it. */
+  readonly prefix: string;
+  answer(request: SiteRequest): Promise<SitePage | SiteForward>;
+}
+
+/** The site of a server, once it has one. */
+export interface SiteSlot {
+  current?: Site;
+}
+
+export const owns = (site: Site | undefined, path: string): site is Site =>
+  site !== undefined && path.startsWith(site.prefix) && ['/', undefined].includes(path[site.prefix.length]);
