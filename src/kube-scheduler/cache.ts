@@ -1,6 +1,7 @@
 // All nodes with their pods, including pods that were assigned a node and are not bound in the API yet ("assumed").
 
 import type { Node } from '../api/api.ts';
+import { type Devices, noDevices } from './devices/devices.ts';
 import type { Snapshot } from './framework.ts';
 import { NodeInfo, zoneKey } from './node-info.ts';
 import { Nominations } from './nominations.ts';
@@ -34,6 +35,7 @@ export class SchedulerCache implements Snapshot {
   readonly nominations = new Nominations();
   readonly #preempted = new Set<string>();
   storage: Storage = noStorage;
+  devices: Devices = noDevices;
 
   get nodes(): readonly NodeInfo[] {
     this.#list ??= [...this.#nodes.values()];

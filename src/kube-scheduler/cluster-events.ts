@@ -1,6 +1,6 @@
 // Cluster events that may make a waiting pod schedulable.
 
-import type { Node, PersistentVolumeClaim, Pod } from '../api/api.ts';
+import type { DeviceClass, Node, PersistentVolumeClaim, Pod, ResourceV1ResourceClaim } from '../api/api.ts';
 
 export type ClusterEvent =
   | { readonly type: 'node-added'; readonly node: Node }
@@ -14,6 +14,14 @@ export type ClusterEvent =
   | { readonly type: 'storage-changed' }
   /** A CSI driver, its presence on a node, or an attachment. */
   | { readonly type: 'csi-changed' }
+  | {
+      readonly type: 'resource-claim-changed';
+      readonly claim: ResourceV1ResourceClaim | undefined;
+      readonly old: ResourceV1ResourceClaim | undefined;
+    }
+  /** New or changed. */
+  | { readonly type: 'device-class-changed'; readonly deviceClass: DeviceClass }
+  | { readonly type: 'resource-slice-changed' }
   | { readonly type: 'pod-relabelled'; readonly pod: Pod }
   /** The waiting pod itself was changed. */
   | { readonly type: 'pod-updated'; readonly pod: Pod; readonly old: Pod };

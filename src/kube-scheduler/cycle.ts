@@ -1,8 +1,8 @@
 // One scheduling cycle: filter the nodes, score the rest, choose. Pure: it reads the snapshot and changes nothing.
 
 import type { Random } from '../machinery/random.ts';
-import { type Filter, type FilteredNode, prepareFilters, refusalBesideNominated, refusalOf } from './filtering.ts';
-import type { Plugin, Reservation, Snapshot } from './framework.ts';
+import { prepareFilters, refusalBesideNominated, refusalOf } from './filtering.ts';
+import type { Failure, Filter, FilteredNode, Plugin, Reservation, Snapshot } from './framework.ts';
 import type { NodeInfo } from './node-info.ts';
 import type { PodInfo } from './pod-info.ts';
 
@@ -23,15 +23,7 @@ export type CycleResult =
       /** Holds the volumes that the pod needs beside the node. */
       reserve(): readonly HeldReservation[];
     }
-  | {
-      readonly ok: false;
-      /** Plugins that rejected nodes and could accept them after an event. */
-      readonly plugins: ReadonlySet<string>;
-      readonly filtered: readonly FilteredNode[];
-      /** A reason that holds for all nodes. */
-      readonly everywhere?: string;
-      readonly evaluated: number;
-    };
+  | Failure;
 
 export interface HeldReservation extends Reservation {
   /** Name of the plugin. */
@@ -70,17 +62,25 @@ export class SchedulingCycle {
     const filters = prepareFilters(this.#plugins, pod, snapshot);
     if ('rejection' in filters) {
       const { plugin, rejection } = filters;
-      return { ok: false, plugins: new Set([plugin.name]), filtered: [], everywhere: rejection.reason, evaluated: 0 };
+      return {
+        ok: false,
+        plugins: new Set([plugin.name]),
+        filtered: [],
+        everywhere: rejection.reason,
+        stoppedAt: plugin.name,
+        filters: filters.filters,
+        evaluated: 0,
+      };
     }
     const { feasible, filtered, evaluated } =
       this.#filterNominated(filters, pod, snapshot) ?? this.#filter(filters, pod, snapshot);
     if (feasible.length === 0)
-      return { ok: false, plugins: new Set(filtered.map((f) => f.plugin)), filtered, evaluated };
+      return { ok: false, plugins: new Set(filtered.map((f) => f.plugin)), filtered, filters, evaluated };
     const [only] = feasible;
     const chosen =
       feasible.length === 1
         ? { node: only.name, ranked: () => [{ node: only.name, total: 0, scores: {} }] }
-        : this.#rank(pod, feasible, snapshot);
+        : this.#rank(pod, feasible, filters, snapshot);
     return { ok: true, filtered, evaluated, ...chosen, reserve: () => reserveOn(filters, chosen.node, snapshot) };
   }
 
@@ -116,12 +116,14 @@ export class SchedulingCycle {
   #rank(
     pod: PodInfo,
     feasible: readonly NodeInfo[],
+    filters: readonly Filter[],
     snapshot: Snapshot,
   ): { node: string; ranked(): readonly RankedNode[] } {
     const totals = new Float64Array(feasible.length);
     const columns: { name: string; scores: Float64Array }[] = [];
     for (const plugin of this.#plugins) {
-      const cycle = plugin.prepareScore?.(pod, feasible, snapshot) ?? 'skip';
+      const filter = filters.find((each) => each.plugin === plugin && each.cycle.scoring)?.cycle;
+      const cycle = filter?.scoring?.(feasible) ?? plugin.prepareScore?.(pod, feasible, snapshot) ?? 'skip';
       if (cycle === 'skip') continue;
       const scores = new Float64Array(feasible.length);
       for (let i = 0; i < feasible.length; i++) scores[i] = cycle.score(feasible[i]);
@@ -158,10 +160,17 @@ export class SchedulingCycle {
 
 function reserveOn(filters: readonly Filter[], name: string, snapshot: Snapshot): HeldReservation[] {
   const node = snapshot.node(name);
-  return filters.flatMap(({ plugin, cycle }) => {
-    const reservation = node && cycle.reserve?.(node);
-    return reservation ? [{ ...reservation, plugin: plugin.name }] : [];
-  });
+  const held: HeldReservation[] = [];
+  try {
+    for (const { plugin, cycle } of filters) {
+      const reservation = node && cycle.reserve?.(node);
+      if (reservation) held.push({ ...reservation, plugin: plugin.name });
+    }
+  } catch (error) {
+    for (const { release } of held) release();
+    throw error;
+  }
+  return held;
 }
 
 /** `0/3 nodes are available: 1 Insufficient cpu, 2 node(s) were unschedulable.` */

@@ -2,7 +2,7 @@
 
 import { must } from '../machinery/must.ts';
 import type { RankedNode } from './cycle.ts';
-import type { FilteredNode } from './filtering.ts';
+import type { FilteredNode } from './framework.ts';
 
 export interface Decision {
   /** namespace/name */

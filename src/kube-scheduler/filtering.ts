@@ -1,33 +1,20 @@
 // Runs the filter plugins: whether a node accepts a pod, and which plugin rejects it.
 
-import type { FilterCycle, Plugin, Rejection, Snapshot } from './framework.ts';
+import type { Filter, FilteredNode, Plugin, Rejection, Snapshot } from './framework.ts';
 import type { NodeInfo } from './node-info.ts';
 import { hasPodAffinity, type PodInfo } from './pod-info.ts';
-
-/** Why one node was filtered out. */
-export interface FilteredNode {
-  readonly node: string;
-  readonly plugin: string;
-  readonly reasons: readonly string[];
-  readonly resolvable: boolean;
-}
-
-export interface Filter {
-  readonly plugin: Plugin;
-  readonly cycle: FilterCycle;
-}
 
 /** The filters that apply to the pod, or the plugin that rejects it for all nodes. */
 export function prepareFilters(
   plugins: readonly Plugin[],
   pod: PodInfo,
   snapshot: Snapshot,
-): readonly Filter[] | { readonly plugin: Plugin; readonly rejection: Rejection } {
+): readonly Filter[] | { readonly plugin: Plugin; readonly rejection: Rejection; readonly filters: readonly Filter[] } {
   const filters: Filter[] = [];
   for (const plugin of plugins) {
     const cycle = plugin.prepareFilter?.(pod, snapshot) ?? 'skip';
     if (cycle === 'skip') continue;
-    if ('reason' in cycle) return { plugin, rejection: cycle };
+    if ('reason' in cycle) return { plugin, rejection: cycle, filters };
     filters.push({ plugin, cycle });
   }
   return filters;
@@ -113,6 +100,7 @@ export function withNode(snapshot: Snapshot, changed: NodeInfo, addsAffinity = f
     lowestPriority: () => snapshot.lowestPriority(),
     namespaceLabels: (name) => snapshot.namespaceLabels(name),
     storage: snapshot.storage,
+    devices: snapshot.devices,
     claimUsers: (key) => snapshot.claimUsers(key) - usersOn(snapshot.node(changed.name), key) + usersOn(changed, key),
     nominations: snapshot.nominations,
     isPreempted: (uid) => snapshot.isPreempted(uid),

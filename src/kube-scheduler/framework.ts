@@ -2,10 +2,12 @@
 // Plugins get all data as arguments. A plugin that does not apply to a pod returns 'skip' in `prepare`, and is not
 // called for each node.
 
-import type { Pod } from '../api/api.ts';
+import type { Pod, PodDisruptionBudget } from '../api/api.ts';
 import type { Client } from '../client/client.ts';
+import type { Metrics } from '../machinery/metrics.ts';
 import type { Clock } from '../machinery/time/clock.ts';
 import type { ClusterEvent } from './cluster-events.ts';
+import type { Devices } from './devices/devices.ts';
 import type { NodeInfo } from './node-info.ts';
 import type { Nominations } from './nominations.ts';
 import type { PodInfo } from './pod-info.ts';
@@ -17,18 +19,28 @@ export interface Rejection {
   readonly resolvable: boolean;
 }
 
+/** The attempt fails, for all nodes: it is repeated after the back-off. */
+export class CycleError extends Error {
+  override readonly name = 'CycleError';
+}
+
 /** Answers for one pod, made once a scheduling cycle. */
 export interface FilterCycle {
   /** Undefined when the node fits. All reasons count in the message of FailedScheduling. */
   filter(node: NodeInfo): Rejection | readonly Rejection[] | undefined;
   /** Holds volumes and the like for the pod on the chosen node; undefined: nothing is needed. */
   reserve?(node: NodeInfo): Reservation | undefined;
+  /** Scores by the results of the filter; used instead of the plugin's `prepareScore`. */
+  scoring?(nodes: readonly NodeInfo[]): ScoreCycle | 'skip';
+  postFilter?(): PostFilterAnswer;
 }
 
 /** The extension points Reserve and PreBind. */
 export interface Reservation {
   /** Writes the objects that must exist before the pod is bound. Rejects: the pod is tried again. */
   preBind(tools: BindTools): Promise<void>;
+  /** Takes back the writes of `preBind`, for a pod that is not bound. */
+  undo?(tools: BindTools): Promise<void>;
   /** Called at the end, whether the pod was bound or not. */
   release(): void;
 }
@@ -36,6 +48,9 @@ export interface Reservation {
 export interface BindTools {
   readonly client: Client;
   readonly clock: Clock;
+  readonly metrics: Metrics;
+  /** Records an event of the pod. */
+  event(type: 'Normal' | 'Warning', reason: string, message: string): void;
   /** Aborted when the pod is deleted or the scheduler stops. */
   readonly signal: AbortSignal;
 }
@@ -63,6 +78,7 @@ export interface Snapshot {
   /** Labels of a namespace, undefined when there is no such namespace. */
   namespaceLabels(name: string): Readonly<Record<string, string>> | undefined;
   readonly storage: Storage;
+  readonly devices: Devices;
   /** The number of placed pods that use a claim (namespace/name). */
   claimUsers(key: string): number;
   readonly nominations: Pick<Nominations, 'size' | 'nodeOf' | 'on'>;
@@ -73,16 +89,72 @@ export interface Snapshot {
 export interface Plugin {
   readonly name: string;
   /** Keeps a pod out of the queue until it returns undefined: https://kep.k8s.io/3521. */
-  preEnqueue?(pod: Pod): string | undefined;
+  preEnqueue?(pod: Pod, snapshot: Snapshot): string | undefined;
   /** 'skip': the filter does not apply to this pod. A rejection: no node can take it. */
   prepareFilter?(pod: PodInfo, snapshot: Snapshot): FilterCycle | 'skip' | Rejection;
+  /** Called when no node was found. The reasons of all plugins are part of the message. */
+  postFilter?(input: PostFilterInput): PostFilterAnswer;
   /** 'skip': all nodes are the same to this pod. `nodes` passed the filters. */
   prepareScore?(pod: PodInfo, nodes: readonly NodeInfo[], snapshot: Snapshot): ScoreCycle | 'skip';
   /** Of the score in the sum. Default 1. */
   readonly weight?: number;
   /** Whether an event could make a pod fit that this plugin refused. */
-  wakes?(event: ClusterEvent, pod: PodInfo): boolean;
+  wakes?(event: ClusterEvent, pod: PodInfo, snapshot: Snapshot): boolean;
 }
+
+/** Why one node was filtered out. */
+export interface FilteredNode {
+  readonly node: string;
+  readonly plugin: string;
+  readonly reasons: readonly string[];
+  readonly resolvable: boolean;
+}
+
+export interface Filter {
+  readonly plugin: Plugin;
+  readonly cycle: FilterCycle;
+}
+
+/** No node takes the pod. */
+export interface Failure {
+  readonly ok: false;
+  /** Plugins that rejected nodes and could accept them after an event. */
+  readonly plugins: ReadonlySet<string>;
+  readonly filtered: readonly FilteredNode[];
+  /** A reason that holds for all nodes, and the plugin that gave it before it looked at any. */
+  readonly everywhere?: string;
+  readonly stoppedAt?: string;
+  readonly filters: readonly Filter[];
+  readonly evaluated: number;
+}
+
+export interface Preemption {
+  readonly node: string;
+  /** To be removed, the most important first. */
+  readonly victims: readonly Pod[];
+  /** Pods of lower priority that lose their nomination for this node. */
+  readonly displaced: readonly Pod[];
+}
+
+export interface PostFilterInput {
+  readonly plugins: readonly Plugin[];
+  readonly pod: PodInfo;
+  readonly failure: Failure;
+  readonly snapshot: Snapshot;
+  readonly budgets: readonly PodDisruptionBudget[];
+}
+
+export type PostFilterAnswer =
+  | { readonly preemption: Preemption }
+  /** An error: other plugins are not asked. */
+  | { readonly error: string }
+  | {
+      readonly reason: string;
+      /** The pod has no chance on its nominated node. */
+      readonly clearsNomination?: boolean;
+      /** Frees something. Its error takes the place of the reason. */
+      work?(tools: BindTools): Promise<void>;
+    };
 
 export const maxScore = 100;
 

@@ -20,6 +20,7 @@ export class PodStatusWriter {
     message: string,
     nominated: string | null | undefined,
     reason: 'Unschedulable' | 'SchedulerError' = 'Unschedulable',
+    nominatedBefore = pod.status?.nominatedNodeName,
   ): Promise<void> {
     const previous = conditionOf(pod, 'PodScheduled');
     const wasRefused = previous?.status === 'False';
@@ -33,10 +34,14 @@ export class PodStatusWriter {
       lastProbeTime: null,
     };
     const isNew = !wasRefused || previous.message !== message || previous.reason !== reason;
-    const nominatedBefore = pod.status?.nominatedNodeName;
     const moves = nominated !== undefined && (nominated ?? undefined) !== nominatedBefore;
     if (!isNew && !moves) return;
     await this.#patch(pod, { conditions: [condition], ...(moves && { nominatedNodeName: nominated }) });
+  }
+
+  /** Tells others, such as an autoscaler, that the pod will soon be bound to the node: https://kep.k8s.io/5278. */
+  async expect(pod: Pod, node: string): Promise<void> {
+    if (pod.status?.nominatedNodeName !== node) await this.#patch(pod, { nominatedNodeName: node });
   }
 
   clearNomination(pod: Pod): Promise<void> {

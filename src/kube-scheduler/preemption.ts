@@ -3,19 +3,10 @@
 
 import type { Pod, PodDisruptionBudget } from '../api/api.ts';
 import { labelSelector } from '../machinery/selectors/label-selector.ts';
-import type { CycleResult } from './cycle.ts';
 import { refusalOn, withNode } from './filtering.ts';
-import type { Plugin, Snapshot } from './framework.ts';
+import type { PostFilterInput, Preemption, Snapshot } from './framework.ts';
 import type { NodeInfo } from './node-info.ts';
 import type { PodInfo } from './pod-info.ts';
-
-export interface Preemption {
-  readonly node: string;
-  /** To be removed, the most important first. */
-  readonly victims: readonly Pod[];
-  /** Pods of lower priority that lose their nomination for this node. */
-  readonly displaced: readonly Pod[];
-}
 
 /** The reason for no preemption. `waits`: this pod's victims still terminate, or it may not preempt. */
 export interface NoPreemption {
@@ -23,15 +14,16 @@ export interface NoPreemption {
   readonly waits: boolean;
 }
 
-type Failure = Extract<CycleResult, { ok: false }>;
-
-interface Request {
-  readonly plugins: readonly Plugin[];
-  readonly pod: PodInfo;
-  readonly failure: Failure;
-  readonly snapshot: Snapshot;
-  readonly budgets: readonly PodDisruptionBudget[];
+/** How many nodes are tried out: a share of those that could help, and at least some. */
+export interface PreemptionCandidates {
+  readonly percentage: number;
+  readonly least: number;
 }
+
+/** Kubernetes' defaults of DefaultPreemptionArgs. */
+const defaultCandidates: PreemptionCandidates = { percentage: 10, least: 100 };
+
+type Request = PostFilterInput;
 
 interface Candidate {
   readonly node: string;
@@ -40,26 +32,28 @@ interface Candidate {
   readonly violations: number;
 }
 
-/** At most this many nodes are tried out. */
-const candidateLimit = 100;
 const noVictims = 'No preemption victims found for incoming pod';
 const notHelpful = 'Preemption is not helpful for scheduling';
 
 /** Which pods of which node to remove, or why none, in Kubernetes' words. */
-export function findPreemption(request: Request): Preemption | NoPreemption {
+export function findPreemption(
+  request: Request,
+  { percentage, least }: PreemptionCandidates = defaultCandidates,
+): Preemption | NoPreemption {
   const { pod, failure, snapshot } = request;
   const ineligible = whyNotEligible(request);
   if (ineligible) return { why: `preemption: ${ineligible}`, waits: true };
-  const reasons: string[] = failure.filtered.filter((f) => !f.resolvable).map(() => notHelpful);
+  const potential = failure.filtered.filter(({ resolvable }) => resolvable);
+  const reasons: string[] = Array.from({ length: snapshot.nodes.length - potential.length }, () => notHelpful);
   const candidates: Candidate[] = [];
+  const enough = Math.max(Math.floor((potential.length * percentage) / 100), least);
   // In a cluster with one priority only there are no victims: skip the search.
   const hopeless = snapshot.lowestPriority() >= pod.priority;
-  for (const filtered of failure.filtered) {
-    if (!filtered.resolvable) continue;
+  for (const filtered of potential) {
     const found = hopeless ? [noVictims] : victimsOn(request, snapshot.node(filtered.node) as NodeInfo);
     if ('victims' in found) candidates.push(found);
     else reasons.push(...found);
-    if (candidates.length >= candidateLimit && candidates.some(({ violations }) => violations === 0)) break;
+    if (candidates.length >= enough && candidates.some(({ violations }) => violations === 0)) break;
   }
   if (candidates.length === 0) return { why: messageOf(snapshot.nodes.length, reasons), waits: false };
   const [{ node, victims }] = candidates.sort(compare);
@@ -133,13 +127,13 @@ function splitByBudget(pods: readonly PodInfo[], budgets: readonly PodDisruption
   const others: PodInfo[] = [];
   for (const info of pods) {
     const { name, namespace, labels } = info.pod.metadata;
-    let violates = false;
-    for (const budget of left) {
-      if (budget.namespace !== namespace || !labels || !budget.selector?.matches(labels)) continue;
-      if (Object.hasOwn(budget.disrupted, name)) continue;
+    // The first budget that is used up decides; later ones are not charged for this pod.
+    const violates = left.some((budget) => {
+      if (budget.namespace !== namespace || !labels || !budget.selector?.matches(labels)) return false;
+      if (Object.hasOwn(budget.disrupted, name)) return false;
       budget.allowed--;
-      if (budget.allowed < 0) violates = true;
-    }
+      return budget.allowed < 0;
+    });
     (violates ? violating : others).push(info);
   }
   return { violating, others };

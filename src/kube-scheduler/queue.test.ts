@@ -1,15 +1,23 @@
 import { expect, test } from 'vitest';
 import type { Pod } from '../api/api.ts';
 import { VirtualClock } from '../machinery/time/clock.ts';
+import { SchedulerCache } from './cache.ts';
 import type { ClusterEvent } from './cluster-events.ts';
 import { defaultPlugins } from './plugins/plugins.ts';
 import { podInfo } from './pod-info.ts';
 import { SchedulingQueue } from './queue.ts';
 import { node, pod } from './test-objects.ts';
 
+const plugins = new Map(defaultPlugins.map((plugin) => [plugin.name, plugin]));
+
 function queueOf(...pods: Pod[]) {
   const clock = new VirtualClock();
-  const queue = new SchedulingQueue(defaultPlugins, clock, () => {});
+  const queue = new SchedulingQueue({
+    pluginsOf: () => plugins,
+    snapshot: new SchedulerCache(),
+    clock,
+    ready: () => {},
+  });
   for (const one of pods) queue.add(podInfo(one));
   const names = () => {
     const popped: string[] = [];

@@ -4,11 +4,15 @@
 import { must } from '../machinery/must.ts';
 import type { Clock, Timer } from '../machinery/time/clock.ts';
 import type { ClusterEvent } from './cluster-events.ts';
-import type { Plugin } from './framework.ts';
+import type { Plugin, Snapshot } from './framework.ts';
 import type { PodInfo } from './pod-info.ts';
 
-const firstBackoffMs = 1_000;
-const longestBackoffMs = 10_000;
+export interface BackOff {
+  readonly firstMs: number;
+  readonly longestMs: number;
+}
+
+const defaultBackOff: BackOff = { firstMs: 1_000, longestMs: 10_000 };
 /** A pod is retried after this time even without an event. */
 const longestWaitMs = 5 * 60_000;
 
@@ -23,13 +27,25 @@ export interface QueuedPod {
   order: number;
 }
 
+export interface QueueInput {
+  /** By name: those of the pod's profile. */
+  readonly pluginsOf: (pod: PodInfo) => ReadonlyMap<string, Plugin>;
+  readonly snapshot: Snapshot;
+  readonly clock: Clock;
+  /** Called when there is a pod to try. */
+  readonly ready: () => void;
+  readonly backOff?: BackOff;
+}
+
 interface Waiting {
   readonly queued: QueuedPod;
   readonly untilMs: number;
 }
 
 export class SchedulingQueue {
-  readonly #plugins: ReadonlyMap<string, Plugin>;
+  readonly #pluginsOf: (pod: PodInfo) => ReadonlyMap<string, Plugin>;
+  readonly #snapshot: Snapshot;
+  readonly #backOffMs: BackOff;
   readonly #clock: Clock;
   readonly #ready: () => void;
   readonly #active = new Heap();
@@ -42,11 +58,12 @@ export class SchedulingQueue {
   #timer: Timer | undefined;
   #timerAtMs = Number.POSITIVE_INFINITY;
 
-  /** `ready` is called when there is a pod to try. */
-  constructor(plugins: readonly Plugin[], clock: Clock, ready: () => void) {
-    this.#plugins = new Map(plugins.map((plugin) => [plugin.name, plugin]));
+  constructor({ pluginsOf, snapshot, clock, ready, backOff = defaultBackOff }: QueueInput) {
+    this.#pluginsOf = pluginsOf;
+    this.#snapshot = snapshot;
     this.#clock = clock;
     this.#ready = ready;
+    this.#backOffMs = backOff;
   }
 
   get counts(): { active: number; backoff: number; unschedulable: number } {
@@ -76,9 +93,9 @@ export class SchedulingQueue {
     return undefined;
   }
 
-  #gateOf({ pod }: PodInfo): { plugin: string; reason: string } | undefined {
-    for (const plugin of this.#plugins.values()) {
-      const reason = plugin.preEnqueue?.(pod);
+  #gateOf(info: PodInfo): { plugin: string; reason: string } | undefined {
+    for (const plugin of this.#pluginsOf(info).values()) {
+      const reason = plugin.preEnqueue?.(info.pod, this.#snapshot);
       if (reason) return { plugin: plugin.name, reason };
     }
     return undefined;
@@ -155,22 +172,29 @@ export class SchedulingQueue {
   #wakeOne(uid: string, event: ClusterEvent): void {
     const waiting = this.#waiting.get(uid);
     if (!waiting || !this.#matters(waiting.queued, event)) return;
+    const gate = this.#gateOf(waiting.queued.info);
+    if (gate) {
+      waiting.queued.refusedBy = new Set([gate.plugin]);
+      return;
+    }
     this.#waiting.delete(uid);
     this.#backOff(waiting.queued);
   }
 
   #matters({ refusedBy, info }: QueuedPod, event: ClusterEvent): boolean {
     if (refusedBy.size === 0) return true;
+    const plugins = this.#pluginsOf(info);
     for (const name of refusedBy) {
-      const plugin = this.#plugins.get(name);
-      if (!plugin?.wakes || plugin.wakes(event, info)) return true;
+      const plugin = plugins.get(name);
+      if (!plugin?.wakes || plugin.wakes(event, info, this.#snapshot)) return true;
     }
     return false;
   }
 
   #backOff(queued: QueuedPod): void {
     if (queued.attempts === 0) return this.#activate(queued);
-    const delayMs = Math.min(firstBackoffMs * 2 ** (queued.attempts - 1), longestBackoffMs);
+    const { firstMs, longestMs } = this.#backOffMs;
+    const delayMs = Math.min(firstMs * 2 ** (queued.attempts - 1), longestMs);
     const untilMs = this.#clock.now() + delayMs;
     this.#backingOff.set(queued.info.pod.metadata.uid, { queued, untilMs });
     this.#schedule(untilMs);
@@ -196,6 +220,8 @@ export class SchedulingQueue {
     for (const set of [this.#backingOff, this.#waiting])
       for (const [uid, { queued, untilMs }] of set) {
         if (untilMs > now) next = Math.min(next, untilMs);
+        else if (set === this.#waiting && this.#gateOf(queued.info))
+          set.set(uid, { queued, untilMs: Number.POSITIVE_INFINITY });
         else {
           set.delete(uid);
           this.#activate(queued);

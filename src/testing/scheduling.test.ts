@@ -41,7 +41,7 @@ test('a pod waits with a reason, and is scheduled to a new node', async () => {
   });
   await addNode('small', { unschedulable: true });
   const why =
-    '0/1 nodes are available: 1 node(s) were unschedulable. preemption: 0/1 nodes are available: 1 Preemption is not helpful for scheduling.';
+    '0/1 nodes are available: 1 node(s) were unschedulable. no new claims to deallocate, preemption: 0/1 nodes are available: 1 Preemption is not helpful for scheduling.';
   await cluster.until(async () => scheduled(await get('web'))?.message === why);
   const { resourceVersion } = (await get('web')).metadata;
   await cluster.advance(400_000);

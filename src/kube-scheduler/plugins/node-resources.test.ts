@@ -85,7 +85,7 @@ describe('NodeResourcesFit', () => {
     },
   ])('looks again after $case: $wakes', ({ event, wakes }) => {
     const info = [...cacheOf([node('n')], [['n', wants(1, 1)]]).nodes][0]?.pods.values().next().value;
-    expect(nodeResourcesFit.wakes?.(event as never, info as never)).toBe(wakes);
+    expect(nodeResourcesFit.wakes?.(event as never, info as never, cacheOf([]))).toBe(wakes);
   });
 });
 

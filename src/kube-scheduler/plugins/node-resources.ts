@@ -1,6 +1,7 @@
 // Compares requests with a node's resources: whether the pod fits, and the node's score.
 // https://kubernetes.io/docs/concepts/scheduling-eviction/resource-bin-packing/
 
+import type { Devices } from '../devices/devices.ts';
 import { maxScore, type Plugin, type Rejection } from '../framework.ts';
 import type { NodeInfo } from '../node-info.ts';
 import type { PodInfo, Requests } from '../pod-info.ts';
@@ -15,7 +16,7 @@ const storage = insufficient('ephemeral-storage');
 const hopeless = (rejection: Rejection): Rejection => ({ ...rejection, resolvable: false });
 
 /** Called for each node and pod: most nodes fit, and that path allocates nothing. */
-function misfits(requests: Requests, node: NodeInfo): readonly Rejection[] | undefined {
+function misfits(requests: Requests, node: NodeInfo, devices: Devices): readonly Rejection[] | undefined {
   const { allocatable, requested, pods } = node;
   const { cpuMillis, memoryBytes, ephemeralStorageBytes, scalars } = requests;
   const fits =
@@ -24,10 +25,14 @@ function misfits(requests: Requests, node: NodeInfo): readonly Rejection[] | und
     (memoryBytes === 0 || memoryBytes <= allocatable.memoryBytes - requested.memoryBytes) &&
     (ephemeralStorageBytes === 0 ||
       ephemeralStorageBytes <= allocatable.ephemeralStorageBytes - requested.ephemeralStorageBytes);
-  return fits && scalars.size === 0 ? undefined : reasons(requests, node);
+  return fits && scalars.size === 0 ? undefined : reasons(requests, node, devices);
 }
 
-function reasons(requests: Requests, { allocatable, requested, pods }: NodeInfo): readonly Rejection[] | undefined {
+function reasons(
+  requests: Requests,
+  { allocatable, requested, pods }: NodeInfo,
+  devices: Devices,
+): readonly Rejection[] | undefined {
   const found: Rejection[] = [];
   const check = (rejection: Rejection, wants: number, has: number, used: number) => {
     if (wants > 0 && wants > has - used) found.push(wants > has ? hopeless(rejection) : rejection);
@@ -36,8 +41,12 @@ function reasons(requests: Requests, { allocatable, requested, pods }: NodeInfo)
   check(cpu, requests.cpuMillis, allocatable.cpuMillis, requested.cpuMillis);
   check(memory, requests.memoryBytes, allocatable.memoryBytes, requested.memoryBytes);
   check(storage, requests.ephemeralStorageBytes, allocatable.ephemeralStorageBytes, requested.ephemeralStorageBytes);
-  for (const [name, amount] of requests.scalars)
-    check(insufficient(name), amount, allocatable.scalars.get(name) ?? 0, requested.scalars.get(name) ?? 0);
+  for (const [name, amount] of requests.scalars) {
+    const has = allocatable.scalars.get(name) ?? 0;
+    // The plugin DynamicResources finds devices for it.
+    if (has === 0 && devices.classOfResource(name)) continue;
+    check(insufficient(name), amount, has, requested.scalars.get(name) ?? 0);
+  }
   return found.length ? found : undefined;
 }
 
@@ -47,7 +56,7 @@ const leastAllocated = (capacity: number, used: number) =>
 
 export const nodeResourcesFit: Plugin = {
   name: 'NodeResourcesFit',
-  prepareFilter: ({ requests }) => ({ filter: (node) => misfits(requests, node) }),
+  prepareFilter: ({ requests }, { devices }) => ({ filter: (node) => misfits(requests, node, devices) }),
   prepareScore({ scoredRequests }) {
     return {
       score({ allocatable, scored }) {
@@ -59,15 +68,20 @@ export const nodeResourcesFit: Plugin = {
       },
     };
   },
-  wakes(event, pod) {
+  wakes(event, pod, { devices }) {
     if (event.type === 'pod-gone' || event.type === 'pod-updated') return true;
-    if (event.type === 'node-added') return couldFit(pod, event.node.status?.allocatable);
+    if (event.type === 'device-class-changed')
+      return [...pod.requests.scalars.keys()].some(
+        (name) => devices.classOfResource(name)?.metadata.name === event.deviceClass.metadata.name,
+      );
+    if (event.type === 'node-added') return couldFit(pod, event.node.status?.allocatable, devices);
     return event.type === 'node-changed' && event.aspects.includes('allocatable');
   },
 };
 
-const couldFit = ({ requests }: PodInfo, allocatable: Record<string, string> | undefined) =>
-  allocatable !== undefined && [...requests.scalars.keys()].every((name) => name in allocatable);
+const couldFit = ({ requests }: PodInfo, allocatable: Record<string, string> | undefined, devices: Devices) =>
+  allocatable !== undefined &&
+  [...requests.scalars.keys()].every((name) => name in allocatable || devices.classOfResource(name));
 
 /** 50 to 100: the closer to each other the utilizations of CPU and memory, the more. */
 function balance(used: Pick<Requests, 'cpuMillis' | 'memoryBytes'>, { allocatable }: NodeInfo): number {

@@ -1,6 +1,8 @@
 // The plugins, in the order of calls: the first that rejects a node decides, so cheap ones come first.
 
 import type { Plugin } from '../framework.ts';
+import { defaultPreemption } from './default-preemption.ts';
+import { dynamicResources } from './dynamic-resources.ts';
 import { imageLocality } from './image-locality.ts';
 import { interPodAffinity } from './inter-pod-affinity.ts';
 import { nodeAffinity } from './node-affinity.ts';
@@ -30,6 +32,8 @@ export const defaultPlugins: readonly Plugin[] = [
   volumeZone,
   podTopologySpread,
   interPodAffinity,
+  dynamicResources,
+  defaultPreemption,
   nodeResourcesBalancedAllocation,
   imageLocality,
 ];

@@ -85,7 +85,7 @@ describe('SchedulingGates', () => {
     { gates: [], waits: undefined },
     { gates: [{ name: 'a' }, { name: 'b' }], waits: 'waiting for scheduling gates: [a b]' },
   ])('$gates: $waits', ({ gates, waits }) =>
-    expect(schedulingGates.preEnqueue?.(pod({}, { schedulingGates: gates }))).toBe(waits),
+    expect(schedulingGates.preEnqueue?.(pod({}, { schedulingGates: gates }), cacheOf([]))).toBe(waits),
   );
 });
 

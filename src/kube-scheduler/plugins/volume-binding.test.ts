@@ -89,7 +89,8 @@ describe('a pod with a claim', () => {
 
   test('wakes when the claim changes, not with claims of others', () => {
     const info = podInfo(using('c'));
-    const wakes = (name: string) => volumeBinding.wakes?.({ type: 'claim-changed', claim: claim(name) }, info);
+    const wakes = (name: string) =>
+      volumeBinding.wakes?.({ type: 'claim-changed', claim: claim(name) }, info, cacheOf([]));
     expect([wakes('c'), wakes('other')]).toEqual([true, false]);
   });
 });

@@ -78,7 +78,7 @@ describe('VolumeRestrictions', () => {
     ['a pod with another claim ends', { type: 'pod-gone', pod: using('many') }, false],
     ['a node comes', { type: 'node-added', node: node('c') }, true],
   ])('wakes the pod when %s: %j', (_, event, expected) =>
-    expect(volumeRestrictions.wakes?.(event, podInfo(using('one')))).toBe(expected),
+    expect(volumeRestrictions.wakes?.(event, podInfo(using('one')), cacheOf([]))).toBe(expected),
   );
 });
 

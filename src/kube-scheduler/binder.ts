@@ -1,0 +1,153 @@
+// Binds pods to their nodes: first the plugins write the objects that they hold for the pod, which may take minutes, then
+// the pod is bound.
+
+import { isConflict, isNotFound } from '../api/api.ts';
+import type { ComponentContext } from '../client/client.ts';
+import type { SchedulerCache } from './cache.ts';
+import type { HeldReservation } from './cycle.ts';
+import type { BindTools } from './framework.ts';
+import type { Profile } from './profile.ts';
+import type { QueuedPod, SchedulingQueue } from './queue.ts';
+
+export interface BinderParts {
+  readonly context: ComponentContext;
+  readonly cache: SchedulerCache;
+  readonly queue: SchedulingQueue;
+  /** Called after each binding. */
+  readonly done: () => void;
+  count(profile: Profile, result: 'scheduled' | 'error'): void;
+  /** The pod could not be bound to the node: it is tried again. */
+  failed(profile: Profile, queued: QueuedPod, message: string, node: string): void;
+}
+
+/** A pod that has a node and waits for something else, such as a volume. */
+interface Attempt {
+  readonly stop: AbortController;
+  /** The pod is gone, or the scheduler stops. */
+  isOver: boolean;
+}
+
+export class Binder {
+  readonly #parts: BinderParts;
+  readonly #attempts = new Map<string, Attempt>();
+  #bindings = 0;
+
+  constructor(parts: BinderParts) {
+    this.#parts = parts;
+  }
+
+  /** Bindings under way. */
+  get bindings(): number {
+    return this.#bindings;
+  }
+
+  /** The pod was deleted. */
+  abort(uid: string): void {
+    end(this.#attempts.get(uid));
+  }
+
+  stop(): void {
+    for (const attempt of this.#attempts.values()) end(attempt);
+  }
+
+  /** Reservations may take minutes: other pods are scheduled and bound meanwhile. */
+  async bind(profile: Profile, queued: QueuedPod, node: string, held: readonly HeldReservation[]): Promise<void> {
+    if (held.length === 0) return void (await this.#bind(profile, queued, node));
+    const { context, cache, queue, failed } = this.#parts;
+    const { info } = queued;
+    const { uid } = info.pod.metadata;
+    const attempt: Attempt = { stop: new AbortController(), isOver: false };
+    this.#attempts.set(uid, attempt);
+    queue.binding(uid);
+    let isBound = false;
+    let failure: Error | undefined;
+    try {
+      await profile.status.expect(info.pod, node);
+      await prepare(held, toolsFor(context, profile, queued, attempt.stop.signal), attempt);
+      if (!attempt.isOver) isBound = await this.#bind(profile, queued, node);
+    } catch (error) {
+      cache.remove(uid);
+      failure = error as Error;
+    }
+    this.#attempts.delete(uid);
+    if (!isBound) await undo(held, toolsFor(context, profile, queued, new AbortController().signal), context);
+    for (const reservation of held) reservation.release();
+    if (!failure || attempt.isOver) return;
+    context.logger.warn('binding failed', { pod: info.key, node, error: failure.message });
+    failed(profile, queued, failure.message, node);
+  }
+
+  /** Whether the pod has the node now. */
+  async #bind(profile: Profile, queued: QueuedPod, node: string): Promise<boolean> {
+    const { context, cache, queue, done, count } = this.#parts;
+    const { info } = queued;
+    this.#bindings++;
+    const { name, namespace, uid } = info.pod.metadata;
+    const binding = {
+      apiVersion: 'v1',
+      kind: 'Binding',
+      metadata: { name, namespace, uid },
+      target: { kind: 'Node', name: node },
+    };
+    try {
+      await context.client.createSubresource('pods', { name, namespace }, 'binding', binding);
+      queue.done(uid);
+      count(profile, 'scheduled');
+      profile.events.event(info.pod, 'Normal', 'Scheduled', `Successfully assigned ${info.key} to ${node}`);
+      return true;
+    } catch (error) {
+      cache.remove(uid);
+      if (isNotFound(error)) queue.remove(uid);
+      else {
+        // Another writer bound it, or the API server failed: the informer or the next attempt decides.
+        if (!isConflict(error)) context.logger.warn('binding failed', { pod: info.key, node, error: String(error) });
+        count(profile, 'error');
+        queue.failed(queued);
+      }
+      return false;
+    } finally {
+      this.#bindings--;
+      done();
+    }
+  }
+}
+
+export const toolsFor = (
+  { client, clock, metrics }: ComponentContext,
+  { events }: Profile,
+  { info }: QueuedPod,
+  signal: AbortSignal,
+): BindTools => ({
+  client,
+  clock,
+  metrics,
+  signal,
+  event: (type, reason, message) => events.event(info.pod, type, reason, message),
+});
+
+function end(attempt: Attempt | undefined): void {
+  if (!attempt) return;
+  attempt.isOver = true;
+  attempt.stop.abort();
+}
+
+/** All at once; the first failure stops the others. */
+async function prepare(held: readonly HeldReservation[], tools: BindTools, { stop }: Attempt): Promise<void> {
+  const failures: Error[] = [];
+  const run = async ({ plugin, preBind }: HeldReservation) => {
+    try {
+      await preBind(tools);
+    } catch (error) {
+      failures.push(new Error(`running PreBind plugin "${plugin}": ${(error as Error).message}`));
+      stop.abort();
+    }
+  };
+  await Promise.all(held.map(run));
+  const [first] = failures;
+  if (first) throw first;
+}
+
+async function undo(held: readonly HeldReservation[], tools: BindTools, { logger }: ComponentContext): Promise<void> {
+  for (const { plugin, undo } of held)
+    await undo?.(tools).catch((error: Error) => logger.warn('unreserve failed', { plugin, error: error.message }));
+}

@@ -1,0 +1,34 @@
+// A profile: the plugins that schedule the pods of one schedulerName. All profiles share the queue and the cache.
+// https://kubernetes.io/docs/reference/scheduling/config/#multiple-profiles
+
+import type { ComponentContext } from '../client/client.ts';
+import { createEventRecorder, type EventRecorder } from '../client/client.ts';
+import { SchedulingCycle } from './cycle.ts';
+import type { Plugin } from './framework.ts';
+import { PodStatusWriter } from './pod-status-writer.ts';
+
+export interface ProfileConfig {
+  readonly schedulerName: string;
+  readonly plugins: readonly Plugin[];
+}
+
+export interface Profile {
+  readonly name: string;
+  readonly plugins: readonly Plugin[];
+  readonly pluginByName: ReadonlyMap<string, Plugin>;
+  readonly cycle: SchedulingCycle;
+  readonly events: EventRecorder;
+  readonly status: PodStatusWriter;
+}
+
+export function createProfile(context: ComponentContext, { schedulerName, plugins }: ProfileConfig): Profile {
+  const events = createEventRecorder(context, { component: schedulerName });
+  return {
+    name: schedulerName,
+    plugins,
+    pluginByName: new Map(plugins.map((plugin) => [plugin.name, plugin])),
+    cycle: new SchedulingCycle(plugins, context.random),
+    events,
+    status: new PodStatusWriter(context, schedulerName, events),
+  };
+}
