@@ -10,6 +10,7 @@ export * from './cel/admission-expressions.ts';
 export { type DeviceMatcher, DeviceSelectorError, deviceMatcher } from './cel/device-matching.ts';
 export { type FindKind, typeWarnings } from './cel/type-checking.ts';
 export * from './conditions.ts';
+export * from './csi-volumes.ts';
 export { customKinds, type ObjectConverter } from './custom/custom-kind.ts';
 export { canonical, canonicalChange, decode, storedForm } from './decode.ts';
 export { type Documentation, documentation } from './documentation.ts';

@@ -63,6 +63,14 @@ export interface Mount {
   readonly propagation?: 'private' | 'hostToContainer' | 'bidirectional';
 }
 
+/** A device of the machine, or the devices in a directory, for a container. */
+export interface Device {
+  readonly hostPath: string;
+  readonly containerPath: string;
+  /** Any of r (read), w (write) and m (make the node). */
+  readonly permissions: string;
+}
+
 export interface ContainerResources {
   /** cgroup v1 cpu.shares; the implementation converts for v2. */
   readonly cpuShares?: number;
@@ -114,6 +122,7 @@ export interface ContainerConfig {
   readonly workingDir?: string;
   readonly env: readonly { readonly key: string; readonly value: string }[];
   readonly mounts: readonly Mount[];
+  readonly devices?: readonly Device[];
   readonly labels: Readonly<Record<string, string>>;
   readonly annotations: Readonly<Record<string, string>>;
   /** Relative to the sandbox's logDirectory, such as web/0.log. */

@@ -50,6 +50,7 @@ import { type SecretTokenSigner, serviceaccountToken } from './serviceaccount-to
 import { serviceCidrs } from './servicecidr.ts';
 import { statefulset } from './statefulset/statefulset.ts';
 import { validatingAdmissionPolicyStatus } from './validatingadmissionpolicy-status.ts';
+import { attachDetach } from './volumes/attachdetach/attachdetach.ts';
 import { ephemeralVolume } from './volumes/ephemeral-volume.ts';
 import { hostPathVolumes } from './volumes/host-path/host-path-provisioner.ts';
 import { persistentVolumeBinder } from './volumes/persistentvolume-binder.ts';
@@ -116,6 +117,7 @@ const controllers = (
   ['resource-claim-controller', resourceClaimUsers],
   ['persistent-volume-binder', persistentVolumeBinder()],
   ['host-path-provisioner', hostPathVolumes],
+  ['attachdetach-controller', attachDetach()],
   ['expand-controller', persistentVolumeExpander],
   ['pvc-protection-controller', pvcProtection],
   ['pv-protection-controller', pvProtection],

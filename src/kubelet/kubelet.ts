@@ -40,11 +40,12 @@ export async function startKubelet(
 ): Promise<RunningKubelet> {
   const { logger } = context;
   const workers = new PodWorkers();
-  const { tools, keeper, pressure, services } = makeTools(context, config, runtime, cgroups, workers);
+  const { tools, keeper, pressure, services, csi } = makeTools(context, config, runtime, cgroups, workers);
   const { machine, cache } = tools;
-  const startLoops = loopsOf({ context, tools, keeper, pressure, workers });
+  const startLoops = loopsOf({ context, tools, keeper, pressure, workers, ...(csi && { csi }) });
   await machine.files.prepare();
   await machine.hostPathVolumes?.start();
+  await csi?.volumes.recover();
   tools.cgroups?.start();
   const server = tls && (await startServer(tools, () => workers.pods(), context.metrics, tls));
   const port = server?.port ?? config.port;

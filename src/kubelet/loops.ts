@@ -2,6 +2,7 @@
 
 import { type ComponentContext, createInformer } from '../client/client.ts';
 import { relistPeriodMs, relistPeriodWithEventsMs } from './config.ts';
+import type { Csi } from './csi/csi.ts';
 import { Garbage } from './eviction/garbage.ts';
 import { watchLocalStorage } from './eviction/local-storage.ts';
 import { EvictionManager } from './eviction/manager.ts';
@@ -9,6 +10,7 @@ import type { NodePressure } from './eviction/node-pressure.ts';
 import { sweepFiles } from './files/orphaned-files.ts';
 import { rotateLogs } from './logs/log-rotation.ts';
 import type { NodeKeeper } from './node/node.ts';
+import { runPlugins } from './plugins/run-plugins.ts';
 import type { PodWorkers } from './pods/pod-workers.ts';
 import { followRuntime } from './pods/runtime-events.ts';
 import type { KubeletTools } from './tools.ts';
@@ -19,6 +21,8 @@ interface LoopParts {
   readonly keeper: NodeKeeper;
   readonly pressure: NodePressure;
   readonly workers: PodWorkers;
+  /** Absent on simulated nodes. */
+  readonly csi?: Csi;
 }
 
 /** Starts the loops: each promise resolves some time after `signal` aborts. */
@@ -46,8 +50,12 @@ export function loopsOf(parts: LoopParts): Start {
     eviction.run(signal),
   ];
   if (!config.usesFilesystem) return always;
+  const { csi } = parts;
+  const handlers = new Map(csi && [['CSIPlugin', csi.handler] as const]);
   return (signal) => [
     ...always(signal),
+    ...(csi ? [csi.run(signal)] : []),
+    runPlugins(config.rootDirectory, handlers, tools, signal),
     rotateLogs(tools, signal),
     garbage.run(signal),
     watchLocalStorage(tools, () => workers.all(), signal),

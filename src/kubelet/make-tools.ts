@@ -4,6 +4,7 @@ import { ignoreNotFound, type Service } from '../api/api.ts';
 import { type ComponentContext, createEventRecorder, createInformer, type Informer } from '../client/client.ts';
 import type { Cgroups, ContainerRuntime } from '../container-runtime/container-runtime.ts';
 import type { KubeletConfig } from './config.ts';
+import { type Csi, makeCsi } from './csi/csi.ts';
 import { refuseUnderPressure } from './eviction/admission.ts';
 import { NodePressure } from './eviction/node-pressure.ts';
 import { ImageManager } from './images/images.ts';
@@ -25,6 +26,8 @@ interface Made {
   readonly keeper: NodeKeeper;
   readonly pressure: NodePressure;
   readonly services: Informer<Service>;
+  /** Absent on simulated nodes. */
+  readonly csi?: Csi;
 }
 
 /** Kubernetes' bounds, in seconds. */
@@ -49,7 +52,16 @@ export function makeTools(
     ...{ client, clock, logger, runtime, events },
     pressure: () => pressure.conditions,
     plegError: () => cache.error,
+    volumesInUse: () => csi?.volumes.volumesInUse() ?? [],
   });
+  const references = referencesOf(context);
+  const csi = config.usesFilesystem
+    ? makeCsi({
+        ...{ context, config, events, ...references },
+        node: () => keeper.node,
+        reportNode: () => keeper.refresh(),
+      })
+    : undefined;
   const pods = () => workers.counted();
   const podCgroups = cgroups && new PodCgroups(cgroups, { config, clock, logger, pods });
   const machine = config.usesFilesystem
@@ -58,10 +70,11 @@ export function makeTools(
   const tools: KubeletTools = {
     ...{ config, client, clock, logger, runtime, machine, events, cache, services },
     ...(podCgroups && { cgroups: podCgroups }),
+    ...(csi && { csi: csi.volumes }),
     images: new ImageManager(runtime, clock),
     probes: new ProbeManager(runtime, clock, events, (uid) => workers.wake(uid)),
     statuses: new StatusManager(client, clock, logger),
-    ...references(context),
+    ...references,
     podStarted: podStarts(context),
     refuse: (pod) =>
       refuseUnderPressure(pod, pressure.conditions) ??
@@ -73,7 +86,7 @@ export function makeTools(
     node: () => keeper.node,
     readNode: () => keeper.read(),
   };
-  return { tools, keeper, pressure, services };
+  return { tools, keeper, pressure, services, ...(csi && { csi }) };
 }
 
 function podStarts({ metrics }: ComponentContext): (seconds: number) => void {
@@ -86,7 +99,7 @@ function podStarts({ metrics }: ComponentContext): (seconds: number) => void {
 }
 
 /** Reads the objects that pods refer to. */
-function references({ client, clock }: ComponentContext): Pick<KubeletTools, 'configMap' | 'secret' | 'token'> {
+function referencesOf({ client, clock }: ComponentContext): Pick<KubeletTools, 'configMap' | 'secret' | 'token'> {
   const tokens = new TokenCache(client, clock);
   const read = <T>(get: Promise<T>): Promise<T | undefined> => get.catch(ignoreNotFound);
   return {

@@ -6,12 +6,14 @@ import type { ContainerRuntime } from '../container-runtime/container-runtime.ts
 import type { Logger } from '../machinery/logger.ts';
 import type { Clock } from '../machinery/time/clock.ts';
 import type { KubeletConfig } from './config.ts';
+import type { CsiVolumes } from './csi/csi-volumes.ts';
 import type { ImageManager } from './images/images.ts';
 import type { Machine } from './machine/machine.ts';
 import type { PodCache } from './pods/pod-cache.ts';
 import type { ProbeManager } from './probes/probes.ts';
 import type { PodCgroups } from './resources/pod-cgroups.ts';
 import type { StatusManager } from './status/status-manager.ts';
+import type { PodToken } from './volumes/tokens.ts';
 
 export interface KubeletTools {
   readonly config: KubeletConfig;
@@ -22,6 +24,8 @@ export interface KubeletTools {
   readonly machine: Machine;
   /** Absent on simulated nodes. */
   readonly cgroups?: PodCgroups;
+  /** Volumes of CSI drivers; absent on simulated nodes. */
+  readonly csi?: CsiVolumes;
   readonly events: EventRecorder;
   readonly images: ImageManager;
   readonly cache: PodCache;
@@ -32,7 +36,7 @@ export interface KubeletTools {
   configMap(namespace: string, name: string): Promise<ConfigMap | undefined>;
   secret(namespace: string, name: string): Promise<Secret | undefined>;
   /** A token for the pod's service account, cached and renewed at 80 % of its life. */
-  token(pod: Pod, audience: string | undefined, expirationSeconds: number): Promise<string>;
+  token(pod: Pod, audience: string | undefined, expirationSeconds: number | undefined): Promise<PodToken>;
   /** Counts the time from first hearing of a pod until its containers run. */
   podStarted(seconds: number): void;
   /** The reason for refusing the pod: undefined admits it. */

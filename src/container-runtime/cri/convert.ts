@@ -91,6 +91,7 @@ export function containerMessage(config: ContainerConfig, sandbox: SandboxConfig
         gidMappings: mappings,
       }),
     ),
+    devices: config.devices ?? [],
     labels: withOwner(config.labels, owner),
     annotations: config.annotations,
     logPath: config.logPath,

@@ -103,6 +103,7 @@ export async function containerConfig(inputs: ContainerInputs, tools: ConfigTool
     ...(container.workingDir && { workingDir: container.workingDir }),
     env: environment,
     mounts: await mountsOf(inputs, tools),
+    ...devicesOf(inputs),
     labels: { ...podLabels(pod), [containerNameLabel]: container.name, [hashLabel]: hashOf(container) },
     annotations: {
       'io.kubernetes.container.restartCount': String(attempt),
@@ -127,6 +128,21 @@ export async function containerConfig(inputs: ContainerInputs, tools: ConfigTool
 function isMeantToEnd({ spec }: Pod, { name }: Container): boolean {
   const init = spec.initContainers?.find((c) => c.name === name);
   return init ? init.restartPolicy !== 'Always' : spec.restartPolicy !== 'Always';
+}
+
+/** Block volumes. */
+function devicesOf({ container, volumes }: ContainerInputs): Pick<ContainerConfig, 'devices'> {
+  const { volumeDevices = [] } = container;
+  if (volumeDevices.length === 0) return {};
+  const devices = volumeDevices.map(({ name, devicePath }) => {
+    if (!path.posix.isAbsolute(devicePath))
+      throw new ConfigError(`error DevicePath \`${devicePath}\` must be an absolute path`);
+    const volume = volumes.get(name);
+    if (!volume?.isDevice)
+      throw new ConfigError(`cannot find volume "${name}" to pass into container "${container.name}"`);
+    return { hostPath: volume.path, containerPath: devicePath, permissions: volume.readOnly ? 'r' : 'mrw' };
+  });
+  return { devices };
 }
 
 const propagation = { None: 'private', HostToContainer: 'hostToContainer', Bidirectional: 'bidirectional' } as const;

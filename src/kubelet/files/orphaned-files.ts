@@ -11,7 +11,7 @@ import { podDirectories, tearDownVolumes } from '../volumes/volumes.ts';
 const sweepPeriodMs = 60_000;
 const uidPattern = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
-type SweepTools = Pick<KubeletTools, 'config' | 'clock' | 'logger' | 'cgroups'>;
+type SweepTools = Pick<KubeletTools, 'config' | 'clock' | 'logger' | 'cgroups' | 'csi'>;
 
 /** Runs until `signal` aborts. `isKnown`: the pod is in the API, or one of its containers runs. */
 export async function sweepFiles(
@@ -26,7 +26,7 @@ export async function sweepFiles(
 }
 
 export async function removeOrphanedFiles(
-  { config, logger, cgroups }: Pick<SweepTools, 'config' | 'logger' | 'cgroups'>,
+  { config, logger, cgroups, csi }: Pick<SweepTools, 'config' | 'logger' | 'cgroups' | 'csi'>,
   isKnown: (uid: string) => boolean,
 ): Promise<void> {
   const remove = async (target: string, work: Promise<void>) =>
@@ -39,7 +39,11 @@ export async function removeOrphanedFiles(
     const directories = podDirectories(config.rootDirectory, uid);
     if (!uidPattern.test(uid) || isKnown(uid)) continue;
     cgroups?.remove(uid);
-    await remove(directories.disk, tearDownVolumes(directories));
+    const takeDown = async () => {
+      await csi?.tearDown(uid, { once: true });
+      await tearDownVolumes(directories);
+    };
+    await remove(directories.disk, takeDown());
   }
   for (const name of await namesIn(config.podLogsDirectory)) {
     const uid = must(name.split('_').at(-1), 'uid');

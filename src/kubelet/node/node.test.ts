@@ -52,6 +52,7 @@ function start(more: Partial<KubeletConfig> = {}) {
       ...{ client, clock, runtime, events: recorder, logger: silentLogger },
       pressure: () => found.pressure,
       plegError: () => undefined,
+      volumesInUse: () => [],
     },
   );
   const node = () => client.get('nodes', { name: 'n' });

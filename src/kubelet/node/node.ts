@@ -52,6 +52,8 @@ interface NodeTools {
   readonly pressure: () => ReadonlySet<string>;
   /** Why the pod lifecycle event generator is not healthy. */
   readonly plegError: () => string | undefined;
+  /** Unique names of attachable volumes that the node has or wants. */
+  readonly volumesInUse: () => readonly string[];
 }
 
 export class NodeKeeper {
@@ -263,6 +265,7 @@ export class NodeKeeper {
       ...runtimeStatus(this.#tools.runtime),
       declaredFeatures,
       images: reported(images),
+      ...inUse(this.#tools.volumesInUse(), current),
     } as NodeStatus;
   }
 
@@ -281,6 +284,10 @@ const runtimeStatus = ({ features }: ContainerRuntime): Pick<NodeStatus, 'featur
     features: { supplementalGroupsPolicy },
   };
 };
+
+/** An empty list removes the field. */
+const inUse = (names: readonly string[], current: Node | undefined) =>
+  names.length > 0 || current?.status?.volumesInUse ? { volumesInUse: names } : {};
 
 /** The largest images, each with some of its names. */
 const reported = (images: readonly Image[]): NodeStatus['images'] =>
@@ -302,6 +309,7 @@ const declaredFeatures = [
 /** The part of a status whose change is reported at once. */
 function withoutHeartbeats(status: NodeStatus | undefined): unknown {
   const { capacity, allocatable, conditions, addresses, daemonEndpoints, nodeInfo, images } = status ?? {};
+  const { volumesInUse } = status ?? {};
   const compared = (conditions ?? []).map(({ type, status, reason, message }) => ({ type, status, reason, message }));
   // In the API server's form: canonical amounts, without empty fields.
   const amounts = (list: Readonly<Record<string, string>> = {}) =>
@@ -313,6 +321,7 @@ function withoutHeartbeats(status: NodeStatus | undefined): unknown {
       addresses,
       daemonEndpoints,
       nodeInfo,
+      volumesInUse: volumesInUse ?? [],
       images: (images ?? []).map(({ names, sizeBytes }) => ({ names, sizeBytes: sizeBytes || undefined })),
       conditions: compared.sort((a, b) => (a.type < b.type ? -1 : 1)),
     }),

@@ -39,7 +39,7 @@ export class PodRunner {
   #task: Promise<void> | undefined;
   #timer: Timer | undefined;
   #isStopped = false;
-  /** Of the starts in progress. */
+  /** Of the starts in progress, and of the wait for volumes. */
   #abort: AbortController | undefined;
   #prepared: PreparedPod | undefined;
   #startsSinceTurn = 0;
@@ -218,7 +218,8 @@ export class PodRunner {
       case 'start':
         return this.#start(task);
       case 'refreshVolumes':
-        return { on: 'volumesRefreshed', isComplete: (await podVolumes(pod, tools)) !== undefined };
+        this.#abort = new AbortController();
+        return { on: 'volumesRefreshed', isComplete: (await podVolumes(pod, tools, this.#abort.signal)) !== undefined };
       case 'report':
         await this.#meanwhile; // the newer report is the last
         return { on: 'reported', phase: await this.#report(task) };
@@ -266,7 +267,7 @@ export class PodRunner {
   async #prepare(task: TaskOf<'prepare'>): Promise<TaskEvent> {
     this.#abort = new AbortController();
     this.#prepared = undefined;
-    const prepared = await preparePod(task.promised, task, this.#tools);
+    const prepared = await preparePod(task.promised, task, this.#tools, this.#abort.signal);
     if ('retryMs' in prepared) return { on: 'unprepared', retryMs: prepared.retryMs };
     this.#prepared = prepared;
     return { on: 'prepared', runtime: prepared.runtime };

@@ -31,12 +31,13 @@ export async function preparePod(
   pod: Pod,
   { attempt, createsSandbox }: { readonly attempt: number; readonly createsSandbox: boolean },
   tools: KubeletTools,
+  signal: AbortSignal,
 ): Promise<PreparedPod | Unprepared> {
   const fail = (reason: string, message: string): Unprepared => {
     tools.events.event(pod, 'Warning', reason, message);
     return { retryMs: sandboxRetryMs };
   };
-  const volumes = await podVolumes(pod, tools);
+  const volumes = await podVolumes(pod, tools, signal);
   if (!volumes) return { retryMs: volumeRetryMs };
   const config = sandboxConfig(pod, attempt, tools);
   try {

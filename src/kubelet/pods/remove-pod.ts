@@ -6,6 +6,7 @@ import type { KubeletTools } from '../tools.ts';
 /** The volumes of a pod that stays in the API. */
 export async function releasePod({ metadata: { uid } }: Pod, tools: KubeletTools): Promise<void> {
   tools.cgroups?.remove(uid);
+  await tools.csi?.tearDown(uid);
   await tools.machine.files.releaseVolumes(uid);
 }
 
@@ -14,6 +15,7 @@ export async function deletePod({ metadata }: Pod, tools: KubeletTools): Promise
   const { uid, name, namespace } = metadata;
   await tools.statuses.flushed(uid);
   tools.cgroups?.remove(uid);
+  await tools.csi?.tearDown(uid);
   await tools.machine.files.remove(uid);
   try {
     await tools.client.delete('pods', { name, namespace }, { gracePeriodSeconds: 0, preconditions: { uid } });
@@ -34,6 +36,7 @@ export async function clearPod(pod: Pod, tools: KubeletTools): Promise<void> {
     await runtime.removePodSandbox(id);
   }
   tools.cgroups?.remove(uid);
+  await tools.csi?.tearDown(uid);
   await machine.files.remove(uid);
   await machine.files.removeLogs(pod);
   tools.images.forget(uid);

@@ -93,7 +93,7 @@ test.each<[string, Pod, { claim?: PersistentVolumeClaim; volume?: PersistentVolu
 
 test('a bound claim gives its volume, read-only where the pod asks for it', async () => {
   const bound = { claim: claim(), volume: volume() };
-  expect((await look(using(mounts), bound)).get('v')).toEqual({ volume: bound.volume, readOnly: false });
+  expect((await look(using(mounts), bound)).get('v')).toEqual({ ...bound, readOnly: false });
   expect((await look(using(mounts, true), bound)).get('v')).toMatchObject({ readOnly: true });
 });
 
@@ -110,8 +110,8 @@ test.each<[string, object, object | string]>([
   ['csi', { csi: {} }, 'no volume plugin matched: this node does not support csi volumes'],
   [
     'a block device',
-    { local: { path: '/d' }, volumeMode: 'Block' },
-    'volume disk has volumeMode Block, which this node does not support',
+    { nfs: { server: 's', path: '/d' }, volumeMode: 'Block' },
+    'volume disk has volumeMode Block, which this node supports for CSI and local volumes only',
   ],
   [
     'mount options of a hostPath',

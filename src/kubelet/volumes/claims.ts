@@ -16,6 +16,7 @@ export interface ClaimReader {
 }
 
 export interface BoundVolume {
+  readonly claim: PersistentVolumeClaim;
   readonly volume: PersistentVolume;
   /** The pod mounts it read-only. */
   readonly readOnly: boolean;
@@ -29,11 +30,11 @@ export async function boundVolumes(pod: Pod, reader: ClaimReader): Promise<Reado
   const uses = usesOf(pod);
   for (const wanted of claimsOfPod(pod)) {
     try {
-      const volume = await volumeOf(pod, wanted, reader);
+      const { claim, volume } = await volumeOf(pod, wanted, reader);
       const mode = volume.spec?.volumeMode ?? 'Filesystem';
       const misuse = misuseOf(wanted.volume, mode, uses);
       if (misuse) throw new Error(misuse);
-      found.set(wanted.volume, { volume, readOnly: wanted.readOnly });
+      found.set(wanted.volume, { claim, volume, readOnly: wanted.readOnly });
     } catch (error) {
       const names = `[${wanted.volume}]`;
       throw new Error(
@@ -86,5 +87,5 @@ async function volumeOf(pod: Pod, { claim: name, isEphemeral }: ClaimOfPod, read
     fail(
       `found PV object ${volumeName} but its pv.Spec.ClaimRef.UID ${reference?.uid ?? ''} does not point to claim.UID ${uid}`,
     );
-  return volume;
+  return { claim, volume };
 }

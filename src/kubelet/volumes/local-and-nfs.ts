@@ -17,14 +17,18 @@ const mountTimeoutMs = 60_000;
 
 export const local: VolumePlugin = {
   source: 'local',
-  async setUp(volume, { pod, readOnly, mountOptions }) {
+  async setUp(volume, { pod, readOnly, mountOptions, isBlock }) {
     const { path } = must(volume.local, 'local');
     if (mountOptions.length > 0)
       throw new VolumeError(`mount options are not supported for local volumes: ${mountOptions.join(', ')}`);
     const found = await stat(path).catch(() => undefined);
     if (!found) throw new VolumeError(`path "${path}" does not exist`);
+    if (isBlock) {
+      if (!found.isBlockDevice()) throw new VolumeError(`${path} is not a block device`);
+      return path;
+    }
     if (found.isBlockDevice())
-      throw new VolumeError(`${path} is a block device: local volumes are supported as directories`);
+      throw new VolumeError(`${path} is a block device: local volumes with a file system are supported as directories`);
     if (!found.isDirectory()) throw new VolumeError('only directory and block device are supported');
     const { fsGroup, fsGroupChangePolicy } = pod.spec.securityContext ?? {};
     if (fsGroup !== undefined && !readOnly) await giveToGroup(path, fsGroup, fsGroupChangePolicy);
@@ -57,8 +61,10 @@ function mountFault({ stderr = '', killed }: { stderr?: string; killed?: boolean
 
 /** The source of a persistent volume, as if a pod had it inline under `name`. */
 export function inline({ metadata, spec = {} }: PersistentVolume, name: string): VolumeSource {
-  if (spec.volumeMode === 'Block')
-    throw new VolumeError(`volume ${metadata.name} has volumeMode Block, which this node does not support`);
+  if (spec.volumeMode === 'Block' && !spec.local)
+    throw new VolumeError(
+      `volume ${metadata.name} has volumeMode Block, which this node supports for CSI and local volumes only`,
+    );
   const { hostPath, local: directory, nfs: share } = spec;
   if (hostPath && spec.mountOptions?.length)
     throw new VolumeError(

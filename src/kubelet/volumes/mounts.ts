@@ -28,6 +28,23 @@ async function mountPoints(): Promise<string[]> {
   return table.split('\n').map((line) => unescapeOctal(line.split(' ')[4] ?? ''));
 }
 
+/**
+ * Makes mounts below `directory` visible in containers that mount it with propagation, and mounts of such containers
+ * visible here. The directory becomes a mount if the one that it is in is not shared.
+ */
+export async function shareMounts(directory: string): Promise<void> {
+  const real = await withoutLinks(directory);
+  const lines = (await readFile('/proc/self/mountinfo', 'utf8')).split('\n').map((line) => line.split(' '));
+  const around = lines.filter(([, , , , at = '']) => {
+    const point = unescapeOctal(at);
+    return point !== '' && (point === real || point === '/' || real.startsWith(`${point}/`));
+  });
+  const innermost = around.reduce((best, line) => (line[4].length >= best[4].length ? line : best), around[0]);
+  if (innermost.slice(6, innermost.indexOf('-')).some((option) => option.startsWith('shared:'))) return;
+  if (unescapeOctal(innermost[4]) !== real) await run('mount', ['-n', '--bind', real, real]);
+  await run('mount', ['-n', '--make-rshared', real]);
+}
+
 const unescapeOctal = (text: string) =>
   text.replace(/\\(\d{3})/g, (_, octal) => String.fromCharCode(Number.parseInt(octal, 8)));
 

@@ -2,16 +2,21 @@
 
 import { isApiError, type Pod, reachesVolume } from '../../api/api.ts';
 import type { Clock } from '../../machinery/time/clock.ts';
+import { csiVolumesOf } from '../csi/csi-volume.ts';
 import type { VolumeSources } from '../machine/machine.ts';
 import { allocatableOf } from '../pods/start-container.ts';
 import type { KubeletTools } from '../tools.ts';
 import { type BoundVolume, boundVolumes } from './claims.ts';
 import type { MountedVolume } from './volumes.ts';
 
-/** Creates or updates the volumes. Undefined, with an event, if one is not possible yet. */
+/**
+ * Creates or updates the volumes. Undefined, with an event, if one is not possible yet. `signal` ends the wait for
+ * drivers: their work goes on.
+ */
 export async function podVolumes(
   pod: Pod,
   tools: KubeletTools,
+  signal: AbortSignal,
 ): Promise<ReadonlyMap<string, MountedVolume> | undefined> {
   const { config } = tools;
   const namespace = pod.metadata.namespace ?? '';
@@ -20,7 +25,7 @@ export async function podVolumes(
     const sources: VolumeSources = {
       configMap: (name) => tools.configMap(namespace, name),
       secret: (name) => tools.secret(namespace, name),
-      serviceAccountToken: (audience, seconds) => tools.token(pod, audience, seconds),
+      serviceAccountToken: async (audience, seconds) => (await tools.token(pod, audience, seconds)).token,
       fields: {
         podIPs: pod.status?.podIPs?.flatMap(({ ip }) => ip ?? []) ?? [],
         hostIPs: config.nodeIPs,
@@ -28,11 +33,31 @@ export async function podVolumes(
         allocatable: allocatableOf(tools),
       },
     };
-    return await tools.machine.files.setUpVolumes(pod, sources, claimed);
+    return await setUpAll(pod, tools, sources, claimed, signal);
   } catch (error) {
+    if (signal.aborted) return undefined;
     tools.events.event(pod, 'Warning', 'FailedMount', (error as Error).message);
     return undefined;
   }
+}
+
+/** Those of CSI drivers and all others beside each other: a driver may take minutes. */
+async function setUpAll(
+  pod: Pod,
+  { csi, machine }: KubeletTools,
+  sources: VolumeSources,
+  claimed: ReadonlyMap<string, BoundVolume>,
+  signal: AbortSignal,
+): Promise<ReadonlyMap<string, MountedVolume>> {
+  const driven = csi ? csiVolumesOf(pod, claimed) : [];
+  if (!csi || driven.length === 0) return machine.files.setUpVolumes(pod, sources, claimed);
+  const names = new Set(driven.map(({ name }) => name));
+  const volumes = (pod.spec.volumes ?? []).filter(({ name }) => !names.has(name));
+  const failed = new AbortController();
+  const rest = machine.files.setUpVolumes({ ...pod, spec: { ...pod.spec, volumes } }, sources, claimed);
+  rest.catch((error) => failed.abort(error));
+  const brought = await csi.setUp(driven, AbortSignal.any([signal, failed.signal]));
+  return new Map([...(await rest), ...brought]);
 }
 
 const noVolumes: ReadonlyMap<string, BoundVolume> = new Map();

@@ -10,30 +10,37 @@ import type { Clock } from '../../machinery/time/clock.ts';
 const renewAt = 0.8;
 const longestAgeMs = 24 * 3_600_000;
 
+export interface PodToken {
+  readonly token: string;
+  /** RFC 3339. */
+  readonly expirationTimestamp: string;
+}
+
 export class TokenCache {
   readonly #client: Client;
   readonly #clock: Clock;
-  readonly #tokens = new Map<string, { token: string; renewMs: number; expiresMs: number }>();
+  readonly #tokens = new Map<string, PodToken & { renewMs: number; expiresMs: number }>();
 
   constructor(client: Client, clock: Clock) {
     this.#client = client;
     this.#clock = clock;
   }
 
-  async get(pod: Pod, audience: string | undefined, expirationSeconds: number): Promise<string> {
+  /** Without `expirationSeconds` the API server chooses. */
+  async get(pod: Pod, audience: string | undefined, expirationSeconds: number | undefined): Promise<PodToken> {
     const { name, namespace = '', uid } = pod.metadata;
     const account = pod.spec.serviceAccountName ?? 'default';
     const key = [uid, account, audience, expirationSeconds].join('\0');
     const cached = this.#tokens.get(key);
     const now = this.#clock.now();
-    if (cached && now < cached.renewMs) return cached.token;
+    if (cached && now < cached.renewMs) return cached;
     for (const [other, token] of this.#tokens) if (token.expiresMs < now) this.#tokens.delete(other);
     const body = {
       apiVersion: 'authentication.k8s.io/v1',
       kind: 'TokenRequest',
       spec: {
         audiences: audience ? [audience] : [],
-        expirationSeconds,
+        ...(expirationSeconds !== undefined && { expirationSeconds }),
         boundObjectRef: { apiVersion: 'v1', kind: 'Pod', name, uid },
       },
     };
@@ -46,7 +53,8 @@ export class TokenCache {
     const { token, expirationTimestamp } = must(status, 'status');
     const expiresMs = Date.parse(must(expirationTimestamp, 'expirationTimestamp'));
     const renewMs = now + Math.min((expiresMs - now) * renewAt, longestAgeMs);
-    this.#tokens.set(key, { token, renewMs, expiresMs });
-    return token;
+    const fresh = { token, expirationTimestamp: String(expirationTimestamp), renewMs, expiresMs };
+    this.#tokens.set(key, fresh);
+    return fresh;
   }
 }

@@ -16,6 +16,8 @@ export interface VolumeContext {
   readonly readOnly: boolean;
   /** Of a persistent volume. */
   readonly mountOptions: readonly string[];
+  /** Containers use the volume as a device. */
+  readonly isBlock: boolean;
   configMap(name: string): Promise<ConfigMap | undefined>;
   secret(name: string): Promise<Secret | undefined>;
   /** A token for the pod's service account, renewed before it runs out. */
@@ -42,6 +44,8 @@ export interface VolumePlugin {
 export interface MountedVolume {
   readonly path: string;
   readonly readOnly: boolean;
+  /** A block volume: `path` leads to its device. */
+  readonly isDevice?: boolean;
 }
 
 /** The volume cannot be made now: event FailedMount, and another try later. */

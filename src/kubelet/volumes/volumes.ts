@@ -2,11 +2,12 @@
 
 import { mkdir, readdir, rm } from 'node:fs/promises';
 import path from 'node:path';
-import type { Pod } from '../../api/api.ts';
+import type { Pod, Volume } from '../../api/api.ts';
+import { onNode } from '../plugins/kubelet-directory.ts';
 import type { BoundVolume } from './claims.ts';
 import { emptyDir, hostPath } from './directories.ts';
 import { inline, local, nfs } from './local-and-nfs.ts';
-import { isMountPoint, mountMemory, mountsBelow, unmountBelow } from './mounts.ts';
+import { isMountPoint, mountMemory, mountsBelow, shareMounts, unmountBelow } from './mounts.ts';
 import { configMap, downwardAPI, projected, secret } from './sources.ts';
 import { subPathDirectory } from './sub-paths.ts';
 import { type MountedVolume, type VolumeContext, VolumeError, type VolumePlugin, type VolumeSource } from './volume.ts';
@@ -34,23 +35,27 @@ const kebab = (name: string) => name.replace('API', 'Api').replace(/[A-Z]/g, (le
 export async function setUpVolumes(
   pod: Pod,
   directories: PodDirectories,
-  context: Omit<VolumeContext, 'directory' | 'podDirectory' | 'pod' | 'volumeName' | 'readOnly' | 'mountOptions'>,
+  context: Omit<
+    VolumeContext,
+    'directory' | 'podDirectory' | 'pod' | 'volumeName' | 'readOnly' | 'mountOptions' | 'isBlock'
+  >,
   claimed: ReadonlyMap<string, BoundVolume> = new Map(),
 ): Promise<ReadonlyMap<string, MountedVolume>> {
   const volumes = new Map<string, MountedVolume>();
   for (const given of pod.spec.volumes ?? []) {
     const bound = claimed.get(given.name);
-    const volume = bound ? inline(bound.volume, given.name) : given;
+    const volume = bound ? inline(bound.volume, given.name) : onThisNode(given, directories);
     const plugin = pluginFor(volume);
     const directory = directoryOf(directories, plugin, volume.name);
     const readOnly = bound?.readOnly ?? false;
+    const isBlock = bound?.volume.spec?.volumeMode === 'Block';
     try {
       const at = await plugin.setUp(volume, {
         ...{ ...context, pod, volumeName: volume.name },
         ...{ podDirectory: directories.disk, directory },
-        ...{ readOnly, mountOptions: bound?.volume.spec?.mountOptions ?? [] },
+        ...{ readOnly, isBlock, mountOptions: bound?.volume.spec?.mountOptions ?? [] },
       });
-      volumes.set(volume.name, { path: at, readOnly: plugin.readOnly ?? readOnly });
+      volumes.set(volume.name, { path: at, readOnly: plugin.readOnly ?? readOnly, ...(isBlock && { isDevice: true }) });
     } catch (error) {
       throw new VolumeError(
         `MountVolume.SetUp failed for volume "${bound?.volume.metadata.name ?? given.name}" : ${(error as Error).message}`,
@@ -61,6 +66,13 @@ export async function setUpVolumes(
     }
   }
   return volumes;
+}
+
+/** A hostPath below the kubelet's standard directory leads to this kubelet's. */
+function onThisNode(volume: Volume, { disk }: PodDirectories): Volume {
+  if (!volume.hostPath) return volume;
+  const rootDirectory = path.dirname(path.dirname(disk));
+  return { ...volume, hostPath: { ...volume.hostPath, path: onNode(rootDirectory, volume.hostPath.path) } };
 }
 
 function pluginFor(volume: VolumeSource): VolumePlugin {
@@ -84,7 +96,7 @@ export async function releaseVolumes(directories: PodDirectories): Promise<void>
     const parent = path.dirname(directoryOf(directories, plugin, 'x'));
     for (const name of await readdir(parent).catch(() => [])) await plugin.tearDown(path.join(parent, name));
   }
-  for (const directory of ['volumes', 'plugins']
+  for (const directory of ['volumes', 'volumeDevices', 'plugins']
     .map((name) => path.join(disk, name))
     .concat(subPathDirectory(disk), memory))
     await rm(directory, { recursive: true, force: true });
@@ -105,8 +117,10 @@ export const podDirectories = (rootDirectory: string, uid: string): PodDirectori
 
 /** Makes the directories of all pods, which only root may enter. One tmpfs is cheaper than one for each secret. */
 export async function prepareVolumes(rootDirectory: string): Promise<void> {
-  await mkdir(path.join(rootDirectory, 'pods'), { recursive: true, mode: 0o750 });
+  for (const name of ['pods', 'plugins', 'plugins_registry'])
+    await mkdir(path.join(rootDirectory, name), { recursive: true, mode: 0o750 });
   const memory = memoryRoot(rootDirectory);
+  await shareMounts(rootDirectory);
   await mkdir(memory, { recursive: true, mode: 0o750 });
   if (!(await isMountPoint(memory))) await mountMemory(memory, 0o750);
 }

@@ -6,6 +6,7 @@ import type { ImageRecord } from '../../images/image-store.ts';
 import type { ContainerConfig, SandboxConfig } from '../../interface.ts';
 import { bootId } from '../../processes/process.ts';
 import { RuntimeError } from '../../runtime-error.ts';
+import { hostDevices } from '../oci/host-devices.ts';
 import { accountsOf } from '../oci/image-files.ts';
 import { runtimeSpec } from '../oci/runtime-spec.ts';
 import { hostnameOf } from '../sandboxes/sandboxes.ts';
@@ -56,6 +57,7 @@ export function createBundle(
     shm: sandbox.hostIpc ? '/dev/shm' : join(namespaces, 'shm'),
     hostname: hostnameOf(sandbox),
     cgroupsPath: cgroup,
+    devices: hostDevices(config.devices ?? []),
     ...(seccompText !== undefined && { seccompText }),
     ...(pidNamespace && { targetPidNamespace: pidNamespace }),
   });

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { run } from '../../processes/process.ts';
 import { throttlingPaths } from '../../protected-paths.ts';
 import { capabilitiesOfMask } from './capabilities.ts';
+import { numbersOf } from './device-numbers.ts';
 import type { OciDevice } from './oci-types.ts';
 import type { NodeFacts } from './runtime-spec.ts';
 
@@ -54,15 +55,6 @@ function machineDevices(directory = '/dev', depth = 0): OciDevice[] {
     const type = entry.isBlockDevice() ? 'b' : 'c';
     return [{ path, type, ...numbersOf(rdev), fileMode: mode & 0o7777, uid, gid }];
   });
-}
-
-/** makedev(3) of Linux: the halves of both numbers are interleaved. */
-export function numbersOf(rdev: number): { major: number; minor: number } {
-  const bits = BigInt(rdev);
-  return {
-    major: Number(((bits >> 8n) & 0xfffn) | ((bits >> 32n) & 0xfffff000n)),
-    minor: Number((bits & 0xffn) | ((bits >> 12n) & 0xffffff00n)),
-  };
 }
 
 const profileName = 'coracle-default';

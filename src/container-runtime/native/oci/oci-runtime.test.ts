@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { capabilitiesOfMask } from './capabilities.ts';
-import { numbersOf } from './node-facts.ts';
+import { numbersOf } from './device-numbers.ts';
 import { abilitiesOf, cgroupLayout, findOciRuntime, problemOf } from './oci-runtime.ts';
 
 describe('choosing an OCI runtime', () => {

@@ -65,8 +65,16 @@ export interface OciSyscallRule {
   readonly args?: readonly { index: number; value: number; valueTwo?: number; op: string }[];
 }
 
+export interface OciDeviceRule {
+  readonly allow: boolean;
+  readonly type?: 'c' | 'b';
+  readonly major?: number;
+  readonly minor?: number;
+  readonly access: string;
+}
+
 export interface OciResources {
-  readonly devices: readonly { readonly allow: boolean; readonly access: string }[];
+  readonly devices: readonly OciDeviceRule[];
   readonly cpu?: { readonly shares?: number; readonly quota?: number; readonly period?: number };
   readonly memory?: { readonly limit?: number; readonly swap?: number };
   readonly pids?: { readonly limit: number };

@@ -1,6 +1,7 @@
 // Resource limits in the OCI form: one form for cgroup v1, hybrid and v2; the runtime converts.
 
 import type { ContainerResources } from '../../interface.ts';
+import type { GivenDevice } from './host-devices.ts';
 import type { OciResources } from './oci-types.ts';
 
 export interface ResourceFacts {
@@ -9,11 +10,19 @@ export interface ResourceFacts {
   readonly countsSwap: boolean;
 }
 
-export function resourcesOf(resources: ContainerResources, privileged: boolean, node: ResourceFacts): OciResources {
+export function resourcesOf(
+  resources: ContainerResources,
+  privileged: boolean,
+  node: ResourceFacts,
+  devices: readonly GivenDevice[] = [],
+): OciResources {
   const { cpuShares, cpuQuota, cpuPeriod, memoryLimitBytes: limit = 0, pidsLimit = 0, hugepageLimits = [] } = resources;
   return {
     // The runtime itself adds the devices that every container has.
-    devices: [{ allow: privileged, access: 'rwm' }],
+    devices: [
+      { allow: privileged, access: 'rwm' },
+      ...devices.map(({ device: { type, major, minor }, access }) => ({ allow: true, type, major, minor, access })),
+    ],
     cpu: {
       ...(cpuShares && { shares: cpuShares }),
       ...(cpuQuota !== undefined && { quota: cpuQuota > 0 ? cpuQuota : -1 }),

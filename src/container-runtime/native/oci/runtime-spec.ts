@@ -7,6 +7,7 @@ import type { ContainerConfig, SandboxConfig } from '../../interface.ts';
 import { protectedPaths } from '../../protected-paths.ts';
 import { RuntimeError } from '../../runtime-error.ts';
 import { capabilitiesOf } from './capabilities.ts';
+import type { GivenDevice } from './host-devices.ts';
 import { mountPlan } from './mounts.ts';
 import type { OciDevice, OciIdMapping, OciSeccomp, OciSpec } from './oci-types.ts';
 import { type ResourceFacts, resourcesOf } from './resources.ts';
@@ -42,6 +43,8 @@ export interface SpecInput {
   readonly shm: string;
   readonly hostname: string;
   readonly cgroupsPath: string;
+  /** The container's devices, as the machine has them. */
+  readonly devices?: readonly GivenDevice[];
   /** Text of the file that a Localhost seccomp profile names. */
   readonly seccompText?: string;
 }
@@ -84,14 +87,21 @@ export function runtimeSpec(input: SpecInput): OciSpec {
     linux: {
       namespaces: namespacesOf(input),
       ...(idMappings && { uidMappings: idMappings, gidMappings: idMappings }),
-      devices: security.privileged ? node.devices : [],
+      devices: devicesOf(input),
       cgroupsPath,
-      resources: resourcesOf(resources, security.privileged, node),
+      resources: resourcesOf(resources, security.privileged, node, input.devices),
       ...(rootfsPropagation && { rootfsPropagation }),
       ...(seccomp && { seccomp }),
       ...{ maskedPaths: paths.masked, readonlyPaths: paths.readOnly },
     },
   };
+}
+
+/** A given device replaces the machine's at its path. */
+function devicesOf({ config, node, devices = [] }: SpecInput): readonly OciDevice[] {
+  const given = new Map(devices.map(({ device }) => [device.path, device]));
+  const machine = config.security.privileged ? node.devices.filter(({ path }) => !given.has(path)) : [];
+  return [...machine, ...given.values()];
 }
 
 function namespacesOf({

@@ -160,7 +160,7 @@ export type Effect =
   | Task
   /** Report while a start is in progress; ends with `reportedMeanwhile`. */
   | { readonly do: 'reportMeanwhile' }
-  /** Give up waiting for pulls and hooks. */
+  /** Give up waiting for volumes, pulls and hooks. */
   | { readonly do: 'abortStarts' }
   /** Shorten the grace of the stop in progress. */
   | { readonly do: 'stopSooner'; readonly graceSeconds: number }

@@ -91,7 +91,7 @@ export class TestNode {
         this.timerMs = this.elapsedMs + effect.afterMs;
         return;
       case 'abortStarts':
-        check(this.task?.do === 'prepare' || this.task?.do === 'start', 'an abort without a start');
+        check(['prepare', 'start', 'refreshVolumes'].includes(this.task?.do ?? ''), 'an abort without a start');
         this.#isAborted = true;
         return;
       case 'stopSooner':

@@ -32,9 +32,11 @@ export function interrupt(task: Task | Interrupted | undefined): {
   const graceSeconds = graceOfTask(task);
   return {
     task: { do: 'interrupted', ...(graceSeconds !== undefined && { graceSeconds }) },
-    effects: task.do === 'prepare' || task.do === 'start' ? [{ do: 'abortStarts' }] : [],
+    effects: abortable.includes(task.do) ? [{ do: 'abortStarts' }] : [],
   };
 }
+
+const abortable: readonly Task['do'][] = ['prepare', 'start', 'refreshVolumes'];
 
 function graceOfTask(task: Task): number | undefined {
   if (task.do === 'stopContainers') return Math.max(...task.kills.map((kill) => kill.graceSeconds));

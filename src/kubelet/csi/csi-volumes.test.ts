@@ -1,0 +1,494 @@
+import { existsSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import * as grpc from '@grpc/grpc-js';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { Pod } from '../../api/api.ts';
+import { getsGroup } from './mount-volume.ts';
+import { CsiTestNode, claimOf, driverName, podOf, volumeOf } from './test-node.ts';
+
+let node: CsiTestNode;
+beforeEach(async () => {
+  node = await new CsiTestNode().start();
+});
+afterEach(() => node.stop());
+
+const inlinePod = (uid: string): Pod =>
+  podOf(uid, {
+    volumes: [{ name: 'data', csi: { driver: driverName, volumeAttributes: { a: 'b' } } }],
+  } as Partial<Pod['spec']>);
+const fail = (code: grpc.status, details: string) => ({ code, details });
+
+describe('a volume with a file system', () => {
+  test('is staged for the node and published for the pod', async () => {
+    const mounted = await node.setUp(podOf('u'), volumeOf({ mountOptions: ['noatime'] }));
+    const target = node.paths.target('u', 'pv');
+    expect(mounted).toEqual(new Map([['data', { path: target, readOnly: false }]]));
+    expect(readFileSync(path.join(target, 'volume'), 'utf8')).toBe(driverName);
+    expect(node.driver.names()).toEqual(['NodeGetInfo', 'NodeStageVolume', 'NodePublishVolume']);
+    const capability = {
+      mount: { fsType: 'ext4', mountFlags: ['noatime'], volumeMountGroup: '' },
+      accessMode: { mode: 'SINGLE_NODE_WRITER' },
+    };
+    expect(node.request('NodeStageVolume')).toMatchObject({
+      volumeId: 'handle',
+      stagingTargetPath: node.paths.staging({ driver: driverName, handle: 'handle' }),
+      volumeContext: { size: 'small' },
+      volumeCapability: capability,
+    });
+    expect(node.request('NodePublishVolume')).toMatchObject({
+      targetPath: target,
+      stagingTargetPath: node.paths.staging({ driver: driverName, handle: 'handle' }),
+      readonly: false,
+      volumeCapability: capability,
+    });
+    expect(JSON.parse(readFileSync(path.join(target, '..', 'vol_data.json'), 'utf8'))).toEqual({
+      attachmentID: expect.stringMatching(/^csi-[0-9a-f]{64}$/),
+      driverName,
+      nodeName: 'n',
+      specVolID: 'pv',
+      volumeHandle: 'handle',
+      volumeLifecycleMode: 'Persistent',
+    });
+  });
+
+  test('of a driver that does not stage is published only', async () => {
+    node.driver.capabilities.clear();
+    await node.setUp(podOf('u'));
+    expect(node.request('NodePublishVolume')).toMatchObject({ stagingTargetPath: '' });
+    expect(node.driver.names()).toEqual(['NodeGetInfo', 'NodePublishVolume']);
+  });
+
+  test('is staged once for two pods, and unstaged after the last', async () => {
+    await node.setUp(podOf('u'));
+    await node.setUp(podOf('v'));
+    await node.passing(node.volumes.tearDown('u'));
+    expect(node.driver.names().slice(1)).toEqual([
+      ...['NodeStageVolume', 'NodePublishVolume', 'NodePublishVolume', 'NodeUnpublishVolume'],
+    ]);
+    await node.passing(node.volumes.tearDown('v'));
+    await node.eventually(() => expect(node.driver.names().at(-1)).toBe('NodeUnstageVolume'));
+    const directory = node.paths.stagingDirectory({ driver: driverName, handle: 'handle' });
+    await node.eventually(() => expect(existsSync(directory)).toBe(false));
+    expect(existsSync(node.paths.podVolume('u', 'pv'))).toBe(false);
+  });
+
+  test('is mounted once, however often it is set up', async () => {
+    await node.setUp(podOf('u'));
+    await node.setUp(podOf('u'));
+    expect(node.driver.names()).toHaveLength(3);
+  });
+
+  test.each([
+    ['ReadWriteOnce', 'SINGLE_NODE_MULTI_WRITER'],
+    ['ReadWriteOncePod', 'SINGLE_NODE_SINGLE_WRITER'],
+    ['ReadOnlyMany', 'MULTI_NODE_READER_ONLY'],
+    ['ReadWriteMany', 'MULTI_NODE_MULTI_WRITER'],
+  ])('%s is %s for a driver that has all modes', async (accessMode, mode) => {
+    node.driver.capabilities.add('SINGLE_NODE_MULTI_WRITER');
+    await node.setUp(podOf('u'), volumeOf({ accessModes: [accessMode] } as never));
+    expect(node.request('NodePublishVolume').volumeCapability.accessMode).toEqual({ mode });
+  });
+
+  test('has its secrets, and those of its class stay apart', async () => {
+    node.secrets.set('s/stage', { user: 'a' }).set('s/publish', { password: 'b' });
+    const csi = {
+      ...volumeOf().spec?.csi,
+      nodeStageSecretRef: { name: 'stage', namespace: 's' },
+      nodePublishSecretRef: { name: 'publish', namespace: 's' },
+    };
+    await node.setUp(podOf('u'), volumeOf({ csi } as never), { readOnly: true });
+    expect(node.request('NodeStageVolume').secrets).toEqual({ user: 'a' });
+    expect(node.request('NodePublishVolume')).toMatchObject({ secrets: { password: 'b' }, readonly: true });
+  });
+
+  test('waits for a secret that is missing', async () => {
+    const csi = { ...volumeOf().spec?.csi, nodeStageSecretRef: { name: 'stage', namespace: 's' } };
+    const mounted = node.setUp(podOf('u'), volumeOf({ csi } as never));
+    await node.eventually(() =>
+      expect(node.events[0]).toContain(
+        'pod-u Warning FailedMount: MountVolume.MountDevice failed for volume "pv" : fetching NodeStageSecretRef s/stage failed:',
+      ),
+    );
+    node.secrets.set('s/stage', {});
+    await mounted;
+  });
+});
+
+describe('the facts that a driver may request', () => {
+  test('the pod', async () => {
+    node.object = { attachRequired: false, podInfoOnMount: true };
+    await node.setUp(podOf('u'));
+    expect(node.request('NodePublishVolume').volumeContext).toEqual({
+      size: 'small',
+      'csi.storage.k8s.io/pod.name': 'pod-u',
+      'csi.storage.k8s.io/pod.namespace': 'default',
+      'csi.storage.k8s.io/pod.uid': 'u',
+      'csi.storage.k8s.io/serviceAccount.name': 'account',
+      'csi.storage.k8s.io/ephemeral': 'false',
+    });
+  });
+
+  test.each([
+    [undefined, 'volumeContext', 'secrets'],
+    [true, 'secrets', 'volumeContext'],
+  ] as const)('tokens, serviceAccountTokenInSecrets: %s', async (inSecrets, has, hasNot) => {
+    const tokenRequests = [{ audience: 'vault', expirationSeconds: 600 }, { audience: '' }];
+    node.object = { tokenRequests, attachRequired: false, serviceAccountTokenInSecrets: inSecrets };
+    await node.setUp(podOf('u'));
+    const key = 'csi.storage.k8s.io/serviceAccount.tokens';
+    expect(JSON.parse(node.request('NodePublishVolume')[has][key])).toEqual({
+      '': { token: 'token for ', expirationTimestamp: '2026-01-01T01:00:00Z' },
+      vault: { token: 'token for vault', expirationTimestamp: '2026-01-01T01:00:00Z' },
+    });
+    expect(node.request('NodePublishVolume')[hasNot]).not.toHaveProperty([key]);
+  });
+
+  test('the group, if the driver gives files to it', async () => {
+    node.driver.capabilities.add('VOLUME_MOUNT_GROUP');
+    await node.setUp(podOf('u', { securityContext: { fsGroup: 1234 } }));
+    for (const method of ['NodeStageVolume', 'NodePublishVolume'])
+      expect(node.request(method).volumeCapability.mount.volumeMountGroup).toBe('1234');
+  });
+
+  test('a volume is published again if the driver requires it, also while the pod runs', async () => {
+    node.object = { attachRequired: false, requiresRepublish: true };
+    await node.setUp(podOf('u'));
+    await node.setUp(podOf('u'));
+    await node.eventually(() =>
+      expect(node.driver.names().filter((name) => name === 'NodePublishVolume')).toHaveLength(2),
+    );
+    expect(node.driver.names().filter((name) => name === 'NodeStageVolume')).toHaveLength(1);
+  });
+
+  test('a failed second publication leaves the pod its volume', async () => {
+    node.object = { attachRequired: false, requiresRepublish: true };
+    await node.setUp(podOf('u'));
+    node.driver.faults.set('NodePublishVolume', fail(grpc.status.INTERNAL, 'no'));
+    expect((await node.setUp(podOf('u'))).get('data')).toBeDefined();
+    await node.eventually(() => expect(node.events).toHaveLength(1));
+    expect(existsSync(node.paths.target('u', 'pv'))).toBe(true);
+  });
+});
+
+describe('an inline volume', () => {
+  test('is published with a handle of the pod', async () => {
+    node.object = { volumeLifecycleModes: ['Ephemeral'], podInfoOnMount: true };
+    await node.setUp(inlinePod('u'));
+    expect(node.driver.names()).toEqual(['NodeGetInfo', 'NodePublishVolume']);
+    expect(node.request('NodePublishVolume')).toMatchObject({
+      volumeId: expect.stringMatching(/^csi-[0-9a-f]{64}$/),
+      volumeContext: { a: 'b', 'csi.storage.k8s.io/ephemeral': 'true' },
+    });
+    expect(node.volumes.volumesInUse()).toEqual([]);
+    await node.passing(node.volumes.tearDown('u'));
+    expect(node.driver.names().at(-1)).toBe('NodeUnpublishVolume');
+  });
+
+  test.each([
+    ['without an object', undefined, '(no CSIDriver object)'],
+    ['for persistent volumes', { volumeLifecycleModes: ['Persistent' as const] }, '(only supports ["Persistent"])'],
+  ])('of a driver %s is refused', async (_, object, why) => {
+    node.object = object;
+    const gone = new AbortController();
+    const mounted = node.setUp(inlinePod('u'), undefined, { signal: gone.signal });
+    const message = `volume mode "Ephemeral" not supported by driver ${driverName} ${why}`;
+    await node.eventually(() =>
+      expect(node.events).toContain(
+        `pod-u Warning FailedMount: MountVolume.SetUp failed for volume "data" : kubernetes.io/csi: mounter.SetupAt failed to check volume lifecycle mode: ${message}`,
+      ),
+    );
+    gone.abort(new Error('gone'));
+    await expect(mounted).rejects.toThrow('gone');
+  });
+});
+
+describe('attachment', () => {
+  beforeEach(() => {
+    node.object = { attachRequired: true };
+  });
+
+  test('the node reports the volume, then waits for the controller', async () => {
+    const mounted = node.setUp(podOf('u'));
+    await node.eventually(() =>
+      expect(node.node.status?.volumesInUse).toEqual([`kubernetes.io/csi/${driverName}^handle`]),
+    );
+    expect(node.driver.names()).toEqual(['NodeGetInfo']);
+    await node.attach({ path: '/dev/sdb' });
+    await mounted;
+    for (const method of ['NodeStageVolume', 'NodePublishVolume'])
+      expect(node.request(method).publishContext).toEqual({ path: '/dev/sdb' });
+  });
+
+  test('a wait that takes too long is an event', async () => {
+    await expect(node.setUp(podOf('u'))).rejects.toThrow(
+      'Unable to attach or mount volumes: unmounted volumes=[data], unattached volumes=[data], failed to process volumes=[]: context deadline exceeded',
+    );
+  });
+
+  test('the volume is in use until it is unstaged', async () => {
+    await node.attach();
+    await node.setUp(podOf('u'));
+    node.driver.faults.set('NodeUnstageVolume', fail(grpc.status.INTERNAL, 'busy'));
+    await node.passing(node.volumes.tearDown('u'));
+    await node.eventually(() => expect(node.driver.names().at(-1)).toBe('NodeUnstageVolume'));
+    expect(node.volumes.volumesInUse()).toHaveLength(1);
+    node.driver.faults.clear();
+    await node.eventually(() => expect(node.node.status?.volumesInUse).toEqual([]));
+  });
+
+  test('a pod that is deleted before the attachment leaves nothing', async () => {
+    const gone = new AbortController();
+    const mounted = node.setUp(podOf('u'), volumeOf(), { signal: gone.signal });
+    await node.eventually(() => expect(node.node.status?.volumesInUse).toHaveLength(1));
+    gone.abort(new Error('gone'));
+    await expect(mounted).rejects.toThrow('gone');
+    await node.passing(node.volumes.tearDown('u'));
+    expect(node.driver.names()).toEqual(['NodeGetInfo']);
+    await node.eventually(() => expect(node.node.status?.volumesInUse).toEqual([]));
+  });
+});
+
+describe('faults of drivers', () => {
+  test.each([
+    ['NodeStageVolume', 'MountVolume.MountDevice failed'],
+    ['NodePublishVolume', 'MountVolume.SetUp failed'],
+  ])('%s fails, and is repeated', async (method, step) => {
+    node.driver.faults.set(method, fail(grpc.status.INTERNAL, 'no disk'));
+    const mounted = node.setUp(podOf('u'));
+    await node.eventually(() =>
+      expect(node.events).toEqual(
+        expect.arrayContaining([
+          `pod-u Warning FailedMount: ${step} for volume "pv" : rpc error: code = Internal desc = no disk`,
+        ]),
+      ),
+    );
+    node.driver.faults.clear();
+    await mounted;
+  });
+
+  test('a driver that is not there is waited for', async () => {
+    await node.restart({ withDriver: false });
+    const mounted = node.setUp(podOf('u'));
+    await node.eventually(() =>
+      expect(node.events[0]).toBe(
+        `pod-u Warning FailedMount: MountVolume.MountDevice failed for volume "pv" : kubernetes.io/csi: attacher.MountDevice failed to create newCsiDriverClient: driver name ${driverName} not found in the list of registered CSI drivers`,
+      ),
+    );
+    await node.register();
+    await mounted;
+  });
+
+  test('a call that hangs delays neither other volumes nor the end of its pod', async () => {
+    node.driver.faults.set('NodeStageVolume', 'hang');
+    const gone = new AbortController();
+    const mounted = node.setUp(podOf('u'), volumeOf(), { signal: gone.signal });
+    await node.eventually(() => expect(node.driver.names().at(-1)).toBe('NodeStageVolume'));
+    node.object = { attachRequired: false, volumeLifecycleModes: ['Ephemeral', 'Persistent'] };
+    await node.setUp(inlinePod('v'));
+    gone.abort(new Error('gone'));
+    await expect(mounted).rejects.toThrow('gone');
+    node.driver.faults.clear();
+    // The call's time limit comes first. Its result is unclear, so the volume is unstaged.
+    await node.passing(node.volumes.tearDown('u'));
+    expect(node.events.at(-1)).toContain('code = DeadlineExceeded desc = context deadline exceeded');
+    await node.eventually(() => expect(node.driver.names().at(-1)).toBe('NodeUnstageVolume'));
+  });
+
+  test('after an unclear publication, the volume is unpublished with its pod', async () => {
+    node.driver.faults.set('NodePublishVolume', fail(grpc.status.ABORTED, 'in progress'));
+    const gone = new AbortController();
+    const mounted = node.setUp(podOf('u'), volumeOf(), { signal: gone.signal });
+    await node.eventually(() => expect(node.events.length).toBeGreaterThan(0));
+    gone.abort(new Error('gone'));
+    await expect(mounted).rejects.toThrow('gone');
+    await node.passing(node.volumes.tearDown('u'));
+    expect(node.driver.names()).toContain('NodeUnpublishVolume');
+  });
+
+  test('after a clear failure of the publication nothing is unpublished', async () => {
+    node.driver.faults.set('NodePublishVolume', fail(grpc.status.INVALID_ARGUMENT, 'no'));
+    const gone = new AbortController();
+    const mounted = node.setUp(podOf('u'), volumeOf(), { signal: gone.signal });
+    await node.eventually(() => expect(node.events.length).toBeGreaterThan(0));
+    gone.abort(new Error('gone'));
+    await expect(mounted).rejects.toThrow('gone');
+    await node.passing(node.volumes.tearDown('u'));
+    expect(existsSync(node.paths.podVolume('u', 'pv'))).toBe(false);
+    expect(node.driver.names()).not.toContain('NodeUnpublishVolume');
+  });
+
+  test('an answer with a huge text is shortened', async () => {
+    node.driver.faults.set('NodePublishVolume', fail(grpc.status.INTERNAL, 'x'.repeat(6000)));
+    const gone = new AbortController();
+    const mounted = node.setUp(podOf('u'), volumeOf(), { signal: gone.signal });
+    await node.eventually(() => expect(node.events[0]?.length).toBeLessThan(4500));
+    gone.abort(new Error('gone'));
+    await expect(mounted).rejects.toThrow('gone');
+  });
+
+  test('a pod stays until its volume is unpublished', async () => {
+    await node.setUp(podOf('u'));
+    node.driver.faults.set('NodeUnpublishVolume', fail(grpc.status.INTERNAL, 'busy'));
+    await expect(node.passing(node.volumes.tearDown('u', { once: true }))).rejects.toThrow('busy');
+    const ended = node.volumes.tearDown('u');
+    await node.clock.advance(5000);
+    expect(existsSync(node.paths.target('u', 'pv'))).toBe(true);
+    node.driver.faults.clear();
+    await node.passing(ended);
+    expect(existsSync(node.paths.target('u', 'pv'))).toBe(false);
+  });
+
+  test('a volume for one pod is refused to a second one', async () => {
+    const one = volumeOf({ accessModes: ['ReadWriteOncePod'] } as never);
+    await node.setUp(podOf('u'), one);
+    const second = node.setUp(podOf('v'), one);
+    await node.eventually(() =>
+      expect(node.events[0]).toBe(
+        'pod-v Warning FailedMount: MountVolume.SetUp failed for volume "pv" : volume uses the ReadWriteOncePod access mode and is already in use by another pod',
+      ),
+    );
+    await node.volumes.tearDown('u');
+    await second;
+  });
+});
+
+describe('a restart of the kubelet', () => {
+  test('its volumes are found, published again, and taken away', async () => {
+    node.object = { attachRequired: true };
+    await node.attach();
+    await node.setUp(podOf('u'));
+    await node.restart();
+    expect(node.volumes.volumesInUse()).toHaveLength(1);
+    const before = node.driver.names().length;
+    await node.setUp(podOf('u'));
+    await node.eventually(() =>
+      expect(node.driver.names().slice(before)).toEqual(['NodeStageVolume', 'NodePublishVolume']),
+    );
+    await node.passing(node.volumes.tearDown('u'));
+    await node.eventually(() => expect(node.driver.names().at(-1)).toBe('NodeUnstageVolume'));
+  });
+
+  test('the volume of a pod that is gone is taken away', async () => {
+    await node.setUp(podOf('u'));
+    await node.restart();
+    await node.passing(node.volumes.tearDown('u', { once: true }));
+    await node.eventually(() =>
+      expect(node.driver.names().slice(-2)).toEqual(['NodeUnpublishVolume', 'NodeUnstageVolume']),
+    );
+  });
+
+  test('a staged volume without a pod is unstaged once its driver is there', async () => {
+    node.driver.faults.set('NodeUnstageVolume', 'hang');
+    await node.setUp(podOf('u'));
+    await node.passing(node.volumes.tearDown('u'));
+    await node.eventually(() => expect(node.driver.names().at(-1)).toBe('NodeUnstageVolume'));
+    node.driver.faults.clear();
+    await node.restart({ withDriver: false });
+    await node.clock.advance(2000);
+    const before = node.driver.names().length;
+    await node.register();
+    await node.eventually(() => expect(node.driver.names().slice(before)).toContain('NodeUnstageVolume'));
+  });
+});
+
+describe('expansion', () => {
+  beforeEach(async () => {
+    node.driver.capabilities.add('EXPAND_VOLUME');
+  });
+  const grown = volumeOf({ capacity: { storage: '2Gi' } });
+  const pending = (status: string, allocated = '2Gi') =>
+    claimOf({
+      capacity: { storage: '1Gi' },
+      allocatedResources: { storage: allocated },
+      allocatedResourceStatuses: { storage: status },
+      conditions: [{ type: 'FileSystemResizePending', status: 'True' }],
+    } as never);
+  const stored = () => node.client.get('persistentvolumeclaims', { namespace: 'default', name: 'claim' });
+  const create = async (claim: ReturnType<typeof claimOf>) => node.client.create('persistentvolumeclaims', claim);
+
+  test('of a mounted volume', async () => {
+    await node.setUp(podOf('u'));
+    const claim = await create(pending('NodeResizePending'));
+    await node.setUp(podOf('u'), grown, { claim });
+    await node.eventually(() => expect(node.driver.names().at(-1)).toBe('NodeExpandVolume'));
+    expect(node.request('NodeExpandVolume')).toMatchObject({
+      volumeId: 'handle',
+      volumePath: node.paths.target('u', 'pv'),
+      stagingTargetPath: node.paths.staging({ driver: driverName, handle: 'handle' }),
+      capacityRange: { requiredBytes: 2 * 2 ** 30 },
+    });
+    const message = 'Normal FileSystemResizeSuccessful: MountVolume.NodeExpandVolume succeeded for volume "pv" n';
+    await node.eventually(() => expect(node.events).toEqual([`pod-u ${message}`, `claim ${message}`]));
+    expect((await stored()).status).toEqual({
+      capacity: { storage: '2Gi' },
+      allocatedResources: { storage: '2Gi' },
+    });
+  });
+
+  test('while the volume is mounted, by a resizer that reports no progress', async () => {
+    const claim = await create(claimOf());
+    await node.setUp(podOf('u'), grown, { claim });
+    expect(node.driver.names().at(-1)).toBe('NodeExpandVolume');
+    expect((await stored()).status?.capacity).toEqual({ storage: '2Gi' });
+  });
+
+  test.each([
+    ['INVALID_ARGUMENT', 'NodeResizeInfeasible', ''],
+    ['INTERNAL', 'NodeResizeInProgress', ': '],
+  ] as const)('that fails with %s is %s', async (code, status, separator) => {
+    await node.setUp(podOf('u'));
+    node.driver.faults.set('NodeExpandVolume', fail(grpc.status[code], 'too large'));
+    const created = await create(pending('NodeResizePending'));
+    const spec = { ...created.spec, resources: { requests: { storage: '2Gi' } } };
+    const claim = await node.client.update('persistentvolumeclaims', { ...created, spec });
+    await node.setUp(podOf('u'), grown, { claim });
+    await node.eventually(() => expect(node.events).toHaveLength(1));
+    const name = code === 'INTERNAL' ? 'Internal' : 'InvalidArgument';
+    const text = `Expander.NodeExpand failed to expand the volume ${separator}rpc error: code = ${name} desc = too large`;
+    expect(node.events[0]).toBe(
+      `pod-u Warning VolumeResizeFailed: NodeExpandVolume.NodeExpandVolume failed for volume "pv" : ${text}`,
+    );
+    const found = (await stored()).status;
+    expect(found?.allocatedResourceStatuses).toEqual({ storage: status });
+    expect(found?.conditions).toContainEqual(
+      expect.objectContaining({ type: 'NodeResizeError', message: `failed to expand pvc with ${text}` }),
+    );
+  });
+
+  test.each([
+    ['that the controller works on', pending('ControllerResizeInProgress')],
+    ['that has ended', claimOf({ capacity: { storage: '2Gi' } })],
+    ['that the node cannot do', pending('NodeResizeInfeasible')],
+  ])('%s is not for the node', async (_, claim) => {
+    await node.setUp(podOf('u'), grown, { claim: await create(claim) });
+    expect(node.driver.names()).not.toContain('NodeExpandVolume');
+  });
+
+  test('of a read-only volume is an event', async () => {
+    const claim = await create(pending('NodeResizePending'));
+    await node.setUp(podOf('u'), grown, { claim, readOnly: true });
+    expect(node.events[0]).toBe(
+      'pod-u Warning FileSystemResizeFailed: MountVolume.NodeExpandVolume failed for volume "pv" requested read-only file system',
+    );
+  });
+});
+
+test.each([
+  ['None', {}, false],
+  ['File', {}, true],
+  ['File', { readOnly: true }, false],
+  ['ReadWriteOnceWithFSType', {}, true],
+  ['ReadWriteOnceWithFSType', { source: { fsType: '' } }, false],
+  ['ReadWriteOnceWithFSType', { volume: volumeOf({ accessModes: ['ReadWriteMany'] } as never) }, false],
+  ['ReadWriteOnceWithFSType', { volume: volumeOf({ accessModes: ['ReadWriteOncePod'] } as never) }, true],
+  ['ReadWriteOnceWithFSType', { lifecycle: 'Ephemeral' }, true],
+])('fsGroup with the policy %s and %j: %s', (policy, change, expected) => {
+  const volume = {
+    lifecycle: 'Persistent',
+    readOnly: false,
+    source: { fsType: 'ext4' },
+    volume: volumeOf(),
+    ...change,
+  };
+  expect(getsGroup(volume as never, policy)).toBe(expected);
+});

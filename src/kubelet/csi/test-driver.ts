@@ -1,0 +1,124 @@
+// For tests: a CSI driver on real sockets. Its mounts are directories with the file `volume`; a test can make each call
+// hang, fail, or answer anything.
+
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import * as grpc from '@grpc/grpc-js';
+import { registrationMethods } from '../plugins/registration-proto.ts';
+import { decoded, encoded, type Message } from '../plugins/rpc.ts';
+import { nodeMethods } from './csi-proto.ts';
+
+export type Fault = 'hang' | { readonly code: grpc.status; readonly details: string } | { readonly answer: Message };
+
+export interface TestDriver {
+  /** Calls of the node service so far, with their requests. */
+  readonly calls: { readonly name: string; readonly request: any }[];
+  /** By the name of the method. */
+  readonly faults: Map<string, Fault>;
+  readonly capabilities: Set<string>;
+  info: Message;
+  /** The kubelet's answers to the registration. */
+  readonly notified: Message[];
+  /** Names of the methods that were called, without NodeGetCapabilities. */
+  names(): string[];
+  /** Closes the sockets and removes their files. */
+  stop(): Promise<void>;
+}
+
+export interface TestDriverOptions {
+  readonly name?: string;
+  /** The node service's socket. */
+  readonly socket: string;
+  /** The socket of registration; left out: the test registers the driver. */
+  readonly registration?: string;
+  /** By which the driver names its socket. */
+  readonly endpoint?: string;
+  readonly type?: string;
+  readonly versions?: readonly string[];
+  /** The driver's view of a path that it gets. */
+  readonly onNode?: (file: string) => string;
+}
+
+export async function startTestDriver(options: TestDriverOptions): Promise<TestDriver> {
+  const { name = 'test.csi', socket, registration, onNode = (file) => file } = options;
+  const driver: TestDriver = {
+    calls: [],
+    faults: new Map(),
+    capabilities: new Set(['STAGE_UNSTAGE_VOLUME']),
+    info: { nodeId: 'node-id' },
+    notified: [],
+    names: () => driver.calls.map((call) => call.name).filter((each) => each !== 'NodeGetCapabilities'),
+    stop: async () => {},
+  };
+  const mounted = (file: string) => {
+    mkdirSync(onNode(file), { recursive: true });
+    writeFileSync(path.join(onNode(file), 'volume'), name);
+    return {};
+  };
+  const unmounted = (file: string) => {
+    rmSync(onNode(file), { recursive: true, force: true });
+    return {};
+  };
+  const answers: Record<string, (request: any) => Message> = {
+    NodeGetInfo: () => driver.info,
+    NodeGetCapabilities: () => ({ capabilities: [...driver.capabilities].map((type) => ({ rpc: { type } })) }),
+    NodeStageVolume: () => ({}),
+    NodeUnstageVolume: () => ({}),
+    NodePublishVolume: ({ targetPath }) => mounted(targetPath),
+    NodeUnpublishVolume: ({ targetPath }) => unmounted(targetPath),
+    NodeExpandVolume: ({ capacityRange }) => ({ capacityBytes: capacityRange.requiredBytes }),
+    NodeGetVolumeStats: () => ({ usage: [{ available: 60, total: 100, used: 40, unit: 'BYTES' }] }),
+  };
+  const node = new grpc.Server();
+  serve(node, nodeMethods, (method, request) => {
+    driver.calls.push({ name: method, request });
+    return driver.faults.get(method) ?? { answer: answers[method](request) };
+  });
+  await bind(node, socket);
+  const registrar = new grpc.Server();
+  if (registration) {
+    const { type = 'CSIPlugin', versions = ['1.0.0'], endpoint = socket } = options;
+    serve(registrar, registrationMethods, (method, request) => {
+      if (method === 'NotifyRegistrationStatus') driver.notified.push(request);
+      return { answer: method === 'GetInfo' ? { type, name, endpoint, supportedVersions: versions } : {} };
+    });
+    await bind(registrar, registration);
+  }
+  driver.stop = async () => {
+    node.forceShutdown();
+    registrar.forceShutdown();
+    for (const file of [socket, registration]) if (file) rmSync(file, { force: true });
+  };
+  return driver;
+}
+
+type Methods = typeof nodeMethods;
+
+/** The service of these methods; `answer` is called with the decoded request. */
+function serve(server: grpc.Server, methods: Methods, answer: (method: string, request: any) => Fault): void {
+  const definition: Record<string, grpc.MethodDefinition<any, any>> = {};
+  const implementation: Record<string, grpc.handleUnaryCall<any, any>> = {};
+  for (const [name, { path: at, request, response }] of methods) {
+    definition[name] = {
+      ...{ path: at, requestStream: false, responseStream: false },
+      requestSerialize: (message) => encoded(request, message),
+      requestDeserialize: (bytes) => decoded(request, bytes),
+      responseSerialize: (message) => encoded(response, message),
+      responseDeserialize: (bytes) => decoded(response, bytes),
+    };
+    implementation[name] = (call, callback) => {
+      const fault = answer(name, call.request);
+      if (fault === 'hang') return;
+      if ('answer' in fault) callback(null, fault.answer);
+      else callback(fault);
+    };
+  }
+  server.addService(definition, implementation);
+}
+
+const bind = (server: grpc.Server, socket: string) =>
+  new Promise<void>((resolve, reject) =>
+    server.bindAsync(`unix://${socket}`, grpc.ServerCredentials.createInsecure(), (error) =>
+      error ? reject(error) : resolve(),
+    ),
+  );
