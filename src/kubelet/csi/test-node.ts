@@ -19,6 +19,8 @@ import { startTestDriver, type TestDriver } from './test-driver.ts';
 import { Turns } from './turns.ts';
 
 export const driverName = 'test.csi';
+/** Other tests share the machine. */
+const slow = { timeout: 15_000 };
 
 export const podOf = (uid: string, spec: Partial<Pod['spec']> = {}): Pod =>
   ({
@@ -145,7 +147,7 @@ export class CsiTestNode {
     return vi.waitFor(async () => {
       await this.clock.advance(50);
       condition();
-    });
+    }, slow);
   }
 
   /** The controller attaches the volume. */

@@ -54,13 +54,16 @@ async function driver(name: string, more: Partial<TestDriverOptions> = {}): Prom
   return started;
 }
 
+/** Other tests share the machine. */
+const slow = { timeout: 15_000 };
+
 /** Time passes until the condition holds. */
 const eventually = (condition: () => void) =>
   vi.waitFor(async () => {
     registry.update(await findSockets(path.join(directory, 'registry')));
     await clock.advance(100);
     condition();
-  });
+  }, slow);
 
 test('a plugin is registered, and removed with its socket', async () => {
   const { notified, stop } = await driver('a');
