@@ -45,7 +45,7 @@ export { type RestartAction, restartsIn, ruleAction } from './restart-policy.ts'
 export { allSchemas, schemaKinds, schemaNamed, schemaOfKind } from './schemas.ts';
 export { specOf } from './spec-of.ts';
 export * from './time.ts';
-export { tolerates } from './tolerations.ts';
+export { tolerates, toleratesDeviceTaint } from './tolerations.ts';
 export { approvalOf } from './validation/crd/approval.ts';
 export { validateAnnotations, validateLabels } from './validation/metadata.ts';
 export { validateTolerations } from './validation/pod/tolerations.ts';

@@ -43,6 +43,7 @@ import { horizontalPodAutoscaler } from './podautoscaler/horizontal-pod-autoscal
 import { podgc } from './podgc.ts';
 import { replicaset, replicationcontroller } from './replicaset.ts';
 import { resourceClaimUsers } from './resourceclaim/claim-users.ts';
+import { deviceTaintEviction } from './resourceclaim/device-taint-eviction.ts';
 import { podResourceClaims } from './resourceclaim/pod-claims.ts';
 import { resourcequota } from './resourcequota.ts';
 import { serviceaccount } from './serviceaccount.ts';
@@ -115,6 +116,7 @@ const controllers = (
   ['ephemeral-volume-controller', ephemeralVolume],
   ['resource-claim-controller', podResourceClaims],
   ['resource-claim-controller', resourceClaimUsers],
+  ['device-taint-eviction-controller', deviceTaintEviction()],
   ['persistent-volume-binder', persistentVolumeBinder()],
   ['host-path-provisioner', hostPathVolumes],
   ['attachdetach-controller', attachDetach()],

@@ -1,10 +1,10 @@
 // The search for devices on one node: depth first, over all claims, requests and devices, until the first solution.
 // https://kep.k8s.io/4381 The order of devices within one request does not matter, so each set is tried once.
 
-import type { DeviceTaint } from '../../api/api.ts';
+import { toleratesDeviceTaint } from '../../api/api.ts';
 import type { AllocatedDevices } from './allocated-devices.ts';
 import { consumption, hasCapacity } from './capacity.ts';
-import { type Device, type DeviceToleration, deviceId, type ResourceSlice } from './claim-types.ts';
+import { type Device, deviceId, type ResourceSlice } from './claim-types.ts';
 import type { Constraint } from './constraints.ts';
 import type { TakenCounters } from './counters.ts';
 import type { Pool } from './pools.ts';
@@ -197,8 +197,3 @@ const isRepelled = ({ taints = [] }: Device, tolerations: Alternative['toleratio
       (taint.effect === 'NoSchedule' || taint.effect === 'NoExecute') &&
       !tolerations?.some((toleration) => toleratesDeviceTaint(toleration, taint)),
   );
-
-function toleratesDeviceTaint({ effect, key, operator, value }: DeviceToleration, taint: DeviceTaint): boolean {
-  if ((effect && effect !== taint.effect) || (key && key !== taint.key)) return false;
-  return operator === 'Exists' || ((operator ?? 'Equal') === 'Equal' && (value ?? '') === (taint.value ?? ''));
-}
