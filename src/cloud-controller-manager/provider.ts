@@ -78,7 +78,8 @@ export interface Route {
 }
 
 export interface Routes {
-  list(): Promise<readonly Route[]>;
+  /** `nodes`: those of the cluster, for the names of the targets. */
+  list(nodes: readonly Node[]): Promise<readonly Route[]>;
   /** `nameHint` is unique to the node. */
   create(nameHint: string, route: Omit<Route, 'name'>): Promise<void>;
   /** A route as `list` returned it. */

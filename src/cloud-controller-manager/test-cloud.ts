@@ -27,8 +27,7 @@ export interface TestCloud {
 
 const admin = { name: 'admin', groups: ['system:masters', 'system:authenticated'] };
 
-export async function startTestCloud(provider: CloudProvider): Promise<TestCloud> {
-  const clock = new VirtualClock();
+export async function startTestCloud(provider: CloudProvider, clock = new VirtualClock()): Promise<TestCloud> {
   const random = seededRandom(7);
   const api = await createApiServer({ store: createMemoryStore({ clock }), clock, random, logger: silentLogger });
   const client = createClient(api.transport(admin));

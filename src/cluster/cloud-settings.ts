@@ -4,7 +4,7 @@ import path from 'node:path';
 import { SettingError } from './setting-values.ts';
 
 /** Those of the cloud-controller-manager. */
-const cloudNames = ['local', 'external'] as const;
+const cloudNames = ['local', 'external', 'hetzner'] as const;
 type CloudName = (typeof cloudNames)[number];
 
 /** In the form of the kubelet's --provider-id; the rest is the cloud's. */
@@ -17,7 +17,7 @@ export const cloudSettings = {
   cloudProvider: {
     flag: 'cloud-provider',
     argument: '<name>',
-    help: 'cloud of the machines; by default local (load balancers made of the nodes alone); external calls a server of your own, and on an agent that of its cluster',
+    help: 'cloud of the machines; by default local (load balancers made of the nodes alone); external calls a server of your own; hetzner is Hetzner Cloud, and on an agent that of its cluster',
     default: undefined as CloudName | undefined,
     choices: cloudNames,
     read: (value: string): CloudName | undefined => cloudNames.find((name) => name === value),

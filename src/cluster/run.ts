@@ -154,7 +154,7 @@ async function statusOf(
       return {
         name: node.metadata.name,
         ready: ready?.status === 'True',
-        address: node.status?.addresses?.find((a) => a.type === 'InternalIP')?.address,
+        address: addressOf(node),
         runtime: node.status?.nodeInfo?.containerRuntimeVersion,
         ...(ready?.status !== 'True' && { problem: ready?.message ?? 'has not reported yet' }),
       };
@@ -180,3 +180,8 @@ async function statusOf(
     ],
   };
 }
+
+const addressOf = ({ status }: Node): string | undefined =>
+  ['InternalIP', 'ExternalIP']
+    .map((wanted) => status?.addresses?.find(({ type }) => type === wanted))
+    .find((found) => found)?.address;

@@ -3,6 +3,7 @@
 import type { ComponentContext } from '../../client/client.ts';
 import type { CloudProvider } from '../provider.ts';
 import { externalProvider } from './external/external.ts';
+import { hetznerProvider } from './hetzner/hetzner.ts';
 import { type LocalConfig, localProvider } from './local.ts';
 import type { ProviderConfig } from './provider-config.ts';
 
@@ -16,6 +17,7 @@ type OpenProvider = (context: ComponentContext, config: AnyConfig) => Promise<Cl
 const providers = {
   local: async (_context, { local }) => localProvider(local),
   external: externalProvider,
+  hetzner: (context, config) => hetznerProvider(context, config),
 } as const satisfies Record<string, OpenProvider>;
 
 export type CloudName = keyof typeof providers;

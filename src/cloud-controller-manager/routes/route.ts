@@ -34,7 +34,7 @@ export function routeController(routes: Routes, clusterCidrs: readonly string[])
         )
         .add();
       try {
-        await sync(await listed(routes), routes, cidrs, tools);
+        await sync(await listed(routes, tools), routes, cidrs, tools);
       } catch (error) {
         tools.logger.error("couldn't reconcile node routes", { error: messageOf(error) });
       }
@@ -43,8 +43,8 @@ export function routeController(routes: Routes, clusterCidrs: readonly string[])
   };
 }
 
-const listed = (routes: Routes): Promise<readonly Route[]> =>
-  routes.list().catch((error) => {
+const listed = (routes: Routes, { lister }: Tools): Promise<readonly Route[]> =>
+  routes.list(lister('nodes').list()).catch((error) => {
     throw new Error(`error listing routes: ${messageOf(error)}`);
   });
 

@@ -4,6 +4,7 @@ import { readFile } from 'node:fs/promises';
 import type { Node } from '../../api/api.ts';
 import { createInformer, type RunningComponent } from '../../client/client.ts';
 import { PodRoutes, type RemoteNode, removePodRoutes } from '../../container-runtime/container-runtime.ts';
+import { parseIp } from '../../machinery/ip.ts';
 import type { RunConfig } from '../config.ts';
 import { componentContext } from '../context.ts';
 import type { DataDirectory } from '../data-directory.ts';
@@ -78,7 +79,11 @@ export async function startPodRoutes(parts: NodePartContext): Promise<RunningCom
 /** The same on each machine of a cluster. */
 const clusterId = (ca: string | undefined): string => (ca ? caHashes(ca).join() : '');
 
-const addressOf = (node: Node) => node.status?.addresses?.find(({ type }) => type === 'InternalIP')?.address;
+/** A machine of a cloud without a private network has an external one alone. */
+const addressOf = ({ status }: Node) =>
+  ['InternalIP', 'ExternalIP']
+    .map((wanted) => status?.addresses?.find(({ type, address }) => type === wanted && parseIp(address)?.family === 4))
+    .find((found) => found)?.address;
 
 const rangeKey = (node: Node | undefined) => node && `${addressOf(node)} ${node.spec?.podCIDRs?.join()}`;
 

@@ -1,43 +1,14 @@
 // The shapes of the answers of a user's own cloud provider. An answer of another shape is an error, and changes nothing.
 
 import { type LoadBalancerStatus, type NodeAddress, validateLabels } from '../../../api/api.ts';
-import {
-  isLinkLocal,
-  isLinkLocalMulticast,
-  isLoopback,
-  isUnspecified,
-  parseCidr,
-  parseIp,
-} from '../../../machinery/ip.ts';
-import { type Fields, isFields, isList } from '../../../machinery/parsed.ts';
+import { parseCidr } from '../../../machinery/ip.ts';
+import { type Fields, isFields } from '../../../machinery/parsed.ts';
 import type { Instance, Route } from '../../provider.ts';
+import { checkIp, flagOf, itemsOf, objectOf, textOf, wrong } from '../shape.ts';
 
 const mostAddresses = 64;
 const mostLabels = 64;
 const mostRoutes = 10_000;
-const longestText = 1_024;
-
-const wrong = (field: string, fault: string) => new Error(`the answer's ${field} ${fault}`);
-
-function textOf(from: Fields, field: string, where: string, fallback?: string): string {
-  const value = from[field] ?? fallback;
-  if (typeof value !== 'string' || value.length > longestText)
-    throw wrong(`${where}${field}`, `must be a text of up to ${longestText} characters`);
-  return value;
-}
-
-function flagOf(from: Fields, field: string, where: string, fallback?: boolean): boolean {
-  const value = from[field] ?? fallback;
-  if (typeof value !== 'boolean') throw wrong(`${where}${field}`, 'must be true or false');
-  return value;
-}
-
-function itemsOf(from: Fields, field: string, where: string, most: number): Fields[] {
-  const value = from[field] ?? [];
-  if (!isList(value) || value.length > most || !value.every(isFields))
-    throw wrong(`${where}${field}`, `must be a list of up to ${most} objects`);
-  return value;
-}
 
 const addressTypes = ['Hostname', 'InternalIP', 'ExternalIP', 'InternalDNS', 'ExternalDNS'];
 const hostname = /^(?=.{1,253}$)[a-zA-Z0-9]([a-zA-Z0-9.-]*[a-zA-Z0-9])?$/;
@@ -54,22 +25,13 @@ function addressesOf(from: Fields, field: string, where: string): NodeAddress[] 
   });
 }
 
-/** Addresses that lead to another place on each machine would lead traffic of a node to itself. */
-function checkIp(text: string, place: string): void {
-  const ip = parseIp(text);
-  if (!ip) throw wrong(place, 'must be an IP address');
-  if (isLoopback(ip) || isUnspecified(ip) || isLinkLocal(ip) || isLinkLocalMulticast(ip))
-    throw wrong(place, `must be an address that other machines reach, not ${text}`);
-}
-
 /** `exists` must be said: an empty answer deletes no node and no load balancer. */
 export const existsIn = (answer: Fields): boolean => flagOf(answer, 'exists', '');
 
 /** Undefined: there is no such machine. `providerID`: of the node, if it has one. */
 export function instanceIn(answer: Fields, providerID: string): Instance | undefined {
   if (!existsIn(answer)) return undefined;
-  const found = answer['instance'];
-  if (!isFields(found)) throw wrong('instance', 'must be an object');
+  const found = objectOf(answer, 'instance', '');
   const where = 'instance.';
   const given = textOf(found, 'providerID', where, '');
   if (/[^!-~]/.test(given)) throw wrong('instance.providerID', 'must have no spaces and no special characters');

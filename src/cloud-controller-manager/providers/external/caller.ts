@@ -3,22 +3,16 @@
 import * as http from 'node:http';
 import * as https from 'node:https';
 import type { ComponentContext } from '../../../client/client.ts';
-import { type Fields, isFields, textIn } from '../../../machinery/parsed.ts';
+import { type Fields, textIn } from '../../../machinery/parsed.ts';
 import { messageOf, RetryAfterError } from '../../provider.ts';
 import { readText } from '../config-file.ts';
+import { type Answer, fieldsOfText, plainText, sendJson } from '../http-json.ts';
 import type { ExternalConfig } from './external-config.ts';
 
-const mostBytes = 4 * 1024 * 1024;
-const longestMessage = 500;
 const firstDelayMs = 500;
 const longestRetryAfterSeconds = 3_600;
 /** Answers that another attempt may change. */
 const passing = [429, 500, 502, 503, 504];
-
-interface Answer {
-  readonly code: number;
-  readonly text: string;
-}
 
 /** Another attempt may succeed. */
 class PassingError extends Error {}
@@ -101,25 +95,8 @@ export class Caller {
       [files.ca, files.cert, files.key, files.token].map((file) => (file === undefined ? undefined : readText(file))),
     );
     const target = new URL(`${url}/v1/${name}`);
-    const isSecure = target.protocol === 'https:';
-    const agent = this.#agentFor({ ca, cert, key }, isSecure);
-    return new Promise((resolve, reject) => {
-      const request = (isSecure ? https : http).request(
-        target,
-        {
-          ...{ agent, method: 'POST', signal },
-          headers: {
-            ...{ accept: 'application/json', 'content-type': 'application/json' },
-            'content-length': Buffer.byteLength(body),
-            'user-agent': 'coracle-cloud-controller-manager',
-            ...(token !== undefined && { authorization: `Bearer ${token.trim()}` }),
-          },
-        },
-        (response) => bodyOf(response).then((text) => resolve({ code: response.statusCode ?? 0, text }), reject),
-      );
-      request.on('error', reject);
-      request.end(body);
-    });
+    const agent = this.#agentFor({ ca, cert, key }, target.protocol === 'https:');
+    return sendJson({ url: target, method: 'POST', body, agent, signal, token: token?.trim() });
   }
 
   /** A new one when the certificates have changed. */
@@ -134,28 +111,14 @@ export class Caller {
   }
 }
 
-async function bodyOf(response: http.IncomingMessage): Promise<string> {
-  const pieces: Buffer[] = [];
-  let bytes = 0;
-  for await (const piece of response as AsyncIterable<Buffer>) {
-    bytes += piece.length;
-    if (bytes > mostBytes) {
-      response.destroy();
-      throw new Error('the answer is larger than 4 MiB');
-    }
-    pieces.push(piece);
-  }
-  return Buffer.concat(pieces).toString('utf8');
-}
-
 /** The fields of an answer to this request. A cached or a general answer, such as a gateway's, is none. */
 function contentOf(name: string, { code, text }: Answer, requestID: string): Fields {
-  const fields = parsed(text);
+  const fields = fieldsOfText(text);
   if (code === 200) {
     if (fields?.['requestID'] === requestID) return fields;
     throw new Error(`${name}: the answer ${fields ? 'does not repeat the requestID' : 'is no JSON object'}`);
   }
-  const said = clean(textIn(fields?.['message']));
+  const said = plainText(textIn(fields?.['message']));
   const message = said || `HTTP status ${code}`;
   const seconds = fields?.['retryAfterSeconds'];
   if (fields?.['requestID'] === requestID && typeof seconds === 'number' && seconds > 0)
@@ -163,19 +126,3 @@ function contentOf(name: string, { code, text }: Answer, requestID: string): Fie
   if (passing.includes(code)) throw new PassingError(message);
   throw new Error(`${name}: ${message}`);
 }
-
-function parsed(text: string): Fields | undefined {
-  try {
-    const value: unknown = JSON.parse(text);
-    return isFields(value) ? value : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-/** One line of printable characters, for events and logs. */
-const clean = (text: string): string =>
-  text
-    .replace(/[^\P{C}]+/gu, ' ')
-    .trim()
-    .slice(0, longestMessage);
