@@ -123,6 +123,8 @@ export interface ContainerConfig {
   readonly env: readonly { readonly key: string; readonly value: string }[];
   readonly mounts: readonly Mount[];
   readonly devices?: readonly Device[];
+  /** Qualified names of the Container Device Interface, such as vendor.com/gpu=0. */
+  readonly cdiDevices?: readonly string[];
   readonly labels: Readonly<Record<string, string>>;
   readonly annotations: Readonly<Record<string, string>>;
   /** Relative to the sandbox's logDirectory, such as web/0.log. */

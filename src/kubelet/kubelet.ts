@@ -46,6 +46,7 @@ export async function startKubelet(
   await machine.files.prepare();
   await machine.hostPathVolumes?.start();
   await csi?.volumes.recover();
+  await tools.devices?.start();
   tools.cgroups?.start();
   const server = tls && (await startServer(tools, () => workers.pods(), context.metrics, tls));
   const port = server?.port ?? config.port;
@@ -71,7 +72,7 @@ export async function startKubelet(
       tools.probes.stop();
       tools.cgroups?.stop();
       await workers.stop();
-      await machine.hostPathVolumes?.stop();
+      await Promise.all([machine.hostPathVolumes?.stop(), tools.devices?.stop()]);
       await tools.statuses.stop();
       await Promise.allSettled([...loops, tools.events.flush()]);
       await tools.runtime.close();

@@ -10,6 +10,7 @@ import type { NodePressure } from './eviction/node-pressure.ts';
 import { sweepFiles } from './files/orphaned-files.ts';
 import { rotateLogs } from './logs/log-rotation.ts';
 import type { NodeKeeper } from './node/node.ts';
+import type { PluginHandler } from './plugins/plugin-registry.ts';
 import { runPlugins } from './plugins/run-plugins.ts';
 import type { PodWorkers } from './pods/pod-workers.ts';
 import { followRuntime } from './pods/runtime-events.ts';
@@ -51,7 +52,9 @@ export function loopsOf(parts: LoopParts): Start {
   ];
   if (!config.usesFilesystem) return always;
   const { csi } = parts;
-  const handlers = new Map(csi && [['CSIPlugin', csi.handler] as const]);
+  const handlers = new Map<string, PluginHandler>();
+  if (csi) handlers.set('CSIPlugin', csi.handler);
+  if (tools.devices) handlers.set('DevicePlugin', tools.devices);
   return (signal) => [
     ...always(signal),
     ...(csi ? [csi.run(signal)] : []),

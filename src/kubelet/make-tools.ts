@@ -5,6 +5,7 @@ import { type ComponentContext, createEventRecorder, createInformer, type Inform
 import type { Cgroups, ContainerRuntime } from '../container-runtime/container-runtime.ts';
 import type { KubeletConfig } from './config.ts';
 import { type Csi, makeCsi } from './csi/csi.ts';
+import { DevicePlugins } from './device-plugins/device-plugins.ts';
 import { refuseUnderPressure } from './eviction/admission.ts';
 import { NodePressure } from './eviction/node-pressure.ts';
 import { ImageManager } from './images/images.ts';
@@ -53,6 +54,7 @@ export function makeTools(
     pressure: () => pressure.conditions,
     plegError: () => cache.error,
     volumesInUse: () => csi?.volumes.volumesInUse() ?? [],
+    devices: () => devices?.amounts(),
   });
   const references = referencesOf(context);
   const csi = config.usesFilesystem
@@ -60,6 +62,14 @@ export function makeTools(
         ...{ context, config, events, ...references },
         node: () => keeper.node,
         reportNode: () => keeper.refresh(),
+      })
+    : undefined;
+  const devices = config.usesFilesystem
+    ? new DevicePlugins({
+        ...{ clock, logger, metrics, rootDirectory: config.rootDirectory },
+        activePods: () => workers.active(),
+        reportNode: () => keeper.refresh(),
+        healthChanged: (uid) => workers.wake(uid),
       })
     : undefined;
   const pods = () => workers.counted();
@@ -71,6 +81,7 @@ export function makeTools(
     ...{ config, client, clock, logger, runtime, machine, events, cache, services },
     ...(podCgroups && { cgroups: podCgroups }),
     ...(csi && { csi: csi.volumes }),
+    ...(devices && { devices }),
     images: new ImageManager(runtime, clock),
     probes: new ProbeManager(runtime, clock, events, (uid) => workers.wake(uid)),
     statuses: new StatusManager(client, clock, logger),

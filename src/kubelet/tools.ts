@@ -7,6 +7,7 @@ import type { Logger } from '../machinery/logger.ts';
 import type { Clock } from '../machinery/time/clock.ts';
 import type { KubeletConfig } from './config.ts';
 import type { CsiVolumes } from './csi/csi-volumes.ts';
+import type { DevicePlugins } from './device-plugins/device-plugins.ts';
 import type { ImageManager } from './images/images.ts';
 import type { Machine } from './machine/machine.ts';
 import type { PodCache } from './pods/pod-cache.ts';
@@ -24,6 +25,8 @@ export interface KubeletTools {
   readonly machine: Machine;
   /** Absent on simulated nodes. */
   readonly cgroups?: PodCgroups;
+  /** Absent on simulated nodes. */
+  readonly devices?: DevicePlugins;
   /** Volumes of CSI drivers; absent on simulated nodes. */
   readonly csi?: CsiVolumes;
   readonly events: EventRecorder;

@@ -92,6 +92,7 @@ export function containerMessage(config: ContainerConfig, sandbox: SandboxConfig
       }),
     ),
     devices: config.devices ?? [],
+    CDIDevices: (config.cdiDevices ?? []).map((name) => ({ name })),
     labels: withOwner(config.labels, owner),
     annotations: config.annotations,
     logPath: config.logPath,

@@ -165,6 +165,7 @@ message LinuxContainerSecurityContext {
 message LinuxContainerConfig { LinuxContainerResources resources = 1; LinuxContainerSecurityContext security_context = 2; }
 message ContainerMetadata { string name = 1; uint32 attempt = 2; }
 message ImageSpec { string image = 1; map<string, string> annotations = 2; }
+message CDIDevice { string name = 1; }
 message Device { string container_path = 1; string host_path = 2; string permissions = 3; }
 message ContainerConfig {
   ContainerMetadata metadata = 1;
@@ -182,6 +183,7 @@ message ContainerConfig {
   bool stdin_once = 13;
   bool tty = 14;
   LinuxContainerConfig linux = 15;
+  repeated CDIDevice CDI_devices = 17;
 }
 message CreateContainerRequest { string pod_sandbox_id = 1; ContainerConfig config = 2; PodSandboxConfig sandbox_config = 3; }
 message StopContainerRequest { string container_id = 1; int64 timeout = 2; }

@@ -15,6 +15,13 @@ import { hashLabel } from '../pods/pod-actions.ts';
 import { containerNameLabel, podNameLabel, podNamespaceLabel, podUidLabel } from '../pods/pod-cache.ts';
 import { containerResources, podCgroup, sandboxResources } from '../resources/resources.ts';
 import type { KubeletTools } from '../tools.ts';
+import {
+  allocatedAnnotations,
+  allocatedDevices,
+  allocatedEnvironment,
+  allocatedMounts,
+  cdiDevicesOf,
+} from './allocated-devices.ts';
 import { podResourcesAnnotation, resourcesAnnotation } from './annotations.ts';
 import type { ContainerInputs } from './container-inputs.ts';
 import { ConfigError, expand, type Variable } from './environment.ts';
@@ -94,6 +101,7 @@ type ConfigTools = Pick<KubeletTools, 'config' | 'logger' | 'cgroups' | 'machine
 export async function containerConfig(inputs: ContainerInputs, tools: ConfigTools): Promise<ContainerConfig> {
   const { pod, container, attempt, environment } = inputs;
   const variables = new Map(environment.map(({ key, value }) => [key, value]));
+  const { allocations = [] } = inputs;
   return {
     name: container.name,
     attempt,
@@ -101,11 +109,13 @@ export async function containerConfig(inputs: ContainerInputs, tools: ConfigTool
     command: (container.command ?? []).map((text) => expand(text, variables)),
     args: (container.args ?? []).map((text) => expand(text, variables)),
     ...(container.workingDir && { workingDir: container.workingDir }),
-    env: environment,
-    mounts: await mountsOf(inputs, tools),
+    env: [...allocatedEnvironment(allocations), ...environment],
+    mounts: [...allocatedMounts(allocations, tools.config.rootDirectory), ...(await mountsOf(inputs, tools))],
     ...devicesOf(inputs),
+    ...cdiDevicesOf(allocations),
     labels: { ...podLabels(pod), [containerNameLabel]: container.name, [hashLabel]: hashOf(container) },
     annotations: {
+      ...allocatedAnnotations(allocations),
       'io.kubernetes.container.restartCount': String(attempt),
       [resourcesAnnotation]: container.resources ? JSON.stringify(container.resources) : '{}',
       ...(pod.spec.resources && { [podResourcesAnnotation]: JSON.stringify(pod.spec.resources) }),
@@ -130,10 +140,9 @@ function isMeantToEnd({ spec }: Pod, { name }: Container): boolean {
   return init ? init.restartPolicy !== 'Always' : spec.restartPolicy !== 'Always';
 }
 
-/** Block volumes. */
-function devicesOf({ container, volumes }: ContainerInputs): Pick<ContainerConfig, 'devices'> {
+/** Those of device plugins, and block volumes. */
+function devicesOf({ container, volumes, allocations = [] }: ContainerInputs): Pick<ContainerConfig, 'devices'> {
   const { volumeDevices = [] } = container;
-  if (volumeDevices.length === 0) return {};
   const devices = volumeDevices.map(({ name, devicePath }) => {
     if (!path.posix.isAbsolute(devicePath))
       throw new ConfigError(`error DevicePath \`${devicePath}\` must be an absolute path`);
@@ -142,7 +151,8 @@ function devicesOf({ container, volumes }: ContainerInputs): Pick<ContainerConfi
       throw new ConfigError(`cannot find volume "${name}" to pass into container "${container.name}"`);
     return { hostPath: volume.path, containerPath: devicePath, permissions: volume.readOnly ? 'r' : 'mrw' };
   });
-  return { devices };
+  const all = [...allocatedDevices(allocations), ...devices];
+  return all.length > 0 ? { devices: all } : {};
 }
 
 const propagation = { None: 'private', HostToContainer: 'hostToContainer', Bidirectional: 'bidirectional' } as const;

@@ -1,5 +1,6 @@
 import type { Container, Pod } from '../../api/api.ts';
 import type { Image } from '../../container-runtime/container-runtime.ts';
+import type { Allocation } from '../device-plugins/device-state.ts';
 import type { MountedVolume } from '../volumes/volumes.ts';
 import type { Variable } from './environment.ts';
 
@@ -13,6 +14,8 @@ export interface ContainerInputs {
   /** By volume name. */
   readonly volumes: ReadonlyMap<string, MountedVolume>;
   readonly podIPs: readonly string[];
+  /** Devices of plugins. */
+  readonly allocations?: readonly Allocation[];
   /** The container whose processes an ephemeral container sees. */
   readonly targetContainerId?: string;
 }

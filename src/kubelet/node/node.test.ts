@@ -53,6 +53,7 @@ function start(more: Partial<KubeletConfig> = {}) {
       pressure: () => found.pressure,
       plegError: () => undefined,
       volumesInUse: () => [],
+      devices: () => undefined,
     },
   );
   const node = () => client.get('nodes', { name: 'n' });

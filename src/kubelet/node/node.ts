@@ -25,6 +25,7 @@ import {
   nodeStatusReportFrequencyMs,
   nodeStatusUpdateFrequencyMs,
 } from '../config.ts';
+import type { DeviceAmounts } from '../device-plugins/device-plugins.ts';
 import { allocatableOf } from '../pods/start-container.ts';
 import {
   addressesOf,
@@ -52,6 +53,8 @@ interface NodeTools {
   readonly pressure: () => ReadonlySet<string>;
   /** Why the pod lifecycle event generator is not healthy. */
   readonly plegError: () => string | undefined;
+  /** Resources of device plugins. */
+  readonly devices: () => DeviceAmounts | undefined;
   /** Unique names of attachable volumes that the node has or wants. */
   readonly volumesInUse: () => readonly string[];
 }
@@ -243,6 +246,7 @@ export class NodeKeeper {
     const { config } = { config: this.#config };
     const { cpuMillis, memoryBytes, ephemeralStorageBytes } = config.capacity;
     const usable = allocatableOf({ config });
+    const devices = this.#tools.devices();
     const images = await this.#tools.runtime.listImages().catch(() => []);
     const capacity = (cpu: number, memory: number, storage: number) => ({
       cpu: cpu % 1000 === 0 ? String(cpu / 1000) : `${cpu}m`,
@@ -252,8 +256,11 @@ export class NodeKeeper {
       pods: String(config.maxPods),
     });
     return {
-      capacity: capacity(cpuMillis, memoryBytes, ephemeralStorageBytes),
-      allocatable: capacity(usable.cpuMillis, usable.memoryBytes, usable.ephemeralStorageBytes),
+      capacity: { ...capacity(cpuMillis, memoryBytes, ephemeralStorageBytes), ...devices?.capacity },
+      allocatable: {
+        ...capacity(usable.cpuMillis, usable.memoryBytes, usable.ephemeralStorageBytes),
+        ...devices?.allocatable,
+      },
       conditions: await this.#conditions(current),
       addresses: addressesOf(config, current),
       daemonEndpoints: { kubeletEndpoint: { Port: this.#port } },

@@ -11,6 +11,8 @@ import { noResize, PodResize } from '../resources/pod-resize.ts';
 import { StatusCache } from '../status/status-cache.ts';
 import type { KubeletTools } from '../tools.ts';
 import { podVolumes } from '../volumes/pod-volumes.ts';
+import type { Refusal } from './admission.ts';
+import type { RuntimePod } from './pod-actions.ts';
 import { manyContainers } from './pod-cache.ts';
 import { type PreparedPod, preparePod } from './prepare-pod.ts';
 import { clearPod, deletePod, releasePod } from './remove-pod.ts';
@@ -138,7 +140,8 @@ export class PodRunner {
   /** Evaluated at the time of the step, which admits the pod: the next pod is admitted beside this one. */
   #withRefusal(seen: Observation): PodEvent {
     const mayRefuse = this.#worker.state === 'waiting' && seen.runtime.sandboxes.length === 0;
-    const refusal = mayRefuse ? this.#tools.refuse(this.pod) : undefined;
+    if (!mayRefuse) return { on: 'looked', seen };
+    const refusal = this.#tools.refuse(this.pod) ?? seen.refusal;
     return { on: 'looked', seen: refusal ? { ...seen, refusal } : seen };
   }
 
@@ -261,7 +264,24 @@ export class PodRunner {
       const promised = await this.#resize.admit(this.pod, runtime);
       return { ...seen, promised, resize: this.#resize.actions(promised, runtime) };
     }
-    return { ...seen, promised: this.pod, resize: noResize };
+    const refusal = await this.#allocateDevices(runtime);
+    return { ...seen, promised: this.pod, resize: noResize, ...(refusal && { refusal }) };
+  }
+
+  /** Before the node admits the pod. */
+  async #allocateDevices({ sandboxes }: RuntimePod): Promise<Refusal | undefined> {
+    const { devices, refuse } = this.#tools;
+    if (!devices || this.#worker.state !== 'waiting' || sandboxes.length > 0 || refuse(this.pod)) return undefined;
+    try {
+      await devices.allocate(this.pod);
+      return undefined;
+    } catch (error) {
+      const why = (error as Error).message;
+      return {
+        reason: 'UnexpectedAdmissionError',
+        message: `Allocate failed due to ${why}, which is unexpected`,
+      };
+    }
   }
 
   async #prepare(task: TaskOf<'prepare'>): Promise<TaskEvent> {

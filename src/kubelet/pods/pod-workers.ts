@@ -23,6 +23,13 @@ export class PodWorkers {
       .map((worker) => worker.promised);
   }
 
+  /** Those that run, or may. */
+  active(): readonly Pod[] {
+    return this.all()
+      .filter((worker) => !worker.isFinished && !worker.hasEnded)
+      .map((worker) => worker.pod);
+  }
+
   get size(): number {
     return this.#byUid.size;
   }

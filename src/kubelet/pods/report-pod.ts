@@ -49,6 +49,7 @@ function inputsOf(
   const promised = resize.promised(worker.pod);
   const failure = failureOf(worker);
   const isLive = worker.state !== 'terminated';
+  const devices = tools.devices?.healthOf(worker.pod.metadata.uid);
   return {
     isReady: (id, container) => tools.probes.isReady(id, container),
     isStarted: (id, container) => tools.probes.isStarted(id, container),
@@ -63,6 +64,7 @@ function inputsOf(
     actualResources: resize.actual(promised, runtime),
     conditions: [...(hasEnded ? [] : resize.conditions()), ...disruptionOf(failure)],
     podLimits: tools.cgroups?.limits(promised),
+    ...(devices && { devices }),
     ...(failure && { failure }),
     ...(cache && { cache }),
   };

@@ -64,8 +64,12 @@ export async function startContainer(inputs: StartInputs, tools: KubeletTools): 
   const targetContainerId = targetOf(pod, container.name, tools);
   if (targetContainerId === null)
     return fail('CreateContainerConfigError', new Error(`unable to find target container for ${container.name}`));
-  const config = await containerConfig({ ...inputs, image, environment, podIPs, targetContainerId }, tools).catch(
-    (error) => fail(error instanceof ConfigError ? 'CreateContainerConfigError' : 'CreateContainerError', error),
+  const allocations = await tools.devices
+    ?.prepareStart(pod, container)
+    .catch((error) => fail('CreateContainerConfigError', error));
+  const parts = { ...inputs, image, environment, podIPs, targetContainerId, ...(allocations && { allocations }) };
+  const config = await containerConfig(parts, tools).catch((error) =>
+    fail(error instanceof ConfigError ? 'CreateContainerConfigError' : 'CreateContainerError', error),
   );
   const id = await tools.runtime
     .createContainer(inputs.sandbox.id, config, inputs.sandboxConfig)

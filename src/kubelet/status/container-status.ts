@@ -77,6 +77,7 @@ function entryOf(pod: Pod, facts: ContainerFacts, inputs: StatusInputs): ApiCont
     name: container.name,
     image: imageName(container, current?.image),
     imageID: current?.imageRef ?? '',
+    ...(inputs.devices?.has(container.name) && { allocatedResourcesStatus: inputs.devices.get(container.name) }),
   };
   if (!current && reported && facts.restartsAll && !reported.state?.waiting) return restartedWithAll(reported);
   if (!current && reported?.state?.terminated && isInit) return reported; // removed since, but it did run

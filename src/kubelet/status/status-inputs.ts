@@ -1,6 +1,6 @@
 // The inputs of a pod status beside the state of the runtime.
 
-import type { Container, PodCondition } from '../../api/api.ts';
+import type { Container, ContainerStatus, PodCondition } from '../../api/api.ts';
 import type { Limits } from '../../container-runtime/container-runtime.ts';
 import type { StatusCache } from './status-cache.ts';
 
@@ -46,6 +46,8 @@ export interface StatusInputs {
   readonly restartsAll?: boolean;
   /** The actual resources of a container's cgroup, if they differ from the allocated ones. */
   readonly actualResources?: ReadonlyMap<string, Container['resources']>;
+  /** Devices of plugins, by container. */
+  readonly devices?: ReadonlyMap<string, NonNullable<ContainerStatus['allocatedResourcesStatus']>>;
   /** The actual limits of the pod's cgroup, if it has one. */
   readonly podLimits?: Limits;
   /** Keeps entries from one status of the pod to the next. */

@@ -49,6 +49,7 @@ export function createBundle(
 ): void {
   const { id, sandboxId, config, cgroup } = record;
   mustExist(config);
+  refuseCdi(config);
   const tree = images.rootfs(image);
   const namespaces = state.sandbox(sandboxId);
   const seccompText = seccompFile(config);
@@ -73,6 +74,12 @@ function mustExist({ mounts }: ContainerConfig): void {
   if (!missing) return;
   const why = `failed to stat "${missing.hostPath}": no such file or directory`;
   throw new RuntimeError('create', `failed to generate container spec: ${why}`);
+}
+
+function refuseCdi({ cdiDevices = [] }: ContainerConfig): void {
+  if (cdiDevices.length === 0) return;
+  const names = cdiDevices.join(', ');
+  throw new RuntimeError('create', `the native runtime does not support CDI devices (${names}): use --runtime cri`);
 }
 
 /** Text of the profile that a container names. */

@@ -3,7 +3,7 @@ import type { ImageConfig } from '../../images/image-store.ts';
 import type { ContainerConfig, ContainerSecurity, SandboxConfig } from '../../interface.ts';
 import { containerConfig, sandboxConfig } from '../../runtime.contract.ts';
 import type { OciSpec } from './oci-types.ts';
-import { type NodeFacts, runtimeSpec } from './runtime-spec.ts';
+import { type NodeFacts, runtimeSpec, type SpecInput } from './runtime-spec.ts';
 
 const passwd = `root:x:0:0:root:/root:/bin/sh
 www:x:33:44::/var/www:/bin/false
@@ -40,9 +40,10 @@ interface Case {
   readonly image?: ImageConfig;
   readonly node?: Partial<NodeFacts>;
   readonly seccompText?: string;
+  readonly devices?: SpecInput['devices'];
 }
 
-function specOf({ config, security, sandbox, image, node: facts, seccompText }: Case): OciSpec {
+function specOf({ config, security, sandbox, image, node: facts, seccompText, devices }: Case): OciSpec {
   const base = containerConfig({ image: 'x', command: ['run'] });
   return runtimeSpec({
     config: { ...base, ...config, security: { ...base.security, ...security } },
@@ -55,6 +56,7 @@ function specOf({ config, security, sandbox, image, node: facts, seccompText }: 
     hostname: 'me',
     cgroupsPath: '/kubepods/pod1/abc',
     ...(seccompText !== undefined && { seccompText }),
+    ...(devices && { devices }),
   });
 }
 
@@ -275,6 +277,16 @@ describe('masked paths', () => {
     expect(readonlyPaths).toEqual(['/proc/bus', '/proc/fs', '/proc/irq', '/proc/sys', '/proc/sysrq-trigger']);
     for (const security of [{ privileged: true }, { procMount: 'Unmasked' }] as const)
       expect(specOf({ security }).linux).toMatchObject({ maskedPaths: [], readonlyPaths: [] });
+  });
+
+  test('devices that the configuration names are made and permitted', () => {
+    const device = { path: '/dev/xvda', type: 'b', major: 202, minor: 1, fileMode: 0o660, uid: 0, gid: 6 } as const;
+    const { linux } = specOf({ devices: [{ device, access: 'rw' }] });
+    expect(linux.devices).toEqual([device]);
+    expect(linux.resources.devices).toEqual([
+      { allow: false, access: 'rwm' },
+      { allow: true, type: 'b', major: 202, minor: 1, access: 'rw' },
+    ]);
   });
 
   test("devices: the runtime's defaults, or those of the machine", () => {

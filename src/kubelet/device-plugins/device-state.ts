@@ -1,0 +1,182 @@
+// The devices of this node's plugins, and the containers that have them. No I/O.
+
+import type { AllocatedContainer, PluginDevice } from './device-plugin-proto.ts';
+
+const healthy = 'Healthy';
+
+/** Devices of one resource that one container has. */
+export interface Allocation {
+  readonly podUid: string;
+  readonly container: string;
+  readonly resource: string;
+  readonly ids: readonly string[];
+  readonly answer: AllocatedContainer;
+}
+
+interface Resource {
+  devices: ReadonlyMap<string, PluginDevice>;
+  /** The plugin is gone: none of its devices is healthy. */
+  isStopped: boolean;
+}
+
+/** An allocation is not possible now; the message is Kubernetes'. */
+export class AllocationError extends Error {
+  override readonly name = 'AllocationError';
+}
+
+export interface Choice {
+  /** Already chosen: of an init container that ended. */
+  readonly reused: readonly string[];
+  /** Of which the rest is to be chosen. */
+  readonly available: readonly string[];
+  /** Number of devices of the rest. */
+  readonly needed: number;
+}
+
+export class DeviceState {
+  readonly #resources = new Map<string, Resource>();
+  #allocations: Allocation[] = [];
+  /** Chosen, and not allocated by the plugin yet: by resource. */
+  readonly #reserved = new Map<string, Set<string>>();
+
+  /** Resources that plugins have registered, now or earlier. */
+  get resources(): readonly string[] {
+    return [...this.#resources.keys()];
+  }
+
+  get allocations(): readonly Allocation[] {
+    return this.#allocations;
+  }
+
+  /** Takes over the state of an earlier kubelet. */
+  restore(resources: readonly string[], allocations: readonly Allocation[]): void {
+    for (const name of resources) this.#resources.set(name, { devices: new Map(), isStopped: true });
+    this.#allocations = [...allocations];
+  }
+
+  /** Returns the uids of pods with devices whose health changed. */
+  setDevices(resource: string, devices: readonly PluginDevice[]): ReadonlySet<string> {
+    const before = this.#resources.get(resource)?.devices;
+    this.#resources.set(resource, { devices: new Map(devices.map((each) => [each.ID, each])), isStopped: false });
+    const changed = new Set(devices.filter(({ ID, health }) => before?.get(ID)?.health !== health).map(({ ID }) => ID));
+    const own = this.#allocations.filter(
+      (each) => each.resource === resource && each.ids.some((id) => changed.has(id)),
+    );
+    return new Set(own.map(({ podUid }) => podUid));
+  }
+
+  stop(resource: string): void {
+    const found = this.#resources.get(resource);
+    if (found) found.isStopped = true;
+  }
+
+  remove(resource: string): void {
+    this.#resources.delete(resource);
+  }
+
+  /** The resource is one of plugins, or containers have devices of it. */
+  isManaged(resource: string): boolean {
+    return this.#resources.has(resource) || this.#allocations.some((each) => each.resource === resource);
+  }
+
+  #healthyIds(resource: string): Set<string> {
+    const found = this.#resources.get(resource);
+    if (!found || found.isStopped) return new Set();
+    return new Set([...found.devices.values()].filter(({ health }) => health === healthy).map(({ ID }) => ID));
+  }
+
+  /** Numbers of devices: all, and the healthy ones. */
+  counts(resource: string): { readonly capacity: number; readonly allocatable: number } {
+    return {
+      capacity: this.#resources.get(resource)?.devices.size ?? 0,
+      allocatable: this.#healthyIds(resource).size,
+    };
+  }
+
+  /** Healthy devices, for the pod resources API. */
+  allocatable(resource: string): readonly PluginDevice[] {
+    const ids = this.#healthyIds(resource);
+    return [...(this.#resources.get(resource)?.devices.values() ?? [])].filter(({ ID }) => ids.has(ID));
+  }
+
+  device(resource: string, id: string): PluginDevice | undefined {
+    return this.#resources.get(resource)?.devices.get(id);
+  }
+
+  /** As the plugin reported it last. */
+  health(resource: string, id: string): 'Healthy' | 'Unhealthy' {
+    const device = this.device(resource, id);
+    return !device || device.health === healthy ? 'Healthy' : 'Unhealthy';
+  }
+
+  of(podUid: string, container?: string): Allocation[] {
+    return this.#allocations.filter(
+      (each) => each.podUid === podUid && (container === undefined || each.container === container),
+    );
+  }
+
+  /** Frees the devices of all other pods. Returns whether there were any. */
+  keepPods(uids: ReadonlySet<string>): boolean {
+    const before = this.#allocations.length;
+    this.#allocations = this.#allocations.filter(({ podUid }) => uids.has(podUid));
+    return this.#allocations.length < before;
+  }
+
+  /** The devices among which the container gets `required`; undefined: it has them already. Throws AllocationError. */
+  choose(
+    { podUid, container, resource }: Pick<Allocation, 'podUid' | 'container' | 'resource'>,
+    required: number,
+    reusable: ReadonlySet<string>,
+  ): Choice | undefined {
+    const own = this.of(podUid, container).find((each) => each.resource === resource);
+    if (own && own.ids.length !== required)
+      throw new AllocationError(
+        `pod ${JSON.stringify(podUid)} container ${JSON.stringify(container)} changed request for resource ${JSON.stringify(resource)} from ${own.ids.length} to ${required}`,
+      );
+    if (!this.#resources.has(resource)) throw new AllocationError(`cannot allocate unregistered device ${resource}`);
+    const ids = this.#healthyIds(resource);
+    if (ids.size === 0)
+      throw new AllocationError(`no healthy devices present; cannot allocate unhealthy devices ${resource}`);
+    if (own?.ids.some((id) => !ids.has(id)))
+      throw new AllocationError(
+        `previously allocated devices are no longer healthy; cannot allocate unhealthy devices ${resource}`,
+      );
+    if (own || required === 0) return undefined;
+    const reused = [...reusable].sort().slice(0, required);
+    const needed = required - reused.length;
+    const taken = this.#taken(resource);
+    const available = [...ids].filter((id) => !taken.has(id) && !reused.includes(id)).sort();
+    if (available.length < needed)
+      throw new AllocationError(
+        `requested number of devices unavailable for ${resource}. Requested: ${needed}, Available: ${available.length}`,
+      );
+    return { reused, available, needed };
+  }
+
+  #taken(resource: string): Set<string> {
+    const allocated = this.#allocations.filter((each) => each.resource === resource).flatMap(({ ids }) => ids);
+    return new Set([...allocated, ...(this.#reserved.get(resource) ?? [])]);
+  }
+
+  /** Holds the devices while the plugin is asked. Returns how to release them. */
+  reserve(resource: string, ids: readonly string[]): () => void {
+    const held = this.#reserved.get(resource) ?? new Set<string>();
+    this.#reserved.set(resource, held);
+    const added = ids.filter((id) => !held.has(id));
+    for (const id of added) held.add(id);
+    return () => {
+      for (const id of added) held.delete(id);
+    };
+  }
+
+  add(allocation: Allocation): void {
+    this.#allocations.push(allocation);
+  }
+}
+
+/** The plugin's preferred devices first, as far as they are available. */
+export const pick = ({ reused, available, needed }: Choice, preferred: readonly string[]): readonly string[] => {
+  const chosen = new Set(preferred.filter((id) => available.includes(id)).slice(0, needed));
+  for (const id of available) if (chosen.size < needed) chosen.add(id);
+  return [...reused, ...chosen];
+};

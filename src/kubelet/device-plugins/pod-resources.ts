@@ -1,0 +1,82 @@
+// The pod resources API v1: monitoring agents ask which containers have which devices.
+// https://kubernetes.io/docs/concepts/extend-kubernetes/compute-storage-net/device-plugins/#monitoring-device-plugin-resources
+
+import path from 'node:path';
+import { isSidecar, type Pod } from '../../api/api.ts';
+import { type Message, methodsOf } from '../plugins/rpc.ts';
+import { type RpcServer, serveRpc } from '../plugins/rpc-server.ts';
+import type { DeviceState } from './device-state.ts';
+
+const podResourcesProto = `
+syntax = "proto3";
+package v1;
+
+service PodResourcesLister {
+  rpc List(ListPodResourcesRequest) returns (ListPodResourcesResponse);
+  rpc GetAllocatableResources(AllocatableResourcesRequest) returns (AllocatableResourcesResponse);
+  rpc Get(GetPodResourcesRequest) returns (GetPodResourcesResponse);
+}
+
+message AllocatableResourcesRequest {}
+message AllocatableResourcesResponse {
+  repeated ContainerDevices devices = 1;
+  repeated int64 cpu_ids = 2;
+  repeated ContainerMemory memory = 3;
+}
+message ListPodResourcesRequest {}
+message ListPodResourcesResponse { repeated PodResources pod_resources = 1; }
+message PodResources { string name = 1; string namespace = 2; repeated ContainerResources containers = 3; }
+message ContainerResources {
+  string name = 1;
+  repeated ContainerDevices devices = 2;
+  repeated int64 cpu_ids = 3;
+  repeated ContainerMemory memory = 4;
+}
+message ContainerMemory { string memory_type = 1; uint64 size = 2; TopologyInfo topology = 3; }
+message ContainerDevices { string resource_name = 1; repeated string device_ids = 2; TopologyInfo topology = 3; }
+message TopologyInfo { repeated NUMANode nodes = 1; }
+message NUMANode { int64 ID = 1; }
+message GetPodResourcesRequest { string pod_name = 1; string pod_namespace = 2; }
+message GetPodResourcesResponse { PodResources pod_resources = 1; }
+`;
+
+export const podResourcesMethods = methodsOf(podResourcesProto, 'v1.PodResourcesLister');
+
+/** Serves it at the socket below the kubelet's directory. */
+export function servePodResources(
+  rootDirectory: string,
+  state: DeviceState,
+  activePods: () => readonly Pod[],
+): Promise<RpcServer> {
+  return serveRpc(path.join(rootDirectory, 'pod-resources', 'kubelet.sock'), podResourcesMethods, {
+    List: () => ({ podResources: activePods().map((pod) => resourcesOf(pod, state)) }),
+    GetAllocatableResources: () => ({
+      devices: state.resources.flatMap((resource) =>
+        state.allocatable(resource).map(({ ID }) => deviceMessage(resource, ID, state)),
+      ),
+    }),
+    Get({ podName, podNamespace }) {
+      const pod = activePods().find(({ metadata }) => metadata.name === podName && metadata.namespace === podNamespace);
+      if (!pod) throw new Error(`pod ${podName} in namespace ${podNamespace} not found`);
+      return { podResources: resourcesOf(pod, state) };
+    },
+  });
+}
+
+function resourcesOf({ metadata: { name, namespace, uid }, spec }: Pod, state: DeviceState): Message {
+  const containers = [...(spec.initContainers ?? []).filter(isSidecar), ...spec.containers];
+  return {
+    ...{ name, namespace },
+    containers: containers.map((container) => ({
+      name: container.name,
+      devices: state
+        .of(uid, container.name)
+        .flatMap(({ resource, ids }) => ids.map((id) => deviceMessage(resource, id, state))),
+    })),
+  };
+}
+
+function deviceMessage(resourceName: string, id: string, state: DeviceState): Message {
+  const topology = state.device(resourceName, id)?.topology;
+  return { resourceName, deviceIds: [id], ...(topology && { topology }) };
+}
