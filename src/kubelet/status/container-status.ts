@@ -82,9 +82,7 @@ function entryOf(pod: Pod, facts: ContainerFacts, inputs: StatusInputs): ApiCont
   if (!current && reported && facts.restartsAll && !reported.state?.waiting) return restartedWithAll(reported);
   if (!current && reported?.state?.terminated && isInit) return reported; // removed since, but it did run
   if (!current) {
-    const reason = waiting ?? {
-      reason: (pod.spec.initContainers?.length ?? 0) > 0 && !isInit ? 'PodInitializing' : 'ContainerCreating',
-    };
+    const reason = waiting ?? notStarted(pod);
     return {
       ...base,
       state: { waiting: reason },
@@ -98,7 +96,7 @@ function entryOf(pod: Pod, facts: ContainerFacts, inputs: StatusInputs): ApiCont
   // Between two runs a container waits, and how it ended is in lastState.
   const restartsSoon =
     current.state === 'exited' && waiting !== undefined && mayRestart(pod, container, isInit, current.exitCode);
-  const state: ContainerState = restartsSoon ? { waiting } : stateOf(current, inputs, waiting);
+  const state: ContainerState = restartsSoon ? { waiting } : stateOf(current, inputs, waiting ?? notStarted(pod));
   const last = restartsSoon ? current : before;
   const ready = isInit && !isSidecar(container) ? current.state === 'exited' && current.exitCode === 0 : facts.isReady;
   return {
@@ -168,12 +166,17 @@ function mountsOf(container: Container): Partial<ApiContainerStatus> {
 function stateOf(
   container: ContainerStatus,
   inputs: StatusInputs,
-  waiting: { reason: string; message?: string } | undefined,
+  waiting: { reason: string; message?: string },
 ): ContainerState {
   if (container.state === 'running') return { running: { startedAt: formatTime(container.startedAt) } };
   if (container.state === 'exited') return terminated(container, inputs);
-  return { waiting: waiting ?? { reason: 'ContainerCreating' } };
+  return { waiting };
 }
+
+/** The state of containers that wait for no other reason; init containers have that of their pod, too. */
+const notStarted = ({ spec }: Pod) => ({
+  reason: (spec.initContainers?.length ?? 0) > 0 ? 'PodInitializing' : 'ContainerCreating',
+});
 
 function terminated(container: ContainerStatus, inputs: StatusInputs): ContainerState {
   return {

@@ -215,7 +215,14 @@ describe('container states', () => {
     const spec = { containers: [{ name: 'b' }, { name: 'a' }] as Container[] };
     expect(statusOf(spec, []).containerStatuses?.map((c) => c.name)).toEqual(['a', 'b']);
   });
-  test('waits for initialization', () =>
+  test('waits for initialization, as the init containers that have not started', () => {
+    const { initContainerStatuses, containerStatuses } = statusOf(init, []);
+    expect([...(initContainerStatuses ?? []), ...(containerStatuses ?? [])].map((c) => c.state)).toEqual([
+      { waiting: { reason: 'PodInitializing' } },
+      { waiting: { reason: 'PodInitializing' } },
+    ]);
+  });
+  test('waits while an init container runs', () =>
     expect(first(statusOf(init, [made('init', 'running')])).state).toEqual({ waiting: { reason: 'PodInitializing' } }));
   test('between two runs it waits, and lastState has the last exit', () => {
     const waiting = new Map([['a', { reason: 'CrashLoopBackOff' }]]);
